@@ -1,0 +1,141 @@
+import type { z } from 'zod'
+import { configJsonSchema } from './schema.js'
+
+/** A setting that is wrong: its path in the file, and what would be right. Never holds a value of the file. */
+export interface Problem {
+  readonly path: string
+  readonly message: string
+}
+
+/** The config cannot be used. `problems` has every one that was found, not just the first. */
+export class ConfigError extends Error {
+  readonly code = 'CONFIG_INVALID'
+  readonly problems: readonly Problem[]
+
+  constructor(source: string, problems: readonly Problem[]) {
+    super(problems.map((p) => `${source}: ${p.path === '' ? '' : `${p.path}: `}${p.message}`).join('\n'))
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}
+
+/** What zod found wrong, told by path and remedy. Values are left out: one of them may be a pasted secret. */
+export function describeIssues(issues: readonly z.core.$ZodIssue[]): Problem[] {
+  const problems: Problem[] = []
+  for (const issue of issues) {
+    const path = dotted(issue.path)
+    switch (issue.code) {
+      case 'unrecognized_keys': {
+        const known = settingsAt(issue.path)
+        for (const key of issue.keys) {
+          const near = nearest(key, known)
+          const remedy = near
+            ? `did you mean ${near}?`
+            : `settings here: ${known.filter((k) => k !== '$schema').join(', ')}`
+          problems.push({ path: dotted([...issue.path, key]), message: `unknown setting; ${remedy}` })
+        }
+        break
+      }
+      case 'invalid_type':
+        problems.push({
+          path,
+          message: issue.message.endsWith('received undefined')
+            ? `is missing; ${article(issue.expected)} is needed`
+            : `must be ${article(issue.expected)}`,
+        })
+        break
+      case 'invalid_value':
+        problems.push({ path, message: `must be one of ${issue.values.map(String).join(', ')}` })
+        break
+      case 'too_small':
+        problems.push({ path, message: tooSmall(issue.origin, issue.minimum) })
+        break
+      case 'too_big':
+        problems.push({ path, message: `must be at most ${issue.maximum}` })
+        break
+      case 'invalid_key':
+        problems.push({ path, message: issue.issues[0]?.message ?? 'is not a name that can stand here' })
+        break
+      default:
+        problems.push({ path, message: issue.message })
+    }
+  }
+  return problems
+}
+
+function tooSmall(origin: string, minimum: number | bigint): string {
+  if (origin === 'string') return 'must not be empty'
+  if (origin === 'array') return `needs at least ${minimum} entry`
+  return `must be at least ${minimum}`
+}
+
+function article(type: string): string {
+  const names: Record<string, string> = {
+    string: 'a text',
+    int: 'a whole number',
+    number: 'a number',
+    boolean: 'true or false',
+    object: 'an object { }',
+    record: 'an object { }',
+    array: 'a list [ ]',
+  }
+  return names[type] ?? type
+}
+
+function dotted(path: readonly PropertyKey[]): string {
+  let text = ''
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`
+    else if (/^[\w$-]+$/.test(String(part))) text += `${text === '' ? '' : '.'}${String(part)}`
+    else text += `[${JSON.stringify(String(part))}]`
+  }
+  return text
+}
+
+interface SchemaNode {
+  properties?: Record<string, SchemaNode>
+  additionalProperties?: SchemaNode | boolean
+  items?: SchemaNode
+}
+
+/** The names of the settings that may stand at a path, read from the JSON Schema. */
+function settingsAt(path: readonly PropertyKey[]): string[] {
+  let node: SchemaNode | undefined = configJsonSchema() as SchemaNode
+  for (const part of path) {
+    if (node === undefined) break
+    if (typeof part === 'number') node = node.items
+    else if (node.properties && Object.hasOwn(node.properties, String(part)))
+      node = node.properties[String(part)]
+    else node = typeof node.additionalProperties === 'object' ? node.additionalProperties : undefined
+  }
+  return Object.keys(node?.properties ?? {})
+}
+
+/** The known name that a mistyped one most likely meant, or undefined if none is near. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  let best: string | undefined
+  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
+    if (distance < bestDistance) {
+      best = candidate
+      bestDistance = distance
+    }
+  }
+  return best
+}
+
+/** Levenshtein distance, one row at a time. Names are short; anything longer than 64 is far from everything. */
+function editDistance(a: string, b: string): number {
+  if (a.length > 64 || b.length > 64) return Number.POSITIVE_INFINITY
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1
+      next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + cost))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

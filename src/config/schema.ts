@@ -1,0 +1,174 @@
+import { z } from 'zod'
+
+/**
+ * The shape of the config file. Every default lives here and nowhere else; the JSON Schema that editors read
+ * (`dist/config.schema.json`) is made from it at build time. All durations are milliseconds, all sizes bytes.
+ */
+
+const MIB = 1024 * 1024
+
+const duration = (min = 1) =>
+  z
+    .int()
+    .min(min)
+    .max(24 * 60 * 60 * 1000)
+const size = (min: number, max: number) => z.int().min(min).max(max)
+
+/** A secret is a reference to where it is kept, so that a config file can be shared and committed. */
+export const secretRef = z.union(
+  [
+    z.strictObject({ env: z.string().min(1).describe('Name of the environment variable that holds it.') }),
+    z.strictObject({ file: z.string().min(1).describe('Path of the file that holds it, and nothing else.') }),
+  ],
+  { error: 'a secret is given by reference, never in the file itself: {"env": "NAME"} or {"file": "PATH"}' },
+)
+
+const timeouts = z.strictObject({
+  connectMs: duration().default(5_000).describe('Until a connection to the upstream stands, TLS included.'),
+  firstByteMs: duration()
+    .default(600_000)
+    .describe("From the request's last byte to the upstream's first. Reasoning models think for minutes."),
+  idleMs: duration().default(300_000).describe('Silence between two pieces of a running response.'),
+  clientStallMs: duration()
+    .default(120_000)
+    .describe('A client that has stopped reading is cut off after this, with what it holds upstream.'),
+  requestMs: duration().default(300_000).describe('For a client to send its whole request.'),
+  headersMs: duration().default(60_000).describe('For a client to send the head of its request.'),
+  keepAliveMs: duration()
+    .default(75_000)
+    .describe(
+      'An idle client connection is kept this long; above the idle limit of a front proxy (nginx: 60 s).',
+    ),
+  drainMs: duration(0).default(30_000).describe('Open streams may finish for this long after SIGTERM.'),
+})
+
+const limits = z.strictObject({
+  bodyBytes: size(1024, 2048 * MIB)
+    .default(32 * MIB)
+    .describe('Largest request body; 413 beyond.'),
+  headerBytes: size(8 * 1024, MIB)
+    .default(64 * 1024)
+    .describe('Largest request head; 431 beyond.'),
+  bufferedBytes: size(1024, 64 * 1024 * MIB)
+    .default(1024 * MIB)
+    .describe('Request bodies held at one time, all clients together; 503 beyond.'),
+  connections: size(1, 1_000_000)
+    .default(20_000)
+    .describe('Open client connections; more are closed at once.'),
+  exchanges: size(1, 1_000_000)
+    .default(10_000)
+    .describe('Requests in flight, all keys together; 503 beyond.'),
+  exchangesPerKey: size(1, 1_000_000).default(1_000).describe('Requests in flight with one key; 429 beyond.'),
+  clientBufferBytes: size(1024, 64 * MIB)
+    .default(256 * 1024)
+    .describe('Bytes held for a slow client before the upstream is asked to wait.'),
+})
+
+const headerName = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, { error: 'is not a header name' })
+const headerValue = z.union([z.string(), secretRef], {
+  error: 'must be a text, or a secret by reference: {"env": "NAME"} or {"file": "PATH"}',
+})
+
+const upstream = z.strictObject({
+  baseUrl: z
+    .string()
+    .describe(
+      'Where requests go, with the version in it: https://api.openai.com/v1. A request to /v1/x goes to {baseUrl}/x.',
+    ),
+  apiKey: secretRef.optional().describe('The credential for this upstream. None: nothing is sent.'),
+  auth: z
+    .enum(['bearer', 'x-api-key', 'api-key', 'anthropic'])
+    .default('bearer')
+    .describe(
+      'The header that carries the credential: Authorization: Bearer, x-api-key, or api-key (Azure). anthropic: x-api-key, but Bearer on its OpenAI-compatible /chat/completions.',
+    ),
+  headers: z
+    .record(headerName, headerValue)
+    .default({})
+    .describe('Sent with every request, in place of what the client sent under the same name.'),
+  warm: z
+    .boolean()
+    .default(true)
+    .describe('Connect at start, so that the first request does not wait for DNS, TCP and TLS.'),
+})
+
+const glob = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)], {
+  error: 'must be a pattern such as "claude-*", or a list of them',
+})
+
+const route = z.strictObject({
+  path: glob.optional().describe('Path after /v1, * for anything: "/messages*". None: any path.'),
+  model: glob.optional().describe('Model name, * for anything: "claude-*". None: any model.'),
+  upstream: z.string().describe('Name of an entry of upstreams.'),
+})
+
+const alias = z.strictObject({
+  upstream: z.string().describe('Name of an entry of upstreams.'),
+  model: z.string().min(1).describe('The name that the upstream knows the model by.'),
+})
+
+export const configSchema = z.strictObject({
+  $schema: z.string().optional().describe('Path of this schema, for editors.'),
+  listen: z
+    .string()
+    .default('127.0.0.1:4000')
+    .describe('HOST:PORT to listen on. [::]:4000 for every address.'),
+  keys: z
+    .strictObject({
+      mode: z
+        .enum(['keys', 'passthrough', 'off'])
+        .default('keys')
+        .describe(
+          "keys: clients need an lc_ key. passthrough: the client's own provider key goes through. off: no key asked, on loopback alone.",
+        ),
+      file: z
+        .string()
+        .min(1)
+        .default('data/keys.jsonl')
+        .describe('The key file; relative to the folder of the config file.'),
+    })
+    .prefault({}),
+  upstreams: z
+    .record(
+      z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, {
+        error: 'is not a name for an upstream: a-z, 0-9, - and _, at most 64',
+      }),
+      upstream,
+    )
+    .optional()
+    .describe(
+      'The APIs that answer. None: made from OPENAI_API_KEY and ANTHROPIC_API_KEY, else the demo upstream.',
+    ),
+  routes: z
+    .array(route)
+    .optional()
+    .describe('Which request goes where: the first that matches. None: everything to the first upstream.'),
+  models: z
+    .record(z.string().min(1), alias)
+    .default({})
+    .describe('Names of your own for models; listed by GET /v1/models in place of the upstream list.'),
+  limits: limits.prefault({}),
+  timeouts: timeouts.prefault({}),
+  log: z
+    .strictObject({
+      level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+      format: z
+        .enum(['auto', 'json', 'pretty'])
+        .default('auto')
+        .describe('auto: readable lines in a terminal, JSON lines elsewhere.'),
+    })
+    .prefault({}),
+})
+
+export type ConfigFile = z.output<typeof configSchema>
+export type SecretRef = z.output<typeof secretRef>
+export type Limits = Readonly<ConfigFile['limits']>
+export type Timeouts = Readonly<ConfigFile['timeouts']>
+
+/** The JSON Schema (draft 2020-12) of the config file. */
+export function configJsonSchema(): Record<string, unknown> {
+  return {
+    title: 'Thinwire config',
+    ...z.toJSONSchema(configSchema, { io: 'input' }),
+  }
+}
