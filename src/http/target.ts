@@ -1,0 +1,55 @@
+/**
+ * What a request line asks for, once the ways in which clients misspell a base URL have been evened out.
+ * `path` is what stands behind the version (`/chat/completions`), `query` is byte for byte what came,
+ * with its `?`, or empty.
+ */
+export interface Target {
+  readonly path: string
+  readonly query: string
+}
+
+/** Why a request target was refused; the text goes to the client. */
+export interface BadTarget {
+  readonly problem: string
+}
+
+/**
+ * Reads an origin-form request target (RFC 9112, 3.2.1).
+ *
+ * Clients append their path to exactly what a person typed into a settings field, so `/v1` may be there, missing
+ * or twice, and slashes may be doubled or trail: `//chat/completions`, `/v1/v1/messages`, `/v1/models/`.
+ * Absolute targets and dot segments are refused: no API has them, and an upstream (or a proxy in front of it)
+ * that resolves them would be asked for something else than what was routed.
+ */
+export function readTarget(url: string): Target | BadTarget {
+  // The shape that nearly every request has: one leading /v1, nothing to mend.
+  if (url.charCodeAt(0) !== SLASH) {
+    return { problem: 'The request target must be a path, such as /v1/chat/completions.' }
+  }
+  const mark = url.indexOf('?')
+  let path = mark === -1 ? url : url.slice(0, mark)
+  const query = mark === -1 ? '' : url.slice(mark)
+
+  if (path.includes('//')) path = path.replace(/\/{2,}/g, '/')
+  if (DOT_SEGMENT.test(path)) {
+    return { problem: 'The path must not have . or .. segments.' }
+  }
+  if (path.includes('#')) {
+    return { problem: 'The path must not have a fragment (#).' }
+  }
+  while (path.startsWith('/v1/') || path === '/v1') path = path.slice(3)
+  if (path.length > 1 && path.endsWith('/')) path = path.slice(0, -1)
+  return { path: path === '' ? '/' : path, query }
+}
+
+const SLASH = 0x2f
+
+/** A `.` or `..` segment, plain or percent-encoded; a backslash ends a segment too, as WHATWG URL parsers have it. */
+const DOT_SEGMENT = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:$|[/\\;]|%2f|%5c)/i
+
+/** The error format that a caller of this path reads: Anthropic's on the Messages API, OpenAI's elsewhere. */
+export type Dialect = 'openai' | 'anthropic'
+
+export function dialectOf(path: string): Dialect {
+  return path === '/messages' || path.startsWith('/messages/') ? 'anthropic' : 'openai'
+}
