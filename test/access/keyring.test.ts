@@ -1,0 +1,453 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { hashKey, KeyFormatError, keyId } from '../../src/access/key.js'
+import { issueKey, Keyring, KeyringError, type KeyringOptions, revokeKey } from '../../src/access/keyring.js'
+
+interface Place {
+  folder: string
+  file: string
+  problems: string[]
+  rings: Keyring[]
+}
+
+const test = suite<Place>('keyring')
+const ALICE = { env: 'prod', team: 'team1', user: 'alice' }
+const BOB = { env: 'prod', team: 'team1', user: 'bob' }
+const NOON = Date.parse('2026-01-31T12:00:00.000Z')
+
+test.before.each((place) => {
+  place.folder = mkdtempSync(join(tmpdir(), 'keyring-'))
+  place.file = join(place.folder, 'keys.jsonl')
+  place.problems = []
+  place.rings = []
+})
+
+test.after.each((place) => {
+  for (const ring of place.rings) ring.close()
+  rmSync(place.folder, { recursive: true, force: true })
+})
+
+function open(place: Place, options: KeyringOptions = {}): Keyring {
+  const ring = Keyring.open(place.file, {
+    pollMs: 5,
+    onProblem: (message) => place.problems.push(message),
+    ...options,
+  })
+  place.rings.push(ring)
+  return ring
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const end = Date.now() + 20_000
+  while (!holds()) {
+    if (Date.now() > end) assert.unreachable(`waited in vain: ${what}`)
+    await sleep(2)
+  }
+}
+
+/** Long enough for several polls; only used to show that nothing happens, so a slow machine cannot fail it. */
+const aFewPolls = () => sleep(60)
+
+function fails(code: string, message: RegExp, run: () => unknown): void {
+  assert.throws(run, (err: unknown) => {
+    assert.instance(err, KeyringError)
+    const { code: actual, message: text } = err as KeyringError
+    assert.is(actual, code)
+    assert.match(text, message)
+    assert.not.match(text, '\n')
+    return true
+  })
+}
+
+/** A line as the file has it. */
+function issuedLine(key: string, more: Record<string, unknown> = {}): string {
+  const hash = hashKey(key)
+  const line = {
+    v: 1,
+    ts: '2026-01-01T00:00:00.000Z',
+    op: 'issued',
+    id: keyId(hash),
+    hash,
+    ...ALICE,
+    ...more,
+  }
+  return `${JSON.stringify(line)}\n`
+}
+
+test('a missing file is an empty ring and no problem', async (place) => {
+  const ring = open(place)
+  assert.is(ring.size, 0)
+  assert.equal(ring.list(), [])
+  await aFewPolls()
+  ring.reload()
+  assert.equal(place.problems, [])
+})
+
+test('an issued key is found by its hash, with whom it was issued to', (place) => {
+  const { key, record } = issueKey(place.file, ALICE, () => NOON)
+  const found = open(place).find(hashKey(key))
+  assert.equal(found, record)
+  assert.equal(found, {
+    id: keyId(hashKey(key)),
+    ...ALICE,
+    issuedAt: '2026-01-31T12:00:00.000Z',
+    revokedAt: null,
+  })
+})
+
+test('the file never holds the key, and is for its owner only, as is a folder made for it', (place) => {
+  const file = join(place.folder, 'a', 'b', 'keys.jsonl')
+  const { key } = issueKey(file, ALICE)
+  const text = readFileSync(file, 'utf8')
+  assert.not.match(text, key)
+  assert.not.match(text, key.split('_').at(-1) ?? key)
+  assert.is(statSync(file).mode & 0o777, 0o600)
+  assert.is(statSync(join(place.folder, 'a', 'b')).mode & 0o777, 0o700)
+  assert.is(statSync(join(place.folder, 'a')).mode & 0o777, 0o700)
+})
+
+test('every line has the documented fields in the documented order', (place) => {
+  const { record } = issueKey(place.file, ALICE, () => NOON)
+  revokeKey(place.file, record.id, () => NOON + 1000)
+  const [issued = '', revoked = '', rest] = readFileSync(place.file, 'utf8').split('\n')
+  assert.equal(Object.keys(JSON.parse(issued)), ['v', 'ts', 'op', 'id', 'hash', 'env', 'team', 'user'])
+  assert.is(revoked, `{"v":1,"ts":"2026-01-31T12:00:01.000Z","op":"revoked","id":"${record.id}"}`)
+  assert.is(rest, '')
+})
+
+test('a key that is issued while the ring is open is found without a restart', async (place) => {
+  const ring = open(place)
+  const { key } = issueKey(place.file, ALICE)
+  await until('the new key is found', () => ring.find(hashKey(key)) !== undefined)
+})
+
+test('a key that is revoked while the ring is open is known as revoked, in the same object', async (place) => {
+  const { key, record } = issueKey(place.file, ALICE)
+  const ring = open(place)
+  const before = ring.find(hashKey(key))
+  assert.is(before?.revokedAt, null)
+  revokeKey(place.file, record.id, () => NOON)
+  await until('the key is revoked', () => before?.revokedAt === '2026-01-31T12:00:00.000Z')
+  assert.is(ring.find(hashKey(key)), before)
+  assert.is(ring.size, 1)
+})
+
+test('reload makes a key good at once and tells how many there are', (place) => {
+  const counts: number[] = []
+  const ring = open(place, { pollMs: 3_600_000, onReload: (count) => counts.push(count) })
+  const first = issueKey(place.file, ALICE)
+  ring.reload()
+  const record = ring.find(hashKey(first.key))
+  assert.is(record?.user, 'alice')
+  issueKey(place.file, BOB)
+  ring.reload()
+  assert.is(ring.find(hashKey(first.key)), record)
+  assert.equal(
+    ring.list().map(({ user }) => user),
+    ['alice', 'bob'],
+  )
+  assert.equal(counts, [1, 2])
+})
+
+test('the first reading is not told as a reload, and an unchanged file is not read again', async (place) => {
+  issueKey(place.file, ALICE)
+  const counts: number[] = []
+  open(place, { onReload: (count) => counts.push(count) })
+  await aFewPolls()
+  assert.equal(counts, [])
+})
+
+test('a closed ring keeps its keys and looks no more', async (place) => {
+  issueKey(place.file, ALICE)
+  const ring = open(place)
+  ring.close()
+  issueKey(place.file, BOB)
+  await aFewPolls()
+  ring.reload()
+  assert.is(ring.size, 1)
+  ring.close()
+})
+
+test('a poll that was overtaken by reload does not put the older keys back', async (place) => {
+  const ring = open(place, { pollMs: 1 })
+  for (let i = 0; i < 200; i++) {
+    const { key } = issueKey(place.file, ALICE)
+    ring.reload()
+    const hash = hashKey(key)
+    assert.ok(ring.find(hash))
+    await sleep(i % 3)
+    assert.ok(ring.find(hash))
+  }
+})
+
+test('a torn last line waits until it is whole, without a word', async (place) => {
+  const first = issueKey(place.file, ALICE)
+  const whole = readFileSync(place.file, 'utf8')
+  const second = issueKey(place.file, BOB)
+  const line = readFileSync(place.file, 'utf8').slice(whole.length)
+  for (const at of [1, 20, line.length - 2]) {
+    writeFileSync(place.file, whole + line.slice(0, at))
+    const ring = open(place)
+    assert.ok(ring.find(hashKey(first.key)))
+    assert.is(ring.find(hashKey(second.key)), undefined)
+    appendFileSync(place.file, line.slice(at))
+    await until('the rest of the line is read', () => ring.find(hashKey(second.key)) !== undefined)
+    ring.close()
+  }
+  assert.equal(place.problems, [])
+})
+
+test('a last line that is whole but for its line end counts', (place) => {
+  const { record } = issueKey(place.file, ALICE)
+  appendFileSync(place.file, `{"v":1,"ts":"2026-03-01T00:00:00Z","op":"revoked","id":"${record.id}"}`)
+  assert.is(open(place).list()[0]?.revokedAt, '2026-03-01T00:00:00.000Z')
+})
+
+test('after a torn line the next key goes on a line of its own', (place) => {
+  issueKey(place.file, ALICE)
+  appendFileSync(place.file, '{"v":1,"ts":"2026-0')
+  const { key } = issueKey(place.file, BOB)
+  const ring = open(place)
+  assert.is(ring.size, 2)
+  assert.ok(ring.find(hashKey(key)))
+  assert.equal(place.problems, [`key file ${place.file}, line 2 was skipped: it is not JSON`])
+})
+
+test('broken lines are skipped and named by number, never by content, and only once', async (place) => {
+  const { record } = issueKey(place.file, ALICE)
+  const wrongs = [
+    'lc_prod_team1_alice_secret',
+    '["secret"]',
+    '{"v":2,"op":"issued","id":"secret"}',
+    '{"v":1,"op":"issued"}',
+    '{"v":1,"op":"renamed-secret","id":"k_1"}',
+    '{"v":1,"ts":"2026-01-01T00:00:00Z","op":"changed","id":"k_secret"}',
+    '{"v":1,"ts":"2026-01-01T00:00:00Z","op":"revoked","id":"k_secret"}',
+    issuedLine('secret', { ts: 'yesterday' }).trim(),
+    issuedLine('secret', { hash: 'secret' }).trim(),
+    issuedLine('secret', { id: record.id }).trim(),
+    issuedLine('secret', { team: 'Secret' }).trim(),
+  ]
+  appendFileSync(place.file, `\n  \r\n${wrongs.join('\n')}\n`)
+  const { key } = issueKey(place.file, BOB)
+  const ring = open(place)
+  assert.is(ring.size, 2)
+  const told = place.problems.length
+  assert.is(told, 11)
+  for (const [i, message] of place.problems.slice(0, 10).entries()) {
+    // The revocation of an unknown key is told last, as the key might have come after it.
+    const line = i < 6 ? i + 4 : i + 5
+    assert.match(message, new RegExp(`, line ${line} was skipped: it`))
+  }
+  assert.match(place.problems.at(-1) ?? '', /: further lines were skipped \(1\)$/)
+  for (const message of place.problems) assert.not.match(message, /secret/i)
+
+  revokeKey(place.file, key)
+  await until('the revocation is read', () => ring.find(hashKey(key))?.revokedAt !== null)
+  assert.is(place.problems.length, told)
+})
+
+test('a file of rubbish gives a handful of messages, not one for each line', (place) => {
+  writeFileSync(place.file, 'rubbish\n'.repeat(100_000))
+  assert.is(open(place).size, 0)
+  assert.is(place.problems.length, 11)
+  assert.match(place.problems.at(-1) ?? '', 'further lines were skipped (99990)')
+})
+
+test('a revocation holds wherever it stands, whatever its date, and its first date counts', (place) => {
+  const { record } = issueKey(place.file, ALICE, () => NOON)
+  const line = readFileSync(place.file, 'utf8')
+  const revoked = (ts: string) => `{"v":1,"ts":"${ts}","op":"revoked","id":"${record.id}"}\n`
+  writeFileSync(place.file, revoked('2026-05-01T00:00:00Z') + line + revoked('2026-06-01T00:00:00Z') + line)
+  assert.is(open(place).list()[0]?.revokedAt, '2026-05-01T00:00:00.000Z')
+  writeFileSync(place.file, line + revoked('soon'))
+  assert.is(open(place).list()[0]?.revokedAt, record.issuedAt)
+  assert.equal(place.problems, [])
+})
+
+test('a change applies the fields that are known and right, to the same object', async (place) => {
+  const { key, record } = issueKey(place.file, ALICE)
+  const ring = open(place)
+  const before = ring.find(hashKey(key))
+  const change = {
+    v: 1,
+    ts: '2026-02-01T00:00:00Z',
+    op: 'changed',
+    id: record.id,
+    team: 'team2',
+    user: 'No One',
+    rpm: 60,
+  }
+  appendFileSync(place.file, `${JSON.stringify(change)}\n`)
+  await until('the change is read', () => before?.team === 'team2')
+  assert.is(ring.find(hashKey(key)), before)
+  assert.is(before?.user, 'alice')
+  assert.is(before?.env, 'prod')
+})
+
+test('a deleted file leaves the keys in force, is told once, and a new one is read', async (place) => {
+  const { key } = issueKey(place.file, ALICE)
+  const ring = open(place)
+  unlinkSync(place.file)
+  await until('the deletion is told', () => place.problems.length > 0)
+  await aFewPolls()
+  ring.reload()
+  assert.is(place.problems.length, 1)
+  assert.match(place.problems[0] ?? '', /ENOENT.*put it back.*the keys read before stay in force \(1\)$/)
+  assert.ok(ring.find(hashKey(key)))
+
+  const other = issueKey(place.file, BOB)
+  await until('the new file is read', () => ring.find(hashKey(other.key)) !== undefined)
+  assert.is(ring.find(hashKey(key)), undefined)
+
+  unlinkSync(place.file)
+  await until('the second deletion is told too', () => place.problems.length === 2)
+})
+
+test('a file that is moved away and back is good again', async (place) => {
+  issueKey(place.file, ALICE)
+  const counts: number[] = []
+  open(place, { onReload: (count) => counts.push(count) })
+  renameSync(place.file, `${place.file}.away`)
+  await until('it is missed', () => place.problems.length === 1)
+  renameSync(`${place.file}.away`, place.file)
+  await until('it is read again', () => counts.length > 0)
+  assert.equal(counts, [1])
+})
+
+test('an emptied file leaves the keys in force and is told', async (place) => {
+  const { key } = issueKey(place.file, ALICE)
+  const ring = open(place)
+  writeFileSync(place.file, '')
+  await until('it is told', () => place.problems.length === 1)
+  assert.match(place.problems[0] ?? '', /EMPTIED.*stay in force/)
+  assert.ok(ring.find(hashKey(key)))
+  const other = issueKey(place.file, BOB)
+  await until('the new line is read', () => ring.find(hashKey(other.key)) !== undefined)
+})
+
+test('a file that is replaced by another is read, and a key that stands in both stays the same object', async (place) => {
+  const { key } = issueKey(place.file, ALICE)
+  const ring = open(place)
+  const before = ring.find(hashKey(key))
+  const other = join(place.folder, 'other.jsonl')
+  writeFileSync(other, issuedLine('another') + readFileSync(place.file, 'utf8'))
+  renameSync(other, place.file)
+  await until('both keys are there', () => ring.size === 2)
+  assert.is(ring.find(hashKey(key)), before)
+})
+
+test('a change that leaves the size as it was is noticed', async (place) => {
+  writeFileSync(place.file, issuedLine('first'))
+  const ring = open(place)
+  writeFileSync(place.file, issuedLine('other'))
+  await until('the other key is found', () => ring.find(hashKey('other')) !== undefined)
+  assert.is(ring.find(hashKey('first')), undefined)
+})
+
+test('a folder in place of the file is refused at the start, and told while running', async (place) => {
+  mkdirSync(place.file)
+  fails('unreadable', /^cannot read key file .*keys\.jsonl \(EISDIR\): name a file, not a folder$/, () =>
+    open(place),
+  )
+  fails('unreadable', /EISDIR/, () => issueKey(place.file, ALICE))
+  fails('unreadable', /EISDIR/, () => revokeKey(place.file, 'k_12'))
+  rmSync(place.file, { recursive: true })
+
+  const { key } = issueKey(place.file, ALICE)
+  const ring = open(place)
+  unlinkSync(place.file)
+  mkdirSync(place.file)
+  await until('it is told', () => place.problems.some((message) => /EISDIR.*stay in force/.test(message)))
+  assert.ok(ring.find(hashKey(key)))
+})
+
+test('a path through a file, or to something that is no file, is refused with what to do', (place) => {
+  writeFileSync(join(place.folder, 'plain'), '')
+  fails('unreadable', /ENOTDIR.*a part of its path is a file/, () =>
+    Keyring.open(join(place.folder, 'plain', 'keys')),
+  )
+  fails('unreadable', /ENOTFILE.*name a regular file/, () => Keyring.open('/dev/null'))
+})
+
+test('a file without the right to read it is refused with what to do', (place) => {
+  if (process.getuid?.() === 0) return // root may read everything
+  issueKey(place.file, ALICE)
+  writeFileSync(join(place.folder, 'locked'), '', { mode: 0o000 })
+  fails('unreadable', /EACCES.*give the user that runs thinwire the right/, () =>
+    Keyring.open(join(place.folder, 'locked')),
+  )
+})
+
+test('nothing is written for an owner that cannot stand in a key', (place) => {
+  assert.throws(
+    () => issueKey(place.file, { ...ALICE, team: 'Team 1' }),
+    (err: unknown) => err instanceof KeyFormatError && err.part === 'team',
+  )
+  assert.not.ok(existsSync(place.file))
+})
+
+test('a key is revoked by its id, by the start of its id, or by itself', (place) => {
+  for (const way of [(id: string) => id, (id: string) => id.slice(0, 8), (_: string, key: string) => key]) {
+    const { key, record } = issueKey(place.file, ALICE)
+    const revoked = revokeKey(place.file, way(record.id, key), () => NOON)
+    assert.equal(revoked, { ...record, revokedAt: '2026-01-31T12:00:00.000Z' })
+    assert.equal(open(place).find(hashKey(key)), revoked)
+  }
+})
+
+test('what cannot be revoked is said clearly, writes nothing, and repeats no key', (place) => {
+  const { key, record } = issueKey(place.file, ALICE)
+  // Of 17 ids two start with the same hex digit.
+  for (let i = 0; i < 16; i++) issueKey(place.file, BOB)
+  revokeKey(place.file, record.id, () => NOON)
+  const before = readFileSync(place.file, 'utf8')
+  const digits = open(place)
+    .list()
+    .map(({ id }) => id.slice(0, 3))
+  const shared = digits.find((digit, i) => digits.indexOf(digit) !== i) ?? ''
+  const elsewhere = issueKey(join(place.folder, 'other.jsonl'), ALICE).key
+  const mistyped = `${key.slice(0, -1)}${key.endsWith('x') ? 'y' : 'x'}`
+
+  fails('already_revoked', /^k_[0-9a-f]{10} is revoked already, since 2026-01-31T12:00:00\.000Z$/, () =>
+    revokeKey(place.file, key),
+  )
+  fails('ambiguous_key', /^\d+ ids start with k_.: k_.*; give more of it$/, () =>
+    revokeKey(place.file, shared),
+  )
+  fails(
+    'unknown_key',
+    /^this key was not issued from .*keys\.jsonl; look it up with: thinwire keys list$/,
+    () => revokeKey(place.file, elsewhere),
+  )
+  fails('unknown_key', /^no key in .* has an id that starts with k_0123456789$/, () =>
+    revokeKey(place.file, 'k_0123456789'),
+  )
+  fails('bad_key', /typing error/, () => revokeKey(place.file, mistyped))
+  for (const wrong of ['', 'k_', 'k_xyz', 'alice', key.slice(0, -3), `${record.id}0`]) {
+    fails('bad_key', /^give an id such as k_0123456789 /, () => revokeKey(place.file, wrong))
+  }
+  assert.is(readFileSync(place.file, 'utf8'), before)
+})
+
+test('a key cannot be revoked in a file that does not exist, and none is made', (place) => {
+  fails('unknown_key', /no key in/, () => revokeKey(place.file, 'k_0123456789'))
+  assert.not.ok(existsSync(place.file))
+})
+
+test.run()
