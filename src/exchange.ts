@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { KeyRecord } from './access/keyring.js'
+import type { ErrorCode } from './http/errors.js'
+import { headerValue } from './http/headers.js'
+import { type Dialect, dialectOf } from './http/target.js'
+
+/**
+ * Where a request is on its way. A key is asked for before the body is read, so that a flood of bad keys costs
+ * no memory.
+ */
+export type Phase = 'admit' | 'read' | 'route' | 'attempt' | 'relay'
+
+/** How an exchange ended; a closed list. */
+export type End =
+  /** The upstream's whole answer, whatever its status, was handed to the client. */
+  | 'done'
+  /** Answered by the relay itself: health, CORS preflight, the list of aliases. */
+  | 'local'
+  /** Refused by the relay before an upstream was asked. */
+  | 'refused'
+  /** No answer could be had from the upstream; the client got an error of the relay's. */
+  | 'upstream_failed'
+  /** The upstream broke off within its answer; the client's connection was broken off too. */
+  | 'upstream_cut'
+  /** The upstream fell silent within its answer for longer than `timeouts.idleMs`. */
+  | 'upstream_idle'
+  /** The client left before the end. */
+  | 'client_gone'
+  /** The client stopped reading for longer than `timeouts.clientStallMs`. */
+  | 'client_stalled'
+  /** Still open when the drain's time was up. */
+  | 'shutdown'
+  /** A fault of the relay. */
+  | 'crashed'
+
+/** What is working for an exchange at the moment, and has to know of these two things. */
+export interface Stage {
+  /** The client's connection is closed, or the response is complete. */
+  onClose(): void
+  /** Called about every `Watchdog` tick. @param now `performance.now()` */
+  onTick(now: number): void
+}
+
+const BOOT = randomBytes(4).toString('hex')
+let count = 0
+
+/** The record of one request, from its head to the settling of its account. */
+export class Exchange {
+  /** Unique over restarts; short, as people read it out to each other. */
+  readonly id: string
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  /** Epoch milliseconds, for people; durations are taken from `startedAt`. */
+  readonly receivedAt: number
+  /** `performance.now()`, as all times below. */
+  readonly startedAt: number
+  phase: Phase
+  /** What works for it now. */
+  stage: Stage | null
+  method: string
+  path: string
+  query: string
+  dialect: Dialect
+  /** What the client called its request, or our id: `x-request-id` of the answer, unless the upstream has one. */
+  requestId: string
+  key: KeyRecord | null
+  model: string | null
+  stream: boolean | null
+  upstream: string | null
+  upstreamRequestId: string | null
+  status: number
+  end: End | null
+  errorCode: ErrorCode | null
+  /** For the log alone: what exactly went wrong. Never holds a secret or a piece of a prompt. */
+  cause: string | null
+  bytesIn: number
+  bytesOut: number
+  pieces: number
+  /** Bytes of its request body that are counted against `limits.bufferedBytes`, until it is settled. */
+  heldBytes: number
+  /** The client sends its body only once it is told to (`Expect: 100-continue`), and has not been. */
+  awaitsContinue: boolean
+  /** The request was handed to the upstream's pool. */
+  attemptAt: number
+  /** The first byte of the upstream's answer; 0 if there was none. */
+  answeredAt: number
+  settled: boolean
+
+  constructor(req: IncomingMessage, res: ServerResponse, now: number) {
+    count++
+    this.id = `tw-${BOOT}-${count.toString(36)}`
+    this.req = req
+    this.res = res
+    this.receivedAt = Date.now()
+    this.startedAt = now
+    this.phase = 'admit'
+    this.stage = null
+    this.method = req.method ?? 'GET'
+    this.path = '/'
+    this.query = ''
+    this.dialect = 'openai'
+    this.requestId = clientRequestId(req.rawHeaders) ?? this.id
+    this.key = null
+    this.model = null
+    this.stream = null
+    this.upstream = null
+    this.upstreamRequestId = null
+    this.status = 0
+    this.end = null
+    this.errorCode = null
+    this.cause = null
+    this.bytesIn = 0
+    this.bytesOut = 0
+    this.pieces = 0
+    this.heldBytes = 0
+    this.awaitsContinue = false
+    this.attemptAt = 0
+    this.answeredAt = 0
+    this.settled = false
+  }
+
+  setTarget(path: string, query: string): void {
+    this.path = path
+    this.query = query
+    this.dialect = dialectOf(path)
+  }
+
+  /** Says how it ended. The first to say so is right: what follows (a closed socket, an abort) is consequence. */
+  conclude(end: End): void {
+    this.end ??= end
+  }
+}
+
+/** The client's own `x-request-id`, if it is one that can be put in a header and a log line as it is. */
+function clientRequestId(rawHeaders: readonly string[]): string | undefined {
+  const id = headerValue(rawHeaders, 'x-request-id')
+  return id !== undefined && /^[\x21-\x7e]{1,128}$/.test(id) ? id : undefined
+}

@@ -1,0 +1,122 @@
+import pino, { type Logger } from 'pino'
+import pretty from 'pino-pretty'
+import type { Config } from '../config/config.js'
+import type { Exchange } from '../exchange.js'
+
+/** Longest text of the client's making that goes into a line. */
+const LONGEST = 200
+
+/** Lines that a stuck reader of standard output leaves in memory; what comes beyond is dropped, and never waited for. */
+const BACKLOG_BYTES = 8 * 1024 * 1024
+
+/**
+ * The operations log: JSON lines on standard output, or readable lines in a terminal. Fields are chosen one by one,
+ * so that no header, body or credential can come along.
+ */
+export class Log {
+  private readonly logger: Logger
+
+  constructor(logger: Logger) {
+    this.logger = logger
+  }
+
+  debug(fields: Record<string, unknown>, message: string): void {
+    this.logger.debug(fields, message)
+  }
+
+  info(fields: Record<string, unknown>, message: string): void {
+    this.logger.info(fields, message)
+  }
+
+  warn(fields: Record<string, unknown>, message: string): void {
+    this.logger.warn(fields, message)
+  }
+
+  error(fields: Record<string, unknown>, message: string): void {
+    this.logger.error(fields, message)
+  }
+
+  /** One line for a request, when it is over. What the relay answers by itself to anyone is told at `debug`. */
+  exchange(x: Exchange, now: number): void {
+    const level = x.end === 'local' ? 'debug' : x.end === 'crashed' ? 'error' : 'info'
+    if (!this.logger.isLevelEnabled(level)) return
+    this.logger[level](
+      {
+        id: x.id,
+        end: x.end,
+        status: x.status,
+        method: x.method,
+        path: shownPath(x),
+        key: x.key?.id ?? null,
+        env: x.key?.env ?? null,
+        team: x.key?.team ?? null,
+        user: x.key?.user ?? null,
+        model: x.model === null ? null : clip(x.model),
+        stream: x.stream,
+        upstream: x.upstream,
+        upstream_request_id: x.upstreamRequestId,
+        error_code: x.errorCode,
+        cause: x.cause,
+        phase: x.phase,
+        bytes_in: x.bytesIn,
+        bytes_out: x.bytesOut,
+        pieces: x.pieces,
+        upstream_ttfb_ms: x.answeredAt === 0 ? null : round(x.answeredAt - x.attemptAt),
+        overhead_ms: x.attemptAt === 0 ? null : round(x.attemptAt - x.startedAt),
+        total_ms: round(now - x.startedAt),
+      },
+      summary(x, now),
+    )
+  }
+}
+
+/** Makes the log of a config. Writing never blocks: a terminal or pipe that does not take lines loses them. */
+export function openLog(options: Config['log'], terminal: boolean): Log {
+  const readable = options.format === 'pretty' || (options.format === 'auto' && terminal)
+  const destination = pino.destination({ fd: 1, sync: false, maxLength: BACKLOG_BYTES })
+  if (!readable) {
+    return new Log(
+      pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination),
+    )
+  }
+  const stream = pretty({
+    destination,
+    colorize: terminal,
+    translateTime: 'SYS:HH:MM:ss',
+    // The message has it all; the fields are for programs. Faults are told in full.
+    include: 'time,level,err',
+    singleLine: true,
+  })
+  return new Log(pino({ level: options.level, base: null }, stream))
+}
+
+/** What a person wants to see of a request, in one line. */
+function summary(x: Exchange, now: number): string {
+  const parts = [x.method, shownPath(x), x.status === 0 ? '-' : String(x.status)]
+  if (x.end !== 'done' && x.end !== null) parts.push(x.end)
+  if (x.errorCode !== null && x.errorCode !== x.end) parts.push(x.errorCode)
+  parts.push(duration(now - x.startedAt))
+  if (x.key !== null) parts.push(`${x.key.team}/${x.key.user}`)
+  if (x.model !== null) parts.push(clip(x.model))
+  if (x.upstream !== null) parts.push(`via ${x.upstream}`)
+  return parts.join(' ')
+}
+
+/** The path as documentation writes it, whatever way the client came by; without the query, which may hold a key. */
+function shownPath(x: Exchange): string {
+  return x.upstream === null && x.end === 'local' ? clip(x.path) : `/v1${clip(x.path)}`
+}
+
+function duration(ms: number): string {
+  return ms < 1000 ? `${ms.toFixed(ms < 10 ? 1 : 0)}ms` : `${(ms / 1000).toFixed(1)}s`
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000
+}
+
+/** Control characters out, so that no name can write a line of its own, and not longer than is of use. */
+function clip(text: string): string {
+  const printable = text.replace(/[^\x20-\x7e\u00a1-\u{10ffff}]/gu, '?')
+  return printable.length > LONGEST ? `${printable.slice(0, LONGEST)}...` : printable
+}

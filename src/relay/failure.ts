@@ -1,0 +1,42 @@
+import type { ErrorCode } from '../http/errors.js'
+
+/** How far an attempt had come when it failed. */
+export type AttemptPhase = 'connecting' | 'waiting' | 'streaming'
+
+/**
+ * What a failed attempt is called, as a pure function of undici's error (Errors, undici documentation), Node's
+ * system error code, and how far it had come.
+ */
+export function failureCode(error: unknown, phase: AttemptPhase): ErrorCode {
+  const code = systemCode(error)
+  if (code === 'UND_ERR_CONNECT_TIMEOUT') return 'upstream_connect_timeout'
+  // undici refuses a request before it goes anywhere, so it reads "not a request", not "no upstream".
+  if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return 'invalid_request'
+  if (phase === 'connecting') {
+    return code === 'ETIMEDOUT' ? 'upstream_connect_timeout' : 'upstream_unreachable'
+  }
+  if (code.startsWith('HPE_') || INVALID.has(code)) return 'upstream_invalid'
+  return 'upstream_cut'
+}
+
+const INVALID: ReadonlySet<string> = new Set([
+  'UND_ERR_HEADERS_OVERFLOW',
+  'UND_ERR_RESPONSE',
+  // Thrown by Node's writeHead for a status or a header that cannot be sent on.
+  'ERR_INVALID_CHAR',
+  'ERR_HTTP_INVALID_HEADER_VALUE',
+  'ERR_INVALID_HTTP_TOKEN',
+  'ERR_HTTP_INVALID_STATUS_CODE',
+])
+
+/**
+ * The code of an error: the innermost one where errors wrap each other, as an AggregateError of one failed
+ * connection per address does.
+ */
+export function systemCode(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown'
+  const { code } = error as NodeJS.ErrnoException
+  if (typeof code === 'string') return code
+  if (error instanceof AggregateError) return systemCode(error.errors[0])
+  return error.name
+}

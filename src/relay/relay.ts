@@ -1,0 +1,306 @@
+import type { ServerResponse } from 'node:http'
+import type { Dispatcher } from 'undici'
+import type { Config } from '../config/config.js'
+import type { Exchange, Stage } from '../exchange.js'
+import type { ErrorCode } from '../http/errors.js'
+import { type ResponseFacts, responseHeaders } from '../http/headers.js'
+import { type AttemptPhase, failureCode, systemCode } from './failure.js'
+import { Tail } from './tail.js'
+
+/** Who an attempt reports to while nothing of an answer has gone to the client. */
+export interface RelayOwner {
+  /** No answer came; the client is still there and has been told nothing. */
+  onAttemptFailed(x: Exchange, code: ErrorCode, cause: string): void
+  /** Whether this connection should be the client's last: the relay is shutting down. */
+  readonly draining: boolean
+}
+
+export interface RelayOptions {
+  readonly timeouts: Config['timeouts']
+  /** The request had an `Origin` header. */
+  readonly crossOrigin: boolean
+}
+
+/**
+ * How long an upstream may take to close a stream that it has ended, when the client has already left. Its
+ * connection then goes back to the pool; an abort would cost the next request a TLS handshake.
+ */
+const LINGER_MS = 1_000
+
+const CLIENT_GONE = new Error('the client has left')
+const TOO_SLOW = new Error('a limit of the relay was reached')
+
+/**
+ * One attempt to have an exchange answered by one upstream: undici's handler on one side, the client's response on
+ * the other. Bytes go from one to the other in the same tick in which they came; nothing is decoded, joined,
+ * cut or held.
+ *
+ * All calls are synchronous. Once `over`, nothing more is done to the client: undici may still call (an abort ends
+ * in `onResponseError`, synchronously), and a client may still close.
+ */
+export class Relay implements Dispatcher.DispatchHandler, Stage {
+  private readonly x: Exchange
+  private readonly res: ServerResponse
+  private readonly owner: RelayOwner
+  private readonly options: RelayOptions
+  /** Null while the request waits for a connection: undici has no way to abort it until then. */
+  private controller: Dispatcher.DispatchController | null
+  private phase: AttemptPhase | 'flushing'
+  /** Set when the attempt is decided, so that calls that come later find nothing to do. */
+  private over: boolean
+  /** The client's buffer is full: the upstream was asked to wait. */
+  private paused: boolean
+  private listening: boolean
+  /** Pieces seen at the last tick, and since when they are as many: silence is counted in ticks, not by a timer. */
+  private piecesSeen: number
+  private quietSince: number
+  /** Bytes queued for the client at the last tick, and since when they are as many. */
+  private queuedSeen: number
+  private stalledSince: number
+  /** Only in an event stream can a client know the end before the connection closes. */
+  private tail: Tail | null
+  /** The body's end is told by closing alone (an HTTP/1.0 client), so a cut must not look like it. */
+  private closeDelimited: boolean
+  private linger: NodeJS.Timeout | null
+
+  constructor(x: Exchange, owner: RelayOwner, options: RelayOptions) {
+    this.x = x
+    this.res = x.res
+    this.owner = owner
+    this.options = options
+    this.controller = null
+    this.phase = 'connecting'
+    this.over = false
+    this.paused = false
+    this.listening = false
+    this.piecesSeen = 0
+    this.quietSince = 0
+    this.queuedSeen = 0
+    this.stalledSince = 0
+    this.tail = null
+    this.closeDelimited = false
+    this.linger = null
+  }
+
+  // undici's side
+
+  /** The request is being written to a connection. */
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller
+    if (this.over) controller.abort(CLIENT_GONE)
+    else this.phase = 'waiting'
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    _headers: unknown,
+    reason?: string,
+  ): void {
+    // 102 and 103: the final answer is still to come. A gateway need not pass them on, and old clients break on it.
+    if (this.over || status < 200) return
+    const x = this.x
+    const now = performance.now()
+    const facts: ResponseFacts = { eventStream: false, requestId: null }
+    const headers = responseHeaders(
+      controller.rawHeaders as Buffer[],
+      x.requestId,
+      this.options.crossOrigin,
+      facts,
+    )
+    if (this.owner.draining) headers.push('connection', 'close')
+    // Throws on what cannot be sent on; undici then calls onResponseError, and nothing has gone to the client.
+    this.res.writeHead(status, reason ?? '', headers)
+    this.phase = 'streaming'
+    this.quietSince = now
+    this.closeDelimited = this.res.req.httpVersionMinor === 0
+    x.phase = 'relay'
+    x.status = status
+    x.answeredAt = now
+    x.upstreamRequestId = facts.requestId
+    if (facts.eventStream) this.tail = new Tail()
+    // A head that came with body bytes in the same read leaves with them in one packet; one that came alone
+    // leaves at the end of this tick.
+    process.nextTick(flushIfSilent, this)
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
+    const x = this.x
+    x.pieces++
+    if (this.over) return
+    x.bytesOut += piece.length
+    if (!this.res.write(piece)) {
+      // Looked at by undici when this call returns.
+      controller.pause()
+      this.pause()
+    }
+    this.tail?.push(piece)
+  }
+
+  onResponseEnd(): void {
+    this.controller = null
+    this.stopLinger()
+    if (this.over) return
+    this.phase = 'flushing'
+    this.watchQueue()
+    this.res.end()
+  }
+
+  /** @param _controller undefined if it failed before there was a connection */
+  onResponseError(_controller: unknown, error: Error): void {
+    this.controller = null
+    this.stopLinger()
+    if (this.over) return
+    if (this.res.headersSent) {
+      this.x.cause = systemCode(error)
+      this.x.errorCode = 'upstream_cut'
+      this.cut('upstream_cut')
+    } else {
+      // A head that Node would not send leaves `streaming` unset: it failed while waiting.
+      this.fail(failureCode(error, this.phase === 'connecting' ? 'connecting' : 'waiting'), systemCode(error))
+    }
+  }
+
+  // The client's side
+
+  onClose(): void {
+    if (this.over) {
+      this.x.conclude('client_gone')
+      return
+    }
+    this.over = true
+    if (this.phase === 'flushing') {
+      // Everything was handed over. It counts as read if it has left, or if all that had not was the closing frame.
+      this.x.conclude(this.res.writableFinished || this.tail?.ended === true ? 'done' : 'client_gone')
+      return
+    }
+    if (this.tail?.ended === true) {
+      // The client has seen the end of the stream and did not wait for the connection to say it again.
+      this.x.conclude('done')
+      this.controller?.resume()
+      this.linger = setTimeout(abortLinger, LINGER_MS, this).unref()
+      return
+    }
+    this.x.conclude('client_gone')
+    this.controller?.abort(CLIENT_GONE)
+  }
+
+  onTick(now: number): void {
+    const { timeouts } = this.options
+    switch (this.phase) {
+      case 'connecting':
+      case 'waiting':
+        if (!this.over && now - this.x.attemptAt > timeouts.firstByteMs) {
+          this.fail('upstream_timeout', 'firstByteMs')
+        }
+        return
+      case 'streaming':
+        if (this.over || this.paused) this.checkStall(now)
+        else if (this.x.pieces !== this.piecesSeen) {
+          this.piecesSeen = this.x.pieces
+          this.quietSince = now
+        } else if (now - this.quietSince > timeouts.idleMs) {
+          this.x.cause = 'idleMs'
+          this.cut('upstream_idle')
+        }
+        return
+      case 'flushing':
+        this.checkStall(now)
+    }
+  }
+
+  // What happens
+
+  /** Sends the head alone, if nothing came with it. */
+  flushHead(): void {
+    if (!this.over && this.phase === 'streaming' && this.x.pieces === 0) this.res.flushHeaders()
+  }
+
+  abortUpstream(): void {
+    this.controller?.abort(TOO_SLOW)
+  }
+
+  private pause(): void {
+    this.paused = true
+    this.watchQueue()
+    if (!this.listening) {
+      this.listening = true
+      this.res.on('drain', () => this.onDrain())
+    }
+  }
+
+  private onDrain(): void {
+    this.paused = false
+    this.quietSince = performance.now()
+    this.controller?.resume()
+  }
+
+  private fail(code: ErrorCode, cause: string): void {
+    this.over = true
+    this.controller?.abort(TOO_SLOW)
+    this.x.status = 0
+    this.owner.onAttemptFailed(this.x, code, cause)
+  }
+
+  /**
+   * Breaks the client's connection off, so that what it got cannot be taken for the whole: an SDK that reads a
+   * clean end reports success. What came before the cut is sent first; no terminating chunk is.
+   */
+  private cut(end: 'upstream_cut' | 'upstream_idle'): void {
+    this.over = true
+    this.x.conclude(end)
+    this.controller?.abort(TOO_SLOW)
+    const socket = this.res.socket
+    if (socket === null) {
+      this.res.destroy()
+      return
+    }
+    this.watchQueue()
+    // A FIN is how a body without length or chunks ends well, so there the cut has to be a reset.
+    if (this.closeDelimited) socket.once('finish', () => socket.resetAndDestroy()).end()
+    else socket.destroySoon()
+  }
+
+  private watchQueue(): void {
+    this.stalledSince = performance.now()
+    this.queuedSeen = this.queued()
+  }
+
+  private checkStall(now: number): void {
+    const queued = this.queued()
+    if (queued !== this.queuedSeen) {
+      this.queuedSeen = queued
+      this.stalledSince = now
+    } else if (now - this.stalledSince > this.options.timeouts.clientStallMs) {
+      this.over = true
+      this.x.conclude('client_stalled')
+      this.x.cause ??= 'clientStallMs'
+      this.controller?.abort(TOO_SLOW)
+      this.res.destroy()
+    }
+  }
+
+  /**
+   * Bytes that the client's connection has yet to take. libuv counts a write that is partly done, which the stream's
+   * own `writableLength` does not; without it a slow reader of one large piece would look like one that stopped.
+   */
+  private queued(): number {
+    const socket = this.res.socket as
+      | (NodeJS.ReadableStream & { _handle?: { writeQueueSize?: number }; writableLength: number })
+      | null
+    return socket?._handle?.writeQueueSize ?? socket?.writableLength ?? 0
+  }
+
+  private stopLinger(): void {
+    if (this.linger !== null) clearTimeout(this.linger)
+    this.linger = null
+  }
+}
+
+function flushIfSilent(relay: Relay): void {
+  relay.flushHead()
+}
+
+function abortLinger(relay: Relay): void {
+  relay.abortUpstream()
+}

@@ -1,0 +1,182 @@
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { Socket } from 'node:net'
+import type { Config } from '../config/config.js'
+import type { Exchange, Stage } from '../exchange.js'
+import { responseHeaders } from '../http/headers.js'
+import { failureCode, systemCode } from './failure.js'
+import type { RelayOwner } from './relay.js'
+
+export interface TunnelTarget {
+  /** Scheme, host and port. */
+  readonly origin: string
+  readonly path: string
+  /** Without `Host`, `Connection` and `Upgrade`, which are set here. */
+  readonly headers: string[]
+}
+
+/**
+ * A WebSocket (RFC 6455) through the relay: the handshake is passed on, and once the upstream has agreed, bytes go
+ * both ways unseen. An upstream that does not agree answers with a plain response, which is relayed, so that a client
+ * can fall back to HTTP.
+ *
+ * It uses Node's own client: undici treats any answer but 101 as a fault, and hides it.
+ */
+export class Tunnel implements Stage {
+  private readonly x: Exchange
+  private readonly socket: Socket
+  private readonly head: Buffer
+  private readonly owner: RelayOwner
+  private readonly timeouts: Config['timeouts']
+  private request: ClientRequest | null
+  private upstream: Socket | null
+  private connected: boolean
+  private answered: boolean
+  private over: boolean
+
+  constructor(x: Exchange, socket: Socket, head: Buffer, owner: RelayOwner, timeouts: Config['timeouts']) {
+    this.x = x
+    this.socket = socket
+    this.head = head
+    this.owner = owner
+    this.timeouts = timeouts
+    this.request = null
+    this.upstream = null
+    this.connected = false
+    this.answered = false
+    this.over = false
+  }
+
+  open(target: TunnelTarget): void {
+    const url = new URL(target.origin)
+    const start = url.protocol === 'https:' ? httpsRequest : httpRequest
+    const request = start({
+      protocol: url.protocol,
+      hostname: url.hostname.replace(/^\[|\]$/g, ''),
+      port: url.port === '' ? undefined : Number(url.port),
+      method: 'GET',
+      path: target.path,
+      headers: [
+        'host',
+        url.host,
+        'connection',
+        'Upgrade',
+        'upgrade',
+        'websocket',
+        ...target.headers,
+      ] as never,
+      // A connection of its own: it never goes back to a pool.
+      agent: false,
+      maxHeaderSize: 64 * 1024,
+    })
+    this.request = request
+    request.on('socket', (socket) => {
+      socket.setNoDelay(true)
+      socket.setKeepAlive(true, 30_000)
+      socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+        this.connected = true
+      })
+    })
+    request.on('upgrade', (res, upstream, head) => this.onUpgrade(res, upstream as Socket, head))
+    request.on('response', (res) => this.onResponse(res))
+    request.on('error', (error) => this.onError(error))
+    request.end()
+  }
+
+  onClose(): void {
+    this.x.conclude(this.upstream === null ? 'client_gone' : 'done')
+    this.over = true
+    this.request?.destroy()
+    this.upstream?.destroySoon()
+  }
+
+  onTick(now: number): void {
+    if (this.over || this.answered) return
+    const waited = now - this.x.attemptAt
+    if (!this.connected && waited > this.timeouts.connectMs)
+      this.fail('upstream_connect_timeout', 'connectMs')
+    else if (waited > this.timeouts.firstByteMs) this.fail('upstream_timeout', 'firstByteMs')
+  }
+
+  private onUpgrade(res: IncomingMessage, upstream: Socket, head: Buffer): void {
+    if (this.over) {
+      upstream.destroy()
+      return
+    }
+    const { x, socket } = this
+    this.upstream = upstream
+    this.markAnswered(101)
+    // Not through the response object: it would see to framing that a tunnel does not have.
+    let text = `HTTP/1.1 101 ${res.statusMessage || 'Switching Protocols'}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n`
+    const headers = responseHeaders(res.rawHeaders, x.requestId, false, {
+      eventStream: false,
+      requestId: null,
+    })
+    for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
+    socket.write(`${text}\r\n`, 'latin1')
+    if (head.length > 0) upstream.unshift(head)
+    if (this.head.length > 0) socket.unshift(this.head)
+    upstream.on('error', (error) => this.onBroken(error))
+    upstream.on('close', () => socket.destroySoon())
+    upstream.on('data', (piece: Buffer) => {
+      x.pieces++
+      x.bytesOut += piece.length
+    })
+    socket.on('data', (piece: Buffer) => {
+      x.bytesIn += piece.length
+    })
+    upstream.pipe(socket)
+    socket.pipe(upstream)
+  }
+
+  private onResponse(res: IncomingMessage): void {
+    const { x } = this
+    if (this.over) {
+      res.destroy()
+      return
+    }
+    this.markAnswered(res.statusCode ?? 502)
+    const headers = responseHeaders(res.rawHeaders, x.requestId, false, {
+      eventStream: false,
+      requestId: null,
+    })
+    headers.push('connection', 'close')
+    x.res.writeHead(x.status, res.statusMessage ?? '', headers)
+    res.on('data', (piece: Buffer) => {
+      x.pieces++
+      x.bytesOut += piece.length
+    })
+    res.on('end', () => x.conclude('done'))
+    res.on('error', (error) => this.onBroken(error))
+    res.pipe(x.res)
+  }
+
+  private onError(error: Error): void {
+    if (this.over) return
+    if (this.answered) this.onBroken(error)
+    else this.fail(failureCode(error, this.connected ? 'waiting' : 'connecting'), systemCode(error))
+  }
+
+  /** The upstream's side broke after it had answered: the client's is broken too, and not ended. */
+  private onBroken(error: Error): void {
+    if (this.over) return
+    this.over = true
+    this.x.cause = systemCode(error)
+    this.x.errorCode = 'upstream_cut'
+    this.x.conclude('upstream_cut')
+    this.socket.destroySoon()
+  }
+
+  private fail(code: Parameters<RelayOwner['onAttemptFailed']>[1], cause: string): void {
+    this.over = true
+    this.request?.destroy()
+    this.owner.onAttemptFailed(this.x, code, cause)
+  }
+
+  private markAnswered(status: number): void {
+    this.answered = true
+    this.x.phase = 'relay'
+    this.x.status = status
+    this.x.answeredAt = performance.now()
+  }
+}

@@ -1,0 +1,108 @@
+import { type Dispatcher, Pool } from 'undici'
+import type { Config, UpstreamConfig } from '../config/config.js'
+
+/** Below what load balancers in front of the known APIs allow an idle connection (60 s is common). */
+const KEEP_ALIVE_MS = 55_000
+
+/** Sent to Anthropic's own endpoints when the client did not say (API reference, Versioning): it is required there. */
+const ANTHROPIC_VERSION = '2023-06-01'
+
+/** One API and the connections to it. */
+export class Upstream {
+  readonly name: string
+  readonly basePath: string
+  private readonly pool: Pool
+  private readonly config: UpstreamConfig
+  private readonly added: readonly string[]
+  private readonly addedBearer: readonly string[]
+
+  constructor(config: UpstreamConfig, timeouts: Config['timeouts'], limits: Config['limits']) {
+    this.name = config.name
+    this.basePath = config.basePath
+    this.config = config
+    this.added = [...config.headers, ...credential(config, config.auth)]
+    this.addedBearer = [...config.headers, ...credential(config, 'bearer')]
+    this.pool = new Pool(config.origin, {
+      // No cap: a stream holds its connection for minutes, and a request that waits for one cannot be aborted.
+      // limits.exchanges is the bound.
+      connections: null,
+      // Anything above 1 puts requests behind streams.
+      pipelining: 1,
+      allowH2: false,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: 600_000,
+      keepAliveTimeoutThreshold: 1_000,
+      // Our own clocks run in the relay: undici's are half a second coarse and cannot tell a client that stalls
+      // from an upstream that does.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: Math.max(limits.headerBytes, 64 * 1024),
+      connect: {
+        timeout: timeouts.connectMs,
+        // Node's 250 ms gives up on an address whose first packet was lost.
+        autoSelectFamilyAttemptTimeout: 1_000,
+        keepAliveInitialDelay: 30_000,
+      },
+    })
+  }
+
+  /** What this upstream needs on a request for `path`, as name, value, name, value, names in lower case. */
+  headersFor(path: string): readonly string[] {
+    const openAiCompatible = this.config.auth === 'anthropic' && path.startsWith('/chat/')
+    return openAiCompatible ? this.addedBearer : this.added
+  }
+
+  /** What is put on only where the client sent nothing by that name, as one name and value; null if nothing. */
+  defaultHeaderFor(path: string): readonly [string, string] | null {
+    if (this.config.auth !== 'anthropic' || path.startsWith('/chat/')) return null
+    return ['anthropic-version', ANTHROPIC_VERSION]
+  }
+
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    this.pool.dispatch(options, handler)
+  }
+
+  /** Where the upstream stands, for a WebSocket tunnel, which has its own connection. */
+  get origin(): string {
+    return this.config.origin
+  }
+
+  /**
+   * Opens a connection before the first request needs one, by asking for the model list's head without a
+   * credential: whatever the answer, the connection stays in the pool.
+   * @returns null when the upstream answered, else the error
+   */
+  warm(): Promise<Error | null> {
+    if (!this.config.warm) return Promise.resolve(null)
+    return new Promise((resolve) => {
+      this.pool.dispatch(
+        { method: 'HEAD', path: `${this.basePath}/models`, reset: false },
+        {
+          onRequestStart() {},
+          onResponseStart() {},
+          onResponseData() {},
+          onResponseEnd: () => resolve(null),
+          onResponseError: (_controller, error) => resolve(error),
+        },
+      )
+    })
+  }
+
+  /** Drops every connection, also those in use. */
+  destroy(): Promise<void> {
+    return this.pool.destroy()
+  }
+}
+
+function credential(config: UpstreamConfig, scheme: UpstreamConfig['auth']): string[] {
+  if (config.apiKey === null) return []
+  switch (scheme) {
+    case 'bearer':
+      return ['authorization', `Bearer ${config.apiKey}`]
+    case 'api-key':
+      return ['api-key', config.apiKey]
+    case 'x-api-key':
+    case 'anthropic':
+      return ['x-api-key', config.apiKey]
+  }
+}

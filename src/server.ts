@@ -1,0 +1,187 @@
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Config } from './config/config.js'
+import type { Gateway } from './gateway.js'
+import { ERRORS, type ErrorCode, errorBody, errorHeaders } from './http/errors.js'
+import type { Log } from './ops/log.js'
+
+/** A connection that was refused is read on for so long, that its client can read why. */
+const LINGER_MS = 2_000
+
+/** How often a drain looks whether the last exchange is over. */
+const DRAIN_POLL_MS = 25
+
+/** The listener: Node's HTTP server with its limits set on purpose, its clock, and its shutting down. */
+export class Server {
+  private readonly http: HttpServer
+  private readonly gateway: Gateway
+  private readonly config: Config
+  private readonly log: Log
+  private readonly clock: NodeJS.Timeout
+
+  constructor(config: Config, gateway: Gateway, log: Log) {
+    const { limits, timeouts } = config
+    this.config = config
+    this.gateway = gateway
+    this.log = log
+    this.http = createServer({
+      noDelay: true,
+      // Finds clients that vanished without a word, as a laptop that was closed does.
+      keepAlive: true,
+      keepAliveInitialDelay: 30_000,
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: timeouts.headersMs,
+      // The body's time is kept by BodyReader, which can still answer in the caller's format.
+      requestTimeout: 0,
+      keepAliveTimeout: timeouts.keepAliveMs,
+      connectionsCheckingInterval: clamp(timeouts.headersMs / 4, 50, 5_000),
+      highWaterMark: limits.clientBufferBytes,
+    })
+    // Node's default drops the headers beyond the 2,000th without a word. Their bytes are limited already.
+    this.http.maxHeadersCount = 0
+    this.http.maxConnections = limits.connections
+    this.http.on('request', (req, res) => gateway.handle(req, res, false))
+    this.http.on('checkContinue', (req, res) => gateway.handle(req, res, true))
+    this.http.on('checkExpectation', (req, res) => gateway.refuseExpectation(req, res))
+    this.http.on('clientError', (error, socket) => this.onClientError(error, socket as Socket))
+    this.http.on('upgrade', (req, socket, head) => this.onUpgrade(req, socket as Socket, head))
+    this.http.on('drop', () => gateway.bounds.hit('connections'))
+    const shortest = Math.min(
+      timeouts.firstByteMs,
+      timeouts.idleMs,
+      timeouts.clientStallMs,
+      timeouts.requestMs,
+      timeouts.connectMs,
+    )
+    // One timer for all exchanges: limits are minutes, and a timer for each would have to be moved with each piece.
+    this.clock = setInterval(() => gateway.tick(performance.now()), clamp(shortest / 4, 10, 1_000)).unref()
+  }
+
+  /** @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL */
+  listen(): Promise<AddressInfo> {
+    const { host, port } = this.config.listen
+    return new Promise((resolve, reject) => {
+      this.http.once('error', reject)
+      this.http.listen({ host, port, backlog: 1024 }, () => {
+        this.http.removeListener('error', reject)
+        this.http.on('error', (error) => this.log.error({ err: error }, 'the listener met an error'))
+        resolve(this.http.address() as AddressInfo)
+      })
+    })
+  }
+
+  /**
+   * Stops accepting, lets open exchanges come to their end for `timeouts.drainMs`, then closes what is left.
+   * @returns how many had to be cut
+   */
+  async drain(): Promise<number> {
+    this.gateway.draining = true
+    const closed = new Promise<void>((resolve) => this.http.close(() => resolve()))
+    const deadline = performance.now() + this.config.timeouts.drainMs
+    while (this.gateway.live.size > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
+      // Connections whose last exchange has ended since.
+      this.http.closeIdleConnections()
+    }
+    const cut = this.gateway.live.size
+    if (cut > 0) this.gateway.bounds.hit('drainMs')
+    this.close()
+    await closed
+    return cut
+  }
+
+  /** Closes everything at once. */
+  close(): void {
+    clearInterval(this.clock)
+    this.gateway.shutDown()
+    this.http.close()
+    this.http.closeAllConnections()
+  }
+
+  private onUpgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
+    if (req.headers.upgrade?.toLowerCase() === 'websocket') {
+      this.gateway.handleUpgrade(req, socket, head)
+      return
+    }
+    // Any other upgrade is an offer that a server may pass over (RFC 9110, 7.8): curl --http2 makes one with every
+    // plain request. Node has taken the socket from its parser by now, so the request is put back without the
+    // offer and read again.
+    socket.unshift(Buffer.concat([withoutUpgrade(req), head]))
+    this.http.emit('connection', socket)
+  }
+
+  /** A request that never became one: not HTTP, conflicting lengths, too large or too slow a head. */
+  private onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+    const message = (socket as { _httpMessage?: ServerResponse })._httpMessage
+    const x = message === undefined ? undefined : this.gateway.exchangeOf(message)
+    if (error.code === 'ECONNRESET' || error.code === 'EPIPE' || !socket.writable || message?.headersSent) {
+      socket.destroy()
+      return
+    }
+    const code = clientErrorCode(error)
+    if (code === 'headers_too_large') this.gateway.bounds.hit('headerBytes')
+    if (code === 'request_timeout') this.gateway.bounds.hit('headersMs')
+    if (x === undefined) {
+      this.log.info(
+        { end: 'refused', status: ERRORS[code].status, error_code: code, cause: error.code },
+        `refused: ${code}`,
+      )
+    } else {
+      x.status = ERRORS[code].status
+      x.errorCode = code
+      x.cause = error.code ?? null
+      x.conclude('refused')
+    }
+    const body = errorBody(code, x?.dialect ?? 'openai', x?.requestId ?? '', undefined)
+    const headers = errorHeaders(code, x?.requestId ?? 'none', Buffer.byteLength(body))
+    let text = `HTTP/1.1 ${ERRORS[code].status} ${REASONS[ERRORS[code].status] ?? 'Error'}\r\nconnection: close\r\n`
+    for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
+    socket.end(`${text}\r\n${body}`)
+    // What the client still sends has to be read, or the close would be a reset that takes the answer away.
+    socket.removeAllListeners('data')
+    socket.on('data', ignore)
+    socket.resume()
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref()
+    socket.once('close', () => clearTimeout(timer))
+  }
+}
+
+const REASONS: Record<number, string> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+}
+
+function clientErrorCode(error: NodeJS.ErrnoException): ErrorCode {
+  if (error.code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large'
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'request_timeout'
+  return 'invalid_request'
+}
+
+/** The head of a request as it came, less its offer to upgrade. */
+function withoutUpgrade(req: IncomingMessage): Buffer {
+  let head = `${req.method} ${req.url} HTTP/${req.httpVersion}\r\n`
+  const raw = req.rawHeaders
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const lower = raw[i]?.toLowerCase()
+    if (lower === 'upgrade' || lower === 'http2-settings') continue
+    let value = raw[i + 1] ?? ''
+    if (lower === 'connection') {
+      value = value
+        .split(',')
+        .filter((token) => !/^\s*(upgrade|http2-settings)\s*$/i.test(token))
+        .join(',')
+      if (value.trim() === '') continue
+    }
+    head += `${raw[i]}: ${value}\r\n`
+  }
+  return Buffer.from(`${head}\r\n`, 'latin1')
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(Math.max(value, least), most)
+}
+
+function ignore(): void {
+  // Thrown away on purpose.
+}
