@@ -1,0 +1,259 @@
+import { userInfo } from 'node:os'
+import { relative } from 'node:path'
+import { parseArgs } from 'node:util'
+import { issueKey, Keyring, KeyringError } from '../access/keyring.js'
+import { type Config, isLoopback, loadConfig } from '../config/config.js'
+import { ConfigError } from '../config/problems.js'
+import { type Demo, startDemo } from '../demo/server.js'
+import { Gateway } from '../gateway.js'
+import { type Log, openLog } from '../ops/log.js'
+import { systemCode } from '../relay/failure.js'
+import { Router } from '../routing/router.js'
+import { Server } from '../server.js'
+import { VERSION } from '../version.js'
+import { type Banner, bannerText } from './banner.js'
+
+export const START_HELP = `thinwire start [--config FILE] [--listen HOST:PORT]
+
+  --config FILE        settings; thinwire.json in this folder if there is one
+  --listen HOST:PORT   where to listen, in place of the config's 127.0.0.1:4000
+
+Without a config file it relays to the providers whose keys are in the
+environment, OPENAI_API_KEY and ANTHROPIC_API_KEY; with neither, to a built-in
+demo. SIGTERM or Ctrl-C lets open streams end; a second one ends it now.
+
+Exit codes: 0 ended as asked, 1 cannot run, 2 wrong settings or usage.
+`
+
+const CANNOT = 1
+const WRONG_USAGE = 2
+
+/**
+ * Signals that follow each other faster than this are one: `npm start` hands on the Ctrl-C that the terminal has
+ * already given to both, and the second must not cut the streams that the first lets end.
+ */
+const SAME_SIGNAL_MS = 750
+
+/** Runs the relay until a signal ends it. Resolves to the exit code only if it could not start. */
+export async function start(args: string[]): Promise<number> {
+  const say = (text: string): void => {
+    process.stderr.write(`${text}\n`)
+  }
+  let options: { config?: string | undefined; listen?: string | undefined; help?: boolean | undefined }
+  try {
+    options = parseArgs({
+      args,
+      options: {
+        config: { type: 'string' },
+        listen: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values
+  } catch (error) {
+    say(`thinwire start: ${(error as Error).message.split('\n')[0]}`)
+    say('usage: thinwire start [--config FILE] [--listen HOST:PORT]')
+    return WRONG_USAGE
+  }
+  if (options.help) {
+    process.stdout.write(START_HELP)
+    return 0
+  }
+
+  let config: Config
+  try {
+    config = loadConfig({
+      file: options.config,
+      listen: options.listen,
+      env: process.env,
+      cwd: process.cwd(),
+    })
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    say(error.message)
+    return WRONG_USAGE
+  }
+
+  const log = openLog(config.log, process.stdout.isTTY === true)
+  let keyring: Keyring | null = null
+  if (config.keys.mode === 'keys') {
+    try {
+      keyring = Keyring.open(config.keys.file, {
+        onProblem: (message) => log.warn({}, message),
+        onReload: (keys) => log.info({ keys }, 'the key file was read again'),
+      })
+    } catch (error) {
+      if (!(error instanceof KeyringError)) throw error
+      say(`thinwire: ${error.message}`)
+      return CANNOT
+    }
+  }
+
+  let demo: Demo | null = null
+  if (config.upstreams.length === 0) {
+    demo = await startDemo()
+    config = withDemo(config, demo)
+  }
+
+  const router = new Router(config)
+  const gateway = new Gateway({ config, keyring, router, log })
+  const server = new Server(config, gateway, log)
+  let port: number
+  try {
+    port = (await server.listen()).port
+  } catch (error) {
+    say(`thinwire: ${listenProblem(config, error)}`)
+    server.close()
+    keyring?.close()
+    await demo?.close()
+    return CANNOT
+  }
+
+  let key: string | null = null
+  if (keyring !== null && keyring.size === 0) {
+    try {
+      key = issueKey(config.keys.file, { env: 'dev', team: 'default', user: localUser() }).key
+    } catch (error) {
+      if (!(error instanceof KeyringError)) throw error
+      say(`thinwire: ${error.message}`)
+      server.close()
+      await demo?.close()
+      return CANNOT
+    }
+    keyring.reload()
+  }
+  say(bannerText(describe(config, port, key, keyring, demo !== null)))
+  warm(router, log)
+
+  const stop = async (): Promise<void> => {
+    await Promise.all(router.upstreams.map((upstream) => upstream.destroy()))
+    keyring?.close()
+    await demo?.close()
+  }
+  endOnSignal(server, gateway, log, config.timeouts.drainMs, stop)
+  // Never by itself: the listener keeps the process alive until a signal comes.
+  return new Promise(() => {})
+}
+
+function endOnSignal(
+  server: Server,
+  gateway: Gateway,
+  log: Log,
+  drainMs: number,
+  stop: () => Promise<void>,
+): void {
+  let firstAt = 0
+  const onSignal = (signal: NodeJS.Signals, number: number): void => {
+    if (firstAt !== 0) {
+      if (performance.now() - firstAt < SAME_SIGNAL_MS) return
+      log.warn({ signal, cut: gateway.live.size }, `${signal} again: ending now`)
+      server.close()
+      // As a shell reports a process that a signal has ended.
+      process.exit(128 + number)
+    }
+    firstAt = performance.now()
+    const open = gateway.live.size
+    log.info(
+      { signal, in_flight: open },
+      open === 0
+        ? `${signal}: ending`
+        : `${signal}: ending when ${open} open requests have, within ${drainMs / 1000} s`,
+    )
+    void server.drain().then(async (cut) => {
+      if (cut > 0) log.warn({ cut }, `${cut} requests were still open and have been cut`)
+      await stop()
+      log.info({}, 'ended')
+      process.exit(0)
+    })
+  }
+  process.on('SIGTERM', () => onSignal('SIGTERM', 15))
+  process.on('SIGINT', () => onSignal('SIGINT', 2))
+  // Whatever state such a fault has left behind, going on could send one client's bytes to another.
+  process.on('uncaughtException', (error) => {
+    log.error({ err: error }, 'a fault that nothing caught: ending')
+    process.stderr.write(`thinwire: ${error.stack ?? error.message}\n`)
+    server.close()
+    process.exit(CANNOT)
+  })
+}
+
+/** Connects to the upstreams now. One that cannot be reached is told, and no reason not to start. */
+function warm(router: Router, log: Log): void {
+  for (const upstream of router.upstreams) {
+    void upstream.warm().then((error) => {
+      if (error === null) log.debug({ upstream: upstream.name }, `connected to ${upstream.name}`)
+      else {
+        const cause = systemCode(error)
+        log.warn({ upstream: upstream.name, cause }, `cannot reach upstream ${upstream.name} yet (${cause})`)
+      }
+    })
+  }
+}
+
+function withDemo(config: Config, demo: Demo): Config {
+  const upstream = {
+    name: 'demo',
+    origin: demo.origin,
+    basePath: '/v1',
+    apiKey: null,
+    auth: 'bearer',
+    headers: [],
+    warm: true,
+  } as const
+  return { ...config, upstreams: [upstream], routes: [{ paths: null, models: null, upstream: 'demo' }] }
+}
+
+function describe(
+  config: Config,
+  port: number,
+  key: string | null,
+  keyring: Keyring | null,
+  demo: boolean,
+): Banner {
+  const { host } = config.listen
+  const wildcard = host === '0.0.0.0' || host === '::'
+  const shown = wildcard ? '127.0.0.1' : host
+  return {
+    version: VERSION,
+    url: `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`,
+    open: !isLoopback(host),
+    upstreams: demo ? null : config.upstreams.map((upstream) => upstream.name),
+    mode: config.keys.mode,
+    key,
+    activeKeys: keyring?.list().filter((record) => record.revokedAt === null).length ?? 0,
+    keyFile: relative(process.cwd(), config.keys.file) || config.keys.file,
+    configFile: config.file === null ? null : relative(process.cwd(), config.file),
+  }
+}
+
+function listenProblem(config: Config, error: unknown): string {
+  const { host, port } = config.listen
+  const where = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  switch (systemCode(error)) {
+    case 'EADDRINUSE':
+      return `${where} is taken by another program; stop it, or choose another with --listen HOST:PORT`
+    case 'EACCES':
+      return `listening on ${where} is not allowed; ports below 1024 need root, choose another with --listen HOST:PORT`
+    case 'EADDRNOTAVAIL':
+      return `${host} is no address of this machine; choose another with --listen HOST:PORT`
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `the name ${host} has no address; choose another with --listen HOST:PORT`
+    default:
+      return `cannot listen on ${where} (${systemCode(error)})`
+  }
+}
+
+/** The user of this machine as it may stand in a key. */
+function localUser(): string {
+  let name = ''
+  try {
+    name = userInfo().username
+  } catch {
+    // A container may run as a number without a name.
+  }
+  const fit = name
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+    .slice(0, 32)
+  return fit === '' ? 'me' : fit
+}
