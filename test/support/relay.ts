@@ -1,0 +1,93 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pino from 'pino'
+import { issueKey, Keyring } from '../../src/access/keyring.js'
+import { type Config, loadConfig } from '../../src/config/config.js'
+import { Gateway } from '../../src/gateway.js'
+import { Log } from '../../src/ops/log.js'
+import { Router } from '../../src/routing/router.js'
+import { Server } from '../../src/server.js'
+import { RawClient } from './client.js'
+import { until } from './until.js'
+
+export type LogLine = Readonly<Record<string, unknown>>
+
+/** A whole relay in this process, made from a config file as `thinwire start` makes it. */
+export interface TestRelay {
+  readonly port: number
+  readonly url: string
+  readonly key: string
+  readonly keyFile: string
+  readonly config: Config
+  readonly gateway: Gateway
+  readonly server: Server
+  readonly router: Router
+  readonly lines: LogLine[]
+  /** The lines of requests, waiting until there are so many. */
+  requests(count: number): Promise<LogLine[]>
+  client(): Promise<RawClient>
+  close(): Promise<void>
+}
+
+/** What a request needs to be admitted, as header lines. */
+export function auth(relay: TestRelay): string {
+  return `host: relay\r\nauthorization: Bearer ${relay.key}\r\n`
+}
+
+/** @param settings of the config file; upstreams are not warmed unless they say so, to keep request counts exact */
+export async function startRelay(
+  upstreams: Record<string, Record<string, unknown>> | string,
+  settings: Record<string, unknown> = {},
+  env: Record<string, string> = { UPSTREAM_KEY: 'sk-upstream-secret' },
+): Promise<TestRelay> {
+  const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
+  const entries =
+    typeof upstreams === 'string'
+      ? { up: { baseUrl: upstreams, apiKey: { env: 'UPSTREAM_KEY' } } }
+      : upstreams
+  const cold = Object.fromEntries(
+    Object.entries(entries).map(([name, entry]) => [name, { warm: false, ...entry }]),
+  )
+  const file = join(folder, 'thinwire.json')
+  writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', upstreams: cold, ...settings }))
+  const config = loadConfig({ file, env, cwd: folder })
+  const lines: LogLine[] = []
+  const log = new Log(
+    pino(
+      { level: 'debug', base: null },
+      { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) },
+    ),
+  )
+  const keyring = config.keys.mode === 'keys' ? Keyring.open(config.keys.file, { pollMs: 20 }) : null
+  const key =
+    keyring === null ? '' : issueKey(config.keys.file, { env: 'test', team: 'team1', user: 'user1' }).key
+  keyring?.reload()
+  const router = new Router(config)
+  const gateway = new Gateway({ config, keyring, router, log })
+  const server = new Server(config, gateway, log)
+  const { port } = await server.listen()
+  return {
+    port,
+    url: `http://127.0.0.1:${port}/v1`,
+    key,
+    keyFile: config.keys.file,
+    config,
+    gateway,
+    server,
+    router,
+    lines,
+    async requests(count) {
+      const settled = (): LogLine[] => lines.filter((line) => 'end' in line && line.end !== 'local')
+      await until(() => settled().length >= count, `${count} settled requests`)
+      return settled()
+    },
+    client: () => RawClient.connect(port),
+    async close() {
+      server.close()
+      keyring?.close()
+      await Promise.all(router.upstreams.map((upstream) => upstream.destroy()))
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
