@@ -1,0 +1,112 @@
+import { type Fields, fields, readLimit, readStops, refuseChoices, requireList } from './fields.js'
+import { answer, type Generation } from './model.js'
+import { callTexts, type Prompt, readPrompt, type Turn, textsOf } from './prompt.js'
+import { type Answer, formatEvent, makeId, PAUSE, type Step, unixNow } from './reply.js'
+
+/** `POST /v1/chat/completions` (OpenAI API reference: Chat Completions, The chat completion object, Streaming). */
+export function chatCompletion(body: Fields): Answer {
+  const turns = requireList(body, 'messages').map(readTurn)
+  refuseChoices(body)
+  const limit = readLimit(body, 'max_completion_tokens', 'max_tokens')
+  const prompt = readPrompt(body, turns, limit, readStops(body.stop))
+  const generation = answer(prompt)
+  if (body.stream !== true) return { body: completion(prompt, generation) }
+  return { steps: stream(prompt, generation, fields(body.stream_options).include_usage === true) }
+}
+
+function readTurn(message: unknown): Turn {
+  const { role, content, tool_calls } = fields(message)
+  const texts = [...textsOf(content), ...callTexts(tool_calls)]
+  return { role: role === 'user' || role === 'tool' ? role : 'other', texts }
+}
+
+function completion(prompt: Prompt, generation: Generation): unknown {
+  const text = generation.pieces.join('')
+  const spoken = { role: 'assistant', content: text, refusal: null, annotations: [] }
+  const called = {
+    role: 'assistant',
+    content: null,
+    tool_calls: [
+      { id: makeId('call_'), type: 'function', function: { name: generation.tool, arguments: text } },
+    ],
+    refusal: null,
+    annotations: [],
+  }
+  return {
+    id: makeId('chatcmpl-'),
+    object: 'chat.completion',
+    created: unixNow(),
+    model: prompt.model,
+    choices: [
+      {
+        index: 0,
+        message: generation.tool === null ? spoken : called,
+        logprobs: null,
+        finish_reason: finishReason(generation),
+      },
+    ],
+    usage: usageOf(generation),
+    service_tier: 'default',
+    system_fingerprint: 'fp_thinwire_demo',
+  }
+}
+
+function* stream(prompt: Prompt, generation: Generation, withUsage: boolean): Generator<Step, void> {
+  const head = {
+    id: makeId('chatcmpl-'),
+    object: 'chat.completion.chunk',
+    created: unixNow(),
+    model: prompt.model,
+    service_tier: 'default',
+    system_fingerprint: 'fp_thinwire_demo',
+  }
+  // With include_usage every chunk has the field, null but in the last; without, none has it.
+  const tail = withUsage ? { usage: null } : {}
+  const chunk = (delta: unknown, reason: string | null): string =>
+    formatEvent({
+      ...head,
+      choices: [{ index: 0, delta, logprobs: null, finish_reason: reason }],
+      ...tail,
+    })
+
+  if (generation.tool === null) {
+    yield chunk({ role: 'assistant', content: '', refusal: null }, null)
+    for (const content of generation.pieces) {
+      yield PAUSE
+      yield chunk({ content }, null)
+    }
+  } else {
+    yield chunk({ role: 'assistant', content: null, refusal: null }, null)
+    yield PAUSE
+    const call = { name: generation.tool, arguments: '' }
+    yield chunk({ tool_calls: [{ index: 0, id: makeId('call_'), type: 'function', function: call }] }, null)
+    for (const fragment of generation.pieces) {
+      yield PAUSE
+      yield chunk({ tool_calls: [{ index: 0, function: { arguments: fragment } }] }, null)
+    }
+  }
+  yield chunk({}, finishReason(generation))
+  if (withUsage) yield formatEvent({ ...head, choices: [], usage: usageOf(generation) })
+  yield 'data: [DONE]\n\n'
+}
+
+function finishReason(generation: Generation): string {
+  if (generation.end === 'length') return 'length'
+  return generation.end === 'tool' ? 'tool_calls' : 'stop'
+}
+
+/** `usage` of Chat and of Completions (OpenAI API reference: The chat completion object). */
+export function usageOf(generation: Generation): unknown {
+  return {
+    prompt_tokens: generation.inputTokens,
+    completion_tokens: generation.outputTokens,
+    total_tokens: generation.inputTokens + generation.outputTokens,
+    prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0 },
+    completion_tokens_details: {
+      reasoning_tokens: 0,
+      audio_tokens: 0,
+      accepted_prediction_tokens: 0,
+      rejected_prediction_tokens: 0,
+    },
+  }
+}

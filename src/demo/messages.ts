@@ -1,0 +1,117 @@
+import { type Fields, fields, list, readLimit, readStops, requireList } from './fields.js'
+import { answer, type Generation } from './model.js'
+import { missing } from './problem.js'
+import { callTexts, type Prompt, readPrompt, type Turn, textsOf } from './prompt.js'
+import { type Answer, formatEvent, makeId, PAUSE, type Step } from './reply.js'
+
+/** `POST /v1/messages` (Anthropic API reference: Messages; Streaming messages). */
+export function message(body: Fields): Answer {
+  const turns = readTurns(body)
+  if (body.max_tokens === undefined || body.max_tokens === null) throw missing('max_tokens')
+  const prompt = readPrompt(body, turns, readLimit(body, 'max_tokens'), readStops(body.stop_sequences))
+  const generation = answer(prompt)
+  if (body.stream === true) return { steps: stream(prompt, generation) }
+  return {
+    body: {
+      ...makeHead(prompt),
+      content: [endedBlock(generation)],
+      ...ending(generation),
+      usage: startUsage(generation, generation.outputTokens),
+    },
+  }
+}
+
+/** `POST /v1/messages/count_tokens` (Anthropic API reference: Count tokens in a message). */
+export function tokenCount(body: Fields): Answer {
+  const prompt = readPrompt(body, readTurns(body), Number.POSITIVE_INFINITY, [])
+  return { body: { input_tokens: prompt.tokens } }
+}
+
+function readTurns(body: Fields): Turn[] {
+  const turns: Turn[] = [{ role: 'other', texts: textsOf(body.system) }]
+  for (const item of requireList(body, 'messages')) {
+    const { role, content } = fields(item)
+    const results: string[] = []
+    const calls: string[] = []
+    let answered = false
+    for (const block of list(content)) {
+      const { type, content: result, input } = fields(block)
+      if (type === 'tool_use') calls.push(...callTexts(input))
+      if (type !== 'tool_result') continue
+      answered = true
+      results.push(...textsOf(result))
+    }
+    turns.push({ role: role === 'user' ? 'user' : 'other', texts: [...textsOf(content), ...calls] })
+    // The result comes in a user message, often with a reminder beside it that the editor has put there.
+    if (answered) turns.push({ role: 'tool', texts: results })
+  }
+  return turns
+}
+
+function makeHead(prompt: Prompt): Fields {
+  return { id: makeId('msg_'), type: 'message', role: 'assistant', model: prompt.model }
+}
+
+function startUsage(generation: Generation, outputTokens: number): Fields {
+  return {
+    input_tokens: generation.inputTokens,
+    cache_creation_input_tokens: 0,
+    cache_read_input_tokens: 0,
+    cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
+    output_tokens: outputTokens,
+    service_tier: 'standard',
+  }
+}
+
+const STOP_REASONS: Readonly<Record<Generation['end'], string>> = {
+  done: 'end_turn',
+  stop: 'stop_sequence',
+  tool: 'tool_use',
+  length: 'max_tokens',
+}
+
+function ending(generation: Generation): Fields {
+  return { stop_reason: STOP_REASONS[generation.end], stop_sequence: generation.stop }
+}
+
+function startedBlock(generation: Generation): Fields {
+  if (generation.tool === null) return { type: 'text', text: '' }
+  return { type: 'tool_use', id: makeId('toolu_'), name: generation.tool, input: {} }
+}
+
+function endedBlock(generation: Generation): Fields {
+  const text = generation.pieces.join('')
+  if (generation.tool === null) return { type: 'text', text }
+  // Arguments that max_tokens has cut are no JSON; the block then keeps the empty input that it started with.
+  const input: unknown = generation.end === 'length' ? {} : JSON.parse(text)
+  return { ...startedBlock(generation), input }
+}
+
+function* stream(prompt: Prompt, generation: Generation): Generator<Step, void> {
+  const event = (type: string, data: Fields): string => formatEvent({ type, ...data }, type)
+  const started = { content: [], stop_reason: null, stop_sequence: null, usage: startUsage(generation, 1) }
+
+  yield event('message_start', { message: { ...makeHead(prompt), ...started } })
+  yield event('content_block_start', { index: 0, content_block: startedBlock(generation) })
+  yield event('ping', {})
+  for (const piece of generation.pieces) {
+    yield PAUSE
+    const delta =
+      generation.tool === null
+        ? { type: 'text_delta', text: piece }
+        : { type: 'input_json_delta', partial_json: piece }
+    yield event('content_block_delta', { index: 0, delta })
+  }
+  yield event('content_block_stop', { index: 0 })
+  yield event('message_delta', {
+    delta: ending(generation),
+    // Cumulative: it replaces what message_start said.
+    usage: {
+      input_tokens: generation.inputTokens,
+      cache_creation_input_tokens: 0,
+      cache_read_input_tokens: 0,
+      output_tokens: generation.outputTokens,
+    },
+  })
+  yield event('message_stop', {})
+}

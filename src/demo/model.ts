@@ -1,0 +1,113 @@
+import type { Prompt } from './prompt.js'
+import { argumentsFor, chooseTool } from './tool.js'
+
+/** What the model says to a prompt. The same prompt gets the same answer, always. */
+export interface Generation {
+  /** The name of the tool that is called; null if the answer is text. */
+  readonly tool: string | null
+  /** The text, or the JSON of the tool's arguments, in pieces of one token each. */
+  readonly pieces: readonly string[]
+  /** Why it ends here. */
+  readonly end: 'done' | 'stop' | 'tool' | 'length'
+  /** The stop sequence that was reached, if `end` is `stop`. It is not part of the pieces. */
+  readonly stop: string | null
+  readonly inputTokens: number
+  readonly outputTokens: number
+}
+
+/** With this model name, a request that has tools gets a tool call even if nobody spoke of the tool. */
+export const TOOLS_MODEL = 'thinwire-demo-tools'
+
+/** How much of the user's text is said back, in characters: the answer must not grow with the prompt. */
+const ECHO_CHARACTERS = 80
+const ARGUMENT_CHARACTERS = 40
+
+const SETUP =
+  'To talk to a real provider, set OPENAI_API_KEY or ANTHROPIC_API_KEY and start Thinwire again. 🚀'
+
+/**
+ * Words of at most eight letters with the space before them, punctuation, blanks: about four bytes each, as the
+ * tokens of real models. The `u` flag keeps surrogate pairs whole, so every piece is valid UTF-8 by itself.
+ */
+const PIECE = /\s?[\p{L}\p{N}]{1,8}|\s?[^\s\p{L}\p{N}]{1,3}|\s+/gu
+
+/** The answer to a conversation: a tool call where one is due (see chooseTool), else a few friendly sentences. */
+export function answer(prompt: Prompt): Generation {
+  const said = lastSaid(prompt)
+  const tool = chooseTool(prompt, said, prompt.model === TOOLS_MODEL)
+  if (tool === null) return finish(prompt, null, reply(prompt, said))
+  return finish(prompt, tool.name, argumentsFor(tool, snippet(said, ARGUMENT_CHARACTERS) || 'demo'))
+}
+
+/** How the text of a completion prompt goes on: as a comment after code, else as a sentence. */
+export function continueText(prompt: Prompt): Generation {
+  const text = prompt.turns.at(-1)?.texts.at(-1) ?? ''
+  return finish(prompt, null, continuation(text))
+}
+
+/** The text cut to at most `characters`, on one line, with an ellipsis if something is missing. */
+export function snippet(text: string, characters: number): string {
+  // A prompt may have megabytes; nothing that far in can be shown.
+  const line = text
+    .trim()
+    .slice(0, characters * 8)
+    .replace(/\s+/g, ' ')
+  const whole = Array.from(line)
+  return whole.length <= characters ? line : `${whole.slice(0, characters).join('').trimEnd()}…`
+}
+
+export function splitPieces(text: string): string[] {
+  return text.match(PIECE) ?? []
+}
+
+function reply(prompt: Prompt, said: string): string {
+  const last = prompt.turns.at(-1)
+  if (last?.role === 'tool') {
+    const result = snippet(last.texts.join(' '), ECHO_CHARACTERS)
+    return `Thank you! 🔧 The tool returned ${result === '' ? 'nothing' : `“${result}”`}. This is Thinwire's demo upstream, so that is all I make of it. ${SETUP}`
+  }
+  const echo = snippet(said, ECHO_CHARACTERS)
+  const quote = echo === '' ? '' : `You wrote: “${echo}”. `
+  return `Hello! 👋 This is Thinwire's demo upstream: there is no real model here, but every byte of this answer came through the relay. ${quote}${SETUP}`
+}
+
+function continuation(text: string): string {
+  if (/[{};)=\]]\s*$/.test(text.slice(-16))) {
+    return `\n  // Thinwire's demo upstream would write code here. ✨ ${SETUP}\n`
+  }
+  const start = /[.!?…]\s*$/.test(text.slice(-16)) ? ' And so it goes on' : ' and so it goes on'
+  return `${start}, says Thinwire's demo upstream, which is no real model. ✨ ${SETUP}`
+}
+
+/** The user's own words in the last user turn. Cursor puts them in tags behind the context it adds. */
+function lastSaid(prompt: Prompt): string {
+  const text = prompt.turns.findLast((turn) => turn.role === 'user')?.texts.at(-1) ?? ''
+  const open = text.lastIndexOf('<user_query>')
+  const close = text.lastIndexOf('</user_query>')
+  return open !== -1 && close > open ? text.slice(open + '<user_query>'.length, close) : text
+}
+
+function finish(prompt: Prompt, tool: string | null, text: string): Generation {
+  let stop: string | null = null
+  let cut = text.length
+  // Stop sequences are for text: real models do not look for them in the arguments of a tool.
+  for (const candidate of tool === null ? prompt.stops : []) {
+    const at = text.indexOf(candidate)
+    if (at !== -1 && at < cut) {
+      cut = at
+      stop = candidate
+    }
+  }
+  const all = splitPieces(text.slice(0, cut))
+  const tooLong = all.length > prompt.maxTokens
+  const pieces = tooLong ? all.slice(0, prompt.maxTokens) : all
+  const end = tooLong ? 'length' : tool !== null ? 'tool' : stop !== null ? 'stop' : 'done'
+  return {
+    tool,
+    pieces,
+    end,
+    stop: tooLong ? null : stop,
+    inputTokens: prompt.tokens,
+    outputTokens: pieces.length,
+  }
+}

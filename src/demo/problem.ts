@@ -1,0 +1,70 @@
+/** The JSON body of an error has another form under /v1/messages than elsewhere. */
+export type Shape = 'openai' | 'anthropic'
+
+/** `error.type` in both shapes (OpenAI: API reference, Errors. Anthropic: API reference, Errors). */
+const TYPES: Readonly<Record<number, Readonly<Record<Shape, string>>>> = {
+  404: { openai: 'invalid_request_error', anthropic: 'not_found_error' },
+  413: { openai: 'invalid_request_error', anthropic: 'request_too_large' },
+  429: { openai: 'requests', anthropic: 'rate_limit_error' },
+  500: { openai: 'server_error', anthropic: 'api_error' },
+}
+
+const INVALID: Readonly<Record<Shape, string>> = {
+  openai: 'invalid_request_error',
+  anthropic: 'invalid_request_error',
+}
+
+const MISSING = 'missing_required_parameter'
+
+/** A request that the demo refuses. The message goes to the client as it is. */
+export class Problem extends Error {
+  readonly status: number
+  /** The request field that is at fault, if it is one. */
+  readonly param: string | null
+  readonly code: string | null
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(
+    status: number,
+    message: string,
+    param: string | null = null,
+    code: string | null = null,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(message)
+    this.name = 'Problem'
+    this.status = status
+    this.param = param
+    this.code = code
+    this.headers = headers
+  }
+
+  body(shape: Shape, requestId: string): unknown {
+    const type = (TYPES[this.status] ?? INVALID)[shape]
+    if (shape === 'anthropic') {
+      const message = this.code === MISSING ? `${this.param}: Field required` : this.message
+      return { type: 'error', error: { type, message }, request_id: requestId }
+    }
+    return { error: { message: this.message, type, param: this.param, code: this.code } }
+  }
+}
+
+/** The wording that OpenAI's API uses; proxies and clients look for it. */
+export function missing(param: string): Problem {
+  return new Problem(400, `Missing required parameter: '${param}'.`, param, MISSING)
+}
+
+export function invalid(param: string, expected: string): Problem {
+  return new Problem(400, `Invalid value for '${param}': expected ${expected}.`, param, 'invalid_value')
+}
+
+/** What the model `thinwire-demo-error` answers, so that the error paths of a relay and a client can be tried. */
+export function rateLimited(model: string): Problem {
+  return new Problem(
+    429,
+    `Rate limit reached for ${model}: this model of the demo upstream always answers so.`,
+    null,
+    'rate_limit_exceeded',
+    { 'retry-after-ms': '100', 'retry-after': '1', 'x-should-retry': 'false' },
+  )
+}

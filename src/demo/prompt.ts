@@ -1,0 +1,84 @@
+import { type Fields, fields, list, requireModel } from './fields.js'
+import { readTools, type Tool } from './tool.js'
+
+/** One thing that was said: by the user, by a tool, or by anyone else (system, assistant). */
+export interface Turn {
+  readonly role: 'user' | 'tool' | 'other'
+  /** One text a content part. The user's own words come last: editors put context in the parts before them. */
+  readonly texts: readonly string[]
+}
+
+/** Which tool the model must call: a named one, any, none, or as it likes. */
+export interface ToolChoice {
+  readonly mode: 'auto' | 'required' | 'none'
+  readonly name: string | null
+}
+
+/** What the four dialects have in common once their bodies are read. */
+export interface Prompt {
+  readonly model: string
+  readonly turns: readonly Turn[]
+  readonly tools: readonly Tool[]
+  readonly toolChoice: ToolChoice
+  /** Infinity if the request sets no limit. */
+  readonly maxTokens: number
+  readonly stops: readonly string[]
+  readonly tokens: number
+}
+
+/** The texts of a message's content: a string, or an array of parts of which some have a text. */
+export function textsOf(content: unknown): string[] {
+  if (typeof content === 'string') return [content]
+  const texts: string[] = []
+  for (const part of list(content)) {
+    const text = fields(part).text
+    if (typeof text === 'string') texts.push(text)
+  }
+  return texts
+}
+
+/** The texts of a turn in which a tool was called: the arguments count as prompt tokens too. */
+export function callTexts(calls: unknown): string[] {
+  return calls === undefined || calls === null ? [] : [JSON.stringify(calls)]
+}
+
+/** About four bytes a token: near enough for English, and the same on every machine. */
+export function countTokens(text: string): number {
+  return Math.ceil(Buffer.byteLength(text) / 4)
+}
+
+/**
+ * All spellings in use: `"required"`, `{"type":"function","function":{"name"}}` (Chat), `{"type":"function","name"}`
+ * (Responses), `{"type":"any"}` and `{"type":"tool","name"}` (Messages), and `{"type":"auto"}`, which Cursor sends
+ * in chat bodies.
+ */
+export function readToolChoice(value: unknown): ToolChoice {
+  const choice = fields(value)
+  const type = typeof value === 'string' ? value : choice.type
+  if (type === 'none') return { mode: 'none', name: null }
+  if (type === 'required' || type === 'any') return { mode: 'required', name: null }
+  if (type === 'function' || type === 'tool') {
+    const name = choice.name ?? fields(choice.function).name
+    return { mode: 'required', name: typeof name === 'string' ? name : null }
+  }
+  return { mode: 'auto', name: null }
+}
+
+export function readPrompt(
+  body: Fields,
+  turns: readonly Turn[],
+  maxTokens: number,
+  stops: readonly string[],
+): Prompt {
+  let tokens = body.tools === undefined ? 0 : countTokens(JSON.stringify(body.tools))
+  for (const turn of turns) for (const text of turn.texts) tokens += countTokens(text)
+  return {
+    model: requireModel(body),
+    turns,
+    tools: readTools(body.tools),
+    toolChoice: readToolChoice(body.tool_choice),
+    maxTokens,
+    stops,
+    tokens,
+  }
+}

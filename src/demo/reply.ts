@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
+import { Problem, type Shape } from './problem.js'
+
+/** Where a stream waits for the model's next piece. */
+export const PAUSE = Symbol('pause')
+
+/** One event as it goes on the wire, or a pause. */
+export type Step = string | typeof PAUSE
+
+/** A JSON body, or the steps of an event stream, made only as they are sent. */
+export type Answer = { readonly body: unknown } | { readonly steps: Iterator<Step> }
+
+/** One server-sent event (WHATWG HTML, 9.2.6). Chat and Completions name no events, Responses and Messages do. */
+export function formatEvent(data: unknown, name?: string): string {
+  const line = `data: ${JSON.stringify(data)}\n\n`
+  return name === undefined ? line : `event: ${name}\n${line}`
+}
+
+/** An id in the form that the real APIs use: `chatcmpl-…`, `resp_…`, `msg_…`. */
+export function makeId(prefix: string): string {
+  return prefix + randomBytes(12).toString('hex')
+}
+
+export function unixNow(): number {
+  return Math.floor(Date.now() / 1000)
+}
+
+/** The one response to a request, with the headers of the API whose shape it has. */
+export class Reply {
+  private readonly res: ServerResponse
+  private readonly shape: Shape
+  private readonly requestId: string
+  private readonly startedAt: number
+
+  constructor(res: ServerResponse, shape: Shape) {
+    this.res = res
+    this.shape = shape
+    this.requestId = makeId('req_')
+    this.startedAt = performance.now()
+  }
+
+  /**
+   * Sends what `find` returns, or the Problem that it throws.
+   * @param paceMs Time between two pieces of a stream, in milliseconds.
+   */
+  send(find: () => Answer, paceMs: number): void {
+    try {
+      const answer = find()
+      if ('body' in answer) this.sendJson(200, answer.body, {})
+      else this.sendEvents(answer.steps, paceMs)
+    } catch (error) {
+      // Anything else is a body that nests deeper than the stack, or a bug; the relay in this process must live on.
+      const problem = error instanceof Problem ? error : new Problem(500, 'The demo upstream failed here.')
+      this.sendJson(problem.status, problem.body(this.shape, this.requestId), problem.headers)
+    }
+  }
+
+  private sendEvents(steps: Iterator<Step>, paceMs: number): void {
+    this.res.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
+      ...this.headers(200),
+    })
+    new EventWriter(this.res, steps, paceMs).start()
+  }
+
+  private sendJson(status: number, body: unknown, extra: Readonly<Record<string, string>>): void {
+    const bytes = Buffer.from(JSON.stringify(body))
+    this.res.writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': bytes.length,
+      ...this.headers(status),
+      ...extra,
+    })
+    this.res.end(bytes)
+  }
+
+  /** OpenAI: API reference, Debugging requests. Anthropic: Rate limits, Response headers; Errors, Request id. */
+  private headers(status: number): Readonly<Record<string, string>> {
+    const left = status === 429 ? '0' : '9999'
+    if (this.shape === 'anthropic') {
+      return {
+        'request-id': this.requestId,
+        'anthropic-organization-id': 'thinwire-demo',
+        'anthropic-ratelimit-requests-limit': '10000',
+        'anthropic-ratelimit-requests-remaining': left,
+        'anthropic-ratelimit-requests-reset': new Date(Date.now() + 1000).toISOString(),
+      }
+    }
+    return {
+      'x-request-id': this.requestId,
+      'openai-organization': 'thinwire-demo',
+      'openai-version': '2020-10-01',
+      'openai-processing-ms': String(Math.round(performance.now() - this.startedAt)),
+      'x-ratelimit-limit-requests': '10000',
+      'x-ratelimit-remaining-requests': left,
+      'x-ratelimit-reset-requests': status === 429 ? '100ms' : '6ms',
+      'x-ratelimit-limit-tokens': '2000000',
+      'x-ratelimit-remaining-tokens': '1999999',
+      'x-ratelimit-reset-tokens': '0s',
+    }
+  }
+}
+
+/**
+ * Writes the steps of a stream at the model's pace. Each event is a write of its own in a turn of its own: writes of
+ * one turn would leave Node as one, and whoever reads would never see where the events end.
+ */
+class EventWriter {
+  private readonly res: ServerResponse
+  private readonly steps: Iterator<Step>
+  private readonly paceMs: number
+  private readonly onTurn: () => void
+  private timer: NodeJS.Timeout | null
+  private immediate: NodeJS.Immediate | null
+
+  constructor(res: ServerResponse, steps: Iterator<Step>, paceMs: number) {
+    this.res = res
+    this.steps = steps
+    this.paceMs = paceMs
+    this.onTurn = () => this.advance()
+    this.timer = null
+    this.immediate = null
+  }
+
+  start(): void {
+    // Only ever emitted after a write that returned false, and then nothing else is scheduled.
+    this.res.on('drain', this.onTurn)
+    this.res.on('close', () => this.stop())
+    this.advance()
+  }
+
+  private advance(): void {
+    let step: IteratorResult<Step>
+    try {
+      step = this.steps.next()
+    } catch {
+      // As in Reply.send, but the status is out: a stream that broke must not look like one that ended.
+      this.res.destroy()
+      return
+    }
+    if (step.done === true) this.res.end()
+    else if (step.value === PAUSE) this.schedule(this.paceMs)
+    else if (this.res.write(step.value)) this.schedule(0)
+  }
+
+  private schedule(delayMs: number): void {
+    if (delayMs > 0) this.timer = setTimeout(this.onTurn, delayMs)
+    else this.immediate = setImmediate(this.onTurn)
+  }
+
+  /** The response is over, or the client has left: a model that nobody listens to must not go on. */
+  private stop(): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    if (this.immediate !== null) clearImmediate(this.immediate)
+  }
+}

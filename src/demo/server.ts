@@ -1,0 +1,167 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describeModel, listModels } from './catalog.js'
+import { chatCompletion } from './chat.js'
+import { completion } from './completions.js'
+import type { Fields } from './fields.js'
+import { message, tokenCount } from './messages.js'
+import { Problem, rateLimited, type Shape } from './problem.js'
+import { type Answer, Reply } from './reply.js'
+import { response } from './responses.js'
+
+export interface Demo {
+  /** Scheme, address and port: `http://127.0.0.1:41234`. Paths begin with `/v1`. */
+  readonly origin: string
+  /** Takes no more connections, cuts those that are open, and resolves when nothing is left. May be called twice. */
+  close(): Promise<void>
+}
+
+export interface DemoOptions {
+  readonly host?: string
+  /** 0 takes a free port. */
+  readonly port?: number
+  /** Time between two pieces of a stream, in milliseconds. With 0 nothing waits, but each event is still a write. */
+  readonly paceMs?: number
+}
+
+/** Longer than any pool of upstream connections is likely to keep one idle: the client closes first, without a race. */
+const KEEP_ALIVE_MS = 75_000
+
+const BODY_LIMIT = 64 * 1024 * 1024
+
+const ERROR_MODEL = 'thinwire-demo-error'
+
+/** What is asked with a POST. GET is for the model list only. */
+const POSTS: Readonly<Record<string, (body: Fields) => Answer>> = {
+  '/v1/chat/completions': chatCompletion,
+  '/v1/completions': completion,
+  '/v1/responses': response,
+  '/v1/messages': message,
+  '/v1/messages/count_tokens': tokenCount,
+}
+
+const MODELS = '/v1/models'
+
+/**
+ * Starts the demo upstream: OpenAI's API and Anthropic's Messages as a relay sees them, with a model of a few fixed
+ * sentences behind them. Any key and any model name will do. Rejects if the address cannot be listened on.
+ */
+export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
+  const { host = '127.0.0.1', port = 0, paceMs = 25 } = options
+  const server = createServer({ noDelay: true, keepAliveTimeout: KEEP_ALIVE_MS }, (req, res) =>
+    handle(req, res, paceMs),
+  )
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  const { address, family, port: bound } = server.address() as AddressInfo
+  const closed = new Promise<void>((resolve) => {
+    server.once('close', resolve)
+  })
+  return {
+    origin: `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}`,
+    close() {
+      if (server.listening) server.close()
+      // Also the busy ones: a stream that is cut here stops its timer when its socket closes.
+      server.closeAllConnections()
+      return closed
+    },
+  }
+}
+
+function handle(req: IncomingMessage, res: ServerResponse, paceMs: number): void {
+  const url = req.url ?? '/'
+  const mark = url.indexOf('?')
+  const path = mark === -1 ? url : url.slice(0, mark)
+  const shape = shapeOf(path, req)
+  const reply = new Reply(res, shape)
+  const post = Object.hasOwn(POSTS, path) ? POSTS[path] : undefined
+  if (req.method === 'POST' && post !== undefined) {
+    readBody(req, (body) => reply.send(() => post(parse(body)), paceMs))
+    return
+  }
+  reply.send(() => answerGet(req, path, shape), paceMs)
+}
+
+/** Anthropic's form of errors and headers, on its own paths; the model list is asked for by both kinds of clients. */
+function shapeOf(path: string, req: IncomingMessage): Shape {
+  if (path === '/v1/messages' || path.startsWith('/v1/messages/')) return 'anthropic'
+  return isModels(path) && req.headers['anthropic-version'] !== undefined ? 'anthropic' : 'openai'
+}
+
+function isModels(path: string): boolean {
+  return path === MODELS || (path.startsWith(`${MODELS}/`) && path.length > MODELS.length + 1)
+}
+
+function answerGet(req: IncomingMessage, path: string, shape: Shape): Answer {
+  const method = req.method ?? 'GET'
+  // Node leaves upgrades alone when nobody listens for them, so this one is an ordinary GET. Clients that try a
+  // WebSocket first go on with HTTP when they see a 426, and it has to name a protocol (RFC 9110, 15.5.22).
+  if (req.headers.upgrade?.toLowerCase() === 'websocket') {
+    throw new Problem(426, 'The demo upstream has no WebSockets. Use HTTP.', null, 'websocket_unsupported', {
+      connection: 'close, upgrade',
+      upgrade: 'HTTP/1.1',
+    })
+  }
+  if (Object.hasOwn(POSTS, path)) throw methodNotAllowed(method, path, 'POST')
+  if (!isModels(path)) throw new Problem(404, `Unknown request URL: ${method} ${path}.`, null, 'unknown_url')
+  if (method !== 'GET' && method !== 'HEAD') throw methodNotAllowed(method, path, 'GET, HEAD')
+  if (path === MODELS) return { body: listModels(shape) }
+  return { body: describeModel(decode(path.slice(MODELS.length + 1)), shape) }
+}
+
+function methodNotAllowed(method: string, path: string, allow: string): Problem {
+  return new Problem(405, `${method} is not allowed on ${path}; use ${allow}.`, null, 'method_not_allowed', {
+    allow,
+  })
+}
+
+function decode(name: string): string {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    throw new Problem(
+      404,
+      'The model name in the path is not valid percent-encoding.',
+      'model',
+      'model_not_found',
+    )
+  }
+}
+
+/**
+ * Calls back once with the body, or with null if it was larger than the limit. What is too large is still read to
+ * its end, and thrown away: a client that is cut while it sends does not see why.
+ */
+function readBody(req: IncomingMessage, onBody: (body: Buffer | null) => void): void {
+  let pieces: Buffer[] = []
+  let received = 0
+  req.on('data', (piece: Buffer) => {
+    received += piece.length
+    if (received > BODY_LIMIT) pieces = []
+    else pieces.push(piece)
+  })
+  req.on('end', () => onBody(received > BODY_LIMIT ? null : Buffer.concat(pieces)))
+}
+
+function parse(body: Buffer | null): Fields {
+  if (body === null) {
+    throw new Problem(413, `The request body is larger than ${BODY_LIMIT} bytes.`, null, 'request_too_large')
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(body.toString())
+  } catch {
+    throw new Problem(400, 'The request body is not valid JSON. Send one JSON object.', null, 'invalid_json')
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Problem(400, 'The request body must be a JSON object.', null, 'invalid_json')
+  }
+  const request = value as Fields
+  if (request.model === ERROR_MODEL) throw rateLimited(ERROR_MODEL)
+  return request
+}
