@@ -114,7 +114,10 @@ export class Server {
   private onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
     const message = (socket as { _httpMessage?: ServerResponse })._httpMessage
     const x = message === undefined ? undefined : this.gateway.exchangeOf(message)
-    if (error.code === 'ECONNRESET' || error.code === 'EPIPE' || !socket.writable || message?.headersSent) {
+    // The third is how the parser tells that the client has left within a message.
+    const gone =
+      error.code === 'ECONNRESET' || error.code === 'EPIPE' || error.code === 'HPE_INVALID_EOF_STATE'
+    if (gone || !socket.writable || message?.headersSent) {
       socket.destroy()
       return
     }

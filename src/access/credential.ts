@@ -93,7 +93,8 @@ export function subprotocolKeys(rawHeaders: readonly string[]): string[] {
   const found: string[] = []
   for (const token of (headerValue(rawHeaders, 'sec-websocket-protocol') ?? '').split(',')) {
     const protocol = token.trim()
-    if (protocol.startsWith(SUBPROTOCOL) && found.length < MOST_PRESENTED) found.push(protocol.slice(SUBPROTOCOL.length))
+    if (protocol.startsWith(SUBPROTOCOL) && found.length < MOST_PRESENTED)
+      found.push(protocol.slice(SUBPROTOCOL.length))
   }
   return found
 }

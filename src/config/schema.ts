@@ -39,6 +39,9 @@ const timeouts = z.strictObject({
     .describe(
       'An idle client connection is kept this long; above the idle limit of a front proxy (nginx: 60 s).',
     ),
+  upstreamKeepAliveMs: duration()
+    .default(55_000)
+    .describe('An idle upstream connection is kept this long; below what load balancers allow (often 60 s).'),
   drainMs: duration(0).default(30_000).describe('Open streams may finish for this long after SIGTERM.'),
 })
 

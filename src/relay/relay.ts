@@ -256,8 +256,8 @@ export class Relay implements Dispatcher.DispatchHandler, Stage {
       return
     }
     this.watchQueue()
-    // A FIN is how a body without length or chunks ends well, so there the cut has to be a reset.
-    if (this.closeDelimited) socket.once('finish', () => socket.resetAndDestroy()).end()
+    // A FIN is how a body without length or chunks ends well, so there the cut has to be a reset, once all is written.
+    if (this.closeDelimited) socket.write('', () => socket.resetAndDestroy())
     else socket.destroySoon()
   }
 

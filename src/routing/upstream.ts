@@ -1,13 +1,15 @@
 import { type Dispatcher, Pool } from 'undici'
 import type { Config, UpstreamConfig } from '../config/config.js'
 
-/** Below what load balancers in front of the known APIs allow an idle connection (60 s is common). */
-const KEEP_ALIVE_MS = 55_000
-
 /** Sent to Anthropic's own endpoints when the client did not say (API reference, Versioning): it is required there. */
 const ANTHROPIC_VERSION = '2023-06-01'
 
-/** One API and the connections to it. */
+/**
+ * One API and the connections to it.
+ *
+ * An aborted request takes its connection with it, and undici then opens another in its place: the pool stays as
+ * warm as it was, and what is not used closes after `timeouts.upstreamKeepAliveMs`.
+ */
 export class Upstream {
   readonly name: string
   readonly basePath: string
@@ -29,7 +31,8 @@ export class Upstream {
       // Anything above 1 puts requests behind streams.
       pipelining: 1,
       allowH2: false,
-      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveTimeout: timeouts.upstreamKeepAliveMs,
+      // A server's own hint, less the threshold, goes before ours.
       keepAliveMaxTimeout: 600_000,
       keepAliveTimeoutThreshold: 1_000,
       // Our own clocks run in the relay: undici's are half a second coarse and cannot tell a client that stalls

@@ -8,6 +8,7 @@ export type Ending = 'fin' | 'reset'
 export class RawClient {
   readonly pieces: Buffer[] = []
   ending: Ending | null = null
+  private joined: { count: number; bytes: Buffer } = { count: 0, bytes: Buffer.alloc(0) }
   readonly socket: Socket
 
   private constructor(socket: Socket) {
@@ -54,7 +55,10 @@ export class RawClient {
   }
 
   get bytes(): Buffer {
-    return Buffer.concat(this.pieces)
+    if (this.joined.count !== this.pieces.length) {
+      this.joined = { count: this.pieces.length, bytes: Buffer.concat(this.pieces) }
+    }
+    return this.joined.bytes
   }
 
   get text(): string {
@@ -63,10 +67,7 @@ export class RawClient {
 
   /** Waits until what came so far has this in it. */
   async sees(part: string): Promise<void> {
-    await until(
-      () => this.text.includes(part),
-      `${JSON.stringify(part)} at the client, which has ${JSON.stringify(this.text.slice(-300))}`,
-    )
+    await until(() => this.bytes.includes(part, 0, 'latin1'), `${JSON.stringify(part)} at the client`)
   }
 
   /** The n-th response on this connection, from 0, when it is whole. */

@@ -47,7 +47,8 @@ export class Received {
   /** Resolves when the bytes have left for the kernel. */
   write(bytes: string | Buffer): Promise<void> {
     return new Promise((resolve) => {
-      if (this.socket.destroyed) resolve()
+      // A turn later, or a script that writes until the close would never let it be told.
+      if (this.socket.destroyed) setImmediate(resolve)
       else this.socket.write(bytes, () => resolve())
     })
   }
@@ -120,6 +121,8 @@ export class ScriptedUpstream {
     this.connections++
     const connection = this.connections
     this.sockets.add(socket)
+    // Each request on it listens for its close.
+    socket.setMaxListeners(0)
     socket.on('close', () => this.sockets.delete(socket))
     // The relay aborts by closing; what a script still writes then fails, as it should.
     socket.on('error', () => {})
