@@ -55,7 +55,6 @@ export class Gateway implements RelayOwner, BodyOwner {
   private readonly bodyLimits: BodyLimits
   /** Requests in flight by key. Keyed by the record, which a re-read of the key file does not replace. */
   private readonly liveByKey: Map<KeyRecord, number>
-  private readonly byResponse: WeakMap<ServerResponse, Exchange>
 
   constructor(parts: GatewayParts) {
     this.config = parts.config
@@ -71,7 +70,6 @@ export class Gateway implements RelayOwner, BodyOwner {
       requestMs: parts.config.timeouts.requestMs,
     }
     this.liveByKey = new Map()
-    this.byResponse = new WeakMap()
   }
 
   /** @param expects the client waits for 100 Continue before it sends its body */
@@ -108,8 +106,10 @@ export class Gateway implements RelayOwner, BodyOwner {
     this.refuse(this.open(req, res), 'expectation_failed')
   }
 
+  /** Walks all of them: asked only when a client breaks the protocol within an exchange, and cheaper than an index. */
   exchangeOf(res: ServerResponse): Exchange | undefined {
-    return this.byResponse.get(res)
+    for (const x of this.live) if (x.res === res) return x
+    return undefined
   }
 
   tick(now: number): void {
@@ -127,7 +127,6 @@ export class Gateway implements RelayOwner, BodyOwner {
   private open(req: IncomingMessage, res: ServerResponse): Exchange {
     const x = new Exchange(req, res, performance.now())
     this.live.add(x)
-    this.byResponse.set(res, x)
     res.once('close', () => this.settle(x))
     // A write that meets a closing socket is told here; 'close' follows, and is where it is dealt with.
     res.on('error', ignore)
