@@ -178,7 +178,7 @@ export class Gateway implements RelayOwner, BodyOwner {
     const tunnel = new Tunnel(x, socket, head, this, this.config.timeouts)
     x.stage = tunnel
     const passthrough = this.config.keys.mode === 'passthrough'
-    const headers = requestHeaders(raw, upstream.headersFor(x.path), passthrough)
+    const headers = requestHeaders(raw, upstream.headersFor(x.path, passthrough), passthrough)
     tunnel.open({
       origin: upstream.origin,
       path: upstream.basePath + x.path + x.query,
@@ -188,6 +188,10 @@ export class Gateway implements RelayOwner, BodyOwner {
 
   /** Reads what the request asks for. False if it was refused. */
   private aim(x: Exchange): boolean {
+    if (!hasOneHost(x.req)) {
+      this.refuse(x, 'invalid_request', 'The request must have one Host header (RFC 9112, 3.2).')
+      return false
+    }
     const target = readTarget(x.req.url ?? '/')
     if ('problem' in target) {
       this.refuse(x, 'invalid_path', target.problem)
@@ -293,7 +297,7 @@ export class Gateway implements RelayOwner, BodyOwner {
     x.upstream = upstream.name
     const passthrough = this.config.keys.mode === 'passthrough'
     const raw = x.req.rawHeaders
-    const headers = requestHeaders(raw, upstream.headersFor(x.path), passthrough)
+    const headers = requestHeaders(raw, upstream.headersFor(x.path, passthrough), passthrough)
     const fallback = upstream.defaultHeaderFor(x.path)
     if (fallback !== null && headerValue(raw, fallback[0]) === undefined) headers.push(...fallback)
 
@@ -429,6 +433,17 @@ const EMPTY = Buffer.alloc(0)
 
 function describeAlias(name: string): Record<string, unknown> {
   return { id: name, object: 'model', type: 'model', display_name: name, created: 0, owned_by: 'thinwire' }
+}
+
+/** Node would answer by itself, in no API's format and without a line in the log; doubled ones it lets through. */
+function hasOneHost(req: IncomingMessage): boolean {
+  const raw = req.rawHeaders
+  let hosts = 0
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as string
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return hosts === 1 || (hosts === 0 && req.httpVersionMinor === 0)
 }
 
 /** A model's name from a path segment; as it stands if it is not well percent-encoded. */

@@ -35,6 +35,8 @@ export class Server {
       requestTimeout: 0,
       keepAliveTimeout: timeouts.keepAliveMs,
       connectionsCheckingInterval: clamp(timeouts.headersMs / 4, 50, 5_000),
+      // The gateway asks for it, and answers in the caller's format.
+      requireHostHeader: false,
       highWaterMark: limits.clientBufferBytes,
     })
     // Node's default drops the headers beyond the 2,000th without a word. Their bytes are limited already.

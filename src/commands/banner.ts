@@ -57,15 +57,15 @@ function keyLines(banner: Banner): string[] {
 
 function tryLines(banner: Banner): string[] {
   const key = banner.key ?? (banner.mode === 'passthrough' ? 'YOUR-PROVIDER-KEY' : 'YOUR-KEY')
-  const auth = banner.mode === 'off' ? [] : [`      -H 'Authorization: Bearer ${key}' \\`]
+  const auth = banner.mode === 'off' ? [] : [`     -H 'Authorization: Bearer ${key}' \\`]
   return [
     '  Try it:',
     '',
     `    curl -N ${banner.url}/v1/chat/completions \\`,
     ...auth,
-    `      -H 'Content-Type: application/json' \\`,
-    `      -d '{"model":"${exampleModel(banner)}","stream":true,"messages":`,
-    `           [{"role":"user","content":"Hello"}]}'`,
+    `     -H 'Content-Type: application/json' \\`,
+    `     -d '{"model":"${exampleModel(banner)}","stream":true,"messages":`,
+    `          [{"role":"user","content":"Hello"}]}'`,
   ]
 }
 

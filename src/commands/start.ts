@@ -75,11 +75,13 @@ export async function start(args: string[]): Promise<number> {
 
   const log = openLog(config.log, process.stdout.isTTY === true)
   let keyring: Keyring | null = null
+  let listening = false
   if (config.keys.mode === 'keys') {
     try {
       keyring = Keyring.open(config.keys.file, {
         onProblem: (message) => log.warn({}, message),
-        onReload: (keys) => log.info({ keys }, 'the key file was read again'),
+        // Not for the first key, which the banner tells.
+        onReload: (keys) => listening && log.info({ keys }, 'the key file was read again'),
       })
     } catch (error) {
       if (!(error instanceof KeyringError)) throw error
@@ -121,6 +123,7 @@ export async function start(args: string[]): Promise<number> {
     }
     keyring.reload()
   }
+  listening = true
   say(bannerText(describe(config, port, key, keyring, demo !== null)))
   warm(router, log)
 
@@ -156,7 +159,7 @@ function endOnSignal(
       { signal, in_flight: open },
       open === 0
         ? `${signal}: ending`
-        : `${signal}: ending when ${open} open requests have, within ${drainMs / 1000} s`,
+        : `${signal}: ending when ${open === 1 ? 'the open request has' : `${open} open requests have`}, within ${drainMs / 1000} s`,
     )
     void server.drain().then(async (cut) => {
       if (cut > 0) log.warn({ cut }, `${cut} requests were still open and have been cut`)

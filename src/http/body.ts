@@ -71,7 +71,6 @@ export class BodyReader implements Stage {
       this.refuse('body_too_large')
       return
     }
-    if (this.declared > 0 && !this.hold(this.declared)) return
     const { req } = this.x
     req.on('data', (piece: Buffer) => this.onPiece(piece))
     req.on('end', () => this.onEnd())
@@ -89,9 +88,11 @@ export class BodyReader implements Stage {
     if (this.over) return
     const offset = this.received
     this.received += piece.length
+    // Counted as it comes and not as it was declared: a slow upload keeps no room from others.
+    if (!this.hold(piece.length)) return
     if (this.declared === -1) {
       if (this.received > this.limits.bodyBytes) this.refuse('body_too_large')
-      else if (this.hold(piece.length)) this.pieces.push(piece)
+      else this.pieces.push(piece)
       return
     }
     if (offset === 0 && piece.length === this.declared) {

@@ -49,8 +49,12 @@ export class Upstream {
     })
   }
 
-  /** What this upstream needs on a request for `path`, as name, value, name, value, names in lower case. */
-  headersFor(path: string): readonly string[] {
+  /**
+   * What this upstream needs on a request for `path`, as name, value, name, value, names in lower case.
+   * @param passthrough the client's own credential goes through, so ours is not put on
+   */
+  headersFor(path: string, passthrough: boolean): readonly string[] {
+    if (passthrough) return this.config.headers
     const openAiCompatible = this.config.auth === 'anthropic' && path.startsWith('/chat/')
     return openAiCompatible ? this.addedBearer : this.added
   }
