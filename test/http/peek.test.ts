@@ -1,0 +1,156 @@
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { peek, spliceModel } from '../../src/http/peek.js'
+
+/** What `JSON.parse` says of the same body. */
+function parsed(text: string): { model: string | null; stream: boolean | null } {
+  const value: unknown = JSON.parse(text)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return { model: null, stream: null }
+  const { model, stream } = value as Record<string, unknown>
+  return {
+    model: typeof model === 'string' ? model : null,
+    stream: typeof stream === 'boolean' ? stream : null,
+  }
+}
+
+function found(text: string): { model: string | null; stream: boolean | null } {
+  const { model, stream } = peek(Buffer.from(text))
+  return { model, stream }
+}
+
+const TABLE: string[] = [
+  '{}',
+  '[]',
+  '"model"',
+  'null',
+  '{"model":"a","stream":true}',
+  '\r\n\t {"stream" :\n false , "model"\t: "a b" }\n',
+  '{"model":"first","model":"last"}',
+  '{"model":"first","model":null}',
+  '{"stream":true,"stream":"yes"}',
+  '{"mod\\u0065l":"escaped key"}',
+  '{"\\u006d\\u006f\\u0064\\u0065\\u006c":"all of it"}',
+  '{"str\\u0065am":true}',
+  '{"model":"quote \\" and \\\\ and \\u00e9"}',
+  '{"model":"naïve 🦊"}',
+  '{"messages":[{"model":"inner","stream":true}],"model":"outer"}',
+  '{"prompt":"{\\"model\\":\\"in a string\\"}","model":"m"}',
+  '{"a":{"b":[[[{"c":"]}"}]]]},"model":"deep","stream":false}',
+  '{"model":{"name":"an object"}}',
+  '{"model":1,"stream":1}',
+  '{"stream":null}',
+  '{"n":-1.5e+10,"t":true,"f":false,"x":null,"model":"m"}',
+  '{"model":""}',
+  '{"Model":"case","STREAM":true}',
+  '{"models":"longer","mode":"shorter"}',
+]
+
+for (const text of TABLE) {
+  test(`finds in ${text.slice(0, 60)} what a parser finds`, () => {
+    assert.equal(found(text), parsed(text))
+  })
+}
+
+/** Strings full of what a scanner can stumble over. */
+const awkward = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom('"', '\\', '{', '}', '[', ']', ',', ':', 'model', 'stream', '\n', 'é', '🦊'),
+      fc.string({ maxLength: 40 }),
+    ),
+    { maxLength: 30 },
+  )
+  .map((parts) => parts.join(''))
+
+const value = fc.letrec((tie) => ({
+  any: fc.oneof(
+    { maxDepth: 4 },
+    awkward,
+    fc.boolean(),
+    fc.constant(null),
+    fc.double(),
+    tie('list'),
+    tie('object'),
+  ),
+  list: fc.array(tie('any'), { maxLength: 4 }),
+  object: fc.dictionary(awkward, tie('any'), { maxKeys: 4 }),
+})).any
+
+const members = fc.array(
+  fc.tuple(
+    fc.oneof(fc.constantFrom('model', 'stream'), awkward),
+    fc.oneof(value, fc.boolean(), fc.constantFrom('m', 'gpt-x')),
+    fc.boolean(),
+  ),
+  { maxLength: 7 },
+)
+
+/** A key as JSON, either plainly or with every character escaped. */
+function key(name: string, escaped: boolean): string {
+  if (!escaped) return JSON.stringify(name)
+  return `"${[...Array(name.length).keys()].map((i) => `\\u${name.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')}"`
+}
+
+test('for every object it finds what a parser finds, doubled and escaped keys included', () => {
+  fc.assert(
+    fc.property(members, fc.constantFrom('', ' ', '\n\t'), (list, space) => {
+      const text = `{${list.map(([name, v, escaped]) => `${space}${key(name, escaped)}${space}:${space}${JSON.stringify(v)}${space}`).join(',')}}`
+      assert.equal(found(text), parsed(text))
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('runs of backslashes at every distance from the start of a string are counted right', () => {
+  for (let before = 0; before < 60; before++) {
+    for (let slashes = 0; slashes < 6; slashes++) {
+      const text = JSON.stringify({
+        prompt: `${'x'.repeat(before)}${'\\'.repeat(slashes)}"`,
+        model: 'm',
+        stream: true,
+      })
+      assert.equal(found(text), { model: 'm', stream: true }, text)
+    }
+  }
+})
+
+test('bytes that are not JSON are read to their end, and no further', () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.uint8Array({ maxLength: 300 }),
+        awkward.map((text) => Buffer.from(`{${text}`)),
+      ),
+      (bytes) => {
+        peek(Buffer.from(bytes))
+      },
+    ),
+    { numRuns: 3000 },
+  )
+  const whole = '{"model":"m","messages":[{"content":"a \\" b"}],"stream":true}'
+  for (let i = 0; i < whole.length; i++) peek(Buffer.from(whole.slice(0, i)))
+})
+
+test('another model name changes the bytes of that one value', () => {
+  fc.assert(
+    fc.property(members, awkward, (list, name) => {
+      const text = `{${list.map(([k, v]) => `${JSON.stringify(k)}: ${JSON.stringify(v)}`).join(' ,')}}`
+      const body = Buffer.from(text)
+      const at = peek(body)
+      const spliced = spliceModel(body, at, name)
+      if (at.modelStart === -1) {
+        assert.is(spliced, body)
+        return
+      }
+      assert.ok(spliced.subarray(0, at.modelStart).equals(body.subarray(0, at.modelStart)))
+      const tail = body.subarray(at.modelEnd)
+      assert.ok(spliced.subarray(spliced.length - tail.length).equals(tail))
+      assert.equal(JSON.parse(spliced.toString()), { ...JSON.parse(text), model: name })
+    }),
+    { numRuns: 1000 },
+  )
+})
+
+test.run()
