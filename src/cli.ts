@@ -10,7 +10,7 @@ const HELP = `thinwire ${VERSION}: a relay for LLM APIs
   thinwire start    run the relay
   thinwire keys     issue, list and revoke access keys
 
-thinwire COMMAND --help tells more of one. thinwire --version prints the version.
+thinwire COMMAND --help tells more of one; thinwire --version the version.
 `
 
 const WRONG_USAGE = 2

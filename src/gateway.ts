@@ -1,4 +1,4 @@
-import { type IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { judge, presented, subprotocolKeys, withoutSubprotocolKeys } from './access/credential.js'
 import type { KeyRecord, Keyring } from './access/keyring.js'
@@ -116,11 +116,14 @@ export class Gateway implements RelayOwner, BodyOwner {
     for (const x of this.live) x.stage?.onTick(now)
   }
 
-  /** Ends what is still open, when the time for draining is up. */
+  /** Ends what is still open, when the time for draining is up. Every exchange is settled when this returns. */
   shutDown(): void {
     for (const x of this.live) {
       x.conclude('shutdown')
+      // Where a body ends with its connection, a FIN would make the cut look like the end.
+      if (x.req.httpVersionMinor === 0) x.res.socket?.resetAndDestroy()
       x.res.destroy()
+      this.settle(x)
     }
   }
 
@@ -375,7 +378,12 @@ export class Gateway implements RelayOwner, BodyOwner {
   private answerError(x: Exchange, code: ErrorCode, detail?: string): void {
     x.errorCode = code
     const body = errorBody(code, x.dialect, x.requestId, detail)
-    this.answer(x, ERRORS[code].status, body, errorHeaders(code, x.requestId, Buffer.byteLength(body)))
+    this.answer(
+      x,
+      ERRORS[code].status,
+      body,
+      errorHeaders(code, x.dialect, x.requestId, Buffer.byteLength(body)),
+    )
   }
 
   private answer(x: Exchange, status: number, body: string, headers: string[]): void {
@@ -391,7 +399,8 @@ export class Gateway implements RelayOwner, BodyOwner {
     const length = req.complete ? 0 : declaredLength(req.rawHeaders)
     const unread = length === -1 || length > SMALL_BODY
     if (unread || this.draining) headers.push('connection', 'close')
-    res.writeHead(status, headers)
+    // The reason is given so that one left behind by an answer that could not be sent is not used.
+    res.writeHead(status, STATUS_CODES[status] ?? '', headers)
     if (!unread || x.awaitsContinue) {
       res.end(bytes)
       return

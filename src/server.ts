@@ -1,4 +1,10 @@
-import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Config } from './config/config.js'
 import type { Gateway } from './gateway.js'
@@ -101,7 +107,12 @@ export class Server {
   }
 
   private onUpgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
-    if (req.headers.upgrade?.toLowerCase() === 'websocket') {
+    // Sent behind a request that is still being answered: the parser is gone, and so is the way to answer this one.
+    if (messageOf(socket) !== undefined) {
+      socket.destroy()
+      return
+    }
+    if (req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket') {
       this.gateway.handleUpgrade(req, socket, head)
       return
     }
@@ -114,7 +125,7 @@ export class Server {
 
   /** A request that never became one: not HTTP, conflicting lengths, too large or too slow a head. */
   private onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-    const message = (socket as { _httpMessage?: ServerResponse })._httpMessage
+    const message = messageOf(socket)
     const x = message === undefined ? undefined : this.gateway.exchangeOf(message)
     // The third is how the parser tells that the client has left within a message.
     const gone =
@@ -138,8 +149,13 @@ export class Server {
       x.conclude('refused')
     }
     const body = errorBody(code, x?.dialect ?? 'openai', x?.requestId ?? '', undefined)
-    const headers = errorHeaders(code, x?.requestId ?? 'none', Buffer.byteLength(body))
-    let text = `HTTP/1.1 ${ERRORS[code].status} ${REASONS[ERRORS[code].status] ?? 'Error'}\r\nconnection: close\r\n`
+    const headers = errorHeaders(
+      code,
+      x?.dialect ?? 'openai',
+      x?.requestId ?? 'none',
+      Buffer.byteLength(body),
+    )
+    let text = `HTTP/1.1 ${ERRORS[code].status} ${STATUS_CODES[ERRORS[code].status]}\r\nconnection: close\r\n`
     for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
     socket.end(`${text}\r\n${body}`)
     // What the client still sends has to be read, or the close would be a reset that takes the answer away.
@@ -151,10 +167,9 @@ export class Server {
   }
 }
 
-const REASONS: Record<number, string> = {
-  400: 'Bad Request',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
+/** The response that is under way on a connection. Node keeps it there, and gives no other way to know. */
+function messageOf(socket: Socket): ServerResponse | undefined {
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
 }
 
 function clientErrorCode(error: NodeJS.ErrnoException): ErrorCode {

@@ -123,16 +123,15 @@ export async function start(args: string[]): Promise<number> {
     }
     keyring.reload()
   }
-  listening = true
-  say(bannerText(describe(config, port, key, keyring, demo !== null)))
-  warm(router, log)
-
   const stop = async (): Promise<void> => {
     await Promise.all(router.upstreams.map((upstream) => upstream.destroy()))
     keyring?.close()
     await demo?.close()
   }
   endOnSignal(server, gateway, log, config.timeouts.drainMs, stop)
+  listening = true
+  say(bannerText(describe(config, port, key, keyring, demo !== null)))
+  warm(router, log)
   // Never by itself: the listener keeps the process alive until a signal comes.
   return new Promise(() => {})
 }

@@ -182,7 +182,7 @@ export function errorBody(code: ErrorCode, dialect: Dialect, requestId: string, 
 }
 
 /** Headers of an error answer, as name, value, name, value; CORS included, so that a page can read the error. */
-export function errorHeaders(code: ErrorCode, requestId: string, length: number): string[] {
+export function errorHeaders(code: ErrorCode, dialect: Dialect, requestId: string, length: number): string[] {
   const row = ERRORS[code]
   const headers = [
     'content-type',
@@ -198,6 +198,8 @@ export function errorHeaders(code: ErrorCode, requestId: string, length: number)
     'access-control-expose-headers',
     'x-request-id, x-thinwire-error, retry-after',
   ]
+  // Where Anthropic's client looks for it.
+  if (dialect === 'anthropic') headers.push('request-id', requestId)
   if (row.retry !== null) headers.push('x-should-retry', String(row.retry))
   // One second: the official clients wait half a second and more by themselves; it only has to be said.
   if (row.status === 429 || row.status === 503) headers.push('retry-after', '1')

@@ -128,6 +128,7 @@ export function responseHeaders(
   let named: Set<string> | null = null
   let cacheControl = false
   let accelBuffering = false
+  let hasRequestId = false
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = latin1(raw[i] as Buffer | string)
     const lower = name.toLowerCase()
@@ -141,7 +142,12 @@ export function responseHeaders(
         facts.eventStream = isEventStream(value)
         break
       case 'x-request-id':
+        hasRequestId = true
         facts.requestId = value
+        break
+      // Anthropic's name for it.
+      case 'request-id':
+        facts.requestId ??= value
         break
       case 'cache-control':
         cacheControl = true
@@ -158,7 +164,7 @@ export function responseHeaders(
     if (!cacheControl) headers.push('cache-control', 'no-cache, no-transform')
     if (!accelBuffering) headers.push('x-accel-buffering', 'no')
   }
-  if (facts.requestId === null) headers.push('x-request-id', requestId)
+  if (!hasRequestId) headers.push('x-request-id', requestId)
   headers.push('access-control-allow-origin', '*')
   if (crossOrigin) headers.push('access-control-expose-headers', exposed(headers))
   return headers
@@ -221,6 +227,16 @@ function hasDropPrefix(lower: string): boolean {
 function hasName(headers: readonly string[], lower: string): boolean {
   for (let i = 0; i < headers.length; i += 2) if (headers[i] === lower) return true
   return false
+}
+
+/**
+ * A reason phrase as Node can send it on: undici has decoded its bytes as UTF-8, so they are put back one character to
+ * the byte. It means nothing to any program (RFC 9112, 4), so one with control characters is left out.
+ */
+export function reasonPhrase(reason: string | undefined): string {
+  if (reason === undefined || /^[\t\x20-\x7e]*$/.test(reason)) return reason ?? ''
+  const bytes = Buffer.from(reason).toString('latin1')
+  return /[^\t\x20-\x7e\x80-\xff]/.test(bytes) ? '' : bytes
 }
 
 function latin1(value: Buffer | string): string {

@@ -1,5 +1,6 @@
 import pino, { type Logger } from 'pino'
 import pretty from 'pino-pretty'
+import { KEY_PATTERN } from '../access/key.js'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
 
@@ -115,8 +116,17 @@ function round(ms: number): number {
   return Math.round(ms * 1000) / 1000
 }
 
-/** Control characters out, so that no name can write a line of its own, and not longer than is of use. */
+/** What looks like a credential: ours, and the providers' (sk-..., sk-ant-...). */
+const SECRET = new RegExp(`${KEY_PATTERN}|lc_[\\w-]{8,}|sk-[\\w-]{8,}`, 'g')
+
+/**
+ * A text of the client's making, fit for a line: what was pasted in a wrong place is taken out by its pattern,
+ * control characters too, so that no name can write a line of its own, and it is not longer than is of use.
+ */
 function clip(text: string): string {
-  const printable = text.replace(/[^\x20-\x7e\u00a1-\u{10ffff}]/gu, '?')
+  const printable = text
+    .slice(0, 4 * LONGEST)
+    .replace(SECRET, '***')
+    .replace(/[^\x20-\x7e\u00a1-\u{10ffff}]/gu, '?')
   return printable.length > LONGEST ? `${printable.slice(0, LONGEST)}...` : printable
 }

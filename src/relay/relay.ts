@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.js'
 import type { Exchange, Stage } from '../exchange.js'
 import type { ErrorCode } from '../http/errors.js'
-import { type ResponseFacts, responseHeaders } from '../http/headers.js'
+import { type ResponseFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
 import { type AttemptPhase, failureCode, systemCode } from './failure.js'
 import { Tail } from './tail.js'
 
@@ -110,7 +110,7 @@ export class Relay implements Dispatcher.DispatchHandler, Stage {
     )
     if (this.owner.draining) headers.push('connection', 'close')
     // Throws on what cannot be sent on; undici then calls onResponseError, and nothing has gone to the client.
-    this.res.writeHead(status, reason ?? '', headers)
+    this.res.writeHead(status, reasonPhrase(reason), headers)
     this.phase = 'streaming'
     this.quietSince = now
     this.closeDelimited = this.res.req.httpVersionMinor === 0

@@ -29,7 +29,7 @@ test("every error has Anthropic's shape, and says the same", () => {
 
 test('every error is JSON of its true length, told apart by a header, readable from a page', () => {
   for (const code of CODES) {
-    const headers = errorHeaders(code, 'r1', 7)
+    const headers = errorHeaders(code, 'openai', 'r1', 7)
     assert.is(headerValue(headers, 'content-length'), '7')
     assert.is(headerValue(headers, 'x-thinwire-error'), code)
     assert.is(headerValue(headers, 'x-request-id'), 'r1')
@@ -41,7 +41,7 @@ test('every error is JSON of its true length, told apart by a header, readable f
 test('clients are told not to repeat what cannot succeed or may have cost, and to wait where waiting helps', () => {
   for (const code of CODES) {
     const { status, retry } = ERRORS[code]
-    const headers = errorHeaders(code, 'r1', 0)
+    const headers = errorHeaders(code, 'openai', 'r1', 0)
     assert.is(headerValue(headers, 'x-should-retry'), retry === null ? undefined : String(retry), code)
     assert.is(headerValue(headers, 'retry-after') !== undefined, status === 429 || status === 503, code)
     if (status >= 400 && status < 408) assert.is(retry, false, code)
