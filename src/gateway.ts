@@ -88,17 +88,17 @@ export class Gateway implements RelayOwner, BodyOwner {
    * answered as everywhere else.
    */
   handleUpgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
-    const res = new ServerResponse(req)
-    res.shouldKeepAlive = false
-    res.assignSocket(socket)
-    res.once('finish', () => socket.destroySoon())
-    const x = this.open(req, res)
-    socket.on('error', ignore)
+    const x = this.adopt(req, socket)
     try {
       this.beginUpgrade(x, socket, head)
     } catch (error) {
       this.crash(x, error)
     }
+  }
+
+  /** CONNECT asks for a tunnel to anywhere. */
+  refuseConnect(req: IncomingMessage, socket: Socket): void {
+    this.refuse(this.adopt(req, socket), 'invalid_path', 'CONNECT is not for a relay of APIs.')
   }
 
   /** Refuses a request with an `Expect` that nobody knows (RFC 9110, 10.1.1). */
@@ -138,6 +138,18 @@ export class Gateway implements RelayOwner, BodyOwner {
     return x
   }
 
+  /** Opens an exchange for a request whose socket Node has handed over, with a response that can be its last. */
+  private adopt(req: IncomingMessage, socket: Socket): Exchange {
+    const res = new ServerResponse(req)
+    res.shouldKeepAlive = false
+    // Node may have set its keep-alive limit, if there was a request before.
+    socket.setTimeout(0)
+    socket.on('error', ignore)
+    res.assignSocket(socket)
+    res.once('finish', () => socket.destroySoon())
+    return this.open(req, res)
+  }
+
   private begin(x: Exchange): void {
     const { req, res } = x
     if (req.method === 'OPTIONS') {
@@ -149,6 +161,12 @@ export class Gateway implements RelayOwner, BodyOwner {
     if (!this.aim(x)) return
     if (this.answerLocally(x) || !this.admit(x, presented(req.rawHeaders))) return
 
+    const coding = headerValue(req.rawHeaders, 'transfer-encoding')
+    if (coding !== undefined && !/^\s*chunked\s*$/i.test(coding)) {
+      // Node undoes the chunks and nothing else, so what is under them is not the body that the headers speak of.
+      this.refuse(x, 'invalid_request', 'The only transfer-encoding that is understood is chunked.')
+      return
+    }
     const length = declaredLength(req.rawHeaders)
     x.phase = 'read'
     if (length === 0) {
@@ -398,10 +416,12 @@ export class Gateway implements RelayOwner, BodyOwner {
     x.bytesOut = Buffer.byteLength(bytes)
     const length = req.complete ? 0 : declaredLength(req.rawHeaders)
     const unread = length === -1 || length > SMALL_BODY
-    if (unread || this.draining) headers.push('connection', 'close')
+    // A client that did not send what it announced may send it any time: it would be read as its next request.
+    const late = x.errorCode === 'request_timeout'
+    if (unread || late || this.draining) headers.push('connection', 'close')
     // The reason is given so that one left behind by an answer that could not be sent is not used.
     res.writeHead(status, STATUS_CODES[status] ?? '', headers)
-    if (!unread || x.awaitsContinue) {
+    if (!unread || late || x.awaitsContinue) {
       res.end(bytes)
       return
     }

@@ -53,6 +53,7 @@ export class Server {
     this.http.on('checkExpectation', (req, res) => gateway.refuseExpectation(req, res))
     this.http.on('clientError', (error, socket) => this.onClientError(error, socket as Socket))
     this.http.on('upgrade', (req, socket, head) => this.onUpgrade(req, socket as Socket, head))
+    this.http.on('connect', (req, socket) => this.onConnect(req, socket as Socket))
     this.http.on('drop', () => gateway.bounds.hit('connections'))
     const shortest = Math.min(
       timeouts.firstByteMs,
@@ -107,9 +108,12 @@ export class Server {
   }
 
   private onUpgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
-    // Sent behind a request that is still being answered: the parser is gone, and so is the way to answer this one.
-    if (messageOf(socket) !== undefined) {
-      socket.destroy()
+    const before = messageOf(socket)
+    if (before !== undefined) {
+      // Sent behind a request that is still being answered: its turn comes when that is over.
+      before.once('close', () => {
+        if (socket.writable) this.onUpgrade(req, socket, head)
+      })
       return
     }
     if (req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket') {
@@ -123,6 +127,11 @@ export class Server {
     this.http.emit('connection', socket)
   }
 
+  private onConnect(req: IncomingMessage, socket: Socket): void {
+    if (messageOf(socket) === undefined) this.gateway.refuseConnect(req, socket)
+    else socket.destroy()
+  }
+
   /** A request that never became one: not HTTP, conflicting lengths, too large or too slow a head. */
   private onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
     const message = messageOf(socket)
@@ -131,7 +140,9 @@ export class Server {
     const gone =
       error.code === 'ECONNRESET' || error.code === 'EPIPE' || error.code === 'HPE_INVALID_EOF_STATE'
     if (gone || !socket.writable || message?.headersSent) {
-      socket.destroy()
+      // An answer of the relay's own, to a request whose body then turned out to be no body, is still to be read.
+      if (!gone && x?.stage === null) message?.end(() => socket.destroySoon())
+      else socket.destroy()
       return
     }
     const code = clientErrorCode(error)

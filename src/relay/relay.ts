@@ -119,6 +119,12 @@ export class Relay implements Dispatcher.DispatchHandler, Stage {
     x.answeredAt = now
     x.upstreamRequestId = facts.requestId
     if (facts.eventStream) this.tail = new Tail()
+    if (status === 204 || status === 304) {
+      // Over with its head (RFC 9112, 6.3). undici misses the bytes that a 304's content-length speaks of, and would
+      // report them as an error.
+      this.finish()
+      return
+    }
     // A head that came with body bytes in the same read leaves with them in one packet; one that came alone
     // leaves at the end of this tick.
     process.nextTick(flushIfSilent, this)
@@ -140,17 +146,14 @@ export class Relay implements Dispatcher.DispatchHandler, Stage {
   onResponseEnd(): void {
     this.controller = null
     this.stopLinger()
-    if (this.over) return
-    this.phase = 'flushing'
-    this.watchQueue()
-    this.res.end()
+    if (!this.over && this.phase !== 'flushing') this.finish()
   }
 
   /** @param _controller undefined if it failed before there was a connection */
   onResponseError(_controller: unknown, error: Error): void {
     this.controller = null
     this.stopLinger()
-    if (this.over) return
+    if (this.over || this.phase === 'flushing') return
     if (this.res.headersSent) {
       this.x.cause = systemCode(error)
       this.x.errorCode = 'upstream_cut'
@@ -218,6 +221,13 @@ export class Relay implements Dispatcher.DispatchHandler, Stage {
 
   abortUpstream(): void {
     this.controller?.abort(TOO_SLOW)
+  }
+
+  /** The upstream has sent all of its answer. */
+  private finish(): void {
+    this.phase = 'flushing'
+    this.watchQueue()
+    this.res.end()
   }
 
   private pause(): void {
