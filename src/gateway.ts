@@ -1,34 +1,23 @@
-import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { judge, presented, subprotocolKeys, withoutSubprotocolKeys } from './access/credential.js'
-import type { KeyRecord, Keyring } from './access/keyring.js'
-import { isLocalCaller } from './access/local.js'
+import { Admission } from './access/admission.js'
+import { presented, subprotocolKeys, withoutSubprotocolKeys } from './access/credential.js'
+import type { Keyring } from './access/keyring.js'
 import type { Config } from './config/config.js'
 import { Exchange } from './exchange.js'
-import {
-  type BodyLimits,
-  type BodyOwner,
-  BodyReader,
-  type BodyRefusal,
-  ByteBudget,
-  declaredLength,
-} from './http/body.js'
 import { answerPreflight } from './http/cors.js'
-import { ERRORS, type ErrorCode, errorBody, errorHeaders } from './http/errors.js'
-import { headerValue, requestHeaders } from './http/headers.js'
+import { ERRORS, type ErrorCode } from './http/errors.js'
+import { declaredLength, headerValue, requestHeaders } from './http/headers.js'
 import { peek, spliceModel } from './http/peek.js'
 import { readTarget } from './http/target.js'
 import { BoundCounters } from './ops/counters.js'
 import type { Log } from './ops/log.js'
+import { answerError, answerJson } from './relay/answer.js'
+import { type BodyLimits, type BodyOwner, BodyReader, type BodyRefusal, ByteBudget } from './relay/body.js'
 import { Relay, type RelayOwner } from './relay/relay.js'
 import { Tunnel } from './relay/tunnel.js'
+import { describeModels } from './routing/models.js'
 import type { Router } from './routing/router.js'
-
-/** A body that is still coming when its request was refused is read on for so long, that the answer can be read. */
-const LINGER_MS = 10_000
-
-/** Bodies up to this are left to Node, which reads them to the end and keeps the connection. */
-const SMALL_BODY = 64 * 1024
 
 export interface GatewayParts {
   readonly config: Config
@@ -48,28 +37,25 @@ export class Gateway implements RelayOwner, BodyOwner {
   readonly bounds: BoundCounters
   draining: boolean
   private readonly config: Config
-  private readonly keyring: Keyring | null
+  private readonly admission: Admission
   private readonly router: Router
   private readonly log: Log
   private readonly budget: ByteBudget
   private readonly bodyLimits: BodyLimits
-  /** Requests in flight by key. Keyed by the record, which a re-read of the key file does not replace. */
-  private readonly liveByKey: Map<KeyRecord, number>
 
   constructor(parts: GatewayParts) {
     this.config = parts.config
-    this.keyring = parts.keyring
     this.router = parts.router
     this.log = parts.log
     this.live = new Set()
     this.bounds = new BoundCounters()
+    this.admission = new Admission(parts.config, parts.keyring, this.bounds)
     this.draining = false
     this.budget = new ByteBudget(parts.config.limits.bufferedBytes)
     this.bodyLimits = {
       bodyBytes: parts.config.limits.bodyBytes,
       requestMs: parts.config.timeouts.requestMs,
     }
-    this.liveByKey = new Map()
   }
 
   /** @param expects the client waits for 100 Continue before it sends its body */
@@ -113,7 +99,13 @@ export class Gateway implements RelayOwner, BodyOwner {
   }
 
   tick(now: number): void {
-    for (const x of this.live) x.stage?.onTick(now)
+    for (const x of this.live) {
+      try {
+        x.stage?.onTick(now)
+      } catch (error) {
+        this.crash(x, error)
+      }
+    }
   }
 
   /** Ends what is still open, when the time for draining is up. Every exchange is settled when this returns. */
@@ -246,13 +238,13 @@ export class Gateway implements RelayOwner, BodyOwner {
     switch (x.path) {
       // Some clients ask for the base URL before they start, and go by whether it answers at all.
       case '/':
-        this.answerJson(x, 200, { object: 'relay', name: 'thinwire', status: 'ok' })
+        this.answerLocal(x, 200, { object: 'relay', name: 'thinwire', status: 'ok' })
         return true
       case '/healthz':
-        this.answerJson(x, 200, { status: 'ok' })
+        this.answerLocal(x, 200, { status: 'ok' })
         return true
       case '/readyz':
-        this.answerJson(x, this.draining ? 503 : 200, {
+        this.answerLocal(x, this.draining ? 503 : 200, {
           status: this.draining ? 'draining' : 'ready',
           // Less this one.
           in_flight: this.live.size - 1,
@@ -267,36 +259,9 @@ export class Gateway implements RelayOwner, BodyOwner {
 
   /** Whether the request may go on. False if it was refused. */
   private admit(x: Exchange, credentials: readonly string[]): boolean {
-    const { mode } = this.config.keys
-    const { limits } = this.config
-    if (this.draining) {
-      this.refuse(x, 'draining')
-      return false
-    }
-    if (this.keyring !== null) {
-      const verdict = judge(credentials, this.keyring)
-      if ('refusal' in verdict) {
-        this.refuse(x, verdict.refusal)
-        return false
-      }
-      const inFlight = this.liveByKey.get(verdict.record) ?? 0
-      if (inFlight >= limits.exchangesPerKey) {
-        this.bounds.hit('exchangesPerKey')
-        this.refuse(x, 'key_busy')
-        return false
-      }
-      this.liveByKey.set(verdict.record, inFlight + 1)
-      x.key = verdict.record
-    } else if (mode === 'off' && !isLocalCaller(x.req.rawHeaders)) {
-      this.refuse(x, 'forbidden_origin')
-      return false
-    }
-    if (this.live.size > limits.exchanges) {
-      this.bounds.hit('exchanges')
-      this.refuse(x, 'relay_busy')
-      return false
-    }
-    return true
+    const refusal = this.draining ? 'draining' : this.admission.admit(x, credentials, this.live.size)
+    if (refusal !== null) this.refuse(x, refusal)
+    return refusal === null
   }
 
   /** @param body null if the request has none */
@@ -308,7 +273,13 @@ export class Gateway implements RelayOwner, BodyOwner {
       x.model = found.model
       x.stream = found.stream
     }
-    if (x.path.startsWith('/models') && this.answerModels(x)) return
+    if (x.path.startsWith('/models') && (x.method === 'GET' || x.method === 'HEAD')) {
+      const models = describeModels(this.router.aliases, x.path)
+      if (models !== null) {
+        this.answerLocal(x, 200, models)
+        return
+      }
+    }
     const choice = this.router.choose(x.path, x.model)
     if (choice === null) {
       this.refuse(x, 'no_route')
@@ -346,100 +317,25 @@ export class Gateway implements RelayOwner, BodyOwner {
     x.cause = cause
     // A request that undici would not take is the client's matter; all else is the upstream's.
     x.conclude(code === 'invalid_request' ? 'refused' : 'upstream_failed')
-    this.answerError(x, code, code === 'invalid_request' ? undefined : `${ERRORS[code].message} (${cause})`)
+    const detail = code === 'invalid_request' ? undefined : `${ERRORS[code].message} (${cause})`
+    answerError(x, code, this.draining, detail)
   }
 
   private refuse(x: Exchange, code: ErrorCode, detail?: string): void {
     x.conclude('refused')
-    this.answerError(x, code, detail)
+    answerError(x, code, this.draining, detail)
   }
 
-  /** GET /models from the config's aliases, if there are any. */
-  private answerModels(x: Exchange): boolean {
-    const { aliases } = this.router
-    if (aliases.length === 0 || (x.method !== 'GET' && x.method !== 'HEAD')) return false
-    if (x.path === '/models') {
-      const data = aliases.map(describeAlias)
-      this.answerJson(x, 200, {
-        object: 'list',
-        data,
-        // What an Anthropic client looks for in the same list (API reference, List Models).
-        has_more: false,
-        first_id: aliases[0],
-        last_id: aliases.at(-1),
-      })
-      return true
-    }
-    const name = decodeName(x.path.slice('/models/'.length))
-    if (!x.path.startsWith('/models/') || !aliases.includes(name)) return false
-    this.answerJson(x, 200, describeAlias(name))
-    return true
-  }
-
-  private answerJson(x: Exchange, status: number, value: unknown): void {
+  private answerLocal(x: Exchange, status: number, value: unknown): void {
     x.conclude('local')
-    const body = `${JSON.stringify(value)}\n`
-    this.answer(x, status, body, [
-      'content-type',
-      'application/json; charset=utf-8',
-      'content-length',
-      String(Buffer.byteLength(body)),
-      'cache-control',
-      'no-store',
-      'x-request-id',
-      x.requestId,
-      'access-control-allow-origin',
-      '*',
-    ])
-  }
-
-  private answerError(x: Exchange, code: ErrorCode, detail?: string): void {
-    x.errorCode = code
-    const body = errorBody(code, x.dialect, x.requestId, detail)
-    this.answer(
-      x,
-      ERRORS[code].status,
-      body,
-      errorHeaders(code, x.dialect, x.requestId, Buffer.byteLength(body)),
-    )
-  }
-
-  private answer(x: Exchange, status: number, body: string, headers: string[]): void {
-    const { req, res } = x
-    if (res.headersSent || res.destroyed) {
-      res.destroy()
-      return
-    }
-    x.status = status
-    x.stage = null
-    const bytes = x.method === 'HEAD' ? '' : body
-    x.bytesOut = Buffer.byteLength(bytes)
-    const length = req.complete ? 0 : declaredLength(req.rawHeaders)
-    const unread = length === -1 || length > SMALL_BODY
-    // A client that did not send what it announced may send it any time: it would be read as its next request.
-    const late = x.errorCode === 'request_timeout'
-    if (unread || late || this.draining) headers.push('connection', 'close')
-    // The reason is given so that one left behind by an answer that could not be sent is not used.
-    res.writeHead(status, STATUS_CODES[status] ?? '', headers)
-    if (!unread || late || x.awaitsContinue) {
-      res.end(bytes)
-      return
-    }
-    // Closing a socket with unread bytes resets it, and a reset throws away what the client has not read yet: the
-    // very answer. So it is all sent, and the rest of the body is read and dropped before the connection closes.
-    res.write(bytes)
-    const close = () => res.end()
-    const timer = setTimeout(close, LINGER_MS).unref()
-    req.once('close', () => clearTimeout(timer))
-    req.once('end', close)
-    req.resume()
+    answerJson(x, status, value, this.draining)
   }
 
   private crash(x: Exchange, error: unknown): void {
     this.log.error({ id: x.id, err: error }, 'a request met a fault of the relay')
     x.conclude('crashed')
     x.stage = null
-    this.answerError(x, 'internal_error')
+    answerError(x, 'internal_error', true)
   }
 
   private settle(x: Exchange): void {
@@ -449,20 +345,14 @@ export class Gateway implements RelayOwner, BodyOwner {
     x.conclude('client_gone')
     this.live.delete(x)
     this.budget.give(x.heldBytes)
-    if (x.key !== null) {
-      const inFlight = (this.liveByKey.get(x.key) ?? 1) - 1
-      if (inFlight === 0) this.liveByKey.delete(x.key)
-      else this.liveByKey.set(x.key, inFlight)
-    }
+    this.admission.release(x)
+    if (x.end === 'upstream_idle') this.bounds.hit('idleMs')
+    if (x.end === 'client_stalled') this.bounds.hit('clientStallMs')
     this.log.exchange(x, performance.now())
   }
 }
 
 const EMPTY = Buffer.alloc(0)
-
-function describeAlias(name: string): Record<string, unknown> {
-  return { id: name, object: 'model', type: 'model', display_name: name, created: 0, owned_by: 'thinwire' }
-}
 
 /** Node would answer by itself, in no API's format and without a line in the log; doubled ones it lets through. */
 function hasOneHost(req: IncomingMessage): boolean {
@@ -473,15 +363,6 @@ function hasOneHost(req: IncomingMessage): boolean {
     if (name.length === 4 && name.toLowerCase() === 'host') hosts++
   }
   return hosts === 1 || (hosts === 0 && req.httpVersionMinor === 0)
-}
-
-/** A model's name from a path segment; as it stands if it is not well percent-encoded. */
-function decodeName(segment: string): string {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return segment
-  }
 }
 
 function ignore(): void {

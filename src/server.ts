@@ -14,6 +14,9 @@ import type { Log } from './ops/log.js'
 /** A connection that was refused is read on for so long, that its client can read why. */
 const LINGER_MS = 2_000
 
+/** What may come behind an upgrade that waits for its turn. */
+const QUEUED_BYTES = 64 * 1024
+
 /** How often a drain looks whether the last exchange is over. */
 const DRAIN_POLL_MS = 25
 
@@ -110,10 +113,7 @@ export class Server {
   private onUpgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
     const before = messageOf(socket)
     if (before !== undefined) {
-      // Sent behind a request that is still being answered: its turn comes when that is over.
-      before.once('close', () => {
-        if (socket.writable) this.onUpgrade(req, socket, head)
-      })
+      this.queueUpgrade(before, req, socket, head)
       return
     }
     if (req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket') {
@@ -125,6 +125,32 @@ export class Server {
     // offer and read again.
     socket.unshift(Buffer.concat([withoutUpgrade(req), head]))
     this.http.emit('connection', socket)
+    socket.resume()
+  }
+
+  /**
+   * An upgrade that was sent behind a request which is still being answered: its turn comes when that is over. Node has
+   * taken its listeners off the socket, so until then the client's leaving has to be noticed here.
+   */
+  private queueUpgrade(before: ServerResponse, req: IncomingMessage, socket: Socket, head: Buffer): void {
+    const held = [head]
+    let bytes = head.length
+    const keep = (piece: Buffer): void => {
+      held.push(piece)
+      bytes += piece.length
+      if (bytes > QUEUED_BYTES) socket.pause()
+    }
+    const leave = (): unknown => socket.destroy()
+    socket.on('error', ignore)
+    socket.on('data', keep)
+    socket.once('end', leave)
+    before.once('close', () => {
+      socket.removeListener('data', keep)
+      socket.removeListener('end', leave)
+      // What comes now is for whoever takes the socket next.
+      socket.pause()
+      if (socket.writable) this.onUpgrade(req, socket, Buffer.concat(held))
+    })
   }
 
   private onConnect(req: IncomingMessage, socket: Socket): void {

@@ -255,3 +255,13 @@ export function headerValue(raw: readonly string[], lower: string): string | und
   }
   return undefined
 }
+
+/**
+ * The length that a request declares: a number, -1 for a chunked body, 0 for none. Node's parser has by then
+ * refused messages that declare both, or two different lengths (RFC 9112, 6.3).
+ */
+export function declaredLength(rawHeaders: readonly string[]): number {
+  const length = headerValue(rawHeaders, 'content-length')
+  if (length !== undefined) return Number(length)
+  return headerValue(rawHeaders, 'transfer-encoding') === undefined ? 0 : -1
+}

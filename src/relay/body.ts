@@ -1,5 +1,4 @@
 import type { Exchange, Stage } from '../exchange.js'
-import { headerValue } from './headers.js'
 
 /** Bytes held for all clients together. Taken before they are held, given back when their exchange is over. */
 export class ByteBudget {
@@ -132,14 +131,4 @@ export class BodyReader implements Stage {
     this.whole = null
     this.pieces = []
   }
-}
-
-/**
- * The length that a request declares: a number, -1 for a chunked body, 0 for none. Node's parser has by then
- * refused messages that declare both, or two different lengths (RFC 9112, 6.3).
- */
-export function declaredLength(rawHeaders: readonly string[]): number {
-  const length = headerValue(rawHeaders, 'content-length')
-  if (length !== undefined) return Number(length)
-  return headerValue(rawHeaders, 'transfer-encoding') === undefined ? 0 : -1
 }

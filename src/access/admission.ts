@@ -1,0 +1,59 @@
+import type { Config } from '../config/config.js'
+import type { Exchange } from '../exchange.js'
+import type { ErrorCode } from '../http/errors.js'
+import type { BoundCounters } from '../ops/counters.js'
+import { judge } from './credential.js'
+import type { KeyRecord, Keyring } from './keyring.js'
+import { isLocalCaller } from './local.js'
+
+/** Who may come in, and how many at a time. Everything it does is done on the head of a request. */
+export class Admission {
+  private readonly mode: Config['keys']['mode']
+  private readonly limits: Config['limits']
+  /** Null in the modes that ask for no key. */
+  private readonly keyring: Keyring | null
+  private readonly bounds: BoundCounters
+  /** Requests in flight by key. Keyed by the record, which a re-read of the key file does not replace. */
+  private readonly inFlight: Map<KeyRecord, number>
+
+  constructor(config: Config, keyring: Keyring | null, bounds: BoundCounters) {
+    this.mode = config.keys.mode
+    this.limits = config.limits
+    this.keyring = keyring
+    this.bounds = bounds
+    this.inFlight = new Map()
+  }
+
+  /**
+   * Lets an exchange in, and notes its key on it; or says why not.
+   * @param all exchanges in flight, this one included
+   */
+  admit(x: Exchange, credentials: readonly string[], all: number): ErrorCode | null {
+    if (this.keyring !== null) {
+      const verdict = judge(credentials, this.keyring)
+      if ('refusal' in verdict) return verdict.refusal
+      const inFlight = this.inFlight.get(verdict.record) ?? 0
+      if (inFlight >= this.limits.exchangesPerKey) {
+        this.bounds.hit('exchangesPerKey')
+        return 'key_busy'
+      }
+      this.inFlight.set(verdict.record, inFlight + 1)
+      x.key = verdict.record
+    } else if (this.mode === 'off' && !isLocalCaller(x.req.rawHeaders)) {
+      return 'forbidden_origin'
+    }
+    if (all > this.limits.exchanges) {
+      this.bounds.hit('exchanges')
+      return 'relay_busy'
+    }
+    return null
+  }
+
+  /** The exchange is over. */
+  release(x: Exchange): void {
+    if (x.key === null) return
+    const inFlight = (this.inFlight.get(x.key) ?? 1) - 1
+    if (inFlight === 0) this.inFlight.delete(x.key)
+    else this.inFlight.set(x.key, inFlight)
+  }
+}
