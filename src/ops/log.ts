@@ -1,3 +1,5 @@
+import { fstatSync } from 'node:fs'
+import { Writable } from 'node:stream'
 import pino, { type Logger } from 'pino'
 import pretty from 'pino-pretty'
 import { KEY_PATTERN } from '../access/key.js'
@@ -74,7 +76,7 @@ export class Log {
 /** Makes the log of a config. Writing never blocks: a terminal or pipe that does not take lines loses them. */
 export function openLog(options: Config['log'], terminal: boolean): Log {
   const readable = options.format === 'pretty' || (options.format === 'auto' && terminal)
-  const destination = pino.destination({ fd: 1, sync: false, maxLength: BACKLOG_BYTES })
+  const destination = openDestination()
   if (!readable) {
     return new Log(
       pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination),
@@ -89,6 +91,32 @@ export function openLog(options: Config['log'], terminal: boolean): Log {
     singleLine: true,
   })
   return new Log(pino({ level: options.level, base: null }, stream))
+}
+
+/**
+ * Standard output as something that never holds up the relay, nor its end.
+ *
+ * A file or terminal is written by sonic-boom, on a thread. A pipe is not: a thread that waits for a reader who has
+ * stopped cannot be ended, and sonic-boom's flush at exit tries again without end when the reader has gone. Node's
+ * own stream for a pipe writes what goes at once and queues the rest without a thread.
+ */
+function openDestination(): Writable | ReturnType<typeof pino.destination> {
+  const stats = fstatSync(1)
+  if (!stats.isFIFO() && !stats.isSocket()) {
+    return pino.destination({ fd: 1, sync: false, maxLength: BACKLOG_BYTES })
+  }
+  const { stdout } = process
+  let gone = false
+  stdout.on('error', () => {
+    gone = true
+  })
+  return new Writable({
+    decodeStrings: false,
+    write(line: string | Buffer, _encoding, done) {
+      if (!gone && stdout.writableLength < BACKLOG_BYTES) stdout.write(line)
+      done()
+    },
+  })
 }
 
 /** What a person wants to see of a request, in one line. */
