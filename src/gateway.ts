@@ -335,7 +335,7 @@ export class Gateway implements RelayOwner, BodyOwner {
     this.log.error({ id: x.id, err: error }, 'a request met a fault of the relay')
     x.conclude('crashed')
     x.stage = null
-    answerError(x, 'internal_error', true)
+    answerError(x, 'internal_error', this.draining)
   }
 
   private settle(x: Exchange): void {
