@@ -2,6 +2,7 @@ import {
   createServer,
   type Server as HttpServer,
   type IncomingMessage,
+  type ServerOptions,
   type ServerResponse,
   STATUS_CODES,
 } from 'node:http'
@@ -33,7 +34,7 @@ export class Server {
     this.config = config
     this.gateway = gateway
     this.log = log
-    this.http = createServer({
+    const options: ServerOptions & UpgradeOption = {
       noDelay: true,
       // Finds clients that vanished without a word, as a laptop that was closed does.
       keepAlive: true,
@@ -47,7 +48,9 @@ export class Server {
       // The gateway asks for it, and answers in the caller's format.
       requireHostHeader: false,
       highWaterMark: limits.clientBufferBytes,
-    })
+      shouldUpgradeCallback: isHandshake,
+    }
+    this.http = createServer(options)
     // Node's default drops the headers beyond the 2,000th without a word. Their bytes are limited already.
     this.http.maxHeadersCount = 0
     this.http.maxConnections = limits.connections
@@ -116,7 +119,7 @@ export class Server {
       this.queueUpgrade(before, req, socket, head)
       return
     }
-    if (req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket') {
+    if (isHandshake(req)) {
       this.gateway.handleUpgrade(req, socket, head)
       return
     }
@@ -202,6 +205,16 @@ export class Server {
     const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref()
     socket.once('close', () => clearTimeout(timer))
   }
+}
+
+/** Of Node 24.9 and newer: whether a request that offers an upgrade is to be handed over. Older ones hand over all. */
+interface UpgradeOption {
+  readonly shouldUpgradeCallback: (req: IncomingMessage) => boolean
+}
+
+/** A WebSocket handshake (RFC 6455, 4.2.1). Any other offer to upgrade is passed over. */
+function isHandshake(req: IncomingMessage): boolean {
+  return req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket'
 }
 
 /** The response that is under way on a connection. Node keeps it there, and gives no other way to know. */

@@ -101,7 +101,7 @@ const GARBAGE: Array<[string, string]> = [
   ['bare line feeds', 'GET /v1/x HTTP/1.1\nhost: relay\n\n'],
   ['a NUL in a header', 'GET /v1/x HTTP/1.1\r\nhost: relay\r\nx: a\x00b\r\n\r\n'],
   ['a NUL in the path', 'GET /v1/\x00 HTTP/1.1\r\nhost: relay\r\n\r\n'],
-  ['a space in a header name', 'GET /v1/x HTTP/1.1\r\nhost: relay\r\na b: c\r\n\r\n'],
+  ['a control character in a header name', 'GET /v1/x HTTP/1.1\r\nhost: relay\r\na\x01b: c\r\n\r\n'],
   ['no colon', 'GET /v1/x HTTP/1.1\r\nhost: relay\r\nabc\r\n\r\n'],
   ['NULs alone', '\x00'.repeat(100)],
   ['a TLS hello', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],

@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { headerOf, parseResponses } from '../support/client.js'
 import { OK, type Scene, withRelay } from '../support/scene.js'
-import { until } from '../support/until.js'
+import { until, wait } from '../support/until.js'
 import { whole } from '../support/upstream.js'
 
 const BARE = 'host: relay\r\n\r\n'
@@ -72,15 +72,17 @@ test('a relay that is shutting down is not ready, but healthy', () =>
   withRelay(
     () => {},
     async (scene) => {
-      // Connections without a request yet, which a drain leaves open as long as something else runs.
+      // Requests that have begun to come, which a drain leaves open as long as something else runs.
       const [ready, healthy, late] = [await scene.client(), await scene.client(), await scene.client()]
       const busy = await scene.client()
       busy.send(`GET /v1/x HTTP/1.1\r\n${scene.auth}\r\n`)
       await scene.upstream.request(0)
+      for (const client of [ready, healthy, late]) client.send('GET ')
+      await wait(20)
       const drained = scene.relay.server.drain()
-      ready.send(`GET /readyz HTTP/1.1\r\n${BARE}`)
-      healthy.send(`GET /healthz HTTP/1.1\r\n${BARE}`)
-      late.send(`GET /v1/x HTTP/1.1\r\n${scene.auth}\r\n`)
+      ready.send(`/readyz HTTP/1.1\r\n${BARE}`)
+      healthy.send(`/healthz HTTP/1.1\r\n${BARE}`)
+      late.send(`/v1/x HTTP/1.1\r\n${scene.auth}\r\n`)
       const answer = await ready.response()
       assert.is(answer.status, 503)
       assert.is(JSON.parse(answer.body.toString()).status, 'draining')

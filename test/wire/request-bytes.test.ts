@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { METHODS } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -69,6 +70,8 @@ test('every method is relayed', () =>
       'M-SEARCH',
       'TRACE',
     ]) {
+      // Node's parser learns a method now and then; QUERY is one of the youngest.
+      if (!METHODS.includes(method)) continue
       const request = await scene.relayed(`${method} /v1/x HTTP/1.1\r\n${scene.auth}\r\n`)
       assert.is(request.method, method)
     }
