@@ -48,10 +48,10 @@ for (const [name, second] of UPGRADES) {
         client[leave]()
         await until(() => request.closed, 'the upstream request to be cancelled')
         await until(() => scene.relay.gateway.live.size === 1, 'both to be over')
-        assert.equal(
-          scene.asked.map(({ target }) => target),
-          ['/v1/slow'],
-        )
+        // An offer that Node passes over by itself is a pipelined request, and sent on at once; it is cancelled too.
+        const [first, ...others] = scene.asked.map(({ target }) => target)
+        assert.is(first, '/v1/slow')
+        assert.ok(others.length === 0 || name === 'an offer of HTTP/2')
         await stream.ends()
       }))
   }
