@@ -172,12 +172,10 @@ export function responseHeaders(
 
 /** A page may read every header of the answer: `*` would do, but not for a client that checks the names. */
 function exposed(headers: readonly string[]): string {
-  const names: string[] = []
-  for (let i = 0; i < headers.length; i += 2) {
-    const lower = (headers[i] as string).toLowerCase()
-    if (!names.includes(lower) && lower !== 'set-cookie') names.push(lower)
-  }
-  return names.join(', ')
+  const names = new Set<string>()
+  for (let i = 0; i < headers.length; i += 2) names.add((headers[i] as string).toLowerCase())
+  names.delete('set-cookie')
+  return [...names].join(', ')
 }
 
 /** Names listed in `Connection`, or null: nearly always `keep-alive` or `close`, which are headers we drop anyway. */
