@@ -36,6 +36,8 @@ const SAME_SIGNAL_MS = 750
 
 /** Runs the relay until a signal ends it. Resolves to the exit code only if it could not start. */
 export async function start(args: string[]): Promise<number> {
+  // A terminal or disk that does not take the banner is no reason to end.
+  process.stderr.on('error', () => {})
   const say = (text: string): void => {
     process.stderr.write(`${text}\n`)
   }

@@ -1,16 +1,12 @@
-import { fstatSync } from 'node:fs'
-import { Writable } from 'node:stream'
 import pino, { type Logger } from 'pino'
-import pretty from 'pino-pretty'
+import { prettyFactory } from 'pino-pretty'
 import { KEY_PATTERN } from '../access/key.js'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
+import { openSink } from './sink.js'
 
 /** Longest text of the client's making that goes into a line. */
 const LONGEST = 200
-
-/** Lines that a stuck reader of standard output leaves in memory; what comes beyond is dropped, and never waited for. */
-const BACKLOG_BYTES = 8 * 1024 * 1024
 
 /**
  * The operations log: JSON lines on standard output, or readable lines in a terminal. Fields are chosen one by one,
@@ -73,50 +69,22 @@ export class Log {
   }
 }
 
-/** Makes the log of a config. Writing never blocks: a terminal or pipe that does not take lines loses them. */
+/** Makes the log of a config, on standard output. */
 export function openLog(options: Config['log'], terminal: boolean): Log {
+  const sink = openSink()
   const readable = options.format === 'pretty' || (options.format === 'auto' && terminal)
-  const destination = openDestination()
   if (!readable) {
-    return new Log(
-      pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination),
-    )
+    const timestamp = pino.stdTimeFunctions.isoTime
+    return new Log(pino({ level: options.level, base: null, timestamp }, sink))
   }
-  const stream = pretty({
-    destination,
+  const format = prettyFactory({
     colorize: terminal,
     translateTime: 'SYS:HH:MM:ss',
     // The message has it all; the fields are for programs. Faults are told in full.
     include: 'time,level,err',
     singleLine: true,
   })
-  return new Log(pino({ level: options.level, base: null }, stream))
-}
-
-/**
- * Standard output as something that never holds up the relay, nor its end.
- *
- * A file or terminal is written by sonic-boom, on a thread. A pipe is not: a thread that waits for a reader who has
- * stopped cannot be ended, and sonic-boom's flush at exit tries again without end when the reader has gone. Node's
- * own stream for a pipe writes what goes at once and queues the rest without a thread.
- */
-function openDestination(): Writable | ReturnType<typeof pino.destination> {
-  const stats = fstatSync(1)
-  if (!stats.isFIFO() && !stats.isSocket()) {
-    return pino.destination({ fd: 1, sync: false, maxLength: BACKLOG_BYTES })
-  }
-  const { stdout } = process
-  let gone = false
-  stdout.on('error', () => {
-    gone = true
-  })
-  return new Writable({
-    decodeStrings: false,
-    write(line: string | Buffer, _encoding, done) {
-      if (!gone && stdout.writableLength < BACKLOG_BYTES) stdout.write(line)
-      done()
-    },
-  })
+  return new Log(pino({ level: options.level, base: null }, { write: (line) => sink.write(format(line)) }))
 }
 
 /** What a person wants to see of a request, in one line. */
