@@ -228,12 +228,13 @@ function hasName(headers: readonly string[], lower: string): boolean {
 }
 
 /**
- * A reason phrase as Node can send it on: undici has decoded its bytes as UTF-8, so they are put back one character to
- * the byte. It means nothing to any program (RFC 9112, 4), so one with control characters is left out.
+ * A reason phrase as Node can send it on. It means nothing to any program (RFC 9112, 4), so one with control characters
+ * is left out.
+ * @param decodedAs what its bytes were read as: UTF-8 by undici, Latin-1 by Node. They are put back as they were.
  */
-export function reasonPhrase(reason: string | undefined): string {
+export function reasonPhrase(reason: string | undefined, decodedAs: 'utf8' | 'latin1'): string {
   if (reason === undefined || /^[\t\x20-\x7e]*$/.test(reason)) return reason ?? ''
-  const bytes = Buffer.from(reason).toString('latin1')
+  const bytes = decodedAs === 'utf8' ? Buffer.from(reason).toString('latin1') : reason
   return /[^\t\x20-\x7e\x80-\xff]/.test(bytes) ? '' : bytes
 }
 

@@ -110,7 +110,7 @@ export class Relay implements Dispatcher.DispatchHandler, Stage {
     )
     if (this.owner.draining) headers.push('connection', 'close')
     // Throws on what cannot be sent on; undici then calls onResponseError, and nothing has gone to the client.
-    this.res.writeHead(status, reasonPhrase(reason), headers)
+    this.res.writeHead(status, reasonPhrase(reason, 'utf8'), headers)
     this.phase = 'streaming'
     this.quietSince = now
     this.closeDelimited = this.res.req.httpVersionMinor === 0

@@ -3,7 +3,7 @@ import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Config } from '../config/config.js'
 import type { Exchange, Stage } from '../exchange.js'
-import { responseHeaders } from '../http/headers.js'
+import { reasonPhrase, responseHeaders } from '../http/headers.js'
 import { failureCode, systemCode } from './failure.js'
 import type { RelayOwner } from './relay.js'
 
@@ -15,6 +15,9 @@ export interface TunnelTarget {
   readonly headers: string[]
 }
 
+/** What a client may send before its handshake is answered. */
+const EARLY_BYTES = 64 * 1024
+
 /**
  * A WebSocket (RFC 6455) through the relay: the handshake is passed on, and once the upstream has agreed, bytes go
  * both ways unseen. An upstream that does not agree answers with a plain response, which is relayed, so that a client
@@ -25,7 +28,8 @@ export interface TunnelTarget {
 export class Tunnel implements Stage {
   private readonly x: Exchange
   private readonly socket: Socket
-  private readonly head: Buffer
+  /** What the client has sent before the tunnel stands. */
+  private readonly early: Buffer[]
   private readonly owner: RelayOwner
   private readonly timeouts: Config['timeouts']
   private request: ClientRequest | null
@@ -37,7 +41,7 @@ export class Tunnel implements Stage {
   constructor(x: Exchange, socket: Socket, head: Buffer, owner: RelayOwner, timeouts: Config['timeouts']) {
     this.x = x
     this.socket = socket
-    this.head = head
+    this.early = [head]
     this.owner = owner
     this.timeouts = timeouts
     this.request = null
@@ -48,6 +52,10 @@ export class Tunnel implements Stage {
   }
 
   open(target: TunnelTarget): void {
+    // Read from the start, or a client that leaves would not be noticed.
+    this.socket.on('data', this.keepEarly)
+    // Nobody half-closes a WebSocket: who has sent a FIN has left (RFC 6455, 7.1.1, has the server close first).
+    this.socket.once('end', () => this.x.res.destroy())
     const url = new URL(target.origin)
     const start = url.protocol === 'https:' ? httpsRequest : httpRequest
     const request = start({
@@ -83,6 +91,11 @@ export class Tunnel implements Stage {
     request.end()
   }
 
+  private readonly keepEarly = (piece: Buffer): void => {
+    this.early.push(piece)
+    if (this.early.reduce((sum, { length }) => sum + length, 0) > EARLY_BYTES) this.socket.pause()
+  }
+
   onClose(): void {
     this.x.conclude(this.upstream === null ? 'client_gone' : 'done')
     this.over = true
@@ -107,7 +120,7 @@ export class Tunnel implements Stage {
     this.upstream = upstream
     this.markAnswered(101)
     // Not through the response object: it would see to framing that a tunnel does not have.
-    let text = `HTTP/1.1 101 ${res.statusMessage || 'Switching Protocols'}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n`
+    let text = `HTTP/1.1 101 ${reasonPhrase(res.statusMessage, 'latin1')}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n`
     const headers = responseHeaders(res.rawHeaders, x.requestId, false, {
       eventStream: false,
       requestId: null,
@@ -115,7 +128,11 @@ export class Tunnel implements Stage {
     for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
     socket.write(`${text}\r\n`, 'latin1')
     if (head.length > 0) upstream.unshift(head)
-    if (this.head.length > 0) socket.unshift(this.head)
+    socket.removeListener('data', this.keepEarly)
+    for (const piece of this.early) {
+      x.bytesIn += piece.length
+      if (piece.length > 0) upstream.write(piece)
+    }
     upstream.on('error', (error) => this.onBroken(error))
     upstream.on('close', () => socket.destroySoon())
     upstream.on('data', (piece: Buffer) => {
@@ -141,7 +158,7 @@ export class Tunnel implements Stage {
       requestId: null,
     })
     headers.push('connection', 'close')
-    x.res.writeHead(x.status, res.statusMessage ?? '', headers)
+    x.res.writeHead(x.status, reasonPhrase(res.statusMessage, 'latin1'), headers)
     res.on('data', (piece: Buffer) => {
       x.pieces++
       x.bytesOut += piece.length

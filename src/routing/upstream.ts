@@ -1,5 +1,6 @@
 import { type Dispatcher, Pool } from 'undici'
 import type { Config, UpstreamConfig } from '../config/config.js'
+import { makeConnector } from './connector.js'
 
 /** Sent to Anthropic's own endpoints when the client did not say (API reference, Versioning): it is required there. */
 const ANTHROPIC_VERSION = '2023-06-01'
@@ -40,12 +41,13 @@ export class Upstream {
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize: Math.max(limits.headerBytes, 64 * 1024),
-      connect: {
+      connect: makeConnector({
         timeout: timeouts.connectMs,
+        allowH2: false,
         // Node's 250 ms gives up on an address whose first packet was lost.
         autoSelectFamilyAttemptTimeout: 1_000,
         keepAliveInitialDelay: 30_000,
-      },
+      }),
     })
   }
 
