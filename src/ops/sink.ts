@@ -78,7 +78,10 @@ export class FileSink implements Sink {
     return bytes
   }
 
-  /** The last lines, in one attempt. */
+  /**
+   * The last lines, in one attempt. A write that is under way on its thread then ends by itself, perhaps behind these:
+   * lines have their time in them.
+   */
   private flush(): void {
     if (this.queue.length === 0) return
     try {

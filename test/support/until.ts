@@ -15,6 +15,23 @@ export function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
+export interface Deferred<T> {
+  readonly promise: Promise<T>
+  resolve(value: T): void
+  reject(reason: unknown): void
+}
+
+/** A promise and the hands that settle it; `Promise.withResolvers` is not in Node 20. */
+export function deferred<T = void>(): Deferred<T> {
+  let resolve: (value: T) => void = () => {}
+  let reject: (reason: unknown) => void = () => {}
+  const promise = new Promise<T>((onValue, onReason) => {
+    resolve = onValue
+    reject = onReason
+  })
+  return { promise, resolve, reject }
+}
+
 export interface Gate {
   /** Resolves when the gate is opened. */
   readonly opened: Promise<void>
@@ -23,9 +40,6 @@ export interface Gate {
 
 /** Something a script waits for and a test lets happen. */
 export function gate(): Gate {
-  let open = (): void => {}
-  const opened = new Promise<void>((resolve) => {
-    open = resolve
-  })
-  return { opened, open: () => open() }
+  const { promise, resolve } = deferred()
+  return { opened: promise, open: resolve }
 }
