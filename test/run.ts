@@ -51,10 +51,15 @@ function runFile(file: string): Promise<Outcome> {
     })
     running.add(child)
     let output = ''
+    // Counted apart, since nothing says in which order what was written to the two is read.
+    let stdout = ''
     const hear = (text: string): void => {
       output += text
     }
-    child.stdout.setEncoding('utf8').on('data', hear)
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text
+      hear(text)
+    })
     child.stderr.setEncoding('utf8').on('data', hear)
     let late = false
     const timer = setTimeout(() => {
@@ -63,12 +68,13 @@ function runFile(file: string): Promise<Outcome> {
     }, LIMIT_MS)
     child.on('error', (error) => hear(`\n${error.message}\n`))
     child.on('exit', () => killGroup(child))
-    child.on('close', (code) => {
+    child.on('close', (code, signal) => {
       clearTimeout(timer)
       running.delete(child)
       if (late) hear(`\nstill ran after ${LIMIT_MS / 1000} s and was killed\n`)
+      else if (signal !== null) hear(`\nwas ended by ${signal}\n`)
       const seconds = (performance.now() - startedAt) / 1000
-      resolve({ file, ...count(output, code), seconds, output })
+      resolve({ file, ...count(stdout, code), seconds, output })
     })
   })
 }
@@ -86,10 +92,10 @@ function killGroup(child: ChildProcess): void {
  * Tests as uvu counts them in its closing lines. Its exit code alone will not do: a `before` hook that throws leaves it
  * at 0 with tests that never ran. Nor will the lines: a file may fail after them.
  */
-function count(output: string, code: number | null): Pick<Outcome, 'passed' | 'failed' | 'skipped'> {
+function count(stdout: string, code: number | null): Pick<Outcome, 'passed' | 'failed' | 'skipped'> {
   const closing = /^ {2}Total: +(\d+)\n {2}Passed: +(\d+)\n {2}Skipped: +(\d+)$/gm
   const [, total = 0, passed = 0, skipped = 0] =
-    [...stripVTControlCharacters(output).matchAll(closing)].at(-1)?.map(Number) ?? []
+    [...stripVTControlCharacters(stdout).matchAll(closing)].at(-1)?.map(Number) ?? []
   const failed = total - passed
   return { passed, skipped, failed: failed === 0 && (code !== 0 || total === 0) ? 1 : failed }
 }
