@@ -37,6 +37,8 @@ export class Tunnel implements Stage {
   private connected: boolean
   private answered: boolean
   private over: boolean
+  private piecesSeen: number
+  private quietSince: number
 
   constructor(x: Exchange, socket: Socket, head: Buffer, owner: RelayOwner, timeouts: Config['timeouts']) {
     this.x = x
@@ -49,6 +51,8 @@ export class Tunnel implements Stage {
     this.connected = false
     this.answered = false
     this.over = false
+    this.piecesSeen = 0
+    this.quietSince = 0
   }
 
   open(target: TunnelTarget): void {
@@ -104,11 +108,25 @@ export class Tunnel implements Stage {
   }
 
   onTick(now: number): void {
-    if (this.over || this.answered) return
+    if (this.over) return
+    if (this.answered) {
+      if (this.upstream === null) this.checkSilence(now)
+      return
+    }
     const waited = now - this.x.attemptAt
     if (!this.connected && waited > this.timeouts.connectMs)
       this.fail('upstream_connect_timeout', 'connectMs')
     else if (waited > this.timeouts.firstByteMs) this.fail('upstream_timeout', 'firstByteMs')
+  }
+
+  /** A refusal that stops in the middle. A tunnel that stands may be silent for as long as its ends like. */
+  private checkSilence(now: number): void {
+    if (this.x.pieces !== this.piecesSeen) {
+      this.piecesSeen = this.x.pieces
+      this.quietSince = now
+    } else if (now - this.quietSince > this.timeouts.idleMs) {
+      this.onBroken(Object.assign(new Error('silent'), { code: 'idleMs' }))
+    }
   }
 
   private onUpgrade(res: IncomingMessage, upstream: Socket, head: Buffer): void {
@@ -153,6 +171,11 @@ export class Tunnel implements Stage {
       return
     }
     this.markAnswered(res.statusCode ?? 502)
+    // What the client sent in advance is for nobody; reading on is how its leaving is noticed.
+    this.socket.removeListener('data', this.keepEarly)
+    this.socket.on('data', drop)
+    this.socket.resume()
+    this.early.length = 0
     const headers = responseHeaders(res.rawHeaders, x.requestId, false, {
       eventStream: false,
       requestId: null,
@@ -195,5 +218,10 @@ export class Tunnel implements Stage {
     this.x.phase = 'relay'
     this.x.status = status
     this.x.answeredAt = performance.now()
+    this.quietSince = this.x.answeredAt
   }
+}
+
+function drop(): void {
+  // See where it is attached.
 }

@@ -38,6 +38,37 @@ for (const way of ['destroy', 'reset', 'end'] as const) {
   })
 }
 
+test('a client that has sent much in advance is still noticed when it leaves a refusal', async () => {
+  const upstream = await ScriptedUpstream.start((request) =>
+    request.write(`${head('400 No', CHUNKED)}2\r\nno\r\n`),
+  )
+  const relay = await startRelay(upstream.url)
+  const client = await relay.client()
+  client.send(`GET /v1/realtime HTTP/1.1\r\n${auth(relay)}${UPGRADE}\r\n${'x'.repeat(300_000)}`)
+  await client.sees('no')
+  client.destroy()
+  const request = await upstream.request(0)
+  await until(() => request.closed, 'the upstream connection to close')
+  await until(() => relay.gateway.live.size === 0, 'the exchange to be settled')
+  await relay.close()
+  await upstream.close()
+})
+
+test('a refusal of a handshake that falls silent is cut', async () => {
+  const upstream = await ScriptedUpstream.start((request) =>
+    request.write(`${head('400 No', CHUNKED)}2\r\nno\r\n`),
+  )
+  const relay = await startRelay(upstream.url, { timeouts: { idleMs: 100 } })
+  const client = await relay.client()
+  client.send(`GET /v1/realtime HTTP/1.1\r\n${auth(relay)}${UPGRADE}\r\n`)
+  await client.closed()
+  assert.is((await client.response()).complete, false)
+  const request = await upstream.request(0)
+  await until(() => request.closed, 'the upstream connection to close')
+  await relay.close()
+  await upstream.close()
+})
+
 test('what a client sends before its handshake is answered comes first, and whole', async () => {
   const agree = gate()
   let heard = ''
