@@ -1,23 +1,192 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type Socket } from 'node:net'
+import { nowUs, type Plan, readPlan, STAMP_DIGITS, STAMP_MARK } from './plan.js'
 
-// The upstream of the wire benches, in a process of its own: a fixed JSON answer, or one event stream per request.
+// The upstream of the wire benches, in a process of its own: HTTP/1.1 by hand, so that it costs little of the core that
+// it shares with the client. Open loop: an event is sent when its time has come, whatever the receiver does.
 
-const answer = Buffer.alloc(1024, 'x')
+/** Room of the timer wheel; no wait between two events is longer. */
+const WHEEL_MS = 4_096
 
-const server = createServer((req, res) => {
-  req.resume()
-  req.on('end', () => {
-    if (req.url?.endsWith('/stream')) {
-      res.writeHead(200, { 'content-type': 'text/event-stream' })
-      res.write('data: {"choices":[{"delta":{"content":"a"}}]}\n\n')
-      res.end('data: [DONE]\n\n')
+/** What a stream without a pace hands to a socket before it waits until that is taken. */
+const BURST_BYTES = 256 * 1024
+
+const STREAM_HEAD =
+  'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n' +
+  'x-request-id: req_bench\r\nopenai-processing-ms: 12\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n'
+const LAST_EVENT = frame('data: [DONE]\n\n')
+const END = '0\r\n\r\n'
+
+interface Shape {
+  readonly before: string
+  readonly after: string
+}
+
+const shapes = new Map<number, Shape>()
+const answers = new Map<number, string>()
+const wheel: Set<Stream>[] = Array.from({ length: WHEEL_MS }, () => new Set())
+let wheelAt = Math.floor(performance.now())
+
+function frame(text: string): string {
+  return `${text.length.toString(16)}\r\n${text}\r\n`
+}
+
+/** An event of so many bytes, cut open where its stamp goes. */
+function shapeOf(bytes: number): Shape {
+  const known = shapes.get(bytes)
+  if (known !== undefined) return known
+  const head = `data: {"id":"chatcmpl-bench","object":"chat.completion.chunk",${STAMP_MARK}`
+  const tail = '","choices":[{"index":0,"delta":{"content":"'
+  const close = '"}}]}\n\n'
+  const filler = 'x'.repeat(Math.max(1, bytes - head.length - STAMP_DIGITS - tail.length - close.length))
+  const length = head.length + STAMP_DIGITS + tail.length + filler.length + close.length
+  const shape = { before: `${length.toString(16)}\r\n${head}`, after: `${tail}${filler}${close}\r\n` }
+  shapes.set(bytes, shape)
+  return shape
+}
+
+function answerOf(bytes: number): string {
+  const known = answers.get(bytes)
+  if (known !== undefined) return known
+  const before =
+    '{"id":"chatcmpl-bench","object":"chat.completion","choices":[{"index":0,"message":{"content":"'
+  const after = '"}}],"usage":{"prompt_tokens":500,"completion_tokens":100,"total_tokens":600}}'
+  const body = `${before}${'x'.repeat(Math.max(1, bytes - before.length - after.length))}${after}`
+  const answer =
+    'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_bench\r\nopenai-processing-ms: 12\r\n' +
+    `content-length: ${body.length}\r\n\r\n${body}`
+  answers.set(bytes, answer)
+  return answer
+}
+
+class Stream {
+  private readonly socket: Socket
+  private readonly plan: Plan
+  private readonly shape: Shape
+  private readonly startedAt: number
+  private sent: number
+
+  constructor(socket: Socket, plan: Plan) {
+    this.socket = socket
+    this.plan = plan
+    this.shape = shapeOf(plan.bytes)
+    this.startedAt = performance.now()
+    this.sent = 0
+    const first = plan.chunks === 0 ? '' : this.event()
+    if (plan.every === 0) {
+      socket.write(STREAM_HEAD + first, 'latin1')
+      this.burst()
       return
     }
-    res.writeHead(200, { 'content-type': 'application/json', 'content-length': answer.length })
-    res.end(answer)
-  })
+    socket.write(STREAM_HEAD + first, 'latin1')
+    this.next()
+  }
+
+  onTime(): void {
+    if (this.socket.destroyed) return
+    this.socket.write(this.event(), 'latin1')
+    this.next()
+  }
+
+  private next(): void {
+    if (this.sent >= this.plan.chunks) {
+      this.socket.write(LAST_EVENT + END, 'latin1')
+      return
+    }
+    const due = Math.max(Math.ceil(this.startedAt + this.sent * this.plan.every), wheelAt + 1)
+    wheel[due % WHEEL_MS]?.add(this)
+  }
+
+  private burst(): void {
+    let text = ''
+    while (this.sent < this.plan.chunks) {
+      text += this.event()
+      if (text.length < BURST_BYTES) continue
+      if (!this.socket.write(text, 'latin1')) {
+        this.socket.once('drain', () => this.burst())
+        return
+      }
+      text = ''
+    }
+    this.socket.write(text + LAST_EVENT + END, 'latin1')
+  }
+
+  private event(): string {
+    this.sent++
+    const stamp = String(Math.floor(nowUs())).padStart(STAMP_DIGITS, '0')
+    return this.shape.before + stamp + this.shape.after
+  }
+}
+
+/** Reads requests off one connection. Bodies come with their length, or chunked. */
+class Connection {
+  private readonly socket: Socket
+  private head: string
+  private plan: Plan | null
+  /** Of the body: bytes still to come; -1 while the head is not there, -2 in a chunked body. */
+  private left: number
+
+  constructor(socket: Socket) {
+    this.socket = socket
+    this.head = ''
+    this.plan = null
+    this.left = -1
+    socket.setNoDelay(true)
+    socket.on('data', (piece: Buffer) => this.onPiece(piece))
+    socket.on('error', () => socket.destroy())
+  }
+
+  private onPiece(piece: Buffer): void {
+    let body = piece.length
+    // The plan stands at the beginning of the body; of a long one the rest is counted and not looked at.
+    if (this.left === -1 || this.plan === null) {
+      this.head += piece.toString('latin1', 0, Math.min(piece.length, 8_192))
+      if (this.left === -1) {
+        const end = this.head.indexOf('\r\n\r\n')
+        if (end === -1) return
+        const length = /\r\ncontent-length: *(\d+)/i.exec(this.head.slice(0, end + 2))?.[1]
+        const chunked =
+          length === undefined && /\r\ntransfer-encoding: *chunked/i.test(this.head.slice(0, end + 2))
+        this.left = chunked ? -2 : Number(length ?? 0)
+        body = piece.length - (end + 4 - (this.head.length - Math.min(piece.length, 8_192)))
+      }
+      this.plan = readPlan(this.head)
+    }
+    if (this.left === -2) {
+      if (piece.toString('latin1', Math.max(0, piece.length - 5)) === '0\r\n\r\n') this.answer()
+      return
+    }
+    this.left -= body
+    if (this.left <= 0) this.answer()
+  }
+
+  private answer(): void {
+    const { plan } = this
+    const wanted = this.head.startsWith('HEAD')
+    this.head = ''
+    this.plan = null
+    this.left = -1
+    if (wanted) this.socket.write('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n', 'latin1')
+    else if (plan === null)
+      this.socket.write('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n', 'latin1')
+    else if (plan.json > 0) this.socket.write(answerOf(plan.json), 'latin1')
+    else new Stream(this.socket, plan)
+  }
+}
+
+function turn(): void {
+  const now = Math.floor(performance.now())
+  while (wheelAt < now) {
+    wheelAt++
+    const due = wheel[wheelAt % WHEEL_MS]
+    if (due === undefined || due.size === 0) continue
+    wheel[wheelAt % WHEEL_MS] = new Set()
+    for (const stream of due) stream.onTime()
+  }
+}
+
+setInterval(turn, 1)
+createServer({ noDelay: true }, (socket) => new Connection(socket)).listen({
+  port: Number(process.argv[2]),
+  host: '127.0.0.1',
+  backlog: 4_096,
 })
-server.keepAliveTimeout = 60_000
-server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port))
-process.on('disconnect', () => process.exit(0))

@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+import type { Series, Verdict } from './results.js'
+import { largest, median, smallest } from './statistics.js'
+
+const budgetSchema = z
+  .strictObject({
+    name: z.string(),
+    what: z.string(),
+    scenario: z.string(),
+    figure: z.string(),
+    /** Null for an absolute limit, in the figure's unit. */
+    baseline: z.strictObject({ contestant: z.string(), figure: z.string().optional() }).nullable(),
+    atMost: z.number().positive().optional(),
+    atLeast: z.number().positive().optional(),
+    /** What the design asks for. Where the limit is weaker, the note says why. */
+    goal: z.number().positive(),
+    note: z.string().optional(),
+  })
+  .refine((budget) => (budget.atMost === undefined) !== (budget.atLeast === undefined), {
+    message: 'has either atMost or atLeast',
+  })
+  .refine(
+    (budget) =>
+      (budget.atMost ?? budget.atLeast) === budget.goal ||
+      budget.note !== undefined ||
+      budget.baseline === null,
+    {
+      message: 'has a limit that is not the goal, so it needs a note that says why',
+    },
+  )
+
+export type Budget = z.infer<typeof budgetSchema>
+
+/** @throws if the file is not what it has to be: a budget that is passed over would hold for ever */
+export function readBudgets(file: string | URL): Budget[] {
+  return z.array(budgetSchema).parse(JSON.parse(readFileSync(file, 'utf8')))
+}
+
+/**
+ * Holds the figures of a run against the budgets: the median of the rounds over the baseline's median.
+ * @param missing contestants that could not be started: budgets that have one as their baseline are skipped
+ */
+export function judge(
+  budgets: readonly Budget[],
+  series: readonly Series[],
+  missing: Readonly<Record<string, string>>,
+): Verdict[] {
+  return budgets.map((budget) => judgeOne(budget, series, missing))
+}
+
+function judgeOne(
+  budget: Budget,
+  series: readonly Series[],
+  missing: Readonly<Record<string, string>>,
+): Verdict {
+  const find = (contestant: string, figure: string): Series | undefined =>
+    series.find(
+      (one) => one.scenario === budget.scenario && one.figure === figure && one.contestant === contestant,
+    )
+  const ours = find('thinwire', budget.figure)
+  const theirs =
+    budget.baseline === null
+      ? null
+      : find(budget.baseline.contestant, budget.baseline.figure ?? budget.figure)
+  const skipped = budget.baseline !== null && budget.baseline.contestant in missing
+  const value = ours === undefined ? Number.NaN : median(ours.values)
+  const base = theirs === null ? null : theirs === undefined ? Number.NaN : median(theirs.values)
+  const ratios = (ours?.values ?? []).map((one, round) =>
+    theirs === null ? one : one / (theirs?.values[round] ?? Number.NaN),
+  )
+  const ratio = base === null ? value : value / base
+  const bound = budget.atMost === undefined ? 'atLeast' : 'atMost'
+  const limit = budget.atMost ?? budget.atLeast ?? Number.NaN
+  // A figure that is not there is NaN, which no comparison lets pass. A baseline that adds nothing, or less, cannot be
+  // kept to: it says that the run was disturbed.
+  const within = bound === 'atMost' ? ratio <= limit && ratio >= 0 : ratio >= limit
+  return {
+    name: budget.name,
+    what: budget.what,
+    scenario: budget.scenario,
+    figure: budget.figure,
+    unit: ours?.unit ?? '',
+    value,
+    baseline:
+      budget.baseline === null || base === null
+        ? null
+        : {
+            name:
+              budget.baseline.figure === undefined
+                ? budget.baseline.contestant
+                : `${budget.baseline.contestant}, ${budget.baseline.figure}`,
+            value: base,
+          },
+    ratio,
+    spread: [smallest(ratios), largest(ratios)],
+    bound,
+    limit,
+    goal: budget.goal,
+    outcome: skipped ? 'skipped' : within ? 'held' : 'broken',
+    note: budget.note ?? null,
+  }
+}

@@ -1,0 +1,188 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import type { Reading } from './meter.js'
+
+/** Longest wait for a process to listen, or to answer a question. */
+const PATIENCE_MS = 30_000
+
+/** Clock ticks in /proc/PID/stat are so many in a second on every Linux that there is (proc(5), sysconf). */
+const TICKS_PER_SECOND = 100
+
+export interface ChildOptions {
+  /** The core to run on; null for any. */
+  readonly core: number | null
+  readonly env?: NodeJS.ProcessEnv
+  readonly cwd?: string
+  /** File for standard output, made anew; thrown away without it. */
+  readonly stdout?: string
+}
+
+const started = new Set<Child>()
+
+/** A process of the bench: pinned, metered, and ended with the bench. */
+export class Child {
+  readonly process: ChildProcess
+  private stderr: string
+  private readonly ipc: boolean
+
+  /** Starts a program on Node with the meter in it. */
+  static node(
+    script: string,
+    args: readonly string[],
+    options: ChildOptions,
+    flags: readonly string[] = [],
+  ): Child {
+    const meter = new URL('./meter.js', import.meta.url).href
+    return new Child(process.execPath, [...flags, '--import', meter, script, ...args], options, true)
+  }
+
+  /** Starts any other program; what it uses is read from the outside. */
+  static program(command: string, args: readonly string[], options: ChildOptions): Child {
+    return new Child(command, args, options, false)
+  }
+
+  private constructor(command: string, args: readonly string[], options: ChildOptions, ipc: boolean) {
+    const out = options.stdout === undefined ? 'ignore' : openSync(options.stdout, 'w')
+    const { core } = options
+    const [program, all] =
+      core === null ? [command, args] : ['taskset', ['-c', String(core), command, ...args]]
+    this.process = spawn(program, all, {
+      cwd: options.cwd,
+      env: options.env ?? process.env,
+      stdio: ['ignore', out, 'pipe', ...(ipc ? (['ipc'] as const) : [])],
+    })
+    if (typeof out === 'number') closeSync(out)
+    this.ipc = ipc
+    this.stderr = ''
+    this.process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr = (this.stderr + text).slice(-4_000)
+    })
+    this.process.on('error', (error) => {
+      this.stderr += error.message
+    })
+    started.add(this)
+    this.process.once('exit', () => started.delete(this))
+  }
+
+  get ended(): boolean {
+    return (
+      this.process.exitCode !== null || this.process.signalCode !== null || this.process.pid === undefined
+    )
+  }
+
+  /** What it said on standard error, for the message when it fails. */
+  get lastWords(): string {
+    return this.stderr.trim()
+  }
+
+  /** Sends a message and waits for one. */
+  async ask<T>(message: unknown): Promise<T> {
+    const answer = once(this.process, 'message', { signal: AbortSignal.timeout(PATIENCE_MS) })
+    this.process.send?.(message as object)
+    return ((await answer) as [T])[0]
+  }
+
+  async read(): Promise<Reading> {
+    if (this.ipc) return this.ask<Reading>('read')
+    return readFromOutside(this.process.pid ?? 0)
+  }
+
+  /** Starts to measure the delay of its event loop; the next reading tells it. */
+  async watch(): Promise<void> {
+    if (this.ipc) await this.ask('watch')
+  }
+
+  /** Asks to be told when it listens; resolves to the port. */
+  async listening(port: number): Promise<void> {
+    const until = performance.now() + PATIENCE_MS
+    while (performance.now() < until) {
+      if (this.ended) throw new Error(`a process of the bench ended at once: ${this.lastWords}`)
+      if (await accepts(port)) return
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    throw new Error(`nothing listens on port ${port}: ${this.lastWords}`)
+  }
+
+  /** Ends it, politely at first: a CPU profile is written by a process that exits by itself. */
+  async stop(): Promise<void> {
+    if (this.ended) return
+    const exit = once(this.process, 'exit')
+    this.process.kill('SIGTERM')
+    const timer = setTimeout(() => this.process.kill('SIGKILL'), 3_000)
+    await exit
+    clearTimeout(timer)
+  }
+}
+
+/** Nothing that the bench started may outlive it. */
+process.once('exit', () => {
+  for (const child of started) child.process.kill('SIGKILL')
+})
+
+/** A port that nobody has at the moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+/** The compiled program of this bench by its path in `bench/`. */
+export function programOf(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url))
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+/** CPU and memory of a process with all of its children, as nginx has a worker. Nothing where there is no /proc. */
+function readFromOutside(pid: number): Reading {
+  let cpuUs = 0
+  let rssBytes = 0
+  for (const member of [pid, ...childrenOf(pid)]) {
+    try {
+      rssBytes +=
+        Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${member}/status`, 'utf8'))?.[1] ?? 0) * 1024
+      cpuUs += cpuOf(member)
+    } catch {
+      // Ended since, or not Linux.
+    }
+  }
+  return { cpuUs, rssBytes, gcUs: null, loopDelayP99Us: null }
+}
+
+/** Nanoseconds where the kernel counts them for each thread (schedstat), else clock ticks. */
+function cpuOf(pid: number): number {
+  try {
+    let ns = 0
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0])
+    }
+    return ns / 1_000
+  } catch {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_SECOND
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,179 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Child, freePort, programOf } from './child.js'
+import type { Placement } from './machine.js'
+import type { Target } from './wire/stream.js'
+
+/** Something that stands between client and upstream, or the upstream itself. */
+export interface Contestant {
+  readonly name: string
+  /** @throws if it cannot be started here */
+  start(bench: Surroundings): Promise<Running>
+}
+
+export interface Surroundings {
+  readonly placement: Placement
+  readonly upstreamPort: number
+  /** The upstream's process, which is the contestant `direct`. */
+  readonly upstream: Child
+  /** Flags for Node before Thinwire's own: a profiler, say. */
+  readonly thinwireFlags: readonly string[]
+}
+
+/** A contestant that listens. */
+export interface Running extends Target {
+  readonly child: Child
+  stop(): Promise<void>
+}
+
+/** Any key will do where none is looked at. */
+const ANY_KEY = ['authorization: Bearer sk-bench']
+
+export const DIRECT: Contestant = {
+  name: 'direct',
+  start: async ({ upstream, upstreamPort }) => ({
+    name: 'direct',
+    port: upstreamPort,
+    headers: ANY_KEY,
+    child: upstream,
+    stop: async () => {},
+  }),
+}
+
+export const TUNNEL = program('tunnel')
+export const BARE = program('bare')
+export const EXPRESS = program('express')
+
+export const NGINX: Contestant = {
+  name: 'nginx',
+  start: async ({ placement, upstreamPort }) => {
+    const folder = mkdtempSync(join(tmpdir(), 'thinwire-bench-nginx-'))
+    const port = await freePort()
+    writeFileSync(join(folder, 'nginx.conf'), nginxConfig(folder, port, upstreamPort))
+    const child = Child.program(
+      'nginx',
+      ['-p', folder, '-c', 'nginx.conf', '-e', join(folder, 'error.log')],
+      {
+        core: placement.relay,
+      },
+    )
+    await child.listening(port)
+    return running('nginx', port, ANY_KEY, child, folder)
+  },
+}
+
+/** Thinwire as `thinwire start` makes it, everything on. @param root of a checkout that was built */
+export function thinwire(name: string, root: string): Contestant {
+  return {
+    name,
+    start: async ({ placement, upstreamPort, thinwireFlags }) => {
+      const folder = mkdtempSync(join(tmpdir(), 'thinwire-bench-'))
+      const port = await freePort()
+      const config = join(folder, 'thinwire.json')
+      writeFileSync(config, JSON.stringify(thinwireConfig(port, upstreamPort)))
+      const cli = join(root, 'dist', 'src', 'cli.js')
+      const env = { ...process.env, OPENAI_API_KEY: 'sk-bench-0000000000' }
+      const owner = ['--env', 'bench', '--team', 'team1', '--user', 'user1']
+      const issued = spawnSync(process.execPath, [cli, 'keys', 'add', '--config', config, ...owner], {
+        encoding: 'utf8',
+        env,
+      })
+      const key = /lc_\S+/.exec(issued.stdout)?.[0]
+      if (key === undefined) throw new Error(`no key could be issued: ${issued.stderr}`)
+      const child = Child.node(
+        cli,
+        ['start', '--config', config],
+        { core: placement.relay, env, cwd: folder, stdout: join(folder, 'log') },
+        thinwireFlags,
+      )
+      await child.listening(port)
+      return running(name, port, [`authorization: Bearer ${key}`], child, folder)
+    },
+  }
+}
+
+/** This checkout. */
+export const THINWIRE = thinwire('thinwire', fileURLToPath(new URL('../../', import.meta.url)))
+
+/** Of every run; Thinwire last, as it is measured against the others. */
+export const CONTESTANTS: readonly Contestant[] = [DIRECT, TUNNEL, NGINX, BARE, EXPRESS, THINWIRE]
+
+function program(name: string): Contestant {
+  return {
+    name,
+    start: async ({ placement, upstreamPort }) => {
+      const port = await freePort()
+      const child = Child.node(programOf(`contestants/${name}.js`), [String(port), String(upstreamPort)], {
+        core: placement.relay,
+      })
+      await child.listening(port)
+      return running(name, port, ANY_KEY, child, null)
+    },
+  }
+}
+
+export function running(
+  name: string,
+  port: number,
+  headers: readonly string[],
+  child: Child,
+  folder: string | null,
+): Running {
+  return {
+    name,
+    port,
+    headers,
+    child,
+    stop: async () => {
+      await child.stop()
+      if (folder !== null) rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** As an operator sets it, with limits that the scenarios do not meet. */
+function thinwireConfig(port: number, upstreamPort: number): unknown {
+  return {
+    listen: `127.0.0.1:${port}`,
+    upstreams: {
+      openai: { baseUrl: `http://127.0.0.1:${upstreamPort}/v1`, apiKey: { env: 'OPENAI_API_KEY' } },
+    },
+    limits: { exchangesPerKey: 10_000, exchanges: 10_000 },
+  }
+}
+
+/** One worker, nothing buffered, connections kept on both sides: the least that nginx can do as a relay of streams. */
+function nginxConfig(folder: string, port: number, upstreamPort: number): string {
+  const scratch = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => {
+    const path = join(folder, name)
+    mkdirSync(path)
+    return `${name}_temp_path ${path};`
+  })
+  return `
+daemon off;
+worker_processes 1;
+pid ${join(folder, 'nginx.pid')};
+events { worker_connections 16384; }
+http {
+  ${scratch.join('\n  ')}
+  access_log off;
+  keepalive_requests 1000000000;
+  client_max_body_size 64m;
+  tcp_nodelay on;
+  upstream api { server 127.0.0.1:${upstreamPort}; keepalive 1024; keepalive_requests 1000000000; }
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    location / {
+      proxy_pass http://api;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_buffering off;
+      proxy_request_buffering off;
+    }
+  }
+}
+`
+}

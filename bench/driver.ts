@@ -1,0 +1,50 @@
+import { Child, programOf } from './child.js'
+import type { Placement } from './machine.js'
+import type { DriverMessage, JobName, Jobs } from './wire/jobs.js'
+
+type Mark = 'begin' | 'end' | 'held'
+
+/** The clients' process, seen from the command: one job at a time. */
+export class Driver {
+  readonly child: Child
+
+  constructor(placement: Placement) {
+    this.child = Child.node(programOf('wire/driver.js'), [], { core: placement.others })
+  }
+
+  /** @param onMark called when the job has come so far; the job goes on meanwhile */
+  run<Name extends JobName>(
+    job: Name,
+    ask: Jobs[Name]['ask'],
+    onMark?: (mark: Mark) => void,
+  ): Promise<Jobs[Name]['answer']> {
+    const { process: child } = this.child
+    return new Promise((resolve, reject) => {
+      const finish = (): void => {
+        child.removeListener('message', hear)
+        child.removeListener('exit', die)
+      }
+      const hear = (message: DriverMessage): void => {
+        if ('mark' in message) {
+          onMark?.(message.mark)
+          return
+        }
+        finish()
+        if ('answer' in message) resolve(message.answer)
+        else reject(new Error(message.problem))
+      }
+      const die = (): void => {
+        finish()
+        reject(new Error(`the driver of the bench ended: ${this.child.lastWords}`))
+      }
+      child.on('message', hear)
+      child.on('exit', die)
+      child.send({ job, ask })
+    })
+  }
+
+  /** Lets a job that holds streams go on. */
+  release(): void {
+    this.child.process.send('release')
+  }
+}

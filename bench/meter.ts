@@ -1,0 +1,52 @@
+import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
+
+// Loaded into every contestant that runs on Node, before its own code (`node --import`): tells over IPC what the
+// process has used, and ends the process when whoever started it is gone.
+
+/** What a process has used since its start, and the delay of its event loop since the last reading. */
+export interface Reading {
+  /** Of all threads, microseconds. */
+  readonly cpuUs: number
+  readonly rssBytes: number
+  /** Time in garbage collection on the main thread, microseconds. Null outside of Node. */
+  readonly gcUs: number | null
+  /** How late a timer of 1 ms was, at the 99th percentile, microseconds. Null outside of Node. */
+  readonly loopDelayP99Us: number | null
+}
+
+const RESOLUTION_MS = 1
+
+let gcMs = 0
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) gcMs += entry.duration
+}).observe({ entryTypes: ['gc'] })
+
+// A timer each millisecond is work of its own, so it runs only while a scenario asks for its figure.
+let delay: ReturnType<typeof monitorEventLoopDelay> | null = null
+
+process.on('message', (message) => {
+  if (message === 'watch') {
+    delay ??= monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+    delay.reset()
+    delay.enable()
+    process.send?.('watching')
+  } else if (message === 'collect') {
+    ;(globalThis as { gc?: () => void }).gc?.()
+    process.send?.('collected')
+  } else if (message === 'read') {
+    const { user, system } = process.cpuUsage()
+    const reading: Reading = {
+      cpuUs: user + system,
+      rssBytes: process.memoryUsage.rss(),
+      gcUs: gcMs * 1_000,
+      loopDelayP99Us:
+        delay === null ? null : Math.max(0, delay.percentile(99) / 1_000 - RESOLUTION_MS * 1_000),
+    }
+    delay?.disable()
+    delay = null
+    process.send?.(reading)
+  }
+})
+process.on('disconnect', () => process.exit(0))
+// It measures, and is no reason for a process to live on.
+process.channel?.unref()

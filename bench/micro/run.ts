@@ -1,0 +1,19 @@
+import { Bench } from 'tinybench'
+import type { Recorder } from '../recorder.js'
+import { makePairs } from './pairs.js'
+
+/** Runs each pair side by side, and takes down the median of one call in microseconds for both. */
+export async function runMicro(record: Recorder, rounds: number, timeMs: number): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    for (const { figure, ours, usual } of makePairs()) {
+      const bench = new Bench({ time: timeMs, warmupTime: timeMs / 4 })
+      bench.add('thinwire', () => void ours())
+      bench.add(usual.name, () => void usual.run())
+      await bench.run()
+      for (const { name, result } of bench.tasks) {
+        const us = 'latency' in result ? result.latency.p50 * 1_000 : Number.NaN
+        record.add('micro', figure, 'us', name, us)
+      }
+    }
+  }
+}

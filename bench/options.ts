@@ -1,0 +1,51 @@
+import { parseArgs } from 'node:util'
+import type { Mode } from './results.js'
+
+export interface Options {
+  readonly mode: Mode
+  /** Names of scenarios; empty for all. */
+  readonly only: readonly string[]
+  readonly rounds: number | null
+  /** Folder for results, report and profiles. */
+  readonly out: string
+}
+
+export const HELP = `npm run bench -- [options]
+
+Measures Thinwire beside its baselines in interleaved rounds, holds the ratios
+against bench/budgets.json, and writes results.json.
+
+  --quick           less of everything, within two minutes
+  --only NAME       one scenario; may be given several times
+  --rounds N        so many rounds
+  --out DIR         where results go; bench-results without it
+  --smoke           proves that the suite works; its figures mean nothing
+
+Exit codes: 0 all budgets held, 1 a budget was broken, 2 it could not be run.
+`
+
+/** @throws Error with a line that says what is wrong */
+export function readOptions(args: readonly string[]): Options | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      quick: { type: 'boolean' },
+      smoke: { type: 'boolean' },
+      only: { type: 'string', multiple: true },
+      rounds: { type: 'string' },
+      out: { type: 'string' },
+    },
+  })
+  if (values.help) return 'help'
+  const rounds = values.rounds === undefined ? null : Number(values.rounds)
+  if (rounds !== null && !(Number.isInteger(rounds) && rounds > 0 && rounds <= 100)) {
+    throw new Error(`--rounds takes a number from 1 to 100, not ${values.rounds}`)
+  }
+  return {
+    mode: values.smoke ? 'smoke' : values.quick ? 'quick' : 'whole',
+    only: values.only ?? [],
+    rounds,
+    out: values.out ?? 'bench-results',
+  }
+}

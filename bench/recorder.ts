@@ -1,0 +1,65 @@
+import type { Distribution, Series, Unit } from './results.js'
+import { distributionPoints } from './statistics.js'
+
+/** Takes down what the scenarios measure, round by round. */
+export class Recorder {
+  private readonly byKey = new Map<string, { series: Series; values: number[] }>()
+  private readonly samples = new Map<
+    string,
+    { about: Omit<Distribution, 'count' | 'points'>; values: number[] }
+  >()
+
+  /** One value of one contestant in this round. */
+  add(scenario: string, figure: string, unit: Unit, contestant: string, value: number): void {
+    const key = `${scenario} ${figure} ${contestant}`
+    let entry = this.byKey.get(key)
+    if (entry === undefined) {
+      const values: number[] = []
+      entry = { series: { scenario, figure, unit, contestant, values }, values }
+      this.byKey.set(key, entry)
+    }
+    entry.values.push(value)
+  }
+
+  /** Single samples of this round, for a plot. */
+  spread(scenario: string, what: string, contestant: string, values: readonly number[]): void {
+    const key = `${scenario} ${what} ${contestant}`
+    let entry = this.samples.get(key)
+    if (entry === undefined) {
+      entry = { about: { scenario, what, unit: 'us', contestant }, values: [] }
+      this.samples.set(key, entry)
+    }
+    for (const value of values) entry.values.push(value)
+  }
+
+  get series(): Series[] {
+    return [...this.byKey.values()].map((entry) => entry.series)
+  }
+
+  get distributions(): Distribution[] {
+    return [...this.samples.values()].map(({ about, values }) => ({
+      ...about,
+      count: values.length,
+      points: distributionPoints(values),
+    }))
+  }
+
+  /** Adds a figure that is another one less what the same figure was without any relay in that round. */
+  deriveAdded(scenario: string, figure: string, added: string): void {
+    const of = this.series.filter((series) => series.scenario === scenario && series.figure === figure)
+    const direct = of.find((series) => series.contestant === 'direct')
+    if (direct === undefined) return
+    for (const series of of) {
+      if (series === direct) continue
+      series.values.forEach((value, round) => {
+        this.add(
+          scenario,
+          added,
+          series.unit,
+          series.contestant,
+          value - (direct.values[round] ?? Number.NaN),
+        )
+      })
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import type { Scenario } from '../scenario.js'
+import { EVERY_ROUND, sized, used } from '../scenario.js'
+
+/** One stream as fast as its reader takes it: what a relay does with pieces as large as they come. */
+export const BURST: Scenario = {
+  name: 'burst',
+  about: 'one stream as fast as it goes',
+  only: null,
+  fresh: false,
+  rounds: EVERY_ROUND,
+  async measure({ driver, record, mode }, _contestant, running) {
+    if (running === null) return
+    const chunks = sized(mode, { whole: 150_000, quick: 60_000, smoke: 5_000 })
+    const before = await running.child.read()
+    const { bytes, seconds } = await driver.run('burst', {
+      target: running,
+      plan: { json: 0, chunks, every: 0, bytes: 400 },
+      promptBytes: 2_000,
+    })
+    const { cpuUs } = used(before, await running.child.read())
+    record.add('burst', 'throughput', 'MB/s', running.name, bytes / 1e6 / seconds)
+    if (running.name !== 'direct')
+      record.add('burst', 'cpu_per_mb', 'us', running.name, cpuUs / (bytes / 1e6))
+  },
+}

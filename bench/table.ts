@@ -1,0 +1,93 @@
+import type { Results, Series, Unit, Verdict } from './results.js'
+import { largest, median, smallest } from './statistics.js'
+
+/** Fits 80 columns: the verdicts, then what they are made of. */
+export function verdictTable(verdicts: readonly Verdict[]): string[] {
+  const rows = verdicts.map((verdict) => [
+    verdict.what,
+    show(verdict.value, verdict.unit),
+    verdict.baseline === null ? '-' : `${baseName(verdict)} ${show(verdict.baseline.value, verdict.unit)}`,
+    verdict.baseline === null ? '' : `${digits(verdict.ratio)}x`,
+    limitOf(verdict, verdict.limit),
+    verdict.outcome,
+  ])
+  return align([['figure', 'thinwire', 'baseline', 'ratio', 'limit', ''], ...rows])
+}
+
+/** One line for each breach: what, how much, against what. */
+export function breaches(verdicts: readonly Verdict[]): string[] {
+  return verdicts
+    .filter((verdict) => verdict.outcome === 'broken')
+    .map((verdict) => {
+      const than =
+        verdict.baseline === null
+          ? ''
+          : ` (${verdict.baseline.name}: ${show(verdict.baseline.value, verdict.unit)})`
+      const figure =
+        verdict.baseline === null ? show(verdict.ratio, verdict.unit) : `${digits(verdict.ratio)}x`
+      return `budget ${verdict.name} broken: ${verdict.figure} is ${show(verdict.value, verdict.unit)}${than}, ${figure}, limit ${limitOf(verdict, verdict.limit)}`
+    })
+}
+
+/** Every figure of every contestant: medians, and the spread of the rounds for Thinwire. */
+export function figureTable(results: Pick<Results, 'series'>): string[] {
+  const lines: string[] = []
+  const scenarios = [...new Set(results.series.map((series) => series.scenario))]
+  for (const scenario of scenarios) {
+    lines.push('', scenario)
+    const of = results.series.filter((series) => series.scenario === scenario)
+    for (const figure of new Set(of.map((series) => series.figure))) {
+      const those = of.filter((series) => series.figure === figure)
+      lines.push(`  ${figure}`)
+      const rows = those.map((series) => [
+        `    ${series.contestant}`,
+        show(median(series.values), series.unit),
+        series.values.length > 1 ? spread(series) : '',
+      ])
+      lines.push(...align(rows))
+    }
+  }
+  return lines
+}
+
+/** Three digits and a unit; microseconds as milliseconds where they are many. */
+export function show(value: number, unit: Unit): string {
+  if (!Number.isFinite(value)) return 'none'
+  if (unit === 'us' && Math.abs(value) >= 1_000) return `${digits(value / 1_000)} ms`
+  if (unit === '' || unit === 'x') return `${digits(value)}${unit}`
+  return unit.startsWith('/') ? `${digits(value)}${unit}` : `${digits(value)} ${unit}`
+}
+
+function digits(value: number): string {
+  if (!Number.isFinite(value)) return 'none'
+  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en')
+  return String(Number(value.toPrecision(3)))
+}
+
+function spread(series: Series): string {
+  return `${show(smallest(series.values), series.unit)} .. ${show(largest(series.values), series.unit)}`
+}
+
+function limitOf(verdict: Verdict, limit: number): string {
+  const sign = verdict.bound === 'atMost' ? '<=' : '>='
+  return verdict.baseline === null ? `${sign} ${show(limit, verdict.unit)}` : `${sign} ${digits(limit)}x`
+}
+
+/** The contestant; a figure of its own is told by the report. */
+function baseName(verdict: Verdict): string {
+  return verdict.baseline?.name.split(',')[0] ?? ''
+}
+
+function align(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = []
+  for (const row of rows)
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, cell.length)
+    })
+  return rows.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+}

@@ -1,0 +1,221 @@
+import { once } from 'node:events'
+import autocannon, { type Instance } from 'autocannon'
+import type { DriverMessage, JobMessage, JobName, Jobs } from './jobs.js'
+import { nowUs, type Plan, promptWith } from './plan.js'
+import { requestBytes, StreamClient, type Target } from './stream.js'
+
+// The clients of the wire benches, in a process of their own. One job at a time, told over IPC.
+
+/** A key that has the shape and a wrong checksum: the most that a bad key can cost. */
+const BAD_KEY = `lc_prod_team1_user1_${'0'.repeat(28)}`
+
+/** Connections that are being opened at one time, below any listener's backlog. */
+const OPENING = 64
+
+function send(message: DriverMessage): void {
+  process.send?.(message)
+}
+
+function bytesOf(target: Target, plan: Plan, promptBytes: number): Buffer {
+  return requestBytes(target, promptWith(plan, promptBytes))
+}
+
+/** One stream on a kept connection, to its end. */
+function stream(
+  client: StreamClient,
+  request: Buffer,
+  onEvent: (delay: number, now: number) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.ask(request, { onEvent, onEnd: resolve, onFailure: reject })
+  })
+}
+
+async function sequential(ask: Jobs['sequential']['ask']): Promise<Jobs['sequential']['answer']> {
+  const client = new StreamClient(ask.target)
+  await once(client.socket, 'connect')
+  const request = bytesOf(ask.target, ask.plan, ask.promptBytes)
+  const firstByteUs: number[] = []
+  const delayUs: number[] = []
+  for (let i = 0; i < ask.streams; i++) {
+    let events = 0
+    const askedAt = nowUs()
+    await stream(client, request, (delay, now) => {
+      if (events === 0) firstByteUs.push(now - askedAt)
+      delayUs.push(delay)
+      events++
+    })
+    expectEvents(ask.target, events, ask.plan.chunks)
+  }
+  client.close()
+  return { firstByteUs, delayUs }
+}
+
+async function paced(ask: Jobs['paced']['ask']): Promise<Jobs['paced']['answer']> {
+  const { target, plan } = ask
+  const clients = await openAll(target, ask.streams)
+  const request = bytesOf(target, plan, ask.promptBytes)
+  const stalled = ask.stalled ? stall(target) : null
+  const flood = ask.badKeysPerSecond > 0 ? floodOf(target, ask) : null
+  const delayUs: number[] = []
+  let begun = 0
+  let counting = false
+  let over = false
+  const ended: Promise<void>[] = []
+  for (const client of clients) {
+    let events = 0
+    ended.push(
+      stream(client, request, (delay) => {
+        events++
+        if (counting) delayUs.push(delay)
+        // The first events carry the cost of the request; the last ones, of other streams' ends.
+        if (events === 3 && ++begun === clients.length) {
+          counting = true
+          send({ mark: 'begin' })
+        }
+        if (events === plan.chunks - 3 && !over) {
+          over = true
+          counting = false
+          send({ mark: 'end' })
+        }
+      }).then(() => expectEvents(target, events, plan.chunks)),
+    )
+    // Their clocks are spread over one interval, as those of people are.
+    await new Promise((resolve) => setTimeout(resolve, plan.every / clients.length))
+  }
+  await Promise.all(ended)
+  flood?.stop()
+  stalled?.close()
+  for (const client of clients) client.close()
+  return { delayUs }
+}
+
+/** A client that asks for far more than any buffer holds, and reads none of it. */
+function stall(target: Target): StreamClient {
+  const client = new StreamClient(target)
+  const plan = { json: 0, chunks: 20_000, every: 0, bytes: 8_000 }
+  client.ask(bytesOf(target, plan, 2_000), { onEvent() {}, onEnd() {}, onFailure() {} })
+  client.socket.pause()
+  return client
+}
+
+/** Requests with bad keys at a steady rate, on kept connections, as a client with a revoked key sends them. */
+function floodOf(target: Target, ask: Jobs['paced']['ask']): { stop(): void } {
+  const instance: Instance = autocannon(
+    {
+      url: `http://127.0.0.1:${target.port}/v1/chat/completions`,
+      method: 'POST',
+      headers: { authorization: `Bearer ${BAD_KEY}`, 'content-type': 'application/json' },
+      body: promptWith({ json: 500, chunks: 0, every: 0, bytes: 0 }, 2_000),
+      connections: 10,
+      overallRate: ask.badKeysPerSecond,
+      duration: 600,
+    },
+    () => {},
+  )
+  return instance
+}
+
+async function load(ask: Jobs['load']['ask']): Promise<Jobs['load']['answer']> {
+  const headers: Record<string, string> = { 'content-type': 'application/json' }
+  for (const header of ask.target.headers) {
+    const colon = header.indexOf(':')
+    headers[header.slice(0, colon)] = header.slice(colon + 1).trim()
+  }
+  if (ask.refused) headers.authorization = `Bearer ${BAD_KEY}`
+  const startedAt = performance.now()
+  const result = await autocannon({
+    url: `http://127.0.0.1:${ask.target.port}/v1/chat/completions`,
+    method: 'POST',
+    body: promptWith(ask.plan, ask.promptBytes),
+    connections: ask.connections,
+    duration: ask.seconds,
+    headers: ask.reconnect ? { ...headers, connection: 'close' } : headers,
+  })
+  const wrong = ask.refused ? result['2xx'] : result.non2xx
+  if (wrong > 0 || result.errors > 0) {
+    throw new Error(`${ask.target.name}: ${wrong} wrong answers, ${result.errors} failed`)
+  }
+  const requests = ask.refused ? result.non2xx : result['2xx']
+  return { requests, seconds: (performance.now() - startedAt) / 1_000 }
+}
+
+async function burst(ask: Jobs['burst']['ask']): Promise<Jobs['burst']['answer']> {
+  const client = new StreamClient(ask.target)
+  await once(client.socket, 'connect')
+  let bytes = 0
+  // Looking for stamps in so many bytes would be what is measured.
+  client.socket.removeAllListeners('data')
+  const startedAt = performance.now()
+  const request = bytesOf(ask.target, ask.plan, ask.promptBytes)
+  await new Promise<void>((resolve, reject) => {
+    client.socket.on('close', () => reject(new Error(`${ask.target.name}: the burst was cut`)))
+    client.socket.on('data', (piece: Buffer) => {
+      bytes += piece.length
+      if (piece.length >= 5 && piece.toString('latin1', piece.length - 5) === '0\r\n\r\n') resolve()
+    })
+    client.socket.write(request)
+  })
+  const seconds = (performance.now() - startedAt) / 1_000
+  client.close()
+  if (bytes < ask.plan.chunks * ask.plan.bytes) throw new Error(`${ask.target.name}: the burst was not whole`)
+  return { bytes, seconds }
+}
+
+async function hold(ask: Jobs['hold']['ask']): Promise<Jobs['hold']['answer']> {
+  const request = bytesOf(ask.target, ask.plan, ask.promptBytes)
+  const clients: StreamClient[] = []
+  for (let opened = 0; opened < ask.streams; opened += OPENING) {
+    const batch = await openAll(ask.target, Math.min(OPENING, ask.streams - opened))
+    await Promise.all(
+      batch.map(
+        (client) =>
+          new Promise<void>((resolve, reject) => {
+            client.ask(request, { onEvent: () => resolve(), onEnd: resolve, onFailure: reject })
+          }),
+      ),
+    )
+    clients.push(...batch)
+  }
+  send({ mark: 'held' })
+  await once(process, 'message')
+  for (const client of clients) client.close()
+  return { opened: clients.length }
+}
+
+async function openAll(target: Target, count: number): Promise<StreamClient[]> {
+  const clients: StreamClient[] = []
+  while (clients.length < count) {
+    const batch = Array.from(
+      { length: Math.min(OPENING, count - clients.length) },
+      () => new StreamClient(target),
+    )
+    await Promise.all(batch.map((client) => once(client.socket, 'connect')))
+    clients.push(...batch)
+  }
+  return clients
+}
+
+function expectEvents(target: Target, events: number, planned: number): void {
+  if (events !== planned) throw new Error(`${target.name}: ${events} events came, of ${planned}`)
+}
+
+const JOBS: { [Name in JobName]: (ask: Jobs[Name]['ask']) => Promise<Jobs[Name]['answer']> } = {
+  sequential,
+  paced,
+  load,
+  burst,
+  hold,
+}
+
+process.on('message', (message: JobMessage | 'release') => {
+  if (message === 'release') return
+  const run = JOBS[message.job] as (ask: unknown) => Promise<Jobs[JobName]['answer']>
+  run(message.ask).then(
+    (answer) => send({ answer }),
+    (error: unknown) => send({ problem: error instanceof Error ? error.message : String(error) }),
+  )
+})
+process.on('disconnect', () => process.exit(0))
+// The meter lets go of the channel; here it is what there is to live for.
+process.channel?.ref()

@@ -1,0 +1,66 @@
+import type { Plan } from './plan.js'
+import type { Target } from './stream.js'
+
+/** What the driver can be asked for. Times are microseconds unless named otherwise. */
+export interface Jobs {
+  /** Streams one after the other on one kept connection. */
+  sequential: {
+    ask: { target: Target; plan: Plan; promptBytes: number; streams: number }
+    answer: { firstByteUs: number[]; delayUs: number[] }
+  }
+  /**
+   * Many streams at once. Two marks are sent on the way: `begin` when all of them run, `end` before the first ends.
+   * Only what comes between the two is counted.
+   */
+  paced: {
+    ask: {
+      target: Target
+      plan: Plan
+      promptBytes: number
+      streams: number
+      /** One more client asks for a stream without a pace and never reads it. */
+      stalled: boolean
+      /** Requests per second with a key that is none. 0 for no such flood. */
+      badKeysPerSecond: number
+    }
+    answer: { delayUs: number[] }
+  }
+  /** As many requests as go through in a time. */
+  load: {
+    ask: {
+      target: Target
+      plan: Plan
+      promptBytes: number
+      connections: number
+      seconds: number
+      /** A new connection for each request. */
+      reconnect: boolean
+      /** Answers other than 2xx are what is asked for. */
+      refused: boolean
+    }
+    answer: { requests: number; seconds: number }
+  }
+  /** One stream as fast as it can be read. */
+  burst: {
+    ask: { target: Target; plan: Plan; promptBytes: number }
+    answer: { bytes: number; seconds: number }
+  }
+  /** Opens streams, sends the mark `held`, and closes them when told to. */
+  hold: {
+    ask: { target: Target; plan: Plan; promptBytes: number; streams: number }
+    answer: { opened: number }
+  }
+}
+
+export type JobName = keyof Jobs
+
+export interface JobMessage {
+  readonly job: JobName
+  readonly ask: Jobs[JobName]['ask']
+}
+
+/** What the driver sends: a mark on the way, or the end of its job. */
+export type DriverMessage =
+  | { readonly mark: 'begin' | 'end' | 'held' }
+  | { readonly answer: Jobs[JobName]['answer'] }
+  | { readonly problem: string }

@@ -1,0 +1,42 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { FORWARDED, promptOf, REQUEST_HEADERS } from '../../bench/micro/fixtures.js'
+import { copyHeaders, makePairs, parseForModel } from '../../bench/micro/pairs.js'
+import { promptWith, readPlan, writePlan } from '../../bench/wire/plan.js'
+import { requestHeaders } from '../../src/http/headers.js'
+import { peek } from '../../src/http/peek.js'
+
+test('prompts have their size, and both ways find the same in them', () => {
+  for (const bytes of [2_000, 100_000, 2_000_000]) {
+    const body = promptOf(bytes)
+    assert.ok(body.length >= bytes && body.length < 1.2 * bytes + 1_000, `${body.length}`)
+    const { model, stream } = peek(body)
+    assert.equal({ model, stream }, parseForModel(body))
+    assert.is(model, 'gpt-x-test')
+  }
+})
+
+test('both ways of filtering headers let the same ones through', () => {
+  const ours = requestHeaders(REQUEST_HEADERS, ['authorization', 'Bearer sk-bench-0000000000'], false)
+  const names = ours.filter((_, i) => i % 2 === 0)
+  assert.equal(names.sort(), [...FORWARDED].sort())
+  assert.equal(Object.keys(copyHeaders(REQUEST_HEADERS)).sort(), [...FORWARDED].sort())
+})
+
+test('both ways of checking a key come to the same hash', () => {
+  const pair = makePairs().find(({ figure }) => figure === 'key_check')
+  assert.match(String(pair?.ours()), /^[0-9a-f]{64}$/)
+  assert.is(pair?.ours(), pair?.usual.run())
+})
+
+test('a prompt of the wire benches carries its plan at its beginning, and has its size', () => {
+  const plan = { json: 0, chunks: 150, every: 20, bytes: 200 }
+  for (const bytes of [2_000, 100_000, 1_048_576]) {
+    const body = promptWith(plan, bytes)
+    assert.ok(Math.abs(body.length - bytes) < 0.1 * bytes + 800, `${body.length} of ${bytes}`)
+    assert.equal(readPlan(body.toString('latin1', 0, 400)), plan)
+  }
+  assert.is(readPlan(writePlan(plan).slice(0, 20)), null)
+})
+
+test.run()

@@ -1,0 +1,40 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Results } from '../../bench/results.js'
+
+test('the suite runs through, and every figure of it is one that can be', () => {
+  const out = mkdtempSync(join(tmpdir(), 'thinwire-test-'))
+  const run = fileURLToPath(new URL('../../bench/run.js', import.meta.url))
+  const { status, stderr } = spawnSync(process.execPath, [run, '--smoke', '--out', out], {
+    encoding: 'utf8',
+    timeout: 110_000,
+  })
+  assert.is(status, 0, stderr)
+  const results = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')) as Results
+  const present = new Set(results.series.map((series) => series.contestant))
+  for (const name of ['direct', 'tunnel', 'bare', 'express', 'thinwire']) assert.ok(present.has(name), name)
+  // nginx may not be installed; all else has to be there.
+  assert.equal(
+    Object.keys(results.missing).filter((name) => name !== 'nginx'),
+    [],
+  )
+  for (const series of results.series) {
+    assert.is(series.values.length, 1, series.figure)
+    for (const value of series.values) {
+      assert.ok(Number.isFinite(value), `${series.contestant} ${series.figure}`)
+      // What is added may be less than what the clocks can tell; all else was more than nothing.
+      const least = series.figure.includes('added') ? Number.NEGATIVE_INFINITY : 0
+      assert.ok(value >= least, `${series.contestant} ${series.figure} ${value}`)
+    }
+  }
+  const figures = new Set(results.series.map((series) => `${series.scenario} ${series.figure}`))
+  for (const verdict of results.verdicts)
+    assert.ok(figures.has(`${verdict.scenario} ${verdict.figure}`), verdict.name)
+})
+
+test.run()
