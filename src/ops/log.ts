@@ -3,7 +3,7 @@ import { prettyFactory } from 'pino-pretty'
 import { KEY_PATTERN } from '../access/key.js'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
-import { openSink } from './sink.js'
+import { openSink, type Sink } from './sink.js'
 
 /** Longest text of the client's making that goes into a line. */
 const LONGEST = 200
@@ -14,9 +14,12 @@ const LONGEST = 200
  */
 export class Log {
   private readonly logger: Logger
+  private readonly lines: Sink | null
 
-  constructor(logger: Logger) {
+  /** @param lines where the logger writes JSON to, null if it writes anything else */
+  constructor(logger: Logger, lines: Sink | null) {
     this.logger = logger
+    this.lines = lines
   }
 
   debug(fields: Record<string, unknown>, message: string): void {
@@ -39,33 +42,48 @@ export class Log {
   exchange(x: Exchange, now: number): void {
     const level = x.end === 'local' ? 'debug' : x.end === 'crashed' ? 'error' : 'info'
     if (!this.logger.isLevelEnabled(level)) return
-    this.logger[level](
-      {
-        id: x.id,
-        end: x.end,
-        status: x.status,
-        method: x.method,
-        path: shownPath(x),
-        key: x.key?.id ?? null,
-        env: x.key?.env ?? null,
-        team: x.key?.team ?? null,
-        user: x.key?.user ?? null,
-        model: x.model === null ? null : clip(x.model),
-        stream: x.stream,
-        upstream: x.upstream,
-        upstream_request_id: x.upstreamRequestId,
-        error_code: x.errorCode,
-        cause: x.cause,
-        phase: x.phase,
-        bytes_in: x.bytesIn,
-        bytes_out: x.bytesOut,
-        pieces: x.pieces,
-        upstream_ttfb_ms: x.answeredAt === 0 ? null : round(x.answeredAt - x.attemptAt),
-        overhead_ms: x.attemptAt === 0 ? null : round(x.attemptAt - x.startedAt),
-        total_ms: round(now - x.startedAt),
-      },
-      summary(x, now),
-    )
+    if (this.lines === null) {
+      this.logger[level](describe(x, now), summary(x, now))
+      return
+    }
+    // pino's format without pino, which walks an object field by field in JavaScript (`requests`: a tenth of the CPU of
+    // a request). JSON.stringify does it natively, as long as no field is an object.
+    const fields = JSON.stringify(describe(x, now)).slice(1, -1)
+    const message = JSON.stringify(summary(x, now))
+    const time = new Date().toISOString()
+    this.lines.write(`{"level":${pino.levels.values[level]},"time":"${time}",${fields},"msg":${message}}\n`)
+  }
+}
+
+interface RequestLine {
+  readonly [field: string]: string | number | boolean | null
+}
+
+function describe(x: Exchange, now: number): RequestLine {
+  const { key } = x
+  return {
+    id: x.id,
+    end: x.end,
+    status: x.status,
+    method: x.method,
+    path: shownPath(x),
+    key: key?.id ?? null,
+    env: key?.env ?? null,
+    team: key?.team ?? null,
+    user: key?.user ?? null,
+    model: x.model === null ? null : clip(x.model),
+    stream: x.stream,
+    upstream: x.upstream,
+    upstream_request_id: x.upstreamRequestId,
+    error_code: x.errorCode,
+    cause: x.cause,
+    phase: x.phase,
+    bytes_in: x.bytesIn,
+    bytes_out: x.bytesOut,
+    pieces: x.pieces,
+    upstream_ttfb_ms: x.answeredAt === 0 ? null : round(x.answeredAt - x.attemptAt),
+    overhead_ms: x.attemptAt === 0 ? null : round(x.attemptAt - x.startedAt),
+    total_ms: round(now - x.startedAt),
   }
 }
 
@@ -75,7 +93,7 @@ export function openLog(options: Config['log'], terminal: boolean): Log {
   const readable = options.format === 'pretty' || (options.format === 'auto' && terminal)
   if (!readable) {
     const timestamp = pino.stdTimeFunctions.isoTime
-    return new Log(pino({ level: options.level, base: null, timestamp }, sink))
+    return new Log(pino({ level: options.level, base: null, timestamp }, sink), sink)
   }
   const format = prettyFactory({
     colorize: terminal,
@@ -84,7 +102,10 @@ export function openLog(options: Config['log'], terminal: boolean): Log {
     include: 'time,level,err',
     singleLine: true,
   })
-  return new Log(pino({ level: options.level, base: null }, { write: (line) => sink.write(format(line)) }))
+  return new Log(
+    pino({ level: options.level, base: null }, { write: (line) => sink.write(format(line)) }),
+    null,
+  )
 }
 
 /** What a person wants to see of a request, in one line. */
@@ -115,14 +136,24 @@ function round(ms: number): number {
 /** What looks like a credential: ours, and the providers' (sk-..., sk-ant-...). */
 const SECRET = new RegExp(`${KEY_PATTERN}|lc_[\\w-]{8,}|sk-[\\w-]{8,}`, 'g')
 
+/** Paths and models are few, and looking at each of their characters is not free. Emptied when it is full. */
+const clipped = new Map<string, string>()
+const MOST_CLIPPED = 1_000
+
 /**
  * A text of the client's making, fit for a line: what was pasted in a wrong place is taken out by its pattern,
  * control characters too, so that no name can write a line of its own, and it is not longer than is of use.
  */
 function clip(text: string): string {
+  const known = clipped.get(text)
+  if (known !== undefined) return known
   const printable = text
     .slice(0, 4 * LONGEST)
     .replace(SECRET, '***')
     .replace(/[^\x20-\x7e\u00a1-\u{10ffff}]/gu, '?')
-  return printable.length > LONGEST ? `${printable.slice(0, LONGEST)}...` : printable
+  const short = printable.length > LONGEST ? `${printable.slice(0, LONGEST)}...` : printable
+  if (text.length > LONGEST) return short
+  if (clipped.size === MOST_CLIPPED) clipped.clear()
+  clipped.set(text, short)
+  return short
 }

@@ -53,12 +53,8 @@ export async function startRelay(
   writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', upstreams: cold, ...settings }))
   const config = loadConfig({ file, env, cwd: folder })
   const lines: LogLine[] = []
-  const log = new Log(
-    pino(
-      { level: 'debug', base: null },
-      { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) },
-    ),
-  )
+  const sink = { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) }
+  const log = new Log(pino({ level: 'debug', base: null }, sink), sink)
   const keyring = config.keys.mode === 'keys' ? Keyring.open(config.keys.file, { pollMs: 20 }) : null
   const key =
     keyring === null ? '' : issueKey(config.keys.file, { env: 'test', team: 'team1', user: 'user1' }).key
