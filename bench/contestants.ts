@@ -96,7 +96,9 @@ export function thinwire(name: string, root: string): Contestant {
 }
 
 /** This checkout. */
-export const THINWIRE = thinwire('thinwire', fileURLToPath(new URL('../../', import.meta.url)))
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+export const THINWIRE = thinwire('thinwire', ROOT)
 
 /** Of every run; Thinwire last, as it is measured against the others. */
 export const CONTESTANTS: readonly Contestant[] = [DIRECT, TUNNEL, NGINX, BARE, EXPRESS, THINWIRE]

@@ -3,6 +3,9 @@ import type { Mode } from './results.js'
 
 export interface Options {
   readonly mode: Mode
+  /** A commit to compare with; null for a run against the budgets. */
+  readonly against: string | null
+  readonly profile: boolean
   /** Names of scenarios; empty for all. */
   readonly only: readonly string[]
   readonly rounds: number | null
@@ -18,6 +21,8 @@ against bench/budgets.json, and writes results.json.
   --quick           less of everything, within two minutes
   --only NAME       one scenario; may be given several times
   --rounds N        so many rounds
+  --against REF     this checkout beside a commit; no budgets
+  --profile         a CPU profile of Thinwire under load, and its top functions
   --out DIR         where results go; bench-results without it
   --smoke           proves that the suite works; its figures mean nothing
 
@@ -32,6 +37,8 @@ export function readOptions(args: readonly string[]): Options | 'help' {
       help: { type: 'boolean', short: 'h' },
       quick: { type: 'boolean' },
       smoke: { type: 'boolean' },
+      against: { type: 'string' },
+      profile: { type: 'boolean' },
       only: { type: 'string', multiple: true },
       rounds: { type: 'string' },
       out: { type: 'string' },
@@ -42,7 +49,11 @@ export function readOptions(args: readonly string[]): Options | 'help' {
   if (rounds !== null && !(Number.isInteger(rounds) && rounds > 0 && rounds <= 100)) {
     throw new Error(`--rounds takes a number from 1 to 100, not ${values.rounds}`)
   }
+  if (values.profile && values.against !== undefined)
+    throw new Error('--profile and --against do not go together')
   return {
+    against: values.against ?? null,
+    profile: values.profile ?? false,
     mode: values.smoke ? 'smoke' : values.quick ? 'quick' : 'whole',
     only: values.only ?? [],
     rounds,

@@ -1,10 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { type Checkout, checkOut, comparison } from './against.js'
 import { judge, readBudgets } from './budgets.js'
-import { CONTESTANTS } from './contestants.js'
+import { CONTESTANTS, DIRECT, ROOT, THINWIRE, thinwire } from './contestants.js'
 import { describeMachine, placeProcesses } from './machine.js'
 import { runMicro } from './micro/run.js'
 import { HELP, type Options, readOptions } from './options.js'
+import { profileFlags, topFunctions } from './profile.js'
 import { Recorder } from './recorder.js'
 import type { Results } from './results.js'
 import { sized } from './scenario.js'
@@ -46,18 +48,30 @@ async function main(): Promise<number> {
   const placement = placeProcesses()
   const rounds = options.rounds ?? sized(mode, { whole: 7, quick: 3, smoke: 1 })
   const record = new Recorder()
+  const suite = { record, mode, rounds, placement, thinwireFlags: [], onProgress: progress }
+  if (options.profile) {
+    // Not below the process's own folder, which goes with it.
+    const folder = resolve(options.out, 'profiles')
+    await runSuite([THINWIRE], scenarios, { ...suite, thinwireFlags: profileFlags(folder) })
+    for (const line of topFunctions(folder)) say(line)
+    return HELD
+  }
+  if (options.against !== null) {
+    progress(`building ${options.against}`)
+    const before: Checkout = checkOut(options.against, ROOT)
+    try {
+      await runSuite([DIRECT, thinwire('before', before.root), THINWIRE], scenarios, suite)
+    } finally {
+      before.remove()
+    }
+    for (const line of comparison(record.series)) say(line)
+    return HELD
+  }
   if (micro) {
     progress('micro: parts of the way of a request, beside the usual way to do them')
     await runMicro(record, Math.min(rounds, 3), sized(mode, { whole: 300, quick: 80, smoke: 20 }))
   }
-  const { missing } = await runSuite(scenarios.length === 0 ? [] : CONTESTANTS, scenarios, {
-    record,
-    mode,
-    rounds,
-    placement,
-    thinwireFlags: [],
-    onProgress: progress,
-  })
+  const { missing } = await runSuite(scenarios.length === 0 ? [] : CONTESTANTS, scenarios, suite)
   record.deriveAdded('first_byte', 'first_byte_p50', 'first_byte_added_p50')
   record.deriveAdded('first_byte', 'first_byte_p99', 'first_byte_added_p99')
   record.deriveAdded('prompts', 'first_byte_100k_p50', 'first_byte_100k_added_p50')

@@ -58,7 +58,7 @@ export function show(value: number, unit: Unit): string {
   return unit.startsWith('/') ? `${digits(value)}${unit}` : `${digits(value)} ${unit}`
 }
 
-function digits(value: number): string {
+export function digits(value: number): string {
   if (!Number.isFinite(value)) return 'none'
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en')
   return String(Number(value.toPrecision(3)))
@@ -78,7 +78,7 @@ function baseName(verdict: Verdict): string {
   return verdict.baseline?.name.split(',')[0] ?? ''
 }
 
-function align(rows: readonly (readonly string[])[]): string[] {
+export function align(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = []
   for (const row of rows)
     row.forEach((cell, i) => {
