@@ -86,6 +86,8 @@ export class Exchange {
   /** The first byte of the upstream's answer; 0 if there was none. */
   answeredAt: number
   settled: boolean
+  /** Where it stands among those that are live; -1 when it is not. */
+  place: number
 
   constructor(req: IncomingMessage, res: ServerResponse, now: number) {
     count++
@@ -118,6 +120,7 @@ export class Exchange {
     this.attemptAt = 0
     this.answeredAt = 0
     this.settled = false
+    this.place = -1
   }
 
   setTarget(path: string, query: string): void {

@@ -10,6 +10,7 @@ import { ERRORS, type ErrorCode } from './http/errors.js'
 import { declaredLength, headerValue, requestHeaders } from './http/headers.js'
 import { peek, spliceModel } from './http/peek.js'
 import { readTarget } from './http/target.js'
+import { LiveExchanges } from './live.js'
 import { BoundCounters } from './ops/counters.js'
 import type { Log } from './ops/log.js'
 import { answerError, answerJson } from './relay/answer.js'
@@ -33,7 +34,7 @@ export interface GatewayParts {
  * neither a promise nor a turn of the event loop.
  */
 export class Gateway implements RelayOwner, BodyOwner {
-  readonly live: Set<Exchange>
+  readonly live: LiveExchanges
   readonly bounds: BoundCounters
   draining: boolean
   private readonly config: Config
@@ -47,7 +48,7 @@ export class Gateway implements RelayOwner, BodyOwner {
     this.config = parts.config
     this.router = parts.router
     this.log = parts.log
-    this.live = new Set()
+    this.live = new LiveExchanges()
     this.bounds = new BoundCounters()
     this.admission = new Admission(parts.config, parts.keyring, this.bounds)
     this.draining = false
@@ -94,29 +95,28 @@ export class Gateway implements RelayOwner, BodyOwner {
 
   /** Walks all of them: asked only when a client breaks the protocol within an exchange, and cheaper than an index. */
   exchangeOf(res: ServerResponse): Exchange | undefined {
-    for (const x of this.live) if (x.res === res) return x
-    return undefined
+    return this.live.find((x) => x.res === res)
   }
 
   tick(now: number): void {
-    for (const x of this.live) {
+    this.live.forEach((x) => {
       try {
         x.stage?.onTick(now)
       } catch (error) {
         this.crash(x, error)
       }
-    }
+    })
   }
 
   /** Ends what is still open, when the time for draining is up. Every exchange is settled when this returns. */
   shutDown(): void {
-    for (const x of this.live) {
+    this.live.forEach((x) => {
       x.conclude('shutdown')
       // Where a body ends with its connection, a FIN would make the cut look like the end.
       if (x.req.httpVersionMinor === 0) x.res.socket?.resetAndDestroy()
       x.res.destroy()
       this.settle(x)
-    }
+    })
   }
 
   private open(req: IncomingMessage, res: ServerResponse): Exchange {

@@ -52,8 +52,7 @@ export class Admission {
   /** The exchange is over. */
   release(x: Exchange): void {
     if (x.key === null) return
-    const inFlight = (this.inFlight.get(x.key) ?? 1) - 1
-    if (inFlight === 0) this.inFlight.delete(x.key)
-    else this.inFlight.set(x.key, inFlight)
+    // A key that has none stays: there are as many as keys, and a Map that shrinks and grows makes garbage that lasts.
+    this.inFlight.set(x.key, (this.inFlight.get(x.key) ?? 1) - 1)
   }
 }

@@ -42,7 +42,7 @@ test('a thousand requests cancelled at random moments leave no socket, no timer 
     // Cancelled within the request, while waiting, within the stream, or at its end.
     client.send(random() < 0.2 ? message.slice(0, Math.floor(random() * message.length)) : message)
     await wait(random() * 40)
-    for (const x of relay.gateway.live) seen.set(x.id, new WeakRef(x))
+    relay.gateway.live.forEach((x) => void seen.set(x.id, new WeakRef(x)))
     if (random() < 0.5) client.destroy()
     else client.reset()
   }

@@ -1,0 +1,48 @@
+import type { Exchange } from './exchange.js'
+
+/**
+ * The exchanges that are not settled yet. Adding and removing are O(1): each knows its place.
+ *
+ * Not a Set: V8 grows one by making a new table that the old one points to, entries and all. Once a dead table has got
+ * into the old generation, it keeps every later one alive with the requests that stood in it, until the next full
+ * collection: a fifth of all garbage survived each scavenge (bench `requests`, GC share 13 % of the CPU, 3 % without).
+ */
+export class LiveExchanges {
+  private readonly items: Exchange[]
+
+  constructor() {
+    this.items = []
+  }
+
+  get size(): number {
+    return this.items.length
+  }
+
+  add(x: Exchange): void {
+    x.place = this.items.length
+    this.items.push(x)
+  }
+
+  /** Puts the last one in its place. */
+  delete(x: Exchange): void {
+    if (this.items[x.place] !== x) return
+    const last = this.items.pop() as Exchange
+    if (last !== x) {
+      this.items[x.place] = last
+      last.place = x.place
+    }
+    x.place = -1
+  }
+
+  /** From the last to the first, so that `visit` may remove the one that it is given. */
+  forEach(visit: (x: Exchange) => void): void {
+    for (let i = this.items.length - 1; i >= 0; i--) {
+      const x = this.items[i]
+      if (x !== undefined) visit(x)
+    }
+  }
+
+  find(matches: (x: Exchange) => boolean): Exchange | undefined {
+    return this.items.find(matches)
+  }
+}
