@@ -59,17 +59,17 @@ function judgeOne(
       (one) => one.scenario === budget.scenario && one.figure === figure && one.contestant === contestant,
     )
   const ours = find('thinwire', budget.figure)
-  const theirs =
-    budget.baseline === null
-      ? null
-      : find(budget.baseline.contestant, budget.baseline.figure ?? budget.figure)
-  const skipped = budget.baseline !== null && budget.baseline.contestant in missing
-  const value = ours === undefined ? Number.NaN : median(ours.values)
-  const base = theirs === null ? null : theirs === undefined ? Number.NaN : median(theirs.values)
-  const ratios = (ours?.values ?? []).map((one, round) =>
-    theirs === null ? one : one / (theirs?.values[round] ?? Number.NaN),
-  )
-  const ratio = base === null ? value : value / base
+  const value = median(ours?.values ?? [])
+  const against = budget.baseline
+  let baseline: Verdict['baseline'] = null
+  let ratios = ours?.values ?? []
+  if (against !== null) {
+    const figure = against.figure ?? budget.figure
+    const theirs = find(against.contestant, figure)
+    baseline = { name: against.contestant, figure, value: median(theirs?.values ?? []) }
+    ratios = ratios.map((one, round) => one / (theirs?.values[round] ?? Number.NaN))
+  }
+  const ratio = baseline === null ? value : value / baseline.value
   const bound = budget.atMost === undefined ? 'atLeast' : 'atMost'
   const limit = budget.atMost ?? budget.atLeast ?? Number.NaN
   // A figure that is not there is NaN, which no comparison lets pass. A baseline that adds nothing, or less, cannot be
@@ -82,22 +82,13 @@ function judgeOne(
     figure: budget.figure,
     unit: ours?.unit ?? '',
     value,
-    baseline:
-      budget.baseline === null || base === null
-        ? null
-        : {
-            name:
-              budget.baseline.figure === undefined
-                ? budget.baseline.contestant
-                : `${budget.baseline.contestant}, ${budget.baseline.figure}`,
-            value: base,
-          },
+    baseline,
     ratio,
     spread: [smallest(ratios), largest(ratios)],
     bound,
     limit,
     goal: budget.goal,
-    outcome: skipped ? 'skipped' : within ? 'held' : 'broken',
+    outcome: against !== null && against.contestant in missing ? 'skipped' : within ? 'held' : 'broken',
     note: budget.note ?? null,
   }
 }

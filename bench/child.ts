@@ -95,7 +95,7 @@ export class Child {
     if (this.ipc) await this.ask('watch')
   }
 
-  /** Asks to be told when it listens; resolves to the port. */
+  /** Resolves when it listens on that port. @throws if it ends before, or never does */
   async listening(port: number): Promise<void> {
     const until = performance.now() + PATIENCE_MS
     while (performance.now() < until) {

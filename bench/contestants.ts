@@ -10,6 +10,8 @@ import type { Target } from './wire/stream.js'
 /** Something that stands between client and upstream, or the upstream itself. */
 export interface Contestant {
   readonly name: string
+  /** What Thinwire is measured against; the run goes on without one that cannot be started. */
+  readonly baseline: boolean
   /** @throws if it cannot be started here */
   start(bench: Surroundings): Promise<Running>
 }
@@ -34,6 +36,7 @@ const ANY_KEY = ['authorization: Bearer sk-bench']
 
 export const DIRECT: Contestant = {
   name: 'direct',
+  baseline: true,
   start: async ({ upstream, upstreamPort }) => ({
     name: 'direct',
     port: upstreamPort,
@@ -49,6 +52,7 @@ export const EXPRESS = program('express')
 
 export const NGINX: Contestant = {
   name: 'nginx',
+  baseline: true,
   start: async ({ placement, upstreamPort }) => {
     const folder = mkdtempSync(join(tmpdir(), 'thinwire-bench-nginx-'))
     const port = await freePort()
@@ -69,6 +73,7 @@ export const NGINX: Contestant = {
 export function thinwire(name: string, root: string): Contestant {
   return {
     name,
+    baseline: false,
     start: async ({ placement, upstreamPort, thinwireFlags }) => {
       const folder = mkdtempSync(join(tmpdir(), 'thinwire-bench-'))
       const port = await freePort()
@@ -106,6 +111,7 @@ export const CONTESTANTS: readonly Contestant[] = [DIRECT, TUNNEL, NGINX, BARE, 
 function program(name: string): Contestant {
   return {
     name,
+    baseline: true,
     start: async ({ placement, upstreamPort }) => {
       const port = await freePort()
       const child = Child.node(programOf(`contestants/${name}.js`), [String(port), String(upstreamPort)], {
@@ -117,7 +123,7 @@ function program(name: string): Contestant {
   }
 }
 
-export function running(
+function running(
   name: string,
   port: number,
   headers: readonly string[],

@@ -1,8 +1,6 @@
 import { Child, programOf } from './child.js'
 import type { Placement } from './machine.js'
-import type { DriverMessage, JobName, Jobs } from './wire/jobs.js'
-
-type Mark = 'begin' | 'end' | 'held'
+import type { DriverMessage, JobName, Jobs, Mark } from './wire/jobs.js'
 
 /** The clients' process, seen from the command: one job at a time. */
 export class Driver {

@@ -30,9 +30,6 @@ process.on('message', (message) => {
     delay.reset()
     delay.enable()
     process.send?.('watching')
-  } else if (message === 'collect') {
-    ;(globalThis as { gc?: () => void }).gc?.()
-    process.send?.('collected')
   } else if (message === 'read') {
     const { user, system } = process.cpuUsage()
     const reading: Reading = {

@@ -1,5 +1,6 @@
+import type { Reading } from './meter.js'
 import type { Distribution, Series, Unit } from './results.js'
-import { distributionPoints } from './statistics.js'
+import { ascending, distributionPoints, quantile } from './statistics.js'
 
 /** Takes down what the scenarios measure, round by round. */
 export class Recorder {
@@ -19,6 +20,34 @@ export class Recorder {
       this.byKey.set(key, entry)
     }
     entry.values.push(value)
+  }
+
+  /** The median and the 99th percentile of this round's samples, as `figure_p50` and `figure_p99`. */
+  addQuantiles(
+    scenario: string,
+    figure: string,
+    unit: Unit,
+    contestant: string,
+    samples: readonly number[],
+  ): void {
+    const sorted = ascending(samples)
+    this.add(scenario, `${figure}_p50`, unit, contestant, quantile(sorted, 0.5))
+    this.add(scenario, `${figure}_p99`, unit, contestant, quantile(sorted, 0.99))
+  }
+
+  /** What a relay has used of its core for so many units of work, and the part of it that garbage collection took. */
+  addUse(
+    scenario: string,
+    figure: string,
+    contestant: string,
+    before: Reading,
+    after: Reading,
+    units: number,
+  ): void {
+    const cpuUs = after.cpuUs - before.cpuUs
+    this.add(scenario, figure, 'us', contestant, cpuUs / units)
+    if (before.gcUs === null || after.gcUs === null) return
+    this.add(scenario, 'gc_share', '%', contestant, (100 * (after.gcUs - before.gcUs)) / cpuUs)
   }
 
   /** Single samples of this round, for a plot. */

@@ -60,8 +60,8 @@ export interface Verdict {
   readonly unit: Unit
   /** Thinwire's median. */
   readonly value: number
-  /** The baseline's name and median; null for an absolute limit. */
-  readonly baseline: { readonly name: string; readonly value: number } | null
+  /** The baseline's name, its figure and median; null for an absolute limit. */
+  readonly baseline: { readonly name: string; readonly figure: string; readonly value: number } | null
   /** `value` over the baseline's; `value` itself for an absolute limit. */
   readonly ratio: number
   /** The smallest and the largest ratio of one round. */

@@ -1,6 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type Checkout, checkOut, comparison } from './against.js'
+import { checkOut, comparison } from './against.js'
 import { judge, readBudgets } from './budgets.js'
 import { CONTESTANTS, DIRECT, ROOT, THINWIRE, thinwire } from './contestants.js'
 import { describeMachine, placeProcesses } from './machine.js'
@@ -9,9 +9,9 @@ import { HELP, type Options, readOptions } from './options.js'
 import { profileFlags, topFunctions } from './profile.js'
 import { Recorder } from './recorder.js'
 import type { Results } from './results.js'
-import { sized } from './scenario.js'
+import { type Scenario, sized } from './scenario.js'
 import { SCENARIOS } from './scenarios.js'
-import { runSuite } from './suite.js'
+import { runSuite, type SuiteOptions } from './suite.js'
 import { breaches, figureTable, verdictTable } from './table.js'
 
 const HELD = 0
@@ -45,38 +45,56 @@ async function main(): Promise<number> {
     )
     return CANNOT
   }
-  const placement = placeProcesses()
-  const rounds = options.rounds ?? sized(mode, { whole: 7, quick: 3, smoke: 1 })
-  const record = new Recorder()
-  const suite = { record, mode, rounds, placement, thinwireFlags: [], onProgress: progress }
-  if (options.profile) {
-    // Not below the process's own folder, which goes with it.
-    const folder = resolve(options.out, 'profiles')
-    await runSuite([THINWIRE], scenarios, { ...suite, thinwireFlags: profileFlags(folder) })
-    for (const line of topFunctions(folder)) say(line)
-    return HELD
+  if (scenarios.length === 0 && (options.profile || options.against !== null)) {
+    progress('bench: --profile and --against are for scenarios with processes, which micro has not')
+    return CANNOT
   }
-  if (options.against !== null) {
-    progress(`building ${options.against}`)
-    const before: Checkout = checkOut(options.against, ROOT)
-    try {
-      await runSuite([DIRECT, thinwire('before', before.root), THINWIRE], scenarios, suite)
-    } finally {
-      before.remove()
-    }
-    for (const line of comparison(record.series)) say(line)
-    return HELD
+  const suite: SuiteOptions = {
+    record: new Recorder(),
+    mode,
+    rounds: options.rounds ?? sized(mode, { whole: 7, quick: 3, smoke: 1 }),
+    placement: placeProcesses(),
+    thinwireFlags: [],
+    onProgress: progress,
   }
+  if (options.profile) return profile(scenarios, suite, options.out)
+  if (options.against !== null) return compare(scenarios, suite, options.against)
+  return holdBudgets(scenarios, micro, suite, options.out)
+}
+
+async function profile(scenarios: readonly Scenario[], suite: SuiteOptions, out: string): Promise<number> {
+  // Absolute, as the relay has a folder of its own, and without the profiles of earlier runs.
+  const folder = resolve(out, 'profiles')
+  rmSync(folder, { recursive: true, force: true })
+  await runSuite([THINWIRE], scenarios, { ...suite, thinwireFlags: profileFlags(folder) })
+  for (const line of topFunctions(folder)) say(line)
+  return HELD
+}
+
+async function compare(scenarios: readonly Scenario[], suite: SuiteOptions, ref: string): Promise<number> {
+  progress(`building ${ref}`)
+  const before = checkOut(ref, ROOT)
+  try {
+    await runSuite([DIRECT, thinwire('before', before.root), THINWIRE], scenarios, suite)
+  } finally {
+    before.remove()
+  }
+  for (const line of comparison(suite.record.series)) say(line)
+  return HELD
+}
+
+async function holdBudgets(
+  scenarios: readonly Scenario[],
+  micro: boolean,
+  suite: SuiteOptions,
+  out: string,
+): Promise<number> {
+  const { record, mode, rounds, placement } = suite
   if (micro) {
     progress('micro: parts of the way of a request, beside the usual way to do them')
     await runMicro(record, Math.min(rounds, 3), sized(mode, { whole: 300, quick: 80, smoke: 20 }))
   }
-  const { missing } = await runSuite(scenarios.length === 0 ? [] : CONTESTANTS, scenarios, suite)
-  record.deriveAdded('first_byte', 'first_byte_p50', 'first_byte_added_p50')
-  record.deriveAdded('first_byte', 'first_byte_p99', 'first_byte_added_p99')
-  record.deriveAdded('prompts', 'first_byte_100k_p50', 'first_byte_100k_added_p50')
-  record.deriveAdded('prompts', 'first_byte_1m_p50', 'first_byte_1m_added_p50')
-
+  const missing = scenarios.length === 0 ? {} : await runSuite(CONTESTANTS, scenarios, suite)
   const measured = new Set(scenarios.map((scenario) => scenario.name))
   if (micro) measured.add('micro')
   const budgets = readBudgets(new URL('../../bench/budgets.json', import.meta.url))
@@ -95,8 +113,8 @@ async function main(): Promise<number> {
       missing,
     ),
   }
-  mkdirSync(options.out, { recursive: true })
-  writeFileSync(join(options.out, 'results.json'), `${JSON.stringify(results, null, 1)}\n`)
+  mkdirSync(out, { recursive: true })
+  writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, null, 1)}\n`)
 
   for (const line of figureTable(results)) say(line)
   say('')

@@ -1,6 +1,5 @@
 import type { Contestant, Running } from './contestants.js'
 import type { Driver } from './driver.js'
-import type { Reading } from './meter.js'
 import type { Recorder } from './recorder.js'
 import type { Mode } from './results.js'
 
@@ -9,8 +8,6 @@ export interface Stage {
   readonly driver: Driver
   readonly record: Recorder
   readonly mode: Mode
-  /** Starts a contestant anew, for what only a fresh process can show. The scenario stops it. */
-  fresh(contestant: Contestant): Promise<Running>
 }
 
 /** One situation. Every contestant that it takes goes through it once in each round. */
@@ -18,26 +15,24 @@ export interface Scenario {
   readonly name: string
   /** What it shows, in one line. */
   readonly about: string
-  /** Whom it takes; null for all. */
-  readonly only: readonly string[] | null
-  /** It starts its own processes, so that none has to be running. */
+  /** Which baselines go along; null for all. Thinwire always does. */
+  readonly baselines: readonly string[] | null
+  /** Shows only in a process that has done nothing yet: each measurement has one of its own. */
   readonly fresh: boolean
   /** Of so many rounds at the most, where a round of it is long and its figures steady. */
-  readonly rounds: { readonly whole: number; readonly quick: number; readonly smoke: number }
-  measure(stage: Stage, contestant: Contestant, running: Running | null): Promise<void>
+  readonly rounds: BySize<number>
+  measure(stage: Stage, running: Running): Promise<void>
 }
 
-export const EVERY_ROUND = { whole: 100, quick: 100, smoke: 1 }
+export type BySize<T> = { readonly [M in Mode]: T }
+
+export const EVERY_ROUND: BySize<number> = { whole: 100, quick: 100, smoke: 1 }
+
+export function takesPart(scenario: Scenario, contestant: Contestant): boolean {
+  return !contestant.baseline || scenario.baselines === null || scenario.baselines.includes(contestant.name)
+}
 
 /** A value by the size of the run. */
-export function sized<T>(mode: Mode, values: { readonly whole: T; readonly quick: T; readonly smoke: T }): T {
+export function sized<T>(mode: Mode, values: BySize<T>): T {
   return values[mode]
-}
-
-/** What a process has used between two readings. */
-export function used(before: Reading, after: Reading): { cpuUs: number; gcUs: number | null } {
-  return {
-    cpuUs: after.cpuUs - before.cpuUs,
-    gcUs: after.gcUs === null || before.gcUs === null ? null : after.gcUs - before.gcUs,
-  }
 }

@@ -4,7 +4,8 @@ import { Driver } from './driver.js'
 import type { Placement } from './machine.js'
 import type { Recorder } from './recorder.js'
 import type { Mode } from './results.js'
-import { type Scenario, type Stage, sized } from './scenario.js'
+import { type Scenario, type Stage, sized, takesPart } from './scenario.js'
+import { SHORT_ANSWER } from './wire/plan.js'
 
 export interface SuiteOptions {
   readonly record: Recorder
@@ -16,20 +17,25 @@ export interface SuiteOptions {
   readonly onProgress: (text: string) => void
 }
 
-export interface Measured {
-  /** Why a contestant took no part, by its name. */
-  readonly missing: Record<string, string>
-}
+/** Figures that are told as what a relay adds to a direct connection: scenario, figure, name of what was added. */
+const ADDED = [
+  ['first_byte', 'first_byte_p50', 'first_byte_added_p50'],
+  ['first_byte', 'first_byte_p99', 'first_byte_added_p99'],
+  ['prompts', 'first_byte_100k_p50', 'first_byte_100k_added_p50'],
+  ['prompts', 'first_byte_1m_p50', 'first_byte_1m_added_p50'],
+] as const
 
 /**
  * Takes every contestant through every scenario, round by round, the order reversed each round: what disturbs the
  * machine for a while then meets all of them, and whoever comes first is not always the same.
+ *
+ * @returns why a baseline took no part, by its name
  */
 export async function runSuite(
   contestants: readonly Contestant[],
   scenarios: readonly Scenario[],
   options: SuiteOptions,
-): Promise<Measured> {
+): Promise<Record<string, string>> {
   const { record, mode, placement, onProgress } = options
   const upstreamPort = await freePort()
   const upstream = Child.node(programOf('wire/upstream.js'), [String(upstreamPort)], {
@@ -47,15 +53,16 @@ export async function runSuite(
   const taking: { contestant: Contestant; running: Running }[] = []
   try {
     for (const contestant of contestants) {
+      if (!scenarios.some((scenario) => takesPart(scenario, contestant))) continue
       try {
         taking.push({ contestant, running: await contestant.start(surroundings) })
       } catch (error) {
-        if (contestant.name === 'thinwire') throw error
+        if (!contestant.baseline) throw error
         missing[contestant.name] =
           error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
       }
     }
-    const stage: Stage = { driver, record, mode, fresh: (contestant) => contestant.start(surroundings) }
+    const stage: Stage = { driver, record, mode }
     await warmUp(stage, scenarios, taking, onProgress)
     for (let round = 0; round < options.rounds; round++) {
       for (const scenario of scenarios) {
@@ -63,8 +70,13 @@ export async function runSuite(
         onProgress(`round ${round + 1} of ${options.rounds}: ${scenario.about}`)
         const order = round % 2 === 0 ? taking : [...taking].reverse()
         for (const { contestant, running } of order) {
-          if (scenario.only !== null && !scenario.only.includes(contestant.name)) continue
-          await scenario.measure(stage, contestant, scenario.fresh ? null : running)
+          if (!takesPart(scenario, contestant)) continue
+          if (!scenario.fresh) {
+            await scenario.measure(stage, running)
+            continue
+          }
+          const fresh = await contestant.start(surroundings)
+          await scenario.measure(stage, fresh).finally(() => fresh.stop())
         }
       }
     }
@@ -72,7 +84,8 @@ export async function runSuite(
     await Promise.all(taking.map(({ running }) => running.stop()))
     await Promise.all([driver.child.stop(), upstream.stop()])
   }
-  return { missing }
+  for (const [scenario, figure, added] of ADDED) record.deriveAdded(scenario, figure, added)
+  return missing
 }
 
 /** Lets every process compile what it is about to run. Nothing of it is recorded. */
@@ -87,11 +100,10 @@ async function warmUp(
   const seconds = sized(stage.mode, { whole: 2, quick: 0.8, smoke: 0.2 })
   for (const { running } of taking) {
     const ask = { target: running, promptBytes: 2_000 }
-    const json = { json: 1_024, chunks: 0, every: 0, bytes: 0 }
     const streamed = { json: 0, chunks: Math.ceil(seconds * 100), every: 5, bytes: 200 }
     await stage.driver.run('load', {
       ...ask,
-      plan: json,
+      plan: SHORT_ANSWER,
       connections: 16,
       seconds,
       reconnect: false,

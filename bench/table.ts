@@ -6,9 +6,11 @@ export function verdictTable(verdicts: readonly Verdict[]): string[] {
   const rows = verdicts.map((verdict) => [
     verdict.what,
     show(verdict.value, verdict.unit),
-    verdict.baseline === null ? '-' : `${baseName(verdict)} ${show(verdict.baseline.value, verdict.unit)}`,
+    verdict.baseline === null
+      ? '-'
+      : `${verdict.baseline.name} ${show(verdict.baseline.value, verdict.unit)}`,
     verdict.baseline === null ? '' : `${digits(verdict.ratio)}x`,
-    limitOf(verdict, verdict.limit),
+    limitOf(verdict),
     verdict.outcome,
   ])
   return align([['figure', 'thinwire', 'baseline', 'ratio', 'limit', ''], ...rows])
@@ -22,14 +24,14 @@ export function breaches(verdicts: readonly Verdict[]): string[] {
       const than =
         verdict.baseline === null
           ? ''
-          : ` (${verdict.baseline.name}: ${show(verdict.baseline.value, verdict.unit)})`
+          : ` (${baseName(verdict.baseline, verdict.figure)}: ${show(verdict.baseline.value, verdict.unit)})`
       const figure =
         verdict.baseline === null ? show(verdict.ratio, verdict.unit) : `${digits(verdict.ratio)}x`
-      return `budget ${verdict.name} broken: ${verdict.figure} is ${show(verdict.value, verdict.unit)}${than}, ${figure}, limit ${limitOf(verdict, verdict.limit)}`
+      return `budget ${verdict.name} broken: ${verdict.figure} is ${show(verdict.value, verdict.unit)}${than}, ${figure}, limit ${limitOf(verdict)}`
     })
 }
 
-/** Every figure of every contestant: medians, and the spread of the rounds for Thinwire. */
+/** Every figure of every contestant: medians, and the spread of the rounds. */
 export function figureTable(results: Pick<Results, 'series'>): string[] {
   const lines: string[] = []
   const scenarios = [...new Set(results.series.map((series) => series.scenario))]
@@ -54,8 +56,8 @@ export function figureTable(results: Pick<Results, 'series'>): string[] {
 export function show(value: number, unit: Unit): string {
   if (!Number.isFinite(value)) return 'none'
   if (unit === 'us' && Math.abs(value) >= 1_000) return `${digits(value / 1_000)} ms`
-  if (unit === '' || unit === 'x') return `${digits(value)}${unit}`
-  return unit.startsWith('/') ? `${digits(value)}${unit}` : `${digits(value)} ${unit}`
+  const joined = unit === '' || unit === 'x' || unit.startsWith('/')
+  return `${digits(value)}${joined ? '' : ' '}${unit}`
 }
 
 export function digits(value: number): string {
@@ -68,14 +70,15 @@ function spread(series: Series): string {
   return `${show(smallest(series.values), series.unit)} .. ${show(largest(series.values), series.unit)}`
 }
 
-function limitOf(verdict: Verdict, limit: number): string {
+function limitOf(verdict: Verdict): string {
+  const { limit } = verdict
   const sign = verdict.bound === 'atMost' ? '<=' : '>='
   return verdict.baseline === null ? `${sign} ${show(limit, verdict.unit)}` : `${sign} ${digits(limit)}x`
 }
 
-/** The contestant; a figure of its own is told by the report. */
-function baseName(verdict: Verdict): string {
-  return verdict.baseline?.name.split(',')[0] ?? ''
+/** The contestant, and its figure where that is another one. */
+function baseName(baseline: NonNullable<Verdict['baseline']>, figure: string): string {
+  return baseline.figure === figure ? baseline.name : `${baseline.name}, ${baseline.figure}`
 }
 
 export function align(rows: readonly (readonly string[])[]): string[] {

@@ -1,11 +1,8 @@
+import { LINE, messagesOf, TURNS } from '../prompt.js'
+
 /** A prompt of about `bytes`, with `stream` behind the messages, as most clients write it. */
 export function promptOf(bytes: number): Buffer {
-  const line = 'const relay = new Relay("x", { timeouts });\n\treturn relay; // naïve\n'
-  const content = line.repeat(Math.ceil(bytes / line.length / 8))
-  const messages = Array.from({ length: 8 }, (_, i) => ({
-    role: i % 2 === 0 ? 'user' : 'assistant',
-    content,
-  }))
+  const messages = messagesOf(Math.ceil(bytes / LINE.length / TURNS))
   return Buffer.from(JSON.stringify({ model: 'gpt-x-test', temperature: 0, messages, stream: true }))
 }
 

@@ -1,15 +1,14 @@
 import type { Scenario } from '../scenario.js'
-import { EVERY_ROUND, sized, used } from '../scenario.js'
+import { EVERY_ROUND, sized } from '../scenario.js'
 
 /** One stream as fast as its reader takes it: what a relay does with pieces as large as they come. */
 export const BURST: Scenario = {
   name: 'burst',
   about: 'one stream as fast as it goes',
-  only: null,
+  baselines: null,
   fresh: false,
   rounds: EVERY_ROUND,
-  async measure({ driver, record, mode }, _contestant, running) {
-    if (running === null) return
+  async measure({ driver, record, mode }, running) {
     const chunks = sized(mode, { whole: 150_000, quick: 60_000, smoke: 5_000 })
     const before = await running.child.read()
     const { bytes, seconds } = await driver.run('burst', {
@@ -17,9 +16,8 @@ export const BURST: Scenario = {
       plan: { json: 0, chunks, every: 0, bytes: 400 },
       promptBytes: 2_000,
     })
-    const { cpuUs } = used(before, await running.child.read())
     record.add('burst', 'throughput', 'MB/s', running.name, bytes / 1e6 / seconds)
-    if (running.name !== 'direct')
-      record.add('burst', 'cpu_per_mb', 'us', running.name, cpuUs / (bytes / 1e6))
+    if (running.name === 'direct') return
+    record.addUse('burst', 'cpu_per_mb', running.name, before, await running.child.read(), bytes / 1e6)
   },
 }

@@ -1,8 +1,7 @@
 import type { Running } from '../contestants.js'
 import type { Reading } from '../meter.js'
 import type { Scenario, Stage } from '../scenario.js'
-import { EVERY_ROUND, sized, used } from '../scenario.js'
-import { ascending, quantile } from '../statistics.js'
+import { EVERY_ROUND, sized } from '../scenario.js'
 import type { Jobs } from '../wire/jobs.js'
 
 const EVERY_MS = 20
@@ -11,11 +10,10 @@ const EVERY_MS = 20
 export const CHUNKS: Scenario = {
   name: 'chunks',
   about: '100 streams at 50 chunks/s',
-  only: null,
+  baselines: null,
   fresh: false,
   rounds: EVERY_ROUND,
-  async measure(stage, _contestant, running) {
-    if (running === null) return
+  async measure(stage, running) {
     const { record, mode } = stage
     const seconds = sized(mode, { whole: 3, quick: 1.2, smoke: 0.5 })
     const { delayUs, readings } = await runPaced(stage, running, {
@@ -24,16 +22,12 @@ export const CHUNKS: Scenario = {
       stalled: false,
       badKeysPerSecond: 0,
     })
-    const delay = ascending(delayUs)
-    record.add('chunks', 'chunk_delay_p50', 'us', running.name, quantile(delay, 0.5))
-    record.add('chunks', 'chunk_delay_p99', 'us', running.name, quantile(delay, 0.99))
+    record.addQuantiles('chunks', 'chunk_delay', 'us', running.name, delayUs)
     record.spread('chunks', 'chunk delay', running.name, delayUs)
     // The upstream's own process is no relay.
     if (running.name === 'direct') return
     const [before, after] = readings
-    const { cpuUs, gcUs } = used(before, after)
-    record.add('chunks', 'cpu_per_chunk', 'us', running.name, cpuUs / delayUs.length)
-    if (gcUs !== null) record.add('chunks', 'gc_share', '%', running.name, (100 * gcUs) / cpuUs)
+    record.addUse('chunks', 'cpu_per_chunk', running.name, before, after, delayUs.length)
     if (after.loopDelayP99Us !== null) {
       record.add('chunks', 'loop_delay_p99', 'us', running.name, after.loopDelayP99Us)
     }
@@ -44,11 +38,10 @@ export const CHUNKS: Scenario = {
 export const STALLED: Scenario = {
   name: 'stalled_reader',
   about: '50 streams at 50 chunks/s, alone and beside a reader that has stopped',
-  only: ['bare', 'thinwire', 'before'],
+  baselines: ['bare'],
   fresh: false,
   rounds: EVERY_ROUND,
-  async measure(stage, _contestant, running) {
-    if (running === null) return
+  async measure(stage, running) {
     const seconds = sized(stage.mode, { whole: 2, quick: 0.8, smoke: 0.5 })
     for (const stalled of [false, true]) {
       const { delayUs } = await runPaced(stage, running, {
@@ -57,10 +50,8 @@ export const STALLED: Scenario = {
         stalled,
         badKeysPerSecond: 0,
       })
-      const delay = ascending(delayUs)
-      const when = stalled ? 'beside' : 'alone'
-      stage.record.add('stalled_reader', `delay_${when}_p50`, 'us', running.name, quantile(delay, 0.5))
-      stage.record.add('stalled_reader', `delay_${when}_p99`, 'us', running.name, quantile(delay, 0.99))
+      const figure = stalled ? 'delay_beside' : 'delay_alone'
+      stage.record.addQuantiles('stalled_reader', figure, 'us', running.name, delayUs)
     }
   },
 }
@@ -69,11 +60,10 @@ export const STALLED: Scenario = {
 export const BAD_KEYS: Scenario = {
   name: 'bad_keys',
   about: '50 streams at 50 chunks/s beside 2,000 requests/s with a bad key',
-  only: ['bare', 'thinwire', 'before'],
+  baselines: ['bare'],
   fresh: false,
   rounds: EVERY_ROUND,
-  async measure(stage, _contestant, running) {
-    if (running === null) return
+  async measure(stage, running) {
     const seconds = sized(stage.mode, { whole: 2, quick: 0.8, smoke: 0.5 })
     const { delayUs } = await runPaced(stage, running, {
       streams: 50,
@@ -81,9 +71,7 @@ export const BAD_KEYS: Scenario = {
       stalled: false,
       badKeysPerSecond: 2_000,
     })
-    const delay = ascending(delayUs)
-    stage.record.add('bad_keys', 'delay_p50', 'us', running.name, quantile(delay, 0.5))
-    stage.record.add('bad_keys', 'delay_p99', 'us', running.name, quantile(delay, 0.99))
+    stage.record.addQuantiles('bad_keys', 'delay', 'us', running.name, delayUs)
   },
 }
 

@@ -1,27 +1,23 @@
 import type { Scenario } from '../scenario.js'
 import { EVERY_ROUND, sized } from '../scenario.js'
 import { median } from '../statistics.js'
-
-const STREAM = { json: 0, chunks: 1, every: 1, bytes: 200 }
+import { SHORT_STREAM } from '../wire/plan.js'
 
 /** A fresh process, asked as soon as it listens, and again when it has had a thousand requests. */
 export const START: Scenario = {
   name: 'start',
   about: 'the first request after start, and the thousandth',
-  only: ['bare', 'thinwire', 'before'],
+  baselines: ['bare'],
   fresh: true,
   rounds: EVERY_ROUND,
-  async measure(stage, contestant) {
-    const { driver, record, mode } = stage
-    const running = await stage.fresh(contestant)
-    const ask = { target: running, plan: STREAM, promptBytes: 2_000 }
+  async measure({ driver, record, mode }, running) {
+    const ask = { target: running, plan: SHORT_STREAM, promptBytes: 2_000 }
     const first = await driver.run('sequential', { ...ask, streams: 1 })
     await driver.run('sequential', { ...ask, streams: sized(mode, { whole: 900, quick: 900, smoke: 30 }) })
     const later = await driver.run('sequential', {
       ...ask,
       streams: sized(mode, { whole: 200, quick: 200, smoke: 10 }),
     })
-    await running.stop()
     record.add('start', 'first_request', 'us', running.name, first.firstByteUs[0] ?? Number.NaN)
     record.add('start', 'thousandth_request_p50', 'us', running.name, median(later.firstByteUs))
   },

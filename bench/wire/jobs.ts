@@ -59,8 +59,11 @@ export interface JobMessage {
   readonly ask: Jobs[JobName]['ask']
 }
 
+/** How far a job has come. */
+export type Mark = 'begin' | 'end' | 'held'
+
 /** What the driver sends: a mark on the way, or the end of its job. */
 export type DriverMessage =
-  | { readonly mark: 'begin' | 'end' | 'held' }
+  | { readonly mark: Mark }
   | { readonly answer: Jobs[JobName]['answer'] }
   | { readonly problem: string }

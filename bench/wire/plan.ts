@@ -1,3 +1,5 @@
+import { LINE, messagesOf, TURNS } from '../prompt.js'
+
 /**
  * What the bench's upstream is to do with a request. It travels in the prompt's `user` field, at the beginning of the
  * body, so that it passes through every relay that leaves the body as it is, and the upstream keeps no state.
@@ -12,6 +14,12 @@ export interface Plan {
   /** Bytes of one event, framing not counted. */
   readonly bytes: number
 }
+
+/** A stream that is over with its first event. */
+export const SHORT_STREAM: Plan = { json: 0, chunks: 1, every: 1, bytes: 200 }
+
+/** A whole answer of 1 KB. */
+export const SHORT_ANSWER: Plan = { json: 1_024, chunks: 0, every: 0, bytes: 0 }
 
 const PATTERN = /json=(\d+) chunks=(\d+) every=(\d+) bytes=(\d+)/
 
@@ -39,15 +47,14 @@ export function nowUs(): number {
 
 /** A chat prompt of about `bytes` that carries a plan. */
 export function promptWith(plan: Plan, bytes: number): Buffer {
-  const line = 'const relay = new Relay("x", { timeouts });\n\treturn relay; // naïve\n'
-  const content = line.repeat(Math.max(1, Math.floor((bytes - 400) / JSON.stringify(line).length / 8)))
+  const lines = Math.max(1, Math.floor((bytes - 400) / JSON.stringify(LINE).length / TURNS))
   return Buffer.from(
     JSON.stringify({
       model: 'bench-model',
       user: writePlan(plan),
       stream: plan.json === 0,
       temperature: 0,
-      messages: Array.from({ length: 8 }, (_, i) => ({ role: i % 2 === 0 ? 'user' : 'assistant', content })),
+      messages: messagesOf(lines),
     }),
   )
 }

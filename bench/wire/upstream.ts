@@ -10,6 +10,9 @@ const WHEEL_MS = 4_096
 /** What a stream without a pace hands to a socket before it waits until that is taken. */
 const BURST_BYTES = 256 * 1024
 
+/** Of a piece, when the head or the plan is still to be found. */
+const LOOKED_AT = 8_192
+
 const STREAM_HEAD =
   'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n' +
   'x-request-id: req_bench\r\nopenai-processing-ms: 12\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n'
@@ -71,14 +74,9 @@ class Stream {
     this.shape = shapeOf(plan.bytes)
     this.startedAt = performance.now()
     this.sent = 0
-    const first = plan.chunks === 0 ? '' : this.event()
-    if (plan.every === 0) {
-      socket.write(STREAM_HEAD + first, 'latin1')
-      this.burst()
-      return
-    }
-    socket.write(STREAM_HEAD + first, 'latin1')
-    this.next()
+    socket.write(STREAM_HEAD + (plan.chunks === 0 ? '' : this.event()), 'latin1')
+    if (plan.every === 0) this.burst()
+    else this.next()
   }
 
   onTime(): void {
@@ -139,15 +137,16 @@ class Connection {
     let body = piece.length
     // The plan stands at the beginning of the body; of a long one the rest is counted and not looked at.
     if (this.left === -1 || this.plan === null) {
-      this.head += piece.toString('latin1', 0, Math.min(piece.length, 8_192))
+      const before = this.head.length
+      this.head += piece.toString('latin1', 0, Math.min(piece.length, LOOKED_AT))
       if (this.left === -1) {
         const end = this.head.indexOf('\r\n\r\n')
         if (end === -1) return
-        const length = /\r\ncontent-length: *(\d+)/i.exec(this.head.slice(0, end + 2))?.[1]
-        const chunked =
-          length === undefined && /\r\ntransfer-encoding: *chunked/i.test(this.head.slice(0, end + 2))
+        const fields = this.head.slice(0, end + 2)
+        const length = /\r\ncontent-length: *(\d+)/i.exec(fields)?.[1]
+        const chunked = length === undefined && /\r\ntransfer-encoding: *chunked/i.test(fields)
         this.left = chunked ? -2 : Number(length ?? 0)
-        body = piece.length - (end + 4 - (this.head.length - Math.min(piece.length, 8_192)))
+        body = piece.length - (end + 4 - before)
       }
       this.plan = readPlan(this.head)
     }
@@ -161,11 +160,11 @@ class Connection {
 
   private answer(): void {
     const { plan } = this
-    const wanted = this.head.startsWith('HEAD')
+    const isHead = this.head.startsWith('HEAD')
     this.head = ''
     this.plan = null
     this.left = -1
-    if (wanted) this.socket.write('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n', 'latin1')
+    if (isHead) this.socket.write('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n', 'latin1')
     else if (plan === null)
       this.socket.write('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n', 'latin1')
     else if (plan.json > 0) this.socket.write(answerOf(plan.json), 'latin1')

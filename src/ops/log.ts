@@ -42,24 +42,23 @@ export class Log {
   exchange(x: Exchange, now: number): void {
     const level = x.end === 'local' ? 'debug' : x.end === 'crashed' ? 'error' : 'info'
     if (!this.logger.isLevelEnabled(level)) return
+    const line = describe(x, now)
     if (this.lines === null) {
-      this.logger[level](describe(x, now), summary(x, now))
+      this.logger[level](line, summary(x, line, now))
       return
     }
-    // pino's format without pino, which walks an object field by field in JavaScript (`requests`: a tenth of the CPU of
-    // a request). JSON.stringify does it natively, as long as no field is an object.
-    const fields = JSON.stringify(describe(x, now)).slice(1, -1)
-    const message = JSON.stringify(summary(x, now))
+    // pino's format without pino, which walks an object field by field in JavaScript; JSON.stringify does it natively.
+    // With the sink that gathers lines: 0.86x the CPU of a request (bench `requests`).
+    const fields = JSON.stringify(line).slice(1, -1)
+    const message = JSON.stringify(summary(x, line, now))
     const time = new Date().toISOString()
     this.lines.write(`{"level":${pino.levels.values[level]},"time":"${time}",${fields},"msg":${message}}\n`)
   }
 }
 
-interface RequestLine {
-  readonly [field: string]: string | number | boolean | null
-}
+type RequestLine = ReturnType<typeof describe>
 
-function describe(x: Exchange, now: number): RequestLine {
+function describe(x: Exchange, now: number) {
   const { key } = x
   return {
     id: x.id,
@@ -84,7 +83,7 @@ function describe(x: Exchange, now: number): RequestLine {
     upstream_ttfb_ms: x.answeredAt === 0 ? null : round(x.answeredAt - x.attemptAt),
     overhead_ms: x.attemptAt === 0 ? null : round(x.attemptAt - x.startedAt),
     total_ms: round(now - x.startedAt),
-  }
+  } satisfies Record<string, string | number | boolean | null>
 }
 
 /** Makes the log of a config, on standard output. */
@@ -109,13 +108,13 @@ export function openLog(options: Config['log'], terminal: boolean): Log {
 }
 
 /** What a person wants to see of a request, in one line. */
-function summary(x: Exchange, now: number): string {
-  const parts = [x.method, shownPath(x), x.status === 0 ? '-' : String(x.status)]
+function summary(x: Exchange, line: RequestLine, now: number): string {
+  const parts = [x.method, line.path, x.status === 0 ? '-' : String(x.status)]
   if (x.end !== 'done' && x.end !== null) parts.push(x.end)
   if (x.errorCode !== null && x.errorCode !== x.end) parts.push(x.errorCode)
   parts.push(duration(now - x.startedAt))
   if (x.key !== null) parts.push(`${x.key.team}/${x.key.user}`)
-  if (x.model !== null) parts.push(clip(x.model))
+  if (line.model !== null) parts.push(line.model)
   if (x.upstream !== null) parts.push(`via ${x.upstream}`)
   return parts.join(' ')
 }

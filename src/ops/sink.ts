@@ -4,8 +4,8 @@ import { fstatSync, write, writeSync } from 'node:fs'
 const BACKLOG_BYTES = 8 * 1024 * 1024
 
 /**
- * Lines are gathered for so long and written together, which nobody who reads a log along notices. A write of each cost
- * a tenth of the CPU of a request (bench `requests`).
+ * Lines are gathered for so long and written together, which nobody who reads a log along notices: a write of each
+ * is a thread's turn for every request.
  */
 const GATHER_MS = 20
 

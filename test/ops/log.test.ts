@@ -18,6 +18,8 @@ test('a request has one line, with who, what and how long, and nothing of what w
   const [line] = await relay.requests(1)
   assert.is(line?.end, 'done')
   assert.is(line?.status, 200)
+  assert.is(line?.level, 30)
+  assert.is(new Date(String(line?.time)).toISOString(), line?.time)
   assert.is(line?.path, '/v1/completions')
   assert.is(line?.team, 'team1')
   assert.is(line?.user, 'user1')
