@@ -96,14 +96,28 @@ export class Child {
   }
 
   /** Resolves when it listens on that port. @throws if it ends before, or never does */
-  async listening(port: number): Promise<void> {
-    const until = performance.now() + PATIENCE_MS
-    while (performance.now() < until) {
+  listening(port: number): Promise<void> {
+    return this.until(() => accepts(port), `nothing listens on port ${port}`)
+  }
+
+  /** Resolves when `/readyz` on that port says yes. @throws if it ends before, or never does */
+  ready(port: number): Promise<void> {
+    const url = `http://127.0.0.1:${port}/readyz`
+    const says = (): Promise<boolean> =>
+      fetch(url)
+        .then(({ ok }) => ok)
+        .catch(() => false)
+    return this.until(says, `${url} never said yes`)
+  }
+
+  private async until(holds: () => Promise<boolean>, otherwise: string): Promise<void> {
+    const deadline = performance.now() + PATIENCE_MS
+    while (performance.now() < deadline) {
       if (this.ended) throw new Error(`a process of the bench ended at once: ${this.lastWords}`)
-      if (await accepts(port)) return
+      if (await holds()) return
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
-    throw new Error(`nothing listens on port ${port}: ${this.lastWords}`)
+    throw new Error(`${otherwise}: ${this.lastWords}`)
   }
 
   /** Ends it, politely at first: a CPU profile is written by a process that exits by itself. */

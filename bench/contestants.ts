@@ -94,7 +94,7 @@ export function thinwire(name: string, root: string): Contestant {
         { core: placement.relay, env, cwd: folder, stdout: join(folder, 'log') },
         thinwireFlags,
       )
-      await child.listening(port)
+      await child.ready(port)
       return running(name, port, [`authorization: Bearer ${key}`], child, folder)
     },
   }

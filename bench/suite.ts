@@ -63,7 +63,7 @@ export async function runSuite(
       }
     }
     const stage: Stage = { driver, record, mode }
-    await warmUp(stage, scenarios, taking, onProgress)
+    await warmUp(stage, taking, onProgress)
     for (let round = 0; round < options.rounds; round++) {
       for (const scenario of scenarios) {
         if (round >= sized(mode, scenario.rounds)) continue
@@ -91,11 +91,9 @@ export async function runSuite(
 /** Lets every process compile what it is about to run. Nothing of it is recorded. */
 async function warmUp(
   stage: Stage,
-  scenarios: readonly Scenario[],
   taking: readonly { contestant: Contestant; running: Running }[],
   onProgress: (text: string) => void,
 ): Promise<void> {
-  if (scenarios.every((scenario) => scenario.fresh)) return
   onProgress('warming up')
   const seconds = sized(stage.mode, { whole: 2, quick: 0.8, smoke: 0.2 })
   for (const { running } of taking) {

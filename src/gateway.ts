@@ -23,7 +23,7 @@ import type { Router } from './routing/router.js'
 export interface GatewayParts {
   readonly config: Config
   /** Null in the modes that ask for no key. */
-  readonly keyring: Keyring | null
+  readonly keyring: Pick<Keyring, 'find'> | null
   readonly router: Router
   readonly log: Log
 }
@@ -37,6 +37,8 @@ export class Gateway implements RelayOwner, BodyOwner {
   readonly live: LiveExchanges
   readonly bounds: BoundCounters
   draining: boolean
+  /** What `/readyz` says while it is not draining. Requests are answered in any case. */
+  ready: boolean
   private readonly config: Config
   private readonly admission: Admission
   private readonly router: Router
@@ -52,6 +54,7 @@ export class Gateway implements RelayOwner, BodyOwner {
     this.bounds = new BoundCounters()
     this.admission = new Admission(parts.config, parts.keyring, this.bounds)
     this.draining = false
+    this.ready = true
     this.budget = new ByteBudget(parts.config.limits.bufferedBytes)
     this.bodyLimits = {
       bodyBytes: parts.config.limits.bodyBytes,
@@ -243,15 +246,17 @@ export class Gateway implements RelayOwner, BodyOwner {
       case '/healthz':
         this.answerLocal(x, 200, { status: 'ok' })
         return true
-      case '/readyz':
-        this.answerLocal(x, this.draining ? 503 : 200, {
-          status: this.draining ? 'draining' : 'ready',
+      case '/readyz': {
+        const status = this.draining ? 'draining' : this.ready ? 'ready' : 'starting'
+        this.answerLocal(x, status === 'ready' ? 200 : 503, {
+          status,
           // Less this one.
           in_flight: this.live.size - 1,
           buffered_bytes: this.budget.taken,
           bounds_hit: this.bounds.snapshot(),
         })
         return true
+      }
       default:
         return false
     }

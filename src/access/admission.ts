@@ -11,12 +11,12 @@ export class Admission {
   private readonly mode: Config['keys']['mode']
   private readonly limits: Config['limits']
   /** Null in the modes that ask for no key. */
-  private readonly keyring: Keyring | null
+  private readonly keyring: Pick<Keyring, 'find'> | null
   private readonly bounds: BoundCounters
   /** Requests in flight by key. Keyed by the record, which a re-read of the key file does not replace. */
   private readonly inFlight: Map<KeyRecord, number>
 
-  constructor(config: Config, keyring: Keyring | null, bounds: BoundCounters) {
+  constructor(config: Config, keyring: Pick<Keyring, 'find'> | null, bounds: BoundCounters) {
     this.mode = config.keys.mode
     this.limits = config.limits
     this.keyring = keyring

@@ -7,8 +7,10 @@ import { ConfigError } from '../config/problems.js'
 import { type Demo, startDemo } from '../demo/server.js'
 import { Gateway } from '../gateway.js'
 import { type Log, openLog } from '../ops/log.js'
+import { rehearse } from '../rehearsal.js'
 import { systemCode } from '../relay/failure.js'
 import { Router } from '../routing/router.js'
+import type { Upstream } from '../routing/upstream.js'
 import { Server } from '../server.js'
 import { VERSION } from '../version.js'
 import { type Banner, bannerText } from './banner.js'
@@ -27,6 +29,9 @@ Exit codes: 0 ended as asked, 1 cannot run, 2 wrong settings or usage.
 
 const CANNOT = 1
 const WRONG_USAGE = 2
+
+/** How long an upstream that does not answer may keep `/readyz` from saying yes. */
+const WARM_MS = 1_000
 
 /**
  * Signals that follow each other faster than this are one: `npm start` hands on the Ctrl-C that the terminal has
@@ -100,6 +105,7 @@ export async function start(args: string[]): Promise<number> {
 
   const router = new Router(config)
   const gateway = new Gateway({ config, keyring, router, log })
+  gateway.ready = false
   const server = new Server(config, gateway, log)
   let port: number
   try {
@@ -133,7 +139,8 @@ export async function start(args: string[]): Promise<number> {
   endOnSignal(server, gateway, log, config.timeouts.drainMs, stop)
   listening = true
   say(bannerText(describe(config, port, key, keyring, demo !== null)))
-  warm(router, log)
+  await warmUp(config, router, log)
+  gateway.ready = true
   // Never by itself: the listener keeps the process alive until a signal comes.
   return new Promise(() => {})
 }
@@ -180,17 +187,24 @@ function endOnSignal(
   })
 }
 
-/** Connects to the upstreams now. One that cannot be reached is told, and no reason not to start. */
-function warm(router: Router, log: Log): void {
-  for (const upstream of router.upstreams) {
-    void upstream.warm().then((error) => {
-      if (error === null) log.debug({ upstream: upstream.name }, `connected to ${upstream.name}`)
-      else {
-        const cause = systemCode(error)
-        log.warn({ upstream: upstream.name, cause }, `cannot reach upstream ${upstream.name} yet (${cause})`)
-      }
-    })
-  }
+/**
+ * Makes the first request as fast as those that follow: the code compiled, the upstreams connected. Nothing of it is
+ * a reason not to start: what cannot be reached is told, and waited for no longer than `WARM_MS`.
+ */
+async function warmUp(config: Config, router: Router, log: Log): Promise<void> {
+  const connected = Promise.all(router.upstreams.map((upstream) => connect(upstream, log)))
+  await rehearse(config).catch((error) => log.warn({ err: error }, 'the code could not be warmed up'))
+  await Promise.race([connected, new Promise((resolve) => setTimeout(resolve, WARM_MS).unref())])
+}
+
+function connect(upstream: Upstream, log: Log): Promise<void> {
+  return upstream.warm().then((error) => {
+    if (error === null) log.debug({ upstream: upstream.name }, `connected to ${upstream.name}`)
+    else {
+      const cause = systemCode(error)
+      log.warn({ upstream: upstream.name, cause }, `cannot reach upstream ${upstream.name} yet (${cause})`)
+    }
+  })
 }
 
 function withDemo(config: Config, demo: Demo): Config {

@@ -612,6 +612,33 @@ test('an upstream that cannot be reached does not keep it from starting', async 
   assert.is(await thinwire.ended(), 0)
 })
 
+test('it is ready when its code is warm, even if an upstream keeps silent', async (place) => {
+  const upstream = await ScriptedUpstream.start((request) => request.hang())
+  place.upstreams.push(upstream)
+  configure(place, { upstreams: { up: { baseUrl: upstream.url } } })
+  const thinwire = await started(place)
+  const ready = async (): Promise<string> => {
+    const response = await fetch(`${thinwire.url}/readyz`)
+    const { status } = (await response.json()) as { status: string }
+    assert.is(response.ok, status === 'ready')
+    return status
+  }
+  assert.is(await ready(), 'starting')
+  assert.is((await fetch(`${thinwire.url}/v1/models`)).status, 401)
+  let said = ''
+  await until(() => {
+    void ready().then((status) => {
+      said = status
+    })
+    return said === 'ready'
+  }, 'the relay to be ready')
+  // Of its warming up, the upstream has seen the one connection.
+  assert.equal(
+    upstream.requests.map(({ method }) => method),
+    ['HEAD'],
+  )
+})
+
 test('--version prints the version and nothing else', async (place) => {
   const told = await Promise.all(['--version', '-v'].map((option) => run(place, [option])))
   for (const each of told) assert.equal(each, { code: 0, out: `${VERSION}\n`, err: '' })
