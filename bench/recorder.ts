@@ -1,6 +1,6 @@
 import type { Reading } from './meter.js'
 import type { Distribution, Series, Unit } from './results.js'
-import { ascending, distributionPoints, quantile } from './statistics.js'
+import { ascending, distributionPoints, median, quantile } from './statistics.js'
 
 /** Takes down what the scenarios measure, round by round. */
 export class Recorder {
@@ -73,22 +73,18 @@ export class Recorder {
     }))
   }
 
-  /** Adds a figure that is another one less what the same figure was without any relay in that round. */
+  /**
+   * Adds a figure that is another one less its median without any relay. Not less that of the same round: where the
+   * direct figure has two modes, as a large prompt through loopback's buffers has, the difference would have them twice.
+   */
   deriveAdded(scenario: string, figure: string, added: string): void {
     const of = this.series.filter((series) => series.scenario === scenario && series.figure === figure)
     const direct = of.find((series) => series.contestant === 'direct')
     if (direct === undefined) return
-    for (const series of of) {
-      if (series === direct) continue
-      series.values.forEach((value, round) => {
-        this.add(
-          scenario,
-          added,
-          series.unit,
-          series.contestant,
-          value - (direct.values[round] ?? Number.NaN),
-        )
-      })
+    const without = median(direct.values)
+    for (const { unit, contestant, values } of of) {
+      if (contestant === 'direct') continue
+      for (const value of values) this.add(scenario, added, unit, contestant, value - without)
     }
   }
 }

@@ -8,13 +8,20 @@ import { Exchange } from './exchange.js'
 import { answerPreflight } from './http/cors.js'
 import { ERRORS, type ErrorCode } from './http/errors.js'
 import { declaredLength, headerValue, requestHeaders } from './http/headers.js'
-import { peek, spliceModel } from './http/peek.js'
+import { spliceModel } from './http/peek.js'
 import { readTarget } from './http/target.js'
 import { LiveExchanges } from './live.js'
 import { BoundCounters } from './ops/counters.js'
 import type { Log } from './ops/log.js'
 import { answerError, answerJson } from './relay/answer.js'
-import { type BodyLimits, type BodyOwner, BodyReader, type BodyRefusal, ByteBudget } from './relay/body.js'
+import {
+  type BodyLimits,
+  type BodyOwner,
+  type BodyRefusal,
+  ByteBudget,
+  RequestBody,
+  type Upload,
+} from './relay/body.js'
 import { Relay, type RelayOwner } from './relay/relay.js'
 import { Tunnel } from './relay/tunnel.js'
 import { describeModels } from './routing/models.js'
@@ -172,9 +179,9 @@ export class Gateway implements RelayOwner, BodyOwner {
       x.awaitsContinue = false
       res.writeContinue()
     }
-    const reader = new BodyReader(x, length, this, this.bodyLimits, this.budget)
-    x.stage = reader
-    reader.start()
+    const body = new RequestBody(x, length, this, this.bodyLimits, this.budget)
+    x.stage = body
+    body.start()
   }
 
   private beginUpgrade(x: Exchange, socket: Socket, head: Buffer): void {
@@ -217,7 +224,7 @@ export class Gateway implements RelayOwner, BodyOwner {
     return true
   }
 
-  onBody(x: Exchange, body: Buffer): void {
+  onBody(x: Exchange, body: RequestBody): void {
     try {
       this.route(x, body)
     } catch (error) {
@@ -269,15 +276,9 @@ export class Gateway implements RelayOwner, BodyOwner {
     return refusal === null
   }
 
-  /** @param body null if the request has none */
-  private route(x: Exchange, body: Buffer | null): void {
+  /** @param body null if the request has none; one that is not whole may be left until it is */
+  private route(x: Exchange, body: RequestBody | null): void {
     x.phase = 'route'
-    x.bytesIn = body?.length ?? 0
-    const found = body === null ? null : peek(body)
-    if (found !== null) {
-      x.model = found.model
-      x.stream = found.stream
-    }
     if (x.path.startsWith('/models') && (x.method === 'GET' || x.method === 'HEAD')) {
       const models = describeModels(this.router.aliases, x.path)
       if (models !== null) {
@@ -287,7 +288,8 @@ export class Gateway implements RelayOwner, BodyOwner {
     }
     const choice = this.router.choose(x.path, x.model)
     if (choice === null) {
-      this.refuse(x, 'no_route')
+      if (body === null || body.whole) this.refuse(x, 'no_route')
+      else x.phase = 'read'
       return
     }
     const { upstream } = choice
@@ -304,15 +306,16 @@ export class Gateway implements RelayOwner, BodyOwner {
       timeouts: this.config.timeouts,
       crossOrigin: headerValue(raw, 'origin') !== undefined,
     })
-    x.stage = relay
+    let sent: Buffer | Upload | null = null
+    if (body === null) x.stage = relay
+    else {
+      const pieces = choice.model === null ? body.pieces : spliceModel(body.pieces, body.found, choice.model)
+      if (!body.whole)
+        headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
+      sent = body.send(pieces, relay)
+    }
     upstream.dispatch(
-      {
-        method: x.method as 'GET',
-        path: upstream.basePath + x.path + x.query,
-        headers,
-        body:
-          found === null || choice.model === null ? body : spliceModel(body ?? EMPTY, found, choice.model),
-      },
+      { method: x.method, path: upstream.basePath + x.path + x.query, headers, body: sent },
       relay,
     )
   }
@@ -357,7 +360,11 @@ export class Gateway implements RelayOwner, BodyOwner {
   }
 }
 
-const EMPTY = Buffer.alloc(0)
+function sizeOf(pieces: readonly Buffer[]): number {
+  let bytes = 0
+  for (const piece of pieces) bytes += piece.length
+  return bytes
+}
 
 /** Node would answer by itself, in no API's format and without a line in the log; doubled ones it lets through. */
 function hasOneHost(req: IncomingMessage): boolean {

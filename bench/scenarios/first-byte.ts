@@ -49,7 +49,12 @@ export const PROMPTS: Scenario = {
     const streams = sized(mode, { whole: 80, quick: 30, smoke: 5 })
     for (const { label, words, promptBytes } of SIZES) {
       const ask = { target: running, plan: SHORT_STREAM, promptBytes, streams }
+      const before = await running.child.read()
       const { firstByteUs } = await driver.run('sequential', ask)
+      if (running.name !== 'direct' && label === '1m') {
+        const after = await running.child.read()
+        record.addUse('prompts', `cpu_per_request_${label}`, running.name, before, after, streams)
+      }
       record.add('prompts', `first_byte_${label}_p50`, 'us', running.name, median(firstByteUs))
       record.spread('prompts', `first byte, ${words} prompt`, running.name, firstByteUs)
     }

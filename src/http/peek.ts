@@ -17,6 +17,7 @@ export interface Peek {
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COMMA = 0x2c
+const COLON = 0x3a
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 const OPEN_BRACKET = 0x5b
@@ -26,52 +27,245 @@ const SPACE = 0x20
 /** Longest key and value looked into; no client writes `model` with more bytes than this, escapes and all. */
 const LONGEST = 1024
 
-/** One pass over the body. O(n), with strings, which are most of a prompt, skipped by memchr. */
-export function peek(body: Buffer): Peek {
-  const found: Peek = { model: null, modelStart: -1, modelEnd: -1, stream: null }
-  const length = body.length
-  let i = skipSpace(body, 0)
-  if (body[i] !== OPEN_BRACE) return found
-  i++
-  while (i < length) {
-    i = skipSpace(body, i)
-    if (body[i] !== QUOTE) return found
-    const keyStart = i
-    i = stringEnd(body, i)
-    if (i === -1) return found
-    const key = keyAt(body, keyStart, i)
-    i = skipSpace(body, i)
-    // The colon.
-    i = skipSpace(body, i + 1)
-    const valueStart = i
-    i = valueEnd(body, i)
-    if (i === -1) return found
-    if (key === 'model') {
-      const text = body[valueStart] === QUOTE ? decode(body, valueStart, i) : null
-      found.model = text
-      found.modelStart = text === null ? -1 : valueStart
-      found.modelEnd = text === null ? -1 : i
-    } else if (key === 'stream') {
-      found.stream = literalAt(body, valueStart, i)
-    }
-    i = skipSpace(body, i)
-    if (body[i] !== COMMA) return found
-    i++
+const NOTHING = Buffer.alloc(0)
+
+/** What the next byte belongs to. */
+const BEFORE_OBJECT = 0
+const BEFORE_KEY = 1
+const IN_KEY = 2
+const AT_COLON = 3
+const BEFORE_VALUE = 4
+const IN_STRING = 5
+const IN_LITERAL = 6
+const IN_NESTED = 7
+const IN_NESTED_STRING = 8
+const AFTER_VALUE = 9
+const OVER = 10
+
+/**
+ * Looks at a body while it comes, piece by piece, however it is cut. O(n) over all pieces, with strings, which are most
+ * of a prompt, skipped by memchr; what it keeps of a piece is at most a key or value that goes on in the next.
+ */
+export class Peeker {
+  readonly found: Peek
+  private state: number
+  /** Objects and arrays that are open within the value. */
+  private depth: number
+  /** The last piece ended with a backslash that escapes what comes next. */
+  private escaped: boolean
+  /** Where the piece stands in the body. */
+  private base: number
+  /** Where the key or value that is being read began in the body, and its bytes that were in earlier pieces. */
+  private start: number
+  private carried: Buffer
+  private key: 'model' | 'stream' | null
+
+  constructor() {
+    this.found = { model: null, modelStart: -1, modelEnd: -1, stream: null }
+    this.state = BEFORE_OBJECT
+    this.depth = 0
+    this.escaped = false
+    this.base = 0
+    this.start = 0
+    this.carried = NOTHING
+    this.key = null
   }
-  return found
+
+  push(piece: Buffer): void {
+    const { length } = piece
+    let i = 0
+    while (i < length) {
+      switch (this.state) {
+        case BEFORE_OBJECT:
+          i = skipSpace(piece, i)
+          if (i < length) this.state = piece[i++] === OPEN_BRACE ? BEFORE_KEY : OVER
+          break
+        case BEFORE_KEY:
+          i = skipSpace(piece, i)
+          if (i === length) break
+          this.state = piece[i] === QUOTE ? IN_KEY : OVER
+          this.start = this.base + i++
+          break
+        case IN_KEY: {
+          const end = this.stringEnd(piece, i)
+          if (end !== -1) {
+            this.key = keyOf(this.token(piece, end))
+            this.state = AT_COLON
+          }
+          i = end === -1 ? length : end
+          break
+        }
+        case AT_COLON:
+          i = skipSpace(piece, i)
+          if (i < length) this.state = piece[i++] === COLON ? BEFORE_VALUE : OVER
+          break
+        case BEFORE_VALUE:
+          i = skipSpace(piece, i)
+          if (i === length) break
+          this.start = this.base + i
+          if (piece[i] === QUOTE) this.state = IN_STRING
+          else if (piece[i] === OPEN_BRACE || piece[i] === OPEN_BRACKET) this.state = IN_NESTED
+          else {
+            this.state = IN_LITERAL
+            break
+          }
+          this.depth = 1
+          i++
+          break
+        case IN_STRING: {
+          const end = this.stringEnd(piece, i)
+          if (end !== -1) this.take(piece, end)
+          i = end === -1 ? length : end
+          break
+        }
+        case IN_LITERAL: {
+          const end = literalEnd(piece, i)
+          if (end !== -1) this.take(piece, end)
+          i = end === -1 ? length : end
+          break
+        }
+        case IN_NESTED:
+          i = this.nested(piece, i)
+          break
+        case IN_NESTED_STRING: {
+          const end = this.stringEnd(piece, i)
+          if (end !== -1) this.state = IN_NESTED
+          i = end === -1 ? length : end
+          break
+        }
+        case AFTER_VALUE:
+          i = skipSpace(piece, i)
+          if (i < length) this.state = piece[i++] === COMMA ? BEFORE_KEY : OVER
+          break
+        default:
+          i = length
+      }
+    }
+    if (
+      this.state === IN_KEY ||
+      ((this.state === IN_STRING || this.state === IN_LITERAL) && this.key !== null)
+    ) {
+      this.carry(piece)
+    }
+    this.base += length
+  }
+
+  /** A value has ended. */
+  private take(piece: Buffer, end: number): void {
+    this.state = AFTER_VALUE
+    if (this.key === null) return
+    const token = this.token(piece, end)
+    if (this.key === 'stream') {
+      this.found.stream = literalOf(token)
+      return
+    }
+    const model = token[0] === QUOTE ? decode(token) : null
+    this.found.model = model
+    this.found.modelStart = model === null ? -1 : this.start
+    this.found.modelEnd = model === null ? -1 : this.base + end
+  }
+
+  /** Goes through nested values until the outermost ends; strings are skipped as wholes. */
+  private nested(piece: Buffer, from: number): number {
+    let { depth } = this
+    for (let i = from; i < piece.length; i++) {
+      const byte = piece[i]
+      if (byte === QUOTE) {
+        const end = this.stringEnd(piece, i + 1)
+        if (end === -1) {
+          this.state = IN_NESTED_STRING
+          break
+        }
+        i = end - 1
+      } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+        depth++
+      } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+        depth--
+        if (depth === 0) {
+          this.start = this.base + i
+          this.take(piece, i + 1)
+          return i + 1
+        }
+      }
+    }
+    this.depth = depth
+    return piece.length
+  }
+
+  /** Index after the closing quote of the string that goes on at `from`; -1 if it does not close in this piece. */
+  private stringEnd(piece: Buffer, from: number): number {
+    let i = from
+    if (this.escaped) {
+      this.escaped = false
+      i++
+    }
+    // Keys and short values end within a few bytes, less than what a call into memchr costs.
+    const near = Math.min(i + 24, piece.length)
+    for (; i < near; i++) {
+      const byte = piece[i]
+      if (byte === QUOTE) return i + 1
+      if (byte === BACKSLASH) i++
+    }
+    // An escape may have stepped over the end of the near part: i is then where the next character begins.
+    for (;;) {
+      const quote = piece.indexOf(QUOTE, i)
+      const end = quote === -1 ? piece.length : quote
+      let slash = end - 1
+      while (slash >= i && piece[slash] === BACKSLASH) slash--
+      const even = ((end - 1 - slash) & 1) === 0
+      if (quote === -1) {
+        this.escaped = i > piece.length || !even
+        return -1
+      }
+      if (even) return quote + 1
+      i = quote + 1
+    }
+  }
+
+  /** The bytes of the key or value that ends here; of one that is absurdly long, none. */
+  private token(piece: Buffer, end: number): Buffer {
+    const length = this.base + end - this.start
+    if (length > LONGEST) return NOTHING
+    if (this.start >= this.base) return piece.subarray(this.start - this.base, end)
+    const token = Buffer.concat([this.carried, piece.subarray(0, end)])
+    this.carried = NOTHING
+    return token
+  }
+
+  private carry(piece: Buffer): void {
+    const { length } = piece
+    if (this.base + length - this.start > LONGEST) this.carried = NOTHING
+    else if (this.start >= this.base) this.carried = Buffer.from(piece.subarray(this.start - this.base))
+    else this.carried = Buffer.concat([this.carried, piece])
+  }
+}
+
+/** All at once, of a body that is whole. */
+export function peek(body: Buffer): Peek {
+  const peeker = new Peeker()
+  peeker.push(body)
+  return peeker.found
 }
 
 /**
  * The body with another model name in place of its own; every other byte stays as it was, so that the upstream's
- * prompt cache still knows the prompt. The body itself is not changed.
+ * prompt cache still knows the prompt. The body itself is neither changed nor copied.
+ * @param pieces at least up to `at.modelEnd`
  */
-export function spliceModel(body: Buffer, at: Peek, model: string): Buffer {
-  if (at.modelStart === -1) return body
-  return Buffer.concat([
-    body.subarray(0, at.modelStart),
-    Buffer.from(JSON.stringify(model)),
-    body.subarray(at.modelEnd),
-  ])
+export function spliceModel(pieces: readonly Buffer[], at: Peek, model: string): Buffer[] {
+  const { modelStart, modelEnd } = at
+  if (modelStart === -1) return [...pieces]
+  const spliced: Buffer[] = []
+  let base = 0
+  for (const piece of pieces) {
+    const end = base + piece.length
+    if (base < modelStart) spliced.push(piece.subarray(0, Math.min(piece.length, modelStart - base)))
+    // In the piece in which its first byte was.
+    if (base <= modelStart && modelStart < end) spliced.push(Buffer.from(JSON.stringify(model)))
+    if (end > modelEnd) spliced.push(piece.subarray(Math.max(0, modelEnd - base)))
+    base = end
+  }
+  return spliced
 }
 
 function skipSpace(body: Buffer, from: number): number {
@@ -81,32 +275,8 @@ function skipSpace(body: Buffer, from: number): number {
   return i
 }
 
-/** Index after the closing quote of the string that opens at `open`; -1 if it does not close. */
-function stringEnd(body: Buffer, open: number): number {
-  let i = open + 1
-  // Keys and short values end within a few bytes, less than what a call into memchr costs.
-  const near = Math.min(i + 24, body.length)
-  for (; i < near; i++) {
-    const byte = body[i]
-    if (byte === QUOTE) return i + 1
-    if (byte === BACKSLASH) i++
-  }
-  // An escape may have stepped over the end of the near part: i is then where the next character begins.
-  for (;;) {
-    const quote = body.indexOf(QUOTE, i)
-    if (quote === -1) return -1
-    let slash = quote - 1
-    while (slash >= i && body[slash] === BACKSLASH) slash--
-    if (((quote - 1 - slash) & 1) === 0) return quote + 1
-    i = quote + 1
-  }
-}
-
-/** Index after the value that begins at `from`; -1 if the body ends first. */
-function valueEnd(body: Buffer, from: number): number {
-  const first = body[from]
-  if (first === QUOTE) return stringEnd(body, from)
-  if (first === OPEN_BRACE || first === OPEN_BRACKET) return nestedEnd(body, from)
+/** Index after the literal that goes on at `from`; -1 if the piece ends first. */
+function literalEnd(body: Buffer, from: number): number {
   for (let i = from; i < body.length; i++) {
     const byte = body[i] as number
     if (byte === COMMA || byte === CLOSE_BRACE || byte <= SPACE) return i
@@ -114,42 +284,21 @@ function valueEnd(body: Buffer, from: number): number {
   return -1
 }
 
-function nestedEnd(body: Buffer, from: number): number {
-  let depth = 0
-  for (let i = from; i < body.length; i++) {
-    const byte = body[i]
-    if (byte === QUOTE) {
-      i = stringEnd(body, i) - 1
-      if (i < 0) return -1
-    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-      depth++
-    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-      depth--
-      if (depth === 0) return i + 1
-    }
-  }
-  return -1
-}
-
-/** `model` or `stream` if that is what the key says, else null; other keys are not decoded. */
-function keyAt(body: Buffer, start: number, end: number): 'model' | 'stream' | null {
-  const length = end - start - 2
-  if (length === 5 && body[start + 1] === 0x6d)
-    return body.toString('latin1', start + 1, end - 1) === 'model' ? 'model' : null
-  if (length === 6 && body[start + 1] === 0x73) {
-    return body.toString('latin1', start + 1, end - 1) === 'stream' ? 'stream' : null
-  }
+/** `model` or `stream` if that is what the key says, quotes included, else null; other keys are not decoded. */
+function keyOf(token: Buffer): 'model' | 'stream' | null {
+  const length = token.length - 2
+  if (length === 5 && token[1] === 0x6d) return token.toString('latin1', 1, 6) === 'model' ? 'model' : null
+  if (length === 6 && token[1] === 0x73) return token.toString('latin1', 1, 7) === 'stream' ? 'stream' : null
   // Neither word can be written in more than 36 bytes, each letter as \u00XX.
-  if (length < 7 || length > 36 || !body.subarray(start, end).includes(BACKSLASH)) return null
-  const key = decode(body, start, end)
+  if (length < 7 || length > 36 || !token.includes(BACKSLASH)) return null
+  const key = decode(token)
   return key === 'model' || key === 'stream' ? key : null
 }
 
-/** The text of a JSON string at `start` to `end`, quotes included; null if it is not one, or absurdly long. */
-function decode(body: Buffer, start: number, end: number): string | null {
-  if (end - start > LONGEST) return null
+/** The text of a JSON string, quotes included; null if it is not one. */
+function decode(token: Buffer): string | null {
   try {
-    const text: unknown = JSON.parse(body.toString('utf8', start, end))
+    const text: unknown = JSON.parse(token.toString('utf8'))
     return typeof text === 'string' ? text : null
   } catch {
     // Not JSON (a raw control character, a bad escape): the upstream will say so.
@@ -157,9 +306,8 @@ function decode(body: Buffer, start: number, end: number): string | null {
   }
 }
 
-function literalAt(body: Buffer, start: number, end: number): boolean | null {
-  const length = end - start
-  if (length === 4 && body.toString('latin1', start, end) === 'true') return true
-  if (length === 5 && body.toString('latin1', start, end) === 'false') return false
+function literalOf(token: Buffer): boolean | null {
+  if (token.length === 4 && token.toString('latin1') === 'true') return true
+  if (token.length === 5 && token.toString('latin1') === 'false') return false
   return null
 }

@@ -1,4 +1,5 @@
 import type { Exchange, Stage } from '../exchange.js'
+import { type Peek, Peeker } from '../http/peek.js'
 
 /** Bytes held for all clients together. Taken before they are held, given back when their exchange is over. */
 export class ByteBudget {
@@ -24,9 +25,14 @@ export class ByteBudget {
 
 export type BodyRefusal = 'body_too_large' | 'relay_busy' | 'request_timeout'
 
-/** Who waits for a body. Exactly one of the two is called, once, unless the client leaves before. */
+/** Who waits for a body. */
 export interface BodyOwner {
-  onBody(x: Exchange, body: Buffer): void
+  /**
+   * The body can be sent on: it is whole, or has named its model while it comes. If it was not whole and nothing was
+   * begun with it, or it named another model later, this is called again when it is.
+   */
+  onBody(x: Exchange, body: RequestBody): void
+  /** At most once, and no call follows. */
   onBodyRefused(x: Exchange, reason: BodyRefusal): void
 }
 
@@ -35,34 +41,61 @@ export interface BodyLimits {
   readonly requestMs: number
 }
 
+/** What sends a body on that is still coming. */
+export interface Attempt extends Stage {
+  /** Ends it, without a word to the client or to the owner. */
+  abandon(): void
+}
+
 /**
- * Reads a request body into one buffer. With a declared length the buffer is made once and each piece copied to
- * its place as it comes, so that nothing is left to do when the last byte is there; the operating system gives
- * the pages only as they are filled. A body that came in one piece is not copied at all.
+ * A request body on its way in. Its pieces are kept as the socket gave them, for another attempt, and are not joined.
+ *
+ * One that comes in several pieces is sent on from the one that names the model, so that the upstream has most of it
+ * when the last byte is here. That is a guess: JSON lets a key come twice, and the last one counts. Where it proves
+ * wrong, the attempt is given up, and as the upstream does not have the whole of the request, it has done nothing.
  */
-export class BodyReader implements Stage {
+export class RequestBody implements Stage {
+  readonly pieces: Buffer[]
+  /** All of it is here. */
+  whole: boolean
   private readonly x: Exchange
   private readonly owner: BodyOwner
   private readonly limits: BodyLimits
   private readonly budget: ByteBudget
-  /** -1 when the body is chunked. */
+  /** -1 when the body is chunked: it is not sent before its length is known, as some upstreams want to be told. */
   private readonly declared: number
-  /** Where pieces are put when the length was declared and the body did not come in one. */
-  private whole: Buffer | null
-  private pieces: Buffer[]
+  private readonly peeker: Peeker
   private received: number
   private over: boolean
+  private upload: Upload | null
+  private attempt: Attempt | null
+  /** Where the model stood when it was first offered to the owner; -1 before. */
+  private offeredAt: number
 
   constructor(x: Exchange, declared: number, owner: BodyOwner, limits: BodyLimits, budget: ByteBudget) {
+    this.pieces = []
+    this.whole = false
     this.x = x
     this.owner = owner
     this.limits = limits
     this.budget = budget
     this.declared = declared
-    this.whole = null
-    this.pieces = []
+    this.peeker = new Peeker()
     this.received = 0
     this.over = false
+    this.upload = null
+    this.attempt = null
+    this.offeredAt = -1
+  }
+
+  /** What it has said of itself so far. */
+  get found(): Peek {
+    return this.peeker.found
+  }
+
+  /** Bytes that it has when it is whole; known whenever the owner is called. */
+  get length(): number {
+    return this.declared === -1 ? this.received : this.declared
   }
 
   start(): void {
@@ -75,60 +108,151 @@ export class BodyReader implements Stage {
     req.on('end', () => this.onEnd())
   }
 
+  /**
+   * In the form in which undici sends it. What is still to come follows as long as it names no other model.
+   * @param pieces what there is of it, changed or not
+   */
+  send(pieces: readonly Buffer[], attempt: Attempt): Buffer | Upload {
+    if (!this.whole) {
+      this.attempt = attempt
+      this.upload = new Upload(pieces)
+      return this.upload
+    }
+    this.x.stage = attempt
+    return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
+  }
+
   onClose(): void {
-    this.stop()
+    this.over = true
+    this.attempt?.onClose()
+    this.upload?.end()
   }
 
   onTick(now: number): void {
-    if (now - this.x.startedAt > this.limits.requestMs) this.refuse('request_timeout')
+    // An upstream may answer before it has heard all; a client that goes on talking does not change that.
+    if (this.x.phase === 'relay') this.attempt?.onTick(now)
+    else if (now - this.x.startedAt > this.limits.requestMs) this.refuse('request_timeout')
   }
 
   private onPiece(piece: Buffer): void {
-    if (this.over) return
-    const offset = this.received
+    const { x } = this
+    if (this.over || x.stage !== this) return
     this.received += piece.length
+    x.bytesIn = this.received
+    if (this.received > this.limits.bodyBytes) {
+      this.refuse('body_too_large')
+      return
+    }
     // Counted as it comes and not as it was declared: a slow upload keeps no room from others.
-    if (!this.hold(piece.length)) return
-    if (this.declared === -1) {
-      if (this.received > this.limits.bodyBytes) this.refuse('body_too_large')
-      else this.pieces.push(piece)
+    if (!this.budget.take(piece.length)) {
+      this.refuse('relay_busy')
       return
     }
-    if (offset === 0 && piece.length === this.declared) {
-      this.pieces.push(piece)
+    x.heldBytes += piece.length
+    this.pieces.push(piece)
+    this.peeker.push(piece)
+    x.model = this.found.model
+    x.stream = this.found.stream
+    if (this.attempt !== null) this.goOn(piece, this.attempt)
+    else if (this.declared > this.received && this.offeredAt === -1 && this.found.modelStart !== -1) {
+      this.offeredAt = this.found.modelStart
+      this.owner.onBody(x, this)
+    }
+  }
+
+  private goOn(piece: Buffer, attempt: Attempt): void {
+    if (this.found.modelStart === this.offeredAt) {
+      this.upload?.push(piece)
       return
     }
-    // allocUnsafeSlow: not from the shared pool, and not zeroed; only bytes that were received are ever read.
-    this.whole ??= Buffer.allocUnsafeSlow(this.declared)
-    piece.copy(this.whole, offset)
+    // An answer that has begun to go to the client cannot be taken back.
+    if (this.x.phase === 'relay') return
+    this.attempt = null
+    attempt.abandon()
+    this.upload?.end()
   }
 
   private onEnd(): void {
-    if (this.over) return
+    const { x } = this
+    if (this.over || x.stage !== this) return
     this.over = true
-    const only = this.pieces.length === 1 ? this.pieces[0] : undefined
-    this.owner.onBody(this.x, this.whole ?? only ?? Buffer.concat(this.pieces))
-  }
-
-  private hold(bytes: number): boolean {
-    if (!this.budget.take(bytes)) {
-      this.refuse('relay_busy')
-      return false
+    this.whole = true
+    if (this.attempt === null) {
+      this.owner.onBody(x, this)
+      return
     }
-    this.x.heldBytes += bytes
-    return true
+    x.stage = this.attempt
+    // The clock for the answer runs from here.
+    x.attemptAt = performance.now()
+    this.upload?.end()
   }
 
+  /** No more calls to the owner but this one; what still comes is thrown away. */
   private refuse(reason: BodyRefusal): void {
     if (this.over) return
-    this.stop()
+    this.over = true
     this.owner.onBodyRefused(this.x, reason)
+    this.attempt?.abandon()
+    this.upload?.end()
+    this.pieces.length = 0
+  }
+}
+
+/**
+ * A body for undici to write while it comes. What comes in one turn of the event loop is written at its end: a client that
+ * is faster than the relay costs fewer writes, and an upstream on the same machine is not woken for each piece.
+ */
+export class Upload implements AsyncIterableIterator<Buffer> {
+  private readonly queue: Buffer[]
+  private ended: boolean
+  private gathering: boolean
+  private wake: ((result: IteratorResult<Buffer>) => void) | null
+
+  constructor(pieces: readonly Buffer[]) {
+    this.queue = [...pieces]
+    this.ended = false
+    this.gathering = false
+    this.wake = null
   }
 
-  /** No more calls to the owner; what still comes is thrown away. */
-  private stop(): void {
-    this.over = true
-    this.whole = null
-    this.pieces = []
+  push(piece: Buffer): void {
+    this.queue.push(piece)
+    if (this.gathering || this.wake === null) return
+    this.gathering = true
+    setImmediate(pour, this)
   }
+
+  /** Whole, or given up: undici knows which by the length that it was told. */
+  end(): void {
+    this.ended = true
+    this.pour()
+  }
+
+  pour(): void {
+    const { wake } = this
+    this.gathering = false
+    if (wake === null || (this.queue.length === 0 && !this.ended)) return
+    this.wake = null
+    wake(this.take())
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  next(): Promise<IteratorResult<Buffer>> {
+    if (this.queue.length > 0 || this.ended) return Promise.resolve(this.take())
+    return new Promise((resolve) => {
+      this.wake = resolve
+    })
+  }
+
+  private take(): IteratorResult<Buffer> {
+    const value = this.queue.shift()
+    return value === undefined ? { value, done: true } : { value, done: false }
+  }
+}
+
+function pour(upload: Upload): void {
+  upload.pour()
 }

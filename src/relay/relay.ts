@@ -1,9 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.js'
-import type { Exchange, Stage } from '../exchange.js'
+import type { Exchange } from '../exchange.js'
 import type { ErrorCode } from '../http/errors.js'
 import { type ResponseFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
+import type { Attempt } from './body.js'
 import { type AttemptPhase, failureCode, systemCode } from './failure.js'
 import { Tail } from './tail.js'
 
@@ -38,7 +39,7 @@ const TOO_SLOW = new Error('a limit of the relay was reached')
  * All calls are synchronous. Once `over`, nothing more is done to the client: undici may still call (an abort ends
  * in `onResponseError`, synchronously), and a client may still close.
  */
-export class Relay implements Dispatcher.DispatchHandler, Stage {
+export class Relay implements Dispatcher.DispatchHandler, Attempt {
   private readonly x: Exchange
   private readonly res: ServerResponse
   private readonly owner: RelayOwner
@@ -185,6 +186,11 @@ export class Relay implements Dispatcher.DispatchHandler, Stage {
       return
     }
     this.x.conclude('client_gone')
+    this.controller?.abort(CLIENT_GONE)
+  }
+
+  abandon(): void {
+    this.over = true
     this.controller?.abort(CLIENT_GONE)
   }
 

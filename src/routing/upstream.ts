@@ -5,6 +5,14 @@ import { makeConnector } from './connector.js'
 /** Sent to Anthropic's own endpoints when the client did not say (API reference, Versioning): it is required there. */
 const ANTHROPIC_VERSION = '2023-06-01'
 
+export interface UpstreamRequest {
+  readonly method: string
+  readonly path: string
+  /** Name, value, name, value; with `content-length` if the body is none that has a length of its own. */
+  readonly headers: string[]
+  readonly body: Buffer | AsyncIterable<Buffer> | null
+}
+
 /**
  * One API and the connections to it.
  *
@@ -67,8 +75,9 @@ export class Upstream {
     return ['anthropic-version', ANTHROPIC_VERSION]
   }
 
-  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
-    this.pool.dispatch(options, handler)
+  dispatch(request: UpstreamRequest, handler: Dispatcher.DispatchHandler): void {
+    // undici takes iterables as bodies (docs, Dispatcher.dispatch); its types leave them out.
+    this.pool.dispatch(request as Dispatcher.DispatchOptions, handler)
   }
 
   /** Where the upstream stands, for a WebSocket tunnel, which has its own connection. */

@@ -625,13 +625,7 @@ test('it is ready when its code is warm, even if an upstream keeps silent', asyn
   }
   assert.is(await ready(), 'starting')
   assert.is((await fetch(`${thinwire.url}/v1/models`)).status, 401)
-  let said = ''
-  await until(() => {
-    void ready().then((status) => {
-      said = status
-    })
-    return said === 'ready'
-  }, 'the relay to be ready')
+  while ((await ready()) !== 'ready') await wait(20)
   // Of its warming up, the upstream has seen the one connection.
   assert.equal(
     upstream.requests.map(({ method }) => method),

@@ -131,6 +131,7 @@ export class ScriptedUpstream {
   readonly sockets = new Set<Socket>()
   connections = 0
   private readonly server: Server
+  private readonly incoming = new Set<Incoming>()
   private readonly script: Script
   private failure: unknown = null
   private paused = false
@@ -157,6 +158,11 @@ export class ScriptedUpstream {
 
   get openSockets(): number {
     return this.sockets.size
+  }
+
+  /** What has come of requests that are not whole yet. */
+  get arriving(): Buffer {
+    return Buffer.concat([...this.incoming].map((incoming) => incoming.rest()))
   }
 
   /** The n-th request, from 0, when it has come. */
@@ -196,9 +202,13 @@ export class ScriptedUpstream {
     socket.setMaxListeners(0)
     // The relay aborts by closing; what a script still writes then fails, as it should.
     const watch = new EndingWatch(socket)
-    socket.on('close', () => this.sockets.delete(socket))
-    socket.on('end', () => socket.end())
     const incoming = new Incoming()
+    this.incoming.add(incoming)
+    socket.on('close', () => {
+      this.sockets.delete(socket)
+      this.incoming.delete(incoming)
+    })
+    socket.on('end', () => socket.end())
     let busy = false
     const fail = (error: unknown): void => {
       this.failure ??= error
@@ -212,6 +222,7 @@ export class ScriptedUpstream {
       if (received.header('upgrade') !== undefined) {
         socket.removeListener('data', onData)
         const tunnelled = incoming.rest()
+        this.incoming.delete(incoming)
         if (tunnelled.length > 0) socket.unshift(tunnelled)
       }
       busy = true
@@ -280,10 +291,7 @@ class Incoming {
   }
 
   rest(): Buffer {
-    const rest = Buffer.concat(this.pieces)
-    this.pieces = []
-    this.size = 0
-    return rest
+    return Buffer.concat(this.pieces)
   }
 }
 
