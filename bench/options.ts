@@ -16,7 +16,7 @@ export interface Options {
 export const HELP = `npm run bench -- [options]
 
 Measures Thinwire beside its baselines in interleaved rounds, holds the ratios
-against bench/budgets.json, and writes results.json.
+against bench/budgets.json, and writes results.json and report.html.
 
   --quick           less of everything, within two minutes
   --only NAME       one scenario; may be given several times

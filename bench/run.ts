@@ -8,6 +8,7 @@ import { runMicro } from './micro/run.js'
 import { HELP, type Options, readOptions } from './options.js'
 import { profileFlags, topFunctions } from './profile.js'
 import { Recorder } from './recorder.js'
+import { report } from './report.js'
 import type { Results } from './results.js'
 import { type Scenario, sized } from './scenario.js'
 import { SCENARIOS } from './scenarios.js'
@@ -115,6 +116,7 @@ async function holdBudgets(
   }
   mkdirSync(out, { recursive: true })
   writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, null, 1)}\n`)
+  writeFileSync(join(out, 'report.html'), report(results))
 
   for (const line of figureTable(results)) say(line)
   say('')
@@ -122,6 +124,7 @@ async function holdBudgets(
   say('')
   const broken = breaches(results.verdicts)
   for (const line of broken) say(line)
+  say(`${join(out, 'report.html')} has the plots, ${join(out, 'results.json')} all figures`)
   return broken.length > 0 && mode !== 'smoke' ? BROKEN : HELD
 }
 

@@ -23,6 +23,7 @@ const ADDED = [
   ['first_byte', 'first_byte_p99', 'first_byte_added_p99'],
   ['prompts', 'first_byte_100k_p50', 'first_byte_100k_added_p50'],
   ['prompts', 'first_byte_1m_p50', 'first_byte_1m_added_p50'],
+  ['prompts', 'first_byte_1m_paced_p50', 'first_byte_1m_paced_added_p50'],
 ] as const
 
 /**
@@ -95,7 +96,7 @@ async function warmUp(
   onProgress: (text: string) => void,
 ): Promise<void> {
   onProgress('warming up')
-  const seconds = sized(stage.mode, { whole: 2, quick: 0.8, smoke: 0.2 })
+  const seconds = sized(stage.mode, { whole: 2, quick: 0.6, smoke: 0.2 })
   for (const { running } of taking) {
     const ask = { target: running, promptBytes: 2_000 }
     const streamed = { json: 0, chunks: Math.ceil(seconds * 100), every: 5, bytes: 200 }

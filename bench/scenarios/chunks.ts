@@ -15,7 +15,7 @@ export const CHUNKS: Scenario = {
   rounds: EVERY_ROUND,
   async measure(stage, running) {
     const { record, mode } = stage
-    const seconds = sized(mode, { whole: 3, quick: 1.2, smoke: 0.5 })
+    const seconds = sized(mode, { whole: 3, quick: 1, smoke: 0.5 })
     const { delayUs, readings } = await runPaced(stage, running, {
       streams: sized(mode, { whole: 100, quick: 100, smoke: 20 }),
       seconds,

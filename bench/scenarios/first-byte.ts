@@ -14,7 +14,7 @@ export const FIRST_BYTE: Scenario = {
   fresh: false,
   rounds: EVERY_ROUND,
   async measure({ driver, record, mode }, running) {
-    const ask = { target: running, promptBytes: 2_000 }
+    const ask = { target: running, promptBytes: 2_000, pace: null }
     const { firstByteUs } = await driver.run('sequential', {
       ...ask,
       plan: SHORT_STREAM,
@@ -38,6 +38,9 @@ const SIZES = [
   { label: '1m', words: '1 MiB', promptBytes: 1_048_576 },
 ]
 
+/** 250 Mbit/s: a prompt then takes longer to come than to pass on. */
+const NETWORK = { bytes: 65_536, every: 2 }
+
 /** The same with large prompts: what a relay loses that waits for the whole of a body before it sends any. */
 export const PROMPTS: Scenario = {
   name: 'prompts',
@@ -48,7 +51,7 @@ export const PROMPTS: Scenario = {
   async measure({ driver, record, mode }, running) {
     const streams = sized(mode, { whole: 80, quick: 30, smoke: 5 })
     for (const { label, words, promptBytes } of SIZES) {
-      const ask = { target: running, plan: SHORT_STREAM, promptBytes, streams }
+      const ask = { target: running, plan: SHORT_STREAM, promptBytes, streams, pace: null }
       const before = await running.child.read()
       const { firstByteUs } = await driver.run('sequential', ask)
       if (running.name !== 'direct' && label === '1m') {
@@ -58,5 +61,14 @@ export const PROMPTS: Scenario = {
       record.add('prompts', `first_byte_${label}_p50`, 'us', running.name, median(firstByteUs))
       record.spread('prompts', `first byte, ${words} prompt`, running.name, firstByteUs)
     }
+    const { firstByteUs } = await driver.run('sequential', {
+      target: running,
+      plan: SHORT_STREAM,
+      promptBytes: 1_048_576,
+      streams: sized(mode, { whole: 30, quick: 8, smoke: 2 }),
+      pace: NETWORK,
+    })
+    record.add('prompts', 'first_byte_1m_paced_p50', 'us', running.name, median(firstByteUs))
+    record.spread('prompts', 'first byte, 1 MiB prompt at 250 Mbit/s', running.name, firstByteUs)
   },
 }

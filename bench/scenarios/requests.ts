@@ -12,7 +12,7 @@ interface Load {
 /** Whole answers on kept connections: what a request costs. */
 export const REQUESTS = loadScenario('requests', 'requests on kept connections, 2 KB in, 1 KB out', null, {
   connections: 32,
-  seconds: { whole: 3, quick: 1.5, smoke: 0.5 },
+  seconds: { whole: 3, quick: 1, smoke: 0.5 },
   reconnect: false,
   refused: false,
 })

@@ -11,7 +11,7 @@ export const START: Scenario = {
   fresh: true,
   rounds: EVERY_ROUND,
   async measure({ driver, record, mode }, running) {
-    const ask = { target: running, plan: SHORT_STREAM, promptBytes: 2_000 }
+    const ask = { target: running, plan: SHORT_STREAM, promptBytes: 2_000, pace: null }
     const first = await driver.run('sequential', { ...ask, streams: 1 })
     await driver.run('sequential', { ...ask, streams: sized(mode, { whole: 900, quick: 900, smoke: 30 }) })
     const later = await driver.run('sequential', {

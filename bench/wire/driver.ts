@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import autocannon, { type Instance } from 'autocannon'
 import type { DriverMessage, JobMessage, JobName, Jobs } from './jobs.js'
 import { nowUs, type Plan, promptWith } from './plan.js'
-import { requestBytes, StreamClient, type Target } from './stream.js'
+import { type Pace, requestBytes, StreamClient, type Target } from './stream.js'
 
 // The clients of the wire benches, in a process of their own. One job at a time, told over IPC.
 
@@ -21,13 +21,37 @@ function bytesOf(target: Target, plan: Plan, promptBytes: number): Buffer {
 }
 
 /** One stream on a kept connection, to its end. */
-function stream(
-  client: StreamClient,
-  request: Buffer,
-  onEvent: (delay: number, now: number) => void,
-): Promise<void> {
+function stream(client: StreamClient, request: Buffer, onEvent: (delay: number) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     client.ask(request, { onEvent, onEnd: resolve, onFailure: reject })
+  })
+}
+
+/** The same. @returns when the last byte of the prompt was sent and when the first event came, in microseconds */
+function timed(
+  client: StreamClient,
+  request: Buffer,
+  pace: Pace | null,
+  onEvent: (delay: number) => void,
+): Promise<{ askedAt: number; firstAt: number }> {
+  return new Promise((resolve, reject) => {
+    let askedAt = nowUs()
+    let firstAt = 0
+    const listener = {
+      onEvent(delay: number, now: number): void {
+        if (firstAt === 0) firstAt = now
+        onEvent(delay)
+      },
+      onEnd: () => resolve({ askedAt, firstAt }),
+      onFailure: reject,
+    }
+    if (pace === null) {
+      client.ask(request, listener)
+      return
+    }
+    client.askSlowly(request, pace, listener).then((sentAt) => {
+      askedAt = sentAt
+    }, reject)
   })
 }
 
@@ -39,12 +63,11 @@ async function sequential(ask: Jobs['sequential']['ask']): Promise<Jobs['sequent
   const delayUs: number[] = []
   for (let i = 0; i < ask.streams; i++) {
     let events = 0
-    const askedAt = nowUs()
-    await stream(client, request, (delay, now) => {
-      if (events === 0) firstByteUs.push(now - askedAt)
+    const { askedAt, firstAt } = await timed(client, request, ask.pace, (delay) => {
       delayUs.push(delay)
       events++
     })
+    firstByteUs.push(firstAt - askedAt)
     expectEvents(ask.target, events, ask.plan.chunks)
   }
   client.close()

@@ -1,11 +1,11 @@
 import type { Plan } from './plan.js'
-import type { Target } from './stream.js'
+import type { Pace, Target } from './stream.js'
 
 /** What the driver can be asked for. Times are microseconds unless named otherwise. */
 export interface Jobs {
-  /** Streams one after the other on one kept connection. */
+  /** Streams one after the other on one kept connection. A first byte's time begins when the prompt has been sent. */
   sequential: {
-    ask: { target: Target; plan: Plan; promptBytes: number; streams: number }
+    ask: { target: Target; plan: Plan; promptBytes: number; streams: number; pace: Pace | null }
     answer: { firstByteUs: number[]; delayUs: number[] }
   }
   /**

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { nowUs, STAMP_DIGITS, STAMP_MARK } from './plan.js'
 
 /** Where a request goes, and what its head has besides the usual. */
@@ -6,6 +7,13 @@ export interface Target {
   readonly name: string
   readonly port: number
   readonly headers: readonly string[]
+}
+
+/** How fast a client's network takes a prompt. */
+export interface Pace {
+  readonly bytes: number
+  /** Milliseconds from one piece of so many bytes to the next. */
+  readonly every: number
 }
 
 /** Told of what a stream brings. Times are microseconds. */
@@ -48,10 +56,27 @@ export class StreamClient {
 
   /** Sends a request that `requestBytes` has made. One at a time. */
   ask(request: Buffer, listener: StreamListener): void {
+    this.begin(listener)
+    this.socket.write(request)
+  }
+
+  /** As `ask`, at the pace of a network. @returns microseconds of the clock at which the last of it was sent */
+  async askSlowly(request: Buffer, pace: Pace, listener: StreamListener): Promise<number> {
+    this.begin(listener)
+    let at = 0
+    for (; at + pace.bytes < request.length; at += pace.bytes) {
+      this.socket.write(request.subarray(at, at + pace.bytes))
+      await setTimeout(pace.every)
+    }
+    const askedAt = nowUs()
+    this.socket.write(request.subarray(at))
+    return askedAt
+  }
+
+  private begin(listener: StreamListener): void {
     this.listener = listener
     this.started = false
     this.carried = ''
-    this.socket.write(request)
   }
 
   close(): void {
