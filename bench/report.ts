@@ -8,7 +8,7 @@ const TITLE = 'Thinwire bench'
 const WIDTH = 720
 const HEIGHT = 300
 const LEFT = 64
-const RIGHT = 12
+const RIGHT = 28
 const TOP = 12
 const BOTTOM = 36
 
@@ -20,7 +20,7 @@ const STYLE = `
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e4e8ee; --soft: #98a2b3; --line: #343c48; --paper: #14181f; --bad: #ff8a80; --good: #6fdc8c }
 }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem auto; max-width: 760px; padding: 0 1rem }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem auto; max-width: 920px; padding: 0 1rem }
 h1 { font-size: 1.5rem; margin: 0 } h2 { font-size: 1.1rem; margin: 2.5rem 0 .5rem } h3 { font-size: .95rem; margin: 1.5rem 0 .25rem }
 p { margin: .25rem 0 } .soft, td.soft { color: var(--soft) }
 .wide { overflow-x: auto }

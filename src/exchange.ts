@@ -4,6 +4,7 @@ import type { KeyRecord } from './access/keyring.js'
 import type { ErrorCode } from './http/errors.js'
 import { headerValue } from './http/headers.js'
 import { type Dialect, dialectOf } from './http/target.js'
+import type { Tap } from './sse/scanner.js'
 
 /**
  * Where a request is on its way. A key is asked for before the body is read, so that a flood of bad keys costs
@@ -85,6 +86,8 @@ export class Exchange {
   attemptAt: number
   /** The first byte of the upstream's answer; 0 if there was none. */
   answeredAt: number
+  /** What looks at the answer as it passes; null if nothing does. */
+  tap: Tap | null
   settled: boolean
   /** Where it stands among those that are live; -1 when it is not. */
   place: number
@@ -119,6 +122,7 @@ export class Exchange {
     this.awaitsContinue = false
     this.attemptAt = 0
     this.answeredAt = 0
+    this.tap = null
     this.settled = false
     this.place = -1
   }

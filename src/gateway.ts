@@ -349,6 +349,7 @@ export class Gateway implements RelayOwner, BodyOwner {
   private settle(x: Exchange): void {
     if (x.settled) return
     x.settled = true
+    x.tap?.end()
     x.stage?.onClose()
     x.conclude('client_gone')
     this.live.delete(x)

@@ -24,3 +24,49 @@ export const FORWARDED = [
   ...['x-stainless-os', 'x-stainless-arch', 'x-stainless-runtime', 'x-stainless-runtime-version'],
   ...['x-stainless-retry-count', 'accept-language', 'accept-encoding', 'authorization'],
 ]
+
+/** Events of a chat completion of OpenAI's, about as long and as varied as real ones. */
+export function streamOf(events: number): Buffer {
+  const words = [
+    'The',
+    ' relay',
+    ' keeps',
+    '\n\n',
+    ' "quoted"',
+    ' naïve',
+    ' 함수',
+    '(',
+    'x',
+    ') {',
+    ' and',
+    ' so',
+    '.',
+  ]
+  const event = (delta: object, finish: string | null, obfuscation: string): string =>
+    `data: ${JSON.stringify({
+      id: 'chatcmpl-BenchBenchBenchBenchBench00',
+      object: 'chat.completion.chunk',
+      created: 1_750_000_000,
+      model: 'gpt-x-test-2025-08-07',
+      service_tier: 'default',
+      system_fingerprint: null,
+      choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
+      usage: null,
+      obfuscation,
+    })}\n\n`
+  let text = event({ role: 'assistant', content: '', refusal: null }, null, 'aB3dE')
+  for (let i = 0; i < events; i++) {
+    text += event({ content: words[(i * 7) % words.length] }, null, 'QwErTyUiOpAsDfGh'.slice(i % 12))
+  }
+  const usage = { prompt_tokens: 900, completion_tokens: events, total_tokens: 900 + events }
+  text += event({}, 'stop', 'x')
+  text += `data: ${JSON.stringify({ id: 'chatcmpl-B', model: 'gpt-x-test-2025-08-07', choices: [], usage })}\n\n`
+  return Buffer.from(`${text}data: [DONE]\n\n`)
+}
+
+/** In pieces as a network delivers them: not where an event ends. */
+export function piecesOf(bytes: Buffer, size: number): Buffer[] {
+  const pieces: Buffer[] = []
+  for (let at = 0; at < bytes.length; at += size) pieces.push(bytes.subarray(at, at + size))
+  return pieces
+}

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
+import { createParser } from 'eventsource-parser'
 import { hashKey, inspectKey, mintKey } from '../../src/access/key.js'
 import { requestHeaders } from '../../src/http/headers.js'
 import { peek } from '../../src/http/peek.js'
-import { promptOf, REQUEST_HEADERS } from './fixtures.js'
+import { EventScanner } from '../../src/sse/scanner.js'
+import { piecesOf, promptOf, REQUEST_HEADERS, streamOf } from './fixtures.js'
 
 /** Something that Thinwire does on the way of a request, beside the usual way to do it. */
 export interface Pair {
@@ -24,6 +26,14 @@ export function makePairs(): Pair[] {
         usual: { name: 'JSON.parse', run: () => parseForModel(body) },
       }
     }),
+    ...[
+      { figure: 'scan_1k', pieces: piecesOf(streamOf(200), 1_000) },
+      { figure: 'scan_16k', pieces: piecesOf(streamOf(200), 16_384) },
+    ].map(({ figure, pieces }) => ({
+      figure,
+      ours: () => scan(pieces),
+      usual: { name: 'eventsource-parser', run: () => parseEvents(pieces) },
+    })),
     {
       figure: 'request_headers',
       ours: () => requestHeaders(REQUEST_HEADERS, ADDED, false),
@@ -40,6 +50,40 @@ export function makePairs(): Pair[] {
 export function parseForModel(body: Buffer): { model: unknown; stream: unknown } {
   const { model, stream } = JSON.parse(body.toString())
   return { model, stream }
+}
+
+export interface Metered {
+  deltas: number
+  textBytes: number
+  promptTokens: number | null
+}
+
+export function scan(pieces: readonly Buffer[]): Metered {
+  const scanner = new EventScanner()
+  for (const piece of pieces) scanner.push(piece)
+  scanner.end()
+  const { deltas, textBytes, usage } = scanner.seen
+  return { deltas, textBytes, promptTokens: usage?.prompt ?? null }
+}
+
+/** With the parser that most use, and `JSON.parse` for each event. */
+export function parseEvents(pieces: readonly Buffer[]): Metered {
+  const seen: Metered = { deltas: 0, textBytes: 0, promptTokens: null }
+  const decoder = new TextDecoder()
+  const parser = createParser({
+    onEvent({ data }) {
+      if (data === '[DONE]') return
+      const { choices, usage } = JSON.parse(data)
+      const content = choices[0]?.delta.content
+      if (content) {
+        seen.deltas++
+        seen.textBytes += Buffer.byteLength(content)
+      }
+      if (usage) seen.promptTokens = usage.prompt_tokens
+    },
+  })
+  for (const piece of pieces) parser.feed(decoder.decode(piece, { stream: true }))
+  return seen
 }
 
 /** As relays without raw headers do it: into an object with names in lower case, and what is not wanted deleted. */

@@ -36,7 +36,7 @@ export function readPlan(text: string): Plan | null {
 }
 
 /** What stands before a stamp in an event: microseconds of the monotonic clock, in so many digits. */
-export const STAMP_MARK = '"t":"'
+export const STAMP_MARK = '"obfuscation":"'
 export const STAMP_DIGITS = 16
 
 /** Microseconds of the monotonic clock, which all processes of a machine share (clock_gettime(2)). */

@@ -106,6 +106,9 @@ export function requestHeaders(
 /** What of a response's headers is worth knowing on the way, filled in by the same walk that filters them. */
 export interface ResponseFacts {
   eventStream: boolean
+  json: boolean
+  /** The body has a `content-encoding`: its bytes say nothing as they are. */
+  encoded: boolean
   /** The upstream's own request id, or null. */
   requestId: string | null
 }
@@ -140,6 +143,10 @@ export function responseHeaders(
     switch (lower) {
       case 'content-type':
         facts.eventStream = isEventStream(value)
+        facts.json = isJson(value)
+        break
+      case 'content-encoding':
+        facts.encoded = value.toLowerCase() !== 'identity'
         break
       case 'x-request-id':
         hasRequestId = true
@@ -240,6 +247,15 @@ export function reasonPhrase(reason: string | undefined, decodedAs: 'utf8' | 'la
 
 function latin1(value: Buffer | string): string {
   return typeof value === 'string' ? value : value.toString('latin1')
+}
+
+/** Of a head that has not been read yet. */
+export function noFacts(): ResponseFacts {
+  return { eventStream: false, json: false, encoded: false, requestId: null }
+}
+
+function isJson(value: string): boolean {
+  return /^application\/(?:[\w.-]+\+)?json\b/i.test(value)
 }
 
 function isEventStream(value: string): boolean {

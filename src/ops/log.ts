@@ -60,6 +60,8 @@ type RequestLine = ReturnType<typeof describe>
 
 function describe(x: Exchange, now: number) {
   const { key } = x
+  const seen = x.tap?.seen ?? null
+  const usage = seen?.usage ?? null
   return {
     id: x.id,
     end: x.end,
@@ -80,6 +82,15 @@ function describe(x: Exchange, now: number) {
     bytes_in: x.bytesIn,
     bytes_out: x.bytesOut,
     pieces: x.pieces,
+    upstream_model: typeof seen?.model === 'string' ? clip(seen.model) : null,
+    prompt_tokens: usage?.prompt ?? null,
+    cached_tokens: usage?.cached ?? null,
+    completion_tokens: usage?.completion ?? null,
+    reasoning_tokens: usage?.reasoning ?? null,
+    deltas: seen?.deltas ?? null,
+    finish_reason: typeof seen?.finishReason === 'string' ? clip(seen.finishReason) : null,
+    stream_error: typeof seen?.error === 'string' ? clip(seen.error) : null,
+    ttft_ms: seen === null || seen.firstTokenAt === 0 ? null : round(seen.firstTokenAt - x.startedAt),
     upstream_ttfb_ms: x.answeredAt === 0 ? null : round(x.answeredAt - x.attemptAt),
     overhead_ms: x.attemptAt === 0 ? null : round(x.attemptAt - x.startedAt),
     total_ms: round(now - x.startedAt),

@@ -3,10 +3,10 @@ import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
 import type { ErrorCode } from '../http/errors.js'
-import { type ResponseFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
+import { noFacts, type ResponseFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
+import { AnswerScanner, EventScanner, type Tap } from '../sse/scanner.js'
 import type { Attempt } from './body.js'
 import { type AttemptPhase, failureCode, systemCode } from './failure.js'
-import { Tail } from './tail.js'
 
 /** Who an attempt reports to while nothing of an answer has gone to the client. */
 export interface RelayOwner {
@@ -58,8 +58,6 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
   /** Bytes queued for the client at the last tick, and since when they are as many. */
   private queuedSeen: number
   private stalledSince: number
-  /** Only in an event stream can a client know the end before the connection closes. */
-  private tail: Tail | null
   /** The body's end is told by closing alone (an HTTP/1.0 client), so a cut must not look like it. */
   private closeDelimited: boolean
   private linger: NodeJS.Timeout | null
@@ -78,7 +76,6 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
     this.quietSince = 0
     this.queuedSeen = 0
     this.stalledSince = 0
-    this.tail = null
     this.closeDelimited = false
     this.linger = null
   }
@@ -102,7 +99,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
     if (this.over || status < 200) return
     const x = this.x
     const now = performance.now()
-    const facts: ResponseFacts = { eventStream: false, requestId: null }
+    const facts = noFacts()
     const headers = responseHeaders(
       controller.rawHeaders as Buffer[],
       x.requestId,
@@ -119,7 +116,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
     x.status = status
     x.answeredAt = now
     x.upstreamRequestId = facts.requestId
-    if (facts.eventStream) this.tail = new Tail()
+    x.tap = tapFor(facts)
     if (status === 204 || status === 304) {
       // Over with its head (RFC 9112, 6.3). undici misses the bytes that a 304's content-length speaks of, and would
       // report them as an error.
@@ -141,7 +138,8 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
       controller.pause()
       this.pause()
     }
-    this.tail?.push(piece)
+    // Beside the stream: what is looked at has left already.
+    x.tap?.push(piece)
   }
 
   onResponseEnd(): void {
@@ -173,12 +171,15 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
       return
     }
     this.over = true
+    const { tap } = this.x
+    tap?.end()
+    const streamEnded = tap?.seen.ended === true
     if (this.phase === 'flushing') {
       // Everything was handed over. It counts as read if it has left, or if all that had not was the closing frame.
-      this.x.conclude(this.res.writableFinished || this.tail?.ended === true ? 'done' : 'client_gone')
+      this.x.conclude(this.res.writableFinished || streamEnded ? 'done' : 'client_gone')
       return
     }
-    if (this.tail?.ended === true) {
+    if (streamEnded) {
       // The client has seen the end of the stream and did not wait for the connection to say it again.
       this.x.conclude('done')
       this.controller?.resume()
@@ -311,6 +312,13 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
     if (this.linger !== null) clearTimeout(this.linger)
     this.linger = null
   }
+}
+
+/** Event streams and JSON are looked at; of anything else, and of what is compressed, only the bytes are counted. */
+function tapFor(facts: ResponseFacts): Tap | null {
+  if (facts.encoded) return null
+  if (facts.eventStream) return new EventScanner()
+  return facts.json ? new AnswerScanner() : null
 }
 
 function flushIfSilent(relay: Relay): void {

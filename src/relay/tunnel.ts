@@ -3,7 +3,7 @@ import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Config } from '../config/config.js'
 import type { Exchange, Stage } from '../exchange.js'
-import { reasonPhrase, responseHeaders } from '../http/headers.js'
+import { noFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
 import { failureCode, systemCode } from './failure.js'
 import type { RelayOwner } from './relay.js'
 
@@ -139,10 +139,7 @@ export class Tunnel implements Stage {
     this.markAnswered(101)
     // Not through the response object: it would see to framing that a tunnel does not have.
     let text = `HTTP/1.1 101 ${reasonPhrase(res.statusMessage, 'latin1')}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n`
-    const headers = responseHeaders(res.rawHeaders, x.requestId, false, {
-      eventStream: false,
-      requestId: null,
-    })
+    const headers = responseHeaders(res.rawHeaders, x.requestId, false, noFacts())
     for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
     socket.write(`${text}\r\n`, 'latin1')
     if (head.length > 0) upstream.unshift(head)
@@ -176,10 +173,7 @@ export class Tunnel implements Stage {
     this.socket.on('data', drop)
     this.socket.resume()
     this.early.length = 0
-    const headers = responseHeaders(res.rawHeaders, x.requestId, false, {
-      eventStream: false,
-      requestId: null,
-    })
+    const headers = responseHeaders(res.rawHeaders, x.requestId, false, noFacts())
     headers.push('connection', 'close')
     x.res.writeHead(x.status, reasonPhrase(res.statusMessage, 'latin1'), headers)
     res.on('data', (piece: Buffer) => {

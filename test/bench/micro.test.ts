@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { FORWARDED, promptOf, REQUEST_HEADERS } from '../../bench/micro/fixtures.js'
-import { copyHeaders, makePairs, parseForModel } from '../../bench/micro/pairs.js'
+import { FORWARDED, piecesOf, promptOf, REQUEST_HEADERS, streamOf } from '../../bench/micro/fixtures.js'
+import { copyHeaders, makePairs, parseEvents, parseForModel, scan } from '../../bench/micro/pairs.js'
 import { promptWith, readPlan, writePlan } from '../../bench/wire/plan.js'
 import { requestHeaders } from '../../src/http/headers.js'
 import { peek } from '../../src/http/peek.js'
@@ -37,6 +37,16 @@ test('a prompt of the wire benches carries its plan at its beginning, and has it
     assert.equal(readPlan(body.toString('latin1', 0, 400)), plan)
   }
   assert.is(readPlan(writePlan(plan).slice(0, 20)), null)
+})
+
+test('both readers of events see the same, in pieces of any size', () => {
+  const stream = streamOf(200)
+  const wanted = { deltas: 200, promptTokens: 900 }
+  for (const size of [100, 1_000, 16_384, stream.length]) {
+    const seen = scan(piecesOf(stream, size))
+    assert.equal(seen, parseEvents(piecesOf(stream, size)))
+    assert.equal({ deltas: seen.deltas, promptTokens: seen.promptTokens }, wanted)
+  }
 })
 
 test.run()

@@ -66,7 +66,7 @@ test('every point of a plot is within it', () => {
   )
   assert.ok(numbers.length > 4)
   for (const [x = -1, y = -1] of numbers) {
-    assert.ok(x >= 64 && x <= 708, `x ${x}`)
+    assert.ok(x >= 64 && x <= 692, `x ${x}`)
     assert.ok(y >= 12 && y <= 264, `y ${y}`)
   }
 })

@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { headerValue, type ResponseFacts, requestHeaders, responseHeaders } from '../../src/http/headers.js'
+import {
+  headerValue,
+  noFacts,
+  type ResponseFacts,
+  requestHeaders,
+  responseHeaders,
+} from '../../src/http/headers.js'
 
 const DROPPED_FROM_REQUESTS = [
   'Connection: keep-alive',
@@ -98,7 +104,7 @@ test("in passthrough the client's credentials go on", () => {
 })
 
 function respond(lines: readonly string[], crossOrigin = false): { headers: string[]; facts: ResponseFacts } {
-  const facts: ResponseFacts = { eventStream: false, requestId: null }
+  const facts = noFacts()
   const raw = flat(lines).map((text) => Buffer.from(text, 'latin1'))
   return { headers: responseHeaders(raw, 'tw-1', crossOrigin, facts), facts }
 }

@@ -1,0 +1,317 @@
+import { createParser } from 'eventsource-parser'
+import * as fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { readEvent } from '../../src/sse/meaning.js'
+import { AnswerScanner, EventScanner, type Tap } from '../../src/sse/scanner.js'
+import { Sighting } from '../../src/sse/sighting.js'
+import { type Expected, RECORDINGS, WORDS } from './streams.js'
+
+const MIB = 1024 * 1024
+
+function scan(tap: Tap, pieces: readonly Buffer[]): Sighting {
+  for (const piece of pieces) {
+    // What is kept of a piece must be a copy.
+    const own = Buffer.from(piece)
+    tap.push(own)
+  }
+  tap.end()
+  return tap.seen
+}
+
+function facts(seen: Sighting): Expected {
+  const { firstTokenAt, told, usage, ...rest } = seen
+  assert.is(firstTokenAt > 0, seen.deltas > 0 || seen.toolCalls > 0)
+  return { ...rest, usage: usage === null ? null : { ...usage } } as unknown as Expected
+}
+
+function expectation(expected: Expected): unknown {
+  const none = { prompt: null, cached: null, cacheWritten: null, completion: null, reasoning: null }
+  return {
+    deltas: 0,
+    textBytes: 0,
+    toolCalls: 0,
+    finishReason: null,
+    error: null,
+    model: null,
+    odd: 0,
+    ended: false,
+    ...expected,
+    usage: expected.usage === undefined ? null : { ...none, ...expected.usage },
+  }
+}
+
+/** Cuts at these places, which need neither be in order nor within. */
+function cutAt(bytes: Buffer, places: readonly number[]): Buffer[] {
+  const cuts = [...new Set([0, ...places.map((place) => place % (bytes.length + 1)), bytes.length])].sort(
+    (a, b) => a - b,
+  )
+  return cuts.slice(1).map((cut, i) => bytes.subarray(cuts[i], cut))
+}
+
+for (const { name, bytes, expected } of RECORDINGS) {
+  test(`${name}: the same, wherever it is cut`, () => {
+    const whole = Buffer.from(bytes)
+    const wanted = expectation(expected)
+    assert.equal(facts(scan(new EventScanner(), [whole])), wanted, 'in one piece')
+    for (let cut = 0; cut <= whole.length; cut++) {
+      assert.equal(facts(scan(new EventScanner(), cutAt(whole, [cut]))), wanted, `cut at ${cut}`)
+    }
+    const single = Array.from(whole, (_, i) => whole.subarray(i, i + 1))
+    assert.equal(facts(scan(new EventScanner(), single)), wanted, 'byte by byte')
+  })
+}
+
+/** The same facts, had in the usual way. */
+function reference(text: string): Expected {
+  const seen = new Sighting()
+  const parser = createParser({
+    onEvent({ data }) {
+      seen.events++
+      if (data.trim() === '[DONE]') {
+        seen.ended = true
+        return
+      }
+      try {
+        readEvent(JSON.parse(data), seen)
+      } catch {
+        seen.odd++
+        seen.ended = false
+      }
+    },
+  })
+  // It waits for what may come after a CR.
+  parser.feed(`${text}\n`)
+  return facts(seen)
+}
+
+test('any stream, in any pieces, says what a parser of events and a parser of JSON make of it', () => {
+  const content = fc.oneof(fc.constantFrom(...WORDS), fc.string({ maxLength: 6, unit: 'grapheme' }))
+  const event = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: content.map((word) => ({
+        model: 'm',
+        choices: [{ index: 0, delta: { content: word }, finish_reason: null }],
+      })),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(content, fc.nat(20)).map(([word, n]) => ({
+        type: 'response.output_text.delta',
+        sequence_number: n,
+        delta: word,
+        obfuscation: 'x'.repeat(n),
+      })),
+    },
+    content.map((word) => ({
+      model: 'm',
+      choices: [{ index: 0, delta: { content: word }, finish_reason: 'stop' }],
+      usage: { prompt_tokens: word.length },
+    })),
+    content.map((word) => ({
+      model: 'n',
+      choices: [{ index: 0, delta: { content: word, reasoning: word }, finish_reason: null }],
+    })),
+    content.map((word) => ({
+      choices: [{ index: 0, delta: { tool_calls: [{ function: { name: word, arguments: word } }] } }],
+    })),
+    fc.json().map((text) => JSON.parse(text) as unknown),
+    fc.constant('[DONE]'),
+    fc.constant('{broken'),
+  )
+  const line = fc.constantFrom('\n', '\r\n', '\r')
+  const block = fc
+    .tuple(event, fc.constantFrom('', ': c', 'event: x', 'id: 3'), fc.boolean())
+    .map(([data, before, spaced]) => (end: string): string => {
+      const value = typeof data === 'string' ? data : JSON.stringify(data)
+      return `${before === '' ? '' : before + end}data:${spaced ? ' ' : ''}${value}${end}${end}`
+    })
+  const places = fc.array(fc.nat(5_000), { maxLength: 12 })
+  fc.assert(
+    fc.property(fc.array(block, { maxLength: 14 }), line, places, (blocks, end, cuts) => {
+      const text = blocks.map((one) => one(end)).join('')
+      assert.equal(facts(scan(new EventScanner(), cutAt(Buffer.from(text), cuts))), reference(text))
+    }),
+    { numRuns: 3_000 },
+  )
+})
+
+test('any bytes at all are survived, and cut anywhere they are the same', () => {
+  const noise = fc.array(
+    fc.oneof(
+      fc.uint8Array({ maxLength: 8 }).map((bytes) =>
+        Buffer.from(bytes)
+          .toString('latin1')
+          .replace(/[\x80-\xff]/g, '?'),
+      ),
+      fc.constantFrom(
+        'data:',
+        'data: {',
+        '}',
+        '"usage":{',
+        '\r',
+        '\n',
+        '\n\n',
+        '"content":"',
+        'data: [DONE]',
+      ),
+    ),
+    { maxLength: 30 },
+  )
+  fc.assert(
+    fc.property(noise, fc.array(fc.nat(300), { maxLength: 8 }), (parts, cuts) => {
+      const bytes = Buffer.from(parts.join(''))
+      assert.equal(
+        facts(scan(new EventScanner(), cutAt(bytes, cuts))),
+        facts(scan(new EventScanner(), [bytes])),
+      )
+    }),
+    { numRuns: 3_000 },
+  )
+})
+
+test('an event of five megabytes passes in little memory, and its usage is found', () => {
+  const usage = '"usage":{"input_tokens":3,"output_tokens":4,"details":{"x":1}}'
+  const event = Buffer.from(
+    `data: {"type":"image_generation.completed","b64_json":"${'A'.repeat(5 * MIB)}",${usage}}\n\ndata: [DONE]\n\n`,
+  )
+  for (const size of [event.length, 65_536, 1_000]) {
+    const scanner = new EventScanner()
+    for (let at = 0; at < event.length; at += size) scanner.push(event.subarray(at, at + size))
+    scanner.end()
+    const { events, odd, usage: found, ended } = scanner.seen
+    assert.equal({ events, odd, ended }, { events: 2, odd: 1, ended: true }, `pieces of ${size}`)
+    assert.is(found?.prompt, 3)
+    assert.is(found?.completion, 4)
+  }
+})
+
+test('what is too long is too long wherever it is cut', () => {
+  for (const length of [MIB - 20, MIB - 8, MIB - 7, MIB - 6, MIB - 2, MIB - 1, MIB, MIB + 20]) {
+    const bytes = Buffer.from(`data: {"usage":{"prompt_tokens":1},"x":"${'y'.repeat(length)}"}\n\n`)
+    const wanted = facts(scan(new EventScanner(), [bytes]))
+    for (const cut of [3, 7, 1_000, bytes.length - 2, bytes.length - 1]) {
+      assert.equal(facts(scan(new EventScanner(), cutAt(bytes, [cut]))), wanted, `${length}, cut at ${cut}`)
+    }
+  }
+})
+
+test('a stream without a line end keeps little, and ends without a word', () => {
+  const scanner = new EventScanner()
+  for (let i = 0; i < 200; i++) scanner.push(Buffer.alloc(65_536, i % 2 === 0 ? 'data: ' : ':'))
+  scanner.end()
+  assert.is(scanner.seen.deltas, 0)
+  assert.ok(scanner.seen.odd <= 1)
+})
+
+const ANSWERS: { name: string; body: unknown; expected: Expected }[] = [
+  {
+    name: 'a chat completion with a tool call',
+    body: {
+      model: 'm',
+      choices: [
+        {
+          message: { content: 'hi', tool_calls: [{ function: { name: 'f', arguments: '{}' } }] },
+          finish_reason: 'tool_calls',
+        },
+      ],
+      usage: { prompt_tokens: 3, completion_tokens: 2 },
+    },
+    expected: {
+      events: 1,
+      deltas: 1,
+      textBytes: 4,
+      toolCalls: 1,
+      usage: { prompt: 3, completion: 2 },
+      finishReason: 'tool_calls',
+      model: 'm',
+    },
+  },
+  {
+    name: 'a response',
+    body: {
+      object: 'response',
+      status: 'incomplete',
+      incomplete_details: { reason: 'max_output_tokens' },
+      model: 'm',
+      output: [
+        { type: 'message', content: [{ type: 'output_text', text: 'hey' }] },
+        { type: 'function_call', arguments: '{}' },
+      ],
+      usage: { input_tokens: 3, output_tokens: 2 },
+    },
+    expected: {
+      events: 1,
+      deltas: 1,
+      textBytes: 5,
+      toolCalls: 1,
+      usage: { prompt: 3, completion: 2 },
+      finishReason: 'max_output_tokens',
+      model: 'm',
+    },
+  },
+  {
+    name: 'an Anthropic message',
+    body: {
+      type: 'message',
+      model: 'claude',
+      content: [
+        { type: 'text', text: 'hey' },
+        { type: 'tool_use', input: { a: 1 } },
+      ],
+      stop_reason: 'tool_use',
+      usage: { input_tokens: 3, cache_read_input_tokens: 4, output_tokens: 2 },
+    },
+    expected: {
+      events: 1,
+      deltas: 1,
+      textBytes: 10,
+      toolCalls: 1,
+      usage: { prompt: 7, cached: 4, completion: 2 },
+      finishReason: 'tool_use',
+      model: 'claude',
+    },
+  },
+  { name: 'an error', body: { error: { code: 'x', message: 'y' } }, expected: { events: 1, error: 'x' } },
+  {
+    name: "Gemini's errors in an array",
+    body: [{ error: { code: 400 } }],
+    expected: { events: 1, error: '400' },
+  },
+  {
+    name: 'embeddings',
+    body: { data: [{ embedding: [1] }], usage: { prompt_tokens: 8, total_tokens: 8 } },
+    expected: { events: 1, usage: { prompt: 8 } },
+  },
+  { name: 'a number', body: 7, expected: { events: 1, odd: 1 } },
+]
+
+for (const { name, body, expected } of ANSWERS) {
+  test(`the JSON answer ${name} says what it has used, wherever it is cut`, () => {
+    const bytes = Buffer.from(`\n\n${JSON.stringify(body)}\n`)
+    for (let cut = 0; cut <= bytes.length; cut++) {
+      assert.equal(
+        facts(scan(new AnswerScanner(), cutAt(bytes, [cut]))),
+        expectation(expected),
+        `cut at ${cut}`,
+      )
+    }
+  })
+}
+
+test('a JSON answer that is cut, or is not JSON, says nothing', () => {
+  for (const body of ['{"usage":{"prompt_tokens":1}', '<html>']) {
+    assert.equal(facts(scan(new AnswerScanner(), [Buffer.from(body)])), expectation({ events: 1, odd: 1 }))
+  }
+})
+
+test('of a JSON answer that is too long, the usage is found at its end', () => {
+  const body = Buffer.from(`{"data":"${'x'.repeat(3 * MIB)}","usage":{"prompt_tokens":8}}`)
+  for (const cut of [10, 2 * MIB, body.length - 3]) {
+    const wanted = expectation({ events: 1, odd: 1, usage: { prompt: 8 } })
+    assert.equal(facts(scan(new AnswerScanner(), cutAt(body, [cut]))), wanted)
+  }
+})
+
+test.run()
