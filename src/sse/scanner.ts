@@ -1,6 +1,6 @@
 import { readAnswer, readEvent, readUsage } from './meaning.js'
 import { Sighting } from './sighting.js'
-import { Template } from './template.js'
+import { LONGEST_TEMPLATE, Template } from './template.js'
 
 /**
  * Of an event that is longer, its end alone is kept: the usage stands there, behind an image or the whole answer
@@ -19,6 +19,7 @@ const SPACE = 0x20
 const BOM = Buffer.from([0xef, 0xbb, 0xbf])
 const DATA = Buffer.from('data')
 const USAGE = Buffer.from('"usage"')
+const EVENT_END = Buffer.from('\n\n')
 const NOTHING = Buffer.alloc(0)
 
 /** Looks at an answer beside its way to the client. */
@@ -75,7 +76,11 @@ export class EventScanner implements Tap {
     }
     // JSON has none in it, so in most streams there is none at all.
     const hasCr = piece.includes(CR)
-    let eventStart = this.lineBytes === 0 && this.data.length === 0 ? at : -1
+    let eventStart = -1
+    if (this.data.length === 0 && !hasCr) {
+      if (this.lineBytes > 0) at = this.matchAcross(piece, at)
+      if (this.lineBytes === 0) eventStart = at
+    }
     while (at < length) {
       if (at === eventStart) {
         const next = this.matchAt(piece, at)
@@ -91,14 +96,19 @@ export class EventScanner implements Tap {
         return
       }
       const line = this.lineBytes === 0 ? piece.subarray(at, end) : this.join(piece.subarray(at, end))
+      const from = at
       at = end + 1
       if (piece[end] === CR) {
         if (at === length) this.afterCr = true
         else if (piece[at] === LF) at++
       }
-      if (!this.onLine(line)) continue
-      if (eventStart !== -1 && !hasCr) this.learn(piece.subarray(eventStart, at))
-      eventStart = at
+      if (this.onLine(line)) {
+        if (eventStart !== -1) this.learn(piece.subarray(eventStart, at))
+        eventStart = hasCr ? -1 : at
+      } else if (eventStart === from && this.data.length === 0) {
+        // Other fields and comments say nothing, so that an event may as well begin behind them.
+        eventStart = at
+      }
     }
   }
 
@@ -110,7 +120,8 @@ export class EventScanner implements Tap {
 
   private matchAt(piece: Buffer, at: number): number {
     const { first, second } = this
-    let next = first === null ? -1 : this.matchOne(first, piece, at)
+    if (first === null || piece[at] !== 0x64) return -1
+    let next = this.matchOne(first, piece, at)
     if (next !== -1 || second === null) return next
     next = this.matchOne(second, piece, at)
     if (next !== -1) {
@@ -126,6 +137,24 @@ export class EventScanner implements Tap {
     if (next === -1 || template.model !== this.seen.model) return -1
     this.onText(template.textBytes)
     return next
+  }
+
+  /**
+   * An event of which the line so far is the beginning, and this piece has the rest. Most pieces end within an event, and
+   * small pieces have few others.
+   * @returns where to go on
+   */
+  private matchAcross(piece: Buffer, at: number): number {
+    if (this.first === null || this.lineBytes > LONGEST_TEMPLATE) return at
+    const blank = piece.indexOf(EVENT_END, at)
+    const rest = blank + EVENT_END.length - at
+    if (blank === -1 || rest > LONGEST_TEMPLATE) return at
+    this.grow(this.lineBytes + rest)
+    piece.copy(this.line, this.lineBytes, at, at + rest)
+    const whole = this.lineBytes + rest
+    if (this.matchAt(this.line, 0) !== whole) return at
+    this.lineBytes = 0
+    return at + rest
   }
 
   private onText(bytes: number): void {

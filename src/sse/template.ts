@@ -25,7 +25,7 @@ export class Template {
    * @returns null if it is not clear which of its strings that text was
    */
   static of(block: Buffer, textBytes: number, model: string | null): Template | null {
-    if (block.length > LONGEST) return null
+    if (block.length > LONGEST_TEMPLATE) return null
     const fixed: Buffer[] = []
     const holes: Hole[] = []
     let texts = 0
@@ -98,7 +98,7 @@ const ANY_TEXT = 1
 const NUMBER = 2
 
 /** Events that are longer are not of a kind that comes again and again. */
-const LONGEST = 4_096
+export const LONGEST_TEMPLATE = 4_096
 
 /** Fields that change from event to event, with their values: a string without a backslash, or a number. */
 const PATTERN =
