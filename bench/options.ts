@@ -6,6 +6,8 @@ export interface Options {
   /** A commit to compare with; null for a run against the budgets. */
   readonly against: string | null
   readonly profile: boolean
+  /** Peers from npm take part, too. */
+  readonly peers: boolean
   /** Names of scenarios; empty for all. */
   readonly only: readonly string[]
   readonly rounds: number | null
@@ -23,6 +25,7 @@ against bench/budgets.json, and writes results.json and report.html.
   --rounds N        so many rounds
   --against REF     this checkout beside a commit; no budgets
   --profile         a CPU profile of Thinwire under load, and its top functions
+  --peers           Portkey's gateway besides, installed into a temporary folder
   --out DIR         where results go; bench-results without it
   --smoke           proves that the suite works; its figures mean nothing
 
@@ -39,6 +42,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
       smoke: { type: 'boolean' },
       against: { type: 'string' },
       profile: { type: 'boolean' },
+      peers: { type: 'boolean' },
       only: { type: 'string', multiple: true },
       rounds: { type: 'string' },
       out: { type: 'string' },
@@ -54,6 +58,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
   return {
     against: values.against ?? null,
     profile: values.profile ?? false,
+    peers: values.peers ?? false,
     mode: values.smoke ? 'smoke' : values.quick ? 'quick' : 'whole',
     only: values.only ?? [],
     rounds,

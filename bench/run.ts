@@ -2,10 +2,11 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { checkOut, comparison } from './against.js'
 import { judge, readBudgets } from './budgets.js'
-import { CONTESTANTS, DIRECT, ROOT, THINWIRE, thinwire } from './contestants.js'
+import { CONTESTANTS, type Contestant, DIRECT, ROOT, THINWIRE, thinwire } from './contestants.js'
 import { describeMachine, placeProcesses } from './machine.js'
 import { runMicro } from './micro/run.js'
 import { HELP, type Options, readOptions } from './options.js'
+import { installPortkey } from './peers.js'
 import { profileFlags, topFunctions } from './profile.js'
 import { Recorder } from './recorder.js'
 import { report } from './report.js'
@@ -60,7 +61,12 @@ async function main(): Promise<number> {
   }
   if (options.profile) return profile(scenarios, suite, options.out)
   if (options.against !== null) return compare(scenarios, suite, options.against)
-  return holdBudgets(scenarios, micro, suite, options.out)
+  if (!options.peers) return holdBudgets(scenarios, micro, CONTESTANTS, suite, options.out)
+  progress('installing peers')
+  const { contestant, remove } = installPortkey()
+  // Thinwire stays last, as it is measured against the others.
+  const all = [...CONTESTANTS.slice(0, -1), contestant, ...CONTESTANTS.slice(-1)]
+  return holdBudgets(scenarios, micro, all, suite, options.out).finally(remove)
 }
 
 async function profile(scenarios: readonly Scenario[], suite: SuiteOptions, out: string): Promise<number> {
@@ -87,6 +93,7 @@ async function compare(scenarios: readonly Scenario[], suite: SuiteOptions, ref:
 async function holdBudgets(
   scenarios: readonly Scenario[],
   micro: boolean,
+  contestants: readonly Contestant[],
   suite: SuiteOptions,
   out: string,
 ): Promise<number> {
@@ -95,7 +102,7 @@ async function holdBudgets(
     progress('micro: parts of the way of a request, beside the usual way to do them')
     await runMicro(record, Math.min(rounds, 3), sized(mode, { whole: 300, quick: 80, smoke: 20 }))
   }
-  const missing = scenarios.length === 0 ? {} : await runSuite(CONTESTANTS, scenarios, suite)
+  const missing = scenarios.length === 0 ? {} : await runSuite(contestants, scenarios, suite)
   const measured = new Set(scenarios.map((scenario) => scenario.name))
   if (micro) measured.add('micro')
   const budgets = readBudgets(new URL('../../bench/budgets.json', import.meta.url))

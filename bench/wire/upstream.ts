@@ -10,8 +10,9 @@ const WHEEL_MS = 4_096
 /** What a stream without a pace hands to a socket before it waits until that is taken. */
 const BURST_BYTES = 256 * 1024
 
-/** Of a piece, when the head or the plan is still to be found. */
+/** Of a piece, when the head or the plan is still to be found; and of its end, as some relays put fields in an order of theirs. */
 const LOOKED_AT = 8_192
+const END_LOOKED_AT = 400
 
 const STREAM_HEAD =
   'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n' +
@@ -139,6 +140,8 @@ class Connection {
     if (this.left === -1 || this.plan === null) {
       const before = this.head.length
       this.head += piece.toString('latin1', 0, Math.min(piece.length, LOOKED_AT))
+      if (piece.length > LOOKED_AT)
+        this.head += piece.toString('latin1', Math.max(LOOKED_AT, piece.length - END_LOOKED_AT))
       if (this.left === -1) {
         const end = this.head.indexOf('\r\n\r\n')
         if (end === -1) return
