@@ -32,7 +32,7 @@ export function makePairs(): Pair[] {
     ].map(({ figure, pieces }) => ({
       figure,
       ours: () => scan(pieces),
-      usual: { name: 'eventsource-parser', run: () => parseEvents(pieces) },
+      usual: { name: 'eventsource', run: () => parseEvents(pieces) },
     })),
     {
       figure: 'request_headers',
