@@ -7,6 +7,7 @@ import { noFacts, type ResponseFacts, reasonPhrase, responseHeaders } from '../h
 import { AnswerScanner, EventScanner, type Tap } from '../sse/scanner.js'
 import type { Attempt } from './body.js'
 import { type AttemptPhase, failureCode, systemCode } from './failure.js'
+import { Passage, type PassageOwner } from './passage.js'
 
 /** Who an attempt reports to while nothing of an answer has gone to the client. */
 export interface RelayOwner {
@@ -39,7 +40,7 @@ const TOO_SLOW = new Error('a limit of the relay was reached')
  * All calls are synchronous. Once `over`, nothing more is done to the client: undici may still call (an abort ends
  * in `onResponseError`, synchronously), and a client may still close.
  */
-export class Relay implements Dispatcher.DispatchHandler, Attempt {
+export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner {
   private readonly x: Exchange
   private readonly res: ServerResponse
   private readonly owner: RelayOwner
@@ -48,9 +49,9 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
   private controller: Dispatcher.DispatchController | null
   private phase: AttemptPhase | 'flushing'
   /** Set when the attempt is decided, so that calls that come later find nothing to do. */
-  private over: boolean
+  over: boolean
   /** The client's buffer is full: the upstream was asked to wait. */
-  private paused: boolean
+  paused: boolean
   private listening: boolean
   /** Pieces seen at the last tick, and since when they are as many: silence is counted in ticks, not by a timer. */
   private piecesSeen: number
@@ -61,6 +62,8 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
   /** The body's end is told by closing alone (an HTTP/1.0 client), so a cut must not look like it. */
   private closeDelimited: boolean
   private linger: NodeJS.Timeout | null
+  /** How a chunked body comes, if it can pass as it is. */
+  private passage: Passage | null
 
   constructor(x: Exchange, owner: RelayOwner, options: RelayOptions) {
     this.x = x
@@ -78,6 +81,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
     this.stalledSince = 0
     this.closeDelimited = false
     this.linger = null
+    this.passage = null
   }
 
   // undici's side
@@ -123,6 +127,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
       this.finish()
       return
     }
+    this.passage = Passage.open(x, this)
     // A head that came with body bytes in the same read leaves with them in one packet; one that came alone
     // leaves at the end of this tick.
     process.nextTick(flushIfSilent, this)
@@ -136,7 +141,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
     if (!this.res.write(piece)) {
       // Looked at by undici when this call returns.
       controller.pause()
-      this.pause()
+      this.onClientFull()
     }
     // Beside the stream: what is looked at has left already.
     x.tap?.push(piece)
@@ -182,7 +187,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
     if (streamEnded) {
       // The client has seen the end of the stream and did not wait for the connection to say it again.
       this.x.conclude('done')
-      this.controller?.resume()
+      this.goOn()
       this.linger = setTimeout(abortLinger, LINGER_MS, this).unref()
       return
     }
@@ -223,7 +228,9 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
 
   /** Sends the head alone, if nothing came with it. */
   flushHead(): void {
-    if (!this.over && this.phase === 'streaming' && this.x.pieces === 0) this.res.flushHeaders()
+    if (this.over || this.phase !== 'streaming' || this.x.bytesOut > 0) return
+    if (this.passage === null) this.res.flushHeaders()
+    else this.passage.sendHead()
   }
 
   abortUpstream(): void {
@@ -237,18 +244,28 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt {
     this.res.end()
   }
 
-  private pause(): void {
+  onClientFull(): void {
+    if (this.paused) return
     this.paused = true
     this.watchQueue()
-    if (!this.listening) {
+    // What goes past the response is not told by it.
+    if (this.passage !== null) this.res.socket?.once('drain', () => this.onDrain())
+    else if (!this.listening) {
       this.listening = true
       this.res.on('drain', () => this.onDrain())
     }
   }
 
   private onDrain(): void {
+    if (!this.paused) return
     this.paused = false
     this.quietSince = performance.now()
+    this.goOn()
+  }
+
+  /** The upstream may send again. */
+  private goOn(): void {
+    this.passage?.goOn()
     this.controller?.resume()
   }
 
