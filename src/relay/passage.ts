@@ -1,17 +1,11 @@
 import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Exchange } from '../exchange.js'
 import { type Wire, type WireTaker, wireOfAnswer } from '../routing/connector.js'
 import { ChunkWalker } from './chunks.js'
+import { sendOpening } from './opening.js'
 
 /** The end of a chunked body, where it has no trailers (RFC 9112, 7.1). */
 const LAST_CHUNK = Buffer.from('0\r\n\r\n')
-
-/**
- * A first piece up to this is made into text, so that Node puts it behind the head and writes both as one; larger ones
- * are cheaper as two parts of one write than copied.
- */
-const SMALL_PIECE = 8 * 1024
 
 export interface PassageOwner {
   /** Nothing more is to go to the client. */
@@ -116,20 +110,11 @@ export class Passage implements WireTaker {
     const { socket } = this.res
     if (this.owner.over || length === 0 || socket === null) return !this.owner.paused
     const piece = length === bytes.length ? bytes : bytes.subarray(0, length)
-    if (this.begun ? socket.write(piece) : this.begin(piece, socket)) return true
+    const more = this.begun ? socket.write(piece) : sendOpening(this.res, piece)
+    this.begun = true
+    if (more) return true
     this.owner.onClientFull()
     return false
-  }
-
-  /** Sends the head and what came with it. */
-  private begin(piece: Buffer, socket: Socket): boolean {
-    this.begun = true
-    // Node would hold them back until the end of this turn.
-    socket.cork()
-    const more =
-      piece.length > SMALL_PIECE ? this.res.write(piece) : this.res.write(piece.toString('latin1'), 'latin1')
-    socket.uncork()
-    return more
   }
 
   /** Shows the tap the data of the piece that was walked last. */

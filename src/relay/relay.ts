@@ -7,6 +7,7 @@ import { noFacts, type ResponseFacts, reasonPhrase, responseHeaders } from '../h
 import { AnswerScanner, EventScanner, type Tap } from '../sse/scanner.js'
 import type { Attempt } from './body.js'
 import { type AttemptPhase, failureCode, systemCode } from './failure.js'
+import { sendOpening } from './opening.js'
 import { Passage, type PassageOwner } from './passage.js'
 
 /** Who an attempt reports to while nothing of an answer has gone to the client. */
@@ -34,19 +35,22 @@ const TOO_SLOW = new Error('a limit of the relay was reached')
 
 /**
  * One attempt to have an exchange answered by one upstream: undici's handler on one side, the client's response on
- * the other. Bytes go from one to the other in the same tick in which they came; nothing is decoded, joined,
+ * the other. Of the two kinds of handler that undici 7 takes this is the older one (`onConnect`, `onHeaders`): the newer one
+ * is a wrapper around it, which makes an object of each answer's headers that nobody reads here. Bytes go from one to the other in the same tick in which they came; nothing is decoded, joined,
  * cut or held.
  *
  * All calls are synchronous. Once `over`, nothing more is done to the client: undici may still call (an abort ends
- * in `onResponseError`, synchronously), and a client may still close.
+ * in `onError`, synchronously), and a client may still close.
  */
 export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner {
   private readonly x: Exchange
   private readonly res: ServerResponse
   private readonly owner: RelayOwner
   private readonly options: RelayOptions
-  /** Null while the request waits for a connection: undici has no way to abort it until then. */
-  private controller: Dispatcher.DispatchController | null
+  /** Null while the request waits for a connection, as undici has no way to abort it until then; and when it is over. */
+  private abort: ((reason: Error) => void) | null
+  /** Has undici read on, after it was told to wait. */
+  private resume: (() => void) | null
   private phase: AttemptPhase | 'flushing'
   /** Set when the attempt is decided, so that calls that come later find nothing to do. */
   over: boolean
@@ -70,7 +74,8 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     this.res = x.res
     this.owner = owner
     this.options = options
-    this.controller = null
+    this.abort = null
+    this.resume = null
     this.phase = 'connecting'
     this.over = false
     this.paused = false
@@ -87,31 +92,23 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
   // undici's side
 
   /** The request is being written to a connection. */
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.controller = controller
-    if (this.over) controller.abort(CLIENT_GONE)
+  onConnect(abort: (reason?: Error) => void): void {
+    this.abort = abort
+    if (this.over) abort(CLIENT_GONE)
     else this.phase = 'waiting'
   }
 
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    _headers: unknown,
-    reason?: string,
-  ): void {
+  /** @returns false if nothing more is to be read for now */
+  onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
     // 102 and 103: the final answer is still to come. A gateway need not pass them on, and old clients break on it.
-    if (this.over || status < 200) return
+    if (this.over || status < 200) return true
+    this.resume = resume
     const x = this.x
     const now = performance.now()
     const facts = noFacts()
-    const headers = responseHeaders(
-      controller.rawHeaders as Buffer[],
-      x.requestId,
-      this.options.crossOrigin,
-      facts,
-    )
+    const headers = responseHeaders(raw, x.requestId, this.options.crossOrigin, facts)
     if (this.owner.draining) headers.push('connection', 'close')
-    // Throws on what cannot be sent on; undici then calls onResponseError, and nothing has gone to the client.
+    // Throws on what cannot be sent on; undici then calls onError, and nothing has gone to the client.
     this.res.writeHead(status, reasonPhrase(reason, 'utf8'), headers)
     this.phase = 'streaming'
     this.quietSince = now
@@ -125,38 +122,35 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
       // Over with its head (RFC 9112, 6.3). undici misses the bytes that a 304's content-length speaks of, and would
       // report them as an error.
       this.finish()
-      return
+      return true
     }
     this.passage = Passage.open(x, this)
     // A head that came with body bytes in the same read leaves with them in one packet; one that came alone
     // leaves at the end of this tick.
     process.nextTick(flushIfSilent, this)
+    return true
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
+  /** @returns false if nothing more is to be read for now */
+  onData(piece: Buffer): boolean {
     const x = this.x
     x.pieces++
-    if (this.over) return
+    if (this.over) return true
+    const more = x.bytesOut === 0 ? sendOpening(this.res, piece) : this.res.write(piece)
     x.bytesOut += piece.length
-    if (!this.res.write(piece)) {
-      // Looked at by undici when this call returns.
-      controller.pause()
-      this.onClientFull()
-    }
+    if (!more) this.onClientFull()
     // Beside the stream: what is looked at has left already.
     x.tap?.push(piece)
+    return more
   }
 
-  onResponseEnd(): void {
-    this.controller = null
-    this.stopLinger()
+  onComplete(): void {
+    this.letGo()
     if (!this.over && this.phase !== 'flushing') this.finish()
   }
 
-  /** @param _controller undefined if it failed before there was a connection */
-  onResponseError(_controller: unknown, error: Error): void {
-    this.controller = null
-    this.stopLinger()
+  onError(error: Error): void {
+    this.letGo()
     if (this.over || this.phase === 'flushing') return
     if (this.res.headersSent) {
       this.x.cause = systemCode(error)
@@ -192,12 +186,12 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
       return
     }
     this.x.conclude('client_gone')
-    this.controller?.abort(CLIENT_GONE)
+    this.abort?.(CLIENT_GONE)
   }
 
   abandon(): void {
     this.over = true
-    this.controller?.abort(CLIENT_GONE)
+    this.abort?.(CLIENT_GONE)
   }
 
   onTick(now: number): void {
@@ -234,7 +228,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
   }
 
   abortUpstream(): void {
-    this.controller?.abort(TOO_SLOW)
+    this.abort?.(TOO_SLOW)
   }
 
   /** The upstream has sent all of its answer. */
@@ -266,12 +260,12 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
   /** The upstream may send again. */
   private goOn(): void {
     this.passage?.goOn()
-    this.controller?.resume()
+    this.resume?.()
   }
 
   private fail(code: ErrorCode, cause: string): void {
     this.over = true
-    this.controller?.abort(TOO_SLOW)
+    this.abort?.(TOO_SLOW)
     this.x.status = 0
     this.owner.onAttemptFailed(this.x, code, cause)
   }
@@ -283,7 +277,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
   private cut(end: 'upstream_cut' | 'upstream_idle'): void {
     this.over = true
     this.x.conclude(end)
-    this.controller?.abort(TOO_SLOW)
+    this.abort?.(TOO_SLOW)
     const socket = this.res.socket
     if (socket === null) {
       this.res.destroy()
@@ -309,7 +303,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
       this.over = true
       this.x.conclude('client_stalled')
       this.x.cause ??= 'clientStallMs'
-      this.controller?.abort(TOO_SLOW)
+      this.abort?.(TOO_SLOW)
       this.res.destroy()
     }
   }
@@ -325,7 +319,10 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     return socket?._handle?.writeQueueSize ?? socket?.writableLength ?? 0
   }
 
-  private stopLinger(): void {
+  /** The connection is no longer ours: whoever has it next is not to be disturbed. */
+  private letGo(): void {
+    this.abort = null
+    this.resume = null
     if (this.linger !== null) clearTimeout(this.linger)
     this.linger = null
   }

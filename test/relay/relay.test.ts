@@ -1,21 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Dispatcher } from 'undici'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadConfig } from '../../src/config/config.js'
 import { Exchange } from '../../src/exchange.js'
 import { Relay, type RelayOwner } from '../../src/relay/relay.js'
 
-/** A controller that remembers what it was told. */
-function fakeController(): { told: string[]; controller: Dispatcher.DispatchController } {
+/** undici's abort, that remembers what it was told. */
+function fakeAbort(): { told: string[]; abort: () => void } {
   const told: string[] = []
-  const controller = {
-    abort: () => told.push('abort'),
-    pause: () => told.push('pause'),
-    resume: () => told.push('resume'),
-    rawHeaders: [],
-  }
-  return { told, controller: controller as unknown as Dispatcher.DispatchController }
+  return { told, abort: () => void told.push('abort') }
 }
 
 function makeRelay(): { relay: Relay; x: Exchange; failures: string[] } {
@@ -32,35 +25,35 @@ test('a client that left while a connection was made has its request aborted bef
   const { relay, x } = makeRelay()
   relay.onClose()
   assert.is(x.end, 'client_gone')
-  const { told, controller } = fakeController()
-  relay.onRequestStart(controller)
+  const { told, abort } = fakeAbort()
+  relay.onConnect(abort)
   assert.equal(told, ['abort'])
 })
 
 test('an error that comes after the client has left is told to nobody', () => {
   const { relay, x, failures } = makeRelay()
-  relay.onRequestStart(fakeController().controller)
+  relay.onConnect(fakeAbort().abort)
   relay.onClose()
-  relay.onResponseError(undefined, new Error('aborted'))
+  relay.onError(new Error('aborted'))
   assert.is(x.end, 'client_gone')
   assert.equal(failures, [])
 })
 
-test('a failure before there was a connection has no controller, and is reported once', () => {
+test('a failure before there was a connection is reported once', () => {
   const { relay, failures } = makeRelay()
   const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
-  relay.onResponseError(undefined, refused)
-  relay.onResponseError(undefined, refused)
+  relay.onError(refused)
+  relay.onError(refused)
   assert.equal(failures, ['upstream_unreachable'])
 })
 
 test('an attempt that took too long is aborted, and the abort is not reported as a second failure', () => {
   const { relay, x, failures } = makeRelay()
-  const { told, controller } = fakeController()
-  relay.onRequestStart(controller)
+  const { told, abort } = fakeAbort()
+  relay.onConnect(abort)
   x.attemptAt = 1
   relay.onTick(10_000_000)
-  relay.onResponseError(controller, new Error('aborted'))
+  relay.onError(new Error('aborted'))
   assert.equal(told, ['abort'])
   assert.equal(failures, ['upstream_timeout'])
 })
