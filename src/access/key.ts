@@ -89,6 +89,11 @@ export function inspectKey(text: string): 'malformed' | 'mistyped' | KeyOwner {
   return { env, team, user }
 }
 
+/** Whether a text is worth a look-up: it begins as a key, and is not longer than one can be. */
+export function mayBeKey(text: string): boolean {
+  return text.length <= LONGEST_KEY && text.startsWith('lc_')
+}
+
 /**
  * What is stored of a key: its SHA-256 in hex. One plain round is enough, where a password would need a slow hash:
  * nobody can try out 2^130 keys, and a slow hash would be felt by every request.

@@ -9,6 +9,9 @@ const BACKLOG_BYTES = 8 * 1024 * 1024
  */
 const GATHER_MS = 20
 
+/** Room for the lines of that time; more is made when they need it. */
+const ROOM = 64 * 1024
+
 /** Where lines of the log go. Writing neither blocks nor fails. */
 export interface Sink {
   write(line: string): void
@@ -25,37 +28,40 @@ export function openSink(): Sink {
 }
 
 abstract class GatheringSink implements Sink {
-  private lines: string[]
-  private gathered: number
+  private gathered: Buffer
+  /** Of that, what has been written to. */
+  private bytes: number
   private waiting: boolean
 
   constructor() {
-    this.lines = []
-    this.gathered = 0
+    this.gathered = Buffer.allocUnsafeSlow(ROOM)
+    this.bytes = 0
     this.waiting = false
     process.once('exit', () => {
-      if (this.lines.length > 0) this.writeLast(this.take())
+      if (this.bytes > 0) this.writeLast(this.take())
     })
   }
 
   write(line: string): void {
     if (this.queued + line.length > BACKLOG_BYTES) return
-    this.lines.push(line)
-    this.gathered += line.length
+    // UTF-8 has at most three bytes for what is one in a string.
+    const most = line.length * 3
+    if (this.gathered.length - this.bytes < most) this.grow(most)
+    this.bytes += this.gathered.write(line, this.bytes)
     if (!this.waiting) this.wait()
   }
 
-  /** Bytes that are in memory, about: a character counts as one. */
+  /** Bytes that are in memory. */
   get queued(): number {
-    return this.gathered + this.unwritten
+    return this.bytes + this.unwritten
   }
 
   /** Of what was handed to `writeOut`. */
   protected abstract readonly unwritten: number
   /** @param done to be called when the next may come */
-  protected abstract writeOut(text: string, done: () => void): void
+  protected abstract writeOut(bytes: Buffer, done: () => void): void
   /** What there is when the process ends: in one attempt, and at once. */
-  protected abstract writeLast(text: string): void
+  protected abstract writeLast(bytes: Buffer): void
 
   private wait(): void {
     this.waiting = true
@@ -66,15 +72,21 @@ abstract class GatheringSink implements Sink {
   pour(): void {
     this.writeOut(this.take(), () => {
       this.waiting = false
-      if (this.lines.length > 0) this.wait()
+      if (this.bytes > 0) this.wait()
     })
   }
 
-  private take(): string {
-    const text = this.lines.join('')
-    this.lines = []
-    this.gathered = 0
-    return text
+  private take(): Buffer {
+    const taken = this.gathered.subarray(0, this.bytes)
+    this.gathered = Buffer.allocUnsafeSlow(ROOM)
+    this.bytes = 0
+    return taken
+  }
+
+  private grow(bytes: number): void {
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.gathered.length * 2, this.bytes + bytes))
+    this.gathered.copy(larger, 0, 0, this.bytes)
+    this.gathered = larger
   }
 }
 
@@ -103,13 +115,13 @@ class PipeSink extends GatheringSink {
     return this.stream.writableLength
   }
 
-  protected writeOut(text: string, done: () => void): void {
-    this.writeLast(text)
+  protected writeOut(bytes: Buffer, done: () => void): void {
+    this.writeLast(bytes)
     done()
   }
 
-  protected writeLast(text: string): void {
-    if (!this.gone) this.stream.write(text)
+  protected writeLast(bytes: Buffer): void {
+    if (!this.gone) this.stream.write(bytes)
   }
 }
 
@@ -124,15 +136,11 @@ class FileSink extends GatheringSink {
     this.unwritten = 0
   }
 
-  protected writeOut(text: string, done: () => void): void {
-    this.next(Buffer.from(text), done)
-  }
-
-  private next(bytes: Buffer, done: () => void): void {
+  protected writeOut(bytes: Buffer, done: () => void): void {
     this.unwritten = bytes.length
     write(this.fd, bytes, (error, written) => {
       if (error === null && written < bytes.length) {
-        this.next(bytes.subarray(written), done)
+        this.writeOut(bytes.subarray(written), done)
         return
       }
       // A full disk: what was to be written is lost, and what comes later may find room again.
@@ -144,9 +152,9 @@ class FileSink extends GatheringSink {
   /**
    * A write that is under way on its thread then ends by itself, perhaps behind these: lines have their time in them.
    */
-  protected writeLast(text: string): void {
+  protected writeLast(bytes: Buffer): void {
     try {
-      writeSync(this.fd, text)
+      writeSync(this.fd, bytes)
     } catch {
       // Nobody is left to tell.
     }

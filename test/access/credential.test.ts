@@ -123,9 +123,9 @@ test('of several bad keys the most telling one is named, in either order', () =>
   }
 })
 
-test('what is no key by its shape or checksum is never looked up', () => {
+test('what cannot be a key by how it begins or how long it is, is never looked up', () => {
   const ring = ringOf({ key: good })
-  judge([malformed, mistyped, 'x'.repeat(60_000), '', '__proto__'], ring)
+  judge(['x'.repeat(60_000), '', '__proto__'], ring)
   assert.is(ring.lookups, 0)
 })
 
