@@ -34,7 +34,7 @@ export function readEvent(event: unknown, seen: Sighting): void {
     if (END_TYPES.has(type)) seen.ended = true
   } else if (event.choices === undefined) bytes += textBytes(event.content)
   readCommon(event, seen)
-  if (bytes > 0) seen.addDelta(bytes)
+  if (bytes > 0) seen.addDeltas(1, bytes)
 }
 
 /** Takes down what a whole answer says, of a request without `stream`. */
@@ -66,7 +66,7 @@ export function readAnswer(answer: unknown, seen: Sighting): void {
   if (answer.object === 'response') readStatus(answer, seen)
   if (typeof answer.stop_reason === 'string') seen.addFinish(answer.stop_reason)
   readCommon(answer, seen)
-  if (bytes > 0) seen.addDelta(bytes)
+  if (bytes > 0) seen.addDeltas(1, bytes)
 }
 
 /** Of a stream's `delta` or an answer's `message`. @returns bytes of text in it */

@@ -1,13 +1,9 @@
-import { readAnswer, readEvent, readUsage } from './meaning.js'
+import { KEPT_END, LONGEST, lastOf, readLateUsage } from './late.js'
+import { readEvent } from './meaning.js'
 import { Sighting } from './sighting.js'
-import { LONGEST_TEMPLATE, Template } from './template.js'
+import { Template, viewOf } from './template.js'
 
-/**
- * Of an event that is longer, its end alone is kept: the usage stands there, behind an image or the whole answer
- * that the Responses API repeats.
- */
-const LONGEST = 1024 * 1024
-const KEPT_END = 16 * 1024
+export { AnswerScanner } from './answer.js'
 
 /** With room for what stands before a value, so that where a stream is cut does not decide what is too long. */
 const LONGEST_LINE = LONGEST + 16
@@ -16,10 +12,10 @@ const LF = 0x0a
 const CR = 0x0d
 const COLON = 0x3a
 const SPACE = 0x20
+/** Of `event`. */
+const EVENT_NAME = 0x65
 const BOM = Buffer.from([0xef, 0xbb, 0xbf])
 const DATA = Buffer.from('data')
-const USAGE = Buffer.from('"usage"')
-const EVENT_END = Buffer.from('\n\n')
 const NOTHING = Buffer.alloc(0)
 
 /** Looks at an answer beside its way to the client. */
@@ -36,7 +32,7 @@ export interface Tap {
  */
 export class EventScanner implements Tap {
   readonly seen: Sighting
-  /** The line that is still coming: its bytes so far, and room for more. */
+  /** The line that is still coming, or the event if it has a known shape so far: its bytes, and room for more. */
   private line: Buffer
   private lineBytes: number
   /** Values of the `data` lines of the event that is still coming. */
@@ -47,6 +43,8 @@ export class EventScanner implements Tap {
   /** The last piece ended with CR, and an LF that comes first belongs to it. */
   private afterCr: boolean
   private atStart: boolean
+  /** The shape that the event has that is still coming, as far as it came. */
+  private open: Template | null
   /** Shapes of text events, the one that was matched last first. */
   private first: Template | null
   private second: Template | null
@@ -62,6 +60,7 @@ export class EventScanner implements Tap {
     this.cut = false
     this.afterCr = false
     this.atStart = true
+    this.open = null
     this.first = null
     this.second = null
     this.plainText = -1
@@ -74,29 +73,101 @@ export class EventScanner implements Tap {
       this.afterCr = false
       if (piece[0] === LF) at = 1
     }
-    // JSON has none in it, so in most streams there is none at all.
-    const hasCr = piece.includes(CR)
-    let eventStart = -1
-    if (this.data.length === 0 && !hasCr) {
-      if (this.lineBytes > 0) at = this.matchAcross(piece, at)
-      if (this.lineBytes === 0) eventStart = at
+    if (at === length) return
+    const view = viewOf(piece)
+    if (this.open !== null) at = this.goOn(this.open, piece, view, at)
+    else if (this.lineBytes === 0 && this.data.length === 0) at = this.match(piece, view, at)
+    if (at < length) this.readLines(piece, view, at)
+  }
+
+  /** The stream is over: a last event counts also if no blank line came after it. */
+  end(): void {
+    if (this.open !== null) this.readKept(this.open)
+    if (this.lineBytes > 0) this.onLine(this.join(NOTHING))
+    if (this.data.length > 0) this.onEvent()
+  }
+
+  /** This piece has more of an event that began before it. @returns where to go on */
+  private goOn(open: Template, piece: Buffer, view: DataView, at: number): number {
+    const next = this.walk(open, piece, view, at)
+    if (next >= at) this.lineBytes = 0
+    if (open.begun > 0) {
+      this.keep(piece, Math.max(next, at))
+      return piece.length
     }
-    while (at < length) {
-      if (at === eventStart) {
-        const next = this.matchAt(piece, at)
-        if (next !== -1) {
-          at = next
-          eventStart = next
-          continue
-        }
+    if (next < at) {
+      this.readKept(open)
+      return at
+    }
+    this.open = null
+    return this.match(piece, view, next)
+  }
+
+  /** Passes over events that are of a known shape. @returns where the first other one begins */
+  private match(piece: Buffer, view: DataView, from: number): number {
+    let at = from
+    while (at < piece.length && this.first !== null) {
+      const { first, second } = this
+      let open = first
+      let next = this.walk(first, piece, view, at)
+      if (next === at && first.begun === 0) {
+        if (second === null) break
+        open = second
+        next = this.walk(second, piece, view, at)
+        if (next === at && second.begun === 0) break
+        this.first = second
+        this.second = first
       }
+      at = next
+      if (open.begun > 0) {
+        this.open = open
+        this.keep(piece, at)
+        return piece.length
+      }
+    }
+    return at
+  }
+
+  private walk(template: Template, piece: Buffer, view: DataView, at: number): number {
+    const { seen } = this
+    // The last model that is named counts, and this one names that of the event that it was made from.
+    if (template.model !== seen.model) return at
+    const next = template.walk(piece, view, at)
+    const { events } = template
+    if (events > 0) {
+      seen.events += events
+      seen.ended = false
+      seen.addDeltas(events, template.textBytes)
+    }
+    return next
+  }
+
+  /** What was kept is not the beginning of an event of that shape after all. */
+  private readKept(open: Template): void {
+    open.forget()
+    this.open = null
+    const kept = this.line.subarray(0, this.lineBytes)
+    this.line = NOTHING
+    this.lineBytes = 0
+    this.readLines(kept, null, 0)
+  }
+
+  /** @param view null where known shapes are not to be looked for */
+  private readLines(piece: Buffer, view: DataView | null, from: number): void {
+    const { length } = piece
+    // JSON has none in it, so in most streams there is none at all.
+    const hasCr = piece.includes(CR, from)
+    const known = hasCr ? null : view
+    let eventStart = known !== null && this.lineBytes === 0 && this.data.length === 0 ? from : -1
+    let at = from
+    while (at < length) {
       const end = hasCr ? lineEnd(piece, at) : piece.indexOf(LF, at)
       if (end === -1) {
-        this.keep(piece.subarray(at))
+        this.keep(piece, at)
         return
       }
       const line = this.lineBytes === 0 ? piece.subarray(at, end) : this.join(piece.subarray(at, end))
-      const from = at
+      const begin = at
       at = end + 1
       if (piece[end] === CR) {
         if (at === length) this.afterCr = true
@@ -104,64 +175,18 @@ export class EventScanner implements Tap {
       }
       if (this.onLine(line)) {
         if (eventStart !== -1) this.learn(piece.subarray(eventStart, at))
-        eventStart = hasCr ? -1 : at
-      } else if (eventStart === from && this.data.length === 0) {
-        // Other fields and comments say nothing, so that an event may as well begin behind them.
-        eventStart = at
+        if (known !== null) {
+          at = this.match(piece, known, at)
+          eventStart = at
+        }
+      } else if (known !== null && eventStart !== -1 && this.data.length === 0) {
+        // Other fields and comments say nothing, so that an event may as well begin behind them. Its name, right before
+        // its data, is the same from event to event, and a part of their shape.
+        const next = this.match(piece, known, at)
+        eventStart = next === at && piece[begin] === EVENT_NAME ? begin : next
+        at = next
       }
     }
-  }
-
-  /** The stream is over: a last event counts also if no blank line came after it. */
-  end(): void {
-    if (this.lineBytes > 0) this.onLine(this.join(NOTHING))
-    if (this.data.length > 0) this.onEvent()
-  }
-
-  private matchAt(piece: Buffer, at: number): number {
-    const { first, second } = this
-    if (first === null || piece[at] !== 0x64) return -1
-    let next = this.matchOne(first, piece, at)
-    if (next !== -1 || second === null) return next
-    next = this.matchOne(second, piece, at)
-    if (next !== -1) {
-      this.first = second
-      this.second = first
-    }
-    return next
-  }
-
-  private matchOne(template: Template, piece: Buffer, at: number): number {
-    const next = template.match(piece, at)
-    // The last model that is named counts, and this one names that of the event that it was made from.
-    if (next === -1 || template.model !== this.seen.model) return -1
-    this.onText(template.textBytes)
-    return next
-  }
-
-  /**
-   * An event of which the line so far is the beginning, and this piece has the rest. Most pieces end within an event, and
-   * small pieces have few others.
-   * @returns where to go on
-   */
-  private matchAcross(piece: Buffer, at: number): number {
-    if (this.first === null || this.lineBytes > LONGEST_TEMPLATE) return at
-    const blank = piece.indexOf(EVENT_END, at)
-    const rest = blank + EVENT_END.length - at
-    if (blank === -1 || rest > LONGEST_TEMPLATE) return at
-    this.grow(this.lineBytes + rest)
-    piece.copy(this.line, this.lineBytes, at, at + rest)
-    const whole = this.lineBytes + rest
-    if (this.matchAt(this.line, 0) !== whole) return at
-    this.lineBytes = 0
-    return at + rest
-  }
-
-  private onText(bytes: number): void {
-    const { seen } = this
-    seen.events++
-    seen.ended = false
-    seen.addDelta(bytes)
   }
 
   /** Takes the shape of an event that was parsed, if that was text and nothing but text. */
@@ -231,14 +256,15 @@ export class EventScanner implements Tap {
     this.plainText = plain ? seen.textBytes - textBytes : -1
   }
 
-  /** A line that goes on in the next piece. Pieces themselves are not held on to. */
-  private keep(rest: Buffer): void {
+  /** What goes on in the next piece. Pieces themselves are not held on to. */
+  private keep(piece: Buffer, from: number): void {
+    const size = piece.length - from
     if (this.lineBytes === 0) {
       for (let i = 0; i < this.data.length; i++) this.data[i] = Buffer.from(this.data[i] as Buffer)
     }
-    this.grow(this.lineBytes + rest.length)
-    rest.copy(this.line, this.lineBytes)
-    this.lineBytes += rest.length
+    this.grow(this.lineBytes + size)
+    piece.copy(this.line, this.lineBytes, from)
+    this.lineBytes += size
     if (this.lineBytes <= LONGEST_LINE) return
     const line = this.line.subarray(0, this.lineBytes)
     const isDataLine = isData(line, 0)
@@ -283,71 +309,4 @@ function lineEnd(piece: Buffer, from: number): number {
 function joinLines(lines: readonly Buffer[]): Buffer {
   if (lines.length === 1) return lines[0] as Buffer
   return Buffer.concat(lines.flatMap((line, i) => (i === 0 ? [line] : [Buffer.from('\n'), line])))
-}
-
-function lastOf(bytes: Buffer): Buffer {
-  return Buffer.from(bytes.subarray(Math.max(0, bytes.length - KEPT_END)))
-}
-
-/** Looks at a JSON answer while it passes. Keeps up to a megabyte of it, and of a longer one the end. */
-export class AnswerScanner implements Tap {
-  readonly seen: Sighting
-  private parts: Buffer[]
-  private bytes: number
-  private cut: boolean
-
-  constructor() {
-    this.seen = new Sighting()
-    this.parts = []
-    this.bytes = 0
-    this.cut = false
-  }
-
-  push(piece: Buffer): void {
-    this.parts.push(piece)
-    this.bytes += piece.length
-    if (this.bytes <= LONGEST) return
-    this.cut = true
-    const end = lastOf(Buffer.concat(this.parts))
-    this.parts = [end]
-    this.bytes = end.length
-  }
-
-  end(): void {
-    if (this.parts.length === 0) return
-    const body = Buffer.concat(this.parts)
-    this.parts = []
-    const { seen } = this
-    seen.events = 1
-    if (this.cut) {
-      seen.odd++
-      readLateUsage(lastOf(body), seen)
-      return
-    }
-    try {
-      // DeepSeek sends blank lines ahead of it, to keep the connection busy.
-      readAnswer(JSON.parse(body.toString('utf8')), seen)
-    } catch {
-      seen.odd++
-    }
-  }
-}
-
-/** Finds the last usage object in the end of an event whose beginning is gone. */
-function readLateUsage(end: Buffer, seen: Sighting): void {
-  const at = end.lastIndexOf(USAGE)
-  const open = at === -1 ? -1 : end.indexOf('{', at)
-  if (open === -1) return
-  let depth = 0
-  for (let i = open; i < end.length; i++) {
-    if (end[i] === 0x7b) depth++
-    else if (end[i] === 0x7d && --depth === 0) {
-      try {
-        readUsage(JSON.parse(end.toString('utf8', open, i + 1)), seen)
-      } catch {
-        // Not the object that it looked like.
-      }
-      return
-    }
-  }
 }

@@ -50,9 +50,9 @@ export class Sighting {
     this.ended = false
   }
 
-  /** @param bytes of text in one event */
-  addDelta(bytes: number): void {
-    this.deltas++
+  /** @param bytes of text in all of these events */
+  addDeltas(events: number, bytes: number): void {
+    this.deltas += events
     this.textBytes += bytes
     if (this.firstTokenAt === 0) this.firstTokenAt = performance.now()
   }

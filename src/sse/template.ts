@@ -2,20 +2,52 @@
  * The shape of a stream's events. Nearly all events of an answer are the same bytes around a few that change: the piece of
  * text, a sequence number, obfuscation. An event that fits is known without being decoded or parsed, as the one
  * that the shape was made from was: what differs is a string of text that is not empty, or a number nobody asks for.
+ *
+ * It goes over a piece once, event by event, and where the piece ends it remembers how far it is, so that an event
+ * may lie in any number of pieces.
  */
 export class Template {
-  private readonly fixed: readonly Buffer[]
+  /** The event that it was made from. Its fixed parts, and between them the holes, where events differ. */
+  private readonly block: DataView
+  private readonly starts: readonly number[]
+  private readonly ends: readonly number[]
   private readonly holes: readonly Hole[]
   /** What every event of this shape names. */
   readonly model: string | null
-  /** Bytes of text in the event that was matched last. */
+  /** Events that ended in the piece that was walked last, and bytes of text in them. */
+  events: number
   textBytes: number
+  /** Bytes of an event that is not over yet; 0 if the last piece ended with an event, or with something else. */
+  begun: number
+  /** Of that event: the part it is in, where in the block that goes on, and what was seen of the hole behind it. */
+  private part: number
+  private offset: number
+  private filled: number
+  private escapes: number
+  private escaping: boolean
+  private text: number
 
-  private constructor(fixed: readonly Buffer[], holes: readonly Hole[], model: string | null) {
-    this.fixed = fixed
+  private constructor(
+    block: Buffer,
+    starts: readonly number[],
+    ends: readonly number[],
+    holes: readonly Hole[],
+    model: string | null,
+  ) {
+    this.block = viewOf(block)
+    this.starts = starts
+    this.ends = ends
     this.holes = holes
     this.model = model
+    this.events = 0
     this.textBytes = 0
+    this.begun = 0
+    this.part = 0
+    this.offset = 0
+    this.filled = 0
+    this.escapes = 0
+    this.escaping = false
+    this.text = 0
   }
 
   /**
@@ -26,10 +58,11 @@ export class Template {
    */
   static of(block: Buffer, textBytes: number, model: string | null): Template | null {
     if (block.length > LONGEST_TEMPLATE) return null
-    const fixed: Buffer[] = []
+    for (const byte of INCOMPARABLE) if (block.includes(byte)) return null
+    const starts = [0]
+    const ends: number[] = []
     const holes: Hole[] = []
     let texts = 0
-    let from = 0
     const text = block.toString('latin1')
     PATTERN.lastIndex = 0
     for (let found = PATTERN.exec(text); found !== null; found = PATTERN.exec(text)) {
@@ -39,56 +72,120 @@ export class Template {
       if (hole === TEXT) {
         // An empty text is a field that has something to say some other time.
         if (value === '') continue
-        if (value.length !== textBytes) return null
+        // Of one with escapes in it, the length is not that of the text.
+        if (value.length !== textBytes || value.includes('\\')) return null
         texts++
       }
       const start = found.index + whole.length - value.length - (string === undefined ? 0 : 1)
-      fixed.push(Buffer.from(block.subarray(from, start)))
+      ends.push(start)
       holes.push(hole)
-      from = start + value.length
+      starts.push(start + value.length)
     }
     if (texts !== 1) return null
-    fixed.push(Buffer.from(block.subarray(from)))
-    return new Template(fixed, holes, model)
+    ends.push(block.length)
+    return new Template(Buffer.from(block), starts, ends, holes, model)
   }
 
-  /** Whether an event of this shape stands here, whole. @returns where the next one begins, or -1 */
-  match(piece: Buffer, from: number): number {
-    const { fixed, holes } = this
+  /**
+   * Goes over events of this shape that stand here, one behind the other, the first of which may have begun in the piece
+   * before (`begun`).
+   * @param view of the whole piece
+   * @returns where the first one begins that is not of this shape, or not over: before `from` if it had begun
+   */
+  walk(piece: Buffer, view: DataView, from: number): number {
+    const { block, starts, ends, holes } = this
+    const { length } = piece
+    let { part, offset, filled, text } = this
     let at = from
-    for (let i = 0; ; i++) {
-      const part = fixed[i] as Buffer
-      const end = at + part.length
-      if (end > piece.length || !isAt(piece, at, end, part)) return -1
-      at = end
-      if (i === holes.length) return at
-      const hole = holes[i] as Hole
-      const begin = at
-      if (hole === NUMBER) {
-        while (isDigit(piece[at])) at++
-        if (at === begin) return -1
+    let start = from - this.begun
+    let events = 0
+    let textBytes = 0
+    let ranOut = false
+    for (;;) {
+      const rest = (ends[part] as number) - offset
+      const size = Math.min(rest, length - at)
+      if (!isSame(view, at, block, offset, size)) break
+      at += size
+      offset += size
+      if (size < rest) {
+        ranOut = true
+        break
+      }
+      if (part === holes.length) {
+        // Whether it is too long must not depend on where it is cut.
+        if (at - start > LONGEST_TEMPLATE) break
+        events++
+        textBytes += text
+        start = at
+        part = 0
+        offset = 0
+        if (at === length) break
         continue
       }
-      let escapes = 0
-      for (;;) {
-        const byte = piece[at]
-        // Control characters are not JSON, and the piece may end here.
-        if (byte === undefined || byte < 0x20) return -1
-        if (byte === QUOTE) break
-        if (byte === BACKSLASH) {
-          const escaped = piece[at + 1] as number
-          // Of a \u the bytes are not known without decoding it; anything else that JSON has is one byte.
-          if (!ONE_BYTE_ESCAPES.has(escaped)) return -1
-          escapes++
-          at++
-        }
-        at++
+      const hole = holes[part] as Hole
+      const end = hole === NUMBER ? skipDigits(piece, at, filled) : this.skipText(piece, at)
+      if (end === -1) break
+      filled += end - at
+      at = end
+      if (at === length) {
+        ranOut = true
+        break
       }
-      if (hole === TEXT) {
-        if (at === begin) return -1
-        this.textBytes = at - begin - escapes
-      }
+      if (filled === 0 && hole !== ANY_TEXT) break
+      if (hole === TEXT) text = filled - this.escapes
+      this.escapes = 0
+      filled = 0
+      part++
+      offset = starts[part] as number
     }
+    this.events = events
+    this.textBytes = textBytes
+    if (ranOut && at - start <= LONGEST_TEMPLATE) {
+      this.begun = at - start
+      this.part = part
+      this.offset = offset
+      this.filled = filled
+      this.text = text
+    } else this.forget()
+    return start
+  }
+
+  /** The event that had begun is none of this shape. */
+  forget(): void {
+    this.begun = 0
+    this.part = 0
+    this.offset = 0
+    this.filled = 0
+    this.escapes = 0
+    this.escaping = false
+    this.text = 0
+  }
+
+  /** @returns where the string ends, or the piece; -1 if this is none, or none of which the bytes are known */
+  private skipText(piece: Buffer, from: number): number {
+    const { length } = piece
+    let at = from
+    if (this.escaping && at < length) {
+      if (!ONE_BYTE_ESCAPES.has(piece[at] as number)) return -1
+      this.escaping = false
+      this.escapes++
+      at++
+    }
+    for (; at < length; at++) {
+      const byte = piece[at] as number
+      if (byte === QUOTE) return at
+      if (byte < 0x20) return -1
+      if (byte !== BACKSLASH) continue
+      at++
+      if (at === length) {
+        this.escaping = true
+        return at
+      }
+      // Of a \u the bytes are not known without decoding it; anything else that JSON has is one byte.
+      if (!ONE_BYTE_ESCAPES.has(piece[at] as number)) return -1
+      this.escapes++
+    }
+    return at
   }
 }
 
@@ -97,26 +194,65 @@ const TEXT = 0
 const ANY_TEXT = 1
 const NUMBER = 2
 
-/** Events that are longer are not of a kind that comes again and again. */
-export const LONGEST_TEMPLATE = 4_096
+/** Events that are longer are not of a kind that comes again and again, and are read line by line. */
+const LONGEST_TEMPLATE = 4_096
 
-/** Fields that change from event to event, with their values: a string without a backslash, or a number. */
+/**
+ * Fields that change from event to event, all that have text in them among these, with their values: a string or
+ * a number.
+ */
 const PATTERN =
-  /"(content|text|delta|reasoning_content|reasoning|arguments|partial_json|thinking|obfuscation|sequence_number)": ?(?:"([^"\\]*)"|(\d+)(?=[,}]))/g
+  /"(content|refusal|text|delta|reasoning_content|reasoning|arguments|input|partial_json|thinking|obfuscation|sequence_number)": ?(?:"((?:[^"\\]|\\.)*)"|(\d+)(?=[,}]))/g
 
+const ZERO = 0x30
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const ONE_BYTE_ESCAPES = new Set(Buffer.from('"\\/bfnrt'))
 
-/** Fewer bytes are compared faster here than by a call into memcmp. */
-const FEW = 24
+/**
+ * Bytes are compared by eights, as floating-point numbers: with a call into memcmp for each part, a whole scan takes twice
+ * as long. Two such numbers are equal if their bytes are, and only then, but for zeros (there are two) and NaN. In an
+ * event that has none of these bytes there is neither; few have one, in a string.
+ */
+const INCOMPARABLE = [0x00, 0x7f, 0xff]
 
-function isAt(piece: Buffer, from: number, end: number, part: Buffer): boolean {
-  if (part.length > FEW) return piece.compare(part, 0, part.length, from, end) === 0
-  for (let i = 0; i < part.length; i++) if (piece[from + i] !== part[i]) return false
-  return true
+function isSame(one: DataView, from: number, other: DataView, start: number, size: number): boolean {
+  if (size < 8) {
+    for (let i = 0; i < size; i++) if (one.getUint8(from + i) !== other.getUint8(start + i)) return false
+    return true
+  }
+  // The last eight may have been compared in part. Four at a time take a sixth off a whole scan.
+  const last = size - 8
+  let i = 0
+  for (; i + 24 < last; i += 32) {
+    if (
+      one.getFloat64(from + i, true) !== other.getFloat64(start + i, true) ||
+      one.getFloat64(from + i + 8, true) !== other.getFloat64(start + i + 8, true) ||
+      one.getFloat64(from + i + 16, true) !== other.getFloat64(start + i + 16, true) ||
+      one.getFloat64(from + i + 24, true) !== other.getFloat64(start + i + 24, true)
+    )
+      return false
+  }
+  for (; i < last; i += 8) {
+    if (one.getFloat64(from + i, true) !== other.getFloat64(start + i, true)) return false
+  }
+  return one.getFloat64(from + last, true) === other.getFloat64(start + last, true)
 }
 
-function isDigit(byte: number | undefined): boolean {
-  return byte !== undefined && byte >= 0x30 && byte <= 0x39
+/** @returns where the number ends, or the piece; -1 if this is none */
+function skipDigits(piece: Buffer, from: number, filled: number): number {
+  const { length } = piece
+  let at = from
+  // Of numbers that begin with 0, JSON has but one.
+  if (filled === 0 && at < length && piece[at] === ZERO) return -1
+  for (; at < length; at++) {
+    const byte = piece[at] as number
+    if (byte < ZERO || byte > 0x39) break
+  }
+  return at
+}
+
+/** For one piece: a view holds on to the bytes that it shows. */
+export function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 }

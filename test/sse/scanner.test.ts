@@ -205,6 +205,49 @@ test('a stream without a line end keeps little, and ends without a word', () => 
   assert.ok(scanner.seen.odd <= 1)
 })
 
+test('what is too long is so too behind events of the same shape', () => {
+  const event = (text: string): string => `data: {"choices":[{"delta":{"content":"${text}"}}]}\n\n`
+  for (const length of [4_000, 5_000, 70_000, MIB + 20]) {
+    const bytes = Buffer.from(event('a') + event('b') + event('y'.repeat(length)) + event('c'))
+    const isLong = length > MIB
+    const wanted = {
+      events: 4,
+      deltas: isLong ? 3 : 4,
+      textBytes: isLong ? 3 : length + 3,
+      odd: isLong ? 1 : 0,
+    }
+    for (const cut of [0, 90, 100, 130, 1_000, bytes.length - 60, bytes.length - 1]) {
+      const seen = facts(scan(new EventScanner(), cutAt(bytes, [cut])))
+      assert.equal(seen, expectation(wanted), `${length}, cut at ${cut}`)
+    }
+  }
+})
+
+test('a stream in which any byte is another says what the parsers make of it', () => {
+  const streams = [
+    (n: number): string =>
+      `data: {"model":"m","choices":[{"index":0,"delta":{"content":"${'word'.slice(n % 4)}"}}],"obfuscation":"${'x'.repeat(n)}"}\n\n`,
+    (n: number): string =>
+      `event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":${n},"delta":"${'word'.slice(n % 4)}"}\n\n`,
+    (n: number): string => `id: ${n}\nevent: x\ndata: {"content":"${'word'.slice(n % 4)}"}\n\n`,
+  ]
+  const byte = fc.oneof(
+    fc.integer({ min: 0x20, max: 0x7f }),
+    fc.constantFrom(...Buffer.from('\0\t\n\r"\\019')),
+  )
+  const others = fc.array(fc.tuple(fc.nat(2_000), byte), { maxLength: 3 })
+  const places = fc.array(fc.nat(2_000), { maxLength: 8 })
+  fc.assert(
+    fc.property(fc.constantFrom(...streams), others, places, (stream, changes, cuts) => {
+      const bytes = Buffer.from(Array.from({ length: 10 }, (_, n) => stream(n)).join(''))
+      // The last line end stays, as the two do not agree on an event without it.
+      for (const [place, other] of changes) bytes[place % (bytes.length - 2)] = other
+      assert.equal(facts(scan(new EventScanner(), cutAt(bytes, cuts))), reference(bytes.toString('latin1')))
+    }),
+    { numRuns: 5_000 },
+  )
+})
+
 const ANSWERS: { name: string; body: unknown; expected: Expected }[] = [
   {
     name: 'a chat completion with a tool call',
