@@ -1,4 +1,5 @@
 import { KEY_PATTERN } from '../access/key.js'
+import type { KeyRecord } from '../access/keyring.js'
 import type { Exchange } from '../exchange.js'
 
 /** Longest text of the client's making that goes into a line. */
@@ -14,42 +15,46 @@ const LONGEST = 200
  * @param now `performance.now()` when it was settled
  */
 export function requestLine(x: Exchange, level: number, now: number): string {
-  const { key } = x
   const seen = x.tap?.seen ?? null
   const usage = seen?.usage ?? null
   return (
     `{"level":${level},"time":"${timeText(Date.now())}","id":"${x.id}","end":"${x.end}","status":${x.status},` +
-    `"method":${json(x.method)},"path":${json(shownPath(x))},` +
-    `"key":${json(key?.id ?? null)},"env":${json(key?.env ?? null)},"team":${json(key?.team ?? null)},` +
-    `"user":${json(key?.user ?? null)},"model":${name(x.model)},"stream":${x.stream},"upstream":${json(x.upstream)},` +
+    `"method":"${x.method}","path":"${pathText(x)}",${keyText(x.key)},` +
+    `"model":${quoted(x.model)},"stream":${x.stream},"upstream":${quoted(x.upstream)},` +
     `"upstream_request_id":${json(x.upstreamRequestId)},"error_code":${json(x.errorCode)},"cause":${json(x.cause)},` +
     `"phase":"${x.phase}","bytes_in":${x.bytesIn},"bytes_out":${x.bytesOut},"pieces":${x.pieces},` +
-    `"upstream_model":${name(seen?.model ?? null)},"prompt_tokens":${usage?.prompt ?? null},` +
+    `"upstream_model":${quoted(seen?.model ?? null)},"prompt_tokens":${usage?.prompt ?? null},` +
     `"cached_tokens":${usage?.cached ?? null},"completion_tokens":${usage?.completion ?? null},` +
     `"reasoning_tokens":${usage?.reasoning ?? null},"deltas":${seen?.deltas ?? null},` +
-    `"finish_reason":${name(seen?.finishReason ?? null)},"stream_error":${name(seen?.error ?? null)},` +
+    `"finish_reason":${quoted(seen?.finishReason ?? null)},"stream_error":${quoted(seen?.error ?? null)},` +
     `"ttft_ms":${seen === null || seen.firstTokenAt === 0 ? null : decimal(seen.firstTokenAt - x.startedAt)},` +
     `"upstream_ttfb_ms":${x.answeredAt === 0 ? null : decimal(x.answeredAt - x.attemptAt)},` +
     `"overhead_ms":${x.attemptAt === 0 ? null : decimal(x.attemptAt - x.startedAt)},` +
-    `"total_ms":${decimal(now - x.startedAt)},"msg":${json(summary(x, now))}}\n`
+    `"total_ms":${decimal(now - x.startedAt)},"msg":"${summary(x, now)}"}\n`
   )
 }
 
-/** What a person wants to see of a request, in one line. */
-export function summary(x: Exchange, now: number): string {
-  let text = `${x.method} ${shownPath(x)} ${x.status === 0 ? '-' : x.status}`
+/** What a person wants to see of a request, in one line; as it stands in JSON, but for the quotes. */
+function summary(x: Exchange, now: number): string {
+  let text = `${x.method} ${pathText(x)} ${x.status === 0 ? '-' : x.status}`
   if (x.end !== 'done' && x.end !== null) text += ` ${x.end}`
   if (x.errorCode !== null && x.errorCode !== x.end) text += ` ${x.errorCode}`
   text += ` ${duration(now - x.startedAt)}`
   if (x.key !== null) text += ` ${x.key.team}/${x.key.user}`
-  if (x.model !== null) text += ` ${clip(x.model)}`
-  if (x.upstream !== null) text += ` via ${x.upstream}`
+  if (x.model !== null) text += ` ${told(x.model)}`
+  if (x.upstream !== null) text += ` via ${told(x.upstream)}`
   return text
 }
 
 /** The path as documentation writes it, whatever way the client came by; without the query, which may hold a key. */
-function shownPath(x: Exchange): string {
-  return x.upstream === null && x.end === 'local' ? clip(x.path) : `/v1${clip(x.path)}`
+function pathText(x: Exchange): string {
+  return x.upstream === null && x.end === 'local' ? told(x.path) : `/v1${told(x.path)}`
+}
+
+/** Whose request it was. There is nothing to escape in the parts of a key. */
+function keyText(key: KeyRecord | null): string {
+  if (key === null) return '"key":null,"env":null,"team":null,"user":null'
+  return `"key":"${key.id}","env":"${key.env}","team":"${key.team}","user":"${key.user}"`
 }
 
 /** Milliseconds with three digits behind the point, less what zeros they end with. */
@@ -89,32 +94,34 @@ function json(text: string | null): string {
   return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
-/** As `json`, for what a client or an upstream calls something. */
-function name(text: string | null): string {
-  return text === null ? 'null' : json(clip(text))
+/** As `json`, for what people call something. */
+function quoted(name: string | null): string {
+  return name === null ? 'null' : `"${told(name)}"`
 }
 
 /** What looks like a credential: ours, and the providers' (sk-..., sk-ant-...). */
 const SECRET = new RegExp(`${KEY_PATTERN}|lc_[\\w-]{8,}|sk-[\\w-]{8,}`, 'g')
 
-/** Paths and models are few, and looking at each of their characters is not free. Emptied when it is full. */
-const clipped = new Map<string, string>()
-const MOST_CLIPPED = 1_000
+/** Paths and names are few, and looking at each of their characters is not free. Emptied when it is full. */
+const tellings = new Map<string, string>()
+const MOST_TELLINGS = 1_000
 
 /**
- * A text of the client's making, fit for a line: what was pasted in a wrong place is taken out by its pattern,
- * control characters too, so that no name can write a line of its own, and it is not longer than is of use.
+ * A text of somebody's making, fit for a line, as it stands between the quotes of JSON: what was pasted in a wrong place is
+ * taken out by its pattern, control characters too, so that no name can write a line of its own, and it is not longer
+ * than is of use.
  */
-function clip(text: string): string {
-  const known = clipped.get(text)
+function told(text: string): string {
+  const known = tellings.get(text)
   if (known !== undefined) return known
   const printable = text
     .slice(0, 4 * LONGEST)
     .replace(SECRET, '***')
     .replace(/[^\x20-\x7e\u00a1-\u{10ffff}]/gu, '?')
   const short = printable.length > LONGEST ? `${printable.slice(0, LONGEST)}...` : printable
-  if (text.length > LONGEST) return short
-  if (clipped.size === MOST_CLIPPED) clipped.clear()
-  clipped.set(text, short)
-  return short
+  const telling = JSON.stringify(short).slice(1, -1)
+  if (text.length > LONGEST) return telling
+  if (tellings.size === MOST_TELLINGS) tellings.clear()
+  tellings.set(text, telling)
+  return telling
 }

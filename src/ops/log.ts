@@ -2,7 +2,7 @@ import pino, { type Logger } from 'pino'
 import { prettyFactory } from 'pino-pretty'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
-import { requestLine, summary } from './line.js'
+import { requestLine } from './line.js'
 import { openSink, type Sink } from './sink.js'
 
 /**
@@ -41,8 +41,12 @@ export class Log {
     if (!this.logger.isLevelEnabled(level)) return
     const line = requestLine(x, pino.levels.values[level] as number, now)
     // Past pino, which walks an object field by field.
-    if (this.lines !== null) this.lines.write(line)
-    else this.logger[level](JSON.parse(line), summary(x, now))
+    if (this.lines !== null) {
+      this.lines.write(line)
+      return
+    }
+    const { level: _, time: __, msg, ...fields } = JSON.parse(line)
+    this.logger[level](fields, msg)
   }
 }
 
