@@ -305,6 +305,7 @@ export class Gateway implements RelayOwner, BodyOwner {
     const relay = new Relay(x, this, {
       timeouts: this.config.timeouts,
       crossOrigin: headerValue(raw, 'origin') !== undefined,
+      body,
     })
     let sent: Buffer | Upload | null = null
     if (body === null) x.stage = relay

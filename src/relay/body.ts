@@ -122,6 +122,17 @@ export class RequestBody implements Stage {
     return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
   }
 
+  /**
+   * The answer has begun, so that there is no other attempt to be made: a stream lasts for minutes, and needs none of this.
+   * One that is still coming is kept.
+   */
+  release(): void {
+    if (!this.whole) return
+    this.pieces.length = 0
+    this.budget.give(this.x.heldBytes)
+    this.x.heldBytes = 0
+  }
+
   onClose(): void {
     this.over = true
     this.attempt?.onClose()

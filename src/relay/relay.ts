@@ -5,7 +5,7 @@ import type { Exchange } from '../exchange.js'
 import type { ErrorCode } from '../http/errors.js'
 import { noFacts, type ResponseFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
 import { AnswerScanner, EventScanner, type Tap } from '../sse/scanner.js'
-import type { Attempt } from './body.js'
+import type { Attempt, RequestBody } from './body.js'
 import { type AttemptPhase, failureCode, systemCode } from './failure.js'
 import { sendOpening } from './opening.js'
 import { Passage, type PassageOwner } from './passage.js'
@@ -22,6 +22,8 @@ export interface RelayOptions {
   readonly timeouts: Config['timeouts']
   /** The request had an `Origin` header. */
   readonly crossOrigin: boolean
+  /** Null if the request has none. */
+  readonly body: RequestBody | null
 }
 
 /**
@@ -118,6 +120,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     x.answeredAt = now
     x.upstreamRequestId = facts.requestId
     x.tap = tapFor(facts)
+    this.options.body?.release()
     if (status === 204 || status === 304) {
       // Over with its head (RFC 9112, 6.3). undici misses the bytes that a 304's content-length speaks of, and would
       // report them as an error.

@@ -24,6 +24,15 @@ async function start(scene: Scene, bytes: string): Promise<{ leave(): void }> {
   return { leave: () => client.destroy() }
 }
 
+/** Starts a request and waits until the upstream, which does not answer, has it. */
+async function startWaiting(scene: Scene, bytes: string): Promise<{ leave(): void }> {
+  const before = scene.upstream.requests.length
+  const client = await scene.client()
+  client.send(bytes)
+  await scene.upstream.request(before)
+  return { leave: () => client.destroy() }
+}
+
 /** Waits until so many are in flight. */
 function untilLive(scene: Scene, count: number): Promise<void> {
   return until(() => scene.relay.gateway.live.size === count, `${count} in flight`)
@@ -108,23 +117,23 @@ test('a key whose requests are refused is not counted as busy', () =>
 for (const framing of ['a length', 'chunks']) {
   test(`beyond limits.bufferedBytes a body with ${framing} gets 503, until another has ended`, () =>
     withRelay(
-      STREAM,
+      (request) => request.hang(),
       async (scene) => {
         const second =
           framing === 'chunks'
             ? `POST /v1/x HTTP/1.1\r\n${scene.auth}transfer-encoding: chunked\r\n\r\n2bc\r\n${'x'.repeat(700)}\r\n0\r\n\r\n`
             : POST(scene, 700)
-        const first = await start(scene, POST(scene, 700))
+        const first = await startWaiting(scene, POST(scene, 700))
         const refused = await scene.ask(second)
         assertBusy(refused, 503, 'relay_busy')
         assert.equal(await boundsHit(scene), { bufferedBytes: 1 })
         // What fits is taken.
-        const small = await start(scene, POST(scene, 300))
+        const small = await startWaiting(scene, POST(scene, 300))
         assert.is(scene.upstream.requests.length, 2)
 
         first.leave()
         await untilLive(scene, 1)
-        const again = await start(scene, second)
+        const again = await startWaiting(scene, second)
         small.leave()
         again.leave()
         await untilLive(scene, 0)
@@ -134,6 +143,20 @@ for (const framing of ['a length', 'chunks']) {
       { limits: { bufferedBytes: 1024 } },
     ))
 }
+
+test('a prompt is let go when its answer begins', () =>
+  withRelay(
+    STREAM,
+    async (scene) => {
+      const streams = []
+      for (let i = 0; i < 3; i++) streams.push(await start(scene, POST(scene, 700)))
+      const ready = await scene.ask('GET /readyz HTTP/1.1\r\nhost: relay\r\n\r\n')
+      assert.is(JSON.parse(ready.body.toString()).buffered_bytes, 0)
+      for (const stream of streams) stream.leave()
+      await untilLive(scene, 0)
+    },
+    { limits: { bufferedBytes: 1024 } },
+  ))
 
 test('bytes are given back however a request ends', () =>
   withRelay(
