@@ -13,7 +13,7 @@ import { report } from './report.js'
 import type { Results } from './results.js'
 import { type Scenario, sized } from './scenario.js'
 import { SCENARIOS } from './scenarios.js'
-import { runSuite, type SuiteOptions } from './suite.js'
+import { ROUNDS, runSuite, type SuiteOptions } from './suite.js'
 import { breaches, figureTable, verdictTable } from './table.js'
 
 const HELD = 0
@@ -54,7 +54,7 @@ async function main(): Promise<number> {
   const suite: SuiteOptions = {
     record: new Recorder(),
     mode,
-    rounds: options.rounds ?? sized(mode, { whole: 7, quick: 3, smoke: 1 }),
+    rounds: options.rounds,
     placement: placeProcesses(),
     thinwireFlags: [],
     onProgress: progress,
@@ -97,7 +97,8 @@ async function holdBudgets(
   suite: SuiteOptions,
   out: string,
 ): Promise<number> {
-  const { record, mode, rounds, placement } = suite
+  const { record, mode, placement } = suite
+  const rounds = suite.rounds ?? sized(mode, ROUNDS)
   if (micro) {
     progress('micro: parts of the way of a request, beside the usual way to do them')
     await runMicro(record, Math.min(rounds, 3), sized(mode, { whole: 300, quick: 80, smoke: 20 }))

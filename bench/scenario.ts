@@ -19,7 +19,7 @@ export interface Scenario {
   readonly baselines: readonly string[] | null
   /** Shows only in a process that has done nothing yet: each measurement has one of its own. */
   readonly fresh: boolean
-  /** Of so many rounds at the most, where a round of it is long and its figures steady. */
+  /** Of so many rounds at the most, where no budget needs its figures or they are steady; unless rounds are asked for. */
   readonly rounds: BySize<number>
   measure(stage: Stage, running: Running): Promise<void>
 }
@@ -27,6 +27,9 @@ export interface Scenario {
 export type BySize<T> = { readonly [M in Mode]: T }
 
 export const EVERY_ROUND: BySize<number> = { whole: 100, quick: 100, smoke: 1 }
+
+/** Of what no budget is kept on. */
+export const SOME_ROUNDS: BySize<number> = { whole: 3, quick: 1, smoke: 1 }
 
 export function takesPart(scenario: Scenario, contestant: Contestant): boolean {
   return !contestant.baseline || scenario.baselines === null || scenario.baselines.includes(contestant.name)

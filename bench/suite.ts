@@ -4,18 +4,21 @@ import { Driver } from './driver.js'
 import type { Placement } from './machine.js'
 import type { Recorder } from './recorder.js'
 import type { Mode } from './results.js'
-import { type Scenario, type Stage, sized, takesPart } from './scenario.js'
+import { type BySize, type Scenario, type Stage, sized, takesPart } from './scenario.js'
 import { SHORT_ANSWER } from './wire/plan.js'
 
 export interface SuiteOptions {
   readonly record: Recorder
   readonly mode: Mode
-  readonly rounds: number
+  /** Null for as many as the mode has. */
+  readonly rounds: number | null
   readonly placement: Placement
   readonly thinwireFlags: readonly string[]
   /** Told of each step, for the one who waits. */
   readonly onProgress: (text: string) => void
 }
+
+export const ROUNDS: BySize<number> = { whole: 7, quick: 4, smoke: 1 }
 
 /** Figures that are told as what a relay adds to a direct connection: scenario, figure, name of what was added. */
 const ADDED = [
@@ -65,10 +68,11 @@ export async function runSuite(
     }
     const stage: Stage = { driver, record, mode }
     await warmUp(stage, taking, onProgress)
-    for (let round = 0; round < options.rounds; round++) {
+    const rounds = options.rounds ?? sized(mode, ROUNDS)
+    for (let round = 0; round < rounds; round++) {
       for (const scenario of scenarios) {
-        if (round >= sized(mode, scenario.rounds)) continue
-        onProgress(`round ${round + 1} of ${options.rounds}: ${scenario.about}`)
+        if (options.rounds === null && round >= sized(mode, scenario.rounds)) continue
+        onProgress(`round ${round + 1} of ${rounds}: ${scenario.about}`)
         const order = round % 2 === 0 ? taking : [...taking].reverse()
         for (const { contestant, running } of order) {
           if (!takesPart(scenario, contestant)) continue

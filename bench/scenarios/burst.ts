@@ -1,5 +1,5 @@
 import type { Scenario } from '../scenario.js'
-import { EVERY_ROUND, sized } from '../scenario.js'
+import { SOME_ROUNDS, sized } from '../scenario.js'
 
 /** One stream as fast as its reader takes it: what a relay does with pieces as large as they come. */
 export const BURST: Scenario = {
@@ -7,7 +7,7 @@ export const BURST: Scenario = {
   about: 'one stream as fast as it goes',
   baselines: null,
   fresh: false,
-  rounds: EVERY_ROUND,
+  rounds: SOME_ROUNDS,
   async measure({ driver, record, mode }, running) {
     const chunks = sized(mode, { whole: 150_000, quick: 60_000, smoke: 5_000 })
     const before = await running.child.read()

@@ -1,7 +1,7 @@
 import type { Running } from '../contestants.js'
 import type { Reading } from '../meter.js'
 import type { Scenario, Stage } from '../scenario.js'
-import { EVERY_ROUND, sized } from '../scenario.js'
+import { EVERY_ROUND, SOME_ROUNDS, sized } from '../scenario.js'
 import type { Jobs } from '../wire/jobs.js'
 
 const EVERY_MS = 20
@@ -40,7 +40,7 @@ export const STALLED: Scenario = {
   about: '50 streams at 50 chunks/s, alone and beside a reader that has stopped',
   baselines: ['bare'],
   fresh: false,
-  rounds: EVERY_ROUND,
+  rounds: SOME_ROUNDS,
   async measure(stage, running) {
     const seconds = sized(stage.mode, { whole: 2, quick: 0.8, smoke: 0.5 })
     for (const stalled of [false, true]) {
@@ -62,7 +62,7 @@ export const BAD_KEYS: Scenario = {
   about: '50 streams at 50 chunks/s beside 2,000 requests/s with a bad key',
   baselines: ['bare'],
   fresh: false,
-  rounds: EVERY_ROUND,
+  rounds: SOME_ROUNDS,
   async measure(stage, running) {
     const seconds = sized(stage.mode, { whole: 2, quick: 0.8, smoke: 0.5 })
     const { delayUs } = await runPaced(stage, running, {

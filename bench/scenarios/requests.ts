@@ -1,5 +1,5 @@
 import type { BySize, Scenario } from '../scenario.js'
-import { EVERY_ROUND, sized } from '../scenario.js'
+import { EVERY_ROUND, SOME_ROUNDS, sized } from '../scenario.js'
 import { SHORT_ANSWER } from '../wire/plan.js'
 
 interface Load {
@@ -10,23 +10,30 @@ interface Load {
 }
 
 /** Whole answers on kept connections: what a request costs. */
-export const REQUESTS = loadScenario('requests', 'requests on kept connections, 2 KB in, 1 KB out', null, {
-  connections: 32,
-  seconds: { whole: 3, quick: 1, smoke: 0.5 },
-  reconnect: false,
-  refused: false,
-})
+export const REQUESTS = loadScenario(
+  'requests',
+  'requests on kept connections, 2 KB in, 1 KB out',
+  null,
+  EVERY_ROUND,
+  {
+    connections: 32,
+    seconds: { whole: 3, quick: 1, smoke: 0.5 },
+    reconnect: false,
+    refused: false,
+  },
+)
 
 /** A connection for each request, as clients without keep-alive come. */
 export const CONNECTS = loadScenario(
   'connects',
   'a new connection for each request, 2 KB in, 1 KB out',
   ['nginx', 'bare', 'express'],
+  SOME_ROUNDS,
   { connections: 16, seconds: { whole: 2, quick: 1, smoke: 0.5 }, reconnect: true, refused: false },
 )
 
 /** Requests with a bad key and nothing else: a refusal has to cost less than an answer. */
-export const REFUSALS = loadScenario('refusals', 'nothing but requests with a bad key', [], {
+export const REFUSALS = loadScenario('refusals', 'nothing but requests with a bad key', [], SOME_ROUNDS, {
   connections: 32,
   seconds: { whole: 2, quick: 1, smoke: 0.5 },
   reconnect: false,
@@ -38,6 +45,7 @@ function loadScenario(
   name: string,
   about: string,
   baselines: readonly string[] | null,
+  rounds: BySize<number>,
   load: Load,
 ): Scenario {
   return {
@@ -45,7 +53,7 @@ function loadScenario(
     about,
     baselines,
     fresh: false,
-    rounds: EVERY_ROUND,
+    rounds,
     async measure({ driver, record, mode }, running) {
       const before = await running.child.read()
       const { requests, seconds } = await driver.run('load', {

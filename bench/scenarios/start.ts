@@ -1,5 +1,5 @@
 import type { Scenario } from '../scenario.js'
-import { EVERY_ROUND, sized } from '../scenario.js'
+import { sized } from '../scenario.js'
 import { median } from '../statistics.js'
 import { SHORT_STREAM } from '../wire/plan.js'
 
@@ -9,7 +9,7 @@ export const START: Scenario = {
   about: 'the first request after start, and the thousandth',
   baselines: ['bare'],
   fresh: true,
-  rounds: EVERY_ROUND,
+  rounds: { whole: 100, quick: 3, smoke: 1 },
   async measure({ driver, record, mode }, running) {
     const ask = { target: running, plan: SHORT_STREAM, promptBytes: 2_000, pace: null }
     const first = await driver.run('sequential', { ...ask, streams: 1 })
