@@ -1,7 +1,7 @@
 import type { Results, Series, Unit, Verdict } from './results.js'
 import { largest, median, smallest } from './statistics.js'
 
-/** Fits 80 columns: the verdicts, then what they are made of. */
+/** Fits 80 columns. `goal` is said of what is not only within its limit, but as good as it is meant to become. */
 export function verdictTable(verdicts: readonly Verdict[]): string[] {
   const rows = verdicts.map((verdict) => [
     verdict.what,
@@ -11,9 +11,13 @@ export function verdictTable(verdicts: readonly Verdict[]): string[] {
       : `${verdict.baseline.name} ${show(verdict.baseline.value, verdict.unit)}`,
     verdict.baseline === null ? '' : `${digits(verdict.ratio)}x`,
     limitOf(verdict),
-    verdict.outcome,
+    verdict.outcome === 'held' && reachesGoal(verdict) ? 'goal' : verdict.outcome,
   ])
   return align([['figure', 'thinwire', 'baseline', 'ratio', 'limit', ''], ...rows])
+}
+
+function reachesGoal({ bound, ratio, goal }: Verdict): boolean {
+  return bound === 'atMost' ? ratio <= goal : ratio >= goal
 }
 
 /** One line for each breach: what, how much, against what. */

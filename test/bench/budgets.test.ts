@@ -71,7 +71,26 @@ test('a limit that is not the goal needs a note, and a budget needs one bound', 
 test('the budgets that are kept here are well-formed, and the table of them fits a terminal', () => {
   const budgets = readBudgets(new URL('../../../bench/budgets.json', import.meta.url))
   assert.ok(budgets.length >= 10)
-  for (const line of verdictTable(judge(budgets, [], {}))) assert.ok(line.length <= 80, line)
+  const wide = budgets.flatMap(({ scenario, figure, baseline }): Series[] => {
+    const ours: Series = { scenario, figure, unit: 'us', contestant: 'thinwire', values: [23_456] }
+    if (baseline === null) return [ours]
+    return [
+      ours,
+      { ...ours, contestant: baseline.contestant, figure: baseline.figure ?? figure, values: [12_345] },
+    ]
+  })
+  for (const taken of [[], wide]) {
+    for (const line of verdictTable(judge(budgets, taken, {}))) assert.ok(line.length <= 80, line)
+  }
+})
+
+test('what is as good as it is meant to become is told from what is only within its limit', () => {
+  const { atMost: _, ...least } = { ...BUDGET, atLeast: 0.5, goal: 0.9, note: 'as far as it goes' }
+  const outcomes = [95, 80, 40].map((value) => {
+    const verdicts = judge([least], [series('thinwire', [value]), series('nginx', [100])], {})
+    return verdictTable(verdicts)[1]?.split(/\s+/).at(-1)
+  })
+  assert.equal(outcomes, ['goal', 'held', 'broken'])
 })
 
 test.run()
