@@ -1,54 +1,111 @@
 import { KEY_PATTERN } from '../access/key.js'
 import type { KeyRecord } from '../access/keyring.js'
 import type { Exchange } from '../exchange.js'
+import type { Tap } from '../sse/scanner.js'
 
 /** Longest text of the client's making that goes into a line. */
 const LONGEST = 200
 
-/**
- * The line of a request that is over, as JSON in pino's format with a line end behind it. Every field is there in every
- * line, null where it is not known. Fields are chosen one by one, so that no header, body or credential can come along.
- *
- * Written out field by field: `JSON.stringify` of an object with the same fields takes twice the time, which is felt in every
- * request (bench `requests`).
- * @param level pino's number for it
- * @param now `performance.now()` when it was settled
- */
-export function requestLine(x: Exchange, level: number, now: number): string {
-  const seen = x.tap?.seen ?? null
-  const usage = seen?.usage ?? null
-  return (
-    `{"level":${level},"time":"${timeText(Date.now())}","id":"${x.id}","end":"${x.end}","status":${x.status},` +
-    `"method":"${x.method}","path":"${pathText(x)}",${keyText(x.key)},` +
-    `"model":${quoted(x.model)},"stream":${x.stream},"upstream":${quoted(x.upstream)},` +
-    `"upstream_request_id":${json(x.upstreamRequestId)},"error_code":${json(x.errorCode)},"cause":${json(x.cause)},` +
-    `"phase":"${x.phase}","bytes_in":${x.bytesIn},"bytes_out":${x.bytesOut},"pieces":${x.pieces},` +
-    `"upstream_model":${quoted(seen?.model ?? null)},"prompt_tokens":${usage?.prompt ?? null},` +
-    `"cached_tokens":${usage?.cached ?? null},"completion_tokens":${usage?.completion ?? null},` +
-    `"reasoning_tokens":${usage?.reasoning ?? null},"deltas":${seen?.deltas ?? null},` +
-    `"finish_reason":${quoted(seen?.finishReason ?? null)},"stream_error":${quoted(seen?.error ?? null)},` +
-    `"ttft_ms":${seen === null || seen.firstTokenAt === 0 ? null : decimal(seen.firstTokenAt - x.startedAt)},` +
-    `"upstream_ttfb_ms":${x.answeredAt === 0 ? null : decimal(x.answeredAt - x.attemptAt)},` +
-    `"overhead_ms":${x.attemptAt === 0 ? null : decimal(x.attemptAt - x.startedAt)},` +
-    `"total_ms":${decimal(now - x.startedAt)},"msg":"${summary(x, now)}"}\n`
-  )
-}
+/** What is kept of a request that is over until its line is written: the rest of it, prompt and all, can go. */
+export class Settled {
+  private readonly level: number
+  private readonly settledAt: number
+  private readonly totalMs: number
+  private readonly id: string
+  private readonly end: Exchange['end']
+  private readonly status: number
+  private readonly method: string
+  private readonly path: string
+  private readonly key: KeyRecord | null
+  private readonly model: string | null
+  private readonly stream: boolean | null
+  private readonly upstream: string | null
+  private readonly upstreamRequestId: string | null
+  private readonly errorCode: string | null
+  private readonly cause: string | null
+  private readonly phase: Exchange['phase']
+  private readonly bytesIn: number
+  private readonly bytesOut: number
+  private readonly pieces: number
+  private readonly tap: Tap | null
+  private readonly startedAt: number
+  /** Milliseconds; -1 if it did not come so far. */
+  private readonly upstreamMs: number
+  private readonly overheadMs: number
 
-/** What a person wants to see of a request, in one line; as it stands in JSON, but for the quotes. */
-function summary(x: Exchange, now: number): string {
-  let text = `${x.method} ${pathText(x)} ${x.status === 0 ? '-' : x.status}`
-  if (x.end !== 'done' && x.end !== null) text += ` ${x.end}`
-  if (x.errorCode !== null && x.errorCode !== x.end) text += ` ${x.errorCode}`
-  text += ` ${duration(now - x.startedAt)}`
-  if (x.key !== null) text += ` ${x.key.team}/${x.key.user}`
-  if (x.model !== null) text += ` ${told(x.model)}`
-  if (x.upstream !== null) text += ` via ${told(x.upstream)}`
-  return text
-}
+  /**
+   * @param level pino's number for it
+   * @param now `performance.now()`
+   */
+  constructor(x: Exchange, level: number, now: number) {
+    this.level = level
+    this.settledAt = Date.now()
+    this.totalMs = now - x.startedAt
+    this.id = x.id
+    this.end = x.end
+    this.status = x.status
+    this.method = x.method
+    this.path = x.path
+    this.key = x.key
+    this.model = x.model
+    this.stream = x.stream
+    this.upstream = x.upstream
+    this.upstreamRequestId = x.upstreamRequestId
+    this.errorCode = x.errorCode
+    this.cause = x.cause
+    this.phase = x.phase
+    this.bytesIn = x.bytesIn
+    this.bytesOut = x.bytesOut
+    this.pieces = x.pieces
+    this.tap = x.tap
+    this.startedAt = x.startedAt
+    this.upstreamMs = x.answeredAt === 0 ? -1 : x.answeredAt - x.attemptAt
+    this.overheadMs = x.attemptAt === 0 ? -1 : x.attemptAt - x.startedAt
+  }
 
-/** The path as documentation writes it, whatever way the client came by; without the query, which may hold a key. */
-function pathText(x: Exchange): string {
-  return x.upstream === null && x.end === 'local' ? told(x.path) : `/v1${told(x.path)}`
+  /**
+   * Its line, as JSON in pino's format with a line end behind it. Every field is there in every line, null where it is not
+   * known. Fields are chosen one by one, so that no header, body or credential can come along.
+   */
+  line(): string {
+    const seen = this.tap?.seen ?? null
+    const usage = seen?.usage ?? null
+    return (
+      `{"level":${this.level},"time":"${timeText(this.settledAt)}","id":"${this.id}","end":"${this.end}",` +
+      `"status":${this.status},"method":"${this.method}","path":"${this.pathText()}",${keyText(this.key)},` +
+      `"model":${quoted(this.model)},"stream":${this.stream},"upstream":${quoted(this.upstream)},` +
+      `"upstream_request_id":${json(this.upstreamRequestId)},"error_code":${json(this.errorCode)},` +
+      `"cause":${json(this.cause)},"phase":"${this.phase}","bytes_in":${this.bytesIn},"bytes_out":${this.bytesOut},` +
+      `"pieces":${this.pieces},"upstream_model":${quoted(seen?.model ?? null)},` +
+      `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
+      `"completion_tokens":${usage?.completion ?? null},"reasoning_tokens":${usage?.reasoning ?? null},` +
+      `"deltas":${seen?.deltas ?? null},"finish_reason":${quoted(seen?.finishReason ?? null)},` +
+      `"stream_error":${quoted(seen?.error ?? null)},` +
+      `"ttft_ms":${seen === null || seen.firstTokenAt === 0 ? null : decimal(seen.firstTokenAt - this.startedAt)},` +
+      `"upstream_ttfb_ms":${this.upstreamMs === -1 ? null : decimal(this.upstreamMs)},` +
+      `"overhead_ms":${this.overheadMs === -1 ? null : decimal(this.overheadMs)},` +
+      `"total_ms":${decimal(this.totalMs)},"msg":"${this.summary()}"}\n`
+    )
+  }
+
+  /** What a person wants to see of a request, in one line; as it stands in JSON, but for the quotes. */
+  private summary(): string {
+    const { end, errorCode, key } = this
+    let text = `${this.method} ${this.pathText()} ${this.status === 0 ? '-' : this.status}`
+    if (end !== 'done' && end !== null) text += ` ${end}`
+    if (errorCode !== null && errorCode !== end) text += ` ${errorCode}`
+    text += ` ${duration(this.totalMs)}`
+    if (key !== null) text += ` ${key.team}/${key.user}`
+    if (this.model !== null) text += ` ${told(this.model)}`
+    if (this.upstream !== null) text += ` via ${told(this.upstream)}`
+    return text
+  }
+
+  /** The path as documentation writes it, whatever way the client came by; without the query, which may hold a key. */
+  private pathText(): string {
+    const path = told(this.path)
+    return this.upstream === null && this.end === 'local' ? path : `/v1${path}`
+  }
 }
 
 /** Whose request it was. There is nothing to escape in the parts of a key. */

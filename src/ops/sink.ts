@@ -3,11 +3,8 @@ import { fstatSync, write, writeSync } from 'node:fs'
 /** What a reader that does not keep up leaves in memory; lines beyond it are dropped, and never waited for. */
 const BACKLOG_BYTES = 8 * 1024 * 1024
 
-/**
- * Lines are gathered for so long and written together, which nobody who reads a log along notices: a write of each
- * is a thread's turn for every request.
- */
-const GATHER_MS = 20
+/** Lines that come one after the other are gathered for so long and written together: each write is a thread's turn. */
+const GATHER_MS = 5
 
 /** Room for the lines of that time; more is made when they need it. */
 const ROOM = 64 * 1024

@@ -175,7 +175,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     this.over = true
     const { tap } = this.x
     tap?.end()
-    const streamEnded = tap?.seen.ended === true
+    const streamEnded = tap?.ended === true
     if (this.phase === 'flushing') {
       // Everything was handed over. It counts as read if it has left, or if all that had not was the closing frame.
       this.x.conclude(this.res.writableFinished || streamEnded ? 'done' : 'client_gone')

@@ -3,18 +3,32 @@ import { readAnswer } from './meaning.js'
 import type { Tap } from './scanner.js'
 import { Sighting } from './sighting.js'
 
-/** Looks at a JSON answer while it passes. Keeps up to a megabyte of it, and of a longer one the end. */
+/**
+ * Looks at a JSON answer that has passed. Keeps up to a megabyte of it, and of a longer one the end, until somebody asks
+ * what was seen.
+ */
 export class AnswerScanner implements Tap {
-  readonly seen: Sighting
+  /** The end of the connection is the only end that it has. */
+  readonly ended: boolean
+  private readonly sighting: Sighting
   private parts: Buffer[]
   private bytes: number
   private cut: boolean
+  /** `performance.now()` of its end; 0 before. */
+  private endedAt: number
 
   constructor() {
-    this.seen = new Sighting()
+    this.ended = false
+    this.sighting = new Sighting()
     this.parts = []
     this.bytes = 0
     this.cut = false
+    this.endedAt = 0
+  }
+
+  get seen(): Sighting {
+    if (this.endedAt > 0 && this.parts.length > 0) this.read()
+    return this.sighting
   }
 
   push(piece: Buffer): void {
@@ -28,21 +42,26 @@ export class AnswerScanner implements Tap {
   }
 
   end(): void {
-    if (this.parts.length === 0) return
-    const body = Buffer.concat(this.parts)
+    if (this.endedAt === 0) this.endedAt = performance.now()
+  }
+
+  private read(): void {
+    const { sighting, parts } = this
+    const body = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
     this.parts = []
-    const { seen } = this
-    seen.events = 1
+    sighting.events = 1
     if (this.cut) {
-      seen.odd++
-      readLateUsage(lastOf(body), seen)
+      sighting.odd++
+      readLateUsage(lastOf(body), sighting)
       return
     }
     try {
       // DeepSeek sends blank lines ahead of it, to keep the connection busy.
-      readAnswer(JSON.parse(body.toString('utf8')), seen)
+      readAnswer(JSON.parse(body.toString('utf8')), sighting)
     } catch {
-      seen.odd++
+      sighting.odd++
     }
+    // It came as a whole, and not when it was read.
+    if (sighting.firstTokenAt > 0) sighting.firstTokenAt = this.endedAt
   }
 }

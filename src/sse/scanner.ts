@@ -20,7 +20,10 @@ const NOTHING = Buffer.alloc(0)
 
 /** Looks at an answer beside its way to the client. */
 export interface Tap {
+  /** When it is asked for after the end, of all that came. */
   readonly seen: Sighting
+  /** The answer has told its own end. Known after `end`. */
+  readonly ended: boolean
   push(piece: Buffer): void
   /** No more will come, be it whole or cut. May be called again. */
   end(): void
@@ -64,6 +67,10 @@ export class EventScanner implements Tap {
     this.first = null
     this.second = null
     this.plainText = -1
+  }
+
+  get ended(): boolean {
+    return this.seen.ended
   }
 
   push(piece: Buffer): void {
