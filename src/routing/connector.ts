@@ -102,10 +102,7 @@ export class Wire {
    */
   giveBack(rest: Buffer): boolean {
     this.taker = null
-    const more = this.pushToUndici.call(this.socket, rest)
-    // At once, and not at the end of this turn: the end of an answer then leaves with its last piece.
-    this.socket.emit('readable')
-    return more
+    return this.handOver(rest)
   }
 
   /** The taker takes pieces again. */
@@ -123,12 +120,25 @@ export class Wire {
     const bodyAt = chunkedBodyAt(piece)
     if (bodyAt === -1) return this.pushToUndici.call(this.socket, piece, encoding)
     // A body that only looks like a head is none the worse for coming in two pieces.
-    const more = this.pushToUndici.call(this.socket, piece.subarray(0, bodyAt))
     beginning = this
-    this.socket.emit('readable')
+    const more = this.handOver(piece.subarray(0, bodyAt))
     beginning = null
     if (bodyAt === piece.length) return more
     return this.onPiece(piece.subarray(bodyAt), undefined)
+  }
+
+  /**
+   * Has undici read a piece at once, and not at the end of this turn: the end of an answer then leaves with its last piece.
+   * @returns false if there is to be no more until the socket's `_read`
+   */
+  private handOver(piece: Buffer): boolean {
+    const { socket } = this
+    const more = this.pushToUndici.call(socket, piece)
+    this.asked = false
+    socket.emit('readable')
+    // Who has read has asked for more, and does not ask again before it comes: a piece as large as the socket's buffer
+    // would else be the last.
+    return this.asked || more
   }
 
   private onEnd(): boolean {

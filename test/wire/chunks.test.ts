@@ -77,6 +77,24 @@ test('an extension on the first chunk, together with the head', async () => {
   })
 })
 
+test('a chunk that is not plain, and larger than what is read at a time, is not the end of the reading', async () => {
+  const body = Buffer.alloc(1024 * 1024, 'x')
+  for (const size of ['00100000', '100000;x=y']) {
+    const script = (request: Received): Promise<void> =>
+      send(
+        request,
+        head('200 OK', SSE, CHUNKED),
+        Buffer.concat([Buffer.from(`${size}\r\n`), body, Buffer.from(`\r\n${LAST_CHUNK}`)]),
+      )
+    const act = async (scene: Scene): Promise<void> => {
+      const response = await scene.ask(`GET /v1/x HTTP/1.1\r\n${scene.auth}\r\n`)
+      assert.ok(response.complete)
+      assert.ok(response.body.equals(body))
+    }
+    await withRelay(script, act, { timeouts: { idleMs: 1000 } })
+  }
+})
+
 test('trailers end at the relay, and the connection stays in use', async () => {
   const script = (request: Received): Promise<void> =>
     send(
