@@ -6,8 +6,11 @@ const RESET = 'UPSTREAM_RESET'
 
 const HEAD_END = Buffer.from('\r\n\r\n')
 
-/** `transfer-encoding: chunked` among the lines of a head, and nothing else in that line. */
-const CHUNKED = /\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n/i
+/**
+ * `transfer-encoding: chunked` among the lines of a head, and nothing else in that line. The last line of that name counts:
+ * behind another coding the body has no chunks, and goes on until the connection ends (RFC 9112, 6.3).
+ */
+const CHUNKED = /\r\ntransfer-encoding:[ \t]*chunked[ \t]*(?=\r\n)(?!.*\r\ntransfer-encoding:)/is
 
 /** Who takes the body of an answer as it comes off the wire, chunks and all, in place of undici's parser. */
 export interface WireTaker {

@@ -154,6 +154,19 @@ test('a line end that is missing behind a chunk is a cut', async () => {
   })
 })
 
+test('a body that has another coding over its chunks is read to the end of the connection, as it is', async () => {
+  const body = `${chunk('data: 1\n\n')}${LAST_CHUNK}`
+  const script = async (request: Received): Promise<void> => {
+    await send(request, head('200 OK', SSE, CHUNKED, 'transfer-encoding: gzip'), body)
+    request.end()
+  }
+  await withRelay(script, async (scene) => {
+    const response = await scene.ask(`GET /v1/x HTTP/1.1\r\n${scene.auth}\r\n`)
+    assert.ok(response.complete)
+    assert.is(response.body.toString(), body)
+  })
+})
+
 test('what comes behind the last chunk, unasked, ends the connection and not the answer', async () => {
   const script = (request: Received): Promise<void> =>
     send(request, `${head('200 OK', SSE, CHUNKED)}${chunk('data: 1\n\n')}${LAST_CHUNK}${head('200 OK')}`)
