@@ -184,6 +184,8 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     if (streamEnded) {
       // The client has seen the end of the stream and did not wait for the connection to say it again.
       this.x.conclude('done')
+      // Nothing waits for a client that is not there.
+      this.paused = false
       this.goOn()
       this.linger = setTimeout(abortLinger, LINGER_MS, this).unref()
       return

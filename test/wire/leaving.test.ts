@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { RawClient } from '../support/client.js'
 import { auth, startRelay } from '../support/relay.js'
-import { gate, until } from '../support/until.js'
+import { gate, until, wait } from '../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../support/upstream.js'
 
 const WAYS: Array<[string, (client: RawClient) => void]> = [
@@ -116,6 +116,42 @@ test('a client that leaves once it has read [DONE] has not cancelled, and the up
   // The stream's own end has to be read first, or a second connection is opened.
   await until(() => !request.closed, 'the connection')
   await new Promise((resolve) => setTimeout(resolve, 50))
+  other.send(`GET /v1/after HTTP/1.1\r\n${auth(relay)}\r\n`)
+  assert.is((await other.response()).status, 200)
+  assert.is(upstream.connections, 1)
+  await relay.close()
+  await upstream.close()
+})
+
+test('a client that leaves while it is not reading, and with [DONE] on its way to it, leaves the upstream connection in use', async () => {
+  const piece = `: ${'x'.repeat(16_384)}\n\ndata: [DONE]\n\n`
+  const upstream = await ScriptedUpstream.start((request) =>
+    request.write(request.target === '/v1/after' ? whole('200 OK', 'ok') : head('200 OK', SSE, CHUNKED)),
+  )
+  const relay = await startRelay(upstream.url, { limits: { clientBufferBytes: 1024 } })
+  const client = await relay.client()
+  client.pause()
+  client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
+  const request = await upstream.request(0)
+  const x = relay.gateway.live.find(() => true)
+  if (x === undefined) throw new Error('no exchange')
+  const stuck = (): boolean => (x.stage as unknown as { paused: boolean }).paused
+  for (let sent = piece.length; ; sent += piece.length) {
+    await request.chunk(piece)
+    await until(() => x.bytesOut === sent, 'the piece to be taken')
+    await wait(2)
+    if (stuck()) break
+  }
+  client.destroy()
+  await relay.requests(1)
+  // Several pieces are still to be read before the end.
+  for (let i = 0; i < 3; i++) {
+    await request.chunk(': still there\n\n')
+    await wait(10)
+  }
+  await request.lastChunk()
+  await wait(50)
+  const other = await relay.client()
   other.send(`GET /v1/after HTTP/1.1\r\n${auth(relay)}\r\n`)
   assert.is((await other.response()).status, 200)
   assert.is(upstream.connections, 1)
