@@ -135,9 +135,19 @@ export class Gateway implements RelayOwner, BodyOwner {
     res.once('close', () => this.settle(x))
     // A write that meets a closing socket is told here; 'close' follows, and is where it is dealt with.
     res.on('error', ignore)
-    // A pipelined request has no socket yet, and would not hear of its closing.
-    if (res.socket === null) req.socket.once('close', () => this.settle(x))
+    if (res.socket === null) this.watchSocket(x)
     return x
+  }
+
+  /** A pipelined request has no socket yet, and would not hear of its closing. */
+  private watchSocket(x: Exchange): void {
+    const { socket } = x.req
+    const leave = (): void => this.settle(x)
+    // There may be any number in the queue.
+    socket.setMaxListeners(0)
+    socket.once('close', leave)
+    // The connection may outlive thousands of them.
+    x.res.once('close', () => socket.removeListener('close', leave))
   }
 
   /** Opens an exchange for a request whose socket Node has handed over, with a response that can be its last. */

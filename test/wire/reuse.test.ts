@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { auth, startRelay } from '../support/relay.js'
@@ -25,6 +26,31 @@ test('requests one after another share one connection on both sides', async () =
     await wait(5)
   }
   assert.is(upstream.connections, 1)
+  await relay.close()
+  await upstream.close()
+})
+
+test('requests that were pipelined leave nothing behind on their connection', async () => {
+  let socket: Socket | undefined
+  const upstream = await ScriptedUpstream.start((request) => {
+    socket ??= relay.gateway.live.find(() => true)?.req.socket
+    return request.write(whole('200 OK', 'hello'))
+  })
+  const relay = await startRelay(upstream.url)
+  const client = await relay.client()
+  const warnings: Error[] = []
+  const hear = (warning: Error): unknown => warnings.push(warning)
+  process.on('warning', hear)
+  const listeners: (number | undefined)[] = []
+  for (let round = 1; round <= 4; round++) {
+    client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`.repeat(15))
+    await until(() => relay.lines.length === round * 15, 'all of them to be settled')
+    assert.is((await client.response(round * 15 - 1)).status, 200)
+    listeners.push(socket?.listenerCount('close'))
+  }
+  assert.equal(listeners, [1, 1, 1, 1])
+  assert.equal(warnings, [])
+  process.off('warning', hear)
   await relay.close()
   await upstream.close()
 })
