@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { keys } from './commands/keys.js'
 import { START_HELP, start } from './commands/start.js'
-import { locateKeyFile } from './config/config.js'
+import { usage } from './commands/usage.js'
+import { locateKeyFile, locateLedger } from './config/config.js'
 import { ConfigError } from './config/problems.js'
 import { VERSION } from './version.js'
 
@@ -9,6 +10,7 @@ const HELP = `thinwire ${VERSION}: a relay for LLM APIs
 
   thinwire start    run the relay
   thinwire keys     issue, list and revoke access keys
+  thinwire usage    look whether the usage ledger is whole
 
 thinwire COMMAND --help tells more of one; thinwire --version the version.
 `
@@ -21,7 +23,21 @@ async function main(args: string[]): Promise<number> {
     case 'start':
       return start(rest)
     case 'keys':
-      return runKeys(rest)
+      return telling(() =>
+        keys(rest, {
+          out: process.stdout,
+          err: process.stderr,
+          keyFile: (file) => locateKeyFile({ file, env: process.env, cwd: process.cwd() }),
+        }),
+      )
+    case 'usage':
+      return telling(() =>
+        usage(rest, {
+          out: process.stdout,
+          err: process.stderr,
+          folder: (file) => locateLedger({ file, env: process.env, cwd: process.cwd() }),
+        }),
+      )
     case '--version':
     case '-v':
       process.stdout.write(`${VERSION}\n`)
@@ -40,13 +56,10 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-function runKeys(args: string[]): number {
+/** A config that cannot be used is told, and is no fault of the program. */
+async function telling(command: () => number | Promise<number>): Promise<number> {
   try {
-    return keys(args, {
-      out: process.stdout,
-      err: process.stderr,
-      keyFile: (file) => locateKeyFile({ file, env: process.env, cwd: process.cwd() }),
-    })
+    return await command()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`${error.message}\n`)

@@ -78,6 +78,9 @@ export class Exchange {
   bytesIn: number
   bytesOut: number
   pieces: number
+  /** Longest time between two of them, in milliseconds. */
+  longestGap: number
+  private pieceAt: number
   /** Bytes of its request body that are counted against `limits.bufferedBytes`, until it is settled. */
   heldBytes: number
   /** The client sends its body only once it is told to (`Expect: 100-continue`), and has not been. */
@@ -118,6 +121,8 @@ export class Exchange {
     this.bytesIn = 0
     this.bytesOut = 0
     this.pieces = 0
+    this.longestGap = 0
+    this.pieceAt = 0
     this.heldBytes = 0
     this.awaitsContinue = false
     this.attemptAt = 0
@@ -131,6 +136,14 @@ export class Exchange {
     this.path = path
     this.query = query
     this.dialect = dialectOf(path)
+  }
+
+  /** A piece of the answer has come. */
+  countPiece(): void {
+    const now = performance.now()
+    if (this.pieces > 0) this.longestGap = Math.max(this.longestGap, now - this.pieceAt)
+    this.pieces++
+    this.pieceAt = now
   }
 
   /** Says how it ended. The first to say so is right: what follows (a closed socket, an abort) is consequence. */

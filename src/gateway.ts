@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { Admission } from './access/admission.js'
 import { presented, subprotocolKeys, withoutSubprotocolKeys } from './access/credential.js'
 import type { Keyring } from './access/keyring.js'
+import { Books } from './books.js'
 import type { Config } from './config/config.js'
 import { Exchange } from './exchange.js'
 import { answerPreflight } from './http/cors.js'
@@ -10,6 +11,7 @@ import { ERRORS, type ErrorCode } from './http/errors.js'
 import { declaredLength, headerValue, requestHeaders } from './http/headers.js'
 import { spliceModel } from './http/peek.js'
 import { readTarget } from './http/target.js'
+import type { Ledger } from './ledger/ledger.js'
 import { LiveExchanges } from './live.js'
 import { BoundCounters } from './ops/counters.js'
 import type { Log } from './ops/log.js'
@@ -33,6 +35,8 @@ export interface GatewayParts {
   readonly keyring: Pick<Keyring, 'find'> | null
   readonly router: Router
   readonly log: Log
+  /** Null where nothing is taken down: in a rehearsal. */
+  readonly ledger: Pick<Ledger, 'add' | 'state'> | null
 }
 
 /**
@@ -50,6 +54,8 @@ export class Gateway implements RelayOwner, BodyOwner {
   private readonly admission: Admission
   private readonly router: Router
   private readonly log: Log
+  private readonly ledger: GatewayParts['ledger']
+  private readonly books: Books
   private readonly budget: ByteBudget
   private readonly bodyLimits: BodyLimits
 
@@ -57,6 +63,8 @@ export class Gateway implements RelayOwner, BodyOwner {
     this.config = parts.config
     this.router = parts.router
     this.log = parts.log
+    this.ledger = parts.ledger
+    this.books = new Books(parts.log, parts.ledger)
     this.live = new LiveExchanges()
     this.bounds = new BoundCounters()
     this.admission = new Admission(parts.config, parts.keyring, this.bounds)
@@ -127,6 +135,12 @@ export class Gateway implements RelayOwner, BodyOwner {
       x.res.destroy()
       this.settle(x)
     })
+    this.writeDown()
+  }
+
+  /** Hands what is over to the log and the ledger; without it, that is done a moment later. */
+  writeDown(): void {
+    this.books.flush()
   }
 
   private open(req: IncomingMessage, res: ServerResponse): Exchange {
@@ -271,6 +285,7 @@ export class Gateway implements RelayOwner, BodyOwner {
           in_flight: this.live.size - 1,
           buffered_bytes: this.budget.taken,
           bounds_hit: this.bounds.snapshot(),
+          ...(this.ledger === null ? {} : { ledger: this.ledger.state }),
         })
         return true
       }
@@ -368,7 +383,7 @@ export class Gateway implements RelayOwner, BodyOwner {
     this.admission.release(x)
     if (x.end === 'upstream_idle') this.bounds.hit('idleMs')
     if (x.end === 'client_stalled') this.bounds.hit('clientStallMs')
-    this.log.exchange(x, performance.now())
+    this.books.settle(x, performance.now())
   }
 }
 

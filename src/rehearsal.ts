@@ -54,7 +54,7 @@ export async function rehearse(config: Config): Promise<void> {
   const router = new Router(copy)
   const log = new Log(pino({ level: config.log.level, base: null }, NOWHERE), NOWHERE)
   const keyring = config.keys.mode === 'keys' ? keyringOf(key) : null
-  const server = new Server(copy, new Gateway({ config: copy, keyring, router, log }), log)
+  const server = new Server(copy, new Gateway({ config: copy, keyring, router, log, ledger: null }), log)
   try {
     const { port } = await server.listen()
     const deadline = performance.now() + PATIENCE_MS

@@ -6,6 +6,7 @@ import { type Config, isLoopback, loadConfig } from '../config/config.js'
 import { ConfigError } from '../config/problems.js'
 import { type Demo, startDemo } from '../demo/server.js'
 import { Gateway } from '../gateway.js'
+import { Ledger } from '../ledger/ledger.js'
 import { type Log, openLog } from '../ops/log.js'
 import { rehearse } from '../rehearsal.js'
 import { systemCode } from '../relay/failure.js'
@@ -104,7 +105,13 @@ export async function start(args: string[]): Promise<number> {
   }
 
   const router = new Router(config)
-  const gateway = new Gateway({ config, keyring, router, log })
+  const ledger = new Ledger(config.ledger, log)
+  const gateway = new Gateway({ config, keyring, router, log, ledger })
+  // Ahead of the log, which then writes what it has; and whatever it is that ends the process.
+  process.prependOnceListener('exit', () => {
+    gateway.writeDown()
+    ledger.flushNow()
+  })
   gateway.ready = false
   const server = new Server(config, gateway, log)
   let port: number
@@ -135,6 +142,8 @@ export async function start(args: string[]): Promise<number> {
     await Promise.all(router.upstreams.map((upstream) => upstream.destroy()))
     keyring?.close()
     await demo?.close()
+    const lost = await ledger.close()
+    if (lost > 0) log.error({ lost }, `${lost} records could not be written to the ledger`)
   }
   endOnSignal(server, gateway, log, config.timeouts.drainMs, stop)
   listening = true

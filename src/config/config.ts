@@ -44,6 +44,7 @@ export interface Config {
   readonly aliases: readonly AliasConfig[]
   readonly limits: Limits
   readonly timeouts: Timeouts
+  readonly ledger: Readonly<ConfigFile['ledger']>
   readonly log: Readonly<ConfigFile['log']>
 }
 
@@ -130,6 +131,7 @@ export function loadConfig(source: ConfigSource): Config {
     aliases: Object.entries(parsed.models).map(([name, alias]) => ({ name, ...alias })),
     limits: parsed.limits,
     timeouts: parsed.timeouts,
+    ledger: { ...parsed.ledger, folder: resolve(folder, parsed.ledger.folder) },
     log: parsed.log,
   })
 
@@ -150,6 +152,15 @@ export function loadConfig(source: ConfigSource): Config {
 export function locateKeyFile(source: ConfigSource): string {
   const { file, parsed } = readConfigFile(source)
   return resolve(file === null ? source.cwd : dirname(file), parsed.keys.file)
+}
+
+/**
+ * Where the usage ledger is, likewise.
+ * @throws ConfigError
+ */
+export function locateLedger(source: ConfigSource): string {
+  const { file, parsed } = readConfigFile(source)
+  return resolve(file === null ? source.cwd : dirname(file), parsed.ledger.folder)
 }
 
 function readConfigFile(source: ConfigSource): { file: string | null; parsed: ConfigFile; label: string } {

@@ -110,6 +110,33 @@ const alias = z.strictObject({
   model: z.string().min(1).describe('The name that the upstream knows the model by.'),
 })
 
+const ledger = z.strictObject({
+  folder: z
+    .string()
+    .min(1)
+    .default('data')
+    .describe('Where usage-YYYY-MM-DD.jsonl goes; relative to the folder of the config file.'),
+  flushMs: duration()
+    .default(100)
+    .describe('Records are gathered for so long; as many are lost if the process is killed.'),
+  flushBytes: size(1, 64 * MIB)
+    .default(256 * 1024)
+    .describe('Or until there is so much of them.'),
+  bufferedBytes: size(64 * 1024, 4096 * MIB)
+    .default(64 * MIB)
+    .describe('Records that wait for a disk that takes none; beyond it new ones are dropped, and counted.'),
+  rotateBytes: size(64 * 1024, 1024 * 1024 * MIB)
+    .default(256 * MIB)
+    .describe('A file that would become larger is followed by usage-YYYY-MM-DD.2.jsonl, and so on.'),
+  fsync: z
+    .enum(['never', 'interval', 'every'])
+    .default('interval')
+    .describe(
+      'What a power failure may take: never: what the kernel had not written, some 30 s. interval: the last fsyncMs. every: nothing that was written.',
+    ),
+  fsyncMs: duration().default(1_000),
+})
+
 export const configSchema = z.strictObject({
   $schema: z.string().optional().describe('Path of this schema, for editors.'),
   listen: z
@@ -152,6 +179,7 @@ export const configSchema = z.strictObject({
     .describe('Names of your own for models; listed by GET /v1/models in place of the upstream list.'),
   limits: limits.prefault({}),
   timeouts: timeouts.prefault({}),
+  ledger: ledger.prefault({}),
   log: z
     .strictObject({
       level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),

@@ -1,13 +1,11 @@
 import { fstatSync, write, writeSync } from 'node:fs'
+import { Lines } from './lines.js'
 
 /** What a reader that does not keep up leaves in memory; lines beyond it are dropped, and never waited for. */
 const BACKLOG_BYTES = 8 * 1024 * 1024
 
 /** Lines that come one after the other are gathered for so long and written together: each write is a thread's turn. */
 const GATHER_MS = 5
-
-/** Room for the lines of that time; more is made when they need it. */
-const ROOM = 64 * 1024
 
 /** Where lines of the log go. Writing neither blocks nor fails. */
 export interface Sink {
@@ -25,32 +23,26 @@ export function openSink(): Sink {
 }
 
 abstract class GatheringSink implements Sink {
-  private gathered: Buffer
-  /** Of that, what has been written to. */
-  private bytes: number
+  private readonly lines: Lines
   private waiting: boolean
 
   constructor() {
-    this.gathered = Buffer.allocUnsafeSlow(ROOM)
-    this.bytes = 0
+    this.lines = new Lines()
     this.waiting = false
     process.once('exit', () => {
-      if (this.bytes > 0) this.writeLast(this.take())
+      if (this.lines.bytes > 0) this.writeLast(this.lines.take())
     })
   }
 
   write(line: string): void {
     if (this.queued + line.length > BACKLOG_BYTES) return
-    // UTF-8 has at most three bytes for what is one in a string.
-    const most = line.length * 3
-    if (this.gathered.length - this.bytes < most) this.grow(most)
-    this.bytes += this.gathered.write(line, this.bytes)
+    this.lines.add(line)
     if (!this.waiting) this.wait()
   }
 
   /** Bytes that are in memory. */
   get queued(): number {
-    return this.bytes + this.unwritten
+    return this.lines.bytes + this.unwritten
   }
 
   /** Of what was handed to `writeOut`. */
@@ -67,23 +59,10 @@ abstract class GatheringSink implements Sink {
   }
 
   pour(): void {
-    this.writeOut(this.take(), () => {
+    this.writeOut(this.lines.take(), () => {
       this.waiting = false
-      if (this.bytes > 0) this.wait()
+      if (this.lines.bytes > 0) this.wait()
     })
-  }
-
-  private take(): Buffer {
-    const taken = this.gathered.subarray(0, this.bytes)
-    this.gathered = Buffer.allocUnsafeSlow(ROOM)
-    this.bytes = 0
-    return taken
-  }
-
-  private grow(bytes: number): void {
-    const larger = Buffer.allocUnsafeSlow(Math.max(this.gathered.length * 2, this.bytes + bytes))
-    this.gathered.copy(larger, 0, 0, this.bytes)
-    this.gathered = larger
   }
 }
 

@@ -63,7 +63,7 @@ export class Passage implements WireTaker {
     const bytes = this.carried === null ? piece : Buffer.concat([this.carried, piece])
     const passed = walker.walk(bytes)
     this.carried = null
-    x.pieces++
+    x.countPiece()
     x.bytesOut += walker.dataBytes
     const rest = passed === bytes.length ? null : bytes.subarray(passed)
     if (rest !== null && LAST_CHUNK.equals(rest)) return this.passLast(bytes, passed, rest)

@@ -137,7 +137,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
   /** @returns false if nothing more is to be read for now */
   onData(piece: Buffer): boolean {
     const x = this.x
-    x.pieces++
+    x.countPiece()
     if (this.over) return true
     const more = x.bytesOut === 0 ? sendOpening(this.res, piece) : this.res.write(piece)
     x.bytesOut += piece.length

@@ -1,142 +1,18 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { VERSION } from '../../src/version.js'
-import { parseResponses, RawClient } from '../support/client.js'
+import { parseResponses, type RawClient } from '../support/client.js'
+import { clear, KEY, open, type Place, run, started, Thinwire } from '../support/thinwire.js'
 import { gate, until, wait } from '../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE } from '../support/upstream.js'
 
-const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
-
-const KEY = /lc_[a-z0-9-]+_[a-z0-9-]+_[a-z0-9-]+_[0-9A-Za-z]{20,}/
-
-/** Each test's own folder, with what it started in it: all of it is gone when the test is over. */
-interface Place {
-  folder: string
-  running: Thinwire[]
-  upstreams: ScriptedUpstream[]
-  clients: RawClient[]
-}
-
 const test = suite<Place>('start')
 
-test.before.each((place) => {
-  place.folder = mkdtempSync(join(tmpdir(), 'thinwire-start-'))
-  place.running = []
-  place.upstreams = []
-  place.clients = []
-})
-
-test.after.each(async (place) => {
-  for (const client of place.clients) client.destroy()
-  for (const thinwire of place.running) await thinwire.kill()
-  for (const upstream of place.upstreams) await upstream.close()
-  rmSync(place.folder, { recursive: true, force: true })
-})
-
-/** No provider key, and nothing else of this machine, but what a coverage run needs. */
-function environment(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  const { PATH, NODE_V8_COVERAGE } = process.env
-  return { PATH, ...(NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE }), ...env }
-}
-
-/** A `thinwire` that runs: what it has written so far, and how it ended. */
-class Thinwire {
-  readonly child: ChildProcess
-  out = ''
-  err = ''
-  code: number | null = null
-  signal: string | null = null
-  private closed = false
-
-  constructor(place: Place, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    const options = { cwd: place.folder, env: environment(env), stdio: 'pipe' } as const
-    const child = spawn(process.execPath, [CLI, ...args], options)
-    this.child = child
-    child.stdin.end()
-    child.stdout.on('data', (piece: Buffer) => {
-      this.out += piece.toString()
-    })
-    child.stderr.on('data', (piece: Buffer) => {
-      this.err += piece.toString()
-    })
-    child.on('exit', (code, signal) => {
-      this.code = code
-      this.signal = signal
-    })
-    child.on('close', () => {
-      this.closed = true
-    })
-    place.running.push(this)
-  }
-
-  /** Its exit code, when it has ended and all its output is here. */
-  async ended(): Promise<number | null> {
-    await until(() => this.closed, 'thinwire to end')
-    return this.code
-  }
-
-  async kill(): Promise<void> {
-    this.child.kill('SIGKILL')
-    this.child.stdout?.destroy()
-    this.child.stderr?.destroy()
-    await until(() => this.closed, 'thinwire to be gone')
-  }
-
-  /** Waits until the log has a line with this in it. */
-  async logs(part: string): Promise<void> {
-    await until(() => this.out.includes(part), `${JSON.stringify(part)} in the log`)
-  }
-
-  /** Sends a signal that lets so many open requests end, and waits until the log tells of it. */
-  async drains(signal: 'SIGINT' | 'SIGTERM', open: number): Promise<void> {
-    this.child.kill(signal)
-    await this.logs(`"signal":"${signal}","in_flight":${open},`)
-  }
-
-  get lines(): Array<Record<string, unknown>> {
-    return this.out
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as Record<string, unknown>)
-  }
-
-  /** The lines of requests. */
-  get requests(): Array<Record<string, unknown>> {
-    return this.lines.filter((line) => 'end' in line)
-  }
-
-  get url(): string {
-    return /listens on (\S+)/.exec(this.err)?.[1] ?? ''
-  }
-
-  get port(): number {
-    return Number(new URL(this.url).port)
-  }
-
-  get key(): string {
-    return KEY.exec(this.err)?.[0] ?? ''
-  }
-
-  async client(place: Place): Promise<RawClient> {
-    const client = await RawClient.connect(this.port)
-    place.clients.push(client)
-    return client
-  }
-}
-
-/** Starts a relay, and waits for its banner. */
-async function started(place: Place, args: readonly string[] = [], env: Record<string, string> = {}) {
-  const thinwire = new Thinwire(place, ['start', '--listen', '127.0.0.1:0', ...args], env)
-  await until(() => thinwire.err.includes('see README') || thinwire.code !== null, 'the banner')
-  assert.is(thinwire.code, null, thinwire.err)
-  return thinwire
-}
+test.before.each(open)
+test.after.each(clear)
 
 /** A config file in the folder of the test. */
 function configure(place: Place, settings: unknown): void {
@@ -182,13 +58,6 @@ async function status(thinwire: Thinwire, key: string): Promise<number> {
   const answer = await fetch(`${thinwire.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })
   await answer.text()
   return answer.status
-}
-
-/** Runs a command to its end. */
-async function run(place: Place, args: readonly string[]) {
-  const thinwire = new Thinwire(place, args)
-  const code = await thinwire.ended()
-  return { code, out: thinwire.out, err: thinwire.err }
 }
 
 test('a first start shows its address, a first key and lines to paste, within 80 columns', async (place) => {

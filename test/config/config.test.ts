@@ -39,10 +39,12 @@ const up = { baseUrl: 'https://api.example.com/v1' }
 test('an empty file and none at all give the same defaults', () => {
   const none = loadConfig({ env: {}, cwd: join(folder, 'nowhere') })
   const empty = load({ settings: {} })
-  assert.equal({ ...empty, file: null, keys: null }, { ...none, keys: null })
+  const here = { file: null, keys: null, ledger: null }
+  assert.equal({ ...empty, ...here }, { ...none, ...here })
   assert.equal(empty.listen, { host: '127.0.0.1', port: 4000 })
   assert.is(empty.keys.mode, 'keys')
   assert.is(empty.keys.file, join(folder, 'data/keys.jsonl'))
+  assert.equal(empty.ledger, { ...none.ledger, folder: join(folder, 'data') })
   assert.is(empty.limits.bodyBytes, 32 * 1024 * 1024)
   assert.equal(empty.upstreams, [])
 })
@@ -302,7 +304,8 @@ function settingsOf(node: Node, path: string): string[] {
 const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
 
 test("the README's table has every setting, and no other", () => {
-  const named = [...readme.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] ?? '')
+  const section = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## What it answers'))
+  const named = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] ?? '')
   const settings = settingsOf(configJsonSchema() as Node, '').filter((name) => name !== '$schema')
   assert.equal(named.sort(), settings.sort())
 })

@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
 import { issueKey, Keyring } from '../../src/access/keyring.js'
 import { type Config, loadConfig } from '../../src/config/config.js'
 import { Gateway } from '../../src/gateway.js'
+import { ledgerNames } from '../../src/ledger/files.js'
+import { Ledger } from '../../src/ledger/ledger.js'
 import { Log } from '../../src/ops/log.js'
 import { Router } from '../../src/routing/router.js'
 import { Server } from '../../src/server.js'
@@ -26,6 +28,8 @@ export interface TestRelay {
   readonly lines: LogLine[]
   /** The lines of requests, waiting until there are so many. */
   requests(count: number): Promise<LogLine[]>
+  /** The records of the ledger, waiting until there are so many. */
+  records(count: number): Promise<LogLine[]>
   client(): Promise<RawClient>
   close(): Promise<void>
 }
@@ -60,7 +64,8 @@ export async function startRelay(
     keyring === null ? '' : issueKey(config.keys.file, { env: 'test', team: 'team1', user: 'user1' }).key
   keyring?.reload()
   const router = new Router(config)
-  const gateway = new Gateway({ config, keyring, router, log })
+  const ledger = new Ledger(config.ledger, log)
+  const gateway = new Gateway({ config, keyring, router, log, ledger })
   const server = new Server(config, gateway, log)
   const { port } = await server.listen()
   return {
@@ -78,10 +83,21 @@ export async function startRelay(
       await until(() => settled().length >= count, `${count} settled requests`)
       return settled()
     },
+    async records(count) {
+      await until(() => ledger.state.written >= count, `${count} records`)
+      const text = ledgerNames(readdirSync(config.ledger.folder))
+        .map(({ name }) => readFileSync(join(config.ledger.folder, name), 'utf8'))
+        .join('')
+      return text
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as LogLine)
+    },
     client: () => RawClient.connect(port),
     async close() {
       server.close()
       keyring?.close()
+      await ledger.close()
       await Promise.all(router.upstreams.map((upstream) => upstream.destroy()))
       rmSync(folder, { recursive: true, force: true })
     },

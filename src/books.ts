@@ -1,0 +1,48 @@
+import type { Exchange } from './exchange.js'
+import type { Ledger } from './ledger/ledger.js'
+import type { Log } from './ops/log.js'
+import { Settled } from './settled.js'
+
+/** Requests that are over are gathered for so long, or so many of them, and then written down together. */
+const GATHER_MS = 20
+const MOST_GATHERED = 1_000
+
+/** Where every request ends up: a line in the log, and a record in the ledger. */
+export class Books {
+  private readonly log: Log
+  private readonly ledger: Pick<Ledger, 'add'> | null
+  private settled: Settled[]
+  private waiting: boolean
+
+  constructor(log: Log, ledger: Pick<Ledger, 'add'> | null) {
+    this.log = log
+    this.ledger = ledger
+    this.settled = []
+    this.waiting = false
+  }
+
+  /** @param now `performance.now()` */
+  settle(x: Exchange, now: number): void {
+    this.settled.push(new Settled(x, now))
+    if (this.settled.length >= MOST_GATHERED) this.flush()
+    else if (!this.waiting) {
+      this.waiting = true
+      setTimeout(flush, GATHER_MS, this).unref()
+    }
+  }
+
+  /** Hands on what was gathered. */
+  flush(): void {
+    const { settled } = this
+    this.waiting = false
+    this.settled = []
+    for (const one of settled) {
+      this.ledger?.add(one)
+      this.log.request(one)
+    }
+  }
+}
+
+function flush(books: Books): void {
+  books.flush()
+}

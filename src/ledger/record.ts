@@ -1,0 +1,41 @@
+import { shownPath } from '../ops/line.js'
+import { decimal, json, keyText, quoted, timeText } from '../ops/text.js'
+import type { Settled } from '../settled.js'
+
+/** Of the fields and what they mean. Fields are only ever added, which does not change it. */
+const VERSION = 1
+
+/** Who called and with what is told in so many characters. */
+const LONGEST_AGENT = 200
+
+/**
+ * The record of a request in the ledger: one flat JSON object, with a line end behind it. What is not known is null,
+ * never 0. Nothing of a prompt, an answer or a credential is in it.
+ * @param seq counts the records of one writer, from 1 and without gaps
+ */
+export function recordLine(s: Settled, writer: string, seq: number): string {
+  const { seen } = s
+  const usage = seen?.usage ?? null
+  const attempts = s.overheadMs === -1 ? 0 : 1
+  return (
+    `{"v":${VERSION},"id":"${s.id}","seq":${seq},"writer":"${writer}","ts":"${timeText(s.receivedAt)}",` +
+    `${keyText(s.key)},"route":"${shownPath(s)}","dialect":"${s.dialect}","model":${quoted(s.model)},` +
+    `"upstream_model":${quoted(seen?.model ?? null)},"upstream":${quoted(s.upstream)},"attempts":${attempts},` +
+    `"stream":${s.stream},"status":${s.status === 0 ? null : s.status},"end":"${s.end}","cache":null,` +
+    `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
+    `"cache_write_tokens":${usage?.cacheWritten ?? null},"completion_tokens":${usage?.completion ?? null},` +
+    `"reasoning_tokens":${usage?.reasoning ?? null},"usage_source":"${usage === null ? 'none' : 'upstream'}",` +
+    `"cost_usd":null,"price_source":null,"bytes_in":${s.bytesIn},"bytes_out":${s.bytesOut},` +
+    `"events":${seen?.events ?? null},"tool_calls":${seen?.toolCalls ?? null},` +
+    `"finish_reason":${quoted(seen?.finishReason ?? null)},"stream_error":${quoted(seen?.error ?? null)},` +
+    `"ttft_ms":${decimal(s.firstTokenMs)},"upstream_ttfb_ms":${decimal(s.upstreamMs)},` +
+    `"total_ms":${decimal(s.totalMs)},"overhead_us":${s.overheadMs === -1 ? null : Math.round(s.overheadMs * 1_000)},` +
+    `"gap_max_ms":${decimal(s.gapMs)},"user_agent":${quoted(s.userAgent?.slice(0, LONGEST_AGENT) ?? null)},` +
+    `"trace_id":${json(s.traceId)},"error_code":${json(s.errorCode)}}\n`
+  )
+}
+
+/** Probes of the relay's health and CORS preflights ask for nothing that anybody pays for. */
+export function isRecorded(s: Settled): boolean {
+  return s.end !== 'local' || s.phase !== 'admit'
+}

@@ -1,0 +1,92 @@
+import type { KeyRecord } from './access/keyring.js'
+import type { Exchange } from './exchange.js'
+import { headerValue } from './http/headers.js'
+import type { Tap } from './sse/scanner.js'
+
+/**
+ * What is kept of a request that is over, until its lines in the log and in the ledger are written: the rest of it, prompt
+ * and all, can go. Lines are written many at a time, as code that runs over and over is in the processor's caches: between
+ * the other work of a request one takes several times as long (bench `requests`, `connects`).
+ */
+export class Settled {
+  /** Epoch milliseconds. */
+  readonly receivedAt: number
+  readonly settledAt: number
+  /** Milliseconds. */
+  readonly totalMs: number
+  /** From the attempt to the first byte of the answer; -1 if it did not come so far, as below. */
+  readonly upstreamMs: number
+  /** From the head of the request to the attempt. */
+  readonly overheadMs: number
+  /** Longest silence between two pieces of the answer. */
+  readonly gapMs: number
+  readonly id: string
+  readonly end: Exchange['end']
+  readonly status: number
+  readonly method: string
+  readonly path: string
+  readonly dialect: Exchange['dialect']
+  readonly key: KeyRecord | null
+  readonly model: string | null
+  readonly stream: boolean | null
+  readonly upstream: string | null
+  readonly upstreamRequestId: string | null
+  readonly errorCode: string | null
+  readonly cause: string | null
+  readonly phase: Exchange['phase']
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly pieces: number
+  readonly userAgent: string | null
+  /** Of `traceparent` (W3C Trace Context, 3.2.2), or null. */
+  readonly traceId: string | null
+  private readonly tap: Tap | null
+  /** `performance.now()`, as the tap's times are. */
+  private readonly startedAt: number
+
+  /** @param now `performance.now()` */
+  constructor(x: Exchange, now: number) {
+    this.receivedAt = x.receivedAt
+    this.settledAt = Date.now()
+    this.totalMs = now - x.startedAt
+    this.upstreamMs = x.answeredAt === 0 ? -1 : x.answeredAt - x.attemptAt
+    this.overheadMs = x.attemptAt === 0 ? -1 : x.attemptAt - x.startedAt
+    this.gapMs = x.pieces > 1 ? x.longestGap : -1
+    this.id = x.id
+    this.end = x.end
+    this.status = x.status
+    this.method = x.method
+    this.path = x.path
+    this.dialect = x.dialect
+    this.key = x.key
+    this.model = x.model
+    this.stream = x.stream
+    this.upstream = x.upstream
+    this.upstreamRequestId = x.upstreamRequestId
+    this.errorCode = x.errorCode
+    this.cause = x.cause
+    this.phase = x.phase
+    this.bytesIn = x.bytesIn
+    this.bytesOut = x.bytesOut
+    this.pieces = x.pieces
+    this.userAgent = headerValue(x.req.rawHeaders, 'user-agent') ?? null
+    this.traceId = traceIdOf(headerValue(x.req.rawHeaders, 'traceparent'))
+    this.tap = x.tap
+    this.startedAt = x.startedAt
+  }
+
+  /** What passed in its answer; null if nothing was looked at. */
+  get seen(): Tap['seen'] | null {
+    return this.tap?.seen ?? null
+  }
+
+  /** Milliseconds from the head of the request to the first token; -1 if none came. */
+  get firstTokenMs(): number {
+    const at = this.seen?.firstTokenAt ?? 0
+    return at === 0 ? -1 : at - this.startedAt
+  }
+}
+
+function traceIdOf(traceparent: string | undefined): string | null {
+  return /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(traceparent ?? '')?.[1] ?? null
+}

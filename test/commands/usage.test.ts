@@ -1,0 +1,163 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { ledgerNames } from '../../src/ledger/files.js'
+import { clear, open, type Place, run, started, type Thinwire } from '../support/thinwire.js'
+import { until, wait } from '../support/until.js'
+
+const test = suite<Place>('usage')
+
+test.before.each(open)
+test.after.each(clear)
+
+/** One whole answer of the demo. */
+async function ask(thinwire: Thinwire, key: string): Promise<void> {
+  const answer = await fetch(`${thinwire.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'demo', messages: [{ role: 'user', content: 'hi' }] }),
+  })
+  assert.is(answer.status, 200)
+  await answer.text()
+}
+
+/** All the records in the ledger of a test. */
+function records(place: Place): Record<string, unknown>[] {
+  const folder = join(place.folder, 'data')
+  return ledgerNames(readdirSync(folder))
+    .flatMap(({ name }) => readFileSync(join(folder, name), 'utf8').split('\n'))
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+}
+
+/** A ledger with these records, by writer and number. */
+function ledger(place: Place, name: string, found: readonly [string, number][], torn = ''): void {
+  mkdirSync(join(place.folder, 'data'), { recursive: true })
+  const lines = found.map(([writer, seq]) => `${JSON.stringify({ v: 1, seq, writer })}\n`)
+  writeFileSync(join(place.folder, 'data', name), lines.join('') + torn)
+}
+
+test('a relay that is ended loses no record, and the ledger is whole', async (place) => {
+  const thinwire = await started(place)
+  for (let i = 0; i < 20; i++) await ask(thinwire, thinwire.key)
+  thinwire.child.kill('SIGTERM')
+  assert.is(await thinwire.ended(), 0)
+  const found = records(place)
+  assert.is(found.length, 20)
+  assert.ok(found.every(({ end, usage_source }) => end === 'done' && usage_source === 'upstream'))
+  const verified = await run(place, ['usage', 'verify'])
+  assert.is(verified.code, 0)
+  assert.match(verified.out, /\n20 records of 1 start of the relay, and no gap between them\n$/)
+})
+
+test('a second signal, which ends it at once, loses none either', async (place) => {
+  // Long enough that nothing is written before.
+  writeFileSync(join(place.folder, 'thinwire.json'), JSON.stringify({ ledger: { flushMs: 60_000 } }))
+  const thinwire = await started(place)
+  const { key } = thinwire
+  for (let i = 0; i < 3; i++) await ask(thinwire, key)
+  const open = await thinwire.client(place)
+  const body = JSON.stringify({ model: 'demo', stream: true, messages: [{ role: 'user', content: 'hi' }] })
+  open.send(
+    `POST /v1/chat/completions HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer ${key}\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  )
+  await open.sees('data: ')
+  await thinwire.drains('SIGINT', 1)
+  await wait(800)
+  thinwire.child.kill('SIGINT')
+  await thinwire.ended()
+  const found = records(place)
+  assert.equal(
+    found.map(({ seq }) => seq),
+    [1, 2, 3, 4],
+  )
+  assert.ok(['shutdown', 'done'].includes(String(found[3]?.end)))
+})
+
+test('a fault that nothing catches ends it, and loses no record', async (place) => {
+  writeFileSync(join(place.folder, 'thinwire.json'), JSON.stringify({ ledger: { flushMs: 60_000 } }))
+  const fault = "process.on('SIGUSR2', () => { throw new Error('made up') })"
+  const thinwire = await started(place, [], {
+    NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(fault)}`,
+  })
+  for (let i = 0; i < 3; i++) await ask(thinwire, thinwire.key)
+  thinwire.child.kill('SIGUSR2')
+  assert.is(await thinwire.ended(), 1)
+  assert.equal(
+    records(place).map(({ seq }) => seq),
+    [1, 2, 3],
+  )
+})
+
+test('a relay that is killed loses at most what came within one flush, and the next start goes on', async (place) => {
+  const killed = await started(place)
+  const { key } = killed
+  for (let i = 0; i < 10; i++) await ask(killed, key)
+  await until(() => records(place).length === 10, 'ten records on disk')
+  await ask(killed, key)
+  await killed.kill()
+  const next = await started(place)
+  await ask(next, key)
+  next.child.kill('SIGTERM')
+  assert.is(await next.ended(), 0)
+  const found = records(place)
+  assert.ok(found.length === 11 || found.length === 12, String(found.length))
+  assert.is(new Set(found.map(({ writer }) => writer)).size, 2)
+  const verified = await run(place, ['usage', 'verify'])
+  assert.is(verified.code, 0)
+  assert.match(verified.out, /records of 2 starts of the relay/)
+})
+
+test('two relays in one folder keep one ledger, each with its own numbers', async (place) => {
+  const first = await started(place)
+  const second = await started(place)
+  for (let i = 0; i < 10; i++) await Promise.all([ask(first, first.key), ask(second, first.key)])
+  for (const thinwire of [first, second]) {
+    thinwire.child.kill('SIGTERM')
+    assert.is(await thinwire.ended(), 0)
+  }
+  assert.is(records(place).length, 20)
+  const verified = await run(place, ['usage', 'verify', '--json'])
+  assert.is(verified.code, 0)
+  const { files, gaps } = JSON.parse(verified.out)
+  assert.is(files[0].torn, 0)
+  assert.equal(gaps, [])
+})
+
+test('what is missing is told by its numbers, within 80 columns, with exit code 1', async (place) => {
+  ledger(place, 'usage-2026-01-01.jsonl', [
+    ['w-aaaaaaaaaaaa', 1],
+    ['w-aaaaaaaaaaaa', 2],
+    ['w-aaaaaaaaaaaa', 2],
+  ])
+  ledger(place, 'usage-2026-01-02.jsonl', [['w-aaaaaaaaaaaa', 6]], '{"v":1,"seq":7,"wri')
+  const { code, out } = await run(place, ['usage', 'verify'])
+  assert.is(code, 1)
+  assert.match(out, /usage-2026-01-01\.jsonl +2 +0 +1\n/)
+  assert.match(out, /usage-2026-01-02\.jsonl +1 +1 +0\n/)
+  assert.match(out, /\n3 records, and 3 missing:\n {2}w-aaaaaaaaaaaa records 3 to 5\n$/)
+  for (const line of out.split('\n')) assert.ok(line.length <= 80, line)
+})
+
+test('a folder without a ledger is told in one line, with exit code 2', async (place) => {
+  const missing = await run(place, ['usage', 'verify', '--folder', 'nowhere'])
+  assert.is(missing.code, 2)
+  assert.match(missing.err, /^thinwire usage: nowhere cannot be read \(ENOENT\)\n$/)
+  mkdirSync(join(place.folder, 'data'))
+  const empty = await run(place, ['usage', 'verify'])
+  assert.is(empty.code, 2)
+  assert.match(empty.err, /^thinwire usage: there is no usage-YYYY-MM-DD\.jsonl in .*\n$/)
+  const odd = await run(place, ['usage', 'sum'])
+  assert.is(odd.code, 2)
+  assert.match(odd.err, /^usage: thinwire usage verify /)
+})
+
+test('usage --help tells its options within 80 columns', async (place) => {
+  const { code, out } = await run(place, ['usage', '--help'])
+  assert.is(code, 0)
+  assert.match(out, /usage verify/)
+  for (const line of out.split('\n')) assert.ok(line.length <= 80, line)
+})
+
+test.run()
