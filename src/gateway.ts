@@ -8,13 +8,14 @@ import type { Config } from './config/config.js'
 import { Exchange } from './exchange.js'
 import { answerPreflight } from './http/cors.js'
 import { ERRORS, type ErrorCode } from './http/errors.js'
-import { declaredLength, headerValue, requestHeaders } from './http/headers.js'
+import { declaredLength, hasOneHost, headerValue, requestHeaders } from './http/headers.js'
 import { spliceModel } from './http/peek.js'
 import { readTarget } from './http/target.js'
-import type { Ledger } from './ledger/ledger.js'
+import type { Ledger, LedgerState } from './ledger/ledger.js'
 import { LiveExchanges } from './live.js'
 import { BoundCounters } from './ops/counters.js'
 import type { Log } from './ops/log.js'
+import { answerProbe, type Health } from './ops/probes.js'
 import { answerError, answerJson } from './relay/answer.js'
 import {
   type BodyLimits,
@@ -44,7 +45,7 @@ export interface GatewayParts {
  * the next by a plain call, so that between the last byte of a body and the first of the upstream request there is
  * neither a promise nor a turn of the event loop.
  */
-export class Gateway implements RelayOwner, BodyOwner {
+export class Gateway implements RelayOwner, BodyOwner, Health {
   readonly live: LiveExchanges
   readonly bounds: BoundCounters
   draining: boolean
@@ -235,7 +236,7 @@ export class Gateway implements RelayOwner, BodyOwner {
 
   /** Reads what the request asks for. False if it was refused. */
   private aim(x: Exchange): boolean {
-    if (!hasOneHost(x.req)) {
+    if (!hasOneHost(x.req.rawHeaders, x.req.httpVersionMinor)) {
       this.refuse(x, 'invalid_request', 'The request must have one Host header (RFC 9112, 3.2).')
       return false
     }
@@ -269,29 +270,23 @@ export class Gateway implements RelayOwner, BodyOwner {
   /** What needs neither a key nor an upstream: is the relay there, is it ready. */
   private answerLocally(x: Exchange): boolean {
     if (x.method !== 'GET' && x.method !== 'HEAD') return false
-    switch (x.path) {
-      // Some clients ask for the base URL before they start, and go by whether it answers at all.
-      case '/':
-        this.answerLocal(x, 200, { object: 'relay', name: 'thinwire', status: 'ok' })
-        return true
-      case '/healthz':
-        this.answerLocal(x, 200, { status: 'ok' })
-        return true
-      case '/readyz': {
-        const status = this.draining ? 'draining' : this.ready ? 'ready' : 'starting'
-        this.answerLocal(x, status === 'ready' ? 200 : 503, {
-          status,
-          // Less this one.
-          in_flight: this.live.size - 1,
-          buffered_bytes: this.budget.taken,
-          bounds_hit: this.bounds.snapshot(),
-          ...(this.ledger === null ? {} : { ledger: this.ledger.state }),
-        })
-        return true
-      }
-      default:
-        return false
-    }
+    const answer = answerProbe(x.path, this)
+    if (answer === null) return false
+    this.answerLocal(x, answer.status, answer.body)
+    return true
+  }
+
+  /** Requests under way, less the one that asks. */
+  get inFlight(): number {
+    return this.live.size - 1
+  }
+
+  get bufferedBytes(): number {
+    return this.budget.taken
+  }
+
+  get ledgerState(): LedgerState | null {
+    return this.ledger?.state ?? null
   }
 
   /** Whether the request may go on. False if it was refused. */
@@ -391,17 +386,6 @@ function sizeOf(pieces: readonly Buffer[]): number {
   let bytes = 0
   for (const piece of pieces) bytes += piece.length
   return bytes
-}
-
-/** Node would answer by itself, in no API's format and without a line in the log; doubled ones it lets through. */
-function hasOneHost(req: IncomingMessage): boolean {
-  const raw = req.rawHeaders
-  let hosts = 0
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i] as string
-    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
-  }
-  return hosts === 1 || (hosts === 0 && req.httpVersionMinor === 0)
 }
 
 function ignore(): void {

@@ -280,3 +280,17 @@ export function declaredLength(rawHeaders: readonly string[]): number {
   if (length !== undefined) return Number(length)
   return headerValue(rawHeaders, 'transfer-encoding') === undefined ? 0 : -1
 }
+
+/**
+ * Whether a request names one host (RFC 9112, 3.2). Node would answer one that does not by itself, in no API's format and
+ * without a line in the log; doubled ones it lets through.
+ * @param minor of its HTTP version: 1.0 needs none
+ */
+export function hasOneHost(rawHeaders: readonly string[], minor: number): boolean {
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return hosts === 1 || (hosts === 0 && minor === 0)
+}
