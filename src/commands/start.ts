@@ -34,6 +34,9 @@ const WRONG_USAGE = 2
 /** How long an upstream that does not answer may keep `/readyz` from saying yes. */
 const WARM_MS = 1_000
 
+/** For the reader of the log, at the end. */
+const LOG_MS = 1_000
+
 /**
  * Signals that follow each other faster than this are one: `npm start` hands on the Ctrl-C that the terminal has
  * already given to both, and the second must not cut the streams that the first lets end.
@@ -182,6 +185,7 @@ function endOnSignal(
       if (cut > 0) log.warn({ cut }, `${cut} requests were still open and have been cut`)
       await stop()
       log.info({}, 'ended')
+      await log.drain(LOG_MS)
       process.exit(0)
     })
   }

@@ -3,7 +3,7 @@ import { prettyFactory } from 'pino-pretty'
 import type { Config } from '../config/config.js'
 import type { Settled } from '../settled.js'
 import { requestLine } from './line.js'
-import { openSink, type Sink } from './sink.js'
+import { type OpenSink, openSink, type Sink } from './sink.js'
 
 /**
  * The operations log: JSON lines on standard output, or readable lines in a terminal. Fields are chosen one by one,
@@ -12,11 +12,24 @@ import { openSink, type Sink } from './sink.js'
 export class Log {
   private readonly logger: Logger
   private readonly lines: Sink | null
+  private readonly sink: OpenSink | null
 
-  /** @param lines where the logger writes JSON to, null if it writes anything else */
-  constructor(logger: Logger, lines: Sink | null) {
+  /**
+   * @param lines where the logger writes JSON to, null if it writes anything else
+   * @param sink where all of it ends up
+   */
+  constructor(logger: Logger, lines: Sink | null, sink: OpenSink | null = null) {
     this.logger = logger
     this.lines = lines
+    this.sink = sink
+  }
+
+  /** Waits until everything has left, but no longer than `ms`: a reader who has stopped does not hold up the end. */
+  async drain(ms: number): Promise<void> {
+    const deadline = performance.now() + ms
+    while (this.sink !== null && this.sink.queued > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
   }
 
   debug(fields: Record<string, unknown>, message: string): void {
@@ -56,7 +69,7 @@ export function openLog(options: Config['log'], terminal: boolean): Log {
   const readable = options.format === 'pretty' || (options.format === 'auto' && terminal)
   if (!readable) {
     const timestamp = pino.stdTimeFunctions.isoTime
-    return new Log(pino({ level: options.level, base: null, timestamp }, sink), sink)
+    return new Log(pino({ level: options.level, base: null, timestamp }, sink), sink, sink)
   }
   const format = prettyFactory({
     colorize: terminal,
@@ -66,5 +79,5 @@ export function openLog(options: Config['log'], terminal: boolean): Log {
     singleLine: true,
   })
   const logger = pino({ level: options.level, base: null }, { write: (line) => sink.write(format(line)) })
-  return new Log(logger, null)
+  return new Log(logger, null, sink)
 }

@@ -12,17 +12,23 @@ export interface Sink {
   write(line: string): void
 }
 
+/** A sink that can tell how far it is. */
+export interface OpenSink extends Sink {
+  /** Bytes that have not left yet. */
+  readonly queued: number
+}
+
 /**
  * Standard output as something that never holds up the relay, nor its end: not when the disk behind it is full, not
  * when its reader has stopped or gone. The usual writers do: they end the process on an error, or try again at exit
  * for as long as it lasts.
  */
-export function openSink(): Sink {
+export function openSink(): OpenSink {
   const stats = fstatSync(1)
   return stats.isFIFO() || stats.isSocket() ? new PipeSink(process.stdout) : new FileSink(1)
 }
 
-abstract class GatheringSink implements Sink {
+abstract class GatheringSink implements OpenSink {
   private readonly lines: Lines
   private waiting: boolean
 

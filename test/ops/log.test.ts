@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process'
+import pino from 'pino'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Log } from '../../src/ops/log.js'
 import { auth, startRelay } from '../support/relay.js'
+import { wait } from '../support/until.js'
 import { ScriptedUpstream, whole } from '../support/upstream.js'
 
 test('a request has one line, with who, what and how long, and nothing of what was said', async () => {
@@ -48,6 +51,21 @@ test('names cannot write lines or colours of their own, nor fill the log', async
   assert.ok(String(line?.msg).length < 400)
   await relay.close()
   await upstream.close()
+})
+
+test('the end waits for what has not left, but not for a reader that has stopped', async () => {
+  const sink = { queued: 1, write(): void {} }
+  const log = new Log(pino({ level: 'silent' }), null, sink)
+  let over = false
+  const drained = log.drain(60_000).then(() => {
+    over = true
+  })
+  await wait(20)
+  assert.is(over, false)
+  sink.queued = 0
+  await drained
+  sink.queued = 1
+  await log.drain(10)
 })
 
 test('in a terminal a line is one that a person reads', () => {
