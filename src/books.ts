@@ -12,23 +12,36 @@ export class Books {
   private readonly log: Log
   private readonly ledger: Pick<Ledger, 'add'> | null
   private settled: Settled[]
+  /** Whose answer is still being looked at. */
+  private readonly unread: Set<Settled>
   private waiting: boolean
 
   constructor(log: Log, ledger: Pick<Ledger, 'add'> | null) {
     this.log = log
     this.ledger = ledger
     this.settled = []
+    this.unread = new Set()
     this.waiting = false
   }
 
   /** @param now `performance.now()` */
   settle(x: Exchange, now: number): void {
-    this.settled.push(new Settled(x, now))
-    if (this.settled.length >= MOST_GATHERED) this.flush()
-    else if (!this.waiting) {
-      this.waiting = true
-      setTimeout(flush, GATHER_MS, this).unref()
+    const settled = new Settled(x, now)
+    if (x.tap === null || x.tap.isRead) {
+      this.gather(settled)
+      return
     }
+    this.unread.add(settled)
+    x.tap.whenRead(() => {
+      if (this.unread.delete(settled)) this.gather(settled)
+    })
+  }
+
+  /** Hands on all that there is, at the end of the relay. */
+  close(): void {
+    for (const settled of this.unread) this.settled.push(settled)
+    this.unread.clear()
+    this.flush()
   }
 
   /** Hands on what was gathered. */
@@ -39,6 +52,15 @@ export class Books {
     for (const one of settled) {
       this.ledger?.add(one)
       this.log.request(one)
+    }
+  }
+
+  private gather(settled: Settled): void {
+    this.settled.push(settled)
+    if (this.settled.length >= MOST_GATHERED) this.flush()
+    else if (!this.waiting) {
+      this.waiting = true
+      setTimeout(flush, GATHER_MS, this).unref()
     }
   }
 }

@@ -141,7 +141,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
 
   /** Hands what is over to the log and the ledger; without it, that is done a moment later. */
   writeDown(): void {
-    this.books.flush()
+    this.books.close()
   }
 
   private open(req: IncomingMessage, res: ServerResponse): Exchange {

@@ -107,8 +107,8 @@ export function requestHeaders(
 export interface ResponseFacts {
   eventStream: boolean
   json: boolean
-  /** The body has a `content-encoding`: its bytes say nothing as they are. */
-  encoded: boolean
+  /** The `content-encoding` of the body, in lower case; null if its bytes are what they are. */
+  encoding: string | null
   /** The upstream's own request id, or null. */
   requestId: string | null
 }
@@ -146,7 +146,7 @@ export function responseHeaders(
         facts.json = isJson(value)
         break
       case 'content-encoding':
-        facts.encoded = value.toLowerCase() !== 'identity'
+        facts.encoding = codingOf(value)
         break
       case 'x-request-id':
         hasRequestId = true
@@ -251,7 +251,12 @@ function latin1(value: Buffer | string): string {
 
 /** Of a head that has not been read yet. */
 export function noFacts(): ResponseFacts {
-  return { eventStream: false, json: false, encoded: false, requestId: null }
+  return { eventStream: false, json: false, encoding: null, requestId: null }
+}
+
+function codingOf(value: string): string | null {
+  const coding = value.trim().toLowerCase()
+  return coding === 'identity' || coding === '' ? null : coding
 }
 
 function isJson(value: string): boolean {

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
 import type { ErrorCode } from '../http/errors.js'
 import { noFacts, type ResponseFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
+import { DecodingTap, decoderFor } from '../sse/decoding.js'
 import { AnswerScanner, EventScanner, type Tap } from '../sse/scanner.js'
 import type { Attempt, RequestBody } from './body.js'
 import { type AttemptPhase, failureCode, systemCode } from './failure.js'
@@ -333,11 +334,13 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
   }
 }
 
-/** Event streams and JSON are looked at; of anything else, and of what is compressed, only the bytes are counted. */
+/** Event streams and JSON are looked at; of anything else only the bytes are counted. */
 function tapFor(facts: ResponseFacts): Tap | null {
-  if (facts.encoded) return null
-  if (facts.eventStream) return new EventScanner()
-  return facts.json ? new AnswerScanner() : null
+  if (!facts.eventStream && !facts.json) return null
+  const tap = facts.eventStream ? new EventScanner() : new AnswerScanner()
+  if (facts.encoding === null) return tap
+  const decoder = decoderFor(facts.encoding)
+  return decoder === null ? null : new DecodingTap(tap, decoder)
 }
 
 function flushIfSilent(relay: Relay): void {

@@ -45,6 +45,14 @@ export class AnswerScanner implements Tap {
     if (this.endedAt === 0) this.endedAt = performance.now()
   }
 
+  get isRead(): boolean {
+    return true
+  }
+
+  whenRead(call: () => void): void {
+    call()
+  }
+
   private read(): void {
     const { sighting, parts } = this
     const body = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)

@@ -27,6 +27,10 @@ export interface Tap {
   push(piece: Buffer): void
   /** No more will come, be it whole or cut. May be called again. */
   end(): void
+  /** After the end: whether all that came has been looked at. */
+  readonly isRead: boolean
+  /** After the end: calls back once it has. At most once for each tap. */
+  whenRead(call: () => void): void
 }
 
 /**
@@ -71,6 +75,14 @@ export class EventScanner implements Tap {
 
   get ended(): boolean {
     return this.seen.ended
+  }
+
+  get isRead(): boolean {
+    return true
+  }
+
+  whenRead(call: () => void): void {
+    call()
   }
 
   push(piece: Buffer): void {
