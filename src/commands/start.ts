@@ -7,6 +7,7 @@ import { ConfigError } from '../config/problems.js'
 import { type Demo, startDemo } from '../demo/server.js'
 import { Gateway } from '../gateway.js'
 import { Ledger } from '../ledger/ledger.js'
+import { Prices, PricesError } from '../ledger/prices.js'
 import { type Log, openLog } from '../ops/log.js'
 import { rehearse } from '../rehearsal.js'
 import { systemCode } from '../relay/failure.js'
@@ -84,6 +85,15 @@ export async function start(args: string[]): Promise<number> {
     return WRONG_USAGE
   }
 
+  let prices: Prices | null = null
+  try {
+    prices = config.ledger.prices === null ? null : Prices.open(config.ledger.prices)
+  } catch (error) {
+    if (!(error instanceof PricesError)) throw error
+    say(`ledger.prices: ${error.message}`)
+    return WRONG_USAGE
+  }
+
   const log = openLog(config.log, process.stdout.isTTY === true)
   let keyring: Keyring | null = null
   let listening = false
@@ -108,7 +118,7 @@ export async function start(args: string[]): Promise<number> {
   }
 
   const router = new Router(config)
-  const ledger = new Ledger(config.ledger, log)
+  const ledger = new Ledger(config.ledger, log, prices)
   const gateway = new Gateway({ config, keyring, router, log, ledger })
   // Ahead of the log, which then writes what it has; and whatever it is that ends the process.
   process.prependOnceListener('exit', () => {

@@ -44,7 +44,7 @@ export interface Config {
   readonly aliases: readonly AliasConfig[]
   readonly limits: Limits
   readonly timeouts: Timeouts
-  readonly ledger: Readonly<ConfigFile['ledger']>
+  readonly ledger: Readonly<Omit<ConfigFile['ledger'], 'prices'>> & { readonly prices: string | null }
   readonly log: Readonly<ConfigFile['log']>
 }
 
@@ -131,7 +131,11 @@ export function loadConfig(source: ConfigSource): Config {
     aliases: Object.entries(parsed.models).map(([name, alias]) => ({ name, ...alias })),
     limits: parsed.limits,
     timeouts: parsed.timeouts,
-    ledger: { ...parsed.ledger, folder: resolve(folder, parsed.ledger.folder) },
+    ledger: {
+      ...parsed.ledger,
+      folder: resolve(folder, parsed.ledger.folder),
+      prices: parsed.ledger.prices === undefined ? null : resolve(folder, parsed.ledger.prices),
+    },
     log: parsed.log,
   })
 

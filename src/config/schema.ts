@@ -135,6 +135,13 @@ const ledger = z.strictObject({
       'What a power failure may take: never: what the kernel had not written, some 30 s. interval: the last fsyncMs. every: nothing that was written.',
     ),
   fsyncMs: duration().default(1_000),
+  prices: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "What tokens cost: a file in the format of LiteLLM's model_prices_and_context_window.json, relative to the folder of the config file. None: no record has a cost.",
+    ),
 })
 
 export const configSchema = z.strictObject({

@@ -5,6 +5,7 @@ import type { Log } from '../ops/log.js'
 import { systemCode } from '../relay/failure.js'
 import type { Settled } from '../settled.js'
 import { DISK, type LedgerFile, type LedgerFiles, ledgerNames, ledgerPath } from './files.js'
+import type { Prices } from './prices.js'
 import { isRecorded, recordLine } from './record.js'
 
 const LF = 0x0a
@@ -49,6 +50,7 @@ export class Ledger {
   readonly writer: string
   private readonly options: Config['ledger']
   private readonly log: Pick<Log, 'warn' | 'info'>
+  private readonly prices: Prices | null
   private readonly files: LedgerFiles
   private readonly waitsMs: readonly [number, number]
   private seq: number
@@ -81,12 +83,14 @@ export class Ledger {
   constructor(
     options: Config['ledger'],
     log: Pick<Log, 'warn' | 'info'>,
+    prices: Prices | null,
     files: LedgerFiles = DISK,
     waitsMs: readonly [number, number] = WAITS_MS,
   ) {
     this.writer = `w-${randomBytes(6).toString('hex')}`
     this.options = options
     this.log = log
+    this.prices = prices
     this.files = files
     this.waitsMs = waitsMs
     this.seq = 0
@@ -127,7 +131,7 @@ export class Ledger {
   add(settled: Settled): void {
     if (!isRecorded(settled)) return
     this.seq++
-    const line = recordLine(settled, this.writer, this.seq)
+    const line = recordLine(settled, this.writer, this.seq, this.prices)
     if (this.queuedBytes + this.lines.bytes + line.length > this.options.bufferedBytes) {
       if (this.dropped === 0)
         this.log.warn(

@@ -1,6 +1,7 @@
 import { shownPath } from '../ops/line.js'
 import { decimal, json, keyText, quoted, timeText } from '../ops/text.js'
 import type { Settled } from '../settled.js'
+import type { Prices } from './prices.js'
 
 /** Of the fields and what they mean. Fields are only ever added, which does not change it. */
 const VERSION = 1
@@ -12,10 +13,12 @@ const LONGEST_AGENT = 200
  * The record of a request in the ledger: one flat JSON object, with a line end behind it. What is not known is null,
  * never 0. Nothing of a prompt, an answer or a credential is in it.
  * @param seq counts the records of one writer, from 1 and without gaps
+ * @param prices null where there is no table of them
  */
-export function recordLine(s: Settled, writer: string, seq: number): string {
+export function recordLine(s: Settled, writer: string, seq: number, prices: Prices | null): string {
   const { seen } = s
   const usage = seen?.usage ?? null
+  const cost = prices?.cost([seen?.model, s.model], usage) ?? null
   const attempts = s.overheadMs === -1 ? 0 : 1
   return (
     `{"v":${VERSION},"id":"${s.id}","seq":${seq},"writer":"${writer}","ts":"${timeText(s.receivedAt)}",` +
@@ -25,7 +28,8 @@ export function recordLine(s: Settled, writer: string, seq: number): string {
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
     `"cache_write_tokens":${usage?.cacheWritten ?? null},"completion_tokens":${usage?.completion ?? null},` +
     `"reasoning_tokens":${usage?.reasoning ?? null},"usage_source":"${usage === null ? 'none' : 'upstream'}",` +
-    `"cost_usd":null,"price_source":null,"bytes_in":${s.bytesIn},"bytes_out":${s.bytesOut},` +
+    `"cost_usd":${cost === null ? null : dollars(cost)},"price_source":${cost === null ? null : quoted(prices?.source ?? null)},` +
+    `"bytes_in":${s.bytesIn},"bytes_out":${s.bytesOut},` +
     `"events":${seen?.events ?? null},"tool_calls":${seen?.toolCalls ?? null},` +
     `"finish_reason":${quoted(seen?.finishReason ?? null)},"stream_error":${quoted(seen?.error ?? null)},` +
     `"ttft_ms":${decimal(s.firstTokenMs)},"upstream_ttfb_ms":${decimal(s.upstreamMs)},` +
@@ -33,6 +37,11 @@ export function recordLine(s: Settled, writer: string, seq: number): string {
     `"gap_max_ms":${decimal(s.gapMs)},"user_agent":${quoted(s.userAgent?.slice(0, LONGEST_AGENT) ?? null)},` +
     `"trace_id":${json(s.traceId)},"error_code":${json(s.errorCode)}}\n`
   )
+}
+
+/** To a billionth: fractions of it come from nothing but binary arithmetic. */
+function dollars(cost: number): string {
+  return String(Number(cost.toFixed(9)))
 }
 
 /** Probes of the relay's health and CORS preflights ask for nothing that anybody pays for. */

@@ -203,6 +203,20 @@ test('every wrong setting is told, a line each', async (place) => {
   assert.ok(err.split('\n').every((line) => line === '' || line.startsWith('thinwire.json: ')))
 })
 
+test('a price file that cannot be used is told in one line, with exit code 2', async (place) => {
+  configure(place, { ledger: { prices: 'prices.json' } })
+  writeFileSync(
+    join(place.folder, 'prices.json'),
+    '{"m":{"input_cost_per_token":"cheap","output_cost_per_token":1}}',
+  )
+  const { code, err } = await run(place, ['start', '--listen', '127.0.0.1:0'])
+  assert.is(code, 2)
+  assert.is(
+    err,
+    'ledger.prices: prices.json: m.input_cost_per_token must be a number of US dollars for one token\n',
+  )
+})
+
 test('a port that is taken is told in one line, with exit code 1', async (place) => {
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))

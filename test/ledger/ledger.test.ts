@@ -81,7 +81,7 @@ function bench(options: Partial<typeof DEFAULTS> = {}, disk = new Disk()): Bench
     warn: (_: unknown, message: string) => void logged.push(`warn ${message}`),
     info: (_: unknown, message: string) => void logged.push(`info ${message}`),
   }
-  const ledger = new Ledger({ ...DEFAULTS, folder: '/led', flushMs: 1, ...options }, log, disk, [2, 20])
+  const ledger = new Ledger({ ...DEFAULTS, folder: '/led', flushMs: 1, ...options }, log, null, disk, [2, 20])
   return {
     disk,
     ledger,

@@ -7,6 +7,7 @@ import { type Config, loadConfig } from '../../src/config/config.js'
 import { Gateway } from '../../src/gateway.js'
 import { ledgerNames } from '../../src/ledger/files.js'
 import { Ledger } from '../../src/ledger/ledger.js'
+import { Prices } from '../../src/ledger/prices.js'
 import { Log } from '../../src/ops/log.js'
 import { Router } from '../../src/routing/router.js'
 import { Server } from '../../src/server.js'
@@ -64,7 +65,11 @@ export async function startRelay(
     keyring === null ? '' : issueKey(config.keys.file, { env: 'test', team: 'team1', user: 'user1' }).key
   keyring?.reload()
   const router = new Router(config)
-  const ledger = new Ledger(config.ledger, log)
+  const ledger = new Ledger(
+    config.ledger,
+    log,
+    config.ledger.prices === null ? null : Prices.open(config.ledger.prices),
+  )
   const gateway = new Gateway({ config, keyring, router, log, ledger })
   const server = new Server(config, gateway, log)
   const { port } = await server.listen()

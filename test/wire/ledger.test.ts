@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CHAT_STREAM } from '../support/fixtures.js'
@@ -154,6 +156,35 @@ test('the list of a team’s own models is somebody’s request, too', () =>
     },
     { models: { fast: { upstream: 'up', model: 'gpt-x' } } },
   ))
+
+test('a record has what its tokens cost, where there is a table of prices', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'thinwire-prices-'))
+  const file = join(folder, 'prices.json')
+  writeFileSync(
+    file,
+    JSON.stringify({
+      'gpt-fixture': {
+        input_cost_per_token: 1e-6,
+        cache_read_input_token_cost: 1e-7,
+        output_cost_per_token: 4e-6,
+      },
+    }),
+  )
+  return withRelay(
+    script,
+    async (scene) => {
+      await scene.relayed(post(scene))
+      await scene.ask(post(scene, '/v1/limited'))
+      const [priced, unpriced] = await scene.relay.records(2)
+      // 15 fresh, 32 cached, 11 of the answer.
+      assert.is(priced?.cost_usd, 0.0000622)
+      assert.is(priced?.price_source, 'prices.json')
+      assert.is(unpriced?.cost_usd, null)
+      assert.is(unpriced?.price_source, null)
+    },
+    { ledger: { prices: file } },
+  ).finally(() => rmSync(folder, { recursive: true }))
+})
 
 test('readyz tells how the ledger is doing', () =>
   withRelay(script, async (scene) => {
