@@ -327,9 +327,12 @@ export class Ledger {
     const { file } = this
     if (file === null) return
     this.file = null
-    if (this.unsynced && this.options.fsync !== 'never') await file.sync()
-    this.unsynced = false
-    await file.close()
+    try {
+      if (this.unsynced && this.options.fsync !== 'never') await file.sync()
+      this.unsynced = false
+    } finally {
+      await file.close()
+    }
   }
 
   /** A file that has just been opened: a line that somebody has left unfinished there costs that line and no other. */

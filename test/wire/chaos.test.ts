@@ -115,6 +115,17 @@ test('clients and upstreams that do anything at any time break nothing, and leav
     relay.lines.filter((line) => line.end === 'crashed'),
     [],
   )
+  // Each of them has one record, but for those that asked for nothing: probes, and what never became a request.
+  const told = relay.lines.filter((line) => 'id' in line && !(line.end === 'local' && line.phase === 'admit'))
+  const records = await relay.records(told.length)
+  assert.equal(
+    records.map(({ id, end }) => `${id} ${end}`),
+    told.map(({ id, end }) => `${id} ${end}`),
+  )
+  assert.equal(
+    records.map(({ seq }) => seq),
+    records.map((_, i) => i + 1),
+  )
   await relay.close()
   await upstream.close()
 })
