@@ -1,3 +1,5 @@
+import { type Gap, Seen } from './seen.js'
+
 /** What was found in one file. */
 export interface FileReport {
   readonly name: string
@@ -8,27 +10,17 @@ export interface FileReport {
   duplicates: number
 }
 
-/** Numbers that are missing of one writer, both ends included. */
-export interface Gap {
-  readonly writer: string
-  readonly from: number
-  readonly to: number
-}
-
-/** The numbers of one writer that were seen: ranges without a gap, ascending, of which there are few. */
-type Ranges = { from: number; to: number }[]
-
 /**
  * Reads a ledger line by line, and tells what is missing in it. What it keeps is one range of numbers for each writer, and
  * one more for each gap, however long the files are.
  */
 export class Verifier {
   readonly files: FileReport[]
-  private readonly writers: Map<string, Ranges>
+  private readonly seen: Seen
 
   constructor() {
     this.files = []
-    this.writers = new Map()
+    this.seen = new Seen()
   }
 
   /** The lines that follow are of this file. */
@@ -47,33 +39,17 @@ export class Verifier {
       file.torn++
       return
     }
-    let ranges = this.writers.get(found.writer)
-    if (ranges === undefined) {
-      ranges = []
-      this.writers.set(found.writer, ranges)
-    }
-    if (include(ranges, found.seq)) file.records++
+    if (this.seen.add(found.writer, found.seq)) file.records++
     else file.duplicates++
   }
 
-  /**
-   * Numbers that no file has, of every writer: they begin with 1. Whether any are missing behind a writer's last record,
-   * nothing in the files can tell.
-   */
+  /** Numbers that no file has, of every writer. */
   get gaps(): Gap[] {
-    const gaps: Gap[] = []
-    for (const [writer, ranges] of this.writers) {
-      let next = 1
-      for (const { from, to } of ranges) {
-        if (from > next) gaps.push({ writer, from: next, to: from - 1 })
-        next = to + 1
-      }
-    }
-    return gaps
+    return this.seen.gaps
   }
 
   get writerCount(): number {
-    return this.writers.size
+    return this.seen.writerCount
   }
 }
 
@@ -86,23 +62,4 @@ function identify(line: string): { writer: string; seq: number } | null {
   } catch {
     return null
   }
-}
-
-/** @returns whether it was not there yet */
-function include(ranges: Ranges, seq: number): boolean {
-  // Nearly always the one that comes next.
-  let i = ranges.length - 1
-  while (i >= 0 && (ranges[i] as { from: number }).from > seq) i--
-  const below = ranges[i]
-  if (below !== undefined && seq <= below.to) return false
-  const above = ranges[i + 1]
-  const joinsBelow = below !== undefined && below.to === seq - 1
-  const joinsAbove = above !== undefined && above.from === seq + 1
-  if (joinsBelow && joinsAbove) {
-    below.to = above.to
-    ranges.splice(i + 1, 1)
-  } else if (joinsBelow) below.to = seq
-  else if (joinsAbove) above.from = seq
-  else ranges.splice(i + 1, 0, { from: seq, to: seq })
-  return true
 }

@@ -1,0 +1,43 @@
+/** Numbers here take so few characters that a table of them fits a terminal. What is not known is "-". */
+const UNITS = ['', 'k', 'M', 'G', 'T', 'P', 'E'] as const
+
+/** A count in five characters at most: 999, 1.2k, 34.5M. */
+export function short(value: number | null): string {
+  if (value === null) return '-'
+  let scaled = value
+  for (const unit of UNITS) {
+    const text = unit === '' || scaled >= 99.95 ? String(Math.round(scaled)) : scaled.toFixed(1)
+    // What would be rounded up to 1000 is 1.0 of the next unit.
+    if (Number(text) < 1_000) return `${text}${unit}`
+    scaled /= 1_000
+  }
+  return value.toExponential(0).replace('+', '')
+}
+
+/**
+ * A sum of money in seven characters at most.
+ * @param more whether not all of it is known
+ */
+export function cost(usd: number | null, more: boolean): string {
+  if (usd === null) return '-'
+  return `${amount(usd)}${more ? '+' : ''}`
+}
+
+function amount(usd: number): string {
+  if (usd >= 999.995) return short(usd)
+  if (usd >= 0.1 || usd === 0) return usd.toFixed(2)
+  return usd >= 0.0001 ? usd.toFixed(4) : '<.0001'
+}
+
+/** Milliseconds in five characters at most: 120us, 1.2ms, 12ms, 1.2s, 30m, 5h. */
+export function duration(ms: number | null): string {
+  if (ms === null) return '-'
+  if (ms < 0.9995) return `${Math.round(ms * 1_000)}us`
+  if (ms < 9.95) return `${ms.toFixed(1)}ms`
+  if (ms < 999.5) return `${Math.round(ms)}ms`
+  if (ms < 99_950) return `${(ms / 1_000).toFixed(1)}s`
+  if (ms < 999_500) return `${Math.round(ms / 1_000)}s`
+  if (ms < 5_970_000) return `${Math.round(ms / 60_000)}m`
+  const hours = Math.round(ms / 3_600_000)
+  return hours < 10_000 ? `${hours}h` : '>10kh'
+}

@@ -1,0 +1,87 @@
+import type { Group, Totals } from '../ledger/report.js'
+import { cost, duration, short } from './short.js'
+
+const COLUMNS = 80
+
+interface Column {
+  /** Two lines of it. */
+  readonly head: readonly [string, string]
+  readonly width: number
+  readonly cell: (totals: Totals) => string
+}
+
+const TABLE: readonly Column[] = [
+  { head: ['', 'reqs'], width: 6, cell: ({ requests }) => short(requests) },
+  { head: ['', 'errors'], width: 6, cell: ({ errors }) => short(errors) },
+  { head: ['prompt', 'tokens'], width: 6, cell: (totals) => short(totals.prompt_tokens) },
+  { head: ['', 'cached'], width: 6, cell: (totals) => short(totals.cached_tokens) },
+  { head: ['compl.', 'tokens'], width: 6, cell: (totals) => short(totals.completion_tokens) },
+  { head: ['cost', 'USD'], width: 7, cell: (totals) => cost(totals.cost_usd, totals.unpriced > 0) },
+  { head: ['ttft', 'p50'], width: 5, cell: (totals) => duration(totals.ttft_ms_p50) },
+  { head: ['ttft', 'p99'], width: 5, cell: (totals) => duration(totals.ttft_ms_p99) },
+  {
+    head: ['relay', 'p99'],
+    width: 5,
+    cell: ({ overhead_us_p99: us }) => duration(us === null ? null : us / 1_000),
+  },
+]
+
+const NUMBERS_WIDTH = TABLE.reduce((all, { width }) => all + 1 + width, 0)
+
+/**
+ * Groups and their total for a terminal, whose lines are no longer than it is wide, or 80. A name that does not fit in its
+ * column has a line of its own.
+ */
+export function table(
+  by: string,
+  groups: readonly Group[],
+  total: Totals,
+  columns: number = COLUMNS,
+): string {
+  const across = Math.max(COLUMNS, columns)
+  const room = across - NUMBERS_WIDTH
+  const rows = [
+    ...groups.map(({ name, totals }) => ({ name: name ?? '-', totals })),
+    { name: 'total', totals: total },
+  ]
+  // One that is too long does not make the column wide for all.
+  const fitting = rows.map(({ name }) => name.length).filter((length) => length <= room)
+  const width = Math.max(by.length, ...fitting)
+  const heads = [0, 1].map((line) => {
+    const cells = TABLE.map(({ head, width }) => ` ${(head[line] ?? '').padStart(width)}`).join('')
+    return `${(line === 1 ? by : '').padEnd(width)}${cells}`
+  })
+  const lines = rows.flatMap(({ name, totals }) => {
+    const cells = TABLE.map(({ cell, width }) => ` ${cell(totals).padStart(width)}`).join('')
+    if (name.length <= width) return [`${name.padEnd(width)}${cells}`]
+    return [name.length > across ? `${name.slice(0, across - 3)}...` : name, `${''.padEnd(width)}${cells}`]
+  })
+  return [...heads, ...lines].map((line) => `${line}\n`).join('')
+}
+
+const CSV_FIELDS = [
+  'requests',
+  'errors',
+  'prompt_tokens',
+  'cached_tokens',
+  'completion_tokens',
+  'cost_usd',
+  'unpriced',
+  'ttft_ms_p50',
+  'ttft_ms_p99',
+  'overhead_us_p99',
+] as const satisfies readonly (keyof Totals)[]
+
+/** Groups as CSV (RFC 4180), with exact numbers; a field of which nothing is known is empty. */
+export function csv(by: string, groups: readonly Group[]): string {
+  const rows = groups.map(({ name, totals }) => [
+    field(name),
+    ...CSV_FIELDS.map((key) => (totals[key] === null ? '' : String(totals[key]))),
+  ])
+  return [[by, ...CSV_FIELDS], ...rows].map((row) => `${row.join(',')}\r\n`).join('')
+}
+
+function field(name: string | null): string {
+  if (name === null) return ''
+  return /[",\r\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name
+}

@@ -1,0 +1,64 @@
+import { join } from 'node:path'
+import { readLines } from '../ledger/reading.js'
+import type { Gap } from '../ledger/seen.js'
+import { type FileReport, Verifier } from '../ledger/verify.js'
+import { CANNOT, type Command, DONE, findFiles, LEDGER_OPTIONS } from './usage-common.js'
+
+const MISSING = 1
+
+/** `thinwire usage verify` tells whether the ledger is whole. */
+export const VERIFY: Command = {
+  help: `thinwire usage verify [--config FILE] [--folder DIR] [--json]
+
+Reads the usage ledger, and tells by file how many records there are, lines
+that are torn, records that came twice, and what is missing: each relay numbers
+its records without a gap.
+
+  --config FILE   settings; thinwire.json in this folder if there is one
+  --folder DIR    the ledger's folder, in place of the config's
+  --json          the same for a program
+
+Exit codes: 0 nothing is missing, 1 something is, 2 it cannot be read.
+`,
+  options: { ...LEDGER_OPTIONS, json: { type: 'boolean' } },
+  async run({ folder, values, io }) {
+    const names = await findFiles(folder, io)
+    if (names === null) return CANNOT
+    const verifier = new Verifier()
+    for (const { name } of names) {
+      const file = verifier.begin(name)
+      await readLines(join(folder, name), (line) => verifier.push(file, line))
+    }
+    const { files, gaps } = verifier
+    if (values.json === true) io.out.write(`${JSON.stringify({ files, gaps })}\n`)
+    else for (const line of shown(files, gaps, verifier.writerCount)) io.out.write(`${line}\n`)
+    return gaps.length === 0 ? DONE : MISSING
+  },
+}
+
+function shown(files: readonly FileReport[], gaps: readonly Gap[], writers: number): string[] {
+  const lines = [
+    `${'file'.padEnd(26)} ${['records', 'torn', 'twice'].map((head) => head.padStart(11)).join(' ')}`,
+  ]
+  let records = 0
+  for (const file of files) {
+    records += file.records
+    const counts = [file.records, file.torn, file.duplicates].map((count) => String(count).padStart(11))
+    lines.push(`${file.name.padEnd(26)} ${counts.join(' ')}`)
+  }
+  lines.push('')
+  if (gaps.length === 0) {
+    lines.push(
+      `${records} records of ${writers} ${writers === 1 ? 'start' : 'starts'} of the relay, and no gap between them`,
+    )
+    return lines
+  }
+  let missing = 0
+  for (const { from, to } of gaps) missing += to - from + 1
+  lines.push(`${records} records, and ${missing} missing:`)
+  for (const { writer, from, to } of gaps.slice(0, 20)) {
+    lines.push(`  ${writer} ${from === to ? `record ${from}` : `records ${from} to ${to}`}`)
+  }
+  if (gaps.length > 20) lines.push(`  and ${gaps.length - 20} more gaps; --json has them all`)
+  return lines
+}

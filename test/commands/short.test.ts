@@ -1,0 +1,38 @@
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { cost, duration, short } from '../../src/commands/short.js'
+
+test('counts, sums and times are short', () => {
+  assert.equal(
+    [null, 0, 7, 999, 1_000, 1_234, 99_949, 99_950, 999_499, 999_500, 1.25e6, 6e9, 1e22].map(short),
+    ['-', '0', '7', '999', '1.0k', '1.2k', '99.9k', '100k', '999k', '1.0M', '1.3M', '6.0G', '1e22'],
+  )
+  assert.equal(
+    [null, 0, 0.00001, 0.0123, 0.1, 12.345, 999.99, 999.999, 123_456].map((usd) => cost(usd, false)),
+    ['-', '0.00', '<.0001', '0.0123', '0.10', '12.35', '999.99', '1.0k', '123k'],
+  )
+  assert.is(cost(1, true), '1.00+')
+  assert.equal(
+    [null, 0, 0.123, 1.26, 12.6, 999.6, 1_250, 150_000, 3_600_000, 86_400_000, 1e15].map(duration),
+    ['-', '0us', '123us', '1.3ms', '13ms', '1.0s', '1.3s', '150s', '60m', '24h', '>10kh'],
+  )
+})
+
+test('they never take more room than they are said to', () => {
+  const value = fc.oneof(
+    fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }),
+    fc.nat(),
+    fc.maxSafeNat(),
+  )
+  fc.assert(
+    fc.property(value, (each) => {
+      assert.ok(short(each).length <= 5, short(each))
+      assert.ok(cost(each, true).length <= 7, cost(each, true))
+      assert.ok(duration(each).length <= 5, duration(each))
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test.run()
