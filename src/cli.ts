@@ -10,7 +10,7 @@ const HELP = `thinwire ${VERSION}: a relay for LLM APIs
 
   thinwire start    run the relay
   thinwire keys     issue, list and revoke access keys
-  thinwire usage    what requests came to, by team, user, model or day
+  thinwire usage    what requests came to, and what comes in now
 
 thinwire COMMAND --help tells more of one; thinwire --version the version.
 `

@@ -29,13 +29,13 @@ export interface Command {
   readonly options: NonNullable<ParseArgsConfig['options']>
   /**
    * Resolves to the exit code.
-   * @throws WrongOption, or what the disk says
+   * @throws UsageProblem, or what the disk says
    */
   readonly run: (given: Given) => Promise<number>
 }
 
-/** An option has a value that it cannot have; the message tells what it can. */
-export class WrongOption extends Error {}
+/** What was asked cannot be done, such as an option's value that it cannot have; the message tells people why. */
+export class UsageProblem extends Error {}
 
 export const LEDGER_OPTIONS = { config: { type: 'string' }, folder: { type: 'string' } } as const
 

@@ -11,7 +11,7 @@ import {
   type Given,
   LEDGER_OPTIONS,
   textOf,
-  WrongOption,
+  UsageProblem,
 } from './usage-common.js'
 import { csv, table } from './usage-table.js'
 
@@ -48,7 +48,7 @@ Exit codes: 0 done, 2 it cannot be read or asked so.
   async run({ folder, values, io }) {
     const by = groupingOf(values)
     const period = periodOf(values)
-    if (values.json === true && values.csv === true) throw new WrongOption('--json and --csv: one of them')
+    if (values.json === true && values.csv === true) throw new UsageProblem('--json and --csv: one of them')
     const names = await findFiles(folder, io)
     if (names === null) return CANNOT
     const report = new Report(by, period)
@@ -75,7 +75,7 @@ Exit codes: 0 done, 2 it cannot be read or asked so.
 
 function groupingOf(values: Given['values']): Grouping {
   const by = textOf(values, 'by') ?? 'team'
-  if (!isGrouping(by)) throw new WrongOption(`--by takes one of: ${GROUPING_NAMES.join(', ')}`)
+  if (!isGrouping(by)) throw new UsageProblem(`--by takes one of: ${GROUPING_NAMES.join(', ')}`)
   return by
 }
 
@@ -86,10 +86,10 @@ function periodOf(values: Given['values']): Period {
     if (text === undefined) return null
     const at = parseTime(text, name === 'since' ? 'start' : 'end', now)
     if (at !== null) return at
-    throw new WrongOption(`--${name} takes a day (2026-01-31), a time (2026-01-31T09:00Z) or 24h, 7d ago`)
+    throw new UsageProblem(`--${name} takes a day (2026-01-31), a time (2026-01-31T09:00Z) or 24h, 7d ago`)
   })
   if (since !== null && until !== null && since >= until) {
-    throw new WrongOption('--since is not before --until')
+    throw new UsageProblem('--since is not before --until')
   }
   return new Period(since, until)
 }

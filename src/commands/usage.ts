@@ -1,11 +1,13 @@
 import { parseArgs } from 'node:util'
-import { CANNOT, type Command, DONE, textOf, type UsageIo, WrongOption } from './usage-common.js'
+import { CANNOT, type Command, DONE, textOf, type UsageIo, UsageProblem } from './usage-common.js'
 import { REPORT } from './usage-report.js'
+import { TAIL } from './usage-tail.js'
 import { VERIFY } from './usage-verify.js'
 
-const COMMANDS: Readonly<Record<string, Command>> = { report: REPORT, verify: VERIFY }
+const COMMANDS: Readonly<Record<string, Command>> = { report: REPORT, tail: TAIL, verify: VERIFY }
 
 const HELP = `thinwire usage report    what requests came to; report may be left out
+thinwire usage tail      requests as they end
 thinwire usage verify    look whether the usage ledger is whole
 
 `
@@ -34,7 +36,7 @@ export async function usage(args: readonly string[], io: UsageIo): Promise<numbe
   try {
     return await command.run({ folder, values, io })
   } catch (error) {
-    if (error instanceof WrongOption) return cannot(io, error.message)
+    if (error instanceof UsageProblem) return cannot(io, error.message)
     const { code } = error as NodeJS.ErrnoException
     // A fault of the program is none of the disk's.
     if (code === undefined) throw error

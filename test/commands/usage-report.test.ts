@@ -1,7 +1,6 @@
-import { appendFileSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { appendText, recordOf } from '../support/ledger.js'
 import { clear, open, type Place, run } from '../support/thinwire.js'
 
 const test = suite<Place>('usage report')
@@ -11,19 +10,7 @@ test.after.each(clear)
 
 /** Appends records with these fields to a file of the ledger. */
 function append(place: Place, name: string, records: readonly Record<string, unknown>[]): void {
-  mkdirSync(join(place.folder, 'data'), { recursive: true })
-  const lines = records.map((fields) => {
-    const record = {
-      v: 1,
-      writer: 'w-1',
-      ts: '2026-01-01T09:00:00.000Z',
-      status: 200,
-      end: 'done',
-      ...fields,
-    }
-    return `${JSON.stringify(record)}\n`
-  })
-  appendFileSync(join(place.folder, 'data', name), lines.join(''))
+  appendText(place, name, records.map(recordOf).join(''))
 }
 
 const FIRST = 'usage-2026-01-01.jsonl'
@@ -76,7 +63,7 @@ test('the table fits 80 columns, whatever the names and numbers are', async (pla
 
 test('records that came twice are counted once, and torn lines are told', async (place) => {
   append(place, FIRST, [{ seq: 1 }, { seq: 2 }, { seq: 2 }])
-  appendFileSync(join(place.folder, 'data', FIRST), '{"v":1,"seq":3,"wri\n\n')
+  appendText(place, FIRST, '{"v":1,"seq":3,"wri\n\n')
   append(place, SECOND, [{ seq: 2 }, { seq: 3, writer: 'w-2' }])
   const { code, out } = await run(place, ['usage', '--json'])
   assert.is(code, 0)

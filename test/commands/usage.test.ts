@@ -140,6 +140,15 @@ test('what is missing is told by its numbers, within 80 columns, with exit code 
   for (const line of out.split('\n')) assert.ok(line.length <= 80, line)
 })
 
+test('a name with a character that ends a line elsewhere does not tear its record', async (place) => {
+  mkdirSync(join(place.folder, 'data'))
+  const record = { v: 1, seq: 1, writer: 'w-aaaaaaaaaaaa', model: 'a\u2028b' }
+  writeFileSync(join(place.folder, 'data', 'usage-2026-01-01.jsonl'), `${JSON.stringify(record)}\n`)
+  const { code, out } = await run(place, ['usage', 'verify', '--json'])
+  assert.is(code, 0)
+  assert.is(JSON.parse(out).files[0].torn, 0)
+})
+
 test('a folder without a ledger is told in one line, with exit code 2', async (place) => {
   const missing = await run(place, ['usage', 'verify', '--folder', 'nowhere'])
   assert.is(missing.code, 2)
@@ -150,11 +159,11 @@ test('a folder without a ledger is told in one line, with exit code 2', async (p
   assert.match(empty.err, /^thinwire usage: there is no usage-YYYY-MM-DD\.jsonl in .*\n$/)
   const odd = await run(place, ['usage', 'sum'])
   assert.is(odd.code, 2)
-  assert.is(odd.err, 'thinwire usage: there is only report, verify (more: thinwire usage --help)\n')
+  assert.is(odd.err, 'thinwire usage: there is only report, tail, verify (more: thinwire usage --help)\n')
 })
 
 test('each usage command tells its options within 80 columns', async (place) => {
-  for (const command of [[], ['report'], ['verify']]) {
+  for (const command of [[], ['report'], ['tail'], ['verify']]) {
     const { code, out } = await run(place, ['usage', ...command, '--help'])
     assert.is(code, 0)
     assert.match(out, new RegExp(`usage ${command[0] ?? 'verify'}`))
