@@ -19,11 +19,18 @@ export interface Entry {
   readonly overheadUs: number | null
 }
 
+/** A record, with what makes it one. */
+interface Identified {
+  readonly writer: string
+  readonly seq: number
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
 /**
  * @param line of the ledger, without its end
  * @returns null if it is no record, but what a crash or a full disk has left of one
  */
-export function readEntry(line: string): Entry | null {
+export function identify(line: string): Identified | null {
   let fields: Record<string, unknown> | null
   try {
     fields = JSON.parse(line) as Record<string, unknown> | null
@@ -33,9 +40,17 @@ export function readEntry(line: string): Entry | null {
   if (typeof fields !== 'object' || fields === null) return null
   const { writer, seq } = fields
   if (typeof writer !== 'string' || !Number.isSafeInteger(seq) || (seq as number) < 1) return null
+  return { writer, seq: seq as number, fields }
+}
+
+/** As `identify`, with what is told of it. */
+export function readEntry(line: string): Entry | null {
+  const found = identify(line)
+  if (found === null) return null
+  const { writer, seq, fields } = found
   return {
     writer,
-    seq: seq as number,
+    seq,
     ts: text(fields.ts),
     key: text(fields.key),
     team: text(fields.team),

@@ -54,7 +54,7 @@ export class Ledger {
   private readonly files: LedgerFiles
   private readonly waitsMs: readonly [number, number]
   private seq: number
-  private lines: Lines
+  private readonly lines: Lines
   private lineCount: number
   private day: string
   private queue: Batch[]

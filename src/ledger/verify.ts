@@ -1,3 +1,4 @@
+import { identify } from './entry.js'
 import { type Gap, Seen } from './seen.js'
 
 /** What was found in one file. */
@@ -50,16 +51,5 @@ export class Verifier {
 
   get writerCount(): number {
     return this.seen.writerCount
-  }
-}
-
-function identify(line: string): { writer: string; seq: number } | null {
-  try {
-    const { writer, seq } = JSON.parse(line) as { writer?: unknown; seq?: unknown }
-    return typeof writer === 'string' && Number.isSafeInteger(seq) && (seq as number) > 0
-      ? { writer, seq: seq as number }
-      : null
-  } catch {
-    return null
   }
 }

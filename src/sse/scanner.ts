@@ -3,8 +3,6 @@ import { readEvent } from './meaning.js'
 import { Sighting } from './sighting.js'
 import { Template, viewOf } from './template.js'
 
-export { AnswerScanner } from './answer.js'
-
 /** With room for what stands before a value, so that where a stream is cut does not decide what is too long. */
 const LONGEST_LINE = LONGEST + 16
 
