@@ -151,7 +151,7 @@ export class Tunnel implements Stage {
     upstream.on('error', (error) => this.onBroken(error))
     upstream.on('close', () => socket.destroySoon())
     upstream.on('data', (piece: Buffer) => {
-      x.pieces++
+      x.countPiece()
       x.bytesOut += piece.length
     })
     socket.on('data', (piece: Buffer) => {
@@ -177,7 +177,7 @@ export class Tunnel implements Stage {
     headers.push('connection', 'close')
     x.res.writeHead(x.status, reasonPhrase(res.statusMessage, 'latin1'), headers)
     res.on('data', (piece: Buffer) => {
-      x.pieces++
+      x.countPiece()
       x.bytesOut += piece.length
     })
     res.on('end', () => x.conclude('done'))

@@ -112,6 +112,19 @@ for (const path of ['/v1/realtime?model=gpt-realtime&x=a%20b', '/v1/responses'])
     }))
 }
 
+test('the longest silence of a socket is measured, as that of a stream is', () =>
+  withSockets(async ({ relay, open }) => {
+    const { client, server } = await open('/v1/realtime')
+    for (let i = 0; i < 2; i++) {
+      server.socket.send(`message ${i}`)
+      await client.message(i)
+    }
+    client.socket.close(1000)
+    await server.closed()
+    const [record] = await relay.records(1)
+    assert.ok(Number(record?.gap_max_ms) > 0)
+  }))
+
 const HEAD_OF_101 =
   'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n'
 
