@@ -49,10 +49,9 @@ export class Books {
     const { settled } = this
     this.waiting = false
     this.settled = []
-    for (const one of settled) {
-      this.ledger?.add(one)
-      this.log.request(one)
-    }
+    // One after the other and not by turns: each then goes on with what it has just worked with.
+    for (const one of settled) this.ledger?.add(one)
+    for (const one of settled) this.log.request(one)
   }
 
   private gather(settled: Settled): void {

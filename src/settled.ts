@@ -3,6 +3,8 @@ import type { Exchange } from './exchange.js'
 import { headerValue } from './http/headers.js'
 import type { Tap } from './sse/scanner.js'
 
+const TRACE = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/
+
 /**
  * What is kept of a request that is over, until its lines in the log and in the ledger are written: the rest of it, prompt
  * and all, can go. Lines are written many at a time, as code that runs over and over is in the processor's caches: between
@@ -37,9 +39,7 @@ export class Settled {
   readonly bytesIn: number
   readonly bytesOut: number
   readonly pieces: number
-  readonly userAgent: string | null
-  /** Of `traceparent` (W3C Trace Context, 3.2.2), or null. */
-  readonly traceId: string | null
+  private readonly rawHeaders: readonly string[]
   private readonly tap: Tap | null
   /** `performance.now()`, as the tap's times are. */
   private readonly startedAt: number
@@ -69,10 +69,18 @@ export class Settled {
     this.bytesIn = x.bytesIn
     this.bytesOut = x.bytesOut
     this.pieces = x.pieces
-    this.userAgent = headerValue(x.req.rawHeaders, 'user-agent') ?? null
-    this.traceId = traceIdOf(headerValue(x.req.rawHeaders, 'traceparent'))
+    this.rawHeaders = x.req.rawHeaders
     this.tap = x.tap
     this.startedAt = x.startedAt
+  }
+
+  get userAgent(): string | null {
+    return headerValue(this.rawHeaders, 'user-agent') ?? null
+  }
+
+  /** Of `traceparent` (W3C Trace Context, 3.2.2), or null. */
+  get traceId(): string | null {
+    return TRACE.exec(headerValue(this.rawHeaders, 'traceparent') ?? '')?.[1] ?? null
   }
 
   /** What passed in its answer; null if nothing was looked at. */
@@ -85,8 +93,4 @@ export class Settled {
     const at = this.seen?.firstTokenAt ?? 0
     return at === 0 ? -1 : at - this.startedAt
   }
-}
-
-function traceIdOf(traceparent: string | undefined): string | null {
-  return /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(traceparent ?? '')?.[1] ?? null
 }

@@ -9,6 +9,7 @@ import type { Prices } from './prices.js'
 import { isRecorded, recordLine } from './record.js'
 
 const LF = 0x0a
+const DAY_MS = 86_400_000
 
 /** How often it is looked whether the file is still where it was. */
 const LOOK_MS = 1_000
@@ -56,7 +57,9 @@ export class Ledger {
   private seq: number
   private readonly lines: Lines
   private lineCount: number
+  /** Of the records that are being gathered, in UTC; and its beginning, in epoch milliseconds. */
   private day: string
+  private dayBegins: number
   private queue: Batch[]
   private queuedBytes: number
   private written: number
@@ -97,6 +100,7 @@ export class Ledger {
     this.lines = new Lines()
     this.lineCount = 0
     this.day = ''
+    this.dayBegins = -DAY_MS
     this.queue = []
     this.queuedBytes = 0
     this.written = 0
@@ -141,10 +145,10 @@ export class Ledger {
       this.dropped++
       return
     }
-    const day = new Date(settled.settledAt).toISOString().slice(0, 10)
-    if (day !== this.day) {
+    if (settled.settledAt < this.dayBegins || settled.settledAt >= this.dayBegins + DAY_MS) {
       this.seal()
-      this.day = day
+      this.dayBegins = settled.settledAt - (settled.settledAt % DAY_MS)
+      this.day = new Date(this.dayBegins).toISOString().slice(0, 10)
     }
     this.lines.add(line)
     this.lineCount++
