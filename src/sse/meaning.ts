@@ -32,7 +32,7 @@ export function readEvent(event: unknown, seen: Sighting): void {
   if (typeof type === 'string') {
     bytes += readTyped(type, event, seen)
     if (END_TYPES.has(type)) seen.ended = true
-  } else if (event.choices === undefined) bytes += textBytes(event.content)
+  } else if (event.choices === undefined) bytes += seen.addText(event.content)
   readCommon(event, seen)
   if (bytes > 0) seen.addDeltas(1, bytes)
 }
@@ -47,21 +47,21 @@ export function readAnswer(answer: unknown, seen: Sighting): void {
     seen.odd++
     return
   }
-  let bytes = textBytes(answer.content)
+  let bytes = seen.addText(answer.content)
   for (const choice of objects(answer.choices)) bytes += readChoice(choice, seen)
   for (const block of objects(answer.content)) {
-    bytes += textBytes(block.text) + textBytes(block.thinking)
+    bytes += seen.addText(block.text) + seen.addText(block.thinking)
     if (block.type === 'tool_use') {
       seen.addToolCall()
-      bytes += jsonBytes(block.input)
+      bytes += seen.addText(JSON.stringify(block.input))
     }
   }
   for (const item of objects(answer.output)) {
     if (typeof item.type === 'string' && CALL_ITEM.test(item.type)) {
       seen.addToolCall()
-      bytes += textBytes(item.arguments) + textBytes(item.input)
+      bytes += seen.addText(item.arguments) + seen.addText(item.input)
     }
-    for (const part of objects(item.content)) bytes += textBytes(part.text)
+    for (const part of objects(item.content)) bytes += seen.addText(part.text)
   }
   if (answer.object === 'response') readStatus(answer, seen)
   if (typeof answer.stop_reason === 'string') seen.addFinish(answer.stop_reason)
@@ -74,17 +74,17 @@ function readChoice(choice: Json, seen: Sighting): number {
   // Some upstreams say "" until they have a reason.
   if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '')
     seen.addFinish(choice.finish_reason)
-  let bytes = textBytes(choice.text)
+  let bytes = seen.addText(choice.text)
   const delta = isObject(choice.delta) ? choice.delta : choice.message
   if (!isObject(delta)) return bytes
-  bytes += textBytes(delta.content) + textBytes(delta.refusal)
+  bytes += seen.addText(delta.content) + seen.addText(delta.refusal)
   // Two names of one thing; an upstream that sends both sends the same text.
-  bytes += textBytes(delta.reasoning_content) || textBytes(delta.reasoning)
+  bytes += seen.addText(delta.reasoning_content) || seen.addText(delta.reasoning)
   for (const call of objects(delta.tool_calls)) {
     const made = isObject(call.function) ? call.function : isObject(call.custom) ? call.custom : null
     if (made === null) continue
     if (typeof made.name === 'string' && made.name !== '') seen.addToolCall()
-    bytes += textBytes(made.arguments) + textBytes(made.input)
+    bytes += seen.addText(made.arguments) + seen.addText(made.input)
   }
   return bytes
 }
@@ -98,7 +98,7 @@ function readTyped(type: string, event: Json, seen: Sighting): number {
       return 0
     case 'content_block_delta':
       return isObject(delta)
-        ? textBytes(delta.text) + textBytes(delta.thinking) + textBytes(delta.partial_json)
+        ? seen.addText(delta.text) + seen.addText(delta.thinking) + seen.addText(delta.partial_json)
         : 0
     case 'message_delta':
       if (isObject(delta) && typeof delta.stop_reason === 'string') seen.addFinish(delta.stop_reason)
@@ -112,7 +112,7 @@ function readTyped(type: string, event: Json, seen: Sighting): number {
       if (!isObject(event.error)) seen.addError(nameOf(event))
       return 0
     default:
-      return type.endsWith('.delta') ? textBytes(delta) : 0
+      return type.endsWith('.delta') ? seen.addText(delta) : 0
   }
 }
 
@@ -130,6 +130,8 @@ function readCommon(event: Json, seen: Sighting): void {
   }
   if (isObject(message)) {
     readUsage(message.usage, seen)
+    // Anthropic begins with a token or so of the answer.
+    seen.provisional = true
     if (typeof message.model === 'string') seen.model = message.model
   }
   if (isObject(response)) {
@@ -185,14 +187,6 @@ function nameOf(error: Json): string {
 
 function count(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
-}
-
-function textBytes(value: unknown): number {
-  return typeof value === 'string' ? Buffer.byteLength(value) : 0
-}
-
-function jsonBytes(value: unknown): number {
-  return value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value))
 }
 
 function objects(value: unknown): Json[] {

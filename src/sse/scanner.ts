@@ -209,7 +209,7 @@ export class EventScanner implements Tap {
   /** Takes the shape of an event that was parsed, if that was text and nothing but text. */
   private learn(block: Buffer): void {
     if (this.plainText === -1) return
-    const template = Template.of(block, this.plainText, this.seen.model)
+    const template = Template.of(block, this.plainText, this.seen.model, this.seen.gauge)
     if (template === null) return
     this.second = this.first
     this.first = template

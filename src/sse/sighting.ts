@@ -1,3 +1,5 @@
+import { TokenGauge } from '../tokens/gauge.js'
+
 /**
  * Tokens as the upstream counted them; null where it did not say. `prompt` has the cached ones in it, `completion` the
  * reasoning ones, as OpenAI counts; Anthropic's counts, which leave them out, are added up to the same.
@@ -19,11 +21,15 @@ export class Sighting {
   deltas: number
   /** UTF-8 bytes of that. */
   textBytes: number
+  /** Tokens of that, by estimate. */
+  readonly gauge: TokenGauge
   toolCalls: number
   /** `performance.now()` of the first delta or tool call; 0 before. A keep-alive or a role is neither. */
   firstTokenAt: number
   /** The upstream's last word on it: never summed, as some send it with every event and some twice. */
   usage: Usage | null
+  /** `usage.completion` was told when the answer began, and is not the last word on it. */
+  provisional: boolean
   finishReason: string | null
   /** Code or type of an error within the stream, which has a status of 200. */
   error: string | null
@@ -39,9 +45,11 @@ export class Sighting {
     this.events = 0
     this.deltas = 0
     this.textBytes = 0
+    this.gauge = new TokenGauge()
     this.toolCalls = 0
     this.firstTokenAt = 0
     this.usage = null
+    this.provisional = false
     this.finishReason = null
     this.error = null
     this.model = null
@@ -55,6 +63,14 @@ export class Sighting {
     this.deltas += events
     this.textBytes += bytes
     if (this.firstTokenAt === 0) this.firstTokenAt = performance.now()
+  }
+
+  /** What a delta says, or a part of it; anything but a text says nothing. @returns bytes of it */
+  addText(value: unknown): number {
+    if (typeof value !== 'string' || value === '') return 0
+    const bytes = Buffer.from(value)
+    this.gauge.takeAll(bytes)
+    return bytes.length
   }
 
   addToolCall(): void {
@@ -76,6 +92,7 @@ export class Sighting {
   /** A later word replaces an earlier one, field by field: Anthropic tells the prompt first and the completion last. */
   addUsage(said: Usage): void {
     this.told++
+    this.provisional = false
     const before = this.usage
     if (before === null) {
       if (Object.values(said).some((value) => value !== null)) this.usage = said

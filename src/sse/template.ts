@@ -1,3 +1,5 @@
+import type { TokenGauge } from '../tokens/gauge.js'
+
 /**
  * The shape of a stream's events. Nearly all events of an answer are the same bytes around a few that change: the piece of
  * text, a sequence number, obfuscation. An event that fits is known without being decoded or parsed, as the one
@@ -14,6 +16,8 @@ export class Template {
   private readonly holes: readonly Hole[]
   /** What every event of this shape names. */
   readonly model: string | null
+  /** Of the whole stream's text. */
+  private readonly gauge: TokenGauge
   /** Events that ended in the piece that was walked last, and bytes of text in them. */
   events: number
   textBytes: number
@@ -33,12 +37,14 @@ export class Template {
     ends: readonly number[],
     holes: readonly Hole[],
     model: string | null,
+    gauge: TokenGauge,
   ) {
     this.block = viewOf(block)
     this.starts = starts
     this.ends = ends
     this.holes = holes
     this.model = model
+    this.gauge = gauge
     this.events = 0
     this.textBytes = 0
     this.begun = 0
@@ -54,9 +60,10 @@ export class Template {
    * @param block a whole event, from its first line to the blank one; its line ends are LF
    * @param textBytes of text that was found when it was parsed
    * @param model that is known since
+   * @param gauge takes the text of events that are walked
    * @returns null if it is not clear which of its strings that text was
    */
-  static of(block: Buffer, textBytes: number, model: string | null): Template | null {
+  static of(block: Buffer, textBytes: number, model: string | null, gauge: TokenGauge): Template | null {
     if (block.length > LONGEST_TEMPLATE) return null
     for (const byte of INCOMPARABLE) if (block.includes(byte)) return null
     const starts = [0]
@@ -83,7 +90,7 @@ export class Template {
     }
     if (texts !== 1) return null
     ends.push(block.length)
-    return new Template(Buffer.from(block), starts, ends, holes, model)
+    return new Template(Buffer.from(block), starts, ends, holes, model, gauge)
   }
 
   /**
@@ -93,8 +100,9 @@ export class Template {
    * @returns where the first one begins that is not of this shape, or not over: before `from` if it had begun
    */
   walk(piece: Buffer, view: DataView, from: number): number {
-    const { block, starts, ends, holes } = this
+    const { block, starts, ends, holes, gauge } = this
     const { length } = piece
+    if (this.begun === 0) gauge.mark()
     let { part, offset, filled, text } = this
     let at = from
     let start = from - this.begun
@@ -116,6 +124,7 @@ export class Template {
         if (at - start > LONGEST_TEMPLATE) break
         events++
         textBytes += text
+        gauge.mark()
         start = at
         part = 0
         offset = 0
@@ -123,7 +132,7 @@ export class Template {
         continue
       }
       const hole = holes[part] as Hole
-      const end = hole === NUMBER ? skipDigits(piece, at, filled) : this.skipText(piece, at)
+      const end = hole === NUMBER ? skipDigits(piece, at, filled) : this.skipText(piece, at, hole === TEXT)
       if (end === -1) break
       filled += end - at
       at = end
@@ -152,6 +161,7 @@ export class Template {
 
   /** The event that had begun is none of this shape. */
   forget(): void {
+    this.gauge.rewind()
     this.begun = 0
     this.part = 0
     this.offset = 0
@@ -161,29 +171,27 @@ export class Template {
     this.text = 0
   }
 
-  /** @returns where the string ends, or the piece; -1 if this is none, or none of which the bytes are known */
-  private skipText(piece: Buffer, from: number): number {
+  /**
+   * @param counted the gauge takes it
+   * @returns where the string ends, or the piece; -1 if this is none, or none of which the bytes are known
+   */
+  private skipText(piece: Buffer, from: number, counted: boolean): number {
+    const { gauge } = this
     const { length } = piece
     let at = from
-    if (this.escaping && at < length) {
-      if (!ONE_BYTE_ESCAPES.has(piece[at] as number)) return -1
-      this.escaping = false
-      this.escapes++
-      at++
-    }
     for (; at < length; at++) {
       const byte = piece[at] as number
-      if (byte === QUOTE) return at
-      if (byte < 0x20) return -1
-      if (byte !== BACKSLASH) continue
-      at++
-      if (at === length) {
-        this.escaping = true
-        return at
-      }
-      // Of a \u the bytes are not known without decoding it; anything else that JSON has is one byte.
-      if (!ONE_BYTE_ESCAPES.has(piece[at] as number)) return -1
-      this.escapes++
+      if (this.escaping) {
+        // Of a \u the bytes are not known without decoding it; anything else that JSON has is one byte.
+        const meant = ESCAPED[byte] as number
+        if (meant === 0) return -1
+        this.escaping = false
+        this.escapes++
+        if (counted) gauge.take(meant)
+      } else if (byte === QUOTE) return at
+      else if (byte === BACKSLASH) this.escaping = true
+      else if (byte < 0x20) return -1
+      else if (counted) gauge.take(byte)
     }
     return at
   }
@@ -207,7 +215,9 @@ const PATTERN =
 const ZERO = 0x30
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
-const ONE_BYTE_ESCAPES = new Set(Buffer.from('"\\/bfnrt'))
+/** What stands behind a backslash, and the byte that it means; 0 for anything else. */
+const ESCAPED = new Uint8Array(256)
+for (const name of '"\\/bfnrt') ESCAPED[name.charCodeAt(0)] = JSON.parse(`"\\${name}"`).charCodeAt(0)
 
 /**
  * Bytes are compared by eights, as floating-point numbers: with a call into memcmp for each part, a whole scan takes twice

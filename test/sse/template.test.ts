@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Template, viewOf } from '../../src/sse/template.js'
+import { TokenGauge } from '../../src/tokens/gauge.js'
 
 /** An event in its parts, every other one of which is a hole. */
 interface Shape {
@@ -80,7 +81,12 @@ const SHAPES: readonly Shape[] = [
 ]
 
 function templateOf({ parts, text }: Shape): Template {
-  const template = Template.of(Buffer.from(parts.join('')), (parts[text] as string).length, 'm')
+  const template = Template.of(
+    Buffer.from(parts.join('')),
+    (parts[text] as string).length,
+    'm',
+    new TokenGauge(),
+  )
   if (template === null) throw new Error('no template')
   return template
 }
@@ -188,7 +194,7 @@ test('no shape is taken from what could be taken for another', () => {
     [`data: {"content":"abc","x":"${'y'.repeat(5_000)}"}\n\n`, 3],
   ]
   for (const [event, textBytes] of cases)
-    assert.is(Template.of(Buffer.from(event), textBytes, null), null, event)
+    assert.is(Template.of(Buffer.from(event), textBytes, null, new TokenGauge()), null, event)
 })
 
 test.run()
