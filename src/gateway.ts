@@ -9,7 +9,7 @@ import { Exchange } from './exchange.js'
 import { answerPreflight } from './http/cors.js'
 import { ERRORS, type ErrorCode } from './http/errors.js'
 import { declaredLength, hasOneHost, headerValue, requestHeaders } from './http/headers.js'
-import { spliceModel } from './http/peek.js'
+import { splice } from './http/splice.js'
 import { readTarget } from './http/target.js'
 import type { Ledger, LedgerState } from './ledger/ledger.js'
 import { LiveExchanges } from './live.js'
@@ -28,6 +28,7 @@ import {
 import { Relay, type RelayOwner } from './relay/relay.js'
 import { Tunnel } from './relay/tunnel.js'
 import { describeModels } from './routing/models.js'
+import { outgoing } from './routing/outgoing.js'
 import type { Router } from './routing/router.js'
 
 export interface GatewayParts {
@@ -65,7 +66,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
     this.router = parts.router
     this.log = parts.log
     this.ledger = parts.ledger
-    this.books = new Books(parts.log, parts.ledger)
+    this.books = new Books(parts.log, parts.ledger, parts.config.log.slowMs)
     this.live = new LiveExchanges()
     this.bounds = new BoundCounters()
     this.admission = new Admission(parts.config, parts.keyring, this.bounds)
@@ -118,6 +119,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
   }
 
   tick(now: number): void {
+    this.books.tick(now)
     this.live.forEach((x) => {
       try {
         x.stage?.onTick(now)
@@ -205,6 +207,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
       res.writeContinue()
     }
     const body = new RequestBody(x, length, this, this.bodyLimits, this.budget)
+    x.body = body
     x.stage = body
     body.start()
   }
@@ -313,32 +316,37 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
       return
     }
     const { upstream } = choice
+    if (body?.whole === false && upstream.asksUsage(x.method, x.path)) {
+      // What it says of a stream may stand at its end.
+      x.phase = 'read'
+      return
+    }
     x.upstream = upstream.name
-    const passthrough = this.config.keys.mode === 'passthrough'
-    const raw = x.req.rawHeaders
-    const headers = requestHeaders(raw, upstream.headersFor(x.path, passthrough), passthrough)
-    const fallback = upstream.defaultHeaderFor(x.path)
-    if (fallback !== null && headerValue(raw, fallback[0]) === undefined) headers.push(...fallback)
+    const { method, path } = x
+    const { rawHeaders } = x.req
+    const incoming = { method, path, rawHeaders, found: body?.found ?? null }
+    const { headers, edits, usageUnasked } = outgoing(
+      incoming,
+      choice,
+      this.config.keys.mode === 'passthrough',
+    )
 
     x.phase = 'attempt'
     x.attemptAt = performance.now()
     const relay = new Relay(x, this, {
       timeouts: this.config.timeouts,
-      crossOrigin: headerValue(raw, 'origin') !== undefined,
-      body,
+      crossOrigin: headerValue(rawHeaders, 'origin') !== undefined,
+      usageUnasked,
     })
     let sent: Buffer | Upload | null = null
     if (body === null) x.stage = relay
     else {
-      const pieces = choice.model === null ? body.pieces : spliceModel(body.pieces, body.found, choice.model)
+      const pieces = edits.length === 0 ? body.pieces : splice(body.pieces, edits)
       if (!body.whole)
         headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
       sent = body.send(pieces, relay)
     }
-    upstream.dispatch(
-      { method: x.method, path: upstream.basePath + x.path + x.query, headers, body: sent },
-      relay,
-    )
+    upstream.dispatch({ method, path: upstream.basePath + path + x.query, headers, body: sent }, relay)
   }
 
   onAttemptFailed(x: Exchange, code: ErrorCode, cause: string): void {
@@ -374,6 +382,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
     x.stage?.onClose()
     x.conclude('client_gone')
     this.live.delete(x)
+    x.body?.release()
     this.budget.give(x.heldBytes)
     this.admission.release(x)
     if (x.end === 'upstream_idle') this.bounds.hit('idleMs')

@@ -75,6 +75,7 @@ function withUpstream(config: Config, port: number): Config {
     apiKey: 'rehearsal',
     auth: 'bearer',
     headers: [],
+    askUsage: false,
     warm: false,
   } as const
   return {

@@ -238,6 +238,7 @@ function withDemo(config: Config, demo: Demo): Config {
     apiKey: null,
     auth: 'bearer',
     headers: [],
+    askUsage: false,
     warm: true,
   } as const
   return { ...config, upstreams: [upstream], routes: [{ paths: null, models: null, upstream: 'demo' }] }

@@ -17,6 +17,7 @@ export interface UpstreamConfig {
   readonly auth: AuthScheme
   /** Extra headers as name, value, name, value; names in lower case. */
   readonly headers: readonly string[]
+  readonly askUsage: boolean
   readonly warm: boolean
 }
 
@@ -102,7 +103,8 @@ export function loadConfig(source: ConfigSource): Config {
     }
     const apiKey = entry.apiKey === undefined ? null : secret(entry.apiKey, `${path}.apiKey`)
     if (typeof base !== 'string') {
-      upstreams.push({ name, ...base, apiKey, auth: entry.auth, headers, warm: entry.warm })
+      const { auth, askUsage, warm } = entry
+      upstreams.push({ name, ...base, apiKey, auth, headers, askUsage, warm })
     }
   }
   if (parsed.upstreams !== undefined && Object.keys(parsed.upstreams).length === 0) {
@@ -262,6 +264,7 @@ function fromEnvironment(env: ConfigSource['env']): NonNullable<ConfigFile['upst
       apiKey: { env: 'OPENAI_API_KEY' },
       auth: 'bearer',
       headers: {},
+      askUsage: false,
       warm: true,
     }
   }
@@ -271,6 +274,7 @@ function fromEnvironment(env: ConfigSource['env']): NonNullable<ConfigFile['upst
       apiKey: { env: 'ANTHROPIC_API_KEY' },
       auth: 'anthropic',
       headers: {},
+      askUsage: false,
       warm: true,
     }
   }

@@ -89,6 +89,12 @@ const upstream = z.strictObject({
     .record(headerName, headerValue)
     .default({})
     .describe('Sent with every request, in place of what the client sent under the same name.'),
+  askUsage: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Ask for the usage of streamed chat completions where the client does not (stream_options.include_usage), and take it out of its answer again.',
+    ),
   warm: z
     .boolean()
     .default(true)
@@ -194,6 +200,9 @@ export const configSchema = z.strictObject({
         .enum(['auto', 'json', 'pretty'])
         .default('auto')
         .describe('auto: readable lines in a terminal, JSON lines elsewhere.'),
+      slowMs: duration()
+        .default(100)
+        .describe('Warn when the relay itself, and not an upstream or a client, takes longer.'),
     })
     .prefault({}),
 })

@@ -12,6 +12,10 @@ export interface Peek {
   modelEnd: number
   /** The top-level `stream`, null if there is none or it is neither true nor false. */
   stream: boolean | null
+  /** Where its value ends; -1 if there is none. */
+  streamEnd: number
+  /** The value of `stream_options` and where it stands; null if there is none. Of one that is absurdly long, no text. */
+  streamOptions: { readonly start: number; readonly end: number; readonly text: string } | null
 }
 
 const QUOTE = 0x22
@@ -58,10 +62,17 @@ export class Peeker {
   /** Where the key or value that is being read began in the body, and its bytes that were in earlier pieces. */
   private start: number
   private carried: Buffer
-  private key: 'model' | 'stream' | null
+  private key: Key | null
 
   constructor() {
-    this.found = { model: null, modelStart: -1, modelEnd: -1, stream: null }
+    this.found = {
+      model: null,
+      modelStart: -1,
+      modelEnd: -1,
+      stream: null,
+      streamEnd: -1,
+      streamOptions: null,
+    }
     this.state = BEFORE_OBJECT
     this.depth = 0
     this.escaped = false
@@ -143,7 +154,8 @@ export class Peeker {
     }
     if (
       this.state === IN_KEY ||
-      ((this.state === IN_STRING || this.state === IN_LITERAL) && this.key !== null)
+      ((this.state === IN_STRING || this.state === IN_LITERAL) && this.key !== null) ||
+      ((this.state === IN_NESTED || this.state === IN_NESTED_STRING) && this.key === 'stream_options')
     ) {
       this.carry(piece)
     }
@@ -157,6 +169,11 @@ export class Peeker {
     const token = this.token(piece, end)
     if (this.key === 'stream') {
       this.found.stream = literalOf(token)
+      this.found.streamEnd = this.base + end
+      return
+    }
+    if (this.key === 'stream_options') {
+      this.found.streamOptions = { start: this.start, end: this.base + end, text: token.toString('utf8') }
       return
     }
     const model = token[0] === QUOTE ? decode(token) : null
@@ -182,7 +199,8 @@ export class Peeker {
       } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
         depth--
         if (depth === 0) {
-          this.start = this.base + i
+          // Of others, nobody asks for more than that there was one.
+          if (this.key !== 'stream_options') this.start = this.base + i
           this.take(piece, i + 1)
           return i + 1
         }
@@ -247,27 +265,6 @@ export function peek(body: Buffer): Peek {
   return peeker.found
 }
 
-/**
- * The body with another model name in place of its own; every other byte stays as it was, so that the upstream's
- * prompt cache still knows the prompt. The body itself is neither changed nor copied.
- * @param pieces at least up to `at.modelEnd`
- */
-export function spliceModel(pieces: readonly Buffer[], at: Peek, model: string): Buffer[] {
-  const { modelStart, modelEnd } = at
-  if (modelStart === -1) return [...pieces]
-  const spliced: Buffer[] = []
-  let base = 0
-  for (const piece of pieces) {
-    const end = base + piece.length
-    if (base < modelStart) spliced.push(piece.subarray(0, Math.min(piece.length, modelStart - base)))
-    // In the piece in which its first byte was.
-    if (base <= modelStart && modelStart < end) spliced.push(Buffer.from(JSON.stringify(model)))
-    if (end > modelEnd) spliced.push(piece.subarray(Math.max(0, modelEnd - base)))
-    base = end
-  }
-  return spliced
-}
-
 function skipSpace(body: Buffer, from: number): number {
   let i = from
   // All four of JSON's whitespace bytes are at or below a space, and nothing else that may stand here is.
@@ -284,15 +281,19 @@ function literalEnd(body: Buffer, from: number): number {
   return -1
 }
 
-/** `model` or `stream` if that is what the key says, quotes included, else null; other keys are not decoded. */
-function keyOf(token: Buffer): 'model' | 'stream' | null {
+type Key = 'model' | 'stream' | 'stream_options'
+
+/** The key if it is one of these, quotes included, else null; other keys are not decoded. */
+function keyOf(token: Buffer): Key | null {
   const length = token.length - 2
   if (length === 5 && token[1] === 0x6d) return token.toString('latin1', 1, 6) === 'model' ? 'model' : null
   if (length === 6 && token[1] === 0x73) return token.toString('latin1', 1, 7) === 'stream' ? 'stream' : null
-  // Neither word can be written in more than 36 bytes, each letter as \u00XX.
-  if (length < 7 || length > 36 || !token.includes(BACKSLASH)) return null
+  if (length === 14 && token[1] === 0x73 && token.toString('latin1', 1, 15) === 'stream_options')
+    return 'stream_options'
+  // None of them can be written in more than 84 bytes, each letter as \u00XX.
+  if (length < 7 || length > 84 || !token.includes(BACKSLASH)) return null
   const key = decode(token)
-  return key === 'model' || key === 'stream' ? key : null
+  return key === 'model' || key === 'stream' || key === 'stream_options' ? key : null
 }
 
 /** The text of a JSON string, quotes included; null if it is not one. */

@@ -22,6 +22,7 @@ export interface UpstreamRequest {
 export class Upstream {
   readonly name: string
   readonly basePath: string
+  private readonly asks: boolean
   private readonly pool: Pool
   private readonly config: UpstreamConfig
   private readonly added: readonly string[]
@@ -30,6 +31,7 @@ export class Upstream {
   constructor(config: UpstreamConfig, timeouts: Config['timeouts'], limits: Config['limits']) {
     this.name = config.name
     this.basePath = config.basePath
+    this.asks = config.askUsage
     this.config = config
     this.added = [...config.headers, ...credential(config, config.auth)]
     this.addedBearer = [...config.headers, ...credential(config, 'bearer')]
@@ -67,6 +69,11 @@ export class Upstream {
     if (passthrough) return this.config.headers
     const openAiCompatible = this.config.auth === 'anthropic' && path.startsWith('/chat/')
     return openAiCompatible ? this.addedBearer : this.added
+  }
+
+  /** Whether the usage of a streamed answer is to be asked for where the client does not. */
+  asksUsage(method: string, path: string): boolean {
+    return this.asks && method === 'POST' && path.endsWith('/chat/completions')
   }
 
   /** What is put on only where the client sent nothing by that name, as one name and value; null if nothing. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Peek, Peeker, peek, spliceModel } from '../../src/http/peek.js'
+import { type Peek, Peeker, peek } from '../../src/http/peek.js'
+import { modelEdit, splice } from '../../src/http/splice.js'
 
 /** What `JSON.parse` says of the same body. */
 function parsed(text: string): { model: string | null; stream: boolean | null } {
@@ -45,7 +46,24 @@ const TABLE: string[] = [
   '{"model":""}',
   '{"Model":"case","STREAM":true}',
   '{"models":"longer","mode":"shorter"}',
+  '{"stream_options":{"a":[1,{"b":"}"}]},"stream":true}',
+  '{"stream_options":null,"stream_options":7}',
+  '{"\\u0073tream_options":{"x":"naïve \\" 🦊"}}',
+  '{"stream_options":[],"stream_option":{},"x":{"stream_options":1}}',
 ]
+
+test('stream_options are found with their bytes, and of those that are absurdly long only the place', () => {
+  for (const text of TABLE.filter((each) => each.startsWith('{'))) {
+    const { streamOptions } = peek(Buffer.from(text))
+    const value: unknown = JSON.parse(text).stream_options
+    assert.equal(streamOptions === null ? undefined : JSON.parse(streamOptions.text), value, text)
+    if (streamOptions === null) continue
+    const bytes = Buffer.from(text).subarray(streamOptions.start, streamOptions.end)
+    assert.is(bytes.toString(), streamOptions.text)
+  }
+  const long = `{"stream_options":{"x":"${'y'.repeat(3_000)}"},"stream":true}`
+  assert.equal(peek(Buffer.from(long)).streamOptions, { start: 18, end: long.length - 15, text: '' })
+})
 
 for (const text of TABLE) {
   test(`finds in ${text.slice(0, 60)} what a parser finds`, () => {
@@ -186,7 +204,8 @@ test('another model name changes the bytes of that one value', () => {
       const text = `{${list.map(([k, v]) => `${JSON.stringify(k)}: ${JSON.stringify(v)}`).join(' ,')}}`
       const body = Buffer.from(text)
       const at = peek(body)
-      const spliced = Buffer.concat(spliceModel(cut(body, cuts), at, name))
+      const edit = modelEdit(at, name)
+      const spliced = Buffer.concat(splice(cut(body, cuts), edit === null ? [] : [edit]))
       if (at.modelStart === -1) {
         assert.ok(spliced.equals(body))
         return

@@ -18,7 +18,7 @@ function makeRelay(): { relay: Relay; x: Exchange; failures: string[] } {
   const res = { headersSent: false, req } as unknown as ServerResponse
   const x = new Exchange(req, res, 0)
   const { timeouts } = loadConfig({ env: {}, cwd: '/nonexistent' })
-  return { relay: new Relay(x, owner, { timeouts, crossOrigin: false, body: null }), x, failures }
+  return { relay: new Relay(x, owner, { timeouts, crossOrigin: false, usageUnasked: false }), x, failures }
 }
 
 test('a client that left while a connection was made has its request aborted before it is written', () => {

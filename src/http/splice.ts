@@ -1,0 +1,65 @@
+import type { Peek } from './peek.js'
+
+/** Other bytes in place of those from `start` to `end` of a body. */
+export interface Edit {
+  readonly start: number
+  readonly end: number
+  readonly text: string
+}
+
+/**
+ * The body with some of its bytes changed; every other byte stays as it was, so that the upstream's prompt cache still
+ * knows the prompt. The body itself is neither changed nor copied.
+ * @param pieces at least up to the last edit's end
+ * @param edits in their order, none within another
+ */
+export function splice(pieces: readonly Buffer[], edits: readonly Edit[]): Buffer[] {
+  const spliced: Buffer[] = []
+  let base = 0
+  let from = 0
+  let n = 0
+  for (const piece of pieces) {
+    const end = base + piece.length
+    // In the piece in which its first byte was.
+    for (let edit = edits[n]; edit !== undefined && edit.start < end; edit = edits[++n]) {
+      if (edit.start > from) spliced.push(piece.subarray(Math.max(0, from - base), edit.start - base))
+      spliced.push(Buffer.from(edit.text))
+      from = edit.end
+    }
+    if (from < end) spliced.push(from <= base ? piece : piece.subarray(from - base))
+    base = end
+    from = Math.max(from, base)
+  }
+  return spliced
+}
+
+/** Puts another model name in place of its own; null if it has none. */
+export function modelEdit(found: Peek, model: string): Edit | null {
+  if (found.modelStart === -1) return null
+  return { start: found.modelStart, end: found.modelEnd, text: JSON.stringify(model) }
+}
+
+const ASK = '{"include_usage":true}'
+
+/**
+ * Asks for a usage chunk (API reference, Create chat completion, `stream_options`).
+ * @returns null if that is asked for already, or no stream is, or the options are none that can be changed
+ */
+export function usageEdit(found: Peek): Edit | null {
+  const { stream, streamEnd, streamOptions } = found
+  if (stream !== true) return null
+  if (streamOptions === null) return { start: streamEnd, end: streamEnd, text: `,"stream_options":${ASK}` }
+  const { start, end, text } = streamOptions
+  let options: unknown
+  try {
+    options = JSON.parse(text)
+  } catch {
+    return null
+  }
+  if (options === null) return { start, end, text: ASK }
+  if (typeof options !== 'object' || Array.isArray(options)) return null
+  const asked = { ...options, include_usage: true }
+  return 'include_usage' in options && options.include_usage === true
+    ? null
+    : { start, end, text: JSON.stringify(asked) }
+}

@@ -1,0 +1,45 @@
+import { headerValue, requestHeaders } from '../http/headers.js'
+import type { Peek } from '../http/peek.js'
+import { type Edit, modelEdit, usageEdit } from '../http/splice.js'
+import type { Choice } from './router.js'
+
+/** What a client asks, so far as it matters for what is sent on. */
+export interface Incoming {
+  readonly method: string
+  /** Behind the version. */
+  readonly path: string
+  /** Names and values by turns. */
+  readonly rawHeaders: readonly string[]
+  /** Null if it has no body. */
+  readonly found: Peek | null
+}
+
+/** How a request goes to an upstream: all of it as it came but for these. */
+export interface Outgoing {
+  /** Name, value, name, value; without a length. */
+  readonly headers: string[]
+  /** Of the body, in their order. */
+  readonly edits: readonly Edit[]
+  /** One of them asks for a usage chunk that the client does not know of. */
+  readonly usageUnasked: boolean
+}
+
+/** @param passthrough the client's own credential goes through */
+export function outgoing(incoming: Incoming, choice: Choice, passthrough: boolean): Outgoing {
+  const { method, path, rawHeaders, found } = incoming
+  const { upstream, model } = choice
+  const edits: Edit[] = []
+  const renaming = found === null || model === null ? null : modelEdit(found, model)
+  if (renaming !== null) edits.push(renaming)
+  const asking = found !== null && upstream.asksUsage(method, path) ? usageEdit(found) : null
+  if (asking !== null) edits.push(asking)
+  if (edits.length > 1) edits.sort((a, b) => a.start - b.start)
+
+  const needed = upstream.headersFor(path, passthrough)
+  // Nothing can be taken out of what is compressed.
+  const added = asking === null ? needed : [...needed, 'accept-encoding', 'identity']
+  const headers = requestHeaders(rawHeaders, added, passthrough)
+  const fallback = upstream.defaultHeaderFor(path)
+  if (fallback !== null && headerValue(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
+  return { headers, edits, usageUnasked: asking !== null }
+}
