@@ -1,6 +1,7 @@
 import type { Exchange } from './exchange.js'
 import type { Ledger } from './ledger/ledger.js'
 import type { Log } from './ops/log.js'
+import { SlownessWatch } from './ops/slowness.js'
 import { Settled } from './settled.js'
 
 /** Requests that are over are gathered for so long, or so many of them, and then written down together. */
@@ -11,14 +12,17 @@ const MOST_GATHERED = 1_000
 export class Books {
   private readonly log: Log
   private readonly ledger: Pick<Ledger, 'add'> | null
+  private readonly slowness: SlownessWatch
   private settled: Settled[]
   /** Whose answer is still being looked at. */
   private readonly unread: Set<Settled>
   private waiting: boolean
 
-  constructor(log: Log, ledger: Pick<Ledger, 'add'> | null) {
+  /** @param slowMs a relay that takes longer is told of */
+  constructor(log: Log, ledger: Pick<Ledger, 'add'> | null, slowMs: number) {
     this.log = log
     this.ledger = ledger
+    this.slowness = new SlownessWatch(log, slowMs)
     this.settled = []
     this.unread = new Set()
     this.waiting = false
@@ -27,6 +31,7 @@ export class Books {
   /** @param now `performance.now()` */
   settle(x: Exchange, now: number): void {
     const settled = new Settled(x, now)
+    this.slowness.onSettled(settled)
     if (x.tap === null || x.tap.isRead) {
       this.gather(settled)
       return
@@ -37,8 +42,14 @@ export class Books {
     })
   }
 
+  /** @param now `performance.now()` */
+  tick(now: number): void {
+    this.slowness.tick(now)
+  }
+
   /** Hands on all that there is, at the end of the relay. */
   close(): void {
+    this.slowness.close()
     for (const settled of this.unread) this.settled.push(settled)
     this.unread.clear()
     this.flush()

@@ -4,7 +4,9 @@ import type { KeyRecord } from './access/keyring.js'
 import type { ErrorCode } from './http/errors.js'
 import { headerValue } from './http/headers.js'
 import { type Dialect, dialectOf } from './http/target.js'
+import type { RequestBody } from './relay/body.js'
 import type { Tap } from './sse/scanner.js'
+import type { PromptSample } from './tokens/prompt.js'
 
 /**
  * Where a request is on its way. A key is asked for before the body is read, so that a flood of bad keys costs
@@ -83,12 +85,22 @@ export class Exchange {
   private pieceAt: number
   /** Bytes of its request body that are counted against `limits.bufferedBytes`, until it is settled. */
   heldBytes: number
+  /** Null if the request has none. */
+  body: RequestBody | null
+  /** What is kept of a prompt that has been sent to an upstream, when the rest of it is let go. */
+  prompt: PromptSample | null
   /** The client sends its body only once it is told to (`Expect: 100-continue`), and has not been. */
   awaitsContinue: boolean
+  /** Its body was begun to be read; 0 if it has none. */
+  readAt: number
+  /** Milliseconds until that was whole; -1 before. */
+  readMs: number
   /** The request was handed to the upstream's pool. */
   attemptAt: number
   /** The first byte of the upstream's answer; 0 if there was none. */
   answeredAt: number
+  /** Milliseconds in which the head of the answer was handed on. */
+  headMs: number
   /** What looks at the answer as it passes; null if nothing does. */
   tap: Tap | null
   settled: boolean
@@ -124,9 +136,14 @@ export class Exchange {
     this.longestGap = 0
     this.pieceAt = 0
     this.heldBytes = 0
+    this.body = null
+    this.prompt = null
     this.awaitsContinue = false
+    this.readAt = 0
+    this.readMs = -1
     this.attemptAt = 0
     this.answeredAt = 0
+    this.headMs = 0
     this.tap = null
     this.settled = false
     this.place = -1

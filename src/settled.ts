@@ -1,7 +1,10 @@
 import type { KeyRecord } from './access/keyring.js'
 import type { Exchange } from './exchange.js'
 import { headerValue } from './http/headers.js'
+import { overheadMs } from './http/timing.js'
 import type { Tap } from './sse/scanner.js'
+import { type Account, settleAccount } from './tokens/account.js'
+import type { PromptSample } from './tokens/prompt.js'
 
 const TRACE = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/
 
@@ -18,10 +21,14 @@ export class Settled {
   readonly totalMs: number
   /** From the attempt to the first byte of the answer; -1 if it did not come so far, as below. */
   readonly upstreamMs: number
-  /** From the head of the request to the attempt. */
+  /** Until the request's body was whole. */
+  readonly readMs: number
+  /** What the relay itself took until the answer began. */
   readonly overheadMs: number
   /** Longest silence between two pieces of the answer. */
   readonly gapMs: number
+  /** Upstreams that were asked. */
+  readonly attempts: number
   readonly id: string
   readonly end: Exchange['end']
   readonly status: number
@@ -39,10 +46,12 @@ export class Settled {
   readonly bytesIn: number
   readonly bytesOut: number
   readonly pieces: number
+  readonly prompt: PromptSample | null
   private readonly rawHeaders: readonly string[]
   private readonly tap: Tap | null
   /** `performance.now()`, as the tap's times are. */
   private readonly startedAt: number
+  private settledAccount: Account | null
 
   /** @param now `performance.now()` */
   constructor(x: Exchange, now: number) {
@@ -50,7 +59,9 @@ export class Settled {
     this.settledAt = Date.now()
     this.totalMs = now - x.startedAt
     this.upstreamMs = x.answeredAt === 0 ? -1 : x.answeredAt - x.attemptAt
-    this.overheadMs = x.attemptAt === 0 ? -1 : x.attemptAt - x.startedAt
+    this.readMs = x.readMs
+    this.overheadMs = overheadMs(x)
+    this.attempts = x.attemptAt === 0 ? 0 : 1
     this.gapMs = x.pieces > 1 ? x.longestGap : -1
     this.id = x.id
     this.end = x.end
@@ -69,9 +80,11 @@ export class Settled {
     this.bytesIn = x.bytesIn
     this.bytesOut = x.bytesOut
     this.pieces = x.pieces
+    this.prompt = x.prompt
     this.rawHeaders = x.req.rawHeaders
     this.tap = x.tap
     this.startedAt = x.startedAt
+    this.settledAccount = null
   }
 
   get userAgent(): string | null {
@@ -86,6 +99,12 @@ export class Settled {
   /** What passed in its answer; null if nothing was looked at. */
   get seen(): Tap['seen'] | null {
     return this.tap?.seen ?? null
+  }
+
+  /** When its answer has been read. */
+  get account(): Account {
+    this.settledAccount ??= settleAccount(this)
+    return this.settledAccount
   }
 
   /** Milliseconds from the head of the request to the first token; -1 if none came. */

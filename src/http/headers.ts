@@ -119,11 +119,13 @@ export interface ResponseFacts {
  *
  * @param raw the upstream's, names and values by turns, as bytes (Latin-1, RFC 9110 5.5) or text
  * @param requestId set as `x-request-id` unless the upstream sent its own
+ * @param timing of `server-timing`, set beside the upstream's own
  * @param crossOrigin the request had an `Origin`: say which headers a page may read
  */
 export function responseHeaders(
   raw: readonly (Buffer | string)[],
   requestId: string,
+  timing: string,
   crossOrigin: boolean,
   facts: ResponseFacts,
 ): string[] {
@@ -172,7 +174,7 @@ export function responseHeaders(
     if (!accelBuffering) headers.push('x-accel-buffering', 'no')
   }
   if (!hasRequestId) headers.push('x-request-id', requestId)
-  headers.push('access-control-allow-origin', '*')
+  headers.push('server-timing', timing, 'access-control-allow-origin', '*')
   if (crossOrigin) headers.push('access-control-expose-headers', exposed(headers))
   return headers
 }
@@ -219,6 +221,12 @@ function removeNamed(headers: string[], named: ReadonlySet<string>): void {
     kept += 2
   }
   headers.length = kept
+}
+
+/** Takes a header out of a flat list. @param lower its name, in lower case */
+export function removeHeader(headers: string[], lower: string): void {
+  for (let i = headers.length - 2; i >= 0; i -= 2)
+    if ((headers[i] as string).toLowerCase() === lower) headers.splice(i, 2)
 }
 
 function hasDropPrefix(lower: string): boolean {

@@ -17,22 +17,21 @@ const LONGEST_AGENT = 200
  */
 export function recordLine(s: Settled, writer: string, seq: number, prices: Prices | null): string {
   const { seen } = s
-  const usage = seen?.usage ?? null
+  const { usage, source } = s.account
   const cost = prices?.cost([seen?.model, s.model], usage) ?? null
-  const attempts = s.overheadMs === -1 ? 0 : 1
   return (
     `{"v":${VERSION},"id":"${s.id}","seq":${seq},"writer":"${writer}","ts":"${timeText(s.receivedAt)}",` +
     `${keyText(s.key)},"route":"${shownPath(s)}","dialect":"${s.dialect}","model":${quoted(s.model)},` +
-    `"upstream_model":${quoted(seen?.model ?? null)},"upstream":${quoted(s.upstream)},"attempts":${attempts},` +
+    `"upstream_model":${quoted(seen?.model ?? null)},"upstream":${quoted(s.upstream)},"attempts":${s.attempts},` +
     `"stream":${s.stream},"status":${s.status === 0 ? null : s.status},"end":"${s.end}","cache":null,` +
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
     `"cache_write_tokens":${usage?.cacheWritten ?? null},"completion_tokens":${usage?.completion ?? null},` +
-    `"reasoning_tokens":${usage?.reasoning ?? null},"usage_source":"${usage === null ? 'none' : 'upstream'}",` +
+    `"reasoning_tokens":${usage?.reasoning ?? null},"usage_source":"${source}",` +
     `"cost_usd":${cost === null ? null : dollars(cost)},"price_source":${cost === null ? null : quoted(prices?.source ?? null)},` +
     `"bytes_in":${s.bytesIn},"bytes_out":${s.bytesOut},` +
     `"events":${seen?.events ?? null},"tool_calls":${seen?.toolCalls ?? null},` +
     `"finish_reason":${quoted(seen?.finishReason ?? null)},"stream_error":${quoted(seen?.error ?? null)},` +
-    `"ttft_ms":${decimal(s.firstTokenMs)},"upstream_ttfb_ms":${decimal(s.upstreamMs)},` +
+    `"read_ms":${decimal(s.readMs)},"ttft_ms":${decimal(s.firstTokenMs)},"upstream_ttfb_ms":${decimal(s.upstreamMs)},` +
     `"total_ms":${decimal(s.totalMs)},"overhead_us":${s.overheadMs === -1 ? null : Math.round(s.overheadMs * 1_000)},` +
     `"gap_max_ms":${decimal(s.gapMs)},"user_agent":${quoted(s.userAgent?.slice(0, LONGEST_AGENT) ?? null)},` +
     `"trace_id":${json(s.traceId)},"error_code":${json(s.errorCode)}}\n`

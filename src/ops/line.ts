@@ -8,7 +8,7 @@ import { decimal, json, keyText, quoted, timeText, told } from './text.js'
  */
 export function requestLine(s: Settled, level: number): string {
   const { seen } = s
-  const usage = seen?.usage ?? null
+  const { usage, source } = s.account
   return (
     `{"level":${level},"time":"${timeText(s.settledAt)}","id":"${s.id}","end":"${s.end}","status":${s.status},` +
     `"method":"${s.method}","path":"${shownPath(s)}",${keyText(s.key)},"model":${quoted(s.model)},` +
@@ -17,7 +17,7 @@ export function requestLine(s: Settled, level: number): string {
     `"bytes_out":${s.bytesOut},"pieces":${s.pieces},"upstream_model":${quoted(seen?.model ?? null)},` +
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
     `"completion_tokens":${usage?.completion ?? null},"reasoning_tokens":${usage?.reasoning ?? null},` +
-    `"deltas":${seen?.deltas ?? null},"finish_reason":${quoted(seen?.finishReason ?? null)},` +
+    `"usage_source":"${source}","deltas":${seen?.deltas ?? null},"finish_reason":${quoted(seen?.finishReason ?? null)},` +
     `"stream_error":${quoted(seen?.error ?? null)},"ttft_ms":${decimal(s.firstTokenMs)},` +
     `"upstream_ttfb_ms":${decimal(s.upstreamMs)},"overhead_ms":${decimal(s.overheadMs)},` +
     `"total_ms":${decimal(s.totalMs)},"msg":"${summary(s)}"}\n`

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Exchange } from '../exchange.js'
 import { ERRORS, type ErrorCode, errorBody, errorHeaders } from '../http/errors.js'
 import { declaredLength } from '../http/headers.js'
+import { serverTiming } from '../http/timing.js'
 
 /** A body that is still coming when its request was refused is read on for so long, that the answer can be read. */
 const LINGER_MS = 10_000
@@ -54,6 +55,7 @@ function answer(x: Exchange, status: number, body: string, last: boolean, header
   const unread = length === -1 || length > SMALL_BODY
   // A client that did not send what it announced may send it any time: it would be read as its next request.
   const late = x.errorCode === 'request_timeout'
+  headers.push('server-timing', serverTiming(x, performance.now()))
   if (unread || late || last) headers.push('connection', 'close')
   // The reason is given so that one left behind by an answer that could not be sent is not used.
   res.writeHead(status, STATUS_CODES[status] ?? '', headers)

@@ -1,5 +1,7 @@
 import type { Exchange, Stage } from '../exchange.js'
 import { type Peek, Peeker } from '../http/peek.js'
+import { generates } from '../http/target.js'
+import { PromptSample } from '../tokens/prompt.js'
 
 /** Bytes held for all clients together. Taken before they are held, given back when their exchange is over. */
 export class ByteBudget {
@@ -103,7 +105,9 @@ export class RequestBody implements Stage {
       this.refuse('body_too_large')
       return
     }
-    const { req } = this.x
+    const { x } = this
+    const { req } = x
+    x.readAt = performance.now()
     req.on('data', (piece: Buffer) => this.onPiece(piece))
     req.on('end', () => this.onEnd())
   }
@@ -123,14 +127,16 @@ export class RequestBody implements Stage {
   }
 
   /**
-   * The answer has begun, so that there is no other attempt to be made: a stream lasts for minutes, and needs none of this.
-   * One that is still coming is kept.
+   * The answer has begun, or there will be none, so that there is no other attempt to be made: a stream lasts for minutes,
+   * and needs none of this but a sample. One that is still coming is kept.
    */
   release(): void {
-    if (!this.whole) return
-    this.pieces.length = 0
-    this.budget.give(this.x.heldBytes)
-    this.x.heldBytes = 0
+    const { x, pieces } = this
+    if (!this.whole || pieces.length === 0) return
+    if (x.attemptAt > 0 && x.status < 300 && generates(x.path)) x.prompt = PromptSample.of(pieces)
+    pieces.length = 0
+    this.budget.give(x.heldBytes)
+    x.heldBytes = 0
   }
 
   onClose(): void {
@@ -188,13 +194,15 @@ export class RequestBody implements Stage {
     if (this.over || x.stage !== this) return
     this.over = true
     this.whole = true
+    const now = performance.now()
+    x.readMs = now - x.readAt
     if (this.attempt === null) {
       this.owner.onBody(x, this)
       return
     }
     x.stage = this.attempt
     // The clock for the answer runs from here.
-    x.attemptAt = performance.now()
+    x.attemptAt = now
     this.upload?.end()
   }
 

@@ -3,11 +3,13 @@ import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
 import type { ErrorCode } from '../http/errors.js'
-import { noFacts, type ResponseFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
+import { noFacts, type ResponseFacts, reasonPhrase, removeHeader, responseHeaders } from '../http/headers.js'
+import { serverTiming } from '../http/timing.js'
 import { AnswerScanner } from '../sse/answer.js'
 import { DecodingTap, decoderFor } from '../sse/decoding.js'
 import { EventScanner, type Tap } from '../sse/scanner.js'
-import type { Attempt, RequestBody } from './body.js'
+import { UnaskedUsage } from '../sse/unasked.js'
+import type { Attempt } from './body.js'
 import { type AttemptPhase, failureCode, systemCode } from './failure.js'
 import { sendOpening } from './opening.js'
 import { Passage, type PassageOwner } from './passage.js'
@@ -24,8 +26,8 @@ export interface RelayOptions {
   readonly timeouts: Config['timeouts']
   /** The request had an `Origin` header. */
   readonly crossOrigin: boolean
-  /** Null if the request has none. */
-  readonly body: RequestBody | null
+  /** The relay has asked for a usage chunk that the client does not know of. */
+  readonly usageUnasked: boolean
 }
 
 /**
@@ -72,6 +74,8 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
   private linger: NodeJS.Timeout | null
   /** How a chunked body comes, if it can pass as it is. */
   private passage: Passage | null
+  /** What takes out of the answer what the client has not asked for; null if that is nothing. */
+  private unasked: UnaskedUsage | null
 
   constructor(x: Exchange, owner: RelayOwner, options: RelayOptions) {
     this.x = x
@@ -91,6 +95,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     this.closeDelimited = false
     this.linger = null
     this.passage = null
+    this.unasked = null
   }
 
   // undici's side
@@ -110,7 +115,11 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     const x = this.x
     const now = performance.now()
     const facts = noFacts()
-    const headers = responseHeaders(raw, x.requestId, this.options.crossOrigin, facts)
+    const headers = responseHeaders(raw, x.requestId, serverTiming(x, now), this.options.crossOrigin, facts)
+    if (this.options.usageUnasked && status < 300 && facts.eventStream && facts.encoding === null) {
+      this.unasked = new UnaskedUsage()
+      removeHeader(headers, 'content-length')
+    }
     if (this.owner.draining) headers.push('connection', 'close')
     // Throws on what cannot be sent on; undici then calls onError, and nothing has gone to the client.
     this.res.writeHead(status, reasonPhrase(reason, 'utf8'), headers)
@@ -122,14 +131,15 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     x.answeredAt = now
     x.upstreamRequestId = facts.requestId
     x.tap = tapFor(facts)
-    this.options.body?.release()
+    x.body?.release()
     if (status === 204 || status === 304) {
       // Over with its head (RFC 9112, 6.3). undici misses the bytes that a 304's content-length speaks of, and would
       // report them as an error.
       this.finish()
       return true
     }
-    this.passage = Passage.open(x, this)
+    // Of a stream that is changed, the chunks are too.
+    if (this.unasked === null) this.passage = Passage.open(x, this)
     // A head that came with body bytes in the same read leaves with them in one packet; one that came alone
     // leaves at the end of this tick.
     process.nextTick(flushIfSilent, this)
@@ -141,17 +151,32 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     const x = this.x
     x.countPiece()
     if (this.over) return true
-    const more = x.bytesOut === 0 ? sendOpening(this.res, piece) : this.res.write(piece)
-    x.bytesOut += piece.length
-    if (!more) this.onClientFull()
+    const more = this.send(this.unasked === null ? piece : this.unasked.push(piece))
     // Beside the stream: what is looked at has left already.
     x.tap?.push(piece)
     return more
   }
 
+  /** @returns false if nothing more is to be read for now */
+  private send(piece: Buffer): boolean {
+    const { x } = this
+    if (piece.length === 0) return !this.paused
+    const more = x.bytesOut === 0 ? sendOpening(this.res, piece) : this.res.write(piece)
+    x.bytesOut += piece.length
+    if (!more) this.onClientFull()
+    return more
+  }
+
+  /** No more comes: what was held back of the last event goes, whole or not. */
+  private sendHeld(): void {
+    if (this.unasked !== null) this.send(this.unasked.end())
+  }
+
   onComplete(): void {
     this.letGo()
-    if (!this.over && this.phase !== 'flushing') this.finish()
+    if (this.over || this.phase === 'flushing') return
+    this.sendHeld()
+    this.finish()
   }
 
   onError(error: Error): void {
@@ -227,8 +252,14 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
 
   // What happens
 
+  /** All that came with the head has been sent on. */
+  onHeadPassed(): void {
+    this.flushHead()
+    this.x.headMs = performance.now() - this.x.answeredAt
+  }
+
   /** Sends the head alone, if nothing came with it. */
-  flushHead(): void {
+  private flushHead(): void {
     if (this.over || this.phase !== 'streaming' || this.x.bytesOut > 0) return
     if (this.passage === null) this.res.flushHeaders()
     else this.passage.sendHead()
@@ -282,6 +313,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
    * clean end reports success. What came before the cut is sent first; no terminating chunk is.
    */
   private cut(end: 'upstream_cut' | 'upstream_idle'): void {
+    this.sendHeld()
     this.over = true
     this.x.conclude(end)
     this.abort?.(TOO_SLOW)
@@ -345,7 +377,7 @@ function tapFor(facts: ResponseFacts): Tap | null {
 }
 
 function flushIfSilent(relay: Relay): void {
-  relay.flushHead()
+  relay.onHeadPassed()
 }
 
 function abortLinger(relay: Relay): void {

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { Config } from '../config/config.js'
 import type { Exchange, Stage } from '../exchange.js'
 import { noFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
+import { serverTiming } from '../http/timing.js'
 import { failureCode, systemCode } from './failure.js'
 import type { RelayOwner } from './relay.js'
 
@@ -139,7 +140,13 @@ export class Tunnel implements Stage {
     this.markAnswered(101)
     // Not through the response object: it would see to framing that a tunnel does not have.
     let text = `HTTP/1.1 101 ${reasonPhrase(res.statusMessage, 'latin1')}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n`
-    const headers = responseHeaders(res.rawHeaders, x.requestId, false, noFacts())
+    const headers = responseHeaders(
+      res.rawHeaders,
+      x.requestId,
+      serverTiming(x, performance.now()),
+      false,
+      noFacts(),
+    )
     for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
     socket.write(`${text}\r\n`, 'latin1')
     if (head.length > 0) upstream.unshift(head)
@@ -173,7 +180,13 @@ export class Tunnel implements Stage {
     this.socket.on('data', drop)
     this.socket.resume()
     this.early.length = 0
-    const headers = responseHeaders(res.rawHeaders, x.requestId, false, noFacts())
+    const headers = responseHeaders(
+      res.rawHeaders,
+      x.requestId,
+      serverTiming(x, performance.now()),
+      false,
+      noFacts(),
+    )
     headers.push('connection', 'close')
     x.res.writeHead(x.status, reasonPhrase(res.statusMessage, 'latin1'), headers)
     res.on('data', (piece: Buffer) => {

@@ -137,6 +137,7 @@ const NOT_SHARED: ReadonlySet<string> = new Set([
   'anthropic-ratelimit-requests-reset',
   // Put on where the upstream has none. A client tells it as its request id, which is compared by itself.
   'x-request-id',
+  'server-timing',
   'access-control-allow-origin',
   'x-accel-buffering',
 ])

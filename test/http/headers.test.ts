@@ -106,10 +106,11 @@ test("in passthrough the client's credentials go on", () => {
 function respond(lines: readonly string[], crossOrigin = false): { headers: string[]; facts: ResponseFacts } {
   const facts = noFacts()
   const raw = flat(lines).map((text) => Buffer.from(text, 'latin1'))
-  return { headers: responseHeaders(raw, 'tw-1', crossOrigin, facts), facts }
+  return { headers: responseHeaders(raw, 'tw-1', 'admit;dur=1', crossOrigin, facts), facts }
 }
 
-const OURS = ['x-request-id', 'tw-1', 'access-control-allow-origin', '*']
+const LAST = ['server-timing', 'admit;dur=1', 'access-control-allow-origin', '*']
+const OURS = ['x-request-id', 'tw-1', ...LAST]
 
 const DROPPED_FROM_RESPONSES = [
   'Connection: close',
@@ -152,7 +153,7 @@ test('headers that Connection names end at the relay, but framing and type never
 
 test("the upstream's request id is kept", () => {
   const { headers, facts } = respond(['X-Request-Id: req_9'])
-  assert.equal(headers, ['X-Request-Id', 'req_9', 'access-control-allow-origin', '*'])
+  assert.equal(headers, ['X-Request-Id', 'req_9', ...LAST])
   assert.is(facts.requestId, 'req_9')
 })
 

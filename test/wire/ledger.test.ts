@@ -10,7 +10,7 @@ import { CHUNKED, chunk, head, LAST_CHUNK, type Received, SSE, whole } from '../
 const FIELDS =
   'v id seq writer ts key env team user route dialect model upstream_model upstream attempts stream status end cache ' +
   'prompt_tokens cached_tokens cache_write_tokens completion_tokens reasoning_tokens usage_source cost_usd price_source ' +
-  'bytes_in bytes_out events tool_calls finish_reason stream_error ttft_ms upstream_ttfb_ms total_ms overhead_us ' +
+  'bytes_in bytes_out events tool_calls finish_reason stream_error read_ms ttft_ms upstream_ttfb_ms total_ms overhead_us ' +
   'gap_max_ms user_agent trace_id error_code'
 
 const BODY = JSON.stringify({
@@ -53,12 +53,14 @@ test('a request leaves one record, with who, what, how many tokens and how long,
     const [record, ...others] = await scene.relay.records(1)
     assert.is(others.length, 0)
     assert.equal(Object.keys(record ?? {}), FIELDS.split(' '))
-    const { id, writer, ts, key, ttft_ms, upstream_ttfb_ms, total_ms, overhead_us, ...rest } = record ?? {}
+    const { id, writer, ts, key, read_ms, ttft_ms, upstream_ttfb_ms, total_ms, overhead_us, ...rest } =
+      record ?? {}
     assert.match(String(id), /^tw-/)
     assert.match(String(writer), /^w-[0-9a-f]{12}$/)
     assert.is(new Date(String(ts)).toISOString(), ts)
     assert.match(String(key), /^k_[0-9a-f]{10}$/)
-    for (const time of [ttft_ms, upstream_ttfb_ms, total_ms, overhead_us]) assert.ok(Number(time) >= 0)
+    for (const time of [read_ms, ttft_ms, upstream_ttfb_ms, total_ms, overhead_us])
+      assert.ok(Number(time) >= 0)
     assert.equal(rest, {
       v: 1,
       seq: 1,

@@ -11,6 +11,7 @@ const get = (scene: Scene, more = ''): string => `GET /v1/x HTTP/1.1\r\n${scene.
 function theirs(response: Response): string[] {
   const ours = [
     'x-request-id',
+    'server-timing',
     'access-control-allow-origin',
     'Date',
     'Connection',
