@@ -217,6 +217,16 @@ test('a price file that cannot be used is told in one line, with exit code 2', a
   )
 })
 
+test('a price file that is not there is told with what is used without it', async (place) => {
+  configure(place, { ledger: { prices: 'prices.json' } })
+  const { code, err } = await run(place, ['start', '--listen', '127.0.0.1:0'])
+  assert.is(code, 2)
+  assert.match(
+    err,
+    /^ledger\.prices: \/.+\/prices\.json cannot be read \(ENOENT\); without the setting the built-in prices are used\n$/,
+  )
+})
+
 test('a port that is taken is told in one line, with exit code 1', async (place) => {
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
