@@ -87,7 +87,7 @@ export async function start(args: string[]): Promise<number> {
 
   let prices: Prices | null = null
   try {
-    prices = config.ledger.prices === null ? null : Prices.open(config.ledger.prices)
+    prices = Prices.open(config.ledger.prices)
   } catch (error) {
     if (!(error instanceof PricesError)) throw error
     say(`ledger.prices: ${error.message}`)
@@ -115,6 +115,8 @@ export async function start(args: string[]): Promise<number> {
   if (config.upstreams.length === 0) {
     demo = await startDemo()
     config = withDemo(config, demo)
+    // It answers to the name of any model, and nobody pays for it.
+    prices = null
   }
 
   const router = new Router(config)

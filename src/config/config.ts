@@ -45,7 +45,7 @@ export interface Config {
   readonly aliases: readonly AliasConfig[]
   readonly limits: Limits
   readonly timeouts: Timeouts
-  readonly ledger: Readonly<Omit<ConfigFile['ledger'], 'prices'>> & { readonly prices: string | null }
+  readonly ledger: Readonly<ConfigFile['ledger']>
   readonly log: Readonly<ConfigFile['log']>
 }
 
@@ -124,6 +124,7 @@ export function loadConfig(source: ConfigSource): Config {
 
   if (listen === null || problems.length > 0) throw new ConfigError(label, problems)
 
+  const { prices } = parsed.ledger
   return freeze({
     file,
     listen,
@@ -136,7 +137,7 @@ export function loadConfig(source: ConfigSource): Config {
     ledger: {
       ...parsed.ledger,
       folder: resolve(folder, parsed.ledger.folder),
-      prices: parsed.ledger.prices === undefined ? null : resolve(folder, parsed.ledger.prices),
+      prices: typeof prices === 'string' ? resolve(folder, prices) : prices,
     },
     log: parsed.log,
   })

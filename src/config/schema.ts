@@ -142,11 +142,12 @@ const ledger = z.strictObject({
     ),
   fsyncMs: duration().default(1_000),
   prices: z
-    .string()
-    .min(1)
-    .optional()
+    .union([z.boolean(), z.string().min(1)], {
+      error: 'must be true for the built-in prices, false for none, or the name of a price file',
+    })
+    .default(true)
     .describe(
-      "What tokens cost: a file in the format of LiteLLM's model_prices_and_context_window.json, relative to the folder of the config file. None: no record has a cost.",
+      "What tokens cost. true: the built-in table of common models. A file in the format of LiteLLM's model_prices_and_context_window.json, relative to the folder of the config file: its prices go before the built-in ones, model by model. false: no record has a cost.",
     ),
 })
 

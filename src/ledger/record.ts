@@ -1,7 +1,7 @@
 import { shownPath } from '../ops/line.js'
 import { decimal, json, keyText, quoted, timeText } from '../ops/text.js'
 import type { Settled } from '../settled.js'
-import type { Prices } from './prices.js'
+import { costOf, type Prices } from './prices.js'
 
 /** Of the fields and what they mean. Fields are only ever added, which does not change it. */
 const VERSION = 1
@@ -13,12 +13,13 @@ const LONGEST_AGENT = 200
  * The record of a request in the ledger: one flat JSON object, with a line end behind it. What is not known is null,
  * never 0. Nothing of a prompt, an answer or a credential is in it.
  * @param seq counts the records of one writer, from 1 and without gaps
- * @param prices null where there is no table of them
+ * @param prices null where none are wanted
  */
 export function recordLine(s: Settled, writer: string, seq: number, prices: Prices | null): string {
   const { seen } = s
   const { usage, source } = s.account
-  const cost = prices?.cost([seen?.model, s.model], usage) ?? null
+  const price = usage === null ? null : (prices?.find(seen?.model ?? null, s.model) ?? null)
+  const cost = usage === null || price === null ? null : costOf(price, usage)
   return (
     `{"v":${VERSION},"id":"${s.id}","seq":${seq},"writer":"${writer}","ts":"${timeText(s.receivedAt)}",` +
     `${keyText(s.key)},"route":"${shownPath(s)}","dialect":"${s.dialect}","model":${quoted(s.model)},` +
@@ -27,7 +28,7 @@ export function recordLine(s: Settled, writer: string, seq: number, prices: Pric
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
     `"cache_write_tokens":${usage?.cacheWritten ?? null},"completion_tokens":${usage?.completion ?? null},` +
     `"reasoning_tokens":${usage?.reasoning ?? null},"usage_source":"${source}",` +
-    `"cost_usd":${cost === null ? null : dollars(cost)},"price_source":${cost === null ? null : quoted(prices?.source ?? null)},` +
+    `"cost_usd":${cost === null ? null : dollars(cost)},"price_source":${cost === null ? null : quoted(price?.source ?? null)},` +
     `"bytes_in":${s.bytesIn},"bytes_out":${s.bytesOut},` +
     `"events":${seen?.events ?? null},"tool_calls":${seen?.toolCalls ?? null},` +
     `"finish_reason":${quoted(seen?.finishReason ?? null)},"stream_error":${quoted(seen?.error ?? null)},` +

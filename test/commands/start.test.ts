@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -99,6 +99,26 @@ test('the curl command of the banner streams an answer of the demo', async (plac
   }
   assert.ok(pieces > 5, `only ${pieces} pieces`)
   assert.match(text, /"finish_reason":"stop".*data: \[DONE\]\n\n$/s)
+})
+
+test('what the demo answers to the name of a model that has a price costs null', async (place) => {
+  const thinwire = await started(place)
+  const answer = await fetch(`${thinwire.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${thinwire.key}`, 'content-type': 'application/json' },
+    body: '{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}]}',
+  })
+  assert.is(answer.status, 200)
+  await answer.text()
+  thinwire.child.kill('SIGTERM')
+  assert.is(await thinwire.ended(), 0)
+  const folder = join(place.folder, 'data')
+  const file = readdirSync(folder).find((name) => name.startsWith('usage-')) ?? 'none'
+  const record = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Record<string, unknown>
+  assert.is(record.upstream_model, 'gpt-4o')
+  assert.ok(Number(record.completion_tokens) > 0)
+  assert.is(record.cost_usd, null)
+  assert.is(record.price_source, null)
 })
 
 test('a second start shows no key but how many there are', async (place) => {
@@ -214,6 +234,16 @@ test('a price file that cannot be used is told in one line, with exit code 2', a
   assert.is(
     err,
     'ledger.prices: prices.json: m.input_cost_per_token must be a number of US dollars for one token\n',
+  )
+})
+
+test('a price file that is not there is told with what is used without it', async (place) => {
+  configure(place, { ledger: { prices: 'prices.json' } })
+  const { code, err } = await run(place, ['start', '--listen', '127.0.0.1:0'])
+  assert.is(code, 2)
+  assert.match(
+    err,
+    /^ledger\.prices: \/.+\/prices\.json cannot be read \(ENOENT\); without the setting the built-in prices are used\n$/,
   )
 })
 

@@ -135,6 +135,11 @@ const WRONG: Array<[string, unknown, RegExp]> = [
     { upstreams: { up: { ...up, headers: { a: 'b\r\nc: d' } } } },
     /^upstreams\.up\.headers\.a: has a character/,
   ],
+  [
+    'a number for prices',
+    { ledger: { prices: 0 } },
+    /^ledger\.prices: must be true for the built-in prices, false for none, or the name of a price file$/,
+  ],
   ['a list where an object belongs', [], /^: must be an object/],
   [
     'no key on an open address',
@@ -225,6 +230,12 @@ test('keys in the environment make the upstreams of a start without a config', (
     ],
   )
   assert.equal(load({ env: { OPENAI_API_KEY: ' ' } }).upstreams, [])
+})
+
+test('prices are built in, those of a file beside the config, or none', () => {
+  assert.is(load({}).ledger.prices, true)
+  assert.is(load({ settings: { ledger: { prices: false } } }).ledger.prices, false)
+  assert.is(load({ settings: { ledger: { prices: 'p.json' } } }).ledger.prices, join(folder, 'p.json'))
 })
 
 test('base URLs lose the slash behind them', () => {

@@ -65,11 +65,7 @@ export async function startRelay(
     keyring === null ? '' : issueKey(config.keys.file, { env: 'test', team: 'team1', user: 'user1' }).key
   keyring?.reload()
   const router = new Router(config)
-  const ledger = new Ledger(
-    config.ledger,
-    log,
-    config.ledger.prices === null ? null : Prices.open(config.ledger.prices),
-  )
+  const ledger = new Ledger(config.ledger, log, Prices.open(config.ledger.prices))
   const gateway = new Gateway({ config, keyring, router, log, ledger })
   const server = new Server(config, gateway, log)
   const { port } = await server.listen()

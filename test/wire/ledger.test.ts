@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { AS_OF } from '../../src/ledger/price-table.js'
 import { CHAT_STREAM } from '../support/fixtures.js'
 import { type Scene, withRelay } from '../support/scene.js'
 import { CHUNKED, chunk, head, LAST_CHUNK, type Received, SSE, whole } from '../support/upstream.js'
@@ -186,6 +187,32 @@ test('a record has what its tokens cost, where there is a table of prices', () =
     },
     { ledger: { prices: file } },
   ).finally(() => rmSync(folder, { recursive: true }))
+})
+
+/** An answer of a common model, by its dated name. */
+const COMMON = JSON.stringify({
+  model: 'gpt-4.1-mini-2025-04-14',
+  choices: [{ message: { content: 'x' } }],
+  usage: { prompt_tokens: 1_000, completion_tokens: 100, prompt_tokens_details: { cached_tokens: 400 } },
+})
+
+function answerCommon(request: Received): Promise<void> {
+  return request.write(whole('200 OK', COMMON, 'content-type: application/json'))
+}
+
+test('a common model has a price without any setting, and none if costs are not wanted', async () => {
+  const ask = async (scene: Scene): Promise<unknown[]> => {
+    await scene.relayed(post(scene))
+    const [record] = await scene.relay.records(1)
+    return [record?.cost_usd, record?.price_source]
+  }
+  await withRelay(answerCommon, async (scene) => {
+    // 600 x 0.40, 400 x 0.10 and 100 x 1.60 dollars for a million.
+    assert.equal(await ask(scene), [0.00044, `built-in ${AS_OF}`])
+  })
+  await withRelay(answerCommon, async (scene) => assert.equal(await ask(scene), [null, null]), {
+    ledger: { prices: false },
+  })
 })
 
 test('readyz tells how the ledger is doing', () =>
