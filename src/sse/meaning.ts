@@ -122,8 +122,20 @@ function readCommon(event: Json, seen: Sighting): void {
     seen.addError(isObject(event.error) ? nameOf(event.error) : 'error')
   }
   if (typeof event.model === 'string' && event.model !== '') seen.model = event.model
-  readUsage(event.usage, seen)
   const { x_groq: groq, message, response, timings } = event
+  // llama.cpp, with or without usage. What both tell, usage tells last.
+  if (isObject(timings)) {
+    const cached = count(timings.cache_n)
+    const fresh = count(timings.prompt_n)
+    seen.addUsage({
+      prompt: fresh === null ? null : fresh + (cached ?? 0),
+      cached,
+      cacheWritten: null,
+      completion: count(timings.predicted_n),
+      reasoning: null,
+    })
+  }
+  readUsage(event.usage, seen)
   if (isObject(groq)) {
     readUsage(groq.usage, seen)
     if (groq.error !== undefined && groq.error !== null) seen.addError('error')
@@ -137,18 +149,6 @@ function readCommon(event: Json, seen: Sighting): void {
     if (typeof response.model === 'string') seen.model = response.model
     if (isObject(response.error)) seen.addError(nameOf(response.error))
     readStatus(response, seen)
-  }
-  // llama.cpp, when no usage was asked for.
-  if (isObject(timings) && !isObject(event.usage)) {
-    const cached = count(timings.cache_n)
-    const fresh = count(timings.prompt_n)
-    seen.addUsage({
-      prompt: fresh === null ? null : fresh + (cached ?? 0),
-      cached,
-      cacheWritten: null,
-      completion: count(timings.predicted_n),
-      reasoning: null,
-    })
   }
 }
 
