@@ -37,6 +37,11 @@ export class Books {
     })
   }
 
+  /** Requests that are over, of which the answers are still being looked at. */
+  get unreadCount(): number {
+    return this.unread.size
+  }
+
   /** Hands on all that there is, at the end of the relay. */
   close(): void {
     for (const settled of this.unread) this.settled.push(settled)
