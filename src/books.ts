@@ -47,6 +47,11 @@ export class Books {
     this.slowness.tick(now)
   }
 
+  /** Requests that are over, of which the answers are still being looked at. */
+  get unreadCount(): number {
+    return this.unread.size
+  }
+
   /** Hands on all that there is, at the end of the relay. */
   close(): void {
     this.slowness.close()

@@ -279,6 +279,11 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
     return true
   }
 
+  /** Whether all that was asked is over, and has been looked at to its end. */
+  get idle(): boolean {
+    return this.live.size === 0 && this.books.unreadCount === 0
+  }
+
   /** Requests under way, less the one that asks. */
   get inFlight(): number {
     return this.live.size - 1

@@ -93,7 +93,8 @@ export class Server {
     this.gateway.draining = true
     const closed = new Promise<void>((resolve) => this.http.close(() => resolve()))
     const deadline = performance.now() + this.config.timeouts.drainMs
-    while (this.gateway.live.size > 0 && performance.now() < deadline) {
+    // An answer that was compressed is looked at for some milliseconds after it has gone.
+    while (!this.gateway.idle && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
       // Connections whose last exchange has ended since.
       this.http.closeIdleConnections()

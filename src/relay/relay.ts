@@ -3,11 +3,9 @@ import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
 import type { ErrorCode } from '../http/errors.js'
-import { noFacts, type ResponseFacts, reasonPhrase, removeHeader, responseHeaders } from '../http/headers.js'
+import { noFacts, reasonPhrase, removeHeader, responseHeaders } from '../http/headers.js'
 import { serverTiming } from '../http/timing.js'
-import { AnswerScanner } from '../sse/answer.js'
-import { DecodingTap, decoderFor } from '../sse/decoding.js'
-import { EventScanner, type Tap } from '../sse/scanner.js'
+import { tapFor } from '../sse/tap.js'
 import { UnaskedUsage } from '../sse/unasked.js'
 import type { Attempt } from './body.js'
 import { type AttemptPhase, failureCode, systemCode } from './failure.js'
@@ -365,15 +363,6 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     if (this.linger !== null) clearTimeout(this.linger)
     this.linger = null
   }
-}
-
-/** Event streams and JSON are looked at; of anything else only the bytes are counted. */
-function tapFor(facts: ResponseFacts): Tap | null {
-  if (!facts.eventStream && !facts.json) return null
-  const tap = facts.eventStream ? new EventScanner() : new AnswerScanner()
-  if (facts.encoding === null) return tap
-  const decoder = decoderFor(facts.encoding)
-  return decoder === null ? null : new DecodingTap(tap, decoder)
 }
 
 function flushIfSilent(relay: Relay): void {

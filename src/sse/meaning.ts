@@ -122,8 +122,20 @@ function readCommon(event: Json, seen: Sighting): void {
     seen.addError(isObject(event.error) ? nameOf(event.error) : 'error')
   }
   if (typeof event.model === 'string' && event.model !== '') seen.model = event.model
-  readUsage(event.usage, seen)
   const { x_groq: groq, message, response, timings } = event
+  // llama.cpp, with or without usage. What both tell, usage tells last.
+  if (isObject(timings)) {
+    const cached = count(timings.cache_n)
+    const fresh = count(timings.prompt_n)
+    seen.addUsage({
+      prompt: fresh === null ? null : fresh + (cached ?? 0),
+      cached,
+      cacheWritten: null,
+      completion: count(timings.predicted_n),
+      reasoning: null,
+    })
+  }
+  readUsage(event.usage, seen)
   if (isObject(groq)) {
     readUsage(groq.usage, seen)
     if (groq.error !== undefined && groq.error !== null) seen.addError('error')
@@ -139,18 +151,6 @@ function readCommon(event: Json, seen: Sighting): void {
     if (typeof response.model === 'string') seen.model = response.model
     if (isObject(response.error)) seen.addError(nameOf(response.error))
     readStatus(response, seen)
-  }
-  // llama.cpp, when no usage was asked for.
-  if (isObject(timings) && !isObject(event.usage)) {
-    const cached = count(timings.cache_n)
-    const fresh = count(timings.prompt_n)
-    seen.addUsage({
-      prompt: fresh === null ? null : fresh + (cached ?? 0),
-      cached,
-      cacheWritten: null,
-      completion: count(timings.predicted_n),
-      reasoning: null,
-    })
   }
 }
 
@@ -168,8 +168,11 @@ export function readUsage(usage: unknown, seen: Sighting): void {
   const toCache = count(usage.cache_creation_input_tokens)
   const promptDetails = usage.prompt_tokens_details ?? usage.input_tokens_details
   const completionDetails = usage.completion_tokens_details ?? usage.output_tokens_details
+  // Anthropic's may tell the one again and leave out the others, which then are as they were.
+  const before = isObject(promptDetails) ? null : seen.usage
+  const cached = (fromCache ?? before?.cached ?? 0) + (toCache ?? before?.cacheWritten ?? 0)
   seen.addUsage({
-    prompt: count(usage.prompt_tokens) ?? (input === null ? null : input + (fromCache ?? 0) + (toCache ?? 0)),
+    prompt: count(usage.prompt_tokens) ?? (input === null ? null : input + cached),
     cached:
       (isObject(promptDetails) ? count(promptDetails.cached_tokens) : null) ??
       fromCache ??

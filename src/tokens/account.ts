@@ -48,7 +48,9 @@ export function settleAccount(evidence: Evidence): Account {
 /** An upstream has had the whole of the prompt, and has not refused it. */
 function mayBeBilled({ seen, status, end }: Evidence): boolean {
   if (status === 0) return end === 'client_gone' || end === 'shutdown'
-  return status < 300 && seen !== null
+  if (status >= 300 || seen === null) return false
+  // Nothing but an error came of it.
+  return seen.error === null || seen.firstTokenAt > 0
 }
 
 /** @returns null if what passed could not be read */

@@ -254,7 +254,7 @@ export const RECORDINGS: readonly Recording[] = [
         timings: { cache_n: 100, prompt_n: 800, predicted_n: 5 },
       },
     ),
-    expected: { events: 2, usage: { prompt: 900, completion: 5 }, finishReason: 'stop' },
+    expected: { events: 2, usage: { prompt: 900, cached: 100, completion: 5 }, finishReason: 'stop' },
   },
   {
     name: 'llama.cpp: timings alone',

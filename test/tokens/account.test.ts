@@ -66,6 +66,8 @@ test('what Anthropic tells at the beginning is its word on the prompt, and none 
   const told =
     'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":12}}\n\n'
   assert.equal(settled({ seen: seenIn(STARTED + BLOCKS.join('') + told) }), ['upstream', 35, 12])
+  const again = told.replace('"output_tokens"', '"input_tokens":25,"output_tokens"')
+  assert.equal(settled({ seen: seenIn(STARTED + again) }), ['upstream', 35, 12])
   // It is the least that it can be.
   assert.equal(settled({ seen: seenIn(STARTED), end: 'client_gone' }), ['estimated', 35, 1])
 })
@@ -82,6 +84,12 @@ test('what was refused, failed or not looked at is not estimated', () => {
   assert.equal(settled({ status: 0, end: 'upstream_failed' }), none)
   assert.equal(settled({ status: 200, seen: null }), none)
   assert.equal(settled({ status: 200, seen: seenIn(delta('x')), prompt: null }), none)
+})
+
+test('an error in the place of an answer costs nothing, and one within it what passed', () => {
+  const error = 'data: {"error":{"message":"no","code":"server_error"}}\n\n'
+  assert.equal(settled({ seen: seenIn(error) }), ['none', undefined, undefined])
+  assert.equal(settled({ seen: seenIn(delta('Hello') + error) }), ['estimated', 11, 1])
 })
 
 test('an answer that could not be read has a completion that is not known', () => {

@@ -105,6 +105,29 @@ test('what is not compressed as it says, or in a way that nobody knows, passes u
     },
   ))
 
+test('a compressed stream that has only just ended when the relay is ended is looked at all the same', () => {
+  // Takes longer to decompress than it takes to pass.
+  const long = gzipSync(Buffer.concat([Buffer.alloc(16 * 1024 * 1024, ': keep-alive\n\n'), CHAT_STREAM]))
+  return withRelay(
+    (request) =>
+      request.write(
+        Buffer.concat([
+          Buffer.from(head('200 OK', SSE, CHUNKED, 'content-encoding: gzip')),
+          chunk(long),
+          Buffer.from(LAST_CHUNK),
+        ]),
+      ),
+    async (scene) => {
+      assert.ok((await scene.ask(get(scene))).body.equals(long))
+      assert.is(await scene.relay.server.drain(), 0)
+      const [record] = await scene.relay.records(1)
+      assert.is(record?.end, 'done')
+      assert.is(record?.prompt_tokens, 47)
+      assert.is(record?.completion_tokens, 11)
+    },
+  )
+})
+
 test('a client that leaves a compressed stream leaves one record, and nothing open', () =>
   withRelay(
     async (request: Received) => {

@@ -4,20 +4,10 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Exchange } from '../../src/exchange.js'
 import { RawClient } from '../support/client.js'
+import { randomFrom } from '../support/random.js'
 import { auth, startRelay } from '../support/relay.js'
 import { until, wait } from '../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../support/upstream.js'
-
-/** The same storm each time: a small generator of pseudo-random numbers (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 test('a thousand requests cancelled at random moments leave no socket, no timer and no memory behind', async () => {
   const random = randomFrom(7)
