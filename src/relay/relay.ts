@@ -8,6 +8,7 @@ import { serverTiming } from '../http/timing.js'
 import { tapFor } from '../sse/tap.js'
 import { UnaskedUsage } from '../sse/unasked.js'
 import type { Attempt } from './body.js'
+import { ClientEnd } from './client-end.js'
 import { type AttemptPhase, failureCode, systemCode } from './failure.js'
 import { sendOpening } from './opening.js'
 import { Passage, type PassageOwner } from './passage.js'
@@ -51,6 +52,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
   private readonly res: ServerResponse
   private readonly owner: RelayOwner
   private readonly options: RelayOptions
+  private readonly client: ClientEnd
   /** Null while the request waits for a connection, as undici has no way to abort it until then; and when it is over. */
   private abort: ((reason: Error) => void) | null
   /** Has undici read on, after it was told to wait. */
@@ -64,9 +66,6 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
   /** Pieces seen at the last tick, and since when they are as many: silence is counted in ticks, not by a timer. */
   private piecesSeen: number
   private quietSince: number
-  /** Bytes queued for the client at the last tick, and since when they are as many. */
-  private queuedSeen: number
-  private stalledSince: number
   /** The body's end is told by closing alone (an HTTP/1.0 client), so a cut must not look like it. */
   private closeDelimited: boolean
   private linger: NodeJS.Timeout | null
@@ -88,8 +87,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     this.listening = false
     this.piecesSeen = 0
     this.quietSince = 0
-    this.queuedSeen = 0
-    this.stalledSince = 0
+    this.client = new ClientEnd(x.res)
     this.closeDelimited = false
     this.linger = null
     this.passage = null
@@ -270,14 +268,14 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
   /** The upstream has sent all of its answer. */
   private finish(): void {
     this.phase = 'flushing'
-    this.watchQueue()
+    this.client.watch()
     this.res.end()
   }
 
   onClientFull(): void {
     if (this.paused) return
     this.paused = true
-    this.watchQueue()
+    this.client.watch()
     // What goes past the response is not told by it.
     if (this.passage !== null) this.res.socket?.once('drain', () => this.onDrain())
     else if (!this.listening) {
@@ -306,54 +304,21 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     this.owner.onAttemptFailed(this.x, code, cause)
   }
 
-  /**
-   * Breaks the client's connection off, so that what it got cannot be taken for the whole: an SDK that reads a
-   * clean end reports success. What came before the cut is sent first; no terminating chunk is.
-   */
   private cut(end: 'upstream_cut' | 'upstream_idle'): void {
     this.sendHeld()
     this.over = true
     this.x.conclude(end)
     this.abort?.(TOO_SLOW)
-    const socket = this.res.socket
-    if (socket === null) {
-      this.res.destroy()
-      return
-    }
-    this.watchQueue()
-    // A FIN is how a body without length or chunks ends well, so there the cut has to be a reset, once all is written.
-    if (this.closeDelimited) socket.write('', () => socket.resetAndDestroy())
-    else socket.destroySoon()
-  }
-
-  private watchQueue(): void {
-    this.stalledSince = performance.now()
-    this.queuedSeen = this.queued()
+    this.client.breakOff(this.closeDelimited)
   }
 
   private checkStall(now: number): void {
-    const queued = this.queued()
-    if (queued !== this.queuedSeen) {
-      this.queuedSeen = queued
-      this.stalledSince = now
-    } else if (now - this.stalledSince > this.options.timeouts.clientStallMs) {
-      this.over = true
-      this.x.conclude('client_stalled')
-      this.x.cause ??= 'clientStallMs'
-      this.abort?.(TOO_SLOW)
-      this.res.destroy()
-    }
-  }
-
-  /**
-   * Bytes that the client's connection has yet to take. libuv counts a write that is partly done, which the stream's
-   * own `writableLength` does not; without it a slow reader of one large piece would look like one that stopped.
-   */
-  private queued(): number {
-    const socket = this.res.socket as
-      | (NodeJS.ReadableStream & { _handle?: { writeQueueSize?: number }; writableLength: number })
-      | null
-    return socket?._handle?.writeQueueSize ?? socket?.writableLength ?? 0
+    if (!this.client.hasStalled(now, this.options.timeouts.clientStallMs)) return
+    this.over = true
+    this.x.conclude('client_stalled')
+    this.x.cause ??= 'clientStallMs'
+    this.abort?.(TOO_SLOW)
+    this.res.destroy()
   }
 
   /** The connection is no longer ours: whoever has it next is not to be disturbed. */

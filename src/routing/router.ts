@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.js'
+import { compile, matches } from './pattern.js'
 import { Upstream } from './upstream.js'
 
 /** Where a request goes. */
@@ -59,15 +60,4 @@ export class Router {
     }
     return null
   }
-}
-
-/** A pattern in which `*` stands for any run of characters, none included; everything else stands for itself. */
-function compile(pattern: string): RegExp {
-  const literal = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
-  return new RegExp(`^${literal.join('[^]*')}$`)
-}
-
-function matches(patterns: readonly RegExp[], text: string): boolean {
-  for (const pattern of patterns) if (pattern.test(text)) return true
-  return false
 }

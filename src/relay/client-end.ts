@@ -1,0 +1,60 @@
+import type { ServerResponse } from 'node:http'
+
+/** The client's end of an exchange, as what sends it an answer has to know it. */
+export class ClientEnd {
+  private readonly res: ServerResponse
+  /** Bytes queued for the client when it was last looked, and since when they are as many. */
+  private queuedSeen: number
+  private since: number
+
+  constructor(res: ServerResponse) {
+    this.res = res
+    this.queuedSeen = 0
+    this.since = 0
+  }
+
+  /** It is to take what is queued from now on. */
+  watch(): void {
+    this.since = performance.now()
+    this.queuedSeen = this.queued()
+  }
+
+  /** @returns whether it has taken nothing for longer than `limitMs` */
+  hasStalled(now: number, limitMs: number): boolean {
+    const queued = this.queued()
+    if (queued !== this.queuedSeen) {
+      this.queuedSeen = queued
+      this.since = now
+      return false
+    }
+    return now - this.since > limitMs
+  }
+
+  /**
+   * Breaks the client's connection off, so that what it got cannot be taken for the whole: an SDK that reads a
+   * clean end reports success. What came before the cut is sent first; no terminating chunk is.
+   * @param closeDelimited the body's end is told by closing alone (an HTTP/1.0 client)
+   */
+  breakOff(closeDelimited: boolean): void {
+    const { socket } = this.res
+    if (socket === null) {
+      this.res.destroy()
+      return
+    }
+    this.watch()
+    // A FIN is how a body without length or chunks ends well, so there the cut has to be a reset, once all is written.
+    if (closeDelimited) socket.write('', () => socket.resetAndDestroy())
+    else socket.destroySoon()
+  }
+
+  /**
+   * Bytes that the client's connection has yet to take. libuv counts a write that is partly done, which the stream's
+   * own `writableLength` does not; without it a slow reader of one large piece would look like one that stopped.
+   */
+  private queued(): number {
+    const socket = this.res.socket as
+      | (NodeJS.ReadableStream & { _handle?: { writeQueueSize?: number }; writableLength: number })
+      | null
+    return socket?._handle?.writeQueueSize ?? socket?.writableLength ?? 0
+  }
+}
