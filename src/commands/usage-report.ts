@@ -1,7 +1,5 @@
-import { join } from 'node:path'
 import { readEntry } from '../ledger/entry.js'
 import { Period, parseTime } from '../ledger/period.js'
-import { readLines } from '../ledger/reading.js'
 import { GROUPING_NAMES, type Grouping, isGrouping, Report } from '../ledger/report.js'
 import {
   CANNOT,
@@ -10,6 +8,7 @@ import {
   findFiles,
   type Given,
   LEDGER_OPTIONS,
+  readFiles,
   textOf,
   UsageProblem,
 } from './usage-common.js'
@@ -56,9 +55,8 @@ Exit codes: 0 done, 2 it cannot be read or asked so.
       // Put there ahead of a line, where it was not known how the one before had ended.
       if (line !== '') report.add(readEntry(line))
     }
-    for (const { name, day } of names) {
-      if (period.mayBeIn(day)) await readLines(join(folder, name), take)
-    }
+    const read = names.filter(({ day }) => period.mayBeIn(day))
+    await readFiles(folder, read, io, () => take)
     const { groups, total, torn, duplicates } = report
     if (values.json === true) {
       const { since, until } = period
