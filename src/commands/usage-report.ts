@@ -32,7 +32,8 @@ token, and what the relay added before it asked the upstream.
 TIME is a day (2026-01-31, UTC), a time (2026-01-31T09:00Z), or how long ago
 (30m, 24h, 7d, 2w). An error is a status from 400 up or none at all, or an
 answer that was cut. What is not known is "-"; "+" behind a cost: not all of
-it is known. Quantiles are within 1 %.
+it is known; "~" ahead of tokens: some are the relay's estimate, where the
+upstream told none. Quantiles are within 1 %.
 
 Exit codes: 0 done, 2 it cannot be read or asked so.
 `,
