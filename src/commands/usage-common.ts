@@ -1,6 +1,9 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { ParseArgsConfig } from 'node:util'
 import { type LedgerName, ledgerNames } from '../ledger/files.js'
+import { readLines } from '../ledger/reading.js'
+import { Progress } from './progress.js'
 
 /** Exit codes. */
 export const DONE = 0
@@ -45,6 +48,31 @@ export async function findFiles(folder: string, io: UsageIo): Promise<LedgerName
   if (names.length > 0) return names
   io.err.write(`thinwire usage: there is no usage-YYYY-MM-DD.jsonl in ${folder}\n`)
   return null
+}
+
+/**
+ * Reads these files one after another, and shows on a terminal how far it is.
+ * @param onFile is told which file comes next, and returns what gets its lines, each without its end
+ */
+export async function readFiles(
+  folder: string,
+  names: readonly LedgerName[],
+  io: UsageIo,
+  onFile: (name: string) => (line: string) => void,
+): Promise<void> {
+  const paths = names.map(({ name }) => join(folder, name))
+  const sizes = await Promise.all(paths.map(async (path) => (await stat(path)).size))
+  const progress = new Progress(
+    io.err,
+    sizes.reduce((all, size) => all + size, 0),
+  )
+  try {
+    for (const { name } of names) {
+      await readLines(join(folder, name), onFile(name), (bytes) => progress.add(bytes))
+    }
+  } finally {
+    progress.end()
+  }
 }
 
 /** The value of an option that takes a text. */

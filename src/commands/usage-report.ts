@@ -1,7 +1,5 @@
-import { join } from 'node:path'
 import { readEntry } from '../ledger/entry.js'
 import { Period, parseTime } from '../ledger/period.js'
-import { readLines } from '../ledger/reading.js'
 import { GROUPING_NAMES, type Grouping, isGrouping, Report } from '../ledger/report.js'
 import {
   CANNOT,
@@ -10,6 +8,7 @@ import {
   findFiles,
   type Given,
   LEDGER_OPTIONS,
+  readFiles,
   textOf,
   UsageProblem,
 } from './usage-common.js'
@@ -33,7 +32,8 @@ token, and what the relay added before it asked the upstream.
 TIME is a day (2026-01-31, UTC), a time (2026-01-31T09:00Z), or how long ago
 (30m, 24h, 7d, 2w). An error is a status from 400 up or none at all, or an
 answer that was cut. What is not known is "-"; "+" behind a cost: not all of
-it is known. Quantiles are within 1 %.
+it is known; "~" ahead of tokens: some are the relay's estimate, where the
+upstream told none. Quantiles are within 1 %.
 
 Exit codes: 0 done, 2 it cannot be read or asked so.
 `,
@@ -56,9 +56,8 @@ Exit codes: 0 done, 2 it cannot be read or asked so.
       // Put there ahead of a line, where it was not known how the one before had ended.
       if (line !== '') report.add(readEntry(line))
     }
-    for (const { name, day } of names) {
-      if (period.mayBeIn(day)) await readLines(join(folder, name), take)
-    }
+    const read = names.filter(({ day }) => period.mayBeIn(day))
+    await readFiles(folder, read, io, () => take)
     const { groups, total, torn, duplicates } = report
     if (values.json === true) {
       const { since, until } = period

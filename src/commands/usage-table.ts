@@ -13,9 +13,9 @@ interface Column {
 const TABLE: readonly Column[] = [
   { head: ['', 'reqs'], width: 6, cell: ({ requests }) => short(requests) },
   { head: ['', 'errors'], width: 6, cell: ({ errors }) => short(errors) },
-  { head: ['prompt', 'tokens'], width: 6, cell: (totals) => short(totals.prompt_tokens) },
+  { head: ['prompt', 'tokens'], width: 6, cell: (totals) => tokens(totals.prompt_tokens, totals) },
   { head: ['', 'cached'], width: 6, cell: (totals) => short(totals.cached_tokens) },
-  { head: ['compl.', 'tokens'], width: 6, cell: (totals) => short(totals.completion_tokens) },
+  { head: ['compl.', 'tokens'], width: 6, cell: (totals) => tokens(totals.completion_tokens, totals) },
   { head: ['cost', 'USD'], width: 7, cell: (totals) => cost(totals.cost_usd, totals.unpriced > 0) },
   { head: ['ttft', 'p50'], width: 5, cell: (totals) => duration(totals.ttft_ms_p50) },
   { head: ['ttft', 'p99'], width: 5, cell: (totals) => duration(totals.ttft_ms_p99) },
@@ -25,6 +25,11 @@ const TABLE: readonly Column[] = [
     cell: ({ overhead_us_p99: us }) => duration(us === null ? null : us / 1_000),
   },
 ]
+
+/** A sum with estimates in it is marked, so that nobody takes it for what a provider has counted. */
+function tokens(count: number | null, { estimated }: Totals): string {
+  return `${count !== null && estimated > 0 ? '~' : ''}${short(count)}`
+}
 
 const NUMBERS_WIDTH = TABLE.reduce((all, { width }) => all + 1 + width, 0)
 
@@ -56,7 +61,9 @@ export function table(
     if (name.length <= width) return [`${name.padEnd(width)}${cells}`]
     return [name.length > across ? `${name.slice(0, across - 3)}...` : name, `${''.padEnd(width)}${cells}`]
   })
-  return [...heads, ...lines].map((line) => `${line}\n`).join('')
+  const { requests, estimated } = total
+  const note = estimated === 0 ? [] : ['', `~ ${estimated} of ${requests} requests have estimated tokens`]
+  return [...heads, ...lines, ...note].map((line) => `${line}\n`).join('')
 }
 
 const CSV_FIELDS = [
@@ -70,9 +77,16 @@ const CSV_FIELDS = [
   'ttft_ms_p50',
   'ttft_ms_p99',
   'overhead_us_p99',
+  'estimated',
 ] as const satisfies readonly (keyof Totals)[]
 
-/** Groups as CSV (RFC 4180), with exact numbers; a field of which nothing is known is empty. */
+/** What makes a cell a formula, as a spreadsheet takes it: in a model's name, which is whatever a client asked for. */
+const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/
+
+/**
+ * Groups as CSV (RFC 4180), with exact numbers; a field of which nothing is known is empty. A name that a spreadsheet would
+ * run as a formula has a ' ahead of it (OWASP, "CSV Injection").
+ */
 export function csv(by: string, groups: readonly Group[]): string {
   const rows = groups.map(({ name, totals }) => [
     field(name),
@@ -83,5 +97,7 @@ export function csv(by: string, groups: readonly Group[]): string {
 
 function field(name: string | null): string {
   if (name === null) return ''
-  return /[",\r\n]/.test(name) ? `"${name.replaceAll('"', '""')}"` : name
+  const text = FORMULA.test(name) ? `'${name}` : name
+  // The last two part fields, too, where a comma is a decimal point, or where a table is pasted.
+  return /[",\r\n;\t]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

@@ -1,8 +1,6 @@
-import { join } from 'node:path'
-import { readLines } from '../ledger/reading.js'
 import type { Gap } from '../ledger/seen.js'
 import { type FileReport, Verifier } from '../ledger/verify.js'
-import { CANNOT, type Command, DONE, findFiles, LEDGER_OPTIONS } from './usage-common.js'
+import { CANNOT, type Command, DONE, findFiles, LEDGER_OPTIONS, readFiles } from './usage-common.js'
 
 const MISSING = 1
 
@@ -25,10 +23,10 @@ Exit codes: 0 nothing is missing, 1 something is, 2 it cannot be read.
     const names = await findFiles(folder, io)
     if (names === null) return CANNOT
     const verifier = new Verifier()
-    for (const { name } of names) {
+    await readFiles(folder, names, io, (name) => {
       const file = verifier.begin(name)
-      await readLines(join(folder, name), (line) => verifier.push(file, line))
-    }
+      return (line) => verifier.push(file, line)
+    })
     const { files, gaps } = verifier
     if (values.json === true) io.out.write(`${JSON.stringify({ files, gaps })}\n`)
     else for (const line of shown(files, gaps, verifier.writerCount)) io.out.write(`${line}\n`)

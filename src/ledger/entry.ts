@@ -1,3 +1,5 @@
+import type { UsageRecord } from './schema.js'
+
 /** What is read of a record. Null is what is not known, or not what it should be. */
 export interface Entry {
   readonly writer: string
@@ -13,6 +15,7 @@ export interface Entry {
   readonly promptTokens: number | null
   readonly cachedTokens: number | null
   readonly completionTokens: number | null
+  readonly usageSource: string | null
   readonly costUsd: number | null
   readonly ttftMs: number | null
   readonly totalMs: number | null
@@ -23,24 +26,30 @@ export interface Entry {
 interface Identified {
   readonly writer: string
   readonly seq: number
-  readonly fields: Readonly<Record<string, unknown>>
+  readonly fields: Fields
 }
+
+/**
+ * A line that says it is a record: the compiler knows names and types of its fields from the schema. Whether it keeps to
+ * them is looked at for those that are read, one by one, as parsing each line with the schema would take far longer.
+ */
+type Fields = Partial<UsageRecord>
 
 /**
  * @param line of the ledger, without its end
  * @returns null if it is no record, but what a crash or a full disk has left of one
  */
 export function identify(line: string): Identified | null {
-  let fields: Record<string, unknown> | null
+  let fields: Fields | null
   try {
-    fields = JSON.parse(line) as Record<string, unknown> | null
+    fields = JSON.parse(line) as Fields | null
   } catch {
     return null
   }
   if (typeof fields !== 'object' || fields === null) return null
   const { writer, seq } = fields
-  if (typeof writer !== 'string' || !Number.isSafeInteger(seq) || (seq as number) < 1) return null
-  return { writer, seq: seq as number, fields }
+  if (typeof writer !== 'string' || seq === undefined || !Number.isSafeInteger(seq) || seq < 1) return null
+  return { writer, seq, fields }
 }
 
 /** As `identify`, with what is told of it. */
@@ -62,6 +71,7 @@ export function readEntry(line: string): Entry | null {
     promptTokens: number(fields.prompt_tokens),
     cachedTokens: number(fields.cached_tokens),
     completionTokens: number(fields.completion_tokens),
+    usageSource: text(fields.usage_source),
     costUsd: number(fields.cost_usd),
     ttftMs: number(fields.ttft_ms),
     totalMs: number(fields.total_ms),
@@ -82,10 +92,10 @@ export function owner({ team, user }: Pick<Entry, 'team' | 'user'>): string | nu
   return user === null ? null : `${team ?? '-'}/${user}`
 }
 
-function text(value: unknown): string | null {
+function text(value: string | null | undefined): string | null {
   return typeof value === 'string' ? value : null
 }
 
-function number(value: unknown): number | null {
+function number(value: number | null | undefined): number | null {
   return typeof value === 'number' && value >= 0 ? value : null
 }

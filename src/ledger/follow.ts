@@ -1,7 +1,7 @@
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ledgerNames } from './files.js'
-import { LineSplitter } from './reading.js'
+import { LineSplitter, readBack } from './reading.js'
 
 const LF = 0x0a
 
@@ -22,6 +22,13 @@ interface Place {
   offset: number
 }
 
+/** A file that was there before. */
+interface Passed {
+  readonly name: string
+  /** Where its last whole line ends; null if nobody writes to it any more. */
+  readonly end: number | null
+}
+
 /** Reads what is appended to a ledger, whatever file it goes to: the next day's, the next numbered one, or more than one. */
 export class Follower {
   private readonly folder: string
@@ -30,6 +37,8 @@ export class Follower {
   private readonly places: Map<string, Place>
   /** Files that were there before, which nobody writes to any more. */
   private readonly old: Set<string>
+  /** From the oldest. */
+  private passed: Passed[]
 
   /**
    * @param onLine gets each line without its end
@@ -41,20 +50,39 @@ export class Follower {
     this.flushed = flushed
     this.places = new Map()
     this.old = new Set()
+    this.passed = []
   }
 
   /** What is there by now is passed over, but for a line that is being written. */
   async begin(): Promise<void> {
     const names = ledgerNames(await readdir(this.folder))
-    for (const { name } of names.slice(0, -WATCHED)) this.old.add(name)
+    for (const { name } of names.slice(0, -WATCHED)) {
+      this.old.add(name)
+      this.passed.push({ name, end: null })
+    }
     for (const { name } of names.slice(-WATCHED)) {
       await this.withFile(name, async (file, { ino, size }) => {
-        this.places.set(name, {
-          ino,
-          splitter: new LineSplitter(this.onLine),
-          offset: await lastLine(file, size),
-        })
+        const offset = await lastLine(file, size)
+        this.places.set(name, { ino, splitter: new LineSplitter(this.onLine), offset })
+        this.passed.push({ name, end: offset })
       })
+    }
+  }
+
+  /**
+   * Looks back at what was passed over, from the last line on, whatever file it is in.
+   * @param take gets each line without its end; false is enough of them
+   */
+  async lookBack(take: (line: string) => boolean): Promise<void> {
+    let enough = false
+    for (const { name, end } of this.passed.toReversed()) {
+      await this.withFile(name, async (file, { size }) => {
+        for await (const lines of readBack(file, end ?? (await lastLine(file, size)))) {
+          enough = lines.some((line) => !take(line))
+          if (enough) return
+        }
+      })
+      if (enough) return
     }
   }
 

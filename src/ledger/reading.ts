@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
 
 const LF = 0x0a
 
@@ -59,9 +60,54 @@ export class LineSplitter {
   }
 }
 
-/** Reads a file line by line, in memory that does not grow with it. */
-export async function readLines(path: string, onLine: (line: string) => void): Promise<void> {
+/**
+ * Reads a file line by line, in memory that does not grow with it.
+ * @param onPiece is told of so many more bytes whose lines were had
+ */
+export async function readLines(
+  path: string,
+  onLine: (line: string) => void,
+  onPiece: (bytes: number) => void = () => {},
+): Promise<void> {
   const splitter = new LineSplitter(onLine)
-  for await (const bytes of createReadStream(path, { highWaterMark: PIECE })) splitter.push(bytes as Buffer)
+  for await (const bytes of createReadStream(path, { highWaterMark: PIECE })) {
+    splitter.push(bytes as Buffer)
+    onPiece((bytes as Buffer).length)
+  }
   splitter.end()
+}
+
+/** What is read at once of a file backwards: of a line here and there no more than is needed. */
+const PIECE_BACK = 64 * 1024
+
+/**
+ * Reads a file's lines backwards: the lines of each piece, the last one first, without their ends. Stopping in between
+ * leaves the rest of the file unread.
+ * @param end where the last line ends, behind its line feed
+ */
+export async function* readBack(file: FileHandle, end: number): AsyncGenerator<string[]> {
+  /** The start of what was read, whose line begins further ahead. */
+  let rest: Buffer[] = []
+  let restBytes = 0
+  let at = end
+  while (at > 0) {
+    const size = Math.min(PIECE_BACK, at)
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafeSlow(size), 0, size, at - size)
+    // It was cut short meanwhile.
+    if (bytesRead < size) return
+    at -= size
+    const first = buffer.indexOf(LF)
+    if (first !== -1) {
+      const tail = buffer.subarray(first + 1)
+      const text = Buffer.concat([tail, ...rest]).toString()
+      rest = []
+      restBytes = 0
+      yield text.split('\n').reverse()
+    }
+    if (restBytes > LONGEST_LINE) continue
+    const head = first === -1 ? buffer : buffer.subarray(0, first)
+    rest.unshift(head)
+    restBytes += head.length
+  }
+  if (end > 0) yield [Buffer.concat(rest).toString()]
 }

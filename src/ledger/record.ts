@@ -30,7 +30,7 @@ export function recordLine(s: Settled, writer: string, seq: number, prices: Pric
     `"reasoning_tokens":${usage?.reasoning ?? null},"usage_source":"${source}",` +
     `"cost_usd":${cost === null ? null : dollars(cost)},"price_source":${cost === null ? null : quoted(price?.source ?? null)},` +
     `"bytes_in":${s.bytesIn},"bytes_out":${s.bytesOut},` +
-    `"events":${seen?.events ?? null},"tool_calls":${seen?.toolCalls ?? null},` +
+    `"events":${seen?.events ?? null},"unread_events":${seen?.odd ?? null},"tool_calls":${seen?.toolCalls ?? null},` +
     `"finish_reason":${quoted(seen?.finishReason ?? null)},"stream_error":${quoted(seen?.error ?? null)},` +
     `"read_ms":${decimal(s.readMs)},"ttft_ms":${decimal(s.firstTokenMs)},"upstream_ttfb_ms":${decimal(s.upstreamMs)},` +
     `"total_ms":${decimal(s.totalMs)},"overhead_us":${s.overheadMs === -1 ? null : Math.round(s.overheadMs * 1_000)},` +

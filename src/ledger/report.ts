@@ -40,6 +40,8 @@ export interface Totals {
   readonly ttft_ms_p50: number | null
   readonly ttft_ms_p99: number | null
   readonly overhead_us_p99: number | null
+  /** Requests whose tokens are the relay's estimate, as the upstream told none: they are in the sums. */
+  readonly estimated: number
 }
 
 export interface Group {
@@ -120,6 +122,7 @@ class Sum {
   private completionTokens: number | null = null
   private costUsd: number | null = null
   private unpriced = 0
+  private estimated = 0
   private readonly ttftMs = new Histogram()
   private readonly overheadUs = new Histogram()
 
@@ -133,6 +136,7 @@ class Sum {
     if (entry.costUsd === null && (entry.promptTokens !== null || entry.completionTokens !== null)) {
       this.unpriced++
     }
+    if (entry.usageSource === 'estimated') this.estimated++
     if (entry.ttftMs !== null) this.ttftMs.add(entry.ttftMs)
     if (entry.overheadUs !== null) this.overheadUs.add(entry.overheadUs)
   }
@@ -150,6 +154,7 @@ class Sum {
       ttft_ms_p50: rounded(this.ttftMs.quantile(0.5)),
       ttft_ms_p99: rounded(this.ttftMs.quantile(0.99)),
       overhead_us_p99: rounded(this.overheadUs.quantile(0.99)),
+      estimated: this.estimated,
     }
   }
 }

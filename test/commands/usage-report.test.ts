@@ -93,7 +93,57 @@ test('json and csv have exact numbers, and tell the unknown from zero', async (p
   assert.is(
     csv.out,
     'model,requests,errors,prompt_tokens,cached_tokens,completion_tokens,cost_usd,unpriced,ttft_ms_p50,ttft_ms_p99,' +
-      'overhead_us_p99\r\n"a ""b"", c",2,0,1234568,0,,0.3,0,,,\r\n,1,0,,,,,0,,,\r\n',
+      'overhead_us_p99,estimated\r\n"a ""b"", c",2,0,1234568,0,,0.3,0,,,,0\r\n,1,0,,,,,0,,,,0\r\n',
+  )
+})
+
+test('sums with estimated tokens in them are marked, and how many requests these are is told', async (place) => {
+  const used = { prompt_tokens: 1_200, completion_tokens: 34 }
+  append(place, FIRST, [
+    { seq: 1, team: 'a', ...used, usage_source: 'estimated' },
+    { seq: 2, team: 'a', ...used, usage_source: 'upstream' },
+    { seq: 3, team: 'b', ...used, usage_source: 'upstream' },
+    { seq: 4, team: 'c', usage_source: 'none' },
+  ])
+  const { out, err } = await run(place, ['usage'])
+  assert.is(err, '')
+  assert.equal(out.split('\n').slice(2), [
+    'a          2      0  ~2.4k      -    ~68       -     -     -     -',
+    'b          1      0   1.2k      -     34       -     -     -     -',
+    'c          1      0      -      -      -       -     -     -     -',
+    'total      4      0  ~3.6k      -   ~102       -     -     -     -',
+    '',
+    '~ 1 of 4 requests have estimated tokens',
+    '',
+  ])
+  const { groups, total } = JSON.parse((await run(place, ['usage', '--json'])).out)
+  assert.is(total.estimated, 1)
+  assert.equal(
+    groups.map((group: Record<string, unknown>) => group.estimated),
+    [1, 0, 0],
+  )
+  const csv = (await run(place, ['usage', '--csv'])).out.split('\r\n')
+  assert.equal(
+    csv.slice(0, 4).map((row) => row.split(',').at(-1)),
+    ['estimated', '1', '0', '0'],
+  )
+})
+
+test('a model that is called like a formula is none in a spreadsheet', async (place) => {
+  const names = ['=1+2', '+1', '-1', '@SUM(A1)', '\t=1', '\uff1d1', '=a"b', 'a;=1', 'gpt-4=x']
+  append(
+    place,
+    FIRST,
+    names.map((model, i) => ({ seq: i + 1, model })),
+  )
+  const { out } = await run(place, ['usage', '--by', 'model', '--csv'])
+  const cells = out
+    .split('\r\n')
+    .slice(1, -1)
+    .map((row) => row.replace(/,1,0,,,,,0,,,,0$/, ''))
+  assert.equal(
+    cells.sort(),
+    ["'=1+2", "'+1", "'-1", "'@SUM(A1)", '"\'\t=1"', "'\uff1d1", '"\'=a""b"', '"a;=1"', 'gpt-4=x'].sort(),
   )
 })
 
@@ -118,6 +168,8 @@ test('options that cannot be are told in one line, with exit code 2', async (pla
     [['--since', 'soon'], /^thinwire usage: --since takes a day .*\n$/],
     [['--until', '2026-02-30'], /^thinwire usage: --until takes a day .*\n$/],
     [['--since', '2026-01-02', '--until', '2026-01-01'], /^thinwire usage: --since is not before --until\n$/],
+    [['tail', '-n', '-1'], /^thinwire usage: .*\n$/],
+    [['tail', '--lines', '100001'], /^thinwire usage: --lines takes a number from 0 to 100000\n$/],
     [['--json', '--csv'], /^thinwire usage: --json and --csv: one of them\n$/],
     [['--colour'], /^thinwire usage: Unknown option '--colour'.*\n$/],
     [['report', 'twice'], /^thinwire usage: Unexpected argument 'twice'.*\n$/],

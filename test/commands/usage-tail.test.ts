@@ -1,4 +1,4 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -38,7 +38,6 @@ async function stopped(tail: Thinwire): Promise<void> {
 }
 
 test('records are printed as they are written, without colours where there is no terminal', async (place) => {
-  appendText(place, DAY, recordOf({ seq: 1, model: 'before' }))
   const tail = await tailing(place)
   const used = { prompt_tokens: 1_234, completion_tokens: 56, ttft_ms: 250, total_ms: 1_800 }
   appendText(place, DAY, recordOf({ seq: 2, team: 'a', user: 'alice', model: 'gpt', ...used }))
@@ -49,6 +48,59 @@ test('records are printed as they are written, without colours where there is no
     '09:00:00 a/alice          gpt              200             1.2k/56 250ms  1.8s',
     '09:00:00 -                -                upstream_failed         -/-     -     -',
   ])
+})
+
+/** The models of what a tail that does not follow prints. */
+async function last(place: Place, ...args: string[]): Promise<unknown[]> {
+  const { code, out, err } = await run(place, ['usage', 'tail', '--no-follow', '--json', ...args])
+  assert.is(err, '')
+  assert.is(code, 0)
+  return out
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line).model)
+}
+
+test('the last ten records come first, from the oldest of them, and then those that are written', async (place) => {
+  const before = Array.from({ length: 12 }, (_, i) => recordOf({ seq: i + 1, model: `m${i + 1}` }))
+  appendText(place, DAY, before.join(''))
+  const tail = new Thinwire(place, ['usage', 'tail', '--json'])
+  const models = (): string[] => shown(tail).map((line) => JSON.parse(line).model)
+  await until(() => models().length === 10, 'ten records')
+  appendText(place, DAY, recordOf({ seq: 13, model: 'm13' }))
+  await until(() => models().length === 11, 'the next')
+  await stopped(tail)
+  assert.equal(
+    models(),
+    Array.from({ length: 11 }, (_, i) => `m${i + 3}`),
+  )
+})
+
+test('the last records are taken from as many files as it needs, and each of them once', async (place) => {
+  const record = (seq: number): string => recordOf({ seq, model: `m${seq}` })
+  appendText(place, DAY, record(1) + record(2))
+  appendText(place, 'usage-2026-01-01.2.jsonl', record(3))
+  appendText(place, 'usage-2026-01-02.jsonl', `${record(3)}\n{"v":1,"seq":4,"wri\n${record(4)}{"v":1,"se`)
+  assert.equal(await last(place, '--lines', '3'), ['m2', 'm3', 'm4'])
+  assert.equal(await last(place, '-n', '1'), ['m4'])
+  assert.equal(await last(place, '-n', '0'), [])
+  assert.equal(await last(place), ['m1', 'm2', 'm3', 'm4'])
+})
+
+test('the last records that were asked for may be far back', async (place) => {
+  const records = Array.from({ length: 3_000 }, (_, i) =>
+    recordOf({ seq: i + 1, model: `m${i + 1}`, team: i < 2_990 ? 'a' : 'b', user_agent: 'x'.repeat(100) }),
+  )
+  appendText(place, DAY, records.join(''))
+  assert.equal(await last(place, '-n', '2', '--team', 'a'), ['m2989', 'm2990'])
+  assert.equal(await last(place, '--team', 'nobody'), [])
+})
+
+test('a tail that does not follow tells where there is no ledger, with exit code 2', async (place) => {
+  mkdirSync(join(place.folder, 'data'))
+  const { code, err } = await run(place, ['usage', 'tail', '--no-follow'])
+  assert.is(code, 2)
+  assert.match(err, /^thinwire usage: there is no usage-YYYY-MM-DD\.jsonl in .*\n$/)
 })
 
 test('it goes on in numbered files, in the next day, and in two at once', async (place) => {
@@ -99,7 +151,7 @@ test('torn lines are passed over, and a record that comes in pieces or twice is 
 test('a line that is being written when it starts is printed whole', async (place) => {
   const record = recordOf({ seq: 1, model: 'm1' })
   appendText(place, 'usage-2026-01-02.jsonl', recordOf({ seq: 7 }) + record.slice(0, 30))
-  const tail = await tailing(place)
+  const tail = await tailing(place, '-n', '0')
   appendText(place, 'usage-2026-01-02.jsonl', record.slice(30))
   await until(() => shown(tail).length === 1, 'the record')
   assert.match(shown(tail)[0] ?? '', / m1 /)

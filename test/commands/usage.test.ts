@@ -1,8 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ledgerNames } from '../../src/ledger/files.js'
+import { readLedger } from '../support/ledger.js'
 import { clear, open, type Place, run, started, type Thinwire } from '../support/thinwire.js'
 import { until, wait } from '../support/until.js'
 
@@ -24,11 +24,7 @@ async function ask(thinwire: Thinwire, key: string): Promise<void> {
 
 /** All the records in the ledger of a test. */
 function records(place: Place): Record<string, unknown>[] {
-  const folder = join(place.folder, 'data')
-  return ledgerNames(readdirSync(folder))
-    .flatMap(({ name }) => readFileSync(join(folder, name), 'utf8').split('\n'))
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  return readLedger(join(place.folder, 'data'))
 }
 
 /** A ledger with these records, by writer and number. */

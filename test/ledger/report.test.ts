@@ -80,11 +80,12 @@ test('what is not known of any request is null, and what is known is summed up',
     ttft_ms_p50: null,
     ttft_ms_p99: null,
     overhead_us_p99: null,
+    estimated: 0,
   })
   const known = report('team', [
     { prompt_tokens: 10, cached_tokens: 0, cost_usd: 0.1, ttft_ms: 5, overhead_us: 90 },
     { prompt_tokens: 1, completion_tokens: 7, cost_usd: 0.2 },
-    { completion_tokens: 3, cost_usd: null },
+    { completion_tokens: 3, cost_usd: null, usage_source: 'estimated' },
     { cost_usd: null },
   ]).total
   assert.equal(known, {
@@ -98,6 +99,7 @@ test('what is not known of any request is null, and what is known is summed up',
     ttft_ms_p50: 5,
     ttft_ms_p99: 5,
     overhead_us_p99: 90,
+    estimated: 1,
   })
 })
 

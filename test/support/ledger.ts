@@ -1,5 +1,8 @@
-import { appendFileSync, mkdirSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { ledgerNames } from '../../src/ledger/files.js'
+import { recordSchema } from '../../src/ledger/schema.js'
 import type { Place } from './thinwire.js'
 
 /** Appends to a file of a test's ledger. */
@@ -12,4 +15,24 @@ export function appendText(place: Place, name: string, text: string): void {
 export function recordOf(fields: Readonly<Record<string, unknown>>): string {
   const record = { v: 1, writer: 'w-1', ts: '2026-01-01T09:00:00.000Z', status: 200, end: 'done', ...fields }
   return `${JSON.stringify(record)}\n`
+}
+
+/** All fields of a record, in their order. */
+export const FIELDS = Object.keys(recordSchema.shape)
+
+/** What a relay has written to its ledger so far: each record has to be as the schema says. */
+export function readLedger(folder: string): Record<string, unknown>[] {
+  if (!existsSync(folder)) return []
+  const lines = ledgerNames(readdirSync(folder)).flatMap(({ name }) =>
+    readFileSync(join(folder, name), 'utf8').split('\n'),
+  )
+  return lines.filter((line) => line !== '').map(parseRecord)
+}
+
+function parseRecord(line: string): Record<string, unknown> {
+  const record = JSON.parse(line) as Record<string, unknown>
+  const { error } = recordSchema.safeParse(record)
+  assert.is(error, undefined, `${error?.message} in ${line}`)
+  assert.equal(Object.keys(record), FIELDS)
+  return record
 }

@@ -1,17 +1,17 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
 import { issueKey, Keyring } from '../../src/access/keyring.js'
 import { type Config, loadConfig } from '../../src/config/config.js'
 import { Gateway } from '../../src/gateway.js'
-import { ledgerNames } from '../../src/ledger/files.js'
 import { Ledger } from '../../src/ledger/ledger.js'
 import { Prices } from '../../src/ledger/prices.js'
 import { Log } from '../../src/ops/log.js'
 import { Router } from '../../src/routing/router.js'
 import { Server } from '../../src/server.js'
 import { RawClient } from './client.js'
+import { readLedger } from './ledger.js'
 import { until } from './until.js'
 
 export type LogLine = Readonly<Record<string, unknown>>
@@ -86,13 +86,7 @@ export async function startRelay(
     },
     async records(count) {
       await until(() => ledger.state.written >= count, `${count} records`)
-      const text = ledgerNames(readdirSync(config.ledger.folder))
-        .map(({ name }) => readFileSync(join(config.ledger.folder, name), 'utf8'))
-        .join('')
-      return text
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as LogLine)
+      return readLedger(config.ledger.folder)
     },
     client: () => RawClient.connect(port),
     async close() {
@@ -100,7 +94,12 @@ export async function startRelay(
       keyring?.close()
       await ledger.close()
       await Promise.all(router.upstreams.map((upstream) => upstream.destroy()))
-      rmSync(folder, { recursive: true, force: true })
+      try {
+        // Whatever a test is about, its records are as they should be.
+        readLedger(config.ledger.folder)
+      } finally {
+        rmSync(folder, { recursive: true, force: true })
+      }
     },
   }
 }

@@ -117,8 +117,11 @@ export async function withRelay(
     await act(scene)
   } finally {
     for (const client of scene?.clients ?? []) client.destroy()
-    await relay?.close()
-    await upstream.close()
+    try {
+      await relay?.close()
+    } finally {
+      await upstream.close()
+    }
   }
 }
 

@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { recordJsonSchema, recordSchema } from '../../src/ledger/schema.js'
+
+interface Field {
+  readonly description?: string
+  readonly anyOf?: readonly { readonly type: string }[]
+}
+
+const schema = recordJsonSchema() as {
+  readonly properties: Readonly<Record<string, Field>>
+  readonly required: readonly string[]
+  readonly additionalProperties: unknown
+}
+
+/** A record of which as little as can be is known. */
+const RECORD: Readonly<Record<string, unknown>> = {
+  ...Object.fromEntries(Object.keys(recordSchema.shape).map((field) => [field, null])),
+  v: 1,
+  id: 'tw-1',
+  seq: 1,
+  writer: 'w-1',
+  ts: '2026-01-01T09:00:00.000Z',
+  route: '/v1/models',
+  dialect: 'openai',
+  attempts: 0,
+  end: 'refused',
+  usage_source: 'none',
+  bytes_in: 0,
+  bytes_out: 0,
+}
+
+/** Whether a record with these fields is one. */
+function conforms(fields: Readonly<Record<string, unknown>>): boolean {
+  return recordSchema.safeParse({ ...RECORD, ...fields }).success
+}
+
+test('the build writes the schema, with every field and what it means', () => {
+  const built = JSON.parse(readFileSync(new URL('../../usage.schema.json', import.meta.url), 'utf8'))
+  assert.equal(built, schema)
+  const fields = Object.keys(recordSchema.shape)
+  assert.equal(Object.keys(schema.properties), fields)
+  assert.equal(schema.required, fields)
+  assert.is(schema.additionalProperties, false)
+  for (const [name, { description }] of Object.entries(schema.properties)) assert.ok(description, name)
+})
+
+test('what has a unit in its name has it in its description, too', () => {
+  for (const [name, { description = '' }] of Object.entries(schema.properties)) {
+    if (name.endsWith('_ms')) assert.match(description, /milliseconds/)
+    if (name.endsWith('_us')) assert.match(description, /microseconds/)
+    if (name.endsWith('_usd')) assert.match(description, /US dollars/)
+  }
+})
+
+test('what is not known is null, and what there has to be is not', () => {
+  assert.ok(conforms({}))
+  for (const field of ['id', 'seq', 'writer', 'ts', 'route', 'dialect', 'attempts', 'end', 'usage_source']) {
+    assert.not(conforms({ [field]: null }), field)
+    assert.not(conforms({ [field]: undefined }), field)
+  }
+  for (const field of ['key', 'model', 'status', 'prompt_tokens', 'ttft_ms', 'cache']) {
+    assert.not(conforms({ [field]: undefined }), field)
+  }
+})
+
+test('lists are closed, and there is no field but those', () => {
+  for (const cache of ['hit', 'miss', 'joined', 'prefix', 'off']) assert.ok(conforms({ cache }))
+  for (const usage_source of ['upstream', 'estimated', 'none']) assert.ok(conforms({ usage_source }))
+  assert.not(conforms({ cache: 'warm' }))
+  assert.not(conforms({ usage_source: 'guessed' }))
+  assert.not(conforms({ end: 'over' }))
+  assert.not(conforms({ prompt: 'hi' }))
+  assert.not(conforms({ prompt_tokens: 1.5 }))
+  assert.not(conforms({ total_ms: -1 }))
+  assert.not(conforms({ ts: '2026-01-01T09:00:00Z' }))
+})
+
+test.run()
