@@ -6,13 +6,17 @@ import { headerValue } from './http/headers.js'
 import { type Dialect, dialectOf } from './http/target.js'
 import type { RequestBody } from './relay/body.js'
 import type { Tap } from './sse/scanner.js'
+import type { Account } from './tokens/account.js'
 import type { PromptSample } from './tokens/prompt.js'
 
 /**
  * Where a request is on its way. A key is asked for before the body is read, so that a flood of bad keys costs
  * no memory.
  */
-export type Phase = 'admit' | 'read' | 'route' | 'attempt' | 'relay'
+export type Phase = 'admit' | 'read' | 'route' | 'cache' | 'attempt' | 'relay'
+
+/** What the relay's own cache had of an answer: of those that share one, the one that pays for it is a miss. */
+export type CacheOutcome = 'hit' | 'miss' | 'joined' | 'off'
 
 /** How an exchange ended; a closed list. */
 export type End =
@@ -89,6 +93,10 @@ export class Exchange {
   body: RequestBody | null
   /** What is kept of a prompt that has been sent to an upstream, when the rest of it is let go. */
   prompt: PromptSample | null
+  /** Null if it is not one of those whose answers are kept. */
+  cache: CacheOutcome | null
+  /** What it is answered from; null if that is an upstream of its own. */
+  memory: { readonly account: Account | null } | null
   /** The client sends its body only once it is told to (`Expect: 100-continue`), and has not been. */
   awaitsContinue: boolean
   /** Its body was begun to be read; 0 if it has none. */
@@ -138,6 +146,8 @@ export class Exchange {
     this.heldBytes = 0
     this.body = null
     this.prompt = null
+    this.cache = null
+    this.memory = null
     this.awaitsContinue = false
     this.readAt = 0
     this.readMs = -1

@@ -4,6 +4,7 @@ import { Admission } from './access/admission.js'
 import { presented, subprotocolKeys, withoutSubprotocolKeys } from './access/credential.js'
 import type { Keyring } from './access/keyring.js'
 import { Books } from './books.js'
+import { AnswerCache } from './cache/cache.js'
 import type { Config } from './config/config.js'
 import { Exchange } from './exchange.js'
 import { answerPreflight } from './http/cors.js'
@@ -30,6 +31,7 @@ import { Tunnel } from './relay/tunnel.js'
 import { describeModels } from './routing/models.js'
 import { outgoing } from './routing/outgoing.js'
 import type { Router } from './routing/router.js'
+import type { Upstream } from './routing/upstream.js'
 
 export interface GatewayParts {
   readonly config: Config
@@ -58,6 +60,8 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
   private readonly log: Log
   private readonly ledger: GatewayParts['ledger']
   private readonly books: Books
+  /** Null if nothing is to be kept. */
+  private readonly cache: AnswerCache | null
   private readonly budget: ByteBudget
   private readonly bodyLimits: BodyLimits
 
@@ -67,6 +71,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
     this.log = parts.log
     this.ledger = parts.ledger
     this.books = new Books(parts.log, parts.ledger, parts.config.log.slowMs)
+    this.cache = parts.config.cache.enabled ? new AnswerCache(parts.config, this) : null
     this.live = new LiveExchanges()
     this.bounds = new BoundCounters()
     this.admission = new Admission(parts.config, parts.keyring, this.bounds)
@@ -321,10 +326,16 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
       return
     }
     const { upstream } = choice
-    if (body?.whole === false && upstream.asksUsage(x.method, x.path)) {
-      // What it says of a stream may stand at its end.
+    if (body?.whole === false && this.hasToBeWhole(x, body, upstream)) {
       x.phase = 'read'
       return
+    }
+    let key: string | null = null
+    if (this.cache !== null && body !== null) {
+      x.phase = 'cache'
+      const known = this.cache.answer(x, { upstream: upstream.name, model: choice.model }, body)
+      if (known === 'answered') return
+      key = known?.key ?? null
     }
     x.upstream = upstream.name
     const { method, path } = x
@@ -338,6 +349,13 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
 
     x.phase = 'attempt'
     x.attemptAt = performance.now()
+    const request = { method, path: upstream.basePath + path + x.query, headers }
+    if (key !== null && this.cache !== null && body !== null) {
+      const pieces = edits.length === 0 ? body.pieces : splice(body.pieces, edits)
+      const sent = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
+      upstream.dispatch({ ...request, body: sent }, this.cache.start(x, key, usageUnasked, body))
+      return
+    }
     const relay = new Relay(x, this, {
       timeouts: this.config.timeouts,
       crossOrigin: headerValue(rawHeaders, 'origin') !== undefined,
@@ -351,7 +369,12 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
         headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
       sent = body.send(pieces, relay)
     }
-    upstream.dispatch({ method, path: upstream.basePath + path + x.query, headers, body: sent }, relay)
+    upstream.dispatch({ ...request, body: sent }, relay)
+  }
+
+  /** Whether what is asked for may turn on the end of a body. */
+  private hasToBeWhole(x: Exchange, body: RequestBody, upstream: Upstream): boolean {
+    return upstream.asksUsage(x.method, x.path) || this.cache?.mayHold(x, body.length) === true
   }
 
   onAttemptFailed(x: Exchange, code: ErrorCode, cause: string): void {

@@ -3,7 +3,7 @@ import type { Exchange } from './exchange.js'
 import { headerValue } from './http/headers.js'
 import { overheadMs } from './http/timing.js'
 import type { Tap } from './sse/scanner.js'
-import { type Account, settleAccount } from './tokens/account.js'
+import { type Account, FROM_CACHE, settleAccount } from './tokens/account.js'
 import type { PromptSample } from './tokens/prompt.js'
 
 const TRACE = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/
@@ -47,6 +47,8 @@ export class Settled {
   readonly bytesOut: number
   readonly pieces: number
   readonly prompt: PromptSample | null
+  readonly cache: Exchange['cache']
+  private readonly memory: Exchange['memory']
   private readonly rawHeaders: readonly string[]
   private readonly tap: Tap | null
   /** `performance.now()`, as the tap's times are. */
@@ -58,9 +60,9 @@ export class Settled {
     this.receivedAt = x.receivedAt
     this.settledAt = Date.now()
     this.totalMs = now - x.startedAt
-    this.upstreamMs = x.answeredAt === 0 ? -1 : x.answeredAt - x.attemptAt
+    this.upstreamMs = x.answeredAt === 0 || x.attemptAt === 0 ? -1 : x.answeredAt - x.attemptAt
     this.readMs = x.readMs
-    this.overheadMs = overheadMs(x)
+    this.overheadMs = x.cache === 'hit' ? x.answeredAt - x.startedAt - Math.max(0, x.readMs) : overheadMs(x)
     this.attempts = x.attemptAt === 0 ? 0 : 1
     this.gapMs = x.pieces > 1 ? x.longestGap : -1
     this.id = x.id
@@ -81,6 +83,8 @@ export class Settled {
     this.bytesOut = x.bytesOut
     this.pieces = x.pieces
     this.prompt = x.prompt
+    this.cache = x.cache
+    this.memory = x.memory
     this.rawHeaders = x.req.rawHeaders
     this.tap = x.tap
     this.startedAt = x.startedAt
@@ -103,13 +107,20 @@ export class Settled {
 
   /** When its answer has been read. */
   get account(): Account {
-    this.settledAccount ??= settleAccount(this)
+    const shared = this.cache === 'hit' || this.cache === 'joined'
+    this.settledAccount ??= shared ? FROM_CACHE : settleAccount(this)
     return this.settledAccount
+  }
+
+  /** What was not asked for again; null if it was, or is not known. */
+  get saved(): Account | null {
+    return this.cache === 'hit' || this.cache === 'joined' ? (this.memory?.account ?? null) : null
   }
 
   /** Milliseconds from the head of the request to the first token; -1 if none came. */
   get firstTokenMs(): number {
     const at = this.seen?.firstTokenAt ?? 0
-    return at === 0 ? -1 : at - this.startedAt
+    // Who joined late had it at once.
+    return at === 0 ? -1 : Math.max(0, at - this.startedAt)
   }
 }

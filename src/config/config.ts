@@ -46,6 +46,7 @@ export interface Config {
   readonly limits: Limits
   readonly timeouts: Timeouts
   readonly ledger: Readonly<ConfigFile['ledger']>
+  readonly cache: Readonly<ConfigFile['cache']>
   readonly log: Readonly<ConfigFile['log']>
 }
 
@@ -132,6 +133,7 @@ export function loadConfig(source: ConfigSource): Config {
     upstreams,
     routes: parsed.routes?.map(toRoute) ?? defaultRoutes(names),
     aliases: Object.entries(parsed.models).map(([name, alias]) => ({ name, ...alias })),
+    cache: parsed.cache,
     limits: parsed.limits,
     timeouts: parsed.timeouts,
     ledger: {

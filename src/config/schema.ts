@@ -116,6 +116,43 @@ const alias = z.strictObject({
   model: z.string().min(1).describe('The name that the upstream knows the model by.'),
 })
 
+const cacheRule = z.strictObject({
+  path: glob.optional().describe('Path after /v1, * for anything. None: any path.'),
+  model: glob.optional().describe('Model as the client names it, * for anything. None: any model.'),
+  team: glob.optional().describe('Team of the key. None: any.'),
+  maxTokens: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Only requests that ask for no more (max_tokens, max_completion_tokens). None: any.'),
+  promptBytes: size(1, 64 * MIB)
+    .default(64 * 1024)
+    .describe('Only requests that are no larger.'),
+  tools: z.boolean().default(false).describe('Requests with tools, too.'),
+})
+
+const cache = z.strictObject({
+  enabled: z.boolean().default(true).describe('Answer repeated autocomplete requests from memory.'),
+  bytes: size(64 * 1024, 64 * 1024 * MIB)
+    .default(64 * MIB)
+    .describe('Answers kept, all together; those that were asked for longest ago go first.'),
+  entryBytes: size(1024, 64 * MIB)
+    .default(256 * 1024)
+    .describe('A longer answer is not kept, and nobody joins it any more.'),
+  ttlMs: duration().default(5_000).describe('An answer is kept for so long.'),
+  scope: z
+    .enum(['key', 'team', 'all'])
+    .default('key')
+    .describe('Who may get an answer that was made for another: the same key, its team, all.'),
+  rules: z
+    .array(cacheRule)
+    .default([
+      { path: ['/completions', '/fim/completions'], promptBytes: 64 * 1024, tools: false },
+      { path: '/chat/completions', maxTokens: 256, promptBytes: 64 * 1024, tools: false },
+    ])
+    .describe('What counts as autocomplete: a request that one of these matches.'),
+})
+
 const ledger = z.strictObject({
   folder: z
     .string()
@@ -193,6 +230,7 @@ export const configSchema = z.strictObject({
     .describe('Names of your own for models; listed by GET /v1/models in place of the upstream list.'),
   limits: limits.prefault({}),
   timeouts: timeouts.prefault({}),
+  cache: cache.prefault({}),
   ledger: ledger.prefault({}),
   log: z
     .strictObject({

@@ -14,6 +14,10 @@ export interface Peek {
   stream: boolean | null
   /** Where its value ends; -1 if there is none. */
   streamEnd: number
+  /** `max_completion_tokens`, or else `max_tokens`; null if there is neither, or it is no whole number. */
+  maxTokens: number | null
+  /** There are `tools` or `functions`, even if none is in them. */
+  tools: boolean
   /** The value of `stream_options` and where it stands; null if there is none. Of one that is absurdly long, no text. */
   streamOptions: { readonly start: number; readonly end: number; readonly text: string } | null
 }
@@ -63,6 +67,8 @@ export class Peeker {
   private start: number
   private carried: Buffer
   private key: Key | null
+  /** `max_completion_tokens` was there. */
+  private newerMax: boolean
 
   constructor() {
     this.found = {
@@ -71,6 +77,8 @@ export class Peeker {
       modelEnd: -1,
       stream: null,
       streamEnd: -1,
+      maxTokens: null,
+      tools: false,
       streamOptions: null,
     }
     this.state = BEFORE_OBJECT
@@ -80,6 +88,7 @@ export class Peeker {
     this.start = 0
     this.carried = NOTHING
     this.key = null
+    this.newerMax = false
   }
 
   push(piece: Buffer): void {
@@ -170,6 +179,17 @@ export class Peeker {
     if (this.key === 'stream') {
       this.found.stream = literalOf(token)
       this.found.streamEnd = this.base + end
+      return
+    }
+    if (this.key === 'tools') {
+      this.found.tools = token.toString('latin1') !== 'null'
+      return
+    }
+    if (this.key === 'max_tokens' || this.key === 'max_completion_tokens') {
+      const most = Number(token.toString('latin1'))
+      if (this.key === 'max_tokens' && this.newerMax) return
+      this.newerMax = this.key === 'max_completion_tokens'
+      this.found.maxTokens = token[0] !== QUOTE && Number.isSafeInteger(most) ? most : null
       return
     }
     if (this.key === 'stream_options') {
@@ -281,19 +301,36 @@ function literalEnd(body: Buffer, from: number): number {
   return -1
 }
 
-type Key = 'model' | 'stream' | 'stream_options'
+type Key = 'model' | 'stream' | 'stream_options' | 'max_tokens' | 'max_completion_tokens' | 'tools'
 
-/** The key if it is one of these, quotes included, else null; other keys are not decoded. */
+const KEYS: ReadonlyMap<string, Key> = new Map([
+  ['model', 'model'],
+  ['stream', 'stream'],
+  ['stream_options', 'stream_options'],
+  ['max_tokens', 'max_tokens'],
+  ['max_completion_tokens', 'max_completion_tokens'],
+  ['tools', 'tools'],
+  ['functions', 'tools'],
+])
+
+/** By the length of a key: whether one of these is as long. */
+const LENGTHS: readonly boolean[] = Array.from({ length: 22 }, (_, length) =>
+  [...KEYS.keys()].some((key) => key.length === length),
+)
+
+/** The first letters of those. */
+const INITIALS = new Set([...KEYS.keys()].map((key) => key.charCodeAt(0)))
+
+/** The key if it is one of these, quotes included, else null; hardly any other is decoded. */
 function keyOf(token: Buffer): Key | null {
   const length = token.length - 2
-  if (length === 5 && token[1] === 0x6d) return token.toString('latin1', 1, 6) === 'model' ? 'model' : null
-  if (length === 6 && token[1] === 0x73) return token.toString('latin1', 1, 7) === 'stream' ? 'stream' : null
-  if (length === 14 && token[1] === 0x73 && token.toString('latin1', 1, 15) === 'stream_options')
-    return 'stream_options'
-  // None of them can be written in more than 84 bytes, each letter as \u00XX.
-  if (length < 7 || length > 84 || !token.includes(BACKSLASH)) return null
-  const key = decode(token)
-  return key === 'model' || key === 'stream' || key === 'stream_options' ? key : null
+  if (LENGTHS[length] === true && INITIALS.has(token[1] as number)) {
+    const key = KEYS.get(token.toString('latin1', 1, length + 1))
+    if (key !== undefined) return key
+  }
+  // None of them can be written in more than six bytes for each letter, as \u00XX.
+  if (length < 6 || length > 126 || !token.includes(BACKSLASH)) return null
+  return KEYS.get(decode(token) ?? '') ?? null
 }
 
 /** The text of a JSON string, quotes included; null if it is not one. */

@@ -19,16 +19,20 @@ export function recordLine(s: Settled, writer: string, seq: number, prices: Pric
   const { seen } = s
   const { usage, source } = s.account
   const price = usage === null ? null : (prices?.find(seen?.model ?? null, s.model) ?? null)
-  const cost = usage === null || price === null ? null : costOf(price, usage)
+  const cost = source === 'cache' ? 0 : usage === null || price === null ? null : costOf(price, usage)
+  const saved = s.saved?.usage ?? null
+  const savedCost = saved === null || price === null ? null : costOf(price, saved)
   return (
     `{"v":${VERSION},"id":"${s.id}","seq":${seq},"writer":"${writer}","ts":"${timeText(s.receivedAt)}",` +
     `${keyText(s.key)},"route":"${shownPath(s)}","dialect":"${s.dialect}","model":${quoted(s.model)},` +
     `"upstream_model":${quoted(seen?.model ?? null)},"upstream":${quoted(s.upstream)},"attempts":${s.attempts},` +
-    `"stream":${s.stream},"status":${s.status === 0 ? null : s.status},"end":"${s.end}","cache":null,` +
+    `"stream":${s.stream},"status":${s.status === 0 ? null : s.status},"end":"${s.end}","cache":${json(s.cache)},` +
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
     `"cache_write_tokens":${usage?.cacheWritten ?? null},"completion_tokens":${usage?.completion ?? null},` +
     `"reasoning_tokens":${usage?.reasoning ?? null},"usage_source":"${source}",` +
     `"cost_usd":${cost === null ? null : dollars(cost)},"price_source":${cost === null ? null : quoted(price?.source ?? null)},` +
+    `"saved_tokens":${saved === null ? null : (saved.prompt ?? 0) + (saved.completion ?? 0)},` +
+    `"saved_usd":${savedCost === null ? null : dollars(savedCost)},` +
     `"bytes_in":${s.bytesIn},"bytes_out":${s.bytesOut},` +
     `"events":${seen?.events ?? null},"unread_events":${seen?.odd ?? null},"tool_calls":${seen?.toolCalls ?? null},` +
     `"finish_reason":${quoted(seen?.finishReason ?? null)},"stream_error":${quoted(seen?.error ?? null)},` +

@@ -62,7 +62,7 @@ export const recordSchema = z.strictObject({
       .join(' ')}`,
   ),
   cache: z
-    .enum(['hit', 'miss', 'joined', 'prefix', 'off'])
+    .enum(['hit', 'miss', 'joined', 'off'])
     .nullable()
     .describe("What the relay's own cache had of the answer."),
   prompt_tokens: tokens().describe('Tokens of the prompt, cached ones included.'),
@@ -71,10 +71,14 @@ export const recordSchema = z.strictObject({
   completion_tokens: tokens().describe('Tokens of the answer, reasoning included.'),
   reasoning_tokens: tokens().describe('Of the answer, tokens of reasoning.'),
   usage_source: z
-    .enum(['upstream', 'estimated', 'none'])
-    .describe('Who counted the tokens. upstream: its own count. estimated: the relay. none: nobody.'),
+    .enum(['upstream', 'estimated', 'cache', 'none'])
+    .describe(
+      'Who counted the tokens. upstream: its own count. estimated: the relay. cache: no upstream was asked. none: nobody.',
+    ),
   cost_usd: z.number().min(0).nullable().describe('What the tokens cost, in US dollars.'),
   price_source: name().describe('File that the prices are from, or built-in and the day of its figures.'),
+  saved_tokens: tokens().describe('Tokens that no upstream was asked for, as the cache had the answer.'),
+  saved_usd: z.number().min(0).nullable().describe('What these would have cost, in US dollars.'),
   bytes_in: count().describe("Bytes of the request's body."),
   bytes_out: count().describe("Bytes of the answer's body."),
   events: count().nullable().describe('Events of a stream; 1 for a JSON answer.'),

@@ -116,6 +116,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
       this.unasked = new UnaskedUsage()
       removeHeader(headers, 'content-length')
     }
+    if (x.cache !== null) headers.push('x-thinwire-cache', x.cache)
     if (this.owner.draining) headers.push('connection', 'close')
     // Throws on what cannot be sent on; undici then calls onError, and nothing has gone to the client.
     this.res.writeHead(status, reasonPhrase(reason, 'utf8'), headers)

@@ -48,7 +48,7 @@ export class DecodingTap implements Tap {
   private readonly decoder: Transform
   private given: boolean
   private over: boolean
-  private waiting: (() => void) | null
+  private readonly waiting: (() => void)[]
 
   /** @param tap looks at what comes out of `decoder` */
   constructor(tap: Tap, decoder: Transform) {
@@ -56,7 +56,7 @@ export class DecodingTap implements Tap {
     this.decoder = decoder
     this.given = false
     this.over = false
-    this.waiting = null
+    this.waiting = []
     decoder.on('data', (piece: Buffer) => tap.push(piece))
     // One that is not what its header says ends there; what came before it counts.
     decoder.once('error', () => this.finish())
@@ -94,15 +94,13 @@ export class DecodingTap implements Tap {
 
   whenRead(call: () => void): void {
     if (this.over) call()
-    else this.waiting = call
+    else this.waiting.push(call)
   }
 
   private finish(): void {
     if (this.over) return
     this.over = true
     this.tap.end()
-    const { waiting } = this
-    this.waiting = null
-    waiting?.()
+    for (const call of this.waiting.splice(0)) call()
   }
 }

@@ -27,7 +27,7 @@ export interface Tap {
   end(): void
   /** After the end: whether all that came has been looked at. */
   readonly isRead: boolean
-  /** After the end: calls back once it has. At most once for each tap. */
+  /** After the end: calls back once it has. */
   whenRead(call: () => void): void
 }
 

@@ -5,7 +5,14 @@ import type { PromptSample } from './prompt.js'
 /** Tokens of a request, and by whose word. */
 export interface Account {
   readonly usage: Usage | null
-  readonly source: 'upstream' | 'estimated' | 'none'
+  /** `cache`: they were counted in another record, or earlier. */
+  readonly source: 'upstream' | 'estimated' | 'cache' | 'none'
+}
+
+/** Of an answer that no upstream was asked for. */
+export const FROM_CACHE: Account = {
+  usage: { prompt: 0, cached: null, cacheWritten: null, completion: 0, reasoning: null },
+  source: 'cache',
 }
 
 /** What is known of a request when it is over. */

@@ -301,7 +301,7 @@ interface Node {
 
 /** The settings of the schema as the README's table names them. */
 function settingsOf(node: Node, path: string): string[] {
-  if (path === 'routes') return ['routes[]']
+  if (path === 'routes' || path === 'cache.rules') return [`${path}[]`]
   if (path === 'models') return ['models.ALIAS']
   const names = Object.entries(node.properties ?? {}).flatMap(([name, inner]) =>
     settingsOf(inner, path === '' ? name : `${path}.${name}`),

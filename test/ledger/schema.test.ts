@@ -66,8 +66,8 @@ test('what is not known is null, and what there has to be is not', () => {
 })
 
 test('lists are closed, and there is no field but those', () => {
-  for (const cache of ['hit', 'miss', 'joined', 'prefix', 'off']) assert.ok(conforms({ cache }))
-  for (const usage_source of ['upstream', 'estimated', 'none']) assert.ok(conforms({ usage_source }))
+  for (const cache of ['hit', 'miss', 'joined', 'off']) assert.ok(conforms({ cache }))
+  for (const usage_source of ['upstream', 'estimated', 'cache', 'none']) assert.ok(conforms({ usage_source }))
   assert.not(conforms({ cache: 'warm' }))
   assert.not(conforms({ usage_source: 'guessed' }))
   assert.not(conforms({ end: 'over' }))

@@ -22,7 +22,10 @@ test('a thousand requests cancelled at random moments leave no socket, no timer 
     await request.chunk('data: [DONE]\n\n')
     return request.lastChunk()
   })
-  const relay = await startRelay(upstream.url, { timeouts: { upstreamKeepAliveMs: 200 } })
+  const relay = await startRelay(upstream.url, {
+    timeouts: { upstreamKeepAliveMs: 200 },
+    cache: { enabled: false },
+  })
   const body = JSON.stringify({ model: 'm', stream: true, prompt: 'x'.repeat(2000) })
   const message = `POST /v1/completions HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`
 

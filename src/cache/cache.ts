@@ -1,0 +1,131 @@
+import { LRUCache } from 'lru-cache'
+import type { Config } from '../config/config.js'
+import type { Exchange } from '../exchange.js'
+import { headerValue, noFacts } from '../http/headers.js'
+import type { RequestBody } from '../relay/body.js'
+import { PromptSample } from '../tokens/prompt.js'
+import type { KeptAnswer } from './answer.js'
+import { Flight, type FlightOwner } from './flight.js'
+import { Follower, type FollowerOwner } from './follower.js'
+import { cacheKey } from './key.js'
+import { CachePolicy, type Question } from './policy.js'
+
+/** Where a request would go. */
+export interface Target {
+  readonly upstream: string
+  /** The model's name there, where that is another one. */
+  readonly model: string | null
+}
+
+type Answered = 'answered'
+
+/** Answers of autocomplete requests: kept for seconds, and shared while they come. */
+export class AnswerCache implements FlightOwner {
+  private readonly config: Config
+  private readonly policy: CachePolicy
+  private readonly owner: FollowerOwner
+  private readonly kept: LRUCache<string, KeptAnswer>
+  private readonly flights: Map<string, Flight>
+
+  constructor(config: Config, owner: FollowerOwner) {
+    const { bytes, ttlMs, rules } = config.cache
+    this.config = config
+    this.policy = new CachePolicy(rules)
+    this.owner = owner
+    this.kept = new LRUCache({ maxSize: bytes, ttl: ttlMs, sizeCalculation: sizeOf })
+    this.flights = new Map()
+  }
+
+  /** Bytes that are kept. */
+  get bytes(): number {
+    return this.kept.calculatedSize
+  }
+
+  /** Whether a request may turn out to be one of those whose answers are kept, when its body is whole. */
+  mayHold(x: Exchange, bytes: number): boolean {
+    return wish(x) !== 'off' && (wish(x) === 'on' || this.policy.mayHold(questionOf(x, bytes)))
+  }
+
+  /**
+   * Answers a request from memory, or joins it to one that is running.
+   * @param body whole
+   * @returns `answered`; or the key under which its answer is to be kept (`start`); or null if it is not
+   */
+  answer(x: Exchange, target: Target, body: RequestBody): Answered | { readonly key: string } | null {
+    const wished = wish(x)
+    if (x.method !== 'POST') return null
+    if (wished !== 'on' && !this.policy.holds(questionOf(x, x.bytesIn), body.found)) return null
+    if (wished === 'off') {
+      x.cache = 'off'
+      return null
+    }
+    const { path, query } = x
+    const { rawHeaders } = x.req
+    const key = cacheKey({ scope: this.scopeOf(x), ...target, path, query, rawHeaders, body: body.pieces })
+    const kept = this.kept.get(key)
+    if (kept !== undefined) {
+      x.cache = 'hit'
+      const follower = this.follow(x, kept)
+      follower.begin(kept.head, noFacts())
+      follower.pump()
+      return 'answered'
+    }
+    const running = this.flights.get(key)
+    if (running === undefined) return { key }
+    x.cache = 'joined'
+    x.upstream = target.upstream
+    running.join(this.follow(x, running))
+    return 'answered'
+  }
+
+  /** @returns what is to be dispatched for a request that nobody has asked before */
+  start(x: Exchange, key: string, usageUnasked: boolean, body: RequestBody): Flight {
+    const { timeouts, cache } = this.config
+    const { entryBytes } = cache
+    x.cache = 'miss'
+    const prompt = PromptSample.of(body.pieces)
+    const flight = new Flight(key, this, { timeouts, entryBytes, usageUnasked, prompt })
+    this.flights.set(key, flight)
+    flight.join(this.follow(x, flight))
+    return flight
+  }
+
+  onClosed(flight: Flight): void {
+    if (this.flights.get(flight.key) === flight) this.flights.delete(flight.key)
+  }
+
+  onKept(flight: Flight, answer: KeptAnswer): void {
+    this.kept.set(flight.key, answer)
+  }
+
+  private follow(x: Exchange, source: Flight | KeptAnswer): Follower {
+    return new Follower(x, source, this.owner, {
+      clientStallMs: this.config.timeouts.clientStallMs,
+      crossOrigin: headerValue(x.req.rawHeaders, 'origin') !== undefined,
+    })
+  }
+
+  private scopeOf(x: Exchange): string | null {
+    const { scope } = this.config.cache
+    if (scope === 'all' || this.config.keys.mode === 'off') return ''
+    if (x.key === null) return null
+    return scope === 'team' ? x.key.team : x.key.id
+  }
+}
+
+/** What the client wishes: `x-thinwire-cache: on` or `off`, or `cache-control` (RFC 9111, 5.2.1). */
+function wish(x: Exchange): 'on' | 'off' | null {
+  const { rawHeaders } = x.req
+  const said = headerValue(rawHeaders, 'x-thinwire-cache')?.trim().toLowerCase()
+  if (said === 'on' || said === 'off') return said
+  const control = headerValue(rawHeaders, 'cache-control')
+  return control !== undefined && /\bno-(?:cache|store)\b/i.test(control) ? 'off' : null
+}
+
+function questionOf(x: Exchange, bytes: number): Question {
+  return { method: x.method, path: x.path, team: x.key?.team ?? null, model: x.model, bytes }
+}
+
+function sizeOf(answer: KeptAnswer): number {
+  return answer.bytes
+}

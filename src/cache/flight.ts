@@ -1,0 +1,318 @@
+import type { Dispatcher } from 'undici'
+import type { Config } from '../config/config.js'
+import type { ErrorCode } from '../http/errors.js'
+import { noFacts, type ResponseFacts, removeHeader, responseHeaders } from '../http/headers.js'
+import { type AttemptPhase, failureCode, systemCode } from '../relay/failure.js'
+import type { Tap } from '../sse/scanner.js'
+import { tapFor } from '../sse/tap.js'
+import { UnaskedUsage } from '../sse/unasked.js'
+import { type Account, settleAccount } from '../tokens/account.js'
+import type { PromptSample } from '../tokens/prompt.js'
+import { type AnswerHead, KeptAnswer, type Source } from './answer.js'
+import type { Follower } from './follower.js'
+
+export interface FlightOptions {
+  readonly timeouts: Config['timeouts']
+  /** What is held of an answer at most. */
+  readonly entryBytes: number
+  /** The relay has asked for a usage chunk that the clients do not know of. */
+  readonly usageUnasked: boolean
+  readonly prompt: PromptSample
+}
+
+export interface FlightOwner {
+  /** Nobody may join any more. */
+  onClosed(flight: Flight): void
+  /** It has ended well, and can be kept. */
+  onKept(flight: Flight, answer: KeptAnswer): void
+}
+
+/** How long an upstream may take to close a stream that it has ended, when all clients have left. */
+const LINGER_MS = 1_000
+
+const NOBODY = new Error('every client has left')
+const TOO_SLOW = new Error('a limit of the relay was reached')
+
+/**
+ * An answer on its way to any number of clients that asked for the same: undici's handler on one side, their followers on
+ * the other. All of it is held in memory while it is small enough to be kept, so that who joins late gets all of it, and
+ * who is slow holds back nobody.
+ *
+ * A larger one is closed: nobody joins any more, what all have taken is let go, and a follower that is `entryBytes` behind
+ * is cut off, unless it is the only one. Then the upstream waits for it.
+ */
+export class Flight implements Dispatcher.DispatchHandler, Source {
+  readonly key: string
+  head: AnswerHead | null
+  complete: boolean
+  readonly age: null
+  /** What it took, when it is over and has been read. */
+  account: Account | null
+  private readonly owner: FlightOwner
+  private readonly options: FlightOptions
+  private readonly facts: ResponseFacts
+  private readonly followers: Follower[]
+  private readonly pieces: Buffer[]
+  /** Pieces that were let go. */
+  private gone: number
+  /** Bytes of those that are held. */
+  private held: number
+  private closed: boolean
+  private over: boolean
+  private phase: AttemptPhase
+  private abort: ((reason: Error) => void) | null
+  private resume: (() => void) | null
+  private paused: boolean
+  private tap: Tap | null
+  private unasked: UnaskedUsage | null
+  private readonly startedAt: number
+  /** `performance.now()` of the last piece. */
+  private pieceAt: number
+
+  constructor(key: string, owner: FlightOwner, options: FlightOptions) {
+    this.key = key
+    this.head = null
+    this.complete = false
+    this.age = null
+    this.account = null
+    this.owner = owner
+    this.options = options
+    this.facts = noFacts()
+    this.followers = []
+    this.pieces = []
+    this.gone = 0
+    this.held = 0
+    this.closed = false
+    this.over = false
+    this.phase = 'connecting'
+    this.abort = null
+    this.resume = null
+    this.paused = false
+    this.tap = null
+    this.unasked = null
+    this.startedAt = performance.now()
+    this.pieceAt = 0
+  }
+
+  get end(): number {
+    return this.gone + this.pieces.length
+  }
+
+  get streamEnded(): boolean {
+    return this.tap?.ended === true
+  }
+
+  piece(index: number): Buffer {
+    return this.pieces[index - this.gone] as Buffer
+  }
+
+  /** The first one pays: what the upstream counts is in its record. */
+  join(follower: Follower): void {
+    this.followers.push(follower)
+    if (this.head === null) return
+    follower.begin(this.head, this.facts)
+    follower.pump()
+    follower.flushHead()
+  }
+
+  leave(follower: Follower): void {
+    const { followers } = this
+    const place = followers.indexOf(follower)
+    if (place === -1) return
+    followers.splice(place, 1)
+    const heir = followers[0]
+    if (place === 0 && !this.complete && heir !== undefined) {
+      // One of them is the one whose request it is.
+      heir.x.cache = follower.x.cache
+      follower.x.cache = 'joined'
+      heir.x.prompt = this.options.prompt
+    }
+    if (this.over) return
+    if (heir !== undefined) {
+      this.letGo()
+      return
+    }
+    this.close()
+    if (this.streamEnded) {
+      // All that there is to come is the end, after which the connection can be used again.
+      if (this.paused) this.goOn()
+      setTimeout(abortFlight, LINGER_MS, this).unref()
+      return
+    }
+    follower.x.tap = this.tap
+    this.tap?.end()
+    this.stop(NOBODY)
+  }
+
+  onTaken(): void {
+    this.letGo()
+  }
+
+  onTick(now: number): void {
+    const { timeouts } = this.options
+    if (this.over) return
+    if (this.phase !== 'streaming') {
+      if (now - this.startedAt > timeouts.firstByteMs) this.fail('upstream_timeout', 'firstByteMs')
+    } else if (!this.paused && now - this.pieceAt > timeouts.idleMs) this.cut('upstream_idle', 'idleMs')
+  }
+
+  // undici's side
+
+  onConnect(abort: (reason?: Error) => void): void {
+    this.abort = abort
+    if (this.over) abort(NOBODY)
+    else this.phase = 'waiting'
+  }
+
+  onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
+    if (this.over || status < 200) return true
+    this.resume = resume
+    const texts = raw.map((text) => text.toString('latin1'))
+    // Throws on what cannot be sent on; undici then calls onError, and nothing has gone to a client.
+    const head = this.headFor({ status, reason: Buffer.from(reason).toString('latin1'), raw: texts })
+    for (const follower of this.followers) follower.begin(head, this.facts)
+    this.head = head
+    this.phase = 'streaming'
+    this.pieceAt = performance.now()
+    this.tap = tapFor(this.facts)
+    process.nextTick(flushHeads, this)
+    return true
+  }
+
+  onData(piece: Buffer): boolean {
+    if (this.over) return true
+    this.pieceAt = performance.now()
+    this.add(this.unasked === null ? piece : this.unasked.push(piece))
+    this.tap?.push(piece)
+    return !this.paused
+  }
+
+  onComplete(): void {
+    this.abort = null
+    if (this.over) return
+    this.add(this.unasked?.end() ?? EMPTY)
+    this.over = true
+    this.complete = true
+    this.tap?.end()
+    const payer = this.followers[0]
+    if (payer !== undefined) payer.x.tap = this.tap
+    for (const follower of [...this.followers]) follower.pump()
+    if (this.tap === null) this.close()
+    else this.tap.whenRead(() => this.onRead())
+  }
+
+  onError(error: Error): void {
+    this.abort = null
+    if (this.over) return
+    if (this.head !== null) this.cut('upstream_cut', systemCode(error))
+    else this.fail(failureCode(error, this.phase), systemCode(error))
+  }
+
+  // What happens
+
+  /** Sends heads with which nothing came. */
+  flushHeads(): void {
+    for (const follower of this.followers) follower.flushHead()
+  }
+
+  stop(reason: Error): void {
+    this.over = true
+    this.close()
+    this.abort?.(reason)
+  }
+
+  /** The head that clients get. */
+  private headFor(head: AnswerHead): AnswerHead {
+    if (!this.options.usageUnasked || head.status >= 300) return head
+    const raw = [...head.raw]
+    responseHeaders(raw, '', '', false, this.facts)
+    if (!this.facts.eventStream || this.facts.encoding !== null) return head
+    this.unasked = new UnaskedUsage()
+    removeHeader(raw, 'content-length')
+    return { ...head, raw }
+  }
+
+  private add(piece: Buffer): void {
+    if (piece.length === 0) return
+    this.pieces.push(piece)
+    this.held += piece.length
+    if (this.held > this.options.entryBytes) this.close()
+    for (const follower of [...this.followers]) follower.pump()
+    if (this.closed) this.letGo()
+  }
+
+  /** Nobody is to come that needs it from the beginning. */
+  private close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.owner.onClosed(this)
+  }
+
+  /** Of an answer that is closed, only what somebody still needs is held. */
+  private letGo(): void {
+    if (!this.closed || this.over) return
+    const { followers, pieces, options } = this
+    if (this.held > options.entryBytes && followers.length > 1) {
+      for (const follower of [...followers]) {
+        if (this.bytesFrom(follower.next) <= options.entryBytes || followers.length === 1) continue
+        followers.splice(followers.indexOf(follower), 1)
+        follower.cut('client_stalled', 'cache.entryBytes')
+      }
+    }
+    const needed = followers.reduce((least, { next }) => Math.min(least, next), this.end)
+    for (; this.gone < needed; this.gone++) this.held -= (pieces.shift() as Buffer).length
+    const behind = this.held > options.entryBytes
+    if (this.paused && !behind) this.goOn()
+    this.paused = behind
+  }
+
+  private bytesFrom(index: number): number {
+    let bytes = 0
+    for (let i = Math.max(0, index - this.gone); i < this.pieces.length; i++)
+      bytes += this.piece(i + this.gone).length
+    return bytes
+  }
+
+  private goOn(): void {
+    this.paused = false
+    this.resume?.()
+  }
+
+  private fail(code: ErrorCode, cause: string): void {
+    this.stop(TOO_SLOW)
+    for (const follower of [...this.followers]) follower.fail(code, cause)
+  }
+
+  private cut(end: 'upstream_cut' | 'upstream_idle', cause: string): void {
+    this.add(this.unasked?.end() ?? EMPTY)
+    this.tap?.end()
+    const payer = this.followers[0]
+    if (payer !== undefined) payer.x.tap = this.tap
+    this.stop(TOO_SLOW)
+    for (const follower of [...this.followers]) follower.cut(end, cause)
+  }
+
+  /** All of it has come and has been looked at. */
+  private onRead(): void {
+    const { tap, head, facts } = this
+    if (tap === null || head === null) return
+    const { seen } = tap
+    this.account = settleAccount({ seen, prompt: this.options.prompt, status: head.status, end: 'done' })
+    const whole =
+      head.status === 200 && seen.error === null && seen.odd === 0 && (!facts.eventStream || seen.ended)
+    if (whole && !this.closed) {
+      this.owner.onKept(this, new KeptAnswer(head, Buffer.concat(this.pieces), this.account))
+    }
+    this.close()
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
+
+function flushHeads(flight: Flight): void {
+  flight.flushHeads()
+}
+
+function abortFlight(flight: Flight): void {
+  if (!flight.complete) flight.stop(NOBODY)
+}
