@@ -63,7 +63,7 @@ export class Ledger {
   private pumping: Promise<void> | null
   private closing: boolean
   /** The disk was asked for something, and has not answered yet. */
-  private asking: boolean
+  private asking: number
   /** How long the next wait between two attempts is, and what ends it. */
   private waitMs: number
   private wake: (() => void) | null
@@ -76,6 +76,8 @@ export class Ledger {
   private size: number
   private lookedAt: number
   private unsynced: boolean
+  /** Beside the writes. */
+  private syncing: Promise<void> | null
   private syncedAt: number
   private syncTimer: NodeJS.Timeout | null
 
@@ -105,7 +107,8 @@ export class Ledger {
     this.timer = null
     this.pumping = null
     this.closing = false
-    this.asking = false
+    this.asking = 0
+    this.syncing = null
     this.waitMs = waitsMs[0]
     this.wake = null
     this.file = null
@@ -130,7 +133,7 @@ export class Ledger {
 
   /** The disk neither takes anything nor fails. Whoever asks it, too, may never come back. */
   get hung(): boolean {
-    return this.asking && this.stalled === NO_ANSWER
+    return this.asking > 0 && this.stalled === NO_ANSWER
   }
 
   /** Takes down a request that is over. Never waits and never throws. */
@@ -237,7 +240,7 @@ export class Ledger {
       this.seal()
       const batch = this.queue[0]
       if (batch === undefined) {
-        await this.answered(this.syncIfDue())
+        this.syncIfDue()
         return
       }
       if (!(await this.answered(this.attempt(batch)))) {
@@ -252,16 +255,18 @@ export class Ledger {
 
   /** Waits for the disk, and tells when it is silent. */
   private async answered<T>(work: Promise<T>): Promise<T> {
-    this.asking = true
+    this.asking++
     const timer = setTimeout(silence, PATIENCE_MS, this).unref()
-    const result = await work
-    clearTimeout(timer)
-    this.asking = false
-    return result
+    try {
+      return await work
+    } finally {
+      clearTimeout(timer)
+      this.asking--
+    }
   }
 
   onSilence(): void {
-    if (this.asking) this.tellStall(NO_ANSWER)
+    if (this.asking > 0) this.tellStall(NO_ANSWER)
   }
 
   /** @returns whether all of the batch is in the file */
@@ -349,6 +354,7 @@ export class Ledger {
 
   /** The file is left for another one. */
   private async leave(): Promise<void> {
+    await this.syncing
     const { file } = this
     if (file === null) return
     this.file = null
@@ -373,16 +379,29 @@ export class Ledger {
     if ((await file.size()) !== this.size) await this.begin(file, batch)
   }
 
-  /** Where it is done at intervals; what came since the last one is not left for the next record to come. */
-  private async syncIfDue(): Promise<void> {
+  /**
+   * Where it is done at intervals; what came since the last one is not left for the next record to come. Writes go on
+   * beside it: a disk that takes seconds to sync would else have a kill take as many seconds of records.
+   */
+  private syncIfDue(): void {
     const { file } = this
-    if (!this.unsynced || file === null || this.options.fsync !== 'interval') return
+    if (!this.unsynced || file === null || this.syncing !== null || this.options.fsync !== 'interval') return
     const left = this.options.fsyncMs - (performance.now() - this.syncedAt)
     if (left > 0) {
       this.syncTimer ??= setTimeout(sync, left, this).unref()
       return
     }
-    await this.sync(file).catch((error) => this.stall(systemCode(error)))
+    this.unsynced = false
+    this.syncedAt = performance.now()
+    this.syncing = this.answered(file.sync())
+      .catch((error) => {
+        this.unsynced = true
+        if (this.file === file) this.stall(systemCode(error))
+      })
+      .finally(() => {
+        this.syncing = null
+        this.syncIfDue()
+      })
   }
 
   private async sync(file: LedgerFile): Promise<void> {

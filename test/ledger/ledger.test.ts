@@ -171,17 +171,22 @@ test('what comes while the disk is busy is set aside in pieces, and none is forg
   await ledger.close()
 })
 
-test('what comes while a sync is under way is written after it', async () => {
+test('a disk that is slow to sync delays no write, and is synced again for what came meanwhile', async () => {
   const disk = new Disk()
   const slow = deferred()
   disk.syncs.push(slow.promise)
   const { ledger, add } = bench({ flushBytes: 4_096, fsyncMs: 1 }, disk)
   add(1)
   await until(() => disk.syncs.length === 0, 'a sync')
-  // As many as to be sealed, with nothing behind them.
-  while (ledger.state.queued_bytes < 4_096) add(1)
-  slow.resolve()
+  while (records(disk.text(FILE)).seqs.length < 50) {
+    add(1)
+    await wait(1)
+  }
   await until(() => ledger.state.queued_bytes === 0, 'the rest to be written')
+  const syncs = () => disk.told.filter((line) => line === 'sync').length
+  assert.is(syncs(), 1)
+  slow.resolve()
+  await until(() => syncs() === 2, 'another sync')
   await ledger.close()
 })
 
