@@ -167,15 +167,11 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     return more
   }
 
-  /** No more comes: what was held back of the last event goes, whole or not. */
-  private sendHeld(): void {
-    if (this.unasked !== null) this.send(this.unasked.end())
-  }
-
   onComplete(): void {
     this.letGo()
     if (this.over || this.phase === 'flushing') return
-    this.sendHeld()
+    // No more comes: what was held back of the last event goes, whole or not.
+    if (this.unasked !== null) this.send(this.unasked.end())
     this.finish()
   }
 
@@ -313,7 +309,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
    * clean end reports success. What came before the cut is sent first; no terminating chunk is.
    */
   private cut(end: 'upstream_cut' | 'upstream_idle'): void {
-    this.sendHeld()
+    if (this.unasked !== null) this.send(this.unasked.breakOff())
     this.over = true
     this.x.conclude(end)
     this.abort?.(TOO_SLOW)
