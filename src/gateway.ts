@@ -333,6 +333,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
 
     x.phase = 'attempt'
     x.attemptAt = performance.now()
+    x.connected = false
     const relay = new Relay(x, this, {
       timeouts: this.config.timeouts,
       crossOrigin: headerValue(rawHeaders, 'origin') !== undefined,

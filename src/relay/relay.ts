@@ -103,8 +103,12 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
   /** The request is being written to a connection. */
   onConnect(abort: (reason?: Error) => void): void {
     this.abort = abort
-    if (this.over) abort(CLIENT_GONE)
-    else this.phase = 'waiting'
+    if (this.over) {
+      abort(CLIENT_GONE)
+      return
+    }
+    this.phase = 'waiting'
+    this.x.connected = true
   }
 
   /** @returns false if nothing more is to be read for now */
