@@ -65,6 +65,22 @@ test('usage is asked for where the client did not, and the client gets what it w
     ASKS,
   ))
 
+test('usage that is asked for comes uncompressed, also where the config wants it otherwise', () =>
+  withRelay(
+    answer,
+    async (scene) => {
+      const codings = async (body: unknown): Promise<string[]> => {
+        const { headers } = await scene.relayed(post(scene, body, 'accept-encoding: br\r\n'))
+        return headers.filter(([name]) => name === 'accept-encoding').map(([, value]) => value)
+      }
+      assert.equal(await codings(BODY), ['identity'])
+      assert.equal(await codings({ ...BODY, stream_options: { include_usage: true } }), ['gzip'])
+      assert.equal(await codings(BODY), ['identity'])
+    },
+    {},
+    { askUsage: true, headers: { 'accept-encoding': 'gzip' } },
+  ))
+
 test('wherever the wire cuts the stream, what the client gets is the same', () =>
   withRelay(
     async (request) => {
