@@ -313,7 +313,8 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
    * clean end reports success. What came before the cut is sent first; no terminating chunk is.
    */
   private cut(end: 'upstream_cut' | 'upstream_idle'): void {
-    if (this.unasked !== null) this.send(this.unasked.breakOff())
+    // What comes together with a reset hides it: libuv, and with it every client in Node, then reads a clean end.
+    if (this.unasked !== null && !this.closeDelimited) this.send(this.unasked.breakOff())
     this.over = true
     this.x.conclude(end)
     this.abort?.(TOO_SLOW)

@@ -173,6 +173,23 @@ test('a stream that breaks off within an event is sent as far as it came, and br
     ASKS,
   ))
 
+test('a client of HTTP/1.0 sees a stream that breaks off within an event reset, and not ended', () =>
+  withRelay(
+    async (request) => {
+      await request.write(head('200 OK', SSE, `content-length: ${CHAT_STREAM.length}`))
+      await request.write(CHAT_STREAM.subarray(0, 500))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      request.end()
+    },
+    async (scene) => {
+      const client = await scene.client()
+      client.send(post(scene, BODY).toString('latin1').replace('HTTP/1.1', 'HTTP/1.0'))
+      assert.is(await client.closed(), 'reset')
+    },
+    {},
+    ASKS,
+  ))
+
 test('errors pass as they are, and so does a stream that is compressed all the same', () =>
   withRelay(
     async (request) => {
