@@ -105,6 +105,8 @@ export class Exchange {
   readMs: number
   /** The request was handed to the upstream's pool. */
   attemptAt: number
+  /** The upstream has a connection for it, and may have read some of it. */
+  connected: boolean
   /** The first byte of the upstream's answer; 0 if there was none. */
   answeredAt: number
   /** Milliseconds in which the head of the answer was handed on. */
@@ -152,6 +154,7 @@ export class Exchange {
     this.readAt = 0
     this.readMs = -1
     this.attemptAt = 0
+    this.connected = false
     this.answeredAt = 0
     this.headMs = 0
     this.tap = null

@@ -349,6 +349,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
 
     x.phase = 'attempt'
     x.attemptAt = performance.now()
+    x.connected = false
     const request = { method, path: upstream.basePath + path + x.query, headers }
     if (key !== null && this.cache !== null && body !== null) {
       const pieces = edits.length === 0 ? body.pieces : splice(body.pieces, edits)

@@ -125,7 +125,7 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
       // One of them is the one whose request it is.
       heir.x.cache = follower.x.cache
       follower.x.cache = 'joined'
-      heir.x.prompt = this.options.prompt
+      if (this.phase !== 'connecting') heir.x.prompt = this.options.prompt
     }
     if (this.over) return
     if (heir !== undefined) {
@@ -160,8 +160,13 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
 
   onConnect(abort: (reason?: Error) => void): void {
     this.abort = abort
-    if (this.over) abort(NOBODY)
-    else this.phase = 'waiting'
+    if (this.over) {
+      abort(NOBODY)
+      return
+    }
+    this.phase = 'waiting'
+    const payer = this.followers[0]
+    if (payer !== undefined) payer.x.connected = true
   }
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {

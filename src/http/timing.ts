@@ -35,5 +35,6 @@ export function serverTiming(x: Timed, now: number): string {
 export function overheadMs(x: Timed & { readonly headMs: number }): number {
   const { startedAt, readAt, readMs, attemptAt, headMs } = x
   if (attemptAt === 0 || (readAt !== 0 && readMs === -1)) return -1
-  return Math.max(0, attemptAt - startedAt - Math.max(0, readMs)) + headMs
+  if (readAt === 0) return attemptAt - startedAt + headMs
+  return readAt - startedAt + Math.max(0, attemptAt - readAt - readMs) + headMs
 }

@@ -1,4 +1,5 @@
 import type { Exchange, Stage } from '../exchange.js'
+import { headerValue } from '../http/headers.js'
 import { type Peek, Peeker } from '../http/peek.js'
 import { generates } from '../http/target.js'
 import { PromptSample } from '../tokens/prompt.js'
@@ -133,7 +134,7 @@ export class RequestBody implements Stage {
   release(): void {
     const { x, pieces } = this
     if (!this.whole || pieces.length === 0) return
-    if (x.attemptAt > 0 && x.status < 300 && generates(x.path)) x.prompt = PromptSample.of(pieces)
+    if (x.connected && x.status < 300 && isPrompt(x)) x.prompt = PromptSample.of(pieces)
     pieces.length = 0
     this.budget.give(x.heldBytes)
     x.heldBytes = 0
@@ -201,9 +202,10 @@ export class RequestBody implements Stage {
       return
     }
     x.stage = this.attempt
-    // The clock for the answer runs from here.
-    x.attemptAt = now
     this.upload?.end()
+    if (x.answeredAt > 0) this.release()
+    // The clock for the answer runs from here.
+    else x.attemptAt = now
   }
 
   /** No more calls to the owner but this one; what still comes is thrown away. */
@@ -270,6 +272,11 @@ export class Upload implements AsyncIterableIterator<Buffer> {
     const value = this.queue.shift()
     return value === undefined ? { value, done: true } : { value, done: false }
   }
+}
+
+/** Tokens can be estimated of what a model was asked, if it is not compressed. */
+function isPrompt({ path, req }: Exchange): boolean {
+  return generates(path) && (headerValue(req.rawHeaders, 'content-encoding') ?? 'identity') === 'identity'
 }
 
 function pour(upload: Upload): void {

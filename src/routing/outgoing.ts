@@ -1,4 +1,4 @@
-import { headerValue, requestHeaders } from '../http/headers.js'
+import { headerValue, removeHeader, requestHeaders } from '../http/headers.js'
 import type { Peek } from '../http/peek.js'
 import { type Edit, modelEdit, usageEdit } from '../http/splice.js'
 import type { Choice } from './router.js'
@@ -36,10 +36,17 @@ export function outgoing(incoming: Incoming, choice: Choice, passthrough: boolea
   if (edits.length > 1) edits.sort((a, b) => a.start - b.start)
 
   const needed = upstream.headersFor(path, passthrough)
-  // Nothing can be taken out of what is compressed.
-  const added = asking === null ? needed : [...needed, 'accept-encoding', 'identity']
+  const added = asking === null ? needed : uncompressed(needed)
   const headers = requestHeaders(rawHeaders, added, passthrough)
   const fallback = upstream.defaultHeaderFor(path)
   if (fallback !== null && headerValue(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
   return { headers, edits, usageUnasked: asking !== null }
+}
+
+/** Nothing can be taken out of what is compressed. */
+function uncompressed(needed: readonly string[]): string[] {
+  const added = [...needed]
+  removeHeader(added, 'accept-encoding')
+  added.push('accept-encoding', 'identity')
+  return added
 }

@@ -5,90 +5,148 @@ const NOTHING = Buffer.alloc(0)
 /** An event is held until it is whole, up to so many bytes. One that is longer passes as it comes. */
 const LONGEST_HELD = 1024 * 1024
 
+/** Room that is kept from event to event. */
+const KEPT_ROOM = 16 * 1024
+
 const USAGE = Buffer.from('"usage"')
 /** Outside of strings, where a quote has a backslash before it, this is a member. The comma before it goes with it, or else that behind. */
 const NULL_USAGE = /,\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,/g
+/** The same where an event breaks off: the member, or what may become its name. */
+const BROKEN_USAGE = /[{,]\s*(?:"usage"|(?:"u?s?a?g?e?)?$)/
+const NO_CHOICE = /"choices"\s*:\s*\[\s*\]/
 
 /**
  * Takes out of a chat completion's stream what is there only because the relay asked for it, and the client did not: the
  * chunk with the usage and no choice, and `"usage":null` in all others (API reference, Create chat completion,
  * `stream_options.include_usage`). What is left are the bytes that the client would have got; usage that upstreams tell
- * with a choice stays.
+ * with a choice stays. O(n), however the stream is cut.
  */
 export class UnaskedUsage {
-  /** Of the event that is still coming. */
+  /** The event that is still coming: its bytes, and room for more. */
   private held: Buffer
+  private heldBytes: number
   /** It is too long, and its beginning has gone. */
   private passing: boolean
+  /** Of the line that is still coming: there is nothing in it so far. */
+  private blank: boolean
+  /** The last byte was a CR within the event, and an LF that comes first belongs to it. */
+  private afterCr: boolean
   /** The last event ended with CR, and an LF that comes first belongs to it. It was `kept`, or taken out. */
-  private afterCr: 'kept' | 'gone' | null
+  private endedInCr: 'kept' | 'gone' | null
 
   constructor() {
     this.held = NOTHING
+    this.heldBytes = 0
     this.passing = false
-    this.afterCr = null
+    this.blank = true
+    this.afterCr = false
+    this.endedInCr = null
   }
 
   /** @returns what may go to the client now; often all of it, and none if no event ended */
   push(piece: Buffer): Buffer {
     const parts: Buffer[] = []
-    let bytes = this.held.length === 0 ? piece : Buffer.concat([this.held, piece])
-    if (this.afterCr !== null && piece.length > 0) {
-      if (piece[0] === LF) {
-        if (this.afterCr === 'kept') parts.push(piece.subarray(0, 1))
-        bytes = piece.subarray(1)
-      }
-      this.afterCr = null
-    }
     let start = 0
-    for (let end = eventEnd(bytes, 0); end !== -1; end = eventEnd(bytes, start)) {
-      const event = bytes.subarray(start, end)
+    if (this.endedInCr !== null && piece.length > 0) {
+      if (piece[0] === LF) {
+        if (this.endedInCr === 'kept') parts.push(piece.subarray(0, 1))
+        start = 1
+      }
+      this.endedInCr = null
+    }
+    for (let end = this.eventEnd(piece, start); end !== -1; end = this.eventEnd(piece, start)) {
+      const event = this.join(piece.subarray(start, end))
       start = end
       const kept = this.passing ? event : withoutUsage(event)
       this.passing = false
       if (kept.length > 0) parts.push(kept)
-      if (end === bytes.length && event[event.length - 1] === CR)
-        this.afterCr = kept.length > 0 ? 'kept' : 'gone'
+      if (end === piece.length && piece[end - 1] === CR) this.endedInCr = kept.length > 0 ? 'kept' : 'gone'
     }
-    const rest = bytes.subarray(start)
-    if (this.passing || rest.length > LONGEST_HELD) {
-      this.passing = rest.length > 0
-      if (rest.length > 0) parts.push(rest)
-      this.held = NOTHING
-    } else this.held = start === bytes.length ? NOTHING : Buffer.from(rest)
+    const rest = piece.subarray(start)
+    if (!this.passing && this.heldBytes + rest.length <= LONGEST_HELD) this.keep(rest)
+    else if (rest.length > 0) {
+      parts.push(this.join(rest))
+      this.passing = true
+    }
     return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
   }
 
-  /** What is still held, when the stream has ended or broken off. */
+  /** What is still held, when the stream has ended. */
   end(): Buffer {
-    const { held } = this
-    this.held = NOTHING
-    return this.passing ? held : withoutUsage(held)
+    const last = this.join(NOTHING)
+    return this.passing ? last : withoutUsage(last)
+  }
+
+  /** What is still held, when the stream has broken off: as far as it is what the client would have got. */
+  breakOff(): Buffer {
+    const last = this.end()
+    if (this.passing || read(last) !== null) return last
+    const text = last.toString('latin1')
+    const at = text.search(BROKEN_USAGE)
+    if (at === -1) return last
+    return NO_CHOICE.test(text) ? NOTHING : last.subarray(0, at)
+  }
+
+  /**
+   * Where the event ends that goes on at `from`, its blank line included; -1 if it does not end in this piece. A blank line
+   * that has no event before it ends itself.
+   */
+  private eventEnd(piece: Buffer, from: number): number {
+    const { length } = piece
+    let { blank, afterCr } = this
+    for (let at = from; at < length; at++) {
+      const byte = piece[at]
+      if (byte !== LF && byte !== CR) {
+        blank = false
+        afterCr = false
+        continue
+      }
+      if (byte === LF && afterCr) {
+        afterCr = false
+        continue
+      }
+      afterCr = byte === CR
+      if (blank) {
+        this.blank = true
+        this.afterCr = false
+        return byte === CR && piece[at + 1] === LF ? at + 2 : at + 1
+      }
+      blank = true
+    }
+    this.blank = blank
+    this.afterCr = afterCr
+    return -1
+  }
+
+  /** What goes on in the next piece. Pieces themselves are not held on to. */
+  private keep(rest: Buffer): void {
+    const bytes = this.heldBytes + rest.length
+    if (bytes > this.held.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(1024, bytes, this.held.length * 2))
+      this.held.copy(larger, 0, 0, this.heldBytes)
+      this.held = larger
+    }
+    rest.copy(this.held, this.heldBytes)
+    this.heldBytes = bytes
+  }
+
+  /** All that was held, and this behind it. */
+  private join(rest: Buffer): Buffer {
+    if (this.heldBytes === 0) return rest
+    const joined = Buffer.concat([this.held.subarray(0, this.heldBytes), rest])
+    this.heldBytes = 0
+    if (this.held.length > KEPT_ROOM) this.held = NOTHING
+    return joined
   }
 }
 
-/** @returns where the first event ends, its blank line included; -1 if it does not */
-function eventEnd(bytes: Buffer, from: number): number {
-  let lineStart = from
-  for (let at = from; at < bytes.length; at++) {
-    const byte = bytes[at]
-    if (byte !== LF && byte !== CR) continue
-    const next = byte === CR && bytes[at + 1] === LF ? at + 2 : at + 1
-    // Lines of its own that are blank are no event, and go with it.
-    if (at === lineStart && at > from) return next
-    lineStart = next
-    at = next - 1
-  }
-  return -1
-}
-
-/** @param event a whole one, or the beginning of the last one @returns nothing if all of it was unasked for */
+/** @param event a whole one @returns nothing if all of it was unasked for */
 function withoutUsage(event: Buffer): Buffer {
   if (!event.includes(USAGE)) return event
-  const text = event.toString('latin1')
   const chunk = read(event)
   if (chunk === null) return event
   if (chunk.usage === null) {
+    const text = event.toString('latin1')
     const found = [...text.matchAll(NULL_USAGE)]
     return found.length === 1 ? Buffer.from(text.replace(NULL_USAGE, ''), 'latin1') : event
   }

@@ -63,7 +63,7 @@ export class PromptSample {
   static of(pieces: readonly Buffer[]): PromptSample {
     let bytes = 0
     for (const piece of pieces) bytes += piece.length
-    return new PromptSample(bytes <= KEPT ? [...pieces] : windowsOf(pieces, bytes), bytes)
+    return new PromptSample(bytes <= KEPT ? wholeOf(pieces) : windowsOf(pieces, bytes), bytes)
   }
 
   /** By estimate. */
@@ -130,25 +130,29 @@ function takeAll(text: string, gauge: TokenGauge): void {
   gauge.take(LF)
 }
 
+/** Each of many small pieces would take up far more room than it has bytes. */
+function wholeOf(pieces: readonly Buffer[]): Buffer[] {
+  return pieces.length <= 1 ? [...pieces] : [Buffer.concat(pieces)]
+}
+
 function windowsOf(pieces: readonly Buffer[], bytes: number): Buffer[] {
   const count = KEPT / WINDOW
   // A copy, so that the pieces can go.
   const kept = Buffer.allocUnsafeSlow(KEPT)
-  const windows: Buffer[] = []
   let base = 0
-  let n = 0
+  // Bytes that are kept so far: the last window may go on in the next piece.
+  let size = 0
   for (const piece of pieces) {
-    for (;;) {
-      const at = Math.floor(((bytes - WINDOW) * n) / (count - 1)) - base
-      if (n === count || at >= piece.length) break
-      // One that goes on in the next piece is cut off.
-      const size = piece.copy(kept, n * WINDOW, at, at + WINDOW)
-      windows.push(kept.subarray(n * WINDOW, n * WINDOW + size))
-      n++
+    while (size < KEPT) {
+      const n = Math.floor(size / WINDOW)
+      const within = size - n * WINDOW
+      const at = Math.floor(((bytes - WINDOW) * n) / (count - 1)) + within - base
+      if (at >= piece.length) break
+      size += piece.copy(kept, size, at, at + WINDOW - within)
     }
     base += piece.length
   }
-  return windows
+  return Array.from({ length: count }, (_, n) => kept.subarray(n * WINDOW, (n + 1) * WINDOW))
 }
 
 /** JSON's escapes undone, so far as they are whole. */

@@ -15,6 +15,8 @@ test('each phase that there was is told in milliseconds', () => {
 test("the relay's own time is neither the upload nor the upstream", () => {
   assert.is(overheadMs(AT), 1.75)
   assert.is(overheadMs({ ...AT, readAt: 0, readMs: -1 }), 21.75)
+  // Sent on and answered while it came.
+  assert.is(overheadMs({ ...AT, attemptAt: 1_010 }), 1.25)
 })
 
 test('it is not known of a request without an attempt, or whose body never was whole', () => {

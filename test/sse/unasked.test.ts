@@ -108,9 +108,51 @@ test('an event that is too long to be held passes as it comes', () => {
   )
 })
 
+test('what is behind an event that was too long is known again, wherever its end is cut', () => {
+  for (const end of ['\n\n', '\r\n\r\n', '\r\r']) {
+    const bytes = Buffer.from(`"${end}data: {"a":1,"usage":null}${end}`)
+    for (let at = 0; at <= bytes.length; at++) {
+      const unasked = new UnaskedUsage()
+      unasked.push(Buffer.from(`data: "${'x'.repeat(1_100_000)}`))
+      const out = [unasked.push(bytes.subarray(0, at)), unasked.push(bytes.subarray(at))]
+      assert.is(
+        Buffer.concat(out).toString(),
+        `"${end}data: {"a":1}${end}`,
+        `${JSON.stringify(end)} cut at ${at}`,
+      )
+    }
+  }
+})
+
+test('an event of a megabyte that comes byte by byte costs no more for each byte than a short one', () => {
+  const unasked = new UnaskedUsage()
+  const byte = Buffer.from('x')
+  // If each of them has all that came before it gone over again, the runner's limit ends this.
+  for (let i = 0; i < 1_000_000; i++) unasked.push(byte)
+  assert.is(unasked.end().length, 1_000_000)
+})
+
+test('of an event that breaks off nothing is shown that was not asked for', () => {
+  for (const { events, left } of STREAMS.slice(0, 3)) {
+    const bytes = Buffer.from(events.join(''))
+    const wanted = left.join('')
+    for (let at = 0; at <= bytes.length; at++) {
+      const unasked = new UnaskedUsage()
+      const out = Buffer.concat([unasked.push(bytes.subarray(0, at)), unasked.breakOff()]).toString()
+      assert.not.ok(out.includes('"usage'), out)
+      // As long as nothing has told that it is the chunk with the usage, its beginning is that of any other.
+      const known = out.replace(/data: \{[^{}]*$/, '')
+      assert.ok(wanted.startsWith(known), `cut at ${at}: ${out}`)
+      const came = bytes.toString('utf8', 0, at)
+      if (!came.includes('"usage')) assert.is(out, came.replace(/[{,]\s*(?:"(?:u|us|usa|usag)?)?$/, ''))
+    }
+  }
+})
+
 test('bytes of any kind pass, and what has no usage in it is not changed', () => {
   const sign = fc.constantFrom(
     'data: ',
+    '"choices":',
     '\n',
     '\r',
     '\r\n',

@@ -37,11 +37,17 @@ for (const [kind, texts] of Object.entries(TEXTS)) {
 test('a large prompt is estimated alike however it came', () => {
   const body = chat(...TEXTS.english, ...TEXTS.korean)
   const whole = tokensOf(body)
-  for (const size of [4_000, 1_460, 997]) {
-    const off = Math.abs(tokensOf(body, size) / whole - 1)
-    assert.ok(off < 0.1, `${off} in pieces of ${size}`)
-  }
-  assert.ok(tokensOf(body, 100) > 0)
+  for (const size of [4_000, 1_460, 997, 100, 7, 1])
+    assert.is(tokensOf(body, size), whole, `pieces of ${size}`)
+})
+
+test('a small prompt is kept in one piece, however many it came in', () => {
+  const bytes = Buffer.from(JSON.stringify(chat('Rename the function and all of its callers, please.')))
+  const sample = PromptSample.of(Array.from(bytes, (_, i) => bytes.subarray(i, i + 1)))
+  const before = sample.tokens
+  bytes.fill(0)
+  assert.is(sample.tokens, before)
+  assert.is(before, tokensOf(chat('Rename the function and all of its callers, please.')))
 })
 
 test('a sample of a large prompt is small, and needs nothing of what it was taken from', () => {

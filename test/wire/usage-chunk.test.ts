@@ -65,6 +65,22 @@ test('usage is asked for where the client did not, and the client gets what it w
     ASKS,
   ))
 
+test('usage that is asked for comes uncompressed, also where the config wants it otherwise', () =>
+  withRelay(
+    answer,
+    async (scene) => {
+      const codings = async (body: unknown): Promise<string[]> => {
+        const { headers } = await scene.relayed(post(scene, body, 'accept-encoding: br\r\n'))
+        return headers.filter(([name]) => name === 'accept-encoding').map(([, value]) => value)
+      }
+      assert.equal(await codings(BODY), ['identity'])
+      assert.equal(await codings({ ...BODY, stream_options: { include_usage: true } }), ['gzip'])
+      assert.equal(await codings(BODY), ['identity'])
+    },
+    {},
+    { askUsage: true, headers: { 'accept-encoding': 'gzip' } },
+  ))
+
 test('wherever the wire cuts the stream, what the client gets is the same', () =>
   withRelay(
     async (request) => {
@@ -152,6 +168,23 @@ test('a stream that breaks off within an event is sent as far as it came, and br
       assert.ok(got.length > 300 && UNASKED.toString().startsWith(got.replace(/,"usage":nul?l?$/, '')), got)
       const [record] = await scene.relay.records(1)
       assert.is(record?.end, 'upstream_cut')
+    },
+    {},
+    ASKS,
+  ))
+
+test('a client of HTTP/1.0 sees a stream that breaks off within an event reset, and not ended', () =>
+  withRelay(
+    async (request) => {
+      await request.write(head('200 OK', SSE, `content-length: ${CHAT_STREAM.length}`))
+      await request.write(CHAT_STREAM.subarray(0, 500))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      request.end()
+    },
+    async (scene) => {
+      const client = await scene.client()
+      client.send(post(scene, BODY).toString('latin1').replace('HTTP/1.1', 'HTTP/1.0'))
+      assert.is(await client.closed(), 'reset')
     },
     {},
     ASKS,
