@@ -32,6 +32,8 @@ export type End =
   | 'upstream_cut'
   /** The upstream fell silent within its answer for longer than `timeouts.idleMs`. */
   | 'upstream_idle'
+  /** A newer autocomplete request of the same session came. */
+  | 'superseded'
   /** The client left before the end. */
   | 'client_gone'
   /** The client stopped reading for longer than `timeouts.clientStallMs`. */

@@ -387,6 +387,10 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
     answerError(x, code, this.draining, detail)
   }
 
+  onSuperseded(x: Exchange): void {
+    answerError(x, 'superseded', this.draining)
+  }
+
   private refuse(x: Exchange, code: ErrorCode, detail?: string): void {
     x.conclude('refused')
     answerError(x, code, this.draining, detail)

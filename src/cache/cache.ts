@@ -26,6 +26,8 @@ export class AnswerCache implements FlightOwner {
   private readonly owner: FollowerOwner
   private readonly kept: LRUCache<string, KeptAnswer>
   private readonly flights: Map<string, Flight>
+  /** What each session waits for, where a newer request takes the place of an older one. */
+  private readonly sessions: Map<string, Waiting>
 
   constructor(config: Config, owner: FollowerOwner) {
     const { bytes, ttlMs, rules } = config.cache
@@ -34,6 +36,7 @@ export class AnswerCache implements FlightOwner {
     this.owner = owner
     this.kept = new LRUCache({ maxSize: bytes, ttl: ttlMs, sizeCalculation: sizeOf })
     this.flights = new Map()
+    this.sessions = new Map()
   }
 
   /** Bytes that are kept. */
@@ -62,6 +65,9 @@ export class AnswerCache implements FlightOwner {
     const { path, query } = x
     const { rawHeaders } = x.req
     const key = cacheKey({ scope: this.scopeOf(x), ...target, path, query, rawHeaders, body: body.pieces })
+    const session = this.config.cache.supersede ? sessionOf(x) : null
+    const older = session === null ? undefined : this.sessions.get(session)
+    if (older !== undefined && older.key !== key) older.follower.supersede()
     const kept = this.kept.get(key)
     if (kept !== undefined) {
       x.cache = 'hit'
@@ -74,7 +80,7 @@ export class AnswerCache implements FlightOwner {
     if (running === undefined) return { key }
     x.cache = 'joined'
     x.upstream = target.upstream
-    running.join(this.follow(x, running))
+    running.join(this.wait(x, running))
     return 'answered'
   }
 
@@ -86,7 +92,7 @@ export class AnswerCache implements FlightOwner {
     const prompt = PromptSample.of(body.pieces)
     const flight = new Flight(key, this, { timeouts, entryBytes, usageUnasked, prompt })
     this.flights.set(key, flight)
-    flight.join(this.follow(x, flight))
+    flight.join(this.wait(x, flight))
     return flight
   }
 
@@ -94,8 +100,20 @@ export class AnswerCache implements FlightOwner {
     if (this.flights.get(flight.key) === flight) this.flights.delete(flight.key)
   }
 
+  onLeft(follower: Follower): void {
+    if (!this.config.cache.supersede) return
+    const session = sessionOf(follower.x)
+    if (this.sessions.get(session)?.follower === follower) this.sessions.delete(session)
+  }
+
   onKept(flight: Flight, answer: KeptAnswer): void {
     this.kept.set(flight.key, answer)
+  }
+
+  private wait(x: Exchange, flight: Flight): Follower {
+    const follower = this.follow(x, flight)
+    if (this.config.cache.supersede) this.sessions.set(sessionOf(x), { key: flight.key, follower })
+    return follower
   }
 
   private follow(x: Exchange, source: Flight | KeptAnswer): Follower {
@@ -111,6 +129,20 @@ export class AnswerCache implements FlightOwner {
     if (x.key === null) return null
     return scope === 'team' ? x.key.team : x.key.id
   }
+}
+
+interface Waiting {
+  readonly key: string
+  readonly follower: Follower
+}
+
+/** Who types: what the client says of itself, or all that is known of it. */
+function sessionOf(x: Exchange): string {
+  const { rawHeaders } = x.req
+  const said = headerValue(rawHeaders, 'x-thinwire-session')
+  const whose = x.key?.id ?? x.req.socket.remoteAddress ?? ''
+  if (said !== undefined) return `${whose}\n${said}`
+  return [whose, x.path, x.model ?? '', headerValue(rawHeaders, 'user-agent') ?? ''].join('\n')
 }
 
 /** What the client wishes: `x-thinwire-cache: on` or `off`, or `cache-control` (RFC 9111, 5.2.1). */

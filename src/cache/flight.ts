@@ -23,6 +23,8 @@ export interface FlightOptions {
 export interface FlightOwner {
   /** Nobody may join any more. */
   onClosed(flight: Flight): void
+  /** A client has been served, or has left. */
+  onLeft(follower: Follower): void
   /** It has ended well, and can be kept. */
   onKept(flight: Flight, answer: KeptAnswer): void
 }
@@ -120,6 +122,7 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
     const place = followers.indexOf(follower)
     if (place === -1) return
     followers.splice(place, 1)
+    this.owner.onLeft(follower)
     const heir = followers[0]
     if (place === 0 && !this.complete && heir !== undefined) {
       // One of them is the one whose request it is.
@@ -261,6 +264,7 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
       for (const follower of [...followers]) {
         if (this.bytesFrom(follower.next) <= options.entryBytes || followers.length === 1) continue
         followers.splice(followers.indexOf(follower), 1)
+        this.owner.onLeft(follower)
         follower.cut('client_stalled', 'cache.entryBytes')
       }
     }

@@ -10,6 +10,8 @@ import type { AnswerHead, Source } from './answer.js'
 /** Who is told when there is no answer. */
 export interface FollowerOwner {
   onAttemptFailed(x: Exchange, code: ErrorCode, cause: string): void
+  /** Another request has taken its place; the client has been told nothing. */
+  onSuperseded(x: Exchange): void
   /** Whether this connection should be the client's last: the relay is shutting down. */
   readonly draining: boolean
 }
@@ -110,6 +112,19 @@ export class Follower implements Stage {
     this.over = true
     this.x.status = 0
     this.owner.onAttemptFailed(this.x, code, cause)
+  }
+
+  /** What it asked for is no longer wanted. */
+  supersede(): void {
+    const { x } = this
+    if (this.over || this.finished) return
+    this.over = true
+    x.conclude('superseded')
+    // While it has no status but what the upstream gave it.
+    x.body?.release()
+    this.source.leave(this)
+    if (this.res.headersSent) this.client.breakOff(this.res.req.httpVersionMinor === 0)
+    else this.owner.onSuperseded(x)
   }
 
   /** There is no more of it. */

@@ -144,6 +144,12 @@ const cache = z.strictObject({
     .enum(['key', 'team', 'all'])
     .default('key')
     .describe('Who may get an answer that was made for another: the same key, its team, all.'),
+  supersede: z
+    .boolean()
+    .default(false)
+    .describe(
+      'A newer autocomplete request of the same session (x-thinwire-session, or else key, path, model and client) ends the older one.',
+    ),
   rules: z
     .array(cacheRule)
     .default([

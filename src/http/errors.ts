@@ -106,6 +106,13 @@ const rows = {
     retry: false,
     message: 'The upstream does not take WebSocket connections here. Use HTTP.',
   },
+  superseded: {
+    status: 409,
+    ...INVALID,
+    retry: false,
+    message:
+      'A newer autocomplete request of the same session has taken the place of this one (cache.supersede).',
+  },
   key_busy: {
     status: 429,
     openai: 'requests',

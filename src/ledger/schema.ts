@@ -15,6 +15,7 @@ const ENDS: Readonly<Record<End, string>> = {
   upstream_failed: 'no answer could be had from the upstream',
   upstream_cut: 'the upstream broke off within its answer',
   upstream_idle: 'the upstream fell silent within its answer',
+  superseded: 'a newer autocomplete request of the same session came',
   client_gone: 'the client left before the end',
   client_stalled: 'the client stopped reading',
   shutdown: 'still open when the time of a drain was up',

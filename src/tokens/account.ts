@@ -54,7 +54,8 @@ export function settleAccount(evidence: Evidence): Account {
 
 /** An upstream has had the whole of the prompt, and has not refused it. */
 function mayBeBilled({ seen, status, end }: Evidence): boolean {
-  if (status === 0) return end === 'client_gone' || end === 'shutdown'
+  if (status === 0 || (end === 'superseded' && seen === null))
+    return end === 'client_gone' || end === 'shutdown' || end === 'superseded'
   if (status >= 300 || seen === null) return false
   // Nothing but an error came of it.
   return seen.error === null || seen.firstTokenAt > 0

@@ -310,6 +310,63 @@ test('an upstream that cannot be had fails all who wait for it', () =>
     },
   ))
 
+const SUPERSEDING = { cache: { supersede: true } }
+
+test('a newer request of the same session ends the older one, before its answer with an error', () =>
+  withRelay(
+    async () => {},
+    async (scene) => {
+      const [older, newer, other] = [await scene.client(), await scene.client(), await scene.client()]
+      older.send(ask(scene, 'a', 'x-thinwire-session: s1\r\n'))
+      const request = await scene.upstream.request(0)
+      other.send(ask(scene, 'b', 'x-thinwire-session: s2\r\n'))
+      await scene.upstream.request(1)
+      newer.send(ask(scene, 'ab', 'x-thinwire-session: s1\r\n'))
+      const response = await older.response()
+      assert.is(response.status, 409)
+      assert.is(response.header('x-thinwire-error'), 'superseded')
+      assert.is(response.header('x-should-retry'), 'false')
+      await request.ended()
+      await answer(await scene.upstream.request(2))
+      assert.is((await newer.response()).body.toString(), ANSWER)
+      assert.is(other.ending, null)
+      const [record] = await scene.relay.records(2)
+      assert.equal(
+        [record?.end, record?.error_code, record?.usage_source],
+        ['superseded', 'superseded', 'estimated'],
+      )
+    },
+    SUPERSEDING,
+  ))
+
+test('within its answer the older one is broken off, and others who follow it go on', () =>
+  together(
+    2,
+    async ({ scene, clients, request, end }) => {
+      const newer = await scene.client()
+      // Without a name, the session is that of the last who asked.
+      newer.send(ask(scene, 'stream on'))
+      const response = await (clients[1] as RawClient).response()
+      assert.not(response.complete)
+      assert.not(request.closed)
+      await end()
+      assert.ok((await clients[0]?.response())?.complete)
+    },
+    SUPERSEDING,
+  ))
+
+test('the same request again does not end itself, and what is over ends nothing', () =>
+  withRelay(
+    answer,
+    async (scene) => {
+      for (const prompt of ['a', 'a', 'b', 'stream', 'a'])
+        assert.ok((await scene.ask(ask(scene, prompt))).complete)
+      const records = await scene.relay.records(5)
+      assert.ok(records.every((record) => record.end === 'done'))
+    },
+    SUPERSEDING,
+  ))
+
 test('a slow client holds back no other', () =>
   together(
     2,
