@@ -125,6 +125,10 @@ export async function start(args: string[]): Promise<number> {
     gateway.writeDown()
     ledger.flushNow()
   })
+  // Behind the log. Node waits at its end for the threads that are in a system call, of which one would not come back.
+  process.once('exit', () => {
+    if (ledger.hung) process.kill(process.pid, 'SIGKILL')
+  })
   gateway.ready = false
   const server = new Server(config, gateway, log)
   let port: number

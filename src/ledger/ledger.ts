@@ -4,11 +4,11 @@ import { Lines } from '../ops/lines.js'
 import type { Log } from '../ops/log.js'
 import { systemCode } from '../relay/failure.js'
 import type { Settled } from '../settled.js'
+import { type Batch, LF, lineStart } from './batch.js'
 import { DISK, type LedgerFile, type LedgerFiles, ledgerNames, ledgerPath } from './files.js'
 import type { Prices } from './prices.js'
 import { isRecorded, recordLine } from './record.js'
 
-const LF = 0x0a
 const DAY_MS = 86_400_000
 
 /** How often it is looked whether the file is still where it was. */
@@ -17,17 +17,11 @@ const LOOK_MS = 1_000
 /** Waits between attempts on a disk that takes nothing: the first, of which each next one is the double, and the longest. */
 const WAITS_MS = [250, 30_000] as const
 
-/** For the disk, when the relay is ending. */
-const CLOSE_MS = 3_000
+/** For the disk: when it has not answered for so long, that is told, and a relay that is ending does not wait any longer. */
+const PATIENCE_MS = 3_000
 
-/** Records that are written together. */
-interface Batch {
-  readonly day: string
-  readonly bytes: Buffer
-  readonly records: number
-  /** Bytes of it that are in the file. */
-  written: number
-}
+/** What is told then, in the place of an error that a disk did not even make. */
+const NO_ANSWER = 'no answer'
 
 /** How the ledger is doing, for those who watch the relay. */
 export interface LedgerState {
@@ -68,6 +62,8 @@ export class Ledger {
   private timer: NodeJS.Timeout | null
   private pumping: Promise<void> | null
   private closing: boolean
+  /** The disk was asked for something, and has not answered yet. */
+  private asking: boolean
   /** How long the next wait between two attempts is, and what ends it. */
   private waitMs: number
   private wake: (() => void) | null
@@ -109,6 +105,7 @@ export class Ledger {
     this.timer = null
     this.pumping = null
     this.closing = false
+    this.asking = false
     this.waitMs = waitsMs[0]
     this.wake = null
     this.file = null
@@ -129,6 +126,11 @@ export class Ledger {
       written: this.written,
       dropped: this.dropped,
     }
+  }
+
+  /** The disk neither takes anything nor fails. Whoever asks it, too, may never come back. */
+  get hung(): boolean {
+    return this.asking && this.stalled === NO_ANSWER
   }
 
   /** Takes down a request that is over. Never waits and never throws. */
@@ -152,8 +154,11 @@ export class Ledger {
     }
     this.lines.add(line)
     this.lineCount++
-    if (this.lines.bytes >= this.options.flushBytes) this.pump()
-    else this.timer ??= setTimeout(pump, this.options.flushMs, this).unref()
+    if (this.lines.bytes >= this.options.flushBytes) {
+      // Not left to grow while the disk is busy: with tens of megabytes to be copied, every stream would wait for that.
+      this.seal()
+      this.pump()
+    } else this.timer ??= setTimeout(pump, this.options.flushMs, this).unref()
   }
 
   /** Writes what there is, unless that is being done. */
@@ -163,7 +168,7 @@ export class Ledger {
     this.pumping ??= this.writeAll().finally(() => {
       this.pumping = null
       // What came while the last write was under way.
-      if (this.lines.bytes > 0 && !this.closing)
+      if (this.queuedBytes + this.lines.bytes > 0 && !this.closing)
         this.timer ??= setTimeout(pump, this.options.flushMs, this).unref()
     })
   }
@@ -177,9 +182,9 @@ export class Ledger {
     this.wake?.()
     let timer: NodeJS.Timeout | undefined
     const timeUp = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, CLOSE_MS)
+      timer = setTimeout(resolve, PATIENCE_MS)
     })
-    await Promise.race([this.finish(), timeUp])
+    await Promise.race([this.finish(), timeUp.then(() => this.onSilence())])
     clearTimeout(timer)
     let lost = this.lineCount
     for (const { records } of this.queue) lost += records
@@ -191,6 +196,7 @@ export class Ledger {
    * under way may then be there twice.
    */
   flushNow(): void {
+    if (this.hung) return
     this.seal()
     const { queue } = this
     this.queue = []
@@ -213,11 +219,8 @@ export class Ledger {
     await this.pumping
     this.pump()
     await this.pumping
-    if (this.file === null) return
     if (this.syncTimer !== null) clearTimeout(this.syncTimer)
-    if (this.unsynced && this.options.fsync !== 'never') await this.file.sync().catch(() => {})
-    await this.file.close().catch(() => {})
-    this.file = null
+    await this.answered(this.leave().catch(() => {}))
   }
 
   /** What has been gathered is a batch from now on. */
@@ -234,10 +237,10 @@ export class Ledger {
       this.seal()
       const batch = this.queue[0]
       if (batch === undefined) {
-        await this.syncIfDue()
+        await this.answered(this.syncIfDue())
         return
       }
-      if (!(await this.attempt(batch))) {
+      if (!(await this.answered(this.attempt(batch)))) {
         await this.wait()
         continue
       }
@@ -245,6 +248,20 @@ export class Ledger {
       this.queuedBytes -= batch.bytes.length
       this.written += batch.records
     }
+  }
+
+  /** Waits for the disk, and tells when it is silent. */
+  private async answered<T>(work: Promise<T>): Promise<T> {
+    this.asking = true
+    const timer = setTimeout(silence, PATIENCE_MS, this).unref()
+    const result = await work
+    clearTimeout(timer)
+    this.asking = false
+    return result
+  }
+
+  onSilence(): void {
+    if (this.asking) this.tellStall(NO_ANSWER)
   }
 
   /** @returns whether all of the batch is in the file */
@@ -278,6 +295,10 @@ export class Ledger {
     this.file = null
     this.fileDay = ''
     void file?.close().catch(() => {})
+    this.tellStall(cause)
+  }
+
+  private tellStall(cause: string): void {
     if (this.stalled === cause) return
     this.stalled = cause
     this.log.warn(
@@ -380,11 +401,10 @@ function sync(ledger: Ledger): void {
   ledger.onSyncTime()
 }
 
-function pump(ledger: Ledger): void {
-  ledger.pump()
+function silence(ledger: Ledger): void {
+  ledger.onSilence()
 }
 
-/** Where the line begins that is only in part in the file, or the next one. */
-function lineStart(batch: Batch): number {
-  return batch.written === 0 ? 0 : batch.bytes.lastIndexOf(LF, batch.written - 1) + 1
+function pump(ledger: Ledger): void {
+  ledger.pump()
 }

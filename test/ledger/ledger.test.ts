@@ -15,6 +15,8 @@ type Fault = { error: string } | { bytes: number } | { until: Promise<void> }
 class Disk implements LedgerFiles {
   readonly files = new Map<string, { bytes: Buffer }>()
   readonly faults: Fault[] = []
+  /** What the next syncs wait for. */
+  readonly syncs: Promise<void>[] = []
   readonly told: string[] = []
 
   text(path: string): string {
@@ -43,10 +45,14 @@ class Disk implements LedgerFiles {
         if (fault !== undefined && 'until' in fault) await fault.until
         const length =
           fault !== undefined && 'bytes' in fault ? Math.min(fault.bytes, bytes.length) : bytes.length
+        this.told.push(`write ${length}`)
         opened.bytes = Buffer.concat([opened.bytes, bytes.subarray(0, length)])
         return length
       },
-      sync: async () => void this.told.push('sync'),
+      sync: async () => {
+        this.told.push('sync')
+        await this.syncs.shift()
+      },
       close: async () => void this.told.push('close'),
       inPlace: async () => this.files.get(path) === opened,
     }
@@ -144,6 +150,38 @@ test('one write at a time: what comes meanwhile goes out in the next', async () 
   slow.resolve()
   await until(() => ledger.state.written === 51, 'all records')
   assert.equal(records(disk.text(FILE)).seqs, upTo(51))
+  await ledger.close()
+})
+
+test('what comes while the disk is busy is set aside in pieces, and none is forgotten that comes during a sync', async () => {
+  const disk = new Disk()
+  const slow = deferred()
+  disk.faults.push({ until: slow.promise })
+  const { ledger, add } = bench({ flushBytes: 4_096, fsync: 'every' }, disk)
+  for (let i = 0; i < 20; i++) {
+    add(10)
+    await wait(1)
+  }
+  slow.resolve()
+  await until(() => ledger.state.written === 200, 'all records')
+  const sizes = disk.told.filter((line) => line.startsWith('write ')).map((line) => Number(line.slice(6)))
+  assert.ok(sizes.length > 10)
+  for (const size of sizes) assert.ok(size < 8_192, String(size))
+  assert.equal(records(disk.text(FILE)).seqs, upTo(200))
+  await ledger.close()
+})
+
+test('what comes while a sync is under way is written after it', async () => {
+  const disk = new Disk()
+  const slow = deferred()
+  disk.syncs.push(slow.promise)
+  const { ledger, add } = bench({ flushBytes: 4_096, fsyncMs: 1 }, disk)
+  add(1)
+  await until(() => disk.syncs.length === 0, 'a sync')
+  // As many as to be sealed, with nothing behind them.
+  while (ledger.state.queued_bytes < 4_096) add(1)
+  slow.resolve()
+  await until(() => ledger.state.queued_bytes === 0, 'the rest to be written')
   await ledger.close()
 })
 
@@ -279,6 +317,24 @@ test('a disk that takes nothing does not hold up the end for ever, and what is l
   const { ledger, add } = bench({}, disk)
   add(4)
   assert.is(await ledger.close(), 4)
+})
+
+test('a disk that does not answer is told, is not waited for at the end, and is not asked again', async () => {
+  const disk = new Disk()
+  const never = deferred()
+  disk.faults.push({ until: never.promise })
+  const { ledger, logged, add } = bench({}, disk)
+  add(2)
+  assert.is(await ledger.close(), 2)
+  assert.is(ledger.hung, true)
+  assert.is(ledger.state.stalled, 'no answer')
+  assert.is(logged.length, 1)
+  ledger.flushNow()
+  assert.is(disk.text(FILE), '')
+  never.resolve()
+  await until(() => ledger.state.written === 2, 'both records')
+  assert.is(ledger.hung, false)
+  assert.is(ledger.state.stalled, null)
 })
 
 test('what is not written when the process ends is written then, a batch under way a second time', async () => {

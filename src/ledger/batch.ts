@@ -1,0 +1,15 @@
+export const LF = 0x0a
+
+/** Records that are written together. */
+export interface Batch {
+  readonly day: string
+  readonly bytes: Buffer
+  readonly records: number
+  /** Bytes of it that are in the file. */
+  written: number
+}
+
+/** Where the line begins that is only in part in the file, or the next one. */
+export function lineStart(batch: Batch): number {
+  return batch.written === 0 ? 0 : batch.bytes.lastIndexOf(LF, batch.written - 1) + 1
+}
