@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Child, freePort, programOf } from './child.js'
 import type { Placement } from './machine.js'
+import { type BySize, EVERY_ROUND } from './scenario.js'
 import type { Target } from './wire/stream.js'
 
 /** Something that stands between client and upstream, or the upstream itself. */
@@ -12,6 +13,8 @@ export interface Contestant {
   readonly name: string
   /** What Thinwire is measured against; the run goes on without one that cannot be started. */
   readonly baseline: boolean
+  /** It goes along in so many rounds at the most, unless rounds are asked for. */
+  readonly rounds: BySize<number>
   /** @throws if it cannot be started here */
   start(bench: Surroundings): Promise<Running>
 }
@@ -21,13 +24,15 @@ export interface Surroundings {
   readonly upstreamPort: number
   /** The upstream's process, which is the contestant `direct`. */
   readonly upstream: Child
-  /** Flags for Node before Thinwire's own: a profiler, say. */
+  /** Flags for Node before Thinwire's own: a profiler, say, or what a scenario has to have in it. */
   readonly thinwireFlags: readonly string[]
 }
 
 /** A contestant that listens. */
 export interface Running extends Target {
   readonly child: Child
+  /** The folder of its usage ledger; null if it keeps none. */
+  readonly ledger: string | null
   stop(): Promise<void>
 }
 
@@ -37,22 +42,26 @@ const ANY_KEY = ['authorization: Bearer sk-bench']
 export const DIRECT: Contestant = {
   name: 'direct',
   baseline: true,
+  rounds: EVERY_ROUND,
   start: async ({ upstream, upstreamPort }) => ({
     name: 'direct',
     port: upstreamPort,
     headers: ANY_KEY,
     child: upstream,
+    ledger: null,
     stop: async () => {},
   }),
 }
 
 export const TUNNEL = program('tunnel')
 export const BARE = program('bare')
-export const EXPRESS = program('express')
+/** No budget is kept on it, so that a quick run can do with less. */
+export const EXPRESS = program('express', { whole: 100, quick: 2, smoke: 1 })
 
 export const NGINX: Contestant = {
   name: 'nginx',
   baseline: true,
+  rounds: EVERY_ROUND,
   start: async ({ placement, upstreamPort }) => {
     const folder = mkdtempSync(join(tmpdir(), 'thinwire-bench-nginx-'))
     const port = await freePort()
@@ -74,6 +83,7 @@ export function thinwire(name: string, root: string): Contestant {
   return {
     name,
     baseline: false,
+    rounds: EVERY_ROUND,
     start: async ({ placement, upstreamPort, thinwireFlags }) => {
       const folder = mkdtempSync(join(tmpdir(), 'thinwire-bench-'))
       const port = await freePort()
@@ -95,7 +105,7 @@ export function thinwire(name: string, root: string): Contestant {
         thinwireFlags,
       )
       await child.ready(port)
-      return running(name, port, [`authorization: Bearer ${key}`], child, folder)
+      return running(name, port, [`authorization: Bearer ${key}`], child, folder, join(folder, 'data'))
     },
   }
 }
@@ -108,10 +118,11 @@ export const THINWIRE = thinwire('thinwire', ROOT)
 /** Of every run; Thinwire last, as it is measured against the others. */
 export const CONTESTANTS: readonly Contestant[] = [DIRECT, TUNNEL, NGINX, BARE, EXPRESS, THINWIRE]
 
-function program(name: string): Contestant {
+function program(name: string, rounds = EVERY_ROUND): Contestant {
   return {
     name,
     baseline: true,
+    rounds,
     start: async ({ placement, upstreamPort }) => {
       const port = await freePort()
       const child = Child.node(programOf(`contestants/${name}.js`), [String(port), String(upstreamPort)], {
@@ -129,12 +140,14 @@ function running(
   headers: readonly string[],
   child: Child,
   folder: string | null,
+  ledger: string | null = null,
 ): Running {
   return {
     name,
     port,
     headers,
     child,
+    ledger,
     stop: async () => {
       await child.stop()
       if (folder !== null) rmSync(folder, { recursive: true, force: true })

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Child, freePort, programOf } from './child.js'
 import type { Contestant } from './contestants.js'
+import { EVERY_ROUND } from './scenario.js'
 
 const PACKAGE = '@portkey-ai/gateway'
 const VERSION = '1.15.2'
@@ -36,6 +37,7 @@ function portkey(folder: string, script: string): Contestant {
   return {
     name: 'portkey',
     baseline: true,
+    rounds: EVERY_ROUND,
     start: async ({ placement, upstreamPort }) => {
       const port = await freePort()
       const child = Child.node(
@@ -50,7 +52,7 @@ function portkey(folder: string, script: string): Contestant {
         'x-portkey-provider: openai',
         `x-portkey-custom-host: http://127.0.0.1:${upstreamPort}/v1`,
       ]
-      return { name: 'portkey', port, headers, child, stop: () => child.stop() }
+      return { name: 'portkey', port, headers, child, ledger: null, stop: () => child.stop() }
     },
   }
 }

@@ -11,7 +11,7 @@ import { profileFlags, topFunctions } from './profile.js'
 import { Recorder } from './recorder.js'
 import { report } from './report.js'
 import type { Results } from './results.js'
-import { type Scenario, sized } from './scenario.js'
+import { type BySize, type Scenario, sized } from './scenario.js'
 import { SCENARIOS } from './scenarios.js'
 import { ROUNDS, runSuite, type SuiteOptions } from './suite.js'
 import { breaches, figureTable, verdictTable } from './table.js'
@@ -19,6 +19,9 @@ import { breaches, figureTable, verdictTable } from './table.js'
 const HELD = 0
 const BROKEN = 1
 const CANNOT = 2
+
+/** These are steady. */
+const MICRO_ROUNDS: BySize<number> = { whole: 3, quick: 2, smoke: 1 }
 
 const say = (line: string): boolean => process.stdout.write(`${line}\n`)
 const progress = (line: string): boolean => process.stderr.write(`${line}\n`)
@@ -80,9 +83,11 @@ async function profile(scenarios: readonly Scenario[], suite: SuiteOptions, out:
 
 async function compare(scenarios: readonly Scenario[], suite: SuiteOptions, ref: string): Promise<number> {
   progress(`building ${ref}`)
+  // What is loaded into Thinwire is of this checkout, and finds nothing of its own in another.
+  const comparable = scenarios.filter((scenario) => scenario.loaded === null)
   const before = checkOut(ref, ROOT)
   try {
-    await runSuite([DIRECT, thinwire('before', before.root), THINWIRE], scenarios, suite)
+    await runSuite([DIRECT, thinwire('before', before.root), THINWIRE], comparable, suite)
   } finally {
     before.remove()
   }
@@ -101,7 +106,11 @@ async function holdBudgets(
   const rounds = suite.rounds ?? sized(mode, ROUNDS)
   if (micro) {
     progress('micro: parts of the way of a request, beside the usual way to do them')
-    await runMicro(record, Math.min(rounds, 3), sized(mode, { whole: 300, quick: 80, smoke: 20 }))
+    await runMicro(
+      record,
+      Math.min(rounds, sized(mode, MICRO_ROUNDS)),
+      sized(mode, { whole: 300, quick: 80, smoke: 20 }),
+    )
   }
   const missing = scenarios.length === 0 ? {} : await runSuite(contestants, scenarios, suite)
   const measured = new Set(scenarios.map((scenario) => scenario.name))

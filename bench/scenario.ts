@@ -19,6 +19,8 @@ export interface Scenario {
   readonly baselines: readonly string[] | null
   /** Shows only in a process that has done nothing yet: each measurement has one of its own. */
   readonly fresh: boolean
+  /** Loaded into Thinwire before its own code, by its path in `bench/`; null for nothing. Only for what is `fresh`. */
+  readonly loaded: string | null
   /** Of so many rounds at the most, where no budget needs its figures or they are steady; unless rounds are asked for. */
   readonly rounds: BySize<number>
   measure(stage: Stage, running: Running): Promise<void>

@@ -3,7 +3,9 @@ import { BURST } from './scenarios/burst.js'
 import { BAD_KEYS, CHUNKS, STALLED } from './scenarios/chunks.js'
 import { FIRST_BYTE, PROMPTS } from './scenarios/first-byte.js'
 import { MEMORY } from './scenarios/memory.js'
+import { METERING } from './scenarios/metering.js'
 import { CONNECTS, REFUSALS, REQUESTS } from './scenarios/requests.js'
+import { STALLED_DISK } from './scenarios/stalled-disk.js'
 import { START } from './scenarios/start.js'
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -15,7 +17,10 @@ export const SCENARIOS: readonly Scenario[] = [
   BURST,
   STALLED,
   BAD_KEYS,
+  // Made of a pipe in the way that Linux has them.
+  ...(process.platform === 'linux' ? [STALLED_DISK] : []),
   REFUSALS,
+  METERING,
   START,
   MEMORY,
 ]

@@ -2,6 +2,7 @@ import { Child, freePort, programOf } from './child.js'
 import type { Contestant, Running, Surroundings } from './contestants.js'
 import { Driver } from './driver.js'
 import type { Placement } from './machine.js'
+import { ALONE } from './paced.js'
 import type { Recorder } from './recorder.js'
 import type { Mode } from './results.js'
 import { type BySize, type Scenario, type Stage, sized, takesPart } from './scenario.js'
@@ -76,11 +77,16 @@ export async function runSuite(
         const order = round % 2 === 0 ? taking : [...taking].reverse()
         for (const { contestant, running } of order) {
           if (!takesPart(scenario, contestant)) continue
+          if (options.rounds === null && round >= sized(mode, contestant.rounds)) continue
           if (!scenario.fresh) {
             await scenario.measure(stage, running)
             continue
           }
-          const fresh = await contestant.start(surroundings)
+          const flags = scenario.loaded === null ? [] : ['--import', programOf(scenario.loaded)]
+          const fresh = await contestant.start({
+            ...surroundings,
+            thinwireFlags: [...surroundings.thinwireFlags, ...flags],
+          })
           await scenario.measure(stage, fresh).finally(() => fresh.stop())
         }
       }
@@ -116,8 +122,7 @@ async function warmUp(
       ...ask,
       plan: streamed,
       streams: 50,
-      stalled: false,
-      badKeysPerSecond: 0,
+      ...ALONE,
     })
   }
 }

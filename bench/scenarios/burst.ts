@@ -7,6 +7,7 @@ export const BURST: Scenario = {
   about: 'one stream as fast as it goes',
   baselines: null,
   fresh: false,
+  loaded: null,
   rounds: SOME_ROUNDS,
   async measure({ driver, record, mode }, running) {
     const chunks = sized(mode, { whole: 150_000, quick: 60_000, smoke: 5_000 })

@@ -1,10 +1,6 @@
-import type { Running } from '../contestants.js'
-import type { Reading } from '../meter.js'
-import type { Scenario, Stage } from '../scenario.js'
+import { ALONE, runPaced } from '../paced.js'
+import type { Scenario } from '../scenario.js'
 import { EVERY_ROUND, SOME_ROUNDS, sized } from '../scenario.js'
-import type { Jobs } from '../wire/jobs.js'
-
-const EVERY_MS = 20
 
 /** Streams of 50 events a second, as a fast model writes them. */
 export const CHUNKS: Scenario = {
@@ -12,16 +8,13 @@ export const CHUNKS: Scenario = {
   about: '100 streams at 50 chunks/s',
   baselines: null,
   fresh: false,
+  loaded: null,
   rounds: EVERY_ROUND,
   async measure(stage, running) {
     const { record, mode } = stage
     const seconds = sized(mode, { whole: 3, quick: 1, smoke: 0.5 })
-    const { delayUs, readings } = await runPaced(stage, running, {
-      streams: sized(mode, { whole: 100, quick: 100, smoke: 20 }),
-      seconds,
-      stalled: false,
-      badKeysPerSecond: 0,
-    })
+    const streams = sized(mode, { whole: 100, quick: 100, smoke: 20 })
+    const { delayUs, readings } = await runPaced(stage, running, streams, seconds, ALONE)
     record.addQuantiles('chunks', 'chunk_delay', 'us', running.name, delayUs)
     record.spread('chunks', 'chunk delay', running.name, delayUs)
     // The upstream's own process is no relay.
@@ -40,16 +33,12 @@ export const STALLED: Scenario = {
   about: '50 streams at 50 chunks/s, alone and beside a reader that has stopped',
   baselines: ['bare'],
   fresh: false,
+  loaded: null,
   rounds: SOME_ROUNDS,
   async measure(stage, running) {
     const seconds = sized(stage.mode, { whole: 2, quick: 0.8, smoke: 0.5 })
     for (const stalled of [false, true]) {
-      const { delayUs } = await runPaced(stage, running, {
-        streams: 50,
-        seconds,
-        stalled,
-        badKeysPerSecond: 0,
-      })
+      const { delayUs } = await runPaced(stage, running, 50, seconds, { ...ALONE, stalled })
       const figure = stalled ? 'delay_beside' : 'delay_alone'
       stage.record.addQuantiles('stalled_reader', figure, 'us', running.name, delayUs)
     }
@@ -62,48 +51,12 @@ export const BAD_KEYS: Scenario = {
   about: '50 streams at 50 chunks/s beside 2,000 requests/s with a bad key',
   baselines: ['bare'],
   fresh: false,
+  loaded: null,
   rounds: SOME_ROUNDS,
   async measure(stage, running) {
     const seconds = sized(stage.mode, { whole: 2, quick: 0.8, smoke: 0.5 })
-    const { delayUs } = await runPaced(stage, running, {
-      streams: 50,
-      seconds,
-      stalled: false,
-      badKeysPerSecond: 2_000,
-    })
+    const flood = { ...ALONE, requestsPerSecond: 2_000, badKey: true }
+    const { delayUs } = await runPaced(stage, running, 50, seconds, flood)
     stage.record.addQuantiles('bad_keys', 'delay', 'us', running.name, delayUs)
   },
-}
-
-/** Streams for some time, and what the relay had used at the beginning and at the end of the steady part. */
-async function runPaced(
-  { driver }: Stage,
-  running: Running,
-  options: { streams: number; seconds: number; stalled: boolean; badKeysPerSecond: number },
-): Promise<{ delayUs: number[]; readings: [Reading, Reading] }> {
-  const { seconds, ...rest } = options
-  const ask: Jobs['paced']['ask'] = {
-    target: running,
-    plan: { json: 0, chunks: Math.round((seconds * 1_000) / EVERY_MS) + 6, every: EVERY_MS, bytes: 200 },
-    promptBytes: 2_000,
-    ...rest,
-  }
-  await running.child.watch()
-  const readings: Promise<Reading>[] = []
-  const { delayUs } = await driver.run('paced', ask, () => {
-    const reading = running.child.read()
-    // The first of the two has ended the watch over the event loop.
-    readings.push(
-      readings.length > 0
-        ? reading
-        : reading.then(async (first) => {
-            await running.child.watch()
-            return first
-          }),
-    )
-  })
-  const [before, after] = await Promise.all(readings)
-  if (before === undefined || after === undefined)
-    throw new Error(`${running.name}: the streams were never steady`)
-  return { delayUs, readings: [before, after] }
 }

@@ -12,6 +12,7 @@ export const FIRST_BYTE: Scenario = {
   about: 'one stream at a time on a kept connection, 2 KB prompts',
   baselines: null,
   fresh: false,
+  loaded: null,
   rounds: EVERY_ROUND,
   async measure({ driver, record, mode }, running) {
     const ask = { target: running, promptBytes: 2_000, pace: null }
@@ -47,6 +48,7 @@ export const PROMPTS: Scenario = {
   about: 'first byte with prompts of 100 KB and 1 MiB',
   baselines: null,
   fresh: false,
+  loaded: null,
   rounds: EVERY_ROUND,
   async measure({ driver, record, mode }, running) {
     const streams = sized(mode, { whole: 80, quick: 30, smoke: 5 })

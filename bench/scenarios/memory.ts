@@ -15,6 +15,7 @@ export const MEMORY: Scenario = {
   about: '5,000 open streams',
   baselines: ['tunnel', 'nginx', 'bare'],
   fresh: true,
+  loaded: null,
   rounds: { whole: 3, quick: 1, smoke: 1 },
   async measure({ driver, record, mode }, running) {
     const wanted = sized(mode, { whole: 5_000, quick: 5_000, smoke: 200 })

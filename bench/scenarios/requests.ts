@@ -53,6 +53,7 @@ function loadScenario(
     about,
     baselines,
     fresh: false,
+    loaded: null,
     rounds,
     async measure({ driver, record, mode }, running) {
       const before = await running.child.read()

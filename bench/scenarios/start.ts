@@ -9,6 +9,7 @@ export const START: Scenario = {
   about: 'the first request after start, and the thousandth',
   baselines: ['bare'],
   fresh: true,
+  loaded: null,
   rounds: { whole: 100, quick: 3, smoke: 1 },
   async measure({ driver, record, mode }, running) {
     const ask = { target: running, plan: SHORT_STREAM, promptBytes: 2_000, pace: null }

@@ -79,7 +79,7 @@ async function paced(ask: Jobs['paced']['ask']): Promise<Jobs['paced']['answer']
   const clients = await openAll(target, ask.streams)
   const request = bytesOf(target, plan, ask.promptBytes)
   const stalled = ask.stalled ? stall(target) : null
-  const flood = ask.badKeysPerSecond > 0 ? floodOf(target, ask) : null
+  const flood = ask.requestsPerSecond > 0 ? floodOf(target, ask) : null
   const delayUs: number[] = []
   let begun = 0
   let counting = false
@@ -122,16 +122,16 @@ function stall(target: Target): StreamClient {
   return client
 }
 
-/** Requests with bad keys at a steady rate, on kept connections, as a client with a revoked key sends them. */
+/** Requests at a steady rate, on kept connections; with a bad key, as a client with a revoked one sends them. */
 function floodOf(target: Target, ask: Jobs['paced']['ask']): { stop(): void } {
   const instance: Instance = autocannon(
     {
       url: `http://127.0.0.1:${target.port}/v1/chat/completions`,
       method: 'POST',
-      headers: { authorization: `Bearer ${BAD_KEY}`, 'content-type': 'application/json' },
+      headers: headersOf(target, ask.badKey),
       body: promptWith({ json: 500, chunks: 0, every: 0, bytes: 0 }, 2_000),
       connections: 10,
-      overallRate: ask.badKeysPerSecond,
+      overallRate: ask.requestsPerSecond,
       duration: 600,
     },
     () => {},
@@ -139,13 +139,18 @@ function floodOf(target: Target, ask: Jobs['paced']['ask']): { stop(): void } {
   return instance
 }
 
-async function load(ask: Jobs['load']['ask']): Promise<Jobs['load']['answer']> {
+function headersOf(target: Target, badKey: boolean): Record<string, string> {
   const headers: Record<string, string> = { 'content-type': 'application/json' }
-  for (const header of ask.target.headers) {
+  for (const header of target.headers) {
     const colon = header.indexOf(':')
     headers[header.slice(0, colon)] = header.slice(colon + 1).trim()
   }
-  if (ask.refused) headers.authorization = `Bearer ${BAD_KEY}`
+  if (badKey) headers.authorization = `Bearer ${BAD_KEY}`
+  return headers
+}
+
+async function load(ask: Jobs['load']['ask']): Promise<Jobs['load']['answer']> {
+  const headers = headersOf(ask.target, ask.refused)
   const startedAt = performance.now()
   const result = await autocannon({
     url: `http://127.0.0.1:${ask.target.port}/v1/chat/completions`,

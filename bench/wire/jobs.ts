@@ -20,8 +20,10 @@ export interface Jobs {
       streams: number
       /** One more client asks for a stream without a pace and never reads it. */
       stalled: boolean
-      /** Requests per second with a key that is none. 0 for no such flood. */
-      badKeysPerSecond: number
+      /** Requests per second for a short answer, from other clients. 0 for none. */
+      requestsPerSecond: number
+      /** They come with a key that is none. */
+      badKey: boolean
     }
     answer: { delayUs: number[] }
   }

@@ -1,5 +1,8 @@
 const ROOM = 64 * 1024
 
+/** Room that is not kept for the next ones. */
+const MOST_KEPT = 1024 * 1024
+
 /** Lines that are gathered to be written together, as the bytes that they are. */
 export class Lines {
   private buffer: Buffer
@@ -22,10 +25,11 @@ export class Lines {
     this.used += this.buffer.write(line, this.used)
   }
 
-  /** All of them, to whoever asks first. */
+  /** All of them, to whoever asks first. A copy that has just their size: the room is gone on with. */
   take(): Buffer {
-    const taken = this.buffer.subarray(0, this.used)
-    this.buffer = Buffer.allocUnsafeSlow(ROOM)
+    const taken = Buffer.allocUnsafeSlow(this.used)
+    this.buffer.copy(taken, 0, 0, this.used)
+    if (this.buffer.length > MOST_KEPT) this.buffer = Buffer.allocUnsafeSlow(ROOM)
     this.used = 0
     return taken
   }

@@ -1,0 +1,53 @@
+import type { Running } from './contestants.js'
+import type { Reading } from './meter.js'
+import type { Stage } from './scenario.js'
+import type { Jobs } from './wire/jobs.js'
+
+const EVERY_MS = 20
+
+/** What runs beside the streams. */
+export interface Beside {
+  /** One more client, that has stopped reading. */
+  readonly stalled: boolean
+  /** Requests per second for a short answer. */
+  readonly requestsPerSecond: number
+  /** These have a key that is none. */
+  readonly badKey: boolean
+}
+
+export const ALONE: Beside = { stalled: false, requestsPerSecond: 0, badKey: false }
+
+/** Streams of 50 events a second, and what the relay had used at the beginning and at the end of the steady part. */
+export async function runPaced(
+  { driver }: Stage,
+  running: Running,
+  streams: number,
+  seconds: number,
+  beside: Beside,
+): Promise<{ delayUs: number[]; readings: [Reading, Reading] }> {
+  const ask: Jobs['paced']['ask'] = {
+    target: running,
+    plan: { json: 0, chunks: Math.round((seconds * 1_000) / EVERY_MS) + 6, every: EVERY_MS, bytes: 200 },
+    promptBytes: 2_000,
+    streams,
+    ...beside,
+  }
+  await running.child.watch()
+  const readings: Promise<Reading>[] = []
+  const { delayUs } = await driver.run('paced', ask, () => {
+    const reading = running.child.read()
+    // The first of the two has ended the watch over the event loop.
+    readings.push(
+      readings.length > 0
+        ? reading
+        : reading.then(async (first) => {
+            await running.child.watch()
+            return first
+          }),
+    )
+  })
+  const [before, after] = await Promise.all(readings)
+  if (before === undefined || after === undefined)
+    throw new Error(`${running.name}: the streams were never steady`)
+  return { delayUs, readings: [before, after] }
+}
