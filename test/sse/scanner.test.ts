@@ -144,6 +144,31 @@ test('any stream, in any pieces, says what a parser of events and a parser of JS
   )
 })
 
+test('a long stream in small pieces says the same, cut by size or at its line ends', () => {
+  for (const end of ['\n', '\r\n', '\r']) {
+    const events = Array.from({ length: 120 }, (_, i) => {
+      const delta = i % 7 === 3 ? { content: `word ${i}`, reasoning: 'why' } : { content: `word ${i}` }
+      const chunk = JSON.stringify({ model: i < 60 ? 'm' : 'n', choices: [{ index: 0, delta }] })
+      return i % 11 === 5
+        ? `data: ${chunk.slice(0, 9)}${end}data: ${chunk.slice(9)}${end}${end}`
+        : `data: ${chunk}${end}${end}`
+    })
+    const bytes = Buffer.from(`${events.join('')}data: [DONE]${end}${end}`)
+    const wanted = reference(bytes.toString())
+    const lines = bytes.toString('latin1').split(/(?<=\n|\r(?!\n))/)
+    const ways: Buffer[][] = [lines.map((line) => Buffer.from(line, 'latin1'))]
+    for (let size = 1; size < 400; size += size < 40 ? 1 : 37) {
+      const places = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => i * size)
+      ways.push(cutAt(bytes, places))
+    }
+    for (const pieces of ways) {
+      const seen = scan(new EventScanner(), pieces)
+      assert.equal(facts(seen), facts(wanted), `${JSON.stringify(end)}, ${pieces.length} pieces`)
+      assert.is(seen.gauge.tokens, wanted.gauge.tokens)
+    }
+  }
+})
+
 test('any bytes at all are survived, and cut anywhere they are the same', () => {
   const noise = fc.array(
     fc.oneof(
