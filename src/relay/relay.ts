@@ -337,7 +337,8 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     this.watchQueue()
     // A FIN is how a body without length or chunks ends well, so there the cut has to be a reset, once all is written.
     if (this.closeDelimited) socket.write('', () => socket.resetAndDestroy())
-    else socket.destroySoon()
+    // In newer Nodes what was written in this turn is still with the response (seen in 26).
+    else process.nextTick(() => socket.destroySoon())
   }
 
   private watchQueue(): void {
