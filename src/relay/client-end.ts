@@ -44,7 +44,8 @@ export class ClientEnd {
     this.watch()
     // A FIN is how a body without length or chunks ends well, so there the cut has to be a reset, once all is written.
     if (closeDelimited) socket.write('', () => socket.resetAndDestroy())
-    else socket.destroySoon()
+    // In newer Nodes what was written in this turn is still with the response (seen in 26).
+    else process.nextTick(() => socket.destroySoon())
   }
 
   /**

@@ -287,15 +287,26 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
 
   private onDrain(): void {
     if (!this.paused) return
+    const { socket } = this.res
+    if (socket?.writableNeedDrain) {
+      // Node says so also when the answer behind this one is written (pipelining), and then not again.
+      socket.once('drain', () => this.onDrain())
+      return
+    }
     this.paused = false
     this.quietSince = performance.now()
     this.goOn()
   }
 
-  /** The upstream may send again. */
+  /** The upstream may send again. Not at once, as undici may be about something else, and cannot read for two at a time. */
   private goOn(): void {
+    process.nextTick(readOn, this)
+  }
+
+  readOn(): void {
+    if (this.paused || this.resume === null) return
     this.passage?.goOn()
-    this.resume?.()
+    this.resume()
   }
 
   private fail(code: ErrorCode, cause: string): void {
@@ -334,6 +345,10 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
 
 function flushIfSilent(relay: Relay): void {
   relay.onHeadPassed()
+}
+
+function readOn(relay: Relay): void {
+  relay.readOn()
 }
 
 function abortLinger(relay: Relay): void {

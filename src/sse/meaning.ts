@@ -143,7 +143,7 @@ function readCommon(event: Json, seen: Sighting): void {
   if (isObject(message)) {
     readUsage(message.usage, seen)
     // Anthropic begins with a token or so of the answer.
-    seen.provisional = true
+    if (isObject(message.usage)) seen.provisional = true
     if (typeof message.model === 'string') seen.model = message.model
   }
   if (isObject(response)) {

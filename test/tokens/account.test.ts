@@ -44,6 +44,8 @@ const BLOCKS = ['Hello', ' there,', ' all of you'].map(
 test("the upstream's word stands, whatever passed", () => {
   assert.equal(settled({ seen: seenIn(delta('much more text than that') + SAID) }), ['upstream', 7, 9])
   assert.equal(settled({ seen: seenIn(SAID), prompt: null }), ['upstream', 7, 9])
+  const beside = SAID.replace('"choices":[]', '"message":{"role":"assistant"}')
+  assert.equal(settled({ seen: seenIn(beside) }), ['upstream', 7, 9])
 })
 
 test('where it said nothing, prompt and completion are estimated', () => {

@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { auth, startRelay } from '../support/relay.js'
 import { until, wait } from '../support/until.js'
-import { CHUNKED, head, ScriptedUpstream, SSE } from '../support/upstream.js'
+import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../support/upstream.js'
 
 test('a client that does not read makes the upstream wait, and costs the relay no more than its buffer', async () => {
   const piece = Buffer.alloc(64 * 1024, 'x')
@@ -33,6 +33,43 @@ test('a client that does not read makes the upstream wait, and costs the relay n
   const response = await client.response()
   assert.ok(response.complete)
   assert.is(response.body.length, total * piece.length)
+  await relay.close()
+  await upstream.close()
+})
+
+test('a request that was sent behind one whose client does not read goes on beside it, and both are answered', async () => {
+  const first = Buffer.alloc(32 * 1024 * 1024, 'x')
+  const upstream = await ScriptedUpstream.start(async (request) => {
+    if (request.target === '/v1/first') return request.write(whole('200 OK', first))
+    await request.write(head('200 OK', SSE, CHUNKED))
+    for (let i = 0; i < 50; i++) {
+      await request.chunk(`data: ${i}\n\n`)
+      await wait(1)
+    }
+    await request.lastChunk()
+  })
+  const relay = await startRelay(upstream.url)
+  const client = await relay.client()
+  client.socket.pause()
+  client.send(`GET /v1/first HTTP/1.1\r\n${auth(relay)}\r\n`)
+  await until(() => relay.gateway.live.find((x) => x.res.writableNeedDrain) !== undefined, 'a full buffer')
+  // Node then tells the first that it has room, in the middle of what the second is doing.
+  client.send(`GET /v1/second HTTP/1.1\r\n${auth(relay)}\r\n`)
+  await upstream.request(1)
+  await until(
+    () => relay.gateway.live.find((x) => x.path === '/second' && x.bytesOut >= 400) !== undefined,
+    'some of it',
+  )
+  const held = relay.gateway.live.find((x) => x.path === '/first')?.res.socket?.writableLength ?? 0
+  assert.ok(held <= 256 * 1024 + 2 * 65536 + 1024, `${held} bytes are held for the client`)
+  client.socket.resume()
+  assert.is((await client.response(0)).body.length, first.length)
+  assert.match((await client.response(1)).body.toString(), /data: 49\n\n$/)
+  assert.equal(
+    (await relay.requests(2)).map((line) => line.end),
+    ['done', 'done'],
+  )
+  client.destroy()
   await relay.close()
   await upstream.close()
 })
