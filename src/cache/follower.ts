@@ -1,7 +1,14 @@
 import type { ServerResponse } from 'node:http'
 import type { Exchange, Stage } from '../exchange.js'
 import type { ErrorCode } from '../http/errors.js'
-import { type ResponseFacts, reasonPhrase, removeHeader, responseHeaders } from '../http/headers.js'
+import {
+  headerValue,
+  type ResponseFacts,
+  reasonPhrase,
+  removeHeader,
+  responseHeaders,
+  setHeader,
+} from '../http/headers.js'
 import { serverTiming } from '../http/timing.js'
 import { ClientEnd } from '../relay/client-end.js'
 import { sendOpening } from '../relay/opening.js'
@@ -70,8 +77,11 @@ export class Follower implements Stage {
       this.options.crossOrigin,
       facts,
     )
-    if (source.age !== null) headers.push('age', String(source.age))
-    headers.push('x-thinwire-cache', x.cache ?? 'off')
+    // An upstream may have it from a cache, too (RFC 9111, 5.1).
+    if (source.age !== null) {
+      setHeader(headers, 'age', String((Number(headerValue(headers, 'age')) || 0) + source.age))
+    }
+    setHeader(headers, 'x-thinwire-cache', x.cache ?? 'off')
     if (source.complete) this.addLength(headers)
     if (this.owner.draining) headers.push('connection', 'close')
     res.writeHead(head.status, reasonPhrase(head.reason, 'latin1'), headers)
@@ -119,7 +129,7 @@ export class Follower implements Stage {
     if (end === 'upstream_cut') x.errorCode = 'upstream_cut'
     x.cause ??= cause
     x.conclude(end)
-    this.client.breakOff(this.res.req.httpVersionMinor === 0)
+    this.client.breakOff()
   }
 
   onClose(): void {
@@ -140,7 +150,7 @@ export class Follower implements Stage {
         this.over = true
         this.x.cause ??= 'clientStallMs'
         this.x.conclude('client_stalled')
-        this.res.destroy()
+        this.client.giveUp()
         this.source.leave(this)
       }
     }
