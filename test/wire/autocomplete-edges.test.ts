@@ -284,6 +284,71 @@ test('a client that met a fault of the relay holds no upstream, and leaves the o
     )
   }))
 
+test('a relay that shuts down breaks off all who follow, and one of them has what was used', () =>
+  withRelay(
+    silent,
+    async (scene) => {
+      const clients = [await scene.client(), await scene.client(), await scene.client()]
+      clients[0]?.send(ask(scene, 'a'))
+      const request = await scene.upstream.request(0)
+      await request.write(head('200 OK', SSE, CHUNKED))
+      await request.chunk(event('first'))
+      clients[1]?.send(ask(scene, 'a'))
+      clients[2]?.send(ask(scene, 'a', '', '1.0'))
+      for (const client of clients) await client.sees('first')
+      assert.is(await scene.relay.server.drain(), 3)
+      assert.is(await request.ended(), 'fin')
+      for (const client of clients.slice(0, 2)) assert.not((await client.response()).complete)
+      const records = await scene.relay.records(3)
+      assert.equal(records.map(({ end, cache, usage_source }) => [end, cache, usage_source]).sort(), [
+        ['shutdown', 'joined', 'cache'],
+        ['shutdown', 'joined', 'cache'],
+        ['shutdown', 'miss', 'estimated'],
+      ])
+    },
+    { timeouts: { drainMs: 50 } },
+  ))
+
+test('a request that asks for no usage is answered the same from memory as by its upstream', () =>
+  withRelay(
+    async (request) => {
+      assert.equal(JSON.parse(request.body.toString()).stream_options, { include_usage: true })
+      await request.write(head('200 OK', SSE, CHUNKED))
+      await request.chunk(event('one').replace('"choices"', '"usage":null,"choices"'))
+      await wait(40)
+      await request.chunk(LAST)
+      await request.lastChunk()
+    },
+    async (scene) => {
+      const body = '{"model":"m","stream":true,"max_tokens":9,"messages":[]}'
+      const message = `POST /v1/chat/completions HTTP/1.1\r\n${scene.auth}content-length: ${body.length}\r\n\r\n${body}`
+      const clients = [await scene.client(), await scene.client()]
+      clients[0]?.send(message)
+      await scene.upstream.request(0)
+      clients[1]?.send(message)
+      const responses = await Promise.all(clients.map((client) => client.response()))
+      responses.push(await scene.ask(message))
+      assert.equal(
+        responses.map((response) => response.header('x-thinwire-cache')),
+        ['miss', 'joined', 'hit'],
+      )
+      for (const { body } of responses) assert.is(body.toString(), `${event('one')}data: [DONE]\n\n`)
+      const records = await scene.relay.records(3)
+      assert.equal(
+        records
+          .map(({ cache, completion_tokens, saved_tokens }) => [cache, completion_tokens, saved_tokens])
+          .sort(),
+        [
+          ['hit', 0, 7],
+          ['joined', 0, 7],
+          ['miss', 2, null],
+        ],
+      )
+    },
+    {},
+    { askUsage: true },
+  ))
+
 test('a client of HTTP/1.0 that stalled is not told that the answer ended', () =>
   withRelay(
     async (request) => {
