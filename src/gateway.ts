@@ -404,7 +404,14 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
   private crash(x: Exchange, error: unknown): void {
     this.log.error({ id: x.id, err: error }, 'a request met a fault of the relay')
     x.conclude('crashed')
+    const { stage } = x
     x.stage = null
+    try {
+      // What it holds of an upstream, and others that go on with that.
+      stage?.onClose()
+    } catch {
+      // It may be where the fault is.
+    }
     answerError(x, 'internal_error', this.draining)
   }
 

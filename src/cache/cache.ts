@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
 import { headerValue, noFacts } from '../http/headers.js'
+import { generates } from '../http/target.js'
 import type { RequestBody } from '../relay/body.js'
 import { PromptSample } from '../tokens/prompt.js'
 import type { KeptAnswer } from './answer.js'
@@ -51,17 +52,18 @@ export class AnswerCache implements FlightOwner {
 
   /**
    * Answers a request from memory, or joins it to one that is running.
-   * @param body whole
+   * @param body whole, or one that `mayHold` did not want to wait for
    * @returns `answered`; or the key under which its answer is to be kept (`start`); or null if it is not
    */
   answer(x: Exchange, target: Target, body: RequestBody): Answered | { readonly key: string } | null {
     const wished = wish(x)
     if (x.method !== 'POST') return null
-    if (wished !== 'on' && !this.policy.holds(questionOf(x, x.bytesIn), body.found)) return null
+    if (wished !== 'on' && !this.policy.holds(questionOf(x, body.length), body.found)) return null
     if (wished === 'off') {
       x.cache = 'off'
       return null
     }
+    if (!body.whole) return null
     const { path, query } = x
     const { rawHeaders } = x.req
     const key = cacheKey({ scope: this.scopeOf(x), ...target, path, query, rawHeaders, body: body.pieces })
@@ -89,7 +91,7 @@ export class AnswerCache implements FlightOwner {
     const { timeouts, cache } = this.config
     const { entryBytes } = cache
     x.cache = 'miss'
-    const prompt = PromptSample.of(body.pieces)
+    const prompt = generates(x.path) ? PromptSample.of(body.pieces) : null
     const flight = new Flight(key, this, { timeouts, entryBytes, usageUnasked, prompt })
     this.flights.set(key, flight)
     flight.join(this.wait(x, flight))
@@ -125,7 +127,10 @@ export class AnswerCache implements FlightOwner {
 
   private scopeOf(x: Exchange): string | null {
     const { scope } = this.config.cache
-    if (scope === 'all' || this.config.keys.mode === 'off') return ''
+    const { mode } = this.config.keys
+    // Only the upstream knows whether a client's own credential is good, so nobody else may have what it got.
+    if (mode === 'passthrough') return null
+    if (scope === 'all' || mode === 'off') return ''
     if (x.key === null) return null
     return scope === 'team' ? x.key.team : x.key.id
   }
@@ -158,6 +163,7 @@ function questionOf(x: Exchange, bytes: number): Question {
   return { method: x.method, path: x.path, team: x.key?.team ?? null, model: x.model, bytes }
 }
 
-function sizeOf(answer: KeptAnswer): number {
-  return answer.bytes
+/** A key has in it what the client sent, as long as that is. */
+function sizeOf(answer: KeptAnswer, key: string): number {
+  return answer.bytes + key.length
 }

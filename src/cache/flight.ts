@@ -17,7 +17,8 @@ export interface FlightOptions {
   readonly entryBytes: number
   /** The relay has asked for a usage chunk that the clients do not know of. */
   readonly usageUnasked: boolean
-  readonly prompt: PromptSample
+  /** Null where nothing is generated. */
+  readonly prompt: PromptSample | null
 }
 
 export interface FlightOwner {
@@ -118,33 +119,29 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
   }
 
   leave(follower: Follower): void {
-    const { followers } = this
-    const place = followers.indexOf(follower)
-    if (place === -1) return
-    followers.splice(place, 1)
-    this.owner.onLeft(follower)
-    const heir = followers[0]
-    if (place === 0 && !this.complete && heir !== undefined) {
-      // One of them is the one whose request it is.
-      heir.x.cache = follower.x.cache
-      follower.x.cache = 'joined'
-      if (this.phase !== 'connecting') heir.x.prompt = this.options.prompt
+    if (!this.followers.includes(follower)) return
+    if (this.over) {
+      this.owner.onLeft(follower)
+      return
     }
-    if (this.over) return
-    if (heir !== undefined) {
+    this.remove(follower)
+    if (this.followers.length > 0) {
       this.letGo()
       return
     }
-    this.close()
+    follower.x.tap = this.tap
     if (this.streamEnded) {
-      // All that there is to come is the end, after which the connection can be used again.
+      // All that there is to come is the end: then the answer can be kept, and the connection be used again.
       if (this.paused) this.goOn()
-      setTimeout(abortFlight, LINGER_MS, this).unref()
+      setTimeout(abortIfAlone, LINGER_MS, this).unref()
       return
     }
-    follower.x.tap = this.tap
-    this.tap?.end()
     this.stop(NOBODY)
+  }
+
+  /** Whether there is nobody left for whom it would go on. */
+  get alone(): boolean {
+    return !this.over && this.followers.length === 0
   }
 
   onTaken(): void {
@@ -183,7 +180,9 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
     this.phase = 'streaming'
     this.pieceAt = performance.now()
     this.tap = tapFor(this.facts)
-    process.nextTick(flushHeads, this)
+    // Over with its head (RFC 9112, 6.3), as undici does not know of each (see `Relay`).
+    if (status === 204 || status === 304) this.finish()
+    else process.nextTick(flushHeads, this)
     return true
   }
 
@@ -199,14 +198,7 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
     this.abort = null
     if (this.over) return
     this.add(this.unasked?.end() ?? EMPTY)
-    this.over = true
-    this.complete = true
-    this.tap?.end()
-    const payer = this.followers[0]
-    if (payer !== undefined) payer.x.tap = this.tap
-    for (const follower of [...this.followers]) follower.pump()
-    if (this.tap === null) this.close()
-    else this.tap.whenRead(() => this.onRead())
+    this.finish()
   }
 
   onError(error: Error): void {
@@ -225,8 +217,34 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
 
   stop(reason: Error): void {
     this.over = true
+    this.tap?.end()
     this.close()
     this.abort?.(reason)
+  }
+
+  /** All of it has come. */
+  private finish(): void {
+    this.over = true
+    this.complete = true
+    this.tap?.end()
+    const payer = this.followers[0]
+    if (payer !== undefined) payer.x.tap = this.tap
+    for (const follower of this.followers) follower.pump()
+    if (this.tap === null) this.close()
+    else this.tap.whenRead(() => this.onRead())
+  }
+
+  private remove(follower: Follower): void {
+    const { followers } = this
+    const place = followers.indexOf(follower)
+    followers.splice(place, 1)
+    this.owner.onLeft(follower)
+    const heir = followers[0]
+    if (place > 0 || heir === undefined) return
+    // One of them is the one whose request it is.
+    heir.x.cache = follower.x.cache
+    follower.x.cache = 'joined'
+    if (this.phase !== 'connecting') heir.x.prompt = this.options.prompt
   }
 
   /** The head that clients get. */
@@ -263,8 +281,7 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
     if (this.held > options.entryBytes && followers.length > 1) {
       for (const follower of [...followers]) {
         if (this.bytesFrom(follower.next) <= options.entryBytes || followers.length === 1) continue
-        followers.splice(followers.indexOf(follower), 1)
-        this.owner.onLeft(follower)
+        this.remove(follower)
         follower.cut('client_stalled', 'cache.entryBytes')
       }
     }
@@ -284,6 +301,8 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
 
   private goOn(): void {
     this.paused = false
+    // It was not silent, it had to wait.
+    this.pieceAt = performance.now()
     this.resume?.()
   }
 
@@ -294,7 +313,6 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
 
   private cut(end: 'upstream_cut' | 'upstream_idle', cause: string): void {
     this.add(this.unasked?.end() ?? EMPTY)
-    this.tap?.end()
     const payer = this.followers[0]
     if (payer !== undefined) payer.x.tap = this.tap
     this.stop(TOO_SLOW)
@@ -308,9 +326,13 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
     const { seen } = tap
     this.account = settleAccount({ seen, prompt: this.options.prompt, status: head.status, end: 'done' })
     const whole =
-      head.status === 200 && seen.error === null && seen.odd === 0 && (!facts.eventStream || seen.ended)
+      head.status === 200 &&
+      seen.error === null &&
+      seen.odd === 0 &&
+      seen.events > 0 &&
+      (!facts.eventStream || seen.ended)
     if (whole && !this.closed) {
-      this.owner.onKept(this, new KeptAnswer(head, Buffer.concat(this.pieces), this.account))
+      this.owner.onKept(this, new KeptAnswer(head, joined(this.pieces, this.held), this.account))
     }
     this.close()
   }
@@ -322,6 +344,14 @@ function flushHeads(flight: Flight): void {
   flight.flushHeads()
 }
 
-function abortFlight(flight: Flight): void {
-  if (!flight.complete) flight.stop(NOBODY)
+/** In memory of its own: what Node joins in its pool holds on to all that is in there. */
+function joined(pieces: readonly Buffer[], bytes: number): Buffer {
+  const body = Buffer.allocUnsafeSlow(bytes)
+  let at = 0
+  for (const piece of pieces) at += piece.copy(body, at)
+  return body
+}
+
+function abortIfAlone(flight: Flight): void {
+  if (flight.alone) flight.stop(NOBODY)
 }

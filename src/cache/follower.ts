@@ -1,7 +1,14 @@
 import type { ServerResponse } from 'node:http'
 import type { Exchange, Stage } from '../exchange.js'
 import type { ErrorCode } from '../http/errors.js'
-import { type ResponseFacts, reasonPhrase, removeHeader, responseHeaders } from '../http/headers.js'
+import {
+  headerValue,
+  type ResponseFacts,
+  reasonPhrase,
+  removeHeader,
+  responseHeaders,
+  setHeader,
+} from '../http/headers.js'
 import { serverTiming } from '../http/timing.js'
 import { ClientEnd } from '../relay/client-end.js'
 import { sendOpening } from '../relay/opening.js'
@@ -72,8 +79,11 @@ export class Follower implements Stage {
       this.options.crossOrigin,
       facts,
     )
-    if (source.age !== null) headers.push('age', String(source.age))
-    headers.push('x-thinwire-cache', x.cache ?? 'off')
+    // An upstream may have it from a cache, too (RFC 9111, 5.1).
+    if (source.age !== null) {
+      setHeader(headers, 'age', String((Number(headerValue(headers, 'age')) || 0) + source.age))
+    }
+    setHeader(headers, 'x-thinwire-cache', x.cache ?? 'off')
     if (source.complete) this.addLength(headers)
     if (this.owner.draining) headers.push('connection', 'close')
     res.writeHead(head.status, reasonPhrase(head.reason, 'latin1'), headers)
@@ -123,7 +133,7 @@ export class Follower implements Stage {
     // While it has no status but what the upstream gave it.
     x.body?.release()
     this.source.leave(this)
-    if (this.res.headersSent) this.client.breakOff(this.res.req.httpVersionMinor === 0)
+    if (this.res.headersSent) this.client.breakOff()
     else this.owner.onSuperseded(x)
   }
 
@@ -134,7 +144,7 @@ export class Follower implements Stage {
     if (end === 'upstream_cut') x.errorCode = 'upstream_cut'
     x.cause ??= cause
     x.conclude(end)
-    this.client.breakOff(this.res.req.httpVersionMinor === 0)
+    this.client.breakOff()
   }
 
   onClose(): void {
@@ -155,7 +165,7 @@ export class Follower implements Stage {
         this.over = true
         this.x.cause ??= 'clientStallMs'
         this.x.conclude('client_stalled')
-        this.res.destroy()
+        this.client.giveUp()
         this.source.leave(this)
       }
     }

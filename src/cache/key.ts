@@ -1,5 +1,4 @@
 import * as crypto from 'node:crypto'
-import { CREDENTIAL_HEADERS, headerValue } from '../http/headers.js'
 
 /** Headers of a request that an answer may depend on. */
 const VARYING = [
@@ -7,10 +6,30 @@ const VARYING = [
   'accept-encoding',
   'anthropic-beta',
   'anthropic-version',
+  'content-encoding',
+  'content-type',
   'openai-beta',
   'openai-organization',
   'openai-project',
+  // With one of these, an answer may be a part, or say that there is nothing new.
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-unmodified-since',
+  'range',
 ]
+
+/** Headers that tell nothing of who asks, and are different each time. A credential may be in any other. */
+const OF_NOBODY: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'traceparent',
+  'tracestate',
+  'transfer-encoding',
+  'x-request-id',
+  'x-stainless-retry-count',
+  'x-thinwire-cache',
+])
 
 /** What makes two requests the same. */
 export interface Identity {
@@ -30,22 +49,35 @@ export interface Identity {
 export function cacheKey(identity: Identity): string {
   const { rawHeaders, body } = identity
   const parts = [
-    identity.scope ?? credentialsOf(rawHeaders),
+    identity.scope ?? callerOf(rawHeaders),
     identity.upstream,
     identity.model ?? '',
     identity.path,
     identity.query,
   ]
-  for (const name of VARYING) parts.push(headerValue(rawHeaders, name) ?? '')
+  for (const name of VARYING) parts.push(valuesOf(rawHeaders, name))
   const bytes = body.length === 1 ? (body[0] as Buffer) : Buffer.concat(body)
   // A line end is in none of these.
   return `${parts.join('\n')}\n${sha256(bytes)}`
 }
 
-/** Only their hash is kept. */
-function credentialsOf(rawHeaders: readonly string[]): string {
+/** All of them: a header may come in several lines. */
+function valuesOf(rawHeaders: readonly string[], lower: string): string {
   let text = ''
-  for (const name of CREDENTIAL_HEADERS) text += `${headerValue(rawHeaders, name) ?? ''}\n`
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if (name.length === lower.length && name.toLowerCase() === lower) text += `${rawHeaders[i + 1]},`
+  }
+  return text
+}
+
+/** Whoever sends the same headers. Only their hash is kept. */
+function callerOf(rawHeaders: readonly string[]): string {
+  let text = ''
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const lower = (rawHeaders[i] as string).toLowerCase()
+    if (!OF_NOBODY.has(lower)) text += `${lower}:${rawHeaders[i + 1]}\n`
+  }
   return sha256(text)
 }
 

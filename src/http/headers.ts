@@ -65,13 +65,15 @@ const REQUEST_DROP_PREFIXES = ['x-forwarded-', 'sec-fetch-', 'x-thinwire-', 'x-e
 /** Where a client may put its key; all of them end here, as each is a credential. */
 export const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'api-key'])
 
+const EXPOSE = 'access-control-expose-headers'
+
 const RESPONSE_DROPS: ReadonlySet<string> = new Set([
   ...HOP_BY_HOP,
   'alt-svc',
   // CORS is between the client and us; two of them would make a browser refuse both.
   'access-control-allow-origin',
   'access-control-allow-credentials',
-  'access-control-expose-headers',
+  EXPOSE,
 ])
 
 /**
@@ -175,8 +177,22 @@ export function responseHeaders(
   }
   if (!hasRequestId) headers.push('x-request-id', requestId)
   headers.push('server-timing', timing, 'access-control-allow-origin', '*')
-  if (crossOrigin) headers.push('access-control-expose-headers', exposed(headers))
+  if (crossOrigin) headers.push(EXPOSE, exposed(headers))
   return headers
+}
+
+/**
+ * Sets a header of the relay's own on an answer, in place of the upstream's by that name; a page may read it as the others.
+ * @param headers of `responseHeaders`
+ */
+export function setHeader(headers: string[], lower: string, value: string): void {
+  removeHeader(headers, lower)
+  for (let i = headers.length - 2; i >= 0; i -= 2) {
+    if (headers[i] !== EXPOSE) continue
+    const names = (headers[i + 1] as string).split(', ')
+    if (!names.includes(lower)) headers[i + 1] = [...names, lower].join(', ')
+  }
+  headers.push(lower, value)
 }
 
 /** A page may read every header of the answer: `*` would do, but not for a client that checks the names. */

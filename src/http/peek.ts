@@ -14,7 +14,7 @@ export interface Peek {
   stream: boolean | null
   /** Where its value ends; -1 if there is none. */
   streamEnd: number
-  /** `max_completion_tokens`, or else `max_tokens`; null if there is neither, or it is no whole number. */
+  /** `max_completion_tokens`, or else `max_tokens`; null if there is neither, or it is no count (-1 is none: llama.cpp's for no end). */
   maxTokens: number | null
   /** There are `tools` or `functions`, even if none is in them. */
   tools: boolean
@@ -67,8 +67,10 @@ export class Peeker {
   private start: number
   private carried: Buffer
   private key: Key | null
-  /** `max_completion_tokens` was there. */
-  private newerMax: boolean
+  /** `max_completion_tokens` and `max_tokens`, as `maxTokens`. */
+  private newerMax: number | null
+  private olderMax: number | null
+  private readonly tools: { tools: boolean; functions: boolean }
 
   constructor() {
     this.found = {
@@ -88,7 +90,9 @@ export class Peeker {
     this.start = 0
     this.carried = NOTHING
     this.key = null
-    this.newerMax = false
+    this.newerMax = null
+    this.olderMax = null
+    this.tools = { tools: false, functions: false }
   }
 
   push(piece: Buffer): void {
@@ -181,15 +185,16 @@ export class Peeker {
       this.found.streamEnd = this.base + end
       return
     }
-    if (this.key === 'tools') {
-      this.found.tools = token.toString('latin1') !== 'null'
+    if (this.key === 'tools' || this.key === 'functions') {
+      this.tools[this.key] = token.toString('latin1') !== 'null'
+      this.found.tools = this.tools.tools || this.tools.functions
       return
     }
     if (this.key === 'max_tokens' || this.key === 'max_completion_tokens') {
-      const most = Number(token.toString('latin1'))
-      if (this.key === 'max_tokens' && this.newerMax) return
-      this.newerMax = this.key === 'max_completion_tokens'
-      this.found.maxTokens = token[0] !== QUOTE && Number.isSafeInteger(most) ? most : null
+      const most = countOf(token)
+      if (this.key === 'max_tokens') this.olderMax = most
+      else this.newerMax = most
+      this.found.maxTokens = this.newerMax ?? this.olderMax
       return
     }
     if (this.key === 'stream_options') {
@@ -301,7 +306,14 @@ function literalEnd(body: Buffer, from: number): number {
   return -1
 }
 
-type Key = 'model' | 'stream' | 'stream_options' | 'max_tokens' | 'max_completion_tokens' | 'tools'
+type Key =
+  | 'model'
+  | 'stream'
+  | 'stream_options'
+  | 'max_tokens'
+  | 'max_completion_tokens'
+  | 'tools'
+  | 'functions'
 
 const KEYS: ReadonlyMap<string, Key> = new Map([
   ['model', 'model'],
@@ -310,7 +322,7 @@ const KEYS: ReadonlyMap<string, Key> = new Map([
   ['max_tokens', 'max_tokens'],
   ['max_completion_tokens', 'max_completion_tokens'],
   ['tools', 'tools'],
-  ['functions', 'tools'],
+  ['functions', 'functions'],
 ])
 
 /** By the length of a key: whether one of these is as long. */
@@ -342,6 +354,11 @@ function decode(token: Buffer): string | null {
     // Not JSON (a raw control character, a bad escape): the upstream will say so.
     return null
   }
+}
+
+function countOf(token: Buffer): number | null {
+  const count = token[0] === QUOTE ? -1 : Number(token.toString('latin1'))
+  return token.length > 0 && Number.isSafeInteger(count) && count >= 0 ? count : null
 }
 
 function literalOf(token: Buffer): boolean | null {

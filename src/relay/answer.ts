@@ -44,6 +44,8 @@ export function answerError(x: Exchange, code: ErrorCode, last: boolean, detail?
 function answer(x: Exchange, status: number, body: string, last: boolean, headers: string[]): void {
   const { req, res } = x
   if (res.headersSent || res.destroyed) {
+    // Where a body ends with its connection, a FIN would make the cut look like the end.
+    if (req.httpVersionMinor === 0) res.socket?.resetAndDestroy()
     res.destroy()
     return
   }

@@ -22,7 +22,8 @@ export class ClientEnd {
   /** @returns whether it has taken nothing for longer than `limitMs` */
   hasStalled(now: number, limitMs: number): boolean {
     const queued = this.queued()
-    if (queued !== this.queuedSeen) {
+    // An answer whose turn on the connection has not come is none that it could take.
+    if (queued !== this.queuedSeen || this.res.socket === null) {
       this.queuedSeen = queued
       this.since = now
       return false
@@ -33,9 +34,8 @@ export class ClientEnd {
   /**
    * Breaks the client's connection off, so that what it got cannot be taken for the whole: an SDK that reads a
    * clean end reports success. What came before the cut is sent first; no terminating chunk is.
-   * @param closeDelimited the body's end is told by closing alone (an HTTP/1.0 client)
    */
-  breakOff(closeDelimited: boolean): void {
+  breakOff(): void {
     const { socket } = this.res
     if (socket === null) {
       this.res.destroy()
@@ -43,9 +43,20 @@ export class ClientEnd {
     }
     this.watch()
     // A FIN is how a body without length or chunks ends well, so there the cut has to be a reset, once all is written.
-    if (closeDelimited) socket.write('', () => socket.resetAndDestroy())
+    if (this.closeDelimited) socket.write('', () => socket.resetAndDestroy())
     // In newer Nodes what was written in this turn is still with the response (seen in 26).
     else process.nextTick(() => socket.destroySoon())
+  }
+
+  /** Breaks it off at once, without what is queued. */
+  giveUp(): void {
+    if (this.closeDelimited) this.res.socket?.resetAndDestroy()
+    this.res.destroy()
+  }
+
+  /** The body's end is told by closing alone (an HTTP/1.0 client), so a cut must not look like it. */
+  get closeDelimited(): boolean {
+    return this.res.req.httpVersionMinor === 0
   }
 
   /**

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
 import type { ErrorCode } from '../http/errors.js'
-import { noFacts, reasonPhrase, removeHeader, responseHeaders } from '../http/headers.js'
+import { noFacts, reasonPhrase, removeHeader, responseHeaders, setHeader } from '../http/headers.js'
 import { serverTiming } from '../http/timing.js'
 import { tapFor } from '../sse/tap.js'
 import { UnaskedUsage } from '../sse/unasked.js'
@@ -66,8 +66,6 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
   /** Pieces seen at the last tick, and since when they are as many: silence is counted in ticks, not by a timer. */
   private piecesSeen: number
   private quietSince: number
-  /** The body's end is told by closing alone (an HTTP/1.0 client), so a cut must not look like it. */
-  private closeDelimited: boolean
   private linger: NodeJS.Timeout | null
   /** How a chunked body comes, if it can pass as it is. */
   private passage: Passage | null
@@ -88,7 +86,6 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     this.piecesSeen = 0
     this.quietSince = 0
     this.client = new ClientEnd(x.res)
-    this.closeDelimited = false
     this.linger = null
     this.passage = null
     this.unasked = null
@@ -120,13 +117,12 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
       this.unasked = new UnaskedUsage()
       removeHeader(headers, 'content-length')
     }
-    if (x.cache !== null) headers.push('x-thinwire-cache', x.cache)
+    if (x.cache !== null) setHeader(headers, 'x-thinwire-cache', x.cache)
     if (this.owner.draining) headers.push('connection', 'close')
     // Throws on what cannot be sent on; undici then calls onError, and nothing has gone to the client.
     this.res.writeHead(status, reasonPhrase(reason, 'utf8'), headers)
     this.phase = 'streaming'
     this.quietSince = now
-    this.closeDelimited = this.res.req.httpVersionMinor === 0
     x.phase = 'relay'
     x.status = status
     x.answeredAt = now
@@ -318,11 +314,11 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
 
   private cut(end: 'upstream_cut' | 'upstream_idle'): void {
     // What comes together with a reset hides it: libuv, and with it every client in Node, then reads a clean end.
-    if (this.unasked !== null && !this.closeDelimited) this.send(this.unasked.breakOff())
+    if (this.unasked !== null && !this.client.closeDelimited) this.send(this.unasked.breakOff())
     this.over = true
     this.x.conclude(end)
     this.abort?.(TOO_SLOW)
-    this.client.breakOff(this.closeDelimited)
+    this.client.breakOff()
   }
 
   private checkStall(now: number): void {
@@ -331,7 +327,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     this.x.conclude('client_stalled')
     this.x.cause ??= 'clientStallMs'
     this.abort?.(TOO_SLOW)
-    this.res.destroy()
+    this.client.giveUp()
   }
 
   /** The connection is no longer ours: whoever has it next is not to be disturbed. */

@@ -41,10 +41,35 @@ test('whatever an answer depends on makes it another one', () => {
       'OpenAI-Organization',
       'OpenAI-Project',
       'anthropic-beta',
+      'content-encoding',
+      'Content-Type',
+      'If-None-Match',
+      'range',
     ].map((name) => ({ rawHeaders: [name, 'another'] })),
   ]
   const keys = [ONE, ...others.map((other) => ({ ...ONE, ...other }))].map(cacheKey)
   assert.is(new Set(keys).size, keys.length)
+})
+
+test('a header that comes in several lines counts with all of them', () => {
+  const rawHeaders = ['anthropic-beta', 'a']
+  const keys = [[], ['anthropic-beta', 'b'], ['anthropic-beta', 'c']].map((more) =>
+    cacheKey({ ...ONE, rawHeaders: [...rawHeaders, ...more] }),
+  )
+  assert.is(new Set(keys).size, 3)
+})
+
+test('a credential may be in any header', () => {
+  const theirs = (...more: string[]) =>
+    cacheKey({ ...ONE, scope: null, rawHeaders: ['Authorization', 'Bearer x', ...more] })
+  const keys = [
+    theirs(),
+    theirs('X-Goog-Api-Key', '1'),
+    theirs('X-Goog-Api-Key', '2'),
+    theirs('Authorization', 'y'),
+  ]
+  assert.is(new Set(keys).size, keys.length)
+  assert.is(theirs('X-Request-Id', '1'), theirs('X-Request-Id', '2'))
 })
 
 test('clients that are known by their credentials alone share nothing, and these are not in it', () => {

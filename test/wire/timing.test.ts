@@ -7,13 +7,13 @@ test('an answer tells how long each phase took, and the record what of it was th
   withRelay(OK, async (scene) => {
     const client = await scene.client()
     client.send(`POST /v1/chat/completions HTTP/1.1\r\n${scene.auth}content-length: 13\r\n\r\n{"model":`)
-    await new Promise((resolve) => setTimeout(resolve, 30))
+    await new Promise((resolve) => setTimeout(resolve, 60))
     client.send('"m"}')
     const response = await client.response()
     const timing = response.header('server-timing') ?? ''
     const [, read] =
       /^admit;dur=[\d.]+, read;dur=([\d.]+), route;dur=[\d.]+, attempt;dur=[\d.]+$/.exec(timing) ?? []
-    assert.ok(Number(read) >= 25, timing)
+    assert.ok(Number(read) >= 20, timing)
     const [record] = await scene.relay.records(1)
     assert.is(record?.read_ms, Number(read))
     // The upload is none of it.
