@@ -350,11 +350,14 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
     x.phase = 'attempt'
     x.attemptAt = performance.now()
     x.connected = false
-    const request = { method, path: upstream.basePath + path + x.query, headers }
+    const target = upstream.basePath + path + x.query
     if (key !== null && this.cache !== null && body !== null) {
       const pieces = edits.length === 0 ? body.pieces : splice(body.pieces, edits)
       const sent = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
-      upstream.dispatch({ ...request, body: sent }, this.cache.start(x, key, usageUnasked, body))
+      upstream.dispatch(
+        { method, path: target, headers, body: sent },
+        this.cache.start(x, key, usageUnasked, body),
+      )
       return
     }
     const relay = new Relay(x, this, {
@@ -370,7 +373,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
         headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
       sent = body.send(pieces, relay)
     }
-    upstream.dispatch({ ...request, body: sent }, relay)
+    upstream.dispatch({ method, path: target, headers, body: sent }, relay)
   }
 
   /** Whether what is asked for may turn on the end of a body. */

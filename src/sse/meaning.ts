@@ -47,6 +47,9 @@ export function readAnswer(answer: unknown, seen: Sighting): void {
     seen.odd++
     return
   }
+  readCommon(answer, seen)
+  const { usage } = seen
+  seen.counted = usage !== null && usage.prompt !== null && usage.completion !== null
   let bytes = seen.addText(answer.content)
   for (const choice of objects(answer.choices)) bytes += readChoice(choice, seen)
   for (const block of objects(answer.content)) {
@@ -65,7 +68,6 @@ export function readAnswer(answer: unknown, seen: Sighting): void {
   }
   if (answer.object === 'response') readStatus(answer, seen)
   if (typeof answer.stop_reason === 'string') seen.addFinish(answer.stop_reason)
-  readCommon(answer, seen)
   if (bytes > 0) seen.addDeltas(1, bytes)
 }
 

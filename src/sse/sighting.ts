@@ -23,6 +23,8 @@ export class Sighting {
   textBytes: number
   /** Tokens of that, by estimate. */
   readonly gauge: TokenGauge
+  /** Nobody will ask for the estimate. */
+  counted: boolean
   toolCalls: number
   /** `performance.now()` of the first delta or tool call; 0 before. A keep-alive or a role is neither. */
   firstTokenAt: number
@@ -46,6 +48,7 @@ export class Sighting {
     this.deltas = 0
     this.textBytes = 0
     this.gauge = new TokenGauge()
+    this.counted = false
     this.toolCalls = 0
     this.firstTokenAt = 0
     this.usage = null
@@ -68,6 +71,7 @@ export class Sighting {
   /** What a delta says, or a part of it; anything but a text says nothing. @returns bytes of it */
   addText(value: unknown): number {
     if (typeof value !== 'string' || value === '') return 0
+    if (this.counted) return Buffer.byteLength(value)
     const bytes = Buffer.from(value)
     this.gauge.takeAll(bytes)
     return bytes.length

@@ -21,7 +21,7 @@ function scan(tap: Tap, pieces: readonly Buffer[]): Sighting {
 }
 
 function facts(seen: Sighting): Expected {
-  const { firstTokenAt, told, usage, gauge, provisional, ...rest } = seen
+  const { firstTokenAt, told, usage, gauge, provisional, counted, ...rest } = seen
   assert.is(firstTokenAt > 0, seen.deltas > 0 || seen.toolCalls > 0)
   return { ...rest, usage: usage === null ? null : { ...usage } } as unknown as Expected
 }
