@@ -27,6 +27,7 @@ import {
   type Upload,
 } from './relay/body.js'
 import { Relay, type RelayOwner } from './relay/relay.js'
+import { resetSocket } from './relay/reset.js'
 import { Tunnel } from './relay/tunnel.js'
 import { describeModels } from './routing/models.js'
 import { outgoing } from './routing/outgoing.js'
@@ -139,7 +140,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
     this.live.forEach((x) => {
       x.conclude('shutdown')
       // Where a body ends with its connection, a FIN would make the cut look like the end.
-      if (x.req.httpVersionMinor === 0) x.res.socket?.resetAndDestroy()
+      if (x.req.httpVersionMinor === 0) resetSocket(x.res.socket)
       x.res.destroy()
       this.settle(x)
     })

@@ -3,6 +3,7 @@ import type { Exchange } from '../exchange.js'
 import { ERRORS, type ErrorCode, errorBody, errorHeaders } from '../http/errors.js'
 import { declaredLength } from '../http/headers.js'
 import { serverTiming } from '../http/timing.js'
+import { resetSocket } from './reset.js'
 
 /** A body that is still coming when its request was refused is read on for so long, that the answer can be read. */
 const LINGER_MS = 10_000
@@ -45,7 +46,7 @@ function answer(x: Exchange, status: number, body: string, last: boolean, header
   const { req, res } = x
   if (res.headersSent || res.destroyed) {
     // Where a body ends with its connection, a FIN would make the cut look like the end.
-    if (req.httpVersionMinor === 0) res.socket?.resetAndDestroy()
+    if (req.httpVersionMinor === 0) resetSocket(res.socket)
     res.destroy()
     return
   }

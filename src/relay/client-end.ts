@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { resetSocket } from './reset.js'
 
 /** The client's end of an exchange, as what sends it an answer has to know it. */
 export class ClientEnd {
@@ -43,14 +44,14 @@ export class ClientEnd {
     }
     this.watch()
     // A FIN is how a body without length or chunks ends well, so there the cut has to be a reset, once all is written.
-    if (this.closeDelimited) socket.write('', () => socket.resetAndDestroy())
+    if (this.closeDelimited) socket.write('', () => resetSocket(socket))
     // In newer Nodes what was written in this turn is still with the response (seen in 26).
     else process.nextTick(() => socket.destroySoon())
   }
 
   /** Breaks it off at once, without what is queued. */
   giveUp(): void {
-    if (this.closeDelimited) this.res.socket?.resetAndDestroy()
+    if (this.closeDelimited) resetSocket(this.res.socket)
     this.res.destroy()
   }
 

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import { resetSocket } from '../../src/relay/reset.js'
 import { until } from './until.js'
 
 /**
@@ -76,7 +77,7 @@ export class RawClient {
   }
 
   reset(): void {
-    this.socket.resetAndDestroy()
+    resetSocket(this.socket)
   }
 
   /** Stops reading; what is sent to it then stays with the kernel and, when that is full, with the sender. */

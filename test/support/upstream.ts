@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { createServer, type Server, type Socket } from 'node:net'
+import { resetSocket } from '../../src/relay/reset.js'
 import {
   declaredLength,
   type Ending,
@@ -108,7 +109,7 @@ export class Received {
 
   /** RST. */
   reset(): void {
-    this.socket.resetAndDestroy()
+    resetSocket(this.socket)
   }
 
   /** Closes it as a process that ends does: with FIN, or with RST if there was something left to read. */
