@@ -84,8 +84,6 @@ function withUpstream(config: Config, port: number): Config {
     upstreams: [upstream],
     routes: [{ paths: null, models: null, upstream: upstream.name }],
     aliases: [],
-    // What is rehearsed is the way to an upstream, each time.
-    cache: { ...config.cache, enabled: false },
   }
 }
 
