@@ -23,6 +23,7 @@ import {
   type BodyOwner,
   type BodyRefusal,
   ByteBudget,
+  inOne,
   RequestBody,
   type Upload,
 } from './relay/body.js'
@@ -353,12 +354,9 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
     x.connected = false
     const target = upstream.basePath + path + x.query
     if (key !== null && this.cache !== null && body !== null) {
-      const pieces = edits.length === 0 ? body.pieces : splice(body.pieces, edits)
-      const sent = pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
-      upstream.dispatch(
-        { method, path: target, headers, body: sent },
-        this.cache.start(x, key, usageUnasked, body),
-      )
+      const sent = inOne(splice(body.pieces, edits))
+      const flight = this.cache.start(x, key, usageUnasked, body)
+      upstream.dispatch({ method, path: target, headers, body: sent }, flight)
       return
     }
     const relay = new Relay(x, this, {
@@ -369,7 +367,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
     let sent: Buffer | Upload | null = null
     if (body === null) x.stage = relay
     else {
-      const pieces = edits.length === 0 ? body.pieces : splice(body.pieces, edits)
+      const pieces = splice(body.pieces, edits)
       if (!body.whole)
         headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
       sent = body.send(pieces, relay)

@@ -47,7 +47,8 @@ export class AnswerCache implements FlightOwner {
 
   /** Whether a request may turn out to be one of those whose answers are kept, when its body is whole. */
   mayHold(x: Exchange, bytes: number): boolean {
-    return wish(x) !== 'off' && (wish(x) === 'on' || this.policy.mayHold(questionOf(x, bytes)))
+    const wished = wish(x)
+    return wished === 'on' || (wished === null && this.policy.mayHold(questionOf(x, bytes)))
   }
 
   /**

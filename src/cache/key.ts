@@ -1,4 +1,5 @@
 import * as crypto from 'node:crypto'
+import { inOne } from '../relay/body.js'
 
 /** Headers of a request that an answer may depend on. */
 const VARYING = [
@@ -56,9 +57,8 @@ export function cacheKey(identity: Identity): string {
     identity.query,
   ]
   for (const name of VARYING) parts.push(valuesOf(rawHeaders, name))
-  const bytes = body.length === 1 ? (body[0] as Buffer) : Buffer.concat(body)
   // A line end is in none of these.
-  return `${parts.join('\n')}\n${sha256(bytes)}`
+  return `${parts.join('\n')}\n${sha256(inOne(body))}`
 }
 
 /** All of them: a header may come in several lines. */

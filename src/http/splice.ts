@@ -13,7 +13,8 @@ export interface Edit {
  * @param pieces at least up to the last edit's end
  * @param edits in their order, none within another
  */
-export function splice(pieces: readonly Buffer[], edits: readonly Edit[]): Buffer[] {
+export function splice(pieces: readonly Buffer[], edits: readonly Edit[]): readonly Buffer[] {
+  if (edits.length === 0) return pieces
   const spliced: Buffer[] = []
   let base = 0
   let from = 0

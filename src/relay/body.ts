@@ -124,7 +124,7 @@ export class RequestBody implements Stage {
       return this.upload
     }
     this.x.stage = attempt
-    return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
+    return inOne(pieces)
   }
 
   /**
@@ -217,6 +217,11 @@ export class RequestBody implements Stage {
     this.upload?.end()
     this.pieces.length = 0
   }
+}
+
+/** A whole body in the form in which undici sends it. */
+export function inOne(pieces: readonly Buffer[]): Buffer {
+  return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
 }
 
 /**

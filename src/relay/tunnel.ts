@@ -140,13 +140,7 @@ export class Tunnel implements Stage {
     this.markAnswered(101)
     // Not through the response object: it would see to framing that a tunnel does not have.
     let text = `HTTP/1.1 101 ${reasonPhrase(res.statusMessage, 'latin1')}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n`
-    const headers = responseHeaders(
-      res.rawHeaders,
-      x.requestId,
-      serverTiming(x, performance.now()),
-      false,
-      noFacts(),
-    )
+    const headers = this.headersOf(res)
     for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
     socket.write(`${text}\r\n`, 'latin1')
     if (head.length > 0) upstream.unshift(head)
@@ -168,6 +162,11 @@ export class Tunnel implements Stage {
     socket.pipe(upstream)
   }
 
+  private headersOf(res: IncomingMessage): string[] {
+    const { x } = this
+    return responseHeaders(res.rawHeaders, x.requestId, serverTiming(x, performance.now()), false, noFacts())
+  }
+
   private onResponse(res: IncomingMessage): void {
     const { x } = this
     if (this.over) {
@@ -180,13 +179,7 @@ export class Tunnel implements Stage {
     this.socket.on('data', drop)
     this.socket.resume()
     this.early.length = 0
-    const headers = responseHeaders(
-      res.rawHeaders,
-      x.requestId,
-      serverTiming(x, performance.now()),
-      false,
-      noFacts(),
-    )
+    const headers = this.headersOf(res)
     headers.push('connection', 'close')
     x.res.writeHead(x.status, reasonPhrase(res.statusMessage, 'latin1'), headers)
     res.on('data', (piece: Buffer) => {

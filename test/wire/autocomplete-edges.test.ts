@@ -69,15 +69,21 @@ test('a request that comes in several packets joins, and is answered from memory
     for (const response of responses) assert.is(response.body.toString(), ANSWER)
   }))
 
+/** A client has had a stream to its [DONE], and did not wait for the end of its framing. */
+async function leftAtTheEnd(scene: Scene): Promise<Received> {
+  const client = await scene.client()
+  client.send(ask(scene, 'a'))
+  const request = await scene.upstream.request(0)
+  await request.write(head('200 OK', SSE, CHUNKED))
+  await request.chunk(event('one') + LAST)
+  await client.sees('[DONE]')
+  client.destroy()
+  return request
+}
+
 test('a client that closes at the end of the stream, and not at that of its framing, has its tokens counted', () =>
   withRelay(silent, async (scene) => {
-    const client = await scene.client()
-    client.send(ask(scene, 'a'))
-    const request = await scene.upstream.request(0)
-    await request.write(head('200 OK', SSE, CHUNKED))
-    await request.chunk(event('one') + LAST)
-    await client.sees('[DONE]')
-    client.destroy()
+    const request = await leftAtTheEnd(scene)
     const [record] = await scene.relay.records(1)
     assert.equal(
       [record?.end, record?.cache, record?.prompt_tokens, record?.completion_tokens, record?.usage_source],
@@ -92,13 +98,7 @@ test('a client that closes at the end of the stream, and not at that of its fram
 
 test('a stream that ended is joined while its upstream has yet to say so', () =>
   withRelay(silent, async (scene) => {
-    const client = await scene.client()
-    client.send(ask(scene, 'a'))
-    const request = await scene.upstream.request(0)
-    await request.write(head('200 OK', SSE, CHUNKED))
-    await request.chunk(event('one') + LAST)
-    await client.sees('[DONE]')
-    client.destroy()
+    const request = await leftAtTheEnd(scene)
     await live(scene, 0)
     const joined = await scene.client()
     joined.send(ask(scene, 'a'))
