@@ -2,10 +2,10 @@ import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.js'
 import type { ErrorCode } from '../http/errors.js'
 import { noFacts, type ResponseFacts, removeHeader, responseHeaders } from '../http/headers.js'
-import { type AttemptPhase, failureCode, systemCode } from '../relay/failure.js'
+import { type AttemptPhase, failureCode, LINGER_MS, systemCode, TOO_SLOW } from '../relay/failure.js'
 import type { Tap } from '../sse/scanner.js'
 import { tapFor } from '../sse/tap.js'
-import { UnaskedUsage } from '../sse/unasked.js'
+import { mayHaveUsage, UnaskedUsage } from '../sse/unasked.js'
 import { type Account, settleAccount } from '../tokens/account.js'
 import type { PromptSample } from '../tokens/prompt.js'
 import { type AnswerHead, KeptAnswer, type Source } from './answer.js'
@@ -30,11 +30,7 @@ export interface FlightOwner {
   onKept(flight: Flight, answer: KeptAnswer): void
 }
 
-/** How long an upstream may take to close a stream that it has ended, when all clients have left. */
-const LINGER_MS = 1_000
-
 const NOBODY = new Error('every client has left')
-const TOO_SLOW = new Error('a limit of the relay was reached')
 
 /**
  * An answer on its way to any number of clients that asked for the same: undici's handler on one side, their followers on
@@ -249,10 +245,10 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
 
   /** The head that clients get. */
   private headFor(head: AnswerHead): AnswerHead {
-    if (!this.options.usageUnasked || head.status >= 300) return head
+    if (!this.options.usageUnasked) return head
     const raw = [...head.raw]
     responseHeaders(raw, '', '', false, this.facts)
-    if (!this.facts.eventStream || this.facts.encoding !== null) return head
+    if (!mayHaveUsage(head.status, this.facts)) return head
     this.unasked = new UnaskedUsage()
     removeHeader(raw, 'content-length')
     return { ...head, raw }
@@ -312,7 +308,9 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
   }
 
   private cut(end: 'upstream_cut' | 'upstream_idle', cause: string): void {
-    this.add(this.unasked?.end() ?? EMPTY)
+    // Ahead of the rest of an event, which would hide the reset from them (see `Relay`).
+    for (const follower of this.followers) if (follower.closeDelimited) follower.cut(end, cause)
+    this.add(this.unasked?.breakOff() ?? EMPTY)
     const payer = this.followers[0]
     if (payer !== undefined) payer.x.tap = this.tap
     this.stop(TOO_SLOW)

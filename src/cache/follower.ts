@@ -137,9 +137,15 @@ export class Follower implements Stage {
     else this.owner.onSuperseded(x)
   }
 
+  /** Its body's end is told by closing alone. */
+  get closeDelimited(): boolean {
+    return this.client.closeDelimited
+  }
+
   /** There is no more of it. */
   cut(end: 'upstream_cut' | 'upstream_idle' | 'client_stalled', cause: string): void {
     const { x } = this
+    if (this.over) return
     this.over = true
     if (end === 'upstream_cut') x.errorCode = 'upstream_cut'
     x.cause ??= cause

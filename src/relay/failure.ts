@@ -1,5 +1,14 @@
 import type { ErrorCode } from '../http/errors.js'
 
+/**
+ * How long an upstream may take to close a stream that it has ended, when its clients have already left. Its
+ * connection then goes back to the pool; an abort would cost the next request a TLS handshake.
+ */
+export const LINGER_MS = 1_000
+
+/** Why an attempt is aborted that no client has left. */
+export const TOO_SLOW = new Error('a limit of the relay was reached')
+
 /** How far an attempt had come when it failed. */
 export type AttemptPhase = 'connecting' | 'waiting' | 'streaming'
 

@@ -6,10 +6,10 @@ import type { ErrorCode } from '../http/errors.js'
 import { noFacts, reasonPhrase, removeHeader, responseHeaders, setHeader } from '../http/headers.js'
 import { serverTiming } from '../http/timing.js'
 import { tapFor } from '../sse/tap.js'
-import { UnaskedUsage } from '../sse/unasked.js'
+import { mayHaveUsage, UnaskedUsage } from '../sse/unasked.js'
 import type { Attempt } from './body.js'
 import { ClientEnd } from './client-end.js'
-import { type AttemptPhase, failureCode, systemCode } from './failure.js'
+import { type AttemptPhase, failureCode, LINGER_MS, systemCode, TOO_SLOW } from './failure.js'
 import { sendOpening } from './opening.js'
 import { Passage, type PassageOwner } from './passage.js'
 
@@ -29,14 +29,7 @@ export interface RelayOptions {
   readonly usageUnasked: boolean
 }
 
-/**
- * How long an upstream may take to close a stream that it has ended, when the client has already left. Its
- * connection then goes back to the pool; an abort would cost the next request a TLS handshake.
- */
-const LINGER_MS = 1_000
-
 const CLIENT_GONE = new Error('the client has left')
-const TOO_SLOW = new Error('a limit of the relay was reached')
 
 /**
  * One attempt to have an exchange answered by one upstream: undici's handler on one side, the client's response on
@@ -113,7 +106,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     const now = performance.now()
     const facts = noFacts()
     const headers = responseHeaders(raw, x.requestId, serverTiming(x, now), this.options.crossOrigin, facts)
-    if (this.options.usageUnasked && status < 300 && facts.eventStream && facts.encoding === null) {
+    if (this.options.usageUnasked && mayHaveUsage(status, facts)) {
       this.unasked = new UnaskedUsage()
       removeHeader(headers, 'content-length')
     }

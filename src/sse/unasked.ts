@@ -1,3 +1,5 @@
+import type { ResponseFacts } from '../http/headers.js'
+
 const LF = 0x0a
 const CR = 0x0d
 const NOTHING = Buffer.alloc(0)
@@ -138,6 +140,14 @@ export class UnaskedUsage {
     if (this.held.length > KEPT_ROOM) this.held = NOTHING
     return joined
   }
+}
+
+/** Whether an answer with this head is a stream that usage can be taken out of. */
+export function mayHaveUsage(
+  status: number,
+  facts: Pick<ResponseFacts, 'eventStream' | 'encoding'>,
+): boolean {
+  return status < 300 && facts.eventStream && facts.encoding === null
 }
 
 /** @param event a whole one @returns nothing if all of it was unasked for */

@@ -190,6 +190,34 @@ test('a client of HTTP/1.0 sees a stream that breaks off within an event reset, 
     ASKS,
   ))
 
+test('a shared answer that breaks off shows nothing of the usage either, wherever that is', () =>
+  withRelay(
+    async (request) => {
+      await request.write(head('200 OK', SSE, CHUNKED))
+      await request.chunk(CHAT_STREAM.subarray(0, Number(request.target.split('=')[1])))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      request.reset()
+    },
+    async (scene) => {
+      const null_ = CHAT_STREAM.indexOf('"usage":null')
+      const total = CHAT_STREAM.indexOf('"usage":{')
+      const places = [null_ - 1, null_, null_ + 3, null_ + 8, null_ + 11, total, total + 2, total + 20]
+      const shared = 'x-thinwire-cache: on\r\n'
+      for (const at of places) {
+        const request = post(scene, BODY, shared, `/v1/chat/completions?at=${at}`)
+        const response = await scene.ask(request)
+        assert.not.ok(response.complete)
+        const got = response.body.toString()
+        assert.ok(UNASKED.toString().startsWith(got), `cut at ${at}: ${got.slice(-60)}`)
+        const old = await scene.client()
+        old.send(request.toString('latin1').replace('HTTP/1.1', 'HTTP/1.0'))
+        assert.is(await old.closed(), 'reset', `cut at ${at}`)
+      }
+    },
+    {},
+    ASKS,
+  ))
+
 test('errors pass as they are, and so does a stream that is compressed all the same', () =>
   withRelay(
     async (request) => {
