@@ -356,7 +356,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
     if (key !== null && this.cache !== null && body !== null) {
       const sent = inOne(splice(body.pieces, edits))
       const flight = this.cache.start(x, key, usageUnasked, body)
-      upstream.dispatch({ method, path: target, headers, body: sent }, flight)
+      upstream.dispatch({ method, path: target, headers, body: sent }, flight.attempt)
       return
     }
     const relay = new Relay(x, this, {
@@ -372,7 +372,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
         headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
       sent = body.send(pieces, relay)
     }
-    upstream.dispatch({ method, path: target, headers, body: sent }, relay)
+    upstream.dispatch({ method, path: target, headers, body: sent }, relay.attempt)
   }
 
   /** Whether what is asked for may turn on the end of a body. */

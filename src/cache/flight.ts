@@ -1,7 +1,7 @@
-import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.js'
 import type { ErrorCode } from '../http/errors.js'
 import { noFacts, type ResponseFacts, removeHeader, responseHeaders } from '../http/headers.js'
+import { Attempt, type Receiver } from '../relay/attempt.js'
 import { type AttemptPhase, failureCode, LINGER_MS, systemCode, TOO_SLOW } from '../relay/failure.js'
 import type { Tap } from '../sse/scanner.js'
 import { tapFor } from '../sse/tap.js'
@@ -33,14 +33,14 @@ export interface FlightOwner {
 const NOBODY = new Error('every client has left')
 
 /**
- * An answer on its way to any number of clients that asked for the same: undici's handler on one side, their followers on
- * the other. All of it is held in memory while it is small enough to be kept, so that who joins late gets all of it, and
- * who is slow holds back nobody.
+ * An answer on its way to any number of clients that asked for the same, each of them a follower. All of it is held in
+ * memory while it is small enough to be kept, so that who joins late gets all of it, and who is slow holds back nobody.
  *
  * A larger one is closed: nobody joins any more, what all have taken is let go, and a follower that is `entryBytes` behind
  * is cut off, unless it is the only one. Then the upstream waits for it.
  */
-export class Flight implements Dispatcher.DispatchHandler, Source {
+export class Flight implements Receiver, Source {
+  readonly attempt: Attempt
   readonly key: string
   head: AnswerHead | null
   complete: boolean
@@ -58,9 +58,8 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
   private held: number
   private closed: boolean
   private over: boolean
-  private phase: AttemptPhase
-  private abort: ((reason: Error) => void) | null
-  private resume: (() => void) | null
+  /** An upstream may have had the request. */
+  private connected: boolean
   private paused: boolean
   private tap: Tap | null
   private unasked: UnaskedUsage | null
@@ -69,6 +68,7 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
   private pieceAt: number
 
   constructor(key: string, owner: FlightOwner, options: FlightOptions) {
+    this.attempt = new Attempt(this)
     this.key = key
     this.head = null
     this.complete = false
@@ -83,9 +83,7 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
     this.held = 0
     this.closed = false
     this.over = false
-    this.phase = 'connecting'
-    this.abort = null
-    this.resume = null
+    this.connected = false
     this.paused = false
     this.tap = null
     this.unasked = null
@@ -147,39 +145,30 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
   onTick(now: number): void {
     const { timeouts } = this.options
     if (this.over) return
-    if (this.phase !== 'streaming') {
+    if (this.head === null) {
       if (now - this.startedAt > timeouts.firstByteMs) this.fail('upstream_timeout', 'firstByteMs')
     } else if (!this.paused && now - this.pieceAt > timeouts.idleMs) this.cut('upstream_idle', 'idleMs')
   }
 
-  // undici's side
+  // The upstream's side
 
-  onConnect(abort: (reason?: Error) => void): void {
-    this.abort = abort
-    if (this.over) {
-      abort(NOBODY)
-      return
-    }
-    this.phase = 'waiting'
+  onConnected(): void {
+    this.connected = true
     const payer = this.followers[0]
     if (payer !== undefined) payer.x.connected = true
   }
 
-  onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
-    if (this.over || status < 200) return true
-    this.resume = resume
+  onHead(status: number, raw: readonly Buffer[], reason: string): void {
+    if (this.over) return
     const texts = raw.map((text) => text.toString('latin1'))
-    // Throws on what cannot be sent on; undici then calls onError, and nothing has gone to a client.
     const head = this.headFor({ status, reason: Buffer.from(reason).toString('latin1'), raw: texts })
     for (const follower of this.followers) follower.begin(head, this.facts)
     this.head = head
-    this.phase = 'streaming'
     this.pieceAt = performance.now()
     this.tap = tapFor(this.facts)
     // Over with its head (RFC 9112, 6.3), as undici does not know of each (see `Relay`).
     if (status === 204 || status === 304) this.finish()
     else process.nextTick(flushHeads, this)
-    return true
   }
 
   onData(piece: Buffer): boolean {
@@ -190,18 +179,18 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
     return !this.paused
   }
 
-  onComplete(): void {
-    this.abort = null
+  onEnd(): void {
     if (this.over) return
     this.add(this.unasked?.end() ?? EMPTY)
     this.finish()
   }
 
-  onError(error: Error): void {
-    this.abort = null
-    if (this.over) return
-    if (this.head !== null) this.cut('upstream_cut', systemCode(error))
-    else this.fail(failureCode(error, this.phase), systemCode(error))
+  onCut(error: Error): void {
+    if (!this.over) this.cut('upstream_cut', systemCode(error))
+  }
+
+  onFailed(error: unknown, phase: AttemptPhase): void {
+    if (!this.over) this.fail(failureCode(error, phase), systemCode(error))
   }
 
   // What happens
@@ -215,7 +204,7 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
     this.over = true
     this.tap?.end()
     this.close()
-    this.abort?.(reason)
+    this.attempt.giveUp(reason)
   }
 
   /** All of it has come. */
@@ -240,7 +229,7 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
     // One of them is the one whose request it is.
     heir.x.cache = follower.x.cache
     follower.x.cache = 'joined'
-    if (this.phase !== 'connecting') heir.x.prompt = this.options.prompt
+    if (this.connected) heir.x.prompt = this.options.prompt
   }
 
   /** The head that clients get. */
@@ -299,7 +288,7 @@ export class Flight implements Dispatcher.DispatchHandler, Source {
     this.paused = false
     // It was not silent, it had to wait.
     this.pieceAt = performance.now()
-    this.resume?.()
+    this.attempt.readOn()
   }
 
   private fail(code: ErrorCode, cause: string): void {

@@ -45,7 +45,7 @@ export interface BodyLimits {
 }
 
 /** What sends a body on that is still coming. */
-export interface Attempt extends Stage {
+export interface Sender extends Stage {
   /** Ends it, without a word to the client or to the owner. */
   abandon(): void
 }
@@ -71,7 +71,7 @@ export class RequestBody implements Stage {
   private received: number
   private over: boolean
   private upload: Upload | null
-  private attempt: Attempt | null
+  private sender: Sender | null
   /** Where the model stood when it was first offered to the owner; -1 before. */
   private offeredAt: number
 
@@ -87,7 +87,7 @@ export class RequestBody implements Stage {
     this.received = 0
     this.over = false
     this.upload = null
-    this.attempt = null
+    this.sender = null
     this.offeredAt = -1
   }
 
@@ -117,13 +117,13 @@ export class RequestBody implements Stage {
    * In the form in which undici sends it. What is still to come follows as long as it names no other model.
    * @param pieces what there is of it, changed or not
    */
-  send(pieces: readonly Buffer[], attempt: Attempt): Buffer | Upload {
+  send(pieces: readonly Buffer[], sender: Sender): Buffer | Upload {
     if (!this.whole) {
-      this.attempt = attempt
+      this.sender = sender
       this.upload = new Upload(pieces)
       return this.upload
     }
-    this.x.stage = attempt
+    this.x.stage = sender
     return inOne(pieces)
   }
 
@@ -142,13 +142,13 @@ export class RequestBody implements Stage {
 
   onClose(): void {
     this.over = true
-    this.attempt?.onClose()
+    this.sender?.onClose()
     this.upload?.end()
   }
 
   onTick(now: number): void {
     // An upstream may answer before it has heard all; a client that goes on talking does not change that.
-    if (this.x.phase === 'relay') this.attempt?.onTick(now)
+    if (this.x.phase === 'relay') this.sender?.onTick(now)
     else if (now - this.x.startedAt > this.limits.requestMs) this.refuse('request_timeout')
   }
 
@@ -171,22 +171,22 @@ export class RequestBody implements Stage {
     this.peeker.push(piece)
     x.model = this.found.model
     x.stream = this.found.stream
-    if (this.attempt !== null) this.goOn(piece, this.attempt)
+    if (this.sender !== null) this.goOn(piece, this.sender)
     else if (this.declared > this.received && this.offeredAt === -1 && this.found.modelStart !== -1) {
       this.offeredAt = this.found.modelStart
       this.owner.onBody(x, this)
     }
   }
 
-  private goOn(piece: Buffer, attempt: Attempt): void {
+  private goOn(piece: Buffer, sender: Sender): void {
     if (this.found.modelStart === this.offeredAt) {
       this.upload?.push(piece)
       return
     }
     // An answer that has begun to go to the client cannot be taken back.
     if (this.x.phase === 'relay') return
-    this.attempt = null
-    attempt.abandon()
+    this.sender = null
+    sender.abandon()
     this.upload?.end()
   }
 
@@ -197,11 +197,11 @@ export class RequestBody implements Stage {
     this.whole = true
     const now = performance.now()
     x.readMs = now - x.readAt
-    if (this.attempt === null) {
+    if (this.sender === null) {
       this.owner.onBody(x, this)
       return
     }
-    x.stage = this.attempt
+    x.stage = this.sender
     this.upload?.end()
     if (x.answeredAt > 0) this.release()
     // The clock for the answer runs from here.
@@ -213,7 +213,7 @@ export class RequestBody implements Stage {
     if (this.over) return
     this.over = true
     this.owner.onBodyRefused(this.x, reason)
-    this.attempt?.abandon()
+    this.sender?.abandon()
     this.upload?.end()
     this.pieces.length = 0
   }

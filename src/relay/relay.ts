@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http'
-import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
 import type { ErrorCode } from '../http/errors.js'
@@ -7,7 +6,8 @@ import { noFacts, reasonPhrase, removeHeader, responseHeaders, setHeader } from 
 import { serverTiming } from '../http/timing.js'
 import { tapFor } from '../sse/tap.js'
 import { mayHaveUsage, UnaskedUsage } from '../sse/unasked.js'
-import type { Attempt } from './body.js'
+import { Attempt, type Receiver } from './attempt.js'
+import type { Sender } from './body.js'
 import { ClientEnd } from './client-end.js'
 import { type AttemptPhase, failureCode, LINGER_MS, systemCode, TOO_SLOW } from './failure.js'
 import { sendOpening } from './opening.js'
@@ -32,25 +32,20 @@ export interface RelayOptions {
 const CLIENT_GONE = new Error('the client has left')
 
 /**
- * One attempt to have an exchange answered by one upstream: undici's handler on one side, the client's response on
- * the other. Of the two kinds of handler that undici 7 takes this is the older one (`onConnect`, `onHeaders`): the newer one
- * is a wrapper around it, which makes an object of each answer's headers that nobody reads here. Bytes go from one to the other in the same tick in which they came; nothing is decoded, joined,
- * cut or held.
+ * An answer on its way to the one client that asked for it. Bytes go on in the same tick in which they came; nothing is
+ * decoded, joined, cut or held.
  *
- * All calls are synchronous. Once `over`, nothing more is done to the client: undici may still call (an abort ends
- * in `onError`, synchronously), and a client may still close.
+ * All calls are synchronous. Once `over`, nothing more is done to the client: an upstream may still send, and a client may
+ * still close.
  */
-export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner {
+export class Relay implements Receiver, Sender, PassageOwner {
+  readonly attempt: Attempt
   private readonly x: Exchange
   private readonly res: ServerResponse
   private readonly owner: RelayOwner
   private readonly options: RelayOptions
   private readonly client: ClientEnd
-  /** Null while the request waits for a connection, as undici has no way to abort it until then; and when it is over. */
-  private abort: ((reason: Error) => void) | null
-  /** Has undici read on, after it was told to wait. */
-  private resume: (() => void) | null
-  private phase: AttemptPhase | 'flushing'
+  private phase: 'asking' | 'streaming' | 'flushing'
   /** Set when the attempt is decided, so that calls that come later find nothing to do. */
   over: boolean
   /** The client's buffer is full: the upstream was asked to wait. */
@@ -70,9 +65,8 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     this.res = x.res
     this.owner = owner
     this.options = options
-    this.abort = null
-    this.resume = null
-    this.phase = 'connecting'
+    this.attempt = new Attempt(this)
+    this.phase = 'asking'
     this.over = false
     this.paused = false
     this.listening = false
@@ -84,24 +78,14 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     this.unasked = null
   }
 
-  // undici's side
+  // The upstream's side
 
-  /** The request is being written to a connection. */
-  onConnect(abort: (reason?: Error) => void): void {
-    this.abort = abort
-    if (this.over) {
-      abort(CLIENT_GONE)
-      return
-    }
-    this.phase = 'waiting'
+  onConnected(): void {
     this.x.connected = true
   }
 
-  /** @returns false if nothing more is to be read for now */
-  onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
-    // 102 and 103: the final answer is still to come. A gateway need not pass them on, and old clients break on it.
-    if (this.over || status < 200) return true
-    this.resume = resume
+  onHead(status: number, raw: readonly Buffer[], reason: string): void {
+    if (this.over) return
     const x = this.x
     const now = performance.now()
     const facts = noFacts()
@@ -112,7 +96,6 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     }
     if (x.cache !== null) setHeader(headers, 'x-thinwire-cache', x.cache)
     if (this.owner.draining) headers.push('connection', 'close')
-    // Throws on what cannot be sent on; undici then calls onError, and nothing has gone to the client.
     this.res.writeHead(status, reasonPhrase(reason, 'utf8'), headers)
     this.phase = 'streaming'
     this.quietSince = now
@@ -126,17 +109,15 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
       // Over with its head (RFC 9112, 6.3). undici misses the bytes that a 304's content-length speaks of, and would
       // report them as an error.
       this.finish()
-      return true
+      return
     }
     // Of a stream that is changed, the chunks are too.
     if (this.unasked === null) this.passage = Passage.open(x, this)
     // A head that came with body bytes in the same read leaves with them in one packet; one that came alone
     // leaves at the end of this tick.
     process.nextTick(flushIfSilent, this)
-    return true
   }
 
-  /** @returns false if nothing more is to be read for now */
   onData(piece: Buffer): boolean {
     const x = this.x
     x.countPiece()
@@ -157,25 +138,24 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     return more
   }
 
-  onComplete(): void {
-    this.letGo()
+  onEnd(): void {
+    this.stopLingering()
     if (this.over || this.phase === 'flushing') return
     // No more comes: what was held back of the last event goes, whole or not.
     if (this.unasked !== null) this.send(this.unasked.end())
     this.finish()
   }
 
-  onError(error: Error): void {
-    this.letGo()
+  onCut(error: Error): void {
+    this.stopLingering()
     if (this.over || this.phase === 'flushing') return
-    if (this.res.headersSent) {
-      this.x.cause = systemCode(error)
-      this.x.errorCode = 'upstream_cut'
-      this.cut('upstream_cut')
-    } else {
-      // A head that Node would not send leaves `streaming` unset: it failed while waiting.
-      this.fail(failureCode(error, this.phase === 'connecting' ? 'connecting' : 'waiting'), systemCode(error))
-    }
+    this.x.cause = systemCode(error)
+    this.x.errorCode = 'upstream_cut'
+    this.cut('upstream_cut')
+  }
+
+  onFailed(error: unknown, phase: AttemptPhase): void {
+    if (!this.over) this.fail(failureCode(error, phase), systemCode(error))
   }
 
   // The client's side
@@ -204,19 +184,18 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
       return
     }
     this.x.conclude('client_gone')
-    this.abort?.(CLIENT_GONE)
+    this.attempt.giveUp(CLIENT_GONE)
   }
 
   abandon(): void {
     this.over = true
-    this.abort?.(CLIENT_GONE)
+    this.attempt.giveUp(CLIENT_GONE)
   }
 
   onTick(now: number): void {
     const { timeouts } = this.options
     switch (this.phase) {
-      case 'connecting':
-      case 'waiting':
+      case 'asking':
         if (!this.over && now - this.x.attemptAt > timeouts.firstByteMs) {
           this.fail('upstream_timeout', 'firstByteMs')
         }
@@ -252,7 +231,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
   }
 
   abortUpstream(): void {
-    this.abort?.(TOO_SLOW)
+    this.attempt.giveUp(TOO_SLOW)
   }
 
   /** The upstream has sent all of its answer. */
@@ -293,14 +272,14 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
   }
 
   readOn(): void {
-    if (this.paused || this.resume === null) return
+    if (this.paused || !this.attempt.reading) return
     this.passage?.goOn()
-    this.resume()
+    this.attempt.readOn()
   }
 
   private fail(code: ErrorCode, cause: string): void {
     this.over = true
-    this.abort?.(TOO_SLOW)
+    this.attempt.giveUp(TOO_SLOW)
     this.x.status = 0
     this.owner.onAttemptFailed(this.x, code, cause)
   }
@@ -310,7 +289,7 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     if (this.unasked !== null && !this.client.closeDelimited) this.send(this.unasked.breakOff())
     this.over = true
     this.x.conclude(end)
-    this.abort?.(TOO_SLOW)
+    this.attempt.giveUp(TOO_SLOW)
     this.client.breakOff()
   }
 
@@ -319,14 +298,11 @@ export class Relay implements Dispatcher.DispatchHandler, Attempt, PassageOwner 
     this.over = true
     this.x.conclude('client_stalled')
     this.x.cause ??= 'clientStallMs'
-    this.abort?.(TOO_SLOW)
+    this.attempt.giveUp(TOO_SLOW)
     this.client.giveUp()
   }
 
-  /** The connection is no longer ours: whoever has it next is not to be disturbed. */
-  private letGo(): void {
-    this.abort = null
-    this.resume = null
+  private stopLingering(): void {
     if (this.linger !== null) clearTimeout(this.linger)
     this.linger = null
   }

@@ -26,15 +26,15 @@ test('a client that left while a connection was made has its request aborted bef
   relay.onClose()
   assert.is(x.end, 'client_gone')
   const { told, abort } = fakeAbort()
-  relay.onConnect(abort)
+  relay.attempt.onConnect(abort)
   assert.equal(told, ['abort'])
 })
 
 test('an error that comes after the client has left is told to nobody', () => {
   const { relay, x, failures } = makeRelay()
-  relay.onConnect(fakeAbort().abort)
+  relay.attempt.onConnect(fakeAbort().abort)
   relay.onClose()
-  relay.onError(new Error('aborted'))
+  relay.attempt.onError(new Error('aborted'))
   assert.is(x.end, 'client_gone')
   assert.equal(failures, [])
 })
@@ -42,18 +42,18 @@ test('an error that comes after the client has left is told to nobody', () => {
 test('a failure before there was a connection is reported once', () => {
   const { relay, failures } = makeRelay()
   const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
-  relay.onError(refused)
-  relay.onError(refused)
+  relay.attempt.onError(refused)
+  relay.attempt.onError(refused)
   assert.equal(failures, ['upstream_unreachable'])
 })
 
 test('an attempt that took too long is aborted, and the abort is not reported as a second failure', () => {
   const { relay, x, failures } = makeRelay()
   const { told, abort } = fakeAbort()
-  relay.onConnect(abort)
+  relay.attempt.onConnect(abort)
   x.attemptAt = 1
   relay.onTick(10_000_000)
-  relay.onError(new Error('aborted'))
+  relay.attempt.onError(new Error('aborted'))
   assert.equal(told, ['abort'])
   assert.equal(failures, ['upstream_timeout'])
 })
