@@ -1,16 +1,15 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { Admission } from './access/admission.js'
-import { presented, subprotocolKeys, withoutSubprotocolKeys } from './access/credential.js'
+import { presented, subprotocolKeys } from './access/credential.js'
 import type { Keyring } from './access/keyring.js'
 import { Books } from './books.js'
-import { AnswerCache } from './cache/cache.js'
 import type { Config } from './config/config.js'
 import { Exchange } from './exchange.js'
+import { Forwarder, type ForwarderOwner } from './forwarder.js'
 import { answerPreflight } from './http/cors.js'
-import { ERRORS, type ErrorCode } from './http/errors.js'
-import { declaredLength, hasOneHost, headerValue, requestHeaders } from './http/headers.js'
-import { splice } from './http/splice.js'
+import type { ErrorCode } from './http/errors.js'
+import { declaredLength, hasOneHost, headerValue } from './http/headers.js'
 import { readTarget } from './http/target.js'
 import type { Ledger, LedgerState } from './ledger/ledger.js'
 import { LiveExchanges } from './live.js'
@@ -18,22 +17,9 @@ import { BoundCounters } from './ops/counters.js'
 import type { Log } from './ops/log.js'
 import { answerProbe, type Health } from './ops/probes.js'
 import { answerError, answerJson } from './relay/answer.js'
-import {
-  type BodyLimits,
-  type BodyOwner,
-  type BodyRefusal,
-  ByteBudget,
-  inOne,
-  RequestBody,
-  type Upload,
-} from './relay/body.js'
-import { Relay, type RelayOwner } from './relay/relay.js'
+import { type BodyLimits, type BodyOwner, type BodyRefusal, ByteBudget, RequestBody } from './relay/body.js'
 import { resetSocket } from './relay/reset.js'
-import { Tunnel } from './relay/tunnel.js'
-import { describeModels } from './routing/models.js'
-import { outgoing } from './routing/outgoing.js'
 import type { Router } from './routing/router.js'
-import type { Upstream } from './routing/upstream.js'
 
 export interface GatewayParts {
   readonly config: Config
@@ -50,7 +36,7 @@ export interface GatewayParts {
  * the next by a plain call, so that between the last byte of a body and the first of the upstream request there is
  * neither a promise nor a turn of the event loop.
  */
-export class Gateway implements RelayOwner, BodyOwner, Health {
+export class Gateway implements ForwarderOwner, BodyOwner, Health {
   readonly live: LiveExchanges
   readonly bounds: BoundCounters
   draining: boolean
@@ -58,22 +44,19 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
   ready: boolean
   private readonly config: Config
   private readonly admission: Admission
-  private readonly router: Router
   private readonly log: Log
   private readonly ledger: GatewayParts['ledger']
   private readonly books: Books
-  /** Null if nothing is to be kept. */
-  private readonly cache: AnswerCache | null
+  private readonly forwarder: Forwarder
   private readonly budget: ByteBudget
   private readonly bodyLimits: BodyLimits
 
   constructor(parts: GatewayParts) {
     this.config = parts.config
-    this.router = parts.router
     this.log = parts.log
     this.ledger = parts.ledger
     this.books = new Books(parts.log, parts.ledger, parts.config.log.slowMs)
-    this.cache = parts.config.cache.enabled ? new AnswerCache(parts.config, this) : null
+    this.forwarder = new Forwarder(parts.config, parts.router, this)
     this.live = new LiveExchanges()
     this.bounds = new BoundCounters()
     this.admission = new Admission(parts.config, parts.keyring, this.bounds)
@@ -206,7 +189,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
     const length = declaredLength(req.rawHeaders)
     x.phase = 'read'
     if (length === 0) {
-      this.route(x, null)
+      this.forwarder.forward(x, null)
       return
     }
     if (x.awaitsContinue && length <= this.config.limits.bodyBytes) {
@@ -222,26 +205,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
   private beginUpgrade(x: Exchange, socket: Socket, head: Buffer): void {
     const raw = x.req.rawHeaders
     if (!this.aim(x) || !this.admit(x, [...presented(raw), ...subprotocolKeys(raw)])) return
-    x.phase = 'route'
-    x.model = new URLSearchParams(x.query).get('model')
-    const choice = this.router.choose(x.path, x.model)
-    if (choice === null) {
-      this.refuse(x, 'no_route')
-      return
-    }
-    const { upstream } = choice
-    x.upstream = upstream.name
-    x.phase = 'attempt'
-    x.attemptAt = performance.now()
-    const tunnel = new Tunnel(x, socket, head, this, this.config.timeouts)
-    x.stage = tunnel
-    const passthrough = this.config.keys.mode === 'passthrough'
-    const headers = requestHeaders(raw, upstream.headersFor(x.path, passthrough), passthrough)
-    tunnel.open({
-      origin: upstream.origin,
-      path: upstream.basePath + x.path + x.query,
-      headers: passthrough ? headers : withoutSubprotocolKeys(headers),
-    })
+    this.forwarder.tunnel(x, socket, head)
   }
 
   /** Reads what the request asks for. False if it was refused. */
@@ -261,7 +225,7 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
 
   onBody(x: Exchange, body: RequestBody): void {
     try {
-      this.route(x, body)
+      this.forwarder.forward(x, body)
     } catch (error) {
       this.crash(x, error)
     }
@@ -311,94 +275,12 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
     return refusal === null
   }
 
-  /** @param body null if the request has none; one that is not whole may be left until it is */
-  private route(x: Exchange, body: RequestBody | null): void {
-    x.phase = 'route'
-    if (x.path.startsWith('/models') && (x.method === 'GET' || x.method === 'HEAD')) {
-      const models = describeModels(this.router.aliases, x.path)
-      if (models !== null) {
-        this.answerLocal(x, 200, models)
-        return
-      }
-    }
-    const choice = this.router.choose(x.path, x.model)
-    if (choice === null) {
-      if (body === null || body.whole) this.refuse(x, 'no_route')
-      else x.phase = 'read'
-      return
-    }
-    const { upstream } = choice
-    if (body?.whole === false && this.hasToBeWhole(x, body, upstream)) {
-      x.phase = 'read'
-      return
-    }
-    let key: string | null = null
-    if (this.cache !== null && body !== null) {
-      x.phase = 'cache'
-      const known = this.cache.answer(x, { upstream: upstream.name, model: choice.model }, body)
-      if (known === 'answered') return
-      key = known?.key ?? null
-    }
-    x.upstream = upstream.name
-    const { method, path } = x
-    const { rawHeaders } = x.req
-    const incoming = { method, path, rawHeaders, found: body?.found ?? null }
-    const { headers, edits, usageUnasked } = outgoing(
-      incoming,
-      choice,
-      this.config.keys.mode === 'passthrough',
-    )
-
-    x.phase = 'attempt'
-    x.attemptAt = performance.now()
-    x.connected = false
-    const target = upstream.basePath + path + x.query
-    if (key !== null && this.cache !== null && body !== null) {
-      const sent = inOne(splice(body.pieces, edits))
-      const flight = this.cache.start(x, key, usageUnasked, body)
-      upstream.dispatch({ method, path: target, headers, body: sent }, flight.attempt)
-      return
-    }
-    const relay = new Relay(x, this, {
-      timeouts: this.config.timeouts,
-      crossOrigin: headerValue(rawHeaders, 'origin') !== undefined,
-      usageUnasked,
-    })
-    let sent: Buffer | Upload | null = null
-    if (body === null) x.stage = relay
-    else {
-      const pieces = splice(body.pieces, edits)
-      if (!body.whole)
-        headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
-      sent = body.send(pieces, relay)
-    }
-    upstream.dispatch({ method, path: target, headers, body: sent }, relay.attempt)
-  }
-
-  /** Whether what is asked for may turn on the end of a body. */
-  private hasToBeWhole(x: Exchange, body: RequestBody, upstream: Upstream): boolean {
-    return upstream.asksUsage(x.method, x.path) || this.cache?.mayHold(x, body.length) === true
-  }
-
-  onAttemptFailed(x: Exchange, code: ErrorCode, cause: string): void {
-    if (code === 'upstream_timeout') this.bounds.hit('firstByteMs')
-    x.cause = cause
-    // A request that undici would not take is the client's matter; all else is the upstream's.
-    x.conclude(code === 'invalid_request' ? 'refused' : 'upstream_failed')
-    const detail = code === 'invalid_request' ? undefined : `${ERRORS[code].message} (${cause})`
-    answerError(x, code, this.draining, detail)
-  }
-
-  onSuperseded(x: Exchange): void {
-    answerError(x, 'superseded', this.draining)
-  }
-
-  private refuse(x: Exchange, code: ErrorCode, detail?: string): void {
+  refuse(x: Exchange, code: ErrorCode, detail?: string): void {
     x.conclude('refused')
     answerError(x, code, this.draining, detail)
   }
 
-  private answerLocal(x: Exchange, status: number, value: unknown): void {
+  answerLocal(x: Exchange, status: number, value: unknown): void {
     x.conclude('local')
     answerJson(x, status, value, this.draining)
   }
@@ -431,12 +313,6 @@ export class Gateway implements RelayOwner, BodyOwner, Health {
     if (x.end === 'client_stalled') this.bounds.hit('clientStallMs')
     this.books.settle(x, performance.now())
   }
-}
-
-function sizeOf(pieces: readonly Buffer[]): number {
-  let bytes = 0
-  for (const piece of pieces) bytes += piece.length
-  return bytes
 }
 
 function ignore(): void {
