@@ -268,7 +268,7 @@ interface Insides {
 
 /** The cache of a relay, which is nobody's business but a test's. */
 function cacheOf(relay: TestRelay): Insides {
-  return (relay.gateway as unknown as { cache: Insides }).cache
+  return (relay.gateway as unknown as { forwarder: { cache: Insides } }).forwarder.cache
 }
 
 function framed(response: Response): boolean {
