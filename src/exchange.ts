@@ -105,8 +105,14 @@ export class Exchange {
   readAt: number
   /** Milliseconds until that was whole; -1 before. */
   readMs: number
-  /** The request was handed to the upstream's pool. */
+  /** The request was handed to the first upstream's pool. */
   attemptAt: number
+  /** And to that of the one that answered; 0 if none has. */
+  askedAt: number
+  /** Upstreams that were asked; one may have been twice. */
+  attempts: number
+  /** Which of them did not answer, or not well, and why: `azure 429, groq ECONNREFUSED`. */
+  failures: string | null
   /** The upstream has a connection for it, and may have read some of it. */
   connected: boolean
   /** The first byte of the upstream's answer; 0 if there was none. */
@@ -156,6 +162,9 @@ export class Exchange {
     this.readAt = 0
     this.readMs = -1
     this.attemptAt = 0
+    this.askedAt = 0
+    this.attempts = 0
+    this.failures = null
     this.connected = false
     this.answeredAt = 0
     this.headMs = 0

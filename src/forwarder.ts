@@ -9,13 +9,16 @@ import { headerValue, requestHeaders } from './http/headers.js'
 import { splice } from './http/splice.js'
 import type { BoundCounters } from './ops/counters.js'
 import { answerError } from './relay/answer.js'
-import { inOne, type RequestBody, type Upload } from './relay/body.js'
+import type { Attempt } from './relay/attempt.js'
+import { inOne, type RequestBody, type Sender, type Upload } from './relay/body.js'
+import { Course, type CourseOptions, type Receiver } from './relay/course.js'
 import { Relay, type RelayOwner } from './relay/relay.js'
 import { Tunnel } from './relay/tunnel.js'
+import { failoverByDefault } from './routing/decide.js'
+import { hedgeAfterMs } from './routing/hedge.js'
 import { describeModels } from './routing/models.js'
 import { outgoing } from './routing/outgoing.js'
-import type { Router } from './routing/router.js'
-import type { Upstream } from './routing/upstream.js'
+import type { Route, Router, Target } from './routing/router.js'
 
 export interface ForwarderOwner {
   readonly draining: boolean
@@ -54,70 +57,90 @@ export class Forwarder implements RelayOwner, FollowerOwner {
         return
       }
     }
-    const choice = this.router.choose(x.path, x.model)
-    if (choice === null) {
+    const route = this.router.choose(x.path, x.model)
+    if (route === null) {
       if (body === null || body.whole) this.owner.refuse(x, 'no_route')
       else x.phase = 'read'
       return
     }
-    const { upstream } = choice
-    if (body?.whole === false && this.hasToBeWhole(x, body, upstream)) {
+    if (body?.whole === false && this.hasToBeWhole(x, body, route)) {
       x.phase = 'read'
       return
     }
     let key: string | null = null
     if (this.cache !== null && body !== null) {
       x.phase = 'cache'
-      const known = this.cache.answer(x, { upstream: upstream.name, model: choice.model }, body)
+      const known = this.cache.answer(x, route.id, body)
       if (known === 'answered') return
       key = known?.key ?? null
     }
-    x.upstream = upstream.name
-    const { method, path } = x
-    const { rawHeaders } = x.req
-    const incoming = { method, path, rawHeaders, found: body?.found ?? null }
-    const { headers, edits, usageUnasked } = outgoing(
-      incoming,
-      choice,
-      this.config.keys.mode === 'passthrough',
-    )
-
     x.phase = 'attempt'
     x.attemptAt = performance.now()
     x.connected = false
-    const target = upstream.basePath + path + x.query
     if (key !== null && this.cache !== null && body !== null) {
-      const sent = inOne(splice(body.pieces, edits))
-      const flight = this.cache.start(x, key, usageUnasked, body)
-      upstream.dispatch({ method, path: target, headers, body: sent }, flight.attempt)
+      const flight = this.cache.start(x, key, body)
+      flight.course = this.courseOf(x, route, body, flight, null)
+      flight.course.start()
       return
     }
     const relay = new Relay(x, this, {
       timeouts: this.config.timeouts,
-      crossOrigin: headerValue(rawHeaders, 'origin') !== undefined,
-      usageUnasked,
+      crossOrigin: headerValue(x.req.rawHeaders, 'origin') !== undefined,
     })
-    let sent: Buffer | Upload | null = null
     if (body === null) x.stage = relay
-    else {
+    relay.course = this.courseOf(x, route, body, relay, relay)
+    relay.course.start()
+  }
+
+  /** @param sender sends a body on while it comes; null for one that is whole */
+  private courseOf(
+    x: Exchange,
+    route: Route,
+    body: RequestBody | null,
+    receiver: Receiver,
+    sender: Sender | null,
+  ): Course {
+    const { targets, selection, stallMs } = route
+    const failover = route.failover ?? failoverByDefault(x.method, x.path)
+    const order = selection.order(x.attemptAt, null)
+    const options = { targets, order, failover, stallMs, hedge: hedgeOf(route, order) }
+    return new Course(x, receiver, body, {
+      ...options,
+      send: (attempt) => this.send(x, body, sender, attempt),
+    })
+  }
+
+  /** Has an attempt made: the request as its target needs it, all else as it came. */
+  private send(x: Exchange, body: RequestBody | null, sender: Sender | null, attempt: Attempt): void {
+    const { method, path } = x
+    const { target } = attempt
+    const incoming = { method, path, rawHeaders: x.req.rawHeaders, found: body?.found ?? null }
+    const passthrough = this.config.keys.mode === 'passthrough'
+    const { headers, edits, usageUnasked } = outgoing(incoming, target, passthrough)
+    attempt.usageUnasked = usageUnasked
+    let sent: Buffer | Upload | null = null
+    if (body !== null) {
       const pieces = splice(body.pieces, edits)
       if (!body.whole)
         headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
-      sent = body.send(pieces, relay)
+      sent = sender === null ? inOne(pieces) : body.send(pieces, sender)
     }
-    upstream.dispatch({ method, path: target, headers, body: sent }, relay.attempt)
+    const { upstream } = target
+    upstream.dispatch({ method, path: upstream.basePath + path + x.query, headers, body: sent }, attempt)
   }
 
   /** A WebSocket handshake. */
   tunnel(x: Exchange, socket: Socket, head: Buffer): void {
     x.phase = 'route'
     x.model = new URLSearchParams(x.query).get('model')
-    const choice = this.router.choose(x.path, x.model)
-    if (choice === null) {
+    const route = this.router.choose(x.path, x.model)
+    if (route === null) {
       this.owner.refuse(x, 'no_route')
       return
     }
-    const { upstream } = choice
+    const [first = 0] = route.selection.order(performance.now(), null)
+    const { upstream } = route.targets[first] as Target
+    x.attempts = 1
     x.upstream = upstream.name
     x.phase = 'attempt'
     x.attemptAt = performance.now()
@@ -146,8 +169,9 @@ export class Forwarder implements RelayOwner, FollowerOwner {
   }
 
   /** Whether what is asked for may turn on the end of a body. */
-  private hasToBeWhole(x: Exchange, body: RequestBody, upstream: Upstream): boolean {
-    return upstream.asksUsage(x.method, x.path) || this.cache?.mayHold(x, body.length) === true
+  private hasToBeWhole(x: Exchange, body: RequestBody, route: Route): boolean {
+    for (const { upstream } of route.targets) if (upstream.asksUsage(x.method, x.path)) return true
+    return this.cache?.mayHold(x, body.length) === true
   }
 }
 
@@ -155,4 +179,12 @@ function sizeOf(pieces: readonly Buffer[]): number {
   let bytes = 0
   for (const piece of pieces) bytes += piece.length
   return bytes
+}
+
+/** Null if the first target is not to be hedged: the route is without, or too little is known of it. */
+function hedgeOf({ hedge, hedges, targets }: Route, order: readonly number[]): CourseOptions['hedge'] {
+  if (!hedge || targets.length === 1) return null
+  hedges.count()
+  const afterMs = hedgeAfterMs((targets[order[0] as number] as Target).health.latency)
+  return afterMs === null ? null : { afterMs, budget: hedges }
 }

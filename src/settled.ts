@@ -29,6 +29,8 @@ export class Settled {
   readonly gapMs: number
   /** Upstreams that were asked. */
   readonly attempts: number
+  /** Which did not answer, or not well, and why. */
+  readonly failures: string | null
   readonly id: string
   readonly end: Exchange['end']
   readonly status: number
@@ -60,10 +62,12 @@ export class Settled {
     this.receivedAt = x.receivedAt
     this.settledAt = Date.now()
     this.totalMs = now - x.startedAt
-    this.upstreamMs = x.answeredAt === 0 || x.attemptAt === 0 ? -1 : x.answeredAt - x.attemptAt
+    const asked = Math.max(x.attemptAt, x.askedAt)
+    this.upstreamMs = x.answeredAt === 0 || asked === 0 ? -1 : x.answeredAt - asked
     this.readMs = x.readMs
     this.overheadMs = x.cache === 'hit' ? x.answeredAt - x.startedAt - Math.max(0, x.readMs) : overheadMs(x)
-    this.attempts = x.attemptAt === 0 ? 0 : 1
+    this.attempts = x.attempts
+    this.failures = x.failures
     this.gapMs = x.pieces > 1 ? x.longestGap : -1
     this.id = x.id
     this.end = x.end

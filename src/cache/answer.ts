@@ -21,6 +21,8 @@ export interface Source {
   readonly streamEnded: boolean
   /** What it took; null if that is not known, or not yet. */
   readonly account: Account | null
+  /** Who gives it; null if nobody has to, or nobody is asked yet. */
+  readonly upstream: string | null
   /** Seconds since it was made; null if it is being made. */
   readonly age: number | null
   /** @param index below `end`, and no piece that is behind one that was taken by all */
@@ -38,6 +40,7 @@ export class KeptAnswer implements Source {
   readonly head: AnswerHead
   /** What it was the answer for, and what that took. */
   readonly account: Account
+  readonly upstream: null
   readonly complete: boolean
   readonly streamEnded: boolean
   readonly end: number
@@ -47,6 +50,7 @@ export class KeptAnswer implements Source {
   constructor(head: AnswerHead, body: Buffer, account: Account) {
     this.head = head
     this.account = account
+    this.upstream = null
     this.complete = true
     this.streamEnded = true
     this.end = body.length === 0 ? 0 : 1

@@ -11,13 +11,6 @@ import { Follower, type FollowerOwner } from './follower.js'
 import { cacheKey } from './key.js'
 import { CachePolicy, type Question } from './policy.js'
 
-/** Where a request would go. */
-export interface Target {
-  readonly upstream: string
-  /** The model's name there, where that is another one. */
-  readonly model: string | null
-}
-
 type Answered = 'answered'
 
 /** Answers of autocomplete requests: kept for seconds, and shared while they come. */
@@ -53,10 +46,11 @@ export class AnswerCache implements FlightOwner {
 
   /**
    * Answers a request from memory, or joins it to one that is running.
+   * @param route the targets to which it may go
    * @param body whole, or one that `mayHold` did not want to wait for
    * @returns `answered`; or the key under which its answer is to be kept (`start`); or null if it is not
    */
-  answer(x: Exchange, target: Target, body: RequestBody): Answered | { readonly key: string } | null {
+  answer(x: Exchange, route: string, body: RequestBody): Answered | { readonly key: string } | null {
     const wished = wish(x)
     if (x.method !== 'POST') return null
     if (wished !== 'on' && !this.policy.holds(questionOf(x, body.length), body.found)) return null
@@ -67,7 +61,7 @@ export class AnswerCache implements FlightOwner {
     if (!body.whole) return null
     const { path, query } = x
     const { rawHeaders } = x.req
-    const key = cacheKey({ scope: this.scopeOf(x), ...target, path, query, rawHeaders, body: body.pieces })
+    const key = cacheKey({ scope: this.scopeOf(x), route, path, query, rawHeaders, body: body.pieces })
     const session = this.config.cache.supersede ? sessionOf(x) : null
     const older = session === null ? undefined : this.sessions.get(session)
     if (older !== undefined && older.key !== key) older.follower.supersede()
@@ -82,18 +76,18 @@ export class AnswerCache implements FlightOwner {
     const running = this.flights.get(key)
     if (running === undefined) return { key }
     x.cache = 'joined'
-    x.upstream = target.upstream
+    x.upstream = running.upstream
     running.join(this.wait(x, running))
     return 'answered'
   }
 
   /** @returns what is to be dispatched for a request that nobody has asked before */
-  start(x: Exchange, key: string, usageUnasked: boolean, body: RequestBody): Flight {
+  start(x: Exchange, key: string, body: RequestBody): Flight {
     const { timeouts, cache } = this.config
     const { entryBytes } = cache
     x.cache = 'miss'
     const prompt = generates(x.path) ? PromptSample.of(body.pieces) : null
-    const flight = new Flight(key, this, { timeouts, entryBytes, usageUnasked, prompt })
+    const flight = new Flight(key, this, { timeouts, entryBytes, prompt })
     this.flights.set(key, flight)
     flight.join(this.wait(x, flight))
     return flight

@@ -1,8 +1,9 @@
 import type { Config } from '../config/config.js'
 import type { ErrorCode } from '../http/errors.js'
 import { noFacts, type ResponseFacts, removeHeader, responseHeaders } from '../http/headers.js'
-import { Attempt, type Receiver } from '../relay/attempt.js'
-import { type AttemptPhase, failureCode, LINGER_MS, systemCode, TOO_SLOW } from '../relay/failure.js'
+import type { Attempt, AnswerHead as UpstreamHead } from '../relay/attempt.js'
+import type { Course, Receiver } from '../relay/course.js'
+import { LINGER_MS, systemCode, TOO_SLOW } from '../relay/failure.js'
 import type { Tap } from '../sse/scanner.js'
 import { tapFor } from '../sse/tap.js'
 import { mayHaveUsage, UnaskedUsage } from '../sse/unasked.js'
@@ -15,8 +16,6 @@ export interface FlightOptions {
   readonly timeouts: Config['timeouts']
   /** What is held of an answer at most. */
   readonly entryBytes: number
-  /** The relay has asked for a usage chunk that the clients do not know of. */
-  readonly usageUnasked: boolean
   /** Null where nothing is generated. */
   readonly prompt: PromptSample | null
 }
@@ -40,7 +39,8 @@ const NOBODY = new Error('every client has left')
  * is cut off, unless it is the only one. Then the upstream waits for it.
  */
 export class Flight implements Receiver, Source {
-  readonly attempt: Attempt
+  /** The upstream's side; set before anything comes of it. */
+  course: Course | null
   readonly key: string
   head: AnswerHead | null
   complete: boolean
@@ -63,12 +63,11 @@ export class Flight implements Receiver, Source {
   private paused: boolean
   private tap: Tap | null
   private unasked: UnaskedUsage | null
-  private readonly startedAt: number
   /** `performance.now()` of the last piece. */
   private pieceAt: number
 
   constructor(key: string, owner: FlightOwner, options: FlightOptions) {
-    this.attempt = new Attempt(this)
+    this.course = null
     this.key = key
     this.head = null
     this.complete = false
@@ -87,12 +86,15 @@ export class Flight implements Receiver, Source {
     this.paused = false
     this.tap = null
     this.unasked = null
-    this.startedAt = performance.now()
     this.pieceAt = 0
   }
 
   get end(): number {
     return this.gone + this.pieces.length
+  }
+
+  get upstream(): string | null {
+    return this.course?.x.upstream ?? null
   }
 
   get streamEnded(): boolean {
@@ -145,23 +147,20 @@ export class Flight implements Receiver, Source {
   onTick(now: number): void {
     const { timeouts } = this.options
     if (this.over) return
-    if (this.head === null) {
-      if (now - this.startedAt > timeouts.firstByteMs) this.fail('upstream_timeout', 'firstByteMs')
-    } else if (!this.paused && now - this.pieceAt > timeouts.idleMs) this.cut('upstream_idle', 'idleMs')
+    if (this.head === null) this.course?.onTick(now)
+    else if (!this.paused && now - this.pieceAt > timeouts.idleMs) this.cut('upstream_idle', 'idleMs')
   }
 
   // The upstream's side
 
   onConnected(): void {
     this.connected = true
-    const payer = this.followers[0]
-    if (payer !== undefined) payer.x.connected = true
   }
 
-  onHead(status: number, raw: readonly Buffer[], reason: string): void {
+  onHead({ status, raw, reason }: UpstreamHead, attempt: Attempt): void {
     if (this.over) return
     const texts = raw.map((text) => text.toString('latin1'))
-    const head = this.headFor({ status, reason: Buffer.from(reason).toString('latin1'), raw: texts })
+    const head = this.headFor({ status, reason: Buffer.from(reason).toString('latin1'), raw: texts }, attempt)
     for (const follower of this.followers) follower.begin(head, this.facts)
     this.head = head
     this.pieceAt = performance.now()
@@ -189,8 +188,10 @@ export class Flight implements Receiver, Source {
     if (!this.over) this.cut('upstream_cut', systemCode(error))
   }
 
-  onFailed(error: unknown, phase: AttemptPhase): void {
-    if (!this.over) this.fail(failureCode(error, phase), systemCode(error))
+  onFailed(code: ErrorCode, cause: string): void {
+    if (this.over) return
+    this.stop(TOO_SLOW)
+    for (const follower of [...this.followers]) follower.fail(code, cause)
   }
 
   // What happens
@@ -204,7 +205,7 @@ export class Flight implements Receiver, Source {
     this.over = true
     this.tap?.end()
     this.close()
-    this.attempt.giveUp(reason)
+    this.course?.giveUp(reason)
   }
 
   /** All of it has come. */
@@ -230,11 +231,12 @@ export class Flight implements Receiver, Source {
     heir.x.cache = follower.x.cache
     follower.x.cache = 'joined'
     if (this.connected) heir.x.prompt = this.options.prompt
+    this.course?.moveTo(heir.x)
   }
 
   /** The head that clients get. */
-  private headFor(head: AnswerHead): AnswerHead {
-    if (!this.options.usageUnasked) return head
+  private headFor(head: AnswerHead, attempt: Attempt): AnswerHead {
+    if (!attempt.usageUnasked) return head
     const raw = [...head.raw]
     responseHeaders(raw, '', '', false, this.facts)
     if (!mayHaveUsage(head.status, this.facts)) return head
@@ -288,12 +290,7 @@ export class Flight implements Receiver, Source {
     this.paused = false
     // It was not silent, it had to wait.
     this.pieceAt = performance.now()
-    this.attempt.readOn()
-  }
-
-  private fail(code: ErrorCode, cause: string): void {
-    this.stop(TOO_SLOW)
-    for (const follower of [...this.followers]) follower.fail(code, cause)
+    this.course?.readOn()
   }
 
   private cut(end: 'upstream_cut' | 'upstream_idle', cause: string): void {

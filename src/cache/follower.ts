@@ -88,6 +88,7 @@ export class Follower implements Stage {
     if (this.owner.draining) headers.push('connection', 'close')
     res.writeHead(head.status, reasonPhrase(head.reason, 'latin1'), headers)
     x.phase = 'relay'
+    x.upstream = source.upstream
     x.status = head.status
     x.answeredAt = now
     x.upstreamRequestId = facts.requestId

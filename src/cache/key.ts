@@ -36,9 +36,8 @@ const OF_NOBODY: ReadonlySet<string> = new Set([
 export interface Identity {
   /** Who may share: a key's id, a team, or empty for all. Null where clients are known by what they send alone. */
   readonly scope: string | null
-  readonly upstream: string
-  /** The model's name as it is sent on, where that is another one. */
-  readonly model: string | null
+  /** The targets to which it may go, and the model's names there. */
+  readonly route: string
   readonly path: string
   readonly query: string
   readonly rawHeaders: readonly string[]
@@ -49,13 +48,7 @@ export interface Identity {
 /** A request is another one if a byte of its body is: another temperature is another question. */
 export function cacheKey(identity: Identity): string {
   const { rawHeaders, body } = identity
-  const parts = [
-    identity.scope ?? callerOf(rawHeaders),
-    identity.upstream,
-    identity.model ?? '',
-    identity.path,
-    identity.query,
-  ]
+  const parts = [identity.scope ?? callerOf(rawHeaders), identity.route, identity.path, identity.query]
   for (const name of VARYING) parts.push(valuesOf(rawHeaders, name))
   // A line end is in none of these.
   return `${parts.join('\n')}\n${sha256(inOne(body))}`

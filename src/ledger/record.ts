@@ -26,6 +26,7 @@ export function recordLine(s: Settled, writer: string, seq: number, prices: Pric
     `{"v":${VERSION},"id":"${s.id}","seq":${seq},"writer":"${writer}","ts":"${timeText(s.receivedAt)}",` +
     `${keyText(s.key)},"route":"${shownPath(s)}","dialect":"${s.dialect}","model":${quoted(s.model)},` +
     `"upstream_model":${quoted(seen?.model ?? null)},"upstream":${quoted(s.upstream)},"attempts":${s.attempts},` +
+    `"failed_attempts":${quoted(s.failures)},` +
     `"stream":${s.stream},"status":${s.status === 0 ? null : s.status},"end":"${s.end}","cache":${json(s.cache)},` +
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
     `"cache_write_tokens":${usage?.cacheWritten ?? null},"completion_tokens":${usage?.completion ?? null},` +

@@ -50,6 +50,9 @@ export const recordSchema = z.strictObject({
   upstream_model: name().describe('Model that the upstream says has answered.'),
   upstream: name().describe('Upstream that was asked, by its name in the config.'),
   attempts: count().describe('How many times an upstream was asked.'),
+  failed_attempts: name().describe(
+    'Of these, the ones that gave no answer, or one that another upstream was to better, each with its reason: azure 429, groq ECONNREFUSED.',
+  ),
   stream: z.boolean().nullable().describe('Whether a stream was asked for.'),
   status: z
     .int()

@@ -12,7 +12,8 @@ export function requestLine(s: Settled, level: number): string {
   return (
     `{"level":${level},"time":"${timeText(s.settledAt)}","id":"${s.id}","end":"${s.end}","status":${s.status},` +
     `"method":"${s.method}","path":"${shownPath(s)}",${keyText(s.key)},"model":${quoted(s.model)},` +
-    `"stream":${s.stream},"upstream":${quoted(s.upstream)},"upstream_request_id":${json(s.upstreamRequestId)},` +
+    `"stream":${s.stream},"upstream":${quoted(s.upstream)},"attempts":${s.attempts},"failed_attempts":${quoted(s.failures)},` +
+    `"upstream_request_id":${json(s.upstreamRequestId)},` +
     `"error_code":${json(s.errorCode)},"cause":${json(s.cause)},"phase":"${s.phase}","bytes_in":${s.bytesIn},` +
     `"bytes_out":${s.bytesOut},"pieces":${s.pieces},"upstream_model":${quoted(seen?.model ?? null)},` +
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
@@ -34,6 +35,7 @@ function summary(s: Settled): string {
   if (key !== null) text += ` ${key.team}/${key.user}`
   if (s.model !== null) text += ` ${told(s.model)}`
   if (s.upstream !== null) text += ` via ${told(s.upstream)}`
+  if (s.failures !== null) text += ` after ${told(s.failures)}`
   return text
 }
 

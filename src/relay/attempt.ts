@@ -1,22 +1,34 @@
 import type { Dispatcher } from 'undici'
+import type { Target } from '../routing/router.js'
 import type { AttemptPhase } from './failure.js'
 
-/** Who takes an answer, once it has begun. */
-export interface Receiver {
-  /** The upstream has a connection for the request, and may have read some of it. */
-  onConnected(): void
-  /**
-   * @param raw names and values by turns
-   * @throws on a head that cannot be sent on; nothing has gone to a client then
-   */
-  onHead(status: number, raw: readonly Buffer[], reason: string): void
+/** Who takes the body of an answer. */
+export interface BodyTaker {
   /** @returns false if nothing more is to be read for now */
   onData(piece: Buffer): boolean
   onEnd(): void
   /** It broke off. */
   onCut(error: Error): void
-  /** No answer came. Nothing has gone to a client. */
-  onFailed(error: unknown, phase: AttemptPhase): void
+}
+
+/** Who has made an attempt, and is told of it while there is no answer. */
+export interface AttemptOwner {
+  /** The upstream has a connection for the request, and may have read some of it. */
+  onConnected(attempt: Attempt): void
+  /**
+   * @returns who takes what follows
+   * @throws on a head that cannot be sent on; the attempt has failed then
+   */
+  onHead(attempt: Attempt, head: AnswerHead): BodyTaker
+  onFailed(attempt: Attempt, error: unknown): void
+}
+
+/** The head of an answer, as undici gives it. */
+export interface AnswerHead {
+  readonly status: number
+  /** Names and values by turns. */
+  readonly raw: readonly Buffer[]
+  readonly reason: string
 }
 
 const GIVEN_UP = new Error('nobody waits for this answer')
@@ -28,27 +40,48 @@ const GIVEN_UP = new Error('nobody waits for this answer')
  * Once it was given up nothing more comes of it, although undici may still call: an abort ends in `onError`, synchronously.
  */
 export class Attempt implements Dispatcher.DispatchHandler {
+  readonly target: Target
+  /** `performance.now()` */
+  readonly startedAt: number
+  /** Of the target's health. */
+  readonly ticket: number
   phase: AttemptPhase
-  private readonly receiver: Receiver
+  /** The relay has asked for a usage chunk that the client does not know of. */
+  usageUnasked: boolean
+  private readonly owner: AttemptOwner
+  private taker: BodyTaker | null
   /** Null while the request waits for a connection, as undici has no way to abort it until then; and when it is over. */
   private abort: ((reason: Error) => void) | null
   /** Has undici read on, after it was told to wait. */
   private resume: (() => void) | null
   private over: boolean
+  private ended: boolean
 
-  constructor(receiver: Receiver) {
+  constructor(owner: AttemptOwner, target: Target) {
+    this.target = target
+    this.startedAt = performance.now()
+    this.ticket = target.health.begin(this.startedAt)
     this.phase = 'connecting'
-    this.receiver = receiver
+    this.usageUnasked = false
+    this.owner = owner
+    this.taker = null
     this.abort = null
     this.resume = null
     this.over = false
+    this.ended = false
   }
 
   /** Whatever it has of an upstream is let go. */
   giveUp(reason: Error): void {
     if (this.over) return
     this.over = true
+    this.end()
     this.abort?.(reason)
+  }
+
+  /** The rest of its answer is another's. */
+  handTo(taker: BodyTaker): void {
+    this.taker = taker
   }
 
   /** There is an answer whose end has not come. */
@@ -67,7 +100,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     this.abort = abort
     this.phase = 'waiting'
-    this.receiver.onConnected()
+    this.owner.onConnected(this)
   }
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
@@ -75,25 +108,37 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.over || status < 200) return true
     this.resume = resume
     // If it throws, undici calls onError.
-    this.receiver.onHead(status, raw, reason)
+    this.taker = this.owner.onHead(this, { status, raw, reason })
     this.phase = 'streaming'
     return true
   }
 
   onData(piece: Buffer): boolean {
-    return this.over || this.receiver.onData(piece)
+    return this.over || this.taker === null || this.taker.onData(piece)
   }
 
   onComplete(): void {
+    this.end()
     this.letGo()
-    if (!this.over) this.receiver.onEnd()
+    if (!this.over) this.taker?.onEnd()
   }
 
   onError(error: Error): void {
+    this.end()
     this.letGo()
     if (this.over) return
-    if (this.phase === 'streaming') this.receiver.onCut(error)
-    else this.receiver.onFailed(error, this.phase)
+    if (this.taker !== null) this.taker.onCut(error)
+    else {
+      this.over = true
+      this.owner.onFailed(this, error)
+    }
+  }
+
+  /** It takes nothing of its target any more. */
+  private end(): void {
+    if (this.ended) return
+    this.ended = true
+    this.target.health.end(this.ticket)
   }
 
   /** The connection is no longer ours: whoever has it next is not to be disturbed. */

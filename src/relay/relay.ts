@@ -6,10 +6,11 @@ import { noFacts, reasonPhrase, removeHeader, responseHeaders, setHeader } from 
 import { serverTiming } from '../http/timing.js'
 import { tapFor } from '../sse/tap.js'
 import { mayHaveUsage, UnaskedUsage } from '../sse/unasked.js'
-import { Attempt, type Receiver } from './attempt.js'
+import type { AnswerHead, Attempt } from './attempt.js'
 import type { Sender } from './body.js'
 import { ClientEnd } from './client-end.js'
-import { type AttemptPhase, failureCode, LINGER_MS, systemCode, TOO_SLOW } from './failure.js'
+import type { Course, Receiver } from './course.js'
+import { LINGER_MS, systemCode, TOO_SLOW } from './failure.js'
 import { sendOpening } from './opening.js'
 import { Passage, type PassageOwner } from './passage.js'
 
@@ -25,8 +26,6 @@ export interface RelayOptions {
   readonly timeouts: Config['timeouts']
   /** The request had an `Origin` header. */
   readonly crossOrigin: boolean
-  /** The relay has asked for a usage chunk that the client does not know of. */
-  readonly usageUnasked: boolean
 }
 
 const CLIENT_GONE = new Error('the client has left')
@@ -39,7 +38,8 @@ const CLIENT_GONE = new Error('the client has left')
  * still close.
  */
 export class Relay implements Receiver, Sender, PassageOwner {
-  readonly attempt: Attempt
+  /** The upstream's side; set before anything comes of it. */
+  course: Course | null
   private readonly x: Exchange
   private readonly res: ServerResponse
   private readonly owner: RelayOwner
@@ -65,7 +65,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
     this.res = x.res
     this.owner = owner
     this.options = options
-    this.attempt = new Attempt(this)
+    this.course = null
     this.phase = 'asking'
     this.over = false
     this.paused = false
@@ -81,16 +81,16 @@ export class Relay implements Receiver, Sender, PassageOwner {
   // The upstream's side
 
   onConnected(): void {
-    this.x.connected = true
+    // It is in the exchange's record already.
   }
 
-  onHead(status: number, raw: readonly Buffer[], reason: string): void {
+  onHead({ status, raw, reason }: AnswerHead, attempt: Attempt): void {
     if (this.over) return
     const x = this.x
     const now = performance.now()
     const facts = noFacts()
     const headers = responseHeaders(raw, x.requestId, serverTiming(x, now), this.options.crossOrigin, facts)
-    if (this.options.usageUnasked && mayHaveUsage(status, facts)) {
+    if (attempt.usageUnasked && mayHaveUsage(status, facts)) {
       this.unasked = new UnaskedUsage()
       removeHeader(headers, 'content-length')
     }
@@ -111,8 +111,8 @@ export class Relay implements Receiver, Sender, PassageOwner {
       this.finish()
       return
     }
-    // Of a stream that is changed, the chunks are too.
-    if (this.unasked === null) this.passage = Passage.open(x, this)
+    // Of a stream that is changed, the chunks are too; and of one whose head was held back, some have been read.
+    if (this.unasked === null && attempt.phase === 'waiting') this.passage = Passage.open(x, this)
     // A head that came with body bytes in the same read leaves with them in one packet; one that came alone
     // leaves at the end of this tick.
     process.nextTick(flushIfSilent, this)
@@ -154,8 +154,11 @@ export class Relay implements Receiver, Sender, PassageOwner {
     this.cut('upstream_cut')
   }
 
-  onFailed(error: unknown, phase: AttemptPhase): void {
-    if (!this.over) this.fail(failureCode(error, phase), systemCode(error))
+  onFailed(code: ErrorCode, cause: string): void {
+    if (this.over) return
+    this.over = true
+    this.x.status = 0
+    this.owner.onAttemptFailed(this.x, code, cause)
   }
 
   // The client's side
@@ -184,21 +187,19 @@ export class Relay implements Receiver, Sender, PassageOwner {
       return
     }
     this.x.conclude('client_gone')
-    this.attempt.giveUp(CLIENT_GONE)
+    this.course?.giveUp(CLIENT_GONE)
   }
 
   abandon(): void {
     this.over = true
-    this.attempt.giveUp(CLIENT_GONE)
+    this.course?.giveUp(CLIENT_GONE)
   }
 
   onTick(now: number): void {
     const { timeouts } = this.options
     switch (this.phase) {
       case 'asking':
-        if (!this.over && now - this.x.attemptAt > timeouts.firstByteMs) {
-          this.fail('upstream_timeout', 'firstByteMs')
-        }
+        if (!this.over) this.course?.onTick(now)
         return
       case 'streaming':
         if (this.over || this.paused) this.checkStall(now)
@@ -231,7 +232,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
   }
 
   abortUpstream(): void {
-    this.attempt.giveUp(TOO_SLOW)
+    this.course?.giveUp(TOO_SLOW)
   }
 
   /** The upstream has sent all of its answer. */
@@ -272,16 +273,9 @@ export class Relay implements Receiver, Sender, PassageOwner {
   }
 
   readOn(): void {
-    if (this.paused || !this.attempt.reading) return
+    if (this.paused || this.course?.reading !== true) return
     this.passage?.goOn()
-    this.attempt.readOn()
-  }
-
-  private fail(code: ErrorCode, cause: string): void {
-    this.over = true
-    this.attempt.giveUp(TOO_SLOW)
-    this.x.status = 0
-    this.owner.onAttemptFailed(this.x, code, cause)
+    this.course.readOn()
   }
 
   private cut(end: 'upstream_cut' | 'upstream_idle'): void {
@@ -289,7 +283,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
     if (this.unasked !== null && !this.client.closeDelimited) this.send(this.unasked.breakOff())
     this.over = true
     this.x.conclude(end)
-    this.attempt.giveUp(TOO_SLOW)
+    this.course?.giveUp(TOO_SLOW)
     this.client.breakOff()
   }
 
@@ -298,7 +292,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
     this.over = true
     this.x.conclude('client_stalled')
     this.x.cause ??= 'clientStallMs'
-    this.attempt.giveUp(TOO_SLOW)
+    this.course?.giveUp(TOO_SLOW)
     this.client.giveUp()
   }
 

@@ -32,6 +32,17 @@ export function makeConnector(options: buildConnector.BuildOptions): buildConnec
   }
 }
 
+/** On an error of a connection: it had carried an answer before, and nothing of another. */
+const REUSED = Symbol('reused')
+
+/**
+ * Whether an error is that of a connection that was kept from an earlier request, and died before anything came of this
+ * one. The upstream has most likely closed it as it was not used, while the request was on its way.
+ */
+export function wasReused(error: unknown): boolean {
+  return error instanceof Error && (error as { [REUSED]?: boolean })[REUSED] === true
+}
+
 /** The one whose answer is being begun, while undici reads the head of it. */
 let beginning: Wire | null = null
 
@@ -64,15 +75,24 @@ export class Wire {
   private asked: boolean
   /** The upstream has ended the connection, and undici has not been told. */
   private ended: boolean
+  /** Bytes that have come, TLS undone (whose handshake counts in `socket.bytesRead`), and had when something was last written. */
+  private received: number
+  private receivedBefore: number
 
   constructor(socket: Socket) {
-    const { push, read, destroy } = socket
+    const { push, read, write, destroy } = socket
     this.socket = socket
     this.pushToUndici = push
     this.taker = null
     this.asked = false
     this.ended = false
-    socket.push = (piece, encoding) => (piece === null ? this.onEnd() : this.onPiece(piece, encoding))
+    this.received = 0
+    this.receivedBefore = 0
+    socket.push = (piece, encoding) => {
+      if (piece === null) return this.onEnd()
+      this.received += (piece as Buffer).length
+      return this.onPiece(piece, encoding)
+    }
     socket.read = (size) => {
       this.asked = true
       if (this.ended && size !== 0) {
@@ -84,14 +104,11 @@ export class Wire {
       }
       return read.call(socket, size)
     }
-    socket.destroy = (error) => {
-      if ((error as NodeJS.ErrnoException | undefined)?.code !== 'ECONNRESET')
-        return destroy.call(socket, error)
-      return destroy.call(
-        socket,
-        Object.assign(new Error('reset by the upstream', { cause: error }), { code: RESET }),
-      )
+    socket.write = (...args: unknown[]) => {
+      this.receivedBefore = this.received
+      return (write as (...args: unknown[]) => boolean).apply(socket, args)
     }
+    socket.destroy = (error) => destroy.call(socket, this.named(error))
   }
 
   /** What comes behind the head goes to `taker`, until it gives it back. */
@@ -116,6 +133,18 @@ export class Wire {
   /** Breaks the connection off, for a body whose framing is broken. */
   fail(error: Error): void {
     this.socket.destroy(error)
+  }
+
+  /** An error as it is told on. */
+  private named(error: Error | undefined): Error | undefined {
+    if (error === undefined || error === null) return error
+    const reset = (error as NodeJS.ErrnoException).code === 'ECONNRESET'
+    const told = reset
+      ? Object.assign(new Error('reset by the upstream', { cause: error }), { code: RESET })
+      : error
+    const { received, receivedBefore } = this
+    if (received > 0 && receivedBefore === received) Object.defineProperty(told, REUSED, { value: true })
+    return told
   }
 
   private onPiece(piece: Buffer, encoding: BufferEncoding | undefined): boolean {

@@ -1,7 +1,7 @@
 import { headerValue, removeHeader, requestHeaders } from '../http/headers.js'
 import type { Peek } from '../http/peek.js'
 import { type Edit, modelEdit, usageEdit } from '../http/splice.js'
-import type { Choice } from './router.js'
+import type { Target } from './router.js'
 
 /** What a client asks, so far as it matters for what is sent on. */
 export interface Incoming {
@@ -25,9 +25,9 @@ export interface Outgoing {
 }
 
 /** @param passthrough the client's own credential goes through */
-export function outgoing(incoming: Incoming, choice: Choice, passthrough: boolean): Outgoing {
+export function outgoing(incoming: Incoming, target: Target, passthrough: boolean): Outgoing {
   const { method, path, rawHeaders, found } = incoming
-  const { upstream, model } = choice
+  const { upstream, model } = target
   const edits: Edit[] = []
   const renaming = found === null || model === null ? null : modelEdit(found, model)
   if (renaming !== null) edits.push(renaming)

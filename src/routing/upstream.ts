@@ -22,6 +22,7 @@ export interface UpstreamRequest {
 export class Upstream {
   readonly name: string
   readonly basePath: string
+  readonly timeouts: Config['timeouts']
   private readonly asks: boolean
   private readonly pool: Pool
   private readonly config: UpstreamConfig
@@ -31,6 +32,7 @@ export class Upstream {
   constructor(config: UpstreamConfig, timeouts: Config['timeouts'], limits: Config['limits']) {
     this.name = config.name
     this.basePath = config.basePath
+    this.timeouts = timeouts
     this.asks = config.askUsage
     this.config = config
     this.added = [...config.headers, ...credential(config, config.auth)]

@@ -4,8 +4,7 @@ import { cacheKey, type Identity } from '../../src/cache/key.js'
 
 const ONE: Identity = {
   scope: 'k_1',
-  upstream: 'up',
-  model: null,
+  route: 'up',
   path: '/completions',
   query: '',
   rawHeaders: ['Accept', 'text/event-stream', 'User-Agent', 'a', 'authorization', 'Bearer lc_x'],
@@ -28,8 +27,7 @@ test('whatever an answer depends on makes it another one', () => {
   const others: Partial<Identity>[] = [
     { scope: 'k_2' },
     { scope: null },
-    { upstream: 'other' },
-    { model: 'alias' },
+    { route: 'other' },
     { path: '/fim/completions' },
     { query: '?x=1' },
     { body: [Buffer.from('{"prompt":"x","temperature":0.2}')] },

@@ -25,6 +25,7 @@ const RECORD: Readonly<Record<string, unknown>> = {
   route: '/v1/models',
   dialect: 'openai',
   attempts: 0,
+  failed_attempts: null,
   end: 'refused',
   usage_source: 'none',
   bytes_in: 0,

@@ -3,7 +3,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadConfig } from '../../src/config/config.js'
 import { Exchange } from '../../src/exchange.js'
+import type { Attempt } from '../../src/relay/attempt.js'
+import { Course } from '../../src/relay/course.js'
 import { Relay, type RelayOwner } from '../../src/relay/relay.js'
+import { HEALTH_DEFAULTS, Health } from '../../src/routing/health.js'
+import type { Upstream } from '../../src/routing/upstream.js'
 
 /** undici's abort, that remembers what it was told. */
 function fakeAbort(): { told: string[]; abort: () => void } {
@@ -11,49 +15,82 @@ function fakeAbort(): { told: string[]; abort: () => void } {
   return { told, abort: () => void told.push('abort') }
 }
 
-function makeRelay(): { relay: Relay; x: Exchange; failures: string[] } {
+interface Made {
+  relay: Relay
+  x: Exchange
+  failures: string[]
+  /** undici's handler of each attempt. */
+  attempts: Attempt[]
+}
+
+/** A relay whose request goes to so many upstreams that never answer by themselves. */
+function makeRelay(upstreams = 1): Made {
   const failures: string[] = []
+  const attempts: Attempt[] = []
   const owner: RelayOwner = { draining: false, onAttemptFailed: (_x, code) => failures.push(code) }
   const req = { method: 'GET', rawHeaders: [] } as unknown as IncomingMessage
   const res = { headersSent: false, req } as unknown as ServerResponse
   const x = new Exchange(req, res, 0)
   const { timeouts } = loadConfig({ env: {}, cwd: '/nonexistent' })
-  return { relay: new Relay(x, owner, { timeouts, crossOrigin: false, usageUnasked: false }), x, failures }
+  const relay = new Relay(x, owner, { timeouts, crossOrigin: false })
+  const targets = Array.from({ length: upstreams }, (_, i) => ({
+    name: `up${i}`,
+    upstream: { name: `up${i}`, timeouts } as Upstream,
+    model: null,
+    weight: 1,
+    health: new Health(HEALTH_DEFAULTS, () => {}),
+  }))
+  relay.course = new Course(x, relay, null, {
+    targets,
+    order: targets.map((_, i) => i),
+    failover: true,
+    stallMs: null,
+    hedge: null,
+    send: (attempt) => void attempts.push(attempt),
+  })
+  relay.course.start()
+  return { relay, x, failures, attempts }
+}
+
+/** The first of its attempts. */
+function made(upstreams = 1): Made & { attempt: Attempt } {
+  const all = makeRelay(upstreams)
+  return { ...all, attempt: all.attempts[0] as Attempt }
 }
 
 test('a client that left while a connection was made has its request aborted before it is written', () => {
-  const { relay, x } = makeRelay()
+  const { relay, x, attempt } = made()
   relay.onClose()
   assert.is(x.end, 'client_gone')
   const { told, abort } = fakeAbort()
-  relay.attempt.onConnect(abort)
+  attempt.onConnect(abort)
   assert.equal(told, ['abort'])
 })
 
 test('an error that comes after the client has left is told to nobody', () => {
-  const { relay, x, failures } = makeRelay()
-  relay.attempt.onConnect(fakeAbort().abort)
+  const { relay, x, failures, attempt } = made()
+  attempt.onConnect(fakeAbort().abort)
   relay.onClose()
-  relay.attempt.onError(new Error('aborted'))
+  attempt.onError(new Error('aborted'))
   assert.is(x.end, 'client_gone')
   assert.equal(failures, [])
 })
 
 test('a failure before there was a connection is reported once', () => {
-  const { relay, failures } = makeRelay()
+  const { failures, attempt } = made()
   const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
-  relay.attempt.onError(refused)
-  relay.attempt.onError(refused)
+  attempt.onError(refused)
+  attempt.onError(refused)
   assert.equal(failures, ['upstream_unreachable'])
 })
 
 test('an attempt that took too long is aborted, and the abort is not reported as a second failure', () => {
-  const { relay, x, failures } = makeRelay()
+  const { relay, x, failures, attempt } = made()
   const { told, abort } = fakeAbort()
-  relay.attempt.onConnect(abort)
+  attempt.onConnect(abort)
   x.attemptAt = 1
   relay.onTick(10_000_000)
-  relay.attempt.onError(new Error('aborted'))
+  attempt.onError(new Error('aborted'))
   assert.equal(told, ['abort'])
   assert.equal(failures, ['upstream_timeout'])
 })
