@@ -3,7 +3,7 @@ import { withoutSubprotocolKeys } from './access/credential.js'
 import { AnswerCache } from './cache/cache.js'
 import type { FollowerOwner } from './cache/follower.js'
 import type { Config } from './config/config.js'
-import type { Exchange } from './exchange.js'
+import type { Exchange, Stage } from './exchange.js'
 import { ERRORS, type ErrorCode } from './http/errors.js'
 import { headerValue, requestHeaders } from './http/headers.js'
 import { splice } from './http/splice.js'
@@ -12,7 +12,7 @@ import { answerError } from './relay/answer.js'
 import { inOne, type RequestBody, type Upload } from './relay/body.js'
 import { Relay, type RelayOwner } from './relay/relay.js'
 import { Tunnel } from './relay/tunnel.js'
-import { describeModels } from './routing/models.js'
+import { ModelList } from './routing/model-list.js'
 import { outgoing } from './routing/outgoing.js'
 import type { Router } from './routing/router.js'
 import type { Upstream } from './routing/upstream.js'
@@ -30,6 +30,7 @@ export class Forwarder implements RelayOwner, FollowerOwner {
   private readonly config: Config
   private readonly router: Router
   private readonly owner: ForwarderOwner
+  private readonly models: ModelList
   /** Null if nothing is to be kept. */
   private readonly cache: AnswerCache | null
 
@@ -37,6 +38,7 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     this.config = config
     this.router = router
     this.owner = owner
+    this.models = new ModelList(router, config)
     this.cache = config.cache.enabled ? new AnswerCache(config, this) : null
   }
 
@@ -47,15 +49,12 @@ export class Forwarder implements RelayOwner, FollowerOwner {
   /** @param body null if the request has none; one that is not whole may be left until it is */
   forward(x: Exchange, body: RequestBody | null): void {
     x.phase = 'route'
-    if (x.path.startsWith('/models') && (x.method === 'GET' || x.method === 'HEAD')) {
-      const models = describeModels(this.router.aliases, x.path)
-      if (models !== null) {
-        this.owner.answerLocal(x, 200, models)
-        return
-      }
-    }
-    const choice = this.router.choose(x.path, x.model)
-    if (choice === null) {
+    const team = x.key?.team ?? null
+    const aboutModels = x.path.startsWith('/models') && (x.method === 'GET' || x.method === 'HEAD')
+    if (aboutModels && this.answerModels(x, team)) return
+    const route = aboutModels ? this.models.routeFor(x.path, team) : this.router.choose(x.path, x.model, team)
+    const choice = route?.targets[0]
+    if (route === null || choice === undefined) {
       if (body === null || body.whole) this.owner.refuse(x, 'no_route')
       else x.phase = 'read'
       return
@@ -73,19 +72,15 @@ export class Forwarder implements RelayOwner, FollowerOwner {
       key = known?.key ?? null
     }
     x.upstream = upstream.name
-    const { method, path } = x
+    const { method, path, query } = x
     const { rawHeaders } = x.req
-    const incoming = { method, path, rawHeaders, found: body?.found ?? null }
-    const { headers, edits, usageUnasked } = outgoing(
-      incoming,
-      choice,
-      this.config.keys.mode === 'passthrough',
-    )
+    const incoming = { method, path, query, rawHeaders, found: body?.found ?? null }
+    const passthrough = this.config.keys.mode === 'passthrough'
+    const { path: target, headers, edits, usageUnasked } = outgoing(incoming, choice, passthrough)
 
     x.phase = 'attempt'
     x.attemptAt = performance.now()
     x.connected = false
-    const target = upstream.basePath + path + x.query
     if (key !== null && this.cache !== null && body !== null) {
       const sent = inOne(splice(body.pieces, edits))
       const flight = this.cache.start(x, key, usageUnasked, body)
@@ -93,7 +88,7 @@ export class Forwarder implements RelayOwner, FollowerOwner {
       return
     }
     const relay = new Relay(x, this, {
-      timeouts: this.config.timeouts,
+      timeouts: upstream.timeouts,
       crossOrigin: headerValue(rawHeaders, 'origin') !== undefined,
       usageUnasked,
     })
@@ -108,12 +103,29 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     upstream.dispatch({ method, path: target, headers, body: sent }, relay.attempt)
   }
 
+  /** @returns false if the question is for an upstream */
+  private answerModels(x: Exchange, team: string | null): boolean {
+    const models = this.models.answer(x.path, team)
+    if (models === null) return false
+    if (!(models instanceof Promise)) {
+      this.owner.answerLocal(x, 200, models)
+      return true
+    }
+    const waiting = new Waiting()
+    x.stage = waiting
+    models
+      .then((list) => waiting.over || this.owner.answerLocal(x, 200, list))
+      // An upstream may put into its list what cannot be written down again: nesting without end.
+      .catch(() => waiting.over || this.owner.refuse(x, 'internal_error'))
+    return true
+  }
+
   /** A WebSocket handshake. */
   tunnel(x: Exchange, socket: Socket, head: Buffer): void {
     x.phase = 'route'
     x.model = new URLSearchParams(x.query).get('model')
-    const choice = this.router.choose(x.path, x.model)
-    if (choice === null) {
+    const choice = this.router.choose(x.path, x.model, x.key?.team ?? null)?.targets[0]
+    if (choice === undefined) {
       this.owner.refuse(x, 'no_route')
       return
     }
@@ -121,13 +133,13 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     x.upstream = upstream.name
     x.phase = 'attempt'
     x.attemptAt = performance.now()
-    const tunnel = new Tunnel(x, socket, head, this, this.config.timeouts)
+    const tunnel = new Tunnel(x, socket, head, this, upstream.timeouts)
     x.stage = tunnel
     const passthrough = this.config.keys.mode === 'passthrough'
     const headers = requestHeaders(x.req.rawHeaders, upstream.headersFor(x.path, passthrough), passthrough)
     tunnel.open({
-      origin: upstream.origin,
-      path: upstream.basePath + x.path + x.query,
+      upstream,
+      path: upstream.addressOf(x.path, x.query, choice.model ?? x.model, passthrough),
       headers: passthrough ? headers : withoutSubprotocolKeys(headers),
     })
   }
@@ -148,6 +160,19 @@ export class Forwarder implements RelayOwner, FollowerOwner {
   /** Whether what is asked for may turn on the end of a body. */
   private hasToBeWhole(x: Exchange, body: RequestBody, upstream: Upstream): boolean {
     return upstream.asksUsage(x.method, x.path) || this.cache?.mayHold(x, body.length) === true
+  }
+}
+
+/** For an answer of the relay's own that is not there yet; who makes it sees to it that it comes. */
+class Waiting implements Stage {
+  over = false
+
+  onClose(): void {
+    this.over = true
+  }
+
+  onTick(): void {
+    // The wait has a bound of its own.
   }
 }
 

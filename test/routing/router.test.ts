@@ -17,8 +17,8 @@ function routerOf(settings: Record<string, unknown>, env: Record<string, string>
 const upstreams = { a: { baseUrl: 'http://127.0.0.1:1/v1' }, b: { baseUrl: 'http://127.0.0.1:2/v1' } }
 
 function chosen(router: Router, path: string, model: string | null): [string, string | null] | null {
-  const choice = router.choose(path, model)
-  return choice === null ? null : [choice.upstream.name, choice.model]
+  const [target] = router.choose(path, model, null)?.targets ?? []
+  return target === undefined ? null : [target.upstream.name, target.model]
 }
 
 test('without routes everything goes to the first upstream', () => {
