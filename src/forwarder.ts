@@ -3,7 +3,7 @@ import { withoutSubprotocolKeys } from './access/credential.js'
 import { AnswerCache } from './cache/cache.js'
 import type { FollowerOwner } from './cache/follower.js'
 import type { Config } from './config/config.js'
-import type { Exchange } from './exchange.js'
+import type { Exchange, Stage } from './exchange.js'
 import { ERRORS, type ErrorCode } from './http/errors.js'
 import { headerValue, requestHeaders } from './http/headers.js'
 import { splice } from './http/splice.js'
@@ -16,9 +16,9 @@ import { Relay, type RelayOwner } from './relay/relay.js'
 import { Tunnel } from './relay/tunnel.js'
 import { failoverByDefault } from './routing/decide.js'
 import { hedgeAfterMs } from './routing/hedge.js'
-import { describeModels } from './routing/models.js'
+import { ModelList } from './routing/model-list.js'
 import { outgoing } from './routing/outgoing.js'
-import type { Route, Router, Target } from './routing/router.js'
+import type { Route, Router, Target, TargetCounts } from './routing/router.js'
 
 export interface ForwarderOwner {
   readonly draining: boolean
@@ -33,6 +33,7 @@ export class Forwarder implements RelayOwner, FollowerOwner {
   private readonly config: Config
   private readonly router: Router
   private readonly owner: ForwarderOwner
+  private readonly models: ModelList
   /** Null if nothing is to be kept. */
   private readonly cache: AnswerCache | null
 
@@ -40,7 +41,12 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     this.config = config
     this.router = router
     this.owner = owner
+    this.models = new ModelList(router, config)
     this.cache = config.cache.enabled ? new AnswerCache(config, this) : null
+  }
+
+  get targets(): TargetCounts {
+    return this.router.countTargets(performance.now())
   }
 
   get draining(): boolean {
@@ -50,14 +56,10 @@ export class Forwarder implements RelayOwner, FollowerOwner {
   /** @param body null if the request has none; one that is not whole may be left until it is */
   forward(x: Exchange, body: RequestBody | null): void {
     x.phase = 'route'
-    if (x.path.startsWith('/models') && (x.method === 'GET' || x.method === 'HEAD')) {
-      const models = describeModels(this.router.aliases, x.path)
-      if (models !== null) {
-        this.owner.answerLocal(x, 200, models)
-        return
-      }
-    }
-    const route = this.router.choose(x.path, x.model)
+    const team = x.key?.team ?? null
+    const aboutModels = x.path.startsWith('/models') && (x.method === 'GET' || x.method === 'HEAD')
+    if (aboutModels && this.answerModels(x, team)) return
+    const route = aboutModels ? this.models.routeFor(x.path, team) : this.router.choose(x.path, x.model, team)
     if (route === null) {
       if (body === null || body.whole) this.owner.refuse(x, 'no_route')
       else x.phase = 'read'
@@ -73,6 +75,11 @@ export class Forwarder implements RelayOwner, FollowerOwner {
       const known = this.cache.answer(x, route.id, body)
       if (known === 'answered') return
       key = known?.key ?? null
+    }
+    if (isFull(route)) {
+      this.owner.bounds.hit('upstreamExchanges')
+      this.owner.refuse(x, 'upstream_busy')
+      return
     }
     x.phase = 'attempt'
     x.attemptAt = performance.now()
@@ -112,11 +119,11 @@ export class Forwarder implements RelayOwner, FollowerOwner {
 
   /** Has an attempt made: the request as its target needs it, all else as it came. */
   private send(x: Exchange, body: RequestBody | null, sender: Sender | null, attempt: Attempt): void {
-    const { method, path } = x
+    const { method, path, query } = x
     const { target } = attempt
-    const incoming = { method, path, rawHeaders: x.req.rawHeaders, found: body?.found ?? null }
+    const incoming = { method, path, query, rawHeaders: x.req.rawHeaders, found: body?.found ?? null }
     const passthrough = this.config.keys.mode === 'passthrough'
-    const { headers, edits, usageUnasked } = outgoing(incoming, target, passthrough)
+    const { path: address, headers, edits, usageUnasked } = outgoing(incoming, target, passthrough)
     attempt.usageUnasked = usageUnasked
     let sent: Buffer | Upload | null = null
     if (body !== null) {
@@ -125,32 +132,48 @@ export class Forwarder implements RelayOwner, FollowerOwner {
         headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
       sent = sender === null ? inOne(pieces) : body.send(pieces, sender)
     }
-    const { upstream } = target
-    upstream.dispatch({ method, path: upstream.basePath + path + x.query, headers, body: sent }, attempt)
+    target.upstream.dispatch({ method, path: address, headers, body: sent }, attempt)
+  }
+
+  /** @returns false if the question is for an upstream */
+  private answerModels(x: Exchange, team: string | null): boolean {
+    const models = this.models.answer(x.path, team)
+    if (models === null) return false
+    if (!(models instanceof Promise)) {
+      this.owner.answerLocal(x, 200, models)
+      return true
+    }
+    const waiting = new Waiting()
+    x.stage = waiting
+    models
+      .then((list) => waiting.over || this.owner.answerLocal(x, 200, list))
+      // An upstream may put into its list what cannot be written down again: nesting without end.
+      .catch(() => waiting.over || this.owner.refuse(x, 'internal_error'))
+    return true
   }
 
   /** A WebSocket handshake. */
   tunnel(x: Exchange, socket: Socket, head: Buffer): void {
     x.phase = 'route'
     x.model = new URLSearchParams(x.query).get('model')
-    const route = this.router.choose(x.path, x.model)
+    const route = this.router.choose(x.path, x.model, x.key?.team ?? null)
     if (route === null) {
       this.owner.refuse(x, 'no_route')
       return
     }
     const [first = 0] = route.selection.order(performance.now(), null)
-    const { upstream } = route.targets[first] as Target
+    const { upstream, model } = route.targets[first] as Target
     x.attempts = 1
     x.upstream = upstream.name
     x.phase = 'attempt'
     x.attemptAt = performance.now()
-    const tunnel = new Tunnel(x, socket, head, this, this.config.timeouts)
+    const tunnel = new Tunnel(x, socket, head, this, upstream.timeouts)
     x.stage = tunnel
     const passthrough = this.config.keys.mode === 'passthrough'
     const headers = requestHeaders(x.req.rawHeaders, upstream.headersFor(x.path, passthrough), passthrough)
     tunnel.open({
-      origin: upstream.origin,
-      path: upstream.basePath + x.path + x.query,
+      upstream,
+      path: upstream.addressOf(x.path, x.query, model ?? x.model, passthrough),
       headers: passthrough ? headers : withoutSubprotocolKeys(headers),
     })
   }
@@ -175,10 +198,28 @@ export class Forwarder implements RelayOwner, FollowerOwner {
   }
 }
 
+/** For an answer of the relay's own that is not there yet; who makes it sees to it that it comes. */
+class Waiting implements Stage {
+  over = false
+
+  onClose(): void {
+    this.over = true
+  }
+
+  onTick(): void {
+    // The wait has a bound of its own.
+  }
+}
+
 function sizeOf(pieces: readonly Buffer[]): number {
   let bytes = 0
   for (const piece of pieces) bytes += piece.length
   return bytes
+}
+
+function isFull({ targets }: Route): boolean {
+  for (const { upstream } of targets) if (!upstream.full) return false
+  return true
 }
 
 /** Null if the first target is not to be hedged: the route is without, or too little is known of it. */

@@ -4,6 +4,8 @@ import pino from 'pino'
 import { hashKey, keyId, mintKey } from './access/key.js'
 import type { KeyRecord } from './access/keyring.js'
 import type { Config } from './config/config.js'
+import { plainRoute } from './config/routes.js'
+import { plainUpstream, type UpstreamConfig } from './config/upstreams.js'
 import { Gateway } from './gateway.js'
 import { Log } from './ops/log.js'
 import { Router } from './routing/router.js'
@@ -68,21 +70,18 @@ export async function rehearse(config: Config): Promise<void> {
 }
 
 function withUpstream(config: Config, port: number): Config {
-  const upstream = {
-    name: 'rehearsal',
-    origin: `http://127.0.0.1:${port}`,
-    basePath: '/v1',
+  const name = 'rehearsal'
+  const upstream: UpstreamConfig = {
+    ...plainUpstream(name, `http://127.0.0.1:${port}`, config.timeouts),
     apiKey: 'rehearsal',
     auth: 'bearer',
-    headers: [],
-    askUsage: false,
     warm: false,
-  } as const
+  }
   return {
     ...config,
     listen: { host: '127.0.0.1', port: 0 },
     upstreams: [upstream],
-    routes: [{ paths: null, models: null, upstream: upstream.name }],
+    routes: [plainRoute(name)],
     aliases: [],
   }
 }

@@ -1,4 +1,4 @@
-import { isLoopback } from '../config/config.js'
+import { isLoopback } from '../config/listen.js'
 import { headerValue } from '../http/headers.js'
 
 /**

@@ -83,11 +83,10 @@ export class AnswerCache implements FlightOwner {
 
   /** @returns what is to be dispatched for a request that nobody has asked before */
   start(x: Exchange, key: string, body: RequestBody): Flight {
-    const { timeouts, cache } = this.config
-    const { entryBytes } = cache
+    const { entryBytes } = this.config.cache
     x.cache = 'miss'
     const prompt = generates(x.path) ? PromptSample.of(body.pieces) : null
-    const flight = new Flight(key, this, { timeouts, entryBytes, prompt })
+    const flight = new Flight(key, this, { entryBytes, prompt })
     this.flights.set(key, flight)
     flight.join(this.wait(x, flight))
     return flight

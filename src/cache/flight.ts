@@ -1,4 +1,3 @@
-import type { Config } from '../config/config.js'
 import type { ErrorCode } from '../http/errors.js'
 import { noFacts, type ResponseFacts, removeHeader, responseHeaders } from '../http/headers.js'
 import type { Attempt, AnswerHead as UpstreamHead } from '../relay/attempt.js'
@@ -13,7 +12,6 @@ import { type AnswerHead, KeptAnswer, type Source } from './answer.js'
 import type { Follower } from './follower.js'
 
 export interface FlightOptions {
-  readonly timeouts: Config['timeouts']
   /** What is held of an answer at most. */
   readonly entryBytes: number
   /** Null where nothing is generated. */
@@ -65,6 +63,7 @@ export class Flight implements Receiver, Source {
   private unasked: UnaskedUsage | null
   /** `performance.now()` of the last piece. */
   private pieceAt: number
+  private idleMs: number
 
   constructor(key: string, owner: FlightOwner, options: FlightOptions) {
     this.course = null
@@ -87,6 +86,7 @@ export class Flight implements Receiver, Source {
     this.tap = null
     this.unasked = null
     this.pieceAt = 0
+    this.idleMs = 0
   }
 
   get end(): number {
@@ -145,10 +145,9 @@ export class Flight implements Receiver, Source {
   }
 
   onTick(now: number): void {
-    const { timeouts } = this.options
     if (this.over) return
     if (this.head === null) this.course?.onTick(now)
-    else if (!this.paused && now - this.pieceAt > timeouts.idleMs) this.cut('upstream_idle', 'idleMs')
+    else if (!this.paused && now - this.pieceAt > this.idleMs) this.cut('upstream_idle', 'idleMs')
   }
 
   // The upstream's side
@@ -163,6 +162,7 @@ export class Flight implements Receiver, Source {
     const head = this.headFor({ status, reason: Buffer.from(reason).toString('latin1'), raw: texts }, attempt)
     for (const follower of this.followers) follower.begin(head, this.facts)
     this.head = head
+    this.idleMs = attempt.target.upstream.timeouts.idleMs
     this.pieceAt = performance.now()
     this.tap = tapFor(this.facts)
     // Over with its head (RFC 9112, 6.3), as undici does not know of each (see `Relay`).

@@ -2,12 +2,16 @@ import { userInfo } from 'node:os'
 import { relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { issueKey, Keyring, KeyringError } from '../access/keyring.js'
-import { type Config, isLoopback, loadConfig } from '../config/config.js'
+import { type Config, loadConfig } from '../config/config.js'
+import { isLoopback } from '../config/listen.js'
 import { ConfigError } from '../config/problems.js'
+import { plainRoute } from '../config/routes.js'
+import { plainUpstream } from '../config/upstreams.js'
 import { type Demo, startDemo } from '../demo/server.js'
 import { Gateway } from '../gateway.js'
 import { Ledger } from '../ledger/ledger.js'
 import { Prices, PricesError } from '../ledger/prices.js'
+import { healthTeller } from '../ops/health.js'
 import { type Log, openLog } from '../ops/log.js'
 import { rehearse } from '../rehearsal.js'
 import { systemCode } from '../relay/failure.js'
@@ -119,7 +123,8 @@ export async function start(args: string[]): Promise<number> {
     prices = null
   }
 
-  const router = new Router(config)
+  for (const warning of config.warnings) log.warn({}, warning)
+  const router = new Router(config, healthTeller(log))
   const ledger = new Ledger(config.ledger, log, prices)
   const gateway = new Gateway({ config, keyring, router, log, ledger })
   // Ahead of the log, which then writes what it has; and whatever it is that ends the process.
@@ -237,17 +242,8 @@ function connect(upstream: Upstream, log: Log): Promise<void> {
 }
 
 function withDemo(config: Config, demo: Demo): Config {
-  const upstream = {
-    name: 'demo',
-    origin: demo.origin,
-    basePath: '/v1',
-    apiKey: null,
-    auth: 'bearer',
-    headers: [],
-    askUsage: false,
-    warm: true,
-  } as const
-  return { ...config, upstreams: [upstream], routes: [{ paths: null, models: null, upstream: 'demo' }] }
+  const upstream = plainUpstream('demo', demo.origin, config.timeouts)
+  return { ...config, upstreams: [upstream], routes: [plainRoute('demo')], warnings: [] }
 }
 
 function describe(

@@ -1,38 +1,18 @@
 import { readFileSync } from 'node:fs'
-import { isIPv6 } from 'node:net'
 import { dirname, resolve } from 'node:path'
+import { isLoopback, type ListenAddress, parseListen } from './listen.js'
 import { ConfigError, describeIssues, type Problem } from './problems.js'
-import { type ConfigFile, configSchema, type Limits, type SecretRef, type Timeouts } from './schema.js'
-
-/** How a credential is sent to an upstream. */
-export type AuthScheme = 'bearer' | 'x-api-key' | 'api-key' | 'anthropic'
-
-export interface UpstreamConfig {
-  readonly name: string
-  /** Scheme, host and port: `https://api.openai.com`. */
-  readonly origin: string
-  /** What the path of a relayed request is put behind: `/v1`, or empty. Never ends in a slash. */
-  readonly basePath: string
-  readonly apiKey: string | null
-  readonly auth: AuthScheme
-  /** Extra headers as name, value, name, value; names in lower case. */
-  readonly headers: readonly string[]
-  readonly askUsage: boolean
-  readonly warm: boolean
-}
-
-export interface RouteConfig {
-  /** Patterns with `*`; null matches anything. */
-  readonly paths: readonly string[] | null
-  readonly models: readonly string[] | null
-  readonly upstream: string
-}
-
-export interface AliasConfig {
-  readonly name: string
-  readonly upstream: string
-  readonly model: string
-}
+import {
+  type AliasConfig,
+  defaultRoutes,
+  type RouteConfig,
+  resolveAliases,
+  resolveRoutes,
+  routeWarnings,
+} from './routes.js'
+import { type ConfigFile, configSchema, type Limits, presetEntry, type Timeouts } from './schema.js'
+import { Secrets } from './secrets.js'
+import { resolveUpstream, type UpstreamConfig } from './upstreams.js'
 
 export interface Config {
   /** The file it came from, null when it was made from defaults and the environment. */
@@ -43,16 +23,14 @@ export interface Config {
   readonly upstreams: readonly UpstreamConfig[]
   readonly routes: readonly RouteConfig[]
   readonly aliases: readonly AliasConfig[]
+  readonly listModels: ConfigFile['listModels']
   readonly limits: Limits
   readonly timeouts: Timeouts
   readonly ledger: Readonly<ConfigFile['ledger']>
   readonly cache: Readonly<ConfigFile['cache']>
   readonly log: Readonly<ConfigFile['log']>
-}
-
-export interface ListenAddress {
-  readonly host: string
-  readonly port: number
+  /** What is likely to surprise, each by its path in the file; for the log. */
+  readonly warnings: readonly string[]
 }
 
 export interface ConfigSource {
@@ -87,41 +65,24 @@ export function loadConfig(source: ConfigSource): Config {
     })
   }
 
+  const secrets = new Secrets(source.env, folder, problems)
+  const warnings: string[] = []
+  const passthrough = parsed.keys.mode === 'passthrough'
+  const entries = parsed.upstreams ?? fromEnvironment(source.env)
+  const names = Object.keys(entries)
   const upstreams: UpstreamConfig[] = []
-  for (const [name, entry] of Object.entries(parsed.upstreams ?? fromEnvironment(source.env))) {
-    const path = `upstreams.${name}`
-    const base = parseBaseUrl(entry.baseUrl)
-    if (typeof base === 'string') problems.push({ path: `${path}.baseUrl`, message: base })
-    const headers: string[] = []
-    for (const [header, value] of Object.entries(entry.headers)) {
-      const text = typeof value === 'string' ? value : secret(value, `${path}.headers.${header}`)
-      if (/[^\t\x20-\x7e\x80-\xff]/.test(text))
-        problems.push({
-          path: `${path}.headers.${header}`,
-          message: 'has a character that no header can carry',
-        })
-      headers.push(header.toLowerCase(), text)
-    }
-    const apiKey = entry.apiKey === undefined ? null : secret(entry.apiKey, `${path}.apiKey`)
-    if (typeof base !== 'string') {
-      const { auth, askUsage, warm } = entry
-      upstreams.push({ name, ...base, apiKey, auth, headers, askUsage, warm })
-    }
+  for (const [name, entry] of Object.entries(entries)) {
+    const context = { secrets, timeouts: parsed.timeouts, passthrough, warnings }
+    const upstream = resolveUpstream(name, entry, context)
+    if (upstream !== null) upstreams.push(upstream)
   }
-  if (parsed.upstreams !== undefined && Object.keys(parsed.upstreams).length === 0) {
+  if (parsed.upstreams !== undefined && names.length === 0) {
     problems.push({ path: 'upstreams', message: 'needs at least one entry, or leave it out' })
   }
-
-  const names = Object.keys(parsed.upstreams ?? fromEnvironment(source.env))
-  const known = (name: string, path: string): void => {
-    if (!names.includes(name)) {
-      problems.push({ path, message: `no such upstream; there is ${names.join(', ') || 'none'}` })
-    }
-  }
-  parsed.routes?.forEach((route, i) => {
-    known(route.upstream, `routes[${i}].upstream`)
-  })
-  for (const [name, alias] of Object.entries(parsed.models)) known(alias.upstream, `models.${name}.upstream`)
+  const routes =
+    parsed.routes === undefined ? defaultRoutes(upstreams) : resolveRoutes(parsed.routes, names, secrets)
+  const aliases = resolveAliases(parsed.models, names, secrets)
+  warnings.push(...routeWarnings(upstreams, routes, aliases))
 
   if (listen === null || problems.length > 0) throw new ConfigError(label, problems)
 
@@ -131,8 +92,9 @@ export function loadConfig(source: ConfigSource): Config {
     listen,
     keys: { mode: parsed.keys.mode, file: resolve(folder, parsed.keys.file) },
     upstreams,
-    routes: parsed.routes?.map(toRoute) ?? defaultRoutes(names),
-    aliases: Object.entries(parsed.models).map(([name, alias]) => ({ name, ...alias })),
+    routes,
+    aliases,
+    listModels: parsed.listModels,
     cache: parsed.cache,
     limits: parsed.limits,
     timeouts: parsed.timeouts,
@@ -142,16 +104,8 @@ export function loadConfig(source: ConfigSource): Config {
       prices: typeof prices === 'string' ? resolve(folder, prices) : prices,
     },
     log: parsed.log,
+    warnings,
   })
-
-  function secret(ref: SecretRef, path: string): string {
-    const value = readSecret(ref, source.env, folder)
-    if ('problem' in value) {
-      problems.push({ path, message: value.problem })
-      return ''
-    }
-    return value.text
-  }
 }
 
 /**
@@ -204,108 +158,12 @@ function describeSyntaxError(text: string, error: Error): string {
   return `is not JSON, at line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`
 }
 
-/** `HOST:PORT`, `[IPV6]:PORT` or `:PORT`; null if it is none of these. */
-export function parseListen(text: string): ListenAddress | null {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text)
-  if (match === null) return null
-  const port = Number(match[3])
-  if (port > 65535 || (match[1] !== undefined && !isIPv6(match[1]))) return null
-  return { host: match[1] ?? (match[2] || '127.0.0.1'), port }
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
-}
-
-/** Origin and path of a base URL, or a sentence that says what is wrong with it. */
-function parseBaseUrl(text: string): { origin: string; basePath: string } | string {
-  let url: URL
-  try {
-    url = new URL(text)
-  } catch {
-    return 'must be a URL with http:// or https://, such as https://api.openai.com/v1'
-  }
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must begin with https:// or http://'
-  if (url.username !== '' || url.password !== '') return 'must not hold a user or password; use apiKey'
-  if (url.search !== '' || url.hash !== '') return 'must end with its path, with no ? or #'
-  return { origin: url.origin, basePath: url.pathname.replace(/\/+$/, '') }
-}
-
-function readSecret(
-  ref: SecretRef,
-  env: ConfigSource['env'],
-  folder: string,
-): { text: string } | { problem: string } {
-  let text: string
-  let from: string
-  if ('env' in ref) {
-    from = `the environment variable ${ref.env}`
-    text = env[ref.env]?.trim() ?? ''
-    if (text === '') return { problem: `${from} is not set` }
-  } else {
-    from = `the file ${ref.file}`
-    try {
-      text = readFileSync(resolve(folder, ref.file), 'utf8').trim()
-    } catch (error) {
-      return {
-        problem: `${from} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`,
-      }
-    }
-    if (text === '') return { problem: `${from} is empty` }
-  }
-  // A key with a line break or a space in it is two keys, or a key and a comment; an upstream would answer 401.
-  if (/[^\x21-\x7e]/.test(text)) return { problem: `${from} holds more than a key: one line without spaces` }
-  return { text }
-}
-
 /** The upstreams of a start without a config file: one for each provider key in the environment. */
 function fromEnvironment(env: ConfigSource['env']): NonNullable<ConfigFile['upstreams']> {
   const upstreams: NonNullable<ConfigFile['upstreams']> = {}
-  if (env.OPENAI_API_KEY?.trim()) {
-    upstreams.openai = {
-      baseUrl: 'https://api.openai.com/v1',
-      apiKey: { env: 'OPENAI_API_KEY' },
-      auth: 'bearer',
-      headers: {},
-      askUsage: false,
-      warm: true,
-    }
-  }
-  if (env.ANTHROPIC_API_KEY?.trim()) {
-    upstreams.anthropic = {
-      baseUrl: 'https://api.anthropic.com/v1',
-      apiKey: { env: 'ANTHROPIC_API_KEY' },
-      auth: 'anthropic',
-      headers: {},
-      askUsage: false,
-      warm: true,
-    }
-  }
+  if (env.OPENAI_API_KEY?.trim()) upstreams.openai = presetEntry('openai')
+  if (env.ANTHROPIC_API_KEY?.trim()) upstreams.anthropic = presetEntry('anthropic')
   return upstreams
-}
-
-/**
- * Routes where the file has none. Anthropic answers Claude's names on both of its APIs (Messages, and chat
- * completions on its OpenAI-compatible endpoint) and nobody else's.
- */
-function defaultRoutes(names: readonly string[]): RouteConfig[] {
-  const routes: RouteConfig[] = []
-  if (names.includes('anthropic')) {
-    routes.push({ paths: ['/messages', '/messages/*'], models: null, upstream: 'anthropic' })
-    routes.push({ paths: null, models: ['claude-*'], upstream: 'anthropic' })
-  }
-  const first = names[0]
-  if (first !== undefined) routes.push({ paths: null, models: null, upstream: first })
-  return routes
-}
-
-function toRoute(route: NonNullable<ConfigFile['routes']>[number]): RouteConfig {
-  return { paths: toList(route.path), models: toList(route.model), upstream: route.upstream }
-}
-
-function toList(patterns: string | string[] | undefined): string[] | null {
-  if (patterns === undefined) return null
-  return typeof patterns === 'string' ? [patterns] : patterns
 }
 
 function freeze<T extends object>(value: T): T {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { AUTH_SCHEMES, DIALECTS, PRESET_NAMES, type PresetName } from './presets.js'
 
 /**
  * The shape of the config file. Every default lives here and nowhere else; the JSON Schema that editors read
@@ -6,6 +7,9 @@ import { z } from 'zod'
  */
 
 const MIB = 1024 * 1024
+
+/** Unreserved characters (RFC 3986, 2.3), which need no encoding. */
+const PARAMETER_NAME = /^[\w.~-]+$/
 
 const duration = (min = 1) =>
   z
@@ -68,27 +72,105 @@ const limits = z.strictObject({
 })
 
 const headerName = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, { error: 'is not a header name' })
-const headerValue = z.union([z.string(), secretRef], {
-  error: 'must be a text, or a secret by reference: {"env": "NAME"} or {"file": "PATH"}',
-})
+const prefix = z
+  .string()
+  .optional()
+  .describe('What stands in front of the secret in the header, such as "Bearer ".')
+const headerValue = z.union(
+  [
+    z.string(),
+    z.strictObject({ env: z.string().min(1), prefix }),
+    z.strictObject({ file: z.string().min(1), prefix }),
+  ],
+  { error: 'must be a text, or a secret by reference: {"env": "NAME"} or {"file": "PATH"}' },
+)
 
 const upstream = z.strictObject({
+  preset: z
+    .enum(PRESET_NAMES)
+    .optional()
+    .describe(
+      'A known API: gives the base URL, how to authenticate, and what it speaks. All of it can be overridden.',
+    ),
   baseUrl: z
     .string()
+    .optional()
     .describe(
       'Where requests go, with the version in it: https://api.openai.com/v1. A request to /v1/x goes to {baseUrl}/x.',
     ),
-  apiKey: secretRef.optional().describe('The credential for this upstream. None: nothing is sent.'),
-  auth: z
-    .enum(['bearer', 'x-api-key', 'api-key', 'anthropic'])
-    .default('bearer')
+  apiKey: secretRef
+    .optional()
     .describe(
-      'The header that carries the credential: Authorization: Bearer, x-api-key, or api-key (Azure). anthropic: x-api-key, but Bearer on its OpenAI-compatible /chat/completions.',
+      "The credential for this upstream. None: the preset's environment variable, such as OPENAI_API_KEY; without a preset nothing is sent.",
     ),
+  auth: z
+    .enum(AUTH_SCHEMES)
+    .optional()
+    .describe(
+      'How the credential is sent: Authorization: Bearer, x-api-key, api-key (Azure), query (a URL parameter), none. anthropic: x-api-key, but Bearer on its OpenAI-compatible /chat/completions. None given: as the preset has it, else bearer.',
+    ),
+  keyParameter: z
+    .string()
+    .regex(PARAMETER_NAME, { error: 'is not a name for a URL parameter' })
+    .default('key')
+    .describe('The URL parameter that carries the credential, with auth "query".'),
   headers: z
     .record(headerName, headerValue)
     .default({})
     .describe('Sent with every request, in place of what the client sent under the same name.'),
+  query: z
+    .record(
+      z.string().regex(PARAMETER_NAME, { error: 'is not a name for a URL parameter' }),
+      z.string({ error: 'must be a text' }),
+    )
+    .default({})
+    .describe('URL parameters of every request, in place of what the client sent under the same name.'),
+  dialects: z
+    .array(z.enum(DIALECTS))
+    .min(1)
+    .optional()
+    .describe(
+      'What it speaks of chat, completions, responses, messages and embeddings; it is not asked for the others. None given: as the preset has it, else all.',
+    ),
+  limits: z
+    .strictObject({
+      exchanges: size(1, 1_000_000)
+        .optional()
+        .describe('Requests in flight to it; beyond, it counts as busy.'),
+    })
+    .prefault({}),
+  timeouts: z
+    .strictObject({
+      connectMs: duration().optional(),
+      firstByteMs: duration().optional(),
+      idleMs: duration().optional(),
+    })
+    .prefault({})
+    .describe('In place of the general ones.'),
+  tls: z
+    .strictObject({
+      caFile: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'PEM file of the authorities that its certificate may come from, in place of the well-known ones.',
+        ),
+      servername: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('The name that its certificate has, where that is another than the one in the base URL.'),
+    })
+    .prefault({}),
+  proxy: z
+    .union([z.literal(false), z.string().min(1), secretRef], {
+      error: 'must be false, a URL, or a URL by reference: {"env": "NAME"} or {"file": "PATH"}',
+    })
+    .optional()
+    .describe(
+      'An HTTP proxy on the way to it; with a password in it, by reference. None given: HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment. false: none.',
+    ),
   askUsage: z
     .boolean()
     .default(false)
@@ -105,15 +187,61 @@ const glob = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)], {
   error: 'must be a pattern such as "claude-*", or a list of them',
 })
 
+const target = z.strictObject({
+  upstream: z.string().describe('Name of an entry of upstreams.'),
+  model: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The name that the upstream knows the model by. None: the client's own."),
+  weight: z
+    .number()
+    .min(0.001)
+    .max(1_000_000)
+    .default(1)
+    .describe('Its share of the requests, with choose "weight".'),
+})
+
+/** Where requests go: to one upstream, or to one of several. */
+const destination = {
+  upstream: z.string().optional().describe('Name of an entry of upstreams. Or else targets.'),
+  targets: z
+    .array(target)
+    .min(1)
+    .optional()
+    .describe('Several of them, in their order: the next is asked where one does not answer.'),
+  choose: z
+    .enum(['order', 'weight', 'latency'])
+    .default('order')
+    .describe('Which target is asked first: the first in the list, one by weight, or the fastest of late.'),
+  failover: z
+    .boolean()
+    .optional()
+    .describe('Ask the next target where one fails. None given: where that is safe.'),
+  stallMs: duration()
+    .optional()
+    .describe(
+      'Ask the next target when one has not begun to answer for so long. None: never before it fails.',
+    ),
+  hedge: z
+    .boolean()
+    .default(false)
+    .describe('Leave the slower one running then, and take whichever answers first.'),
+}
+
+const team = glob.optional().describe('Team of the key, * for anything. None: any.')
+
 const route = z.strictObject({
   path: glob.optional().describe('Path after /v1, * for anything: "/messages*". None: any path.'),
   model: glob.optional().describe('Model name, * for anything: "claude-*". None: any model.'),
-  upstream: z.string().describe('Name of an entry of upstreams.'),
+  team,
+  ...destination,
 })
 
 const alias = z.strictObject({
-  upstream: z.string().describe('Name of an entry of upstreams.'),
-  model: z.string().min(1).describe('The name that the upstream knows the model by.'),
+  model: z.string().min(1).optional().describe('The name that the upstream knows the model by.'),
+  team,
+  ...destination,
 })
 
 const cacheRule = z.strictObject({
@@ -230,10 +358,13 @@ export const configSchema = z.strictObject({
     .array(route)
     .optional()
     .describe('Which request goes where: the first that matches. None: everything to the first upstream.'),
-  models: z
-    .record(z.string().min(1), alias)
-    .default({})
-    .describe('Names of your own for models; listed by GET /v1/models in place of the upstream list.'),
+  models: z.record(z.string().min(1), alias).default({}).describe('Names of your own for models.'),
+  listModels: z
+    .enum(['aliases', 'all'])
+    .default('aliases')
+    .describe(
+      'What GET /v1/models lists. aliases: the names of your own alone, if there are any for the team of the key. all: the models of the upstreams, too.',
+    ),
   limits: limits.prefault({}),
   timeouts: timeouts.prefault({}),
   cache: cache.prefault({}),
@@ -254,8 +385,16 @@ export const configSchema = z.strictObject({
 
 export type ConfigFile = z.output<typeof configSchema>
 export type SecretRef = z.output<typeof secretRef>
+export type HeaderValue = z.output<typeof headerValue>
+export type UpstreamEntry = z.output<typeof upstream>
+export type Destination = Pick<z.output<typeof route>, keyof typeof destination>
 export type Limits = Readonly<ConfigFile['limits']>
 export type Timeouts = Readonly<ConfigFile['timeouts']>
+
+/** An upstream of the config file with nothing but its preset. */
+export function presetEntry(preset: PresetName): UpstreamEntry {
+  return upstream.parse({ preset })
+}
 
 /** The JSON Schema (draft 2020-12) of the config file. */
 export function configJsonSchema(): Record<string, unknown> {

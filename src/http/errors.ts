@@ -126,6 +126,13 @@ const rows = {
     retry: true,
     message: 'This relay has too many requests in flight (limits.exchanges, limits.bufferedBytes).',
   },
+  upstream_busy: {
+    status: 503,
+    ...OVERLOADED,
+    retry: true,
+    message:
+      'Every upstream for this has as many requests in flight as it is to have (upstreams.NAME.limits.exchanges).',
+  },
   draining: {
     status: 503,
     ...OVERLOADED,

@@ -6,6 +6,7 @@ export type Bound =
   | 'connections'
   | 'exchanges'
   | 'exchangesPerKey'
+  | 'upstreamExchanges'
   | 'requestMs'
   | 'headersMs'
   | 'firstByteMs'

@@ -1,4 +1,5 @@
 import type { LedgerState } from '../ledger/ledger.js'
+import type { TargetCounts } from '../routing/router.js'
 import type { BoundCounters } from './counters.js'
 
 /** What can be asked about a relay by anyone. */
@@ -8,6 +9,8 @@ export interface Health {
   readonly inFlight: number
   readonly bufferedBytes: number
   readonly bounds: BoundCounters
+  /** Numbers alone: who asks need not know their names. */
+  readonly targets: TargetCounts
   readonly ledgerState: LedgerState | null
 }
 
@@ -26,6 +29,7 @@ export function answerProbe(path: string, health: Health): { status: number; bod
         in_flight: health.inFlight,
         buffered_bytes: health.bufferedBytes,
         bounds_hit: health.bounds.snapshot(),
+        targets: health.targets,
         ...(health.ledgerState === null ? {} : { ledger: health.ledgerState }),
       }
       return { status: status === 'ready' ? 200 : 503, body }

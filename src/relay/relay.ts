@@ -54,6 +54,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
   /** Pieces seen at the last tick, and since when they are as many: silence is counted in ticks, not by a timer. */
   private piecesSeen: number
   private quietSince: number
+  private idleMs: number
   private linger: NodeJS.Timeout | null
   /** How a chunked body comes, if it can pass as it is. */
   private passage: Passage | null
@@ -72,6 +73,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
     this.listening = false
     this.piecesSeen = 0
     this.quietSince = 0
+    this.idleMs = options.timeouts.idleMs
     this.client = new ClientEnd(x.res)
     this.linger = null
     this.passage = null
@@ -99,6 +101,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
     this.res.writeHead(status, reasonPhrase(reason, 'utf8'), headers)
     this.phase = 'streaming'
     this.quietSince = now
+    this.idleMs = attempt.target.upstream.timeouts.idleMs
     x.phase = 'relay'
     x.status = status
     x.answeredAt = now
@@ -196,7 +199,6 @@ export class Relay implements Receiver, Sender, PassageOwner {
   }
 
   onTick(now: number): void {
-    const { timeouts } = this.options
     switch (this.phase) {
       case 'asking':
         if (!this.over) this.course?.onTick(now)
@@ -206,7 +208,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
         else if (this.x.pieces !== this.piecesSeen) {
           this.piecesSeen = this.x.pieces
           this.quietSince = now
-        } else if (now - this.quietSince > timeouts.idleMs) {
+        } else if (now - this.quietSince > this.idleMs) {
           this.x.cause = 'idleMs'
           this.cut('upstream_idle')
         }

@@ -1,6 +1,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Config } from '../config/config.js'
 import type { Exchange, Stage } from '../exchange.js'
 import { noFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
@@ -8,9 +9,19 @@ import { serverTiming } from '../http/timing.js'
 import { failureCode, systemCode } from './failure.js'
 import type { RelayOwner } from './relay.js'
 
-export interface TunnelTarget {
+/** Of an `Upstream`, what a tunnel needs of it: its connection is no one else's. */
+export interface TunnelUpstream {
   /** Scheme, host and port. */
   readonly origin: string
+  readonly tls: { readonly ca: string | null; readonly servername: string | null }
+  /** Connections go through a proxy, and have to be made by `connect`. */
+  readonly proxied: boolean
+  connect(callback: (error: Error | null, socket: Socket | null) => void): void
+}
+
+export interface TunnelTarget {
+  readonly upstream: TunnelUpstream
+  /** With its query. */
   readonly path: string
   /** Without `Host`, `Connection` and `Upgrade`, which are set here. */
   readonly headers: string[]
@@ -61,7 +72,9 @@ export class Tunnel implements Stage {
     this.socket.on('data', this.keepEarly)
     // Nobody half-closes a WebSocket: who has sent a FIN has left (RFC 6455, 7.1.1, has the server close first).
     this.socket.once('end', () => this.x.res.destroy())
-    const url = new URL(target.origin)
+    const { upstream } = target
+    const { ca, servername } = upstream.tls
+    const url = new URL(upstream.origin)
     const start = url.protocol === 'https:' ? httpsRequest : httpRequest
     const request = start({
       protocol: url.protocol,
@@ -78,14 +91,21 @@ export class Tunnel implements Stage {
         'websocket',
         ...target.headers,
       ] as never,
-      // A connection of its own: it never goes back to a pool.
-      agent: false,
       maxHeaderSize: 64 * 1024,
+      // A connection of its own: it never goes back to a pool.
+      ...(upstream.proxied
+        ? { createConnection: (_, done) => this.connect(upstream, done) }
+        : { agent: false }),
+      rejectUnauthorized: true,
+      ...(ca === null ? {} : { ca }),
+      ...(servername === null ? {} : { servername }),
     })
     this.request = request
     request.on('socket', (socket) => {
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 30_000)
+      // Through a proxy it comes when it stands.
+      if (upstream.proxied) this.connected = true
       socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
         this.connected = true
       })
@@ -94,6 +114,14 @@ export class Tunnel implements Stage {
     request.on('response', (res) => this.onResponse(res))
     request.on('error', (error) => this.onError(error))
     request.end()
+  }
+
+  private connect(upstream: TunnelUpstream, done: (error: Error | null, socket: Duplex) => void): undefined {
+    upstream.connect((error, socket) => {
+      if (this.over) socket?.destroy()
+      // On failure Node looks at the error alone.
+      done(error, socket as Socket)
+    })
   }
 
   private readonly keepEarly = (piece: Buffer): void => {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
+import type { ProxyTunnels } from './proxy.js'
 
 /** An upstream's reset, under a name that undici does not take for an end. */
 const RESET = 'UPSTREAM_RESET'
@@ -20,9 +21,13 @@ export interface WireTaker {
 
 /**
  * undici's connector, with sockets that are a `Wire`.
+ * @param tunnels through which they go, null if they go straight
  */
-export function makeConnector(options: buildConnector.BuildOptions): buildConnector.connector {
-  const connect = buildConnector(options)
+export function makeConnector(
+  options: buildConnector.BuildOptions,
+  tunnels: ProxyTunnels | null = null,
+): buildConnector.connector {
+  const connect = makePlainConnector(options, tunnels)
   return (target, callback) => {
     connect(target, (...result) => {
       const [error, socket] = result
@@ -41,6 +46,24 @@ const REUSED = Symbol('reused')
  */
 export function wasReused(error: unknown): boolean {
   return error instanceof Error && (error as { [REUSED]?: boolean })[REUSED] === true
+}
+
+/** As `makeConnector`, with sockets as they are. */
+export function makePlainConnector(
+  options: buildConnector.BuildOptions,
+  tunnels: ProxyTunnels | null,
+): buildConnector.connector {
+  const connect = buildConnector(options)
+  if (tunnels === null) return connect
+  return (target, callback) => {
+    const secure = target.protocol === 'https:'
+    const host = target.hostname.includes(':') ? `[${target.hostname}]` : target.hostname
+    tunnels.open(`${host}:${target.port || (secure ? 443 : 80)}`, (error, socket) => {
+      if (socket === null) callback(error ?? new Error('no connection'), null)
+      else if (!secure) callback(null, socket)
+      else connect({ ...target, httpSocket: socket } as buildConnector.Options, callback)
+    })
+  }
 }
 
 /** The one whose answer is being begun, while undici reads the head of it. */

@@ -8,6 +8,8 @@ export interface Incoming {
   readonly method: string
   /** Behind the version. */
   readonly path: string
+  /** With its `?`, or empty. */
+  readonly query: string
   /** Names and values by turns. */
   readonly rawHeaders: readonly string[]
   /** Null if it has no body. */
@@ -16,6 +18,8 @@ export interface Incoming {
 
 /** How a request goes to an upstream: all of it as it came but for these. */
 export interface Outgoing {
+  /** With its query. It may have a credential in it: neither for logs nor for errors. */
+  readonly path: string
   /** Name, value, name, value; without a length. */
   readonly headers: string[]
   /** Of the body, in their order. */
@@ -26,7 +30,7 @@ export interface Outgoing {
 
 /** @param passthrough the client's own credential goes through */
 export function outgoing(incoming: Incoming, target: Target, passthrough: boolean): Outgoing {
-  const { method, path, rawHeaders, found } = incoming
+  const { method, path, query, rawHeaders, found } = incoming
   const { upstream, model } = target
   const edits: Edit[] = []
   const renaming = found === null || model === null ? null : modelEdit(found, model)
@@ -40,7 +44,8 @@ export function outgoing(incoming: Incoming, target: Target, passthrough: boolea
   const headers = requestHeaders(rawHeaders, added, passthrough)
   const fallback = upstream.defaultHeaderFor(path)
   if (fallback !== null && headerValue(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
-  return { headers, edits, usageUnasked: asking !== null }
+  const address = upstream.addressOf(path, query, model ?? found?.model ?? null, passthrough)
+  return { path: address, headers, edits, usageUnasked: asking !== null }
 }
 
 /** Nothing can be taken out of what is compressed. */

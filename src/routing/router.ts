@@ -1,97 +1,207 @@
 import type { Config } from '../config/config.js'
-import { HEALTH_DEFAULTS, Health } from './health.js'
+import { DIALECTS } from '../config/presets.js'
+import type { Choose, DestinationConfig, TargetConfig } from '../config/routes.js'
+import { dialectIndex, OTHER, speaks } from './dialect.js'
+import { HEALTH_DEFAULTS, Health, type HealthState, type OnHealthChange } from './health.js'
 import { HedgeBudget } from './hedge.js'
 import { compile, matches } from './pattern.js'
-import { Selection, type Strategy } from './selection.js'
+import { Selection, type Target as SelectionTarget } from './selection.js'
 import { Upstream } from './upstream.js'
 
-/** Where a request can go. */
+/** One place where a request may go. There is one object for each that the config names, however often it does. */
 export interface Target {
-  /** The upstream's, and behind a slash the model's if it is another; for logs. */
-  readonly name: string
+  readonly health: Health
   readonly upstream: Upstream
   /** The name to put in place of the client's model, null to leave the body as it is. */
   readonly model: string | null
+  /** Its share of the requests, where `Route.choose` is `weight`. */
   readonly weight: number
-  readonly health: Health
+  /** For logs: the upstream's name, and behind a slash the model's, if it is given another. */
+  readonly name: string
 }
 
+/** Where a request may go, in the order of the config. */
 export interface Route {
-  /** Its targets, by name. */
+  /** Its targets, in their order; the same after a restart with the same config. */
   readonly id: string
+  /** One at least; those that speak what the request is made in. */
   readonly targets: readonly Target[]
-  readonly choose: Strategy
+  readonly choose: Choose
+  /** Whether the next target is asked where one fails; null: where that is safe. */
   readonly failover: boolean | null
+  /** After how long without an answer the next one is asked; null: never before it fails. */
   readonly stallMs: number | null
+  /** Whether the next target is asked, too, when the first is later than it mostly is. */
   readonly hedge: boolean
   readonly selection: Selection
   readonly hedges: HedgeBudget
 }
 
+/** Told of a target whose health has changed. @param name the target's */
+export type OnTargetHealth = (name: string, ...change: Parameters<OnHealthChange>) => void
+
+/** How many targets are asked as any other; are left alone; are tried again; have asked to be left alone for a while. */
+export type TargetCounts = Readonly<Record<HealthState | 'cooling', number>>
+
+/** A route by what the request is made in: `DIALECTS`, and anything else. Null where no target speaks that. */
+type ByDialect = readonly (Route | null)[]
+
 interface Rule {
   readonly paths: readonly RegExp[] | null
   readonly models: readonly RegExp[] | null
-  readonly route: Route
+  readonly teams: readonly RegExp[] | null
+  readonly routes: ByDialect
 }
 
-/** Path and model to upstream: aliases first, then the routes in the order of the config. Knows nothing of sockets. */
+interface Alias {
+  readonly teams: readonly RegExp[] | null
+  readonly routes: ByDialect
+}
+
+/**
+ * Path, model and team to where a request may go: aliases first, then the routes in the order of the config. Knows nothing of
+ * sockets. Everything is made at start: to choose allocates nothing.
+ */
 export class Router {
   readonly upstreams: readonly Upstream[]
-  /** Names for `GET /v1/models`; empty when that list is the upstream's. */
+  /** All names of the config's own. */
   readonly aliases: readonly string[]
   private readonly rules: readonly Rule[]
-  private readonly byAlias: ReadonlyMap<string, Route>
+  private readonly byAlias: ReadonlyMap<string, Alias>
+  /** Some upstream does not speak everything. */
+  private readonly selective: boolean
+  private readonly targetsByKey: Map<string, Target>
+  private readonly onHealth: OnTargetHealth
 
   /** @param config checked: every upstream that is named exists */
-  constructor(config: Config) {
+  constructor(config: Config, onHealth: OnTargetHealth = ignore) {
     const byName = new Map<string, Upstream>()
-    for (const entry of config.upstreams) {
-      byName.set(entry.name, new Upstream(entry, config.timeouts, config.limits))
-    }
-    const named = (name: string): Upstream => {
-      const upstream = byName.get(name)
-      if (upstream === undefined) throw new Error(`no upstream named ${name}`)
-      return upstream
-    }
+    for (const entry of config.upstreams) byName.set(entry.name, new Upstream(entry, config.limits))
     this.upstreams = [...byName.values()]
+    this.selective = config.upstreams.some(({ dialects }) => dialects !== null)
+    this.targetsByKey = new Map()
+    this.onHealth = onHealth
     this.aliases = config.aliases.map((alias) => alias.name)
     this.byAlias = new Map(
       config.aliases.map((alias) => [
         alias.name,
-        single(named(alias.upstream), alias.model === alias.name ? null : alias.model),
+        { teams: compileAll(alias.teams), routes: this.prepare(alias, byName, alias.name) },
       ]),
     )
     this.rules = config.routes.map((route) => ({
-      paths: route.paths?.map(compile) ?? null,
-      models: route.models?.map(compile) ?? null,
-      route: single(named(route.upstream), null),
+      paths: compileAll(route.paths),
+      models: compileAll(route.models),
+      teams: compileAll(route.teams),
+      routes: this.prepare(route, byName, null),
     }))
   }
 
-  /** @returns null if no route matches */
-  choose(path: string, model: string | null): Route | null {
+  /**
+   * @param team of the key; null if there is none
+   * @returns null if no route matches, or none of its targets speaks what the path is of
+   */
+  choose(path: string, model: string | null, team: string | null): Route | null {
+    const dialect = this.selective ? dialectIndex(path) : OTHER
     const alias = model === null ? undefined : this.byAlias.get(model)
-    if (alias !== undefined) return alias
+    // The name is the config's own: who may use it and speaks nothing of the kind gets it nowhere else.
+    if (alias !== undefined && isOf(alias.teams, team)) return alias.routes[dialect] ?? null
     for (const rule of this.rules) {
       if (rule.paths !== null && !matches(rule.paths, path)) continue
       if (rule.models !== null && (model === null || !matches(rule.models, model))) continue
-      return rule.route
+      if (rule.teams !== null && !isOf(rule.teams, team)) continue
+      const route = rule.routes[dialect]
+      if (route != null) return route
     }
     return null
   }
+
+  /** The names of the config's own that a team may use, in the order of the config. */
+  aliasesOf(team: string | null): readonly string[] {
+    return this.aliases.filter((name) => isOf(this.byAlias.get(name)?.teams ?? null, team))
+  }
+
+  /** @param alias the name that the client uses; null if that is the upstream's, too */
+  private prepare(
+    given: DestinationConfig,
+    byName: ReadonlyMap<string, Upstream>,
+    alias: string | null,
+  ): ByDialect {
+    const targets = given.targets.map((target) => this.target(target, byName, alias))
+    const { choose, failover, stallMs, hedge } = given
+    const made = new Map<string, Route>()
+    const routes: (Route | null)[] = []
+    for (let dialect = 0; dialect <= DIALECTS.length; dialect++) {
+      const able = targets.filter(({ upstream }) => speaks(upstream.dialects, dialect))
+      if (able.length === 0) {
+        routes.push(null)
+        continue
+      }
+      const id = able.map(idOf).join(',')
+      const route = made.get(id) ?? {
+        ...{ id, targets: able, choose, failover, stallMs, hedge },
+        selection: new Selection(able.map(asSelected), choose, Math.random),
+        hedges: new HedgeBudget(),
+      }
+      made.set(id, route)
+      routes.push(route)
+    }
+    return routes
+  }
+
+  private target(given: TargetConfig, byName: ReadonlyMap<string, Upstream>, alias: string | null): Target {
+    const upstream = byName.get(given.upstream)
+    if (upstream === undefined) throw new Error(`no upstream named ${given.upstream}`)
+    const { weight } = given
+    const model = given.model === alias ? null : given.model
+    const name = model === null ? upstream.name : `${upstream.name}/${model}`
+    const key = `${name} ${weight}`
+    const known = this.targetsByKey.get(key)
+    if (known !== undefined) return known
+    const health = new Health(HEALTH_DEFAULTS, (...change) => this.onHealth(name, ...change))
+    const target = { health, upstream, model, weight, name }
+    this.targetsByKey.set(key, target)
+    return target
+  }
+
+  /** @param now `performance.now()` */
+  countTargets(now: number): TargetCounts {
+    const counts = { closed: 0, open: 0, trial: 0, cooling: 0 }
+    for (const { health } of this.targetsByKey.values()) {
+      counts[health.state]++
+      if (health.snapshot(now).cooling_ms > 0) counts.cooling++
+    }
+    return counts
+  }
 }
 
-function single(upstream: Upstream, model: string | null): Route {
-  const name = model === null ? upstream.name : `${upstream.name}/${model}`
-  const target = { name, upstream, model, weight: 1, health: new Health(HEALTH_DEFAULTS, () => {}) }
+/** One that has as much to do as it is to have is asked behind the others. */
+function asSelected({ name, weight, health, upstream }: Target): SelectionTarget {
   return {
-    id: name,
-    targets: [target],
-    choose: 'order',
-    failover: null,
-    stallMs: null,
-    hedge: false,
-    selection: new Selection([target], 'order', Math.random),
-    hedges: new HedgeBudget(),
+    name,
+    weight,
+    health: {
+      get inFlight() {
+        return health.inFlight
+      },
+      allows: (now) => health.allows(now) && !upstream.full,
+      expectedFirstByteMs: (now) => health.expectedFirstByteMs(now),
+    },
   }
+}
+
+/** As `Target.name`, without a comma in it. */
+function idOf({ upstream, model }: Target): string {
+  return model === null ? upstream.name : `${upstream.name}/${encodeURIComponent(model)}`
+}
+
+function compileAll(patterns: readonly string[] | null): readonly RegExp[] | null {
+  return patterns?.map(compile) ?? null
+}
+
+function isOf(teams: readonly RegExp[] | null, team: string | null): boolean {
+  return teams === null || (team !== null && matches(teams, team))
+}
+
+function ignore(): void {
+  // Who gives no other does not want to know.
 }

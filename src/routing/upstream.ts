@@ -1,6 +1,13 @@
-import { type Dispatcher, Pool } from 'undici'
-import type { Config, UpstreamConfig } from '../config/config.js'
-import { makeConnector } from './connector.js'
+import type { Socket } from 'node:net'
+import { type buildConnector, type Dispatcher, Pool } from 'undici'
+import type { Config } from '../config/config.js'
+import type { ApiDialect, AuthScheme } from '../config/presets.js'
+import type { Timeouts } from '../config/schema.js'
+import type { UpstreamConfig } from '../config/upstreams.js'
+import { deploymentPath, formQuery, withParameters } from './address.js'
+import { makeConnector, makePlainConnector } from './connector.js'
+import { begins } from './dialect.js'
+import { ProxyTunnels } from './proxy.js'
 
 /** Sent to Anthropic's own endpoints when the client did not say (API reference, Versioning): it is required there. */
 const ANTHROPIC_VERSION = '2023-06-01'
@@ -21,22 +28,54 @@ export interface UpstreamRequest {
  */
 export class Upstream {
   readonly name: string
-  readonly basePath: string
-  readonly timeouts: Config['timeouts']
+  /** Null: all. */
+  readonly dialects: readonly ApiDialect[] | null
+  /** Of this upstream: the general ones, with its own in their place. */
+  readonly timeouts: Timeouts
+  /** For tunnels, which have connections of their own; both null if there is nothing to say. */
+  readonly tls: { readonly ca: string | null; readonly servername: string | null }
   private readonly asks: boolean
   private readonly pool: Pool
   private readonly config: UpstreamConfig
+  private readonly connectOptions: buildConnector.BuildOptions
+  /** Null if its connections go straight. */
+  private readonly tunnels: ProxyTunnels | null
   private readonly added: readonly string[]
   private readonly addedBearer: readonly string[]
+  /** A path is put behind the base path, and that is all. */
+  private readonly plain: boolean
+  private readonly query: Query
+  /** With the credential, where that goes in the query. */
+  private readonly queryWithKey: Query
 
-  constructor(config: UpstreamConfig, timeouts: Config['timeouts'], limits: Config['limits']) {
+  constructor(config: UpstreamConfig, limits: Config['limits']) {
+    const { timeouts } = config
     this.name = config.name
-    this.basePath = config.basePath
+    this.dialects = config.dialects
     this.timeouts = timeouts
+    this.tls = { ca: config.ca, servername: config.servername }
     this.asks = config.askUsage
     this.config = config
     this.added = [...config.headers, ...credential(config, config.auth)]
     this.addedBearer = [...config.headers, ...credential(config, 'bearer')]
+    this.query = makeQuery(config.query)
+    const { auth, apiKey, keyParameter } = config
+    this.queryWithKey =
+      auth === 'query' && apiKey !== null ? makeQuery([...config.query, keyParameter, apiKey]) : this.query
+    this.plain =
+      config.paths === 'plain' && config.elsewhere.length === 0 && this.queryWithKey.names.size === 0
+    this.tunnels = config.proxy === null ? null : new ProxyTunnels(config.proxy, timeouts.connectMs)
+    this.connectOptions = {
+      timeout: timeouts.connectMs,
+      allowH2: false,
+      // Node's 250 ms gives up on an address whose first packet was lost.
+      autoSelectFamilyAttemptTimeout: 1_000,
+      keepAliveInitialDelay: 30_000,
+      // Also where NODE_TLS_REJECT_UNAUTHORIZED says otherwise: everyone's keys go this way.
+      rejectUnauthorized: true,
+      ...(config.ca === null ? {} : { ca: config.ca }),
+      ...(config.servername === null ? {} : { servername: config.servername }),
+    } as buildConnector.BuildOptions
     this.pool = new Pool(config.origin, {
       // No cap: a stream holds its connection for minutes, and a request that waits for one cannot be aborted.
       // limits.exchanges is the bound.
@@ -53,14 +92,34 @@ export class Upstream {
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize: Math.max(limits.headerBytes, 64 * 1024),
-      connect: makeConnector({
-        timeout: timeouts.connectMs,
-        allowH2: false,
-        // Node's 250 ms gives up on an address whose first packet was lost.
-        autoSelectFamilyAttemptTimeout: 1_000,
-        keepAliveInitialDelay: 30_000,
-      }),
+      connect: makeConnector(this.connectOptions, this.tunnels),
     })
+  }
+
+  /** As many requests are in flight as it is to have: another one had better go elsewhere. */
+  get full(): boolean {
+    const { exchanges } = this.config
+    // Counted by undici, so that none is forgotten, however it ends; it adds up connections, which `exchanges` bounds.
+    return exchanges !== null && this.pool.stats.size >= exchanges
+  }
+
+  /**
+   * What a request is sent to: base path, path and query. It may have the credential in it.
+   * @param path behind the version
+   * @param query with its `?`, or empty
+   * @param model the name that goes upstream, null if there is none
+   * @param passthrough the client's own credential goes through, so ours is not put on
+   */
+  addressOf(path: string, query: string, model: string | null, passthrough: boolean): string {
+    if (this.plain) return this.config.basePath + path + query
+    const { names, text } = passthrough ? this.query : this.queryWithKey
+    return this.pathOf(path, model) + (text === '' ? query : withParameters(query, names, text))
+  }
+
+  private pathOf(path: string, model: string | null): string {
+    const { basePath, paths, elsewhere } = this.config
+    for (const [prefix, base] of elsewhere) if (begins(path, prefix)) return base + path
+    return basePath + (paths === 'deployments' ? deploymentPath(path, model) : path)
   }
 
   /**
@@ -76,6 +135,11 @@ export class Upstream {
   /** Whether the usage of a streamed answer is to be asked for where the client does not. */
   asksUsage(method: string, path: string): boolean {
     return this.asks && method === 'POST' && path.endsWith('/chat/completions')
+  }
+
+  /** What a request for its list of models needs to get all of it: Anthropic tells twenty unless asked for more. */
+  get listQuery(): string {
+    return this.config.auth === 'anthropic' ? '?limit=1000' : ''
   }
 
   /** What is put on only where the client sent nothing by that name, as one name and value; null if nothing. */
@@ -94,6 +158,26 @@ export class Upstream {
     return this.config.origin
   }
 
+  /** Whether connections go through a proxy, so that a tunnel has to be opened with `connect`. */
+  get proxied(): boolean {
+    return this.tunnels !== null
+  }
+
+  /**
+   * Opens a connection for something else than a request, TLS included.
+   * @param callback called once
+   */
+  connect(callback: (error: Error | null, socket: Socket | null) => void): void {
+    const { hostname, host, protocol, port } = new URL(this.config.origin)
+    const target = {
+      hostname: hostname.replace(/^\[|\]$/g, ''),
+      host,
+      protocol,
+      port,
+    } as buildConnector.Options
+    makePlainConnector(this.connectOptions, this.tunnels)(target, (error, socket) => callback(error, socket))
+  }
+
   /**
    * Opens a connection before the first request needs one, by asking for the model list's head without a
    * credential: whatever the answer, the connection stays in the pool.
@@ -103,7 +187,7 @@ export class Upstream {
     if (!this.config.warm) return Promise.resolve(null)
     return new Promise((resolve) => {
       this.pool.dispatch(
-        { method: 'HEAD', path: `${this.basePath}/models`, reset: false },
+        { method: 'HEAD', path: this.addressOf('/models', '', null, true), reset: false },
         {
           onRequestStart() {},
           onResponseStart() {},
@@ -121,15 +205,30 @@ export class Upstream {
   }
 }
 
-function credential(config: UpstreamConfig, scheme: UpstreamConfig['auth']): string[] {
-  if (config.apiKey === null) return []
+interface Query {
+  readonly names: ReadonlySet<string>
+  /** Without its `?`. */
+  readonly text: string
+}
+
+/** @param parameters name, value, name, value */
+function makeQuery(parameters: readonly string[]): Query {
+  return { names: new Set(parameters.filter((_, i) => i % 2 === 0)), text: formQuery(parameters) }
+}
+
+/** As headers; none where it goes elsewhere, or nowhere. */
+function credential({ apiKey }: UpstreamConfig, scheme: AuthScheme): string[] {
+  if (apiKey === null) return []
   switch (scheme) {
     case 'bearer':
-      return ['authorization', `Bearer ${config.apiKey}`]
+      return ['authorization', `Bearer ${apiKey}`]
     case 'api-key':
-      return ['api-key', config.apiKey]
+      return ['api-key', apiKey]
     case 'x-api-key':
     case 'anthropic':
-      return ['x-api-key', config.apiKey]
+      return ['x-api-key', apiKey]
+    case 'query':
+    case 'none':
+      return []
   }
 }

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Config, loadConfig, locateKeyFile, parseListen } from '../../src/config/config.js'
+import { type Config, loadConfig, locateKeyFile } from '../../src/config/config.js'
+import { parseListen } from '../../src/config/listen.js'
+import { PRESET_NAMES, PRESETS } from '../../src/config/presets.js'
 import { ConfigError, nearest } from '../../src/config/problems.js'
 import { configJsonSchema } from '../../src/config/schema.js'
 
@@ -86,7 +88,7 @@ const WRONG: Array<[string, unknown, RegExp]> = [
   [
     'an upstream without a URL',
     { upstreams: { up: {} } },
-    /^upstreams\.up\.baseUrl: is missing; a text is needed$/,
+    /^upstreams\.up\.baseUrl: is missing; give a URL, or a preset: openai, azure, /,
   ],
   ['no upstream at all', { upstreams: {} }, /^upstreams: needs at least one entry/],
   [
@@ -315,16 +317,38 @@ function settingsOf(node: Node, path: string): string[] {
 const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
 
 test("the README's table has every setting, and no other", () => {
-  const section = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## What it answers'))
+  const section = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## Upstreams and routes'))
   const named = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] ?? '')
   const settings = settingsOf(configJsonSchema() as Node, '').filter((name) => name !== '$schema')
   assert.equal(named.sort(), settings.sort())
 })
 
+test("the README's presets are all that there are, each with its variable", () => {
+  const section = /^Presets, with [\s\S]*?\n\n/m.exec(readme)?.[0] ?? ''
+  const named = [...section.matchAll(/`([a-z-]+)`/g)].map((match) => match[1] ?? '')
+  const others = ['api-version']
+  assert.equal([...new Set(named)].filter((name) => !others.includes(name)).sort(), [...PRESET_NAMES].sort())
+  for (const preset of Object.values(PRESETS)) {
+    if (!preset.keyless) assert.ok(section.includes(`\`${preset.keyEnv}\``), preset.keyEnv ?? '')
+  }
+})
+
+test("the README's example of upstreams and routes loads, too", () => {
+  const section = readme.slice(readme.indexOf('## Upstreams and routes'))
+  const text = /```json\n([\s\S]*?)```/.exec(section)?.[1]
+  const env = { OPENAI_API_KEY: 'sk-1', ANTHROPIC_API_KEY: 'sk-2', AZURE_OPENAI_API_KEY: 'sk-3' }
+  const config = load({ text: text ?? 'none', env })
+  assert.is(config.routes.length, 3)
+  assert.equal(config.warnings, [])
+})
+
 test("the README's example is a config that loads", () => {
   const text = /```json\n([\s\S]*?)```/.exec(readme)?.[1]?.replace(/^ {3}/gm, '')
   const config = load({ text: text ?? 'none', env: { OPENAI_API_KEY: 'sk-1' } })
-  assert.equal(config.aliases, [{ name: 'team-fast', upstream: 'openai', model: 'gpt-4o-mini' }])
+  const [alias] = config.aliases
+  assert.is(alias?.name, 'team-fast')
+  assert.equal(alias?.targets, [{ upstream: 'openai', model: 'gpt-4o-mini', weight: 1 }])
+  assert.equal(config.warnings, [])
 })
 
 test.run()

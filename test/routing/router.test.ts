@@ -17,7 +17,7 @@ function routerOf(settings: Record<string, unknown>, env: Record<string, string>
 const upstreams = { a: { baseUrl: 'http://127.0.0.1:1/v1' }, b: { baseUrl: 'http://127.0.0.1:2/v1' } }
 
 function chosen(router: Router, path: string, model: string | null): [string, string | null] | null {
-  const target = router.choose(path, model)?.targets[0]
+  const [target] = router.choose(path, model, null)?.targets ?? []
   return target === undefined ? null : [target.upstream.name, target.model]
 }
 

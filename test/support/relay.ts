@@ -7,6 +7,7 @@ import { type Config, loadConfig } from '../../src/config/config.js'
 import { Gateway } from '../../src/gateway.js'
 import { Ledger } from '../../src/ledger/ledger.js'
 import { Prices } from '../../src/ledger/prices.js'
+import { healthTeller } from '../../src/ops/health.js'
 import { Log } from '../../src/ops/log.js'
 import { Router } from '../../src/routing/router.js'
 import { Server } from '../../src/server.js'
@@ -64,7 +65,7 @@ export async function startRelay(
   const key =
     keyring === null ? '' : issueKey(config.keys.file, { env: 'test', team: 'team1', user: 'user1' }).key
   keyring?.reload()
-  const router = new Router(config)
+  const router = new Router(config, healthTeller(log))
   const ledger = new Ledger(config.ledger, log, Prices.open(config.ledger.prices))
   const gateway = new Gateway({ config, keyring, router, log, ledger })
   const server = new Server(config, gateway, log)

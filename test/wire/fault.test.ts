@@ -9,9 +9,9 @@ import { CHUNKED, head, ScriptedUpstream, SSE } from '../support/upstream.js'
 function breakRouter(relay: TestRelay): void {
   const { router } = relay
   const choose = router.choose.bind(router)
-  router.choose = (path, model) => {
+  router.choose = (path, model, team) => {
     if (path === '/fault') throw new Error('a fault with sk-a-secret-in-it')
-    return choose(path, model)
+    return choose(path, model, team)
   }
 }
 

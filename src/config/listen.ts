@@ -1,0 +1,20 @@
+import { isIPv6 } from 'node:net'
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** `HOST:PORT`, `[IPV6]:PORT` or `:PORT`; null if it is none of these. */
+export function parseListen(text: string): ListenAddress | null {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text)
+  if (match === null) return null
+  const port = Number(match[3])
+  if (port > 65535 || (match[1] !== undefined && !isIPv6(match[1]))) return null
+  return { host: match[1] ?? (match[2] || '127.0.0.1'), port }
+}
+
+/** @param host as in a URL or without brackets */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
+}
