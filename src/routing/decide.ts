@@ -134,9 +134,9 @@ export function situationOf(outcome: Outcome): Situation {
   if (REFUSED.has(code)) return 'refused'
   if (phase === 'connecting' || UNREACHED.has(code)) return 'unreached'
   if (phase === 'silent') return code === FIRST_EVENT_LATE ? 'silent' : 'dead'
-  if (code === FIRST_BYTE_LATE) return 'late'
   const stale = reused && GONE.has(code)
   if (!sentWhole) return stale ? 'stale_unsent' : 'unsent'
+  if (code === FIRST_BYTE_LATE) return 'late'
   return stale ? 'stale' : 'dead'
 }
 

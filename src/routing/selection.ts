@@ -140,9 +140,8 @@ export class Selection {
     let drawable = 0
     while (drawable < well && this.weightOf(order[drawable] as number) > 0) drawable++
     if (drawable <= 2) return
-    const first = Math.floor(this.random() * drawable)
-    const second = Math.floor(this.random() * (drawable - 1))
-    const better = Math.min(first, second >= first ? second + 1 : second)
+    // The lower of two different places: it comes out as often like this, without making sure that they are.
+    const better = Math.min(Math.floor(this.random() * drawable), Math.floor(this.random() * (drawable - 1)))
     const winner = order[better] as number
     order.copyWithin(1, 0, better)
     order[0] = winner
