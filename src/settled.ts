@@ -62,7 +62,7 @@ export class Settled {
     this.totalMs = now - x.startedAt
     this.upstreamMs = x.answeredAt === 0 || x.attemptAt === 0 ? -1 : x.answeredAt - x.attemptAt
     this.readMs = x.readMs
-    this.overheadMs = x.cache === 'hit' ? x.answeredAt - x.startedAt - Math.max(0, x.readMs) : overheadMs(x)
+    this.overheadMs = isKept(x.cache) ? x.answeredAt - x.startedAt - Math.max(0, x.readMs) : overheadMs(x)
     this.attempts = x.attemptAt === 0 ? 0 : 1
     this.gapMs = x.pieces > 1 ? x.longestGap : -1
     this.id = x.id
@@ -107,14 +107,14 @@ export class Settled {
 
   /** When its answer has been read. */
   get account(): Account {
-    const shared = this.cache === 'hit' || this.cache === 'joined'
+    const shared = isKept(this.cache) || this.cache === 'joined'
     this.settledAccount ??= shared ? FROM_CACHE : settleAccount(this)
     return this.settledAccount
   }
 
   /** What was not asked for again; null if it was, or is not known. */
   get saved(): Account | null {
-    return this.cache === 'hit' || this.cache === 'joined' ? (this.memory?.account ?? null) : null
+    return isKept(this.cache) || this.cache === 'joined' ? (this.memory?.account ?? null) : null
   }
 
   /** Milliseconds from the head of the request to the first token; -1 if none came. */
@@ -123,4 +123,9 @@ export class Settled {
     // Who joined late had it at once.
     return at === 0 ? -1 : Math.max(0, at - this.startedAt)
   }
+}
+
+/** Whether it was answered from what was there. */
+function isKept(cache: Exchange['cache']): boolean {
+  return cache === 'hit' || cache === 'prefix'
 }
