@@ -52,14 +52,14 @@ export class KeptPrompt {
   readonly answer: KeptAnswer
   /** As it came: JSON, without its quotes. */
   private readonly prompt: Buffer
-  /** Of the answer, when it was first asked for; null if it has none that can be typed into. */
-  private text: string | null | undefined
+  /** Read when it is first asked for; null if the answer cannot be typed into. */
+  private continuation: Continuation | null | undefined
 
   constructor(key: string, prompt: Buffer, answer: KeptAnswer) {
     this.key = key
     this.answer = answer
     this.prompt = prompt
-    this.text = undefined
+    this.continuation = undefined
   }
 
   /** Whether this prompt begins as a longer one does. */
@@ -70,20 +70,17 @@ export class KeptPrompt {
 
   /** @param prompt that begins as this one @returns null if it does not go on as the answer does, or to its end */
   restFor(prompt: Buffer): KeptAnswer | null {
-    const { answer } = this
-    let read: Continuation | null = null
-    if (this.text === undefined) {
-      read = Continuation.of(answer)
-      this.text = read?.text ?? null
-    }
-    const { text } = this
+    if (this.continuation === undefined) this.continuation = Continuation.of(this.answer)
+    const { answer, continuation } = this
+    if (continuation === null) return null
+    const { text } = continuation
     const added = prompt.subarray(this.prompt.length)
     // A character has six bytes at most, as \u00XX.
-    if (text === null || added.length > text.length * 6) return null
+    if (added.length > text.length * 6) return null
     const typed = textOf(added)
     if (typed === null || typed.length >= text.length || !text.startsWith(typed)) return null
     if (isHalf(text, 0) || isHalf(text, typed.length)) return null
-    const body = (read ?? Continuation.of(answer))?.restAfter(typed.length) ?? null
+    const body = continuation.restAfter(typed.length)
     return body === null ? null : answer.shortened(body, shareOf(answer, typed.length / text.length))
   }
 }

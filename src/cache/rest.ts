@@ -12,12 +12,12 @@ import type { KeptAnswer } from './answer.js'
 export class Continuation {
   readonly text: string
   private readonly body: Buffer
-  private readonly parts: readonly Part[]
+  private readonly eventStream: boolean
 
-  private constructor(body: Buffer, parts: readonly Part[]) {
-    this.text = parts.map((part) => part.text).join('')
+  private constructor(text: string, body: Buffer, eventStream: boolean) {
+    this.text = text
     this.body = body
-    this.parts = parts
+    this.eventStream = eventStream
   }
 
   /** @returns null if it cannot be read surely, or the model did not end it of its own accord */
@@ -25,10 +25,17 @@ export class Continuation {
     const facts = noFacts()
     responseHeaders(answer.head.raw, '', '', false, facts)
     const body = answer.piece()
-    if (facts.encoding !== null || !isUtf8(body)) return null
-    const parts = facts.eventStream ? partsOf(body) : facts.json ? [partOf(body, 0, body.length)] : null
-    if (parts === null || !parts.every(isPart) || !endsWell(parts)) return null
-    return new Continuation(body, parts)
+    if (facts.encoding !== null || !(facts.eventStream || facts.json) || !isUtf8(body)) return null
+    let text = ''
+    let ended = false
+    for (const part of partsOf(body, facts.eventStream)) {
+      // Its reason comes once, and no text behind it.
+      if (part === null || (ended && (part.finish !== null || part.text !== ''))) return null
+      if (part.finish !== null && !ENDED.has(part.finish)) return null
+      ended ||= part.finish !== null
+      text += part.text
+    }
+    return ended ? new Continuation(text, body, facts.eventStream) : null
   }
 
   /**
@@ -39,9 +46,10 @@ export class Continuation {
     const kept: Buffer[] = []
     let from = 0
     let left = typed
-    for (const part of this.parts) {
+    // Of many events, often only the first few were typed.
+    for (const part of partsOf(this.body, this.eventStream)) {
+      if (left === 0 || part === null) break
       const { length } = part.text
-      if (left === 0) break
       if (length === 0) continue
       // What says something else, too, is left with an empty text.
       const cut = left >= length && part.bare ? part : trimmed(this.body, part, Math.min(left, length))
@@ -64,8 +72,8 @@ interface Part {
   readonly jsonStart: number
   readonly jsonEnd: number
   readonly text: string
-  /** As `TEXT_NAMES`; null if there is no text. */
-  readonly name: string | null
+  /** Of the member that has it. */
+  readonly name: 'text' | 'content'
   readonly finish: string | null
   /** It says nothing but its text. */
   readonly bare: boolean
@@ -106,9 +114,13 @@ const ENDED = new Set(['stop', 'eos'])
 const DONE = '[DONE]'
 const LINE = /([^\r\n]*)(\r\n|\r|\n|$)/y
 
-/** @returns null of a stream that has anything but comments and events of one line of data, the last of them `[DONE]` */
-function partsOf(body: Buffer): (Part | null)[] | null {
-  const parts: (Part | null)[] = []
+/** One by one; the last is null where it cannot be read on. */
+function partsOf(body: Buffer, eventStream: boolean): Iterable<Part | null> {
+  return eventStream ? eventsOf(body) : [partOf(body, 0, body.length)]
+}
+
+/** Null of a stream that has anything but comments and events of one line of data, the last of them `[DONE]`. */
+function* eventsOf(body: Buffer): Iterable<Part | null> {
   const text = body.toString('latin1')
   let data: { readonly start: number; readonly json: number; readonly end: number } | null = null
   let commented = false
@@ -118,16 +130,16 @@ function partsOf(body: Buffer): (Part | null)[] | null {
     const [whole, line = ''] = LINE.exec(text) as RegExpExecArray
     const end = at + whole.length
     if (line === '') {
-      if (data !== null) parts.push(partOf(body, data.json, data.end, { start: data.start, end }))
+      if (data !== null) yield partOf(body, data.json, data.end, { start: data.start, end })
       data = null
       commented = false
     } else if (line[0] === ':' && data === null) commented = true
-    else if (!line.startsWith('data:') || data !== null || commented || done) return null
+    else if (!line.startsWith('data:') || data !== null || commented || done) return yield null
     else if (line.slice(5).trim() === DONE) done = true
     else data = { start: at, json: at + 5, end: at + line.length }
     at = end
   }
-  return done && data === null ? parts : null
+  if (!done || data !== null) yield null
 }
 
 /** @returns null if it cannot be read surely */
@@ -143,7 +155,7 @@ function partOf(
   if (!Array.isArray(choices) || choices.length > 1) return null
   const [choice] = choices as unknown[]
   const place = { start: event?.start ?? 0, end: event?.end ?? 0, jsonStart, jsonEnd }
-  if (choice === undefined) return { ...place, text: '', name: null, finish: null, bare: false }
+  if (choice === undefined) return { ...place, text: '', name: 'text', finish: null, bare: false }
   if (!isObject(choice) || !hasOnly(choice, OF_CHOICE) || (choice.index ?? 0) !== 0) return null
   const message = choice.delta ?? choice.message ?? null
   if (message !== null && (!isObject(message) || !hasOnly(message, OF_MESSAGE))) return null
@@ -159,13 +171,6 @@ function partOf(
     isNothing(usage) &&
     !(isObject(message) && !isNothing(message.role))
   return { ...place, text, name, finish, bare }
-}
-
-/** Its reason comes once and no text behind it. */
-function endsWell(parts: readonly Part[]): boolean {
-  const last = parts.findIndex((part) => part.finish !== null)
-  const finish = parts[last]?.finish ?? ''
-  return ENDED.has(finish) && parts.slice(last + 1).every((part) => part.finish === null && part.text === '')
 }
 
 /**
@@ -224,10 +229,6 @@ function parse(text: string): unknown {
   } catch {
     return undefined
   }
-}
-
-function isPart(part: Part | null): part is Part {
-  return part !== null
 }
 
 function isObject(value: unknown): value is Json {
