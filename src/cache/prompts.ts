@@ -173,7 +173,7 @@ function isHalf(text: string, at: number): boolean {
   return unit >= 0xdc00 && unit <= 0xdfff
 }
 
-/** What an upstream would have counted: the tokens that were typed are of the prompt then. Of these, this is an estimate. */
+/** As an upstream would have counted: what was typed is of the prompt then. How many tokens that are is an estimate. */
 function shareOf({ account }: KeptAnswer, typed: number): KeptAnswer['account'] {
   const { usage } = account
   if (usage === null || usage.prompt === null || usage.completion === null) return account

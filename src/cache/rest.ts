@@ -175,14 +175,13 @@ function partOf(
 
 /**
  * Where the first characters of a part's text stand.
- * @returns null if it is not clear which of its strings that is
+ * @returns null if they are not where they are looked for, which is proved by what is left
  */
 function trimmed(body: Buffer, part: Part, units: number): Span | null {
   const json = body.toString('utf8', part.jsonStart, part.jsonEnd)
   // A quote within a string has a backslash before it.
-  const found = [...json.matchAll(new RegExp(`(?<!\\\\)"${part.name}"\\s*:\\s*"`, 'g'))]
-  const [match] = found
-  if (match === undefined || found.length > 1) return null
+  const match = new RegExp(`(?<!\\\\)"${part.name}"\\s*:\\s*"`).exec(json)
+  if (match === null) return null
   const from = match.index + match[0].length
   let at = from
   for (let n = 0; n < units; n++) at += json[at] !== '\\' ? 1 : json[at + 1] === 'u' ? 6 : 2
