@@ -15,8 +15,11 @@ import type { PromptSample } from './tokens/prompt.js'
  */
 export type Phase = 'admit' | 'read' | 'route' | 'cache' | 'attempt' | 'relay'
 
-/** What the relay's own cache had of an answer: of those that share one, the one that pays for it is a miss. */
-export type CacheOutcome = 'hit' | 'miss' | 'joined' | 'off'
+/**
+ * What the relay's own cache had of an answer: of those that share one, the one that pays for it is a miss. A prefix is the
+ * rest of an answer whose beginning has been typed.
+ */
+export type CacheOutcome = 'hit' | 'prefix' | 'miss' | 'joined' | 'off'
 
 /** How an exchange ended; a closed list. */
 export type End =

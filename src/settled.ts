@@ -65,7 +65,7 @@ export class Settled {
     const asked = Math.max(x.attemptAt, x.askedAt)
     this.upstreamMs = x.answeredAt === 0 || asked === 0 ? -1 : x.answeredAt - asked
     this.readMs = x.readMs
-    this.overheadMs = x.cache === 'hit' ? x.answeredAt - x.startedAt - Math.max(0, x.readMs) : overheadMs(x)
+    this.overheadMs = isKept(x.cache) ? x.answeredAt - x.startedAt - Math.max(0, x.readMs) : overheadMs(x)
     this.attempts = x.attempts
     this.failures = x.failures
     this.gapMs = x.pieces > 1 ? x.longestGap : -1
@@ -111,14 +111,14 @@ export class Settled {
 
   /** When its answer has been read. */
   get account(): Account {
-    const shared = this.cache === 'hit' || this.cache === 'joined'
+    const shared = isKept(this.cache) || this.cache === 'joined'
     this.settledAccount ??= shared ? FROM_CACHE : settleAccount(this)
     return this.settledAccount
   }
 
   /** What was not asked for again; null if it was, or is not known. */
   get saved(): Account | null {
-    return this.cache === 'hit' || this.cache === 'joined' ? (this.memory?.account ?? null) : null
+    return isKept(this.cache) || this.cache === 'joined' ? (this.memory?.account ?? null) : null
   }
 
   /** Milliseconds from the head of the request to the first token; -1 if none came. */
@@ -127,4 +127,9 @@ export class Settled {
     // Who joined late had it at once.
     return at === 0 ? -1 : Math.max(0, at - this.startedAt)
   }
+}
+
+/** Whether it was answered from what was there. */
+function isKept(cache: Exchange['cache']): boolean {
+  return cache === 'hit' || cache === 'prefix'
 }

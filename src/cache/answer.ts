@@ -35,6 +35,18 @@ export interface Source {
   leave(follower: Follower): void
 }
 
+/** Headers that are true of the very bytes of a body (RFC 9110, 8.8.3; RFC 9530; RFC 9421). */
+const OF_THE_BYTES: ReadonlySet<string> = new Set([
+  'accept-ranges',
+  'content-digest',
+  'content-md5',
+  'digest',
+  'etag',
+  'repr-digest',
+  'signature',
+  'signature-input',
+])
+
 /** A whole answer that is kept. */
 export class KeptAnswer implements Source {
   readonly head: AnswerHead
@@ -44,27 +56,44 @@ export class KeptAnswer implements Source {
   readonly complete: boolean
   readonly streamEnded: boolean
   readonly end: number
+  /** What it goes on from, as that came; null if it is not to be typed into. */
+  prompt: Buffer | null
   private readonly body: Buffer
   private readonly madeAt: number
 
-  constructor(head: AnswerHead, body: Buffer, account: Account) {
+  /** @param madeAt `performance.now()` */
+  constructor(head: AnswerHead, body: Buffer, account: Account, madeAt = performance.now()) {
     this.head = head
     this.account = account
     this.upstream = null
     this.complete = true
     this.streamEnded = true
     this.end = body.length === 0 ? 0 : 1
+    this.prompt = null
     this.body = body
-    this.madeAt = performance.now()
+    this.madeAt = madeAt
   }
 
   get age(): number {
     return Math.floor((performance.now() - this.madeAt) / 1_000)
   }
 
+  /** The same with less of a body, of which the upstream's head does not speak any more. */
+  shortened(body: Buffer, account: Account): KeptAnswer {
+    const { status, reason, raw } = this.head
+    const head: string[] = []
+    for (let i = 0; i + 1 < raw.length; i += 2) {
+      const name = raw[i] as string
+      if (!OF_THE_BYTES.has(name.toLowerCase())) head.push(name, raw[i + 1] as string)
+    }
+    return new KeptAnswer({ status, reason, raw: head }, body, account, this.madeAt)
+  }
+
   /** What it takes in memory. */
   get bytes(): number {
     let bytes = this.body.length + 1_000
+    // Its text beside it, when somebody types: a string may have two bytes for each of UTF-8.
+    if (this.prompt !== null) bytes += this.prompt.length + this.body.length * 2
     for (const text of this.head.raw) bytes += text.length
     return bytes
   }

@@ -3,13 +3,14 @@ import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
 import { headerValue, noFacts } from '../http/headers.js'
 import { generates } from '../http/target.js'
-import type { RequestBody } from '../relay/body.js'
+import { inOne, type RequestBody } from '../relay/body.js'
 import { PromptSample } from '../tokens/prompt.js'
 import type { KeptAnswer } from './answer.js'
 import { Flight, type FlightOwner } from './flight.js'
 import { Follower, type FollowerOwner } from './follower.js'
-import { cacheKey } from './key.js'
+import { cacheKey, type Span, stemOf } from './key.js'
 import { CachePolicy, type Question } from './policy.js'
+import { KeptPrompt, PromptIndex } from './prompts.js'
 
 type Answered = 'answered'
 
@@ -19,7 +20,12 @@ export class AnswerCache implements FlightOwner {
   private readonly policy: CachePolicy
   private readonly owner: FollowerOwner
   private readonly kept: LRUCache<string, KeptAnswer>
+  /** Where a prompt that goes on as the answer to an earlier one is looked for. */
+  private readonly index: PromptIndex
   private readonly flights: Map<string, Flight>
+  /** Prompts of those that may be typed into, and their bytes. */
+  private readonly prompts: Map<Flight, Buffer>
+  private promptBytes: number
   /** What each session waits for, where a newer request takes the place of an older one. */
   private readonly sessions: Map<string, Waiting>
 
@@ -28,8 +34,18 @@ export class AnswerCache implements FlightOwner {
     this.config = config
     this.policy = new CachePolicy(rules)
     this.owner = owner
-    this.kept = new LRUCache({ maxSize: bytes, ttl: ttlMs, sizeCalculation: sizeOf })
+    this.index = new PromptIndex()
+    this.kept = new LRUCache({
+      maxSize: bytes,
+      ttl: ttlMs,
+      sizeCalculation: sizeOf,
+      dispose: (answer, key) => {
+        if (answer.prompt !== null) this.index.remove(stemOf(key), answer)
+      },
+    })
     this.flights = new Map()
+    this.prompts = new Map()
+    this.promptBytes = 0
     this.sessions = new Map()
   }
 
@@ -61,23 +77,28 @@ export class AnswerCache implements FlightOwner {
     if (!body.whole) return null
     const { path, query } = x
     const { rawHeaders } = x.req
-    const key = cacheKey({ scope: this.scopeOf(x), route, path, query, rawHeaders, body: body.pieces })
+    const whole = inOne(body.pieces)
+    const prompt = this.promptOf(x, body)
+    const identity = { scope: this.scopeOf(x), route, path, query, rawHeaders, body: [whole] }
+    const key = cacheKey(identity, prompt)
     const session = this.config.cache.supersede ? sessionOf(x) : null
     const older = session === null ? undefined : this.sessions.get(session)
     if (older !== undefined && older.key !== key) older.follower.supersede()
     const kept = this.kept.get(key)
     if (kept !== undefined) {
-      x.cache = 'hit'
-      const follower = this.follow(x, kept)
-      follower.begin(kept.head, noFacts())
-      follower.pump()
+      this.send(x, 'hit', kept)
       return 'answered'
     }
     const running = this.flights.get(key)
-    if (running === undefined) return { key }
-    x.cache = 'joined'
-    x.upstream = running.upstream
-    running.join(this.wait(x, running))
+    if (running !== undefined) {
+      x.cache = 'joined'
+      x.upstream = running.upstream
+      running.join(this.wait(x, running))
+      return 'answered'
+    }
+    const rest = prompt === null ? null : this.index.find(stemOf(key), whole, prompt, this.isKept)
+    if (rest === null) return { key }
+    this.send(x, 'prefix', rest)
     return 'answered'
   }
 
@@ -88,11 +109,14 @@ export class AnswerCache implements FlightOwner {
     const prompt = generates(x.path) ? PromptSample.of(body.pieces) : null
     const flight = new Flight(key, this, { entryBytes, prompt })
     this.flights.set(key, flight)
+    this.holdPrompt(x, body, flight)
     flight.join(this.wait(x, flight))
     return flight
   }
 
   onClosed(flight: Flight): void {
+    this.promptBytes -= this.prompts.get(flight)?.length ?? 0
+    this.prompts.delete(flight)
     if (this.flights.get(flight.key) === flight) this.flights.delete(flight.key)
   }
 
@@ -103,7 +127,44 @@ export class AnswerCache implements FlightOwner {
   }
 
   onKept(flight: Flight, answer: KeptAnswer): void {
-    this.kept.set(flight.key, answer)
+    const { key } = flight
+    const prompt = this.prompts.get(flight) ?? null
+    // What is compressed is not read.
+    if (prompt !== null && headerValue(answer.head.raw, 'content-encoding') === undefined)
+      answer.prompt = prompt
+    this.kept.set(key, answer)
+    if (answer.prompt === null || this.kept.peek(key) !== answer) return
+    this.index.add(stemOf(key), new KeptPrompt(key, answer.prompt, answer))
+  }
+
+  /** Sends an answer that is all there. */
+  private send(x: Exchange, outcome: 'hit' | 'prefix', answer: KeptAnswer): void {
+    x.cache = outcome
+    const follower = this.follow(x, answer)
+    follower.begin(answer.head, noFacts())
+    follower.pump()
+  }
+
+  private readonly isKept = ({ key, answer }: KeptPrompt): boolean => this.kept.get(key) === answer
+
+  /** Where the text of a prompt stands that may go on as the answer to an earlier one: that of a completion. */
+  private promptOf(x: Exchange, body: RequestBody): Span | null {
+    const { promptStart, promptEnd } = body.found
+    if (!this.config.cache.prefix || promptStart === -1 || !completes(x.path)) return null
+    return { start: promptStart + 1, end: promptEnd - 1 }
+  }
+
+  /** A copy, while the answer comes. All of these take up no more than all answers that are kept. */
+  private holdPrompt(x: Exchange, body: RequestBody, flight: Flight): void {
+    const span = this.promptOf(x, body)
+    const { bytes, entryBytes } = this.config.cache
+    if (span === null) return
+    const size = span.end - span.start
+    if (size > entryBytes || this.promptBytes + size > bytes) return
+    const prompt = Buffer.allocUnsafeSlow(size)
+    inOne(body.pieces).copy(prompt, 0, span.start, span.end)
+    this.prompts.set(flight, prompt)
+    this.promptBytes += size
   }
 
   private wait(x: Exchange, flight: Flight): Follower {
@@ -155,6 +216,11 @@ function wish(x: Exchange): 'on' | 'off' | null {
 
 function questionOf(x: Exchange, bytes: number): Question {
   return { method: x.method, path: x.path, team: x.key?.team ?? null, model: x.model, bytes }
+}
+
+/** Whether what is asked for there is how a text goes on, and not what is said to it. */
+function completes(path: string): boolean {
+  return path.endsWith('/completions') && !path.endsWith('/chat/completions')
 }
 
 /** A key has in it what the client sent, as long as that is. */

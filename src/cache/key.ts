@@ -45,13 +45,32 @@ export interface Identity {
   readonly body: readonly Buffer[]
 }
 
-/** A request is another one if a byte of its body is: another temperature is another question. */
-export function cacheKey(identity: Identity): string {
+/** Where something stands in a body. */
+export interface Span {
+  readonly start: number
+  readonly end: number
+}
+
+/**
+ * A request is another one if a byte of its body is: another temperature is another question.
+ * @param prompt told apart in the key (`stemOf`), so that each byte is still hashed once
+ */
+export function cacheKey(identity: Identity, prompt: Span | null = null): string {
   const { rawHeaders, body } = identity
   const parts = [identity.scope ?? callerOf(rawHeaders), identity.route, identity.path, identity.query]
   for (const name of VARYING) parts.push(valuesOf(rawHeaders, name))
   // A line end is in none of these.
-  return `${parts.join('\n')}\n${sha256(inOne(body))}`
+  const head = parts.join('\n')
+  const whole = inOne(body)
+  if (prompt === null) return `${head}\n${sha256(whole)}`
+  const { start, end } = prompt
+  const around = Buffer.concat([whole.subarray(0, start), whole.subarray(end)])
+  return `${head}\n${start} ${sha256(around)}\n${sha256(whole.subarray(start, end))}`
+}
+
+/** What a key says of all but the prompt: requests with the same stem differ in nothing else. */
+export function stemOf(key: string): string {
+  return key.slice(0, key.lastIndexOf('\n'))
 }
 
 /** All of them: a header may come in several lines. */

@@ -263,7 +263,9 @@ const cache = z.strictObject({
   enabled: z.boolean().default(true).describe('Answer repeated autocomplete requests from memory.'),
   bytes: size(64 * 1024, 64 * 1024 * MIB)
     .default(64 * MIB)
-    .describe('Answers kept, all together; those that were asked for longest ago go first.'),
+    .describe(
+      'Answers kept, with their prompts, all together; those that were asked for longest ago go first.',
+    ),
   entryBytes: size(1024, 64 * MIB)
     .default(256 * 1024)
     .describe('A longer answer is not kept, and nobody joins it any more.'),
@@ -272,6 +274,10 @@ const cache = z.strictObject({
     .enum(['key', 'team', 'all'])
     .default('key')
     .describe('Who may get an answer that was made for another: the same key, its team, all.'),
+  prefix: z
+    .boolean()
+    .default(true)
+    .describe('Answer a completion whose first characters have been typed with the rest of it.'),
   supersede: z
     .boolean()
     .default(false)

@@ -20,6 +20,9 @@ export interface Peek {
   tools: boolean
   /** The value of `stream_options` and where it stands; null if there is none. Of one that is absurdly long, no text. */
   streamOptions: { readonly start: number; readonly end: number; readonly text: string } | null
+  /** Where the string that is the top-level `prompt` stands, quotes included; -1 if it is no string, or there are two. */
+  promptStart: number
+  promptEnd: number
 }
 
 const QUOTE = 0x22
@@ -71,6 +74,7 @@ export class Peeker {
   private newerMax: number | null
   private olderMax: number | null
   private readonly tools: { tools: boolean; functions: boolean }
+  private prompts: number
 
   constructor() {
     this.found = {
@@ -82,6 +86,8 @@ export class Peeker {
       maxTokens: null,
       tools: false,
       streamOptions: null,
+      promptStart: -1,
+      promptEnd: -1,
     }
     this.state = BEFORE_OBJECT
     this.depth = 0
@@ -93,6 +99,7 @@ export class Peeker {
     this.newerMax = null
     this.olderMax = null
     this.tools = { tools: false, functions: false }
+    this.prompts = 0
   }
 
   push(piece: Buffer): void {
@@ -167,7 +174,9 @@ export class Peeker {
     }
     if (
       this.state === IN_KEY ||
-      ((this.state === IN_STRING || this.state === IN_LITERAL) && this.key !== null) ||
+      ((this.state === IN_STRING || this.state === IN_LITERAL) &&
+        this.key !== null &&
+        this.key !== 'prompt') ||
       ((this.state === IN_NESTED || this.state === IN_NESTED_STRING) && this.key === 'stream_options')
     ) {
       this.carry(piece)
@@ -177,8 +186,16 @@ export class Peeker {
 
   /** A value has ended. */
   private take(piece: Buffer, end: number): void {
+    const isString = this.state === IN_STRING
     this.state = AFTER_VALUE
     if (this.key === null) return
+    if (this.key === 'prompt') {
+      this.prompts++
+      const only = isString && this.prompts === 1
+      this.found.promptStart = only ? this.start : -1
+      this.found.promptEnd = only ? this.base + end : -1
+      return
+    }
     const token = this.token(piece, end)
     if (this.key === 'stream') {
       this.found.stream = literalOf(token)
@@ -314,6 +331,7 @@ type Key =
   | 'max_completion_tokens'
   | 'tools'
   | 'functions'
+  | 'prompt'
 
 const KEYS: ReadonlyMap<string, Key> = new Map([
   ['model', 'model'],
@@ -323,6 +341,7 @@ const KEYS: ReadonlyMap<string, Key> = new Map([
   ['max_completion_tokens', 'max_completion_tokens'],
   ['tools', 'tools'],
   ['functions', 'functions'],
+  ['prompt', 'prompt'],
 ])
 
 /** By the length of a key: whether one of these is as long. */

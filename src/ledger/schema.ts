@@ -66,7 +66,7 @@ export const recordSchema = z.strictObject({
       .join(' ')}`,
   ),
   cache: z
-    .enum(['hit', 'miss', 'joined', 'off'])
+    .enum(['hit', 'prefix', 'miss', 'joined', 'off'])
     .nullable()
     .describe("What the relay's own cache had of the answer."),
   prompt_tokens: tokens().describe('Tokens of the prompt, cached ones included.'),

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { cacheKey, type Identity } from '../../src/cache/key.js'
+import { cacheKey, type Identity, stemOf } from '../../src/cache/key.js'
 
 const ONE: Identity = {
   scope: 'k_1',
@@ -45,8 +45,31 @@ test('whatever an answer depends on makes it another one', () => {
       'range',
     ].map((name) => ({ rawHeaders: [name, 'another'] })),
   ]
-  const keys = [ONE, ...others.map((other) => ({ ...ONE, ...other }))].map(cacheKey)
+  const keys = [ONE, ...others.map((other) => ({ ...ONE, ...other }))].map((one) => cacheKey(one))
   assert.is(new Set(keys).size, keys.length)
+})
+
+test('requests that differ in nothing but the prompt have the same stem', () => {
+  const ask = (before: string, prompt: string, after: string, more: Partial<Identity> = {}): string => {
+    const start = Buffer.byteLength(before)
+    const span = { start, end: start + Buffer.byteLength(prompt) }
+    return cacheKey({ ...ONE, ...more, body: [Buffer.from(before + prompt + after)] }, span)
+  }
+  const key = ask('{"prompt":"', 'x', '","n":1}')
+  assert.is(ask('{"prompt":"', 'x', '","n":1}'), key)
+  const longer = ask('{"prompt":"', 'xy', '","n":1}')
+  assert.is.not(longer, key)
+  assert.is(stemOf(longer), stemOf(key))
+  const others = [
+    ask('{"prompt":"', 'x', '","n":2}'),
+    ask('{"prompt": "', 'x', '","n":1}'),
+    // The same bytes around it, and it stands elsewhere.
+    ask('{"prompt":"","n":1}', 'x', ''),
+    ask('{"prompt":"', 'x', '","n":1}', { scope: 'k_2' }),
+    ask('{"prompt":"', 'x', '","n":1}', { rawHeaders: ['accept', 'another'] }),
+    cacheKey({ ...ONE, body: [Buffer.from('{"prompt":"x","n":1}')] }),
+  ]
+  assert.is(new Set([key, ...others].map(stemOf)).size, others.length + 1)
 })
 
 test('a header that comes in several lines counts with all of them', () => {

@@ -65,6 +65,32 @@ test('stream_options are found with their bytes, and of those that are absurdly 
   assert.equal(peek(Buffer.from(long)).streamOptions, { start: 18, end: long.length - 15, text: '' })
 })
 
+test('a prompt is found with its bytes if it is one string', () => {
+  const prompts: Record<string, string | null> = {
+    '{"prompt":"a","suffix":"b"}': '"a"',
+    '{"model":"m", "prompt" : "a \\" \\\\" }': '"a \\" \\\\"',
+    '{"pro\\u006dpt":"naïve 🦊"}': '"naïve 🦊"',
+    '{"prompt":""}': '""',
+    '{"prompt":["a"]}': null,
+    '{"prompt":[1,2]}': null,
+    '{"prompt":{"id":"a"}}': null,
+    '{"prompt":null}': null,
+    '{"x":{"prompt":"a"},"prompts":"b"}': null,
+    '{"prompt":"a","prompt":"b"}': null,
+    '{"prompt":["a"],"prompt":"b"}': null,
+    '{"prompt":"a': null,
+  }
+  prompts[`{"prompt":"${'x'.repeat(5_000)}","model":"m"}`] = `"${'x'.repeat(5_000)}"`
+  for (const [text, wanted] of Object.entries(prompts)) {
+    const body = Buffer.from(text)
+    const whole = peek(body)
+    const { promptStart: start, promptEnd: end } = whole
+    assert.is(start === -1 ? null : body.toString('utf8', start, end), wanted, text)
+    for (let at = 0; at < body.length; at += 1 + Math.floor(body.length / 100))
+      assert.equal(foundInPieces(body, [at, at + 7]), whole, `${text}, cut at ${at}`)
+  }
+})
+
 for (const text of TABLE) {
   test(`finds in ${text.slice(0, 60)} what a parser finds`, () => {
     assert.equal(found(text), parsed(text))
