@@ -8,6 +8,7 @@ import { deploymentPath, formQuery, withParameters } from './address.js'
 import { makeConnector, makePlainConnector } from './connector.js'
 import { begins } from './dialect.js'
 import { ProxyTunnels } from './proxy.js'
+import { Scrubber } from './scrubber.js'
 
 /** Sent to Anthropic's own endpoints when the client did not say (API reference, Versioning): it is required there. */
 const ANTHROPIC_VERSION = '2023-06-01'
@@ -149,8 +150,10 @@ export class Upstream {
   }
 
   dispatch(request: UpstreamRequest, handler: Dispatcher.DispatchHandler): void {
+    const { auth, apiKey } = this.config
+    const told = auth === 'query' && apiKey !== null ? new Scrubber(handler, apiKey) : handler
     // undici takes iterables as bodies (docs, Dispatcher.dispatch); its types leave them out.
-    this.pool.dispatch(request as Dispatcher.DispatchOptions, handler)
+    this.pool.dispatch(request as Dispatcher.DispatchOptions, told)
   }
 
   /** Where the upstream stands, for a WebSocket tunnel, which has its own connection. */

@@ -1,0 +1,339 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type Config, loadConfig } from '../../src/config/config.js'
+import { PRESET_NAMES, PRESETS } from '../../src/config/presets.js'
+import { ConfigError } from '../../src/config/problems.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
+test.after(() => rmSync(folder, { recursive: true }))
+
+function load(settings: unknown, env: Record<string, string> = {}): Config {
+  const file = join(folder, 'thinwire.json')
+  writeFileSync(file, JSON.stringify(settings))
+  return loadConfig({ file, env, cwd: folder })
+}
+
+function problems(settings: unknown, env: Record<string, string> = {}): string[] {
+  try {
+    load(settings, env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.problems.map((problem) => `${problem.path}: ${problem.message}`)
+  }
+  return []
+}
+
+/** The problems of one upstream, without the path that all of them have. */
+function wrong(entry: object, env: Record<string, string> = {}): string {
+  const told = problems({ upstreams: { up: entry } }, env)
+  assert.is(told.length, 1, told.join('\n'))
+  return (told[0] ?? '').replace('upstreams.up.', '')
+}
+
+const baseUrl = 'https://api.example.com/v1'
+const upstreams = { a: { baseUrl }, b: { baseUrl } }
+
+writeFileSync(join(folder, 'not.pem'), 'a certificate')
+writeFileSync(join(folder, 'broken.pem'), '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')
+
+const WRONG: Array<[string, object, RegExp, Record<string, string>?]> = [
+  ['a preset that nobody knows', { preset: 'grok' }, /^preset: must be one of openai, azure, .*xai/],
+  [
+    'a preset without its key',
+    { preset: 'groq' },
+    /^apiKey: is missing; set the environment variable GROQ_API_KEY, or /,
+  ],
+  [
+    'a preset without its other key',
+    { preset: 'portkey' },
+    /^headers\.x-portkey-api-key: the environment variable PORTKEY_API_KEY is not set$/,
+  ],
+  [
+    'a preset that has no address of its own',
+    { preset: 'azure' },
+    /^baseUrl: is missing; the preset azure needs an address, such as https:\/\/RESOURCE\.openai\.azure\.com$/,
+    { AZURE_OPENAI_API_KEY: 'k' },
+  ],
+  ['vLLM without an address', { preset: 'vllm' }, /^baseUrl: is missing; .* such as http:\/\/HOST:PORT\/v1$/],
+  [
+    'a key that is never sent',
+    { baseUrl, auth: 'none', apiKey: { env: 'K' } },
+    /^apiKey: is never sent with auth "none"; leave it out, or choose another auth$/,
+    { K: 'k' },
+  ],
+  ['an unknown scheme', { baseUrl, auth: 'basic' }, /^auth: must be one of bearer, .*query, none$/],
+  [
+    'an unknown dialect',
+    { baseUrl, dialects: ['audio'] },
+    /^dialects\[0\]: must be one of chat, completions, /,
+  ],
+  ['no dialect at all', { baseUrl, dialects: [] }, /^dialects: needs at least 1 entry$/],
+  [
+    'a name for the key that is none',
+    { baseUrl, keyParameter: 'a&b' },
+    /^keyParameter: is not a name for a URL/,
+  ],
+  [
+    'a name for a parameter that is none',
+    { baseUrl, query: { 'a=b': 'c' } },
+    /^query\["a=b"\]: is not a name for/,
+  ],
+  ['a number for a parameter', { baseUrl, query: { v: 1 } }, /^query\.v: must be a text$/],
+  ['a bound of nothing', { baseUrl, limits: { exchanges: 0 } }, /^limits\.exchanges: must be at least 1$/],
+  [
+    'a mistyped timeout',
+    { baseUrl, timeouts: { connectMS: 1 } },
+    /^timeouts\.connectMS: .*did you mean connectMs\?$/,
+  ],
+  [
+    'a certificate file that is not there',
+    { baseUrl, tls: { caFile: 'x.pem' } },
+    /^tls\.caFile: the file x\.pem cannot be read \(ENOENT\)$/,
+  ],
+  [
+    'a file without a certificate',
+    { baseUrl, tls: { caFile: 'not.pem' } },
+    /^tls\.caFile: the file not\.pem has no certificate in it/,
+  ],
+  [
+    'a certificate that is broken',
+    { baseUrl, tls: { caFile: 'broken.pem' } },
+    /^tls\.caFile: .*has a certificate that cannot be read$/,
+  ],
+  [
+    'a wish to verify nothing',
+    { baseUrl, tls: { rejectUnauthorized: false } },
+    /^tls\.rejectUnauthorized: unknown setting/,
+  ],
+  [
+    'a proxy of another kind',
+    { baseUrl, proxy: 'socks5://p:1' },
+    /^proxy: must begin with http:\/\/ or https:\/\//,
+  ],
+  ['a proxy that is true', { baseUrl, proxy: true }, /^proxy: must be false, a URL, or a URL by reference/],
+  [
+    'a proxy with its password in the file',
+    { baseUrl, proxy: 'http://u:pass-9@p:1' },
+    /^proxy: must not hold a user or password; give the whole URL by reference/,
+  ],
+  [
+    'a proxy of another kind in the environment',
+    { baseUrl },
+    /^proxy: the environment variable HTTPS_PROXY must begin with http.*or false for none$/,
+    { HTTPS_PROXY: 'socks5://u:pass-9@p:1' },
+  ],
+]
+
+for (const [name, entry, expected, env] of WRONG) {
+  test(`${name} is told by its path, with what would be right`, () => {
+    const told = wrong(entry, env)
+    assert.match(told, expected)
+    assert.not.match(told, /pass-9/)
+  })
+}
+
+const WRONG_ROUTES: Array<[string, object, RegExp]> = [
+  [
+    'a route to nowhere',
+    { routes: [{}] },
+    /^routes\[0\]\.upstream: is missing; name one, or several as targets/,
+  ],
+  [
+    'a target to nowhere',
+    { routes: [{ targets: [{ upstream: 'c' }] }] },
+    /^routes\[0\]\.targets\[0\]\.upstream: no such upstream; there is a, b$/,
+  ],
+  [
+    'both of them',
+    { routes: [{ upstream: 'a', targets: [{ upstream: 'b' }] }] },
+    /^routes\[0\]\.upstream: cannot stand beside targets/,
+  ],
+  ['no target', { routes: [{ targets: [] }] }, /^routes\[0\]\.targets: needs at least 1 entry$/],
+  [
+    'a weight of nothing',
+    { routes: [{ targets: [{ upstream: 'a', weight: 0 }] }] },
+    /weight: must be at least 0\.001$/,
+  ],
+  [
+    'an unknown way to choose',
+    { routes: [{ upstream: 'a', choose: 'random' }] },
+    /^routes\[0\]\.choose: must be one of order, weight, latency$/,
+  ],
+  ['a hedge at no time', { routes: [{ upstream: 'a', hedge: true }] }, /^routes\[0\]\.hedge: needs stallMs/],
+  ['an alias to nowhere', { models: { 'a b': {} } }, /^models\["a b"\]\.upstream: is missing/],
+  [
+    'a model beside targets',
+    { models: { m: { model: 'x', targets: [{ upstream: 'a' }] } } },
+    /^models\.m\.model: belongs into each of the targets/,
+  ],
+  ['a list of something else', { listModels: 'none' }, /^listModels: must be one of aliases, all$/],
+]
+
+for (const [name, settings, expected] of WRONG_ROUTES) {
+  test(`of routes, ${name} is told by its path, with what would be right`, () => {
+    const told = problems({ upstreams, ...settings })
+    assert.is(told.length, 1, told.join('\n'))
+    assert.match(told[0] ?? '', expected)
+  })
+}
+
+test('a preset and its key in the environment are a whole upstream', () => {
+  for (const preset of PRESET_NAMES) {
+    const row = PRESETS[preset]
+    const names = [row.keyEnv, ...Object.values(row.headers).map(({ env }) => env)]
+    const env = Object.fromEntries(names.map((name) => [name, `secret-of-${name}`]))
+    const address = row.baseUrl === null ? { baseUrl: 'http://127.0.0.1:1' } : {}
+    const [upstream] = load({ upstreams: { up: { preset, ...address } } }, env).upstreams
+    assert.is(upstream?.preset, preset)
+    assert.is(upstream?.auth, row.auth)
+    assert.is(upstream?.apiKey, row.keyEnv === null ? null : `secret-of-${row.keyEnv}`)
+  }
+})
+
+test('whatever the preset has can be overridden', () => {
+  const settings = {
+    preset: 'azure-deployments',
+    baseUrl: 'https://gateway.example/azure',
+    apiKey: { env: 'K' },
+    auth: 'bearer',
+    query: { 'api-version': 'preview' },
+    headers: { 'X-More': 'yes' },
+    dialects: ['chat'],
+  }
+  const [upstream] = load(
+    { upstreams: { up: settings } },
+    { K: 'k', AZURE_OPENAI_API_KEY: 'other' },
+  ).upstreams
+  assert.is(upstream?.origin, 'https://gateway.example')
+  assert.is(upstream?.basePath, '/azure')
+  assert.is(upstream?.apiKey, 'k')
+  assert.is(upstream?.auth, 'bearer')
+  assert.equal(upstream?.query, ['api-version', 'preview'])
+  assert.equal(upstream?.headers, ['x-more', 'yes'])
+  assert.equal(upstream?.dialects, ['chat'])
+})
+
+test('a header of the preset gives way to one of the config, and a secret may have something in front', () => {
+  const headers = { 'Helicone-Auth': { env: 'H', prefix: 'Token ' } }
+  const env = { H: 'h', OPENAI_API_KEY: 'k' }
+  const [upstream] = load({ upstreams: { up: { preset: 'helicone', headers } } }, env).upstreams
+  assert.equal(upstream?.headers, ['helicone-auth', 'Token h'])
+})
+
+test('where clients bring their own keys, a preset needs none', () => {
+  const settings = {
+    keys: { mode: 'passthrough' },
+    upstreams: { a: { preset: 'groq' }, b: { preset: 'portkey' } },
+  }
+  assert.equal(
+    load(settings).upstreams.map(({ apiKey, headers }) => [apiKey, headers]),
+    [
+      [null, []],
+      [null, []],
+    ],
+  )
+})
+
+test('limits and timeouts of an upstream go before the general ones', () => {
+  const settings = {
+    timeouts: { idleMs: 7, firstByteMs: 8 },
+    upstreams: {
+      a: { baseUrl, timeouts: { idleMs: 9, connectMs: 10 }, limits: { exchanges: 3 } },
+      b: { baseUrl },
+    },
+  }
+  const [a, b] = load(settings).upstreams
+  assert.equal(
+    [a?.timeouts.idleMs, a?.timeouts.firstByteMs, a?.timeouts.connectMs, a?.exchanges],
+    [9, 8, 10, 3],
+  )
+  assert.equal([b?.timeouts.idleMs, b?.timeouts.connectMs, b?.exchanges], [7, 5_000, null])
+})
+
+const PROXIES: Array<[string, string, Record<string, string>, string | null]> = [
+  ['no proxy is set', 'https://h', {}, null],
+  ['one is set for its scheme', 'https://h', { HTTPS_PROXY: 'http://p:1' }, 'http://p:1'],
+  ['one is set for the other scheme', 'https://h', { HTTP_PROXY: 'http://p:1' }, null],
+  ['it is plain HTTP', 'http://h', { HTTP_PROXY: 'http://p:1', HTTPS_PROXY: 'http://q:1' }, 'http://p:1'],
+  [
+    'names are in lower case',
+    'https://h',
+    { https_proxy: 'http://p:1', HTTPS_PROXY: 'http://q:1' },
+    'http://p:1',
+  ],
+  ['the proxy has no scheme', 'https://h', { HTTPS_PROXY: 'p:1' }, 'http://p:1'],
+  ['the proxy has TLS', 'https://h', { HTTPS_PROXY: 'https://p' }, 'https://p'],
+  ['it is this machine', 'http://127.0.0.1:1', { HTTP_PROXY: 'http://p:1' }, null],
+  ['it is this machine, by IPv6', 'http://[::1]:1', { HTTP_PROXY: 'http://p:1' }, null],
+  ['its host is exempt', 'https://h.example', { HTTPS_PROXY: 'p:1', NO_PROXY: 'x, H.example' }, null],
+  ['its domain is exempt', 'https://a.h.example', { HTTPS_PROXY: 'p:1', no_proxy: '.h.example' }, null],
+  [
+    'its domain is exempt, with a star',
+    'https://a.h.example',
+    { HTTPS_PROXY: 'p:1', no_proxy: '*.h.example' },
+    null,
+  ],
+  [
+    'another host that ends so is exempt',
+    'https://ah.example',
+    { HTTPS_PROXY: 'p:1', no_proxy: 'h.example' },
+    'http://p:1',
+  ],
+  [
+    'another port is exempt',
+    'https://h.example',
+    { HTTPS_PROXY: 'p:1', no_proxy: 'h.example:8443' },
+    'http://p:1',
+  ],
+  ['its port is exempt', 'https://h.example', { HTTPS_PROXY: 'p:1', no_proxy: 'h.example:443' }, null],
+  ['all are exempt', 'https://h.example', { HTTPS_PROXY: 'p:1', no_proxy: '*' }, null],
+]
+
+for (const [when, url, env, expected] of PROXIES) {
+  test(`the proxy of an upstream is ${expected ?? 'none'} where ${when}`, () => {
+    assert.is(
+      load({ upstreams: { up: { baseUrl: url } } }, env).upstreams[0]?.proxy?.origin ?? null,
+      expected,
+    )
+  })
+}
+
+test('a proxy of the config goes before the environment, by reference if it has a password', () => {
+  const of = (proxy: unknown) =>
+    load({ upstreams: { up: { baseUrl, proxy } } }, { HTTPS_PROXY: 'http://p:1', P: 'http://me:p%40ss@q:2' })
+      .upstreams[0]?.proxy
+  assert.is(of(false), null)
+  assert.equal(of('http://q:2'), { origin: 'http://q:2', authorization: null })
+  const authorization = `Basic ${Buffer.from('me:p@ss').toString('base64')}`
+  assert.equal(of({ env: 'P' }), { origin: 'http://q:2', authorization })
+})
+
+test('what is likely to surprise is a warning', () => {
+  const warnings = (settings: object, env = {}) => load(settings, env).warnings
+  assert.equal(warnings({ upstreams: { up: { baseUrl } } }), [])
+  for (const name of ['gpt-4o', 'My-GPT', 'claude-x', 'team-gemini-2', 'o3', 'o1-mini']) {
+    const told = warnings({
+      upstreams: { up: { baseUrl } },
+      models: { [name]: { upstream: 'up', model: 'm' } },
+    })
+    assert.is(told.length, 1, name)
+    assert.match(told[0] ?? '', /^models\..*: Cursor treats names with .* choose one without/)
+  }
+  for (const name of ['team-fast', 'o10', 'turbo3', 'foo1']) {
+    assert.equal(
+      warnings({ upstreams: { up: { baseUrl } }, models: { [name]: { upstream: 'up', model: 'm' } } }),
+      [],
+    )
+  }
+  assert.equal(warnings({ upstreams }), ['upstreams.b: no route and no model leads to it'])
+  const plain = { baseUrl: 'http://10.0.0.1/v1', apiKey: { env: 'K' } }
+  assert.match(
+    warnings({ upstreams: { up: plain } }, { K: 'k' })[0] ?? '',
+    /^upstreams\.up\.baseUrl: .*unencrypted/,
+  )
+})
+
+test.run()
