@@ -124,6 +124,10 @@ export async function start(args: string[]): Promise<number> {
   }
 
   for (const warning of config.warnings) log.warn({}, warning)
+  for (const { name, proxy } of config.upstreams) {
+    if (proxy !== null)
+      log.info({ upstream: name, proxy: proxy.origin }, `${name} is reached through ${proxy.origin}`)
+  }
   const router = new Router(config, healthTeller(log))
   const ledger = new Ledger(config.ledger, log, prices)
   const gateway = new Gateway({ config, keyring, router, log, ledger })

@@ -31,6 +31,8 @@ export interface Preset {
   readonly headers: Readonly<Record<string, { readonly env: string; readonly prefix?: string }>>
   readonly query: Readonly<Record<string, string>>
   readonly paths: PathStyle
+  /** Its list of models has what can be asked for: Azure's has what could be deployed. */
+  readonly listed: boolean
   /** Put behind a base URL that has no path. */
   readonly defaultPath: string
   /** What is found behind another base path, by how the path begins: `/messages` and `/messages/x`. */
@@ -46,6 +48,7 @@ const OPENAI_LIKE = {
   headers: {},
   query: {},
   paths: 'plain',
+  listed: true,
   defaultPath: '',
   elsewhere: {},
 } as const
@@ -66,6 +69,7 @@ const rows = {
     keyEnv: 'AZURE_OPENAI_API_KEY',
     auth: 'api-key',
     dialects: ['chat', 'completions', 'responses', 'embeddings'],
+    listed: false,
     defaultPath: '/openai/v1',
   },
   // The API of before, which wants the deployment in the path and a version in the query.
@@ -76,6 +80,7 @@ const rows = {
     dialects: ['chat', 'completions', 'embeddings'],
     query: { 'api-version': '2024-10-21' },
     paths: 'deployments',
+    listed: false,
     defaultPath: '/openai',
   },
   // Messages, and chat completions for clients of OpenAI's.

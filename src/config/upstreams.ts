@@ -23,6 +23,8 @@ export interface UpstreamConfig {
   readonly paths: PathStyle
   /** What is found behind another base path, by how the path begins. */
   readonly elsewhere: readonly (readonly [string, string])[]
+  /** Its list of models has what can be asked for. */
+  readonly listed: boolean
   readonly apiKey: string | null
   readonly auth: AuthScheme
   /** With `auth` `query`: the name of the parameter. */
@@ -54,6 +56,7 @@ export function plainUpstream(name: string, origin: string, timeouts: Timeouts):
     basePath: '/v1',
     paths: 'plain',
     elsewhere: [],
+    listed: true,
     apiKey: null,
     auth: 'none',
     keyParameter: 'key',
@@ -108,6 +111,7 @@ export function resolveUpstream(
     ...base,
     paths: preset?.paths ?? 'plain',
     elsewhere: elsewhereOf(preset, base.basePath),
+    listed: preset?.listed ?? true,
     apiKey,
     auth,
     keyParameter,

@@ -3,14 +3,16 @@ import type { Config } from '../config/config.js'
 import type { Route, Router } from './router.js'
 import type { Upstream } from './upstream.js'
 
-/** An upstream that has not told its models by then is left out, or its last list is taken. */
-const PATIENCE_MS = 3_000
+export interface ListTimes {
+  /** An upstream that has not told its models by then is left out, or its last list is taken. */
+  readonly patienceMs: number
+  /** A list is asked for again after so long, beside the request that finds it old. */
+  readonly freshMs: number
+  /** Who did not answer is not asked again before, so that no list has to wait for it. */
+  readonly pauseMs: number
+}
 
-/** A list is asked for again after so long, beside the request that finds it old. */
-const FRESH_MS = 60_000
-
-/** Who did not answer is not asked again before, so that no list has to wait for it. */
-const PAUSE_MS = 10_000
+const TIMES: ListTimes = { patienceMs: 3_000, freshMs: 60_000, pauseMs: 10_000 }
 
 const MOST_BYTES = 1024 * 1024
 
@@ -37,12 +39,14 @@ export class ModelList {
   private readonly router: Router
   private readonly all: boolean
   private readonly passthrough: boolean
+  private readonly times: ListTimes
   private readonly known: Map<Upstream, Known>
 
-  constructor(router: Router, config: Config) {
+  constructor(router: Router, config: Config, times: ListTimes = TIMES) {
     this.router = router
     this.all = config.listModels === 'all'
     this.passthrough = config.keys.mode === 'passthrough'
+    this.times = times
     this.known = new Map()
   }
 
@@ -79,14 +83,15 @@ export class ModelList {
 
   /** What is known of it, without waiting if it is known at all. */
   private async modelsOf(upstream: Upstream): Promise<readonly Json[]> {
-    const now = performance.now()
+    if (!upstream.listed) return []
+    const { patienceMs, freshMs, pauseMs } = this.times
     let known = this.known.get(upstream)
     if (known === undefined) {
       known = { models: null, at: Number.NEGATIVE_INFINITY, failed: false, asking: null }
       this.known.set(upstream, known)
     }
-    const age = now - known.at
-    if (age > (known.failed ? PAUSE_MS : FRESH_MS)) known.asking ??= refresh(upstream, known)
+    const age = performance.now() - known.at
+    if (age > (known.failed ? pauseMs : freshMs)) known.asking ??= refresh(upstream, known, patienceMs)
     if (known.models === null) await known.asking
     return known.models ?? []
   }
@@ -124,8 +129,8 @@ function isSent(router: Router, upstream: Upstream, model: string, team: string 
 }
 
 /** Asks an upstream for its models. It is never rejected. */
-async function refresh(upstream: Upstream, known: Known): Promise<void> {
-  const models = await fetchModels(upstream)
+async function refresh(upstream: Upstream, known: Known, patienceMs: number): Promise<void> {
+  const models = await fetchModels(upstream, patienceMs)
   known.asking = null
   known.at = performance.now()
   known.failed = models === null
@@ -133,15 +138,15 @@ async function refresh(upstream: Upstream, known: Known): Promise<void> {
 }
 
 /** @returns null if it has not told them in time, or in no form that is known */
-function fetchModels(upstream: Upstream): Promise<readonly Json[] | null> {
-  return new Promise((resolve) => {
+function fetchModels(upstream: Upstream, patienceMs: number): Promise<readonly Json[] | null> {
+  return new Promise<string | null>((resolve) => {
     const query = upstream.listQuery
     const headers = [...upstream.headersFor('/models', false), 'accept', 'application/json']
     const fallback = upstream.defaultHeaderFor('/models')
     if (fallback !== null) headers.push(...fallback)
     const path = upstream.addressOf('/models', query, null, false)
-    upstream.dispatch({ method: 'GET', path, headers, body: null }, new SmallAnswer(resolve))
-  }).then((text) => (typeof text === 'string' ? readModels(text) : null))
+    upstream.dispatch({ method: 'GET', path, headers, body: null }, new SmallAnswer(patienceMs, resolve))
+  }).then((text) => (text === null ? null : readModels(text)))
 }
 
 /** OpenAI's form and Anthropic's, `{"data": [{"id"}]}`, or the list alone. Google has `models/` in front of its names. */
@@ -173,14 +178,14 @@ class SmallAnswer implements Dispatcher.DispatchHandler {
   private over: boolean
   private abort: (() => void) | null
 
-  constructor(done: (text: string | null) => void) {
+  constructor(patienceMs: number, done: (text: string | null) => void) {
     this.done = done
     this.pieces = []
     this.bytes = 0
     this.status = 0
     this.over = false
     this.abort = null
-    this.timer = setTimeout(() => this.finish(null), PATIENCE_MS).unref()
+    this.timer = setTimeout(() => this.finish(null), patienceMs).unref()
   }
 
   onConnect(abort: () => void): void {

@@ -33,6 +33,8 @@ export class Upstream {
   readonly dialects: readonly ApiDialect[] | null
   /** Of this upstream: the general ones, with its own in their place. */
   readonly timeouts: Timeouts
+  /** Its list of models has what can be asked for. */
+  readonly listed: boolean
   /** For tunnels, which have connections of their own; both null if there is nothing to say. */
   readonly tls: { readonly ca: string | null; readonly servername: string | null }
   private readonly asks: boolean
@@ -46,7 +48,8 @@ export class Upstream {
   /** A path is put behind the base path, and that is all. */
   private readonly plain: boolean
   private readonly query: Query
-  /** With the credential, where that goes in the query. */
+  /** The credential, if that is where it goes. */
+  private readonly keyInQuery: string | null
   private readonly queryWithKey: Query
 
   constructor(config: UpstreamConfig, limits: Config['limits']) {
@@ -54,15 +57,18 @@ export class Upstream {
     this.name = config.name
     this.dialects = config.dialects
     this.timeouts = timeouts
+    this.listed = config.listed
     this.tls = { ca: config.ca, servername: config.servername }
     this.asks = config.askUsage
     this.config = config
     this.added = [...config.headers, ...credential(config, config.auth)]
     this.addedBearer = [...config.headers, ...credential(config, 'bearer')]
     this.query = makeQuery(config.query)
-    const { auth, apiKey, keyParameter } = config
+    this.keyInQuery = config.auth === 'query' ? config.apiKey : null
     this.queryWithKey =
-      auth === 'query' && apiKey !== null ? makeQuery([...config.query, keyParameter, apiKey]) : this.query
+      this.keyInQuery === null
+        ? this.query
+        : makeQuery([...config.query, config.keyParameter, this.keyInQuery])
     this.plain =
       config.paths === 'plain' && config.elsewhere.length === 0 && this.queryWithKey.names.size === 0
     this.tunnels = config.proxy === null ? null : new ProxyTunnels(config.proxy, timeouts.connectMs)
@@ -150,8 +156,7 @@ export class Upstream {
   }
 
   dispatch(request: UpstreamRequest, handler: Dispatcher.DispatchHandler): void {
-    const { auth, apiKey } = this.config
-    const told = auth === 'query' && apiKey !== null ? new Scrubber(handler, apiKey) : handler
+    const told = this.keyInQuery === null ? handler : new Scrubber(handler, this.keyInQuery)
     // undici takes iterables as bodies (docs, Dispatcher.dispatch); its types leave them out.
     this.pool.dispatch(request as Dispatcher.DispatchOptions, told)
   }

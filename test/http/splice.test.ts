@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -72,6 +73,29 @@ test('a model and the usage can be changed in one body', () => {
     Buffer.concat(splice([body], edits)).toString(),
     `{"stream":true,${ASKED},"model":"real","messages":[]}`,
   )
+})
+
+test('of a prompt that gets another model, all before and all behind the name is the same to the byte', () => {
+  const hash = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
+  const before = Buffer.from(
+    `{ "messages":[{"role":"user","content":"${'\\u00e9 \u{1f600} "model":'.replaceAll('"', '\\"').repeat(500)}"}],\r\n\t"model" : `,
+  )
+  const after = Buffer.from(`\t, "stream":true,"metadata":{"model":"team-fast"},"n":1.0e0 }\n`)
+  const body = Buffer.concat([before, Buffer.from('"team-\\u0066ast"'), after])
+  for (const cuts of [
+    [],
+    [before.length + 3],
+    [1, 100, before.length - 1, before.length + 17],
+    [body.length - 1],
+  ]) {
+    const edit = modelEdit(peek(body), 'gpt-4o-"mini"')
+    assert.ok(edit !== null)
+    const spliced = Buffer.concat(splice(cut(body, cuts), [edit]))
+    const end = spliced.length - after.length
+    assert.is(hash(spliced.subarray(0, before.length)), hash(before))
+    assert.is(hash(spliced.subarray(end)), hash(after))
+    assert.is(spliced.toString('utf8', before.length, end), '"gpt-4o-\\"mini\\""')
+  }
 })
 
 test.run()

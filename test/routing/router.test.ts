@@ -83,4 +83,94 @@ test('an alias goes before the routes, and tells the name to use upstream', () =
   assert.equal(router.aliases, ['fast', 'same'])
 })
 
+const names = (
+  router: Router,
+  path: string,
+  model: string | null,
+  team: string | null = null,
+): string[] | null => router.choose(path, model, team)?.targets.map(({ name }) => name) ?? null
+
+test('a route and a name may have several targets, with all that is said of them', () => {
+  const targets = [{ upstream: 'a', model: 'm, 1', weight: 3 }, { upstream: 'b' }]
+  const router = routerOf({
+    upstreams,
+    routes: [{ targets, choose: 'weight', failover: false, stallMs: 50, hedge: true }],
+    models: { fast: { targets, choose: 'latency' }, alone: { upstream: 'b' } },
+  })
+  const route = router.choose('/x', 'y', null)
+  assert.ok(route !== null)
+  const { id, choose, failover, stallMs, hedge } = route
+  assert.equal([id, choose, failover, stallMs, hedge], ['a/m%2C%201,b', 'weight', false, 50, true])
+  assert.equal(
+    route.targets.map(({ name, model, weight }) => [name, model, weight]),
+    [
+      ['a/m, 1', 'm, 1', 3],
+      ['b', null, 1],
+    ],
+  )
+  const alias = router.choose('/x', 'fast', null)
+  assert.equal([alias?.id, alias?.choose, alias?.failover, alias?.stallMs], [id, 'latency', null, null])
+  assert.equal(names(router, '/x', 'alone'), ['b'])
+})
+
+test('there is one object for each target, and one for each route', () => {
+  const router = routerOf({
+    upstreams,
+    routes: [{ model: 'x', targets: [{ upstream: 'a' }, { upstream: 'b', weight: 2 }] }, { upstream: 'a' }],
+    models: { fast: { upstream: 'a', model: 'm' }, faster: { upstream: 'a', model: 'm' } },
+  })
+  const [x, y] = [router.choose('/1', 'x', null), router.choose('/2', 'y', null)]
+  assert.is(router.choose('/chat/completions', 'x', 'team'), x)
+  assert.is(x?.targets[0], y?.targets[0])
+  const [fast, faster] = [router.choose('/1', 'fast', null), router.choose('/1', 'faster', null)]
+  assert.is(fast?.targets[0], faster?.targets[0])
+  assert.is.not(fast?.targets[0], y?.targets[0])
+  assert.is(fast?.targets[0]?.upstream, router.upstreams[0])
+})
+
+test('a target is passed over for what it does not speak, and a route with none that does, too', () => {
+  const router = routerOf({
+    upstreams: {
+      a: { ...upstreams.a, dialects: ['chat', 'embeddings'] },
+      b: { ...upstreams.b, dialects: ['messages', 'chat', 'completions', 'responses'] },
+    },
+    routes: [
+      { model: 'm', targets: [{ upstream: 'a' }, { upstream: 'b' }] },
+      { model: 'n', upstream: 'a' },
+      { upstream: 'b' },
+    ],
+    models: { fast: { upstream: 'a', model: 'x' } },
+  })
+  assert.equal(names(router, '/chat/completions', 'm'), ['a', 'b'])
+  assert.equal(names(router, '/messages', 'm'), ['b'])
+  assert.equal(names(router, '/messages/count_tokens', 'm'), ['b'])
+  assert.equal(names(router, '/embeddings', 'm'), ['a'])
+  assert.equal(names(router, '/openai/deployments/d/chat/completions', 'm'), ['a', 'b'])
+  assert.equal(names(router, '/fim/completions', 'm'), ['b'])
+  assert.equal(names(router, '/responses/resp_1', 'n'), ['b'])
+  assert.equal(names(router, '/embeddings', 'other'), null)
+  // What is none of these is for anyone.
+  assert.equal(names(router, '/files', 'm'), ['a', 'b'])
+  assert.equal(names(router, '/messages-not', 'n'), ['a'])
+  assert.equal(names(router, '/chat/completions', 'fast'), ['a/x'])
+  assert.equal(names(router, '/responses', 'fast'), null)
+})
+
+test('a route and a name may be for some teams alone', () => {
+  const router = routerOf({
+    upstreams,
+    routes: [{ team: ['red', 'blue-*'], upstream: 'b' }, { upstream: 'a' }],
+    models: { fast: { upstream: 'b', model: 'm', team: 'red' }, open: { upstream: 'a', model: 'n' } },
+  })
+  assert.equal(names(router, '/x', null, 'red'), ['b'])
+  assert.equal(names(router, '/x', null, 'blue-1'), ['b'])
+  assert.equal(names(router, '/x', null, 'blue'), ['a'])
+  assert.equal(names(router, '/x', null, null), ['a'])
+  assert.equal(names(router, '/x', 'fast', 'red'), ['b/m'])
+  assert.equal(names(router, '/x', 'fast', 'green'), ['a'])
+  assert.equal(router.aliasesOf('red'), ['fast', 'open'])
+  assert.equal(router.aliasesOf('green'), ['open'])
+  assert.equal(router.aliasesOf(null), ['open'])
+})
+
 test.run()

@@ -1,0 +1,63 @@
+import { generateKeyPairSync, sign } from 'node:crypto'
+
+/** A certificate that vouches for itself, and its key; PEM. Made anew each time, so that none has to be kept here. */
+export interface Certificate {
+  readonly cert: string
+  readonly key: string
+}
+
+/** An element of DER (X.690): tag, length, value. */
+function element(tag: number, ...parts: Buffer[]): Buffer {
+  const value = Buffer.concat(parts)
+  const { length } = value
+  const size = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff]
+  return Buffer.concat([Buffer.from([tag, ...size]), value])
+}
+
+const SEQUENCE = 0x30
+const oid = (hex: string): Buffer => element(0x06, Buffer.from(hex, 'hex'))
+
+const ECDSA_WITH_SHA256 = element(SEQUENCE, oid('2a8648ce3d040302'))
+const COMMON_NAME = oid('550403')
+const SUBJECT_ALT_NAME = oid('551d11')
+const BASIC_CONSTRAINTS = oid('551d13')
+const TRUE = Buffer.from([0x01, 0x01, 0xff])
+
+/** @param host the name that it is for, and the only one */
+export function selfSigned(host: string): Certificate {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const attribute = element(SEQUENCE, COMMON_NAME, element(0x0c, Buffer.from(host)))
+  const name = element(SEQUENCE, element(0x31, attribute))
+  const validity = element(
+    SEQUENCE,
+    element(0x17, Buffer.from('250101000000Z')),
+    element(0x17, Buffer.from('491231235959Z')),
+  )
+  const names = element(SEQUENCE, element(0x82, Buffer.from(host)))
+  const extensions = element(
+    0xa3,
+    element(
+      SEQUENCE,
+      element(SEQUENCE, BASIC_CONSTRAINTS, TRUE, element(0x04, element(SEQUENCE, TRUE))),
+      element(SEQUENCE, SUBJECT_ALT_NAME, element(0x04, names)),
+    ),
+  )
+  const unsigned = element(
+    SEQUENCE,
+    element(0xa0, element(0x02, Buffer.from([2]))),
+    element(0x02, Buffer.from([1])),
+    ECDSA_WITH_SHA256,
+    name,
+    validity,
+    name,
+    publicKey.export({ type: 'spki', format: 'der' }),
+    extensions,
+  )
+  const signature = element(0x03, Buffer.from([0]), sign('sha256', unsigned, privateKey))
+  const der = element(SEQUENCE, unsigned, ECDSA_WITH_SHA256, signature).toString('base64')
+  const lines = der.match(/.{1,64}/g) ?? []
+  return {
+    cert: `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`,
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+  }
+}
