@@ -118,6 +118,10 @@ function resolveDestination(
       problems.tell(`${path}.upstream`, 'cannot stand beside targets; leave one out')
     given.targets.forEach((target, i) => {
       check(target.upstream, `${path}.targets[${i}].upstream`)
+      const same = (other: typeof target): boolean =>
+        other.upstream === target.upstream && other.model === target.model
+      if (given.targets?.findIndex(same) !== i)
+        problems.tell(`${path}.targets[${i}]`, 'is there already; give one of them the weight of both')
     })
     targets = given.targets.map((target) => ({ ...target, model: target.model ?? null }))
   } else if (upstream === undefined) {
@@ -125,9 +129,6 @@ function resolveDestination(
   } else {
     check(upstream, `${path}.upstream`)
     targets = [{ upstream, model, weight: 1 }]
-  }
-  if (hedge && stallMs === undefined) {
-    problems.tell(`${path}.hedge`, 'needs stallMs: after how long the next target is asked, too')
   }
   return { targets, choose, failover: failover ?? null, stallMs: stallMs ?? null, hedge }
 }

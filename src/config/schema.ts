@@ -196,10 +196,10 @@ const target = z.strictObject({
     .describe("The name that the upstream knows the model by. None: the client's own."),
   weight: z
     .number()
-    .min(0.001)
+    .min(0)
     .max(1_000_000)
     .default(1)
-    .describe('Its share of the requests, with choose "weight".'),
+    .describe('Its share of the requests, with choose "weight". 0: it is asked when no other can be.'),
 })
 
 /** Where requests go: to one upstream, or to one of several. */
@@ -221,12 +221,14 @@ const destination = {
   stallMs: duration()
     .optional()
     .describe(
-      'Ask the next target when one has not begun to answer for so long. None: never before it fails.',
+      'A target that has not begun to answer for so long is given up for the next. None: firstByteMs.',
     ),
   hedge: z
     .boolean()
     .default(false)
-    .describe('Leave the slower one running then, and take whichever answers first.'),
+    .describe(
+      'Ask a second target, too, where the first is slower than it usually is; the quicker answer is taken.',
+    ),
 }
 
 const team = glob.optional().describe('Team of the key, * for anything. None: any.')

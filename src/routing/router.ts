@@ -14,9 +14,12 @@ export interface Target {
   readonly upstream: Upstream
   /** The name to put in place of the client's model, null to leave the body as it is. */
   readonly model: string | null
-  /** Its share of the requests, where `Route.choose` is `weight`. */
+  /** Its share of the requests, where `Route.choose` is `weight`; 0 if it is for want of others. */
   readonly weight: number
-  /** For logs: the upstream's name, and behind a slash the model's, if it is given another. */
+  /**
+   * For logs: the upstream's name, and behind a slash the model's, if it is given another. Unlike any other of a route, and
+   * the same after a restart.
+   */
   readonly name: string
 }
 
@@ -29,7 +32,7 @@ export interface Route {
   readonly choose: Choose
   /** Whether the next target is asked where one fails; null: where that is safe. */
   readonly failover: boolean | null
-  /** After how long without an answer the next one is asked; null: never before it fails. */
+  /** After how long without an answer a target is given up for the next; null: its `timeouts.firstByteMs`. */
   readonly stallMs: number | null
   /** Whether the next target is asked, too, when the first is later than it mostly is. */
   readonly hedge: boolean

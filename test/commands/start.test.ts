@@ -513,6 +513,20 @@ test('the log is a JSON line for each request, without a prompt and without a se
   assert.not.match(thinwire.err, UPSTREAM_KEY)
 })
 
+test('what of the config is likely to surprise is told in the log, and which proxy is taken, without its password', async (place) => {
+  configure(place, {
+    upstreams: { up: { baseUrl: 'https://api.upstream.example/v1', warm: false } },
+    models: { 'gpt-team': { upstream: 'up', model: 'm' } },
+  })
+  const thinwire = await started(place, [], { HTTPS_PROXY: 'http://me:proxy-secret@127.0.0.1:9' })
+  await thinwire.logs('is reached through')
+  const [warning, proxy] = thinwire.lines
+  assert.is(warning?.level, 40)
+  assert.match(String(warning?.msg), /^models\.gpt-team: Cursor treats /)
+  assert.equal([proxy?.level, proxy?.upstream, proxy?.proxy], [30, 'up', 'http://127.0.0.1:9'])
+  assert.not.match(thinwire.out + thinwire.err, /proxy-secret|Basic/)
+})
+
 test('an upstream that cannot be reached does not keep it from starting', async (place) => {
   const upstream = await ScriptedUpstream.start(() => {})
   const baseUrl = upstream.url

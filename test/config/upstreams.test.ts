@@ -153,16 +153,30 @@ const WRONG_ROUTES: Array<[string, object, RegExp]> = [
   ],
   ['no target', { routes: [{ targets: [] }] }, /^routes\[0\]\.targets: needs at least 1 entry$/],
   [
-    'a weight of nothing',
-    { routes: [{ targets: [{ upstream: 'a', weight: 0 }] }] },
-    /weight: must be at least 0\.001$/,
+    'a weight below nothing',
+    { routes: [{ targets: [{ upstream: 'a', weight: -1 }] }] },
+    /weight: must be at least 0$/,
   ],
   [
     'an unknown way to choose',
     { routes: [{ upstream: 'a', choose: 'random' }] },
     /^routes\[0\]\.choose: must be one of order, weight, latency$/,
   ],
-  ['a hedge at no time', { routes: [{ upstream: 'a', hedge: true }] }, /^routes\[0\]\.hedge: needs stallMs/],
+  [
+    'a target that is there twice',
+    {
+      models: {
+        m: {
+          targets: [
+            { upstream: 'a', model: 'x' },
+            { upstream: 'a' },
+            { upstream: 'a', model: 'x', weight: 2 },
+          ],
+        },
+      },
+    },
+    /^models\.m\.targets\[2\]: is there already; give one of them the weight of both$/,
+  ],
   ['an alias to nowhere', { models: { 'a b': {} } }, /^models\["a b"\]\.upstream: is missing/],
   [
     'a model beside targets',
