@@ -69,19 +69,7 @@ function spreadOf(values: readonly (number | null)[], speed: number): Spread {
 
 /** Fits 80 columns. */
 export function typingTable(rows: readonly Row[]): string[] {
-  const head = [
-    '% of asks',
-    'cache',
-    'asks',
-    'hit',
-    'prefix',
-    'joined',
-    'miss',
-    'left',
-    'got',
-    'first',
-    'all',
-  ]
+  const head = ['% of asks', 'cache', 'asks', 'hit', 'prefix', 'join', 'miss', 'left', 'got', 'first', 'all']
   const lines = rows.map((row) => {
     const share = (n: number): string => String(Math.round((100 * n) / row.asks))
     const { hit, prefix, joined, miss, off } = row.outcomes
@@ -107,8 +95,8 @@ function both({ p50, p95 }: Spread): string {
 
 function told(ms: number | null): string {
   if (ms === null) return '-'
-  if (ms >= 1_000) return `${(ms / 1_000).toPrecision(2)}s`
-  return ms < 10 ? ms.toFixed(1) : String(Math.round(ms))
+  if (ms >= 1_000) return `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)}s`
+  return ms.toFixed(ms < 10 ? 1 : 0)
 }
 
 /** What the cache has spared the upstream, for each kind of client. */

@@ -18,7 +18,7 @@ the cache and once past it, at the same time, and tells how they fared.
   --right P      of words, how many the model guesses; 0.8 without it
   --json         one JSON object in place of the table
 
-hit, prefix, joined, miss: what x-thinwire-cache said, in percent of all asks.
+hit, prefix, join(ed), miss: what x-thinwire-cache said, in percent of all asks.
 left: the client asked anew before anything came. got: the answer came whole
 before that. first, all: p50/p95 of ms from asking to the first byte and to the
 last, of what came.
