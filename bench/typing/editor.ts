@@ -33,7 +33,7 @@ export const EDITORS: readonly EditorKind[] = [
     linesBefore: 256,
     linesBehind: 64,
     behind: 'suffix',
-    maxTokens: 32,
+    maxTokens: 128,
     stop: '',
     keepAlive: false,
   },

@@ -25,6 +25,9 @@ const FIRST_TOKEN_SPREAD = 0.35
 /** A hundred tokens a second, as a small model gives them. */
 const TOKEN_MS = 10
 
+/** Of the lines of an answer, how many are its last. */
+const ENDS_WITH_LINE = 0.6
+
 /** What the text must have in common with the end of the prompt to be known again. */
 const KNOWN_AGAIN = 12
 const LOOKED_BACK = 200
@@ -32,21 +35,27 @@ const LOOKED_BACK = 200
 /** Where FIM tokens are in the prompt itself (Qwen, StarCoder and others; the spelling differs). */
 export const FIM = { prefix: '<|fim_prefix|>', suffix: '<|fim_suffix|>', middle: '<|fim_middle|>' }
 
+export interface Completion {
+  readonly tokens: readonly string[]
+  /** `length`: it was cut off at `max_tokens`. */
+  readonly finish: 'stop' | 'length'
+}
+
 /**
  * What a model makes of it, always the same for the same question: the text goes on as it will, up to where the text
- * behind the cursor begins, but for words that the model does not guess. One that finds nothing it knows, as behind a
- * slip, makes up a line.
+ * behind the cursor begins or a line at which the model ends, but for words that it does not guess. One that finds
+ * nothing it knows, as behind a slip, makes up a line.
  */
 export function complete(
-  question: Question,
+  { before, behind, maxTokens, stop }: Question,
   { finalText, right }: Pick<ModelSettings, 'finalText' | 'right'>,
-): string[] {
-  const { before, behind, maxTokens, stop } = question
+): Completion {
   const at = placeOf(before, finalText)
   const text =
     at === null ? madeUp(before, finalText) : guessed(finalText, at, endOf(behind, finalText, at), right)
   const stopAt = stop === '' ? -1 : text.indexOf(stop, 1)
-  return tokens(stopAt === -1 ? text : text.slice(0, stopAt)).slice(0, maxTokens)
+  const all = tokens(stopAt === -1 ? text : text.slice(0, stopAt))
+  return { tokens: all.slice(0, maxTokens), finish: all.length > maxTokens ? 'length' : 'stop' }
 }
 
 /** Where in the text a prompt ends that has most in common with what stands before it; null if that is little. */
@@ -63,11 +72,13 @@ function placeOf(before: string, text: string): number | null {
   return best
 }
 
-/** Where in the text begins what stands behind the cursor already. */
+/** Where the model ends: where what stands behind the cursor begins, or at the end of a line ahead of that. */
 function endOf(behind: string, text: string, at: number): number {
-  if (behind.trim() === '') return text.length
-  const found = text.indexOf(behind.slice(0, LOOKED_BACK), at)
-  return found === -1 ? text.length : found
+  const found = behind.trim() === '' ? -1 : text.indexOf(behind.slice(0, LOOKED_BACK), at)
+  const last = found === -1 ? text.length : found
+  for (let line = text.indexOf('\n', at + 1); line !== -1 && line < last; line = text.indexOf('\n', line + 1))
+    if (chance(`end ${line}`) < ENDS_WITH_LINE) return line
+  return last
 }
 
 function guessed(text: string, from: number, end: number, right: number): string {
@@ -159,13 +170,13 @@ export class TypingUpstream {
       const rest = startedAt + ms / this.settings.speed - performance.now()
       if (rest > 0) await setTimeout(rest, undefined, { signal: gone.signal })
     }
-    const completion = complete(questionOf(body), this.settings)
+    const { tokens: completion, finish } = complete(questionOf(body), this.settings)
     const head = { id: 'cmpl-typing', object: 'text_completion', created: 0, model: body.model }
     const usage = { prompt_tokens: tokens(body.prompt).length, completion_tokens: completion.length }
     let due = firstTokenMs(body.prompt)
     if (!body.stream) {
       await until(due + completion.length * TOKEN_MS)
-      const choice = { text: completion.join(''), index: 0, logprobs: null, finish_reason: 'stop' }
+      const choice = { text: completion.join(''), index: 0, logprobs: null, finish_reason: finish }
       res.writeHead(200, { 'content-type': 'application/json' })
       res.end(JSON.stringify({ ...head, choices: [choice], usage }))
       return
@@ -181,7 +192,7 @@ export class TypingUpstream {
       due += TOKEN_MS
       await until(due)
     }
-    say('', 'stop')
+    say('', finish)
     res.end('data: [DONE]\n\n')
   }
 }

@@ -80,7 +80,7 @@ for (const kind of EDITORS) {
     let repeated = 0
     for (const { ask, outcome, text } of all) {
       const question = questionOf(ask.body)
-      const own = complete(question, { finalText: TEXT, right: 0.8 }).join('')
+      const own = complete(question, { finalText: TEXT, right: 0.8 }).tokens.join('')
       const id = JSON.stringify(ask.body)
       if (known.has(id)) repeated++
       if (known.has(id)) assert.is(text, known.get(id))
