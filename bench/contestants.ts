@@ -22,8 +22,8 @@ export interface Contestant {
 export interface Surroundings {
   readonly placement: Placement
   readonly upstreamPort: number
-  /** The upstream's process, which is the contestant `direct`. */
-  readonly upstream: Child
+  /** The upstream's process, which is the contestant `direct`; null if it is this one. */
+  readonly upstream: Child | null
   /** Flags for Node before Thinwire's own: a profiler, say, or what a scenario has to have in it. */
   readonly thinwireFlags: readonly string[]
 }
@@ -43,14 +43,17 @@ export const DIRECT: Contestant = {
   name: 'direct',
   baseline: true,
   rounds: EVERY_ROUND,
-  start: async ({ upstream, upstreamPort }) => ({
-    name: 'direct',
-    port: upstreamPort,
-    headers: ANY_KEY,
-    child: upstream,
-    ledger: null,
-    stop: async () => {},
-  }),
+  start: async ({ upstream, upstreamPort }) => {
+    if (upstream === null) throw new Error('the upstream has no process of its own')
+    return {
+      name: 'direct',
+      port: upstreamPort,
+      headers: ANY_KEY,
+      child: upstream,
+      ledger: null,
+      stop: async () => {},
+    }
+  },
 }
 
 export const TUNNEL = program('tunnel')
@@ -78,8 +81,16 @@ export const NGINX: Contestant = {
   },
 }
 
-/** Thinwire as `thinwire start` makes it, everything on. @param root of a checkout that was built */
-export function thinwire(name: string, root: string): Contestant {
+/**
+ * Thinwire as `thinwire start` makes it, everything on.
+ * @param root of a checkout that was built
+ * @param settings of the config file besides
+ */
+export function thinwire(
+  name: string,
+  root: string,
+  settings: Readonly<Record<string, unknown>> = {},
+): Contestant {
   return {
     name,
     baseline: false,
@@ -88,7 +99,7 @@ export function thinwire(name: string, root: string): Contestant {
       const folder = mkdtempSync(join(tmpdir(), 'thinwire-bench-'))
       const port = await freePort()
       const config = join(folder, 'thinwire.json')
-      writeFileSync(config, JSON.stringify(thinwireConfig(port, upstreamPort)))
+      writeFileSync(config, JSON.stringify({ ...thinwireConfig(port, upstreamPort), ...settings }))
       const cli = join(root, 'dist', 'src', 'cli.js')
       const env = { ...process.env, OPENAI_API_KEY: 'sk-bench-0000000000' }
       const owner = ['--env', 'bench', '--team', 'team1', '--user', 'user1']
@@ -156,7 +167,7 @@ function running(
 }
 
 /** As an operator sets it, with limits that the scenarios do not meet. */
-function thinwireConfig(port: number, upstreamPort: number): unknown {
+function thinwireConfig(port: number, upstreamPort: number): Readonly<Record<string, unknown>> {
   return {
     listen: `127.0.0.1:${port}`,
     upstreams: {

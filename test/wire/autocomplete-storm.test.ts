@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { issueKey } from '../../src/access/keyring.js'
@@ -22,7 +23,8 @@ interface Answer {
   readonly usage: boolean
   /** It may be kept. */
   readonly good: boolean
-  /** All of it has left, and its client was there to the end. */
+  /** For those alone that take it so. */
+  readonly gzip: boolean
 }
 
 type Random = () => number
@@ -67,6 +69,7 @@ class Weather {
       framed: true,
       good: false,
       usage: false,
+      gzip: false,
     }))
     if (bodiless) await request.write(head(status, 'x-up: 1'))
     else await request.write(whole(status, answer.body, JSON_TYPE))
@@ -78,18 +81,21 @@ class Weather {
     const words = Array.from({ length: 1 + Math.floor(random() * 6) }, () =>
       'word '.repeat(random() < 0.1 ? 30_000 : 1 + random() * 20),
     )
+    const gzip = request.header('accept-encoding') === 'gzip' && random() < 0.8
     const answer = this.note(prompt, 200, (n) => {
       const text = stream ? streamOf(n, words, fault) : jsonOf(n, words, fault)
-      const body = Buffer.from(text)
+      const body = gzip ? gzipSync(text) : Buffer.from(text)
       const broken = fault === 'cut' || fault === 'reset' || fault === 'hang'
       return {
         body,
         usage: !broken && fault !== 'error' && fault !== 'early',
         framed: !broken,
         good: fault === 'none',
+        gzip,
       }
     })
     const headers = [stream ? SSE : JSON_TYPE, `x-request-id: ${answer.completionTokens}`]
+    if (gzip) headers.push('content-encoding: gzip')
     const framing = oneOf(random, ['chunked', 'chunked', 'length', 'close'])
     const { body } = answer
     const end = answer.framed ? body.length : Math.floor(random() * body.length)
@@ -119,7 +125,7 @@ class Weather {
   private note(
     prompt: string,
     status: number,
-    make: (n: number) => Pick<Answer, 'body' | 'framed' | 'good' | 'usage'>,
+    make: (n: number) => Pick<Answer, 'body' | 'framed' | 'good' | 'gzip' | 'usage'>,
   ): Answer {
     const completionTokens = FIRST_TOKENS + this.answers.length
     const answer: Answer = { prompt, status, completionTokens, ...make(completionTokens) }
@@ -164,6 +170,8 @@ class Caller {
   /** Of responses that are whole. */
   whole = 0
   asked = 0
+  /** Of those, compressed ones that were joined, or kept. */
+  sharedGzip = 0
   private readonly relay: TestRelay
   private readonly random: Random
   private readonly keys: readonly string[]
@@ -180,6 +188,7 @@ class Caller {
     const old = random() < 0.15
     const count = old ? 1 : oneOf(random, [1, 1, 1, 2, 3])
     const prompts = Array.from({ length: count }, () => this.prompt())
+    const gzips = prompts.map(() => random() < 0.3)
     const leaves = random() < 0.4
     const end = leaves ? wait(random() * 60) : new Promise<never>(() => {})
     const slow = random() < 0.1
@@ -190,7 +199,7 @@ class Caller {
     const serve = async (): Promise<void> => {
       const pipelined = random() < 0.4
       for (const [i, prompt] of prompts.entries()) {
-        const message = this.message(prompt, old)
+        const message = this.message(prompt, old, gzips[i] === true)
         const cut = random() < 0.2 ? Math.floor(random() * message.length) : 0
         if (cut > 0) {
           client.send(message.slice(0, cut))
@@ -207,7 +216,9 @@ class Caller {
       end,
     ])
     const responses = parseResponses(client.bytes, client.ending === 'fin')
-    for (const [i, response] of responses.entries()) this.judge(response, prompts[i] as string, answers)
+    for (const [i, response] of responses.entries()) {
+      this.judge(response, prompts[i] as string, gzips[i] === true, answers)
+    }
     if (!leaves && client.ending === null)
       assert.is(readAll(client).length, prompts.length, 'an answer never came')
     if (random() < 0.5 || client.ending !== null) client.destroy()
@@ -220,15 +231,15 @@ class Caller {
     return JSON.stringify({ model: 'm', prompt: name, stream: random() < 0.6 })
   }
 
-  private message(body: string, old: boolean): string {
+  private message(body: string, old: boolean, gzip: boolean): string {
     const { random } = this
     let headers = `host: relay\r\nauthorization: Bearer ${oneOf(random, this.keys)}\r\n`
-    if (random() < 0.3) headers += 'accept-encoding: gzip\r\n'
+    if (gzip) headers += 'accept-encoding: gzip\r\n'
     if (random() < 0.1) headers += 'x-thinwire-cache: off\r\n'
     return `POST /v1/completions HTTP/1.${old ? 0 : 1}\r\n${headers}content-length: ${body.length}\r\n\r\n${body}`
   }
 
-  private judge(response: Response, prompt: string, answers: readonly Answer[]): void {
+  private judge(response: Response, prompt: string, gzip: boolean, answers: readonly Answer[]): void {
     const { status, body } = response
     // Of a reset that comes with the last bytes, or while nobody reads, Node tells a client that it was an end.
     const complete = response.complete && (framed(response) || status === 204 || status === 304)
@@ -239,13 +250,18 @@ class Caller {
     }
     const { prompt: name } = JSON.parse(prompt) as { prompt: string }
     assert.ok(cache !== undefined && ['miss', 'hit', 'joined', 'off'].includes(cache), cache)
-    const mine = answers.filter((answer) => answer.prompt === name && answer.status === status)
+    const isGzip = response.header('content-encoding') === 'gzip'
+    assert.ok(gzip || !isGzip, `${cache}: compressed for one that did not ask for it`)
+    const mine = answers.filter(
+      (answer) => answer.prompt === name && answer.status === status && answer.gzip === isGzip,
+    )
     if (!complete) {
       const begun = mine.some((answer) => answer.body.subarray(0, body.length).equals(body))
       assert.ok(begun, `what came of ${prompt} is the beginning of nothing: ${body}`)
       return
     }
     this.whole++
+    if (isGzip && cache !== 'miss' && cache !== 'off') this.sharedGzip++
     const found = mine.find((answer) => answer.framed && answer.body.equals(body))
     assert.ok(
       found,
@@ -340,6 +356,7 @@ for (const [seed, cache] of [
     }
     await Promise.all(Array.from({ length: 40 }, loop))
     clearInterval(watching)
+    assert.ok(caller.sharedGzip > 0, 'nobody shared what was compressed')
     await until(() => relay.gateway.idle, 'every exchange to be settled')
     await until(() => cacheOf(relay).flights.size === 0, 'every flight to be over')
     await until(() => upstream.sockets.size === 0, 'every upstream connection to close')
