@@ -30,17 +30,25 @@ export interface ForwarderOwner {
 
 /** The second half of a request's way: route, cache, attempt. What is admitted and can be read goes to an upstream. */
 export class Forwarder implements RelayOwner, FollowerOwner {
-  private readonly config: Config
-  private readonly router: Router
+  private config: Config
+  private router: Router
   private readonly owner: ForwarderOwner
-  private readonly models: ModelList
+  private models: ModelList
   /** Null if nothing is to be kept. */
-  private readonly cache: AnswerCache | null
+  private cache: AnswerCache | null
 
   constructor(config: Config, router: Router, owner: ForwarderOwner) {
     this.config = config
     this.router = router
     this.owner = owner
+    this.models = new ModelList(router, config)
+    this.cache = config.cache.enabled ? new AnswerCache(config, this) : null
+  }
+
+  /** Requests from now on go by these. What is kept of answers goes by the old ones, and is let go. */
+  reconfigure(config: Config, router: Router): void {
+    this.config = config
+    this.router = router
     this.models = new ModelList(router, config)
     this.cache = config.cache.enabled ? new AnswerCache(config, this) : null
   }

@@ -119,6 +119,11 @@ export class Gateway implements ForwarderOwner, BodyOwner, Health {
     })
   }
 
+  /** Requests from now on are sent on by these. Those that are under way keep what they have. */
+  reconfigure(config: Config, router: Router): void {
+    this.forwarder.reconfigure(config, router)
+  }
+
   /** Ends what is still open, when the time for draining is up. Every exchange is settled when this returns. */
   shutDown(): void {
     this.live.forEach((x) => {

@@ -16,10 +16,11 @@ import { type Log, openLog } from '../ops/log.js'
 import { rehearse } from '../rehearsal.js'
 import { systemCode } from '../relay/failure.js'
 import { Router } from '../routing/router.js'
-import type { Upstream } from '../routing/upstream.js'
+import { Warmth } from '../routing/warmth.js'
 import { Server } from '../server.js'
 import { VERSION } from '../version.js'
 import { type Banner, bannerText } from './banner.js'
+import { Reloader } from './reload.js'
 
 export const START_HELP = `thinwire start [--config FILE] [--listen HOST:PORT]
 
@@ -75,14 +76,10 @@ export async function start(args: string[]): Promise<number> {
     return 0
   }
 
+  const source = { file: options.config, listen: options.listen, env: process.env, cwd: process.cwd() }
   let config: Config
   try {
-    config = loadConfig({
-      file: options.config,
-      listen: options.listen,
-      env: process.env,
-      cwd: process.cwd(),
-    })
+    config = loadConfig(source)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     say(error.message)
@@ -166,17 +163,32 @@ export async function start(args: string[]): Promise<number> {
     }
     keyring.reload()
   }
+  const warmth = new Warmth({
+    onTrouble: (upstream, cause) =>
+      log.warn({ upstream, cause }, `cannot reach upstream ${upstream} yet (${cause})`),
+    onMoved: (upstream) => log.info({ upstream }, `${upstream} has another address: it is connected anew`),
+  })
+  const reloader = new Reloader({
+    ...{ source, config, router, gateway, log },
+    onUpstreams: (upstreams) => void warmth.keep(upstreams),
+  })
   const stop = async (): Promise<void> => {
-    await Promise.all(router.upstreams.map((upstream) => upstream.destroy()))
+    reloader.close()
+    warmth.close()
+    await Promise.all(reloader.upstreams.map((upstream) => upstream.destroy()))
     keyring?.close()
     await demo?.close()
     const lost = await ledger.close()
     if (lost > 0) log.error({ lost }, `${lost} records could not be written to the ledger`)
   }
   endOnSignal(server, gateway, log, config.timeouts.drainMs, stop)
+  if (demo === null) {
+    reloader.watch()
+    reloadOnHangup(reloader, log)
+  }
   listening = true
   say(bannerText(describe(config, port, key, keyring, demo !== null)))
-  await warmUp(config, router, log)
+  await warmUp(config, router, warmth, log)
   gateway.ready = true
   // Never by itself: the listener keeps the process alive until a signal comes.
   return new Promise(() => {})
@@ -229,19 +241,18 @@ function endOnSignal(
  * Makes the first request as fast as those that follow: the code compiled, the upstreams connected. Nothing of it is
  * a reason not to start: what cannot be reached is told, and waited for no longer than `WARM_MS`.
  */
-async function warmUp(config: Config, router: Router, log: Log): Promise<void> {
-  const connected = Promise.all(router.upstreams.map((upstream) => connect(upstream, log)))
+async function warmUp(config: Config, router: Router, warmth: Warmth, log: Log): Promise<void> {
+  const connected = warmth.keep(router.upstreams)
   await rehearse(config).catch((error) => log.warn({ err: error }, 'the code could not be warmed up'))
   await Promise.race([connected, new Promise((resolve) => setTimeout(resolve, WARM_MS).unref())])
 }
 
-function connect(upstream: Upstream, log: Log): Promise<void> {
-  return upstream.warm().then((error) => {
-    if (error === null) log.debug({ upstream: upstream.name }, `connected to ${upstream.name}`)
-    else {
-      const cause = systemCode(error)
-      log.warn({ upstream: upstream.name, cause }, `cannot reach upstream ${upstream.name} yet (${cause})`)
-    }
+/** SIGHUP has the config read again, as usual with servers; but in a terminal it is the window that closes, and ends it. */
+function reloadOnHangup(reloader: Reloader, log: Log): void {
+  if (process.stdin.isTTY || process.stdout.isTTY || process.platform === 'win32') return
+  process.on('SIGHUP', () => {
+    log.info({ signal: 'SIGHUP' }, 'SIGHUP: reading the config again')
+    reloader.reload()
   })
 }
 

@@ -75,11 +75,19 @@ export class Router {
   private readonly selective: boolean
   private readonly targetsByKey: Map<string, Target>
   private readonly onHealth: OnTargetHealth
+  private before: Router | null
 
-  /** @param config checked: every upstream that is named exists */
-  constructor(config: Config, onHealth: OnTargetHealth = ignore) {
+  /**
+   * @param config checked: every upstream that is named exists
+   * @param before of the config that this one takes the place of: upstreams that are the same stay, with what is known of them
+   */
+  constructor(config: Config, onHealth: OnTargetHealth = ignore, before: Router | null = null) {
     const byName = new Map<string, Upstream>()
-    for (const entry of config.upstreams) byName.set(entry.name, new Upstream(entry, config.limits))
+    for (const entry of config.upstreams) {
+      const known = before?.upstreams.find((upstream) => upstream.isMadeFrom(entry))
+      byName.set(entry.name, known ?? new Upstream(entry, config.limits))
+    }
+    this.before = before
     this.upstreams = [...byName.values()]
     this.selective = config.upstreams.some(({ dialects }) => dialects !== null)
     this.targetsByKey = new Map()
@@ -97,6 +105,8 @@ export class Router {
       teams: compileAll(route.teams),
       routes: this.prepare(route, byName, null),
     }))
+    // Not a chain of all that there were.
+    this.before = null
   }
 
   /**
@@ -160,7 +170,11 @@ export class Router {
     const key = `${name} ${weight}`
     const known = this.targetsByKey.get(key)
     if (known !== undefined) return known
-    const health = new Health(HEALTH_DEFAULTS, (...change) => this.onHealth(name, ...change))
+    const earlier = this.before?.targetsByKey.get(key)
+    const health =
+      earlier?.upstream === upstream
+        ? earlier.health
+        : new Health(HEALTH_DEFAULTS, (...change) => this.onHealth(name, ...change))
     const target = { health, upstream, model, weight, name }
     this.targetsByKey.set(key, target)
     return target

@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 import { type buildConnector, type Dispatcher, Pool } from 'undici'
 import type { Config } from '../config/config.js'
 import type { ApiDialect, AuthScheme } from '../config/presets.js'
@@ -38,7 +39,12 @@ export class Upstream {
   /** For tunnels, which have connections of their own; both null if there is nothing to say. */
   readonly tls: { readonly ca: string | null; readonly servername: string | null }
   private readonly asks: boolean
-  private readonly pool: Pool
+  /** `performance.now()` of the last request. */
+  usedAt: number
+  private pool: Pool
+  /** Whose last requests are under way. */
+  private readonly earlier: Set<Pool>
+  private readonly maxHeaderSize: number
   private readonly config: UpstreamConfig
   private readonly connectOptions: buildConnector.BuildOptions
   /** Null if its connections go straight. */
@@ -83,24 +89,10 @@ export class Upstream {
       ...(config.ca === null ? {} : { ca: config.ca }),
       ...(config.servername === null ? {} : { servername: config.servername }),
     } as buildConnector.BuildOptions
-    this.pool = new Pool(config.origin, {
-      // No cap: a stream holds its connection for minutes, and a request that waits for one cannot be aborted.
-      // limits.exchanges is the bound.
-      connections: null,
-      // Anything above 1 puts requests behind streams.
-      pipelining: 1,
-      allowH2: false,
-      keepAliveTimeout: timeouts.upstreamKeepAliveMs,
-      // A server's own hint, less the threshold, goes before ours.
-      keepAliveMaxTimeout: 600_000,
-      keepAliveTimeoutThreshold: 1_000,
-      // Our own clocks run in the relay: undici's are half a second coarse and cannot tell a client that stalls
-      // from an upstream that does.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize: Math.max(limits.headerBytes, 64 * 1024),
-      connect: makeConnector(this.connectOptions, this.tunnels),
-    })
+    this.maxHeaderSize = Math.max(limits.headerBytes, 64 * 1024)
+    this.pool = this.makePool()
+    this.earlier = new Set()
+    this.usedAt = performance.now()
   }
 
   /** As many requests are in flight as it is to have: another one had better go elsewhere. */
@@ -158,6 +150,7 @@ export class Upstream {
   dispatch(request: UpstreamRequest, handler: Dispatcher.DispatchHandler): void {
     const told = this.keyInQuery === null ? handler : new Scrubber(handler, this.keyInQuery)
     // undici takes iterables as bodies (docs, Dispatcher.dispatch); its types leave them out.
+    this.usedAt = performance.now()
     this.pool.dispatch(request as Dispatcher.DispatchOptions, told)
   }
 
@@ -207,9 +200,66 @@ export class Upstream {
     })
   }
 
+  /** Connections that stand. */
+  get connected(): number {
+    return this.pool.stats.connected
+  }
+
+  /** The name that its connections look up; null if it is an address, or a proxy looks it up. */
+  get lookedUp(): string | null {
+    const { hostname } = new URL(this.config.origin)
+    return this.proxied || isIP(hostname.replace(/^\[|\]$/g, '')) !== 0 ? null : hostname
+  }
+
+  /** Whether it would be the same if it were made anew. */
+  isMadeFrom(config: UpstreamConfig): boolean {
+    return isDeepStrictEqual(this.config, config)
+  }
+
+  /** Makes new connections from now on. Those in use serve their requests to the end. */
+  renew(): void {
+    const { pool } = this
+    this.pool = this.makePool()
+    this.retire(pool)
+  }
+
+  /** Resolves when the requests under way are over. There are to be no others. */
+  async close(): Promise<void> {
+    await this.retire(this.pool)
+  }
+
   /** Drops every connection, also those in use. */
-  destroy(): Promise<void> {
-    return this.pool.destroy()
+  async destroy(): Promise<void> {
+    await Promise.all([this.pool, ...this.earlier].map((pool) => pool.destroy()))
+  }
+
+  private async retire(pool: Pool): Promise<void> {
+    this.earlier.add(pool)
+    // It may have been destroyed meanwhile.
+    await pool.close().catch(() => {})
+    this.earlier.delete(pool)
+  }
+
+  private makePool(): Pool {
+    const { config, timeouts } = this
+    return new Pool(config.origin, {
+      // No cap: a stream holds its connection for minutes, and a request that waits for one cannot be aborted.
+      // limits.exchanges is the bound.
+      connections: null,
+      // Anything above 1 puts requests behind streams.
+      pipelining: 1,
+      allowH2: false,
+      keepAliveTimeout: timeouts.upstreamKeepAliveMs,
+      // A server's own hint, less the threshold, goes before ours.
+      keepAliveMaxTimeout: 600_000,
+      keepAliveTimeoutThreshold: 1_000,
+      // Our own clocks run in the relay: undici's are half a second coarse and cannot tell a client that stalls
+      // from an upstream that does.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: this.maxHeaderSize,
+      connect: makeConnector(this.connectOptions, this.tunnels),
+    })
   }
 }
 

@@ -1,0 +1,206 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite, test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Reloader } from '../../src/commands/reload.js'
+import type { Upstream } from '../../src/routing/upstream.js'
+import { auth, startRelay, type TestRelay } from '../support/relay.js'
+import { clear, KEY, open, type Place, Thinwire } from '../support/thinwire.js'
+import { until, wait } from '../support/until.js'
+import { CHUNKED, head, type Script, ScriptedUpstream, SSE, whole } from '../support/upstream.js'
+
+const answers =
+  (name: string): Script =>
+  (request) =>
+    request.write(whole('200 OK', name))
+
+interface Running {
+  readonly relay: TestRelay
+  readonly reloader: Reloader
+  readonly one: ScriptedUpstream
+  readonly two: ScriptedUpstream
+  /** Of each time that something was taken over. */
+  readonly told: (readonly Upstream[])[]
+  /** Writes another config, and has it read. */
+  change(settings: Record<string, unknown> | string): void
+  ask(body?: string): Promise<string>
+}
+
+/** A relay that goes to `one`, with a second upstream at hand. */
+async function withReloader(script: Script, act: (running: Running) => Promise<void>): Promise<void> {
+  const one = await ScriptedUpstream.start(script)
+  const two = await ScriptedUpstream.start(answers('two'))
+  const relay = await startRelay({ one: { baseUrl: one.url } })
+  const { config, router, gateway, lines } = relay
+  const log = { info: note, warn: note, error: note, debug: note } as never
+  function note(fields: Record<string, unknown>, msg: string): void {
+    lines.push({ ...fields, msg })
+  }
+  const told: (readonly Upstream[])[] = []
+  const file = config.file as string
+  const source = { file, env: { UPSTREAM_KEY: 'sk-upstream-secret' }, cwd: '/' }
+  const reloader = new Reloader({
+    ...{ source, config, router, gateway, log },
+    onUpstreams: (upstreams) => told.push(upstreams),
+    pollMs: 10,
+  })
+  const ask = async (body = '{"model":"m"}'): Promise<string> => {
+    const client = await relay.client()
+    client.send(`POST /v1/x HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`)
+    const response = await client.response()
+    client.destroy()
+    return response.body.toString()
+  }
+  const change = (settings: Record<string, unknown> | string): void => {
+    const text =
+      typeof settings === 'string' ? settings : JSON.stringify({ listen: '127.0.0.1:0', ...settings })
+    writeFileSync(file, text)
+    reloader.reload()
+  }
+  try {
+    await act({ relay, reloader, one, two, told, change, ask })
+  } finally {
+    reloader.close()
+    await Promise.all(reloader.upstreams.map((upstream) => upstream.destroy()))
+    await relay.close()
+    await one.close()
+    await two.close()
+  }
+}
+
+const cold = (upstream: ScriptedUpstream): Record<string, unknown> => ({ baseUrl: upstream.url, warm: false })
+
+test('requests go where the new config says, and streams go on where they are', async () => {
+  const stream: Script = async (request) => {
+    await request.write(head('200 OK', SSE, CHUNKED))
+    await request.chunk('data: 1\n\n')
+  }
+  await withReloader(stream, async ({ relay, reloader, one, two, change, ask, told }) => {
+    const client = await relay.client()
+    client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
+    await client.sees('data: 1\n\n')
+    change({ upstreams: { two: cold(two) } })
+    assert.equal(
+      told.at(-1)?.map(({ name }) => name),
+      ['two'],
+    )
+    assert.is(await ask(), 'two')
+    const request = await one.request(0)
+    await request.chunk('data: 2\n\n')
+    await client.sees('data: 2\n\n')
+    assert.is(reloader.upstreams.length, 2)
+    await request.lastChunk()
+    assert.ok((await client.response()).complete)
+    client.destroy()
+    await until(() => reloader.upstreams.length === 1, 'the old upstream to be left')
+    await until(() => one.openSockets === 0, 'its connections to close')
+  })
+})
+
+test('an upstream that stays the same keeps its connections', async () => {
+  await withReloader(answers('one'), async ({ one, two, change, ask }) => {
+    assert.is(await ask(), 'one')
+    change({
+      upstreams: { one: cold(one), two: cold(two) },
+      models: { other: { upstream: 'two', model: 'real' } },
+    })
+    assert.is(await ask(), 'one')
+    assert.is(one.connections, 1)
+    assert.is(await ask('{"model":"other"}'), 'two')
+    assert.is((await two.request(0)).body.toString(), '{"model":"real"}')
+  })
+})
+
+const BROKEN: Array<[string, Record<string, unknown> | string, RegExp]> = [
+  ['is not JSON', '{"upstreams": {', /left as it was: .*is not JSON/],
+  ['has an unknown setting', { upstreems: {} }, /left as it was: .*upstreems: unknown setting/],
+  [
+    'names an upstream that is not there',
+    { upstreams: { a: { baseUrl: 'http://127.0.0.1:1' } }, routes: [{ upstream: 'b' }] },
+    /left as it was: .*no such upstream/,
+  ],
+  [
+    'has a secret that is not there',
+    { upstreams: { a: { preset: 'openai' } } },
+    /left as it was: .*OPENAI_API_KEY/,
+  ],
+  ['has no upstream', {}, /left as it was: .*no upstreams/],
+]
+
+for (const [name, settings, told] of BROKEN) {
+  test(`a file that ${name} changes nothing, and the log tells what is wrong with it`, async () => {
+    await withReloader(answers('one'), async ({ relay, change, ask }) => {
+      change(settings)
+      assert.is(await ask(), 'one')
+      assert.ok(
+        relay.lines.some(({ msg }) => told.test(String(msg))),
+        JSON.stringify(relay.lines),
+      )
+    })
+  })
+}
+
+test('what needs a restart is named', async () => {
+  await withReloader(answers('one'), async ({ relay, one, change }) => {
+    change({ upstreams: { one: cold(one) }, limits: { bodyBytes: 2048 }, log: { level: 'warn' } })
+    const line = relay.lines.find(({ settings }) => settings !== undefined)
+    assert.equal(line?.settings, ['limits', 'log'])
+    assert.ok(relay.lines.some(({ msg }) => /nothing else has changed/.test(String(msg))))
+  })
+})
+
+test('a file that was written or replaced is read by itself', async () => {
+  await withReloader(answers('one'), async ({ relay, reloader, two, ask }) => {
+    reloader.watch()
+    // A change is one from what the first look has seen.
+    await wait(100)
+    const file = relay.config.file as string
+    const text = JSON.stringify({ listen: '127.0.0.1:0', upstreams: { two: cold(two) } })
+    writeFileSync(`${file}.new`, text)
+    renameSync(`${file}.new`, file)
+    await until(
+      () => relay.lines.some(({ msg }) => /has been taken over/.test(String(msg))),
+      'the file to be read',
+    )
+    assert.is(await ask(), 'two')
+  })
+})
+
+const Started = suite<Place>('a process that was started', {
+  folder: '',
+  running: [],
+  upstreams: [],
+  clients: [],
+})
+Started.before.each(open)
+Started.after.each(clear)
+
+Started('SIGHUP has the config read again, and does not end it', async (place) => {
+  const one = await ScriptedUpstream.start(answers('one'))
+  const two = await ScriptedUpstream.start(answers('two'))
+  place.upstreams.push(one, two)
+  const file = join(place.folder, 'thinwire.json')
+  const write = (upstream: ScriptedUpstream): void =>
+    writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', upstreams: { up: cold(upstream) } }))
+  write(one)
+  const relay = new Thinwire(place, ['start'])
+  await until(() => /http:\/\/127\.0\.0\.1:\d+/.test(relay.err) && KEY.test(relay.err), 'the banner')
+  const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(relay.err)?.[1]
+  const key = KEY.exec(relay.err)?.[0]
+  const ask = async (): Promise<string> => {
+    const response = await fetch(`http://127.0.0.1:${port}/v1/x`, {
+      headers: { authorization: `Bearer ${key}` },
+    })
+    return response.text()
+  }
+  assert.is(await ask(), 'one')
+  write(two)
+  relay.child.kill('SIGHUP')
+  await until(() => /taken over/.test(relay.out), 'the config to be taken over')
+  assert.is(await ask(), 'two')
+  assert.is(relay.code, null)
+  assert.match(readFileSync(file, 'utf8'), /127/)
+})
+
+test.run()
+Started.run()
