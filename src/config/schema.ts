@@ -221,7 +221,7 @@ const destination = {
   stallMs: duration()
     .optional()
     .describe(
-      'A target that has not begun to answer for so long is given up for the next. None: firstByteMs.',
+      'Ask the next target, too, where an answer has begun and had nothing in it for so long. None: never.',
     ),
   hedge: z
     .boolean()

@@ -32,7 +32,7 @@ export interface Route {
   readonly choose: Choose
   /** Whether the next target is asked where one fails; null: where that is safe. */
   readonly failover: boolean | null
-  /** After how long without an answer a target is given up for the next; null: its `timeouts.firstByteMs`. */
+  /** How long an answer that has begun may have nothing in it before the next target is asked; null: for ever. */
   readonly stallMs: number | null
   /** Whether the next target is asked, too, when the first is later than it mostly is. */
   readonly hedge: boolean

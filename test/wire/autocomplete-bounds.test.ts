@@ -20,7 +20,7 @@ function answerOf(characters: number): (request: Received) => Promise<void> {
   let n = 0
   return async (request) => {
     const { stream } = JSON.parse(request.body.toString()) as Ask
-    const text = `${n++}`.padEnd(characters, '.')
+    const text = `answer ${n++}`.padEnd(characters, '.')
     const json = JSON.stringify({ model: 'm', choices: [{ text, index: 0, finish_reason: 'stop' }] })
     if (stream)
       await request.write(
@@ -34,9 +34,14 @@ function outcome(response: Response): string | undefined {
   return response.header('x-thinwire-cache')
 }
 
-/** Of the cache, which is nobody's business but a test's. */
-function insides(scene: Scene): { readonly bytes: number; readonly flights: ReadonlyMap<string, object> } {
-  return (scene.relay.gateway as unknown as { cache: ReturnType<typeof insides> }).cache
+interface Insides {
+  readonly bytes: number
+  readonly flights: ReadonlyMap<string, object>
+}
+
+/** The cache of a relay, which is nobody's business but a test's. */
+function insides({ relay }: Scene): Insides {
+  return (relay.gateway as unknown as { forwarder: { cache: Insides } }).forwarder.cache
 }
 
 async function askOn(client: RawClient, bytes: string): Promise<Response> {
