@@ -1,0 +1,9 @@
+/** Changes an answer while it passes; `UnaskedUsage` is one, and those that make chat completions of other APIs' answers. */
+export interface Translation {
+  /** @returns what may go to the client now; often nothing, as an event is changed when it is whole */
+  push(piece: Buffer): Buffer
+  /** The answer has ended well. @returns what is left to be sent */
+  end(): Buffer
+  /** It broke off. @returns what may be sent ahead of the cut: never anything that looks like an end */
+  breakOff(): Buffer
+}
