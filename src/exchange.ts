@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KeyRecord } from './access/keyring.js'
+import type { Shape } from './dialects/translation.js'
 import type { ErrorCode } from './http/errors.js'
 import { headerValue } from './http/headers.js'
-import { type Dialect, dialectOf } from './http/target.js'
+import { type Dialect, dialectOf, type Target } from './http/target.js'
 import type { RequestBody } from './relay/body.js'
 import type { Tap } from './sse/scanner.js'
 import type { Account } from './tokens/account.js'
@@ -73,6 +74,12 @@ export class Exchange {
   method: string
   path: string
   query: string
+  /** It came by Cursor's own route. */
+  cursor: boolean
+  /** Of such a body: whose API it is written for; null before that is known. */
+  shape: Shape | null
+  /** The model, if it stands in the path. */
+  deployment: string | null
   dialect: Dialect
   /** What the client called its request, or our id: `x-request-id` of the answer, unless the upstream has one. */
   requestId: string
@@ -140,6 +147,9 @@ export class Exchange {
     this.method = req.method ?? 'GET'
     this.path = '/'
     this.query = ''
+    this.cursor = false
+    this.shape = null
+    this.deployment = null
     this.dialect = 'openai'
     this.requestId = clientRequestId(req.rawHeaders) ?? this.id
     this.key = null
@@ -176,9 +186,12 @@ export class Exchange {
     this.place = -1
   }
 
-  setTarget(path: string, query: string): void {
+  setTarget({ path, query, cursor, deployment }: Target): void {
     this.path = path
     this.query = query
+    this.cursor = cursor
+    this.deployment = deployment
+    this.model = deployment
     this.dialect = dialectOf(path)
   }
 

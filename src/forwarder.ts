@@ -3,9 +3,10 @@ import { withoutSubprotocolKeys } from './access/credential.js'
 import { AnswerCache } from './cache/cache.js'
 import type { FollowerOwner } from './cache/follower.js'
 import type { Config } from './config/config.js'
+import type { Translation } from './dialects/translation.js'
 import type { Exchange, Stage } from './exchange.js'
 import { ERRORS, type ErrorCode } from './http/errors.js'
-import { headerValue, requestHeaders } from './http/headers.js'
+import { headerValue, type ResponseFacts, requestHeaders } from './http/headers.js'
 import { splice } from './http/splice.js'
 import type { BoundCounters } from './ops/counters.js'
 import { answerError } from './relay/answer.js'
@@ -14,11 +15,14 @@ import { inOne, type RequestBody, type Sender, type Upload } from './relay/body.
 import { Course, type CourseOptions, type Receiver } from './relay/course.js'
 import { Relay, type RelayOwner } from './relay/relay.js'
 import { Tunnel } from './relay/tunnel.js'
-import { failoverByDefault } from './routing/decide.js'
+import { failoverByDefault, isKept } from './routing/decide.js'
 import { hedgeAfterMs } from './routing/hedge.js'
 import { ModelList } from './routing/model-list.js'
 import { outgoing } from './routing/outgoing.js'
 import type { Route, Router, Target, TargetCounts } from './routing/router.js'
+import { mayHaveUsage, UnaskedUsage } from './sse/unasked.js'
+
+const FIRST_ONLY: readonly number[] = [0]
 
 export interface ForwarderOwner {
   readonly draining: boolean
@@ -117,7 +121,8 @@ export class Forwarder implements RelayOwner, FollowerOwner {
   ): Course {
     const { targets, selection, stallMs } = route
     const failover = route.failover ?? failoverByDefault(x.method, x.path)
-    const order = selection.order(x.attemptAt, null)
+    // What an account keeps is with the first: another would not have it.
+    const order = isKept(x.path) ? FIRST_ONLY : selection.order(x.attemptAt, null)
     const options = { targets, order, failover, stallMs, hedge: hedgeOf(route, order) }
     return new Course(x, receiver, body, {
       ...options,
@@ -129,10 +134,11 @@ export class Forwarder implements RelayOwner, FollowerOwner {
   private send(x: Exchange, body: RequestBody | null, sender: Sender | null, attempt: Attempt): void {
     const { method, path, query } = x
     const { target } = attempt
-    const incoming = { method, path, query, rawHeaders: x.req.rawHeaders, found: body?.found ?? null }
+    const { rawHeaders } = x.req
+    const incoming = { method, path, query, rawHeaders, found: body?.found ?? null, deployment: x.deployment }
     const passthrough = this.config.keys.mode === 'passthrough'
     const { path: address, headers, edits, usageUnasked } = outgoing(incoming, target, passthrough)
-    attempt.usageUnasked = usageUnasked
+    attempt.translate = usageUnasked ? withoutUsage : null
     let sent: Buffer | Upload | null = null
     if (body !== null) {
       const pieces = splice(body.pieces, edits)
@@ -223,6 +229,11 @@ function sizeOf(pieces: readonly Buffer[]): number {
   let bytes = 0
   for (const piece of pieces) bytes += piece.length
   return bytes
+}
+
+/** Takes out the usage that only the relay has asked for. */
+function withoutUsage(status: number, facts: ResponseFacts): Translation | null {
+  return mayHaveUsage(status, facts) ? new UnaskedUsage() : null
 }
 
 function isFull({ targets }: Route): boolean {

@@ -224,7 +224,7 @@ export class Gateway implements ForwarderOwner, BodyOwner, Health {
       this.refuse(x, 'invalid_path', target.problem)
       return false
     }
-    x.setTarget(target.path, target.query)
+    x.setTarget(target)
     return true
   }
 

@@ -1,4 +1,5 @@
 import type { KeyRecord } from './access/keyring.js'
+import type { Shape } from './dialects/translation.js'
 import type { Exchange } from './exchange.js'
 import { headerValue } from './http/headers.js'
 import { overheadMs } from './http/timing.js'
@@ -36,7 +37,9 @@ export class Settled {
   readonly status: number
   readonly method: string
   readonly path: string
-  readonly dialect: Exchange['dialect']
+  /** The API that was spoken; of a body at Cursor's own route, whose it is. */
+  readonly dialect: Exchange['dialect'] | `cursor_${Shape}`
+  readonly cursor: boolean
   readonly key: KeyRecord | null
   readonly model: string | null
   readonly stream: boolean | null
@@ -74,7 +77,8 @@ export class Settled {
     this.status = x.status
     this.method = x.method
     this.path = x.path
-    this.dialect = x.dialect
+    this.dialect = x.shape === null ? x.dialect : `cursor_${x.shape}`
+    this.cursor = x.cursor
     this.key = x.key
     this.model = x.model
     this.stream = x.stream

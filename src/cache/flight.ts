@@ -1,3 +1,4 @@
+import type { Translation } from '../dialects/translation.js'
 import type { ErrorCode } from '../http/errors.js'
 import { noFacts, type ResponseFacts, removeHeader, responseHeaders } from '../http/headers.js'
 import type { Attempt, AnswerHead as UpstreamHead } from '../relay/attempt.js'
@@ -5,7 +6,6 @@ import type { Course, Receiver } from '../relay/course.js'
 import { LINGER_MS, systemCode, TOO_SLOW } from '../relay/failure.js'
 import type { Tap } from '../sse/scanner.js'
 import { tapFor } from '../sse/tap.js'
-import { mayHaveUsage, UnaskedUsage } from '../sse/unasked.js'
 import { type Account, settleAccount } from '../tokens/account.js'
 import type { PromptSample } from '../tokens/prompt.js'
 import { type AnswerHead, KeptAnswer, type Source } from './answer.js'
@@ -60,7 +60,7 @@ export class Flight implements Receiver, Source {
   private connected: boolean
   private paused: boolean
   private tap: Tap | null
-  private unasked: UnaskedUsage | null
+  private translation: Translation | null
   /** `performance.now()` of the last piece. */
   private pieceAt: number
   private idleMs: number
@@ -84,7 +84,7 @@ export class Flight implements Receiver, Source {
     this.connected = false
     this.paused = false
     this.tap = null
-    this.unasked = null
+    this.translation = null
     this.pieceAt = 0
     this.idleMs = 0
   }
@@ -173,14 +173,14 @@ export class Flight implements Receiver, Source {
   onData(piece: Buffer): boolean {
     if (this.over) return true
     this.pieceAt = performance.now()
-    this.add(this.unasked === null ? piece : this.unasked.push(piece))
+    this.add(this.translation === null ? piece : this.translation.push(piece))
     this.tap?.push(piece)
     return !this.paused
   }
 
   onEnd(): void {
     if (this.over) return
-    this.add(this.unasked?.end() ?? EMPTY)
+    this.add(this.translation?.end() ?? EMPTY)
     this.finish()
   }
 
@@ -235,12 +235,12 @@ export class Flight implements Receiver, Source {
   }
 
   /** The head that clients get. */
-  private headFor(head: AnswerHead, attempt: Attempt): AnswerHead {
-    if (!attempt.usageUnasked) return head
+  private headFor(head: AnswerHead, { translate }: Attempt): AnswerHead {
+    if (translate === null) return head
     const raw = [...head.raw]
     responseHeaders(raw, '', '', false, this.facts)
-    if (!mayHaveUsage(head.status, this.facts)) return head
-    this.unasked = new UnaskedUsage()
+    this.translation = translate(head.status, this.facts)
+    if (this.translation === null) return head
     removeHeader(raw, 'content-length')
     return { ...head, raw }
   }
@@ -296,7 +296,7 @@ export class Flight implements Receiver, Source {
   private cut(end: 'upstream_cut' | 'upstream_idle', cause: string): void {
     // Ahead of the rest of an event, which would hide the reset from them (see `Relay`).
     for (const follower of this.followers) if (follower.closeDelimited) follower.cut(end, cause)
-    this.add(this.unasked?.breakOff() ?? EMPTY)
+    this.add(this.translation?.breakOff() ?? EMPTY)
     const payer = this.followers[0]
     if (payer !== undefined) payer.x.tap = this.tap
     this.stop(TOO_SLOW)

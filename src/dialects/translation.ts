@@ -1,3 +1,5 @@
+import type { ResponseFacts } from '../http/headers.js'
+
 /** Changes an answer while it passes; `UnaskedUsage` is one, and those that make chat completions of other APIs' answers. */
 export interface Translation {
   /** @returns what may go to the client now; often nothing, as an event is changed when it is whole */
@@ -7,3 +9,9 @@ export interface Translation {
   /** It broke off. @returns what may be sent ahead of the cut: never anything that looks like an end */
   breakOff(): Buffer
 }
+
+/** What changes an answer of which this is the head; null if it goes on as it is. */
+export type Translate = (status: number, facts: ResponseFacts) => Translation | null
+
+/** Whose API a body is written for, whatever path it comes by. */
+export type Shape = 'chat' | 'responses' | 'messages'

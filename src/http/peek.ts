@@ -5,6 +5,8 @@
  * upstream's matter.
  */
 export interface Peek {
+  /** Behind the brace that opens the object; -1 if there is none. */
+  opened: number
   /** The top-level `model`, null if there is none or it is not a string. */
   model: string | null
   /** Where the value of `model` stands in the bytes, quotes included; -1 if there is none. */
@@ -78,6 +80,7 @@ export class Peeker {
 
   constructor() {
     this.found = {
+      opened: -1,
       model: null,
       modelStart: -1,
       modelEnd: -1,
@@ -109,7 +112,9 @@ export class Peeker {
       switch (this.state) {
         case BEFORE_OBJECT:
           i = skipSpace(piece, i)
-          if (i < length) this.state = piece[i++] === OPEN_BRACE ? BEFORE_KEY : OVER
+          if (i === length) break
+          this.state = piece[i++] === OPEN_BRACE ? BEFORE_KEY : OVER
+          if (this.state === BEFORE_KEY) this.found.opened = this.base + i
           break
         case BEFORE_KEY:
           i = skipSpace(piece, i)

@@ -40,6 +40,16 @@ export function modelEdit(found: Peek, model: string): Edit | null {
   return { start: found.modelStart, end: found.modelEnd, text: JSON.stringify(model) }
 }
 
+/**
+ * As `modelEdit`, for a request that names its model elsewhere: it is put in if the body has none.
+ * @returns null if the body is no object, or an empty one, which no API takes
+ */
+export function ensuredModelEdit(found: Peek, model: string): Edit | null {
+  if (found.modelStart !== -1) return found.model === model ? null : modelEdit(found, model)
+  if (found.opened === -1) return null
+  return { start: found.opened, end: found.opened, text: `"model":${JSON.stringify(model)},` }
+}
+
 const ASK = '{"include_usage":true}'
 
 /**

@@ -6,6 +6,10 @@
 export interface Target {
   readonly path: string
   readonly query: string
+  /** Asked for below `/cursor`: bodies may be of other APIs than the path says. */
+  readonly cursor: boolean
+  /** The model, where it is told by the path, as Azure has it; else null. */
+  readonly deployment: string | null
 }
 
 /** Why a request target was refused; the text goes to the client. */
@@ -37,9 +41,37 @@ export function readTarget(url: string): Target | BadTarget {
   if (path.includes('#')) {
     return { problem: 'The path must not have a fragment (#).' }
   }
+  const cursor = path.startsWith('/cursor/') || path === '/cursor'
+  if (cursor) path = path.slice('/cursor'.length)
   while (path.startsWith('/v1/') || path === '/v1') path = path.slice(3)
   if (path.length > 1 && path.endsWith('/')) path = path.slice(0, -1)
-  return { path: path === '' ? '/' : path, query }
+  const azure = path.startsWith('/openai/deployments/') ? AZURE.exec(path) : null
+  const deployment = azure === null ? null : decodeName(azure[1] as string)
+  if (azure === null || deployment === null)
+    return { path: path === '' ? '/' : path, query, cursor, deployment: null }
+  return { path: azure[2] as string, query: withoutVersion(query), cursor, deployment }
+}
+
+/** Azure's API before its v1: the model's deployment stands in the path (API reference, Azure OpenAI in Foundry Models). */
+const AZURE = /^\/openai\/deployments\/([^/]+)(\/.+)$/
+
+/** @returns null if it is not well percent-encoded, or none that could be a model's */
+function decodeName(segment: string): string | null {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return null
+  }
+}
+
+/** An upstream that wants `api-version` has one of its own in the config. */
+function withoutVersion(query: string): string {
+  const kept = query
+    .slice(1)
+    .split('&')
+    .filter((parameter) => !/^api-version(?:=|$)/i.test(parameter))
+  const text = kept.join('&')
+  return text === '' ? '' : `?${text}`
 }
 
 const SLASH = 0x2f

@@ -45,7 +45,9 @@ export const recordSchema = z.strictObject({
   team: name().describe('Team that the key belongs to.'),
   user: name().describe('Person that the key belongs to; two teams may each have one of this name.'),
   route: z.string().describe('Path that was asked for, without its query.'),
-  dialect: z.enum(['openai', 'anthropic']).describe('API that was spoken.'),
+  dialect: z
+    .enum(['openai', 'anthropic', 'cursor_chat', 'cursor_responses', 'cursor_messages'])
+    .describe('API that was spoken; of a chat at /cursor, the one that the body was written for.'),
   model: name().describe('Model as it was asked for.'),
   upstream_model: name().describe('Model that the upstream says has answered.'),
   upstream: name().describe('Upstream that was asked, by its name in the config.'),

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import type { Translate } from '../dialects/translation.js'
 import type { Target } from '../routing/router.js'
 import type { AttemptPhase } from './failure.js'
 
@@ -46,8 +47,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   /** Of the target's health. */
   readonly ticket: number
   phase: AttemptPhase
-  /** The relay has asked for a usage chunk that the client does not know of. */
-  usageUnasked: boolean
+  /** What the answer goes through on its way to the client; null if that is nothing. Set before there is one. */
+  translate: Translate | null
   private readonly owner: AttemptOwner
   private taker: BodyTaker | null
   /** Null while the request waits for a connection, as undici has no way to abort it until then; and when it is over. */
@@ -62,7 +63,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.startedAt = performance.now()
     this.ticket = target.health.begin(this.startedAt)
     this.phase = 'connecting'
-    this.usageUnasked = false
+    this.translate = null
     this.owner = owner
     this.taker = null
     this.abort = null

@@ -169,7 +169,7 @@ export class RequestBody implements Stage {
     x.heldBytes += piece.length
     this.pieces.push(piece)
     this.peeker.push(piece)
-    x.model = this.found.model
+    x.model = x.deployment ?? this.found.model
     x.stream = this.found.stream
     if (this.sender !== null) this.goOn(piece, this.sender)
     else if (this.declared > this.received && this.offeredAt === -1 && this.found.modelStart !== -1) {

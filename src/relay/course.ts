@@ -86,10 +86,10 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
   }
 
   start(): void {
-    const { hedge, targets } = this.options
+    const { hedge, order } = this.options
     this.x.attempts = 0
     this.x.failures = null
-    if (hedge !== null && targets.length > 1) {
+    if (hedge !== null && order.length > 1) {
       this.hedge = setTimeout(askSecond, hedge.afterMs, this).unref()
     }
     this.askNext()
@@ -208,7 +208,7 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
   // What happens
 
   private get another(): boolean {
-    return this.asked < this.options.targets.length
+    return this.asked < this.options.order.length
   }
 
   private decide(outcome: Outcome): Decision {

@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http'
 import type { Config } from '../config/config.js'
+import type { Translation } from '../dialects/translation.js'
 import type { Exchange } from '../exchange.js'
 import type { ErrorCode } from '../http/errors.js'
 import { noFacts, reasonPhrase, removeHeader, responseHeaders, setHeader } from '../http/headers.js'
 import { serverTiming } from '../http/timing.js'
 import { tapFor } from '../sse/tap.js'
-import { mayHaveUsage, UnaskedUsage } from '../sse/unasked.js'
 import type { AnswerHead, Attempt } from './attempt.js'
 import type { Sender } from './body.js'
 import { ClientEnd } from './client-end.js'
@@ -58,8 +58,8 @@ export class Relay implements Receiver, Sender, PassageOwner {
   private linger: NodeJS.Timeout | null
   /** How a chunked body comes, if it can pass as it is. */
   private passage: Passage | null
-  /** What takes out of the answer what the client has not asked for; null if that is nothing. */
-  private unasked: UnaskedUsage | null
+  /** What changes the answer; null if nothing does. */
+  private translation: Translation | null
 
   constructor(x: Exchange, owner: RelayOwner, options: RelayOptions) {
     this.x = x
@@ -77,7 +77,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
     this.client = new ClientEnd(x.res)
     this.linger = null
     this.passage = null
-    this.unasked = null
+    this.translation = null
   }
 
   // The upstream's side
@@ -92,10 +92,8 @@ export class Relay implements Receiver, Sender, PassageOwner {
     const now = performance.now()
     const facts = noFacts()
     const headers = responseHeaders(raw, x.requestId, serverTiming(x, now), this.options.crossOrigin, facts)
-    if (attempt.usageUnasked && mayHaveUsage(status, facts)) {
-      this.unasked = new UnaskedUsage()
-      removeHeader(headers, 'content-length')
-    }
+    this.translation = attempt.translate?.(status, facts) ?? null
+    if (this.translation !== null) removeHeader(headers, 'content-length')
     if (x.cache !== null) setHeader(headers, 'x-thinwire-cache', x.cache)
     if (this.owner.draining) headers.push('connection', 'close')
     this.res.writeHead(status, reasonPhrase(reason, 'utf8'), headers)
@@ -115,7 +113,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
       return
     }
     // Of a stream that is changed, the chunks are too; and of one whose head was held back, some have been read.
-    if (this.unasked === null && attempt.phase === 'waiting') this.passage = Passage.open(x, this)
+    if (this.translation === null && attempt.phase === 'waiting') this.passage = Passage.open(x, this)
     // A head that came with body bytes in the same read leaves with them in one packet; one that came alone
     // leaves at the end of this tick.
     process.nextTick(flushIfSilent, this)
@@ -125,7 +123,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
     const x = this.x
     x.countPiece()
     if (this.over) return true
-    const more = this.send(this.unasked === null ? piece : this.unasked.push(piece))
+    const more = this.send(this.translation === null ? piece : this.translation.push(piece))
     // Beside the stream: what is looked at has left already.
     x.tap?.push(piece)
     return more
@@ -145,7 +143,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
     this.stopLingering()
     if (this.over || this.phase === 'flushing') return
     // No more comes: what was held back of the last event goes, whole or not.
-    if (this.unasked !== null) this.send(this.unasked.end())
+    if (this.translation !== null) this.send(this.translation.end())
     this.finish()
   }
 
@@ -282,7 +280,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
 
   private cut(end: 'upstream_cut' | 'upstream_idle'): void {
     // What comes together with a reset hides it: libuv, and with it every client in Node, then reads a clean end.
-    if (this.unasked !== null && !this.client.closeDelimited) this.send(this.unasked.breakOff())
+    if (this.translation !== null && !this.client.closeDelimited) this.send(this.translation.breakOff())
     this.over = true
     this.x.conclude(end)
     this.course?.giveUp(TOO_SLOW)

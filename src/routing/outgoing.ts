@@ -1,6 +1,6 @@
 import { headerValue, removeHeader, requestHeaders } from '../http/headers.js'
 import type { Peek } from '../http/peek.js'
-import { type Edit, modelEdit, usageEdit } from '../http/splice.js'
+import { type Edit, ensuredModelEdit, modelEdit, usageEdit } from '../http/splice.js'
 import type { Target } from './router.js'
 
 /** What a client asks, so far as it matters for what is sent on. */
@@ -14,6 +14,8 @@ export interface Incoming {
   readonly rawHeaders: readonly string[]
   /** Null if it has no body. */
   readonly found: Peek | null
+  /** The model, where it was told by the path; else null. */
+  readonly deployment: string | null
 }
 
 /** How a request goes to an upstream: all of it as it came but for these. */
@@ -30,10 +32,10 @@ export interface Outgoing {
 
 /** @param passthrough the client's own credential goes through */
 export function outgoing(incoming: Incoming, target: Target, passthrough: boolean): Outgoing {
-  const { method, path, query, rawHeaders, found } = incoming
+  const { method, path, query, rawHeaders, found, deployment } = incoming
   const { upstream, model } = target
   const edits: Edit[] = []
-  const renaming = found === null || model === null ? null : modelEdit(found, model)
+  const renaming = found === null ? null : nameEdit(found, model, deployment)
   if (renaming !== null) edits.push(renaming)
   const asking = found !== null && upstream.asksUsage(method, path) ? usageEdit(found) : null
   if (asking !== null) edits.push(asking)
@@ -44,8 +46,13 @@ export function outgoing(incoming: Incoming, target: Target, passthrough: boolea
   const headers = requestHeaders(rawHeaders, added, passthrough)
   const fallback = upstream.defaultHeaderFor(path)
   if (fallback !== null && headerValue(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
-  const address = upstream.addressOf(path, query, model ?? found?.model ?? null, passthrough)
+  const address = upstream.addressOf(path, query, model ?? deployment ?? found?.model ?? null, passthrough)
   return { path: address, headers, edits, usageUnasked: asking !== null }
+}
+
+function nameEdit(found: Peek, model: string | null, deployment: string | null): Edit | null {
+  if (deployment !== null) return ensuredModelEdit(found, model ?? deployment)
+  return model === null ? null : modelEdit(found, model)
 }
 
 /** Nothing can be taken out of what is compressed. */

@@ -1,3 +1,4 @@
+import type { Translation } from '../dialects/translation.js'
 import type { ResponseFacts } from '../http/headers.js'
 
 const LF = 0x0a
@@ -23,7 +24,7 @@ const NO_CHOICE = /"choices"\s*:\s*\[\s*\]/
  * `stream_options.include_usage`). What is left are the bytes that the client would have got; usage that upstreams tell
  * with a choice stays. O(n), however the stream is cut.
  */
-export class UnaskedUsage {
+export class UnaskedUsage implements Translation {
   /** The event that is still coming: its bytes, and room for more. */
   private held: Buffer
   private heldBytes: number

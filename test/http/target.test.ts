@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { dialectOf, readTarget } from '../../src/http/target.js'
+import { dialectOf, readTarget, type Target } from '../../src/http/target.js'
 
 const READ: Array<[string, string, string?]> = [
   ['/v1/chat/completions', '/chat/completions'],
@@ -29,9 +29,57 @@ const READ: Array<[string, string, string?]> = [
 
 for (const [url, path, query] of READ) {
   test(`${url} asks for ${path}`, () => {
-    assert.equal(readTarget(url), { path, query: query ?? '' })
+    assert.equal(readTarget(url), { path, query: query ?? '', cursor: false, deployment: null })
   })
 }
+
+for (const url of [
+  '/cursor/v1/chat/completions',
+  '/cursor/chat/completions',
+  '/cursor//v1/v1/chat/completions/',
+]) {
+  test(`${url} is Cursor's own way to /chat/completions`, () => {
+    assert.equal(readTarget(url), { path: '/chat/completions', query: '', cursor: true, deployment: null })
+  })
+}
+
+test('what only begins like the route of Cursor is another path', () => {
+  const { path, cursor } = readTarget('/cursors/v1/x') as Target
+  assert.equal([path, cursor], ['/cursors/v1/x', false])
+})
+
+const DEPLOYMENTS: Array<[string, string, string, string | null]> = [
+  [
+    '/openai/deployments/fast/chat/completions?api-version=2023-03-15-preview',
+    '/chat/completions',
+    '',
+    'fast',
+  ],
+  ['/v1/openai/deployments/a%2Fb/embeddings?x=1&API-Version=1&y', '/embeddings', '?x=1&y', 'a/b'],
+  ['/openai/deployments/%zz/chat/completions', '/openai/deployments/%zz/chat/completions', '', null],
+  ['/openai/deployments/fast', '/openai/deployments/fast', '', null],
+  [
+    '/openai/v1/chat/completions?api-version=preview',
+    '/openai/v1/chat/completions',
+    '?api-version=preview',
+    null,
+  ],
+]
+
+for (const [url, path, query, deployment] of DEPLOYMENTS) {
+  test(`${url} asks for ${path} of ${deployment}`, () => {
+    assert.equal(readTarget(url), { path, query, cursor: false, deployment })
+  })
+}
+
+test('an Azure path below the route of Cursor is one of both', () => {
+  assert.equal(readTarget('/cursor/openai/deployments/fast/chat/completions'), {
+    path: '/chat/completions',
+    query: '',
+    cursor: true,
+    deployment: 'fast',
+  })
+})
 
 const REFUSED = [
   '/v1/../admin',

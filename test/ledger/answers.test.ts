@@ -45,7 +45,7 @@ async function recordOf({ status, headers }: Answer, pieces: readonly Buffer[]):
   )
   const x = new Exchange({ rawHeaders: [] } as unknown as IncomingMessage, {} as ServerResponse, 0)
   const tap = tapFor(facts)
-  x.setTarget('/chat/completions', '')
+  x.setTarget({ path: '/chat/completions', query: '', cursor: false, deployment: null })
   x.status = Number.parseInt(status, 10)
   x.tap = tap
   x.prompt = PromptSample.of([Buffer.from(PROMPT)])
