@@ -1,5 +1,6 @@
 import type { Exchange } from './exchange.js'
 import type { Ledger } from './ledger/ledger.js'
+import { CacheShareWatch } from './ops/cache-share.js'
 import type { Log } from './ops/log.js'
 import { SlownessWatch } from './ops/slowness.js'
 import { Settled } from './settled.js'
@@ -13,6 +14,7 @@ export class Books {
   private readonly log: Log
   private readonly ledger: Pick<Ledger, 'add'> | null
   private readonly slowness: SlownessWatch
+  private readonly shares: CacheShareWatch
   private settled: Settled[]
   /** Whose answer is still being looked at. */
   private readonly unread: Set<Settled>
@@ -23,6 +25,7 @@ export class Books {
     this.log = log
     this.ledger = ledger
     this.slowness = new SlownessWatch(log, slowMs)
+    this.shares = new CacheShareWatch(log)
     this.settled = []
     this.unread = new Set()
     this.waiting = false
@@ -67,6 +70,7 @@ export class Books {
     this.settled = []
     // One after the other and not by turns: each then goes on with what it has just worked with.
     for (const one of settled) this.ledger?.add(one)
+    for (const one of settled) this.shares.onSettled(one)
     for (const one of settled) this.log.request(one)
   }
 

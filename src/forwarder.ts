@@ -122,7 +122,7 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     const { targets, selection, stallMs } = route
     const failover = route.failover ?? failoverByDefault(x.method, x.path)
     // What an account keeps is with the first: another would not have it.
-    const order = isKept(x.path) ? FIRST_ONLY : selection.order(x.attemptAt, null)
+    const order = targets.length > 1 && isKept(x.path) ? FIRST_ONLY : selection.order(x.attemptAt, null)
     const options = { targets, order, failover, stallMs, hedge: hedgeOf(route, order) }
     return new Course(x, receiver, body, {
       ...options,

@@ -127,10 +127,10 @@ export class Wire {
       }
       return read.call(socket, size)
     }
-    socket.write = (...args: unknown[]) => {
+    socket.write = ((data: Buffer, encoding: BufferEncoding, done: () => void) => {
       this.receivedBefore = this.received
-      return (write as (...args: unknown[]) => boolean).apply(socket, args)
-    }
+      return write.call(socket, data, encoding, done)
+    }) as typeof write
     socket.destroy = (error) => destroy.call(socket, this.named(error))
   }
 
