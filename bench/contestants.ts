@@ -13,6 +13,8 @@ export interface Contestant {
   readonly name: string
   /** What Thinwire is measured against; the run goes on without one that cannot be started. */
   readonly baseline: boolean
+  /** False of one that goes along only where it is named. */
+  readonly everywhere: boolean
   /** It goes along in so many rounds at the most, unless rounds are asked for. */
   readonly rounds: BySize<number>
   /** @throws if it cannot be started here */
@@ -42,6 +44,7 @@ const ANY_KEY = ['authorization: Bearer sk-bench']
 export const DIRECT: Contestant = {
   name: 'direct',
   baseline: true,
+  everywhere: true,
   rounds: EVERY_ROUND,
   start: async ({ upstream, upstreamPort }) => {
     if (upstream === null) throw new Error('the upstream has no process of its own')
@@ -59,11 +62,13 @@ export const DIRECT: Contestant = {
 export const TUNNEL = program('tunnel')
 export const BARE = program('bare')
 /** No budget is kept on it, so that a quick run can do with less. */
-export const EXPRESS = program('express', { whole: 100, quick: 2, smoke: 1 })
+export const EXPRESS = program('express', { rounds: { whole: 100, quick: 2, smoke: 1 } })
+export const CONSTANT = program('constant', { everywhere: false })
 
 export const NGINX: Contestant = {
   name: 'nginx',
   baseline: true,
+  everywhere: true,
   rounds: EVERY_ROUND,
   start: async ({ placement, upstreamPort }) => {
     const folder = mkdtempSync(join(tmpdir(), 'thinwire-bench-nginx-'))
@@ -94,6 +99,7 @@ export function thinwire(
   return {
     name,
     baseline: false,
+    everywhere: true,
     rounds: EVERY_ROUND,
     start: async ({ placement, upstreamPort, thinwireFlags }) => {
       const folder = mkdtempSync(join(tmpdir(), 'thinwire-bench-'))
@@ -126,13 +132,30 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 export const THINWIRE = thinwire('thinwire', ROOT)
 
-/** Of every run; Thinwire last, as it is measured against the others. */
-export const CONTESTANTS: readonly Contestant[] = [DIRECT, TUNNEL, NGINX, BARE, EXPRESS, THINWIRE]
+/** The same without its cache: what that costs is the difference. */
+export const UNCACHED: Contestant = {
+  ...thinwire('uncached', ROOT, { cache: { enabled: false } }),
+  baseline: true,
+  everywhere: false,
+}
 
-function program(name: string, rounds = EVERY_ROUND): Contestant {
+/** Of every run; Thinwire last, as it is measured against the others. */
+export const CONTESTANTS: readonly Contestant[] = [
+  DIRECT,
+  TUNNEL,
+  NGINX,
+  BARE,
+  EXPRESS,
+  CONSTANT,
+  UNCACHED,
+  THINWIRE,
+]
+
+function program(name: string, { rounds = EVERY_ROUND, everywhere = true } = {}): Contestant {
   return {
     name,
     baseline: true,
+    everywhere,
     rounds,
     start: async ({ placement, upstreamPort }) => {
       const port = await freePort()

@@ -20,7 +20,7 @@ export const HELP = `npm run bench -- [options]
 Measures Thinwire beside its baselines in interleaved rounds, holds the ratios
 against bench/budgets.json, and writes results.json and report.html.
 
-  --quick           less of everything, within two minutes
+  --quick           less of everything, within three minutes
   --only NAME       one scenario; may be given several times
   --rounds N        so many rounds
   --against REF     this checkout beside a commit; no budgets

@@ -37,6 +37,7 @@ function portkey(folder: string, script: string): Contestant {
   return {
     name: 'portkey',
     baseline: true,
+    everywhere: true,
     rounds: EVERY_ROUND,
     start: async ({ placement, upstreamPort }) => {
       const port = await freePort()

@@ -42,6 +42,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   nginx: '#009e73',
   bare: '#cc79a7',
   express: '#b08a00',
+  constant: '#8c6bb1',
   portkey: '#0072b2',
   thinwire: '#d55e00',
 }

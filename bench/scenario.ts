@@ -15,7 +15,7 @@ export interface Scenario {
   readonly name: string
   /** What it shows, in one line. */
   readonly about: string
-  /** Which baselines go along; null for all. Thinwire always does. */
+  /** Which baselines go along; null for all that go everywhere. Thinwire always does. */
   readonly baselines: readonly string[] | null
   /** Shows only in a process that has done nothing yet: each measurement has one of its own. */
   readonly fresh: boolean
@@ -34,7 +34,8 @@ export const EVERY_ROUND: BySize<number> = { whole: 100, quick: 100, smoke: 1 }
 export const SOME_ROUNDS: BySize<number> = { whole: 3, quick: 1, smoke: 1 }
 
 export function takesPart(scenario: Scenario, contestant: Contestant): boolean {
-  return !contestant.baseline || scenario.baselines === null || scenario.baselines.includes(contestant.name)
+  const { name, baseline, everywhere } = contestant
+  return !baseline || (scenario.baselines === null ? everywhere : scenario.baselines.includes(name))
 }
 
 /** A value by the size of the run. */

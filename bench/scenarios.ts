@@ -1,6 +1,7 @@
 import type { Scenario } from './scenario.js'
 import { BURST } from './scenarios/burst.js'
 import { BAD_KEYS, CHUNKS, STALLED } from './scenarios/chunks.js'
+import { HITS, JOINS, MISSES } from './scenarios/completions.js'
 import { FIRST_BYTE, PROMPTS } from './scenarios/first-byte.js'
 import { MEMORY } from './scenarios/memory.js'
 import { METERING } from './scenarios/metering.js'
@@ -21,6 +22,9 @@ export const SCENARIOS: readonly Scenario[] = [
   ...(process.platform === 'linux' ? [STALLED_DISK] : []),
   REFUSALS,
   METERING,
+  HITS,
+  MISSES,
+  JOINS,
   START,
   MEMORY,
 ]

@@ -68,7 +68,9 @@ export async function runSuite(
       }
     }
     const stage: Stage = { driver, record, mode }
-    await warmUp(stage, taking, onProgress)
+    const lasting = scenarios.filter((scenario) => !scenario.fresh)
+    const warmed = taking.filter(({ contestant }) => lasting.some((one) => takesPart(one, contestant)))
+    await warmUp(stage, warmed, onProgress)
     const rounds = options.rounds ?? sized(mode, ROUNDS)
     for (let round = 0; round < rounds; round++) {
       for (const scenario of scenarios) {
@@ -107,7 +109,7 @@ async function warmUp(
 ): Promise<void> {
   onProgress('warming up')
   const seconds = sized(stage.mode, { whole: 2, quick: 0.6, smoke: 0.2 })
-  for (const { running } of taking) {
+  for (const { contestant, running } of taking) {
     const ask = { target: running, promptBytes: 2_000 }
     const streamed = { json: 0, chunks: Math.ceil(seconds * 100), every: 5, bytes: 200 }
     await stage.driver.run('load', {
@@ -118,6 +120,8 @@ async function warmUp(
       reconnect: false,
       refused: false,
     })
+    // Streams are of the scenarios that are for all.
+    if (!contestant.everywhere) continue
     await stage.driver.run('paced', {
       ...ask,
       plan: streamed,

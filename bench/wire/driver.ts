@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import autocannon, { type Instance } from 'autocannon'
+import { askCompletions, askTogether } from './completions.js'
 import type { DriverMessage, JobMessage, JobName, Jobs } from './jobs.js'
 import { nowUs, type Plan, promptWith } from './plan.js'
 import { type Pace, requestBytes, StreamClient, type Target } from './stream.js'
@@ -232,6 +233,8 @@ const JOBS: { [Name in JobName]: (ask: Jobs[Name]['ask']) => Promise<Jobs[Name][
   sequential,
   paced,
   load,
+  completions: askCompletions,
+  together: askTogether,
   burst,
   hold,
 }

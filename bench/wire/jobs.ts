@@ -42,6 +42,34 @@ export interface Jobs {
     }
     answer: { requests: number; seconds: number }
   }
+  /** As many completions as go through in a time, or so many at the most, on kept connections. */
+  completions: {
+    ask: {
+      target: Target
+      plan: Plan
+      promptBytes: number
+      connections: number
+      seconds: number
+      /** Null for as many as go through. */
+      requests: number | null
+      /** Each of them asks something else; else all ask what was answered just before, and nothing earlier has asked. */
+      distinct: boolean
+    }
+    answer: { requests: number; seconds: number; outcomes: Outcomes }
+  }
+  /** Groups of clients that ask for a streamed completion at the same moment, one group after the other. */
+  together: {
+    ask: {
+      target: Target
+      plan: Plan
+      promptBytes: number
+      clients: number
+      groups: number
+      /** Each client asks something else; else all of a group ask the same. */
+      distinct: boolean
+    }
+    answer: { streams: number; outcomes: Outcomes }
+  }
   /** One stream as fast as it can be read. */
   burst: {
     ask: { target: Target; plan: Plan; promptBytes: number }
@@ -53,6 +81,9 @@ export interface Jobs {
     answer: { opened: number }
   }
 }
+
+/** How many answers said what in `x-thinwire-cache`; `none` where they had no such header. */
+export type Outcomes = Readonly<Record<string, number>>
 
 export type JobName = keyof Jobs
 

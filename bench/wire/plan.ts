@@ -58,3 +58,32 @@ export function promptWith(plan: Plan, bytes: number): Buffer {
     }),
   )
 }
+
+/** Digits of a completion's number, which stands at the end of its prompt. */
+export const NUMBER_DIGITS = 12
+
+const AFTER_NUMBER = '"}'
+
+/** An autocomplete prompt of about `bytes` that carries a plan. Another number makes it another question. */
+export function completionWith(plan: Plan, bytes: number, number: number): Buffer {
+  const lines = Math.max(1, Math.floor((bytes - 150) / JSON.stringify(LINE).length))
+  return Buffer.from(
+    JSON.stringify({
+      model: 'bench-model',
+      user: writePlan(plan),
+      stream: plan.json === 0,
+      temperature: 0,
+      max_tokens: 64,
+      prompt: LINE.repeat(lines) + digitsOf(number),
+    }),
+  )
+}
+
+/** Makes it another question, without making it anew. @param request that ends with what `completionWith` has made */
+export function renumber(request: Buffer, number: number): void {
+  request.write(digitsOf(number), request.length - AFTER_NUMBER.length - NUMBER_DIGITS, 'latin1')
+}
+
+function digitsOf(number: number): string {
+  return String(number).padStart(NUMBER_DIGITS, '0')
+}

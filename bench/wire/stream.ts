@@ -18,6 +18,8 @@ export interface Pace {
 
 /** Told of what a stream brings. Times are microseconds. */
 export interface StreamListener {
+  /** An answer has begun. @param text with its head in it */
+  onHead?(text: string): void
   /** An event came. @param delay since the upstream wrote it @param now its arrival */
   onEvent(delay: number, now: number): void
   onEnd(): void
@@ -27,9 +29,10 @@ export interface StreamListener {
 /** What is looked back at for the stamp or the end that two pieces share. */
 const CARRIED = 64
 
-export function requestBytes(target: Target, body: Buffer): Buffer {
+export function requestBytes(target: Target, body: Buffer, path = '/v1/chat/completions'): Buffer {
   const head =
-    'POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n' +
+    `POST ${path} HTTP/1.1\r\n` +
+    'host: 127.0.0.1\r\ncontent-type: application/json\r\n' +
     'accept: application/json\r\nuser-agent: OpenAI/JS 6.0.0\r\nx-stainless-lang: js\r\nx-stainless-retry-count: 0\r\n' +
     `${target.headers.map((header) => `${header}\r\n`).join('')}content-length: ${body.length}\r\n\r\n`
   return Buffer.concat([Buffer.from(head, 'latin1'), body])
@@ -95,6 +98,7 @@ export class StreamClient {
         this.fail(`answered ${text.slice(0, 300)}`)
         return
       }
+      listener.onHead?.(text)
     }
     let at = 0
     for (;;) {

@@ -1,4 +1,5 @@
 import { createServer, type Socket } from 'node:net'
+import { answerBody } from './answer.js'
 import { nowUs, type Plan, readPlan, STAMP_DIGITS, STAMP_MARK } from './plan.js'
 
 // The upstream of the wire benches, in a process of its own: HTTP/1.1 by hand, so that it costs little of the core that
@@ -51,10 +52,7 @@ function shapeOf(bytes: number): Shape {
 function answerOf(bytes: number): string {
   const known = answers.get(bytes)
   if (known !== undefined) return known
-  const before =
-    '{"id":"chatcmpl-bench","object":"chat.completion","choices":[{"index":0,"message":{"content":"'
-  const after = '"}}],"usage":{"prompt_tokens":500,"completion_tokens":100,"total_tokens":600}}'
-  const body = `${before}${'x'.repeat(Math.max(1, bytes - before.length - after.length))}${after}`
+  const body = answerBody(bytes)
   const answer =
     'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_bench\r\nopenai-processing-ms: 12\r\n' +
     `content-length: ${body.length}\r\n\r\n${body}`

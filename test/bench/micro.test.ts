@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FORWARDED, piecesOf, promptOf, REQUEST_HEADERS, streamOf } from '../../bench/micro/fixtures.js'
 import { copyHeaders, makePairs, parseEvents, parseForModel, scan } from '../../bench/micro/pairs.js'
-import { promptWith, readPlan, writePlan } from '../../bench/wire/plan.js'
+import { completionWith, promptWith, readPlan, renumber, writePlan } from '../../bench/wire/plan.js'
 import { requestHeaders } from '../../src/http/headers.js'
 import { peek } from '../../src/http/peek.js'
 
@@ -37,6 +37,17 @@ test('a prompt of the wire benches carries its plan at its beginning, and has it
     assert.equal(readPlan(body.toString('latin1', 0, 400)), plan)
   }
   assert.is(readPlan(writePlan(plan).slice(0, 20)), null)
+})
+
+test('a completion of the wire benches has its size, and another number makes it another one', () => {
+  const plan = { json: 1_024, chunks: 0, every: 0, bytes: 0 }
+  const body = completionWith(plan, 2_000, 7)
+  assert.ok(Math.abs(body.length - 2_000) < 200, `${body.length}`)
+  assert.equal(readPlan(body.toString('latin1', 0, 400)), plan)
+  const request = Buffer.concat([Buffer.from('POST /v1/completions HTTP/1.1\r\n\r\n'), body])
+  renumber(request, 8)
+  assert.ok(request.subarray(-body.length).equals(completionWith(plan, 2_000, 8)))
+  assert.not.ok(body.equals(completionWith(plan, 2_000, 8)))
 })
 
 test('both readers of events see the same, in pieces of any size', () => {

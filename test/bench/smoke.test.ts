@@ -17,7 +17,7 @@ test('the suite runs through, and every figure of it is one that can be', () => 
   assert.is(status, 0, stderr)
   const results = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')) as Results
   const present = new Set(results.series.map((series) => series.contestant))
-  for (const name of ['direct', 'tunnel', 'bare', 'express', 'thinwire', 'unmetered'])
+  for (const name of ['direct', 'tunnel', 'bare', 'express', 'constant', 'uncached', 'thinwire', 'unmetered'])
     assert.ok(present.has(name), name)
   // nginx may not be installed; all else has to be there.
   assert.equal(
@@ -37,6 +37,11 @@ test('the suite runs through, and every figure of it is one that can be', () => 
   for (const verdict of results.verdicts)
     assert.ok(figures.has(`${verdict.scenario} ${verdict.figure}`), verdict.name)
   assert.ok(figures.has('metering cpu_per_chunk'))
+  for (const scenario of ['hits', 'misses', 'joins'])
+    assert.ok(
+      results.verdicts.some((verdict) => verdict.scenario === scenario),
+      scenario,
+    )
   if (process.platform !== 'linux') return
   for (const figure of ['delay_p50', 'delay_p99', 'cpu_per_chunk', 'cpu_per_request'])
     for (const prefix of ['', 'stalled_']) assert.ok(figures.has(`stalled_disk ${prefix}${figure}`), figure)

@@ -1,0 +1,163 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import type { Jobs, Outcomes } from './jobs.js'
+import { completionWith, renumber } from './plan.js'
+import { requestBytes, StreamClient, type Target } from './stream.js'
+
+/** Where an autocomplete request goes. */
+const PATH = '/v1/completions'
+
+/** Of this process: a question that is to be new has not been asked by an earlier job either. */
+let numbered = 0
+
+/** Counts what answers say of the cache. */
+class Tally {
+  private readonly counts = new Map<string, number>()
+
+  /** @param head of an answer */
+  count(head: string): void {
+    const outcome = /\r\nx-thinwire-cache: *(\w+)/i.exec(head)?.[1] ?? 'none'
+    this.counts.set(outcome, (this.counts.get(outcome) ?? 0) + 1)
+  }
+
+  get outcomes(): Outcomes {
+    return Object.fromEntries(this.counts)
+  }
+}
+
+/**
+ * A kept connection that asks one question after the other, whole answers only. It knows just as much of HTTP as that
+ * takes: with a client that costs more than an answer from memory, the client would be what is measured.
+ */
+class AnswerClient {
+  readonly socket: Socket
+  private readonly target: Target
+  private held: Buffer | null
+  private onAnswer: ((head: string) => void) | null
+  private onFailure: ((error: Error) => void) | null
+
+  constructor(target: Target) {
+    this.target = target
+    this.held = null
+    this.onAnswer = null
+    this.onFailure = null
+    this.socket = connect({ port: target.port, host: '127.0.0.1', noDelay: true })
+    this.socket.on('data', (piece: Buffer) => this.onPiece(piece))
+    this.socket.on('error', (error) => this.fail(error.message))
+    this.socket.on('close', () => this.fail('the connection was closed'))
+  }
+
+  /** One at a time. @param onAnswer is given the answer's head when all of it is there */
+  ask(request: Buffer, onAnswer: (head: string) => void, onFailure: (error: Error) => void): void {
+    this.onAnswer = onAnswer
+    this.onFailure = onFailure
+    this.socket.write(request)
+  }
+
+  close(): void {
+    this.onFailure = null
+    this.socket.destroy()
+  }
+
+  private onPiece(piece: Buffer): void {
+    const bytes = this.held === null ? piece : Buffer.concat([this.held, piece])
+    this.held = bytes
+    const end = bytes.indexOf('\r\n\r\n')
+    if (end === -1) return
+    const head = bytes.toString('latin1', 0, end)
+    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
+    if (!head.startsWith('HTTP/1.1 200') || length === undefined) {
+      this.fail(`answered ${head.slice(0, 300)}`)
+      return
+    }
+    if (bytes.length < end + 4 + Number(length)) return
+    this.held = null
+    this.onAnswer?.(head)
+  }
+
+  private fail(problem: string): void {
+    this.onFailure?.(new Error(`${this.target.name}: ${problem}`))
+  }
+}
+
+export async function askCompletions(
+  ask: Jobs['completions']['ask'],
+): Promise<Jobs['completions']['answer']> {
+  const { target, distinct } = ask
+  const clients = Array.from({ length: ask.connections }, () => new AnswerClient(target))
+  await Promise.all(clients.map(({ socket }) => once(socket, 'connect')))
+  numbered++
+  const requests = clients.map(() => completionRequest(target, ask, numbered))
+  const first = clients[0] as AnswerClient
+  if (!distinct) {
+    await new Promise<unknown>((resolve, reject) => first.ask(requests[0] as Buffer, resolve, reject))
+  }
+  const tally = new Tally()
+  let answered = 0
+  let left = ask.requests ?? Number.POSITIVE_INFINITY
+  const startedAt = performance.now()
+  const endsAt = startedAt + ask.seconds * 1_000
+  await Promise.all(
+    clients.map(
+      (client, i) =>
+        new Promise<void>((resolve, reject) => {
+          const request = requests[i] as Buffer
+          const next = (): void => {
+            if (left-- <= 0 || performance.now() >= endsAt) {
+              resolve()
+              return
+            }
+            if (distinct) renumber(request, ++numbered)
+            client.ask(request, take, reject)
+          }
+          const take = (head: string): void => {
+            answered++
+            tally.count(head)
+            next()
+          }
+          next()
+        }),
+    ),
+  )
+  const seconds = (performance.now() - startedAt) / 1_000
+  for (const client of clients) client.close()
+  return { requests: answered, seconds, outcomes: tally.outcomes }
+}
+
+export async function askTogether(ask: Jobs['together']['ask']): Promise<Jobs['together']['answer']> {
+  const { target, plan } = ask
+  const clients = Array.from({ length: ask.clients }, () => new StreamClient(target))
+  await Promise.all(clients.map(({ socket }) => once(socket, 'connect')))
+  const requests = clients.map(() => completionRequest(target, ask, 0))
+  const tally = new Tally()
+  for (let group = 0; group < ask.groups; group++) {
+    numbered++
+    const streams = clients.map((client, i) => {
+      const request = requests[i] as Buffer
+      renumber(request, ask.distinct ? ++numbered : numbered)
+      return new Promise<void>((resolve, reject) => {
+        let events = 0
+        client.ask(request, {
+          onHead: (text) => tally.count(text),
+          onEvent: () => events++,
+          onEnd() {
+            if (events === plan.chunks) resolve()
+            else reject(new Error(`${target.name}: ${events} events came, of ${plan.chunks}`))
+          },
+          onFailure: reject,
+        })
+      })
+    })
+    await Promise.all(streams)
+  }
+  for (const client of clients) client.close()
+  return { streams: ask.groups * clients.length, outcomes: tally.outcomes }
+}
+
+function completionRequest(
+  target: Target,
+  { plan, promptBytes }: Pick<Jobs['together']['ask'], 'plan' | 'promptBytes'>,
+  number: number,
+): Buffer {
+  return requestBytes(target, completionWith(plan, promptBytes, number), PATH)
+}
