@@ -9,6 +9,11 @@ export interface AnswerHead {
   readonly raw: readonly string[]
 }
 
+/** What an answer took; null if that is not known, or not yet. By itself, as it is held longer than the answer. */
+export interface Bill {
+  account: Account | null
+}
+
 /** An answer in memory that is being sent to a client, be it whole or still coming. */
 export interface Source {
   /** Null before it has come. */
@@ -19,8 +24,7 @@ export interface Source {
   readonly complete: boolean
   /** It has told its own end. */
   readonly streamEnded: boolean
-  /** What it took; null if that is not known, or not yet. */
-  readonly account: Account | null
+  readonly bill: Bill
   /** Who gives it; null if nobody has to, or nobody is asked yet. */
   readonly upstream: string | null
   /** Seconds since it was made; null if it is being made. */
@@ -50,7 +54,8 @@ const OF_THE_BYTES: ReadonlySet<string> = new Set([
 /** A whole answer that is kept. */
 export class KeptAnswer implements Source {
   readonly head: AnswerHead
-  /** What it was the answer for, and what that took. */
+  readonly bill: Bill
+  /** What it took. */
   readonly account: Account
   readonly upstream: null
   readonly complete: boolean
@@ -64,6 +69,7 @@ export class KeptAnswer implements Source {
   /** @param madeAt `performance.now()` */
   constructor(head: AnswerHead, body: Buffer, account: Account, madeAt = performance.now()) {
     this.head = head
+    this.bill = { account }
     this.account = account
     this.upstream = null
     this.complete = true

@@ -2,9 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
 import { headerValue, noFacts } from '../http/headers.js'
-import { generates } from '../http/target.js'
 import { inOne, type RequestBody } from '../relay/body.js'
-import { PromptSample } from '../tokens/prompt.js'
 import type { KeptAnswer } from './answer.js'
 import { Flight, type FlightOwner } from './flight.js'
 import { Follower, type FollowerOwner } from './follower.js'
@@ -22,9 +20,9 @@ export class AnswerCache implements FlightOwner {
   private readonly kept: LRUCache<string, KeptAnswer>
   /** Where a prompt that goes on as the answer to an earlier one is looked for. */
   private readonly index: PromptIndex
-  private readonly flights: Map<string, Flight>
-  /** Prompts of those that may be typed into, and their bytes. */
-  private readonly prompts: Map<Flight, Buffer>
+  /** In boxes that are emptied: a table that has grown old holds on to what was in it (bench `misses`). */
+  private readonly flights: Map<string, { flight: Flight | null }>
+  /** Bytes of the prompts that flights hold. */
   private promptBytes: number
   /** What each session waits for, where a newer request takes the place of an older one. */
   private readonly sessions: Map<string, Waiting>
@@ -44,7 +42,6 @@ export class AnswerCache implements FlightOwner {
       },
     })
     this.flights = new Map()
-    this.prompts = new Map()
     this.promptBytes = 0
     this.sessions = new Map()
   }
@@ -89,8 +86,8 @@ export class AnswerCache implements FlightOwner {
       this.send(x, 'hit', kept)
       return 'answered'
     }
-    const running = this.flights.get(key)
-    if (running !== undefined) {
+    const running = this.flights.get(key)?.flight ?? null
+    if (running !== null) {
       x.cache = 'joined'
       x.upstream = running.upstream
       running.join(this.wait(x, running))
@@ -106,18 +103,20 @@ export class AnswerCache implements FlightOwner {
   start(x: Exchange, key: string, body: RequestBody): Flight {
     const { entryBytes } = this.config.cache
     x.cache = 'miss'
-    const prompt = generates(x.path) ? PromptSample.of(body.pieces) : null
-    const flight = new Flight(key, this, { entryBytes, prompt })
-    this.flights.set(key, flight)
+    const flight = new Flight(key, this, { entryBytes })
+    this.flights.set(key, { flight })
     this.holdPrompt(x, body, flight)
     flight.join(this.wait(x, flight))
     return flight
   }
 
   onClosed(flight: Flight): void {
-    this.promptBytes -= this.prompts.get(flight)?.length ?? 0
-    this.prompts.delete(flight)
-    if (this.flights.get(flight.key) === flight) this.flights.delete(flight.key)
+    this.promptBytes -= flight.heldPrompt?.length ?? 0
+    flight.heldPrompt = null
+    const box = this.flights.get(flight.key)
+    if (box?.flight !== flight) return
+    box.flight = null
+    this.flights.delete(flight.key)
   }
 
   onLeft(follower: Follower): void {
@@ -128,7 +127,7 @@ export class AnswerCache implements FlightOwner {
 
   onKept(flight: Flight, answer: KeptAnswer): void {
     const { key } = flight
-    const prompt = this.prompts.get(flight) ?? null
+    const prompt = flight.heldPrompt
     // What is compressed is not read.
     if (prompt !== null && headerValue(answer.head.raw, 'content-encoding') === undefined)
       answer.prompt = prompt
@@ -163,7 +162,7 @@ export class AnswerCache implements FlightOwner {
     if (size > entryBytes || this.promptBytes + size > bytes) return
     const prompt = Buffer.allocUnsafeSlow(size)
     inOne(body.pieces).copy(prompt, 0, span.start, span.end)
-    this.prompts.set(flight, prompt)
+    flight.heldPrompt = prompt
     this.promptBytes += size
   }
 

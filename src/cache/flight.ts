@@ -6,16 +6,14 @@ import type { Course, Receiver } from '../relay/course.js'
 import { LINGER_MS, systemCode, TOO_SLOW } from '../relay/failure.js'
 import type { Tap } from '../sse/scanner.js'
 import { tapFor } from '../sse/tap.js'
-import { type Account, settleAccount } from '../tokens/account.js'
+import { settleAccount } from '../tokens/account.js'
 import type { PromptSample } from '../tokens/prompt.js'
-import { type AnswerHead, KeptAnswer, type Source } from './answer.js'
+import { type AnswerHead, type Bill, KeptAnswer, type Source } from './answer.js'
 import type { Follower } from './follower.js'
 
 export interface FlightOptions {
   /** What is held of an answer at most. */
   readonly entryBytes: number
-  /** Null where nothing is generated. */
-  readonly prompt: PromptSample | null
 }
 
 export interface FlightOwner {
@@ -43,8 +41,7 @@ export class Flight implements Receiver, Source {
   head: AnswerHead | null
   complete: boolean
   readonly age: null
-  /** What it took, when it is over and has been read. */
-  account: Account | null
+  readonly bill: Bill
   private readonly owner: FlightOwner
   private readonly options: FlightOptions
   private readonly facts: ResponseFacts
@@ -56,8 +53,10 @@ export class Flight implements Receiver, Source {
   private held: number
   private closed: boolean
   private over: boolean
-  /** An upstream may have had the request. */
-  private connected: boolean
+  /** Of the request, what an estimate is made of. */
+  private prompt: PromptSample | null
+  /** The same as it came, if it may be typed into; whoever keeps the answer holds it here. */
+  heldPrompt: Buffer | null
   private paused: boolean
   private tap: Tap | null
   private translation: Translation | null
@@ -71,7 +70,7 @@ export class Flight implements Receiver, Source {
     this.head = null
     this.complete = false
     this.age = null
-    this.account = null
+    this.bill = { account: null }
     this.owner = owner
     this.options = options
     this.facts = noFacts()
@@ -81,7 +80,8 @@ export class Flight implements Receiver, Source {
     this.held = 0
     this.closed = false
     this.over = false
-    this.connected = false
+    this.prompt = null
+    this.heldPrompt = null
     this.paused = false
     this.tap = null
     this.translation = null
@@ -117,7 +117,9 @@ export class Flight implements Receiver, Source {
   leave(follower: Follower): void {
     if (!this.followers.includes(follower)) return
     if (this.over) {
+      this.followers.splice(this.followers.indexOf(follower), 1)
       this.owner.onLeft(follower)
+      this.forget()
       return
     }
     this.remove(follower)
@@ -133,6 +135,22 @@ export class Flight implements Receiver, Source {
       return
     }
     this.stop(NOBODY)
+  }
+
+  /**
+   * Lets go of all that it has, when everybody has all of it. Somebody may hold on to it for a while: the books, until the request
+   * is written down, and tables of V8's that are garbage but old (bench `misses`).
+   */
+  private forget(): void {
+    if (this.followers.length > 0 || !this.closed) return
+    this.gone += this.pieces.length
+    this.pieces.length = 0
+    this.head = null
+    this.tap = null
+    this.course = null
+    this.prompt = null
+    this.heldPrompt = null
+    this.translation = null
   }
 
   /** Whether there is nobody left for whom it would go on. */
@@ -153,7 +171,7 @@ export class Flight implements Receiver, Source {
   // The upstream's side
 
   onConnected(): void {
-    this.connected = true
+    // It is in the record of the one who pays.
   }
 
   onHead({ status, raw, reason }: UpstreamHead, attempt: Attempt): void {
@@ -161,6 +179,7 @@ export class Flight implements Receiver, Source {
     const texts = raw.map((text) => text.toString('latin1'))
     const head = this.headFor({ status, reason: Buffer.from(reason).toString('latin1'), raw: texts }, attempt)
     for (const follower of this.followers) follower.begin(head, this.facts)
+    this.prompt = this.followers[0]?.x.prompt ?? null
     this.head = head
     this.idleMs = attempt.target.upstream.timeouts.idleMs
     this.pieceAt = performance.now()
@@ -230,7 +249,8 @@ export class Flight implements Receiver, Source {
     // One of them is the one whose request it is.
     heir.x.cache = follower.x.cache
     follower.x.cache = 'joined'
-    if (this.connected) heir.x.prompt = this.options.prompt
+    // Whose own has been let go, without a look at it.
+    if (this.head !== null) heir.x.prompt = this.prompt
     this.course?.moveTo(heir.x)
   }
 
@@ -308,7 +328,8 @@ export class Flight implements Receiver, Source {
     const { tap, head, facts } = this
     if (tap === null || head === null) return
     const { seen } = tap
-    this.account = settleAccount({ seen, prompt: this.options.prompt, status: head.status, end: 'done' })
+    const account = settleAccount({ seen, prompt: this.prompt, status: head.status, end: 'done' })
+    this.bill.account = account
     const whole =
       head.status === 200 &&
       seen.error === null &&
@@ -316,9 +337,10 @@ export class Flight implements Receiver, Source {
       seen.events > 0 &&
       (!facts.eventStream || seen.ended)
     if (whole && !this.closed) {
-      this.owner.onKept(this, new KeptAnswer(head, joined(this.pieces, this.held), this.account))
+      this.owner.onKept(this, new KeptAnswer(head, joined(this.pieces, this.held), account))
     }
     this.close()
+    this.forget()
   }
 }
 

@@ -62,7 +62,7 @@ export class Follower implements Stage {
     this.blocked = false
     this.finished = false
     x.stage = this
-    x.memory = source
+    x.memory = source.bill
   }
 
   /**

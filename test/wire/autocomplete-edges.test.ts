@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { Exchange } from '../../src/exchange.js'
 import { type Scene, withRelay } from '../support/scene.js'
 import { until, wait } from '../support/until.js'
 import { CHUNKED, head, type Received, SSE, whole } from '../support/upstream.js'
@@ -164,7 +165,8 @@ test('an upstream that had to wait for a slow client has not been silent', () =>
       await request.chunk(event('first'))
       await client.sees('first')
       client.pause()
-      const flight = scene.relay.gateway.live.find(() => true)?.memory as unknown as { paused: boolean }
+      const { stage } = scene.relay.gateway.live.find(() => true) as Exchange
+      const flight = (stage as unknown as { source: { paused: boolean } }).source
       // Until it is told to wait, and has nothing more under way.
       while (!flight.paused) {
         await request.chunk(event('x'.repeat(20_000)))

@@ -278,7 +278,7 @@ function readAll(client: RawClient): Response[] {
 }
 
 interface Insides {
-  readonly flights: ReadonlyMap<string, object>
+  readonly flights: ReadonlyMap<string, { readonly flight: object | null }>
   readonly bytes: number
 }
 
@@ -345,7 +345,8 @@ for (const [seed, cache] of [
       const { flights, bytes } = cacheOf(relay)
       most = Math.max(most, flights.size)
       assert.ok(bytes <= relay.config.cache.bytes)
-      for (const flight of flights.values()) {
+      for (const { flight } of flights.values()) {
+        if (flight === null) continue
         if (!seen.has(flight)) held.add(new WeakRef(flight))
         seen.add(flight)
       }
