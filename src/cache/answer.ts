@@ -62,12 +62,18 @@ export class KeptAnswer implements Source {
   readonly streamEnded: boolean
   readonly end: number
   /** What it goes on from, as that came; null if it is not to be typed into. */
-  prompt: Buffer | null
+  readonly prompt: Buffer | null
   private readonly body: Buffer
   private readonly madeAt: number
 
   /** @param madeAt `performance.now()` */
-  constructor(head: AnswerHead, body: Buffer, account: Account, madeAt = performance.now()) {
+  constructor(
+    head: AnswerHead,
+    body: Buffer,
+    account: Account,
+    prompt: Buffer | null = null,
+    madeAt = performance.now(),
+  ) {
     this.head = head
     this.bill = { account }
     this.account = account
@@ -75,7 +81,7 @@ export class KeptAnswer implements Source {
     this.complete = true
     this.streamEnded = true
     this.end = body.length === 0 ? 0 : 1
-    this.prompt = null
+    this.prompt = prompt
     this.body = body
     this.madeAt = madeAt
   }
@@ -92,7 +98,7 @@ export class KeptAnswer implements Source {
       const name = raw[i] as string
       if (!OF_THE_BYTES.has(name.toLowerCase())) head.push(name, raw[i + 1] as string)
     }
-    return new KeptAnswer({ status, reason, raw: head }, body, account, this.madeAt)
+    return new KeptAnswer({ status, reason, raw: head }, body, account, null, this.madeAt)
   }
 
   /** What it takes in memory. */

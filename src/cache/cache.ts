@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
 import { headerValue, noFacts } from '../http/headers.js'
-import { inOne, type RequestBody } from '../relay/body.js'
+import type { RequestBody } from '../relay/body.js'
 import type { KeptAnswer } from './answer.js'
 import { Flight, type FlightOwner } from './flight.js'
 import { Follower, type FollowerOwner } from './follower.js'
@@ -36,6 +36,8 @@ export class AnswerCache implements FlightOwner {
     this.kept = new LRUCache({
       maxSize: bytes,
       ttl: ttlMs,
+      // Or each millisecond has a timer of its own.
+      ttlResolution: 0,
       sizeCalculation: sizeOf,
       dispose: (answer, key) => {
         if (answer.prompt !== null) this.index.remove(stemOf(key), answer)
@@ -74,7 +76,7 @@ export class AnswerCache implements FlightOwner {
     if (!body.whole) return null
     const { path, query } = x
     const { rawHeaders } = x.req
-    const whole = inOne(body.pieces)
+    const whole = body.bytes
     const prompt = this.promptOf(x, body)
     const identity = { scope: this.scopeOf(x), route, path, query, rawHeaders, body: [whole] }
     const key = cacheKey(identity, prompt)
@@ -111,7 +113,7 @@ export class AnswerCache implements FlightOwner {
   }
 
   onClosed(flight: Flight): void {
-    this.promptBytes -= flight.heldPrompt?.length ?? 0
+    this.promptBytes -= flight.heldPrompt?.buffer.byteLength ?? 0
     flight.heldPrompt = null
     const box = this.flights.get(flight.key)
     if (box?.flight !== flight) return
@@ -127,10 +129,6 @@ export class AnswerCache implements FlightOwner {
 
   onKept(flight: Flight, answer: KeptAnswer): void {
     const { key } = flight
-    const prompt = flight.heldPrompt
-    // What is compressed is not read.
-    if (prompt !== null && headerValue(answer.head.raw, 'content-encoding') === undefined)
-      answer.prompt = prompt
     this.kept.set(key, answer)
     if (answer.prompt === null || this.kept.peek(key) !== answer) return
     this.index.add(stemOf(key), new KeptPrompt(key, answer.prompt, answer))
@@ -153,17 +151,16 @@ export class AnswerCache implements FlightOwner {
     return { start: promptStart + 1, end: promptEnd - 1 }
   }
 
-  /** A copy, while the answer comes. All of these take up no more than all answers that are kept. */
+  /** The client's bytes, while the answer comes. All of these take up no more than all answers that are kept. */
   private holdPrompt(x: Exchange, body: RequestBody, flight: Flight): void {
     const span = this.promptOf(x, body)
     const { bytes, entryBytes } = this.config.cache
     if (span === null) return
-    const size = span.end - span.start
-    if (size > entryBytes || this.promptBytes + size > bytes) return
-    const prompt = Buffer.allocUnsafeSlow(size)
-    inOne(body.pieces).copy(prompt, 0, span.start, span.end)
+    const prompt = body.bytes.subarray(span.start, span.end)
+    const { byteLength } = prompt.buffer
+    if (prompt.length > entryBytes || this.promptBytes + byteLength > bytes) return
     flight.heldPrompt = prompt
-    this.promptBytes += size
+    this.promptBytes += byteLength
   }
 
   private wait(x: Exchange, flight: Flight): Follower {

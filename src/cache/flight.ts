@@ -55,7 +55,7 @@ export class Flight implements Receiver, Source {
   private over: boolean
   /** Of the request, what an estimate is made of. */
   private prompt: PromptSample | null
-  /** The same as it came, if it may be typed into; whoever keeps the answer holds it here. */
+  /** Its text as it came, in the client's bytes, if it may be typed into; whoever keeps the answer puts it here. */
   heldPrompt: Buffer | null
   private paused: boolean
   private tap: Tap | null
@@ -337,7 +337,10 @@ export class Flight implements Receiver, Source {
       seen.events > 0 &&
       (!facts.eventStream || seen.ended)
     if (whole && !this.closed) {
-      this.owner.onKept(this, new KeptAnswer(head, joined(this.pieces, this.held), account))
+      // What is compressed is not read, and so not typed into.
+      const prompt = facts.encoding === null ? this.heldPrompt : null
+      const [body, kept] = inMemory(this.pieces, this.held, prompt)
+      this.owner.onKept(this, new KeptAnswer(head, body, account, kept))
     }
     this.close()
     this.forget()
@@ -350,12 +353,14 @@ function flushHeads(flight: Flight): void {
   flight.flushHeads()
 }
 
-/** In memory of its own: what Node joins in its pool holds on to all that is in there. */
-function joined(pieces: readonly Buffer[], bytes: number): Buffer {
-  const body = Buffer.allocUnsafeSlow(bytes)
+/** In memory of their own: what Node joins in its pool holds on to all that is in there. One piece of it, as each costs. */
+function inMemory(pieces: readonly Buffer[], bytes: number, prompt: Buffer | null): [Buffer, Buffer | null] {
+  const memory = Buffer.allocUnsafeSlow(bytes + (prompt?.length ?? 0))
   let at = 0
-  for (const piece of pieces) at += piece.copy(body, at)
-  return body
+  for (const piece of pieces) at += piece.copy(memory, at)
+  if (prompt === null) return [memory, null]
+  prompt.copy(memory, at)
+  return [memory.subarray(0, bytes), memory.subarray(bytes)]
 }
 
 function abortIfAlone(flight: Flight): void {

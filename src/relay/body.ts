@@ -127,6 +127,13 @@ export class RequestBody implements Stage {
     return inOne(pieces)
   }
 
+  /** All of it as one; not joined again for the next one who asks. */
+  get bytes(): Buffer {
+    const { pieces } = this
+    if (pieces.length > 1) pieces.splice(0, pieces.length, Buffer.concat(pieces))
+    return pieces[0] ?? EMPTY
+  }
+
   /**
    * The answer has begun, or there will be none, so that there is no other attempt to be made: a stream lasts for minutes,
    * and needs none of this but a sample. One that is still coming is kept.
@@ -218,6 +225,8 @@ export class RequestBody implements Stage {
     this.pieces.length = 0
   }
 }
+
+const EMPTY = Buffer.alloc(0)
 
 /** A whole body in the form in which undici sends it. */
 export function inOne(pieces: readonly Buffer[]): Buffer {
