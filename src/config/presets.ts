@@ -142,8 +142,8 @@ const rows = {
     baseUrl: 'http://127.0.0.1:8080/v1',
     keyEnv: 'LLAMA_API_KEY',
     defaultPath: '/v1',
-    // What its editor plugins ask, which has no version.
-    elsewhere: { '/infill': '' },
+    // What its editor plugins ask, and its own API, have no version.
+    elsewhere: { '/infill': '', '/completion': '' },
   },
   'lm-studio': { ...LOCAL, baseUrl: 'http://127.0.0.1:1234/v1', keyEnv: 'LM_API_TOKEN', defaultPath: '/v1' },
   // Other gateways. LiteLLM's own port is ours, so that its address has to be told.

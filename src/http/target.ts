@@ -79,13 +79,15 @@ const SLASH = 0x2f
 /** A `.` or `..` segment, plain or percent-encoded; a backslash ends a segment too, as WHATWG URL parsers have it. */
 const DOT_SEGMENT = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:$|[/\\;]|%2f|%5c)/i
 
-/** Whether a model answers there with tokens of its own, so that a prompt is charged for. */
+/** Whether a model answers there with tokens of its own, so that a prompt is charged for. The last two are llama.cpp's. */
 export function generates(path: string): boolean {
   return (
     path.endsWith('/completions') ||
     path.endsWith('/responses') ||
     path === '/messages' ||
-    path.endsWith('/v1/messages')
+    path.endsWith('/v1/messages') ||
+    path === '/infill' ||
+    path === '/completion'
   )
 }
 

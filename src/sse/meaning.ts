@@ -32,7 +32,11 @@ export function readEvent(event: unknown, seen: Sighting): void {
   if (typeof type === 'string') {
     bytes += readTyped(type, event, seen)
     if (END_TYPES.has(type)) seen.ended = true
-  } else if (event.choices === undefined) bytes += seen.addText(event.content)
+  } else if (event.choices === undefined) {
+    bytes += seen.addText(event.content)
+    // llama.cpp's own API has no other end mark.
+    if (event.stop === true) seen.ended = true
+  }
   readCommon(event, seen)
   if (bytes > 0) seen.addDeltas(1, bytes)
 }
@@ -124,19 +128,10 @@ function readCommon(event: Json, seen: Sighting): void {
     seen.addError(isObject(event.error) ? nameOf(event.error) : 'error')
   }
   if (typeof event.model === 'string' && event.model !== '') seen.model = event.model
-  const { x_groq: groq, message, response, timings } = event
-  // llama.cpp, with or without usage. What both tell, usage tells last.
-  if (isObject(timings)) {
-    const cached = count(timings.cache_n)
-    const fresh = count(timings.prompt_n)
-    seen.addUsage({
-      prompt: fresh === null ? null : fresh + (cached ?? 0),
-      cached,
-      cacheWritten: null,
-      completion: count(timings.predicted_n),
-      reasoning: null,
-    })
-  }
+  const { x_groq: groq, message, response } = event
+  // What both tell, usage tells last.
+  if (event.timings !== undefined || (event.choices === undefined && event.type === undefined))
+    readLlama(event, seen)
   readUsage(event.usage, seen)
   if (isObject(groq)) {
     readUsage(groq.usage, seen)
@@ -154,6 +149,25 @@ function readCommon(event: Json, seen: Sighting): void {
     if (isObject(response.error)) seen.addError(nameOf(response.error))
     readStatus(response, seen)
   }
+}
+
+/**
+ * llama.cpp's counts, which it tells with or without usage (server README, `/completion`). An editor that asks for single fields
+ * gets them by their paths: `timings/prompt_n`.
+ */
+function readLlama(event: Json, seen: Sighting): void {
+  const { timings, stop_type: reason } = event
+  const nested = isObject(timings)
+  const timing = (name: string): number | null => count(nested ? timings[name] : event[`timings/${name}`])
+  const cached = timing('cache_n')
+  const fresh = timing('prompt_n')
+  // Older ones do not tell what they had; among single fields it may only not have been asked for.
+  const processed = fresh === null || (cached === null && !nested) ? null : fresh + (cached ?? 0)
+  const prompt = count(event.tokens_evaluated) ?? processed
+  const completion = count(event.tokens_predicted) ?? timing('predicted_n')
+  if (prompt !== null || completion !== null)
+    seen.addUsage({ prompt, cached, cacheWritten: null, completion, reasoning: null })
+  if (typeof reason === 'string' && reason !== '' && reason !== 'none') seen.addFinish(reason)
 }
 
 function readStatus(response: Json, seen: Sighting): void {

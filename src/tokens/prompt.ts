@@ -21,6 +21,7 @@ const PROMPT_PARTS = [
   'suffix',
   'input_prefix',
   'input_suffix',
+  'input_extra',
 ]
 const TOOL_PARTS = ['tools', 'functions']
 

@@ -86,7 +86,12 @@ const EXPECTED: Readonly<Record<PresetName, Expected>> = {
     base: '/v1',
     env: {},
     headers: { authorization: undefined },
-    paths: { '/infill': '/infill', '/chat/completions': '/v1/chat/completions' },
+    paths: {
+      '/infill': '/infill',
+      '/completion': '/completion',
+      '/completions': '/v1/completions',
+      '/chat/completions': '/v1/chat/completions',
+    },
   },
   'lm-studio': { base: '/v1', env: { LM_API_TOKEN: 'sk-preset' }, headers: bearer },
   litellm: { base: '/v1', env: { LITELLM_API_KEY: 'sk-preset' }, headers: bearer },

@@ -263,8 +263,8 @@ export const RECORDINGS: readonly Recording[] = [
   },
   {
     name: "llama.cpp's own stream",
-    bytes: data({ content: 'ab', stop: false }, { content: '', stop: true }),
-    expected: { events: 2, deltas: 1, textBytes: 2 },
+    bytes: data({ content: 'ab', stop: false }, { content: '', stop: true, stop_type: 'limit' }),
+    expected: { events: 2, deltas: 1, textBytes: 2, finishReason: 'limit', ended: true },
   },
   {
     name: 'usage with every chunk: the last one counts',
