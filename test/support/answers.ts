@@ -29,12 +29,12 @@ export interface Answer {
   readonly decided: Decided
 }
 
-const JSON_TYPE = 'content-type: application/json'
+export const JSON_TYPE = 'content-type: application/json'
 
 // Parts of a record
 
 /** Nothing was told, and nothing was answered that could be counted. */
-const UNUSED: Decided = {
+export const UNUSED: Decided = {
   prompt_tokens: null,
   cached_tokens: null,
   cache_write_tokens: null,
@@ -44,11 +44,11 @@ const UNUSED: Decided = {
 }
 
 /** Nothing was told, so that the prompt "hi" and what passed are estimated. */
-function estimated(completion: number): Decided {
+export function estimated(completion: number): Decided {
   return { ...UNUSED, prompt_tokens: 7, completion_tokens: completion, usage_source: 'estimated' }
 }
 
-function used(prompt: number, completion: number, more: Decided = {}): Decided {
+export function used(prompt: number, completion: number, more: Decided = {}): Decided {
   return {
     ...UNUSED,
     prompt_tokens: prompt,
@@ -59,11 +59,11 @@ function used(prompt: number, completion: number, more: Decided = {}): Decided {
 }
 
 /** @param more than a stream of so many events without a tool call, a reason to stop, an error or a model */
-function stream(name: string, body: Buffer | string, events: number, more: Decided): Answer {
+export function stream(name: string, body: Buffer | string, events: number, more: Decided): Answer {
   return answer(name, '200 OK', [SSE], body, { events, ...more })
 }
 
-function answer(
+export function answer(
   name: string,
   status: string,
   headers: readonly string[],
@@ -96,7 +96,7 @@ function usage(prompt: number, completion: number): Json {
   return { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion }
 }
 
-function data(...events: readonly (Json | string)[]): string {
+export function data(...events: readonly (Json | string)[]): string {
   return events
     .map((event) => (typeof event === 'string' ? event : `data: ${JSON.stringify(event)}\n\n`))
     .join('')
@@ -210,7 +210,7 @@ const FRAMINGS: readonly Answer[] = [
 
 // Streams of each upstream
 
-const CHAT: Decided = {
+export const CHAT: Decided = {
   upstream_model: 'gpt-fixture',
   tool_calls: 1,
   finish_reason: 'tool_calls',
