@@ -236,21 +236,29 @@ function listOf(models: readonly Json[]): Json {
 }
 
 function describeAlias(name: string): Json {
-  return { id: name, object: 'model', type: 'model', display_name: name, created: 0, owned_by: 'thinwire' }
+  return describeModel({ id: name, created: 0 }, 'thinwire')
 }
 
-/** As the upstream describes it, with what clients of the other API miss. */
+/** As the upstream describes it, with what clients of the other API miss. Where the time is not known, it is the epoch. */
 function describeModel(model: Json, owner: string): Json {
   const { id, created, created_at } = model
-  const seconds = typeof created_at === 'string' ? Math.floor(Date.parse(created_at) / 1000) : Number.NaN
+  const told = typeof created_at === 'string' ? Date.parse(created_at) : Number.NaN
+  const seconds = typeof created === 'number' ? created : Number.isNaN(told) ? 0 : Math.floor(told / 1000)
   return {
     object: 'model',
     type: 'model',
     display_name: id,
     owned_by: owner,
+    created_at: dateOf(seconds),
     ...model,
-    created: typeof created === 'number' ? created : Number.isNaN(seconds) ? 0 : seconds,
+    created: seconds,
   }
+}
+
+/** RFC 3339, as Anthropic has it. An upstream may tell anything. */
+function dateOf(seconds: number): string {
+  const date = new Date(seconds * 1000)
+  return (Number.isNaN(date.getTime()) ? new Date(0) : date).toISOString().replace('.000Z', 'Z')
 }
 
 /** The model in `/models/{id}`, which may have slashes of its own; null if there is none. */

@@ -176,6 +176,7 @@ test("lists of Anthropic's form, of none but the list, and of names with models/
           id: 'x/y',
           context_length: 1,
           created: 0,
+          created_at: '1970-01-01T00:00:00Z',
         },
         {
           object: 'model',
@@ -184,6 +185,7 @@ test("lists of Anthropic's form, of none but the list, and of names with models/
           owned_by: 'c',
           id: 'gemini-1',
           created: 0,
+          created_at: '1970-01-01T00:00:00Z',
         },
       ])
       const [request] = listers.a?.requests ?? []
