@@ -184,6 +184,11 @@ export class Gateway implements ForwarderOwner, BodyOwner, Health {
     }
     if (!this.aim(x)) return
     if (this.answerLocally(x) || !this.admit(x, presented(req.rawHeaders))) return
+    if (req.method === 'TRACE') {
+      // RFC 9110, 9.3.8: whoever sends it must put no credential into it.
+      this.refuse(x, 'invalid_request', 'TRACE would send back what the relay puts on, and is not relayed.')
+      return
+    }
 
     const coding = headerValue(req.rawHeaders, 'transfer-encoding')
     if (coding !== undefined && !/^\s*chunked\s*$/i.test(coding)) {
