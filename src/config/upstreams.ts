@@ -31,6 +31,8 @@ export interface UpstreamConfig {
   readonly keyParameter: string
   /** Extra headers as name, value, name, value; names in lower case. */
   readonly headers: readonly string[]
+  /** What it is sent by reference, and no client is to be told: its key, and headers. */
+  readonly secrets: readonly string[]
   /** Parameters of each request, as name, value, name, value. */
   readonly query: readonly string[]
   /** Null: all. */
@@ -61,6 +63,7 @@ export function plainUpstream(name: string, origin: string, timeouts: Timeouts):
     auth: 'none',
     keyParameter: 'key',
     headers: [],
+    secrets: [],
     query: [],
     dialects: null,
     exchanges: null,
@@ -96,7 +99,7 @@ export function resolveUpstream(
   const base = resolveBase(entry, preset)
   if (typeof base === 'string') secrets.tell(`${path}.baseUrl`, base)
   const auth = entry.auth ?? preset?.auth ?? 'bearer'
-  const headers = readHeaders(entry, preset, path, context)
+  const { headers, secrets: sent } = readHeaders(entry, preset, path, context)
   const apiKey = readKey(entry, preset, auth, path, context)
   const ca = entry.tls.caFile === undefined ? null : readAuthorities(entry.tls.caFile, path, secrets)
   const query = Object.entries({ ...preset?.query, ...entry.query }).flat()
@@ -116,6 +119,7 @@ export function resolveUpstream(
     auth,
     keyParameter,
     headers,
+    secrets: apiKey === null ? sent : [apiKey, ...sent],
     query,
     dialects: entry.dialects ?? preset?.dialects ?? null,
     exchanges: entry.limits.exchanges ?? null,
@@ -184,7 +188,7 @@ function readHeaders(
   preset: Preset | null,
   path: string,
   context: UpstreamContext,
-): string[] {
+): { headers: string[]; secrets: string[] } {
   const { secrets } = context
   const values = new Map<string, HeaderValue>()
   for (const [name, value] of Object.entries(preset?.headers ?? {})) {
@@ -197,13 +201,16 @@ function readHeaders(
     names.set(name.toLowerCase(), name)
   }
   const headers: string[] = []
+  const sent: string[] = []
   for (const [lower, value] of values) {
     const where = `${path}.headers.${names.get(lower) ?? lower}`
-    const text = typeof value === 'string' ? value : `${value.prefix ?? ''}${secrets.read(value, where)}`
+    const secret = typeof value === 'string' ? null : secrets.read(value, where)
+    if (secret !== null) sent.push(secret)
+    const text = typeof value === 'string' ? value : `${value.prefix ?? ''}${secret}`
     if (/[^\t\x20-\x7e\x80-\xff]/.test(text)) secrets.tell(where, 'has a character that no header can carry')
     headers.push(lower, text)
   }
-  return headers
+  return { headers, secrets: sent }
 }
 
 function readKey(

@@ -4,8 +4,9 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Config } from '../config/config.js'
 import type { Exchange, Stage } from '../exchange.js'
-import { noFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
+import { headerValue, noFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
 import { serverTiming } from '../http/timing.js'
+import type { Scrubber } from '../routing/scrubber.js'
 import { failureCode, systemCode } from './failure.js'
 import type { RelayOwner } from './relay.js'
 
@@ -16,6 +17,8 @@ export interface TunnelUpstream {
   readonly tls: { readonly ca: string | null; readonly servername: string | null }
   /** Connections go through a proxy, and have to be made by `connect`. */
   readonly proxied: boolean
+  /** Takes its credentials out of what it sends back. */
+  readonly scrubber: Scrubber | null
   connect(callback: (error: Error | null, socket: Socket | null) => void): void
 }
 
@@ -44,6 +47,7 @@ export class Tunnel implements Stage {
   private readonly early: Buffer[]
   private readonly owner: RelayOwner
   private readonly timeouts: Config['timeouts']
+  private scrubber: Scrubber | null
   private request: ClientRequest | null
   private upstream: Socket | null
   private connected: boolean
@@ -58,6 +62,7 @@ export class Tunnel implements Stage {
     this.early = [head]
     this.owner = owner
     this.timeouts = timeouts
+    this.scrubber = null
     this.request = null
     this.upstream = null
     this.connected = false
@@ -73,6 +78,7 @@ export class Tunnel implements Stage {
     // Nobody half-closes a WebSocket: who has sent a FIN has left (RFC 6455, 7.1.1, has the server close first).
     this.socket.once('end', () => this.x.res.destroy())
     const { upstream } = target
+    this.scrubber = upstream.scrubber
     const { ca, servername } = upstream.tls
     const url = new URL(upstream.origin)
     const start = url.protocol === 'https:' ? httpsRequest : httpRequest
@@ -191,8 +197,9 @@ export class Tunnel implements Stage {
   }
 
   private headersOf(res: IncomingMessage): string[] {
-    const { x } = this
-    return responseHeaders(res.rawHeaders, x.requestId, serverTiming(x, performance.now()), false, noFacts())
+    const { x, scrubber } = this
+    const raw = scrubber === null ? res.rawHeaders : res.rawHeaders.map((part) => scrubber.hide(part))
+    return responseHeaders(raw, x.requestId, serverTiming(x, performance.now()), false, noFacts())
   }
 
   private onResponse(res: IncomingMessage): void {
@@ -209,14 +216,17 @@ export class Tunnel implements Stage {
     this.early.length = 0
     const headers = this.headersOf(res)
     headers.push('connection', 'close')
-    x.res.writeHead(x.status, reasonPhrase(res.statusMessage, 'latin1'), headers)
+    const reason = this.scrubber?.hide(res.statusMessage ?? '') ?? res.statusMessage
+    x.res.writeHead(x.status, reasonPhrase(reason, 'latin1'), headers)
     res.on('data', (piece: Buffer) => {
       x.countPiece()
       x.bytesOut += piece.length
     })
     res.on('end', () => x.conclude('done'))
     res.on('error', (error) => this.onBroken(error))
-    res.pipe(x.res)
+    const compressed = headerValue(res.rawHeaders, 'content-encoding') !== undefined
+    if (this.scrubber === null || compressed) res.pipe(x.res)
+    else res.pipe(this.scrubber.stream()).pipe(x.res)
   }
 
   private onError(error: Error): void {

@@ -77,6 +77,11 @@ export function wireOfAnswer(): Wire | null {
   return beginning
 }
 
+/** Of that answer, undici is to read all: it is not sent on as it comes. */
+export function leaveWire(): void {
+  beginning = null
+}
+
 /**
  * A connection to an upstream, beneath undici.
  *

@@ -9,7 +9,7 @@ import { deploymentPath, formQuery, withParameters } from './address.js'
 import { makeConnector, makePlainConnector } from './connector.js'
 import { begins } from './dialect.js'
 import { ProxyTunnels } from './proxy.js'
-import { Scrubber } from './scrubber.js'
+import { ScrubbedAnswer, Scrubber } from './scrubber.js'
 
 /** Sent to Anthropic's own endpoints when the client did not say (API reference, Versioning): it is required there. */
 const ANTHROPIC_VERSION = '2023-06-01'
@@ -38,6 +38,8 @@ export class Upstream {
   readonly listed: boolean
   /** For tunnels, which have connections of their own; both null if there is nothing to say. */
   readonly tls: { readonly ca: string | null; readonly servername: string | null }
+  /** Takes its credentials out of what it sends back; null if it has none. */
+  readonly scrubber: Scrubber | null
   private readonly asks: boolean
   /** `performance.now()` of the last request. */
   usedAt: number
@@ -65,6 +67,7 @@ export class Upstream {
     this.timeouts = timeouts
     this.listed = config.listed
     this.tls = { ca: config.ca, servername: config.servername }
+    this.scrubber = Scrubber.of(config)
     this.asks = config.askUsage
     this.config = config
     this.added = [...config.headers, ...credential(config, config.auth)]
@@ -148,7 +151,7 @@ export class Upstream {
   }
 
   dispatch(request: UpstreamRequest, handler: Dispatcher.DispatchHandler): void {
-    const told = this.keyInQuery === null ? handler : new Scrubber(handler, this.keyInQuery)
+    const told = this.scrubber === null ? handler : new ScrubbedAnswer(handler, this.scrubber)
     // undici takes iterables as bodies (docs, Dispatcher.dispatch); its types leave them out.
     this.usedAt = performance.now()
     this.pool.dispatch(request as Dispatcher.DispatchOptions, told)
