@@ -1,0 +1,120 @@
+import { createParser } from 'eventsource-parser'
+import { MessagesTranslation } from '../../src/dialects/messages.js'
+import { ResponsesTranslation } from '../../src/dialects/responses.js'
+import type { Translation } from '../../src/dialects/translation.js'
+import type { Pair } from './pairs.js'
+
+/** Of text; the streams have some more events at either end. */
+const EVENTS = 200
+
+const WORDS = [
+  'The',
+  ' relay',
+  ' keeps',
+  '\n\n',
+  ' "quoted"',
+  ' naïve',
+  ' 함수',
+  '(',
+  'x',
+  ') {',
+  ' and',
+  '.',
+]
+
+/**
+ * What it costs to make chat completion chunks of 200 events of another API's stream, each in a piece of its own as the
+ * network brings them, beside the usual way: a parser of events, `JSON.parse`, an object, `JSON.stringify`.
+ */
+export function translationPairs(): Pair[] {
+  return [
+    {
+      figure: 'translate_responses',
+      pieces: responsesPieces(),
+      make: () => new ResponsesTranslation(true, null),
+    },
+    {
+      figure: 'translate_messages',
+      pieces: messagesPieces(),
+      make: () => new MessagesTranslation(true, null),
+    },
+  ].map(({ figure, pieces, make }) => ({
+    figure,
+    ours: () => translate(make(), pieces),
+    usual: { name: 'objects', run: () => translateByObjects(pieces) },
+  }))
+}
+
+/** @returns the bytes that come out */
+export function translate(translation: Translation, pieces: readonly Buffer[]): number {
+  let bytes = 0
+  for (const piece of pieces) bytes += translation.push(piece).length
+  return bytes + translation.end().length
+}
+
+/** @returns the bytes that come out */
+export function translateByObjects(pieces: readonly Buffer[]): number {
+  let bytes = 0
+  const decoder = new TextDecoder()
+  const parser = createParser({
+    onEvent({ data }) {
+      const { delta } = JSON.parse(data)
+      const content: unknown = typeof delta === 'string' ? delta : delta?.text
+      if (typeof content !== 'string') return
+      const chunk = {
+        id: 'chatcmpl-BenchBenchBenchBenchBench00',
+        object: 'chat.completion.chunk',
+        created: 1_750_000_000,
+        model: 'gpt-x-test-2025-08-07',
+        choices: [{ index: 0, delta: { content }, logprobs: null, finish_reason: null }],
+      }
+      bytes += Buffer.from(`data: ${JSON.stringify(chunk)}\n\n`).length
+    },
+  })
+  for (const piece of pieces) parser.feed(decoder.decode(piece, { stream: true }))
+  return bytes
+}
+
+function responsesPieces(): Buffer[] {
+  const response = {
+    id: 'resp_Bench',
+    created_at: 1_750_000_000,
+    model: 'gpt-x-test-2025-08-07',
+    usage: null,
+  }
+  const usage = { input_tokens: 900, output_tokens: EVENTS, total_tokens: 900 + EVENTS }
+  return [
+    { type: 'response.created', response },
+    ...Array.from({ length: EVENTS }, (_, i) => ({
+      type: 'response.output_text.delta',
+      sequence_number: i + 4,
+      item_id: 'msg_68a1f3c2d8e881a2b4c6d8e0f2a4b6c8d0e2f4a6b8c0d2e4',
+      output_index: 1,
+      content_index: 0,
+      delta: WORDS[(i * 7) % WORDS.length],
+      logprobs: [],
+      obfuscation: 'QwErTyUiOpAsDfGh'.slice(i % 12),
+    })),
+    { type: 'response.completed', response: { ...response, status: 'completed', output: [], usage } },
+  ].map(pieceOf)
+}
+
+function messagesPieces(): Buffer[] {
+  const usage = { input_tokens: 900, output_tokens: 1 }
+  return [
+    { type: 'message_start', message: { id: 'msg_Bench', model: 'claude-test-1', usage } },
+    { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
+    ...Array.from({ length: EVENTS }, (_, i) => ({
+      type: 'content_block_delta',
+      index: 0,
+      delta: { type: 'text_delta', text: WORDS[(i * 7) % WORDS.length] },
+    })),
+    { type: 'content_block_stop', index: 0 },
+    { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: EVENTS } },
+    { type: 'message_stop' },
+  ].map(pieceOf)
+}
+
+function pieceOf(event: { readonly type: string }): Buffer {
+  return Buffer.from(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)
+}

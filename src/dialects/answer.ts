@@ -1,0 +1,39 @@
+import { messagesToChat, responsesToChat } from './completion.js'
+import { errorToChat } from './errors.js'
+import { Gathering } from './gathering.js'
+import { MessagesTranslation } from './messages.js'
+import { ResponsesTranslation } from './responses.js'
+import type { Shape, Translation } from './translation.js'
+
+/** What decides how an answer is turned back into a chat completion. */
+export interface AnswerFacts {
+  /** Whose API the upstream speaks on the path that was asked. */
+  readonly from: Exclude<Shape, 'chat'>
+  readonly status: number
+  readonly eventStream: boolean
+  /** The client asked for a chunk with the usage. */
+  readonly includeUsage: boolean
+  /** The model that was asked for: what the client is told if the upstream names none. */
+  readonly model: string | null
+}
+
+/** With pictures in it, and the longest that Anthropic and OpenAI write. */
+const LONGEST_ANSWER = 64 * 1024 * 1024
+const LONGEST_ERROR = 1024 * 1024
+
+/**
+ * What makes a chat completion of an answer with this head; null if it goes on as it is. The answer must not be compressed.
+ * What comes has another length, and still has `text/event-stream` or JSON for a content type.
+ */
+export function answerTranslation(facts: AnswerFacts): Translation | null {
+  const { from, status, eventStream, includeUsage, model } = facts
+  if (status >= 400) return eventStream ? null : new Gathering(errorToChat, LONGEST_ERROR)
+  if (status !== 200) return null
+  if (eventStream) {
+    return from === 'responses'
+      ? new ResponsesTranslation(includeUsage, model)
+      : new MessagesTranslation(includeUsage, model)
+  }
+  const convert = from === 'responses' ? responsesToChat : messagesToChat
+  return new Gathering((body) => convert(body, model), LONGEST_ANSWER)
+}

@@ -1,0 +1,173 @@
+/** Takes what an `EventReader` reads, in its order. */
+export interface EventTaker {
+  /** @param name of its `event` line; '' without one @param data its `data` lines; '' without any */
+  takeEvent(name: string, data: string): void
+  /** A comment line, which may stand anywhere, also within an event. @param text all of it, with its colon */
+  takeComment(text: string): void
+  /** There is an event of more than `LONGEST_EVENT` bytes. Nothing is read any more. */
+  giveUp(): void
+}
+
+/** The whole answer stands in the last event of a Responses stream, and a picture may be among it. */
+export const LONGEST_EVENT = 16 * 1024 * 1024
+
+/** Room that is kept from line to line. */
+const KEPT_ROOM = 16 * 1024
+
+const LF = 0x0a
+const CR = 0x0d
+const COLON = 0x3a
+const SPACE = 0x20
+const BOM = Buffer.from([0xef, 0xbb, 0xbf])
+const DATA = Buffer.from('data')
+const EVENT = Buffer.from('event')
+const NOTHING = Buffer.alloc(0)
+
+/**
+ * Reads an event stream (WHATWG HTML, 9.2.6) from its bytes, cut anywhere: an event is given out with the last byte of its
+ * blank line. O(n), and holds one event.
+ */
+export class EventReader {
+  private readonly taker: EventTaker
+  /** The line that is still coming: its bytes, and room for more. */
+  private held: Buffer
+  private heldBytes: number
+  private name: string
+  /** Null before the event has a `data` line. */
+  private data: string | null
+  /** Of the lines that the event has so far. */
+  private bytes: number
+  /** The last piece ended with CR, and an LF that comes first belongs to it. */
+  private afterCr: boolean
+  private atStart: boolean
+  private over: boolean
+
+  constructor(taker: EventTaker) {
+    this.taker = taker
+    this.held = NOTHING
+    this.heldBytes = 0
+    this.name = ''
+    this.data = null
+    this.bytes = 0
+    this.afterCr = false
+    this.atStart = true
+    this.over = false
+  }
+
+  push(piece: Buffer): void {
+    const { length } = piece
+    if (length === 0) return
+    let start = this.afterCr && piece[0] === LF ? 1 : 0
+    this.afterCr = false
+    let lf = piece.indexOf(LF, start)
+    let cr = piece.indexOf(CR, start)
+    while (!this.over && (lf !== -1 || cr !== -1)) {
+      const end = cr === -1 || (lf !== -1 && lf < cr) ? lf : cr
+      this.endLine(piece, start, end)
+      start = end + 1
+      if (end === cr) {
+        if (start === length) this.afterCr = true
+        else if (piece[start] === LF) start++
+        cr = piece.indexOf(CR, start)
+      }
+      if (lf !== -1 && lf < start) lf = piece.indexOf(LF, start)
+    }
+    if (!this.over && start < length) this.hold(piece, start)
+  }
+
+  /** No more comes: gives out an event that lacks nothing but its blank line, or the end of its last line (Azure's). */
+  end(): void {
+    if (this.over) return
+    if (this.heldBytes > 0) this.endLine(NOTHING, 0, 0)
+    this.endEvent()
+    this.over = true
+  }
+
+  private endLine(piece: Buffer, start: number, end: number): void {
+    if (this.heldBytes === 0) this.readLine(piece, start, end)
+    else {
+      this.hold(piece.subarray(start, end), 0)
+      if (this.over) return
+      const { held, heldBytes } = this
+      this.heldBytes = 0
+      if (held.length > KEPT_ROOM) this.held = NOTHING
+      this.readLine(held, 0, heldBytes)
+    }
+  }
+
+  private readLine(line: Buffer, from: number, end: number): void {
+    let start = from
+    if (this.atStart) {
+      this.atStart = false
+      if (startsWith(line, start, end, BOM)) start += BOM.length
+    }
+    if (start === end) {
+      this.endEvent()
+      return
+    }
+    if (line[start] === COLON) {
+      this.taker.takeComment(line.toString('utf8', start, end))
+      return
+    }
+    this.bytes += end - start
+    if (this.bytes > LONGEST_EVENT) {
+      this.giveUp()
+      return
+    }
+    if (startsField(line, start, end, DATA)) {
+      const value = valueAfter(line, start + DATA.length, end)
+      this.data = this.data === null ? value : `${this.data}\n${value}`
+    } else if (startsField(line, start, end, EVENT)) this.name = valueAfter(line, start + EVENT.length, end)
+  }
+
+  private endEvent(): void {
+    const { name, data } = this
+    this.bytes = 0
+    if (name === '' && data === null) return
+    this.name = ''
+    this.data = null
+    this.taker.takeEvent(name, data ?? '')
+  }
+
+  /** What goes on in the next piece. Pieces themselves are not held on to. */
+  private hold(piece: Buffer, start: number): void {
+    const bytes = this.heldBytes + piece.length - start
+    if (this.bytes + bytes > LONGEST_EVENT) {
+      this.giveUp()
+      return
+    }
+    if (bytes > this.held.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(1024, bytes, this.held.length * 2))
+      this.held.copy(larger, 0, 0, this.heldBytes)
+      this.held = larger
+    }
+    piece.copy(this.held, this.heldBytes, start)
+    this.heldBytes = bytes
+  }
+
+  private giveUp(): void {
+    this.over = true
+    this.held = NOTHING
+    this.heldBytes = 0
+    this.data = null
+    this.taker.giveUp()
+  }
+}
+
+/** A line that has no colon is a field without a value. */
+function startsField(line: Buffer, start: number, end: number, name: Buffer): boolean {
+  const colon = start + name.length
+  return startsWith(line, start, end, name) && (colon === end || line[colon] === COLON)
+}
+
+function startsWith(line: Buffer, start: number, end: number, bytes: Buffer): boolean {
+  const { length } = bytes
+  if (end - start < length) return false
+  for (let i = 0; i < length; i++) if (line[start + i] !== bytes[i]) return false
+  return true
+}
+
+function valueAfter(line: Buffer, colon: number, end: number): string {
+  if (colon >= end) return ''
+  return line.toString('utf8', line[colon + 1] === SPACE ? colon + 2 : colon + 1, end)
+}

@@ -1,0 +1,28 @@
+/** JSON that others wrote: any field may be missing, null or of another type. */
+export type Json = Readonly<Record<string, unknown>>
+
+export function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** @returns undefined if it is no JSON */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The objects of a list; none if it is no list. */
+export function objects(value: unknown): Json[] {
+  return Array.isArray(value) ? value.filter(isObject) : []
+}
+
+export function stringOr<T>(value: unknown, other: T): string | T {
+  return typeof value === 'string' ? value : other
+}
+
+export function numberOr<T>(value: unknown, other: T): number | T {
+  return typeof value === 'number' ? value : other
+}
