@@ -10,7 +10,7 @@ import {
   type Value,
   WHOLE,
 } from './outline.js'
-import { isFalse } from './request.js'
+import { isFalse, messagesWith } from './request.js'
 import { toolChoiceFor } from './tool-choice.js'
 
 /**
@@ -141,7 +141,7 @@ function editStop(body: Buffer, request: Value, edits: ObjectEdits): void {
  */
 function hoistSystem(body: Buffer, request: Value, edits: ObjectEdits): void {
   const messages = memberOf(request, 'messages')
-  const elements = messages?.elements ?? []
+  const elements = messagesWith(body, messages, 'system')
   const isSystem = (message: Value | undefined): boolean => {
     const role = memberOf(message ?? null, 'role')
     return isText(body, role, 'system') || isText(body, role, 'developer')

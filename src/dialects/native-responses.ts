@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ObjectEdits } from './object-edits.js'
 import { isNothing, memberOf, sliceOf, stringIn, textOf, type Value } from './outline.js'
+import { LONGEST_CALL_ID, messagesWith } from './request.js'
 
 /**
  * What Responses refuses as unknown parameters (API reference, Create a model response, has none of them), and has no other
@@ -102,15 +103,13 @@ function put(
   }
 }
 
-/** In characters: "Invalid 'input[4].call_id': string too long. Expected a string with maximum length 64". */
-const LONGEST_CALL_ID = 64
-
 /**
- * Other APIs' ids may be longer, and a conversation may have begun with another model. The same id always becomes the
+ * No more than 64 characters: "Invalid 'input[4].call_id': string too long. Expected a string with maximum length 64" (gabrii's
+ * proxy for Cursor, pull request 87, and many more). Other APIs' ids may be longer, and a conversation may have begun with another model. The same id always becomes the
  * same short one, so that a call is still that of its result, and that of the turns before.
  */
 function editCallIds(body: Buffer, input: Value | null, edits: ObjectEdits): void {
-  for (const item of input?.elements ?? []) {
+  for (const item of messagesWith(body, input, 'longId')) {
     const id = memberOf(item, 'call_id')
     if (id === null || id.end - id.start - 2 <= LONGEST_CALL_ID) continue
     const text = textOf(body, id, LONGEST_ID_READ)

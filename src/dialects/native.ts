@@ -35,14 +35,13 @@ const PATHS = { chat: '/chat/completions', responses: '/responses', messages: '/
 /**
  * A body on its way to the API that it is written for: Cursor mixes in what is another's, and only that is changed. All other
  * bytes stay, so that the upstream's prompt cache knows the prompt. A body that cannot be read stays as it is.
- * @param request its outline, if there is one already
  */
 export function nativeRequest(
   shape: Shape,
   body: Buffer,
   { capabilities = ALL_CAPABILITIES }: { readonly capabilities?: Capabilities } = {},
-  request: Value | null = outlineOf(body),
 ): NativeRequest {
+  const request = outlineOf(body)
   const asked = askedIn(body, request)
   const path = PATHS[shape]
   if (request === null) return { path, edits: [], ...asked, wrapped: [] }

@@ -10,17 +10,21 @@ export class Value {
   readonly members: readonly Member[] | null
   /** Of an array that was to be looked into, else null. */
   readonly elements: readonly Value[] | null
+  /** Which of the plan's marks were seen somewhere within, a bit for each. */
+  readonly seen: number
 
   constructor(
     start: number,
     end: number,
-    members: readonly Member[] | null,
-    elements: readonly Value[] | null,
+    members: readonly Member[] | null = null,
+    elements: readonly Value[] | null = null,
+    seen = 0,
   ) {
     this.start = start
     this.end = end
     this.members = members
     this.elements = elements
+    this.seen = seen
   }
 }
 
@@ -41,24 +45,42 @@ export interface Plan {
   readonly others: boolean
   /** If it is an array: all elements, by this plan. Null: arrays are stepped over. */
   readonly elements: Plan | null
+  /** If it is stepped over: what is looked out for on the way. */
+  readonly marks: readonly Mark[] | null
+}
+
+/**
+ * A string that is worth a closer look, however deep it is: whether it is the key or the value that it seems to be, a mark
+ * does not know. One that is written with escapes, as nobody does who has no need to, is none.
+ */
+export interface Mark {
+  /** At most `LONGEST_MARK` letters. */
+  readonly text: string
+  /** Only if the next string has more bytes than this. */
+  readonly aheadOf?: number
 }
 
 /** No more than where it stands. */
-export const WHOLE: Plan = { members: null, others: false, elements: null }
+export const WHOLE: Plan = { members: null, others: false, elements: null, marks: null }
 
 /** These members of an object and no others. */
 export function only(members: Readonly<Record<string, Plan>>): Plan {
-  return { members: new Keys(members), others: false, elements: null }
+  return { members: new Keys(members), others: false, elements: null, marks: null }
 }
 
 /** All members of an object. */
 export function every(members: Readonly<Record<string, Plan>> = {}): Plan {
-  return { members: new Keys(members), others: true, elements: null }
+  return { members: new Keys(members), others: true, elements: null, marks: null }
 }
 
 /** The elements of an array; of a value that is none, what the plan itself says. */
 export function each(element: Plan): Plan {
-  return { members: null, others: false, elements: element }
+  return { members: null, others: false, elements: element, marks: null }
+}
+
+/** Where it stands, and which of these were seen in it. */
+export function marked(marks: readonly Mark[]): Plan {
+  return { members: null, others: false, elements: null, marks }
 }
 
 /**
@@ -159,6 +181,53 @@ interface Found {
   readonly plan: Plan
 }
 
+const LONGEST_MARK = 29
+
+/** Sees every string that is stepped over: a few nanoseconds for each, as there may be a hundred thousand. */
+class Lookout {
+  seen: number
+  /** The mark that the next string decides on; -1 if none. */
+  pending: number
+  private readonly marks: readonly Mark[]
+  /** By length and last letter, which few of the strings that are common have as well: a bit for each mark. */
+  private readonly alike: Int32Array
+
+  constructor(marks: readonly Mark[]) {
+    this.seen = 0
+    this.pending = -1
+    this.marks = marks
+    this.alike = new Int32Array((LONGEST_MARK + 1) << 5)
+    for (let n = 0; n < marks.length; n++) {
+      const { text } = marks[n] as Mark
+      const at = (text.length << 5) | (text.charCodeAt(text.length - 1) & 31)
+      this.alike[at] = (this.alike[at] as number) | (1 << n)
+    }
+  }
+
+  /** @param start behind the opening quote @param end at the closing one */
+  pass(body: Buffer, start: number, end: number): void {
+    const length = end - start
+    if (this.pending !== -1) {
+      if (length > ((this.marks[this.pending] as Mark).aheadOf as number)) this.seen |= 1 << this.pending
+      this.pending = -1
+    }
+    if (length > LONGEST_MARK) return
+    const bits = this.alike[(length << 5) | ((body[end - 1] as number) & 31)] as number
+    if (bits !== 0) this.compare(body, start, bits)
+  }
+
+  private compare(body: Buffer, start: number, bits: number): void {
+    const { marks } = this
+    for (let n = 0; n < marks.length; n++) {
+      if ((bits & (1 << n)) === 0) continue
+      const mark = marks[n] as Mark
+      if (!same(body, start, mark.text)) continue
+      if (mark.aheadOf === undefined) this.seen |= 1 << n
+      else this.pending = n
+    }
+  }
+}
+
 /** Goes over the bytes once. Whatever it gives is null once it has met what cannot be JSON. */
 class Reader {
   private readonly body: Buffer
@@ -176,10 +245,12 @@ class Reader {
     const byte = this.body[start]
     if (byte === OPEN_BRACE && plan.members !== null) return this.object(plan, plan.members)
     if (byte === OPEN_BRACKET && plan.elements !== null) return this.array(plan.elements)
-    const end = valueEnd(this.body, start)
+    const marks = plan.marks === null || (byte !== OPEN_BRACE && byte !== OPEN_BRACKET) ? null : plan.marks
+    const lookout = marks === null ? null : new Lookout(marks)
+    const end = lookout === null ? valueEnd(this.body, start) : nestedEnd(this.body, start + 1, lookout)
     if (end === -1) return null
     this.at = end
-    return new Value(start, end, null, null)
+    return new Value(start, end, null, null, lookout?.seen ?? 0)
   }
 
   private object(plan: Plan, keys: Keys): Value | null {
@@ -248,26 +319,23 @@ function skipSpace(body: Buffer, from: number): number {
 function valueEnd(body: Buffer, start: number): number {
   const byte = body[start]
   if (byte === QUOTE) return stringEnd(body, start + 1)
-  if (byte === OPEN_BRACE || byte === OPEN_BRACKET) return nestedEnd(body, start + 1)
+  if (byte === OPEN_BRACE || byte === OPEN_BRACKET) return nestedEnd(body, start + 1, null)
   let i = start
   for (; i < body.length; i++) {
     const next = body[i] as number
     if (next === COMMA || next === CLOSE_BRACE || next === CLOSE_BRACKET || next <= SPACE) break
   }
-  return LITERAL.test(body.toString('latin1', start, Math.min(i, start + LONGEST_LITERAL))) ? i : -1
+  return i > start ? i : -1
 }
 
-const LITERAL = /^(true|false|null|-?\d[\d.eE+-]*)$/
-/** Longer numbers are JSON too, but nobody's: of those only the beginning is looked at. */
-const LONGEST_LITERAL = 64
-
-function nestedEnd(body: Buffer, from: number): number {
+function nestedEnd(body: Buffer, from: number, lookout: Lookout | null): number {
   let depth = 1
   for (let i = from; i < body.length; i++) {
     const byte = body[i]
     if (byte === QUOTE) {
       const end = stringEnd(body, i + 1)
       if (end === -1) return -1
+      if (lookout !== null) lookout.pass(body, i + 1, end - 1)
       i = end - 1
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       depth++

@@ -1,22 +1,27 @@
-import { each, every, memberOf, only, outline, textOf, type Value, WHOLE } from './outline.js'
-
-/** A content block, an item of Responses or a part of a chat message: what tells them apart. */
-const BLOCK = only({ type: WHOLE, source: WHOLE })
-
-/** Messages of both APIs, and items of Responses' `input`. */
-const MESSAGES = each(
-  only({
-    ...{ role: WHOLE, type: WHOLE, content: each(BLOCK) },
-    ...{ tool_calls: WHOLE, function_call: WHOLE, call_id: WHOLE },
-  }),
-)
+import { each, every, marked, memberOf, only, outline, textOf, type Value, WHOLE } from './outline.js'
 
 const TOOLS = each(every({ function: every(), custom: every() }))
 
+/** Ids of calls that are longer than this many bytes may be too long. */
+export const LONGEST_CALL_ID = 64
+
+/**
+ * What to look out for while a conversation is stepped over; only where one was seen is it gone through, message by message.
+ * Most never are: they are as they should be, and they are nearly all of a body.
+ */
+const MARKS = {
+  block: [{ text: 'tool_use' }, { text: 'tool_result' }, { text: 'source' }],
+  system: [{ text: 'system' }, { text: 'developer' }],
+  chat: [{ text: 'tool' }, { text: 'function' }, { text: 'tool_calls' }],
+  longId: [{ text: 'call_id', aheadOf: LONGEST_CALL_ID }],
+}
+
+const CONVERSATION = marked(Object.values(MARKS).flat())
+
 /** All that is ever asked about a request on its way to the API that it is written for. */
 const REQUEST = every({
-  messages: MESSAGES,
-  input: MESSAGES,
+  messages: CONVERSATION,
+  input: CONVERSATION,
   tools: TOOLS,
   response_format: every({ json_schema: every() }),
   ...Object.fromEntries(
@@ -24,11 +29,43 @@ const REQUEST = every({
   ),
 })
 
-/** Where its parts stand; null if the body is no JSON object. */
+/** Messages of both APIs, and items of Responses' `input`. */
+const MESSAGES = each(
+  only({
+    ...{ role: WHOLE, content: each(only({ type: WHOLE, source: WHOLE })) },
+    ...{ tool_calls: WHOLE, call_id: WHOLE },
+  }),
+)
+
+/** Of bodies that were looked into: the same one is asked about its shape, and then once for each upstream that is tried. */
+const known = new WeakMap<Buffer, { readonly request: Value | null }>()
+
+/** Where its parts stand; null if the body is no JSON object. The body is not to be changed afterwards. */
 export function outlineOf(body: Buffer): Value | null {
-  const request = outline(body, REQUEST)
-  return request?.members ? request : null
+  const before = known.get(body)
+  if (before !== undefined) return before.request
+  const found = outline(body, REQUEST)
+  const request = found?.members ? found : null
+  known.set(body, { request })
+  return request
 }
+
+/** The messages, or items of `input`, if there may be such a thing among them; none if there is not. */
+export function messagesWith(
+  body: Buffer,
+  conversation: Value | null,
+  mark: keyof typeof MARKS,
+): readonly Value[] {
+  if (conversation === null || (conversation.seen & BITS[mark]) === 0) return []
+  return outline(body, MESSAGES, conversation.start)?.elements ?? []
+}
+
+const BITS = Object.fromEntries(
+  Object.entries(MARKS).map(([mark, { length }], n, all) => {
+    const before = all.slice(0, n).reduce((sum, [, marks]) => sum + marks.length, 0)
+    return [mark, ((1 << length) - 1) << before]
+  }),
+) as Record<keyof typeof MARKS, number>
 
 /** What a request says of its answer, and where it belongs, in whatever shape it is. */
 export interface Asked {
