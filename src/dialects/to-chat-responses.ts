@@ -31,7 +31,7 @@ function addItem(messages: ChatMessages, item: Fields): void {
       addMessage(messages, item)
       break
     case 'function_call':
-      messages.call(id, stringOf(item.name), stringOf(item.arguments))
+      messages.call(id, stringOf(item.name), stringOf(item.arguments) || '{}')
       break
     case 'custom_tool_call':
       messages.call(id, stringOf(item.name), JSON.stringify({ input: stringOf(item.input) }))
