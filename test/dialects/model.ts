@@ -1,0 +1,247 @@
+/** What `nativeRequest` does to bytes, done to parsed bodies, from the rules and not from its code. */
+
+type Fields = Record<string, unknown>
+
+const isObject = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const defined = (fields: Fields): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+
+type Known =
+  | { kind: 'function'; form: 'nested' | 'flat' | 'anthropic' | 'odd'; parts: Fields; cache: unknown }
+  | { kind: 'custom'; form: 'nested' | 'flat'; parts: Fields; cache: unknown }
+
+function known(tool: unknown): Known | null {
+  if (!isObject(tool)) return null
+  const { type, cache_control: cache } = tool
+  if (isObject(tool.function) && (type === undefined || type === 'function')) {
+    if (!('name' in tool.function)) return null
+    return { kind: 'function', form: type === undefined ? 'odd' : 'nested', parts: tool.function, cache }
+  }
+  if (isObject(tool.custom) && type === 'custom') {
+    return 'name' in tool.custom ? { kind: 'custom', form: 'nested', parts: tool.custom, cache } : null
+  }
+  if (!('name' in tool)) return null
+  const schema = 'input_schema' in tool
+  if (type === 'function') return { kind: 'function', form: schema ? 'odd' : 'flat', parts: tool, cache }
+  if (schema && (type === undefined || type === null || type === 'custom')) {
+    return { kind: 'function', form: 'anthropic', parts: tool, cache }
+  }
+  if (type === 'custom') return { kind: 'custom', form: 'flat', parts: tool, cache }
+  return (type === undefined || type === null) && 'parameters' in tool
+    ? { kind: 'function', form: 'odd', parts: tool, cache }
+    : null
+}
+
+const NO_ARGUMENTS = { type: 'object', properties: {} }
+
+function grammarOf(format: unknown): { syntax: unknown; definition: unknown } | null {
+  if (!isObject(format)) return null
+  const { syntax, definition } = isObject(format.grammar) ? format.grammar : format
+  return syntax === undefined || definition === undefined ? null : { syntax, definition }
+}
+
+export function toolFor(tool: unknown, target: 'nested' | 'flat' | 'anthropic', customs: boolean): unknown {
+  const found = known(tool)
+  if (found === null) return tool
+  const { name, description } = found.parts
+  const cache_control = found.cache
+  if (found.kind === 'custom' && customs) {
+    const { format } = found.parts
+    const grammar = grammarOf(format)
+    const grammarNested = isObject(format) && isObject(format.grammar)
+    if (found.form === target && (grammar === null || grammarNested === (target === 'nested'))) return tool
+    const ours =
+      grammar === null
+        ? format
+        : target === 'nested'
+          ? { type: 'grammar', grammar }
+          : { type: 'grammar', ...grammar }
+    const parts = defined({ name, description, format: ours })
+    return target === 'nested' ? { type: 'custom', custom: parts } : { type: 'custom', ...parts }
+  }
+  let schema = found.parts.parameters ?? found.parts.input_schema
+  if ('parameters' in found.parts) schema = found.parts.parameters
+  let strict = found.parts.strict
+  if (found.kind === 'custom') {
+    const grammar = grammarOf(found.parts.format)
+    const read = typeof grammar?.definition === 'string'
+    const input = {
+      type: 'string',
+      ...(read && { description: `Has to match this ${grammar.syntax} grammar:\n${grammar.definition}` }),
+    }
+    schema = { type: 'object', properties: { input }, required: ['input'] }
+    strict = undefined
+  } else if (found.form === target) {
+    return tool
+  }
+  if (target === 'anthropic') {
+    return defined({
+      name,
+      description,
+      input_schema: schema === undefined ? NO_ARGUMENTS : schema,
+      cache_control,
+    })
+  }
+  if (target === 'nested') {
+    return { type: 'function', function: defined({ name, description, parameters: schema, strict }) }
+  }
+  const parameters = schema === undefined ? NO_ARGUMENTS : schema
+  return {
+    type: 'function',
+    ...defined({ name, description, parameters }),
+    strict: strict === undefined ? false : strict,
+  }
+}
+
+export function choiceFor(
+  choice: unknown,
+  target: 'nested' | 'flat' | 'anthropic',
+  customs: readonly unknown[],
+): unknown {
+  const words: Fields = { auto: 'auto', none: 'none', any: 'any', required: 'any' }
+  const kind = words[String(typeof choice === 'string' ? choice : isObject(choice) ? choice.type : '')]
+  if (kind !== undefined) {
+    if (target === 'anthropic') return { type: kind }
+    return kind === 'any' ? 'required' : kind
+  }
+  if (!isObject(choice)) return undefined
+  const type = String(choice.type)
+  if (type === 'allowed_tools') {
+    const { mode, tools } = (isObject(choice.allowed_tools) ? choice.allowed_tools : choice) as {
+      mode: string
+      tools: unknown[]
+    }
+    if (target === 'anthropic') return { type: mode === 'required' ? 'any' : 'auto' }
+    const inner = { mode, tools: tools.map((tool) => choiceFor(tool, target, customs)) }
+    return target === 'nested' ? { type, allowed_tools: inner } : { type, ...inner }
+  }
+  if (!['tool', 'function', 'custom'].includes(type)) return undefined
+  const inner = choice[type]
+  const name = isObject(inner) ? inner.name : choice.name
+  if (typeof name !== 'string') return undefined
+  if (target === 'anthropic') return { type: 'tool', name }
+  const as = customs.includes(name) ? 'custom' : 'function'
+  return target === 'nested' ? { type: as, [as]: { name } } : { type: as, name }
+}
+
+export function customsIn(tools: unknown): unknown[] {
+  if (!Array.isArray(tools)) return []
+  return tools
+    .map(known)
+    .filter((tool) => tool?.kind === 'custom')
+    .map((tool) => tool?.parts.name)
+}
+
+const nothing = (value: unknown): boolean => value === undefined || value === null
+
+export function responsesFor(body: Fields): Fields {
+  const result = { ...body }
+  const refused =
+    'n seed stop logit_bias logprobs frequency_penalty presence_penalty modalities audio prediction web_search_options messages'
+  for (const key of refused.split(' ')) delete result[key]
+  for (const key of ['tools', 'tool_choice']) if (result[key] === null) delete result[key]
+  if (isObject(body.stream_options) && 'include_usage' in body.stream_options) {
+    const { include_usage: _, ...rest } = body.stream_options
+    if (Object.keys(rest).length === 0) delete result.stream_options
+    else result.stream_options = rest
+  }
+  const limit = [body.max_output_tokens, body.max_completion_tokens, body.max_tokens].find(
+    (each) => !nothing(each),
+  )
+  delete result.max_completion_tokens
+  delete result.max_tokens
+  if (limit !== undefined) result.max_output_tokens = limit
+  const put = (key: string, part: string, value: unknown): void => {
+    const object = result[key]
+    if (nothing(value) || !(nothing(object) || isObject(object))) return
+    const inner = isObject(object) ? object : {}
+    if (nothing(inner[part])) result[key] = { ...inner, [part]: value }
+  }
+  const { response_format: format, verbosity, reasoning_effort: effort } = body
+  if (isObject(format)) {
+    put(
+      'text',
+      'format',
+      isObject(format.json_schema) ? { type: 'json_schema', ...format.json_schema } : format,
+    )
+  }
+  if (typeof verbosity === 'string') put('text', 'verbosity', verbosity)
+  if (typeof effort === 'string') put('reasoning', 'effort', effort)
+  for (const key of ['response_format', 'verbosity', 'reasoning_effort']) delete result[key]
+  if (Array.isArray(body.tools)) result.tools = body.tools.map((tool) => toolFor(tool, 'flat', true))
+  if ('tool_choice' in result) {
+    result.tool_choice = choiceFor(body.tool_choice, 'flat', customsIn(body.tools)) ?? body.tool_choice
+  }
+  return result
+}
+
+export function chatFor(body: Fields, customTools: boolean, reasoning: boolean): Fields {
+  const result = { ...body }
+  const none = nothing(body.tools) || (Array.isArray(body.tools) && body.tools.length === 0)
+  if (none) {
+    delete result.tools
+    delete result.tool_choice
+    delete result.parallel_tool_calls
+  } else if (Array.isArray(body.tools)) {
+    result.tools = body.tools.map((tool) => toolFor(tool, 'nested', customTools))
+  }
+  if (isObject(result.tool_choice)) {
+    const customs = customTools ? customsIn(body.tools) : []
+    result.tool_choice = choiceFor(body.tool_choice, 'nested', customs) ?? body.tool_choice
+  }
+  if (reasoning) return result
+  delete result.reasoning
+  const effort = isObject(body.reasoning) ? body.reasoning.effort : undefined
+  if (typeof effort === 'string' && !('reasoning_effort' in body)) result.reasoning_effort = effort
+  return result
+}
+
+export function messagesFor(body: Fields): Fields {
+  const result = { ...body }
+  const refused =
+    'stream_options parallel_tool_calls n logprobs frequency_penalty presence_penalty response_format top_logprobs logit_bias seed store modalities audio prediction verbosity reasoning reasoning_effort web_search_options prompt_cache_key prompt_cache_retention safety_identifier include truncation text previous_response_id input max_completion_tokens max_output_tokens user metadata stop'
+  for (const key of refused.split(' ')) delete result[key]
+  const limits = [body.max_tokens, body.max_completion_tokens, body.max_output_tokens]
+  const budget = isObject(body.thinking) ? body.thinking.budget_tokens : undefined
+  result.max_tokens =
+    limits.find((each) => !nothing(each)) ?? 16_384 + (typeof budget === 'number' && budget > 0 ? budget : 0)
+  const own = isObject(body.metadata) ? body.metadata.user_id : undefined
+  const id = [own, body.user].find((each) => typeof each === 'string')
+  if (id !== undefined) result.metadata = { user_id: id }
+  if (nothing(body.stop_sequences) && !nothing(body.stop)) {
+    result.stop_sequences = typeof body.stop === 'string' ? [body.stop] : body.stop
+  }
+  if (!['auto', 'standard_only'].includes(String(body.service_tier))) delete result.service_tier
+  if (body.tools === null) delete result.tools
+  if (Array.isArray(body.tools)) result.tools = body.tools.map((tool) => toolFor(tool, 'anthropic', false))
+  if (Array.isArray(body.tools) && body.tools.length > 0) {
+    const { tool_choice: choice } = body
+    const ours = isObject(choice) && ['auto', 'any', 'none', 'tool'].includes(String(choice.type))
+    const alone = body.parallel_tool_calls === false
+    const told = ours ? choice : choiceFor(choice, 'anthropic', [])
+    if (told === undefined && !nothing(choice)) result.tool_choice = choice
+    else {
+      const kept = (told ?? (alone ? { type: 'auto' } : undefined)) as Fields | undefined
+      if (kept === undefined) delete result.tool_choice
+      else if (alone && kept.type !== 'none' && !('disable_parallel_tool_use' in kept)) {
+        result.tool_choice = { ...kept, disable_parallel_tool_use: true }
+      } else result.tool_choice = kept
+    }
+  } else delete result.tool_choice
+  if (!Array.isArray(body.messages)) return result
+  const isSystem = (message: unknown): boolean =>
+    isObject(message) && ['system', 'developer'].includes(String(message.role))
+  const first = body.messages.findIndex((message) => !isSystem(message))
+  const leading = body.messages.slice(0, first === -1 ? body.messages.length : first)
+  result.messages = body.messages
+    .slice(leading.length)
+    .map((message) => (isSystem(message) ? { ...message, role: 'user' } : message))
+  if (leading.length === 0) return result
+  const blocks = [body.system, ...leading.map(({ content }) => content)].flatMap((content) => {
+    if (typeof content === 'string') return content === '' ? [] : [{ type: 'text', text: content }]
+    return Array.isArray(content) ? content : []
+  })
+  if (blocks.length > 0) result.system = blocks
+  return result
+}
