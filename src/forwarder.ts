@@ -3,6 +3,9 @@ import { withoutSubprotocolKeys } from './access/credential.js'
 import { AnswerCache } from './cache/cache.js'
 import type { FollowerOwner } from './cache/follower.js'
 import type { Config } from './config/config.js'
+import { type Errand, nativeErrand, translatedErrand } from './dialects/errand.js'
+import { isKeyCheck, keyCheckAnswer } from './dialects/key-check.js'
+import { shapeOf } from './dialects/shape.js'
 import type { Translation } from './dialects/translation.js'
 import type { Exchange, Stage } from './exchange.js'
 import { ERRORS, type ErrorCode } from './http/errors.js'
@@ -69,6 +72,11 @@ export class Forwarder implements RelayOwner, FollowerOwner {
   forward(x: Exchange, body: RequestBody | null): void {
     x.phase = 'route'
     const team = x.key?.team ?? null
+    if (x.cursor && x.method === 'POST' && x.path === '/chat/completions' && body !== null) {
+      if (body.whole) this.forwardForCursor(x, body, team)
+      else x.phase = 'read'
+      return
+    }
     const aboutModels = x.path.startsWith('/models') && (x.method === 'GET' || x.method === 'HEAD')
     if (aboutModels && this.answerModels(x, team)) return
     const route = aboutModels ? this.models.routeFor(x.path, team) : this.router.choose(x.path, x.model, team)
@@ -81,10 +89,35 @@ export class Forwarder implements RelayOwner, FollowerOwner {
       x.phase = 'read'
       return
     }
+    this.ask(x, route, body, null)
+  }
+
+  /** A chat whose body may be written for another API than its path says. */
+  private forwardForCursor(x: Exchange, body: RequestBody, team: string | null): void {
+    const whole = inOne(body.pieces)
+    if (this.config.cursor.answerKeyCheck && isKeyCheck(whole)) {
+      this.owner.answerLocal(x, 200, keyCheckAnswer(x.model ?? 'none'))
+      return
+    }
+    const shape = shapeOf(whole)
+    x.shape = shape
+    const native = nativeErrand(shape, whole, x.model)
+    let route = this.router.choose(native.path, x.model, team)
+    let errand = native
+    if (route === null && shape !== 'chat') {
+      errand = translatedErrand(shape, whole)
+      route = this.router.choose(errand.path, x.model, team)
+    }
+    if (route === null) this.owner.refuse(x, 'no_route')
+    else this.ask(x, route, body, errand)
+  }
+
+  /** From memory, or of an upstream. @param errand what is sent on, if that is not the request as it came */
+  private ask(x: Exchange, route: Route, body: RequestBody | null, errand: Errand | null): void {
     let key: string | null = null
     if (this.cache !== null && body !== null) {
       x.phase = 'cache'
-      const known = this.cache.answer(x, route.id, body)
+      const known = this.cache.answer(x, errand === null ? route.id : `${errand.shape} ${route.id}`, body)
       if (known === 'answered') return
       key = known?.key ?? null
     }
@@ -98,7 +131,7 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     x.connected = false
     if (key !== null && this.cache !== null && body !== null) {
       const flight = this.cache.start(x, key, body)
-      flight.course = this.courseOf(x, route, body, flight, null)
+      flight.course = this.courseOf(x, route, { body, errand, receiver: flight, sender: null })
       flight.course.start()
       return
     }
@@ -107,41 +140,39 @@ export class Forwarder implements RelayOwner, FollowerOwner {
       crossOrigin: headerValue(x.req.rawHeaders, 'origin') !== undefined,
     })
     if (body === null) x.stage = relay
-    relay.course = this.courseOf(x, route, body, relay, relay)
+    relay.course = this.courseOf(x, route, { body, errand, receiver: relay, sender: relay })
     relay.course.start()
   }
 
-  /** @param sender sends a body on while it comes; null for one that is whole */
-  private courseOf(
-    x: Exchange,
-    route: Route,
-    body: RequestBody | null,
-    receiver: Receiver,
-    sender: Sender | null,
-  ): Course {
+  private courseOf(x: Exchange, route: Route, going: Going): Course {
     const { targets, selection, stallMs } = route
     const failover = route.failover ?? failoverByDefault(x.method, x.path)
     // What an account keeps is with the first: another would not have it.
-    const order = targets.length > 1 && isKept(x.path) ? FIRST_ONLY : selection.order(x.attemptAt, null)
+    const order =
+      targets.length > 1 && isKept(x.path)
+        ? FIRST_ONLY
+        : selection.order(x.attemptAt, going.errand?.conversation ?? null)
     const options = { targets, order, failover, stallMs, hedge: hedgeOf(route, order) }
-    return new Course(x, receiver, body, {
+    return new Course(x, going.receiver, going.body, {
       ...options,
-      send: (attempt) => this.send(x, body, sender, attempt),
+      send: (attempt) => this.send(x, going, attempt),
     })
   }
 
   /** Has an attempt made: the request as its target needs it, all else as it came. */
-  private send(x: Exchange, body: RequestBody | null, sender: Sender | null, attempt: Attempt): void {
-    const { method, path, query } = x
+  private send(x: Exchange, { body, errand, sender }: Going, attempt: Attempt): void {
+    const { method, query, deployment } = x
     const { target } = attempt
     const { rawHeaders } = x.req
-    const incoming = { method, path, query, rawHeaders, found: body?.found ?? null, deployment: x.deployment }
+    const path = errand?.path ?? x.path
+    const found = errand?.found ?? body?.found ?? null
+    const incoming = { method, path, query, rawHeaders, found, deployment, errand }
     const passthrough = this.config.keys.mode === 'passthrough'
     const { path: address, headers, edits, usageUnasked } = outgoing(incoming, target, passthrough)
-    attempt.translate = usageUnasked ? withoutUsage : null
+    attempt.translate = usageUnasked ? withoutUsage : (errand?.translate ?? null)
     let sent: Buffer | Upload | null = null
     if (body !== null) {
-      const pieces = splice(body.pieces, edits)
+      const pieces = splice(errand?.pieces ?? body.pieces, edits)
       if (!body.whole)
         headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
       sent = sender === null ? inOne(pieces) : body.send(pieces, sender)
@@ -239,6 +270,15 @@ function withoutUsage(status: number, facts: ResponseFacts): Translation | null 
 function isFull({ targets }: Route): boolean {
   for (const { upstream } of targets) if (!upstream.full) return false
   return true
+}
+
+/** What a course is made of. */
+interface Going {
+  readonly body: RequestBody | null
+  readonly errand: Errand | null
+  readonly receiver: Receiver
+  /** Sends a body on while it comes; null for one that is whole. */
+  readonly sender: Sender | null
 }
 
 /** Null if the first target is not to be hedged: the route is without, or too little is known of it. */

@@ -12,7 +12,7 @@ import type { Upstream } from '../routing/upstream.js'
 const POLL_MS = 1_000
 
 /** What is taken over while the relay runs. */
-const LIVE = ['upstreams', 'routes', 'aliases', 'listModels', 'cache'] as const
+const LIVE = ['upstreams', 'routes', 'aliases', 'listModels', 'cursor', 'cache'] as const
 
 /** What needs a restart, by its name in the file. */
 const FIXED = ['listen', 'keys', 'limits', 'timeouts', 'ledger', 'log'] as const
@@ -88,9 +88,9 @@ export class Reloader {
       log.info({}, 'the config was read again: nothing else has changed')
       return
     }
-    const { upstreams, routes, aliases, listModels, cache, warnings } = read
+    const { upstreams, routes, aliases, listModels, cursor, cache, warnings } = read
     for (const warning of warnings) log.warn({}, warning)
-    this.config = { ...this.config, upstreams, routes, aliases, listModels, cache, warnings }
+    this.config = { ...this.config, upstreams, routes, aliases, listModels, cursor, cache, warnings }
     const before = this.router
     this.router = new Router(this.config, healthTeller(log), before)
     gateway.reconfigure(this.config, this.router)

@@ -24,6 +24,7 @@ export interface Config {
   readonly routes: readonly RouteConfig[]
   readonly aliases: readonly AliasConfig[]
   readonly listModels: ConfigFile['listModels']
+  readonly cursor: Readonly<ConfigFile['cursor']>
   readonly limits: Limits
   readonly timeouts: Timeouts
   readonly ledger: Readonly<ConfigFile['ledger']>
@@ -95,6 +96,7 @@ export function loadConfig(source: ConfigSource): Config {
     routes,
     aliases,
     listModels: parsed.listModels,
+    cursor: parsed.cursor,
     cache: parsed.cache,
     limits: parsed.limits,
     timeouts: parsed.timeouts,

@@ -3,6 +3,8 @@
  * Facts are those of the providers' documentation, as read in November 2026; each can be overridden in the config.
  */
 
+import { ALL_CAPABILITIES, type Capabilities } from '../dialects/native.js'
+
 /** How a credential is sent to an upstream. */
 export const AUTH_SCHEMES = ['bearer', 'x-api-key', 'api-key', 'anthropic', 'query', 'none'] as const
 export type AuthScheme = (typeof AUTH_SCHEMES)[number]
@@ -37,7 +39,12 @@ export interface Preset {
   readonly defaultPath: string
   /** What is found behind another base path, by how the path begins: `/messages` and `/messages/x`. */
   readonly elsewhere: Readonly<Record<string, string>>
+  /** Of what Cursor mixes into chats, what they take as it is. */
+  readonly chat: Capabilities
 }
+
+const NO_CUSTOM: Capabilities = { customTools: false, reasoning: false }
+const OPENAI_CHAT: Capabilities = { customTools: true, reasoning: false }
 
 /** What most of them have. */
 const OPENAI_LIKE = {
@@ -51,6 +58,7 @@ const OPENAI_LIKE = {
   listed: true,
   defaultPath: '',
   elsewhere: {},
+  chat: NO_CUSTOM,
 } as const
 
 /** On this machine, and open unless it was told otherwise. */
@@ -59,6 +67,7 @@ const LOCAL = { ...OPENAI_LIKE, keyless: true } as const
 const rows = {
   openai: {
     ...OPENAI_LIKE,
+    chat: OPENAI_CHAT,
     baseUrl: 'https://api.openai.com/v1',
     keyEnv: 'OPENAI_API_KEY',
     dialects: ['chat', 'completions', 'responses', 'embeddings'],
@@ -66,6 +75,7 @@ const rows = {
   // https://RESOURCE.openai.azure.com; the model is the name of a deployment, and needs no api-version.
   azure: {
     ...OPENAI_LIKE,
+    chat: OPENAI_CHAT,
     keyEnv: 'AZURE_OPENAI_API_KEY',
     auth: 'api-key',
     dialects: ['chat', 'completions', 'responses', 'embeddings'],
@@ -75,6 +85,7 @@ const rows = {
   // The API of before, which wants the deployment in the path and a version in the query.
   'azure-deployments': {
     ...OPENAI_LIKE,
+    chat: OPENAI_CHAT,
     keyEnv: 'AZURE_OPENAI_API_KEY',
     auth: 'api-key',
     dialects: ['chat', 'completions', 'embeddings'],
@@ -123,7 +134,12 @@ const rows = {
     keyEnv: 'XAI_API_KEY',
     dialects: ['chat', 'completions', 'responses'],
   },
-  openrouter: { ...OPENAI_LIKE, baseUrl: 'https://openrouter.ai/api/v1', keyEnv: 'OPENROUTER_API_KEY' },
+  openrouter: {
+    ...OPENAI_LIKE,
+    baseUrl: 'https://openrouter.ai/api/v1',
+    keyEnv: 'OPENROUTER_API_KEY',
+    chat: { customTools: false, reasoning: true },
+  },
   together: {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.together.ai/v1',
@@ -147,10 +163,11 @@ const rows = {
   },
   'lm-studio': { ...LOCAL, baseUrl: 'http://127.0.0.1:1234/v1', keyEnv: 'LM_API_TOKEN', defaultPath: '/v1' },
   // Other gateways. LiteLLM's own port is ours, so that its address has to be told.
-  litellm: { ...LOCAL, keyEnv: 'LITELLM_API_KEY', defaultPath: '/v1' },
+  litellm: { ...LOCAL, keyEnv: 'LITELLM_API_KEY', defaultPath: '/v1', chat: ALL_CAPABILITIES },
   // apiKey is then the provider's, if Portkey does not keep that.
   portkey: {
     ...LOCAL,
+    chat: ALL_CAPABILITIES,
     baseUrl: 'https://api.portkey.ai/v1',
     keyEnv: null,
     headers: { 'x-portkey-api-key': { env: 'PORTKEY_API_KEY' } },
@@ -158,6 +175,7 @@ const rows = {
   // Its proxy before OpenAI, with OpenAI's key; its gateway takes the key of Helicone alone.
   helicone: {
     ...OPENAI_LIKE,
+    chat: ALL_CAPABILITIES,
     baseUrl: 'https://oai.helicone.ai/v1',
     keyEnv: 'OPENAI_API_KEY',
     dialects: ['chat', 'completions', 'responses', 'embeddings'],
@@ -165,6 +183,7 @@ const rows = {
   },
   'helicone-gateway': {
     ...OPENAI_LIKE,
+    chat: ALL_CAPABILITIES,
     baseUrl: 'https://ai-gateway.helicone.ai/v1',
     keyEnv: 'HELICONE_API_KEY',
   },

@@ -373,6 +373,16 @@ export const configSchema = z.strictObject({
     .describe(
       'What GET /v1/models lists. aliases: the names of your own alone, if there are any for the team of the key. all: the models of the upstreams, too.',
     ),
+  cursor: z
+    .strictObject({
+      answerKeyCheck: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Answer the prompt by which Cursor tests a key at /cursor/v1 without an upstream: some models refuse its max_tokens.',
+        ),
+    })
+    .prefault({}),
   limits: limits.prefault({}),
   timeouts: timeouts.prefault({}),
   cache: cache.prefault({}),

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { ALL_CAPABILITIES, type Capabilities } from '../dialects/native.js'
 import { isLoopback } from './listen.js'
 import {
   type ApiDialect,
@@ -25,6 +26,8 @@ export interface UpstreamConfig {
   readonly elsewhere: readonly (readonly [string, string])[]
   /** Its list of models has what can be asked for. */
   readonly listed: boolean
+  /** Of what Cursor mixes into chats, what it takes as it is. */
+  readonly chat: Capabilities
   readonly apiKey: string | null
   readonly auth: AuthScheme
   /** With `auth` `query`: the name of the parameter. */
@@ -58,6 +61,7 @@ export function plainUpstream(name: string, origin: string, timeouts: Timeouts):
     basePath: '/v1',
     paths: 'plain',
     elsewhere: [],
+    chat: ALL_CAPABILITIES,
     listed: true,
     apiKey: null,
     auth: 'none',
@@ -114,6 +118,8 @@ export function resolveUpstream(
     ...base,
     paths: preset?.paths ?? 'plain',
     elsewhere: elsewhereOf(preset, base.basePath),
+    // Of an unknown one, as much as anyone: what is not changed is not changed wrongly.
+    chat: preset?.chat ?? ALL_CAPABILITIES,
     listed: preset?.listed ?? true,
     apiKey,
     auth,

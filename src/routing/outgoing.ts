@@ -1,3 +1,4 @@
+import type { Errand } from '../dialects/errand.js'
 import { headerValue, removeHeader, requestHeaders } from '../http/headers.js'
 import type { Peek } from '../http/peek.js'
 import { type Edit, ensuredModelEdit, modelEdit, usageEdit } from '../http/splice.js'
@@ -16,6 +17,8 @@ export interface Incoming {
   readonly found: Peek | null
   /** The model, where it was told by the path; else null. */
   readonly deployment: string | null
+  /** What is sent in place of it; null if it goes as it came. */
+  readonly errand: Pick<Errand, 'editsFor' | 'translate'> | null
 }
 
 /** How a request goes to an upstream: all of it as it came but for these. */
@@ -32,17 +35,19 @@ export interface Outgoing {
 
 /** @param passthrough the client's own credential goes through */
 export function outgoing(incoming: Incoming, target: Target, passthrough: boolean): Outgoing {
-  const { method, path, query, rawHeaders, found, deployment } = incoming
+  const { method, path, query, rawHeaders, found, deployment, errand } = incoming
   const { upstream, model } = target
-  const edits: Edit[] = []
+  const edits: Edit[] = errand === null ? [] : [...errand.editsFor(upstream.chat)]
+  // A stream that is made of another API's has its usage as it is asked for.
+  const translated = errand !== null && errand.translate !== null
   const renaming = found === null ? null : nameEdit(found, model, deployment)
   if (renaming !== null) edits.push(renaming)
-  const asking = found !== null && upstream.asksUsage(method, path) ? usageEdit(found) : null
+  const asking = found !== null && !translated && upstream.asksUsage(method, path) ? usageEdit(found) : null
   if (asking !== null) edits.push(asking)
   if (edits.length > 1) edits.sort((a, b) => a.start - b.start)
 
   const needed = upstream.headersFor(path, passthrough)
-  const added = asking === null ? needed : uncompressed(needed)
+  const added = asking === null && !translated ? needed : uncompressed(needed)
   const headers = requestHeaders(rawHeaders, added, passthrough)
   const fallback = upstream.defaultHeaderFor(path)
   if (fallback !== null && headerValue(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
@@ -55,7 +60,7 @@ function nameEdit(found: Peek, model: string | null, deployment: string | null):
   return model === null ? null : modelEdit(found, model)
 }
 
-/** Nothing can be taken out of what is compressed. */
+/** Nothing can be changed in what is compressed. */
 function uncompressed(needed: readonly string[]): string[] {
   const added = [...needed]
   removeHeader(added, 'accept-encoding')

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.js'
 import type { ApiDialect, AuthScheme } from '../config/presets.js'
 import type { Timeouts } from '../config/schema.js'
 import type { UpstreamConfig } from '../config/upstreams.js'
+import type { Capabilities } from '../dialects/native.js'
 import { deploymentPath, formQuery, withParameters } from './address.js'
 import { makeConnector, makePlainConnector } from './connector.js'
 import { begins } from './dialect.js'
@@ -34,6 +35,7 @@ export class Upstream {
   readonly dialects: readonly ApiDialect[] | null
   /** Of this upstream: the general ones, with its own in their place. */
   readonly timeouts: Timeouts
+  readonly chat: Capabilities
   /** Its list of models has what can be asked for. */
   readonly listed: boolean
   /** For tunnels, which have connections of their own; both null if there is nothing to say. */
@@ -65,6 +67,7 @@ export class Upstream {
     this.name = config.name
     this.dialects = config.dialects
     this.timeouts = timeouts
+    this.chat = config.chat
     this.listed = config.listed
     this.tls = { ca: config.ca, servername: config.servername }
     this.scrubber = Scrubber.of(config)

@@ -1,0 +1,49 @@
+import { type Peek, peek } from '../http/peek.js'
+import type { Edit } from '../http/splice.js'
+import { answerTranslation } from './answer.js'
+import { type Capabilities, nativeRequest } from './native.js'
+import { toChat } from './to-chat.js'
+import type { Shape, Translate } from './translation.js'
+
+/** What is sent on in place of a request, and what becomes of its answer. */
+export interface Errand {
+  readonly shape: Shape
+  /** Behind the version. */
+  readonly path: string
+  /** The body. */
+  readonly pieces: readonly Buffer[]
+  readonly found: Peek
+  /** What is changed of it, in their order. @param chat what the upstream's chat completions take */
+  editsFor(chat: Capabilities): readonly Edit[]
+  /** Null if the answer goes on as it is. */
+  readonly translate: Translate | null
+  /** Of which it is a part: it is to meet the same target as the rest. Null if it does not say. */
+  readonly conversation: string | null
+}
+
+/** A body on its way to the API that it is written for: only what that refuses is changed. */
+export function nativeErrand(shape: Shape, body: Buffer, model: string | null): Errand {
+  const { path, edits, includeUsage, conversation } = nativeRequest(shape, body)
+  const editsFor = (capabilities: Capabilities): readonly Edit[] =>
+    shape === 'chat' ? nativeRequest(shape, body, { capabilities }).edits : edits
+  const translate: Translate | null =
+    shape === 'chat'
+      ? null
+      : (status, { eventStream, encoding }) =>
+          encoding === null
+            ? answerTranslation({ from: shape, status, eventStream, includeUsage, model })
+            : null
+  return { shape, path, pieces: [body], found: peek(body), editsFor, translate, conversation }
+}
+
+/** The same where there is no such API: all of it said in the words of chat completions. */
+export function translatedErrand(shape: Exclude<Shape, 'chat'>, body: Buffer): Errand {
+  const { conversation } = nativeRequest(shape, body)
+  const chat = toChat(shape, body)
+  return {
+    ...{ shape, path: '/chat/completions', pieces: [chat], found: peek(chat) },
+    // Of what was translated, what one or the other does not take.
+    ...{ editsFor: (capabilities) => nativeRequest('chat', chat, { capabilities }).edits },
+    ...{ translate: null, conversation },
+  }
+}
