@@ -13,8 +13,16 @@ const CHAT_ONLY = [
   ...['modalities', 'audio', 'prediction', 'web_search_options', 'messages'],
 ]
 
-/** A Responses body with what Cursor adds of chat completions, and what people's own settings may. */
-export function editResponses(body: Buffer, request: Value, edits: ObjectEdits): void {
+/**
+ * A Responses body with what Cursor adds of chat completions, and what people's own settings may.
+ * @param customs names of its custom tools
+ */
+export function editResponses(
+  body: Buffer,
+  request: Value,
+  edits: ObjectEdits,
+  customs: readonly string[],
+): void {
   for (const key of CHAT_ONLY) edits.cut(key)
   const tools = memberOf(request, 'tools')
   if (tools !== null && isNothing(body, tools)) edits.cut('tools')
@@ -26,6 +34,7 @@ export function editResponses(body: Buffer, request: Value, edits: ObjectEdits):
   editText(body, request, edits)
   editReasoning(body, request, edits)
   editCallIds(body, memberOf(request, 'input'), edits)
+  if (customs.length > 0) editCustomCalls(body, memberOf(request, 'input'), edits, customs)
 }
 
 /** Responses has `include_obfuscation` alone, and gives its usage unasked. */
@@ -116,6 +125,33 @@ function editCallIds(body: Buffer, input: Value | null, edits: ObjectEdits): voi
     if (text === null || [...text].length <= LONGEST_CALL_ID) continue
     const hash = createHash('sha256').update(text).digest('hex')
     edits.replace(id, `"call_${hash.slice(0, 40)}"`)
+  }
+}
+
+/**
+ * A call of a custom tool is told to Cursor as one of a function, which is what it reads; in the next turn it comes back so, and
+ * its arguments are no JSON, but the tool's text. It becomes what it was, and its output the output of such a call.
+ */
+function editCustomCalls(
+  body: Buffer,
+  input: Value | null,
+  edits: ObjectEdits,
+  customs: readonly string[],
+): void {
+  const ids = new Set<string>()
+  for (const item of messagesWith(body, input, 'call')) {
+    const kind = memberOf(item, 'type')
+    const type = textOf(body, kind)
+    const id = textOf(body, memberOf(item, 'call_id'), LONGEST_ID_READ)
+    if (kind === null || id === null) continue
+    if (type === 'function_call' && customs.includes(textOf(body, memberOf(item, 'name')) ?? '')) {
+      ids.add(id)
+      edits.replace(kind, '"custom_tool_call"')
+      for (const { key, keyStart, keyEnd } of item.members ?? []) {
+        if (key === 'arguments') edits.within([{ start: keyStart, end: keyEnd, text: '"input"' }])
+      }
+    } else if (type === 'function_call_output' && ids.has(id))
+      edits.replace(kind, '"custom_tool_call_output"')
   }
 }
 

@@ -51,7 +51,7 @@ export function nativeRequest(
   const tools = toolEdits(body, memberOf(request, 'tools'), { form, customs })
   edits.within(tools.edits)
   if (shape === 'chat') editChat(body, request, edits, capabilities)
-  else if (shape === 'responses') editResponses(body, request, edits)
+  else if (shape === 'responses') editResponses(body, request, edits, tools.customs)
   else editMessages(body, request, edits)
   if (shape !== 'messages') editChoice(body, request, edits, form, customs ? tools.customs : [])
   return { path, edits: edits.edits(), ...asked, wrapped: customs ? [] : tools.customs }

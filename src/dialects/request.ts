@@ -13,6 +13,7 @@ const MARKS = {
   block: [{ text: 'tool_use' }, { text: 'tool_result' }, { text: 'source' }],
   system: [{ text: 'system' }, { text: 'developer' }],
   chat: [{ text: 'tool' }, { text: 'function' }, { text: 'tool_calls' }],
+  call: [{ text: 'function_call' }],
   longId: [{ text: 'call_id', aheadOf: LONGEST_CALL_ID }],
 }
 
@@ -33,7 +34,7 @@ const REQUEST = every({
 const MESSAGES = each(
   only({
     ...{ role: WHOLE, content: each(only({ type: WHOLE, source: WHOLE })) },
-    ...{ tool_calls: WHOLE, call_id: WHOLE },
+    ...{ tool_calls: WHOLE, call_id: WHOLE, type: WHOLE, name: WHOLE, arguments: WHOLE },
   }),
 )
 

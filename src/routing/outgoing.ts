@@ -1,4 +1,5 @@
 import type { Errand } from '../dialects/errand.js'
+import { inOrder } from '../dialects/object-edits.js'
 import { headerValue, removeHeader, requestHeaders } from '../http/headers.js'
 import type { Peek } from '../http/peek.js'
 import { type Edit, ensuredModelEdit, modelEdit, usageEdit } from '../http/splice.js'
@@ -44,7 +45,7 @@ export function outgoing(incoming: Incoming, target: Target, passthrough: boolea
   if (renaming !== null) edits.push(renaming)
   const asking = found !== null && !translated && upstream.asksUsage(method, path) ? usageEdit(found) : null
   if (asking !== null) edits.push(asking)
-  if (edits.length > 1) edits.sort((a, b) => a.start - b.start)
+  const ordered = edits.length > 1 ? inOrder(edits) : edits
 
   const needed = upstream.headersFor(path, passthrough)
   const added = asking === null && !translated ? needed : uncompressed(needed)
@@ -52,7 +53,7 @@ export function outgoing(incoming: Incoming, target: Target, passthrough: boolea
   const fallback = upstream.defaultHeaderFor(path)
   if (fallback !== null && headerValue(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
   const address = upstream.addressOf(path, query, model ?? deployment ?? found?.model ?? null, passthrough)
-  return { path: address, headers, edits, usageUnasked: asking !== null }
+  return { path: address, headers, edits: ordered, usageUnasked: asking !== null }
 }
 
 function nameEdit(found: Peek, model: string | null, deployment: string | null): Edit | null {

@@ -113,6 +113,21 @@ test('a body that is as it should be is not changed at all', () => {
   for (const [shape, body] of bodies) assert.equal(changed(shape, body), [], body)
 })
 
+test('a call of a custom tool that comes back as one of a function is one of a custom tool again, with its output', () => {
+  const patch = '*** Begin Patch\\n\\"x\\"'
+  const body =
+    '{"input":[{"type":"function_call","call_id":"c1","name":"Read","arguments":"{}"},{"type":"function_call_output","call_id":"c1","output":"1"},' +
+    `{ "arguments": "${patch}", "type": "function_call", "name":"ApplyPatch","call_id":"c2"},{"call_id":"c2","type":"function_call_output","output":"done"}],` +
+    '"tools":[{"type":"function","name":"Read"},{"type":"custom","name":"ApplyPatch"}]}'
+  assert.equal(changed('responses', body), [
+    ['"arguments"', '"input"'],
+    ['"function_call"', '"custom_tool_call"'],
+    ['"function_call_output"', '"custom_tool_call_output"'],
+  ])
+  // Without the tool, nobody knows what it was.
+  assert.equal(changed('responses', body.replace(',{"type":"custom","name":"ApplyPatch"}', '')), [])
+})
+
 test('a nested function on its way to Responses keeps its schema byte for byte, and stays as little strict as it was', () => {
   const body =
     '{"input":"x","tools":[ {"type":"function","function":{"name":"a","parameters":{"2":1.50, "1":1E2 }}} ,{"type":"function","name":"b"}]}'
