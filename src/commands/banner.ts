@@ -86,7 +86,7 @@ function cursorLines(banner: Banner): string[] {
     '  In Cursor, Settings > Models > API Keys:',
     '',
     `    OpenAI API Key             ${key}`,
-    '    Override OpenAI Base URL   https://YOUR-PUBLIC-HOST/v1',
+    '    Override OpenAI Base URL   https://YOUR-PUBLIC-HOST/cursor/v1',
     '',
     "  Cursor's own servers make the calls, so this machine's address will not do:",
     `  put a public HTTPS address in front of ${banner.url} (see README).`,
