@@ -157,14 +157,13 @@ export const CORS: Check = {
   needs: ['address', 'connection', 'relay', 'path', 'trust'],
   pointless: ({ readable }) => (readable.length === 0 ? 'there was no answer' : null),
   untimed: true,
-  tried: ({ readable }) =>
-    `CORS of answers (${readable
+  tried: (visit) =>
+    `CORS of answers (${readable(visit)
       .map(([name]) => name)
-      .sort()
       .join(', ')})`,
   run(visit) {
     const flaws: string[] = []
-    for (const [name, answer] of visit.readable) {
+    for (const [name, answer] of readable(visit)) {
       const flaw = originFlaw(answer)
       if (flaw !== null) flaws.push(`${name}: ${flaw}`)
     }
@@ -176,6 +175,11 @@ export const CORS: Check = {
         : 'send it with every answer, errors too',
     )
   },
+}
+
+/** In an order that does not hang on which was quicker. */
+function readable(visit: Visit): Array<readonly [string, Answer]> {
+  return [...visit.readable].sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
 const SKEW_MS = 60_000

@@ -27,7 +27,8 @@ export function findingText({ check, outcome, tried, seen, change }: Finding, co
   for (const each of change) {
     lines.push(...wrapped(each, WIDTH - INDENT - 2).map((line, i) => `${i === 0 ? '>' : ' '} ${line}`))
   }
-  const head = colours ? styleText(COLOURS[outcome], mark) : mark
+  // Whether it is a terminal has been looked at.
+  const head = colours ? styleText(COLOURS[outcome], mark, { validateStream: false }) : mark
   return `${head}${name} ${lines.join(`\n${' '.repeat(INDENT)}`)}\n`
 }
 
