@@ -2,8 +2,7 @@ import { rootCertificates } from 'node:tls'
 import { parseArgs } from 'node:util'
 import { readBaseUrl, shownUrl } from '../doctor/base-url.js'
 import { examine } from '../doctor/examination.js'
-import type { Finding } from '../doctor/finding.js'
-import { countOutcomes, findingText, reportJson, verdictText } from '../doctor/report.js'
+import { countOutcomes, Printer, reportJson, verdictText } from '../doctor/report.js'
 import { Visit } from '../doctor/visit.js'
 
 type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean }
@@ -79,9 +78,10 @@ export async function doctor(args: readonly string[], io: DoctorIo): Promise<num
     roots: io.roots ?? rootCertificates,
   })
   const colours = io.out.isTTY === true && (io.env.NO_COLOR ?? '') === ''
-  const show = (finding: Finding): void => void io.out.write(findingText(finding, colours))
+  const printer = new Printer((text) => io.out.write(text), colours)
   if (!given.json) io.out.write(`thinwire doctor ${shownUrl(base)}\n\n`)
-  const findings = await examine(visit, given.json ? () => {} : show)
+  const findings = await examine(visit, given.json ? () => {} : (finding) => printer.show(finding))
+  printer.end()
   const elapsedMs = performance.now() - startedAt
   io.out.write((given.json ? reportJson : verdictText)(visit, findings, elapsedMs))
   return countOutcomes(findings).failed > 0 ? FAILED : FINE

@@ -57,8 +57,9 @@ function judgeModels(answer: Answer, visit: Visit): Seen {
 function keyAdvice(answer: Answer, visit: Visit): string {
   const code = header(answer, 'x-thinwire-error')
   if (code !== undefined) return 'issue one: thinwire keys add --env prod --team team1 --user alice'
-  return shapeOf(answer) === 'page'
-    ? "that is a proxy's own lock: take it off this path (nginx: auth_basic off;)"
+  const basic = /^basic\b/i.test(header(answer, 'www-authenticate') ?? '')
+  return basic || shapeOf(answer) === 'page'
+    ? "that is a proxy's own lock: take it off this path (nginx: auth_basic off; Caddy: no basic_auth)"
     : `ask whoever runs ${visit.base.host} for a key`
 }
 
@@ -153,5 +154,13 @@ export function refused(answer: Answer, visit: Visit): Seen {
   if (/reasoning|verbosity|prompt_cache_retention|temperature|include\b/.test(text)) {
     return warning(text, 'Cursor sends this with models that reason; take one that does: --model')
   }
-  return failed(text)
+  if (/Missing required parameter: '?messages/.test(text)) {
+    return failed(
+      text,
+      'this base URL hands such a body on as it is; one that ends in /cursor/v1 understands it',
+    )
+  }
+  return visit.thinwire
+    ? failed(text, 'thinwire usage tail --errors tells more, where the relay runs')
+    : failed(text)
 }

@@ -11,7 +11,7 @@ import type { Check, Visit } from './visit.js'
 const URL_FORM: Check = {
   name: 'url',
   needs: [],
-  tried: () => 'the URL itself',
+  tried: () => 'as it is typed',
   run: ({ base }) => examineUrl(base),
 }
 

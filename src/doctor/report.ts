@@ -19,7 +19,7 @@ export function countOutcomes(findings: readonly Finding[]): Counts {
 }
 
 /** A finding for people, within 80 columns unless it has a word that is longer; the lines of what to change begin with `>`. */
-export function findingText({ check, outcome, tried, seen, change }: Finding, colours: boolean): string {
+function findingText({ check, outcome, tried, seen, change }: Finding, colours: boolean): string {
   const mark = ` ${MARKS[outcome]}`.padEnd(7)
   const name = check.padEnd(NAME_WIDTH)
   const told = outcome === 'skipped' ? `not tried: ${seen}` : `${tried}: ${seen}`
@@ -30,6 +30,43 @@ export function findingText({ check, outcome, tried, seen, change }: Finding, co
   // Whether it is a terminal has been looked at.
   const head = colours ? styleText(COLOURS[outcome], mark, { validateStream: false }) : mark
   return `${head}${name} ${lines.join(`\n${' '.repeat(INDENT)}`)}\n`
+}
+
+/**
+ * Writes findings as they come. What was left out for one and the same reason is told in one line: where a name has no
+ * address, that is nearly all.
+ */
+export class Printer {
+  private readonly write: (text: string) => void
+  private readonly colours: boolean
+  private held: Finding[] = []
+
+  constructor(write: (text: string) => void, colours: boolean) {
+    this.write = write
+    this.colours = colours
+  }
+
+  show(finding: Finding): void {
+    const [first] = this.held
+    if (first !== undefined && (finding.outcome !== 'skipped' || finding.seen !== first.seen)) this.end()
+    if (finding.outcome === 'skipped') this.held.push(finding)
+    else this.write(findingText(finding, this.colours))
+  }
+
+  /** No more will come. */
+  end(): void {
+    const [first, ...others] = this.held
+    this.held = []
+    if (first === undefined) return
+    if (others.length === 0) {
+      this.write(findingText(first, this.colours))
+      return
+    }
+    const names = [first, ...others].map(({ check }) => check).join(', ')
+    const mark = this.colours ? styleText(COLOURS.skipped, ' -', { validateStream: false }) : ' -'
+    const lines = wrapped(`not tried: ${names}: ${first.seen}`, WIDTH - 7)
+    this.write(`${mark}     ${lines.join(`\n${' '.repeat(7)}`)}\n`)
+  }
 }
 
 /** The last lines: how many of each, and what that means. */

@@ -171,7 +171,7 @@ export const FRAMING: Check = {
   needs: NEEDS,
   pointless: ({ streams }) => (streams.length === 0 ? 'there was no stream' : null),
   untimed: true,
-  tried: () => 'HTTP version, framing and compression of the stream',
+  tried: () => 'how the stream is wrapped',
   run(visit) {
     const parts: Seen[] = []
     const answer = visit.streams[0]?.answer

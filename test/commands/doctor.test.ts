@@ -44,6 +44,11 @@ test('people get the same in lines of 80 columns, with colours only in a termina
   assert.not.ok((await look([ward.relay.url], { env, terminal: true })).out.includes(colour))
 })
 
+test('what is left out for one reason is told in one line', async (ward) => {
+  const { out } = await look([ward.relay.url, '--key', 'sk-of-the-provider'])
+  assert.match(out, /^ - {5}not tried: chat, stream, agent mode, pace, framing: the key is refused$/m)
+})
+
 test('a key that is refused is told in the words of the relay, and what needs one is left out', async (ward) => {
   const { code, out } = await look([ward.relay.url, '--json', '--key', 'sk-of-the-provider'])
   const find = finder(out)
