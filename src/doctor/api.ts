@@ -149,7 +149,10 @@ export function refused(answer: Answer, visit: Visit): Seen {
   }
   if (answer.status === 404) return failed(text, 'name a model that there is: --model NAME')
   if (/max_tokens/.test(text)) {
-    return warning(text, "this model refuses Cursor's test, though it may work; test with another: --model")
+    return warning(
+      text,
+      "this model refuses Cursor's test, though it may work: at /cursor/v1, cursor.answerKeyCheck has the relay answer it",
+    )
   }
   if (/reasoning|verbosity|prompt_cache_retention|temperature|include\b/.test(text)) {
     return warning(text, 'Cursor sends this with models that reason; take one that does: --model')

@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Faults } from '../support/front.js'
-import { behind, clearWard, closeWard, openWard, type Ward } from '../support/ward.js'
+import { behind, clearWard, closeWard, faulty, openWard, type Ward } from '../support/ward.js'
 
 const test = suite<Ward>('doctor: streams')
 
@@ -41,6 +41,15 @@ const chunk = (delta: unknown, reason: string | null = null): unknown => ({
   choices: [{ index: 0, delta, finish_reason: reason }],
 })
 const CHUNKS = [chunk({ role: 'assistant', content: 'one' }), chunk({}, 'stop'), '[DONE]']
+
+test('all that Cursor sends is answered by a relay at its base URL for Cursor', async (ward) => {
+  const { code, out, find } = await behind(ward, {}, { path: '/cursor/v1' })
+  assert.is(code, 0, out)
+  assert.equal(faulty(out), [])
+  for (const name of ['stream', 'ask mode', 'agent mode', 'claude names']) {
+    assert.match(find(name), /^ok: 200, \d+ chunks/)
+  }
+})
 
 test("a base URL of Cursor's is tried with all that Cursor sends", async (ward) => {
   const bodies: Array<Record<string, unknown>> = []
