@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { doctor } from './commands/doctor.js'
 import { keys } from './commands/keys.js'
 import { START_HELP, start } from './commands/start.js'
 import { usage } from './commands/usage.js'
@@ -11,6 +12,7 @@ const HELP = `thinwire ${VERSION}: a relay for LLM APIs
   thinwire start    run the relay
   thinwire keys     issue, list and revoke access keys
   thinwire usage    what requests came to, and what comes in now
+  thinwire doctor   whether Cursor will work with a base URL, and what to change
 
 thinwire COMMAND --help tells more of one; thinwire --version the version.
 `
@@ -38,6 +40,8 @@ async function main(args: string[]): Promise<number> {
           folder: (file) => locateLedger({ file, env: process.env, cwd: process.cwd() }),
         }),
       )
+    case 'doctor':
+      return doctor(rest, { in: process.stdin, out: process.stdout, err: process.stderr, env: process.env })
     case '--version':
     case '-v':
       process.stdout.write(`${VERSION}\n`)

@@ -254,7 +254,7 @@ export class Gateway implements ForwarderOwner, BodyOwner, Health {
   /** What needs neither a key nor an upstream: is the relay there, is it ready. */
   private answerLocally(x: Exchange): boolean {
     if (x.method !== 'GET' && x.method !== 'HEAD') return false
-    const answer = answerProbe(x.path, this)
+    const answer = answerProbe(x.path, this, x.req.httpVersion)
     if (answer === null) return false
     this.answerLocal(x, answer.status, answer.body)
     return true

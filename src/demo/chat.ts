@@ -1,5 +1,5 @@
 import { type Fields, fields, readLimit, readStops, refuseChoices, requireList } from './fields.js'
-import { answer, type Generation } from './model.js'
+import { answer, type Generation, silenceOf } from './model.js'
 import { callTexts, type Prompt, readPrompt, type Turn, textsOf } from './prompt.js'
 import { type Answer, formatEvent, makeId, PAUSE, type Step, unixNow } from './reply.js'
 
@@ -71,6 +71,7 @@ function* stream(prompt: Prompt, generation: Generation, withUsage: boolean): Ge
 
   if (generation.tool === null) {
     yield chunk({ role: 'assistant', content: '', refusal: null }, null)
+    yield silenceOf(prompt.model)
     for (const content of generation.pieces) {
       yield PAUSE
       yield chunk({ content }, null)

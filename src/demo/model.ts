@@ -18,6 +18,17 @@ export interface Generation {
 /** With this model name, a request that has tools gets a tool call even if nobody spoke of the tool. */
 export const TOOLS_MODEL = 'thinwire-demo-tools'
 
+/**
+ * With such a name, a streamed chat says nothing for so many seconds behind its first chunk, so that the patience of what
+ * is in front can be tried.
+ */
+const SILENT_MODEL = /^thinwire-demo-silent-(\d{1,4})$/
+
+/** Milliseconds; 0 with the name of any other model. */
+export function silenceOf(model: string): number {
+  return Number(SILENT_MODEL.exec(model)?.[1] ?? 0) * 1000
+}
+
 /** How much of the user's text is said back, in characters: the answer must not grow with the prompt. */
 const ECHO_CHARACTERS = 80
 const ARGUMENT_CHARACTERS = 40

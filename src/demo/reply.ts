@@ -5,8 +5,8 @@ import { Problem, type Shape } from './problem.js'
 /** Where a stream waits for the model's next piece. */
 export const PAUSE = Symbol('pause')
 
-/** One event as it goes on the wire, or a pause. */
-export type Step = string | typeof PAUSE
+/** One event as it goes on the wire, a pause, or silence for so many milliseconds. */
+export type Step = string | typeof PAUSE | number
 
 /** A JSON body, or the steps of an event stream, made only as they are sent. */
 export type Answer = { readonly body: unknown } | { readonly steps: Iterator<Step> }
@@ -142,6 +142,7 @@ class EventWriter {
     }
     if (step.done === true) this.res.end()
     else if (step.value === PAUSE) this.schedule(this.paceMs)
+    else if (typeof step.value === 'number') this.schedule(step.value)
     else if (this.res.write(step.value)) this.schedule(0)
   }
 

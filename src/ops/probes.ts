@@ -14,12 +14,19 @@ export interface Health {
   readonly ledgerState: LedgerState | null
 }
 
-/** What is answered at a path that needs neither a key nor an upstream: is the relay there, is it ready. Null elsewhere. */
-export function answerProbe(path: string, health: Health): { status: number; body: unknown } | null {
+/**
+ * What is answered at a path that needs neither a key nor an upstream: is the relay there, is it ready. Null elsewhere.
+ * @param httpVersion of the request: a proxy in front that asks by HTTP/1.0 shows nowhere else
+ */
+export function answerProbe(
+  path: string,
+  health: Health,
+  httpVersion: string,
+): { status: number; body: unknown } | null {
   switch (path) {
     // Some clients ask for the base URL before they start, and go by whether it answers at all.
     case '/':
-      return { status: 200, body: { object: 'relay', name: 'thinwire', status: 'ok' } }
+      return { status: 200, body: { object: 'relay', name: 'thinwire', status: 'ok', http: httpVersion } }
     case '/healthz':
       return { status: 200, body: { status: 'ok' } }
     case '/readyz': {

@@ -1,0 +1,132 @@
+/**
+ * Bodies as Cursor sends them to `/chat/completions`, whichever API they are made for; all are answered with chat completion
+ * chunks. Each asks for some sixty words, as a stream has to last for a second to be watched.
+ */
+
+const COUNT =
+  'Count from one to sixty in English words, separated by spaces. Write nothing else, and call no tool.'
+
+/** The key check of Cursor's settings, to the letter. */
+export function keyCheckBody(model: string): string {
+  return JSON.stringify({
+    model,
+    messages: [
+      { role: 'system', content: 'You are a helpful assistant.' },
+      { role: 'user', content: 'Test prompt using gpt-3.5-turbo' },
+    ],
+    temperature: 1,
+    max_tokens: 10,
+    stream: false,
+  })
+}
+
+const PATH = { type: 'object', properties: { path: { type: 'string' } }, required: ['path'] }
+
+/** Ask mode with model names that Cursor does not know, and its Azure setting: a chat completion with tools. */
+export function chatBody(model: string): string {
+  const parameters = { ...PATH, additionalProperties: false }
+  return JSON.stringify({
+    model,
+    messages: [
+      { role: 'system', content: 'You are a helpful assistant.' },
+      { role: 'user', content: 'The file a.ts is open.' },
+      { role: 'user', content: COUNT },
+    ],
+    tools: [{ type: 'function', function: { name: 'read_file', description: 'Reads a file.', parameters } }],
+    tool_choice: 'auto',
+    stream: true,
+    stream_options: { include_usage: true },
+  })
+}
+
+const GRAMMAR = { type: 'grammar', syntax: 'lark', definition: 'start: /.+/' }
+
+/** Agent mode with names of the gpt family: the Responses API, with `stream_options`, which is none of its fields. */
+export function responsesBody(model: string): string {
+  return JSON.stringify({
+    model,
+    input: [
+      { role: 'system', content: 'You edit code.' },
+      { role: 'user', content: [{ type: 'input_text', text: COUNT }] },
+      { type: 'function_call', call_id: 'call_A1', name: 'Read', arguments: '{"path":"a.ts"}' },
+      { type: 'function_call_output', call_id: 'call_A1', output: '1|foo' },
+    ],
+    tools: [
+      { type: 'function', name: 'Read', description: 'Reads a file.', parameters: PATH },
+      { type: 'custom', name: 'ApplyPatch', description: 'Changes files.', format: GRAMMAR },
+    ],
+    tool_choice: 'auto',
+    stream: true,
+    stream_options: { include_usage: true },
+    include: ['reasoning.encrypted_content'],
+    reasoning: { effort: 'medium', summary: 'auto' },
+    text: { verbosity: 'low' },
+    store: false,
+    truncation: 'disabled',
+    prompt_cache_retention: '24h',
+    metadata: { cursorConversationId: '00000000-0000-4000-8000-000000000001' },
+    user: 'thinwire-doctor',
+  })
+}
+
+/** Names with `claude-` in them: Anthropic's Messages, with `stream_options`. */
+export function messagesBody(model: string): string {
+  return JSON.stringify({
+    model,
+    max_tokens: 4096,
+    stream: true,
+    stream_options: { include_usage: true },
+    system: [{ type: 'text', text: 'You edit code.', cache_control: { type: 'ephemeral' } }],
+    messages: [
+      { role: 'user', content: [{ type: 'text', text: COUNT }] },
+      {
+        role: 'assistant',
+        content: [{ type: 'tool_use', id: 'toolu_1', name: 'LS', input: { path: '.' } }],
+      },
+      { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_1', content: 'a.ts' }] },
+    ],
+    tools: [{ name: 'LS', description: 'Lists files.', input_schema: PATH }],
+    tool_choice: { type: 'auto' },
+  })
+}
+
+/** Ask mode with other names: a chat completion with tools of both APIs in one list, and what it has said as it came. */
+export function mixedBody(model: string): string {
+  const call = {
+    type: 'function',
+    id: 'call_B1',
+    index: 0,
+    function: { name: 'read_file', arguments: '{"path":"a"}' },
+  }
+  return JSON.stringify({
+    model,
+    temperature: 0,
+    user: 'thinwire-doctor',
+    messages: [
+      { role: 'system', content: 'You edit code.' },
+      { role: 'user', content: 'The file a is open.' },
+      { role: 'user', content: COUNT },
+      { role: 'assistant', content: '', tool_calls: [call] },
+      { role: 'tool', name: 'read_file', tool_call_id: 'call_B1', content: 'text' },
+    ],
+    tools: [
+      { type: 'function', function: { name: 'read_file', parameters: PATH } },
+      { type: 'custom', name: 'ApplyPatch', format: GRAMMAR },
+    ],
+    tool_choice: { type: 'auto' },
+    stream: true,
+    reasoning: { effort: 'low' },
+  })
+}
+
+/**
+ * A prompt of so many bytes that costs nothing: it is blank, within JSON that is valid, and has no messages, which every
+ * model refuses before it reads on.
+ */
+export function blankBody(model: string, bytes: number): Buffer {
+  const head = `{"model":${JSON.stringify(model)},"max_tokens":1,"messages":[]`
+  const body = Buffer.alloc(bytes, ' ')
+  body.write(head)
+  body.write('}', bytes - 1)
+  return body
+}

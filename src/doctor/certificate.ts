@@ -1,0 +1,140 @@
+import { isIP } from 'node:net'
+import { checkServerIdentity, connect, type DetailedPeerCertificate } from 'node:tls'
+import { failed, ok, type Seen, warning } from './finding.js'
+import { FRONT_NAMES } from './front.js'
+import { cleaned } from './quote.js'
+import type { Check, Visit } from './visit.js'
+import { nameOf } from './wire.js'
+
+const HANDSHAKE_MS = 4_000
+const DAY_MS = 24 * 60 * 60 * 1000
+
+/** Whoever renews by itself does so with a third of the time left. */
+const SOON = 1 / 6
+
+interface Handshake {
+  readonly protocol: string
+  readonly certificate: DetailedPeerCertificate
+  /** Node's code of what is wrong with the chain; null if nothing is. */
+  readonly flaw: string | null
+}
+
+/** The handshake and the certificate, as they look to someone who trusts the well-known authorities alone. */
+export const TLS: Check = {
+  name: 'tls',
+  needs: ['address', 'connection'],
+  pointless: ({ base }) => (base.secure ? null : 'it is http'),
+  tried: () => 'TLS and its certificate',
+  async run(visit) {
+    const shaken = await shake(visit)
+    if (typeof shaken === 'string') {
+      visit.lacking.set('connection', 'there is no TLS')
+      return failed(`no handshake (${shaken})`, adviceFor(shaken, visit))
+    }
+    const seen = judge(visit, shaken)
+    if (seen.outcome !== 'failed') return seen
+    visit.trusted = false
+    // Whoever is in between would have it; on this machine there is nobody.
+    if (visit.reach !== 'loopback') {
+      visit.lacking.set('trust', 'the key is not sent where the certificate is not in order')
+      return seen
+    }
+    return { ...seen, outcome: 'warning' }
+  },
+}
+
+/** @returns the error's code if there is no handshake */
+function shake({ base, roots }: Visit): Promise<Handshake | string> {
+  const { host, port } = base
+  return new Promise((resolve) => {
+    const socket = connect({
+      host,
+      port,
+      ca: [...roots],
+      // The certificate is looked at below, whatever it is; no key goes over this connection.
+      rejectUnauthorized: false,
+      ALPNProtocols: ['http/1.1'],
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+    })
+    const finish = (shaken: Handshake | string): void => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(shaken)
+    }
+    const timer = setTimeout(() => finish('ETIMEDOUT'), HANDSHAKE_MS)
+    socket.on('error', (error) => finish(nameOf(error)))
+    socket.on('end', () => finish('closed'))
+    socket.on('secureConnect', () => {
+      const certificate = socket.getPeerCertificate(true)
+      // Typed as an error, and a code in fact.
+      const unauthorized = socket.authorizationError as Error | string | null | undefined
+      const code = unauthorized instanceof Error ? nameOf(unauthorized) : (unauthorized ?? null)
+      const misnamed = checkServerIdentity(host, certificate)
+      const flaw = code === null && misnamed !== undefined ? nameOf(misnamed) : code
+      finish({ protocol: socket.getProtocol() ?? 'TLS', certificate, flaw })
+    })
+  })
+}
+
+function adviceFor(code: string, visit: Visit): string {
+  const { base } = visit
+  if (/WRONG_VERSION|EPROTO|PACKET_LENGTH|HTTP_REQUEST/.test(code) && !/VERSION_TOO|ALERT/.test(code)) {
+    return `port ${base.port} does not speak TLS: enter http://, or switch TLS on (nginx: listen ${base.port} ssl;)`
+  }
+  if (/UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|VERSION_TOO/.test(code)) {
+    return 'allow TLS 1.2 and 1.3 (nginx: ssl_protocols TLSv1.2 TLSv1.3;)'
+  }
+  return `look into the proxy's log: it has no certificate for ${base.host}, or refuses the name`
+}
+
+function judge(visit: Visit, { protocol, certificate, flaw }: Handshake): Seen {
+  const { host } = visit.base
+  const issuer = cleaned(oneOf(certificate.issuer?.O) || oneOf(certificate.issuer?.CN) || 'nobody', '')
+  const until = Date.parse(certificate.valid_to)
+  const day = Number.isNaN(until) ? 'an unknown day' : new Date(until).toISOString().slice(0, 10)
+  const renewal =
+    visit.front === null || visit.front === 'nginx'
+      ? 'renew it, and reload the proxy (certbot renew; nginx -s reload); Caddy renews by itself'
+      : `look into the log of ${FRONT_NAMES[visit.front]} why it was not renewed`
+  switch (flaw) {
+    case null: {
+      const life = until - Date.parse(certificate.valid_from)
+      const left = until - Date.now()
+      const good = `${protocol}, certificate of ${issuer} until ${day}`
+      return left > Math.min(life * SOON, 14 * DAY_MS) ? ok(good) : warning(`${good}: that is soon`, renewal)
+    }
+    case 'CERT_HAS_EXPIRED':
+      return failed(`the certificate has expired on ${day}`, renewal)
+    case 'CERT_NOT_YET_VALID':
+      return failed('the certificate is not valid yet', "set the clock of whoever made it, or this machine's")
+    case 'ERR_TLS_CERT_ALTNAME_INVALID': {
+      const names = cleaned((certificate.subjectaltname ?? '').replaceAll(/DNS:|IP Address:/g, ''), '')
+      return failed(`the certificate is for ${names || 'no name'}`, `get one for ${host}`)
+    }
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+      return failed('the certificate is signed by itself, so nobody trusts it', getOne(host))
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'UNABLE_TO_GET_ISSUER_CERT':
+      // Public authorities say in their certificates where the next one of the chain is; private ones hardly do.
+      return certificate.infoAccess?.['CA Issuers - URI'] !== undefined
+        ? failed(
+            `the intermediate certificate is missing: the server does not send that of ${issuer}`,
+            'nginx: ssl_certificate with the whole chain (fullchain.pem), not cert.pem alone',
+          )
+        : failed(`the certificate is of ${issuer}, which only its own network trusts`, getOne(host))
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+      return failed(`the certificate is of ${issuer}, which only its own network trusts`, getOne(host))
+    default:
+      return failed(`the certificate is refused (${flaw})`, getOne(host))
+  }
+}
+
+function getOne(host: string): string {
+  return `get one of a public authority for ${host}: Caddy does by itself, certbot for nginx`
+}
+
+/** Names may stand in a certificate more than once. */
+function oneOf(name: string | string[] | undefined): string {
+  return Array.isArray(name) ? (name[0] ?? '') : (name ?? '')
+}

@@ -1,0 +1,101 @@
+import { field } from './quote.js'
+import type { Answer, Piece } from './wire.js'
+
+/** What a stream had in it. */
+export interface EventsSeen {
+  /** When each event was whole, in milliseconds from the request's start. */
+  readonly times: readonly number[]
+  /** Bytes of the events. */
+  readonly bytes: number
+  /** Those that are chat completion chunks. */
+  readonly chunks: number
+  readonly done: boolean
+  readonly finish: string | null
+  /** The message of an error within the stream. */
+  readonly error: string | null
+  /** The type of the first event that is none of a chat completion. */
+  readonly foreign: string | null
+  /** There was a piece of a tool call without its index. */
+  readonly unindexed: boolean
+  /** It is Thinwire's demo that answers, whose pace is known. */
+  readonly demo: boolean
+}
+
+/** Reads events as a client does (WHATWG HTML, 9.2.6); one that is not ended by a blank line does not count. */
+export function readEvents(answer: Answer): EventsSeen {
+  const times: number[] = []
+  let bytes = 0
+  let chunks = 0
+  let done = false
+  let finish: string | null = null
+  let error: string | null = null
+  let foreign: string | null = null
+  let unindexed = false
+  let demo = false
+  for (const { atMs, data, size } of eventsOf(answer.pieces)) {
+    times.push(atMs)
+    bytes += size
+    if (data.trim() === '[DONE]') {
+      done = true
+      continue
+    }
+    const value = parsed(data)
+    const problem = field(value, 'error')
+    if (problem !== undefined && problem !== null) {
+      const message = field(problem, 'message')
+      error ??= typeof message === 'string' ? message : JSON.stringify(problem)
+    } else if (field(value, 'object') === 'chat.completion.chunk') {
+      chunks++
+      demo ||= field(value, 'system_fingerprint') === 'fp_thinwire_demo'
+      const choices = field(value, 'choices')
+      for (const choice of Array.isArray(choices) ? choices : []) {
+        const reason = field(choice, 'finish_reason')
+        if (typeof reason === 'string') finish = reason
+        const calls = field(field(choice, 'delta'), 'tool_calls')
+        if (Array.isArray(calls) && calls.some((call) => typeof field(call, 'index') !== 'number')) {
+          unindexed = true
+        }
+      }
+    } else {
+      const type = field(value, 'type') ?? field(value, 'object')
+      foreign ??= typeof type === 'string' ? type : value === undefined ? 'no JSON' : 'no object'
+    }
+  }
+  return { times, bytes, chunks, done, finish, error, foreign, unindexed, demo }
+}
+
+interface Event {
+  readonly atMs: number
+  readonly data: string
+  readonly size: number
+}
+
+/** Events with data; comments, which keep a connection alive, are none. */
+function eventsOf(pieces: readonly Piece[]): Event[] {
+  const events: Event[] = []
+  // Latin-1 keeps a byte a character, so that one that is cut in two is whole again where it is read.
+  let rest = ''
+  for (const { atMs, bytes } of pieces) {
+    rest += bytes.toString('latin1')
+    for (;;) {
+      const end = /\r?\n\r?\n/.exec(rest)
+      if (end === null) break
+      const block = rest.slice(0, end.index)
+      const size = end.index + end[0].length
+      rest = rest.slice(size)
+      const lines = block.split(/\r?\n/).filter((line) => line.startsWith('data:'))
+      if (lines.length === 0) continue
+      const data = lines.map((line) => line.slice(5).replace(/^ /, '')).join('\n')
+      events.push({ atMs, data: Buffer.from(data, 'latin1').toString(), size })
+    }
+  }
+  return events
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,102 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import {
+  type BaseUrl,
+  examineUrl,
+  pathUrl,
+  readBaseUrl,
+  rootUrl,
+  shownUrl,
+} from '../../src/doctor/base-url.js'
+import { reachOf, reachOfName } from '../../src/doctor/reach.js'
+
+function read(typed: string): BaseUrl {
+  const base = readBaseUrl(typed)
+  if (typeof base === 'string') throw new Error(base)
+  return base
+}
+
+function judged(typed: string): string {
+  const { outcome, seen, change } = examineUrl(read(typed))
+  return `${outcome}: ${seen} > ${change.join(' ')}`
+}
+
+test('a public https URL with /v1 at its end is as it should be', () => {
+  assert.match(judged('https://llm.example.com/v1'), /^ok: https, ends in \/v1/)
+  assert.match(judged('https://llm.example.com/cursor/v1'), /^ok: https, ends in \/cursor\/v1/)
+  assert.is(read('https://llm.example.com/cursor/v1').cursor, true)
+  assert.is(read('https://llm.example.com/v1').cursor, false)
+})
+
+test('what would not do in Cursor is named, with what to enter', () => {
+  assert.match(judged('http://llm.example.com/v1'), /^failed: http: .*scripts\/deploy\/Caddyfile/)
+  assert.match(
+    judged('https://llm.example.com/v1/'),
+    /^warning: .*slash too many.*enter https:\/\/llm.example.com\/v1$/,
+  )
+  assert.match(judged('https://llm.example.com//v1'), /enter https:\/\/llm.example.com\/v1$/)
+  assert.match(
+    judged('https://llm.example.com'),
+    /^warning: .*not end in \/v1 > enter https:\/\/llm.example.com\/v1/,
+  )
+  assert.match(
+    judged('https://llm.example.com/v1/chat/completions'),
+    /^failed: .*endpoint.*enter https:\/\/llm.example.com\/v1$/,
+  )
+  assert.match(judged('https://llm.example.com/v1?team=a'), /^failed: .*\?/)
+})
+
+test('a private address is a warning: it works for clients that are there', () => {
+  for (const url of ['http://127.0.0.1:4000/v1', 'http://localhost/v1', 'https://[::1]/v1']) {
+    assert.match(judged(url), /^warning: .*this machine.*not for Cursor/)
+  }
+  for (const url of [
+    'http://10.1.2.3/v1',
+    'https://192.168.0.9/v1',
+    'https://relay.internal/v1',
+    'http://relay/v1',
+  ]) {
+    assert.match(judged(url), /^warning: .*private network: works for clients in it, not for Cursor/)
+  }
+})
+
+test('a password in it is not shown', () => {
+  const base = read('https://bob:secret@llm.example.com/v1')
+  assert.is(shownUrl(base), 'https://llm.example.com/v1')
+  assert.match(examineUrl(base).seen, /name or password/)
+  assert.not.match(JSON.stringify(examineUrl(base)), /secret/)
+})
+
+test('what is no URL is told in a sentence', () => {
+  assert.match(String(readBaseUrl('llm.example.com/v1')), /https:\/\/llm.example.com\/v1$/)
+  assert.match(String(readBaseUrl('ftp://llm.example.com/v1')), /scheme/)
+  assert.match(String(readBaseUrl('https://')), /no URL/)
+})
+
+test('paths are appended as clients do, and the relay is asked for its name beside them', () => {
+  assert.is(pathUrl(read('https://a.example/v1/'), '/models').pathname, '/v1//models')
+  assert.is(rootUrl(read('https://a.example/cursor/v1')).pathname, '/v1/')
+  assert.is(rootUrl(read('https://a.example/llm/v1')).pathname, '/llm/v1/')
+})
+
+test('addresses that the internet does not reach are known', () => {
+  const table: Record<string, string> = {
+    '8.8.8.8': 'public',
+    '172.32.0.1': 'public',
+    '2606:4700::1': 'public',
+    '127.8.0.1': 'loopback',
+    '::1': 'loopback',
+    '::ffff:127.0.0.1': 'loopback',
+    '10.0.0.1': 'private',
+    '172.16.0.1': 'private',
+    '100.64.0.1': 'private',
+    '169.254.169.254': 'private',
+    '::ffff:10.0.0.1': 'private',
+    'fd00::1': 'private',
+    'fe80::1': 'private',
+  }
+  for (const [address, reach] of Object.entries(table)) assert.is(reachOf(address), reach, address)
+  assert.is(reachOfName('llm.example.com'), null)
+})
+
+test.run()

@@ -1,0 +1,89 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Faults } from '../support/front.js'
+import { behind, clearWard, closeWard, faulty, openWard, type Ward } from '../support/ward.js'
+
+const test = suite<Ward>('doctor: streams')
+
+test.before(openWard)
+test.after.each(clearWard)
+test.after(closeWard)
+
+/** Answers of a stream as some API has them. */
+function answering(events: (body: Record<string, unknown>) => unknown[]): Faults {
+  return {
+    answer: (req, res) => {
+      if (req.method !== 'POST' || req.headers.authorization === undefined) return false
+      let text = ''
+      req.on('data', (piece) => {
+        text += piece
+      })
+      req.on('end', () => {
+        const body = JSON.parse(text) as Record<string, unknown>
+        if (body.stream !== true) {
+          res.writeHead(200, { 'content-type': 'application/json', 'access-control-allow-origin': '*' })
+          res.end('{"object":"chat.completion","choices":[]}')
+          return
+        }
+        res.writeHead(200, { 'content-type': 'text/event-stream' })
+        for (const event of events(body)) {
+          res.write(`data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`)
+        }
+        res.end()
+      })
+      return true
+    },
+  }
+}
+
+const chunk = (delta: unknown, reason: string | null = null): unknown => ({
+  object: 'chat.completion.chunk',
+  choices: [{ index: 0, delta, finish_reason: reason }],
+})
+const CHUNKS = [chunk({ role: 'assistant', content: 'one' }), chunk({}, 'stop'), '[DONE]']
+
+test('all that Cursor sends is answered by a relay at its base URL for Cursor', async (ward) => {
+  const { code, out, find } = await behind(ward, {}, { path: '/cursor/v1' })
+  assert.is(code, 0, out)
+  assert.equal(faulty(out), [])
+  for (const name of ['stream', 'ask mode', 'agent mode', 'claude names']) {
+    assert.match(find(name), /^ok: 200, \d+ chunks/)
+  }
+})
+
+test("a base URL of Cursor's is tried with all that Cursor sends", async (ward) => {
+  const bodies: Array<Record<string, unknown>> = []
+  const faults = answering((body) => {
+    bodies.push(body)
+    return 'input' in body ? [{ type: 'response.created', response: {} }] : CHUNKS
+  })
+  const { code, find } = await behind(ward, faults, { path: '/cursor/v1', args: ['--model', 'm'] })
+  assert.is(code, 1)
+  assert.match(find('stream'), /^ok: 200, 2 chunks/)
+  assert.match(find('ask mode'), /^ok: 200, 2 chunks/)
+  assert.match(find('claude names'), /^ok: 200, 2 chunks/)
+  assert.match(find('agent mode'), /^failed: 200, but events that Cursor does not read \(response\.created\)/)
+  assert.is(bodies.length, 4)
+  assert.ok(bodies.some((body) => Array.isArray(body.system)))
+  assert.ok(bodies.every((body) => body.model === 'm'))
+})
+
+test('what a client could not read in a stream is named', async (ward) => {
+  const stream = async (...events: unknown[]): Promise<string> =>
+    (
+      await behind(
+        ward,
+        answering(() => events),
+      )
+    ).find('stream')
+  assert.match(
+    await stream(chunk({}), { error: { message: 'Overloaded.' } }),
+    /^failed: 200, then an error: Overloaded/,
+  )
+  const call = { tool_calls: [{ id: 'c', function: { name: 'f', arguments: '' } }] }
+  assert.match(await stream(chunk(call), chunk({}, 'stop'), '[DONE]'), /^failed: .*tool_calls without index/)
+  assert.match(await stream(chunk({})), /^warning: .*without finish_reason and \[DONE\]/)
+  assert.match(await stream(), /^failed: 200, but without any event/)
+})
+
+test.run()
