@@ -18,7 +18,7 @@ import { inOne, type RequestBody, type Sender, type Upload } from './relay/body.
 import { Course, type CourseOptions, type Receiver } from './relay/course.js'
 import { Relay, type RelayOwner } from './relay/relay.js'
 import { Tunnel } from './relay/tunnel.js'
-import { failoverByDefault, isKept } from './routing/decide.js'
+import { isKept } from './routing/decide.js'
 import { hedgeAfterMs } from './routing/hedge.js'
 import { ModelList } from './routing/model-list.js'
 import { outgoing } from './routing/outgoing.js'
@@ -145,18 +145,15 @@ export class Forwarder implements RelayOwner, FollowerOwner {
   }
 
   private courseOf(x: Exchange, route: Route, going: Going): Course {
-    const { targets, selection, stallMs } = route
-    const failover = route.failover ?? failoverByDefault(x.method, x.path)
+    const { targets, selection, stallMs, failover } = route
     // What an account keeps is with the first: another would not have it.
     const order =
       targets.length > 1 && isKept(x.path)
         ? FIRST_ONLY
         : selection.order(x.attemptAt, going.errand?.conversation ?? null)
-    const options = { targets, order, failover, stallMs, hedge: hedgeOf(route, order) }
-    return new Course(x, going.receiver, going.body, {
-      ...options,
-      send: (attempt) => this.send(x, going, attempt),
-    })
+    const hedge = route.hedge ? hedgeOf(route, order) : null
+    const send = (attempt: Attempt): void => this.send(x, going, attempt)
+    return new Course(x, going.receiver, going.body, { targets, order, failover, stallMs, hedge, send })
   }
 
   /** Has an attempt made: the request as its target needs it, all else as it came. */
@@ -282,8 +279,8 @@ interface Going {
 }
 
 /** Null if the first target is not to be hedged: the route is without, or too little is known of it. */
-function hedgeOf({ hedge, hedges, targets }: Route, order: readonly number[]): CourseOptions['hedge'] {
-  if (!hedge || targets.length === 1) return null
+function hedgeOf({ hedges, targets }: Route, order: readonly number[]): CourseOptions['hedge'] {
+  if (targets.length === 1) return null
   hedges.count()
   const afterMs = hedgeAfterMs((targets[order[0] as number] as Target).health.latency)
   return afterMs === null ? null : { afterMs, budget: hedges }

@@ -7,6 +7,7 @@ import {
   decide,
   FIRST_BYTE_LATE,
   FIRST_EVENT_LATE,
+  failoverByDefault,
   isIdempotent,
   type Outcome,
 } from '../routing/decide.js'
@@ -37,8 +38,8 @@ export interface CourseOptions {
   readonly targets: readonly Target[]
   /** Places in that list, in the order in which they are to be asked. */
   readonly order: readonly number[]
-  /** The request may be made again although an upstream may have begun with it. */
-  readonly failover: boolean
+  /** The request may be made again although an upstream may have begun with it; null: if that costs no more than tokens. */
+  readonly failover: boolean | null
   /** An upstream whose answer has begun, but not with anything in it, is given so long if there is another. */
   readonly stallMs: number | null
   /** A second one is asked if the first has not begun to answer after so long, and the budget has it. */
@@ -154,7 +155,7 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
   onHead(attempt: Attempt, head: AnswerHead): BodyTaker {
     const { status } = head
     if (status >= 400) this.judge(attempt, head)
-    if (this.decide(status) === 'next') {
+    if (status >= 400 && this.decide(status) === 'next') {
       this.forget(attempt, String(status))
       this.refusal?.drop()
       const refusal = new Refusal(attempt, head)
@@ -213,7 +214,7 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
 
   private decide(outcome: Outcome): Decision {
     const { sameTried, another, x, options } = this
-    const { failover } = options
+    const failover = options.failover ?? failoverByDefault(x.method, x.path)
     const state: AttemptState = { sameTried, another, failover, idempotent: isIdempotent(x.method) }
     return decide(outcome, state)
   }
