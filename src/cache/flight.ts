@@ -44,7 +44,8 @@ export class Flight implements Receiver, Source {
   readonly bill: Bill
   private readonly owner: FlightOwner
   private readonly options: FlightOptions
-  private readonly facts: ResponseFacts
+  /** Of the last head, which may have been one that could not be sent on. */
+  private facts: ResponseFacts
   private readonly followers: Follower[]
   private readonly pieces: Buffer[]
   /** Pieces that were let go. */
@@ -176,6 +177,7 @@ export class Flight implements Receiver, Source {
 
   onHead({ status, raw, reason }: UpstreamHead, attempt: Attempt): void {
     if (this.over) return
+    this.facts = noFacts()
     const texts = raw.map((text) => text.toString('latin1'))
     const head = this.headFor({ status, reason: Buffer.from(reason).toString('latin1'), raw: texts }, attempt)
     for (const follower of this.followers) follower.begin(head, this.facts)
@@ -210,7 +212,7 @@ export class Flight implements Receiver, Source {
   onFailed(code: ErrorCode, cause: string): void {
     if (this.over) return
     this.stop(TOO_SLOW)
-    for (const follower of [...this.followers]) follower.fail(code, cause)
+    this.dismiss((follower) => follower.fail(code, cause))
   }
 
   // What happens
@@ -320,7 +322,16 @@ export class Flight implements Receiver, Source {
     const payer = this.followers[0]
     if (payer !== undefined) payer.x.tap = this.tap
     this.stop(TOO_SLOW)
-    for (const follower of [...this.followers]) follower.cut(end, cause)
+    this.dismiss((follower) => follower.cut(end, cause))
+  }
+
+  /** There is nothing more for any of them. */
+  private dismiss(tell: (follower: Follower) => void): void {
+    for (const follower of this.followers.splice(0)) {
+      tell(follower)
+      this.owner.onLeft(follower)
+    }
+    this.forget()
   }
 
   /** All of it has come and has been looked at. */
