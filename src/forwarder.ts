@@ -3,7 +3,7 @@ import { withoutSubprotocolKeys } from './access/credential.js'
 import { AnswerCache } from './cache/cache.js'
 import type { FollowerOwner } from './cache/follower.js'
 import type { Config } from './config/config.js'
-import { type Errand, nativeErrand, translatedErrand } from './dialects/errand.js'
+import { nativeErrand, translatedErrand } from './dialects/errand.js'
 import { isKeyCheck, keyCheckAnswer } from './dialects/key-check.js'
 import { shapeOf } from './dialects/shape.js'
 import type { Translation } from './dialects/translation.js'
@@ -16,6 +16,7 @@ import { answerError } from './relay/answer.js'
 import type { Attempt } from './relay/attempt.js'
 import { inOne, type RequestBody, type Sender, type Upload } from './relay/body.js'
 import { Course, type CourseOptions, type Receiver } from './relay/course.js'
+import { COMPRESSED } from './relay/failure.js'
 import { Relay, type RelayOwner } from './relay/relay.js'
 import { Tunnel } from './relay/tunnel.js'
 import { isKept } from './routing/decide.js'
@@ -89,12 +90,12 @@ export class Forwarder implements RelayOwner, FollowerOwner {
       x.phase = 'read'
       return
     }
-    this.ask(x, route, body, null)
+    this.ask(x, route, body)
   }
 
   /** A chat whose body may be written for another API than its path says. */
   private forwardForCursor(x: Exchange, body: RequestBody, team: string | null): void {
-    const whole = inOne(body.pieces)
+    const whole = body.bytes
     if (this.config.cursor.answerKeyCheck && isKeyCheck(whole)) {
       this.owner.answerLocal(x, 200, keyCheckAnswer(x.model ?? 'none'))
       return
@@ -108,16 +109,17 @@ export class Forwarder implements RelayOwner, FollowerOwner {
       errand = translatedErrand(shape, whole)
       route = this.router.choose(errand.path, x.model, team)
     }
+    body.errand = errand
     if (route === null) this.owner.refuse(x, 'no_route')
-    else this.ask(x, route, body, errand)
+    else this.ask(x, route, body)
   }
 
-  /** From memory, or of an upstream. @param errand what is sent on, if that is not the request as it came */
-  private ask(x: Exchange, route: Route, body: RequestBody | null, errand: Errand | null): void {
+  /** From memory, or of an upstream. */
+  private ask(x: Exchange, route: Route, body: RequestBody | null): void {
     let key: string | null = null
     if (this.cache !== null && body !== null) {
       x.phase = 'cache'
-      const known = this.cache.answer(x, errand === null ? route.id : `${errand.shape} ${route.id}`, body)
+      const known = this.cache.answer(x, destinationOf(x, route), body)
       if (known === 'answered') return
       key = known?.key ?? null
     }
@@ -131,7 +133,7 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     x.connected = false
     if (key !== null && this.cache !== null && body !== null) {
       const flight = this.cache.start(x, key, body)
-      flight.course = this.courseOf(x, route, { body, errand, receiver: flight, sender: null })
+      flight.course = this.courseOf(x, route, flight, null)
       flight.course.start()
       return
     }
@@ -140,33 +142,40 @@ export class Forwarder implements RelayOwner, FollowerOwner {
       crossOrigin: headerValue(x.req.rawHeaders, 'origin') !== undefined,
     })
     if (body === null) x.stage = relay
-    relay.course = this.courseOf(x, route, { body, errand, receiver: relay, sender: relay })
+    relay.course = this.courseOf(x, route, relay, relay)
     relay.course.start()
   }
 
-  private courseOf(x: Exchange, route: Route, going: Going): Course {
+  /** @param sender sends a body on while it comes; null for one that is whole */
+  private courseOf(x: Exchange, route: Route, receiver: Receiver, sender: Sender | null): Course {
     const { targets, selection, stallMs, failover } = route
+    const { body } = x
     // What an account keeps is with the first: another would not have it.
     const order =
       targets.length > 1 && isKept(x.path)
         ? FIRST_ONLY
-        : selection.order(x.attemptAt, going.errand?.conversation ?? null)
+        : selection.order(x.attemptAt, body?.errand?.conversation ?? null)
     const hedge = route.hedge ? hedgeOf(route, order) : null
-    const send = (attempt: Attempt): void => this.send(x, going, attempt)
-    return new Course(x, going.receiver, going.body, { targets, order, failover, stallMs, hedge, send })
+    const send = (attempt: Attempt): void => this.send(course, sender, attempt)
+    const course = new Course(x, receiver, body, { targets, order, failover, stallMs, hedge, send })
+    return course
   }
 
-  /** Has an attempt made: the request as its target needs it, all else as it came. */
-  private send(x: Exchange, { body, errand, sender }: Going, attempt: Attempt): void {
-    const { method, query, deployment } = x
+  /**
+   * Has an attempt made: the request as its target needs it, all else as it came. Of those that share an answer it is the
+   * request of the one who pays now: those of others are let go with them.
+   */
+  private send(course: Course, sender: Sender | null, attempt: Attempt): void {
+    const { method, path, query, deployment, body, req } = course.x
     const { target } = attempt
-    const { rawHeaders } = x.req
-    const path = errand?.path ?? x.path
+    const { rawHeaders } = req
+    const errand = body?.errand ?? null
     const found = errand?.found ?? body?.found ?? null
-    const incoming = { method, path, query, rawHeaders, found, deployment, errand }
+    const incoming = { method, path: errand?.path ?? path, query, rawHeaders, found, deployment, errand }
     const passthrough = this.config.keys.mode === 'passthrough'
     const { path: address, headers, edits, usageUnasked } = outgoing(incoming, target, passthrough)
-    attempt.translate = usageUnasked ? withoutUsage : (errand?.translate ?? null)
+    if (usageUnasked) attempt.translate = withoutUsage
+    else if (errand !== null) attempt.translate = (status, facts) => backFrom(course.x, status, facts)
     let sent: Buffer | Upload | null = null
     if (body !== null) {
       const pieces = splice(errand?.pieces ?? body.pieces, edits)
@@ -269,13 +278,19 @@ function isFull({ targets }: Route): boolean {
   return true
 }
 
-/** What a course is made of. */
-interface Going {
-  readonly body: RequestBody | null
-  readonly errand: Errand | null
-  readonly receiver: Receiver
-  /** Sends a body on while it comes; null for one that is whole. */
-  readonly sender: Sender | null
+/** Answers are alike only if they are of the same targets, asked for the same model and in the same way. */
+function destinationOf({ deployment, body }: Exchange, { id }: Route): string {
+  const model = deployment === null ? '' : encodeURIComponent(deployment)
+  return `${body?.errand?.shape ?? ''} ${model} ${id}`
+}
+
+/** What makes an answer one to the request as it came. @throws if nothing can, so that the client does not get it as it is */
+function backFrom({ body }: Exchange, status: number, facts: ResponseFacts): Translation | null {
+  const translate = body?.errand?.translate ?? null
+  if (translate === null) return null
+  if (status === 200 && facts.encoding !== null)
+    throw Object.assign(new Error('the answer is compressed'), { code: COMPRESSED })
+  return translate(status, facts)
 }
 
 /** Null if the first target is not to be hedged: the route is without, or too little is known of it. */

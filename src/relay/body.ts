@@ -1,3 +1,4 @@
+import type { Errand } from '../dialects/errand.js'
 import type { Exchange, Stage } from '../exchange.js'
 import { headerValue } from '../http/headers.js'
 import { type Peek, Peeker } from '../http/peek.js'
@@ -61,6 +62,8 @@ export class RequestBody implements Stage {
   readonly pieces: Buffer[]
   /** All of it is here. */
   whole: boolean
+  /** What is sent on in place of it, which has a copy of it; null if it goes as it came. */
+  errand: Errand | null
   private readonly x: Exchange
   private readonly owner: BodyOwner
   private readonly limits: BodyLimits
@@ -78,6 +81,7 @@ export class RequestBody implements Stage {
   constructor(x: Exchange, declared: number, owner: BodyOwner, limits: BodyLimits, budget: ByteBudget) {
     this.pieces = []
     this.whole = false
+    this.errand = null
     this.x = x
     this.owner = owner
     this.limits = limits
@@ -143,6 +147,7 @@ export class RequestBody implements Stage {
     if (!this.whole || pieces.length === 0) return
     if (x.connected && x.status < 300 && isPrompt(x)) x.prompt = PromptSample.of(pieces)
     pieces.length = 0
+    this.errand = null
     this.budget.give(x.heldBytes)
     x.heldBytes = 0
   }

@@ -9,6 +9,9 @@ export const LINGER_MS = 1_000
 /** Why an attempt is aborted that no client has left. */
 export const TOO_SLOW = new Error('a limit of the relay was reached')
 
+/** The code of an answer that has to be changed, and is compressed although that was not asked for. */
+export const COMPRESSED = 'UPSTREAM_COMPRESSED'
+
 /** How far an attempt had come when it failed. */
 export type AttemptPhase = 'connecting' | 'waiting' | 'streaming'
 
@@ -31,6 +34,7 @@ export function failureCode(error: unknown, phase: AttemptPhase): ErrorCode {
 const INVALID: ReadonlySet<string> = new Set([
   'UND_ERR_HEADERS_OVERFLOW',
   'UND_ERR_RESPONSE',
+  COMPRESSED,
   // Thrown by Node's writeHead for a status or a header that cannot be sent on.
   'ERR_INVALID_CHAR',
   'ERR_HTTP_INVALID_HEADER_VALUE',

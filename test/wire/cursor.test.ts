@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import OpenAI from 'openai'
 import { ChatCompletionStream } from 'openai/lib/ChatCompletionStream'
 import { test } from 'uvu'
@@ -315,6 +316,44 @@ test('a stream that breaks off is a cut, and no end is made up', async () => {
       assert.is((await relay.records(1))[0]?.end, 'upstream_cut')
     },
     { script: cutting },
+  )
+})
+
+test('a stream that is compressed although it was to be none is an error that is told, and no garbage', async () => {
+  const compressing: Script = (request) =>
+    request.write(whole('200 OK', gzipSync(RESPONSES_STREAM.join('')), SSE, 'content-encoding: gzip'))
+  await withOffice(
+    async ({ relay, openai, ask }) => {
+      const response = await ask(RESPONSES_BODY)
+      assert.is(response.status, 502)
+      assert.is(response.header('x-thinwire-error'), 'upstream_invalid')
+      assert.match(response.body.toString(), /UPSTREAM_COMPRESSED/)
+      await (await openai.request(0)).ended()
+      assert.is((await relay.records(1))[0]?.end, 'upstream_failed')
+    },
+    { script: compressing },
+  )
+})
+
+test('a request that was changed is let go when its answer has begun', async () => {
+  await withOffice(
+    async ({ relay, openai }) => {
+      const client = await relay.client()
+      client.send(
+        `POST /cursor/v1/chat/completions HTTP/1.1\r\n${auth(relay)}content-length: ${RESPONSES_BODY.length}\r\n\r\n${RESPONSES_BODY}`,
+      )
+      const request = await openai.request(0)
+      const body = relay.gateway.live.find(() => true)?.body
+      assert.ok(body?.errand)
+      await request.write(head('200 OK', SSE, CHUNKED))
+      await request.chunk(RESPONSES_STREAM[0] as string)
+      await client.sees('"role":"assistant"')
+      assert.is(body.errand, null)
+      assert.is(relay.gateway.bufferedBytes, 0)
+      client.destroy()
+      await request.ended()
+    },
+    { script: () => {} },
   )
 })
 
