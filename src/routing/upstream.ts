@@ -104,8 +104,11 @@ export class Upstream {
   /** As many requests are in flight as it is to have: another one had better go elsewhere. */
   get full(): boolean {
     const { exchanges } = this.config
+    if (exchanges === null) return false
     // Counted by undici, so that none is forgotten, however it ends; it adds up connections, which `exchanges` bounds.
-    return exchanges !== null && this.pool.stats.size >= exchanges
+    let { size } = this.pool.stats
+    for (const pool of this.earlier) size += pool.stats.size
+    return size >= exchanges
   }
 
   /**
@@ -155,9 +158,13 @@ export class Upstream {
 
   dispatch(request: UpstreamRequest, handler: Dispatcher.DispatchHandler): void {
     const told = this.scrubber === null ? handler : new ScrubbedAnswer(handler, this.scrubber)
-    // undici takes iterables as bodies (docs, Dispatcher.dispatch); its types leave them out.
     this.usedAt = performance.now()
+    // Of a config that is no more: a request that is under way, and was elsewhere when it went.
+    const late = this.pool.closed
+    if (late) this.pool = this.makePool()
+    // undici takes iterables as bodies (docs, Dispatcher.dispatch); its types leave them out.
     this.pool.dispatch(request as Dispatcher.DispatchOptions, told)
+    if (late) void this.retire(this.pool)
   }
 
   /** Where the upstream stands, for a WebSocket tunnel, which has its own connection. */
@@ -225,11 +232,12 @@ export class Upstream {
   /** Makes new connections from now on. Those in use serve their requests to the end. */
   renew(): void {
     const { pool } = this
+    if (pool.closed) return
     this.pool = this.makePool()
-    this.retire(pool)
+    void this.retire(pool)
   }
 
-  /** Resolves when the requests under way are over. There are to be no others. */
+  /** Resolves when the requests under way are over. Each that still comes has a connection of its own. */
   async close(): Promise<void> {
     await this.retire(this.pool)
   }

@@ -111,6 +111,35 @@ test('an upstream that stays the same keeps its connections', async () => {
   })
 })
 
+test('a request that is under way can still go on to the next target of the old config', async () => {
+  await withReloader(
+    () => {},
+    async ({ relay, reloader, one, two, change }) => {
+      const both = (headers: Record<string, string>): Record<string, unknown> => ({
+        upstreams: { one: { ...cold(one), headers }, two: { ...cold(two), headers } },
+        routes: [{ targets: [{ upstream: 'one' }, { upstream: 'two' }] }],
+      })
+      change(both({ 'x-config': '1' }))
+      const client = await relay.client()
+      const body = '{"model":"m"}'
+      client.send(
+        `POST /v1/completions HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`,
+      )
+      const request = await one.request(0)
+      change(both({ 'x-config': '2' }))
+      change(both({ 'x-config': '3' }))
+      await request.write(whole('503 Busy', '{}'))
+      assert.is((await client.response()).body.toString(), 'two')
+      const got = await two.request(0)
+      assert.is(got.header('x-config'), '1')
+      assert.is(got.body.toString(), body)
+      client.destroy()
+      await until(() => reloader.upstreams.length === 2, 'the old upstreams to be left')
+      await until(() => two.openSockets === 0, 'its connection to close')
+    },
+  )
+})
+
 const BROKEN: Array<[string, Record<string, unknown> | string, RegExp]> = [
   ['is not JSON', '{"upstreams": {', /left as it was: .*is not JSON/],
   ['has an unknown setting', { upstreems: {} }, /left as it was: .*upstreems: unknown setting/],

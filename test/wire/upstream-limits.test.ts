@@ -34,6 +34,27 @@ test('an upstream is full as long as so many requests to it are in flight, howev
     { limits: { exchanges: 2 } },
   ))
 
+test('requests on connections to where an upstream was before count as well', () =>
+  withRelay(
+    async (request) => {
+      await request.write(head('200 OK', SSE, CHUNKED))
+      await request.chunk('data: 1\n\n')
+    },
+    async (scene) => {
+      const [up] = scene.relay.router.upstreams
+      assert.ok(up !== undefined)
+      const client = await scene.client()
+      client.send(`GET /v1/stream HTTP/1.1\r\n${scene.auth}\r\n`)
+      await client.sees('data: 1\n\n')
+      up.renew()
+      assert.ok(up.full)
+      client.destroy()
+      await until(() => !up.full, 'room after it')
+    },
+    {},
+    { limits: { exchanges: 1 } },
+  ))
+
 test('without a bound of its own an upstream is never full', () =>
   withRelay(OK, async (scene) => {
     assert.is(scene.relay.router.upstreams[0]?.full, false)
