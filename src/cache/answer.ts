@@ -1,3 +1,4 @@
+import { removeHeadersOfBytes } from '../http/headers.js'
 import type { Account } from '../tokens/account.js'
 import type { Follower } from './follower.js'
 
@@ -38,18 +39,6 @@ export interface Source {
   /** A client has been served, or has left. */
   leave(follower: Follower): void
 }
-
-/** Headers that are true of the very bytes of a body (RFC 9110, 8.8.3; RFC 9530; RFC 9421). */
-const OF_THE_BYTES: ReadonlySet<string> = new Set([
-  'accept-ranges',
-  'content-digest',
-  'content-md5',
-  'digest',
-  'etag',
-  'repr-digest',
-  'signature',
-  'signature-input',
-])
 
 /** A whole answer that is kept. */
 export class KeptAnswer implements Source {
@@ -93,11 +82,8 @@ export class KeptAnswer implements Source {
   /** The same with less of a body, of which the upstream's head does not speak any more. */
   shortened(body: Buffer, account: Account): KeptAnswer {
     const { status, reason, raw } = this.head
-    const head: string[] = []
-    for (let i = 0; i + 1 < raw.length; i += 2) {
-      const name = raw[i] as string
-      if (!OF_THE_BYTES.has(name.toLowerCase())) head.push(name, raw[i + 1] as string)
-    }
+    const head = [...raw]
+    removeHeadersOfBytes(head)
     return new KeptAnswer({ status, reason, raw: head }, body, account, null, this.madeAt)
   }
 

@@ -1,6 +1,6 @@
 import type { Translation } from '../dialects/translation.js'
 import type { ErrorCode } from '../http/errors.js'
-import { noFacts, type ResponseFacts, removeHeader, responseHeaders } from '../http/headers.js'
+import { noFacts, type ResponseFacts, removeHeadersOfBytes, responseHeaders } from '../http/headers.js'
 import type { Attempt, AnswerHead as UpstreamHead } from '../relay/attempt.js'
 import type { Course, Receiver } from '../relay/course.js'
 import { LINGER_MS, systemCode, TOO_SLOW } from '../relay/failure.js'
@@ -263,7 +263,7 @@ export class Flight implements Receiver, Source {
     responseHeaders(raw, '', '', false, this.facts)
     this.translation = translate(head.status, this.facts)
     if (this.translation === null) return head
-    removeHeader(raw, 'content-length')
+    removeHeadersOfBytes(raw)
     return { ...head, raw }
   }
 

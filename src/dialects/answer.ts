@@ -29,11 +29,11 @@ export function answerTranslation(facts: AnswerFacts): Translation | null {
   const { from, status, eventStream, includeUsage, model } = facts
   if (status >= 400) return eventStream ? null : new Gathering(errorToChat, LONGEST_ERROR)
   if (status !== 200) return null
-  if (eventStream) {
-    return from === 'responses'
+  const asStream = (): Translation =>
+    from === 'responses'
       ? new ResponsesTranslation(includeUsage, model)
       : new MessagesTranslation(includeUsage, model)
-  }
+  if (eventStream) return asStream()
   const convert = from === 'responses' ? responsesToChat : messagesToChat
-  return new Gathering((body) => convert(body, model), LONGEST_ANSWER)
+  return new Gathering((body) => convert(body, model), LONGEST_ANSWER, asStream)
 }

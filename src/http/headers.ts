@@ -245,6 +245,25 @@ export function removeHeader(headers: string[], lower: string): void {
     if ((headers[i] as string).toLowerCase() === lower) headers.splice(i, 2)
 }
 
+/** RFC 9110, 8.6 and 8.8.3; RFC 9530; RFC 9421. */
+const OF_THE_BYTES: ReadonlySet<string> = new Set([
+  'accept-ranges',
+  'content-digest',
+  'content-length',
+  'content-md5',
+  'digest',
+  'etag',
+  'repr-digest',
+  'signature',
+  'signature-input',
+])
+
+/** Takes out of a flat list what is true of the very bytes of a body, of one that is changed. */
+export function removeHeadersOfBytes(headers: string[]): void {
+  for (let i = headers.length - 2; i >= 0; i -= 2)
+    if (OF_THE_BYTES.has((headers[i] as string).toLowerCase())) headers.splice(i, 2)
+}
+
 function hasDropPrefix(lower: string): boolean {
   // x and s begin all of them; most headers begin with something else.
   const first = lower.charCodeAt(0)

@@ -265,6 +265,57 @@ test('a stream comes back event by event, nothing held back', async () => {
   )
 })
 
+for (const type of ['content-type: text/plain; charset=utf-8', 'x-no: type']) {
+  test(`a stream whose head says ${type} is one all the same`, async () => {
+    await withOffice(
+      async ({ relay, openai }) => {
+        const client = await relay.client()
+        client.send(
+          `POST /cursor/v1/chat/completions HTTP/1.1\r\n${auth(relay)}content-length: ${RESPONSES_BODY.length}\r\n\r\n${RESPONSES_BODY}`,
+        )
+        const request = await openai.request(0)
+        await request.write(head('200 OK', type, CHUNKED))
+        await request.chunk('\n')
+        await client.sees('200 OK')
+        await request.chunk('ev')
+        await request.chunk(RESPONSES_STREAM[0]?.slice(2) ?? '')
+        await client.sees('"role":"assistant"')
+        for (const each of RESPONSES_STREAM.slice(1)) await request.chunk(each)
+        await request.lastChunk()
+        const response = await client.response()
+        assert.ok(response.complete)
+        assert.match(response.body.toString(), /"content":"hi".*data: \[DONE\]\n\n$/s)
+        client.destroy()
+      },
+      { script: () => {} },
+    )
+  })
+}
+
+test('what an upstream says of the very bytes of its answer is not said of others', async () => {
+  const digesting: Script = (request) =>
+    request.write(
+      whole(
+        '200 OK',
+        '{"type":"message","id":"m","role":"assistant","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn"}',
+        ...[JSON_TYPE, 'etag: "1"', 'content-digest: sha-256=:x:', 'x-kept: 1'],
+      ),
+    )
+  for (const settings of [{}, { cache: { rules: [{ tools: true }] } }]) {
+    await withOffice(
+      async ({ ask }) => {
+        const response = await ask(MESSAGES_BODY)
+        assert.match(response.body.toString(), /"object":"chat.completion"/)
+        assert.is(response.header('x-thinwire-cache'), 'cache' in settings ? 'miss' : undefined)
+        assert.is(response.header('etag'), undefined)
+        assert.is(response.header('content-digest'), undefined)
+        assert.is(response.header('x-kept'), '1')
+      },
+      { script: digesting, settings },
+    )
+  }
+})
+
 test('where the API is missing, the request is said in the words of a chat', async () => {
   await withOffice(
     async ({ openai, ask }) => {
