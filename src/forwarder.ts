@@ -280,8 +280,9 @@ function isFull({ targets }: Route): boolean {
 
 /** Answers are alike only if they are of the same targets, asked for the same model and in the same way. */
 function destinationOf({ deployment, body }: Exchange, { id }: Route): string {
-  const model = deployment === null ? '' : encodeURIComponent(deployment)
-  return `${body?.errand?.shape ?? ''} ${model} ${id}`
+  const shape = body?.errand?.shape ?? null
+  if (shape === null && deployment === null) return id
+  return `${shape ?? ''} ${encodeURIComponent(deployment ?? '')} ${id}`
 }
 
 /** What makes an answer one to the request as it came. @throws if nothing can, so that the client does not get it as it is */
