@@ -12,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { isObject } from '../json.js'
 import { flawIn, keyId } from './key.js'
 
 /*
@@ -196,10 +197,6 @@ function apply(
   reading.entries.set(hash, entry)
   reading.byId.set(id, entry)
   return null
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isPart(value: unknown): value is string {

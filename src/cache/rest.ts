@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { noFacts, responseHeaders } from '../http/headers.js'
+import { isObject, type Json, parseJson } from '../json.js'
 import type { KeptAnswer } from './answer.js'
 
 /**
@@ -79,8 +80,6 @@ interface Part {
   readonly bare: boolean
 }
 
-type Json = { readonly [name: string]: unknown }
-
 /** Members of an answer of which none has text in it; of those that are null, any name will do. */
 const OF_ANSWER = new Set([
   'choices',
@@ -149,7 +148,7 @@ function partOf(
   jsonEnd: number,
   event?: Pick<Part, 'start' | 'end'>,
 ): Part | null {
-  const answer = parse(body.toString('utf8', jsonStart, jsonEnd))
+  const answer = parseJson(body.toString('utf8', jsonStart, jsonEnd))
   if (!isObject(answer) || !hasOnly(answer, OF_ANSWER)) return null
   const { choices, usage } = answer
   if (!Array.isArray(choices) || choices.length > 1) return null
@@ -186,7 +185,7 @@ function trimmed(body: Buffer, part: Part, units: number): Span | null {
   let at = from
   for (let n = 0; n < units; n++) at += json[at] !== '\\' ? 1 : json[at + 1] === 'u' ? 6 : 2
   const rest = json.slice(0, from) + json.slice(at)
-  if (!isSameBut(parse(json), parse(rest), part.text, part.text.slice(units))) return null
+  if (!isSameBut(parseJson(json), parseJson(rest), part.text, part.text.slice(units))) return null
   const start = part.jsonStart + Buffer.byteLength(json.slice(0, from))
   return { start, end: start + Buffer.byteLength(json.slice(from, at)) }
 }
@@ -220,16 +219,4 @@ function isNothing(value: unknown): boolean {
     value === '' ||
     (Array.isArray(value) && value.length === 0)
   )
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,6 +1,6 @@
+import { isObject, type Json, numberOr, objects, parseJson, stringOr } from '../json.js'
 import { type FinishReason, makeId, now } from './chunks.js'
 import { chatError } from './errors.js'
-import { isObject, type Json, numberOr, objects, parseJson, stringOr } from './json.js'
 import { finishOfMessage, inputOf } from './messages.js'
 import { argumentsOf, finishOfResponse, idOfCall, isCall } from './responses.js'
 import { type ChatUsage, usageOfMessage, usageOfResponse } from './usage.js'

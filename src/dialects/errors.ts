@@ -1,4 +1,4 @@
-import { isObject, type Json, parseJson, stringOr } from './json.js'
+import { isObject, type Json, parseJson, stringOr } from '../json.js'
 
 /** All four are there in each error of OpenAI's (openai-openapi, `Error`). */
 export interface ChatError {

@@ -1,13 +1,8 @@
-/** A JSON object of a client's, which may have anything in it. */
-export type Fields = Readonly<Record<string, unknown>>
+import { isObject, type Json } from '../json.js'
 
 /** The object itself, or an empty one if the value is none. */
-export function fieldsOf(value: unknown): Fields {
+export function fieldsOf(value: unknown): Json {
   return isObject(value) ? value : {}
-}
-
-export function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** The array itself, or an empty one if the value is none. */

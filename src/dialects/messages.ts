@@ -1,5 +1,5 @@
+import { isObject, type Json, stringOr } from '../json.js'
 import type { FinishReason } from './chunks.js'
-import { isObject, type Json, stringOr } from './json.js'
 import { StreamTranslation } from './stream.js'
 import { laterUsage, usageOfMessage } from './usage.js'
 

@@ -1,3 +1,4 @@
+import { parseJson } from '../json.js'
 import { cutElements, type ObjectEdits } from './object-edits.js'
 import {
   each,
@@ -79,11 +80,7 @@ const OWN_CHOICES: readonly unknown[] = ['auto', 'any', 'tool', 'none']
 /** Undefined if it cannot be read. */
 function parsed(body: Buffer, value: Value | null): unknown {
   if (value === null || value.end - value.start > LONGEST_READ) return undefined
-  try {
-    return JSON.parse(sliceOf(body, value))
-  } catch {
-    return undefined
-  }
+  return parseJson(sliceOf(body, value))
 }
 
 const LONGEST_READ = 64 * 1024

@@ -1,6 +1,6 @@
+import { isObject, type Json, numberOr, objects, stringOr } from '../json.js'
 import type { FinishReason } from './chunks.js'
 import { chatError } from './errors.js'
-import { isObject, type Json, numberOr, objects, stringOr } from './json.js'
 import { StreamTranslation } from './stream.js'
 import { usageOfResponse } from './usage.js'
 

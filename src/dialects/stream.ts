@@ -1,7 +1,7 @@
+import { isObject, type Json, parseJson } from '../json.js'
 import { ChunkWriter } from './chunks.js'
 import { chatError } from './errors.js'
 import { EventReader, type EventTaker, LONGEST_EVENT } from './events.js'
-import { isObject, type Json, parseJson } from './json.js'
 import type { Translation } from './translation.js'
 
 const NOTHING = Buffer.alloc(0)

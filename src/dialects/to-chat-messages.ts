@@ -1,8 +1,9 @@
+import { isObject, type Json } from '../json.js'
 import { ChatMessages, type Part } from './chat-messages.js'
-import { type Fields, fieldsOf, isObject, listOf, stringOf } from './fields.js'
+import { fieldsOf, listOf, stringOf } from './fields.js'
 
 /** What of a Messages body chat completions say in other words; its tools aside. */
-export function fromMessages(request: Fields): Fields {
+export function fromMessages(request: Json): Json {
   const userId = fieldsOf(request.metadata).user_id
   const format = fieldsOf(fieldsOf(request.output_config).format)
   return {
@@ -18,14 +19,14 @@ export function fromMessages(request: Fields): Fields {
   }
 }
 
-function messagesOf(request: Fields): readonly unknown[] {
+function messagesOf(request: Json): readonly unknown[] {
   const messages = new ChatMessages()
   messages.say('system', partsOf(request.system))
   for (const message of listOf(request.messages)) if (isObject(message)) addMessage(messages, message)
   return messages.all()
 }
 
-function addMessage(messages: ChatMessages, message: Fields): void {
+function addMessage(messages: ChatMessages, message: Json): void {
   const { role, content } = message
   if (role === 'tool' || Array.isArray(message.tool_calls)) {
     messages.keep(message)
@@ -51,7 +52,7 @@ function partsOf(content: unknown): Part[] {
   return listOf(content).flatMap((block) => partOf(fieldsOf(block)) ?? [])
 }
 
-function partOf(block: Fields): Part | null {
+function partOf(block: Json): Part | null {
   const source = fieldsOf(block.source)
   switch (block.type) {
     case 'text':
@@ -74,12 +75,12 @@ function partOf(block: Fields): Part | null {
   }
 }
 
-function urlOf(source: Fields): string | null {
+function urlOf(source: Json): string | null {
   if (source.type === 'base64') return dataUrl(source)
   return source.type === 'url' && typeof source.url === 'string' ? source.url : null
 }
 
-function dataUrl(source: Fields): string {
+function dataUrl(source: Json): string {
   return `data:${stringOf(source.media_type)};base64,${stringOf(source.data)}`
 }
 
@@ -93,7 +94,7 @@ const EFFORTS: ReadonlyMap<unknown, string> = new Map([
 ])
 
 /** An effort that was told, or about what a budget for thinking stands for. */
-function effortOf(request: Fields): unknown {
+function effortOf(request: Json): unknown {
   const told = EFFORTS.get(fieldsOf(request.output_config).effort) ?? request.reasoning_effort
   if (told !== undefined && told !== null) return told
   const { type, budget_tokens: budget } = fieldsOf(request.thinking)

@@ -1,8 +1,9 @@
+import { isObject, type Json } from '../json.js'
 import { ChatMessages, type Part } from './chat-messages.js'
-import { type Fields, fieldsOf, isObject, listOf, stringOf } from './fields.js'
+import { fieldsOf, listOf, stringOf } from './fields.js'
 
 /** What of a Responses body chat completions say in other words; its tools aside. */
-export function fromResponses(request: Fields): Fields {
+export function fromResponses(request: Json): Json {
   return {
     messages: messagesOf(request),
     max_tokens: request.max_output_tokens ?? request.max_completion_tokens ?? request.max_tokens ?? undefined,
@@ -14,7 +15,7 @@ export function fromResponses(request: Fields): Fields {
   }
 }
 
-function messagesOf(request: Fields): readonly unknown[] {
+function messagesOf(request: Json): readonly unknown[] {
   const messages = new ChatMessages()
   const { instructions, input } = request
   messages.say('system', partsOf(instructions))
@@ -24,7 +25,7 @@ function messagesOf(request: Fields): readonly unknown[] {
 }
 
 /** Items of other types (reasoning, built-in tools, references) have no place in a chat. */
-function addItem(messages: ChatMessages, item: Fields): void {
+function addItem(messages: ChatMessages, item: Json): void {
   const id = stringOf(item.call_id)
   switch (item.type ?? 'message') {
     case 'message':
@@ -43,7 +44,7 @@ function addItem(messages: ChatMessages, item: Fields): void {
   }
 }
 
-function addMessage(messages: ChatMessages, item: Fields): void {
+function addMessage(messages: ChatMessages, item: Json): void {
   const { role, content } = item
   if (role === 'tool' || Array.isArray(item.tool_calls)) messages.keep(item)
   else if (role === 'system' || role === 'developer') messages.say('system', partsOf(content))
@@ -55,7 +56,7 @@ function partsOf(content: unknown): Part[] {
   return listOf(content).flatMap((part) => partOf(fieldsOf(part)) ?? [])
 }
 
-function partOf(part: Fields): Part | null {
+function partOf(part: Json): Part | null {
   switch (part.type) {
     case 'input_text':
     case 'output_text':
@@ -91,7 +92,7 @@ function imagePart(url: string, detail: unknown): Part {
   }
 }
 
-function formatOf(request: Fields): unknown {
+function formatOf(request: Json): unknown {
   const format = fieldsOf(request.text).format
   if (!isObject(format)) return request.response_format ?? undefined
   const { type, ...schema } = format

@@ -1,4 +1,5 @@
-import { type Fields, fieldsOf, isObject } from './fields.js'
+import { isObject, type Json } from '../json.js'
+import { fieldsOf } from './fields.js'
 import { memberOf } from './outline.js'
 import { outlineOf } from './request.js'
 import type { Shape } from './shape.js'
@@ -50,7 +51,7 @@ const KEPT = [
   'presence_penalty',
 ]
 
-function common(request: Fields): Fields {
+function common(request: Json): Json {
   const kept: Record<string, unknown> = {}
   for (const key of KEPT) if (request[key] !== undefined && request[key] !== null) kept[key] = request[key]
   if (request.stream === true && fieldsOf(request.stream_options).include_usage === true) {
@@ -60,7 +61,7 @@ function common(request: Fields): Fields {
 }
 
 /** Neither a choice nor `parallel_tool_calls` is allowed where there are no tools. */
-function toolParts(request: Fields, body: Buffer): Fields {
+function toolParts(request: Json, body: Buffer): Json {
   const outlined = memberOf(outlineOf(body), 'tools')
   const texts = toolTexts(body, outlined, { form: 'nested', customs: false })
   if (texts.length === 0) return {}

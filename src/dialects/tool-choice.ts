@@ -1,4 +1,5 @@
-import { type Fields, fieldsOf, listOf } from './fields.js'
+import type { Json } from '../json.js'
+import { fieldsOf, listOf } from './fields.js'
 import type { ToolForm } from './tools.js'
 
 /** What a model is to do with its tools, whichever way it was said. */
@@ -50,7 +51,7 @@ const WORDS: ReadonlyMap<unknown, 'auto' | 'none' | 'any'> = new Map([
 ])
 
 function choiceIn(value: unknown): Choice | null {
-  const choice: Fields = fieldsOf(value)
+  const choice: Json = fieldsOf(value)
   const kind = WORDS.get(typeof value === 'string' ? value : choice.type)
   if (kind !== undefined) return { kind }
   const { type } = choice

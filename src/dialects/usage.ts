@@ -1,4 +1,4 @@
-import { isObject, type Json } from './json.js'
+import { isObject, type Json } from '../json.js'
 
 /** As chat completions tell it (OpenAI API reference: The chat completion object). What is not known is not there. */
 export interface ChatUsage {

@@ -1,3 +1,4 @@
+import { parseJson } from '../json.js'
 import { field } from './quote.js'
 import type { Answer, Piece } from './wire.js'
 
@@ -39,7 +40,7 @@ export function readEvents(answer: Answer): EventsSeen {
       done = true
       continue
     }
-    const value = parsed(data)
+    const value = parseJson(data)
     const problem = field(value, 'error')
     if (problem !== undefined && problem !== null) {
       const message = field(problem, 'message')
@@ -90,12 +91,4 @@ function eventsOf(pieces: readonly Piece[]): Event[] {
     }
   }
   return events
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
-  }
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { isObject } from '../json.js'
 import type { Usage } from '../sse/sighting.js'
 import { AS_OF, type PerMillion, PRICE_TABLE } from './price-table.js'
 
@@ -233,8 +234,4 @@ function ratesOf(
     cacheWrite: rate('cacheWrite'),
     reasoning: rate('reasoning'),
   }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,11 +1,10 @@
+import { isObject, type Json, objects } from '../json.js'
 import type { Sighting } from './sighting.js'
 
 /**
  * What the events of each API say (chat completions, completions, Responses, Anthropic Messages, llama.cpp's own), told
  * apart by their fields and not by the path: upstreams mix them, and every field may be missing, null or of another type.
  */
-
-type Json = { readonly [name: string]: unknown }
 
 const END_TYPES = new Set(['message_stop', 'response.completed', 'response.incomplete', 'response.failed'])
 
@@ -206,12 +205,4 @@ function nameOf(error: Json): string {
 
 function count(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
-}
-
-function objects(value: unknown): Json[] {
-  return Array.isArray(value) ? value.filter(isObject) : []
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
