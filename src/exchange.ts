@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KeyRecord } from './access/keyring.js'
-import type { Shape } from './dialects/translation.js'
+import type { Shape } from './dialects/shape.js'
 import type { ErrorCode } from './http/errors.js'
 import { headerValue } from './http/headers.js'
 import { type Dialect, dialectOf, type Target } from './http/target.js'

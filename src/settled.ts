@@ -1,5 +1,5 @@
 import type { KeyRecord } from './access/keyring.js'
-import type { Shape } from './dialects/translation.js'
+import type { Shape } from './dialects/shape.js'
 import type { Exchange } from './exchange.js'
 import { headerValue } from './http/headers.js'
 import { overheadMs } from './http/timing.js'

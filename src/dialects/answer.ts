@@ -3,7 +3,8 @@ import { errorToChat } from './errors.js'
 import { Gathering } from './gathering.js'
 import { MessagesTranslation } from './messages.js'
 import { ResponsesTranslation } from './responses.js'
-import type { Shape, Translation } from './translation.js'
+import type { Shape } from './shape.js'
+import type { Translation } from './translation.js'
 
 /** What decides how an answer is turned back into a chat completion. */
 export interface AnswerFacts {

@@ -2,8 +2,9 @@ import { type Peek, peek } from '../http/peek.js'
 import type { Edit } from '../http/splice.js'
 import { answerTranslation } from './answer.js'
 import { type Capabilities, nativeRequest } from './native.js'
+import type { Shape } from './shape.js'
 import { toChat } from './to-chat.js'
-import type { Shape, Translate } from './translation.js'
+import type { Translate } from './translation.js'
 
 /** What is sent on in place of a request, and what becomes of its answer. */
 export interface Errand {

@@ -12,6 +12,3 @@ export interface Translation {
 
 /** What changes an answer of which this is the head; null if it goes on as it is. */
 export type Translate = (status: number, facts: ResponseFacts) => Translation | null
-
-/** Whose API a body is written for, whatever path it comes by. */
-export type Shape = 'chat' | 'responses' | 'messages'
