@@ -171,10 +171,6 @@ export class Flight implements Receiver, Source {
 
   // The upstream's side
 
-  onConnected(): void {
-    // It is in the record of the one who pays.
-  }
-
   onHead({ status, raw, reason }: UpstreamHead, attempt: Attempt): void {
     if (this.over) return
     this.facts = noFacts()

@@ -23,8 +23,6 @@ import { Refusal } from './refusal.js'
 
 /** Who is to have the answer. */
 export interface Receiver extends BodyTaker {
-  /** The request is with an upstream, which may have begun with it. */
-  onConnected(): void
   /**
    * @param attempt that has it
    * @throws on a head that cannot be sent on; nothing has gone to a client then
@@ -149,7 +147,6 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
 
   onConnected(): void {
     this.x.connected = true
-    this.receiver.onConnected()
   }
 
   onHead(attempt: Attempt, head: AnswerHead): BodyTaker {

@@ -82,10 +82,6 @@ export class Relay implements Receiver, Sender, PassageOwner {
 
   // The upstream's side
 
-  onConnected(): void {
-    // It is in the exchange's record already.
-  }
-
   onHead({ status, raw, reason }: AnswerHead, attempt: Attempt): void {
     if (this.over) return
     const x = this.x
