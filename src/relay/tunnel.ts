@@ -6,6 +6,7 @@ import type { Config } from '../config/config.js'
 import type { Exchange, Stage } from '../exchange.js'
 import { headerValue, noFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
 import { serverTiming } from '../http/timing.js'
+import { bareHost } from '../routing/address.js'
 import type { Scrubber } from '../routing/scrubber.js'
 import { failureCode, systemCode } from './failure.js'
 import type { RelayOwner } from './relay.js'
@@ -84,7 +85,7 @@ export class Tunnel implements Stage {
     const start = url.protocol === 'https:' ? httpsRequest : httpRequest
     const request = start({
       protocol: url.protocol,
-      hostname: url.hostname.replace(/^\[|\]$/g, ''),
+      hostname: bareHost(url),
       port: url.port === '' ? undefined : Number(url.port),
       method: 'GET',
       path: target.path,

@@ -1,4 +1,16 @@
+import type { buildConnector } from 'undici'
 import { begins } from './dialect.js'
+
+/** The host of a URL as sockets and resolvers take it: an IPv6 address without its brackets. */
+export function bareHost({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, '')
+}
+
+/** What a connection goes to, as undici's connectors take it. */
+export function endpointOf(url: URL): buildConnector.Options {
+  const { host, protocol, port } = url
+  return { hostname: bareHost(url), host, protocol, port } as buildConnector.Options
+}
 
 /** What of Azure's paths has the name of a deployment in it; all else is beside the deployments. */
 const OF_DEPLOYMENT = /^\/(?:chat\/completions|completions|embeddings|audio\/|images\/)/

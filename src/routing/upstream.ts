@@ -6,7 +6,7 @@ import type { ApiDialect, AuthScheme } from '../config/presets.js'
 import type { Timeouts } from '../config/schema.js'
 import type { UpstreamConfig } from '../config/upstreams.js'
 import type { Capabilities } from '../dialects/native.js'
-import { deploymentPath, formQuery, withParameters } from './address.js'
+import { bareHost, deploymentPath, endpointOf, formQuery, withParameters } from './address.js'
 import { makeConnector, makePlainConnector } from './connector.js'
 import { begins } from './dialect.js'
 import { ProxyTunnels } from './proxy.js'
@@ -182,13 +182,7 @@ export class Upstream {
    * @param callback called once
    */
   connect(callback: (error: Error | null, socket: Socket | null) => void): void {
-    const { hostname, host, protocol, port } = new URL(this.config.origin)
-    const target = {
-      hostname: hostname.replace(/^\[|\]$/g, ''),
-      host,
-      protocol,
-      port,
-    } as buildConnector.Options
+    const target = endpointOf(new URL(this.config.origin))
     makePlainConnector(this.connectOptions, this.tunnels)(target, (error, socket) => callback(error, socket))
   }
 
@@ -220,8 +214,8 @@ export class Upstream {
 
   /** The name that its connections look up; null if it is an address, or a proxy looks it up. */
   get lookedUp(): string | null {
-    const { hostname } = new URL(this.config.origin)
-    return this.proxied || isIP(hostname.replace(/^\[|\]$/g, '')) !== 0 ? null : hostname
+    const host = bareHost(new URL(this.config.origin))
+    return this.proxied || isIP(host) !== 0 ? null : host
   }
 
   /** Whether it would be the same if it were made anew. */
