@@ -117,11 +117,7 @@ export const KEY_CHECK: Check = {
     const headers = { ...visit.authorization, origin: ORIGIN, 'content-type': 'application/json' }
     const body = keyCheckBody(visit.model ?? '')
     const answer = await visit.ask('POST', pathUrl(visit.base, CHAT), headers, body, SHARE)
-    if (!isAnswer(answer)) {
-      return answer.late
-        ? warning(answer.trouble, 'a slow model, or a proxy that holds it back: --timeout 30 waits longer')
-        : failed(answer.trouble)
-    }
+    if (!isAnswer(answer)) return answer.late ? slow(answer.trouble) : failed(answer.trouble)
     visit.readable.push(['chat', answer])
     if (answer.status !== 200) return refused(answer, visit)
     if (answer.end !== 'whole') return failed(`200, but ${answer.end === 'cut' ? 'cut' : 'not over in time'}`)
@@ -130,6 +126,11 @@ export const KEY_CHECK: Check = {
       ? ok(`200 in ${seconds(answer.totalMs)}`)
       : failed(`200, but no chat completion`, 'the base URL has to lead to the OpenAI API')
   },
+}
+
+/** A model that did not answer in time may be as it is. */
+export function slow(seen: string): Seen {
+  return warning(seen, 'a slow model, or a proxy that holds it back: --timeout 30 waits longer')
 }
 
 export function modelSuffix({ model }: Visit): string {

@@ -1,4 +1,4 @@
-import { modelSuffix, refused } from './api.js'
+import { modelSuffix, refused, slow } from './api.js'
 import { CHAT } from './arrival.js'
 import { pathUrl } from './base-url.js'
 import { chatBody, messagesBody, mixedBody, responsesBody } from './bodies.js'
@@ -49,11 +49,7 @@ const STREAMS: readonly Check[] = BODIES.map(({ name, cursor, what, make }) => (
     const headers = { ...visit.authorization, 'content-type': 'application/json' }
     const body = make(visit.model ?? '')
     const answer = await visit.ask('POST', pathUrl(visit.base, CHAT), headers, body, SHARE)
-    if (!isAnswer(answer)) {
-      return answer.late
-        ? warning(answer.trouble, 'a slow model, or a proxy that holds it back: --timeout 30 waits longer')
-        : failed(answer.trouble)
-    }
+    if (!isAnswer(answer)) return answer.late ? slow(answer.trouble) : failed(answer.trouble)
     if (answer.status !== 200) return refused(answer, visit)
     const events = readEvents(answer)
     visit.streams.push({ answer, events })
@@ -88,10 +84,7 @@ function judgeStream(answer: Answer, events: EventsSeen, visit: Visit, cursor: b
   if (answer.end === 'late') {
     return chunks > 0
       ? ok(`200, ${count}, and was left then`)
-      : warning(
-          `200, but no event in ${seconds(answer.totalMs)}`,
-          'a slow model, or a proxy that holds it back: --timeout 30 waits longer',
-        )
+      : slow(`200, but no event in ${seconds(answer.totalMs)}`)
   }
   if (chunks === 0) return failed('200, but without any event')
   if (!done || finish === null) {
