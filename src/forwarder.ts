@@ -106,7 +106,7 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     let route = this.router.choose(native.path, x.model, team)
     let errand = native
     if (route === null && shape !== 'chat') {
-      errand = translatedErrand(shape, whole)
+      errand = translatedErrand(native, whole)
       route = this.router.choose(errand.path, x.model, team)
     }
     body.errand = errand

@@ -38,8 +38,7 @@ export function nativeErrand(shape: Shape, body: Buffer, model: string | null): 
 }
 
 /** The same where there is no such API: all of it said in the words of chat completions. */
-export function translatedErrand(shape: Exclude<Shape, 'chat'>, body: Buffer): Errand {
-  const { conversation } = nativeRequest(shape, body)
+export function translatedErrand({ shape, conversation }: Errand, body: Buffer): Errand {
   const chat = toChat(shape, body)
   return {
     ...{ shape, path: '/chat/completions', pieces: [chat], found: peek(chat) },
