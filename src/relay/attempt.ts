@@ -62,6 +62,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.target = target
     this.startedAt = performance.now()
     this.ticket = target.health.begin(this.startedAt)
+    target.upstream.inFlight++
     this.phase = 'connecting'
     this.translate = null
     this.owner = owner
@@ -140,6 +141,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.ended) return
     this.ended = true
     this.target.health.end(this.ticket)
+    this.target.upstream.inFlight--
   }
 
   /** The connection is no longer ours: whoever has it next is not to be disturbed. */

@@ -43,6 +43,8 @@ export class Upstream {
   /** Takes its credentials out of what it sends back; null if it has none. */
   readonly scrubber: Scrubber | null
   private readonly asks: boolean
+  /** Attempts that have begun and not ended, streams included. undici would add up its connections for each look at theirs. */
+  inFlight: number
   /** `performance.now()` of the last request. */
   usedAt: number
   private pool: Pool
@@ -98,17 +100,14 @@ export class Upstream {
     this.maxHeaderSize = Math.max(limits.headerBytes, 64 * 1024)
     this.pool = this.makePool()
     this.earlier = new Set()
+    this.inFlight = 0
     this.usedAt = performance.now()
   }
 
   /** As many requests are in flight as it is to have: another one had better go elsewhere. */
   get full(): boolean {
     const { exchanges } = this.config
-    if (exchanges === null) return false
-    // Counted by undici, so that none is forgotten, however it ends; it adds up connections, which `exchanges` bounds.
-    let { size } = this.pool.stats
-    for (const pool of this.earlier) size += pool.stats.size
-    return size >= exchanges
+    return exchanges !== null && this.inFlight >= exchanges
   }
 
   /**
