@@ -5,6 +5,7 @@ import { requestHeaders } from '../../src/http/headers.js'
 import { peek } from '../../src/http/peek.js'
 import { EventScanner } from '../../src/sse/scanner.js'
 import { piecesOf, promptOf, REQUEST_HEADERS, streamOf } from './fixtures.js'
+import { translationPairs } from './translation.js'
 
 /** Something that Thinwire does on the way of a request, beside the usual way to do it. */
 export interface Pair {
@@ -44,6 +45,7 @@ export function makePairs(): Pair[] {
       ours: () => (mayBeKey(key) ? hashKey(key) : ''),
       usual: { name: 'createHash', run: () => createHash('sha256').update(key).digest('hex') },
     },
+    ...translationPairs(),
   ]
 }
 
