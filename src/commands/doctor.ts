@@ -23,7 +23,7 @@ const WRONG_USAGE = 2
 const LONGEST_KEY_INPUT = 64 * 1024
 const TIMEOUT_S = 10
 
-export const DOCTOR_HELP = `thinwire doctor URL [--key KEY] [--model NAME] [--cursor] [--idle SECONDS]
+const DOCTOR_HELP = `thinwire doctor URL [--key KEY] [--model NAME] [--cursor] [--idle SECONDS]
                     [--timeout SECONDS] [--json]
 
 Tells in some ten seconds whether Cursor will work with a base URL, such as

@@ -34,7 +34,7 @@ const OPENAI_ONLY = [
 ]
 
 /** Needed there. As much as lets a long file be written in a tool call, and as every Claude since 3.7 can. */
-export const DEFAULT_MAX_TOKENS = 16_384
+const DEFAULT_MAX_TOKENS = 16_384
 
 /** A Messages body with what Cursor adds of chat completions. */
 export function editMessages(body: Buffer, request: Value, edits: ObjectEdits): void {

@@ -90,7 +90,7 @@ export function askedIn(body: Buffer, request: Value | null): Asked {
   }
 }
 
-export function isTrue(body: Buffer, value: Value | null): boolean {
+function isTrue(body: Buffer, value: Value | null): boolean {
   return value !== null && body[value.start] === 0x74
 }
 

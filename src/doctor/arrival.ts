@@ -137,7 +137,7 @@ export const PREFLIGHT: Check = {
 }
 
 /** Why a page of Cursor's may not read an answer; null if it may. */
-export function originFlaw(answer: Answer): string | null {
+function originFlaw(answer: Answer): string | null {
   const values = headerValues(answer, 'access-control-allow-origin').flatMap((value) => value.split(','))
   const [value, second] = values.map((each) => each.trim())
   if (value === undefined) return 'there is no access-control-allow-origin'

@@ -37,7 +37,7 @@ export function jsonOf(answer: Answer): unknown {
 }
 
 /** `error.message`, which clients show; null if there is none. */
-export function errorMessage(value: unknown): string | null {
+function errorMessage(value: unknown): string | null {
   const error = field(value, 'error')
   const message = field(error, 'message')
   return typeof message === 'string' && message !== '' ? message : null

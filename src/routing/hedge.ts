@@ -1,5 +1,5 @@
 /** Of the requests of a route, so many may be asked a second time: about what a p95 is late for. */
-export const HEDGE_SHARE = 0.05
+const HEDGE_SHARE = 0.05
 
 /** Hedges that a quiet while saves up: when a target then turns slow, no more than these go out at once. */
 const SAVED_MAX = 10
