@@ -1,13 +1,14 @@
-import { removeHeadersOfBytes } from '../http/headers.js'
+import { headerValue, type ResponseFacts, removeHeader, removeHeadersOfBytes } from '../http/headers.js'
 import type { Account } from '../tokens/account.js'
 import type { Follower } from './follower.js'
 
-/** The head of an answer, as the upstream sent it. */
+/** The head of an answer, as the upstream sent it, less what ends at the relay. */
 export interface AnswerHead {
   readonly status: number
   readonly reason: string
-  /** Names and values by turns. */
-  readonly raw: readonly string[]
+  /** Of `passedHeaders`: each client gets these, and its own besides. */
+  readonly headers: readonly string[]
+  readonly facts: ResponseFacts
 }
 
 /** What an answer took; null if that is not known, or not yet. By itself, as it is held longer than the answer. */
@@ -53,6 +54,8 @@ export class KeptAnswer implements Source {
   /** What it goes on from, as that came; null if it is not to be typed into. */
   readonly prompt: Buffer | null
   private readonly body: Buffer
+  /** Seconds that it had been in another's cache (RFC 9111, 5.1). */
+  private readonly ageBefore: number
   private readonly madeAt: number
 
   /** @param madeAt `performance.now()` */
@@ -63,7 +66,13 @@ export class KeptAnswer implements Source {
     prompt: Buffer | null = null,
     madeAt = performance.now(),
   ) {
-    this.head = head
+    const headers = [...head.headers]
+    this.ageBefore = Number(headerValue(headers, 'age')) || 0
+    removeHeader(headers, 'age')
+    // One that is all there needs no chunks.
+    removeHeader(headers, 'content-length')
+    headers.push('content-length', String(body.length))
+    this.head = { ...head, headers }
     this.bill = { account }
     this.account = account
     this.upstream = null
@@ -76,15 +85,15 @@ export class KeptAnswer implements Source {
   }
 
   get age(): number {
-    return Math.floor((performance.now() - this.madeAt) / 1_000)
+    return this.ageBefore + Math.floor((performance.now() - this.madeAt) / 1_000)
   }
 
   /** The same with less of a body, of which the upstream's head does not speak any more. */
   shortened(body: Buffer, account: Account): KeptAnswer {
-    const { status, reason, raw } = this.head
-    const head = [...raw]
-    removeHeadersOfBytes(head)
-    return new KeptAnswer({ status, reason, raw: head }, body, account, null, this.madeAt)
+    const headers = [...this.head.headers]
+    removeHeadersOfBytes(headers)
+    if (this.ageBefore > 0) headers.push('age', String(this.ageBefore))
+    return new KeptAnswer({ ...this.head, headers }, body, account, null, this.madeAt)
   }
 
   /** What it takes in memory. */
@@ -92,7 +101,7 @@ export class KeptAnswer implements Source {
     let bytes = this.body.length + 1_000
     // Its text beside it, when somebody types: a string may have two bytes for each of UTF-8.
     if (this.prompt !== null) bytes += this.prompt.length + this.body.length * 2
-    for (const text of this.head.raw) bytes += text.length
+    for (const text of this.head.headers) bytes += text.length
     return bytes
   }
 

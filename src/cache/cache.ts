@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange.js'
-import { headerValue, noFacts } from '../http/headers.js'
+import { headerValue } from '../http/headers.js'
 import type { RequestBody } from '../relay/body.js'
 import type { KeptAnswer } from './answer.js'
 import { Flight, type FlightOwner } from './flight.js'
@@ -138,7 +138,7 @@ export class AnswerCache implements FlightOwner {
   private send(x: Exchange, outcome: 'hit' | 'prefix', answer: KeptAnswer): void {
     x.cache = outcome
     const follower = this.follow(x, answer)
-    follower.begin(answer.head, noFacts())
+    follower.begin(answer.head)
     follower.pump()
   }
 

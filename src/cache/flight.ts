@@ -1,6 +1,6 @@
 import type { Translation } from '../dialects/translation.js'
 import type { ErrorCode } from '../http/errors.js'
-import { noFacts, type ResponseFacts, removeHeadersOfBytes, responseHeaders } from '../http/headers.js'
+import { noFacts, passedHeaders, removeHeader, removeHeadersOfBytes } from '../http/headers.js'
 import type { Attempt, AnswerHead as UpstreamHead } from '../relay/attempt.js'
 import type { Course, Receiver } from '../relay/course.js'
 import { LINGER_MS, systemCode, TOO_SLOW } from '../relay/failure.js'
@@ -44,8 +44,6 @@ export class Flight implements Receiver, Source {
   readonly bill: Bill
   private readonly owner: FlightOwner
   private readonly options: FlightOptions
-  /** Of the last head, which may have been one that could not be sent on. */
-  private facts: ResponseFacts
   private readonly followers: Follower[]
   private readonly pieces: Buffer[]
   /** Pieces that were let go. */
@@ -74,7 +72,6 @@ export class Flight implements Receiver, Source {
     this.bill = { account: null }
     this.owner = owner
     this.options = options
-    this.facts = noFacts()
     this.followers = []
     this.pieces = []
     this.gone = 0
@@ -110,7 +107,7 @@ export class Flight implements Receiver, Source {
   join(follower: Follower): void {
     this.followers.push(follower)
     if (this.head === null) return
-    follower.begin(this.head, this.facts)
+    follower.begin(this.head)
     follower.pump()
     follower.flushHead()
   }
@@ -173,15 +170,18 @@ export class Flight implements Receiver, Source {
 
   onHead({ status, raw, reason }: UpstreamHead, attempt: Attempt): void {
     if (this.over) return
-    this.facts = noFacts()
-    const texts = raw.map((text) => text.toString('latin1'))
-    const head = this.headFor({ status, reason: Buffer.from(reason).toString('latin1'), raw: texts }, attempt)
-    for (const follower of this.followers) follower.begin(head, this.facts)
+    const facts = noFacts()
+    const headers = passedHeaders(raw, facts)
+    removeHeader(headers, 'x-thinwire-cache')
+    this.translation = attempt.translate?.(status, facts) ?? null
+    if (this.translation !== null) removeHeadersOfBytes(headers)
+    const head = { status, reason: Buffer.from(reason).toString('latin1'), headers, facts }
+    for (const follower of this.followers) follower.begin(head)
     this.prompt = this.followers[0]?.x.prompt ?? null
     this.head = head
     this.idleMs = attempt.target.upstream.timeouts.idleMs
     this.pieceAt = performance.now()
-    this.tap = tapFor(this.facts)
+    this.tap = tapFor(facts)
     // Over with its head (RFC 9112, 6.3), as undici does not know of each (see `Relay`).
     if (status === 204 || status === 304) this.finish()
     else process.nextTick(flushHeads, this)
@@ -250,17 +250,6 @@ export class Flight implements Receiver, Source {
     // Whose own has been let go, without a look at it.
     if (this.head !== null) heir.x.prompt = this.prompt
     this.course?.moveTo(heir.x)
-  }
-
-  /** The head that clients get. */
-  private headFor(head: AnswerHead, { translate }: Attempt): AnswerHead {
-    if (translate === null) return head
-    const raw = [...head.raw]
-    responseHeaders(raw, '', '', false, this.facts)
-    this.translation = translate(head.status, this.facts)
-    if (this.translation === null) return head
-    removeHeadersOfBytes(raw)
-    return { ...head, raw }
   }
 
   private add(piece: Buffer): void {
@@ -332,9 +321,10 @@ export class Flight implements Receiver, Source {
 
   /** All of it has come and has been looked at. */
   private onRead(): void {
-    const { tap, head, facts } = this
+    const { tap, head } = this
     if (tap === null || head === null) return
     const { seen } = tap
+    const { facts } = head
     const account = settleAccount({ seen, prompt: this.prompt, status: head.status, end: 'done' })
     this.bill.account = account
     const whole =

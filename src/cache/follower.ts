@@ -1,14 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Exchange, Stage } from '../exchange.js'
 import type { ErrorCode } from '../http/errors.js'
-import {
-  headerValue,
-  type ResponseFacts,
-  reasonPhrase,
-  removeHeader,
-  responseHeaders,
-  setHeader,
-} from '../http/headers.js'
+import { addRelayHeaders, reasonPhrase, removeHeader } from '../http/headers.js'
 import { serverTiming } from '../http/timing.js'
 import { ClientEnd } from '../relay/client-end.js'
 import { sendOpening } from '../relay/opening.js'
@@ -65,33 +58,22 @@ export class Follower implements Stage {
     x.memory = source.bill
   }
 
-  /**
-   * @param facts of the answer; filled in
-   * @throws on a head that cannot be sent on; nothing has gone to the client then
-   */
-  begin(head: AnswerHead, facts: ResponseFacts): void {
+  /** @throws on a head that cannot be sent on; nothing has gone to the client then */
+  begin(head: AnswerHead): void {
     const { x, source, res } = this
     const now = performance.now()
-    const headers = responseHeaders(
-      head.raw,
-      x.requestId,
-      serverTiming(x, now),
-      this.options.crossOrigin,
-      facts,
-    )
-    // An upstream may have it from a cache, too (RFC 9111, 5.1).
-    if (source.age !== null) {
-      setHeader(headers, 'age', String((Number(headerValue(headers, 'age')) || 0) + source.age))
-    }
-    setHeader(headers, 'x-thinwire-cache', x.cache ?? 'off')
-    if (source.complete) this.addLength(headers)
+    const headers = [...head.headers]
+    if (source.age !== null) headers.push('age', String(source.age))
+    else if (source.complete) this.addLength(headers)
+    headers.push('x-thinwire-cache', x.cache ?? 'off')
+    addRelayHeaders(headers, x.requestId, serverTiming(x, now), this.options.crossOrigin)
     if (this.owner.draining) headers.push('connection', 'close')
     res.writeHead(head.status, reasonPhrase(head.reason, 'latin1'), headers)
     x.phase = 'relay'
     x.upstream = source.upstream
     x.status = head.status
     x.answeredAt = now
-    x.upstreamRequestId = facts.requestId
+    x.upstreamRequestId = head.facts.requestId
     x.body?.release()
   }
 

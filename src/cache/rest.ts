@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import { noFacts, responseHeaders } from '../http/headers.js'
 import { isObject, type Json, parseJson } from '../json.js'
 import type { KeptAnswer } from './answer.js'
 
@@ -23,8 +22,7 @@ export class Continuation {
 
   /** @returns null if it cannot be read surely, or the model did not end it of its own accord */
   static of(answer: KeptAnswer): Continuation | null {
-    const facts = noFacts()
-    responseHeaders(answer.head.raw, '', '', false, facts)
+    const { facts } = answer.head
     const body = answer.piece()
     if (facts.encoding !== null || !(facts.eventStream || facts.json) || !isUtf8(body)) return null
     let text = ''

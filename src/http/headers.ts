@@ -116,26 +116,16 @@ export interface ResponseFacts {
 }
 
 /**
- * The headers to send to the client, as name, value, name, value, in the order they came: the upstream's, less
- * those that end here, and what every response of ours has.
+ * The upstream's headers that go on to the client, as name, value, name, value, in the order they came: less those that
+ * end here, and for a stream with what keeps proxies in front from holding it back.
  *
  * @param raw the upstream's, names and values by turns, as bytes (Latin-1, RFC 9110 5.5) or text
- * @param requestId set as `x-request-id` unless the upstream sent its own
- * @param timing of `server-timing`, set beside the upstream's own
- * @param crossOrigin the request had an `Origin`: say which headers a page may read
  */
-export function responseHeaders(
-  raw: readonly (Buffer | string)[],
-  requestId: string,
-  timing: string,
-  crossOrigin: boolean,
-  facts: ResponseFacts,
-): string[] {
+export function passedHeaders(raw: readonly (Buffer | string)[], facts: ResponseFacts): string[] {
   const headers: string[] = []
   let named: Set<string> | null = null
   let cacheControl = false
   let accelBuffering = false
-  let hasRequestId = false
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = latin1(raw[i] as Buffer | string)
     const lower = name.toLowerCase()
@@ -153,7 +143,6 @@ export function responseHeaders(
         facts.encoding = codingOf(value)
         break
       case 'x-request-id':
-        hasRequestId = true
         facts.requestId = value
         break
       // Anthropic's name for it.
@@ -175,9 +164,38 @@ export function responseHeaders(
     if (!cacheControl) headers.push('cache-control', 'no-cache, no-transform')
     if (!accelBuffering) headers.push('x-accel-buffering', 'no')
   }
-  if (!hasRequestId) headers.push('x-request-id', requestId)
+  return headers
+}
+
+/**
+ * Puts on what every response of ours has.
+ *
+ * @param headers of `passedHeaders`
+ * @param requestId set as `x-request-id` unless the upstream sent its own
+ * @param timing of `server-timing`, set beside the upstream's own
+ * @param crossOrigin the request had an `Origin`: say which headers a page may read
+ */
+export function addRelayHeaders(
+  headers: string[],
+  requestId: string,
+  timing: string,
+  crossOrigin: boolean,
+): void {
+  if (headerValue(headers, 'x-request-id') === undefined) headers.push('x-request-id', requestId)
   headers.push('server-timing', timing, 'access-control-allow-origin', '*')
   if (crossOrigin) headers.push(EXPOSE, exposed(headers))
+}
+
+/** The headers to send to the client: both of the above. */
+export function responseHeaders(
+  raw: readonly (Buffer | string)[],
+  requestId: string,
+  timing: string,
+  crossOrigin: boolean,
+  facts: ResponseFacts,
+): string[] {
+  const headers = passedHeaders(raw, facts)
+  addRelayHeaders(headers, requestId, timing, crossOrigin)
   return headers
 }
 
@@ -241,8 +259,10 @@ function removeNamed(headers: string[], named: ReadonlySet<string>): void {
 
 /** Takes a header out of a flat list. @param lower its name, in lower case */
 export function removeHeader(headers: string[], lower: string): void {
-  for (let i = headers.length - 2; i >= 0; i -= 2)
-    if ((headers[i] as string).toLowerCase() === lower) headers.splice(i, 2)
+  for (let i = headers.length - 2; i >= 0; i -= 2) {
+    const name = headers[i] as string
+    if (name.length === lower.length && name.toLowerCase() === lower) headers.splice(i, 2)
+  }
 }
 
 /** RFC 9110, 8.6 and 8.8.3; RFC 9530; RFC 9421. */

@@ -2,12 +2,18 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { KeptAnswer } from '../../src/cache/answer.js'
 import { KeptPrompt, PromptIndex } from '../../src/cache/prompts.js'
+import { noFacts } from '../../src/http/headers.js'
 
 const ACCOUNT = {
   usage: { prompt: 10, cached: 4, cacheWritten: null, completion: 10, reasoning: null },
   source: 'upstream',
 } as const
-const HEAD = { status: 200, reason: 'OK', raw: ['content-type', 'application/json'] }
+const HEAD = {
+  status: 200,
+  reason: 'OK',
+  headers: ['content-type', 'application/json'],
+  facts: { ...noFacts(), json: true },
+}
 
 function answerOf(text: string, finish = 'stop'): KeptAnswer {
   const body = JSON.stringify({ choices: [{ text, index: 0, finish_reason: finish }] })

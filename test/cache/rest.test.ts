@@ -3,13 +3,16 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { KeptAnswer } from '../../src/cache/answer.js'
 import { Continuation } from '../../src/cache/rest.js'
+import { noFacts, passedHeaders } from '../../src/http/headers.js'
 
 const NOTHING_USED = { usage: null, source: 'none' } as const
 const STREAM = 'text/event-stream; charset=utf-8'
 const JSON_TYPE = 'application/json'
 
 function kept(body: string | Buffer, type: string, ...more: string[]): KeptAnswer {
-  const head = { status: 200, reason: 'OK', raw: ['Content-Type', type, ...more] }
+  const facts = noFacts()
+  const headers = passedHeaders(['Content-Type', type, ...more], facts)
+  const head = { status: 200, reason: 'OK', headers, facts }
   return new KeptAnswer(head, Buffer.from(body), NOTHING_USED)
 }
 
@@ -152,7 +155,7 @@ test('where the text stands must be clear', () => {
 test('headers that speak of the bytes are not those of the rest, and its age is that of the whole', () => {
   const whole = kept('{}', JSON_TYPE, 'ETag', '"a"', 'X-Up', '1', 'Content-Digest', 'sha-256=:x:')
   const rest = whole.shortened(Buffer.from('{'), NOTHING_USED)
-  assert.equal(rest.head.raw, ['Content-Type', JSON_TYPE, 'X-Up', '1'])
+  assert.equal(rest.head.headers, ['Content-Type', JSON_TYPE, 'X-Up', '1', 'content-length', '1'])
   assert.is(rest.piece().toString(), '{')
   assert.is(rest.age, whole.age)
 })
