@@ -2,6 +2,7 @@ import type { Exchange } from './exchange.js'
 import type { Ledger } from './ledger/ledger.js'
 import { CacheShareWatch } from './ops/cache-share.js'
 import type { Log } from './ops/log.js'
+import type { Metrics } from './ops/metrics.js'
 import { SlownessWatch } from './ops/slowness.js'
 import { Settled } from './settled.js'
 
@@ -9,10 +10,11 @@ import { Settled } from './settled.js'
 const GATHER_MS = 20
 const MOST_GATHERED = 1_000
 
-/** Where every request ends up: a line in the log, and a record in the ledger. */
+/** Where every request ends up: a line in the log, a record in the ledger, and the metrics. */
 export class Books {
   private readonly log: Log
   private readonly ledger: Pick<Ledger, 'add'> | null
+  private readonly metrics: Pick<Metrics, 'onSettled'> | null
   private readonly slowness: SlownessWatch
   private readonly shares: CacheShareWatch
   private settled: Settled[]
@@ -21,9 +23,15 @@ export class Books {
   private waiting: boolean
 
   /** @param slowMs a relay that takes longer is told of */
-  constructor(log: Log, ledger: Pick<Ledger, 'add'> | null, slowMs: number) {
+  constructor(
+    log: Log,
+    ledger: Pick<Ledger, 'add'> | null,
+    metrics: Pick<Metrics, 'onSettled'> | null,
+    slowMs: number,
+  ) {
     this.log = log
     this.ledger = ledger
+    this.metrics = metrics
     this.slowness = new SlownessWatch(log, slowMs)
     this.shares = new CacheShareWatch(log)
     this.settled = []
@@ -72,6 +80,7 @@ export class Books {
     for (const one of settled) this.ledger?.add(one)
     for (const one of settled) this.shares.onSettled(one)
     for (const one of settled) this.log.request(one)
+    if (this.metrics !== null) for (const one of settled) this.metrics.onSettled(one)
   }
 
   private gather(settled: Settled): void {

@@ -20,6 +20,7 @@ import { COMPRESSED } from './relay/failure.js'
 import { Relay, type RelayOwner } from './relay/relay.js'
 import { Tunnel } from './relay/tunnel.js'
 import { isKept } from './routing/decide.js'
+import type { HealthSnapshot } from './routing/health.js'
 import { hedgeAfterMs } from './routing/hedge.js'
 import { ModelList } from './routing/model-list.js'
 import { outgoing } from './routing/outgoing.js'
@@ -63,6 +64,14 @@ export class Forwarder implements RelayOwner, FollowerOwner {
 
   get targets(): TargetCounts {
     return this.router.countTargets(performance.now())
+  }
+
+  get targetHealth(): ReadonlyMap<string, HealthSnapshot> {
+    return this.router.targetHealth(performance.now())
+  }
+
+  get cacheBytes(): number {
+    return this.cache?.bytes ?? 0
   }
 
   get draining(): boolean {

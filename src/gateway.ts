@@ -15,7 +15,8 @@ import type { Ledger, LedgerState } from './ledger/ledger.js'
 import { LiveExchanges } from './live.js'
 import { BoundCounters } from './ops/counters.js'
 import type { Log } from './ops/log.js'
-import { answerProbe, type Health } from './ops/probes.js'
+import type { Metrics, MetricsSource } from './ops/metrics.js'
+import { answerProbe } from './ops/probes.js'
 import { answerError, answerJson } from './relay/answer.js'
 import { type BodyLimits, type BodyOwner, type BodyRefusal, ByteBudget, RequestBody } from './relay/body.js'
 import { resetSocket } from './relay/reset.js'
@@ -29,6 +30,7 @@ export interface GatewayParts {
   readonly log: Log
   /** Null where nothing is taken down: in a rehearsal. */
   readonly ledger: Pick<Ledger, 'add' | 'state'> | null
+  readonly metrics?: Pick<Metrics, 'onSettled'> | null
 }
 
 /**
@@ -36,7 +38,7 @@ export interface GatewayParts {
  * the next by a plain call, so that between the last byte of a body and the first of the upstream request there is
  * neither a promise nor a turn of the event loop.
  */
-export class Gateway implements ForwarderOwner, BodyOwner, Health {
+export class Gateway implements ForwarderOwner, BodyOwner, MetricsSource {
   readonly live: LiveExchanges
   readonly bounds: BoundCounters
   draining: boolean
@@ -55,7 +57,7 @@ export class Gateway implements ForwarderOwner, BodyOwner, Health {
     this.config = parts.config
     this.log = parts.log
     this.ledger = parts.ledger
-    this.books = new Books(parts.log, parts.ledger, parts.config.log.slowMs)
+    this.books = new Books(parts.log, parts.ledger, parts.metrics ?? null, parts.config.log.slowMs)
     this.forwarder = new Forwarder(parts.config, parts.router, this)
     this.live = new LiveExchanges()
     this.bounds = new BoundCounters()
@@ -265,9 +267,9 @@ export class Gateway implements ForwarderOwner, BodyOwner, Health {
     return this.live.size === 0 && this.books.unreadCount === 0
   }
 
-  /** Requests under way, less the one that asks. */
+  /** Requests under way. */
   get inFlight(): number {
-    return this.live.size - 1
+    return this.live.size
   }
 
   get bufferedBytes(): number {
@@ -276,6 +278,14 @@ export class Gateway implements ForwarderOwner, BodyOwner, Health {
 
   get targets(): TargetCounts {
     return this.forwarder.targets
+  }
+
+  get targetHealth(): MetricsSource['targetHealth'] {
+    return this.forwarder.targetHealth
+  }
+
+  get cacheBytes(): number {
+    return this.forwarder.cacheBytes
   }
 
   get ledgerState(): LedgerState | null {

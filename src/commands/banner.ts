@@ -13,6 +13,8 @@ export interface Banner {
   readonly activeKeys: number
   readonly keyFile: string
   readonly configFile: string | null
+  /** Where metrics are read; null: nowhere. */
+  readonly metricsUrl: string | null
 }
 
 /** The text of the start: where it listens, what is behind it, and lines to paste. Within 80 columns, save for URLs. */
@@ -27,6 +29,7 @@ export function bannerText(banner: Banner): string {
   } else {
     lines.push(`  Upstream   ${banner.upstreams.join(', ')}`)
   }
+  if (banner.metricsUrl !== null) lines.push(`  Metrics    ${banner.metricsUrl}`)
   lines.push(...keyLines(banner), '', ...tryLines(banner), '', ...cursorLines(banner))
   return lines.join('\n')
 }

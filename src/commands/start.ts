@@ -13,13 +13,15 @@ import { Ledger } from '../ledger/ledger.js'
 import { Prices, PricesError } from '../ledger/prices.js'
 import { healthTeller } from '../ops/health.js'
 import { type Log, openLog } from '../ops/log.js'
+import { Metrics } from '../ops/metrics.js'
+import { MetricsServer } from '../ops/metrics-server.js'
 import { rehearse } from '../rehearsal.js'
-import { systemCode } from '../relay/failure.js'
 import { Router } from '../routing/router.js'
 import { Warmth } from '../routing/warmth.js'
 import { Server } from '../server.js'
 import { VERSION } from '../version.js'
 import { type Banner, bannerText } from './banner.js'
+import { listenProblem, originOf } from './listening.js'
 import { Reloader } from './reload.js'
 
 export const START_HELP = `thinwire start [--config FILE] [--listen HOST:PORT]
@@ -127,7 +129,8 @@ export async function start(args: string[]): Promise<number> {
   }
   const router = new Router(config, healthTeller(log))
   const ledger = new Ledger(config.ledger, log, prices)
-  const gateway = new Gateway({ config, keyring, router, log, ledger })
+  const metrics = config.metrics.listen === null ? null : new Metrics()
+  const gateway = new Gateway({ config, keyring, router, log, ledger, metrics })
   // Ahead of the log, which then writes what it has; and whatever it is that ends the process.
   process.prependOnceListener('exit', () => {
     gateway.writeDown()
@@ -139,11 +142,21 @@ export async function start(args: string[]): Promise<number> {
   })
   gateway.ready = false
   const server = new Server(config, gateway, log)
+  const metricsServer = metrics === null ? null : new MetricsServer(metrics, gateway)
+  let metricsUrl: string | null = null
   let port: number
+  let wanted = config.listen
   try {
     port = (await server.listen()).port
+    if (metricsServer !== null && config.metrics.listen !== null) {
+      wanted = config.metrics.listen
+      const { port: metricsPort } = await metricsServer.listen(wanted)
+      metricsUrl = `${originOf(wanted.host, metricsPort)}/metrics`
+    }
   } catch (error) {
-    say(`thinwire: ${listenProblem(config, error)}`)
+    const setting = wanted === config.listen ? '--listen HOST:PORT' : 'metrics.listen'
+    say(`thinwire: ${listenProblem(wanted, error, setting)}`)
+    metricsServer?.close()
     server.close()
     keyring?.close()
     await demo?.close()
@@ -157,6 +170,7 @@ export async function start(args: string[]): Promise<number> {
     } catch (error) {
       if (!(error instanceof KeyringError)) throw error
       say(`thinwire: ${error.message}`)
+      metricsServer?.close()
       server.close()
       await demo?.close()
       return CANNOT
@@ -173,6 +187,7 @@ export async function start(args: string[]): Promise<number> {
     onUpstreams: (upstreams) => void warmth.keep(upstreams),
   })
   const stop = async (): Promise<void> => {
+    metricsServer?.close()
     reloader.close()
     warmth.close()
     await Promise.all(reloader.upstreams.map((upstream) => upstream.destroy()))
@@ -187,7 +202,7 @@ export async function start(args: string[]): Promise<number> {
     reloadOnHangup(reloader, log)
   }
   listening = true
-  say(bannerText(describe(config, port, key, keyring, demo !== null)))
+  say(bannerText(describe(config, port, key, keyring, demo !== null, metricsUrl)))
   await warmUp(config, router, warmth, log)
   gateway.ready = true
   // Never by itself: the listener keeps the process alive until a signal comes.
@@ -267,13 +282,12 @@ function describe(
   key: string | null,
   keyring: Keyring | null,
   demo: boolean,
+  metricsUrl: string | null,
 ): Banner {
   const { host } = config.listen
-  const wildcard = host === '0.0.0.0' || host === '::'
-  const shown = wildcard ? '127.0.0.1' : host
   return {
     version: VERSION,
-    url: `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`,
+    url: originOf(host, port),
     open: !isLoopback(host),
     upstreams: demo ? null : config.upstreams.map((upstream) => upstream.name),
     mode: config.keys.mode,
@@ -281,24 +295,7 @@ function describe(
     activeKeys: keyring?.list().filter((record) => record.revokedAt === null).length ?? 0,
     keyFile: relative(process.cwd(), config.keys.file) || config.keys.file,
     configFile: config.file === null ? null : relative(process.cwd(), config.file),
-  }
-}
-
-function listenProblem(config: Config, error: unknown): string {
-  const { host, port } = config.listen
-  const where = `${host.includes(':') ? `[${host}]` : host}:${port}`
-  switch (systemCode(error)) {
-    case 'EADDRINUSE':
-      return `${where} is taken by another program; stop it, or choose another with --listen HOST:PORT`
-    case 'EACCES':
-      return `listening on ${where} is not allowed; ports below 1024 need root, choose another with --listen HOST:PORT`
-    case 'EADDRNOTAVAIL':
-      return `${host} is no address of this machine; choose another with --listen HOST:PORT`
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `the name ${host} has no address; choose another with --listen HOST:PORT`
-    default:
-      return `cannot listen on ${where} (${systemCode(error)})`
+    metricsUrl,
   }
 }
 

@@ -30,6 +30,8 @@ export interface Config {
   readonly ledger: Readonly<ConfigFile['ledger']>
   readonly cache: Readonly<ConfigFile['cache']>
   readonly log: Readonly<ConfigFile['log']>
+  /** Null if nobody is told. */
+  readonly metrics: { readonly listen: ListenAddress | null }
   /** What is likely to surprise, each by its path in the file; for the log. */
   readonly warnings: readonly string[]
 }
@@ -64,6 +66,11 @@ export function loadConfig(source: ConfigSource): Config {
       path: 'keys.mode',
       message: `off would let anyone who reaches ${listen.host} use your upstreams; listen on 127.0.0.1, or use "keys"`,
     })
+  }
+
+  const metricsAt = parsed.metrics.listen === null ? null : parseListen(parsed.metrics.listen)
+  if (metricsAt === null && parsed.metrics.listen !== null) {
+    problems.push({ path: 'metrics.listen', message: 'must be HOST:PORT, such as 127.0.0.1:9464' })
   }
 
   const secrets = new Secrets(source.env, folder, problems)
@@ -106,6 +113,7 @@ export function loadConfig(source: ConfigSource): Config {
       prices: typeof prices === 'string' ? resolve(folder, prices) : prices,
     },
     log: parsed.log,
+    metrics: { listen: metricsAt },
     warnings,
   })
 }

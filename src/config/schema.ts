@@ -399,6 +399,15 @@ export const configSchema = z.strictObject({
         .describe('Warn when the relay itself, and not an upstream or a client, takes longer.'),
     })
     .prefault({}),
+  metrics: z
+    .strictObject({
+      listen: z
+        .string()
+        .nullable()
+        .default(null)
+        .describe('HOST:PORT at which GET /metrics is answered, without a key; null: nowhere.'),
+    })
+    .prefault({}),
 })
 
 export type ConfigFile = z.output<typeof configSchema>

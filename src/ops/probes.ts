@@ -33,7 +33,8 @@ export function answerProbe(
       const status = health.draining ? 'draining' : health.ready ? 'ready' : 'starting'
       const body = {
         status,
-        in_flight: health.inFlight,
+        // Less the one that asks.
+        in_flight: health.inFlight - 1,
         buffered_bytes: health.bufferedBytes,
         bounds_hit: health.bounds.snapshot(),
         targets: health.targets,

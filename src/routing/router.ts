@@ -2,7 +2,13 @@ import type { Config } from '../config/config.js'
 import { DIALECTS } from '../config/presets.js'
 import type { Choose, DestinationConfig, TargetConfig } from '../config/routes.js'
 import { dialectIndex, OTHER, speaks } from './dialect.js'
-import { HEALTH_DEFAULTS, Health, type HealthState, type OnHealthChange } from './health.js'
+import {
+  HEALTH_DEFAULTS,
+  Health,
+  type HealthSnapshot,
+  type HealthState,
+  type OnHealthChange,
+} from './health.js'
 import { HedgeBudget } from './hedge.js'
 import { compile, matches } from './pattern.js'
 import { Selection, type Target as SelectionTarget } from './selection.js'
@@ -178,6 +184,13 @@ export class Router {
     const target = { health, upstream, model, weight, name }
     this.targetsByKey.set(key, target)
     return target
+  }
+
+  /** Of each target by its name. @param now `performance.now()` */
+  targetHealth(now: number): ReadonlyMap<string, HealthSnapshot> {
+    const found = new Map<string, HealthSnapshot>()
+    for (const { name, health } of this.targetsByKey.values()) found.set(name, health.snapshot(now))
+    return found
   }
 
   /** @param now `performance.now()` */
