@@ -14,6 +14,9 @@ import { type ProxyConfig, parseProxy, proxyVariable } from './proxy.js'
 import type { HeaderValue, Timeouts, UpstreamEntry } from './schema.js'
 import type { Secrets } from './secrets.js'
 
+/** Those that are of an upstream: it may have its own. */
+export type UpstreamTimeouts = Pick<Timeouts, 'connectMs' | 'firstByteMs' | 'idleMs' | 'upstreamKeepAliveMs'>
+
 export interface UpstreamConfig {
   readonly name: string
   readonly preset: PresetName | null
@@ -43,7 +46,7 @@ export interface UpstreamConfig {
   /** Requests in flight beyond which it is busy; null for no bound but the relay's. */
   readonly exchanges: number | null
   /** The general ones, with its own in their place. */
-  readonly timeouts: Timeouts
+  readonly timeouts: UpstreamTimeouts
   /** PEM of the authorities that its certificate may come from; null for the well-known ones. */
   readonly ca: string | null
   readonly servername: string | null
@@ -71,7 +74,7 @@ export function plainUpstream(name: string, origin: string, timeouts: Timeouts):
     query: [],
     dialects: null,
     exchanges: null,
-    timeouts,
+    timeouts: upstreamTimeouts(timeouts),
     ca: null,
     servername: null,
     proxy: null,
@@ -129,7 +132,7 @@ export function resolveUpstream(
     query,
     dialects: entry.dialects ?? preset?.dialects ?? null,
     exchanges: entry.limits.exchanges ?? null,
-    timeouts: withOwn(context.timeouts, entry.timeouts),
+    timeouts: upstreamTimeouts(context.timeouts, entry.timeouts),
     ca,
     servername: entry.tls.servername ?? null,
     proxy: resolveProxy(entry.proxy, base.origin, path, secrets),
@@ -180,12 +183,16 @@ function elsewhereOf(preset: Preset | null, basePath: string): readonly (readonl
   return basePath === usual.replace(/\/+$/, '') ? Object.entries(preset.elsewhere) : []
 }
 
-function withOwn(general: Timeouts, own: UpstreamEntry['timeouts']): Timeouts {
+/** The part of the general ones that upstreams go by. @param own to be taken in their place */
+export function upstreamTimeouts(
+  general: UpstreamTimeouts,
+  own: UpstreamEntry['timeouts'] = {},
+): UpstreamTimeouts {
   return {
-    ...general,
     connectMs: own.connectMs ?? general.connectMs,
     firstByteMs: own.firstByteMs ?? general.firstByteMs,
     idleMs: own.idleMs ?? general.idleMs,
+    upstreamKeepAliveMs: general.upstreamKeepAliveMs,
   }
 }
 

@@ -2,7 +2,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Config } from '../config/config.js'
+import type { UpstreamTimeouts } from '../config/upstreams.js'
 import type { Exchange, Stage } from '../exchange.js'
 import { headerValue, noFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
 import { serverTiming } from '../http/timing.js'
@@ -47,7 +47,7 @@ export class Tunnel implements Stage {
   /** What the client has sent before the tunnel stands. */
   private readonly early: Buffer[]
   private readonly owner: RelayOwner
-  private readonly timeouts: Config['timeouts']
+  private readonly timeouts: UpstreamTimeouts
   private scrubber: Scrubber | null
   private request: ClientRequest | null
   private upstream: Socket | null
@@ -57,7 +57,7 @@ export class Tunnel implements Stage {
   private piecesSeen: number
   private quietSince: number
 
-  constructor(x: Exchange, socket: Socket, head: Buffer, owner: RelayOwner, timeouts: Config['timeouts']) {
+  constructor(x: Exchange, socket: Socket, head: Buffer, owner: RelayOwner, timeouts: UpstreamTimeouts) {
     this.x = x
     this.socket = socket
     this.early = [head]

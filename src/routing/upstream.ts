@@ -3,8 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { type buildConnector, type Dispatcher, Pool } from 'undici'
 import type { Config } from '../config/config.js'
 import type { ApiDialect, AuthScheme } from '../config/presets.js'
-import type { Timeouts } from '../config/schema.js'
-import type { UpstreamConfig } from '../config/upstreams.js'
+import type { UpstreamConfig, UpstreamTimeouts } from '../config/upstreams.js'
 import type { Capabilities } from '../dialects/native.js'
 import { bareHost, deploymentPath, endpointOf, formQuery, withParameters } from './address.js'
 import { makeConnector, makePlainConnector } from './connector.js'
@@ -34,7 +33,7 @@ export class Upstream {
   /** Null: all. */
   readonly dialects: readonly ApiDialect[] | null
   /** Of this upstream: the general ones, with its own in their place. */
-  readonly timeouts: Timeouts
+  readonly timeouts: UpstreamTimeouts
   readonly chat: Capabilities
   /** Its list of models has what can be asked for. */
   readonly listed: boolean

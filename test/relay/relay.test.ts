@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadConfig } from '../../src/config/config.js'
+import { upstreamTimeouts } from '../../src/config/upstreams.js'
 import { Exchange } from '../../src/exchange.js'
 import type { Attempt } from '../../src/relay/attempt.js'
 import { Course } from '../../src/relay/course.js'
@@ -35,7 +36,7 @@ function makeRelay(upstreams = 1): Made {
   const relay = new Relay(x, owner, { timeouts, crossOrigin: false })
   const targets = Array.from({ length: upstreams }, (_, i) => ({
     name: `up${i}`,
-    upstream: { name: `up${i}`, timeouts } as Upstream,
+    upstream: { name: `up${i}`, timeouts: upstreamTimeouts(timeouts) } as Upstream,
     model: null,
     weight: 1,
     health: new Health(HEALTH_DEFAULTS, () => {}),

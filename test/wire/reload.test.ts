@@ -169,14 +169,53 @@ for (const [name, settings, told] of BROKEN) {
   })
 }
 
-test('what needs a restart is named', async () => {
-  await withReloader(answers('one'), async ({ relay, one, change }) => {
-    change({ upstreams: { one: cold(one) }, limits: { bodyBytes: 2048 }, log: { level: 'warn' } })
-    const line = relay.lines.find(({ settings }) => settings !== undefined)
-    assert.equal(line?.settings, ['limits', 'log'])
+test('what needs a restart is told by its path, each time, and the rest is taken over', async () => {
+  await withReloader(answers('one'), async ({ relay, one, two, change, ask }) => {
+    const later = { keys: { file: 'other.jsonl' }, limits: { bodyBytes: 2048 }, log: { level: 'warn' } }
+    const told = (): unknown => relay.lines.findLast(({ settings }) => settings !== undefined)
+    change({ upstreams: { one: cold(one) }, ...later })
+    assert.match(
+      JSON.stringify(told()),
+      /keys\.file, limits\.bodyBytes, log\.level take effect after a restart/,
+    )
     assert.ok(relay.lines.some(({ msg }) => /nothing else has changed/.test(String(msg))))
+    change({ upstreams: { two: cold(two) }, listen: '127.0.0.1:1', timeouts: { drainMs: 7 } })
+    assert.match(JSON.stringify(told()), /"listen, timeouts\.drainMs take effect after a restart/)
+    assert.is(await ask(), 'two')
+    change({ upstreams: { two: cold(two) }, ledger: { flushMs: 1 } })
+    assert.match(JSON.stringify(told()), /"ledger\.flushMs takes effect after a restart/)
   })
 })
+
+test('timeouts of upstreams are taken over, and those of clients make no upstream another', async () => {
+  await withReloader(answers('one'), async ({ relay, one, change, ask, told }) => {
+    const upstreams = { one: cold(one) }
+    assert.is(await ask(), 'one')
+    change({ upstreams, timeouts: { drainMs: 7, clientStallMs: 8 } })
+    assert.is(await ask(), 'one')
+    assert.is(one.connections, 1)
+    assert.is(told.length, 0)
+    const before = relay.lines.length
+    change({ upstreams, timeouts: { firstByteMs: 50_000 } })
+    assert.is(told.at(-1)?.[0]?.timeouts.firstByteMs, 50_000)
+    assert.not.ok(relay.lines.slice(before).some(({ msg }) => /restart/.test(String(msg))))
+  })
+})
+
+for (const mode of ['passthrough', 'off']) {
+  test(`a file that changes keys.mode to ${mode} is not taken over, upstreams and all`, async () => {
+    await withReloader(answers('one'), async ({ relay, two, change, ask, told }) => {
+      // Upstreams of a relay that puts no credential on, or of one that nobody else reaches.
+      change({ keys: { mode }, upstreams: { two: cold(two) } })
+      assert.is(await ask(), 'one')
+      assert.is(told.length, 0)
+      const line = relay.lines.find(({ msg }) => /left as it was: keys\.mode: /.test(String(msg)))
+      assert.match(String(line?.msg), new RegExp(`restart .* from keys to ${mode}`))
+      change({ upstreams: { two: cold(two) } })
+      assert.is(await ask(), 'two')
+    })
+  })
+}
 
 test('a file that was written or replaced is read by itself', async () => {
   await withReloader(answers('one'), async ({ relay, reloader, two, ask }) => {
