@@ -16,6 +16,7 @@ import { Upstream } from './upstream.js'
 
 /** One place where a request may go. There is one object for each that the config names, however often it does. */
 export interface Target {
+  /** Of its upstream and model: whoever goes there with another weight has part in it. */
   readonly health: Health
   readonly upstream: Upstream
   /** The name to put in place of the client's model, null to leave the body as it is. */
@@ -80,6 +81,8 @@ export class Router {
   /** Some upstream does not speak everything. */
   private readonly selective: boolean
   private readonly targetsByKey: Map<string, Target>
+  /** By `Target.name`. */
+  private readonly healths: Map<string, { readonly upstream: Upstream; readonly health: Health }>
   private readonly onHealth: OnTargetHealth
   private before: Router | null
 
@@ -97,6 +100,7 @@ export class Router {
     this.upstreams = [...byName.values()]
     this.selective = config.upstreams.some(({ dialects }) => dialects !== null)
     this.targetsByKey = new Map()
+    this.healths = new Map()
     this.onHealth = onHealth
     this.aliases = config.aliases.map((alias) => alias.name)
     this.byAlias = new Map(
@@ -176,14 +180,21 @@ export class Router {
     const key = `${name} ${weight}`
     const known = this.targetsByKey.get(key)
     if (known !== undefined) return known
-    const earlier = this.before?.targetsByKey.get(key)
+    const target = { health: this.healthOf(name, upstream), upstream, model, weight, name }
+    this.targetsByKey.set(key, target)
+    return target
+  }
+
+  private healthOf(name: string, upstream: Upstream): Health {
+    const known = this.healths.get(name)
+    if (known !== undefined) return known.health
+    const earlier = this.before?.healths.get(name)
     const health =
       earlier?.upstream === upstream
         ? earlier.health
         : new Health(HEALTH_DEFAULTS, (...change) => this.onHealth(name, ...change))
-    const target = { health, upstream, model, weight, name }
-    this.targetsByKey.set(key, target)
-    return target
+    this.healths.set(name, { upstream, health })
+    return health
   }
 
   /** Of each target by its name. @param now `performance.now()` */
@@ -196,7 +207,7 @@ export class Router {
   /** @param now `performance.now()` */
   countTargets(now: number): TargetCounts {
     const counts = { closed: 0, open: 0, trial: 0, cooling: 0 }
-    for (const { health } of this.targetsByKey.values()) {
+    for (const { health } of this.healths.values()) {
       counts[health.state]++
       if (health.snapshot(now).cooling_ms > 0) counts.cooling++
     }

@@ -3,15 +3,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { loadConfig } from '../../src/config/config.js'
-import { Router } from '../../src/routing/router.js'
+import { type Config, loadConfig } from '../../src/config/config.js'
+import type { Health } from '../../src/routing/health.js'
+import { Router, type Target } from '../../src/routing/router.js'
 
-function routerOf(settings: Record<string, unknown>, env: Record<string, string> = {}): Router {
+function configOf(settings: Record<string, unknown>, env: Record<string, string> = {}): Config {
   const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
   writeFileSync(join(folder, 'thinwire.json'), JSON.stringify(settings))
   const config = loadConfig({ env, cwd: folder })
   rmSync(folder, { recursive: true })
-  return new Router(config)
+  return config
+}
+
+function routerOf(settings: Record<string, unknown>, env: Record<string, string> = {}): Router {
+  return new Router(configOf(settings, env))
 }
 
 const upstreams = { a: { baseUrl: 'http://127.0.0.1:1/v1' }, b: { baseUrl: 'http://127.0.0.1:2/v1' } }
@@ -171,6 +176,45 @@ test('a route and a name may be for some teams alone', () => {
   assert.equal(router.aliasesOf('red'), ['fast', 'open'])
   assert.equal(router.aliasesOf('green'), ['open'])
   assert.equal(router.aliasesOf(null), ['open'])
+})
+
+test('health is of an upstream and a model: another weight, here or after a reload, leaves it', () => {
+  const both = (weight: number): Config =>
+    configOf({
+      upstreams,
+      routes: [
+        { model: 'x', targets: [{ upstream: 'a', model: 'm', weight }, { upstream: 'b' }], choose: 'weight' },
+        { targets: [{ upstream: 'a', model: 'm' }] },
+      ],
+    })
+  const told: string[] = []
+  const router = new Router(both(3), (name, _from, to) => told.push(`${name} ${to}`))
+  const target = (of: Router, model: string): Target => of.choose('/x', model, null)?.targets[0] as Target
+  const { health } = target(router, 'x')
+  assert.is(target(router, 'y').health, health)
+  const now = performance.now()
+  for (let i = 0; i < 5; i++) health.fail(health.begin(now), now, 'status 500')
+  health.coolUntil(now + 60_000)
+  assert.equal(told, ['a/m open'])
+  assert.equal(router.countTargets(now), { closed: 1, open: 1, trial: 0, cooling: 1 })
+  const after = new Router(both(1), () => {}, router)
+  assert.is(target(after, 'x').health, health)
+  assert.is(target(after, 'x').weight, 1)
+  assert.is(target(after, 'x'), target(after, 'y'))
+  assert.equal(after.countTargets(now), { closed: 1, open: 1, trial: 0, cooling: 1 })
+})
+
+test('an upstream that is made anew, or that goes by another name for a model, begins well', () => {
+  const config = (entry: Record<string, unknown>, model: string): Config =>
+    configOf({
+      upstreams: { a: { ...upstreams.a, ...entry } },
+      routes: [{ targets: [{ upstream: 'a', model }] }],
+    })
+  const before = new Router(config({}, 'm'))
+  const health = (of: Router): Health | undefined => of.choose('/x', null, null)?.targets[0]?.health
+  assert.is(health(new Router(config({}, 'm'), () => {}, before)), health(before))
+  assert.is.not(health(new Router(config({}, 'n'), () => {}, before)), health(before))
+  assert.is.not(health(new Router(config({ headers: { x: '1' } }, 'm'), () => {}, before)), health(before))
 })
 
 test.run()
