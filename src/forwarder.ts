@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 import { withoutSubprotocolKeys } from './access/credential.js'
 import { AnswerCache } from './cache/cache.js'
 import type { FollowerOwner } from './cache/follower.js'
@@ -54,12 +55,17 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     this.cache = config.cache.enabled ? new AnswerCache(config, this) : null
   }
 
-  /** Requests from now on go by these. What is kept of answers goes by the old ones, and is let go. */
+  /**
+   * Requests from now on go by these. Answers are kept under the names of their targets, so that other routes do them no harm;
+   * but with an upstream that is no more, or not as it was, or under other rules, all are let go.
+   */
   reconfigure(config: Config, router: Router): void {
+    const stays = this.router.upstreams.every((upstream) => router.upstreams.includes(upstream))
+    if (!stays || !isDeepStrictEqual(config.cache, this.config.cache))
+      this.cache = config.cache.enabled ? new AnswerCache(config, this) : null
     this.config = config
     this.router = router
-    this.models = new ModelList(router, config)
-    this.cache = config.cache.enabled ? new AnswerCache(config, this) : null
+    this.models = this.models.after(router, config)
   }
 
   get targets(): TargetCounts {

@@ -50,6 +50,14 @@ export class ModelList {
     this.known = new Map()
   }
 
+  /** Of another config, with what this one knows of the upstreams that have stayed. */
+  after(router: Router, config: Config): ModelList {
+    const next = new ModelList(router, config, this.times)
+    for (const [upstream, known] of this.known)
+      if (router.upstreams.includes(upstream)) next.known.set(upstream, known)
+    return next
+  }
+
   /**
    * @param path with `/models` at its beginning
    * @param team of the key

@@ -2,73 +2,11 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Reloader } from '../../src/commands/reload.js'
-import type { Upstream } from '../../src/routing/upstream.js'
-import { auth, startRelay, type TestRelay } from '../support/relay.js'
+import { auth } from '../support/relay.js'
+import { answers, cold, withReloader } from '../support/reloader.js'
 import { clear, KEY, open, type Place, Thinwire } from '../support/thinwire.js'
 import { until, wait } from '../support/until.js'
 import { CHUNKED, head, type Script, ScriptedUpstream, SSE, whole } from '../support/upstream.js'
-
-const answers =
-  (name: string): Script =>
-  (request) =>
-    request.write(whole('200 OK', name))
-
-interface Running {
-  readonly relay: TestRelay
-  readonly reloader: Reloader
-  readonly one: ScriptedUpstream
-  readonly two: ScriptedUpstream
-  /** Of each time that something was taken over. */
-  readonly told: (readonly Upstream[])[]
-  /** Writes another config, and has it read. */
-  change(settings: Record<string, unknown> | string): void
-  ask(body?: string): Promise<string>
-}
-
-/** A relay that goes to `one`, with a second upstream at hand. */
-async function withReloader(script: Script, act: (running: Running) => Promise<void>): Promise<void> {
-  const one = await ScriptedUpstream.start(script)
-  const two = await ScriptedUpstream.start(answers('two'))
-  const relay = await startRelay({ one: { baseUrl: one.url } })
-  const { config, router, gateway, lines } = relay
-  const log = { info: note, warn: note, error: note, debug: note } as never
-  function note(fields: Record<string, unknown>, msg: string): void {
-    lines.push({ ...fields, msg })
-  }
-  const told: (readonly Upstream[])[] = []
-  const file = config.file as string
-  const source = { file, env: { UPSTREAM_KEY: 'sk-upstream-secret' }, cwd: '/' }
-  const reloader = new Reloader({
-    ...{ source, config, router, gateway, log },
-    onUpstreams: (upstreams) => told.push(upstreams),
-    pollMs: 10,
-  })
-  const ask = async (body = '{"model":"m"}'): Promise<string> => {
-    const client = await relay.client()
-    client.send(`POST /v1/x HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`)
-    const response = await client.response()
-    client.destroy()
-    return response.body.toString()
-  }
-  const change = (settings: Record<string, unknown> | string): void => {
-    const text =
-      typeof settings === 'string' ? settings : JSON.stringify({ listen: '127.0.0.1:0', ...settings })
-    writeFileSync(file, text)
-    reloader.reload()
-  }
-  try {
-    await act({ relay, reloader, one, two, told, change, ask })
-  } finally {
-    reloader.close()
-    await Promise.all(reloader.upstreams.map((upstream) => upstream.destroy()))
-    await relay.close()
-    await one.close()
-    await two.close()
-  }
-}
-
-const cold = (upstream: ScriptedUpstream): Record<string, unknown> => ({ baseUrl: upstream.url, warm: false })
 
 test('requests go where the new config says, and streams go on where they are', async () => {
   const stream: Script = async (request) => {
