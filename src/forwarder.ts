@@ -25,6 +25,7 @@ import type { HealthSnapshot } from './routing/health.js'
 import { hedgeAfterMs } from './routing/hedge.js'
 import { ModelList } from './routing/model-list.js'
 import { outgoing } from './routing/outgoing.js'
+import { placeOwnCredential } from './routing/own-credential.js'
 import type { Route, Router, Target, TargetCounts } from './routing/router.js'
 import { mayHaveUsage, UnaskedUsage } from './sse/unasked.js'
 
@@ -237,6 +238,7 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     x.stage = tunnel
     const passthrough = this.config.keys.mode === 'passthrough'
     const headers = requestHeaders(x.req.rawHeaders, upstream.headersFor(x.path, passthrough), passthrough)
+    if (passthrough) placeOwnCredential(headers, upstream.ownAuthFor(x.path))
     tunnel.open({
       upstream,
       path: upstream.addressOf(x.path, x.query, model ?? x.model, passthrough),

@@ -33,6 +33,8 @@ export interface UpstreamConfig {
   readonly chat: Capabilities
   readonly apiKey: string | null
   readonly auth: AuthScheme
+  /** Where it looks for a credential of a client's own; null if nothing is said of that, and it is left where it is. */
+  readonly ownAuth: AuthScheme | null
   /** With `auth` `query`: the name of the parameter. */
   readonly keyParameter: string
   /** Extra headers as name, value, name, value; names in lower case. */
@@ -68,6 +70,7 @@ export function plainUpstream(name: string, origin: string, timeouts: Timeouts):
     listed: true,
     apiKey: null,
     auth: 'none',
+    ownAuth: null,
     keyParameter: 'key',
     headers: [],
     secrets: [],
@@ -105,7 +108,8 @@ export function resolveUpstream(
   const preset = entry.preset === undefined ? null : PRESETS[entry.preset]
   const base = resolveBase(entry, preset)
   if (typeof base === 'string') secrets.tell(`${path}.baseUrl`, base)
-  const auth = entry.auth ?? preset?.auth ?? 'bearer'
+  const ownAuth = entry.auth ?? preset?.auth ?? null
+  const auth = ownAuth ?? 'bearer'
   const { headers, secrets: sent } = readHeaders(entry, preset, path, context)
   const apiKey = readKey(entry, preset, auth, path, context)
   const ca = entry.tls.caFile === undefined ? null : readAuthorities(entry.tls.caFile, path, secrets)
@@ -126,6 +130,7 @@ export function resolveUpstream(
     listed: preset?.listed ?? true,
     apiKey,
     auth,
+    ownAuth,
     keyParameter,
     headers,
     secrets: apiKey === null ? sent : [apiKey, ...sent],

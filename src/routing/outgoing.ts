@@ -3,6 +3,7 @@ import { inOrder } from '../dialects/object-edits.js'
 import { headerValue, removeHeader, requestHeaders } from '../http/headers.js'
 import type { Peek } from '../http/peek.js'
 import { type Edit, ensuredModelEdit, modelEdit, usageEdit } from '../http/splice.js'
+import { placeOwnCredential } from './own-credential.js'
 import type { Target } from './router.js'
 
 /** What a client asks, so far as it matters for what is sent on. */
@@ -50,6 +51,7 @@ export function outgoing(incoming: Incoming, target: Target, passthrough: boolea
   const needed = upstream.headersFor(path, passthrough)
   const added = asking === null && !translated ? needed : uncompressed(needed)
   const headers = requestHeaders(rawHeaders, added, passthrough)
+  if (passthrough) placeOwnCredential(headers, upstream.ownAuthFor(path))
   const fallback = upstream.defaultHeaderFor(path)
   if (fallback !== null && headerValue(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
   const address = upstream.addressOf(path, query, model ?? deployment ?? found?.model ?? null, passthrough)

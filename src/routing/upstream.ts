@@ -5,6 +5,7 @@ import type { Config } from '../config/config.js'
 import type { ApiDialect, AuthScheme } from '../config/presets.js'
 import type { UpstreamConfig, UpstreamTimeouts } from '../config/upstreams.js'
 import type { Capabilities } from '../dialects/native.js'
+import { CREDENTIAL_HEADERS } from '../http/headers.js'
 import { bareHost, deploymentPath, endpointOf, formQuery, withParameters } from './address.js'
 import { makeConnector, makePlainConnector } from './connector.js'
 import { begins } from './dialect.js'
@@ -56,6 +57,7 @@ export class Upstream {
   private readonly tunnels: ProxyTunnels | null
   private readonly added: readonly string[]
   private readonly addedBearer: readonly string[]
+  private readonly ownAuth: AuthScheme | null
   /** A path is put behind the base path, and that is all. */
   private readonly plain: boolean
   private readonly query: Query
@@ -76,6 +78,9 @@ export class Upstream {
     this.config = config
     this.added = [...config.headers, ...credential(config, config.auth)]
     this.addedBearer = [...config.headers, ...credential(config, 'bearer')]
+    // Where the config has such a header of its own, a client's is not for this upstream.
+    const credited = config.headers.some((name, i) => i % 2 === 0 && CREDENTIAL_HEADERS.has(name))
+    this.ownAuth = credited ? null : config.ownAuth
     this.query = makeQuery(config.query)
     this.keyInQuery = config.auth === 'query' ? config.apiKey : null
     this.queryWithKey =
@@ -134,8 +139,12 @@ export class Upstream {
    */
   headersFor(path: string, passthrough: boolean): readonly string[] {
     if (passthrough) return this.config.headers
-    const openAiCompatible = this.config.auth === 'anthropic' && path.startsWith('/chat/')
-    return openAiCompatible ? this.addedBearer : this.added
+    return this.config.auth === 'anthropic' && path.startsWith('/chat/') ? this.addedBearer : this.added
+  }
+
+  /** Where it looks for a client's own credential on a request for `path`; null if that is not known. */
+  ownAuthFor(path: string): AuthScheme | null {
+    return this.ownAuth === 'anthropic' && path.startsWith('/chat/') ? 'bearer' : this.ownAuth
   }
 
   /** Whether the usage of a streamed answer is to be asked for where the client does not. */
