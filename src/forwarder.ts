@@ -20,6 +20,7 @@ import { Course, type CourseOptions, type Receiver } from './relay/course.js'
 import { COMPRESSED } from './relay/failure.js'
 import { Relay, type RelayOwner } from './relay/relay.js'
 import { Tunnel } from './relay/tunnel.js'
+import { withModel } from './routing/address.js'
 import { isKept } from './routing/decide.js'
 import type { HealthSnapshot } from './routing/health.js'
 import { hedgeAfterMs } from './routing/hedge.js'
@@ -222,7 +223,8 @@ export class Forwarder implements RelayOwner, FollowerOwner {
   /** A WebSocket handshake. */
   tunnel(x: Exchange, socket: Socket, head: Buffer): void {
     x.phase = 'route'
-    x.model = new URLSearchParams(x.query).get('model')
+    const asked = new URLSearchParams(x.query).get('model')
+    x.model = x.deployment ?? asked
     const route = this.router.choose(x.path, x.model, x.key?.team ?? null)
     if (route === null) {
       this.owner.refuse(x, 'no_route')
@@ -239,9 +241,12 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     const passthrough = this.config.keys.mode === 'passthrough'
     const headers = requestHeaders(x.req.rawHeaders, upstream.headersFor(x.path, passthrough), passthrough)
     if (passthrough) placeOwnCredential(headers, upstream.ownAuthFor(x.path))
+    const wanted = model ?? x.model
+    const renamed = x.model !== null && wanted !== null && wanted !== asked
+    const query = renamed ? withModel(x.query, wanted) : x.query
     tunnel.open({
       upstream,
-      path: upstream.addressOf(x.path, x.query, model ?? x.model, passthrough),
+      path: upstream.addressOf(x.path, query, wanted, passthrough),
       headers: passthrough ? headers : withoutSubprotocolKeys(headers),
     })
   }

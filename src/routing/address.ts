@@ -44,6 +44,13 @@ export function withParameters(query: string, names: ReadonlySet<string>, added:
   return `?${kept.join('&')}`
 }
 
+const MODEL: ReadonlySet<string> = new Set(['model'])
+
+/** The query of a WebSocket's handshake, which has no body to name its model in. */
+export function withModel(query: string, model: string): string {
+  return withParameters(query, MODEL, formQuery(['model', model]))
+}
+
 /** The name of `name=value`, decoded as forms are (WHATWG URL, 5.1). */
 function nameOf(parameter: string): string {
   const name = parameter.split('=', 1)[0] ?? ''

@@ -112,6 +112,40 @@ for (const path of ['/v1/realtime?model=gpt-realtime&x=a%20b', '/v1/responses'])
     }))
 }
 
+const NAMES = { fast: { upstream: 'up', model: 'real one' }, own: { upstream: 'up' } }
+
+const MODELS: Array<[sent: string, got: string, model: string]> = [
+  ['/openai/deployments/own/realtime?api-version=2024-10-01-preview', '/v1/realtime?model=own', 'own'],
+  ['/openai/deployments/fast/realtime?a=%20b', '/v1/realtime?a=%20b&model=real%20one', 'fast'],
+  ['/openai/deployments/own/realtime?model=other', '/v1/realtime?model=own', 'own'],
+  ['/openai/deployments/own/realtime?model=own', '/v1/realtime?model=own', 'own'],
+  ['/v1/realtime?model=fast&x=1', '/v1/realtime?x=1&model=real%20one', 'fast'],
+]
+
+for (const [sent, got, model] of MODELS) {
+  test(`a handshake for ${sent} is one for ${model}, by the name that the upstream has for it`, () =>
+    withSockets(
+      async ({ relay, open }) => {
+        const { client, target } = await open(sent)
+        assert.is(target, got)
+        client.socket.close(1000)
+        const [line] = await relay.requests(1)
+        assert.is(line?.model, model)
+      },
+      { models: NAMES },
+    ))
+}
+
+test('where a handshake names no model, none is put into its query', () =>
+  withSockets(
+    async ({ open }) => {
+      const { client, target } = await open('/v1/responses?x=1')
+      assert.is(target, '/v1/responses?x=1')
+      client.socket.close(1000)
+    },
+    { routes: [{ targets: [{ upstream: 'up', model: 'real one' }] }] },
+  ))
+
 test('the longest silence of a socket is measured, as that of a stream is', () =>
   withSockets(async ({ relay, open }) => {
     const { client, server } = await open('/v1/realtime')
