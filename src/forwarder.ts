@@ -156,6 +156,7 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     }
     const relay = new Relay(x, this, {
       timeouts: this.config.timeouts,
+      answerBytes: this.config.limits.answerBytes,
       crossOrigin: headerValue(x.req.rawHeaders, 'origin') !== undefined,
     })
     if (body === null) x.stage = relay

@@ -334,6 +334,7 @@ export class Gateway implements ForwarderOwner, BodyOwner, MetricsSource {
     this.budget.give(x.heldBytes)
     this.admission.release(x)
     if (x.end === 'upstream_idle') this.bounds.hit('idleMs')
+    if (x.errorCode === 'answer_too_long') this.bounds.hit('answerBytes')
     if (x.end === 'client_stalled') this.bounds.hit('clientStallMs')
     this.books.settle(x, performance.now())
   }

@@ -105,7 +105,7 @@ export class AnswerCache implements FlightOwner {
   start(x: Exchange, key: string, body: RequestBody): Flight {
     const { entryBytes } = this.config.cache
     x.cache = 'miss'
-    const flight = new Flight(key, this, { entryBytes })
+    const flight = new Flight(key, this, { entryBytes, answerBytes: this.config.limits.answerBytes })
     this.flights.set(key, { flight })
     this.holdPrompt(x, body, flight)
     flight.join(this.wait(x, flight))

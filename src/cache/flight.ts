@@ -1,5 +1,5 @@
 import type { Translation } from '../dialects/translation.js'
-import type { ErrorCode } from '../http/errors.js'
+import { type ErrorCode, errorBody } from '../http/errors.js'
 import { noFacts, passedHeaders, removeHeader, removeHeadersOfBytes } from '../http/headers.js'
 import type { Attempt, AnswerHead as UpstreamHead } from '../relay/attempt.js'
 import type { Course, Receiver } from '../relay/course.js'
@@ -14,6 +14,8 @@ import type { Follower } from './follower.js'
 export interface FlightOptions {
   /** What is held of an answer at most. */
   readonly entryBytes: number
+  /** Of one that is changed, until it can be. */
+  readonly answerBytes: number
 }
 
 export interface FlightOwner {
@@ -190,9 +192,26 @@ export class Flight implements Receiver, Source {
   onData(piece: Buffer): boolean {
     if (this.over) return true
     this.pieceAt = performance.now()
-    this.add(this.translation === null ? piece : this.translation.push(piece))
+    const { translation } = this
+    this.add(translation === null ? piece : translation.push(piece))
     this.tap?.push(piece)
+    if (translation !== null && (translation.bytesHeld ?? 0) > this.options.answerBytes)
+      this.onTooLong(translation)
     return !this.paused
+  }
+
+  /** As `Relay` has it. */
+  private onTooLong(translation: Translation): void {
+    this.close()
+    for (const { x } of this.followers) {
+      x.errorCode = 'answer_too_long'
+      x.cause = 'answerBytes'
+      x.conclude('upstream_failed')
+    }
+    const id = this.followers[0]?.x.requestId ?? ''
+    this.add(translation.giveUp?.(errorBody('answer_too_long', 'openai', id)) ?? EMPTY)
+    this.finish()
+    this.course?.giveUp(TOO_SLOW)
   }
 
   onEnd(): void {

@@ -59,6 +59,11 @@ const limits = z.strictObject({
   bufferedBytes: size(1024, 64 * 1024 * MIB)
     .default(1024 * MIB)
     .describe('Request bodies held at one time, all clients together; 503 beyond.'),
+  answerBytes: size(1024, 2048 * MIB)
+    .default(32 * MIB)
+    .describe(
+      'Held of an answer that is changed for Cursor: all of it, or one event of a stream. Beyond, it ends with an error.',
+    ),
   connections: size(1, 1_000_000)
     .default(20_000)
     .describe('Open client connections; more are closed at once.'),

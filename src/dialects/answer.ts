@@ -18,8 +18,7 @@ export interface AnswerFacts {
   readonly model: string | null
 }
 
-/** With pictures in it, and the longest that Anthropic and OpenAI write. */
-const LONGEST_ANSWER = 64 * 1024 * 1024
+/** A longer one is for no reader. */
 const LONGEST_ERROR = 1024 * 1024
 
 /**
@@ -36,5 +35,5 @@ export function answerTranslation(facts: AnswerFacts): Translation | null {
       : new MessagesTranslation(includeUsage, model)
   if (eventStream) return asStream()
   const convert = from === 'responses' ? responsesToChat : messagesToChat
-  return new Gathering((body) => convert(body, model), LONGEST_ANSWER, asStream)
+  return new Gathering((body) => convert(body, model), null, asStream)
 }

@@ -4,12 +4,7 @@ export interface EventTaker {
   takeEvent(name: string, data: string): void
   /** A comment line, which may stand anywhere, also within an event. @param text all of it, with its colon */
   takeComment(text: string): void
-  /** There is an event of more than `LONGEST_EVENT` bytes. Nothing is read any more. */
-  giveUp(): void
 }
-
-/** The whole answer stands in the last event of a Responses stream, and a picture may be among it. */
-export const LONGEST_EVENT = 16 * 1024 * 1024
 
 /** Room that is kept from line to line. */
 const KEPT_ROOM = 16 * 1024
@@ -54,6 +49,11 @@ export class EventReader {
     this.over = false
   }
 
+  /** What there is of the event that is still coming. */
+  get bytesHeld(): number {
+    return this.bytes + this.heldBytes
+  }
+
   push(piece: Buffer): void {
     const { length } = piece
     if (length === 0) return
@@ -87,7 +87,6 @@ export class EventReader {
     if (this.heldBytes === 0) this.readLine(piece, start, end)
     else {
       this.hold(piece.subarray(start, end), 0)
-      if (this.over) return
       const { held, heldBytes } = this
       this.heldBytes = 0
       if (held.length > KEPT_ROOM) this.held = NOTHING
@@ -110,10 +109,6 @@ export class EventReader {
       return
     }
     this.bytes += end - start
-    if (this.bytes > LONGEST_EVENT) {
-      this.giveUp()
-      return
-    }
     if (startsField(line, start, end, DATA)) {
       const value = valueAfter(line, start + DATA.length, end)
       this.data = this.data === null ? value : `${this.data}\n${value}`
@@ -132,10 +127,6 @@ export class EventReader {
   /** What goes on in the next piece. Pieces themselves are not held on to. */
   private hold(piece: Buffer, start: number): void {
     const bytes = this.heldBytes + piece.length - start
-    if (this.bytes + bytes > LONGEST_EVENT) {
-      this.giveUp()
-      return
-    }
     if (bytes > this.held.length) {
       const larger = Buffer.allocUnsafeSlow(Math.max(1024, bytes, this.held.length * 2))
       this.held.copy(larger, 0, 0, this.heldBytes)
@@ -143,14 +134,6 @@ export class EventReader {
     }
     piece.copy(this.held, this.heldBytes, start)
     this.heldBytes = bytes
-  }
-
-  private giveUp(): void {
-    this.over = true
-    this.held = NOTHING
-    this.heldBytes = 0
-    this.data = null
-    this.taker.giveUp()
   }
 }
 

@@ -7,31 +7,36 @@ const EVENTS = /^(?:\xef\xbb\xbf)?[\r\n]*(?:event|data|id|retry)?:/
 const LONGEST_BEGINNING = 9
 
 /**
- * Changes an answer that is no stream, when all of it is there. One that is too long goes on as it is. What turns out to be a
+ * Changes an answer that is no stream, when all of it is there. One that is longer than is of use goes on as it is. What turns out to be a
  * stream, although its head does not say so (as of servers that leave out the type), is changed as one.
  */
 export class Gathering implements Translation {
   private readonly convert: (body: Buffer) => Buffer
-  private readonly longest: number
+  private readonly longest: number | null
   private readonly asStream: (() => Translation) | null
   private stream: Translation | null
-  private pieces: Buffer[]
+  /** What has come, and room for more: pieces may be small, and are not held on to. */
+  private held: Buffer
   private bytes: number
   private passing: boolean
 
-  /** @param longest in bytes @param asStream for one that may be a stream */
+  /** @param longest in bytes; null for any @param asStream for one that may be a stream */
   constructor(
     convert: (body: Buffer) => Buffer,
-    longest: number,
+    longest: number | null,
     asStream: (() => Translation) | null = null,
   ) {
     this.convert = convert
     this.longest = longest
     this.asStream = asStream
     this.stream = null
-    this.pieces = []
+    this.held = NOTHING
     this.bytes = 0
     this.passing = false
+  }
+
+  get bytesHeld(): number {
+    return this.stream === null ? this.bytes : (this.stream.bytesHeld ?? 0)
   }
 
   push(piece: Buffer): Buffer {
@@ -40,17 +45,12 @@ export class Gathering implements Translation {
     // Some send blank lines while they work, against timeouts between here and there; JSON may begin with them.
     if (this.bytes === 0 && isBlank(piece)) return piece
     const begun = this.bytes < LONGEST_BEGINNING
-    this.pieces.push(piece)
-    this.bytes += piece.length
-    if (
-      begun &&
-      this.asStream !== null &&
-      EVENTS.test(Buffer.concat(this.pieces).toString('latin1', 0, 32))
-    ) {
+    this.hold(piece)
+    if (begun && this.asStream !== null && EVENTS.test(this.beginning)) {
       this.stream = this.asStream()
       return this.stream.push(this.take())
     }
-    if (this.bytes <= this.longest) return NOTHING
+    if (this.longest === null || this.bytes <= this.longest) return NOTHING
     this.passing = true
     return this.take()
   }
@@ -60,15 +60,34 @@ export class Gathering implements Translation {
     return this.passing || this.bytes === 0 ? NOTHING : this.convert(this.take())
   }
 
+  giveUp(error: string): Buffer {
+    return this.stream?.giveUp?.(error) ?? Buffer.from(error)
+  }
+
   /** Half of an answer is none. */
   breakOff(): Buffer {
-    this.pieces = []
+    this.take()
     return this.stream?.breakOff() ?? NOTHING
   }
 
+  private get beginning(): string {
+    return this.held.toString('latin1', 0, Math.min(this.bytes, 32))
+  }
+
+  private hold(piece: Buffer): void {
+    const bytes = this.bytes + piece.length
+    if (bytes > this.held.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(1024, bytes, this.held.length * 2))
+      this.held.copy(larger, 0, 0, this.bytes)
+      this.held = larger
+    }
+    piece.copy(this.held, this.bytes)
+    this.bytes = bytes
+  }
+
   private take(): Buffer {
-    const body = this.pieces.length === 1 ? (this.pieces[0] as Buffer) : Buffer.concat(this.pieces)
-    this.pieces = []
+    const body = this.held.subarray(0, this.bytes)
+    this.held = NOTHING
     this.bytes = 0
     return body
   }

@@ -1,7 +1,7 @@
 import { isObject, type Json, parseJson } from '../json.js'
 import { ChunkWriter } from './chunks.js'
 import { chatError } from './errors.js'
-import { EventReader, type EventTaker, LONGEST_EVENT } from './events.js'
+import { EventReader, type EventTaker } from './events.js'
 import type { Translation } from './translation.js'
 
 const NOTHING = Buffer.alloc(0)
@@ -32,6 +32,14 @@ export abstract class StreamTranslation implements Translation, EventTaker {
     return this.writer.take()
   }
 
+  get bytesHeld(): number {
+    return this.reader.bytesHeld
+  }
+
+  giveUp(error: string): Buffer {
+    return Buffer.from(`data: ${error}\n\n`)
+  }
+
   /** All whole events have left. */
   breakOff(): Buffer {
     return NOTHING
@@ -54,11 +62,6 @@ export abstract class StreamTranslation implements Translation, EventTaker {
 
   takeComment(text: string): void {
     this.writer.comment(text)
-  }
-
-  giveUp(): void {
-    const message = `An event of the upstream's answer is longer than ${LONGEST_EVENT / 1024 / 1024} MiB.`
-    this.writer.fail({ message, type: 'server_error', param: null, code: 'upstream_event_too_long' })
   }
 
   /** @param type of any event but errors and pings */

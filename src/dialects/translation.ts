@@ -6,6 +6,10 @@ export interface Translation {
   push(piece: Buffer): Buffer
   /** The answer has ended well. @returns what is left to be sent */
   end(): Buffer
+  /** Bytes that have come, and go on when more has. Left out by those that have a bound for them themselves. */
+  readonly bytesHeld?: number
+  /** They are too many. @param error JSON that says so @returns what tells the client; no other call follows */
+  giveUp?(error: string): Buffer
   /** It broke off. @returns what may be sent ahead of the cut: never anything that looks like an end */
   breakOff(): Buffer
 }

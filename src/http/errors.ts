@@ -163,6 +163,12 @@ const rows = {
     retry: false,
     message: 'The upstream sent something that is not a valid HTTP response.',
   },
+  answer_too_long: {
+    status: 502,
+    ...SERVER,
+    retry: false,
+    message: "More of the upstream's answer has to be held than the relay may hold (limits.answerBytes).",
+  },
   upstream_timeout: {
     status: 504,
     ...SERVER,

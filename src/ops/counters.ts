@@ -3,6 +3,7 @@ export type Bound =
   | 'bodyBytes'
   | 'headerBytes'
   | 'bufferedBytes'
+  | 'answerBytes'
   | 'connections'
   | 'exchanges'
   | 'exchangesPerKey'

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Config } from '../config/config.js'
 import type { Translation } from '../dialects/translation.js'
 import type { Exchange } from '../exchange.js'
-import type { ErrorCode } from '../http/errors.js'
+import { type ErrorCode, errorBody } from '../http/errors.js'
 import { noFacts, reasonPhrase, removeHeadersOfBytes, responseHeaders, setHeader } from '../http/headers.js'
 import { serverTiming } from '../http/timing.js'
 import { tapFor } from '../sse/tap.js'
@@ -24,10 +24,13 @@ export interface RelayOwner {
 
 export interface RelayOptions {
   readonly timeouts: Config['timeouts']
+  /** Of an answer that is changed, what may be held. */
+  readonly answerBytes: number
   /** The request had an `Origin` header. */
   readonly crossOrigin: boolean
 }
 
+const NOTHING = Buffer.alloc(0)
 const CLIENT_GONE = new Error('the client has left')
 
 /**
@@ -119,10 +122,24 @@ export class Relay implements Receiver, Sender, PassageOwner {
     const x = this.x
     x.countPiece()
     if (this.over) return true
-    const more = this.send(this.translation === null ? piece : this.translation.push(piece))
+    const { translation } = this
+    const more = this.send(translation === null ? piece : translation.push(piece))
     // Beside the stream: what is looked at has left already.
     x.tap?.push(piece)
-    return more
+    if (translation === null || (translation.bytesHeld ?? 0) <= this.options.answerBytes) return more
+    this.onTooLong(translation)
+    return false
+  }
+
+  /** The head has gone: what was to be the answer, or goes on with it, tells of the error. */
+  private onTooLong(translation: Translation): void {
+    const { x } = this
+    x.errorCode = 'answer_too_long'
+    x.cause = 'answerBytes'
+    x.conclude('upstream_failed')
+    this.send(translation.giveUp?.(errorBody('answer_too_long', 'openai', x.requestId)) ?? NOTHING)
+    this.finish()
+    this.course?.giveUp(TOO_SLOW)
   }
 
   /** @returns false if nothing more is to be read for now */

@@ -6,7 +6,7 @@ import type { Follower } from '../../src/cache/follower.js'
 function flown(): { flight: Flight; left: Follower[]; follower: Follower } {
   const left: Follower[] = []
   const owner = { onClosed() {}, onKept() {}, onLeft: (one: Follower) => void left.push(one) }
-  const flight = new Flight('key', owner, { entryBytes: 1_000 })
+  const flight = new Flight('key', owner, { entryBytes: 1_000, answerBytes: 1_000 })
   const follower = {
     x: { tap: null },
     next: 0,

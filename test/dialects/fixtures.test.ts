@@ -88,7 +88,6 @@ function dataOf(pieces: readonly Buffer[]): string[] {
     // A name alone is no event in the format, but Anthropic's pings may come so.
     takeEvent: (name, data) => (name === 'ping' ? 0 : seen.push(data)),
     takeComment: () => {},
-    giveUp: () => seen.push('given up'),
   })
   for (const piece of pieces) reader.push(piece)
   reader.end()

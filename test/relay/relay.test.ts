@@ -33,7 +33,7 @@ function makeRelay(upstreams = 1): Made {
   const res = { headersSent: false, req } as unknown as ServerResponse
   const x = new Exchange(req, res, 0)
   const { timeouts } = loadConfig({ env: {}, cwd: '/nonexistent' })
-  const relay = new Relay(x, owner, { timeouts, crossOrigin: false })
+  const relay = new Relay(x, owner, { timeouts, answerBytes: 1_000, crossOrigin: false })
   const targets = Array.from({ length: upstreams }, (_, i) => ({
     name: `up${i}`,
     upstream: { name: `up${i}`, timeouts: upstreamTimeouts(timeouts) } as Upstream,
