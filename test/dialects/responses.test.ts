@@ -10,8 +10,7 @@ for (const [name, events, chunks] of [...STREAMS, ...ODD_STREAMS]) {
     const bytes = Buffer.from(named(...events))
     const whole = translate(new ResponsesTranslation(true, 'asked'), [bytes])
     assert.equal(readChunks(whole).chunks, chunks)
-    const normal = (out: string): string =>
-      out.replaceAll(/"id":"chatcmpl-\w+","object":"[\w.]+","created":\d+/g, '')
+    const normal = (out: string): string => out.replaceAll(/"id":"chatcmpl-\w+"|"created":\d+/g, '')
     // Cuts of a long one, byte by byte, take seconds; what matters is that they are somewhere in each event.
     const step = bytes.length > 4_000 ? 7 : 1
     let n = 0
