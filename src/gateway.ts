@@ -256,7 +256,7 @@ export class Gateway implements ForwarderOwner, BodyOwner, MetricsSource {
   /** What needs neither a key nor an upstream: is the relay there, is it ready. */
   private answerLocally(x: Exchange): boolean {
     if (x.method !== 'GET' && x.method !== 'HEAD') return false
-    const answer = answerProbe(x.path, this, x.req.httpVersion)
+    const answer = answerProbe(x.path, this, x.req)
     if (answer === null) return false
     this.answerLocal(x, answer.status, answer.body)
     return true

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { isLoopback } from '../config/listen.js'
 import { headerValue } from '../http/headers.js'
 
@@ -18,6 +19,18 @@ export function isLocalCaller(rawHeaders: readonly string[]): boolean {
   const web = /^https?:\/\/(.*)$/i.exec(origin)
   return web === null || isLoopback(hostname(web[1] ?? ''))
 }
+
+/** Whether whoever asks does so on this machine, and for nobody else: a proxy here tells of itself, or passes the Host on. */
+export function isOnThisMachine({ socket, rawHeaders }: IncomingMessage): boolean {
+  const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''
+  return (
+    isLoopback(address) &&
+    isLocalCaller(rawHeaders) &&
+    OF_PROXIES.every((name) => headerValue(rawHeaders, name) === undefined)
+  )
+}
+
+const OF_PROXIES = ['x-forwarded-for', 'forwarded', 'via']
 
 /** The host of `host[:port]`, brackets of an IPv6 address taken off, in lower case. */
 function hostname(authority: string): string {

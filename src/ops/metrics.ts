@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { HealthSnapshot, HealthState } from '../routing/health.js'
+import type { HealthState } from '../routing/health.js'
 import type { Settled } from '../settled.js'
 import { VERSION } from '../version.js'
 import type { Health } from './probes.js'
@@ -8,8 +8,6 @@ import type { Health } from './probes.js'
 export interface MetricsSource extends Health {
   /** Bytes of answers that are kept. */
   readonly cacheBytes: number
-  /** By name. */
-  readonly targetHealth: ReadonlyMap<string, HealthSnapshot>
 }
 
 const STATES: readonly HealthState[] = ['closed', 'open', 'trial']

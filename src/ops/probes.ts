@@ -1,4 +1,7 @@
+import type { IncomingMessage } from 'node:http'
+import { isOnThisMachine } from '../access/local.js'
 import type { LedgerState } from '../ledger/ledger.js'
+import type { HealthSnapshot } from '../routing/health.js'
 import type { TargetCounts } from '../routing/router.js'
 import type { BoundCounters } from './counters.js'
 
@@ -9,24 +12,26 @@ export interface Health {
   readonly inFlight: number
   readonly bufferedBytes: number
   readonly bounds: BoundCounters
-  /** Numbers alone: who asks need not know their names. */
   readonly targets: TargetCounts
+  /** Of each target by its name. */
+  readonly targetHealth: ReadonlyMap<string, HealthSnapshot>
   readonly ledgerState: LedgerState | null
 }
 
 /**
  * What is answered at a path that needs neither a key nor an upstream: is the relay there, is it ready. Null elsewhere.
- * @param httpVersion of the request: a proxy in front that asks by HTTP/1.0 shows nowhere else
+ * Anyone may ask, and is told numbers; names of targets are for those who ask on this machine.
  */
 export function answerProbe(
   path: string,
   health: Health,
-  httpVersion: string,
+  req: IncomingMessage,
 ): { status: number; body: unknown } | null {
   switch (path) {
     // Some clients ask for the base URL before they start, and go by whether it answers at all.
     case '/':
-      return { status: 200, body: { object: 'relay', name: 'thinwire', status: 'ok', http: httpVersion } }
+      // A proxy in front that asks by HTTP/1.0 shows nowhere else.
+      return { status: 200, body: { object: 'relay', name: 'thinwire', status: 'ok', http: req.httpVersion } }
     case '/healthz':
       return { status: 200, body: { status: 'ok' } }
     case '/readyz': {
@@ -38,6 +43,7 @@ export function answerProbe(
         buffered_bytes: health.bufferedBytes,
         bounds_hit: health.bounds.snapshot(),
         targets: health.targets,
+        ...(isOnThisMachine(req) ? { unwell: unwellOf(health.targetHealth) } : {}),
         ...(health.ledgerState === null ? {} : { ledger: health.ledgerState }),
       }
       return { status: status === 'ready' ? 200 : 503, body }
@@ -45,4 +51,14 @@ export function answerProbe(
     default:
       return null
   }
+}
+
+/** The names of those that are not asked as any other. */
+function unwellOf(targets: Health['targetHealth']): Record<'open' | 'trial' | 'cooling', string[]> {
+  const unwell = { open: [] as string[], trial: [] as string[], cooling: [] as string[] }
+  for (const [name, { state, cooling_ms }] of targets) {
+    if (state !== 'closed') unwell[state].push(name)
+    if (cooling_ms > 0) unwell.cooling.push(name)
+  }
+  return unwell
 }

@@ -200,7 +200,7 @@ export class Router {
   /** Of each target by its name. @param now `performance.now()` */
   targetHealth(now: number): ReadonlyMap<string, HealthSnapshot> {
     const found = new Map<string, HealthSnapshot>()
-    for (const { name, health } of this.targetsByKey.values()) found.set(name, health.snapshot(now))
+    for (const [name, { health }] of this.healths) found.set(name, health.snapshot(now))
     return found
   }
 
