@@ -4,15 +4,13 @@ import { Lines } from '../ops/lines.js'
 import type { Log } from '../ops/log.js'
 import { systemCode } from '../relay/failure.js'
 import type { Settled } from '../settled.js'
-import { type Batch, LF, lineStart } from './batch.js'
-import { DISK, type LedgerFile, type LedgerFiles, ledgerNames, ledgerPath } from './files.js'
+import { type Batch, lineStart } from './batch.js'
+import { DayFiles, type DayFilesOwner } from './day-files.js'
+import { DISK, type LedgerFiles } from './files.js'
 import type { Prices } from './prices.js'
 import { isRecorded, recordLine } from './record.js'
 
 const DAY_MS = 86_400_000
-
-/** How often it is looked whether the file is still where it was. */
-const LOOK_MS = 1_000
 
 /** Waits between attempts on a disk that takes nothing: the first, of which each next one is the double, and the longest. */
 const WAITS_MS = [250, 30_000] as const
@@ -41,12 +39,13 @@ export interface LedgerState {
  * so that what is missing can be told (`thinwire usage verify`). A record may come twice, after a crash in the
  * middle of a write; its number then tells that, too.
  */
-export class Ledger {
+export class Ledger implements DayFilesOwner {
   readonly writer: string
   private readonly options: Config['ledger']
   private readonly log: Pick<Log, 'warn' | 'info'>
   private readonly prices: Prices | null
   private readonly files: LedgerFiles
+  private readonly days: DayFiles
   private readonly waitsMs: readonly [number, number]
   private seq: number
   private readonly lines: Lines
@@ -68,19 +67,6 @@ export class Ledger {
   private waitMs: number
   private wake: (() => void) | null
 
-  private file: LedgerFile | null
-  private path: string
-  private fileDay: string
-  private part: number
-  /** What the file's size would be if nobody else wrote to it. */
-  private size: number
-  private lookedAt: number
-  private unsynced: boolean
-  /** Beside the writes. */
-  private syncing: Promise<void> | null
-  private syncedAt: number
-  private syncTimer: NodeJS.Timeout | null
-
   constructor(
     options: Config['ledger'],
     log: Pick<Log, 'warn' | 'info'>,
@@ -93,6 +79,7 @@ export class Ledger {
     this.log = log
     this.prices = prices
     this.files = files
+    this.days = new DayFiles(options, files, this)
     this.waitsMs = waitsMs
     this.seq = 0
     this.lines = new Lines()
@@ -108,18 +95,8 @@ export class Ledger {
     this.pumping = null
     this.closing = false
     this.asking = 0
-    this.syncing = null
     this.waitMs = waitsMs[0]
     this.wake = null
-    this.file = null
-    this.path = ''
-    this.fileDay = ''
-    this.part = 0
-    this.size = 0
-    this.lookedAt = 0
-    this.unsynced = false
-    this.syncedAt = 0
-    this.syncTimer = null
   }
 
   get state(): LedgerState {
@@ -204,14 +181,10 @@ export class Ledger {
     const { queue } = this
     this.queue = []
     for (const batch of queue) {
-      const path =
-        batch.day === this.fileDay && this.path !== ''
-          ? this.path
-          : ledgerPath(this.options.folder, batch.day, 1)
       // A line that has begun there is ended by an empty one, which readers pass over.
       const rest = batch.bytes.subarray(lineStart(batch))
       try {
-        this.files.appendNow(path, Buffer.concat([Buffer.from('\n'), rest]))
+        this.files.appendNow(this.days.pathOf(batch.day), Buffer.concat([Buffer.from('\n'), rest]))
       } catch {
         // Nobody is left to tell.
       }
@@ -222,8 +195,8 @@ export class Ledger {
     await this.pumping
     this.pump()
     await this.pumping
-    if (this.syncTimer !== null) clearTimeout(this.syncTimer)
-    await this.answered(this.leave().catch(() => {}))
+    this.days.stopSyncing()
+    await this.answered(this.days.leave().catch(() => {}))
   }
 
   /** What has been gathered is a batch from now on. */
@@ -240,7 +213,7 @@ export class Ledger {
       this.seal()
       const batch = this.queue[0]
       if (batch === undefined) {
-        this.syncIfDue()
+        this.days.syncIfDue()
         return
       }
       if (!(await this.answered(this.attempt(batch)))) {
@@ -254,7 +227,7 @@ export class Ledger {
   }
 
   /** Waits for the disk, and tells when it is silent. */
-  private async answered<T>(work: Promise<T>): Promise<T> {
+  async answered<T>(work: Promise<T>): Promise<T> {
     this.asking++
     const timer = setTimeout(silence, PATIENCE_MS, this).unref()
     try {
@@ -272,16 +245,7 @@ export class Ledger {
   /** @returns whether all of the batch is in the file */
   private async attempt(batch: Batch): Promise<boolean> {
     try {
-      const file = await this.fileFor(batch)
-      while (batch.written < batch.bytes.length) {
-        const bytes = await file.write(batch.bytes.subarray(batch.written))
-        batch.written += bytes
-        this.size += bytes
-        // It may have stopped within a line: is it still ours to go on with?
-        if (batch.written < batch.bytes.length) await this.resume(file, batch)
-      }
-      this.unsynced = true
-      if (this.options.fsync === 'every') await this.sync(file)
+      await this.days.write(batch)
     } catch (error) {
       this.stall(systemCode(error))
       return false
@@ -295,11 +259,7 @@ export class Ledger {
   }
 
   private stall(cause: string): void {
-    // The next attempt opens the file anew: its place may be another disk by then.
-    const { file } = this
-    this.file = null
-    this.fileDay = ''
-    void file?.close().catch(() => {})
+    this.days.abandon()
     this.tellStall(cause)
   }
 
@@ -325,99 +285,13 @@ export class Ledger {
     })
   }
 
-  private async fileFor(batch: Batch): Promise<LedgerFile> {
-    const now = performance.now()
-    if (this.file !== null && this.fileDay === batch.day && now - this.lookedAt > LOOK_MS) {
-      this.lookedAt = now
-      // Moved or deleted: what is written from now on belongs where it was.
-      if (!(await this.file.inPlace())) this.part = 0
-      else this.size = await this.file.size()
-    }
-    const full = this.size > 0 && this.size + batch.bytes.length > this.options.rotateBytes
-    if (this.file !== null && this.fileDay === batch.day && this.part > 0 && !full) return this.file
-    await this.leave()
-    this.part = this.fileDay === batch.day && this.part > 0 ? this.part + 1 : await this.lastPart(batch.day)
-    this.fileDay = batch.day
-    this.path = ledgerPath(this.options.folder, batch.day, this.part)
-    const file = await this.files.open(this.path)
-    this.file = file
-    this.lookedAt = now
-    await this.begin(file, batch)
-    return file
-  }
-
-  /** Which of a day's files is to be gone on with: the last one. If that is full, the next write finds out. */
-  private async lastPart(day: string): Promise<number> {
-    const names = ledgerNames(await this.files.list(this.options.folder))
-    return names.filter((name) => name.day === day).at(-1)?.part ?? 1
-  }
-
-  /** The file is left for another one. */
-  private async leave(): Promise<void> {
-    await this.syncing
-    const { file } = this
-    if (file === null) return
-    this.file = null
-    try {
-      if (this.unsynced && this.options.fsync !== 'never') await file.sync()
-      this.unsynced = false
-    } finally {
-      await file.close()
-    }
-  }
-
-  /** A file that has just been opened: a line that somebody has left unfinished there costs that line and no other. */
-  private async begin(file: LedgerFile, batch: Batch): Promise<void> {
-    batch.written = lineStart(batch)
-    const last = await file.lastByte()
-    if (last !== null && last !== LF) await file.write(Buffer.from('\n'))
-    this.size = await file.size()
-  }
-
-  /** After a write that was cut short: a line that was torn is gone on with, unless another relay has written behind it. */
-  private async resume(file: LedgerFile, batch: Batch): Promise<void> {
-    if ((await file.size()) !== this.size) await this.begin(file, batch)
-  }
-
-  /**
-   * Where it is done at intervals; what came since the last one is not left for the next record to come. Writes go on
-   * beside it: a disk that takes seconds to sync would else have a kill take as many seconds of records.
-   */
-  private syncIfDue(): void {
-    const { file } = this
-    if (!this.unsynced || file === null || this.syncing !== null || this.options.fsync !== 'interval') return
-    const left = this.options.fsyncMs - (performance.now() - this.syncedAt)
-    if (left > 0) {
-      this.syncTimer ??= setTimeout(sync, left, this).unref()
-      return
-    }
-    this.unsynced = false
-    this.syncedAt = performance.now()
-    this.syncing = this.answered(file.sync())
-      .catch((error) => {
-        this.unsynced = true
-        if (this.file === file) this.stall(systemCode(error))
-      })
-      .finally(() => {
-        this.syncing = null
-        this.syncIfDue()
-      })
-  }
-
-  private async sync(file: LedgerFile): Promise<void> {
-    await file.sync()
-    this.unsynced = false
-    this.syncedAt = performance.now()
+  onSyncFailed(cause: string): void {
+    this.stall(cause)
   }
 
   onSyncTime(): void {
-    this.syncTimer = null
     this.pump()
   }
-}
-
-function sync(ledger: Ledger): void {
-  ledger.onSyncTime()
 }
 
 function silence(ledger: Ledger): void {
