@@ -192,8 +192,9 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     const incoming = { method, path: errand?.path ?? path, query, rawHeaders, found, deployment, errand }
     const passthrough = this.config.keys.mode === 'passthrough'
     const { path: address, headers, edits, usageUnasked } = outgoing(incoming, target, passthrough)
-    if (usageUnasked) attempt.translate = withoutUsage
-    else if (errand !== null) attempt.translate = (status, facts) => backFrom(course.x, status, facts)
+    if (errand !== null || usageUnasked)
+      attempt.translate = (status, facts) =>
+        (usageUnasked ? withoutUsage(status, facts) : null) ?? backFrom(course.x, status, facts)
     let sent: Buffer | Upload | null = null
     if (body !== null) {
       const pieces = splice(errand?.pieces ?? body.pieces, edits)
@@ -310,11 +311,11 @@ function destinationOf({ deployment, body }: Exchange, { id }: Route): string {
 
 /** What makes an answer one to the request as it came. @throws if nothing can, so that the client does not get it as it is */
 function backFrom({ body }: Exchange, status: number, facts: ResponseFacts): Translation | null {
-  const translate = body?.errand?.translate ?? null
-  if (translate === null) return null
-  if (status === 200 && facts.encoding !== null)
+  const errand = body?.errand ?? null
+  if (errand === null || errand.translate === null) return null
+  if (errand.foreign && status === 200 && facts.encoding !== null)
     throw Object.assign(new Error('the answer is compressed'), { code: COMPRESSED })
-  return translate(status, facts)
+  return errand.translate(status, facts)
 }
 
 /** Null if the first target is not to be hedged: the route is without, or too little is known of it. */

@@ -1,6 +1,12 @@
 import type { Translation } from '../dialects/translation.js'
 import { type ErrorCode, errorBody } from '../http/errors.js'
-import { noFacts, passedHeaders, removeHeader, removeHeadersOfBytes } from '../http/headers.js'
+import {
+  makeEventStream,
+  noFacts,
+  passedHeaders,
+  removeHeader,
+  removeHeadersOfBytes,
+} from '../http/headers.js'
 import type { Attempt, AnswerHead as UpstreamHead } from '../relay/attempt.js'
 import type { Course, Receiver } from '../relay/course.js'
 import { LINGER_MS, systemCode, TOO_SLOW } from '../relay/failure.js'
@@ -177,6 +183,7 @@ export class Flight implements Receiver, Source {
     removeHeader(headers, 'x-thinwire-cache')
     this.translation = attempt.translate?.(status, facts) ?? null
     if (this.translation !== null) removeHeadersOfBytes(headers)
+    if (this.translation?.makesStream === true) makeEventStream(headers)
     const head = { status, reason: Buffer.from(reason).toString('latin1'), headers, facts }
     for (const follower of this.followers) follower.begin(head)
     this.prompt = this.followers[0]?.x.prompt ?? null

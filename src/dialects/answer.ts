@@ -5,6 +5,7 @@ import { MessagesTranslation } from './messages.js'
 import { ResponsesTranslation } from './responses.js'
 import type { Shape } from './shape.js'
 import type { Translation } from './translation.js'
+import { completionToChunks } from './unstreamed.js'
 
 /** What decides how an answer is turned back into a chat completion. */
 export interface AnswerFacts {
@@ -12,6 +13,8 @@ export interface AnswerFacts {
   readonly from: Exclude<Shape, 'chat'>
   readonly status: number
   readonly eventStream: boolean
+  /** The client asked for a stream; not if it is not there. */
+  readonly stream?: boolean
   /** The client asked for a chunk with the usage. */
   readonly includeUsage: boolean
   /** The model that was asked for: what the client is told if the upstream names none. */
@@ -23,7 +26,7 @@ const LONGEST_ERROR = 1024 * 1024
 
 /**
  * What makes a chat completion of an answer with this head; null if it goes on as it is. The answer must not be compressed.
- * What comes has another length, and still has `text/event-stream` or JSON for a content type.
+ * What comes has another length. Who asked for a stream gets one, also of a whole answer.
  */
 export function answerTranslation(facts: AnswerFacts): Translation | null {
   const { from, status, eventStream, includeUsage, model } = facts
@@ -35,5 +38,12 @@ export function answerTranslation(facts: AnswerFacts): Translation | null {
       : new MessagesTranslation(includeUsage, model)
   if (eventStream) return asStream()
   const convert = from === 'responses' ? responsesToChat : messagesToChat
-  return new Gathering((body) => convert(body, model), null, asStream)
+  const { stream = false } = facts
+  const whole = (body: Buffer): Buffer => convert(body, model)
+  return new Gathering(
+    stream ? (body) => completionToChunks(whole(body), includeUsage) : whole,
+    null,
+    asStream,
+    stream,
+  )
 }

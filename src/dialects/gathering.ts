@@ -11,6 +11,7 @@ const LONGEST_BEGINNING = 9
  * stream, although its head does not say so (as of servers that leave out the type), is changed as one.
  */
 export class Gathering implements Translation {
+  readonly makesStream: boolean
   private readonly convert: (body: Buffer) => Buffer
   private readonly longest: number | null
   private readonly asStream: (() => Translation) | null
@@ -20,12 +21,14 @@ export class Gathering implements Translation {
   private bytes: number
   private passing: boolean
 
-  /** @param longest in bytes; null for any @param asStream for one that may be a stream */
+  /** @param longest in bytes; null for any @param asStream for one that may be a stream @param makesStream of `convert` */
   constructor(
     convert: (body: Buffer) => Buffer,
     longest: number | null,
     asStream: (() => Translation) | null = null,
+    makesStream = false,
   ) {
+    this.makesStream = makesStream
     this.convert = convert
     this.longest = longest
     this.asStream = asStream
@@ -61,7 +64,7 @@ export class Gathering implements Translation {
   }
 
   giveUp(error: string): Buffer {
-    return this.stream?.giveUp?.(error) ?? Buffer.from(error)
+    return this.stream?.giveUp?.(error) ?? Buffer.from(this.makesStream ? `data: ${error}\n\n` : error)
   }
 
   /** Half of an answer is none. */

@@ -6,6 +6,8 @@ export interface Translation {
   push(piece: Buffer): Buffer
   /** The answer has ended well. @returns what is left to be sent */
   end(): Buffer
+  /** What comes of it is a stream of events, which the head does not say. */
+  readonly makesStream?: boolean
   /** Bytes that have come, and go on when more has. Left out by those that have a bound for them themselves. */
   readonly bytesHeld?: number
   /** They are too many. @param error JSON that says so @returns what tells the client; no other call follows */

@@ -65,6 +65,8 @@ const REQUEST_DROP_PREFIXES = ['x-forwarded-', 'sec-fetch-', 'x-thinwire-', 'x-e
 /** Where a client may put its key; all of them end here, as each is a credential. */
 export const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'api-key'])
 
+const UNTOUCHED = 'no-cache, no-transform'
+
 const EXPOSE = 'access-control-expose-headers'
 
 const RESPONSE_DROPS: ReadonlySet<string> = new Set([
@@ -161,7 +163,7 @@ export function passedHeaders(raw: readonly (Buffer | string)[], facts: Response
   if (named !== null) removeNamed(headers, named)
   if (facts.eventStream) {
     // Proxies in front must neither transform nor hold back events: nginx reads the second, most others the first.
-    if (!cacheControl) headers.push('cache-control', 'no-cache, no-transform')
+    if (!cacheControl) headers.push('cache-control', UNTOUCHED)
     if (!accelBuffering) headers.push('x-accel-buffering', 'no')
   }
   return headers
@@ -211,6 +213,13 @@ export function setHeader(headers: string[], lower: string, value: string): void
     if (!names.includes(lower)) headers[i + 1] = [...names, lower].join(', ')
   }
   headers.push(lower, value)
+}
+
+/** For what becomes a stream of events, and was none. @param headers of the upstream's */
+export function makeEventStream(headers: string[]): void {
+  setHeader(headers, 'content-type', 'text/event-stream; charset=utf-8')
+  setHeader(headers, 'cache-control', UNTOUCHED)
+  setHeader(headers, 'x-accel-buffering', 'no')
 }
 
 /** A page may read every header of the answer: `*` would do, but not for a client that checks the names. */

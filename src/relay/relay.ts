@@ -3,7 +3,14 @@ import type { Config } from '../config/config.js'
 import type { Translation } from '../dialects/translation.js'
 import type { Exchange } from '../exchange.js'
 import { type ErrorCode, errorBody } from '../http/errors.js'
-import { noFacts, reasonPhrase, removeHeadersOfBytes, responseHeaders, setHeader } from '../http/headers.js'
+import {
+  makeEventStream,
+  noFacts,
+  reasonPhrase,
+  removeHeadersOfBytes,
+  responseHeaders,
+  setHeader,
+} from '../http/headers.js'
 import { serverTiming } from '../http/timing.js'
 import { tapFor } from '../sse/tap.js'
 import type { AnswerHead, Attempt } from './attempt.js'
@@ -93,6 +100,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
     const headers = responseHeaders(raw, x.requestId, serverTiming(x, now), this.options.crossOrigin, facts)
     this.translation = attempt.translate?.(status, facts) ?? null
     if (this.translation !== null) removeHeadersOfBytes(headers)
+    if (this.translation?.makesStream === true) makeEventStream(headers)
     if (x.cache !== null) setHeader(headers, 'x-thinwire-cache', x.cache)
     if (this.owner.draining) headers.push('connection', 'close')
     this.res.writeHead(status, reasonPhrase(reason, 'utf8'), headers)

@@ -20,7 +20,7 @@ export interface Incoming {
   /** The model, where it was told by the path; else null. */
   readonly deployment: string | null
   /** What is sent in place of it; null if it goes as it came. */
-  readonly errand: Pick<Errand, 'editsFor' | 'translate'> | null
+  readonly errand: Pick<Errand, 'editsFor' | 'foreign'> | null
 }
 
 /** How a request goes to an upstream: all of it as it came but for these. */
@@ -41,7 +41,7 @@ export function outgoing(incoming: Incoming, target: Target, passthrough: boolea
   const { upstream, model } = target
   const edits: Edit[] = errand === null ? [] : [...errand.editsFor(upstream.chat)]
   // A stream that is made of another API's has its usage as it is asked for.
-  const translated = errand !== null && errand.translate !== null
+  const translated = errand?.foreign === true
   const renaming = found === null ? null : nameEdit(found, model, deployment)
   if (renaming !== null) edits.push(renaming)
   const asking = found !== null && !translated && upstream.asksUsage(method, path) ? usageEdit(found) : null
