@@ -1,0 +1,246 @@
+import { type Edit, splice } from '../http/splice.js'
+import { Eventwise } from '../sse/eventwise.js'
+import { LONGEST_EVENT } from './events.js'
+import {
+  each,
+  isNothing,
+  memberOf,
+  only,
+  outline,
+  type Plan,
+  sliceOf,
+  textOf,
+  type Value,
+  WHOLE,
+} from './outline.js'
+import { unwrapped, WrappedInput } from './wrapped-input.js'
+
+const NOTHING = Buffer.alloc(0)
+const TOOL_CALLS = Buffer.from('"tool_calls"')
+const DATA = Buffer.from('data:')
+const BOM = Buffer.from([0xef, 0xbb, 0xbf])
+const LF = 0x0a
+const CR = 0x0d
+
+const CALLS = only({
+  tool_calls: each(only({ index: WHOLE, id: WHOLE, function: only({ name: WHOLE, arguments: WHOLE }) })),
+})
+const HEAD = ['id', 'object', 'created', 'model'] as const
+
+function answerPlan(field: 'delta' | 'message'): Plan {
+  const choices = each(only({ index: WHOLE, [field]: CALLS, finish_reason: WHOLE }))
+  return only({ ...Object.fromEntries(HEAD.map((key) => [key, WHOLE])), choices })
+}
+
+const CHUNK = answerPlan('delta')
+const COMPLETION = answerPlan('message')
+
+/** A tool call of a stream, so far. */
+class Call {
+  readonly choice: number
+  /** Null if the upstream does not tell it. */
+  readonly index: number | null
+  readonly id: string | null
+  /** The beginning of a chunk, as far as its choices. */
+  readonly head: string
+  /** Of a tool that is not wrapped, or not named yet, null. */
+  input: WrappedInput | null
+  /** Its name has come, or arguments without. */
+  known: boolean
+
+  constructor(choice: number, index: number | null, id: string | null, head: string) {
+    this.choice = choice
+    this.index = index
+    this.id = id
+    this.head = head
+    this.input = null
+    this.known = false
+  }
+}
+
+/** Arguments in an event, and what becomes of them. */
+interface Argued {
+  readonly call: Call
+  readonly value: Value
+  readonly piece: string
+  text: string
+}
+
+/**
+ * Gives the calls of wrapped tools in a chat completion's stream the form in which Cursor takes those of custom tools: a
+ * function's, with the text as it is for arguments. Only these arguments are written anew, each piece in the event in which
+ * it came; every other byte stays. What is held of a call that is cut short comes in the event that ends it, or ahead of that.
+ */
+export class UnwrappedCalls extends Eventwise {
+  /** Names of the tools. */
+  private readonly tools: readonly string[]
+  /** By choice and index; of those that have the same, the last one. */
+  private readonly calls: Map<string, Call>
+  /** Of each choice the one that was told of last. */
+  private readonly last: Map<number, Call>
+  /** Of the event that is being changed. */
+  private argued: Argued[]
+  /** Chunks that go ahead of it. */
+  private ahead: string
+  /** No other event comes. */
+  private ending: boolean
+
+  constructor(tools: readonly string[]) {
+    super(LONGEST_EVENT)
+    this.tools = tools
+    this.calls = new Map()
+    this.last = new Map()
+    this.argued = []
+    this.ahead = ''
+    this.ending = false
+  }
+
+  override end(): Buffer {
+    this.ending = true
+    return super.end()
+  }
+
+  protected change(event: Buffer): Buffer {
+    if (!event.includes(TOOL_CALLS) && !this.holding) return event
+    const start = dataStart(event)
+    const chunk = start === -1 ? null : outline(event, CHUNK, start)
+    for (const choice of memberOf(chunk, 'choices')?.elements ?? []) this.takeChoice(event, chunk, choice)
+    if (this.ending || isDone(event, start)) this.endCalls(null)
+    const { argued, ahead } = this
+    if (argued.length === 0 && ahead === '') return event
+    this.argued = []
+    this.ahead = ''
+    return Buffer.concat([Buffer.from(ahead), ...splice([event], editsOf(argued))])
+  }
+
+  /** What is not whole cannot be read by anyone. */
+  protected changeBroken(): Buffer {
+    return NOTHING
+  }
+
+  private get holding(): boolean {
+    for (const { input } of this.calls.values()) if (input?.holds) return true
+    return false
+  }
+
+  private takeChoice(event: Buffer, chunk: Value | null, choice: Value): void {
+    const n = numberIn(event, memberOf(choice, 'index')) ?? 0
+    for (const delta of memberOf(memberOf(choice, 'delta'), 'tool_calls')?.elements ?? []) {
+      const call = this.callOf(event, chunk, n, delta)
+      const value = memberOf(memberOf(delta, 'function'), 'arguments')
+      const piece = textOf(event, value, Number.POSITIVE_INFINITY)
+      if (value === null || piece === null || piece === '') continue
+      call.known = true
+      if (call.input !== null) this.argued.push({ call, value, piece, text: call.input.push(piece) })
+    }
+    if (!isNothing(event, memberOf(choice, 'finish_reason'))) this.endCalls(n)
+  }
+
+  /**
+   * The call that a delta goes on with, or begins. Some upstreams give all calls the same index; some repeat the name in each
+   * delta, some make up an id for each: a new call has both, and another id. Where there is no index, a name is enough.
+   */
+  private callOf(event: Buffer, chunk: Value | null, choice: number, delta: Value): Call {
+    const index = numberIn(event, memberOf(delta, 'index'))
+    const id = textOf(event, memberOf(delta, 'id')) || null
+    const name = textOf(event, memberOf(memberOf(delta, 'function'), 'name')) || null
+    const key = `${choice} ${index}`
+    let call = index === null ? this.last.get(choice) : this.calls.get(key)
+    const another = name !== null && (index === null || (id !== null && id !== call?.id))
+    if (call === undefined || (call.known && another)) {
+      if (call !== undefined) this.endCall(call)
+      call = new Call(choice, index, id, headOf(event, chunk))
+      this.calls.set(key, call)
+    }
+    this.last.set(choice, call)
+    if (name !== null && !call.known) {
+      call.known = true
+      if (this.tools.includes(name)) call.input = new WrappedInput()
+    }
+    return call
+  }
+
+  /** @param choice null for all */
+  private endCalls(choice: number | null): void {
+    for (const call of this.calls.values()) if (choice === null || call.choice === choice) this.endCall(call)
+  }
+
+  private endCall(call: Call): void {
+    const rest = call.input?.rest() ?? ''
+    if (rest === '') return
+    const last = this.argued.findLast((argued) => argued.call === call)
+    if (last === undefined) this.ahead += chunkOf(call, rest)
+    else last.text += rest
+  }
+}
+
+/**
+ * The same in a chat completion that is whole.
+ * @param tools names of the tools
+ * @returns the same bytes if there is no such call in it
+ */
+export function unwrappedCompletion(body: Buffer, tools: readonly string[]): Buffer {
+  const edits: Edit[] = []
+  if (!body.includes(TOOL_CALLS)) return body
+  for (const choice of memberOf(outline(body, COMPLETION), 'choices')?.elements ?? []) {
+    for (const call of memberOf(memberOf(choice, 'message'), 'tool_calls')?.elements ?? []) {
+      const made = memberOf(call, 'function')
+      const value = memberOf(made, 'arguments')
+      const args = textOf(body, value, Number.POSITIVE_INFINITY)
+      if (value === null || args === null || !tools.includes(textOf(body, memberOf(made, 'name')) ?? ''))
+        continue
+      const text = unwrapped(args)
+      if (text !== args) edits.push({ start: value.start, end: value.end, text: JSON.stringify(text) })
+    }
+  }
+  return edits.length === 0 ? body : Buffer.concat(splice([body], edits))
+}
+
+function editsOf(argued: readonly Argued[]): Edit[] {
+  const edits: Edit[] = []
+  for (const { value, piece, text } of argued)
+    if (text !== piece) edits.push({ start: value.start, end: value.end, text: JSON.stringify(text) })
+  return edits
+}
+
+function headOf(event: Buffer, chunk: Value | null): string {
+  let head = '{'
+  for (const key of HEAD) {
+    const value = memberOf(chunk, key)
+    if (value !== null) head += `"${key}":${sliceOf(event, value)},`
+  }
+  return head
+}
+
+function chunkOf({ choice, index, head }: Call, text: string): string {
+  const place = index === null ? '' : `"index":${index},`
+  const delta = `{"tool_calls":[{${place}"function":{"arguments":${JSON.stringify(text)}}}]}`
+  return `data: ${head}"choices":[{"index":${choice},"delta":${delta},"logprobs":null,"finish_reason":null}]}\n\n`
+}
+
+/** Where the data begins of an event that has it in one line; else -1. */
+function dataStart(event: Buffer): number {
+  let found = -1
+  for (let at = event.indexOf(DATA); at !== -1; at = event.indexOf(DATA, at + 1)) {
+    if (!isLineStart(event, at)) continue
+    if (found !== -1) return -1
+    found = at + DATA.length
+  }
+  return found
+}
+
+function isLineStart(event: Buffer, at: number): boolean {
+  if (at === 0 || (at === BOM.length && event.indexOf(BOM) === 0)) return true
+  return event[at - 1] === LF || event[at - 1] === CR
+}
+
+function isDone(event: Buffer, start: number): boolean {
+  return start !== -1 && event.toString('latin1', start, start + 7).trim() === '[DONE]'
+}
+
+/** The member's value if it is a whole number that is not negative, else null. */
+function numberIn(event: Buffer, value: Value | null): number | null {
+  if (value === null || value.end - value.start > 9) return null
+  const text = sliceOf(event, value)
+  return /^\d+$/.test(text) ? Number(text) : null
+}
