@@ -1,12 +1,12 @@
 import { type Peek, peek } from '../http/peek.js'
 import type { Edit } from '../http/splice.js'
-import { answerTranslation } from './answer.js'
+import { type AnswerFacts, answerTranslation } from './answer.js'
 import { type Capabilities, nativeRequest } from './native.js'
 import type { Shape } from './shape.js'
-import { toChat } from './to-chat.js'
+import { customsOf, toChat } from './to-chat.js'
 import type { Translate } from './translation.js'
 
-/** What is sent on in place of a request, and what becomes of its answer. */
+/** What is sent on in place of a request. */
 export interface Errand {
   readonly shape: Shape
   /** Behind the version. */
@@ -14,36 +14,52 @@ export interface Errand {
   /** The body. */
   readonly pieces: readonly Buffer[]
   readonly found: Peek
-  /** What is changed of it, in their order. @param chat what the upstream's chat completions take */
-  editsFor(chat: Capabilities): readonly Edit[]
-  /** Null if the answer goes on as it is. */
-  readonly translate: Translate | null
+  /** @param chat what the upstream's chat completions take */
+  termsFor(chat: Capabilities): Terms
   /** Of which it is a part: it is to meet the same target as the rest. Null if it does not say. */
   readonly conversation: string | null
 }
 
+/** How it goes to an upstream, which may take less than the next one. */
+export interface Terms {
+  /** What is changed of the body, in their order. */
+  readonly edits: readonly Edit[]
+  /** Null if the answer goes on as it is. Holds on to nothing of the request. */
+  readonly translate: Translate | null
+  /** The answer is another API's, of which nothing can go on as it is: a stream of it has its usage as the client asks for it. */
+  readonly foreign: boolean
+}
+
 /** A body on its way to the API that it is written for: only what that refuses is changed. */
 export function nativeErrand(shape: Shape, body: Buffer, model: string | null): Errand {
-  const { path, edits, includeUsage, conversation } = nativeRequest(shape, body)
-  const editsFor = (capabilities: Capabilities): readonly Edit[] =>
-    shape === 'chat' ? nativeRequest(shape, body, { capabilities }).edits : edits
-  const translate: Translate | null =
-    shape === 'chat'
-      ? null
-      : (status, { eventStream, encoding }) =>
-          encoding === null
-            ? answerTranslation({ from: shape, status, eventStream, includeUsage, model })
-            : null
-  return { shape, path, pieces: [body], found: peek(body), editsFor, translate, conversation }
+  const { path, edits, includeUsage, conversation, wrapped } = nativeRequest(shape, body)
+  const common = { shape, path, pieces: [body], found: peek(body), conversation }
+  if (shape === 'chat') return { ...common, termsFor: (chat) => chatTerms(body, chat) }
+  const terms = { edits, translate: back({ from: shape, includeUsage, model, wrapped }), foreign: true }
+  return { ...common, termsFor: () => terms }
 }
 
 /** The same where there is no such API: all of it said in the words of chat completions. */
 export function translatedErrand({ shape, conversation }: Errand, body: Buffer): Errand {
   const chat = toChat(shape, body)
+  const customs = customsOf(body)
   return {
-    ...{ shape, path: '/chat/completions', pieces: [chat], found: peek(chat) },
+    ...{ shape, path: '/chat/completions', pieces: [chat], found: peek(chat), conversation },
     // Of what was translated, what one or the other does not take.
-    ...{ editsFor: (capabilities) => nativeRequest('chat', chat, { capabilities }).edits },
-    ...{ translate: null, conversation },
+    termsFor: (capabilities) => chatTerms(chat, capabilities, customs),
   }
+}
+
+/** @param customs names of custom tools that are functions in the body already */
+function chatTerms(body: Buffer, capabilities: Capabilities, customs: readonly string[] = []): Terms {
+  const { edits, wrapped } = nativeRequest('chat', body, { capabilities })
+  const all = customs.length === 0 ? wrapped : [...customs, ...wrapped]
+  const asked = { from: 'chat', includeUsage: false, model: null, wrapped: all } as const
+  return { edits, translate: all.length === 0 ? null : back(asked), foreign: false }
+}
+
+/** By itself, as it lasts as long as the answer, and what stands beside it would too. */
+function back(asked: Omit<AnswerFacts, 'status' | 'eventStream'>): Translate {
+  return (status, { eventStream, encoding }) =>
+    encoding === null ? answerTranslation({ ...asked, status, eventStream }) : null
 }

@@ -107,14 +107,14 @@ export class WrappedInput {
         return text
       }
       ESCAPE.lastIndex = end
-      const escape = ESCAPE.exec(piece)
+      const sequence = ESCAPE.exec(piece)
       BEGUN_ESCAPE.lastIndex = end
-      if (escape === null && BEGUN_ESCAPE.test(piece)) {
+      if (sequence === null && BEGUN_ESCAPE.test(piece)) {
         this.held = piece.slice(end)
         break
       }
-      text += escape === null ? '\\' : meaningOf(escape)
-      this.at += escape?.[0].length ?? 1
+      text += sequence === null ? '\\' : meaningOf(sequence)
+      this.at += sequence?.[0].length ?? 1
     }
     const last = text.charCodeAt(text.length - 1)
     if (last < 0xd800 || last > 0xdbff) return text
@@ -164,9 +164,9 @@ export function wrapped(text: string): string {
   return input.whole ? text : JSON.stringify({ input: text })
 }
 
-function meaningOf([escape, hex]: RegExpExecArray): string {
+function meaningOf([sequence, hex]: RegExpExecArray): string {
   if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16))
-  const letter = escape[1] as string
+  const letter = sequence[1] as string
   return MEANT[letter] ?? letter
 }
 
