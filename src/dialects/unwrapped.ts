@@ -1,18 +1,7 @@
 import { type Edit, splice } from '../http/splice.js'
 import { Eventwise } from '../sse/eventwise.js'
 import { LONGEST_EVENT } from './events.js'
-import {
-  each,
-  isNothing,
-  memberOf,
-  only,
-  outline,
-  type Plan,
-  sliceOf,
-  textOf,
-  type Value,
-  WHOLE,
-} from './outline.js'
+import { each, isNothing, memberOf, only, outline, sliceOf, textOf, type Value, WHOLE } from './outline.js'
 import { unwrapped, WrappedInput } from './wrapped-input.js'
 
 const NOTHING = Buffer.alloc(0)
@@ -21,19 +10,17 @@ const DATA = Buffer.from('data:')
 const BOM = Buffer.from([0xef, 0xbb, 0xbf])
 const LF = 0x0a
 const CR = 0x0d
+const ZERO = 0x30
 
 const CALLS = only({
   tool_calls: each(only({ index: WHOLE, id: WHOLE, function: only({ name: WHOLE, arguments: WHOLE }) })),
 })
+const CHUNK = only({ choices: each(only({ index: WHOLE, delta: CALLS, finish_reason: WHOLE })) })
+const COMPLETION = only({ choices: each(only({ message: CALLS })) })
+
+/** What all chunks of a stream have alike. */
 const HEAD = ['id', 'object', 'created', 'model'] as const
-
-function answerPlan(field: 'delta' | 'message'): Plan {
-  const choices = each(only({ index: WHOLE, [field]: CALLS, finish_reason: WHOLE }))
-  return only({ ...Object.fromEntries(HEAD.map((key) => [key, WHOLE])), choices })
-}
-
-const CHUNK = answerPlan('delta')
-const COMPLETION = answerPlan('message')
+const HEADS = only(Object.fromEntries(HEAD.map((key) => [key, WHOLE])))
 
 /** A tool call of a stream, so far. */
 class Call {
@@ -104,8 +91,9 @@ export class UnwrappedCalls extends Eventwise {
     if (!event.includes(TOOL_CALLS) && !this.holding) return event
     const start = dataStart(event)
     const chunk = start === -1 ? null : outline(event, CHUNK, start)
-    for (const choice of memberOf(chunk, 'choices')?.elements ?? []) this.takeChoice(event, chunk, choice)
-    if (this.ending || isDone(event, start)) this.endCalls(null)
+    const choices = memberOf(chunk, 'choices')?.elements ?? null
+    for (const choice of choices ?? []) this.takeChoice(event, start, choice)
+    if (this.ending || (choices === null && isDone(event, start))) this.endCalls(null)
     const { argued, ahead } = this
     if (argued.length === 0 && ahead === '') return event
     this.argued = []
@@ -123,10 +111,10 @@ export class UnwrappedCalls extends Eventwise {
     return false
   }
 
-  private takeChoice(event: Buffer, chunk: Value | null, choice: Value): void {
+  private takeChoice(event: Buffer, start: number, choice: Value): void {
     const n = numberIn(event, memberOf(choice, 'index')) ?? 0
     for (const delta of memberOf(memberOf(choice, 'delta'), 'tool_calls')?.elements ?? []) {
-      const call = this.callOf(event, chunk, n, delta)
+      const call = this.callOf(event, start, n, delta)
       const value = memberOf(memberOf(delta, 'function'), 'arguments')
       const piece = textOf(event, value, Number.POSITIVE_INFINITY)
       if (value === null || piece === null || piece === '') continue
@@ -140,7 +128,7 @@ export class UnwrappedCalls extends Eventwise {
    * The call that a delta goes on with, or begins. Some upstreams give all calls the same index; some repeat the name in each
    * delta, some make up an id for each: a new call has both, and another id. Where there is no index, a name is enough.
    */
-  private callOf(event: Buffer, chunk: Value | null, choice: number, delta: Value): Call {
+  private callOf(event: Buffer, start: number, choice: number, delta: Value): Call {
     const index = numberIn(event, memberOf(delta, 'index'))
     const id = textOf(event, memberOf(delta, 'id')) || null
     const name = textOf(event, memberOf(memberOf(delta, 'function'), 'name')) || null
@@ -149,7 +137,7 @@ export class UnwrappedCalls extends Eventwise {
     const another = name !== null && (index === null || (id !== null && id !== call?.id))
     if (call === undefined || (call.known && another)) {
       if (call !== undefined) this.endCall(call)
-      call = new Call(choice, index, id, headOf(event, chunk))
+      call = new Call(choice, index, id, headOf(event, start))
       this.calls.set(key, call)
     }
     this.last.set(choice, call)
@@ -203,7 +191,8 @@ function editsOf(argued: readonly Argued[]): Edit[] {
   return edits
 }
 
-function headOf(event: Buffer, chunk: Value | null): string {
+function headOf(event: Buffer, start: number): string {
+  const chunk = outline(event, HEADS, start)
   let head = '{'
   for (const key of HEAD) {
     const value = memberOf(chunk, key)
@@ -238,9 +227,14 @@ function isDone(event: Buffer, start: number): boolean {
   return start !== -1 && event.toString('latin1', start, start + 7).trim() === '[DONE]'
 }
 
-/** The member's value if it is a whole number that is not negative, else null. */
+/** The value if it is a whole number that is not negative, else null. */
 function numberIn(event: Buffer, value: Value | null): number | null {
   if (value === null || value.end - value.start > 9) return null
-  const text = sliceOf(event, value)
-  return /^\d+$/.test(text) ? Number(text) : null
+  let number = 0
+  for (let at = value.start; at < value.end; at++) {
+    const digit = (event[at] as number) - ZERO
+    if (digit < 0 || digit > 9) return null
+    number = number * 10 + digit
+  }
+  return number
 }
