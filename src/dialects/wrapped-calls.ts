@@ -1,6 +1,6 @@
 import { isObject, type Json } from '../json.js'
 import type { ObjectEdits } from './object-edits.js'
-import { each, memberOf, only, outline, textOf, type Value, WHOLE } from './outline.js'
+import { each, isText, memberOf, only, outline, textOf, type Value, WHOLE } from './outline.js'
 import { messagesWith } from './request.js'
 import { wrapped } from './wrapped-input.js'
 
@@ -10,13 +10,16 @@ import { wrapped } from './wrapped-input.js'
 
 const CHAT_CALLS = each(
   only({
-    type: WHOLE,
+    ...{ type: WHOLE, custom: only({ input: WHOLE }) },
     function: only({ name: WHOLE, arguments: WHOLE }),
   }),
 )
 const MESSAGES_BLOCKS = each(only({ type: WHOLE, name: WHOLE, input: WHOLE }))
 
-/** In the messages of a chat: arguments that are a text. @param tools names of those that are wrapped */
+/**
+ * In the messages of a chat: arguments that are a text, and calls of custom tools, as an upstream that has these may have made.
+ * @param tools names of those that are wrapped
+ */
 export function wrapChatCalls(
   body: Buffer,
   messages: Value | null,
@@ -27,6 +30,10 @@ export function wrapChatCalls(
     const calls = memberOf(message, 'tool_calls')
     const found = calls === null ? null : outline(body, CHAT_CALLS, calls.start)
     for (const call of found?.elements ?? []) {
+      if (isText(body, memberOf(call, 'type'), 'custom')) {
+        wrapCustomCall(body, call, edits)
+        continue
+      }
       const made = memberOf(call, 'function')
       const args = memberOf(made, 'arguments')
       const text = textOf(body, args, Number.POSITIVE_INFINITY)
@@ -35,6 +42,22 @@ export function wrapChatCalls(
       if (input !== text) edits.replace(args, JSON.stringify(input))
     }
   }
+}
+
+function wrapCustomCall(body: Buffer, call: Value, edits: ObjectEdits): void {
+  const custom = memberOf(call, 'custom')
+  const input = memberOf(custom, 'input')
+  const text = textOf(body, input, Number.POSITIVE_INFINITY)
+  if (custom === null || input === null || text === null) return
+  edits.replace(memberOf(call, 'type') as Value, '"function"')
+  renameKey(call, custom, 'function', edits)
+  renameKey(custom, input, 'arguments', edits)
+  edits.replace(input, JSON.stringify(JSON.stringify({ input: text })))
+}
+
+function renameKey(object: Value, value: Value, to: string, edits: ObjectEdits): void {
+  for (const { keyStart, keyEnd, value: each } of object.members ?? [])
+    if (each === value) edits.within([{ start: keyStart, end: keyEnd, text: JSON.stringify(to) }])
 }
 
 /** In the messages of Messages: inputs that are a text, as they have to be objects there. */
@@ -49,7 +72,7 @@ export function wrapMessagesCalls(
     const found = content === null ? null : outline(body, MESSAGES_BLOCKS, content.start)
     for (const block of found?.elements ?? []) {
       const input = memberOf(block, 'input')
-      if (textOf(body, memberOf(block, 'type')) !== 'tool_use' || !isOf(body, block, tools)) continue
+      if (!isText(body, memberOf(block, 'type'), 'tool_use') || !isOf(body, block, tools)) continue
       const text = textOf(body, input, Number.POSITIVE_INFINITY)
       if (input !== null && text !== null) edits.replace(input, wrapped(text))
     }

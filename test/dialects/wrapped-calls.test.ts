@@ -50,6 +50,21 @@ test('a text that looks like arguments of another form is a text', () => {
   }
 })
 
+test('a call of a custom tool, as an upstream made it that has them, is one of the function', () => {
+  const body = CHAT(`{"id":"c","custom":{"name":"ApplyPatch", "input": "${PATCH}"},"type":"custom"}`)
+  assert.equal(changed('chat', body, NO_CUSTOMS), [
+    ['"custom"', '"function"'],
+    ['"input"', '"arguments"'],
+    [`"${PATCH}"`, WRAPPED],
+    ['"custom"', '"function"'],
+  ])
+  assert.equal(changed('chat', body, { capabilities: ALL_CAPABILITIES }), [])
+  for (const custom of ['null', '{}', '{"input":1}']) {
+    const odd = CHAT(`{"type":"custom","custom":${custom}},{"type":"custom"}`)
+    assert.equal(changed('chat', odd, NO_CUSTOMS), [])
+  }
+})
+
 const MESSAGES = (input: string): string =>
   '{"max_tokens":1,"messages":[{"role":"assistant","content":[{"type":"text","text":"ApplyPatch"},' +
   `{"type":"tool_use","id":"t","name":"ApplyPatch", "input": ${input}},{"type":"tool_use","id":"u","name":"LS","input":"x"}]},` +
