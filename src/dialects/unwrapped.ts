@@ -1,4 +1,5 @@
 import { type Edit, splice } from '../http/splice.js'
+import { parseJson } from '../json.js'
 import { Eventwise } from '../sse/eventwise.js'
 import { LONGEST_EVENT } from './events.js'
 import { each, isNothing, memberOf, only, outline, sliceOf, textOf, type Value, WHOLE } from './outline.js'
@@ -45,6 +46,36 @@ class Call {
   }
 }
 
+/**
+ * An event that has nothing but a piece of one call's arguments. Those that follow are mostly the same but for that, and need
+ * not be read (bench `unwrap_calls`).
+ */
+class Alike {
+  readonly call: Call
+  private readonly before: Buffer
+  private readonly after: Buffer
+
+  constructor(event: Buffer, { call, value }: Argued) {
+    this.call = call
+    this.before = Buffer.from(event.subarray(0, value.start))
+    this.after = Buffer.from(event.subarray(value.end))
+  }
+
+  /** The piece in another event; null if that differs in more. */
+  pieceIn(event: Buffer): string | null {
+    const { before, after } = this
+    const end = event.length - after.length
+    if (end < before.length || event.compare(before, 0, before.length, 0, before.length) !== 0) return null
+    if (event.compare(after, 0, after.length, end) !== 0) return null
+    const piece = parseJson(event.toString('utf8', before.length, end))
+    return typeof piece === 'string' ? piece : null
+  }
+
+  eventWith(piece: string): Buffer {
+    return Buffer.concat([this.before, Buffer.from(JSON.stringify(piece)), this.after])
+  }
+}
+
 /** Arguments in an event, and what becomes of them. */
 interface Argued {
   readonly call: Call
@@ -71,6 +102,7 @@ export class UnwrappedCalls extends Eventwise {
   private ahead: string
   /** No other event comes. */
   private ending: boolean
+  private alike: Alike | null
 
   constructor(tools: readonly string[]) {
     super(LONGEST_EVENT)
@@ -80,6 +112,7 @@ export class UnwrappedCalls extends Eventwise {
     this.argued = []
     this.ahead = ''
     this.ending = false
+    this.alike = null
   }
 
   override end(): Buffer {
@@ -89,6 +122,16 @@ export class UnwrappedCalls extends Eventwise {
 
   protected change(event: Buffer): Buffer {
     if (!event.includes(TOOL_CALLS) && !this.holding) return event
+    if (this.alike !== null && !this.ending) {
+      const { alike } = this
+      const piece = alike.pieceIn(event)
+      if (piece !== null) {
+        const text = alike.call.input?.push(piece) ?? piece
+        return text === piece ? event : alike.eventWith(text)
+      }
+    }
+    // Which call it is that goes on may be another one behind this event.
+    this.alike = null
     const start = dataStart(event)
     const chunk = start === -1 ? null : outline(event, CHUNK, start)
     const choices = memberOf(chunk, 'choices')?.elements ?? null
@@ -98,7 +141,18 @@ export class UnwrappedCalls extends Eventwise {
     if (argued.length === 0 && ahead === '') return event
     this.argued = []
     this.ahead = ''
+    this.alike = this.alikeOf(event, choices, argued)
     return Buffer.concat([Buffer.from(ahead), ...splice([event], editsOf(argued))])
+  }
+
+  /** Null if it has, or may begin, anything beside the one piece. */
+  private alikeOf(event: Buffer, choices: readonly Value[] | null, argued: readonly Argued[]): Alike | null {
+    const [first] = argued
+    const [choice] = choices ?? []
+    if (first === undefined || choice === undefined || choices?.length !== 1) return null
+    const deltas = memberOf(memberOf(choice, 'delta'), 'tool_calls')?.elements
+    if (deltas?.length !== 1 || first.call.index === null) return null
+    return isNothing(event, memberOf(choice, 'finish_reason')) ? new Alike(event, first) : null
   }
 
   /** What is not whole cannot be read by anyone. */

@@ -163,6 +163,38 @@ const STREAMS: readonly Stream[] = [
     ],
   },
   {
+    name: 'the same index for each call, which begin without arguments',
+    events: [
+      ...[opened('ApplyPatch', '', 0, 'call_a'), argued('{"input":"a'), argued('b"}')],
+      ...[opened('Shell', '', 0, 'call_b'), argued('{"input":"a'), argued('b"}')],
+      ...[opened('Sketch', '', 0, 'call_c'), argued('{"input":"a'), argued('b"}'), FINISH],
+    ],
+    left: [
+      ...[opened('ApplyPatch', '', 0, 'call_a'), argued('a'), argued('b')],
+      ...[opened('Shell', '', 0, 'call_b'), argued('{"input":"a'), argued('b"}')],
+      ...[opened('Sketch', '', 0, 'call_c'), argued('a'), argued('b'), FINISH],
+    ],
+  },
+  {
+    name: 'pieces that look like more than a piece',
+    events: [
+      opened('ApplyPatch'),
+      argued('{"input":"'),
+      argued('x"}').replace('"x', '"y","arguments":"x'),
+      chunk('{"tool_calls":[{"index":0,"function":{"arguments":null}}]}'),
+      argued(''),
+      argued('z'),
+    ],
+    left: [
+      opened('ApplyPatch'),
+      argued(''),
+      argued('x').replace('"x', '"y","arguments":"x'),
+      chunk('{"tool_calls":[{"index":0,"function":{"arguments":null}}]}'),
+      argued(''),
+      argued('"}z'),
+    ],
+  },
+  {
     name: 'a name that comes behind its index',
     events: [opened(''), opened('ApplyPatch'), argued('{"input":"a"}'), FINISH],
     left: [opened(''), opened('ApplyPatch'), argued('a'), FINISH],
