@@ -2,7 +2,7 @@ import { type Edit, splice } from '../http/splice.js'
 import { parseJson } from '../json.js'
 import { Eventwise } from '../sse/eventwise.js'
 import { LONGEST_EVENT } from './events.js'
-import { each, isNothing, memberOf, only, outline, sliceOf, textOf, type Value, WHOLE } from './outline.js'
+import { each, memberOf, only, outline, sliceOf, stringIn, textOf, type Value, WHOLE } from './outline.js'
 import { unwrapped, WrappedInput } from './wrapped-input.js'
 
 const NOTHING = Buffer.alloc(0)
@@ -152,7 +152,7 @@ export class UnwrappedCalls extends Eventwise {
     if (first === undefined || choice === undefined || choices?.length !== 1) return null
     const deltas = memberOf(memberOf(choice, 'delta'), 'tool_calls')?.elements
     if (deltas?.length !== 1 || first.call.index === null) return null
-    return isNothing(event, memberOf(choice, 'finish_reason')) ? new Alike(event, first) : null
+    return isFinished(event, choice) ? null : new Alike(event, first)
   }
 
   /** What is not whole cannot be read by anyone. */
@@ -175,7 +175,7 @@ export class UnwrappedCalls extends Eventwise {
       call.known = true
       if (call.input !== null) this.argued.push({ call, value, piece, text: call.input.push(piece) })
     }
-    if (!isNothing(event, memberOf(choice, 'finish_reason'))) this.endCalls(n)
+    if (isFinished(event, choice)) this.endCalls(n)
   }
 
   /**
@@ -275,6 +275,12 @@ function dataStart(event: Buffer): number {
 function isLineStart(event: Buffer, at: number): boolean {
   if (at === 0 || (at === BOM.length && event.indexOf(BOM) === 0)) return true
   return event[at - 1] === LF || event[at - 1] === CR
+}
+
+/** Some upstreams have an empty reason in each chunk. */
+function isFinished(event: Buffer, choice: Value): boolean {
+  const reason = stringIn(event, memberOf(choice, 'finish_reason'))
+  return reason !== null && reason.end - reason.start > 2
 }
 
 function isDone(event: Buffer, start: number): boolean {

@@ -195,6 +195,16 @@ const STREAMS: readonly Stream[] = [
     ],
   },
   {
+    name: 'an empty finish reason in each chunk',
+    events: [
+      opened('ApplyPatch'),
+      argued('{"in', 0, '""'),
+      argued('put":"a\\', 0, '""'),
+      argued('n"}', 0, '""'),
+    ],
+    left: [opened('ApplyPatch'), argued('', 0, '""'), argued('a', 0, '""'), argued('\n', 0, '""')],
+  },
+  {
     name: 'a name that comes behind its index',
     events: [opened(''), opened('ApplyPatch'), argued('{"input":"a"}'), FINISH],
     left: [opened(''), opened('ApplyPatch'), argued('a'), FINISH],
