@@ -7,17 +7,15 @@ import type { Config } from './config/config.js'
 import { nativeErrand, translatedErrand } from './dialects/errand.js'
 import { isKeyCheck, keyCheckAnswer } from './dialects/key-check.js'
 import { shapeOf } from './dialects/shape.js'
-import type { Translation } from './dialects/translation.js'
 import type { Exchange, Stage } from './exchange.js'
 import { ERRORS, type ErrorCode } from './http/errors.js'
-import { headerValue, type ResponseFacts, requestHeaders } from './http/headers.js'
+import { headerValue, requestHeaders } from './http/headers.js'
 import { splice } from './http/splice.js'
 import type { BoundCounters } from './ops/counters.js'
 import { answerError } from './relay/answer.js'
 import type { Attempt } from './relay/attempt.js'
 import { inOne, type RequestBody, type Sender, type Upload } from './relay/body.js'
 import { Course, type CourseOptions, type Receiver } from './relay/course.js'
-import { COMPRESSED } from './relay/failure.js'
 import { Relay, type RelayOwner } from './relay/relay.js'
 import { Tunnel } from './relay/tunnel.js'
 import { withModel } from './routing/address.js'
@@ -28,7 +26,6 @@ import { ModelList } from './routing/model-list.js'
 import { outgoing } from './routing/outgoing.js'
 import { placeOwnCredential } from './routing/own-credential.js'
 import type { Route, Router, Target, TargetCounts } from './routing/router.js'
-import { mayHaveUsage, UnaskedUsage } from './sse/unasked.js'
 
 const FIRST_ONLY: readonly number[] = [0]
 
@@ -191,10 +188,8 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     const found = errand?.found ?? body?.found ?? null
     const incoming = { method, path: errand?.path ?? path, query, rawHeaders, found, deployment, errand }
     const passthrough = this.config.keys.mode === 'passthrough'
-    const { path: address, headers, edits, usageUnasked } = outgoing(incoming, target, passthrough)
-    if (errand !== null || usageUnasked)
-      attempt.translate = (status, facts) =>
-        (usageUnasked ? withoutUsage(status, facts) : null) ?? backFrom(course.x, status, facts)
+    const { path: address, headers, edits, translate } = outgoing(incoming, target, passthrough)
+    attempt.translate = translate
     let sent: Buffer | Upload | null = null
     if (body !== null) {
       const pieces = splice(errand?.pieces ?? body.pieces, edits)
@@ -292,11 +287,6 @@ function sizeOf(pieces: readonly Buffer[]): number {
   return bytes
 }
 
-/** Takes out the usage that only the relay has asked for. */
-function withoutUsage(status: number, facts: ResponseFacts): Translation | null {
-  return mayHaveUsage(status, facts) ? new UnaskedUsage() : null
-}
-
 function isFull({ targets }: Route): boolean {
   for (const { upstream } of targets) if (!upstream.full) return false
   return true
@@ -307,15 +297,6 @@ function destinationOf({ deployment, body }: Exchange, { id }: Route): string {
   const shape = body?.errand?.shape ?? null
   if (shape === null && deployment === null) return id
   return `${shape ?? ''} ${encodeURIComponent(deployment ?? '')} ${id}`
-}
-
-/** What makes an answer one to the request as it came. @throws if nothing can, so that the client does not get it as it is */
-function backFrom({ body }: Exchange, status: number, facts: ResponseFacts): Translation | null {
-  const errand = body?.errand ?? null
-  if (errand === null || errand.translate === null) return null
-  if (errand.foreign && status === 200 && facts.encoding !== null)
-    throw Object.assign(new Error('the answer is compressed'), { code: COMPRESSED })
-  return errand.translate(status, facts)
 }
 
 /** Null if the first target is not to be hedged: the route is without, or too little is known of it. */

@@ -2,6 +2,7 @@ import { createParser } from 'eventsource-parser'
 import { MessagesTranslation } from '../../src/dialects/messages.js'
 import { ResponsesTranslation } from '../../src/dialects/responses.js'
 import type { Translation } from '../../src/dialects/translation.js'
+import { UnwrappedCalls } from '../../src/dialects/unwrapped.js'
 import type { Pair } from './pairs.js'
 
 /** Of text; the streams have some more events at either end. */
@@ -38,6 +39,11 @@ export function translationPairs(): Pair[] {
       pieces: messagesPieces(),
       make: () => new MessagesTranslation(true, null),
     },
+    {
+      figure: 'unwrap_calls',
+      pieces: callPieces(),
+      make: () => new UnwrappedCalls(['ApplyPatch']),
+    },
   ].map(({ figure, pieces, make }) => ({
     figure,
     ours: () => translate(make(), pieces),
@@ -58,7 +64,14 @@ export function translateByObjects(pieces: readonly Buffer[]): number {
   const decoder = new TextDecoder()
   const parser = createParser({
     onEvent({ data }) {
-      const { delta } = JSON.parse(data)
+      const parsed = JSON.parse(data)
+      const { delta } = parsed
+      if (delta === undefined && parsed.choices !== undefined) {
+        const [call] = parsed.choices[0].delta.tool_calls
+        call.function.arguments = call.function.arguments.replaceAll('\\n', '\n').replaceAll('\\"', '"')
+        bytes += Buffer.from(`data: ${JSON.stringify(parsed)}\n\n`).length
+        return
+      }
       const content: unknown = typeof delta === 'string' ? delta : delta?.text
       if (typeof content !== 'string') return
       const chunk = {
@@ -113,6 +126,27 @@ function messagesPieces(): Buffer[] {
     { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: EVENTS } },
     { type: 'message_stop' },
   ].map(pieceOf)
+}
+
+/** A patch in the arguments of a function, as a chat has it. */
+function callPieces(): Buffer[] {
+  const begun = { index: 0, id: 'call_Bench', type: 'function' }
+  const calls = Array.from({ length: EVENTS }, (_, i) => {
+    const text = JSON.stringify(WORDS[(i * 7) % WORDS.length]).slice(1, -1)
+    return { index: 0, function: { arguments: text } }
+  })
+  const first = { ...begun, function: { name: 'ApplyPatch', arguments: '{"input":"' } }
+  return [first, ...calls, { index: 0, function: { arguments: '"}' } }].map((call) => {
+    const choice = { index: 0, delta: { tool_calls: [call] }, logprobs: null, finish_reason: null }
+    const chunk = {
+      id: 'chatcmpl-BenchBenchBenchBenchBench00',
+      object: 'chat.completion.chunk',
+      created: 1_750_000_000,
+      model: 'gpt-x-test-2025-08-07',
+      choices: [choice],
+    }
+    return Buffer.from(`data: ${JSON.stringify(chunk)}\n\n`)
+  })
 }
 
 function pieceOf(event: { readonly type: string }): Buffer {

@@ -6,11 +6,12 @@ import { ResponsesTranslation } from './responses.js'
 import type { Shape } from './shape.js'
 import type { Translation } from './translation.js'
 import { completionToChunks } from './unstreamed.js'
+import { UnwrappedCalls, unwrappedCompletion } from './unwrapped.js'
 
 /** What decides how an answer is turned back into a chat completion. */
 export interface AnswerFacts {
   /** Whose API the upstream speaks on the path that was asked. */
-  readonly from: Exclude<Shape, 'chat'>
+  readonly from: Shape
   readonly status: number
   readonly eventStream: boolean
   /** The client asked for a stream; not if it is not there. */
@@ -19,31 +20,47 @@ export interface AnswerFacts {
   readonly includeUsage: boolean
   /** The model that was asked for: what the client is told if the upstream names none. */
   readonly model: string | null
+  /** Names of the custom tools that went out as functions; none if it is not there. */
+  readonly wrapped?: readonly string[]
 }
 
 /** A longer one is for no reader. */
 const LONGEST_ERROR = 1024 * 1024
 
 /**
- * What makes a chat completion of an answer with this head; null if it goes on as it is. The answer must not be compressed.
+/**
+ * What makes a chat completion of an answer with this head, or of one the chat completion that the client is to have; null if
+ * it goes on as it is. The answer must not be compressed.
  * What comes has another length. Who asked for a stream gets one, also of a whole answer.
  */
 export function answerTranslation(facts: AnswerFacts): Translation | null {
-  const { from, status, eventStream, includeUsage, model } = facts
-  if (status >= 400) return eventStream ? null : new Gathering(errorToChat, LONGEST_ERROR)
-  if (status !== 200) return null
-  const asStream = (): Translation =>
-    from === 'responses'
-      ? new ResponsesTranslation(includeUsage, model)
-      : new MessagesTranslation(includeUsage, model)
-  if (eventStream) return asStream()
-  const convert = from === 'responses' ? responsesToChat : messagesToChat
-  const { stream = false } = facts
-  const whole = (body: Buffer): Buffer => convert(body, model)
+  const { from, status, eventStream, stream = false } = facts
+  if (status >= 400) {
+    return eventStream || from === 'chat' ? null : new Gathering(errorToChat, LONGEST_ERROR)
+  }
+  if (status !== 200 || (from === 'chat' && !facts.wrapped?.length)) return null
+  if (eventStream) return streamTranslation(facts)
   return new Gathering(
-    stream ? (body) => completionToChunks(whole(body), includeUsage) : whole,
+    (body) => wholeAnswer(body, facts),
     null,
-    asStream,
+    () => streamTranslation(facts),
     stream,
   )
+}
+
+function streamTranslation({ from, includeUsage, model, wrapped = [] }: AnswerFacts): Translation {
+  if (from === 'responses') return new ResponsesTranslation(includeUsage, model)
+  return from === 'messages'
+    ? new MessagesTranslation(includeUsage, model, wrapped)
+    : new UnwrappedCalls(wrapped)
+}
+
+function wholeAnswer(body: Buffer, facts: AnswerFacts): Buffer {
+  const chat = completionOf(body, facts)
+  return facts.stream ? completionToChunks(chat, facts.includeUsage) : chat
+}
+
+function completionOf(body: Buffer, { from, model, wrapped = [] }: AnswerFacts): Buffer {
+  if (from === 'responses') return responsesToChat(body, model)
+  return from === 'messages' ? messagesToChat(body, model, wrapped) : unwrappedCompletion(body, wrapped)
 }

@@ -4,6 +4,7 @@ import { chatError } from './errors.js'
 import { finishOfMessage, inputOf } from './messages.js'
 import { argumentsOf, finishOfResponse, idOfCall, isCall } from './responses.js'
 import { type ChatUsage, usageOfMessage, usageOfResponse } from './usage.js'
+import { unwrapped } from './wrapped-input.js'
 
 /** What an answer says, gathered from its items or its blocks. */
 interface Said {
@@ -55,9 +56,14 @@ export function responsesToChat(body: Buffer, model: string | null = null): Buff
 /**
  * A whole message as a chat completion (Anthropic API reference: Messages).
  * @param model for upstreams that do not tell theirs
+ * @param wrapped names of tools that take a text, and were told of as if they took JSON
  * @returns the same bytes if this is no message
  */
-export function messagesToChat(body: Buffer, model: string | null = null): Buffer {
+export function messagesToChat(
+  body: Buffer,
+  model: string | null = null,
+  wrapped: readonly string[] = [],
+): Buffer {
   const answer = parseJson(body.toString('utf8'))
   if (!isObject(answer) || !Array.isArray(answer.content)) return body
   const said: Said = { texts: [], refusals: [], thoughts: [], calls: [] }
@@ -67,7 +73,9 @@ export function messagesToChat(body: Buffer, model: string | null = null): Buffe
     else if (block.type === 'thinking') said.thoughts.push(stringOr(block.thinking, ''))
     else if (block.type === 'tool_use') {
       const id = stringOr(block.id, '') || `call_${said.calls.length}`
-      said.calls.push(callOf(id, stringOr(block.name, ''), inputOf(block.input)))
+      const name = stringOr(block.name, '')
+      const input = inputOf(block.input)
+      said.calls.push(callOf(id, name, wrapped.includes(name) ? unwrapped(input) : input))
     }
   }
   said.texts.push(text)

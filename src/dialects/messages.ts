@@ -2,10 +2,13 @@ import { isObject, type Json, stringOr } from '../json.js'
 import type { FinishReason } from './chunks.js'
 import { StreamTranslation } from './stream.js'
 import { laterUsage, usageOfMessage } from './usage.js'
+import { unwrapped, WrappedInput } from './wrapped-input.js'
 
 /** A tool that the client runs. */
 interface Call {
   readonly index: number
+  /** What makes a text of its input; null if that is to be JSON. */
+  readonly wrapped: WrappedInput | null
   /** Its whole input, if it came with its beginning, until any other comes. */
   input: string
   argued: boolean
@@ -22,9 +25,12 @@ export class MessagesTranslation extends StreamTranslation {
   private thought: unknown
   private usage: Json
   private stopReason: string | null
+  private readonly wrapped: readonly string[]
 
-  constructor(includeUsage: boolean, model: string | null) {
+  /** @param wrapped names of tools that take a text, and were told of as if they took JSON */
+  constructor(includeUsage: boolean, model: string | null, wrapped: readonly string[] = []) {
     super(includeUsage, model)
+    this.wrapped = wrapped
     this.calls = new Map()
     this.thought = null
     this.usage = {}
@@ -75,8 +81,10 @@ export class MessagesTranslation extends StreamTranslation {
         return
       case 'tool_use': {
         const id = stringOr(block.id, '') || `call_${this.writer.calls}`
-        const call = this.writer.openCall(id, stringOr(block.name, ''))
-        this.calls.set(index, { index: call, input: inputOf(block.input), argued: false })
+        const name = stringOr(block.name, '')
+        const call = this.writer.openCall(id, name)
+        const wrapped = this.wrapped.includes(name) ? new WrappedInput() : null
+        this.calls.set(index, { index: call, wrapped, input: inputOf(block.input), argued: false })
       }
     }
   }
@@ -94,7 +102,8 @@ export class MessagesTranslation extends StreamTranslation {
         const call = this.calls.get(index)
         if (call === undefined || typeof delta.partial_json !== 'string' || delta.partial_json === '') return
         call.argued = true
-        this.writer.callArguments(call.index, delta.partial_json)
+        const text = call.wrapped?.push(delta.partial_json) ?? delta.partial_json
+        this.writer.callArguments(call.index, text)
       }
     }
   }
@@ -110,7 +119,9 @@ export class MessagesTranslation extends StreamTranslation {
     const call = this.calls.get(index)
     if (call === undefined) return
     this.calls.delete(index)
-    if (!call.argued) this.writer.callArguments(call.index, call.input)
+    const { wrapped, input, argued } = call
+    if (argued) this.writer.callArguments(call.index, wrapped?.rest() ?? '')
+    else this.writer.callArguments(call.index, wrapped === null ? input : unwrapped(input))
   }
 
   protected override endTold(): void {

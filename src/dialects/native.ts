@@ -8,6 +8,7 @@ import { type Asked, askedIn, outlineOf } from './request.js'
 import type { Shape } from './shape.js'
 import { toolChoiceFor } from './tool-choice.js'
 import { type ToolForm, toolEdits } from './tools.js'
+import { wrapChatCalls, wrapMessagesCalls } from './wrapped-calls.js'
 
 /** What an upstream's chat completions take that others' do not. */
 export interface Capabilities {
@@ -54,7 +55,12 @@ export function nativeRequest(
   else if (shape === 'responses') editResponses(body, request, edits, tools.customs)
   else editMessages(body, request, edits)
   if (shape !== 'messages') editChoice(body, request, edits, form, customs ? tools.customs : [])
-  return { path, edits: edits.edits(), ...asked, wrapped: customs ? [] : tools.customs }
+  const wrapped = customs ? [] : tools.customs
+  if (wrapped.length > 0) {
+    const wrap = shape === 'messages' ? wrapMessagesCalls : wrapChatCalls
+    wrap(body, memberOf(request, 'messages'), edits, wrapped)
+  }
+  return { path, edits: edits.edits(), ...asked, wrapped }
 }
 
 const FORMS: Readonly<Record<Shape, ToolForm>> = {

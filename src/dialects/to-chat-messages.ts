@@ -1,13 +1,18 @@
 import { isObject, type Json } from '../json.js'
 import { ChatMessages, type Part } from './chat-messages.js'
 import { fieldsOf, listOf, stringOf } from './fields.js'
+import { withWrappedCalls } from './wrapped-calls.js'
+import { wrapped } from './wrapped-input.js'
 
-/** What of a Messages body chat completions say in other words; its tools aside. */
-export function fromMessages(request: Json): Json {
+/**
+ * What of a Messages body chat completions say in other words; its tools aside.
+ * @param customs names of tools that take a text, of whose calls the arguments are to be JSON
+ */
+export function fromMessages(request: Json, customs: readonly string[] = []): Json {
   const userId = fieldsOf(request.metadata).user_id
   const format = fieldsOf(fieldsOf(request.output_config).format)
   return {
-    messages: messagesOf(request),
+    messages: messagesOf(request, customs),
     max_tokens: request.max_tokens ?? request.max_completion_tokens ?? undefined,
     stop: request.stop_sequences ?? request.stop ?? undefined,
     ...(typeof userId === 'string' && { user: userId }),
@@ -19,24 +24,28 @@ export function fromMessages(request: Json): Json {
   }
 }
 
-function messagesOf(request: Json): readonly unknown[] {
+function messagesOf(request: Json, customs: readonly string[]): readonly unknown[] {
   const messages = new ChatMessages()
   messages.say('system', partsOf(request.system))
-  for (const message of listOf(request.messages)) if (isObject(message)) addMessage(messages, message)
+  for (const message of listOf(request.messages))
+    if (isObject(message)) addMessage(messages, message, customs)
   return messages.all()
 }
 
-function addMessage(messages: ChatMessages, message: Json): void {
+function addMessage(messages: ChatMessages, message: Json, customs: readonly string[]): void {
   const { role, content } = message
   if (role === 'tool' || Array.isArray(message.tool_calls)) {
-    messages.keep(message)
+    messages.keep(withWrappedCalls(message, customs))
   } else if (role === 'system' || role === 'developer') {
     messages.say('system', partsOf(content))
   } else if (role === 'assistant') {
     messages.say('assistant', partsOf(content))
     for (const block of listOf(content).map(fieldsOf)) {
       if (block.type !== 'tool_use') continue
-      messages.call(stringOf(block.id), stringOf(block.name), JSON.stringify(block.input ?? {}))
+      const { input } = block
+      const name = stringOf(block.name)
+      const isText = typeof input === 'string' && customs.includes(name)
+      messages.call(stringOf(block.id), name, isText ? wrapped(input) : JSON.stringify(input ?? {}))
     }
   } else {
     // Ahead of what the user says in the same message: results have to stand right behind their calls.

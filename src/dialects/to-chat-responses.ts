@@ -1,11 +1,16 @@
 import { isObject, type Json } from '../json.js'
 import { ChatMessages, type Part } from './chat-messages.js'
 import { fieldsOf, listOf, stringOf } from './fields.js'
+import { withWrappedCalls } from './wrapped-calls.js'
+import { wrapped } from './wrapped-input.js'
 
-/** What of a Responses body chat completions say in other words; its tools aside. */
-export function fromResponses(request: Json): Json {
+/**
+ * What of a Responses body chat completions say in other words; its tools aside.
+ * @param customs names of tools that take a text, of whose calls the arguments are to be JSON
+ */
+export function fromResponses(request: Json, customs: readonly string[] = []): Json {
   return {
-    messages: messagesOf(request),
+    messages: messagesOf(request, customs),
     max_tokens: request.max_output_tokens ?? request.max_completion_tokens ?? request.max_tokens ?? undefined,
     stop: request.stop ?? undefined,
     top_logprobs: request.top_logprobs ?? undefined,
@@ -15,27 +20,28 @@ export function fromResponses(request: Json): Json {
   }
 }
 
-function messagesOf(request: Json): readonly unknown[] {
+function messagesOf(request: Json, customs: readonly string[]): readonly unknown[] {
   const messages = new ChatMessages()
   const { instructions, input } = request
   messages.say('system', partsOf(instructions))
   if (typeof input === 'string') messages.say('user', partsOf(input))
-  for (const item of listOf(input)) if (isObject(item)) addItem(messages, item)
+  for (const item of listOf(input)) if (isObject(item)) addItem(messages, item, customs)
   return messages.all()
 }
 
 /** Items of other types (reasoning, built-in tools, references) have no place in a chat. */
-function addItem(messages: ChatMessages, item: Json): void {
+function addItem(messages: ChatMessages, item: Json, customs: readonly string[]): void {
   const id = stringOf(item.call_id)
+  const name = stringOf(item.name)
   switch (item.type ?? 'message') {
     case 'message':
-      addMessage(messages, item)
+      addMessage(messages, item, customs)
       break
     case 'function_call':
-      messages.call(id, stringOf(item.name), stringOf(item.arguments) || '{}')
+      messages.call(id, name, argumentsOf(item, customs.includes(name)))
       break
     case 'custom_tool_call':
-      messages.call(id, stringOf(item.name), JSON.stringify({ input: stringOf(item.input) }))
+      messages.call(id, name, JSON.stringify({ input: stringOf(item.input) }))
       break
     case 'function_call_output':
     case 'custom_tool_call_output':
@@ -44,9 +50,14 @@ function addItem(messages: ChatMessages, item: Json): void {
   }
 }
 
-function addMessage(messages: ChatMessages, item: Json): void {
+function argumentsOf(call: Json, custom: boolean): string {
+  const args = stringOf(call.arguments)
+  return custom ? wrapped(args) : args || '{}'
+}
+
+function addMessage(messages: ChatMessages, item: Json, customs: readonly string[]): void {
   const { role, content } = item
-  if (role === 'tool' || Array.isArray(item.tool_calls)) messages.keep(item)
+  if (role === 'tool' || Array.isArray(item.tool_calls)) messages.keep(withWrappedCalls(item, customs))
   else if (role === 'system' || role === 'developer') messages.say('system', partsOf(content))
   else messages.say(role === 'assistant' ? 'assistant' : 'user', partsOf(content))
 }

@@ -6,7 +6,7 @@ import type { Shape } from './shape.js'
 import { fromMessages } from './to-chat-messages.js'
 import { fromResponses } from './to-chat-responses.js'
 import { toolChoiceFor } from './tool-choice.js'
-import { toolTexts } from './tools.js'
+import { customNames, toolTexts } from './tools.js'
 
 /**
  * A whole request in the words of chat completions, for upstreams that have nothing else: messages, images, files, tools, their
@@ -31,12 +31,18 @@ export function toChat(shape: Shape, body: Buffer): Buffer {
   try {
     const request: unknown = JSON.parse(body.toString())
     if (!isObject(request)) return body
-    const parts = shape === 'responses' ? fromResponses(request) : fromMessages(request)
+    const customs = customsOf(body)
+    const parts = shape === 'responses' ? fromResponses(request, customs) : fromMessages(request, customs)
     return Buffer.from(JSON.stringify({ ...common(request), ...parts, ...toolParts(request, body) }))
   } catch {
     // Not JSON, or nested so deep that it cannot be written again.
     return body
   }
+}
+
+/** Names of the custom tools, all of which become functions. */
+export function customsOf(body: Buffer): readonly string[] {
+  return customNames(body, memberOf(outlineOf(body), 'tools'))
 }
 
 /** What is called the same wherever it is taken. */

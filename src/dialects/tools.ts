@@ -25,11 +25,26 @@ export function toolEdits(body: Buffer, tools: Value | null, target: ToolTarget)
   for (const value of tools?.elements ?? []) {
     const tool = toolIn(body, value)
     if (tool === null) continue
-    if (tool.kind === 'custom') customs.push(textOf(body, tool.name) ?? '')
+    if (tool.kind === 'custom') addName(body, tool, customs)
     const text = textFor(body, tool, target)
     if (text !== null) edits.push({ start: value.start, end: value.end, text })
   }
   return { edits, customs }
+}
+
+/** Names of the custom tools, in whatever form. */
+export function customNames(body: Buffer, tools: Value | null): string[] {
+  const names: string[] = []
+  for (const value of tools?.elements ?? []) {
+    const tool = toolIn(body, value)
+    if (tool?.kind === 'custom') addName(body, tool, names)
+  }
+  return names
+}
+
+function addName(body: Buffer, { name }: Tool, names: string[]): void {
+  const text = textOf(body, name)
+  if (text !== null && text !== '') names.push(text)
 }
 
 /** All tools that a client runs in the form that is wanted, as JSON; built-in ones are left out. */

@@ -1,8 +1,12 @@
-import type { Errand } from '../dialects/errand.js'
+import { chained } from '../dialects/chain.js'
+import type { Errand, Terms } from '../dialects/errand.js'
 import { inOrder } from '../dialects/object-edits.js'
-import { headerValue, removeHeader, requestHeaders } from '../http/headers.js'
+import type { Translate, Translation } from '../dialects/translation.js'
+import { headerValue, type ResponseFacts, removeHeader, requestHeaders } from '../http/headers.js'
 import type { Peek } from '../http/peek.js'
 import { type Edit, ensuredModelEdit, modelEdit, usageEdit } from '../http/splice.js'
+import { COMPRESSED } from '../relay/failure.js'
+import { mayHaveUsage, UnaskedUsage } from '../sse/unasked.js'
 import { placeOwnCredential } from './own-credential.js'
 import type { Target } from './router.js'
 
@@ -20,7 +24,7 @@ export interface Incoming {
   /** The model, where it was told by the path; else null. */
   readonly deployment: string | null
   /** What is sent in place of it; null if it goes as it came. */
-  readonly errand: Pick<Errand, 'editsFor' | 'foreign'> | null
+  readonly errand: Pick<Errand, 'termsFor'> | null
 }
 
 /** How a request goes to an upstream: all of it as it came but for these. */
@@ -31,36 +35,57 @@ export interface Outgoing {
   readonly headers: string[]
   /** Of the body, in their order. */
   readonly edits: readonly Edit[]
-  /** One of them asks for a usage chunk that the client does not know of. */
-  readonly usageUnasked: boolean
+  /** What makes an answer one to the request as it came; null if each is one. */
+  readonly translate: Translate | null
 }
 
 /** @param passthrough the client's own credential goes through */
 export function outgoing(incoming: Incoming, target: Target, passthrough: boolean): Outgoing {
   const { method, path, query, rawHeaders, found, deployment, errand } = incoming
   const { upstream, model } = target
-  const edits: Edit[] = errand === null ? [] : [...errand.editsFor(upstream.chat)]
-  // A stream that is made of another API's has its usage as it is asked for.
-  const translated = errand?.foreign === true
+  const terms = errand === null ? null : errand.termsFor(upstream.chat)
+  const edits: Edit[] = terms === null ? [] : [...terms.edits]
   const renaming = found === null ? null : nameEdit(found, model, deployment)
   if (renaming !== null) edits.push(renaming)
-  const asking = found !== null && !translated && upstream.asksUsage(method, path) ? usageEdit(found) : null
+  const asks = terms?.foreign !== true && upstream.asksUsage(method, path)
+  const asking = found !== null && asks ? usageEdit(found) : null
   if (asking !== null) edits.push(asking)
   const ordered = edits.length > 1 ? inOrder(edits) : edits
 
   const needed = upstream.headersFor(path, passthrough)
-  const added = asking === null && !translated ? needed : uncompressed(needed)
+  const translate = translateFor(terms, asking !== null)
+  const added = asking !== null || terms?.readable === true ? uncompressed(needed) : needed
   const headers = requestHeaders(rawHeaders, added, passthrough)
   if (passthrough) placeOwnCredential(headers, upstream.ownAuthFor(path))
   const fallback = upstream.defaultHeaderFor(path)
   if (fallback !== null && headerValue(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
   const address = upstream.addressOf(path, query, model ?? deployment ?? found?.model ?? null, passthrough)
-  return { path: address, headers, edits: ordered, usageUnasked: asking !== null }
+  return { path: address, headers, edits: ordered, translate }
 }
 
 function nameEdit(found: Peek, model: string | null, deployment: string | null): Edit | null {
   if (deployment !== null) return ensuredModelEdit(found, model ?? deployment)
   return model === null ? null : modelEdit(found, model)
+}
+
+function translateFor(terms: Terms | null, usageUnasked: boolean): Translate | null {
+  const translate = terms?.translate ?? null
+  if (usageUnasked) return translate === null ? withoutUsage : chained(withoutUsage, translate)
+  return translate !== null && terms?.foreign === true ? readable(translate) : translate
+}
+
+/** Takes out the usage that only the relay has asked for. */
+function withoutUsage(status: number, facts: ResponseFacts): Translation | null {
+  return mayHaveUsage(status, facts) ? new UnaskedUsage() : null
+}
+
+/** @returns what throws if an answer cannot be changed that has to be, so that the client does not get it as it is */
+function readable(translate: Translate): Translate {
+  return (status, facts) => {
+    if (status === 200 && facts.encoding !== null)
+      throw Object.assign(new Error('the answer is compressed'), { code: COMPRESSED })
+    return translate(status, facts)
+  }
 }
 
 /** Nothing can be changed in what is compressed. */
