@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Child, freePort, programOf } from './child.js'
+import { LiveConfig, type Settings } from './live-config.js'
 import type { Placement } from './machine.js'
 import { type BySize, EVERY_ROUND } from './scenario.js'
 import type { Target } from './wire/stream.js'
@@ -35,6 +36,12 @@ export interface Running extends Target {
   readonly child: Child
   /** The folder of its usage ledger; null if it keeps none. */
   readonly ledger: string | null
+  /**
+   * Gives it other settings while it runs; null if it has none that can be changed.
+   * @param settings of those that it was started with
+   * @param targets that they name
+   */
+  readonly reconfigure: ((settings: (first: Settings) => Settings, targets: number) => Promise<void>) | null
   stop(): Promise<void>
 }
 
@@ -54,6 +61,7 @@ export const DIRECT: Contestant = {
       headers: ANY_KEY,
       child: upstream,
       ledger: null,
+      reconfigure: null,
       stop: async () => {},
     }
   },
@@ -91,11 +99,7 @@ export const NGINX: Contestant = {
  * @param root of a checkout that was built
  * @param settings of the config file besides
  */
-export function thinwire(
-  name: string,
-  root: string,
-  settings: Readonly<Record<string, unknown>> = {},
-): Contestant {
+export function thinwire(name: string, root: string, settings: Settings = {}): Contestant {
   return {
     name,
     baseline: false,
@@ -105,7 +109,7 @@ export function thinwire(
       const folder = mkdtempSync(join(tmpdir(), 'thinwire-bench-'))
       const port = await freePort()
       const config = join(folder, 'thinwire.json')
-      writeFileSync(config, JSON.stringify({ ...thinwireConfig(port, upstreamPort), ...settings }))
+      const live = new LiveConfig(config, { ...thinwireConfig(port, upstreamPort), ...settings })
       const cli = join(root, 'dist', 'src', 'cli.js')
       const env = { ...process.env, OPENAI_API_KEY: 'sk-bench-0000000000' }
       const owner = ['--env', 'bench', '--team', 'team1', '--user', 'user1']
@@ -122,7 +126,11 @@ export function thinwire(
         thinwireFlags,
       )
       await child.ready(port)
-      return running(name, port, [`authorization: Bearer ${key}`], child, folder, join(folder, 'data'))
+      return {
+        ...running(name, port, [`authorization: Bearer ${key}`], child, folder),
+        ledger: join(folder, 'data'),
+        reconfigure: (to, targets) => live.take(to(live.first), targets, port, child.process),
+      }
     },
   }
 }
@@ -174,14 +182,14 @@ function running(
   headers: readonly string[],
   child: Child,
   folder: string | null,
-  ledger: string | null = null,
 ): Running {
   return {
     name,
     port,
     headers,
     child,
-    ledger,
+    ledger: null,
+    reconfigure: null,
     stop: async () => {
       await child.stop()
       if (folder !== null) rmSync(folder, { recursive: true, force: true })
@@ -190,7 +198,7 @@ function running(
 }
 
 /** As an operator sets it, with limits that the scenarios do not meet. */
-function thinwireConfig(port: number, upstreamPort: number): Readonly<Record<string, unknown>> {
+function thinwireConfig(port: number, upstreamPort: number): Settings {
   return {
     listen: `127.0.0.1:${port}`,
     upstreams: {

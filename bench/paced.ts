@@ -2,6 +2,7 @@ import type { Running } from './contestants.js'
 import type { Reading } from './meter.js'
 import type { Stage } from './scenario.js'
 import type { Jobs } from './wire/jobs.js'
+import type { Api } from './wire/plan.js'
 
 const EVERY_MS = 20
 
@@ -24,11 +25,13 @@ export async function runPaced(
   streams: number,
   seconds: number,
   beside: Beside,
+  api: Api = 'chat',
 ): Promise<{ delayUs: number[]; readings: [Reading, Reading] }> {
   const ask: Jobs['paced']['ask'] = {
     target: running,
     plan: { json: 0, chunks: Math.round((seconds * 1_000) / EVERY_MS) + 6, every: EVERY_MS, bytes: 200 },
     promptBytes: 2_000,
+    api,
     streams,
     ...beside,
   }

@@ -6,8 +6,10 @@ import { FIRST_BYTE, PROMPTS } from './scenarios/first-byte.js'
 import { MEMORY } from './scenarios/memory.js'
 import { METERING } from './scenarios/metering.js'
 import { CONNECTS, REFUSALS, REQUESTS } from './scenarios/requests.js'
+import { ROUTING } from './scenarios/routing.js'
 import { STALLED_DISK } from './scenarios/stalled-disk.js'
 import { START } from './scenarios/start.js'
+import { TRANSLATED } from './scenarios/translated.js'
 
 export const SCENARIOS: readonly Scenario[] = [
   FIRST_BYTE,
@@ -21,6 +23,8 @@ export const SCENARIOS: readonly Scenario[] = [
   // Made of a pipe in the way that Linux has them.
   ...(process.platform === 'linux' ? [STALLED_DISK] : []),
   REFUSALS,
+  ROUTING,
+  TRANSLATED,
   METERING,
   HITS,
   MISSES,

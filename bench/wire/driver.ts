@@ -78,7 +78,7 @@ async function sequential(ask: Jobs['sequential']['ask']): Promise<Jobs['sequent
 async function paced(ask: Jobs['paced']['ask']): Promise<Jobs['paced']['answer']> {
   const { target, plan } = ask
   const clients = await openAll(target, ask.streams)
-  const request = bytesOf(target, plan, ask.promptBytes)
+  const request = pacedRequest(ask)
   const stalled = ask.stalled ? stall(target) : null
   const flood = ask.requestsPerSecond > 0 ? floodOf(target, ask) : null
   const delayUs: number[] = []
@@ -112,6 +112,11 @@ async function paced(ask: Jobs['paced']['ask']): Promise<Jobs['paced']['answer']
   stalled?.close()
   for (const client of clients) client.close()
   return { delayUs }
+}
+
+function pacedRequest({ target, plan, promptBytes, api }: Jobs['paced']['ask']): Buffer {
+  const path = api === 'chat' ? '/v1/chat/completions' : '/cursor/v1/chat/completions'
+  return requestBytes(target, promptWith(plan, promptBytes, api), path)
 }
 
 /** A client that asks for far more than any buffer holds, and reads none of it. */
@@ -156,7 +161,7 @@ async function load(ask: Jobs['load']['ask']): Promise<Jobs['load']['answer']> {
   const result = await autocannon({
     url: `http://127.0.0.1:${ask.target.port}/v1/chat/completions`,
     method: 'POST',
-    body: promptWith(ask.plan, ask.promptBytes),
+    body: promptWith(ask.plan, ask.promptBytes, 'chat', ask.model),
     connections: ask.connections,
     duration: ask.seconds,
     headers: ask.reconnect ? { ...headers, connection: 'close' } : headers,

@@ -1,4 +1,4 @@
-import type { Plan } from './plan.js'
+import type { Api, Plan } from './plan.js'
 import type { Pace, Target } from './stream.js'
 
 /** What the driver can be asked for. Times are microseconds unless named otherwise. */
@@ -17,6 +17,8 @@ export interface Jobs {
       target: Target
       plan: Plan
       promptBytes: number
+      /** Of the prompts; those that are not of chat completions go to the path that makes chats of their answers. */
+      api: Api
       streams: number
       /** One more client asks for a stream without a pace and never reads it. */
       stalled: boolean
@@ -33,6 +35,7 @@ export interface Jobs {
       target: Target
       plan: Plan
       promptBytes: number
+      model: string
       connections: number
       seconds: number
       /** A new connection for each request. */

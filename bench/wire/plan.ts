@@ -35,8 +35,11 @@ export function readPlan(text: string): Plan | null {
   return { json, chunks, every, bytes }
 }
 
-/** What stands before a stamp in an event: microseconds of the monotonic clock, in so many digits. */
-export const STAMP_MARK = '"obfuscation":"'
+/**
+ * What stands before a stamp in an event: microseconds of the monotonic clock, in so many digits. Nothing that JSON would
+ * escape, as some of them are in a text.
+ */
+export const STAMP_MARK = 'sent:'
 export const STAMP_DIGITS = 16
 
 /** Microseconds of the monotonic clock, which all processes of a machine share (clock_gettime(2)). */
@@ -45,18 +48,21 @@ export function nowUs(): number {
   return seconds * 1e6 + nanoseconds / 1e3
 }
 
-/** A chat prompt of about `bytes` that carries a plan. */
-export function promptWith(plan: Plan, bytes: number): Buffer {
+/** The APIs of which a prompt and the events of a stream may be. */
+export type Api = 'chat' | 'responses' | 'messages'
+
+/** The name that is asked for where no other is. */
+export const MODEL = 'bench-model'
+
+/** A prompt of about `bytes` that carries a plan. */
+export function promptWith(plan: Plan, bytes: number, api: Api = 'chat', model: string = MODEL): Buffer {
   const lines = Math.max(1, Math.floor((bytes - 400) / JSON.stringify(LINE).length / TURNS))
-  return Buffer.from(
-    JSON.stringify({
-      model: 'bench-model',
-      user: writePlan(plan),
-      stream: plan.json === 0,
-      temperature: 0,
-      messages: messagesOf(lines),
-    }),
-  )
+  const messages = messagesOf(lines)
+  const asked = { model, user: writePlan(plan), stream: plan.json === 0, temperature: 0 }
+  if (api === 'responses') return Buffer.from(JSON.stringify({ ...asked, input: messages }))
+  // By the system's prompt it can be told from a chat.
+  const own = api === 'messages' ? { max_tokens: 4_096, system: LINE } : {}
+  return Buffer.from(JSON.stringify({ ...asked, ...own, messages }))
 }
 
 /** Digits of a completion's number, which stands at the end of its prompt. */
@@ -69,7 +75,7 @@ export function completionWith(plan: Plan, bytes: number, number: number): Buffe
   const lines = Math.max(1, Math.floor((bytes - 150) / JSON.stringify(LINE).length))
   return Buffer.from(
     JSON.stringify({
-      model: 'bench-model',
+      model: MODEL,
       user: writePlan(plan),
       stream: plan.json === 0,
       temperature: 0,

@@ -1,6 +1,7 @@
 import { createServer, type Socket } from 'node:net'
 import { answerBody } from './answer.js'
-import { nowUs, type Plan, readPlan, STAMP_DIGITS, STAMP_MARK } from './plan.js'
+import { apiOf, makeShape, type StreamShape } from './events.js'
+import { type Api, nowUs, type Plan, readPlan, STAMP_DIGITS } from './plan.js'
 
 // The upstream of the wire benches, in a process of its own: HTTP/1.1 by hand, so that it costs little of the core that
 // it shares with the client. Open loop: an event is sent when its time has come, whatever the receiver does.
@@ -18,34 +19,18 @@ const END_LOOKED_AT = 400
 const STREAM_HEAD =
   'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n' +
   'x-request-id: req_bench\r\nopenai-processing-ms: 12\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n'
-const LAST_EVENT = frame('data: [DONE]\n\n')
-const END = '0\r\n\r\n'
 
-interface Shape {
-  readonly before: string
-  readonly after: string
-}
-
-const shapes = new Map<number, Shape>()
+const shapes = new Map<string, StreamShape>()
 const answers = new Map<number, string>()
 const wheel: Set<Stream>[] = Array.from({ length: WHEEL_MS }, () => new Set())
 let wheelAt = Math.floor(performance.now())
 
-function frame(text: string): string {
-  return `${text.length.toString(16)}\r\n${text}\r\n`
-}
-
-/** An event of so many bytes, cut open where its stamp goes. */
-function shapeOf(bytes: number): Shape {
-  const known = shapes.get(bytes)
+function shapeOf(api: Api, bytes: number): StreamShape {
+  const key = `${api} ${bytes}`
+  const known = shapes.get(key)
   if (known !== undefined) return known
-  const head = `data: {"id":"chatcmpl-bench","object":"chat.completion.chunk",${STAMP_MARK}`
-  const tail = '","choices":[{"index":0,"delta":{"content":"'
-  const close = '"}}]}\n\n'
-  const filler = 'x'.repeat(Math.max(1, bytes - head.length - STAMP_DIGITS - tail.length - close.length))
-  const length = head.length + STAMP_DIGITS + tail.length + filler.length + close.length
-  const shape = { before: `${length.toString(16)}\r\n${head}`, after: `${tail}${filler}${close}\r\n` }
-  shapes.set(bytes, shape)
+  const shape = makeShape(api, bytes)
+  shapes.set(key, shape)
   return shape
 }
 
@@ -63,17 +48,17 @@ function answerOf(bytes: number): string {
 class Stream {
   private readonly socket: Socket
   private readonly plan: Plan
-  private readonly shape: Shape
+  private readonly shape: StreamShape
   private readonly startedAt: number
   private sent: number
 
-  constructor(socket: Socket, plan: Plan) {
+  constructor(socket: Socket, plan: Plan, api: Api) {
     this.socket = socket
     this.plan = plan
-    this.shape = shapeOf(plan.bytes)
+    this.shape = shapeOf(api, plan.bytes)
     this.startedAt = performance.now()
     this.sent = 0
-    socket.write(STREAM_HEAD + (plan.chunks === 0 ? '' : this.event()), 'latin1')
+    socket.write(STREAM_HEAD + this.shape.begin + (plan.chunks === 0 ? '' : this.event()), 'latin1')
     if (plan.every === 0) this.burst()
     else this.next()
   }
@@ -86,7 +71,7 @@ class Stream {
 
   private next(): void {
     if (this.sent >= this.plan.chunks) {
-      this.socket.write(LAST_EVENT + END, 'latin1')
+      this.socket.write(this.shape.end, 'latin1')
       return
     }
     const due = Math.max(Math.ceil(this.startedAt + this.sent * this.plan.every), wheelAt + 1)
@@ -104,7 +89,7 @@ class Stream {
       }
       text = ''
     }
-    this.socket.write(text + LAST_EVENT + END, 'latin1')
+    this.socket.write(text + this.shape.end, 'latin1')
   }
 
   private event(): string {
@@ -162,6 +147,7 @@ class Connection {
   private answer(): void {
     const { plan } = this
     const isHead = this.head.startsWith('HEAD')
+    const api = apiOf(this.head)
     this.head = ''
     this.plan = null
     this.left = -1
@@ -169,7 +155,7 @@ class Connection {
     else if (plan === null)
       this.socket.write('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n', 'latin1')
     else if (plan.json > 0) this.socket.write(answerOf(plan.json), 'latin1')
-    else new Stream(this.socket, plan)
+    else new Stream(this.socket, plan, api)
   }
 }
 

@@ -1,0 +1,98 @@
+import type { Running } from '../contestants.js'
+import type { Settings } from '../live-config.js'
+import { type Scenario, type Stage, sized } from '../scenario.js'
+import { byTurns } from '../turns.js'
+import { MODEL, SHORT_ANSWER } from '../wire/plan.js'
+
+/** Of each: upstreams besides the one that answers, routes ahead of the one that takes the request, names of models. */
+const MANY = 60
+
+const ALIAS = 'team-fast'
+
+/** A way that a request may take. */
+interface Way {
+  readonly model: string
+  readonly settings: (first: Settings) => Settings
+  readonly targets: number
+}
+
+const PLAIN: Way = { model: MODEL, settings: (first) => first, targets: 1 }
+/** By a name of the config's own, in whose place the upstream's is put. */
+const ALIASED: Way = { model: ALIAS, settings: manyRoutes, targets: 2 * MANY + 2 }
+/** By the last of the routes. */
+const ROUTED: Way = { ...ALIASED, model: MODEL }
+
+/**
+ * What routes, and another name put into the body, add to a request. The process is given the one config and the other by
+ * turns, as two processes differ by more than that.
+ */
+export const ROUTING: Scenario = {
+  name: 'routing',
+  about: `requests by one upstream, and by ${MANY} upstreams, routes and names of models; 2 KB in, 1 KB out`,
+  // Thinwire alone has such a config.
+  baselines: [],
+  fresh: false,
+  loaded: null,
+  rounds: { whole: 5, quick: 3, smoke: 1 },
+  async measure(stage, running) {
+    const { record, mode } = stage
+    const { reconfigure } = running
+    if (reconfigure === null) throw new Error(`${running.name} has no config that can be changed`)
+    const seconds = sized(mode, { whole: 0.6, quick: 0.4, smoke: 0.1 })
+    const times = sized(mode, { whole: 2, quick: 1, smoke: 1 })
+    const ways = [PLAIN, ALIASED, ROUTED]
+    const take = async (way: Way): Promise<number> => {
+      await reconfigure(way.settings, way.targets)
+      // Until the work of the change itself is over, too.
+      await load(stage, running, way.model, seconds / 4)
+      const before = await running.child.read()
+      const requests = await load(stage, running, way.model, seconds)
+      return ((await running.child.read()).cpuUs - before.cpuUs) / requests
+    }
+    try {
+      const [plain, aliased, routed] = (await byTurns(ways, times, take)) as [number, number, number]
+      record.add('routing', 'plain_cpu_per_request', 'us', running.name, plain)
+      record.add('routing', 'alias_cpu_per_request', 'us', running.name, aliased)
+      record.add('routing', 'route_cpu_per_request', 'us', running.name, routed)
+    } finally {
+      await reconfigure(PLAIN.settings, PLAIN.targets)
+    }
+  },
+}
+
+/** @returns how many there were */
+async function load({ driver }: Stage, target: Running, model: string, seconds: number): Promise<number> {
+  const { requests } = await driver.run('load', {
+    ...{ target, plan: SHORT_ANSWER, promptBytes: 2_000, model, connections: 32 },
+    ...{ seconds, reconnect: false, refused: false },
+  })
+  return requests
+}
+
+/** As the config of many teams may grow. The first upstream stays as it is, and with it its connections. */
+export function manyRoutes(first: Settings): Settings {
+  const numbers = Array.from({ length: MANY }, (_, i) => i + 1)
+  // Nobody asks them.
+  const unasked = { baseUrl: 'http://127.0.0.1:9/v1', warm: false }
+  const asksChat = { ...unasked, dialects: ['chat', 'responses'] }
+  return {
+    ...first,
+    upstreams: {
+      ...(first.upstreams as Settings),
+      ...Object.fromEntries(numbers.map((n) => [`upstream${n}`, n % 2 === 0 ? unasked : asksChat])),
+    },
+    routes: [
+      ...numbers.map((n) => ({
+        ...{ model: [`model${n}-*`, `*/model${n}`], upstream: `upstream${n}` },
+        ...(n % 2 === 0 ? {} : { team: [`team${n + 1}`, `lab${n}-*`] }),
+      })),
+      { model: ['bench-*', 'test-*'], team: 'team*', upstream: 'openai' },
+    ],
+    models: {
+      ...Object.fromEntries(
+        numbers.map((n) => [`name${n}`, { upstream: `upstream${n}`, model: `model${n}-2025-08-07` }]),
+      ),
+      [ALIAS]: { upstream: 'openai', model: `${MODEL}-2025-08-07`, team: ['lab*', 'team*'] },
+    },
+  }
+}

@@ -1,0 +1,42 @@
+import type { Running } from '../contestants.js'
+import { ALONE, runPaced } from '../paced.js'
+import { type Scenario, type Stage, sized } from '../scenario.js'
+import { byTurns } from '../turns.js'
+import type { Api } from '../wire/plan.js'
+
+const APIS: readonly Api[] = ['chat', 'responses', 'messages']
+
+/**
+ * What is added to an event by making a chat's chunk of another API's event, beside as many events of chats that go through
+ * as they are. All of one process, by turns.
+ */
+export const TRANSLATED: Scenario = {
+  name: 'translated',
+  about: '100 streams at 50 events/s: chats, and Responses and Messages of which chats are made',
+  // Of the others none translates.
+  baselines: [],
+  fresh: false,
+  loaded: null,
+  rounds: { whole: 5, quick: 2, smoke: 1 },
+  async measure(stage, running) {
+    const { record, mode } = stage
+    // Until it is compiled.
+    for (const api of APIS) await cpuPerEvent(stage, running, api, sized(mode, WARM_UP))
+    const seconds = sized(mode, { whole: 1.5, quick: 0.6, smoke: 0.2 })
+    const costs = await byTurns(APIS, 1, (api) => cpuPerEvent(stage, running, api, seconds))
+    const [chat, responses, messages] = costs as [number, number, number]
+    record.add('translated', 'cpu_per_chat_event', 'us', running.name, chat)
+    record.add('translated', 'responses_added', 'us', running.name, responses - chat)
+    record.add('translated', 'messages_added', 'us', running.name, messages - chat)
+  },
+}
+
+const WARM_UP = { whole: 0.5, quick: 0.4, smoke: 0 }
+
+async function cpuPerEvent(stage: Stage, running: Running, api: Api, seconds: number): Promise<number> {
+  if (seconds === 0) return 0
+  const streams = sized(stage.mode, { whole: 100, quick: 100, smoke: 20 })
+  const { delayUs, readings } = await runPaced(stage, running, streams, seconds, ALONE, api)
+  const [before, after] = readings
+  return (after.cpuUs - before.cpuUs) / delayUs.length
+}

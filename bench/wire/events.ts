@@ -1,0 +1,89 @@
+import { type Api, STAMP_DIGITS, STAMP_MARK } from './plan.js'
+
+/** What a stream of the bench's upstream is made of, each part framed as a chunk. */
+export interface StreamShape {
+  /** Ahead of the first event. */
+  readonly begin: string
+  /** An event, cut open where its stamp goes. */
+  readonly before: string
+  readonly after: string
+  /** Behind the last one, with the end of the body. */
+  readonly end: string
+}
+
+const END = '0\r\n\r\n'
+
+/** The API that is asked for, by the request line. */
+export function apiOf(head: string): Api {
+  const path = head.slice(0, head.indexOf('\r\n')).split(' ')[1] ?? ''
+  return path.endsWith('/responses') ? 'responses' : path.endsWith('/messages') ? 'messages' : 'chat'
+}
+
+/** @param bytes of one event, framing not counted; more if it cannot be said in so few */
+export function makeShape(api: Api, bytes: number): StreamShape {
+  const { begin, delta, end } = PARTS[api]
+  const [head = '', tail = ''] = delta.split(HOLE)
+  const open = head + STAMP_MARK
+  const filler = 'x'.repeat(Math.max(1, bytes - open.length - STAMP_DIGITS - tail.length))
+  const close = filler + tail
+  const length = open.length + STAMP_DIGITS + close.length
+  return {
+    begin: begin === '' ? '' : frame(begin),
+    before: `${length.toString(16)}\r\n${open}`,
+    after: `${close}\r\n`,
+    end: frame(end) + END,
+  }
+}
+
+function frame(text: string): string {
+  return `${text.length.toString(16)}\r\n${text}\r\n`
+}
+
+function eventsOf(...events: readonly { readonly type: string; readonly [field: string]: unknown }[]): string {
+  return events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('')
+}
+
+/** Where stamp and filler go. */
+const HOLE = '<text>'
+
+const RESPONSE = { id: 'resp_bench', object: 'response', created_at: 1_750_000_000, model: 'bench-model' }
+const ITEM = 'msg_68a1f3c2d8e881a2b4c6d8e0f2a4b6c8d0e2f4a6b8c0d2e4'
+const OF_ITEM = { item_id: ITEM, output_index: 0, content_index: 0 }
+const RESPONSE_USAGE = { input_tokens: 500, output_tokens: 100, total_tokens: 600 }
+const MESSAGE_USAGE = { input_tokens: 500, output_tokens: 1 }
+const MESSAGE = { id: 'msg_bench', type: 'message', role: 'assistant', model: 'bench-model', content: [] }
+
+/** Each with as much in an event as the real one has, and as little around them as ends well. */
+const PARTS: Readonly<Record<Api, { begin: string; delta: string; end: string }>> = {
+  chat: {
+    begin: '',
+    delta: `data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"${HOLE}"}}]}\n\n`,
+    end: 'data: [DONE]\n\n',
+  },
+  responses: {
+    begin: eventsOf(
+      { type: 'response.created', response: { ...RESPONSE, status: 'in_progress', output: [] } },
+      { type: 'response.output_item.added', output_index: 0, item: { id: ITEM, type: 'message' } },
+    ),
+    delta: eventsOf({
+      ...{ type: 'response.output_text.delta', sequence_number: 4, ...OF_ITEM },
+      ...{ delta: HOLE, logprobs: [], obfuscation: 'QwErTyUi' },
+    }),
+    end: eventsOf({
+      type: 'response.completed',
+      response: { ...RESPONSE, status: 'completed', output: [], usage: RESPONSE_USAGE },
+    }),
+  },
+  messages: {
+    begin: eventsOf(
+      { type: 'message_start', message: { ...MESSAGE, usage: MESSAGE_USAGE } },
+      { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
+    ),
+    delta: eventsOf({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: HOLE } }),
+    end: eventsOf(
+      { type: 'content_block_stop', index: 0 },
+      { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 100 } },
+      { type: 'message_stop' },
+    ),
+  },
+}
