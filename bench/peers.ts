@@ -53,8 +53,15 @@ function portkey(folder: string, script: string): Contestant {
         'x-portkey-provider: openai',
         `x-portkey-custom-host: http://127.0.0.1:${upstreamPort}/v1`,
       ]
-      return { name: 'portkey', port, headers, child, ledger: null,
-        reconfigure: null, stop: () => child.stop() }
+      return {
+        name: 'portkey',
+        port,
+        headers,
+        child,
+        ledger: null,
+        reconfigure: null,
+        stop: () => child.stop(),
+      }
     },
   }
 }

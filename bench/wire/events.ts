@@ -39,7 +39,9 @@ function frame(text: string): string {
   return `${text.length.toString(16)}\r\n${text}\r\n`
 }
 
-function eventsOf(...events: readonly { readonly type: string; readonly [field: string]: unknown }[]): string {
+function eventsOf(
+  ...events: readonly { readonly type: string; readonly [field: string]: unknown }[]
+): string {
   return events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('')
 }
 

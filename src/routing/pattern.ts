@@ -4,7 +4,17 @@ export function compile(pattern: string): RegExp {
   return new RegExp(`^${literal.join('[^]*')}$`)
 }
 
+/** Null takes anything. */
+export function compileAll(patterns: readonly string[] | null): readonly RegExp[] | null {
+  return patterns?.map(compile) ?? null
+}
+
 export function matches(patterns: readonly RegExp[], text: string): boolean {
   for (const pattern of patterns) if (pattern.test(text)) return true
   return false
+}
+
+/** @param name null is of nothing but what takes anything */
+export function isOf(patterns: readonly RegExp[] | null, name: string | null): boolean {
+  return patterns === null || (name !== null && matches(patterns, name))
 }

@@ -10,7 +10,8 @@ import {
   type OnHealthChange,
 } from './health.js'
 import { HedgeBudget } from './hedge.js'
-import { compile, matches } from './pattern.js'
+import { compileAll, isOf } from './pattern.js'
+import { type ByDialect, Rules } from './rules.js'
 import { Selection, type Target as SelectionTarget } from './selection.js'
 import { Upstream } from './upstream.js'
 
@@ -53,16 +54,6 @@ export type OnTargetHealth = (name: string, ...change: Parameters<OnHealthChange
 /** How many targets are asked as any other; are left alone; are tried again; have asked to be left alone for a while. */
 export type TargetCounts = Readonly<Record<HealthState | 'cooling', number>>
 
-/** A route by what the request is made in: `DIALECTS`, and anything else. Null where no target speaks that. */
-type ByDialect = readonly (Route | null)[]
-
-interface Rule {
-  readonly paths: readonly RegExp[] | null
-  readonly models: readonly RegExp[] | null
-  readonly teams: readonly RegExp[] | null
-  readonly routes: ByDialect
-}
-
 interface Alias {
   readonly teams: readonly RegExp[] | null
   readonly routes: ByDialect
@@ -70,13 +61,13 @@ interface Alias {
 
 /**
  * Path, model and team to where a request may go: aliases first, then the routes in the order of the config. Knows nothing of
- * sockets. Everything is made at start: to choose allocates nothing.
+ * sockets. Everything is made at start: to choose for a model that was asked for before allocates nothing.
  */
 export class Router {
   readonly upstreams: readonly Upstream[]
   /** All names of the config's own. */
   readonly aliases: readonly string[]
-  private readonly rules: readonly Rule[]
+  private readonly rules: Rules
   private readonly byAlias: ReadonlyMap<string, Alias>
   /** Some upstream does not speak everything. */
   private readonly selective: boolean
@@ -109,12 +100,7 @@ export class Router {
         { teams: compileAll(alias.teams), routes: this.prepare(alias, byName, alias.name) },
       ]),
     )
-    this.rules = config.routes.map((route) => ({
-      paths: compileAll(route.paths),
-      models: compileAll(route.models),
-      teams: compileAll(route.teams),
-      routes: this.prepare(route, byName, null),
-    }))
+    this.rules = new Rules(config.routes, (route) => this.prepare(route, byName, null))
     // Not a chain of all that there were.
     this.before = null
   }
@@ -128,14 +114,7 @@ export class Router {
     const alias = model === null ? undefined : this.byAlias.get(model)
     // The name is the config's own: who may use it and speaks nothing of the kind gets it nowhere else.
     if (alias !== undefined && isOf(alias.teams, team)) return alias.routes[dialect] ?? null
-    for (const rule of this.rules) {
-      if (rule.paths !== null && !matches(rule.paths, path)) continue
-      if (rule.models !== null && (model === null || !matches(rule.models, model))) continue
-      if (rule.teams !== null && !isOf(rule.teams, team)) continue
-      const route = rule.routes[dialect]
-      if (route != null) return route
-    }
-    return null
+    return this.rules.find(path, model, team, dialect)
   }
 
   /** The names of the config's own that a team may use, in the order of the config. */
@@ -233,14 +212,6 @@ function asSelected({ name, weight, health, upstream }: Target): SelectionTarget
 /** As `Target.name`, without a comma in it. */
 function idOf({ upstream, model }: Target): string {
   return model === null ? upstream.name : `${upstream.name}/${encodeURIComponent(model)}`
-}
-
-function compileAll(patterns: readonly string[] | null): readonly RegExp[] | null {
-  return patterns?.map(compile) ?? null
-}
-
-function isOf(teams: readonly RegExp[] | null, team: string | null): boolean {
-  return teams === null || (team !== null && matches(teams, team))
 }
 
 function ignore(): void {
