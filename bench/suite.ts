@@ -6,7 +6,7 @@ import { ALONE } from './paced.js'
 import type { Recorder } from './recorder.js'
 import type { Mode } from './results.js'
 import { type BySize, type Scenario, type Stage, sized, takesPart } from './scenario.js'
-import { MODEL, SHORT_ANSWER } from './wire/plan.js'
+import { SHORT_ANSWER } from './wire/plan.js'
 
 export interface SuiteOptions {
   readonly record: Recorder
@@ -115,7 +115,6 @@ async function warmUp(
     await stage.driver.run('load', {
       ...ask,
       plan: SHORT_ANSWER,
-      model: MODEL,
       connections: 16,
       seconds,
       reconnect: false,

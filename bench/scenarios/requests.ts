@@ -1,6 +1,6 @@
 import type { BySize, Scenario } from '../scenario.js'
 import { EVERY_ROUND, SOME_ROUNDS, sized } from '../scenario.js'
-import { MODEL, SHORT_ANSWER } from '../wire/plan.js'
+import { SHORT_ANSWER } from '../wire/plan.js'
 
 interface Load {
   readonly connections: number
@@ -63,7 +63,6 @@ function loadScenario(
         target: running,
         plan: SHORT_ANSWER,
         promptBytes: 2_000,
-        model: MODEL,
       })
       record.add(name, 'requests_per_second', '/s', running.name, requests / seconds)
       if (running.name === 'direct') return

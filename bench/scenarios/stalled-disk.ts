@@ -2,7 +2,7 @@ import type { Running } from '../contestants.js'
 import { ALONE, runPaced } from '../paced.js'
 import { type Scenario, type Stage, sized } from '../scenario.js'
 import { allWritten, StalledDisk } from '../stall.js'
-import { MODEL, SHORT_ANSWER, SHORT_STREAM } from '../wire/plan.js'
+import { SHORT_ANSWER, SHORT_STREAM } from '../wire/plan.js'
 
 /**
  * Streams, and requests whose records pile up, while the ledger can write and while its disk has stopped. Both of one
@@ -53,7 +53,6 @@ async function load({ driver, record, mode }: Stage, running: Running, prefix: s
     target: running,
     plan: SHORT_ANSWER,
     promptBytes: 2_000,
-    model: MODEL,
     connections: 32,
     seconds: sized(mode, { whole: 2, quick: 0.8, smoke: 0.5 }),
     reconnect: false,

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Jobs, Outcomes } from './jobs.js'
-import { completionWith, renumber } from './plan.js'
+import { completionWith, promptWith, renumber } from './plan.js'
 import { requestBytes, StreamClient, type Target } from './stream.js'
 
 /** Where an autocomplete request goes. */
@@ -84,8 +84,7 @@ export async function askCompletions(
   ask: Jobs['completions']['ask'],
 ): Promise<Jobs['completions']['answer']> {
   const { target, distinct } = ask
-  const clients = Array.from({ length: ask.connections }, () => new AnswerClient(target))
-  await Promise.all(clients.map(({ socket }) => once(socket, 'connect')))
+  const clients = await openClients(target, ask.connections)
   numbered++
   const requests = clients.map(() => completionRequest(target, ask, numbered))
   const first = clients[0] as AnswerClient
@@ -122,6 +121,33 @@ export async function askCompletions(
   const seconds = (performance.now() - startedAt) / 1_000
   for (const client of clients) client.close()
   return { requests: answered, seconds, outcomes: tally.outcomes }
+}
+
+/** Counted by number: what a connection costs has then the same part in each. */
+export async function askAnswers(ask: Jobs['answers']['ask']): Promise<Jobs['answers']['answer']> {
+  const clients = await openClients(ask.target, ask.connections)
+  const request = requestBytes(ask.target, promptWith(ask.plan, ask.promptBytes, 'chat', ask.model))
+  let left = ask.requests
+  await Promise.all(
+    clients.map(
+      (client) =>
+        new Promise<void>((resolve, reject) => {
+          const next = (): void => {
+            if (left-- <= 0) resolve()
+            else client.ask(request, next, reject)
+          }
+          next()
+        }),
+    ),
+  )
+  for (const client of clients) client.close()
+  return { requests: ask.requests }
+}
+
+async function openClients(target: Target, count: number): Promise<AnswerClient[]> {
+  const clients = Array.from({ length: count }, () => new AnswerClient(target))
+  await Promise.all(clients.map(({ socket }) => once(socket, 'connect')))
+  return clients
 }
 
 export async function askTogether(ask: Jobs['together']['ask']): Promise<Jobs['together']['answer']> {

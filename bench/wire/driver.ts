@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import autocannon, { type Instance } from 'autocannon'
-import { askCompletions, askTogether } from './completions.js'
+import { askAnswers, askCompletions, askTogether } from './completions.js'
 import type { DriverMessage, JobMessage, JobName, Jobs } from './jobs.js'
 import { nowUs, type Plan, promptWith } from './plan.js'
 import { type Pace, requestBytes, StreamClient, type Target } from './stream.js'
@@ -9,6 +9,9 @@ import { type Pace, requestBytes, StreamClient, type Target } from './stream.js'
 
 /** A key that has the shape and a wrong checksum: the most that a bad key can cost. */
 const BAD_KEY = `lc_prod_team1_user1_${'0'.repeat(28)}`
+
+/** autocannon ends when it takes a sample, which is each second unless it is told otherwise; this is for short runs. */
+const SAMPLE_MS = 250
 
 /** Connections that are being opened at one time, below any listener's backlog. */
 const OPENING = 64
@@ -161,9 +164,10 @@ async function load(ask: Jobs['load']['ask']): Promise<Jobs['load']['answer']> {
   const result = await autocannon({
     url: `http://127.0.0.1:${ask.target.port}/v1/chat/completions`,
     method: 'POST',
-    body: promptWith(ask.plan, ask.promptBytes, 'chat', ask.model),
+    body: promptWith(ask.plan, ask.promptBytes),
     connections: ask.connections,
     duration: ask.seconds,
+    sampleInt: ask.seconds < 1 ? SAMPLE_MS : 1_000,
     headers: ask.reconnect ? { ...headers, connection: 'close' } : headers,
   })
   const wrong = ask.refused ? result['2xx'] : result.non2xx
@@ -238,6 +242,7 @@ const JOBS: { [Name in JobName]: (ask: Jobs[Name]['ask']) => Promise<Jobs[Name][
   sequential,
   paced,
   load,
+  answers: askAnswers,
   completions: askCompletions,
   together: askTogether,
   burst,

@@ -35,7 +35,6 @@ export interface Jobs {
       target: Target
       plan: Plan
       promptBytes: number
-      model: string
       connections: number
       seconds: number
       /** A new connection for each request. */
@@ -44,6 +43,18 @@ export interface Jobs {
       refused: boolean
     }
     answer: { requests: number; seconds: number }
+  }
+  /** So many chats with whole answers, on kept connections. */
+  answers: {
+    ask: {
+      target: Target
+      plan: Plan
+      promptBytes: number
+      model: string
+      connections: number
+      requests: number
+    }
+    answer: { requests: number }
   }
   /** As many completions as go through in a time, or so many at the most, on kept connections. */
   completions: {

@@ -29,9 +29,9 @@ async function measure(cost: (targets: number, model: string) => number): Promis
   let targets = 1
   let cpuUs = 0
   const driver = {
-    run: async (_: string, { model }: Jobs['load']['ask']) => {
-      cpuUs += 100 * cost(targets, model)
-      return { requests: 100, seconds: 1 }
+    run: async (_: string, { model, requests }: Jobs['answers']['ask']) => {
+      cpuUs += requests * cost(targets, model)
+      return { requests }
     },
   }
   const running = {
