@@ -110,6 +110,7 @@ async function holdBudgets(
       record,
       Math.min(rounds, sized(mode, MICRO_ROUNDS)),
       sized(mode, { whole: 300, quick: 80, smoke: 20 }),
+      sized(mode, { whole: 64, quick: 64, smoke: 2 }),
     )
   }
   const missing = scenarios.length === 0 ? {} : await runSuite(contestants, scenarios, suite)

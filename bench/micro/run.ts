@@ -2,11 +2,24 @@ import { Bench } from 'tinybench'
 import type { Recorder } from '../recorder.js'
 import { makePairs } from './pairs.js'
 
-/** Runs each pair side by side, and takes down the median of one call in microseconds for both. */
-export async function runMicro(record: Recorder, rounds: number, timeMs: number): Promise<void> {
+/**
+ * Runs each pair side by side, and takes down the median of one call in microseconds for both.
+ * @param calls at the least, however long they take
+ */
+export async function runMicro(
+  record: Recorder,
+  rounds: number,
+  timeMs: number,
+  calls: number,
+): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     for (const { figure, ours, usual } of makePairs()) {
-      const bench = new Bench({ time: timeMs, warmupTime: timeMs / 4 })
+      const bench = new Bench({
+        time: timeMs,
+        warmupTime: timeMs / 4,
+        iterations: calls,
+        warmupIterations: Math.ceil(calls / 4),
+      })
       bench.add('thinwire', () => void ours())
       bench.add(usual.name, () => void usual.run())
       await bench.run()
