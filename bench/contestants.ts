@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Child, freePort, programOf } from './child.js'
 import { LiveConfig, type Settings } from './live-config.js'
@@ -112,13 +112,7 @@ export function thinwire(name: string, root: string, settings: Settings = {}): C
       const live = new LiveConfig(config, { ...thinwireConfig(port, upstreamPort), ...settings })
       const cli = join(root, 'dist', 'src', 'cli.js')
       const env = { ...process.env, OPENAI_API_KEY: 'sk-bench-0000000000' }
-      const owner = ['--env', 'bench', '--team', 'team1', '--user', 'user1']
-      const issued = spawnSync(process.execPath, [cli, 'keys', 'add', '--config', config, ...owner], {
-        encoding: 'utf8',
-        env,
-      })
-      const key = /lc_\S+/.exec(issued.stdout)?.[0]
-      if (key === undefined) throw new Error(`no key could be issued: ${issued.stderr}`)
+      const key = provideKey(cli, config, env)
       const child = Child.node(
         cli,
         ['start', '--config', config],
@@ -133,6 +127,37 @@ export function thinwire(name: string, root: string, settings: Settings = {}): C
       }
     },
   }
+}
+
+interface IssuedKey {
+  readonly key: string
+  readonly file: Buffer
+}
+
+/** By the program that has issued them. */
+const issuedKeys = new Map<string, IssuedKey>()
+
+/**
+ * Puts the key file of this run where the config has it. One key does for all that are started of one checkout, each with its
+ * own file: to issue it takes a process.
+ */
+function provideKey(cli: string, config: string, env: NodeJS.ProcessEnv): string {
+  const path = join(dirname(config), 'data', 'keys.jsonl')
+  const known = issuedKeys.get(cli)
+  if (known !== undefined) {
+    mkdirSync(dirname(path))
+    writeFileSync(path, known.file, { mode: 0o600 })
+    return known.key
+  }
+  const owner = ['--env', 'bench', '--team', 'team1', '--user', 'user1']
+  const issued = spawnSync(process.execPath, [cli, 'keys', 'add', '--config', config, ...owner], {
+    encoding: 'utf8',
+    env,
+  })
+  const key = /lc_\S+/.exec(issued.stdout)?.[0]
+  if (key === undefined) throw new Error(`no key could be issued: ${issued.stderr}`)
+  issuedKeys.set(cli, { key, file: readFileSync(path) })
+  return key
 }
 
 /** This checkout. */

@@ -1,20 +1,20 @@
 import { median } from './statistics.js'
 
 /**
- * Takes several ways by turns, there and back each time, so that a machine that becomes slower favours none of them.
- * @param times there and back
+ * Takes several ways by turns, there and back, so that a machine that becomes slower favours none of them.
+ * @param rows of turns; of an odd number of them one is not gone back
  * @param take takes one of them. @returns what it cost
  * @returns the median of what each cost, in the order of the ways
  */
 export async function byTurns<Way>(
   ways: readonly Way[],
-  times: number,
+  rows: number,
   take: (way: Way) => Promise<number>,
 ): Promise<number[]> {
   const costs: number[][] = ways.map(() => [])
-  for (let turn = 0; turn < 2 * times; turn++) {
+  for (let row = 0; row < rows; row++) {
     const order = [...ways.keys()]
-    if (turn % 2 === 1) order.reverse()
+    if (row % 2 === 1) order.reverse()
     for (const at of order) costs[at]?.push(await take(ways[at] as Way))
   }
   return costs.map(median)

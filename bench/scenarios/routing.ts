@@ -39,7 +39,7 @@ export const ROUTING: Scenario = {
     const { reconfigure } = running
     if (reconfigure === null) throw new Error(`${running.name} has no config that can be changed`)
     const requests = sized(mode, { whole: 3_000, quick: 2_000, smoke: 150 })
-    const times = sized(mode, { whole: 4, quick: 2, smoke: 1 })
+    const rows = sized(mode, { whole: 8, quick: 4, smoke: 1 })
     const ways = [PLAIN, ALIASED, ROUTED]
     const take = async (way: Way): Promise<number> => {
       await reconfigure(way.settings, way.targets)
@@ -52,7 +52,7 @@ export const ROUTING: Scenario = {
     try {
       // Until it is compiled.
       if (mode !== 'smoke') for (const way of ways) await take(way)
-      const [plain, aliased, routed] = (await byTurns(ways, times, take)) as [number, number, number]
+      const [plain, aliased, routed] = (await byTurns(ways, rows, take)) as [number, number, number]
       record.add('routing', 'plain_cpu_per_request', 'us', running.name, plain)
       record.add('routing', 'alias_cpu_per_request', 'us', running.name, aliased)
       record.add('routing', 'route_cpu_per_request', 'us', running.name, routed)

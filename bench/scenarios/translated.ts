@@ -21,9 +21,10 @@ export const TRANSLATED: Scenario = {
   async measure(stage, running) {
     const { record, mode } = stage
     // Until it is compiled.
-    for (const api of APIS) await cpuPerEvent(stage, running, api, sized(mode, WARM_UP))
-    const seconds = sized(mode, { whole: 1.5, quick: 0.6, smoke: 0.2 })
-    const costs = await byTurns(APIS, 1, (api) => cpuPerEvent(stage, running, api, seconds))
+    if (mode !== 'smoke') for (const api of APIS) await cpuPerEvent(stage, running, api, WARM_UP_S)
+    const seconds = sized(mode, { whole: 1.5, quick: 0.6, smoke: 0.5 })
+    const rows = sized(mode, { whole: 2, quick: 2, smoke: 1 })
+    const costs = await byTurns(APIS, rows, (api) => cpuPerEvent(stage, running, api, seconds))
     const [chat, responses, messages] = costs as [number, number, number]
     record.add('translated', 'cpu_per_chat_event', 'us', running.name, chat)
     record.add('translated', 'responses_added', 'us', running.name, responses - chat)
@@ -31,10 +32,9 @@ export const TRANSLATED: Scenario = {
   },
 }
 
-const WARM_UP = { whole: 0.5, quick: 0.4, smoke: 0 }
+const WARM_UP_S = 0.5
 
 async function cpuPerEvent(stage: Stage, running: Running, api: Api, seconds: number): Promise<number> {
-  if (seconds === 0) return 0
   const streams = sized(stage.mode, { whole: 100, quick: 100, smoke: 20 })
   const { delayUs, readings } = await runPaced(stage, running, streams, seconds, ALONE, api)
   const [before, after] = readings

@@ -5,7 +5,7 @@ import { byTurns } from '../../bench/turns.js'
 test('ways are taken there and back, and each costs the median of its turns', async () => {
   const taken: string[] = []
   let slowing = 0
-  const costs = await byTurns(['a', 'b', 'c'], 2, async (way) => {
+  const costs = await byTurns(['a', 'b', 'c'], 4, async (way) => {
     taken.push(way)
     return slowing++
   })
