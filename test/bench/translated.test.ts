@@ -35,15 +35,16 @@ for (const api of APIS) {
     const body = promptWith(PLAN, 2_000, api)
     assert.is(shapeOf(body), api)
     assert.ok(Math.abs(body.length - 2_000) < 500, String(body.length))
-    const { path, pieces, editsFor } = nativeErrand(api, body, null)
+    const { path, pieces, termsFor } = nativeErrand(api, body, null)
+    const { edits } = termsFor(ALL_CAPABILITIES)
     assert.is(apiOf(`POST /v1${path} HTTP/1.1\r\n`), api)
-    assert.equal(readPlan(Buffer.concat(splice(pieces, editsFor(ALL_CAPABILITIES))).toString()), PLAN)
+    assert.equal(readPlan(Buffer.concat(splice(pieces, edits)).toString()), PLAN)
   })
 
   test(`of each event of ${api} comes one chunk that has its stamp, and the end of a chat`, () => {
     const { begin, before, after, end } = makeShape(api, PLAN.bytes)
     const stream = unframed(begin + STAMPS.map((stamp) => before + stamp + after).join('') + end)
-    const { translate } = nativeErrand(api, promptWith(PLAN, 2_000, api), null)
+    const { translate } = nativeErrand(api, promptWith(PLAN, 2_000, api), null).termsFor(ALL_CAPABILITIES)
     let told = stream
     if (api !== 'chat') {
       const translation = translate?.(200, { ...noFacts(), eventStream: true })
