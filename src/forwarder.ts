@@ -14,12 +14,12 @@ import { splice } from './http/splice.js'
 import type { BoundCounters } from './ops/counters.js'
 import { answerError } from './relay/answer.js'
 import type { Attempt } from './relay/attempt.js'
-import { inOne, type RequestBody, type Sender, type Upload } from './relay/body.js'
+import { type ByteBudget, inOne, type RequestBody, type Sender, Upload } from './relay/body.js'
 import { Course, type CourseOptions, type Receiver } from './relay/course.js'
 import { Relay, type RelayOwner } from './relay/relay.js'
 import { Tunnel } from './relay/tunnel.js'
 import { withModel } from './routing/address.js'
-import { isKept } from './routing/decide.js'
+import { failoverByDefault, isKept } from './routing/decide.js'
 import type { HealthSnapshot } from './routing/health.js'
 import { hedgeAfterMs } from './routing/hedge.js'
 import { ModelList } from './routing/model-list.js'
@@ -32,6 +32,8 @@ const FIRST_ONLY: readonly number[] = [0]
 export interface ForwarderOwner {
   readonly draining: boolean
   readonly bounds: BoundCounters
+  /** Of what is held for clients. */
+  readonly budget: ByteBudget
   refuse(x: Exchange, code: ErrorCode, detail?: string): void
   /** Answers with JSON of the relay's own. */
   answerLocal(x: Exchange, status: number, value: unknown): void
@@ -170,9 +172,10 @@ export class Forwarder implements RelayOwner, FollowerOwner {
       targets.length > 1 && isKept(x.path)
         ? FIRST_ONLY
         : selection.order(x.attemptAt, body?.errand?.conversation ?? null)
-    const hedge = route.hedge ? hedgeOf(route, order) : null
+    const hedge = route.hedge ? hedgeOf(x, route, order) : null
+    const { budget } = this.owner
     const send = (attempt: Attempt): void => this.send(course, sender, attempt)
-    const course = new Course(x, receiver, body, { targets, order, failover, stallMs, hedge, send })
+    const course = new Course(x, receiver, { targets, order, failover, stallMs, hedge, budget, send })
     return course
   }
 
@@ -196,6 +199,7 @@ export class Forwarder implements RelayOwner, FollowerOwner {
       if (!body.whole)
         headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
       sent = sender === null ? inOne(pieces) : body.send(pieces, sender)
+      if (sent instanceof Upload) attempt.upload = sent
     }
     target.upstream.dispatch({ method, path: address, headers, body: sent }, attempt)
   }
@@ -299,9 +303,10 @@ function destinationOf({ deployment, body }: Exchange, { id }: Route): string {
   return `${shape ?? ''} ${encodeURIComponent(deployment ?? '')} ${id}`
 }
 
-/** Null if the first target is not to be hedged: the route is without, or too little is known of it. */
-function hedgeOf({ hedges, targets }: Route, order: readonly number[]): CourseOptions['hedge'] {
-  if (targets.length === 1) return null
+/** Null if the first target is not to be hedged: it is not safe to ask twice, or too little is known of it. */
+function hedgeOf(x: Exchange, route: Route, order: readonly number[]): CourseOptions['hedge'] {
+  const { hedges, targets, failover } = route
+  if (order.length === 1 || !(failover ?? failoverByDefault(x.method, x.path))) return null
   hedges.count()
   const afterMs = hedgeAfterMs((targets[order[0] as number] as Target).health.latency)
   return afterMs === null ? null : { afterMs, budget: hedges }

@@ -41,6 +41,7 @@ export interface GatewayParts {
 export class Gateway implements ForwarderOwner, BodyOwner, MetricsSource {
   readonly live: LiveExchanges
   readonly bounds: BoundCounters
+  readonly budget: ByteBudget
   draining: boolean
   /** What `/readyz` says while it is not draining. Requests are answered in any case. */
   ready: boolean
@@ -50,7 +51,6 @@ export class Gateway implements ForwarderOwner, BodyOwner, MetricsSource {
   private readonly ledger: GatewayParts['ledger']
   private readonly books: Books
   private readonly forwarder: Forwarder
-  private readonly budget: ByteBudget
   private readonly bodyLimits: BodyLimits
 
   constructor(parts: GatewayParts) {

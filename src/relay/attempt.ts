@@ -1,7 +1,10 @@
 import type { Dispatcher } from 'undici'
 import type { Translate } from '../dialects/translation.js'
+import type { Failure } from '../routing/decide.js'
 import type { Target } from '../routing/router.js'
+import type { Upload } from './body.js'
 import type { AttemptPhase } from './failure.js'
+import type { HeldAnswer } from './held-answer.js'
 
 /** Who takes the body of an answer. */
 export interface BodyTaker {
@@ -46,7 +49,13 @@ export class Attempt implements Dispatcher.DispatchHandler {
   readonly startedAt: number
   /** Of the target's health. */
   readonly ticket: number
+  /** Its target was asked just before, by way of a connection that had gone stale. */
+  readonly again: boolean
   phase: AttemptPhase
+  /** Its answer, as long as that is held back. */
+  held: HeldAnswer | null
+  /** How its body is sent, if that came while it was; else it has been handed over whole. */
+  upload: Upload | null
   /** What the answer goes through on its way to the client; null if that is nothing. Set before there is one. */
   translate: Translate | null
   private readonly owner: AttemptOwner
@@ -58,12 +67,15 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private over: boolean
   private ended: boolean
 
-  constructor(owner: AttemptOwner, target: Target) {
+  constructor(owner: AttemptOwner, target: Target, again: boolean) {
     this.target = target
+    this.again = again
     this.startedAt = performance.now()
     this.ticket = target.health.begin(this.startedAt)
     target.upstream.inFlight++
     this.phase = 'connecting'
+    this.held = null
+    this.upload = null
     this.translate = null
     this.owner = owner
     this.taker = null
@@ -77,8 +89,17 @@ export class Attempt implements Dispatcher.DispatchHandler {
   giveUp(reason: Error): void {
     if (this.over) return
     this.over = true
+    this.held?.kept.letGo()
+    this.held = null
     this.end()
     this.abort?.(reason)
+  }
+
+  /** What it is to fail now. @param reused see `wasReused` */
+  failure(code: string, reused: boolean): Failure {
+    const { held, phase, upload } = this
+    const reached = held !== null ? 'silent' : phase === 'connecting' ? 'connecting' : 'waiting'
+    return { code, phase: reached, reused, sentWhole: upload === null || upload.written }
   }
 
   /** The rest of its answer is another's. */

@@ -255,6 +255,11 @@ export class Upload implements AsyncIterableIterator<Buffer> {
     this.wake = null
   }
 
+  /** All of it has been written, as far as can be known. */
+  get written(): boolean {
+    return this.ended && this.queue.length === 0
+  }
+
   push(piece: Buffer): void {
     this.queue.push(piece)
     if (this.gathering || this.wake === null) return

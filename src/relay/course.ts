@@ -5,6 +5,7 @@ import {
   type AttemptState,
   type Decision,
   decide,
+  type Failure,
   FIRST_BYTE_LATE,
   FIRST_EVENT_LATE,
   failoverByDefault,
@@ -16,7 +17,7 @@ import type { HedgeBudget } from '../routing/hedge.js'
 import { cooldownMs } from '../routing/retry-after.js'
 import type { Target } from '../routing/router.js'
 import { type AnswerHead, Attempt, type AttemptOwner, type BodyTaker } from './attempt.js'
-import type { RequestBody } from './body.js'
+import type { ByteBudget } from './body.js'
 import { failureCode, systemCode, TOO_SLOW } from './failure.js'
 import { HeldAnswer, type HeldAnswerOwner } from './held-answer.js'
 import { Refusal } from './refusal.js'
@@ -40,8 +41,10 @@ export interface CourseOptions {
   readonly failover: boolean | null
   /** An upstream whose answer has begun, but not with anything in it, is given so long if there is another. */
   readonly stallMs: number | null
-  /** A second one is asked if the first has not begun to answer after so long, and the budget has it. */
+  /** A second one is asked if the first has not begun to answer after so long, and the budget has it: if it is safe to ask twice. */
   readonly hedge: { readonly afterMs: number; readonly budget: HedgeBudget } | null
+  /** What is kept of answers before one is the client's counts against it. */
+  readonly budget: ByteBudget
   /** Sends the request on. Called for each attempt. */
   readonly send: (attempt: Attempt) => void
 }
@@ -54,31 +57,25 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
   /** Whose request it is: of those that share an answer, the one who pays. */
   x: Exchange
   private readonly receiver: Receiver
-  private readonly body: RequestBody | null
   private readonly options: CourseOptions
-  /** Of the targets, those that were asked. */
+  /** Of the targets, those that were asked or passed over. */
   private asked: number
-  private sameTried: boolean
   /** Attempts of which there may be an answer. */
   private readonly live: Attempt[]
   /** Whose answer it is. */
   private taken: Attempt | null
-  private held: HeldAnswer | null
   /** The last answer that was no good. */
   private refusal: Refusal | null
   private hedge: NodeJS.Timeout | null
   private over: boolean
 
-  constructor(x: Exchange, receiver: Receiver, body: RequestBody | null, options: CourseOptions) {
+  constructor(x: Exchange, receiver: Receiver, options: CourseOptions) {
     this.x = x
     this.receiver = receiver
-    this.body = body
     this.options = options
     this.asked = 0
-    this.sameTried = false
     this.live = []
     this.taken = null
-    this.held = null
     this.refusal = null
     this.hedge = null
     this.over = false
@@ -91,7 +88,7 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
     if (hedge !== null && order.length > 1) {
       this.hedge = setTimeout(askSecond, hedge.afterMs, this).unref()
     }
-    this.askNext()
+    this.ask(this.takeNext(), false)
   }
 
   /** Nobody waits for it any longer, or its answer was not to be waited for. */
@@ -99,8 +96,9 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
     this.over = true
     this.stopHedging()
     this.refusal?.drop()
-    for (const attempt of this.live) attempt.giveUp(reason)
-    this.live.length = 0
+    this.refusal?.letGo()
+    this.refusal = null
+    for (const attempt of this.live.splice(0)) attempt.giveUp(reason)
     this.taken?.giveUp(reason)
   }
 
@@ -115,32 +113,36 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
 
   /** To be called while there is no answer. @param now `performance.now()` */
   onTick(now: number): void {
-    const { stallMs } = this.options
-    for (const attempt of [...this.live]) {
-      const held = this.held?.attempt === attempt ? this.held : null
-      if (held !== null) {
-        if (stallMs !== null && now - held.since > stallMs) this.onLate(attempt, FIRST_EVENT_LATE)
-        continue
-      }
-      // The clock runs from the end of the body.
-      const since = Math.max(attempt.startedAt, this.x.attemptAt)
-      if (now - since > attempt.target.upstream.timeouts.firstByteMs) this.onLate(attempt, FIRST_BYTE_LATE)
+    const { live } = this
+    // One that is late leaves the list, or there is an answer. What is asked in its place comes last, and is not late yet.
+    for (let i = 0; i < live.length && !this.settled; ) {
+      const attempt = live[i] as Attempt
+      if (this.isLate(attempt, now)) this.onLate(attempt)
+      else i++
     }
   }
 
-  /** One that shares the answer pays for it from now on. */
-  moveTo(x: Exchange): void {
-    const { attempts, failures, upstream, connected } = this.x
-    Object.assign(x, { attempts, failures, upstream, connected })
-    this.x = x
+  /** One that shares the answer pays for it from now on: what was asked is in its record, and in no other. */
+  moveTo(heir: Exchange): void {
+    const { x } = this
+    heir.attempts = x.attempts
+    heir.failures = x.failures
+    heir.upstream = x.upstream
+    heir.connected = x.connected
+    x.attempts = 0
+    x.failures = null
+    this.x = heir
   }
 
   /** The second target, if the first takes longer than it usually does. */
   askSecond(): void {
+    const { hedge } = this.options
     this.hedge = null
-    if (this.over || this.taken !== null || this.held !== null || this.live.length !== 1 || !this.another)
-      return
-    if (this.options.hedge?.budget.take()) this.askNext()
+    if (hedge === null || this.settled || this.live.length !== 1 || !this.hasNext()) return
+    const now = performance.now()
+    const left = this.hedgesIn(this.live[0] as Attempt, hedge.afterMs, now)
+    if (left > 0) this.hedge = setTimeout(askSecond, left, this).unref()
+    else if (this.next.health.allows(now) && hedge.budget.take()) this.ask(this.takeNext(), false)
   }
 
   // An attempt's side
@@ -152,122 +154,174 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
   onHead(attempt: Attempt, head: AnswerHead): BodyTaker {
     const { status } = head
     if (status >= 400) this.judge(attempt, head)
-    if (status >= 400 && this.decide(status) === 'next') {
+    if (status >= 400 && this.decide(attempt, status) === 'next') {
       this.forget(attempt, String(status))
-      this.refusal?.drop()
-      const refusal = new Refusal(attempt, head)
+      const refusal = new Refusal(attempt, head, this.options.budget, this.refusal)
       this.refusal = refusal
-      if (this.live.length === 0) this.askNext()
+      if (this.live.length === 0) this.ask(this.takeNext(), false)
       return refusal
     }
-    if (status === 200 && this.options.stallMs !== null && this.held === null && this.another) {
-      this.held = new HeldAnswer(this, attempt, head)
-      return this.held
+    if (status === 200 && this.options.stallMs !== null && this.failover && this.hasOther()) {
+      attempt.held = new HeldAnswer(this, attempt, head, this.options.budget)
+      return attempt.held
     }
     this.take(attempt, head)
     return this.receiver
   }
 
-  onBegun(held: HeldAnswer): void {
-    const { attempt, head, pieces } = held
-    this.held = null
+  onBegun(held: HeldAnswer): boolean {
+    const { attempt, head, kept } = held
     try {
       this.take(attempt, head)
     } catch (error) {
-      attempt.giveUp(TOO_SLOW)
       this.onFailed(attempt, error)
-      return
+      return true
     }
+    attempt.held = null
     attempt.handTo(this.receiver)
-    for (const piece of pieces) this.receiver.onData(piece)
+    let more = true
+    for (const piece of kept.pieces) more = this.receiver.onData(piece)
+    kept.letGo()
+    return more
   }
 
   onFailed(attempt: Attempt, error: unknown): void {
     if (this.over || !this.live.includes(attempt)) return
-    const { body } = this
-    const phase =
-      this.held?.attempt === attempt ? 'silent' : attempt.phase === 'connecting' ? 'connecting' : 'waiting'
     const code = systemCode(error)
-    if (phase === 'silent') this.held = null
-    const outcome = { code, phase, reused: wasReused(error), sentWhole: body === null || body.whole } as const
-    const decision = this.decide(outcome)
-    const { target, ticket } = attempt
-    if (verdictOn(outcome) === 'unwell') target.health.fail(ticket, performance.now(), code)
-    this.forget(attempt, code)
-    // The other one may yet answer.
-    if (this.live.length > 0) return
-    if (decision === 'same') {
-      this.sameTried = true
-      this.ask(target)
-    } else if (decision === 'next') this.askNext()
-    else this.end(failureCode(error, phase === 'connecting' ? 'connecting' : 'waiting'), code)
+    const reached = attempt.phase === 'connecting' ? 'connecting' : 'waiting'
+    this.lose(attempt, attempt.failure(code, wasReused(error)), code, failureCode(error, reached))
   }
 
   // What happens
 
-  private get another(): boolean {
-    return this.asked < this.options.order.length
+  /** There is an answer, or nobody waits for one. */
+  private get settled(): boolean {
+    return this.over || this.taken !== null
   }
 
-  private decide(outcome: Outcome): Decision {
-    const { sameTried, another, x, options } = this
-    const failover = options.failover ?? failoverByDefault(x.method, x.path)
-    const state: AttemptState = { sameTried, another, failover, idempotent: isIdempotent(x.method) }
+  /** This request may be asked twice though the first may have been acted on. */
+  private get failover(): boolean {
+    return this.options.failover ?? failoverByDefault(this.x.method, this.x.path)
+  }
+
+  /** Whether there is a target that was not asked. One that has as much to do as it is to have is passed over. */
+  private hasNext(): boolean {
+    const { order } = this.options
+    while (this.asked < order.length && this.next.upstream.full) this.asked++
+    return this.asked < order.length
+  }
+
+  /** Whether someone else than one that is live may yet answer. */
+  private hasOther(): boolean {
+    return this.live.length > 1 || this.hasNext()
+  }
+
+  private get next(): Target {
+    const { targets, order } = this.options
+    return targets[order[this.asked] as number] as Target
+  }
+
+  private takeNext(): Target {
+    const { next } = this
+    this.asked++
+    return next
+  }
+
+  private decide(attempt: Attempt, outcome: Outcome): Decision {
+    const { failover } = this
+    const idempotent = isIdempotent(this.x.method)
+    const state: AttemptState = { sameTried: attempt.again, another: this.hasOther(), failover, idempotent }
     return decide(outcome, state)
   }
 
-  private askNext(): void {
-    this.ask(this.options.targets[this.options.order[this.asked++] as number] as Target)
-  }
-
-  private ask(target: Target): void {
+  private ask(target: Target, again: boolean): void {
     const { x } = this
-    const attempt = new Attempt(this, target)
+    const attempt = new Attempt(this, target, again)
     x.attempts++
     x.upstream = target.upstream.name
     this.live.push(attempt)
-    this.options.send(attempt)
+    try {
+      this.options.send(attempt)
+    } catch (error) {
+      this.live.splice(this.live.indexOf(attempt), 1)
+      attempt.giveUp(TOO_SLOW)
+      // Of the first, whoever started it has to know; behind it there is nobody but undici, or a timer.
+      if (x.attempts === 1) throw error
+      if (this.live.length === 0) this.end('internal_error', systemCode(error))
+    }
+  }
+
+  /** From when on it is waited for: an upstream that has not heard all of a request is not late. */
+  private waitsSince(attempt: Attempt): number {
+    return Math.max(attempt.startedAt, this.x.attemptAt)
+  }
+
+  private isLate(attempt: Attempt, now: number): boolean {
+    const since = this.waitsSince(attempt)
+    if (attempt.held === null) return now - since > attempt.target.upstream.timeouts.firstByteMs
+    const { stallMs } = this.options
+    return stallMs !== null && now - Math.max(since, attempt.held.since) > stallMs
   }
 
   /** It has taken too long. */
-  private onLate(attempt: Attempt, code: string): void {
-    const silent = code === FIRST_EVENT_LATE
-    const outcome = { code, phase: silent ? 'silent' : 'waiting', reused: false, sentWhole: true } as const
-    const decision = this.decide(outcome)
-    if (decision === 'answer') {
-      // There is no other: then this one is waited for, as it would be without a limit.
-      if (this.held !== null) this.onBegun(this.held)
-      return
-    }
-    if (silent) this.held = null
-    const limit = silent ? 'stallMs' : 'firstByteMs'
-    attempt.target.health.fail(attempt.ticket, performance.now(), limit)
-    this.forget(attempt, limit)
+  private onLate(attempt: Attempt): void {
+    const { held } = attempt
+    const outcome = attempt.failure(held === null ? FIRST_BYTE_LATE : FIRST_EVENT_LATE, false)
+    // There is no other: then this one is waited for, as it would be without a limit.
+    if (held !== null && this.decide(attempt, outcome) === 'answer') this.onBegun(held)
+    else this.lose(attempt, outcome, held === null ? 'firstByteMs' : 'stallMs', 'upstream_timeout')
+  }
+
+  /** There is no answer of it. @param code what the client is told if there is none at all */
+  private lose(attempt: Attempt, outcome: Failure, why: string, code: ErrorCode): void {
+    const decision = this.decide(attempt, outcome)
+    const { target, ticket } = attempt
+    const verdict = verdictOn(outcome)
+    if (verdict === 'unwell') target.health.fail(ticket, performance.now(), why)
+    else if (verdict === 'well') target.health.succeed(ticket, performance.now(), null)
+    this.forget(attempt, why)
     attempt.giveUp(TOO_SLOW)
-    if (this.live.length > 0) return
-    if (decision === 'next') this.askNext()
-    else this.end('upstream_timeout', 'firstByteMs')
+    if (decision === 'same') this.ask(target, true)
+    // Another one may yet answer.
+    else if (this.live.length > 0) return
+    else if (decision === 'next') this.ask(this.takeNext(), false)
+    else this.end(code, why)
+  }
+
+  /** Milliseconds until a second one may be asked beside it. */
+  private hedgesIn(attempt: Attempt, afterMs: number, now: number): number {
+    // It is heard, or has not heard all: its time has not begun.
+    if (attempt.held !== null || this.x.body?.whole === false) return afterMs
+    return afterMs - (now - this.waitsSince(attempt))
   }
 
   /** @throws on a head that cannot be sent on */
   private take(attempt: Attempt, head: AnswerHead): void {
-    const { x, receiver } = this
-    const { target } = attempt
-    x.upstream = target.upstream.name
+    const { x, receiver, live } = this
+    const { health, upstream } = attempt.target
+    x.upstream = upstream.name
     x.askedAt = attempt.startedAt
+    // Of one that did not wait for the end of the body it cannot be said how soon it answers.
+    const early = x.body?.whole === false
     receiver.onHead(head, attempt)
     const now = performance.now()
-    if (head.status < 400) target.health.succeed(attempt.ticket, now, now - attempt.startedAt)
+    if (head.status < 400) health.succeed(attempt.ticket, now, early ? null : now - this.waitsSince(attempt))
     this.taken = attempt
     this.stopHedging()
+    this.refusal?.letGo()
     this.refusal = null
-    for (const other of this.live) {
-      if (other === attempt) continue
-      // Or the times that a hedge goes by would be those of winners alone, and become shorter with each.
-      other.target.health.latency.observe(now, now - other.startedAt)
-      other.giveUp(TOO_SLOW)
-    }
-    this.live.length = 0
+    for (const other of live) if (other !== attempt) this.passOver(other, now)
+    live.length = 0
+  }
+
+  /** Another one was quicker. */
+  private passOver(attempt: Attempt, now: number): void {
+    const { latency } = attempt.target.health
+    const waited = now - this.waitsSince(attempt)
+    // Or the times that a hedge goes by would be those of winners alone, and become shorter with each. One that has not been
+    // waited for as long as usual has told nothing.
+    if (waited > (latency.quantile(0.5) ?? Number.POSITIVE_INFINITY)) latency.observe(now, waited)
+    attempt.giveUp(TOO_SLOW)
   }
 
   /** What an answer that is none says of its target. */
@@ -294,12 +348,12 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
     const { refusal } = this
     this.stopHedging()
     if (refusal === null) this.fail(code, cause)
-    else refusal.whenOver(() => this.settleFor(refusal, code, cause))
+    else refusal.whenOver(() => this.settleFor(refusal.best, code, cause))
   }
 
-  private settleFor(refusal: Refusal, code: ErrorCode, cause: string): void {
+  private settleFor(refusal: Refusal | null, code: ErrorCode, cause: string): void {
     if (this.over) return
-    if (refusal.state !== 'whole') {
+    if (refusal === null) {
       this.fail(code, cause)
       return
     }
@@ -313,12 +367,15 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
       return
     }
     this.taken = refusal.attempt
-    for (const piece of refusal.pieces) receiver.onData(piece)
+    for (const piece of refusal.kept.pieces) receiver.onData(piece)
+    this.refusal?.letGo()
+    this.refusal = null
     receiver.onEnd()
   }
 
   private fail(code: ErrorCode, cause: string): void {
     this.over = true
+    this.refusal?.letGo()
     this.receiver.onFailed(code, cause)
   }
 

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../http/errors.js'
+import { COMPRESSED } from '../routing/decide.js'
 
 /**
  * How long an upstream may take to close a stream that it has ended, when its clients have already left. Its
@@ -8,9 +9,6 @@ export const LINGER_MS = 1_000
 
 /** Why an attempt is aborted that no client has left. */
 export const TOO_SLOW = new Error('a limit of the relay was reached')
-
-/** The code of an answer that has to be changed, and is compressed although that was not asked for. */
-export const COMPRESSED = 'UPSTREAM_COMPRESSED'
 
 /** How far an attempt had come when it failed. */
 export type AttemptPhase = 'connecting' | 'waiting' | 'streaming'

@@ -1,13 +1,16 @@
 import type { AnswerHead, Attempt, BodyTaker } from './attempt.js'
+import type { ByteBudget } from './body.js'
+import { KeptPieces } from './kept-pieces.js'
 
-/** What is held is no more than this: such a long beginning is one. */
-const MOST_BYTES = 64 * 1024
-
+/** How a line begins that has something in it. */
 const DATA = Buffer.from('data:')
 
 export interface HeldAnswerOwner {
-  /** It has begun in earnest, or is over: it is the client's. */
-  onBegun(held: HeldAnswer): void
+  /**
+   * It has begun in earnest, or is over: it is the client's.
+   * @returns false if nothing more is to be read for now
+   */
+  onBegun(held: HeldAnswer): boolean
   onFailed(attempt: Attempt, error: unknown): void
 }
 
@@ -19,25 +22,27 @@ export interface HeldAnswerOwner {
 export class HeldAnswer implements BodyTaker {
   readonly attempt: Attempt
   readonly head: AnswerHead
-  readonly pieces: Buffer[]
+  readonly kept: KeptPieces
   /** `performance.now()` */
   readonly since: number
   private readonly eventStream: boolean
   private readonly owner: HeldAnswerOwner
+  /** How much of `data:` the last piece ended with. */
+  private matched: number
 
-  constructor(owner: HeldAnswerOwner, attempt: Attempt, head: AnswerHead) {
+  constructor(owner: HeldAnswerOwner, attempt: Attempt, head: AnswerHead, budget: ByteBudget) {
     this.attempt = attempt
     this.head = head
-    this.pieces = []
+    this.kept = new KeptPieces(budget)
     this.since = performance.now()
     this.eventStream = isEventStream(head.raw)
     this.owner = owner
+    this.matched = 0
   }
 
   onData(piece: Buffer): boolean {
-    this.pieces.push(piece)
-    if (this.hasBegun()) this.owner.onBegun(this)
-    return true
+    const room = this.kept.push(piece)
+    return room && !this.begins(piece) ? true : this.owner.onBegun(this)
   }
 
   onEnd(): void {
@@ -49,11 +54,22 @@ export class HeldAnswer implements BodyTaker {
     this.owner.onFailed(this.attempt, error)
   }
 
-  private hasBegun(): boolean {
-    const bytes = this.pieces.length === 1 ? (this.pieces[0] as Buffer) : Buffer.concat(this.pieces)
-    if (bytes.length > MOST_BYTES) return true
-    return this.eventStream ? bytes.includes(DATA) : bytes.some((byte) => byte > 0x20)
+  /** Each byte is looked at once, however many pieces there are. */
+  private begins(piece: Buffer): boolean {
+    if (!this.eventStream) return piece.some(isMore)
+    let { matched } = this
+    for (let i = 0; i < piece.length && matched < DATA.length; i++) {
+      // Its first letter does not come again in it, so what does not go on can only begin anew.
+      matched = piece[i] === DATA[matched] ? matched + 1 : piece[i] === DATA[0] ? 1 : 0
+    }
+    this.matched = matched
+    return matched === DATA.length
   }
+}
+
+/** Than white space. */
+function isMore(byte: number): boolean {
+  return byte > 0x20
 }
 
 function isEventStream(raw: readonly Buffer[]): boolean {

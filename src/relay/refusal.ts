@@ -1,9 +1,8 @@
 import type { AnswerHead, Attempt, BodyTaker } from './attempt.js'
+import type { ByteBudget } from './body.js'
+import { KeptPieces } from './kept-pieces.js'
 
-/** An answer that is kept in case of need is no longer than this. Errors of APIs have a few hundred bytes. */
-const MOST_BYTES = 64 * 1024
-
-/** And comes within this time. */
+/** An answer that is kept in case of need comes within this time. */
 const PATIENCE_MS = 1_000
 
 const NOT_NEEDED = new Error('another upstream was asked')
@@ -15,19 +14,23 @@ const NOT_NEEDED = new Error('another upstream was asked')
 export class Refusal implements BodyTaker {
   readonly head: AnswerHead
   readonly attempt: Attempt
-  readonly pieces: Buffer[]
+  readonly kept: KeptPieces
   /** All of it is here; or will never be. */
   state: 'coming' | 'whole' | 'broken'
-  private bytes: number
+  /** What the client gets if this one breaks off: one that was whole before. */
+  private before: Refusal | null
+  /** It is read on, so that its connection can be used again, and not kept. */
+  private needless: boolean
   private readonly timer: NodeJS.Timeout
   private onOver: (() => void) | null
 
-  constructor(attempt: Attempt, head: AnswerHead) {
+  constructor(attempt: Attempt, head: AnswerHead, budget: ByteBudget, before: Refusal | null) {
     this.head = head
     this.attempt = attempt
-    this.pieces = []
+    this.kept = new KeptPieces(budget)
     this.state = 'coming'
-    this.bytes = 0
+    this.before = before?.stillWhole() ?? null
+    this.needless = false
     this.timer = setTimeout(giveUp, PATIENCE_MS, this).unref()
     this.onOver = null
   }
@@ -38,10 +41,13 @@ export class Refusal implements BodyTaker {
     else onOver()
   }
 
+  /** What the client gets: this one, or the one before it that was whole; null if neither is. */
+  get best(): Refusal | null {
+    return this.state === 'whole' ? this : this.before
+  }
+
   onData(piece: Buffer): boolean {
-    this.bytes += piece.length
-    if (this.bytes > MOST_BYTES) this.drop()
-    else this.pieces.push(piece)
+    if (!this.needless && !this.kept.push(piece)) this.drop()
     return true
   }
 
@@ -53,6 +59,13 @@ export class Refusal implements BodyTaker {
     this.end('broken')
   }
 
+  /** Another answer is the client's. */
+  letGo(): void {
+    this.needless = true
+    this.kept.letGo()
+    this.forgetBefore()
+  }
+
   /** It is not waited for any longer. */
   drop(): void {
     if (this.state !== 'coming') return
@@ -60,12 +73,25 @@ export class Refusal implements BodyTaker {
     this.end('broken')
   }
 
+  /** For one that comes behind it. @returns null if there is nothing to fall back on */
+  private stillWhole(): Refusal | null {
+    this.drop()
+    return this.best
+  }
+
   private end(state: 'whole' | 'broken'): void {
     clearTimeout(this.timer)
     this.state = state
+    if (state === 'broken') this.kept.letGo()
+    else this.forgetBefore()
     const { onOver } = this
     this.onOver = null
     onOver?.()
+  }
+
+  private forgetBefore(): void {
+    this.before?.letGo()
+    this.before = null
   }
 }
 

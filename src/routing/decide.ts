@@ -39,10 +39,14 @@ export interface AttemptState {
 export const FIRST_BYTE_LATE = 'UND_ERR_HEADERS_TIMEOUT'
 export const FIRST_EVENT_LATE = 'UND_ERR_BODY_TIMEOUT'
 
+/** The code of an answer that has to be changed, and is compressed although that was not asked for. */
+export const COMPRESSED = 'UPSTREAM_COMPRESSED'
+
 export type Situation =
   | 'answered'
   | 'turned_away'
   | 'refused'
+  | 'unusable'
   | 'unreached'
   | 'stale_unsent'
   | 'stale'
@@ -77,6 +81,7 @@ const TABLE: Readonly<Record<Situation, Row>> = {
   answered: { same: 'never', next: 'never', last: 'answer' },
   turned_away: { same: 'never', next: 'failover', last: 'answer' },
   refused: { same: 'never', next: 'never', last: 'fail' },
+  unusable: { same: 'never', next: 'failover', last: 'fail' },
   unreached: { same: 'never', next: 'always', last: 'fail' },
   stale_unsent: { same: 'always', next: 'always', last: 'fail' },
   stale: { same: 'repeatable', next: 'failover', last: 'fail' },
@@ -132,6 +137,7 @@ export function situationOf(outcome: Outcome): Situation {
   if (typeof outcome === 'number') return asksToComeAgain(outcome) ? 'turned_away' : 'answered'
   const { code, phase, reused, sentWhole } = outcome
   if (REFUSED.has(code)) return 'refused'
+  if (code === COMPRESSED) return 'unusable'
   if (phase === 'connecting' || UNREACHED.has(code)) return 'unreached'
   if (phase === 'silent') return code === FIRST_EVENT_LATE ? 'silent' : 'dead'
   const stale = reused && GONE.has(code)

@@ -302,6 +302,7 @@ class Tally {
 export function verdictOn(outcome: Outcome): 'well' | 'unwell' | 'nothing' {
   switch (situationOf(outcome)) {
     case 'answered':
+    case 'unusable':
       return 'well'
     case 'turned_away':
       return verdictOnStatus(outcome as number)

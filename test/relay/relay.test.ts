@@ -5,6 +5,7 @@ import { loadConfig } from '../../src/config/config.js'
 import { upstreamTimeouts } from '../../src/config/upstreams.js'
 import { Exchange } from '../../src/exchange.js'
 import type { Attempt } from '../../src/relay/attempt.js'
+import { ByteBudget } from '../../src/relay/body.js'
 import { Course } from '../../src/relay/course.js'
 import { Relay, type RelayOwner } from '../../src/relay/relay.js'
 import { HEALTH_DEFAULTS, Health } from '../../src/routing/health.js'
@@ -41,12 +42,13 @@ function makeRelay(upstreams = 1): Made {
     weight: 1,
     health: new Health(HEALTH_DEFAULTS, () => {}),
   }))
-  relay.course = new Course(x, relay, null, {
+  relay.course = new Course(x, relay, {
     targets,
     order: targets.map((_, i) => i),
     failover: true,
     stallMs: null,
     hedge: null,
+    budget: new ByteBudget(1_000_000),
     send: (attempt) => void attempts.push(attempt),
   })
   relay.course.start()
