@@ -294,7 +294,7 @@ class Tally {
 
 /**
  * What an outcome says of the target's health: a status below 500 that it is well (a client's mistakes are not its
- * own), as do 501 and 505; a failure or another status from 500 up that it is not; `nothing`, if it wants to be left
+ * own), as do 501 and 505, and an answer that is of no use for this one request; a failure or another status from 500 up that it is not; `nothing`, if it wants to be left
  * alone for a while (429), if a kept connection had gone stale, or if the request could not be sent to anybody.
  *
  * A client that has left says nothing either, and is no outcome.

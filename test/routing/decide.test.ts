@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
   type AttemptState,
+  COMPRESSED,
   type Decision,
   decide,
   type Failure,
@@ -45,6 +46,7 @@ const DECIDED: Array<[string, Outcome, [Decision, Decision, Decision, Decision]]
   ['a first byte that is late', LATE, ['next', 'fail', 'fail', 'fail']],
   ['a 200 that stays silent', SILENT, ['next', 'answer', 'answer', 'answer']],
   ['a 200 that dies silent', failed('ECONNRESET', 'silent'), ['next', 'fail', 'fail', 'fail']],
+  ['an answer that cannot be changed', failed(COMPRESSED, 'waiting'), ['next', 'fail', 'fail', 'fail']],
   ['a request that undici refuses', REFUSED, ['fail', 'fail', 'fail', 'fail']],
 ]
 

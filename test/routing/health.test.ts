@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { FIRST_BYTE_LATE, FIRST_EVENT_LATE, type Outcome } from '../../src/routing/decide.js'
+import { COMPRESSED, FIRST_BYTE_LATE, FIRST_EVENT_LATE, type Outcome } from '../../src/routing/decide.js'
 import { HEALTH_DEFAULTS, Health, type HealthOptions, verdictOn } from '../../src/routing/health.js'
 
 interface Subject {
@@ -369,6 +369,7 @@ const VERDICTS: Array<[string, Outcome, 'well' | 'unwell' | 'nothing']> = [
   ['a refused connection', { ...WAITING, code: 'ECONNREFUSED', phase: 'connecting' }, 'unwell'],
   ['a death on a new connection', { ...WAITING, code: 'ECONNRESET' }, 'unwell'],
   ['a death on a kept connection', { ...WAITING, code: 'ECONNRESET', reused: true }, 'nothing'],
+  ['an answer that cannot be changed', { ...WAITING, code: COMPRESSED }, 'well'],
   ['a late first byte', { ...WAITING, code: FIRST_BYTE_LATE }, 'unwell'],
   ['a silent stream', { ...WAITING, code: FIRST_EVENT_LATE, phase: 'silent' }, 'unwell'],
   ['what undici refuses', { ...WAITING, code: 'UND_ERR_INVALID_ARG', phase: 'connecting' }, 'nothing'],

@@ -380,6 +380,9 @@ test('a stream that is compressed although it was to be none is an error that is
       assert.is(response.header('x-thinwire-error'), 'upstream_invalid')
       assert.match(response.body.toString(), /UPSTREAM_COMPRESSED/)
       await (await openai.request(0)).ended()
+      // It answers: requests that can take what it sends are still its.
+      const health = relay.router.choose('/responses', 'gpt-x', null)?.targets[0]?.health
+      assert.is(health?.snapshot(performance.now()).failures, 0)
       assert.is((await relay.records(1))[0]?.end, 'upstream_failed')
     },
     { script: compressing },

@@ -2,7 +2,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { headerOf } from '../support/client.js'
 import { OK, type Scene, withRelay } from '../support/scene.js'
-import { until } from '../support/until.js'
+import { until, wait } from '../support/until.js'
+import { head as answerHead, CHUNKED, type Script, SSE } from '../support/upstream.js'
 
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
 
@@ -95,6 +96,35 @@ test('a client that sends its body although it was refused keeps its connection,
       assert.is((await client.response(1)).status, 200)
     }
   }))
+
+test('a client that waits behind another request of its own is told when its turn has come, and not within an answer', () => {
+  const script: Script = async (request) => {
+    if (request.method === 'POST') return OK(request)
+    await request.write(answerHead('200 OK', SSE, CHUNKED))
+    await request.chunk('data: 1\n\n')
+  }
+  return withRelay(script, async (scene) => {
+    const client = await scene.client()
+    client.send(`GET /v1/x HTTP/1.1\r\n${scene.auth}\r\n${head(scene, 'content-length: 5')}`)
+    await client.sees('data: 1\n\n')
+    await until(() => scene.relay.gateway.live.size === 2, 'the second request to be read')
+    const first = await scene.upstream.request(0)
+    for (let i = 2; i < 5; i++) {
+      await first.chunk(`data: ${i}\n\n`)
+      await client.sees(`data: ${i}\n\n`)
+      await wait(10)
+    }
+    assert.not.match(client.text, /100 Continue/)
+    await first.lastChunk()
+    await client.sees(CONTINUE)
+    client.send('hello')
+    const answers = [await client.response(0), await client.response(1)]
+    assert.is(answers[0]?.body.toString(), 'data: 1\n\ndata: 2\n\ndata: 3\n\ndata: 4\n\n')
+    assert.equal(answers[1]?.interim, [100])
+    assert.is(answers[1]?.body.toString(), 'ok')
+    assert.is((await scene.upstream.request(1)).body.toString(), 'hello')
+  })
+})
 
 test('an expectation that nobody knows is refused with 417', () =>
   withRelay(OK, async (scene) => {

@@ -406,6 +406,8 @@ test('of those who share an answer, all get that of the second target', async ()
       failed_attempts,
       upstream,
     ])
+    // Who has left pays no longer: what was asked is in one record.
+    assert.equal(told[0], ['joined', 0, null, 'a'])
     assert.equal(told.slice(1).sort(), [
       ['joined', 0, null, 'b'],
       ['miss', 2, 'a UND_ERR_SOCKET', 'b'],
