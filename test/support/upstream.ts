@@ -15,6 +15,9 @@ import { until, wait } from './until.js'
 /** What happens on one request: write, wait, cut. */
 export type Script = (request: Received) => void | Promise<void>
 
+/** Told of what has come of a request that is not whole yet, with each piece of it. */
+export type OnArriving = (bytes: Buffer, socket: Socket) => void
+
 /** The same, said in steps: a list of them is a script, too. */
 export const step = {
   write: (bytes: string | Buffer): Script => {
@@ -134,17 +137,22 @@ export class ScriptedUpstream {
   private readonly server: Server
   private readonly incoming = new Set<Incoming>()
   private readonly script: Script
+  private readonly onArriving: OnArriving | null
   private failure: unknown = null
   private paused = false
 
-  private constructor(script: Script | readonly Script[]) {
+  private constructor(script: Script | readonly Script[], onArriving: OnArriving | null) {
+    this.onArriving = onArriving
     this.script = typeof script === 'function' ? script : inOrder(script)
     this.server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.onConnection(socket))
   }
 
   /** @param script or steps, for each request anew; a connection's next request waits until they are through */
-  static async start(script: Script | readonly Script[]): Promise<ScriptedUpstream> {
-    const upstream = new ScriptedUpstream(script)
+  static async start(
+    script: Script | readonly Script[],
+    onArriving: OnArriving | null = null,
+  ): Promise<ScriptedUpstream> {
+    const upstream = new ScriptedUpstream(script, onArriving)
     await new Promise<void>((resolve) => upstream.server.listen(0, '127.0.0.1', resolve))
     return upstream
   }
@@ -238,6 +246,7 @@ export class ScriptedUpstream {
       incoming.push(piece)
       try {
         next()
+        if (!busy && this.onArriving !== null) this.onArriving(incoming.rest(), socket)
       } catch (error) {
         fail(error)
       }
