@@ -188,8 +188,9 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
   onFailed(attempt: Attempt, error: unknown): void {
     if (this.over || !this.live.includes(attempt)) return
     const code = systemCode(error)
-    const reached = attempt.phase === 'connecting' ? 'connecting' : 'waiting'
-    this.lose(attempt, attempt.failure(code, wasReused(error)), code, failureCode(error, reached))
+    const written = attempt.phase !== 'connecting'
+    const failure = attempt.failure(code, wasReused(error, written))
+    this.lose(attempt, failure, code, failureCode(error, written ? 'waiting' : 'connecting'))
   }
 
   // What happens

@@ -37,15 +37,18 @@ export function makeConnector(
   }
 }
 
-/** On an error of a connection: it had carried an answer before, and nothing of another. */
-const REUSED = Symbol('reused')
+/** On an error of a connection that had carried an answer before: whether there was nothing of another. */
+const KEPT = Symbol('kept')
 
 /**
  * Whether an error is that of a connection that was kept from an earlier request, and died before anything came of this
  * one. The upstream has most likely closed it as it was not used, while the request was on its way.
+ * @param written the request was begun to be written. undici (7.30.2, lib/dispatcher/client.js, `onError`) also has those fail
+ * that wait for a connection when that is reset, and does not look for another
  */
-export function wasReused(error: unknown): boolean {
-  return error instanceof Error && (error as { [REUSED]?: boolean })[REUSED] === true
+export function wasReused(error: unknown, written: boolean): boolean {
+  const kept = error instanceof Error ? (error as { [KEPT]?: boolean })[KEPT] : undefined
+  return written ? kept === true : kept !== undefined
 }
 
 /** As `makeConnector`, with sockets as they are. */
@@ -171,7 +174,7 @@ export class Wire {
       ? Object.assign(new Error('reset by the upstream', { cause: error }), { code: RESET })
       : error
     const { received, receivedBefore } = this
-    if (received > 0 && receivedBefore === received) Object.defineProperty(told, REUSED, { value: true })
+    if (received > 0) Object.defineProperty(told, KEPT, { value: receivedBefore === received })
     return told
   }
 

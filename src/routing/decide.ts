@@ -15,7 +15,7 @@ export interface Failure {
   /** Of the system or undici; of the relay's own clocks `FIRST_BYTE_LATE` or `FIRST_EVENT_LATE`. */
   readonly code: string
   readonly phase: FailurePhase
-  /** The connection had carried an answer before. */
+  /** The connection had carried an answer before; `connecting`: the one that the request was to be written to had. */
   readonly reused: boolean
   /** False only if a part of the body is known never to have been written: then the upstream cannot have begun. */
   readonly sentWhole: boolean
@@ -138,9 +138,10 @@ export function situationOf(outcome: Outcome): Situation {
   const { code, phase, reused, sentWhole } = outcome
   if (REFUSED.has(code)) return 'refused'
   if (code === COMPRESSED) return 'unusable'
-  if (phase === 'connecting' || UNREACHED.has(code)) return 'unreached'
-  if (phase === 'silent') return code === FIRST_EVENT_LATE ? 'silent' : 'dead'
   const stale = reused && GONE.has(code)
+  if (phase === 'connecting') return stale ? 'stale_unsent' : 'unreached'
+  if (UNREACHED.has(code)) return 'unreached'
+  if (phase === 'silent') return code === FIRST_EVENT_LATE ? 'silent' : 'dead'
   if (!sentWhole) return stale ? 'stale_unsent' : 'unsent'
   if (code === FIRST_BYTE_LATE) return 'late'
   return stale ? 'stale' : 'dead'

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { createServer, type TLSSocket } from 'node:tls'
 import { Pool } from 'undici'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { makeConnector, type Wire, wireOfAnswer } from '../../src/routing/connector.js'
+import { makeConnector, type Wire, wasReused, wireOfAnswer } from '../../src/routing/connector.js'
 import { wait } from '../support/until.js'
-import { CHUNKED, chunk, head, LAST_CHUNK } from '../support/upstream.js'
+import { CHUNKED, chunk, head, LAST_CHUNK, ScriptedUpstream, whole } from '../support/upstream.js'
 
 /** A key that both sides know stands in for certificates (RFC 4279), so that none has to be kept here. */
 const TLS = { ciphers: 'PSK', maxVersion: 'TLSv1.2', minVersion: 'TLSv1.2' } as const
@@ -75,6 +75,44 @@ test('chunks are taken off a TLS connection, in their pieces, and the connection
 
 test('there is no wire to take outside of the call that tells of a chunked answer', () => {
   assert.is(wireOfAnswer(), null)
+})
+
+test('a request that waits for a kept connection when that is reset is known to have gone nowhere', async () => {
+  const upstream = await ScriptedUpstream.start((request) => request.write(whole('200 OK', 'ok')))
+  const sockets: Socket[] = []
+  const connect = makeConnector({})
+  const pool = new Pool(`http://127.0.0.1:${upstream.port}`, {
+    connect: (target, callback) =>
+      connect(target, (...result) => {
+        if (result[1] !== null) sockets.push(result[1])
+        callback(...result)
+      }),
+  })
+  const ask = (): Promise<unknown> =>
+    new Promise((resolve) => {
+      pool.dispatch(
+        { method: 'GET', path: '/' },
+        {
+          onRequestStart() {},
+          onResponseStart() {},
+          onResponseData() {},
+          onResponseEnd: () => resolve(null),
+          onResponseError: (_controller, error) => resolve(error),
+        },
+      )
+    })
+  assert.is(await ask(), null)
+  const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+  sockets[0]?.destroy(reset)
+  const error = await ask()
+  assert.ok(error instanceof Error)
+  assert.ok(wasReused(error, false))
+  // An answer was there when it was last written to.
+  assert.not(wasReused(error, true))
+  assert.not(wasReused(reset, false))
+  assert.is(upstream.requests.length, 1)
+  await pool.destroy()
+  await upstream.close()
 })
 
 test.run()

@@ -75,12 +75,13 @@ class Chaos {
     await disturbing
   }
 
-  /** More than the share that is asked twice else. */
+  /** A second target is asked after some 50 ms, and more often than it would be. */
   private allowHedges(): void {
     const route = this.relay.router.choose('/chat/completions', 'storm', null)
-    for (let i = 0; i < 10; i++) route?.hedges.count()
-    for (const { health } of route?.targets ?? [])
-      health.latency.observe(performance.now(), 50 + this.below(20))
+    for (let i = 0; i < 10; i++) {
+      route?.hedges.count()
+      for (const { health } of route?.targets ?? []) health.latency.observe(performance.now(), 50)
+    }
   }
 
   private draw(kind: Kind, number: number): Sent {
