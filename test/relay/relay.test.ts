@@ -9,6 +9,7 @@ import { ByteBudget } from '../../src/relay/body.js'
 import { Course } from '../../src/relay/course.js'
 import { Relay, type RelayOwner } from '../../src/relay/relay.js'
 import { HEALTH_DEFAULTS, Health } from '../../src/routing/health.js'
+import type { Target } from '../../src/routing/router.js'
 import type { Upstream } from '../../src/routing/upstream.js'
 
 /** undici's abort, that remembers what it was told. */
@@ -23,10 +24,14 @@ interface Made {
   failures: string[]
   /** undici's handler of each attempt. */
   attempts: Attempt[]
+  targets: Target[]
 }
 
-/** A relay whose request goes to so many upstreams that never answer by themselves. */
-function makeRelay(upstreams = 1): Made {
+/**
+ * A relay whose request goes to so many upstreams that never answer by themselves.
+ * @param send told of each attempt, in place of undici
+ */
+function makeRelay(upstreams = 1, send: ((attempt: Attempt) => void) | null = null): Made {
   const failures: string[] = []
   const attempts: Attempt[] = []
   const owner: RelayOwner = { draining: false, onAttemptFailed: (_x, code) => failures.push(code) }
@@ -49,10 +54,10 @@ function makeRelay(upstreams = 1): Made {
     stallMs: null,
     hedge: null,
     budget: new ByteBudget(1_000_000),
-    send: (attempt) => void attempts.push(attempt),
+    send: send ?? ((attempt) => void attempts.push(attempt)),
   })
   relay.course.start()
-  return { relay, x, failures, attempts }
+  return { relay, x, failures, attempts, targets }
 }
 
 /** The first of its attempts. */
@@ -96,6 +101,18 @@ test('an attempt that took too long is aborted, and the abort is not reported as
   attempt.onError(new Error('aborted'))
   assert.equal(told, ['abort'])
   assert.equal(failures, ['upstream_timeout'])
+})
+
+test('a fault in what is made for the second target ends the request, and leaves nothing counted', () => {
+  const all: Attempt[] = []
+  const { failures, attempts, targets } = makeRelay(2, (attempt) => {
+    all.push(attempt)
+    if (all.length > 1) throw new TypeError('a fault')
+  })
+  assert.equal(attempts, [])
+  all[0]?.onError(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }))
+  assert.equal(failures, ['internal_error'])
+  for (const { health } of targets) assert.is(health.inFlight, 0)
 })
 
 test.run()

@@ -53,6 +53,21 @@ test('a prompt is at the upstream before the client has sent the last of it', ()
     assert.is(await held(scene), 0)
   }))
 
+test('an upstream that has not heard all of a prompt is not late', () =>
+  withRelay(
+    OK,
+    async (scene) => {
+      const body = `{"model":"m-1","prompt":"${PROMPT}","stream":true}`
+      const client = await begin(scene, body, 100_000)
+      await until(() => scene.upstream.arriving.length > 100_000, 'the first half at the upstream')
+      await wait(300)
+      client.send(body.slice(100_000))
+      assert.is((await client.response()).status, 200)
+      assert.is((await scene.relay.requests(1))[0]?.attempts, 1)
+    },
+    { timeouts: { firstByteMs: 100 } },
+  ))
+
 test('every byte of a prompt gets there, however it is cut', () =>
   withRelay(OK, async (scene) => {
     const body = `{ "stream": false, "model" : "m-\\u0031", "prompt": "a b", "n": 1 }`

@@ -7,7 +7,7 @@ import { auth, type LogLine, startRelay, type TestRelay } from '../support/relay
 import { until, wait } from '../support/until.js'
 
 const SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 1e6))
-const REQUESTS = 600
+const REQUESTS = 400
 const AT_ONCE = 32
 
 /**

@@ -110,6 +110,18 @@ test('an error that breaks off does not take the place of one that was whole', (
     },
   ))
 
+test('a client that leaves while an error is waited for has that given up, too', () => {
+  const half: Script = (request) => request.write(`${head('503 Busy', 'content-length: 4')}bu`)
+  return withTargets([half, step.end()], async ({ relay, upstreams: [a, b], record }) => {
+    const client = await relay.client()
+    client.send(`${POST}${auth(relay)}content-length: 2\r\n\r\n{}`)
+    await (await b?.request(0))?.ended()
+    client.destroy()
+    await (await a?.request(0))?.ended()
+    assert.is((await record()).end, 'client_gone')
+  })
+})
+
 test('a body that was not all sent on has done nothing, even if it has all come to the relay', () =>
   withTargets(
     [step.hang(), OK],
