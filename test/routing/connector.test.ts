@@ -101,18 +101,22 @@ test('a request that waits for a kept connection when that is reset is known to 
         },
       )
     })
-  assert.is(await ask(), null)
-  const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
-  sockets[0]?.destroy(reset)
-  const error = await ask()
-  assert.ok(error instanceof Error)
-  assert.ok(wasReused(error, false))
-  // An answer was there when it was last written to.
-  assert.not(wasReused(error, true))
-  assert.not(wasReused(reset, false))
-  assert.is(upstream.requests.length, 1)
-  await pool.destroy()
-  await upstream.close()
+  try {
+    assert.is(await ask(), null)
+    await wait(5)
+    const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+    sockets[0]?.destroy(reset)
+    const error = await ask()
+    assert.ok(error instanceof Error)
+    assert.ok(wasReused(error, false))
+    // An answer was there when it was last written to.
+    assert.not(wasReused(error, true))
+    assert.not(wasReused(reset, false))
+    assert.is(upstream.requests.length, 1)
+  } finally {
+    await pool.destroy()
+    await upstream.close()
+  }
 })
 
 test.run()
