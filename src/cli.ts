@@ -1,9 +1,4 @@
 #!/usr/bin/env node
-import { doctor } from './commands/doctor.js'
-import { keys } from './commands/keys.js'
-import { START_HELP, start } from './commands/start.js'
-import { usage } from './commands/usage.js'
-import { locateKeyFile, locateLedger } from './config/config.js'
 import { ConfigError } from './config/problems.js'
 import { VERSION } from './version.js'
 
@@ -19,12 +14,15 @@ thinwire COMMAND --help tells more of one; thinwire --version the version.
 
 const WRONG_USAGE = 2
 
+/** A command loads what it needs and nothing else: half of what a short one takes would go into the relay's parts. */
 async function main(args: string[]): Promise<number> {
   const [command, ...rest] = args
   switch (command) {
     case 'start':
-      return start(rest)
-    case 'keys':
+      return (await import('./commands/start.js')).start(rest)
+    case 'keys': {
+      const { keys } = await import('./commands/keys.js')
+      const { locateKeyFile } = await import('./config/config.js')
       return telling(() =>
         keys(rest, {
           out: process.stdout,
@@ -32,7 +30,10 @@ async function main(args: string[]): Promise<number> {
           keyFile: (file) => locateKeyFile({ file, env: process.env, cwd: process.cwd() }),
         }),
       )
-    case 'usage':
+    }
+    case 'usage': {
+      const { usage } = await import('./commands/usage.js')
+      const { locateLedger } = await import('./config/config.js')
       return telling(() =>
         usage(rest, {
           out: process.stdout,
@@ -40,8 +41,14 @@ async function main(args: string[]): Promise<number> {
           folder: (file) => locateLedger({ file, env: process.env, cwd: process.cwd() }),
         }),
       )
+    }
     case 'doctor':
-      return doctor(rest, { in: process.stdin, out: process.stdout, err: process.stderr, env: process.env })
+      return (await import('./commands/doctor.js')).doctor(rest, {
+        in: process.stdin,
+        out: process.stdout,
+        err: process.stderr,
+        env: process.env,
+      })
     case '--version':
     case '-v':
       process.stdout.write(`${VERSION}\n`)
@@ -49,7 +56,8 @@ async function main(args: string[]): Promise<number> {
     case '--help':
     case '-h':
     case 'help':
-      process.stdout.write(rest[0] === 'start' ? START_HELP : HELP)
+      if (rest[0] === 'start') return main(['start', '--help'])
+      process.stdout.write(HELP)
       return 0
     case undefined:
       process.stderr.write(HELP)

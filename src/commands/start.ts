@@ -13,8 +13,7 @@ import { Ledger } from '../ledger/ledger.js'
 import { Prices, PricesError } from '../ledger/prices.js'
 import { healthTeller } from '../ops/health.js'
 import { type Log, openLog } from '../ops/log.js'
-import { Metrics } from '../ops/metrics.js'
-import { MetricsServer } from '../ops/metrics-server.js'
+import type { MetricsServer } from '../ops/metrics-server.js'
 import { rehearse } from '../rehearsal.js'
 import { Router } from '../routing/router.js'
 import { Warmth } from '../routing/warmth.js'
@@ -97,7 +96,7 @@ export async function start(args: string[]): Promise<number> {
     return WRONG_USAGE
   }
 
-  const log = openLog(config.log, process.stdout.isTTY === true)
+  const log = await openLog(config.log, process.stdout.isTTY === true)
   let keyring: Keyring | null = null
   let listening = false
   if (config.keys.mode === 'keys') {
@@ -129,7 +128,8 @@ export async function start(args: string[]): Promise<number> {
   }
   const router = new Router(config, healthTeller(log))
   const ledger = new Ledger(config.ledger, log, prices)
-  const metrics = config.metrics.listen === null ? null : new Metrics()
+  // Loaded where it is wanted: a start is waited for, by people and in the tests.
+  const metrics = config.metrics.listen === null ? null : new (await import('../ops/metrics.js')).Metrics()
   const gateway = new Gateway({ config, keyring, router, log, ledger, metrics })
   // Ahead of the log, which then writes what it has; and whatever it is that ends the process.
   process.prependOnceListener('exit', () => {
@@ -142,14 +142,15 @@ export async function start(args: string[]): Promise<number> {
   })
   gateway.ready = false
   const server = new Server(config, gateway, log)
-  const metricsServer = metrics === null ? null : new MetricsServer(metrics, gateway)
+  let metricsServer: MetricsServer | null = null
   let metricsUrl: string | null = null
   let port: number
   let wanted = config.listen
   try {
     port = (await server.listen()).port
-    if (metricsServer !== null && config.metrics.listen !== null) {
+    if (metrics !== null && config.metrics.listen !== null) {
       wanted = config.metrics.listen
+      metricsServer = new (await import('../ops/metrics-server.js')).MetricsServer(metrics, gateway)
       const { port: metricsPort } = await metricsServer.listen(wanted)
       metricsUrl = `${originOf(wanted.host, metricsPort)}/metrics`
     }

@@ -1,5 +1,4 @@
 import pino, { type Logger } from 'pino'
-import { prettyFactory } from 'pino-pretty'
 import type { Config } from '../config/config.js'
 import type { Settled } from '../settled.js'
 import { requestLine } from './line.js'
@@ -64,13 +63,14 @@ export class Log {
 }
 
 /** Makes the log of a config, on standard output. */
-export function openLog(options: Config['log'], terminal: boolean): Log {
+export async function openLog(options: Config['log'], terminal: boolean): Promise<Log> {
   const sink = openSink()
   const readable = options.format === 'pretty' || (options.format === 'auto' && terminal)
   if (!readable) {
     const timestamp = pino.stdTimeFunctions.isoTime
     return new Log(pino({ level: options.level, base: null, timestamp }, sink), sink, sink)
   }
+  const { prettyFactory } = await import('pino-pretty')
   const format = prettyFactory({
     colorize: terminal,
     translateTime: 'SYS:HH:MM:ss',

@@ -71,7 +71,7 @@ test('the end waits for what has not left, but not for a reader that has stopped
 test('in a terminal a line is one that a person reads', () => {
   const script = `
     import { openLog } from '${new URL('../../src/ops/log.js', import.meta.url).href}'
-    const log = openLog({ level: 'info', format: 'pretty' }, false)
+    const log = await openLog({ level: 'info', format: 'pretty' }, false)
     log.info({ hidden: 'field' }, 'hello')
     log.debug({}, 'not this')
     log.error({ err: new Error('told in full') }, 'oh')
