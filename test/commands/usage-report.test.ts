@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { appendText, recordOf } from '../support/ledger.js'
-import { clear, open, type Place, run } from '../support/thinwire.js'
+import { clear, open, type Place, run, runUsage } from '../support/thinwire.js'
 
 const test = suite<Place>('usage report')
 
@@ -34,7 +34,7 @@ test('a table tells what each team used, and all of them', async (place) => {
     'total      3      1   2.4M      0   1.0k   1.50+ 250ms 250ms  90us',
     '',
   ])
-  assert.is((await run(place, ['usage', 'report'])).out, out)
+  assert.is((await runUsage(place, ['report'])).out, out)
 })
 
 test('the table fits 80 columns, whatever the names and numbers are', async (place) => {
@@ -53,11 +53,11 @@ test('the table fits 80 columns, whatever the names and numbers are', async (pla
     { seq: 3, team: 'a', user: 'b', model: 'c', ...huge },
   ])
   for (const by of ['team', 'user', 'key', 'model', 'day', 'upstream', 'end']) {
-    const { code, out } = await run(place, ['usage', '--by', by])
+    const { code, out } = await runUsage(place, ['--by', by])
     assert.is(code, 0)
     for (const line of out.split('\n')) assert.ok(line.length <= 80, line)
   }
-  const { out } = await run(place, ['usage', '--by', 'user'])
+  const { out } = await runUsage(place, ['--by', 'user'])
   assert.match(out, /\nt{32}\/u{32}\n +2 /)
 })
 
@@ -65,13 +65,13 @@ test('records that came twice are counted once, and torn lines are told', async 
   append(place, FIRST, [{ seq: 1 }, { seq: 2 }, { seq: 2 }])
   appendText(place, FIRST, '{"v":1,"seq":3,"wri\n\n')
   append(place, SECOND, [{ seq: 2 }, { seq: 3, writer: 'w-2' }])
-  const { code, out } = await run(place, ['usage', '--json'])
+  const { code, out } = await runUsage(place, ['--json'])
   assert.is(code, 0)
   const { total, torn, duplicates } = JSON.parse(out)
   assert.is(total.requests, 3)
   assert.is(duplicates, 2)
   assert.is(torn, 1)
-  assert.is((await run(place, ['usage'])).err, '1 torn line is not in it\n')
+  assert.is((await runUsage(place, [])).err, '1 torn line is not in it\n')
 })
 
 test('json and csv have exact numbers, and tell the unknown from zero', async (place) => {
@@ -80,7 +80,7 @@ test('json and csv have exact numbers, and tell the unknown from zero', async (p
     { seq: 2, model: 'a "b", c', prompt_tokens: 1, cost_usd: 0.2 },
     { seq: 3, model: null },
   ])
-  const json = JSON.parse((await run(place, ['usage', '--by', 'model', '--json'])).out)
+  const json = JSON.parse((await runUsage(place, ['--by', 'model', '--json'])).out)
   assert.is(json.by, 'model')
   assert.is(json.since, null)
   assert.is(json.groups[0].model, 'a "b", c')
@@ -89,7 +89,7 @@ test('json and csv have exact numbers, and tell the unknown from zero', async (p
   assert.is(json.groups[1].model, null)
   assert.is(json.groups[1].prompt_tokens, null)
   assert.is(json.total.requests, 3)
-  const csv = await run(place, ['usage', '--by', 'model', '--csv'])
+  const csv = await runUsage(place, ['--by', 'model', '--csv'])
   assert.is(
     csv.out,
     'model,requests,errors,prompt_tokens,cached_tokens,completion_tokens,cost_usd,unpriced,ttft_ms_p50,ttft_ms_p99,' +
@@ -105,7 +105,7 @@ test('sums with estimated tokens in them are marked, and how many requests these
     { seq: 3, team: 'b', ...used, usage_source: 'upstream' },
     { seq: 4, team: 'c', usage_source: 'none' },
   ])
-  const { out, err } = await run(place, ['usage'])
+  const { out, err } = await runUsage(place, [])
   assert.is(err, '')
   assert.equal(out.split('\n').slice(2), [
     'a          2      0  ~2.4k      -    ~68       -     -     -     -',
@@ -116,13 +116,13 @@ test('sums with estimated tokens in them are marked, and how many requests these
     '~ 1 of 4 requests have estimated tokens',
     '',
   ])
-  const { groups, total } = JSON.parse((await run(place, ['usage', '--json'])).out)
+  const { groups, total } = JSON.parse((await runUsage(place, ['--json'])).out)
   assert.is(total.estimated, 1)
   assert.equal(
     groups.map((group: Record<string, unknown>) => group.estimated),
     [1, 0, 0],
   )
-  const csv = (await run(place, ['usage', '--csv'])).out.split('\r\n')
+  const csv = (await runUsage(place, ['--csv'])).out.split('\r\n')
   assert.equal(
     csv.slice(0, 4).map((row) => row.split(',').at(-1)),
     ['estimated', '1', '0', '0'],
@@ -136,7 +136,7 @@ test('a model that is called like a formula is none in a spreadsheet', async (pl
     FIRST,
     names.map((model, i) => ({ seq: i + 1, model })),
   )
-  const { out } = await run(place, ['usage', '--by', 'model', '--csv'])
+  const { out } = await runUsage(place, ['--by', 'model', '--csv'])
   const cells = out
     .split('\r\n')
     .slice(1, -1)
@@ -155,7 +155,7 @@ test('a period takes what came in it, from whatever file it is in', async (place
   ])
   append(place, 'usage-2026-01-09.jsonl', [{ seq: 5, ts: '2026-01-02T10:00:00.000Z' }])
   const requests = async (...args: string[]): Promise<number> =>
-    JSON.parse((await run(place, ['usage', '--json', ...args])).out).total.requests
+    JSON.parse((await runUsage(place, ['--json', ...args])).out).total.requests
   assert.is(await requests('--since', '2026-01-02'), 2)
   assert.is(await requests('--until', '2026-01-01'), 3)
   assert.is(await requests('--since', '2026-01-01T23:00Z', '--until', '2026-01-02T00:00Z'), 2)
@@ -174,7 +174,7 @@ test('options that cannot be are told in one line, with exit code 2', async (pla
     [['--colour'], /^thinwire usage: Unknown option '--colour'.*\n$/],
     [['report', 'twice'], /^thinwire usage: Unexpected argument 'twice'.*\n$/],
   ] as const) {
-    const { code, out, err } = await run(place, ['usage', ...args])
+    const { code, out, err } = await runUsage(place, [...args])
     assert.is(code, 2)
     assert.is(out, '')
     assert.match(err, told)

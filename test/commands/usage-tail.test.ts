@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { appendText, recordOf } from '../support/ledger.js'
-import { clear, open, type Place, run, Thinwire } from '../support/thinwire.js'
+import { clear, open, type Place, run, runUsage, Thinwire } from '../support/thinwire.js'
 import { until, wait } from '../support/until.js'
 
 const test = suite<Place>('usage tail')
@@ -98,7 +98,7 @@ test('the last records that were asked for may be far back', async (place) => {
 
 test('a tail that does not follow tells where there is no ledger, with exit code 2', async (place) => {
   mkdirSync(join(place.folder, 'data'))
-  const { code, err } = await run(place, ['usage', 'tail', '--no-follow'])
+  const { code, err } = await runUsage(place, ['tail', '--no-follow'])
   assert.is(code, 2)
   assert.match(err, /^thinwire usage: there is no usage-YYYY-MM-DD\.jsonl in .*\n$/)
 })
@@ -203,7 +203,7 @@ test('it ends well when nobody reads what it prints any more', async (place) => 
 })
 
 test('a folder that is not there is told in one line, with exit code 2', async (place) => {
-  const { code, err } = await run(place, ['usage', 'tail', '--folder', 'nowhere'])
+  const { code, err } = await runUsage(place, ['tail', '--folder', 'nowhere'])
   assert.is(code, 2)
   assert.is(err, 'thinwire usage: nowhere cannot be read (ENOENT)\n')
 })

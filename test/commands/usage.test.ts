@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readLedger } from '../support/ledger.js'
-import { clear, open, type Place, run, started, type Thinwire } from '../support/thinwire.js'
+import { clear, open, type Place, run, runUsage, started, type Thinwire } from '../support/thinwire.js'
 import { until, wait } from '../support/until.js'
 
 const test = suite<Place>('usage')
@@ -100,7 +100,7 @@ test('a relay that is killed loses at most what came within one flush, and the n
   const found = records(place)
   assert.ok(found.length === 11 || found.length === 12, String(found.length))
   assert.is(new Set(found.map(({ writer }) => writer)).size, 2)
-  const verified = await run(place, ['usage', 'verify'])
+  const verified = await runUsage(place, ['verify'])
   assert.is(verified.code, 0)
   assert.match(verified.out, /records of 2 starts of the relay/)
 })
@@ -114,7 +114,7 @@ test('two relays in one folder keep one ledger, each with its own numbers', asyn
     assert.is(await thinwire.ended(), 0)
   }
   assert.is(records(place).length, 20)
-  const verified = await run(place, ['usage', 'verify', '--json'])
+  const verified = await runUsage(place, ['verify', '--json'])
   assert.is(verified.code, 0)
   const { files, gaps } = JSON.parse(verified.out)
   assert.is(files[0].torn, 0)
@@ -128,7 +128,7 @@ test('what is missing is told by its numbers, within 80 columns, with exit code 
     ['w-aaaaaaaaaaaa', 2],
   ])
   ledger(place, 'usage-2026-01-02.jsonl', [['w-aaaaaaaaaaaa', 6]], '{"v":1,"seq":7,"wri')
-  const { code, out } = await run(place, ['usage', 'verify'])
+  const { code, out } = await runUsage(place, ['verify'])
   assert.is(code, 1)
   assert.match(out, /usage-2026-01-01\.jsonl +2 +0 +1\n/)
   assert.match(out, /usage-2026-01-02\.jsonl +1 +1 +0\n/)
@@ -140,27 +140,27 @@ test('a name with a character that ends a line elsewhere does not tear its recor
   mkdirSync(join(place.folder, 'data'))
   const record = { v: 1, seq: 1, writer: 'w-aaaaaaaaaaaa', model: 'a\u2028b' }
   writeFileSync(join(place.folder, 'data', 'usage-2026-01-01.jsonl'), `${JSON.stringify(record)}\n`)
-  const { code, out } = await run(place, ['usage', 'verify', '--json'])
+  const { code, out } = await runUsage(place, ['verify', '--json'])
   assert.is(code, 0)
   assert.is(JSON.parse(out).files[0].torn, 0)
 })
 
 test('a folder without a ledger is told in one line, with exit code 2', async (place) => {
-  const missing = await run(place, ['usage', 'verify', '--folder', 'nowhere'])
+  const missing = await runUsage(place, ['verify', '--folder', 'nowhere'])
   assert.is(missing.code, 2)
   assert.match(missing.err, /^thinwire usage: nowhere cannot be read \(ENOENT\)\n$/)
   mkdirSync(join(place.folder, 'data'))
-  const empty = await run(place, ['usage', 'verify'])
+  const empty = await runUsage(place, ['verify'])
   assert.is(empty.code, 2)
   assert.match(empty.err, /^thinwire usage: there is no usage-YYYY-MM-DD\.jsonl in .*\n$/)
-  const odd = await run(place, ['usage', 'sum'])
+  const odd = await runUsage(place, ['sum'])
   assert.is(odd.code, 2)
   assert.is(odd.err, 'thinwire usage: there is only report, tail, verify (more: thinwire usage --help)\n')
 })
 
 test('each usage command tells its options within 80 columns', async (place) => {
   for (const command of [[], ['report'], ['tail'], ['verify']]) {
-    const { code, out } = await run(place, ['usage', ...command, '--help'])
+    const { code, out } = await runUsage(place, [...command, '--help'])
     assert.is(code, 0)
     assert.match(out, new RegExp(`usage ${command[0] ?? 'verify'}`))
     for (const line of out.split('\n')) assert.ok(line.length <= 80, line)

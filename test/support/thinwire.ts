@@ -2,8 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
+import { usage } from '../../src/commands/usage.js'
+import { locateLedger } from '../../src/config/config.js'
 import { RawClient } from './client.js'
 import { until } from './until.js'
 import type { ScriptedUpstream } from './upstream.js'
@@ -138,4 +141,22 @@ export async function run(place: Place, args: readonly string[]) {
   const thinwire = new Thinwire(place, args)
   const code = await thinwire.ended()
   return { code, out: thinwire.out, err: thinwire.err }
+}
+
+/** What is written to it, as text. */
+class Written extends Writable {
+  text = ''
+
+  override _write(piece: Buffer, _: BufferEncoding, done: () => void): void {
+    this.text += piece.toString()
+    done()
+  }
+}
+
+/** `thinwire usage` without a process of its own, for what is about its words: that takes a tenth of the time. */
+export async function runUsage(place: Place, args: readonly string[]) {
+  const io = { out: new Written(), err: new Written() }
+  const folder = (file: string | undefined) => locateLedger({ file, env: {}, cwd: place.folder })
+  const code = await usage(args, { ...io, folder })
+  return { code, out: io.out.text, err: io.err.text }
 }

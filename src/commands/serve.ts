@@ -1,0 +1,269 @@
+import { userInfo } from 'node:os'
+import { relative } from 'node:path'
+import { issueKey, Keyring, KeyringError } from '../access/keyring.js'
+import type { Config, ConfigSource } from '../config/config.js'
+import { isLoopback } from '../config/listen.js'
+import { plainRoute } from '../config/routes.js'
+import { plainUpstream } from '../config/upstreams.js'
+import { type Demo, startDemo } from '../demo/server.js'
+import { Gateway } from '../gateway.js'
+import { Ledger } from '../ledger/ledger.js'
+import type { Prices } from '../ledger/prices.js'
+import { healthTeller } from '../ops/health.js'
+import { type Log, openLog } from '../ops/log.js'
+import type { MetricsServer } from '../ops/metrics-server.js'
+import { rehearse } from '../rehearsal.js'
+import { Router } from '../routing/router.js'
+import { Warmth } from '../routing/warmth.js'
+import { Server } from '../server.js'
+import { VERSION } from '../version.js'
+import { type Banner, bannerText } from './banner.js'
+import { listenProblem, originOf } from './listening.js'
+import { Reloader } from './reload.js'
+
+const CANNOT = 1
+
+/** How long an upstream that does not answer may keep `/readyz` from saying yes. */
+const WARM_MS = 1_000
+
+/** For the reader of the log, at the end. */
+const LOG_MS = 1_000
+
+/**
+ * Signals that follow each other faster than this are one: `npm start` hands on the Ctrl-C that the terminal has
+ * already given to both, and the second must not cut the streams that the first lets end.
+ */
+const SAME_SIGNAL_MS = 750
+
+export interface ServeOptions {
+  /** Where the config is read again. */
+  readonly source: ConfigSource
+  /** Null where none are wanted. */
+  readonly prices: Prices | null
+  /** Tells the person who starts it. */
+  readonly say: (text: string) => void
+}
+
+/** Runs the relay of a config until a signal ends it. Resolves to the exit code only if it could not start. */
+export async function serve(wanted: Config, options: ServeOptions): Promise<number> {
+  const { source, say } = options
+  let config = wanted
+  let { prices } = options
+  const log = await openLog(config.log, process.stdout.isTTY === true)
+  let keyring: Keyring | null = null
+  let listening = false
+  if (config.keys.mode === 'keys') {
+    try {
+      keyring = Keyring.open(config.keys.file, {
+        onProblem: (message) => log.warn({}, message),
+        // Not for the first key, which the banner tells.
+        onReload: (keys) => listening && log.info({ keys }, 'the key file was read again'),
+      })
+    } catch (error) {
+      if (!(error instanceof KeyringError)) throw error
+      say(`thinwire: ${error.message}`)
+      return CANNOT
+    }
+  }
+
+  let demo: Demo | null = null
+  if (config.upstreams.length === 0) {
+    demo = await startDemo()
+    config = withDemo(config, demo)
+    // It answers to the name of any model, and nobody pays for it.
+    prices = null
+  }
+
+  for (const warning of config.warnings) log.warn({}, warning)
+  for (const { name, proxy } of config.upstreams) {
+    if (proxy !== null)
+      log.info({ upstream: name, proxy: proxy.origin }, `${name} is reached through ${proxy.origin}`)
+  }
+  const router = new Router(config, healthTeller(log))
+  const ledger = new Ledger(config.ledger, log, prices)
+  // Loaded where it is wanted: a start is waited for, by people and in the tests.
+  const metrics = config.metrics.listen === null ? null : new (await import('../ops/metrics.js')).Metrics()
+  const gateway = new Gateway({ config, keyring, router, log, ledger, metrics })
+  // Ahead of the log, which then writes what it has; and whatever it is that ends the process.
+  process.prependOnceListener('exit', () => {
+    gateway.writeDown()
+    ledger.flushNow()
+  })
+  // Behind the log. Node waits at its end for the threads that are in a system call, of which one would not come back.
+  process.once('exit', () => {
+    if (ledger.hung) process.kill(process.pid, 'SIGKILL')
+  })
+  gateway.ready = false
+  const server = new Server(config, gateway, log)
+  let metricsServer: MetricsServer | null = null
+  let metricsUrl: string | null = null
+  let port: number
+  let listenAt = config.listen
+  try {
+    port = (await server.listen()).port
+    if (metrics !== null && config.metrics.listen !== null) {
+      listenAt = config.metrics.listen
+      metricsServer = new (await import('../ops/metrics-server.js')).MetricsServer(metrics, gateway)
+      const { port: metricsPort } = await metricsServer.listen(listenAt)
+      metricsUrl = `${originOf(listenAt.host, metricsPort)}/metrics`
+    }
+  } catch (error) {
+    const setting = listenAt === config.listen ? '--listen HOST:PORT' : 'metrics.listen'
+    say(`thinwire: ${listenProblem(listenAt, error, setting)}`)
+    metricsServer?.close()
+    server.close()
+    keyring?.close()
+    await demo?.close()
+    return CANNOT
+  }
+
+  let key: string | null = null
+  if (keyring !== null && keyring.size === 0) {
+    try {
+      key = issueKey(config.keys.file, { env: 'dev', team: 'default', user: localUser() }).key
+    } catch (error) {
+      if (!(error instanceof KeyringError)) throw error
+      say(`thinwire: ${error.message}`)
+      metricsServer?.close()
+      server.close()
+      await demo?.close()
+      return CANNOT
+    }
+    keyring.reload()
+  }
+  const warmth = new Warmth({
+    onTrouble: (upstream, cause) =>
+      log.warn({ upstream, cause }, `cannot reach upstream ${upstream} yet (${cause})`),
+    onMoved: (upstream) => log.info({ upstream }, `${upstream} has another address: it is connected anew`),
+  })
+  const reloader = new Reloader({
+    ...{ source, config, router, gateway, log },
+    onUpstreams: (upstreams) => void warmth.keep(upstreams),
+  })
+  const stop = async (): Promise<void> => {
+    metricsServer?.close()
+    reloader.close()
+    warmth.close()
+    await Promise.all(reloader.upstreams.map((upstream) => upstream.destroy()))
+    keyring?.close()
+    await demo?.close()
+    const lost = await ledger.close()
+    if (lost > 0) log.error({ lost }, `${lost} records could not be written to the ledger`)
+  }
+  endOnSignal(server, gateway, log, config.timeouts.drainMs, stop)
+  if (demo === null) {
+    reloader.watch()
+    reloadOnHangup(reloader, log)
+  }
+  listening = true
+  say(bannerText(describe(config, port, key, keyring, demo !== null, metricsUrl)))
+  await warmUp(config, router, warmth, log)
+  gateway.ready = true
+  // Never by itself: the listener keeps the process alive until a signal comes.
+  return new Promise(() => {})
+}
+
+function endOnSignal(
+  server: Server,
+  gateway: Gateway,
+  log: Log,
+  drainMs: number,
+  stop: () => Promise<void>,
+): void {
+  let firstAt = 0
+  const onSignal = (signal: NodeJS.Signals, number: number): void => {
+    if (firstAt !== 0) {
+      if (performance.now() - firstAt < SAME_SIGNAL_MS) return
+      log.warn({ signal, cut: gateway.live.size }, `${signal} again: ending now`)
+      server.close()
+      // As a shell reports a process that a signal has ended.
+      process.exit(128 + number)
+    }
+    firstAt = performance.now()
+    const open = gateway.live.size
+    log.info(
+      { signal, in_flight: open },
+      open === 0
+        ? `${signal}: ending`
+        : `${signal}: ending when ${open === 1 ? 'the open request has' : `${open} open requests have`}, within ${drainMs / 1000} s`,
+    )
+    void server.drain().then(async (cut) => {
+      if (cut > 0) log.warn({ cut }, `${cut} requests were still open and have been cut`)
+      await stop()
+      log.info({}, 'ended')
+      await log.drain(LOG_MS)
+      process.exit(0)
+    })
+  }
+  process.on('SIGTERM', () => onSignal('SIGTERM', 15))
+  process.on('SIGINT', () => onSignal('SIGINT', 2))
+  // Whatever state such a fault has left behind, going on could send one client's bytes to another.
+  process.on('uncaughtException', (error) => {
+    log.error({ err: error }, 'a fault that nothing caught: ending')
+    process.stderr.write(`thinwire: ${error.stack ?? error.message}\n`)
+    server.close()
+    process.exit(CANNOT)
+  })
+}
+
+/**
+ * Makes the first request as fast as those that follow: the code compiled, the upstreams connected. Nothing of it is
+ * a reason not to start: what cannot be reached is told, and waited for no longer than `WARM_MS`.
+ */
+async function warmUp(config: Config, router: Router, warmth: Warmth, log: Log): Promise<void> {
+  const connected = warmth.keep(router.upstreams)
+  await rehearse(config).catch((error) => log.warn({ err: error }, 'the code could not be warmed up'))
+  await Promise.race([connected, new Promise((resolve) => setTimeout(resolve, WARM_MS).unref())])
+}
+
+/** SIGHUP has the config read again, as usual with servers; but in a terminal it is the window that closes, and ends it. */
+function reloadOnHangup(reloader: Reloader, log: Log): void {
+  if (process.stdin.isTTY || process.stdout.isTTY || process.platform === 'win32') return
+  process.on('SIGHUP', () => {
+    log.info({ signal: 'SIGHUP' }, 'SIGHUP: reading the config again')
+    reloader.reload()
+  })
+}
+
+function withDemo(config: Config, demo: Demo): Config {
+  const upstream = plainUpstream('demo', demo.origin, config.timeouts)
+  return { ...config, upstreams: [upstream], routes: [plainRoute('demo')], warnings: [] }
+}
+
+function describe(
+  config: Config,
+  port: number,
+  key: string | null,
+  keyring: Keyring | null,
+  demo: boolean,
+  metricsUrl: string | null,
+): Banner {
+  const { host } = config.listen
+  return {
+    version: VERSION,
+    url: originOf(host, port),
+    open: !isLoopback(host),
+    upstreams: demo ? null : config.upstreams.map((upstream) => upstream.name),
+    mode: config.keys.mode,
+    key,
+    activeKeys: keyring?.list().filter((record) => record.revokedAt === null).length ?? 0,
+    keyFile: relative(process.cwd(), config.keys.file) || config.keys.file,
+    configFile: config.file === null ? null : relative(process.cwd(), config.file),
+    metricsUrl,
+  }
+}
+
+/** The user of this machine as it may stand in a key. */
+function localUser(): string {
+  let name = ''
+  try {
+    name = userInfo().username
+  } catch {
+    // A container may run as a number without a name.
+  }
+  const fit = name
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+    .slice(0, 32)
+  return fit === '' ? 'me' : fit
+}
