@@ -18,6 +18,11 @@ export class Driver {
   ): Promise<Jobs[Name]['answer']> {
     const { process: child } = this.child
     return new Promise((resolve, reject) => {
+      // It ended between two jobs: nothing more is heard of it.
+      if (this.child.ended) {
+        reject(new Error(`the driver of the bench ended: ${this.child.lastWords}`))
+        return
+      }
       const finish = (): void => {
         child.removeListener('message', hear)
         child.removeListener('exit', die)
