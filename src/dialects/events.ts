@@ -1,3 +1,5 @@
+import { Unfinished } from '../sse/unfinished.js'
+
 /** Takes what an `EventReader` reads, in its order. */
 export interface EventTaker {
   /** @param name of its `event` line; '' without one @param data its `data` lines; '' without any */
@@ -5,9 +7,6 @@ export interface EventTaker {
   /** A comment line, which may stand anywhere, also within an event. @param text all of it, with its colon */
   takeComment(text: string): void
 }
-
-/** Room that is kept from line to line. */
-const KEPT_ROOM = 16 * 1024
 
 const LF = 0x0a
 const CR = 0x0d
@@ -24,9 +23,8 @@ const NOTHING = Buffer.alloc(0)
  */
 export class EventReader {
   private readonly taker: EventTaker
-  /** The line that is still coming: its bytes, and room for more. */
-  private held: Buffer
-  private heldBytes: number
+  /** The line that is still coming. */
+  private readonly held: Unfinished
   private name: string
   /** Null before the event has a `data` line. */
   private data: string | null
@@ -39,8 +37,7 @@ export class EventReader {
 
   constructor(taker: EventTaker) {
     this.taker = taker
-    this.held = NOTHING
-    this.heldBytes = 0
+    this.held = new Unfinished()
     this.name = ''
     this.data = null
     this.bytes = 0
@@ -51,7 +48,7 @@ export class EventReader {
 
   /** What there is of the event that is still coming. */
   get bytesHeld(): number {
-    return this.bytes + this.heldBytes
+    return this.bytes + this.held.bytes
   }
 
   push(piece: Buffer): void {
@@ -61,7 +58,7 @@ export class EventReader {
     this.afterCr = false
     let lf = piece.indexOf(LF, start)
     let cr = piece.indexOf(CR, start)
-    while (!this.over && (lf !== -1 || cr !== -1)) {
+    while (lf !== -1 || cr !== -1) {
       const end = cr === -1 || (lf !== -1 && lf < cr) ? lf : cr
       this.endLine(piece, start, end)
       start = end + 1
@@ -72,26 +69,25 @@ export class EventReader {
       }
       if (lf !== -1 && lf < start) lf = piece.indexOf(LF, start)
     }
-    if (!this.over && start < length) this.hold(piece, start)
+    if (start < length) this.held.add(piece, start)
   }
 
   /** No more comes: gives out an event that lacks nothing but its blank line, or the end of its last line (Azure's). */
   end(): void {
     if (this.over) return
-    if (this.heldBytes > 0) this.endLine(NOTHING, 0, 0)
+    if (this.held.bytes > 0) this.endLine(NOTHING, 0, 0)
     this.endEvent()
     this.over = true
   }
 
   private endLine(piece: Buffer, start: number, end: number): void {
-    if (this.heldBytes === 0) this.readLine(piece, start, end)
-    else {
-      this.hold(piece.subarray(start, end), 0)
-      const { held, heldBytes } = this
-      this.heldBytes = 0
-      if (held.length > KEPT_ROOM) this.held = NOTHING
-      this.readLine(held, 0, heldBytes)
+    if (this.held.bytes === 0) {
+      this.readLine(piece, start, end)
+      return
     }
+    this.held.add(piece.subarray(start, end))
+    const line = this.held.take()
+    this.readLine(line, 0, line.length)
   }
 
   private readLine(line: Buffer, from: number, end: number): void {
@@ -122,18 +118,6 @@ export class EventReader {
     this.name = ''
     this.data = null
     this.taker.takeEvent(name, data ?? '')
-  }
-
-  /** What goes on in the next piece. Pieces themselves are not held on to. */
-  private hold(piece: Buffer, start: number): void {
-    const bytes = this.heldBytes + piece.length - start
-    if (bytes > this.held.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(1024, bytes, this.held.length * 2))
-      this.held.copy(larger, 0, 0, this.heldBytes)
-      this.held = larger
-    }
-    piece.copy(this.held, this.heldBytes, start)
-    this.heldBytes = bytes
   }
 }
 

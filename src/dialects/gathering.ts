@@ -1,3 +1,4 @@
+import { Unfinished } from '../sse/unfinished.js'
 import type { Translation } from './translation.js'
 
 const NOTHING = Buffer.alloc(0)
@@ -16,9 +17,7 @@ export class Gathering implements Translation {
   private readonly longest: number | null
   private readonly asStream: (() => Translation) | null
   private stream: Translation | null
-  /** What has come, and room for more: pieces may be small, and are not held on to. */
-  private held: Buffer
-  private bytes: number
+  private readonly held: Unfinished
   private passing: boolean
 
   /** @param longest in bytes; null for any @param asStream for one that may be a stream @param makesStream of `convert` */
@@ -33,34 +32,34 @@ export class Gathering implements Translation {
     this.longest = longest
     this.asStream = asStream
     this.stream = null
-    this.held = NOTHING
-    this.bytes = 0
+    this.held = new Unfinished()
     this.passing = false
   }
 
   get bytesHeld(): number {
-    return this.stream === null ? this.bytes : (this.stream.bytesHeld ?? 0)
+    return this.stream === null ? this.held.bytes : (this.stream.bytesHeld ?? 0)
   }
 
   push(piece: Buffer): Buffer {
     if (this.stream !== null) return this.stream.push(piece)
     if (this.passing) return piece
+    const { held } = this
     // Some send blank lines while they work, against timeouts between here and there; JSON may begin with them.
-    if (this.bytes === 0 && isBlank(piece)) return piece
-    const begun = this.bytes < LONGEST_BEGINNING
-    this.hold(piece)
-    if (begun && this.asStream !== null && EVENTS.test(this.beginning)) {
+    if (held.bytes === 0 && isBlank(piece)) return piece
+    const begun = held.bytes < LONGEST_BEGINNING
+    held.add(piece)
+    if (begun && this.asStream !== null && EVENTS.test(held.beginning(32))) {
       this.stream = this.asStream()
-      return this.stream.push(this.take())
+      return this.stream.push(held.take())
     }
-    if (this.longest === null || this.bytes <= this.longest) return NOTHING
+    if (this.longest === null || held.bytes <= this.longest) return NOTHING
     this.passing = true
-    return this.take()
+    return held.take()
   }
 
   end(): Buffer {
     if (this.stream !== null) return this.stream.end()
-    return this.passing || this.bytes === 0 ? NOTHING : this.convert(this.take())
+    return this.passing || this.held.bytes === 0 ? NOTHING : this.convert(this.held.take())
   }
 
   giveUp(error: string): Buffer {
@@ -69,30 +68,8 @@ export class Gathering implements Translation {
 
   /** Half of an answer is none. */
   breakOff(): Buffer {
-    this.take()
+    this.held.take()
     return this.stream?.breakOff() ?? NOTHING
-  }
-
-  private get beginning(): string {
-    return this.held.toString('latin1', 0, Math.min(this.bytes, 32))
-  }
-
-  private hold(piece: Buffer): void {
-    const bytes = this.bytes + piece.length
-    if (bytes > this.held.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(1024, bytes, this.held.length * 2))
-      this.held.copy(larger, 0, 0, this.bytes)
-      this.held = larger
-    }
-    piece.copy(this.held, this.bytes)
-    this.bytes = bytes
-  }
-
-  private take(): Buffer {
-    const body = this.held.subarray(0, this.bytes)
-    this.held = NOTHING
-    this.bytes = 0
-    return body
   }
 }
 

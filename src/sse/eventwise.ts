@@ -1,11 +1,9 @@
 import type { Translation } from '../dialects/translation.js'
+import { Unfinished } from './unfinished.js'
 
 const LF = 0x0a
 const CR = 0x0d
 const NOTHING = Buffer.alloc(0)
-
-/** Room that is kept from event to event. */
-const KEPT_ROOM = 16 * 1024
 
 /**
  * Looks at an event stream (WHATWG HTML, 9.2.6) event by event: each is held until it is whole, and goes on byte for byte unless
@@ -13,9 +11,8 @@ const KEPT_ROOM = 16 * 1024
  */
 export abstract class Eventwise implements Translation {
   private readonly longest: number
-  /** The event that is still coming: its bytes, and room for more. */
-  private held: Buffer
-  private heldBytes: number
+  /** The event that is still coming. */
+  private readonly held: Unfinished
   /** It is too long, and its beginning has gone. */
   private passing: boolean
   /** Of the line that is still coming: there is nothing in it so far. */
@@ -28,8 +25,7 @@ export abstract class Eventwise implements Translation {
   /** @param longest event that is held, in bytes */
   constructor(longest: number) {
     this.longest = longest
-    this.held = NOTHING
-    this.heldBytes = 0
+    this.held = new Unfinished()
     this.passing = false
     this.blank = true
     this.afterCr = false
@@ -62,7 +58,7 @@ export abstract class Eventwise implements Translation {
       if (end === piece.length && piece[end - 1] === CR) this.endedInCr = kept.length > 0 ? 'kept' : 'gone'
     }
     const rest = piece.subarray(start)
-    if (!this.passing && this.heldBytes + rest.length <= this.longest) this.keep(rest)
+    if (!this.passing && this.held.bytes + rest.length <= this.longest) this.held.add(rest)
     else if (rest.length > 0) {
       parts.push(this.join(rest))
       this.passing = true
@@ -113,24 +109,8 @@ export abstract class Eventwise implements Translation {
     return -1
   }
 
-  /** What goes on in the next piece. Pieces themselves are not held on to. */
-  private keep(rest: Buffer): void {
-    const bytes = this.heldBytes + rest.length
-    if (bytes > this.held.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(1024, bytes, this.held.length * 2))
-      this.held.copy(larger, 0, 0, this.heldBytes)
-      this.held = larger
-    }
-    rest.copy(this.held, this.heldBytes)
-    this.heldBytes = bytes
-  }
-
   /** All that was held, and this behind it. */
   private join(rest: Buffer): Buffer {
-    if (this.heldBytes === 0) return rest
-    const joined = Buffer.concat([this.held.subarray(0, this.heldBytes), rest])
-    this.heldBytes = 0
-    if (this.held.length > KEPT_ROOM) this.held = NOTHING
-    return joined
+    return this.held.bytes === 0 ? rest : Buffer.concat([this.held.take(), rest])
   }
 }
