@@ -54,11 +54,9 @@ export class KeptAnswer implements Source {
   /** What it goes on from, as that came; null if it is not to be typed into. */
   readonly prompt: Buffer | null
   private readonly body: Buffer
-  /** Seconds that it had been in another's cache (RFC 9111, 5.1). */
-  private readonly ageBefore: number
   private readonly madeAt: number
 
-  /** @param madeAt `performance.now()` */
+  /** @param madeAt `performance.now()` of when it came: it may have been in another's cache before (RFC 9111, 5.1) */
   constructor(
     head: AnswerHead,
     body: Buffer,
@@ -67,7 +65,7 @@ export class KeptAnswer implements Source {
     madeAt = performance.now(),
   ) {
     const headers = [...head.headers]
-    this.ageBefore = Number(headerValue(headers, 'age')) || 0
+    this.madeAt = madeAt - (Number(headerValue(headers, 'age')) || 0) * 1_000
     removeHeader(headers, 'age')
     // One that is all there needs no chunks.
     removeHeader(headers, 'content-length')
@@ -81,18 +79,16 @@ export class KeptAnswer implements Source {
     this.end = body.length === 0 ? 0 : 1
     this.prompt = prompt
     this.body = body
-    this.madeAt = madeAt
   }
 
   get age(): number {
-    return this.ageBefore + Math.floor((performance.now() - this.madeAt) / 1_000)
+    return Math.floor((performance.now() - this.madeAt) / 1_000)
   }
 
   /** The same with less of a body, of which the upstream's head does not speak any more. */
   shortened(body: Buffer, account: Account): KeptAnswer {
     const headers = [...this.head.headers]
     removeHeadersOfBytes(headers)
-    if (this.ageBefore > 0) headers.push('age', String(this.ageBefore))
     return new KeptAnswer({ ...this.head, headers }, body, account, null, this.madeAt)
   }
 
