@@ -1,15 +1,10 @@
 import type { Translation } from '../dialects/translation.js'
-import { type ErrorCode, errorBody } from '../http/errors.js'
-import {
-  makeEventStream,
-  noFacts,
-  passedHeaders,
-  removeHeader,
-  removeHeadersOfBytes,
-} from '../http/headers.js'
+import type { ErrorCode } from '../http/errors.js'
+import { noFacts, passedHeaders, removeHeader } from '../http/headers.js'
 import type { Attempt, AnswerHead as UpstreamHead } from '../relay/attempt.js'
 import type { Course, Receiver } from '../relay/course.js'
 import { LINGER_MS, systemCode, TOO_SLOW } from '../relay/failure.js'
+import { concludeTooLong, holdsTooMuch, tooLongBytes, translationOf } from '../relay/translated.js'
 import type { Tap } from '../sse/scanner.js'
 import { tapFor } from '../sse/tap.js'
 import { settleAccount } from '../tokens/account.js'
@@ -181,9 +176,7 @@ export class Flight implements Receiver, Source {
     const facts = noFacts()
     const headers = passedHeaders(raw, facts)
     removeHeader(headers, 'x-thinwire-cache')
-    this.translation = attempt.translate?.(status, facts) ?? null
-    if (this.translation !== null) removeHeadersOfBytes(headers)
-    if (this.translation?.makesStream === true) makeEventStream(headers)
+    this.translation = translationOf(attempt, status, facts, headers)
     const head = { status, reason: Buffer.from(reason).toString('latin1'), headers, facts }
     for (const follower of this.followers) follower.begin(head)
     this.prompt = this.followers[0]?.x.prompt ?? null
@@ -202,21 +195,15 @@ export class Flight implements Receiver, Source {
     const { translation } = this
     this.add(translation === null ? piece : translation.push(piece))
     this.tap?.push(piece)
-    if (translation !== null && (translation.bytesHeld ?? 0) > this.options.answerBytes)
-      this.onTooLong(translation)
+    if (holdsTooMuch(translation, this.options.answerBytes)) this.onTooLong(translation)
     return !this.paused
   }
 
   /** As `Relay` has it. */
   private onTooLong(translation: Translation): void {
     this.close()
-    for (const { x } of this.followers) {
-      x.errorCode = 'answer_too_long'
-      x.cause = 'answerBytes'
-      x.conclude('upstream_failed')
-    }
-    const id = this.followers[0]?.x.requestId ?? ''
-    this.add(translation.giveUp?.(errorBody('answer_too_long', 'openai', id)) ?? EMPTY)
+    for (const { x } of this.followers) concludeTooLong(x)
+    this.add(tooLongBytes(translation, this.followers[0]?.x.requestId ?? ''))
     this.finish()
     this.course?.giveUp(TOO_SLOW)
   }

@@ -2,15 +2,8 @@ import type { ServerResponse } from 'node:http'
 import type { Config } from '../config/config.js'
 import type { Translation } from '../dialects/translation.js'
 import type { Exchange } from '../exchange.js'
-import { type ErrorCode, errorBody } from '../http/errors.js'
-import {
-  makeEventStream,
-  noFacts,
-  reasonPhrase,
-  removeHeadersOfBytes,
-  responseHeaders,
-  setHeader,
-} from '../http/headers.js'
+import type { ErrorCode } from '../http/errors.js'
+import { noFacts, reasonPhrase, responseHeaders, setHeader } from '../http/headers.js'
 import { serverTiming } from '../http/timing.js'
 import { tapFor } from '../sse/tap.js'
 import type { AnswerHead, Attempt } from './attempt.js'
@@ -20,6 +13,7 @@ import type { Course, Receiver } from './course.js'
 import { LINGER_MS, systemCode, TOO_SLOW } from './failure.js'
 import { sendOpening } from './opening.js'
 import { Passage, type PassageOwner } from './passage.js'
+import { concludeTooLong, holdsTooMuch, tooLongBytes, translationOf } from './translated.js'
 
 /** Who an attempt reports to while nothing of an answer has gone to the client. */
 export interface RelayOwner {
@@ -37,7 +31,6 @@ export interface RelayOptions {
   readonly crossOrigin: boolean
 }
 
-const NOTHING = Buffer.alloc(0)
 const CLIENT_GONE = new Error('the client has left')
 
 /**
@@ -98,9 +91,7 @@ export class Relay implements Receiver, Sender, PassageOwner {
     const now = performance.now()
     const facts = noFacts()
     const headers = responseHeaders(raw, x.requestId, serverTiming(x, now), this.options.crossOrigin, facts)
-    this.translation = attempt.translate?.(status, facts) ?? null
-    if (this.translation !== null) removeHeadersOfBytes(headers)
-    if (this.translation?.makesStream === true) makeEventStream(headers)
+    this.translation = translationOf(attempt, status, facts, headers)
     if (x.cache !== null) setHeader(headers, 'x-thinwire-cache', x.cache)
     if (this.owner.draining) headers.push('connection', 'close')
     this.res.writeHead(status, reasonPhrase(reason, 'utf8'), headers)
@@ -134,18 +125,14 @@ export class Relay implements Receiver, Sender, PassageOwner {
     const more = this.send(translation === null ? piece : translation.push(piece))
     // Beside the stream: what is looked at has left already.
     x.tap?.push(piece)
-    if (translation === null || (translation.bytesHeld ?? 0) <= this.options.answerBytes) return more
+    if (!holdsTooMuch(translation, this.options.answerBytes)) return more
     this.onTooLong(translation)
     return false
   }
 
-  /** The head has gone: what was to be the answer, or goes on with it, tells of the error. */
   private onTooLong(translation: Translation): void {
-    const { x } = this
-    x.errorCode = 'answer_too_long'
-    x.cause = 'answerBytes'
-    x.conclude('upstream_failed')
-    this.send(translation.giveUp?.(errorBody('answer_too_long', 'openai', x.requestId)) ?? NOTHING)
+    concludeTooLong(this.x)
+    this.send(tooLongBytes(translation, this.x.requestId))
     this.finish()
     this.course?.giveUp(TOO_SLOW)
   }

@@ -1,0 +1,42 @@
+import type { Translation } from '../dialects/translation.js'
+import type { Exchange } from '../exchange.js'
+import { errorBody } from '../http/errors.js'
+import { makeEventStream, type ResponseFacts, removeHeadersOfBytes } from '../http/headers.js'
+import type { Attempt } from './attempt.js'
+
+const NOTHING = Buffer.alloc(0)
+
+/**
+ * What changes an answer on its way; null if nothing does.
+ * @param headers that go on to the client; made those of what comes of it
+ * @throws if it cannot be changed, and has to be
+ */
+export function translationOf(
+  { translate }: Attempt,
+  status: number,
+  facts: ResponseFacts,
+  headers: string[],
+): Translation | null {
+  const translation = translate?.(status, facts) ?? null
+  if (translation === null) return null
+  removeHeadersOfBytes(headers)
+  if (translation.makesStream === true) makeEventStream(headers)
+  return translation
+}
+
+/** Whether more of an answer is held than may be. @param most `limits.answerBytes` */
+export function holdsTooMuch(translation: Translation | null, most: number): translation is Translation {
+  return translation !== null && (translation.bytesHeld ?? 0) > most
+}
+
+/** The answer has come to its end for that. */
+export function concludeTooLong(x: Exchange): void {
+  x.errorCode = 'answer_too_long'
+  x.cause = 'answerBytes'
+  x.conclude('upstream_failed')
+}
+
+/** The head has gone: what was to be the answer, or goes on with it, tells of the error. No other call follows. */
+export function tooLongBytes(translation: Translation, requestId: string): Buffer {
+  return translation.giveUp?.(errorBody('answer_too_long', 'openai', requestId)) ?? NOTHING
+}
