@@ -25,7 +25,7 @@ import { hedgeAfterMs } from './routing/hedge.js'
 import { ModelList } from './routing/model-list.js'
 import { outgoing } from './routing/outgoing.js'
 import { placeOwnCredential } from './routing/own-credential.js'
-import type { Route, Router, Target, TargetCounts } from './routing/router.js'
+import type { Route, Router, Target } from './routing/router.js'
 
 const FIRST_ONLY: readonly number[] = [0]
 
@@ -67,10 +67,6 @@ export class Forwarder implements RelayOwner, FollowerOwner {
     this.config = config
     this.router = router
     this.models = this.models.after(router, config)
-  }
-
-  get targets(): TargetCounts {
-    return this.router.countTargets(performance.now())
   }
 
   get targetHealth(): ReadonlyMap<string, HealthSnapshot> {

@@ -20,7 +20,7 @@ import { answerProbe } from './ops/probes.js'
 import { answerError, answerJson } from './relay/answer.js'
 import { type BodyLimits, type BodyOwner, type BodyRefusal, ByteBudget, RequestBody } from './relay/body.js'
 import { resetSocket } from './relay/reset.js'
-import type { Router, TargetCounts } from './routing/router.js'
+import type { Router } from './routing/router.js'
 
 export interface GatewayParts {
   readonly config: Config
@@ -274,10 +274,6 @@ export class Gateway implements ForwarderOwner, BodyOwner, MetricsSource {
 
   get bufferedBytes(): number {
     return this.budget.taken
-  }
-
-  get targets(): TargetCounts {
-    return this.forwarder.targets
   }
 
   get targetHealth(): MetricsSource['targetHealth'] {

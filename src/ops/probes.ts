@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { isOnThisMachine } from '../access/local.js'
 import type { LedgerState } from '../ledger/ledger.js'
-import type { HealthSnapshot } from '../routing/health.js'
-import type { TargetCounts } from '../routing/router.js'
+import type { HealthSnapshot, HealthState } from '../routing/health.js'
 import type { BoundCounters } from './counters.js'
 
 /** What can be asked about a relay by anyone. */
@@ -12,7 +11,6 @@ export interface Health {
   readonly inFlight: number
   readonly bufferedBytes: number
   readonly bounds: BoundCounters
-  readonly targets: TargetCounts
   /** Of each target by its name. */
   readonly targetHealth: ReadonlyMap<string, HealthSnapshot>
   readonly ledgerState: LedgerState | null
@@ -36,14 +34,15 @@ export function answerProbe(
       return { status: 200, body: { status: 'ok' } }
     case '/readyz': {
       const status = health.draining ? 'draining' : health.ready ? 'ready' : 'starting'
+      const { targetHealth } = health
       const body = {
         status,
         // Less the one that asks.
         in_flight: health.inFlight - 1,
         buffered_bytes: health.bufferedBytes,
         bounds_hit: health.bounds.snapshot(),
-        targets: health.targets,
-        ...(isOnThisMachine(req) ? { unwell: unwellOf(health.targetHealth) } : {}),
+        targets: countTargets(targetHealth),
+        ...(isOnThisMachine(req) ? { unwell: unwellOf(targetHealth) } : {}),
         ...(health.ledgerState === null ? {} : { ledger: health.ledgerState }),
       }
       return { status: status === 'ready' ? 200 : 503, body }
@@ -51,6 +50,16 @@ export function answerProbe(
     default:
       return null
   }
+}
+
+/** How many are asked as any other; are left alone; are tried again; have asked to be left alone for a while. */
+export function countTargets(targets: Health['targetHealth']): Record<HealthState | 'cooling', number> {
+  const counts = { closed: 0, open: 0, trial: 0, cooling: 0 }
+  for (const { state, cooling_ms } of targets.values()) {
+    counts[state]++
+    if (cooling_ms > 0) counts.cooling++
+  }
+  return counts
 }
 
 /** The names of those that are not asked as any other. */

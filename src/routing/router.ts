@@ -2,13 +2,7 @@ import type { Config } from '../config/config.js'
 import { DIALECTS } from '../config/presets.js'
 import type { Choose, DestinationConfig, TargetConfig } from '../config/routes.js'
 import { dialectIndex, OTHER, speaks } from './dialect.js'
-import {
-  HEALTH_DEFAULTS,
-  Health,
-  type HealthSnapshot,
-  type HealthState,
-  type OnHealthChange,
-} from './health.js'
+import { HEALTH_DEFAULTS, Health, type HealthSnapshot, type OnHealthChange } from './health.js'
 import { HedgeBudget } from './hedge.js'
 import { compileAll, isOf } from './pattern.js'
 import { type ByDialect, Rules } from './rules.js'
@@ -50,9 +44,6 @@ export interface Route {
 
 /** Told of a target whose health has changed. @param name the target's */
 export type OnTargetHealth = (name: string, ...change: Parameters<OnHealthChange>) => void
-
-/** How many targets are asked as any other; are left alone; are tried again; have asked to be left alone for a while. */
-export type TargetCounts = Readonly<Record<HealthState | 'cooling', number>>
 
 interface Alias {
   readonly teams: readonly RegExp[] | null
@@ -181,16 +172,6 @@ export class Router {
     const found = new Map<string, HealthSnapshot>()
     for (const [name, { health }] of this.healths) found.set(name, health.snapshot(now))
     return found
-  }
-
-  /** @param now `performance.now()` */
-  countTargets(now: number): TargetCounts {
-    const counts = { closed: 0, open: 0, trial: 0, cooling: 0 }
-    for (const { health } of this.healths.values()) {
-      counts[health.state]++
-      if (health.snapshot(now).cooling_ms > 0) counts.cooling++
-    }
-    return counts
   }
 }
 

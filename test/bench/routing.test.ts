@@ -10,6 +10,7 @@ import { Recorder } from '../../bench/recorder.js'
 import { manyRoutes, ROUTING } from '../../bench/scenarios/routing.js'
 import type { Jobs } from '../../bench/wire/jobs.js'
 import { loadConfig } from '../../src/config/config.js'
+import { countTargets } from '../../src/ops/probes.js'
 import { Router } from '../../src/routing/router.js'
 
 const FIRST: Settings = { upstreams: { openai: { baseUrl: 'http://127.0.0.1:1/v1' } } }
@@ -38,7 +39,7 @@ async function measure(cost: (targets: number, model: string) => number): Promis
     name: 'thinwire',
     child: { read: async () => ({ cpuUs, rssBytes: 0, gcUs: null, loopDelayP99Us: null }) },
     reconfigure: async (settings: (first: Settings) => Settings, wanted: number) => {
-      targets = routerOf(settings(FIRST)).countTargets(0).closed
+      targets = countTargets(routerOf(settings(FIRST)).targetHealth(0)).closed
       assert.is(targets, wanted)
       configs.push(targets)
     },

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Config, loadConfig } from '../../src/config/config.js'
+import { countTargets } from '../../src/ops/probes.js'
 import type { Health } from '../../src/routing/health.js'
 import { Router, type Target } from '../../src/routing/router.js'
 
@@ -196,12 +197,12 @@ test('health is of an upstream and a model: another weight, here or after a relo
   for (let i = 0; i < 5; i++) health.fail(health.begin(now), now, 'status 500')
   health.coolUntil(now + 60_000)
   assert.equal(told, ['a/m open'])
-  assert.equal(router.countTargets(now), { closed: 1, open: 1, trial: 0, cooling: 1 })
+  assert.equal(countTargets(router.targetHealth(now)), { closed: 1, open: 1, trial: 0, cooling: 1 })
   const after = new Router(both(1), () => {}, router)
   assert.is(target(after, 'x').health, health)
   assert.is(target(after, 'x').weight, 1)
   assert.is(target(after, 'x'), target(after, 'y'))
-  assert.equal(after.countTargets(now), { closed: 1, open: 1, trial: 0, cooling: 1 })
+  assert.equal(countTargets(after.targetHealth(now)), { closed: 1, open: 1, trial: 0, cooling: 1 })
 })
 
 test('an upstream that is made anew, or that goes by another name for a model, begins well', () => {
