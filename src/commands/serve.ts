@@ -99,6 +99,14 @@ export async function serve(wanted: Config, options: ServeOptions): Promise<numb
   let metricsUrl: string | null = null
   let port: number
   let listenAt = config.listen
+  const cannot = async (why: string): Promise<number> => {
+    say(`thinwire: ${why}`)
+    metricsServer?.close()
+    server.close()
+    keyring?.close()
+    await demo?.close()
+    return CANNOT
+  }
   try {
     port = (await server.listen()).port
     if (metrics !== null && config.metrics.listen !== null) {
@@ -109,12 +117,7 @@ export async function serve(wanted: Config, options: ServeOptions): Promise<numb
     }
   } catch (error) {
     const setting = listenAt === config.listen ? '--listen HOST:PORT' : 'metrics.listen'
-    say(`thinwire: ${listenProblem(listenAt, error, setting)}`)
-    metricsServer?.close()
-    server.close()
-    keyring?.close()
-    await demo?.close()
-    return CANNOT
+    return cannot(listenProblem(listenAt, error, setting))
   }
 
   let key: string | null = null
@@ -123,11 +126,7 @@ export async function serve(wanted: Config, options: ServeOptions): Promise<numb
       key = issueKey(config.keys.file, { env: 'dev', team: 'default', user: localUser() }).key
     } catch (error) {
       if (!(error instanceof KeyringError)) throw error
-      say(`thinwire: ${error.message}`)
-      metricsServer?.close()
-      server.close()
-      await demo?.close()
-      return CANNOT
+      return cannot(error.message)
     }
     keyring.reload()
   }

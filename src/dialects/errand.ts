@@ -49,8 +49,8 @@ export function nativeErrand(shape: Shape, body: Buffer, model: string | null): 
 
 /** The same where there is no such API: all of it said in the words of chat completions. */
 export function translatedErrand({ shape, asked, conversation }: Errand, body: Buffer): Errand {
-  const chat = toChat(shape, body)
   const customs = customsOf(body)
+  const chat = toChat(shape, body, customs)
   return {
     ...{ shape, path: '/chat/completions', pieces: [chat], found: peek(chat), asked, conversation },
     // Of what was translated, what one or the other does not take.

@@ -25,13 +25,13 @@ import { customNames, toolTexts } from './tools.js'
  * Images in the result of a tool come in a message of the user's behind the results, as a tool's message has only text.
  *
  * A body that cannot be read, or is chat already, stays as it is.
+ * @param customs of the body
  */
-export function toChat(shape: Shape, body: Buffer): Buffer {
+export function toChat(shape: Shape, body: Buffer, customs: readonly string[] = customsOf(body)): Buffer {
   if (shape === 'chat') return body
   try {
     const request: unknown = JSON.parse(body.toString())
     if (!isObject(request)) return body
-    const customs = customsOf(body)
     const parts = shape === 'responses' ? fromResponses(request, customs) : fromMessages(request, customs)
     return Buffer.from(JSON.stringify({ ...common(request), ...parts, ...toolParts(request, body) }))
   } catch {

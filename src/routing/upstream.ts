@@ -139,12 +139,12 @@ export class Upstream {
    */
   headersFor(path: string, passthrough: boolean): readonly string[] {
     if (passthrough) return this.config.headers
-    return this.config.auth === 'anthropic' && path.startsWith('/chat/') ? this.addedBearer : this.added
+    return schemeOn(path, this.config.auth) === 'bearer' ? this.addedBearer : this.added
   }
 
   /** Where it looks for a client's own credential on a request for `path`; null if that is not known. */
   ownAuthFor(path: string): AuthScheme | null {
-    return this.ownAuth === 'anthropic' && path.startsWith('/chat/') ? 'bearer' : this.ownAuth
+    return this.ownAuth === null ? null : schemeOn(path, this.ownAuth)
   }
 
   /** Whether the usage of a streamed answer is to be asked for where the client does not. */
@@ -287,6 +287,11 @@ interface Query {
 /** @param parameters name, value, name, value */
 function makeQuery(parameters: readonly string[]): Query {
   return { names: new Set(parameters.filter((_, i) => i % 2 === 0)), text: formQuery(parameters) }
+}
+
+/** Anthropic's takes keys in a header of its own, but not where it speaks as OpenAI does. */
+function schemeOn(path: string, scheme: AuthScheme): AuthScheme {
+  return scheme === 'anthropic' && path.startsWith('/chat/') ? 'bearer' : scheme
 }
 
 /** As headers; none where it goes elsewhere, or nowhere. */
