@@ -11,7 +11,7 @@ import { healthTeller } from '../../src/ops/health.js'
 import { Log } from '../../src/ops/log.js'
 import { Router } from '../../src/routing/router.js'
 import { Server } from '../../src/server.js'
-import { RawClient } from './client.js'
+import { RawClient, type Response } from './client.js'
 import { readLedger } from './ledger.js'
 import { until } from './until.js'
 
@@ -39,6 +39,15 @@ export interface TestRelay {
 /** What a request needs to be admitted, as header lines. */
 export function auth(relay: TestRelay): string {
   return `host: relay\r\nauthorization: Bearer ${relay.key}\r\n`
+}
+
+/** Posts a body to a path, on a connection of its own. */
+export async function post(relay: TestRelay, path: string, body: string): Promise<Response> {
+  const client = await relay.client()
+  client.send(`POST ${path} HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`)
+  const response = await client.response()
+  client.destroy()
+  return response
 }
 
 /** @param settings of the config file; upstreams are not warmed unless they say so, to keep request counts exact */

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { Reloader } from '../../src/commands/reload.js'
 import type { Upstream } from '../../src/routing/upstream.js'
-import { auth, startRelay, type TestRelay } from './relay.js'
+import { post, startRelay, type TestRelay } from './relay.js'
 import { type Script, ScriptedUpstream, whole } from './upstream.js'
 
 /** The name as the whole answer. */
@@ -45,10 +45,7 @@ export async function withReloader(
     pollMs: 10,
   })
   const ask = async (body = '{"model":"m"}'): Promise<string> => {
-    const client = await relay.client()
-    client.send(`POST /v1/x HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`)
-    const response = await client.response()
-    client.destroy()
+    const response = await post(relay, '/v1/x', body)
     return response.body.toString()
   }
   const change = (settings: Record<string, unknown> | string): void => {

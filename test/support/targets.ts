@@ -1,7 +1,7 @@
 import * as assert from 'uvu/assert'
 import type { Route, Target } from '../../src/routing/router.js'
 import type { Response } from './client.js'
-import { auth, type LogLine, startRelay, type TestRelay } from './relay.js'
+import { type LogLine, post, startRelay, type TestRelay } from './relay.js'
 import { until } from './until.js'
 import { type Script, ScriptedUpstream } from './upstream.js'
 
@@ -36,13 +36,7 @@ export async function withTargets(
     routes: [{ targets: entries.map(([upstream]) => ({ upstream })), ...route }],
     ...settings,
   })
-  const ask = async (path = '/v1/chat/completions', body = BODY): Promise<Response> => {
-    const client = await relay.client()
-    client.send(`POST ${path} HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`)
-    const response = await client.response()
-    client.destroy()
-    return response
-  }
+  const ask = (path = '/v1/chat/completions', body = BODY): Promise<Response> => post(relay, path, body)
   try {
     await act({
       relay,

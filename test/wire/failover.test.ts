@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Response } from '../support/client.js'
-import { auth, type LogLine, startRelay, type TestRelay } from '../support/relay.js'
+import { auth, type LogLine, post, startRelay, type TestRelay } from '../support/relay.js'
 import { until, wait } from '../support/until.js'
 import { CHUNKED, head, type Script, ScriptedUpstream, SSE, step, whole } from '../support/upstream.js'
 
@@ -36,13 +36,7 @@ async function withPair(
     { a: { baseUrl: first.url, ...entry }, b: { baseUrl: second.url } },
     { routes: [{ targets: [{ upstream: 'a' }, { upstream: 'b' }], ...route }], ...settings },
   )
-  const ask = async (body = BODY, path = '/v1/chat/completions'): Promise<Response> => {
-    const client = await relay.client()
-    client.send(`POST ${path} HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`)
-    const response = await client.response()
-    client.destroy()
-    return response
-  }
+  const ask = (body = BODY, path = '/v1/chat/completions'): Promise<Response> => post(relay, path, body)
   try {
     await act({ relay, first, second, ask, record: async () => (await relay.records(1))[0] as LogLine })
   } finally {

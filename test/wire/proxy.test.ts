@@ -9,7 +9,7 @@ import * as assert from 'uvu/assert'
 import { WebSocket, WebSocketServer } from 'ws'
 import { selfSigned } from '../support/certificate.js'
 import type { Response } from '../support/client.js'
-import { auth, startRelay, type TestRelay } from '../support/relay.js'
+import { post, startRelay, type TestRelay } from '../support/relay.js'
 import { until } from '../support/until.js'
 
 const HOST = 'api.upstream.example'
@@ -110,13 +110,7 @@ async function withProxy(
     { UPSTREAM_KEY: 'sk-upstream-secret', PROXY: `http://me:proxy-secret@${proxy.authority}` },
   )
   const ask = async (body: string): Promise<Response> => {
-    const client = await relay.client()
-    client.send(
-      `POST /v1/chat/completions HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`,
-    )
-    const response = await client.response()
-    client.destroy()
-    return response
+    return post(relay, '/v1/chat/completions', body)
   }
   try {
     await act({ relay, proxy, paths, ask })

@@ -6,7 +6,7 @@ import type { Response } from '../support/client.js'
 import { pieceBySize, tellingPlaces, type Way, writeIn } from '../support/cuts.js'
 import type { Quirk } from '../support/quirks/quirk.js'
 import { QUIRKS } from '../support/quirks/quirks.js'
-import { auth, type LogLine, startRelay, type TestRelay } from '../support/relay.js'
+import { auth, type LogLine, post, startRelay, type TestRelay } from '../support/relay.js'
 import { OK } from '../support/scene.js'
 import { gate } from '../support/until.js'
 import { CHUNKED, head, type Script, ScriptedUpstream } from '../support/upstream.js'
@@ -49,13 +49,7 @@ async function withQuirk(quirk: Quirk, script: Script, act: (stage: Stage) => Pr
   )
   const ask = async (model: string): Promise<Response> => {
     const body = JSON.stringify({ model, stream: true, messages: [{ role: 'user', content: 'hi' }] })
-    const client = await relay.client()
-    client.send(
-      `POST /v1${quirk.path} HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`,
-    )
-    const response = await client.response()
-    client.destroy()
-    return response
+    return post(relay, `/v1${quirk.path}`, body)
   }
   try {
     await act({ relay, first, second, ask })
