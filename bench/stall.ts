@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { ledgerNames } from '../src/ledger/files.js'
-import type { LedgerState } from '../src/ledger/ledger.js'
+import type { LedgerState } from '../src/ledger/write/ledger.js'
 import type { Running } from './contestants.js'
 
 /** For a ledger to meet the stall, and to write what it has after it. */

@@ -1,6 +1,6 @@
-import { Books } from '../src/books.js'
-import { AnswerScanner } from '../src/sse/answer.js'
-import { EventScanner } from '../src/sse/scanner.js'
+import { AnswerScanner } from '../src/metering/json-meter.js'
+import { EventScanner } from '../src/metering/stream-meter.js'
+import { Books } from '../src/server/recorder.js'
 import { median } from './statistics.js'
 
 // Loaded into Thinwire ahead of its own code, with which it then shares these classes: metering can be switched off,

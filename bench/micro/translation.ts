@@ -1,8 +1,8 @@
 import { createParser } from 'eventsource-parser'
-import { MessagesTranslation } from '../../src/dialects/messages.js'
-import { ResponsesTranslation } from '../../src/dialects/responses.js'
-import type { Translation } from '../../src/dialects/translation.js'
-import { UnwrappedCalls } from '../../src/dialects/unwrapped.js'
+import { UnwrappedCalls } from '../../src/translate/custom-tools/unwrap-stream.js'
+import { MessagesTranslation } from '../../src/translate/response/messages-stream.js'
+import { ResponsesTranslation } from '../../src/translate/response/responses-stream.js'
+import type { Translation } from '../../src/translate/translation.js'
 import type { Pair } from './pairs.js'
 
 /** Of text; the streams have some more events at either end. */

@@ -12,7 +12,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { isObject } from '../json.js'
+import { isObject } from '../json/values.js'
 import { flawIn, keyId } from './key.js'
 
 /*

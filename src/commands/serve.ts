@@ -1,25 +1,25 @@
 import { userInfo } from 'node:os'
 import { relative } from 'node:path'
 import { issueKey, Keyring, KeyringError } from '../access/keyring.js'
+import type { MetricsServer } from '../admin/metrics-server.js'
+import { Reloader } from '../app/reload.js'
+import { rehearse } from '../app/warm-up.js'
 import type { Config, ConfigSource } from '../config/config.js'
 import { isLoopback } from '../config/listen.js'
 import { plainRoute } from '../config/routes.js'
 import { plainUpstream } from '../config/upstreams.js'
 import { type Demo, startDemo } from '../demo/server.js'
-import { Gateway } from '../gateway.js'
-import { Ledger } from '../ledger/ledger.js'
 import type { Prices } from '../ledger/prices.js'
-import { healthTeller } from '../ops/health.js'
-import { type Log, openLog } from '../ops/log.js'
-import type { MetricsServer } from '../ops/metrics-server.js'
-import { rehearse } from '../rehearsal.js'
+import { Ledger } from '../ledger/write/ledger.js'
+import { healthTeller } from '../observe/health-log.js'
+import { type Log, openLog } from '../observe/log.js'
 import { Router } from '../routing/router.js'
-import { Warmth } from '../routing/warmth.js'
-import { Server } from '../server.js'
+import { Server } from '../server/listener.js'
+import { Gateway } from '../server/request-handler.js'
+import { Warmth } from '../upstream/keep-warm.js'
 import { VERSION } from '../version.js'
 import { type Banner, bannerText } from './banner.js'
 import { listenProblem, originOf } from './listening.js'
-import { Reloader } from './reload.js'
 
 const CANNOT = 1
 
@@ -82,7 +82,8 @@ export async function serve(wanted: Config, options: ServeOptions): Promise<numb
   const router = new Router(config, healthTeller(log))
   const ledger = new Ledger(config.ledger, log, prices)
   // Loaded where it is wanted: a start is waited for, by people and in the tests.
-  const metrics = config.metrics.listen === null ? null : new (await import('../ops/metrics.js')).Metrics()
+  const metrics =
+    config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const gateway = new Gateway({ config, keyring, router, log, ledger, metrics })
   // Ahead of the log, which then writes what it has; and whatever it is that ends the process.
   process.prependOnceListener('exit', () => {
@@ -111,7 +112,7 @@ export async function serve(wanted: Config, options: ServeOptions): Promise<numb
     port = (await server.listen()).port
     if (metrics !== null && config.metrics.listen !== null) {
       listenAt = config.metrics.listen
-      metricsServer = new (await import('../ops/metrics-server.js')).MetricsServer(metrics, gateway)
+      metricsServer = new (await import('../admin/metrics-server.js')).MetricsServer(metrics, gateway)
       const { port: metricsPort } = await metricsServer.listen(listenAt)
       metricsUrl = `${originOf(listenAt.host, metricsPort)}/metrics`
     }

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ParseArgsConfig } from 'node:util'
 import { type LedgerName, ledgerNames } from '../ledger/files.js'
-import { readLines } from '../ledger/reading.js'
+import { readLines } from '../ledger/read/lines.js'
 import { Progress } from './progress.js'
 
 /** Exit codes. */

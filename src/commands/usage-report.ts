@@ -1,6 +1,6 @@
-import { readEntry } from '../ledger/entry.js'
-import { Period, parseTime } from '../ledger/period.js'
-import { GROUPING_NAMES, type Grouping, isGrouping, Report } from '../ledger/report.js'
+import { readEntry } from '../ledger/read/entry.js'
+import { Period, parseTime } from '../ledger/read/period.js'
+import { GROUPING_NAMES, type Grouping, isGrouping, Report } from '../ledger/read/report.js'
 import {
   CANNOT,
   type Command,

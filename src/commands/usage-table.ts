@@ -1,4 +1,4 @@
-import type { Group, Totals } from '../ledger/report.js'
+import type { Group, Totals } from '../ledger/read/report.js'
 import { cost, duration, short } from './short.js'
 
 const COLUMNS = 80

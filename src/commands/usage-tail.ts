@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { styleText } from 'node:util'
-import { type Entry, isError, owner, readEntry } from '../ledger/entry.js'
-import { Follower } from '../ledger/follow.js'
-import { Seen } from '../ledger/seen.js'
+import { type Entry, isError, owner, readEntry } from '../ledger/read/entry.js'
+import { Seen } from '../ledger/read/seen.js'
+import { Follower } from '../ledger/read/tail.js'
 import { duration, short } from './short.js'
 import {
   CANNOT,

@@ -1,5 +1,5 @@
-import type { Gap } from '../ledger/seen.js'
-import { type FileReport, Verifier } from '../ledger/verify.js'
+import type { Gap } from '../ledger/read/seen.js'
+import { type FileReport, Verifier } from '../ledger/read/verify.js'
 import { CANNOT, type Command, DONE, findFiles, LEDGER_OPTIONS, readFiles } from './usage-common.js'
 
 const MISSING = 1

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { AUTH_SCHEMES, DIALECTS, PRESET_NAMES } from './presets.js'
+import { AUTH_SCHEMES, DIALECTS, PRESET_NAMES } from '../api/presets.js'
 import { duration, secretRef, size } from './schema-values.js'
 
 /** Unreserved characters (RFC 3986, 2.3), which need no encoding. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { PresetName } from './presets.js'
+import type { PresetName } from '../api/presets.js'
 import { cache } from './schema-cache.js'
 import { ledger } from './schema-ledger.js'
 import { limits, timeouts } from './schema-limits.js'

@@ -1,6 +1,4 @@
 import { X509Certificate } from 'node:crypto'
-import { ALL_CAPABILITIES, type Capabilities } from '../dialects/native.js'
-import { isLoopback } from './listen.js'
 import {
   type ApiDialect,
   type AuthScheme,
@@ -9,7 +7,9 @@ import {
   PRESETS,
   type Preset,
   type PresetName,
-} from './presets.js'
+} from '../api/presets.js'
+import { ALL_CAPABILITIES, type Capabilities } from '../translate/request/native-request.js'
+import { isLoopback } from './listen.js'
 import { type ProxyConfig, parseProxy, proxyVariable } from './proxy.js'
 import type { HeaderValue, Timeouts, UpstreamEntry } from './schema.js'
 import type { Secrets } from './secrets.js'

@@ -1,4 +1,4 @@
-import { parseJson } from '../json.js'
+import { parseJson } from '../json/values.js'
 import { field } from './quote.js'
 import type { Answer, Piece } from './wire.js'
 

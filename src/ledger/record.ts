@@ -1,6 +1,6 @@
-import { shownPath } from '../ops/line.js'
-import { decimal, json, keyText, quoted, timeText } from '../ops/text.js'
-import type { Settled } from '../settled.js'
+import type { Settled } from '../exchange/summary.js'
+import { decimal, json, keyText, quoted, timeText } from '../observe/log-text.js'
+import { shownPath } from '../observe/request-line.js'
 import { costOf, type Prices } from './prices.js'
 
 /** Of the fields and what they mean. Fields are only ever added, which does not change it. */

@@ -1,10 +1,10 @@
 import type { Dispatcher } from 'undici'
-import type { Translate } from '../dialects/translation.js'
-import type { Failure } from '../routing/decide.js'
+import type { Failure } from '../routing/retry-policy.js'
 import type { Target } from '../routing/router.js'
-import type { Upload } from './body.js'
+import type { Translate } from '../translate/translation.js'
 import type { AttemptPhase } from './failure.js'
-import type { HeldAnswer } from './held-answer.js'
+import type { HeldAnswer } from './probed-response.js'
+import type { Upload } from './request-body.js'
 
 /** Who takes the body of an answer. */
 export interface BodyTaker {

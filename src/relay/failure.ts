@@ -1,5 +1,5 @@
-import type { ErrorCode } from '../http/errors.js'
-import { COMPRESSED } from '../routing/decide.js'
+import type { ErrorCode } from '../api/errors.js'
+import { COMPRESSED } from '../routing/retry-policy.js'
 
 /**
  * How long an upstream may take to close a stream that it has ended, when its clients have already left. Its

@@ -1,7 +1,7 @@
-import type { Translation } from '../dialects/translation.js'
-import type { Exchange } from '../exchange.js'
-import { errorBody } from '../http/errors.js'
+import { errorBody } from '../api/errors.js'
+import type { Exchange } from '../exchange/exchange.js'
 import { makeEventStream, type ResponseFacts, removeHeadersOfBytes } from '../http/headers.js'
+import type { Translation } from '../translate/translation.js'
 import type { Attempt } from './attempt.js'
 
 const NOTHING = Buffer.alloc(0)

@@ -3,13 +3,13 @@ import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { UpstreamTimeouts } from '../config/upstreams.js'
-import type { Exchange, Stage } from '../exchange.js'
+import type { Exchange, Stage } from '../exchange/exchange.js'
+import { serverTiming } from '../exchange/timing.js'
 import { headerValue, noFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
-import { serverTiming } from '../http/timing.js'
-import { bareHost } from '../routing/address.js'
-import type { Scrubber } from '../routing/scrubber.js'
+import type { Scrubber } from '../upstream/credential-redactor.js'
+import { bareHost } from '../upstream/url.js'
 import { failureCode, systemCode } from './failure.js'
-import type { RelayOwner } from './relay.js'
+import type { RelayOwner } from './response-pipeline.js'
 
 /** Of an `Upstream`, what a tunnel needs of it: its connection is no one else's. */
 export interface TunnelUpstream {

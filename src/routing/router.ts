@@ -1,13 +1,13 @@
+import { dialectIndex, OTHER, speaks } from '../api/api-of-path.js'
+import { DIALECTS } from '../api/presets.js'
 import type { Config } from '../config/config.js'
-import { DIALECTS } from '../config/presets.js'
 import type { Choose, DestinationConfig, TargetConfig } from '../config/routes.js'
-import { dialectIndex, OTHER, speaks } from './dialect.js'
-import { HEALTH_DEFAULTS, Health, type HealthSnapshot, type OnHealthChange } from './health.js'
+import { Upstream } from '../upstream/upstream.js'
+import { HEALTH_DEFAULTS, Health, type HealthSnapshot, type OnHealthChange } from './circuit-breaker.js'
+import { compileAll, isOf } from './glob.js'
 import { HedgeBudget } from './hedge.js'
-import { compileAll, isOf } from './pattern.js'
-import { type ByDialect, Rules } from './rules.js'
-import { Selection, type Target as SelectionTarget } from './selection.js'
-import { Upstream } from './upstream.js'
+import { Selection, type Target as SelectionTarget } from './load-balancer.js'
+import { type ByDialect, Rules } from './route-table.js'
 
 /** One place where a request may go. There is one object for each that the config names, however often it does. */
 export interface Target {

@@ -4,7 +4,7 @@ import { FORWARDED, piecesOf, promptOf, REQUEST_HEADERS, streamOf } from '../../
 import { copyHeaders, makePairs, parseEvents, parseForModel, scan } from '../../bench/micro/pairs.js'
 import { completionWith, promptWith, readPlan, renumber, writePlan } from '../../bench/wire/plan.js'
 import { requestHeaders } from '../../src/http/headers.js'
-import { peek } from '../../src/http/peek.js'
+import { peek } from '../../src/json/peek.js'
 
 test('prompts have their size, and both ways find the same in them', () => {
   for (const bytes of [2_000, 100_000, 2_000_000]) {

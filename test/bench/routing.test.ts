@@ -9,8 +9,8 @@ import type { Settings } from '../../bench/live-config.js'
 import { Recorder } from '../../bench/recorder.js'
 import { manyRoutes, ROUTING } from '../../bench/scenarios/routing.js'
 import type { Jobs } from '../../bench/wire/jobs.js'
+import { countTargets } from '../../src/admin/probes.js'
 import { loadConfig } from '../../src/config/config.js'
-import { countTargets } from '../../src/ops/probes.js'
 import { Router } from '../../src/routing/router.js'
 
 const FIRST: Settings = { upstreams: { openai: { baseUrl: 'http://127.0.0.1:1/v1' } } }

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { AnswerScanner } from '../../src/sse/answer.js'
-import { EventScanner } from '../../src/sse/scanner.js'
+import { AnswerScanner } from '../../src/metering/json-meter.js'
+import { EventScanner } from '../../src/metering/stream-meter.js'
 import { until } from '../support/until.js'
 
 const EVENT = Buffer.from('data: {"choices":[{"index":0,"delta":{"content":"be"}}]}\n\n')

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { PRESET_NAMES, PRESETS } from '../../src/api/presets.js'
 import { type Config, loadConfig } from '../../src/config/config.js'
-import { PRESET_NAMES, PRESETS } from '../../src/config/presets.js'
 import { ConfigError } from '../../src/config/problems.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))

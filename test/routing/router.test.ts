@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { countTargets } from '../../src/admin/probes.js'
 import { type Config, loadConfig } from '../../src/config/config.js'
-import { countTargets } from '../../src/ops/probes.js'
-import type { Health } from '../../src/routing/health.js'
+import type { Health } from '../../src/routing/circuit-breaker.js'
 import { Router, type Target } from '../../src/routing/router.js'
 
 function configOf(settings: Record<string, unknown>, env: Record<string, string> = {}): Config {

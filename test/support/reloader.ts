@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
-import { Reloader } from '../../src/commands/reload.js'
-import type { Upstream } from '../../src/routing/upstream.js'
+import { Reloader } from '../../src/app/reload.js'
+import type { Upstream } from '../../src/upstream/upstream.js'
 import { post, startRelay, type TestRelay } from './relay.js'
 import { type Script, ScriptedUpstream, whole } from './upstream.js'
 

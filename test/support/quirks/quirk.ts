@@ -1,4 +1,4 @@
-import type { PresetName } from '../../../src/config/presets.js'
+import type { PresetName } from '../../../src/api/presets.js'
 import { type Answer, answer, type Decided, data } from '../answers.js'
 import { SSE } from '../upstream.js'
 

@@ -1,0 +1,45 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { ListenAddress } from '../config/listen.js'
+import type { Metrics, MetricsSource } from '../observe/metrics.js'
+
+/**
+ * Answers `GET /metrics` at an address of its own: what is in them is for operators, and the relay's address is for everyone.
+ * Whoever reaches it may read it, so that it is to be on loopback or behind a firewall.
+ */
+export class MetricsServer {
+  private readonly http: Server
+
+  constructor(metrics: Metrics, source: MetricsSource) {
+    this.http = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (req, res) => {
+      const path = (req.url ?? '').split('?', 1)[0]
+      if ((req.method !== 'GET' && req.method !== 'HEAD') || path !== '/metrics') {
+        res.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('GET /metrics\n')
+        return
+      }
+      metrics.text(source).then(
+        (text) => res.writeHead(200, { 'content-type': metrics.contentType }).end(text),
+        () => res.writeHead(500).end(),
+      )
+    })
+    // A few scrapers, and nobody else.
+    this.http.maxConnections = 64
+  }
+
+  /** @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL */
+  listen({ host, port }: ListenAddress): Promise<AddressInfo> {
+    return new Promise((resolve, reject) => {
+      this.http.once('error', reject)
+      this.http.listen({ host, port }, () => {
+        this.http.removeListener('error', reject)
+        this.http.on('error', () => {})
+        resolve(this.http.address() as AddressInfo)
+      })
+    })
+  }
+
+  close(): void {
+    this.http.close()
+    this.http.closeAllConnections()
+  }
+}

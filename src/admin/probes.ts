@@ -1,0 +1,73 @@
+import type { IncomingMessage } from 'node:http'
+import { isOnThisMachine } from '../access/local.js'
+import type { LedgerState } from '../ledger/write/ledger.js'
+import type { BoundCounters } from '../lib/limit-counters.js'
+import type { HealthSnapshot, HealthState } from '../routing/circuit-breaker.js'
+
+/** What can be asked about a relay by anyone. */
+export interface Health {
+  readonly draining: boolean
+  readonly ready: boolean
+  readonly inFlight: number
+  readonly bufferedBytes: number
+  readonly bounds: BoundCounters
+  /** Of each target by its name. */
+  readonly targetHealth: ReadonlyMap<string, HealthSnapshot>
+  readonly ledgerState: LedgerState | null
+}
+
+/**
+ * What is answered at a path that needs neither a key nor an upstream: is the relay there, is it ready. Null elsewhere.
+ * Anyone may ask, and is told numbers; names of targets are for those who ask on this machine.
+ */
+export function answerProbe(
+  path: string,
+  health: Health,
+  req: IncomingMessage,
+): { status: number; body: unknown } | null {
+  switch (path) {
+    // Some clients ask for the base URL before they start, and go by whether it answers at all.
+    case '/':
+      // A proxy in front that asks by HTTP/1.0 shows nowhere else.
+      return { status: 200, body: { object: 'relay', name: 'thinwire', status: 'ok', http: req.httpVersion } }
+    case '/healthz':
+      return { status: 200, body: { status: 'ok' } }
+    case '/readyz': {
+      const status = health.draining ? 'draining' : health.ready ? 'ready' : 'starting'
+      const { targetHealth } = health
+      const body = {
+        status,
+        // Less the one that asks.
+        in_flight: health.inFlight - 1,
+        buffered_bytes: health.bufferedBytes,
+        bounds_hit: health.bounds.snapshot(),
+        targets: countTargets(targetHealth),
+        ...(isOnThisMachine(req) ? { unwell: unwellOf(targetHealth) } : {}),
+        ...(health.ledgerState === null ? {} : { ledger: health.ledgerState }),
+      }
+      return { status: status === 'ready' ? 200 : 503, body }
+    }
+    default:
+      return null
+  }
+}
+
+/** How many are asked as any other; are left alone; are tried again; have asked to be left alone for a while. */
+export function countTargets(targets: Health['targetHealth']): Record<HealthState | 'cooling', number> {
+  const counts = { closed: 0, open: 0, trial: 0, cooling: 0 }
+  for (const { state, cooling_ms } of targets.values()) {
+    counts[state]++
+    if (cooling_ms > 0) counts.cooling++
+  }
+  return counts
+}
+
+/** The names of those that are not asked as any other. */
+function unwellOf(targets: Health['targetHealth']): Record<'open' | 'trial' | 'cooling', string[]> {
+  const unwell = { open: [] as string[], trial: [] as string[], cooling: [] as string[] }
+  for (const [name, { state, cooling_ms }] of targets) {
+    if (state !== 'closed') unwell[state].push(name)
+    if (cooling_ms > 0) unwell.cooling.push(name)
+  }
+  return unwell
+}

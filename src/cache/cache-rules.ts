@@ -1,0 +1,70 @@
+import type { Config } from '../config/config.js'
+import type { Peek } from '../json/peek.js'
+import { compile, matches } from '../routing/glob.js'
+
+/** What a request is, so far as it matters for whether its answer is kept. */
+export interface Question {
+  readonly method: string
+  /** Behind the version. */
+  readonly path: string
+  readonly team: string | null
+  readonly model: string | null
+  /** Of its body. */
+  readonly bytes: number
+}
+
+interface Rule {
+  readonly paths: readonly RegExp[] | null
+  readonly models: readonly RegExp[] | null
+  readonly teams: readonly RegExp[] | null
+  readonly maxTokens: number | null
+  readonly promptBytes: number
+  readonly tools: boolean
+}
+
+/** Which requests are autocomplete: the rows of `cache.rules`, of which one has to match. */
+export class CachePolicy {
+  private readonly rules: readonly Rule[]
+
+  constructor(rules: Config['cache']['rules']) {
+    this.rules = rules.map((rule) => ({
+      paths: patterns(rule.path),
+      models: patterns(rule.model),
+      teams: patterns(rule.team),
+      maxTokens: rule.maxTokens ?? null,
+      promptBytes: rule.promptBytes,
+      tools: rule.tools,
+    }))
+  }
+
+  /** Before its body is whole: whether it may turn out to be one. */
+  mayHold({ method, path, team, bytes }: Question): boolean {
+    if (method !== 'POST') return false
+    for (const { paths, teams, promptBytes } of this.rules)
+      if (bytes <= promptBytes && fits(paths, path) && fits(teams, team)) return true
+    return false
+  }
+
+  /** @param found of its body, which is whole */
+  holds(question: Question, found: Peek): boolean {
+    const { method, path, team, model, bytes } = question
+    if (method !== 'POST') return false
+    for (const rule of this.rules) {
+      if (bytes > rule.promptBytes || !fits(rule.paths, path)) continue
+      if (!fits(rule.teams, team) || !fits(rule.models, model)) continue
+      if (found.tools && !rule.tools) continue
+      if (rule.maxTokens === null || (found.maxTokens !== null && found.maxTokens <= rule.maxTokens))
+        return true
+    }
+    return false
+  }
+}
+
+function patterns(setting: string | readonly string[] | undefined): readonly RegExp[] | null {
+  if (setting === undefined) return null
+  return (typeof setting === 'string' ? [setting] : setting).map(compile)
+}
+
+function fits(wanted: readonly RegExp[] | null, value: string | null): boolean {
+  return wanted === null || (value !== null && matches(wanted, value))
+}

@@ -1,0 +1,111 @@
+import { TokenGauge } from './token-estimator.js'
+
+/**
+ * Tokens as the upstream counted them; null where it did not say. `prompt` has the cached ones in it, `completion` the
+ * reasoning ones, as OpenAI counts; Anthropic's counts, which leave them out, are added up to the same.
+ */
+export interface Usage {
+  prompt: number | null
+  cached: number | null
+  /** Written to the prompt cache, at a price of its own (Anthropic, Messages API). */
+  cacheWritten: number | null
+  completion: number | null
+  reasoning: number | null
+}
+
+/** What passed by in one answer. Nothing of its text is kept. */
+export class Sighting {
+  /** Data events, the end mark included; 1 for a JSON answer. */
+  events: number
+  /** Events with text, reasoning or arguments of a tool call in them. */
+  deltas: number
+  /** UTF-8 bytes of that. */
+  textBytes: number
+  /** Tokens of that, by estimate. */
+  readonly gauge: TokenGauge
+  /** Nobody will ask for the estimate. */
+  counted: boolean
+  toolCalls: number
+  /** `performance.now()` of the first delta or tool call; 0 before. A keep-alive or a role is neither. */
+  firstTokenAt: number
+  /** The upstream's last word on it: never summed, as some send it with every event and some twice. */
+  usage: Usage | null
+  /** `usage.completion` was told when the answer began, and is not the last word on it. */
+  provisional: boolean
+  finishReason: string | null
+  /** Code or type of an error within the stream, which has a status of 200. */
+  error: string | null
+  model: string | null
+  /** Events that are neither JSON nor an end mark, or too long to be kept. */
+  odd: number
+  /** Goes up with everything that is said besides text: usage, a reason, an error, a tool call. */
+  told: number
+  /** The last event was one that ends a stream. */
+  ended: boolean
+
+  constructor() {
+    this.events = 0
+    this.deltas = 0
+    this.textBytes = 0
+    this.gauge = new TokenGauge()
+    this.counted = false
+    this.toolCalls = 0
+    this.firstTokenAt = 0
+    this.usage = null
+    this.provisional = false
+    this.finishReason = null
+    this.error = null
+    this.model = null
+    this.odd = 0
+    this.told = 0
+    this.ended = false
+  }
+
+  /** @param bytes of text in all of these events */
+  addDeltas(events: number, bytes: number): void {
+    this.deltas += events
+    this.textBytes += bytes
+    if (this.firstTokenAt === 0) this.firstTokenAt = performance.now()
+  }
+
+  /** What a delta says, or a part of it; anything but a text says nothing. @returns bytes of it */
+  addText(value: unknown): number {
+    if (typeof value !== 'string' || value === '') return 0
+    if (this.counted) return Buffer.byteLength(value)
+    const bytes = Buffer.from(value)
+    this.gauge.takeAll(bytes)
+    return bytes.length
+  }
+
+  addToolCall(): void {
+    this.toolCalls++
+    this.told++
+    if (this.firstTokenAt === 0) this.firstTokenAt = performance.now()
+  }
+
+  addFinish(reason: string): void {
+    this.finishReason = reason
+    this.told++
+  }
+
+  addError(name: string): void {
+    this.error = name
+    this.told++
+  }
+
+  /** A later word replaces an earlier one, field by field: Anthropic tells the prompt first and the completion last. */
+  addUsage(said: Usage): void {
+    this.told++
+    this.provisional = false
+    const before = this.usage
+    if (before === null) {
+      if (Object.values(said).some((value) => value !== null)) this.usage = said
+      return
+    }
+    before.prompt = said.prompt ?? before.prompt
+    before.cached = said.cached ?? before.cached
+    before.cacheWritten = said.cacheWritten ?? before.cacheWritten
+    before.completion = said.completion ?? before.completion
+    before.reasoning = said.reasoning ?? before.reasoning
+  }
+}

@@ -1,0 +1,134 @@
+import type { ServerResponse } from 'node:http'
+import type { Exchange } from '../exchange/exchange.js'
+import { type Wire, type WireTaker, wireOfAnswer } from '../upstream/connector.js'
+import { ChunkWalker } from './chunk-walker.js'
+import { sendOpening } from './write-head.js'
+
+/** The end of a chunked body, where it has no trailers (RFC 9112, 7.1). */
+const LAST_CHUNK = Buffer.from('0\r\n\r\n')
+
+export interface PassageOwner {
+  /** Nothing more is to go to the client. */
+  readonly over: boolean
+  /** The client has been sent more than it takes, and has not taken it. */
+  readonly paused: boolean
+  /** The client's buffer is full. `goOn` follows when it has room again. */
+  onClientFull(): void
+}
+
+/**
+ * A chunked body on its way from the upstream's wire to the client's connection, as it is: no parser copies it, and the
+ * client gets the chunks that the upstream made. What is not a plain chunk is left to undici, with all that comes behind
+ * it: the end and its trailers in any case.
+ */
+export class Passage implements WireTaker {
+  private readonly x: Exchange
+  private readonly res: ServerResponse
+  private readonly wire: Wire
+  private readonly owner: PassageOwner
+  private readonly walker: ChunkWalker
+  /** The beginning of a size line, until the rest of it comes. */
+  private carried: Buffer | null
+  /** The head was handed to the client's connection. */
+  private begun: boolean
+  /** undici has the wire again. */
+  private over: boolean
+
+  /**
+   * To be called when undici tells of an answer's head, and Node has made the client's.
+   * @returns null if the body cannot pass as it is: it has no chunks, or the client takes none (HTTP/1.0), or it is not
+   * the client's turn yet (pipelining)
+   */
+  static open(x: Exchange, owner: PassageOwner): Passage | null {
+    const { res } = x
+    const wire = res.chunkedEncoding && res.socket !== null ? wireOfAnswer() : null
+    return wire === null ? null : new Passage(x, wire, owner)
+  }
+
+  private constructor(x: Exchange, wire: Wire, owner: PassageOwner) {
+    this.x = x
+    this.res = x.res
+    this.wire = wire
+    this.owner = owner
+    this.walker = new ChunkWalker()
+    this.carried = null
+    this.begun = false
+    this.over = false
+    wire.take(this)
+    this.res.chunkedEncoding = false
+  }
+
+  onWire(piece: Buffer): boolean {
+    const { x, walker } = this
+    const bytes = this.carried === null ? piece : Buffer.concat([this.carried, piece])
+    const passed = walker.walk(bytes)
+    this.carried = null
+    x.countPiece()
+    x.bytesOut += walker.dataBytes
+    const rest = passed === bytes.length ? null : bytes.subarray(passed)
+    if (rest !== null && LAST_CHUNK.equals(rest)) return this.passLast(bytes, passed, rest)
+    const more = this.pass(bytes, passed)
+    this.look(bytes)
+    if (rest === null) return more
+    switch (walker.end) {
+      case 'partial':
+        this.carried = Buffer.from(rest)
+        return more
+      case 'broken':
+        this.wire.fail(Object.assign(new Error('no line end behind a chunk'), { code: 'HPE_STRICT' }))
+        return false
+      default:
+        return this.giveBack(rest)
+    }
+  }
+
+  /** Sends the head with nothing behind it, if it has not been sent. */
+  sendHead(): void {
+    if (this.begun) return
+    this.begun = true
+    this.res.flushHeaders()
+  }
+
+  /** There is room for more. */
+  goOn(): void {
+    if (!this.over) this.wire.goOn()
+  }
+
+  /** The last of the data leaves together with the end, and is looked at when it has. */
+  private passLast(bytes: Buffer, passed: number, rest: Buffer): boolean {
+    const { socket } = this.res
+    socket?.cork()
+    this.pass(bytes, passed)
+    const more = this.giveBack(rest)
+    socket?.uncork()
+    this.look(bytes)
+    return more
+  }
+
+  /** Hands bytes to the client, if it is there. @returns whether there may be more */
+  private pass(bytes: Buffer, length: number): boolean {
+    const { socket } = this.res
+    if (this.owner.over || length === 0 || socket === null) return !this.owner.paused
+    const piece = length === bytes.length ? bytes : bytes.subarray(0, length)
+    const more = this.begun ? socket.write(piece) : sendOpening(this.res, piece)
+    this.begun = true
+    if (more) return true
+    this.owner.onClientFull()
+    return false
+  }
+
+  /** Shows the tap the data of the piece that was walked last. */
+  private look(bytes: Buffer): void {
+    const { tap } = this.x
+    if (tap === null || this.owner.over) return
+    const { data } = this.walker
+    for (let i = 0; i < data.length; i += 2) tap.push(bytes.subarray(data[i], data[i + 1]))
+  }
+
+  private giveBack(rest: Buffer): boolean {
+    this.over = true
+    // What undici reads is framed by Node.
+    this.res.chunkedEncoding = true
+    return this.wire.giveBack(rest)
+  }
+}

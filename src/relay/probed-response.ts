@@ -1,0 +1,82 @@
+import type { AnswerHead, Attempt, BodyTaker } from './attempt.js'
+import { KeptPieces } from './budgeted-buffer.js'
+import type { ByteBudget } from './request-body.js'
+
+/** How a line begins that has something in it. */
+const DATA = Buffer.from('data:')
+
+export interface HeldAnswerOwner {
+  /**
+   * It has begun in earnest, or is over: it is the client's.
+   * @returns false if nothing more is to be read for now
+   */
+  onBegun(held: HeldAnswer): boolean
+  onFailed(attempt: Attempt, error: unknown): void
+}
+
+/**
+ * The beginning of an answer, held back until there is something in it: comments that keep a connection alive (DeepSeek,
+ * OpenRouter) and blank lines say only that somebody is there. As long as the client has had none of it, another upstream
+ * can be asked.
+ */
+export class HeldAnswer implements BodyTaker {
+  readonly attempt: Attempt
+  readonly head: AnswerHead
+  readonly kept: KeptPieces
+  /** `performance.now()` */
+  readonly since: number
+  private readonly eventStream: boolean
+  private readonly owner: HeldAnswerOwner
+  /** How much of `data:` the last piece ended with. */
+  private matched: number
+
+  constructor(owner: HeldAnswerOwner, attempt: Attempt, head: AnswerHead, budget: ByteBudget) {
+    this.attempt = attempt
+    this.head = head
+    this.kept = new KeptPieces(budget)
+    this.since = performance.now()
+    this.eventStream = isEventStream(head.raw)
+    this.owner = owner
+    this.matched = 0
+  }
+
+  onData(piece: Buffer): boolean {
+    const room = this.kept.push(piece)
+    return room && !this.begins(piece) ? true : this.owner.onBegun(this)
+  }
+
+  onEnd(): void {
+    this.owner.onBegun(this)
+    this.attempt.onComplete()
+  }
+
+  onCut(error: Error): void {
+    this.owner.onFailed(this.attempt, error)
+  }
+
+  /** Each byte is looked at once, however many pieces there are. */
+  private begins(piece: Buffer): boolean {
+    if (!this.eventStream) return piece.some(isMore)
+    let { matched } = this
+    for (let i = 0; i < piece.length && matched < DATA.length; i++) {
+      // Its first letter does not come again in it, so what does not go on can only begin anew.
+      matched = piece[i] === DATA[matched] ? matched + 1 : piece[i] === DATA[0] ? 1 : 0
+    }
+    this.matched = matched
+    return matched === DATA.length
+  }
+}
+
+/** Than white space. */
+function isMore(byte: number): boolean {
+  return byte > 0x20
+}
+
+function isEventStream(raw: readonly Buffer[]): boolean {
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = (raw[i] as Buffer).toString('latin1').toLowerCase()
+    if (name === 'content-type')
+      return /^\s*text\/event-stream\b/i.test((raw[i + 1] as Buffer).toString('latin1'))
+  }
+  return false
+}

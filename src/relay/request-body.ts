@@ -1,0 +1,308 @@
+import { generates } from '../api/request-target.js'
+import type { Exchange, Stage } from '../exchange/exchange.js'
+import { headerValue } from '../http/headers.js'
+import { type Peek, Peeker } from '../json/peek.js'
+import { PromptSample } from '../metering/prompt-sample.js'
+import type { Errand } from '../translate/outbound-request.js'
+
+/** Bytes held for all clients together. Taken before they are held, given back when their exchange is over. */
+export class ByteBudget {
+  readonly limit: number
+  taken: number
+
+  constructor(limit: number) {
+    this.limit = limit
+    this.taken = 0
+  }
+
+  /** False if the bytes would pass the limit; nothing is taken then. */
+  take(bytes: number): boolean {
+    if (this.taken + bytes > this.limit) return false
+    this.taken += bytes
+    return true
+  }
+
+  give(bytes: number): void {
+    this.taken -= bytes
+  }
+}
+
+export type BodyRefusal = 'body_too_large' | 'relay_busy' | 'request_timeout'
+
+/** Who waits for a body. */
+export interface BodyOwner {
+  /**
+   * The body can be sent on: it is whole, or has named its model while it comes. If it was not whole and nothing was
+   * begun with it, or it named another model later, this is called again when it is.
+   */
+  onBody(x: Exchange, body: RequestBody): void
+  /** At most once, and no call follows. */
+  onBodyRefused(x: Exchange, reason: BodyRefusal): void
+}
+
+export interface BodyLimits {
+  readonly bodyBytes: number
+  readonly requestMs: number
+}
+
+/** What sends a body on that is still coming. */
+export interface Sender extends Stage {
+  /** Ends it, without a word to the client or to the owner. */
+  abandon(): void
+}
+
+/**
+ * A request body on its way in. Its pieces are kept as the socket gave them, for another attempt, and are not joined.
+ *
+ * One that comes in several pieces is sent on from the one that names the model, so that the upstream has most of it
+ * when the last byte is here. That is a guess: JSON lets a key come twice, and the last one counts. Where it proves
+ * wrong, the attempt is given up, and as the upstream does not have the whole of the request, it has done nothing.
+ */
+export class RequestBody implements Stage {
+  readonly pieces: Buffer[]
+  /** All of it is here. */
+  whole: boolean
+  /** What is sent on in place of it, which has a copy of it; null if it goes as it came. */
+  errand: Errand | null
+  private readonly x: Exchange
+  private readonly owner: BodyOwner
+  private readonly limits: BodyLimits
+  private readonly budget: ByteBudget
+  /** -1 when the body is chunked: it is not sent before its length is known, as some upstreams want to be told. */
+  private readonly declared: number
+  private readonly peeker: Peeker
+  private received: number
+  private over: boolean
+  private upload: Upload | null
+  private sender: Sender | null
+  /** Where the model stood when it was first offered to the owner; -1 before. */
+  private offeredAt: number
+
+  constructor(x: Exchange, declared: number, owner: BodyOwner, limits: BodyLimits, budget: ByteBudget) {
+    this.pieces = []
+    this.whole = false
+    this.errand = null
+    this.x = x
+    this.owner = owner
+    this.limits = limits
+    this.budget = budget
+    this.declared = declared
+    this.peeker = new Peeker()
+    this.received = 0
+    this.over = false
+    this.upload = null
+    this.sender = null
+    this.offeredAt = -1
+  }
+
+  /** What it has said of itself so far. */
+  get found(): Peek {
+    return this.peeker.found
+  }
+
+  /** Bytes that it has when it is whole; known whenever the owner is called. */
+  get length(): number {
+    return this.declared === -1 ? this.received : this.declared
+  }
+
+  start(): void {
+    if (this.declared > this.limits.bodyBytes) {
+      this.refuse('body_too_large')
+      return
+    }
+    const { x } = this
+    const { req } = x
+    x.readAt = performance.now()
+    req.on('data', (piece: Buffer) => this.onPiece(piece))
+    req.on('end', () => this.onEnd())
+  }
+
+  /**
+   * In the form in which undici sends it. What is still to come follows as long as it names no other model.
+   * @param pieces what there is of it, changed or not
+   */
+  send(pieces: readonly Buffer[], sender: Sender): Buffer | Upload {
+    if (!this.whole) {
+      this.sender = sender
+      this.upload = new Upload(pieces)
+      return this.upload
+    }
+    this.x.stage = sender
+    return inOne(pieces)
+  }
+
+  /** All of it as one; not joined again for the next one who asks. */
+  get bytes(): Buffer {
+    const { pieces } = this
+    if (pieces.length > 1) pieces.splice(0, pieces.length, Buffer.concat(pieces))
+    return pieces[0] ?? EMPTY
+  }
+
+  /**
+   * The answer has begun, or there will be none, so that there is no other attempt to be made: a stream lasts for minutes,
+   * and needs none of this but a sample. One that is still coming is kept.
+   */
+  release(): void {
+    const { x, pieces } = this
+    if (!this.whole || pieces.length === 0) return
+    if (x.connected && x.status < 300 && isPrompt(x)) x.prompt = PromptSample.of(pieces)
+    pieces.length = 0
+    this.errand = null
+    this.budget.give(x.heldBytes)
+    x.heldBytes = 0
+  }
+
+  onClose(): void {
+    this.over = true
+    this.sender?.onClose()
+    this.upload?.end()
+  }
+
+  onTick(now: number): void {
+    // An upstream may answer before it has heard all; a client that goes on talking does not change that.
+    if (this.x.phase === 'relay') this.sender?.onTick(now)
+    else if (now - this.x.startedAt > this.limits.requestMs) this.refuse('request_timeout')
+  }
+
+  private onPiece(piece: Buffer): void {
+    const { x } = this
+    if (this.over || x.stage !== this) return
+    this.received += piece.length
+    x.bytesIn = this.received
+    if (this.received > this.limits.bodyBytes) {
+      this.refuse('body_too_large')
+      return
+    }
+    // Counted as it comes and not as it was declared: a slow upload keeps no room from others.
+    if (!this.budget.take(piece.length)) {
+      this.refuse('relay_busy')
+      return
+    }
+    x.heldBytes += piece.length
+    this.pieces.push(piece)
+    this.peeker.push(piece)
+    x.model = x.deployment ?? this.found.model
+    x.stream = this.found.stream
+    if (this.sender !== null) this.goOn(piece, this.sender)
+    else if (this.declared > this.received && this.offeredAt === -1 && this.found.modelStart !== -1) {
+      this.offeredAt = this.found.modelStart
+      this.owner.onBody(x, this)
+    }
+  }
+
+  private goOn(piece: Buffer, sender: Sender): void {
+    if (this.found.modelStart === this.offeredAt) {
+      this.upload?.push(piece)
+      return
+    }
+    // An answer that has begun to go to the client cannot be taken back.
+    if (this.x.phase === 'relay') return
+    this.sender = null
+    sender.abandon()
+    this.upload?.end()
+  }
+
+  private onEnd(): void {
+    const { x } = this
+    if (this.over || x.stage !== this) return
+    this.over = true
+    this.whole = true
+    const now = performance.now()
+    x.readMs = now - x.readAt
+    if (this.sender === null) {
+      this.owner.onBody(x, this)
+      return
+    }
+    x.stage = this.sender
+    this.upload?.end()
+    if (x.answeredAt > 0) this.release()
+    // The clock for the answer runs from here.
+    else x.attemptAt = now
+  }
+
+  /** No more calls to the owner but this one; what still comes is thrown away. */
+  private refuse(reason: BodyRefusal): void {
+    if (this.over) return
+    this.over = true
+    this.owner.onBodyRefused(this.x, reason)
+    this.sender?.abandon()
+    this.upload?.end()
+    this.pieces.length = 0
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
+
+/** A whole body in the form in which undici sends it. */
+export function inOne(pieces: readonly Buffer[]): Buffer {
+  return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
+}
+
+/**
+ * A body for undici to write while it comes. What comes in one turn of the event loop is written at its end: a client that
+ * is faster than the relay costs fewer writes, and an upstream on the same machine is not woken for each piece.
+ */
+export class Upload implements AsyncIterableIterator<Buffer> {
+  private readonly queue: Buffer[]
+  private ended: boolean
+  private gathering: boolean
+  private wake: ((result: IteratorResult<Buffer>) => void) | null
+
+  constructor(pieces: readonly Buffer[]) {
+    this.queue = [...pieces]
+    this.ended = false
+    this.gathering = false
+    this.wake = null
+  }
+
+  /** All of it has been written, as far as can be known. */
+  get written(): boolean {
+    return this.ended && this.queue.length === 0
+  }
+
+  push(piece: Buffer): void {
+    this.queue.push(piece)
+    if (this.gathering || this.wake === null) return
+    this.gathering = true
+    setImmediate(pour, this)
+  }
+
+  /** Whole, or given up: undici knows which by the length that it was told. */
+  end(): void {
+    this.ended = true
+    this.pour()
+  }
+
+  pour(): void {
+    const { wake } = this
+    this.gathering = false
+    if (wake === null || (this.queue.length === 0 && !this.ended)) return
+    this.wake = null
+    wake(this.take())
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  next(): Promise<IteratorResult<Buffer>> {
+    if (this.queue.length > 0 || this.ended) return Promise.resolve(this.take())
+    return new Promise((resolve) => {
+      this.wake = resolve
+    })
+  }
+
+  private take(): IteratorResult<Buffer> {
+    const value = this.queue.shift()
+    return value === undefined ? { value, done: true } : { value, done: false }
+  }
+}
+
+/** Tokens can be estimated of what a model was asked, if it is not compressed. */
+function isPrompt({ path, req }: Exchange): boolean {
+  return generates(path) && (headerValue(req.rawHeaders, 'content-encoding') ?? 'identity') === 'identity'
+}
+
+function pour(upload: Upload): void {
+  upload.pour()
+}

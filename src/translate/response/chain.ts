@@ -1,0 +1,49 @@
+import type { Translate, Translation } from '../translation.js'
+
+const NOTHING = Buffer.alloc(0)
+
+/** Two changes of one answer, one after the other. */
+class Chain implements Translation {
+  private readonly first: Translation
+  private readonly second: Translation
+
+  constructor(first: Translation, second: Translation) {
+    this.first = first
+    this.second = second
+  }
+
+  get makesStream(): boolean {
+    return this.second.makesStream === true
+  }
+
+  get bytesHeld(): number {
+    return (this.first.bytesHeld ?? 0) + (this.second.bytesHeld ?? 0)
+  }
+
+  push(piece: Buffer): Buffer {
+    return this.second.push(this.first.push(piece))
+  }
+
+  end(): Buffer {
+    return Buffer.concat([this.second.push(this.first.end()), this.second.end()])
+  }
+
+  /** It is the second that the client reads. */
+  giveUp(error: string): Buffer {
+    return this.second.giveUp?.(error) ?? NOTHING
+  }
+
+  breakOff(): Buffer {
+    return Buffer.concat([this.second.push(this.first.breakOff()), this.second.breakOff()])
+  }
+}
+
+/** Of two changes, those that an answer with its head is to have. */
+export function chained(first: Translate, second: Translate): Translate {
+  return (status, facts) => {
+    const before = first(status, facts)
+    const after = second(status, facts)
+    if (before === null || after === null) return before ?? after
+    return new Chain(before, after)
+  }
+}

@@ -1,0 +1,139 @@
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { dialectOf, readTarget, type Target } from '../../src/api/request-target.js'
+
+const READ: Array<[string, string, string?]> = [
+  ['/v1/chat/completions', '/chat/completions'],
+  ['/chat/completions', '/chat/completions'],
+  ['//chat/completions', '/chat/completions'],
+  ['/v1//chat/completions', '/chat/completions'],
+  ['/v1/v1/messages', '/messages'],
+  ['//v1///v1//messages', '/messages'],
+  ['/v1/models/', '/models'],
+  ['/v1', '/'],
+  ['/v1/', '/'],
+  ['/', '/'],
+  ['/v1/messages?beta=true', '/messages', '?beta=true'],
+  ['/v1/x?', '/x', '?'],
+  ['/v1/x?a=//b/../c&d=%2e%2e', '/x', '?a=//b/../c&d=%2e%2e'],
+  ['/?a=1', '/', '?a=1'],
+  ['/v1beta/models', '/v1beta/models'],
+  ['/v10/x', '/v10/x'],
+  ['/v1/models/ft:gpt-4o:org::id', '/models/ft:gpt-4o:org::id'],
+  ['/v1/models/a%2Fb', '/models/a%2Fb'],
+  ['/v1/files/a..b', '/files/a..b'],
+  ['/v1/files/...', '/files/...'],
+  ['/v1/files/.hidden', '/files/.hidden'],
+]
+
+for (const [url, path, query] of READ) {
+  test(`${url} asks for ${path}`, () => {
+    assert.equal(readTarget(url), { path, query: query ?? '', cursor: false, deployment: null })
+  })
+}
+
+for (const url of [
+  '/cursor/v1/chat/completions',
+  '/cursor/chat/completions',
+  '/cursor//v1/v1/chat/completions/',
+]) {
+  test(`${url} is Cursor's own way to /chat/completions`, () => {
+    assert.equal(readTarget(url), { path: '/chat/completions', query: '', cursor: true, deployment: null })
+  })
+}
+
+test('what only begins like the route of Cursor is another path', () => {
+  const { path, cursor } = readTarget('/cursors/v1/x') as Target
+  assert.equal([path, cursor], ['/cursors/v1/x', false])
+})
+
+const DEPLOYMENTS: Array<[string, string, string, string | null]> = [
+  [
+    '/openai/deployments/fast/chat/completions?api-version=2023-03-15-preview',
+    '/chat/completions',
+    '',
+    'fast',
+  ],
+  ['/v1/openai/deployments/a%2Fb/embeddings?x=1&API-Version=1&y', '/embeddings', '?x=1&y', 'a/b'],
+  ['/openai/deployments/%zz/chat/completions', '/openai/deployments/%zz/chat/completions', '', null],
+  ['/openai/deployments/fast', '/openai/deployments/fast', '', null],
+  [
+    '/openai/v1/chat/completions?api-version=preview',
+    '/openai/v1/chat/completions',
+    '?api-version=preview',
+    null,
+  ],
+]
+
+for (const [url, path, query, deployment] of DEPLOYMENTS) {
+  test(`${url} asks for ${path} of ${deployment}`, () => {
+    assert.equal(readTarget(url), { path, query, cursor: false, deployment })
+  })
+}
+
+test('an Azure path below the route of Cursor is one of both', () => {
+  assert.equal(readTarget('/cursor/openai/deployments/fast/chat/completions'), {
+    path: '/chat/completions',
+    query: '',
+    cursor: true,
+    deployment: 'fast',
+  })
+})
+
+const REFUSED = [
+  '/v1/../admin',
+  '/..',
+  '/v1/.',
+  '/v1/./x',
+  '/v1/%2e%2e/admin',
+  '/v1/%2E./admin',
+  '/v1/x%2f..%2fadmin',
+  '/v1/..\\admin',
+  '/v1/\\..\\admin',
+  '/v1/..%5cadmin',
+  '/v1/..;/admin',
+  '/v1/x#fragment',
+  'http://other.example.com/v1/models',
+  'HTTPS://other.example.com/',
+  'other.example.com:443',
+  '*',
+  '',
+]
+
+for (const url of REFUSED) {
+  test(`${JSON.stringify(url)} is refused`, () => {
+    assert.ok('problem' in readTarget(url))
+  })
+}
+
+test('the query comes out byte for byte, whatever it is, and no path has an empty or dot segment', () => {
+  fc.assert(
+    fc.property(fc.string({ maxLength: 40 }), fc.string({ maxLength: 40 }), (path, query) => {
+      const cut = `/${path}`.replace(/[?#]/g, '')
+      const target = readTarget(`${cut}?${query}`)
+      if ('problem' in target) return
+      assert.is(target.query, `?${query}`)
+      assert.ok(target.path.startsWith('/'))
+      const segments = target.path.slice(1).split('/')
+      if (target.path !== '/')
+        for (const segment of segments) assert.not.ok(['', '.', '..'].includes(segment))
+    }),
+  )
+})
+
+test('a path of slashes and dots is read in time that grows with its length', () => {
+  readTarget(`/${'/'.repeat(60_000)}`)
+  readTarget(`/${'./a'.repeat(20_000)}`)
+  readTarget(`/${'/v1'.repeat(20_000)}`)
+  readTarget(`/${'%2e'.repeat(20_000)}`)
+})
+
+test('the Messages API is spoken to in its own error format', () => {
+  assert.is(dialectOf('/messages'), 'anthropic')
+  assert.is(dialectOf('/messages/count_tokens'), 'anthropic')
+  assert.is(dialectOf('/messages-other'), 'openai')
+  assert.is(dialectOf('/chat/completions'), 'openai')
+})
+
+test.run()

@@ -1,0 +1,177 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { KeptAnswer } from '../../src/cache/cached-response.js'
+import { KeptPrompt, PromptIndex } from '../../src/cache/prefix-index.js'
+import { noFacts } from '../../src/http/headers.js'
+
+const ACCOUNT = {
+  usage: { prompt: 10, cached: 4, cacheWritten: null, completion: 10, reasoning: null },
+  source: 'upstream',
+} as const
+const HEAD = {
+  status: 200,
+  reason: 'OK',
+  headers: ['content-type', 'application/json'],
+  facts: { ...noFacts(), json: true },
+}
+
+function answerOf(text: string, finish = 'stop'): KeptAnswer {
+  const body = JSON.stringify({ choices: [{ text, index: 0, finish_reason: finish }] })
+  return new KeptAnswer(HEAD, Buffer.from(body), ACCOUNT)
+}
+
+interface Parts {
+  readonly before: string
+  readonly prompt: string
+  readonly after: string
+}
+
+function requestOf(prompt: string, more = ''): Parts {
+  return { before: '{"prompt":"', prompt, after: `"${more}}` }
+}
+
+/** What an index finds for a request, with these prompts and their answers in it. */
+function find(kept: Readonly<Record<string, KeptAnswer>>, asked: Parts): KeptAnswer | null {
+  const index = new PromptIndex()
+  for (const [prompt, answer] of Object.entries(kept))
+    index.add('stem', new KeptPrompt(prompt, Buffer.from(prompt), answer))
+  return findIn(index, asked)
+}
+
+function findIn(index: PromptIndex, { before, prompt, after }: Parts, stem = 'stem'): KeptAnswer | null {
+  const start = Buffer.byteLength(before)
+  const span = { start, end: start + Buffer.byteLength(prompt) }
+  return index.find(stem, Buffer.from(before + prompt + after), span, () => true)
+}
+
+function textOf(answer: KeptAnswer | null): string | null {
+  return answer === null ? null : JSON.parse(answer.piece().toString()).choices[0].text
+}
+
+/** @param asked prompts as JSON has them, and what is answered */
+function check(prompt: string, text: string, asked: Readonly<Record<string, string | null>>): void {
+  for (const [longer, wanted] of Object.entries(asked))
+    assert.is(textOf(find({ [prompt]: answerOf(text) }, requestOf(longer))), wanted, longer)
+}
+
+test('a prompt that goes on as the answer does is answered with the rest', () => {
+  check('const a', ' = b()', {
+    'const a ': '= b()',
+    'const a =': ' b()',
+    'const a = b(': ')',
+    'const a': null,
+    'const a = b()': null,
+    'const a = b();': null,
+    'const a  ': null,
+    'const a = c': null,
+    'const ': null,
+    'const b =': null,
+    '': null,
+  })
+})
+
+test('escapes are compared by what they mean, and never cut', () => {
+  check('a\\\\', '\n"b" \\d é', {
+    'a\\\\\\n': '"b" \\d é',
+    'a\\\\\\u000a': '"b" \\d é',
+    'a\\\\\\n\\"b\\" \\\\': 'd é',
+    'a\\\\\\n\\u0022b\\" \\\\d ': 'é',
+    'a\\\\n': null,
+    'a\\\\\\n\\"b\\" \\\\d é': null,
+    'a\\\\\\n\\q': null,
+    'a\\\\\n': null,
+  })
+  // Another way to write the prompt itself is another prompt.
+  check('a/', 'bc', { 'a\\/b': null, 'a/b': 'c' })
+})
+
+test('no character is split in two', () => {
+  check('a', '🦊b', {
+    'a\\ud83e': null,
+    'a\\ud83e\\udd8a': 'b',
+    'a🦊': 'b',
+  })
+  check('a\\ud83e', '\udd8ab', { 'a\\ud83e\\udd8a': null, 'a\\ud83e\\udd8ab': null })
+  check('a', 'e\u0301b', { ae: '\u0301b' })
+})
+
+test('bytes that are no text are compared with none', () => {
+  const index = new PromptIndex()
+  index.add('stem', new KeptPrompt('k', Buffer.from('a'), answerOf('\ufffdb')))
+  const body = Buffer.from('{"prompt":"a?"}')
+  body[12] = 0xff
+  assert.is(
+    index.find('stem', body, { start: 11, end: 13 }, () => true),
+    null,
+  )
+})
+
+test('the newest answer that fits is taken, of the last eight', () => {
+  const kept = { a: answerOf('bcd'), ab: answerOf('xyz'), abc: answerOf('!') }
+  assert.is(textOf(find(kept, requestOf('ab'))), 'cd')
+  assert.is(textOf(find(kept, requestOf('abc'))), 'd')
+  assert.is(textOf(find(kept, requestOf('abx'))), 'yz')
+  assert.is(textOf(find({ a: answerOf('bcd'), ab: answerOf('c!') }, requestOf('abc'))), '!')
+  const many = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`x${i}`, answerOf('y')]))
+  assert.is(find({ a: answerOf('bc'), ...many }, requestOf('ab')), null)
+  delete many.x0
+  assert.is(textOf(find({ a: answerOf('bc'), ...many }, requestOf('ab'))), 'c')
+})
+
+test('what is no longer kept is not found, and leaves nothing behind', () => {
+  const index = new PromptIndex()
+  const [first, second] = [answerOf('bc'), answerOf('bd')]
+  index.add('stem', new KeptPrompt('1', Buffer.from('a'), first))
+  index.add('stem', new KeptPrompt('2', Buffer.from('a'), second))
+  assert.is(textOf(findIn(index, requestOf('ab'))), 'd')
+  assert.is(findIn(index, requestOf('ab'), 'other'), null)
+  index.remove('stem', second)
+  index.remove('stem', second)
+  index.remove('other', first)
+  assert.is(textOf(findIn(index, requestOf('ab'))), 'c')
+  // One that is told to be gone only when it is asked for.
+  const isKept = ({ answer }: KeptPrompt): boolean => {
+    index.remove('stem', answer)
+    return false
+  }
+  const body = Buffer.from('{"prompt":"ab"}')
+  assert.is(index.find('stem', body, { start: 11, end: 13 }, isKept), null)
+  assert.is((index as unknown as { stems: Map<string, unknown> }).stems.size, 0)
+})
+
+test('a request under which a completion may not go on is not answered', () => {
+  const ask = (more: string): string | null => textOf(find({ a: answerOf('bc') }, requestOf('ab', more)))
+  for (const fine of [
+    '',
+    ',"model":"m","max_tokens":16,"temperature":0.2,"stop":["\\n"],"suffix":"x","stream":false',
+    ',"n":1,"best_of":1,"echo":false,"logprobs":null,"seed":5,"min_tokens":null,"user":"me"',
+  ])
+    assert.is(ask(fine), 'c', fine)
+  for (const other of [
+    ',"n":2',
+    ',"best_of":3',
+    ',"echo":true',
+    ',"logprobs":0',
+    ',"logprobs":5',
+    ',"min_tokens":5',
+    ',"grammar":"root ::= x"',
+    ',"response_format":{"type":"json_object"}',
+    ',"anything":true',
+  ])
+    assert.is(ask(other), null, other)
+  assert.is(ask(',"broken'), null)
+})
+
+test('an answer that was cut off is not typed into', () => {
+  assert.is(find({ a: answerOf('bc', 'length') }, requestOf('ab')), null)
+})
+
+test('what was typed counts as a part of the prompt', () => {
+  const rest = find({ a: answerOf('0123456789') }, requestOf('a0123456'))
+  assert.equal(rest?.account, {
+    usage: { ...ACCOUNT.usage, prompt: 17, completion: 3 },
+    source: 'upstream',
+  })
+})
+
+test.run()

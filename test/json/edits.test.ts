@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto'
+import * as fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type Edit, modelEdit, splice, usageEdit } from '../../src/json/edits.js'
+import { peek } from '../../src/json/peek.js'
+
+function cut(body: Buffer, cuts: readonly number[]): Buffer[] {
+  const ends = [...cuts.filter((at) => at < body.length), body.length].sort((a, b) => a - b)
+  return ends.map((end, i) => body.subarray(ends[i - 1] ?? 0, end))
+}
+
+test('wherever a body is cut, edits are made and all else is as it was', () => {
+  const edits = fc.array(fc.tuple(fc.nat(20), fc.nat(5), fc.string({ maxLength: 4 })), { maxLength: 4 })
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 80 }), fc.array(fc.nat(80)), edits, (bytes, cuts, list) => {
+      const body = Buffer.from(bytes)
+      const made: Edit[] = []
+      let expected = ''
+      let at = 0
+      for (const [gap, size, text] of list) {
+        const start = at + gap
+        // An edit stands before a byte: JSON ends with a brace.
+        if (start >= body.length) break
+        const end = Math.min(start + size, body.length)
+        made.push({ start, end, text })
+        expected += body.toString('latin1', at, start) + Buffer.from(text).toString('latin1')
+        at = end
+      }
+      expected += body.toString('latin1', at)
+      assert.is(Buffer.concat(splice(cut(body, cuts), made)).toString('latin1'), expected)
+    }),
+    { numRuns: 3_000 },
+  )
+})
+
+function asking(text: string): string | null {
+  const body = Buffer.from(text)
+  const edit = usageEdit(peek(body))
+  return edit === null ? null : Buffer.concat(splice([body], [edit])).toString()
+}
+
+const ASKED = '"stream_options":{"include_usage":true}'
+
+const ASKING: Readonly<Record<string, string | null>> = {
+  '{"model":"m","stream":true}': `{"model":"m","stream":true,${ASKED}}`,
+  '{ "stream" : true , "model":"m" }': `{ "stream" : true,${ASKED} , "model":"m" }`,
+  '{"stream":true,"stream_options":null}': `{"stream":true,${ASKED}}`,
+  '{"stream_options":{},"stream":true}': `{${ASKED},"stream":true}`,
+  '{"stream":true,"stream_options":{"include_obfuscation":false}}':
+    '{"stream":true,"stream_options":{"include_obfuscation":false,"include_usage":true}}',
+  '{"stream":true,"stream_options":{"include_usage":false}}': `{"stream":true,${ASKED}}`,
+  '{"stream":true,"stream_options":{"include_usage":true}}': null,
+  '{"stream":true,"stream_options":"wrong"}': null,
+  '{"stream":true,"stream_options":[1]}': null,
+  '{"stream":false}': null,
+  '{"model":"m"}': null,
+  '{"stream":true,"stream":false}': null,
+  'not JSON': null,
+}
+
+for (const [body, asked] of Object.entries(ASKING)) {
+  test(`usage is ${asked === null ? 'not asked for' : 'asked for'} in ${body}`, () => {
+    assert.is(asking(body), asked)
+  })
+}
+
+test('a model and the usage can be changed in one body', () => {
+  const body = Buffer.from('{"stream":true,"model":"alias","messages":[]}')
+  const found = peek(body)
+  const edits = [usageEdit(found), modelEdit(found, 'real')] as Edit[]
+  assert.is(
+    Buffer.concat(splice([body], edits)).toString(),
+    `{"stream":true,${ASKED},"model":"real","messages":[]}`,
+  )
+})
+
+test('of a prompt that gets another model, all before and all behind the name is the same to the byte', () => {
+  const hash = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
+  const before = Buffer.from(
+    `{ "messages":[{"role":"user","content":"${'\\u00e9 \u{1f600} "model":'.replaceAll('"', '\\"').repeat(500)}"}],\r\n\t"model" : `,
+  )
+  const after = Buffer.from(`\t, "stream":true,"metadata":{"model":"team-fast"},"n":1.0e0 }\n`)
+  const body = Buffer.concat([before, Buffer.from('"team-\\u0066ast"'), after])
+  for (const cuts of [
+    [],
+    [before.length + 3],
+    [1, 100, before.length - 1, before.length + 17],
+    [body.length - 1],
+  ]) {
+    const edit = modelEdit(peek(body), 'gpt-4o-"mini"')
+    assert.ok(edit !== null)
+    const spliced = Buffer.concat(splice(cut(body, cuts), [edit]))
+    const end = spliced.length - after.length
+    assert.is(hash(spliced.subarray(0, before.length)), hash(before))
+    assert.is(hash(spliced.subarray(end)), hash(after))
+    assert.is(spliced.toString('utf8', before.length, end), '"gpt-4o-\\"mini\\""')
+  }
+})
+
+test.run()

@@ -1,0 +1,76 @@
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import {
+  each,
+  every,
+  isText,
+  marked,
+  memberOf,
+  only,
+  outline,
+  type Value,
+  WHOLE,
+} from '../../src/json/outline.js'
+
+const ALL = every({ list: each(every()), object: every({ inner: each(WHOLE) }) })
+
+/** What an outline says, put together from its bytes. */
+function read(body: Buffer, value: Value): unknown {
+  if (value.members !== null) {
+    return Object.fromEntries(value.members.map((member) => [member.key, read(body, member.value)]))
+  }
+  if (value.elements !== null) return value.elements.map((element) => read(body, element))
+  return JSON.parse(body.toString('utf8', value.start, value.end))
+}
+
+test('for any JSON object, each member is found where it stands, with the last of doubled keys', () => {
+  const spaces = fc.constantFrom('', ' ', '\n\t', '\r\n')
+  const entry = fc.tuple(fc.oneof(fc.constantFrom('list', 'object', 'a'), fc.string()), fc.jsonValue())
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 6 }), spaces, (entries, space) => {
+      const members = entries.map(
+        ([key, value]) =>
+          `${space}${JSON.stringify(key)}${space}:${space}${JSON.stringify(value, null, space)}${space}`,
+      )
+      const body = Buffer.from(`${space}{${members.join(',') || space}}${space}`)
+      const found = outline(body, ALL)
+      assert.ok(found !== null)
+      const text = body.toString()
+      assert.equal(read(body, found), JSON.parse(text), text)
+      for (const { key, keyStart, keyEnd } of found.members ?? []) {
+        assert.is(JSON.parse(body.toString('utf8', keyStart, keyEnd)), key)
+      }
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('for any beginning of a JSON object, there is no outline', () => {
+  const body = Buffer.from('{"a":[1,{"b":"c\\"d"}],"list":[{"x":1},"y"],"object":{"inner":[true]}}')
+  for (let length = 0; length < body.length; length++) {
+    assert.is(outline(body.subarray(0, length), ALL), null, body.toString('utf8', 0, length))
+  }
+})
+
+test('keys and strings are known however they are escaped', () => {
+  const body = Buffer.from('{"\\u006b":"t\\u006fol","\\u006bk":"to\\\\ol"}')
+  const found = outline(body, only({ k: WHOLE }))
+  assert.is(found?.members?.length, 1)
+  assert.ok(isText(body, memberOf(found, 'k'), 'tool'))
+  assert.not.ok(isText(body, memberOf(found, 'k'), 'toool'))
+})
+
+test('a mark is seen as a string, however deep, and never within one', () => {
+  const plan = marked([{ text: 'one' }, { text: 'id', aheadOf: 3 }])
+  const seen = (text: string): number | undefined => outline(Buffer.from(text), plan)?.seen
+  assert.is(seen('[{"a":["one"]}]'), 1)
+  assert.is(seen('{"one":{}}'), 1)
+  assert.is(seen('["\\"one","one\\"","\\"one\\"","\\\\","on","One",1]'), 0)
+  assert.is(seen('{"id":"1234"}'), 2)
+  assert.is(seen('{"id":"123","x":"12345"}'), 0)
+  assert.is(seen('["one","id","id","long"]'), 3)
+  assert.is(seen('"one"'), 0)
+})
+
+test.run()

@@ -1,0 +1,248 @@
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { modelEdit, splice } from '../../src/json/edits.js'
+import { type Peek, Peeker, peek } from '../../src/json/peek.js'
+
+/** What `JSON.parse` says of the same body. */
+function parsed(text: string): { model: string | null; stream: boolean | null } {
+  const value: unknown = JSON.parse(text)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return { model: null, stream: null }
+  const { model, stream } = value as Record<string, unknown>
+  return {
+    model: typeof model === 'string' ? model : null,
+    stream: typeof stream === 'boolean' ? stream : null,
+  }
+}
+
+function found(text: string): { model: string | null; stream: boolean | null } {
+  const { model, stream } = peek(Buffer.from(text))
+  return { model, stream }
+}
+
+const TABLE: string[] = [
+  '{}',
+  '[]',
+  '"model"',
+  'null',
+  '{"model":"a","stream":true}',
+  '\r\n\t {"stream" :\n false , "model"\t: "a b" }\n',
+  '{"model":"first","model":"last"}',
+  '{"model":"first","model":null}',
+  '{"stream":true,"stream":"yes"}',
+  '{"mod\\u0065l":"escaped key"}',
+  '{"\\u006d\\u006f\\u0064\\u0065\\u006c":"all of it"}',
+  '{"str\\u0065am":true}',
+  '{"model":"quote \\" and \\\\ and \\u00e9"}',
+  '{"model":"naïve 🦊"}',
+  '{"messages":[{"model":"inner","stream":true}],"model":"outer"}',
+  '{"prompt":"{\\"model\\":\\"in a string\\"}","model":"m"}',
+  '{"a":{"b":[[[{"c":"]}"}]]]},"model":"deep","stream":false}',
+  '{"model":{"name":"an object"}}',
+  '{"model":1,"stream":1}',
+  '{"stream":null}',
+  '{"n":-1.5e+10,"t":true,"f":false,"x":null,"model":"m"}',
+  '{"model":""}',
+  '{"Model":"case","STREAM":true}',
+  '{"models":"longer","mode":"shorter"}',
+  '{"stream_options":{"a":[1,{"b":"}"}]},"stream":true}',
+  '{"stream_options":null,"stream_options":7}',
+  '{"\\u0073tream_options":{"x":"naïve \\" 🦊"}}',
+  '{"stream_options":[],"stream_option":{},"x":{"stream_options":1}}',
+]
+
+test('stream_options are found with their bytes, and of those that are absurdly long only the place', () => {
+  for (const text of TABLE.filter((each) => each.startsWith('{'))) {
+    const { streamOptions } = peek(Buffer.from(text))
+    const value: unknown = JSON.parse(text).stream_options
+    assert.equal(streamOptions === null ? undefined : JSON.parse(streamOptions.text), value, text)
+    if (streamOptions === null) continue
+    const bytes = Buffer.from(text).subarray(streamOptions.start, streamOptions.end)
+    assert.is(bytes.toString(), streamOptions.text)
+  }
+  const long = `{"stream_options":{"x":"${'y'.repeat(3_000)}"},"stream":true}`
+  assert.equal(peek(Buffer.from(long)).streamOptions, { start: 18, end: long.length - 15, text: '' })
+})
+
+test('a prompt is found with its bytes if it is one string', () => {
+  const prompts: Record<string, string | null> = {
+    '{"prompt":"a","suffix":"b"}': '"a"',
+    '{"model":"m", "prompt" : "a \\" \\\\" }': '"a \\" \\\\"',
+    '{"pro\\u006dpt":"naïve 🦊"}': '"naïve 🦊"',
+    '{"prompt":""}': '""',
+    '{"prompt":["a"]}': null,
+    '{"prompt":[1,2]}': null,
+    '{"prompt":{"id":"a"}}': null,
+    '{"prompt":null}': null,
+    '{"x":{"prompt":"a"},"prompts":"b"}': null,
+    '{"prompt":"a","prompt":"b"}': null,
+    '{"prompt":["a"],"prompt":"b"}': null,
+    '{"prompt":"a': null,
+  }
+  prompts[`{"prompt":"${'x'.repeat(5_000)}","model":"m"}`] = `"${'x'.repeat(5_000)}"`
+  for (const [text, wanted] of Object.entries(prompts)) {
+    const body = Buffer.from(text)
+    const whole = peek(body)
+    const { promptStart: start, promptEnd: end } = whole
+    assert.is(start === -1 ? null : body.toString('utf8', start, end), wanted, text)
+    for (let at = 0; at < body.length; at += 1 + Math.floor(body.length / 100))
+      assert.equal(foundInPieces(body, [at, at + 7]), whole, `${text}, cut at ${at}`)
+  }
+})
+
+for (const text of TABLE) {
+  test(`finds in ${text.slice(0, 60)} what a parser finds`, () => {
+    assert.equal(found(text), parsed(text))
+  })
+}
+
+/** Strings full of what a scanner can stumble over. */
+const awkward = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom('"', '\\', '{', '}', '[', ']', ',', ':', 'model', 'stream', '\n', 'é', '🦊'),
+      fc.string({ maxLength: 40 }),
+    ),
+    { maxLength: 30 },
+  )
+  .map((parts) => parts.join(''))
+
+const value = fc.letrec((tie) => ({
+  any: fc.oneof(
+    { maxDepth: 4 },
+    awkward,
+    fc.boolean(),
+    fc.constant(null),
+    fc.double(),
+    tie('list'),
+    tie('object'),
+  ),
+  list: fc.array(tie('any'), { maxLength: 4 }),
+  object: fc.dictionary(awkward, tie('any'), { maxKeys: 4 }),
+})).any
+
+const members = fc.array(
+  fc.tuple(
+    fc.oneof(fc.constantFrom('model', 'stream'), awkward),
+    fc.oneof(value, fc.boolean(), fc.constantFrom('m', 'gpt-x')),
+    fc.boolean(),
+  ),
+  { maxLength: 7 },
+)
+
+/** A key as JSON, either plainly or with every character escaped. */
+function key(name: string, escaped: boolean): string {
+  if (!escaped) return JSON.stringify(name)
+  return `"${[...Array(name.length).keys()].map((i) => `\\u${name.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')}"`
+}
+
+const places = fc.array(fc.nat(400), { maxLength: 8 })
+
+/** The same bytes in several pieces. */
+function cut(body: Buffer, cuts: readonly number[]): Buffer[] {
+  const ends = [...cuts.filter((at) => at < body.length), body.length].sort((a, b) => a - b)
+  return ends.map((end, i) => body.subarray(ends[i - 1] ?? 0, end))
+}
+
+function foundInPieces(body: Buffer, cuts: readonly number[]): Peek {
+  const peeker = new Peeker()
+  for (const piece of cut(body, cuts)) peeker.push(piece)
+  return peeker.found
+}
+
+test('however a body is cut, it finds the same', () => {
+  fc.assert(
+    fc.property(members, awkward, places, (list, rest, cuts) => {
+      const text = `{${list.map(([name, v, escaped]) => `${key(name, escaped)}: ${JSON.stringify(v)}`).join(' ,')}}`
+      for (const each of [text, text.slice(0, -1) + rest, rest]) {
+        const body = Buffer.from(each)
+        assert.equal(foundInPieces(body, cuts), peek(body), each)
+      }
+    }),
+    { numRuns: 2000 },
+  )
+  for (const text of TABLE) {
+    const body = Buffer.from(text)
+    const bytes = [...body.keys()]
+    assert.equal(foundInPieces(body, bytes), peek(body), `${text}, byte by byte`)
+    for (const at of bytes) assert.equal(foundInPieces(body, [at]), peek(body), `${text}, cut at ${at}`)
+  }
+})
+
+test('a key or value that is absurdly long is none, in one piece or in many', () => {
+  const long = 'm'.repeat(5_000)
+  for (const text of [
+    `{"model":"${long}"}`,
+    `{"${long}":1,"model":"m"}`,
+    `{"model":"${long}","model":"m"}`,
+  ]) {
+    const body = Buffer.from(text)
+    const every = [...Array(60).keys()].map((i) => i * 100)
+    assert.equal(foundInPieces(body, every), peek(body))
+    assert.is(peek(body).model, text.endsWith('"m"}') ? 'm' : null)
+  }
+})
+
+test('for every object it finds what a parser finds, doubled and escaped keys included', () => {
+  fc.assert(
+    fc.property(members, fc.constantFrom('', ' ', '\n\t'), (list, space) => {
+      const text = `{${list.map(([name, v, escaped]) => `${space}${key(name, escaped)}${space}:${space}${JSON.stringify(v)}${space}`).join(',')}}`
+      assert.equal(found(text), parsed(text))
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('runs of backslashes at every distance from the start of a string are counted right', () => {
+  for (let before = 0; before < 60; before++) {
+    for (let slashes = 0; slashes < 6; slashes++) {
+      const text = JSON.stringify({
+        prompt: `${'x'.repeat(before)}${'\\'.repeat(slashes)}"`,
+        model: 'm',
+        stream: true,
+      })
+      assert.equal(found(text), { model: 'm', stream: true }, text)
+    }
+  }
+})
+
+test('bytes that are not JSON are read to their end, and no further', () => {
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.uint8Array({ maxLength: 300 }),
+        awkward.map((text) => Buffer.from(`{${text}`)),
+      ),
+      (bytes) => {
+        peek(Buffer.from(bytes))
+      },
+    ),
+    { numRuns: 3000 },
+  )
+  const whole = '{"model":"m","messages":[{"content":"a \\" b"}],"stream":true}'
+  for (let i = 0; i < whole.length; i++) peek(Buffer.from(whole.slice(0, i)))
+})
+
+test('another model name changes the bytes of that one value', () => {
+  fc.assert(
+    fc.property(members, awkward, places, (list, name, cuts) => {
+      const text = `{${list.map(([k, v]) => `${JSON.stringify(k)}: ${JSON.stringify(v)}`).join(' ,')}}`
+      const body = Buffer.from(text)
+      const at = peek(body)
+      const edit = modelEdit(at, name)
+      const spliced = Buffer.concat(splice(cut(body, cuts), edit === null ? [] : [edit]))
+      if (at.modelStart === -1) {
+        assert.ok(spliced.equals(body))
+        return
+      }
+      assert.ok(spliced.subarray(0, at.modelStart).equals(body.subarray(0, at.modelStart)))
+      const tail = body.subarray(at.modelEnd)
+      assert.ok(spliced.subarray(spliced.length - tail.length).equals(tail))
+      assert.equal(JSON.parse(spliced.toString()), { ...JSON.parse(text), model: name })
+    }),
+    { numRuns: 1000 },
+  )
+})
+
+test.run()

@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { readBack, readLines } from '../../../src/ledger/read/lines.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'thinwire-reading-'))
+test.after(() => rmSync(folder, { recursive: true }))
+
+const FILE = join(folder, 'lines')
+
+/** Lines of a file backwards, until there are so many, and how many bytes were read for them. */
+async function back(
+  end: number,
+  most = Number.POSITIVE_INFINITY,
+): Promise<{ lines: string[]; bytes: number }> {
+  const file = await open(FILE)
+  const read = file.read.bind(file) as (...args: unknown[]) => Promise<{ buffer: Buffer; bytesRead: number }>
+  let bytes = 0
+  file.read = (async (...args: unknown[]) => {
+    const result = await read(...args)
+    bytes += result.bytesRead
+    return result
+  }) as typeof file.read
+  const lines: string[] = []
+  try {
+    for await (const piece of readBack(file, end)) {
+      lines.push(...piece.filter((line) => line !== ''))
+      if (lines.length >= most) break
+    }
+  } finally {
+    await file.close()
+  }
+  return { lines, bytes }
+}
+
+test('lines are the same backwards, however long they are', async () => {
+  const length = fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 60_000, max: 140_000 }))
+  await fc.assert(
+    fc.asyncProperty(fc.array(length, { maxLength: 8 }), async (lengths) => {
+      const lines = lengths.map((length, i) => `${i}${'ü'.repeat(length / 2)}`)
+      const text = lines.map((line) => `${line}\n`).join('')
+      writeFileSync(FILE, `${text}not yet whole`)
+      assert.equal((await back(Buffer.byteLength(text))).lines, lines.reverse())
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('of a large file only the end is read for its last lines', async () => {
+  const text = `${'x'.repeat(99)}\n`.repeat(100_000)
+  writeFileSync(FILE, text)
+  const { lines, bytes } = await back(text.length, 10)
+  assert.ok(lines.length >= 10)
+  assert.ok(bytes <= 64 * 1024, String(bytes))
+})
+
+test('a file that is cut short while it is read has no lines there', async () => {
+  writeFileSync(FILE, 'a\nb\n')
+  assert.equal((await back(1_000)).lines, [])
+})
+
+test('who reads a file is told how far it is', async () => {
+  const text = `${'x'.repeat(99)}\n`.repeat(10_000)
+  writeFileSync(FILE, text)
+  let lines = 0
+  const pieces: number[] = []
+  await readLines(
+    FILE,
+    () => lines++,
+    (bytes) => pieces.push(bytes),
+  )
+  assert.is(lines, 10_000)
+  assert.ok(pieces.length > 1)
+  assert.is(
+    pieces.reduce((all, bytes) => all + bytes, 0),
+    text.length,
+  )
+})
+
+test.run()

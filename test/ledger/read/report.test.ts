@@ -1,0 +1,235 @@
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { readEntry } from '../../../src/ledger/read/entry.js'
+import { Histogram } from '../../../src/ledger/read/histogram.js'
+import { LineSplitter } from '../../../src/ledger/read/lines.js'
+import { Period, parseTime } from '../../../src/ledger/read/period.js'
+import { type Grouping, OTHERS, Report } from '../../../src/ledger/read/report.js'
+
+const ALWAYS = new Period(null, null)
+
+/** A report of records that have these fields, one after another. */
+function report(
+  by: Grouping,
+  records: readonly Record<string, unknown>[],
+  period: Period = ALWAYS,
+  mostGroups?: number,
+): Report {
+  const made = new Report(by, period, mostGroups)
+  records.forEach((fields, i) => {
+    const record = { v: 1, writer: 'w-1', seq: i + 1, status: 200, end: 'done', ...fields }
+    made.add(readEntry(JSON.stringify(record)))
+  })
+  return made
+}
+
+test('requests are grouped by what was asked, with the largest group first and the unknown as null', () => {
+  const records = [
+    { team: 'a', user: 'x', key: 'k_1', model: 'm', upstream: 'u', ts: '2026-01-02T00:00:00.000Z' },
+    { team: 'a', user: 'y', key: 'k_2', model: 'm', upstream: 'u', ts: '2026-01-01T23:59:59.999Z' },
+    { team: 'b', user: 'x', key: 'k_3', model: 'n', upstream: null, ts: '2026-01-02T09:00:00.000Z' },
+    { team: 'a', user: 'x', key: 'k_1', model: null, upstream: 'u', ts: null, end: 'refused' },
+  ]
+  const names = (by: Grouping): [string | null, number][] =>
+    report(by, records).groups.map(({ name, totals }) => [name, totals.requests])
+  assert.equal(names('team'), [
+    ['a', 3],
+    ['b', 1],
+  ])
+  assert.equal(names('user'), [
+    ['a/x', 2],
+    ['a/y', 1],
+    ['b/x', 1],
+  ])
+  assert.equal(names('key'), [
+    ['k_1', 2],
+    ['k_2', 1],
+    ['k_3', 1],
+  ])
+  assert.equal(names('model'), [
+    ['m', 2],
+    [null, 1],
+    ['n', 1],
+  ])
+  assert.equal(names('day'), [
+    [null, 1],
+    ['2026-01-01', 1],
+    ['2026-01-02', 2],
+  ])
+  assert.equal(names('upstream'), [
+    ['u', 3],
+    [null, 1],
+  ])
+  assert.equal(names('end'), [
+    ['done', 3],
+    ['refused', 1],
+  ])
+})
+
+test('what is not known of any request is null, and what is known is summed up', () => {
+  const unknown = report('team', [{ status: 429 }, { prompt_tokens: null, ttft_ms: null }]).total
+  assert.equal(unknown, {
+    requests: 2,
+    errors: 1,
+    prompt_tokens: null,
+    cached_tokens: null,
+    completion_tokens: null,
+    cost_usd: null,
+    unpriced: 0,
+    ttft_ms_p50: null,
+    ttft_ms_p99: null,
+    overhead_us_p99: null,
+    estimated: 0,
+  })
+  const known = report('team', [
+    { prompt_tokens: 10, cached_tokens: 0, cost_usd: 0.1, ttft_ms: 5, overhead_us: 90 },
+    { prompt_tokens: 1, completion_tokens: 7, cost_usd: 0.2 },
+    { completion_tokens: 3, cost_usd: null, usage_source: 'estimated' },
+    { cost_usd: null },
+  ]).total
+  assert.equal(known, {
+    requests: 4,
+    errors: 0,
+    prompt_tokens: 11,
+    cached_tokens: 0,
+    completion_tokens: 10,
+    cost_usd: 0.3,
+    unpriced: 1,
+    ttft_ms_p50: 5,
+    ttft_ms_p99: 5,
+    overhead_us_p99: 90,
+    estimated: 1,
+  })
+})
+
+test('an error is a status from 400 up or none, or an end that is a failure', () => {
+  const errors = (status: number | null, end: string): number =>
+    report('team', [{ status, end }]).total.errors
+  for (const end of ['done', 'local', 'client_gone']) assert.is(errors(200, end), 0)
+  for (const end of ['refused', 'upstream_cut', 'crashed', 'shutdown']) assert.is(errors(200, end), 1)
+  assert.is(errors(399, 'done'), 0)
+  assert.is(errors(400, 'done'), 1)
+  assert.is(errors(null, 'client_gone'), 1)
+})
+
+test('records that come twice are counted once, and lines that are none not at all', () => {
+  const made = report('team', [{ seq: 1 }, { seq: 2 }, { seq: 1 }, { seq: 1, writer: 'w-2' }])
+  for (const line of ['{"v":1,"se', 'null', '7', '{"seq":1}', '{"writer":"w-1","seq":0}'])
+    made.add(readEntry(line))
+  assert.is(made.total.requests, 3)
+  assert.is(made.duplicates, 1)
+  assert.is(made.torn, 5)
+})
+
+test('clients that make up names do not make the report grow without end', () => {
+  const records = Array.from({ length: 20 }, (_, i) => ({ model: `m${i}` }))
+  const made = report('model', records, ALWAYS, 5)
+  assert.is(made.groups.length, 6)
+  assert.is(made.groups[0]?.name, OTHERS)
+  assert.is(made.groups[0]?.totals.requests, 15)
+  assert.is(made.total.requests, 20)
+})
+
+test('a period begins with its start, and ends ahead of its end', () => {
+  const times = ['2026-01-01T23:59:59.999Z', '2026-01-02T00:00:00.000Z', '2026-01-03T00:00:00.000Z']
+  const period = new Period(Date.UTC(2026, 0, 2), Date.UTC(2026, 0, 3))
+  assert.equal(
+    times.filter((ts) => period.includes(ts)),
+    ['2026-01-02T00:00:00.000Z'],
+  )
+  assert.ok(period.includes('2026-01-02T01:00:00+01:00'))
+  assert.not(period.includes(null))
+  assert.ok(ALWAYS.includes(null))
+  const records = times.map((ts) => ({ ts }))
+  assert.is(report('team', records, period).total.requests, 1)
+})
+
+test('a file is left out only if it ends before the period: a long stream is in the file of its end', () => {
+  const period = new Period(Date.UTC(2026, 0, 10, 12), Date.UTC(2026, 0, 11))
+  assert.not(period.mayBeIn('2026-01-08'))
+  assert.ok(period.mayBeIn('2026-01-09'))
+  assert.ok(period.mayBeIn('2026-01-10'))
+  assert.ok(period.mayBeIn('2026-03-01'))
+  assert.ok(new Period(null, 0).mayBeIn('2026-01-01'))
+})
+
+test('times are days, ISO 8601 in UTC unless it says otherwise, or so long ago', () => {
+  const now = Date.UTC(2026, 0, 31, 12)
+  const time = (text: string, edge: 'start' | 'end' = 'start'): string | null => {
+    const at = parseTime(text, edge, now)
+    return at === null ? null : new Date(at).toISOString()
+  }
+  assert.is(time('2026-01-31'), '2026-01-31T00:00:00.000Z')
+  assert.is(time('2026-01-31', 'end'), '2026-02-01T00:00:00.000Z')
+  assert.is(time('2026-01-31T09:00'), '2026-01-31T09:00:00.000Z')
+  assert.is(time('2026-01-31 09:00:01', 'end'), '2026-01-31T09:00:01.000Z')
+  assert.is(time('2026-01-31T09:00:00.5+02:00'), '2026-01-31T07:00:00.500Z')
+  assert.is(time('2026-01-31t09:00z'), '2026-01-31T09:00:00.000Z')
+  assert.is(time('30m'), '2026-01-31T11:30:00.000Z')
+  assert.is(time('24h'), '2026-01-30T12:00:00.000Z')
+  assert.is(time('7d', 'end'), '2026-01-24T12:00:00.000Z')
+  assert.is(time('2w'), '2026-01-17T12:00:00.000Z')
+  for (const text of [
+    '',
+    'yesterday',
+    '2026-02-30',
+    '2026-13-01',
+    '2026-02-30T00:00',
+    '2026-01-31T24:30',
+    '2026-01-31T09:00+99:00',
+    '7',
+    '-7d',
+    '7y',
+    '9999999d',
+  ]) {
+    assert.is(time(text), null, text)
+  }
+})
+
+test('a quantile is within 1 % of the value at its rank, whatever the values are', () => {
+  const value = fc.oneof(
+    fc.double({ min: 0.001, max: 1e10, noNaN: true }),
+    fc.double({ min: 1, max: 1_000, noNaN: true }),
+    fc.integer({ min: 1, max: 100_000 }),
+  )
+  fc.assert(
+    fc.property(
+      fc.array(value, { minLength: 1, maxLength: 200 }),
+      fc.constantFrom(0, 0.5, 0.9, 0.99, 1),
+      (values, q) => {
+        const histogram = new Histogram()
+        for (const each of values) histogram.add(each)
+        const sorted = [...values].sort((a, b) => a - b)
+        const exact = sorted[Math.max(1, Math.ceil(q * values.length)) - 1] as number
+        const told = histogram.quantile(q) as number
+        assert.ok(Math.abs(told - exact) <= exact * 0.010_000_1, `${told} for ${exact}`)
+      },
+    ),
+    { numRuns: 1_000 },
+  )
+})
+
+test('a quantile of nothing is not known, and zero is zero', () => {
+  const histogram = new Histogram()
+  assert.is(histogram.quantile(0.5), null)
+  for (const value of [0, 0, 0, 1e300, Number.NaN, -1]) histogram.add(value)
+  assert.is(histogram.quantile(0.5), 0)
+})
+
+test('lines are cut at line feeds alone, whatever pieces their bytes come in', () => {
+  const lines = ['{"a":"\u2028\u2029\r"}', '', 'ü'.repeat(50), '😀', 'x']
+  fc.assert(
+    fc.property(fc.array(fc.nat(150), { maxLength: 10 }), (cuts) => {
+      const bytes = Buffer.from(lines.join('\n'))
+      const seen: string[] = []
+      const splitter = new LineSplitter((line) => seen.push(line))
+      const at = [0, ...cuts.map((cut) => Math.min(cut, bytes.length)).sort((a, b) => a - b), bytes.length]
+      for (let i = 1; i < at.length; i++) splitter.push(bytes.subarray(at[i - 1], at[i]))
+      splitter.end()
+      assert.equal(seen, lines)
+    }),
+  )
+})
+
+test.run()

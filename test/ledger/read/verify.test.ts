@@ -1,0 +1,78 @@
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { ledgerName, ledgerNames } from '../../../src/ledger/files.js'
+import { Verifier } from '../../../src/ledger/read/verify.js'
+
+const line = (seq: number, writer = 'w-1'): string => JSON.stringify({ v: 1, seq, writer })
+
+test('what is missing, torn or there twice is told', () => {
+  const verifier = new Verifier()
+  const first = verifier.begin('usage-2026-01-01.jsonl')
+  for (const text of [
+    line(2),
+    '',
+    '{"v":1,"se',
+    line(3),
+    line(3),
+    line(7),
+    'null',
+    '{"seq":"1","writer":"w-1"}',
+  ]) {
+    verifier.push(first, text)
+  }
+  const second = verifier.begin('usage-2026-01-02.jsonl')
+  for (const text of [line(1, 'w-2'), line(3), line(8)]) verifier.push(second, text)
+  assert.equal(first, { name: 'usage-2026-01-01.jsonl', records: 3, torn: 3, duplicates: 1 })
+  assert.equal(second, { name: 'usage-2026-01-02.jsonl', records: 2, torn: 0, duplicates: 1 })
+  assert.equal(verifier.gaps, [
+    { writer: 'w-1', from: 1, to: 1 },
+    { writer: 'w-1', from: 4, to: 6 },
+  ])
+})
+
+test('in whatever order records come, and however often, the gaps are those that a set would tell', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 80 }), (seqs) => {
+      const verifier = new Verifier()
+      const file = verifier.begin('x')
+      for (const seq of seqs) verifier.push(file, line(seq))
+      const seen = new Set(seqs)
+      assert.is(file.records, seen.size)
+      assert.is(file.duplicates, seqs.length - seen.size)
+      const missing: number[] = []
+      for (let seq = 1; seq < Math.max(0, ...seqs); seq++) if (!seen.has(seq)) missing.push(seq)
+      const told: number[] = []
+      for (const { from, to } of verifier.gaps) for (let seq = from; seq <= to; seq++) told.push(seq)
+      assert.equal(told, missing)
+    }),
+    { numRuns: 1_000 },
+  )
+})
+
+test('files are read in the order in which they were written, and others are left alone', () => {
+  const names = [
+    'usage-2026-01-02.jsonl',
+    'usage-2026-01-01.10.jsonl',
+    'usage-2026-01-01.2.jsonl',
+    'keys.jsonl',
+  ]
+  const found = ledgerNames([
+    ...names,
+    'usage-2026-01-01.jsonl',
+    'usage-2026-01-01.0.jsonl',
+    'usage-2026-01-01.jsonl.gz',
+  ])
+  assert.equal(
+    found.map(({ name }) => name),
+    [
+      'usage-2026-01-01.jsonl',
+      'usage-2026-01-01.2.jsonl',
+      'usage-2026-01-01.10.jsonl',
+      'usage-2026-01-02.jsonl',
+    ],
+  )
+  for (const { name, day, part } of found) assert.is(ledgerName(day, part), name)
+})
+
+test.run()

@@ -1,0 +1,358 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { loadConfig } from '../../../src/config/config.js'
+import { Exchange } from '../../../src/exchange/exchange.js'
+import { Settled } from '../../../src/exchange/summary.js'
+import type { LedgerFile, LedgerFiles } from '../../../src/ledger/files.js'
+import { Ledger } from '../../../src/ledger/write/ledger.js'
+import { deferred, until, wait } from '../../support/until.js'
+
+/** What the next write does in place of writing all. */
+type Fault = { error: string } | { bytes: number } | { until: Promise<void> }
+
+/** A disk in memory, that fails as it is told to. */
+class Disk implements LedgerFiles {
+  readonly files = new Map<string, { bytes: Buffer }>()
+  readonly faults: Fault[] = []
+  /** What the next syncs wait for. */
+  readonly syncs: Promise<void>[] = []
+  readonly told: string[] = []
+
+  text(path: string): string {
+    return this.files.get(path)?.bytes.toString() ?? ''
+  }
+
+  put(path: string, text: string): void {
+    this.files.set(path, { bytes: Buffer.from(text) })
+  }
+
+  async open(path: string): Promise<LedgerFile> {
+    this.told.push(`open ${path}`)
+    let file = this.files.get(path)
+    if (file === undefined) {
+      file = { bytes: Buffer.alloc(0) }
+      this.files.set(path, file)
+    }
+    const opened = file
+    return {
+      size: async () => opened.bytes.length,
+      lastByte: async () => opened.bytes.at(-1) ?? null,
+      write: async (bytes) => {
+        const fault = this.faults.shift()
+        if (fault !== undefined && 'error' in fault)
+          throw Object.assign(new Error('disk'), { code: fault.error })
+        if (fault !== undefined && 'until' in fault) await fault.until
+        const length =
+          fault !== undefined && 'bytes' in fault ? Math.min(fault.bytes, bytes.length) : bytes.length
+        this.told.push(`write ${length}`)
+        opened.bytes = Buffer.concat([opened.bytes, bytes.subarray(0, length)])
+        return length
+      },
+      sync: async () => {
+        this.told.push('sync')
+        await this.syncs.shift()
+      },
+      close: async () => void this.told.push('close'),
+      inPlace: async () => this.files.get(path) === opened,
+    }
+  }
+
+  async list(folder: string): Promise<string[]> {
+    return [...this.files.keys()]
+      .filter((path) => path.startsWith(`${folder}/`))
+      .map((path) => path.slice(folder.length + 1))
+  }
+
+  appendNow(path: string, bytes: Buffer): void {
+    this.put(path, Buffer.concat([this.files.get(path)?.bytes ?? Buffer.alloc(0), bytes]).toString())
+  }
+}
+
+const { ledger: DEFAULTS } = loadConfig({ env: {}, cwd: '/nonexistent' })
+const TODAY = new Date().toISOString().slice(0, 10)
+const FILE = `/led/usage-${TODAY}.jsonl`
+
+interface Bench {
+  readonly disk: Disk
+  readonly ledger: Ledger
+  readonly logged: string[]
+  /** Adds so many requests. */
+  add(count: number): void
+}
+
+function bench(options: Partial<typeof DEFAULTS> = {}, disk = new Disk()): Bench {
+  const logged: string[] = []
+  const log = {
+    warn: (_: unknown, message: string) => void logged.push(`warn ${message}`),
+    info: (_: unknown, message: string) => void logged.push(`info ${message}`),
+  }
+  const ledger = new Ledger({ ...DEFAULTS, folder: '/led', flushMs: 1, ...options }, log, null, disk, [2, 20])
+  return {
+    disk,
+    ledger,
+    logged,
+    add(count) {
+      for (let i = 0; i < count; i++) ledger.add(settled())
+    },
+  }
+}
+
+function settled(): Settled {
+  const req = { method: 'GET', rawHeaders: [] } as unknown as IncomingMessage
+  const x = new Exchange(req, {} as ServerResponse, 0)
+  x.conclude('done')
+  return new Settled(x, 1)
+}
+
+interface Found {
+  readonly seq: number
+  readonly writer: string
+}
+
+/** The records of a file; lines that are none are left out. */
+function records(text: string): { seqs: number[]; torn: number } {
+  const seqs: number[] = []
+  let torn = 0
+  for (const line of text.split('\n')) {
+    if (line === '') continue
+    try {
+      seqs.push((JSON.parse(line) as Found).seq)
+    } catch {
+      torn++
+    }
+  }
+  return { seqs, torn }
+}
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
+
+test('records are written together, in their order, and numbered without a gap', async () => {
+  const { disk, ledger, add } = bench()
+  add(3)
+  await until(() => ledger.state.written === 3, 'three records')
+  add(2)
+  assert.is(await ledger.close(), 0)
+  assert.equal(records(disk.text(FILE)), { seqs: upTo(5), torn: 0 })
+  assert.equal(ledger.state, { stalled: null, queued_bytes: 0, written: 5, dropped: 0 })
+})
+
+test('one write at a time: what comes meanwhile goes out in the next', async () => {
+  const disk = new Disk()
+  const slow = deferred()
+  disk.faults.push({ until: slow.promise })
+  const { ledger, add } = bench({}, disk)
+  add(1)
+  await wait(10)
+  add(50)
+  await wait(10)
+  assert.is(disk.text(FILE), '')
+  slow.resolve()
+  await until(() => ledger.state.written === 51, 'all records')
+  assert.equal(records(disk.text(FILE)).seqs, upTo(51))
+  await ledger.close()
+})
+
+test('what comes while the disk is busy is set aside in pieces, and none is forgotten that comes during a sync', async () => {
+  const disk = new Disk()
+  const slow = deferred()
+  disk.faults.push({ until: slow.promise })
+  const { ledger, add } = bench({ flushBytes: 4_096, fsync: 'every' }, disk)
+  for (let i = 0; i < 20; i++) {
+    add(10)
+    await wait(1)
+  }
+  slow.resolve()
+  await until(() => ledger.state.written === 200, 'all records')
+  const sizes = disk.told.filter((line) => line.startsWith('write ')).map((line) => Number(line.slice(6)))
+  assert.ok(sizes.length > 10)
+  for (const size of sizes) assert.ok(size < 8_192, String(size))
+  assert.equal(records(disk.text(FILE)).seqs, upTo(200))
+  await ledger.close()
+})
+
+test('a disk that is slow to sync delays no write, and is synced again for what came meanwhile', async () => {
+  const disk = new Disk()
+  const slow = deferred()
+  disk.syncs.push(slow.promise)
+  const { ledger, add } = bench({ flushBytes: 4_096, fsyncMs: 1 }, disk)
+  add(1)
+  await until(() => disk.syncs.length === 0, 'a sync')
+  while (records(disk.text(FILE)).seqs.length < 50) {
+    add(1)
+    await wait(1)
+  }
+  await until(() => ledger.state.queued_bytes === 0, 'the rest to be written')
+  const syncs = () => disk.told.filter((line) => line === 'sync').length
+  assert.is(syncs(), 1)
+  slow.resolve()
+  await until(() => syncs() === 2, 'another sync')
+  await ledger.close()
+})
+
+for (const code of ['EAGAIN', 'ENOSPC', 'EIO']) {
+  test(`${code} loses nothing: it is tried again, and told once`, async () => {
+    const disk = new Disk()
+    disk.faults.push({ error: code }, { error: code })
+    const { ledger, logged, add } = bench({}, disk)
+    add(2)
+    await until(() => ledger.state.stalled === code, 'the stall')
+    add(3)
+    assert.ok(ledger.state.queued_bytes > 0)
+    await until(() => ledger.state.written === 5, 'all records')
+    assert.equal(records(disk.text(FILE)), { seqs: upTo(5), torn: 0 })
+    assert.is(ledger.state.stalled, null)
+    assert.is(logged.length, 2)
+    assert.match(logged[0] ?? '', new RegExp(`cannot be written \\(${code}\\)`))
+    assert.match(logged[1] ?? '', /can be written again/)
+    await ledger.close()
+  })
+}
+
+test('a write that is cut short anywhere is gone on with, whatever comes in between', async () => {
+  const whole = bench()
+  whole.add(2)
+  await whole.ledger.close()
+  const length = whole.disk.text(FILE).length
+  for (let bytes = 0; bytes <= length; bytes += 7) {
+    for (const then of [null, 'ENOSPC']) {
+      const disk = new Disk()
+      disk.faults.push({ bytes })
+      if (then !== null) disk.faults.push({ error: then })
+      const { ledger, add } = bench({}, disk)
+      add(2)
+      await until(() => ledger.state.written === 2, `both records, cut at ${bytes}`)
+      // After an error the file is opened anew, and what was torn there is one line that is none.
+      const found = records(disk.text(FILE))
+      assert.equal([...new Set(found.seqs)], [1, 2], `cut at ${bytes}, then ${then}`)
+      assert.ok(found.torn <= (then === null ? 0 : 1))
+      await ledger.close()
+    }
+  }
+})
+
+test('beyond limits in memory new records are dropped and counted, and the gap in the numbers tells it', async () => {
+  const disk = new Disk()
+  disk.faults.push({ error: 'ENOSPC' })
+  const { ledger, logged, add } = bench({ bufferedBytes: 65_536 }, disk)
+  // All in one turn of the event loop, in which nothing can be written.
+  add(201)
+  const { dropped } = ledger.state
+  assert.ok(dropped > 0 && dropped < 200)
+  assert.is(logged.filter((line) => /dropped/.test(line)).length, 1)
+  await until(() => ledger.state.queued_bytes === 0, 'the rest to be written')
+  add(1)
+  await ledger.close()
+  const { seqs } = records(disk.text(FILE))
+  assert.equal(seqs, [...upTo(201 - dropped), 202])
+})
+
+test('a line that somebody left torn costs that line and no other', async () => {
+  const disk = new Disk()
+  disk.put(FILE, '{"v":1,"seq":1}\n{"v":1,"se')
+  const { ledger, add } = bench({}, disk)
+  add(2)
+  await ledger.close()
+  const text = disk.text(FILE)
+  assert.ok(text.startsWith('{"v":1,"seq":1}\n{"v":1,"se\n{"v":1,'))
+  assert.equal(records(text), { seqs: [1, 1, 2], torn: 1 })
+})
+
+test('a file that would grow too large is followed by another, and after a start the last one is gone on with', async () => {
+  const disk = new Disk()
+  const first = bench({ rotateBytes: 65_536, flushBytes: 8_192 }, disk)
+  for (let i = 0; i < 40; i++) {
+    first.add(10)
+    await wait(2)
+  }
+  await first.ledger.close()
+  const names = [...disk.files.keys()]
+  assert.ok(names.length >= 3, String(names))
+  assert.is(names[1], FILE.replace('.jsonl', '.2.jsonl'))
+  for (const name of names) assert.ok(disk.text(name).length <= 65_536)
+  assert.equal(
+    names.flatMap((name) => records(disk.text(name)).seqs),
+    upTo(400),
+  )
+
+  const second = bench({ rotateBytes: 65_536 }, disk)
+  second.add(1)
+  await second.ledger.close()
+  assert.equal(records(disk.text(names.at(-1) ?? '')).seqs.at(-1), 1)
+})
+
+test('a file that was moved or deleted is made anew where it was', async () => {
+  const { disk, ledger, add } = bench()
+  add(1)
+  await until(() => ledger.state.written === 1, 'the first record')
+  disk.files.delete(FILE)
+  await wait(1_050)
+  add(1)
+  await until(() => ledger.state.written === 2, 'the second record')
+  assert.equal(records(disk.text(FILE)).seqs, [2])
+  await ledger.close()
+})
+
+test('each policy of fsync does what it says', async () => {
+  const synced = async (fsync: 'never' | 'interval' | 'every', fsyncMs: number): Promise<number> => {
+    const { disk, ledger, add } = bench({ fsync, fsyncMs })
+    for (let i = 0; i < 3; i++) {
+      add(1)
+      await until(() => ledger.state.written === i + 1, 'a record')
+    }
+    await ledger.close()
+    return disk.told.filter((line) => line === 'sync').length
+  }
+  assert.is(await synced('never', 1), 0)
+  assert.is(await synced('every', 3_600_000), 3)
+  // At its end alone.
+  assert.is(await synced('interval', 3_600_000), 1)
+})
+
+test('what was written is synced within the interval, also if nothing comes after it', async () => {
+  const { disk, ledger, add } = bench({ fsync: 'interval', fsyncMs: performance.now() + 50 })
+  add(1)
+  await until(() => disk.told.includes('sync'), 'a sync')
+  await ledger.close()
+})
+
+test('a disk that takes nothing does not hold up the end for ever, and what is lost is counted', async () => {
+  const disk = new Disk()
+  for (let i = 0; i < 100_000; i++) disk.faults.push({ error: 'ENOSPC' })
+  const { ledger, add } = bench({}, disk)
+  add(4)
+  assert.is(await ledger.close(), 4)
+})
+
+test('a disk that does not answer is told, is not waited for at the end, and is not asked again', async () => {
+  const disk = new Disk()
+  const never = deferred()
+  disk.faults.push({ until: never.promise })
+  const { ledger, logged, add } = bench({}, disk)
+  add(2)
+  assert.is(await ledger.close(), 2)
+  assert.is(ledger.hung, true)
+  assert.is(ledger.state.stalled, 'no answer')
+  assert.is(logged.length, 1)
+  ledger.flushNow()
+  assert.is(disk.text(FILE), '')
+  never.resolve()
+  await until(() => ledger.state.written === 2, 'both records')
+  assert.is(ledger.hung, false)
+  assert.is(ledger.state.stalled, null)
+})
+
+test('what is not written when the process ends is written then, a batch under way a second time', async () => {
+  const disk = new Disk()
+  const never = deferred()
+  disk.faults.push({ until: never.promise })
+  const { ledger, add } = bench({}, disk)
+  add(2)
+  await wait(10)
+  add(2)
+  ledger.flushNow()
+  assert.equal(records(disk.text(FILE)), { seqs: upTo(4), torn: 0 })
+  never.resolve()
+})
+
+test.run()

@@ -1,0 +1,200 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Template, viewOf } from '../../src/metering/event-template.js'
+import { TokenGauge } from '../../src/metering/token-estimator.js'
+
+/** An event in its parts, every other one of which is a hole. */
+interface Shape {
+  readonly name: string
+  readonly parts: readonly string[]
+  /** Which of the parts is the text. */
+  readonly text: number
+  /** Others that fit, with the bytes of text in them. */
+  readonly fitting: readonly (readonly [parts: readonly string[], textBytes: number])[]
+  readonly unfitting: readonly (readonly string[])[]
+}
+
+const chatFrom = (model: string): string =>
+  `data: {"id":"chatcmpl-7","model":"${model}","choices":[{"index":0,"delta":{"content":"`
+const responseOf = (event: string): string =>
+  `event:${event}\ndata: {"type":"response.output_text.delta","sequence_number":`
+
+const CHAT: readonly string[] = [
+  chatFrom('m'),
+  'Hello',
+  '"},"finish_reason":null}],"usage":null,"obfuscation":"',
+  'Zk2x',
+  '"}\n\n',
+]
+const RESPONSES: readonly string[] = [
+  responseOf(' response.output_text.delta'),
+  '17',
+  ',"item_id":"msg_1","delta":"',
+  'Hello',
+  '"}\n\n',
+]
+
+const SHAPES: readonly Shape[] = [
+  {
+    name: 'chat completions',
+    parts: CHAT,
+    text: 1,
+    fitting: [
+      [CHAT.with(1, 'x').with(3, ''), 1],
+      [CHAT.with(1, '함수 naïve 🦊'), 18],
+      [CHAT.with(1, '\\n\\"\\\\\\/').with(3, '\\\\'), 4],
+      [CHAT.with(1, '\\",'), 2],
+      [CHAT.with(1, 'y'.repeat(3_000)), 3_000],
+    ],
+    unfitting: [
+      CHAT.with(1, ''),
+      CHAT.with(1, '\\u00e4'),
+      CHAT.with(1, 'a\nb'),
+      CHAT.with(1, 'a\\'),
+      CHAT.with(1, 'a\\x'),
+      CHAT.with(1, '\u0007'),
+      CHAT.with(1, 'y'.repeat(5_000)),
+      CHAT.with(1, 'a","refusal":"b'),
+      CHAT.with(4, '"}\r\n\r\n'),
+      CHAT.with(4, '"}\ndata: {}\n\n'),
+      CHAT.with(0, chatFrom('n')),
+    ],
+  },
+  {
+    name: 'responses',
+    parts: RESPONSES,
+    text: 3,
+    fitting: [
+      [RESPONSES.with(1, '1').with(3, 'ab'), 2],
+      [RESPONSES.with(1, '123456'), 5],
+    ],
+    unfitting: [
+      RESPONSES.with(1, ''),
+      RESPONSES.with(1, '007'),
+      RESPONSES.with(1, '1.5'),
+      RESPONSES.with(1, '-1'),
+      RESPONSES.with(1, '"1"'),
+      RESPONSES.with(3, ''),
+      RESPONSES.with(0, responseOf('response.output_text.delta')),
+    ],
+  },
+]
+
+function templateOf({ parts, text }: Shape): Template {
+  const template = Template.of(
+    Buffer.from(parts.join('')),
+    (parts[text] as string).length,
+    'm',
+    new TokenGauge(),
+  )
+  if (template === null) throw new Error('no template')
+  return template
+}
+
+/** What it makes of these pieces, in the way of a scanner: it stops at the first that does not go on. */
+function walk(template: Template, pieces: readonly Buffer[]): { events: number; textBytes: number } {
+  template.forget()
+  let events = 0
+  let textBytes = 0
+  for (const piece of pieces) {
+    const { begun } = template
+    const next = template.walk(piece, viewOf(piece), 0)
+    events += template.events
+    textBytes += template.textBytes
+    // What was passed and what has begun is the whole piece, or else something stands there that does not fit.
+    assert.ok(next >= -begun && next <= piece.length)
+    if (next + template.begun !== piece.length) break
+  }
+  return { events, textBytes }
+}
+
+const NONE = { events: 0, textBytes: 0 }
+
+for (const shape of SHAPES) {
+  const bytes = Buffer.from(shape.parts.join(''))
+  const isHole = shape.parts.flatMap((part, i) => Array.from(part, () => i % 2 === 1))
+
+  test(`${shape.name}: what fits does so wherever it is cut`, () => {
+    const template = templateOf(shape)
+    for (const [parts, textBytes] of shape.fitting) {
+      const event = Buffer.from(parts.join(''))
+      const two = Buffer.concat([event, bytes])
+      const wanted = { events: 2, textBytes: textBytes + 5 }
+      for (let cut = 0; cut < two.length; cut++) {
+        assert.equal(walk(template, [two.subarray(0, cut), two.subarray(cut)]), wanted, `cut at ${cut}`)
+      }
+      const single = Array.from(two, (_, i) => two.subarray(i, i + 1))
+      assert.equal(walk(template, single), wanted, 'byte by byte')
+    }
+  })
+
+  test(`${shape.name}: what does not fit does so nowhere`, () => {
+    const template = templateOf(shape)
+    for (const parts of shape.unfitting) {
+      const event = Buffer.from(parts.join(''))
+      for (let cut = 0; cut <= event.length; cut++) {
+        assert.equal(walk(template, [event.subarray(0, cut), event.subarray(cut)]), NONE, `cut at ${cut}`)
+      }
+    }
+  })
+
+  test(`${shape.name}: it does not fit with any other byte outside of a hole`, () => {
+    const template = templateOf(shape)
+    const whole = [bytes]
+    for (let i = 0; i < bytes.length; i++) {
+      const right = bytes[i] as number
+      for (let byte = 0; byte < 256; byte++) {
+        if (isHole[i] === true || byte === right) continue
+        bytes[i] = byte
+        assert.equal(walk(template, whole), NONE, `${byte} at ${i}`)
+      }
+      bytes[i] = right
+    }
+    assert.equal(walk(template, whole), { events: 1, textBytes: 5 })
+  })
+
+  test(`${shape.name}: it does not fit with another byte outside of a hole, wherever it is cut`, () => {
+    const template = templateOf(shape)
+    for (let i = 0; i < bytes.length; i++) {
+      if (isHole[i] === true) continue
+      bytes[i] = (bytes[i] as number) ^ 1
+      for (let cut = 0; cut <= bytes.length; cut++) {
+        const pieces = [bytes.subarray(0, cut), bytes.subarray(cut)]
+        assert.equal(walk(template, pieces), NONE, `${i}, cut at ${cut}`)
+      }
+      bytes[i] = (bytes[i] as number) ^ 1
+    }
+  })
+
+  test(`${shape.name}: with another byte in a hole it fits if that is still a string or a number`, () => {
+    const template = templateOf(shape)
+    for (let i = 0; i < bytes.length; i++) {
+      if (isHole[i] !== true) continue
+      const right = bytes[i] as number
+      const isNumber = right >= 0x30 && right <= 0x39 && shape === SHAPES[1]
+      for (let byte = 0; byte < 256; byte++) {
+        bytes[i] = byte
+        const isDigit = byte >= 0x30 && byte <= 0x39 && !(byte === 0x30 && !isHole[i - 1])
+        const isPlain = byte >= 0x20 && byte !== 0x22 && byte !== 0x5c
+        const fits = isNumber ? isDigit : isPlain
+        assert.equal(walk(template, [bytes]), fits ? { events: 1, textBytes: 5 } : NONE, `${byte} at ${i}`)
+      }
+      bytes[i] = right
+    }
+  })
+}
+
+test('no shape is taken from what could be taken for another', () => {
+  const cases: [string, number][] = [
+    ['data: {"delta":"a\\nb","text":"xyz"}\n\n', 3],
+    ['data: {"content":"abc","text":"xyz"}\n\n', 3],
+    ['data: {"content":"abc"}\n\n', 4],
+    ['data: {"x":"abc"}\n\n', 3],
+    ['data: {"content":"abc","x":"\u007f"}\n\n', 3],
+    [`data: {"content":"abc","x":"${'y'.repeat(5_000)}"}\n\n`, 3],
+  ]
+  for (const [event, textBytes] of cases)
+    assert.is(Template.of(Buffer.from(event), textBytes, null, new TokenGauge()), null, event)
+})
+
+test.run()

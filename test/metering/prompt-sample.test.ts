@@ -1,0 +1,133 @@
+import { encode } from 'gpt-tokenizer/encoding/o200k_base'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { PromptSample } from '../../src/metering/prompt-sample.js'
+import { median, TEXTS } from './texts.js'
+
+function tokensOf(body: unknown, pieceSize = 64 * 1024): number {
+  const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  const pieces: Buffer[] = []
+  for (let at = 0; at < bytes.length; at += pieceSize) pieces.push(bytes.subarray(at, at + pieceSize))
+  return PromptSample.of(pieces).tokens
+}
+
+function chat(...texts: string[]): unknown {
+  const messages = texts.map((content, i) => ({ role: i % 2 === 0 ? 'user' : 'assistant', content }))
+  return { model: 'gpt-x', messages, stream: true, temperature: 0.2 }
+}
+
+/** As OpenAI counts a chat: three for each message, and three for the beginning of the answer. */
+function trueTokens(...texts: string[]): number {
+  return texts.reduce((sum, text) => sum + encode(text).length + 3, 3) + texts.length
+}
+
+for (const [kind, texts] of Object.entries(TEXTS)) {
+  const small = texts.map((text) => Math.abs(tokensOf(chat(text)) / trueTokens(text) - 1))
+  const bodies = [0, 1, 2, 3].map((start) =>
+    Array.from({ length: 60 }, (_, i) => texts[(start + i) % texts.length] ?? ''),
+  )
+  const large = bodies.map((body) => Math.abs(tokensOf(chat(...body)) / trueTokens(...body) - 1))
+  const told = `${(median(small) * 100).toFixed(1)} % off alone, ${(median(large) * 100).toFixed(1)} % sixty together`
+  test(`a prompt of ${kind} is estimated to less than a tenth in the median: ${told}`, () => {
+    assert.ok(median(small) < 0.1, told)
+    assert.ok(median(large) < 0.1, told)
+  })
+}
+
+test('a large prompt is estimated alike however it came', () => {
+  const body = chat(...TEXTS.english, ...TEXTS.korean)
+  const whole = tokensOf(body)
+  for (const size of [4_000, 1_460, 997, 100, 7, 1])
+    assert.is(tokensOf(body, size), whole, `pieces of ${size}`)
+})
+
+test('a small prompt is kept in one piece, however many it came in', () => {
+  const bytes = Buffer.from(JSON.stringify(chat('Rename the function and all of its callers, please.')))
+  const sample = PromptSample.of(Array.from(bytes, (_, i) => bytes.subarray(i, i + 1)))
+  const before = sample.tokens
+  bytes.fill(0)
+  assert.is(sample.tokens, before)
+  assert.is(before, tokensOf(chat('Rename the function and all of its callers, please.')))
+})
+
+test('a sample of a large prompt is small, and needs nothing of what it was taken from', () => {
+  const bytes = Buffer.from(JSON.stringify(chat(TEXTS.english.join('\n').repeat(10))))
+  const sample = PromptSample.of([bytes])
+  const before = sample.tokens
+  bytes.fill(0)
+  assert.is(sample.tokens, before)
+})
+
+test('texts count wherever an API has them, and what is no text does not', () => {
+  const text = 'Rename the function and all of its callers, please.'
+  const words = encode(text).length
+  const image = `data:image/png;base64,${'iVBORw0KGgo'.repeat(100)}`
+  const bodies: Record<string, unknown> = {
+    prompt: { model: 'm', prompt: text },
+    'prompt and suffix': {
+      model: 'm',
+      prompt: 'Rename the function and all',
+      suffix: ' of its callers, please.',
+    },
+    parts: {
+      model: 'm',
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text },
+            { type: 'image_url', image_url: { url: image } },
+          ],
+        },
+      ],
+    },
+    responses: {
+      model: 'm',
+      instructions: text,
+      input: [{ role: 'user', content: [{ type: 'input_text', text: '' }] }],
+    },
+    messages: { model: 'm', system: [{ type: 'text', text }], messages: [{ role: 'user', content: '' }] },
+  }
+  for (const [name, body] of Object.entries(bodies)) {
+    const tokens = tokensOf(body)
+    assert.ok(tokens >= words - 2 && tokens <= words + 10, `${name}: ${tokens} for ${words}`)
+  }
+})
+
+test('an image in a large prompt is not taken for text', () => {
+  const image = 'iVBORw0KGgoAAAANSUhEUgAAAAUA'.repeat(20_000)
+  const words = 'Say what is on it. '.repeat(1_500)
+  const alone = tokensOf(chat(words))
+  const both = tokensOf({
+    model: 'm',
+    messages: [
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: words },
+          { type: 'image_url', image_url: { url: image } },
+        ],
+      },
+    ],
+  })
+  // A quarter of a token for each of its bytes would be 140,000.
+  assert.ok(both < alone * 2.5, `${both} beside ${alone}`)
+})
+
+test('escaped letters of a large prompt count as the letters that they are', () => {
+  const body = JSON.stringify(chat(...TEXTS.korean, ...TEXTS.korean))
+  const escaped = body.replace(
+    /[\u0080-\uffff]/g,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+  const off = Math.abs(tokensOf(escaped) / tokensOf(body) - 1)
+  assert.ok(off < 0.15, String(off))
+})
+
+test('bodies that are no JSON, or nothing, have some estimate and no error', () => {
+  for (const body of ['', '{', '[]', 'null', '7', '{"messages":7}', 'not JSON at all', '\ufeff{"a":1}'])
+    assert.ok(tokensOf(body) >= 0, body)
+  assert.ok(tokensOf('x'.repeat(10_000)) >= 0)
+})
+
+test.run()

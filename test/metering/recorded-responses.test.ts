@@ -1,0 +1,122 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Exchange } from '../../src/exchange/exchange.js'
+import { Settled } from '../../src/exchange/summary.js'
+import { noFacts, responseHeaders } from '../../src/http/headers.js'
+import { recordLine } from '../../src/ledger/record.js'
+import { tapFor } from '../../src/metering/create-meter.js'
+import { PromptSample } from '../../src/metering/prompt-sample.js'
+import { ANSWERS, type Answer } from '../support/answers.js'
+import { cutAt, LONG, pieceBySize, tellingPlaces, type Way, waysOf, writeIn } from '../support/cuts.js'
+import { QUIRKS } from '../support/quirks/quirks.js'
+import { type Scene, withRelay } from '../support/scene.js'
+import type { Received } from '../support/upstream.js'
+
+type Json = Readonly<Record<string, unknown>>
+
+/** How many requests of an answer are under way at one time. */
+const AT_ONCE = 6
+
+const PROMPT = JSON.stringify({ model: 'gpt-x', stream: true, messages: [{ role: 'user', content: 'hi' }] })
+
+/** What of a record is another one each time; of the first token it is told whether there was one. */
+function lasting(record: Json): Json {
+  const { id, ts, ttft_ms, upstream_ttfb_ms, total_ms, overhead_us, gap_max_ms, ...rest } = record
+  return { ...rest, hasFirstToken: ttft_ms !== null }
+}
+
+/** Those fields of a record that the answer decides. */
+function decidedOf(record: Json | undefined, { decided }: Answer): Json {
+  return Object.fromEntries(Object.keys(decided).map((name) => [name, record?.[name]]))
+}
+
+/** The record of an answer that comes in these pieces, made as the relay makes it. */
+async function recordOf({ status, headers }: Answer, pieces: readonly Buffer[]): Promise<Json> {
+  const facts = noFacts()
+  responseHeaders(
+    headers.flatMap((line) => line.split(/: (.*)/).slice(0, 2)),
+    'id',
+    '',
+    false,
+    facts,
+  )
+  const x = new Exchange({ rawHeaders: [] } as unknown as IncomingMessage, {} as ServerResponse, 0)
+  const tap = tapFor(facts)
+  x.setTarget({ path: '/chat/completions', query: '', cursor: false, deployment: null })
+  x.status = Number.parseInt(status, 10)
+  x.tap = tap
+  x.prompt = PromptSample.of([Buffer.from(PROMPT)])
+  for (const piece of pieces) {
+    x.bytesOut += piece.length
+    tap?.push(piece)
+  }
+  tap?.end()
+  x.conclude('done')
+  const settled = new Settled(x, performance.now())
+  if (tap !== null && !tap.isRead) await new Promise<void>((resolve) => tap.whenRead(resolve))
+  return JSON.parse(recordLine(settled, 'w-0', 1, null)) as Json
+}
+
+for (const answer of [...ANSWERS, ...QUIRKS]) {
+  const { name, body } = answer
+  const isLong = body.length > LONG
+
+  test(`${name}: one record, wherever the answer is cut`, async () => {
+    const whole = await recordOf(answer, [body])
+    assert.equal(decidedOf(whole, answer), answer.decided)
+    const wanted = lasting(whole)
+    const places = isLong ? tellingPlaces(body, 6) : Array.from({ length: body.length - 1 }, (_, i) => i + 1)
+    for (const place of places) {
+      assert.equal(lasting(await recordOf(answer, cutAt(body, [place]))), wanted, `cut at ${place}`)
+    }
+    const size = isLong ? 1_000 : 1
+    assert.equal(lasting(await recordOf(answer, pieceBySize(body, size))), wanted, `in pieces of ${size}`)
+  })
+}
+
+function traceOf(n: number): string {
+  return n.toString(16).padStart(32, '0')
+}
+
+function post(scene: Scene, n: number): string {
+  return (
+    `POST /v1/chat/completions?n=${n} HTTP/1.1\r\n${scene.auth}traceparent: 00-${traceOf(n)}-00f067aa0ba902b7-01\r\n` +
+    `content-length: ${PROMPT.length}\r\n\r\n${PROMPT}`
+  )
+}
+
+for (const answer of ANSWERS) {
+  test(`${answer.name}: over the wire the client gets the bytes, and the ledger the record`, () => {
+    const ways = waysOf(answer.body)
+    const script = (request: Received): Promise<void> => {
+      const n = Number(request.target.split('?n=')[1])
+      return writeIn(request, answer, ways[n] as Way)
+    }
+    return withRelay(
+      script,
+      async (scene) => {
+        const queue = [...ways.keys()]
+        const work = async (): Promise<void> => {
+          for (let n = queue.shift(); n !== undefined; n = queue.shift()) {
+            const response = await scene.ask(post(scene, n))
+            assert.ok(response.complete)
+            assert.is(response.status, answer.decided.status)
+            assert.ok(response.body.equals(answer.body), `other bytes: ${JSON.stringify(ways[n])}`)
+          }
+        }
+        await Promise.all(Array.from({ length: AT_ONCE }, work))
+        const records = await scene.relay.records(ways.length)
+        assert.is(records.length, ways.length)
+        for (const [n, way] of ways.entries()) {
+          const [record, ...others] = records.filter(({ trace_id }) => trace_id === traceOf(n))
+          assert.is(others.length, 0)
+          assert.equal(decidedOf(record, answer), answer.decided, JSON.stringify(way))
+        }
+      },
+      { ledger: { flushMs: 1, fsync: 'never' } },
+    )
+  })
+}
+
+test.run()

@@ -1,0 +1,85 @@
+import { execFileSync } from 'node:child_process'
+import pino from 'pino'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Log } from '../../src/observe/log.js'
+import { auth, startRelay } from '../support/relay.js'
+import { wait } from '../support/until.js'
+import { ScriptedUpstream, whole } from '../support/upstream.js'
+
+test('a request has one line, with who, what and how long, and nothing of what was said', async () => {
+  const upstream = await ScriptedUpstream.start((request) =>
+    request.write(whole('200 OK', 'the answer', 'x-request-id: req_up')),
+  )
+  const relay = await startRelay(upstream.url)
+  const body = JSON.stringify({ model: 'gpt-x', stream: false, prompt: 'the prompt' })
+  const client = await relay.client()
+  client.send(
+    `POST /v1/completions?key=in-the-query HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`,
+  )
+  await client.response()
+  const [line] = await relay.requests(1)
+  assert.is(line?.end, 'done')
+  assert.is(line?.status, 200)
+  assert.is(line?.level, 30)
+  assert.is(new Date(String(line?.time)).toISOString(), line?.time)
+  assert.is(line?.path, '/v1/completions')
+  assert.is(line?.team, 'team1')
+  assert.is(line?.user, 'user1')
+  assert.is(line?.model, 'gpt-x')
+  assert.is(line?.stream, false)
+  assert.is(line?.upstream, 'up')
+  assert.is(line?.upstream_request_id, 'req_up')
+  assert.is(line?.bytes_in, body.length)
+  assert.is(line?.bytes_out, 'the answer'.length)
+  assert.match(String(line?.msg), /^POST \/v1\/completions 200 [\d.]+m?s team1\/user1 gpt-x via up$/)
+  assert.not.match(JSON.stringify(relay.lines), /the prompt|the answer|in-the-query|sk-upstream/)
+  await relay.close()
+  await upstream.close()
+})
+
+test('names cannot write lines or colours of their own, nor fill the log', async () => {
+  const upstream = await ScriptedUpstream.start((request) => request.write(whole('200 OK', 'ok')))
+  const relay = await startRelay(upstream.url)
+  const model = `a\nb\u001b[31mc\u009b1md${'x'.repeat(600)}`
+  const body = JSON.stringify({ model })
+  const client = await relay.client()
+  client.send(`POST /v1/x HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`)
+  await client.response()
+  const [line] = await relay.requests(1)
+  assert.match(String(line?.model), /^a\?b\?\[31mc\?1mdx+\.\.\.$/)
+  assert.ok(String(line?.msg).length < 400)
+  await relay.close()
+  await upstream.close()
+})
+
+test('the end waits for what has not left, but not for a reader that has stopped', async () => {
+  const sink = { queued: 1, write(): void {} }
+  const log = new Log(pino({ level: 'silent' }), null, sink)
+  let over = false
+  const drained = log.drain(60_000).then(() => {
+    over = true
+  })
+  await wait(20)
+  assert.is(over, false)
+  sink.queued = 0
+  await drained
+  sink.queued = 1
+  await log.drain(10)
+})
+
+test('in a terminal a line is one that a person reads', () => {
+  const script = `
+    import { openLog } from '${new URL('../../src/observe/log.js', import.meta.url).href}'
+    const log = await openLog({ level: 'info', format: 'pretty' }, false)
+    log.info({ hidden: 'field' }, 'hello')
+    log.debug({}, 'not this')
+    log.error({ err: new Error('told in full') }, 'oh')
+  `
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+  assert.match(output, /^\[\d\d:\d\d:\d\d\] INFO: hello\n/)
+  assert.not.match(output, /hidden|not this/)
+  assert.match(output, /ERROR: oh[\s\S]*told in full/)
+})
+
+test.run()

@@ -1,0 +1,308 @@
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { HEALTH_DEFAULTS, Health } from '../../src/routing/circuit-breaker.js'
+import { Selection, type Strategy, type Target } from '../../src/routing/load-balancer.js'
+import { randomFrom } from '../support/random.js'
+
+interface Given {
+  readonly name?: string
+  readonly weight?: number
+  readonly well?: boolean
+  readonly ms?: number | null
+  readonly inFlight?: number
+}
+
+function target(given: Given, at: number): Target {
+  const { name = `t${at}`, weight = 1, well = true, ms = null, inFlight = 0 } = given
+  return { name, weight, health: { inFlight, allows: () => well, expectedFirstByteMs: () => ms } }
+}
+
+function selection(strategy: Strategy, given: readonly Given[], random = randomFrom(1)): Selection {
+  return new Selection(given.map(target), strategy, random)
+}
+
+/** How often each target came first. */
+function firsts(
+  of: Selection,
+  targets: number,
+  times: number,
+  affinity = (_: number): string | null => null,
+): number[] {
+  const counts = Array.from({ length: targets }, () => 0)
+  for (let i = 0; i < times; i++) {
+    const first = of.order(0, affinity(i))[0] as number
+    counts[first] = (counts[first] as number) + 1
+  }
+  return counts
+}
+
+const strategy = fc.constantFrom<Strategy>('order', 'weight', 'latency')
+const given: fc.Arbitrary<Given> = fc.record({
+  weight: fc.constantFrom(0, 0.5, 1, 3, 100),
+  well: fc.boolean(),
+  ms: fc.oneof(fc.constant(null), fc.double({ min: 0, max: 60_000, noNaN: true })),
+  inFlight: fc.nat(50),
+})
+const affinity = fc.option(fc.string())
+
+test('each target is in the order once, those that are well first, the others as listed', () => {
+  fc.assert(
+    fc.property(
+      strategy,
+      fc.array(given, { minLength: 1, maxLength: 8 }),
+      affinity,
+      fc.nat(),
+      (how, targets, key, seed) => {
+        const order = selection(how, targets, randomFrom(seed)).order(0, key)
+        assert.equal(
+          [...order].sort((a, b) => a - b),
+          [...targets.keys()],
+        )
+        const well = targets.filter((each) => each.well).length
+        for (const at of order.slice(0, well)) assert.ok(targets[at]?.well)
+        const rest = order.slice(well)
+        assert.equal(
+          rest,
+          [...rest].sort((a, b) => a - b),
+        )
+      },
+    ),
+  )
+})
+
+test('a weight of 0 comes behind every other that is well', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom<Strategy>('weight', 'latency'),
+      fc.array(given, { minLength: 2, maxLength: 8 }),
+      affinity,
+      fc.nat(),
+      (how, targets, key, seed) => {
+        const order = selection(how, targets, randomFrom(seed)).order(0, key)
+        const weights = order.filter((at) => targets[at]?.well).map((at) => targets[at]?.weight ?? 0)
+        const firstZero = weights.indexOf(0)
+        if (firstZero !== -1) assert.ok(weights.slice(firstZero).every((weight) => weight === 0))
+      },
+    ),
+  )
+})
+
+test('a random source at either end of its range makes an order too', () => {
+  for (const how of ['weight', 'latency'] as const)
+    for (const value of [0, 1 - 2 ** -53]) {
+      const targets = [{ weight: 0 }, { weight: 1 }, { weight: 2 }, { weight: 0 }, { weight: 1 }]
+      const order = selection(how, targets, () => value).order(0, null)
+      assert.equal([...order].sort(), [0, 1, 2, 3, 4])
+      assert.ok(order.indexOf(0) >= 3 && order.indexOf(3) >= 3)
+    }
+})
+
+function never(): never {
+  throw new Error('was called')
+}
+
+test('a route with one target asks nobody, and makes nothing', () => {
+  const alone: Target = {
+    name: 'one',
+    weight: 1,
+    health: {
+      inFlight: 0,
+      allows: never,
+      expectedFirstByteMs: never,
+    },
+  }
+  for (const how of ['order', 'weight', 'latency'] as const) {
+    const one = new Selection([alone], how, never)
+    assert.equal(one.order(0, 'a'), [0])
+    assert.ok(one.order(0, 'a') === selection('weight', [{}]).order(0, null))
+  }
+})
+
+test('as listed, while all are well, is one order for all requests', () => {
+  const listed = selection('order', [{}, {}, {}])
+  assert.equal(listed.order(0, null), [0, 1, 2])
+  assert.ok(listed.order(0, null) === listed.order(1, 'a'))
+})
+
+test('if none is well all are asked, as listed', () => {
+  for (const how of ['order', 'weight', 'latency'] as const) {
+    const none = selection(how, [{ well: false, weight: 1 }, { well: false, weight: 9 }, { well: false }])
+    assert.equal(none.order(0, 'a'), [0, 1, 2])
+    assert.ok(none.order(0, 'a') === none.order(1, null))
+  }
+})
+
+test('as listed, one that is not well goes behind', () => {
+  assert.equal(selection('order', [{ well: false }, {}, { well: false }, {}]).order(0, null), [1, 3, 0, 2])
+})
+
+test('by weight, each comes first as often as it weighs, and second as often among the rest', () => {
+  const of = selection('weight', [{ weight: 6 }, { weight: 3 }, { weight: 1 }])
+  const seconds = [0, 0, 0]
+  let firstIs0 = 0
+  for (let i = 0; i < 20_000; i++) {
+    const [first, second] = of.order(0, null)
+    if (first !== 0) continue
+    firstIs0++
+    seconds[second as number] = (seconds[second as number] as number) + 1
+  }
+  near(firstIs0 / 20_000, 0.6)
+  near((seconds[1] as number) / firstIs0, 0.75)
+})
+
+function near(found: number, expected: number): void {
+  assert.ok(Math.abs(found - expected) < 0.02, `${found} is not near ${expected}`)
+}
+
+test('by latency, of two the quicker one comes first', () => {
+  assert.equal(selection('latency', [{ ms: 900 }, { ms: 200 }]).order(0, null), [1, 0])
+})
+
+test('by latency, requests in flight count for as much as the time of each', () => {
+  assert.equal(selection('latency', [{ ms: 200, inFlight: 5 }, { ms: 900 }]).order(0, null), [1, 0])
+  assert.equal(selection('latency', [{ ms: 200, inFlight: 3 }, { ms: 900 }]).order(0, null), [0, 1])
+})
+
+test('by latency, one that bears more is asked more', () => {
+  assert.equal(selection('latency', [{ ms: 500 }, { ms: 800, weight: 2 }]).order(0, null), [1, 0])
+})
+
+test('by latency, one that is not known is asked, but not by all before it has answered', () => {
+  const orderWith = (inFlight: number): readonly number[] =>
+    selection('latency', [{ ms: 300 }, { ms: null, inFlight }]).order(0, null)
+  assert.equal(orderWith(0), [1, 0])
+  assert.equal(orderWith(2), [0, 1])
+})
+
+test('by latency, targets that are not known share by their requests in flight', () => {
+  assert.equal(selection('latency', [{ inFlight: 2 }, { inFlight: 1 }]).order(0, null), [1, 0])
+})
+
+test('by latency, of five each comes first as often as it is the better of two that differ', () => {
+  const of = selection('latency', [{ ms: 10 }, { ms: 20 }, { ms: 30 }, { ms: 40 }, { ms: 50 }])
+  const counts = firsts(of, 5, 20_000)
+  for (const at of counts.keys()) near((counts[at] as number) / 20_000, (4 - at) / 10)
+})
+
+test('by latency, of three the best comes first in two of three draws, the worst never, the rest by time', () => {
+  const of = selection('latency', [{ ms: 900 }, { ms: 100 }, { ms: 300 }])
+  const counts = firsts(of, 3, 9_000)
+  near((counts[1] as number) / 9_000, 2 / 3)
+  assert.is(counts[0], 0)
+  for (let i = 0; i < 50; i++) {
+    const order = of.order(0, null)
+    assert.equal(order, order[0] === 1 ? [1, 2, 0] : [2, 1, 0])
+  }
+})
+
+const KEYS = Array.from({ length: 2_000 }, (_, i) => `conversation ${i}`)
+
+test('the same string meets the same target, in another relay too, wherever it is listed there', () => {
+  const names = ['a', 'b', 'c', 'd']
+  const here = selection(
+    'weight',
+    names.map((name) => ({ name })),
+    randomFrom(1),
+  )
+  const there = selection(
+    'latency',
+    names.toReversed().map((name) => ({ name, ms: 5 })),
+    randomFrom(2),
+  )
+  for (const key of KEYS.slice(0, 200)) {
+    const order = here.order(0, key)
+    assert.equal(here.order(9, key), order)
+    assert.equal(
+      there.order(0, key).map((at) => 3 - at),
+      order,
+    )
+  }
+})
+
+test('strings are spread by weight', () => {
+  const of = selection('weight', [{ weight: 6 }, { weight: 3 }, { weight: 1 }])
+  const counts = firsts(of, 3, 20_000, (i) => `conversation ${i}`)
+  near((counts[0] as number) / 20_000, 0.6)
+  near((counts[1] as number) / 20_000, 0.3)
+})
+
+test('one that falls ill moves its own strings alone, and gets them back', () => {
+  const weights = [1, 2, 1, 4]
+  const well = selection(
+    'weight',
+    weights.map((weight) => ({ weight })),
+  )
+  const ill = selection(
+    'weight',
+    weights.map((weight, at) => ({ weight, well: at !== 1 })),
+  )
+  let moved = 0
+  for (const key of KEYS) {
+    const [before, second] = well.order(0, key)
+    const [after] = ill.order(0, key)
+    if (before === 1) {
+      moved++
+      assert.is(after, second)
+    } else assert.is(after, before)
+  }
+  near(moved / KEYS.length, 0.25)
+})
+
+test('a new target takes strings from the others and moves none between them', () => {
+  const names = ['a', 'b', 'c']
+  const before = selection(
+    'weight',
+    names.map((name) => ({ name })),
+  )
+  const after = selection(
+    'weight',
+    [...names, 'd'].map((name) => ({ name })),
+  )
+  for (const key of KEYS) {
+    const first = after.order(0, key)[0] as number
+    if (first !== 3) assert.is(first, before.order(0, key)[0])
+  }
+})
+
+test('as listed, a string changes nothing', () => {
+  const of = selection('order', [{}, {}, {}])
+  for (const key of KEYS.slice(0, 50)) assert.equal(of.order(0, key), [0, 1, 2])
+})
+
+test('a target that was opened is behind the other until its trial is due, and in front with it', () => {
+  const healths = [0, 1].map(() => new Health(HEALTH_DEFAULTS, () => {}))
+  const targets = healths.map((health, at) => ({ name: `t${at}`, weight: 1, health }))
+  const of = new Selection(targets, 'order', randomFrom(1))
+  const [first] = healths as [Health, Health]
+  for (let i = 0; i < 5; i++) {
+    const ticket = first.begin(0)
+    first.fail(ticket, 0, 'cut')
+    first.end(ticket)
+  }
+  assert.equal(of.order(1_000, null), [1, 0])
+  assert.equal(of.order(5_000, null), [0, 1])
+  const trial = first.begin(5_000)
+  assert.equal(of.order(5_000, null), [1, 0])
+  first.succeed(trial, 5_100, 100)
+  assert.equal(of.order(5_100, null), [0, 1])
+  first.end(trial)
+})
+
+test('a slow target is looked at again now and then, and not more', () => {
+  const healths = [100, 2_000].map(() => new Health(HEALTH_DEFAULTS, () => {}))
+  const targets = healths.map((health, at) => ({ name: `t${at}`, weight: 1, health }))
+  const of = new Selection(targets, 'latency', randomFrom(1))
+  const asked = [0, 0]
+  for (let now = 0; now < 600_000; now += 500) {
+    const at = of.order(now, null)[0] as number
+    asked[at] = (asked[at] as number) + 1
+    const health = healths[at] as Health
+    const ticket = health.begin(now)
+    health.succeed(ticket, now, at === 0 ? 100 : 2_000)
+    health.end(ticket)
+  }
+  assert.ok((asked[1] as number) >= 3 && (asked[1] as number) <= 10, String(asked))
+})
+
+test.run()

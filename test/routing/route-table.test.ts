@@ -1,0 +1,77 @@
+import * as fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { plainRoute, type RouteConfig } from '../../src/config/routes.js'
+import { compile } from '../../src/routing/glob.js'
+import { type ByDialect, Rules } from '../../src/routing/route-table.js'
+import type { Route } from '../../src/routing/router.js'
+
+/** Only its name is looked at here. */
+function routeNamed(id: string): ByDialect {
+  return [{ id } as Route, null]
+}
+
+function rulesOf(routes: readonly RouteConfig[]): Rules {
+  return new Rules(routes, (route) => routeNamed(route.targets[0]?.upstream ?? ''))
+}
+
+function found(rules: Rules, path: string, model: string | null, team: string | null): string | null {
+  return rules.find(path, model, team, 0)?.id ?? null
+}
+
+const patterns = fc.option(fc.array(fc.stringMatching(/^[ab*]{1,3}$/), { minLength: 1, maxLength: 2 }))
+const name = fc.option(fc.stringMatching(/^[ab]{0,2}$/))
+const someRoutes = fc.array(fc.record({ paths: patterns, models: patterns, teams: patterns }), {
+  maxLength: 5,
+})
+const requests = fc.array(fc.tuple(fc.stringMatching(/^[ab]{0,2}$/), name, name), { maxLength: 20 })
+
+function takes(given: readonly string[] | null, text: string | null): boolean {
+  return given === null || (text !== null && given.some((pattern) => compile(pattern).test(text)))
+}
+
+test('the first route that takes path, model and team is found, whatever was asked before', () => {
+  fc.assert(
+    fc.property(someRoutes, requests, (list, asked) => {
+      const routes = list.map((route, i) => ({ ...plainRoute(`u${i}`), ...route }))
+      const rules = rulesOf(routes)
+      for (const [path, model, team] of [...asked, ...asked]) {
+        const first = routes.findIndex(
+          ({ paths, models, teams }) => takes(paths, path) && takes(models, model) && takes(teams, team),
+        )
+        assert.is(found(rules, path, model, team), first === -1 ? null : `u${first}`)
+      }
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('a route none of whose targets speaks what is asked is passed over', () => {
+  const rules = new Rules(
+    [
+      { ...plainRoute('a'), models: ['x'] },
+      { ...plainRoute('b'), models: ['x'] },
+    ],
+    ({ targets }) => (targets[0]?.upstream === 'a' ? [null, null] : routeNamed('b')),
+  )
+  assert.is(found(rules, '/x', 'x', null), 'b')
+})
+
+test('names without number and without end change nothing, and are not all kept', () => {
+  const rules = rulesOf([{ ...plainRoute('a'), models: ['*7', `${'x'.repeat(300)}*`] }, plainRoute('b')])
+  const { byTeam } = rules as unknown as { byTeam: Map<string | null, Map<string, unknown>> }
+  let most = 0
+  for (let i = 0; i < 10_000; i++) {
+    assert.is(found(rules, '/x', `model${i}`, `team${i % 3}`), i % 10 === 7 ? 'a' : 'b')
+    most = Math.max(
+      most,
+      [...byTeam.values()].reduce((all, byModel) => all + byModel.size, 0),
+    )
+  }
+  assert.is(most, 2_000)
+  byTeam.clear()
+  assert.is(found(rules, '/x', 'x'.repeat(301), 'team1'), 'a')
+  assert.is(byTeam.size, 0)
+})
+
+test.run()

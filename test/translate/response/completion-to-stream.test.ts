@@ -1,0 +1,93 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { completionToChunks } from '../../../src/translate/response/completion-to-stream.js'
+import { answerTranslation } from '../../../src/translate/response/select.js'
+import { argue, DONE, finish, open, ROLE, readChunks, say, think } from '../chunks.js'
+
+const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
+const call = (id: string, name: string, input: string): object => ({
+  id,
+  type: 'function',
+  function: { name, arguments: input },
+})
+const USAGE = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
+
+const COMPLETION = {
+  id: 'c_1',
+  object: 'chat.completion',
+  created: 1_700_000_000,
+  model: 'm',
+  choices: [
+    {
+      index: 0,
+      message: {
+        role: 'assistant',
+        content: 'hi',
+        reasoning_content: 'hm',
+        refusal: null,
+        tool_calls: [call('call_1', 'Shell', '{"command":"ls"}'), call('', 'LS', '')],
+      },
+      finish_reason: 'tool_calls',
+    },
+  ],
+  usage: USAGE,
+}
+
+test('a whole completion becomes the chunks of a stream, with role, texts, calls, reason and end', () => {
+  const { head, chunks } = readChunks(completionToChunks(json(COMPLETION), true).toString())
+  assert.equal(head, { id: 'c_1', created: 1_700_000_000, model: 'm' })
+  assert.equal(chunks, [
+    ROLE,
+    think('hm'),
+    say('hi'),
+    open(0, 'call_1', 'Shell'),
+    argue(0, '{"command":"ls"}'),
+    open(1, 'call_1', 'LS'),
+    finish('tool_calls'),
+    { usage: USAGE },
+    DONE,
+  ])
+})
+
+test('usage is told only if it was asked for, and is known', () => {
+  const told = (value: object, asked: boolean): boolean =>
+    completionToChunks(json(value), asked).includes('"usage"')
+  assert.is(told(COMPLETION, true), true)
+  assert.is(told(COMPLETION, false), false)
+  assert.is(told({ ...COMPLETION, usage: null }, true), false)
+})
+
+test('what is odd or missing in it is no fault of its end', () => {
+  for (const [choice, reason] of [
+    [{}, 'stop'],
+    [{ message: null, finish_reason: 'eos' }, 'stop'],
+    [{ message: { content: null, tool_calls: [{}] }, finish_reason: 'function_call' }, 'tool_calls'],
+    [{ message: { content: 'x' }, finish_reason: 'length' }, 'length'],
+  ] as const) {
+    const { chunks } = readChunks(completionToChunks(json({ choices: [choice] }), false).toString())
+    assert.equal(chunks.slice(-2), [finish(reason), DONE])
+  }
+})
+
+test('an error, and what is none of these, becomes an error of the stream', () => {
+  const error = { message: 'no', type: 'x', param: null, code: 7 }
+  assert.equal(readChunks(completionToChunks(json({ error }), true).toString()).chunks, [{ error }])
+  for (const body of ['', '<html>', '[]', '{}', '{"choices":[]}']) {
+    const { chunks } = readChunks(completionToChunks(Buffer.from(body), true).toString())
+    assert.is((chunks[0] as { error: { code: string } }).error.code, 'upstream_unreadable')
+    assert.is(chunks.length, 1)
+  }
+})
+
+test('only an answer of JSON to a request for a stream is made one', () => {
+  const facts = { from: 'responses', status: 200, includeUsage: false, model: null } as const
+  const makes = (rest: object): boolean | undefined =>
+    answerTranslation({ ...facts, eventStream: false, ...rest })?.makesStream
+  assert.is(makes({ stream: true }), true)
+  assert.is.not(makes({ stream: false }), true)
+  assert.is.not(makes({}), true)
+  assert.is.not(makes({ stream: true, eventStream: true }), true)
+  assert.is.not(makes({ stream: true, status: 500 }), true)
+})
+
+test.run()

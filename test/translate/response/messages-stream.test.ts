@@ -1,0 +1,99 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { MessagesTranslation } from '../../../src/translate/response/messages-stream.js'
+import { argue, cutsOf, DONE, finish, named, open, ROLE, readChunks, say, translate } from '../chunks.js'
+import { delta, MESSAGES, opened, START, STOP, stopped } from '../messages-streams.js'
+
+for (const [name, events, chunks] of MESSAGES) {
+  test(`a stream of a message becomes chunks, cut at every byte: ${name}`, () => {
+    const bytes = Buffer.from(named(...events))
+    for (const pieces of cutsOf(bytes))
+      assert.equal(readChunks(translate(new MessagesTranslation(true, null), pieces)).chunks, chunks)
+  })
+}
+
+test('each chunk has the id and the model of the message', () => {
+  const bytes = Buffer.from(named(START, STOP))
+  const { head } = readChunks(translate(new MessagesTranslation(false, 'asked'), [bytes]))
+  assert.is(head?.id, 'msg_T1')
+  assert.is(head?.model, 'claude-test-1')
+  assert.ok(Math.abs((head?.created ?? 0) - Date.now() / 1000) < 60)
+})
+
+for (const [reason, finished] of [
+  ['end_turn', 'stop'],
+  ['stop_sequence', 'stop'],
+  ['pause_turn', 'stop'],
+  ['something_new', 'stop'],
+  ['max_tokens', 'length'],
+  ['model_context_window_exceeded', 'length'],
+  ['refusal', 'content_filter'],
+] as const) {
+  test(`a message that stopped for ${reason} finishes with ${finished}`, () => {
+    const bytes = Buffer.from(named(START, stopped(reason), STOP))
+    const { chunks } = readChunks(translate(new MessagesTranslation(false, null), [bytes]))
+    assert.equal(chunks, [ROLE, finish(finished), DONE])
+  })
+}
+
+test('a tool that was cut for max_tokens finishes with length, and one of a server tool alone with stop', () => {
+  const cut = [
+    START,
+    opened(0, { type: 'tool_use', id: 't', name: 'LS', input: {} }),
+    stopped('max_tokens'),
+    STOP,
+  ]
+  const server = [
+    START,
+    opened(0, { type: 'server_tool_use', id: 's', name: 'x' }),
+    stopped('tool_use'),
+    STOP,
+  ]
+  const of = (events: typeof cut) =>
+    readChunks(translate(new MessagesTranslation(false, null), [Buffer.from(named(...events))])).chunks
+  assert.equal(of(cut), [ROLE, open(0, 't', 'LS'), argue(0, '{}'), finish('length'), DONE])
+  assert.equal(of(server), [ROLE, finish('stop'), DONE])
+})
+
+test('an error is told once, and nothing comes behind it', () => {
+  const error = {
+    type: 'error',
+    error: { type: 'overloaded_error', message: 'Overloaded' },
+    request_id: 'req_1',
+  }
+  const bytes = Buffer.from(named(START, error, error, stopped('end_turn'), STOP))
+  for (const pieces of cutsOf(bytes)) {
+    const { chunks } = readChunks(translate(new MessagesTranslation(true, null), pieces))
+    const told = { message: 'Overloaded', type: 'overloaded_error', param: null, code: null }
+    assert.equal(chunks, [ROLE, { error: told }])
+  }
+})
+
+test('a stream that has not told why it stopped is no whole one, and one that has is', () => {
+  const begun = [START, delta(0, { type: 'text_delta', text: 'hi' })]
+  const cut = readChunks(
+    translate(new MessagesTranslation(false, null), [Buffer.from(named(...begun))]),
+  ).chunks
+  assert.equal(Object.keys((cut[2] as { error: object }).error), ['message', 'type', 'param', 'code'])
+  const told = Buffer.from(named(...begun, stopped('end_turn')))
+  assert.equal(readChunks(translate(new MessagesTranslation(false, null), [told])).chunks, [
+    ROLE,
+    say('hi'),
+    finish('stop'),
+    DONE,
+  ])
+})
+
+test('a stream that breaks off has no end, also when it has told why it stopped', () => {
+  const bytes = Buffer.from(
+    named(START, delta(0, { type: 'text_delta', text: 'hi' }), stopped('end_turn'), STOP),
+  )
+  for (let at = 0; at < bytes.length; at++) {
+    const translation = new MessagesTranslation(true, null)
+    const out = Buffer.concat([translation.push(bytes.subarray(0, at)), translation.breakOff()]).toString()
+    const { chunks } = readChunks(out)
+    assert.equal(chunks, [ROLE, say('hi')].slice(0, chunks.length), `at ${at}`)
+  }
+})
+
+test.run()

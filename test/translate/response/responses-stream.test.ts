@@ -1,0 +1,165 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { ResponsesTranslation } from '../../../src/translate/response/responses-stream.js'
+import { cutsOf, DONE, finish, named, open, ROLE, readChunks, say, translate } from '../chunks.js'
+import { ODD_STREAMS } from '../responses-odd-streams.js'
+import { added, args, call, completed, created, STREAMS, text } from '../responses-streams.js'
+
+for (const [name, events, chunks] of [...STREAMS, ...ODD_STREAMS]) {
+  test(`a Responses stream becomes chunks, cut at every byte: ${name}`, () => {
+    const bytes = Buffer.from(named(...events))
+    const whole = translate(new ResponsesTranslation(true, 'asked'), [bytes])
+    assert.equal(readChunks(whole).chunks, chunks)
+    const normal = (out: string): string => out.replaceAll(/"id":"chatcmpl-\w+"|"created":\d+/g, '')
+    // Cuts of a long one, byte by byte, take seconds; what matters is that they are somewhere in each event.
+    const step = bytes.length > 4_000 ? 7 : 1
+    let n = 0
+    for (const pieces of cutsOf(bytes)) {
+      if (n++ % step !== 0 && pieces.length === 2) continue
+      assert.is(normal(translate(new ResponsesTranslation(true, 'asked'), pieces)), normal(whole))
+    }
+  })
+}
+
+test('each chunk has the id, the time and the model of the response', () => {
+  const { head } = readChunks(
+    translate(new ResponsesTranslation(false, 'asked'), [
+      Buffer.from(named(created, text('hi'), completed())),
+    ]),
+  )
+  assert.equal(head, { id: 'resp_T1', created: 1_700_000_000, model: 'gpt-x-test' })
+})
+
+test('an upstream that tells no id and no model gets one of its own, and that which was asked for', () => {
+  const { head } = readChunks(
+    translate(new ResponsesTranslation(false, 'asked'), [Buffer.from(named(text('hi')))]),
+  )
+  assert.match(head?.id ?? '', /^chatcmpl-[0-9a-f]{24}$/)
+  assert.is(head?.model, 'asked')
+  assert.ok(Math.abs((head?.created ?? 0) - Date.now() / 1000) < 60)
+})
+
+test('usage comes only if it was asked for, and if it is known', () => {
+  const bytes = Buffer.from(named(created, text('hi'), completed()))
+  const without = readChunks(translate(new ResponsesTranslation(false, null), [bytes])).chunks
+  assert.equal(without, [ROLE, say('hi'), finish('stop'), DONE])
+  const unknown = Buffer.from(named(created, text('hi'), completed({ usage: null })))
+  assert.equal(readChunks(translate(new ResponsesTranslation(true, null), [unknown])).chunks, without)
+})
+
+const ERROR = { message: 'test failure', type: 'server_error', param: null, code: 'server_error' }
+const nested = {
+  type: 'error',
+  sequence_number: 2,
+  error: { type: 'server_error', code: 'server_error', message: 'test failure', param: null },
+}
+const flat = { type: 'error', code: 'server_error', message: 'test failure', param: null, sequence_number: 2 }
+const failed = {
+  type: 'response.failed',
+  response: {
+    id: 'resp_T2',
+    status: 'failed',
+    error: { code: 'insufficient_quota', message: 'test' },
+    usage: null,
+  },
+}
+
+for (const [name, text, error] of [
+  ['nested', named(nested, failed), ERROR],
+  ['flat', named(flat, failed), ERROR],
+  [
+    'in the response that failed',
+    named(failed, failed),
+    { ...ERROR, message: 'test', code: 'insufficient_quota' },
+  ],
+  ['without a name', `data: ${JSON.stringify({ error: nested.error })}\n\ndata: [DONE]\n\n`, ERROR],
+  ['in words alone', 'event: error\ndata: {"error":"test failure"}\n\n', { ...ERROR, code: null }],
+  [
+    'that says nothing',
+    'event: error\ndata: x\n\n',
+    { ...ERROR, message: 'The upstream reported an error and did not say which.', code: null },
+  ],
+] as const) {
+  test(`an error ${name} is told once, and nothing comes behind it`, () => {
+    const bytes = Buffer.from(`${named(created)}${text}${named(completed())}: late\n\n`)
+    for (const pieces of cutsOf(bytes)) {
+      const { chunks } = readChunks(translate(new ResponsesTranslation(true, null), pieces))
+      assert.equal(chunks, [ROLE, { error }])
+    }
+  })
+}
+
+test('a stream that does not tell its own end is no whole one: the client is told so', () => {
+  const { chunks } = readChunks(
+    translate(new ResponsesTranslation(true, null), [Buffer.from(named(created, text('hi')))]),
+  )
+  assert.equal(chunks.slice(0, 2), [ROLE, say('hi')])
+  assert.equal(Object.keys((chunks[2] as { error: object }).error), ['message', 'type', 'param', 'code'])
+  assert.is(chunks.length, 3)
+})
+
+test('[DONE] is an end, as some upstreams send it instead of theirs', () => {
+  const bytes = Buffer.from(`${named(created, text('hi'))}data: [DONE]\n\n`)
+  const { chunks } = readChunks(translate(new ResponsesTranslation(true, null), [bytes]))
+  assert.equal(chunks, [ROLE, say('hi'), finish('stop'), DONE])
+})
+
+test('a stream that breaks off has no end, wherever it does', () => {
+  const bytes = Buffer.from(named(created, text('hi'), added(call(1, 'Shell'), 1), completed()))
+  const end = bytes.length
+  for (let at = 0; at < end; at++) {
+    const translation = new ResponsesTranslation(true, null)
+    const out = Buffer.concat([translation.push(bytes.subarray(0, at)), translation.breakOff()]).toString()
+    const { chunks } = readChunks(out)
+    assert.equal(chunks, [ROLE, say('hi'), open(0, 'call_1', 'Shell')].slice(0, chunks.length), `at ${at}`)
+  }
+})
+
+test('each event gives its chunk at once', () => {
+  const translation = new ResponsesTranslation(true, null)
+  for (const event of [
+    created,
+    text('h'),
+    text('i'),
+    added(call(1, 'Shell'), 1),
+    args(1, 1, '{'),
+    completed(),
+  ])
+    assert.ok(translation.push(Buffer.from(named(event))).length > 0, event.type)
+  assert.is(translation.end().length, 0)
+})
+
+test('comments go on where they came, but for those that Continue takes for an end', () => {
+  const bytes = Buffer.from(
+    `: keep-alive\n\n${named(created)}: OPENROUTER PROCESSING\n\n: ping - 2026\n\n:\n\n${named(text('hi'))}`,
+  )
+  const translation = new ResponsesTranslation(true, null)
+  assert.equal(readChunks(translation.push(bytes).toString()).chunks, [
+    ': keep-alive',
+    ROLE,
+    ': OPENROUTER PROCESSING',
+    ': keep-alive',
+    ':',
+    say('hi'),
+  ])
+})
+
+test('an event that is too long is counted as it comes, and told as an error', () => {
+  const translation = new ResponsesTranslation(true, null)
+  assert.is(translation.push(Buffer.from(`${named(created)}data: `)).length > 0, true)
+  const part = Buffer.alloc(1024 * 1024, 'x')
+  for (let i = 0; i < 15; i++) assert.is(translation.push(part).length, 0)
+  assert.is(translation.bytesHeld, 15 * part.length + 6)
+  const { chunks } = readChunks(translation.giveUp('{"error":{"code":"answer_too_long"}}').toString())
+  assert.equal(chunks, [{ error: { code: 'answer_too_long' } }])
+})
+
+test('half a character in one delta and half in the next are one in the end', () => {
+  const text = '{"type":"response.output_text.delta","delta":"\\ud83e"}'
+  const bytes = Buffer.from(`data: ${text}\n\ndata: ${text.replace('d83e', 'dd8a')}\n\n${named(completed())}`)
+  const { chunks } = readChunks(translate(new ResponsesTranslation(false, null), [bytes]))
+  const deltas = chunks.map((chunk) => (chunk as { delta?: { content?: string } }).delta?.content ?? '')
+  assert.is(deltas.join(''), '🦊')
+})
+
+test.run()

@@ -1,0 +1,181 @@
+import * as fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { UnaskedUsage } from '../../../src/translate/response/strip-usage.js'
+
+interface Stream {
+  readonly name: string
+  readonly events: readonly string[]
+  /** What a client gets that did not ask. */
+  readonly left: readonly string[]
+}
+
+const CHUNK = '"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"hi"}}]'
+const TOTAL = '"usage":{"prompt_tokens":1,"completion_tokens":2}'
+
+const STREAMS: readonly Stream[] = [
+  {
+    name: 'as OpenAI sends it',
+    events: [
+      `data: {"id":"a",${CHUNK},"usage":null,"obfuscation":"x"}\n\n`,
+      `data: {"id":"a",${CHUNK},"usage":null}\n\n`,
+      `data: {"id":"a","choices":[],${TOTAL}}\n\n`,
+      'data: [DONE]\n\n',
+    ],
+    left: [
+      `data: {"id":"a",${CHUNK},"obfuscation":"x"}\n\n`,
+      `data: {"id":"a",${CHUNK}}\n\n`,
+      'data: [DONE]\n\n',
+    ],
+  },
+  {
+    name: 'with CRLF, comments and white space',
+    events: [
+      ': keep-alive\r\n\r\n',
+      `data:{ "usage" : null , ${CHUNK} }\r\n\r\n`,
+      `event: x\r\ndata: {"id":"a", "usage": null}\r\n\r\n`,
+      `data: {"choices": [], ${TOTAL}}\r\n\r\n`,
+      'data: [DONE]\r\n\r\n',
+    ],
+    left: [
+      ': keep-alive\r\n\r\n',
+      `data:{  ${CHUNK} }\r\n\r\n`,
+      'event: x\r\ndata: {"id":"a"}\r\n\r\n',
+      'data: [DONE]\r\n\r\n',
+    ],
+  },
+  {
+    name: 'with CR alone',
+    events: [`data: {${CHUNK},"usage":null}\r\r`, `data: {"choices":[],${TOTAL}}\r\r`, 'data: [DONE]\r\r'],
+    left: [`data: {${CHUNK}}\r\r`, 'data: [DONE]\r\r'],
+  },
+  ...[
+    [': a comment\n\n'],
+    [`data: {${CHUNK},${TOTAL}}\n\n`],
+    ['data: {"choices":[],"prompt_filter_results":[]}\n\n'],
+    [`data: {"x_groq":${TOTAL.slice(8)},"choices":[]}\n\n`],
+    ['data: {"choices":[{"delta":{"content":",\\"usage\\":null"}}]}\n\n'],
+    ['data: {"error":{"usage":1,"message":"x"}}\n\n', 'data: "usage"\n\n', 'data: {"usage":\n\n'],
+    ['data: {"a":1,\ndata: "usage":null}\n\n', '\n\n\n', 'data: 1\n\n'],
+    [`data: {${CHUNK}}\n\n`, 'data: {"choices":[{"delta":{"content":"no end'],
+  ].map((events) => ({
+    name: `where there is nothing to take out: ${events[0]?.slice(0, 60).trim()}`,
+    events,
+    left: events,
+  })),
+  {
+    name: 'that ends with the usage',
+    events: [`data: {${CHUNK},"usage":null}\n\n`, `data: {"choices":[],${TOTAL}}`],
+    left: [`data: {${CHUNK}}\n\n`],
+  },
+]
+
+function through(pieces: readonly Buffer[]): string {
+  const unasked = new UnaskedUsage()
+  const out = pieces.map((piece) => Buffer.from(unasked.push(Buffer.from(piece))))
+  return Buffer.concat([...out, unasked.end()]).toString()
+}
+
+for (const { name, events, left } of STREAMS) {
+  test(`a stream ${name}: cut at every byte, what was not asked for is not there, and all else is`, () => {
+    const bytes = Buffer.from(events.join(''))
+    const wanted = left.join('')
+    assert.is(through([bytes]), wanted)
+    for (let at = 0; at <= bytes.length; at++)
+      assert.is(through([bytes.subarray(0, at), bytes.subarray(at)]), wanted, `cut at ${at}`)
+    assert.is(through(Array.from(bytes, (_, i) => bytes.subarray(i, i + 1))), wanted, 'byte by byte')
+  })
+}
+
+test('an event goes on as soon as it is whole', () => {
+  const unasked = new UnaskedUsage()
+  assert.is(unasked.push(Buffer.from('data: 1\n\ndata: 2')).toString(), 'data: 1\n\n')
+  assert.is(unasked.push(Buffer.from('\n')).toString(), '')
+  assert.is(unasked.push(Buffer.from('\n')).toString(), 'data: 2\n\n')
+})
+
+test('an event that is too long to be held passes as it comes', () => {
+  const unasked = new UnaskedUsage()
+  const part = Buffer.alloc(400_000, 'x')
+  assert.is(unasked.push(Buffer.from('data: "')).length, 0)
+  assert.is(unasked.push(part).length, 0)
+  assert.is(unasked.push(part).length, 0)
+  assert.is(unasked.push(part).length, 1_200_007)
+  assert.is(unasked.push(part).length, 400_000)
+  assert.is(
+    unasked.push(Buffer.from(`"usage":null"\n\ndata: {"a":1,"usage":null}\n\n`)).toString(),
+    `"usage":null"\n\ndata: {"a":1}\n\n`,
+  )
+})
+
+test('what is behind an event that was too long is known again, wherever its end is cut', () => {
+  for (const end of ['\n\n', '\r\n\r\n', '\r\r']) {
+    const bytes = Buffer.from(`"${end}data: {"a":1,"usage":null}${end}`)
+    for (let at = 0; at <= bytes.length; at++) {
+      const unasked = new UnaskedUsage()
+      unasked.push(Buffer.from(`data: "${'x'.repeat(1_100_000)}`))
+      const out = [unasked.push(bytes.subarray(0, at)), unasked.push(bytes.subarray(at))]
+      assert.is(
+        Buffer.concat(out).toString(),
+        `"${end}data: {"a":1}${end}`,
+        `${JSON.stringify(end)} cut at ${at}`,
+      )
+    }
+  }
+})
+
+test('an event of a megabyte that comes byte by byte costs no more for each byte than a short one', () => {
+  const unasked = new UnaskedUsage()
+  const byte = Buffer.from('x')
+  // If each of them has all that came before it gone over again, the runner's limit ends this.
+  for (let i = 0; i < 1_000_000; i++) unasked.push(byte)
+  assert.is(unasked.end().length, 1_000_000)
+})
+
+test('of an event that breaks off nothing is shown that was not asked for', () => {
+  for (const { events, left } of STREAMS.slice(0, 3)) {
+    const bytes = Buffer.from(events.join(''))
+    const wanted = left.join('')
+    for (let at = 0; at <= bytes.length; at++) {
+      const unasked = new UnaskedUsage()
+      const out = Buffer.concat([unasked.push(bytes.subarray(0, at)), unasked.breakOff()]).toString()
+      assert.not.ok(out.includes('"usage'), out)
+      // As long as nothing has told that it is the chunk with the usage, its beginning is that of any other.
+      const known = out.replace(/data: \{[^{}]*$/, '')
+      assert.ok(wanted.startsWith(known), `cut at ${at}: ${out}`)
+      const came = bytes.toString('utf8', 0, at)
+      if (!came.includes('"usage')) assert.is(out, came.replace(/[{,]\s*(?:"(?:u|us|usa|usag)?)?$/, ''))
+    }
+  }
+})
+
+test('bytes of any kind pass, and what has no usage in it is not changed', () => {
+  const sign = fc.constantFrom(
+    'data: ',
+    '"choices":',
+    '\n',
+    '\r',
+    '\r\n',
+    '\n\n',
+    '{',
+    '}',
+    '"usage":',
+    'null',
+    ',',
+    '[]',
+    'x',
+    'ü',
+  )
+  fc.assert(
+    fc.property(fc.array(sign), fc.array(fc.nat(80)), (parts, cuts) => {
+      const bytes = Buffer.from(parts.join(''))
+      const ends = [...cuts.filter((at) => at < bytes.length), bytes.length].sort((a, b) => a - b)
+      const out = through(ends.map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end)))
+      assert.is(out, through([bytes]))
+      if (!parts.includes('"usage":')) assert.is(out, bytes.toString())
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test.run()

@@ -1,0 +1,122 @@
+import { once } from 'node:events'
+import type { AddressInfo, Socket } from 'node:net'
+import { createServer, type TLSSocket } from 'node:tls'
+import { Pool } from 'undici'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { makeConnector, type Wire, wasReused, wireOfAnswer } from '../../src/upstream/connector.js'
+import { wait } from '../support/until.js'
+import { CHUNKED, chunk, head, LAST_CHUNK, ScriptedUpstream, whole } from '../support/upstream.js'
+
+/** A key that both sides know stands in for certificates (RFC 4279), so that none has to be kept here. */
+const TLS = { ciphers: 'PSK', maxVersion: 'TLSv1.2', minVersion: 'TLSv1.2' } as const
+const SHARED = { identity: 'thinwire', psk: Buffer.alloc(32, 7) }
+
+test('chunks are taken off a TLS connection, in their pieces, and the connection is used again', async () => {
+  const large = Buffer.alloc(100_000, 'y')
+  let connections = 0
+  const server = createServer({ ...TLS, pskCallback: () => SHARED.psk }, (socket: TLSSocket) => {
+    connections++
+    socket.on('data', () => {
+      socket.write(head('200 OK', CHUNKED))
+      socket.write(chunk('hello'))
+      socket.write(chunk(large))
+      socket.write(LAST_CHUNK)
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const connect = makeConnector({
+    ...TLS,
+    pskCallback: () => SHARED,
+    checkServerIdentity: () => undefined,
+    rejectUnauthorized: false,
+  })
+  const pool = new Pool(`https://127.0.0.1:${port}`, { connect })
+  for (let i = 0; i < 2; i++) {
+    const taken: Buffer[] = []
+    let bytes = 0
+    let wire: Wire | null = null
+    const wanted = chunk('hello').length + chunk(large).length
+    const parsed: Buffer[] = []
+    const ended = new Promise<void>((resolve, reject) => {
+      pool.dispatch(
+        { method: 'GET', path: '/' },
+        {
+          onRequestStart() {},
+          onResponseStart() {
+            wire = wireOfAnswer()
+            wire?.take({
+              onWire(piece) {
+                const rest = Math.min(piece.length, wanted - bytes)
+                taken.push(piece.subarray(0, rest))
+                bytes += rest
+                return rest === piece.length || (wire as Wire).giveBack(piece.subarray(rest))
+              },
+            })
+          },
+          onResponseData: (_controller, piece) => void parsed.push(piece),
+          onResponseEnd: () => resolve(),
+          onResponseError: (_controller, error) => reject(error),
+        },
+      )
+    })
+    await ended
+    assert.ok(wire !== null)
+    assert.ok(Buffer.concat(taken).equals(Buffer.concat([chunk('hello'), chunk(large)])))
+    assert.is(parsed.length, 0)
+    // undici takes a connection back one turn of the event loop later.
+    await wait(5)
+  }
+  assert.is(connections, 1)
+  await pool.destroy()
+  server.close()
+})
+
+test('there is no wire to take outside of the call that tells of a chunked answer', () => {
+  assert.is(wireOfAnswer(), null)
+})
+
+test('a request that waits for a kept connection when that is reset is known to have gone nowhere', async () => {
+  const upstream = await ScriptedUpstream.start((request) => request.write(whole('200 OK', 'ok')))
+  const sockets: Socket[] = []
+  const connect = makeConnector({})
+  const pool = new Pool(`http://127.0.0.1:${upstream.port}`, {
+    connect: (target, callback) =>
+      connect(target, (...result) => {
+        if (result[1] !== null) sockets.push(result[1])
+        callback(...result)
+      }),
+  })
+  const ask = (): Promise<unknown> =>
+    new Promise((resolve) => {
+      pool.dispatch(
+        { method: 'GET', path: '/' },
+        {
+          onRequestStart() {},
+          onResponseStart() {},
+          onResponseData() {},
+          onResponseEnd: () => resolve(null),
+          onResponseError: (_controller, error) => resolve(error),
+        },
+      )
+    })
+  try {
+    assert.is(await ask(), null)
+    await wait(5)
+    const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+    sockets[0]?.destroy(reset)
+    const error = await ask()
+    assert.ok(error instanceof Error)
+    assert.ok(wasReused(error, false))
+    // An answer was there when it was last written to.
+    assert.not(wasReused(error, true))
+    assert.not(wasReused(reset, false))
+    assert.is(upstream.requests.length, 1)
+  } finally {
+    await pool.destroy()
+    await upstream.close()
+  }
+})
+
+test.run()

@@ -1,0 +1,158 @@
+import { gzipSync } from 'node:zlib'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { plainUpstream, type UpstreamConfig } from '../../src/config/upstreams.js'
+import { Scrubber } from '../../src/upstream/credential-redactor.js'
+import { auth, startRelay } from '../support/relay.js'
+import { CHUNKED, head, type Script, ScriptedUpstream, whole } from '../support/upstream.js'
+
+const SECRET = 'aab-aab-secret/1'
+
+function scrubberOf(secrets: readonly string[]): Scrubber {
+  const config: UpstreamConfig = { ...plainUpstream('up', 'http://x', {} as never), secrets }
+  const scrubber = Scrubber.of(config)
+  if (scrubber === null) throw new Error('nothing to hide')
+  return scrubber
+}
+
+function scrub(secrets: readonly string[], pieces: readonly string[]): string {
+  const body = scrubberOf(secrets).body()
+  const passed = pieces.map((piece) => body.push(Buffer.from(piece)).toString())
+  return passed.join('') + body.end().toString()
+}
+
+const STARS = '*'.repeat(SECRET.length)
+const TEXTS: Array<[string, string]> = [
+  [`key: ${SECRET}.`, `key: ${STARS}.`],
+  [SECRET, STARS],
+  [`${SECRET}${SECRET} aab-${SECRET}`, `${STARS}${STARS} aab-${STARS}`],
+  // Its beginning, and all but its end.
+  [
+    `aab-**** ${SECRET.slice(0, -1)} ${SECRET.slice(1)}`,
+    `aab-**** ${SECRET.slice(0, -1)} ${SECRET.slice(1)}`,
+  ],
+  [encodeURIComponent(SECRET), '*'.repeat(SECRET.length + 2)],
+  ['aab-aab-aab-aab-', 'aab-aab-aab-aab-'],
+]
+
+for (const [text, expected] of TEXTS) {
+  test(`of ${text} a client sees ${expected}, wherever it is cut`, () => {
+    assert.is(scrub([SECRET], [text]), expected)
+    for (let i = 1; i < text.length; i++)
+      assert.is(scrub([SECRET], [text.slice(0, i), text.slice(i)]), expected, `cut at ${i}`)
+    assert.is(scrub([SECRET], [...text]), expected)
+  })
+}
+
+test('of two that have a beginning in common, both are hidden', () => {
+  const longer = `${SECRET}-and-more`
+  for (const secrets of [
+    [SECRET, longer],
+    [longer, SECRET],
+  ])
+    assert.is(scrub(secrets, [`${longer} ${SECRET}`]), `${'*'.repeat(longer.length)} ${STARS}`)
+})
+
+test('nothing is held back that is not the beginning of one, and a piece is not changed in its place', () => {
+  const body = scrubberOf([SECRET]).body()
+  assert.is(body.push(Buffer.from('an error')).toString(), 'an error')
+  assert.is(body.push(Buffer.from(' of aab')).toString(), ' of ')
+  assert.is(body.push(Buffer.from(' things')).toString(), 'aab things')
+  const piece = Buffer.from(SECRET)
+  assert.is(body.push(piece).toString(), STARS)
+  assert.is(piece.toString(), SECRET)
+})
+
+test('what stands for there being none is not looked for', () => {
+  const config: UpstreamConfig = {
+    ...plainUpstream('up', 'http://x', {} as never),
+    secrets: ['ollama', 'none'],
+  }
+  assert.is(Scrubber.of(config), null)
+})
+
+const KEY = 'sk-key-of-the-upstream'
+const HEADER = 'the-secret-of-a-header'
+const STARRED = JSON.stringify({
+  error: { message: `no ${'*'.repeat(KEY.length)}, ${'*'.repeat(HEADER.length)}` },
+})
+const TOLD = JSON.stringify({ error: { message: `no ${KEY}, ${HEADER}` } })
+
+/** What a client gets of an answer, by its status line, headers and body. */
+async function relayed(script: Script, auth_ = 'bearer') {
+  const upstream = await ScriptedUpstream.start(script)
+  const headers = { 'x-more': { env: 'HEADER', prefix: 'Secret ' }, 'x-plain': 'in-the-open' }
+  const relay = await startRelay(
+    { up: { baseUrl: upstream.url, apiKey: { env: 'KEY' }, auth: auth_, headers } },
+    {},
+    { KEY, HEADER },
+  )
+  const client = await relay.client()
+  try {
+    client.send(`POST /v1/x HTTP/1.1\r\n${auth(relay)}content-length: 2\r\n\r\n{}`)
+    const response = await client.response()
+    const [record] = await relay.records(1)
+    return { response, record }
+  } finally {
+    client.destroy()
+    await relay.close()
+    await upstream.close()
+  }
+}
+
+for (const scheme of ['bearer', 'x-api-key', 'api-key', 'anthropic', 'query']) {
+  test(`an error that tells the credential is as it was but for that, in length too: ${scheme}`, async () => {
+    const { response, record } = await relayed(
+      (request) =>
+        request.write(
+          whole(`401 No ${KEY}`, TOLD, 'content-type: application/json', `x-told: a ${HEADER} b`),
+        ),
+      scheme,
+    )
+    assert.is(response.status, 401)
+    assert.is(response.reason, 'No ***')
+    assert.is(response.header('content-length'), String(TOLD.length))
+    assert.is(response.header('x-told'), 'a *** b')
+    assert.is(response.body.toString(), STARRED)
+    assert.ok(response.complete)
+    assert.is(record?.end, 'done')
+    assert.is(record?.bytes_out, TOLD.length)
+  })
+}
+
+test('so it is in chunks, wherever they are cut, and one that breaks off ends before the credential', async () => {
+  for (const size of [1, 7, 30, TOLD.length]) {
+    const { response } = await relayed(async (request) => {
+      await request.write(head('500 Oops', CHUNKED, 'content-type: application/json'))
+      for (let at = 0; at < TOLD.length; at += size) await request.chunk(TOLD.slice(at, at + size))
+      await request.lastChunk()
+    })
+    assert.ok(response.complete)
+    assert.is(response.body.toString(), STARRED, `pieces of ${size}`)
+  }
+  const { response, record } = await relayed(async (request) => {
+    await request.write(head('500 Oops', CHUNKED))
+    await request.chunk(TOLD.slice(0, TOLD.indexOf(KEY) + KEY.length - 1))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    request.end()
+  })
+  assert.not(response.complete)
+  assert.is(response.body.toString(), TOLD.slice(0, TOLD.indexOf(KEY)))
+  assert.is(record?.end, 'upstream_cut')
+})
+
+test('answers that are good, compressed, or have only the beginning of it pass byte for byte', async () => {
+  const packed = gzipSync(TOLD)
+  const begun = JSON.stringify({ error: { message: `no ${KEY.slice(0, 8)}***, in-the-open` } })
+  const ANSWERS: Array<[string, string | Buffer, string]> = [
+    ['200 OK', TOLD, 'content-type: application/json'],
+    ['401 No', packed, 'content-encoding: gzip'],
+    ['401 No', begun, 'content-type: application/json'],
+  ]
+  for (const [status, body, header] of ANSWERS) {
+    const { response } = await relayed((request) => request.write(whole(status, body, header)))
+    assert.ok(response.body.equals(Buffer.from(body as string)), status)
+  }
+})
+
+test.run()

@@ -1,0 +1,44 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { deploymentPath, formQuery, withParameters } from '../../src/upstream/url.js'
+
+const DEPLOYMENTS: Array<[string, string | null, string]> = [
+  ['/chat/completions', 'gpt-4o', '/deployments/gpt-4o/chat/completions'],
+  ['/embeddings', 'a b/c', '/deployments/a%20b%2Fc/embeddings'],
+  ['/audio/speech', 'tts', '/deployments/tts/audio/speech'],
+  ['/models', 'gpt-4o', '/models'],
+  ['/files/x', null, '/files/x'],
+  ['/chat/completions', null, '/chat/completions'],
+  ['/chat/completions', '..', '/chat/completions'],
+  ['/chat/completions', '.', '/chat/completions'],
+  ['/chat/completions', '../..', '/deployments/..%2F../chat/completions'],
+  ['/openai/deployments/d/chat/completions', 'x', '/deployments/d/chat/completions'],
+]
+
+for (const [path, model, expected] of DEPLOYMENTS) {
+  test(`${path} for ${model} is ${expected} among Azure's deployments`, () => {
+    assert.is(deploymentPath(path, model), expected)
+  })
+}
+
+const NAMES = new Set(['api-version', 'key'])
+const QUERIES: Array<[string, string]> = [
+  ['', '?api-version=1&key=k'],
+  ['?', '?api-version=1&key=k'],
+  ['?a=%7e&&b', '?a=%7e&&b&api-version=1&key=k'],
+  ['?api-version=2023-03-15-preview&a=b+c', '?a=b+c&api-version=1&key=k'],
+  ['?k%65y=theirs&key&key=&keys=1', '?keys=1&api-version=1&key=k'],
+  ['?%=1', '?%=1&api-version=1&key=k'],
+]
+
+for (const [query, expected] of QUERIES) {
+  test(`to ${query || 'no query'} parameters are added, and what the client sent by their names goes`, () => {
+    assert.is(withParameters(query, NAMES, 'api-version=1&key=k'), expected)
+  })
+}
+
+test('names and values are encoded', () => {
+  assert.is(formQuery(['a', 'b&c=d', 'e', 'ü +']), 'a=b%26c%3Dd&e=%C3%BC%20%2B')
+})
+
+test.run()

@@ -1,0 +1,158 @@
+import { createServer } from 'node:net'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { headerOf } from '../../support/client.js'
+import { auth, startRelay } from '../../support/relay.js'
+import { until, wait } from '../../support/until.js'
+import { CHUNKED, head, ScriptedUpstream, SSE } from '../../support/upstream.js'
+
+test('an upstream that does not begin to answer gives 504, and its request is cancelled', async () => {
+  const upstream = await ScriptedUpstream.start(() => {})
+  const relay = await startRelay(upstream.url, { timeouts: { firstByteMs: 100 } })
+  const client = await relay.client()
+  client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
+  const response = await client.response()
+  assert.is(response.status, 504)
+  assert.is(headerOf(response, 'x-thinwire-error'), 'upstream_timeout')
+  // The upstream may have spent money on it: the official clients are told not to ask again by themselves.
+  assert.is(headerOf(response, 'x-should-retry'), 'false')
+  const request = await upstream.request(0)
+  await until(() => request.closed, 'the upstream connection to close')
+  const [line] = await relay.requests(1)
+  assert.is(line?.end, 'upstream_failed')
+  assert.equal(relay.gateway.bounds.snapshot(), { firstByteMs: 1 })
+  await relay.close()
+  await upstream.close()
+})
+
+test('an upstream that takes no connection gives 504', async () => {
+  // A TLS handshake that is never answered.
+  const silent = createServer((socket) => socket.on('error', () => {}).resume())
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  const address = silent.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const relay = await startRelay(
+    { up: { baseUrl: `https://127.0.0.1:${port}/v1` } },
+    { timeouts: { connectMs: 100 } },
+  )
+  const client = await relay.client()
+  client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
+  const response = await client.response()
+  assert.is(response.status, 504)
+  assert.is(headerOf(response, 'x-thinwire-error'), 'upstream_connect_timeout')
+  await relay.close()
+  silent.close()
+})
+
+test('a stream that falls silent for longer than idleMs is cut, not ended', async () => {
+  const upstream = await ScriptedUpstream.start(async (request) => {
+    await request.write(head('200 OK', SSE, CHUNKED))
+    await request.chunk('data: 1\n\n')
+  })
+  const relay = await startRelay(upstream.url, { timeouts: { idleMs: 100 } })
+  const client = await relay.client()
+  client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
+  await client.closed()
+  const response = await client.response()
+  assert.is(response.complete, false)
+  assert.is(response.body.toString(), 'data: 1\n\n')
+  const request = await upstream.request(0)
+  await until(() => request.closed, 'the upstream connection to close')
+  const [line] = await relay.requests(1)
+  assert.is(line?.end, 'upstream_idle')
+  await relay.close()
+  await upstream.close()
+})
+
+test('a stream that keeps sending outlives every limit', async () => {
+  const upstream = await ScriptedUpstream.start(async (request) => {
+    await request.write(head('200 OK', SSE, CHUNKED))
+    for (let i = 0; i < 40; i++) {
+      await request.chunk(`data: ${i}\n\n`)
+      await wait(20)
+    }
+    await request.lastChunk()
+  })
+  const relay = await startRelay(upstream.url, {
+    timeouts: { idleMs: 300, firstByteMs: 300, requestMs: 300, clientStallMs: 300, connectMs: 300 },
+  })
+  const client = await relay.client()
+  client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
+  const response = await client.response()
+  assert.ok(response.complete)
+  assert.match(response.body.toString(), /data: 39\n\n$/)
+  await relay.close()
+  await upstream.close()
+})
+
+test('a client that stops reading is cut off after clientStallMs, and its upstream with it', async () => {
+  const piece = Buffer.alloc(64 * 1024, 'x')
+  const upstream = await ScriptedUpstream.start(async (request) => {
+    await request.write(head('200 OK', SSE, CHUNKED))
+    while (!request.closed) {
+      await Promise.race([request.chunk(piece), wait(20)])
+    }
+  })
+  const relay = await startRelay(upstream.url, { timeouts: { clientStallMs: 200 } })
+  const client = await relay.client()
+  client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
+  await client.sees('\r\n\r\n')
+  client.socket.pause()
+  const request = await upstream.request(0)
+  await until(() => request.closed, 'the upstream connection to close')
+  const [line] = await relay.requests(1)
+  assert.is(line?.end, 'client_stalled')
+  client.destroy()
+  await relay.close()
+  await upstream.close()
+})
+
+test('a client that stops reading once the upstream has ended is cut off too', async () => {
+  const body = Buffer.alloc(8 * 1024 * 1024, 'x')
+  const upstream = await ScriptedUpstream.start(async (request) => {
+    await request.write(head('200 OK', `content-length: ${body.length}`))
+    await request.write(body)
+  })
+  // A buffer that takes it all, so that the upstream is done while the client has read nothing.
+  const relay = await startRelay(upstream.url, {
+    timeouts: { clientStallMs: 200 },
+    limits: { clientBufferBytes: 16 * 1024 * 1024 },
+  })
+  const client = await relay.client()
+  client.socket.pause()
+  client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
+  const [line] = await relay.requests(1)
+  assert.is(line?.end, 'client_stalled')
+  assert.is(relay.gateway.live.size, 0)
+  client.destroy()
+  await relay.close()
+  await upstream.close()
+})
+
+test('a client that reads slowly, but reads, is not cut off', async () => {
+  const body = Buffer.alloc(6 * 1024 * 1024, 'x')
+  const upstream = await ScriptedUpstream.start(async (request) => {
+    await request.write(head('200 OK', `content-length: ${body.length}`))
+    await request.write(body)
+  })
+  const relay = await startRelay(upstream.url, { timeouts: { clientStallMs: 400, idleMs: 400 } })
+  const client = await relay.client()
+  client.socket.pause()
+  client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
+  for (let i = 0; i < 15 && client.ending === null; i++) {
+    client.socket.resume()
+    await wait(1)
+    client.socket.pause()
+    await wait(100)
+  }
+  client.socket.resume()
+  const response = await client.response()
+  assert.ok(response.complete)
+  assert.is(response.body.length, body.length)
+  const [line] = await relay.requests(1)
+  assert.is(line?.end, 'done')
+  await relay.close()
+  await upstream.close()
+})
+
+test.run()

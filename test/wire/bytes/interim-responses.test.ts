@@ -1,0 +1,38 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { headerOf } from '../../support/client.js'
+import { withRelay } from '../../support/scene.js'
+import { wait } from '../../support/until.js'
+import { head, type Script, whole } from '../../support/upstream.js'
+
+const INTERIM = `${head('102 Processing')}${head('103 Early Hints', 'Link: </x>')}`
+
+for (const together of [true, false]) {
+  test(`interim answers ${together ? 'in one piece with' : 'ahead of'} the final one are passed over`, () => {
+    const script: Script = async (request) => {
+      if (together) return request.write(Buffer.concat([Buffer.from(INTERIM), whole('200 OK', 'ok')]))
+      await request.write(INTERIM)
+      await wait(20)
+      await request.write(whole('200 OK', 'ok'))
+    }
+    return withRelay(script, async (scene) => {
+      const response = await scene.ask(`GET /v1/x HTTP/1.1\r\n${scene.auth}\r\n`)
+      assert.is(response.status, 200, response.body.toString())
+      assert.is(headerOf(response, 'link'), undefined)
+      assert.is(response.body.toString(), 'ok')
+    })
+  })
+}
+
+test('a 100 that nobody asked for, which undici takes for a fault, gives 502 and not a hang', () =>
+  // A client ought to bear it (RFC 9110, 15.2). No API sends one without an Expect, and the relay never sends that.
+  withRelay(
+    (request) => request.write(Buffer.concat([Buffer.from(head('100 Continue')), whole('200 OK', 'ok')])),
+    async (scene) => {
+      const response = await scene.ask(`GET /v1/x HTTP/1.1\r\n${scene.auth}\r\n`)
+      assert.is(response.status, 502)
+      assert.is(headerOf(response, 'x-thinwire-error'), 'upstream_cut')
+    },
+  ))
+
+test.run()

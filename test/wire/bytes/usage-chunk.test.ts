@@ -1,0 +1,264 @@
+import { gzipSync } from 'node:zlib'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { CHAT_STREAM } from '../../support/fixtures.js'
+import { type Scene, withRelay } from '../../support/scene.js'
+import { CHUNKED, chunk, head, LAST_CHUNK, type Received, SSE, whole } from '../../support/upstream.js'
+
+/** What the upstream sends whom it was not asked for usage (API reference, `stream_options`). */
+const UNASKED = Buffer.from(
+  CHAT_STREAM.toString()
+    .replaceAll(',"usage":null', '')
+    .replace(/data: \{[^\n]*"choices":\[\],[^\n]*\n\n/, ''),
+)
+
+const ASKS = { askUsage: true }
+
+function post(scene: Scene, body: unknown, headers = '', path = '/v1/chat/completions'): Buffer {
+  const bytes = Buffer.from(JSON.stringify(body))
+  return Buffer.concat([
+    Buffer.from(`POST ${path} HTTP/1.1\r\n${scene.auth}${headers}content-length: ${bytes.length}\r\n\r\n`),
+    bytes,
+  ])
+}
+
+const BODY = { model: 'gpt-x', messages: [{ role: 'user', content: 'the prompt' }], stream: true }
+
+/** By the specification: usage for those who ask. */
+async function answer(request: Received): Promise<void> {
+  const { stream_options: options } = JSON.parse(request.body.toString())
+  await request.write(
+    `${head('200 OK', SSE, CHUNKED)}${chunk(options?.include_usage ? CHAT_STREAM : UNASKED)}${LAST_CHUNK}`,
+  )
+}
+
+test('the fixture has usage in every chunk, and is another one without', () => {
+  assert.is(CHAT_STREAM.toString().match(/"usage"/g)?.length, 6)
+  assert.not.match(UNASKED.toString(), /"usage"/)
+})
+
+test('usage is asked for where the client did not, and the client gets what it would have got', () =>
+  withRelay(
+    answer,
+    async (scene) => {
+      const response = await scene.ask(post(scene, BODY, 'accept-encoding: gzip\r\n'))
+      assert.is(response.body.toString(), UNASKED.toString())
+      const [request] = scene.asked
+      assert.equal(JSON.parse(request?.body.toString() ?? ''), {
+        ...BODY,
+        stream_options: { include_usage: true },
+      })
+      assert.is(request?.header('accept-encoding'), 'identity')
+      const [record] = await scene.relay.records(1)
+      assert.equal(
+        [
+          record?.prompt_tokens,
+          record?.completion_tokens,
+          record?.usage_source,
+          record?.bytes_out,
+          record?.end,
+        ],
+        [47, 11, 'upstream', UNASKED.length, 'done'],
+      )
+    },
+    {},
+    ASKS,
+  ))
+
+test('usage that is asked for comes uncompressed, also where the config wants it otherwise', () =>
+  withRelay(
+    answer,
+    async (scene) => {
+      const codings = async (body: unknown): Promise<string[]> => {
+        const { headers } = await scene.relayed(post(scene, body, 'accept-encoding: br\r\n'))
+        return headers.filter(([name]) => name === 'accept-encoding').map(([, value]) => value)
+      }
+      assert.equal(await codings(BODY), ['identity'])
+      assert.equal(await codings({ ...BODY, stream_options: { include_usage: true } }), ['gzip'])
+      assert.equal(await codings(BODY), ['identity'])
+    },
+    {},
+    { askUsage: true, headers: { 'accept-encoding': 'gzip' } },
+  ))
+
+test('wherever the wire cuts the stream, what the client gets is the same', () =>
+  withRelay(
+    async (request) => {
+      await request.write(head('200 OK', SSE, CHUNKED))
+      const at = Number(request.target.split('=')[1])
+      await request.chunk(CHAT_STREAM.subarray(0, at))
+      await new Promise((resolve) => setTimeout(resolve, 2))
+      await request.chunk(CHAT_STREAM.subarray(at))
+      await request.lastChunk()
+    },
+    async (scene) => {
+      const last = CHAT_STREAM.length - 1
+      const places = Array.from({ length: 60 }, (_, i) => 1 + Math.floor((i * (last - 1)) / 59))
+      await Promise.all(
+        places.map(async (at) => {
+          const response = await scene.ask(post(scene, BODY, '', `/v1/chat/completions?at=${at}`))
+          assert.is(response.body.toString(), UNASKED.toString(), `cut at ${at}`)
+        }),
+      )
+    },
+    {},
+    ASKS,
+  ))
+
+test('a client that asked gets all of it, and a request that is none of these goes as it came', () =>
+  withRelay(
+    async (request) => {
+      if (request.target === '/v1/chat/completions') await answer(request)
+      else await request.write(`${head('200 OK', SSE, CHUNKED)}${chunk(CHAT_STREAM)}${LAST_CHUNK}`)
+    },
+    async (scene) => {
+      const asked = { ...BODY, stream_options: { include_usage: true } }
+      assert.is((await scene.ask(post(scene, asked))).body.toString(), CHAT_STREAM.toString())
+      for (const [body, path] of [
+        [{ ...BODY, stream: false }, '/v1/chat/completions'],
+        [BODY, '/v1/responses'],
+        [BODY, '/v1/completions'],
+        [BODY, '/v1/messages'],
+      ] as const) {
+        const response = await scene.ask(post(scene, body, '', path))
+        assert.is(scene.asked.at(-1)?.body.toString(), JSON.stringify(body))
+        if (path !== '/v1/chat/completions') assert.is(response.body.toString(), CHAT_STREAM.toString())
+      }
+    },
+    {},
+    ASKS,
+  ))
+
+test('nothing is asked for unless the config says so', () =>
+  withRelay(answer, async (scene) => {
+    assert.is((await scene.ask(post(scene, BODY))).body.toString(), UNASKED.toString())
+    assert.is(scene.asked[0]?.body.toString(), JSON.stringify(BODY))
+  }))
+
+test('a prompt that comes slowly is sent on when it is whole, as what it asks for may stand at its end', () =>
+  withRelay(
+    answer,
+    async (scene) => {
+      const request = post(scene, BODY)
+      const client = await scene.client()
+      client.send(request.subarray(0, request.length - 20))
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      assert.is(scene.asked.length, 0)
+      client.send(request.subarray(request.length - 20))
+      assert.is((await client.response()).body.toString(), UNASKED.toString())
+    },
+    {},
+    ASKS,
+  ))
+
+test('a stream that breaks off within an event is sent as far as it came, and broken off', () =>
+  withRelay(
+    async (request) => {
+      await request.write(head('200 OK', SSE, CHUNKED))
+      await request.chunk(CHAT_STREAM.subarray(0, 500))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      request.reset()
+    },
+    async (scene) => {
+      const client = await scene.client()
+      client.send(post(scene, BODY))
+      const response = await client.response()
+      assert.not.ok(response.complete)
+      const got = response.body.toString()
+      assert.ok(got.length > 300 && UNASKED.toString().startsWith(got.replace(/,"usage":nul?l?$/, '')), got)
+      const [record] = await scene.relay.records(1)
+      assert.is(record?.end, 'upstream_cut')
+    },
+    {},
+    ASKS,
+  ))
+
+test('a client of HTTP/1.0 sees a stream that breaks off within an event reset, and not ended', () =>
+  withRelay(
+    async (request) => {
+      await request.write(head('200 OK', SSE, `content-length: ${CHAT_STREAM.length}`))
+      await request.write(CHAT_STREAM.subarray(0, 500))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      request.end()
+    },
+    async (scene) => {
+      const client = await scene.client()
+      client.send(post(scene, BODY).toString('latin1').replace('HTTP/1.1', 'HTTP/1.0'))
+      assert.is(await client.closed(), 'reset')
+    },
+    {},
+    ASKS,
+  ))
+
+test('a shared answer that breaks off shows nothing of the usage either, wherever that is', () =>
+  withRelay(
+    async (request) => {
+      await request.write(head('200 OK', SSE, CHUNKED))
+      await request.chunk(CHAT_STREAM.subarray(0, Number(request.target.split('=')[1])))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      request.reset()
+    },
+    async (scene) => {
+      const null_ = CHAT_STREAM.indexOf('"usage":null')
+      const total = CHAT_STREAM.indexOf('"usage":{')
+      const places = [null_ - 1, null_, null_ + 3, null_ + 8, null_ + 11, total, total + 2, total + 20]
+      const shared = 'x-thinwire-cache: on\r\n'
+      for (const at of places) {
+        const request = post(scene, BODY, shared, `/v1/chat/completions?at=${at}`)
+        const response = await scene.ask(request)
+        assert.not.ok(response.complete)
+        const got = response.body.toString()
+        assert.ok(UNASKED.toString().startsWith(got), `cut at ${at}: ${got.slice(-60)}`)
+        const old = await scene.client()
+        old.send(request.toString('latin1').replace('HTTP/1.1', 'HTTP/1.0'))
+        assert.is(await old.closed(), 'reset', `cut at ${at}`)
+      }
+    },
+    {},
+    ASKS,
+  ))
+
+test('errors pass as they are, and so does a stream that is compressed all the same', () =>
+  withRelay(
+    async (request) => {
+      if (request.target.endsWith('?error'))
+        await request.write(
+          whole('400 Bad Request', '{"error":{"usage":null}}', 'content-type: application/json'),
+        )
+      else {
+        const packed = gzipSync(CHAT_STREAM)
+        await request.write(whole('200 OK', packed, SSE, 'content-encoding: gzip'))
+      }
+    },
+    async (scene) => {
+      const refused = await scene.ask(post(scene, BODY, '', '/v1/chat/completions?error'))
+      assert.is(refused.body.toString(), '{"error":{"usage":null}}')
+      const packed = await scene.ask(post(scene, BODY))
+      assert.ok(packed.body.equals(gzipSync(CHAT_STREAM)))
+      const records = await scene.relay.records(2)
+      assert.equal(
+        records.map((record) => record.usage_source),
+        ['none', 'upstream'],
+      )
+    },
+    {},
+    ASKS,
+  ))
+
+test('a stream with a length is sent without, and a client of HTTP/1.0 gets it until its connection ends', () =>
+  withRelay(
+    (request) => request.write(whole('200 OK', CHAT_STREAM, SSE)),
+    async (scene) => {
+      const response = await scene.ask(post(scene, BODY))
+      assert.is(response.header('content-length'), undefined)
+      assert.is(response.body.toString(), UNASKED.toString())
+      const client = await scene.client()
+      client.send(post(scene, BODY).toString('latin1').replace('HTTP/1.1', 'HTTP/1.0'))
+      assert.is(await client.closed(), 'fin')
+      assert.ok(client.text.endsWith(UNASKED.toString('latin1')))
+    },
+    {},
+    ASKS,
+  ))
+
+test.run()

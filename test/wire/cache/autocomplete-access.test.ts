@@ -1,0 +1,170 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { issueKey, revokeKey } from '../../../src/access/keyring.js'
+import type { RawClient, Response } from '../../support/client.js'
+import { boundsHit, type Scene, withRelay } from '../../support/scene.js'
+import { until, wait } from '../../support/until.js'
+import { CHUNKED, head, type Received, SSE, whole } from '../../support/upstream.js'
+
+const ANSWER = JSON.stringify({ model: 'm', choices: [{ text: 'kept words' }] })
+const DONE = 'data: [DONE]\n\n'
+
+function event(text: string): string {
+  return `data: ${JSON.stringify({ model: 'm', choices: [{ text, index: 0, finish_reason: null }] })}\n\n`
+}
+
+function ask(key: string, prompt: string): string {
+  const body = JSON.stringify({ model: 'm', prompt })
+  return `POST /v1/completions HTTP/1.1\r\nhost: relay\r\nx-api-key: ${key}\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+}
+
+async function answer(request: Received): Promise<void> {
+  await request.write(whole('200 OK', ANSWER, 'content-type: application/json'))
+}
+
+const silent = async (): Promise<void> => {}
+
+function outcome(response: Response): string | undefined {
+  return response.header('x-thinwire-cache') ?? response.header('x-thinwire-error')
+}
+
+/** Asks for something else until the relay has read of it in its file. */
+async function revoke(scene: Scene, key: string): Promise<void> {
+  revokeKey(scene.relay.keyFile, key)
+  const other = `GET /v1/models HTTP/1.1\r\nhost: relay\r\nx-api-key: ${key}\r\n\r\n`
+  while (outcome(await scene.ask(other)) !== 'revoked_api_key') await wait(5)
+}
+
+/** A key of the same team, once the relay knows of it. */
+async function colleague(scene: Scene): Promise<string> {
+  const { key } = issueKey(scene.relay.keyFile, { env: 'test', team: 'team1', user: 'user2' })
+  const known = `GET /v1/models HTTP/1.1\r\nhost: relay\r\nx-api-key: ${key}\r\n\r\n`
+  while ((await scene.ask(known)).status === 401) await wait(5)
+  return key
+}
+
+function whenGet(script: (request: Received) => Promise<void>): (request: Received) => Promise<void> {
+  return (request) => (request.method === 'GET' ? request.write(whole('200 OK', '{}')) : script(request))
+}
+
+for (const scope of ['key', 'team'] as const) {
+  test(`a key that is revoked gets nothing that was kept, on a connection that it has either (scope ${scope})`, () =>
+    withRelay(
+      whenGet(answer),
+      async (scene) => {
+        const { key } = scene.relay
+        const other = await colleague(scene)
+        const client = await scene.client()
+        for (const [i, wanted] of ['miss', 'hit'].entries()) {
+          client.send(ask(key, 'a'))
+          assert.is(outcome(await client.response(i)), wanted)
+        }
+        await revoke(scene, key)
+        client.send(ask(key, 'a'))
+        const refused = await client.response(2)
+        assert.equal([refused.status, outcome(refused)], [401, 'revoked_api_key'])
+        assert.not(refused.body.includes('kept words'))
+        assert.is(outcome(await scene.ask(ask(key, 'a'))), 'revoked_api_key')
+        // What it has asked for goes on being its team's.
+        assert.is(outcome(await scene.ask(ask(other, 'a'))), scope === 'team' ? 'hit' : 'miss')
+      },
+      { cache: { scope } },
+    ))
+}
+
+/** The payer and another one, each with a key of its own, follow the same stream. */
+async function follow(
+  scene: Scene,
+  keys: readonly [string, string],
+): Promise<[RawClient, RawClient, Received]> {
+  const before = scene.upstream.requests.length
+  const [first, second] = [await scene.client(), await scene.client()]
+  first.send(ask(keys[0], 'a'))
+  const request = await scene.upstream.request(before)
+  await request.write(head('200 OK', SSE, CHUNKED))
+  await request.chunk(event('first'))
+  second.send(ask(keys[1], 'a'))
+  for (const client of [first, second]) await client.sees('first')
+  return [first, second, request]
+}
+
+for (const revoked of ['the one who pays', 'one who has joined'] as const) {
+  test(`${revoked} is admitted once: when its key is revoked it has its answer to the end, and no other`, () =>
+    withRelay(
+      whenGet(silent),
+      async (scene) => {
+        const keys: [string, string] = [scene.relay.key, await colleague(scene)]
+        const [first, second, request] = await follow(scene, keys)
+        const gone = keys[revoked === 'the one who pays' ? 0 : 1] as string
+        await revoke(scene, gone)
+        // It may not join what it would have joined a moment ago.
+        const refused = await scene.ask(ask(gone, 'a'))
+        assert.equal([refused.status, outcome(refused)], [401, 'revoked_api_key'])
+        await request.chunk(event('last') + DONE)
+        await request.lastChunk()
+        for (const client of [first, second]) {
+          const response = await client.response()
+          assert.ok(response.complete)
+          assert.is(response.body.toString(), event('first') + event('last') + DONE)
+        }
+        assert.is(outcome(await scene.ask(ask(gone, 'a'))), 'revoked_api_key')
+        const left = keys[revoked === 'the one who pays' ? 1 : 0] as string
+        assert.is(outcome(await scene.ask(ask(left, 'a'))), 'hit')
+      },
+      { cache: { scope: 'team' } },
+    ))
+}
+
+test('a request that has joined counts in limits.exchangesPerKey as any other, until it is over', () =>
+  withRelay(
+    silent,
+    async (scene) => {
+      const { key, gateway } = scene.relay
+      const [first, second, request] = await follow(scene, [key, key])
+      const busy = await scene.ask(ask(key, 'a'))
+      assert.equal([busy.status, outcome(busy)], [429, 'key_busy'])
+      assert.equal(await boundsHit(scene), { exchangesPerKey: 1 })
+      // One that leaves makes room for another, which joins in its place.
+      second.destroy()
+      await until(() => gateway.live.size === 1, 'one to be gone')
+      const third = await scene.client()
+      third.send(ask(key, 'a'))
+      await third.sees('first')
+      assert.is((await scene.ask(ask(key, 'a'))).status, 429)
+      // So does the one who pays, though its request goes on.
+      first.destroy()
+      await until(() => gateway.live.size === 1, 'the first to be gone')
+      const fourth = await scene.client()
+      fourth.send(ask(key, 'a'))
+      await fourth.sees('first')
+      await request.chunk(event('last') + DONE)
+      await request.lastChunk()
+      for (const client of [third, fourth]) assert.is(outcome(await client.response()), 'joined')
+      await until(() => gateway.live.size === 0, 'all to be over')
+      assert.is(scene.upstream.requests.length, 1)
+      for (let i = 0; i < 3; i++) assert.is(outcome(await scene.ask(ask(key, 'a'))), 'hit')
+      assert.equal(await boundsHit(scene), { exchangesPerKey: 2 })
+    },
+    { limits: { exchangesPerKey: 2 } },
+  ))
+
+test('where the upstream fails, all who waited for it together are counted no longer', () =>
+  withRelay(
+    (request) => request.hang(),
+    async (scene) => {
+      const { key, gateway } = scene.relay
+      for (let round = 0; round < 3; round++) {
+        const clients = [await scene.client(), await scene.client(), await scene.client()]
+        for (const client of clients) client.send(ask(key, 'a'))
+        const request = await scene.upstream.request(round)
+        await until(() => gateway.live.size === 3, 'all three to be there')
+        request.reset()
+        for (const client of clients) assert.is((await client.response()).status, 502)
+        await until(() => gateway.live.size === 0, 'all to be over')
+      }
+      assert.equal(await boundsHit(scene), {})
+    },
+    { limits: { exchangesPerKey: 3 } },
+  ))
+
+test.run()

@@ -1,0 +1,334 @@
+import { gzipSync } from 'node:zlib'
+import OpenAI from 'openai'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { issueKey } from '../../../src/access/keyring.js'
+import type { Response } from '../../support/client.js'
+import { type Scene, withRelay } from '../../support/scene.js'
+import { until, wait } from '../../support/until.js'
+import { CHUNKED, chunk, head, LAST_CHUNK, type Received, SSE, whole } from '../../support/upstream.js'
+
+const PROMPT = 'const total = '
+const WORDS = ['items', '.reduce', '((a, b)', ' => "é🦊"', ' + b)'] as const
+const TEXT = WORDS.join('')
+const USAGE = { prompt_tokens: 40, completion_tokens: 10 }
+const DONE = 'data: [DONE]\n\n'
+const JSON_TYPE = 'content-type: application/json'
+
+function event(text: string, finish: string | null = null): string {
+  const choices = [{ text, index: 0, logprobs: null, finish_reason: finish }]
+  return `data: ${JSON.stringify({ id: 'cmpl-1', object: 'text_completion', model: 'm', choices })}\n\n`
+}
+
+const LAST = `${event('', 'stop')}data: ${JSON.stringify({ id: 'cmpl-1', model: 'm', choices: [], usage: USAGE })}\n\n${DONE}`
+const STREAM = WORDS.map((word) => event(word)).join('') + LAST
+
+function answerOf(text: string, finish = 'stop'): string {
+  const choices = [{ text, index: 0, logprobs: null, finish_reason: finish }]
+  return JSON.stringify({ id: 'cmpl-1', object: 'text_completion', model: 'm', choices, usage: USAGE })
+}
+
+function bodyOf(prompt: unknown, more: Record<string, unknown> = {}): string {
+  return JSON.stringify({ model: 'm', prompt, max_tokens: 64, ...more })
+}
+
+function post(scene: Scene, body: string, headers = '', path = '/v1/completions'): string {
+  const length = Buffer.byteLength(body)
+  return `POST ${path} HTTP/1.1\r\n${scene.auth}${headers}content-length: ${length}\r\n\r\n${body}`
+}
+
+function ask(scene: Scene, prompt: unknown, more: Record<string, unknown> = {}): Promise<Response> {
+  return scene.ask(post(scene, bodyOf(prompt, more)))
+}
+
+function outcome(response: Response): string | undefined {
+  return response.header('x-thinwire-cache')
+}
+
+/** What an upstream says to everything. */
+async function answer(request: Received): Promise<void> {
+  if (JSON.parse(request.body.toString()).stream)
+    await request.write(`${head('200 OK', SSE, CHUNKED, 'x-up: 1')}${chunk(STREAM)}${LAST_CHUNK}`)
+  else await request.write(whole('200 OK', answerOf(TEXT), JSON_TYPE, 'x-up: 1', 'etag: "1"'))
+}
+
+test('who types what was suggested is told the rest at once, character by character (json)', () =>
+  withRelay(answer, async (scene) => {
+    assert.is(outcome(await ask(scene, PROMPT)), 'miss')
+    let typed = ''
+    for (const character of [...TEXT].slice(0, -1)) {
+      typed += character
+      const response = await ask(scene, PROMPT + typed)
+      assert.is(outcome(response), 'prefix', typed)
+      assert.is(response.status, 200)
+      assert.is(response.body.toString(), answerOf(TEXT.slice(typed.length)))
+      assert.is(response.header('content-length'), String(response.body.length))
+      assert.is(response.header('age'), '0')
+      assert.is(response.header('x-up'), '1')
+      assert.is(response.header('etag'), undefined)
+    }
+    assert.is(scene.asked.length, 1)
+    // All of it was typed: now something new is wanted.
+    assert.is(outcome(await ask(scene, PROMPT + TEXT)), 'miss')
+  }))
+
+test('who types what was suggested is told the rest at once, character by character (stream)', () =>
+  withRelay(answer, async (scene) => {
+    const stream = true
+    assert.is(outcome(await ask(scene, PROMPT, { stream })), 'miss')
+    let typed = ''
+    for (const character of [...TEXT].slice(0, -1)) {
+      typed += character
+      const response = await ask(scene, PROMPT + typed, { stream })
+      assert.is(outcome(response), 'prefix', typed)
+      assert.is(response.header('content-type'), 'text/event-stream')
+      let left = typed.length
+      let wanted = ''
+      for (const word of WORDS) {
+        if (left < word.length) wanted += event(word.slice(left))
+        left = Math.max(0, left - word.length)
+      }
+      assert.is(response.body.toString(), wanted + LAST)
+      assert.is(response.header('content-length'), String(response.body.length))
+    }
+    assert.is(scene.asked.length, 1)
+    assert.is(outcome(await ask(scene, PROMPT + TEXT, { stream })), 'miss')
+  }))
+
+test('nothing is counted twice: the record says what no upstream was asked for', () =>
+  withRelay(answer, async (scene) => {
+    const seven = TEXT.slice(0, Math.round(TEXT.length * 0.7))
+    for (const prompt of [PROMPT, PROMPT + seven, PROMPT + seven, PROMPT])
+      await ask(scene, prompt, { model: 'gpt-4o' })
+    const records = await scene.relay.records(4)
+    assert.equal(
+      records.map((r) => [r.cache, r.prompt_tokens, r.completion_tokens, r.usage_source, r.saved_tokens]),
+      [
+        ['miss', 40, 10, 'upstream', null],
+        ['prefix', 0, 0, 'cache', 50],
+        ['prefix', 0, 0, 'cache', 50],
+        ['hit', 0, 0, 'cache', 50],
+      ],
+    )
+    for (const { attempts, upstream, end, cost_usd } of records.slice(1))
+      assert.equal([attempts, upstream, end, cost_usd], [0, null, 'done', 0])
+    assert.ok(Number(records[0]?.overhead_us) >= 0 && Number(records[1]?.overhead_us) >= 0)
+    // What was typed would have been paid for as prompt, which is cheaper.
+    assert.ok(Number(records[1]?.saved_usd) > 0)
+    assert.ok(Number(records[1]?.saved_usd) < Number(records[3]?.saved_usd))
+  }))
+
+test('the same request again is answered the same, and typing goes on from the first answer', () =>
+  withRelay(answer, async (scene) => {
+    await ask(scene, PROMPT)
+    const bodies: string[] = []
+    for (const typed of ['it', 'it', 'item', 'i']) {
+      const response = await ask(scene, PROMPT + typed)
+      assert.is(outcome(response), 'prefix')
+      bodies.push(response.body.toString())
+    }
+    assert.equal(
+      bodies,
+      [2, 2, 4, 1].map((typed) => answerOf(TEXT.slice(typed))),
+    )
+    // Something else was typed after all, and is then what is typed into.
+    assert.is(outcome(await ask(scene, `${PROMPT}x`)), 'miss')
+    assert.is((await ask(scene, `${PROMPT}xit`)).body.toString(), answerOf(TEXT.slice(2)))
+    assert.is((await ask(scene, `${PROMPT}it`)).body.toString(), answerOf(TEXT.slice(2)))
+    assert.is(scene.asked.length, 2)
+  }))
+
+test('a request that comes in several packets, or writes with other escapes, is known as well', () =>
+  withRelay(answer, async (scene) => {
+    await ask(scene, `"\\${PROMPT}`)
+    const body = bodyOf('?').replace('?', () => '\\"\\\\const total = \\u0069te')
+    const client = await scene.client()
+    const message = post(scene, body)
+    for (const part of [message.slice(0, -30), message.slice(-30, -12), message.slice(-12)]) {
+      client.send(part)
+      await wait(10)
+    }
+    const response = await client.response()
+    assert.is(outcome(response), 'prefix')
+    assert.is(response.body.toString(), answerOf(TEXT.slice(3)))
+  }))
+
+test('whatever else is different makes it another request', () =>
+  withRelay(answer, async (scene) => {
+    await ask(scene, PROMPT)
+    const typed = `${PROMPT}it`
+    const other = issueKey(scene.relay.keyFile, { env: 'test', team: 'team1', user: 'user2' }).key
+    await wait(60)
+    const theirs = post(scene, bodyOf(typed)).replace(/Bearer \S+/, `Bearer ${other}`)
+    const requests: Readonly<Record<string, string>> = {
+      'another parameter': post(scene, bodyOf(typed, { temperature: 0.1 })),
+      'another suffix': post(scene, bodyOf(typed, { suffix: '}' })),
+      'a stream': post(scene, bodyOf(typed, { stream: true })),
+      'another limit': post(scene, bodyOf(typed, { max_tokens: 65 })),
+      'another model': post(scene, bodyOf(typed, { model: 'n' })),
+      'another path': post(scene, bodyOf(typed), '', '/v1/fim/completions'),
+      'another query': post(scene, bodyOf(typed), '', '/v1/completions?a=b'),
+      'another header': post(scene, bodyOf(typed), 'accept-encoding: gzip\r\n'),
+      'another key': theirs,
+      'a list of one': post(scene, bodyOf([typed])),
+      'another beginning': post(scene, bodyOf(` ${typed}`)),
+      'less of the prompt': post(scene, bodyOf(PROMPT.slice(0, -1))),
+      'something else': post(scene, bodyOf(`${PROMPT}x`)),
+    }
+    for (const [what, bytes] of Object.entries(requests))
+      assert.is(outcome(await scene.ask(bytes)), 'miss', what)
+    const off = post(scene, bodyOf(typed), 'x-thinwire-cache: off\r\n')
+    assert.is(outcome(await scene.ask(off)), 'off')
+    assert.is(outcome(await ask(scene, typed)), 'prefix')
+  }))
+
+test('where requests are not completions, or may not go on, nothing is cut', () =>
+  withRelay(answer, async (scene) => {
+    for (const more of [{ n: 2 }, { echo: true }, { logprobs: 1 }, { best_of: 2 }, { min_tokens: 3 }]) {
+      assert.is(outcome(await ask(scene, PROMPT, more)), 'miss')
+      assert.is(outcome(await ask(scene, `${PROMPT}it`, more)), 'miss', JSON.stringify(more))
+    }
+    for (const prompt of [PROMPT, `${PROMPT}it`]) {
+      const chat = post(scene, bodyOf(prompt, { messages: [] }), '', '/v1/chat/completions')
+      assert.is(outcome(await scene.ask(chat)), 'miss')
+    }
+  }))
+
+const ANSWERS: Readonly<Record<string, (request: Received) => Promise<void>>> = {
+  'that was cut off at max_tokens': (request) =>
+    request.write(whole('200 OK', answerOf(TEXT, 'length'), JSON_TYPE)),
+  'that is compressed': (request) =>
+    request.write(whole('200 OK', gzipSync(answerOf(TEXT)), JSON_TYPE, 'content-encoding: gzip')),
+  'with more than one choice': (request) =>
+    request.write(whole('200 OK', answerOf(TEXT).replace('}]', '},{"text":"","index":1}]'), JSON_TYPE)),
+  'whose events are unusual': (request) =>
+    request.write(`${head('200 OK', SSE, CHUNKED)}${chunk(`event: a\n${STREAM}`)}${LAST_CHUNK}`),
+}
+
+for (const [what, script] of Object.entries(ANSWERS)) {
+  test(`an answer ${what} is kept, and not cut`, () =>
+    withRelay(script, async (scene) => {
+      for (const [prompt, wanted] of [
+        [PROMPT, 'miss'],
+        [`${PROMPT}it`, 'miss'],
+        [PROMPT, 'hit'],
+      ]) {
+        assert.is(outcome(await ask(scene, prompt)), wanted)
+        await until(() => scene.relay.gateway.idle, 'all to be read')
+      }
+    }))
+}
+
+test('it is switched off by cache.prefix', () =>
+  withRelay(
+    answer,
+    async (scene) => {
+      const outcomes: unknown[] = []
+      for (const prompt of [PROMPT, `${PROMPT}it`, PROMPT]) outcomes.push(outcome(await ask(scene, prompt)))
+      assert.equal(outcomes, ['miss', 'miss', 'hit'])
+    },
+    { cache: { prefix: false } },
+  ))
+
+test('an answer is typed into no longer than it is kept', () =>
+  withRelay(
+    answer,
+    async (scene) => {
+      await ask(scene, PROMPT)
+      await wait(120)
+      assert.is(outcome(await ask(scene, `${PROMPT}it`)), 'miss')
+    },
+    { cache: { ttlMs: 100 } },
+  ))
+
+test('a key of the same team may go on where it may share', () =>
+  withRelay(
+    answer,
+    async (scene) => {
+      await ask(scene, PROMPT)
+      const keys = ['team1', 'team2'].map(
+        (team) => issueKey(scene.relay.keyFile, { env: 'test', team, user: 'other' }).key,
+      )
+      await wait(60)
+      const outcomes: unknown[] = []
+      for (const key of keys) {
+        const theirs = post(scene, bodyOf(`${PROMPT}it`)).replace(/Bearer \S+/, `Bearer ${key}`)
+        outcomes.push(outcome(await scene.ask(theirs)))
+      }
+      assert.equal(outcomes, ['prefix', 'miss'])
+    },
+    { cache: { scope: 'team' } },
+  ))
+
+test('one that is running already is joined, and one that is still coming is not typed into', () =>
+  withRelay(
+    async () => {},
+    async (scene) => {
+      const clients = [await scene.client(), await scene.client(), await scene.client()]
+      clients[0]?.send(post(scene, bodyOf(PROMPT)))
+      const first = await scene.upstream.request(0)
+      clients[1]?.send(post(scene, bodyOf(`${PROMPT}it`)))
+      const second = await scene.upstream.request(1)
+      await answer(first)
+      assert.is(outcome((await clients[0]?.response()) as Response), 'miss')
+      clients[2]?.send(post(scene, bodyOf(`${PROMPT}it`)))
+      await until(() => scene.relay.gateway.live.size === 2, 'both to wait')
+      await answer(second)
+      const responses = await Promise.all(clients.slice(1).map((client) => client.response()))
+      assert.equal(responses.map(outcome), ['miss', 'joined'])
+    },
+  ))
+
+interface Insides {
+  readonly bytes: number
+  readonly promptBytes: number
+  readonly index: { readonly stems: ReadonlyMap<string, { readonly prompts: readonly unknown[] }> }
+}
+
+test('prompts that are kept count in the bound, and go with their answers', () =>
+  withRelay(
+    answer,
+    async (scene) => {
+      const insides = (scene.relay.gateway as unknown as { forwarder: { cache: Insides } }).forwarder.cache
+      const client = await scene.client()
+      for (let i = 0; i < 60; i++) {
+        client.send(post(scene, bodyOf(`${i} ${'x'.repeat(20_000)}`, { suffix: `${i % 20}` })))
+        await client.response(0)
+        client.pieces.length = 0
+        assert.ok(insides.bytes >= Math.min(i + 1, 14) * 20_000 && insides.bytes <= 400_000)
+        assert.is(insides.promptBytes, 0)
+        const { stems } = insides.index
+        const indexed = [...stems.values()].map(({ prompts }) => prompts.length)
+        assert.ok(indexed.reduce((all, count) => all + count, 0) <= 20)
+        assert.ok(indexed.every((count) => count > 0))
+      }
+      // One that is larger than what is kept of an answer is not kept either.
+      const large = 'x'.repeat(40_000)
+      for (const prompt of [large, `${large}it`]) assert.is(outcome(await ask(scene, prompt)), 'miss')
+    },
+    { cache: { bytes: 400_000, entryBytes: 30_000 } },
+  ))
+
+test('the openai package reads what is left, whole and as a stream', () =>
+  withRelay(answer, async (scene) => {
+    const client = new OpenAI({ baseURL: scene.relay.url, apiKey: scene.relay.key })
+    for (const typed of ['', 'items', `${WORDS[0]}${WORDS[1]}((`, TEXT.slice(0, -1)]) {
+      const asked = { model: 'm', prompt: PROMPT + typed, max_tokens: 64, temperature: 0 }
+      const { data, response } = await client.completions.create(asked).withResponse()
+      assert.is(data.choices[0]?.text, TEXT.slice(typed.length))
+      assert.is(data.choices[0]?.finish_reason, 'stop')
+      // That of the request that was answered, as the upstream counted it.
+      assert.is(data.usage?.prompt_tokens, USAGE.prompt_tokens)
+      assert.is(response.headers.get('x-thinwire-cache'), typed === '' ? 'miss' : 'prefix')
+      let text = ''
+      let finish: string | null = null
+      for await (const { choices } of await client.completions.create({ ...asked, stream: true })) {
+        text += choices[0]?.text ?? ''
+        finish = choices[0]?.finish_reason ?? finish
+      }
+      assert.equal([text, finish], [TEXT.slice(typed.length), 'stop'])
+    }
+    assert.is(scene.asked.length, 2)
+  }))
+
+test.run()

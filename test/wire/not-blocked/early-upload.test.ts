@@ -1,0 +1,230 @@
+import type { Socket } from 'node:net'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { RawClient } from '../../support/client.js'
+import { OK, type Scene, withRelay } from '../../support/scene.js'
+import { until, wait } from '../../support/until.js'
+import { whole } from '../../support/upstream.js'
+
+const PROMPT = 'x'.repeat(200_000)
+
+/** Sends the head and the first part of a body, and waits until that part is at the upstream. */
+async function begin(scene: Scene, body: string, first: number): Promise<RawClient> {
+  const client = await scene.client()
+  client.send(`POST /v1/x HTTP/1.1\r\n${scene.auth}content-length: ${body.length}\r\n\r\n`)
+  client.send(body.slice(0, first))
+  return client
+}
+
+/** Bytes that the relay holds for all clients. */
+async function held(scene: Scene): Promise<number> {
+  const response = await scene.ask('GET /readyz HTTP/1.1\r\nhost: relay\r\n\r\n')
+  return JSON.parse(response.body.toString()).buffered_bytes
+}
+
+/** @returns the connection on which this part of a request has come */
+async function arrived(scene: Scene, part: string): Promise<Socket> {
+  await until(() => scene.upstream.arriving.includes(part), `${part} at the upstream`)
+  const socket = [...scene.upstream.sockets].at(-1)
+  assert.ok(socket)
+  return socket
+}
+
+/** The upstream is told that no more comes. Not by its count of connections: undici makes a new one in place of it. */
+const givenUp = (socket: Socket): Promise<void> => until(() => socket.destroyed, 'the upstream to be told')
+
+test('a prompt is at the upstream before the client has sent the last of it', () =>
+  withRelay(OK, async (scene) => {
+    const body = `{"model":"m-1","prompt":"${PROMPT}","stream":true}`
+    const client = await begin(scene, body, 100_000)
+    await until(() => scene.upstream.arriving.length > 100_000, 'the first half at the upstream')
+    assert.is(scene.upstream.requests.length, 0)
+    client.send(body.slice(100_000))
+    assert.is((await client.response()).status, 200)
+    const request = await scene.upstream.request(0)
+    assert.is(request.body.toString(), body)
+    assert.is(request.header('content-length'), String(body.length))
+    assert.is(request.header('transfer-encoding'), undefined)
+    const [line] = await scene.relay.requests(1)
+    assert.is(line?.end, 'done')
+    assert.is(line?.model, 'm-1')
+    assert.is(line?.stream, true)
+    assert.is(line?.bytes_in, body.length)
+    assert.is(await held(scene), 0)
+  }))
+
+test('an upstream that has not heard all of a prompt is not late', () =>
+  withRelay(
+    OK,
+    async (scene) => {
+      const body = `{"model":"m-1","prompt":"${PROMPT}","stream":true}`
+      const client = await begin(scene, body, 100_000)
+      await until(() => scene.upstream.arriving.length > 100_000, 'the first half at the upstream')
+      await wait(300)
+      client.send(body.slice(100_000))
+      assert.is((await client.response()).status, 200)
+      assert.is((await scene.relay.requests(1))[0]?.attempts, 1)
+    },
+    { timeouts: { firstByteMs: 100 } },
+  ))
+
+test('every byte of a prompt gets there, however it is cut', () =>
+  withRelay(OK, async (scene) => {
+    const body = `{ "stream": false, "model" : "m-\\u0031", "prompt": "a b", "n": 1 }`
+    for (let cut = 1; cut < body.length; cut++) {
+      const client = await begin(scene, body, cut)
+      // So that the rest comes as a piece of its own.
+      while ((await held(scene)) !== cut) await wait(1)
+      client.send(body.slice(cut))
+      const response = await client.response()
+      assert.is(response.status, 200, `cut at ${cut}`)
+      const request = await scene.upstream.request(cut - 1)
+      assert.is(request.body.toString(), body, `cut at ${cut}`)
+      client.destroy()
+    }
+  }))
+
+test('an alias is put in place while the prompt is on its way, and the length is right', () =>
+  withRelay(
+    OK,
+    async (scene) => {
+      const body = `{"model":"fast","prompt":"${PROMPT}"}`
+      const client = await begin(scene, body, 100_000)
+      await arrived(scene, '"model":"the-real-model"')
+      client.send(body.slice(100_000))
+      assert.is((await client.response()).status, 200)
+      const request = await scene.upstream.request(0)
+      assert.is(request.body.toString(), body.replace('fast', 'the-real-model'))
+    },
+    { models: { fast: { upstream: 'up', model: 'the-real-model' } } },
+  ))
+
+test('where the model comes twice, the last one is what counts', () =>
+  withRelay(
+    OK,
+    async (scene) => {
+      const body = `{"model":"m-1","prompt":"${PROMPT}","model":"fast"}`
+      const client = await begin(scene, body, 100_000)
+      const attempt = await arrived(scene, '"model":"m-1"')
+      client.send(body.slice(100_000))
+      assert.is((await client.response()).status, 200)
+      const request = await scene.upstream.request(0)
+      assert.is(request.body.toString(), body.replace('"fast"', '"the-real-model"'))
+      assert.is(request.connection, 2)
+      await givenUp(attempt)
+      const [line] = await scene.relay.requests(1)
+      assert.is(line?.end, 'done')
+      assert.is(line?.model, 'fast')
+      assert.is(scene.upstream.requests.length, 1)
+    },
+    { models: { fast: { upstream: 'up', model: 'the-real-model' } } },
+  ))
+
+test('a model that no route takes is refused when the prompt is whole, as it may come again', () =>
+  withRelay(
+    OK,
+    async (scene) => {
+      const body = (last: string): string => `{"model":"m-1","prompt":"${PROMPT}"${last}}`
+      const known = body(',"model":"gpt-1"')
+      const client = await begin(scene, known, 100_000)
+      client.send(known.slice(100_000))
+      assert.is((await client.response()).status, 200)
+      assert.is((await scene.upstream.request(0)).body.toString(), known)
+      const unknown = body('')
+      const other = await begin(scene, unknown, 100_000)
+      other.send(unknown.slice(100_000))
+      const response = await other.response()
+      assert.is(response.status, 404)
+      assert.is(JSON.parse(response.body.toString()).error.code, 'no_route')
+      assert.is(scene.upstream.connections, 1)
+    },
+    { routes: [{ model: 'gpt-*', upstream: 'up' }] },
+  ))
+
+test('a client that leaves while its prompt is on its way takes the request with it', () =>
+  withRelay(OK, async (scene) => {
+    const client = await begin(scene, `{"model":"m-1","prompt":"${PROMPT}"}`, 100_000)
+    const attempt = await arrived(scene, '"model":"m-1"')
+    client.reset()
+    await givenUp(attempt)
+    const [line] = await scene.relay.requests(1)
+    assert.is(line?.end, 'client_gone')
+    assert.is(scene.upstream.requests.length, 0)
+    assert.is(await held(scene), 0)
+    assert.is(scene.relay.gateway.live.size, 0)
+  }))
+
+test('a prompt that never ends is refused, and given up at the upstream', () =>
+  withRelay(
+    OK,
+    async (scene) => {
+      const client = await begin(scene, `{"model":"m-1","prompt":"${PROMPT}"}`, 100_000)
+      const attempt = await arrived(scene, '"model":"m-1"')
+      const response = await client.response()
+      assert.is(response.status, 408)
+      assert.is(JSON.parse(response.body.toString()).error.code, 'request_timeout')
+      await givenUp(attempt)
+      assert.is(scene.upstream.requests.length, 0)
+      assert.is(await held(scene), 0)
+    },
+    { timeouts: { requestMs: 200 } },
+  ))
+
+test('a prompt for which there is no room any more is refused, and given up at the upstream', () =>
+  withRelay(
+    OK,
+    async (scene) => {
+      const body = `{"model":"m-1","prompt":"${PROMPT}"}`
+      const client = await begin(scene, body, 50_000)
+      const attempt = await arrived(scene, '"model":"m-1"')
+      const other = await begin(scene, body, 60_000)
+      while ((await held(scene)) !== 110_000) await wait(1)
+      client.send(body.slice(50_000))
+      const response = await client.response()
+      assert.is(response.status, 503)
+      assert.is(JSON.parse(response.body.toString()).error.code, 'relay_busy')
+      await givenUp(attempt)
+      other.send(body.slice(60_000))
+      assert.is((await other.response()).status, 200)
+      assert.equal(
+        scene.upstream.requests.map((request) => request.body.toString()),
+        [body],
+      )
+    },
+    { limits: { bodyBytes: 250_000, bufferedBytes: 250_000 } },
+  ))
+
+test('an upstream that answers before it has heard all of a prompt is heard', () =>
+  withRelay(OK, async (scene) => {
+    const body = `{"model":"m-1","prompt":"${PROMPT}"}`
+    const client = await begin(scene, body, 100_000)
+    const attempt = await arrived(scene, '"model":"m-1"')
+    attempt.write(whole('401 Unauthorized', '{"error":"the upstream\'s own"}', 'connection: close'))
+    const response = await client.response()
+    assert.is(response.status, 401)
+    assert.is(response.body.toString(), '{"error":"the upstream\'s own"}')
+    client.send(body.slice(100_000))
+    const [line] = await scene.relay.requests(1)
+    assert.is(line?.status, 401)
+    client.destroy()
+    await until(() => scene.relay.gateway.live.size === 0, 'the exchange to be settled')
+    assert.is(await held(scene), 0)
+  }))
+
+test('an upstream that hangs up before it has heard all of a prompt is answered for', () =>
+  withRelay(OK, async (scene) => {
+    const body = `{"model":"m-1","prompt":"${PROMPT}"}`
+    const client = await begin(scene, body, 100_000)
+    const attempt = await arrived(scene, '"model":"m-1"')
+    attempt.resetAndDestroy()
+    const response = await client.response()
+    assert.is(response.status, 502)
+    client.send(body.slice(100_000))
+    const [line] = await scene.relay.requests(1)
+    assert.is(line?.status, 502)
+    client.destroy()
+    await until(() => scene.relay.gateway.live.size === 0, 'the exchange to be settled')
+    assert.is(await held(scene), 0)
+  }))
+
+test.run()

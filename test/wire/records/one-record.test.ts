@@ -1,0 +1,230 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { AS_OF } from '../../../src/ledger/price-table.js'
+import { CHAT_STREAM } from '../../support/fixtures.js'
+import { FIELDS } from '../../support/ledger.js'
+import { type Scene, withRelay } from '../../support/scene.js'
+import { CHUNKED, chunk, head, LAST_CHUNK, type Received, SSE, whole } from '../../support/upstream.js'
+
+const BODY = JSON.stringify({
+  model: 'gpt-x',
+  stream: true,
+  messages: [{ role: 'user', content: 'the prompt' }],
+})
+
+function post(scene: Scene, path = '/v1/chat/completions', headers = ''): string {
+  return `POST ${path} HTTP/1.1\r\n${scene.auth}${headers}content-length: ${BODY.length}\r\n\r\n${BODY}`
+}
+
+/** A chat stream, or whatever else a path asks for. */
+async function script(request: Received): Promise<void> {
+  switch (request.target) {
+    case '/v1/reset':
+      return request.reset()
+    case '/v1/cut':
+      await request.write(
+        `${head('200 OK', SSE, CHUNKED)}${chunk('data: {"choices":[{"delta":{"content":"x"}}]}\n\n')}`,
+      )
+      return request.end()
+    case '/v1/hang':
+      await request.write(head('200 OK', SSE, CHUNKED))
+      return request.hang()
+    case '/v1/limited':
+      return request.write(
+        whole('429 Too Many Requests', '{"error":{"message":"slow down"}}', 'content-type: application/json'),
+      )
+    default:
+      return request.write(`${head('200 OK', SSE, CHUNKED)}${chunk(CHAT_STREAM)}${LAST_CHUNK}`)
+  }
+}
+
+test('a request leaves one record, with who, what, how many tokens and how long, and nothing of what was said', () =>
+  withRelay(script, async (scene) => {
+    const trace = '4bf92f3577b34da6a3ce929d0e0e4736'
+    const headers = `user-agent: Cursor/1 sk-pasted-0000000000\r\ntraceparent: 00-${trace}-00f067aa0ba902b7-01\r\n`
+    await scene.relayed(post(scene, '/v1/chat/completions?api-key=in-the-query', headers))
+    const [record, ...others] = await scene.relay.records(1)
+    assert.is(others.length, 0)
+    assert.equal(Object.keys(record ?? {}), FIELDS)
+    const { id, writer, ts, key, read_ms, ttft_ms, upstream_ttfb_ms, total_ms, overhead_us, ...rest } =
+      record ?? {}
+    assert.match(String(id), /^tw-/)
+    assert.match(String(writer), /^w-[0-9a-f]{12}$/)
+    assert.is(new Date(String(ts)).toISOString(), ts)
+    assert.match(String(key), /^k_[0-9a-f]{10}$/)
+    for (const time of [read_ms, ttft_ms, upstream_ttfb_ms, total_ms, overhead_us])
+      assert.ok(Number(time) >= 0)
+    assert.equal(rest, {
+      v: 1,
+      seq: 1,
+      env: 'test',
+      team: 'team1',
+      user: 'user1',
+      route: '/v1/chat/completions',
+      dialect: 'openai',
+      model: 'gpt-x',
+      upstream_model: 'gpt-fixture',
+      upstream: 'up',
+      attempts: 1,
+      failed_attempts: null,
+      stream: true,
+      status: 200,
+      end: 'done',
+      cache: null,
+      prompt_tokens: 47,
+      cached_tokens: 32,
+      cache_write_tokens: null,
+      completion_tokens: 11,
+      reasoning_tokens: 0,
+      usage_source: 'upstream',
+      cost_usd: null,
+      price_source: null,
+      saved_tokens: null,
+      saved_usd: null,
+      bytes_in: BODY.length,
+      bytes_out: CHAT_STREAM.length,
+      events: 7,
+      unread_events: 0,
+      tool_calls: 1,
+      finish_reason: 'tool_calls',
+      stream_error: null,
+      gap_max_ms: null,
+      user_agent: 'Cursor/1 ***',
+      trace_id: trace,
+      error_code: null,
+    })
+    assert.not.match(JSON.stringify(record), /the prompt|in-the-query|sk-|naïve/)
+  }))
+
+test("the README's table has every field of a record, and no other", () => {
+  const readme = readFileSync(new URL('../../../../README.md', import.meta.url), 'utf8')
+  const section = readme.slice(readme.indexOf('## The usage ledger'), readme.indexOf('## Deploying'))
+  const named = [...section.matchAll(/^\| ((?:`\w+` )+)\|/gm)].flatMap(
+    ([, names]) => names?.match(/\w+/g) ?? [],
+  )
+  assert.equal(named.sort(), [...FIELDS].sort())
+})
+
+test('however a request ends it leaves one record, and probes of the relay leave none', () =>
+  withRelay(script, async (scene) => {
+    const probe = 'HTTP/1.1\r\nhost: relay\r\n\r\n'
+    for (const line of ['GET /readyz', 'GET /', 'OPTIONS /v1/chat/completions'])
+      await scene.ask(`${line} ${probe}`)
+    await scene.ask(`GET /v1/models ${probe}`)
+    for (const path of ['/v1/reset', '/v1/limited', '/v1/./odd']) await scene.ask(post(scene, path))
+    const cut = await scene.client()
+    cut.send(post(scene, '/v1/cut'))
+    await cut.closed()
+    const gone = await scene.client()
+    gone.send(post(scene, '/v1/hang'))
+    await gone.sees('\r\n\r\n')
+    gone.destroy()
+    const records = await scene.relay.records(6)
+    assert.equal(
+      records.map(({ route, end, status, usage_source, error_code }) => [
+        route,
+        end,
+        status,
+        usage_source,
+        error_code,
+      ]),
+      [
+        ['/v1/models', 'refused', 401, 'none', 'missing_api_key'],
+        ['/v1/reset', 'upstream_failed', 502, 'none', 'upstream_cut'],
+        ['/v1/limited', 'done', 429, 'none', null],
+        ['/v1/', 'refused', 400, 'none', 'invalid_path'],
+        ['/v1/cut', 'upstream_cut', 200, 'none', 'upstream_cut'],
+        ['/v1/hang', 'client_gone', 200, 'none', null],
+      ],
+    )
+    assert.equal(
+      records.map(({ seq }) => seq),
+      [1, 2, 3, 4, 5, 6],
+    )
+  }))
+
+test('the list of a team’s own models is somebody’s request, too', () =>
+  withRelay(
+    script,
+    async (scene) => {
+      await scene.ask(`GET /v1/models HTTP/1.1\r\n${scene.auth}\r\n`)
+      const [record] = await scene.relay.records(1)
+      assert.is(record?.end, 'local')
+      assert.is(record?.route, '/models')
+      assert.is(record?.user, 'user1')
+    },
+    { models: { fast: { upstream: 'up', model: 'gpt-x' } } },
+  ))
+
+test('a record has what its tokens cost, where there is a table of prices', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'thinwire-prices-'))
+  const file = join(folder, 'prices.json')
+  writeFileSync(
+    file,
+    JSON.stringify({
+      'gpt-fixture': {
+        input_cost_per_token: 1e-6,
+        cache_read_input_token_cost: 1e-7,
+        output_cost_per_token: 4e-6,
+      },
+    }),
+  )
+  return withRelay(
+    script,
+    async (scene) => {
+      await scene.relayed(post(scene))
+      await scene.ask(post(scene, '/v1/limited'))
+      const [priced, unpriced] = await scene.relay.records(2)
+      // 15 fresh, 32 cached, 11 of the answer.
+      assert.is(priced?.cost_usd, 0.0000622)
+      assert.is(priced?.price_source, 'prices.json')
+      assert.is(unpriced?.cost_usd, null)
+      assert.is(unpriced?.price_source, null)
+    },
+    { ledger: { prices: file } },
+  ).finally(() => rmSync(folder, { recursive: true }))
+})
+
+/** An answer of a common model, by its dated name. */
+const COMMON = JSON.stringify({
+  model: 'gpt-4.1-mini-2025-04-14',
+  choices: [{ message: { content: 'x' } }],
+  usage: { prompt_tokens: 1_000, completion_tokens: 100, prompt_tokens_details: { cached_tokens: 400 } },
+})
+
+function answerCommon(request: Received): Promise<void> {
+  return request.write(whole('200 OK', COMMON, 'content-type: application/json'))
+}
+
+test('a common model has a price without any setting, and none if costs are not wanted', async () => {
+  const ask = async (scene: Scene): Promise<unknown[]> => {
+    await scene.relayed(post(scene))
+    const [record] = await scene.relay.records(1)
+    return [record?.cost_usd, record?.price_source]
+  }
+  await withRelay(answerCommon, async (scene) => {
+    // 600 x 0.40, 400 x 0.10 and 100 x 1.60 dollars for a million.
+    assert.equal(await ask(scene), [0.00044, `built-in ${AS_OF}`])
+  })
+  await withRelay(answerCommon, async (scene) => assert.equal(await ask(scene), [null, null]), {
+    ledger: { prices: false },
+  })
+})
+
+test('readyz tells how the ledger is doing', () =>
+  withRelay(script, async (scene) => {
+    await scene.relayed(post(scene))
+    await scene.relay.records(1)
+    const ready = await scene.ask('GET /readyz HTTP/1.1\r\nhost: relay\r\n\r\n')
+    assert.equal(JSON.parse(ready.body.toString()).ledger, {
+      stalled: null,
+      queued_bytes: 0,
+      written: 1,
+      dropped: 0,
+    })
+  }))
+
+test.run()

@@ -1,0 +1,161 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { PRESETS } from '../../../src/api/presets.js'
+import type { Answer } from '../../support/answers.js'
+import type { Response } from '../../support/client.js'
+import { pieceBySize, tellingPlaces, type Way, writeIn } from '../../support/cuts.js'
+import type { Quirk } from '../../support/quirks/quirk.js'
+import { QUIRKS } from '../../support/quirks/quirks.js'
+import { auth, type LogLine, post, startRelay, type TestRelay } from '../../support/relay.js'
+import { OK } from '../../support/scene.js'
+import { gate } from '../../support/until.js'
+import { CHUNKED, head, type Script, ScriptedUpstream } from '../../support/upstream.js'
+
+interface Stage {
+  readonly relay: TestRelay
+  /** Who has the quirk, and who is to be asked where that fails. */
+  readonly first: ScriptedUpstream
+  readonly second: ScriptedUpstream
+  ask(model: string): Promise<Response>
+}
+
+/** Where the preset has its API, on this machine. */
+function baseOf({ preset }: Quirk, upstream: ScriptedUpstream): string {
+  const { baseUrl } = PRESETS[preset]
+  const path = baseUrl === null ? '' : new URL(baseUrl).pathname
+  return `http://127.0.0.1:${upstream.port}${path === '/' ? '' : path}`
+}
+
+/** A relay with the quirk's preset, and another upstream to fail over to. The answers to `held` are held until they begin. */
+async function withQuirk(quirk: Quirk, script: Script, act: (stage: Stage) => Promise<void>): Promise<void> {
+  const first = await ScriptedUpstream.start(script)
+  const second = await ScriptedUpstream.start(OK)
+  const targets = [{ upstream: 'first' }, { upstream: 'second' }]
+  const { keyEnv, keyless } = PRESETS[quirk.preset]
+  const relay = await startRelay(
+    {
+      first: { preset: quirk.preset, baseUrl: baseOf(quirk, first) },
+      second: { baseUrl: second.url },
+    },
+    {
+      routes: [
+        { model: 'held', targets, failover: true, stallMs: 60_000 },
+        { targets, failover: true },
+      ],
+      cache: { enabled: false },
+      ledger: { flushMs: 1, fsync: 'never' },
+    },
+    keyEnv === null || keyless ? {} : { [keyEnv]: 'sk-upstream-secret' },
+  )
+  const ask = async (model: string): Promise<Response> => {
+    const body = JSON.stringify({ model, stream: true, messages: [{ role: 'user', content: 'hi' }] })
+    return post(relay, `/v1${quirk.path}`, body)
+  }
+  try {
+    await act({ relay, first, second, ask })
+  } finally {
+    await relay.close()
+    await first.close()
+    await second.close()
+  }
+}
+
+/** In one piece, in awkward ones, and in small ones. */
+function waysOf({ body }: Answer): Way[] {
+  const awkward = tellingPlaces(body, 8)
+  const small = pieceBySize(body, 23).map((_, i) => i * 23)
+  return [
+    { places: [], framing: 'one chunk' },
+    { places: awkward, framing: 'one chunk' },
+    { places: awkward, framing: 'chunk by chunk' },
+    { places: awkward, framing: 'length' },
+    { places: small.slice(1), framing: 'chunk by chunk' },
+  ]
+}
+
+function decidedOf(record: LogLine | undefined, { decided }: Answer): LogLine {
+  return Object.fromEntries(Object.keys(decided).map((name) => [name, record?.[name]]))
+}
+
+for (const quirk of QUIRKS) {
+  const { name, body, headers, decided } = quirk
+  const ways = waysOf(quirk)
+
+  test(`${name}: it passes untouched and is counted, and nobody else is asked`, () => {
+    const left = [...ways, ...ways]
+    return withQuirk(
+      quirk,
+      (request) => writeIn(request, quirk, left.shift() as Way),
+      async ({ relay, second, ask }) => {
+        for (const model of ['free', 'held']) {
+          for (const way of ways) {
+            const response = await ask(model)
+            assert.ok(response.complete)
+            assert.is(response.status, decided.status)
+            assert.ok(response.body.equals(body), `other bytes: ${model}, ${JSON.stringify(way)}`)
+            for (const line of headers) {
+              const [key = '', value] = line.split(/: (.*)/)
+              assert.is(response.header(key), value, line)
+            }
+          }
+        }
+        assert.is(second.requests.length, 0)
+        for (const record of await relay.records(2 * ways.length)) {
+          assert.equal(decidedOf(record, quirk), decided)
+          assert.is(record.upstream, 'first')
+          assert.is(record.attempts, 1)
+          assert.is(record.failed_attempts, null)
+          assert.is(record.error_code, null)
+        }
+      },
+    )
+  })
+
+  test(`${name}: broken off, it is so for the client, and nobody else is asked`, () => {
+    const places = [1, body.length >> 1, body.length - 1]
+    const left = places.flatMap((place) => [[place, 'end'] as const, [place, 'reset'] as const])
+    const cuts = [...left]
+    let seen = gate()
+    return withQuirk(
+      quirk,
+      async (request) => {
+        const [place, how] = left.shift() ?? [0, 'end']
+        await request.write(head(quirk.status, ...headers, CHUNKED))
+        await request.chunk(body.subarray(0, place))
+        // A reset may take away what was not read yet.
+        await seen.opened
+        request[how]()
+      },
+      async ({ relay, second }) => {
+        for (const [place, how] of cuts) {
+          seen = gate()
+          const client = await relay.client()
+          const prompt = JSON.stringify({ model: 'free', stream: true })
+          client.send(
+            `POST /v1${quirk.path} HTTP/1.1\r\n${auth(relay)}content-length: ${prompt.length}\r\n\r\n${prompt}`,
+          )
+          const size = place.toString(16)
+          await client.until((it) => {
+            const bodyAt = it.bytes.indexOf(`\r\n\r\n${size}\r\n`, 0, 'latin1')
+            return bodyAt !== -1 && it.bytes.length >= bodyAt + 6 + size.length + place
+          }, `${place} bytes`)
+          seen.open()
+          const response = await client.response()
+          assert.not(response.complete, `${place}, ${how}`)
+          assert.ok(response.body.equals(body.subarray(0, place)), `other bytes: ${place}, ${how}`)
+          client.destroy()
+        }
+        assert.is(second.requests.length, 0)
+        const records = await relay.records(cuts.length)
+        for (const [i, record] of records.entries()) {
+          assert.is(record.end, 'upstream_cut')
+          assert.is(record.error_code, 'upstream_cut')
+          assert.is(record.bytes_out, cuts[i]?.[0])
+          assert.is(record.attempts, 1)
+        }
+      },
+    )
+  })
+}
+
+test.run()

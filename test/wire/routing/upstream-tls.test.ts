@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { WebSocket, WebSocketServer } from 'ws'
+import { selfSigned } from '../../support/certificate.js'
+import { auth, startRelay } from '../../support/relay.js'
+import { until } from '../../support/until.js'
+
+const NAME = 'upstream.example'
+const certificate = selfSigned(NAME)
+const other = selfSigned('other.example')
+const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
+writeFileSync(join(folder, 'ca.pem'), `a comment\n${other.cert}${certificate.cert}`)
+writeFileSync(join(folder, 'other.pem'), other.cert)
+test.after(() => rmSync(folder, { recursive: true }))
+
+interface Tried {
+  /** Of the answer to a request. */
+  readonly status: number
+  readonly body: string
+  /** What a WebSocket got. */
+  readonly echo: string
+}
+
+/** Asks an upstream on this machine that has a certificate for another name. */
+async function trying(tls: Record<string, unknown>): Promise<Tried> {
+  const server = createServer(certificate, (req, res) => req.resume().on('end', () => res.end('fine')))
+  const sockets = new WebSocketServer({ server })
+  sockets.on('connection', (socket) => socket.send('hello'))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const relay = await startRelay({ up: { baseUrl: `https://127.0.0.1:${port}/v1`, tls } })
+  const client = await relay.client()
+  try {
+    client.send(`POST /v1/x HTTP/1.1\r\n${auth(relay)}content-length: 2\r\n\r\n{}`)
+    const response = await client.response()
+    const headers = { authorization: `Bearer ${relay.key}` }
+    const socket = new WebSocket(`ws://127.0.0.1:${relay.port}/v1/realtime`, { headers })
+    let echo = ''
+    socket.on('message', (data: Buffer) => {
+      echo = data.toString()
+    })
+    socket.on('error', (error) => {
+      echo = error.message
+    })
+    await until(() => echo !== '', 'the socket')
+    socket.terminate()
+    return { status: response.status, body: response.body.toString(), echo }
+  } finally {
+    client.destroy()
+    await relay.close()
+    for (const socket of sockets.clients) socket.terminate()
+    server.closeAllConnections()
+    server.close()
+  }
+}
+
+test('an upstream with a certificate of its own is trusted by its file, and under its name', async () => {
+  const tried = await trying({ caFile: join(folder, 'ca.pem'), servername: NAME })
+  assert.equal(tried, { status: 200, body: 'fine', echo: 'hello' })
+})
+
+const UNTRUSTED: Array<[string, Record<string, unknown>, RegExp]> = [
+  ['without the file', { servername: NAME }, /DEPTH_ZERO_SELF_SIGNED_CERT/],
+  [
+    'with the file of another',
+    { caFile: join(folder, 'other.pem'), servername: NAME },
+    /SELF_SIGNED|SIGNATURE/,
+  ],
+  ['under another name', { caFile: join(folder, 'ca.pem') }, /ERR_TLS_CERT_ALTNAME_INVALID/],
+]
+
+for (const [how, tls, cause] of UNTRUSTED) {
+  test(`${how} it is not trusted, even where the environment says that nothing is to be checked`, async () => {
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
+    try {
+      const { status, body, echo } = await trying(tls)
+      assert.is(status, 502)
+      assert.match(body, cause)
+      assert.match(echo, /502/)
+    } finally {
+      delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
+    }
+  })
+}
+
+test.run()

@@ -1,0 +1,212 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite, test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { auth } from '../../support/relay.js'
+import { answers, cold, withReloader } from '../../support/reloader.js'
+import { clear, KEY, open, type Place, Thinwire } from '../../support/thinwire.js'
+import { until, wait } from '../../support/until.js'
+import { CHUNKED, head, type Script, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
+
+test('requests go where the new config says, and streams go on where they are', async () => {
+  const stream: Script = async (request) => {
+    await request.write(head('200 OK', SSE, CHUNKED))
+    await request.chunk('data: 1\n\n')
+  }
+  await withReloader(stream, async ({ relay, reloader, one, two, change, ask, told }) => {
+    const client = await relay.client()
+    client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
+    await client.sees('data: 1\n\n')
+    change({ upstreams: { two: cold(two) } })
+    assert.equal(
+      told.at(-1)?.map(({ name }) => name),
+      ['two'],
+    )
+    assert.is(await ask(), 'two')
+    const request = await one.request(0)
+    await request.chunk('data: 2\n\n')
+    await client.sees('data: 2\n\n')
+    assert.is(reloader.upstreams.length, 2)
+    await request.lastChunk()
+    assert.ok((await client.response()).complete)
+    client.destroy()
+    await until(() => reloader.upstreams.length === 1, 'the old upstream to be left')
+    await until(() => one.openSockets === 0, 'its connections to close')
+  })
+})
+
+test('an upstream that stays the same keeps its connections', async () => {
+  await withReloader(answers('one'), async ({ one, two, change, ask }) => {
+    assert.is(await ask(), 'one')
+    change({
+      upstreams: { one: cold(one), two: cold(two) },
+      models: { other: { upstream: 'two', model: 'real' } },
+    })
+    assert.is(await ask(), 'one')
+    assert.is(one.connections, 1)
+    assert.is(await ask('{"model":"other"}'), 'two')
+    assert.is((await two.request(0)).body.toString(), '{"model":"real"}')
+  })
+})
+
+test('a request that is under way can still go on to the next target of the old config', async () => {
+  await withReloader(
+    () => {},
+    async ({ relay, reloader, one, two, change }) => {
+      const both = (headers: Record<string, string>): Record<string, unknown> => ({
+        upstreams: { one: { ...cold(one), headers }, two: { ...cold(two), headers } },
+        routes: [{ targets: [{ upstream: 'one' }, { upstream: 'two' }] }],
+      })
+      change(both({ 'x-config': '1' }))
+      const client = await relay.client()
+      const body = '{"model":"m"}'
+      client.send(
+        `POST /v1/completions HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`,
+      )
+      const request = await one.request(0)
+      change(both({ 'x-config': '2' }))
+      change(both({ 'x-config': '3' }))
+      await request.write(whole('503 Busy', '{}'))
+      assert.is((await client.response()).body.toString(), 'two')
+      const got = await two.request(0)
+      assert.is(got.header('x-config'), '1')
+      assert.is(got.body.toString(), body)
+      client.destroy()
+      await until(() => reloader.upstreams.length === 2, 'the old upstreams to be left')
+      await until(() => two.openSockets === 0, 'its connection to close')
+    },
+  )
+})
+
+const BROKEN: Array<[string, Record<string, unknown> | string, RegExp]> = [
+  ['is not JSON', '{"upstreams": {', /left as it was: .*is not JSON/],
+  ['has an unknown setting', { upstreems: {} }, /left as it was: .*upstreems: unknown setting/],
+  [
+    'names an upstream that is not there',
+    { upstreams: { a: { baseUrl: 'http://127.0.0.1:1' } }, routes: [{ upstream: 'b' }] },
+    /left as it was: .*no such upstream/,
+  ],
+  [
+    'has a secret that is not there',
+    { upstreams: { a: { preset: 'openai' } } },
+    /left as it was: .*OPENAI_API_KEY/,
+  ],
+  ['has no upstream', {}, /left as it was: .*no upstreams/],
+]
+
+for (const [name, settings, told] of BROKEN) {
+  test(`a file that ${name} changes nothing, and the log tells what is wrong with it`, async () => {
+    await withReloader(answers('one'), async ({ relay, change, ask }) => {
+      change(settings)
+      assert.is(await ask(), 'one')
+      assert.ok(
+        relay.lines.some(({ msg }) => told.test(String(msg))),
+        JSON.stringify(relay.lines),
+      )
+    })
+  })
+}
+
+test('what needs a restart is told by its path, each time, and the rest is taken over', async () => {
+  await withReloader(answers('one'), async ({ relay, one, two, change, ask }) => {
+    const later = { keys: { file: 'other.jsonl' }, limits: { bodyBytes: 2048 }, log: { level: 'warn' } }
+    const told = (): unknown => relay.lines.findLast(({ settings }) => settings !== undefined)
+    change({ upstreams: { one: cold(one) }, ...later })
+    assert.match(
+      JSON.stringify(told()),
+      /keys\.file, limits\.bodyBytes, log\.level take effect after a restart/,
+    )
+    assert.ok(relay.lines.some(({ msg }) => /nothing else has changed/.test(String(msg))))
+    change({ upstreams: { two: cold(two) }, listen: '127.0.0.1:1', timeouts: { drainMs: 7 } })
+    assert.match(JSON.stringify(told()), /"listen, timeouts\.drainMs take effect after a restart/)
+    assert.is(await ask(), 'two')
+    change({ upstreams: { two: cold(two) }, ledger: { flushMs: 1 } })
+    assert.match(JSON.stringify(told()), /"ledger\.flushMs takes effect after a restart/)
+  })
+})
+
+test('timeouts of upstreams are taken over, and those of clients make no upstream another', async () => {
+  await withReloader(answers('one'), async ({ relay, one, change, ask, told }) => {
+    const upstreams = { one: cold(one) }
+    assert.is(await ask(), 'one')
+    change({ upstreams, timeouts: { drainMs: 7, clientStallMs: 8 } })
+    assert.is(await ask(), 'one')
+    assert.is(one.connections, 1)
+    assert.is(told.length, 0)
+    const before = relay.lines.length
+    change({ upstreams, timeouts: { firstByteMs: 50_000 } })
+    assert.is(told.at(-1)?.[0]?.timeouts.firstByteMs, 50_000)
+    assert.not.ok(relay.lines.slice(before).some(({ msg }) => /restart/.test(String(msg))))
+  })
+})
+
+for (const mode of ['passthrough', 'off']) {
+  test(`a file that changes keys.mode to ${mode} is not taken over, upstreams and all`, async () => {
+    await withReloader(answers('one'), async ({ relay, two, change, ask, told }) => {
+      // Upstreams of a relay that puts no credential on, or of one that nobody else reaches.
+      change({ keys: { mode }, upstreams: { two: cold(two) } })
+      assert.is(await ask(), 'one')
+      assert.is(told.length, 0)
+      const line = relay.lines.find(({ msg }) => /left as it was: keys\.mode: /.test(String(msg)))
+      assert.match(String(line?.msg), new RegExp(`restart .* from keys to ${mode}`))
+      change({ upstreams: { two: cold(two) } })
+      assert.is(await ask(), 'two')
+    })
+  })
+}
+
+test('a file that was written or replaced is read by itself', async () => {
+  await withReloader(answers('one'), async ({ relay, reloader, two, ask }) => {
+    reloader.watch()
+    // A change is one from what the first look has seen.
+    await wait(100)
+    const file = relay.config.file as string
+    const text = JSON.stringify({ listen: '127.0.0.1:0', upstreams: { two: cold(two) } })
+    writeFileSync(`${file}.new`, text)
+    renameSync(`${file}.new`, file)
+    await until(
+      () => relay.lines.some(({ msg }) => /has been taken over/.test(String(msg))),
+      'the file to be read',
+    )
+    assert.is(await ask(), 'two')
+  })
+})
+
+const Started = suite<Place>('a process that was started', {
+  folder: '',
+  running: [],
+  upstreams: [],
+  clients: [],
+})
+Started.before.each(open)
+Started.after.each(clear)
+
+Started('SIGHUP has the config read again, and does not end it', async (place) => {
+  const one = await ScriptedUpstream.start(answers('one'))
+  const two = await ScriptedUpstream.start(answers('two'))
+  place.upstreams.push(one, two)
+  const file = join(place.folder, 'thinwire.json')
+  const write = (upstream: ScriptedUpstream): void =>
+    writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', upstreams: { up: cold(upstream) } }))
+  write(one)
+  const relay = new Thinwire(place, ['start'])
+  await until(() => /http:\/\/127\.0\.0\.1:\d+/.test(relay.err) && KEY.test(relay.err), 'the banner')
+  const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(relay.err)?.[1]
+  const key = KEY.exec(relay.err)?.[0]
+  const ask = async (): Promise<string> => {
+    const response = await fetch(`http://127.0.0.1:${port}/v1/x`, {
+      headers: { authorization: `Bearer ${key}` },
+    })
+    return response.text()
+  }
+  assert.is(await ask(), 'one')
+  write(two)
+  relay.child.kill('SIGHUP')
+  await until(() => /taken over/.test(relay.out), 'the config to be taken over')
+  assert.is(await ask(), 'two')
+  assert.is(relay.code, null)
+  assert.match(readFileSync(file, 'utf8'), /127/)
+})
+
+test.run()
+Started.run()

@@ -1,0 +1,171 @@
+import { randomBytes } from 'node:crypto'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { headerOf } from '../../support/client.js'
+import { OK, type Scene, withRelay } from '../../support/scene.js'
+import { until } from '../../support/until.js'
+import { CHUNKED, head, type Script, SSE, whole } from '../../support/upstream.js'
+
+/** What `curl --http2` sends with every plain request: an offer, that a server may pass over (RFC 9110, 7.8). */
+const OFFER =
+  'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n'
+
+const post = (scene: Scene, more: string): string => `POST /v1/x HTTP/1.1\r\n${scene.auth}${OFFER}${more}`
+
+test('a request that offers HTTP/2 is served as the plain request that it is', () =>
+  withRelay(OK, async (scene) => {
+    const request = await scene.relayed(`GET /v1/x?a=b HTTP/1.1\r\n${scene.auth}${OFFER}X-Kept: 1\r\n\r\n`)
+    assert.is(request.target, '/v1/x?a=b')
+    assert.is(request.header('x-kept'), '1')
+    assert.not.match(request.head, /upgrade|http2-settings|h2c/i)
+    const lines = await scene.relay.requests(1)
+    assert.equal(
+      lines.map((line) => [line.end, line.status]),
+      [['done', 200]],
+    )
+  }))
+
+test('its connection goes on, also for further offers', () =>
+  withRelay(OK, async (scene) => {
+    const client = await scene.client()
+    for (const [n, offer] of [OFFER, '', OFFER, OFFER, ''].entries()) {
+      client.send(`GET /v1/${n} HTTP/1.1\r\n${scene.auth}${offer}\r\n`)
+      const response = await client.response(n)
+      assert.is(response.status, 200)
+      assert.is(headerOf(response, 'connection'), 'keep-alive')
+    }
+    assert.equal(
+      scene.upstream.requests.map((request) => request.target),
+      ['/v1/0', '/v1/1', '/v1/2', '/v1/3', '/v1/4'],
+    )
+  }))
+
+test('other options of its Connection header still hold', () =>
+  withRelay(OK, async (scene) => {
+    const client = await scene.client()
+    client.send(
+      `GET /v1/x HTTP/1.1\r\n${scene.auth}Connection: x-named, upgrade, close\r\nX-Named: 1\r\nUpgrade: h2c, websocket\r\n\r\n`,
+    )
+    assert.is((await client.response()).status, 200)
+    assert.is(await client.closed(), 'fin')
+    assert.is(scene.upstream.requests[0]?.header('x-named'), undefined)
+  }))
+
+test('a body comes with it: in one piece with the head, later, in pieces, in chunks', () =>
+  withRelay(OK, async (scene) => {
+    const together = await scene.relayed(post(scene, 'content-length: 7\r\n\r\n{"a":1}'))
+    assert.is(together.body.toString(), '{"a":1}')
+
+    const client = await scene.client()
+    client.send(post(scene, 'content-length: 7\r\n\r\n'))
+    await until(() => scene.relay.gateway.live.size === 1, 'the head to be read')
+    client.send('{"a"')
+    client.send(':1}')
+    assert.is((await client.response()).status, 200)
+    assert.is(scene.upstream.requests[1]?.body.toString(), '{"a":1}')
+
+    const chunked = await scene.relayed(
+      post(scene, 'transfer-encoding: chunked\r\n\r\n7\r\n{"a":1}\r\n0\r\n\r\n'),
+    )
+    assert.is(chunked.body.toString(), '{"a":1}')
+
+    const large = randomBytes(3_000_000)
+    const bytes = Buffer.concat([Buffer.from(post(scene, `content-length: ${large.length}\r\n\r\n`)), large])
+    assert.ok((await scene.relayed(bytes)).body.equals(large))
+  }))
+
+test('a client that waits for 100 Continue gets it', () =>
+  withRelay(OK, async (scene) => {
+    const client = await scene.client()
+    client.send(post(scene, 'expect: 100-continue\r\ncontent-length: 7\r\n\r\n'))
+    await client.sees('HTTP/1.1 100 Continue\r\n\r\n')
+    client.send('{"a":1}')
+    assert.is((await client.response()).status, 200)
+    assert.is(scene.upstream.requests[0]?.body.toString(), '{"a":1}')
+  }))
+
+const ECHO: Script = (request) => request.write(whole('200 OK', request.target))
+
+/** Node that passes over an offer by itself reads nothing behind a body that came with one; no client pipelines there. */
+const NATIVE = Number(process.versions.node.split('.')[0]) >= 24
+
+test('a request pipelined behind it is served too, in its turn', () =>
+  withRelay(ECHO, async (scene) => {
+    if (NATIVE) return
+    const client = await scene.client()
+    const second = `GET /v1/second HTTP/1.1\r\n${scene.auth}\r\n`
+    client.send(`${post(scene, 'content-length: 7\r\n\r\n{"a":1}')}${second}`)
+    assert.is((await client.response(0)).body.toString(), '/v1/x')
+    assert.is((await client.response(1)).body.toString(), '/v1/second')
+  }))
+
+test('behind a request in flight it leaves nobody waiting', () =>
+  withRelay(ECHO, async (scene) => {
+    const client = await scene.client()
+    client.send(
+      `GET /v1/first HTTP/1.1\r\n${scene.auth}\r\nGET /v1/second HTTP/1.1\r\n${scene.auth}${OFFER}\r\n`,
+    )
+    assert.is((await client.response(0)).body.toString(), '/v1/first')
+    // Served in its turn, or given up with its connection.
+    await until(
+      () => client.ending !== null || client.text.includes('/v1/second'),
+      'the second answer, or the end',
+    )
+    await until(() => scene.relay.gateway.live.size === 0, 'both to be over')
+  }))
+
+test('a POST that asks for a WebSocket is no handshake, and is served as the POST that it is', () =>
+  // RFC 6455, 4.2.1: a handshake is a GET.
+  withRelay(OK, async (scene) => {
+    const request = await scene.relayed(
+      `POST /v1/x HTTP/1.1\r\n${scene.auth}Connection: Upgrade\r\nUpgrade: websocket\r\ncontent-length: 7\r\n\r\n{"a":1}`,
+    )
+    assert.is(request.method, 'POST')
+    assert.is(request.body.toString(), '{"a":1}')
+  }))
+
+test('it is refused as any other request, and its limits hold', () =>
+  withRelay(
+    OK,
+    async (scene) => {
+      const refusals: Array<[number, string]> = [
+        [401, `GET /v1/x HTTP/1.1\r\nhost: relay\r\n${OFFER}\r\n`],
+        [413, post(scene, 'content-length: 5000\r\n\r\n')],
+        // The same Node waits for more.
+        [NATIVE ? 408 : 400, post(scene, 'transfer-encoding: chunked\r\n\r\nzz\r\n')],
+        [400, post(scene, 'content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n')],
+        [408, post(scene, 'content-length: 100\r\n\r\nhalf')],
+      ]
+      for (const [status, bytes] of refusals) assert.is((await scene.ask(bytes)).status, status)
+      assert.is(scene.upstream.requests.length, 0)
+    },
+    { limits: { bodyBytes: 1024 }, timeouts: { requestMs: 150 } },
+  ))
+
+test('a client that leaves cancels it upstream', () =>
+  withRelay(
+    async (request) => {
+      await request.write(head('200 OK', SSE, CHUNKED))
+      await request.chunk('data: 1\n\n')
+    },
+    async (scene) => {
+      const client = await scene.client()
+      client.send(`GET /v1/x HTTP/1.1\r\n${scene.auth}${OFFER}\r\n`)
+      await client.sees('data: 1')
+      client.destroy()
+      const request = await scene.upstream.request(0)
+      await until(() => request.closed, 'the upstream request to be cancelled')
+      assert.is((await scene.relay.requests(1))[0]?.end, 'client_gone')
+    },
+  ))
+
+test('an idle connection that once carried an offer is closed by a drain', () =>
+  withRelay(OK, async (scene) => {
+    const client = await scene.client()
+    client.send(`GET /v1/x HTTP/1.1\r\n${scene.auth}${OFFER}\r\n`)
+    await client.response()
+    assert.is(await scene.relay.server.drain(), 0)
+    assert.is(await client.closed(), 'fin')
+  }))
+
+test.run()
