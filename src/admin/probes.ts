@@ -1,20 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { isOnThisMachine } from '../access/local.js'
-import type { LedgerState } from '../ledger/write/ledger.js'
-import type { BoundCounters } from '../lib/limit-counters.js'
-import type { HealthSnapshot, HealthState } from '../routing/circuit-breaker.js'
-
-/** What can be asked about a relay by anyone. */
-export interface Health {
-  readonly draining: boolean
-  readonly ready: boolean
-  readonly inFlight: number
-  readonly bufferedBytes: number
-  readonly bounds: BoundCounters
-  /** Of each target by its name. */
-  readonly targetHealth: ReadonlyMap<string, HealthSnapshot>
-  readonly ledgerState: LedgerState | null
-}
+import type { Health } from '../observe/relay-state.js'
+import type { HealthState } from '../routing/circuit-breaker.js'
 
 /**
  * What is answered at a path that needs neither a key nor an upstream: is the relay there, is it ready. Null elsewhere.

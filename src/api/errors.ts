@@ -1,4 +1,4 @@
-import type { Dialect } from './request-target.js'
+import type { Dialect } from './error-format.js'
 
 /**
  * Every error that Thinwire itself answers, one row each. Errors of an upstream are not here: they pass through as

@@ -1,9 +1,4 @@
-/**
- * What is known of APIs that people put behind a relay: one row each, so that `{ "preset": "groq" }` is a whole upstream.
- * Facts are those of the providers' documentation, as read in November 2026; each can be overridden in the config.
- */
-
-import { ALL_CAPABILITIES, type Capabilities } from '../translate/request/native-request.js'
+import { ALL_CAPABILITIES, type Capabilities } from './capabilities.js'
 
 /** How a credential is sent to an upstream. */
 export const AUTH_SCHEMES = ['bearer', 'x-api-key', 'api-key', 'anthropic', 'query', 'none'] as const

@@ -1,5 +1,5 @@
 import * as crypto from 'node:crypto'
-import { inOne } from '../relay/request-body.js'
+import { inOne } from '../lib/concat.js'
 
 /** Headers of a request that an answer may depend on. */
 const VARYING: ReadonlySet<string> = new Set([

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { ErrorCode } from '../api/errors.js'
-import type { Exchange, Stage } from '../exchange/exchange.js'
+import type { Exchange } from '../exchange/exchange.js'
+import type { Stage } from '../exchange/stage.js'
 import { serverTiming } from '../exchange/timing.js'
 import { addRelayHeaders, reasonPhrase, removeHeader } from '../http/headers.js'
 import { ClientEnd } from '../relay/client-connection.js'

@@ -1,5 +1,5 @@
 import type { ListenAddress } from '../config/listen.js'
-import { systemCode } from '../relay/failure.js'
+import { systemCode } from '../lib/error-code.js'
 
 /** Where a program on this machine reaches what listens there. */
 export function originOf(host: string, port: number): string {

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { ALL_CAPABILITIES, type Capabilities } from '../api/capabilities.js'
 import {
   type ApiDialect,
   type AuthScheme,
@@ -8,7 +9,6 @@ import {
   type Preset,
   type PresetName,
 } from '../api/presets.js'
-import { ALL_CAPABILITIES, type Capabilities } from '../translate/request/native-request.js'
 import { isLoopback } from './listen.js'
 import { type ProxyConfig, parseProxy, proxyVariable } from './proxy.js'
 import type { HeaderValue, Timeouts, UpstreamEntry } from './schema.js'

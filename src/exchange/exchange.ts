@@ -1,59 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KeyRecord } from '../access/keyring.js'
+import type { Shape } from '../api/apis.js'
+import { type Dialect, dialectOf } from '../api/error-format.js'
 import type { ErrorCode } from '../api/errors.js'
-import { type Dialect, dialectOf, type Target } from '../api/request-target.js'
+import type { Target } from '../api/request-target.js'
 import { headerValue } from '../http/headers.js'
+import type { Tap } from '../metering/meter.js'
 import type { PromptSample } from '../metering/prompt-sample.js'
-import type { Tap } from '../metering/stream-meter.js'
 import type { RequestBody } from '../relay/request-body.js'
-import type { Shape } from '../translate/request/detect-api.js'
+import type { CacheOutcome, End, Phase } from './outcome.js'
+import type { Stage } from './stage.js'
 import type { Account } from './token-usage.js'
-
-/**
- * Where a request is on its way. A key is asked for before the body is read, so that a flood of bad keys costs
- * no memory.
- */
-export type Phase = 'admit' | 'read' | 'route' | 'cache' | 'attempt' | 'relay'
-
-/**
- * What the relay's own cache had of an answer: of those that share one, the one that pays for it is a miss. A prefix is the
- * rest of an answer whose beginning has been typed.
- */
-export type CacheOutcome = 'hit' | 'prefix' | 'miss' | 'joined' | 'off'
-
-/** How an exchange ended; a closed list. */
-export type End =
-  /** The upstream's whole answer, whatever its status, was handed to the client. */
-  | 'done'
-  /** Answered by the relay itself: health, CORS preflight, the list of aliases. */
-  | 'local'
-  /** Refused by the relay before an upstream was asked. */
-  | 'refused'
-  /** No answer could be had from the upstream; the client got an error of the relay's. */
-  | 'upstream_failed'
-  /** The upstream broke off within its answer; the client's connection was broken off too. */
-  | 'upstream_cut'
-  /** The upstream fell silent within its answer for longer than `timeouts.idleMs`. */
-  | 'upstream_idle'
-  /** A newer autocomplete request of the same session came. */
-  | 'superseded'
-  /** The client left before the end. */
-  | 'client_gone'
-  /** The client stopped reading for longer than `timeouts.clientStallMs`. */
-  | 'client_stalled'
-  /** Still open when the drain's time was up. */
-  | 'shutdown'
-  /** A fault of the relay. */
-  | 'crashed'
-
-/** What is working for an exchange at the moment, and has to know of these two things. */
-export interface Stage {
-  /** The client's connection is closed, or the response is complete. */
-  onClose(): void
-  /** Called about every `Watchdog` tick. @param now `performance.now()` */
-  onTick(now: number): void
-}
 
 const BOOT = randomBytes(4).toString('hex')
 let count = 0

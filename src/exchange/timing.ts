@@ -1,4 +1,4 @@
-import { decimal } from '../observe/log-text.js'
+import { decimal } from '../lib/text.js'
 
 /** Times of an exchange, as `performance.now()`; 0 where it did not come so far. */
 export interface Timed {

@@ -1,6 +1,7 @@
 import type { PromptSample } from '../metering/prompt-sample.js'
-import type { Sighting, Usage } from '../metering/response-stats.js'
-import type { End } from './exchange.js'
+import type { Sighting } from '../metering/response-stats.js'
+import type { Usage } from '../metering/usage.js'
+import type { End } from './outcome.js'
 
 /** Tokens of a request, and by whose word. */
 export interface Account {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { isObject } from '../json/values.js'
-import type { Usage } from '../metering/response-stats.js'
+import type { Usage } from '../metering/usage.js'
 import { AS_OF, type PerMillion, PRICE_TABLE } from './price-table.js'
 
 /** A price file that cannot be used; the message says why, and what would be right. */

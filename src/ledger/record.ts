@@ -1,6 +1,7 @@
+import { shownPath } from '../exchange/shown-path.js'
 import type { Settled } from '../exchange/summary.js'
-import { decimal, json, keyText, quoted, timeText } from '../observe/log-text.js'
-import { shownPath } from '../observe/request-line.js'
+import { decimal, json, timeText } from '../lib/text.js'
+import { keyText, quoted } from '../observe/log-text.js'
 import { costOf, type Prices } from './prices.js'
 
 /** Of the fields and what they mean. Fields are only ever added, which does not change it. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { End } from '../exchange/exchange.js'
+import type { End } from '../exchange/outcome.js'
 
 /**
  * The shape of a record, field by field in the order in which the ledger writes them. The JSON Schema that other programs

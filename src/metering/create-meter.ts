@@ -1,7 +1,8 @@
 import type { ResponseFacts } from '../http/headers.js'
 import { DecodingTap, decoderFor } from './decoding-meter.js'
 import { AnswerScanner } from './json-meter.js'
-import { EventScanner, type Tap } from './stream-meter.js'
+import type { Tap } from './meter.js'
+import { EventScanner } from './stream-meter.js'
 
 /**
  * What looks at an answer with this head. Event streams and JSON are looked at; of anything else, and of what is

@@ -1,7 +1,7 @@
 import type { Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
+import type { Tap } from './meter.js'
 import type { Sighting } from './response-stats.js'
-import type { Tap } from './stream-meter.js'
 
 /** Compressed bytes that wait for their thread. An answer that comes faster is not looked at any further. */
 const MOST_WAITING = 4 * 1024 * 1024

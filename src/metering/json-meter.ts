@@ -1,6 +1,6 @@
 import { readAnswer } from './event-fields.js'
+import type { Tap } from './meter.js'
 import { Sighting } from './response-stats.js'
-import type { Tap } from './stream-meter.js'
 import { LONGEST, lastOf, readLateUsage } from './trailing-usage.js'
 
 /**

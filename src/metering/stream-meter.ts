@@ -1,5 +1,6 @@
 import { readEvent } from './event-fields.js'
 import { Template, viewOf } from './event-template.js'
+import type { Tap } from './meter.js'
 import { Sighting } from './response-stats.js'
 import { KEPT_END, LONGEST, lastOf, readLateUsage } from './trailing-usage.js'
 
@@ -22,21 +23,6 @@ const EVENT_NAME = 0x65
 const BOM = Buffer.from([0xef, 0xbb, 0xbf])
 const DATA = Buffer.from('data')
 const NOTHING = Buffer.alloc(0)
-
-/** Looks at an answer beside its way to the client. */
-export interface Tap {
-  /** When it is asked for after the end, of all that came. */
-  readonly seen: Sighting
-  /** The answer has told its own end. Known after `end`. */
-  readonly ended: boolean
-  push(piece: Buffer): void
-  /** No more will come, be it whole or cut. May be called again. */
-  end(): void
-  /** After the end: whether all that came has been looked at. */
-  readonly isRead: boolean
-  /** After the end: calls back once it has. */
-  whenRead(call: () => void): void
-}
 
 /**
  * Looks at an event stream while it passes (WHATWG HTML, 9.2.6), on bytes, however it is cut. O(n), and holds no more than

@@ -10,37 +10,6 @@ export function keyText(key: KeyRecord | null): string {
   return `"key":"${key.id}","env":"${key.env}","team":"${key.team}","user":"${key.user}"`
 }
 
-/** Milliseconds with three digits behind the point, less what zeros they end with; `null` for -1, which is none. */
-export function decimal(ms: number): string {
-  if (ms === -1) return 'null'
-  const us = Math.round(ms * 1_000)
-  const whole = Math.trunc(us / 1_000)
-  return us < 0 ? String(us / 1_000) : `${whole}${FRACTIONS[us - whole * 1_000]}`
-}
-
-/** Making the shortest digits of a fraction anew each time is what most of a line's time would go into. */
-const FRACTIONS = Array.from({ length: 1_000 }, (_, us) => (us === 0 ? '' : String(us / 1_000).slice(1)))
-
-let timeMs = 0
-let timeShown = ''
-
-/** ISO 8601. Under load many lines have the same. */
-export function timeText(ms: number): string {
-  if (ms !== timeMs) {
-    timeMs = ms
-    timeShown = new Date(ms).toISOString()
-  }
-  return timeShown
-}
-
-/** A text in JSON as it is: printable ASCII without a quote or a backslash. */
-const PLAIN = /^[ !#-[\]-~]*$/
-
-export function json(text: string | null): string {
-  if (text === null) return 'null'
-  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text)
-}
-
 /** As `json`, for what people call something. */
 export function quoted(name: string | null): string {
   return name === null ? 'null' : `"${told(name)}"`

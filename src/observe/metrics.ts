@@ -1,8 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { Health } from '../admin/probes.js'
 import type { Settled } from '../exchange/summary.js'
 import type { HealthState } from '../routing/circuit-breaker.js'
 import { VERSION } from '../version.js'
+import type { Health } from './relay-state.js'
 
 /** What is looked at when it is asked for. */
 export interface MetricsSource extends Health {

@@ -1,5 +1,7 @@
+import { shownPath } from '../exchange/shown-path.js'
 import type { Settled } from '../exchange/summary.js'
-import { decimal, json, keyText, quoted, timeText, told } from './log-text.js'
+import { decimal, json, timeText } from '../lib/text.js'
+import { keyText, quoted, told } from './log-text.js'
 
 /**
  * The line of a request that is over, as JSON in pino's format with a line end behind it. Every field is there in every line,
@@ -37,13 +39,6 @@ function summary(s: Settled): string {
   if (s.upstream !== null) text += ` via ${told(s.upstream)}`
   if (s.failures !== null) text += ` after ${told(s.failures)}`
   return text
-}
-
-/** The path as documentation writes it, whatever way the client came by; without the query, which may hold a key. */
-export function shownPath(s: Settled): string {
-  const path = told(s.path)
-  if (s.cursor) return `/cursor/v1${path}`
-  return s.upstream === null && s.end === 'local' ? path : `/v1${path}`
 }
 
 function duration(ms: number): string {

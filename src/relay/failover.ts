@@ -1,5 +1,7 @@
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
+import type { ByteBudget } from '../lib/byte-budget.js'
+import { systemCode } from '../lib/error-code.js'
 import { verdictOn } from '../routing/circuit-breaker.js'
 import type { HedgeBudget } from '../routing/hedge.js'
 import { cooldownMs } from '../routing/retry-after.js'
@@ -17,10 +19,9 @@ import {
 import type { Target } from '../routing/router.js'
 import { wasReused } from '../upstream/connector.js'
 import { type AnswerHead, Attempt, type AttemptOwner, type BodyTaker } from './attempt.js'
-import { failureCode, systemCode, TOO_SLOW } from './failure.js'
+import { failureCode, TOO_SLOW } from './failure.js'
 import { Refusal } from './fallback-response.js'
 import { HeldAnswer, type HeldAnswerOwner } from './probed-response.js'
-import type { ByteBudget } from './request-body.js'
 
 /** Who is to have the answer. */
 export interface Receiver extends BodyTaker {

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../api/errors.js'
+import { systemCode } from '../lib/error-code.js'
 import { COMPRESSED } from '../routing/retry-policy.js'
 
 /**
@@ -39,15 +40,3 @@ const INVALID: ReadonlySet<string> = new Set([
   'ERR_INVALID_HTTP_TOKEN',
   'ERR_HTTP_INVALID_STATUS_CODE',
 ])
-
-/**
- * The code of an error: the innermost one where errors wrap each other, as an AggregateError of one failed
- * connection per address does.
- */
-export function systemCode(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown'
-  const { code } = error as NodeJS.ErrnoException
-  if (typeof code === 'string') return code
-  if (error instanceof AggregateError) return systemCode(error.errors[0])
-  return error.name
-}

@@ -1,6 +1,6 @@
+import type { ByteBudget } from '../lib/byte-budget.js'
 import type { AnswerHead, Attempt, BodyTaker } from './attempt.js'
 import { KeptPieces } from './budgeted-buffer.js'
-import type { ByteBudget } from './request-body.js'
 
 /** An answer that is kept in case of need comes within this time. */
 const PATIENCE_MS = 1_000

@@ -1,6 +1,6 @@
+import type { ByteBudget } from '../lib/byte-budget.js'
 import type { AnswerHead, Attempt, BodyTaker } from './attempt.js'
 import { KeptPieces } from './budgeted-buffer.js'
-import type { ByteBudget } from './request-body.js'
 
 /** How a line begins that has something in it. */
 const DATA = Buffer.from('data:')

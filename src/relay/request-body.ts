@@ -1,31 +1,12 @@
 import { generates } from '../api/request-target.js'
-import type { Exchange, Stage } from '../exchange/exchange.js'
+import type { Exchange } from '../exchange/exchange.js'
+import type { Stage } from '../exchange/stage.js'
 import { headerValue } from '../http/headers.js'
 import { type Peek, Peeker } from '../json/peek.js'
+import type { ByteBudget } from '../lib/byte-budget.js'
+import { inOne } from '../lib/concat.js'
 import { PromptSample } from '../metering/prompt-sample.js'
 import type { Errand } from '../translate/outbound-request.js'
-
-/** Bytes held for all clients together. Taken before they are held, given back when their exchange is over. */
-export class ByteBudget {
-  readonly limit: number
-  taken: number
-
-  constructor(limit: number) {
-    this.limit = limit
-    this.taken = 0
-  }
-
-  /** False if the bytes would pass the limit; nothing is taken then. */
-  take(bytes: number): boolean {
-    if (this.taken + bytes > this.limit) return false
-    this.taken += bytes
-    return true
-  }
-
-  give(bytes: number): void {
-    this.taken -= bytes
-  }
-}
 
 export type BodyRefusal = 'body_too_large' | 'relay_busy' | 'request_timeout'
 
@@ -232,11 +213,6 @@ export class RequestBody implements Stage {
 }
 
 const EMPTY = Buffer.alloc(0)
-
-/** A whole body in the form in which undici sends it. */
-export function inOne(pieces: readonly Buffer[]): Buffer {
-  return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces)
-}
 
 /**
  * A body for undici to write while it comes. What comes in one turn of the event loop is written at its end: a client that

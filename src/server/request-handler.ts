@@ -11,17 +11,12 @@ import { LiveExchanges } from '../exchange/in-flight.js'
 import { answerPreflight } from '../http/cors.js'
 import { declaredLength, hasOneHost, headerValue } from '../http/headers.js'
 import type { Ledger, LedgerState } from '../ledger/write/ledger.js'
+import { ByteBudget } from '../lib/byte-budget.js'
 import { BoundCounters } from '../lib/limit-counters.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics, MetricsSource } from '../observe/metrics.js'
 import { answerError, answerJson } from '../relay/local-response.js'
-import {
-  type BodyLimits,
-  type BodyOwner,
-  type BodyRefusal,
-  ByteBudget,
-  RequestBody,
-} from '../relay/request-body.js'
+import { type BodyLimits, type BodyOwner, type BodyRefusal, RequestBody } from '../relay/request-body.js'
 import { resetSocket } from '../relay/reset.js'
 import type { Router } from '../routing/router.js'
 import { Admission } from './admission.js'

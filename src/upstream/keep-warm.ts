@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns'
-import { systemCode } from '../relay/failure.js'
+import { systemCode } from '../lib/error-code.js'
 
 /** How often it is looked whether an upstream has a connection. */
 const LOOK_MS = 1_000

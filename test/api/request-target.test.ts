@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { dialectOf, readTarget, type Target } from '../../src/api/request-target.js'
+import { dialectOf } from '../../src/api/error-format.js'
+import { readTarget, type Target } from '../../src/api/request-target.js'
 
 const READ: Array<[string, string, string?]> = [
   ['/v1/chat/completions', '/chat/completions'],

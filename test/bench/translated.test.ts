@@ -7,11 +7,11 @@ import { TRANSLATED } from '../../bench/scenarios/translated.js'
 import { apiOf, makeShape } from '../../bench/wire/events.js'
 import type { Jobs, Mark } from '../../bench/wire/jobs.js'
 import { type Api, promptWith, readPlan, STAMP_MARK } from '../../bench/wire/plan.js'
+import { ALL_CAPABILITIES } from '../../src/api/capabilities.js'
 import { noFacts } from '../../src/http/headers.js'
 import { splice } from '../../src/json/edits.js'
 import { nativeErrand } from '../../src/translate/outbound-request.js'
 import { shapeOf } from '../../src/translate/request/detect-api.js'
-import { ALL_CAPABILITIES } from '../../src/translate/request/native-request.js'
 
 const APIS: readonly Api[] = ['chat', 'responses', 'messages']
 const PLAN = { json: 0, chunks: 3, every: 20, bytes: 200 }

@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { AS_OF, PRICE_TABLE } from '../../src/ledger/price-table.js'
 import { costOf, Prices, PricesError } from '../../src/ledger/prices.js'
-import type { Usage } from '../../src/metering/response-stats.js'
+import type { Usage } from '../../src/metering/usage.js'
 
 const TABLE = {
   sample_spec: { input_cost_per_token: 'a number', output_cost_per_token: 'another' },

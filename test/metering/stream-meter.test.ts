@@ -4,8 +4,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readEvent } from '../../src/metering/event-fields.js'
 import { AnswerScanner } from '../../src/metering/json-meter.js'
+import type { Tap } from '../../src/metering/meter.js'
 import { Sighting } from '../../src/metering/response-stats.js'
-import { EventScanner, type Tap } from '../../src/metering/stream-meter.js'
+import { EventScanner } from '../../src/metering/stream-meter.js'
 import { type Expected, RECORDINGS, WORDS } from './streams.js'
 
 const MIB = 1024 * 1024

@@ -1,4 +1,4 @@
-import type { Usage } from '../../src/metering/response-stats.js'
+import type { Usage } from '../../src/metering/usage.js'
 
 /** What a scanner has to have seen; what is not told is 0, null or false. */
 export interface Expected {

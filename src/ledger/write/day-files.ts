@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.js'
-import { systemCode } from '../../relay/failure.js'
+import { systemCode } from '../../lib/error-code.js'
 import { type LedgerFile, type LedgerFiles, ledgerNames, ledgerPath } from '../files.js'
 import { type Batch, LF, lineStart } from './batch.js'
 

@@ -1,8 +1,6 @@
+import type { Shape } from '../../api/apis.js'
 import { isText, memberOf, stringIn, type Value } from '../../json/outline.js'
 import { messagesWith, outlineOf } from './request-outline.js'
-
-/** The APIs that a body on `/chat/completions` may be written for. */
-export type Shape = 'chat' | 'responses' | 'messages'
 
 /**
  * Cursor sends all that it has to one path: Responses' bodies for models with GPT names, Messages' for Claude names, chat

@@ -1,25 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Shape } from '../../api/apis.js'
+import { ALL_CAPABILITIES, type Capabilities } from '../../api/capabilities.js'
 import type { Edit } from '../../json/edits.js'
 import { ObjectEdits } from '../../json/object-edits.js'
 import { isText, memberOf, sliceOf, stringIn, type Value } from '../../json/outline.js'
 import { wrapChatCalls, wrapMessagesCalls } from '../custom-tools/wrap-history.js'
-import type { Shape } from './detect-api.js'
 import { editMessages } from './native-messages.js'
 import { editResponses } from './native-responses.js'
 import { type Asked, askedIn, outlineOf } from './request-outline.js'
 import { toolChoiceFor } from './tool-choice.js'
 import { type ToolForm, toolEdits } from './tools.js'
-
-/** What an upstream's chat completions take that others' do not. */
-export interface Capabilities {
-  /** Custom tools, as OpenAI has them: free text, perhaps with a grammar, instead of JSON arguments. */
-  readonly customTools: boolean
-  /** `reasoning` as an object, as OpenRouter has it and Cursor sends it; OpenAI takes `reasoning_effort` alone. */
-  readonly reasoning: boolean
-}
-
-/** As little as can be is changed. */
-export const ALL_CAPABILITIES: Capabilities = { customTools: true, reasoning: true }
 
 /** A request on its way to the API that it is written for. */
 export interface NativeRequest extends Asked {

@@ -1,6 +1,6 @@
+import type { Shape } from '../../api/apis.js'
 import { memberOf } from '../../json/outline.js'
 import { isObject, type Json } from '../../json/values.js'
-import type { Shape } from './detect-api.js'
 import { fieldsOf } from './fields.js'
 import { outlineOf } from './request-outline.js'
 import { fromMessages } from './to-chat-messages.js'

@@ -1,5 +1,5 @@
+import type { Shape } from '../../api/apis.js'
 import { UnwrappedCalls, unwrappedCompletion } from '../custom-tools/unwrap-stream.js'
-import type { Shape } from '../request/detect-api.js'
 import type { Translation } from '../translation.js'
 import { Gathering } from './buffered.js'
 import { errorToChat } from './chat-errors.js'

@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ALL_CAPABILITIES, nativeRequest } from '../../../src/translate/request/native-request.js'
+import { ALL_CAPABILITIES } from '../../../src/api/capabilities.js'
+import { nativeRequest } from '../../../src/translate/request/native-request.js'
 import { customsOf, toChat } from '../../../src/translate/request/to-chat.js'
 import { changes, edited } from '../bodies.js'
 

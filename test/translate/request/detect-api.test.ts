@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Shape, shapeOf } from '../../../src/translate/request/detect-api.js'
+import type { Shape } from '../../../src/api/apis.js'
+import { shapeOf } from '../../../src/translate/request/detect-api.js'
 import { CHAT_BODY, MESSAGES_BODY, RESPONSES_BODY } from '../bodies.js'
 
 const USER = '{"role":"user","content":"x"}'

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { Shape } from '../../../src/api/apis.js'
 import { modelEdit, usageEdit } from '../../../src/json/edits.js'
 import { inOrder } from '../../../src/json/object-edits.js'
 import { peek } from '../../../src/json/peek.js'
-import type { Shape } from '../../../src/translate/request/detect-api.js'
 import { nativeRequest } from '../../../src/translate/request/native-request.js'
 import {
   CHAT_BODY,
