@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { ledgerNames } from '../src/ledger/files.js'
+import { listLedgerNames } from '../src/ledger/files.js'
 import type { LedgerState } from '../src/ledger/write/ledger.js'
 import type { Running } from './contestants.js'
 
@@ -47,7 +47,7 @@ export class StalledDisk {
    */
   static async begin(running: Running, ask: () => Promise<unknown>): Promise<StalledDisk> {
     const folder = running.ledger
-    const name = folder === null ? undefined : ledgerNames(readdirSync(folder)).at(-1)?.name
+    const name = folder === null ? undefined : listLedgerNames(readdirSync(folder)).at(-1)?.name
     if (folder === null || name === undefined) throw new Error(`${running.name} has no ledger to be stalled`)
     const disk = new StalledDisk(running, join(folder, name))
     const deadline = performance.now() + PATIENCE_MS

@@ -1,6 +1,6 @@
-import { AnswerScanner } from '../src/metering/json-meter.js'
-import { EventScanner } from '../src/metering/stream-meter.js'
-import { Books } from '../src/server/recorder.js'
+import { JsonMeter } from '../src/metering/json-meter.js'
+import { StreamMeter } from '../src/metering/stream-meter.js'
+import { Recorder } from '../src/server/recorder.js'
 import { median } from './statistics.js'
 
 // Loaded into Thinwire ahead of its own code, with which it then shares these classes: metering can be switched off,
@@ -22,23 +22,23 @@ const SLICE_MS = 40
 /** A slice with less says nothing: there were no streams yet, or no longer. */
 const LEAST_PIECES = 20
 
-const { push } = EventScanner.prototype
-const { push: pushAnswer } = AnswerScanner.prototype
-const { settle } = Books.prototype
+const { push } = StreamMeter.prototype
+const { push: pushAnswer } = JsonMeter.prototype
+const { settle } = Recorder.prototype
 
 let metering = true
 let pieces = 0
 
-EventScanner.prototype.push = function (piece: Buffer): void {
+StreamMeter.prototype.push = function (piece: Buffer): void {
   pieces++
   if (metering) push.call(this, piece)
 }
 
-AnswerScanner.prototype.push = function (piece: Buffer): void {
+JsonMeter.prototype.push = function (piece: Buffer): void {
   if (metering) pushAnswer.call(this, piece)
 }
 
-Books.prototype.settle = function (...args: Parameters<Books['settle']>): void {
+Recorder.prototype.settle = function (...args: Parameters<Recorder['settle']>): void {
   if (metering) settle.apply(this, args)
 }
 

@@ -19,12 +19,12 @@ async function main(args: string[]): Promise<number> {
   const [command, ...rest] = args
   switch (command) {
     case 'start':
-      return (await import('./commands/start.js')).start(rest)
+      return (await import('./commands/start.js')).runStart(rest)
     case 'keys': {
-      const { keys } = await import('./commands/keys.js')
+      const { runKeys } = await import('./commands/keys.js')
       const { locateKeyFile } = await import('./config/config.js')
       return telling(() =>
-        keys(rest, {
+        runKeys(rest, {
           out: process.stdout,
           err: process.stderr,
           keyFile: (file) => locateKeyFile({ file, env: process.env, cwd: process.cwd() }),
@@ -32,10 +32,10 @@ async function main(args: string[]): Promise<number> {
       )
     }
     case 'usage': {
-      const { usage } = await import('./commands/usage.js')
+      const { runUsage } = await import('./commands/usage.js')
       const { locateLedger } = await import('./config/config.js')
       return telling(() =>
-        usage(rest, {
+        runUsage(rest, {
           out: process.stdout,
           err: process.stderr,
           folder: (file) => locateLedger({ file, env: process.env, cwd: process.cwd() }),
@@ -43,7 +43,7 @@ async function main(args: string[]): Promise<number> {
       )
     }
     case 'doctor':
-      return (await import('./commands/doctor.js')).doctor(rest, {
+      return (await import('./commands/doctor.js')).runDoctor(rest, {
         in: process.stdin,
         out: process.stdout,
         err: process.stderr,

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { createParser } from 'eventsource-parser'
-import { hashKey, mayBeKey, mintKey } from '../../src/access/key.js'
-import { requestHeaders } from '../../src/http/headers.js'
-import { peek } from '../../src/json/peek.js'
-import { EventScanner } from '../../src/metering/stream-meter.js'
+import { hashKey, isLikelyKey, mintKey } from '../../src/access/key.js'
+import { filterRequestHeaders } from '../../src/http/headers.js'
+import { peekFields } from '../../src/json/peek.js'
+import { StreamMeter } from '../../src/metering/stream-meter.js'
 import { piecesOf, promptOf, REQUEST_HEADERS, streamOf } from './fixtures.js'
 import { translationPairs } from './translation.js'
 
@@ -23,7 +23,7 @@ export function makePairs(): Pair[] {
       const body = promptOf({ '2k': 2_000, '100k': 100_000, '2m': 2_000_000 }[label])
       return {
         figure: `peek_${label}`,
-        ours: () => peek(body),
+        ours: () => peekFields(body),
         usual: { name: 'JSON.parse', run: () => parseForModel(body) },
       }
     }),
@@ -37,12 +37,12 @@ export function makePairs(): Pair[] {
     })),
     {
       figure: 'request_headers',
-      ours: () => requestHeaders(REQUEST_HEADERS, ADDED, false),
+      ours: () => filterRequestHeaders(REQUEST_HEADERS, ADDED, false),
       usual: { name: 'object copy', run: () => copyHeaders(REQUEST_HEADERS) },
     },
     {
       figure: 'key_check',
-      ours: () => (mayBeKey(key) ? hashKey(key) : ''),
+      ours: () => (isLikelyKey(key) ? hashKey(key) : ''),
       usual: { name: 'createHash', run: () => createHash('sha256').update(key).digest('hex') },
     },
     ...translationPairs(),
@@ -61,10 +61,10 @@ export interface Metered {
 }
 
 export function scan(pieces: readonly Buffer[]): Metered {
-  const scanner = new EventScanner()
-  for (const piece of pieces) scanner.push(piece)
-  scanner.end()
-  const { deltas, textBytes, usage } = scanner.seen
+  const meter = new StreamMeter()
+  for (const piece of pieces) meter.push(piece)
+  meter.end()
+  const { deltas, textBytes, usage } = meter.readStats()
   return { deltas, textBytes, promptTokens: usage?.prompt ?? null }
 }
 

@@ -1,5 +1,5 @@
 import { createParser } from 'eventsource-parser'
-import { UnwrappedCalls } from '../../src/translate/custom-tools/unwrap-stream.js'
+import { UnwrapStream } from '../../src/translate/custom-tools/unwrap-stream.js'
 import { MessagesTranslation } from '../../src/translate/response/messages-stream.js'
 import { ResponsesTranslation } from '../../src/translate/response/responses-stream.js'
 import type { Translation } from '../../src/translate/translation.js'
@@ -42,7 +42,7 @@ export function translationPairs(): Pair[] {
     {
       figure: 'unwrap_calls',
       pieces: callPieces(),
-      make: () => new UnwrappedCalls(['ApplyPatch']),
+      make: () => new UnwrapStream(['ApplyPatch']),
     },
   ].map(({ figure, pieces, make }) => ({
     figure,

@@ -1,5 +1,5 @@
-import { headerValue } from '../http/headers.js'
-import { hashKey, inspectKey, mayBeKey } from './key.js'
+import { findHeader } from '../http/headers.js'
+import { hashKey, inspectKey, isLikelyKey } from './key.js'
 import type { KeyRecord, Keyring } from './keyring.js'
 
 export type CredentialRefusal =
@@ -26,7 +26,7 @@ const TELLING: readonly CredentialRefusal[] = [
  * Clients do send several: an Anthropic client with an auth token set sends two, and a proxy in front may have put
  * its own into `Authorization`. It takes `rawHeaders` because `req.headers` keeps only the first `Authorization`.
  */
-export function presented(rawHeaders: readonly string[]): string[] {
+export function credentialsIn(rawHeaders: readonly string[]): string[] {
   const found: string[] = []
   collect(rawHeaders, 'authorization', found)
   collect(rawHeaders, 'x-api-key', found)
@@ -42,7 +42,7 @@ export function presented(rawHeaders: readonly string[]): string[] {
  * does not lead back to a key of 130 random bits. What the look at a bad key's shape tells by its timing, the refusal
  * tells in words.
  */
-export function judge(
+export function authenticate(
   presented: readonly string[],
   keyring: Pick<Keyring, 'find'>,
 ): { record: KeyRecord } | { refusal: CredentialRefusal } {
@@ -58,7 +58,7 @@ export function judge(
 function look(text: string, keyring: Pick<Keyring, 'find'>): KeyRecord | CredentialRefusal {
   // Of one that was issued nothing else needs to be known, so that its shape and checksum are not looked at: half of the
   // time of a check (bench `key check`).
-  if (mayBeKey(text)) {
+  if (isLikelyKey(text)) {
     const record = keyring.find(hashKey(text))
     if (record !== undefined) return record.revokedAt === null ? record : 'revoked_api_key'
   }
@@ -92,9 +92,9 @@ function bearer(value: string): string {
 const SUBPROTOCOL = 'openai-insecure-api-key.'
 
 /** Keys presented in `Sec-WebSocket-Protocol`. */
-export function subprotocolKeys(rawHeaders: readonly string[]): string[] {
+export function readSubprotocolKeys(rawHeaders: readonly string[]): string[] {
   const found: string[] = []
-  for (const token of (headerValue(rawHeaders, 'sec-websocket-protocol') ?? '').split(',')) {
+  for (const token of (findHeader(rawHeaders, 'sec-websocket-protocol') ?? '').split(',')) {
     const protocol = token.trim()
     if (protocol.startsWith(SUBPROTOCOL) && found.length < MOST_PRESENTED)
       found.push(protocol.slice(SUBPROTOCOL.length))
@@ -103,7 +103,7 @@ export function subprotocolKeys(rawHeaders: readonly string[]): string[] {
 }
 
 /** The same headers without those keys: like the other credentials of a client, they end at the relay. */
-export function withoutSubprotocolKeys(headers: readonly string[]): string[] {
+export function stripSubprotocolKeys(headers: readonly string[]): string[] {
   const kept: string[] = []
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? ''

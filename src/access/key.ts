@@ -49,7 +49,7 @@ const WHOLE_KEY = new RegExp(`^${KEY_PATTERN}$`)
 const WHOLE_PART = new RegExp(`^${PART_PATTERN}$`)
 
 /** What is wrong with one part of an owner, as a sentence's end that says what would be right; null if nothing is. */
-export function flawIn(value: string): string | null {
+export function findKeyFlaw(value: string): string | null {
   if (WHOLE_PART.test(value)) return null
   const rule = `must be 1 to ${LONGEST_PART} characters out of a-z, 0-9 and "-"`
   const sample = value
@@ -67,7 +67,7 @@ export function flawIn(value: string): string | null {
  */
 export function mintKey(owner: KeyOwner): string {
   for (const part of ['env', 'team', 'user'] as const) {
-    const flaw = flawIn(owner[part])
+    const flaw = findKeyFlaw(owner[part])
     if (flaw !== null) throw new KeyFormatError(part, `${part} ${flaw}`)
   }
   let text = `lc_${owner.env}_${owner.team}_${owner.user}_`
@@ -90,7 +90,7 @@ export function inspectKey(text: string): 'malformed' | 'mistyped' | KeyOwner {
 }
 
 /** Whether a text is worth a look-up: it begins as a key, and is not longer than one can be. */
-export function mayBeKey(text: string): boolean {
+export function isLikelyKey(text: string): boolean {
   return text.length <= LONGEST_KEY && text.startsWith('lc_')
 }
 
@@ -104,7 +104,7 @@ export function hashKey(text: string): string {
 }
 
 /** The public name of a key, made from its hash: safe to log, and enough to find and revoke it. */
-export function keyId(hash: string): string {
+export function deriveKeyId(hash: string): string {
   return `k_${hash.slice(0, 10)}`
 }
 

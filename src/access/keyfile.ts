@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { isObject } from '../json/values.js'
-import { flawIn, keyId } from './key.js'
+import { deriveKeyId, findKeyFlaw } from './key.js'
 
 /*
  * The key file: one JSON object a line, only ever appended to. It holds no keys, only their hashes.
@@ -85,17 +85,17 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EROFS: 'move it to a disk that can be written to',
 }
 
-export function readIfThere(file: string): Found | null {
+export function readIfExists(file: string): Found | null {
   try {
-    return { look: lookAt(statSync(file, { bigint: true })), text: readFileSync(file, 'utf8') }
+    return { look: inspectKeyFile(statSync(file, { bigint: true })), text: readFileSync(file, 'utf8') }
   } catch (cause) {
-    if (codeOf(cause) === 'ENOENT') return null
-    throw failure('unreadable', file, cause)
+    if (findErrorCode(cause) === 'ENOENT') return null
+    throw createFileError('unreadable', file, cause)
   }
 }
 
 /** Appends one whole line in one write (O_APPEND: of two writers at once neither overwrites the other) and syncs it. */
-export function append(file: string, line: Record<string, string | number>): void {
+export function appendEntry(file: string, line: Record<string, string | number>): void {
   try {
     const fresh = !existsSync(file)
     if (fresh) mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
@@ -110,7 +110,7 @@ export function append(file: string, line: Record<string, string | number>): voi
     }
     if (fresh) syncFolder(dirname(file))
   } catch (cause) {
-    throw failure('unwritable', file, cause)
+    throw createFileError('unwritable', file, cause)
   }
 }
 
@@ -134,7 +134,7 @@ function syncFolder(folder: string): void {
 }
 
 /** Reads the lines of a key file. Never throws; what is not understood is skipped and named. */
-export function parse(text: string): Reading {
+export function parseKeyFile(text: string): Reading {
   const reading: Reading = { entries: new Map(), byId: new Map(), flaws: [] }
   // Applied at the end: in a file joined from two, a revocation may stand before the key, and has to hold all the same.
   const revocations = new Map<string, { at: string | null; line: number }>()
@@ -188,7 +188,7 @@ function apply(
   if (op !== 'issued') return 'its "op" is not issued, changed or revoked'
   if (at === null) return 'its "ts" is not a date'
   if (typeof hash !== 'string' || !/^[0-9a-f]{64}$/.test(hash)) return 'its "hash" is not a SHA-256 in hex'
-  if (id !== keyId(hash)) return 'its "id" does not belong to its "hash"'
+  if (id !== deriveKeyId(hash)) return 'its "id" does not belong to its "hash"'
   if (!isPart(env) || !isPart(team) || !isPart(user))
     return 'its "env", "team" or "user" cannot stand in a key'
   if (reading.entries.has(hash)) return null
@@ -200,7 +200,7 @@ function apply(
 }
 
 function isPart(value: unknown): value is string {
-  return typeof value === 'string' && flawIn(value) === null
+  return typeof value === 'string' && findKeyFlaw(value) === null
 }
 
 /** Written anew rather than kept: Date.parse takes odd texts, and these are printed in terminals. */
@@ -217,7 +217,7 @@ function instant(value: unknown): string | null {
  * locked out without a word.
  * @throws what reading it would throw, or worse: reading a pipe would wait forever.
  */
-export function lookAt(stats: BigIntStats, held = 0): string {
+export function inspectKeyFile(stats: BigIntStats, held = 0): string {
   if (stats.isDirectory()) throw coded('EISDIR')
   if (!stats.isFile()) throw coded('ENOTFILE')
   if (stats.size > LARGEST_FILE) throw coded('EFBIG')
@@ -225,14 +225,18 @@ export function lookAt(stats: BigIntStats, held = 0): string {
   return `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`
 }
 
-export function failure(kind: 'unreadable' | 'unwritable', file: string, cause: unknown): KeyringError {
-  const code = codeOf(cause)
+export function createFileError(
+  kind: 'unreadable' | 'unwritable',
+  file: string,
+  cause: unknown,
+): KeyringError {
+  const code = findErrorCode(cause)
   const verb = kind === 'unreadable' ? 'read' : 'write'
   const remedy = REMEDIES[code] ?? 'see that it is a file that thinwire may use'
   return new KeyringError(kind, `cannot ${verb} key file ${file} (${code}): ${remedy}`, { cause })
 }
 
-export function codeOf(err: unknown): string {
+export function findErrorCode(err: unknown): string {
   if (err instanceof Error && 'code' in err && typeof err.code === 'string') return err.code
   return 'unknown'
 }

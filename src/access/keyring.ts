@@ -1,18 +1,18 @@
 import { readFileSync, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { hashKey, inspectKey, type KeyOwner, keyId, mintKey } from './key.js'
+import { deriveKeyId, hashKey, inspectKey, type KeyOwner, mintKey } from './key.js'
 import {
-  append,
-  codeOf,
+  appendEntry,
+  createFileError,
   type Entry,
   type Found,
-  failure,
+  findErrorCode,
+  inspectKeyFile,
   type KeyRecord,
   KeyringError,
-  lookAt,
-  parse,
+  parseKeyFile,
   type Reading,
-  readIfThere,
+  readIfExists,
 } from './keyfile.js'
 
 export { type KeyRecord, KeyringError, type KeyringErrorCode } from './keyfile.js'
@@ -67,7 +67,7 @@ export class Keyring {
    */
   static open(file: string, options: KeyringOptions = {}): Keyring {
     const ring = new Keyring(file, options)
-    const found = readIfThere(file)
+    const found = readIfExists(file)
     if (found !== null) ring.#accept(found)
     ring.#schedule()
     return ring
@@ -95,7 +95,7 @@ export class Keyring {
     let found: Found
     try {
       const stats = statSync(this.#file, { bigint: true })
-      found = { look: lookAt(stats, this.size), text: readFileSync(this.#file, 'utf8') }
+      found = { look: inspectKeyFile(stats, this.size), text: readFileSync(this.#file, 'utf8') }
     } catch (err) {
       this.#report(err)
       return
@@ -124,7 +124,7 @@ export class Keyring {
     let failed: unknown = null
     try {
       // The look is taken before the bytes: what is written in between is seen as a change by the next poll.
-      const look = lookAt(await stat(this.#file, { bigint: true }), this.size)
+      const look = inspectKeyFile(await stat(this.#file, { bigint: true }), this.size)
       const changed = look !== this.#look || this.#trouble !== null
       if (changed) found = { look, text: await readFile(this.#file, 'utf8') }
     } catch (err) {
@@ -142,7 +142,7 @@ export class Keyring {
 
   /** Takes the new keys over into the records that are there already: live counters may hang on them. */
   #accept({ look, text }: Found): void {
-    const reading = parse(text)
+    const reading = parseKeyFile(text)
     const entries = new Map<string, Entry>()
     for (const [hash, entry] of reading.entries) {
       const known = this.#entries.get(hash)
@@ -162,12 +162,12 @@ export class Keyring {
   }
 
   #report(err: unknown): void {
-    const code = codeOf(err)
+    const code = findErrorCode(err)
     // A file that was never there is an empty ring, not a problem.
     if (code === 'ENOENT' && this.#look === '') return
     if (code === this.#trouble) return
     this.#trouble = code
-    const { message } = failure('unreadable', this.#file, err)
+    const { message } = createFileError('unreadable', this.#file, err)
     this.#onProblem(`${message}; until then the keys read before stay in force (${this.size})`)
   }
 }
@@ -182,15 +182,15 @@ export function issueKey(
   owner: KeyOwner,
   now: () => number = Date.now,
 ): { key: string; record: KeyRecord } {
-  const { byId } = parse(readIfThere(file)?.text ?? '')
+  const { byId } = parseKeyFile(readIfExists(file)?.text ?? '')
   let key = mintKey(owner)
   // An id is 40 bits of the hash: two may be alike, and then neither could be revoked by its id.
-  while (byId.has(keyId(hashKey(key)))) key = mintKey(owner)
+  while (byId.has(deriveKeyId(hashKey(key)))) key = mintKey(owner)
   const hash = hashKey(key)
-  const id = keyId(hash)
+  const id = deriveKeyId(hash)
   const ts = new Date(now()).toISOString()
   const { env, team, user } = owner
-  append(file, { v: 1, ts, op: 'issued', id, hash, env, team, user })
+  appendEntry(file, { v: 1, ts, op: 'issued', id, hash, env, team, user })
   return { key, record: { id, env, team, user, issuedAt: ts, revokedAt: null } }
 }
 
@@ -199,12 +199,12 @@ export function issueKey(
  * @throws {KeyringError} `unknown_key`, `ambiguous_key`, `already_revoked`, `bad_key`, or if the file cannot be used.
  */
 export function revokeKey(file: string, idOrKey: string, now: () => number = Date.now): KeyRecord {
-  const entry = pick(parse(readIfThere(file)?.text ?? ''), file, idOrKey)
+  const entry = pick(parseKeyFile(readIfExists(file)?.text ?? ''), file, idOrKey)
   if (entry.revokedAt !== null) {
     throw new KeyringError('already_revoked', `${entry.id} is revoked already, since ${entry.revokedAt}`)
   }
   entry.revokedAt = new Date(now()).toISOString()
-  append(file, { v: 1, ts: entry.revokedAt, op: 'revoked', id: entry.id })
+  appendEntry(file, { v: 1, ts: entry.revokedAt, op: 'revoked', id: entry.id })
   return entry
 }
 

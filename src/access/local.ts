@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { isLoopback } from '../config/listen.js'
-import { headerValue } from '../http/headers.js'
+import { findHeader } from '../http/headers.js'
 
 /**
  * Whether a request comes from a program on this machine and not from a web page that happens to be open on it. It
@@ -10,9 +10,9 @@ import { headerValue } from '../http/headers.js'
  * to send that name as `Host`. Programs send no Origin, or one of a scheme of their own, as Cursor's window does.
  */
 export function isLocalCaller(rawHeaders: readonly string[]): boolean {
-  const host = headerValue(rawHeaders, 'host')
+  const host = findHeader(rawHeaders, 'host')
   if (host !== undefined && !isLoopback(hostname(host))) return false
-  const origin = headerValue(rawHeaders, 'origin')
+  const origin = findHeader(rawHeaders, 'origin')
   if (origin === undefined) return true
   // Sandboxed frames of any page send "null".
   if (origin === 'null') return false
@@ -26,7 +26,7 @@ export function isOnThisMachine({ socket, rawHeaders }: IncomingMessage): boolea
   return (
     isLoopback(address) &&
     isLocalCaller(rawHeaders) &&
-    OF_PROXIES.every((name) => headerValue(rawHeaders, name) === undefined)
+    OF_PROXIES.every((name) => findHeader(rawHeaders, name) === undefined)
   )
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { isOnThisMachine } from '../access/local.js'
-import type { Health } from '../observe/relay-state.js'
-import type { HealthState } from '../routing/circuit-breaker.js'
+import type { RelayState } from '../observe/relay-state.js'
+import type { BreakerState } from '../routing/circuit-breaker.js'
 
 /**
  * What is answered at a path that needs neither a key nor an upstream: is the relay there, is it ready. Null elsewhere.
@@ -9,7 +9,7 @@ import type { HealthState } from '../routing/circuit-breaker.js'
  */
 export function answerProbe(
   path: string,
-  health: Health,
+  health: RelayState,
   req: IncomingMessage,
 ): { status: number; body: unknown } | null {
   switch (path) {
@@ -25,7 +25,7 @@ export function answerProbe(
       const body = {
         status,
         // Less the one that asks.
-        in_flight: health.inFlight - 1,
+        in_flight: health.openCount - 1,
         buffered_bytes: health.bufferedBytes,
         bounds_hit: health.bounds.snapshot(),
         targets: countTargets(targetHealth),
@@ -40,7 +40,7 @@ export function answerProbe(
 }
 
 /** How many are asked as any other; are left alone; are tried again; have asked to be left alone for a while. */
-export function countTargets(targets: Health['targetHealth']): Record<HealthState | 'cooling', number> {
+export function countTargets(targets: RelayState['targetHealth']): Record<BreakerState | 'cooling', number> {
   const counts = { closed: 0, open: 0, trial: 0, cooling: 0 }
   for (const { state, cooling_ms } of targets.values()) {
     counts[state]++
@@ -50,7 +50,7 @@ export function countTargets(targets: Health['targetHealth']): Record<HealthStat
 }
 
 /** The names of those that are not asked as any other. */
-function unwellOf(targets: Health['targetHealth']): Record<'open' | 'trial' | 'cooling', string[]> {
+function unwellOf(targets: RelayState['targetHealth']): Record<'open' | 'trial' | 'cooling', string[]> {
   const unwell = { open: [] as string[], trial: [] as string[], cooling: [] as string[] }
   for (const [name, { state, cooling_ms }] of targets) {
     if (state !== 'closed') unwell[state].push(name)

@@ -1,2 +1,2 @@
 /** The APIs that a body on `/chat/completions` may be written for. */
-export type Shape = 'chat' | 'responses' | 'messages'
+export type BodyApi = 'chat' | 'responses' | 'messages'

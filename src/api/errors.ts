@@ -1,4 +1,4 @@
-import type { Dialect } from './error-format.js'
+import type { ErrorFormat } from './error-format.js'
 
 /**
  * Every error that Thinwire itself answers, one row each. Errors of an upstream are not here: they pass through as
@@ -192,7 +192,12 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = rows
  * The JSON body of an error in the caller's format. OpenAI's has all four fields, `param` and `code` nullable
  * (API reference, Errors); Anthropic's has `request_id` beside the error.
  */
-export function errorBody(code: ErrorCode, dialect: Dialect, requestId: string, detail?: string): string {
+export function formatErrorBody(
+  code: ErrorCode,
+  dialect: ErrorFormat,
+  requestId: string,
+  detail?: string,
+): string {
   const row = ERRORS[code]
   const message = detail ?? row.message
   if (dialect === 'anthropic') {
@@ -202,7 +207,12 @@ export function errorBody(code: ErrorCode, dialect: Dialect, requestId: string, 
 }
 
 /** Headers of an error answer, as name, value, name, value; CORS included, so that a page can read the error. */
-export function errorHeaders(code: ErrorCode, dialect: Dialect, requestId: string, length: number): string[] {
+export function buildErrorHeaders(
+  code: ErrorCode,
+  dialect: ErrorFormat,
+  requestId: string,
+  length: number,
+): string[] {
   const row = ERRORS[code]
   const headers = [
     'content-type',

@@ -5,8 +5,8 @@ export const AUTH_SCHEMES = ['bearer', 'x-api-key', 'api-key', 'anthropic', 'que
 export type AuthScheme = (typeof AUTH_SCHEMES)[number]
 
 /** The APIs that are told apart; any other path is for whoever is asked. */
-export const DIALECTS = ['chat', 'completions', 'responses', 'messages', 'embeddings'] as const
-export type ApiDialect = (typeof DIALECTS)[number]
+export const APIS = ['chat', 'completions', 'responses', 'messages', 'embeddings'] as const
+export type Api = (typeof APIS)[number]
 
 /**
  * How a path becomes one of the upstream's: `plain`, put behind the base URL; `deployments`, with the model's name in it, as
@@ -19,7 +19,7 @@ export interface Preset {
   readonly baseUrl: string | null
   readonly auth: AuthScheme
   /** Null: all. */
-  readonly dialects: readonly ApiDialect[] | null
+  readonly dialects: readonly Api[] | null
   /** The environment variable in which its key is looked for; null if there is no usual one. */
   readonly keyEnv: string | null
   /** It can be used without. */

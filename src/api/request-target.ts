@@ -3,7 +3,7 @@
  * `path` is what stands behind the version (`/chat/completions`), `query` is byte for byte what came,
  * with its `?`, or empty.
  */
-export interface Target {
+export interface RequestTarget {
   readonly path: string
   readonly query: string
   /** Asked for below `/cursor`: bodies may be of other APIs than the path says. */
@@ -13,7 +13,7 @@ export interface Target {
 }
 
 /** Why a request target was refused; the text goes to the client. */
-export interface BadTarget {
+export interface InvalidTarget {
   readonly problem: string
 }
 
@@ -25,7 +25,7 @@ export interface BadTarget {
  * Absolute targets and dot segments are refused: no API has them, and an upstream (or a proxy in front of it)
  * that resolves them would be asked for something else than what was routed.
  */
-export function readTarget(url: string): Target | BadTarget {
+export function parseRequestTarget(url: string): RequestTarget | InvalidTarget {
   // The shape that nearly every request has: one leading /v1, nothing to mend.
   if (url.charCodeAt(0) !== SLASH) {
     return { problem: 'The request target must be a path, such as /v1/chat/completions.' }
@@ -80,7 +80,7 @@ const SLASH = 0x2f
 const DOT_SEGMENT = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:$|[/\\;]|%2f|%5c)/i
 
 /** Whether a model answers there with tokens of its own, so that a prompt is charged for. The last two are llama.cpp's. */
-export function generates(path: string): boolean {
+export function isGeneration(path: string): boolean {
   return (
     path.endsWith('/completions') ||
     path.endsWith('/responses') ||

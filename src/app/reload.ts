@@ -2,11 +2,11 @@ import { type Stats, unwatchFile, watchFile } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { type Config, type ConfigSource, loadConfig } from '../config/config.js'
 import { ConfigError } from '../config/problems.js'
-import { upstreamTimeouts } from '../config/upstreams.js'
-import { healthTeller } from '../observe/health-log.js'
+import { resolveUpstreamTimeouts } from '../config/upstreams.js'
+import { createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import { Router } from '../routing/router.js'
-import type { Gateway } from '../server/request-handler.js'
+import type { RequestHandler } from '../server/request-handler.js'
 import type { Upstream } from '../upstream/upstream.js'
 
 /** How often the file is looked at. Polled, as the key file is, and for the same reasons. */
@@ -17,7 +17,7 @@ export interface ReloaderParts {
   /** As the relay runs with it. */
   readonly config: Config
   readonly router: Router
-  readonly gateway: Pick<Gateway, 'reconfigure'>
+  readonly handler: Pick<RequestHandler, 'reconfigure'>
   readonly log: Log
   /** Told of the upstreams that there are now. */
   readonly onUpstreams: (upstreams: readonly Upstream[]) => void
@@ -61,7 +61,7 @@ export class Reloader {
   }
 
   reload(): void {
-    const { log, gateway, onUpstreams } = this.parts
+    const { log, handler, onUpstreams } = this.parts
     const read = this.read()
     if (read === null) return
     const next = takenOver(read, this.config)
@@ -77,8 +77,8 @@ export class Reloader {
     for (const warning of next.warnings) log.warn({}, warning)
     this.config = next
     const before = this.router
-    this.router = new Router(next, healthTeller(log), before)
-    gateway.reconfigure(next, this.router)
+    this.router = new Router(next, createTargetStateLogger(log), before)
+    handler.reconfigure(next, this.router)
     for (const upstream of before.upstreams)
       if (!this.router.upstreams.includes(upstream)) this.dismiss(upstream)
     onUpstreams(this.router.upstreams)
@@ -129,7 +129,7 @@ export class Reloader {
 /** What the relay goes on with: where requests go, and what is kept of answers. All else is for the next start. */
 function takenOver(read: Config, before: Config): Config {
   const { upstreams, routes, aliases, listModels, cursor, cache, warnings } = read
-  const timeouts = { ...before.timeouts, ...upstreamTimeouts(read.timeouts) }
+  const timeouts = { ...before.timeouts, ...resolveUpstreamTimeouts(read.timeouts) }
   return { ...before, upstreams, routes, aliases, listModels, cursor, cache, timeouts, warnings }
 }
 

@@ -1,15 +1,15 @@
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import pino from 'pino'
-import { hashKey, keyId, mintKey } from '../access/key.js'
+import { deriveKeyId, hashKey, mintKey } from '../access/key.js'
 import type { KeyRecord } from '../access/keyring.js'
 import type { Config } from '../config/config.js'
-import { plainRoute } from '../config/routes.js'
-import { plainUpstream, type UpstreamConfig } from '../config/upstreams.js'
+import { createRouteConfig } from '../config/routes.js'
+import { createUpstreamConfig, type UpstreamConfig } from '../config/upstreams.js'
 import { Log } from '../observe/log.js'
 import { Router } from '../routing/router.js'
-import { Server } from '../server/listener.js'
-import { Gateway } from '../server/request-handler.js'
+import { Listener } from '../server/listener.js'
+import { RequestHandler } from '../server/request-handler.js'
 
 /** By then V8 has compiled what every request and every connection runs through (bench `start`). */
 const CONNECTIONS = 40
@@ -39,7 +39,7 @@ const NOWHERE = { write(): void {} }
  * the first one that counts finds the code compiled: without it that one takes a hundred times what later ones take
  * (bench `start`). Nothing of it is logged or counted, and nothing but the clock ends it early.
  */
-export async function rehearse(config: Config): Promise<void> {
+export async function warmUpCode(config: Config): Promise<void> {
   const upstream = createServer((req, res) => {
     req.resume().once('end', () => {
       res.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' })
@@ -56,7 +56,11 @@ export async function rehearse(config: Config): Promise<void> {
   const router = new Router(copy)
   const log = new Log(pino({ level: config.log.level, base: null }, NOWHERE), NOWHERE)
   const keyring = config.keys.mode === 'keys' ? keyringOf(key) : null
-  const server = new Server(copy, new Gateway({ config: copy, keyring, router, log, ledger: null }), log)
+  const server = new Listener(
+    copy,
+    new RequestHandler({ config: copy, keyring, router, log, ledger: null }),
+    log,
+  )
   try {
     const { port } = await server.listen()
     const deadline = performance.now() + PATIENCE_MS
@@ -72,7 +76,7 @@ export async function rehearse(config: Config): Promise<void> {
 function withUpstream(config: Config, port: number): Config {
   const name = 'rehearsal'
   const upstream: UpstreamConfig = {
-    ...plainUpstream(name, `http://127.0.0.1:${port}`, config.timeouts),
+    ...createUpstreamConfig(name, `http://127.0.0.1:${port}`, config.timeouts),
     apiKey: 'rehearsal',
     auth: 'bearer',
     warm: false,
@@ -81,7 +85,7 @@ function withUpstream(config: Config, port: number): Config {
     ...config,
     listen: { host: '127.0.0.1', port: 0 },
     upstreams: [upstream],
-    routes: [plainRoute(name)],
+    routes: [createRouteConfig(name)],
     aliases: [],
   }
 }
@@ -89,7 +93,12 @@ function withUpstream(config: Config, port: number): Config {
 /** Has this key and no other. */
 function keyringOf(key: string): { find(hash: string): KeyRecord | undefined } {
   const hash = hashKey(key)
-  const record: KeyRecord = { ...OWNER, id: keyId(hash), issuedAt: new Date().toISOString(), revokedAt: null }
+  const record: KeyRecord = {
+    ...OWNER,
+    id: deriveKeyId(hash),
+    issuedAt: new Date().toISOString(),
+    revokedAt: null,
+  }
   const records = new Map([[hash, record]])
   return { find: (wanted) => records.get(wanted) }
 }

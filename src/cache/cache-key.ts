@@ -1,5 +1,5 @@
 import * as crypto from 'node:crypto'
-import { inOne } from '../lib/concat.js'
+import { concatOnce } from '../lib/concat.js'
 
 /** Headers of a request that an answer may depend on. */
 const VARYING: ReadonlySet<string> = new Set([
@@ -33,7 +33,7 @@ const OF_NOBODY: ReadonlySet<string> = new Set([
 ])
 
 /** What makes two requests the same. */
-export interface Identity {
+export interface CacheKeyParts {
   /** Who may share: a key's id, a team, or empty for all. Null where clients are known by what they send alone. */
   readonly scope: string | null
   /** The targets to which it may go, and the model's names there. */
@@ -55,11 +55,11 @@ export interface Span {
  * A request is another one if a byte of its body is: another temperature is another question.
  * @param prompt told apart in the key (`stemOf`), so that each byte is still hashed once
  */
-export function cacheKey(identity: Identity, prompt: Span | null = null): string {
+export function buildCacheKey(identity: CacheKeyParts, prompt: Span | null = null): string {
   const { route, path, query, rawHeaders, body } = identity
   // A line end is in none of these.
   const head = `${identity.scope ?? callerOf(rawHeaders)}\n${route}\n${path}\n${query}\n${varyingOf(rawHeaders)}`
-  const whole = inOne(body)
+  const whole = concatOnce(body)
   if (prompt === null) return `${head}\n${sha256(whole)}`
   const { start, end } = prompt
   return `${head}\n${start} ${around(whole, prompt)}\n${sha256(whole.subarray(start, end))}`
@@ -76,7 +76,7 @@ function around(whole: Buffer, { start, end }: Span): string {
 const MOST_AROUND = 256
 
 /** What a key says of all but the prompt: requests with the same stem differ in nothing else. */
-export function stemOf(key: string): string {
+export function prefixKeyOf(key: string): string {
   return key.slice(0, key.lastIndexOf('\n'))
 }
 

@@ -1,9 +1,9 @@
 import type { Config } from '../config/config.js'
 import type { Peek } from '../json/peek.js'
-import { compile, matches } from '../routing/glob.js'
+import { compileGlob, matchesAny } from '../routing/glob.js'
 
 /** What a request is, so far as it matters for whether its answer is kept. */
-export interface Question {
+export interface CacheCandidate {
   readonly method: string
   /** Behind the version. */
   readonly path: string
@@ -23,7 +23,7 @@ interface Rule {
 }
 
 /** Which requests are autocomplete: the rows of `cache.rules`, of which one has to match. */
-export class CachePolicy {
+export class CacheRules {
   private readonly rules: readonly Rule[]
 
   constructor(rules: Config['cache']['rules']) {
@@ -38,7 +38,7 @@ export class CachePolicy {
   }
 
   /** Before its body is whole: whether it may turn out to be one. */
-  mayHold({ method, path, team, bytes }: Question): boolean {
+  mayMatch({ method, path, team, bytes }: CacheCandidate): boolean {
     if (method !== 'POST') return false
     for (const { paths, teams, promptBytes } of this.rules)
       if (bytes <= promptBytes && fits(paths, path) && fits(teams, team)) return true
@@ -46,8 +46,8 @@ export class CachePolicy {
   }
 
   /** @param found of its body, which is whole */
-  holds(question: Question, found: Peek): boolean {
-    const { method, path, team, model, bytes } = question
+  matches(candidate: CacheCandidate, found: Peek): boolean {
+    const { method, path, team, model, bytes } = candidate
     if (method !== 'POST') return false
     for (const rule of this.rules) {
       if (bytes > rule.promptBytes || !fits(rule.paths, path)) continue
@@ -62,9 +62,9 @@ export class CachePolicy {
 
 function patterns(setting: string | readonly string[] | undefined): readonly RegExp[] | null {
   if (setting === undefined) return null
-  return (typeof setting === 'string' ? [setting] : setting).map(compile)
+  return (typeof setting === 'string' ? [setting] : setting).map(compileGlob)
 }
 
 function fits(wanted: readonly RegExp[] | null, value: string | null): boolean {
-  return wanted === null || (value !== null && matches(wanted, value))
+  return wanted === null || (value !== null && matchesAny(wanted, value))
 }

@@ -1,9 +1,9 @@
-import type { Account } from '../exchange/token-usage.js'
-import { headerValue, type ResponseFacts, removeHeader, removeHeadersOfBytes } from '../http/headers.js'
-import type { Follower } from './subscriber.js'
+import type { TokenUsage } from '../exchange/token-usage.js'
+import { findHeader, type ResponseFacts, removeEntityHeaders, removeHeader } from '../http/headers.js'
+import type { Subscriber } from './subscriber.js'
 
 /** The head of an answer, as the upstream sent it, less what ends at the relay. */
-export interface AnswerHead {
+export interface CachedHead {
   readonly status: number
   readonly reason: string
   /** Of `passedHeaders`: each client gets these, and its own besides. */
@@ -12,21 +12,21 @@ export interface AnswerHead {
 }
 
 /** What an answer took; null if that is not known, or not yet. By itself, as it is held longer than the answer. */
-export interface Bill {
-  account: Account | null
+export interface SharedUsage {
+  usage: TokenUsage | null
 }
 
 /** An answer in memory that is being sent to a client, be it whole or still coming. */
-export interface Source {
+export interface ResponseSource {
   /** Null before it has come. */
-  readonly head: AnswerHead | null
+  readonly head: CachedHead | null
   /** Pieces that have come so far. */
   readonly end: number
   /** No more will come: this was all of it. */
   readonly complete: boolean
   /** It has told its own end. */
   readonly streamEnded: boolean
-  readonly bill: Bill
+  readonly sharedUsage: SharedUsage
   /** Who gives it; null if nobody has to, or nobody is asked yet. */
   readonly upstream: string | null
   /** Seconds since it was made; null if it is being made. */
@@ -38,15 +38,15 @@ export interface Source {
   /** One that was slow has taken more. */
   onTaken(): void
   /** A client has been served, or has left. */
-  leave(follower: Follower): void
+  unsubscribe(subscriber: Subscriber): void
 }
 
 /** A whole answer that is kept. */
-export class KeptAnswer implements Source {
-  readonly head: AnswerHead
-  readonly bill: Bill
+export class CachedResponse implements ResponseSource {
+  readonly head: CachedHead
+  readonly sharedUsage: SharedUsage
   /** What it took. */
-  readonly account: Account
+  readonly usage: TokenUsage
   readonly upstream: null
   readonly complete: boolean
   readonly streamEnded: boolean
@@ -58,21 +58,21 @@ export class KeptAnswer implements Source {
 
   /** @param madeAt `performance.now()` of when it came: it may have been in another's cache before (RFC 9111, 5.1) */
   constructor(
-    head: AnswerHead,
+    head: CachedHead,
     body: Buffer,
-    account: Account,
+    usage: TokenUsage,
     prompt: Buffer | null = null,
     madeAt = performance.now(),
   ) {
     const headers = [...head.headers]
-    this.madeAt = madeAt - (Number(headerValue(headers, 'age')) || 0) * 1_000
+    this.madeAt = madeAt - (Number(findHeader(headers, 'age')) || 0) * 1_000
     removeHeader(headers, 'age')
     // One that is all there needs no chunks.
     removeHeader(headers, 'content-length')
     headers.push('content-length', String(body.length))
     this.head = { ...head, headers }
-    this.bill = { account }
-    this.account = account
+    this.sharedUsage = { usage }
+    this.usage = usage
     this.upstream = null
     this.complete = true
     this.streamEnded = true
@@ -86,10 +86,10 @@ export class KeptAnswer implements Source {
   }
 
   /** The same with less of a body, of which the upstream's head does not speak any more. */
-  shortened(body: Buffer, account: Account): KeptAnswer {
+  shortened(body: Buffer, usage: TokenUsage): CachedResponse {
     const headers = [...this.head.headers]
-    removeHeadersOfBytes(headers)
-    return new KeptAnswer({ ...this.head, headers }, body, account, null, this.madeAt)
+    removeEntityHeaders(headers)
+    return new CachedResponse({ ...this.head, headers }, body, usage, null, this.madeAt)
   }
 
   /** What it takes in memory. */
@@ -113,7 +113,7 @@ export class KeptAnswer implements Source {
     // All of it is there.
   }
 
-  leave(): void {
+  unsubscribe(): void {
     // It stays.
   }
 }

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { isObject, type Json, parseJson } from '../json/values.js'
-import type { KeptAnswer } from './cached-response.js'
+import { isObject, type JsonObject, parseJson } from '../json/values.js'
+import type { CachedResponse } from './cached-response.js'
 
 /**
  * An answer as it can be typed into: one text, in one JSON object or in the events of a stream. Typed characters are taken
@@ -9,7 +9,7 @@ import type { KeptAnswer } from './cached-response.js'
  * It is read only where all of it is understood. A member with an unknown name may be a second copy of the text, or say
  * something of it that is not true of the rest; what has one is not read at all, and the upstream is asked.
  */
-export class Continuation {
+export class CompletionTrimmer {
   readonly text: string
   private readonly body: Buffer
   private readonly eventStream: boolean
@@ -21,7 +21,7 @@ export class Continuation {
   }
 
   /** @returns null if it cannot be read surely, or the model did not end it of its own accord */
-  static of(answer: KeptAnswer): Continuation | null {
+  static of(answer: CachedResponse): CompletionTrimmer | null {
     const { facts } = answer.head
     const body = answer.piece()
     if (facts.encoding !== null || !(facts.eventStream || facts.json) || !isUtf8(body)) return null
@@ -34,7 +34,7 @@ export class Continuation {
       ended ||= part.finish !== null
       text += part.text
     }
-    return ended ? new Continuation(text, body, facts.eventStream) : null
+    return ended ? new CompletionTrimmer(text, body, facts.eventStream) : null
   }
 
   /**
@@ -204,7 +204,7 @@ function isSameBut(one: unknown, other: unknown, text: string, rest: string): bo
   return others === 1 && changed === JSON.stringify(other)
 }
 
-function hasOnly(object: Json, names: ReadonlySet<string>): boolean {
+function hasOnly(object: JsonObject, names: ReadonlySet<string>): boolean {
   return Object.entries(object).every(([name, value]) => isNothing(value) || names.has(name))
 }
 

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Span } from './cache-key.js'
-import type { KeptAnswer } from './cached-response.js'
-import { Continuation } from './completion-trimmer.js'
+import type { CachedResponse } from './cached-response.js'
+import { CompletionTrimmer } from './completion-trimmer.js'
 
 /** Of one stem. Each pause in typing may leave one, and it is the last ones that are typed into. */
 const MOST = 8
@@ -47,15 +47,15 @@ const GOES_ON = new Set([
 ])
 
 /** A prompt whose answer is kept. */
-export class KeptPrompt {
+export class PrefixEntry {
   readonly key: string
-  readonly answer: KeptAnswer
+  readonly answer: CachedResponse
   /** As it came: JSON, without its quotes. */
   private readonly prompt: Buffer
   /** Read when it is first asked for; null if the answer cannot be typed into. */
-  private continuation: Continuation | null | undefined
+  private continuation: CompletionTrimmer | null | undefined
 
-  constructor(key: string, prompt: Buffer, answer: KeptAnswer) {
+  constructor(key: string, prompt: Buffer, answer: CachedResponse) {
     this.key = key
     this.answer = answer
     this.prompt = prompt
@@ -69,8 +69,8 @@ export class KeptPrompt {
   }
 
   /** @param prompt that begins as this one @returns null if it does not go on as the answer does, or to its end */
-  restFor(prompt: Buffer): KeptAnswer | null {
-    if (this.continuation === undefined) this.continuation = Continuation.of(this.answer)
+  restFor(prompt: Buffer): CachedResponse | null {
+    if (this.continuation === undefined) this.continuation = CompletionTrimmer.of(this.answer)
     const { answer, continuation } = this
     if (continuation === null) return null
     const { text } = continuation
@@ -86,14 +86,14 @@ export class KeptPrompt {
 }
 
 /** Kept answers by the stem of their requests, of each the last few. */
-export class PromptIndex {
+export class PrefixIndex {
   private readonly stems: Map<string, Stem>
 
   constructor() {
     this.stems = new Map()
   }
 
-  add(stem: string, prompt: KeptPrompt): void {
+  add(stem: string, prompt: PrefixEntry): void {
     const found = this.stems.get(stem)
     if (found === undefined) this.stems.set(stem, { prompts: [prompt], goesOn: null })
     else {
@@ -103,7 +103,7 @@ export class PromptIndex {
   }
 
   /** When an answer is no longer kept. */
-  remove(stem: string, answer: KeptAnswer): void {
+  remove(stem: string, answer: CachedResponse): void {
     const found = this.stems.get(stem)
     if (found === undefined) return
     const place = found.prompts.findIndex((prompt) => prompt.answer === answer)
@@ -121,13 +121,13 @@ export class PromptIndex {
     stem: string,
     body: Buffer,
     { start, end }: Span,
-    isKept: (prompt: KeptPrompt) => boolean,
-  ): KeptAnswer | null {
+    isKept: (prompt: PrefixEntry) => boolean,
+  ): CachedResponse | null {
     const found = this.stems.get(stem)
     if (found === undefined) return null
     const prompt = body.subarray(start, end)
     for (let i = found.prompts.length - 1; i >= 0; i--) {
-      const kept = found.prompts[i] as KeptPrompt
+      const kept = found.prompts[i] as PrefixEntry
       if (!kept.isBeginningOf(prompt)) continue
       found.goesOn ??= goesOn(body.toString('utf8', 0, start) + body.toString('utf8', end))
       if (!found.goesOn) return null
@@ -139,7 +139,7 @@ export class PromptIndex {
 }
 
 interface Stem {
-  readonly prompts: KeptPrompt[]
+  readonly prompts: PrefixEntry[]
   /** Whether its answers can be typed into, by what is asked for; null before that was looked at. */
   goesOn: boolean | null
 }
@@ -174,12 +174,12 @@ function isHalf(text: string, at: number): boolean {
 }
 
 /** As an upstream would have counted: what was typed is of the prompt then. How many tokens that are is an estimate. */
-function shareOf({ account }: KeptAnswer, typed: number): KeptAnswer['account'] {
-  const { usage } = account
-  if (usage === null || usage.prompt === null || usage.completion === null) return account
+function shareOf({ usage: said }: CachedResponse, typed: number): CachedResponse['usage'] {
+  const usage = said?.usage ?? null
+  if (said === null || usage === null || usage.prompt === null || usage.completion === null) return said
   const moved = Math.round(usage.completion * typed)
   return {
-    ...account,
+    ...said,
     usage: { ...usage, prompt: usage.prompt + moved, completion: usage.completion - moved },
   }
 }

@@ -1,38 +1,38 @@
 import { LRUCache } from 'lru-cache'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { headerValue } from '../http/headers.js'
+import { findHeader } from '../http/headers.js'
 import type { RequestBody } from '../relay/request-body.js'
-import { cacheKey, type Span, stemOf } from './cache-key.js'
-import { CachePolicy, type Question } from './cache-rules.js'
-import type { KeptAnswer } from './cached-response.js'
-import { KeptPrompt, PromptIndex } from './prefix-index.js'
-import { Flight, type FlightOwner } from './shared-response.js'
-import { Follower, type FollowerOwner } from './subscriber.js'
+import { buildCacheKey, prefixKeyOf, type Span } from './cache-key.js'
+import { type CacheCandidate, CacheRules } from './cache-rules.js'
+import type { CachedResponse } from './cached-response.js'
+import { PrefixEntry, PrefixIndex } from './prefix-index.js'
+import { SharedResponse, type SharedResponseOwner } from './shared-response.js'
+import { Subscriber, type SubscriberOwner } from './subscriber.js'
 
 type Answered = 'answered'
 
 /** Answers of autocomplete requests: kept for seconds, and shared while they come. */
-export class AnswerCache implements FlightOwner {
+export class ResponseCache implements SharedResponseOwner {
   private readonly config: Config
-  private readonly policy: CachePolicy
-  private readonly owner: FollowerOwner
-  private readonly kept: LRUCache<string, KeptAnswer>
+  private readonly policy: CacheRules
+  private readonly owner: SubscriberOwner
+  private readonly kept: LRUCache<string, CachedResponse>
   /** Where a prompt that goes on as the answer to an earlier one is looked for. */
-  private readonly index: PromptIndex
+  private readonly index: PrefixIndex
   /** In boxes that are emptied: a table that has grown old holds on to what was in it (bench `misses`). */
-  private readonly flights: Map<string, { flight: Flight | null }>
+  private readonly flights: Map<string, { shared: SharedResponse | null }>
   /** Bytes of the prompts that flights hold. */
   private promptBytes: number
   /** What each session waits for, where a newer request takes the place of an older one. */
   private readonly sessions: Map<string, Waiting>
 
-  constructor(config: Config, owner: FollowerOwner) {
+  constructor(config: Config, owner: SubscriberOwner) {
     const { bytes, ttlMs, rules } = config.cache
     this.config = config
-    this.policy = new CachePolicy(rules)
+    this.policy = new CacheRules(rules)
     this.owner = owner
-    this.index = new PromptIndex()
+    this.index = new PrefixIndex()
     this.kept = new LRUCache({
       maxSize: bytes,
       ttl: ttlMs,
@@ -40,7 +40,7 @@ export class AnswerCache implements FlightOwner {
       ttlResolution: 0,
       sizeCalculation: sizeOf,
       dispose: (answer, key) => {
-        if (answer.prompt !== null) this.index.remove(stemOf(key), answer)
+        if (answer.prompt !== null) this.index.remove(prefixKeyOf(key), answer)
       },
     })
     this.flights = new Map()
@@ -54,9 +54,9 @@ export class AnswerCache implements FlightOwner {
   }
 
   /** Whether a request may turn out to be one of those whose answers are kept, when its body is whole. */
-  mayHold(x: Exchange, bytes: number): boolean {
-    const wished = wish(x)
-    return wished === 'on' || (wished === null && this.policy.mayHold(questionOf(x, bytes)))
+  mayHold(exchange: Exchange, bytes: number): boolean {
+    const wished = wish(exchange)
+    return wished === 'on' || (wished === null && this.policy.mayMatch(questionOf(exchange, bytes)))
   }
 
   /**
@@ -65,153 +65,159 @@ export class AnswerCache implements FlightOwner {
    * @param body whole, or one that `mayHold` did not want to wait for
    * @returns `answered`; or the key under which its answer is to be kept (`start`); or null if it is not
    */
-  answer(x: Exchange, route: string, body: RequestBody): Answered | { readonly key: string } | null {
-    const wished = wish(x)
-    if (x.method !== 'POST') return null
-    if (wished !== 'on' && !this.policy.holds(questionOf(x, body.length), body.found)) return null
+  answer(exchange: Exchange, route: string, body: RequestBody): Answered | { readonly key: string } | null {
+    const wished = wish(exchange)
+    if (exchange.method !== 'POST') return null
+    if (wished !== 'on' && !this.policy.matches(questionOf(exchange, body.length), body.peeked)) return null
     if (wished === 'off') {
-      x.cache = 'off'
+      exchange.cache = 'off'
       return null
     }
     if (!body.whole) return null
-    const { path, query } = x
-    const { rawHeaders } = x.req
+    const { path, query } = exchange
+    const { rawHeaders } = exchange.req
     const whole = body.bytes
-    const prompt = this.promptOf(x, body)
-    const identity = { scope: this.scopeOf(x), route, path, query, rawHeaders, body: [whole] }
-    const key = cacheKey(identity, prompt)
-    const session = this.config.cache.supersede ? sessionOf(x) : null
+    const prompt = this.promptOf(exchange, body)
+    const identity = { scope: this.scopeOf(exchange), route, path, query, rawHeaders, body: [whole] }
+    const key = buildCacheKey(identity, prompt)
+    const session = this.config.cache.supersede ? sessionOf(exchange) : null
     const older = session === null ? undefined : this.sessions.get(session)
-    if (older !== undefined && older.key !== key) older.follower.supersede()
+    if (older !== undefined && older.key !== key) older.subscriber.supersede()
     const kept = this.kept.get(key)
     if (kept !== undefined) {
-      this.send(x, 'hit', kept)
+      this.send(exchange, 'hit', kept)
       return 'answered'
     }
-    const running = this.flights.get(key)?.flight ?? null
+    const running = this.flights.get(key)?.shared ?? null
     if (running !== null) {
-      x.cache = 'joined'
-      x.upstream = running.upstream
-      running.join(this.wait(x, running))
+      exchange.cache = 'joined'
+      exchange.upstream = running.upstream
+      running.subscribe(this.wait(exchange, running))
       return 'answered'
     }
-    const rest = prompt === null ? null : this.index.find(stemOf(key), whole, prompt, this.isKept)
+    const rest = prompt === null ? null : this.index.find(prefixKeyOf(key), whole, prompt, this.isKept)
     if (rest === null) return { key }
-    this.send(x, 'prefix', rest)
+    this.send(exchange, 'prefix', rest)
     return 'answered'
   }
 
   /** @returns what is to be dispatched for a request that nobody has asked before */
-  start(x: Exchange, key: string, body: RequestBody): Flight {
+  start(exchange: Exchange, key: string, body: RequestBody): SharedResponse {
     const { entryBytes } = this.config.cache
-    x.cache = 'miss'
-    const flight = new Flight(key, this, { entryBytes, answerBytes: this.config.limits.answerBytes })
-    this.flights.set(key, { flight })
-    this.holdPrompt(x, body, flight)
-    flight.join(this.wait(x, flight))
-    return flight
+    exchange.cache = 'miss'
+    const shared = new SharedResponse(key, this, { entryBytes, answerBytes: this.config.limits.answerBytes })
+    this.flights.set(key, { shared })
+    this.holdPrompt(exchange, body, shared)
+    shared.subscribe(this.wait(exchange, shared))
+    return shared
   }
 
-  onClosed(flight: Flight): void {
-    this.promptBytes -= flight.heldPrompt?.buffer.byteLength ?? 0
-    flight.heldPrompt = null
-    const box = this.flights.get(flight.key)
-    if (box?.flight !== flight) return
-    box.flight = null
-    this.flights.delete(flight.key)
+  onClosed(shared: SharedResponse): void {
+    this.promptBytes -= shared.heldPrompt?.buffer.byteLength ?? 0
+    shared.heldPrompt = null
+    const box = this.flights.get(shared.key)
+    if (box?.shared !== shared) return
+    box.shared = null
+    this.flights.delete(shared.key)
   }
 
-  onLeft(follower: Follower): void {
+  onLeft(subscriber: Subscriber): void {
     if (!this.config.cache.supersede) return
-    const session = sessionOf(follower.x)
-    if (this.sessions.get(session)?.follower === follower) this.sessions.delete(session)
+    const session = sessionOf(subscriber.exchange)
+    if (this.sessions.get(session)?.subscriber === subscriber) this.sessions.delete(session)
   }
 
-  onKept(flight: Flight, answer: KeptAnswer): void {
-    const { key } = flight
+  onKept(shared: SharedResponse, answer: CachedResponse): void {
+    const { key } = shared
     this.kept.set(key, answer)
     if (answer.prompt === null || this.kept.peek(key) !== answer) return
-    this.index.add(stemOf(key), new KeptPrompt(key, answer.prompt, answer))
+    this.index.add(prefixKeyOf(key), new PrefixEntry(key, answer.prompt, answer))
   }
 
   /** Sends an answer that is all there. */
-  private send(x: Exchange, outcome: 'hit' | 'prefix', answer: KeptAnswer): void {
-    x.cache = outcome
-    const follower = this.follow(x, answer)
-    follower.begin(answer.head)
-    follower.pump()
+  private send(exchange: Exchange, outcome: 'hit' | 'prefix', answer: CachedResponse): void {
+    exchange.cache = outcome
+    const subscriber = this.follow(exchange, answer)
+    subscriber.begin(answer.head)
+    subscriber.pump()
   }
 
-  private readonly isKept = ({ key, answer }: KeptPrompt): boolean => this.kept.get(key) === answer
+  private readonly isKept = ({ key, answer }: PrefixEntry): boolean => this.kept.get(key) === answer
 
   /** Where the text of a prompt stands that may go on as the answer to an earlier one: that of a completion. */
-  private promptOf(x: Exchange, body: RequestBody): Span | null {
-    const { promptStart, promptEnd } = body.found
-    if (!this.config.cache.prefix || promptStart === -1 || !completes(x.path)) return null
+  private promptOf(exchange: Exchange, body: RequestBody): Span | null {
+    const { promptStart, promptEnd } = body.peeked
+    if (!this.config.cache.prefix || promptStart === -1 || !completes(exchange.path)) return null
     return { start: promptStart + 1, end: promptEnd - 1 }
   }
 
   /** The client's bytes, while the answer comes. All of these take up no more than all answers that are kept. */
-  private holdPrompt(x: Exchange, body: RequestBody, flight: Flight): void {
-    const span = this.promptOf(x, body)
+  private holdPrompt(exchange: Exchange, body: RequestBody, shared: SharedResponse): void {
+    const span = this.promptOf(exchange, body)
     const { bytes, entryBytes } = this.config.cache
     if (span === null) return
     const prompt = body.bytes.subarray(span.start, span.end)
     const { byteLength } = prompt.buffer
     if (prompt.length > entryBytes || this.promptBytes + byteLength > bytes) return
-    flight.heldPrompt = prompt
+    shared.heldPrompt = prompt
     this.promptBytes += byteLength
   }
 
-  private wait(x: Exchange, flight: Flight): Follower {
-    const follower = this.follow(x, flight)
-    if (this.config.cache.supersede) this.sessions.set(sessionOf(x), { key: flight.key, follower })
-    return follower
+  private wait(exchange: Exchange, shared: SharedResponse): Subscriber {
+    const subscriber = this.follow(exchange, shared)
+    if (this.config.cache.supersede) this.sessions.set(sessionOf(exchange), { key: shared.key, subscriber })
+    return subscriber
   }
 
-  private follow(x: Exchange, source: Flight | KeptAnswer): Follower {
-    return new Follower(x, source, this.owner, {
+  private follow(exchange: Exchange, source: SharedResponse | CachedResponse): Subscriber {
+    return new Subscriber(exchange, source, this.owner, {
       clientStallMs: this.config.timeouts.clientStallMs,
-      crossOrigin: headerValue(x.req.rawHeaders, 'origin') !== undefined,
+      crossOrigin: findHeader(exchange.req.rawHeaders, 'origin') !== undefined,
     })
   }
 
-  private scopeOf(x: Exchange): string | null {
+  private scopeOf(exchange: Exchange): string | null {
     const { scope } = this.config.cache
     const { mode } = this.config.keys
     // Only the upstream knows whether a client's own credential is good, so nobody else may have what it got.
     if (mode === 'passthrough') return null
     if (scope === 'all' || mode === 'off') return ''
-    if (x.key === null) return null
-    return scope === 'team' ? x.key.team : x.key.id
+    if (exchange.key === null) return null
+    return scope === 'team' ? exchange.key.team : exchange.key.id
   }
 }
 
 interface Waiting {
   readonly key: string
-  readonly follower: Follower
+  readonly subscriber: Subscriber
 }
 
 /** Who types: what the client says of itself, or all that is known of it. */
-function sessionOf(x: Exchange): string {
-  const { rawHeaders } = x.req
-  const said = headerValue(rawHeaders, 'x-thinwire-session')
-  const whose = x.key?.id ?? x.req.socket.remoteAddress ?? ''
+function sessionOf(exchange: Exchange): string {
+  const { rawHeaders } = exchange.req
+  const said = findHeader(rawHeaders, 'x-thinwire-session')
+  const whose = exchange.key?.id ?? exchange.req.socket.remoteAddress ?? ''
   if (said !== undefined) return `${whose}\n${said}`
-  return [whose, x.path, x.model ?? '', headerValue(rawHeaders, 'user-agent') ?? ''].join('\n')
+  return [whose, exchange.path, exchange.model ?? '', findHeader(rawHeaders, 'user-agent') ?? ''].join('\n')
 }
 
 /** What the client wishes: `x-thinwire-cache: on` or `off`, or `cache-control` (RFC 9111, 5.2.1). */
-function wish(x: Exchange): 'on' | 'off' | null {
-  const { rawHeaders } = x.req
-  const said = headerValue(rawHeaders, 'x-thinwire-cache')?.trim().toLowerCase()
+function wish(exchange: Exchange): 'on' | 'off' | null {
+  const { rawHeaders } = exchange.req
+  const said = findHeader(rawHeaders, 'x-thinwire-cache')?.trim().toLowerCase()
   if (said === 'on' || said === 'off') return said
-  const control = headerValue(rawHeaders, 'cache-control')
+  const control = findHeader(rawHeaders, 'cache-control')
   return control !== undefined && /\bno-(?:cache|store)\b/i.test(control) ? 'off' : null
 }
 
-function questionOf(x: Exchange, bytes: number): Question {
-  return { method: x.method, path: x.path, team: x.key?.team ?? null, model: x.model, bytes }
+function questionOf(exchange: Exchange, bytes: number): CacheCandidate {
+  return {
+    method: exchange.method,
+    path: exchange.path,
+    team: exchange.key?.team ?? null,
+    model: exchange.model,
+    bytes,
+  }
 }
 
 /** Whether what is asked for there is how a text goes on, and not what is said to it. */
@@ -220,6 +226,6 @@ function completes(path: string): boolean {
 }
 
 /** A key has in it what the client sent, as long as that is. */
-function sizeOf(answer: KeptAnswer, key: string): number {
+function sizeOf(answer: CachedResponse, key: string): number {
   return answer.bytes + key.length
 }

@@ -1,32 +1,32 @@
 import type { ErrorCode } from '../api/errors.js'
-import { settleAccount } from '../exchange/token-usage.js'
-import { noFacts, passedHeaders, removeHeader } from '../http/headers.js'
-import { systemCode } from '../lib/error-code.js'
-import { tapFor } from '../metering/create-meter.js'
-import type { Tap } from '../metering/meter.js'
+import { resolveUsage } from '../exchange/token-usage.js'
+import { createResponseFacts, filterResponseHeaders, removeHeader } from '../http/headers.js'
+import { readErrorCode } from '../lib/error-code.js'
+import { createMeter } from '../metering/create-meter.js'
+import type { Meter } from '../metering/meter.js'
 import type { PromptSample } from '../metering/prompt-sample.js'
-import type { Attempt, AnswerHead as UpstreamHead } from '../relay/attempt.js'
-import type { Course, Receiver } from '../relay/failover.js'
+import type { Attempt, ResponseHead as UpstreamHead } from '../relay/attempt.js'
+import type { Failover, ResponseHandler } from '../relay/failover.js'
 import { LINGER_MS, TOO_SLOW } from '../relay/failure.js'
-import { concludeTooLong, holdsTooMuch, tooLongBytes, translationOf } from '../relay/translated.js'
+import { closeTooLong, createTranslation, holdsTooMuch, writeTooLongError } from '../relay/translated.js'
 import type { Translation } from '../translate/translation.js'
-import { type AnswerHead, type Bill, KeptAnswer, type Source } from './cached-response.js'
-import type { Follower } from './subscriber.js'
+import { type CachedHead, CachedResponse, type ResponseSource, type SharedUsage } from './cached-response.js'
+import type { Subscriber } from './subscriber.js'
 
-export interface FlightOptions {
+export interface SharedResponseOptions {
   /** What is held of an answer at most. */
   readonly entryBytes: number
   /** Of one that is changed, until it can be. */
   readonly answerBytes: number
 }
 
-export interface FlightOwner {
+export interface SharedResponseOwner {
   /** Nobody may join any more. */
-  onClosed(flight: Flight): void
+  onClosed(shared: SharedResponse): void
   /** A client has been served, or has left. */
-  onLeft(follower: Follower): void
+  onLeft(subscriber: Subscriber): void
   /** It has ended well, and can be kept. */
-  onKept(flight: Flight, answer: KeptAnswer): void
+  onKept(shared: SharedResponse, answer: CachedResponse): void
 }
 
 const NOBODY = new Error('every client has left')
@@ -38,17 +38,17 @@ const NOBODY = new Error('every client has left')
  * A larger one is closed: nobody joins any more, what all have taken is let go, and a follower that is `entryBytes` behind
  * is cut off, unless it is the only one. Then the upstream waits for it.
  */
-export class Flight implements Receiver, Source {
+export class SharedResponse implements ResponseHandler, ResponseSource {
   /** The upstream's side; set before anything comes of it. */
-  course: Course | null
+  failover: Failover | null
   readonly key: string
-  head: AnswerHead | null
+  head: CachedHead | null
   complete: boolean
   readonly age: null
-  readonly bill: Bill
-  private readonly owner: FlightOwner
-  private readonly options: FlightOptions
-  private readonly followers: Follower[]
+  readonly sharedUsage: SharedUsage
+  private readonly owner: SharedResponseOwner
+  private readonly options: SharedResponseOptions
+  private readonly followers: Subscriber[]
   private readonly pieces: Buffer[]
   /** Pieces that were let go. */
   private gone: number
@@ -61,19 +61,19 @@ export class Flight implements Receiver, Source {
   /** Its text as it came, in the client's bytes, if it may be typed into; whoever keeps the answer puts it here. */
   heldPrompt: Buffer | null
   private paused: boolean
-  private tap: Tap | null
+  private meter: Meter | null
   private translation: Translation | null
   /** `performance.now()` of the last piece. */
   private pieceAt: number
   private idleMs: number
 
-  constructor(key: string, owner: FlightOwner, options: FlightOptions) {
-    this.course = null
+  constructor(key: string, owner: SharedResponseOwner, options: SharedResponseOptions) {
+    this.failover = null
     this.key = key
     this.head = null
     this.complete = false
     this.age = null
-    this.bill = { account: null }
+    this.sharedUsage = { usage: null }
     this.owner = owner
     this.options = options
     this.followers = []
@@ -85,7 +85,7 @@ export class Flight implements Receiver, Source {
     this.prompt = null
     this.heldPrompt = null
     this.paused = false
-    this.tap = null
+    this.meter = null
     this.translation = null
     this.pieceAt = 0
     this.idleMs = 0
@@ -96,11 +96,11 @@ export class Flight implements Receiver, Source {
   }
 
   get upstream(): string | null {
-    return this.course?.x.upstream ?? null
+    return this.failover?.exchange.upstream ?? null
   }
 
   get streamEnded(): boolean {
-    return this.tap?.ended === true
+    return this.meter?.ended === true
   }
 
   piece(index: number): Buffer {
@@ -108,28 +108,28 @@ export class Flight implements Receiver, Source {
   }
 
   /** The first one pays: what the upstream counts is in its record. */
-  join(follower: Follower): void {
-    this.followers.push(follower)
+  subscribe(subscriber: Subscriber): void {
+    this.followers.push(subscriber)
     if (this.head === null) return
-    follower.begin(this.head)
-    follower.pump()
-    follower.flushHead()
+    subscriber.begin(this.head)
+    subscriber.pump()
+    subscriber.flushHead()
   }
 
-  leave(follower: Follower): void {
-    if (!this.followers.includes(follower)) return
+  unsubscribe(subscriber: Subscriber): void {
+    if (!this.followers.includes(subscriber)) return
     if (this.over) {
-      this.followers.splice(this.followers.indexOf(follower), 1)
-      this.owner.onLeft(follower)
-      this.forget()
+      this.followers.splice(this.followers.indexOf(subscriber), 1)
+      this.owner.onLeft(subscriber)
+      this.release()
       return
     }
-    this.remove(follower)
+    this.remove(subscriber)
     if (this.followers.length > 0) {
-      this.letGo()
+      this.trim()
       return
     }
-    follower.x.tap = this.tap
+    subscriber.exchange.meter = this.meter
     if (this.streamEnded) {
       // All that there is to come is the end: then the answer can be kept, and the connection be used again.
       if (this.paused) this.goOn()
@@ -143,13 +143,13 @@ export class Flight implements Receiver, Source {
    * Lets go of all that it has, when everybody has all of it. Somebody may hold on to it for a while: the books, until the request
    * is written down, and tables of V8's that are garbage but old (bench `misses`).
    */
-  private forget(): void {
+  private release(): void {
     if (this.followers.length > 0 || !this.closed) return
     this.gone += this.pieces.length
     this.pieces.length = 0
     this.head = null
-    this.tap = null
-    this.course = null
+    this.meter = null
+    this.failover = null
     this.prompt = null
     this.heldPrompt = null
     this.translation = null
@@ -161,12 +161,12 @@ export class Flight implements Receiver, Source {
   }
 
   onTaken(): void {
-    this.letGo()
+    this.trim()
   }
 
   onTick(now: number): void {
     if (this.over) return
-    if (this.head === null) this.course?.onTick(now)
+    if (this.head === null) this.failover?.onTick(now)
     else if (!this.paused && now - this.pieceAt > this.idleMs) this.cut('upstream_idle', 'idleMs')
   }
 
@@ -174,17 +174,17 @@ export class Flight implements Receiver, Source {
 
   onHead({ status, raw, reason }: UpstreamHead, attempt: Attempt): void {
     if (this.over) return
-    const facts = noFacts()
-    const headers = passedHeaders(raw, facts)
+    const facts = createResponseFacts()
+    const headers = filterResponseHeaders(raw, facts)
     removeHeader(headers, 'x-thinwire-cache')
-    this.translation = translationOf(attempt, status, facts, headers)
+    this.translation = createTranslation(attempt, status, facts, headers)
     const head = { status, reason: Buffer.from(reason).toString('latin1'), headers, facts }
-    for (const follower of this.followers) follower.begin(head)
-    this.prompt = this.followers[0]?.x.prompt ?? null
+    for (const subscriber of this.followers) subscriber.begin(head)
+    this.prompt = this.followers[0]?.exchange.prompt ?? null
     this.head = head
     this.idleMs = attempt.target.upstream.timeouts.idleMs
     this.pieceAt = performance.now()
-    this.tap = tapFor(facts)
+    this.meter = createMeter(facts)
     // Over with its head (RFC 9112, 6.3), as undici does not know of each (see `Relay`).
     if (status === 204 || status === 304) this.finish()
     else process.nextTick(flushHeads, this)
@@ -195,7 +195,7 @@ export class Flight implements Receiver, Source {
     this.pieceAt = performance.now()
     const { translation } = this
     this.add(translation === null ? piece : translation.push(piece))
-    this.tap?.push(piece)
+    this.meter?.push(piece)
     if (holdsTooMuch(translation, this.options.answerBytes)) this.onTooLong(translation)
     return !this.paused
   }
@@ -203,10 +203,10 @@ export class Flight implements Receiver, Source {
   /** As `Relay` has it. */
   private onTooLong(translation: Translation): void {
     this.close()
-    for (const { x } of this.followers) concludeTooLong(x)
-    this.add(tooLongBytes(translation, this.followers[0]?.x.requestId ?? ''))
+    for (const { exchange } of this.followers) closeTooLong(exchange)
+    this.add(writeTooLongError(translation, this.followers[0]?.exchange.requestId ?? ''))
     this.finish()
-    this.course?.giveUp(TOO_SLOW)
+    this.failover?.giveUp(TOO_SLOW)
   }
 
   onEnd(): void {
@@ -216,54 +216,54 @@ export class Flight implements Receiver, Source {
   }
 
   onCut(error: Error): void {
-    if (!this.over) this.cut('upstream_cut', systemCode(error))
+    if (!this.over) this.cut('upstream_cut', readErrorCode(error))
   }
 
   onFailed(code: ErrorCode, cause: string): void {
     if (this.over) return
     this.stop(TOO_SLOW)
-    this.dismiss((follower) => follower.fail(code, cause))
+    this.dismiss((subscriber) => subscriber.fail(code, cause))
   }
 
   // What happens
 
   /** Sends heads with which nothing came. */
   flushHeads(): void {
-    for (const follower of this.followers) follower.flushHead()
+    for (const subscriber of this.followers) subscriber.flushHead()
   }
 
   stop(reason: Error): void {
     this.over = true
-    this.tap?.end()
+    this.meter?.end()
     this.close()
-    this.course?.giveUp(reason)
+    this.failover?.giveUp(reason)
   }
 
   /** All of it has come. */
   private finish(): void {
     this.over = true
     this.complete = true
-    this.tap?.end()
+    this.meter?.end()
     const payer = this.followers[0]
-    if (payer !== undefined) payer.x.tap = this.tap
-    for (const follower of this.followers) follower.pump()
-    if (this.tap === null) this.close()
-    else this.tap.whenRead(() => this.onRead())
+    if (payer !== undefined) payer.exchange.meter = this.meter
+    for (const subscriber of this.followers) subscriber.pump()
+    if (this.meter === null) this.close()
+    else this.meter.whenRead(() => this.onRead())
   }
 
-  private remove(follower: Follower): void {
+  private remove(subscriber: Subscriber): void {
     const { followers } = this
-    const place = followers.indexOf(follower)
+    const place = followers.indexOf(subscriber)
     followers.splice(place, 1)
-    this.owner.onLeft(follower)
+    this.owner.onLeft(subscriber)
     const heir = followers[0]
     if (place > 0 || heir === undefined) return
     // One of them is the one whose request it is.
-    heir.x.cache = follower.x.cache
-    follower.x.cache = 'joined'
+    heir.exchange.cache = subscriber.exchange.cache
+    subscriber.exchange.cache = 'joined'
     // Whose own has been let go, without a look at it.
-    if (this.head !== null) heir.x.prompt = this.prompt
-    this.course?.moveTo(heir.x)
+    if (this.head !== null) heir.exchange.prompt = this.prompt
+    this.failover?.moveTo(heir.exchange)
   }
 
   private add(piece: Buffer): void {
@@ -271,8 +271,8 @@ export class Flight implements Receiver, Source {
     this.pieces.push(piece)
     this.held += piece.length
     if (this.held > this.options.entryBytes) this.close()
-    for (const follower of [...this.followers]) follower.pump()
-    if (this.closed) this.letGo()
+    for (const subscriber of [...this.followers]) subscriber.pump()
+    if (this.closed) this.trim()
   }
 
   /** Nobody is to come that needs it from the beginning. */
@@ -283,14 +283,14 @@ export class Flight implements Receiver, Source {
   }
 
   /** Of an answer that is closed, only what somebody still needs is held. */
-  private letGo(): void {
+  private trim(): void {
     if (!this.closed || this.over) return
     const { followers, pieces, options } = this
     if (this.held > options.entryBytes && followers.length > 1) {
-      for (const follower of [...followers]) {
-        if (this.bytesFrom(follower.next) <= options.entryBytes || followers.length === 1) continue
-        this.remove(follower)
-        follower.cut('client_stalled', 'cache.entryBytes')
+      for (const subscriber of [...followers]) {
+        if (this.bytesFrom(subscriber.next) <= options.entryBytes || followers.length === 1) continue
+        this.remove(subscriber)
+        subscriber.cut('client_stalled', 'cache.entryBytes')
       }
     }
     const needed = followers.reduce((least, { next }) => Math.min(least, next), this.end)
@@ -311,57 +311,57 @@ export class Flight implements Receiver, Source {
     this.paused = false
     // It was not silent, it had to wait.
     this.pieceAt = performance.now()
-    this.course?.readOn()
+    this.failover?.readOn()
   }
 
   private cut(end: 'upstream_cut' | 'upstream_idle', cause: string): void {
     // Ahead of the rest of an event, which would hide the reset from them (see `Relay`).
-    for (const follower of this.followers) if (follower.closeDelimited) follower.cut(end, cause)
+    for (const subscriber of this.followers) if (subscriber.closeDelimited) subscriber.cut(end, cause)
     this.add(this.translation?.breakOff() ?? EMPTY)
     const payer = this.followers[0]
-    if (payer !== undefined) payer.x.tap = this.tap
+    if (payer !== undefined) payer.exchange.meter = this.meter
     this.stop(TOO_SLOW)
-    this.dismiss((follower) => follower.cut(end, cause))
+    this.dismiss((subscriber) => subscriber.cut(end, cause))
   }
 
   /** There is nothing more for any of them. */
-  private dismiss(tell: (follower: Follower) => void): void {
-    for (const follower of this.followers.splice(0)) {
-      tell(follower)
-      this.owner.onLeft(follower)
+  private dismiss(tell: (subscriber: Subscriber) => void): void {
+    for (const subscriber of this.followers.splice(0)) {
+      tell(subscriber)
+      this.owner.onLeft(subscriber)
     }
-    this.forget()
+    this.release()
   }
 
   /** All of it has come and has been looked at. */
   private onRead(): void {
-    const { tap, head } = this
-    if (tap === null || head === null) return
-    const { seen } = tap
+    const { meter, head } = this
+    if (meter === null || head === null) return
+    const stats = meter.readStats()
     const { facts } = head
-    const account = settleAccount({ seen, prompt: this.prompt, status: head.status, end: 'done' })
-    this.bill.account = account
+    const usage = resolveUsage({ stats, prompt: this.prompt, status: head.status, end: 'done' })
+    this.sharedUsage.usage = usage
     const whole =
       head.status === 200 &&
-      seen.error === null &&
-      seen.odd === 0 &&
-      seen.events > 0 &&
-      (!facts.eventStream || seen.ended)
+      stats.error === null &&
+      stats.unparsed === 0 &&
+      stats.events > 0 &&
+      (!facts.eventStream || stats.ended)
     if (whole && !this.closed) {
       // What is compressed is not read, and so not typed into.
       const prompt = facts.encoding === null ? this.heldPrompt : null
       const [body, kept] = inMemory(this.pieces, this.held, prompt)
-      this.owner.onKept(this, new KeptAnswer(head, body, account, kept))
+      this.owner.onKept(this, new CachedResponse(head, body, usage, kept))
     }
     this.close()
-    this.forget()
+    this.release()
   }
 }
 
 const EMPTY = Buffer.alloc(0)
 
-function flushHeads(flight: Flight): void {
-  flight.flushHeads()
+function flushHeads(shared: SharedResponse): void {
+  shared.flushHeads()
 }
 
 /** In memory of their own: what Node joins in its pool holds on to all that is in there. One piece of it, as each costs. */
@@ -374,6 +374,6 @@ function inMemory(pieces: readonly Buffer[], bytes: number, prompt: Buffer | nul
   return [memory.subarray(0, bytes), memory.subarray(bytes)]
 }
 
-function abortIfAlone(flight: Flight): void {
-  if (flight.alone) flight.stop(NOBODY)
+function abortIfAlone(shared: SharedResponse): void {
+  if (shared.alone) shared.stop(NOBODY)
 }

@@ -2,22 +2,22 @@ import type { ServerResponse } from 'node:http'
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { Stage } from '../exchange/stage.js'
-import { serverTiming } from '../exchange/timing.js'
-import { addRelayHeaders, reasonPhrase, removeHeader } from '../http/headers.js'
-import { ClientEnd } from '../relay/client-connection.js'
-import { sendOpening } from '../relay/write-head.js'
-import type { AnswerHead, Source } from './cached-response.js'
+import { formatServerTiming } from '../exchange/timing.js'
+import { addRelayHeaders, readReasonPhrase, removeHeader } from '../http/headers.js'
+import { ClientConnection } from '../relay/client-connection.js'
+import { writeHeadAndFirstChunk } from '../relay/write-head.js'
+import type { CachedHead, ResponseSource } from './cached-response.js'
 
 /** Who is told when there is no answer. */
-export interface FollowerOwner {
-  onAttemptFailed(x: Exchange, code: ErrorCode, cause: string): void
+export interface SubscriberOwner {
+  onAttemptFailed(exchange: Exchange, code: ErrorCode, cause: string): void
   /** Another request has taken its place; the client has been told nothing. */
-  onSuperseded(x: Exchange): void
+  onSuperseded(exchange: Exchange): void
   /** Whether this connection should be the client's last: the relay is shutting down. */
   readonly draining: boolean
 }
 
-export interface FollowerOptions {
+export interface SubscriberOptions {
   readonly clientStallMs: number
   /** The request had an `Origin` header. */
   readonly crossOrigin: boolean
@@ -27,15 +27,15 @@ export interface FollowerOptions {
  * A client that is sent an answer from memory: all that has come of it at once, and the rest as it comes. It takes
  * it at its own pace, and nobody waits for it.
  */
-export class Follower implements Stage {
-  readonly x: Exchange
+export class Subscriber implements Stage {
+  readonly exchange: Exchange
   /** The next piece to be sent. */
   next: number
   private readonly res: ServerResponse
-  private readonly source: Source
-  private readonly owner: FollowerOwner
-  private readonly options: FollowerOptions
-  private readonly client: ClientEnd
+  private readonly source: ResponseSource
+  private readonly owner: SubscriberOwner
+  private readonly options: SubscriberOptions
+  private readonly connection: ClientConnection
   private over: boolean
   private begun: boolean
   /** Its buffer is full. */
@@ -43,39 +43,44 @@ export class Follower implements Stage {
   /** All was handed over. */
   private finished: boolean
 
-  constructor(x: Exchange, source: Source, owner: FollowerOwner, options: FollowerOptions) {
-    this.x = x
+  constructor(
+    exchange: Exchange,
+    source: ResponseSource,
+    owner: SubscriberOwner,
+    options: SubscriberOptions,
+  ) {
+    this.exchange = exchange
     this.next = 0
-    this.res = x.res
+    this.res = exchange.res
     this.source = source
     this.owner = owner
     this.options = options
-    this.client = new ClientEnd(x.res)
+    this.connection = new ClientConnection(exchange.res)
     this.over = false
     this.begun = false
     this.blocked = false
     this.finished = false
-    x.stage = this
-    x.memory = source.bill
+    exchange.stage = this
+    exchange.sharedUsage = source.sharedUsage
   }
 
   /** @throws on a head that cannot be sent on; nothing has gone to the client then */
-  begin(head: AnswerHead): void {
-    const { x, source, res } = this
+  begin(head: CachedHead): void {
+    const { exchange, source, res } = this
     const now = performance.now()
     const headers = [...head.headers]
     if (source.age !== null) headers.push('age', String(source.age))
     else if (source.complete) this.addLength(headers)
-    headers.push('x-thinwire-cache', x.cache ?? 'off')
-    addRelayHeaders(headers, x.requestId, serverTiming(x, now), this.options.crossOrigin)
+    headers.push('x-thinwire-cache', exchange.cache ?? 'off')
+    addRelayHeaders(headers, exchange.requestId, formatServerTiming(exchange, now), this.options.crossOrigin)
     if (this.owner.draining) headers.push('connection', 'close')
-    res.writeHead(head.status, reasonPhrase(head.reason, 'latin1'), headers)
-    x.phase = 'relay'
-    x.upstream = source.upstream
-    x.status = head.status
-    x.answeredAt = now
-    x.upstreamRequestId = head.facts.requestId
-    x.body?.release()
+    res.writeHead(head.status, readReasonPhrase(head.reason, 'latin1'), headers)
+    exchange.phase = 'relay'
+    exchange.upstream = source.upstream
+    exchange.status = head.status
+    exchange.answeredAt = now
+    exchange.upstreamRequestId = head.facts.requestId
+    exchange.body?.release()
   }
 
   /** Sends the head alone, if nothing came with it. */
@@ -85,18 +90,18 @@ export class Follower implements Stage {
 
   /** Sends what has come and was not sent. */
   pump(): void {
-    const { x, source, res } = this
+    const { exchange, source, res } = this
     while (!this.over && !this.blocked && this.next < source.end) {
       const piece = source.piece(this.next++)
-      const more = this.begun ? res.write(piece) : sendOpening(res, piece)
+      const more = this.begun ? res.write(piece) : writeHeadAndFirstChunk(res, piece)
       this.begun = true
-      x.countPiece()
-      x.bytesOut += piece.length
+      exchange.countPiece()
+      exchange.bytesOut += piece.length
       if (!more) this.block()
     }
     if (source.complete && this.next === source.end && !this.over && !this.finished) {
       this.finished = true
-      this.client.watch()
+      this.connection.watch()
       res.end()
     }
   }
@@ -104,59 +109,59 @@ export class Follower implements Stage {
   /** There is no answer. */
   fail(code: ErrorCode, cause: string): void {
     this.over = true
-    this.x.status = 0
-    this.owner.onAttemptFailed(this.x, code, cause)
+    this.exchange.status = 0
+    this.owner.onAttemptFailed(this.exchange, code, cause)
   }
 
   /** What it asked for is no longer wanted. */
   supersede(): void {
-    const { x } = this
+    const { exchange } = this
     if (this.over || this.finished) return
     this.over = true
-    x.conclude('superseded')
+    exchange.conclude('superseded')
     // While it has no status but what the upstream gave it.
-    x.body?.release()
-    this.source.leave(this)
-    if (this.res.headersSent) this.client.breakOff()
-    else this.owner.onSuperseded(x)
+    exchange.body?.release()
+    this.source.unsubscribe(this)
+    if (this.res.headersSent) this.connection.breakOff()
+    else this.owner.onSuperseded(exchange)
   }
 
   /** Its body's end is told by closing alone. */
   get closeDelimited(): boolean {
-    return this.client.closeDelimited
+    return this.connection.closeDelimited
   }
 
   /** There is no more of it. */
   cut(end: 'upstream_cut' | 'upstream_idle' | 'client_stalled', cause: string): void {
-    const { x } = this
+    const { exchange } = this
     if (this.over) return
     this.over = true
-    if (end === 'upstream_cut') x.errorCode = 'upstream_cut'
-    x.cause ??= cause
-    x.conclude(end)
-    this.client.breakOff()
+    if (end === 'upstream_cut') exchange.errorCode = 'upstream_cut'
+    exchange.cause ??= cause
+    exchange.conclude(end)
+    this.connection.breakOff()
   }
 
   onClose(): void {
-    const { x, source } = this
+    const { exchange, source } = this
     if (this.over) {
-      x.conclude('client_gone')
+      exchange.conclude('client_gone')
       return
     }
     this.over = true
     const all = this.finished || this.next === source.end
-    x.conclude(all && (this.res.writableFinished || source.streamEnded) ? 'done' : 'client_gone')
-    source.leave(this)
+    exchange.conclude(all && (this.res.writableFinished || source.streamEnded) ? 'done' : 'client_gone')
+    source.unsubscribe(this)
   }
 
   onTick(now: number): void {
     if (this.over || this.blocked || this.finished) {
-      if (this.client.hasStalled(now, this.options.clientStallMs)) {
+      if (this.connection.hasStalled(now, this.options.clientStallMs)) {
         this.over = true
-        this.x.cause ??= 'clientStallMs'
-        this.x.conclude('client_stalled')
-        this.client.giveUp()
-        this.source.leave(this)
+        this.exchange.cause ??= 'clientStallMs'
+        this.exchange.conclude('client_stalled')
+        this.connection.giveUp()
+        this.source.unsubscribe(this)
       }
     }
     this.source.onTick(now)
@@ -172,7 +177,7 @@ export class Follower implements Stage {
 
   private block(): void {
     this.blocked = true
-    this.client.watch()
+    this.connection.watch()
     this.res.once('drain', () => {
       this.blocked = false
       this.pump()

@@ -18,7 +18,7 @@ export interface Banner {
 }
 
 /** The text of the start: where it listens, what is behind it, and lines to paste. Within 80 columns, save for URLs. */
-export function bannerText(banner: Banner): string {
+export function formatBanner(banner: Banner): string {
   const lines = [`Thinwire ${banner.version} listens on ${banner.url}`, '']
   if (banner.configFile !== null) lines.push(`  Config     ${banner.configFile}`)
   if (banner.upstreams === null) {

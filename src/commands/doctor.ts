@@ -1,8 +1,8 @@
 import { rootCertificates } from 'node:tls'
 import { parseArgs } from 'node:util'
-import { readBaseUrl, shownUrl } from '../doctor/base-url.js'
+import { formatUrl, readBaseUrl } from '../doctor/base-url.js'
 import { examine } from '../doctor/examination.js'
-import { countOutcomes, Printer, reportJson, verdictText } from '../doctor/report.js'
+import { countOutcomes, formatJson, formatVerdict, Printer } from '../doctor/report.js'
 import { Visit } from '../doctor/visit.js'
 
 type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean }
@@ -46,7 +46,7 @@ Exit codes: 0 nothing failed, 1 something did, 2 wrong usage.
 `
 
 /** `thinwire doctor`: whether clients, and Cursor first of all, will work with a base URL. Resolves to the exit code. */
-export async function doctor(args: readonly string[], io: DoctorIo): Promise<number> {
+export async function runDoctor(args: readonly string[], io: DoctorIo): Promise<number> {
   const given = read(args)
   if (typeof given === 'string') return wrong(io, given)
   if (given.help) {
@@ -79,11 +79,11 @@ export async function doctor(args: readonly string[], io: DoctorIo): Promise<num
   })
   const colours = io.out.isTTY === true && (io.env.NO_COLOR ?? '') === ''
   const printer = new Printer((text) => io.out.write(text), colours)
-  if (!given.json) io.out.write(`thinwire doctor ${shownUrl(base)}\n\n`)
+  if (!given.json) io.out.write(`thinwire doctor ${formatUrl(base)}\n\n`)
   const findings = await examine(visit, given.json ? () => {} : (finding) => printer.show(finding))
   printer.end()
   const elapsedMs = performance.now() - startedAt
-  io.out.write((given.json ? reportJson : verdictText)(visit, findings, elapsedMs))
+  io.out.write((given.json ? formatJson : formatVerdict)(visit, findings, elapsedMs))
   return countOutcomes(findings).failed > 0 ? FAILED : FINE
 }
 

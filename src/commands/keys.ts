@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { flawIn } from '../access/key.js'
+import { findKeyFlaw } from '../access/key.js'
 import { issueKey, type KeyRecord, Keyring, KeyringError, revokeKey } from '../access/keyring.js'
 
 export interface KeysIo {
@@ -74,7 +74,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
  * errors go to `err`, one line each.
  * @returns the exit code: 0 done, 1 it cannot be done, 2 wrong usage.
  */
-export function keys(args: string[], io: KeysIo): number {
+export function runKeys(args: string[], io: KeysIo): number {
   const [name = '', ...rest] = args
   if (name === '--help' || name === '-h' || name === 'help') {
     io.out.write(HELP)
@@ -124,7 +124,7 @@ function ownerFlaws(values: Given['values']): string[] {
   const flaws: string[] = []
   for (const part of ['env', 'team', 'user']) {
     const value = values[part]
-    const flaw = typeof value === 'string' ? flawIn(value) : `is missing; it ${flawIn('')}`
+    const flaw = typeof value === 'string' ? findKeyFlaw(value) : `is missing; it ${findKeyFlaw('')}`
     if (flaw !== null) flaws.push(`--${part} ${flaw}`)
   }
   return flaws

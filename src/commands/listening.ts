@@ -1,16 +1,16 @@
 import type { ListenAddress } from '../config/listen.js'
-import { systemCode } from '../lib/error-code.js'
+import { readErrorCode } from '../lib/error-code.js'
 
 /** Where a program on this machine reaches what listens there. */
-export function originOf(host: string, port: number): string {
+export function formatOrigin(host: string, port: number): string {
   const shown = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
   return `http://${shown.includes(':') ? `[${shown}]` : shown}:${port}`
 }
 
 /** Why nothing can listen there, and what to change. @param setting by which another is chosen */
-export function listenProblem({ host, port }: ListenAddress, error: unknown, setting: string): string {
+export function describeListenError({ host, port }: ListenAddress, error: unknown, setting: string): string {
   const where = `${host.includes(':') ? `[${host}]` : host}:${port}`
-  switch (systemCode(error)) {
+  switch (readErrorCode(error)) {
     case 'EADDRINUSE':
       return `${where} is taken by another program; stop it, or choose another with ${setting}`
     case 'EACCES':
@@ -21,6 +21,6 @@ export function listenProblem({ host, port }: ListenAddress, error: unknown, set
     case 'EAI_AGAIN':
       return `the name ${host} has no address; choose another with ${setting}`
     default:
-      return `cannot listen on ${where} (${systemCode(error)})`
+      return `cannot listen on ${where} (${readErrorCode(error)})`
   }
 }

@@ -3,23 +3,23 @@ import { relative } from 'node:path'
 import { issueKey, Keyring, KeyringError } from '../access/keyring.js'
 import type { MetricsServer } from '../admin/metrics-server.js'
 import { Reloader } from '../app/reload.js'
-import { rehearse } from '../app/warm-up.js'
+import { warmUpCode } from '../app/warm-up.js'
 import type { Config, ConfigSource } from '../config/config.js'
 import { isLoopback } from '../config/listen.js'
-import { plainRoute } from '../config/routes.js'
-import { plainUpstream } from '../config/upstreams.js'
+import { createRouteConfig } from '../config/routes.js'
+import { createUpstreamConfig } from '../config/upstreams.js'
 import { type Demo, startDemo } from '../demo/server.js'
 import type { Prices } from '../ledger/prices.js'
 import { Ledger } from '../ledger/write/ledger.js'
-import { healthTeller } from '../observe/health-log.js'
+import { createTargetStateLogger } from '../observe/health-log.js'
 import { type Log, openLog } from '../observe/log.js'
 import { Router } from '../routing/router.js'
-import { Server } from '../server/listener.js'
-import { Gateway } from '../server/request-handler.js'
-import { Warmth } from '../upstream/keep-warm.js'
+import { Listener } from '../server/listener.js'
+import { RequestHandler } from '../server/request-handler.js'
+import { KeepWarm } from '../upstream/keep-warm.js'
 import { VERSION } from '../version.js'
-import { type Banner, bannerText } from './banner.js'
-import { listenProblem, originOf } from './listening.js'
+import { type Banner, formatBanner } from './banner.js'
+import { describeListenError, formatOrigin } from './listening.js'
 
 const CANNOT = 1
 
@@ -79,23 +79,23 @@ export async function serve(wanted: Config, options: ServeOptions): Promise<numb
     if (proxy !== null)
       log.info({ upstream: name, proxy: proxy.origin }, `${name} is reached through ${proxy.origin}`)
   }
-  const router = new Router(config, healthTeller(log))
+  const router = new Router(config, createTargetStateLogger(log))
   const ledger = new Ledger(config.ledger, log, prices)
   // Loaded where it is wanted: a start is waited for, by people and in the tests.
   const metrics =
     config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
-  const gateway = new Gateway({ config, keyring, router, log, ledger, metrics })
+  const handler = new RequestHandler({ config, keyring, router, log, ledger, metrics })
   // Ahead of the log, which then writes what it has; and whatever it is that ends the process.
   process.prependOnceListener('exit', () => {
-    gateway.writeDown()
+    handler.writeDown()
     ledger.flushNow()
   })
   // Behind the log. Node waits at its end for the threads that are in a system call, of which one would not come back.
   process.once('exit', () => {
     if (ledger.hung) process.kill(process.pid, 'SIGKILL')
   })
-  gateway.ready = false
-  const server = new Server(config, gateway, log)
+  handler.ready = false
+  const server = new Listener(config, handler, log)
   let metricsServer: MetricsServer | null = null
   let metricsUrl: string | null = null
   let port: number
@@ -112,13 +112,13 @@ export async function serve(wanted: Config, options: ServeOptions): Promise<numb
     port = (await server.listen()).port
     if (metrics !== null && config.metrics.listen !== null) {
       listenAt = config.metrics.listen
-      metricsServer = new (await import('../admin/metrics-server.js')).MetricsServer(metrics, gateway)
+      metricsServer = new (await import('../admin/metrics-server.js')).MetricsServer(metrics, handler)
       const { port: metricsPort } = await metricsServer.listen(listenAt)
-      metricsUrl = `${originOf(listenAt.host, metricsPort)}/metrics`
+      metricsUrl = `${formatOrigin(listenAt.host, metricsPort)}/metrics`
     }
   } catch (error) {
     const setting = listenAt === config.listen ? '--listen HOST:PORT' : 'metrics.listen'
-    return cannot(listenProblem(listenAt, error, setting))
+    return cannot(describeListenError(listenAt, error, setting))
   }
 
   let key: string | null = null
@@ -131,41 +131,41 @@ export async function serve(wanted: Config, options: ServeOptions): Promise<numb
     }
     keyring.reload()
   }
-  const warmth = new Warmth({
+  const keepWarm = new KeepWarm({
     onTrouble: (upstream, cause) =>
       log.warn({ upstream, cause }, `cannot reach upstream ${upstream} yet (${cause})`),
     onMoved: (upstream) => log.info({ upstream }, `${upstream} has another address: it is connected anew`),
   })
   const reloader = new Reloader({
-    ...{ source, config, router, gateway, log },
-    onUpstreams: (upstreams) => void warmth.keep(upstreams),
+    ...{ source, config, router, handler, log },
+    onUpstreams: (upstreams) => void keepWarm.keep(upstreams),
   })
   const stop = async (): Promise<void> => {
     metricsServer?.close()
     reloader.close()
-    warmth.close()
+    keepWarm.close()
     await Promise.all(reloader.upstreams.map((upstream) => upstream.destroy()))
     keyring?.close()
     await demo?.close()
     const lost = await ledger.close()
     if (lost > 0) log.error({ lost }, `${lost} records could not be written to the ledger`)
   }
-  endOnSignal(server, gateway, log, config.timeouts.drainMs, stop)
+  endOnSignal(server, handler, log, config.timeouts.drainMs, stop)
   if (demo === null) {
     reloader.watch()
     reloadOnHangup(reloader, log)
   }
   listening = true
-  say(bannerText(describe(config, port, key, keyring, demo !== null, metricsUrl)))
-  await warmUp(config, router, warmth, log)
-  gateway.ready = true
+  say(formatBanner(describe(config, port, key, keyring, demo !== null, metricsUrl)))
+  await warmUp(config, router, keepWarm, log)
+  handler.ready = true
   // Never by itself: the listener keeps the process alive until a signal comes.
   return new Promise(() => {})
 }
 
 function endOnSignal(
-  server: Server,
-  gateway: Gateway,
+  server: Listener,
+  handler: RequestHandler,
   log: Log,
   drainMs: number,
   stop: () => Promise<void>,
@@ -174,13 +174,13 @@ function endOnSignal(
   const onSignal = (signal: NodeJS.Signals, number: number): void => {
     if (firstAt !== 0) {
       if (performance.now() - firstAt < SAME_SIGNAL_MS) return
-      log.warn({ signal, cut: gateway.live.size }, `${signal} again: ending now`)
+      log.warn({ signal, cut: handler.inFlight.size }, `${signal} again: ending now`)
       server.close()
       // As a shell reports a process that a signal has ended.
       process.exit(128 + number)
     }
     firstAt = performance.now()
-    const open = gateway.live.size
+    const open = handler.inFlight.size
     log.info(
       { signal, in_flight: open },
       open === 0
@@ -210,9 +210,9 @@ function endOnSignal(
  * Makes the first request as fast as those that follow: the code compiled, the upstreams connected. Nothing of it is
  * a reason not to start: what cannot be reached is told, and waited for no longer than `WARM_MS`.
  */
-async function warmUp(config: Config, router: Router, warmth: Warmth, log: Log): Promise<void> {
-  const connected = warmth.keep(router.upstreams)
-  await rehearse(config).catch((error) => log.warn({ err: error }, 'the code could not be warmed up'))
+async function warmUp(config: Config, router: Router, keepWarm: KeepWarm, log: Log): Promise<void> {
+  const connected = keepWarm.keep(router.upstreams)
+  await warmUpCode(config).catch((error) => log.warn({ err: error }, 'the code could not be warmed up'))
   await Promise.race([connected, new Promise((resolve) => setTimeout(resolve, WARM_MS).unref())])
 }
 
@@ -226,8 +226,8 @@ function reloadOnHangup(reloader: Reloader, log: Log): void {
 }
 
 function withDemo(config: Config, demo: Demo): Config {
-  const upstream = plainUpstream('demo', demo.origin, config.timeouts)
-  return { ...config, upstreams: [upstream], routes: [plainRoute('demo')], warnings: [] }
+  const upstream = createUpstreamConfig('demo', demo.origin, config.timeouts)
+  return { ...config, upstreams: [upstream], routes: [createRouteConfig('demo')], warnings: [] }
 }
 
 function describe(
@@ -241,7 +241,7 @@ function describe(
   const { host } = config.listen
   return {
     version: VERSION,
-    url: originOf(host, port),
+    url: formatOrigin(host, port),
     open: !isLoopback(host),
     upstreams: demo ? null : config.upstreams.map((upstream) => upstream.name),
     mode: config.keys.mode,

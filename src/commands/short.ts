@@ -2,7 +2,7 @@
 const UNITS = ['', 'k', 'M', 'G', 'T', 'P', 'E'] as const
 
 /** A count in five characters at most: 999, 1.2k, 34.5M. */
-export function short(value: number | null): string {
+export function shortenNumber(value: number | null): string {
   if (value === null) return '-'
   let scaled = value
   for (const unit of UNITS) {
@@ -18,19 +18,19 @@ export function short(value: number | null): string {
  * A sum of money in seven characters at most.
  * @param more whether not all of it is known
  */
-export function cost(usd: number | null, more: boolean): string {
+export function formatCost(usd: number | null, more: boolean): string {
   if (usd === null) return '-'
   return `${amount(usd)}${more ? '+' : ''}`
 }
 
 function amount(usd: number): string {
-  if (usd >= 999.995) return short(usd)
+  if (usd >= 999.995) return shortenNumber(usd)
   if (usd >= 0.1 || usd === 0) return usd.toFixed(2)
   return usd >= 0.0001 ? usd.toFixed(4) : '<.0001'
 }
 
 /** Milliseconds in five characters at most: 120us, 1.2ms, 12ms, 1.2s, 30m, 5h. */
-export function duration(ms: number | null): string {
+export function formatDuration(ms: number | null): string {
   if (ms === null) return '-'
   if (ms < 0.9995) return `${Math.round(ms * 1_000)}us`
   if (ms < 9.95) return `${ms.toFixed(1)}ms`

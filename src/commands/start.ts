@@ -18,7 +18,7 @@ Exit codes: 0 ended as asked, 1 cannot run, 2 wrong settings or usage.
 const WRONG_USAGE = 2
 
 /** Runs the relay until a signal ends it. Resolves to the exit code only if it could not start. */
-export async function start(args: string[]): Promise<number> {
+export async function runStart(args: string[]): Promise<number> {
   // A terminal or disk that does not take the banner is no reason to end.
   process.stderr.on('error', () => {})
   const say = (text: string): void => {

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ParseArgsConfig } from 'node:util'
-import { type LedgerName, ledgerNames } from '../ledger/files.js'
+import { type LedgerName, listLedgerNames } from '../ledger/files.js'
 import { readLines } from '../ledger/read/lines.js'
 import { Progress } from './progress.js'
 
@@ -44,7 +44,7 @@ export const LEDGER_OPTIONS = { config: { type: 'string' }, folder: { type: 'str
 
 /** The ledger's files in a folder, from the oldest; null if there are none, which is told. */
 export async function findFiles(folder: string, io: UsageIo): Promise<LedgerName[] | null> {
-  const names = ledgerNames(await readdir(folder))
+  const names = listLedgerNames(await readdir(folder))
   if (names.length > 0) return names
   io.err.write(`thinwire usage: there is no usage-YYYY-MM-DD.jsonl in ${folder}\n`)
   return null
@@ -76,7 +76,7 @@ export async function readFiles(
 }
 
 /** The value of an option that takes a text. */
-export function textOf(values: Given['values'], name: string): string | undefined {
+export function formatError(values: Given['values'], name: string): string | undefined {
   const value = values[name]
   return typeof value === 'string' ? value : undefined
 }

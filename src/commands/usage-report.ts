@@ -6,13 +6,13 @@ import {
   type Command,
   DONE,
   findFiles,
+  formatError,
   type Given,
   LEDGER_OPTIONS,
   readFiles,
-  textOf,
   UsageProblem,
 } from './usage-common.js'
-import { csv, table } from './usage-table.js'
+import { formatCsv, formatTable } from './usage-table.js'
 
 /** `thinwire usage report` tells what requests came to. */
 export const REPORT: Command = {
@@ -63,9 +63,9 @@ Exit codes: 0 done, 2 it cannot be read or asked so.
       const { since, until } = period
       const shown = groups.map(({ name, totals }) => ({ [by]: name, ...totals }))
       io.out.write(`${JSON.stringify({ by, since, until, groups: shown, total, torn, duplicates })}\n`)
-    } else if (values.csv === true) io.out.write(csv(by, groups))
+    } else if (values.csv === true) io.out.write(formatCsv(by, groups))
     else {
-      io.out.write(table(by, groups, total, io.out.columns))
+      io.out.write(formatTable(by, groups, total, io.out.columns))
       if (torn > 0) io.err.write(`${torn} torn ${torn === 1 ? 'line is' : 'lines are'} not in it\n`)
     }
     return DONE
@@ -73,7 +73,7 @@ Exit codes: 0 done, 2 it cannot be read or asked so.
 }
 
 function groupingOf(values: Given['values']): Grouping {
-  const by = textOf(values, 'by') ?? 'team'
+  const by = formatError(values, 'by') ?? 'team'
   if (!isGrouping(by)) throw new UsageProblem(`--by takes one of: ${GROUPING_NAMES.join(', ')}`)
   return by
 }
@@ -81,7 +81,7 @@ function groupingOf(values: Given['values']): Grouping {
 function periodOf(values: Given['values']): Period {
   const now = Date.now()
   const [since = null, until = null] = (['since', 'until'] as const).map((name) => {
-    const text = textOf(values, name)
+    const text = formatError(values, name)
     if (text === undefined) return null
     const at = parseTime(text, name === 'since' ? 'start' : 'end', now)
     if (at !== null) return at

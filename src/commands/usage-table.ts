@@ -1,5 +1,5 @@
 import type { Group, Totals } from '../ledger/read/report.js'
-import { cost, duration, short } from './short.js'
+import { formatCost, formatDuration, shortenNumber } from './short.js'
 
 const COLUMNS = 80
 
@@ -11,24 +11,24 @@ interface Column {
 }
 
 const TABLE: readonly Column[] = [
-  { head: ['', 'reqs'], width: 6, cell: ({ requests }) => short(requests) },
-  { head: ['', 'errors'], width: 6, cell: ({ errors }) => short(errors) },
+  { head: ['', 'reqs'], width: 6, cell: ({ requests }) => shortenNumber(requests) },
+  { head: ['', 'errors'], width: 6, cell: ({ errors }) => shortenNumber(errors) },
   { head: ['prompt', 'tokens'], width: 6, cell: (totals) => tokens(totals.prompt_tokens, totals) },
-  { head: ['', 'cached'], width: 6, cell: (totals) => short(totals.cached_tokens) },
+  { head: ['', 'cached'], width: 6, cell: (totals) => shortenNumber(totals.cached_tokens) },
   { head: ['compl.', 'tokens'], width: 6, cell: (totals) => tokens(totals.completion_tokens, totals) },
-  { head: ['cost', 'USD'], width: 7, cell: (totals) => cost(totals.cost_usd, totals.unpriced > 0) },
-  { head: ['ttft', 'p50'], width: 5, cell: (totals) => duration(totals.ttft_ms_p50) },
-  { head: ['ttft', 'p99'], width: 5, cell: (totals) => duration(totals.ttft_ms_p99) },
+  { head: ['cost', 'USD'], width: 7, cell: (totals) => formatCost(totals.cost_usd, totals.unpriced > 0) },
+  { head: ['ttft', 'p50'], width: 5, cell: (totals) => formatDuration(totals.ttft_ms_p50) },
+  { head: ['ttft', 'p99'], width: 5, cell: (totals) => formatDuration(totals.ttft_ms_p99) },
   {
     head: ['relay', 'p99'],
     width: 5,
-    cell: ({ overhead_us_p99: us }) => duration(us === null ? null : us / 1_000),
+    cell: ({ overhead_us_p99: us }) => formatDuration(us === null ? null : us / 1_000),
   },
 ]
 
 /** A sum with estimates in it is marked, so that nobody takes it for what a provider has counted. */
 function tokens(count: number | null, { estimated }: Totals): string {
-  return `${count !== null && estimated > 0 ? '~' : ''}${short(count)}`
+  return `${count !== null && estimated > 0 ? '~' : ''}${shortenNumber(count)}`
 }
 
 const NUMBERS_WIDTH = TABLE.reduce((all, { width }) => all + 1 + width, 0)
@@ -37,7 +37,7 @@ const NUMBERS_WIDTH = TABLE.reduce((all, { width }) => all + 1 + width, 0)
  * Groups and their total for a terminal, whose lines are no longer than it is wide, or 80. A name that does not fit in its
  * column has a line of its own.
  */
-export function table(
+export function formatTable(
   by: string,
   groups: readonly Group[],
   total: Totals,
@@ -87,7 +87,7 @@ const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/
  * Groups as CSV (RFC 4180), with exact numbers; a field of which nothing is known is empty. A name that a spreadsheet would
  * run as a formula has a ' ahead of it (OWASP, "CSV Injection").
  */
-export function csv(by: string, groups: readonly Group[]): string {
+export function formatCsv(by: string, groups: readonly Group[]): string {
   const rows = groups.map(({ name, totals }) => [
     field(name),
     ...CSV_FIELDS.map((key) => (totals[key] === null ? '' : String(totals[key]))),

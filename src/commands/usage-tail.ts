@@ -1,19 +1,19 @@
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { styleText } from 'node:util'
-import { type Entry, isError, owner, readEntry } from '../ledger/read/entry.js'
-import { Seen } from '../ledger/read/seen.js'
-import { Follower } from '../ledger/read/tail.js'
-import { duration, short } from './short.js'
+import { type Entry, findOwner, isError, readEntry } from '../ledger/read/entry.js'
+import { SequenceCheck } from '../ledger/read/seen.js'
+import { LedgerTail } from '../ledger/read/tail.js'
+import { formatDuration, shortenNumber } from './short.js'
 import {
   CANNOT,
   type Command,
   DONE,
   findFiles,
+  formatError,
   type Given,
   LEDGER_OPTIONS,
   type Stream,
-  textOf,
   UsageProblem,
 } from './usage-common.js'
 
@@ -90,7 +90,7 @@ async function tail(
   out: Stream,
   stop: AbortSignal,
 ): Promise<void> {
-  const seen = new Seen()
+  const seen = new SequenceCheck()
   const wanted = filterOf(values)
   const colours = out.isTTY === true && (process.env.NO_COLOR ?? '') === ''
   let full = false
@@ -107,7 +107,7 @@ async function tail(
     if (full && !stop.aborted) await once(out, 'drain', { signal: stop })
     full = false
   }
-  const follower = new Follower(folder, (line) => print(told(line)), flushed)
+  const follower = new LedgerTail(folder, (line) => print(told(line)), flushed)
   try {
     await follower.begin()
     for (const text of await lastOf(follower, lines, told, stop)) {
@@ -125,7 +125,7 @@ async function tail(
 
 /** The last so many texts, from the first of them. */
 async function lastOf(
-  follower: Follower,
+  follower: LedgerTail,
   count: number,
   told: (line: string) => string | null,
   stop: AbortSignal,
@@ -143,17 +143,17 @@ async function lastOf(
 }
 
 function linesOf(values: Given['values']): number {
-  const text = textOf(values, 'lines') ?? String(LINES)
+  const text = formatError(values, 'lines') ?? String(LINES)
   const lines = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN
   if (lines <= MOST_LINES) return lines
   throw new UsageProblem(`--lines takes a number from 0 to ${MOST_LINES}`)
 }
 
 function filterOf(values: Given['values']): (entry: Entry) => boolean {
-  const [team, user, model] = ['team', 'user', 'model'].map((name) => textOf(values, name))
+  const [team, user, model] = ['team', 'user', 'model'].map((name) => formatError(values, name))
   return (entry) =>
     (team === undefined || entry.team === team) &&
-    (user === undefined || entry.user === user || owner(entry) === user) &&
+    (user === undefined || entry.user === user || findOwner(entry) === user) &&
     (model === undefined || entry.model === model) &&
     (values.errors !== true || isError(entry))
 }
@@ -163,17 +163,17 @@ function shown(entry: Entry, colours: boolean): string {
   const { end, status } = entry
   const outcome = end === 'done' || end === 'local' || end === null ? String(status ?? end ?? '-') : end
   const mark = entry.usageSource === 'estimated' ? '~' : ''
-  const tokens = `${mark}${short(entry.promptTokens)}/${short(entry.completionTokens)}`
+  const tokens = `${mark}${shortenNumber(entry.promptTokens)}/${shortenNumber(entry.completionTokens)}`
   const coloured = (format: 'red' | 'yellow' | 'dim', text: string): string =>
     colours ? styleText(format, text) : text
   const padded = outcome.padEnd(11)
   return [
     coloured('dim', entry.ts?.slice(11, 19) ?? '-'.padEnd(8)),
-    (owner(entry) ?? '-').padEnd(16),
+    (findOwner(entry) ?? '-').padEnd(16),
     (entry.model ?? '-').padEnd(16),
     isError(entry) ? coloured('red', padded) : end === 'client_gone' ? coloured('yellow', padded) : padded,
     tokens.padStart(11),
-    duration(entry.ttftMs).padStart(5),
-    duration(entry.totalMs).padStart(5),
+    formatDuration(entry.ttftMs).padStart(5),
+    formatDuration(entry.totalMs).padStart(5),
   ].join(' ')
 }

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { CANNOT, type Command, DONE, textOf, type UsageIo, UsageProblem } from './usage-common.js'
+import { CANNOT, type Command, DONE, formatError, type UsageIo, UsageProblem } from './usage-common.js'
 import { REPORT } from './usage-report.js'
 import { TAIL } from './usage-tail.js'
 import { VERIFY } from './usage-verify.js'
@@ -13,7 +13,7 @@ thinwire usage verify    look whether the usage ledger is whole
 `
 
 /** `thinwire usage`: what the usage ledger tells. Resolves to the exit code. */
-export async function usage(args: readonly string[], io: UsageIo): Promise<number> {
+export async function runUsage(args: readonly string[], io: UsageIo): Promise<number> {
   const [first = ''] = args
   // Options alone are a report's.
   const named = first !== '' && !first.startsWith('-')
@@ -32,7 +32,7 @@ export async function usage(args: readonly string[], io: UsageIo): Promise<numbe
     io.out.write(named ? command.help : `${HELP}${command.help}`)
     return DONE
   }
-  const folder = textOf(values, 'folder') ?? io.folder(textOf(values, 'config'))
+  const folder = formatError(values, 'folder') ?? io.folder(formatError(values, 'config'))
   try {
     return await command.run({ folder, values, io })
   } catch (error) {

@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { isLoopback, type ListenAddress, parseListen } from './listen.js'
+import { isLoopback, type ListenAddress, parseListenAddress } from './listen.js'
 import { ConfigError, describeIssues, type Problem } from './problems.js'
 import {
   type AliasConfig,
-  defaultRoutes,
+  createDefaultRoutes,
+  findRouteWarnings,
   type RouteConfig,
   resolveAliases,
   resolveRoutes,
-  routeWarnings,
 } from './routes.js'
-import { type ConfigFile, configSchema, type Limits, presetEntry, type Timeouts } from './schema.js'
+import { type ConfigFile, configSchema, type Limits, resolvePresetEntry, type Timeouts } from './schema.js'
 import { Secrets } from './secrets.js'
 import { resolveUpstream, type UpstreamConfig } from './upstreams.js'
 
@@ -56,7 +56,7 @@ export function loadConfig(source: ConfigSource): Config {
   const folder = file === null ? source.cwd : dirname(file)
   const problems: Problem[] = []
 
-  const listen = parseListen(source.listen ?? parsed.listen)
+  const listen = parseListenAddress(source.listen ?? parsed.listen)
   if (listen === null) {
     const path = source.listen === undefined ? 'listen' : '--listen'
     problems.push({ path, message: 'must be HOST:PORT, such as 127.0.0.1:4000 or [::1]:4000' })
@@ -68,7 +68,7 @@ export function loadConfig(source: ConfigSource): Config {
     })
   }
 
-  const metricsAt = parsed.metrics.listen === null ? null : parseListen(parsed.metrics.listen)
+  const metricsAt = parsed.metrics.listen === null ? null : parseListenAddress(parsed.metrics.listen)
   if (metricsAt === null && parsed.metrics.listen !== null) {
     problems.push({ path: 'metrics.listen', message: 'must be HOST:PORT, such as 127.0.0.1:9464' })
   }
@@ -88,9 +88,11 @@ export function loadConfig(source: ConfigSource): Config {
     problems.push({ path: 'upstreams', message: 'needs at least one entry, or leave it out' })
   }
   const routes =
-    parsed.routes === undefined ? defaultRoutes(upstreams) : resolveRoutes(parsed.routes, names, secrets)
+    parsed.routes === undefined
+      ? createDefaultRoutes(upstreams)
+      : resolveRoutes(parsed.routes, names, secrets)
   const aliases = resolveAliases(parsed.models, names, secrets)
-  warnings.push(...routeWarnings(upstreams, routes, aliases))
+  warnings.push(...findRouteWarnings(upstreams, routes, aliases))
 
   if (listen === null || problems.length > 0) throw new ConfigError(label, problems)
 
@@ -171,8 +173,8 @@ function describeSyntaxError(text: string, error: Error): string {
 /** The upstreams of a start without a config file: one for each provider key in the environment. */
 function fromEnvironment(env: ConfigSource['env']): NonNullable<ConfigFile['upstreams']> {
   const upstreams: NonNullable<ConfigFile['upstreams']> = {}
-  if (env.OPENAI_API_KEY?.trim()) upstreams.openai = presetEntry('openai')
-  if (env.ANTHROPIC_API_KEY?.trim()) upstreams.anthropic = presetEntry('anthropic')
+  if (env.OPENAI_API_KEY?.trim()) upstreams.openai = resolvePresetEntry('openai')
+  if (env.ANTHROPIC_API_KEY?.trim()) upstreams.anthropic = resolvePresetEntry('anthropic')
   return upstreams
 }
 

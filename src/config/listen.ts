@@ -6,7 +6,7 @@ export interface ListenAddress {
 }
 
 /** `HOST:PORT`, `[IPV6]:PORT` or `:PORT`; null if it is none of these. */
-export function parseListen(text: string): ListenAddress | null {
+export function parseListenAddress(text: string): ListenAddress | null {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text)
   if (match === null) return null
   const port = Number(match[3])

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { configJsonSchema } from './schema.js'
+import { buildConfigJsonSchema } from './schema.js'
 
 /** A setting that is wrong: its path in the file, and what would be right. Never holds a value of the file. */
 export interface Problem {
@@ -28,7 +28,7 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[]): Problem[] {
       case 'unrecognized_keys': {
         const known = settingsAt(issue.path)
         for (const key of issue.keys) {
-          const near = nearest(key, known)
+          const near = findNearest(key, known)
           const remedy = near
             ? `did you mean ${near}?`
             : `settings here: ${known.filter((k) => k !== '$schema').join(', ')}`
@@ -100,7 +100,7 @@ interface SchemaNode {
 
 /** The names of the settings that may stand at a path, read from the JSON Schema. */
 function settingsAt(path: readonly PropertyKey[]): string[] {
-  let node: SchemaNode | undefined = configJsonSchema() as SchemaNode
+  let node: SchemaNode | undefined = buildConfigJsonSchema() as SchemaNode
   for (const part of path) {
     if (node === undefined) break
     if (typeof part === 'number') node = node.items
@@ -112,7 +112,7 @@ function settingsAt(path: readonly PropertyKey[]): string[] {
 }
 
 /** The known name that a mistyped one most likely meant, or undefined if none is near. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
+export function findNearest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1
   for (const candidate of known) {

@@ -39,7 +39,7 @@ export function parseProxy(text: string): ProxyConfig | string {
  * @param origin of the upstream
  * @returns the variable's name, null if there is no proxy
  */
-export function proxyVariable(origin: string, env: Env): string | null {
+export function findProxyVariable(origin: string, env: Env): string | null {
   const url = new URL(origin)
   const names = url.protocol === 'https:' ? ['https_proxy', 'HTTPS_PROXY'] : ['http_proxy', 'HTTP_PROXY']
   const name = names.find((each) => env[each]?.trim())

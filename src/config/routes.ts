@@ -10,15 +10,15 @@ export interface TargetConfig {
 }
 
 /** Which target is asked first. */
-export type Choose = 'order' | 'weight' | 'latency'
+export type Strategy = 'order' | 'weight' | 'latency'
 
 export interface DestinationConfig {
   /** One at least. */
   readonly targets: readonly TargetConfig[]
-  readonly choose: Choose
+  readonly strategy: Strategy
   /** Null: where that is safe. */
   readonly failover: boolean | null
-  readonly stallMs: number | null
+  readonly firstTokenMs: number | null
   readonly hedge: boolean
 }
 
@@ -35,16 +35,16 @@ export interface AliasConfig extends DestinationConfig {
 }
 
 /** Everything that no other route takes, to one upstream. */
-export function plainRoute(upstream: string): RouteConfig {
+export function createRouteConfig(upstream: string): RouteConfig {
   return { paths: null, models: null, teams: null, ...toOne(upstream) }
 }
 
 function toOne(upstream: string): DestinationConfig {
   return {
     targets: [{ upstream, model: null, weight: 1 }],
-    choose: 'order',
+    strategy: 'order',
     failover: null,
-    stallMs: null,
+    firstTokenMs: null,
     hedge: false,
   }
 }
@@ -53,15 +53,15 @@ function toOne(upstream: string): DestinationConfig {
  * Routes where the file has none. Anthropic answers Claude's names on both of its APIs (Messages, and chat
  * completions on its OpenAI-compatible endpoint) and nobody else's.
  */
-export function defaultRoutes(upstreams: readonly UpstreamConfig[]): RouteConfig[] {
+export function createDefaultRoutes(upstreams: readonly UpstreamConfig[]): RouteConfig[] {
   const routes: RouteConfig[] = []
   const claude = upstreams.find(({ name, preset }) => name === 'anthropic' || preset === 'anthropic')?.name
   if (claude !== undefined) {
-    routes.push({ ...plainRoute(claude), paths: ['/messages', '/messages/*'] })
-    routes.push({ ...plainRoute(claude), models: ['claude-*'] })
+    routes.push({ ...createRouteConfig(claude), paths: ['/messages', '/messages/*'] })
+    routes.push({ ...createRouteConfig(claude), models: ['claude-*'] })
   }
   const first = upstreams[0]
-  if (first !== undefined) routes.push(plainRoute(first.name))
+  if (first !== undefined) routes.push(createRouteConfig(first.name))
   return routes
 }
 
@@ -130,7 +130,7 @@ function resolveDestination(
     check(upstream, `${path}.upstream`)
     targets = [{ upstream, model, weight: 1 }]
   }
-  return { targets, choose, failover: failover ?? null, stallMs: stallMs ?? null, hedge }
+  return { targets, strategy: choose, failover: failover ?? null, firstTokenMs: stallMs ?? null, hedge }
 }
 
 /**
@@ -140,7 +140,7 @@ function resolveDestination(
 const CURSORS_OWN = /gpt|claude|gemini|^o[1-9](?:$|-)/i
 
 /** What is likely to surprise, and no reason not to start. */
-export function routeWarnings(
+export function findRouteWarnings(
   upstreams: readonly UpstreamConfig[],
   routes: readonly RouteConfig[],
   aliases: readonly AliasConfig[],

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { AUTH_SCHEMES, DIALECTS, PRESET_NAMES } from '../api/presets.js'
+import { APIS, AUTH_SCHEMES, PRESET_NAMES } from '../api/presets.js'
 import { duration, secretRef, size } from './schema-values.js'
 
 /** Unreserved characters (RFC 3986, 2.3), which need no encoding. */
@@ -60,7 +60,7 @@ export const upstream = z.strictObject({
     .default({})
     .describe('URL parameters of every request, in place of what the client sent under the same name.'),
   dialects: z
-    .array(z.enum(DIALECTS))
+    .array(z.enum(APIS))
     .min(1)
     .optional()
     .describe(

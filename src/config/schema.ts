@@ -100,12 +100,12 @@ export type Limits = Readonly<ConfigFile['limits']>
 export type Timeouts = Readonly<ConfigFile['timeouts']>
 
 /** An upstream of the config file with nothing but its preset. */
-export function presetEntry(preset: PresetName): UpstreamEntry {
+export function resolvePresetEntry(preset: PresetName): UpstreamEntry {
   return upstream.parse({ preset })
 }
 
 /** The JSON Schema (draft 2020-12) of the config file. */
-export function configJsonSchema(): Record<string, unknown> {
+export function buildConfigJsonSchema(): Record<string, unknown> {
   return {
     title: 'Thinwire config',
     ...z.toJSONSchema(configSchema, { io: 'input' }),

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { ALL_CAPABILITIES, type Capabilities } from '../api/capabilities.js'
 import {
-  type ApiDialect,
+  type Api,
   type AuthScheme,
   type PathStyle,
   PRESET_NAMES,
@@ -10,7 +10,7 @@ import {
   type PresetName,
 } from '../api/presets.js'
 import { isLoopback } from './listen.js'
-import { type ProxyConfig, parseProxy, proxyVariable } from './proxy.js'
+import { findProxyVariable, type ProxyConfig, parseProxy } from './proxy.js'
 import type { HeaderValue, Timeouts, UpstreamEntry } from './schema.js'
 import type { Secrets } from './secrets.js'
 
@@ -44,7 +44,7 @@ export interface UpstreamConfig {
   /** Parameters of each request, as name, value, name, value. */
   readonly query: readonly string[]
   /** Null: all. */
-  readonly dialects: readonly ApiDialect[] | null
+  readonly dialects: readonly Api[] | null
   /** Requests in flight beyond which it is busy; null for no bound but the relay's. */
   readonly exchanges: number | null
   /** The general ones, with its own in their place. */
@@ -58,7 +58,7 @@ export interface UpstreamConfig {
 }
 
 /** An upstream that has nothing but an address, such as the relay's own demo. */
-export function plainUpstream(name: string, origin: string, timeouts: Timeouts): UpstreamConfig {
+export function createUpstreamConfig(name: string, origin: string, timeouts: Timeouts): UpstreamConfig {
   return {
     name,
     preset: null,
@@ -77,7 +77,7 @@ export function plainUpstream(name: string, origin: string, timeouts: Timeouts):
     query: [],
     dialects: null,
     exchanges: null,
-    timeouts: upstreamTimeouts(timeouts),
+    timeouts: resolveUpstreamTimeouts(timeouts),
     ca: null,
     servername: null,
     proxy: null,
@@ -137,7 +137,7 @@ export function resolveUpstream(
     query,
     dialects: entry.dialects ?? preset?.dialects ?? null,
     exchanges: entry.limits.exchanges ?? null,
-    timeouts: upstreamTimeouts(context.timeouts, entry.timeouts),
+    timeouts: resolveUpstreamTimeouts(context.timeouts, entry.timeouts),
     ca,
     servername: entry.tls.servername ?? null,
     proxy: resolveProxy(entry.proxy, base.origin, path, secrets),
@@ -189,7 +189,7 @@ function elsewhereOf(preset: Preset | null, basePath: string): readonly (readonl
 }
 
 /** The part of the general ones that upstreams go by. @param own to be taken in their place */
-export function upstreamTimeouts(
+export function resolveUpstreamTimeouts(
   general: UpstreamTimeouts,
   own: UpstreamEntry['timeouts'] = {},
 ): UpstreamTimeouts {
@@ -285,7 +285,7 @@ function resolveProxy(
   if (entry === false) return null
   const where = `${path}.proxy`
   if (entry === undefined) {
-    const variable = proxyVariable(origin, secrets.env)
+    const variable = findProxyVariable(origin, secrets.env)
     if (variable === null) return null
     const proxy = parseProxy(secrets.env[variable]?.trim() ?? '')
     if (typeof proxy !== 'string') return proxy

@@ -1,22 +1,22 @@
-import { type Fields, fields, readLimit, readStops, refuseChoices, requireList } from './fields.js'
-import { answer, type Generation, silenceOf } from './model.js'
-import { callTexts, type Prompt, readPrompt, type Turn, textsOf } from './prompt.js'
-import { type Answer, formatEvent, makeId, PAUSE, type Step, unixNow } from './reply.js'
+import { asFields, type Fields, readLimit, readStops, refuseChoices, requireList } from './fields.js'
+import { answer, type Generation, readSilence } from './model.js'
+import { collectCallTexts, collectTexts, type Prompt, readPrompt, type Turn } from './prompt.js'
+import { type Answer, createId, epochSeconds, formatEvent, PAUSE, type Step } from './reply.js'
 
 /** `POST /v1/chat/completions` (OpenAI API reference: Chat Completions, The chat completion object, Streaming). */
-export function chatCompletion(body: Fields): Answer {
+export function answerChat(body: Fields): Answer {
   const turns = requireList(body, 'messages').map(readTurn)
   refuseChoices(body)
   const limit = readLimit(body, 'max_completion_tokens', 'max_tokens')
   const prompt = readPrompt(body, turns, limit, readStops(body.stop))
   const generation = answer(prompt)
   if (body.stream !== true) return { body: completion(prompt, generation) }
-  return { steps: stream(prompt, generation, fields(body.stream_options).include_usage === true) }
+  return { steps: stream(prompt, generation, asFields(body.stream_options).include_usage === true) }
 }
 
 function readTurn(message: unknown): Turn {
-  const { role, content, tool_calls } = fields(message)
-  const texts = [...textsOf(content), ...callTexts(tool_calls)]
+  const { role, content, tool_calls } = asFields(message)
+  const texts = [...collectTexts(content), ...collectCallTexts(tool_calls)]
   return { role: role === 'user' || role === 'tool' ? role : 'other', texts }
 }
 
@@ -27,15 +27,15 @@ function completion(prompt: Prompt, generation: Generation): unknown {
     role: 'assistant',
     content: null,
     tool_calls: [
-      { id: makeId('call_'), type: 'function', function: { name: generation.tool, arguments: text } },
+      { id: createId('call_'), type: 'function', function: { name: generation.tool, arguments: text } },
     ],
     refusal: null,
     annotations: [],
   }
   return {
-    id: makeId('chatcmpl-'),
+    id: createId('chatcmpl-'),
     object: 'chat.completion',
-    created: unixNow(),
+    created: epochSeconds(),
     model: prompt.model,
     choices: [
       {
@@ -45,7 +45,7 @@ function completion(prompt: Prompt, generation: Generation): unknown {
         finish_reason: finishReason(generation),
       },
     ],
-    usage: usageOf(generation),
+    usage: createUsage(generation),
     service_tier: 'default',
     system_fingerprint: 'fp_thinwire_demo',
   }
@@ -53,9 +53,9 @@ function completion(prompt: Prompt, generation: Generation): unknown {
 
 function* stream(prompt: Prompt, generation: Generation, withUsage: boolean): Generator<Step, void> {
   const head = {
-    id: makeId('chatcmpl-'),
+    id: createId('chatcmpl-'),
     object: 'chat.completion.chunk',
-    created: unixNow(),
+    created: epochSeconds(),
     model: prompt.model,
     service_tier: 'default',
     system_fingerprint: 'fp_thinwire_demo',
@@ -71,7 +71,7 @@ function* stream(prompt: Prompt, generation: Generation, withUsage: boolean): Ge
 
   if (generation.tool === null) {
     yield chunk({ role: 'assistant', content: '', refusal: null }, null)
-    yield silenceOf(prompt.model)
+    yield readSilence(prompt.model)
     for (const content of generation.pieces) {
       yield PAUSE
       yield chunk({ content }, null)
@@ -80,14 +80,14 @@ function* stream(prompt: Prompt, generation: Generation, withUsage: boolean): Ge
     yield chunk({ role: 'assistant', content: null, refusal: null }, null)
     yield PAUSE
     const call = { name: generation.tool, arguments: '' }
-    yield chunk({ tool_calls: [{ index: 0, id: makeId('call_'), type: 'function', function: call }] }, null)
+    yield chunk({ tool_calls: [{ index: 0, id: createId('call_'), type: 'function', function: call }] }, null)
     for (const fragment of generation.pieces) {
       yield PAUSE
       yield chunk({ tool_calls: [{ index: 0, function: { arguments: fragment } }] }, null)
     }
   }
   yield chunk({}, finishReason(generation))
-  if (withUsage) yield formatEvent({ ...head, choices: [], usage: usageOf(generation) })
+  if (withUsage) yield formatEvent({ ...head, choices: [], usage: createUsage(generation) })
   yield 'data: [DONE]\n\n'
 }
 
@@ -97,7 +97,7 @@ function finishReason(generation: Generation): string {
 }
 
 /** `usage` of Chat and of Completions (OpenAI API reference: The chat completion object). */
-export function usageOf(generation: Generation): unknown {
+export function createUsage(generation: Generation): unknown {
   return {
     prompt_tokens: generation.inputTokens,
     completion_tokens: generation.outputTokens,

@@ -1,12 +1,12 @@
-import { usageOf } from './chat.js'
-import { type Fields, fields, readLimit, readStops, refuseChoices } from './fields.js'
+import { createUsage } from './chat.js'
+import { asFields, type Fields, readLimit, readStops, refuseChoices } from './fields.js'
 import { continueText, type Generation } from './model.js'
-import { invalid, missing } from './problem.js'
+import { createInvalid, createMissing } from './problem.js'
 import { type Prompt, readPrompt } from './prompt.js'
-import { type Answer, formatEvent, makeId, PAUSE, type Step, unixNow } from './reply.js'
+import { type Answer, createId, epochSeconds, formatEvent, PAUSE, type Step } from './reply.js'
 
 /** `POST /v1/completions` (OpenAI API reference: Completions, The completion object). */
-export function completion(body: Fields): Answer {
+export function answerCompletion(body: Fields): Answer {
   const text = readText(body.prompt)
   refuseChoices(body)
   const limit = readLimit(body, 'max_tokens')
@@ -14,19 +14,19 @@ export function completion(body: Fields): Answer {
   const generation = continueText(prompt)
   if (body.stream !== true) {
     const only = choice(generation.pieces.join(''), finishReason(generation))
-    return { body: { ...makeHead(prompt), choices: [only], usage: usageOf(generation) } }
+    return { body: { ...makeHead(prompt), choices: [only], usage: createUsage(generation) } }
   }
-  return { steps: stream(prompt, generation, fields(body.stream_options).include_usage === true) }
+  return { steps: stream(prompt, generation, asFields(body.stream_options).include_usage === true) }
 }
 
 /** A prompt is a string, an array with one, or token ids; what ids say is known to nobody here. */
 function readText(prompt: unknown): string {
-  if (prompt === undefined || prompt === null) throw missing('prompt')
+  if (prompt === undefined || prompt === null) throw createMissing('prompt')
   if (typeof prompt === 'string') return prompt
-  if (!Array.isArray(prompt)) throw invalid('prompt', 'a string or an array')
+  if (!Array.isArray(prompt)) throw createInvalid('prompt', 'a string or an array')
   if (prompt.length > 0 && prompt.every((token) => typeof token === 'number')) return ''
   if (prompt.length === 1 && typeof prompt[0] === 'string') return prompt[0]
-  throw invalid('prompt', 'one string, as the demo upstream gives one choice a request')
+  throw createInvalid('prompt', 'one string, as the demo upstream gives one choice a request')
 }
 
 function* stream(prompt: Prompt, generation: Generation, withUsage: boolean): Generator<Step, void> {
@@ -37,12 +37,12 @@ function* stream(prompt: Prompt, generation: Generation, withUsage: boolean): Ge
     yield formatEvent({ ...head, choices: [choice(piece, null)], ...tail })
   }
   yield formatEvent({ ...head, choices: [choice('', finishReason(generation))], ...tail })
-  if (withUsage) yield formatEvent({ ...head, choices: [], usage: usageOf(generation) })
+  if (withUsage) yield formatEvent({ ...head, choices: [], usage: createUsage(generation) })
   yield 'data: [DONE]\n\n'
 }
 
 function makeHead(prompt: Prompt): Fields {
-  return { id: makeId('cmpl-'), object: 'text_completion', created: unixNow(), model: prompt.model }
+  return { id: createId('cmpl-'), object: 'text_completion', created: epochSeconds(), model: prompt.model }
 }
 
 function choice(text: string, reason: string | null): unknown {

@@ -1,30 +1,31 @@
-import { invalid, missing } from './problem.js'
+import { createInvalid, createMissing } from './problem.js'
 
 /** A JSON object whose fields nobody has checked yet. */
 export type Fields = Readonly<Record<string, unknown>>
 
 /** The object itself, or an empty one if the value is not an object. */
-export function fields(value: unknown): Fields {
+export function asFields(value: unknown): Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {}
 }
 
-export function list(value: unknown): readonly unknown[] {
+export function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
 }
 
 /** Throws a Problem unless the field is an array with at least one item. */
 export function requireList(body: Fields, name: string): readonly unknown[] {
   const value = body[name]
-  if (value === undefined || value === null) throw missing(name)
-  if (!Array.isArray(value) || value.length === 0) throw invalid(name, 'an array with at least one item')
+  if (value === undefined || value === null) throw createMissing(name)
+  if (!Array.isArray(value) || value.length === 0)
+    throw createInvalid(name, 'an array with at least one item')
   return value
 }
 
 /** Any name will do: clients check a key with whatever model they have. */
 export function requireModel(body: Fields): string {
   const model = body.model
-  if (model === undefined || model === null) throw missing('model')
-  if (typeof model !== 'string' || model === '') throw invalid('model', 'the name of a model')
+  if (model === undefined || model === null) throw createMissing('model')
+  if (typeof model !== 'string' || model === '') throw createInvalid('model', 'the name of a model')
   return model
 }
 
@@ -32,7 +33,7 @@ export function requireModel(body: Fields): string {
 export function refuseChoices(body: Fields): void {
   const n = body.n
   if (n !== undefined && n !== null && n !== 1) {
-    throw invalid('n', '1, as the demo upstream gives one choice a request')
+    throw createInvalid('n', '1, as the demo upstream gives one choice a request')
   }
 }
 
@@ -42,7 +43,7 @@ export function readLimit(body: Fields, ...names: readonly string[]): number {
     const value = body[name]
     if (value === undefined || value === null) continue
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) {
-      throw invalid(name, 'a whole number of at least 1')
+      throw createInvalid(name, 'a whole number of at least 1')
     }
     return value
   }
@@ -50,6 +51,6 @@ export function readLimit(body: Fields, ...names: readonly string[]): number {
 }
 
 export function readStops(value: unknown): string[] {
-  const stops = typeof value === 'string' ? [value] : list(value)
+  const stops = typeof value === 'string' ? [value] : asList(value)
   return stops.filter((stop) => typeof stop === 'string' && stop !== '') as string[]
 }

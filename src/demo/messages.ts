@@ -1,13 +1,13 @@
-import { type Fields, fields, list, readLimit, readStops, requireList } from './fields.js'
+import { asFields, asList, type Fields, readLimit, readStops, requireList } from './fields.js'
 import { answer, type Generation } from './model.js'
-import { missing } from './problem.js'
-import { callTexts, type Prompt, readPrompt, type Turn, textsOf } from './prompt.js'
-import { type Answer, formatEvent, makeId, PAUSE, type Step } from './reply.js'
+import { createMissing } from './problem.js'
+import { collectCallTexts, collectTexts, type Prompt, readPrompt, type Turn } from './prompt.js'
+import { type Answer, createId, formatEvent, PAUSE, type Step } from './reply.js'
 
 /** `POST /v1/messages` (Anthropic API reference: Messages; Streaming messages). */
-export function message(body: Fields): Answer {
+export function answerMessage(body: Fields): Answer {
   const turns = readTurns(body)
-  if (body.max_tokens === undefined || body.max_tokens === null) throw missing('max_tokens')
+  if (body.max_tokens === undefined || body.max_tokens === null) throw createMissing('max_tokens')
   const prompt = readPrompt(body, turns, readLimit(body, 'max_tokens'), readStops(body.stop_sequences))
   const generation = answer(prompt)
   if (body.stream === true) return { steps: stream(prompt, generation) }
@@ -22,26 +22,26 @@ export function message(body: Fields): Answer {
 }
 
 /** `POST /v1/messages/count_tokens` (Anthropic API reference: Count tokens in a message). */
-export function tokenCount(body: Fields): Answer {
+export function answerTokenCount(body: Fields): Answer {
   const prompt = readPrompt(body, readTurns(body), Number.POSITIVE_INFINITY, [])
   return { body: { input_tokens: prompt.tokens } }
 }
 
 function readTurns(body: Fields): Turn[] {
-  const turns: Turn[] = [{ role: 'other', texts: textsOf(body.system) }]
+  const turns: Turn[] = [{ role: 'other', texts: collectTexts(body.system) }]
   for (const item of requireList(body, 'messages')) {
-    const { role, content } = fields(item)
+    const { role, content } = asFields(item)
     const results: string[] = []
     const calls: string[] = []
     let answered = false
-    for (const block of list(content)) {
-      const { type, content: result, input } = fields(block)
-      if (type === 'tool_use') calls.push(...callTexts(input))
+    for (const block of asList(content)) {
+      const { type, content: result, input } = asFields(block)
+      if (type === 'tool_use') calls.push(...collectCallTexts(input))
       if (type !== 'tool_result') continue
       answered = true
-      results.push(...textsOf(result))
+      results.push(...collectTexts(result))
     }
-    turns.push({ role: role === 'user' ? 'user' : 'other', texts: [...textsOf(content), ...calls] })
+    turns.push({ role: role === 'user' ? 'user' : 'other', texts: [...collectTexts(content), ...calls] })
     // The result comes in a user message, often with a reminder beside it that the editor has put there.
     if (answered) turns.push({ role: 'tool', texts: results })
   }
@@ -49,7 +49,7 @@ function readTurns(body: Fields): Turn[] {
 }
 
 function makeHead(prompt: Prompt): Fields {
-  return { id: makeId('msg_'), type: 'message', role: 'assistant', model: prompt.model }
+  return { id: createId('msg_'), type: 'message', role: 'assistant', model: prompt.model }
 }
 
 function startUsage(generation: Generation, outputTokens: number): Fields {
@@ -76,7 +76,7 @@ function ending(generation: Generation): Fields {
 
 function startedBlock(generation: Generation): Fields {
   if (generation.tool === null) return { type: 'text', text: '' }
-  return { type: 'tool_use', id: makeId('toolu_'), name: generation.tool, input: {} }
+  return { type: 'tool_use', id: createId('toolu_'), name: generation.tool, input: {} }
 }
 
 function endedBlock(generation: Generation): Fields {

@@ -1,5 +1,5 @@
 import type { Prompt } from './prompt.js'
-import { argumentsFor, chooseTool } from './tool.js'
+import { chooseTool, createArguments } from './tool.js'
 
 /** What the model says to a prompt. The same prompt gets the same answer, always. */
 export interface Generation {
@@ -25,7 +25,7 @@ export const TOOLS_MODEL = 'thinwire-demo-tools'
 const SILENT_MODEL = /^thinwire-demo-silent-(\d{1,4})$/
 
 /** Milliseconds; 0 with the name of any other model. */
-export function silenceOf(model: string): number {
+export function readSilence(model: string): number {
   return Number(SILENT_MODEL.exec(model)?.[1] ?? 0) * 1000
 }
 
@@ -47,7 +47,7 @@ export function answer(prompt: Prompt): Generation {
   const said = lastSaid(prompt)
   const tool = chooseTool(prompt, said, prompt.model === TOOLS_MODEL)
   if (tool === null) return finish(prompt, null, reply(prompt, said))
-  return finish(prompt, tool.name, argumentsFor(tool, snippet(said, ARGUMENT_CHARACTERS) || 'demo'))
+  return finish(prompt, tool.name, createArguments(tool, createSnippet(said, ARGUMENT_CHARACTERS) || 'demo'))
 }
 
 /** How the text of a completion prompt goes on: as a comment after code, else as a sentence. */
@@ -57,7 +57,7 @@ export function continueText(prompt: Prompt): Generation {
 }
 
 /** The text cut to at most `characters`, on one line, with an ellipsis if something is missing. */
-export function snippet(text: string, characters: number): string {
+export function createSnippet(text: string, characters: number): string {
   // A prompt may have megabytes; nothing that far in can be shown.
   const line = text
     .trim()
@@ -74,10 +74,10 @@ export function splitPieces(text: string): string[] {
 function reply(prompt: Prompt, said: string): string {
   const last = prompt.turns.at(-1)
   if (last?.role === 'tool') {
-    const result = snippet(last.texts.join(' '), ECHO_CHARACTERS)
+    const result = createSnippet(last.texts.join(' '), ECHO_CHARACTERS)
     return `Thank you! 🔧 The tool returned ${result === '' ? 'nothing' : `“${result}”`}. This is Thinwire's demo upstream, so that is all I make of it. ${SETUP}`
   }
-  const echo = snippet(said, ECHO_CHARACTERS)
+  const echo = createSnippet(said, ECHO_CHARACTERS)
   const quote = echo === '' ? '' : `You wrote: “${echo}”. `
   return `Hello! 👋 This is Thinwire's demo upstream: there is no real model here, but every byte of this answer came through the relay. ${quote}${SETUP}`
 }

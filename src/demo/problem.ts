@@ -1,15 +1,15 @@
 /** The JSON body of an error has another form under /v1/messages than elsewhere. */
-export type Shape = 'openai' | 'anthropic'
+export type DemoApi = 'openai' | 'anthropic'
 
 /** `error.type` in both shapes (OpenAI: API reference, Errors. Anthropic: API reference, Errors). */
-const TYPES: Readonly<Record<number, Readonly<Record<Shape, string>>>> = {
+const TYPES: Readonly<Record<number, Readonly<Record<DemoApi, string>>>> = {
   404: { openai: 'invalid_request_error', anthropic: 'not_found_error' },
   413: { openai: 'invalid_request_error', anthropic: 'request_too_large' },
   429: { openai: 'requests', anthropic: 'rate_limit_error' },
   500: { openai: 'server_error', anthropic: 'api_error' },
 }
 
-const INVALID: Readonly<Record<Shape, string>> = {
+const INVALID: Readonly<Record<DemoApi, string>> = {
   openai: 'invalid_request_error',
   anthropic: 'invalid_request_error',
 }
@@ -39,7 +39,7 @@ export class Problem extends Error {
     this.headers = headers
   }
 
-  body(shape: Shape, requestId: string): unknown {
+  body(shape: DemoApi, requestId: string): unknown {
     const type = (TYPES[this.status] ?? INVALID)[shape]
     if (shape === 'anthropic') {
       const message = this.code === MISSING ? `${this.param}: Field required` : this.message
@@ -50,16 +50,16 @@ export class Problem extends Error {
 }
 
 /** The wording that OpenAI's API uses; proxies and clients look for it. */
-export function missing(param: string): Problem {
+export function createMissing(param: string): Problem {
   return new Problem(400, `Missing required parameter: '${param}'.`, param, MISSING)
 }
 
-export function invalid(param: string, expected: string): Problem {
+export function createInvalid(param: string, expected: string): Problem {
   return new Problem(400, `Invalid value for '${param}': expected ${expected}.`, param, 'invalid_value')
 }
 
 /** What the model `thinwire-demo-error` answers, so that the error paths of a relay and a client can be tried. */
-export function rateLimited(model: string): Problem {
+export function createRateLimited(model: string): Problem {
   return new Problem(
     429,
     `Rate limit reached for ${model}: this model of the demo upstream always answers so.`,

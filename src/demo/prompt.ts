@@ -1,4 +1,4 @@
-import { type Fields, fields, list, requireModel } from './fields.js'
+import { asFields, asList, type Fields, requireModel } from './fields.js'
 import { readTools, type Tool } from './tool.js'
 
 /** One thing that was said: by the user, by a tool, or by anyone else (system, assistant). */
@@ -27,18 +27,18 @@ export interface Prompt {
 }
 
 /** The texts of a message's content: a string, or an array of parts of which some have a text. */
-export function textsOf(content: unknown): string[] {
+export function collectTexts(content: unknown): string[] {
   if (typeof content === 'string') return [content]
   const texts: string[] = []
-  for (const part of list(content)) {
-    const text = fields(part).text
+  for (const part of asList(content)) {
+    const text = asFields(part).text
     if (typeof text === 'string') texts.push(text)
   }
   return texts
 }
 
 /** The texts of a turn in which a tool was called: the arguments count as prompt tokens too. */
-export function callTexts(calls: unknown): string[] {
+export function collectCallTexts(calls: unknown): string[] {
   return calls === undefined || calls === null ? [] : [JSON.stringify(calls)]
 }
 
@@ -53,12 +53,12 @@ export function countTokens(text: string): number {
  * in chat bodies.
  */
 export function readToolChoice(value: unknown): ToolChoice {
-  const choice = fields(value)
+  const choice = asFields(value)
   const type = typeof value === 'string' ? value : choice.type
   if (type === 'none') return { mode: 'none', name: null }
   if (type === 'required' || type === 'any') return { mode: 'required', name: null }
   if (type === 'function' || type === 'tool') {
-    const name = choice.name ?? fields(choice.function).name
+    const name = choice.name ?? asFields(choice.function).name
     return { mode: 'required', name: typeof name === 'string' ? name : null }
   }
   return { mode: 'auto', name: null }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
-import { Problem, type Shape } from './problem.js'
+import { type DemoApi, Problem } from './problem.js'
 
 /** Where a stream waits for the model's next piece. */
 export const PAUSE = Symbol('pause')
@@ -18,25 +18,25 @@ export function formatEvent(data: unknown, name?: string): string {
 }
 
 /** An id in the form that the real APIs use: `chatcmpl-…`, `resp_…`, `msg_…`. */
-export function makeId(prefix: string): string {
+export function createId(prefix: string): string {
   return prefix + randomBytes(12).toString('hex')
 }
 
-export function unixNow(): number {
+export function epochSeconds(): number {
   return Math.floor(Date.now() / 1000)
 }
 
 /** The one response to a request, with the headers of the API whose shape it has. */
 export class Reply {
   private readonly res: ServerResponse
-  private readonly shape: Shape
+  private readonly shape: DemoApi
   private readonly requestId: string
   private readonly startedAt: number
 
-  constructor(res: ServerResponse, shape: Shape) {
+  constructor(res: ServerResponse, shape: DemoApi) {
     this.res = res
     this.shape = shape
-    this.requestId = makeId('req_')
+    this.requestId = createId('req_')
     this.startedAt = performance.now()
   }
 

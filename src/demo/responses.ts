@@ -1,11 +1,11 @@
-import { type Fields, fields, readLimit, requireList } from './fields.js'
+import { asFields, type Fields, readLimit, requireList } from './fields.js'
 import { answer, type Generation } from './model.js'
-import { missing } from './problem.js'
-import { callTexts, type Prompt, readPrompt, type Turn, textsOf } from './prompt.js'
-import { type Answer, formatEvent, makeId, PAUSE, type Step, unixNow } from './reply.js'
+import { createMissing } from './problem.js'
+import { collectCallTexts, collectTexts, type Prompt, readPrompt, type Turn } from './prompt.js'
+import { type Answer, createId, epochSeconds, formatEvent, PAUSE, type Step } from './reply.js'
 
 /** `POST /v1/responses` (OpenAI API reference: Responses, The response object, Streaming events). */
-export function response(body: Fields): Answer {
+export function answerResponse(body: Fields): Answer {
   const turns = readTurns(body)
   const prompt = readPrompt(body, turns, readLimit(body, 'max_output_tokens'), [])
   const generation = answer(prompt)
@@ -17,8 +17,8 @@ export function response(body: Fields): Answer {
 
 function readTurns(body: Fields): Turn[] {
   const { input, instructions } = body
-  if (input === undefined || input === null) throw missing('input')
-  const turns: Turn[] = [{ role: 'other', texts: textsOf(instructions) }]
+  if (input === undefined || input === null) throw createMissing('input')
+  const turns: Turn[] = [{ role: 'other', texts: collectTexts(instructions) }]
   if (typeof input === 'string') turns.push({ role: 'user', texts: [input] })
   else for (const item of requireList(body, 'input')) turns.push(readTurn(item))
   return turns
@@ -26,20 +26,20 @@ function readTurns(body: Fields): Turn[] {
 
 /** Input items: messages, calls (`function_call`, ...) and what they returned (`function_call_output`, ...). */
 function readTurn(value: unknown): Turn {
-  const item = fields(value)
+  const item = asFields(value)
   if (typeof item.type === 'string' && item.type.endsWith('_output')) {
-    return { role: 'tool', texts: textsOf(item.output) }
+    return { role: 'tool', texts: collectTexts(item.output) }
   }
-  if (item.content === undefined) return { role: 'other', texts: callTexts(item.arguments) }
-  return { role: item.role === 'user' ? 'user' : 'other', texts: textsOf(item.content) }
+  if (item.content === undefined) return { role: 'other', texts: collectCallTexts(item.arguments) }
+  return { role: item.role === 'user' ? 'user' : 'other', texts: collectTexts(item.content) }
 }
 
 /** What is the same in all states of a response: the settings of the request, or the API's defaults for them. */
 function makeHead(body: Fields, prompt: Prompt): Fields {
   return {
-    id: makeId('resp_'),
+    id: createId('resp_'),
     object: 'response',
-    created_at: unixNow(),
+    created_at: epochSeconds(),
     status: 'in_progress',
     background: false,
     error: null,
@@ -68,13 +68,13 @@ function makeHead(body: Fields, prompt: Prompt): Fields {
 /** The one output item as it is when it begins. */
 function makeItem(generation: Generation): Fields {
   if (generation.tool === null) {
-    return { id: makeId('msg_'), type: 'message', status: 'in_progress', role: 'assistant', content: [] }
+    return { id: createId('msg_'), type: 'message', status: 'in_progress', role: 'assistant', content: [] }
   }
   return {
-    id: makeId('fc_'),
+    id: createId('fc_'),
     type: 'function_call',
     status: 'in_progress',
-    call_id: makeId('call_'),
+    call_id: createId('call_'),
     name: generation.tool,
     arguments: '',
   }
@@ -96,7 +96,7 @@ function ended(head: Fields, item: Fields, generation: Generation): Fields {
   return {
     ...head,
     status: cut ? 'incomplete' : 'completed',
-    completed_at: cut ? null : unixNow(),
+    completed_at: cut ? null : epochSeconds(),
     incomplete_details: cut ? { reason: 'max_output_tokens' } : null,
     output: [endedItem(item, generation)],
     usage: {

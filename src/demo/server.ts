@@ -1,13 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describeModel, listModels } from './catalog.js'
-import { chatCompletion } from './chat.js'
-import { completion } from './completions.js'
+import { answerChat } from './chat.js'
+import { answerCompletion } from './completions.js'
 import type { Fields } from './fields.js'
-import { message, tokenCount } from './messages.js'
-import { Problem, rateLimited, type Shape } from './problem.js'
+import { answerMessage, answerTokenCount } from './messages.js'
+import { createRateLimited, type DemoApi, Problem } from './problem.js'
 import { type Answer, Reply } from './reply.js'
-import { response } from './responses.js'
+import { answerResponse } from './responses.js'
 
 export interface Demo {
   /** Scheme, address and port: `http://127.0.0.1:41234`. Paths begin with `/v1`. */
@@ -33,11 +33,11 @@ const ERROR_MODEL = 'thinwire-demo-error'
 
 /** What is asked with a POST. GET is for the model list only. */
 const POSTS: Readonly<Record<string, (body: Fields) => Answer>> = {
-  '/v1/chat/completions': chatCompletion,
-  '/v1/completions': completion,
-  '/v1/responses': response,
-  '/v1/messages': message,
-  '/v1/messages/count_tokens': tokenCount,
+  '/v1/chat/completions': answerChat,
+  '/v1/completions': answerCompletion,
+  '/v1/responses': answerResponse,
+  '/v1/messages': answerMessage,
+  '/v1/messages/count_tokens': answerTokenCount,
 }
 
 const MODELS = '/v1/models'
@@ -88,7 +88,7 @@ function handle(req: IncomingMessage, res: ServerResponse, paceMs: number): void
 }
 
 /** Anthropic's form of errors and headers, on its own paths; the model list is asked for by both kinds of clients. */
-function shapeOf(path: string, req: IncomingMessage): Shape {
+function shapeOf(path: string, req: IncomingMessage): DemoApi {
   if (path === '/v1/messages' || path.startsWith('/v1/messages/')) return 'anthropic'
   return isModels(path) && req.headers['anthropic-version'] !== undefined ? 'anthropic' : 'openai'
 }
@@ -97,7 +97,7 @@ function isModels(path: string): boolean {
   return path === MODELS || (path.startsWith(`${MODELS}/`) && path.length > MODELS.length + 1)
 }
 
-function answerGet(req: IncomingMessage, path: string, shape: Shape): Answer {
+function answerGet(req: IncomingMessage, path: string, shape: DemoApi): Answer {
   const method = req.method ?? 'GET'
   // Node leaves upgrades alone when nobody listens for them, so this one is an ordinary GET. Clients that try a
   // WebSocket first go on with HTTP when they see a 426, and it has to name a protocol (RFC 9110, 15.5.22).
@@ -162,6 +162,6 @@ function parse(body: Buffer | null): Fields {
     throw new Problem(400, 'The request body must be a JSON object.', null, 'invalid_json')
   }
   const request = value as Fields
-  if (request.model === ERROR_MODEL) throw rateLimited(ERROR_MODEL)
+  if (request.model === ERROR_MODEL) throw createRateLimited(ERROR_MODEL)
   return request
 }

@@ -1,4 +1,4 @@
-import { type Fields, fields, list } from './fields.js'
+import { asFields, asList, type Fields } from './fields.js'
 import type { Prompt } from './prompt.js'
 
 export interface Tool {
@@ -17,12 +17,12 @@ const MAX_DEPTH = 4
  */
 export function readTools(value: unknown): Tool[] {
   const tools: Tool[] = []
-  for (const item of list(value)) {
-    const tool = fields(item)
-    const inner = tool.type === 'function' && tool.function !== undefined ? fields(tool.function) : tool
+  for (const item of asList(value)) {
+    const tool = asFields(item)
+    const inner = tool.type === 'function' && tool.function !== undefined ? asFields(tool.function) : tool
     if (tool.type !== 'function' && tool.input_schema === undefined) continue
     if (typeof inner.name !== 'string' || inner.name === '') continue
-    tools.push({ name: inner.name, schema: fields(inner.parameters ?? inner.input_schema) })
+    tools.push({ name: inner.name, schema: asFields(inner.parameters ?? inner.input_schema) })
   }
   return tools
 }
@@ -53,30 +53,30 @@ function isWord(character: string | undefined): boolean {
 }
 
 /** Arguments that fit the tool's schema, as JSON: every property is given, strings get the `filler`. */
-export function argumentsFor(tool: Tool, filler: string): string {
+export function createArguments(tool: Tool, filler: string): string {
   return JSON.stringify(objectFor(tool.schema, filler, 0))
 }
 
 function objectFor(schema: Fields, filler: string, depth: number): Fields {
-  const properties = fields(schema.properties)
+  const properties = asFields(schema.properties)
   const names = new Set(Object.keys(properties))
-  for (const name of list(schema.required)) if (typeof name === 'string') names.add(name)
+  for (const name of asList(schema.required)) if (typeof name === 'string') names.add(name)
   // fromEntries defines its keys, so a property named __proto__ stays a property.
   return Object.fromEntries(
     [...names].map((name) => [
       name,
-      valueFor(Object.hasOwn(properties, name) ? fields(properties[name]) : {}, filler, depth + 1),
+      valueFor(Object.hasOwn(properties, name) ? asFields(properties[name]) : {}, filler, depth + 1),
     ]),
   )
 }
 
 function valueFor(schema: Fields, filler: string, depth: number): unknown {
   if (schema.const !== undefined) return schema.const
-  const options = list(schema.enum)
+  const options = asList(schema.enum)
   if (options.length > 0) return options[0]
-  const alternatives = list(schema.anyOf ?? schema.oneOf)
+  const alternatives = asList(schema.anyOf ?? schema.oneOf)
   if (alternatives.length > 0 && depth < MAX_DEPTH) {
-    return valueFor(fields(alternatives[0]), filler, depth + 1)
+    return valueFor(asFields(alternatives[0]), filler, depth + 1)
   }
   switch (typeOf(schema)) {
     case 'number':

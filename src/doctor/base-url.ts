@@ -1,5 +1,5 @@
-import { failed, ok, type Seen, together, warning } from './finding.js'
-import { type Reach, reachOfName } from './reach.js'
+import { combine, fail, pass, type Seen, warn } from './finding.js'
+import { classifyReachByName, type Reach } from './reach.js'
 
 /** A base URL as a person types it into a client. */
 export interface BaseUrl {
@@ -37,24 +37,24 @@ export function readBaseUrl(typed: string): BaseUrl | string {
     port: url.port === '' ? (secure ? 443 : 80) : Number(url.port),
     secure,
     cursor: /\/cursor\/v1\/*$/.test(url.pathname),
-    reach: reachOfName(host),
+    reach: classifyReachByName(host),
   }
 }
 
 /** The URL as it may be shown: without a password, which has no place in it. */
-export function shownUrl(base: BaseUrl): string {
+export function formatUrl(base: BaseUrl): string {
   const { url } = base
   if (url.username === '' && url.password === '') return base.typed
   return `${url.protocol}//${url.host}${url.pathname}`
 }
 
 /** What a client would ask for: it appends its path to exactly what was typed. */
-export function pathUrl(base: BaseUrl, path: string): URL {
+export function buildPathUrl(base: BaseUrl, path: string): URL {
   return new URL(base.typed + path)
 }
 
 /** Where the relay tells who it is, whichever of its base paths this is: what stands ahead of the version is a proxy's. */
-export function rootUrl(base: BaseUrl): URL {
+export function buildRootUrl(base: BaseUrl): URL {
   const prefix = base.url.pathname.replace(/\/+$/, '').replace(/(?:\/cursor)?\/v1$/, '')
   return new URL(`${prefix}/v1/`, base.url.origin)
 }
@@ -69,36 +69,36 @@ export function examineUrl(base: BaseUrl): Seen {
     const where = reach === 'loopback' ? 'this machine alone' : 'a private network'
     const who = reach === 'loopback' ? NOT_FOR_CURSOR : NOT_FOR_CURSOR.replace('on this machine', 'in it')
     parts.push(
-      warning(
+      warn(
         `${host} is ${where}: ${who}`,
         'put Caddy or nginx on a public host in front (scripts/deploy), or a named tunnel',
       ),
     )
   } else if (!secure) {
     parts.push(
-      failed(
+      fail(
         'http: the key would go over the internet in the clear, and Cursor asks for https',
         'put Caddy in front, which gets a certificate by itself (scripts/deploy/Caddyfile)',
       ),
     )
   }
   parts.push(...examinePath(url, base.typed))
-  return parts.length === 0 ? ok(`https, ends in ${base.cursor ? '/cursor/v1' : '/v1'}`) : together(parts)
+  return parts.length === 0 ? pass(`https, ends in ${base.cursor ? '/cursor/v1' : '/v1'}`) : combine(parts)
 }
 
 function examinePath(url: URL, typed: string): Seen[] {
   const parts: Seen[] = []
   if (url.username !== '' || url.password !== '') {
-    parts.push(failed('there is a name or password in it', 'take it out: the key is what lets one in'))
+    parts.push(fail('there is a name or password in it', 'take it out: the key is what lets one in'))
   }
   if (/[?#]/.test(typed)) {
-    parts.push(failed('there is a ? or # in it, and clients append their path behind', 'end it with /v1'))
+    parts.push(fail('there is a ? or # in it, and clients append their path behind', 'end it with /v1'))
   }
   const { pathname } = url
   const endpoint = /\/(?:chat\/completions|completions|responses|messages|models)\/?$/
   if (endpoint.test(pathname)) {
     parts.push(
-      failed(
+      fail(
         'it has an endpoint at its end, and clients append one',
         `enter ${url.origin}${pathname.replace(endpoint, '')}`,
       ),
@@ -108,11 +108,11 @@ function examinePath(url: URL, typed: string): Seen[] {
   const tidy = pathname.replace(/\/{2,}/g, '/').replace(/\/$/, '')
   if (tidy !== pathname && pathname !== '/') {
     parts.push(
-      warning('it has a slash too many, so clients ask for //chat/completions', `enter ${url.origin}${tidy}`),
+      warn('it has a slash too many, so clients ask for //chat/completions', `enter ${url.origin}${tidy}`),
     )
   }
   if (!tidy.endsWith('/v1')) {
-    parts.push(warning('it does not end in /v1', `enter ${url.origin}${tidy}/v1, unless a proxy adds it`))
+    parts.push(warn('it does not end in /v1', `enter ${url.origin}${tidy}/v1, unless a proxy adds it`))
   }
   return parts
 }

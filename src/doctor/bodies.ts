@@ -7,7 +7,7 @@ const COUNT =
   'Count from one to sixty in English words, separated by spaces. Write nothing else, and call no tool.'
 
 /** The key check of Cursor's settings, to the letter. */
-export function keyCheckBody(model: string): string {
+export function createKeyCheckBody(model: string): string {
   return JSON.stringify({
     model,
     messages: [
@@ -23,7 +23,7 @@ export function keyCheckBody(model: string): string {
 const PATH = { type: 'object', properties: { path: { type: 'string' } }, required: ['path'] }
 
 /** Ask mode with model names that Cursor does not know, and its Azure setting: a chat completion with tools. */
-export function chatBody(model: string): string {
+export function createChatBody(model: string): string {
   const parameters = { ...PATH, additionalProperties: false }
   return JSON.stringify({
     model,
@@ -42,7 +42,7 @@ export function chatBody(model: string): string {
 const GRAMMAR = { type: 'grammar', syntax: 'lark', definition: 'start: /.+/' }
 
 /** Agent mode with names of the gpt family: the Responses API, with `stream_options`, which is none of its fields. */
-export function responsesBody(model: string): string {
+export function createResponsesBody(model: string): string {
   return JSON.stringify({
     model,
     input: [
@@ -70,7 +70,7 @@ export function responsesBody(model: string): string {
 }
 
 /** Names with `claude-` in them: Anthropic's Messages, with `stream_options`. */
-export function messagesBody(model: string): string {
+export function createMessagesBody(model: string): string {
   return JSON.stringify({
     model,
     max_tokens: 4096,
@@ -91,7 +91,7 @@ export function messagesBody(model: string): string {
 }
 
 /** Ask mode with other names: a chat completion with tools of both APIs in one list, and what it has said as it came. */
-export function mixedBody(model: string): string {
+export function createMixedBody(model: string): string {
   const call = {
     type: 'function',
     id: 'call_B1',
@@ -123,7 +123,7 @@ export function mixedBody(model: string): string {
  * A prompt of so many bytes that costs nothing: it is blank, within JSON that is valid, and has no messages, which every
  * model refuses before it reads on.
  */
-export function blankBody(model: string, bytes: number): Buffer {
+export function createBlankBody(model: string, bytes: number): Buffer {
   const head = `{"model":${JSON.stringify(model)},"max_tokens":1,"messages":[]`
   const body = Buffer.alloc(bytes, ' ')
   body.write(head)

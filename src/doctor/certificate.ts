@@ -1,10 +1,10 @@
 import { isIP } from 'node:net'
 import { checkServerIdentity, connect, type DetailedPeerCertificate } from 'node:tls'
-import { failed, ok, type Seen, warning } from './finding.js'
+import { fail, pass, type Seen, warn } from './finding.js'
 import { FRONT_NAMES } from './front.js'
-import { cleaned } from './quote.js'
+import { cleanText } from './quote.js'
 import type { Check, Visit } from './visit.js'
-import { nameOf } from './wire.js'
+import { describeTrouble } from './wire.js'
 
 const HANDSHAKE_MS = 4_000
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -29,7 +29,7 @@ export const TLS: Check = {
     const shaken = await shake(visit)
     if (typeof shaken === 'string') {
       visit.lacking.set('connection', 'there is no TLS')
-      return failed(`no handshake (${shaken})`, adviceFor(shaken, visit))
+      return fail(`no handshake (${shaken})`, adviceFor(shaken, visit))
     }
     const seen = judge(visit, shaken)
     if (seen.outcome !== 'failed') return seen
@@ -62,15 +62,15 @@ function shake({ base, roots }: Visit): Promise<Handshake | string> {
       resolve(shaken)
     }
     const timer = setTimeout(() => finish('ETIMEDOUT'), HANDSHAKE_MS)
-    socket.on('error', (error) => finish(nameOf(error)))
+    socket.on('error', (error) => finish(describeTrouble(error)))
     socket.on('end', () => finish('closed'))
     socket.on('secureConnect', () => {
       const certificate = socket.getPeerCertificate(true)
       // Typed as an error, and a code in fact.
       const unauthorized = socket.authorizationError as Error | string | null | undefined
-      const code = unauthorized instanceof Error ? nameOf(unauthorized) : (unauthorized ?? null)
+      const code = unauthorized instanceof Error ? describeTrouble(unauthorized) : (unauthorized ?? null)
       const misnamed = checkServerIdentity(host, certificate)
-      const flaw = code === null && misnamed !== undefined ? nameOf(misnamed) : code
+      const flaw = code === null && misnamed !== undefined ? describeTrouble(misnamed) : code
       finish({ protocol: socket.getProtocol() ?? 'TLS', certificate, flaw })
     })
   })
@@ -89,7 +89,7 @@ function adviceFor(code: string, visit: Visit): string {
 
 function judge(visit: Visit, { protocol, certificate, flaw }: Handshake): Seen {
   const { host } = visit.base
-  const issuer = cleaned(oneOf(certificate.issuer?.O) || oneOf(certificate.issuer?.CN) || 'nobody', '')
+  const issuer = cleanText(oneOf(certificate.issuer?.O) || oneOf(certificate.issuer?.CN) || 'nobody', '')
   const until = Date.parse(certificate.valid_to)
   const day = Number.isNaN(until) ? 'an unknown day' : new Date(until).toISOString().slice(0, 10)
   const renewal =
@@ -101,32 +101,32 @@ function judge(visit: Visit, { protocol, certificate, flaw }: Handshake): Seen {
       const life = until - Date.parse(certificate.valid_from)
       const left = until - Date.now()
       const good = `${protocol}, certificate of ${issuer} until ${day}`
-      return left > Math.min(life * SOON, 14 * DAY_MS) ? ok(good) : warning(`${good}: that is soon`, renewal)
+      return left > Math.min(life * SOON, 14 * DAY_MS) ? pass(good) : warn(`${good}: that is soon`, renewal)
     }
     case 'CERT_HAS_EXPIRED':
-      return failed(`the certificate has expired on ${day}`, renewal)
+      return fail(`the certificate has expired on ${day}`, renewal)
     case 'CERT_NOT_YET_VALID':
-      return failed('the certificate is not valid yet', "set the clock of whoever made it, or this machine's")
+      return fail('the certificate is not valid yet', "set the clock of whoever made it, or this machine's")
     case 'ERR_TLS_CERT_ALTNAME_INVALID': {
-      const names = cleaned((certificate.subjectaltname ?? '').replaceAll(/DNS:|IP Address:/g, ''), '')
-      return failed(`the certificate is for ${names || 'no name'}`, `get one for ${host}`)
+      const names = cleanText((certificate.subjectaltname ?? '').replaceAll(/DNS:|IP Address:/g, ''), '')
+      return fail(`the certificate is for ${names || 'no name'}`, `get one for ${host}`)
     }
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-      return failed('the certificate is signed by itself, so nobody trusts it', getOne(host))
+      return fail('the certificate is signed by itself, so nobody trusts it', getOne(host))
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
     case 'UNABLE_TO_GET_ISSUER_CERT':
       // Public authorities say in their certificates where the next one of the chain is; private ones hardly do.
       return certificate.infoAccess?.['CA Issuers - URI'] !== undefined
-        ? failed(
+        ? fail(
             `the intermediate certificate is missing: the server does not send that of ${issuer}`,
             'nginx: ssl_certificate with the whole chain (fullchain.pem), not cert.pem alone',
           )
-        : failed(`the certificate is of ${issuer}, which only its own network trusts`, getOne(host))
+        : fail(`the certificate is of ${issuer}, which only its own network trusts`, getOne(host))
     case 'SELF_SIGNED_CERT_IN_CHAIN':
-      return failed(`the certificate is of ${issuer}, which only its own network trusts`, getOne(host))
+      return fail(`the certificate is of ${issuer}, which only its own network trusts`, getOne(host))
     default:
-      return failed(`the certificate is refused (${flaw})`, getOne(host))
+      return fail(`the certificate is refused (${flaw})`, getOne(host))
   }
 }
 

@@ -1,10 +1,10 @@
 import { lookup, resolveCname } from 'node:dns/promises'
 import { connect, isIP } from 'node:net'
-import { failed, ok, type Seen, warning } from './finding.js'
-import { FRONT_NAMES, frontOfName } from './front.js'
-import { reachOf } from './reach.js'
+import { fail, pass, type Seen, warn } from './finding.js'
+import { FRONT_NAMES, identifyFrontByName } from './front.js'
+import { classifyReach } from './reach.js'
 import type { Check, Visit } from './visit.js'
-import { nameOf, seconds } from './wire.js'
+import { describeTrouble, formatSeconds } from './wire.js'
 
 const DNS_MS = 3_000
 const CONNECT_MS = 3_000
@@ -26,12 +26,13 @@ export const DNS: Check = {
     ]).catch((error: NodeJS.ErrnoException) => [error, []] as const)
     if (found instanceof Error || found.length === 0) {
       visit.lacking.set('address', 'the name has no address')
-      const why = found instanceof Error ? nameOf(found) : 'none'
-      return failed(`no address (${why})`, `add an A or AAAA record for ${host}, or mend the name`)
+      const why = found instanceof Error ? describeTrouble(found) : 'none'
+      return fail(`no address (${why})`, `add an A or AAAA record for ${host}, or mend the name`)
     }
     const addresses = [...new Set(found.map(({ address }) => address))]
     visit.addresses = addresses
-    visit.front = frontOfName(host) ?? alias.map(frontOfName).find((front) => front !== null) ?? null
+    visit.front =
+      identifyFrontByName(host) ?? alias.map(identifyFrontByName).find((front) => front !== null) ?? null
     const shown = addresses.slice(0, 4).join(', ') + (addresses.length > 4 ? ', ...' : '')
     const through = visit.front === null ? '' : `, a name of ${FRONT_NAMES[visit.front]}'s`
     const also = alias[0] === undefined ? '' : `, by way of ${alias[0]}`
@@ -40,18 +41,18 @@ export const DNS: Check = {
 }
 
 function judgeAddresses(visit: Visit, addresses: readonly string[], shown: string): Seen {
-  const inner = addresses.filter((address) => reachOf(address) !== 'public')
-  if (inner.length === 0) return ok(shown)
+  const inner = addresses.filter((address) => classifyReach(address) !== 'public')
+  if (inner.length === 0) return pass(shown)
   if (inner.length < addresses.length) {
-    return failed(
+    return fail(
       `${shown}: ${inner.join(', ')} cannot be reached from the internet`,
       "take its record out of the public DNS: Cursor's servers may draw it",
     )
   }
-  visit.reach = inner.every((address) => reachOf(address) === 'loopback') ? 'loopback' : 'private'
+  visit.reach = inner.every((address) => classifyReach(address) === 'loopback') ? 'loopback' : 'private'
   // What its name says has been told.
-  if (visit.base.reach !== null) return ok(shown)
-  return warning(
+  if (visit.base.reach !== null) return pass(shown)
+  return warn(
     `${shown}: private, as seen from here; works for clients in this network, not for Cursor`,
     'give the name a public address, unless it has one outside of this network',
   )
@@ -72,16 +73,16 @@ export const CONNECT: Check = {
     if (open.length === 0) {
       visit.lacking.set('connection', 'nothing answers there')
       const codes = [...new Set(tries.map(({ error }) => error))].join(', ')
-      return failed(`no connection (${codes})`, adviceFor(codes, port))
+      return fail(`no connection (${codes})`, adviceFor(codes, port))
     }
     if (!secure && visit.reach === 'public') {
       visit.lacking.set('trust', 'the key is not sent over the internet in the clear')
     }
     const fastest = Math.min(...open.map(({ ms }) => ms))
-    const done = `in ${seconds(fastest)}`
-    if (shut.length === 0 || visit.reach === 'loopback') return ok(done)
+    const done = `in ${formatSeconds(fastest)}`
+    if (shut.length === 0 || visit.reach === 'loopback') return pass(done)
     const names = shut.map(({ address, error }) => `${address} (${error})`).join(', ')
-    return warning(
+    return warn(
       `${done}, but not to ${names}`,
       'listen on these addresses, too, or take their DNS records out',
     )
@@ -118,7 +119,7 @@ function tryConnect(address: string, port: number): Promise<Tried> {
     }
     const timer = setTimeout(() => finish('ETIMEDOUT'), CONNECT_MS)
     socket.on('connect', () => finish(null))
-    socket.on('error', (error) => finish(nameOf(error)))
+    socket.on('error', (error) => finish(describeTrouble(error)))
   })
 }
 

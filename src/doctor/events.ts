@@ -1,5 +1,5 @@
 import { parseJson } from '../json/values.js'
-import { field } from './quote.js'
+import { readField } from './quote.js'
 import type { Answer, Piece } from './wire.js'
 
 /** What a stream had in it. */
@@ -41,24 +41,24 @@ export function readEvents(answer: Answer): EventsSeen {
       continue
     }
     const value = parseJson(data)
-    const problem = field(value, 'error')
+    const problem = readField(value, 'error')
     if (problem !== undefined && problem !== null) {
-      const message = field(problem, 'message')
+      const message = readField(problem, 'message')
       error ??= typeof message === 'string' ? message : JSON.stringify(problem)
-    } else if (field(value, 'object') === 'chat.completion.chunk') {
+    } else if (readField(value, 'object') === 'chat.completion.chunk') {
       chunks++
-      demo ||= field(value, 'system_fingerprint') === 'fp_thinwire_demo'
-      const choices = field(value, 'choices')
+      demo ||= readField(value, 'system_fingerprint') === 'fp_thinwire_demo'
+      const choices = readField(value, 'choices')
       for (const choice of Array.isArray(choices) ? choices : []) {
-        const reason = field(choice, 'finish_reason')
+        const reason = readField(choice, 'finish_reason')
         if (typeof reason === 'string') finish = reason
-        const calls = field(field(choice, 'delta'), 'tool_calls')
-        if (Array.isArray(calls) && calls.some((call) => typeof field(call, 'index') !== 'number')) {
+        const calls = readField(readField(choice, 'delta'), 'tool_calls')
+        if (Array.isArray(calls) && calls.some((call) => typeof readField(call, 'index') !== 'number')) {
           unindexed = true
         }
       }
     } else {
-      const type = field(value, 'type') ?? field(value, 'object')
+      const type = readField(value, 'type') ?? readField(value, 'object')
       foreign ??= typeof type === 'string' ? type : value === undefined ? 'no JSON' : 'no object'
     }
   }

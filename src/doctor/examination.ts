@@ -3,9 +3,9 @@ import { CLOCK, CORS, PREFLIGHT, REDIRECT, RELAY } from './arrival.js'
 import { examineUrl } from './base-url.js'
 import { TLS } from './certificate.js'
 import { CONNECT, DNS } from './connection.js'
-import { type Finding, skipped } from './finding.js'
+import { type Finding, skip } from './finding.js'
 import { BODY_SIZES, HEADER_SIZE } from './size.js'
-import { FRAMING, IDLE, PACE, streamChecks } from './streaming.js'
+import { createStreamChecks, FRAMING, IDLE, PACE } from './streaming.js'
 import type { Check, Visit } from './visit.js'
 
 const URL_FORM: Check = {
@@ -25,7 +25,7 @@ function rowsFor(visit: Visit): ReadonlyArray<readonly Check[]> {
     [RELAY],
     [REDIRECT],
     [PREFLIGHT, KEY, WRONG_KEY],
-    [KEY_CHECK, ...streamChecks(visit)],
+    [KEY_CHECK, ...createStreamChecks(visit)],
     [PACE, FRAMING, CORS],
     [HEADER_SIZE],
     // One after the other: where the first is too large, so is the second, and the way up is not shared.
@@ -51,7 +51,7 @@ export async function examine(visit: Visit, onFinding: (finding: Finding) => voi
 
 async function runCheck(check: Check, visit: Visit): Promise<Finding> {
   const why = reasonToSkip(check, visit)
-  const seen = why === null ? await check.run(visit) : skipped(why)
+  const seen = why === null ? await check.run(visit) : skip(why)
   return { check: check.name, tried: check.tried(visit), ...seen }
 }
 

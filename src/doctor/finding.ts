@@ -16,26 +16,26 @@ export interface Finding extends Seen {
   readonly tried: string
 }
 
-export function ok(seen: string): Seen {
+export function pass(seen: string): Seen {
   return { outcome: 'ok', seen, change: [] }
 }
 
-export function warning(seen: string, ...change: readonly string[]): Seen {
+export function warn(seen: string, ...change: readonly string[]): Seen {
   return { outcome: 'warning', seen, change }
 }
 
-export function failed(seen: string, ...change: readonly string[]): Seen {
+export function fail(seen: string, ...change: readonly string[]): Seen {
   return { outcome: 'failed', seen, change }
 }
 
-export function skipped(why: string): Seen {
+export function skip(why: string): Seen {
   return { outcome: 'skipped', seen: why, change: [] }
 }
 
 const WORSE: readonly Outcome[] = ['skipped', 'ok', 'warning', 'failed']
 
 /** Several findings of one check as one: the worst outcome, and all that was seen. */
-export function together(parts: readonly Seen[]): Seen {
+export function combine(parts: readonly Seen[]): Seen {
   const worst = Math.max(0, ...parts.map(({ outcome }) => WORSE.indexOf(outcome)))
   return {
     outcome: WORSE[worst] ?? 'ok',

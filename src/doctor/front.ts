@@ -1,4 +1,4 @@
-import { type Answer, header } from './wire.js'
+import { type Answer, findHeader } from './wire.js'
 
 /** What stands in front of the relay, as far as it can be told. */
 export type Front = 'nginx' | 'caddy' | 'cloudflare' | 'ngrok' | 'tailscale'
@@ -18,7 +18,7 @@ const NAMES: ReadonlyArray<readonly [RegExp, Front]> = [
   [/\.ts\.net$/, 'tailscale'],
 ]
 
-export function frontOfName(name: string): Front | null {
+export function identifyFrontByName(name: string): Front | null {
   return NAMES.find(([pattern]) => pattern.test(name.toLowerCase()))?.[1] ?? null
 }
 
@@ -26,12 +26,12 @@ export function frontOfName(name: string): Front | null {
  * Who handed on an answer that the relay gave itself. One of an upstream will not do: it has the headers of whatever stands
  * in front of that.
  */
-export function frontOf(answer: Answer): Front | null {
-  const server = header(answer, 'server') ?? ''
-  if (header(answer, 'cf-ray') !== undefined || /^cloudflare\b/i.test(server)) return 'cloudflare'
-  if (header(answer, 'ngrok-error-code') !== undefined) return 'ngrok'
+export function identifyFront(answer: Answer): Front | null {
+  const server = findHeader(answer, 'server') ?? ''
+  if (findHeader(answer, 'cf-ray') !== undefined || /^cloudflare\b/i.test(server)) return 'cloudflare'
+  if (findHeader(answer, 'ngrok-error-code') !== undefined) return 'ngrok'
   if (/^(?:nginx|openresty)\b/i.test(server)) return 'nginx'
-  return /\bcaddy\b/i.test(`${server} ${header(answer, 'via') ?? ''}`) ? 'caddy' : null
+  return /\bcaddy\b/i.test(`${server} ${findHeader(answer, 'via') ?? ''}`) ? 'caddy' : null
 }
 
 /** What a front may do wrong. */
@@ -85,7 +85,7 @@ const REMEDIES: Readonly<Record<Ailment, Remedies>> = {
 }
 
 /** What to set, a line each: of the front that is there, or of each that may be. */
-export function remedy(ailment: Ailment, front: Front | null): string[] {
+export function findRemedy(ailment: Ailment, front: Front | null): string[] {
   const remedies = REMEDIES[ailment]
   const known = front === null ? undefined : remedies[front]
   if (front !== null && known !== undefined) return [`${FRONT_NAMES[front]}: ${known}`]

@@ -1,5 +1,5 @@
 import { KEY_PATTERN } from '../access/key.js'
-import { type Answer, header, textOf } from './wire.js'
+import { type Answer, decodeBody, findHeader } from './wire.js'
 
 const LONGEST = 240
 const ANY_KEY = new RegExp(KEY_PATTERN, 'g')
@@ -8,7 +8,7 @@ const ANY_KEY = new RegExp(KEY_PATTERN, 'g')
  * Makes a text of others fit to be shown: on one line, without what a terminal would act upon, and without the key, of
  * which some APIs repeat the beginning and the end with asterisks between.
  */
-export function cleaned(text: string, key: string): string {
+export function cleanText(text: string, key: string): string {
   let plain = key === '' ? text : text.replaceAll(key, '[key]')
   plain = plain.replace(ANY_KEY, '[key]').replace(/[^\s"'`]*\*{3,}[^\s"'`,.]*/g, '[key]')
   // Control characters, and those that turn the direction of writing.
@@ -16,21 +16,21 @@ export function cleaned(text: string, key: string): string {
 }
 
 /** What the body of an answer is: an error as OpenAI's API has it, other JSON, a page of a proxy's, text, or nothing. */
-export type Shape = 'error' | 'json' | 'page' | 'text' | 'empty'
+export type BodyKind = 'error' | 'json' | 'page' | 'text' | 'empty'
 
-export function shapeOf(answer: Answer): Shape {
-  const text = textOf(answer).trim()
+export function detectBodyKind(answer: Answer): BodyKind {
+  const text = decodeBody(answer).trim()
   if (text === '') return 'empty'
-  const value = jsonOf(answer)
+  const value = parseBody(answer)
   if (value !== undefined) return errorMessage(value) === null ? 'json' : 'error'
-  const type = header(answer, 'content-type') ?? ''
+  const type = findHeader(answer, 'content-type') ?? ''
   return /html/i.test(type) || /^<(?:!doctype|html)/i.test(text) ? 'page' : 'text'
 }
 
 /** Undefined if it is no JSON. */
-export function jsonOf(answer: Answer): unknown {
+export function parseBody(answer: Answer): unknown {
   try {
-    return JSON.parse(textOf(answer)) as unknown
+    return JSON.parse(decodeBody(answer)) as unknown
   } catch {
     return undefined
   }
@@ -38,36 +38,36 @@ export function jsonOf(answer: Answer): unknown {
 
 /** `error.message`, which clients show; null if there is none. */
 function errorMessage(value: unknown): string | null {
-  const error = field(value, 'error')
-  const message = field(error, 'message')
+  const error = readField(value, 'error')
+  const message = readField(error, 'message')
   return typeof message === 'string' && message !== '' ? message : null
 }
 
-export function field(value: unknown, name: string): unknown {
+export function readField(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
     ? (value as Record<string, unknown>)[name]
     : undefined
 }
 
 /** The status, and what the body says: `401: No API key was sent.` */
-export function told(answer: Answer, key: string): string {
+export function quoteBody(answer: Answer, key: string): string {
   return `${answer.status}${saidBy(answer, key)}`
 }
 
 function saidBy(answer: Answer, key: string): string {
-  const text = textOf(answer)
-  switch (shapeOf(answer)) {
+  const text = decodeBody(answer)
+  switch (detectBodyKind(answer)) {
     case 'empty':
       return ' without a body'
     case 'error':
-      return `: ${cut(cleaned(errorMessage(jsonOf(answer)) ?? '', key))}`
+      return `: ${cut(cleanText(errorMessage(parseBody(answer)) ?? '', key))}`
     case 'page': {
       const title = /<title>([^<]*)<\/title>/i.exec(text)?.[1] ?? /<h1>([^<]*)<\/h1>/i.exec(text)?.[1] ?? ''
-      const named = cleaned(title, key)
+      const named = cleanText(title, key)
       return named === '' ? ', an HTML page' : `, an HTML page ("${cut(named)}")`
     }
     default:
-      return `: ${cut(cleaned(text.slice(0, 8 * LONGEST), key))}`
+      return `: ${cut(cleanText(text.slice(0, 8 * LONGEST), key))}`
   }
 }
 

@@ -37,15 +37,15 @@ for (const [network, prefix] of [
 }
 
 /** @param address IPv4 or IPv6, without brackets. IPv4 within IPv6 counts as what it stands for. */
-export function reachOf(address: string): Reach {
+export function classifyReach(address: string): Reach {
   const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
   if (loopback.check(address, family)) return 'loopback'
   return special.check(address, family) ? 'private' : 'public'
 }
 
 /** What can be told by a host's name alone; null if its addresses have to be asked for. */
-export function reachOfName(host: string): Reach | null {
-  if (isIP(host) !== 0) return reachOf(host)
+export function classifyReachByName(host: string): Reach | null {
+  if (isIP(host) !== 0) return classifyReach(host)
   if (host === 'localhost' || host.endsWith('.localhost')) return 'loopback'
   // RFC 6762, RFC 8375, ICANN's reservation of 2024, and custom; a name without a dot is searched for in one's own domain.
   return /\.(?:local|home\.arpa|internal|lan|intranet|corp|home)$/.test(host) || !host.includes('.')

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { shownUrl } from './base-url.js'
+import { formatUrl } from './base-url.js'
 import type { Finding, Outcome } from './finding.js'
 import type { Visit } from './visit.js'
 
@@ -70,7 +70,7 @@ export class Printer {
 }
 
 /** The last lines: how many of each, and what that means. */
-export function verdictText(visit: Visit, findings: readonly Finding[], elapsedMs: number): string {
+export function formatVerdict(visit: Visit, findings: readonly Finding[], elapsedMs: number): string {
   const { ok, warning, failed, skipped } = countOutcomes(findings)
   const counts = [`${ok} ok`, `${warning} to look at`, `${failed} failed`, `${skipped} not tried`]
   const text = `${counts.join(', ')}, in ${(elapsedMs / 1000).toFixed(1)} s. ${verdict(visit, findings)}`
@@ -92,11 +92,11 @@ function verdict(visit: Visit, findings: readonly Finding[]): string {
 }
 
 /** The same for programs. */
-export function reportJson(visit: Visit, findings: readonly Finding[], elapsedMs: number): string {
+export function formatJson(visit: Visit, findings: readonly Finding[], elapsedMs: number): string {
   const { ok, warning, failed, skipped } = countOutcomes(findings)
   const report = {
     v: 1,
-    url: shownUrl(visit.base),
+    url: formatUrl(visit.base),
     model: visit.model,
     front: visit.front,
     thinwire: visit.thinwire,

@@ -3,7 +3,7 @@ import { Agent as HttpAgent, request as requestPlain } from 'node:http'
 import { Agent as HttpsAgent, request as requestSecure } from 'node:https'
 import type { Transform } from 'node:stream'
 import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
-import { headerValue } from '../http/headers.js'
+import { findHeader as findRawHeader } from '../http/headers.js'
 
 /** One request of the doctor's. */
 export interface Ask {
@@ -81,7 +81,7 @@ export function send(ask: Ask): Promise<Answer | Trouble> {
       resolve(outcome)
     }
     const timer = setTimeout(() => {
-      if (reader === null) finish({ trouble: `no answer in ${seconds(ask.boundMs)}`, late: true })
+      if (reader === null) finish({ trouble: `no answer in ${formatSeconds(ask.boundMs)}`, late: true })
       else reader.end('late')
     }, ask.boundMs)
     req.on('response', (res) => {
@@ -89,7 +89,7 @@ export function send(ask: Ask): Promise<Answer | Trouble> {
     })
     // Behind an answer it tells no more than that the rest of the request was not wanted.
     req.on('error', (error: NodeJS.ErrnoException) => {
-      if (reader === null) finish({ trouble: nameOf(error), late: false })
+      if (reader === null) finish({ trouble: describeTrouble(error), late: false })
     })
     req.end(ask.body ?? undefined)
   })
@@ -112,7 +112,7 @@ class AnswerReader {
     this.finish = finish
     this.headMs = performance.now() - startedAt
     this.headAt = Date.now()
-    const decoder = decoderFor(headerValue(res.rawHeaders, 'content-encoding'))
+    const decoder = decoderFor(findRawHeader(res.rawHeaders, 'content-encoding'))
     const body = decoder === null ? res : res.pipe(decoder)
     body.on('data', (bytes: Buffer) => this.take(bytes))
     body.on('end', () => this.end('whole'))
@@ -168,25 +168,25 @@ export function isAnswer(outcome: Answer | Trouble): outcome is Answer {
   return 'status' in outcome
 }
 
-export function header(answer: Answer, lower: string): string | undefined {
-  return headerValue(answer.headers, lower)
+export function findHeader(answer: Answer, lower: string): string | undefined {
+  return findRawHeader(answer.headers, lower)
 }
 
 /** All values of a header that should stand there once. */
-export function headerValues(answer: Answer, lower: string): string[] {
+export function findHeaders(answer: Answer, lower: string): string[] {
   return answer.headers.filter((_, i) => i % 2 === 1 && answer.headers[i - 1]?.toLowerCase() === lower)
 }
 
-export function textOf(answer: Answer): string {
+export function decodeBody(answer: Answer): string {
   return Buffer.concat(answer.pieces.map(({ bytes }) => bytes)).toString()
 }
 
 /** Milliseconds as a person reads them. */
-export function seconds(ms: number): string {
+export function formatSeconds(ms: number): string {
   return ms < 999.5 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 9_950 ? 1 : 0)} s`
 }
 
 /** What went wrong in a word; a failure at several addresses at once (`AggregateError`) has no message of its own. */
-export function nameOf(error: NodeJS.ErrnoException): string {
+export function describeTrouble(error: NodeJS.ErrnoException): string {
   return error.code ?? (error.message || error.name)
 }

@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KeyRecord } from '../access/keyring.js'
-import type { Shape } from '../api/apis.js'
-import { type Dialect, dialectOf } from '../api/error-format.js'
+import type { BodyApi } from '../api/apis.js'
+import { type ErrorFormat, errorFormatOf } from '../api/error-format.js'
 import type { ErrorCode } from '../api/errors.js'
-import type { Target } from '../api/request-target.js'
-import { headerValue } from '../http/headers.js'
-import type { Tap } from '../metering/meter.js'
+import type { RequestTarget } from '../api/request-target.js'
+import { findHeader } from '../http/headers.js'
+import type { Meter } from '../metering/meter.js'
 import type { PromptSample } from '../metering/prompt-sample.js'
 import type { RequestBody } from '../relay/request-body.js'
 import type { CacheOutcome, End, Phase } from './outcome.js'
 import type { Stage } from './stage.js'
-import type { Account } from './token-usage.js'
+import type { TokenUsage } from './token-usage.js'
 
 const BOOT = randomBytes(4).toString('hex')
 let count = 0
@@ -35,10 +35,10 @@ export class Exchange {
   /** It came by Cursor's own route. */
   cursor: boolean
   /** Of such a body: whose API it is written for; null before that is known. */
-  shape: Shape | null
+  bodyApi: BodyApi | null
   /** The model, if it stands in the path. */
   deployment: string | null
-  dialect: Dialect
+  errorFormat: ErrorFormat
   /** What the client called its request, or our id: `x-request-id` of the answer, unless the upstream has one. */
   requestId: string
   key: KeyRecord | null
@@ -66,7 +66,7 @@ export class Exchange {
   /** Null if it is not one of those whose answers are kept. */
   cache: CacheOutcome | null
   /** What it is answered from; null if that is an upstream of its own. */
-  memory: { readonly account: Account | null } | null
+  sharedUsage: { readonly usage: TokenUsage | null } | null
   /** The client sends its body only once it is told to (`Expect: 100-continue`), and has not been. */
   awaitsContinue: boolean
   /** Its body was begun to be read; 0 if it has none. */
@@ -88,7 +88,7 @@ export class Exchange {
   /** Milliseconds in which the head of the answer was handed on. */
   headMs: number
   /** What looks at the answer as it passes; null if nothing does. */
-  tap: Tap | null
+  meter: Meter | null
   settled: boolean
   /** Where it stands among those that are live; -1 when it is not. */
   place: number
@@ -106,9 +106,9 @@ export class Exchange {
     this.path = '/'
     this.query = ''
     this.cursor = false
-    this.shape = null
+    this.bodyApi = null
     this.deployment = null
-    this.dialect = 'openai'
+    this.errorFormat = 'openai'
     this.requestId = clientRequestId(req.rawHeaders) ?? this.id
     this.key = null
     this.model = null
@@ -128,7 +128,7 @@ export class Exchange {
     this.body = null
     this.prompt = null
     this.cache = null
-    this.memory = null
+    this.sharedUsage = null
     this.awaitsContinue = false
     this.readAt = 0
     this.readMs = -1
@@ -139,18 +139,18 @@ export class Exchange {
     this.connected = false
     this.answeredAt = 0
     this.headMs = 0
-    this.tap = null
+    this.meter = null
     this.settled = false
     this.place = -1
   }
 
-  setTarget({ path, query, cursor, deployment }: Target): void {
+  setTarget({ path, query, cursor, deployment }: RequestTarget): void {
     this.path = path
     this.query = query
     this.cursor = cursor
     this.deployment = deployment
     this.model = deployment
-    this.dialect = dialectOf(path)
+    this.errorFormat = errorFormatOf(path)
   }
 
   /** A piece of the answer has come. */
@@ -169,6 +169,6 @@ export class Exchange {
 
 /** The client's own `x-request-id`, if it is one that can be put in a header and a log line as it is. */
 function clientRequestId(rawHeaders: readonly string[]): string | undefined {
-  const id = headerValue(rawHeaders, 'x-request-id')
+  const id = findHeader(rawHeaders, 'x-request-id')
   return id !== undefined && /^[\x21-\x7e]{1,128}$/.test(id) ? id : undefined
 }

@@ -7,7 +7,7 @@ import type { Exchange } from './exchange.js'
  * into the old generation, it keeps every later one alive with the requests that stood in it, until the next full
  * collection: a fifth of all garbage survived each scavenge (bench `requests`, GC share 13 % of the CPU, 3 % without).
  */
-export class LiveExchanges {
+export class InFlight {
   private readonly items: Exchange[]
 
   constructor() {
@@ -18,31 +18,31 @@ export class LiveExchanges {
     return this.items.length
   }
 
-  add(x: Exchange): void {
-    x.place = this.items.length
-    this.items.push(x)
+  add(exchange: Exchange): void {
+    exchange.place = this.items.length
+    this.items.push(exchange)
   }
 
   /** Puts the last one in its place. */
-  delete(x: Exchange): void {
-    if (this.items[x.place] !== x) return
+  delete(exchange: Exchange): void {
+    if (this.items[exchange.place] !== exchange) return
     const last = this.items.pop() as Exchange
-    if (last !== x) {
-      this.items[x.place] = last
-      last.place = x.place
+    if (last !== exchange) {
+      this.items[exchange.place] = last
+      last.place = exchange.place
     }
-    x.place = -1
+    exchange.place = -1
   }
 
   /** From the last to the first, so that `visit` may remove the one that it is given. */
-  forEach(visit: (x: Exchange) => void): void {
+  forEach(visit: (exchange: Exchange) => void): void {
     for (let i = this.items.length - 1; i >= 0; i--) {
-      const x = this.items[i]
-      if (x !== undefined) visit(x)
+      const exchange = this.items[i]
+      if (exchange !== undefined) visit(exchange)
     }
   }
 
-  find(matches: (x: Exchange) => boolean): Exchange | undefined {
+  find(matches: (exchange: Exchange) => boolean): Exchange | undefined {
     return this.items.find(matches)
   }
 }

@@ -1,11 +1,12 @@
 import type { KeyRecord } from '../access/keyring.js'
-import type { Shape } from '../api/apis.js'
-import { headerValue } from '../http/headers.js'
-import type { Tap } from '../metering/meter.js'
+import type { BodyApi } from '../api/apis.js'
+import { findHeader } from '../http/headers.js'
+import type { Meter } from '../metering/meter.js'
 import type { PromptSample } from '../metering/prompt-sample.js'
+import type { ResponseStats } from '../metering/response-stats.js'
 import type { Exchange } from './exchange.js'
-import { overheadMs } from './timing.js'
-import { type Account, FROM_CACHE, settleAccount } from './token-usage.js'
+import { computeOverheadMs } from './timing.js'
+import { CACHED_USAGE, resolveUsage, type TokenUsage } from './token-usage.js'
 
 const TRACE = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/
 
@@ -14,7 +15,7 @@ const TRACE = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/
  * and all, can go. Lines are written many at a time, as code that runs over and over is in the processor's caches: between
  * the other work of a request one takes several times as long (bench `requests`, `connects`).
  */
-export class Settled {
+export class RequestSummary {
   /** Epoch milliseconds. */
   readonly receivedAt: number
   readonly settledAt: number
@@ -38,7 +39,7 @@ export class Settled {
   readonly method: string
   readonly path: string
   /** The API that was spoken; of a body at Cursor's own route, whose it is. */
-  readonly dialect: Exchange['dialect'] | `cursor_${Shape}`
+  readonly api: Exchange['errorFormat'] | `cursor_${BodyApi}`
   readonly cursor: boolean
   readonly key: KeyRecord | null
   readonly model: string | null
@@ -53,81 +54,83 @@ export class Settled {
   readonly pieces: number
   readonly prompt: PromptSample | null
   readonly cache: Exchange['cache']
-  private readonly memory: Exchange['memory']
+  private readonly memory: Exchange['sharedUsage']
   private readonly rawHeaders: readonly string[]
-  private readonly tap: Tap | null
+  private readonly meter: Meter | null
   /** `performance.now()`, as the tap's times are. */
   private readonly startedAt: number
-  private settledAccount: Account | null
+  private settledAccount: TokenUsage | null
 
   /** @param now `performance.now()` */
-  constructor(x: Exchange, now: number) {
-    this.receivedAt = x.receivedAt
+  constructor(exchange: Exchange, now: number) {
+    this.receivedAt = exchange.receivedAt
     this.settledAt = Date.now()
-    this.totalMs = now - x.startedAt
-    const asked = Math.max(x.attemptAt, x.askedAt)
-    this.upstreamMs = x.answeredAt === 0 || asked === 0 ? -1 : x.answeredAt - asked
-    this.readMs = x.readMs
-    this.overheadMs = isKept(x.cache) ? x.answeredAt - x.startedAt - Math.max(0, x.readMs) : overheadMs(x)
-    this.attempts = x.attempts
-    this.failures = x.failures
-    this.gapMs = x.pieces > 1 ? x.longestGap : -1
-    this.id = x.id
-    this.end = x.end
-    this.status = x.status
-    this.method = x.method
-    this.path = x.path
-    this.dialect = x.shape === null ? x.dialect : `cursor_${x.shape}`
-    this.cursor = x.cursor
-    this.key = x.key
-    this.model = x.model
-    this.stream = x.stream
-    this.upstream = x.upstream
-    this.upstreamRequestId = x.upstreamRequestId
-    this.errorCode = x.errorCode
-    this.cause = x.cause
-    this.phase = x.phase
-    this.bytesIn = x.bytesIn
-    this.bytesOut = x.bytesOut
-    this.pieces = x.pieces
-    this.prompt = x.prompt
-    this.cache = x.cache
-    this.memory = x.memory
-    this.rawHeaders = x.req.rawHeaders
-    this.tap = x.tap
-    this.startedAt = x.startedAt
+    this.totalMs = now - exchange.startedAt
+    const asked = Math.max(exchange.attemptAt, exchange.askedAt)
+    this.upstreamMs = exchange.answeredAt === 0 || asked === 0 ? -1 : exchange.answeredAt - asked
+    this.readMs = exchange.readMs
+    this.overheadMs = isKept(exchange.cache)
+      ? exchange.answeredAt - exchange.startedAt - Math.max(0, exchange.readMs)
+      : computeOverheadMs(exchange)
+    this.attempts = exchange.attempts
+    this.failures = exchange.failures
+    this.gapMs = exchange.pieces > 1 ? exchange.longestGap : -1
+    this.id = exchange.id
+    this.end = exchange.end
+    this.status = exchange.status
+    this.method = exchange.method
+    this.path = exchange.path
+    this.api = exchange.bodyApi === null ? exchange.errorFormat : `cursor_${exchange.bodyApi}`
+    this.cursor = exchange.cursor
+    this.key = exchange.key
+    this.model = exchange.model
+    this.stream = exchange.stream
+    this.upstream = exchange.upstream
+    this.upstreamRequestId = exchange.upstreamRequestId
+    this.errorCode = exchange.errorCode
+    this.cause = exchange.cause
+    this.phase = exchange.phase
+    this.bytesIn = exchange.bytesIn
+    this.bytesOut = exchange.bytesOut
+    this.pieces = exchange.pieces
+    this.prompt = exchange.prompt
+    this.cache = exchange.cache
+    this.memory = exchange.sharedUsage
+    this.rawHeaders = exchange.req.rawHeaders
+    this.meter = exchange.meter
+    this.startedAt = exchange.startedAt
     this.settledAccount = null
   }
 
   get userAgent(): string | null {
-    return headerValue(this.rawHeaders, 'user-agent') ?? null
+    return findHeader(this.rawHeaders, 'user-agent') ?? null
   }
 
   /** Of `traceparent` (W3C Trace Context, 3.2.2), or null. */
   get traceId(): string | null {
-    return TRACE.exec(headerValue(this.rawHeaders, 'traceparent') ?? '')?.[1] ?? null
+    return TRACE.exec(findHeader(this.rawHeaders, 'traceparent') ?? '')?.[1] ?? null
   }
 
   /** What passed in its answer; null if nothing was looked at. */
-  get seen(): Tap['seen'] | null {
-    return this.tap?.seen ?? null
+  get stats(): ResponseStats | null {
+    return this.meter?.readStats() ?? null
   }
 
   /** When its answer has been read. */
-  get account(): Account {
+  get usage(): TokenUsage {
     const shared = isKept(this.cache) || this.cache === 'joined'
-    this.settledAccount ??= shared ? FROM_CACHE : settleAccount(this)
+    this.settledAccount ??= shared ? CACHED_USAGE : resolveUsage(this)
     return this.settledAccount
   }
 
   /** What was not asked for again; null if it was, or is not known. */
-  get saved(): Account | null {
-    return isKept(this.cache) || this.cache === 'joined' ? (this.memory?.account ?? null) : null
+  get savedUsage(): TokenUsage | null {
+    return isKept(this.cache) || this.cache === 'joined' ? (this.memory?.usage ?? null) : null
   }
 
   /** Milliseconds from the head of the request to the first token; -1 if none came. */
   get firstTokenMs(): number {
-    const at = this.seen?.firstTokenAt ?? 0
+    const at = this.stats?.firstTokenAt ?? 0
     // Who joined late had it at once.
     return at === 0 ? -1 : Math.max(0, at - this.startedAt)
   }

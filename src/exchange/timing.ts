@@ -1,4 +1,4 @@
-import { decimal } from '../lib/text.js'
+import { formatMs } from '../lib/text.js'
 
 /** Times of an exchange, as `performance.now()`; 0 where it did not come so far. */
 export interface Timed {
@@ -15,24 +15,24 @@ export interface Timed {
  * `route` are the relay's own; `read` is the client's upload, `attempt` the upstream.
  * @param now `performance.now()`
  */
-export function serverTiming(x: Timed, now: number): string {
+export function formatServerTiming(x: Timed, now: number): string {
   const { startedAt, readAt, readMs, attemptAt } = x
   const admitted = readAt !== 0 ? readAt : attemptAt !== 0 ? attemptAt : now
-  let text = `admit;dur=${decimal(admitted - startedAt)}`
+  let text = `admit;dur=${formatMs(admitted - startedAt)}`
   if (readMs !== -1) {
-    text += `, read;dur=${decimal(readMs)}`
+    text += `, read;dur=${formatMs(readMs)}`
     // One that is sent on while it comes is routed within.
     const routed = (attemptAt !== 0 ? attemptAt : now) - readAt - readMs
-    text += `, route;dur=${decimal(Math.max(0, routed))}`
+    text += `, route;dur=${formatMs(Math.max(0, routed))}`
   }
-  return attemptAt === 0 ? text : `${text}, attempt;dur=${decimal(now - attemptAt)}`
+  return attemptAt === 0 ? text : `${text}, attempt;dur=${formatMs(now - attemptAt)}`
 }
 
 /**
  * Milliseconds that the relay itself took until the answer began: neither the client's upload nor the upstream's time.
  * @returns -1 if there was no attempt, or it was begun with a body that never was whole
  */
-export function overheadMs(x: Timed & { readonly headMs: number }): number {
+export function computeOverheadMs(x: Timed & { readonly headMs: number }): number {
   const { startedAt, readAt, readMs, attemptAt, headMs } = x
   if (attemptAt === 0 || (readAt !== 0 && readMs === -1)) return -1
   if (readAt === 0) return attemptAt - startedAt + headMs

@@ -1,25 +1,25 @@
 import type { PromptSample } from '../metering/prompt-sample.js'
-import type { Sighting } from '../metering/response-stats.js'
+import type { ResponseStats } from '../metering/response-stats.js'
 import type { Usage } from '../metering/usage.js'
 import type { End } from './outcome.js'
 
 /** Tokens of a request, and by whose word. */
-export interface Account {
+export interface TokenUsage {
   readonly usage: Usage | null
   /** `cache`: they were counted in another record, or earlier. */
   readonly source: 'upstream' | 'estimated' | 'cache' | 'none'
 }
 
 /** Of an answer that no upstream was asked for. */
-export const FROM_CACHE: Account = {
+export const CACHED_USAGE: TokenUsage = {
   usage: { prompt: 0, cached: null, cacheWritten: null, completion: 0, reasoning: null },
   source: 'cache',
 }
 
 /** What is known of a request when it is over. */
-export interface Evidence {
+export interface UsageEvidence {
   /** Null if no answer came, or nothing looked at it. */
-  readonly seen: Sighting | null
+  readonly stats: ResponseStats | null
   /** Null where there was none, or nothing of it can have been answered. */
   readonly prompt: PromptSample | null
   /** 0 if no answer came. */
@@ -32,19 +32,19 @@ export interface Evidence {
  * estimate: of the prompt from its text, of the completion from what passed. Tokens that were thought and not shown are
  * in no estimate.
  */
-export function settleAccount(evidence: Evidence): Account {
-  const { seen, prompt } = evidence
-  const said = seen?.usage ?? null
-  const known = said !== null && said.prompt !== null && said.completion !== null && !seen?.provisional
+export function resolveUsage(evidence: UsageEvidence): TokenUsage {
+  const { stats, prompt } = evidence
+  const said = stats?.usage ?? null
+  const known = said !== null && said.prompt !== null && said.completion !== null && !stats?.usageIsPartial
   if (known || prompt === null || !mayBeBilled(evidence))
     return { usage: said, source: said === null ? 'none' : 'upstream' }
-  const passed = seen === null ? 0 : completionOf(seen)
+  const passed = stats === null ? 0 : completionOf(stats)
   return {
     usage: {
       prompt: said?.prompt ?? prompt.tokens,
       cached: said?.cached ?? null,
       cacheWritten: said?.cacheWritten ?? null,
-      completion: seen?.provisional
+      completion: stats?.usageIsPartial
         ? Math.max(said?.completion ?? 0, passed ?? 0)
         : (said?.completion ?? passed),
       reasoning: said?.reasoning ?? null,
@@ -54,18 +54,18 @@ export function settleAccount(evidence: Evidence): Account {
 }
 
 /** An upstream has had the whole of the prompt, and has not refused it. */
-function mayBeBilled({ seen, status, end }: Evidence): boolean {
-  if (status === 0 || (end === 'superseded' && seen === null))
+function mayBeBilled({ stats, status, end }: UsageEvidence): boolean {
+  if (status === 0 || (end === 'superseded' && stats === null))
     return end === 'client_gone' || end === 'shutdown' || end === 'superseded'
-  if (status >= 300 || seen === null) return false
+  if (status >= 300 || stats === null) return false
   // Nothing but an error came of it.
-  return seen.error === null || seen.firstTokenAt > 0
+  return stats.error === null || stats.firstTokenAt > 0
 }
 
 /** @returns null if what passed could not be read */
-function completionOf(seen: Sighting): number | null {
-  const { tokens } = seen.gauge
-  if (seen.deltas === 0 && seen.odd > 0) return null
+function completionOf(stats: ResponseStats): number | null {
+  const { tokens } = stats.estimator
+  if (stats.deltas === 0 && stats.unparsed > 0) return null
   // Most upstreams send an event for each token, and then their number is the better figure; others gather some first.
-  return Math.abs(seen.deltas - tokens) * 5 <= tokens ? seen.deltas : tokens
+  return Math.abs(stats.deltas - tokens) * 5 <= tokens ? stats.deltas : tokens
 }

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { headerValue } from './headers.js'
+import { findHeader } from './headers.js'
 
 /**
  * CORS for every origin (Fetch standard, CORS protocol): Cursor checks a key with a `fetch` from its window, whose
@@ -14,7 +14,7 @@ const COMMON_HEADERS = 'authorization, content-type, x-api-key, api-key'
 
 /** Answers OPTIONS with 204, without a key: a preflight never carries one. Any header that is asked for is allowed. */
 export function answerPreflight(res: ServerResponse, rawHeaders: readonly string[], requestId: string): void {
-  const asked = headerValue(rawHeaders, 'access-control-request-headers')
+  const asked = findHeader(rawHeaders, 'access-control-request-headers')
   const headers = [
     'access-control-allow-origin',
     '*',
@@ -31,7 +31,7 @@ export function answerPreflight(res: ServerResponse, rawHeaders: readonly string
     requestId,
   ]
   // Asked before a page from the internet may reach a private address (Private Network Access).
-  if (headerValue(rawHeaders, 'access-control-request-private-network') === 'true') {
+  if (findHeader(rawHeaders, 'access-control-request-private-network') === 'true') {
     headers.push('access-control-allow-private-network', 'true')
   }
   res.writeHead(204, headers)

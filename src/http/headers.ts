@@ -88,7 +88,7 @@ const RESPONSE_DROPS: ReadonlySet<string> = new Set([
  * @param added what the upstream needs (credential, its own headers): replaces what the client sent by that name
  * @param keepCredentials true where the client's own provider key is to go through
  */
-export function requestHeaders(
+export function filterRequestHeaders(
   raw: readonly string[],
   added: readonly string[],
   keepCredentials: boolean,
@@ -123,7 +123,7 @@ export interface ResponseFacts {
  *
  * @param raw the upstream's, names and values by turns, as bytes (Latin-1, RFC 9110 5.5) or text
  */
-export function passedHeaders(raw: readonly (Buffer | string)[], facts: ResponseFacts): string[] {
+export function filterResponseHeaders(raw: readonly (Buffer | string)[], facts: ResponseFacts): string[] {
   const headers: string[] = []
   let named: Set<string> | null = null
   let cacheControl = false
@@ -183,20 +183,20 @@ export function addRelayHeaders(
   timing: string,
   crossOrigin: boolean,
 ): void {
-  if (headerValue(headers, 'x-request-id') === undefined) headers.push('x-request-id', requestId)
+  if (findHeader(headers, 'x-request-id') === undefined) headers.push('x-request-id', requestId)
   headers.push('server-timing', timing, 'access-control-allow-origin', '*')
   if (crossOrigin) headers.push(EXPOSE, exposed(headers))
 }
 
 /** The headers to send to the client: both of the above. */
-export function responseHeaders(
+export function buildResponseHeaders(
   raw: readonly (Buffer | string)[],
   requestId: string,
   timing: string,
   crossOrigin: boolean,
   facts: ResponseFacts,
 ): string[] {
-  const headers = passedHeaders(raw, facts)
+  const headers = filterResponseHeaders(raw, facts)
   addRelayHeaders(headers, requestId, timing, crossOrigin)
   return headers
 }
@@ -216,7 +216,7 @@ export function setHeader(headers: string[], lower: string, value: string): void
 }
 
 /** For what becomes a stream of events, and was none. @param headers of the upstream's */
-export function makeEventStream(headers: string[]): void {
+export function setEventStreamType(headers: string[]): void {
   setHeader(headers, 'content-type', 'text/event-stream; charset=utf-8')
   setHeader(headers, 'cache-control', UNTOUCHED)
   setHeader(headers, 'x-accel-buffering', 'no')
@@ -288,7 +288,7 @@ const OF_THE_BYTES: ReadonlySet<string> = new Set([
 ])
 
 /** Takes out of a flat list what is true of the very bytes of a body, of one that is changed. */
-export function removeHeadersOfBytes(headers: string[]): void {
+export function removeEntityHeaders(headers: string[]): void {
   for (let i = headers.length - 2; i >= 0; i -= 2)
     if (OF_THE_BYTES.has((headers[i] as string).toLowerCase())) headers.splice(i, 2)
 }
@@ -311,7 +311,7 @@ function hasName(headers: readonly string[], lower: string): boolean {
  * is left out.
  * @param decodedAs what its bytes were read as: UTF-8 by undici, Latin-1 by Node. They are put back as they were.
  */
-export function reasonPhrase(reason: string | undefined, decodedAs: 'utf8' | 'latin1'): string {
+export function readReasonPhrase(reason: string | undefined, decodedAs: 'utf8' | 'latin1'): string {
   if (reason === undefined || /^[\t\x20-\x7e]*$/.test(reason)) return reason ?? ''
   const bytes = decodedAs === 'utf8' ? Buffer.from(reason).toString('latin1') : reason
   return /[^\t\x20-\x7e\x80-\xff]/.test(bytes) ? '' : bytes
@@ -322,7 +322,7 @@ function latin1(value: Buffer | string): string {
 }
 
 /** Of a head that has not been read yet. */
-export function noFacts(): ResponseFacts {
+export function createResponseFacts(): ResponseFacts {
   return { eventStream: false, json: false, encoding: null, requestId: null }
 }
 
@@ -340,7 +340,7 @@ function isEventStream(value: string): boolean {
 }
 
 /** The value of the first header of this name (lower case) in a flat list, or undefined. */
-export function headerValue(raw: readonly string[], lower: string): string | undefined {
+export function findHeader(raw: readonly string[], lower: string): string | undefined {
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] as string
     if (name.length === lower.length && name.toLowerCase() === lower) return raw[i + 1]
@@ -352,10 +352,10 @@ export function headerValue(raw: readonly string[], lower: string): string | und
  * The length that a request declares: a number, -1 for a chunked body, 0 for none. Node's parser has by then
  * refused messages that declare both, or two different lengths (RFC 9112, 6.3).
  */
-export function declaredLength(rawHeaders: readonly string[]): number {
-  const length = headerValue(rawHeaders, 'content-length')
+export function readContentLength(rawHeaders: readonly string[]): number {
+  const length = findHeader(rawHeaders, 'content-length')
   if (length !== undefined) return Number(length)
-  return headerValue(rawHeaders, 'transfer-encoding') === undefined ? 0 : -1
+  return findHeader(rawHeaders, 'transfer-encoding') === undefined ? 0 : -1
 }
 
 /**

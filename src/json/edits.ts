@@ -13,7 +13,7 @@ export interface Edit {
  * @param pieces at least up to the last edit's end
  * @param edits in their order, none within another
  */
-export function splice(pieces: readonly Buffer[], edits: readonly Edit[]): readonly Buffer[] {
+export function applyEdits(pieces: readonly Buffer[], edits: readonly Edit[]): readonly Buffer[] {
   if (edits.length === 0) return pieces
   if (pieces.length === 1) return [splicePiece(pieces[0] as Buffer, edits)]
   const spliced: Buffer[] = []
@@ -52,7 +52,7 @@ function splicePiece(piece: Buffer, edits: readonly Edit[]): Buffer {
 }
 
 /** Puts another model name in place of its own; null if it has none. */
-export function modelEdit(found: Peek, model: string): Edit | null {
+export function createModelEdit(found: Peek, model: string): Edit | null {
   if (found.modelStart === -1) return null
   return { start: found.modelStart, end: found.modelEnd, text: JSON.stringify(model) }
 }
@@ -61,8 +61,8 @@ export function modelEdit(found: Peek, model: string): Edit | null {
  * As `modelEdit`, for a request that names its model elsewhere: it is put in if the body has none.
  * @returns null if the body is no object, or an empty one, which no API takes
  */
-export function ensuredModelEdit(found: Peek, model: string): Edit | null {
-  if (found.modelStart !== -1) return found.model === model ? null : modelEdit(found, model)
+export function createRequiredModelEdit(found: Peek, model: string): Edit | null {
+  if (found.modelStart !== -1) return found.model === model ? null : createModelEdit(found, model)
   if (found.opened === -1) return null
   return { start: found.opened, end: found.opened, text: `"model":${JSON.stringify(model)},` }
 }
@@ -73,7 +73,7 @@ const ASK = '{"include_usage":true}'
  * Asks for a usage chunk (API reference, Create chat completion, `stream_options`).
  * @returns null if that is asked for already, or no stream is, or the options are none that can be changed
  */
-export function usageEdit(found: Peek): Edit | null {
+export function createUsageEdit(found: Peek): Edit | null {
   const { stream, streamEnd, streamOptions } = found
   if (stream !== true) return null
   if (streamOptions === null) return { start: streamEnd, end: streamEnd, text: `,"stream_options":${ASK}` }

@@ -73,7 +73,7 @@ export class ObjectEdits {
       const comma = cuts.size < members.length ? ',' : ''
       edits.push({ start: at, end: at, text: comma + this.added.join(',') })
     }
-    return inOrder(edits)
+    return sortEdits(edits)
   }
 
   /** A run of members with the comma that has nothing to part any more: the one ahead of it, if there is one. */
@@ -88,7 +88,7 @@ export class ObjectEdits {
 }
 
 /** An array with these of its elements taken out. */
-export function cutElements(elements: readonly Value[], isCut: (n: number) => boolean): Edit[] {
+export function removeElements(elements: readonly Value[], isCut: (n: number) => boolean): Edit[] {
   const edits: Edit[] = []
   for (let n = 0; n < elements.length; n++) {
     if (!isCut(n)) continue
@@ -104,7 +104,7 @@ export function cutElements(elements: readonly Value[], isCut: (n: number) => bo
 }
 
 /** As `splice` wants them: of two that begin at one place, the one that only puts something in comes first. */
-export function inOrder(edits: readonly Edit[]): Edit[] {
+export function sortEdits(edits: readonly Edit[]): Edit[] {
   return [...edits].sort((a, b) => a.start - b.start || a.end - b.end)
 }
 

@@ -64,22 +64,22 @@ export interface Mark {
 export const WHOLE: Plan = { members: null, others: false, elements: null, marks: null }
 
 /** These members of an object and no others. */
-export function only(members: Readonly<Record<string, Plan>>): Plan {
+export function findOnly(members: Readonly<Record<string, Plan>>): Plan {
   return { members: new Keys(members), others: false, elements: null, marks: null }
 }
 
 /** All members of an object. */
-export function every(members: Readonly<Record<string, Plan>> = {}): Plan {
+export function findEvery(members: Readonly<Record<string, Plan>> = {}): Plan {
   return { members: new Keys(members), others: true, elements: null, marks: null }
 }
 
 /** The elements of an array; of a value that is none, what the plan itself says. */
-export function each(element: Plan): Plan {
+export function readElements(element: Plan): Plan {
   return { members: null, others: false, elements: element, marks: null }
 }
 
 /** Where it stands, and which of these were seen in it. */
-export function marked(marks: readonly Mark[]): Plan {
+export function captureMarks(marks: readonly Mark[]): Plan {
   return { members: null, others: false, elements: null, marks }
 }
 
@@ -87,7 +87,7 @@ export function marked(marks: readonly Mark[]): Plan {
  * The outline of a whole JSON text, or of the value that begins at `from`; null if it is seen to be none. What is stepped
  * over is not checked beyond its quotes and how deep its brackets go.
  */
-export function outline(body: Buffer, plan: Plan, from = -1): Value | null {
+export function parseOutline(body: Buffer, plan: Plan, from = -1): Value | null {
   const reader = new Reader(body, Math.max(from, 0))
   const value = reader.value(plan)
   if (value === null || from !== -1) return value
@@ -95,7 +95,7 @@ export function outline(body: Buffer, plan: Plan, from = -1): Value | null {
 }
 
 /** The value that counts, of doubled keys the last; null if there is none. */
-export function memberOf(object: Value | null, key: string): Value | null {
+export function findMember(object: Value | null, key: string): Value | null {
   const members = object?.members ?? null
   if (members === null) return null
   for (let n = members.length - 1; n >= 0; n--) {
@@ -106,13 +106,13 @@ export function memberOf(object: Value | null, key: string): Value | null {
 }
 
 /** The text of a string; null if it is none, or one with more than `longest` bytes. */
-export function textOf(body: Buffer, value: Value | null, longest = 1024): string | null {
+export function readText(body: Buffer, value: Value | null, longest = 1024): string | null {
   if (value === null || body[value.start] !== QUOTE || value.end - value.start - 2 > longest) return null
   return decode(body, value.start, value.end)
 }
 
 /** It is this very string, whichever way it is written. */
-export function isText(body: Buffer, value: Value | null, text: string): boolean {
+export function equalsText(body: Buffer, value: Value | null, text: string): boolean {
   if (value === null || body[value.start] !== QUOTE) return false
   const length = value.end - value.start - 2
   if (length === text.length) return same(body, value.start + 1, text)
@@ -122,17 +122,17 @@ export function isText(body: Buffer, value: Value | null, text: string): boolean
 }
 
 /** There is none, or it is `null`. */
-export function isNothing(body: Buffer, value: Value | null): boolean {
+export function isEmptyValue(body: Buffer, value: Value | null): boolean {
   return value === null || body[value.start] === LETTER_N
 }
 
 /** The value if it is a string, else null. */
-export function stringIn(body: Buffer, value: Value | null): Value | null {
+export function findString(body: Buffer, value: Value | null): Value | null {
   return value !== null && body[value.start] === QUOTE ? value : null
 }
 
 /** Its bytes, to be put elsewhere as they are. */
-export function sliceOf(body: Buffer, value: Value): string {
+export function sliceText(body: Buffer, value: Value): string {
   return body.toString('utf8', value.start, value.end)
 }
 

@@ -306,7 +306,7 @@ export class Peeker {
 }
 
 /** All at once, of a body that is whole. */
-export function peek(body: Buffer): Peek {
+export function peekFields(body: Buffer): Peek {
   const peeker = new Peeker()
   peeker.push(body)
   return peeker.found

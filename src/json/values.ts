@@ -1,7 +1,7 @@
 /** JSON that others wrote: any field may be missing, null or of another type. */
-export type Json = Readonly<Record<string, unknown>>
+export type JsonObject = Readonly<Record<string, unknown>>
 
-export function isObject(value: unknown): value is Json {
+export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
@@ -15,7 +15,7 @@ export function parseJson(text: string): unknown {
 }
 
 /** The objects of a list; none if it is no list. */
-export function objects(value: unknown): Json[] {
+export function filterObjects(value: unknown): JsonObject[] {
   return Array.isArray(value) ? value.filter(isObject) : []
 }
 

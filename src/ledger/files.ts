@@ -34,12 +34,12 @@ export interface LedgerName {
 
 const NAME = /^usage-(\d{4}-\d\d-\d\d)(?:\.([1-9]\d*))?\.jsonl$/
 
-export function ledgerName(day: string, part: number): string {
+export function parseLedgerName(day: string, part: number): string {
   return part === 1 ? `usage-${day}.jsonl` : `usage-${day}.${part}.jsonl`
 }
 
 /** Those among names that are files of a ledger, from the oldest to the newest. */
-export function ledgerNames(names: readonly string[]): LedgerName[] {
+export function listLedgerNames(names: readonly string[]): LedgerName[] {
   const found: LedgerName[] = []
   for (const name of names) {
     const [, day, part] = NAME.exec(name) ?? []
@@ -123,6 +123,6 @@ class DiskFile implements LedgerFile {
   }
 }
 
-export function ledgerPath(folder: string, day: string, part: number): string {
-  return join(folder, ledgerName(day, part))
+export function locateLedgerFile(folder: string, day: string, part: number): string {
+  return join(folder, parseLedgerName(day, part))
 }

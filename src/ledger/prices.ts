@@ -129,7 +129,7 @@ export class Prices {
 }
 
 /** What an answer cost, in US dollars. Null if the tokens are not known. */
-export function costOf({ tiers }: Price, usage: Usage): number | null {
+export function computeCost({ tiers }: Price, usage: Usage): number | null {
   const { prompt } = usage
   if (prompt === null) return null
   const rates = tiers.find(({ above }) => prompt > above || above === 0)

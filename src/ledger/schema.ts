@@ -117,7 +117,7 @@ export const recordSchema = z.strictObject({
 export type UsageRecord = Readonly<z.output<typeof recordSchema>>
 
 /** The JSON Schema (draft 2020-12) of a record. */
-export function recordJsonSchema(): Record<string, unknown> {
+export function buildRecordJsonSchema(): Record<string, unknown> {
   return {
     title: 'Thinwire usage record',
     description:

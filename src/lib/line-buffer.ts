@@ -4,7 +4,7 @@ const ROOM = 64 * 1024
 const MOST_KEPT = 1024 * 1024
 
 /** Lines that are gathered to be written together, as the bytes that they are. */
-export class Lines {
+export class LineBuffer {
   private buffer: Buffer
   private used: number
 

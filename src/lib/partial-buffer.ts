@@ -10,7 +10,7 @@ const KEPT_ROOM = 16 * 1024
  * What has come of something that goes on in the next piece: a line, an event, an answer. Copied, as a piece may be small, and
  * hold on to much that is not of it. O(n), in however many pieces it comes.
  */
-export class Unfinished {
+export class PartialBuffer {
   /** How much there is. */
   bytes: number
   private room: Buffer

@@ -1,5 +1,5 @@
 /** Milliseconds with three digits behind the point, less what zeros they end with; `null` for -1, which is none. */
-export function decimal(ms: number): string {
+export function formatMs(ms: number): string {
   if (ms === -1) return 'null'
   const us = Math.round(ms * 1_000)
   const whole = Math.trunc(us / 1_000)
@@ -14,7 +14,7 @@ let timeMs = 0
 let timeShown = ''
 
 /** ISO 8601. Under load many lines have the same. */
-export function timeText(ms: number): string {
+export function formatTime(ms: number): string {
   if (ms !== timeMs) {
     timeMs = ms
     timeShown = new Date(ms).toISOString()
@@ -25,7 +25,7 @@ export function timeText(ms: number): string {
 /** A text in JSON as it is: printable ASCII without a quote or a backslash. */
 const PLAIN = /^[ !#-[\]-~]*$/
 
-export function json(text: string | null): string {
+export function quoteJson(text: string | null): string {
   if (text === null) return 'null'
   return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text)
 }

@@ -1,17 +1,17 @@
 import type { ResponseFacts } from '../http/headers.js'
-import { DecodingTap, decoderFor } from './decoding-meter.js'
-import { AnswerScanner } from './json-meter.js'
-import type { Tap } from './meter.js'
-import { EventScanner } from './stream-meter.js'
+import { createDecoder, DecodingMeter } from './decoding-meter.js'
+import { JsonMeter } from './json-meter.js'
+import type { Meter } from './meter.js'
+import { StreamMeter } from './stream-meter.js'
 
 /**
  * What looks at an answer with this head. Event streams and JSON are looked at; of anything else, and of what is
  * compressed in a way that is not known here, only the bytes are counted.
  */
-export function tapFor(facts: Pick<ResponseFacts, 'eventStream' | 'json' | 'encoding'>): Tap | null {
+export function createMeter(facts: Pick<ResponseFacts, 'eventStream' | 'json' | 'encoding'>): Meter | null {
   if (!facts.eventStream && !facts.json) return null
-  const tap = facts.eventStream ? new EventScanner() : new AnswerScanner()
+  const tap = facts.eventStream ? new StreamMeter() : new JsonMeter()
   if (facts.encoding === null) return tap
-  const decoder = decoderFor(facts.encoding)
-  return decoder === null ? null : new DecodingTap(tap, decoder)
+  const decoder = createDecoder(facts.encoding)
+  return decoder === null ? null : new DecodingMeter(tap, decoder)
 }

@@ -1,7 +1,7 @@
 import type { Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
-import type { Tap } from './meter.js'
-import type { Sighting } from './response-stats.js'
+import type { Meter } from './meter.js'
+import type { ResponseStats } from './response-stats.js'
 
 /** Compressed bytes that wait for their thread. An answer that comes faster is not looked at any further. */
 const MOST_WAITING = 4 * 1024 * 1024
@@ -23,7 +23,7 @@ const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Transfor
  * What undoes a content-coding (RFC 9110, 8.4.1); null if it is not known here.
  * @param coding in lower case
  */
-export function decoderFor(coding: string): Transform | null {
+export function createDecoder(coding: string): Transform | null {
   switch (coding) {
     case 'gzip':
     case 'x-gzip':
@@ -43,32 +43,32 @@ export function decoderFor(coding: string): Transform | null {
  * Looks at an answer that is compressed, on a copy that a thread decompresses beside its way to the client. It is some
  * milliseconds behind, so that its end is not the end of reading.
  */
-export class DecodingTap implements Tap {
-  private readonly tap: Tap
+export class DecodingMeter implements Meter {
+  private readonly meter: Meter
   private readonly decoder: Transform
   private given: boolean
   private over: boolean
   private readonly waiting: (() => void)[]
 
-  /** @param tap looks at what comes out of `decoder` */
-  constructor(tap: Tap, decoder: Transform) {
-    this.tap = tap
+  /** @param meter looks at what comes out of `decoder` */
+  constructor(meter: Meter, decoder: Transform) {
+    this.meter = meter
     this.decoder = decoder
     this.given = false
     this.over = false
     this.waiting = []
-    decoder.on('data', (piece: Buffer) => tap.push(piece))
+    decoder.on('data', (piece: Buffer) => meter.push(piece))
     // One that is not what its header says ends there; what came before it counts.
     decoder.once('error', () => this.finish())
     decoder.once('end', () => this.finish())
   }
 
-  get seen(): Sighting {
-    return this.tap.seen
+  readStats(): ResponseStats {
+    return this.meter.readStats()
   }
 
   get ended(): boolean {
-    return this.tap.ended
+    return this.meter.ended
   }
 
   get isRead(): boolean {
@@ -78,7 +78,7 @@ export class DecodingTap implements Tap {
   push(piece: Buffer): void {
     if (this.over || this.given) return
     if (this.decoder.writableLength > MOST_WAITING) {
-      this.tap.seen.odd++
+      this.meter.readStats().unparsed++
       this.finish()
       this.decoder.destroy()
       return
@@ -100,7 +100,7 @@ export class DecodingTap implements Tap {
   private finish(): void {
     if (this.over) return
     this.over = true
-    this.tap.end()
+    this.meter.end()
     for (const call of this.waiting.splice(0)) call()
   }
 }

@@ -1,5 +1,5 @@
-import { isObject, type Json, objects } from '../json/values.js'
-import type { Sighting } from './response-stats.js'
+import { filterObjects, isObject, type JsonObject } from '../json/values.js'
+import type { ResponseStats } from './response-stats.js'
 
 /**
  * What the events of each API say (chat completions, completions, Responses, Anthropic Messages, llama.cpp's own), told
@@ -12,141 +12,141 @@ const END_TYPES = new Set(['message_stop', 'response.completed', 'response.incom
 const CALL_ITEM = /_call$/
 
 /** Takes down what one event of a stream says. @param event parsed JSON, of any shape */
-export function readEvent(event: unknown, seen: Sighting): void {
-  seen.ended = false
+export function readEvent(event: unknown, stats: ResponseStats): void {
+  stats.ended = false
   if (Array.isArray(event)) {
     // Gemini answers with its error in an array.
-    for (const one of event) readEvent(one, seen)
+    for (const one of event) readEvent(one, stats)
     return
   }
   if (!isObject(event)) {
-    seen.odd++
+    stats.unparsed++
     return
   }
   const { type } = event
   let bytes = 0
   if (Array.isArray(event.choices)) {
-    for (const choice of event.choices) if (isObject(choice)) bytes += readChoice(choice, seen)
+    for (const choice of event.choices) if (isObject(choice)) bytes += readChoice(choice, stats)
   }
   if (typeof type === 'string') {
-    bytes += readTyped(type, event, seen)
-    if (END_TYPES.has(type)) seen.ended = true
+    bytes += readTyped(type, event, stats)
+    if (END_TYPES.has(type)) stats.ended = true
   } else if (event.choices === undefined) {
-    bytes += seen.addText(event.content)
+    bytes += stats.addText(event.content)
     // llama.cpp's own API has no other end mark.
-    if (event.stop === true) seen.ended = true
+    if (event.stop === true) stats.ended = true
   }
-  readCommon(event, seen)
-  if (bytes > 0) seen.addDeltas(1, bytes)
+  readCommon(event, stats)
+  if (bytes > 0) stats.addDeltas(1, bytes)
 }
 
 /** Takes down what a whole answer says, of a request without `stream`. */
-export function readAnswer(answer: unknown, seen: Sighting): void {
+export function readResponse(answer: unknown, stats: ResponseStats): void {
   if (Array.isArray(answer)) {
-    for (const one of answer) if (isObject(one)) readCommon(one, seen)
+    for (const one of answer) if (isObject(one)) readCommon(one, stats)
     return
   }
   if (!isObject(answer)) {
-    seen.odd++
+    stats.unparsed++
     return
   }
-  readCommon(answer, seen)
-  const { usage } = seen
-  seen.counted = usage !== null && usage.prompt !== null && usage.completion !== null
-  let bytes = seen.addText(answer.content)
-  for (const choice of objects(answer.choices)) bytes += readChoice(choice, seen)
-  for (const block of objects(answer.content)) {
-    bytes += seen.addText(block.text) + seen.addText(block.thinking)
+  readCommon(answer, stats)
+  const { usage } = stats
+  stats.skipEstimate = usage !== null && usage.prompt !== null && usage.completion !== null
+  let bytes = stats.addText(answer.content)
+  for (const choice of filterObjects(answer.choices)) bytes += readChoice(choice, stats)
+  for (const block of filterObjects(answer.content)) {
+    bytes += stats.addText(block.text) + stats.addText(block.thinking)
     if (block.type === 'tool_use') {
-      seen.addToolCall()
-      bytes += seen.addText(JSON.stringify(block.input))
+      stats.addToolCall()
+      bytes += stats.addText(JSON.stringify(block.input))
     }
   }
-  for (const item of objects(answer.output)) {
+  for (const item of filterObjects(answer.output)) {
     if (typeof item.type === 'string' && CALL_ITEM.test(item.type)) {
-      seen.addToolCall()
-      bytes += seen.addText(item.arguments) + seen.addText(item.input)
+      stats.addToolCall()
+      bytes += stats.addText(item.arguments) + stats.addText(item.input)
     }
-    for (const part of objects(item.content)) bytes += seen.addText(part.text)
+    for (const part of filterObjects(item.content)) bytes += stats.addText(part.text)
   }
-  if (answer.object === 'response') readStatus(answer, seen)
-  if (typeof answer.stop_reason === 'string') seen.addFinish(answer.stop_reason)
-  if (bytes > 0) seen.addDeltas(1, bytes)
+  if (answer.object === 'response') readStatus(answer, stats)
+  if (typeof answer.stop_reason === 'string') stats.addFinish(answer.stop_reason)
+  if (bytes > 0) stats.addDeltas(1, bytes)
 }
 
 /** Of a stream's `delta` or an answer's `message`. @returns bytes of text in it */
-function readChoice(choice: Json, seen: Sighting): number {
+function readChoice(choice: JsonObject, stats: ResponseStats): number {
   // Some upstreams say "" until they have a reason.
   if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '')
-    seen.addFinish(choice.finish_reason)
-  let bytes = seen.addText(choice.text)
+    stats.addFinish(choice.finish_reason)
+  let bytes = stats.addText(choice.text)
   const delta = isObject(choice.delta) ? choice.delta : choice.message
   if (!isObject(delta)) return bytes
-  bytes += seen.addText(delta.content) + seen.addText(delta.refusal)
+  bytes += stats.addText(delta.content) + stats.addText(delta.refusal)
   // Two names of one thing; an upstream that sends both sends the same text.
-  bytes += seen.addText(delta.reasoning_content) || seen.addText(delta.reasoning)
-  for (const call of objects(delta.tool_calls)) {
+  bytes += stats.addText(delta.reasoning_content) || stats.addText(delta.reasoning)
+  for (const call of filterObjects(delta.tool_calls)) {
     const made = isObject(call.function) ? call.function : isObject(call.custom) ? call.custom : null
     if (made === null) continue
-    if (typeof made.name === 'string' && made.name !== '') seen.addToolCall()
-    bytes += seen.addText(made.arguments) + seen.addText(made.input)
+    if (typeof made.name === 'string' && made.name !== '') stats.addToolCall()
+    bytes += stats.addText(made.arguments) + stats.addText(made.input)
   }
   return bytes
 }
 
 /** Responses and Messages name their events. @returns bytes of text */
-function readTyped(type: string, event: Json, seen: Sighting): number {
+function readTyped(type: string, event: JsonObject, stats: ResponseStats): number {
   const { delta } = event
   switch (type) {
     case 'content_block_start':
-      if (isObject(event.content_block) && event.content_block.type === 'tool_use') seen.addToolCall()
+      if (isObject(event.content_block) && event.content_block.type === 'tool_use') stats.addToolCall()
       return 0
     case 'content_block_delta':
       return isObject(delta)
-        ? seen.addText(delta.text) + seen.addText(delta.thinking) + seen.addText(delta.partial_json)
+        ? stats.addText(delta.text) + stats.addText(delta.thinking) + stats.addText(delta.partial_json)
         : 0
     case 'message_delta':
-      if (isObject(delta) && typeof delta.stop_reason === 'string') seen.addFinish(delta.stop_reason)
+      if (isObject(delta) && typeof delta.stop_reason === 'string') stats.addFinish(delta.stop_reason)
       return 0
     case 'response.output_item.added':
       if (isObject(event.item) && typeof event.item.type === 'string' && CALL_ITEM.test(event.item.type))
-        seen.addToolCall()
+        stats.addToolCall()
       return 0
     case 'error':
       // Flat in the specification, nested on the wire.
-      if (!isObject(event.error)) seen.addError(nameOf(event))
+      if (!isObject(event.error)) stats.addError(nameOf(event))
       return 0
     default:
-      return type.endsWith('.delta') ? seen.addText(delta) : 0
+      return type.endsWith('.delta') ? stats.addText(delta) : 0
   }
 }
 
 /** What may stand in any event, and in an answer. */
-function readCommon(event: Json, seen: Sighting): void {
+function readCommon(event: JsonObject, stats: ResponseStats): void {
   if (event.error !== undefined && event.error !== null) {
-    seen.addError(isObject(event.error) ? nameOf(event.error) : 'error')
+    stats.addError(isObject(event.error) ? nameOf(event.error) : 'error')
   }
-  if (typeof event.model === 'string' && event.model !== '') seen.model = event.model
+  if (typeof event.model === 'string' && event.model !== '') stats.model = event.model
   const { x_groq: groq, message, response } = event
   // What both tell, usage tells last.
   if (event.timings !== undefined || (event.choices === undefined && event.type === undefined))
-    readLlama(event, seen)
-  readUsage(event.usage, seen)
+    readLlama(event, stats)
+  readUsage(event.usage, stats)
   if (isObject(groq)) {
-    readUsage(groq.usage, seen)
-    if (groq.error !== undefined && groq.error !== null) seen.addError('error')
+    readUsage(groq.usage, stats)
+    if (groq.error !== undefined && groq.error !== null) stats.addError('error')
   }
   if (isObject(message)) {
-    readUsage(message.usage, seen)
+    readUsage(message.usage, stats)
     // Anthropic begins with a token or so of the answer.
-    if (isObject(message.usage)) seen.provisional = true
-    if (typeof message.model === 'string') seen.model = message.model
+    if (isObject(message.usage)) stats.usageIsPartial = true
+    if (typeof message.model === 'string') stats.model = message.model
   }
   if (isObject(response)) {
-    readUsage(response.usage, seen)
-    if (typeof response.model === 'string') seen.model = response.model
-    if (isObject(response.error)) seen.addError(nameOf(response.error))
-    readStatus(response, seen)
+    readUsage(response.usage, stats)
+    if (typeof response.model === 'string') stats.model = response.model
+    if (isObject(response.error)) stats.addError(nameOf(response.error))
+    readStatus(response, stats)
   }
 }
 
@@ -154,7 +154,7 @@ function readCommon(event: Json, seen: Sighting): void {
  * llama.cpp's counts, which it tells with or without usage (server README, `/completion`). An editor that asks for single fields
  * gets them by their paths: `timings/prompt_n`.
  */
-function readLlama(event: Json, seen: Sighting): void {
+function readLlama(event: JsonObject, stats: ResponseStats): void {
   const { timings, stop_type: reason } = event
   const nested = isObject(timings)
   const timing = (name: string): number | null => count(nested ? timings[name] : event[`timings/${name}`])
@@ -165,18 +165,18 @@ function readLlama(event: Json, seen: Sighting): void {
   const prompt = count(event.tokens_evaluated) ?? processed
   const completion = count(event.tokens_predicted) ?? timing('predicted_n')
   if (prompt !== null || completion !== null)
-    seen.addUsage({ prompt, cached, cacheWritten: null, completion, reasoning: null })
-  if (typeof reason === 'string' && reason !== '' && reason !== 'none') seen.addFinish(reason)
+    stats.addUsage({ prompt, cached, cacheWritten: null, completion, reasoning: null })
+  if (typeof reason === 'string' && reason !== '' && reason !== 'none') stats.addFinish(reason)
 }
 
-function readStatus(response: Json, seen: Sighting): void {
+function readStatus(response: JsonObject, stats: ResponseStats): void {
   const { status, incomplete_details: details } = response
   if (typeof status !== 'string' || status === 'in_progress' || status === 'queued') return
-  seen.addFinish(isObject(details) && typeof details.reason === 'string' ? details.reason : status)
+  stats.addFinish(isObject(details) && typeof details.reason === 'string' ? details.reason : status)
 }
 
 /** In the words of any of the APIs: `prompt_tokens` or `input_tokens`, their details or Anthropic's cache fields. */
-export function readUsage(usage: unknown, seen: Sighting): void {
+export function readUsage(usage: unknown, stats: ResponseStats): void {
   if (!isObject(usage)) return
   const input = count(usage.input_tokens)
   const fromCache = count(usage.cache_read_input_tokens)
@@ -184,9 +184,9 @@ export function readUsage(usage: unknown, seen: Sighting): void {
   const promptDetails = usage.prompt_tokens_details ?? usage.input_tokens_details
   const completionDetails = usage.completion_tokens_details ?? usage.output_tokens_details
   // Anthropic's may tell the one again and leave out the others, which then are as they were.
-  const before = isObject(promptDetails) ? null : seen.usage
+  const before = isObject(promptDetails) ? null : stats.usage
   const cached = (fromCache ?? before?.cached ?? 0) + (toCache ?? before?.cacheWritten ?? 0)
-  seen.addUsage({
+  stats.addUsage({
     prompt: count(usage.prompt_tokens) ?? (input === null ? null : input + cached),
     cached:
       (isObject(promptDetails) ? count(promptDetails.cached_tokens) : null) ??
@@ -198,7 +198,7 @@ export function readUsage(usage: unknown, seen: Sighting): void {
   })
 }
 
-function nameOf(error: Json): string {
+function nameOf(error: JsonObject): string {
   const name = error.code ?? error.type
   return typeof name === 'string' || typeof name === 'number' ? String(name).slice(0, 100) : 'error'
 }

@@ -1,4 +1,4 @@
-import type { TokenGauge } from './token-estimator.js'
+import type { TokenEstimator } from './token-estimator.js'
 
 /**
  * The shape of a stream's events. Nearly all events of an answer are the same bytes around a few that change: the piece of
@@ -8,7 +8,7 @@ import type { TokenGauge } from './token-estimator.js'
  * It goes over a piece once, event by event, and where the piece ends it remembers how far it is, so that an event
  * may lie in any number of pieces.
  */
-export class Template {
+export class EventTemplate {
   /** The event that it was made from. Its fixed parts, and between them the holes, where events differ. */
   private readonly block: DataView
   private readonly starts: readonly number[]
@@ -17,7 +17,7 @@ export class Template {
   /** What every event of this shape names. */
   readonly model: string | null
   /** Of the whole stream's text. */
-  private readonly gauge: TokenGauge
+  private readonly estimator: TokenEstimator
   /** Events that ended in the piece that was walked last, and bytes of text in them. */
   events: number
   textBytes: number
@@ -37,14 +37,14 @@ export class Template {
     ends: readonly number[],
     holes: readonly Hole[],
     model: string | null,
-    gauge: TokenGauge,
+    estimator: TokenEstimator,
   ) {
-    this.block = viewOf(block)
+    this.block = createView(block)
     this.starts = starts
     this.ends = ends
     this.holes = holes
     this.model = model
-    this.gauge = gauge
+    this.estimator = estimator
     this.events = 0
     this.textBytes = 0
     this.begun = 0
@@ -60,10 +60,15 @@ export class Template {
    * @param block a whole event, from its first line to the blank one; its line ends are LF
    * @param textBytes of text that was found when it was parsed
    * @param model that is known since
-   * @param gauge takes the text of events that are walked
+   * @param estimator takes the text of events that are walked
    * @returns null if it is not clear which of its strings that text was
    */
-  static of(block: Buffer, textBytes: number, model: string | null, gauge: TokenGauge): Template | null {
+  static of(
+    block: Buffer,
+    textBytes: number,
+    model: string | null,
+    estimator: TokenEstimator,
+  ): EventTemplate | null {
     if (block.length > LONGEST_TEMPLATE) return null
     for (const byte of INCOMPARABLE) if (block.includes(byte)) return null
     const starts = [0]
@@ -90,7 +95,7 @@ export class Template {
     }
     if (texts !== 1) return null
     ends.push(block.length)
-    return new Template(Buffer.from(block), starts, ends, holes, model, gauge)
+    return new EventTemplate(Buffer.from(block), starts, ends, holes, model, estimator)
   }
 
   /**
@@ -100,9 +105,9 @@ export class Template {
    * @returns where the first one begins that is not of this shape, or not over: before `from` if it had begun
    */
   walk(piece: Buffer, view: DataView, from: number): number {
-    const { block, starts, ends, holes, gauge } = this
+    const { block, starts, ends, holes, estimator } = this
     const { length } = piece
-    if (this.begun === 0) gauge.mark()
+    if (this.begun === 0) estimator.mark()
     let { part, offset, filled, text } = this
     let at = from
     let start = from - this.begun
@@ -124,7 +129,7 @@ export class Template {
         if (at - start > LONGEST_TEMPLATE) break
         events++
         textBytes += text
-        gauge.mark()
+        estimator.mark()
         start = at
         part = 0
         offset = 0
@@ -161,7 +166,7 @@ export class Template {
 
   /** The event that had begun is none of this shape. */
   forget(): void {
-    this.gauge.rewind()
+    this.estimator.rewind()
     this.begun = 0
     this.part = 0
     this.offset = 0
@@ -176,7 +181,7 @@ export class Template {
    * @returns where the string ends, or the piece; -1 if this is none, or none of which the bytes are known
    */
   private skipText(piece: Buffer, from: number, counted: boolean): number {
-    const { gauge } = this
+    const { estimator } = this
     const { length } = piece
     let at = from
     for (; at < length; at++) {
@@ -187,11 +192,11 @@ export class Template {
         if (meant === 0) return -1
         this.escaping = false
         this.escapes++
-        if (counted) gauge.take(meant)
+        if (counted) estimator.take(meant)
       } else if (byte === QUOTE) return at
       else if (byte === BACKSLASH) this.escaping = true
       else if (byte < 0x20) return -1
-      else if (counted) gauge.take(byte)
+      else if (counted) estimator.take(byte)
     }
     return at
   }
@@ -263,6 +268,6 @@ function skipDigits(piece: Buffer, from: number, filled: number): number {
 }
 
 /** For one piece: a view holds on to the bytes that it shows. */
-export function viewOf(bytes: Buffer): DataView {
+export function createView(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 }

@@ -1,16 +1,16 @@
-import { readAnswer } from './event-fields.js'
-import type { Tap } from './meter.js'
-import { Sighting } from './response-stats.js'
-import { LONGEST, lastOf, readLateUsage } from './trailing-usage.js'
+import { readResponse } from './event-fields.js'
+import type { Meter } from './meter.js'
+import { ResponseStats } from './response-stats.js'
+import { findLast, LONGEST, readTrailingUsage } from './trailing-usage.js'
 
 /**
  * Looks at a JSON answer that has passed. Keeps up to a megabyte of it, and of a longer one the end, until somebody asks
  * what was seen.
  */
-export class AnswerScanner implements Tap {
+export class JsonMeter implements Meter {
   /** The end of the connection is the only end that it has. */
   readonly ended: boolean
-  private readonly sighting: Sighting
+  private readonly stats: ResponseStats
   private parts: Buffer[]
   private bytes: number
   private cut: boolean
@@ -19,16 +19,16 @@ export class AnswerScanner implements Tap {
 
   constructor() {
     this.ended = false
-    this.sighting = new Sighting()
+    this.stats = new ResponseStats()
     this.parts = []
     this.bytes = 0
     this.cut = false
     this.endedAt = 0
   }
 
-  get seen(): Sighting {
+  readStats(): ResponseStats {
     if (this.endedAt > 0 && this.parts.length > 0) this.read()
-    return this.sighting
+    return this.stats
   }
 
   push(piece: Buffer): void {
@@ -36,7 +36,7 @@ export class AnswerScanner implements Tap {
     this.bytes += piece.length
     if (this.bytes <= LONGEST) return
     this.cut = true
-    const end = lastOf(Buffer.concat(this.parts))
+    const end = findLast(Buffer.concat(this.parts))
     this.parts = [end]
     this.bytes = end.length
   }
@@ -54,22 +54,22 @@ export class AnswerScanner implements Tap {
   }
 
   private read(): void {
-    const { sighting, parts } = this
+    const { stats, parts } = this
     const body = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
     this.parts = []
-    sighting.events = 1
+    stats.events = 1
     if (this.cut) {
-      sighting.odd++
-      readLateUsage(lastOf(body), sighting)
+      stats.unparsed++
+      readTrailingUsage(findLast(body), stats)
       return
     }
     try {
       // DeepSeek sends blank lines ahead of it, to keep the connection busy.
-      readAnswer(JSON.parse(body.toString('utf8')), sighting)
+      readResponse(JSON.parse(body.toString('utf8')), stats)
     } catch {
-      sighting.odd++
+      stats.unparsed++
     }
     // It came as a whole, and not when it was read.
-    if (sighting.firstTokenAt > 0) sighting.firstTokenAt = this.endedAt
+    if (stats.firstTokenAt > 0) stats.firstTokenAt = this.endedAt
   }
 }

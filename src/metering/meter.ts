@@ -1,9 +1,9 @@
-import type { Sighting } from './response-stats.js'
+import type { ResponseStats } from './response-stats.js'
 
 /** Looks at an answer beside its way to the client. */
-export interface Tap {
+export interface Meter {
   /** When it is asked for after the end, of all that came. */
-  readonly seen: Sighting
+  readStats(): ResponseStats
   /** The answer has told its own end. Known after `end`. */
   readonly ended: boolean
   push(piece: Buffer): void

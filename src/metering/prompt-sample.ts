@@ -1,4 +1,4 @@
-import { TokenGauge } from './token-estimator.js'
+import { TokenEstimator } from './token-estimator.js'
 
 /** A prompt up to this is kept whole until its answer is over, and of a larger one pieces of that size together. */
 const KEPT = 4 * 1024
@@ -90,10 +90,10 @@ export class PromptSample {
       bytes += window.length
       const text = window.toString('latin1')
       if (BASE64.test(text)) continue
-      const gauge = new TokenGauge()
-      gauge.takeAll(Buffer.from(unescaped(text), 'latin1'))
+      const estimator = new TokenEstimator()
+      estimator.takeAll(Buffer.from(unescaped(text), 'latin1'))
       // The first and the last word are cut in two, half of which belongs to the neighbours.
-      tokens += Math.max(0, gauge.tokens - 1)
+      tokens += Math.max(0, estimator.tokens - 1)
     }
     return bytes === 0 ? 0 : Math.round((tokens * this.bytes) / bytes)
   }
@@ -104,31 +104,31 @@ const LF = 0x0a
 type Json = Readonly<Record<string, unknown>>
 
 function tokensOf(body: Json): number {
-  const gauge = new TokenGauge()
+  const estimator = new TokenEstimator()
   let framing = 0
   for (const part of PROMPT_PARTS) {
     const value = body[part]
-    takeTexts(value, gauge)
+    takeTexts(value, estimator)
     const isChat = (part === 'messages' || part === 'input') && Array.isArray(value)
     if (isChat) framing += REPLY + PER_MESSAGE * value.length
   }
   // Names of parameters are read by the model too.
-  for (const part of TOOL_PARTS) if (body[part] !== undefined) takeAll(JSON.stringify(body[part]), gauge)
-  return gauge.tokens + framing
+  for (const part of TOOL_PARTS) if (body[part] !== undefined) takeAll(JSON.stringify(body[part]), estimator)
+  return estimator.tokens + framing
 }
 
-function takeTexts(value: unknown, gauge: TokenGauge): void {
-  if (typeof value === 'string') takeAll(value, gauge)
-  else if (Array.isArray(value)) for (const entry of value) takeTexts(entry, gauge)
+function takeTexts(value: unknown, estimator: TokenEstimator): void {
+  if (typeof value === 'string') takeAll(value, estimator)
+  else if (Array.isArray(value)) for (const entry of value) takeTexts(entry, estimator)
   else if (typeof value === 'object' && value !== null) {
-    for (const [name, entry] of Object.entries(value)) if (!NO_TEXT.has(name)) takeTexts(entry, gauge)
+    for (const [name, entry] of Object.entries(value)) if (!NO_TEXT.has(name)) takeTexts(entry, estimator)
   }
 }
 
-function takeAll(text: string, gauge: TokenGauge): void {
-  gauge.takeAll(Buffer.from(text))
+function takeAll(text: string, estimator: TokenEstimator): void {
+  estimator.takeAll(Buffer.from(text))
   // What follows is another text.
-  gauge.take(LF)
+  estimator.take(LF)
 }
 
 /** Each of many small pieces would take up far more room than it has bytes. */

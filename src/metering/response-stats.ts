@@ -1,8 +1,8 @@
-import { TokenGauge } from './token-estimator.js'
+import { TokenEstimator } from './token-estimator.js'
 import type { Usage } from './usage.js'
 
 /** What passed by in one answer. Nothing of its text is kept. */
-export class Sighting {
+export class ResponseStats {
   /** Data events, the end mark included; 1 for a JSON answer. */
   events: number
   /** Events with text, reasoning or arguments of a tool call in them. */
@@ -10,24 +10,24 @@ export class Sighting {
   /** UTF-8 bytes of that. */
   textBytes: number
   /** Tokens of that, by estimate. */
-  readonly gauge: TokenGauge
+  readonly estimator: TokenEstimator
   /** Nobody will ask for the estimate. */
-  counted: boolean
+  skipEstimate: boolean
   toolCalls: number
   /** `performance.now()` of the first delta or tool call; 0 before. A keep-alive or a role is neither. */
   firstTokenAt: number
   /** The upstream's last word on it: never summed, as some send it with every event and some twice. */
   usage: Usage | null
   /** `usage.completion` was told when the answer began, and is not the last word on it. */
-  provisional: boolean
+  usageIsPartial: boolean
   finishReason: string | null
   /** Code or type of an error within the stream, which has a status of 200. */
   error: string | null
   model: string | null
   /** Events that are neither JSON nor an end mark, or too long to be kept. */
-  odd: number
+  unparsed: number
   /** Goes up with everything that is said besides text: usage, a reason, an error, a tool call. */
-  told: number
+  nonTextFacts: number
   /** The last event was one that ends a stream. */
   ended: boolean
 
@@ -35,17 +35,17 @@ export class Sighting {
     this.events = 0
     this.deltas = 0
     this.textBytes = 0
-    this.gauge = new TokenGauge()
-    this.counted = false
+    this.estimator = new TokenEstimator()
+    this.skipEstimate = false
     this.toolCalls = 0
     this.firstTokenAt = 0
     this.usage = null
-    this.provisional = false
+    this.usageIsPartial = false
     this.finishReason = null
     this.error = null
     this.model = null
-    this.odd = 0
-    this.told = 0
+    this.unparsed = 0
+    this.nonTextFacts = 0
     this.ended = false
   }
 
@@ -59,32 +59,32 @@ export class Sighting {
   /** What a delta says, or a part of it; anything but a text says nothing. @returns bytes of it */
   addText(value: unknown): number {
     if (typeof value !== 'string' || value === '') return 0
-    if (this.counted) return Buffer.byteLength(value)
+    if (this.skipEstimate) return Buffer.byteLength(value)
     const bytes = Buffer.from(value)
-    this.gauge.takeAll(bytes)
+    this.estimator.takeAll(bytes)
     return bytes.length
   }
 
   addToolCall(): void {
     this.toolCalls++
-    this.told++
+    this.nonTextFacts++
     if (this.firstTokenAt === 0) this.firstTokenAt = performance.now()
   }
 
   addFinish(reason: string): void {
     this.finishReason = reason
-    this.told++
+    this.nonTextFacts++
   }
 
   addError(name: string): void {
     this.error = name
-    this.told++
+    this.nonTextFacts++
   }
 
   /** A later word replaces an earlier one, field by field: Anthropic tells the prompt first and the completion last. */
   addUsage(said: Usage): void {
-    this.told++
-    this.provisional = false
+    this.nonTextFacts++
+    this.usageIsPartial = false
     const before = this.usage
     if (before === null) {
       if (Object.values(said).some((value) => value !== null)) this.usage = said

@@ -1,8 +1,8 @@
 import { readEvent } from './event-fields.js'
-import { Template, viewOf } from './event-template.js'
-import type { Tap } from './meter.js'
-import { Sighting } from './response-stats.js'
-import { KEPT_END, LONGEST, lastOf, readLateUsage } from './trailing-usage.js'
+import { createView, EventTemplate } from './event-template.js'
+import type { Meter } from './meter.js'
+import { ResponseStats } from './response-stats.js'
+import { findLast, KEPT_END, LONGEST, readTrailingUsage } from './trailing-usage.js'
 
 /** With room for what stands before a value, so that where a stream is cut does not decide what is too long. */
 const LONGEST_LINE = LONGEST + 16
@@ -28,8 +28,8 @@ const NOTHING = Buffer.alloc(0)
  * Looks at an event stream while it passes (WHATWG HTML, 9.2.6), on bytes, however it is cut. O(n), and holds no more than
  * one event, of which no more than a megabyte. It never throws, whatever comes: what it does not understand is counted.
  */
-export class EventScanner implements Tap {
-  private readonly sighting: Sighting
+export class StreamMeter implements Meter {
+  private readonly stats: ResponseStats
   /** Small pieces that have not been looked at yet, one behind the other. */
   private gathered: Buffer
   private gatheredBytes: number
@@ -45,15 +45,15 @@ export class EventScanner implements Tap {
   private afterCr: boolean
   private atStart: boolean
   /** The shape that the event has that is still coming, as far as it came. */
-  private open: Template | null
+  private open: EventTemplate | null
   /** Shapes of text events, the one that was matched last first. */
-  private first: Template | null
-  private second: Template | null
+  private first: EventTemplate | null
+  private second: EventTemplate | null
   /** Bytes of text of the event that was read last, if it said nothing else; -1 if it did. */
   private plainText: number
 
   constructor() {
-    this.sighting = new Sighting()
+    this.stats = new ResponseStats()
     this.gathered = NOTHING
     this.gatheredBytes = 0
     this.line = NOTHING
@@ -69,13 +69,13 @@ export class EventScanner implements Tap {
     this.plainText = -1
   }
 
-  get seen(): Sighting {
+  readStats(): ResponseStats {
     this.look()
-    return this.sighting
+    return this.stats
   }
 
   get ended(): boolean {
-    return this.seen.ended
+    return this.stats.ended
   }
 
   get isRead(): boolean {
@@ -89,7 +89,7 @@ export class EventScanner implements Tap {
   push(piece: Buffer): void {
     const { length } = piece
     // When the first token came is told by the clock; after it, there is no haste.
-    if (length > SMALL || this.sighting.firstTokenAt === 0) {
+    if (length > SMALL || this.stats.firstTokenAt === 0) {
       this.look()
       this.scan(piece)
       return
@@ -118,7 +118,7 @@ export class EventScanner implements Tap {
       if (piece[0] === LF) at = 1
     }
     if (at === length) return
-    const view = viewOf(piece)
+    const view = createView(piece)
     if (this.open !== null) at = this.goOn(this.open, piece, view, at)
     else if (this.lineBytes === 0 && this.data.length === 0) at = this.match(piece, view, at)
     if (at < length) this.readLines(piece, view, at)
@@ -133,7 +133,7 @@ export class EventScanner implements Tap {
   }
 
   /** This piece has more of an event that began before it. @returns where to go on */
-  private goOn(open: Template, piece: Buffer, view: DataView, at: number): number {
+  private goOn(open: EventTemplate, piece: Buffer, view: DataView, at: number): number {
     const next = this.walk(open, piece, view, at)
     if (next >= at) this.lineBytes = 0
     if (open.begun > 0) {
@@ -173,8 +173,8 @@ export class EventScanner implements Tap {
     return at
   }
 
-  private walk(template: Template, piece: Buffer, view: DataView, at: number): number {
-    const { sighting: seen } = this
+  private walk(template: EventTemplate, piece: Buffer, view: DataView, at: number): number {
+    const { stats: seen } = this
     // The last model that is named counts, and this one names that of the event that it was made from.
     if (template.model !== seen.model) return at
     const next = template.walk(piece, view, at)
@@ -188,7 +188,7 @@ export class EventScanner implements Tap {
   }
 
   /** What was kept is not the beginning of an event of that shape after all. */
-  private readKept(open: Template): void {
+  private readKept(open: EventTemplate): void {
     open.forget()
     this.open = null
     const kept = this.line.subarray(0, this.lineBytes)
@@ -237,7 +237,7 @@ export class EventScanner implements Tap {
   /** Takes the shape of an event that was parsed, if that was text and nothing but text. */
   private learn(block: Buffer): void {
     if (this.plainText === -1) return
-    const template = Template.of(block, this.plainText, this.sighting.model, this.sighting.gauge)
+    const template = EventTemplate.of(block, this.plainText, this.stats.model, this.stats.estimator)
     if (template === null) return
     this.second = this.first
     this.first = template
@@ -266,26 +266,26 @@ export class EventScanner implements Tap {
     this.data.push(value)
     this.dataBytes += value.length + 1
     if (this.dataBytes > LONGEST) {
-      this.data = [lastOf(joinLines(this.data))]
+      this.data = [findLast(joinLines(this.data))]
       this.dataBytes = KEPT_END
       this.cut = true
     }
   }
 
   private onEvent(): void {
-    const { sighting: seen } = this
+    const { stats: seen } = this
     const value = joinLines(this.data)
     this.data = []
     this.dataBytes = 0
     seen.events++
     if (this.cut) {
       this.cut = false
-      seen.odd++
+      seen.unparsed++
       seen.ended = false
-      readLateUsage(lastOf(value), seen)
+      readTrailingUsage(findLast(value), seen)
       return
     }
-    const { told, odd, deltas, textBytes } = seen
+    const { nonTextFacts, unparsed, deltas, textBytes } = seen
     const text = value.toString('utf8').trim()
     if (text === '[DONE]') {
       seen.ended = true
@@ -294,10 +294,14 @@ export class EventScanner implements Tap {
     try {
       readEvent(JSON.parse(text), seen)
     } catch {
-      seen.odd++
+      seen.unparsed++
       seen.ended = false
     }
-    const plain = seen.deltas === deltas + 1 && seen.told === told && seen.odd === odd && !seen.ended
+    const plain =
+      seen.deltas === deltas + 1 &&
+      seen.nonTextFacts === nonTextFacts &&
+      seen.unparsed === unparsed &&
+      !seen.ended
     this.plainText = plain ? seen.textBytes - textBytes : -1
   }
 
@@ -313,7 +317,7 @@ export class EventScanner implements Tap {
     const isDataLine = isData(line, 0)
     this.cut ||= isDataLine
     // Marked as what it was, so that it is still known for that when it ends.
-    const end = Buffer.concat([isDataLine ? DATA_LINE : COMMENT_LINE, lastOf(line)])
+    const end = Buffer.concat([isDataLine ? DATA_LINE : COMMENT_LINE, findLast(line)])
     this.line = end
     this.lineBytes = end.length
   }

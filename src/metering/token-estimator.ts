@@ -8,7 +8,7 @@
  * Japanese, Russian and Arabic; `test/metering/token-estimator.test.ts` holds the error. Other vocabularies cut the same text
  * otherwise: Claude's makes more tokens of it, how many is not published.
  */
-export class TokenGauge {
+export class TokenEstimator {
   /** Of what was taken so far, in hundredths of a token. */
   private hundredths: number
   private kind: number

@@ -5,14 +5,14 @@ import type { KeyRecord } from '../access/keyring.js'
 const LONGEST = 200
 
 /** Whose request it was. There is nothing to escape in the parts of a key. */
-export function keyText(key: KeyRecord | null): string {
+export function formatKey(key: KeyRecord | null): string {
   if (key === null) return '"key":null,"env":null,"team":null,"user":null'
   return `"key":"${key.id}","env":"${key.env}","team":"${key.team}","user":"${key.user}"`
 }
 
 /** As `json`, for what people call something. */
-export function quoted(name: string | null): string {
-  return name === null ? 'null' : `"${told(name)}"`
+export function quoteName(name: string | null): string {
+  return name === null ? 'null' : `"${redactText(name)}"`
 }
 
 /** What looks like a credential: ours, and the providers' (sk-..., sk-ant-...). */
@@ -27,7 +27,7 @@ const MOST_TELLINGS = 1_000
  * taken out by its pattern, control characters too, so that no name can write a line of its own, and it is not longer
  * than is of use.
  */
-export function told(text: string): string {
+export function redactText(text: string): string {
   const known = tellings.get(text)
   if (known !== undefined) return known
   const printable = text

@@ -1,7 +1,7 @@
 import pino, { type Logger } from 'pino'
 import type { Config } from '../config/config.js'
-import type { Settled } from '../exchange/summary.js'
-import { requestLine } from './request-line.js'
+import type { RequestSummary } from '../exchange/summary.js'
+import { formatRequestLine } from './request-line.js'
 import { type OpenSink, openSink, type Sink } from './sink.js'
 
 /**
@@ -48,10 +48,10 @@ export class Log {
   }
 
   /** One line for a request that is over. What the relay answers by itself to anyone is told at `debug`. */
-  request(settled: Settled): void {
-    const level = settled.end === 'local' ? 'debug' : settled.end === 'crashed' ? 'error' : 'info'
+  request(summary: RequestSummary): void {
+    const level = summary.end === 'local' ? 'debug' : summary.end === 'crashed' ? 'error' : 'info'
     if (!this.logger.isLevelEnabled(level)) return
-    const line = requestLine(settled, pino.levels.values[level] as number)
+    const line = formatRequestLine(summary, pino.levels.values[level] as number)
     // Past pino, which walks an object field by field.
     if (this.lines !== null) {
       this.lines.write(line)

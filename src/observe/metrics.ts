@@ -1,16 +1,16 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { Settled } from '../exchange/summary.js'
-import type { HealthState } from '../routing/circuit-breaker.js'
+import type { RequestSummary } from '../exchange/summary.js'
+import type { BreakerState } from '../routing/circuit-breaker.js'
 import { VERSION } from '../version.js'
-import type { Health } from './relay-state.js'
+import type { RelayState } from './relay-state.js'
 
 /** What is looked at when it is asked for. */
-export interface MetricsSource extends Health {
+export interface MetricsSource extends RelayState {
   /** Bytes of answers that are kept. */
   readonly cacheBytes: number
 }
 
-const STATES: readonly HealthState[] = ['closed', 'open', 'trial']
+const STATES: readonly BreakerState[] = ['closed', 'open', 'trial']
 
 /** Seconds. From an answer out of memory up to a model that thinks for minutes. */
 const DURATIONS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
@@ -122,22 +122,22 @@ export class Metrics {
   }
 
   /** A request is over. */
-  onSettled(s: Settled): void {
-    const team = s.key?.team ?? ''
-    const upstream = s.upstream ?? ''
+  onSettled(summary: RequestSummary): void {
+    const team = summary.key?.team ?? ''
+    const upstream = summary.upstream ?? ''
     this.requests.inc(
       {
-        ...{ team, upstream, dialect: s.dialect, end: s.end ?? '', cache: s.cache ?? '' },
-        status: s.status === 0 ? '' : s.status,
+        ...{ team, upstream, dialect: summary.api, end: summary.end ?? '', cache: summary.cache ?? '' },
+        status: summary.status === 0 ? '' : summary.status,
       },
       1,
     )
-    if (s.failures !== null) this.countFailures(s.failures)
-    this.countTokens(s, team, upstream)
-    this.duration.observe({ upstream }, s.totalMs / 1_000)
-    if (s.firstTokenMs !== -1) this.firstToken.observe({ upstream }, s.firstTokenMs / 1_000)
-    if (s.upstreamMs !== -1) this.upstreamFirstByte.observe({ upstream }, s.upstreamMs / 1_000)
-    if (s.overheadMs !== -1) this.overhead.observe(s.overheadMs / 1_000)
+    if (summary.failures !== null) this.countFailures(summary.failures)
+    this.countTokens(summary, team, upstream)
+    this.duration.observe({ upstream }, summary.totalMs / 1_000)
+    if (summary.firstTokenMs !== -1) this.firstToken.observe({ upstream }, summary.firstTokenMs / 1_000)
+    if (summary.upstreamMs !== -1) this.upstreamFirstByte.observe({ upstream }, summary.upstreamMs / 1_000)
+    if (summary.overheadMs !== -1) this.overhead.observe(summary.overheadMs / 1_000)
   }
 
   get contentType(): string {
@@ -146,7 +146,7 @@ export class Metrics {
 
   /** All of them, as Prometheus reads them. */
   text(source: MetricsSource): Promise<string> {
-    this.inFlight.set(source.inFlight)
+    this.inFlight.set(source.openCount)
     this.bufferedBytes.set(source.bufferedBytes)
     this.cacheBytes.set(source.cacheBytes)
     this.bounds.reset()
@@ -185,9 +185,9 @@ export class Metrics {
     }
   }
 
-  private countTokens(s: Settled, team: string, upstream: string): void {
-    const { usage, source } = s.account
-    const saved = s.saved?.usage ?? null
+  private countTokens(summary: RequestSummary, team: string, upstream: string): void {
+    const { usage, source } = summary.usage
+    const saved = summary.savedUsage?.usage ?? null
     if (saved !== null) this.savedTokens.inc({ team }, (saved.prompt ?? 0) + (saved.completion ?? 0))
     if (usage === null || source === 'cache') return
     for (const kind of KINDS) {

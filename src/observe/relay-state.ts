@@ -1,15 +1,15 @@
 import type { LedgerState } from '../ledger/write/ledger.js'
 import type { BoundCounters } from '../lib/limit-counters.js'
-import type { HealthSnapshot } from '../routing/circuit-breaker.js'
+import type { BreakerSnapshot } from '../routing/circuit-breaker.js'
 
 /** What can be asked about a relay by anyone. */
-export interface Health {
+export interface RelayState {
   readonly draining: boolean
   readonly ready: boolean
-  readonly inFlight: number
+  readonly openCount: number
   readonly bufferedBytes: number
   readonly bounds: BoundCounters
   /** Of each target by its name. */
-  readonly targetHealth: ReadonlyMap<string, HealthSnapshot>
+  readonly targetHealth: ReadonlyMap<string, BreakerSnapshot>
   readonly ledgerState: LedgerState | null
 }

@@ -1,43 +1,43 @@
-import { shownPath } from '../exchange/shown-path.js'
-import type { Settled } from '../exchange/summary.js'
-import { decimal, json, timeText } from '../lib/text.js'
-import { keyText, quoted, told } from './log-text.js'
+import { formatPath } from '../exchange/shown-path.js'
+import type { RequestSummary } from '../exchange/summary.js'
+import { formatMs, formatTime, quoteJson } from '../lib/text.js'
+import { formatKey, quoteName, redactText } from './log-text.js'
 
 /**
  * The line of a request that is over, as JSON in pino's format with a line end behind it. Every field is there in every line,
  * null where it is not known. Fields are chosen one by one, so that no header, body or credential can come along.
  * @param level pino's number for it
  */
-export function requestLine(s: Settled, level: number): string {
-  const { seen } = s
-  const { usage, source } = s.account
+export function formatRequestLine(summary: RequestSummary, level: number): string {
+  const { stats } = summary
+  const { usage, source } = summary.usage
   return (
-    `{"level":${level},"time":"${timeText(s.settledAt)}","id":"${s.id}","end":"${s.end}","status":${s.status},` +
-    `"method":"${s.method}","path":"${shownPath(s)}",${keyText(s.key)},"model":${quoted(s.model)},` +
-    `"stream":${s.stream},"upstream":${quoted(s.upstream)},"attempts":${s.attempts},"failed_attempts":${quoted(s.failures)},` +
-    `"upstream_request_id":${json(s.upstreamRequestId)},` +
-    `"error_code":${json(s.errorCode)},"cause":${json(s.cause)},"phase":"${s.phase}","bytes_in":${s.bytesIn},` +
-    `"bytes_out":${s.bytesOut},"pieces":${s.pieces},"upstream_model":${quoted(seen?.model ?? null)},` +
+    `{"level":${level},"time":"${formatTime(summary.settledAt)}","id":"${summary.id}","end":"${summary.end}","status":${summary.status},` +
+    `"method":"${summary.method}","path":"${formatPath(summary)}",${formatKey(summary.key)},"model":${quoteName(summary.model)},` +
+    `"stream":${summary.stream},"upstream":${quoteName(summary.upstream)},"attempts":${summary.attempts},"failed_attempts":${quoteName(summary.failures)},` +
+    `"upstream_request_id":${quoteJson(summary.upstreamRequestId)},` +
+    `"error_code":${quoteJson(summary.errorCode)},"cause":${quoteJson(summary.cause)},"phase":"${summary.phase}","bytes_in":${summary.bytesIn},` +
+    `"bytes_out":${summary.bytesOut},"pieces":${summary.pieces},"upstream_model":${quoteName(stats?.model ?? null)},` +
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
     `"completion_tokens":${usage?.completion ?? null},"reasoning_tokens":${usage?.reasoning ?? null},` +
-    `"usage_source":"${source}","deltas":${seen?.deltas ?? null},"finish_reason":${quoted(seen?.finishReason ?? null)},` +
-    `"stream_error":${quoted(seen?.error ?? null)},"ttft_ms":${decimal(s.firstTokenMs)},` +
-    `"upstream_ttfb_ms":${decimal(s.upstreamMs)},"overhead_ms":${decimal(s.overheadMs)},` +
-    `"total_ms":${decimal(s.totalMs)},"msg":"${summary(s)}"}\n`
+    `"usage_source":"${source}","deltas":${stats?.deltas ?? null},"finish_reason":${quoteName(stats?.finishReason ?? null)},` +
+    `"stream_error":${quoteName(stats?.error ?? null)},"ttft_ms":${formatMs(summary.firstTokenMs)},` +
+    `"upstream_ttfb_ms":${formatMs(summary.upstreamMs)},"overhead_ms":${formatMs(summary.overheadMs)},` +
+    `"total_ms":${formatMs(summary.totalMs)},"msg":"${describe(summary)}"}\n`
   )
 }
 
 /** What a person wants to see of a request, in one line; as it stands in JSON, but for the quotes. */
-function summary(s: Settled): string {
-  const { end, errorCode, key } = s
-  let text = `${s.method} ${shownPath(s)} ${s.status === 0 ? '-' : s.status}`
+function describe(summary: RequestSummary): string {
+  const { end, errorCode, key } = summary
+  let text = `${summary.method} ${formatPath(summary)} ${summary.status === 0 ? '-' : summary.status}`
   if (end !== 'done' && end !== null) text += ` ${end}`
   if (errorCode !== null && errorCode !== end) text += ` ${errorCode}`
-  text += ` ${duration(s.totalMs)}`
+  text += ` ${duration(summary.totalMs)}`
   if (key !== null) text += ` ${key.team}/${key.user}`
-  if (s.model !== null) text += ` ${told(s.model)}`
-  if (s.upstream !== null) text += ` via ${told(s.upstream)}`
-  if (s.failures !== null) text += ` after ${told(s.failures)}`
+  if (summary.model !== null) text += ` ${redactText(summary.model)}`
+  if (summary.upstream !== null) text += ` via ${redactText(summary.upstream)}`
+  if (summary.failures !== null) text += ` after ${redactText(summary.failures)}`
   return text
 }
 

@@ -1,5 +1,5 @@
 import { fstatSync, write, writeSync } from 'node:fs'
-import { Lines } from '../lib/line-buffer.js'
+import { LineBuffer } from '../lib/line-buffer.js'
 
 /** What a reader that does not keep up leaves in memory; lines beyond it are dropped, and never waited for. */
 const BACKLOG_BYTES = 8 * 1024 * 1024
@@ -29,11 +29,11 @@ export function openSink(): OpenSink {
 }
 
 abstract class GatheringSink implements OpenSink {
-  private readonly lines: Lines
+  private readonly lines: LineBuffer
   private waiting: boolean
 
   constructor() {
-    this.lines = new Lines()
+    this.lines = new LineBuffer()
     this.waiting = false
     process.once('exit', () => {
       if (this.lines.bytes > 0) this.writeLast(this.lines.take())

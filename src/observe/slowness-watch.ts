@@ -1,5 +1,5 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
-import type { Settled } from '../exchange/summary.js'
+import type { RequestSummary } from '../exchange/summary.js'
 import type { Log } from './log.js'
 
 /** How often the event loop is looked at, in milliseconds. */
@@ -13,7 +13,7 @@ export class SlownessWatch {
   private readonly log: Pick<Log, 'warn'>
   private readonly slowMs: number
   private readonly delays: IntervalHistogram
-  private slowest: Settled | null
+  private slowest: RequestSummary | null
   private slow: number
   private toldAt: number
   /** What happened at the start is over: code was compiled, connections were opened. */
@@ -31,10 +31,10 @@ export class SlownessWatch {
     this.started = false
   }
 
-  onSettled(settled: Settled): void {
-    if (settled.overheadMs < this.slowMs) return
+  onSettled(summary: RequestSummary): void {
+    if (summary.overheadMs < this.slowMs) return
     this.slow++
-    if (settled.overheadMs > (this.slowest?.overheadMs ?? 0)) this.slowest = settled
+    if (summary.overheadMs > (this.slowest?.overheadMs ?? 0)) this.slowest = summary
   }
 
   /** @param now `performance.now()` */

@@ -1,13 +1,13 @@
 import type { Dispatcher } from 'undici'
 import type { Failure } from '../routing/retry-policy.js'
 import type { Target } from '../routing/router.js'
-import type { Translate } from '../translate/translation.js'
+import type { CreateTranslation } from '../translate/translation.js'
 import type { AttemptPhase } from './failure.js'
-import type { HeldAnswer } from './probed-response.js'
+import type { ProbedResponse } from './probed-response.js'
 import type { Upload } from './request-body.js'
 
 /** Who takes the body of an answer. */
-export interface BodyTaker {
+export interface BodyHandler {
   /** @returns false if nothing more is to be read for now */
   onData(piece: Buffer): boolean
   onEnd(): void
@@ -23,12 +23,12 @@ export interface AttemptOwner {
    * @returns who takes what follows
    * @throws on a head that cannot be sent on; the attempt has failed then
    */
-  onHead(attempt: Attempt, head: AnswerHead): BodyTaker
+  onHead(attempt: Attempt, head: ResponseHead): BodyHandler
   onFailed(attempt: Attempt, error: unknown): void
 }
 
 /** The head of an answer, as undici gives it. */
-export interface AnswerHead {
+export interface ResponseHead {
   readonly status: number
   /** Names and values by turns. */
   readonly raw: readonly Buffer[]
@@ -50,16 +50,16 @@ export class Attempt implements Dispatcher.DispatchHandler {
   /** Of the target's health. */
   readonly ticket: number
   /** Its target was asked just before, by way of a connection that had gone stale. */
-  readonly again: boolean
+  readonly isRetry: boolean
   phase: AttemptPhase
   /** Its answer, as long as that is held back. */
-  held: HeldAnswer | null
+  probe: ProbedResponse | null
   /** How its body is sent, if that came while it was; else it has been handed over whole. */
   upload: Upload | null
   /** What the answer goes through on its way to the client; null if that is nothing. Set before there is one. */
-  translate: Translate | null
+  translate: CreateTranslation | null
   private readonly owner: AttemptOwner
-  private taker: BodyTaker | null
+  private taker: BodyHandler | null
   /** Null while the request waits for a connection, as undici has no way to abort it until then; and when it is over. */
   private abort: ((reason: Error) => void) | null
   /** Has undici read on, after it was told to wait. */
@@ -69,12 +69,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   constructor(owner: AttemptOwner, target: Target, again: boolean) {
     this.target = target
-    this.again = again
+    this.isRetry = again
     this.startedAt = performance.now()
-    this.ticket = target.health.begin(this.startedAt)
+    this.ticket = target.breaker.begin(this.startedAt)
     target.upstream.inFlight++
     this.phase = 'connecting'
-    this.held = null
+    this.probe = null
     this.upload = null
     this.translate = null
     this.owner = owner
@@ -89,21 +89,21 @@ export class Attempt implements Dispatcher.DispatchHandler {
   giveUp(reason: Error): void {
     if (this.over) return
     this.over = true
-    this.held?.kept.letGo()
-    this.held = null
+    this.probe?.kept.letGo()
+    this.probe = null
     this.end()
     this.abort?.(reason)
   }
 
   /** What it is to fail now. @param reused see `wasReused` */
   failure(code: string, reused: boolean): Failure {
-    const { held, phase, upload } = this
-    const reached = held !== null ? 'silent' : phase === 'connecting' ? 'connecting' : 'waiting'
+    const { probe, phase, upload } = this
+    const reached = probe !== null ? 'silent' : phase === 'connecting' ? 'connecting' : 'waiting'
     return { code, phase: reached, reused, sentWhole: upload === null || upload.written }
   }
 
   /** The rest of its answer is another's. */
-  handTo(taker: BodyTaker): void {
+  handTo(taker: BodyHandler): void {
     this.taker = taker
   }
 
@@ -161,7 +161,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private end(): void {
     if (this.ended) return
     this.ended = true
-    this.target.health.end(this.ticket)
+    this.target.breaker.end(this.ticket)
     this.target.upstream.inFlight--
   }
 

@@ -4,7 +4,7 @@ import type { ByteBudget } from '../lib/byte-budget.js'
 const MOST_BYTES = 64 * 1024
 
 /** What has come of an answer that no client has had any of: counted with all that is held for clients. */
-export class KeptPieces {
+export class BudgetedBuffer {
   readonly pieces: Buffer[]
   private readonly budget: ByteBudget
   /** Of it, what was taken. */

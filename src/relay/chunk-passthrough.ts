@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import type { Exchange } from '../exchange/exchange.js'
-import { type Wire, type WireTaker, wireOfAnswer } from '../upstream/connector.js'
+import { type RawBodyReader, type TappedSocket, takeRawSocket } from '../upstream/connector.js'
 import { ChunkWalker } from './chunk-walker.js'
-import { sendOpening } from './write-head.js'
+import { writeHeadAndFirstChunk } from './write-head.js'
 
 /** The end of a chunked body, where it has no trailers (RFC 9112, 7.1). */
 const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 
-export interface PassageOwner {
+export interface ChunkPassthroughOwner {
   /** Nothing more is to go to the client. */
   readonly over: boolean
   /** The client has been sent more than it takes, and has not taken it. */
@@ -21,11 +21,11 @@ export interface PassageOwner {
  * client gets the chunks that the upstream made. What is not a plain chunk is left to undici, with all that comes behind
  * it: the end and its trailers in any case.
  */
-export class Passage implements WireTaker {
-  private readonly x: Exchange
+export class ChunkPassthrough implements RawBodyReader {
+  private readonly exchange: Exchange
   private readonly res: ServerResponse
-  private readonly wire: Wire
-  private readonly owner: PassageOwner
+  private readonly rawSocket: TappedSocket
+  private readonly owner: ChunkPassthroughOwner
   private readonly walker: ChunkWalker
   /** The beginning of a size line, until the rest of it comes. */
   private carried: Buffer | null
@@ -39,32 +39,32 @@ export class Passage implements WireTaker {
    * @returns null if the body cannot pass as it is: it has no chunks, or the client takes none (HTTP/1.0), or it is not
    * the client's turn yet (pipelining)
    */
-  static open(x: Exchange, owner: PassageOwner): Passage | null {
-    const { res } = x
-    const wire = res.chunkedEncoding && res.socket !== null ? wireOfAnswer() : null
-    return wire === null ? null : new Passage(x, wire, owner)
+  static open(exchange: Exchange, owner: ChunkPassthroughOwner): ChunkPassthrough | null {
+    const { res } = exchange
+    const rawSocket = res.chunkedEncoding && res.socket !== null ? takeRawSocket() : null
+    return rawSocket === null ? null : new ChunkPassthrough(exchange, rawSocket, owner)
   }
 
-  private constructor(x: Exchange, wire: Wire, owner: PassageOwner) {
-    this.x = x
-    this.res = x.res
-    this.wire = wire
+  private constructor(exchange: Exchange, rawSocket: TappedSocket, owner: ChunkPassthroughOwner) {
+    this.exchange = exchange
+    this.res = exchange.res
+    this.rawSocket = rawSocket
     this.owner = owner
     this.walker = new ChunkWalker()
     this.carried = null
     this.begun = false
     this.over = false
-    wire.take(this)
+    rawSocket.take(this)
     this.res.chunkedEncoding = false
   }
 
   onWire(piece: Buffer): boolean {
-    const { x, walker } = this
+    const { exchange, walker } = this
     const bytes = this.carried === null ? piece : Buffer.concat([this.carried, piece])
     const passed = walker.walk(bytes)
     this.carried = null
-    x.countPiece()
-    x.bytesOut += walker.dataBytes
+    exchange.countPiece()
+    exchange.bytesOut += walker.dataBytes
     const rest = passed === bytes.length ? null : bytes.subarray(passed)
     if (rest !== null && LAST_CHUNK.equals(rest)) return this.passLast(bytes, passed, rest)
     const more = this.pass(bytes, passed)
@@ -75,7 +75,7 @@ export class Passage implements WireTaker {
         this.carried = Buffer.from(rest)
         return more
       case 'broken':
-        this.wire.fail(Object.assign(new Error('no line end behind a chunk'), { code: 'HPE_STRICT' }))
+        this.rawSocket.fail(Object.assign(new Error('no line end behind a chunk'), { code: 'HPE_STRICT' }))
         return false
       default:
         return this.giveBack(rest)
@@ -91,7 +91,7 @@ export class Passage implements WireTaker {
 
   /** There is room for more. */
   goOn(): void {
-    if (!this.over) this.wire.goOn()
+    if (!this.over) this.rawSocket.goOn()
   }
 
   /** The last of the data leaves together with the end, and is looked at when it has. */
@@ -110,7 +110,7 @@ export class Passage implements WireTaker {
     const { socket } = this.res
     if (this.owner.over || length === 0 || socket === null) return !this.owner.paused
     const piece = length === bytes.length ? bytes : bytes.subarray(0, length)
-    const more = this.begun ? socket.write(piece) : sendOpening(this.res, piece)
+    const more = this.begun ? socket.write(piece) : writeHeadAndFirstChunk(this.res, piece)
     this.begun = true
     if (more) return true
     this.owner.onClientFull()
@@ -119,16 +119,16 @@ export class Passage implements WireTaker {
 
   /** Shows the tap the data of the piece that was walked last. */
   private look(bytes: Buffer): void {
-    const { tap } = this.x
-    if (tap === null || this.owner.over) return
+    const { meter } = this.exchange
+    if (meter === null || this.owner.over) return
     const { data } = this.walker
-    for (let i = 0; i < data.length; i += 2) tap.push(bytes.subarray(data[i], data[i + 1]))
+    for (let i = 0; i < data.length; i += 2) meter.push(bytes.subarray(data[i], data[i + 1]))
   }
 
   private giveBack(rest: Buffer): boolean {
     this.over = true
     // What undici reads is framed by Node.
     this.res.chunkedEncoding = true
-    return this.wire.giveBack(rest)
+    return this.rawSocket.giveBack(rest)
   }
 }

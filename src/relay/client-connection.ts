@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { resetSocket } from './reset.js'
 
 /** The client's end of an exchange, as what sends it an answer has to know it. */
-export class ClientEnd {
+export class ClientConnection {
   private readonly res: ServerResponse
   /** Bytes queued for the client when it was last looked, and since when they are as many. */
   private queuedSeen: number

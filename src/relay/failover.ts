@@ -1,47 +1,47 @@
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { ByteBudget } from '../lib/byte-budget.js'
-import { systemCode } from '../lib/error-code.js'
-import { verdictOn } from '../routing/circuit-breaker.js'
+import { readErrorCode } from '../lib/error-code.js'
+import { classifyOutcome } from '../routing/circuit-breaker.js'
 import type { HedgeBudget } from '../routing/hedge.js'
-import { cooldownMs } from '../routing/retry-after.js'
+import { readCooldownMs } from '../routing/retry-after.js'
 import {
   type AttemptState,
   type Decision,
   decide,
   type Failure,
   FIRST_BYTE_LATE,
-  FIRST_EVENT_LATE,
-  failoverByDefault,
+  FIRST_TOKEN_LATE,
+  isFailoverDefault,
   isIdempotent,
   type Outcome,
 } from '../routing/retry-policy.js'
 import type { Target } from '../routing/router.js'
-import { wasReused } from '../upstream/connector.js'
-import { type AnswerHead, Attempt, type AttemptOwner, type BodyTaker } from './attempt.js'
-import { failureCode, TOO_SLOW } from './failure.js'
-import { Refusal } from './fallback-response.js'
-import { HeldAnswer, type HeldAnswerOwner } from './probed-response.js'
+import { wasConnectionReused } from '../upstream/connector.js'
+import { Attempt, type AttemptOwner, type BodyHandler, type ResponseHead } from './attempt.js'
+import { classifyError, TOO_SLOW } from './failure.js'
+import { FallbackResponse } from './fallback-response.js'
+import { ProbedResponse, type ProbedResponseOwner } from './probed-response.js'
 
 /** Who is to have the answer. */
-export interface Receiver extends BodyTaker {
+export interface ResponseHandler extends BodyHandler {
   /**
    * @param attempt that has it
    * @throws on a head that cannot be sent on; nothing has gone to a client then
    */
-  onHead(head: AnswerHead, attempt: Attempt): void
+  onHead(head: ResponseHead, attempt: Attempt): void
   /** There is no answer. Nothing has gone to a client. */
   onFailed(code: ErrorCode, cause: string): void
 }
 
-export interface CourseOptions {
+export interface FailoverOptions {
   readonly targets: readonly Target[]
   /** Places in that list, in the order in which they are to be asked. */
   readonly order: readonly number[]
   /** The request may be made again although an upstream may have begun with it; null: if that costs no more than tokens. */
   readonly failover: boolean | null
   /** An upstream whose answer has begun, but not with anything in it, is given so long if there is another. */
-  readonly stallMs: number | null
+  readonly firstTokenMs: number | null
   /** A second one is asked if the first has not begun to answer after so long, and the budget has it: if it is safe to ask twice. */
   readonly hedge: { readonly afterMs: number; readonly budget: HedgeBudget } | null
   /** What is kept of answers before one is the client's counts against it. */
@@ -54,11 +54,11 @@ export interface CourseOptions {
  * A request's way over its targets, until one answers: which of them is asked next, and what the client gets if none does.
  * Before a byte has gone to the client everything can be taken back; behind it, nothing is.
  */
-export class Course implements AttemptOwner, HeldAnswerOwner {
+export class Failover implements AttemptOwner, ProbedResponseOwner {
   /** Whose request it is: of those that share an answer, the one who pays. */
-  x: Exchange
-  private readonly receiver: Receiver
-  private readonly options: CourseOptions
+  exchange: Exchange
+  private readonly receiver: ResponseHandler
+  private readonly options: FailoverOptions
   /** Of the targets, those that were asked or passed over. */
   private asked: number
   /** Attempts of which there may be an answer. */
@@ -66,26 +66,26 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
   /** Whose answer it is. */
   private taken: Attempt | null
   /** The last answer that was no good. */
-  private refusal: Refusal | null
+  private fallback: FallbackResponse | null
   private hedge: NodeJS.Timeout | null
   private over: boolean
 
-  constructor(x: Exchange, receiver: Receiver, options: CourseOptions) {
-    this.x = x
+  constructor(exchange: Exchange, receiver: ResponseHandler, options: FailoverOptions) {
+    this.exchange = exchange
     this.receiver = receiver
     this.options = options
     this.asked = 0
     this.live = []
     this.taken = null
-    this.refusal = null
+    this.fallback = null
     this.hedge = null
     this.over = false
   }
 
   start(): void {
     const { hedge, order } = this.options
-    this.x.attempts = 0
-    this.x.failures = null
+    this.exchange.attempts = 0
+    this.exchange.failures = null
     if (hedge !== null && order.length > 1) {
       this.hedge = setTimeout(askSecond, hedge.afterMs, this).unref()
     }
@@ -96,9 +96,9 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
   giveUp(reason: Error): void {
     this.over = true
     this.stopHedging()
-    this.refusal?.drop()
-    this.refusal?.letGo()
-    this.refusal = null
+    this.fallback?.drop()
+    this.fallback?.letGo()
+    this.fallback = null
     for (const attempt of this.live.splice(0)) attempt.giveUp(reason)
     this.taken?.giveUp(reason)
   }
@@ -125,14 +125,14 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
 
   /** One that shares the answer pays for it from now on: what was asked is in its record, and in no other. */
   moveTo(heir: Exchange): void {
-    const { x } = this
-    heir.attempts = x.attempts
-    heir.failures = x.failures
-    heir.upstream = x.upstream
-    heir.connected = x.connected
-    x.attempts = 0
-    x.failures = null
-    this.x = heir
+    const { exchange } = this
+    heir.attempts = exchange.attempts
+    heir.failures = exchange.failures
+    heir.upstream = exchange.upstream
+    heir.connected = exchange.connected
+    exchange.attempts = 0
+    exchange.failures = null
+    this.exchange = heir
   }
 
   /** The second target, if the first takes longer than it usually does. */
@@ -143,42 +143,42 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
     const now = performance.now()
     const left = this.hedgesIn(this.live[0] as Attempt, hedge.afterMs, now)
     if (left > 0) this.hedge = setTimeout(askSecond, left, this).unref()
-    else if (this.next.health.allows(now) && hedge.budget.take()) this.ask(this.takeNext(), false)
+    else if (this.next.breaker.allows(now) && hedge.budget.take()) this.ask(this.takeNext(), false)
   }
 
   // An attempt's side
 
   onConnected(): void {
-    this.x.connected = true
+    this.exchange.connected = true
   }
 
-  onHead(attempt: Attempt, head: AnswerHead): BodyTaker {
+  onHead(attempt: Attempt, head: ResponseHead): BodyHandler {
     const { status } = head
     if (status >= 400) this.judge(attempt, head)
     if (status >= 400 && this.decide(attempt, status) === 'next') {
       this.forget(attempt, String(status))
-      const refusal = new Refusal(attempt, head, this.options.budget, this.refusal)
-      this.refusal = refusal
+      const fallback = new FallbackResponse(attempt, head, this.options.budget, this.fallback)
+      this.fallback = fallback
       if (this.live.length === 0) this.ask(this.takeNext(), false)
-      return refusal
+      return fallback
     }
-    if (status === 200 && this.options.stallMs !== null && this.failover && this.hasOther()) {
-      attempt.held = new HeldAnswer(this, attempt, head, this.options.budget)
-      return attempt.held
+    if (status === 200 && this.options.firstTokenMs !== null && this.failover && this.hasOther()) {
+      attempt.probe = new ProbedResponse(this, attempt, head, this.options.budget)
+      return attempt.probe
     }
     this.take(attempt, head)
     return this.receiver
   }
 
-  onBegun(held: HeldAnswer): boolean {
-    const { attempt, head, kept } = held
+  onBegun(probe: ProbedResponse): boolean {
+    const { attempt, head, kept } = probe
     try {
       this.take(attempt, head)
     } catch (error) {
       this.onFailed(attempt, error)
       return true
     }
-    attempt.held = null
+    attempt.probe = null
     attempt.handTo(this.receiver)
     let more = true
     for (const piece of kept.pieces) more = this.receiver.onData(piece)
@@ -188,10 +188,10 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
 
   onFailed(attempt: Attempt, error: unknown): void {
     if (this.over || !this.live.includes(attempt)) return
-    const code = systemCode(error)
+    const code = readErrorCode(error)
     const written = attempt.phase !== 'connecting'
-    const failure = attempt.failure(code, wasReused(error, written))
-    this.lose(attempt, failure, code, failureCode(error, written ? 'waiting' : 'connecting'))
+    const failure = attempt.failure(code, wasConnectionReused(error, written))
+    this.lose(attempt, failure, code, classifyError(error, written ? 'waiting' : 'connecting'))
   }
 
   // What happens
@@ -203,7 +203,7 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
 
   /** This request may be asked twice though the first may have been acted on. */
   private get failover(): boolean {
-    return this.options.failover ?? failoverByDefault(this.x.method, this.x.path)
+    return this.options.failover ?? isFailoverDefault(this.exchange.method, this.exchange.path)
   }
 
   /** Whether there is a target that was not asked. One that has as much to do as it is to have is passed over. */
@@ -231,16 +231,16 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
 
   private decide(attempt: Attempt, outcome: Outcome): Decision {
     const { failover } = this
-    const idempotent = isIdempotent(this.x.method)
-    const state: AttemptState = { sameTried: attempt.again, another: this.hasOther(), failover, idempotent }
+    const idempotent = isIdempotent(this.exchange.method)
+    const state: AttemptState = { sameTried: attempt.isRetry, another: this.hasOther(), failover, idempotent }
     return decide(outcome, state)
   }
 
   private ask(target: Target, again: boolean): void {
-    const { x } = this
+    const { exchange } = this
     const attempt = new Attempt(this, target, again)
-    x.attempts++
-    x.upstream = target.upstream.name
+    exchange.attempts++
+    exchange.upstream = target.upstream.name
     this.live.push(attempt)
     try {
       this.options.send(attempt)
@@ -248,39 +248,39 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
       this.live.splice(this.live.indexOf(attempt), 1)
       attempt.giveUp(TOO_SLOW)
       // Of the first, whoever started it has to know; behind it there is nobody but undici, or a timer.
-      if (x.attempts === 1) throw error
-      if (this.live.length === 0) this.end('internal_error', systemCode(error))
+      if (exchange.attempts === 1) throw error
+      if (this.live.length === 0) this.end('internal_error', readErrorCode(error))
     }
   }
 
   /** From when on it is waited for: an upstream that has not heard all of a request is not late. */
   private waitsSince(attempt: Attempt): number {
-    return Math.max(attempt.startedAt, this.x.attemptAt)
+    return Math.max(attempt.startedAt, this.exchange.attemptAt)
   }
 
   private isLate(attempt: Attempt, now: number): boolean {
     const since = this.waitsSince(attempt)
-    if (attempt.held === null) return now - since > attempt.target.upstream.timeouts.firstByteMs
-    const { stallMs } = this.options
-    return stallMs !== null && now - Math.max(since, attempt.held.since) > stallMs
+    if (attempt.probe === null) return now - since > attempt.target.upstream.timeouts.firstByteMs
+    const { firstTokenMs } = this.options
+    return firstTokenMs !== null && now - Math.max(since, attempt.probe.since) > firstTokenMs
   }
 
   /** It has taken too long. */
   private onLate(attempt: Attempt): void {
-    const { held } = attempt
-    const outcome = attempt.failure(held === null ? FIRST_BYTE_LATE : FIRST_EVENT_LATE, false)
+    const { probe } = attempt
+    const outcome = attempt.failure(probe === null ? FIRST_BYTE_LATE : FIRST_TOKEN_LATE, false)
     // There is no other: then this one is waited for, as it would be without a limit.
-    if (held !== null && this.decide(attempt, outcome) === 'answer') this.onBegun(held)
-    else this.lose(attempt, outcome, held === null ? 'firstByteMs' : 'stallMs', 'upstream_timeout')
+    if (probe !== null && this.decide(attempt, outcome) === 'answer') this.onBegun(probe)
+    else this.lose(attempt, outcome, probe === null ? 'firstByteMs' : 'stallMs', 'upstream_timeout')
   }
 
   /** There is no answer of it. @param code what the client is told if there is none at all */
   private lose(attempt: Attempt, outcome: Failure, why: string, code: ErrorCode): void {
     const decision = this.decide(attempt, outcome)
     const { target, ticket } = attempt
-    const verdict = verdictOn(outcome)
-    if (verdict === 'unwell') target.health.fail(ticket, performance.now(), why)
-    else if (verdict === 'well') target.health.succeed(ticket, performance.now(), null)
+    const verdict = classifyOutcome(outcome)
+    if (verdict === 'unwell') target.breaker.fail(ticket, performance.now(), why)
+    else if (verdict === 'well') target.breaker.succeed(ticket, performance.now(), null)
     this.forget(attempt, why)
     attempt.giveUp(TOO_SLOW)
     if (decision === 'same') this.ask(target, true)
@@ -293,32 +293,32 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
   /** Milliseconds until a second one may be asked beside it. */
   private hedgesIn(attempt: Attempt, afterMs: number, now: number): number {
     // It is heard, or has not heard all: its time has not begun.
-    if (attempt.held !== null || this.x.body?.whole === false) return afterMs
+    if (attempt.probe !== null || this.exchange.body?.whole === false) return afterMs
     return afterMs - (now - this.waitsSince(attempt))
   }
 
   /** @throws on a head that cannot be sent on */
-  private take(attempt: Attempt, head: AnswerHead): void {
-    const { x, receiver, live } = this
-    const { health, upstream } = attempt.target
-    x.upstream = upstream.name
-    x.askedAt = attempt.startedAt
+  private take(attempt: Attempt, head: ResponseHead): void {
+    const { exchange, receiver, live } = this
+    const { breaker, upstream } = attempt.target
+    exchange.upstream = upstream.name
+    exchange.askedAt = attempt.startedAt
     // Of one that did not wait for the end of the body it cannot be said how soon it answers.
-    const early = x.body?.whole === false
+    const early = exchange.body?.whole === false
     receiver.onHead(head, attempt)
     const now = performance.now()
-    if (head.status < 400) health.succeed(attempt.ticket, now, early ? null : now - this.waitsSince(attempt))
+    if (head.status < 400) breaker.succeed(attempt.ticket, now, early ? null : now - this.waitsSince(attempt))
     this.taken = attempt
     this.stopHedging()
-    this.refusal?.letGo()
-    this.refusal = null
+    this.fallback?.letGo()
+    this.fallback = null
     for (const other of live) if (other !== attempt) this.passOver(other, now)
     live.length = 0
   }
 
   /** Another one was quicker. */
   private passOver(attempt: Attempt, now: number): void {
-    const { latency } = attempt.target.health
+    const { latency } = attempt.target.breaker
     const waited = now - this.waitsSince(attempt)
     // Or the times that a hedge goes by would be those of winners alone, and become shorter with each. One that has not been
     // waited for as long as usual has told nothing.
@@ -327,57 +327,57 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
   }
 
   /** What an answer that is none says of its target. */
-  private judge({ target, ticket }: Attempt, { status, raw }: AnswerHead): void {
-    const { health } = target
+  private judge({ target, ticket }: Attempt, { status, raw }: ResponseHead): void {
+    const { breaker } = target
     const now = performance.now()
-    const verdict = verdictOn(status)
-    if (verdict === 'unwell') health.fail(ticket, now, `status ${status}`)
+    const verdict = classifyOutcome(status)
+    if (verdict === 'unwell') breaker.fail(ticket, now, `status ${status}`)
     // How soon an error is told says nothing about a model.
-    else if (verdict === 'well') health.succeed(ticket, now, null)
-    const cooldown = cooldownMs(status, raw, Date.now())
-    if (cooldown > 0) health.coolUntil(now + cooldown)
+    else if (verdict === 'well') breaker.succeed(ticket, now, null)
+    const cooldown = readCooldownMs(status, raw, Date.now())
+    if (cooldown > 0) breaker.coolDownUntil(now + cooldown)
   }
 
   private forget(attempt: Attempt, why: string): void {
-    const { x, live } = this
+    const { exchange, live } = this
     live.splice(live.indexOf(attempt), 1)
     const failure = `${attempt.target.name} ${why}`
-    x.failures = x.failures === null ? failure : `${x.failures}, ${failure}`
+    exchange.failures = exchange.failures === null ? failure : `${exchange.failures}, ${failure}`
   }
 
   /** Nobody has answered. What the last one said that said anything is then the answer. */
   private end(code: ErrorCode, cause: string): void {
-    const { refusal } = this
+    const { fallback } = this
     this.stopHedging()
-    if (refusal === null) this.fail(code, cause)
-    else refusal.whenOver(() => this.settleFor(refusal.best, code, cause))
+    if (fallback === null) this.fail(code, cause)
+    else fallback.whenOver(() => this.settleFor(fallback.best, code, cause))
   }
 
-  private settleFor(refusal: Refusal | null, code: ErrorCode, cause: string): void {
+  private settleFor(fallback: FallbackResponse | null, code: ErrorCode, cause: string): void {
     if (this.over) return
-    if (refusal === null) {
+    if (fallback === null) {
       this.fail(code, cause)
       return
     }
-    const { x, receiver } = this
-    x.upstream = refusal.attempt.target.upstream.name
-    x.askedAt = refusal.attempt.startedAt
+    const { exchange, receiver } = this
+    exchange.upstream = fallback.attempt.target.upstream.name
+    exchange.askedAt = fallback.attempt.startedAt
     try {
-      receiver.onHead(refusal.head, refusal.attempt)
+      receiver.onHead(fallback.head, fallback.attempt)
     } catch (error) {
-      this.fail(failureCode(error, 'waiting'), systemCode(error))
+      this.fail(classifyError(error, 'waiting'), readErrorCode(error))
       return
     }
-    this.taken = refusal.attempt
-    for (const piece of refusal.kept.pieces) receiver.onData(piece)
-    this.refusal?.letGo()
-    this.refusal = null
+    this.taken = fallback.attempt
+    for (const piece of fallback.kept.pieces) receiver.onData(piece)
+    this.fallback?.letGo()
+    this.fallback = null
     receiver.onEnd()
   }
 
   private fail(code: ErrorCode, cause: string): void {
     this.over = true
-    this.refusal?.letGo()
+    this.fallback?.letGo()
     this.receiver.onFailed(code, cause)
   }
 
@@ -387,6 +387,6 @@ export class Course implements AttemptOwner, HeldAnswerOwner {
   }
 }
 
-function askSecond(course: Course): void {
-  course.askSecond()
+function askSecond(failover: Failover): void {
+  failover.askSecond()
 }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../api/errors.js'
-import { systemCode } from '../lib/error-code.js'
-import { COMPRESSED } from '../routing/retry-policy.js'
+import { readErrorCode } from '../lib/error-code.js'
+import { ENCODED_RESPONSE } from '../routing/retry-policy.js'
 
 /**
  * How long an upstream may take to close a stream that it has ended, when its clients have already left. Its
@@ -18,8 +18,8 @@ export type AttemptPhase = 'connecting' | 'waiting' | 'streaming'
  * What a failed attempt is called, as a pure function of undici's error (Errors, undici documentation), Node's
  * system error code, and how far it had come.
  */
-export function failureCode(error: unknown, phase: AttemptPhase): ErrorCode {
-  const code = systemCode(error)
+export function classifyError(error: unknown, phase: AttemptPhase): ErrorCode {
+  const code = readErrorCode(error)
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return 'upstream_connect_timeout'
   // undici refuses a request before it goes anywhere, so it reads "not a request", not "no upstream".
   if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return 'invalid_request'
@@ -33,7 +33,7 @@ export function failureCode(error: unknown, phase: AttemptPhase): ErrorCode {
 const INVALID: ReadonlySet<string> = new Set([
   'UND_ERR_HEADERS_OVERFLOW',
   'UND_ERR_RESPONSE',
-  COMPRESSED,
+  ENCODED_RESPONSE,
   // Thrown by Node's writeHead for a status or a header that cannot be sent on.
   'ERR_INVALID_CHAR',
   'ERR_HTTP_INVALID_HEADER_VALUE',

@@ -1,6 +1,6 @@
 import type { ByteBudget } from '../lib/byte-budget.js'
-import type { AnswerHead, Attempt, BodyTaker } from './attempt.js'
-import { KeptPieces } from './budgeted-buffer.js'
+import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
+import { BudgetedBuffer } from './budgeted-buffer.js'
 
 /** An answer that is kept in case of need comes within this time. */
 const PATIENCE_MS = 1_000
@@ -11,23 +11,23 @@ const NOT_NEEDED = new Error('another upstream was asked')
  * An upstream's answer that another upstream is to better. It is what the client gets if none does: what went wrong is then
  * told by whom it went wrong with, and not made up.
  */
-export class Refusal implements BodyTaker {
-  readonly head: AnswerHead
+export class FallbackResponse implements BodyHandler {
+  readonly head: ResponseHead
   readonly attempt: Attempt
-  readonly kept: KeptPieces
+  readonly kept: BudgetedBuffer
   /** All of it is here; or will never be. */
   state: 'coming' | 'whole' | 'broken'
   /** What the client gets if this one breaks off: one that was whole before. */
-  private before: Refusal | null
+  private before: FallbackResponse | null
   /** It is read on, so that its connection can be used again, and not kept. */
   private needless: boolean
   private readonly timer: NodeJS.Timeout
   private onOver: (() => void) | null
 
-  constructor(attempt: Attempt, head: AnswerHead, budget: ByteBudget, before: Refusal | null) {
+  constructor(attempt: Attempt, head: ResponseHead, budget: ByteBudget, before: FallbackResponse | null) {
     this.head = head
     this.attempt = attempt
-    this.kept = new KeptPieces(budget)
+    this.kept = new BudgetedBuffer(budget)
     this.state = 'coming'
     this.before = before?.stillWhole() ?? null
     this.needless = false
@@ -42,7 +42,7 @@ export class Refusal implements BodyTaker {
   }
 
   /** What the client gets: this one, or the one before it that was whole; null if neither is. */
-  get best(): Refusal | null {
+  get best(): FallbackResponse | null {
     return this.state === 'whole' ? this : this.before
   }
 
@@ -74,7 +74,7 @@ export class Refusal implements BodyTaker {
   }
 
   /** For one that comes behind it. @returns null if there is nothing to fall back on */
-  private stillWhole(): Refusal | null {
+  private stillWhole(): FallbackResponse | null {
     this.drop()
     return this.best
   }
@@ -95,6 +95,6 @@ export class Refusal implements BodyTaker {
   }
 }
 
-function giveUp(refusal: Refusal): void {
-  refusal.drop()
+function giveUp(fallback: FallbackResponse): void {
+  fallback.drop()
 }

@@ -1,8 +1,8 @@
 import { STATUS_CODES } from 'node:http'
-import { ERRORS, type ErrorCode, errorBody, errorHeaders } from '../api/errors.js'
+import { buildErrorHeaders, ERRORS, type ErrorCode, formatErrorBody } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { serverTiming } from '../exchange/timing.js'
-import { declaredLength } from '../http/headers.js'
+import { formatServerTiming } from '../exchange/timing.js'
+import { readContentLength } from '../http/headers.js'
 import { resetSocket } from './reset.js'
 
 /** A body that is still coming when its request was refused is read on for so long, that the answer can be read. */
@@ -15,9 +15,9 @@ const SMALL_BODY = 64 * 1024
  * Answers an exchange with JSON of the relay's own.
  * @param last the connection is to close behind it: the relay is shutting down
  */
-export function answerJson(x: Exchange, status: number, value: unknown, last: boolean): void {
+export function sendJson(exchange: Exchange, status: number, value: unknown, last: boolean): void {
   const body = `${JSON.stringify(value)}\n`
-  answer(x, status, body, last, [
+  answer(exchange, status, body, last, [
     'content-type',
     'application/json; charset=utf-8',
     'content-length',
@@ -25,7 +25,7 @@ export function answerJson(x: Exchange, status: number, value: unknown, last: bo
     'cache-control',
     'no-store',
     'x-request-id',
-    x.requestId,
+    exchange.requestId,
     'access-control-allow-origin',
     '*',
   ])
@@ -35,34 +35,34 @@ export function answerJson(x: Exchange, status: number, value: unknown, last: bo
  * Answers an exchange with an error of the relay's own, in the caller's format.
  * @param detail in place of the usual message; goes to the client
  */
-export function answerError(x: Exchange, code: ErrorCode, last: boolean, detail?: string): void {
-  x.errorCode = code
-  const body = errorBody(code, x.dialect, x.requestId, detail)
-  const headers = errorHeaders(code, x.dialect, x.requestId, Buffer.byteLength(body))
-  answer(x, ERRORS[code].status, body, last, headers)
+export function sendError(exchange: Exchange, code: ErrorCode, last: boolean, detail?: string): void {
+  exchange.errorCode = code
+  const body = formatErrorBody(code, exchange.errorFormat, exchange.requestId, detail)
+  const headers = buildErrorHeaders(code, exchange.errorFormat, exchange.requestId, Buffer.byteLength(body))
+  answer(exchange, ERRORS[code].status, body, last, headers)
 }
 
-function answer(x: Exchange, status: number, body: string, last: boolean, headers: string[]): void {
-  const { req, res } = x
+function answer(exchange: Exchange, status: number, body: string, last: boolean, headers: string[]): void {
+  const { req, res } = exchange
   if (res.headersSent || res.destroyed) {
     // Where a body ends with its connection, a FIN would make the cut look like the end.
     if (req.httpVersionMinor === 0) resetSocket(res.socket)
     res.destroy()
     return
   }
-  x.status = status
-  x.stage = null
-  const bytes = x.method === 'HEAD' ? '' : body
-  x.bytesOut = Buffer.byteLength(bytes)
-  const length = req.complete ? 0 : declaredLength(req.rawHeaders)
+  exchange.status = status
+  exchange.stage = null
+  const bytes = exchange.method === 'HEAD' ? '' : body
+  exchange.bytesOut = Buffer.byteLength(bytes)
+  const length = req.complete ? 0 : readContentLength(req.rawHeaders)
   const unread = length === -1 || length > SMALL_BODY
   // A client that did not send what it announced may send it any time: it would be read as its next request.
-  const late = x.errorCode === 'request_timeout'
-  headers.push('server-timing', serverTiming(x, performance.now()))
+  const late = exchange.errorCode === 'request_timeout'
+  headers.push('server-timing', formatServerTiming(exchange, performance.now()))
   if (unread || late || last) headers.push('connection', 'close')
   // The reason is given so that one left behind by an answer that could not be sent is not used.
   res.writeHead(status, STATUS_CODES[status] ?? '', headers)
-  if (!unread || late || x.awaitsContinue) {
+  if (!unread || late || exchange.awaitsContinue) {
     res.end(bytes)
     return
   }

@@ -1,16 +1,16 @@
 import type { ByteBudget } from '../lib/byte-budget.js'
-import type { AnswerHead, Attempt, BodyTaker } from './attempt.js'
-import { KeptPieces } from './budgeted-buffer.js'
+import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
+import { BudgetedBuffer } from './budgeted-buffer.js'
 
 /** How a line begins that has something in it. */
 const DATA = Buffer.from('data:')
 
-export interface HeldAnswerOwner {
+export interface ProbedResponseOwner {
   /**
    * It has begun in earnest, or is over: it is the client's.
    * @returns false if nothing more is to be read for now
    */
-  onBegun(held: HeldAnswer): boolean
+  onBegun(probe: ProbedResponse): boolean
   onFailed(attempt: Attempt, error: unknown): void
 }
 
@@ -19,21 +19,21 @@ export interface HeldAnswerOwner {
  * OpenRouter) and blank lines say only that somebody is there. As long as the client has had none of it, another upstream
  * can be asked.
  */
-export class HeldAnswer implements BodyTaker {
+export class ProbedResponse implements BodyHandler {
   readonly attempt: Attempt
-  readonly head: AnswerHead
-  readonly kept: KeptPieces
+  readonly head: ResponseHead
+  readonly kept: BudgetedBuffer
   /** `performance.now()` */
   readonly since: number
   private readonly eventStream: boolean
-  private readonly owner: HeldAnswerOwner
+  private readonly owner: ProbedResponseOwner
   /** How much of `data:` the last piece ended with. */
   private matched: number
 
-  constructor(owner: HeldAnswerOwner, attempt: Attempt, head: AnswerHead, budget: ByteBudget) {
+  constructor(owner: ProbedResponseOwner, attempt: Attempt, head: ResponseHead, budget: ByteBudget) {
     this.attempt = attempt
     this.head = head
-    this.kept = new KeptPieces(budget)
+    this.kept = new BudgetedBuffer(budget)
     this.since = performance.now()
     this.eventStream = isEventStream(head.raw)
     this.owner = owner

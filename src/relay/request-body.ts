@@ -1,12 +1,12 @@
-import { generates } from '../api/request-target.js'
+import { isGeneration } from '../api/request-target.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { Stage } from '../exchange/stage.js'
-import { headerValue } from '../http/headers.js'
+import { findHeader } from '../http/headers.js'
 import { type Peek, Peeker } from '../json/peek.js'
 import type { ByteBudget } from '../lib/byte-budget.js'
-import { inOne } from '../lib/concat.js'
+import { concatOnce } from '../lib/concat.js'
 import { PromptSample } from '../metering/prompt-sample.js'
-import type { Errand } from '../translate/outbound-request.js'
+import type { OutboundRequest } from '../translate/outbound-request.js'
 
 export type BodyRefusal = 'body_too_large' | 'relay_busy' | 'request_timeout'
 
@@ -16,9 +16,9 @@ export interface BodyOwner {
    * The body can be sent on: it is whole, or has named its model while it comes. If it was not whole and nothing was
    * begun with it, or it named another model later, this is called again when it is.
    */
-  onBody(x: Exchange, body: RequestBody): void
+  onBody(exchange: Exchange, body: RequestBody): void
   /** At most once, and no call follows. */
-  onBodyRefused(x: Exchange, reason: BodyRefusal): void
+  onBodyRefused(exchange: Exchange, reason: BodyRefusal): void
 }
 
 export interface BodyLimits {
@@ -27,7 +27,7 @@ export interface BodyLimits {
 }
 
 /** What sends a body on that is still coming. */
-export interface Sender extends Stage {
+export interface RequestSink extends Stage {
   /** Ends it, without a word to the client or to the owner. */
   abandon(): void
 }
@@ -44,8 +44,8 @@ export class RequestBody implements Stage {
   /** All of it is here. */
   whole: boolean
   /** What is sent on in place of it, which has a copy of it; null if it goes as it came. */
-  errand: Errand | null
-  private readonly x: Exchange
+  outbound: OutboundRequest | null
+  private readonly exchange: Exchange
   private readonly owner: BodyOwner
   private readonly limits: BodyLimits
   private readonly budget: ByteBudget
@@ -55,15 +55,21 @@ export class RequestBody implements Stage {
   private received: number
   private over: boolean
   private upload: Upload | null
-  private sender: Sender | null
+  private sender: RequestSink | null
   /** Where the model stood when it was first offered to the owner; -1 before. */
   private offeredAt: number
 
-  constructor(x: Exchange, declared: number, owner: BodyOwner, limits: BodyLimits, budget: ByteBudget) {
+  constructor(
+    exchange: Exchange,
+    declared: number,
+    owner: BodyOwner,
+    limits: BodyLimits,
+    budget: ByteBudget,
+  ) {
     this.pieces = []
     this.whole = false
-    this.errand = null
-    this.x = x
+    this.outbound = null
+    this.exchange = exchange
     this.owner = owner
     this.limits = limits
     this.budget = budget
@@ -77,7 +83,7 @@ export class RequestBody implements Stage {
   }
 
   /** What it has said of itself so far. */
-  get found(): Peek {
+  get peeked(): Peek {
     return this.peeker.found
   }
 
@@ -91,9 +97,9 @@ export class RequestBody implements Stage {
       this.refuse('body_too_large')
       return
     }
-    const { x } = this
-    const { req } = x
-    x.readAt = performance.now()
+    const { exchange } = this
+    const { req } = exchange
+    exchange.readAt = performance.now()
     req.on('data', (piece: Buffer) => this.onPiece(piece))
     req.on('end', () => this.onEnd())
   }
@@ -102,14 +108,14 @@ export class RequestBody implements Stage {
    * In the form in which undici sends it. What is still to come follows as long as it names no other model.
    * @param pieces what there is of it, changed or not
    */
-  send(pieces: readonly Buffer[], sender: Sender): Buffer | Upload {
+  send(pieces: readonly Buffer[], sender: RequestSink): Buffer | Upload {
     if (!this.whole) {
       this.sender = sender
       this.upload = new Upload(pieces)
       return this.upload
     }
-    this.x.stage = sender
-    return inOne(pieces)
+    this.exchange.stage = sender
+    return concatOnce(pieces)
   }
 
   /** All of it as one; not joined again for the next one who asks. */
@@ -124,13 +130,14 @@ export class RequestBody implements Stage {
    * and needs none of this but a sample. One that is still coming is kept.
    */
   release(): void {
-    const { x, pieces } = this
+    const { exchange, pieces } = this
     if (!this.whole || pieces.length === 0) return
-    if (x.connected && x.status < 300 && isPrompt(x)) x.prompt = PromptSample.of(pieces)
+    if (exchange.connected && exchange.status < 300 && isPrompt(exchange))
+      exchange.prompt = PromptSample.of(pieces)
     pieces.length = 0
-    this.errand = null
-    this.budget.give(x.heldBytes)
-    x.heldBytes = 0
+    this.outbound = null
+    this.budget.give(exchange.heldBytes)
+    exchange.heldBytes = 0
   }
 
   onClose(): void {
@@ -141,15 +148,15 @@ export class RequestBody implements Stage {
 
   onTick(now: number): void {
     // An upstream may answer before it has heard all; a client that goes on talking does not change that.
-    if (this.x.phase === 'relay') this.sender?.onTick(now)
-    else if (now - this.x.startedAt > this.limits.requestMs) this.refuse('request_timeout')
+    if (this.exchange.phase === 'relay') this.sender?.onTick(now)
+    else if (now - this.exchange.startedAt > this.limits.requestMs) this.refuse('request_timeout')
   }
 
   private onPiece(piece: Buffer): void {
-    const { x } = this
-    if (this.over || x.stage !== this) return
+    const { exchange } = this
+    if (this.over || exchange.stage !== this) return
     this.received += piece.length
-    x.bytesIn = this.received
+    exchange.bytesIn = this.received
     if (this.received > this.limits.bodyBytes) {
       this.refuse('body_too_large')
       return
@@ -159,53 +166,53 @@ export class RequestBody implements Stage {
       this.refuse('relay_busy')
       return
     }
-    x.heldBytes += piece.length
+    exchange.heldBytes += piece.length
     this.pieces.push(piece)
     this.peeker.push(piece)
-    x.model = x.deployment ?? this.found.model
-    x.stream = this.found.stream
+    exchange.model = exchange.deployment ?? this.peeked.model
+    exchange.stream = this.peeked.stream
     if (this.sender !== null) this.goOn(piece, this.sender)
-    else if (this.declared > this.received && this.offeredAt === -1 && this.found.modelStart !== -1) {
-      this.offeredAt = this.found.modelStart
-      this.owner.onBody(x, this)
+    else if (this.declared > this.received && this.offeredAt === -1 && this.peeked.modelStart !== -1) {
+      this.offeredAt = this.peeked.modelStart
+      this.owner.onBody(exchange, this)
     }
   }
 
-  private goOn(piece: Buffer, sender: Sender): void {
-    if (this.found.modelStart === this.offeredAt) {
+  private goOn(piece: Buffer, sender: RequestSink): void {
+    if (this.peeked.modelStart === this.offeredAt) {
       this.upload?.push(piece)
       return
     }
     // An answer that has begun to go to the client cannot be taken back.
-    if (this.x.phase === 'relay') return
+    if (this.exchange.phase === 'relay') return
     this.sender = null
     sender.abandon()
     this.upload?.end()
   }
 
   private onEnd(): void {
-    const { x } = this
-    if (this.over || x.stage !== this) return
+    const { exchange } = this
+    if (this.over || exchange.stage !== this) return
     this.over = true
     this.whole = true
     const now = performance.now()
-    x.readMs = now - x.readAt
+    exchange.readMs = now - exchange.readAt
     if (this.sender === null) {
-      this.owner.onBody(x, this)
+      this.owner.onBody(exchange, this)
       return
     }
-    x.stage = this.sender
+    exchange.stage = this.sender
     this.upload?.end()
-    if (x.answeredAt > 0) this.release()
+    if (exchange.answeredAt > 0) this.release()
     // The clock for the answer runs from here.
-    else x.attemptAt = now
+    else exchange.attemptAt = now
   }
 
   /** No more calls to the owner but this one; what still comes is thrown away. */
   private refuse(reason: BodyRefusal): void {
     if (this.over) return
     this.over = true
-    this.owner.onBodyRefused(this.x, reason)
+    this.owner.onBodyRefused(this.exchange, reason)
     this.sender?.abandon()
     this.upload?.end()
     this.pieces.length = 0
@@ -276,7 +283,7 @@ export class Upload implements AsyncIterableIterator<Buffer> {
 
 /** Tokens can be estimated of what a model was asked, if it is not compressed. */
 function isPrompt({ path, req }: Exchange): boolean {
-  return generates(path) && (headerValue(req.rawHeaders, 'content-encoding') ?? 'identity') === 'identity'
+  return isGeneration(path) && (findHeader(req.rawHeaders, 'content-encoding') ?? 'identity') === 'identity'
 }
 
 function pour(upload: Upload): void {

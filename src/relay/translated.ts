@@ -1,6 +1,6 @@
-import { errorBody } from '../api/errors.js'
+import { formatErrorBody } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { makeEventStream, type ResponseFacts, removeHeadersOfBytes } from '../http/headers.js'
+import { type ResponseFacts, removeEntityHeaders, setEventStreamType } from '../http/headers.js'
 import type { Translation } from '../translate/translation.js'
 import type { Attempt } from './attempt.js'
 
@@ -11,7 +11,7 @@ const NOTHING = Buffer.alloc(0)
  * @param headers that go on to the client; made those of what comes of it
  * @throws if it cannot be changed, and has to be
  */
-export function translationOf(
+export function createTranslation(
   { translate }: Attempt,
   status: number,
   facts: ResponseFacts,
@@ -19,8 +19,8 @@ export function translationOf(
 ): Translation | null {
   const translation = translate?.(status, facts) ?? null
   if (translation === null) return null
-  removeHeadersOfBytes(headers)
-  if (translation.makesStream === true) makeEventStream(headers)
+  removeEntityHeaders(headers)
+  if (translation.makesStream === true) setEventStreamType(headers)
   return translation
 }
 
@@ -30,13 +30,13 @@ export function holdsTooMuch(translation: Translation | null, most: number): tra
 }
 
 /** The answer has come to its end for that. */
-export function concludeTooLong(x: Exchange): void {
-  x.errorCode = 'answer_too_long'
-  x.cause = 'answerBytes'
-  x.conclude('upstream_failed')
+export function closeTooLong(exchange: Exchange): void {
+  exchange.errorCode = 'answer_too_long'
+  exchange.cause = 'answerBytes'
+  exchange.conclude('upstream_failed')
 }
 
 /** The head has gone: what was to be the answer, or goes on with it, tells of the error. No other call follows. */
-export function tooLongBytes(translation: Translation, requestId: string): Buffer {
-  return translation.giveUp?.(errorBody('answer_too_long', 'openai', requestId)) ?? NOTHING
+export function writeTooLongError(translation: Translation, requestId: string): Buffer {
+  return translation.abort?.(formatErrorBody('answer_too_long', 'openai', requestId)) ?? NOTHING
 }

@@ -5,13 +5,13 @@ import type { Duplex } from 'node:stream'
 import type { UpstreamTimeouts } from '../config/upstreams.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { Stage } from '../exchange/stage.js'
-import { serverTiming } from '../exchange/timing.js'
-import { headerValue, noFacts, reasonPhrase, responseHeaders } from '../http/headers.js'
-import { systemCode } from '../lib/error-code.js'
-import type { Scrubber } from '../upstream/credential-redactor.js'
-import { bareHost } from '../upstream/url.js'
-import { failureCode } from './failure.js'
-import type { RelayOwner } from './response-pipeline.js'
+import { formatServerTiming } from '../exchange/timing.js'
+import { buildResponseHeaders, createResponseFacts, findHeader, readReasonPhrase } from '../http/headers.js'
+import { readErrorCode } from '../lib/error-code.js'
+import type { CredentialRedactor } from '../upstream/credential-redactor.js'
+import { stripHostBrackets } from '../upstream/url.js'
+import { classifyError } from './failure.js'
+import type { ResponsePipelineOwner } from './response-pipeline.js'
 
 /** Of an `Upstream`, what a tunnel needs of it: its connection is no one else's. */
 export interface TunnelUpstream {
@@ -21,7 +21,7 @@ export interface TunnelUpstream {
   /** Connections go through a proxy, and have to be made by `connect`. */
   readonly proxied: boolean
   /** Takes its credentials out of what it sends back. */
-  readonly scrubber: Scrubber | null
+  readonly redactor: CredentialRedactor | null
   connect(callback: (error: Error | null, socket: Socket | null) => void): void
 }
 
@@ -44,13 +44,13 @@ const EARLY_BYTES = 64 * 1024
  * It uses Node's own client: undici treats any answer but 101 as a fault, and hides it.
  */
 export class Tunnel implements Stage {
-  private readonly x: Exchange
+  private readonly exchange: Exchange
   private readonly socket: Socket
   /** What the client has sent before the tunnel stands. */
   private readonly early: Buffer[]
-  private readonly owner: RelayOwner
+  private readonly owner: ResponsePipelineOwner
   private readonly timeouts: UpstreamTimeouts
-  private scrubber: Scrubber | null
+  private redactor: CredentialRedactor | null
   private request: ClientRequest | null
   private upstream: Socket | null
   private connected: boolean
@@ -59,13 +59,19 @@ export class Tunnel implements Stage {
   private piecesSeen: number
   private quietSince: number
 
-  constructor(x: Exchange, socket: Socket, head: Buffer, owner: RelayOwner, timeouts: UpstreamTimeouts) {
-    this.x = x
+  constructor(
+    exchange: Exchange,
+    socket: Socket,
+    head: Buffer,
+    owner: ResponsePipelineOwner,
+    timeouts: UpstreamTimeouts,
+  ) {
+    this.exchange = exchange
     this.socket = socket
     this.early = [head]
     this.owner = owner
     this.timeouts = timeouts
-    this.scrubber = null
+    this.redactor = null
     this.request = null
     this.upstream = null
     this.connected = false
@@ -79,15 +85,15 @@ export class Tunnel implements Stage {
     // Read from the start, or a client that leaves would not be noticed.
     this.socket.on('data', this.keepEarly)
     // Nobody half-closes a WebSocket: who has sent a FIN has left (RFC 6455, 7.1.1, has the server close first).
-    this.socket.once('end', () => this.x.res.destroy())
+    this.socket.once('end', () => this.exchange.res.destroy())
     const { upstream } = target
-    this.scrubber = upstream.scrubber
+    this.redactor = upstream.redactor
     const { ca, servername } = upstream.tls
     const url = new URL(upstream.origin)
     const start = url.protocol === 'https:' ? httpsRequest : httpRequest
     const request = start({
       protocol: url.protocol,
-      hostname: bareHost(url),
+      hostname: stripHostBrackets(url),
       port: url.port === '' ? undefined : Number(url.port),
       method: 'GET',
       path: target.path,
@@ -139,7 +145,7 @@ export class Tunnel implements Stage {
   }
 
   onClose(): void {
-    this.x.conclude(this.upstream === null ? 'client_gone' : 'done')
+    this.exchange.conclude(this.upstream === null ? 'client_gone' : 'done')
     this.over = true
     this.request?.destroy()
     this.upstream?.destroySoon()
@@ -151,7 +157,7 @@ export class Tunnel implements Stage {
       if (this.upstream === null) this.checkSilence(now)
       return
     }
-    const waited = now - this.x.attemptAt
+    const waited = now - this.exchange.attemptAt
     if (!this.connected && waited > this.timeouts.connectMs)
       this.fail('upstream_connect_timeout', 'connectMs')
     else if (waited > this.timeouts.firstByteMs) this.fail('upstream_timeout', 'firstByteMs')
@@ -159,8 +165,8 @@ export class Tunnel implements Stage {
 
   /** A refusal that stops in the middle. A tunnel that stands may be silent for as long as its ends like. */
   private checkSilence(now: number): void {
-    if (this.x.pieces !== this.piecesSeen) {
-      this.piecesSeen = this.x.pieces
+    if (this.exchange.pieces !== this.piecesSeen) {
+      this.piecesSeen = this.exchange.pieces
       this.quietSince = now
     } else if (now - this.quietSince > this.timeouts.idleMs) {
       this.onBroken(Object.assign(new Error('silent'), { code: 'idleMs' }))
@@ -172,41 +178,47 @@ export class Tunnel implements Stage {
       upstream.destroy()
       return
     }
-    const { x, socket } = this
+    const { exchange, socket } = this
     this.upstream = upstream
     this.markAnswered(101)
     // Not through the response object: it would see to framing that a tunnel does not have.
-    let text = `HTTP/1.1 101 ${reasonPhrase(res.statusMessage, 'latin1')}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n`
+    let text = `HTTP/1.1 101 ${readReasonPhrase(res.statusMessage, 'latin1')}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n`
     const headers = this.headersOf(res)
     for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
     socket.write(`${text}\r\n`, 'latin1')
     if (head.length > 0) upstream.unshift(head)
     socket.removeListener('data', this.keepEarly)
     for (const piece of this.early) {
-      x.bytesIn += piece.length
+      exchange.bytesIn += piece.length
       if (piece.length > 0) upstream.write(piece)
     }
     upstream.on('error', (error) => this.onBroken(error))
     upstream.on('close', () => socket.destroySoon())
     upstream.on('data', (piece: Buffer) => {
-      x.countPiece()
-      x.bytesOut += piece.length
+      exchange.countPiece()
+      exchange.bytesOut += piece.length
     })
     socket.on('data', (piece: Buffer) => {
-      x.bytesIn += piece.length
+      exchange.bytesIn += piece.length
     })
     upstream.pipe(socket)
     socket.pipe(upstream)
   }
 
   private headersOf(res: IncomingMessage): string[] {
-    const { x, scrubber } = this
-    const raw = scrubber === null ? res.rawHeaders : res.rawHeaders.map((part) => scrubber.hide(part))
-    return responseHeaders(raw, x.requestId, serverTiming(x, performance.now()), false, noFacts())
+    const { exchange, redactor } = this
+    const raw = redactor === null ? res.rawHeaders : res.rawHeaders.map((part) => redactor.hide(part))
+    return buildResponseHeaders(
+      raw,
+      exchange.requestId,
+      formatServerTiming(exchange, performance.now()),
+      false,
+      createResponseFacts(),
+    )
   }
 
   private onResponse(res: IncomingMessage): void {
-    const { x } = this
+    const { exchange } = this
     if (this.over) {
       res.destroy()
       return
@@ -219,47 +231,47 @@ export class Tunnel implements Stage {
     this.early.length = 0
     const headers = this.headersOf(res)
     headers.push('connection', 'close')
-    const reason = this.scrubber?.hide(res.statusMessage ?? '') ?? res.statusMessage
-    x.res.writeHead(x.status, reasonPhrase(reason, 'latin1'), headers)
+    const reason = this.redactor?.hide(res.statusMessage ?? '') ?? res.statusMessage
+    exchange.res.writeHead(exchange.status, readReasonPhrase(reason, 'latin1'), headers)
     res.on('data', (piece: Buffer) => {
-      x.countPiece()
-      x.bytesOut += piece.length
+      exchange.countPiece()
+      exchange.bytesOut += piece.length
     })
-    res.on('end', () => x.conclude('done'))
+    res.on('end', () => exchange.conclude('done'))
     res.on('error', (error) => this.onBroken(error))
-    const compressed = headerValue(res.rawHeaders, 'content-encoding') !== undefined
-    if (this.scrubber === null || compressed) res.pipe(x.res)
-    else res.pipe(this.scrubber.stream()).pipe(x.res)
+    const compressed = findHeader(res.rawHeaders, 'content-encoding') !== undefined
+    if (this.redactor === null || compressed) res.pipe(exchange.res)
+    else res.pipe(this.redactor.stream()).pipe(exchange.res)
   }
 
   private onError(error: Error): void {
     if (this.over) return
     if (this.answered) this.onBroken(error)
-    else this.fail(failureCode(error, this.connected ? 'waiting' : 'connecting'), systemCode(error))
+    else this.fail(classifyError(error, this.connected ? 'waiting' : 'connecting'), readErrorCode(error))
   }
 
   /** The upstream's side broke after it had answered: the client's is broken too, and not ended. */
   private onBroken(error: Error): void {
     if (this.over) return
     this.over = true
-    this.x.cause = systemCode(error)
-    this.x.errorCode = 'upstream_cut'
-    this.x.conclude('upstream_cut')
+    this.exchange.cause = readErrorCode(error)
+    this.exchange.errorCode = 'upstream_cut'
+    this.exchange.conclude('upstream_cut')
     this.socket.destroySoon()
   }
 
-  private fail(code: Parameters<RelayOwner['onAttemptFailed']>[1], cause: string): void {
+  private fail(code: Parameters<ResponsePipelineOwner['onAttemptFailed']>[1], cause: string): void {
     this.over = true
     this.request?.destroy()
-    this.owner.onAttemptFailed(this.x, code, cause)
+    this.owner.onAttemptFailed(this.exchange, code, cause)
   }
 
   private markAnswered(status: number): void {
     this.answered = true
-    this.x.phase = 'relay'
-    this.x.status = status
-    this.x.answeredAt = performance.now()
-    this.quietSince = this.x.answeredAt
+    this.exchange.phase = 'relay'
+    this.exchange.status = status
+    this.exchange.answeredAt = performance.now()
+    this.quietSince = this.exchange.answeredAt
   }
 }
 

@@ -11,7 +11,7 @@ const SMALL_PIECE = 8 * 1024
  * this turn, and has an end that follows write an empty part of its own.
  * @returns as `write`
  */
-export function sendOpening(res: ServerResponse, piece: Buffer): boolean {
+export function writeHeadAndFirstChunk(res: ServerResponse, piece: Buffer): boolean {
   const { socket } = res
   // Not its turn yet: Node keeps it (pipelining).
   if (socket === null) return res.write(piece)

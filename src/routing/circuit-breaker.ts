@@ -1,10 +1,10 @@
-import { Latency } from './latency.js'
-import { type Outcome, situationOf } from './retry-policy.js'
+import { LatencyWindow } from './latency.js'
+import { classifyFailure, type Outcome } from './retry-policy.js'
 
 /** `closed`: asked as any other. `open`: left alone. `trial`: one request has been let through to see. */
-export type HealthState = 'closed' | 'open' | 'trial'
+export type BreakerState = 'closed' | 'open' | 'trial'
 
-export interface HealthOptions {
+export interface BreakerOptions {
   /** So many failures in a row open it; so do half of all outcomes within the window, if they are twice as many. */
   readonly failures: number
   readonly windowMs: number
@@ -20,7 +20,7 @@ export interface HealthOptions {
   readonly slowTimes: number | null
 }
 
-export const HEALTH_DEFAULTS: HealthOptions = Object.freeze({
+export const BREAKER_DEFAULTS: BreakerOptions = Object.freeze({
   failures: 5,
   windowMs: 30_000,
   openMs: 5_000,
@@ -30,10 +30,10 @@ export const HEALTH_DEFAULTS: HealthOptions = Object.freeze({
 })
 
 /** Called after the change. @param why what failed, as given to `fail`, or what else happened */
-export type OnHealthChange = (from: HealthState, to: HealthState, why: string) => void
+export type OnBreakerChange = (from: BreakerState, to: BreakerState, why: string) => void
 
-export interface HealthSnapshot {
-  readonly state: HealthState
+export interface BreakerSnapshot {
+  readonly state: BreakerState
   /** Since the start. */
   readonly failures: number
   /** How often it was opened since the start, after a failed trial too. */
@@ -64,13 +64,13 @@ const MOSTLY = 0.5
  * attempt that was begun before the last change between closed and open speaks of a time that is over. A hundred
  * requests that hang and fail one after another would else close the door again on a target that has recovered.
  */
-export class Health {
-  state: HealthState
+export class CircuitBreaker {
+  state: BreakerState
   /** Attempts that have begun and not ended, streams included. */
   inFlight: number
-  readonly latency: Latency
-  private readonly options: HealthOptions
-  private readonly onChange: OnHealthChange
+  readonly latency: LatencyWindow
+  private readonly options: BreakerOptions
+  private readonly onChange: OnBreakerChange
   private readonly tally: Tally
   private inARow: number
   private failures: number
@@ -91,10 +91,10 @@ export class Health {
   /** Of the attempt that is the trial; 0 if there is none. */
   private trial: number
 
-  constructor(options: HealthOptions, onChange: OnHealthChange) {
+  constructor(options: BreakerOptions, onChange: OnBreakerChange) {
     this.state = 'closed'
     this.inFlight = 0
-    this.latency = new Latency()
+    this.latency = new LatencyWindow()
     this.options = options
     this.onChange = onChange
     this.tally = new Tally(options.windowMs)
@@ -180,7 +180,7 @@ export class Health {
   /**
    * By the target's own wish, or not for as long as it has wished before. No failure: a target with a quota is well.
    */
-  coolUntil(time: number): void {
+  coolDownUntil(time: number): void {
     if (time > this.coolUntilAt) this.coolUntilAt = time
   }
 
@@ -189,7 +189,7 @@ export class Health {
     return this.latency.expected(now)
   }
 
-  snapshot(now: number): HealthSnapshot {
+  snapshot(now: number): BreakerSnapshot {
     return {
       state: this.state,
       failures: this.failures,
@@ -233,7 +233,7 @@ export class Health {
     this.trial = 0
   }
 
-  private change(to: HealthState, why: string): void {
+  private change(to: BreakerState, why: string): void {
     const from = this.state
     this.state = to
     this.onChange(from, to, why)
@@ -299,8 +299,8 @@ class Tally {
  *
  * A client that has left says nothing either, and is no outcome.
  */
-export function verdictOn(outcome: Outcome): 'well' | 'unwell' | 'nothing' {
-  switch (situationOf(outcome)) {
+export function classifyOutcome(outcome: Outcome): 'well' | 'unwell' | 'nothing' {
+  switch (classifyFailure(outcome)) {
     case 'answered':
     case 'unusable':
       return 'well'

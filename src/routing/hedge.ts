@@ -64,7 +64,7 @@ export interface FirstByteTimes {
  * the p95 would sink with every hedge.
  * @returns milliseconds; null while too little is known
  */
-export function hedgeAfterMs(times: FirstByteTimes): number | null {
+export function findHedgeDelayMs(times: FirstByteTimes): number | null {
   if (times.count < LEAST_TIMES) return null
   return Math.max(LEAST_MS, times.quantile(0.95) ?? LEAST_MS)
 }

@@ -19,7 +19,7 @@ const HALF_LIFE_MS = 30_000
  * ordered | 290 | 300 | 310 | 905 |     the same
  * ```
  */
-export class Latency {
+export class LatencyWindow {
   private readonly recent: Float64Array
   private readonly ordered: Float64Array
   /** How many there are, up to `KEPT`. */

@@ -5,18 +5,18 @@
 export type Strategy = 'order' | 'weight' | 'latency'
 
 /** What there is to know of a target's health here; see `Health`. */
-export interface TargetHealth {
+export interface BalancedHealth {
   readonly inFlight: number
   allows(now: number): boolean
   expectedFirstByteMs(now: number): number | null
 }
 
-export interface Target {
+export interface BalancedTarget {
   /** Unlike any other of the route, and the same after a restart: affinity goes by it. */
   readonly name: string
   /** From 0 up: what it can bear, relative to the others. 0 is asked when no other can be. */
   readonly weight: number
-  readonly health: TargetHealth
+  readonly health: BalancedHealth
 }
 
 /** Of a route with one target. */
@@ -32,8 +32,8 @@ const LEAST_MS = 1
  * all are asked (as with Envoy's panic threshold), since a relay that refuses by itself cannot be right more often
  * than the target.
  */
-export class Selection {
-  private readonly targets: readonly Target[]
+export class LoadBalancer {
+  private readonly targets: readonly BalancedTarget[]
   private readonly strategy: Strategy
   private readonly random: () => number
   /** All of them, as listed: shared by every request that needs no other order. */
@@ -44,7 +44,7 @@ export class Selection {
   private readonly costs: Float64Array
 
   /** @param random from 0 up to 1 */
-  constructor(targets: readonly Target[], strategy: Strategy, random: () => number) {
+  constructor(targets: readonly BalancedTarget[], strategy: Strategy, random: () => number) {
     this.targets = targets
     this.strategy = strategy
     this.random = random

@@ -21,7 +21,7 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
  * @param wallMs Unix time, for a date in an answer that has no `date` of its own
  * @returns milliseconds, 0 for not at all
  */
-export function cooldownMs(
+export function readCooldownMs(
   status: number,
   raw: readonly (Buffer | string)[],
   wallMs: number,
@@ -38,8 +38,8 @@ export function cooldownMs(
 function delayOf(value: string | null, date: string | null, wallMs: number): number | null {
   const seconds = numberOf(value)
   if (seconds !== null) return seconds * 1_000
-  const until = httpDate(value, wallMs)
-  return until === null ? null : Math.max(0, until - (httpDate(date, wallMs) ?? wallMs))
+  const until = parseHttpDate(value, wallMs)
+  return until === null ? null : Math.max(0, until - (parseHttpDate(date, wallMs) ?? wallMs))
 }
 
 /** Fractions are not in the RFC, but are sent, and read by the official clients. */
@@ -53,7 +53,7 @@ function numberOf(value: string | null): number | null {
  * @param wallMs Unix time, to tell the century of the second
  * @returns Unix time in milliseconds, null if it is none of them
  */
-export function httpDate(value: string | null, wallMs: number): number | null {
+export function parseHttpDate(value: string | null, wallMs: number): number | null {
   if (value === null) return null
   const fields =
     /^\w{3}, (?<day>\d\d) (?<month>\w{3}) (?<year>\d{4}) (?<time>\d\d:\d\d:\d\d) GMT$/.exec(value) ??

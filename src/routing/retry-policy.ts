@@ -37,12 +37,12 @@ export interface AttemptState {
 
 /** undici's codes for these two waits; the relay's clocks take its place, and report under its names. */
 export const FIRST_BYTE_LATE = 'UND_ERR_HEADERS_TIMEOUT'
-export const FIRST_EVENT_LATE = 'UND_ERR_BODY_TIMEOUT'
+export const FIRST_TOKEN_LATE = 'UND_ERR_BODY_TIMEOUT'
 
 /** The code of an answer that has to be changed, and is compressed although that was not asked for. */
-export const COMPRESSED = 'UPSTREAM_COMPRESSED'
+export const ENCODED_RESPONSE = 'UPSTREAM_COMPRESSED'
 
-export type Situation =
+export type FailureKind =
   | 'answered'
   | 'turned_away'
   | 'refused'
@@ -77,7 +77,7 @@ interface Row {
  * - A status that asks to come again goes to the next target, and is the client's answer when there is none (Caddy's
  *   `retryableResponseError`). A silent 200 likewise: its head goes on, and the wait with it.
  */
-const TABLE: Readonly<Record<Situation, Row>> = {
+const TABLE: Readonly<Record<FailureKind, Row>> = {
   answered: { same: 'never', next: 'never', last: 'answer' },
   turned_away: { same: 'never', next: 'failover', last: 'answer' },
   refused: { same: 'never', next: 'never', last: 'fail' },
@@ -126,22 +126,22 @@ const GONE: ReadonlySet<string> = new Set([
  * there; and where the body cannot be sent again, `another` is false and `sameTried` is true.
  */
 export function decide(outcome: Outcome, state: AttemptState): Decision {
-  const row = TABLE[situationOf(outcome)]
+  const row = TABLE[classifyFailure(outcome)]
   if (!state.sameTried && holds(row.same, state)) return 'same'
   if (state.another && holds(row.next, state)) return 'next'
   return row.last
 }
 
 /** The row of the table that an outcome falls under. */
-export function situationOf(outcome: Outcome): Situation {
+export function classifyFailure(outcome: Outcome): FailureKind {
   if (typeof outcome === 'number') return asksToComeAgain(outcome) ? 'turned_away' : 'answered'
   const { code, phase, reused, sentWhole } = outcome
   if (REFUSED.has(code)) return 'refused'
-  if (code === COMPRESSED) return 'unusable'
+  if (code === ENCODED_RESPONSE) return 'unusable'
   const stale = reused && GONE.has(code)
   if (phase === 'connecting') return stale ? 'stale_unsent' : 'unreached'
   if (UNREACHED.has(code)) return 'unreached'
-  if (phase === 'silent') return code === FIRST_EVENT_LATE ? 'silent' : 'dead'
+  if (phase === 'silent') return code === FIRST_TOKEN_LATE ? 'silent' : 'dead'
   if (!sentWhole) return stale ? 'stale_unsent' : 'unsent'
   if (code === FIRST_BYTE_LATE) return 'late'
   return stale ? 'stale' : 'dead'
@@ -193,9 +193,9 @@ const REPEATABLE_POSTS: ReadonlySet<string> = new Set([
  * something or is dear (files, batches, audio, images), nor paths that are not known.
  * @param path behind the version, without a query
  */
-export function failoverByDefault(method: string, path: string): boolean {
+export function isFailoverDefault(method: string, path: string): boolean {
   if (method === 'POST') return REPEATABLE_POSTS.has(path)
-  return (method === 'GET' || method === 'HEAD') && !isKept(path)
+  return (method === 'GET' || method === 'HEAD') && !isAccountScoped(path)
 }
 
 /** What is made there has an id by which it is asked for again (API references of OpenAI and Anthropic). */
@@ -224,6 +224,6 @@ const KEPT = new RegExp(`^/(?:(?:${COLLECTIONS.join('|')})(?:/|$)|(?:responses|c
  * target alone.
  * @param path behind the version, without a query
  */
-export function isKept(path: string): boolean {
+export function isAccountScoped(path: string): boolean {
   return KEPT.test(path)
 }

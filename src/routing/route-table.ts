@@ -1,16 +1,16 @@
 import type { RouteConfig } from '../config/routes.js'
-import { compileAll, isOf, matches } from './glob.js'
+import { compileGlobs, isAllowed, matchesAny } from './glob.js'
 import type { Route } from './router.js'
 
 /** A route by what the request is made in: `DIALECTS`, and anything else. Null where no target speaks that. */
-export type ByDialect = readonly (Route | null)[]
+export type RoutesByApi = readonly (Route | null)[]
 
 /** A route as the config has it. Null takes anything. */
 interface Rule {
   readonly paths: readonly RegExp[] | null
   readonly models: readonly RegExp[] | null
   readonly teams: readonly RegExp[] | null
-  readonly routes: ByDialect
+  readonly routes: RoutesByApi
 }
 
 /** For so many pairs of a team and a model it is known what takes them. Then all of it is forgotten. */
@@ -24,18 +24,18 @@ const NAME_MAX = 200
  * those, and only the path is looked at anew: sixty routes of two patterns each are 6 us, a tenth of a request (bench
  * `routing`).
  */
-export class Rules {
+export class RouteTable {
   private readonly rules: readonly Rule[]
   /** Some route asks for a model or a team. */
   private readonly selective: boolean
   private readonly byTeam: Map<string | null, Map<string | null, readonly Rule[]>>
   private known: number
 
-  constructor(routes: readonly RouteConfig[], prepare: (route: RouteConfig) => ByDialect) {
+  constructor(routes: readonly RouteConfig[], prepare: (route: RouteConfig) => RoutesByApi) {
     this.rules = routes.map((route) => ({
-      paths: compileAll(route.paths),
-      models: compileAll(route.models),
-      teams: compileAll(route.teams),
+      paths: compileGlobs(route.paths),
+      models: compileGlobs(route.models),
+      teams: compileGlobs(route.teams),
       routes: prepare(route),
     }))
     this.selective = routes.some(({ models, teams }) => models !== null || teams !== null)
@@ -47,7 +47,7 @@ export class Rules {
   find(path: string, model: string | null, team: string | null, dialect: number): Route | null {
     const rules = this.selective ? this.taking(model, team) : this.rules
     for (const rule of rules) {
-      if (rule.paths !== null && !matches(rule.paths, path)) continue
+      if (rule.paths !== null && !matchesAny(rule.paths, path)) continue
       const route = rule.routes[dialect]
       if (route != null) return route
     }
@@ -57,7 +57,7 @@ export class Rules {
   private taking(model: string | null, team: string | null): readonly Rule[] {
     const known = this.byTeam.get(team)?.get(model)
     if (known !== undefined) return known
-    const rules = this.rules.filter((rule) => isOf(rule.models, model) && isOf(rule.teams, team))
+    const rules = this.rules.filter((rule) => isAllowed(rule.models, model) && isAllowed(rule.teams, team))
     if (model === null || model.length <= NAME_MAX) this.remember(model, team, rules)
     return rules
   }

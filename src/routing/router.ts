@@ -1,18 +1,23 @@
-import { dialectIndex, OTHER, speaks } from '../api/api-of-path.js'
-import { DIALECTS } from '../api/presets.js'
+import { findApiIndex, includesApi, OTHER_API } from '../api/api-of-path.js'
+import { APIS } from '../api/presets.js'
 import type { Config } from '../config/config.js'
-import type { Choose, DestinationConfig, TargetConfig } from '../config/routes.js'
+import type { DestinationConfig, Strategy, TargetConfig } from '../config/routes.js'
 import { Upstream } from '../upstream/upstream.js'
-import { HEALTH_DEFAULTS, Health, type HealthSnapshot, type OnHealthChange } from './circuit-breaker.js'
-import { compileAll, isOf } from './glob.js'
+import {
+  BREAKER_DEFAULTS,
+  type BreakerSnapshot,
+  CircuitBreaker,
+  type OnBreakerChange,
+} from './circuit-breaker.js'
+import { compileGlobs, isAllowed } from './glob.js'
 import { HedgeBudget } from './hedge.js'
-import { Selection, type Target as SelectionTarget } from './load-balancer.js'
-import { type ByDialect, Rules } from './route-table.js'
+import { LoadBalancer, type BalancedTarget as SelectionTarget } from './load-balancer.js'
+import { type RoutesByApi, RouteTable } from './route-table.js'
 
 /** One place where a request may go. There is one object for each that the config names, however often it does. */
 export interface Target {
   /** Of its upstream and model: whoever goes there with another weight has part in it. */
-  readonly health: Health
+  readonly breaker: CircuitBreaker
   readonly upstream: Upstream
   /** The name to put in place of the client's model, null to leave the body as it is. */
   readonly model: string | null
@@ -31,23 +36,23 @@ export interface Route {
   readonly id: string
   /** One at least; those that speak what the request is made in. */
   readonly targets: readonly Target[]
-  readonly choose: Choose
+  readonly strategy: Strategy
   /** Whether the next target is asked where one fails; null: where that is safe. */
   readonly failover: boolean | null
   /** How long an answer that has begun may have nothing in it before the next target is asked; null: for ever. */
-  readonly stallMs: number | null
+  readonly firstTokenMs: number | null
   /** Whether the next target is asked, too, when the first is later than it mostly is. */
   readonly hedge: boolean
-  readonly selection: Selection
+  readonly balancer: LoadBalancer
   readonly hedges: HedgeBudget
 }
 
 /** Told of a target whose health has changed. @param name the target's */
-export type OnTargetHealth = (name: string, ...change: Parameters<OnHealthChange>) => void
+export type OnTargetStateChange = (name: string, ...change: Parameters<OnBreakerChange>) => void
 
 interface Alias {
   readonly teams: readonly RegExp[] | null
-  readonly routes: ByDialect
+  readonly routes: RoutesByApi
 }
 
 /**
@@ -58,21 +63,21 @@ export class Router {
   readonly upstreams: readonly Upstream[]
   /** All names of the config's own. */
   readonly aliases: readonly string[]
-  private readonly rules: Rules
+  private readonly table: RouteTable
   private readonly byAlias: ReadonlyMap<string, Alias>
   /** Some upstream does not speak everything. */
   private readonly selective: boolean
   private readonly targetsByKey: Map<string, Target>
   /** By `Target.name`. */
-  private readonly healths: Map<string, { readonly upstream: Upstream; readonly health: Health }>
-  private readonly onHealth: OnTargetHealth
+  private readonly healths: Map<string, { readonly upstream: Upstream; readonly breaker: CircuitBreaker }>
+  private readonly onHealth: OnTargetStateChange
   private before: Router | null
 
   /**
    * @param config checked: every upstream that is named exists
    * @param before of the config that this one takes the place of: upstreams that are the same stay, with what is known of them
    */
-  constructor(config: Config, onHealth: OnTargetHealth = ignore, before: Router | null = null) {
+  constructor(config: Config, onHealth: OnTargetStateChange = ignore, before: Router | null = null) {
     const byName = new Map<string, Upstream>()
     for (const entry of config.upstreams) {
       const known = before?.upstreams.find((upstream) => upstream.isMadeFrom(entry))
@@ -88,10 +93,10 @@ export class Router {
     this.byAlias = new Map(
       config.aliases.map((alias) => [
         alias.name,
-        { teams: compileAll(alias.teams), routes: this.prepare(alias, byName, alias.name) },
+        { teams: compileGlobs(alias.teams), routes: this.prepare(alias, byName, alias.name) },
       ]),
     )
-    this.rules = new Rules(config.routes, (route) => this.prepare(route, byName, null))
+    this.table = new RouteTable(config.routes, (route) => this.prepare(route, byName, null))
     // Not a chain of all that there were.
     this.before = null
   }
@@ -100,17 +105,17 @@ export class Router {
    * @param team of the key; null if there is none
    * @returns null if no route matches, or none of its targets speaks what the path is of
    */
-  choose(path: string, model: string | null, team: string | null): Route | null {
-    const dialect = this.selective ? dialectIndex(path) : OTHER
+  findRoute(path: string, model: string | null, team: string | null): Route | null {
+    const dialect = this.selective ? findApiIndex(path) : OTHER_API
     const alias = model === null ? undefined : this.byAlias.get(model)
     // The name is the config's own: who may use it and speaks nothing of the kind gets it nowhere else.
-    if (alias !== undefined && isOf(alias.teams, team)) return alias.routes[dialect] ?? null
-    return this.rules.find(path, model, team, dialect)
+    if (alias !== undefined && isAllowed(alias.teams, team)) return alias.routes[dialect] ?? null
+    return this.table.find(path, model, team, dialect)
   }
 
   /** The names of the config's own that a team may use, in the order of the config. */
-  aliasesOf(team: string | null): readonly string[] {
-    return this.aliases.filter((name) => isOf(this.byAlias.get(name)?.teams ?? null, team))
+  listAliases(team: string | null): readonly string[] {
+    return this.aliases.filter((name) => isAllowed(this.byAlias.get(name)?.teams ?? null, team))
   }
 
   /** @param alias the name that the client uses; null if that is the upstream's, too */
@@ -118,21 +123,21 @@ export class Router {
     given: DestinationConfig,
     byName: ReadonlyMap<string, Upstream>,
     alias: string | null,
-  ): ByDialect {
+  ): RoutesByApi {
     const targets = given.targets.map((target) => this.target(target, byName, alias))
-    const { choose, failover, stallMs, hedge } = given
+    const { strategy, failover, firstTokenMs, hedge } = given
     const made = new Map<string, Route>()
     const routes: (Route | null)[] = []
-    for (let dialect = 0; dialect <= DIALECTS.length; dialect++) {
-      const able = targets.filter(({ upstream }) => speaks(upstream.dialects, dialect))
+    for (let dialect = 0; dialect <= APIS.length; dialect++) {
+      const able = targets.filter(({ upstream }) => includesApi(upstream.dialects, dialect))
       if (able.length === 0) {
         routes.push(null)
         continue
       }
       const id = able.map(idOf).join(',')
       const route = made.get(id) ?? {
-        ...{ id, targets: able, choose, failover, stallMs, hedge },
-        selection: new Selection(able.map(asSelected), choose, Math.random),
+        ...{ id, targets: able, strategy, failover, firstTokenMs, hedge },
+        balancer: new LoadBalancer(able.map(asSelected), strategy, Math.random),
         hedges: new HedgeBudget(),
       }
       made.set(id, route)
@@ -150,42 +155,42 @@ export class Router {
     const key = `${name} ${weight}`
     const known = this.targetsByKey.get(key)
     if (known !== undefined) return known
-    const target = { health: this.healthOf(name, upstream), upstream, model, weight, name }
+    const target = { breaker: this.healthOf(name, upstream), upstream, model, weight, name }
     this.targetsByKey.set(key, target)
     return target
   }
 
-  private healthOf(name: string, upstream: Upstream): Health {
+  private healthOf(name: string, upstream: Upstream): CircuitBreaker {
     const known = this.healths.get(name)
-    if (known !== undefined) return known.health
+    if (known !== undefined) return known.breaker
     const earlier = this.before?.healths.get(name)
-    const health =
+    const breaker =
       earlier?.upstream === upstream
-        ? earlier.health
-        : new Health(HEALTH_DEFAULTS, (...change) => this.onHealth(name, ...change))
-    this.healths.set(name, { upstream, health })
-    return health
+        ? earlier.breaker
+        : new CircuitBreaker(BREAKER_DEFAULTS, (...change) => this.onHealth(name, ...change))
+    this.healths.set(name, { upstream, breaker })
+    return breaker
   }
 
   /** Of each target by its name. @param now `performance.now()` */
-  targetHealth(now: number): ReadonlyMap<string, HealthSnapshot> {
-    const found = new Map<string, HealthSnapshot>()
-    for (const [name, { health }] of this.healths) found.set(name, health.snapshot(now))
+  snapshotTargets(now: number): ReadonlyMap<string, BreakerSnapshot> {
+    const found = new Map<string, BreakerSnapshot>()
+    for (const [name, { breaker }] of this.healths) found.set(name, breaker.snapshot(now))
     return found
   }
 }
 
 /** One that has as much to do as it is to have is asked behind the others. */
-function asSelected({ name, weight, health, upstream }: Target): SelectionTarget {
+function asSelected({ name, weight, breaker, upstream }: Target): SelectionTarget {
   return {
     name,
     weight,
     health: {
       get inFlight() {
-        return health.inFlight
+        return breaker.inFlight
       },
-      allows: (now) => health.allows(now) && !upstream.full,
-      expectedFirstByteMs: (now) => health.expectedFirstByteMs(now),
+      allows: (now) => breaker.allows(now) && !upstream.full,
+      expectedFirstByteMs: (now) => breaker.expectedFirstByteMs(now),
     },
   }
 }

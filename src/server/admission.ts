@@ -1,4 +1,4 @@
-import { judge } from '../access/credentials.js'
+import { authenticate } from '../access/credentials.js'
 import type { KeyRecord, Keyring } from '../access/keyring.js'
 import { isLocalCaller } from '../access/local.js'
 import type { ErrorCode } from '../api/errors.js'
@@ -28,9 +28,9 @@ export class Admission {
    * Lets an exchange in, and notes its key on it; or says why not.
    * @param all exchanges in flight, this one included
    */
-  admit(x: Exchange, credentials: readonly string[], all: number): ErrorCode | null {
+  admit(exchange: Exchange, credentials: readonly string[], all: number): ErrorCode | null {
     if (this.keyring !== null) {
-      const verdict = judge(credentials, this.keyring)
+      const verdict = authenticate(credentials, this.keyring)
       if ('refusal' in verdict) return verdict.refusal
       const inFlight = this.inFlight.get(verdict.record) ?? 0
       if (inFlight >= this.limits.exchangesPerKey) {
@@ -38,8 +38,8 @@ export class Admission {
         return 'key_busy'
       }
       this.inFlight.set(verdict.record, inFlight + 1)
-      x.key = verdict.record
-    } else if (this.mode === 'off' && !isLocalCaller(x.req.rawHeaders)) {
+      exchange.key = verdict.record
+    } else if (this.mode === 'off' && !isLocalCaller(exchange.req.rawHeaders)) {
       return 'forbidden_origin'
     }
     if (all > this.limits.exchanges) {
@@ -50,9 +50,9 @@ export class Admission {
   }
 
   /** The exchange is over. */
-  release(x: Exchange): void {
-    if (x.key === null) return
+  release(exchange: Exchange): void {
+    if (exchange.key === null) return
     // A key that has none stays: there are as many as keys, and a Map that shrinks and grows makes garbage that lasts.
-    this.inFlight.set(x.key, (this.inFlight.get(x.key) ?? 1) - 1)
+    this.inFlight.set(exchange.key, (this.inFlight.get(exchange.key) ?? 1) - 1)
   }
 }

@@ -7,10 +7,10 @@ import {
   STATUS_CODES,
 } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { ERRORS, type ErrorCode, errorBody, errorHeaders } from '../api/errors.js'
+import { buildErrorHeaders, ERRORS, type ErrorCode, formatErrorBody } from '../api/errors.js'
 import type { Config } from '../config/config.js'
 import type { Log } from '../observe/log.js'
-import type { Gateway } from './request-handler.js'
+import type { RequestHandler } from './request-handler.js'
 
 /** A connection that was refused is read on for so long, that its client can read why. */
 const LINGER_MS = 2_000
@@ -22,17 +22,17 @@ const QUEUED_BYTES = 64 * 1024
 const DRAIN_POLL_MS = 25
 
 /** The listener: Node's HTTP server with its limits set on purpose, its clock, and its shutting down. */
-export class Server {
+export class Listener {
   private readonly http: HttpServer
-  private readonly gateway: Gateway
+  private readonly handler: RequestHandler
   private readonly config: Config
   private readonly log: Log
   private readonly clock: NodeJS.Timeout
 
-  constructor(config: Config, gateway: Gateway, log: Log) {
+  constructor(config: Config, handler: RequestHandler, log: Log) {
     const { limits, timeouts } = config
     this.config = config
-    this.gateway = gateway
+    this.handler = handler
     this.log = log
     const options: ServerOptions & UpgradeOption = {
       noDelay: true,
@@ -54,13 +54,13 @@ export class Server {
     // Node's default drops the headers beyond the 2,000th without a word. Their bytes are limited already.
     this.http.maxHeadersCount = 0
     this.http.maxConnections = limits.connections
-    this.http.on('request', (req, res) => gateway.handle(req, res, false))
-    this.http.on('checkContinue', (req, res) => gateway.handle(req, res, true))
-    this.http.on('checkExpectation', (req, res) => gateway.refuseExpectation(req, res))
+    this.http.on('request', (req, res) => handler.handle(req, res, false))
+    this.http.on('checkContinue', (req, res) => handler.handle(req, res, true))
+    this.http.on('checkExpectation', (req, res) => handler.refuseExpectation(req, res))
     this.http.on('clientError', (error, socket) => this.onClientError(error, socket as Socket))
     this.http.on('upgrade', (req, socket, head) => this.onUpgrade(req, socket as Socket, head))
     this.http.on('connect', (req, socket) => this.onConnect(req, socket as Socket))
-    this.http.on('drop', () => gateway.bounds.hit('connections'))
+    this.http.on('drop', () => handler.bounds.hit('connections'))
     const shortest = Math.min(
       timeouts.firstByteMs,
       timeouts.idleMs,
@@ -69,7 +69,7 @@ export class Server {
       timeouts.connectMs,
     )
     // One timer for all exchanges: limits are minutes, and a timer for each would have to be moved with each piece.
-    this.clock = setInterval(() => gateway.tick(performance.now()), clamp(shortest / 4, 10, 1_000)).unref()
+    this.clock = setInterval(() => handler.tick(performance.now()), clamp(shortest / 4, 10, 1_000)).unref()
   }
 
   /** @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL */
@@ -90,17 +90,17 @@ export class Server {
    * @returns how many had to be cut
    */
   async drain(): Promise<number> {
-    this.gateway.draining = true
+    this.handler.draining = true
     const closed = new Promise<void>((resolve) => this.http.close(() => resolve()))
     const deadline = performance.now() + this.config.timeouts.drainMs
     // An answer that was compressed is looked at for some milliseconds after it has gone.
-    while (!this.gateway.idle && performance.now() < deadline) {
+    while (!this.handler.idle && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
       // Connections whose last exchange has ended since.
       this.http.closeIdleConnections()
     }
-    const cut = this.gateway.live.size
-    if (cut > 0) this.gateway.bounds.hit('drainMs')
+    const cut = this.handler.inFlight.size
+    if (cut > 0) this.handler.bounds.hit('drainMs')
     this.close()
     await closed
     return cut
@@ -109,7 +109,7 @@ export class Server {
   /** Closes everything at once. */
   close(): void {
     clearInterval(this.clock)
-    this.gateway.shutDown()
+    this.handler.shutDown()
     this.http.close()
     this.http.closeAllConnections()
   }
@@ -121,7 +121,7 @@ export class Server {
       return
     }
     if (isHandshake(req)) {
-      this.gateway.handleUpgrade(req, socket, head)
+      this.handler.handleUpgrade(req, socket, head)
       return
     }
     // Any other upgrade is an offer that a server may pass over (RFC 9110, 7.8): curl --http2 makes one with every
@@ -158,42 +158,47 @@ export class Server {
   }
 
   private onConnect(req: IncomingMessage, socket: Socket): void {
-    if (messageOf(socket) === undefined) this.gateway.refuseConnect(req, socket)
+    if (messageOf(socket) === undefined) this.handler.refuseConnect(req, socket)
     else socket.destroy()
   }
 
   /** A request that never became one: not HTTP, conflicting lengths, too large or too slow a head. */
   private onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
     const message = messageOf(socket)
-    const x = message === undefined ? undefined : this.gateway.exchangeOf(message)
+    const exchange = message === undefined ? undefined : this.handler.exchangeOf(message)
     // The third is how the parser tells that the client has left within a message.
     const gone =
       error.code === 'ECONNRESET' || error.code === 'EPIPE' || error.code === 'HPE_INVALID_EOF_STATE'
     if (gone || !socket.writable || message?.headersSent) {
       // An answer of the relay's own, to a request whose body then turned out to be no body, is still to be read.
-      if (!gone && x?.stage === null) message?.end(() => socket.destroySoon())
+      if (!gone && exchange?.stage === null) message?.end(() => socket.destroySoon())
       else socket.destroy()
       return
     }
     const code = clientErrorCode(error)
-    if (code === 'headers_too_large') this.gateway.bounds.hit('headerBytes')
-    if (code === 'request_timeout') this.gateway.bounds.hit('headersMs')
-    if (x === undefined) {
+    if (code === 'headers_too_large') this.handler.bounds.hit('headerBytes')
+    if (code === 'request_timeout') this.handler.bounds.hit('headersMs')
+    if (exchange === undefined) {
       this.log.info(
         { end: 'refused', status: ERRORS[code].status, error_code: code, cause: error.code },
         `refused: ${code}`,
       )
     } else {
-      x.status = ERRORS[code].status
-      x.errorCode = code
-      x.cause = error.code ?? null
-      x.conclude('refused')
+      exchange.status = ERRORS[code].status
+      exchange.errorCode = code
+      exchange.cause = error.code ?? null
+      exchange.conclude('refused')
     }
-    const body = errorBody(code, x?.dialect ?? 'openai', x?.requestId ?? '', undefined)
-    const headers = errorHeaders(
+    const body = formatErrorBody(
       code,
-      x?.dialect ?? 'openai',
-      x?.requestId ?? 'none',
+      exchange?.errorFormat ?? 'openai',
+      exchange?.requestId ?? '',
+      undefined,
+    )
+    const headers = buildErrorHeaders(
+      code,
+      exchange?.errorFormat ?? 'openai',
+      exchange?.requestId ?? 'none',
       Buffer.byteLength(body),
     )
     let text = `HTTP/1.1 ${ERRORS[code].status} ${STATUS_CODES[ERRORS[code].status]}\r\nconnection: close\r\n`

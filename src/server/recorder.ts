@@ -1,9 +1,9 @@
 import type { Exchange } from '../exchange/exchange.js'
-import { Settled } from '../exchange/summary.js'
+import { RequestSummary } from '../exchange/summary.js'
 import type { Ledger } from '../ledger/write/ledger.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
-import { CacheShareWatch } from '../observe/prompt-cache-watch.js'
+import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
 import { SlownessWatch } from '../observe/slowness-watch.js'
 
 /** Requests that are over are gathered for so long, or so many of them, and then written down together. */
@@ -11,15 +11,15 @@ const GATHER_MS = 20
 const MOST_GATHERED = 1_000
 
 /** Where every request ends up: a line in the log, a record in the ledger, and the metrics. */
-export class Books {
+export class Recorder {
   private readonly log: Log
   private readonly ledger: Pick<Ledger, 'add'> | null
   private readonly metrics: Pick<Metrics, 'onSettled'> | null
   private readonly slowness: SlownessWatch
-  private readonly shares: CacheShareWatch
-  private settled: Settled[]
+  private readonly shares: PromptCacheWatch
+  private settled: RequestSummary[]
   /** Whose answer is still being looked at. */
-  private readonly unread: Set<Settled>
+  private readonly unread: Set<RequestSummary>
   private waiting: boolean
 
   /** @param slowMs a relay that takes longer is told of */
@@ -33,23 +33,23 @@ export class Books {
     this.ledger = ledger
     this.metrics = metrics
     this.slowness = new SlownessWatch(log, slowMs)
-    this.shares = new CacheShareWatch(log)
+    this.shares = new PromptCacheWatch(log)
     this.settled = []
     this.unread = new Set()
     this.waiting = false
   }
 
   /** @param now `performance.now()` */
-  settle(x: Exchange, now: number): void {
-    const settled = new Settled(x, now)
-    this.slowness.onSettled(settled)
-    if (x.tap === null || x.tap.isRead) {
-      this.gather(settled)
+  settle(exchange: Exchange, now: number): void {
+    const summary = new RequestSummary(exchange, now)
+    this.slowness.onSettled(summary)
+    if (exchange.meter === null || exchange.meter.isRead) {
+      this.gather(summary)
       return
     }
-    this.unread.add(settled)
-    x.tap.whenRead(() => {
-      if (this.unread.delete(settled)) this.gather(settled)
+    this.unread.add(summary)
+    exchange.meter.whenRead(() => {
+      if (this.unread.delete(summary)) this.gather(summary)
     })
   }
 
@@ -66,7 +66,7 @@ export class Books {
   /** Hands on all that there is, at the end of the relay. */
   close(): void {
     this.slowness.close()
-    for (const settled of this.unread) this.settled.push(settled)
+    for (const summary of this.unread) this.settled.push(summary)
     this.unread.clear()
     this.flush()
   }
@@ -83,8 +83,8 @@ export class Books {
     if (this.metrics !== null) for (const one of settled) this.metrics.onSettled(one)
   }
 
-  private gather(settled: Settled): void {
-    this.settled.push(settled)
+  private gather(summary: RequestSummary): void {
+    this.settled.push(summary)
     if (this.settled.length >= MOST_GATHERED) this.flush()
     else if (!this.waiting) {
       this.waiting = true
@@ -93,6 +93,6 @@ export class Books {
   }
 }
 
-function flush(books: Books): void {
-  books.flush()
+function flush(recorder: Recorder): void {
+  recorder.flush()
 }

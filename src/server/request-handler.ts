@@ -1,29 +1,29 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { presented, subprotocolKeys } from '../access/credentials.js'
+import { credentialsIn, readSubprotocolKeys } from '../access/credentials.js'
 import type { Keyring } from '../access/keyring.js'
 import { answerProbe } from '../admin/probes.js'
 import type { ErrorCode } from '../api/errors.js'
-import { readTarget } from '../api/request-target.js'
+import { parseRequestTarget } from '../api/request-target.js'
 import type { Config } from '../config/config.js'
 import { Exchange } from '../exchange/exchange.js'
-import { LiveExchanges } from '../exchange/in-flight.js'
+import { InFlight } from '../exchange/in-flight.js'
 import { answerPreflight } from '../http/cors.js'
-import { declaredLength, hasOneHost, headerValue } from '../http/headers.js'
+import { findHeader, hasOneHost, readContentLength } from '../http/headers.js'
 import type { Ledger, LedgerState } from '../ledger/write/ledger.js'
 import { ByteBudget } from '../lib/byte-budget.js'
 import { BoundCounters } from '../lib/limit-counters.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics, MetricsSource } from '../observe/metrics.js'
-import { answerError, answerJson } from '../relay/local-response.js'
+import { sendError, sendJson } from '../relay/local-response.js'
 import { type BodyLimits, type BodyOwner, type BodyRefusal, RequestBody } from '../relay/request-body.js'
 import { resetSocket } from '../relay/reset.js'
 import type { Router } from '../routing/router.js'
 import { Admission } from './admission.js'
-import { Forwarder, type ForwarderOwner } from './proxy-phase.js'
-import { Books } from './recorder.js'
+import { ProxyPhase, type ProxyPhaseOwner } from './proxy-phase.js'
+import { Recorder } from './recorder.js'
 
-export interface GatewayParts {
+export interface RequestHandlerParts {
   readonly config: Config
   /** Null in the modes that ask for no key. */
   readonly keyring: Pick<Keyring, 'find'> | null
@@ -39,8 +39,8 @@ export interface GatewayParts {
  * the next by a plain call, so that between the last byte of a body and the first of the upstream request there is
  * neither a promise nor a turn of the event loop.
  */
-export class Gateway implements ForwarderOwner, BodyOwner, MetricsSource {
-  readonly live: LiveExchanges
+export class RequestHandler implements ProxyPhaseOwner, BodyOwner, MetricsSource {
+  readonly inFlight: InFlight
   readonly bounds: BoundCounters
   readonly budget: ByteBudget
   draining: boolean
@@ -49,18 +49,18 @@ export class Gateway implements ForwarderOwner, BodyOwner, MetricsSource {
   private readonly config: Config
   private readonly admission: Admission
   private readonly log: Log
-  private readonly ledger: GatewayParts['ledger']
-  private readonly books: Books
-  private readonly forwarder: Forwarder
+  private readonly ledger: RequestHandlerParts['ledger']
+  private readonly recorder: Recorder
+  private readonly proxyPhase: ProxyPhase
   private readonly bodyLimits: BodyLimits
 
-  constructor(parts: GatewayParts) {
+  constructor(parts: RequestHandlerParts) {
     this.config = parts.config
     this.log = parts.log
     this.ledger = parts.ledger
-    this.books = new Books(parts.log, parts.ledger, parts.metrics ?? null, parts.config.log.slowMs)
-    this.forwarder = new Forwarder(parts.config, parts.router, this)
-    this.live = new LiveExchanges()
+    this.recorder = new Recorder(parts.log, parts.ledger, parts.metrics ?? null, parts.config.log.slowMs)
+    this.proxyPhase = new ProxyPhase(parts.config, parts.router, this)
+    this.inFlight = new InFlight()
     this.bounds = new BoundCounters()
     this.admission = new Admission(parts.config, parts.keyring, this.bounds)
     this.draining = false
@@ -74,12 +74,12 @@ export class Gateway implements ForwarderOwner, BodyOwner, MetricsSource {
 
   /** @param expects the client waits for 100 Continue before it sends its body */
   handle(req: IncomingMessage, res: ServerResponse, expects: boolean): void {
-    const x = this.open(req, res)
-    x.awaitsContinue = expects
+    const exchange = this.open(req, res)
+    exchange.awaitsContinue = expects
     try {
-      this.begin(x)
+      this.begin(exchange)
     } catch (error) {
-      this.crash(x, error)
+      this.crash(exchange, error)
     }
   }
 
@@ -88,11 +88,11 @@ export class Gateway implements ForwarderOwner, BodyOwner, MetricsSource {
    * answered as everywhere else.
    */
   handleUpgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
-    const x = this.adopt(req, socket)
+    const exchange = this.adopt(req, socket)
     try {
-      this.beginUpgrade(x, socket, head)
+      this.beginUpgrade(exchange, socket, head)
     } catch (error) {
-      this.crash(x, error)
+      this.crash(exchange, error)
     }
   }
 
@@ -108,61 +108,61 @@ export class Gateway implements ForwarderOwner, BodyOwner, MetricsSource {
 
   /** Walks all of them: asked only when a client breaks the protocol within an exchange, and cheaper than an index. */
   exchangeOf(res: ServerResponse): Exchange | undefined {
-    return this.live.find((x) => x.res === res)
+    return this.inFlight.find((exchange) => exchange.res === res)
   }
 
   tick(now: number): void {
-    this.books.tick(now)
-    this.live.forEach((x) => {
+    this.recorder.tick(now)
+    this.inFlight.forEach((exchange) => {
       try {
-        x.stage?.onTick(now)
+        exchange.stage?.onTick(now)
       } catch (error) {
-        this.crash(x, error)
+        this.crash(exchange, error)
       }
     })
   }
 
   /** Requests from now on are sent on by these. Those that are under way keep what they have. */
   reconfigure(config: Config, router: Router): void {
-    this.forwarder.reconfigure(config, router)
+    this.proxyPhase.reconfigure(config, router)
   }
 
   /** Ends what is still open, when the time for draining is up. Every exchange is settled when this returns. */
   shutDown(): void {
-    this.live.forEach((x) => {
-      x.conclude('shutdown')
+    this.inFlight.forEach((exchange) => {
+      exchange.conclude('shutdown')
       // Where a body ends with its connection, a FIN would make the cut look like the end.
-      if (x.req.httpVersionMinor === 0) resetSocket(x.res.socket)
-      x.res.destroy()
-      this.settle(x)
+      if (exchange.req.httpVersionMinor === 0) resetSocket(exchange.res.socket)
+      exchange.res.destroy()
+      this.settle(exchange)
     })
     this.writeDown()
   }
 
   /** Hands what is over to the log and the ledger; without it, that is done a moment later. */
   writeDown(): void {
-    this.books.close()
+    this.recorder.close()
   }
 
   private open(req: IncomingMessage, res: ServerResponse): Exchange {
-    const x = new Exchange(req, res, performance.now())
-    this.live.add(x)
-    res.once('close', () => this.settle(x))
+    const exchange = new Exchange(req, res, performance.now())
+    this.inFlight.add(exchange)
+    res.once('close', () => this.settle(exchange))
     // A write that meets a closing socket is told here; 'close' follows, and is where it is dealt with.
     res.on('error', ignore)
-    if (res.socket === null) this.watchSocket(x)
-    return x
+    if (res.socket === null) this.watchSocket(exchange)
+    return exchange
   }
 
   /** A pipelined request has no socket yet, and would not hear of its closing. */
-  private watchSocket(x: Exchange): void {
-    const { socket } = x.req
-    const leave = (): void => this.settle(x)
+  private watchSocket(exchange: Exchange): void {
+    const { socket } = exchange.req
+    const leave = (): void => this.settle(exchange)
     // There may be any number in the queue.
     socket.setMaxListeners(0)
     socket.once('close', leave)
     // The connection may outlive thousands of them.
-    x.res.once('close', () => socket.removeListener('close', leave))
+    exchange.res.once('close', () => socket.removeListener('close', leave))
   }
 
   /** Opens an exchange for a request whose socket Node has handed over, with a response that can be its last. */
@@ -177,100 +177,105 @@ export class Gateway implements ForwarderOwner, BodyOwner, MetricsSource {
     return this.open(req, res)
   }
 
-  private begin(x: Exchange): void {
-    const { req, res } = x
+  private begin(exchange: Exchange): void {
+    const { req, res } = exchange
     if (req.method === 'OPTIONS') {
-      x.conclude('local')
-      x.status = 204
-      answerPreflight(res, req.rawHeaders, x.requestId)
+      exchange.conclude('local')
+      exchange.status = 204
+      answerPreflight(res, req.rawHeaders, exchange.requestId)
       return
     }
-    if (!this.aim(x)) return
-    if (this.answerLocally(x) || !this.admit(x, presented(req.rawHeaders))) return
+    if (!this.aim(exchange)) return
+    if (this.answerLocally(exchange) || !this.admit(exchange, credentialsIn(req.rawHeaders))) return
     if (req.method === 'TRACE') {
       // RFC 9110, 9.3.8: whoever sends it must put no credential into it.
-      this.refuse(x, 'invalid_request', 'TRACE would send back what the relay puts on, and is not relayed.')
+      this.refuse(
+        exchange,
+        'invalid_request',
+        'TRACE would send back what the relay puts on, and is not relayed.',
+      )
       return
     }
 
-    const coding = headerValue(req.rawHeaders, 'transfer-encoding')
+    const coding = findHeader(req.rawHeaders, 'transfer-encoding')
     if (coding !== undefined && !/^\s*chunked\s*$/i.test(coding)) {
       // Node undoes the chunks and nothing else, so what is under them is not the body that the headers speak of.
-      this.refuse(x, 'invalid_request', 'The only transfer-encoding that is understood is chunked.')
+      this.refuse(exchange, 'invalid_request', 'The only transfer-encoding that is understood is chunked.')
       return
     }
-    const length = declaredLength(req.rawHeaders)
-    x.phase = 'read'
+    const length = readContentLength(req.rawHeaders)
+    exchange.phase = 'read'
     if (length === 0) {
-      this.forwarder.forward(x, null)
+      this.proxyPhase.forward(exchange, null)
       return
     }
-    if (x.awaitsContinue && length <= this.config.limits.bodyBytes) {
-      x.awaitsContinue = false
+    if (exchange.awaitsContinue && length <= this.config.limits.bodyBytes) {
+      exchange.awaitsContinue = false
       res.writeContinue()
     }
-    const body = new RequestBody(x, length, this, this.bodyLimits, this.budget)
-    x.body = body
-    x.stage = body
+    const body = new RequestBody(exchange, length, this, this.bodyLimits, this.budget)
+    exchange.body = body
+    exchange.stage = body
     body.start()
   }
 
-  private beginUpgrade(x: Exchange, socket: Socket, head: Buffer): void {
-    const raw = x.req.rawHeaders
-    if (!this.aim(x) || !this.admit(x, [...presented(raw), ...subprotocolKeys(raw)])) return
-    this.forwarder.tunnel(x, socket, head)
+  private beginUpgrade(exchange: Exchange, socket: Socket, head: Buffer): void {
+    const raw = exchange.req.rawHeaders
+    if (!this.aim(exchange) || !this.admit(exchange, [...credentialsIn(raw), ...readSubprotocolKeys(raw)]))
+      return
+    this.proxyPhase.tunnel(exchange, socket, head)
   }
 
   /** Reads what the request asks for. False if it was refused. */
-  private aim(x: Exchange): boolean {
-    if (!hasOneHost(x.req.rawHeaders, x.req.httpVersionMinor)) {
-      this.refuse(x, 'invalid_request', 'The request must have one Host header (RFC 9112, 3.2).')
+  private aim(exchange: Exchange): boolean {
+    if (!hasOneHost(exchange.req.rawHeaders, exchange.req.httpVersionMinor)) {
+      this.refuse(exchange, 'invalid_request', 'The request must have one Host header (RFC 9112, 3.2).')
       return false
     }
-    const target = readTarget(x.req.url ?? '/')
+    const target = parseRequestTarget(exchange.req.url ?? '/')
     if ('problem' in target) {
-      this.refuse(x, 'invalid_path', target.problem)
+      this.refuse(exchange, 'invalid_path', target.problem)
       return false
     }
-    x.setTarget(target)
+    exchange.setTarget(target)
     return true
   }
 
-  onBody(x: Exchange, body: RequestBody): void {
+  onBody(exchange: Exchange, body: RequestBody): void {
     try {
-      this.forwarder.forward(x, body)
+      this.proxyPhase.forward(exchange, body)
     } catch (error) {
-      this.crash(x, error)
+      this.crash(exchange, error)
     }
   }
 
-  onBodyRefused(x: Exchange, reason: BodyRefusal): void {
+  onBodyRefused(exchange: Exchange, reason: BodyRefusal): void {
     const bound = {
       body_too_large: 'bodyBytes',
       relay_busy: 'bufferedBytes',
       request_timeout: 'requestMs',
     } as const
     this.bounds.hit(bound[reason])
-    this.refuse(x, reason)
+    this.refuse(exchange, reason)
   }
 
   /** What needs neither a key nor an upstream: is the relay there, is it ready. */
-  private answerLocally(x: Exchange): boolean {
-    if (x.method !== 'GET' && x.method !== 'HEAD') return false
-    const answer = answerProbe(x.path, this, x.req)
+  private answerLocally(exchange: Exchange): boolean {
+    if (exchange.method !== 'GET' && exchange.method !== 'HEAD') return false
+    const answer = answerProbe(exchange.path, this, exchange.req)
     if (answer === null) return false
-    this.answerLocal(x, answer.status, answer.body)
+    this.answerLocal(exchange, answer.status, answer.body)
     return true
   }
 
   /** Whether all that was asked is over, and has been looked at to its end. */
   get idle(): boolean {
-    return this.live.size === 0 && this.books.unreadCount === 0
+    return this.inFlight.size === 0 && this.recorder.unreadCount === 0
   }
 
   /** Requests under way. */
-  get inFlight(): number {
-    return this.live.size
+  get openCount(): number {
+    return this.inFlight.size
   }
 
   get bufferedBytes(): number {
@@ -278,11 +283,11 @@ export class Gateway implements ForwarderOwner, BodyOwner, MetricsSource {
   }
 
   get targetHealth(): MetricsSource['targetHealth'] {
-    return this.forwarder.targetHealth
+    return this.proxyPhase.targetHealth
   }
 
   get cacheBytes(): number {
-    return this.forwarder.cacheBytes
+    return this.proxyPhase.cacheBytes
   }
 
   get ledgerState(): LedgerState | null {
@@ -290,50 +295,52 @@ export class Gateway implements ForwarderOwner, BodyOwner, MetricsSource {
   }
 
   /** Whether the request may go on. False if it was refused. */
-  private admit(x: Exchange, credentials: readonly string[]): boolean {
-    const refusal = this.draining ? 'draining' : this.admission.admit(x, credentials, this.live.size)
-    if (refusal !== null) this.refuse(x, refusal)
+  private admit(exchange: Exchange, credentials: readonly string[]): boolean {
+    const refusal = this.draining
+      ? 'draining'
+      : this.admission.admit(exchange, credentials, this.inFlight.size)
+    if (refusal !== null) this.refuse(exchange, refusal)
     return refusal === null
   }
 
-  refuse(x: Exchange, code: ErrorCode, detail?: string): void {
-    x.conclude('refused')
-    answerError(x, code, this.draining, detail)
+  refuse(exchange: Exchange, code: ErrorCode, detail?: string): void {
+    exchange.conclude('refused')
+    sendError(exchange, code, this.draining, detail)
   }
 
-  answerLocal(x: Exchange, status: number, value: unknown): void {
-    x.conclude('local')
-    answerJson(x, status, value, this.draining)
+  answerLocal(exchange: Exchange, status: number, value: unknown): void {
+    exchange.conclude('local')
+    sendJson(exchange, status, value, this.draining)
   }
 
-  private crash(x: Exchange, error: unknown): void {
-    this.log.error({ id: x.id, err: error }, 'a request met a fault of the relay')
-    x.conclude('crashed')
-    const { stage } = x
-    x.stage = null
+  private crash(exchange: Exchange, error: unknown): void {
+    this.log.error({ id: exchange.id, err: error }, 'a request met a fault of the relay')
+    exchange.conclude('crashed')
+    const { stage } = exchange
+    exchange.stage = null
     try {
       // What it holds of an upstream, and others that go on with that.
       stage?.onClose()
     } catch {
       // It may be where the fault is.
     }
-    answerError(x, 'internal_error', this.draining)
+    sendError(exchange, 'internal_error', this.draining)
   }
 
-  private settle(x: Exchange): void {
-    if (x.settled) return
-    x.settled = true
-    x.tap?.end()
-    x.stage?.onClose()
-    x.conclude('client_gone')
-    this.live.delete(x)
-    x.body?.release()
-    this.budget.give(x.heldBytes)
-    this.admission.release(x)
-    if (x.end === 'upstream_idle') this.bounds.hit('idleMs')
-    if (x.errorCode === 'answer_too_long') this.bounds.hit('answerBytes')
-    if (x.end === 'client_stalled') this.bounds.hit('clientStallMs')
-    this.books.settle(x, performance.now())
+  private settle(exchange: Exchange): void {
+    if (exchange.settled) return
+    exchange.settled = true
+    exchange.meter?.end()
+    exchange.stage?.onClose()
+    exchange.conclude('client_gone')
+    this.inFlight.delete(exchange)
+    exchange.body?.release()
+    this.budget.give(exchange.heldBytes)
+    this.admission.release(exchange)
+    if (exchange.end === 'upstream_idle') this.bounds.hit('idleMs')
+    if (exchange.errorCode === 'answer_too_long') this.bounds.hit('answerBytes')
+    if (exchange.end === 'client_stalled') this.bounds.hit('clientStallMs')
+    this.recorder.settle(exchange, performance.now())
   }
 }
 

@@ -1,7 +1,7 @@
-import { Unfinished } from '../lib/partial-buffer.js'
+import { PartialBuffer } from '../lib/partial-buffer.js'
 
 /** Takes what an `EventReader` reads, in its order. */
-export interface EventTaker {
+export interface EventHandler {
   /** @param name of its `event` line; '' without one @param data its `data` lines; '' without any */
   takeEvent(name: string, data: string): void
   /** A comment line, which may stand anywhere, also within an event. @param text all of it, with its colon */
@@ -22,9 +22,9 @@ const NOTHING = Buffer.alloc(0)
  * blank line. O(n), and holds one event.
  */
 export class EventReader {
-  private readonly taker: EventTaker
+  private readonly taker: EventHandler
   /** The line that is still coming. */
-  private readonly held: Unfinished
+  private readonly held: PartialBuffer
   private name: string
   /** Null before the event has a `data` line. */
   private data: string | null
@@ -35,9 +35,9 @@ export class EventReader {
   private atStart: boolean
   private over: boolean
 
-  constructor(taker: EventTaker) {
+  constructor(taker: EventHandler) {
     this.taker = taker
-    this.held = new Unfinished()
+    this.held = new PartialBuffer()
     this.name = ''
     this.data = null
     this.bytes = 0

@@ -1,4 +1,4 @@
-import { fieldsOf, listOf } from './request/fields.js'
+import { asFields, asList } from './request/fields.js'
 
 /**
  * The prompts with which Cursor finds out whether a key works: by its text alone, as the model in it is whatever the user has
@@ -24,10 +24,10 @@ export function isKeyCheck(body: Buffer): boolean {
   } catch {
     return false
   }
-  const { messages, tools, stream } = fieldsOf(request)
-  const told = listOf(messages).map(fieldsOf)
+  const { messages, tools, stream } = asFields(request)
+  const told = asList(messages).map(asFields)
   // Neither has a stream, and the answer here is none.
-  if (told.length !== 2 || listOf(tools).length > 0 || stream === true) return false
+  if (told.length !== 2 || asList(tools).length > 0 || stream === true) return false
   const [system, user] = told
   if (system?.role !== 'system' || user?.role !== 'user') return false
   return PROBES.some(
@@ -37,7 +37,7 @@ export function isKeyCheck(body: Buffer): boolean {
 }
 
 /** What a model would say to it, as a chat completion; nothing was used. */
-export function keyCheckAnswer(model: string): object {
+export function createKeyCheckResponse(model: string): object {
   return {
     id: 'chatcmpl-key-check',
     object: 'chat.completion',

@@ -11,10 +11,10 @@ export interface Translation {
   /** Bytes that have come, and go on when more has. Left out by those that have a bound for them themselves. */
   readonly bytesHeld?: number
   /** They are too many. @param error JSON that says so @returns what tells the client; no other call follows */
-  giveUp?(error: string): Buffer
+  abort?(error: string): Buffer
   /** It broke off. @returns what may be sent ahead of the cut: never anything that looks like an end */
   breakOff(): Buffer
 }
 
 /** What changes an answer of which this is the head; null if it goes on as it is. */
-export type Translate = (status: number, facts: ResponseFacts) => Translation | null
+export type CreateTranslation = (status: number, facts: ResponseFacts) => Translation | null

@@ -14,7 +14,7 @@ const HEAD_END = Buffer.from('\r\n\r\n')
 const CHUNKED = /\r\ntransfer-encoding:[ \t]*chunked[ \t]*(?=\r\n)(?!.*\r\ntransfer-encoding:)/is
 
 /** Who takes the body of an answer as it comes off the wire, chunks and all, in place of undici's parser. */
-export interface WireTaker {
+export interface RawBodyReader {
   /** @returns false if there is to be no more until `Wire.goOn` */
   onWire(piece: Buffer): boolean
 }
@@ -23,15 +23,15 @@ export interface WireTaker {
  * undici's connector, with sockets that are a `Wire`.
  * @param tunnels through which they go, null if they go straight
  */
-export function makeConnector(
+export function createConnector(
   options: buildConnector.BuildOptions,
   tunnels: ProxyTunnels | null = null,
 ): buildConnector.connector {
-  const connect = makePlainConnector(options, tunnels)
+  const connect = createPlainConnector(options, tunnels)
   return (target, callback) => {
     connect(target, (...result) => {
       const [error, socket] = result
-      if (error === null) new Wire(socket)
+      if (error === null) new TappedSocket(socket)
       callback(...result)
     })
   }
@@ -46,13 +46,13 @@ const KEPT = Symbol('kept')
  * @param written the request was begun to be written. undici (7.30.2, lib/dispatcher/client.js, `onError`) also has those fail
  * that wait for a connection when that is reset, and does not look for another
  */
-export function wasReused(error: unknown, written: boolean): boolean {
+export function wasConnectionReused(error: unknown, written: boolean): boolean {
   const kept = error instanceof Error ? (error as { [KEPT]?: boolean })[KEPT] : undefined
   return written ? kept === true : kept !== undefined
 }
 
 /** As `makeConnector`, with sockets as they are. */
-export function makePlainConnector(
+export function createPlainConnector(
   options: buildConnector.BuildOptions,
   tunnels: ProxyTunnels | null,
 ): buildConnector.connector {
@@ -70,18 +70,18 @@ export function makePlainConnector(
 }
 
 /** The one whose answer is being begun, while undici reads the head of it. */
-let beginning: Wire | null = null
+let beginning: TappedSocket | null = null
 
 /**
  * The wire of an answer that is chunked, for the time of the call in which undici tells of its head: what comes behind the
  * head may then be taken. Null if its body is not chunked, or its head came in several pieces.
  */
-export function wireOfAnswer(): Wire | null {
+export function takeRawSocket(): TappedSocket | null {
   return beginning
 }
 
 /** Of that answer, undici is to read all: it is not sent on as it comes. */
-export function leaveWire(): void {
+export function declineRawSocket(): void {
   beginning = null
 }
 
@@ -98,10 +98,10 @@ export function leaveWire(): void {
  *   event handler, and the process would end. It is held back until undici reads again.
  * - A reset: taken for the end of such an answer, so that a cut would look whole. It is given another code.
  */
-export class Wire {
+export class TappedSocket {
   private readonly socket: Socket
   private readonly pushToUndici: Socket['push']
-  private taker: WireTaker | null
+  private taker: RawBodyReader | null
   /** undici has asked for more since this was last cleared. */
   private asked: boolean
   /** The upstream has ended the connection, and undici has not been told. */
@@ -143,7 +143,7 @@ export class Wire {
   }
 
   /** What comes behind the head goes to `taker`, until it gives it back. */
-  take(taker: WireTaker): void {
+  take(taker: RawBodyReader): void {
     this.taker = taker
   }
 

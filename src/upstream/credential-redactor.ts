@@ -1,8 +1,8 @@
 import { Transform, type TransformCallback } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { UpstreamConfig } from '../config/upstreams.js'
-import { headerValue } from '../http/headers.js'
-import { leaveWire } from './connector.js'
+import { findHeader } from '../http/headers.js'
+import { declineRawSocket } from './connector.js'
 
 const HIDDEN = '***'
 
@@ -20,7 +20,7 @@ const NOTHING = Buffer.alloc(0)
  * answers that are none (from 300 up), and then only where a credential stands in them in full; those that are compressed
  * cannot be looked into.
  */
-export class Scrubber {
+export class CredentialRedactor {
   private readonly secrets: readonly Buffer[]
   /** Headers of good answers are looked at, too. */
   readonly always: boolean
@@ -33,10 +33,10 @@ export class Scrubber {
   }
 
   /** @returns null if there is nothing to hide */
-  static of({ secrets, auth, apiKey }: UpstreamConfig): Scrubber | null {
+  static of({ secrets, auth, apiKey }: UpstreamConfig): CredentialRedactor | null {
     const inUrl = auth === 'query' && apiKey !== null ? [apiKey] : []
     const hidden = [...inUrl, ...secrets.filter((secret) => secret.length >= SHORTEST)]
-    return hidden.length === 0 ? null : new Scrubber(hidden, inUrl.length > 0)
+    return hidden.length === 0 ? null : new CredentialRedactor(hidden, inUrl.length > 0)
   }
 
   hide(text: string): string {
@@ -58,8 +58,8 @@ export class Scrubber {
   }
 
   /** Of a body that is to be looked at. */
-  body(): BodyScrubber {
-    return new BodyScrubber(this.secrets)
+  body(): BodyRedactor {
+    return new BodyRedactor(this.secrets)
   }
 
   /** The same for a stream of Node's. */
@@ -75,7 +75,7 @@ export class Scrubber {
 }
 
 /** One body, as it comes. Only what may be the beginning of a credential is held back until it is known. */
-export class BodyScrubber {
+export class BodyRedactor {
   private readonly secrets: readonly Buffer[]
   private held: Buffer
 
@@ -118,14 +118,14 @@ export class BodyScrubber {
 }
 
 /** Hands on what undici calls, scrubbed. */
-export class ScrubbedAnswer implements Dispatcher.DispatchHandler {
+export class RedactedResponse implements Dispatcher.DispatchHandler {
   private readonly handler: Dispatcher.DispatchHandler
-  private readonly scrubber: Scrubber
-  private body: BodyScrubber | null
+  private readonly redactor: CredentialRedactor
+  private body: BodyRedactor | null
 
-  constructor(handler: Dispatcher.DispatchHandler, scrubber: Scrubber) {
+  constructor(handler: Dispatcher.DispatchHandler, redactor: CredentialRedactor) {
     this.handler = handler
-    this.scrubber = scrubber
+    this.redactor = redactor
     this.body = null
   }
 
@@ -134,15 +134,15 @@ export class ScrubbedAnswer implements Dispatcher.DispatchHandler {
   }
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
-    const { scrubber, handler } = this
+    const { redactor, handler } = this
     const good = status < 300
-    if (scrubber.always || !good) scrubber.hideInHeaders(raw)
+    if (redactor.always || !good) redactor.hideInHeaders(raw)
     if (good) return handler.onHeaders?.(status, raw, resume, reason) ?? true
     if (!isCompressed(raw)) {
-      this.body = scrubber.body()
-      leaveWire()
+      this.body = redactor.body()
+      declineRawSocket()
     }
-    return handler.onHeaders?.(status, raw, resume, scrubber.hide(reason)) ?? true
+    return handler.onHeaders?.(status, raw, resume, redactor.hide(reason)) ?? true
   }
 
   onData(piece: Buffer): boolean {
@@ -163,5 +163,5 @@ export class ScrubbedAnswer implements Dispatcher.DispatchHandler {
 
 function isCompressed(raw: readonly Buffer[]): boolean {
   const texts = raw.map((part) => part.toString('latin1'))
-  return !/^\s*(?:identity\s*)?$/i.test(headerValue(texts, 'content-encoding') ?? '')
+  return !/^\s*(?:identity\s*)?$/i.test(findHeader(texts, 'content-encoding') ?? '')
 }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
 import type { ProxyConfig } from '../config/proxy.js'
-import { endpointOf } from './url.js'
+import { parseEndpoint } from './url.js'
 
 /** A proxy that says more than this before the tunnel stands is none. */
 const HEAD_BYTES = 16 * 1024
@@ -47,7 +47,7 @@ export class ProxyTunnels {
    * @param callback called once, with the connection or why there is none
    */
   open(authority: string, callback: (error: Error | null, socket: Socket | null) => void): void {
-    this.connect(endpointOf(this.url), (error, socket) => {
+    this.connect(parseEndpoint(this.url), (error, socket) => {
       if (error !== null || socket === null) callback(error ?? new Error('no connection'), null)
       else this.establish(socket, authority, callback)
     })

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns'
-import { systemCode } from '../lib/error-code.js'
+import { readErrorCode } from '../lib/error-code.js'
 
 /** How often it is looked whether an upstream has a connection. */
 const LOOK_MS = 1_000
@@ -26,7 +26,7 @@ export interface WarmUpstream {
   renew(): void
 }
 
-export interface WarmthEvents {
+export interface KeepWarmEvents {
   /** It could not be reached; told once, until it is again. */
   onTrouble(upstream: string, cause: string): void
   /** It has moved, and is asked where it is now. */
@@ -40,14 +40,14 @@ type Lookup = (host: string, callback: (addresses: readonly string[]) => void) =
  * DNS, TCP and TLS. And follows upstreams that move: a connection stays where it is as long as it is used, which may be for
  * ever, so the pool is made anew when none of the addresses is one of the last time.
  */
-export class Warmth {
+export class KeepWarm {
   private kept: readonly Kept[]
-  private readonly events: WarmthEvents
+  private readonly events: KeepWarmEvents
   private readonly lookup: Lookup
   private readonly timer: NodeJS.Timeout
 
   /** @param look resolves names; Node's own resolver, as connections use it */
-  constructor(events: WarmthEvents, look: Lookup = lookUp) {
+  constructor(events: KeepWarmEvents, look: Lookup = lookUp) {
     this.kept = []
     this.events = events
     this.lookup = look
@@ -81,7 +81,7 @@ export class Warmth {
 /** One upstream that is kept warm. */
 class Kept {
   readonly upstream: WarmUpstream
-  private readonly events: WarmthEvents
+  private readonly events: KeepWarmEvents
   private readonly lookup: Lookup
   private connecting: boolean
   private failures: number
@@ -89,7 +89,7 @@ class Kept {
   private lookupAt: number
   private addresses: readonly string[]
 
-  constructor(upstream: WarmUpstream, events: WarmthEvents, look: Lookup) {
+  constructor(upstream: WarmUpstream, events: KeepWarmEvents, look: Lookup) {
     this.upstream = upstream
     this.events = events
     this.lookup = look
@@ -115,7 +115,7 @@ class Kept {
       this.failures = 0
       return
     }
-    if (this.failures === 0) this.events.onTrouble(upstream.name, systemCode(error))
+    if (this.failures === 0) this.events.onTrouble(upstream.name, readErrorCode(error))
     this.retryAt = now + Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** this.failures)
     this.failures++
   }

@@ -64,7 +64,7 @@ export class ModelList {
    * @returns what to answer, at once or later, which it does in any case; null if it is an upstream's to answer (`routeFor`)
    */
   answer(path: string, team: string | null): unknown | Promise<unknown> | null {
-    const aliases = this.router.aliasesOf(team)
+    const aliases = this.router.listAliases(team)
     const name = nameIn(path)
     if (name !== null) return aliases.includes(name) ? describeAlias(name) : null
     if (path !== '/models') return null
@@ -73,7 +73,7 @@ export class ModelList {
     if (this.passthrough) return aliases.length === 0 ? null : listOf(aliases.map(describeAlias))
     // As it is, byte for byte.
     const single = this.router.upstreams.length === 1
-    if (single && aliases.length === 0 && this.router.choose(path, null, team) !== null) return null
+    if (single && aliases.length === 0 && this.router.findRoute(path, null, team) !== null) return null
     return listModels(this.router, aliases, team, (upstream) => this.modelsOf(upstream))
   }
 
@@ -82,11 +82,11 @@ export class ModelList {
     const name = nameIn(path)
     if (name !== null) {
       for (const each of PATHS) {
-        const route = this.router.choose(each, name, team)
+        const route = this.router.findRoute(each, name, team)
         if (route !== null) return route
       }
     }
-    return this.router.choose(path, name, team)
+    return this.router.findRoute(path, name, team)
   }
 
   /** What is known of it, without waiting if it is known at all. */
@@ -131,7 +131,7 @@ export async function listModels(
 function isSent(router: Router, upstream: Upstream, model: string, team: string | null): boolean {
   return PATHS.some((path) =>
     router
-      .choose(path, model, team)
+      .findRoute(path, model, team)
       ?.targets.some((target) => target.upstream === upstream && target.model === null),
   )
 }

@@ -1,6 +1,6 @@
-import { presented } from '../access/credentials.js'
+import { credentialsIn } from '../access/credentials.js'
 import type { AuthScheme } from '../api/presets.js'
-import { headerValue, removeHeader } from '../http/headers.js'
+import { findHeader, removeHeader } from '../http/headers.js'
 
 /** The header of each scheme; a client's credential is put into no URL. */
 const HEADERS: Readonly<Record<AuthScheme, string | null>> = {
@@ -21,15 +21,15 @@ const TOKEN = /^(?:sk-ant-oat|eyJ)/
  * @param headers name, value, name, value, as they are to be sent; it is changed
  * @param scheme of the upstream; null if nothing was said of that
  */
-export function placeOwnCredential(headers: string[], scheme: AuthScheme | null): void {
+export function placePassthroughCredential(headers: string[], scheme: AuthScheme | null): void {
   const place = scheme === null ? null : HEADERS[scheme]
   if (place === null) return
-  const [credential] = presented(headers)
+  const [credential] = credentialsIn(headers)
   if (credential === undefined) return
   const name = TOKEN.test(credential) ? 'authorization' : place
-  if ((headerValue(headers, name)?.trim() ?? '') !== '') return
+  if ((findHeader(headers, name)?.trim() ?? '') !== '') return
   for (const each of Object.values(HEADERS))
-    if (each !== null && presented([each, headerValue(headers, each) ?? ''])[0] === credential)
+    if (each !== null && credentialsIn([each, findHeader(headers, each) ?? ''])[0] === credential)
       removeHeader(headers, each)
   removeHeader(headers, name)
   headers.push(name, name === 'authorization' ? `Bearer ${credential}` : credential)

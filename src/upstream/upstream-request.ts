@@ -1,17 +1,17 @@
-import { headerValue, type ResponseFacts, removeHeader, requestHeaders } from '../http/headers.js'
-import { type Edit, ensuredModelEdit, modelEdit, usageEdit } from '../json/edits.js'
-import { inOrder } from '../json/object-edits.js'
+import { filterRequestHeaders, findHeader, type ResponseFacts, removeHeader } from '../http/headers.js'
+import { createModelEdit, createRequiredModelEdit, createUsageEdit, type Edit } from '../json/edits.js'
+import { sortEdits } from '../json/object-edits.js'
 import type { Peek } from '../json/peek.js'
-import { COMPRESSED } from '../routing/retry-policy.js'
+import { ENCODED_RESPONSE } from '../routing/retry-policy.js'
 import type { Target } from '../routing/router.js'
-import type { Errand, Terms } from '../translate/outbound-request.js'
-import { chained } from '../translate/response/chain.js'
-import { mayHaveUsage, UnaskedUsage } from '../translate/response/strip-usage.js'
-import type { Translate, Translation } from '../translate/translation.js'
-import { placeOwnCredential } from './passthrough-auth.js'
+import type { OutboundRequest, UpstreamRewrite } from '../translate/outbound-request.js'
+import { chainTranslations } from '../translate/response/chain.js'
+import { hasUsageField, UsageStripper } from '../translate/response/strip-usage.js'
+import type { CreateTranslation, Translation } from '../translate/translation.js'
+import { placePassthroughCredential } from './passthrough-auth.js'
 
 /** What a client asks, so far as it matters for what is sent on. */
-export interface Incoming {
+export interface ClientRequest {
   readonly method: string
   /** Behind the version. */
   readonly path: string
@@ -24,11 +24,11 @@ export interface Incoming {
   /** The model, where it was told by the path; else null. */
   readonly deployment: string | null
   /** What is sent in place of it; null if it goes as it came. */
-  readonly errand: Pick<Errand, 'termsFor'> | null
+  readonly outbound: Pick<OutboundRequest, 'rewriteFor'> | null
 }
 
 /** How a request goes to an upstream: all of it as it came but for these. */
-export interface Outgoing {
+export interface UpstreamRequest {
   /** With its query. It may have a credential in it: neither for logs nor for errors. */
   readonly path: string
   /** Name, value, name, value; without a length. */
@@ -36,54 +36,58 @@ export interface Outgoing {
   /** Of the body, in their order. */
   readonly edits: readonly Edit[]
   /** What makes an answer one to the request as it came; null if each is one. */
-  readonly translate: Translate | null
+  readonly translate: CreateTranslation | null
 }
 
 /** @param passthrough the client's own credential goes through */
-export function outgoing(incoming: Incoming, target: Target, passthrough: boolean): Outgoing {
-  const { method, path, query, rawHeaders, found, deployment, errand } = incoming
+export function buildUpstreamRequest(
+  incoming: ClientRequest,
+  target: Target,
+  passthrough: boolean,
+): UpstreamRequest {
+  const { method, path, query, rawHeaders, found, deployment, outbound } = incoming
   const { upstream, model } = target
-  const terms = errand === null ? null : errand.termsFor(upstream.chat)
-  const edits: Edit[] = terms === null ? [] : [...terms.edits]
+  const rewrite = outbound === null ? null : outbound.rewriteFor(upstream.chat)
+  const edits: Edit[] = rewrite === null ? [] : [...rewrite.edits]
   const renaming = found === null ? null : nameEdit(found, model, deployment)
   if (renaming !== null) edits.push(renaming)
-  const asks = terms?.foreign !== true && upstream.asksUsage(method, path)
-  const asking = found !== null && asks ? usageEdit(found) : null
+  const asks = rewrite?.foreign !== true && upstream.asksUsage(method, path)
+  const asking = found !== null && asks ? createUsageEdit(found) : null
   if (asking !== null) edits.push(asking)
-  const ordered = edits.length > 1 ? inOrder(edits) : edits
+  const ordered = edits.length > 1 ? sortEdits(edits) : edits
 
   const needed = upstream.headersFor(path, passthrough)
-  const translate = translateFor(terms, asking !== null)
-  const added = asking !== null || terms?.readable === true ? uncompressed(needed) : needed
-  const headers = requestHeaders(rawHeaders, added, passthrough)
-  if (passthrough) placeOwnCredential(headers, upstream.ownAuthFor(path))
+  const translate = translateFor(rewrite, asking !== null)
+  const added = asking !== null || rewrite?.readable === true ? uncompressed(needed) : needed
+  const headers = filterRequestHeaders(rawHeaders, added, passthrough)
+  if (passthrough) placePassthroughCredential(headers, upstream.ownAuthFor(path))
   const fallback = upstream.defaultHeaderFor(path)
-  if (fallback !== null && headerValue(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
+  if (fallback !== null && findHeader(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
   const address = upstream.addressOf(path, query, model ?? deployment ?? found?.model ?? null, passthrough)
   return { path: address, headers, edits: ordered, translate }
 }
 
 function nameEdit(found: Peek, model: string | null, deployment: string | null): Edit | null {
-  if (deployment !== null) return ensuredModelEdit(found, model ?? deployment)
-  return model === null ? null : modelEdit(found, model)
+  if (deployment !== null) return createRequiredModelEdit(found, model ?? deployment)
+  return model === null ? null : createModelEdit(found, model)
 }
 
-function translateFor(terms: Terms | null, usageUnasked: boolean): Translate | null {
-  const translate = terms?.translate ?? null
-  if (usageUnasked) return translate === null ? withoutUsage : chained(withoutUsage, translate)
-  return translate !== null && terms?.foreign === true ? readable(translate) : translate
+function translateFor(rewrite: UpstreamRewrite | null, usageUnasked: boolean): CreateTranslation | null {
+  const translate = rewrite?.translate ?? null
+  if (usageUnasked) return translate === null ? withoutUsage : chainTranslations(withoutUsage, translate)
+  return translate !== null && rewrite?.foreign === true ? readable(translate) : translate
 }
 
 /** Takes out the usage that only the relay has asked for. */
 function withoutUsage(status: number, facts: ResponseFacts): Translation | null {
-  return mayHaveUsage(status, facts) ? new UnaskedUsage() : null
+  return hasUsageField(status, facts) ? new UsageStripper() : null
 }
 
 /** @returns what throws if an answer cannot be changed that has to be, so that the client does not get it as it is */
-function readable(translate: Translate): Translate {
+function readable(translate: CreateTranslation): CreateTranslation {
   return (status, facts) => {
     if (status === 200 && facts.encoding !== null)
-      throw Object.assign(new Error('the answer is compressed'), { code: COMPRESSED })
+      throw Object.assign(new Error('the answer is compressed'), { code: ENCODED_RESPONSE })
     return translate(status, facts)
   }
 }

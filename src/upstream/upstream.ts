@@ -1,21 +1,21 @@
 import { isIP, type Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import { type buildConnector, type Dispatcher, Pool } from 'undici'
-import { begins } from '../api/api-of-path.js'
+import { isAtOrBelow } from '../api/api-of-path.js'
 import type { Capabilities } from '../api/capabilities.js'
-import type { ApiDialect, AuthScheme } from '../api/presets.js'
+import type { Api, AuthScheme } from '../api/presets.js'
 import type { Config } from '../config/config.js'
 import type { UpstreamConfig, UpstreamTimeouts } from '../config/upstreams.js'
 import { CREDENTIAL_HEADERS } from '../http/headers.js'
-import { makeConnector, makePlainConnector } from './connector.js'
-import { ScrubbedAnswer, Scrubber } from './credential-redactor.js'
+import { createConnector, createPlainConnector } from './connector.js'
+import { CredentialRedactor, RedactedResponse } from './credential-redactor.js'
 import { ProxyTunnels } from './egress-proxy.js'
-import { bareHost, deploymentPath, endpointOf, formQuery, withParameters } from './url.js'
+import { addParameters, buildDeploymentPath, formatQuery, parseEndpoint, stripHostBrackets } from './url.js'
 
 /** Sent to Anthropic's own endpoints when the client did not say (API reference, Versioning): it is required there. */
 const ANTHROPIC_VERSION = '2023-06-01'
 
-export interface UpstreamRequest {
+export interface DispatchRequest {
   readonly method: string
   readonly path: string
   /** Name, value, name, value; with `content-length` if the body is none that has a length of its own. */
@@ -32,7 +32,7 @@ export interface UpstreamRequest {
 export class Upstream {
   readonly name: string
   /** Null: all. */
-  readonly dialects: readonly ApiDialect[] | null
+  readonly dialects: readonly Api[] | null
   /** Of this upstream: the general ones, with its own in their place. */
   readonly timeouts: UpstreamTimeouts
   readonly chat: Capabilities
@@ -41,7 +41,7 @@ export class Upstream {
   /** For tunnels, which have connections of their own; both null if there is nothing to say. */
   readonly tls: { readonly ca: string | null; readonly servername: string | null }
   /** Takes its credentials out of what it sends back; null if it has none. */
-  readonly scrubber: Scrubber | null
+  readonly redactor: CredentialRedactor | null
   private readonly asks: boolean
   /** Attempts that have begun and not ended, streams included. undici would add up its connections for each look at theirs. */
   inFlight: number
@@ -73,7 +73,7 @@ export class Upstream {
     this.chat = config.chat
     this.listed = config.listed
     this.tls = { ca: config.ca, servername: config.servername }
-    this.scrubber = Scrubber.of(config)
+    this.redactor = CredentialRedactor.of(config)
     this.asks = config.askUsage
     this.config = config
     this.added = [...config.headers, ...credential(config, config.auth)]
@@ -124,13 +124,13 @@ export class Upstream {
   addressOf(path: string, query: string, model: string | null, passthrough: boolean): string {
     if (this.plain) return this.config.basePath + path + query
     const { names, text } = passthrough ? this.query : this.queryWithKey
-    return this.pathOf(path, model) + (text === '' ? query : withParameters(query, names, text))
+    return this.pathOf(path, model) + (text === '' ? query : addParameters(query, names, text))
   }
 
   private pathOf(path: string, model: string | null): string {
     const { basePath, paths, elsewhere } = this.config
-    for (const [prefix, base] of elsewhere) if (begins(path, prefix)) return base + path
-    return basePath + (paths === 'deployments' ? deploymentPath(path, model) : path)
+    for (const [prefix, base] of elsewhere) if (isAtOrBelow(path, prefix)) return base + path
+    return basePath + (paths === 'deployments' ? buildDeploymentPath(path, model) : path)
   }
 
   /**
@@ -163,8 +163,8 @@ export class Upstream {
     return ['anthropic-version', ANTHROPIC_VERSION]
   }
 
-  dispatch(request: UpstreamRequest, handler: Dispatcher.DispatchHandler): void {
-    const told = this.scrubber === null ? handler : new ScrubbedAnswer(handler, this.scrubber)
+  dispatch(request: DispatchRequest, handler: Dispatcher.DispatchHandler): void {
+    const told = this.redactor === null ? handler : new RedactedResponse(handler, this.redactor)
     this.usedAt = performance.now()
     // Of a config that is no more: a request that is under way, and was elsewhere when it went.
     const late = this.pool.closed
@@ -189,8 +189,10 @@ export class Upstream {
    * @param callback called once
    */
   connect(callback: (error: Error | null, socket: Socket | null) => void): void {
-    const target = endpointOf(new URL(this.config.origin))
-    makePlainConnector(this.connectOptions, this.tunnels)(target, (error, socket) => callback(error, socket))
+    const target = parseEndpoint(new URL(this.config.origin))
+    createPlainConnector(this.connectOptions, this.tunnels)(target, (error, socket) =>
+      callback(error, socket),
+    )
   }
 
   /**
@@ -221,7 +223,7 @@ export class Upstream {
 
   /** The name that its connections look up; null if it is an address, or a proxy looks it up. */
   get lookedUp(): string | null {
-    const host = bareHost(new URL(this.config.origin))
+    const host = stripHostBrackets(new URL(this.config.origin))
     return this.proxied || isIP(host) !== 0 ? null : host
   }
 
@@ -273,7 +275,7 @@ export class Upstream {
       headersTimeout: 0,
       bodyTimeout: 0,
       maxHeaderSize: this.maxHeaderSize,
-      connect: makeConnector(this.connectOptions, this.tunnels),
+      connect: createConnector(this.connectOptions, this.tunnels),
     })
   }
 }
@@ -286,7 +288,7 @@ interface Query {
 
 /** @param parameters name, value, name, value */
 function makeQuery(parameters: readonly string[]): Query {
-  return { names: new Set(parameters.filter((_, i) => i % 2 === 0)), text: formQuery(parameters) }
+  return { names: new Set(parameters.filter((_, i) => i % 2 === 0)), text: formatQuery(parameters) }
 }
 
 /** Anthropic's takes keys in a header of its own, but not where it speaks as OpenAI does. */

@@ -1,15 +1,15 @@
 import type { buildConnector } from 'undici'
-import { begins } from '../api/api-of-path.js'
+import { isAtOrBelow } from '../api/api-of-path.js'
 
 /** The host of a URL as sockets and resolvers take it: an IPv6 address without its brackets. */
-export function bareHost({ hostname }: URL): string {
+export function stripHostBrackets({ hostname }: URL): string {
   return hostname.replace(/^\[|\]$/g, '')
 }
 
 /** What a connection goes to, as undici's connectors take it. */
-export function endpointOf(url: URL): buildConnector.Options {
+export function parseEndpoint(url: URL): buildConnector.Options {
   const { host, protocol, port } = url
-  return { hostname: bareHost(url), host, protocol, port } as buildConnector.Options
+  return { hostname: stripHostBrackets(url), host, protocol, port } as buildConnector.Options
 }
 
 /** What of Azure's paths has the name of a deployment in it; all else is beside the deployments. */
@@ -20,8 +20,8 @@ const OF_DEPLOYMENT = /^\/(?:chat\/completions|completions|embeddings|audio\/|im
  * @param path behind the version, as a client of OpenAI's sends it, or one of Azure's, with `/openai` in front
  * @param model the deployment; null if the request names none
  */
-export function deploymentPath(path: string, model: string | null): string {
-  if (begins(path, '/openai')) return path.slice('/openai'.length)
+export function buildDeploymentPath(path: string, model: string | null): string {
+  if (isAtOrBelow(path, '/openai')) return path.slice('/openai'.length)
   // A dot segment would be resolved by whoever reads the path, and lead out of the deployments.
   if (model === null || model === '.' || model === '..' || !OF_DEPLOYMENT.test(path)) return path
   return `/deployments/${encodeURIComponent(model)}${path}`
@@ -34,7 +34,7 @@ export function deploymentPath(path: string, model: string | null): string {
  * @param names of those that are added
  * @param added in the form of a query, without its `?`
  */
-export function withParameters(query: string, names: ReadonlySet<string>, added: string): string {
+export function addParameters(query: string, names: ReadonlySet<string>, added: string): string {
   if (query.length < 2) return `?${added}`
   const kept = query
     .slice(1)
@@ -47,8 +47,8 @@ export function withParameters(query: string, names: ReadonlySet<string>, added:
 const MODEL: ReadonlySet<string> = new Set(['model'])
 
 /** The query of a WebSocket's handshake, which has no body to name its model in. */
-export function withModel(query: string, model: string): string {
-  return withParameters(query, MODEL, formQuery(['model', model]))
+export function replaceModel(query: string, model: string): string {
+  return addParameters(query, MODEL, formatQuery(['model', model]))
 }
 
 /** The name of `name=value`, decoded as forms are (WHATWG URL, 5.1). */
@@ -62,7 +62,7 @@ function nameOf(parameter: string): string {
 }
 
 /** @param parameters name, value, name, value */
-export function formQuery(parameters: readonly string[]): string {
+export function formatQuery(parameters: readonly string[]): string {
   const pairs: string[] = []
   for (let i = 0; i + 1 < parameters.length; i += 2) {
     pairs.push(`${encodeURIComponent(parameters[i] ?? '')}=${encodeURIComponent(parameters[i + 1] ?? '')}`)

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { judge, presented } from '../../src/access/credentials.js'
-import { hashKey, keyId, mintKey } from '../../src/access/key.js'
+import { authenticate, credentialsIn } from '../../src/access/credentials.js'
+import { deriveKeyId, hashKey, mintKey } from '../../src/access/key.js'
 import type { KeyRecord } from '../../src/access/keyring.js'
 
 const OWNER = { env: 'prod', team: 'team1', user: 'alice' }
@@ -11,7 +11,7 @@ function ringOf(...issued: { key: string; revoked?: boolean }[]) {
   for (const { key, revoked } of issued) {
     const hash = hashKey(key)
     const revokedAt = revoked === true ? '2026-02-01T00:00:00.000Z' : null
-    records.set(hash, { id: keyId(hash), ...OWNER, issuedAt: '2026-01-01T00:00:00.000Z', revokedAt })
+    records.set(hash, { id: deriveKeyId(hash), ...OWNER, issuedAt: '2026-01-01T00:00:00.000Z', revokedAt })
   }
   return {
     lookups: 0,
@@ -32,11 +32,11 @@ const malformed = 'sk-proj-0123456789'
 test('the credential is found in each of its three places, however the header is written', () => {
   for (const name of ['Authorization', 'authorization', 'AUTHORIZATION']) {
     for (const scheme of ['Bearer ', 'bearer ', 'BEARER  ', 'Bearer\t', '  Bearer ']) {
-      assert.equal(presented([name, `${scheme}abc `]), ['abc'])
+      assert.equal(credentialsIn([name, `${scheme}abc `]), ['abc'])
     }
   }
   for (const name of ['x-api-key', 'X-Api-Key', 'api-key', 'Api-Key']) {
-    assert.equal(presented([name, ' abc ']), ['abc'])
+    assert.equal(credentialsIn([name, ' abc ']), ['abc'])
   }
 })
 
@@ -53,14 +53,14 @@ test('several credentials come in a fixed order, whatever the order of the heade
     'authorization',
     'Bearer a2',
   ]
-  assert.equal(presented(headers), ['a', 'a2', 'b', 'c'])
+  assert.equal(credentialsIn(headers), ['a', 'a2', 'b', 'c'])
 })
 
 test('the same credential in several places is presented once', () => {
-  assert.equal(presented(['Authorization', 'Bearer a', 'x-api-key', 'a', 'api-key', 'b', 'api-key', 'a']), [
-    'a',
-    'b',
-  ])
+  assert.equal(
+    credentialsIn(['Authorization', 'Bearer a', 'x-api-key', 'a', 'api-key', 'b', 'api-key', 'a']),
+    ['a', 'b'],
+  )
 })
 
 test('empty values, other schemes and other headers present nothing', () => {
@@ -77,34 +77,34 @@ test('empty values, other schemes and other headers present nothing', () => {
     ['x-api-keys', 'abc'],
     ['apikey', 'abc'],
   ]
-  assert.equal(presented(headers.flat()), [])
-  assert.equal(presented([]), [])
+  assert.equal(credentialsIn(headers.flat()), [])
+  assert.equal(credentialsIn([]), [])
 })
 
 test('a flood of credentials is cut off', () => {
   const headers = Array.from({ length: 2000 }, (_, i) => ['x-api-key', `key-${i}`]).flat()
-  assert.is(presented(headers).length, 8)
-  assert.is(presented(['Authorization', 'Bearer first', ...headers])[0], 'first')
+  assert.is(credentialsIn(headers).length, 8)
+  assert.is(credentialsIn(['Authorization', 'Bearer first', ...headers])[0], 'first')
 })
 
 test('a valid key is let in, with its record', () => {
   const ring = ringOf({ key: good })
-  assert.equal(judge([good], ring), { record: ring.find(hashKey(good)) })
+  assert.equal(authenticate([good], ring), { record: ring.find(hashKey(good)) })
 })
 
 test('the first valid key wins, also behind bad ones', () => {
   const ring = ringOf({ key: good }, { key: spare }, { key: revoked, revoked: true })
-  const verdict = judge([malformed, mistyped, unknown, revoked, spare, good], ring)
+  const verdict = authenticate([malformed, mistyped, unknown, revoked, spare, good], ring)
   assert.equal(verdict, { record: ring.find(hashKey(spare)) })
 })
 
 test('each kind of bad key is refused by its own name', () => {
   const ring = ringOf({ key: good }, { key: revoked, revoked: true })
-  assert.equal(judge([], ring), { refusal: 'missing_api_key' })
-  assert.equal(judge([malformed], ring), { refusal: 'malformed_api_key' })
-  assert.equal(judge([mistyped], ring), { refusal: 'mistyped_api_key' })
-  assert.equal(judge([unknown], ring), { refusal: 'unknown_api_key' })
-  assert.equal(judge([revoked], ring), { refusal: 'revoked_api_key' })
+  assert.equal(authenticate([], ring), { refusal: 'missing_api_key' })
+  assert.equal(authenticate([malformed], ring), { refusal: 'malformed_api_key' })
+  assert.equal(authenticate([mistyped], ring), { refusal: 'mistyped_api_key' })
+  assert.equal(authenticate([unknown], ring), { refusal: 'unknown_api_key' })
+  assert.equal(authenticate([revoked], ring), { refusal: 'revoked_api_key' })
 })
 
 test('of several bad keys the most telling one is named, in either order', () => {
@@ -117,15 +117,15 @@ test('of several bad keys the most telling one is named, in either order', () =>
   ]
   for (const [i, [more, refusal]] of telling.entries()) {
     for (const [less] of telling.slice(0, i)) {
-      assert.equal(judge([less, more], ring), { refusal })
-      assert.equal(judge([more, less], ring), { refusal })
+      assert.equal(authenticate([less, more], ring), { refusal })
+      assert.equal(authenticate([more, less], ring), { refusal })
     }
   }
 })
 
 test('what cannot be a key by how it begins or how long it is, is never looked up', () => {
   const ring = ringOf({ key: good })
-  judge(['x'.repeat(60_000), '', '__proto__'], ring)
+  authenticate(['x'.repeat(60_000), '', '__proto__'], ring)
   assert.is(ring.lookups, 0)
 })
 
@@ -133,7 +133,7 @@ test('a key that is revoked while in use is refused from then on', () => {
   const ring = ringOf({ key: good })
   const record = ring.find(hashKey(good))
   if (record !== undefined) record.revokedAt = '2026-02-01T00:00:00.000Z'
-  assert.equal(judge([good], ring), { refusal: 'revoked_api_key' })
+  assert.equal(authenticate([good], ring), { refusal: 'revoked_api_key' })
 })
 
 test.run()

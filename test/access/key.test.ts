@@ -2,13 +2,13 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
-  flawIn,
+  deriveKeyId,
+  findKeyFlaw,
   hashKey,
   inspectKey,
   KEY_PATTERN,
   KeyFormatError,
   type KeyOwner,
-  keyId,
   mintKey,
 } from '../../src/access/key.js'
 
@@ -138,8 +138,8 @@ test('an owner that cannot stand in a key is refused by the name of its part, wi
 test('a name that is proposed in place of a wrong one is right itself', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
-      const proposed = /for example "(.*)"$/.exec(flawIn(text) ?? '')?.[1]
-      if (proposed !== undefined) assert.is(flawIn(proposed), null)
+      const proposed = /for example "(.*)"$/.exec(findKeyFlaw(text) ?? '')?.[1]
+      if (proposed !== undefined) assert.is(findKeyFlaw(proposed), null)
     }),
     { numRuns: 500 },
   )
@@ -164,7 +164,7 @@ test('no two keys of one owner are alike', () => {
 
 test('the hash is the SHA-256 in hex and the id is its start', () => {
   assert.is(hashKey('abc'), 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
-  assert.is(keyId(hashKey('abc')), 'k_ba7816bf8f')
+  assert.is(deriveKeyId(hashKey('abc')), 'k_ba7816bf8f')
 })
 
 test('the pattern finds whole keys in any text', () => {

@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { hashKey, KeyFormatError, keyId } from '../../src/access/key.js'
+import { deriveKeyId, hashKey, KeyFormatError } from '../../src/access/key.js'
 import { issueKey, Keyring, KeyringError, type KeyringOptions, revokeKey } from '../../src/access/keyring.js'
 
 interface Place {
@@ -81,7 +81,7 @@ function issuedLine(key: string, more: Record<string, unknown> = {}): string {
     v: 1,
     ts: '2026-01-01T00:00:00.000Z',
     op: 'issued',
-    id: keyId(hash),
+    id: deriveKeyId(hash),
     hash,
     ...ALICE,
     ...more,
@@ -103,7 +103,7 @@ test('an issued key is found by its hash, with whom it was issued to', (place) =
   const found = open(place).find(hashKey(key))
   assert.equal(found, record)
   assert.equal(found, {
-    id: keyId(hashKey(key)),
+    id: deriveKeyId(hashKey(key)),
     ...ALICE,
     issuedAt: '2026-01-31T12:00:00.000Z',
     revokedAt: null,

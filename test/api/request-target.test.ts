@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { dialectOf } from '../../src/api/error-format.js'
-import { readTarget, type Target } from '../../src/api/request-target.js'
+import { errorFormatOf } from '../../src/api/error-format.js'
+import { parseRequestTarget, type RequestTarget } from '../../src/api/request-target.js'
 
 const READ: Array<[string, string, string?]> = [
   ['/v1/chat/completions', '/chat/completions'],
@@ -30,7 +30,7 @@ const READ: Array<[string, string, string?]> = [
 
 for (const [url, path, query] of READ) {
   test(`${url} asks for ${path}`, () => {
-    assert.equal(readTarget(url), { path, query: query ?? '', cursor: false, deployment: null })
+    assert.equal(parseRequestTarget(url), { path, query: query ?? '', cursor: false, deployment: null })
   })
 }
 
@@ -40,12 +40,17 @@ for (const url of [
   '/cursor//v1/v1/chat/completions/',
 ]) {
   test(`${url} is Cursor's own way to /chat/completions`, () => {
-    assert.equal(readTarget(url), { path: '/chat/completions', query: '', cursor: true, deployment: null })
+    assert.equal(parseRequestTarget(url), {
+      path: '/chat/completions',
+      query: '',
+      cursor: true,
+      deployment: null,
+    })
   })
 }
 
 test('what only begins like the route of Cursor is another path', () => {
-  const { path, cursor } = readTarget('/cursors/v1/x') as Target
+  const { path, cursor } = parseRequestTarget('/cursors/v1/x') as RequestTarget
   assert.equal([path, cursor], ['/cursors/v1/x', false])
 })
 
@@ -69,12 +74,12 @@ const DEPLOYMENTS: Array<[string, string, string, string | null]> = [
 
 for (const [url, path, query, deployment] of DEPLOYMENTS) {
   test(`${url} asks for ${path} of ${deployment}`, () => {
-    assert.equal(readTarget(url), { path, query, cursor: false, deployment })
+    assert.equal(parseRequestTarget(url), { path, query, cursor: false, deployment })
   })
 }
 
 test('an Azure path below the route of Cursor is one of both', () => {
-  assert.equal(readTarget('/cursor/openai/deployments/fast/chat/completions'), {
+  assert.equal(parseRequestTarget('/cursor/openai/deployments/fast/chat/completions'), {
     path: '/chat/completions',
     query: '',
     cursor: true,
@@ -104,7 +109,7 @@ const REFUSED = [
 
 for (const url of REFUSED) {
   test(`${JSON.stringify(url)} is refused`, () => {
-    assert.ok('problem' in readTarget(url))
+    assert.ok('problem' in parseRequestTarget(url))
   })
 }
 
@@ -112,7 +117,7 @@ test('the query comes out byte for byte, whatever it is, and no path has an empt
   fc.assert(
     fc.property(fc.string({ maxLength: 40 }), fc.string({ maxLength: 40 }), (path, query) => {
       const cut = `/${path}`.replace(/[?#]/g, '')
-      const target = readTarget(`${cut}?${query}`)
+      const target = parseRequestTarget(`${cut}?${query}`)
       if ('problem' in target) return
       assert.is(target.query, `?${query}`)
       assert.ok(target.path.startsWith('/'))
@@ -124,17 +129,17 @@ test('the query comes out byte for byte, whatever it is, and no path has an empt
 })
 
 test('a path of slashes and dots is read in time that grows with its length', () => {
-  readTarget(`/${'/'.repeat(60_000)}`)
-  readTarget(`/${'./a'.repeat(20_000)}`)
-  readTarget(`/${'/v1'.repeat(20_000)}`)
-  readTarget(`/${'%2e'.repeat(20_000)}`)
+  parseRequestTarget(`/${'/'.repeat(60_000)}`)
+  parseRequestTarget(`/${'./a'.repeat(20_000)}`)
+  parseRequestTarget(`/${'/v1'.repeat(20_000)}`)
+  parseRequestTarget(`/${'%2e'.repeat(20_000)}`)
 })
 
 test('the Messages API is spoken to in its own error format', () => {
-  assert.is(dialectOf('/messages'), 'anthropic')
-  assert.is(dialectOf('/messages/count_tokens'), 'anthropic')
-  assert.is(dialectOf('/messages-other'), 'openai')
-  assert.is(dialectOf('/chat/completions'), 'openai')
+  assert.is(errorFormatOf('/messages'), 'anthropic')
+  assert.is(errorFormatOf('/messages/count_tokens'), 'anthropic')
+  assert.is(errorFormatOf('/messages-other'), 'openai')
+  assert.is(errorFormatOf('/chat/completions'), 'openai')
 })
 
 test.run()

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { rehearse } from '../../src/app/warm-up.js'
+import { warmUpCode } from '../../src/app/warm-up.js'
 import { startRelay } from '../support/relay.js'
 import { until } from '../support/until.js'
 import { ScriptedUpstream } from '../support/upstream.js'
@@ -19,11 +19,11 @@ for (const mode of ['keys', 'off']) {
     const relay = await startRelay(upstream.url, { keys: { mode } })
     // What the test before this one has closed may still be on its way out.
     await until(() => handles().length === 2, 'two listeners to be all there is')
-    await rehearse(relay.config)
+    await warmUpCode(relay.config)
     await until(() => handles().length === 2, 'the sockets of the rehearsal to be gone')
     assert.is(upstream.connections, 0)
     assert.equal(relay.lines, [])
-    assert.is(relay.gateway.live.size, 0)
+    assert.is(relay.handler.inFlight.size, 0)
     await relay.close()
     await upstream.close()
   })
@@ -33,8 +33,8 @@ test('a rehearsal ends where the limits of the config let no such request throug
   const limits = [{ bodyBytes: 1_024 }, { bufferedBytes: 1_024 }, { connections: 1 }, { exchanges: 1 }]
   for (const limit of limits) {
     const relay = await startRelay('http://127.0.0.1:9', { limits: limit })
-    await rehearse(relay.config)
-    assert.equal(relay.gateway.bounds.snapshot(), {})
+    await warmUpCode(relay.config)
+    assert.equal(relay.handler.bounds.snapshot(), {})
     await relay.close()
   }
 })
@@ -47,7 +47,7 @@ test('a rehearsal on a machine that is too slow ends by the clock', async () => 
   let looks = 0
   performance.now = () => began + 1_000 * looks++
   try {
-    await rehearse(relay.config)
+    await warmUpCode(relay.config)
     assert.ok(looks < 200, `${looks} looks at the clock: it went on`)
   } finally {
     performance.now = now

@@ -3,21 +3,21 @@ import * as assert from 'uvu/assert'
 import { FORWARDED, piecesOf, promptOf, REQUEST_HEADERS, streamOf } from '../../bench/micro/fixtures.js'
 import { copyHeaders, makePairs, parseEvents, parseForModel, scan } from '../../bench/micro/pairs.js'
 import { completionWith, promptWith, readPlan, renumber, writePlan } from '../../bench/wire/plan.js'
-import { requestHeaders } from '../../src/http/headers.js'
-import { peek } from '../../src/json/peek.js'
+import { filterRequestHeaders } from '../../src/http/headers.js'
+import { peekFields } from '../../src/json/peek.js'
 
 test('prompts have their size, and both ways find the same in them', () => {
   for (const bytes of [2_000, 100_000, 2_000_000]) {
     const body = promptOf(bytes)
     assert.ok(body.length >= bytes && body.length < 1.2 * bytes + 1_000, `${body.length}`)
-    const { model, stream } = peek(body)
+    const { model, stream } = peekFields(body)
     assert.equal({ model, stream }, parseForModel(body))
     assert.is(model, 'gpt-x-test')
   }
 })
 
 test('both ways of filtering headers let the same ones through', () => {
-  const ours = requestHeaders(REQUEST_HEADERS, ['authorization', 'Bearer sk-bench-0000000000'], false)
+  const ours = filterRequestHeaders(REQUEST_HEADERS, ['authorization', 'Bearer sk-bench-0000000000'], false)
   const names = ours.filter((_, i) => i % 2 === 0)
   assert.equal(names.sort(), [...FORWARDED].sort())
   assert.equal(Object.keys(copyHeaders(REQUEST_HEADERS)).sort(), [...FORWARDED].sort())

@@ -39,7 +39,7 @@ async function measure(cost: (targets: number, model: string) => number): Promis
     name: 'thinwire',
     child: { read: async () => ({ cpuUs, rssBytes: 0, gcUs: null, loopDelayP99Us: null }) },
     reconfigure: async (settings: (first: Settings) => Settings, wanted: number) => {
-      targets = countTargets(routerOf(settings(FIRST)).targetHealth(0)).closed
+      targets = countTargets(routerOf(settings(FIRST)).snapshotTargets(0)).closed
       assert.is(targets, wanted)
       configs.push(targets)
     },
@@ -56,11 +56,11 @@ async function measure(cost: (targets: number, model: string) => number): Promis
 test('of many routes it is the last that takes the request, and the name of the config is another upstream', () => {
   const router = routerOf(manyRoutes(FIRST))
   assert.ok(router.upstreams.length > 60)
-  const last = router.choose('/chat/completions', 'bench-model', 'team1')?.targets[0]
+  const last = router.findRoute('/chat/completions', 'bench-model', 'team1')?.targets[0]
   assert.equal([last?.upstream.name, last?.model], ['openai', null])
-  const alias = router.choose('/chat/completions', 'team-fast', 'team1')?.targets[0]
+  const alias = router.findRoute('/chat/completions', 'team-fast', 'team1')?.targets[0]
   assert.equal([alias?.upstream.name, alias?.model], ['openai', 'bench-model-2025-08-07'])
-  assert.is(router.choose('/chat/completions', 'bench-model', 'other'), null)
+  assert.is(router.findRoute('/chat/completions', 'bench-model', 'other'), null)
 })
 
 test('each way is measured with its own config and model', async () => {

@@ -1,17 +1,17 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { AnswerScanner } from '../../src/metering/json-meter.js'
-import { EventScanner } from '../../src/metering/stream-meter.js'
+import { JsonMeter } from '../../src/metering/json-meter.js'
+import { StreamMeter } from '../../src/metering/stream-meter.js'
 import { until } from '../support/until.js'
 
 const EVENT = Buffer.from('data: {"choices":[{"index":0,"delta":{"content":"be"}}]}\n\n')
 
 /** Events that both ways of looking at an answer have seen. */
 function seen(): number[] {
-  return [new EventScanner(), new AnswerScanner()].map((tap) => {
+  return [new StreamMeter(), new JsonMeter()].map((tap) => {
     tap.push(EVENT)
     tap.end()
-    return tap.seen.events
+    return tap.readStats().events
   })
 }
 

@@ -8,10 +8,10 @@ import { apiOf, makeShape } from '../../bench/wire/events.js'
 import type { Jobs, Mark } from '../../bench/wire/jobs.js'
 import { type Api, promptWith, readPlan, STAMP_MARK } from '../../bench/wire/plan.js'
 import { ALL_CAPABILITIES } from '../../src/api/capabilities.js'
-import { noFacts } from '../../src/http/headers.js'
-import { splice } from '../../src/json/edits.js'
-import { nativeErrand } from '../../src/translate/outbound-request.js'
-import { shapeOf } from '../../src/translate/request/detect-api.js'
+import { createResponseFacts } from '../../src/http/headers.js'
+import { applyEdits } from '../../src/json/edits.js'
+import { createNativeRequest } from '../../src/translate/outbound-request.js'
+import { detectBodyApi } from '../../src/translate/request/detect-api.js'
 
 const APIS: readonly Api[] = ['chat', 'responses', 'messages']
 const PLAN = { json: 0, chunks: 3, every: 20, bytes: 200 }
@@ -33,21 +33,23 @@ function unframed(chunked: string): string {
 for (const api of APIS) {
   test(`a prompt of ${api} is taken for one, and keeps its plan on its way upstream`, () => {
     const body = promptWith(PLAN, 2_000, api)
-    assert.is(shapeOf(body), api)
+    assert.is(detectBodyApi(body), api)
     assert.ok(Math.abs(body.length - 2_000) < 500, String(body.length))
-    const { path, pieces, termsFor } = nativeErrand(api, body, null)
-    const { edits } = termsFor(ALL_CAPABILITIES)
+    const { path, pieces, rewriteFor } = createNativeRequest(api, body, null)
+    const { edits } = rewriteFor(ALL_CAPABILITIES)
     assert.is(apiOf(`POST /v1${path} HTTP/1.1\r\n`), api)
-    assert.equal(readPlan(Buffer.concat(splice(pieces, edits)).toString()), PLAN)
+    assert.equal(readPlan(Buffer.concat(applyEdits(pieces, edits)).toString()), PLAN)
   })
 
   test(`of each event of ${api} comes one chunk that has its stamp, and the end of a chat`, () => {
     const { begin, before, after, end } = makeShape(api, PLAN.bytes)
     const stream = unframed(begin + STAMPS.map((stamp) => before + stamp + after).join('') + end)
-    const { translate } = nativeErrand(api, promptWith(PLAN, 2_000, api), null).termsFor(ALL_CAPABILITIES)
+    const { translate } = createNativeRequest(api, promptWith(PLAN, 2_000, api), null).rewriteFor(
+      ALL_CAPABILITIES,
+    )
     let told = stream
     if (api !== 'chat') {
-      const translation = translate?.(200, { ...noFacts(), eventStream: true })
+      const translation = translate?.(200, { ...createResponseFacts(), eventStream: true })
       assert.ok(translation)
       told = translation.push(Buffer.from(stream)).toString() + translation.end().toString()
     }

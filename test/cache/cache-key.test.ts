@@ -1,8 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { cacheKey, type Identity, stemOf } from '../../src/cache/cache-key.js'
+import { buildCacheKey, type CacheKeyParts, prefixKeyOf } from '../../src/cache/cache-key.js'
 
-const ONE: Identity = {
+const ONE: CacheKeyParts = {
   scope: 'k_1',
   route: 'up',
   path: '/completions',
@@ -12,19 +12,19 @@ const ONE: Identity = {
 }
 
 test('the same bytes are the same, however they came and whoever carried them', () => {
-  const wanted = cacheKey(ONE)
+  const wanted = buildCacheKey(ONE)
   assert.is(
-    cacheKey({ ...ONE, body: [Buffer.from('{"prompt":"x",'), Buffer.from('"temperature":0.1}')] }),
+    buildCacheKey({ ...ONE, body: [Buffer.from('{"prompt":"x",'), Buffer.from('"temperature":0.1}')] }),
     wanted,
   )
   assert.is(
-    cacheKey({ ...ONE, rawHeaders: ['accept', 'text/event-stream', 'User-Agent', 'b', 'X-Other', '1'] }),
+    buildCacheKey({ ...ONE, rawHeaders: ['accept', 'text/event-stream', 'User-Agent', 'b', 'X-Other', '1'] }),
     wanted,
   )
 })
 
 test('whatever an answer depends on makes it another one', () => {
-  const others: Partial<Identity>[] = [
+  const others: Partial<CacheKeyParts>[] = [
     { scope: 'k_2' },
     { scope: null },
     { route: 'other' },
@@ -45,21 +45,21 @@ test('whatever an answer depends on makes it another one', () => {
       'range',
     ].map((name) => ({ rawHeaders: [name, 'another'] })),
   ]
-  const keys = [ONE, ...others.map((other) => ({ ...ONE, ...other }))].map((one) => cacheKey(one))
+  const keys = [ONE, ...others.map((other) => ({ ...ONE, ...other }))].map((one) => buildCacheKey(one))
   assert.is(new Set(keys).size, keys.length)
 })
 
 test('requests that differ in nothing but the prompt have the same stem', () => {
-  const ask = (before: string, prompt: string, after: string, more: Partial<Identity> = {}): string => {
+  const ask = (before: string, prompt: string, after: string, more: Partial<CacheKeyParts> = {}): string => {
     const start = Buffer.byteLength(before)
     const span = { start, end: start + Buffer.byteLength(prompt) }
-    return cacheKey({ ...ONE, ...more, body: [Buffer.from(before + prompt + after)] }, span)
+    return buildCacheKey({ ...ONE, ...more, body: [Buffer.from(before + prompt + after)] }, span)
   }
   const key = ask('{"prompt":"', 'x', '","n":1}')
   assert.is(ask('{"prompt":"', 'x', '","n":1}'), key)
   const longer = ask('{"prompt":"', 'xy', '","n":1}')
   assert.is.not(longer, key)
-  assert.is(stemOf(longer), stemOf(key))
+  assert.is(prefixKeyOf(longer), prefixKeyOf(key))
   const others = [
     ask('{"prompt":"', 'x', '","n":2}'),
     ask('{"prompt": "', 'x', '","n":1}'),
@@ -67,22 +67,22 @@ test('requests that differ in nothing but the prompt have the same stem', () => 
     ask('{"prompt":"","n":1}', 'x', ''),
     ask('{"prompt":"', 'x', '","n":1}', { scope: 'k_2' }),
     ask('{"prompt":"', 'x', '","n":1}', { rawHeaders: ['accept', 'another'] }),
-    cacheKey({ ...ONE, body: [Buffer.from('{"prompt":"x","n":1}')] }),
+    buildCacheKey({ ...ONE, body: [Buffer.from('{"prompt":"x","n":1}')] }),
   ]
-  assert.is(new Set([key, ...others].map(stemOf)).size, others.length + 1)
+  assert.is(new Set([key, ...others].map(prefixKeyOf)).size, others.length + 1)
 })
 
 test('a header that comes in several lines counts with all of them', () => {
   const rawHeaders = ['anthropic-beta', 'a']
   const keys = [[], ['anthropic-beta', 'b'], ['anthropic-beta', 'c']].map((more) =>
-    cacheKey({ ...ONE, rawHeaders: [...rawHeaders, ...more] }),
+    buildCacheKey({ ...ONE, rawHeaders: [...rawHeaders, ...more] }),
   )
   assert.is(new Set(keys).size, 3)
 })
 
 test('a credential may be in any header', () => {
   const theirs = (...more: string[]) =>
-    cacheKey({ ...ONE, scope: null, rawHeaders: ['Authorization', 'Bearer x', ...more] })
+    buildCacheKey({ ...ONE, scope: null, rawHeaders: ['Authorization', 'Bearer x', ...more] })
   const keys = [
     theirs(),
     theirs('X-Goog-Api-Key', '1'),
@@ -95,7 +95,7 @@ test('a credential may be in any header', () => {
 
 test('clients that are known by their credentials alone share nothing, and these are not in it', () => {
   const theirs = (key: string) =>
-    cacheKey({ ...ONE, scope: null, rawHeaders: ['Authorization', `Bearer ${key}`] })
+    buildCacheKey({ ...ONE, scope: null, rawHeaders: ['Authorization', `Bearer ${key}`] })
   assert.is.not(theirs('sk-1'), theirs('sk-2'))
   assert.is(theirs('sk-1'), theirs('sk-1'))
   assert.not.match(theirs('sk-1'), /sk-1/)

@@ -1,27 +1,27 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { KeptAnswer } from '../../src/cache/cached-response.js'
-import { Continuation } from '../../src/cache/completion-trimmer.js'
-import { noFacts, passedHeaders } from '../../src/http/headers.js'
+import { CachedResponse } from '../../src/cache/cached-response.js'
+import { CompletionTrimmer } from '../../src/cache/completion-trimmer.js'
+import { createResponseFacts, filterResponseHeaders } from '../../src/http/headers.js'
 
 const NOTHING_USED = { usage: null, source: 'none' } as const
 const STREAM = 'text/event-stream; charset=utf-8'
 const JSON_TYPE = 'application/json'
 
-function kept(body: string | Buffer, type: string, ...more: string[]): KeptAnswer {
-  const facts = noFacts()
-  const headers = passedHeaders(['Content-Type', type, ...more], facts)
+function kept(body: string | Buffer, type: string, ...more: string[]): CachedResponse {
+  const facts = createResponseFacts()
+  const headers = filterResponseHeaders(['Content-Type', type, ...more], facts)
   const head = { status: 200, reason: 'OK', headers, facts }
-  return new KeptAnswer(head, Buffer.from(body), NOTHING_USED)
+  return new CachedResponse(head, Buffer.from(body), NOTHING_USED)
 }
 
 function textOf(body: string, type = STREAM): string | null {
-  return Continuation.of(kept(body, type))?.text ?? null
+  return CompletionTrimmer.of(kept(body, type))?.text ?? null
 }
 
 function restOf(body: string, typed: number, type = STREAM): string | undefined {
-  return Continuation.of(kept(body, type))?.restAfter(typed)?.toString()
+  return CompletionTrimmer.of(kept(body, type))?.restAfter(typed)?.toString()
 }
 
 function event(text: string, finish: string | null = null): string {
@@ -132,7 +132,8 @@ test('JSON is not typed into where that would not be sure', () => {
 
 test('bytes that are no text, compressed ones and other types are not read', () => {
   const whole = Buffer.from('{"choices":[{"text":"one","finish_reason":"stop"}]}')
-  const read = (body: Buffer, type: string, ...more: string[]) => Continuation.of(kept(body, type, ...more))
+  const read = (body: Buffer, type: string, ...more: string[]) =>
+    CompletionTrimmer.of(kept(body, type, ...more))
   assert.ok(read(whole, JSON_TYPE))
   assert.is(read(whole, JSON_TYPE, 'content-encoding', 'gzip'), null)
   assert.is(read(whole, 'text/plain'), null)

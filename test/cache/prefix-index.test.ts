@@ -1,8 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { KeptAnswer } from '../../src/cache/cached-response.js'
-import { KeptPrompt, PromptIndex } from '../../src/cache/prefix-index.js'
-import { noFacts } from '../../src/http/headers.js'
+import { CachedResponse } from '../../src/cache/cached-response.js'
+import { PrefixEntry, PrefixIndex } from '../../src/cache/prefix-index.js'
+import { createResponseFacts } from '../../src/http/headers.js'
 
 const ACCOUNT = {
   usage: { prompt: 10, cached: 4, cacheWritten: null, completion: 10, reasoning: null },
@@ -12,12 +12,12 @@ const HEAD = {
   status: 200,
   reason: 'OK',
   headers: ['content-type', 'application/json'],
-  facts: { ...noFacts(), json: true },
+  facts: { ...createResponseFacts(), json: true },
 }
 
-function answerOf(text: string, finish = 'stop'): KeptAnswer {
+function answerOf(text: string, finish = 'stop'): CachedResponse {
   const body = JSON.stringify({ choices: [{ text, index: 0, finish_reason: finish }] })
-  return new KeptAnswer(HEAD, Buffer.from(body), ACCOUNT)
+  return new CachedResponse(HEAD, Buffer.from(body), ACCOUNT)
 }
 
 interface Parts {
@@ -31,20 +31,20 @@ function requestOf(prompt: string, more = ''): Parts {
 }
 
 /** What an index finds for a request, with these prompts and their answers in it. */
-function find(kept: Readonly<Record<string, KeptAnswer>>, asked: Parts): KeptAnswer | null {
-  const index = new PromptIndex()
+function find(kept: Readonly<Record<string, CachedResponse>>, asked: Parts): CachedResponse | null {
+  const index = new PrefixIndex()
   for (const [prompt, answer] of Object.entries(kept))
-    index.add('stem', new KeptPrompt(prompt, Buffer.from(prompt), answer))
+    index.add('stem', new PrefixEntry(prompt, Buffer.from(prompt), answer))
   return findIn(index, asked)
 }
 
-function findIn(index: PromptIndex, { before, prompt, after }: Parts, stem = 'stem'): KeptAnswer | null {
+function findIn(index: PrefixIndex, { before, prompt, after }: Parts, stem = 'stem'): CachedResponse | null {
   const start = Buffer.byteLength(before)
   const span = { start, end: start + Buffer.byteLength(prompt) }
   return index.find(stem, Buffer.from(before + prompt + after), span, () => true)
 }
 
-function textOf(answer: KeptAnswer | null): string | null {
+function textOf(answer: CachedResponse | null): string | null {
   return answer === null ? null : JSON.parse(answer.piece().toString()).choices[0].text
 }
 
@@ -96,8 +96,8 @@ test('no character is split in two', () => {
 })
 
 test('bytes that are no text are compared with none', () => {
-  const index = new PromptIndex()
-  index.add('stem', new KeptPrompt('k', Buffer.from('a'), answerOf('\ufffdb')))
+  const index = new PrefixIndex()
+  index.add('stem', new PrefixEntry('k', Buffer.from('a'), answerOf('\ufffdb')))
   const body = Buffer.from('{"prompt":"a?"}')
   body[12] = 0xff
   assert.is(
@@ -119,10 +119,10 @@ test('the newest answer that fits is taken, of the last eight', () => {
 })
 
 test('what is no longer kept is not found, and leaves nothing behind', () => {
-  const index = new PromptIndex()
+  const index = new PrefixIndex()
   const [first, second] = [answerOf('bc'), answerOf('bd')]
-  index.add('stem', new KeptPrompt('1', Buffer.from('a'), first))
-  index.add('stem', new KeptPrompt('2', Buffer.from('a'), second))
+  index.add('stem', new PrefixEntry('1', Buffer.from('a'), first))
+  index.add('stem', new PrefixEntry('2', Buffer.from('a'), second))
   assert.is(textOf(findIn(index, requestOf('ab'))), 'd')
   assert.is(findIn(index, requestOf('ab'), 'other'), null)
   index.remove('stem', second)
@@ -130,7 +130,7 @@ test('what is no longer kept is not found, and leaves nothing behind', () => {
   index.remove('other', first)
   assert.is(textOf(findIn(index, requestOf('ab'))), 'c')
   // One that is told to be gone only when it is asked for.
-  const isKept = ({ answer }: KeptPrompt): boolean => {
+  const isKept = ({ answer }: PrefixEntry): boolean => {
     index.remove('stem', answer)
     return false
   }
@@ -168,7 +168,7 @@ test('an answer that was cut off is not typed into', () => {
 
 test('what was typed counts as a part of the prompt', () => {
   const rest = find({ a: answerOf('0123456789') }, requestOf('a0123456'))
-  assert.equal(rest?.account, {
+  assert.equal(rest?.usage, {
     usage: { ...ACCOUNT.usage, prompt: 17, completion: 3 },
     source: 'upstream',
   })

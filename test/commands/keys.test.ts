@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { hashKey, inspectKey, keyId } from '../../src/access/key.js'
+import { deriveKeyId, hashKey, inspectKey } from '../../src/access/key.js'
 import { issueKey, Keyring } from '../../src/access/keyring.js'
-import { keys } from '../../src/commands/keys.js'
+import { runKeys } from '../../src/commands/keys.js'
 
 interface Place {
   folder: string
@@ -36,7 +36,7 @@ function run(place: Place, ...args: string[]) {
   const out = new Page()
   const err = new Page()
   const asked: (string | undefined)[] = []
-  const code = keys(args, {
+  const code = runKeys(args, {
     out,
     err,
     keyFile: (config) => {
@@ -59,7 +59,7 @@ test('add prints the key alone on out, and two lines about it on err', (place) =
   assert.equal(inspectKey(key), { env: 'prod', team: 'team1', user: 'alice' })
   const [first = '', second = '', ...rest] = err.split('\n')
   assert.match(first, /only this once.*within a second/)
-  assert.match(second, `thinwire keys revoke ${keyId(hashKey(key))}`)
+  assert.match(second, `thinwire keys revoke ${deriveKeyId(hashKey(key))}`)
   assert.equal(rest, [''])
   const ring = Keyring.open(place.file)
   ring.close()
@@ -208,9 +208,12 @@ test('list names broken lines on err and still lists the rest', (place) => {
 test('revoke ends a key by its id or by itself, and never prints the key', (place) => {
   const first = add(place, 'prod', 'team1', 'alice')
   const second = add(place, 'prod', 'team1', 'bob')
-  const byId = run(place, 'revoke', keyId(hashKey(first)))
+  const byId = run(place, 'revoke', deriveKeyId(hashKey(first)))
   assert.is(byId.code, 0)
-  assert.is(byId.out, `Revoked ${keyId(hashKey(first))} (prod, team1, alice); refused within a second.\n`)
+  assert.is(
+    byId.out,
+    `Revoked ${deriveKeyId(hashKey(first))} (prod, team1, alice); refused within a second.\n`,
+  )
   const byKey = run(place, 'revoke', second)
   assert.is(byKey.code, 0)
   assert.not.match(byKey.out, second)
@@ -239,7 +242,7 @@ test('a config file that cannot be used is told in its own words', (place) => {
   const keyFile = () => {
     throw new Error('thinwire.json: access.keys is missing')
   }
-  assert.is(keys(['list'], { out: new Page(), err, keyFile }), 1)
+  assert.is(runKeys(['list'], { out: new Page(), err, keyFile }), 1)
   assert.is(err.text, 'thinwire.json: access.keys is missing\n')
   assert.not.ok(existsSync(place.file))
 })

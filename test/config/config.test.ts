@@ -5,9 +5,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { PRESET_NAMES, PRESETS } from '../../src/api/presets.js'
 import { type Config, loadConfig, locateKeyFile } from '../../src/config/config.js'
-import { parseListen } from '../../src/config/listen.js'
-import { ConfigError, nearest } from '../../src/config/problems.js'
-import { configJsonSchema } from '../../src/config/schema.js'
+import { parseListenAddress } from '../../src/config/listen.js'
+import { ConfigError, findNearest } from '../../src/config/problems.js'
+import { buildConfigJsonSchema } from '../../src/config/schema.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
 test.after(() => rmSync(folder, { recursive: true }))
@@ -270,7 +270,7 @@ const LISTEN: Array<[string, { host: string; port: number } | null]> = [
 
 for (const [text, expected] of LISTEN) {
   test(`listening on ${JSON.stringify(text)} is ${expected === null ? 'refused' : 'understood'}`, () => {
-    assert.equal(parseListen(text), expected)
+    assert.equal(parseListenAddress(text), expected)
   })
 }
 
@@ -288,10 +288,10 @@ test('the key file is found without any of the secrets', () => {
 })
 
 test('the nearest name is one that could have been meant', () => {
-  assert.is(nearest('listn', ['listen', 'limits']), 'listen')
-  assert.is(nearest('BODYBYTES', ['bodyBytes']), 'bodyBytes')
-  assert.is(nearest('zzz', ['listen', 'limits']), undefined)
-  assert.is(nearest('x'.repeat(5000), ['listen']), undefined)
+  assert.is(findNearest('listn', ['listen', 'limits']), 'listen')
+  assert.is(findNearest('BODYBYTES', ['bodyBytes']), 'bodyBytes')
+  assert.is(findNearest('zzz', ['listen', 'limits']), undefined)
+  assert.is(findNearest('x'.repeat(5000), ['listen']), undefined)
 })
 
 interface Node {
@@ -319,7 +319,7 @@ const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf
 test("the README's table has every setting, and no other", () => {
   const section = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## Upstreams and routes'))
   const named = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] ?? '')
-  const settings = settingsOf(configJsonSchema() as Node, '').filter((name) => name !== '$schema')
+  const settings = settingsOf(buildConfigJsonSchema() as Node, '').filter((name) => name !== '$schema')
   assert.equal(named.sort(), settings.sort())
 })
 

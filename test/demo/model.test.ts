@@ -1,8 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { answer, continueText, snippet, splitPieces } from '../../src/demo/model.js'
+import { answer, continueText, createSnippet, splitPieces } from '../../src/demo/model.js'
 import { countTokens, type Prompt, readToolChoice, type Turn } from '../../src/demo/prompt.js'
-import { argumentsFor, readTools } from '../../src/demo/tool.js'
+import { createArguments, readTools } from '../../src/demo/tool.js'
 
 function promptOf(turns: readonly Turn[], rest: Partial<Prompt> = {}): Prompt {
   return {
@@ -49,8 +49,8 @@ test('pieces put together are the text, and each is valid UTF-8 by itself', () =
 })
 
 test('what is echoed is one short line however long the prompt', () => {
-  assert.is(snippet('  a\n\n  b ', 10), 'a b')
-  assert.is(snippet('🦊'.repeat(1000), 3), '🦊🦊🦊…')
+  assert.is(createSnippet('  a\n\n  b ', 10), 'a b')
+  assert.is(createSnippet('🦊'.repeat(1000), 3), '🦊🦊🦊…')
   assert.ok(answer(promptOf([user('x '.repeat(1_000_000))])).pieces.length < 150)
 })
 
@@ -153,7 +153,7 @@ test('arguments fit the schema', () => {
     },
     required: ['text', 'undeclared'],
   }
-  assert.equal(JSON.parse(argumentsFor({ name: 'f', schema }, 'words')), {
+  assert.equal(JSON.parse(createArguments({ name: 'f', schema }, 'words')), {
     text: 'words',
     count: 1,
     on: true,
@@ -170,7 +170,7 @@ test('arguments fit the schema', () => {
 
 test('a schema with a property named __proto__ gives an argument of that name', () => {
   const schema = JSON.parse('{"properties":{"__proto__":{"type":"integer"}},"required":["constructor"]}')
-  assert.is(argumentsFor({ name: 'f', schema }, 'x'), '{"__proto__":1,"constructor":"x"}')
+  assert.is(createArguments({ name: 'f', schema }, 'x'), '{"__proto__":1,"constructor":"x"}')
 })
 
 test('a completion goes on with the sentence, after it, or with the code', () => {

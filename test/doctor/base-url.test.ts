@@ -2,13 +2,13 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
   type BaseUrl,
+  buildPathUrl,
+  buildRootUrl,
   examineUrl,
-  pathUrl,
+  formatUrl,
   readBaseUrl,
-  rootUrl,
-  shownUrl,
 } from '../../src/doctor/base-url.js'
-import { reachOf, reachOfName } from '../../src/doctor/reach.js'
+import { classifyReach, classifyReachByName } from '../../src/doctor/reach.js'
 
 function read(typed: string): BaseUrl {
   const base = readBaseUrl(typed)
@@ -62,7 +62,7 @@ test('a private address is a warning: it works for clients that are there', () =
 
 test('a password in it is not shown', () => {
   const base = read('https://bob:secret@llm.example.com/v1')
-  assert.is(shownUrl(base), 'https://llm.example.com/v1')
+  assert.is(formatUrl(base), 'https://llm.example.com/v1')
   assert.match(examineUrl(base).seen, /name or password/)
   assert.not.match(JSON.stringify(examineUrl(base)), /secret/)
 })
@@ -74,9 +74,9 @@ test('what is no URL is told in a sentence', () => {
 })
 
 test('paths are appended as clients do, and the relay is asked for its name beside them', () => {
-  assert.is(pathUrl(read('https://a.example/v1/'), '/models').pathname, '/v1//models')
-  assert.is(rootUrl(read('https://a.example/cursor/v1')).pathname, '/v1/')
-  assert.is(rootUrl(read('https://a.example/llm/v1')).pathname, '/llm/v1/')
+  assert.is(buildPathUrl(read('https://a.example/v1/'), '/models').pathname, '/v1//models')
+  assert.is(buildRootUrl(read('https://a.example/cursor/v1')).pathname, '/v1/')
+  assert.is(buildRootUrl(read('https://a.example/llm/v1')).pathname, '/llm/v1/')
 })
 
 test('addresses that the internet does not reach are known', () => {
@@ -95,8 +95,8 @@ test('addresses that the internet does not reach are known', () => {
     'fd00::1': 'private',
     'fe80::1': 'private',
   }
-  for (const [address, reach] of Object.entries(table)) assert.is(reachOf(address), reach, address)
-  assert.is(reachOfName('llm.example.com'), null)
+  for (const [address, reach] of Object.entries(table)) assert.is(classifyReach(address), reach, address)
+  assert.is(classifyReachByName('llm.example.com'), null)
 })
 
 test.run()

@@ -5,7 +5,7 @@ import { readBaseUrl } from '../../src/doctor/base-url.js'
 import { TLS } from '../../src/doctor/certificate.js'
 import { CONNECT } from '../../src/doctor/connection.js'
 import { BODY_SIZES } from '../../src/doctor/size.js'
-import { streamChecks } from '../../src/doctor/streaming.js'
+import { createStreamChecks } from '../../src/doctor/streaming.js'
 import { Visit } from '../../src/doctor/visit.js'
 import { type Authority, type Certificate, issue, selfSigned } from '../support/certificate.js'
 import { FaultyFront } from '../support/front.js'
@@ -85,7 +85,7 @@ test('the key goes neither over the internet in the clear, nor to who has a wron
     await CONNECT.run(visit)
     if (base.secure) await TLS.run(visit)
     assert.match(visit.lacking.get('trust') ?? '', base.secure ? /certificate/ : /in the clear/)
-    const needy = [KEY, WRONG_KEY, KEY_CHECK, ...streamChecks(visit), ...BODY_SIZES]
+    const needy = [KEY, WRONG_KEY, KEY_CHECK, ...createStreamChecks(visit), ...BODY_SIZES]
     assert.ok(needy.every(({ needs }) => needs.includes('trust')))
   }
 })

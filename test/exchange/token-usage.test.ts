@@ -1,19 +1,19 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Evidence, settleAccount } from '../../src/exchange/token-usage.js'
+import { resolveUsage, type UsageEvidence } from '../../src/exchange/token-usage.js'
 import { PromptSample } from '../../src/metering/prompt-sample.js'
-import type { Sighting } from '../../src/metering/response-stats.js'
-import { EventScanner } from '../../src/metering/stream-meter.js'
+import type { ResponseStats } from '../../src/metering/response-stats.js'
+import { StreamMeter } from '../../src/metering/stream-meter.js'
 
 const PROMPT = PromptSample.of([
   Buffer.from('{"messages":[{"role":"user","content":"Say hello to everybody."}]}'),
 ])
 
-function seenIn(stream: string): Sighting {
-  const scanner = new EventScanner()
-  scanner.push(Buffer.from(stream))
-  scanner.end()
-  return scanner.seen
+function seenIn(stream: string): ResponseStats {
+  const meter = new StreamMeter()
+  meter.push(Buffer.from(stream))
+  meter.end()
+  return meter.readStats()
 }
 
 function delta(content: string): string {
@@ -21,10 +21,10 @@ function delta(content: string): string {
 }
 
 function settled(
-  evidence: Partial<Evidence>,
+  evidence: Partial<UsageEvidence>,
 ): readonly [source: string, prompt: unknown, completion: unknown] {
-  const { usage, source } = settleAccount({
-    seen: null,
+  const { usage, source } = resolveUsage({
+    stats: null,
     prompt: PROMPT,
     status: 200,
     end: 'done',
@@ -42,36 +42,36 @@ const BLOCKS = ['Hello', ' there,', ' all of you'].map(
 )
 
 test("the upstream's word stands, whatever passed", () => {
-  assert.equal(settled({ seen: seenIn(delta('much more text than that') + SAID) }), ['upstream', 7, 9])
-  assert.equal(settled({ seen: seenIn(SAID), prompt: null }), ['upstream', 7, 9])
+  assert.equal(settled({ stats: seenIn(delta('much more text than that') + SAID) }), ['upstream', 7, 9])
+  assert.equal(settled({ stats: seenIn(SAID), prompt: null }), ['upstream', 7, 9])
   const beside = SAID.replace('"choices":[]', '"message":{"role":"assistant"}')
-  assert.equal(settled({ seen: seenIn(beside) }), ['upstream', 7, 9])
+  assert.equal(settled({ stats: seenIn(beside) }), ['upstream', 7, 9])
 })
 
 test('where it said nothing, prompt and completion are estimated', () => {
-  assert.equal(settled({ seen: seenIn(delta('Hello, everybody!')) }), ['estimated', 11, 4])
-  assert.equal(settled({ seen: seenIn(delta('Hello')), end: 'upstream_cut' }), ['estimated', 11, 1])
-  assert.equal(settled({ seen: seenIn(delta('Hello')), end: 'client_gone' }), ['estimated', 11, 1])
+  assert.equal(settled({ stats: seenIn(delta('Hello, everybody!')) }), ['estimated', 11, 4])
+  assert.equal(settled({ stats: seenIn(delta('Hello')), end: 'upstream_cut' }), ['estimated', 11, 1])
+  assert.equal(settled({ stats: seenIn(delta('Hello')), end: 'client_gone' }), ['estimated', 11, 1])
 })
 
 test('an event for each token is counted, and many tokens in one event are estimated', () => {
   const words = 'one two three four five six seven eight nine ten'.split(' ')
   const each = words.map((word) => delta(` ${word}`)).join('') + delta('!')
   assert.is(seenIn(each).deltas, 11)
-  assert.equal(settled({ seen: seenIn(each) }).at(-1), 11)
-  assert.equal(settled({ seen: seenIn(delta(words.join(' '))) }).at(-1), 10)
+  assert.equal(settled({ stats: seenIn(each) }).at(-1), 11)
+  assert.equal(settled({ stats: seenIn(delta(words.join(' '))) }).at(-1), 10)
 })
 
 test('what Anthropic tells at the beginning is its word on the prompt, and none on the completion', () => {
-  const cut = { seen: seenIn(STARTED + BLOCKS.join('')), end: 'upstream_cut' } as const
+  const cut = { stats: seenIn(STARTED + BLOCKS.join('')), end: 'upstream_cut' } as const
   assert.equal(settled(cut), ['estimated', 35, 6])
   const told =
     'data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":12}}\n\n'
-  assert.equal(settled({ seen: seenIn(STARTED + BLOCKS.join('') + told) }), ['upstream', 35, 12])
+  assert.equal(settled({ stats: seenIn(STARTED + BLOCKS.join('') + told) }), ['upstream', 35, 12])
   const again = told.replace('"output_tokens"', '"input_tokens":25,"output_tokens"')
-  assert.equal(settled({ seen: seenIn(STARTED + again) }), ['upstream', 35, 12])
+  assert.equal(settled({ stats: seenIn(STARTED + again) }), ['upstream', 35, 12])
   // It is the least that it can be.
-  assert.equal(settled({ seen: seenIn(STARTED), end: 'client_gone' }), ['estimated', 35, 1])
+  assert.equal(settled({ stats: seenIn(STARTED), end: 'client_gone' }), ['estimated', 35, 1])
 })
 
 test('a client that leaves before the answer may be charged for its prompt', () => {
@@ -81,21 +81,21 @@ test('a client that leaves before the answer may be charged for its prompt', () 
 
 test('what was refused, failed or not looked at is not estimated', () => {
   const none = ['none', undefined, undefined]
-  assert.equal(settled({ status: 429, seen: seenIn('') }), none)
+  assert.equal(settled({ status: 429, stats: seenIn('') }), none)
   assert.equal(settled({ status: 502, end: 'upstream_failed' }), none)
   assert.equal(settled({ status: 0, end: 'upstream_failed' }), none)
-  assert.equal(settled({ status: 200, seen: null }), none)
-  assert.equal(settled({ status: 200, seen: seenIn(delta('x')), prompt: null }), none)
+  assert.equal(settled({ status: 200, stats: null }), none)
+  assert.equal(settled({ status: 200, stats: seenIn(delta('x')), prompt: null }), none)
 })
 
 test('an error in the place of an answer costs nothing, and one within it what passed', () => {
   const error = 'data: {"error":{"message":"no","code":"server_error"}}\n\n'
-  assert.equal(settled({ seen: seenIn(error) }), ['none', undefined, undefined])
-  assert.equal(settled({ seen: seenIn(delta('Hello') + error) }), ['estimated', 11, 1])
+  assert.equal(settled({ stats: seenIn(error) }), ['none', undefined, undefined])
+  assert.equal(settled({ stats: seenIn(delta('Hello') + error) }), ['estimated', 11, 1])
 })
 
 test('an answer that could not be read has a completion that is not known', () => {
-  assert.equal(settled({ seen: seenIn('data: <html>\n\n') }), ['estimated', 11, null])
+  assert.equal(settled({ stats: seenIn('data: <html>\n\n') }), ['estimated', 11, null])
 })
 
 test.run()

@@ -2,11 +2,11 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
-  headerValue,
-  noFacts,
+  buildResponseHeaders,
+  createResponseFacts,
+  filterRequestHeaders,
+  findHeader,
   type ResponseFacts,
-  requestHeaders,
-  responseHeaders,
 } from '../../src/http/headers.js'
 
 const DROPPED_FROM_REQUESTS = [
@@ -67,13 +67,13 @@ function flat(lines: readonly string[]): string[] {
 
 for (const line of DROPPED_FROM_REQUESTS) {
   test(`a request's ${line.split(':')[0]} ends at the relay`, () => {
-    assert.equal(requestHeaders(flat(['A: 1', line, 'B: 2']), [], false), ['A', '1', 'B', '2'])
+    assert.equal(filterRequestHeaders(flat(['A: 1', line, 'B: 2']), [], false), ['A', '1', 'B', '2'])
   })
 }
 
 test("a request's other headers go on in their order and case, doubled ones included", () => {
   const raw = [...flat(KEPT_IN_REQUESTS), 'X-Twice', '1', 'x-twice', '2']
-  assert.equal(requestHeaders(raw, [], false), raw)
+  assert.equal(filterRequestHeaders(raw, [], false), raw)
 })
 
 test('headers that Connection names end at the relay, in whatever case', () => {
@@ -84,29 +84,32 @@ test('headers that Connection names end at the relay, in whatever case', () => {
     'connection: x-more',
     'X-More: 3',
   ])
-  assert.equal(requestHeaders(raw, [], false), ['X-Other', '2'])
+  assert.equal(filterRequestHeaders(raw, [], false), ['X-Other', '2'])
 })
 
 test('Connection cannot take away what the relay puts on', () => {
   const raw = flat(['Connection: authorization, x-own', 'Authorization: Bearer lc_x'])
   const added = ['authorization', 'Bearer sk', 'x-own', '1']
-  assert.equal(requestHeaders(raw, added, false), added)
+  assert.equal(filterRequestHeaders(raw, added, false), added)
 })
 
 test('what the relay puts on replaces what the client sent by that name', () => {
   const raw = flat(['OpenAI-Organization: theirs', 'X-Api-Key: lc_x'])
-  assert.equal(requestHeaders(raw, ['openai-organization', 'ours'], false), ['openai-organization', 'ours'])
+  assert.equal(filterRequestHeaders(raw, ['openai-organization', 'ours'], false), [
+    'openai-organization',
+    'ours',
+  ])
 })
 
 test("in passthrough the client's credentials go on", () => {
   const raw = flat(['Authorization: Bearer sk-theirs', 'x-api-key: k'])
-  assert.equal(requestHeaders(raw, [], true), raw)
+  assert.equal(filterRequestHeaders(raw, [], true), raw)
 })
 
 function respond(lines: readonly string[], crossOrigin = false): { headers: string[]; facts: ResponseFacts } {
-  const facts = noFacts()
+  const facts = createResponseFacts()
   const raw = flat(lines).map((text) => Buffer.from(text, 'latin1'))
-  return { headers: responseHeaders(raw, 'tw-1', 'admit;dur=1', crossOrigin, facts), facts }
+  return { headers: buildResponseHeaders(raw, 'tw-1', 'admit;dur=1', crossOrigin, facts), facts }
 }
 
 const LAST = ['server-timing', 'admit;dur=1', 'access-control-allow-origin', '*']
@@ -160,21 +163,21 @@ test("the upstream's request id is kept", () => {
 test('an event stream tells proxies not to hold it back, unless the upstream has said so itself', () => {
   const bare = respond(['Content-Type: Text/Event-Stream; charset=utf-8'])
   assert.ok(bare.facts.eventStream)
-  assert.is(headerValue(bare.headers, 'cache-control'), 'no-cache, no-transform')
-  assert.is(headerValue(bare.headers, 'x-accel-buffering'), 'no')
+  assert.is(findHeader(bare.headers, 'cache-control'), 'no-cache, no-transform')
+  assert.is(findHeader(bare.headers, 'x-accel-buffering'), 'no')
   const own = respond([
     'Content-Type: text/event-stream',
     'Cache-Control: no-store',
     'X-Accel-Buffering: yes',
   ])
-  assert.is(headerValue(own.headers, 'cache-control'), 'no-store')
-  assert.is(headerValue(own.headers, 'x-accel-buffering'), 'yes')
-  assert.is(headerValue(respond(['Content-Type: application/json']).headers, 'cache-control'), undefined)
+  assert.is(findHeader(own.headers, 'cache-control'), 'no-store')
+  assert.is(findHeader(own.headers, 'x-accel-buffering'), 'yes')
+  assert.is(findHeader(respond(['Content-Type: application/json']).headers, 'cache-control'), undefined)
 })
 
 test('a page may read every header of the answer', () => {
   const { headers } = respond(['X-RateLimit-Remaining-Tokens: 1', 'Set-Cookie: a=1'], true)
-  const names = headerValue(headers, 'access-control-expose-headers')?.split(', ')
+  const names = findHeader(headers, 'access-control-expose-headers')?.split(', ')
   assert.ok(names?.includes('x-ratelimit-remaining-tokens'))
   assert.ok(names?.includes('x-request-id'))
   assert.not.ok(names?.includes('set-cookie'))
@@ -189,8 +192,8 @@ test('filtering twice is filtering once', () => {
   )
   fc.assert(
     fc.property(fc.array(line, { maxLength: 12 }), (lines) => {
-      const once = requestHeaders(lines.flat(), ['authorization', 'Bearer sk'], false)
-      assert.equal(requestHeaders(once, ['authorization', 'Bearer sk'], false), once)
+      const once = filterRequestHeaders(lines.flat(), ['authorization', 'Bearer sk'], false)
+      assert.equal(filterRequestHeaders(once, ['authorization', 'Bearer sk'], false), once)
     }),
   )
 })

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Edit, modelEdit, splice, usageEdit } from '../../src/json/edits.js'
-import { peek } from '../../src/json/peek.js'
+import { applyEdits, createModelEdit, createUsageEdit, type Edit } from '../../src/json/edits.js'
+import { peekFields } from '../../src/json/peek.js'
 
 function cut(body: Buffer, cuts: readonly number[]): Buffer[] {
   const ends = [...cuts.filter((at) => at < body.length), body.length].sort((a, b) => a - b)
@@ -28,7 +28,7 @@ test('wherever a body is cut, edits are made and all else is as it was', () => {
         at = end
       }
       expected += body.toString('latin1', at)
-      assert.is(Buffer.concat(splice(cut(body, cuts), made)).toString('latin1'), expected)
+      assert.is(Buffer.concat(applyEdits(cut(body, cuts), made)).toString('latin1'), expected)
     }),
     { numRuns: 3_000 },
   )
@@ -36,8 +36,8 @@ test('wherever a body is cut, edits are made and all else is as it was', () => {
 
 function asking(text: string): string | null {
   const body = Buffer.from(text)
-  const edit = usageEdit(peek(body))
-  return edit === null ? null : Buffer.concat(splice([body], [edit])).toString()
+  const edit = createUsageEdit(peekFields(body))
+  return edit === null ? null : Buffer.concat(applyEdits([body], [edit])).toString()
 }
 
 const ASKED = '"stream_options":{"include_usage":true}'
@@ -67,10 +67,10 @@ for (const [body, asked] of Object.entries(ASKING)) {
 
 test('a model and the usage can be changed in one body', () => {
   const body = Buffer.from('{"stream":true,"model":"alias","messages":[]}')
-  const found = peek(body)
-  const edits = [usageEdit(found), modelEdit(found, 'real')] as Edit[]
+  const found = peekFields(body)
+  const edits = [createUsageEdit(found), createModelEdit(found, 'real')] as Edit[]
   assert.is(
-    Buffer.concat(splice([body], edits)).toString(),
+    Buffer.concat(applyEdits([body], edits)).toString(),
     `{"stream":true,${ASKED},"model":"real","messages":[]}`,
   )
 })
@@ -88,9 +88,9 @@ test('of a prompt that gets another model, all before and all behind the name is
     [1, 100, before.length - 1, before.length + 17],
     [body.length - 1],
   ]) {
-    const edit = modelEdit(peek(body), 'gpt-4o-"mini"')
+    const edit = createModelEdit(peekFields(body), 'gpt-4o-"mini"')
     assert.ok(edit !== null)
-    const spliced = Buffer.concat(splice(cut(body, cuts), [edit]))
+    const spliced = Buffer.concat(applyEdits(cut(body, cuts), [edit]))
     const end = spliced.length - after.length
     assert.is(hash(spliced.subarray(0, before.length)), hash(before))
     assert.is(hash(spliced.subarray(end)), hash(after))

@@ -2,18 +2,18 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
-  each,
-  every,
-  isText,
-  marked,
-  memberOf,
-  only,
-  outline,
+  captureMarks,
+  equalsText,
+  findEvery,
+  findMember,
+  findOnly,
+  parseOutline,
+  readElements,
   type Value,
   WHOLE,
 } from '../../src/json/outline.js'
 
-const ALL = every({ list: each(every()), object: every({ inner: each(WHOLE) }) })
+const ALL = findEvery({ list: readElements(findEvery()), object: findEvery({ inner: readElements(WHOLE) }) })
 
 /** What an outline says, put together from its bytes. */
 function read(body: Buffer, value: Value): unknown {
@@ -34,7 +34,7 @@ test('for any JSON object, each member is found where it stands, with the last o
           `${space}${JSON.stringify(key)}${space}:${space}${JSON.stringify(value, null, space)}${space}`,
       )
       const body = Buffer.from(`${space}{${members.join(',') || space}}${space}`)
-      const found = outline(body, ALL)
+      const found = parseOutline(body, ALL)
       assert.ok(found !== null)
       const text = body.toString()
       assert.equal(read(body, found), JSON.parse(text), text)
@@ -49,21 +49,21 @@ test('for any JSON object, each member is found where it stands, with the last o
 test('for any beginning of a JSON object, there is no outline', () => {
   const body = Buffer.from('{"a":[1,{"b":"c\\"d"}],"list":[{"x":1},"y"],"object":{"inner":[true]}}')
   for (let length = 0; length < body.length; length++) {
-    assert.is(outline(body.subarray(0, length), ALL), null, body.toString('utf8', 0, length))
+    assert.is(parseOutline(body.subarray(0, length), ALL), null, body.toString('utf8', 0, length))
   }
 })
 
 test('keys and strings are known however they are escaped', () => {
   const body = Buffer.from('{"\\u006b":"t\\u006fol","\\u006bk":"to\\\\ol"}')
-  const found = outline(body, only({ k: WHOLE }))
+  const found = parseOutline(body, findOnly({ k: WHOLE }))
   assert.is(found?.members?.length, 1)
-  assert.ok(isText(body, memberOf(found, 'k'), 'tool'))
-  assert.not.ok(isText(body, memberOf(found, 'k'), 'toool'))
+  assert.ok(equalsText(body, findMember(found, 'k'), 'tool'))
+  assert.not.ok(equalsText(body, findMember(found, 'k'), 'toool'))
 })
 
 test('a mark is seen as a string, however deep, and never within one', () => {
-  const plan = marked([{ text: 'one' }, { text: 'id', aheadOf: 3 }])
-  const seen = (text: string): number | undefined => outline(Buffer.from(text), plan)?.seen
+  const plan = captureMarks([{ text: 'one' }, { text: 'id', aheadOf: 3 }])
+  const seen = (text: string): number | undefined => parseOutline(Buffer.from(text), plan)?.seen
   assert.is(seen('[{"a":["one"]}]'), 1)
   assert.is(seen('{"one":{}}'), 1)
   assert.is(seen('["\\"one","one\\"","\\"one\\"","\\\\","on","One",1]'), 0)

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { modelEdit, splice } from '../../src/json/edits.js'
-import { type Peek, Peeker, peek } from '../../src/json/peek.js'
+import { applyEdits, createModelEdit } from '../../src/json/edits.js'
+import { type Peek, Peeker, peekFields } from '../../src/json/peek.js'
 
 /** What `JSON.parse` says of the same body. */
 function parsed(text: string): { model: string | null; stream: boolean | null } {
@@ -17,7 +17,7 @@ function parsed(text: string): { model: string | null; stream: boolean | null } 
 }
 
 function found(text: string): { model: string | null; stream: boolean | null } {
-  const { model, stream } = peek(Buffer.from(text))
+  const { model, stream } = peekFields(Buffer.from(text))
   return { model, stream }
 }
 
@@ -54,7 +54,7 @@ const TABLE: string[] = [
 
 test('stream_options are found with their bytes, and of those that are absurdly long only the place', () => {
   for (const text of TABLE.filter((each) => each.startsWith('{'))) {
-    const { streamOptions } = peek(Buffer.from(text))
+    const { streamOptions } = peekFields(Buffer.from(text))
     const value: unknown = JSON.parse(text).stream_options
     assert.equal(streamOptions === null ? undefined : JSON.parse(streamOptions.text), value, text)
     if (streamOptions === null) continue
@@ -62,7 +62,7 @@ test('stream_options are found with their bytes, and of those that are absurdly 
     assert.is(bytes.toString(), streamOptions.text)
   }
   const long = `{"stream_options":{"x":"${'y'.repeat(3_000)}"},"stream":true}`
-  assert.equal(peek(Buffer.from(long)).streamOptions, { start: 18, end: long.length - 15, text: '' })
+  assert.equal(peekFields(Buffer.from(long)).streamOptions, { start: 18, end: long.length - 15, text: '' })
 })
 
 test('a prompt is found with its bytes if it is one string', () => {
@@ -83,7 +83,7 @@ test('a prompt is found with its bytes if it is one string', () => {
   prompts[`{"prompt":"${'x'.repeat(5_000)}","model":"m"}`] = `"${'x'.repeat(5_000)}"`
   for (const [text, wanted] of Object.entries(prompts)) {
     const body = Buffer.from(text)
-    const whole = peek(body)
+    const whole = peekFields(body)
     const { promptStart: start, promptEnd: end } = whole
     assert.is(start === -1 ? null : body.toString('utf8', start, end), wanted, text)
     for (let at = 0; at < body.length; at += 1 + Math.floor(body.length / 100))
@@ -157,7 +157,7 @@ test('however a body is cut, it finds the same', () => {
       const text = `{${list.map(([name, v, escaped]) => `${key(name, escaped)}: ${JSON.stringify(v)}`).join(' ,')}}`
       for (const each of [text, text.slice(0, -1) + rest, rest]) {
         const body = Buffer.from(each)
-        assert.equal(foundInPieces(body, cuts), peek(body), each)
+        assert.equal(foundInPieces(body, cuts), peekFields(body), each)
       }
     }),
     { numRuns: 2000 },
@@ -165,8 +165,8 @@ test('however a body is cut, it finds the same', () => {
   for (const text of TABLE) {
     const body = Buffer.from(text)
     const bytes = [...body.keys()]
-    assert.equal(foundInPieces(body, bytes), peek(body), `${text}, byte by byte`)
-    for (const at of bytes) assert.equal(foundInPieces(body, [at]), peek(body), `${text}, cut at ${at}`)
+    assert.equal(foundInPieces(body, bytes), peekFields(body), `${text}, byte by byte`)
+    for (const at of bytes) assert.equal(foundInPieces(body, [at]), peekFields(body), `${text}, cut at ${at}`)
   }
 })
 
@@ -179,8 +179,8 @@ test('a key or value that is absurdly long is none, in one piece or in many', ()
   ]) {
     const body = Buffer.from(text)
     const every = [...Array(60).keys()].map((i) => i * 100)
-    assert.equal(foundInPieces(body, every), peek(body))
-    assert.is(peek(body).model, text.endsWith('"m"}') ? 'm' : null)
+    assert.equal(foundInPieces(body, every), peekFields(body))
+    assert.is(peekFields(body).model, text.endsWith('"m"}') ? 'm' : null)
   }
 })
 
@@ -215,13 +215,13 @@ test('bytes that are not JSON are read to their end, and no further', () => {
         awkward.map((text) => Buffer.from(`{${text}`)),
       ),
       (bytes) => {
-        peek(Buffer.from(bytes))
+        peekFields(Buffer.from(bytes))
       },
     ),
     { numRuns: 3000 },
   )
   const whole = '{"model":"m","messages":[{"content":"a \\" b"}],"stream":true}'
-  for (let i = 0; i < whole.length; i++) peek(Buffer.from(whole.slice(0, i)))
+  for (let i = 0; i < whole.length; i++) peekFields(Buffer.from(whole.slice(0, i)))
 })
 
 test('another model name changes the bytes of that one value', () => {
@@ -229,9 +229,9 @@ test('another model name changes the bytes of that one value', () => {
     fc.property(members, awkward, places, (list, name, cuts) => {
       const text = `{${list.map(([k, v]) => `${JSON.stringify(k)}: ${JSON.stringify(v)}`).join(' ,')}}`
       const body = Buffer.from(text)
-      const at = peek(body)
-      const edit = modelEdit(at, name)
-      const spliced = Buffer.concat(splice(cut(body, cuts), edit === null ? [] : [edit]))
+      const at = peekFields(body)
+      const edit = createModelEdit(at, name)
+      const spliced = Buffer.concat(applyEdits(cut(body, cuts), edit === null ? [] : [edit]))
       if (at.modelStart === -1) {
         assert.ok(spliced.equals(body))
         return

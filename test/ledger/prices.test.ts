@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { AS_OF, PRICE_TABLE } from '../../src/ledger/price-table.js'
-import { costOf, Prices, PricesError } from '../../src/ledger/prices.js'
+import { computeCost, Prices, PricesError } from '../../src/ledger/prices.js'
 import type { Usage } from '../../src/metering/usage.js'
 
 const TABLE = {
@@ -35,7 +35,7 @@ function usage(prompt: number | null, completion: number | null, more: Partial<U
 function micros(prices: Prices, names: string | [string | null, string | null], of: Usage): number | null {
   const [answered, asked] = typeof names === 'string' ? [names, names] : names
   const price = prices.find(answered, asked)
-  const cost = price === null ? null : costOf(price, of)
+  const cost = price === null ? null : computeCost(price, of)
   return cost === null ? null : Math.round(cost * 1e9) / 1e3
 }
 

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { recordJsonSchema, recordSchema } from '../../src/ledger/schema.js'
+import { buildRecordJsonSchema, recordSchema } from '../../src/ledger/schema.js'
 
 interface Field {
   readonly description?: string
   readonly anyOf?: readonly { readonly type: string }[]
 }
 
-const schema = recordJsonSchema() as {
+const schema = buildRecordJsonSchema() as {
   readonly properties: Readonly<Record<string, Field>>
   readonly required: readonly string[]
   readonly additionalProperties: unknown

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Template, viewOf } from '../../src/metering/event-template.js'
-import { TokenGauge } from '../../src/metering/token-estimator.js'
+import { createView, EventTemplate } from '../../src/metering/event-template.js'
+import { TokenEstimator } from '../../src/metering/token-estimator.js'
 
 /** An event in its parts, every other one of which is a hole. */
 interface Shape {
@@ -80,25 +80,25 @@ const SHAPES: readonly Shape[] = [
   },
 ]
 
-function templateOf({ parts, text }: Shape): Template {
-  const template = Template.of(
+function templateOf({ parts, text }: Shape): EventTemplate {
+  const template = EventTemplate.of(
     Buffer.from(parts.join('')),
     (parts[text] as string).length,
     'm',
-    new TokenGauge(),
+    new TokenEstimator(),
   )
   if (template === null) throw new Error('no template')
   return template
 }
 
 /** What it makes of these pieces, in the way of a scanner: it stops at the first that does not go on. */
-function walk(template: Template, pieces: readonly Buffer[]): { events: number; textBytes: number } {
+function walk(template: EventTemplate, pieces: readonly Buffer[]): { events: number; textBytes: number } {
   template.forget()
   let events = 0
   let textBytes = 0
   for (const piece of pieces) {
     const { begun } = template
-    const next = template.walk(piece, viewOf(piece), 0)
+    const next = template.walk(piece, createView(piece), 0)
     events += template.events
     textBytes += template.textBytes
     // What was passed and what has begun is the whole piece, or else something stands there that does not fit.
@@ -194,7 +194,7 @@ test('no shape is taken from what could be taken for another', () => {
     [`data: {"content":"abc","x":"${'y'.repeat(5_000)}"}\n\n`, 3],
   ]
   for (const [event, textBytes] of cases)
-    assert.is(Template.of(Buffer.from(event), textBytes, null, new TokenGauge()), null, event)
+    assert.is(EventTemplate.of(Buffer.from(event), textBytes, null, new TokenEstimator()), null, event)
 })
 
 test.run()

@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Exchange } from '../../src/exchange/exchange.js'
-import { Settled } from '../../src/exchange/summary.js'
-import { noFacts, responseHeaders } from '../../src/http/headers.js'
-import { recordLine } from '../../src/ledger/record.js'
-import { tapFor } from '../../src/metering/create-meter.js'
+import { RequestSummary } from '../../src/exchange/summary.js'
+import { buildResponseHeaders, createResponseFacts } from '../../src/http/headers.js'
+import { formatRecord } from '../../src/ledger/record.js'
+import { createMeter } from '../../src/metering/create-meter.js'
 import { PromptSample } from '../../src/metering/prompt-sample.js'
 import { ANSWERS, type Answer } from '../support/answers.js'
 import { cutAt, LONG, pieceBySize, tellingPlaces, type Way, waysOf, writeIn } from '../support/cuts.js'
@@ -33,29 +33,29 @@ function decidedOf(record: Json | undefined, { decided }: Answer): Json {
 
 /** The record of an answer that comes in these pieces, made as the relay makes it. */
 async function recordOf({ status, headers }: Answer, pieces: readonly Buffer[]): Promise<Json> {
-  const facts = noFacts()
-  responseHeaders(
+  const facts = createResponseFacts()
+  buildResponseHeaders(
     headers.flatMap((line) => line.split(/: (.*)/).slice(0, 2)),
     'id',
     '',
     false,
     facts,
   )
-  const x = new Exchange({ rawHeaders: [] } as unknown as IncomingMessage, {} as ServerResponse, 0)
-  const tap = tapFor(facts)
-  x.setTarget({ path: '/chat/completions', query: '', cursor: false, deployment: null })
-  x.status = Number.parseInt(status, 10)
-  x.tap = tap
-  x.prompt = PromptSample.of([Buffer.from(PROMPT)])
+  const exchange = new Exchange({ rawHeaders: [] } as unknown as IncomingMessage, {} as ServerResponse, 0)
+  const meter = createMeter(facts)
+  exchange.setTarget({ path: '/chat/completions', query: '', cursor: false, deployment: null })
+  exchange.status = Number.parseInt(status, 10)
+  exchange.meter = meter
+  exchange.prompt = PromptSample.of([Buffer.from(PROMPT)])
   for (const piece of pieces) {
-    x.bytesOut += piece.length
-    tap?.push(piece)
+    exchange.bytesOut += piece.length
+    meter?.push(piece)
   }
-  tap?.end()
-  x.conclude('done')
-  const settled = new Settled(x, performance.now())
-  if (tap !== null && !tap.isRead) await new Promise<void>((resolve) => tap.whenRead(resolve))
-  return JSON.parse(recordLine(settled, 'w-0', 1, null)) as Json
+  meter?.end()
+  exchange.conclude('done')
+  const summary = new RequestSummary(exchange, performance.now())
+  if (meter !== null && !meter.isRead) await new Promise<void>((resolve) => meter.whenRead(resolve))
+  return JSON.parse(formatRecord(summary, 'w-0', 1, null)) as Json
 }
 
 for (const answer of [...ANSWERS, ...QUIRKS]) {

@@ -3,27 +3,27 @@ import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readEvent } from '../../src/metering/event-fields.js'
-import { AnswerScanner } from '../../src/metering/json-meter.js'
-import type { Tap } from '../../src/metering/meter.js'
-import { Sighting } from '../../src/metering/response-stats.js'
-import { EventScanner } from '../../src/metering/stream-meter.js'
+import { JsonMeter } from '../../src/metering/json-meter.js'
+import type { Meter } from '../../src/metering/meter.js'
+import { ResponseStats } from '../../src/metering/response-stats.js'
+import { StreamMeter } from '../../src/metering/stream-meter.js'
 import { type Expected, RECORDINGS, WORDS } from './streams.js'
 
 const MIB = 1024 * 1024
 
-function scan(tap: Tap, pieces: readonly Buffer[]): Sighting {
+function scan(meter: Meter, pieces: readonly Buffer[]): ResponseStats {
   for (const piece of pieces) {
     // What is kept of a piece must be a copy.
     const own = Buffer.from(piece)
-    tap.push(own)
+    meter.push(own)
   }
-  tap.end()
-  return tap.seen
+  meter.end()
+  return meter.readStats()
 }
 
-function facts(seen: Sighting): Expected {
-  const { firstTokenAt, told, usage, gauge, provisional, counted, ...rest } = seen
-  assert.is(firstTokenAt > 0, seen.deltas > 0 || seen.toolCalls > 0)
+function facts(stats: ResponseStats): Expected {
+  const { firstTokenAt, nonTextFacts, usage, estimator, usageIsPartial, skipEstimate, ...rest } = stats
+  assert.is(firstTokenAt > 0, stats.deltas > 0 || stats.toolCalls > 0)
   return { ...rest, usage: usage === null ? null : { ...usage } } as unknown as Expected
 }
 
@@ -55,39 +55,39 @@ for (const { name, bytes, expected } of RECORDINGS) {
   test(`${name}: the same, wherever it is cut`, () => {
     const whole = Buffer.from(bytes)
     const wanted = expectation(expected)
-    const inOne = scan(new EventScanner(), [whole])
+    const inOne = scan(new StreamMeter(), [whole])
     assert.equal(facts(inOne), wanted, 'in one piece')
     for (let cut = 0; cut <= whole.length; cut++) {
-      const inTwo = scan(new EventScanner(), cutAt(whole, [cut]))
+      const inTwo = scan(new StreamMeter(), cutAt(whole, [cut]))
       assert.equal(facts(inTwo), wanted, `cut at ${cut}`)
-      assert.is(inTwo.gauge.tokens, inOne.gauge.tokens, `tokens, cut at ${cut}`)
+      assert.is(inTwo.estimator.tokens, inOne.estimator.tokens, `tokens, cut at ${cut}`)
     }
     const single = Array.from(whole, (_, i) => whole.subarray(i, i + 1))
-    assert.equal(facts(scan(new EventScanner(), single)), wanted, 'byte by byte')
+    assert.equal(facts(scan(new StreamMeter(), single)), wanted, 'byte by byte')
   })
 }
 
 /** The same facts, had in the usual way. */
-function reference(text: string): Sighting {
-  const seen = new Sighting()
+function reference(text: string): ResponseStats {
+  const stats = new ResponseStats()
   const parser = createParser({
     onEvent({ data }) {
-      seen.events++
+      stats.events++
       if (data.trim() === '[DONE]') {
-        seen.ended = true
+        stats.ended = true
         return
       }
       try {
-        readEvent(JSON.parse(data), seen)
+        readEvent(JSON.parse(data), stats)
       } catch {
-        seen.odd++
-        seen.ended = false
+        stats.unparsed++
+        stats.ended = false
       }
     },
   })
   // It waits for what may come after a CR.
   parser.feed(`${text}\n`)
-  return seen
+  return stats
 }
 
 test('any stream, in any pieces, says what a parser of events and a parser of JSON make of it', () => {
@@ -136,10 +136,10 @@ test('any stream, in any pieces, says what a parser of events and a parser of JS
   fc.assert(
     fc.property(fc.array(block, { maxLength: 14 }), line, places, (blocks, end, cuts) => {
       const text = blocks.map((one) => one(end)).join('')
-      const seen = scan(new EventScanner(), cutAt(Buffer.from(text), cuts))
+      const stats = scan(new StreamMeter(), cutAt(Buffer.from(text), cuts))
       const wanted = reference(text)
-      assert.equal(facts(seen), facts(wanted))
-      assert.is(seen.gauge.tokens, wanted.gauge.tokens, text)
+      assert.equal(facts(stats), facts(wanted))
+      assert.is(stats.estimator.tokens, wanted.estimator.tokens, text)
     }),
     { numRuns: 3_000 },
   )
@@ -163,9 +163,9 @@ test('a long stream in small pieces says the same, cut by size or at its line en
       ways.push(cutAt(bytes, places))
     }
     for (const pieces of ways) {
-      const seen = scan(new EventScanner(), pieces)
-      assert.equal(facts(seen), facts(wanted), `${JSON.stringify(end)}, ${pieces.length} pieces`)
-      assert.is(seen.gauge.tokens, wanted.gauge.tokens)
+      const stats = scan(new StreamMeter(), pieces)
+      assert.equal(facts(stats), facts(wanted), `${JSON.stringify(end)}, ${pieces.length} pieces`)
+      assert.is(stats.estimator.tokens, wanted.estimator.tokens)
     }
   }
 })
@@ -196,8 +196,8 @@ test('any bytes at all are survived, and cut anywhere they are the same', () => 
     fc.property(noise, fc.array(fc.nat(300), { maxLength: 8 }), (parts, cuts) => {
       const bytes = Buffer.from(parts.join(''))
       assert.equal(
-        facts(scan(new EventScanner(), cutAt(bytes, cuts))),
-        facts(scan(new EventScanner(), [bytes])),
+        facts(scan(new StreamMeter(), cutAt(bytes, cuts))),
+        facts(scan(new StreamMeter(), [bytes])),
       )
     }),
     { numRuns: 3_000 },
@@ -210,11 +210,11 @@ test('an event of five megabytes passes in little memory, and its usage is found
     `data: {"type":"image_generation.completed","b64_json":"${'A'.repeat(5 * MIB)}",${usage}}\n\ndata: [DONE]\n\n`,
   )
   for (const size of [event.length, 65_536, 1_000]) {
-    const scanner = new EventScanner()
-    for (let at = 0; at < event.length; at += size) scanner.push(event.subarray(at, at + size))
-    scanner.end()
-    const { events, odd, usage: found, ended } = scanner.seen
-    assert.equal({ events, odd, ended }, { events: 2, odd: 1, ended: true }, `pieces of ${size}`)
+    const meter = new StreamMeter()
+    for (let at = 0; at < event.length; at += size) meter.push(event.subarray(at, at + size))
+    meter.end()
+    const { events, unparsed, usage: found, ended } = meter.readStats()
+    assert.equal({ events, unparsed, ended }, { events: 2, unparsed: 1, ended: true }, `pieces of ${size}`)
     assert.is(found?.prompt, 3)
     assert.is(found?.completion, 4)
   }
@@ -223,19 +223,19 @@ test('an event of five megabytes passes in little memory, and its usage is found
 test('what is too long is too long wherever it is cut', () => {
   for (const length of [MIB - 20, MIB - 8, MIB - 7, MIB - 6, MIB - 2, MIB - 1, MIB, MIB + 20]) {
     const bytes = Buffer.from(`data: {"usage":{"prompt_tokens":1},"x":"${'y'.repeat(length)}"}\n\n`)
-    const wanted = facts(scan(new EventScanner(), [bytes]))
+    const wanted = facts(scan(new StreamMeter(), [bytes]))
     for (const cut of [3, 7, 1_000, bytes.length - 2, bytes.length - 1]) {
-      assert.equal(facts(scan(new EventScanner(), cutAt(bytes, [cut]))), wanted, `${length}, cut at ${cut}`)
+      assert.equal(facts(scan(new StreamMeter(), cutAt(bytes, [cut]))), wanted, `${length}, cut at ${cut}`)
     }
   }
 })
 
 test('a stream without a line end keeps little, and ends without a word', () => {
-  const scanner = new EventScanner()
-  for (let i = 0; i < 200; i++) scanner.push(Buffer.alloc(65_536, i % 2 === 0 ? 'data: ' : ':'))
-  scanner.end()
-  assert.is(scanner.seen.deltas, 0)
-  assert.ok(scanner.seen.odd <= 1)
+  const meter = new StreamMeter()
+  for (let i = 0; i < 200; i++) meter.push(Buffer.alloc(65_536, i % 2 === 0 ? 'data: ' : ':'))
+  meter.end()
+  assert.is(meter.readStats().deltas, 0)
+  assert.ok(meter.readStats().unparsed <= 1)
 })
 
 test('what is too long is so too behind events of the same shape', () => {
@@ -250,7 +250,7 @@ test('what is too long is so too behind events of the same shape', () => {
       odd: isLong ? 1 : 0,
     }
     for (const cut of [0, 90, 100, 130, 1_000, bytes.length - 60, bytes.length - 1]) {
-      const seen = facts(scan(new EventScanner(), cutAt(bytes, [cut])))
+      const seen = facts(scan(new StreamMeter(), cutAt(bytes, [cut])))
       assert.equal(seen, expectation(wanted), `${length}, cut at ${cut}`)
     }
   }
@@ -276,7 +276,7 @@ test('a stream in which any byte is another says what the parsers make of it', (
       // The last line end stays, as the two do not agree on an event without it.
       for (const [place, other] of changes) bytes[place % (bytes.length - 2)] = other
       assert.equal(
-        facts(scan(new EventScanner(), cutAt(bytes, cuts))),
+        facts(scan(new StreamMeter(), cutAt(bytes, cuts))),
         facts(reference(bytes.toString('latin1'))),
       )
     }),
@@ -370,18 +370,14 @@ for (const { name, body, expected } of ANSWERS) {
   test(`the JSON answer ${name} says what it has used, wherever it is cut`, () => {
     const bytes = Buffer.from(`\n\n${JSON.stringify(body)}\n`)
     for (let cut = 0; cut <= bytes.length; cut++) {
-      assert.equal(
-        facts(scan(new AnswerScanner(), cutAt(bytes, [cut]))),
-        expectation(expected),
-        `cut at ${cut}`,
-      )
+      assert.equal(facts(scan(new JsonMeter(), cutAt(bytes, [cut]))), expectation(expected), `cut at ${cut}`)
     }
   })
 }
 
 test('a JSON answer that is cut, or is not JSON, says nothing', () => {
   for (const body of ['{"usage":{"prompt_tokens":1}', '<html>']) {
-    assert.equal(facts(scan(new AnswerScanner(), [Buffer.from(body)])), expectation({ events: 1, odd: 1 }))
+    assert.equal(facts(scan(new JsonMeter(), [Buffer.from(body)])), expectation({ events: 1, odd: 1 }))
   }
 })
 
@@ -389,7 +385,7 @@ test('of a JSON answer that is too long, the usage is found at its end', () => {
   const body = Buffer.from(`{"data":"${'x'.repeat(3 * MIB)}","usage":{"prompt_tokens":8}}`)
   for (const cut of [10, 2 * MIB, body.length - 3]) {
     const wanted = expectation({ events: 1, odd: 1, usage: { prompt: 8 } })
-    assert.equal(facts(scan(new AnswerScanner(), cutAt(body, [cut]))), wanted)
+    assert.equal(facts(scan(new JsonMeter(), cutAt(body, [cut]))), wanted)
   }
 })
 

@@ -2,13 +2,13 @@ import * as fc from 'fast-check'
 import { encode } from 'gpt-tokenizer/encoding/o200k_base'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { TokenGauge } from '../../src/metering/token-estimator.js'
+import { TokenEstimator } from '../../src/metering/token-estimator.js'
 import { median, TEXTS } from './texts.js'
 
 function gauged(...pieces: readonly Buffer[]): number {
-  const gauge = new TokenGauge()
-  for (const piece of pieces) gauge.takeAll(piece)
-  return gauge.tokens
+  const estimator = new TokenEstimator()
+  for (const piece of pieces) estimator.takeAll(piece)
+  return estimator.tokens
 }
 
 for (const [kind, texts] of Object.entries(TEXTS)) {
@@ -45,13 +45,13 @@ test('however a text is cut, its estimate is the same', () => {
 test('what was taken since a mark can be taken back', () => {
   fc.assert(
     fc.property(fc.string(), fc.string({ unit: 'binary' }), fc.string(), (before, lost, after) => {
-      const gauge = new TokenGauge()
-      gauge.takeAll(Buffer.from(before))
-      gauge.mark()
-      gauge.takeAll(Buffer.from(lost))
-      gauge.rewind()
-      gauge.takeAll(Buffer.from(after))
-      assert.is(gauge.tokens, gauged(Buffer.from(before), Buffer.from(after)))
+      const estimator = new TokenEstimator()
+      estimator.takeAll(Buffer.from(before))
+      estimator.mark()
+      estimator.takeAll(Buffer.from(lost))
+      estimator.rewind()
+      estimator.takeAll(Buffer.from(after))
+      assert.is(estimator.tokens, gauged(Buffer.from(before), Buffer.from(after)))
     }),
   )
 })

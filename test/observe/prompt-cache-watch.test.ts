@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Account } from '../../src/exchange/token-usage.js'
-import { CacheShareWatch } from '../../src/observe/prompt-cache-watch.js'
+import type { TokenUsage } from '../../src/exchange/token-usage.js'
+import { PromptCacheWatch } from '../../src/observe/prompt-cache-watch.js'
 
 interface Told {
   readonly fields: Record<string, unknown>
@@ -10,16 +10,16 @@ interface Told {
 
 function make(): {
   told: Told[]
-  ask: (id: string, cached: number | null, prompt?: number, source?: Account['source']) => void
+  ask: (id: string, cached: number | null, prompt?: number, source?: TokenUsage['source']) => void
 } {
   const told: Told[] = []
-  const watch = new CacheShareWatch({ warn: (fields, message) => void told.push({ fields, message }) })
+  const watch = new PromptCacheWatch({ warn: (fields, message) => void told.push({ fields, message }) })
   return {
     told,
     ask: (id, cached, prompt = 10_000, source = 'upstream') => {
       const key = { id, env: 'e', team: 'team1', user: id, issuedAt: '', revokedAt: null }
       const usage = { prompt, cached, cacheWritten: null, completion: 1, reasoning: null }
-      watch.onSettled({ key, account: { usage, source } })
+      watch.onSettled({ key, usage: { usage, source } })
     },
   }
 }

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Settled } from '../../src/exchange/summary.js'
+import type { RequestSummary } from '../../src/exchange/summary.js'
 import { SlownessWatch } from '../../src/observe/slowness-watch.js'
 
 function makeWatch(slowMs: number): { watch: SlownessWatch; told: Record<string, unknown>[] } {
@@ -9,8 +9,8 @@ function makeWatch(slowMs: number): { watch: SlownessWatch; told: Record<string,
   return { watch: new SlownessWatch({ warn }, slowMs), told }
 }
 
-function took(id: string, overheadMs: number): Settled {
-  return { id, overheadMs } as unknown as Settled
+function took(id: string, overheadMs: number): RequestSummary {
+  return { id, overheadMs } as unknown as RequestSummary
 }
 
 const LATER = performance.now() + 3_600_000

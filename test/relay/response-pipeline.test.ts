@@ -2,13 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadConfig } from '../../src/config/config.js'
-import { upstreamTimeouts } from '../../src/config/upstreams.js'
+import { resolveUpstreamTimeouts } from '../../src/config/upstreams.js'
 import { Exchange } from '../../src/exchange/exchange.js'
 import { ByteBudget } from '../../src/lib/byte-budget.js'
 import type { Attempt } from '../../src/relay/attempt.js'
-import { Course } from '../../src/relay/failover.js'
-import { Relay, type RelayOwner } from '../../src/relay/response-pipeline.js'
-import { HEALTH_DEFAULTS, Health } from '../../src/routing/circuit-breaker.js'
+import { Failover } from '../../src/relay/failover.js'
+import { ResponsePipeline, type ResponsePipelineOwner } from '../../src/relay/response-pipeline.js'
+import { BREAKER_DEFAULTS, CircuitBreaker } from '../../src/routing/circuit-breaker.js'
 import type { Target } from '../../src/routing/router.js'
 import type { Upstream } from '../../src/upstream/upstream.js'
 
@@ -19,8 +19,8 @@ function fakeAbort(): { told: string[]; abort: () => void } {
 }
 
 interface Made {
-  relay: Relay
-  x: Exchange
+  relay: ResponsePipeline
+  exchange: Exchange
   failures: string[]
   /** undici's handler of each attempt. */
   attempts: Attempt[]
@@ -34,30 +34,30 @@ interface Made {
 function makeRelay(upstreams = 1, send: ((attempt: Attempt) => void) | null = null): Made {
   const failures: string[] = []
   const attempts: Attempt[] = []
-  const owner: RelayOwner = { draining: false, onAttemptFailed: (_x, code) => failures.push(code) }
+  const owner: ResponsePipelineOwner = { draining: false, onAttemptFailed: (_x, code) => failures.push(code) }
   const req = { method: 'GET', rawHeaders: [] } as unknown as IncomingMessage
   const res = { headersSent: false, req } as unknown as ServerResponse
-  const x = new Exchange(req, res, 0)
+  const exchange = new Exchange(req, res, 0)
   const { timeouts } = loadConfig({ env: {}, cwd: '/nonexistent' })
-  const relay = new Relay(x, owner, { timeouts, answerBytes: 1_000, crossOrigin: false })
+  const relay = new ResponsePipeline(exchange, owner, { timeouts, answerBytes: 1_000, crossOrigin: false })
   const targets = Array.from({ length: upstreams }, (_, i) => ({
     name: `up${i}`,
-    upstream: { name: `up${i}`, timeouts: upstreamTimeouts(timeouts) } as Upstream,
+    upstream: { name: `up${i}`, timeouts: resolveUpstreamTimeouts(timeouts) } as Upstream,
     model: null,
     weight: 1,
-    health: new Health(HEALTH_DEFAULTS, () => {}),
+    breaker: new CircuitBreaker(BREAKER_DEFAULTS, () => {}),
   }))
-  relay.course = new Course(x, relay, {
+  relay.failover = new Failover(exchange, relay, {
     targets,
     order: targets.map((_, i) => i),
     failover: true,
-    stallMs: null,
+    firstTokenMs: null,
     hedge: null,
     budget: new ByteBudget(1_000_000),
     send: send ?? ((attempt) => void attempts.push(attempt)),
   })
-  relay.course.start()
-  return { relay, x, failures, attempts, targets }
+  relay.failover.start()
+  return { relay, exchange, failures, attempts, targets }
 }
 
 /** The first of its attempts. */
@@ -67,20 +67,20 @@ function made(upstreams = 1): Made & { attempt: Attempt } {
 }
 
 test('a client that left while a connection was made has its request aborted before it is written', () => {
-  const { relay, x, attempt } = made()
+  const { relay, exchange, attempt } = made()
   relay.onClose()
-  assert.is(x.end, 'client_gone')
+  assert.is(exchange.end, 'client_gone')
   const { told, abort } = fakeAbort()
   attempt.onConnect(abort)
   assert.equal(told, ['abort'])
 })
 
 test('an error that comes after the client has left is told to nobody', () => {
-  const { relay, x, failures, attempt } = made()
+  const { relay, exchange, failures, attempt } = made()
   attempt.onConnect(fakeAbort().abort)
   relay.onClose()
   attempt.onError(new Error('aborted'))
-  assert.is(x.end, 'client_gone')
+  assert.is(exchange.end, 'client_gone')
   assert.equal(failures, [])
 })
 
@@ -93,10 +93,10 @@ test('a failure before there was a connection is reported once', () => {
 })
 
 test('an attempt that took too long is aborted, and the abort is not reported as a second failure', () => {
-  const { relay, x, failures, attempt } = made()
+  const { relay, exchange, failures, attempt } = made()
   const { told, abort } = fakeAbort()
   attempt.onConnect(abort)
-  x.attemptAt = 1
+  exchange.attemptAt = 1
   relay.onTick(10_000_000)
   attempt.onError(new Error('aborted'))
   assert.equal(told, ['abort'])
@@ -112,7 +112,7 @@ test('a fault in what is made for the second target ends the request, and leaves
   assert.equal(attempts, [])
   all[0]?.onError(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }))
   assert.equal(failures, ['internal_error'])
-  for (const { health } of targets) assert.is(health.inFlight, 0)
+  for (const { breaker } of targets) assert.is(breaker.inFlight, 0)
 })
 
 test.run()

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { HedgeBudget, hedgeAfterMs } from '../../src/routing/hedge.js'
-import { Latency } from '../../src/routing/latency.js'
+import { findHedgeDelayMs, HedgeBudget } from '../../src/routing/hedge.js'
+import { LatencyWindow } from '../../src/routing/latency.js'
 
 test('there are never more hedges than their share of the requests', () => {
   fc.assert(
@@ -50,22 +50,22 @@ test('a share of nothing hedges nothing', () => {
   assert.not.ok(budget.take())
 })
 
-function timesOf(ms: number, count: number): Latency {
-  const latency = new Latency()
+function timesOf(ms: number, count: number): LatencyWindow {
+  const latency = new LatencyWindow()
   for (let i = 0; i < count; i++) latency.observe(0, ms)
   return latency
 }
 
 test('a second target is asked after the p95 of the first, and never of what is not known', () => {
-  assert.is(hedgeAfterMs(timesOf(300, 0)), null)
-  assert.is(hedgeAfterMs(timesOf(300, 19)), null)
-  assert.is(hedgeAfterMs(timesOf(300, 20)), 300)
-  assert.is(hedgeAfterMs(timesOf(3, 20)), 50)
+  assert.is(findHedgeDelayMs(timesOf(300, 0)), null)
+  assert.is(findHedgeDelayMs(timesOf(300, 19)), null)
+  assert.is(findHedgeDelayMs(timesOf(300, 20)), 300)
+  assert.is(findHedgeDelayMs(timesOf(3, 20)), 50)
   const times = timesOf(300, 19)
   times.observe(0, 9_000)
-  assert.is(hedgeAfterMs(times), 300)
+  assert.is(findHedgeDelayMs(times), 300)
   times.observe(0, 9_000)
-  assert.is(hedgeAfterMs(times), 9_000)
+  assert.is(findHedgeDelayMs(times), 9_000)
 })
 
 test.run()

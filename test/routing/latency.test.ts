@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Latency } from '../../src/routing/latency.js'
+import { LatencyWindow } from '../../src/routing/latency.js'
 
 test('nothing is known before there was a first time', () => {
-  const latency = new Latency()
+  const latency = new LatencyWindow()
   assert.is(latency.quantile(0.5), null)
   assert.is(latency.expected(0), null)
 })
@@ -16,7 +16,7 @@ test('quantiles are those of the last 128 times, whatever came and in whatever o
   )
   fc.assert(
     fc.property(times, fc.double({ min: 0, max: 1, noNaN: true }), (all, q) => {
-      const latency = new Latency()
+      const latency = new LatencyWindow()
       for (const ms of all) latency.observe(0, ms)
       const last = all.slice(-128).sort((a, b) => a - b)
       assert.is(latency.count, last.length)
@@ -26,7 +26,7 @@ test('quantiles are those of the last 128 times, whatever came and in whatever o
 })
 
 test('what is no time changes nothing', () => {
-  const latency = new Latency()
+  const latency = new LatencyWindow()
   latency.observe(0, 100)
   for (const ms of [Number.NaN, Number.POSITIVE_INFINITY, -1]) latency.observe(0, ms)
   assert.is(latency.count, 1)
@@ -34,7 +34,7 @@ test('what is no time changes nothing', () => {
 })
 
 test('the mean follows a change and stays between the least and the most', () => {
-  const latency = new Latency()
+  const latency = new LatencyWindow()
   for (let i = 0; i < 50; i++) latency.observe(0, 100)
   assert.is(latency.expected(0), 100)
   latency.observe(0, 900)
@@ -45,7 +45,7 @@ test('the mean follows a change and stays between the least and the most', () =>
 })
 
 test('a target that is not asked is believed to be quicker with time, until it is asked', () => {
-  const latency = new Latency()
+  const latency = new LatencyWindow()
   latency.observe(1_000, 800)
   assert.is(latency.expected(500), 800)
   assert.is(latency.expected(31_000), 400)

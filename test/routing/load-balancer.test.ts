@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { HEALTH_DEFAULTS, Health } from '../../src/routing/circuit-breaker.js'
-import { Selection, type Strategy, type Target } from '../../src/routing/load-balancer.js'
+import { BREAKER_DEFAULTS, CircuitBreaker } from '../../src/routing/circuit-breaker.js'
+import { type BalancedTarget, LoadBalancer, type Strategy } from '../../src/routing/load-balancer.js'
 import { randomFrom } from '../support/random.js'
 
 interface Given {
@@ -13,18 +13,18 @@ interface Given {
   readonly inFlight?: number
 }
 
-function target(given: Given, at: number): Target {
+function target(given: Given, at: number): BalancedTarget {
   const { name = `t${at}`, weight = 1, well = true, ms = null, inFlight = 0 } = given
   return { name, weight, health: { inFlight, allows: () => well, expectedFirstByteMs: () => ms } }
 }
 
-function selection(strategy: Strategy, given: readonly Given[], random = randomFrom(1)): Selection {
-  return new Selection(given.map(target), strategy, random)
+function selection(strategy: Strategy, given: readonly Given[], random = randomFrom(1)): LoadBalancer {
+  return new LoadBalancer(given.map(target), strategy, random)
 }
 
 /** How often each target came first. */
 function firsts(
-  of: Selection,
+  of: LoadBalancer,
   targets: number,
   times: number,
   affinity = (_: number): string | null => null,
@@ -103,7 +103,7 @@ function never(): never {
 }
 
 test('a route with one target asks nobody, and makes nothing', () => {
-  const alone: Target = {
+  const alone: BalancedTarget = {
     name: 'one',
     weight: 1,
     health: {
@@ -113,7 +113,7 @@ test('a route with one target asks nobody, and makes nothing', () => {
     },
   }
   for (const how of ['order', 'weight', 'latency'] as const) {
-    const one = new Selection([alone], how, never)
+    const one = new LoadBalancer([alone], how, never)
     assert.equal(one.order(0, 'a'), [0])
     assert.ok(one.order(0, 'a') === selection('weight', [{}]).order(0, null))
   }
@@ -271,10 +271,10 @@ test('as listed, a string changes nothing', () => {
 })
 
 test('a target that was opened is behind the other until its trial is due, and in front with it', () => {
-  const healths = [0, 1].map(() => new Health(HEALTH_DEFAULTS, () => {}))
-  const targets = healths.map((health, at) => ({ name: `t${at}`, weight: 1, health }))
-  const of = new Selection(targets, 'order', randomFrom(1))
-  const [first] = healths as [Health, Health]
+  const healths = [0, 1].map(() => new CircuitBreaker(BREAKER_DEFAULTS, () => {}))
+  const targets = healths.map((breaker, at) => ({ name: `t${at}`, weight: 1, health: breaker }))
+  const of = new LoadBalancer(targets, 'order', randomFrom(1))
+  const [first] = healths as [CircuitBreaker, CircuitBreaker]
   for (let i = 0; i < 5; i++) {
     const ticket = first.begin(0)
     first.fail(ticket, 0, 'cut')
@@ -290,17 +290,17 @@ test('a target that was opened is behind the other until its trial is due, and i
 })
 
 test('a slow target is looked at again now and then, and not more', () => {
-  const healths = [100, 2_000].map(() => new Health(HEALTH_DEFAULTS, () => {}))
-  const targets = healths.map((health, at) => ({ name: `t${at}`, weight: 1, health }))
-  const of = new Selection(targets, 'latency', randomFrom(1))
+  const healths = [100, 2_000].map(() => new CircuitBreaker(BREAKER_DEFAULTS, () => {}))
+  const targets = healths.map((breaker, at) => ({ name: `t${at}`, weight: 1, health: breaker }))
+  const of = new LoadBalancer(targets, 'latency', randomFrom(1))
   const asked = [0, 0]
   for (let now = 0; now < 600_000; now += 500) {
     const at = of.order(now, null)[0] as number
     asked[at] = (asked[at] as number) + 1
-    const health = healths[at] as Health
-    const ticket = health.begin(now)
-    health.succeed(ticket, now, at === 0 ? 100 : 2_000)
-    health.end(ticket)
+    const breaker = healths[at] as CircuitBreaker
+    const ticket = breaker.begin(now)
+    breaker.succeed(ticket, now, at === 0 ? 100 : 2_000)
+    breaker.end(ticket)
   }
   assert.ok((asked[1] as number) >= 3 && (asked[1] as number) <= 10, String(asked))
 })

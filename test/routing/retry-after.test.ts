@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { COOLDOWN_MAX_MS, cooldownMs, httpDate } from '../../src/routing/retry-after.js'
+import { COOLDOWN_MAX_MS, parseHttpDate, readCooldownMs } from '../../src/routing/retry-after.js'
 
 const NOW = Date.UTC(2026, 0, 15, 12, 0, 0)
 
@@ -38,9 +38,9 @@ const ASKED: Array<[number, string[], number]> = [
 
 for (const [status, raw, expected] of ASKED) {
   test(`${status} with ${JSON.stringify(raw).slice(0, 70)} wants ${expected} ms`, () => {
-    assert.is(cooldownMs(status, raw, NOW), expected)
+    assert.is(readCooldownMs(status, raw, NOW), expected)
     assert.is(
-      cooldownMs(
+      readCooldownMs(
         status,
         raw.map((text) => Buffer.from(text, 'latin1')),
         NOW,
@@ -52,14 +52,14 @@ for (const [status, raw, expected] of ASKED) {
 
 test("a date counts from the answer's own, if the clocks differ", () => {
   const raw = ['date', 'Thu, 15 Jan 2026 08:00:00 GMT', 'retry-after', 'Thu, 15 Jan 2026 08:00:05 GMT']
-  assert.is(cooldownMs(429, raw, NOW), 5_000)
+  assert.is(readCooldownMs(429, raw, NOW), 5_000)
 })
 
 test('the bound is the one that was given', () => {
-  assert.is(cooldownMs(429, ['retry-after', '90'], NOW, 120_000), 90_000)
-  assert.is(cooldownMs(429, ['retry-after', '90'], NOW, 500), 500)
-  assert.is(cooldownMs(429, [], NOW, 500), 500)
-  assert.is(cooldownMs(429, ['retry-after', '90'], NOW, 0), 0)
+  assert.is(readCooldownMs(429, ['retry-after', '90'], NOW, 120_000), 90_000)
+  assert.is(readCooldownMs(429, ['retry-after', '90'], NOW, 500), 500)
+  assert.is(readCooldownMs(429, [], NOW, 500), 500)
+  assert.is(readCooldownMs(429, ['retry-after', '90'], NOW, 0), 0)
 })
 
 test('whatever an upstream sends, the time is from 0 to the bound', () => {
@@ -74,7 +74,7 @@ test('whatever an upstream sends, the time is from 0 to the bound', () => {
       fc.array(fc.tuple(name, value), { maxLength: 4 }),
       fc.integer({ min: 100, max: 599 }),
       (headers, status) => {
-        const ms = cooldownMs(status, headers.flat(), NOW)
+        const ms = readCooldownMs(status, headers.flat(), NOW)
         assert.ok(ms >= 0 && ms <= COOLDOWN_MAX_MS, String(ms))
       },
     ),
@@ -83,25 +83,25 @@ test('whatever an upstream sends, the time is from 0 to the bound', () => {
 
 test('a date is read in each of the three formats', () => {
   const at = Date.UTC(1994, 10, 6, 8, 49, 37)
-  assert.is(httpDate('Sun, 06 Nov 1994 08:49:37 GMT', NOW), at)
-  assert.is(httpDate('Sunday, 06-Nov-94 08:49:37 GMT', NOW), at)
-  assert.is(httpDate('Sun Nov  6 08:49:37 1994', NOW), at)
-  assert.is(httpDate('Wednesday, 06-Nov-30 08:49:37 GMT', NOW), Date.UTC(2030, 10, 6, 8, 49, 37))
+  assert.is(parseHttpDate('Sun, 06 Nov 1994 08:49:37 GMT', NOW), at)
+  assert.is(parseHttpDate('Sunday, 06-Nov-94 08:49:37 GMT', NOW), at)
+  assert.is(parseHttpDate('Sun Nov  6 08:49:37 1994', NOW), at)
+  assert.is(parseHttpDate('Wednesday, 06-Nov-30 08:49:37 GMT', NOW), Date.UTC(2030, 10, 6, 8, 49, 37))
   for (const text of [
     '',
     '1994-11-06T08:49:37Z',
     'Sun, 06 Nov 1994 08:49:37',
     'Sun, 6 Nov 1994 08:49:37 GMT',
   ])
-    assert.is(httpDate(text, NOW), null)
-  assert.is(httpDate(null, NOW), null)
+    assert.is(parseHttpDate(text, NOW), null)
+  assert.is(parseHttpDate(null, NOW), null)
 })
 
 test('a date that JavaScript writes is read as the same second', () => {
   const date = fc.date({ min: new Date('1970-01-01'), max: new Date('9999-12-31'), noInvalidDate: true })
   fc.assert(
     fc.property(date, (day) => {
-      assert.is(httpDate(day.toUTCString(), NOW), Math.floor(day.getTime() / 1_000) * 1_000)
+      assert.is(parseHttpDate(day.toUTCString(), NOW), Math.floor(day.getTime() / 1_000) * 1_000)
     }),
   )
 })

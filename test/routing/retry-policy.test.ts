@@ -3,18 +3,18 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
   type AttemptState,
-  COMPRESSED,
+  classifyFailure,
   type Decision,
   decide,
+  ENCODED_RESPONSE,
   type Failure,
   type FailurePhase,
   FIRST_BYTE_LATE,
-  FIRST_EVENT_LATE,
-  failoverByDefault,
+  FIRST_TOKEN_LATE,
+  isAccountScoped,
+  isFailoverDefault,
   isIdempotent,
-  isKept,
   type Outcome,
-  situationOf,
 } from '../../src/routing/retry-policy.js'
 
 /** All that can be done may be done. */
@@ -31,7 +31,7 @@ const UNSENT = failed('ECONNRESET', 'waiting', { sentWhole: false })
 const UNWRITTEN = failed('UPSTREAM_RESET', 'connecting', { reused: true })
 const UNREACHED = failed('ECONNREFUSED', 'connecting')
 const LATE = failed(FIRST_BYTE_LATE, 'waiting')
-const SILENT = failed(FIRST_EVENT_LATE, 'silent')
+const SILENT = failed(FIRST_TOKEN_LATE, 'silent')
 const REFUSED = failed('UND_ERR_INVALID_ARG', 'connecting')
 
 /** What is done if all can be; without another target; without failover; with neither. */
@@ -48,7 +48,7 @@ const DECIDED: Array<[string, Outcome, [Decision, Decision, Decision, Decision]]
   ['a first byte that is late', LATE, ['next', 'fail', 'fail', 'fail']],
   ['a 200 that stays silent', SILENT, ['next', 'answer', 'answer', 'answer']],
   ['a 200 that dies silent', failed('ECONNRESET', 'silent'), ['next', 'fail', 'fail', 'fail']],
-  ['an answer that cannot be changed', failed(COMPRESSED, 'waiting'), ['next', 'fail', 'fail', 'fail']],
+  ['an answer that cannot be changed', failed(ENCODED_RESPONSE, 'waiting'), ['next', 'fail', 'fail', 'fail']],
   ['a request that undici refuses', REFUSED, ['fail', 'fail', 'fail', 'fail']],
 ]
 
@@ -94,7 +94,7 @@ test('what comes of no connection asks the next, whatever its code', () => {
 
 test('an answer that is no HTTP is none of a stale connection', () => {
   for (const code of ['HPE_INVALID_CONSTANT', 'UND_ERR_RESPONSE', 'UND_ERR_HEADERS_OVERFLOW', 'new'])
-    assert.is(situationOf(failed(code, 'waiting', { reused: true })), 'dead', code)
+    assert.is(classifyFailure(failed(code, 'waiting', { reused: true })), 'dead', code)
 })
 
 test('a first byte that is late on a kept connection is not asked for there again', () => {
@@ -117,7 +117,7 @@ const anyState: fc.Arbitrary<AttemptState> = fc.record({
 const anyFailure: fc.Arbitrary<Failure> = fc.record({
   code: fc.constantFrom(
     ...['ECONNREFUSED', 'ETIMEDOUT', 'UND_ERR_SOCKET', 'ECONNRESET', 'UPSTREAM_RESET', 'EPIPE', 'HPE_X'],
-    ...[FIRST_BYTE_LATE, FIRST_EVENT_LATE, 'UND_ERR_INVALID_ARG', 'UND_ERR_DESTROYED', 'unknown'],
+    ...[FIRST_BYTE_LATE, FIRST_TOKEN_LATE, 'UND_ERR_INVALID_ARG', 'UND_ERR_DESTROYED', 'unknown'],
   ),
   phase: fc.constantFrom<FailurePhase>('connecting', 'waiting', 'silent'),
   reused: fc.boolean(),
@@ -217,15 +217,15 @@ const BY_DEFAULT: Array<[string, string, boolean]> = [
 
 for (const [method, path, expected] of BY_DEFAULT) {
   test(`${method} ${path} may ${expected ? '' : 'not '}be asked twice by default`, () => {
-    assert.is(failoverByDefault(method, path), expected)
+    assert.is(isFailoverDefault(method, path), expected)
   })
 }
 
 test('what one account keeps is told from what any target can do', () => {
   for (const path of ['/files', '/files/f', '/fine_tuning/jobs', '/responses/r', '/messages/batches'])
-    assert.ok(isKept(path), path)
+    assert.ok(isAccountScoped(path), path)
   for (const path of ['/filesystem', '/responses', '/messages', '/chat/completions', '/models/files'])
-    assert.not.ok(isKept(path), path)
+    assert.not.ok(isAccountScoped(path), path)
 })
 
 test('a method may be repeated as RFC 9110 has it', () => {

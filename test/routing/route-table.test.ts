@@ -1,22 +1,22 @@
 import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { plainRoute, type RouteConfig } from '../../src/config/routes.js'
-import { compile } from '../../src/routing/glob.js'
-import { type ByDialect, Rules } from '../../src/routing/route-table.js'
+import { createRouteConfig, type RouteConfig } from '../../src/config/routes.js'
+import { compileGlob } from '../../src/routing/glob.js'
+import { type RoutesByApi, RouteTable } from '../../src/routing/route-table.js'
 import type { Route } from '../../src/routing/router.js'
 
 /** Only its name is looked at here. */
-function routeNamed(id: string): ByDialect {
+function routeNamed(id: string): RoutesByApi {
   return [{ id } as Route, null]
 }
 
-function rulesOf(routes: readonly RouteConfig[]): Rules {
-  return new Rules(routes, (route) => routeNamed(route.targets[0]?.upstream ?? ''))
+function rulesOf(routes: readonly RouteConfig[]): RouteTable {
+  return new RouteTable(routes, (route) => routeNamed(route.targets[0]?.upstream ?? ''))
 }
 
-function found(rules: Rules, path: string, model: string | null, team: string | null): string | null {
-  return rules.find(path, model, team, 0)?.id ?? null
+function found(table: RouteTable, path: string, model: string | null, team: string | null): string | null {
+  return table.find(path, model, team, 0)?.id ?? null
 }
 
 const patterns = fc.option(fc.array(fc.stringMatching(/^[ab*]{1,3}$/), { minLength: 1, maxLength: 2 }))
@@ -27,19 +27,19 @@ const someRoutes = fc.array(fc.record({ paths: patterns, models: patterns, teams
 const requests = fc.array(fc.tuple(fc.stringMatching(/^[ab]{0,2}$/), name, name), { maxLength: 20 })
 
 function takes(given: readonly string[] | null, text: string | null): boolean {
-  return given === null || (text !== null && given.some((pattern) => compile(pattern).test(text)))
+  return given === null || (text !== null && given.some((pattern) => compileGlob(pattern).test(text)))
 }
 
 test('the first route that takes path, model and team is found, whatever was asked before', () => {
   fc.assert(
     fc.property(someRoutes, requests, (list, asked) => {
-      const routes = list.map((route, i) => ({ ...plainRoute(`u${i}`), ...route }))
-      const rules = rulesOf(routes)
+      const routes = list.map((route, i) => ({ ...createRouteConfig(`u${i}`), ...route }))
+      const table = rulesOf(routes)
       for (const [path, model, team] of [...asked, ...asked]) {
         const first = routes.findIndex(
           ({ paths, models, teams }) => takes(paths, path) && takes(models, model) && takes(teams, team),
         )
-        assert.is(found(rules, path, model, team), first === -1 ? null : `u${first}`)
+        assert.is(found(table, path, model, team), first === -1 ? null : `u${first}`)
       }
     }),
     { numRuns: 500 },
@@ -47,22 +47,25 @@ test('the first route that takes path, model and team is found, whatever was ask
 })
 
 test('a route none of whose targets speaks what is asked is passed over', () => {
-  const rules = new Rules(
+  const table = new RouteTable(
     [
-      { ...plainRoute('a'), models: ['x'] },
-      { ...plainRoute('b'), models: ['x'] },
+      { ...createRouteConfig('a'), models: ['x'] },
+      { ...createRouteConfig('b'), models: ['x'] },
     ],
     ({ targets }) => (targets[0]?.upstream === 'a' ? [null, null] : routeNamed('b')),
   )
-  assert.is(found(rules, '/x', 'x', null), 'b')
+  assert.is(found(table, '/x', 'x', null), 'b')
 })
 
 test('names without number and without end change nothing, and are not all kept', () => {
-  const rules = rulesOf([{ ...plainRoute('a'), models: ['*7', `${'x'.repeat(300)}*`] }, plainRoute('b')])
-  const { byTeam } = rules as unknown as { byTeam: Map<string | null, Map<string, unknown>> }
+  const table = rulesOf([
+    { ...createRouteConfig('a'), models: ['*7', `${'x'.repeat(300)}*`] },
+    createRouteConfig('b'),
+  ])
+  const { byTeam } = table as unknown as { byTeam: Map<string | null, Map<string, unknown>> }
   let most = 0
   for (let i = 0; i < 10_000; i++) {
-    assert.is(found(rules, '/x', `model${i}`, `team${i % 3}`), i % 10 === 7 ? 'a' : 'b')
+    assert.is(found(table, '/x', `model${i}`, `team${i % 3}`), i % 10 === 7 ? 'a' : 'b')
     most = Math.max(
       most,
       [...byTeam.values()].reduce((all, byModel) => all + byModel.size, 0),
@@ -70,7 +73,7 @@ test('names without number and without end change nothing, and are not all kept'
   }
   assert.is(most, 2_000)
   byTeam.clear()
-  assert.is(found(rules, '/x', 'x'.repeat(301), 'team1'), 'a')
+  assert.is(found(table, '/x', 'x'.repeat(301), 'team1'), 'a')
   assert.is(byTeam.size, 0)
 })
 

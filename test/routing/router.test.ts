@@ -5,7 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { countTargets } from '../../src/admin/probes.js'
 import { type Config, loadConfig } from '../../src/config/config.js'
-import type { Health } from '../../src/routing/circuit-breaker.js'
+import type { CircuitBreaker } from '../../src/routing/circuit-breaker.js'
 import { Router, type Target } from '../../src/routing/router.js'
 
 function configOf(settings: Record<string, unknown>, env: Record<string, string> = {}): Config {
@@ -23,7 +23,7 @@ function routerOf(settings: Record<string, unknown>, env: Record<string, string>
 const upstreams = { a: { baseUrl: 'http://127.0.0.1:1/v1' }, b: { baseUrl: 'http://127.0.0.1:2/v1' } }
 
 function chosen(router: Router, path: string, model: string | null): [string, string | null] | null {
-  const [target] = router.choose(path, model, null)?.targets ?? []
+  const [target] = router.findRoute(path, model, null)?.targets ?? []
   return target === undefined ? null : [target.upstream.name, target.model]
 }
 
@@ -94,7 +94,7 @@ const names = (
   path: string,
   model: string | null,
   team: string | null = null,
-): string[] | null => router.choose(path, model, team)?.targets.map(({ name }) => name) ?? null
+): string[] | null => router.findRoute(path, model, team)?.targets.map(({ name }) => name) ?? null
 
 test('a route and a name may have several targets, with all that is said of them', () => {
   const targets = [{ upstream: 'a', model: 'm, 1', weight: 3 }, { upstream: 'b' }]
@@ -103,10 +103,10 @@ test('a route and a name may have several targets, with all that is said of them
     routes: [{ targets, choose: 'weight', failover: false, stallMs: 50, hedge: true }],
     models: { fast: { targets, choose: 'latency' }, alone: { upstream: 'b' } },
   })
-  const route = router.choose('/x', 'y', null)
+  const route = router.findRoute('/x', 'y', null)
   assert.ok(route !== null)
-  const { id, choose, failover, stallMs, hedge } = route
-  assert.equal([id, choose, failover, stallMs, hedge], ['a/m%2C%201,b', 'weight', false, 50, true])
+  const { id, strategy, failover, firstTokenMs, hedge } = route
+  assert.equal([id, strategy, failover, firstTokenMs, hedge], ['a/m%2C%201,b', 'weight', false, 50, true])
   assert.equal(
     route.targets.map(({ name, model, weight }) => [name, model, weight]),
     [
@@ -114,8 +114,11 @@ test('a route and a name may have several targets, with all that is said of them
       ['b', null, 1],
     ],
   )
-  const alias = router.choose('/x', 'fast', null)
-  assert.equal([alias?.id, alias?.choose, alias?.failover, alias?.stallMs], [id, 'latency', null, null])
+  const alias = router.findRoute('/x', 'fast', null)
+  assert.equal(
+    [alias?.id, alias?.strategy, alias?.failover, alias?.firstTokenMs],
+    [id, 'latency', null, null],
+  )
   assert.equal(names(router, '/x', 'alone'), ['b'])
 })
 
@@ -125,10 +128,10 @@ test('there is one object for each target, and one for each route', () => {
     routes: [{ model: 'x', targets: [{ upstream: 'a' }, { upstream: 'b', weight: 2 }] }, { upstream: 'a' }],
     models: { fast: { upstream: 'a', model: 'm' }, faster: { upstream: 'a', model: 'm' } },
   })
-  const [x, y] = [router.choose('/1', 'x', null), router.choose('/2', 'y', null)]
-  assert.is(router.choose('/chat/completions', 'x', 'team'), x)
+  const [x, y] = [router.findRoute('/1', 'x', null), router.findRoute('/2', 'y', null)]
+  assert.is(router.findRoute('/chat/completions', 'x', 'team'), x)
   assert.is(x?.targets[0], y?.targets[0])
-  const [fast, faster] = [router.choose('/1', 'fast', null), router.choose('/1', 'faster', null)]
+  const [fast, faster] = [router.findRoute('/1', 'fast', null), router.findRoute('/1', 'faster', null)]
   assert.is(fast?.targets[0], faster?.targets[0])
   assert.is.not(fast?.targets[0], y?.targets[0])
   assert.is(fast?.targets[0]?.upstream, router.upstreams[0])
@@ -174,9 +177,9 @@ test('a route and a name may be for some teams alone', () => {
   assert.equal(names(router, '/x', null, null), ['a'])
   assert.equal(names(router, '/x', 'fast', 'red'), ['b/m'])
   assert.equal(names(router, '/x', 'fast', 'green'), ['a'])
-  assert.equal(router.aliasesOf('red'), ['fast', 'open'])
-  assert.equal(router.aliasesOf('green'), ['open'])
-  assert.equal(router.aliasesOf(null), ['open'])
+  assert.equal(router.listAliases('red'), ['fast', 'open'])
+  assert.equal(router.listAliases('green'), ['open'])
+  assert.equal(router.listAliases(null), ['open'])
 })
 
 test('health is of an upstream and a model: another weight, here or after a reload, leaves it', () => {
@@ -190,19 +193,19 @@ test('health is of an upstream and a model: another weight, here or after a relo
     })
   const told: string[] = []
   const router = new Router(both(3), (name, _from, to) => told.push(`${name} ${to}`))
-  const target = (of: Router, model: string): Target => of.choose('/x', model, null)?.targets[0] as Target
-  const { health } = target(router, 'x')
-  assert.is(target(router, 'y').health, health)
+  const target = (of: Router, model: string): Target => of.findRoute('/x', model, null)?.targets[0] as Target
+  const { breaker } = target(router, 'x')
+  assert.is(target(router, 'y').breaker, breaker)
   const now = performance.now()
-  for (let i = 0; i < 5; i++) health.fail(health.begin(now), now, 'status 500')
-  health.coolUntil(now + 60_000)
+  for (let i = 0; i < 5; i++) breaker.fail(breaker.begin(now), now, 'status 500')
+  breaker.coolDownUntil(now + 60_000)
   assert.equal(told, ['a/m open'])
-  assert.equal(countTargets(router.targetHealth(now)), { closed: 1, open: 1, trial: 0, cooling: 1 })
+  assert.equal(countTargets(router.snapshotTargets(now)), { closed: 1, open: 1, trial: 0, cooling: 1 })
   const after = new Router(both(1), () => {}, router)
-  assert.is(target(after, 'x').health, health)
+  assert.is(target(after, 'x').breaker, breaker)
   assert.is(target(after, 'x').weight, 1)
   assert.is(target(after, 'x'), target(after, 'y'))
-  assert.equal(countTargets(after.targetHealth(now)), { closed: 1, open: 1, trial: 0, cooling: 1 })
+  assert.equal(countTargets(after.snapshotTargets(now)), { closed: 1, open: 1, trial: 0, cooling: 1 })
 })
 
 test('an upstream that is made anew, or that goes by another name for a model, begins well', () => {
@@ -212,7 +215,8 @@ test('an upstream that is made anew, or that goes by another name for a model, b
       routes: [{ targets: [{ upstream: 'a', model }] }],
     })
   const before = new Router(config({}, 'm'))
-  const health = (of: Router): Health | undefined => of.choose('/x', null, null)?.targets[0]?.health
+  const health = (of: Router): CircuitBreaker | undefined =>
+    of.findRoute('/x', null, null)?.targets[0]?.breaker
   assert.is(health(new Router(config({}, 'm'), () => {}, before)), health(before))
   assert.is.not(health(new Router(config({}, 'n'), () => {}, before)), health(before))
   assert.is.not(health(new Router(config({ headers: { x: '1' } }, 'm'), () => {}, before)), health(before))

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { ledgerNames } from '../../src/ledger/files.js'
+import { listLedgerNames } from '../../src/ledger/files.js'
 import { recordSchema } from '../../src/ledger/schema.js'
 import type { Place } from './thinwire.js'
 
@@ -23,7 +23,7 @@ export const FIELDS = Object.keys(recordSchema.shape)
 /** What a relay has written to its ledger so far: each record has to be as the schema says. */
 export function readLedger(folder: string): Record<string, unknown>[] {
   if (!existsSync(folder)) return []
-  const lines = ledgerNames(readdirSync(folder)).flatMap(({ name }) =>
+  const lines = listLedgerNames(readdirSync(folder)).flatMap(({ name }) =>
     readFileSync(join(folder, name), 'utf8').split('\n'),
   )
   return lines.filter((line) => line !== '').map(parseRecord)

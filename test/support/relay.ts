@@ -6,11 +6,11 @@ import { issueKey, Keyring } from '../../src/access/keyring.js'
 import { type Config, loadConfig } from '../../src/config/config.js'
 import { Prices } from '../../src/ledger/prices.js'
 import { Ledger } from '../../src/ledger/write/ledger.js'
-import { healthTeller } from '../../src/observe/health-log.js'
+import { createTargetStateLogger } from '../../src/observe/health-log.js'
 import { Log } from '../../src/observe/log.js'
 import { Router } from '../../src/routing/router.js'
-import { Server } from '../../src/server/listener.js'
-import { Gateway } from '../../src/server/request-handler.js'
+import { Listener } from '../../src/server/listener.js'
+import { RequestHandler } from '../../src/server/request-handler.js'
 import { RawClient, type Response } from './client.js'
 import { readLedger } from './ledger.js'
 import { until } from './until.js'
@@ -24,8 +24,8 @@ export interface TestRelay {
   readonly key: string
   readonly keyFile: string
   readonly config: Config
-  readonly gateway: Gateway
-  readonly server: Server
+  readonly handler: RequestHandler
+  readonly server: Listener
   readonly router: Router
   readonly lines: LogLine[]
   /** The lines of requests, waiting until there are so many. */
@@ -74,10 +74,10 @@ export async function startRelay(
   const key =
     keyring === null ? '' : issueKey(config.keys.file, { env: 'test', team: 'team1', user: 'user1' }).key
   keyring?.reload()
-  const router = new Router(config, healthTeller(log))
+  const router = new Router(config, createTargetStateLogger(log))
   const ledger = new Ledger(config.ledger, log, Prices.open(config.ledger.prices))
-  const gateway = new Gateway({ config, keyring, router, log, ledger })
-  const server = new Server(config, gateway, log)
+  const handler = new RequestHandler({ config, keyring, router, log, ledger })
+  const server = new Listener(config, handler, log)
   const { port } = await server.listen()
   return {
     port,
@@ -85,7 +85,7 @@ export async function startRelay(
     key,
     keyFile: config.keys.file,
     config,
-    gateway,
+    handler,
     server,
     router,
     lines,

@@ -31,7 +31,7 @@ export async function withReloader(
   const one = await ScriptedUpstream.start(script)
   const two = await ScriptedUpstream.start(second)
   const relay = await startRelay({ one: { baseUrl: one.url } })
-  const { config, router, gateway, lines } = relay
+  const { config, router, handler, lines } = relay
   const log = { info: note, warn: note, error: note, debug: note } as never
   function note(fields: Record<string, unknown>, msg: string): void {
     lines.push({ ...fields, msg })
@@ -40,7 +40,7 @@ export async function withReloader(
   const file = config.file as string
   const source = { file, env: { UPSTREAM_KEY: 'sk-upstream-secret' }, cwd: '/' }
   const reloader = new Reloader({
-    ...{ source, config, router, gateway, log },
+    ...{ source, config, router, handler, log },
     onUpstreams: (upstreams) => told.push(upstreams),
     pollMs: 10,
   })

@@ -54,10 +54,10 @@ export async function withTargets(
 /** Nothing is under way, and nothing is held. */
 export async function assertIdle(relay: TestRelay): Promise<void> {
   const counts = (): readonly number[] => [
-    relay.gateway.live.size,
-    relay.gateway.bufferedBytes,
+    relay.handler.inFlight.size,
+    relay.handler.bufferedBytes,
     ...relay.router.upstreams.map(({ inFlight }) => inFlight),
-    ...targetsOf(relay).map(({ health }) => health.inFlight),
+    ...targetsOf(relay).map(({ breaker }) => breaker.inFlight),
   ]
   const isIdle = (): boolean => counts().every((count) => count === 0)
   await until(isIdle, 'everything to be over').catch(() => assert.is(counts().join(' '), 'all 0'))
@@ -67,7 +67,7 @@ export async function assertIdle(relay: TestRelay): Promise<void> {
 export function expectHedgesAfter(relay: TestRelay, ms: number): void {
   const route = routeOf(relay)
   for (let i = 0; i < 100; i++) route.hedges.count()
-  for (let i = 0; i < 20; i++) route.targets[0]?.health.latency.observe(performance.now(), ms)
+  for (let i = 0; i < 20; i++) route.targets[0]?.breaker.latency.observe(performance.now(), ms)
 }
 
 export function targetsOf(relay: TestRelay): readonly Target[] {
@@ -75,7 +75,7 @@ export function targetsOf(relay: TestRelay): readonly Target[] {
 }
 
 function routeOf(relay: TestRelay): Route {
-  const route = relay.router.choose('/chat/completions', 'm', null)
+  const route = relay.router.findRoute('/chat/completions', 'm', null)
   if (route === null) throw new Error('there is no route')
   return route
 }

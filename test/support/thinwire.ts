@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
-import { usage } from '../../src/commands/usage.js'
+import { runUsage as runUsageCommand } from '../../src/commands/usage.js'
 import { locateLedger } from '../../src/config/config.js'
 import { RawClient } from './client.js'
 import { until } from './until.js'
@@ -157,6 +157,6 @@ class Written extends Writable {
 export async function runUsage(place: Place, args: readonly string[]) {
   const io = { out: new Written(), err: new Written() }
   const folder = (file: string | undefined) => locateLedger({ file, env: {}, cwd: place.folder })
-  const code = await usage(args, { ...io, folder })
+  const code = await runUsageCommand(args, { ...io, folder })
   return { code, out: io.out.text, err: io.err.text }
 }

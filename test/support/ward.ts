@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable, Writable } from 'node:stream'
 import * as assert from 'uvu/assert'
-import { doctor } from '../../src/commands/doctor.js'
+import { runDoctor } from '../../src/commands/doctor.js'
 import { type Demo, startDemo } from '../../src/demo/server.js'
 import { type Faults, FaultyFront } from './front.js'
 import { startRelay, type TestRelay } from './relay.js'
@@ -57,7 +57,7 @@ export async function look(
   const err = new Page()
   out.isTTY = terminal
   const given = { in: Readable.from([input]), out, err, env, ...(roots === undefined ? {} : { roots }) }
-  const code = await doctor(args, given)
+  const code = await runDoctor(args, given)
   return { code, out: out.text, err: err.text }
 }
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { type Edit, splice } from '../../src/json/edits.js'
+import { applyEdits, type Edit } from '../../src/json/edits.js'
 
 /** Cursor's agent mode with a GPT name: Responses on `/chat/completions`. */
 export const RESPONSES_BODY =
@@ -14,7 +14,7 @@ export const CHAT_BODY =
   '{"model":"relay:test","temperature":0,"user":"u_hash_01","messages":[{"role":"system","content":"S"},{"role":"user","content":"ctx"},{"role":"user","content":"do it"},\n {"role":"assistant","content":"","tool_calls":[{"type":"function","id":"call_B1","index":0,"function":{"name":"read_file","arguments":"{\\"target_file\\":\\"a\\"}"}}]},\n {"role":"tool","name":"read_file","tool_call_id":"call_B1","content":"text"}],\n "tools":[{"type":"function","function":{"name":"read_file","parameters":{"type":"object"}}},{"type":"custom","name":"ApplyPatch","format":{"type":"grammar","syntax":"lark","definition":"start: X"}}],\n "tool_choice":{"type":"auto"},"stream":true,"reasoning":{"effort":"low"}}'
 
 export function edited(body: Buffer, edits: readonly Edit[]): string {
-  return Buffer.concat(splice([body], edits)).toString()
+  return Buffer.concat(applyEdits([body], edits)).toString()
 }
 
 /** What was there and what is there now, of each span that was changed. */
@@ -25,7 +25,7 @@ export function changes(body: string, edits: readonly Edit[]): [string, string][
 
 /** Throws unless edits follow one another, and all else is where it was, byte for byte. */
 export function requireUntouchedOutside(body: Buffer, edits: readonly Edit[]): void {
-  const result = Buffer.concat(splice([body], edits))
+  const result = Buffer.concat(applyEdits([body], edits))
   let from = 0
   let at = 0
   for (const { start, end, text } of [...edits, { start: body.length, end: body.length, text: '' }]) {

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { isKeyCheck, keyCheckAnswer } from '../../src/translate/cursor-key-check.js'
+import { createKeyCheckResponse, isKeyCheck } from '../../src/translate/cursor-key-check.js'
 
 function check(system: string, user: string, more: object = {}): boolean {
   const messages = [
@@ -45,7 +45,7 @@ test('what people ask is no check of a key, even if it is nearly the same', () =
 })
 
 test('the answer to it is a chat completion that used nothing', () => {
-  const answer = keyCheckAnswer('gpt-x-test') as Record<string, unknown>
+  const answer = createKeyCheckResponse('gpt-x-test') as Record<string, unknown>
   assert.is(answer.object, 'chat.completion')
   assert.is(answer.model, 'gpt-x-test')
   assert.equal(answer.usage, { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 })

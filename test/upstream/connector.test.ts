@@ -4,7 +4,12 @@ import { createServer, type TLSSocket } from 'node:tls'
 import { Pool } from 'undici'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { makeConnector, type Wire, wasReused, wireOfAnswer } from '../../src/upstream/connector.js'
+import {
+  createConnector,
+  type TappedSocket,
+  takeRawSocket,
+  wasConnectionReused,
+} from '../../src/upstream/connector.js'
 import { wait } from '../support/until.js'
 import { CHUNKED, chunk, head, LAST_CHUNK, ScriptedUpstream, whole } from '../support/upstream.js'
 
@@ -26,7 +31,7 @@ test('chunks are taken off a TLS connection, in their pieces, and the connection
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const connect = makeConnector({
+  const connect = createConnector({
     ...TLS,
     pskCallback: () => SHARED,
     checkServerIdentity: () => undefined,
@@ -36,7 +41,7 @@ test('chunks are taken off a TLS connection, in their pieces, and the connection
   for (let i = 0; i < 2; i++) {
     const taken: Buffer[] = []
     let bytes = 0
-    let wire: Wire | null = null
+    let rawSocket: TappedSocket | null = null
     const wanted = chunk('hello').length + chunk(large).length
     const parsed: Buffer[] = []
     const ended = new Promise<void>((resolve, reject) => {
@@ -45,13 +50,13 @@ test('chunks are taken off a TLS connection, in their pieces, and the connection
         {
           onRequestStart() {},
           onResponseStart() {
-            wire = wireOfAnswer()
-            wire?.take({
+            rawSocket = takeRawSocket()
+            rawSocket?.take({
               onWire(piece) {
                 const rest = Math.min(piece.length, wanted - bytes)
                 taken.push(piece.subarray(0, rest))
                 bytes += rest
-                return rest === piece.length || (wire as Wire).giveBack(piece.subarray(rest))
+                return rest === piece.length || (rawSocket as TappedSocket).giveBack(piece.subarray(rest))
               },
             })
           },
@@ -62,7 +67,7 @@ test('chunks are taken off a TLS connection, in their pieces, and the connection
       )
     })
     await ended
-    assert.ok(wire !== null)
+    assert.ok(rawSocket !== null)
     assert.ok(Buffer.concat(taken).equals(Buffer.concat([chunk('hello'), chunk(large)])))
     assert.is(parsed.length, 0)
     // undici takes a connection back one turn of the event loop later.
@@ -74,13 +79,13 @@ test('chunks are taken off a TLS connection, in their pieces, and the connection
 })
 
 test('there is no wire to take outside of the call that tells of a chunked answer', () => {
-  assert.is(wireOfAnswer(), null)
+  assert.is(takeRawSocket(), null)
 })
 
 test('a request that waits for a kept connection when that is reset is known to have gone nowhere', async () => {
   const upstream = await ScriptedUpstream.start((request) => request.write(whole('200 OK', 'ok')))
   const sockets: Socket[] = []
-  const connect = makeConnector({})
+  const connect = createConnector({})
   const pool = new Pool(`http://127.0.0.1:${upstream.port}`, {
     connect: (target, callback) =>
       connect(target, (...result) => {
@@ -108,10 +113,10 @@ test('a request that waits for a kept connection when that is reset is known to 
     sockets[0]?.destroy(reset)
     const error = await ask()
     assert.ok(error instanceof Error)
-    assert.ok(wasReused(error, false))
+    assert.ok(wasConnectionReused(error, false))
     // An answer was there when it was last written to.
-    assert.not(wasReused(error, true))
-    assert.not(wasReused(reset, false))
+    assert.not(wasConnectionReused(error, true))
+    assert.not(wasConnectionReused(reset, false))
     assert.is(upstream.requests.length, 1)
   } finally {
     await pool.destroy()

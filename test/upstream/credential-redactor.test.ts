@@ -1,18 +1,18 @@
 import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { plainUpstream, type UpstreamConfig } from '../../src/config/upstreams.js'
-import { Scrubber } from '../../src/upstream/credential-redactor.js'
+import { createUpstreamConfig, type UpstreamConfig } from '../../src/config/upstreams.js'
+import { CredentialRedactor } from '../../src/upstream/credential-redactor.js'
 import { auth, startRelay } from '../support/relay.js'
 import { CHUNKED, head, type Script, ScriptedUpstream, whole } from '../support/upstream.js'
 
 const SECRET = 'aab-aab-secret/1'
 
-function scrubberOf(secrets: readonly string[]): Scrubber {
-  const config: UpstreamConfig = { ...plainUpstream('up', 'http://x', {} as never), secrets }
-  const scrubber = Scrubber.of(config)
-  if (scrubber === null) throw new Error('nothing to hide')
-  return scrubber
+function scrubberOf(secrets: readonly string[]): CredentialRedactor {
+  const config: UpstreamConfig = { ...createUpstreamConfig('up', 'http://x', {} as never), secrets }
+  const redactor = CredentialRedactor.of(config)
+  if (redactor === null) throw new Error('nothing to hide')
+  return redactor
 }
 
 function scrub(secrets: readonly string[], pieces: readonly string[]): string {
@@ -65,10 +65,10 @@ test('nothing is held back that is not the beginning of one, and a piece is not 
 
 test('what stands for there being none is not looked for', () => {
   const config: UpstreamConfig = {
-    ...plainUpstream('up', 'http://x', {} as never),
+    ...createUpstreamConfig('up', 'http://x', {} as never),
     secrets: ['ollama', 'none'],
   }
-  assert.is(Scrubber.of(config), null)
+  assert.is(CredentialRedactor.of(config), null)
 })
 
 const KEY = 'sk-key-of-the-upstream'

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Warmth, type WarmUpstream } from '../../src/upstream/keep-warm.js'
+import { KeepWarm, type WarmUpstream } from '../../src/upstream/keep-warm.js'
 
 class FakeUpstream implements WarmUpstream {
   readonly name = 'up'
@@ -23,7 +23,7 @@ class FakeUpstream implements WarmUpstream {
 }
 
 interface Made {
-  warmth: Warmth
+  keepWarm: KeepWarm
   told: string[]
   /** What the next lookup finds. */
   addresses: string[]
@@ -32,7 +32,7 @@ interface Made {
 function make(): Made {
   const told: string[] = []
   const made = { told, addresses: ['192.0.2.1'] } as unknown as Made
-  made.warmth = new Warmth(
+  made.keepWarm = new KeepWarm(
     {
       onTrouble: (upstream, cause) => told.push(`${upstream} ${cause}`),
       onMoved: (upstream) => told.push(`${upstream} moved`),
@@ -46,44 +46,44 @@ function make(): Made {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 test('an upstream is connected at once, and again when its connection has gone', async () => {
-  const { warmth } = make()
+  const { keepWarm } = make()
   const upstream = new FakeUpstream()
-  await warmth.keep([upstream])
+  await keepWarm.keep([upstream])
   assert.is(upstream.warmed, 1)
-  warmth.tick(10_000)
+  keepWarm.tick(10_000)
   assert.is(upstream.warmed, 1)
   upstream.connected = 0
-  warmth.tick(60_000)
-  warmth.tick(60_001)
+  keepWarm.tick(60_000)
+  keepWarm.tick(60_001)
   await turn()
   assert.is(upstream.warmed, 2)
-  warmth.close()
+  keepWarm.close()
 })
 
 test('one that nobody has asked for ten minutes is let cool down, until somebody does', async () => {
-  const { warmth } = make()
+  const { keepWarm } = make()
   const upstream = new FakeUpstream()
-  await warmth.keep([upstream])
+  await keepWarm.keep([upstream])
   upstream.connected = 0
-  warmth.tick(600_001)
+  keepWarm.tick(600_001)
   assert.is(upstream.warmed, 1)
   upstream.usedAt = 600_002
-  warmth.tick(600_003)
+  keepWarm.tick(600_003)
   assert.is(upstream.warmed, 2)
-  warmth.close()
+  keepWarm.close()
 })
 
 test('one that cannot be reached is tried less and less often, and told of once', async () => {
-  const { warmth, told } = make()
+  const { keepWarm, told } = make()
   const upstream = new FakeUpstream()
   upstream.failure = Object.assign(new Error('no'), { code: 'ECONNREFUSED' })
-  await warmth.keep([upstream])
+  await keepWarm.keep([upstream])
   const start = performance.now()
   upstream.usedAt = start + 300_000
   const times: number[] = []
   for (let ms = 1_000; ms <= 200_000; ms += 1_000) {
     const before = upstream.warmed
-    warmth.tick(start + ms)
+    keepWarm.tick(start + ms)
     await turn()
     if (upstream.warmed > before) times.push(ms)
   }
@@ -95,57 +95,57 @@ test('one that cannot be reached is tried less and less often, and told of once'
   assert.ok((waits.at(-1) ?? 0) >= 60_000, String(waits))
   assert.equal(told, ['up ECONNREFUSED'])
   upstream.failure = null
-  warmth.tick(start + 290_000)
+  keepWarm.tick(start + 290_000)
   await turn()
   assert.is(upstream.connected, 1)
-  warmth.close()
+  keepWarm.close()
 })
 
 test('one that has moved to other addresses altogether is connected anew', async () => {
   const made = make()
-  const { warmth, told } = made
+  const { keepWarm, told } = made
   const upstream = new FakeUpstream()
-  await warmth.keep([upstream])
-  warmth.tick(0)
+  await keepWarm.keep([upstream])
+  keepWarm.tick(0)
   made.addresses = ['192.0.2.2', '192.0.2.1']
-  warmth.tick(30_000)
+  keepWarm.tick(30_000)
   assert.is(upstream.renewed, 0)
   // A resolver that finds nothing says nothing.
   made.addresses = []
-  warmth.tick(60_000)
+  keepWarm.tick(60_000)
   made.addresses = ['192.0.2.9']
-  warmth.tick(60_001)
+  keepWarm.tick(60_001)
   assert.is(upstream.renewed, 0)
-  warmth.tick(90_000)
+  keepWarm.tick(90_000)
   assert.is(upstream.renewed, 1)
   assert.equal(told, ['up moved'])
-  warmth.tick(120_000)
+  keepWarm.tick(120_000)
   assert.is(upstream.renewed, 1)
-  warmth.close()
+  keepWarm.close()
 })
 
 test('an address is not looked up', async () => {
-  const { warmth, told } = make()
+  const { keepWarm, told } = make()
   const upstream = new FakeUpstream()
   upstream.lookedUp = null
-  await warmth.keep([upstream])
-  for (let now = 0; now < 200_000; now += 30_000) warmth.tick(now)
+  await keepWarm.keep([upstream])
+  for (let now = 0; now < 200_000; now += 30_000) keepWarm.tick(now)
   assert.is(upstream.renewed, 0)
   assert.equal(told, [])
-  warmth.close()
+  keepWarm.close()
 })
 
 test('only those that are new are connected when others are to be kept', async () => {
-  const { warmth } = make()
+  const { keepWarm } = make()
   const [one, two] = [new FakeUpstream(), new FakeUpstream()]
-  await warmth.keep([one])
-  await warmth.keep([one, two])
+  await keepWarm.keep([one])
+  await keepWarm.keep([one, two])
   assert.equal([one.warmed, two.warmed], [1, 1])
-  await warmth.keep([two])
+  await keepWarm.keep([two])
   one.connected = 0
-  warmth.tick(10_000)
+  keepWarm.tick(10_000)
   assert.is(one.warmed, 1)
-  warmth.close()
+  keepWarm.close()
 })
 
 test.run()

@@ -235,7 +235,7 @@ test('an upstream that does not answer is waited for once, and not long; who lea
       leaver.send(`GET /v1/models HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${stage.relay.key}\r\n\r\n`)
       await asked.opened
       leaver.destroy()
-      await until(() => stage.relay.gateway.live.size === 0, 'the exchange to end')
+      await until(() => stage.relay.handler.inFlight.size === 0, 'the exchange to end')
       assert.equal(await stage.ids(), ['a-1'])
       assert.equal(await stage.ids(), ['a-1'])
       assert.is(stage.listers.b?.requests.length, 1)

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { deploymentPath, formQuery, withParameters } from '../../src/upstream/url.js'
+import { addParameters, buildDeploymentPath, formatQuery } from '../../src/upstream/url.js'
 
 const DEPLOYMENTS: Array<[string, string | null, string]> = [
   ['/chat/completions', 'gpt-4o', '/deployments/gpt-4o/chat/completions'],
@@ -17,7 +17,7 @@ const DEPLOYMENTS: Array<[string, string | null, string]> = [
 
 for (const [path, model, expected] of DEPLOYMENTS) {
   test(`${path} for ${model} is ${expected} among Azure's deployments`, () => {
-    assert.is(deploymentPath(path, model), expected)
+    assert.is(buildDeploymentPath(path, model), expected)
   })
 }
 
@@ -33,12 +33,12 @@ const QUERIES: Array<[string, string]> = [
 
 for (const [query, expected] of QUERIES) {
   test(`to ${query || 'no query'} parameters are added, and what the client sent by their names goes`, () => {
-    assert.is(withParameters(query, NAMES, 'api-version=1&key=k'), expected)
+    assert.is(addParameters(query, NAMES, 'api-version=1&key=k'), expected)
   })
 }
 
 test('names and values are encoded', () => {
-  assert.is(formQuery(['a', 'b&c=d', 'e', 'ü +']), 'a=b%26c%3Dd&e=%C3%BC%20%2B')
+  assert.is(formatQuery(['a', 'b&c=d', 'e', 'ü +']), 'a=b%26c%3Dd&e=%C3%BC%20%2B')
 })
 
 test.run()

@@ -39,7 +39,7 @@ type Fields = Partial<UsageRecord>
  * @param line of the ledger, without its end
  * @returns null if it is no record, but what a crash or a full disk has left of one
  */
-export function identify(line: string): Identified | null {
+export function readIdentity(line: string): Identified | null {
   let fields: Fields | null
   try {
     fields = JSON.parse(line) as Fields | null
@@ -54,7 +54,7 @@ export function identify(line: string): Identified | null {
 
 /** As `identify`, with what is told of it. */
 export function readEntry(line: string): Entry | null {
-  const found = identify(line)
+  const found = readIdentity(line)
   if (found === null) return null
   const { writer, seq, fields } = found
   return {
@@ -88,7 +88,7 @@ export function isError({ status, end }: Pick<Entry, 'status' | 'end'>): boolean
 }
 
 /** A person as people write it, with the team: there may be an alice in each. */
-export function owner({ team, user }: Pick<Entry, 'team' | 'user'>): string | null {
+export function findOwner({ team, user }: Pick<Entry, 'team' | 'user'>): string | null {
   return user === null ? null : `${team ?? '-'}/${user}`
 }
 

@@ -85,7 +85,7 @@ const PIECE_BACK = 64 * 1024
  * leaves the rest of the file unread.
  * @param end where the last line ends, behind its line feed
  */
-export async function* readBack(file: FileHandle, end: number): AsyncGenerator<string[]> {
+export async function* readBackwards(file: FileHandle, end: number): AsyncGenerator<string[]> {
   /** The start of what was read, whose line begins further ahead. */
   let rest: Buffer[] = []
   let restBytes = 0

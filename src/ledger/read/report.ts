@@ -1,12 +1,12 @@
-import { type Entry, isError, owner } from './entry.js'
+import { type Entry, findOwner, isError } from './entry.js'
 import { Histogram } from './histogram.js'
 import type { Period } from './period.js'
-import { Seen } from './seen.js'
+import { SequenceCheck } from './seen.js'
 
 /** What requests can be grouped by, with what it is of one; null if that is not known. */
 const GROUPINGS = {
   team: ({ team }: Entry) => team,
-  user: owner,
+  user: findOwner,
   key: ({ key }: Entry) => key,
   model: ({ model }: Entry) => model,
   day: ({ ts }: Entry) => ts?.slice(0, 10) ?? null,
@@ -59,7 +59,7 @@ export class Report {
   private readonly by: Grouping
   private readonly period: Period
   private readonly mostGroups: number
-  private readonly seen: Seen
+  private readonly seen: SequenceCheck
   private readonly sums: Map<string | null, Sum>
   private readonly all: Sum
 
@@ -70,7 +70,7 @@ export class Report {
     this.nameOf = GROUPINGS[by]
     this.period = period
     this.mostGroups = mostGroups
-    this.seen = new Seen()
+    this.seen = new SequenceCheck()
     this.sums = new Map()
     this.all = new Sum()
   }

@@ -12,7 +12,7 @@ type Ranges = { from: number; to: number }[]
  * Which records were there already, by their writers and numbers. What it keeps is one range of numbers for each writer, and
  * one more for each gap, however many records there are.
  */
-export class Seen {
+export class SequenceCheck {
   private readonly writers: Map<string, Ranges>
 
   constructor() {

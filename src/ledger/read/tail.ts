@@ -1,7 +1,7 @@
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ledgerNames } from '../files.js'
-import { LineSplitter, readBack } from './lines.js'
+import { listLedgerNames } from '../files.js'
+import { LineSplitter, readBackwards } from './lines.js'
 
 const LF = 0x0a
 
@@ -30,7 +30,7 @@ interface Passed {
 }
 
 /** Reads what is appended to a ledger, whatever file it goes to: the next day's, the next numbered one, or more than one. */
-export class Follower {
+export class LedgerTail {
   private readonly folder: string
   private readonly onLine: (line: string) => void
   private readonly flushed: () => Promise<void>
@@ -55,7 +55,7 @@ export class Follower {
 
   /** What is there by now is passed over, but for a line that is being written. */
   async begin(): Promise<void> {
-    const names = ledgerNames(await readdir(this.folder))
+    const names = listLedgerNames(await readdir(this.folder))
     for (const { name } of names.slice(0, -WATCHED)) {
       this.old.add(name)
       this.passed.push({ name, end: null })
@@ -77,7 +77,7 @@ export class Follower {
     let enough = false
     for (const { name, end } of this.passed.toReversed()) {
       await this.withFile(name, async (file, { size }) => {
-        for await (const lines of readBack(file, end ?? (await lastLine(file, size)))) {
+        for await (const lines of readBackwards(file, end ?? (await lastLine(file, size)))) {
           enough = lines.some((line) => !take(line))
           if (enough) return
         }
@@ -88,7 +88,7 @@ export class Follower {
 
   /** Reads on, to where the files end now. */
   async poll(): Promise<void> {
-    const names = ledgerNames(await readdir(this.folder)).filter(({ name }) => !this.old.has(name))
+    const names = listLedgerNames(await readdir(this.folder)).filter(({ name }) => !this.old.has(name))
     const there = new Set(names.map(({ name }) => name))
     for (const name of this.places.keys()) if (!there.has(name)) this.places.delete(name)
     for (const { name } of names.slice(0, -WATCHED)) {

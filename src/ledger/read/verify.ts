@@ -1,5 +1,5 @@
-import { identify } from './entry.js'
-import { type Gap, Seen } from './seen.js'
+import { readIdentity } from './entry.js'
+import { type Gap, SequenceCheck } from './seen.js'
 
 /** What was found in one file. */
 export interface FileReport {
@@ -17,11 +17,11 @@ export interface FileReport {
  */
 export class Verifier {
   readonly files: FileReport[]
-  private readonly seen: Seen
+  private readonly seen: SequenceCheck
 
   constructor() {
     this.files = []
-    this.seen = new Seen()
+    this.seen = new SequenceCheck()
   }
 
   /** The lines that follow are of this file. */
@@ -35,7 +35,7 @@ export class Verifier {
   push(file: FileReport, line: string): void {
     // Put there ahead of a line, where it was not known how the one before had ended.
     if (line === '') return
-    const found = identify(line)
+    const found = readIdentity(line)
     if (found === null) {
       file.torn++
       return

@@ -10,6 +10,6 @@ export interface Batch {
 }
 
 /** Where the line begins that is only in part in the file, or the next one. */
-export function lineStart(batch: Batch): number {
+export function findLineStart(batch: Batch): number {
   return batch.written === 0 ? 0 : batch.bytes.lastIndexOf(LF, batch.written - 1) + 1
 }

@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.js'
-import { systemCode } from '../../lib/error-code.js'
-import { type LedgerFile, type LedgerFiles, ledgerNames, ledgerPath } from '../files.js'
-import { type Batch, LF, lineStart } from './batch.js'
+import { readErrorCode } from '../../lib/error-code.js'
+import { type LedgerFile, type LedgerFiles, listLedgerNames, locateLedgerFile } from '../files.js'
+import { type Batch, findLineStart, LF } from './batch.js'
 
 /** How often it is looked whether the file is still where it was. */
 const LOOK_MS = 1_000
@@ -76,7 +76,9 @@ export class DayFiles {
 
   /** Where a record of that day goes, as far as is known. */
   pathOf(day: string): string {
-    return day === this.fileDay && this.path !== '' ? this.path : ledgerPath(this.options.folder, day, 1)
+    return day === this.fileDay && this.path !== ''
+      ? this.path
+      : locateLedgerFile(this.options.folder, day, 1)
   }
 
   stopSyncing(): void {
@@ -96,7 +98,7 @@ export class DayFiles {
     await this.leave()
     this.part = this.fileDay === batch.day && this.part > 0 ? this.part + 1 : await this.lastPart(batch.day)
     this.fileDay = batch.day
-    this.path = ledgerPath(this.options.folder, batch.day, this.part)
+    this.path = locateLedgerFile(this.options.folder, batch.day, this.part)
     const file = await this.files.open(this.path)
     this.file = file
     this.lookedAt = now
@@ -106,7 +108,7 @@ export class DayFiles {
 
   /** Which of a day's files is to be gone on with: the last one. If that is full, the next write finds out. */
   private async lastPart(day: string): Promise<number> {
-    const names = ledgerNames(await this.files.list(this.options.folder))
+    const names = listLedgerNames(await this.files.list(this.options.folder))
     return names.filter((name) => name.day === day).at(-1)?.part ?? 1
   }
 
@@ -126,7 +128,7 @@ export class DayFiles {
 
   /** A file that has just been opened: a line that somebody has left unfinished there costs that line and no other. */
   private async begin(file: LedgerFile, batch: Batch): Promise<void> {
-    batch.written = lineStart(batch)
+    batch.written = findLineStart(batch)
     const last = await file.lastByte()
     if (last !== null && last !== LF) await file.write(Buffer.from('\n'))
     this.size = await file.size()
@@ -155,7 +157,7 @@ export class DayFiles {
       .answered(file.sync())
       .catch((error) => {
         this.unsynced = true
-        if (this.file === file) this.owner.onSyncFailed(systemCode(error))
+        if (this.file === file) this.owner.onSyncFailed(readErrorCode(error))
       })
       .finally(() => {
         this.syncing = null

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../../config/config.js'
-import type { Settled } from '../../exchange/summary.js'
-import { systemCode } from '../../lib/error-code.js'
-import { Lines } from '../../lib/line-buffer.js'
+import type { RequestSummary } from '../../exchange/summary.js'
+import { readErrorCode } from '../../lib/error-code.js'
+import { LineBuffer } from '../../lib/line-buffer.js'
 import type { Log } from '../../observe/log.js'
 import { DISK, type LedgerFiles } from '../files.js'
 import type { Prices } from '../prices.js'
-import { isRecorded, recordLine } from '../record.js'
-import { type Batch, lineStart } from './batch.js'
+import { formatRecord, isRecorded } from '../record.js'
+import { type Batch, findLineStart } from './batch.js'
 import { DayFiles, type DayFilesOwner } from './day-files.js'
 
 const DAY_MS = 86_400_000
@@ -48,7 +48,7 @@ export class Ledger implements DayFilesOwner {
   private readonly days: DayFiles
   private readonly waitsMs: readonly [number, number]
   private seq: number
-  private readonly lines: Lines
+  private readonly lines: LineBuffer
   private lineCount: number
   /** Of the records that are being gathered, in UTC; and its beginning, in epoch milliseconds. */
   private day: string
@@ -82,7 +82,7 @@ export class Ledger implements DayFilesOwner {
     this.days = new DayFiles(options, files, this)
     this.waitsMs = waitsMs
     this.seq = 0
-    this.lines = new Lines()
+    this.lines = new LineBuffer()
     this.lineCount = 0
     this.day = ''
     this.dayBegins = -DAY_MS
@@ -114,10 +114,10 @@ export class Ledger implements DayFilesOwner {
   }
 
   /** Takes down a request that is over. Never waits and never throws. */
-  add(settled: Settled): void {
-    if (!isRecorded(settled)) return
+  add(summary: RequestSummary): void {
+    if (!isRecorded(summary)) return
     this.seq++
-    const line = recordLine(settled, this.writer, this.seq, this.prices)
+    const line = formatRecord(summary, this.writer, this.seq, this.prices)
     if (this.queuedBytes + this.lines.bytes + line.length > this.options.bufferedBytes) {
       if (this.dropped === 0)
         this.log.warn(
@@ -127,9 +127,9 @@ export class Ledger implements DayFilesOwner {
       this.dropped++
       return
     }
-    if (settled.settledAt < this.dayBegins || settled.settledAt >= this.dayBegins + DAY_MS) {
+    if (summary.settledAt < this.dayBegins || summary.settledAt >= this.dayBegins + DAY_MS) {
       this.seal()
-      this.dayBegins = settled.settledAt - (settled.settledAt % DAY_MS)
+      this.dayBegins = summary.settledAt - (summary.settledAt % DAY_MS)
       this.day = new Date(this.dayBegins).toISOString().slice(0, 10)
     }
     this.lines.add(line)
@@ -182,7 +182,7 @@ export class Ledger implements DayFilesOwner {
     this.queue = []
     for (const batch of queue) {
       // A line that has begun there is ended by an empty one, which readers pass over.
-      const rest = batch.bytes.subarray(lineStart(batch))
+      const rest = batch.bytes.subarray(findLineStart(batch))
       try {
         this.files.appendNow(this.days.pathOf(batch.day), Buffer.concat([Buffer.from('\n'), rest]))
       } catch {
@@ -247,7 +247,7 @@ export class Ledger implements DayFilesOwner {
     try {
       await this.days.write(batch)
     } catch (error) {
-      this.stall(systemCode(error))
+      this.stall(readErrorCode(error))
       return false
     }
     if (this.stalled !== null) {

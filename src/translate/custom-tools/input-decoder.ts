@@ -20,7 +20,7 @@ const MEANT: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: 
  * it, and nobody takes the whole for an input. What is no escape sequence in JSON, and control characters in the string, as
  * some models write them, are text.
  */
-export class WrappedInput {
+export class InputDecoder {
   private state: 'ahead' | 'text' | 'behind' | 'closed' | 'other'
   /** Letters of `FORM` that have come. */
   private formed: number
@@ -151,15 +151,15 @@ export class WrappedInput {
 }
 
 /** The text within whole arguments; the same arguments if they are of another form. */
-export function unwrapped(args: string): string {
-  const input = new WrappedInput()
+export function unwrapInput(args: string): string {
+  const input = new InputDecoder()
   const text = input.push(args)
   return input.whole ? text : args
 }
 
 /** A custom tool's text as arguments of the function; the same if it is wrapped already. */
-export function wrapped(text: string): string {
-  const input = new WrappedInput()
+export function wrapInput(text: string): string {
+  const input = new InputDecoder()
   input.push(text)
   return input.whole ? text : JSON.stringify({ input: text })
 }

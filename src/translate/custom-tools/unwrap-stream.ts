@@ -1,18 +1,18 @@
-import { type Edit, splice } from '../../json/edits.js'
+import { applyEdits, type Edit } from '../../json/edits.js'
 import {
-  each,
-  memberOf,
-  only,
-  outline,
-  sliceOf,
-  stringIn,
-  textOf,
+  findMember,
+  findOnly,
+  findString,
+  parseOutline,
+  readElements,
+  readText,
+  sliceText,
   type Value,
   WHOLE,
 } from '../../json/outline.js'
 import { parseJson } from '../../json/values.js'
 import { Eventwise } from '../response/event-transform.js'
-import { unwrapped, WrappedInput } from './input-decoder.js'
+import { InputDecoder, unwrapInput } from './input-decoder.js'
 
 /** Of an event that is held: one that is longer passes as it comes. */
 const LONGEST_EVENT = 16 * 1024 * 1024
@@ -25,15 +25,19 @@ const LF = 0x0a
 const CR = 0x0d
 const ZERO = 0x30
 
-const CALLS = only({
-  tool_calls: each(only({ index: WHOLE, id: WHOLE, function: only({ name: WHOLE, arguments: WHOLE }) })),
+const CALLS = findOnly({
+  tool_calls: readElements(
+    findOnly({ index: WHOLE, id: WHOLE, function: findOnly({ name: WHOLE, arguments: WHOLE }) }),
+  ),
 })
-const CHUNK = only({ choices: each(only({ index: WHOLE, delta: CALLS, finish_reason: WHOLE })) })
-const COMPLETION = only({ choices: each(only({ message: CALLS })) })
+const CHUNK = findOnly({
+  choices: readElements(findOnly({ index: WHOLE, delta: CALLS, finish_reason: WHOLE })),
+})
+const COMPLETION = findOnly({ choices: readElements(findOnly({ message: CALLS })) })
 
 /** What all chunks of a stream have alike. */
 const HEAD = ['id', 'object', 'created', 'model'] as const
-const HEADS = only(Object.fromEntries(HEAD.map((key) => [key, WHOLE])))
+const HEADS = findOnly(Object.fromEntries(HEAD.map((key) => [key, WHOLE])))
 
 /** A tool call of a stream, so far. */
 class Call {
@@ -44,7 +48,7 @@ class Call {
   /** The beginning of a chunk, as far as its choices. */
   readonly head: string
   /** Of a tool that is not wrapped, or not named yet, null. */
-  input: WrappedInput | null
+  input: InputDecoder | null
   /** Its name has come, or arguments without. */
   known: boolean
 
@@ -101,7 +105,7 @@ interface Argued {
  * function's, with the text as it is for arguments. Only these arguments are written anew, each piece in the event in which
  * it came; every other byte stays. What is held of a call that is cut short comes in the event that ends it, or ahead of that.
  */
-export class UnwrappedCalls extends Eventwise {
+export class UnwrapStream extends Eventwise {
   /** Names of the tools. */
   private readonly tools: readonly string[]
   /** By choice and index; of those that have the same, the last one. */
@@ -145,8 +149,8 @@ export class UnwrappedCalls extends Eventwise {
     // Which call it is that goes on may be another one behind this event.
     this.alike = null
     const start = dataStart(event)
-    const chunk = start === -1 ? null : outline(event, CHUNK, start)
-    const choices = memberOf(chunk, 'choices')?.elements ?? null
+    const chunk = start === -1 ? null : parseOutline(event, CHUNK, start)
+    const choices = findMember(chunk, 'choices')?.elements ?? null
     for (const choice of choices ?? []) this.takeChoice(event, start, choice)
     if (this.ending || (choices === null && isDone(event, start))) this.endCalls(null)
     const { argued, ahead } = this
@@ -154,7 +158,7 @@ export class UnwrappedCalls extends Eventwise {
     this.argued = []
     this.ahead = ''
     this.alike = this.alikeOf(event, choices, argued)
-    return Buffer.concat([Buffer.from(ahead), ...splice([event], editsOf(argued))])
+    return Buffer.concat([Buffer.from(ahead), ...applyEdits([event], editsOf(argued))])
   }
 
   /** Null if it has, or may begin, anything beside the one piece. */
@@ -162,7 +166,7 @@ export class UnwrappedCalls extends Eventwise {
     const [first] = argued
     const [choice] = choices ?? []
     if (first === undefined || choice === undefined || choices?.length !== 1) return null
-    const deltas = memberOf(memberOf(choice, 'delta'), 'tool_calls')?.elements
+    const deltas = findMember(findMember(choice, 'delta'), 'tool_calls')?.elements
     if (deltas?.length !== 1 || first.call.index === null) return null
     return isFinished(event, choice) ? null : new Alike(event, first)
   }
@@ -178,11 +182,11 @@ export class UnwrappedCalls extends Eventwise {
   }
 
   private takeChoice(event: Buffer, start: number, choice: Value): void {
-    const n = numberIn(event, memberOf(choice, 'index')) ?? 0
-    for (const delta of memberOf(memberOf(choice, 'delta'), 'tool_calls')?.elements ?? []) {
+    const n = numberIn(event, findMember(choice, 'index')) ?? 0
+    for (const delta of findMember(findMember(choice, 'delta'), 'tool_calls')?.elements ?? []) {
       const call = this.callOf(event, start, n, delta)
-      const value = memberOf(memberOf(delta, 'function'), 'arguments')
-      const piece = textOf(event, value, Number.POSITIVE_INFINITY)
+      const value = findMember(findMember(delta, 'function'), 'arguments')
+      const piece = readText(event, value, Number.POSITIVE_INFINITY)
       if (value === null || piece === null || piece === '') continue
       call.known = true
       if (call.input !== null) this.argued.push({ call, value, piece, text: call.input.push(piece) })
@@ -195,9 +199,9 @@ export class UnwrappedCalls extends Eventwise {
    * delta, some make up an id for each: a new call has both, and another id. Where there is no index, a name is enough.
    */
   private callOf(event: Buffer, start: number, choice: number, delta: Value): Call {
-    const index = numberIn(event, memberOf(delta, 'index'))
-    const id = textOf(event, memberOf(delta, 'id')) || null
-    const name = textOf(event, memberOf(memberOf(delta, 'function'), 'name')) || null
+    const index = numberIn(event, findMember(delta, 'index'))
+    const id = readText(event, findMember(delta, 'id')) || null
+    const name = readText(event, findMember(findMember(delta, 'function'), 'name')) || null
     const key = `${choice} ${index}`
     let call = index === null ? this.last.get(choice) : this.calls.get(key)
     const another = name !== null && (index === null || (id !== null && id !== call?.id))
@@ -209,7 +213,7 @@ export class UnwrappedCalls extends Eventwise {
     this.last.set(choice, call)
     if (name !== null && !call.known) {
       call.known = true
-      if (this.tools.includes(name)) call.input = new WrappedInput()
+      if (this.tools.includes(name)) call.input = new InputDecoder()
     }
     return call
   }
@@ -233,21 +237,21 @@ export class UnwrappedCalls extends Eventwise {
  * @param tools names of the tools
  * @returns the same bytes if there is no such call in it
  */
-export function unwrappedCompletion(body: Buffer, tools: readonly string[]): Buffer {
+export function unwrapCompletion(body: Buffer, tools: readonly string[]): Buffer {
   const edits: Edit[] = []
   if (!body.includes(TOOL_CALLS)) return body
-  for (const choice of memberOf(outline(body, COMPLETION), 'choices')?.elements ?? []) {
-    for (const call of memberOf(memberOf(choice, 'message'), 'tool_calls')?.elements ?? []) {
-      const made = memberOf(call, 'function')
-      const value = memberOf(made, 'arguments')
-      const args = textOf(body, value, Number.POSITIVE_INFINITY)
-      if (value === null || args === null || !tools.includes(textOf(body, memberOf(made, 'name')) ?? ''))
+  for (const choice of findMember(parseOutline(body, COMPLETION), 'choices')?.elements ?? []) {
+    for (const call of findMember(findMember(choice, 'message'), 'tool_calls')?.elements ?? []) {
+      const made = findMember(call, 'function')
+      const value = findMember(made, 'arguments')
+      const args = readText(body, value, Number.POSITIVE_INFINITY)
+      if (value === null || args === null || !tools.includes(readText(body, findMember(made, 'name')) ?? ''))
         continue
-      const text = unwrapped(args)
+      const text = unwrapInput(args)
       if (text !== args) edits.push({ start: value.start, end: value.end, text: JSON.stringify(text) })
     }
   }
-  return edits.length === 0 ? body : Buffer.concat(splice([body], edits))
+  return edits.length === 0 ? body : Buffer.concat(applyEdits([body], edits))
 }
 
 function editsOf(argued: readonly Argued[]): Edit[] {
@@ -258,11 +262,11 @@ function editsOf(argued: readonly Argued[]): Edit[] {
 }
 
 function headOf(event: Buffer, start: number): string {
-  const chunk = outline(event, HEADS, start)
+  const chunk = parseOutline(event, HEADS, start)
   let head = '{'
   for (const key of HEAD) {
-    const value = memberOf(chunk, key)
-    if (value !== null) head += `"${key}":${sliceOf(event, value)},`
+    const value = findMember(chunk, key)
+    if (value !== null) head += `"${key}":${sliceText(event, value)},`
   }
   return head
 }
@@ -291,7 +295,7 @@ function isLineStart(event: Buffer, at: number): boolean {
 
 /** Some upstreams have an empty reason in each chunk. */
 function isFinished(event: Buffer, choice: Value): boolean {
-  const reason = stringIn(event, memberOf(choice, 'finish_reason'))
+  const reason = findString(event, findMember(choice, 'finish_reason'))
   return reason !== null && reason.end - reason.start > 2
 }
 

@@ -1,6 +1,6 @@
-import type { Shape } from '../../api/apis.js'
-import { isText, memberOf, stringIn, type Value } from '../../json/outline.js'
-import { messagesWith, outlineOf } from './request-outline.js'
+import type { BodyApi } from '../../api/apis.js'
+import { equalsText, findMember, findString, type Value } from '../../json/outline.js'
+import { filterMessages, parseRequestOutline } from './request-outline.js'
 
 /**
  * Cursor sends all that it has to one path: Responses' bodies for models with GPT names, Messages' for Claude names, chat
@@ -8,14 +8,14 @@ import { messagesWith, outlineOf } from './request-outline.js'
  * people call their models, and no header says it. What is in doubt, or cannot be read, is chat: it goes on as it came, and
  * who is asked will say what is wrong with it.
  */
-export function shapeOf(body: Buffer): Shape {
-  const request = outlineOf(body)
+export function detectBodyApi(body: Buffer): BodyApi {
+  const request = parseRequestOutline(body)
   if (request === null) return 'chat'
-  const messages = memberOf(request, 'messages')
+  const messages = findMember(request, 'messages')
   // An empty list of messages beside an input was seen too (codex-lb, pull request 833).
   if (messages === null || body[messages.start] === LETTER_N || isEmptyArray(body, messages)) {
-    const input = memberOf(request, 'input')
-    return stringIn(body, input) || isArray(body, input) ? 'responses' : 'chat'
+    const input = findMember(request, 'input')
+    return findString(body, input) || isArray(body, input) ? 'responses' : 'chat'
   }
   const isMessages = SIGNS.some((sign) => sign(body, request))
   return isMessages && !hasChatMessages(body, messages) ? 'messages' : 'chat'
@@ -33,28 +33,28 @@ const SIGNS: readonly Sign[] = [hasSystem, hasInputSchema, hasBlocks]
 
 /** A system prompt beside the messages: text, or a list of blocks (OhadBaehr's proxy for Cursor tells by the latter). */
 function hasSystem(body: Buffer, request: Value): boolean {
-  const system = memberOf(request, 'system')
-  return stringIn(body, system) !== null || isArray(body, system)
+  const system = findMember(request, 'system')
+  return findString(body, system) !== null || isArray(body, system)
 }
 
 /** A tool with an `input_schema`, of type `custom` or none (the same proxy). */
 function hasInputSchema(body: Buffer, request: Value): boolean {
-  for (const tool of memberOf(request, 'tools')?.elements ?? []) {
-    if (memberOf(tool, 'input_schema') === null || memberOf(tool, 'function') !== null) continue
-    if (!isText(body, memberOf(tool, 'type'), 'function')) return true
+  for (const tool of findMember(request, 'tools')?.elements ?? []) {
+    if (findMember(tool, 'input_schema') === null || findMember(tool, 'function') !== null) continue
+    if (!equalsText(body, findMember(tool, 'type'), 'function')) return true
   }
   return false
 }
 
 /** Calls and results as blocks, images and documents with a `source`. */
 function hasBlocks(body: Buffer, request: Value): boolean {
-  for (const message of messagesWith(body, memberOf(request, 'messages'), 'block')) {
-    for (const block of memberOf(message, 'content')?.elements ?? []) {
-      const type = memberOf(block, 'type')
-      if (isText(body, type, 'tool_use') || isText(body, type, 'tool_result')) return true
+  for (const message of filterMessages(body, findMember(request, 'messages'), 'block')) {
+    for (const block of findMember(message, 'content')?.elements ?? []) {
+      const type = findMember(block, 'type')
+      if (equalsText(body, type, 'tool_use') || equalsText(body, type, 'tool_result')) return true
       if (
-        memberOf(block, 'source') !== null &&
-        (isText(body, type, 'image') || isText(body, type, 'document'))
+        findMember(block, 'source') !== null &&
+        (equalsText(body, type, 'image') || equalsText(body, type, 'document'))
       ) {
         return true
       }
@@ -65,10 +65,10 @@ function hasBlocks(body: Buffer, request: Value): boolean {
 
 /** Calls and results as only chat completions have them: Messages would refuse the body, whatever else is in it. */
 function hasChatMessages(body: Buffer, messages: Value): boolean {
-  for (const message of messagesWith(body, messages, 'chat')) {
-    const role = memberOf(message, 'role')
-    if (isText(body, role, 'tool') || isText(body, role, 'function')) return true
-    if (isArray(body, memberOf(message, 'tool_calls'))) return true
+  for (const message of filterMessages(body, messages, 'chat')) {
+    const role = findMember(message, 'role')
+    if (equalsText(body, role, 'tool') || equalsText(body, role, 'function')) return true
+    if (isArray(body, findMember(message, 'tool_calls'))) return true
   }
   return false
 }

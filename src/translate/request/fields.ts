@@ -1,16 +1,16 @@
-import { isObject, type Json } from '../../json/values.js'
+import { isObject, type JsonObject } from '../../json/values.js'
 
 /** The object itself, or an empty one if the value is none. */
-export function fieldsOf(value: unknown): Json {
+export function asFields(value: unknown): JsonObject {
   return isObject(value) ? value : {}
 }
 
 /** The array itself, or an empty one if the value is none. */
-export function listOf(value: unknown): readonly unknown[] {
+export function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
 }
 
 /** An empty one if the value is no text. */
-export function stringOf(value: unknown): string {
+export function asString(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }

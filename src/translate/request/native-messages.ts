@@ -1,18 +1,18 @@
-import { cutElements, type ObjectEdits } from '../../json/object-edits.js'
+import { type ObjectEdits, removeElements } from '../../json/object-edits.js'
 import {
-  each,
-  isNothing,
-  isText,
-  memberOf,
-  outline,
-  sliceOf,
-  stringIn,
+  equalsText,
+  findMember,
+  findString,
+  isEmptyValue,
+  parseOutline,
+  readElements,
+  sliceText,
   type Value,
   WHOLE,
 } from '../../json/outline.js'
 import { parseJson } from '../../json/values.js'
-import { isFalse, messagesWith } from './request-outline.js'
-import { toolChoiceFor } from './tool-choice.js'
+import { filterMessages, isFalse } from './request-outline.js'
+import { translateToolChoice } from './tool-choice.js'
 
 /**
  * Fields of OpenAI's APIs, each refused by Messages ("Extra inputs are not permitted"), and none with a word for it there that
@@ -43,26 +43,26 @@ export function editMessages(body: Buffer, request: Value, edits: ObjectEdits): 
   editLimit(body, request, edits)
   editUser(body, request, edits)
   editStop(body, request, edits)
-  const tier = memberOf(request, 'service_tier')
-  if (!isText(body, tier, 'auto') && !isText(body, tier, 'standard_only')) edits.cut('service_tier')
+  const tier = findMember(request, 'service_tier')
+  if (!equalsText(body, tier, 'auto') && !equalsText(body, tier, 'standard_only')) edits.cut('service_tier')
   hoistSystem(body, request, edits)
 }
 
 /** The choice is refused without tools; with "none", so is anything beside it (new-api issue 2763). */
 function editChoice(body: Buffer, request: Value, edits: ObjectEdits): void {
-  const tools = memberOf(request, 'tools')
+  const tools = findMember(request, 'tools')
   if (!tools?.elements?.length) {
     edits.cut('tool_choice')
-    if (tools !== null && isNothing(body, tools)) edits.cut('tools')
+    if (tools !== null && isEmptyValue(body, tools)) edits.cut('tools')
     return
   }
-  const choice = memberOf(request, 'tool_choice')
+  const choice = findMember(request, 'tool_choice')
   const told = parsed(body, choice)
   const isOurs =
     typeof told === 'object' && told !== null && 'type' in told && OWN_CHOICES.includes(told.type)
-  const wanted = isOurs ? told : toolChoiceFor(told, { form: 'input_schema', customs: [] })
-  const alone = isFalse(body, memberOf(request, 'parallel_tool_calls'))
-  if (wanted === undefined && choice !== null && !isNothing(body, choice)) return
+  const wanted = isOurs ? told : translateToolChoice(told, { form: 'input_schema', customs: [] })
+  const alone = isFalse(body, findMember(request, 'parallel_tool_calls'))
+  if (wanted === undefined && choice !== null && !isEmptyValue(body, choice)) return
   const kept = (wanted ?? (alone ? { type: 'auto' } : null)) as { type: string } | null
   if (kept === null) {
     edits.cut('tool_choice')
@@ -80,15 +80,15 @@ const OWN_CHOICES: readonly unknown[] = ['auto', 'any', 'tool', 'none']
 /** Undefined if it cannot be read. */
 function parsed(body: Buffer, value: Value | null): unknown {
   if (value === null || value.end - value.start > LONGEST_READ) return undefined
-  return parseJson(sliceOf(body, value))
+  return parseJson(sliceText(body, value))
 }
 
 const LONGEST_READ = 64 * 1024
 
 function editLimit(body: Buffer, request: Value, edits: ObjectEdits): void {
   const others = ['max_completion_tokens', 'max_output_tokens']
-  if (isNothing(body, memberOf(request, 'max_tokens'))) {
-    const told = others.find((key) => !isNothing(body, memberOf(request, key)))
+  if (isEmptyValue(body, findMember(request, 'max_tokens'))) {
+    const told = others.find((key) => !isEmptyValue(body, findMember(request, key)))
     if (told === undefined) {
       edits.cut('max_tokens')
       edits.add('max_tokens', String(defaultLimit(body, request)))
@@ -103,32 +103,33 @@ function editLimit(body: Buffer, request: Value, edits: ObjectEdits): void {
 
 /** What may be thought is a part of it, and has to be less. */
 function defaultLimit(body: Buffer, request: Value): number {
-  const budget = parsed(body, memberOf(memberOf(request, 'thinking'), 'budget_tokens'))
+  const budget = parsed(body, findMember(findMember(request, 'thinking'), 'budget_tokens'))
   return DEFAULT_MAX_TOKENS + (Number.isSafeInteger(budget) ? Math.max(0, budget as number) : 0)
 }
 
 /** `metadata` has `user_id` and nothing else; `user` is OpenAI's word for it. */
 function editUser(body: Buffer, request: Value, edits: ObjectEdits): void {
-  const metadata = memberOf(request, 'metadata')
-  const own = stringIn(body, memberOf(metadata, 'user_id'))
-  const id = own ?? stringIn(body, memberOf(request, 'user'))
+  const metadata = findMember(request, 'metadata')
+  const own = findString(body, findMember(metadata, 'user_id'))
+  const id = own ?? findString(body, findMember(request, 'user'))
   if (id === null) {
     edits.cut('metadata')
     edits.cut('user')
   } else if (metadata?.members) {
     edits.cut('user')
     const only = own !== null && metadata.members.every(({ key }) => key === 'user_id')
-    if (!only) edits.replace(metadata, `{"user_id":${sliceOf(body, id)}}`)
+    if (!only) edits.replace(metadata, `{"user_id":${sliceText(body, id)}}`)
   } else {
-    edits.rename('user', 'metadata', `{"user_id":${sliceOf(body, id)}}`)
+    edits.rename('user', 'metadata', `{"user_id":${sliceText(body, id)}}`)
   }
 }
 
 function editStop(body: Buffer, request: Value, edits: ObjectEdits): void {
-  const stop = memberOf(request, 'stop')
-  const word = stringIn(body, stop)
-  if (isNothing(body, stop) || !isNothing(body, memberOf(request, 'stop_sequences'))) edits.cut('stop')
-  else edits.rename('stop', 'stop_sequences', word === null ? null : `[${sliceOf(body, word)}]`)
+  const stop = findMember(request, 'stop')
+  const word = findString(body, stop)
+  if (isEmptyValue(body, stop) || !isEmptyValue(body, findMember(request, 'stop_sequences')))
+    edits.cut('stop')
+  else edits.rename('stop', 'stop_sequences', word === null ? null : `[${sliceText(body, word)}]`)
 }
 
 /**
@@ -137,21 +138,21 @@ function editStop(body: Buffer, request: Value, edits: ObjectEdits): void {
  * only newer models of Claude's own API take it, in some places.
  */
 function hoistSystem(body: Buffer, request: Value, edits: ObjectEdits): void {
-  const messages = memberOf(request, 'messages')
-  const elements = messagesWith(body, messages, 'system')
+  const messages = findMember(request, 'messages')
+  const elements = filterMessages(body, messages, 'system')
   const isSystem = (message: Value | undefined): boolean => {
-    const role = memberOf(message ?? null, 'role')
-    return isText(body, role, 'system') || isText(body, role, 'developer')
+    const role = findMember(message ?? null, 'role')
+    return equalsText(body, role, 'system') || equalsText(body, role, 'developer')
   }
   let leading = 0
   while (isSystem(elements[leading])) leading++
   for (const message of elements.slice(leading)) {
-    if (isSystem(message)) edits.replace(memberOf(message, 'role') as Value, '"user"')
+    if (isSystem(message)) edits.replace(findMember(message, 'role') as Value, '"user"')
   }
   if (leading === 0) return
-  edits.within(cutElements(elements, (n) => n < leading))
-  const system = memberOf(request, 'system')
-  const contents = elements.slice(0, leading).map((message) => memberOf(message, 'content'))
+  edits.within(removeElements(elements, (n) => n < leading))
+  const system = findMember(request, 'system')
+  const contents = elements.slice(0, leading).map((message) => findMember(message, 'content'))
   const blocks = [system, ...contents].flatMap((content) => blocksOf(body, content))
   if (blocks.length === 0) return
   const text = `[${blocks.join(',')}]`
@@ -162,11 +163,11 @@ function hoistSystem(body: Buffer, request: Value, edits: ObjectEdits): void {
 /** Content as blocks, byte for byte if it is blocks already; empty texts are refused there. */
 function blocksOf(body: Buffer, content: Value | null): string[] {
   if (content === null) return []
-  if (stringIn(body, content)) {
-    return content.end - content.start === 2 ? [] : [`{"type":"text","text":${sliceOf(body, content)}}`]
+  if (findString(body, content)) {
+    return content.end - content.start === 2 ? [] : [`{"type":"text","text":${sliceText(body, content)}}`]
   }
-  const blocks = outline(body, BLOCKS, content.start)?.elements ?? []
-  return blocks.map((block) => sliceOf(body, block))
+  const blocks = parseOutline(body, BLOCKS, content.start)?.elements ?? []
+  return blocks.map((block) => sliceText(body, block))
 }
 
-const BLOCKS = each(WHOLE)
+const BLOCKS = readElements(WHOLE)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ObjectEdits } from '../../json/object-edits.js'
-import { isNothing, memberOf, sliceOf, stringIn, textOf, type Value } from '../../json/outline.js'
-import { LONGEST_CALL_ID, messagesWith } from './request-outline.js'
+import { findMember, findString, isEmptyValue, readText, sliceText, type Value } from '../../json/outline.js'
+import { filterMessages, LONGEST_CALL_ID } from './request-outline.js'
 
 /**
  * What Responses refuses as unknown parameters (API reference, Create a model response, has none of them), and has no other
@@ -24,23 +24,23 @@ export function editResponses(
   customs: readonly string[],
 ): void {
   for (const key of CHAT_ONLY) edits.cut(key)
-  const tools = memberOf(request, 'tools')
-  if (tools !== null && isNothing(body, tools)) edits.cut('tools')
-  if (memberOf(request, 'tool_choice') !== null && isNothing(body, memberOf(request, 'tool_choice'))) {
+  const tools = findMember(request, 'tools')
+  if (tools !== null && isEmptyValue(body, tools)) edits.cut('tools')
+  if (findMember(request, 'tool_choice') !== null && isEmptyValue(body, findMember(request, 'tool_choice'))) {
     edits.cut('tool_choice')
   }
   editStreamOptions(request, edits)
   editLimit(body, request, edits)
   editText(body, request, edits)
   editReasoning(body, request, edits)
-  editCallIds(body, memberOf(request, 'input'), edits)
-  if (customs.length > 0) editCustomCalls(body, memberOf(request, 'input'), edits, customs)
+  editCallIds(body, findMember(request, 'input'), edits)
+  if (customs.length > 0) editCustomCalls(body, findMember(request, 'input'), edits, customs)
 }
 
 /** Responses has `include_obfuscation` alone, and gives its usage unasked. */
 function editStreamOptions(request: Value, edits: ObjectEdits): void {
-  const options = memberOf(request, 'stream_options')
-  if (!options?.members || memberOf(options, 'include_usage') === null) return
+  const options = findMember(request, 'stream_options')
+  if (!options?.members || findMember(options, 'include_usage') === null) return
   if (options.members.every(({ key }) => key === 'include_usage')) {
     edits.cut('stream_options')
     return
@@ -53,8 +53,8 @@ function editStreamOptions(request: Value, edits: ObjectEdits): void {
 function editLimit(body: Buffer, request: Value, edits: ObjectEdits): void {
   const to = 'max_output_tokens'
   const olds = ['max_completion_tokens', 'max_tokens']
-  const told = olds.find((key) => !isNothing(body, memberOf(request, key)))
-  if (isNothing(body, memberOf(request, to)) && told !== undefined) {
+  const told = olds.find((key) => !isEmptyValue(body, findMember(request, key)))
+  if (isEmptyValue(body, findMember(request, to)) && told !== undefined) {
     edits.rename(told, to)
     for (const old of olds) if (old !== told) edits.cut(old)
   } else {
@@ -65,26 +65,26 @@ function editLimit(body: Buffer, request: Value, edits: ObjectEdits): void {
 /** `response_format` and `verbosity` are parts of `text` there (OpenAI's guide to migrate to Responses). */
 function editText(body: Buffer, request: Value, edits: ObjectEdits): void {
   const parts: [string, string][] = []
-  const format = memberOf(request, 'response_format')
+  const format = findMember(request, 'response_format')
   if (format?.members) parts.push(['format', formatText(body, format)])
-  const verbosity = stringIn(body, memberOf(request, 'verbosity'))
-  if (verbosity !== null) parts.push(['verbosity', sliceOf(body, verbosity)])
+  const verbosity = findString(body, findMember(request, 'verbosity'))
+  if (verbosity !== null) parts.push(['verbosity', sliceText(body, verbosity)])
   edits.cut('response_format')
   edits.cut('verbosity')
   put(body, request, edits, 'text', parts)
 }
 
 function formatText(body: Buffer, format: Value): string {
-  const schema = memberOf(format, 'json_schema')
-  if (!schema?.members) return sliceOf(body, format)
-  const parts = schema.members.map(({ key, value }) => `,${JSON.stringify(key)}:${sliceOf(body, value)}`)
+  const schema = findMember(format, 'json_schema')
+  if (!schema?.members) return sliceText(body, format)
+  const parts = schema.members.map(({ key, value }) => `,${JSON.stringify(key)}:${sliceText(body, value)}`)
   return `{"type":"json_schema"${parts.join('')}}`
 }
 
 function editReasoning(body: Buffer, request: Value, edits: ObjectEdits): void {
-  const effort = stringIn(body, memberOf(request, 'reasoning_effort'))
+  const effort = findString(body, findMember(request, 'reasoning_effort'))
   edits.cut('reasoning_effort')
-  put(body, request, edits, 'reasoning', effort !== null ? [['effort', sliceOf(body, effort)]] : [])
+  put(body, request, edits, 'reasoning', effort !== null ? [['effort', sliceText(body, effort)]] : [])
 }
 
 /** Puts parts into an object of the request, unless they are there; into a new one if there is none. */
@@ -95,8 +95,8 @@ function put(
   key: string,
   parts: readonly (readonly [string, string])[],
 ): void {
-  const object = memberOf(request, key)
-  const missing = parts.filter(([part]) => isNothing(body, memberOf(object, part)))
+  const object = findMember(request, key)
+  const missing = parts.filter(([part]) => isEmptyValue(body, findMember(object, part)))
   if (missing.length === 0) return
   if (object?.members) {
     const within = new ObjectEdits(object)
@@ -105,7 +105,7 @@ function put(
       within.add(part, value)
     }
     edits.within(within.edits())
-  } else if (isNothing(body, object)) {
+  } else if (isEmptyValue(body, object)) {
     const text = `{${missing.map(([part, value]) => `"${part}":${value}`).join(',')}}`
     if (object === null) edits.add(key, text)
     else edits.replace(object, text)
@@ -118,10 +118,10 @@ function put(
  * same short one, so that a call is still that of its result, and that of the turns before.
  */
 function editCallIds(body: Buffer, input: Value | null, edits: ObjectEdits): void {
-  for (const item of messagesWith(body, input, 'longId')) {
-    const id = memberOf(item, 'call_id')
+  for (const item of filterMessages(body, input, 'longId')) {
+    const id = findMember(item, 'call_id')
     if (id === null || id.end - id.start - 2 <= LONGEST_CALL_ID) continue
-    const text = textOf(body, id, LONGEST_ID_READ)
+    const text = readText(body, id, LONGEST_ID_READ)
     if (text === null || [...text].length <= LONGEST_CALL_ID) continue
     const hash = createHash('sha256').update(text).digest('hex')
     edits.replace(id, `"call_${hash.slice(0, 40)}"`)
@@ -139,12 +139,12 @@ function editCustomCalls(
   customs: readonly string[],
 ): void {
   const ids = new Set<string>()
-  for (const item of messagesWith(body, input, 'call')) {
-    const kind = memberOf(item, 'type')
-    const type = textOf(body, kind)
-    const id = textOf(body, memberOf(item, 'call_id'), LONGEST_ID_READ)
+  for (const item of filterMessages(body, input, 'call')) {
+    const kind = findMember(item, 'type')
+    const type = readText(body, kind)
+    const id = readText(body, findMember(item, 'call_id'), LONGEST_ID_READ)
     if (kind === null || id === null) continue
-    if (type === 'function_call' && customs.includes(textOf(body, memberOf(item, 'name')) ?? '')) {
+    if (type === 'function_call' && customs.includes(readText(body, findMember(item, 'name')) ?? '')) {
       ids.add(id)
       edits.replace(kind, '"custom_tool_call"')
       for (const { key, keyStart, keyEnd } of item.members ?? []) {

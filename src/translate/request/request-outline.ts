@@ -1,16 +1,16 @@
 import {
-  each,
-  every,
-  marked,
-  memberOf,
-  only,
-  outline,
-  textOf,
+  captureMarks,
+  findEvery,
+  findMember,
+  findOnly,
+  parseOutline,
+  readElements,
+  readText,
   type Value,
   WHOLE,
 } from '../../json/outline.js'
 
-const TOOLS = each(every({ function: every(), custom: every() }))
+const TOOLS = readElements(findEvery({ function: findEvery(), custom: findEvery() }))
 
 /** Ids of calls that are longer than this many bytes may be too long. */
 export const LONGEST_CALL_ID = 64
@@ -27,23 +27,23 @@ const MARKS = {
   longId: [{ text: 'call_id', aheadOf: LONGEST_CALL_ID }],
 }
 
-const CONVERSATION = marked(Object.values(MARKS).flat())
+const CONVERSATION = captureMarks(Object.values(MARKS).flat())
 
 /** All that is ever asked about a request on its way to the API that it is written for. */
-const REQUEST = every({
+const REQUEST = findEvery({
   messages: CONVERSATION,
   input: CONVERSATION,
   tools: TOOLS,
-  response_format: every({ json_schema: every() }),
+  response_format: findEvery({ json_schema: findEvery() }),
   ...Object.fromEntries(
-    ['metadata', 'stream_options', 'reasoning', 'text', 'thinking'].map((key) => [key, every()]),
+    ['metadata', 'stream_options', 'reasoning', 'text', 'thinking'].map((key) => [key, findEvery()]),
   ),
 })
 
 /** Messages of both APIs, and items of Responses' `input`. */
-const MESSAGES = each(
-  only({
-    ...{ role: WHOLE, content: each(only({ type: WHOLE, source: WHOLE })) },
+const MESSAGES = readElements(
+  findOnly({
+    ...{ role: WHOLE, content: readElements(findOnly({ type: WHOLE, source: WHOLE })) },
     ...{ tool_calls: WHOLE, call_id: WHOLE, type: WHOLE, name: WHOLE, arguments: WHOLE },
   }),
 )
@@ -52,23 +52,23 @@ const MESSAGES = each(
 const known = new WeakMap<Buffer, { readonly request: Value | null }>()
 
 /** Where its parts stand; null if the body is no JSON object. The body is not to be changed afterwards. */
-export function outlineOf(body: Buffer): Value | null {
+export function parseRequestOutline(body: Buffer): Value | null {
   const before = known.get(body)
   if (before !== undefined) return before.request
-  const found = outline(body, REQUEST)
+  const found = parseOutline(body, REQUEST)
   const request = found?.members ? found : null
   known.set(body, { request })
   return request
 }
 
 /** The messages, or items of `input`, if there may be such a thing among them; none if there is not. */
-export function messagesWith(
+export function filterMessages(
   body: Buffer,
   conversation: Value | null,
   mark: keyof typeof MARKS,
 ): readonly Value[] {
   if (conversation === null || (conversation.seen & BITS[mark]) === 0) return []
-  return outline(body, MESSAGES, conversation.start)?.elements ?? []
+  return parseOutline(body, MESSAGES, conversation.start)?.elements ?? []
 }
 
 const BITS = Object.fromEntries(
@@ -79,7 +79,7 @@ const BITS = Object.fromEntries(
 ) as Record<keyof typeof MARKS, number>
 
 /** What a request says of its answer, and where it belongs, in whatever shape it is. */
-export interface Asked {
+export interface RequestMeta {
   /** It wants a stream. */
   readonly stream: boolean
   /** A chat client that wants a usage chunk at the end of it. */
@@ -91,12 +91,12 @@ export interface Asked {
   readonly conversation: string | null
 }
 
-export function askedIn(body: Buffer, request: Value | null): Asked {
-  const usage = memberOf(memberOf(request, 'stream_options'), 'include_usage')
+export function readRequestMeta(body: Buffer, request: Value | null): RequestMeta {
+  const usage = findMember(findMember(request, 'stream_options'), 'include_usage')
   return {
-    stream: isTrue(body, memberOf(request, 'stream')),
+    stream: isTrue(body, findMember(request, 'stream')),
     includeUsage: isTrue(body, usage),
-    conversation: textOf(body, memberOf(memberOf(request, 'metadata'), 'cursorConversationId'), 256),
+    conversation: readText(body, findMember(findMember(request, 'metadata'), 'cursorConversationId'), 256),
   }
 }
 

@@ -1,12 +1,12 @@
-import type { Shape } from '../../api/apis.js'
-import { memberOf } from '../../json/outline.js'
-import { isObject, type Json } from '../../json/values.js'
-import { fieldsOf } from './fields.js'
-import { outlineOf } from './request-outline.js'
-import { fromMessages } from './to-chat-messages.js'
-import { fromResponses } from './to-chat-responses.js'
-import { toolChoiceFor } from './tool-choice.js'
-import { customNames, toolTexts } from './tools.js'
+import type { BodyApi } from '../../api/apis.js'
+import { findMember } from '../../json/outline.js'
+import { isObject, type JsonObject } from '../../json/values.js'
+import { asFields } from './fields.js'
+import { parseRequestOutline } from './request-outline.js'
+import { convertMessages } from './to-chat-messages.js'
+import { convertResponsesInput } from './to-chat-responses.js'
+import { translateToolChoice } from './tool-choice.js'
+import { listCustomNames, listToolTexts } from './tools.js'
 
 /**
  * A whole request in the words of chat completions, for upstreams that have nothing else: messages, images, files, tools, their
@@ -27,12 +27,17 @@ import { customNames, toolTexts } from './tools.js'
  * A body that cannot be read, or is chat already, stays as it is.
  * @param customs of the body
  */
-export function toChat(shape: Shape, body: Buffer, customs: readonly string[] = customsOf(body)): Buffer {
+export function translateToChat(
+  shape: BodyApi,
+  body: Buffer,
+  customs: readonly string[] = findCustomTools(body),
+): Buffer {
   if (shape === 'chat') return body
   try {
     const request: unknown = JSON.parse(body.toString())
     if (!isObject(request)) return body
-    const parts = shape === 'responses' ? fromResponses(request, customs) : fromMessages(request, customs)
+    const parts =
+      shape === 'responses' ? convertResponsesInput(request, customs) : convertMessages(request, customs)
     return Buffer.from(JSON.stringify({ ...common(request), ...parts, ...toolParts(request, body) }))
   } catch {
     // Not JSON, or nested so deep that it cannot be written again.
@@ -41,8 +46,8 @@ export function toChat(shape: Shape, body: Buffer, customs: readonly string[] = 
 }
 
 /** Names of the custom tools, all of which become functions. */
-export function customsOf(body: Buffer): readonly string[] {
-  return customNames(body, memberOf(outlineOf(body), 'tools'))
+export function findCustomTools(body: Buffer): readonly string[] {
+  return listCustomNames(body, findMember(parseRequestOutline(body), 'tools'))
 }
 
 /** What is called the same wherever it is taken. */
@@ -57,25 +62,25 @@ const KEPT = [
   'presence_penalty',
 ]
 
-function common(request: Json): Json {
+function common(request: JsonObject): JsonObject {
   const kept: Record<string, unknown> = {}
   for (const key of KEPT) if (request[key] !== undefined && request[key] !== null) kept[key] = request[key]
-  if (request.stream === true && fieldsOf(request.stream_options).include_usage === true) {
+  if (request.stream === true && asFields(request.stream_options).include_usage === true) {
     kept.stream_options = { include_usage: true }
   }
   return kept
 }
 
 /** Neither a choice nor `parallel_tool_calls` is allowed where there are no tools. */
-function toolParts(request: Json, body: Buffer): Json {
-  const outlined = memberOf(outlineOf(body), 'tools')
-  const texts = toolTexts(body, outlined, { form: 'nested', customs: false })
+function toolParts(request: JsonObject, body: Buffer): JsonObject {
+  const outlined = findMember(parseRequestOutline(body), 'tools')
+  const texts = listToolTexts(body, outlined, { form: 'nested', customs: false })
   if (texts.length === 0) return {}
   const choice = request.tool_choice
-  const parallel = fieldsOf(choice).disable_parallel_tool_use === true ? false : request.parallel_tool_calls
+  const parallel = asFields(choice).disable_parallel_tool_use === true ? false : request.parallel_tool_calls
   return {
     tools: JSON.parse(`[${texts.join(',')}]`),
-    tool_choice: toolChoiceFor(choice, { form: 'nested', customs: [] }),
+    tool_choice: translateToolChoice(choice, { form: 'nested', customs: [] }),
     parallel_tool_calls: typeof parallel === 'boolean' ? parallel : undefined,
   }
 }

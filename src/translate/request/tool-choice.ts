@@ -1,5 +1,5 @@
-import type { Json } from '../../json/values.js'
-import { fieldsOf, listOf } from './fields.js'
+import type { JsonObject } from '../../json/values.js'
+import { asFields, asList } from './fields.js'
 import type { ToolForm } from './tools.js'
 
 /** What a model is to do with its tools, whichever way it was said. */
@@ -18,7 +18,7 @@ export interface ChoiceTarget {
  * A `tool_choice` in the words of another API.
  * @returns undefined if it is not understood (a built-in tool, say): who is asked will know
  */
-export function toolChoiceFor(value: unknown, { form, customs }: ChoiceTarget): unknown {
+export function translateToolChoice(value: unknown, { form, customs }: ChoiceTarget): unknown {
   const choice = choiceIn(value)
   if (choice === null) return undefined
   const anthropic = form === 'input_schema'
@@ -32,7 +32,7 @@ export function toolChoiceFor(value: unknown, { form, customs }: ChoiceTarget): 
     case 'allowed': {
       if (anthropic) return { type: choice.mode }
       const mode = choice.mode === 'any' ? 'required' : 'auto'
-      const tools = choice.tools.map((tool) => toolChoiceFor(tool, { form, customs }) ?? tool)
+      const tools = choice.tools.map((tool) => translateToolChoice(tool, { form, customs }) ?? tool)
       return form === 'nested'
         ? { type: 'allowed_tools', allowed_tools: { mode, tools } }
         : { type: 'allowed_tools', mode, tools }
@@ -51,15 +51,15 @@ const WORDS: ReadonlyMap<unknown, 'auto' | 'none' | 'any'> = new Map([
 ])
 
 function choiceIn(value: unknown): Choice | null {
-  const choice: Json = fieldsOf(value)
+  const choice: JsonObject = asFields(value)
   const kind = WORDS.get(typeof value === 'string' ? value : choice.type)
   if (kind !== undefined) return { kind }
   const { type } = choice
   if (type === 'tool' || type === 'function' || type === 'custom') {
-    const name = fieldsOf(choice[type]).name ?? choice.name
+    const name = asFields(choice[type]).name ?? choice.name
     return typeof name === 'string' ? { kind: 'one', name } : null
   }
   if (type !== 'allowed_tools') return null
-  const allowed = choice.allowed_tools === undefined ? choice : fieldsOf(choice.allowed_tools)
-  return { kind: 'allowed', mode: allowed.mode === 'required' ? 'any' : 'auto', tools: listOf(allowed.tools) }
+  const allowed = choice.allowed_tools === undefined ? choice : asFields(choice.allowed_tools)
+  return { kind: 'allowed', mode: allowed.mode === 'required' ? 'any' : 'auto', tools: asList(allowed.tools) }
 }

@@ -1,5 +1,13 @@
 import type { Edit } from '../../json/edits.js'
-import { every, isText, memberOf, outline, sliceOf, textOf, type Value } from '../../json/outline.js'
+import {
+  equalsText,
+  findEvery,
+  findMember,
+  parseOutline,
+  readText,
+  sliceText,
+  type Value,
+} from '../../json/outline.js'
 
 /** The three ways to say which tools there are; a `tools` array of Cursor's may have more than one of them. */
 export type ToolForm = 'nested' | 'flat' | 'input_schema'
@@ -19,7 +27,7 @@ export interface ToolEdits {
 }
 
 /** Each tool that has another form than is wanted is written anew, its parts byte for byte; the others stay as they are. */
-export function toolEdits(body: Buffer, tools: Value | null, target: ToolTarget): ToolEdits {
+export function createToolEdits(body: Buffer, tools: Value | null, target: ToolTarget): ToolEdits {
   const edits: Edit[] = []
   const customs: string[] = []
   for (const value of tools?.elements ?? []) {
@@ -33,7 +41,7 @@ export function toolEdits(body: Buffer, tools: Value | null, target: ToolTarget)
 }
 
 /** Names of the custom tools, in whatever form. */
-export function customNames(body: Buffer, tools: Value | null): string[] {
+export function listCustomNames(body: Buffer, tools: Value | null): string[] {
   const names: string[] = []
   for (const value of tools?.elements ?? []) {
     const tool = toolIn(body, value)
@@ -43,16 +51,16 @@ export function customNames(body: Buffer, tools: Value | null): string[] {
 }
 
 function addName(body: Buffer, { name }: Tool, names: string[]): void {
-  const text = textOf(body, name)
+  const text = readText(body, name)
   if (text !== null && text !== '') names.push(text)
 }
 
 /** All tools that a client runs in the form that is wanted, as JSON; built-in ones are left out. */
-export function toolTexts(body: Buffer, tools: Value | null, target: ToolTarget): string[] {
+export function listToolTexts(body: Buffer, tools: Value | null, target: ToolTarget): string[] {
   const texts: string[] = []
   for (const value of tools?.elements ?? []) {
     const tool = toolIn(body, value)
-    if (tool !== null) texts.push(textFor(body, tool, target) ?? sliceOf(body, value))
+    if (tool !== null) texts.push(textFor(body, tool, target) ?? sliceText(body, value))
   }
   return texts
 }
@@ -83,24 +91,24 @@ interface Tool {
 /** Null for built-in tools (of either API), and for what is no tool. */
 function toolIn(body: Buffer, tool: Value): Tool | null {
   if (tool.members === null) return null
-  const type = memberOf(tool, 'type')
+  const type = findMember(tool, 'type')
   const untyped = type === null
-  const inner = memberOf(tool, 'function')
-  if (inner?.members && (untyped || isText(body, type, 'function'))) {
+  const inner = findMember(tool, 'function')
+  if (inner?.members && (untyped || equalsText(body, type, 'function'))) {
     return partsOf('function', 'nested', tool, inner, !untyped)
   }
-  const custom = memberOf(tool, 'custom')
-  if (custom?.members && (untyped || isText(body, type, 'custom'))) {
+  const custom = findMember(tool, 'custom')
+  if (custom?.members && (untyped || equalsText(body, type, 'custom'))) {
     return partsOf('custom', 'nested', tool, custom, !untyped)
   }
-  const anthropic = memberOf(tool, 'input_schema') !== null
-  if (isText(body, type, 'function')) return partsOf('function', 'flat', tool, tool, !anthropic)
+  const anthropic = findMember(tool, 'input_schema') !== null
+  if (equalsText(body, type, 'function')) return partsOf('function', 'flat', tool, tool, !anthropic)
   const typeless = untyped || body.toString('latin1', type.start, type.end) === 'null'
-  if (anthropic && (typeless || isText(body, type, 'custom'))) {
+  if (anthropic && (typeless || equalsText(body, type, 'custom'))) {
     return partsOf('function', 'input_schema', tool, tool, true)
   }
-  if (isText(body, type, 'custom')) return partsOf('custom', 'flat', tool, tool, true)
-  return typeless && memberOf(tool, 'parameters') !== null
+  if (equalsText(body, type, 'custom')) return partsOf('custom', 'flat', tool, tool, true)
+  return typeless && findMember(tool, 'parameters') !== null
     ? partsOf('function', 'flat', tool, tool, false)
     : null
 }
@@ -112,15 +120,15 @@ function partsOf(
   inner: Value,
   regular: boolean,
 ): Tool | null {
-  const name = memberOf(inner, 'name')
+  const name = findMember(inner, 'name')
   if (name === null) return null
   return {
     ...{ kind, form, regular, name },
-    description: memberOf(inner, 'description'),
-    schema: memberOf(inner, 'parameters') ?? memberOf(inner, 'input_schema'),
-    strict: memberOf(inner, 'strict'),
-    format: memberOf(inner, 'format'),
-    cacheControl: memberOf(outer, 'cache_control'),
+    description: findMember(inner, 'description'),
+    schema: findMember(inner, 'parameters') ?? findMember(inner, 'input_schema'),
+    strict: findMember(inner, 'strict'),
+    format: findMember(inner, 'format'),
+    cacheControl: findMember(outer, 'cache_control'),
   }
 }
 
@@ -132,7 +140,7 @@ function functionText(body: Buffer, tool: Tool, form: ToolForm): string | null {
   if (tool.form === form && tool.regular) return null
   const name = member(body, 'name', tool.name)
   const description = member(body, 'description', tool.description)
-  const schema = tool.schema === null ? NO_ARGUMENTS : sliceOf(body, tool.schema)
+  const schema = tool.schema === null ? NO_ARGUMENTS : sliceText(body, tool.schema)
   if (form === 'input_schema') {
     return `{${name}${description},"input_schema":${schema}${member(body, 'cache_control', tool.cacheControl)}}`
   }
@@ -149,7 +157,7 @@ function functionText(body: Buffer, tool: Tool, form: ToolForm): string | null {
 function customText(body: Buffer, tool: Tool, form: ToolForm): string | null {
   if (tool.form === form && tool.regular && formatText(body, tool.format, form) === null) return null
   const format =
-    formatText(body, tool.format, form) ?? (tool.format === null ? null : sliceOf(body, tool.format))
+    formatText(body, tool.format, form) ?? (tool.format === null ? null : sliceText(body, tool.format))
   const name = member(body, 'name', tool.name)
   const parts = `${name}${member(body, 'description', tool.description)}${format === null ? '' : `,"format":${format}`}`
   return form === 'nested' ? `{"type":"custom","custom":{${parts}}}` : `{"type":"custom",${parts}}`
@@ -159,7 +167,7 @@ function customText(body: Buffer, tool: Tool, form: ToolForm): string | null {
 function formatText(body: Buffer, format: Value | null, form: ToolForm): string | null {
   const { syntax, definition, nested } = grammarOf(body, format)
   if (syntax === null || definition === null || nested === (form === 'nested')) return null
-  const grammar = `"syntax":${sliceOf(body, syntax)},"definition":${sliceOf(body, definition)}`
+  const grammar = `"syntax":${sliceText(body, syntax)},"definition":${sliceText(body, definition)}`
   return form === 'nested' ? `{"type":"grammar","grammar":{${grammar}}}` : `{"type":"grammar",${grammar}}`
 }
 
@@ -167,20 +175,20 @@ function grammarOf(
   body: Buffer,
   format: Value | null,
 ): { syntax: Value | null; definition: Value | null; nested: boolean } {
-  const whole = format === null ? null : outline(body, FORMAT, format.start)
-  const grammar = memberOf(whole, 'grammar')
+  const whole = format === null ? null : parseOutline(body, FORMAT, format.start)
+  const grammar = findMember(whole, 'grammar')
   const nested = grammar !== null && grammar.members !== null
   const at = nested ? grammar : whole
-  return { syntax: memberOf(at, 'syntax'), definition: memberOf(at, 'definition'), nested }
+  return { syntax: findMember(at, 'syntax'), definition: findMember(at, 'definition'), nested }
 }
 
-const FORMAT = every({ grammar: every() })
+const FORMAT = findEvery({ grammar: findEvery() })
 
 /** A function in its place: where there are no custom tools, the grammar is something to be read. */
 function wrappedText(body: Buffer, tool: Tool, form: ToolForm): string {
   const { syntax, definition } = grammarOf(body, tool.format)
-  const grammar = textOf(body, definition, LONGEST_GRAMMAR)
-  const language = textOf(body, syntax)
+  const grammar = readText(body, definition, LONGEST_GRAMMAR)
+  const language = readText(body, syntax)
   const input =
     grammar === null
       ? { type: 'string' }
@@ -202,5 +210,5 @@ const LONGEST_GRAMMAR = 64 * 1024
 /** With a comma ahead unless it is the name, which each has. */
 function member(body: Buffer, key: string, value: Value | null): string {
   if (value === null) return ''
-  return `${key === 'name' ? '' : ','}"${key}":${sliceOf(body, value)}`
+  return `${key === 'name' ? '' : ','}"${key}":${sliceText(body, value)}`
 }

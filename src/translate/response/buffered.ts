@@ -1,4 +1,4 @@
-import { Unfinished } from '../../lib/partial-buffer.js'
+import { PartialBuffer } from '../../lib/partial-buffer.js'
 import type { Translation } from '../translation.js'
 
 const NOTHING = Buffer.alloc(0)
@@ -11,13 +11,13 @@ const LONGEST_BEGINNING = 9
  * Changes an answer that is no stream, when all of it is there. One that is longer than is of use goes on as it is. What turns out to be a
  * stream, although its head does not say so (as of servers that leave out the type), is changed as one.
  */
-export class Gathering implements Translation {
+export class BufferedTranslation implements Translation {
   readonly makesStream: boolean
   private readonly convert: (body: Buffer) => Buffer
   private readonly longest: number | null
   private readonly asStream: (() => Translation) | null
   private stream: Translation | null
-  private readonly held: Unfinished
+  private readonly held: PartialBuffer
   private passing: boolean
 
   /** @param longest in bytes; null for any @param asStream for one that may be a stream @param makesStream of `convert` */
@@ -32,7 +32,7 @@ export class Gathering implements Translation {
     this.longest = longest
     this.asStream = asStream
     this.stream = null
-    this.held = new Unfinished()
+    this.held = new PartialBuffer()
     this.passing = false
   }
 
@@ -62,8 +62,8 @@ export class Gathering implements Translation {
     return this.passing || this.held.bytes === 0 ? NOTHING : this.convert(this.held.take())
   }
 
-  giveUp(error: string): Buffer {
-    return this.stream?.giveUp?.(error) ?? Buffer.from(this.makesStream ? `data: ${error}\n\n` : error)
+  abort(error: string): Buffer {
+    return this.stream?.abort?.(error) ?? Buffer.from(this.makesStream ? `data: ${error}\n\n` : error)
   }
 
   /** Half of an answer is none. */

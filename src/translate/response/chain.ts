@@ -1,4 +1,4 @@
-import type { Translate, Translation } from '../translation.js'
+import type { CreateTranslation, Translation } from '../translation.js'
 
 const NOTHING = Buffer.alloc(0)
 
@@ -29,8 +29,8 @@ class Chain implements Translation {
   }
 
   /** It is the second that the client reads. */
-  giveUp(error: string): Buffer {
-    return this.second.giveUp?.(error) ?? NOTHING
+  abort(error: string): Buffer {
+    return this.second.abort?.(error) ?? NOTHING
   }
 
   breakOff(): Buffer {
@@ -39,7 +39,7 @@ class Chain implements Translation {
 }
 
 /** Of two changes, those that an answer with its head is to have. */
-export function chained(first: Translate, second: Translate): Translate {
+export function chainTranslations(first: CreateTranslation, second: CreateTranslation): CreateTranslation {
   return (status, facts) => {
     const before = first(status, facts)
     const after = second(status, facts)

@@ -1,4 +1,4 @@
-import { isObject, type Json, parseJson, stringOr } from '../../json/values.js'
+import { isObject, type JsonObject, parseJson, stringOr } from '../../json/values.js'
 
 /** All four are there in each error of OpenAI's (openai-openapi, `Error`). */
 export interface ChatError {
@@ -11,7 +11,7 @@ export interface ChatError {
 const FIELDS = ['message', 'type', 'param', 'code']
 
 /** @param error of any of the APIs; null for one that did not say what went wrong */
-export function chatError(error: Json | null): ChatError {
+export function createChatError(error: JsonObject | null): ChatError {
   const { message, type, param, code, status } = error ?? {}
   return {
     message: stringOr(message, 'The upstream reported an error and did not say which.'),
@@ -27,7 +27,7 @@ export function chatError(error: Json | null): ChatError {
  * leave out some of the fields. What more an error tells stays in it.
  * @returns the same bytes if they are in that form, or in none of these
  */
-export function errorToChat(body: Buffer): Buffer {
+export function translateError(body: Buffer): Buffer {
   const parsed = parseJson(body.toString('utf8'))
   const answer: unknown = Array.isArray(parsed) && parsed.length > 0 ? parsed[0] : parsed
   if (!isObject(answer) || !isObject(answer.error)) return body
@@ -35,5 +35,5 @@ export function errorToChat(body: Buffer): Buffer {
   if (typeof error.message !== 'string') return body
   const { type: _, ...rest } = answer
   if (answer === parsed && answer.type !== 'error' && FIELDS.every((field) => field in error)) return body
-  return Buffer.from(JSON.stringify({ ...rest, error: { ...error, ...chatError(error) } }))
+  return Buffer.from(JSON.stringify({ ...rest, error: { ...error, ...createChatError(error) } }))
 }

@@ -1,4 +1,4 @@
-import { isObject, type Json } from '../../json/values.js'
+import { isObject, type JsonObject } from '../../json/values.js'
 
 /** As chat completions tell it (OpenAI API reference: The chat completion object). What is not known is not there. */
 export interface ChatUsage {
@@ -10,7 +10,7 @@ export interface ChatUsage {
 }
 
 /** @param usage of a response @returns null if it is not told */
-export function usageOfResponse(usage: unknown): ChatUsage | null {
+export function readResponseUsage(usage: unknown): ChatUsage | null {
   if (!isObject(usage)) return null
   const prompt = count(usage.input_tokens)
   const completion = count(usage.output_tokens)
@@ -29,7 +29,7 @@ export function usageOfResponse(usage: unknown): ChatUsage | null {
  * Prompt caching).
  * @param usage of a message, or of a whole stream of one
  */
-export function usageOfMessage(usage: unknown): ChatUsage | null {
+export function readMessageUsage(usage: unknown): ChatUsage | null {
   if (!isObject(usage)) return null
   const input = count(usage.input_tokens)
   const completion = count(usage.output_tokens)
@@ -41,7 +41,7 @@ export function usageOfMessage(usage: unknown): ChatUsage | null {
 }
 
 /** What a later event tells replaces what an earlier one told, field by field: its counts are of all so far. */
-export function laterUsage(before: Json, later: unknown): Json {
+export function mergeUsage(before: JsonObject, later: unknown): JsonObject {
   if (!isObject(later)) return before
   const usage: Record<string, unknown> = { ...before }
   for (const [field, value] of Object.entries(later)) if (value !== null) usage[field] = value

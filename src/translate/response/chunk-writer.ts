@@ -53,9 +53,9 @@ export class ChunkWriter {
   begin(id: string | null, created: number | null, model: string | null): void {
     if (this.head !== '' || this.over) return
     const named = JSON.stringify({
-      id: id ?? makeId(),
+      id: id ?? createChatId(),
       object: 'chat.completion.chunk',
-      created: created ?? now(),
+      created: created ?? epochSeconds(),
       model: model ?? this.model ?? '',
     })
     this.head = `data: ${named.slice(0, -1)},"choices":[`
@@ -138,11 +138,11 @@ export class ChunkWriter {
 }
 
 /** For an answer that has no id of its own. */
-export function makeId(): string {
+export function createChatId(): string {
   return `chatcmpl-${randomBytes(12).toString('hex')}`
 }
 
 /** In seconds, as `created` is. */
-export function now(): number {
+export function epochSeconds(): number {
   return Math.floor(Date.now() / 1000)
 }

@@ -1,4 +1,4 @@
-import { Unfinished } from '../../lib/partial-buffer.js'
+import { PartialBuffer } from '../../lib/partial-buffer.js'
 import type { Translation } from '../translation.js'
 
 const LF = 0x0a
@@ -12,7 +12,7 @@ const NOTHING = Buffer.alloc(0)
 export abstract class Eventwise implements Translation {
   private readonly longest: number
   /** The event that is still coming. */
-  private readonly held: Unfinished
+  private readonly held: PartialBuffer
   /** It is too long, and its beginning has gone. */
   private passing: boolean
   /** Of the line that is still coming: there is nothing in it so far. */
@@ -25,7 +25,7 @@ export abstract class Eventwise implements Translation {
   /** @param longest event that is held, in bytes */
   constructor(longest: number) {
     this.longest = longest
-    this.held = new Unfinished()
+    this.held = new PartialBuffer()
     this.passing = false
     this.blank = true
     this.afterCr = false

@@ -1,6 +1,6 @@
-import { isObject, type Json, stringOr } from '../../json/values.js'
-import { unwrapped, WrappedInput } from '../custom-tools/input-decoder.js'
-import { laterUsage, usageOfMessage } from './chat-usage.js'
+import { isObject, type JsonObject, stringOr } from '../../json/values.js'
+import { InputDecoder, unwrapInput } from '../custom-tools/input-decoder.js'
+import { mergeUsage, readMessageUsage } from './chat-usage.js'
 import type { FinishReason } from './chunk-writer.js'
 import { StreamTranslation } from './stream.js'
 
@@ -8,7 +8,7 @@ import { StreamTranslation } from './stream.js'
 interface Call {
   readonly index: number
   /** What makes a text of its input; null if that is to be JSON. */
-  readonly wrapped: WrappedInput | null
+  readonly wrapped: InputDecoder | null
   /** Its whole input, if it came with its beginning, until any other comes. */
   input: string
   argued: boolean
@@ -23,7 +23,7 @@ export class MessagesTranslation extends StreamTranslation {
   private readonly calls: Map<unknown, Call>
   /** Block of the thinking that was written last: between two of them stands an empty line. */
   private thought: unknown
-  private usage: Json
+  private usage: JsonObject
   private stopReason: string | null
   private readonly wrapped: readonly string[]
 
@@ -37,7 +37,7 @@ export class MessagesTranslation extends StreamTranslation {
     this.stopReason = null
   }
 
-  protected read(type: string, event: Json): void {
+  protected read(type: string, event: JsonObject): void {
     switch (type) {
       case 'message_start':
         if (isObject(event.message)) this.begin(event.message)
@@ -53,7 +53,7 @@ export class MessagesTranslation extends StreamTranslation {
         return
       case 'message_delta':
         if (isObject(event.delta)) this.stopReason = stringOr(event.delta.stop_reason, this.stopReason)
-        this.usage = laterUsage(this.usage, event.usage)
+        this.usage = mergeUsage(this.usage, event.usage)
         return
       case 'message_stop':
         this.endTold()
@@ -66,12 +66,12 @@ export class MessagesTranslation extends StreamTranslation {
     else this.endTold()
   }
 
-  private begin(message: Json): void {
-    this.usage = laterUsage(this.usage, message.usage)
+  private begin(message: JsonObject): void {
+    this.usage = mergeUsage(this.usage, message.usage)
     this.writer.begin(stringOr(message.id, null), null, stringOr(message.model, null) || null)
   }
 
-  private openBlock(index: unknown, block: Json): void {
+  private openBlock(index: unknown, block: JsonObject): void {
     switch (block.type) {
       case 'text':
         this.writer.content(stringOr(block.text, ''))
@@ -83,13 +83,13 @@ export class MessagesTranslation extends StreamTranslation {
         const id = stringOr(block.id, '') || `call_${this.writer.calls}`
         const name = stringOr(block.name, '')
         const call = this.writer.openCall(id, name)
-        const wrapped = this.wrapped.includes(name) ? new WrappedInput() : null
-        this.calls.set(index, { index: call, wrapped, input: inputOf(block.input), argued: false })
+        const wrapped = this.wrapped.includes(name) ? new InputDecoder() : null
+        this.calls.set(index, { index: call, wrapped, input: readToolInput(block.input), argued: false })
       }
     }
   }
 
-  private takeDelta(index: unknown, delta: Json): void {
+  private takeDelta(index: unknown, delta: JsonObject): void {
     switch (delta.type) {
       case 'text_delta':
         this.writer.content(stringOr(delta.text, ''))
@@ -121,17 +121,17 @@ export class MessagesTranslation extends StreamTranslation {
     this.calls.delete(index)
     const { wrapped, input, argued } = call
     if (argued) this.writer.callArguments(call.index, wrapped?.rest() ?? '')
-    else this.writer.callArguments(call.index, wrapped === null ? input : unwrapped(input))
+    else this.writer.callArguments(call.index, wrapped === null ? input : unwrapInput(input))
   }
 
   protected override endTold(): void {
     for (const index of [...this.calls.keys()]) this.closeBlock(index)
-    this.writer.finish(finishOfMessage(this.stopReason, this.writer.calls), usageOfMessage(this.usage))
+    this.writer.finish(readMessageFinish(this.stopReason, this.writer.calls), readMessageUsage(this.usage))
   }
 }
 
 /** @param calls of tools that the client is to run */
-export function finishOfMessage(stopReason: unknown, calls: number): FinishReason {
+export function readMessageFinish(stopReason: unknown, calls: number): FinishReason {
   switch (stopReason) {
     case 'max_tokens':
     case 'model_context_window_exceeded':
@@ -144,6 +144,6 @@ export function finishOfMessage(stopReason: unknown, calls: number): FinishReaso
 }
 
 /** The arguments of a call, `{}` if it has none. */
-export function inputOf(input: unknown): string {
+export function readToolInput(input: unknown): string {
   return isObject(input) ? JSON.stringify(input) : '{}'
 }

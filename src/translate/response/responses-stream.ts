@@ -1,6 +1,6 @@
-import { isObject, type Json, numberOr, objects, stringOr } from '../../json/values.js'
-import { chatError } from './chat-errors.js'
-import { usageOfResponse } from './chat-usage.js'
+import { filterObjects, isObject, type JsonObject, numberOr, stringOr } from '../../json/values.js'
+import { createChatError } from './chat-errors.js'
+import { readResponseUsage } from './chat-usage.js'
 import type { FinishReason } from './chunk-writer.js'
 import { StreamTranslation } from './stream.js'
 
@@ -62,7 +62,7 @@ export class ResponsesTranslation extends StreamTranslation {
     this.thoughtPart = 0
   }
 
-  protected read(type: string, event: Json): void {
+  protected read(type: string, event: JsonObject): void {
     switch (type) {
       case 'response.created':
       case 'response.in_progress':
@@ -151,51 +151,55 @@ export class ResponsesTranslation extends StreamTranslation {
   }
 
   /** All of an item, of which most or none may have been written. */
-  private takeItem(done: Json, index: unknown): void {
+  private takeItem(done: JsonObject, index: unknown): void {
     const item = this.itemOf(done, index)
     if (isCall(done)) {
       this.open(done, item)
-      this.takeArguments(item, argumentsOf(done), true)
+      this.takeArguments(item, readArguments(done), true)
       return
     }
     if (item.written.size > 0) return
-    for (const [i, part] of objects(done.summary).entries()) this.takeThought(item, summaryOf(i), part.text)
-    for (const [i, part] of objects(done.content).entries()) {
+    for (const [i, part] of filterObjects(done.summary).entries())
+      this.takeThought(item, summaryOf(i), part.text)
+    for (const [i, part] of filterObjects(done.content).entries()) {
       if (part.type === 'refusal') this.takeRefusal(item, i, part.refusal)
       else if (part.type === 'reasoning_text') this.takeThought(item, i, part.text)
       else this.takeText(item, i, part.text)
     }
   }
 
-  private open(call: Json, item: Item): void {
+  private open(call: JsonObject, item: Item): void {
     const { name, call_id: callId, id } = call
     if (item.call !== -1 || !isCall(call) || typeof name !== 'string' || name === '') return
     if (typeof callId === 'string') this.byId.set(callId, item)
     item.callId = callId
-    item.call = this.writer.openCall(idOfCall(callId, id, this.writer.calls), name)
+    item.call = this.writer.openCall(readCallId(callId, id, this.writer.calls), name)
   }
 
-  private finish(type: string, event: Json): void {
+  private finish(type: string, event: JsonObject): void {
     const response = isObject(event.response) ? event.response : {}
     this.begin(response)
     const status = stringOr(response.status, type.slice('response.'.length))
     const error = response.error ?? event.error
     if (status === 'failed' || status === 'cancelled' || isObject(error)) {
-      this.writer.fail(chatError(isObject(error) ? error : null))
+      this.writer.fail(createChatError(isObject(error) ? error : null))
       return
     }
     // Indexes in here are not always those of the events; the ids of calls are.
     const nothing = !this.writer.filled
-    for (const item of objects(response.output)) if (nothing || isCall(item)) this.takeItem(item, null)
-    this.writer.finish(finishOfResponse(response, status, this.writer.calls), usageOfResponse(response.usage))
+    for (const item of filterObjects(response.output)) if (nothing || isCall(item)) this.takeItem(item, null)
+    this.writer.finish(
+      readResponseFinish(response, status, this.writer.calls),
+      readResponseUsage(response.usage),
+    )
   }
 
   protected override endTold(): void {
-    this.writer.finish(finishOfResponse({}, 'completed', this.writer.calls), null)
+    this.writer.finish(readResponseFinish({}, 'completed', this.writer.calls), null)
   }
 
   /** The item that this one is, by its ids, or else by its index; a new one if it is none of those that are known. */
-  private itemOf(item: Json, index: unknown): Item {
+  private itemOf(item: JsonObject, index: unknown): Item {
     const { id, call_id: callId } = item
     const named =
       (typeof callId === 'string' ? this.byId.get(callId) : undefined) ??
@@ -209,7 +213,7 @@ export class ResponsesTranslation extends StreamTranslation {
   }
 
   /** The item that an event is about: it may never have been added, and an id that nobody knows says nothing. */
-  private find({ item_id: id, output_index: index }: Json): Item {
+  private find({ item_id: id, output_index: index }: JsonObject): Item {
     const named = typeof id === 'string' ? this.byId.get(id) : undefined
     if (named !== undefined) return named
     const placed = typeof index === 'number' ? this.byIndex.get(index) : undefined
@@ -228,7 +232,7 @@ export class ResponsesTranslation extends StreamTranslation {
 }
 
 /** @param status of a response that has ended @param calls of tools that the client is to run */
-export function finishOfResponse(response: Json, status: string, calls: number): FinishReason {
+export function readResponseFinish(response: JsonObject, status: string, calls: number): FinishReason {
   if (status === 'incomplete') {
     const details = response.incomplete_details
     return isObject(details) && details.reason === 'content_filter' ? 'content_filter' : 'length'
@@ -237,22 +241,22 @@ export function finishOfResponse(response: Json, status: string, calls: number):
 }
 
 /** A tool that the client runs. */
-export function isCall(item: Json): boolean {
+export function isCall(item: JsonObject): boolean {
   return item.type === 'function_call' || item.type === 'custom_tool_call'
 }
 
 /** A function without any has an empty object; a custom tool's input is any text. */
-export function argumentsOf(call: Json): string {
+export function readArguments(call: JsonObject): string {
   if (call.type === 'custom_tool_call') return stringOr(call.input, '')
   return stringOr(call.arguments, '') || '{}'
 }
 
 /** @param index the call's own, for one that has no id at all */
-export function idOfCall(callId: unknown, id: unknown, index: number): string {
+export function readCallId(callId: unknown, id: unknown, index: number): string {
   return stringOr(callId, '') || stringOr(id, '') || `call_${index}`
 }
 
-function partOf(event: Json): number {
+function partOf(event: JsonObject): number {
   return numberOr(event.content_index, 0)
 }
 

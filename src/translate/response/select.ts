@@ -1,17 +1,17 @@
-import type { Shape } from '../../api/apis.js'
-import { UnwrappedCalls, unwrappedCompletion } from '../custom-tools/unwrap-stream.js'
+import type { BodyApi } from '../../api/apis.js'
+import { UnwrapStream, unwrapCompletion } from '../custom-tools/unwrap-stream.js'
 import type { Translation } from '../translation.js'
-import { Gathering } from './buffered.js'
-import { errorToChat } from './chat-errors.js'
-import { completionToChunks } from './completion-to-stream.js'
+import { BufferedTranslation } from './buffered.js'
+import { translateError } from './chat-errors.js'
+import { splitCompletion } from './completion-to-stream.js'
 import { MessagesTranslation } from './messages-stream.js'
 import { ResponsesTranslation } from './responses-stream.js'
-import { messagesToChat, responsesToChat } from './whole.js'
+import { translateMessage, translateResponse } from './whole.js'
 
 /** What decides how an answer is turned back into a chat completion. */
-export interface AnswerFacts {
+export interface ResponseContext {
   /** Whose API the upstream speaks on the path that was asked. */
-  readonly from: Shape
+  readonly from: BodyApi
   readonly status: number
   readonly eventStream: boolean
   /** The client asked for a stream; not if it is not there. */
@@ -33,14 +33,14 @@ const LONGEST_ERROR = 1024 * 1024
  * it goes on as it is. The answer must not be compressed.
  * What comes has another length. Who asked for a stream gets one, also of a whole answer.
  */
-export function answerTranslation(facts: AnswerFacts): Translation | null {
+export function selectTranslation(facts: ResponseContext): Translation | null {
   const { from, status, eventStream, stream = false } = facts
   if (status >= 400) {
-    return eventStream || from === 'chat' ? null : new Gathering(errorToChat, LONGEST_ERROR)
+    return eventStream || from === 'chat' ? null : new BufferedTranslation(translateError, LONGEST_ERROR)
   }
   if (status !== 200 || (from === 'chat' && !facts.wrapped?.length)) return null
   if (eventStream) return streamTranslation(facts)
-  return new Gathering(
+  return new BufferedTranslation(
     (body) => wholeAnswer(body, facts),
     null,
     () => streamTranslation(facts),
@@ -48,19 +48,19 @@ export function answerTranslation(facts: AnswerFacts): Translation | null {
   )
 }
 
-function streamTranslation({ from, includeUsage, model, wrapped = [] }: AnswerFacts): Translation {
+function streamTranslation({ from, includeUsage, model, wrapped = [] }: ResponseContext): Translation {
   if (from === 'responses') return new ResponsesTranslation(includeUsage, model)
   return from === 'messages'
     ? new MessagesTranslation(includeUsage, model, wrapped)
-    : new UnwrappedCalls(wrapped)
+    : new UnwrapStream(wrapped)
 }
 
-function wholeAnswer(body: Buffer, facts: AnswerFacts): Buffer {
+function wholeAnswer(body: Buffer, facts: ResponseContext): Buffer {
   const chat = completionOf(body, facts)
-  return facts.stream ? completionToChunks(chat, facts.includeUsage) : chat
+  return facts.stream ? splitCompletion(chat, facts.includeUsage) : chat
 }
 
-function completionOf(body: Buffer, { from, model, wrapped = [] }: AnswerFacts): Buffer {
-  if (from === 'responses') return responsesToChat(body, model)
-  return from === 'messages' ? messagesToChat(body, model, wrapped) : unwrappedCompletion(body, wrapped)
+function completionOf(body: Buffer, { from, model, wrapped = [] }: ResponseContext): Buffer {
+  if (from === 'responses') return translateResponse(body, model)
+  return from === 'messages' ? translateMessage(body, model, wrapped) : unwrapCompletion(body, wrapped)
 }

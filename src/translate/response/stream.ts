@@ -1,7 +1,7 @@
-import { isObject, type Json, parseJson } from '../../json/values.js'
-import { EventReader, type EventTaker } from '../../sse/event-reader.js'
+import { isObject, type JsonObject, parseJson } from '../../json/values.js'
+import { type EventHandler, EventReader } from '../../sse/event-reader.js'
 import type { Translation } from '../translation.js'
-import { chatError } from './chat-errors.js'
+import { createChatError } from './chat-errors.js'
 import { ChunkWriter } from './chunk-writer.js'
 
 const NOTHING = Buffer.alloc(0)
@@ -10,7 +10,7 @@ const NOTHING = Buffer.alloc(0)
  * Makes a chat completion's stream of another API's: each event is changed when it is whole, and what comes of it leaves at
  * once. Events that mean nothing here are left out; comments go on.
  */
-export abstract class StreamTranslation implements Translation, EventTaker {
+export abstract class StreamTranslation implements Translation, EventHandler {
   protected readonly writer: ChunkWriter
   private readonly reader: EventReader
 
@@ -36,7 +36,7 @@ export abstract class StreamTranslation implements Translation, EventTaker {
     return this.reader.bytesHeld
   }
 
-  giveUp(error: string): Buffer {
+  abort(error: string): Buffer {
     return Buffer.from(`data: ${error}\n\n`)
   }
 
@@ -56,7 +56,7 @@ export abstract class StreamTranslation implements Translation, EventTaker {
     const type = isObject(event) && typeof event.type === 'string' ? event.type : name
     if (type === 'ping') this.writer.keepAlive()
     else if (type === 'error' || (isObject(event) && isObject(event.error) && event.type === undefined))
-      this.writer.fail(chatError(errorOf(event)))
+      this.writer.fail(createChatError(errorOf(event)))
     else if (isObject(event)) this.read(type, event)
   }
 
@@ -65,7 +65,7 @@ export abstract class StreamTranslation implements Translation, EventTaker {
   }
 
   /** @param type of any event but errors and pings */
-  protected abstract read(type: string, event: Json): void
+  protected abstract read(type: string, event: JsonObject): void
 
   /** It ends well, with what is known of it. */
   protected abstract endTold(): void
@@ -78,7 +78,7 @@ export abstract class StreamTranslation implements Translation, EventTaker {
 }
 
 /** Nested on the wire, flat in the specification of Responses. */
-function errorOf(event: unknown): Json | null {
+function errorOf(event: unknown): JsonObject | null {
   if (!isObject(event)) return typeof event === 'string' ? { message: event } : null
   const { error } = event
   if (typeof error === 'string') return { ...event, message: error }

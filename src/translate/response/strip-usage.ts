@@ -19,7 +19,7 @@ const NO_CHOICE = /"choices"\s*:\s*\[\s*\]/
  * `stream_options.include_usage`). What is left are the bytes that the client would have got; usage that upstreams tell
  * with a choice stays.
  */
-export class UnaskedUsage extends Eventwise {
+export class UsageStripper extends Eventwise {
   constructor() {
     super(LONGEST_HELD)
   }
@@ -39,7 +39,7 @@ export class UnaskedUsage extends Eventwise {
 }
 
 /** Whether an answer with this head is a stream that usage can be taken out of. */
-export function mayHaveUsage(
+export function hasUsageField(
   status: number,
   facts: Pick<ResponseFacts, 'eventStream' | 'encoding'>,
 ): boolean {

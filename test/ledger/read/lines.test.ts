@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { readBack, readLines } from '../../../src/ledger/read/lines.js'
+import { readBackwards, readLines } from '../../../src/ledger/read/lines.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'thinwire-reading-'))
 test.after(() => rmSync(folder, { recursive: true }))
@@ -27,7 +27,7 @@ async function back(
   }) as typeof file.read
   const lines: string[] = []
   try {
-    for await (const piece of readBack(file, end)) {
+    for await (const piece of readBackwards(file, end)) {
       lines.push(...piece.filter((line) => line !== ''))
       if (lines.length >= most) break
     }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ledgerName, ledgerNames } from '../../../src/ledger/files.js'
+import { listLedgerNames, parseLedgerName } from '../../../src/ledger/files.js'
 import { Verifier } from '../../../src/ledger/read/verify.js'
 
 const line = (seq: number, writer = 'w-1'): string => JSON.stringify({ v: 1, seq, writer })
@@ -57,7 +57,7 @@ test('files are read in the order in which they were written, and others are lef
     'usage-2026-01-01.2.jsonl',
     'keys.jsonl',
   ]
-  const found = ledgerNames([
+  const found = listLedgerNames([
     ...names,
     'usage-2026-01-01.jsonl',
     'usage-2026-01-01.0.jsonl',
@@ -72,7 +72,7 @@ test('files are read in the order in which they were written, and others are lef
       'usage-2026-01-02.jsonl',
     ],
   )
-  for (const { name, day, part } of found) assert.is(ledgerName(day, part), name)
+  for (const { name, day, part } of found) assert.is(parseLedgerName(day, part), name)
 })
 
 test.run()

@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadConfig } from '../../../src/config/config.js'
 import { Exchange } from '../../../src/exchange/exchange.js'
-import { Settled } from '../../../src/exchange/summary.js'
+import { RequestSummary } from '../../../src/exchange/summary.js'
 import type { LedgerFile, LedgerFiles } from '../../../src/ledger/files.js'
 import { Ledger } from '../../../src/ledger/write/ledger.js'
 import { deferred, until, wait } from '../../support/until.js'
@@ -98,11 +98,11 @@ function bench(options: Partial<typeof DEFAULTS> = {}, disk = new Disk()): Bench
   }
 }
 
-function settled(): Settled {
+function settled(): RequestSummary {
   const req = { method: 'GET', rawHeaders: [] } as unknown as IncomingMessage
-  const x = new Exchange(req, {} as ServerResponse, 0)
-  x.conclude('done')
-  return new Settled(x, 1)
+  const exchange = new Exchange(req, {} as ServerResponse, 0)
+  exchange.conclude('done')
+  return new RequestSummary(exchange, 1)
 }
 
 interface Found {

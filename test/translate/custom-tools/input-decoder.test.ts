@@ -1,11 +1,11 @@
 import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { unwrapped, WrappedInput, wrapped } from '../../../src/translate/custom-tools/input-decoder.js'
+import { InputDecoder, unwrapInput, wrapInput } from '../../../src/translate/custom-tools/input-decoder.js'
 
 /** What comes of arguments in these pieces, each by itself, and what is left at the end. */
 function through(pieces: readonly string[]): string[] {
-  const input = new WrappedInput()
+  const input = new InputDecoder()
   const out = pieces.map((piece) => input.push(piece))
   return [...out, input.rest()]
 }
@@ -61,7 +61,7 @@ test('a text in which a half is followed by its other half has no half by itself
 })
 
 test('white space without end is not held', () => {
-  const input = new WrappedInput()
+  const input = new InputDecoder()
   const blank = ' '.repeat(100_000)
   for (const piece of ['{"input":"ab"', blank, blank, '}', blank]) input.push(piece)
   assert.ok(input.whole)
@@ -98,8 +98,8 @@ test('whatever text is wrapped, however it is written and cut, is the same text 
     fc.property(text, which, spaces, cuts, (given, letters, [a, b, c, d, e, f], at) => {
       const args = `${a}{${b}"input"${c}:${d}${escaped(given, letters)}${e}}${f}`
       assert.is(through(cutAt(args, at)).join(''), given)
-      assert.is(unwrapped(args), given)
-      assert.is(wrapped(args), args)
+      assert.is(unwrapInput(args), given)
+      assert.is(wrapInput(args), args)
     }),
     { numRuns: 3_000 },
   )
@@ -117,13 +117,13 @@ test('whatever arguments come, they come to the same however they are cut', () =
 
 test('whole arguments of another form are left as they are, also those that are cut', () => {
   for (const args of ['', '{}', '{"input":"ab', '{"input":"ab","why":"x"}', 'x', '{"input":1}'])
-    assert.is(unwrapped(args), args)
+    assert.is(unwrapInput(args), args)
 })
 
 test('a text is wrapped once', () => {
-  assert.is(wrapped('a "b"'), '{"input":"a \\"b\\""}')
-  assert.is(wrapped(wrapped('a "b"')), wrapped('a "b"'))
-  assert.is(unwrapped(wrapped('{"patch":1}')), '{"patch":1}')
+  assert.is(wrapInput('a "b"'), '{"input":"a \\"b\\""}')
+  assert.is(wrapInput(wrapInput('a "b"')), wrapInput('a "b"'))
+  assert.is(unwrapInput(wrapInput('{"patch":1}')), '{"patch":1}')
 })
 
 test.run()

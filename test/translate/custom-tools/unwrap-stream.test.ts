@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { UnwrappedCalls, unwrappedCompletion } from '../../../src/translate/custom-tools/unwrap-stream.js'
-import { answerTranslation } from '../../../src/translate/response/select.js'
+import { UnwrapStream, unwrapCompletion } from '../../../src/translate/custom-tools/unwrap-stream.js'
+import { selectTranslation } from '../../../src/translate/response/select.js'
 import { cutsOf, translate } from '../chunks.js'
 
 const TOOLS = ['ApplyPatch', 'Sketch']
@@ -245,13 +245,13 @@ for (const { name, events, left } of STREAMS) {
       const wanted = left.join('').replaceAll('\n', lineEnd)
       const normal = (text: string): string => text.replaceAll(lineEnd, '\n')
       for (const pieces of cutsOf(bytes))
-        assert.is(normal(translate(new UnwrappedCalls(TOOLS), pieces)), normal(wanted))
+        assert.is(normal(translate(new UnwrapStream(TOOLS), pieces)), normal(wanted))
     })
   }
 }
 
 test('each event goes on when it is whole, with what of the text it has', () => {
-  const stream = new UnwrappedCalls(TOOLS)
+  const stream = new UnwrapStream(TOOLS)
   const { events, left } = STREAMS[0] as Stream
   for (let i = 0; i < events.length; i++) {
     const event = Buffer.from(events[i] as string)
@@ -265,7 +265,7 @@ test('of a stream that breaks off, whole events have gone, and nothing is made u
   for (const { events, left } of STREAMS) {
     const bytes = Buffer.from(events.join(''))
     for (let at = 0; at <= bytes.length; at++) {
-      const stream = new UnwrappedCalls(TOOLS)
+      const stream = new UnwrapStream(TOOLS)
       const out = Buffer.concat([stream.push(bytes.subarray(0, at)), stream.breakOff()]).toString()
       assert.ok(left.join('').startsWith(out))
     }
@@ -305,8 +305,8 @@ test('whatever calls there are, by turns and however they are cut, a client puts
       const bytes = Buffer.from([...events, FINISH, DONE].join(''))
       const ends = [...cuts.map((cut) => cut % bytes.length), bytes.length].sort((a, b) => a - b)
       const pieces = ends.map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end))
-      const out = translate(new UnwrappedCalls(TOOLS), pieces)
-      assert.is(out, translate(new UnwrappedCalls(TOOLS), [bytes]))
+      const out = translate(new UnwrapStream(TOOLS), pieces)
+      assert.is(out, translate(new UnwrapStream(TOOLS), [bytes]))
       const got = out.split('\n\n').slice(0, -2)
       // One event for each: what nothing comes of has empty arguments.
       assert.is(got.length, events.length + 1)
@@ -335,7 +335,7 @@ test('bytes of any kind pass as they are where there is no call of such a tool',
       const bytes = Buffer.from(parts.join(''))
       const ends = [...cuts.filter((at) => at < bytes.length), bytes.length].sort((a, b) => a - b)
       const pieces = ends.map((end, i) => bytes.subarray(ends[i - 1] ?? 0, end))
-      assert.is(translate(new UnwrappedCalls(TOOLS), pieces), bytes.toString())
+      assert.is(translate(new UnwrapStream(TOOLS), pieces), bytes.toString())
     }),
     { numRuns: 2_000 },
   )
@@ -355,27 +355,27 @@ const UNWRAPPED = COMPLETION.replace(
 
 test('of a whole chat completion only the arguments of these calls are others, if they are of that form', () => {
   assert.is.not(UNWRAPPED, COMPLETION)
-  assert.is(unwrappedCompletion(Buffer.from(COMPLETION), TOOLS).toString(), UNWRAPPED)
+  assert.is(unwrapCompletion(Buffer.from(COMPLETION), TOOLS).toString(), UNWRAPPED)
 })
 
 test('what is no chat completion, and what has no such call, stays byte for byte', () => {
   for (const text of ['', '{', '[]', '<html>"tool_calls"', '{"choices":[{"message":{"tool_calls":null}}]}'])
-    assert.is(unwrappedCompletion(Buffer.from(text), TOOLS).toString(), text)
-  assert.is(unwrappedCompletion(Buffer.from(COMPLETION), ['Other']).toString(), COMPLETION)
+    assert.is(unwrapCompletion(Buffer.from(text), TOOLS).toString(), text)
+  assert.is(unwrapCompletion(Buffer.from(COMPLETION), ['Other']).toString(), COMPLETION)
 })
 
 test('an answer is changed only if tools were wrapped, it is none of an error, and as a stream if it is one', () => {
   const facts = { from: 'chat', status: 200, eventStream: true, includeUsage: false, model: null } as const
-  assert.is(answerTranslation(facts), null)
-  assert.is(answerTranslation({ ...facts, wrapped: TOOLS, status: 400 }), null)
-  assert.is(answerTranslation({ ...facts, wrapped: TOOLS, status: 400, eventStream: false }), null)
+  assert.is(selectTranslation(facts), null)
+  assert.is(selectTranslation({ ...facts, wrapped: TOOLS, status: 400 }), null)
+  assert.is(selectTranslation({ ...facts, wrapped: TOOLS, status: 400, eventStream: false }), null)
   const { events, left } = STREAMS[0] as Stream
   for (const eventStream of [true, false]) {
-    const translation = answerTranslation({ ...facts, wrapped: TOOLS, eventStream })
+    const translation = selectTranslation({ ...facts, wrapped: TOOLS, eventStream })
     assert.ok(translation !== null)
     assert.is(translate(translation, [Buffer.from(events.join(''))]), left.join(''))
   }
-  const whole = answerTranslation({ ...facts, wrapped: TOOLS, eventStream: false })
+  const whole = selectTranslation({ ...facts, wrapped: TOOLS, eventStream: false })
   assert.ok(whole !== null)
   assert.is(translate(whole, [Buffer.from(`\n${COMPLETION}`)]), `\n${UNWRAPPED}`)
 })

@@ -1,8 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ALL_CAPABILITIES } from '../../../src/api/capabilities.js'
-import { nativeRequest } from '../../../src/translate/request/native-request.js'
-import { customsOf, toChat } from '../../../src/translate/request/to-chat.js'
+import { buildNativeRequest } from '../../../src/translate/request/native-request.js'
+import { findCustomTools, translateToChat } from '../../../src/translate/request/to-chat.js'
 import { changes, edited } from '../bodies.js'
 
 // What Cursor was given as the arguments of a call comes back in the turns that follow.
@@ -17,7 +17,7 @@ const call = (name: string, args: string): string =>
 
 /** The tools aside, as they are not what these tests are about. */
 function changed(shape: 'chat' | 'messages', text: string, options = {}): [string, string][] {
-  const { edits } = nativeRequest(shape, Buffer.from(text), options)
+  const { edits } = buildNativeRequest(shape, Buffer.from(text), options)
   return changes(text, edits).filter(([before]) => before !== TOOL)
 }
 
@@ -100,8 +100,8 @@ test('translated to a chat, texts of calls are arguments, however they were sent
     { role: 'assistant', tool_calls: [{ function: { name: 'ApplyPatch', arguments: text } }, null] },
   ]
   const body = Buffer.from(JSON.stringify({ input: items, tools: [JSON.parse(TOOL)] }))
-  assert.equal(customsOf(body), ['ApplyPatch'])
-  const [last, ...others] = [...JSON.parse(toChat('responses', body).toString()).messages].reverse()
+  assert.equal(findCustomTools(body), ['ApplyPatch'])
+  const [last, ...others] = [...JSON.parse(translateToChat('responses', body).toString()).messages].reverse()
   assert.equal(last.tool_calls, [{ function: { name: 'ApplyPatch', arguments: wrapped } }, null])
   const chat = Buffer.from(JSON.stringify({ messages: others.reverse() }))
   assert.equal(argumentsIn(chat), [wrapped, wrapped, wrapped, '{"command":"ls"}', '{}', '{"input":""}'])
@@ -109,8 +109,8 @@ test('translated to a chat, texts of calls are arguments, however they were sent
 
 test('blocks of Messages, too', () => {
   const body = Buffer.from(MESSAGES(`"${PATCH}"`))
-  assert.equal(argumentsIn(toChat('messages', body)), [JSON.parse(WRAPPED), '"x"'])
-  assert.equal(argumentsIn(toChat('messages', Buffer.from(MESSAGES('{"input":"x"}')))), [
+  assert.equal(argumentsIn(translateToChat('messages', body)), [JSON.parse(WRAPPED), '"x"'])
+  assert.equal(argumentsIn(translateToChat('messages', Buffer.from(MESSAGES('{"input":"x"}')))), [
     '{"input":"x"}',
     '"x"',
   ])
@@ -121,7 +121,7 @@ test('the same history becomes the same bytes, turn after turn', () => {
   const next = first.replace('}],"tools"', '},{"role":"user","content":"more"}],"tools"')
   const sent = [first, next].map((body) => {
     const bytes = Buffer.from(body)
-    return edited(bytes, nativeRequest('chat', bytes, NO_CUSTOMS).edits)
+    return edited(bytes, buildNativeRequest('chat', bytes, NO_CUSTOMS).edits)
   })
   const shared = (sent[0] as string).indexOf(']', (sent[0] as string).indexOf('"tool_call_id"'))
   assert.is(sent[1]?.slice(0, shared), sent[0]?.slice(0, shared))

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { answerTranslation } from '../../../src/translate/response/select.js'
+import { selectTranslation } from '../../../src/translate/response/select.js'
 import type { Translation } from '../../../src/translate/translation.js'
 import {
   argue,
@@ -22,7 +22,7 @@ const WRAPPED = ['ApplyPatch']
 
 function translation(eventStream = true): Translation {
   const facts = { from: 'messages', status: 200, includeUsage: false, model: null } as const
-  return answerTranslation({ ...facts, eventStream, wrapped: WRAPPED }) as Translation
+  return selectTranslation({ ...facts, eventStream, wrapped: WRAPPED }) as Translation
 }
 
 const use = (index: number, name: string, input: object = {}): Event =>

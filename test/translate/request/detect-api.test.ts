@@ -1,13 +1,13 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Shape } from '../../../src/api/apis.js'
-import { shapeOf } from '../../../src/translate/request/detect-api.js'
+import type { BodyApi } from '../../../src/api/apis.js'
+import { detectBodyApi } from '../../../src/translate/request/detect-api.js'
 import { CHAT_BODY, MESSAGES_BODY, RESPONSES_BODY } from '../bodies.js'
 
 const USER = '{"role":"user","content":"x"}'
 
 /** Each beside what it is, and why that is not clear at once. */
-const TABLE: readonly [Shape, string][] = [
+const TABLE: readonly [BodyApi, string][] = [
   ['responses', RESPONSES_BODY],
   ['messages', MESSAGES_BODY],
   ['chat', CHAT_BODY],
@@ -43,7 +43,7 @@ const TABLE: readonly [Shape, string][] = [
   ['chat', `{"messages":[${USER}],"tools":{"input_schema":{}}}`],
   // Choices of tools, none of which says anything.
   ...['"auto"', '{"type":"auto"}', '{"type":"any"}', '{"type":"tool","name":"a"}'].map(
-    (choice): [Shape, string] => ['chat', `{"messages":[${USER}],"tool_choice":${choice}}`],
+    (choice): [BodyApi, string] => ['chat', `{"messages":[${USER}],"tool_choice":${choice}}`],
   ),
   // Content.
   [
@@ -84,14 +84,14 @@ const TABLE: readonly [Shape, string][] = [
     '{"input":"x",}',
     "{'input':'x'}",
     '\ufeff{"input":"x"}',
-  ].map((text): [Shape, string] => ['chat', text]),
+  ].map((text): [BodyApi, string] => ['chat', text]),
   ['chat', '{"messages":"x"}'],
   ['chat', '{"messages":{"role":"user"}}'],
 ]
 
 for (const [shape, body] of TABLE) {
   test(`${shape}: ${body.length > 110 ? `${body.slice(0, 107)}...` : body}`, () => {
-    assert.is(shapeOf(Buffer.from(body)), shape)
+    assert.is(detectBodyApi(Buffer.from(body)), shape)
   })
 }
 

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Shape } from '../../../src/api/apis.js'
-import { modelEdit, usageEdit } from '../../../src/json/edits.js'
-import { inOrder } from '../../../src/json/object-edits.js'
-import { peek } from '../../../src/json/peek.js'
-import { nativeRequest } from '../../../src/translate/request/native-request.js'
+import type { BodyApi } from '../../../src/api/apis.js'
+import { createModelEdit, createUsageEdit } from '../../../src/json/edits.js'
+import { sortEdits } from '../../../src/json/object-edits.js'
+import { peekFields } from '../../../src/json/peek.js'
+import { buildNativeRequest } from '../../../src/translate/request/native-request.js'
 import {
   CHAT_BODY,
   changes,
@@ -25,21 +25,21 @@ import { chatFor, messagesFor, responsesFor } from '../model.js'
 const PLAIN = { capabilities: { customTools: false, reasoning: false } }
 
 /** What a body becomes, as a value; all bytes outside the changed spans were compared. */
-function sent(shape: Shape, body: string | object, options = {}): unknown {
+function sent(shape: BodyApi, body: string | object, options = {}): unknown {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   const bytes = Buffer.from(text)
-  const { edits } = nativeRequest(shape, bytes, options)
+  const { edits } = buildNativeRequest(shape, bytes, options)
   requireUntouchedOutside(bytes, edits)
   return JSON.parse(edited(bytes, edits))
 }
 
-function changed(shape: Shape, text: string, options = {}): [string, string][] {
-  return changes(text, nativeRequest(shape, Buffer.from(text), options).edits)
+function changed(shape: BodyApi, text: string, options = {}): [string, string][] {
+  return changes(text, buildNativeRequest(shape, Buffer.from(text), options).edits)
 }
 
 test("of Cursor's Responses body, only what asks for a usage chunk is taken out", () => {
   assert.equal(changed('responses', RESPONSES_BODY), [[',"stream_options":{"include_usage":true}', '']])
-  const { path, stream, includeUsage, conversation, wrapped } = nativeRequest(
+  const { path, stream, includeUsage, conversation, wrapped } = buildNativeRequest(
     'responses',
     Buffer.from(RESPONSES_BODY),
   )
@@ -49,7 +49,10 @@ test("of Cursor's Responses body, only what asks for a usage chunk is taken out"
 
 test("of Cursor's Messages body, only what asks for a usage chunk is taken out", () => {
   assert.equal(changed('messages', MESSAGES_BODY), [[',"stream_options":{"include_usage":true}', '']])
-  const { path, stream, includeUsage, conversation } = nativeRequest('messages', Buffer.from(MESSAGES_BODY))
+  const { path, stream, includeUsage, conversation } = buildNativeRequest(
+    'messages',
+    Buffer.from(MESSAGES_BODY),
+  )
   assert.equal([path, stream, includeUsage, conversation], ['/messages', true, true, null])
 })
 
@@ -62,12 +65,12 @@ test("of Cursor's chat body, only the flat tool and the choice of tools are writ
     [flat, nested],
     ['{"type":"auto"}', '"auto"'],
   ])
-  const { path, includeUsage } = nativeRequest('chat', Buffer.from(CHAT_BODY))
+  const { path, includeUsage } = buildNativeRequest('chat', Buffer.from(CHAT_BODY))
   assert.equal([path, includeUsage], ['/chat/completions', false])
 })
 
 test('where there are no custom tools and no reasoning object, a custom tool becomes a function and the effort stands alone', () => {
-  const { edits, wrapped } = nativeRequest('chat', Buffer.from(CHAT_BODY), PLAIN)
+  const { edits, wrapped } = buildNativeRequest('chat', Buffer.from(CHAT_BODY), PLAIN)
   const [[, patch] = [], ...rest] = changes(CHAT_BODY, edits)
   const input = { type: 'string', description: 'Has to match this lark grammar:\nstart: X' }
   assert.equal(JSON.parse(patch ?? ''), {
@@ -86,7 +89,7 @@ test('where there are no custom tools and no reasoning object, a custom tool bec
 })
 
 test('a body that is as it should be is not changed at all', () => {
-  const bodies: [Shape, string][] = [
+  const bodies: [BodyApi, string][] = [
     ['chat', '{"model":"m","messages":[{"role":"user","content":"x"}]}'],
     [
       'chat',
@@ -176,7 +179,7 @@ test('ids of calls that are too long are shortened, alike in the call and in its
   assert.ok(call !== undefined && /^call_[0-9a-f]{40}$/.test(call.call_id))
   assert.is(result?.call_id, call.call_id)
   assert.is(other?.call_id, just)
-  assert.is(nativeRequest('responses', Buffer.from(JSON.stringify(body))).edits.length, 2)
+  assert.is(buildNativeRequest('responses', Buffer.from(JSON.stringify(body))).edits.length, 2)
 })
 
 test('a Messages body gets the limit that it needs, and room to think in', () => {
@@ -198,7 +201,7 @@ test("OpenAI's user is Claude's user_id, and nothing else stays in the metadata"
   for (const [given, wanted] of cases)
     assert.equal(sent('messages', { ...given, ...rest }), { ...wanted, ...rest })
   const text = '{"metadata":{"cursorConversationId":"c-1"},"max_tokens":1,"messages":[]}'
-  assert.is(nativeRequest('messages', Buffer.from(text)).conversation, 'c-1')
+  assert.is(buildNativeRequest('messages', Buffer.from(text)).conversation, 'c-1')
 })
 
 test('one tool at a time is a part of the choice of tools in Messages', () => {
@@ -281,12 +284,12 @@ test('a body that cannot be read is left as it is, and nothing throws', () => {
   ]
   for (const shape of ['chat', 'responses', 'messages'] as const) {
     for (const text of broken) {
-      const { edits, stream, conversation } = nativeRequest(shape, Buffer.from(text))
+      const { edits, stream, conversation } = buildNativeRequest(shape, Buffer.from(text))
       assert.equal([edits, stream, conversation], [[], false, null], text)
     }
   }
   const deep = Buffer.from(`{"n":1,"messages":${'['.repeat(200_000)}${']'.repeat(200_000)}}`)
-  assert.is(nativeRequest('chat', deep).edits.length, 0)
+  assert.is(buildNativeRequest('chat', deep).edits.length, 0)
 })
 
 test('whatever becomes of the bytes of a body, nothing throws, and no byte outside the spans is changed', () => {
@@ -301,7 +304,7 @@ test('whatever becomes of the bytes of a body, nothing throws, and no byte outsi
       const whole = Buffer.from(text)
       const body = Buffer.concat([whole.subarray(0, at), bytes, whole.subarray(at + length)])
       for (const shape of ['chat', 'responses', 'messages'] as const) {
-        requireUntouchedOutside(body, nativeRequest(shape, body).edits)
+        requireUntouchedOutside(body, buildNativeRequest(shape, body).edits)
       }
     }),
   )
@@ -316,9 +319,9 @@ test('of doubled keys the last counts, and all of them go if it goes', () => {
 
 test("a model's other name and a question for usage go along with what is changed here", () => {
   const body = Buffer.from('{"model":"m","stream":true,"tools":null,"tool_choice":"auto"}')
-  const found = peek(body)
-  const others = [usageEdit(found), modelEdit(found, 'other')].filter((edit) => edit !== null)
-  const edits = inOrder([...nativeRequest('chat', body).edits, ...others])
+  const found = peekFields(body)
+  const others = [createUsageEdit(found), createModelEdit(found, 'other')].filter((edit) => edit !== null)
+  const edits = sortEdits([...buildNativeRequest('chat', body).edits, ...others])
   assert.is(edited(body, edits), '{"model":"other","stream":true,"stream_options":{"include_usage":true}}')
 })
 
@@ -406,7 +409,11 @@ for (const [shape, options, model] of [
     fc.assert(
       fc.property(anyLooseBody, (body) => {
         assert.equal(sent(shape, body, options), model(JSON.parse(body)), body)
-        const again = nativeRequest(shape, Buffer.from(JSON.stringify(sent(shape, body, options))), options)
+        const again = buildNativeRequest(
+          shape,
+          Buffer.from(JSON.stringify(sent(shape, body, options))),
+          options,
+        )
         assert.equal(again.edits, [], 'what was changed once needs no change')
       }),
       { numRuns: 500 },
@@ -421,7 +428,7 @@ test('the bytes of a long conversation are the same ahead and behind, by their h
   }))
   const head = `{"model":"m","messages":${JSON.stringify(messages)}`
   const body = Buffer.from(`${head},"system":"s","stream_options":{"include_usage":true},"max_tokens":5}`)
-  const { edits } = nativeRequest('messages', body)
+  const { edits } = buildNativeRequest('messages', body)
   const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
   const result = Buffer.from(edited(body, edits))
   const length = Buffer.byteLength(head)

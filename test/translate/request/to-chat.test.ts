@@ -1,15 +1,15 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { shapeOf } from '../../../src/translate/request/detect-api.js'
-import { toChat } from '../../../src/translate/request/to-chat.js'
+import { detectBodyApi } from '../../../src/translate/request/detect-api.js'
+import { translateToChat } from '../../../src/translate/request/to-chat.js'
 import { CHAT_BODY, MESSAGES_BODY, RESPONSES_BODY, tool, toolChoice } from '../bodies.js'
 
 type Fields = Record<string, unknown>
 
 function chat(shape: 'responses' | 'messages', body: object | string): Fields {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
-  return JSON.parse(toChat(shape, Buffer.from(text)).toString())
+  return JSON.parse(translateToChat(shape, Buffer.from(text)).toString())
 }
 
 const wrapped = (grammar: string): object => ({
@@ -257,12 +257,12 @@ test('the beginning of a conversation stays the same bytes when it goes on', () 
 test('what cannot be read, or is chat already, stays as it is', () => {
   for (const text of ['', '{', '[]', 'null', '"x"', RESPONSES_BODY.slice(0, -1)]) {
     for (const shape of ['responses', 'messages'] as const) {
-      assert.is(toChat(shape, Buffer.from(text)).toString(), text)
+      assert.is(translateToChat(shape, Buffer.from(text)).toString(), text)
     }
   }
-  assert.is(toChat('chat', Buffer.from(CHAT_BODY)).toString(), CHAT_BODY)
+  assert.is(translateToChat('chat', Buffer.from(CHAT_BODY)).toString(), CHAT_BODY)
   const deep = `{"messages":[],"system":"s","thinking":${'['.repeat(50_000)}${']'.repeat(50_000)}}`
-  assert.ok(toChat('messages', Buffer.from(deep)).length > 0)
+  assert.ok(translateToChat('messages', Buffer.from(deep)).length > 0)
 })
 
 test('whatever is in it, the translation is chat, and each result follows its call as before', () => {
@@ -313,7 +313,10 @@ test('whatever is in it, the translation is chat, and each result follows its ca
         const result = chat(shape, each)
         assert.ok(Array.isArray(result.messages))
         for (const made of (result.tools ?? []) as Fields[]) assert.is(made.type, 'function')
-        assert.is(shapeOf(toChat(shape, Buffer.from(JSON.stringify(each)))) === 'responses', false)
+        assert.is(
+          detectBodyApi(translateToChat(shape, Buffer.from(JSON.stringify(each)))) === 'responses',
+          false,
+        )
       }
     }),
     { numRuns: 500 },

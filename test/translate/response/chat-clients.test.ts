@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import OpenAI from 'openai'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type AnswerFacts, answerTranslation } from '../../../src/translate/response/select.js'
+import { type ResponseContext, selectTranslation } from '../../../src/translate/response/select.js'
 import { named, readChunks } from '../chunks.js'
 import { delta, MESSAGES, opened, START, STOP, stopped } from '../messages-streams.js'
 import { added, args, call, completed, created, STREAMS, text } from '../responses-streams.js'
@@ -14,7 +14,7 @@ interface Answer {
   /** It breaks off instead of ending. */
   readonly cut?: boolean
   /** Null for a native one. */
-  readonly from: AnswerFacts['from'] | null
+  readonly from: ResponseContext['from'] | null
 }
 
 /** What the openai client makes of an answer that a real server sends it, piece by piece. */
@@ -25,7 +25,7 @@ async function ask<T>(answer: Answer, run: (client: OpenAI) => Promise<T>): Prom
     req.resume()
     res.writeHead(status, { 'content-type': eventStream ? 'text/event-stream' : 'application/json' })
     const facts = { status, eventStream, includeUsage: true, model: null }
-    const translation = from === null ? null : answerTranslation({ ...facts, from })
+    const translation = from === null ? null : selectTranslation({ ...facts, from })
     for (const piece of pieces) {
       const bytes = Buffer.from(piece)
       res.write(translation?.push(bytes) ?? bytes)
@@ -226,7 +226,7 @@ test("readers as strict as Zed's, and as simple as Continue's, read all of each 
   ] as const) {
     for (const [name, events] of streams) {
       const facts = { from, status: 200, eventStream: true, includeUsage: true, model: null }
-      const translation = answerTranslation(facts)
+      const translation = selectTranslation(facts)
       if (translation === null) throw new Error('it is to be translated')
       const written = `${translation.push(Buffer.from(`: ping\n\n${named(...events)}`))}${translation.end()}`
       const chunks = readChunks(written).chunks.filter((chunk) => typeof chunk !== 'string')

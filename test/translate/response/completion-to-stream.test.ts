@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { completionToChunks } from '../../../src/translate/response/completion-to-stream.js'
-import { answerTranslation } from '../../../src/translate/response/select.js'
+import { splitCompletion } from '../../../src/translate/response/completion-to-stream.js'
+import { selectTranslation } from '../../../src/translate/response/select.js'
 import { argue, DONE, finish, open, ROLE, readChunks, say, think } from '../chunks.js'
 
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
@@ -34,7 +34,7 @@ const COMPLETION = {
 }
 
 test('a whole completion becomes the chunks of a stream, with role, texts, calls, reason and end', () => {
-  const { head, chunks } = readChunks(completionToChunks(json(COMPLETION), true).toString())
+  const { head, chunks } = readChunks(splitCompletion(json(COMPLETION), true).toString())
   assert.equal(head, { id: 'c_1', created: 1_700_000_000, model: 'm' })
   assert.equal(chunks, [
     ROLE,
@@ -51,7 +51,7 @@ test('a whole completion becomes the chunks of a stream, with role, texts, calls
 
 test('usage is told only if it was asked for, and is known', () => {
   const told = (value: object, asked: boolean): boolean =>
-    completionToChunks(json(value), asked).includes('"usage"')
+    splitCompletion(json(value), asked).includes('"usage"')
   assert.is(told(COMPLETION, true), true)
   assert.is(told(COMPLETION, false), false)
   assert.is(told({ ...COMPLETION, usage: null }, true), false)
@@ -64,16 +64,16 @@ test('what is odd or missing in it is no fault of its end', () => {
     [{ message: { content: null, tool_calls: [{}] }, finish_reason: 'function_call' }, 'tool_calls'],
     [{ message: { content: 'x' }, finish_reason: 'length' }, 'length'],
   ] as const) {
-    const { chunks } = readChunks(completionToChunks(json({ choices: [choice] }), false).toString())
+    const { chunks } = readChunks(splitCompletion(json({ choices: [choice] }), false).toString())
     assert.equal(chunks.slice(-2), [finish(reason), DONE])
   }
 })
 
 test('an error, and what is none of these, becomes an error of the stream', () => {
   const error = { message: 'no', type: 'x', param: null, code: 7 }
-  assert.equal(readChunks(completionToChunks(json({ error }), true).toString()).chunks, [{ error }])
+  assert.equal(readChunks(splitCompletion(json({ error }), true).toString()).chunks, [{ error }])
   for (const body of ['', '<html>', '[]', '{}', '{"choices":[]}']) {
-    const { chunks } = readChunks(completionToChunks(Buffer.from(body), true).toString())
+    const { chunks } = readChunks(splitCompletion(Buffer.from(body), true).toString())
     assert.is((chunks[0] as { error: { code: string } }).error.code, 'upstream_unreadable')
     assert.is(chunks.length, 1)
   }
@@ -82,7 +82,7 @@ test('an error, and what is none of these, becomes an error of the stream', () =
 test('only an answer of JSON to a request for a stream is made one', () => {
   const facts = { from: 'responses', status: 200, includeUsage: false, model: null } as const
   const makes = (rest: object): boolean | undefined =>
-    answerTranslation({ ...facts, eventStream: false, ...rest })?.makesStream
+    selectTranslation({ ...facts, eventStream: false, ...rest })?.makesStream
   assert.is(makes({ stream: true }), true)
   assert.is.not(makes({ stream: false }), true)
   assert.is.not(makes({}), true)

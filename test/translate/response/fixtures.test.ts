@@ -1,8 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { EventReader } from '../../../src/sse/event-reader.js'
-import { errorToChat } from '../../../src/translate/response/chat-errors.js'
-import { type AnswerFacts, answerTranslation } from '../../../src/translate/response/select.js'
+import { translateError } from '../../../src/translate/response/chat-errors.js'
+import { type ResponseContext, selectTranslation } from '../../../src/translate/response/select.js'
 import type { Translation } from '../../../src/translate/translation.js'
 import {
   FRAMINGS,
@@ -30,40 +30,44 @@ const usage = (prompt: number, completion: number, cached: number, more: object 
   },
 })
 
-function translation(from: AnswerFacts['from']): Translation {
+function translation(from: ResponseContext['from']): Translation {
   const facts = { from, status: 200, eventStream: true, includeUsage: true, model: null }
-  return answerTranslation(facts) as Translation
+  return selectTranslation(facts) as Translation
 }
 
-const STREAMS: readonly [name: string, from: AnswerFacts['from'], bytes: Buffer, chunks: readonly Chunk[]][] =
+const STREAMS: readonly [
+  name: string,
+  from: ResponseContext['from'],
+  bytes: Buffer,
+  chunks: readonly Chunk[],
+][] = [
   [
+    'a response',
+    'responses',
+    RESPONSES_STREAM,
     [
-      'a response',
-      'responses',
-      RESPONSES_STREAM,
-      [
-        ROLE,
-        say('hello'),
-        finish('stop'),
-        usage(21, 5, 8, { completion_tokens_details: { reasoning_tokens: 0 } }),
-        DONE,
-      ],
+      ROLE,
+      say('hello'),
+      finish('stop'),
+      usage(21, 5, 8, { completion_tokens_details: { reasoning_tokens: 0 } }),
+      DONE,
     ],
-    ['an error of a response, nested', 'responses', RESPONSES_ERRORS.nested, [error({})]],
-    ['an error of a response, flat', 'responses', RESPONSES_ERRORS.flat, [error({})]],
-    [
-      'a message',
-      'messages',
-      MESSAGES_STREAM,
-      [ROLE, KEPT, say('hello'), finish('stop'), usage(45, 9, 12), DONE],
-    ],
-    [
-      'a message with an error',
-      'messages',
-      MESSAGES_ERROR,
-      [ROLE, KEPT, say('hello'), error({ message: 'Overloaded', type: 'overloaded_error', code: null })],
-    ],
-  ]
+  ],
+  ['an error of a response, nested', 'responses', RESPONSES_ERRORS.nested, [error({})]],
+  ['an error of a response, flat', 'responses', RESPONSES_ERRORS.flat, [error({})]],
+  [
+    'a message',
+    'messages',
+    MESSAGES_STREAM,
+    [ROLE, KEPT, say('hello'), finish('stop'), usage(45, 9, 12), DONE],
+  ],
+  [
+    'a message with an error',
+    'messages',
+    MESSAGES_ERROR,
+    [ROLE, KEPT, say('hello'), error({ message: 'Overloaded', type: 'overloaded_error', code: null })],
+  ],
+]
 
 for (const [name, from, bytes, chunks] of STREAMS) {
   test(`${name} becomes chunks, cut at every byte and without its last line ends`, () => {
@@ -109,7 +113,7 @@ for (const { name, pieces } of SPLITS) {
 }
 
 test("Gemini's error becomes one of OpenAI's", () => {
-  const { error } = JSON.parse(errorToChat(GEMINI_ERROR).toString())
+  const { error } = JSON.parse(translateError(GEMINI_ERROR).toString())
   assert.is(error.type, 'INVALID_ARGUMENT')
   assert.is(error.code, 400)
 })

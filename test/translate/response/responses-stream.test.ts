@@ -150,7 +150,7 @@ test('an event that is too long is counted as it comes, and told as an error', (
   const part = Buffer.alloc(1024 * 1024, 'x')
   for (let i = 0; i < 15; i++) assert.is(translation.push(part).length, 0)
   assert.is(translation.bytesHeld, 15 * part.length + 6)
-  const { chunks } = readChunks(translation.giveUp('{"error":{"code":"answer_too_long"}}').toString())
+  const { chunks } = readChunks(translation.abort('{"error":{"code":"answer_too_long"}}').toString())
   assert.equal(chunks, [{ error: { code: 'answer_too_long' } }])
 })
 

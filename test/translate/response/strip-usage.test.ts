@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { UnaskedUsage } from '../../../src/translate/response/strip-usage.js'
+import { UsageStripper } from '../../../src/translate/response/strip-usage.js'
 
 interface Stream {
   readonly name: string
@@ -71,7 +71,7 @@ const STREAMS: readonly Stream[] = [
 ]
 
 function through(pieces: readonly Buffer[]): string {
-  const unasked = new UnaskedUsage()
+  const unasked = new UsageStripper()
   const out = pieces.map((piece) => Buffer.from(unasked.push(Buffer.from(piece))))
   return Buffer.concat([...out, unasked.end()]).toString()
 }
@@ -88,14 +88,14 @@ for (const { name, events, left } of STREAMS) {
 }
 
 test('an event goes on as soon as it is whole', () => {
-  const unasked = new UnaskedUsage()
+  const unasked = new UsageStripper()
   assert.is(unasked.push(Buffer.from('data: 1\n\ndata: 2')).toString(), 'data: 1\n\n')
   assert.is(unasked.push(Buffer.from('\n')).toString(), '')
   assert.is(unasked.push(Buffer.from('\n')).toString(), 'data: 2\n\n')
 })
 
 test('an event that is too long to be held passes as it comes', () => {
-  const unasked = new UnaskedUsage()
+  const unasked = new UsageStripper()
   const part = Buffer.alloc(400_000, 'x')
   assert.is(unasked.push(Buffer.from('data: "')).length, 0)
   assert.is(unasked.push(part).length, 0)
@@ -112,7 +112,7 @@ test('what is behind an event that was too long is known again, wherever its end
   for (const end of ['\n\n', '\r\n\r\n', '\r\r']) {
     const bytes = Buffer.from(`"${end}data: {"a":1,"usage":null}${end}`)
     for (let at = 0; at <= bytes.length; at++) {
-      const unasked = new UnaskedUsage()
+      const unasked = new UsageStripper()
       unasked.push(Buffer.from(`data: "${'x'.repeat(1_100_000)}`))
       const out = [unasked.push(bytes.subarray(0, at)), unasked.push(bytes.subarray(at))]
       assert.is(
@@ -125,7 +125,7 @@ test('what is behind an event that was too long is known again, wherever its end
 })
 
 test('an event of a megabyte that comes byte by byte costs no more for each byte than a short one', () => {
-  const unasked = new UnaskedUsage()
+  const unasked = new UsageStripper()
   const byte = Buffer.from('x')
   // If each of them has all that came before it gone over again, the runner's limit ends this.
   for (let i = 0; i < 1_000_000; i++) unasked.push(byte)
@@ -137,7 +137,7 @@ test('of an event that breaks off nothing is shown that was not asked for', () =
     const bytes = Buffer.from(events.join(''))
     const wanted = left.join('')
     for (let at = 0; at <= bytes.length; at++) {
-      const unasked = new UnaskedUsage()
+      const unasked = new UsageStripper()
       const out = Buffer.concat([unasked.push(bytes.subarray(0, at)), unasked.breakOff()]).toString()
       assert.not.ok(out.includes('"usage'), out)
       // As long as nothing has told that it is the chunk with the usage, its beginning is that of any other.

@@ -1,8 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { errorToChat } from '../../../src/translate/response/chat-errors.js'
-import { answerTranslation } from '../../../src/translate/response/select.js'
-import { messagesToChat, responsesToChat } from '../../../src/translate/response/whole.js'
+import { translateError } from '../../../src/translate/response/chat-errors.js'
+import { selectTranslation } from '../../../src/translate/response/select.js'
+import { translateMessage, translateResponse } from '../../../src/translate/response/whole.js'
 
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
 const parsed = (bytes: Buffer) => JSON.parse(bytes.toString())
@@ -45,7 +45,7 @@ const RESPONSE = {
 }
 
 test('a response becomes a chat completion', () => {
-  assert.equal(parsed(responsesToChat(json(RESPONSE))), {
+  assert.equal(parsed(translateResponse(json(RESPONSE))), {
     id: 'resp_T1',
     object: 'chat.completion',
     created: 1_700_000_000,
@@ -78,7 +78,7 @@ test('a response becomes a chat completion', () => {
 })
 
 test('a response that was cut, refused or that failed says so as chat completions do', () => {
-  const of = (more: object) => parsed(responsesToChat(json({ ...RESPONSE, output: [], ...more })))
+  const of = (more: object) => parsed(translateResponse(json({ ...RESPONSE, output: [], ...more })))
   const cut = of({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } })
   assert.is(cut.choices[0].finish_reason, 'length')
   assert.is(cut.choices[0].message.content, '')
@@ -110,7 +110,7 @@ const MESSAGE = {
 }
 
 test('a message becomes a chat completion', () => {
-  const { created, ...answer } = parsed(messagesToChat(json(MESSAGE)))
+  const { created, ...answer } = parsed(translateMessage(json(MESSAGE)))
   assert.ok(Math.abs(created - Date.now() / 1000) < 60)
   assert.equal(answer, {
     id: 'msg_T1',
@@ -137,7 +137,7 @@ test('a message becomes a chat completion', () => {
       prompt_tokens_details: { cached_tokens: 10 },
     },
   })
-  const silent = parsed(messagesToChat(json({ ...MESSAGE, content: MESSAGE.content.slice(3) })))
+  const silent = parsed(translateMessage(json({ ...MESSAGE, content: MESSAGE.content.slice(3) })))
   assert.is(silent.choices[0].message.content, null)
 })
 
@@ -151,7 +151,7 @@ test('an answer that is no JSON, or of another shape, goes on as it is', () => {
     '{"object":"chat.completion","choices":[]}',
     '{"output":1}',
   ])
-    for (const convert of [responsesToChat, messagesToChat, errorToChat])
+    for (const convert of [translateResponse, translateMessage, translateError])
       assert.is(convert(Buffer.from(body)).toString(), body)
 })
 
@@ -181,7 +181,7 @@ for (const [name, body, told] of [
   ],
 ] as const) {
   test(`an error becomes one of OpenAI's: ${name}`, () => {
-    assert.equal(parsed(errorToChat(json(body))), told)
+    assert.equal(parsed(translateError(json(body))), told)
   })
 }
 
@@ -193,7 +193,7 @@ test("OpenAI's own error keeps its bytes, and so do those that nobody knows", ()
     '{"error":{"code":1}}',
     '<html>524</html>',
   ])
-    assert.is(errorToChat(Buffer.from(body)).toString(), body)
+    assert.is(translateError(Buffer.from(body)).toString(), body)
 })
 
 const FACTS = { from: 'responses', status: 200, eventStream: false, includeUsage: true, model: null } as const
@@ -203,7 +203,7 @@ test('a whole answer is changed when all of it is there; blank lines ahead of it
     ['responses', RESPONSE, 'resp_T1'],
     ['messages', MESSAGE, 'msg_T1'],
   ] as const) {
-    const translation = answerTranslation({ ...FACTS, from })
+    const translation = selectTranslation({ ...FACTS, from })
     assert.is(translation?.push(Buffer.from('\n \r\n')).toString(), '\n \r\n')
     const bytes = json(body)
     for (let at = 0; at < bytes.length; at += 10)
@@ -213,13 +213,13 @@ test('a whole answer is changed when all of it is there; blank lines ahead of it
 })
 
 test('half of an answer is none', () => {
-  const translation = answerTranslation(FACTS)
+  const translation = selectTranslation(FACTS)
   translation?.push(Buffer.from('{"object":'))
   assert.is(translation?.breakOff().length, 0)
 })
 
 test('an error that is too long to be held goes on as it is', () => {
-  const translation = answerTranslation({ ...FACTS, status: 500 })
+  const translation = selectTranslation({ ...FACTS, status: 500 })
   const part = Buffer.alloc(700_000, 'x')
   assert.is(translation?.push(part).length, 0)
   assert.is(translation?.push(part).length, 1_400_000)
@@ -229,14 +229,14 @@ test('an error that is too long to be held goes on as it is', () => {
 
 test('what is translated is decided by the head', () => {
   const name = (facts: object): string =>
-    answerTranslation({ ...FACTS, ...facts })?.constructor.name ?? 'as it is'
+    selectTranslation({ ...FACTS, ...facts })?.constructor.name ?? 'as it is'
   assert.is(name({ eventStream: true }), 'ResponsesTranslation')
   assert.is(name({ eventStream: true, from: 'messages' }), 'MessagesTranslation')
   assert.is(name({}), 'Gathering')
   assert.is(name({ status: 429 }), 'Gathering')
   assert.is(name({ status: 429, eventStream: true }), 'as it is')
   for (const status of [204, 302, 304]) assert.is(name({ status }), 'as it is')
-  const error = answerTranslation({ ...FACTS, from: 'messages', status: 529 })
+  const error = selectTranslation({ ...FACTS, from: 'messages', status: 529 })
   error?.push(json({ type: 'error', error: { type: 'overloaded_error', message: 'x' } }))
   assert.is(parsed(error?.end() ?? Buffer.alloc(0)).error.code, null)
 })

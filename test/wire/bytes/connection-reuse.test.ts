@@ -33,7 +33,7 @@ test('requests one after another share one connection on both sides', async () =
 test('requests that were pipelined leave nothing behind on their connection', async () => {
   let socket: Socket | undefined
   const upstream = await ScriptedUpstream.start((request) => {
-    socket ??= relay.gateway.live.find(() => true)?.req.socket
+    socket ??= relay.handler.inFlight.find(() => true)?.req.socket
     return request.write(whole('200 OK', 'hello'))
   })
   const relay = await startRelay(upstream.url)

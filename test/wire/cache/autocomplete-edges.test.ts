@@ -28,7 +28,7 @@ async function answer(request: Received): Promise<void> {
 const silent = async (): Promise<void> => {}
 
 function live(scene: Scene, count: number): Promise<void> {
-  return until(() => scene.relay.gateway.live.size === count, `${count} exchanges`)
+  return until(() => scene.relay.handler.inFlight.size === count, `${count} exchanges`)
 }
 
 test('a prompt that is larger than the rules allow goes out whole, however it comes', () =>
@@ -165,7 +165,7 @@ test('an upstream that had to wait for a slow client has not been silent', () =>
       await request.chunk(event('first'))
       await client.sees('first')
       client.pause()
-      const { stage } = scene.relay.gateway.live.find(() => true) as Exchange
+      const { stage } = scene.relay.handler.inFlight.find(() => true) as Exchange
       const flight = (stage as unknown as { source: { paused: boolean } }).source
       // Until it is told to wait, and has nothing more under way.
       while (!flight.paused) {
@@ -262,12 +262,12 @@ test('a client that met a fault of the relay holds no upstream, and leaves the o
     clients[1]?.send(ask(scene, 'a'))
     await live(scene, 2)
     const crash = (): void => {
-      const x = scene.relay.gateway.live.find((one) => one.cache === 'miss')
-      if (x?.stage == null) throw new Error('nobody pays')
-      x.stage.onTick = () => {
+      const exchange = scene.relay.handler.inFlight.find((one) => one.cache === 'miss')
+      if (exchange?.stage == null) throw new Error('nobody pays')
+      exchange.stage.onTick = () => {
         throw new Error('a fault')
       }
-      scene.relay.gateway.tick(performance.now())
+      scene.relay.handler.tick(performance.now())
     }
     crash()
     assert.is((await clients[0]?.response())?.status, 500)
@@ -362,7 +362,7 @@ test('a client of HTTP/1.0 that stalled is not told that the answer ended', () =
         const client = await scene.client()
         client.send(ask(scene, wish, `x-thinwire-cache: ${wish}\r\n`, '1.0'))
         await client.sees('xxx')
-        const socket = scene.relay.gateway.live.find(() => true)?.res.socket
+        const socket = scene.relay.handler.inFlight.find(() => true)?.res.socket
         if (socket == null) throw new Error('no connection')
         let resets = 0
         const reset = socket.resetAndDestroy.bind(socket)

@@ -214,7 +214,7 @@ for (const [what, script] of Object.entries(ANSWERS)) {
         [PROMPT, 'hit'],
       ]) {
         assert.is(outcome(await ask(scene, prompt)), wanted)
-        await until(() => scene.relay.gateway.idle, 'all to be read')
+        await until(() => scene.relay.handler.idle, 'all to be read')
       }
     }))
 }
@@ -272,7 +272,7 @@ test('one that is running already is joined, and one that is still coming is not
       await answer(first)
       assert.is(outcome((await clients[0]?.response()) as Response), 'miss')
       clients[2]?.send(post(scene, bodyOf(`${PROMPT}it`)))
-      await until(() => scene.relay.gateway.live.size === 2, 'both to wait')
+      await until(() => scene.relay.handler.inFlight.size === 2, 'both to wait')
       await answer(second)
       const responses = await Promise.all(clients.slice(1).map((client) => client.response()))
       assert.equal(responses.map(outcome), ['miss', 'joined'])
@@ -289,7 +289,7 @@ test('prompts that are kept count in the bound, and go with their answers', () =
   withRelay(
     answer,
     async (scene) => {
-      const insides = (scene.relay.gateway as unknown as { forwarder: { cache: Insides } }).forwarder.cache
+      const insides = (scene.relay.handler as unknown as { forwarder: { cache: Insides } }).forwarder.cache
       const client = await scene.client()
       for (let i = 0; i < 60; i++) {
         client.send(post(scene, bodyOf(`${i} ${'x'.repeat(20_000)}`, { suffix: `${i % 20}` })))

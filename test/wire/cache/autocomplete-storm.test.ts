@@ -284,7 +284,7 @@ interface Insides {
 
 /** The cache of a relay, which is nobody's business but a test's. */
 function cacheOf(relay: TestRelay): Insides {
-  return (relay.gateway as unknown as { forwarder: { cache: Insides } }).forwarder.cache
+  return (relay.handler as unknown as { forwarder: { cache: Insides } }).forwarder.cache
 }
 
 function framed(response: Response): boolean {
@@ -361,11 +361,11 @@ for (const [seed, cache] of [
     await Promise.all(Array.from({ length: 40 }, loop))
     clearInterval(watching)
     sharedGzip += caller.sharedGzip
-    await until(() => relay.gateway.idle, 'every exchange to be settled')
+    await until(() => relay.handler.idle, 'every exchange to be settled')
     await until(() => cacheOf(relay).flights.size === 0, 'every flight to be over')
     await until(() => upstream.sockets.size === 0, 'every upstream connection to close')
-    assert.is(relay.gateway.bufferedBytes, 0)
-    relay.gateway.writeDown()
+    assert.is(relay.handler.bufferedBytes, 0)
+    relay.handler.writeDown()
     const lines = await relay.requests(1)
     checkBooks(await relay.records(lines.length), lines, weather.answers)
     const alive = (): number => [...held].filter((ref) => ref.deref() !== undefined).length

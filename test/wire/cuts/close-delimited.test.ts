@@ -22,16 +22,16 @@ for (const [name, finish, end] of ENDINGS) {
     client.socket.pause()
     client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
     const request = await upstream.request(0)
-    const x = relay.gateway.live.find(() => true)
-    if (x === undefined) throw new Error('no exchange')
-    await until(() => x.phase === 'relay', 'the head')
+    const exchange = relay.handler.inFlight.find(() => true)
+    if (exchange === undefined) throw new Error('no exchange')
+    await until(() => exchange.phase === 'relay', 'the head')
     // Piece by piece, each taken before the next is sent, until the client's buffers are full. Then nothing is left
     // in between, and the end is the next that the relay hears of.
-    const stuck = (): boolean => (x.stage as unknown as { paused: boolean }).paused
+    const stuck = (): boolean => (exchange.stage as unknown as { paused: boolean }).paused
     do {
       sent += piece.length
       await request.write(piece)
-      await until(() => x.bytesOut === sent, 'the piece to be taken')
+      await until(() => exchange.bytesOut === sent, 'the piece to be taken')
       await wait(2)
     } while (!stuck())
     finish(request)

@@ -35,13 +35,13 @@ test('a thousand requests cancelled at random moments leave no socket, no timer 
     // Cancelled within the request, while waiting, within the stream, or at its end.
     client.send(random() < 0.2 ? message.slice(0, Math.floor(random() * message.length)) : message)
     await wait(random() * 40)
-    relay.gateway.live.forEach((x) => void seen.set(x.id, new WeakRef(x)))
+    relay.handler.inFlight.forEach((exchange) => void seen.set(exchange.id, new WeakRef(exchange)))
     if (random() < 0.5) client.destroy()
     else client.reset()
   }
   const storm = async (count: number): Promise<void> => {
     for (let done = 0; done < count; done += 50) await Promise.all(Array.from({ length: 50 }, one))
-    await until(() => relay.gateway.live.size === 0, 'every exchange to be settled')
+    await until(() => relay.handler.inFlight.size === 0, 'every exchange to be settled')
     await until(() => upstream.sockets.size === 0, 'every upstream connection to close', 20_000)
   }
 
@@ -56,7 +56,7 @@ test('a thousand requests cancelled at random moments leave no socket, no timer 
   client.send(`GET /v1/after HTTP/1.1\r\n${auth(relay)}\r\n`)
   assert.is((await client.response()).status, 200)
   client.destroy()
-  await until(() => relay.gateway.live.size === 0, 'the last exchange to be settled')
+  await until(() => relay.handler.inFlight.size === 0, 'the last exchange to be settled')
   await until(() => upstream.sockets.size === 0, 'the last upstream connection to close', 20_000)
   // Timers and sockets may take a moment to be given back.
   await until(() => resources().length <= before.length, `${before} again, not ${resources()}`)

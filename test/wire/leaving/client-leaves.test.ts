@@ -53,7 +53,7 @@ test('a client that leaves while its body is still coming asks nothing of the up
   const relay = await startRelay(upstream.url)
   const client = await relay.client()
   client.send(`POST /v1/x HTTP/1.1\r\n${auth(relay)}content-length: 100\r\n\r\nhalf`)
-  await until(() => relay.gateway.live.size === 1, 'the request to be read')
+  await until(() => relay.handler.inFlight.size === 1, 'the request to be read')
   client.destroy()
   const [line] = await relay.requests(1)
   assert.is(line?.end, 'client_gone')
@@ -87,7 +87,7 @@ test('a client that leaves while the upstream is being connected to never has it
   client.destroy()
   const [line] = await relay.requests(1)
   assert.is(line?.end, 'client_gone')
-  assert.is(relay.gateway.live.size, 0)
+  assert.is(relay.handler.inFlight.size, 0)
   assert.ok(bytes < 2048, 'no more than a TLS hello')
   await relay.close()
   await new Promise<void>((resolve) => slow.close(() => resolve()))
@@ -133,12 +133,12 @@ test('a client that leaves while it is not reading, and with [DONE] on its way t
   client.pause()
   client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
   const request = await upstream.request(0)
-  const x = relay.gateway.live.find(() => true)
-  if (x === undefined) throw new Error('no exchange')
-  const stuck = (): boolean => (x.stage as unknown as { paused: boolean }).paused
+  const exchange = relay.handler.inFlight.find(() => true)
+  if (exchange === undefined) throw new Error('no exchange')
+  const stuck = (): boolean => (exchange.stage as unknown as { paused: boolean }).paused
   for (let sent = piece.length; ; sent += piece.length) {
     await request.chunk(piece)
-    await until(() => x.bytesOut === sent, 'the piece to be taken')
+    await until(() => exchange.bytesOut === sent, 'the piece to be taken')
     await wait(2)
     if (stuck()) break
   }
@@ -205,7 +205,7 @@ test('a client that leaves with a second request queued behind its first cancels
     lines.map((line) => line.end),
     ['client_gone', 'client_gone'],
   )
-  assert.is(relay.gateway.live.size, 0)
+  assert.is(relay.handler.inFlight.size, 0)
   await relay.close()
   await upstream.close()
 })

@@ -151,7 +151,7 @@ test('a client that leaves while its prompt is on its way takes the request with
     assert.is(line?.end, 'client_gone')
     assert.is(scene.upstream.requests.length, 0)
     assert.is(await held(scene), 0)
-    assert.is(scene.relay.gateway.live.size, 0)
+    assert.is(scene.relay.handler.inFlight.size, 0)
   }))
 
 test('a prompt that never ends is refused, and given up at the upstream', () =>
@@ -207,7 +207,7 @@ test('an upstream that answers before it has heard all of a prompt is heard', ()
     const [line] = await scene.relay.requests(1)
     assert.is(line?.status, 401)
     client.destroy()
-    await until(() => scene.relay.gateway.live.size === 0, 'the exchange to be settled')
+    await until(() => scene.relay.handler.inFlight.size === 0, 'the exchange to be settled')
     assert.is(await held(scene), 0)
   }))
 
@@ -223,7 +223,7 @@ test('an upstream that hangs up before it has heard all of a prompt is answered 
     const [line] = await scene.relay.requests(1)
     assert.is(line?.status, 502)
     client.destroy()
-    await until(() => scene.relay.gateway.live.size === 0, 'the exchange to be settled')
+    await until(() => scene.relay.handler.inFlight.size === 0, 'the exchange to be settled')
     assert.is(await held(scene), 0)
   }))
 

@@ -8,8 +8,8 @@ import { CHUNKED, head, ScriptedUpstream, SSE } from '../../support/upstream.js'
 /** Makes the relay's router throw for one path: a fault of the relay itself. */
 function breakRouter(relay: TestRelay): void {
   const { router } = relay
-  const choose = router.choose.bind(router)
-  router.choose = (path, model, team) => {
+  const choose = router.findRoute.bind(router)
+  router.findRoute = (path, model, team) => {
     if (path === '/fault') throw new Error('a fault with sk-a-secret-in-it')
     return choose(path, model, team)
   }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ledgerNames } from '../../../src/ledger/files.js'
+import { listLedgerNames } from '../../../src/ledger/files.js'
 import { randomFrom } from '../../support/random.js'
 import { clear, open, type Place, run, started, type Thinwire } from '../../support/thinwire.js'
 import { ENDLESS, type Sent, Traffic } from '../../support/traffic.js'
@@ -90,7 +90,7 @@ function readLedger(place: Place): { records: Json[]; twice: Map<string, number>
   const folder = join(place.folder, 'data')
   const records = new Map<string, Json>()
   const twice = new Map<string, number>()
-  for (const { name } of ledgerNames(readdirSync(folder))) {
+  for (const { name } of listLedgerNames(readdirSync(folder))) {
     for (const line of readFileSync(join(folder, name), 'utf8').split('\n')) {
       const record = parse(line)
       if (record === null) continue

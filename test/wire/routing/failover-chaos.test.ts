@@ -77,10 +77,10 @@ class Chaos {
 
   /** A second target is asked after some 50 ms, and more often than it would be. */
   private allowHedges(): void {
-    const route = this.relay.router.choose('/chat/completions', 'storm', null)
+    const route = this.relay.router.findRoute('/chat/completions', 'storm', null)
     for (let i = 0; i < 10; i++) {
       route?.hedges.count()
-      for (const { health } of route?.targets ?? []) health.latency.observe(performance.now(), 50)
+      for (const { breaker } of route?.targets ?? []) breaker.latency.observe(performance.now(), 50)
     }
   }
 
@@ -293,8 +293,8 @@ test('upstreams that fail in any way at any time are made up for by those that d
   const chaos = new Chaos(relay, upstreams)
   try {
     await chaos.run()
-    await until(() => relay.gateway.live.size === 0, 'every exchange to be settled')
-    relay.gateway.writeDown()
+    await until(() => relay.handler.inFlight.size === 0, 'every exchange to be settled')
+    relay.handler.writeDown()
     const told = relay.lines.filter((line) => 'end' in line)
     const records = await relay.records(told.length)
     chaos.inspect(records)
@@ -304,12 +304,12 @@ test('upstreams that fail in any way at any time are made up for by those that d
         `CHAOS_SEED=${SEED}, ${problems.length} problems\n${problems.slice(0, 10).join('\n')}`,
       )
 
-    const route = relay.router.choose('/chat/completions', 'storm', null)
-    const steadyRoute = relay.router.choose('/chat/completions', 'm', null)
+    const route = relay.router.findRoute('/chat/completions', 'storm', null)
+    const steadyRoute = relay.router.findRoute('/chat/completions', 'm', null)
     const underWay = (): number[] => [
-      relay.gateway.bufferedBytes,
-      ...[...(route?.targets ?? []), ...(steadyRoute?.targets ?? [])].flatMap(({ health, upstream }) => [
-        health.inFlight,
+      relay.handler.bufferedBytes,
+      ...[...(route?.targets ?? []), ...(steadyRoute?.targets ?? [])].flatMap(({ breaker, upstream }) => [
+        breaker.inFlight,
         upstream.inFlight,
       ]),
     ]

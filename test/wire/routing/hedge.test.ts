@@ -221,7 +221,7 @@ test('a target that was asked just before another answered has not shown how lon
     async ({ relay, ask }) => {
       expectHedgesAfter(relay, 60)
       assert.is((await ask()).body.toString(), 'from a')
-      assert.is(targetsOf(relay)[1]?.health.latency.count, 0)
+      assert.is(targetsOf(relay)[1]?.breaker.latency.count, 0)
     },
     HEDGED,
   )
@@ -232,7 +232,7 @@ test('a target that is to be left alone is not asked beside another', () =>
     [slowly, from('b')],
     async ({ relay, upstreams: [, b], ask }) => {
       expectHedgesAfter(relay, 50)
-      targetsOf(relay)[1]?.health.coolUntil(performance.now() + 60_000)
+      targetsOf(relay)[1]?.breaker.coolDownUntil(performance.now() + 60_000)
       assert.is((await ask()).body.toString(), 'from a')
       assert.is(b?.requests.length, 0)
     },

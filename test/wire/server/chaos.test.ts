@@ -100,7 +100,7 @@ test('clients and upstreams that do anything at any time break nothing, and leav
   // An error that nothing catches would end this process, and with it the test.
   await Promise.all(Array.from({ length: AT_ONCE }, work))
 
-  await until(() => relay.gateway.live.size === 0, 'every exchange to be settled')
+  await until(() => relay.handler.inFlight.size === 0, 'every exchange to be settled')
   const client = await relay.client()
   let ready = { in_flight: -1, buffered_bytes: -1 }
   // What a client had sent before it left may still be on its way to the relay.
@@ -111,7 +111,7 @@ test('clients and upstreams that do anything at any time break nothing, and leav
   }
   assert.is(ready.in_flight, 0)
   // What is over is in the log and the ledger a moment later.
-  relay.gateway.writeDown()
+  relay.handler.writeDown()
   assert.is(ready.buffered_bytes, 0)
   assert.equal(
     relay.lines.filter((line) => line.end === 'crashed'),

@@ -55,7 +55,7 @@ test('a drain takes no new connections, and lets an open stream come to its end'
     assert.is(await drained, 0)
     const [line] = await scene.relay.requests(1)
     assert.is(line?.end, 'done')
-    assert.equal(scene.relay.gateway.bounds.snapshot(), {})
+    assert.equal(scene.relay.handler.bounds.snapshot(), {})
   })
 })
 
@@ -86,7 +86,7 @@ test('a body that is still coming when the drain begins is served', () =>
     async (scene) => {
       const client = await scene.client()
       client.send(`POST /v1/x HTTP/1.1\r\n${scene.auth}content-length: 8\r\n\r\nhalf`)
-      await until(() => scene.relay.gateway.live.size === 1, 'the request to be read')
+      await until(() => scene.relay.handler.inFlight.size === 1, 'the request to be read')
       const drained = scene.relay.server.drain()
       client.send('half')
       const response = await client.response()
@@ -184,7 +184,7 @@ test('what is left after drainMs is cut, and never looks whole', () =>
       await client.sees('data: 1')
       const waiting = await scene.client()
       waiting.send(`POST /v1/x HTTP/1.1\r\n${scene.auth}content-length: 100\r\n\r\nhalf`)
-      await until(() => scene.relay.gateway.live.size === 2, 'both requests')
+      await until(() => scene.relay.handler.inFlight.size === 2, 'both requests')
       assert.is(await scene.relay.server.drain(), 2)
       await client.closed()
       const response = await client.response()
@@ -198,7 +198,7 @@ test('what is left after drainMs is cut, and never looks whole', () =>
         lines.map((line) => line.end),
         ['shutdown', 'shutdown'],
       )
-      assert.equal(scene.relay.gateway.bounds.snapshot(), { drainMs: 1 })
+      assert.equal(scene.relay.handler.bounds.snapshot(), { drainMs: 1 })
     },
     SHORT,
   ))

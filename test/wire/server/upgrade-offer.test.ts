@@ -58,7 +58,7 @@ test('a body comes with it: in one piece with the head, later, in pieces, in chu
 
     const client = await scene.client()
     client.send(post(scene, 'content-length: 7\r\n\r\n'))
-    await until(() => scene.relay.gateway.live.size === 1, 'the head to be read')
+    await until(() => scene.relay.handler.inFlight.size === 1, 'the head to be read')
     client.send('{"a"')
     client.send(':1}')
     assert.is((await client.response()).status, 200)
@@ -111,7 +111,7 @@ test('behind a request in flight it leaves nobody waiting', () =>
       () => client.ending !== null || client.text.includes('/v1/second'),
       'the second answer, or the end',
     )
-    await until(() => scene.relay.gateway.live.size === 0, 'both to be over')
+    await until(() => scene.relay.handler.inFlight.size === 0, 'both to be over')
   }))
 
 test('a POST that asks for a WebSocket is no handshake, and is served as the POST that it is', () =>

@@ -210,7 +210,7 @@ test('a side that dies takes the other with it, without a closing handshake', ()
     second.server.socket.terminate()
     assert.is((await second.client.closed())?.code, 1006)
     await relay.requests(2)
-    assert.is(relay.gateway.live.size, 0)
+    assert.is(relay.handler.inFlight.size, 0)
   }))
 
 test("the client's key stays here, the upstream's goes there, and other headers pass", () =>
