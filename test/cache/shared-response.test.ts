@@ -8,7 +8,7 @@ function flown(): { shared: SharedResponse; left: Subscriber[]; subscriber: Subs
   const owner = { onClosed() {}, onKept() {}, onLeft: (one: Subscriber) => void left.push(one) }
   const shared = new SharedResponse('key', owner, { entryBytes: 1_000, answerBytes: 1_000 })
   const subscriber = {
-    x: { tap: null },
+    exchange: { meter: null },
     next: 0,
     fail() {},
     cut() {},

@@ -36,7 +36,7 @@ function expectation(expected: Expected): unknown {
     finishReason: null,
     error: null,
     model: null,
-    odd: 0,
+    unparsed: 0,
     ended: false,
     ...expected,
     usage: expected.usage === undefined ? null : { ...none, ...expected.usage },
@@ -247,7 +247,7 @@ test('what is too long is so too behind events of the same shape', () => {
       events: 4,
       deltas: isLong ? 3 : 4,
       textBytes: isLong ? 3 : length + 3,
-      odd: isLong ? 1 : 0,
+      unparsed: isLong ? 1 : 0,
     }
     for (const cut of [0, 90, 100, 130, 1_000, bytes.length - 60, bytes.length - 1]) {
       const seen = facts(scan(new StreamMeter(), cutAt(bytes, [cut])))
@@ -363,7 +363,7 @@ const ANSWERS: { name: string; body: unknown; expected: Expected }[] = [
     body: { data: [{ embedding: [1] }], usage: { prompt_tokens: 8, total_tokens: 8 } },
     expected: { events: 1, usage: { prompt: 8 } },
   },
-  { name: 'a number', body: 7, expected: { events: 1, odd: 1 } },
+  { name: 'a number', body: 7, expected: { events: 1, unparsed: 1 } },
 ]
 
 for (const { name, body, expected } of ANSWERS) {
@@ -377,14 +377,14 @@ for (const { name, body, expected } of ANSWERS) {
 
 test('a JSON answer that is cut, or is not JSON, says nothing', () => {
   for (const body of ['{"usage":{"prompt_tokens":1}', '<html>']) {
-    assert.equal(facts(scan(new JsonMeter(), [Buffer.from(body)])), expectation({ events: 1, odd: 1 }))
+    assert.equal(facts(scan(new JsonMeter(), [Buffer.from(body)])), expectation({ events: 1, unparsed: 1 }))
   }
 })
 
 test('of a JSON answer that is too long, the usage is found at its end', () => {
   const body = Buffer.from(`{"data":"${'x'.repeat(3 * MIB)}","usage":{"prompt_tokens":8}}`)
   for (const cut of [10, 2 * MIB, body.length - 3]) {
-    const wanted = expectation({ events: 1, odd: 1, usage: { prompt: 8 } })
+    const wanted = expectation({ events: 1, unparsed: 1, usage: { prompt: 8 } })
     assert.equal(facts(scan(new JsonMeter(), cutAt(body, [cut]))), wanted)
   }
 })

@@ -10,7 +10,7 @@ export interface Expected {
   finishReason?: string
   error?: string
   model?: string
-  odd?: number
+  unparsed?: number
   ended?: boolean
 }
 
@@ -334,7 +334,7 @@ export const RECORDINGS: readonly Recording[] = [
     name: 'what is not JSON, not an object, or not an event',
     bytes:
       'data: {"choices":\n\ndata: 7\n\ndata: "x"\n\ndatum: {}\n\n<html>\n\n\0\0\n\ndata: [{"error":{"code":400}}]\n\n',
-    expected: { events: 4, odd: 3, error: '400' },
+    expected: { events: 4, unparsed: 3, error: '400' },
   },
   {
     name: 'fields of other types than they should have',

@@ -232,8 +232,8 @@ test('what is translated is decided by the head', () => {
     selectTranslation({ ...FACTS, ...facts })?.constructor.name ?? 'as it is'
   assert.is(name({ eventStream: true }), 'ResponsesTranslation')
   assert.is(name({ eventStream: true, from: 'messages' }), 'MessagesTranslation')
-  assert.is(name({}), 'Gathering')
-  assert.is(name({ status: 429 }), 'Gathering')
+  assert.is(name({}), 'BufferedTranslation')
+  assert.is(name({ status: 429 }), 'BufferedTranslation')
   assert.is(name({ status: 429, eventStream: true }), 'as it is')
   for (const status of [204, 302, 304]) assert.is(name({ status }), 'as it is')
   const error = selectTranslation({ ...FACTS, from: 'messages', status: 529 })

@@ -278,13 +278,13 @@ function readAll(client: RawClient): Response[] {
 }
 
 interface Insides {
-  readonly flights: ReadonlyMap<string, { readonly flight: object | null }>
+  readonly flights: ReadonlyMap<string, { readonly shared: object | null }>
   readonly bytes: number
 }
 
 /** The cache of a relay, which is nobody's business but a test's. */
 function cacheOf(relay: TestRelay): Insides {
-  return (relay.handler as unknown as { forwarder: { cache: Insides } }).forwarder.cache
+  return (relay.handler as unknown as { proxyPhase: { cache: Insides } }).proxyPhase.cache
 }
 
 function framed(response: Response): boolean {
@@ -348,10 +348,10 @@ for (const [seed, cache] of [
       const { flights, bytes } = cacheOf(relay)
       most = Math.max(most, flights.size)
       assert.ok(bytes <= relay.config.cache.bytes)
-      for (const { flight } of flights.values()) {
-        if (flight === null) continue
-        if (!seen.has(flight)) held.add(new WeakRef(flight))
-        seen.add(flight)
+      for (const { shared } of flights.values()) {
+        if (shared === null) continue
+        if (!seen.has(shared)) held.add(new WeakRef(shared))
+        seen.add(shared)
       }
     }, 5)
     const caller = new Caller(relay, random, [relay.key, other])
