@@ -1,56 +1,47 @@
 import type { TokenUsage } from '../exchange/token-usage.js'
-import { findHeader, type ResponseFacts, removeEntityHeaders, removeHeader } from '../http/headers.js'
+import { findHeader, removeEntityHeaders, removeHeader } from '../http/headers.js'
+import type { FilteredHead } from '../relay/response-sink.js'
 import type { Subscriber } from './subscriber.js'
-
-/** The head of an answer, as the upstream sent it, less what ends at the relay. */
-export interface CachedHead {
-  readonly status: number
-  readonly reason: string
-  /** Of `passedHeaders`: each client gets these, and its own besides. */
-  readonly headers: readonly string[]
-  readonly facts: ResponseFacts
-}
 
 /** What an answer took; null if that is not known, or not yet. By itself, as it is held longer than the answer. */
 export interface SharedUsage {
   usage: TokenUsage | null
 }
 
-/** An answer in memory that is being sent to a client, be it whole or still coming. */
+/** A response in memory that subscribers read, whole or still arriving. */
 export interface ResponseSource {
-  /** Null before it has come. */
-  readonly head: CachedHead | null
-  /** Pieces that have come so far. */
-  readonly end: number
-  /** No more will come: this was all of it. */
-  readonly complete: boolean
-  /** It has told its own end. */
-  readonly streamEnded: boolean
+  /** Null before the upstream has answered. */
+  readonly head: FilteredHead | null
+  /** Chunks that have arrived. */
+  readonly chunkCount: number
+  /** All chunks have arrived. */
+  readonly isComplete: boolean
   readonly sharedUsage: SharedUsage
-  /** Who gives it; null if nobody has to, or nobody is asked yet. */
+  /** The upstream that answers; null for a cached response, or before one was asked. */
   readonly upstream: string | null
-  /** Seconds since it was made; null if it is being made. */
+  /** Seconds since the response was made; null while it arrives. */
   readonly age: number | null
-  /** @param index below `end`, and no piece that is behind one that was taken by all */
-  piece(index: number): Buffer
-  /** Called about every `Watchdog` tick. */
+  /** The response has told its own end, such as by `[DONE]`. */
+  hasEndMark(): boolean
+  /** @param index below `chunkCount`; chunks that every subscriber has taken may be gone */
+  chunk(index: number): Buffer
+  /** Called at every tick of the listener's clock. @param now `performance.now()` */
   onTick(now: number): void
-  /** One that was slow has taken more. */
+  /** A slow subscriber has taken more. */
   onTaken(): void
-  /** A client has been served, or has left. */
+  /** A subscriber has been served, or has left. */
   unsubscribe(subscriber: Subscriber): void
 }
 
 /** A whole answer that is kept. */
 export class CachedResponse implements ResponseSource {
-  readonly head: CachedHead
+  readonly head: FilteredHead
   readonly sharedUsage: SharedUsage
   /** What it took. */
   readonly usage: TokenUsage
   readonly upstream: null
-  readonly complete: boolean
-  readonly streamEnded: boolean
-  readonly end: number
+  readonly isComplete: boolean
+  readonly chunkCount: number
   /** What it goes on from, as that came; null if it is not to be typed into. */
   readonly prompt: Buffer | null
   private readonly body: Buffer
@@ -58,7 +49,7 @@ export class CachedResponse implements ResponseSource {
 
   /** @param madeAt `performance.now()` of when it came: it may have been in another's cache before (RFC 9111, 5.1) */
   constructor(
-    head: CachedHead,
+    head: FilteredHead,
     body: Buffer,
     usage: TokenUsage,
     prompt: Buffer | null = null,
@@ -74,9 +65,8 @@ export class CachedResponse implements ResponseSource {
     this.sharedUsage = { usage }
     this.usage = usage
     this.upstream = null
-    this.complete = true
-    this.streamEnded = true
-    this.end = body.length === 0 ? 0 : 1
+    this.isComplete = true
+    this.chunkCount = body.length === 0 ? 0 : 1
     this.prompt = prompt
     this.body = body
   }
@@ -101,7 +91,11 @@ export class CachedResponse implements ResponseSource {
     return bytes
   }
 
-  piece(): Buffer {
+  hasEndMark(): boolean {
+    return true
+  }
+
+  chunk(): Buffer {
     return this.body
   }
 

@@ -23,7 +23,7 @@ export class CompletionTrimmer {
   /** @returns null if it cannot be read surely, or the model did not end it of its own accord */
   static of(answer: CachedResponse): CompletionTrimmer | null {
     const { facts } = answer.head
-    const body = answer.piece()
+    const body = answer.chunk()
     if (facts.encoding !== null || !(facts.eventStream || facts.json) || !isUtf8(body)) return null
     let text = ''
     let ended = false

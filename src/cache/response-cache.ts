@@ -2,21 +2,23 @@ import { LRUCache } from 'lru-cache'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { findHeader } from '../http/headers.js'
+import type { RelayContext } from '../relay/relay-context.js'
 import type { RequestBody } from '../relay/request-body.js'
+import type { ResponsePipeline } from '../relay/response-pipeline.js'
 import { buildCacheKey, prefixKeyOf, type Span } from './cache-key.js'
 import { type CacheCandidate, CacheRules } from './cache-rules.js'
 import type { CachedResponse } from './cached-response.js'
 import { PrefixEntry, PrefixIndex } from './prefix-index.js'
-import { SharedResponse, type SharedResponseOwner } from './shared-response.js'
-import { Subscriber, type SubscriberOwner } from './subscriber.js'
+import { SharedResponse } from './shared-response.js'
+import { Subscriber } from './subscriber.js'
 
 type Answered = 'answered'
 
 /** Answers of autocomplete requests: kept for seconds, and shared while they come. */
-export class ResponseCache implements SharedResponseOwner {
+export class ResponseCache {
   private readonly config: Config
   private readonly policy: CacheRules
-  private readonly owner: SubscriberOwner
+  private readonly context: RelayContext
   private readonly kept: LRUCache<string, CachedResponse>
   /** Where a prompt that goes on as the answer to an earlier one is looked for. */
   private readonly index: PrefixIndex
@@ -27,11 +29,11 @@ export class ResponseCache implements SharedResponseOwner {
   /** What each session waits for, where a newer request takes the place of an older one. */
   private readonly sessions: Map<string, Waiting>
 
-  constructor(config: Config, owner: SubscriberOwner) {
+  constructor(config: Config, context: RelayContext) {
     const { bytes, ttlMs, rules } = config.cache
     this.config = config
     this.policy = new CacheRules(rules)
-    this.owner = owner
+    this.context = context
     this.index = new PrefixIndex()
     this.kept = new LRUCache({
       maxSize: bytes,
@@ -73,10 +75,10 @@ export class ResponseCache implements SharedResponseOwner {
       exchange.cache = 'off'
       return null
     }
-    if (!body.whole) return null
+    if (!body.isComplete) return null
     const { path, query } = exchange
     const { rawHeaders } = exchange.req
-    const whole = body.bytes
+    const whole = body.join()
     const prompt = this.promptOf(exchange, body)
     const identity = { scope: this.scopeOf(exchange), route, path, query, rawHeaders, body: [whole] }
     const key = buildCacheKey(identity, prompt)
@@ -101,11 +103,10 @@ export class ResponseCache implements SharedResponseOwner {
     return 'answered'
   }
 
-  /** @returns what is to be dispatched for a request that nobody has asked before */
-  start(exchange: Exchange, key: string, body: RequestBody): SharedResponse {
-    const { entryBytes } = this.config.cache
+  /** Shares the response to a request that nobody has sent before. @returns the sink that it goes to */
+  share(exchange: Exchange, key: string, body: RequestBody, pipeline: ResponsePipeline): SharedResponse {
     exchange.cache = 'miss'
-    const shared = new SharedResponse(key, this, { entryBytes, answerBytes: this.config.limits.answerBytes })
+    const shared = new SharedResponse(key, pipeline, this, this.config.cache.entryBytes)
     this.flights.set(key, { shared })
     this.holdPrompt(exchange, body, shared)
     shared.subscribe(this.wait(exchange, shared))
@@ -134,12 +135,13 @@ export class ResponseCache implements SharedResponseOwner {
     this.index.add(prefixKeyOf(key), new PrefixEntry(key, answer.prompt, answer))
   }
 
-  /** Sends an answer that is all there. */
-  private send(exchange: Exchange, outcome: 'hit' | 'prefix', answer: CachedResponse): void {
+  /** Sends a cached response. */
+  private send(exchange: Exchange, outcome: 'hit' | 'prefix', cached: CachedResponse): void {
     exchange.cache = outcome
-    const subscriber = this.follow(exchange, answer)
-    subscriber.begin(answer.head)
+    const subscriber = this.follow(exchange, cached)
+    subscriber.begin(cached.head)
     subscriber.pump()
+    exchange.markHeadSent(performance.now())
   }
 
   private readonly isKept = ({ key, answer }: PrefixEntry): boolean => this.kept.get(key) === answer
@@ -156,7 +158,7 @@ export class ResponseCache implements SharedResponseOwner {
     const span = this.promptOf(exchange, body)
     const { bytes, entryBytes } = this.config.cache
     if (span === null) return
-    const prompt = body.bytes.subarray(span.start, span.end)
+    const prompt = body.join().subarray(span.start, span.end)
     const { byteLength } = prompt.buffer
     if (prompt.length > entryBytes || this.promptBytes + byteLength > bytes) return
     shared.heldPrompt = prompt
@@ -170,10 +172,7 @@ export class ResponseCache implements SharedResponseOwner {
   }
 
   private follow(exchange: Exchange, source: SharedResponse | CachedResponse): Subscriber {
-    return new Subscriber(exchange, source, this.owner, {
-      clientStallMs: this.config.timeouts.clientStallMs,
-      crossOrigin: findHeader(exchange.req.rawHeaders, 'origin') !== undefined,
-    })
+    return new Subscriber(exchange, source, this.context, this.config.timeouts.clientStallMs)
   }
 
   private scopeOf(exchange: Exchange): string | null {

@@ -9,7 +9,7 @@ import { findHeader } from '../http/headers.js'
 import type { Meter } from '../metering/meter.js'
 import type { PromptSample } from '../metering/prompt-sample.js'
 import type { RequestBody } from '../relay/request-body.js'
-import type { CacheOutcome, End, Phase } from './outcome.js'
+import { type CacheOutcome, type End, PHASES, type Phase } from './outcome.js'
 import type { Stage } from './stage.js'
 import type { TokenUsage } from './token-usage.js'
 
@@ -161,9 +161,40 @@ export class Exchange {
     this.pieceAt = now
   }
 
-  /** Says how it ended. The first to say so is right: what follows (a closed socket, an abort) is consequence. */
-  conclude(end: End): void {
-    this.end ??= end
+  /** Phases only go forward: a request that is planned again while it is attempted stays where it is. */
+  enter(phase: Phase): void {
+    if (PHASES.indexOf(phase) > PHASES.indexOf(this.phase)) this.phase = phase
+  }
+
+  /** The request goes to the first target. @param now `performance.now()` */
+  startAttempt(now: number): void {
+    this.enter('attempt')
+    this.attemptAt = now
+    this.connected = false
+  }
+
+  /** The response has begun. @param now `performance.now()` */
+  startResponse(status: number, upstreamRequestId: string | null, now: number): void {
+    this.phase = 'respond'
+    this.status = status
+    this.answeredAt = now
+    this.upstreamRequestId = upstreamRequestId
+  }
+
+  /** The head of the response has been handed to the client's socket. @param now `performance.now()` */
+  markHeadSent(now: number): void {
+    this.headMs = now - this.answeredAt
+  }
+
+  /**
+   * Records the end reason. The first call wins: what follows (a closed socket, an abort) is its consequence.
+   * @param cause for the log alone: never a secret or a piece of a prompt
+   */
+  conclude(end: End, cause: string | null = null, code: ErrorCode | null = null): void {
+    if (this.end !== null) return
+    this.end = end
+    this.cause ??= cause
+    this.errorCode ??= code
   }
 }
 

@@ -1,8 +1,10 @@
 /**
- * Where a request is on its way. A key is asked for before the body is read, so that a flood of bad keys costs
- * no memory.
+ * The phases of a request, in their order; it only goes forward. The key is checked before the body is read, so that a
+ * flood of bad keys costs no memory.
  */
-export type Phase = 'admit' | 'read' | 'route' | 'cache' | 'attempt' | 'relay'
+export const PHASES = ['admit', 'read', 'plan', 'cache', 'attempt', 'respond'] as const
+
+export type Phase = (typeof PHASES)[number]
 
 /**
  * What the relay's own cache had of an answer: of those that share one, the one that pays for it is a miss. A prefix is the

@@ -23,7 +23,7 @@ export function formatServerTiming(x: Timed, now: number): string {
     text += `, read;dur=${formatMs(readMs)}`
     // One that is sent on while it comes is routed within.
     const routed = (attemptAt !== 0 ? attemptAt : now) - readAt - readMs
-    text += `, route;dur=${formatMs(Math.max(0, routed))}`
+    text += `, plan;dur=${formatMs(Math.max(0, routed))}`
   }
   return attemptAt === 0 ? text : `${text}, attempt;dur=${formatMs(now - attemptAt)}`
 }

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici'
 import type { Failure } from '../routing/retry-policy.js'
 import type { Target } from '../routing/router.js'
 import type { CreateTranslation } from '../translate/translation.js'
+import type { Failover } from './failover.js'
 import type { AttemptPhase } from './failure.js'
 import type { ProbedResponse } from './probed-response.js'
 import type { Upload } from './request-body.js'
@@ -13,18 +14,6 @@ export interface BodyHandler {
   onEnd(): void
   /** It broke off. */
   onCut(error: Error): void
-}
-
-/** Who has made an attempt, and is told of it while there is no answer. */
-export interface AttemptOwner {
-  /** The upstream has a connection for the request, and may have read some of it. */
-  onConnected(attempt: Attempt): void
-  /**
-   * @returns who takes what follows
-   * @throws on a head that cannot be sent on; the attempt has failed then
-   */
-  onHead(attempt: Attempt, head: ResponseHead): BodyHandler
-  onFailed(attempt: Attempt, error: unknown): void
 }
 
 /** The head of an answer, as undici gives it. */
@@ -58,7 +47,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   upload: Upload | null
   /** What the answer goes through on its way to the client; null if that is nothing. Set before there is one. */
   translate: CreateTranslation | null
-  private readonly owner: AttemptOwner
+  private readonly failover: Failover
   private taker: BodyHandler | null
   /** Null while the request waits for a connection, as undici has no way to abort it until then; and when it is over. */
   private abort: ((reason: Error) => void) | null
@@ -67,7 +56,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private over: boolean
   private ended: boolean
 
-  constructor(owner: AttemptOwner, target: Target, again: boolean) {
+  constructor(failover: Failover, target: Target, again: boolean) {
     this.target = target
     this.isRetry = again
     this.startedAt = performance.now()
@@ -77,7 +66,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.probe = null
     this.upload = null
     this.translate = null
-    this.owner = owner
+    this.failover = failover
     this.taker = null
     this.abort = null
     this.resume = null
@@ -123,7 +112,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     }
     this.abort = abort
     this.phase = 'waiting'
-    this.owner.onConnected(this)
+    this.failover.onConnected()
   }
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
@@ -131,7 +120,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.over || status < 200) return true
     this.resume = resume
     // If it throws, undici calls onError.
-    this.taker = this.owner.onHead(this, { status, raw, reason })
+    this.taker = this.failover.onHead(this, { status, raw, reason })
     this.phase = 'streaming'
     return true
   }
@@ -153,7 +142,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.taker !== null) this.taker.onCut(error)
     else {
       this.over = true
-      this.owner.onFailed(this, error)
+      this.failover.onFailed(this, error)
     }
   }
 

@@ -2,19 +2,12 @@ import type { ServerResponse } from 'node:http'
 import type { Exchange } from '../exchange/exchange.js'
 import { type RawBodyReader, type TappedSocket, takeRawSocket } from '../upstream/connector.js'
 import { ChunkWalker } from './chunk-walker.js'
+import type { ClientWriter } from './client-writer.js'
+import type { ChunkObserver } from './response-sink.js'
 import { writeHeadAndFirstChunk } from './write-head.js'
 
 /** The end of a chunked body, where it has no trailers (RFC 9112, 7.1). */
 const LAST_CHUNK = Buffer.from('0\r\n\r\n')
-
-export interface ChunkPassthroughOwner {
-  /** Nothing more is to go to the client. */
-  readonly over: boolean
-  /** The client has been sent more than it takes, and has not taken it. */
-  readonly paused: boolean
-  /** The client's buffer is full. `goOn` follows when it has room again. */
-  onClientFull(): void
-}
 
 /**
  * A chunked body on its way from the upstream's wire to the client's connection, as it is: no parser copies it, and the
@@ -25,7 +18,8 @@ export class ChunkPassthrough implements RawBodyReader {
   private readonly exchange: Exchange
   private readonly res: ServerResponse
   private readonly rawSocket: TappedSocket
-  private readonly owner: ChunkPassthroughOwner
+  private readonly writer: ClientWriter
+  private readonly observer: ChunkObserver
   private readonly walker: ChunkWalker
   /** The beginning of a size line, until the rest of it comes. */
   private carried: Buffer | null
@@ -39,17 +33,18 @@ export class ChunkPassthrough implements RawBodyReader {
    * @returns null if the body cannot pass as it is: it has no chunks, or the client takes none (HTTP/1.0), or it is not
    * the client's turn yet (pipelining)
    */
-  static open(exchange: Exchange, owner: ChunkPassthroughOwner): ChunkPassthrough | null {
-    const { res } = exchange
+  static open(writer: ClientWriter, observer: ChunkObserver): ChunkPassthrough | null {
+    const { res } = writer.exchange
     const rawSocket = res.chunkedEncoding && res.socket !== null ? takeRawSocket() : null
-    return rawSocket === null ? null : new ChunkPassthrough(exchange, rawSocket, owner)
+    return rawSocket === null ? null : new ChunkPassthrough(writer, rawSocket, observer)
   }
 
-  private constructor(exchange: Exchange, rawSocket: TappedSocket, owner: ChunkPassthroughOwner) {
-    this.exchange = exchange
-    this.res = exchange.res
+  private constructor(writer: ClientWriter, rawSocket: TappedSocket, observer: ChunkObserver) {
+    this.exchange = writer.exchange
+    this.res = writer.exchange.res
     this.rawSocket = rawSocket
-    this.owner = owner
+    this.writer = writer
+    this.observer = observer
     this.walker = new ChunkWalker()
     this.carried = null
     this.begun = false
@@ -64,6 +59,7 @@ export class ChunkPassthrough implements RawBodyReader {
     const passed = walker.walk(bytes)
     this.carried = null
     exchange.countPiece()
+    this.observer.countRead()
     exchange.bytesOut += walker.dataBytes
     const rest = passed === bytes.length ? null : bytes.subarray(passed)
     if (rest !== null && LAST_CHUNK.equals(rest)) return this.passLast(bytes, passed, rest)
@@ -90,7 +86,7 @@ export class ChunkPassthrough implements RawBodyReader {
   }
 
   /** There is room for more. */
-  goOn(): void {
+  resume(): void {
     if (!this.over) this.rawSocket.goOn()
   }
 
@@ -108,21 +104,20 @@ export class ChunkPassthrough implements RawBodyReader {
   /** Hands bytes to the client, if it is there. @returns whether there may be more */
   private pass(bytes: Buffer, length: number): boolean {
     const { socket } = this.res
-    if (this.owner.over || length === 0 || socket === null) return !this.owner.paused
+    if (!this.writer.isOpen || length === 0 || socket === null) return !this.writer.isBlocked
     const piece = length === bytes.length ? bytes : bytes.subarray(0, length)
     const more = this.begun ? socket.write(piece) : writeHeadAndFirstChunk(this.res, piece)
     this.begun = true
     if (more) return true
-    this.owner.onClientFull()
+    this.writer.waitForDrain()
     return false
   }
 
-  /** Shows the tap the data of the piece that was walked last. */
+  /** Shows the observer the data of the bytes that were walked last. */
   private look(bytes: Buffer): void {
-    const { meter } = this.exchange
-    if (meter === null || this.owner.over) return
+    if (!this.writer.hasClients) return
     const { data } = this.walker
-    for (let i = 0; i < data.length; i += 2) meter.push(bytes.subarray(data[i], data[i + 1]))
+    for (let i = 0; i < data.length; i += 2) this.observer.observe(bytes.subarray(data[i], data[i + 1]))
   }
 
   private giveBack(rest: Buffer): boolean {

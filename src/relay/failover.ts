@@ -18,10 +18,10 @@ import {
 } from '../routing/retry-policy.js'
 import type { Target } from '../routing/router.js'
 import { wasConnectionReused } from '../upstream/connector.js'
-import { Attempt, type AttemptOwner, type BodyHandler, type ResponseHead } from './attempt.js'
+import { Attempt, type BodyHandler, type ResponseHead } from './attempt.js'
 import { classifyError, TOO_SLOW } from './failure.js'
 import { FallbackResponse } from './fallback-response.js'
-import { ProbedResponse, type ProbedResponseOwner } from './probed-response.js'
+import { ProbedResponse } from './probed-response.js'
 
 /** Who is to have the answer. */
 export interface ResponseHandler extends BodyHandler {
@@ -46,15 +46,15 @@ export interface FailoverOptions {
   readonly hedge: { readonly afterMs: number; readonly budget: HedgeBudget } | null
   /** What is kept of answers before one is the client's counts against it. */
   readonly budget: ByteBudget
-  /** Sends the request on. Called for each attempt. */
-  readonly send: (attempt: Attempt) => void
+  /** Sends the request. Called for each attempt. @param exchange the one that is billed now */
+  readonly send: (exchange: Exchange, attempt: Attempt) => void
 }
 
 /**
  * A request's way over its targets, until one answers: which of them is asked next, and what the client gets if none does.
  * Before a byte has gone to the client everything can be taken back; behind it, nothing is.
  */
-export class Failover implements AttemptOwner, ProbedResponseOwner {
+export class Failover {
   /** Whose request it is: of those that share an answer, the one who pays. */
   exchange: Exchange
   private readonly receiver: ResponseHandler
@@ -243,7 +243,7 @@ export class Failover implements AttemptOwner, ProbedResponseOwner {
     exchange.upstream = target.upstream.name
     this.live.push(attempt)
     try {
-      this.options.send(attempt)
+      this.options.send(this.exchange, attempt)
     } catch (error) {
       this.live.splice(this.live.indexOf(attempt), 1)
       attempt.giveUp(TOO_SLOW)
@@ -293,7 +293,7 @@ export class Failover implements AttemptOwner, ProbedResponseOwner {
   /** Milliseconds until a second one may be asked beside it. */
   private hedgesIn(attempt: Attempt, afterMs: number, now: number): number {
     // It is heard, or has not heard all: its time has not begun.
-    if (attempt.probe !== null || this.exchange.body?.whole === false) return afterMs
+    if (attempt.probe !== null || this.exchange.body?.isComplete === false) return afterMs
     return afterMs - (now - this.waitsSince(attempt))
   }
 
@@ -304,7 +304,7 @@ export class Failover implements AttemptOwner, ProbedResponseOwner {
     exchange.upstream = upstream.name
     exchange.askedAt = attempt.startedAt
     // Of one that did not wait for the end of the body it cannot be said how soon it answers.
-    const early = exchange.body?.whole === false
+    const early = exchange.body?.isComplete === false
     receiver.onHead(head, attempt)
     const now = performance.now()
     if (head.status < 400) breaker.succeed(attempt.ticket, now, early ? null : now - this.waitsSince(attempt))

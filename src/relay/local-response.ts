@@ -3,6 +3,7 @@ import { buildErrorHeaders, ERRORS, type ErrorCode, formatErrorBody } from '../a
 import type { Exchange } from '../exchange/exchange.js'
 import { formatServerTiming } from '../exchange/timing.js'
 import { readContentLength } from '../http/headers.js'
+import type { RelayContext } from './relay-context.js'
 import { resetSocket } from './reset.js'
 
 /** A body that is still coming when its request was refused is read on for so long, that the answer can be read. */
@@ -40,6 +41,23 @@ export function sendError(exchange: Exchange, code: ErrorCode, last: boolean, de
   const body = formatErrorBody(code, exchange.errorFormat, exchange.requestId, detail)
   const headers = buildErrorHeaders(code, exchange.errorFormat, exchange.requestId, Buffer.byteLength(body))
   answer(exchange, ERRORS[code].status, body, last, headers)
+}
+
+/**
+ * Answers an exchange for which no upstream has answered.
+ * @param cause goes to the log and, in the message, to the client: never a secret
+ */
+export function sendUpstreamError(
+  exchange: Exchange,
+  code: ErrorCode,
+  cause: string,
+  context: RelayContext,
+): void {
+  if (code === 'upstream_timeout') context.bounds.hit('firstByteMs')
+  // undici refuses some requests: then the client has to change something, and no upstream has failed.
+  const refused = code === 'invalid_request'
+  exchange.conclude(refused ? 'refused' : 'upstream_failed', cause)
+  sendError(exchange, code, context.draining, refused ? undefined : `${ERRORS[code].message} (${cause})`)
 }
 
 function answer(exchange: Exchange, status: number, body: string, last: boolean, headers: string[]): void {

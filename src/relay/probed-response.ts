@@ -1,18 +1,10 @@
 import type { ByteBudget } from '../lib/byte-budget.js'
 import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
 import { BudgetedBuffer } from './budgeted-buffer.js'
+import type { Failover } from './failover.js'
 
 /** How a line begins that has something in it. */
 const DATA = Buffer.from('data:')
-
-export interface ProbedResponseOwner {
-  /**
-   * It has begun in earnest, or is over: it is the client's.
-   * @returns false if nothing more is to be read for now
-   */
-  onBegun(probe: ProbedResponse): boolean
-  onFailed(attempt: Attempt, error: unknown): void
-}
 
 /**
  * The beginning of an answer, held back until there is something in it: comments that keep a connection alive (DeepSeek,
@@ -26,32 +18,32 @@ export class ProbedResponse implements BodyHandler {
   /** `performance.now()` */
   readonly since: number
   private readonly eventStream: boolean
-  private readonly owner: ProbedResponseOwner
+  private readonly failover: Failover
   /** How much of `data:` the last piece ended with. */
   private matched: number
 
-  constructor(owner: ProbedResponseOwner, attempt: Attempt, head: ResponseHead, budget: ByteBudget) {
+  constructor(failover: Failover, attempt: Attempt, head: ResponseHead, budget: ByteBudget) {
     this.attempt = attempt
     this.head = head
     this.kept = new BudgetedBuffer(budget)
     this.since = performance.now()
     this.eventStream = isEventStream(head.raw)
-    this.owner = owner
+    this.failover = failover
     this.matched = 0
   }
 
   onData(piece: Buffer): boolean {
     const room = this.kept.push(piece)
-    return room && !this.begins(piece) ? true : this.owner.onBegun(this)
+    return room && !this.begins(piece) ? true : this.failover.onBegun(this)
   }
 
   onEnd(): void {
-    this.owner.onBegun(this)
+    this.failover.onBegun(this)
     this.attempt.onComplete()
   }
 
   onCut(error: Error): void {
-    this.owner.onFailed(this.attempt, error)
+    this.failover.onFailed(this.attempt, error)
   }
 
   /** Each byte is looked at once, however many pieces there are. */

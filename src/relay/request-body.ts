@@ -10,15 +10,15 @@ import type { OutboundRequest } from '../translate/outbound-request.js'
 
 export type BodyRefusal = 'body_too_large' | 'relay_busy' | 'request_timeout'
 
-/** Who waits for a body. */
-export interface BodyOwner {
+/** What happens to a body. */
+export interface BodyEvents {
   /**
    * The body can be sent on: it is whole, or has named its model while it comes. If it was not whole and nothing was
    * begun with it, or it named another model later, this is called again when it is.
    */
-  onBody(exchange: Exchange, body: RequestBody): void
+  readonly onReady: (exchange: Exchange, body: RequestBody) => void
   /** At most once, and no call follows. */
-  onBodyRefused(exchange: Exchange, reason: BodyRefusal): void
+  readonly onRefused: (exchange: Exchange, reason: BodyRefusal) => void
 }
 
 export interface BodyLimits {
@@ -41,12 +41,12 @@ export interface RequestSink extends Stage {
  */
 export class RequestBody implements Stage {
   readonly pieces: Buffer[]
-  /** All of it is here. */
-  whole: boolean
+  /** All of it has arrived. */
+  isComplete: boolean
   /** What is sent on in place of it, which has a copy of it; null if it goes as it came. */
   outbound: OutboundRequest | null
   private readonly exchange: Exchange
-  private readonly owner: BodyOwner
+  private readonly events: BodyEvents
   private readonly limits: BodyLimits
   private readonly budget: ByteBudget
   /** -1 when the body is chunked: it is not sent before its length is known, as some upstreams want to be told. */
@@ -55,22 +55,22 @@ export class RequestBody implements Stage {
   private received: number
   private over: boolean
   private upload: Upload | null
-  private sender: RequestSink | null
+  private sink: RequestSink | null
   /** Where the model stood when it was first offered to the owner; -1 before. */
   private offeredAt: number
 
   constructor(
     exchange: Exchange,
     declared: number,
-    owner: BodyOwner,
+    events: BodyEvents,
     limits: BodyLimits,
     budget: ByteBudget,
   ) {
     this.pieces = []
-    this.whole = false
+    this.isComplete = false
     this.outbound = null
     this.exchange = exchange
-    this.owner = owner
+    this.events = events
     this.limits = limits
     this.budget = budget
     this.declared = declared
@@ -78,7 +78,7 @@ export class RequestBody implements Stage {
     this.received = 0
     this.over = false
     this.upload = null
-    this.sender = null
+    this.sink = null
     this.offeredAt = -1
   }
 
@@ -104,22 +104,24 @@ export class RequestBody implements Stage {
     req.on('end', () => this.onEnd())
   }
 
-  /**
-   * In the form in which undici sends it. What is still to come follows as long as it names no other model.
-   * @param pieces what there is of it, changed or not
-   */
-  send(pieces: readonly Buffer[], sender: RequestSink): Buffer | Upload {
-    if (!this.whole) {
-      this.sender = sender
-      this.upload = new Upload(pieces)
-      return this.upload
-    }
-    this.exchange.stage = sender
-    return concatOnce(pieces)
+  /** Hands the request over to what sends it: now, or when the body is complete. */
+  uploadTo(sink: RequestSink): void {
+    if (this.isComplete) this.exchange.stage = sink
+    else this.sink = sink
   }
 
-  /** All of it as one; not joined again for the next one who asks. */
-  get bytes(): Buffer {
+  /**
+   * The body in the form in which undici sends it. An upload follows the client as long as the body names no other model.
+   * @param pieces what has arrived, edited or not
+   */
+  send(pieces: readonly Buffer[]): Buffer | Upload {
+    if (this.isComplete) return concatOnce(pieces)
+    this.upload = new Upload(pieces)
+    return this.upload
+  }
+
+  /** Joins the pieces, once, and returns them as one buffer. */
+  join(): Buffer {
     const { pieces } = this
     if (pieces.length > 1) pieces.splice(0, pieces.length, Buffer.concat(pieces))
     return pieces[0] ?? EMPTY
@@ -131,7 +133,7 @@ export class RequestBody implements Stage {
    */
   release(): void {
     const { exchange, pieces } = this
-    if (!this.whole || pieces.length === 0) return
+    if (!this.isComplete || pieces.length === 0) return
     if (exchange.connected && exchange.status < 300 && isPrompt(exchange))
       exchange.prompt = PromptSample.of(pieces)
     pieces.length = 0
@@ -142,13 +144,13 @@ export class RequestBody implements Stage {
 
   onClose(): void {
     this.over = true
-    this.sender?.onClose()
+    this.sink?.onClose()
     this.upload?.end()
   }
 
   onTick(now: number): void {
     // An upstream may answer before it has heard all; a client that goes on talking does not change that.
-    if (this.exchange.phase === 'relay') this.sender?.onTick(now)
+    if (this.exchange.phase === 'respond') this.sink?.onTick(now)
     else if (now - this.exchange.startedAt > this.limits.requestMs) this.refuse('request_timeout')
   }
 
@@ -171,22 +173,22 @@ export class RequestBody implements Stage {
     this.peeker.push(piece)
     exchange.model = exchange.deployment ?? this.peeked.model
     exchange.stream = this.peeked.stream
-    if (this.sender !== null) this.goOn(piece, this.sender)
+    if (this.sink !== null) this.goOn(piece, this.sink)
     else if (this.declared > this.received && this.offeredAt === -1 && this.peeked.modelStart !== -1) {
       this.offeredAt = this.peeked.modelStart
-      this.owner.onBody(exchange, this)
+      this.events.onReady(exchange, this)
     }
   }
 
-  private goOn(piece: Buffer, sender: RequestSink): void {
+  private goOn(piece: Buffer, sink: RequestSink): void {
     if (this.peeked.modelStart === this.offeredAt) {
       this.upload?.push(piece)
       return
     }
     // An answer that has begun to go to the client cannot be taken back.
-    if (this.exchange.phase === 'relay') return
-    this.sender = null
-    sender.abandon()
+    if (this.exchange.phase === 'respond') return
+    this.sink = null
+    sink.abandon()
     this.upload?.end()
   }
 
@@ -194,14 +196,14 @@ export class RequestBody implements Stage {
     const { exchange } = this
     if (this.over || exchange.stage !== this) return
     this.over = true
-    this.whole = true
+    this.isComplete = true
     const now = performance.now()
     exchange.readMs = now - exchange.readAt
-    if (this.sender === null) {
-      this.owner.onBody(exchange, this)
+    if (this.sink === null) {
+      this.events.onReady(exchange, this)
       return
     }
-    exchange.stage = this.sender
+    exchange.stage = this.sink
     this.upload?.end()
     if (exchange.answeredAt > 0) this.release()
     // The clock for the answer runs from here.
@@ -212,8 +214,8 @@ export class RequestBody implements Stage {
   private refuse(reason: BodyRefusal): void {
     if (this.over) return
     this.over = true
-    this.owner.onBodyRefused(this.exchange, reason)
-    this.sender?.abandon()
+    this.events.onRefused(this.exchange, reason)
+    this.sink?.abandon()
     this.upload?.end()
     this.pieces.length = 0
   }

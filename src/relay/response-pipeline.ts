@@ -1,331 +1,262 @@
-import type { ServerResponse } from 'node:http'
 import type { ErrorCode } from '../api/errors.js'
-import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { formatServerTiming } from '../exchange/timing.js'
-import { buildResponseHeaders, createResponseFacts, readReasonPhrase, setHeader } from '../http/headers.js'
+import { createResponseFacts, filterResponseHeaders, readReasonPhrase } from '../http/headers.js'
 import { readErrorCode } from '../lib/error-code.js'
 import { createMeter } from '../metering/create-meter.js'
+import type { Meter } from '../metering/meter.js'
 import type { Translation } from '../translate/translation.js'
 import type { Attempt, ResponseHead } from './attempt.js'
-import { ChunkPassthrough, type ChunkPassthroughOwner } from './chunk-passthrough.js'
-import { ClientConnection } from './client-connection.js'
-import type { Failover, ResponseHandler } from './failover.js'
+import { Failover, type FailoverOptions, type ResponseHandler } from './failover.js'
 import { LINGER_MS, TOO_SLOW } from './failure.js'
-import type { RequestSink } from './request-body.js'
-import { closeTooLong, createTranslation, holdsTooMuch, writeTooLongError } from './translated.js'
-import { writeHeadAndFirstChunk } from './write-head.js'
+import type { ChunkObserver, CutReason, ResponseFeed, ResponseSink } from './response-sink.js'
+import { createTranslation, holdsTooMuch, writeTooLongError } from './translated.js'
 
-/** Who an attempt reports to while nothing of an answer has gone to the client. */
-export interface ResponsePipelineOwner {
-  /** No answer came; the client is still there and has been told nothing. */
-  onAttemptFailed(exchange: Exchange, code: ErrorCode, cause: string): void
-  /** Whether this connection should be the client's last: the relay is shutting down. */
-  readonly draining: boolean
-}
-
-export interface ResponsePipelineOptions {
-  readonly timeouts: Config['timeouts']
-  /** Of an answer that is changed, what may be held. */
-  readonly answerBytes: number
-  /** The request had an `Origin` header. */
-  readonly crossOrigin: boolean
-}
-
-const CLIENT_GONE = new Error('the client has left')
+const CLIENT_GONE = new Error('every client has left')
+const EMPTY = Buffer.alloc(0)
 
 /**
- * An answer on its way to the one client that asked for it. Bytes go on in the same tick in which they came; nothing is
- * decoded, joined, cut or held.
+ * The way of a response from the attempt that wins to the sink: filters the head, translates, meters, keeps the idle
+ * clock and the bound of what a translation may hold. Bytes go on in the tick in which they arrive; a response that is not
+ * translated is neither decoded, joined, cut nor held.
  *
- * All calls are synchronous. Once `over`, nothing more is done to the client: an upstream may still send, and a client may
- * still close.
+ * `waiting` (no head yet) > `streaming` > `complete`, or `cancelled` from either: then nothing more is done, although
+ * the upstream may still send.
  */
-export class ResponsePipeline implements ResponseHandler, RequestSink, ChunkPassthroughOwner {
-  /** The upstream's side; set before anything comes of it. */
-  failover: Failover | null
-  private readonly exchange: Exchange
-  private readonly res: ServerResponse
-  private readonly owner: ResponsePipelineOwner
-  private readonly options: ResponsePipelineOptions
-  private readonly connection: ClientConnection
-  private phase: 'asking' | 'streaming' | 'flushing'
-  /** Set when the attempt is decided, so that calls that come later find nothing to do. */
-  over: boolean
-  /** The client's buffer is full: the upstream was asked to wait. */
-  paused: boolean
-  private listening: boolean
-  /** Pieces seen at the last tick, and since when they are as many: silence is counted in ticks, not by a timer. */
-  private piecesSeen: number
+export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObserver {
+  private state: 'waiting' | 'streaming' | 'complete' | 'cancelled'
+  private readonly sink: ResponseSink
+  private readonly failover: Failover
+  /** What a translation may hold (`limits.transformBufferBytes`). */
+  private readonly transformBufferBytes: number
+  private meter: Meter | null
+  /** Null if the response passes as it is. */
+  private translation: Translation | null
+  /** Chunks that arrived, and how many had at the last tick: idle time is measured in ticks, not by a timer. */
+  private chunks: number
+  private chunksAtTick: number
+  /** Start of the idle time. */
   private quietSince: number
   private idleMs: number
-  private linger: NodeJS.Timeout | null
-  /** How a chunked body comes, if it can pass as it is. */
-  private passthrough: ChunkPassthrough | null
-  /** What changes the answer; null if nothing does. */
-  private translation: Translation | null
+  private lingerTimer: NodeJS.Timeout | null
 
-  constructor(exchange: Exchange, owner: ResponsePipelineOwner, options: ResponsePipelineOptions) {
-    this.exchange = exchange
-    this.res = exchange.res
-    this.owner = owner
-    this.options = options
-    this.failover = null
-    this.phase = 'asking'
-    this.over = false
-    this.paused = false
-    this.listening = false
-    this.piecesSeen = 0
-    this.quietSince = 0
-    this.idleMs = options.timeouts.idleMs
-    this.connection = new ClientConnection(exchange.res)
-    this.linger = null
-    this.passthrough = null
+  /**
+   * @param exchange the request that the upstream is billed for
+   * @param createSink makes the place that the response goes to; it may call back once the upstream has answered
+   */
+  constructor(
+    exchange: Exchange,
+    createSink: (pipeline: ResponsePipeline) => ResponseSink,
+    options: FailoverOptions,
+    transformBufferBytes: number,
+  ) {
+    this.state = 'waiting'
+    this.failover = new Failover(exchange, this, options)
+    this.transformBufferBytes = transformBufferBytes
+    this.meter = null
     this.translation = null
+    this.chunks = 0
+    this.chunksAtTick = 0
+    this.quietSince = 0
+    this.idleMs = 0
+    this.lingerTimer = null
+    this.sink = createSink(this)
+  }
+
+  /** The exchange that upstream usage is billed to. */
+  get exchange(): Exchange {
+    return this.failover.exchange
+  }
+
+  /** The name of the upstream that answers, or was asked last. */
+  get upstream(): string | null {
+    return this.failover.exchange.upstream
+  }
+
+  hasSentEnd(): boolean {
+    const { meter } = this
+    // Small chunks are read some at a time, so that the last of them may not have been.
+    if (this.sink.keepsResponse) meter?.readStats()
+    else meter?.end()
+    return meter?.ended === true
+  }
+
+  /** Sends the request to the first target. */
+  start(): void {
+    this.failover.start()
+  }
+
+  /** Moves billing to another exchange that shares the response, so that usage is recorded exactly once. */
+  moveTo(heir: Exchange): void {
+    const { exchange } = this
+    heir.meter = this.meter
+    exchange.meter = null
+    this.failover.moveTo(heir)
   }
 
   // The upstream's side
 
   onHead({ status, raw, reason }: ResponseHead, attempt: Attempt): void {
-    if (this.over) return
-    const exchange = this.exchange
-    const now = performance.now()
+    if (this.state !== 'waiting') return
     const facts = createResponseFacts()
-    const headers = buildResponseHeaders(
-      raw,
-      exchange.requestId,
-      formatServerTiming(exchange, now),
-      this.options.crossOrigin,
-      facts,
-    )
-    this.translation = createTranslation(attempt, status, facts, headers)
-    if (exchange.cache !== null) setHeader(headers, 'x-thinwire-cache', exchange.cache)
-    if (this.owner.draining) headers.push('connection', 'close')
-    this.res.writeHead(status, readReasonPhrase(reason, 'utf8'), headers)
-    this.phase = 'streaming'
-    this.quietSince = now
+    const headers = filterResponseHeaders(raw, facts)
+    const translation = createTranslation(attempt, status, facts, headers)
+    const { exchange, sink } = this
+    sink.begin({ status, reason: readReasonPhrase(reason, 'utf8'), headers, facts })
+    this.state = 'streaming'
+    this.translation = translation
+    this.meter = createMeter(facts)
+    exchange.meter = this.meter
+    this.quietSince = performance.now()
     this.idleMs = attempt.target.upstream.timeouts.idleMs
-    exchange.phase = 'relay'
-    exchange.status = status
-    exchange.answeredAt = now
-    exchange.upstreamRequestId = facts.requestId
-    exchange.meter = createMeter(facts)
-    exchange.body?.release()
     if (status === 204 || status === 304) {
-      // Over with its head (RFC 9112, 6.3). undici misses the bytes that a 304's content-length speaks of, and would
-      // report them as an error.
-      this.finish()
+      // Such a response ends with its head (RFC 9112, 6.3). undici would wait for the bytes that the content-length of
+      // a 304 announces, and report an error.
+      this.complete()
       return
     }
-    // Of a stream that is changed, the chunks are too; and of one whose head was held back, some have been read.
-    if (this.translation === null && attempt.phase === 'waiting')
-      this.passthrough = ChunkPassthrough.open(exchange, this)
-    // A head that came with body bytes in the same read leaves with them in one packet; one that came alone
-    // leaves at the end of this tick.
-    process.nextTick(flushIfSilent, this)
+    // A translation changes the chunks; and of a response that was probed, some have been read already.
+    if (translation === null && attempt.phase === 'waiting') sink.passChunks(this)
+    // A head that came with body bytes in the same read leaves with them in one packet; one that came alone leaves at
+    // the end of this tick.
+    process.nextTick(flushHead, this)
   }
 
-  onData(piece: Buffer): boolean {
-    const exchange = this.exchange
-    exchange.countPiece()
-    if (this.over) return true
-    const { translation } = this
-    const more = this.send(translation === null ? piece : translation.push(piece))
-    // Beside the stream: what is looked at has left already.
-    exchange.meter?.push(piece)
-    if (!holdsTooMuch(translation, this.options.answerBytes)) return more
+  onData(chunk: Buffer): boolean {
+    if (this.state !== 'streaming') return true
+    const { sink, translation } = this
+    this.chunks++
+    sink.countChunk()
+    const more = sink.write(translation === null ? chunk : translation.push(chunk))
+    // After the write: the bytes have left before anything looks at them.
+    this.meter?.push(chunk)
+    if (!holdsTooMuch(translation, this.transformBufferBytes)) return more
     this.onTooLong(translation)
     return false
   }
 
-  private onTooLong(translation: Translation): void {
-    closeTooLong(this.exchange)
-    this.send(writeTooLongError(translation, this.exchange.requestId))
-    this.finish()
-    this.failover?.giveUp(TOO_SLOW)
-  }
-
-  /** @returns false if nothing more is to be read for now */
-  private send(piece: Buffer): boolean {
-    const { exchange } = this
-    if (piece.length === 0) return !this.paused
-    const more = exchange.bytesOut === 0 ? writeHeadAndFirstChunk(this.res, piece) : this.res.write(piece)
-    exchange.bytesOut += piece.length
-    if (!more) this.onClientFull()
-    return more
-  }
-
   onEnd(): void {
     this.stopLingering()
-    if (this.over || this.phase === 'flushing') return
-    // No more comes: what was held back of the last event goes, whole or not.
-    if (this.translation !== null) this.send(this.translation.end())
-    this.finish()
+    if (this.state !== 'streaming') return
+    if (this.translation !== null) this.sink.write(this.translation.end())
+    this.complete()
   }
 
   onCut(error: Error): void {
     this.stopLingering()
-    if (this.over || this.phase === 'flushing') return
-    this.exchange.cause = readErrorCode(error)
-    this.exchange.errorCode = 'upstream_cut'
-    this.cut('upstream_cut')
+    if (this.state === 'streaming') this.cut('upstream_cut', readErrorCode(error))
   }
 
   onFailed(code: ErrorCode, cause: string): void {
-    if (this.over) return
-    this.over = true
-    this.exchange.status = 0
-    this.owner.onAttemptFailed(this.exchange, code, cause)
+    if (this.state !== 'waiting') return
+    this.state = 'cancelled'
+    this.sink.fail(code, cause)
   }
 
   // The client's side
 
-  onClose(): void {
-    if (this.over) {
-      this.exchange.conclude('client_gone')
-      return
-    }
-    this.over = true
-    const { meter } = this.exchange
-    meter?.end()
-    const streamEnded = meter?.ended === true
-    if (this.phase === 'flushing') {
-      // Everything was handed over. It counts as read if it has left, or if all that had not was the closing frame.
-      this.exchange.conclude(this.res.writableFinished || streamEnded ? 'done' : 'client_gone')
-      return
-    }
-    if (streamEnded) {
-      // The client has seen the end of the stream and did not wait for the connection to say it again.
-      this.exchange.conclude('done')
-      // Nothing waits for a client that is not there.
-      this.paused = false
-      this.goOn()
-      this.linger = setTimeout(abortLinger, LINGER_MS, this).unref()
-      return
-    }
-    this.exchange.conclude('client_gone')
-    this.failover?.giveUp(CLIENT_GONE)
+  observe(data: Buffer): void {
+    if (this.state !== 'cancelled') this.meter?.push(data)
   }
 
-  abandon(): void {
-    this.over = true
-    this.failover?.giveUp(CLIENT_GONE)
+  countRead(): void {
+    this.chunks++
   }
 
-  onTick(now: number): void {
-    switch (this.phase) {
-      case 'asking':
-        if (!this.over) this.failover?.onTick(now)
-        return
-      case 'streaming':
-        if (this.over || this.paused) this.checkStall(now)
-        else if (this.exchange.pieces !== this.piecesSeen) {
-          this.piecesSeen = this.exchange.pieces
-          this.quietSince = now
-        } else if (now - this.quietSince > this.idleMs) {
-          this.exchange.cause = 'idleMs'
-          this.cut('upstream_idle')
-        }
-        return
-      case 'flushing':
-        this.checkStall(now)
-    }
+  onDrain(): void {
+    this.resume()
   }
 
-  // What happens
-
-  /** All that came with the head has been sent on. */
-  onHeadPassed(): void {
-    this.flushHead()
-    this.exchange.headMs = performance.now() - this.exchange.answeredAt
-  }
-
-  /** Sends the head alone, if nothing came with it. */
-  private flushHead(): void {
-    if (this.over || this.phase !== 'streaming' || this.exchange.bytesOut > 0) return
-    if (this.passthrough === null) this.res.flushHeaders()
-    else this.passthrough.sendHead()
-  }
-
-  abortUpstream(): void {
-    this.failover?.giveUp(TOO_SLOW)
-  }
-
-  /** The upstream has sent all of its answer. */
-  private finish(): void {
-    this.phase = 'flushing'
-    this.connection.watch()
-    this.res.end()
-  }
-
-  onClientFull(): void {
-    if (this.paused) return
-    this.paused = true
-    this.connection.watch()
-    // What goes past the response is not told by it.
-    if (this.passthrough !== null) this.res.socket?.once('drain', () => this.onDrain())
-    else if (!this.listening) {
-      this.listening = true
-      this.res.on('drain', () => this.onDrain())
-    }
-  }
-
-  private onDrain(): void {
-    if (!this.paused) return
-    const { socket } = this.res
-    if (socket?.writableNeedDrain) {
-      // Node says so also when the answer behind this one is written (pipelining), and then not again.
-      socket.once('drain', () => this.onDrain())
-      return
-    }
-    this.paused = false
+  /** The upstream may send again. Not at once: undici may be in the middle of a call, and cannot read for two. */
+  resume(): void {
+    // We had paused the upstream: it was not idle.
     this.quietSince = performance.now()
-    this.goOn()
-  }
-
-  /** The upstream may send again. Not at once, as undici may be about something else, and cannot read for two at a time. */
-  private goOn(): void {
     process.nextTick(readOn, this)
   }
 
   readOn(): void {
-    if (this.paused || this.failover?.reading !== true) return
-    this.passthrough?.goOn()
+    if (this.sink.isBlocked || !this.failover.reading) return
+    this.sink.resumeChunks()
     this.failover.readOn()
   }
 
-  private cut(end: 'upstream_cut' | 'upstream_idle'): void {
-    // What comes together with a reset hides it: libuv, and with it every client in Node, then reads a clean end.
-    if (this.translation !== null && !this.connection.closeDelimited) this.send(this.translation.breakOff())
-    this.over = true
-    this.exchange.conclude(end)
-    this.failover?.giveUp(TOO_SLOW)
-    this.connection.breakOff()
+  /**
+   * No client is left. Ends the upstream request; but if the response has told its own end, the upstream gets a moment to
+   * close it, so that its connection can be used again: an abort would cost the next request a TLS handshake.
+   */
+  onClientGone(): void {
+    const { state, sink } = this
+    if (state === 'complete' || state === 'cancelled') return
+    if (state === 'waiting' || !this.hasSentEnd()) {
+      this.cancel(CLIENT_GONE)
+      sink.drop()
+      return
+    }
+    if (!sink.keepsResponse) this.state = 'cancelled'
+    this.resume()
+    this.lingerTimer = setTimeout(stopLingering, LINGER_MS, this).unref()
   }
 
-  private checkStall(now: number): void {
-    if (!this.connection.hasStalled(now, this.options.timeouts.clientStallMs)) return
-    this.over = true
-    this.exchange.conclude('client_stalled')
-    this.exchange.cause ??= 'clientStallMs'
-    this.failover?.giveUp(TOO_SLOW)
-    this.connection.giveUp()
+  onTick(now: number): void {
+    if (this.state === 'waiting') this.failover.onTick(now)
+    else if (this.state !== 'streaming' || this.sink.isBlocked) return
+    else if (this.chunks !== this.chunksAtTick) {
+      this.chunksAtTick = this.chunks
+      this.quietSince = now
+    } else if (now - this.quietSince > this.idleMs) this.cut('upstream_idle', 'idleMs')
+  }
+
+  // What happens
+
+  flushHead(): void {
+    this.sink.flushHead()
+  }
+
+  /** The time for the end of a response without clients is up. */
+  onLingered(): void {
+    this.lingerTimer = null
+    if (this.sink.hasClients) return
+    this.cancel(CLIENT_GONE)
+    this.sink.drop()
+  }
+
+  private cancel(reason: Error): void {
+    this.state = 'cancelled'
+    this.meter?.end()
+    this.failover.giveUp(reason)
+  }
+
+  private complete(): void {
+    this.state = 'complete'
+    this.sink.end(this.meter)
+  }
+
+  private cut(end: CutReason, cause: string): void {
+    const tail = this.translation?.breakOff() ?? EMPTY
+    this.cancel(TOO_SLOW)
+    this.sink.cut(end, cause, tail)
+  }
+
+  private onTooLong(translation: Translation): void {
+    this.sink.refuseTooLong()
+    this.sink.write(writeTooLongError(translation, this.exchange.requestId))
+    this.complete()
+    this.failover.giveUp(TOO_SLOW)
   }
 
   private stopLingering(): void {
-    if (this.linger !== null) clearTimeout(this.linger)
-    this.linger = null
+    if (this.lingerTimer !== null) clearTimeout(this.lingerTimer)
+    this.lingerTimer = null
   }
 }
 
-function flushIfSilent(relay: ResponsePipeline): void {
-  relay.onHeadPassed()
+function flushHead(pipeline: ResponsePipeline): void {
+  pipeline.flushHead()
 }
 
-function readOn(relay: ResponsePipeline): void {
-  relay.readOn()
+function readOn(pipeline: ResponsePipeline): void {
+  pipeline.readOn()
 }
 
-function abortLinger(relay: ResponsePipeline): void {
-  relay.abortUpstream()
+function stopLingering(pipeline: ResponsePipeline): void {
+  pipeline.onLingered()
 }

@@ -1,5 +1,4 @@
 import { formatErrorBody } from '../api/errors.js'
-import type { Exchange } from '../exchange/exchange.js'
 import { type ResponseFacts, removeEntityHeaders, setEventStreamType } from '../http/headers.js'
 import type { Translation } from '../translate/translation.js'
 import type { Attempt } from './attempt.js'
@@ -27,13 +26,6 @@ export function createTranslation(
 /** Whether more of an answer is held than may be. @param most `limits.answerBytes` */
 export function holdsTooMuch(translation: Translation | null, most: number): translation is Translation {
   return translation !== null && (translation.bytesHeld ?? 0) > most
-}
-
-/** The answer has come to its end for that. */
-export function closeTooLong(exchange: Exchange): void {
-  exchange.errorCode = 'answer_too_long'
-  exchange.cause = 'answerBytes'
-  exchange.conclude('upstream_failed')
 }
 
 /** The head has gone: what was to be the answer, or goes on with it, tells of the error. No other call follows. */

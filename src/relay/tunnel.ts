@@ -2,6 +2,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { ErrorCode } from '../api/errors.js'
 import type { UpstreamTimeouts } from '../config/upstreams.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { Stage } from '../exchange/stage.js'
@@ -11,7 +12,8 @@ import { readErrorCode } from '../lib/error-code.js'
 import type { CredentialRedactor } from '../upstream/credential-redactor.js'
 import { stripHostBrackets } from '../upstream/url.js'
 import { classifyError } from './failure.js'
-import type { ResponsePipelineOwner } from './response-pipeline.js'
+import { sendUpstreamError } from './local-response.js'
+import type { RelayContext } from './relay-context.js'
 
 /** Of an `Upstream`, what a tunnel needs of it: its connection is no one else's. */
 export interface TunnelUpstream {
@@ -48,7 +50,7 @@ export class Tunnel implements Stage {
   private readonly socket: Socket
   /** What the client has sent before the tunnel stands. */
   private readonly early: Buffer[]
-  private readonly owner: ResponsePipelineOwner
+  private readonly context: RelayContext
   private readonly timeouts: UpstreamTimeouts
   private redactor: CredentialRedactor | null
   private request: ClientRequest | null
@@ -63,13 +65,13 @@ export class Tunnel implements Stage {
     exchange: Exchange,
     socket: Socket,
     head: Buffer,
-    owner: ResponsePipelineOwner,
+    context: RelayContext,
     timeouts: UpstreamTimeouts,
   ) {
     this.exchange = exchange
     this.socket = socket
     this.early = [head]
-    this.owner = owner
+    this.context = context
     this.timeouts = timeouts
     this.redactor = null
     this.request = null
@@ -254,24 +256,21 @@ export class Tunnel implements Stage {
   private onBroken(error: Error): void {
     if (this.over) return
     this.over = true
-    this.exchange.cause = readErrorCode(error)
-    this.exchange.errorCode = 'upstream_cut'
-    this.exchange.conclude('upstream_cut')
+    this.exchange.conclude('upstream_cut', readErrorCode(error), 'upstream_cut')
     this.socket.destroySoon()
   }
 
-  private fail(code: Parameters<ResponsePipelineOwner['onAttemptFailed']>[1], cause: string): void {
+  private fail(code: ErrorCode, cause: string): void {
     this.over = true
     this.request?.destroy()
-    this.owner.onAttemptFailed(this.exchange, code, cause)
+    sendUpstreamError(this.exchange, code, cause, this.context)
   }
 
   private markAnswered(status: number): void {
     this.answered = true
-    this.exchange.phase = 'relay'
-    this.exchange.status = status
-    this.exchange.answeredAt = performance.now()
-    this.quietSince = this.exchange.answeredAt
+    const now = performance.now()
+    this.exchange.startResponse(status, null, now)
+    this.quietSince = now
   }
 }
 

@@ -90,7 +90,7 @@ export class Listener {
    * @returns how many had to be cut
    */
   async drain(): Promise<number> {
-    this.handler.draining = true
+    this.handler.context.draining = true
     const closed = new Promise<void>((resolve) => this.http.close(() => resolve()))
     const deadline = performance.now() + this.config.timeouts.drainMs
     // An answer that was compressed is looked at for some milliseconds after it has gone.

@@ -8,6 +8,7 @@ import { parseRequestTarget } from '../api/request-target.js'
 import type { Config } from '../config/config.js'
 import { Exchange } from '../exchange/exchange.js'
 import { InFlight } from '../exchange/in-flight.js'
+import type { Stage } from '../exchange/stage.js'
 import { answerPreflight } from '../http/cors.js'
 import { findHeader, hasOneHost, readContentLength } from '../http/headers.js'
 import type { Ledger, LedgerState } from '../ledger/write/ledger.js'
@@ -16,12 +17,13 @@ import { BoundCounters } from '../lib/limit-counters.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics, MetricsSource } from '../observe/metrics.js'
 import { sendError, sendJson } from '../relay/local-response.js'
-import { type BodyLimits, type BodyOwner, type BodyRefusal, RequestBody } from '../relay/request-body.js'
+import { RelayContext } from '../relay/relay-context.js'
+import { type BodyEvents, type BodyLimits, type BodyRefusal, RequestBody } from '../relay/request-body.js'
 import { resetSocket } from '../relay/reset.js'
 import type { Router } from '../routing/router.js'
 import { Admission } from './admission.js'
-import { ProxyPhase, type ProxyPhaseOwner } from './proxy-phase.js'
 import { Recorder } from './recorder.js'
+import { RequestDispatcher } from './request-dispatcher.js'
 
 export interface RequestHandlerParts {
   readonly config: Config
@@ -39,11 +41,9 @@ export interface RequestHandlerParts {
  * the next by a plain call, so that between the last byte of a body and the first of the upstream request there is
  * neither a promise nor a turn of the event loop.
  */
-export class RequestHandler implements ProxyPhaseOwner, BodyOwner, MetricsSource {
+export class RequestHandler implements MetricsSource {
   readonly inFlight: InFlight
-  readonly bounds: BoundCounters
-  readonly budget: ByteBudget
-  draining: boolean
+  readonly context: RelayContext
   /** What `/readyz` says while it is not draining. Requests are answered in any case. */
   ready: boolean
   private readonly config: Config
@@ -51,21 +51,25 @@ export class RequestHandler implements ProxyPhaseOwner, BodyOwner, MetricsSource
   private readonly log: Log
   private readonly ledger: RequestHandlerParts['ledger']
   private readonly recorder: Recorder
-  private readonly proxyPhase: ProxyPhase
+  private readonly dispatcher: RequestDispatcher
   private readonly bodyLimits: BodyLimits
+  private readonly bodyEvents: BodyEvents
 
   constructor(parts: RequestHandlerParts) {
     this.config = parts.config
     this.log = parts.log
     this.ledger = parts.ledger
     this.recorder = new Recorder(parts.log, parts.ledger, parts.metrics ?? null, parts.config.log.slowMs)
-    this.proxyPhase = new ProxyPhase(parts.config, parts.router, this)
     this.inFlight = new InFlight()
-    this.bounds = new BoundCounters()
-    this.admission = new Admission(parts.config, parts.keyring, this.bounds)
-    this.draining = false
+    const budget = new ByteBudget(parts.config.limits.bufferedBytes)
+    this.context = new RelayContext(new BoundCounters(), budget)
+    this.dispatcher = new RequestDispatcher(parts.config, parts.router, this.context)
+    this.admission = new Admission(parts.config, parts.keyring, this.context.bounds)
     this.ready = true
-    this.budget = new ByteBudget(parts.config.limits.bufferedBytes)
+    this.bodyEvents = {
+      onReady: (exchange, body) => this.continue(exchange, body),
+      onRefused: (exchange, reason) => this.refuseBody(exchange, reason),
+    }
     this.bodyLimits = {
       bodyBytes: parts.config.limits.bodyBytes,
       requestMs: parts.config.timeouts.requestMs,
@@ -124,7 +128,7 @@ export class RequestHandler implements ProxyPhaseOwner, BodyOwner, MetricsSource
 
   /** Requests from now on are sent on by these. Those that are under way keep what they have. */
   reconfigure(config: Config, router: Router): void {
-    this.proxyPhase.reconfigure(config, router)
+    this.dispatcher.reconfigure(config, router)
   }
 
   /** Ends what is still open, when the time for draining is up. Every exchange is settled when this returns. */
@@ -204,16 +208,16 @@ export class RequestHandler implements ProxyPhaseOwner, BodyOwner, MetricsSource
       return
     }
     const length = readContentLength(req.rawHeaders)
-    exchange.phase = 'read'
+    exchange.enter('read')
     if (length === 0) {
-      this.proxyPhase.forward(exchange, null)
+      this.execute(exchange, null)
       return
     }
     if (exchange.awaitsContinue && length <= this.config.limits.bodyBytes) {
       exchange.awaitsContinue = false
       res.writeContinue()
     }
-    const body = new RequestBody(exchange, length, this, this.bodyLimits, this.budget)
+    const body = new RequestBody(exchange, length, this.bodyEvents, this.bodyLimits, this.context.budget)
     exchange.body = body
     exchange.stage = body
     body.start()
@@ -223,7 +227,8 @@ export class RequestHandler implements ProxyPhaseOwner, BodyOwner, MetricsSource
     const raw = exchange.req.rawHeaders
     if (!this.aim(exchange) || !this.admit(exchange, [...credentialsIn(raw), ...readSubprotocolKeys(raw)]))
       return
-    this.proxyPhase.tunnel(exchange, socket, head)
+    exchange.enter('plan')
+    if (!this.dispatcher.tunnel(exchange, socket, head)) this.refuse(exchange, 'no_route')
   }
 
   /** Reads what the request asks for. False if it was refused. */
@@ -241,22 +246,55 @@ export class RequestHandler implements ProxyPhaseOwner, BodyOwner, MetricsSource
     return true
   }
 
-  onBody(exchange: Exchange, body: RequestBody): void {
+  /** The body is complete, or says enough to be sent on while it arrives. */
+  private continue(exchange: Exchange, body: RequestBody): void {
     try {
-      this.proxyPhase.forward(exchange, body)
+      this.execute(exchange, body)
     } catch (error) {
       this.crash(exchange, error)
     }
   }
 
-  onBodyRefused(exchange: Exchange, reason: BodyRefusal): void {
-    const bound = {
-      body_too_large: 'bodyBytes',
-      relay_busy: 'bufferedBytes',
-      request_timeout: 'requestMs',
-    } as const
-    this.bounds.hit(bound[reason])
+  private refuseBody(exchange: Exchange, reason: BodyRefusal): void {
+    this.context.bounds.hit(BOUND_OF_REFUSAL[reason])
     this.refuse(exchange, reason)
+  }
+
+  /** Plans the request and carries the plan out. @param body null if the request has none */
+  private execute(exchange: Exchange, body: RequestBody | null): void {
+    const plan = this.dispatcher.plan(exchange, body)
+    if (plan.kind === 'wait') return
+    exchange.enter('plan')
+    switch (plan.kind) {
+      case 'refuse':
+        exchange.bodyApi = plan.bodyApi
+        this.refuse(exchange, plan.code)
+        return
+      case 'local':
+        this.answerLocal(exchange, plan.status, plan.body)
+        return
+      case 'pending':
+        this.answerLater(exchange, plan.body)
+        return
+      case 'proxy':
+        if (body !== null && plan.outbound !== null) {
+          body.outbound = plan.outbound
+          exchange.bodyApi = plan.outbound.api
+        }
+        if (this.dispatcher.proxy(exchange, plan, body)) return
+        this.context.bounds.hit('upstreamExchanges')
+        this.refuse(exchange, 'upstream_busy')
+    }
+  }
+
+  /** Answers with JSON that is still being put together; whoever makes it bounds the wait. */
+  private answerLater(exchange: Exchange, body: Promise<unknown>): void {
+    const waiting = new Waiting()
+    exchange.stage = waiting
+    body
+      .then((value) => waiting.isOver || this.answerLocal(exchange, 200, value))
+      // An upstream's list may hold what cannot be serialised, such as nesting without end.
+      .catch(() => waiting.isOver || this.refuse(exchange, 'internal_error'))
   }
 
   /** What needs neither a key nor an upstream: is the relay there, is it ready. */
@@ -278,16 +316,24 @@ export class RequestHandler implements ProxyPhaseOwner, BodyOwner, MetricsSource
     return this.inFlight.size
   }
 
+  get draining(): boolean {
+    return this.context.draining
+  }
+
+  get bounds(): BoundCounters {
+    return this.context.bounds
+  }
+
   get bufferedBytes(): number {
-    return this.budget.taken
+    return this.context.budget.taken
   }
 
   get targetHealth(): MetricsSource['targetHealth'] {
-    return this.proxyPhase.targetHealth
+    return this.dispatcher.targetHealth
   }
 
   get cacheBytes(): number {
-    return this.proxyPhase.cacheBytes
+    return this.dispatcher.cacheBytes
   }
 
   get ledgerState(): LedgerState | null {
@@ -296,7 +342,7 @@ export class RequestHandler implements ProxyPhaseOwner, BodyOwner, MetricsSource
 
   /** Whether the request may go on. False if it was refused. */
   private admit(exchange: Exchange, credentials: readonly string[]): boolean {
-    const refusal = this.draining
+    const refusal = this.context.draining
       ? 'draining'
       : this.admission.admit(exchange, credentials, this.inFlight.size)
     if (refusal !== null) this.refuse(exchange, refusal)
@@ -305,12 +351,12 @@ export class RequestHandler implements ProxyPhaseOwner, BodyOwner, MetricsSource
 
   refuse(exchange: Exchange, code: ErrorCode, detail?: string): void {
     exchange.conclude('refused')
-    sendError(exchange, code, this.draining, detail)
+    sendError(exchange, code, this.context.draining, detail)
   }
 
   answerLocal(exchange: Exchange, status: number, value: unknown): void {
     exchange.conclude('local')
-    sendJson(exchange, status, value, this.draining)
+    sendJson(exchange, status, value, this.context.draining)
   }
 
   private crash(exchange: Exchange, error: unknown): void {
@@ -324,26 +370,45 @@ export class RequestHandler implements ProxyPhaseOwner, BodyOwner, MetricsSource
     } catch {
       // It may be where the fault is.
     }
-    sendError(exchange, 'internal_error', this.draining)
+    sendError(exchange, 'internal_error', this.context.draining)
   }
 
   private settle(exchange: Exchange): void {
     if (exchange.settled) return
     exchange.settled = true
-    exchange.meter?.end()
     exchange.stage?.onClose()
+    exchange.meter?.end()
     exchange.conclude('client_gone')
     this.inFlight.delete(exchange)
     exchange.body?.release()
-    this.budget.give(exchange.heldBytes)
+    this.context.budget.give(exchange.heldBytes)
     this.admission.release(exchange)
-    if (exchange.end === 'upstream_idle') this.bounds.hit('idleMs')
-    if (exchange.errorCode === 'answer_too_long') this.bounds.hit('answerBytes')
-    if (exchange.end === 'client_stalled') this.bounds.hit('clientStallMs')
+    if (exchange.end === 'upstream_idle') this.context.bounds.hit('idleMs')
+    if (exchange.errorCode === 'answer_too_long') this.context.bounds.hit('answerBytes')
+    if (exchange.end === 'client_stalled') this.context.bounds.hit('clientStallMs')
     this.recorder.settle(exchange, performance.now())
   }
 }
 
+const BOUND_OF_REFUSAL = {
+  body_too_large: 'bodyBytes',
+  relay_busy: 'bufferedBytes',
+  request_timeout: 'requestMs',
+} as const
+
+/** The stage of a request whose answer the relay is still putting together. */
+class Waiting implements Stage {
+  isOver = false
+
+  onClose(): void {
+    this.isOver = true
+  }
+
+  onTick(): void {
+    // The wait has a bound of its own.
+  }
+}
+
 function ignore(): void {
-  // See where it is attached.
+  // A write to a socket that is closing fails; 'close' follows, and is where that is handled.
 }

@@ -157,7 +157,7 @@ test('headers that speak of the bytes are not those of the rest, and its age is 
   const whole = kept('{}', JSON_TYPE, 'ETag', '"a"', 'X-Up', '1', 'Content-Digest', 'sha-256=:x:')
   const rest = whole.shortened(Buffer.from('{'), NOTHING_USED)
   assert.equal(rest.head.headers, ['Content-Type', JSON_TYPE, 'X-Up', '1', 'content-length', '1'])
-  assert.is(rest.piece().toString(), '{')
+  assert.is(rest.chunk().toString(), '{')
   assert.is(rest.age, whole.age)
 })
 

@@ -45,7 +45,7 @@ function findIn(index: PrefixIndex, { before, prompt, after }: Parts, stem = 'st
 }
 
 function textOf(answer: CachedResponse | null): string | null {
-  return answer === null ? null : JSON.parse(answer.piece().toString()).choices[0].text
+  return answer === null ? null : JSON.parse(answer.chunk().toString()).choices[0].text
 }
 
 /** @param asked prompts as JSON has them, and what is answered */

@@ -1,32 +1,34 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { ResponseCache } from '../../src/cache/response-cache.js'
 import { SharedResponse } from '../../src/cache/shared-response.js'
 import type { Subscriber } from '../../src/cache/subscriber.js'
+import type { ResponsePipeline } from '../../src/relay/response-pipeline.js'
 
-function flown(): { shared: SharedResponse; left: Subscriber[]; subscriber: Subscriber } {
+function share(): { shared: SharedResponse; left: Subscriber[]; subscriber: Subscriber } {
   const left: Subscriber[] = []
-  const owner = { onClosed() {}, onKept() {}, onLeft: (one: Subscriber) => void left.push(one) }
-  const shared = new SharedResponse('key', owner, { entryBytes: 1_000, answerBytes: 1_000 })
+  const cache = { onClosed() {}, onKept() {}, onLeft: (one: Subscriber) => void left.push(one) }
+  const pipeline = {} as ResponsePipeline
+  const shared = new SharedResponse('key', pipeline, cache as unknown as ResponseCache, 1_000)
   const subscriber = {
-    exchange: { meter: null },
     next: 0,
     fail() {},
     cut() {},
-    closeDelimited: false,
+    writer: { closeDelimited: false },
   } as unknown as Subscriber
   shared.subscribe(subscriber)
   return { shared, left, subscriber }
 }
 
-test('whoever got no answer waits no longer', () => {
-  const { shared, left, subscriber } = flown()
-  shared.onFailed('upstream_unreachable', 'ECONNREFUSED')
+test('a subscriber that gets an error is no longer one', () => {
+  const { shared, left, subscriber } = share()
+  shared.fail('upstream_unreachable', 'ECONNREFUSED')
   assert.equal(left, [subscriber])
 })
 
-test('nor does whoever was cut off with it', () => {
-  const { shared, left, subscriber } = flown()
-  shared.onCut(new Error('reset'))
+test('a subscriber whose response is cut is no longer one', () => {
+  const { shared, left, subscriber } = share()
+  shared.cut('upstream_cut', 'ECONNRESET', Buffer.alloc(0))
   assert.equal(left, [subscriber])
 })
 

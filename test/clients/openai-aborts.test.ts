@@ -64,7 +64,7 @@ test('an abort within a stream closes the connection at the upstream, as without
       }
       const [line] = await both.relay.requests(1)
       assert.is(line?.end, 'client_gone')
-      assert.is(line?.phase, 'relay')
+      assert.is(line?.phase, 'respond')
     },
   )
 })

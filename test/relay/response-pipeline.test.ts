@@ -6,8 +6,9 @@ import { resolveUpstreamTimeouts } from '../../src/config/upstreams.js'
 import { Exchange } from '../../src/exchange/exchange.js'
 import { ByteBudget } from '../../src/lib/byte-budget.js'
 import type { Attempt } from '../../src/relay/attempt.js'
-import { Failover } from '../../src/relay/failover.js'
-import { ResponsePipeline, type ResponsePipelineOwner } from '../../src/relay/response-pipeline.js'
+import type { FailoverOptions } from '../../src/relay/failover.js'
+import { ResponsePipeline } from '../../src/relay/response-pipeline.js'
+import type { ResponseSink } from '../../src/relay/response-sink.js'
 import { BREAKER_DEFAULTS, CircuitBreaker } from '../../src/routing/circuit-breaker.js'
 import type { Target } from '../../src/routing/router.js'
 import type { Upstream } from '../../src/upstream/upstream.js'
@@ -19,27 +20,46 @@ function fakeAbort(): { told: string[]; abort: () => void } {
 }
 
 interface Made {
-  relay: ResponsePipeline
+  pipeline: ResponsePipeline
   exchange: Exchange
-  failures: string[]
+  /** What the sink was called with, in order. */
+  calls: string[]
   /** undici's handler of each attempt. */
   attempts: Attempt[]
   targets: Target[]
 }
 
+/** A sink for one client that writes down its calls. */
+function recordCalls(calls: string[]): ResponseSink {
+  return {
+    keepsResponse: false,
+    hasClients: true,
+    isBlocked: false,
+    begin: ({ status }) => void calls.push(`begin ${status}`),
+    flushHead() {},
+    passChunks() {},
+    resumeChunks() {},
+    countChunk() {},
+    write: (chunk) => calls.push(`write ${chunk}`) > 0,
+    end: () => void calls.push('end'),
+    refuseTooLong: () => void calls.push('too long'),
+    cut: (end) => void calls.push(`cut ${end}`),
+    fail: (code) => void calls.push(`fail ${code}`),
+    drop: () => void calls.push('drop'),
+  }
+}
+
 /**
- * A relay whose request goes to so many upstreams that never answer by themselves.
- * @param send told of each attempt, in place of undici
+ * A pipeline whose request goes to so many upstreams that never answer by themselves.
+ * @param send gets each attempt, in place of undici
  */
-function makeRelay(upstreams = 1, send: ((attempt: Attempt) => void) | null = null): Made {
-  const failures: string[] = []
+function startPipeline(upstreams = 1, send: ((attempt: Attempt) => void) | null = null): Made {
+  const calls: string[] = []
   const attempts: Attempt[] = []
-  const owner: ResponsePipelineOwner = { draining: false, onAttemptFailed: (_x, code) => failures.push(code) }
   const req = { method: 'GET', rawHeaders: [] } as unknown as IncomingMessage
   const res = { headersSent: false, req } as unknown as ServerResponse
   const exchange = new Exchange(req, res, 0)
   const { timeouts } = loadConfig({ env: {}, cwd: '/nonexistent' })
-  const relay = new ResponsePipeline(exchange, owner, { timeouts, answerBytes: 1_000, crossOrigin: false })
   const targets = Array.from({ length: upstreams }, (_, i) => ({
     name: `up${i}`,
     upstream: { name: `up${i}`, timeouts: resolveUpstreamTimeouts(timeouts) } as Upstream,
@@ -47,71 +67,70 @@ function makeRelay(upstreams = 1, send: ((attempt: Attempt) => void) | null = nu
     weight: 1,
     breaker: new CircuitBreaker(BREAKER_DEFAULTS, () => {}),
   }))
-  relay.failover = new Failover(exchange, relay, {
+  const options: FailoverOptions = {
     targets,
     order: targets.map((_, i) => i),
     failover: true,
     firstTokenMs: null,
     hedge: null,
     budget: new ByteBudget(1_000_000),
-    send: send ?? ((attempt) => void attempts.push(attempt)),
-  })
-  relay.failover.start()
-  return { relay, exchange, failures, attempts, targets }
+    send: (_, attempt) => void (send === null ? attempts.push(attempt) : send(attempt)),
+  }
+  const pipeline = new ResponsePipeline(exchange, () => recordCalls(calls), options, 1_000)
+  pipeline.start()
+  return { pipeline, exchange, calls, attempts, targets }
 }
 
 /** The first of its attempts. */
 function made(upstreams = 1): Made & { attempt: Attempt } {
-  const all = makeRelay(upstreams)
+  const all = startPipeline(upstreams)
   return { ...all, attempt: all.attempts[0] as Attempt }
 }
 
 test('a client that left while a connection was made has its request aborted before it is written', () => {
-  const { relay, exchange, attempt } = made()
-  relay.onClose()
-  assert.is(exchange.end, 'client_gone')
+  const { pipeline, attempt } = made()
+  pipeline.onClientGone()
   const { told, abort } = fakeAbort()
   attempt.onConnect(abort)
   assert.equal(told, ['abort'])
 })
 
-test('an error that comes after the client has left is told to nobody', () => {
-  const { relay, exchange, failures, attempt } = made()
+test('an error that follows the leaving of the client reaches nobody', () => {
+  const { pipeline, calls, attempt } = made()
   attempt.onConnect(fakeAbort().abort)
-  relay.onClose()
+  pipeline.onClientGone()
   attempt.onError(new Error('aborted'))
-  assert.is(exchange.end, 'client_gone')
-  assert.equal(failures, [])
+  assert.equal(calls, ['drop'])
 })
 
 test('a failure before there was a connection is reported once', () => {
-  const { failures, attempt } = made()
+  const { calls, attempt } = made()
   const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
   attempt.onError(refused)
   attempt.onError(refused)
-  assert.equal(failures, ['upstream_unreachable'])
+  assert.equal(calls, ['fail upstream_unreachable'])
 })
 
 test('an attempt that took too long is aborted, and the abort is not reported as a second failure', () => {
-  const { relay, exchange, failures, attempt } = made()
+  const { pipeline, exchange, calls, attempt } = made()
   const { told, abort } = fakeAbort()
   attempt.onConnect(abort)
   exchange.attemptAt = 1
-  relay.onTick(10_000_000)
+  pipeline.onTick(10_000_000)
   attempt.onError(new Error('aborted'))
   assert.equal(told, ['abort'])
-  assert.equal(failures, ['upstream_timeout'])
+  assert.equal(calls, ['fail upstream_timeout'])
 })
 
 test('a fault in what is made for the second target ends the request, and leaves nothing counted', () => {
   const all: Attempt[] = []
-  const { failures, attempts, targets } = makeRelay(2, (attempt) => {
+  const { calls, attempts, targets } = startPipeline(2, (attempt) => {
     all.push(attempt)
     if (all.length > 1) throw new TypeError('a fault')
   })
   assert.equal(attempts, [])
   all[0]?.onError(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }))
-  assert.equal(failures, ['internal_error'])
+  assert.equal(calls, ['fail internal_error'])
   for (const { breaker } of targets) assert.is(breaker.inFlight, 0)
 })
 

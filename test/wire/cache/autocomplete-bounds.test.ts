@@ -41,7 +41,7 @@ interface Insides {
 
 /** The cache of a relay, which is nobody's business but a test's. */
 function insides({ relay }: Scene): Insides {
-  return (relay.handler as unknown as { proxyPhase: { cache: Insides } }).proxyPhase.cache
+  return (relay.handler as unknown as { dispatcher: { cache: Insides } }).dispatcher.cache
 }
 
 async function askOn(client: RawClient, bytes: string): Promise<Response> {

@@ -166,9 +166,9 @@ test('an upstream that had to wait for a slow client has not been silent', () =>
       await client.sees('first')
       client.pause()
       const { stage } = scene.relay.handler.inFlight.find(() => true) as Exchange
-      const flight = (stage as unknown as { source: { paused: boolean } }).source
+      const { source: shared } = (stage as unknown as { feed: { source: { isBlocked: boolean } } }).feed
       // Until it is told to wait, and has nothing more under way.
-      while (!flight.paused) {
+      while (!shared.isBlocked) {
         await request.chunk(event('x'.repeat(20_000)))
         await wait(1)
       }

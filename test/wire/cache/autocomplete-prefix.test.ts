@@ -289,7 +289,7 @@ test('prompts that are kept count in the bound, and go with their answers', () =
   withRelay(
     answer,
     async (scene) => {
-      const insides = (scene.relay.handler as unknown as { proxyPhase: { cache: Insides } }).proxyPhase.cache
+      const insides = (scene.relay.handler as unknown as { dispatcher: { cache: Insides } }).dispatcher.cache
       const client = await scene.client()
       for (let i = 0; i < 60; i++) {
         client.send(post(scene, bodyOf(`${i} ${'x'.repeat(20_000)}`, { suffix: `${i % 20}` })))

@@ -284,7 +284,7 @@ interface Insides {
 
 /** The cache of a relay, which is nobody's business but a test's. */
 function cacheOf(relay: TestRelay): Insides {
-  return (relay.handler as unknown as { proxyPhase: { cache: Insides } }).proxyPhase.cache
+  return (relay.handler as unknown as { dispatcher: { cache: Insides } }).dispatcher.cache
 }
 
 function framed(response: Response): boolean {

@@ -42,7 +42,7 @@ for (const [name, leave] of WAYS) {
     await until(() => request.closed, 'the upstream connection to close')
     const [line] = await relay.requests(1)
     assert.is(line?.end, 'client_gone')
-    assert.is(line?.phase, 'relay')
+    assert.is(line?.phase, 'respond')
     await relay.close()
     await upstream.close()
   })
@@ -135,7 +135,7 @@ test('a client that leaves while it is not reading, and with [DONE] on its way t
   const request = await upstream.request(0)
   const exchange = relay.handler.inFlight.find(() => true)
   if (exchange === undefined) throw new Error('no exchange')
-  const stuck = (): boolean => (exchange.stage as unknown as { paused: boolean }).paused
+  const stuck = (): boolean => (exchange.stage as unknown as { isBlocked: boolean }).isBlocked
   for (let sent = piece.length; ; sent += piece.length) {
     await request.chunk(piece)
     await until(() => exchange.bytesOut === sent, 'the piece to be taken')

@@ -12,7 +12,7 @@ test('an answer tells how long each phase took, and the record what of it was th
     const response = await client.response()
     const timing = response.header('server-timing') ?? ''
     const [, read] =
-      /^admit;dur=[\d.]+, read;dur=([\d.]+), route;dur=[\d.]+, attempt;dur=[\d.]+$/.exec(timing) ?? []
+      /^admit;dur=[\d.]+, read;dur=([\d.]+), plan;dur=[\d.]+, attempt;dur=[\d.]+$/.exec(timing) ?? []
     assert.ok(Number(read) >= 20, timing)
     const [record] = await scene.relay.records(1)
     assert.is(record?.read_ms, Number(read))

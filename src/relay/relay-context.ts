@@ -1,0 +1,18 @@
+import type { ByteBudget } from '../lib/byte-budget.js'
+import type { BoundCounters } from '../lib/limit-counters.js'
+
+/** State that all requests of one relay share. */
+export class RelayContext {
+  /** How often each bound of the config was hit. */
+  readonly bounds: BoundCounters
+  /** Memory for request bodies and held responses of all clients together (`limits.bufferedBytes`). */
+  readonly budget: ByteBudget
+  /** The relay shuts down: every response is the last one of its connection. */
+  draining: boolean
+
+  constructor(bounds: BoundCounters, budget: ByteBudget) {
+    this.bounds = bounds
+    this.budget = budget
+    this.draining = false
+  }
+}

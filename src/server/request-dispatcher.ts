@@ -1,0 +1,209 @@
+import type { Socket } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
+import { stripSubprotocolKeys } from '../access/credentials.js'
+import { ResponseCache } from '../cache/response-cache.js'
+import type { Config } from '../config/config.js'
+import type { Exchange } from '../exchange/exchange.js'
+import { filterRequestHeaders } from '../http/headers.js'
+import { applyEdits } from '../json/edits.js'
+import type { Attempt } from '../relay/attempt.js'
+import { ClientWriter } from '../relay/client-writer.js'
+import type { FailoverOptions } from '../relay/failover.js'
+import type { RelayContext } from '../relay/relay-context.js'
+import { type RequestBody, Upload } from '../relay/request-body.js'
+import { ResponsePipeline } from '../relay/response-pipeline.js'
+import type { ResponseSink } from '../relay/response-sink.js'
+import { Tunnel } from '../relay/tunnel.js'
+import type { BreakerSnapshot } from '../routing/circuit-breaker.js'
+import { findHedgeDelayMs } from '../routing/hedge.js'
+import { isAccountScoped, isFailoverDefault } from '../routing/retry-policy.js'
+import type { Route, Router, Target } from '../routing/router.js'
+import { ModelList } from '../upstream/model-list.js'
+import { placePassthroughCredential } from '../upstream/passthrough-auth.js'
+import { buildUpstreamRequest } from '../upstream/upstream-request.js'
+import { replaceModel } from '../upstream/url.js'
+import { type Plan, type ProxyPlan, planRequest } from './plan.js'
+
+const FIRST_ONLY: readonly number[] = [0]
+
+/** The second half of a request's life: plan, cache, attempt. Holds what a reload of the config replaces. */
+export class RequestDispatcher {
+  private config: Config
+  private router: Router
+  private models: ModelList
+  /** Null if the cache is off. */
+  private cache: ResponseCache | null
+  private readonly context: RelayContext
+
+  constructor(config: Config, router: Router, context: RelayContext) {
+    this.config = config
+    this.router = router
+    this.context = context
+    this.models = new ModelList(router, config)
+    this.cache = config.cache.enabled ? new ResponseCache(config, context) : null
+  }
+
+  /**
+   * Requests from now on follow this config. Cached responses are kept under the names of their targets, so a change of
+   * routes does them no harm; the cache is emptied when an upstream has changed or has gone, or its own rules have changed.
+   */
+  reconfigure(config: Config, router: Router): void {
+    const sameUpstreams = this.router.upstreams.every((upstream) => router.upstreams.includes(upstream))
+    if (!sameUpstreams || !isDeepStrictEqual(config.cache, this.config.cache))
+      this.cache = config.cache.enabled ? new ResponseCache(config, this.context) : null
+    this.config = config
+    this.router = router
+    this.models = this.models.after(router, config)
+  }
+
+  /** Circuit breakers by the names of their targets. */
+  get targetHealth(): ReadonlyMap<string, BreakerSnapshot> {
+    return this.router.snapshotTargets(performance.now())
+  }
+
+  get cacheBytes(): number {
+    return this.cache?.bytes ?? 0
+  }
+
+  /** @param body null if the request has none */
+  plan(exchange: Exchange, body: RequestBody | null): Plan {
+    const { method, path, cursor, model, key } = exchange
+    const request = { method, path, cursor, model, team: key?.team ?? null, body }
+    return planRequest(request, {
+      router: this.router,
+      models: this.models,
+      answerKeyCheck: this.config.cursor.answerKeyCheck,
+      mayCache: body !== null && this.cache?.mayHold(exchange, body.length) === true,
+    })
+  }
+
+  /**
+   * Answers a request from the cache, or sends it to the targets of its route.
+   * @returns false if all of them are at their limit of concurrent requests; nothing was done then
+   */
+  proxy(exchange: Exchange, { route }: ProxyPlan, body: RequestBody | null): boolean {
+    let key: string | null = null
+    if (this.cache !== null && body !== null) {
+      exchange.enter('cache')
+      const served = this.cache.answer(exchange, destinationOf(exchange, route), body)
+      if (served === 'answered') return true
+      key = served?.key ?? null
+    }
+    if (isFull(route)) return false
+    exchange.startAttempt(performance.now())
+    this.send(exchange, route, body, key)
+    return true
+  }
+
+  /** @param key under which the response is cached; null if it is not */
+  private send(exchange: Exchange, route: Route, body: RequestBody | null, key: string | null): void {
+    const { cache, context, config } = this
+    const createSink = (pipeline: ResponsePipeline): ResponseSink => {
+      if (key !== null && cache !== null && body !== null) return cache.share(exchange, key, body, pipeline)
+      const writer = new ClientWriter(exchange, pipeline, context, config.timeouts.clientStallMs)
+      if (body === null) exchange.stage = writer
+      else body.uploadTo(writer)
+      return writer
+    }
+    const options = this.failoverOptions(exchange, route)
+    new ResponsePipeline(exchange, createSink, options, config.limits.answerBytes).start()
+  }
+
+  private failoverOptions(exchange: Exchange, route: Route): FailoverOptions {
+    const { targets, balancer, failover, firstTokenMs } = route
+    const conversation = exchange.body?.outbound?.conversation ?? null
+    // Stored objects (files, batches) exist at the first target only.
+    const isPinned = targets.length > 1 && isAccountScoped(exchange.path)
+    const order = isPinned ? FIRST_ONLY : balancer.order(exchange.attemptAt, conversation)
+    const hedge = route.hedge ? findHedge(exchange, route, order) : null
+    return {
+      targets,
+      order,
+      failover,
+      firstTokenMs,
+      hedge,
+      budget: this.context.budget,
+      send: this.sendAttempt,
+    }
+  }
+
+  /** Sends one attempt: the request as it came, with what its target needs changed. */
+  private readonly sendAttempt = (exchange: Exchange, attempt: Attempt): void => {
+    const { method, path, query, deployment, body, req } = exchange
+    const { target } = attempt
+    const { rawHeaders } = req
+    const outbound = body?.outbound ?? null
+    const found = outbound?.peeked ?? body?.peeked ?? null
+    const request = { method, path: outbound?.path ?? path, query, rawHeaders, found, deployment, outbound }
+    const passthrough = this.config.keys.mode === 'passthrough'
+    const { path: address, headers, edits, translate } = buildUpstreamRequest(request, target, passthrough)
+    attempt.translate = translate
+    let sent: Buffer | Upload | null = null
+    if (body !== null) {
+      const pieces = applyEdits(outbound?.pieces ?? body.pieces, edits)
+      if (!body.isComplete)
+        headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
+      sent = body.send(pieces)
+      if (sent instanceof Upload) attempt.upload = sent
+    }
+    target.upstream.dispatch({ method, path: address, headers, body: sent }, attempt)
+  }
+
+  /**
+   * Opens a WebSocket to the first target of its route.
+   * @returns false if no route matches; nothing was done then
+   */
+  tunnel(exchange: Exchange, socket: Socket, head: Buffer): boolean {
+    const queryModel = new URLSearchParams(exchange.query).get('model')
+    exchange.model = exchange.deployment ?? queryModel
+    const route = this.router.findRoute(exchange.path, exchange.model, exchange.key?.team ?? null)
+    if (route === null) return false
+    const [first = 0] = route.balancer.order(performance.now(), null)
+    const { upstream, model } = route.targets[first] as Target
+    exchange.attempts = 1
+    exchange.upstream = upstream.name
+    exchange.startAttempt(performance.now())
+    const tunnel = new Tunnel(exchange, socket, head, this.context, upstream.timeouts)
+    exchange.stage = tunnel
+    const passthrough = this.config.keys.mode === 'passthrough'
+    const extra = upstream.headersFor(exchange.path, passthrough)
+    const headers = filterRequestHeaders(exchange.req.rawHeaders, extra, passthrough)
+    if (passthrough) placePassthroughCredential(headers, upstream.ownAuthFor(exchange.path))
+    const wanted = model ?? exchange.model
+    const renamed = exchange.model !== null && wanted !== null && wanted !== queryModel
+    const query = renamed ? replaceModel(exchange.query, wanted) : exchange.query
+    tunnel.open({
+      upstream,
+      path: upstream.addressOf(exchange.path, query, wanted, passthrough),
+      headers: passthrough ? headers : stripSubprotocolKeys(headers),
+    })
+    return true
+  }
+}
+
+function sizeOf(pieces: readonly Buffer[]): number {
+  let bytes = 0
+  for (const piece of pieces) bytes += piece.length
+  return bytes
+}
+
+function isFull({ targets }: Route): boolean {
+  for (const { upstream } of targets) if (!upstream.full) return false
+  return true
+}
+
+/** Responses are alike only if they are of the same targets, for the same model and in the same API. */
+function destinationOf({ deployment, body }: Exchange, { id }: Route): string {
+  const api = body?.outbound?.api ?? null
+  if (api === null && deployment === null) return id
+  return `${api ?? ''} ${encodeURIComponent(deployment ?? '')} ${id}`
+}
+
+/** Null if the first target is not to be hedged: sending twice is not safe, or its latency is not known well enough. */
+function findHedge(exchange: Exchange, route: Route, order: readonly number[]): FailoverOptions['hedge'] {
+  const { hedges, targets, failover } = route
+  if (order.length === 1 || !(failover ?? isFailoverDefault(exchange.method, exchange.path))) return null
+  hedges.count()
+  const afterMs = findHedgeDelayMs((targets[order[0] as number] as Target).breaker.latency)
+  return afterMs === null ? null : { afterMs, budget: hedges }
+}
