@@ -24,7 +24,7 @@ const LEAST_PIECES = 20
 
 const { push } = StreamMeter.prototype
 const { push: pushAnswer } = JsonMeter.prototype
-const { settle } = Recorder.prototype
+const { add } = Recorder.prototype
 
 let metering = true
 let pieces = 0
@@ -38,8 +38,8 @@ JsonMeter.prototype.push = function (piece: Buffer): void {
   if (metering) pushAnswer.call(this, piece)
 }
 
-Recorder.prototype.settle = function (...args: Parameters<Recorder['settle']>): void {
-  if (metering) settle.apply(this, args)
+Recorder.prototype.add = function (...args: Parameters<Recorder['add']>): void {
+  if (metering) add.apply(this, args)
 }
 
 let timer: NodeJS.Timeout | null = null

@@ -69,14 +69,14 @@ export class ResponseCache {
    */
   answer(exchange: Exchange, route: string, body: RequestBody): Answered | { readonly key: string } | null {
     const wished = wish(exchange)
-    if (exchange.method !== 'POST') return null
+    if (exchange.request.method !== 'POST') return null
     if (wished !== 'on' && !this.policy.matches(questionOf(exchange, body.length), body.peeked)) return null
     if (wished === 'off') {
-      exchange.cache = 'off'
+      exchange.setCache('off')
       return null
     }
     if (!body.isComplete) return null
-    const { path, query } = exchange
+    const { path, query } = exchange.request
     const { rawHeaders } = exchange.req
     const whole = body.join()
     const prompt = this.promptOf(exchange, body)
@@ -92,8 +92,8 @@ export class ResponseCache {
     }
     const running = this.flights.get(key)?.shared ?? null
     if (running !== null) {
-      exchange.cache = 'joined'
-      exchange.upstream = running.upstream
+      exchange.setCache('joined')
+      exchange.setUpstream(running.upstream)
       running.subscribe(this.wait(exchange, running))
       return 'answered'
     }
@@ -105,7 +105,7 @@ export class ResponseCache {
 
   /** Shares the response to a request that nobody has sent before. @returns the sink that it goes to */
   share(exchange: Exchange, key: string, body: RequestBody, pipeline: ResponsePipeline): SharedResponse {
-    exchange.cache = 'miss'
+    exchange.setCache('miss')
     const shared = new SharedResponse(key, pipeline, this, this.config.cache.entryBytes)
     this.flights.set(key, { shared })
     this.holdPrompt(exchange, body, shared)
@@ -137,7 +137,7 @@ export class ResponseCache {
 
   /** Sends a cached response. */
   private send(exchange: Exchange, outcome: 'hit' | 'prefix', cached: CachedResponse): void {
-    exchange.cache = outcome
+    exchange.setCache(outcome)
     const subscriber = this.follow(exchange, cached)
     subscriber.begin(cached.head)
     subscriber.pump()
@@ -149,7 +149,7 @@ export class ResponseCache {
   /** Where the text of a prompt stands that may go on as the answer to an earlier one: that of a completion. */
   private promptOf(exchange: Exchange, body: RequestBody): Span | null {
     const { promptStart, promptEnd } = body.peeked
-    if (!this.config.cache.prefix || promptStart === -1 || !completes(exchange.path)) return null
+    if (!this.config.cache.prefix || promptStart === -1 || !completes(exchange.request.path)) return null
     return { start: promptStart + 1, end: promptEnd - 1 }
   }
 
@@ -181,8 +181,8 @@ export class ResponseCache {
     // Only the upstream knows whether a client's own credential is good, so nobody else may have what it got.
     if (mode === 'passthrough') return null
     if (scope === 'all' || mode === 'off') return ''
-    if (exchange.key === null) return null
-    return scope === 'team' ? exchange.key.team : exchange.key.id
+    if (exchange.request.key === null) return null
+    return scope === 'team' ? exchange.request.key.team : exchange.request.key.id
   }
 }
 
@@ -195,9 +195,14 @@ interface Waiting {
 function sessionOf(exchange: Exchange): string {
   const { rawHeaders } = exchange.req
   const said = findHeader(rawHeaders, 'x-thinwire-session')
-  const whose = exchange.key?.id ?? exchange.req.socket.remoteAddress ?? ''
+  const whose = exchange.request.key?.id ?? exchange.req.socket.remoteAddress ?? ''
   if (said !== undefined) return `${whose}\n${said}`
-  return [whose, exchange.path, exchange.model ?? '', findHeader(rawHeaders, 'user-agent') ?? ''].join('\n')
+  return [
+    whose,
+    exchange.request.path,
+    exchange.request.model ?? '',
+    findHeader(rawHeaders, 'user-agent') ?? '',
+  ].join('\n')
 }
 
 /** What the client wishes: `x-thinwire-cache: on` or `off`, or `cache-control` (RFC 9111, 5.2.1). */
@@ -211,10 +216,10 @@ function wish(exchange: Exchange): 'on' | 'off' | null {
 
 function questionOf(exchange: Exchange, bytes: number): CacheCandidate {
   return {
-    method: exchange.method,
-    path: exchange.path,
-    team: exchange.key?.team ?? null,
-    model: exchange.model,
+    method: exchange.request.method,
+    path: exchange.request.path,
+    team: exchange.request.key?.team ?? null,
+    model: exchange.request.model,
     bytes,
   }
 }

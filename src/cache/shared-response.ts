@@ -121,7 +121,7 @@ export class SharedResponse implements ResponseSink, ResponseSource {
 
   begin(head: FilteredHead): void {
     for (const subscriber of this.subscribers) subscriber.begin(head)
-    this.prompt = this.subscribers[0]?.exchange.prompt ?? null
+    this.prompt = this.subscribers[0]?.exchange.outcome.prompt ?? null
     this.head = head
   }
 
@@ -192,10 +192,10 @@ export class SharedResponse implements ResponseSink, ResponseSource {
     const heir = subscribers[0]
     if (this.state !== 'running' || place > 0 || heir === undefined) return
     // Another subscriber pays now, under the outcome of the one that left.
-    heir.exchange.cache = subscriber.exchange.cache
-    subscriber.exchange.cache = 'joined'
+    heir.exchange.setCache('miss')
+    subscriber.exchange.setCache('joined')
     // Its own prompt was freed without a sample.
-    if (this.head !== null) heir.exchange.prompt = this.prompt
+    if (this.head !== null) heir.exchange.setPrompt(this.prompt)
     this.pipeline?.moveTo(heir.exchange)
   }
 

@@ -29,7 +29,7 @@ export class Subscriber implements ResponseFeed {
     this.source = source
     this.context = context
     exchange.stage = this.writer
-    exchange.sharedUsage = source.sharedUsage
+    exchange.setSharedUsage(source.sharedUsage)
   }
 
   /** @throws if the head cannot be sent; the client has got nothing then */
@@ -39,7 +39,7 @@ export class Subscriber implements ResponseFeed {
     if (source.age !== null) headers.push('age', String(source.age))
     else if (source.isComplete) this.setLength(headers)
     this.writer.begin({ ...head, headers })
-    exchange.upstream = source.upstream
+    exchange.setUpstream(source.upstream)
   }
 
   /** Writes what has arrived and was not written. */

@@ -25,13 +25,14 @@ export class InFlight {
 
   /** Puts the last one in its place. */
   delete(exchange: Exchange): void {
-    if (this.items[exchange.place] !== exchange) return
+    const { place } = exchange
+    if (place === null || this.items[place] !== exchange) return
     const last = this.items.pop() as Exchange
     if (last !== exchange) {
-      this.items[exchange.place] = last
-      last.place = exchange.place
+      this.items[place] = last
+      last.place = place
     }
-    exchange.place = -1
+    exchange.place = null
   }
 
   /** From the last to the first, so that `visit` may remove the one that it is given. */

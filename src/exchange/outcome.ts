@@ -1,3 +1,8 @@
+import type { ErrorCode } from '../api/errors.js'
+import type { Meter } from '../metering/meter.js'
+import type { PromptSample } from '../metering/prompt-sample.js'
+import type { TokenUsage } from './token-usage.js'
+
 /**
  * The phases of a request, in their order; it only goes forward. The key is checked before the body is read, so that a
  * flood of bad keys costs no memory.
@@ -7,32 +12,97 @@ export const PHASES = ['admit', 'read', 'plan', 'cache', 'attempt', 'respond'] a
 export type Phase = (typeof PHASES)[number]
 
 /**
- * What the relay's own cache had of an answer: of those that share one, the one that pays for it is a miss. A prefix is the
- * rest of an answer whose beginning has been typed.
+ * How the relay's cache took part: `hit` from memory; `prefix` the rest of a cached completion whose beginning the user
+ * has typed; `miss` sent upstream and billed; `joined` shares the response to another request; `off` by the client's wish.
  */
 export type CacheOutcome = 'hit' | 'prefix' | 'miss' | 'joined' | 'off'
 
 /** How an exchange ended; a closed list. */
 export type End =
-  /** The upstream's whole answer, whatever its status, was handed to the client. */
+  /** The upstream's whole response, whatever its status, was handed to the client. */
   | 'done'
-  /** Answered by the relay itself: health, CORS preflight, the list of aliases. */
+  /** The relay answered by itself: health, CORS preflight, the list of aliases. */
   | 'local'
-  /** Refused by the relay before an upstream was asked. */
+  /** The relay refused the request before an upstream was asked. */
   | 'refused'
-  /** No answer could be had from the upstream; the client got an error of the relay's. */
+  /** No upstream gave a response; the client got an error of the relay's. */
   | 'upstream_failed'
-  /** The upstream broke off within its answer; the client's connection was broken off too. */
+  /** The upstream broke off within its response; the client's connection was broken too. */
   | 'upstream_cut'
-  /** The upstream fell silent within its answer for longer than `timeouts.idleMs`. */
+  /** The upstream was silent within its response for longer than `timeouts.idleMs`. */
   | 'upstream_idle'
-  /** A newer autocomplete request of the same session came. */
+  /** A newer autocomplete request of the same session arrived. */
   | 'superseded'
   /** The client left before the end. */
   | 'client_gone'
-  /** The client stopped reading for longer than `timeouts.clientStallMs`. */
+  /** The client did not read for longer than `timeouts.clientStallMs`. */
   | 'client_stalled'
-  /** Still open when the drain's time was up. */
+  /** Still open when the time for draining was up. */
   | 'shutdown'
   /** A fault of the relay. */
   | 'crashed'
+
+/** What became of a request. Unknown is null. */
+export class Outcome {
+  phase: Phase
+  end: End | null
+  /** The relay's own error that the client got. */
+  errorCode: ErrorCode | null
+  /** What exactly went wrong, for the log alone. Never a secret or a piece of a prompt. */
+  cause: string | null
+  /** Of the response that the client got. */
+  status: number | null
+  /** Name of the upstream that answered, or was asked last. */
+  upstream: string | null
+  upstreamRequestId: string | null
+  /** Attempts that were made; one upstream may have had two. */
+  attempts: number
+  /** Targets that did not answer, or not well, and why: `azure 429, groq ECONNREFUSED`. */
+  failures: string | null
+  bytesIn: number
+  bytesOut: number
+  /** Chunks of the response. */
+  chunks: number
+  /** Longest time between two chunks, in milliseconds; null for fewer than two. */
+  longestGapMs: number | null
+  /** Null if the request is not one of those that may be cached. */
+  cache: CacheOutcome | null
+  /** Usage of the response that a cached or joined request is answered from; null if it is answered by an upstream. */
+  sharedUsage: { readonly usage: TokenUsage | null } | null
+  /** What is kept of the prompt for an estimate, once the body is freed. */
+  prompt: PromptSample | null
+  /** What reads the response beside its way to the client; null if nothing does. */
+  meter: Meter | null
+  private lastChunkAt: number
+
+  constructor() {
+    this.phase = 'admit'
+    this.end = null
+    this.errorCode = null
+    this.cause = null
+    this.status = null
+    this.upstream = null
+    this.upstreamRequestId = null
+    this.attempts = 0
+    this.failures = null
+    this.bytesIn = 0
+    this.bytesOut = 0
+    this.chunks = 0
+    this.longestGapMs = null
+    this.cache = null
+    this.sharedUsage = null
+    this.prompt = null
+    this.meter = null
+    this.lastChunkAt = 0
+  }
+
+  /** @param now `performance.now()` */
+  countChunk(now: number): void {
+    if (this.chunks > 0) {
+      const gap = now - this.lastChunkAt
+      if (this.longestGapMs === null || gap > this.longestGapMs) this.longestGapMs = gap
+    }
+    this.chunks++
+    this.lastChunkAt = now
+  }
+}

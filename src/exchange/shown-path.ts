@@ -3,7 +3,7 @@ import type { RequestSummary } from './summary.js'
 
 /** The path as documentation writes it, whatever way the client came by; without the query, which may hold a key. */
 export function formatPath(summary: RequestSummary): string {
-  const path = redactText(summary.path)
-  if (summary.cursor) return `/cursor/v1${path}`
-  return summary.upstream === null && summary.end === 'local' ? path : `/v1${path}`
+  const path = redactText(summary.request.path)
+  if (summary.request.isCursor) return `/cursor/v1${path}`
+  return summary.outcome.upstream === null && summary.outcome.end === 'local' ? path : `/v1${path}`
 }

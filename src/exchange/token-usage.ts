@@ -22,8 +22,8 @@ export interface UsageEvidence {
   readonly stats: ResponseStats | null
   /** Null where there was none, or nothing of it can have been answered. */
   readonly prompt: PromptSample | null
-  /** 0 if no answer came. */
-  readonly status: number
+  /** Null if no response came. */
+  readonly status: number | null
   readonly end: End | null
 }
 
@@ -55,7 +55,7 @@ export function resolveUsage(evidence: UsageEvidence): TokenUsage {
 
 /** An upstream has had the whole of the prompt, and has not refused it. */
 function mayBeBilled({ stats, status, end }: UsageEvidence): boolean {
-  if (status === 0 || (end === 'superseded' && stats === null))
+  if (status === null || (end === 'superseded' && stats === null))
     return end === 'client_gone' || end === 'shutdown' || end === 'superseded'
   if (status >= 300 || stats === null) return false
   // Nothing but an error came of it.

@@ -22,31 +22,31 @@ export function formatRecord(
   seq: number,
   prices: Prices | null,
 ): string {
-  const { stats } = summary
+  const { stats, overheadMs } = summary
   const { usage, source } = summary.usage
-  const price = usage === null ? null : (prices?.find(stats?.model ?? null, summary.model) ?? null)
+  const price = usage === null ? null : (prices?.find(stats?.model ?? null, summary.request.model) ?? null)
   const cost = source === 'cache' ? 0 : usage === null || price === null ? null : computeCost(price, usage)
   const saved = summary.savedUsage?.usage ?? null
   const savedCost = saved === null || price === null ? null : computeCost(price, saved)
   return (
-    `{"v":${VERSION},"id":"${summary.id}","seq":${seq},"writer":"${writer}","ts":"${formatTime(summary.receivedAt)}",` +
-    `${formatKey(summary.key)},"route":"${formatPath(summary)}","dialect":"${summary.api}","model":${quoteName(summary.model)},` +
-    `"upstream_model":${quoteName(stats?.model ?? null)},"upstream":${quoteName(summary.upstream)},"attempts":${summary.attempts},` +
-    `"failed_attempts":${quoteName(summary.failures)},` +
-    `"stream":${summary.stream},"status":${summary.status === 0 ? null : summary.status},"end":"${summary.end}","cache":${quoteJson(summary.cache)},` +
+    `{"v":${VERSION},"id":"${summary.request.id}","seq":${seq},"writer":"${writer}","ts":"${formatTime(summary.request.receivedAt)}",` +
+    `${formatKey(summary.request.key)},"route":"${formatPath(summary)}","dialect":"${summary.request.api}","model":${quoteName(summary.request.model)},` +
+    `"upstream_model":${quoteName(stats?.model ?? null)},"upstream":${quoteName(summary.outcome.upstream)},"attempts":${summary.outcome.attempts},` +
+    `"failed_attempts":${quoteName(summary.outcome.failures)},` +
+    `"stream":${summary.request.stream},"status":${summary.outcome.status},"end":"${summary.outcome.end}","cache":${quoteJson(summary.outcome.cache)},` +
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
     `"cache_write_tokens":${usage?.cacheWritten ?? null},"completion_tokens":${usage?.completion ?? null},` +
     `"reasoning_tokens":${usage?.reasoning ?? null},"usage_source":"${source}",` +
     `"cost_usd":${cost === null ? null : dollars(cost)},"price_source":${cost === null ? null : quoteName(price?.source ?? null)},` +
     `"saved_tokens":${saved === null ? null : (saved.prompt ?? 0) + (saved.completion ?? 0)},` +
     `"saved_usd":${savedCost === null ? null : dollars(savedCost)},` +
-    `"bytes_in":${summary.bytesIn},"bytes_out":${summary.bytesOut},` +
+    `"bytes_in":${summary.outcome.bytesIn},"bytes_out":${summary.outcome.bytesOut},` +
     `"events":${stats?.events ?? null},"unread_events":${stats?.unparsed ?? null},"tool_calls":${stats?.toolCalls ?? null},` +
     `"finish_reason":${quoteName(stats?.finishReason ?? null)},"stream_error":${quoteName(stats?.error ?? null)},` +
-    `"read_ms":${formatMs(summary.readMs)},"ttft_ms":${formatMs(summary.firstTokenMs)},"upstream_ttfb_ms":${formatMs(summary.upstreamMs)},` +
-    `"total_ms":${formatMs(summary.totalMs)},"overhead_us":${summary.overheadMs === -1 ? null : Math.round(summary.overheadMs * 1_000)},` +
-    `"gap_max_ms":${formatMs(summary.gapMs)},"user_agent":${quoteName(summary.userAgent?.slice(0, LONGEST_AGENT) ?? null)},` +
-    `"trace_id":${quoteJson(summary.traceId)},"error_code":${quoteJson(summary.errorCode)}}\n`
+    `"read_ms":${formatMs(summary.timeline.bodyMs)},"ttft_ms":${formatMs(summary.firstTokenMs)},"upstream_ttfb_ms":${formatMs(summary.timeline.upstreamMs)},` +
+    `"total_ms":${formatMs(summary.totalMs)},"overhead_us":${overheadMs === null ? null : Math.round(overheadMs * 1_000)},` +
+    `"gap_max_ms":${formatMs(summary.outcome.longestGapMs)},"user_agent":${quoteName(summary.request.userAgent?.slice(0, LONGEST_AGENT) ?? null)},` +
+    `"trace_id":${quoteJson(summary.request.traceId)},"error_code":${quoteJson(summary.outcome.errorCode)}}\n`
   )
 }
 
@@ -57,5 +57,5 @@ function dollars(cost: number): string {
 
 /** Probes of the relay's health and CORS preflights ask for nothing that anybody pays for. */
 export function isRecorded(summary: RequestSummary): boolean {
-  return summary.end !== 'local' || summary.phase !== 'admit'
+  return summary.outcome.end !== 'local' || summary.outcome.phase !== 'admit'
 }

@@ -1,6 +1,6 @@
-/** Milliseconds with three digits behind the point, less what zeros they end with; `null` for -1, which is none. */
-export function formatMs(ms: number): string {
-  if (ms === -1) return 'null'
+/** Milliseconds with three digits behind the point, without trailing zeros; `null` for null. */
+export function formatMs(ms: number | null): string {
+  if (ms === null) return 'null'
   const us = Math.round(ms * 1_000)
   const whole = Math.trunc(us / 1_000)
   return us < 0 ? String(us / 1_000) : `${whole}${FRACTIONS[us - whole * 1_000]}`

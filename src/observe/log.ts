@@ -1,6 +1,6 @@
 import pino, { type Logger } from 'pino'
 import type { Config } from '../config/config.js'
-import type { RequestSummary } from '../exchange/summary.js'
+import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import { formatRequestLine } from './request-line.js'
 import { type OpenSink, openSink, type Sink } from './sink.js'
 
@@ -8,7 +8,7 @@ import { type OpenSink, openSink, type Sink } from './sink.js'
  * The operations log: JSON lines on standard output, or readable lines in a terminal. Fields are chosen one by one,
  * so that no header, body or credential can come along.
  */
-export class Log {
+export class Log implements SummarySink {
   private readonly logger: Logger
   private readonly lines: Sink | null
   private readonly sink: OpenSink | null
@@ -48,8 +48,9 @@ export class Log {
   }
 
   /** One line for a request that is over. What the relay answers by itself to anyone is told at `debug`. */
-  request(summary: RequestSummary): void {
-    const level = summary.end === 'local' ? 'debug' : summary.end === 'crashed' ? 'error' : 'info'
+  record(summary: RequestSummary): void {
+    const level =
+      summary.outcome.end === 'local' ? 'debug' : summary.outcome.end === 'crashed' ? 'error' : 'info'
     if (!this.logger.isLevelEnabled(level)) return
     const line = formatRequestLine(summary, pino.levels.values[level] as number)
     // Past pino, which walks an object field by field.

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { RequestSummary } from '../exchange/summary.js'
+import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import type { BreakerState } from '../routing/circuit-breaker.js'
 import { VERSION } from '../version.js'
 import type { RelayState } from './relay-state.js'
@@ -22,7 +22,7 @@ const OVERHEADS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0
  * Metrics in Prometheus' text format. Each request is counted once, when its line in the log is written; the rest is looked at
  * when it is asked for. Labels are what the config and the key file name, and closed lists: nothing that a client can make up.
  */
-export class Metrics {
+export class Metrics implements SummarySink {
   private readonly registry: Registry
   private readonly requests: Counter<'team' | 'dialect' | 'upstream' | 'status' | 'end' | 'cache'>
   private readonly failedAttempts: Counter<'target' | 'cause'>
@@ -121,23 +121,30 @@ export class Metrics {
     collectDefaultMetrics({ register: registry })
   }
 
-  /** A request is over. */
-  onSettled(summary: RequestSummary): void {
-    const team = summary.key?.team ?? ''
-    const upstream = summary.upstream ?? ''
+  record(summary: RequestSummary): void {
+    const team = summary.request.key?.team ?? ''
+    const upstream = summary.outcome.upstream ?? ''
     this.requests.inc(
       {
-        ...{ team, upstream, dialect: summary.api, end: summary.end ?? '', cache: summary.cache ?? '' },
-        status: summary.status === 0 ? '' : summary.status,
+        ...{
+          team,
+          upstream,
+          dialect: summary.request.api,
+          end: summary.outcome.end ?? '',
+          cache: summary.outcome.cache ?? '',
+        },
+        status: summary.outcome.status ?? '',
       },
       1,
     )
-    if (summary.failures !== null) this.countFailures(summary.failures)
+    if (summary.outcome.failures !== null) this.countFailures(summary.outcome.failures)
     this.countTokens(summary, team, upstream)
     this.duration.observe({ upstream }, summary.totalMs / 1_000)
-    if (summary.firstTokenMs !== -1) this.firstToken.observe({ upstream }, summary.firstTokenMs / 1_000)
-    if (summary.upstreamMs !== -1) this.upstreamFirstByte.observe({ upstream }, summary.upstreamMs / 1_000)
-    if (summary.overheadMs !== -1) this.overhead.observe(summary.overheadMs / 1_000)
+    const { firstTokenMs, overheadMs } = summary
+    const { upstreamMs } = summary.timeline
+    if (firstTokenMs !== null) this.firstToken.observe({ upstream }, firstTokenMs / 1_000)
+    if (upstreamMs !== null) this.upstreamFirstByte.observe({ upstream }, upstreamMs / 1_000)
+    if (overheadMs !== null) this.overhead.observe(overheadMs / 1_000)
   }
 
   get contentType(): string {

@@ -1,4 +1,4 @@
-import type { RequestSummary } from '../exchange/summary.js'
+import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import type { Log } from './log.js'
 
 /** Shorter prompts are not cached by OpenAI (Prompt caching, Requirements) and most others, and say nothing. */
@@ -22,7 +22,7 @@ const MOST_KEYS = 10_000
  * half of what it was: something at the beginning of the prompts has changed, or requests go to another upstream than before. It is
  * what most of a bill turns on, and nobody sees it.
  */
-export class PromptCacheWatch {
+export class PromptCacheWatch implements SummarySink {
   private readonly log: Pick<Log, 'warn'>
   private readonly keys: Map<string, Share>
 
@@ -31,8 +31,9 @@ export class PromptCacheWatch {
     this.keys = new Map()
   }
 
-  onSettled({ key, usage: said }: Pick<RequestSummary, 'key' | 'usage'>): void {
-    const { usage, source } = said
+  record(summary: Pick<RequestSummary, 'request' | 'usage'>): void {
+    const { key } = summary.request
+    const { usage, source } = summary.usage
     if (key === null || source !== 'upstream' || usage === null) return
     const { prompt, cached } = usage
     if (prompt === null || cached === null || prompt < LEAST_TOKENS) return

@@ -12,32 +12,33 @@ export function formatRequestLine(summary: RequestSummary, level: number): strin
   const { stats } = summary
   const { usage, source } = summary.usage
   return (
-    `{"level":${level},"time":"${formatTime(summary.settledAt)}","id":"${summary.id}","end":"${summary.end}","status":${summary.status},` +
-    `"method":"${summary.method}","path":"${formatPath(summary)}",${formatKey(summary.key)},"model":${quoteName(summary.model)},` +
-    `"stream":${summary.stream},"upstream":${quoteName(summary.upstream)},"attempts":${summary.attempts},"failed_attempts":${quoteName(summary.failures)},` +
-    `"upstream_request_id":${quoteJson(summary.upstreamRequestId)},` +
-    `"error_code":${quoteJson(summary.errorCode)},"cause":${quoteJson(summary.cause)},"phase":"${summary.phase}","bytes_in":${summary.bytesIn},` +
-    `"bytes_out":${summary.bytesOut},"pieces":${summary.pieces},"upstream_model":${quoteName(stats?.model ?? null)},` +
+    `{"level":${level},"time":"${formatTime(summary.closedAt)}","id":"${summary.request.id}","end":"${summary.outcome.end}","status":${summary.outcome.status},` +
+    `"method":"${summary.request.method}","path":"${formatPath(summary)}",${formatKey(summary.request.key)},"model":${quoteName(summary.request.model)},` +
+    `"stream":${summary.request.stream},"upstream":${quoteName(summary.outcome.upstream)},"attempts":${summary.outcome.attempts},"failed_attempts":${quoteName(summary.outcome.failures)},` +
+    `"upstream_request_id":${quoteJson(summary.outcome.upstreamRequestId)},` +
+    `"error_code":${quoteJson(summary.outcome.errorCode)},"cause":${quoteJson(summary.outcome.cause)},"phase":"${summary.outcome.phase}","bytes_in":${summary.outcome.bytesIn},` +
+    `"bytes_out":${summary.outcome.bytesOut},"pieces":${summary.outcome.chunks},"upstream_model":${quoteName(stats?.model ?? null)},` +
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
     `"completion_tokens":${usage?.completion ?? null},"reasoning_tokens":${usage?.reasoning ?? null},` +
     `"usage_source":"${source}","deltas":${stats?.deltas ?? null},"finish_reason":${quoteName(stats?.finishReason ?? null)},` +
     `"stream_error":${quoteName(stats?.error ?? null)},"ttft_ms":${formatMs(summary.firstTokenMs)},` +
-    `"upstream_ttfb_ms":${formatMs(summary.upstreamMs)},"overhead_ms":${formatMs(summary.overheadMs)},` +
+    `"upstream_ttfb_ms":${formatMs(summary.timeline.upstreamMs)},"overhead_ms":${formatMs(summary.overheadMs)},` +
     `"total_ms":${formatMs(summary.totalMs)},"msg":"${describe(summary)}"}\n`
   )
 }
 
 /** What a person wants to see of a request, in one line; as it stands in JSON, but for the quotes. */
 function describe(summary: RequestSummary): string {
-  const { end, errorCode, key } = summary
-  let text = `${summary.method} ${formatPath(summary)} ${summary.status === 0 ? '-' : summary.status}`
+  const { end, errorCode } = summary.outcome
+  const { key } = summary.request
+  let text = `${summary.request.method} ${formatPath(summary)} ${summary.outcome.status ?? '-'}`
   if (end !== 'done' && end !== null) text += ` ${end}`
   if (errorCode !== null && errorCode !== end) text += ` ${errorCode}`
   text += ` ${duration(summary.totalMs)}`
   if (key !== null) text += ` ${key.team}/${key.user}`
-  if (summary.model !== null) text += ` ${redactText(summary.model)}`
-  if (summary.upstream !== null) text += ` via ${redactText(summary.upstream)}`
-  if (summary.failures !== null) text += ` after ${redactText(summary.failures)}`
+  if (summary.request.model !== null) text += ` ${redactText(summary.request.model)}`
+  if (summary.outcome.upstream !== null) text += ` via ${redactText(summary.outcome.upstream)}`
+  if (summary.outcome.failures !== null) text += ` after ${redactText(summary.outcome.failures)}`
   return text
 }
 

@@ -1,5 +1,5 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
-import type { RequestSummary } from '../exchange/summary.js'
+import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import type { Log } from './log.js'
 
 /** How often the event loop is looked at, in milliseconds. */
@@ -9,7 +9,7 @@ const RESOLUTION_MS = 20
 const SILENCE_MS = 1_000
 
 /** Tells the log when it is the relay itself that is slow: the budget that users were promised, watched while it works. */
-export class SlownessWatch {
+export class SlownessWatch implements SummarySink {
   private readonly log: Pick<Log, 'warn'>
   private readonly slowMs: number
   private readonly delays: IntervalHistogram
@@ -31,10 +31,11 @@ export class SlownessWatch {
     this.started = false
   }
 
-  onSettled(summary: RequestSummary): void {
-    if (summary.overheadMs < this.slowMs) return
+  record(summary: RequestSummary): void {
+    const { overheadMs } = summary
+    if (overheadMs === null || overheadMs < this.slowMs) return
     this.slow++
-    if (summary.overheadMs > (this.slowest?.overheadMs ?? 0)) this.slowest = summary
+    if (overheadMs > (this.slowest?.overheadMs ?? 0)) this.slowest = summary
   }
 
   /** @param now `performance.now()` */
@@ -53,9 +54,9 @@ export class SlownessWatch {
       )
     }
     if (this.slowest === null) return
-    const ms = Math.round(this.slowest.overheadMs)
+    const ms = Math.round(this.slowest.overheadMs ?? 0)
     this.log.warn(
-      { id: this.slowest.id, overhead_ms: ms, requests: this.slow },
+      { id: this.slowest.request.id, overhead_ms: ms, requests: this.slow },
       `the relay itself held a request up for ${ms} ms; ${this.slow} were slower than log.slowMs`,
     )
     this.slowest = null

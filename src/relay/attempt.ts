@@ -1,11 +1,11 @@
 import type { Dispatcher } from 'undici'
+import type { BodyUpload } from '../exchange/request-body-handle.js'
 import type { Failure } from '../routing/retry-policy.js'
 import type { Target } from '../routing/router.js'
 import type { CreateTranslation } from '../translate/translation.js'
 import type { Failover } from './failover.js'
 import type { AttemptPhase } from './failure.js'
 import type { ProbedResponse } from './probed-response.js'
-import type { Upload } from './request-body.js'
 
 /** Who takes the body of an answer. */
 export interface BodyHandler {
@@ -44,7 +44,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   /** Its answer, as long as that is held back. */
   probe: ProbedResponse | null
   /** How its body is sent, if that came while it was; else it has been handed over whole. */
-  upload: Upload | null
+  upload: BodyUpload | null
   /** What the answer goes through on its way to the client; null if that is nothing. Set before there is one. */
   translate: CreateTranslation | null
   private readonly failover: Failover

@@ -58,9 +58,9 @@ export class ChunkPassthrough implements RawBodyReader {
     const bytes = this.carried === null ? piece : Buffer.concat([this.carried, piece])
     const passed = walker.walk(bytes)
     this.carried = null
-    exchange.countPiece()
+    exchange.countChunk()
     this.observer.countRead()
-    exchange.bytesOut += walker.dataBytes
+    exchange.countBytesOut(walker.dataBytes)
     const rest = passed === bytes.length ? null : bytes.subarray(passed)
     if (rest !== null && LAST_CHUNK.equals(rest)) return this.passLast(bytes, passed, rest)
     const more = this.pass(bytes, passed)

@@ -67,12 +67,17 @@ export class ClientWriter implements ResponseSink, Stage {
     if (this.state !== 'waiting') return
     const { exchange } = this
     const now = performance.now()
-    if (exchange.cache !== null) {
+    if (exchange.outcome.cache !== null) {
       removeHeader(headers, 'x-thinwire-cache')
-      headers.push('x-thinwire-cache', exchange.cache)
+      headers.push('x-thinwire-cache', exchange.outcome.cache)
     }
     const crossOrigin = findHeader(exchange.req.rawHeaders, 'origin') !== undefined
-    addRelayHeaders(headers, exchange.requestId, formatServerTiming(exchange, now), crossOrigin)
+    addRelayHeaders(
+      headers,
+      exchange.request.requestId,
+      formatServerTiming(exchange.timeline, now),
+      crossOrigin,
+    )
     if (this.context.draining) headers.push('connection', 'close')
     this.res.writeHead(status, reason, headers)
     this.state = 'streaming'
@@ -82,7 +87,7 @@ export class ClientWriter implements ResponseSink, Stage {
 
   flushHead(): void {
     const { exchange } = this
-    if (this.state === 'streaming' && exchange.bytesOut === 0) {
+    if (this.state === 'streaming' && exchange.outcome.bytesOut === 0) {
       if (this.passthrough === null) this.res.flushHeaders()
       else this.passthrough.sendHead()
     }
@@ -98,15 +103,16 @@ export class ClientWriter implements ResponseSink, Stage {
   }
 
   countChunk(): void {
-    this.exchange.countPiece()
+    this.exchange.countChunk()
   }
 
   write(chunk: Buffer): boolean {
     if (this.state !== 'streaming') return true
     if (chunk.length === 0) return !this.isBlocked
     const { exchange } = this
-    const more = exchange.bytesOut === 0 ? writeHeadAndFirstChunk(this.res, chunk) : this.res.write(chunk)
-    exchange.bytesOut += chunk.length
+    const more =
+      exchange.outcome.bytesOut === 0 ? writeHeadAndFirstChunk(this.res, chunk) : this.res.write(chunk)
+    exchange.countBytesOut(chunk.length)
     if (!more) this.waitForDrain()
     return more
   }

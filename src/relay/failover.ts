@@ -84,8 +84,6 @@ export class Failover {
 
   start(): void {
     const { hedge, order } = this.options
-    this.exchange.attempts = 0
-    this.exchange.failures = null
     if (hedge !== null && order.length > 1) {
       this.hedge = setTimeout(askSecond, hedge.afterMs, this).unref()
     }
@@ -126,12 +124,7 @@ export class Failover {
   /** One that shares the answer pays for it from now on: what was asked is in its record, and in no other. */
   moveTo(heir: Exchange): void {
     const { exchange } = this
-    heir.attempts = exchange.attempts
-    heir.failures = exchange.failures
-    heir.upstream = exchange.upstream
-    heir.connected = exchange.connected
-    exchange.attempts = 0
-    exchange.failures = null
+    exchange.moveBillingTo(heir)
     this.exchange = heir
   }
 
@@ -149,7 +142,7 @@ export class Failover {
   // An attempt's side
 
   onConnected(): void {
-    this.exchange.connected = true
+    this.exchange.isConnected = true
   }
 
   onHead(attempt: Attempt, head: ResponseHead): BodyHandler {
@@ -203,7 +196,9 @@ export class Failover {
 
   /** This request may be asked twice though the first may have been acted on. */
   private get failover(): boolean {
-    return this.options.failover ?? isFailoverDefault(this.exchange.method, this.exchange.path)
+    return (
+      this.options.failover ?? isFailoverDefault(this.exchange.request.method, this.exchange.request.path)
+    )
   }
 
   /** Whether there is a target that was not asked. One that has as much to do as it is to have is passed over. */
@@ -231,7 +226,7 @@ export class Failover {
 
   private decide(attempt: Attempt, outcome: Outcome): Decision {
     const { failover } = this
-    const idempotent = isIdempotent(this.exchange.method)
+    const idempotent = isIdempotent(this.exchange.request.method)
     const state: AttemptState = { sameTried: attempt.isRetry, another: this.hasOther(), failover, idempotent }
     return decide(outcome, state)
   }
@@ -239,8 +234,7 @@ export class Failover {
   private ask(target: Target, again: boolean): void {
     const { exchange } = this
     const attempt = new Attempt(this, target, again)
-    exchange.attempts++
-    exchange.upstream = target.upstream.name
+    exchange.countAttempt(target.upstream.name)
     this.live.push(attempt)
     try {
       this.options.send(this.exchange, attempt)
@@ -248,14 +242,14 @@ export class Failover {
       this.live.splice(this.live.indexOf(attempt), 1)
       attempt.giveUp(TOO_SLOW)
       // Of the first, whoever started it has to know; behind it there is nobody but undici, or a timer.
-      if (exchange.attempts === 1) throw error
+      if (exchange.outcome.attempts === 1) throw error
       if (this.live.length === 0) this.end('internal_error', readErrorCode(error))
     }
   }
 
   /** From when on it is waited for: an upstream that has not heard all of a request is not late. */
   private waitsSince(attempt: Attempt): number {
-    return Math.max(attempt.startedAt, this.exchange.attemptAt)
+    return Math.max(attempt.startedAt, this.exchange.timeline.attemptStartedAt ?? 0)
   }
 
   private isLate(attempt: Attempt, now: number): boolean {
@@ -301,8 +295,7 @@ export class Failover {
   private take(attempt: Attempt, head: ResponseHead): void {
     const { exchange, receiver, live } = this
     const { breaker, upstream } = attempt.target
-    exchange.upstream = upstream.name
-    exchange.askedAt = attempt.startedAt
+    exchange.setWinner(upstream.name, attempt.startedAt)
     // Of one that did not wait for the end of the body it cannot be said how soon it answers.
     const early = exchange.body?.isComplete === false
     receiver.onHead(head, attempt)
@@ -341,8 +334,7 @@ export class Failover {
   private forget(attempt: Attempt, why: string): void {
     const { exchange, live } = this
     live.splice(live.indexOf(attempt), 1)
-    const failure = `${attempt.target.name} ${why}`
-    exchange.failures = exchange.failures === null ? failure : `${exchange.failures}, ${failure}`
+    exchange.addFailure(`${attempt.target.name} ${why}`)
   }
 
   /** Nobody has answered. What the last one said that said anything is then the answer. */
@@ -360,8 +352,7 @@ export class Failover {
       return
     }
     const { exchange, receiver } = this
-    exchange.upstream = fallback.attempt.target.upstream.name
-    exchange.askedAt = fallback.attempt.startedAt
+    exchange.setWinner(fallback.attempt.target.upstream.name, fallback.attempt.startedAt)
     try {
       receiver.onHead(fallback.head, fallback.attempt)
     } catch (error) {

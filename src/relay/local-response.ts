@@ -26,7 +26,7 @@ export function sendJson(exchange: Exchange, status: number, value: unknown, las
     'cache-control',
     'no-store',
     'x-request-id',
-    exchange.requestId,
+    exchange.request.requestId,
     'access-control-allow-origin',
     '*',
   ])
@@ -37,9 +37,14 @@ export function sendJson(exchange: Exchange, status: number, value: unknown, las
  * @param detail in place of the usual message; goes to the client
  */
 export function sendError(exchange: Exchange, code: ErrorCode, last: boolean, detail?: string): void {
-  exchange.errorCode = code
-  const body = formatErrorBody(code, exchange.errorFormat, exchange.requestId, detail)
-  const headers = buildErrorHeaders(code, exchange.errorFormat, exchange.requestId, Buffer.byteLength(body))
+  exchange.setError(code)
+  const body = formatErrorBody(code, exchange.request.errorFormat, exchange.request.requestId, detail)
+  const headers = buildErrorHeaders(
+    code,
+    exchange.request.errorFormat,
+    exchange.request.requestId,
+    Buffer.byteLength(body),
+  )
   answer(exchange, ERRORS[code].status, body, last, headers)
 }
 
@@ -68,15 +73,13 @@ function answer(exchange: Exchange, status: number, body: string, last: boolean,
     res.destroy()
     return
   }
-  exchange.status = status
-  exchange.stage = null
-  const bytes = exchange.method === 'HEAD' ? '' : body
-  exchange.bytesOut = Buffer.byteLength(bytes)
+  const bytes = exchange.request.method === 'HEAD' ? '' : body
+  exchange.startLocalResponse(status, Buffer.byteLength(bytes))
   const length = req.complete ? 0 : readContentLength(req.rawHeaders)
   const unread = length === -1 || length > SMALL_BODY
   // A client that did not send what it announced may send it any time: it would be read as its next request.
-  const late = exchange.errorCode === 'request_timeout'
-  headers.push('server-timing', formatServerTiming(exchange, performance.now()))
+  const late = exchange.outcome.errorCode === 'request_timeout'
+  headers.push('server-timing', formatServerTiming(exchange.timeline, performance.now()))
   if (unread || late || last) headers.push('connection', 'close')
   // The reason is given so that one left behind by an answer that could not be sent is not used.
   res.writeHead(status, STATUS_CODES[status] ?? '', headers)

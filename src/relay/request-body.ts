@@ -1,5 +1,6 @@
 import { isGeneration } from '../api/request-target.js'
 import type { Exchange } from '../exchange/exchange.js'
+import type { BodyUpload, RequestBodyHandle } from '../exchange/request-body-handle.js'
 import type { Stage } from '../exchange/stage.js'
 import { findHeader } from '../http/headers.js'
 import { type Peek, Peeker } from '../json/peek.js'
@@ -39,7 +40,7 @@ export interface RequestSink extends Stage {
  * when the last byte is here. That is a guess: JSON lets a key come twice, and the last one counts. Where it proves
  * wrong, the attempt is given up, and as the upstream does not have the whole of the request, it has done nothing.
  */
-export class RequestBody implements Stage {
+export class RequestBody implements RequestBodyHandle, Stage {
   readonly pieces: Buffer[]
   /** All of it has arrived. */
   isComplete: boolean
@@ -99,7 +100,7 @@ export class RequestBody implements Stage {
     }
     const { exchange } = this
     const { req } = exchange
-    exchange.readAt = performance.now()
+    exchange.startBody(performance.now())
     req.on('data', (piece: Buffer) => this.onPiece(piece))
     req.on('end', () => this.onEnd())
   }
@@ -134,8 +135,8 @@ export class RequestBody implements Stage {
   release(): void {
     const { exchange, pieces } = this
     if (!this.isComplete || pieces.length === 0) return
-    if (exchange.connected && exchange.status < 300 && isPrompt(exchange))
-      exchange.prompt = PromptSample.of(pieces)
+    if (exchange.isConnected && (exchange.outcome.status ?? 0) < 300 && isPrompt(exchange))
+      exchange.setPrompt(PromptSample.of(pieces))
     pieces.length = 0
     this.outbound = null
     this.budget.give(exchange.heldBytes)
@@ -150,15 +151,14 @@ export class RequestBody implements Stage {
 
   onTick(now: number): void {
     // An upstream may answer before it has heard all; a client that goes on talking does not change that.
-    if (this.exchange.phase === 'respond') this.sink?.onTick(now)
-    else if (now - this.exchange.startedAt > this.limits.requestMs) this.refuse('request_timeout')
+    if (this.exchange.outcome.phase === 'respond') this.sink?.onTick(now)
+    else if (now - this.exchange.timeline.startedAt > this.limits.requestMs) this.refuse('request_timeout')
   }
 
   private onPiece(piece: Buffer): void {
     const { exchange } = this
     if (this.over || exchange.stage !== this) return
     this.received += piece.length
-    exchange.bytesIn = this.received
     if (this.received > this.limits.bodyBytes) {
       this.refuse('body_too_large')
       return
@@ -171,8 +171,7 @@ export class RequestBody implements Stage {
     exchange.heldBytes += piece.length
     this.pieces.push(piece)
     this.peeker.push(piece)
-    exchange.model = exchange.deployment ?? this.peeked.model
-    exchange.stream = this.peeked.stream
+    exchange.readBody(this.received, this.peeked.model, this.peeked.stream)
     if (this.sink !== null) this.goOn(piece, this.sink)
     else if (this.declared > this.received && this.offeredAt === -1 && this.peeked.modelStart !== -1) {
       this.offeredAt = this.peeked.modelStart
@@ -186,7 +185,7 @@ export class RequestBody implements Stage {
       return
     }
     // An answer that has begun to go to the client cannot be taken back.
-    if (this.exchange.phase === 'respond') return
+    if (this.exchange.outcome.phase === 'respond') return
     this.sink = null
     sink.abandon()
     this.upload?.end()
@@ -198,16 +197,16 @@ export class RequestBody implements Stage {
     this.over = true
     this.isComplete = true
     const now = performance.now()
-    exchange.readMs = now - exchange.readAt
+    exchange.endBody(now)
     if (this.sink === null) {
       this.events.onReady(exchange, this)
       return
     }
     exchange.stage = this.sink
     this.upload?.end()
-    if (exchange.answeredAt > 0) this.release()
+    if (exchange.timeline.responseStartedAt !== null) this.release()
     // The clock for the answer runs from here.
-    else exchange.attemptAt = now
+    else exchange.restartAttemptClock(now)
   }
 
   /** No more calls to the owner but this one; what still comes is thrown away. */
@@ -227,7 +226,7 @@ const EMPTY = Buffer.alloc(0)
  * A body for undici to write while it comes. What comes in one turn of the event loop is written at its end: a client that
  * is faster than the relay costs fewer writes, and an upstream on the same machine is not woken for each piece.
  */
-export class Upload implements AsyncIterableIterator<Buffer> {
+export class Upload implements BodyUpload {
   private readonly queue: Buffer[]
   private ended: boolean
   private gathering: boolean
@@ -284,8 +283,11 @@ export class Upload implements AsyncIterableIterator<Buffer> {
 }
 
 /** Tokens can be estimated of what a model was asked, if it is not compressed. */
-function isPrompt({ path, req }: Exchange): boolean {
-  return isGeneration(path) && (findHeader(req.rawHeaders, 'content-encoding') ?? 'identity') === 'identity'
+function isPrompt({ request, req }: Exchange): boolean {
+  return (
+    isGeneration(request.path) &&
+    (findHeader(req.rawHeaders, 'content-encoding') ?? 'identity') === 'identity'
+  )
 }
 
 function pour(upload: Upload): void {

@@ -69,7 +69,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
 
   /** The name of the upstream that answers, or was asked last. */
   get upstream(): string | null {
-    return this.failover.exchange.upstream
+    return this.failover.exchange.outcome.upstream
   }
 
   hasSentEnd(): boolean {
@@ -87,9 +87,6 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
 
   /** Moves billing to another exchange that shares the response, so that usage is recorded exactly once. */
   moveTo(heir: Exchange): void {
-    const { exchange } = this
-    heir.meter = this.meter
-    exchange.meter = null
     this.failover.moveTo(heir)
   }
 
@@ -105,7 +102,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
     this.state = 'streaming'
     this.translation = translation
     this.meter = createMeter(facts)
-    exchange.meter = this.meter
+    exchange.setMeter(this.meter)
     this.quietSince = performance.now()
     this.idleMs = attempt.target.upstream.timeouts.idleMs
     if (status === 204 || status === 304) {
@@ -238,7 +235,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
 
   private onTooLong(translation: Translation): void {
     this.sink.refuseTooLong()
-    this.sink.write(writeTooLongError(translation, this.exchange.requestId))
+    this.sink.write(writeTooLongError(translation, this.exchange.request.requestId))
     this.complete()
     this.failover.giveUp(TOO_SLOW)
   }

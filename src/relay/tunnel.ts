@@ -159,7 +159,7 @@ export class Tunnel implements Stage {
       if (this.upstream === null) this.checkSilence(now)
       return
     }
-    const waited = now - this.exchange.attemptAt
+    const waited = now - (this.exchange.timeline.attemptStartedAt ?? now)
     if (!this.connected && waited > this.timeouts.connectMs)
       this.fail('upstream_connect_timeout', 'connectMs')
     else if (waited > this.timeouts.firstByteMs) this.fail('upstream_timeout', 'firstByteMs')
@@ -167,8 +167,8 @@ export class Tunnel implements Stage {
 
   /** A refusal that stops in the middle. A tunnel that stands may be silent for as long as its ends like. */
   private checkSilence(now: number): void {
-    if (this.exchange.pieces !== this.piecesSeen) {
-      this.piecesSeen = this.exchange.pieces
+    if (this.exchange.outcome.chunks !== this.piecesSeen) {
+      this.piecesSeen = this.exchange.outcome.chunks
       this.quietSince = now
     } else if (now - this.quietSince > this.timeouts.idleMs) {
       this.onBroken(Object.assign(new Error('silent'), { code: 'idleMs' }))
@@ -191,17 +191,17 @@ export class Tunnel implements Stage {
     if (head.length > 0) upstream.unshift(head)
     socket.removeListener('data', this.keepEarly)
     for (const piece of this.early) {
-      exchange.bytesIn += piece.length
+      exchange.countBytesIn(piece.length)
       if (piece.length > 0) upstream.write(piece)
     }
     upstream.on('error', (error) => this.onBroken(error))
     upstream.on('close', () => socket.destroySoon())
     upstream.on('data', (piece: Buffer) => {
-      exchange.countPiece()
-      exchange.bytesOut += piece.length
+      exchange.countChunk()
+      exchange.countBytesOut(piece.length)
     })
     socket.on('data', (piece: Buffer) => {
-      exchange.bytesIn += piece.length
+      exchange.countBytesIn(piece.length)
     })
     upstream.pipe(socket)
     socket.pipe(upstream)
@@ -212,8 +212,8 @@ export class Tunnel implements Stage {
     const raw = redactor === null ? res.rawHeaders : res.rawHeaders.map((part) => redactor.hide(part))
     return buildResponseHeaders(
       raw,
-      exchange.requestId,
-      formatServerTiming(exchange, performance.now()),
+      exchange.request.requestId,
+      formatServerTiming(exchange.timeline, performance.now()),
       false,
       createResponseFacts(),
     )
@@ -225,7 +225,8 @@ export class Tunnel implements Stage {
       res.destroy()
       return
     }
-    this.markAnswered(res.statusCode ?? 502)
+    const status = res.statusCode ?? 502
+    this.markAnswered(status)
     // What the client sent in advance is for nobody; reading on is how its leaving is noticed.
     this.socket.removeListener('data', this.keepEarly)
     this.socket.on('data', drop)
@@ -234,10 +235,10 @@ export class Tunnel implements Stage {
     const headers = this.headersOf(res)
     headers.push('connection', 'close')
     const reason = this.redactor?.hide(res.statusMessage ?? '') ?? res.statusMessage
-    exchange.res.writeHead(exchange.status, readReasonPhrase(reason, 'latin1'), headers)
+    exchange.res.writeHead(status, readReasonPhrase(reason, 'latin1'), headers)
     res.on('data', (piece: Buffer) => {
-      exchange.countPiece()
-      exchange.bytesOut += piece.length
+      exchange.countChunk()
+      exchange.countBytesOut(piece.length)
     })
     res.on('end', () => exchange.conclude('done'))
     res.on('error', (error) => this.onBroken(error))

@@ -38,7 +38,7 @@ export class Admission {
         return 'key_busy'
       }
       this.inFlight.set(verdict.record, inFlight + 1)
-      exchange.key = verdict.record
+      exchange.admit(verdict.record)
     } else if (this.mode === 'off' && !isLocalCaller(exchange.req.rawHeaders)) {
       return 'forbidden_origin'
     }
@@ -51,8 +51,8 @@ export class Admission {
 
   /** The exchange is over. */
   release(exchange: Exchange): void {
-    if (exchange.key === null) return
+    if (exchange.request.key === null) return
     // A key that has none stays: there are as many as keys, and a Map that shrinks and grows makes garbage that lasts.
-    this.inFlight.set(exchange.key, (this.inFlight.get(exchange.key) ?? 1) - 1)
+    this.inFlight.set(exchange.request.key, (this.inFlight.get(exchange.request.key) ?? 1) - 1)
   }
 }

@@ -184,21 +184,18 @@ export class Listener {
         `refused: ${code}`,
       )
     } else {
-      exchange.status = ERRORS[code].status
-      exchange.errorCode = code
-      exchange.cause = error.code ?? null
-      exchange.conclude('refused')
+      exchange.refuse(ERRORS[code].status, code, error.code ?? null)
     }
     const body = formatErrorBody(
       code,
-      exchange?.errorFormat ?? 'openai',
-      exchange?.requestId ?? '',
+      exchange?.request.errorFormat ?? 'openai',
+      exchange?.request.requestId ?? '',
       undefined,
     )
     const headers = buildErrorHeaders(
       code,
-      exchange?.errorFormat ?? 'openai',
-      exchange?.requestId ?? 'none',
+      exchange?.request.errorFormat ?? 'openai',
+      exchange?.request.requestId ?? 'none',
       Buffer.byteLength(body),
     )
     let text = `HTTP/1.1 ${ERRORS[code].status} ${STATUS_CODES[ERRORS[code].status]}\r\nconnection: close\r\n`

@@ -35,7 +35,7 @@ export interface PlanRequest {
   /** Behind the version. */
   readonly path: string
   /** The request came by Cursor's own route. */
-  readonly cursor: boolean
+  readonly isCursor: boolean
   readonly model: string | null
   readonly team: string | null
   /** Null if the request has none. */
@@ -67,7 +67,7 @@ const NO_ROUTE = { kind: 'refuse', code: 'no_route', bodyApi: null } as const
  */
 export function planRequest(request: PlanRequest, rules: PlanRules): Plan {
   const { method, path, body, model, team } = request
-  if (request.cursor && method === 'POST' && path === '/chat/completions' && body !== null)
+  if (request.isCursor && method === 'POST' && path === '/chat/completions' && body !== null)
     return body.isComplete ? planCursorChat(request, body.join(), rules) : WAIT
   const isModelList = path.startsWith('/models') && (method === 'GET' || method === 'HEAD')
   if (isModelList) {

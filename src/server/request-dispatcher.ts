@@ -4,13 +4,14 @@ import { stripSubprotocolKeys } from '../access/credentials.js'
 import { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
+import type { BodyUpload } from '../exchange/request-body-handle.js'
 import { filterRequestHeaders } from '../http/headers.js'
 import { applyEdits } from '../json/edits.js'
 import type { Attempt } from '../relay/attempt.js'
 import { ClientWriter } from '../relay/client-writer.js'
 import type { FailoverOptions } from '../relay/failover.js'
 import type { RelayContext } from '../relay/relay-context.js'
-import { type RequestBody, Upload } from '../relay/request-body.js'
+import type { RequestBody } from '../relay/request-body.js'
 import { ResponsePipeline } from '../relay/response-pipeline.js'
 import type { ResponseSink } from '../relay/response-sink.js'
 import { Tunnel } from '../relay/tunnel.js'
@@ -67,8 +68,8 @@ export class RequestDispatcher {
 
   /** @param body null if the request has none */
   plan(exchange: Exchange, body: RequestBody | null): Plan {
-    const { method, path, cursor, model, key } = exchange
-    const request = { method, path, cursor, model, team: key?.team ?? null, body }
+    const { method, path, isCursor, model, key } = exchange.request
+    const request = { method, path, isCursor, model, team: key?.team ?? null, body }
     return planRequest(request, {
       router: this.router,
       models: this.models,
@@ -90,7 +91,7 @@ export class RequestDispatcher {
       key = served?.key ?? null
     }
     if (isFull(route)) return false
-    exchange.startAttempt(performance.now())
+    exchange.startAttempts(performance.now())
     this.send(exchange, route, body, key)
     return true
   }
@@ -113,8 +114,8 @@ export class RequestDispatcher {
     const { targets, balancer, failover, firstTokenMs } = route
     const conversation = exchange.body?.outbound?.conversation ?? null
     // Stored objects (files, batches) exist at the first target only.
-    const isPinned = targets.length > 1 && isAccountScoped(exchange.path)
-    const order = isPinned ? FIRST_ONLY : balancer.order(exchange.attemptAt, conversation)
+    const isPinned = targets.length > 1 && isAccountScoped(exchange.request.path)
+    const order = isPinned ? FIRST_ONLY : balancer.order(performance.now(), conversation)
     const hedge = route.hedge ? findHedge(exchange, route, order) : null
     return {
       targets,
@@ -129,7 +130,8 @@ export class RequestDispatcher {
 
   /** Sends one attempt: the request as it came, with what its target needs changed. */
   private readonly sendAttempt = (exchange: Exchange, attempt: Attempt): void => {
-    const { method, path, query, deployment, body, req } = exchange
+    const { method, path, query, deployment } = exchange.request
+    const { body, req } = exchange
     const { target } = attempt
     const { rawHeaders } = req
     const outbound = body?.outbound ?? null
@@ -138,13 +140,13 @@ export class RequestDispatcher {
     const passthrough = this.config.keys.mode === 'passthrough'
     const { path: address, headers, edits, translate } = buildUpstreamRequest(request, target, passthrough)
     attempt.translate = translate
-    let sent: Buffer | Upload | null = null
+    let sent: Buffer | BodyUpload | null = null
     if (body !== null) {
       const pieces = applyEdits(outbound?.pieces ?? body.pieces, edits)
       if (!body.isComplete)
         headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
       sent = body.send(pieces)
-      if (sent instanceof Upload) attempt.upload = sent
+      if (!Buffer.isBuffer(sent)) attempt.upload = sent
     }
     target.upstream.dispatch({ method, path: address, headers, body: sent }, attempt)
   }
@@ -154,27 +156,30 @@ export class RequestDispatcher {
    * @returns false if no route matches; nothing was done then
    */
   tunnel(exchange: Exchange, socket: Socket, head: Buffer): boolean {
-    const queryModel = new URLSearchParams(exchange.query).get('model')
-    exchange.model = exchange.deployment ?? queryModel
-    const route = this.router.findRoute(exchange.path, exchange.model, exchange.key?.team ?? null)
+    const queryModel = new URLSearchParams(exchange.request.query).get('model')
+    exchange.setModel(queryModel)
+    const route = this.router.findRoute(
+      exchange.request.path,
+      exchange.request.model,
+      exchange.request.key?.team ?? null,
+    )
     if (route === null) return false
     const [first = 0] = route.balancer.order(performance.now(), null)
     const { upstream, model } = route.targets[first] as Target
-    exchange.attempts = 1
-    exchange.upstream = upstream.name
-    exchange.startAttempt(performance.now())
+    exchange.startAttempts(performance.now())
+    exchange.countAttempt(upstream.name)
     const tunnel = new Tunnel(exchange, socket, head, this.context, upstream.timeouts)
     exchange.stage = tunnel
     const passthrough = this.config.keys.mode === 'passthrough'
-    const extra = upstream.headersFor(exchange.path, passthrough)
+    const extra = upstream.headersFor(exchange.request.path, passthrough)
     const headers = filterRequestHeaders(exchange.req.rawHeaders, extra, passthrough)
-    if (passthrough) placePassthroughCredential(headers, upstream.ownAuthFor(exchange.path))
-    const wanted = model ?? exchange.model
-    const renamed = exchange.model !== null && wanted !== null && wanted !== queryModel
-    const query = renamed ? replaceModel(exchange.query, wanted) : exchange.query
+    if (passthrough) placePassthroughCredential(headers, upstream.ownAuthFor(exchange.request.path))
+    const wanted = model ?? exchange.request.model
+    const renamed = exchange.request.model !== null && wanted !== null && wanted !== queryModel
+    const query = renamed ? replaceModel(exchange.request.query, wanted) : exchange.request.query
     tunnel.open({
       upstream,
-      path: upstream.addressOf(exchange.path, query, wanted, passthrough),
+      path: upstream.addressOf(exchange.request.path, query, wanted, passthrough),
       headers: passthrough ? headers : stripSubprotocolKeys(headers),
     })
     return true
@@ -193,7 +198,8 @@ function isFull({ targets }: Route): boolean {
 }
 
 /** Responses are alike only if they are of the same targets, for the same model and in the same API. */
-function destinationOf({ deployment, body }: Exchange, { id }: Route): string {
+function destinationOf({ request, body }: Exchange, { id }: Route): string {
+  const { deployment } = request
   const api = body?.outbound?.api ?? null
   if (api === null && deployment === null) return id
   return `${api ?? ''} ${encodeURIComponent(deployment ?? '')} ${id}`
@@ -202,7 +208,8 @@ function destinationOf({ deployment, body }: Exchange, { id }: Route): string {
 /** Null if the first target is not to be hedged: sending twice is not safe, or its latency is not known well enough. */
 function findHedge(exchange: Exchange, route: Route, order: readonly number[]): FailoverOptions['hedge'] {
   const { hedges, targets, failover } = route
-  if (order.length === 1 || !(failover ?? isFailoverDefault(exchange.method, exchange.path))) return null
+  if (order.length === 1 || !(failover ?? isFailoverDefault(exchange.request.method, exchange.request.path)))
+    return null
   hedges.count()
   const afterMs = findHedgeDelayMs((targets[order[0] as number] as Target).breaker.latency)
   return afterMs === null ? null : { afterMs, budget: hedges }

@@ -16,6 +16,8 @@ import { ByteBudget } from '../lib/byte-budget.js'
 import { BoundCounters } from '../lib/limit-counters.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics, MetricsSource } from '../observe/metrics.js'
+import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
+import { SlownessWatch } from '../observe/slowness-watch.js'
 import { sendError, sendJson } from '../relay/local-response.js'
 import { RelayContext } from '../relay/relay-context.js'
 import { type BodyEvents, type BodyLimits, type BodyRefusal, RequestBody } from '../relay/request-body.js'
@@ -32,8 +34,8 @@ export interface RequestHandlerParts {
   readonly router: Router
   readonly log: Log
   /** Null where nothing is taken down: in a rehearsal. */
-  readonly ledger: Pick<Ledger, 'add' | 'state'> | null
-  readonly metrics?: Pick<Metrics, 'onSettled'> | null
+  readonly ledger: Pick<Ledger, 'record' | 'state'> | null
+  readonly metrics?: Pick<Metrics, 'record'> | null
 }
 
 /**
@@ -51,6 +53,7 @@ export class RequestHandler implements MetricsSource {
   private readonly log: Log
   private readonly ledger: RequestHandlerParts['ledger']
   private readonly recorder: Recorder
+  private readonly slowness: SlownessWatch
   private readonly dispatcher: RequestDispatcher
   private readonly bodyLimits: BodyLimits
   private readonly bodyEvents: BodyEvents
@@ -59,7 +62,10 @@ export class RequestHandler implements MetricsSource {
     this.config = parts.config
     this.log = parts.log
     this.ledger = parts.ledger
-    this.recorder = new Recorder(parts.log, parts.ledger, parts.metrics ?? null, parts.config.log.slowMs)
+    this.slowness = new SlownessWatch(parts.log, parts.config.log.slowMs)
+    const { ledger, log, metrics } = parts
+    const optional = [ledger, metrics ?? null].filter((sink) => sink !== null)
+    this.recorder = new Recorder([...optional, new PromptCacheWatch(log), log, this.slowness])
     this.inFlight = new InFlight()
     const budget = new ByteBudget(parts.config.limits.bufferedBytes)
     this.context = new RelayContext(new BoundCounters(), budget)
@@ -116,7 +122,7 @@ export class RequestHandler implements MetricsSource {
   }
 
   tick(now: number): void {
-    this.recorder.tick(now)
+    this.slowness.tick(now)
     this.inFlight.forEach((exchange) => {
       try {
         exchange.stage?.onTick(now)
@@ -131,14 +137,14 @@ export class RequestHandler implements MetricsSource {
     this.dispatcher.reconfigure(config, router)
   }
 
-  /** Ends what is still open, when the time for draining is up. Every exchange is settled when this returns. */
+  /** Ends what is still open, when the time for draining is up. Every exchange is closed when this returns. */
   shutDown(): void {
     this.inFlight.forEach((exchange) => {
       exchange.conclude('shutdown')
       // Where a body ends with its connection, a FIN would make the cut look like the end.
       if (exchange.req.httpVersionMinor === 0) resetSocket(exchange.res.socket)
       exchange.res.destroy()
-      this.settle(exchange)
+      this.close(exchange)
     })
     this.writeDown()
   }
@@ -146,12 +152,13 @@ export class RequestHandler implements MetricsSource {
   /** Hands what is over to the log and the ledger; without it, that is done a moment later. */
   writeDown(): void {
     this.recorder.close()
+    this.slowness.close()
   }
 
   private open(req: IncomingMessage, res: ServerResponse): Exchange {
     const exchange = new Exchange(req, res, performance.now())
     this.inFlight.add(exchange)
-    res.once('close', () => this.settle(exchange))
+    res.once('close', () => this.close(exchange))
     // A write that meets a closing socket is told here; 'close' follows, and is where it is dealt with.
     res.on('error', ignore)
     if (res.socket === null) this.watchSocket(exchange)
@@ -161,7 +168,7 @@ export class RequestHandler implements MetricsSource {
   /** A pipelined request has no socket yet, and would not hear of its closing. */
   private watchSocket(exchange: Exchange): void {
     const { socket } = exchange.req
-    const leave = (): void => this.settle(exchange)
+    const leave = (): void => this.close(exchange)
     // There may be any number in the queue.
     socket.setMaxListeners(0)
     socket.once('close', leave)
@@ -185,8 +192,8 @@ export class RequestHandler implements MetricsSource {
     const { req, res } = exchange
     if (req.method === 'OPTIONS') {
       exchange.conclude('local')
-      exchange.status = 204
-      answerPreflight(res, req.rawHeaders, exchange.requestId)
+      exchange.startLocalResponse(204, 0)
+      answerPreflight(res, req.rawHeaders, exchange.request.requestId)
       return
     }
     if (!this.aim(exchange)) return
@@ -267,7 +274,7 @@ export class RequestHandler implements MetricsSource {
     exchange.enter('plan')
     switch (plan.kind) {
       case 'refuse':
-        exchange.bodyApi = plan.bodyApi
+        exchange.setBodyApi(plan.bodyApi)
         this.refuse(exchange, plan.code)
         return
       case 'local':
@@ -279,7 +286,7 @@ export class RequestHandler implements MetricsSource {
       case 'proxy':
         if (body !== null && plan.outbound !== null) {
           body.outbound = plan.outbound
-          exchange.bodyApi = plan.outbound.api
+          exchange.setBodyApi(plan.outbound.api)
         }
         if (this.dispatcher.proxy(exchange, plan, body)) return
         this.context.bounds.hit('upstreamExchanges')
@@ -299,8 +306,8 @@ export class RequestHandler implements MetricsSource {
 
   /** What needs neither a key nor an upstream: is the relay there, is it ready. */
   private answerLocally(exchange: Exchange): boolean {
-    if (exchange.method !== 'GET' && exchange.method !== 'HEAD') return false
-    const answer = answerProbe(exchange.path, this, exchange.req)
+    if (exchange.request.method !== 'GET' && exchange.request.method !== 'HEAD') return false
+    const answer = answerProbe(exchange.request.path, this, exchange.req)
     if (answer === null) return false
     this.answerLocal(exchange, answer.status, answer.body)
     return true
@@ -360,7 +367,7 @@ export class RequestHandler implements MetricsSource {
   }
 
   private crash(exchange: Exchange, error: unknown): void {
-    this.log.error({ id: exchange.id, err: error }, 'a request met a fault of the relay')
+    this.log.error({ id: exchange.request.id, err: error }, 'a request met a fault of the relay')
     exchange.conclude('crashed')
     const { stage } = exchange
     exchange.stage = null
@@ -373,20 +380,18 @@ export class RequestHandler implements MetricsSource {
     sendError(exchange, 'internal_error', this.context.draining)
   }
 
-  private settle(exchange: Exchange): void {
-    if (exchange.settled) return
-    exchange.settled = true
-    exchange.stage?.onClose()
-    exchange.meter?.end()
-    exchange.conclude('client_gone')
+  private close(exchange: Exchange): void {
+    const summary = exchange.close(performance.now())
+    if (summary === null) return
     this.inFlight.delete(exchange)
-    exchange.body?.release()
-    this.context.budget.give(exchange.heldBytes)
+    const { budget, bounds } = this.context
+    budget.give(exchange.heldBytes)
     this.admission.release(exchange)
-    if (exchange.end === 'upstream_idle') this.context.bounds.hit('idleMs')
-    if (exchange.errorCode === 'answer_too_long') this.context.bounds.hit('answerBytes')
-    if (exchange.end === 'client_stalled') this.context.bounds.hit('clientStallMs')
-    this.recorder.settle(exchange, performance.now())
+    const { end, errorCode } = exchange.outcome
+    if (end === 'upstream_idle') bounds.hit('idleMs')
+    if (errorCode === 'answer_too_long') bounds.hit('answerBytes')
+    if (end === 'client_stalled') bounds.hit('clientStallMs')
+    this.recorder.add(summary)
   }
 }
 

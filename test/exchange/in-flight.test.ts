@@ -26,8 +26,8 @@ test('it holds what a set would, whatever comes and goes in whatever order', () 
       inFlight.forEach((exchange) => void found.add(exchange))
       assert.is(inFlight.size, model.size)
       assert.equal(
-        [...found].map((exchange) => exchange.id).sort(),
-        [...model].map((exchange) => exchange.id).sort(),
+        [...found].map((exchange) => exchange.request.id).sort(),
+        [...model].map((exchange) => exchange.request.id).sort(),
       )
       for (const exchange of model)
         assert.is(

@@ -75,15 +75,15 @@ test('what Anthropic tells at the beginning is its word on the prompt, and none 
 })
 
 test('a client that leaves before the answer may be charged for its prompt', () => {
-  assert.equal(settled({ status: 0, end: 'client_gone' }), ['estimated', 11, 0])
-  assert.equal(settled({ status: 0, end: 'shutdown' }), ['estimated', 11, 0])
+  assert.equal(settled({ status: null, end: 'client_gone' }), ['estimated', 11, 0])
+  assert.equal(settled({ status: null, end: 'shutdown' }), ['estimated', 11, 0])
 })
 
 test('what was refused, failed or not looked at is not estimated', () => {
   const none = ['none', undefined, undefined]
   assert.equal(settled({ status: 429, stats: seenIn('') }), none)
   assert.equal(settled({ status: 502, end: 'upstream_failed' }), none)
-  assert.equal(settled({ status: 0, end: 'upstream_failed' }), none)
+  assert.equal(settled({ status: null, end: 'upstream_failed' }), none)
   assert.equal(settled({ status: 200, stats: null }), none)
   assert.equal(settled({ status: 200, stats: seenIn(delta('x')), prompt: null }), none)
 })

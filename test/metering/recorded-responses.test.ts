@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Exchange } from '../../src/exchange/exchange.js'
-import { RequestSummary } from '../../src/exchange/summary.js'
+import type { RequestSummary } from '../../src/exchange/summary.js'
 import { buildResponseHeaders, createResponseFacts } from '../../src/http/headers.js'
 import { formatRecord } from '../../src/ledger/record.js'
 import { createMeter } from '../../src/metering/create-meter.js'
@@ -44,16 +44,16 @@ async function recordOf({ status, headers }: Answer, pieces: readonly Buffer[]):
   const exchange = new Exchange({ rawHeaders: [] } as unknown as IncomingMessage, {} as ServerResponse, 0)
   const meter = createMeter(facts)
   exchange.setTarget({ path: '/chat/completions', query: '', cursor: false, deployment: null })
-  exchange.status = Number.parseInt(status, 10)
-  exchange.meter = meter
-  exchange.prompt = PromptSample.of([Buffer.from(PROMPT)])
+  exchange.startResponse(Number.parseInt(status, 10), null, 0)
+  exchange.setMeter(meter)
+  exchange.setPrompt(PromptSample.of([Buffer.from(PROMPT)]))
   for (const piece of pieces) {
-    exchange.bytesOut += piece.length
+    exchange.countBytesOut(piece.length)
     meter?.push(piece)
   }
   meter?.end()
   exchange.conclude('done')
-  const summary = new RequestSummary(exchange, performance.now())
+  const summary = exchange.close(performance.now()) as RequestSummary
   if (meter !== null && !meter.isRead) await new Promise<void>((resolve) => meter.whenRead(resolve))
   return JSON.parse(formatRecord(summary, 'w-0', 1, null)) as Json
 }

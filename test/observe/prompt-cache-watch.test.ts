@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { RequestSummary } from '../../src/exchange/summary.js'
 import type { TokenUsage } from '../../src/exchange/token-usage.js'
 import { PromptCacheWatch } from '../../src/observe/prompt-cache-watch.js'
 
@@ -19,7 +20,7 @@ function make(): {
     ask: (id, cached, prompt = 10_000, source = 'upstream') => {
       const key = { id, env: 'e', team: 'team1', user: id, issuedAt: '', revokedAt: null }
       const usage = { prompt, cached, cacheWritten: null, completion: 1, reasoning: null }
-      watch.onSettled({ key, usage: { usage, source } })
+      watch.record({ request: { key }, usage: { usage, source } } as RequestSummary)
     },
   }
 }

@@ -9,8 +9,8 @@ function makeWatch(slowMs: number): { watch: SlownessWatch; told: Record<string,
   return { watch: new SlownessWatch({ warn }, slowMs), told }
 }
 
-function took(id: string, overheadMs: number): RequestSummary {
-  return { id, overheadMs } as unknown as RequestSummary
+function took(id: string, overheadMs: number | null): RequestSummary {
+  return { request: { id }, overheadMs } as unknown as RequestSummary
 }
 
 const LATER = performance.now() + 3_600_000
@@ -22,9 +22,9 @@ test('requests that the relay held up are told once, by the slowest', () => {
     ['b', 150],
     ['c', 400],
     ['d', 120],
-    ['e', -1],
+    ['e', null],
   ] as const)
-    watch.onSettled(took(id, ms))
+    watch.record(took(id, ms))
   watch.tick(LATER)
   watch.tick(LATER + 5_000)
   watch.close()
@@ -41,7 +41,7 @@ test('requests that the relay held up are told once, by the slowest', () => {
 test('they are told no more often than once a second', () => {
   const { watch, told } = makeWatch(100)
   for (let ms = 0; ms < 3_000; ms += 100) {
-    watch.onSettled(took('a', 200))
+    watch.record(took('a', 200))
     watch.tick(LATER + ms)
   }
   watch.close()

@@ -115,7 +115,7 @@ test('an attempt that took too long is aborted, and the abort is not reported as
   const { pipeline, exchange, calls, attempt } = made()
   const { told, abort } = fakeAbort()
   attempt.onConnect(abort)
-  exchange.attemptAt = 1
+  exchange.startAttempts(1)
   pipeline.onTick(10_000_000)
   attempt.onError(new Error('aborted'))
   assert.equal(told, ['abort'])

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../../config/config.js'
-import type { RequestSummary } from '../../exchange/summary.js'
+import type { RequestSummary, SummarySink } from '../../exchange/summary.js'
 import { readErrorCode } from '../../lib/error-code.js'
 import { LineBuffer } from '../../lib/line-buffer.js'
 import type { Log } from '../../observe/log.js'
@@ -39,7 +39,7 @@ export interface LedgerState {
  * so that what is missing can be told (`thinwire usage verify`). A record may come twice, after a crash in the
  * middle of a write; its number then tells that, too.
  */
-export class Ledger implements DayFilesOwner {
+export class Ledger implements DayFilesOwner, SummarySink {
   readonly writer: string
   private readonly options: Config['ledger']
   private readonly log: Pick<Log, 'warn' | 'info'>
@@ -114,7 +114,7 @@ export class Ledger implements DayFilesOwner {
   }
 
   /** Takes down a request that is over. Never waits and never throws. */
-  add(summary: RequestSummary): void {
+  record(summary: RequestSummary): void {
     if (!isRecorded(summary)) return
     this.seq++
     const line = formatRecord(summary, this.writer, this.seq, this.prices)
@@ -127,9 +127,9 @@ export class Ledger implements DayFilesOwner {
       this.dropped++
       return
     }
-    if (summary.settledAt < this.dayBegins || summary.settledAt >= this.dayBegins + DAY_MS) {
+    if (summary.closedAt < this.dayBegins || summary.closedAt >= this.dayBegins + DAY_MS) {
       this.seal()
-      this.dayBegins = summary.settledAt - (summary.settledAt % DAY_MS)
+      this.dayBegins = summary.closedAt - (summary.closedAt % DAY_MS)
       this.day = new Date(this.dayBegins).toISOString().slice(0, 10)
     }
     this.lines.add(line)

@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadConfig } from '../../../src/config/config.js'
 import { Exchange } from '../../../src/exchange/exchange.js'
-import { RequestSummary } from '../../../src/exchange/summary.js'
+import type { RequestSummary } from '../../../src/exchange/summary.js'
 import type { LedgerFile, LedgerFiles } from '../../../src/ledger/files.js'
 import { Ledger } from '../../../src/ledger/write/ledger.js'
 import { deferred, until, wait } from '../../support/until.js'
@@ -93,16 +93,16 @@ function bench(options: Partial<typeof DEFAULTS> = {}, disk = new Disk()): Bench
     ledger,
     logged,
     add(count) {
-      for (let i = 0; i < count; i++) ledger.add(settled())
+      for (let i = 0; i < count; i++) ledger.record(summarize())
     },
   }
 }
 
-function settled(): RequestSummary {
+function summarize(): RequestSummary {
   const req = { method: 'GET', rawHeaders: [] } as unknown as IncomingMessage
   const exchange = new Exchange(req, {} as ServerResponse, 0)
   exchange.conclude('done')
-  return new RequestSummary(exchange, 1)
+  return exchange.close(1) as RequestSummary
 }
 
 interface Found {

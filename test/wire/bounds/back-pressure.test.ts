@@ -61,12 +61,14 @@ test('a request that was sent behind one whose client does not read goes on besi
   await upstream.request(1)
   await until(
     () =>
-      relay.handler.inFlight.find((exchange) => exchange.path === '/second' && exchange.bytesOut >= 400) !==
-      undefined,
+      relay.handler.inFlight.find(
+        (exchange) => exchange.request.path === '/second' && exchange.outcome.bytesOut >= 400,
+      ) !== undefined,
     'some of it',
   )
   const held =
-    relay.handler.inFlight.find((exchange) => exchange.path === '/first')?.res.socket?.writableLength ?? 0
+    relay.handler.inFlight.find((exchange) => exchange.request.path === '/first')?.res.socket
+      ?.writableLength ?? 0
   assert.ok(held <= 256 * 1024 + 2 * 65536 + 1024, `${held} bytes are held for the client`)
   client.socket.resume()
   assert.is((await client.response(0)).body.length, first.length)

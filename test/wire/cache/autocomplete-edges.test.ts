@@ -262,7 +262,7 @@ test('a client that met a fault of the relay holds no upstream, and leaves the o
     clients[1]?.send(ask(scene, 'a'))
     await live(scene, 2)
     const crash = (): void => {
-      const exchange = scene.relay.handler.inFlight.find((one) => one.cache === 'miss')
+      const exchange = scene.relay.handler.inFlight.find((one) => one.outcome.cache === 'miss')
       if (exchange?.stage == null) throw new Error('nobody pays')
       exchange.stage.onTick = () => {
         throw new Error('a fault')

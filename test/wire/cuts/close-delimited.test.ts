@@ -24,14 +24,14 @@ for (const [name, finish, end] of ENDINGS) {
     const request = await upstream.request(0)
     const exchange = relay.handler.inFlight.find(() => true)
     if (exchange === undefined) throw new Error('no exchange')
-    await until(() => exchange.phase === 'respond', 'the head')
+    await until(() => exchange.outcome.phase === 'respond', 'the head')
     // Piece by piece, each taken before the next is sent, until the client's buffers are full. Then nothing is left
     // in between, and the end is the next that the relay hears of.
     const stuck = (): boolean => (exchange.stage as unknown as { isBlocked: boolean }).isBlocked
     do {
       sent += piece.length
       await request.write(piece)
-      await until(() => exchange.bytesOut === sent, 'the piece to be taken')
+      await until(() => exchange.outcome.bytesOut === sent, 'the piece to be taken')
       await wait(2)
     } while (!stuck())
     finish(request)

@@ -35,7 +35,7 @@ test('a thousand requests cancelled at random moments leave no socket, no timer 
     // Cancelled within the request, while waiting, within the stream, or at its end.
     client.send(random() < 0.2 ? message.slice(0, Math.floor(random() * message.length)) : message)
     await wait(random() * 40)
-    relay.handler.inFlight.forEach((exchange) => void seen.set(exchange.id, new WeakRef(exchange)))
+    relay.handler.inFlight.forEach((exchange) => void seen.set(exchange.request.id, new WeakRef(exchange)))
     if (random() < 0.5) client.destroy()
     else client.reset()
   }

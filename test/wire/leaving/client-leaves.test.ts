@@ -138,7 +138,7 @@ test('a client that leaves while it is not reading, and with [DONE] on its way t
   const stuck = (): boolean => (exchange.stage as unknown as { isBlocked: boolean }).isBlocked
   for (let sent = piece.length; ; sent += piece.length) {
     await request.chunk(piece)
-    await until(() => exchange.bytesOut === sent, 'the piece to be taken')
+    await until(() => exchange.outcome.bytesOut === sent, 'the piece to be taken')
     await wait(2)
     if (stuck()) break
   }

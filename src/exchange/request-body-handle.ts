@@ -1,0 +1,25 @@
+import type { Peek } from '../json/peek.js'
+import type { OutboundRequest } from '../translate/outbound-request.js'
+
+/** What an exchange knows of its request body, and what an attempt needs to send it. */
+export interface RequestBodyHandle {
+  /** The buffers as the socket gave them. */
+  readonly pieces: readonly Buffer[]
+  /** Bytes of the complete body, known before it is complete. */
+  readonly length: number
+  readonly isComplete: boolean
+  /** Members that were found on the way: model, stream and others. */
+  readonly peeked: Peek
+  /** What is sent in its place; null if it goes as it came. */
+  readonly outbound: OutboundRequest | null
+  /** @param pieces what has arrived, edited or not @returns what undici sends */
+  send(pieces: readonly Buffer[]): Buffer | BodyUpload
+  /** Frees the body once no other attempt can need it. */
+  release(): void
+}
+
+/** A body that is sent while it arrives. */
+export interface BodyUpload extends AsyncIterableIterator<Buffer> {
+  /** All of it has been written, as far as can be known. */
+  readonly written: boolean
+}

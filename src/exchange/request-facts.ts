@@ -1,0 +1,71 @@
+import type { IncomingMessage } from 'node:http'
+import type { KeyRecord } from '../access/keyring.js'
+import type { BodyApi } from '../api/apis.js'
+import type { ErrorFormat } from '../api/error-format.js'
+import { findHeader } from '../http/headers.js'
+
+/** `traceparent`, W3C Trace Context, 3.2.2. */
+const TRACE = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/
+
+/** What a request asks for, and who sent it. */
+export class RequestFacts {
+  /** The relay's own id: unique over restarts, and short, as people read it out to each other. */
+  readonly id: string
+  /** Epoch milliseconds. */
+  readonly receivedAt: number
+  readonly rawHeaders: readonly string[]
+  method: string
+  /** Behind the version: `/chat/completions`. */
+  path: string
+  /** With its `?`, byte for byte; or empty. */
+  query: string
+  /** The request came by Cursor's own route (`/cursor`). */
+  isCursor: boolean
+  /** API that the body is written for, of a chat from Cursor; null until it is detected. */
+  bodyApi: BodyApi | null
+  /** The model, if it stands in the path (Azure); else null. */
+  deployment: string | null
+  errorFormat: ErrorFormat
+  /** The client's `x-request-id`, or our id: sent back unless the upstream sends its own. */
+  requestId: string
+  /** Null before the request is admitted, and in the modes without keys. */
+  key: KeyRecord | null
+  model: string | null
+  stream: boolean | null
+
+  constructor(id: string, req: IncomingMessage) {
+    this.id = id
+    this.receivedAt = Date.now()
+    this.rawHeaders = req.rawHeaders
+    this.method = req.method ?? 'GET'
+    this.path = '/'
+    this.query = ''
+    this.isCursor = false
+    this.bodyApi = null
+    this.deployment = null
+    this.errorFormat = 'openai'
+    this.requestId = readClientRequestId(req.rawHeaders) ?? id
+    this.key = null
+    this.model = null
+    this.stream = null
+  }
+
+  /** The API that was spoken: of a chat from Cursor, the one that its body is written for. */
+  get api(): ErrorFormat | `cursor_${BodyApi}` {
+    return this.bodyApi === null ? this.errorFormat : `cursor_${this.bodyApi}`
+  }
+
+  get userAgent(): string | null {
+    return findHeader(this.rawHeaders, 'user-agent') ?? null
+  }
+
+  get traceId(): string | null {
+    return TRACE.exec(findHeader(this.rawHeaders, 'traceparent') ?? '')?.[1] ?? null
+  }
+}
+
+/** The client's own `x-request-id`, if it can stand in a header and a log line as it is. */
+function readClientRequestId(rawHeaders: readonly string[]): string | undefined {
+  const id = findHeader(rawHeaders, 'x-request-id')
+  return id !== undefined && /^[\x21-\x7e]{1,128}$/.test(id) ? id : undefined
+}
