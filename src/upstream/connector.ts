@@ -15,12 +15,12 @@ const CHUNKED = /\r\ntransfer-encoding:[ \t]*chunked[ \t]*(?=\r\n)(?!.*\r\ntrans
 
 /** Who takes the body of an answer as it comes off the wire, chunks and all, in place of undici's parser. */
 export interface RawBodyReader {
-  /** @returns false if there is to be no more until `Wire.goOn` */
+  /** @returns false if there is to be no more until `TappedSocket.goOn` */
   onWire(piece: Buffer): boolean
 }
 
 /**
- * undici's connector, with sockets that are a `Wire`.
+ * undici's connector, with sockets that are a `TappedSocket`.
  * @param tunnels through which they go, null if they go straight
  */
 export function createConnector(
@@ -37,8 +37,22 @@ export function createConnector(
   }
 }
 
-/** On an error of a connection that had carried an answer before: whether there was nothing of another. */
-const KEPT = Symbol('kept')
+/**
+ * The error of a connection that had received something before. Each connection has one of its own: undici gives one
+ * error to all connections of a pool that it destroys, and what is true of one of them need not be true of another.
+ */
+class UsedConnectionError extends Error {
+  readonly code: string | undefined
+  /** Nothing has come since something was last written. */
+  readonly silent: boolean
+
+  constructor(error: NodeJS.ErrnoException, silent: boolean) {
+    super(error.message, { cause: error })
+    this.name = error.name
+    this.code = error.code
+    this.silent = silent
+  }
+}
 
 /**
  * Whether an error is that of a connection that was kept from an earlier request, and died before anything came of this
@@ -47,11 +61,10 @@ const KEPT = Symbol('kept')
  * that wait for a connection when that is reset, and does not look for another
  */
 export function wasConnectionReused(error: unknown, written: boolean): boolean {
-  const kept = error instanceof Error ? (error as { [KEPT]?: boolean })[KEPT] : undefined
-  return written ? kept === true : kept !== undefined
+  return error instanceof UsedConnectionError && (error.silent || !written)
 }
 
-/** As `makeConnector`, with sockets as they are. */
+/** As `createConnector`, with sockets as they are. */
 export function createPlainConnector(
   options: buildConnector.BuildOptions,
   tunnels: ProxyTunnels | null,
@@ -174,8 +187,7 @@ export class TappedSocket {
       ? Object.assign(new Error('reset by the upstream', { cause: error }), { code: RESET })
       : error
     const { received, receivedBefore } = this
-    if (received > 0) Object.defineProperty(told, KEPT, { value: receivedBefore === received })
-    return told
+    return received === 0 ? told : new UsedConnectionError(told, receivedBefore === received)
   }
 
   private onPiece(piece: Buffer, encoding: BufferEncoding | undefined): boolean {

@@ -4,13 +4,14 @@ import { createServer, type TLSSocket } from 'node:tls'
 import { Pool } from 'undici'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { readErrorCode } from '../../src/lib/error-code.js'
 import {
   createConnector,
   type TappedSocket,
   takeRawSocket,
   wasConnectionReused,
 } from '../../src/upstream/connector.js'
-import { wait } from '../support/until.js'
+import { until, wait } from '../support/until.js'
 import { CHUNKED, chunk, head, LAST_CHUNK, ScriptedUpstream, whole } from '../support/upstream.js'
 
 /** A key that both sides know stands in for certificates (RFC 4279), so that none has to be kept here. */
@@ -123,5 +124,61 @@ test('a request that waits for a kept connection when that is reset is known to 
     await upstream.close()
   }
 })
+
+for (const given of [null, new Error('the relay shuts down')]) {
+  const how = given === null ? '' : 'with an error '
+  test(`a pool that is destroyed ${how}fails each request by the state of its own connection`, async () => {
+    // undici gives one error to all connections of the pool.
+    const upstream = await ScriptedUpstream.start(async (request) => {
+      if (request.target === '/silent') return
+      if (request.target !== '/half') return request.write(whole('200 OK', 'ok'))
+      await request.write(head('200 OK', CHUNKED))
+      await request.chunk('half')
+    })
+    const pool = new Pool(`http://127.0.0.1:${upstream.port}`, { connect: createConnector({}) })
+    const ask = (path: string, onData: () => void = () => {}): Promise<Error | null> =>
+      new Promise((resolve) => {
+        pool.dispatch(
+          { method: 'GET', path },
+          {
+            onRequestStart() {},
+            onResponseStart() {},
+            onResponseData: onData,
+            onResponseEnd: () => resolve(null),
+            onResponseError: (_controller, error) => resolve(error),
+          },
+        )
+      })
+    try {
+      // Five connections, four of which are kept from an earlier answer.
+      const first = Array.from({ length: 4 }, () => ask('/whole'))
+      assert.equal(await Promise.all(first), [null, null, null, null])
+      await wait(5)
+      let halves = 0
+      const half = (): Promise<Error | null> => ask('/half', () => halves++)
+      const requests = [half(), ask('/silent'), half(), ask('/silent'), ask('/silent')]
+      await until(() => halves === 2 && upstream.requests.length === 9, 'all to be under way')
+      assert.is(upstream.connections, 5)
+      await (given === null ? pool.destroy() : pool.destroy(given))
+      const errors = await Promise.all(requests)
+      assert.equal(
+        errors.map((error) => [wasConnectionReused(error, true), wasConnectionReused(error, false)]),
+        [
+          [false, true],
+          [true, true],
+          [false, true],
+          [true, true],
+          [false, false],
+        ],
+      )
+      // What is logged of them is the error that undici has given.
+      const code = given === null ? 'UND_ERR_DESTROYED' : 'Error'
+      assert.equal(errors.map(readErrorCode), Array(5).fill(code))
+      if (given !== null) assert.not(wasConnectionReused(given, true) || wasConnectionReused(given, false))
+    } finally {
+      await upstream.close()
+    }
+  })
+}
 
 test.run()
