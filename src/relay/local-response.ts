@@ -4,7 +4,7 @@ import type { Exchange } from '../exchange/exchange.js'
 import { formatServerTiming } from '../exchange/timing.js'
 import { readContentLength } from '../http/headers.js'
 import type { RelayContext } from './relay-context.js'
-import { resetSocket } from './reset.js'
+import { destroyResponse } from './reset.js'
 
 /** A body that is still coming when its request was refused is read on for so long, that the answer can be read. */
 const LINGER_MS = 10_000
@@ -68,9 +68,7 @@ export function sendUpstreamError(
 function answer(exchange: Exchange, status: number, body: string, last: boolean, headers: string[]): void {
   const { req, res } = exchange
   if (res.headersSent || res.destroyed) {
-    // Where a body ends with its connection, a FIN would make the cut look like the end.
-    if (req.httpVersionMinor === 0) resetSocket(res.socket)
-    res.destroy()
+    destroyResponse(res)
     return
   }
   const bytes = exchange.request.method === 'HEAD' ? '' : body

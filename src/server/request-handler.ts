@@ -21,7 +21,7 @@ import { SlownessWatch } from '../observe/slowness-watch.js'
 import { sendError, sendJson } from '../relay/local-response.js'
 import { RelayContext } from '../relay/relay-context.js'
 import { type BodyEvents, type BodyLimits, type BodyRefusal, RequestBody } from '../relay/request-body.js'
-import { resetSocket } from '../relay/reset.js'
+import { destroyResponse } from '../relay/reset.js'
 import type { Router } from '../routing/router.js'
 import { Admission } from './admission.js'
 import { Recorder } from './recorder.js'
@@ -141,9 +141,7 @@ export class RequestHandler implements MetricsSource {
   shutDown(): void {
     this.inFlight.forEach((exchange) => {
       exchange.conclude('shutdown')
-      // Where a body ends with its connection, a FIN would make the cut look like the end.
-      if (exchange.req.httpVersionMinor === 0) resetSocket(exchange.res.socket)
-      exchange.res.destroy()
+      destroyResponse(exchange.res)
       this.close(exchange)
     })
     this.writeDown()
