@@ -4,7 +4,7 @@ import { LineBuffer } from '../lib/line-buffer.js'
 /** What a reader that does not keep up leaves in memory; lines beyond it are dropped, and never waited for. */
 const BACKLOG_BYTES = 8 * 1024 * 1024
 
-/** Lines that come one after the other are gathered for so long and written together: each write is a thread's turn. */
+/** LineBuffer that come one after the other are gathered for so long and written together: each write is a thread's turn. */
 const GATHER_MS = 5
 
 /** Where lines of the log go. Writing neither blocks nor fails. */
@@ -24,7 +24,9 @@ export interface OpenSink extends Sink {
  * for as long as it lasts.
  */
 export function openSink(): OpenSink {
-  const stats = fstatSync(1)
+  // Bigints, since numbers break imports in Node 22.23: once they are of a pipe, a package that is imported later from
+  // behind a symbolic link (npm link, pnpm) is an empty module.
+  const stats = fstatSync(1, { bigint: true })
   return stats.isFIFO() || stats.isSocket() ? new PipeSink(process.stdout) : new FileSink(1)
 }
 

@@ -1,4 +1,8 @@
 import { execFileSync } from 'node:child_process'
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import pino from 'pino'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -68,18 +72,43 @@ test('the end waits for what has not left, but not for a reader that has stopped
   await log.drain(10)
 })
 
-test('in a terminal a line is one that a person reads', () => {
+const DIST = new URL('../../', import.meta.url)
+const MODULE = new URL('../../src/ops/log.js', import.meta.url)
+
+/** What a program on this module of the log writes in lines for people. */
+function writeReadable(module: URL): string {
   const script = `
-    import { openLog } from '${new URL('../../src/observe/log.js', import.meta.url).href}'
+    import { openLog } from '${module.href}'
     const log = await openLog({ level: 'info', format: 'pretty' }, false)
     log.info({ hidden: 'field' }, 'hello')
     log.debug({}, 'not this')
     log.error({ err: new Error('told in full') }, 'oh')
   `
-  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+  return execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+}
+
+function checkReadable(output: string): void {
   assert.match(output, /^\[\d\d:\d\d:\d\d\] INFO: hello\n/)
   assert.not.match(output, /hidden|not this/)
   assert.match(output, /ERROR: oh[\s\S]*told in full/)
+}
+
+test('in a terminal a line is one that a person reads', () => {
+  checkReadable(writeReadable(MODULE))
+})
+
+test('it is one too where packages are symbolic links, as npm link and pnpm make them', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'thinwire-test-'))
+  try {
+    cpSync(new URL('src', DIST), join(folder, 'dist', 'src'), { recursive: true })
+    cpSync(new URL('../package.json', DIST), join(folder, 'package.json'))
+    symlinkSync(new URL('../node_modules', DIST), join(folder, 'node_modules'))
+    checkReadable(
+      writeReadable(new URL(MODULE.href.slice(DIST.href.length), pathToFileURL(`${folder}/dist/`))),
+    )
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 test.run()
