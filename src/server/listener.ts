@@ -210,7 +210,7 @@ export class Listener {
   }
 }
 
-/** Of Node 24.9 and newer: whether a request that offers an upgrade is to be handed over. Older ones hand over all. */
+/** Whether a request that offers an upgrade is to be handed over. A Node without this option (20) hands over all. */
 interface UpgradeOption {
   readonly shouldUpgradeCallback: (req: IncomingMessage) => boolean
 }
