@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { ConfigError } from './config/problems.js'
+// First, and nothing here imports a module that an older Node cannot load: it is to say what it needs.
+import './node-floor.js'
 import { VERSION } from './version.js'
 
 const HELP = `thinwire ${VERSION}: a relay for LLM APIs
@@ -73,6 +74,7 @@ async function telling(command: () => number | Promise<number>): Promise<number>
   try {
     return await command()
   } catch (error) {
+    const { ConfigError } = await import('./config/problems.js')
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(`${error.message}\n`)
     return WRONG_USAGE
