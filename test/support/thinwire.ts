@@ -75,7 +75,7 @@ export class Thinwire {
 
   /** Its exit code, when it has ended and all its output is here. */
   async ended(): Promise<number | null> {
-    await until(() => this.closed, 'thinwire to end')
+    await until(() => this.closed, 'thinwire to end', 30_000)
     return this.code
   }
 
