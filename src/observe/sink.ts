@@ -4,7 +4,7 @@ import { LineBuffer } from '../lib/line-buffer.js'
 /** What a reader that does not keep up leaves in memory; lines beyond it are dropped, and never waited for. */
 const BACKLOG_BYTES = 8 * 1024 * 1024
 
-/** LineBuffer that come one after the other are gathered for so long and written together: each write is a thread's turn. */
+/** Lines that come one after the other are gathered for so long and written together: each write is a thread's turn. */
 const GATHER_MS = 5
 
 /** Where lines of the log go. Writing neither blocks nor fails. */
