@@ -33,6 +33,8 @@ export interface TestRelay {
   /** The records of the ledger, waiting until there are so many. */
   records(count: number): Promise<LogLine[]>
   client(): Promise<RawClient>
+  /** @returns a key of this team that the relay knows already */
+  addKey(team: string): string
   close(): Promise<void>
 }
 
@@ -99,6 +101,11 @@ export async function startRelay(
       return readLedger(config.ledger.folder)
     },
     client: () => RawClient.connect(port),
+    addKey(team) {
+      const added = issueKey(config.keys.file, { env: 'test', team, user: 'other' })
+      keyring?.reload()
+      return added.key
+    },
     async close() {
       server.close()
       keyring?.close()

@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Exchange } from '../../../src/exchange/exchange.js'
+import { runClock, stopClock } from '../../support/clock.js'
 import { type Scene, withRelay } from '../../support/scene.js'
 import { until, wait } from '../../support/until.js'
 import { CHUNKED, head, type Received, SSE, whole } from '../../support/upstream.js'
@@ -9,6 +10,8 @@ import { CHUNKED, head, type Received, SSE, whole } from '../../support/upstream
 const USAGE = { prompt_tokens: 5, completion_tokens: 2 }
 const ANSWER = JSON.stringify({ model: 'm', choices: [{ text: 'one two' }], usage: USAGE })
 const JSON_TYPE = 'content-type: application/json'
+
+test.after.each(runClock)
 
 function event(text: string): string {
   return `data: ${JSON.stringify({ model: 'm', choices: [{ text, index: 0, finish_reason: null }] })}\n\n`
@@ -216,6 +219,7 @@ test('of headers that an upstream sets also, a client gets one of each, and a pa
   withRelay(
     (request) => request.write(whole('200 OK', ANSWER, JSON_TYPE, 'age: 7', 'X-Thinwire-Cache: hit')),
     async (scene) => {
+      stopClock()
       const origin = 'origin: https://a.example\r\n'
       for (const [wish, outcome, age] of [
         ['', 'miss', '7'],

@@ -2,8 +2,8 @@ import { gzipSync } from 'node:zlib'
 import OpenAI from 'openai'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { issueKey } from '../../../src/access/keyring.js'
 import type { Response } from '../../support/client.js'
+import { runClock, stopClock } from '../../support/clock.js'
 import { type Scene, withRelay } from '../../support/scene.js'
 import { until, wait } from '../../support/until.js'
 import { CHUNKED, chunk, head, LAST_CHUNK, type Received, SSE, whole } from '../../support/upstream.js'
@@ -14,6 +14,8 @@ const TEXT = WORDS.join('')
 const USAGE = { prompt_tokens: 40, completion_tokens: 10 }
 const DONE = 'data: [DONE]\n\n'
 const JSON_TYPE = 'content-type: application/json'
+
+test.after.each(runClock)
 
 function event(text: string, finish: string | null = null): string {
   const choices = [{ text, index: 0, logprobs: null, finish_reason: finish }]
@@ -54,6 +56,7 @@ async function answer(request: Received): Promise<void> {
 
 test('who types what was suggested is told the rest at once, character by character (json)', () =>
   withRelay(answer, async (scene) => {
+    stopClock()
     assert.is(outcome(await ask(scene, PROMPT)), 'miss')
     let typed = ''
     for (const character of [...TEXT].slice(0, -1)) {
@@ -157,8 +160,7 @@ test('whatever else is different makes it another request', () =>
   withRelay(answer, async (scene) => {
     await ask(scene, PROMPT)
     const typed = `${PROMPT}it`
-    const other = issueKey(scene.relay.keyFile, { env: 'test', team: 'team1', user: 'user2' }).key
-    await wait(60)
+    const other = scene.relay.addKey('team1')
     const theirs = post(scene, bodyOf(typed)).replace(/Bearer \S+/, `Bearer ${other}`)
     const requests: Readonly<Record<string, string>> = {
       'another parameter': post(scene, bodyOf(typed, { temperature: 0.1 })),
@@ -234,8 +236,11 @@ test('an answer is typed into no longer than it is kept', () =>
   withRelay(
     answer,
     async (scene) => {
+      const pass = stopClock()
       await ask(scene, PROMPT)
-      await wait(120)
+      pass(100)
+      assert.is(outcome(await ask(scene, `${PROMPT}i`)), 'prefix')
+      pass(1)
       assert.is(outcome(await ask(scene, `${PROMPT}it`)), 'miss')
     },
     { cache: { ttlMs: 100 } },
@@ -246,10 +251,7 @@ test('a key of the same team may go on where it may share', () =>
     answer,
     async (scene) => {
       await ask(scene, PROMPT)
-      const keys = ['team1', 'team2'].map(
-        (team) => issueKey(scene.relay.keyFile, { env: 'test', team, user: 'other' }).key,
-      )
-      await wait(60)
+      const keys = ['team1', 'team2'].map((team) => scene.relay.addKey(team))
       const outcomes: unknown[] = []
       for (const key of keys) {
         const theirs = post(scene, bodyOf(`${PROMPT}it`)).replace(/Bearer \S+/, `Bearer ${key}`)

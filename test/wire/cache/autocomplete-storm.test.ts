@@ -3,7 +3,6 @@ import { runInNewContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { issueKey } from '../../../src/access/keyring.js'
 import { parseResponses, RawClient, type Response } from '../../support/client.js'
 import { randomFrom } from '../../support/random.js'
 import { auth, type LogLine, startRelay, type TestRelay } from '../../support/relay.js'
@@ -83,7 +82,7 @@ class Weather {
     )
     const gzip = request.header('accept-encoding') === 'gzip' && random() < 0.8
     const answer = this.note(prompt, 200, (n) => {
-      const text = stream ? streamOf(n, words, fault) : jsonOf(n, words, fault)
+      const text = stream ? streamOf(n, words, fault) : parseBody(n, words, fault)
       const body = gzip ? gzipSync(text) : Buffer.from(text)
       const broken = fault === 'cut' || fault === 'reset' || fault === 'hang'
       return {
@@ -148,7 +147,7 @@ function streamOf(n: number, words: readonly string[], fault: string): string {
   return events.join('')
 }
 
-function jsonOf(n: number, words: readonly string[], fault: string): string {
+function parseBody(n: number, words: readonly string[], fault: string): string {
   if (fault === 'error') return `{"id":"${n}","error":{"code":"overloaded"}}`
   const text = `{"id":"${n}","choices":[{"text":"${words.join('')}"}],"usage":${usage(n)}}`
   return fault === 'early' ? text.slice(0, -2) : text
@@ -339,8 +338,7 @@ for (const [seed, cache] of [
     const weather = new Weather(random)
     const upstream = await ScriptedUpstream.start((request) => weather.answer(request))
     const relay = await startRelay(upstream.url, { ...SETTINGS, cache })
-    const other = issueKey(relay.keyFile, { env: 'test', team: 'team2', user: 'user2' }).key
-    await wait(60)
+    const other = relay.addKey('team2')
     const held = new Set<WeakRef<object>>()
     const seen = new WeakSet<object>()
     let most = 0
@@ -384,7 +382,7 @@ test('answers that are compressed were shared', () => {
 
 test('a flood of distinct prompts stays within the bound, whatever their requests have in them', async () => {
   const upstream = await ScriptedUpstream.start((request) =>
-    request.write(whole('200 OK', jsonOf(1, ['x'.repeat(300)], 'none'), JSON_TYPE)),
+    request.write(whole('200 OK', parseBody(1, ['x'.repeat(300)], 'none'), JSON_TYPE)),
   )
   const relay = await startRelay(upstream.url, { cache: { bytes: 1_000_000 } })
   const client = await relay.client()

@@ -1,12 +1,15 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { RawClient, Response } from '../../support/client.js'
+import { runClock, stopClock } from '../../support/clock.js'
 import { type Scene, withRelay } from '../../support/scene.js'
 import { until, wait } from '../../support/until.js'
 import { CHUNKED, chunk, head, LAST_CHUNK, type Received, SSE, whole } from '../../support/upstream.js'
 
 const USAGE = { prompt_tokens: 5, completion_tokens: 2 }
 const DONE = 'data: [DONE]\n\n'
+
+test.after.each(runClock)
 
 function event(text: string): string {
   return `data: ${JSON.stringify({ model: 'm', choices: [{ text, index: 0, finish_reason: null }] })}\n\n`
@@ -34,9 +37,11 @@ async function answer(request: Received): Promise<void> {
 for (const kind of ['stream', 'json']) {
   test(`a repeated request is answered from memory, with the upstream's bytes and headers (${kind})`, () =>
     withRelay(answer, async (scene) => {
+      const pass = stopClock()
       const client = await scene.client()
       const responses: Response[] = []
       for (let i = 0; i < 3; i++) {
+        if (i === 2) pass(2_999)
         client.send(ask(scene, kind))
         responses.push(await client.response(i))
       }
@@ -53,6 +58,7 @@ for (const kind of ['stream', 'json']) {
       }
       assert.is(responses[0]?.header('age'), undefined)
       assert.is(responses[1]?.header('age'), '0')
+      assert.is(responses[2]?.header('age'), '2')
       const records = await scene.relay.records(3)
       assert.equal(
         records.map(
@@ -79,8 +85,11 @@ test('an answer is kept no longer than its time', () =>
   withRelay(
     answer,
     async (scene) => {
+      const pass = stopClock()
       assert.is(outcome(await scene.ask(ask(scene, 'a'))), 'miss')
-      await wait(60)
+      pass(40)
+      assert.is(outcome(await scene.ask(ask(scene, 'a'))), 'hit')
+      pass(1)
       assert.is(outcome(await scene.ask(ask(scene, 'a'))), 'miss')
       assert.is(scene.asked.length, 2)
     },
