@@ -69,12 +69,13 @@ test('a request on a connection that was kept gets 503 while the relay ends', as
   const { thinwire, last } = await streaming(place)
   const streamed = await openStream(place, thinwire)
   const kept = await thinwire.client(place)
-  // Begun before the signal, so that the connection is not idle and stays.
-  kept.send(`GET /v1/x HTTP/1.1\r\nhost: relay\r\n`)
-  await wait(50)
+  // Begun before the signal, so that the connection is not idle and stays: behind a request whose answer tells that it has come.
+  const health = 'GET /healthz HTTP/1.1\r\nhost: relay\r\n\r\n'
+  kept.send(`${health}GET /v1/x HTTP/1.1\r\nhost: relay\r\n`)
+  await kept.response()
   await thinwire.drains('SIGTERM', 1)
   kept.send(`authorization: Bearer ${thinwire.key}\r\n\r\n`)
-  const response = await kept.response()
+  const response = await kept.response(1)
   assert.is(response.status, 503)
   assert.match(response.body.toString(), '"code":"draining"')
   await kept.closed()

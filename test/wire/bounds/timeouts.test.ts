@@ -2,9 +2,12 @@ import { createServer } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { headerOf } from '../../support/client.js'
+import { runClock, stopClock } from '../../support/clock.js'
 import { auth, startRelay } from '../../support/relay.js'
 import { until, wait } from '../../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE } from '../../support/upstream.js'
+
+test.after.each(runClock)
 
 test('an upstream that does not begin to answer gives 504, and its request is cancelled', async () => {
   const upstream = await ScriptedUpstream.start(() => {})
@@ -65,19 +68,25 @@ test('a stream that falls silent for longer than idleMs is cut, not ended', asyn
 })
 
 test('a stream that keeps sending outlives every limit', async () => {
-  const upstream = await ScriptedUpstream.start(async (request) => {
-    await request.write(head('200 OK', SSE, CHUNKED))
-    for (let i = 0; i < 40; i++) {
-      await request.chunk(`data: ${i}\n\n`)
-      await wait(20)
-    }
-    await request.lastChunk()
-  })
+  const upstream = await ScriptedUpstream.start((request) => request.write(head('200 OK', SSE, CHUNKED)))
   const relay = await startRelay(upstream.url, {
     timeouts: { idleMs: 300, firstByteMs: 300, requestMs: 300, clientStallMs: 300, connectMs: 300 },
   })
+  const pass = stopClock()
   const client = await relay.client()
   client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
+  const request = await upstream.request(0)
+  for (let i = 0; i < 40; i++) {
+    await request.chunk(`data: ${i}\n\n`)
+    await client.sees(`data: ${i}\n\n`)
+    // The first tick sees the piece, and the second that it was not long ago.
+    relay.handler.tick(performance.now())
+    pass(300)
+    relay.handler.tick(performance.now())
+    // What Node and undici measure is not stopped.
+    await wait(20)
+  }
+  await request.lastChunk()
   const response = await client.response()
   assert.ok(response.complete)
   assert.match(response.body.toString(), /data: 39\n\n$/)
@@ -136,14 +145,16 @@ test('a client that reads slowly, but reads, is not cut off', async () => {
     await request.write(body)
   })
   const relay = await startRelay(upstream.url, { timeouts: { clientStallMs: 400, idleMs: 400 } })
+  const pass = stopClock()
   const client = await relay.client()
   client.socket.pause()
   client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
-  for (let i = 0; i < 15 && client.ending === null; i++) {
+  for (let i = 1; i <= 15; i++) {
     client.socket.resume()
-    await wait(1)
+    await client.until((one) => one.bytes.length >= (i * body.length) / 16, 'more of it')
     client.socket.pause()
-    await wait(100)
+    pass(100)
+    relay.handler.tick(performance.now())
   }
   client.socket.resume()
   const response = await client.response()

@@ -91,7 +91,7 @@ test('a chunk that is not plain, and larger than what is read at a time, is not 
       assert.ok(response.complete)
       assert.ok(response.body.equals(body))
     }
-    await withRelay(script, act, { timeouts: { idleMs: 1000 } })
+    await withRelay(script, act, { timeouts: { idleMs: 5_000 } })
   }
 })
 

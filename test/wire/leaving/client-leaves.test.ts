@@ -79,7 +79,7 @@ test('a client that leaves while the upstream is being connected to never has it
   const port = typeof address === 'object' && address !== null ? address.port : 0
   const relay = await startRelay(
     { up: { baseUrl: `https://127.0.0.1:${port}/v1` } },
-    { timeouts: { connectMs: 500 } },
+    { timeouts: { connectMs: 5_000 } },
   )
   const client = await relay.client()
   client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
@@ -115,7 +115,7 @@ test('a client that leaves once it has read [DONE] has not cancelled, and the up
   const other = await relay.client()
   // The stream's own end has to be read first, or a second connection is opened.
   await until(() => !request.closed, 'the connection')
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await until(() => relay.router.upstreams.every(({ inFlight }) => inFlight === 0), 'the end to be read')
   other.send(`GET /v1/after HTTP/1.1\r\n${auth(relay)}\r\n`)
   assert.is((await other.response()).status, 200)
   assert.is(upstream.connections, 1)
@@ -150,7 +150,7 @@ test('a client that leaves while it is not reading, and with [DONE] on its way t
     await wait(10)
   }
   await request.lastChunk()
-  await wait(50)
+  await until(() => relay.router.upstreams.every(({ inFlight }) => inFlight === 0), 'the end to be read')
   const other = await relay.client()
   other.send(`GET /v1/after HTTP/1.1\r\n${auth(relay)}\r\n`)
   assert.is((await other.response()).status, 200)

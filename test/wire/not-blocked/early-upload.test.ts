@@ -2,11 +2,14 @@ import type { Socket } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { RawClient } from '../../support/client.js'
+import { runClock, stopClock } from '../../support/clock.js'
 import { OK, type Scene, withRelay } from '../../support/scene.js'
 import { until, wait } from '../../support/until.js'
 import { whole } from '../../support/upstream.js'
 
 const PROMPT = 'x'.repeat(200_000)
+
+test.after.each(runClock)
 
 /** Sends the head and the first part of a body, and waits until that part is at the upstream. */
 async function begin(scene: Scene, body: string, first: number): Promise<RawClient> {
@@ -60,7 +63,9 @@ test('an upstream that has not heard all of a prompt is not late', () =>
       const body = `{"model":"m-1","prompt":"${PROMPT}","stream":true}`
       const client = await begin(scene, body, 100_000)
       await until(() => scene.upstream.arriving.length > 100_000, 'the first half at the upstream')
-      await wait(300)
+      const pass = stopClock()
+      pass(300)
+      scene.relay.handler.tick(performance.now())
       client.send(body.slice(100_000))
       assert.is((await client.response()).status, 200)
       assert.is((await scene.relay.requests(1))[0]?.attempts, 1)

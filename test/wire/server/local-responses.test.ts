@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { headerOf, parseResponses } from '../../support/client.js'
 import { OK, type Scene, withRelay } from '../../support/scene.js'
-import { until, wait } from '../../support/until.js'
+import { until } from '../../support/until.js'
 import { whole } from '../../support/upstream.js'
 
 const BARE = 'host: relay\r\n\r\n'
@@ -77,18 +77,21 @@ test('a relay that is shutting down is not ready, but healthy', () =>
       const busy = await scene.client()
       busy.send(`GET /v1/x HTTP/1.1\r\n${scene.auth}\r\n`)
       await scene.upstream.request(0)
-      for (const client of [ready, healthy, late]) client.send('GET ')
-      await wait(20)
+      for (const client of [ready, healthy, late]) {
+        // The beginning comes with a request that is answered, so that it is known to have come.
+        client.send(`GET /healthz HTTP/1.1\r\n${BARE}GET `)
+        await client.response()
+      }
       const drained = scene.relay.server.drain()
       ready.send(`/readyz HTTP/1.1\r\n${BARE}`)
       healthy.send(`/healthz HTTP/1.1\r\n${BARE}`)
       late.send(`/v1/x HTTP/1.1\r\n${scene.auth}\r\n`)
-      const answer = await ready.response()
+      const answer = await ready.response(1)
       assert.is(answer.status, 503)
       assert.is(JSON.parse(answer.body.toString()).status, 'draining')
       assert.is(headerOf(answer, 'connection'), 'close')
-      assert.is((await healthy.response()).status, 200)
-      const refused = await late.response()
+      assert.is((await healthy.response(1)).status, 200)
+      const refused = await late.response(1)
       assert.is(refused.status, 503)
       assert.is(headerOf(refused, 'retry-after'), '1')
       assert.is(JSON.parse(refused.body.toString()).error.code, 'draining')
