@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
@@ -11,6 +10,7 @@ import {
   type KeyOwner,
   mintKey,
 } from '../../src/access/key.js'
+import { fc } from '../support/property.js'
 
 const part = fc.stringMatching(/^[a-z0-9-]{1,32}$/)
 const owner: fc.Arbitrary<KeyOwner> = fc.record(
@@ -109,7 +109,7 @@ test('a huge text is turned down without being read', () => {
   const huge = `lc_${'a'.repeat(64 * 1024 * 1024)}`
   const started = process.hrtime.bigint()
   for (let i = 0; i < 1000; i++) inspectKey(huge)
-  // A thousand readings of 64 MiB take minutes; ten seconds can only be missed by reading it.
+  // A thousand readings of 64 MiB take minutes; ten formatSeconds can only be missed by reading it.
   assert.ok(process.hrtime.bigint() - started < 10_000_000_000n)
   assert.is(inspectKey(huge), 'malformed')
 })

@@ -1,8 +1,7 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { errorFormatOf } from '../../src/api/error-format.js'
-import { parseRequestTarget, type RequestTarget } from '../../src/api/request-target.js'
+import { errorFormatOf, parseRequestTarget, type Target } from '../../src/api/request-target.js'
+import { fc } from '../support/property.js'
 
 const READ: Array<[string, string, string?]> = [
   ['/v1/chat/completions', '/chat/completions'],

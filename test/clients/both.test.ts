@@ -2,6 +2,7 @@ import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { randomFrom, SEED } from '../support/random.js'
 import { startRelay, type TestRelay } from '../support/relay.js'
 import { wait } from '../support/until.js'
 import { CHUNKED, head, type Received, ScriptedUpstream, SSE, whole } from '../support/upstream.js'
@@ -52,28 +53,30 @@ const events = (...payloads: readonly Json[]): string[] =>
 const named = (...payloads: ReadonlyArray<Json & { readonly type: string }>): string[] =>
   payloads.map((payload) => `event: ${payload.type}\ndata: ${JSON.stringify(payload)}\n\n`)
 
+const random = randomFrom(SEED)
+
 async function streamOf(request: Received, pieces: readonly string[], ...headers: string[]): Promise<void> {
   await request.write(head('200 OK', SSE, CHUNKED, ...headers))
   for (const piece of pieces) {
-    await wait(Math.random() * 4)
+    await wait(random() * 4)
     await request.chunk(piece)
   }
   await request.lastChunk()
 }
 
-function answerJson(request: Received, value: Json): Promise<void> {
+function sendJson(request: Received, value: Json): Promise<void> {
   return request.write(whole('200 OK', JSON.stringify(value), JSON_TYPE))
 }
 
-interface Asked {
+interface RequestMeta {
   readonly model: string
   readonly stream?: boolean
   readonly tools?: unknown
   readonly messages: ReadonlyArray<{ readonly content: string }>
 }
 
-function readAsked(request: Received): Asked & { readonly text: string } {
-  const asked = JSON.parse(request.body.toString()) as Asked
+function readAsked(request: Received): RequestMeta & { readonly text: string } {
+  const asked = JSON.parse(request.body.toString()) as RequestMeta
   return { ...asked, text: asked.messages.at(-1)?.content ?? '' }
 }
 
@@ -82,7 +85,7 @@ function answerChat(request: Received, id: string): Promise<void> {
   const usage = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
   if (stream !== true) {
     const choices = [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: 'stop' }]
-    return answerJson(request, { id, object: 'chat.completion', created: 1, model, choices, usage })
+    return sendJson(request, { id, object: 'chat.completion', created: 1, model, choices, usage })
   }
   const chunk = { id, object: 'chat.completion.chunk', created: 1, model }
   const pieces = [...text].map((character) => ({
@@ -95,12 +98,12 @@ function answerChat(request: Received, id: string): Promise<void> {
 
 function answerAsOpenAi(request: Received): Promise<void> {
   if (request.target === '/v1/models')
-    return answerJson(request, {
+    return sendJson(request, {
       object: 'list',
       data: [{ id: 'gpt-fixture', object: 'model', created: 1_750_000_000, owned_by: 'system' }],
     })
   if (request.target.startsWith('/v1/models/'))
-    return answerJson(request, { id: 'gpt-fixture', object: 'model', created: 1_750_000_000 })
+    return sendJson(request, { id: 'gpt-fixture', object: 'model', created: 1_750_000_000 })
   return answerChat(request, 'chatcmpl-1')
 }
 
@@ -113,17 +116,17 @@ const CLAUDE = {
 
 function answerAsAnthropic(request: Received): Promise<void> {
   const [path] = request.target.split('?')
-  if (path === '/v1/models') return answerJson(request, { data: [CLAUDE], has_more: false })
-  if (path?.startsWith('/v1/models/')) return answerJson(request, CLAUDE)
+  if (path === '/v1/models') return sendJson(request, { data: [CLAUDE], has_more: false })
+  if (path?.startsWith('/v1/models/')) return sendJson(request, CLAUDE)
   if (path === '/v1/chat/completions') return answerChat(request, 'msg_compatible')
   const { model, stream, text, tools } = readAsked(request)
-  if (path === '/v1/messages/count_tokens') return answerJson(request, { input_tokens: text.length })
+  if (path === '/v1/messages/count_tokens') return sendJson(request, { input_tokens: text.length })
   const usage = { input_tokens: 4, output_tokens: 6 }
   const message = { id: 'msg_1', type: 'message', role: 'assistant', model, stop_sequence: null }
   const used = { type: 'tool_use', id: 'toolu_1', name: 'echo' }
   const block = tools === undefined ? { type: 'text', text } : { ...used, input: { text } }
   const stop_reason = tools === undefined ? 'end_turn' : 'tool_use'
-  if (stream !== true) return answerJson(request, { ...message, content: [block], stop_reason, usage })
+  if (stream !== true) return sendJson(request, { ...message, content: [block], stop_reason, usage })
   const open = tools === undefined ? { type: 'text', text: '' } : { ...used, input: {} }
   const parts = tools === undefined ? text : JSON.stringify({ text })
   const deltas = [...parts].map((character) => ({

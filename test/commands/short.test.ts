@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { formatCost, formatDuration, shortenNumber } from '../../src/commands/short.js'
+import { cost, duration, short } from '../../src/commands/short.js'
+import { fc } from '../support/property.js'
 
 test('counts, sums and times are short', () => {
   assert.equal(

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import fc from 'fast-check'
+import { fc } from '../support/property.js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Exchange } from '../../src/exchange/exchange.js'

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
@@ -8,6 +7,7 @@ import {
   findHeader,
   type ResponseFacts,
 } from '../../src/http/headers.js'
+import { fc } from '../support/property.js'
 
 const DROPPED_FROM_REQUESTS = [
   'Connection: keep-alive',

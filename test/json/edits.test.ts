@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { applyEdits, createModelEdit, createUsageEdit, type Edit } from '../../src/json/edits.js'
-import { peekFields } from '../../src/json/peek.js'
+import { peek } from '../../src/json/peek.js'
+import { type Edit, createModelEdit, splice, createUsageEdit } from '../../src/json/edits.js'
+import { fc } from '../support/property.js'
 
 function cut(body: Buffer, cuts: readonly number[]): Buffer[] {
   const ends = [...cuts.filter((at) => at < body.length), body.length].sort((a, b) => a - b)

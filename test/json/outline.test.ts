@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
@@ -12,6 +11,7 @@ import {
   type Value,
   WHOLE,
 } from '../../src/json/outline.js'
+import { fc } from '../support/property.js'
 
 const ALL = findEvery({ list: readElements(findEvery()), object: findEvery({ inner: readElements(WHOLE) }) })
 

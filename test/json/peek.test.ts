@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { applyEdits, createModelEdit } from '../../src/json/edits.js'
-import { type Peek, Peeker, peekFields } from '../../src/json/peek.js'
+import { type Peek, Peeker, peek } from '../../src/json/peek.js'
+import { createModelEdit, splice } from '../../src/json/edits.js'
+import { fc } from '../support/property.js'
 
 /** What `JSON.parse` says of the same body. */
 function parsed(text: string): { model: string | null; stream: boolean | null } {

@@ -1,12 +1,11 @@
 import { createParser } from 'eventsource-parser'
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { readEvent } from '../../src/metering/event-fields.js'
 import { JsonMeter } from '../../src/metering/json-meter.js'
-import type { Meter } from '../../src/metering/meter.js'
+import { readEvent } from '../../src/metering/event-fields.js'
+import { StreamMeter, type Tap } from '../../src/metering/stream-meter.js'
 import { ResponseStats } from '../../src/metering/response-stats.js'
-import { StreamMeter } from '../../src/metering/stream-meter.js'
+import { fc } from '../support/property.js'
 import { type Expected, RECORDINGS, WORDS } from './streams.js'
 
 const MIB = 1024 * 1024
@@ -55,12 +54,12 @@ for (const { name, bytes, expected } of RECORDINGS) {
   test(`${name}: the same, wherever it is cut`, () => {
     const whole = Buffer.from(bytes)
     const wanted = expectation(expected)
-    const inOne = scan(new StreamMeter(), [whole])
-    assert.equal(facts(inOne), wanted, 'in one piece')
+    const concatOnce = scan(new StreamMeter(), [whole])
+    assert.equal(facts(concatOnce), wanted, 'in one piece')
     for (let cut = 0; cut <= whole.length; cut++) {
       const inTwo = scan(new StreamMeter(), cutAt(whole, [cut]))
       assert.equal(facts(inTwo), wanted, `cut at ${cut}`)
-      assert.is(inTwo.estimator.tokens, inOne.estimator.tokens, `tokens, cut at ${cut}`)
+      assert.is(inTwo.estimator.tokens, concatOnce.estimator.tokens, `tokens, cut at ${cut}`)
     }
     const single = Array.from(whole, (_, i) => whole.subarray(i, i + 1))
     assert.equal(facts(scan(new StreamMeter(), single)), wanted, 'byte by byte')

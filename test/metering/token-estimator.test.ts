@@ -1,8 +1,8 @@
-import * as fc from 'fast-check'
 import { encode } from 'gpt-tokenizer/encoding/o200k_base'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { TokenEstimator } from '../../src/metering/token-estimator.js'
+import { fc } from '../support/property.js'
 import { median, TEXTS } from './texts.js'
 
 function gauged(...pieces: readonly Buffer[]): number {

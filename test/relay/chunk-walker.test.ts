@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ChunkWalker } from '../../src/relay/chunk-walker.js'
+import { fc } from '../support/property.js'
 import { chunk, LAST_CHUNK } from '../support/upstream.js'
 
 interface Walked {

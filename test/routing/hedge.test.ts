@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { findHedgeDelayMs, HedgeBudget } from '../../src/routing/hedge.js'
+import { HedgeBudget, findHedgeDelayMs } from '../../src/routing/hedge.js'
 import { LatencyWindow } from '../../src/routing/latency.js'
+import { fc } from '../support/property.js'
 
 test('there are never more hedges than their share of the requests', () => {
   fc.assert(

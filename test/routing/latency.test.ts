@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { LatencyWindow } from '../../src/routing/latency.js'
+import { fc } from '../support/property.js'
 
 test('nothing is known before there was a first time', () => {
   const latency = new LatencyWindow()

@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { BREAKER_DEFAULTS, CircuitBreaker } from '../../src/routing/circuit-breaker.js'
-import { type BalancedTarget, LoadBalancer, type Strategy } from '../../src/routing/load-balancer.js'
+import { BREAKER_DEFAULTS, Health } from '../../src/routing/circuit-breaker.js'
+import { LoadBalancer, type Strategy, type Target } from '../../src/routing/load-balancer.js'
+import { fc } from '../support/property.js'
 import { randomFrom } from '../support/random.js'
 
 interface Given {
@@ -139,16 +139,16 @@ test('as listed, one that is not well goes behind', () => {
 
 test('by weight, each comes first as often as it weighs, and second as often among the rest', () => {
   const of = selection('weight', [{ weight: 6 }, { weight: 3 }, { weight: 1 }])
-  const seconds = [0, 0, 0]
+  const formatSeconds = [0, 0, 0]
   let firstIs0 = 0
   for (let i = 0; i < 20_000; i++) {
     const [first, second] = of.order(0, null)
     if (first !== 0) continue
     firstIs0++
-    seconds[second as number] = (seconds[second as number] as number) + 1
+    formatSeconds[second as number] = (formatSeconds[second as number] as number) + 1
   }
   near(firstIs0 / 20_000, 0.6)
-  near((seconds[1] as number) / firstIs0, 0.75)
+  near((formatSeconds[1] as number) / firstIs0, 0.75)
 })
 
 function near(found: number, expected: number): void {

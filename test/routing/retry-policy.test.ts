@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
@@ -15,7 +14,9 @@ import {
   isFailoverDefault,
   isIdempotent,
   type Outcome,
+  classifyFailure,
 } from '../../src/routing/retry-policy.js'
+import { fc } from '../support/property.js'
 
 /** All that can be done may be done. */
 const FREE: AttemptState = { sameTried: false, another: true, failover: true, idempotent: false }

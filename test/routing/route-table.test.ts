@@ -1,10 +1,11 @@
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createRouteConfig, type RouteConfig } from '../../src/config/routes.js'
 import { compileGlob } from '../../src/routing/glob.js'
 import { type RoutesByApi, RouteTable } from '../../src/routing/route-table.js'
 import type { Route } from '../../src/routing/router.js'
+import { type RoutesByApi, RouteTable } from '../../src/routing/route-table.js'
+import { fc } from '../support/property.js'
 
 /** Only its name is looked at here. */
 function routeNamed(id: string): RoutesByApi {

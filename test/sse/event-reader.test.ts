@@ -1,7 +1,7 @@
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { EventReader } from '../../src/sse/event-reader.js'
+import { fc } from '../support/property.js'
 import { cutsOf } from '../translate/chunks.js'
 
 /** All that is read of pieces, in order: `[name, data]` of events, comments as they are. */

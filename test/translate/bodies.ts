@@ -1,5 +1,5 @@
-import fc from 'fast-check'
-import { applyEdits, type Edit } from '../../src/json/edits.js'
+import { type Edit, splice } from '../../src/json/edits.js'
+import { fc } from '../support/property.js'
 
 /** Cursor's agent mode with a GPT name: Responses on `/chat/completions`. */
 export const RESPONSES_BODY =
@@ -50,11 +50,11 @@ export function loosely(value: unknown, random: () => number): string {
     if (Array.isArray(each)) return `[${space()}${each.map(write).join(`${space()},${space()}`)}${space()}]`
     if (typeof each !== 'object' || each === null) return JSON.stringify(each)
     const members = Object.entries(each).map(
-      ([key, inner]) => `${keyText(key)}${space()}:${space()}${write(inner)}`,
+      ([key, inner]) => `${formatKey(key)}${space()}:${space()}${write(inner)}`,
     )
     return `{${space()}${members.join(`${space()},${space()}`)}${space()}}`
   }
-  const keyText = (key: string): string => {
+  const formatKey = (key: string): string => {
     if (random() > 0.05 || !/^[a-z]/.test(key) || PLAIN.includes(key)) return JSON.stringify(key)
     return `"\\u00${key.charCodeAt(0).toString(16)}${JSON.stringify(key.slice(1)).slice(1)}`
   }

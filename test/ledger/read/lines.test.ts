@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readBackwards, readLines } from '../../../src/ledger/read/lines.js'
+import { fc } from '../../support/property.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'thinwire-reading-'))
 test.after(() => rmSync(folder, { recursive: true }))

@@ -1,11 +1,11 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readEntry } from '../../../src/ledger/read/entry.js'
 import { Histogram } from '../../../src/ledger/read/histogram.js'
-import { LineSplitter } from '../../../src/ledger/read/lines.js'
 import { Period, parseTime } from '../../../src/ledger/read/period.js'
+import { LineSplitter } from '../../../src/ledger/read/lines.js'
 import { type Grouping, OTHERS, Report } from '../../../src/ledger/read/report.js'
+import { fc } from '../../support/property.js'
 
 const ALWAYS = new Period(null, null)
 

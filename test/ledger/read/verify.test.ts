@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { listLedgerNames, parseLedgerName } from '../../../src/ledger/files.js'
+import { parseLedgerName, listLedgerNames } from '../../../src/ledger/files.js'
 import { Verifier } from '../../../src/ledger/read/verify.js'
+import { fc } from '../../support/property.js'
 
 const line = (seq: number, writer = 'w-1'): string => JSON.stringify({ v: 1, seq, writer })
 

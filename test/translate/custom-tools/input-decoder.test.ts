@@ -1,7 +1,7 @@
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { InputDecoder, unwrapInput, wrapInput } from '../../../src/translate/custom-tools/input-decoder.js'
+import { unwrapped, InputDecoder, wrapped } from '../../../src/translate/custom-tools/input-decoder.js'
+import { fc } from '../../support/property.js'
 
 /** What comes of arguments in these pieces, each by itself, and what is left at the end. */
 function through(pieces: readonly string[]): string[] {

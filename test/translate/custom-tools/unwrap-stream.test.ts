@@ -1,8 +1,8 @@
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { UnwrapStream, unwrapCompletion } from '../../../src/translate/custom-tools/unwrap-stream.js'
 import { selectTranslation } from '../../../src/translate/response/select.js'
+import { UnwrapStream, unwrapCompletion } from '../../../src/translate/custom-tools/unwrap-stream.js'
+import { fc } from '../../support/property.js'
 import { cutsOf, translate } from '../chunks.js'
 
 const TOOLS = ['ApplyPatch', 'Sketch']

@@ -1,8 +1,8 @@
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { selectTranslation } from '../../../src/translate/response/select.js'
 import type { Translation } from '../../../src/translate/translation.js'
+import { fc } from '../../support/property.js'
 import {
   argue,
   type Chunk,

@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { detectBodyApi } from '../../../src/translate/request/detect-api.js'
+import { detectBodyKind } from '../../../src/translate/request/detect-api.js'
 import { translateToChat } from '../../../src/translate/request/to-chat.js'
+import { fc } from '../../support/property.js'
 import { CHAT_BODY, MESSAGES_BODY, RESPONSES_BODY, tool, toolChoice } from '../bodies.js'
 
 type Fields = Record<string, unknown>

@@ -1,9 +1,9 @@
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { MessagesTranslation } from '../../../src/translate/response/messages-stream.js'
 import { ResponsesTranslation } from '../../../src/translate/response/responses-stream.js'
 import type { Translation } from '../../../src/translate/translation.js'
+import { fc } from '../../support/property.js'
 import { type Chunk, type Event, readChunks, translate } from '../chunks.js'
 
 // What any answer says must be the same in its chunks, and any events at all must make chunks in their order.
@@ -210,7 +210,7 @@ test('whatever a response says, and however it is told, its chunks say the same'
       const bytes = bytesOf(responseOf(parts, how), how)
       const { chunks } = readChunks(translate(new ResponsesTranslation(true, null), cut(bytes, at)))
       assert.equal(assemble(chunks), said(parts, '\n\n'))
-      inOrder(chunks)
+      sortEdits(chunks)
     }),
     { numRuns: 2_000 },
   )
@@ -222,14 +222,14 @@ test('whatever a message says, its chunks say the same', () => {
       const bytes = bytesOf(messageOf(parts), how)
       const { chunks } = readChunks(translate(new MessagesTranslation(true, null), cut(bytes, at)))
       assert.equal(assemble(chunks), said(parts, ''))
-      inOrder(chunks)
+      sortEdits(chunks)
     }),
     { numRuns: 2_000 },
   )
 })
 
 /** The role first, one end last, and nothing behind it. */
-function inOrder(chunks: readonly Chunk[]): void {
+function sortEdits(chunks: readonly Chunk[]): void {
   const told = chunks.filter((chunk) => typeof chunk !== 'string' || chunk === '[DONE]')
   const kinds = told.map((chunk) => {
     if (typeof chunk === 'string') return 'D'
@@ -325,7 +325,7 @@ test('whatever events come, the chunks are in order and have one end', () => {
       const bytes = Buffer.from(blocks.join(''))
       const { chunks } = readChunks(translate(made(), cut(bytes, at)))
       assemble(chunks)
-      inOrder(chunks)
+      sortEdits(chunks)
       assert.equal(readChunks(translate(made(), [bytes])).chunks, chunks)
     }),
     { numRuns: 5_000 },

@@ -1,7 +1,7 @@
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { UsageStripper } from '../../../src/translate/response/strip-usage.js'
+import { fc } from '../../support/property.js'
 
 interface Stream {
   readonly name: string

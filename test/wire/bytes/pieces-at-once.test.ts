@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { headerOf } from '../../support/client.js'
+import { fc } from '../../support/property.js'
 import { auth, startRelay } from '../../support/relay.js'
 import { gate, until, wait } from '../../support/until.js'
 import { CHUNKED, chunk, head, ScriptedUpstream, SSE } from '../../support/upstream.js'
@@ -79,12 +79,12 @@ const answers = fc.record({
 })
 
 /** How many body bytes are in a prefix of the wire's bytes: what the client must have before it gets any more. */
-interface Wire {
+interface TappedSocket {
   readonly bytes: Buffer
   bodyIn(length: number): number
 }
 
-function frame(answer: { body: Uint8Array; eventStream: boolean; framing: string; chunks: number[] }): Wire {
+function frame(answer: { body: Uint8Array; eventStream: boolean; framing: string; chunks: number[] }): TappedSocket {
   const body = Buffer.from(answer.body)
   const type = answer.eventStream ? SSE : 'content-type: application/octet-stream'
   if (answer.framing !== 'chunked') {
@@ -117,7 +117,7 @@ function frame(answer: { body: Uint8Array; eventStream: boolean; framing: string
 
 test('whatever an upstream sends, however it is cut, the client gets the same bytes, none of them late', async () => {
   type Turn = {
-    wire: Wire
+    wire: TappedSocket
     cuts: number[]
     pauses: number[]
     close: boolean

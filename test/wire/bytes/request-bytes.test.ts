@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import { METHODS } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { randomBytes } from '../../support/random.js'
 import { OK, type Scene, withRelay } from '../../support/scene.js'
 import type { Received } from '../../support/upstream.js'
 

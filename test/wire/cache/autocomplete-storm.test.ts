@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseResponses, RawClient, type Response } from '../../support/client.js'
-import { randomFrom } from '../../support/random.js'
+import { randomFrom, SEED } from '../../support/random.js'
 import { auth, type LogLine, startRelay, type TestRelay } from '../../support/relay.js'
 import { until, wait } from '../../support/until.js'
 import { CHUNKED, head, type Received, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
@@ -329,9 +329,9 @@ const SETTINGS = {
 let sharedGzip = 0
 
 for (const [seed, cache] of [
-  [1, { ttlMs: 150 }],
-  [2, { ttlMs: 150, entryBytes: 2_000 }],
-  [3, { ttlMs: 40, bytes: 65_536 }],
+  [SEED, { ttlMs: 150 }],
+  [SEED + 1, { ttlMs: 150, entryBytes: 2_000 }],
+  [SEED + 2, { ttlMs: 40, bytes: 65_536 }],
 ] as const) {
   test(`whoever comes and goes, each gets a whole answer or an honest failure (${JSON.stringify(cache)})`, async () => {
     const random = randomFrom(seed)

@@ -4,13 +4,13 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Exchange } from '../../../src/exchange/exchange.js'
 import { RawClient } from '../../support/client.js'
-import { randomFrom } from '../../support/random.js'
+import { randomFrom, SEED } from '../../support/random.js'
 import { auth, startRelay } from '../../support/relay.js'
 import { until, wait } from '../../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
 
 test('a thousand requests cancelled at random moments leave no socket, no timer and no memory behind', async () => {
-  const random = randomFrom(7)
+  const random = randomFrom(SEED)
   const upstream = await ScriptedUpstream.start(async (request) => {
     if (request.target === '/v1/after') return request.write(whole('200 OK', 'ok'))
     await wait(random() * 8)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { listLedgerNames } from '../../../src/ledger/files.js'
-import { randomFrom } from '../../support/random.js'
+import { randomFrom, SEED } from '../../support/random.js'
 import { clear, open, type Place, run, started, type Thinwire } from '../../support/thinwire.js'
 import { ENDLESS, type Sent, Traffic } from '../../support/traffic.js'
 import { wait } from '../../support/until.js'
@@ -11,10 +11,9 @@ import { ScriptedUpstream } from '../../support/upstream.js'
 
 /**
  * Run it by itself for longer, or again as it was:
- * `SOAK_SECONDS=600 SOAK_SEED=7 node dist/test/wire/soak.test.js`
+ * `SOAK_SECONDS=600 TEST_SEED=7 node dist/test/wire/soak.test.js`
  */
 const SECONDS = Number(process.env.SOAK_SECONDS ?? 6)
-const SEED = Number(process.env.SOAK_SEED ?? Date.now() % 1_000_000_007)
 
 const CLIENTS = 12
 
@@ -136,7 +135,6 @@ const sum = (values: readonly unknown[]): number =>
   values.reduce<number>((all, value) => all + Number(value ?? 0), 0)
 
 test('requests that were sent are the records that are found, over lives that end by signals and kills', async (place) => {
-  process.stdout.write(`SOAK_SEED=${SEED}\n`)
   const random = randomFrom(SEED)
   const traffic = new Traffic(SEED)
   const upstream = await ScriptedUpstream.start(traffic.script)

@@ -2,12 +2,15 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseResponses, RawClient, type Response } from '../../support/client.js'
 import { answerFor, BREAKING, errorFor, GOOD, MoodyUpstream, NUMBER } from '../../support/moody.js'
-import { randomFrom } from '../../support/random.js'
+import { randomFrom, SEED } from '../../support/random.js'
 import { auth, type LogLine, startRelay, type TestRelay } from '../../support/relay.js'
 import { until, wait } from '../../support/until.js'
 
-const SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 1e6))
 const REQUESTS = 400
+
+/** So many are sent if what is to be seen was not among them: how many that takes depends on the machine's speed. */
+const REQUESTS_MAX = 8_000
+
 const AT_ONCE = 32
 
 /**
@@ -46,6 +49,13 @@ class Chaos {
     this.random = randomFrom(SEED)
   }
 
+  /** A second target was asked beside the first, and a third one. */
+  get seenAll(): boolean {
+    const { relay } = this
+    const hedged = relay.router.choose('/chat/completions', 'storm', null)?.hedges.taken ?? 0
+    return hedged > 0 && relay.lines.some(({ attempts }) => attempts === 3)
+  }
+
   private below(limit: number): number {
     return Math.floor(this.random() * limit)
   }
@@ -53,7 +63,7 @@ class Chaos {
   async run(): Promise<void> {
     let number = 0
     const work = async (): Promise<void> => {
-      while (this.sent.length < REQUESTS) {
+      while (this.sent.length < (this.seenAll ? REQUESTS : REQUESTS_MAX)) {
         const kind = KINDS[this.below(KINDS.length)] as Kind
         number++
         const first = this.draw(kind, number)
@@ -301,7 +311,7 @@ test('upstreams that fail in any way at any time are made up for by those that d
     const { problems } = chaos
     if (problems.length > 0)
       assert.unreachable(
-        `CHAOS_SEED=${SEED}, ${problems.length} problems\n${problems.slice(0, 10).join('\n')}`,
+        `TEST_SEED=${SEED}, ${problems.length} problems\n${problems.slice(0, 10).join('\n')}`,
       )
 
     const route = relay.router.findRoute('/chat/completions', 'storm', null)
@@ -313,13 +323,9 @@ test('upstreams that fail in any way at any time are made up for by those that d
         upstream.inFlight,
       ]),
     ]
-    await until(() => underWay().every((count) => count === 0), `CHAOS_SEED=${SEED}: all to be over`)
+    await until(() => underWay().every((count) => count === 0), `TEST_SEED=${SEED}: all to be over`)
     // There was something to see.
-    assert.ok((route?.hedges.taken ?? 0) > 0, 'nothing was hedged')
-    assert.ok(
-      told.some(({ attempts }) => attempts === 3),
-      'no third target was asked',
-    )
+    assert.ok(chaos.seenAll, 'nothing was hedged, or no third target was asked')
   } finally {
     await relay.close()
     for (const upstream of upstreams) await upstream.close()

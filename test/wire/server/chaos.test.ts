@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { RawClient } from '../../support/client.js'
+import { randomFrom, SEED } from '../../support/random.js'
 import { auth, startRelay } from '../../support/relay.js'
 import { until, wait } from '../../support/until.js'
 import { CHUNKED, chunk, head, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
@@ -8,7 +9,8 @@ import { CHUNKED, chunk, head, ScriptedUpstream, SSE, whole } from '../../suppor
 const CONNECTIONS = 1500
 const AT_ONCE = 30
 
-const below = (n: number): number => Math.floor(Math.random() * n)
+const random = randomFrom(SEED)
+const below = (n: number): number => Math.floor(random() * n)
 const oneOf = <T>(list: readonly T[]): T => list[below(list.length)] as T
 
 const ANSWERS = [
