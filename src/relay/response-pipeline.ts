@@ -165,8 +165,6 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
 
   /** The upstream may send again. Not at once: undici may be in the middle of a call, and cannot read for two. */
   resume(): void {
-    // We had paused the upstream: it was not idle.
-    this.quietSince = performance.now()
     process.nextTick(readOn, this)
   }
 
@@ -196,6 +194,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
   onTick(now: number): void {
     if (this.state === 'waiting') this.failover.onTick(now)
     else if (this.state !== 'streaming' || this.sink.isBlocked) return
+    // The chunk that had filled the client's buffer is new to the first tick after the wait: no wait counts as idle.
     else if (this.chunks !== this.chunksAtTick) {
       this.chunksAtTick = this.chunks
       this.quietSince = now

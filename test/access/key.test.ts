@@ -5,6 +5,7 @@ import {
   findKeyFlaw,
   hashKey,
   inspectKey,
+  isLikelyKey,
   KEY_PATTERN,
   KeyFormatError,
   type KeyOwner,
@@ -172,6 +173,16 @@ test('the pattern finds whole keys in any text', () => {
   const second = mintKey({ env: 'a', team: 'b', user: '-' })
   const text = `authorization: Bearer ${first}\n{"key":"${second}"} lc_not_a_key x${first}`
   assert.equal(text.match(new RegExp(KEY_PATTERN, 'g')), [first, second, first])
+})
+
+test('a key of the longest parts is a key, and what is one character longer is not', () => {
+  const longest = 'a'.repeat(32)
+  const given = { env: longest, team: longest, user: longest }
+  const key = mintKey(given)
+  assert.equal(inspectKey(key), given)
+  assert.ok(isLikelyKey(key))
+  assert.is(inspectKey(`${key}0`), 'malformed')
+  assert.not(isLikelyKey(`${key}0`))
 })
 
 test.run()

@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { errorFormatOf, parseRequestTarget, type Target } from '../../src/api/request-target.js'
+import { errorFormatOf } from '../../src/api/error-format.js'
+import { parseRequestTarget, type RequestTarget } from '../../src/api/request-target.js'
 import { fc } from '../support/property.js'
 
 const READ: Array<[string, string, string?]> = [
@@ -111,6 +112,15 @@ for (const url of REFUSED) {
     assert.ok('problem' in parseRequestTarget(url))
   })
 }
+
+test('a dot segment is refused whatever ends the segments before it and behind it, plain or encoded', () => {
+  for (const before of ['/', '\\', '%2f', '%2F', '%5c', '%5C'])
+    for (const dots of ['.', '..', '%2e', '%2E', '.%2e', '%2e.', '%2e%2E'])
+      for (const behind of ['', '/x', '\\x', ';x', '%2fx', '%2Fx', '%5cx', '%5Cx']) {
+        const url = `/v1/x${before}${dots}${behind}`
+        assert.ok('problem' in parseRequestTarget(url), url)
+      }
+})
 
 test('the query comes out byte for byte, whatever it is, and no path has an empty or dot segment', () => {
   fc.assert(

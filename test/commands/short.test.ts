@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { cost, duration, short } from '../../src/commands/short.js'
+import { formatCost, formatDuration, shortenNumber } from '../../src/commands/short.js'
 import { fc } from '../support/property.js'
 
 test('counts, sums and times are short', () => {

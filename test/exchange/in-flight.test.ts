@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { fc } from '../support/property.js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Exchange } from '../../src/exchange/exchange.js'
 import { InFlight } from '../../src/exchange/in-flight.js'
+import { fc } from '../support/property.js'
 
 function makeExchange(): Exchange {
   return new Exchange({ rawHeaders: [] } as unknown as IncomingMessage, {} as ServerResponse, 0)

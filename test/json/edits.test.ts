@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { peek } from '../../src/json/peek.js'
-import { type Edit, createModelEdit, splice, createUsageEdit } from '../../src/json/edits.js'
+import { applyEdits, createModelEdit, createUsageEdit, type Edit } from '../../src/json/edits.js'
+import { peekFields } from '../../src/json/peek.js'
 import { fc } from '../support/property.js'
 
 function cut(body: Buffer, cuts: readonly number[]): Buffer[] {

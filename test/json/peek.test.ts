@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Peek, Peeker, peek } from '../../src/json/peek.js'
-import { createModelEdit, splice } from '../../src/json/edits.js'
+import { applyEdits, createModelEdit } from '../../src/json/edits.js'
+import { type Peek, Peeker, peekFields } from '../../src/json/peek.js'
 import { fc } from '../support/property.js'
 
 /** What `JSON.parse` says of the same body. */

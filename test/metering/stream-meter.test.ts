@@ -1,10 +1,11 @@
 import { createParser } from 'eventsource-parser'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { JsonMeter } from '../../src/metering/json-meter.js'
 import { readEvent } from '../../src/metering/event-fields.js'
-import { StreamMeter, type Tap } from '../../src/metering/stream-meter.js'
+import { JsonMeter } from '../../src/metering/json-meter.js'
+import type { Meter } from '../../src/metering/meter.js'
 import { ResponseStats } from '../../src/metering/response-stats.js'
+import { StreamMeter } from '../../src/metering/stream-meter.js'
 import { fc } from '../support/property.js'
 import { type Expected, RECORDINGS, WORDS } from './streams.js'
 
@@ -385,6 +386,19 @@ test('of a JSON answer that is too long, the usage is found at its end', () => {
   for (const cut of [10, 2 * MIB, body.length - 3]) {
     const wanted = expectation({ events: 1, unparsed: 1, usage: { prompt: 8 } })
     assert.equal(facts(scan(new JsonMeter(), cutAt(body, [cut]))), wanted)
+  }
+})
+
+test('an LF that comes in another piece than its CR ends no event, before the first token and after it', () => {
+  const [first, second] = ['{"choices":', '[{"index":0,"delta":{"content":"word"}}]}']
+  // JSON in two lines, so that a line end too many would make two broken events of it.
+  const event = (filler: number): string => `data: ${first}\r\ndata: ${second}${' '.repeat(filler)}\r\n\r\n`
+  for (const filler of [0, 2_000]) {
+    const bytes = Buffer.from(event(filler).repeat(3))
+    const wanted = facts(scan(new StreamMeter(), [bytes]))
+    assert.equal([wanted.deltas, wanted.unparsed], [3, 0])
+    for (let cut = bytes.indexOf(0x0d); cut !== -1; cut = bytes.indexOf(0x0d, cut + 1))
+      assert.equal(facts(scan(new StreamMeter(), cutAt(bytes, [cut + 1]))), wanted, `behind the CR at ${cut}`)
   }
 })
 

@@ -73,7 +73,7 @@ test('the end waits for what has not left, but not for a reader that has stopped
 })
 
 const DIST = new URL('../../', import.meta.url)
-const MODULE = new URL('../../src/ops/log.js', import.meta.url)
+const MODULE = new URL('../../src/observe/log.js', import.meta.url)
 
 /** What a program on this module of the log writes in lines for people. */
 function writeReadable(module: URL): string {

@@ -1,4 +1,3 @@
-import { fc } from '../support/property.js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
@@ -13,6 +12,7 @@ import {
   FIRST_TOKEN_LATE,
   type Outcome,
 } from '../../src/routing/retry-policy.js'
+import { fc } from '../support/property.js'
 
 interface Subject {
   readonly breaker: CircuitBreaker
@@ -390,5 +390,23 @@ for (const [name, outcome, verdict] of VERDICTS) {
     assert.is(classifyOutcome(outcome), verdict)
   })
 }
+
+test('the last attempt that was begun before it opened does not close it, nor the last before it closed open it', () => {
+  const { breaker } = subject()
+  const failing = Array.from({ length: 5 }, () => breaker.begin(0))
+  const last = breaker.begin(0)
+  for (const ticket of failing) breaker.fail(ticket, 0, 'cut')
+  assert.is(breaker.state, 'open')
+  breaker.succeed(last, 1, 100)
+  assert.is(breaker.state, 'open')
+
+  const trial = breaker.begin(5_000)
+  const beside = Array.from({ length: 5 }, () => breaker.begin(5_000))
+  breaker.succeed(trial, 5_001, 100)
+  assert.is(breaker.state, 'closed')
+  for (const ticket of beside) breaker.fail(ticket, 5_002, 'cut')
+  for (let i = 0; i < 4; i++) fail(breaker, 5_003)
+  assert.is(breaker.state, 'closed')
+})
 
 test.run()

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { HedgeBudget, findHedgeDelayMs } from '../../src/routing/hedge.js'
+import { findHedgeDelayMs, HedgeBudget } from '../../src/routing/hedge.js'
 import { LatencyWindow } from '../../src/routing/latency.js'
 import { fc } from '../support/property.js'
 

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { BREAKER_DEFAULTS, Health } from '../../src/routing/circuit-breaker.js'
-import { LoadBalancer, type Strategy, type Target } from '../../src/routing/load-balancer.js'
+import { BREAKER_DEFAULTS, CircuitBreaker } from '../../src/routing/circuit-breaker.js'
+import { type BalancedTarget, LoadBalancer, type Strategy } from '../../src/routing/load-balancer.js'
 import { fc } from '../support/property.js'
 import { randomFrom } from '../support/random.js'
 

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { COOLDOWN_MAX_MS, readCooldownMs, parseHttpDate } from '../../src/routing/retry-after.js'
+import { COOLDOWN_MAX_MS, parseHttpDate, readCooldownMs } from '../../src/routing/retry-after.js'
 import { fc } from '../support/property.js'
 
 const NOW = Date.UTC(2026, 0, 15, 12, 0, 0)

@@ -14,7 +14,6 @@ import {
   isFailoverDefault,
   isIdempotent,
   type Outcome,
-  classifyFailure,
 } from '../../src/routing/retry-policy.js'
 import { fc } from '../support/property.js'
 

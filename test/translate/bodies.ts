@@ -1,4 +1,4 @@
-import { type Edit, splice } from '../../src/json/edits.js'
+import { applyEdits, type Edit } from '../../src/json/edits.js'
 import { fc } from '../support/property.js'
 
 /** Cursor's agent mode with a GPT name: Responses on `/chat/completions`. */

@@ -77,7 +77,7 @@ test('one that cannot be reached is tried less and less often, and told of once'
   const { keepWarm, told } = make()
   const upstream = new FakeUpstream()
   upstream.failure = Object.assign(new Error('no'), { code: 'ECONNREFUSED' })
-  await warmth.keep([upstream])
+  await keepWarm.keep([upstream])
   // A clock of its own: far ahead of the machine's, so that the timer inside does nothing, and whole, so that sums are exact.
   const start = 1_000_000_000
   upstream.usedAt = start + 300_000

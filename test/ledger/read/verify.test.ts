@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { parseLedgerName, listLedgerNames } from '../../../src/ledger/files.js'
+import { listLedgerNames, parseLedgerName } from '../../../src/ledger/files.js'
 import { Verifier } from '../../../src/ledger/read/verify.js'
 import { fc } from '../../support/property.js'
 

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { unwrapped, InputDecoder, wrapped } from '../../../src/translate/custom-tools/input-decoder.js'
+import { InputDecoder, unwrapInput, wrapInput } from '../../../src/translate/custom-tools/input-decoder.js'
 import { fc } from '../../support/property.js'
 
 /** What comes of arguments in these pieces, each by itself, and what is left at the end. */

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { selectTranslation } from '../../../src/translate/response/select.js'
 import { UnwrapStream, unwrapCompletion } from '../../../src/translate/custom-tools/unwrap-stream.js'
+import { selectTranslation } from '../../../src/translate/response/select.js'
 import { fc } from '../../support/property.js'
 import { cutsOf, translate } from '../chunks.js'
 

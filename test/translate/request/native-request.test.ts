@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { buildNativeRequest } from '../../../src/translate/request/native-request.js'
-import { sortEdits } from '../../../src/json/object-edits.js'
-import type { Shape } from '../../../src/translate/request/detect-api.js'
-import { peek } from '../../../src/json/peek.js'
+import type { BodyApi } from '../../../src/api/apis.js'
 import { createModelEdit, createUsageEdit } from '../../../src/json/edits.js'
+import { sortEdits } from '../../../src/json/object-edits.js'
+import { peekFields } from '../../../src/json/peek.js'
+import { buildNativeRequest } from '../../../src/translate/request/native-request.js'
 import { fc } from '../../support/property.js'
 import {
   CHAT_BODY,

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { detectBodyKind } from '../../../src/translate/request/detect-api.js'
+import { detectBodyApi } from '../../../src/translate/request/detect-api.js'
 import { translateToChat } from '../../../src/translate/request/to-chat.js'
 import { fc } from '../../support/property.js'
 import { CHAT_BODY, MESSAGES_BODY, RESPONSES_BODY, tool, toolChoice } from '../bodies.js'

@@ -166,4 +166,48 @@ test('a client that reads slowly, but reads, is not cut off', async () => {
   await upstream.close()
 })
 
+test('an upstream that had to wait for the client has not been silent, whichever way its bytes pass', async () => {
+  // Chunks pass as they are, and what has a length goes through Node.
+  for (const framing of [CHUNKED, 'content-length: 100000000']) {
+    const upstream = await ScriptedUpstream.start((request) => request.write(head('200 OK', SSE, framing)))
+    const relay = await startRelay(upstream.url, { timeouts: { idleMs: 400 } })
+    const pass = stopClock()
+    const client = await relay.client()
+    client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
+    const request = await upstream.request(0)
+    await until(
+      () => relay.handler.inFlight.find(({ outcome }) => outcome.phase === 'respond') !== undefined,
+      'the head',
+    )
+    const stage = relay.handler.inFlight.find(() => true)?.stage as unknown as { isBlocked: boolean }
+    const isPaused = (): boolean => stage.isBlocked
+    client.pause()
+    const piece = Buffer.alloc(20_000, 'x')
+    while (!isPaused()) {
+      await (framing === CHUNKED ? request.chunk(piece) : request.write(piece))
+      await wait(1)
+      relay.handler.tick(performance.now())
+    }
+    pass(600)
+    relay.handler.tick(performance.now())
+    client.resume()
+    await until(() => !isPaused(), 'the upstream to be read again')
+    relay.handler.tick(performance.now())
+    pass(400)
+    relay.handler.tick(performance.now())
+    const last = 'this is the last of it'
+    await (framing === CHUNKED ? request.chunk(last) : request.write(last))
+    await client.sees(last)
+    // And from then on it is, if it says nothing more.
+    relay.handler.tick(performance.now())
+    pass(401)
+    relay.handler.tick(performance.now())
+    await client.closed()
+    assert.is((await relay.requests(1))[0]?.end, 'upstream_idle')
+    await relay.close()
+    await upstream.close()
+    runClock()
+  }
+})
+
 test.run()

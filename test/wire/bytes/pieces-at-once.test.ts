@@ -84,7 +84,12 @@ interface TappedSocket {
   bodyIn(length: number): number
 }
 
-function frame(answer: { body: Uint8Array; eventStream: boolean; framing: string; chunks: number[] }): TappedSocket {
+function frame(answer: {
+  body: Uint8Array
+  eventStream: boolean
+  framing: string
+  chunks: number[]
+}): TappedSocket {
   const body = Buffer.from(answer.body)
   const type = answer.eventStream ? SSE : 'content-type: application/octet-stream'
   if (answer.framing !== 'chunked') {

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import type { Exchange } from '../../../src/exchange/exchange.js'
 import { runClock, stopClock } from '../../support/clock.js'
 import { type Scene, withRelay } from '../../support/scene.js'
-import { until, wait } from '../../support/until.js'
+import { gate, until, wait } from '../../support/until.js'
 import { CHUNKED, head, type Received, SSE, whole } from '../../support/upstream.js'
 
 const USAGE = { prompt_tokens: 5, completion_tokens: 2 }
@@ -181,7 +181,7 @@ test('an upstream that had to wait for a slow client has not been silent', () =>
       pass(600)
       scene.relay.handler.tick(performance.now())
       client.resume()
-      await until(() => !flight.paused, 'the upstream to be read again')
+      await until(() => !shared.isBlocked, 'the upstream to be read again')
       pass(400)
       scene.relay.handler.tick(performance.now())
       await request.chunk(LAST)
@@ -321,13 +321,14 @@ test('a relay that shuts down breaks off all who follow, and one of them has wha
     { timeouts: { drainMs: 50 } },
   ))
 
-test('a request that asks for no usage is answered the same from memory as by its upstream', () =>
-  withRelay(
+test('a request that asks for no usage is answered the same from memory as by its upstream', () => {
+  const joined = gate()
+  return withRelay(
     async (request) => {
       assert.equal(JSON.parse(request.body.toString()).stream_options, { include_usage: true })
       await request.write(head('200 OK', SSE, CHUNKED))
       await request.chunk(event('one').replace('"choices"', '"usage":null,"choices"'))
-      await wait(40)
+      await joined.opened
       await request.chunk(LAST)
       await request.lastChunk()
     },
@@ -338,6 +339,8 @@ test('a request that asks for no usage is answered the same from memory as by it
       clients[0]?.send(message)
       await scene.upstream.request(0)
       clients[1]?.send(message)
+      await live(scene, 2)
+      joined.open()
       const responses = await Promise.all(clients.map((client) => client.response()))
       responses.push(await scene.ask(message))
       assert.equal(
@@ -359,7 +362,8 @@ test('a request that asks for no usage is answered the same from memory as by it
     },
     {},
     { askUsage: true },
-  ))
+  )
+})
 
 test('a client of HTTP/1.0 that stalled is not told that the answer ended', () =>
   withRelay(
@@ -412,6 +416,47 @@ test('an answer that waits for its turn on the connection has not stalled', () =
       for (const response of await Promise.all(responses)) assert.ok(response.complete)
     },
     { timeouts: { clientStallMs: 100 } },
+  ))
+
+test('of two that are too far behind one is cut off, and the other, which is alone then, is waited for', () =>
+  withRelay(
+    silent,
+    async (scene) => {
+      const clients = [await scene.client(), await scene.client()] as const
+      clients[0].send(ask(scene, 'a'))
+      const request = await scene.upstream.request(0)
+      await request.write(head('200 OK', SSE, CHUNKED))
+      await request.chunk(event('first'))
+      clients[1].send(ask(scene, 'a'))
+      for (const client of clients) {
+        await client.sees('first')
+        client.pause()
+      }
+      const x = scene.relay.handler.inFlight.find(() => true) as Exchange
+      const { source: shared } = (x.stage as unknown as { feed: { source: { isBlocked: boolean } } }).feed
+      // Both are as far behind.
+      const goOn = async (): Promise<void> => {
+        while (!shared.isBlocked && !request.closed) {
+          await request.chunk(event('x'.repeat(50_000)))
+          await wait(1)
+        }
+      }
+      const writing = goOn()
+      await until(() => shared.isBlocked, 'the one that is left to be waited for')
+      await writing
+      for (const client of clients) client.resume()
+      await clients[0].closed()
+      assert.not((await clients[0].response()).complete)
+      await request.chunk(LAST)
+      await request.lastChunk()
+      assert.ok((await clients[1].response()).complete)
+      const records = await scene.relay.records(2)
+      assert.equal(records.map(({ end, cache }) => [end, cache]).sort(), [
+        ['client_stalled', 'joined'],
+        ['done', 'miss'],
+      ])
+    },
+    { cache: { entryBytes: 10_000 } },
   ))
 
 test.run()

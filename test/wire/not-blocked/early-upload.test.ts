@@ -5,7 +5,7 @@ import type { RawClient } from '../../support/client.js'
 import { runClock, stopClock } from '../../support/clock.js'
 import { OK, type Scene, withRelay } from '../../support/scene.js'
 import { until, wait } from '../../support/until.js'
-import { whole } from '../../support/upstream.js'
+import { CHUNKED, chunk, head, LAST_CHUNK, SSE, whole } from '../../support/upstream.js'
 
 const PROMPT = 'x'.repeat(200_000)
 
@@ -230,6 +230,27 @@ test('an upstream that hangs up before it has heard all of a prompt is answered 
     client.destroy()
     await until(() => scene.relay.handler.inFlight.size === 0, 'the exchange to be settled')
     assert.is(await held(scene), 0)
+  }))
+
+test('another model that is named when the answer has begun does not take the answer back', () =>
+  withRelay(OK, async (scene) => {
+    const body = `{"model":"m-1","prompt":"${PROMPT}","model":"m-2"}`
+    const client = await begin(scene, body, 100_000)
+    const attempt = await arrived(scene, '"model":"m-1"')
+    attempt.write(`${head('200 OK', SSE, CHUNKED)}${chunk('data: 1\n\n')}`)
+    await client.sees('data: 1\n\n')
+    client.send(body.slice(100_000, -1))
+    await until(
+      () => scene.relay.handler.inFlight.find(({ request }) => request.model === 'm-2') !== undefined,
+      'the other model',
+    )
+    attempt.write(chunk('data: 2\n\n'))
+    attempt.write(LAST_CHUNK)
+    const response = await client.response()
+    assert.is(response.body.toString(), 'data: 1\n\ndata: 2\n\n')
+    assert.ok(response.complete)
+    const [line] = await scene.relay.requests(1)
+    assert.equal([line?.end, line?.attempts], ['done', 1])
   }))
 
 test.run()

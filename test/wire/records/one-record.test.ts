@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert'
 import { AS_OF } from '../../../src/ledger/price-table.js'
 import { CHAT_STREAM } from '../../support/fixtures.js'
 import { FIELDS } from '../../support/ledger.js'
-import { type Scene, withRelay } from '../../support/scene.js'
+import { OK, type Scene, withRelay } from '../../support/scene.js'
 import { CHUNKED, chunk, head, LAST_CHUNK, type Received, SSE, whole } from '../../support/upstream.js'
 
 const BODY = JSON.stringify({
@@ -40,6 +40,21 @@ async function script(request: Received): Promise<void> {
       return request.write(`${head('200 OK', SSE, CHUNKED)}${chunk(CHAT_STREAM)}${LAST_CHUNK}`)
   }
 }
+
+test('a credential that was pasted where a name belongs is neither in the log nor in the ledger', () =>
+  withRelay(OK, async (scene) => {
+    const names = [scene.relay.key, scene.relay.key.slice(0, -20), 'sk-ant-api03-abcdefghijklmnop']
+    for (const [i, name] of names.entries()) {
+      const body = JSON.stringify({ model: `my ${name}` })
+      const request = `POST /v1/x/${name} HTTP/1.1\r\n${scene.auth}user-agent: ${name}\r\ncontent-length: ${body.length}`
+      assert.is((await scene.ask(`${request}\r\n\r\n${body}`)).status, 200)
+      const line = (await scene.relay.requests(i + 1))[i]
+      assert.equal([line?.model, line?.path], ['my ***', '/v1/x/***'])
+      const record = (await scene.relay.records(i + 1))[i]
+      assert.equal([record?.model, record?.route, record?.user_agent], ['my ***', '/v1/x/***', '***'])
+      assert.not.match(JSON.stringify([scene.relay.lines, record]), name)
+    }
+  }))
 
 test('a request leaves one record, with who, what, how many tokens and how long, and nothing of what was said', () =>
   withRelay(script, async (scene) => {

@@ -52,7 +52,7 @@ class Chaos {
   /** A second target was asked beside the first, and a third one. */
   get seenAll(): boolean {
     const { relay } = this
-    const hedged = relay.router.choose('/chat/completions', 'storm', null)?.hedges.taken ?? 0
+    const hedged = relay.router.findRoute('/chat/completions', 'storm', null)?.hedges.taken ?? 0
     return hedged > 0 && relay.lines.some(({ attempts }) => attempts === 3)
   }
 

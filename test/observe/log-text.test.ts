@@ -1,0 +1,28 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { mintKey } from '../../src/access/key.js'
+import { quoteName, redactText } from '../../src/observe/log-text.js'
+
+const SECRETS = [
+  mintKey({ env: 'prod', team: 'team1', user: 'alice' }),
+  'lc_prod_team1_alice',
+  'sk-proj-abcdefghijklmnop',
+  'sk-ant-api03-abcdefghijklmnop',
+]
+
+test('what looks like a credential is blanked in a name, wherever it stands', () => {
+  for (const secret of SECRETS) {
+    assert.is(redactText(secret), '***')
+    assert.is(redactText(`gpt-4o ${secret}, ${secret}`), 'gpt-4o ***, ***')
+    assert.is(quoteName(`/x/${secret}`), '"/x/***"')
+    // At the place where a long text is cut off.
+    assert.not.match(redactText(`${'x'.repeat(190)}${secret}`), secret.slice(0, 8))
+  }
+})
+
+test('names that only begin like one stay as they are', () => {
+  for (const name of ['gpt-4o', 'sk-1', 'task-force', 'lc_x']) assert.is(redactText(name), name)
+  assert.is(quoteName(null), 'null')
+})
+
+test.run()

@@ -1,0 +1,45 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Exchange } from '../../src/exchange/exchange.js'
+import type { RequestSummary } from '../../src/exchange/summary.js'
+import { BoundCounters } from '../../src/lib/limit-counters.js'
+import { Metrics, type MetricsSource } from '../../src/observe/metrics.js'
+
+const NOTHING: MetricsSource = {
+  draining: false,
+  ready: true,
+  openCount: 0,
+  bufferedBytes: 0,
+  cacheBytes: 0,
+  bounds: new BoundCounters(),
+  targetHealth: new Map(),
+  ledgerState: null,
+}
+
+test('times are in seconds, each in a histogram of its own', async () => {
+  const req = { method: 'GET', rawHeaders: [] } as unknown as IncomingMessage
+  const exchange = new Exchange(req, {} as ServerResponse, 1_000)
+  exchange.startAttempts(1_500)
+  exchange.setWinner('up', 1_500)
+  exchange.startResponse(200, null, 3_500)
+  exchange.markHeadSent(3_500)
+  exchange.conclude('done')
+  const summary = exchange.close(9_000) as RequestSummary
+  Object.defineProperty(summary, 'firstTokenMs', { value: 4_000 })
+  const metrics = new Metrics()
+  metrics.record(summary)
+  const text = await metrics.text(NOTHING)
+  const sums = [...text.matchAll(/^thinwire_(\w+_seconds)_sum(?:\{upstream="up"\})? (\S+)$/gm)]
+  assert.equal(
+    sums.map(([, name, sum]) => [name, Number(sum)]),
+    [
+      ['request_duration_seconds', 8],
+      ['first_token_seconds', 4],
+      ['upstream_first_byte_seconds', 2],
+      ['overhead_seconds', 0.5],
+    ],
+  )
+})
+
+test.run()
