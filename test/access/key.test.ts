@@ -108,10 +108,8 @@ test('what has the shape of a key but a wrong checksum is mistyped, anything els
 
 test('a huge text is turned down without being read', () => {
   const huge = `lc_${'a'.repeat(64 * 1024 * 1024)}`
-  const started = process.hrtime.bigint()
-  for (let i = 0; i < 1000; i++) inspectKey(huge)
-  // A thousand readings of 64 MiB take minutes; ten formatSeconds can only be missed by reading it.
-  assert.ok(process.hrtime.bigint() - started < 10_000_000_000n)
+  // As many readings of 64 MiB would take longer than a test file may.
+  for (let i = 0; i < 10_000; i++) inspectKey(huge)
   assert.is(inspectKey(huge), 'malformed')
 })
 

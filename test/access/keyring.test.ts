@@ -53,7 +53,7 @@ function open(place: Place, options: KeyringOptions = {}): Keyring {
 }
 
 async function until(what: string, holds: () => boolean): Promise<void> {
-  const end = Date.now() + 20_000
+  const end = Date.now() + 30_000
   while (!holds()) {
     if (Date.now() > end) assert.unreachable(`waited in vain: ${what}`)
     await sleep(2)

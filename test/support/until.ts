@@ -2,7 +2,7 @@
 const now = performance.now.bind(performance)
 
 /** Waits until a condition holds. The bound is there to fail a test, never to measure anything. */
-export async function until(condition: () => boolean, what: string, ms = 10_000): Promise<void> {
+export async function until(condition: () => boolean, what: string, ms = 30_000): Promise<void> {
   const deadline = now() + ms
   for (;;) {
     const before = now()

@@ -317,7 +317,14 @@ function checkBooks(
     assert.not(['crashed', 'local'].includes(String(end)), String(end))
   }
   for (const [tokens, times] of counted) assert.is(times, 1, `${tokens} was counted ${times} times`)
-  assert.ok(done > 20, `${done} answers were paid for`)
+  assert.ok(done > LEAST, `${done} answers were paid for`)
+}
+
+const LEAST = 20
+
+/** By an upstream, which was asked for it. */
+function isAnswered({ attempts, end, status }: LogLine): boolean {
+  return Number(attempts) > 0 && end === 'done' && status === 200
 }
 
 const SETTINGS = {
@@ -353,8 +360,11 @@ for (const [seed, cache] of [
       }
     }, 5)
     const caller = new Caller(relay, random, [relay.key, other])
+    const isEnough = (): boolean =>
+      relay.lines.filter(isAnswered).length > LEAST && (caller.sharedGzip > 0 || cache.ttlMs < 100)
     const loop = async (): Promise<void> => {
-      for (let i = 0; i < 6; i++) await caller.call(weather.answers)
+      // How many answers are paid for, and shared, depends on the machine's speed.
+      for (let i = 0; i < 6 || (i < 100 && !isEnough()); i++) await caller.call(weather.answers)
     }
     await Promise.all(Array.from({ length: 40 }, loop))
     clearInterval(watching)
