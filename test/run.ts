@@ -11,7 +11,7 @@ import { stripVTControlCharacters } from 'node:util'
  */
 
 const AT_ONCE = 2
-const LIMIT_MS = 120_000
+const LIMIT_MS = 300_000
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
