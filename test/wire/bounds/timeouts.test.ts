@@ -151,7 +151,7 @@ test('a client that reads slowly, but reads, is not cut off', async () => {
   client.socket.pause()
   client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
   await upstream.request(0)
-  const x = relay.handler.live.find(() => true)
+  const x = relay.handler.inFlight.find(() => true)
   let sent = 0
   let rounds = 0
   for (; sent < body.length && client.ending === null; rounds++) {

@@ -102,7 +102,7 @@ test('clients and upstreams that do anything at any time break nothing, and leav
   // An error that nothing catches would end this process, and with it the test.
   await Promise.all(Array.from({ length: AT_ONCE }, work))
 
-  await until(() => relay.handler.live.size === 0, 'every exchange to be settled')
+  await until(() => relay.handler.inFlight.size === 0, 'every exchange to be settled')
   let ready = { in_flight: -1, buffered_bytes: -1 }
   // What a client had sent before it left may still be on its way to the relay.
   for (let i = 0; i < 500 && ready.in_flight !== 0; i++) {
