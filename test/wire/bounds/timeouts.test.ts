@@ -156,8 +156,8 @@ test('a client that reads slowly, but reads, is not cut off', async () => {
   let rounds = 0
   for (; sent < body.length && client.ending === null; rounds++) {
     client.socket.resume()
-    await until(() => (x?.bytesOut ?? 0) > sent || client.ending !== null, 'more to be sent')
-    sent = x?.bytesOut ?? 0
+    await until(() => (x?.outcome.bytesOut ?? 0) > sent || client.ending !== null, 'more to be sent')
+    sent = x?.outcome.bytesOut ?? 0
     client.socket.pause()
     pass(300)
     relay.handler.tick(performance.now())
