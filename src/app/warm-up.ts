@@ -7,44 +7,56 @@ import type { Config } from '../config/config.js'
 import { createRouteConfig } from '../config/routes.js'
 import { createUpstreamConfig, type UpstreamConfig } from '../config/upstreams.js'
 import { Log } from '../observe/log.js'
-import { Router } from '../routing/router.js'
-import { Listener } from '../server/listener.js'
-import { RequestHandler } from '../server/request-handler.js'
+import { type App, createApp } from './app.js'
 
-/** By then V8 has compiled what every request and every connection runs through (bench `start`). */
+/** After these, V8 has compiled the code that every request and every connection runs (bench `start`). */
 const CONNECTIONS = 40
-const REQUESTS_EACH = 10
+const REQUESTS_PER_CONNECTION = 10
 
-/** A machine on which this takes longer than usual is not made to wait for the rest. */
-const PATIENCE_MS = 1_500
+/** On a machine where the warm-up takes longer, the rest of it is left out. */
+const TIME_LIMIT_MS = 1_500
 
-const OWNER = { env: 'rehearsal', team: 'rehearsal', user: 'rehearsal' }
+/** How long upstreams that do not respond may keep `/readyz` from saying `ready`. */
+const CONNECT_LIMIT_MS = 1_000
+
+const OWNER = { env: 'warm-up', team: 'warm-up', user: 'warm-up' }
 
 /** As a client would send it, with a prompt of usual size. */
 const PROMPT = JSON.stringify({
-  model: 'rehearsal',
+  model: 'warm-up',
   stream: true,
   messages: [{ role: 'user', content: 'To be or not to be, "that" is the question.\n'.repeat(40) }],
 })
 
 const EVENT = 'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":" be"}}]}\n\n'
 
-/** What each of the answers ends with. */
+/** Every response ends with it. */
 const LAST_CHUNK = '0\r\n\r\n'
 
 const NOWHERE = { write(): void {} }
 
 /**
- * Takes requests through a relay of the same make, between a client and an upstream of its own on loopback, so that
- * the first one that counts finds the code compiled: without it that one takes a hundred times what later ones take
- * (bench `start`). Nothing of it is logged or counted, and nothing but the clock ends it early.
+ * Makes the first request as fast as the later ones: compiles the code and connects the upstreams. A failure here
+ * does not keep the relay from starting; it is logged.
+ */
+export async function warmUp(app: App, log: Log): Promise<void> {
+  const connected = app.connectUpstreams()
+  await warmUpCode(app.config).catch((error) => log.warn({ err: error }, 'the code could not be warmed up'))
+  await Promise.race([connected, new Promise((resolve) => setTimeout(resolve, CONNECT_LIMIT_MS).unref())])
+  app.markReady()
+}
+
+/**
+ * Sends requests through a second relay that is built like the first, between a client and an upstream of its own on
+ * loopback, so that the first real request runs compiled code: otherwise it takes a hundred times as long as later
+ * ones (bench `start`). None of these requests is logged or recorded.
  */
 export async function warmUpCode(config: Config): Promise<void> {
   const upstream = createServer((req, res) => {
     req.resume().once('end', () => {
       res.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' })
       res.write(EVENT)
-      // In a later turn, so that it comes as a piece of its own.
+      // In a later turn of the event loop, so that it arrives as a chunk of its own.
       setImmediate(() => res.end(EVENT))
     })
   })
@@ -52,32 +64,31 @@ export async function warmUpCode(config: Config): Promise<void> {
     upstream.once('error', reject).listen(0, '127.0.0.1', resolve)
   })
   const key = mintKey(OWNER)
-  const copy = withUpstream(config, (upstream.address() as AddressInfo).port)
-  const router = new Router(copy)
-  const log = new Log(pino({ level: config.log.level, base: null }, NOWHERE), NOWHERE)
-  const keyring = config.keys.mode === 'keys' ? keyringOf(key) : null
-  const server = new Listener(
-    copy,
-    new RequestHandler({ config: copy, keyring, router, log, ledger: null }),
-    log,
-  )
+  const app = await createApp({
+    config: createWarmUpConfig(config, (upstream.address() as AddressInfo).port),
+    log: new Log(pino({ level: config.log.level, base: null }, NOWHERE), NOWHERE),
+    prices: null,
+    source: null,
+    recordsUsage: false,
+    ...(config.keys.mode === 'keys' ? { keyring: createKeyring(key) } : {}),
+  })
   try {
-    const { port } = await server.listen()
-    const deadline = performance.now() + PATIENCE_MS
-    for (let i = 0; i < CONNECTIONS && performance.now() < deadline; i++) await ask(port, key)
+    const { port } = await app.listen()
+    const deadline = performance.now() + TIME_LIMIT_MS
+    for (let i = 0; i < CONNECTIONS && performance.now() < deadline; i++) await sendRequests(port, key)
   } finally {
-    server.close()
-    await Promise.all(router.upstreams.map((each) => each.destroy()))
+    await app.close()
     upstream.closeAllConnections()
     upstream.close()
   }
 }
 
-function withUpstream(config: Config, port: number): Config {
-  const name = 'rehearsal'
+/** The same config, with one upstream and nothing that is seen from outside. */
+function createWarmUpConfig(config: Config, port: number): Config {
+  const name = 'warm-up'
   const upstream: UpstreamConfig = {
     ...createUpstreamConfig(name, `http://127.0.0.1:${port}`, config.timeouts),
-    apiKey: 'rehearsal',
+    apiKey: 'warm-up',
     auth: 'bearer',
     warm: false,
   }
@@ -87,11 +98,12 @@ function withUpstream(config: Config, port: number): Config {
     upstreams: [upstream],
     routes: [createRouteConfig(name)],
     aliases: [],
+    metrics: { listen: null },
   }
 }
 
-/** Has this key and no other. */
-function keyringOf(key: string): { find(hash: string): KeyRecord | undefined } {
+/** A keyring with this key and no other. */
+function createKeyring(key: string): { find(hash: string): KeyRecord | undefined } {
   const hash = hashKey(key)
   const record: KeyRecord = {
     ...OWNER,
@@ -103,33 +115,33 @@ function keyringOf(key: string): { find(hash: string): KeyRecord | undefined } {
   return { find: (wanted) => records.get(wanted) }
 }
 
-/** Some requests, one after the other, on a connection of their own. */
-function ask(port: number, key: string): Promise<void> {
+/** Sends requests, one after the other, on a connection of their own. */
+function sendRequests(port: number, key: string): Promise<void> {
   const request =
     `POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${key}\r\n` +
-    'user-agent: rehearsal\r\naccept: application/json\r\ncontent-type: application/json\r\n' +
+    'user-agent: warm-up\r\naccept: application/json\r\ncontent-type: application/json\r\n' +
     `content-length: ${Buffer.byteLength(PROMPT)}\r\n\r\n${PROMPT}`
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')
-    let asked = 0
-    let answer = ''
+    let sent = 0
+    let response = ''
     const next = (): void => {
-      if (asked === REQUESTS_EACH) {
+      if (sent === REQUESTS_PER_CONNECTION) {
         socket.destroy()
         return
       }
-      asked++
-      answer = ''
+      sent++
+      response = ''
       socket.write(request)
     }
     socket.setNoDelay(true).once('connect', next).once('error', reject)
     socket.once('close', () => resolve())
-    socket.setTimeout(PATIENCE_MS, () => socket.destroy())
-    socket.on('data', (piece: Buffer) => {
-      answer += piece.toString('latin1')
-      // A config may refuse such a request, by a limit of its own.
-      if (!answer.startsWith('HTTP/1.1 200 ')) socket.destroy()
-      else if (answer.endsWith(LAST_CHUNK)) next()
+    socket.setTimeout(TIME_LIMIT_MS, () => socket.destroy())
+    socket.on('data', (chunk: Buffer) => {
+      response += chunk.toString('latin1')
+      // The limits of a config may refuse such a request.
+      if (!response.startsWith('HTTP/1.1 200 ')) socket.destroy()
+      else if (response.endsWith(LAST_CHUNK)) next()
     })
   })
 }

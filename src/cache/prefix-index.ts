@@ -93,6 +93,11 @@ export class PrefixIndex {
     this.stems = new Map()
   }
 
+  /** How many prompts each stem has. */
+  get promptCounts(): readonly number[] {
+    return [...this.stems.values()].map(({ prompts }) => prompts.length)
+  }
+
   add(stem: string, prompt: PrefixEntry): void {
     const found = this.stems.get(stem)
     if (found === undefined) this.stems.set(stem, { prompts: [prompt], goesOn: null })

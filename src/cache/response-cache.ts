@@ -55,6 +55,21 @@ export class ResponseCache {
     return this.kept.calculatedSize
   }
 
+  /** Bytes of the prompts that are held for responses that still arrive. */
+  get openPromptBytes(): number {
+    return this.promptBytes
+  }
+
+  /** Responses that still arrive, and that a further request can join. */
+  get openResponses(): readonly SharedResponse[] {
+    return [...this.flights.values()].flatMap(({ shared }) => shared ?? [])
+  }
+
+  /** How many cached prompts each stem of the prefix index has. */
+  get indexedPrompts(): readonly number[] {
+    return this.index.promptCounts
+  }
+
   /** Whether a request may turn out to be one of those whose answers are kept, when its body is whole. */
   mayHold(exchange: Exchange, bytes: number): boolean {
     const wished = wish(exchange)

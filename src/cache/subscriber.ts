@@ -18,7 +18,7 @@ export class Subscriber implements ResponseFeed {
   readonly writer: ClientWriter
   /** Index of the next chunk to write. */
   next: number
-  private readonly source: ResponseSource
+  readonly source: ResponseSource
   private readonly context: RelayContext
 
   /** @param stallMs `timeouts.clientStallMs` */

@@ -1,25 +1,58 @@
-/** What the start has to tell. */
+import { relative } from 'node:path'
+import type { App, Ports } from '../app/app.js'
+import { VERSION } from '../version.js'
+import { formatAddress, formatOrigin, isEveryInterface } from './listening.js'
+
+/** What the banner shows. */
 export interface Banner {
   readonly version: string
   /** Where a program on this machine reaches the relay. */
   readonly url: string
-  /** Reached from other machines. */
-  readonly open: boolean
-  /** Names of the upstreams, null for the demo. */
+  /** `HOST:PORT` if the relay listens on every network interface of the machine, else null. */
+  readonly everyInterface: string | null
+  /** Names of the upstreams; null for the demo. */
   readonly upstreams: readonly string[] | null
   readonly mode: 'keys' | 'passthrough' | 'off'
-  /** The key that was issued just now; it is never shown again. */
+  /** The key that was issued at this start. It is shown this once. */
   readonly key: string | null
   readonly activeKeys: number
   readonly keyFile: string
   readonly configFile: string | null
-  /** Where metrics are read; null: nowhere. */
+  /** Null if metrics are off. */
   readonly metricsUrl: string | null
 }
 
-/** The text of the start: where it listens, what is behind it, and lines to paste. Within 80 columns, save for URLs. */
+/** @param key the first key, if it was issued just now */
+export function describeRelay(
+  { config, keyring }: App,
+  ports: Ports,
+  key: string | null,
+  isDemo: boolean,
+): Banner {
+  const { listen, metrics } = config
+  const { port, metricsPort } = ports
+  const metricsOrigin =
+    metrics.listen === null || metricsPort === null ? null : formatOrigin(metrics.listen.host, metricsPort)
+  return {
+    version: VERSION,
+    url: formatOrigin(listen.host, port),
+    everyInterface: isEveryInterface(listen.host) ? formatAddress({ host: listen.host, port }) : null,
+    upstreams: isDemo ? null : config.upstreams.map(({ name }) => name),
+    mode: config.keys.mode,
+    key,
+    activeKeys: keyring?.list().filter(({ revokedAt }) => revokedAt === null).length ?? 0,
+    keyFile: relative(process.cwd(), config.keys.file) || config.keys.file,
+    configFile: config.file === null ? null : relative(process.cwd(), config.file),
+    metricsUrl: metricsOrigin === null ? null : `${metricsOrigin}/metrics`,
+  }
+}
+
+/**
+ * The text that a start prints: where the relay listens, its upstreams, and lines to paste. At most 80 columns wide,
+ * but for URLs and keys.
+ */
 export function formatBanner(banner: Banner): string {
-  const lines = [`Thinwire ${banner.version} listens on ${banner.url}`, '']
+  const lines = headLines(banner)
   if (banner.configFile !== null) lines.push(`  Config     ${banner.configFile}`)
   if (banner.upstreams === null) {
     lines.push(
@@ -34,17 +67,28 @@ export function formatBanner(banner: Banner): string {
   return lines.join('\n')
 }
 
+function headLines({ version, url, everyInterface }: Banner): string[] {
+  if (everyInterface === null) return [`Thinwire ${version} listens on ${url}`, '']
+  const port = everyInterface.slice(everyInterface.lastIndexOf(':') + 1)
+  return [
+    `Thinwire ${version} listens on ${everyInterface}, that is on every network interface`,
+    '',
+    `  Reach it   at ${url} on this machine,`,
+    `             at http://THIS-MACHINE:${port} from others`,
+  ]
+}
+
 function keyLines(banner: Banner): string[] {
   switch (banner.mode) {
     case 'passthrough':
       return ["  Keys       passthrough: clients send the provider's own key"]
     case 'off':
-      return ['  Keys       off: every program on this machine may use it']
+      return ['  Keys       off: every program on this machine may use the relay']
     case 'keys':
       if (banner.key !== null) {
         return [
-          `  Keys       ${banner.keyFile}; it was empty, so here is a first key.`,
-          '             It is shown this once:',
+          `  Keys       ${banner.keyFile}; it had no key, so this one was issued.`,
+          '             It is shown only this once:',
           '',
           `    ${banner.key}`,
         ]
@@ -91,7 +135,7 @@ function cursorLines(banner: Banner): string[] {
     `    OpenAI API Key             ${key}`,
     '    Override OpenAI Base URL   https://YOUR-PUBLIC-HOST/cursor/v1',
     '',
-    "  Cursor's own servers make the calls, so this machine's address will not do:",
+    "  Cursor's own servers call the relay, and they cannot reach this machine:",
     `  put a public HTTPS address in front of ${banner.url} (see README).`,
     '',
   ]

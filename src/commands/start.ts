@@ -1,32 +1,59 @@
 import { parseArgs } from 'node:util'
-import { type Config, loadConfig } from '../config/config.js'
+import { type Config, type ConfigSource, loadConfig } from '../config/config.js'
 import { ConfigError } from '../config/problems.js'
 import { Prices, PricesError } from '../ledger/prices.js'
 
 export const START_HELP = `thinwire start [--config FILE] [--listen HOST:PORT]
 
-  --config FILE        settings; thinwire.json in this folder if there is one
-  --listen HOST:PORT   where to listen, in place of the config's 127.0.0.1:4000
+  --config FILE        the config file; without it, thinwire.json in this folder
+                       is used if it exists
+  --listen HOST:PORT   where to listen, in place of the config's address
+                       (127.0.0.1:4000)
 
-Without a config file it relays to the providers whose keys are in the
-environment, OPENAI_API_KEY and ANTHROPIC_API_KEY; with neither, to a built-in
-demo. SIGTERM or Ctrl-C lets open streams end; a second one ends it now.
+Without a config file, requests go to the providers whose keys are in the
+environment, OPENAI_API_KEY and ANTHROPIC_API_KEY; without these, to a built-in
+demo. SIGTERM or Ctrl-C lets open streams end first; a second one ends the relay
+at once. SIGHUP reloads the config file.
 
-Exit codes: 0 ended as asked, 1 cannot run, 2 wrong settings or usage.
+Exit codes: 0 ended by a signal, 1 cannot run, 2 wrong settings or usage.
 `
 
-const WRONG_USAGE = 2
+const EXIT_WRONG_USAGE = 2
 
-/** Runs the relay until a signal ends it. Resolves to the exit code only if it could not start. */
+type Print = (text: string) => void
+
+/**
+ * `thinwire start`: runs the relay until a signal ends it.
+ * @returns resolves, to the exit code, only if the relay could not start
+ */
 export async function runStart(args: string[]): Promise<number> {
-  // A terminal or disk that does not take the banner is no reason to end.
+  // A terminal or disk that takes no text is no reason to end.
   process.stderr.on('error', () => {})
-  const say = (text: string): void => {
-    process.stderr.write(`${text}\n`)
+  const print: Print = (text) => void process.stderr.write(`${text}\n`)
+  const options = readOptions(args, print)
+  if (options === null) return EXIT_WRONG_USAGE
+  if (options.help) {
+    process.stdout.write(START_HELP)
+    return 0
   }
-  let options: { config?: string | undefined; listen?: string | undefined; help?: boolean | undefined }
+  const source = { file: options.config, listen: options.listen, env: process.env, cwd: process.cwd() }
+  const settings = readSettings(source, print)
+  if (settings === null) return EXIT_WRONG_USAGE
+  const { config, prices } = settings
+  // Only now is the relay's code loaded: a wrong setting is reported in half the time.
+  return (await import('./serve.js')).serve(config, { source, prices, print })
+}
+
+interface StartOptions {
+  readonly config?: string | undefined
+  readonly listen?: string | undefined
+  readonly help?: boolean | undefined
+}
+
+/** @returns null if they are wrong; why is printed */
+function readOptions(args: string[], print: Print): StartOptions | null {
   try {
-    options = parseArgs({
+    return parseArgs({
       args,
       options: {
         config: { type: 'string' },
@@ -35,34 +62,24 @@ export async function runStart(args: string[]): Promise<number> {
       },
     }).values
   } catch (error) {
-    say(`thinwire start: ${(error as Error).message.split('\n')[0]}`)
-    say('usage: thinwire start [--config FILE] [--listen HOST:PORT]')
-    return WRONG_USAGE
+    print(`thinwire start: ${(error as Error).message.split('\n')[0]}`)
+    print('usage: thinwire start [--config FILE] [--listen HOST:PORT]')
+    return null
   }
-  if (options.help) {
-    process.stdout.write(START_HELP)
-    return 0
-  }
+}
 
-  const source = { file: options.config, listen: options.listen, env: process.env, cwd: process.cwd() }
-  let config: Config
+/** @returns null if they cannot be used; why is printed */
+function readSettings(
+  source: ConfigSource,
+  print: Print,
+): { readonly config: Config; readonly prices: Prices | null } | null {
   try {
-    config = loadConfig(source)
+    const config = loadConfig(source)
+    return { config, prices: Prices.open(config.ledger.prices) }
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    say(error.message)
-    return WRONG_USAGE
+    if (error instanceof ConfigError) print(error.message)
+    else if (error instanceof PricesError) print(`ledger.prices: ${error.message}`)
+    else throw error
+    return null
   }
-
-  let prices: Prices | null = null
-  try {
-    prices = Prices.open(config.ledger.prices)
-  } catch (error) {
-    if (!(error instanceof PricesError)) throw error
-    say(`ledger.prices: ${error.message}`)
-    return WRONG_USAGE
-  }
-
-  // What runs is loaded when it is known that it can: a wrong setting is told in half the time.
-  return (await import('./serve.js')).serve(config, { source, prices, say })
 }

@@ -115,6 +115,11 @@ export class Prices {
     return other === null || (other.builtIn && answered !== null) ? price : other
   }
 
+  /** Names outside the table whose price is remembered. */
+  get rememberedCount(): number {
+    return this.versions.size
+  }
+
   private lookUp(name: string): Price | null {
     const price = this.models.get(name)
     if (price !== undefined) return price

@@ -24,7 +24,7 @@ export class ClientWriter implements ResponseSink, Stage {
   isBlocked: boolean
   private state: 'waiting' | 'streaming' | 'flushing' | 'closed'
   private readonly res: ServerResponse
-  private readonly feed: ResponseFeed
+  readonly feed: ResponseFeed
   private readonly context: RelayContext
   private readonly stallMs: number
   private readonly connection: ClientConnection

@@ -54,6 +54,13 @@ export class RouteTable {
     return null
   }
 
+  /** Pairs of a model and a team whose routes are remembered. */
+  get rememberedCount(): number {
+    let count = 0
+    for (const byModel of this.byTeam.values()) count += byModel.size
+    return count
+  }
+
   private taking(model: string | null, team: string | null): readonly Rule[] {
     const known = this.byTeam.get(team)?.get(model)
     if (known !== undefined) return known

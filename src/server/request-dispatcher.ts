@@ -33,7 +33,7 @@ export class RequestDispatcher {
   private router: Router
   private models: ModelList
   /** Null if the cache is off. */
-  private cache: ResponseCache | null
+  cache: ResponseCache | null
   private readonly context: RelayContext
 
   constructor(config: Config, router: Router, context: RelayContext) {

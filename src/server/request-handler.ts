@@ -5,6 +5,7 @@ import type { Keyring } from '../access/keyring.js'
 import { answerProbe } from '../admin/probes.js'
 import type { ErrorCode } from '../api/errors.js'
 import { parseRequestTarget } from '../api/request-target.js'
+import type { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
 import { Exchange } from '../exchange/exchange.js'
 import { InFlight } from '../exchange/in-flight.js'
@@ -335,6 +336,11 @@ export class RequestHandler implements MetricsSource {
 
   get targetHealth(): MetricsSource['targetHealth'] {
     return this.dispatcher.targetHealth
+  }
+
+  /** Null if the cache is off. */
+  get cache(): ResponseCache | null {
+    return this.dispatcher.cache
   }
 
   get cacheBytes(): number {

@@ -14,41 +14,41 @@ function handles(): string[] {
 }
 
 for (const mode of ['keys', 'off']) {
-  test(`a rehearsal with keys.mode ${mode} asks no upstream, counts nothing and leaves nothing open`, async () => {
+  test(`a warm-up with keys.mode ${mode} calls no upstream, records nothing and leaves nothing open`, async () => {
     const upstream = await ScriptedUpstream.start(() => {})
     const relay = await startRelay(upstream.url, { keys: { mode } })
-    // What the test before this one has closed may still be on its way out.
-    await until(() => handles().length === 2, 'two listeners to be all there is')
+    // Sockets of the test before may still be closing.
+    await until(() => handles().length === 2, 'the two listeners alone')
     await warmUpCode(relay.config)
-    await until(() => handles().length === 2, 'the sockets of the rehearsal to be gone')
+    await until(() => handles().length === 2, 'the sockets of the warm-up to be closed')
     assert.is(upstream.connections, 0)
     assert.equal(relay.lines, [])
-    assert.is(relay.handler.inFlight.size, 0)
+    assert.is(relay.inspect().openCount, 0)
     await relay.close()
     await upstream.close()
   })
 }
 
-test('a rehearsal ends where the limits of the config let no such request through', async () => {
+test('a warm-up ends early where the limits of the config refuse its requests', async () => {
   const limits = [{ bodyBytes: 1_024 }, { bufferedBytes: 1_024 }, { connections: 1 }, { exchanges: 1 }]
   for (const limit of limits) {
     const relay = await startRelay('http://127.0.0.1:9', { limits: limit })
     await warmUpCode(relay.config)
-    assert.equal(relay.handler.bounds.snapshot(), {})
+    assert.equal(relay.inspect().boundsHit, {})
     await relay.close()
   }
 })
 
-test('a rehearsal on a machine that is too slow ends by the clock', async () => {
+test('a warm-up ends at its time limit on a slow machine', async () => {
   const relay = await startRelay('http://127.0.0.1:9')
   const { now } = performance
   const began = now.call(performance)
-  // Each look at the clock is a second later than the last.
+  // Every look at the clock is one second later than the one before.
   let looks = 0
   performance.now = () => began + 1_000 * looks++
   try {
     await warmUpCode(relay.config)
-    assert.ok(looks < 200, `${looks} looks at the clock: it went on`)
+    assert.ok(looks < 200, `${looks} looks at the clock: it did not end`)
   } finally {
     performance.now = now
     await relay.close()

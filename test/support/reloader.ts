@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs'
-import { Reloader } from '../../src/app/reload.js'
-import type { Upstream } from '../../src/upstream/upstream.js'
 import { post, startRelay, type TestRelay } from './relay.js'
 import { type Script, ScriptedUpstream, whole } from './upstream.js'
 
-/** The name as the whole answer. */
+/** A test reloads by itself: the file is not looked at before the test is over. */
+const NEVER_MS = 3_600_000
+
+/** Responds with the name as the whole body. */
 export const answers =
   (name: string): Script =>
   (request) =>
@@ -12,38 +13,31 @@ export const answers =
 
 export interface Running {
   readonly relay: TestRelay
-  readonly reloader: Reloader
   readonly one: ScriptedUpstream
   readonly two: ScriptedUpstream
-  /** Of each time that something was taken over. */
-  readonly told: (readonly Upstream[])[]
-  /** Writes another config, and has it read. */
+  /** How many configs were put to use since the start. */
+  reloads(): number
+  /** Writes another config, and reloads it. */
   change(settings: Record<string, unknown> | string): void
   ask(body?: string): Promise<string>
 }
 
-/** A relay that goes to `one`, with a second upstream at hand. */
+/**
+ * A relay that goes to `one`, with a second upstream at hand.
+ * @param configPollMs how often the relay looks at its config file by itself
+ */
 export async function withReloader(
   script: Script,
   act: (running: Running) => Promise<void>,
   second: Script = answers('two'),
+  configPollMs = NEVER_MS,
 ): Promise<void> {
   const one = await ScriptedUpstream.start(script)
   const two = await ScriptedUpstream.start(second)
-  const relay = await startRelay({ one: { baseUrl: one.url } })
-  const { config, router, handler, lines } = relay
-  const log = { info: note, warn: note, error: note, debug: note } as never
-  function note(fields: Record<string, unknown>, msg: string): void {
-    lines.push({ ...fields, msg })
-  }
-  const told: (readonly Upstream[])[] = []
-  const file = config.file as string
-  const source = { file, env: { UPSTREAM_KEY: 'sk-upstream-secret' }, cwd: '/' }
-  const reloader = new Reloader({
-    ...{ source, config, router, handler, log },
-    onUpstreams: (upstreams) => told.push(upstreams),
-    pollMs: 10,
-  })
+  const env = { UPSTREAM_KEY: 'sk-upstream-secret' }
+  const relay = await startRelay({ one: { baseUrl: one.url } }, {}, env, configPollMs)
+  const reloads = (): number =>
+    relay.lines.filter(({ msg }) => msg === 'the config was read again and is in use now').length
   const ask = async (body = '{"model":"m"}'): Promise<string> => {
     const response = await post(relay, '/v1/x', body)
     return response.body.toString()
@@ -51,21 +45,19 @@ export async function withReloader(
   const change = (settings: Record<string, unknown> | string): void => {
     const text =
       typeof settings === 'string' ? settings : JSON.stringify({ listen: '127.0.0.1:0', ...settings })
-    writeFileSync(file, text)
-    reloader.reload()
+    writeFileSync(relay.config.file as string, text)
+    relay.app.reload()
   }
   try {
-    await act({ relay, reloader, one, two, told, change, ask })
+    await act({ relay, one, two, reloads, change, ask })
   } finally {
-    reloader.close()
-    await Promise.all(reloader.upstreams.map((upstream) => upstream.destroy()))
     await relay.close()
     await one.close()
     await two.close()
   }
 }
 
-/** As an entry of the config, not connected to before it is asked. */
+/** An entry of the config; the upstream is not connected before its first request. */
 export const cold = (upstream: ScriptedUpstream): Record<string, unknown> => ({
   baseUrl: upstream.url,
   warm: false,

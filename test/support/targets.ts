@@ -7,7 +7,7 @@ import { type Script, ScriptedUpstream } from './upstream.js'
 
 const BODY = '{"model":"m","messages":[],"stream":true}'
 
-/** A relay in front of several scripted upstreams, `a` and `b` and so on, that are asked in this order. */
+/** A relay in front of several scripted upstreams, `a`, `b` and so on, tried in this order. */
 export interface Targets {
   readonly relay: TestRelay
   readonly upstreams: readonly ScriptedUpstream[]
@@ -24,7 +24,7 @@ export interface TargetSettings {
   readonly entry?: Record<string, unknown>
 }
 
-/** Runs a test's act, and sees that nothing is counted as under way behind it. */
+/** Runs a test's act, and asserts that no request is counted as open after it. */
 export async function withTargets(
   scripts: readonly (Script | readonly Script[])[],
   act: (targets: Targets) => Promise<void>,
@@ -51,19 +51,19 @@ export async function withTargets(
   }
 }
 
-/** Nothing is under way, and nothing is held. */
+/** Asserts that no request is open, and that no memory is held. */
 export async function assertIdle(relay: TestRelay): Promise<void> {
   const counts = (): readonly number[] => [
-    relay.handler.inFlight.size,
-    relay.handler.bufferedBytes,
-    ...relay.router.upstreams.map(({ inFlight }) => inFlight),
+    relay.inspect().openCount,
+    relay.inspect().bufferedBytes,
+    ...relay.inspect().upstreams.map(({ inFlight }) => inFlight),
     ...targetsOf(relay).map(({ breaker }) => breaker.inFlight),
   ]
   const isIdle = (): boolean => counts().every((count) => count === 0)
   await until(isIdle, 'everything to be over').catch(() => assert.is(counts().join(' '), 'all 0'))
 }
 
-/** What is known of the first target's times, so that a second is asked after about `ms`, and how often that may be. */
+/** Teaches the first target's latency, so that a second one is tried after about `ms`, and fills the hedge budget. */
 export function expectHedgesAfter(relay: TestRelay, ms: number): void {
   const route = routeOf(relay)
   for (let i = 0; i < 100; i++) route.hedges.count()
@@ -75,7 +75,7 @@ export function targetsOf(relay: TestRelay): readonly Target[] {
 }
 
 function routeOf(relay: TestRelay): Route {
-  const route = relay.router.findRoute('/chat/completions', 'm', null)
+  const route = relay.inspect().findRoute('/chat/completions', 'm', null)
   if (route === null) throw new Error('there is no route')
   return route
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { issueKey } from '../../src/access/keyring.js'
+import { Router } from '../../src/routing/router.js'
 import { type ListTimes, ModelList } from '../../src/upstream/model-list.js'
 import type { RawClient, Response } from '../support/client.js'
 import { startRelay, type TestRelay } from '../support/relay.js'
@@ -235,7 +236,7 @@ test('an upstream that does not answer is waited for once, and not long; who lea
       leaver.send(`GET /v1/models HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${stage.relay.key}\r\n\r\n`)
       await asked.opened
       leaver.destroy()
-      await until(() => stage.relay.handler.inFlight.size === 0, 'the exchange to end')
+      await until(() => stage.relay.inspect().openCount === 0, 'the exchange to end')
       assert.equal(await stage.ids(), ['a-1'])
       assert.equal(await stage.ids(), ['a-1'])
       assert.is(stage.listers.b?.requests.length, 1)
@@ -254,14 +255,17 @@ async function withModelList(
     lists,
     { routes: [{ model: 'a-*', upstream: 'a' }, { upstream: 'b' }] },
     async ({ relay, listers }) => {
-      const list = new ModelList(relay.router, relay.config, times)
-      await act({
-        listers,
-        async ids() {
-          const { data } = (await list.answer('/models', null)) as { data: Array<{ id: string }> }
-          return data.map(({ id }) => id)
-        },
-      })
+      const router = new Router(relay.config)
+      const list = new ModelList(router, relay.config, times)
+      const ids = async (): Promise<string[]> => {
+        const { data } = (await list.answer('/models', null)) as { data: Array<{ id: string }> }
+        return data.map(({ id }) => id)
+      }
+      try {
+        await act({ listers, ids })
+      } finally {
+        await Promise.all(router.upstreams.map((upstream) => upstream.destroy()))
+      }
     },
   )
 }

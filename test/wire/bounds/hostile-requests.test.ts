@@ -183,7 +183,7 @@ hostile(
     await until(() => client.socket.writableLength === 0 || client.ending !== null, 'all of it to leave')
     client.socket.resume()
     await assertRefused(scene, client, 431, 'headers_too_large')
-    assert.equal(scene.relay.handler.bounds.snapshot(), { headerBytes: 1 })
+    assert.equal(scene.relay.inspect().boundsHit, { headerBytes: 1 })
   },
 )
 
@@ -245,7 +245,7 @@ for (const framing of ['content-length: 100', 'content-length: 1000000', 'transf
       const response = await client.response()
       assert.is(headerOf(response, 'connection'), 'close')
       await assertRefused(scene, client, 408, 'request_timeout')
-      assert.equal(scene.relay.handler.bounds.snapshot(), { requestMs: 1 })
+      assert.equal(scene.relay.inspect().boundsHit, { requestMs: 1 })
     },
     { settings: { timeouts: { requestMs: 150 } } },
   )
@@ -256,7 +256,7 @@ hostile(
   async (scene, client) => {
     client.send(`GET /v1/x HTTP/1.1\r\n${scene.auth}x-slow: `)
     await assertRefused(scene, client, 408, 'request_timeout')
-    assert.equal(scene.relay.handler.bounds.snapshot(), { headersMs: 1 })
+    assert.equal(scene.relay.inspect().boundsHit, { headersMs: 1 })
   },
   { settings: { timeouts: { headersMs: 200 } } },
 )

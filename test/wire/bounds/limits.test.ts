@@ -35,7 +35,7 @@ async function startWaiting(scene: Scene, bytes: string): Promise<{ leave(): voi
 
 /** Waits until so many are in flight. */
 function untilLive(scene: Scene, count: number): Promise<void> {
-  return until(() => scene.relay.handler.inFlight.size === count, `${count} in flight`)
+  return until(() => scene.relay.inspect().openCount === count, `${count} in flight`)
 }
 
 function assertBusy(response: Response, status: number, code: string): void {

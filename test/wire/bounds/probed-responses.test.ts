@@ -28,11 +28,11 @@ test('what is held back of an answer counts with all that is held, until it has 
     async ({ relay }) => {
       const client = await relay.client()
       client.send(`${POST}${auth(relay)}content-length: 2\r\n\r\n{}`)
-      await until(() => relay.handler.bufferedBytes > 10_000, 'the beginning to be held')
+      await until(() => relay.inspect().bufferedBytes > 10_000, 'the beginning to be held')
       assert.is(client.bytes.length, 0)
       go.open()
       assert.is((await client.response()).body.toString(), `${comments.join('')}data: 1\n\n`)
-      assert.is(relay.handler.bufferedBytes, 0)
+      assert.is(relay.inspect().bufferedBytes, 0)
       client.destroy()
     },
     STALLING,
@@ -57,7 +57,7 @@ test('what is held of a client that leaves is let go', () =>
     async ({ relay, upstreams: [a] }) => {
       const client = await relay.client()
       client.send(`${POST}${auth(relay)}content-length: 2\r\n\r\n{}`)
-      await until(() => relay.handler.bufferedBytes > 2, 'the beginning to be held')
+      await until(() => relay.inspect().bufferedBytes > 2, 'the beginning to be held')
       client.destroy()
       await (await a?.request(0))?.ended()
     },
@@ -106,7 +106,7 @@ test('an error that breaks off does not take the place of one that was whole', (
       assert.is(response.status, 429)
       assert.is(response.body.toString(), 'later')
       assert.is((await record()).upstream, 'a')
-      assert.is(relay.handler.bufferedBytes, 0)
+      assert.is(relay.inspect().bufferedBytes, 0)
     },
   ))
 
@@ -133,7 +133,7 @@ test('a body that was not all sent on has done nothing, even if it has all come 
         `POST /v1/images/generations HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n`,
       )
       client.send(body)
-      await until(() => relay.handler.bufferedBytes === body.length, 'all of it to come')
+      await until(() => relay.inspect().bufferedBytes === body.length, 'all of it to come')
       for (const socket of a?.sockets ?? []) socket.resetAndDestroy()
       assert.is((await client.response()).status, 200)
       assert.is((await b?.request(0))?.body.length, body.length)

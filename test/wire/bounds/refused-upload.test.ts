@@ -128,7 +128,7 @@ test('a refused request holds no memory for the body that still comes', () =>
       client.send('0\r\n\r\n')
       await client.closed()
       await scene.relay.requests(1)
-      assert.equal(scene.relay.handler.bounds.snapshot(), { bodyBytes: 1 })
+      assert.equal(scene.relay.inspect().boundsHit, { bodyBytes: 1 })
       const ready = await scene.ask('GET /readyz HTTP/1.1\r\nhost: relay\r\n\r\n')
       assert.is(JSON.parse(ready.body.toString()).buffered_bytes, 0)
     },

@@ -23,7 +23,7 @@ test('an upstream that does not begin to answer gives 504, and its request is ca
   await until(() => request.closed, 'the upstream connection to close')
   const [line] = await relay.requests(1)
   assert.is(line?.end, 'upstream_failed')
-  assert.equal(relay.handler.bounds.snapshot(), { firstByteMs: 1 })
+  assert.equal(relay.inspect().boundsHit, { firstByteMs: 1 })
   await relay.close()
   await upstream.close()
 })
@@ -80,9 +80,9 @@ test('a stream that keeps sending outlives every limit', async () => {
     await request.chunk(`data: ${i}\n\n`)
     await client.sees(`data: ${i}\n\n`)
     // The first tick sees the piece, and the second that it was not long ago.
-    relay.handler.tick(performance.now())
+    relay.app.tick(performance.now())
     pass(300)
-    relay.handler.tick(performance.now())
+    relay.app.tick(performance.now())
     // What Node and undici measure is not stopped.
     await wait(20)
   }
@@ -132,7 +132,7 @@ test('a client that stops reading once the upstream has ended is cut off too', a
   client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
   const [line] = await relay.requests(1)
   assert.is(line?.end, 'client_stalled')
-  assert.is(relay.handler.inFlight.size, 0)
+  assert.is(relay.inspect().openCount, 0)
   client.destroy()
   await relay.close()
   await upstream.close()
@@ -151,16 +151,16 @@ test('a client that reads slowly, but reads, is not cut off', async () => {
   client.socket.pause()
   client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
   await upstream.request(0)
-  const x = relay.handler.inFlight.find(() => true)
+  const [x] = relay.inspect().exchanges
   let sent = 0
   let rounds = 0
   for (; sent < body.length && client.ending === null; rounds++) {
     client.socket.resume()
-    await until(() => (x?.outcome.bytesOut ?? 0) > sent || client.ending !== null, 'more to be sent')
-    sent = x?.outcome.bytesOut ?? 0
+    await until(() => (x?.bytesOut ?? 0) > sent || client.ending !== null, 'more to be sent')
+    sent = x?.bytesOut ?? 0
     client.socket.pause()
     pass(300)
-    relay.handler.tick(performance.now())
+    relay.app.tick(performance.now())
   }
   assert.ok(rounds >= 5, `${rounds} rounds`)
   client.socket.resume()
@@ -182,33 +182,30 @@ test('an upstream that had to wait for the client has not been silent, whichever
     const client = await relay.client()
     client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
     const request = await upstream.request(0)
-    await until(
-      () => relay.handler.inFlight.find(({ outcome }) => outcome.phase === 'respond') !== undefined,
-      'the head',
-    )
-    const stage = relay.handler.inFlight.find(() => true)?.stage as unknown as { isBlocked: boolean }
-    const isPaused = (): boolean => stage.isBlocked
+    await until(() => relay.inspect().exchanges[0]?.phase === 'respond', 'the head')
+    const [exchange] = relay.inspect().exchanges
+    const isPaused = (): boolean => exchange?.isUpstreamBlocked === true
     client.pause()
     const piece = Buffer.alloc(20_000, 'x')
     while (!isPaused()) {
       await (framing === CHUNKED ? request.chunk(piece) : request.write(piece))
       await wait(1)
-      relay.handler.tick(performance.now())
+      relay.app.tick(performance.now())
     }
     pass(600)
-    relay.handler.tick(performance.now())
+    relay.app.tick(performance.now())
     client.resume()
     await until(() => !isPaused(), 'the upstream to be read again')
-    relay.handler.tick(performance.now())
+    relay.app.tick(performance.now())
     pass(400)
-    relay.handler.tick(performance.now())
+    relay.app.tick(performance.now())
     const last = 'this is the last of it'
     await (framing === CHUNKED ? request.chunk(last) : request.write(last))
     await client.sees(last)
     // And from then on it is, if it says nothing more.
-    relay.handler.tick(performance.now())
+    relay.app.tick(performance.now())
     pass(401)
-    relay.handler.tick(performance.now())
+    relay.app.tick(performance.now())
     await client.closed()
     assert.is((await relay.requests(1))[0]?.end, 'upstream_idle')
     await relay.close()

@@ -14,7 +14,7 @@ test('an upstream is full as long as so many requests to it are in flight, howev
       await request.chunk('data: 1\n\n')
     },
     async (scene) => {
-      const [up] = scene.relay.router.upstreams
+      const [up] = scene.relay.inspect().upstreams
       assert.ok(up !== undefined)
       for (let round = 0; round < 3; round++) {
         assert.not.ok(up.full)
@@ -41,7 +41,7 @@ test('requests on connections to where an upstream was before count as well', ()
       await request.chunk('data: 1\n\n')
     },
     async (scene) => {
-      const [up] = scene.relay.router.upstreams
+      const [up] = scene.relay.inspect().upstreams
       assert.ok(up !== undefined)
       const client = await scene.client()
       client.send(`GET /v1/stream HTTP/1.1\r\n${scene.auth}\r\n`)
@@ -57,7 +57,7 @@ test('requests on connections to where an upstream was before count as well', ()
 
 test('without a bound of its own an upstream is never full', () =>
   withRelay(OK, async (scene) => {
-    assert.is(scene.relay.router.upstreams[0]?.full, false)
+    assert.is(scene.relay.inspect().upstreams[0]?.full, false)
   }))
 
 test('an upstream is waited for as long as it says, and another as long as is said for all', async () => {

@@ -119,7 +119,7 @@ test('a compressed stream that has only just ended when the relay is ended is lo
       ),
     async (scene) => {
       assert.ok((await scene.ask(get(scene))).body.equals(long))
-      assert.is(await scene.relay.server.drain(), 0)
+      assert.is(await scene.relay.app.drain(), 0)
       const [record] = await scene.relay.records(1)
       assert.is(record?.end, 'done')
       assert.is(record?.prompt_tokens, 47)

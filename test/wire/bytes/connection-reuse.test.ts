@@ -33,7 +33,7 @@ test('requests one after another share one connection on both sides', async () =
 test('requests that were pipelined leave nothing behind on their connection', async () => {
   let socket: Socket | undefined
   const upstream = await ScriptedUpstream.start((request) => {
-    socket ??= relay.handler.inFlight.find(() => true)?.req.socket
+    socket ??= relay.inspect().exchanges[0]?.clientSocket
     return request.write(whole('200 OK', 'hello'))
   })
   const relay = await startRelay(upstream.url)
@@ -79,14 +79,14 @@ test('a start connects to the upstream before the first request, without a crede
     ),
   )
   const relay = await startRelay(upstream.url.replace('/v1', '/v1'), {})
-  const [up] = relay.router.upstreams
+  const [up] = relay.inspect().upstreams
   assert.is(await up?.warm(), null)
   await relay.close()
 
   const warm = await startRelay({
     up: { baseUrl: upstream.url, apiKey: { env: 'UPSTREAM_KEY' }, warm: true },
   })
-  assert.is(await warm.router.upstreams[0]?.warm(), null)
+  assert.is(await warm.inspect().upstreams[0]?.warm(), null)
   const probe = await upstream.request(0)
   assert.is(probe.method, 'HEAD')
   assert.is(probe.target, '/v1/models')

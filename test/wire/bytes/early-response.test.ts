@@ -28,7 +28,7 @@ test('an upstream that answers a large prompt before it has read it gets its ans
   assert.is(response.body.toString(), '{"error":"the upstream\'s own"}')
   const [line] = await relay.requests(1)
   assert.is(line?.end, 'done')
-  await until(() => relay.handler.inFlight.size === 0, 'the exchange to be settled')
+  await until(() => relay.inspect().openCount === 0, 'the exchange to be settled')
   for (const socket of sockets) socket.destroy()
   await relay.close()
   await new Promise<void>((resolve) => impatient.close(() => resolve()))

@@ -107,7 +107,7 @@ test('a client that waits behind another request of its own is told when its tur
     const client = await scene.client()
     client.send(`GET /v1/x HTTP/1.1\r\n${scene.auth}\r\n${head(scene, 'content-length: 5')}`)
     await client.sees('data: 1\n\n')
-    await until(() => scene.relay.handler.inFlight.size === 2, 'the second request to be read')
+    await until(() => scene.relay.inspect().openCount === 2, 'the second request to be read')
     const first = await scene.upstream.request(0)
     for (let i = 2; i < 5; i++) {
       await first.chunk(`data: ${i}\n\n`)

@@ -119,28 +119,28 @@ test('a request that has joined counts in limits.exchangesPerKey as any other, u
   withRelay(
     silent,
     async (scene) => {
-      const { key, handler } = scene.relay
+      const { key, inspect } = scene.relay
       const [first, second, request] = await follow(scene, [key, key])
       const busy = await scene.ask(ask(key, 'a'))
       assert.equal([busy.status, outcome(busy)], [429, 'key_busy'])
       assert.equal(await boundsHit(scene), { exchangesPerKey: 1 })
       // One that leaves makes room for another, which joins in its place.
       second.destroy()
-      await until(() => handler.inFlight.size === 1, 'one to be gone')
+      await until(() => inspect().openCount === 1, 'one to be gone')
       const third = await scene.client()
       third.send(ask(key, 'a'))
       await third.sees('first')
       assert.is((await scene.ask(ask(key, 'a'))).status, 429)
       // So does the one who pays, though its request goes on.
       first.destroy()
-      await until(() => handler.inFlight.size === 1, 'the first to be gone')
+      await until(() => inspect().openCount === 1, 'the first to be gone')
       const fourth = await scene.client()
       fourth.send(ask(key, 'a'))
       await fourth.sees('first')
       await request.chunk(event('last') + DONE)
       await request.lastChunk()
       for (const client of [third, fourth]) assert.is(outcome(await client.response()), 'joined')
-      await until(() => handler.inFlight.size === 0, 'all to be over')
+      await until(() => inspect().openCount === 0, 'all to be over')
       assert.is(scene.upstream.requests.length, 1)
       for (let i = 0; i < 3; i++) assert.is(outcome(await scene.ask(ask(key, 'a'))), 'hit')
       assert.equal(await boundsHit(scene), { exchangesPerKey: 2 })
@@ -152,15 +152,15 @@ test('where the upstream fails, all who waited for it together are counted no lo
   withRelay(
     (request) => request.hang(),
     async (scene) => {
-      const { key, handler } = scene.relay
+      const { key, inspect } = scene.relay
       for (let round = 0; round < 3; round++) {
         const clients = [await scene.client(), await scene.client(), await scene.client()]
         for (const client of clients) client.send(ask(key, 'a'))
         const request = await scene.upstream.request(round)
-        await until(() => handler.inFlight.size === 3, 'all three to be there')
+        await until(() => inspect().openCount === 3, 'all three to be there')
         request.reset()
         for (const client of clients) assert.is((await client.response()).status, 502)
-        await until(() => handler.inFlight.size === 0, 'all to be over')
+        await until(() => inspect().openCount === 0, 'all to be over')
       }
       assert.equal(await boundsHit(scene), {})
     },

@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { CacheInspection } from '../../../src/app/inspect.js'
 import type { RawClient, Response } from '../../support/client.js'
 import { type Scene, withRelay } from '../../support/scene.js'
 import { wait } from '../../support/until.js'
@@ -34,14 +35,8 @@ function outcome(response: Response): string | undefined {
   return response.header('x-thinwire-cache')
 }
 
-interface Insides {
-  readonly bytes: number
-  readonly flights: ReadonlyMap<string, object>
-}
-
-/** The cache of a relay, which is nobody's business but a test's. */
-function insides({ relay }: Scene): Insides {
-  return (relay.handler as unknown as { dispatcher: { cache: Insides } }).dispatcher.cache
+function cacheOf({ relay }: Scene): CacheInspection {
+  return relay.inspect().cache as CacheInspection
 }
 
 async function askOn(client: RawClient, bytes: string): Promise<Response> {
@@ -60,7 +55,7 @@ test('a flood of distinct prompts by many at once stays within cache.bytes, and 
     async (scene) => {
       let most = 0
       const check = (): void => {
-        most = Math.max(most, insides(scene).bytes)
+        most = Math.max(most, cacheOf(scene).bytes)
         assert.ok(most <= LIMIT, `${most} bytes`)
       }
       const flood = async (who: number): Promise<void> => {
@@ -74,7 +69,7 @@ test('a flood of distinct prompts by many at once stays within cache.bytes, and 
       }
       await Promise.all([0, 1, 2, 3, 4, 5].map(flood))
       assert.ok(most > LIMIT / 2, `no more than ${most} bytes were ever kept`)
-      assert.is(insides(scene).flights.size, 0)
+      assert.is(cacheOf(scene).openResponses.length, 0)
       const asked = scene.asked.length
       assert.is(outcome(await scene.ask(ask(scene, '0 0', true))), 'miss')
       assert.is(scene.asked.length, asked + 1)

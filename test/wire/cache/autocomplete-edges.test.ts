@@ -1,7 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Exchange } from '../../../src/exchange/exchange.js'
 import { runClock, stopClock } from '../../support/clock.js'
 import { type Scene, withRelay } from '../../support/scene.js'
 import { gate, until, wait } from '../../support/until.js'
@@ -31,7 +30,7 @@ async function answer(request: Received): Promise<void> {
 const silent = async (): Promise<void> => {}
 
 function live(scene: Scene, count: number): Promise<void> {
-  return until(() => scene.relay.handler.inFlight.size === count, `${count} exchanges`)
+  return until(() => scene.relay.inspect().openCount === count, `${count} exchanges`)
 }
 
 test('a prompt that is larger than the rules allow goes out whole, however it comes', () =>
@@ -171,19 +170,18 @@ test('an upstream that had to wait for a slow client has not been silent', () =>
       await request.chunk(event('first'))
       await client.sees('first')
       client.pause()
-      const { stage } = scene.relay.handler.inFlight.find(() => true) as Exchange
-      const { source: shared } = (stage as unknown as { feed: { source: { isBlocked: boolean } } }).feed
+      const [exchange] = scene.relay.inspect().exchanges
       // Until it is told to wait, and has nothing more under way.
-      while (!shared.isBlocked) {
+      while (exchange?.isUpstreamBlocked === false) {
         await request.chunk(event('x'.repeat(20_000)))
         await wait(1)
       }
       pass(600)
-      scene.relay.handler.tick(performance.now())
+      scene.relay.app.tick(performance.now())
       client.resume()
-      await until(() => !shared.isBlocked, 'the upstream to be read again')
+      await until(() => exchange?.isUpstreamBlocked === false, 'the upstream to be read again')
       pass(400)
-      scene.relay.handler.tick(performance.now())
+      scene.relay.app.tick(performance.now())
       await request.chunk(LAST)
       await request.lastChunk()
       assert.ok((await client.response()).complete)
@@ -272,12 +270,12 @@ test('a client that met a fault of the relay holds no upstream, and leaves the o
     clients[1]?.send(ask(scene, 'a'))
     await live(scene, 2)
     const crash = (): void => {
-      const exchange = scene.relay.handler.inFlight.find((one) => one.outcome.cache === 'miss')
+      const exchange = scene.relay.inspect().exchanges.find((one) => one.cache === 'miss')
       if (exchange?.stage == null) throw new Error('nobody pays')
       exchange.stage.onTick = () => {
         throw new Error('a fault')
       }
-      scene.relay.handler.tick(performance.now())
+      scene.relay.app.tick(performance.now())
     }
     crash()
     assert.is((await clients[0]?.response())?.status, 500)
@@ -308,7 +306,7 @@ test('a relay that shuts down breaks off all who follow, and one of them has wha
       clients[1]?.send(ask(scene, 'a'))
       clients[2]?.send(ask(scene, 'a', '', '1.0'))
       for (const client of clients) await client.sees('first')
-      assert.is(await scene.relay.server.drain(), 3)
+      assert.is(await scene.relay.app.drain(), 3)
       assert.is(await request.ended(), 'fin')
       for (const client of clients.slice(0, 2)) assert.not((await client.response()).complete)
       const records = await scene.relay.records(3)
@@ -376,8 +374,8 @@ test('a client of HTTP/1.0 that stalled is not told that the answer ended', () =
         const client = await scene.client()
         client.send(ask(scene, wish, `x-thinwire-cache: ${wish}\r\n`, '1.0'))
         await client.sees('xxx')
-        const socket = scene.relay.handler.inFlight.find(() => true)?.res.socket
-        if (socket == null) throw new Error('no connection')
+        const socket = scene.relay.inspect().exchanges[0]?.clientSocket
+        if (socket === undefined) throw new Error('no connection')
         let resets = 0
         const reset = socket.resetAndDestroy.bind(socket)
         // A client that does not read hears of neither; Node's own then takes a reset for an end.
@@ -432,17 +430,17 @@ test('of two that are too far behind one is cut off, and the other, which is alo
         await client.sees('first')
         client.pause()
       }
-      const x = scene.relay.handler.inFlight.find(() => true) as Exchange
-      const { source: shared } = (x.stage as unknown as { feed: { source: { isBlocked: boolean } } }).feed
+      const [exchange] = scene.relay.inspect().exchanges
+      const isBlocked = (): boolean => exchange?.isUpstreamBlocked === true
       // Both are as far behind.
       const goOn = async (): Promise<void> => {
-        while (!shared.isBlocked && !request.closed) {
+        while (!isBlocked() && !request.closed) {
           await request.chunk(event('x'.repeat(50_000)))
           await wait(1)
         }
       }
       const writing = goOn()
-      await until(() => shared.isBlocked, 'the one that is left to be waited for')
+      await until(isBlocked, 'the one that is left to be waited for')
       await writing
       for (const client of clients) client.resume()
       await clients[0].closed()

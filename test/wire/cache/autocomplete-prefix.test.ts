@@ -216,7 +216,7 @@ for (const [what, script] of Object.entries(ANSWERS)) {
         [PROMPT, 'hit'],
       ]) {
         assert.is(outcome(await ask(scene, prompt)), wanted)
-        await until(() => scene.relay.handler.idle, 'all to be read')
+        await until(() => scene.relay.inspect().isIdle, 'all to be read')
       }
     }))
 }
@@ -274,35 +274,28 @@ test('one that is running already is joined, and one that is still coming is not
       await answer(first)
       assert.is(outcome((await clients[0]?.response()) as Response), 'miss')
       clients[2]?.send(post(scene, bodyOf(`${PROMPT}it`)))
-      await until(() => scene.relay.handler.inFlight.size === 2, 'both to wait')
+      await until(() => scene.relay.inspect().openCount === 2, 'both to wait')
       await answer(second)
       const responses = await Promise.all(clients.slice(1).map((client) => client.response()))
       assert.equal(responses.map(outcome), ['miss', 'joined'])
     },
   ))
 
-interface Insides {
-  readonly bytes: number
-  readonly promptBytes: number
-  readonly index: { readonly stems: ReadonlyMap<string, { readonly prompts: readonly unknown[] }> }
-}
-
 test('prompts that are kept count in the bound, and go with their answers', () =>
   withRelay(
     answer,
     async (scene) => {
-      const insides = (scene.relay.handler as unknown as { dispatcher: { cache: Insides } }).dispatcher.cache
       const client = await scene.client()
       for (let i = 0; i < 60; i++) {
         client.send(post(scene, bodyOf(`${i} ${'x'.repeat(20_000)}`, { suffix: `${i % 20}` })))
         await client.response(0)
         client.pieces.length = 0
-        assert.ok(insides.bytes >= Math.min(i + 1, 14) * 20_000 && insides.bytes <= 400_000)
-        assert.is(insides.promptBytes, 0)
-        const { stems } = insides.index
-        const indexed = [...stems.values()].map(({ prompts }) => prompts.length)
-        assert.ok(indexed.reduce((all, count) => all + count, 0) <= 20)
-        assert.ok(indexed.every((count) => count > 0))
+        const cache = scene.relay.inspect().cache
+        assert.ok(cache !== null)
+        assert.ok(cache.bytes >= Math.min(i + 1, 14) * 20_000 && cache.bytes <= 400_000)
+        assert.is(cache.openPromptBytes, 0)
+        assert.ok(cache.indexedPrompts.reduce((all, count) => all + count, 0) <= 20)
+        assert.ok(cache.indexedPrompts.every((count) => count > 0))
       }
       // One that is larger than what is kept of an answer is not kept either.
       const large = 'x'.repeat(40_000)

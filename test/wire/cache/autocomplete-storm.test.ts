@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { CacheInspection } from '../../../src/app/inspect.js'
 import { parseResponses, RawClient, type Response } from '../../support/client.js'
 import { randomFrom, SEED } from '../../support/random.js'
 import { auth, type LogLine, startRelay, type TestRelay } from '../../support/relay.js'
@@ -276,14 +277,8 @@ function readAll(client: RawClient): Response[] {
   return parseResponses(client.bytes, client.ending === 'fin').filter((response) => response.complete)
 }
 
-interface Insides {
-  readonly flights: ReadonlyMap<string, { readonly shared: object | null }>
-  readonly bytes: number
-}
-
-/** The cache of a relay, which is nobody's business but a test's. */
-function cacheOf(relay: TestRelay): Insides {
-  return (relay.handler as unknown as { dispatcher: { cache: Insides } }).dispatcher.cache
+function cacheOf(relay: TestRelay): CacheInspection {
+  return relay.inspect().cache as CacheInspection
 }
 
 function framed(response: Response): boolean {
@@ -347,17 +342,12 @@ for (const [seed, cache] of [
     const relay = await startRelay(upstream.url, { ...SETTINGS, cache })
     const other = relay.addKey('team2')
     const held = new Set<WeakRef<object>>()
-    const seen = new WeakSet<object>()
     let most = 0
     const watching = setInterval(() => {
-      const { flights, bytes } = cacheOf(relay)
-      most = Math.max(most, flights.size)
+      const { openResponses, bytes } = cacheOf(relay)
+      most = Math.max(most, openResponses.length)
       assert.ok(bytes <= relay.config.cache.bytes)
-      for (const { shared } of flights.values()) {
-        if (shared === null) continue
-        if (!seen.has(shared)) held.add(new WeakRef(shared))
-        seen.add(shared)
-      }
+      for (const response of openResponses) held.add(response)
     }, 5)
     const caller = new Caller(relay, random, [relay.key, other])
     const isEnough = (): boolean =>
@@ -372,11 +362,11 @@ for (const [seed, cache] of [
     }
     clearInterval(watching)
     sharedGzip += caller.sharedGzip
-    await until(() => relay.handler.idle, 'every exchange to be settled')
-    await until(() => cacheOf(relay).flights.size === 0, 'every flight to be over')
+    await until(() => relay.inspect().isIdle, 'every exchange to be settled')
+    await until(() => cacheOf(relay).openResponses.length === 0, 'every flight to be over')
     await until(() => upstream.sockets.size === 0, 'every upstream connection to close')
-    assert.is(relay.handler.bufferedBytes, 0)
-    relay.handler.writeDown()
+    assert.is(relay.inspect().bufferedBytes, 0)
+    relay.app.flush()
     const lines = await relay.requests(1)
     checkBooks(await relay.records(lines.length), lines, weather.answers)
     const alive = (): number => [...held].filter((ref) => ref.deref() !== undefined).length
@@ -406,8 +396,8 @@ test('a flood of distinct prompts stays within the bound, whatever their request
     )
     await client.until(() => readAll(client).length > 0, 'an answer')
     client.pieces.length = 0
-    const { bytes, flights } = cacheOf(relay)
-    assert.is(flights.size, 0)
+    const { bytes, openResponses } = cacheOf(relay)
+    assert.is(openResponses.length, 0)
     assert.ok(bytes >= Math.min(i + 1, 40) * 20_000 && bytes <= 1_000_000, `${bytes} after ${i}`)
   }
   client.destroy()

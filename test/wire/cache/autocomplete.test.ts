@@ -244,7 +244,7 @@ test('who joins before there is a head waits for it with the first', () =>
 test('the first may leave, and the others go on; one of them then has the tokens in its record', () =>
   together(3, async ({ scene, clients, request, say, end }) => {
     clients[0]?.destroy()
-    await until(() => scene.relay.handler.inFlight.size === 2, 'the first to be gone')
+    await until(() => scene.relay.inspect().openCount === 2, 'the first to be gone')
     await say('second')
     await clients[1]?.sees('second')
     assert.not(request.closed)
@@ -279,9 +279,9 @@ test('a client that leaves before there is an answer leaves it to the others', (
       clients[0]?.send(ask(scene, 'a'))
       const request = await scene.upstream.request(0)
       clients[1]?.send(ask(scene, 'a'))
-      await until(() => scene.relay.handler.inFlight.size === 2, 'both to be there')
+      await until(() => scene.relay.inspect().openCount === 2, 'both to be there')
       clients[0]?.destroy()
-      await until(() => scene.relay.handler.inFlight.size === 1, 'one to be gone')
+      await until(() => scene.relay.inspect().openCount === 1, 'one to be gone')
       await answer(request)
       assert.is((await clients[1]?.response())?.body.toString(), ANSWER)
     },
@@ -309,7 +309,7 @@ test('an upstream that cannot be had fails all who wait for it', () =>
       const clients = [await scene.client(), await scene.client()]
       for (const client of clients) client.send(ask(scene, 'a'))
       const request = await scene.upstream.request(0)
-      await until(() => scene.relay.handler.inFlight.size === 2, 'both to be there')
+      await until(() => scene.relay.inspect().openCount === 2, 'both to be there')
       request.reset()
       for (const client of clients) {
         const response = await client.response()

@@ -13,7 +13,7 @@ async function complete({ relay }: Running): Promise<[string | undefined, string
   client.send(`POST /v1/completions HTTP/1.1\r\n${auth(relay)}content-length: ${BODY.length}\r\n\r\n${BODY}`)
   const response = await client.response()
   client.destroy()
-  await until(() => relay.handler.idle, 'the answer to be read')
+  await until(() => relay.inspect().isIdle, 'the answer to be read')
   return [response.header('x-thinwire-cache'), JSON.parse(response.body.toString()).choices[0].text]
 }
 
@@ -91,7 +91,7 @@ test('requests that ask the same still share one answer when a reload comes betw
     const request = await one.request(0)
     change({ upstreams: { one: cold(one) }, cache: KEPT, listModels: 'all' })
     const second = complete(running)
-    await until(() => relay.handler.inFlight.size === 2, 'the second to be there')
+    await until(() => relay.inspect().openCount === 2, 'the second to be there')
     await request.write(completion('shared'))
     assert.equal(await first, ['miss', 'shared'])
     assert.equal(await second, ['joined', 'shared'])

@@ -381,7 +381,7 @@ test('a stream that is compressed although it was to be none is an error that is
       assert.match(response.body.toString(), /UPSTREAM_COMPRESSED/)
       await (await openai.request(0)).ended()
       // It answers: requests that can take what it sends are still its.
-      const breaker = relay.router.findRoute('/responses', 'gpt-x', null)?.targets[0]?.breaker
+      const breaker = relay.inspect().findRoute('/responses', 'gpt-x', null)?.targets[0]?.breaker
       assert.is(breaker?.snapshot(performance.now()).failures, 0)
       assert.is((await relay.records(1))[0]?.end, 'upstream_failed')
     },
@@ -397,13 +397,13 @@ test('a request that was changed is let go when its answer has begun', async () 
         `POST /cursor/v1/chat/completions HTTP/1.1\r\n${auth(relay)}content-length: ${RESPONSES_BODY.length}\r\n\r\n${RESPONSES_BODY}`,
       )
       const request = await openai.request(0)
-      const body = relay.handler.inFlight.find(() => true)?.body
-      assert.ok(body?.outbound)
+      const [exchange] = relay.inspect().exchanges
+      assert.is(exchange?.holdsTranslatedRequest, true)
       await request.write(head('200 OK', SSE, CHUNKED))
       await request.chunk(RESPONSES_STREAM[0] as string)
       await client.sees('"role":"assistant"')
-      assert.is(body.outbound, null)
-      assert.is(relay.handler.bufferedBytes, 0)
+      assert.is(exchange?.holdsTranslatedRequest, false)
+      assert.is(relay.inspect().bufferedBytes, 0)
       client.destroy()
       await request.ended()
     },

@@ -22,18 +22,17 @@ for (const [name, finish, end] of ENDINGS) {
     client.socket.pause()
     client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
     const request = await upstream.request(0)
-    const exchange = relay.handler.inFlight.find(() => true)
+    const [exchange] = relay.inspect().exchanges
     if (exchange === undefined) throw new Error('no exchange')
-    await until(() => exchange.outcome.phase === 'respond', 'the head')
+    await until(() => exchange.phase === 'respond', 'the head')
     // Piece by piece, each taken before the next is sent, until the client's buffers are full. Then nothing is left
     // in between, and the end is the next that the relay hears of.
-    const stuck = (): boolean => (exchange.stage as unknown as { isBlocked: boolean }).isBlocked
     do {
       sent += piece.length
       await request.write(piece)
-      await until(() => exchange.outcome.bytesOut === sent, 'the piece to be taken')
+      await until(() => exchange.bytesOut === sent, 'the piece to be taken')
       await wait(2)
-    } while (!stuck())
+    } while (!exchange.isUpstreamBlocked)
     finish(request)
     await wait(50)
     client.socket.resume()

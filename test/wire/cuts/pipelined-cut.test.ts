@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Exchange } from '../../../src/exchange/exchange.js'
+import type { OpenExchange } from '../../../src/app/inspect.js'
 import { type Scene, withRelay } from '../../support/scene.js'
 import { gate, until } from '../../support/until.js'
 import { CHUNKED, head, type Received, SSE, whole } from '../../support/upstream.js'
@@ -11,7 +11,7 @@ interface Cut {
   /** Header lines of the upstream's response, with its first bytes behind them. */
   readonly begins?: (request: Received) => Promise<void>
   /** Breaks it off. */
-  readonly breaks: (scene: Scene, request: Received, x: Exchange) => unknown
+  readonly breaks: (scene: Scene, request: Received, x: OpenExchange) => unknown
   readonly end: string
   /** The request line and what follows it; a plain GET if there is none. */
   readonly request?: (scene: Scene) => string
@@ -92,21 +92,19 @@ const CUTS: Cut[] = [
   {
     name: 'that meets a fault of the relay',
     breaks: (_scene, _request, x) => {
-      const { stage } = x
-      x.stage = {
-        onClose: () => stage?.onClose(),
+      Object.assign(x.stage as object, {
         onTick: () => {
           throw new Error('a fault')
         },
-      }
+      })
     },
     end: 'crashed',
     delivered: false,
   },
 ]
 
-const exchangeOf = (scene: Scene, mark: string): Exchange | undefined =>
-  scene.relay.handler.inFlight.find((x) => x.req.headers['x-mark'] === mark)
+const exchangeOf = (scene: Scene, mark: string): OpenExchange | undefined =>
+  scene.relay.inspect().exchanges.find((each) => each.header('x-mark') === mark)
 
 /** Gives a request a name by which it is found. */
 const marked = (request: string, mark: string): string => request.replace('\r\n', `\r\nX-Mark: ${mark}\r\n`)
@@ -127,15 +125,15 @@ for (const { name, begins, breaks, end, request, settings, delivered } of CUTS) 
         client.send(marked(get, 'first'))
         client.send(marked(request?.(scene) ?? get, 'second'))
         client.send(marked(get, 'third'))
-        await until(() => exchangeOf(scene, 'second')?.res.headersSent === true, 'the head of the second')
+        await until(() => exchangeOf(scene, 'second')?.hasSentHead === true, 'the head of the second')
         await until(() => exchangeOf(scene, 'third') !== undefined, 'the third')
-        const second = exchangeOf(scene, 'second') as Exchange
-        await until(() => second.outcome.bytesOut > 0, 'the beginning of its body')
+        const second = exchangeOf(scene, 'second') as OpenExchange
+        await until(() => second.bytesOut > 0, 'the beginning of its body')
         const received = scene.upstream.requests.find(
           (each) => each.header('x-mark') === 'second',
         ) as Received
         await breaks(scene, received, second)
-        await until(() => second.outcome.end !== null, 'the cut')
+        await until(() => second.end !== null, 'the cut')
         assert.is(client.text, '')
 
         first.open()
@@ -145,7 +143,7 @@ for (const { name, begins, breaks, end, request, settings, delivered } of CUTS) 
           () => client.text.includes('HTTP/1.1') && exchangeOf(scene, 'second') === undefined,
           'the second to be over',
         )
-        assert.is(second.outcome.end, end)
+        assert.is(second.end, end)
         if (delivered === false) assert.is((await client.response(0)).rest.length, 0)
         else {
           const response = await client.response(1)
@@ -173,13 +171,10 @@ test('to an HTTP/1.0 client, whose body ends with the connection, nothing is sen
       const client = await scene.client()
       const get = `GET /v1/x HTTP/1.0\r\n${scene.auth}connection: keep-alive\r\n\r\n`
       client.send(`${marked(get, 'first')}${marked(get, 'second')}`)
-      await until(
-        () => (exchangeOf(scene, 'second')?.outcome.bytesOut ?? 0) > 0,
-        'the beginning of the second',
-      )
-      const second = exchangeOf(scene, 'second') as Exchange
+      await until(() => (exchangeOf(scene, 'second')?.bytesOut ?? 0) > 0, 'the beginning of the second')
+      const second = exchangeOf(scene, 'second') as OpenExchange
       scene.upstream.requests.find((each) => each.header('x-mark') === 'second')?.reset()
-      await until(() => second.outcome.end !== null, 'the cut')
+      await until(() => second.end !== null, 'the cut')
       first.open()
       await client.closed()
       const response = await client.response(0)

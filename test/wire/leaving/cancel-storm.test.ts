@@ -2,7 +2,6 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Exchange } from '../../../src/exchange/exchange.js'
 import { RawClient } from '../../support/client.js'
 import { randomFrom, SEED } from '../../support/random.js'
 import { auth, startRelay } from '../../support/relay.js'
@@ -29,19 +28,19 @@ test('a thousand requests cancelled at random moments leave no socket, no timer 
   const body = JSON.stringify({ model: 'm', stream: true, prompt: 'x'.repeat(2000) })
   const message = `POST /v1/completions HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`
 
-  const seen = new Map<string, WeakRef<Exchange>>()
+  const seen = new Map<string, WeakRef<object>>()
   const one = async (): Promise<void> => {
     const client = await RawClient.connect(relay.port)
     // Cancelled within the request, while waiting, within the stream, or at its end.
     client.send(random() < 0.2 ? message.slice(0, Math.floor(random() * message.length)) : message)
     await wait(random() * 40)
-    relay.handler.inFlight.forEach((exchange) => void seen.set(exchange.request.id, new WeakRef(exchange)))
+    for (const { id, record } of relay.inspect().exchanges) seen.set(id, record)
     if (random() < 0.5) client.destroy()
     else client.reset()
   }
   const storm = async (count: number): Promise<void> => {
     for (let done = 0; done < count; done += 50) await Promise.all(Array.from({ length: 50 }, one))
-    await until(() => relay.handler.inFlight.size === 0, 'every exchange to be settled')
+    await until(() => relay.inspect().openCount === 0, 'every exchange to be settled')
     await until(() => upstream.sockets.size === 0, 'every upstream connection to close', 20_000)
   }
 
@@ -56,7 +55,7 @@ test('a thousand requests cancelled at random moments leave no socket, no timer 
   client.send(`GET /v1/after HTTP/1.1\r\n${auth(relay)}\r\n`)
   assert.is((await client.response()).status, 200)
   client.destroy()
-  await until(() => relay.handler.inFlight.size === 0, 'the last exchange to be settled')
+  await until(() => relay.inspect().openCount === 0, 'the last exchange to be settled')
   await until(() => upstream.sockets.size === 0, 'the last upstream connection to close', 20_000)
   // Timers and sockets may take a moment to be given back.
   await until(() => resources().length <= before.length, `${before} again, not ${resources()}`)

@@ -53,7 +53,7 @@ test('a client that leaves while its body is still coming asks nothing of the up
   const relay = await startRelay(upstream.url)
   const client = await relay.client()
   client.send(`POST /v1/x HTTP/1.1\r\n${auth(relay)}content-length: 100\r\n\r\nhalf`)
-  await until(() => relay.handler.inFlight.size === 1, 'the request to be read')
+  await until(() => relay.inspect().openCount === 1, 'the request to be read')
   client.destroy()
   const [line] = await relay.requests(1)
   assert.is(line?.end, 'client_gone')
@@ -87,7 +87,7 @@ test('a client that leaves while the upstream is being connected to never has it
   client.destroy()
   const [line] = await relay.requests(1)
   assert.is(line?.end, 'client_gone')
-  assert.is(relay.handler.inFlight.size, 0)
+  assert.is(relay.inspect().openCount, 0)
   assert.ok(bytes < 2048, 'no more than a TLS hello')
   await relay.close()
   await new Promise<void>((resolve) => slow.close(() => resolve()))
@@ -115,7 +115,7 @@ test('a client that leaves once it has read [DONE] has not cancelled, and the up
   const other = await relay.client()
   // The stream's own end has to be read first, or a second connection is opened.
   await until(() => !request.closed, 'the connection')
-  await until(() => relay.router.upstreams.every(({ inFlight }) => inFlight === 0), 'the end to be read')
+  await until(() => relay.inspect().upstreams.every(({ inFlight }) => inFlight === 0), 'the end to be read')
   other.send(`GET /v1/after HTTP/1.1\r\n${auth(relay)}\r\n`)
   assert.is((await other.response()).status, 200)
   assert.is(upstream.connections, 1)
@@ -133,14 +133,13 @@ test('a client that leaves while it is not reading, and with [DONE] on its way t
   client.pause()
   client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
   const request = await upstream.request(0)
-  const exchange = relay.handler.inFlight.find(() => true)
+  const [exchange] = relay.inspect().exchanges
   if (exchange === undefined) throw new Error('no exchange')
-  const stuck = (): boolean => (exchange.stage as unknown as { isBlocked: boolean }).isBlocked
   for (let sent = piece.length; ; sent += piece.length) {
     await request.chunk(piece)
-    await until(() => exchange.outcome.bytesOut === sent, 'the piece to be taken')
+    await until(() => exchange.bytesOut === sent, 'the piece to be taken')
     await wait(2)
-    if (stuck()) break
+    if (exchange.isUpstreamBlocked) break
   }
   client.destroy()
   await relay.requests(1)
@@ -150,7 +149,7 @@ test('a client that leaves while it is not reading, and with [DONE] on its way t
     await wait(10)
   }
   await request.lastChunk()
-  await until(() => relay.router.upstreams.every(({ inFlight }) => inFlight === 0), 'the end to be read')
+  await until(() => relay.inspect().upstreams.every(({ inFlight }) => inFlight === 0), 'the end to be read')
   const other = await relay.client()
   other.send(`GET /v1/after HTTP/1.1\r\n${auth(relay)}\r\n`)
   assert.is((await other.response()).status, 200)
@@ -205,7 +204,7 @@ test('a client that leaves with a second request queued behind its first cancels
     lines.map((line) => line.end),
     ['client_gone', 'client_gone'],
   )
-  assert.is(relay.handler.inFlight.size, 0)
+  assert.is(relay.inspect().openCount, 0)
   await relay.close()
   await upstream.close()
 })

@@ -65,7 +65,7 @@ test('an upstream that has not heard all of a prompt is not late', () =>
       await until(() => scene.upstream.arriving.length > 100_000, 'the first half at the upstream')
       const pass = stopClock()
       pass(300)
-      scene.relay.handler.tick(performance.now())
+      scene.relay.app.tick(performance.now())
       client.send(body.slice(100_000))
       assert.is((await client.response()).status, 200)
       assert.is((await scene.relay.requests(1))[0]?.attempts, 1)
@@ -156,7 +156,7 @@ test('a client that leaves while its prompt is on its way takes the request with
     assert.is(line?.end, 'client_gone')
     assert.is(scene.upstream.requests.length, 0)
     assert.is(await held(scene), 0)
-    assert.is(scene.relay.handler.inFlight.size, 0)
+    assert.is(scene.relay.inspect().openCount, 0)
   }))
 
 test('a prompt that never ends is refused, and given up at the upstream', () =>
@@ -212,7 +212,7 @@ test('an upstream that answers before it has heard all of a prompt is heard', ()
     const [line] = await scene.relay.requests(1)
     assert.is(line?.status, 401)
     client.destroy()
-    await until(() => scene.relay.handler.inFlight.size === 0, 'the exchange to be settled')
+    await until(() => scene.relay.inspect().openCount === 0, 'the exchange to be settled')
     assert.is(await held(scene), 0)
   }))
 
@@ -228,7 +228,7 @@ test('an upstream that hangs up before it has heard all of a prompt is answered 
     const [line] = await scene.relay.requests(1)
     assert.is(line?.status, 502)
     client.destroy()
-    await until(() => scene.relay.handler.inFlight.size === 0, 'the exchange to be settled')
+    await until(() => scene.relay.inspect().openCount === 0, 'the exchange to be settled')
     assert.is(await held(scene), 0)
   }))
 
@@ -240,10 +240,7 @@ test('another model that is named when the answer has begun does not take the an
     attempt.write(`${head('200 OK', SSE, CHUNKED)}${chunk('data: 1\n\n')}`)
     await client.sees('data: 1\n\n')
     client.send(body.slice(100_000, -1))
-    await until(
-      () => scene.relay.handler.inFlight.find(({ request }) => request.model === 'm-2') !== undefined,
-      'the other model',
-    )
+    await until(() => scene.relay.inspect().exchanges.some(({ model }) => model === 'm-2'), 'the other model')
     attempt.write(chunk('data: 2\n\n'))
     attempt.write(LAST_CHUNK)
     const response = await client.response()

@@ -1,17 +1,17 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Router } from '../../../src/routing/router.js'
 import { headerOf } from '../../support/client.js'
-import { auth, startRelay, type TestRelay } from '../../support/relay.js'
+import { auth, startRelay } from '../../support/relay.js'
 import { gate } from '../../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE } from '../../support/upstream.js'
 
-/** Makes the relay's router throw for one path: a fault of the relay itself. */
-function breakRouter(relay: TestRelay): void {
-  const { router } = relay
-  const choose = router.findRoute.bind(router)
-  router.findRoute = (path, model, team) => {
+/** Makes every router of this process throw for one path: a fault of the relay itself. */
+function breakRouters(): void {
+  const { findRoute } = Router.prototype
+  Router.prototype.findRoute = function (path, model, team) {
     if (path === '/fault') throw new Error('a fault with sk-a-secret-in-it')
-    return choose(path, model, team)
+    return findRoute.call(this, path, model, team)
   }
 }
 
@@ -24,7 +24,7 @@ test('a fault of the relay gives 500 to that request alone, is settled, and told
     await request.lastChunk()
   })
   const relay = await startRelay(upstream.url)
-  breakRouter(relay)
+  breakRouters()
   const bystander = await relay.client()
   bystander.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
   await bystander.sees('data: 1\n\n')

@@ -52,7 +52,7 @@ class Chaos {
   /** A second target was asked beside the first, and a third one. */
   get seenAll(): boolean {
     const { relay } = this
-    const hedged = relay.router.findRoute('/chat/completions', 'storm', null)?.hedges.taken ?? 0
+    const hedged = relay.inspect().findRoute('/chat/completions', 'storm', null)?.hedges.taken ?? 0
     return hedged > 0 && relay.lines.some(({ attempts }) => attempts === 3)
   }
 
@@ -87,7 +87,7 @@ class Chaos {
 
   /** A second target is asked after some 50 ms, and more often than it would be. */
   private allowHedges(): void {
-    const route = this.relay.router.findRoute('/chat/completions', 'storm', null)
+    const route = this.relay.inspect().findRoute('/chat/completions', 'storm', null)
     for (let i = 0; i < 10; i++) {
       route?.hedges.count()
       for (const { breaker } of route?.targets ?? []) breaker.latency.observe(performance.now(), 50)
@@ -303,8 +303,8 @@ test('upstreams that fail in any way at any time are made up for by those that d
   const chaos = new Chaos(relay, upstreams)
   try {
     await chaos.run()
-    await until(() => relay.handler.inFlight.size === 0, 'every exchange to be settled')
-    relay.handler.writeDown()
+    await until(() => relay.inspect().openCount === 0, 'every exchange to be settled')
+    relay.app.flush()
     const told = relay.lines.filter((line) => 'end' in line)
     const records = await relay.records(told.length)
     chaos.inspect(records)
@@ -314,10 +314,10 @@ test('upstreams that fail in any way at any time are made up for by those that d
         `TEST_SEED=${SEED}, ${problems.length} problems\n${problems.slice(0, 10).join('\n')}`,
       )
 
-    const route = relay.router.findRoute('/chat/completions', 'storm', null)
-    const steadyRoute = relay.router.findRoute('/chat/completions', 'm', null)
+    const route = relay.inspect().findRoute('/chat/completions', 'storm', null)
+    const steadyRoute = relay.inspect().findRoute('/chat/completions', 'm', null)
     const underWay = (): number[] => [
-      relay.handler.bufferedBytes,
+      relay.inspect().bufferedBytes,
       ...[...(route?.targets ?? []), ...(steadyRoute?.targets ?? [])].flatMap(({ breaker, upstream }) => [
         breaker.inFlight,
         upstream.inFlight,

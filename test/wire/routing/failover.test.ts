@@ -384,12 +384,12 @@ test('of those who share an answer, all get that of the second target', async ()
     const clients = await Promise.all([relay.client(), relay.client(), relay.client()])
     for (const client of clients) {
       client.send(bytes)
-      await until(() => relay.handler.inFlight.size === clients.indexOf(client) + 1, 'it to be read')
+      await until(() => relay.inspect().openCount === clients.indexOf(client) + 1, 'it to be read')
     }
     const request = await first.request(0)
     // The one who pays leaves.
     clients[0]?.destroy()
-    await until(() => relay.handler.inFlight.size === 2, 'it to be gone')
+    await until(() => relay.inspect().openCount === 2, 'it to be gone')
     request.end()
     for (const client of clients.slice(1)) assert.match((await client.response()).body.toString(), /^from/)
     assert.is(second.requests.length, 1)

@@ -119,7 +119,9 @@ for (const [code, lines] of REFUSALS) {
       assert.equal(none, {})
 
       const told = (): unknown[] =>
-        scene.relay.lines.filter((line) => line.path !== '/v1/x').map((line) => [line.end, line.error_code])
+        scene.relay.lines
+          .filter((line) => 'end' in line && line.path !== '/v1/x')
+          .map((line) => [line.end, line.error_code])
       await until(() => told().length === 2, 'the lines of both')
       assert.equal(told(), [
         ['refused', code],

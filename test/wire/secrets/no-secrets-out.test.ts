@@ -225,7 +225,7 @@ test('whatever fails, no credential is told to a client, to the log, to the ledg
     for (const [i, text] of texts.entries()) {
       writeFileSync(file, text)
       thinwire.child.kill('SIGHUP')
-      await until(() => thinwire.out.split('left as it was').length > i + 1, `problem ${i} in the log`)
+      await until(() => thinwire.out.split('keeps its config').length > i + 1, `problem ${i} in the log`)
     }
 
     const ready = await ask(place, thinwire, 'GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')

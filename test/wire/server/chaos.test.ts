@@ -102,7 +102,7 @@ test('clients and upstreams that do anything at any time break nothing, and leav
   // An error that nothing catches would end this process, and with it the test.
   await Promise.all(Array.from({ length: AT_ONCE }, work))
 
-  await until(() => relay.handler.inFlight.size === 0, 'every exchange to be settled')
+  await until(() => relay.inspect().openCount === 0, 'every exchange to be settled')
   let ready = { in_flight: -1, buffered_bytes: -1 }
   // What a client had sent before it left may still be on its way to the relay.
   for (let i = 0; i < 500 && ready.in_flight !== 0; i++) {
@@ -116,7 +116,7 @@ test('clients and upstreams that do anything at any time break nothing, and leav
   }
   assert.is(ready.in_flight, 0)
   // What is over is in the log and the ledger a moment later.
-  relay.handler.writeDown()
+  relay.app.flush()
   assert.is(ready.buffered_bytes, 0)
   assert.equal(
     relay.lines.filter((line) => line.end === 'crashed'),

@@ -39,7 +39,7 @@ test('a drain takes no new connections, and lets an open stream come to its end'
     client.send(get(scene))
     await client.sees('data: 1')
     let over = false
-    const drained = scene.relay.server.drain().then((cut) => {
+    const drained = scene.relay.app.drain().then((cut) => {
       over = true
       return cut
     })
@@ -55,7 +55,7 @@ test('a drain takes no new connections, and lets an open stream come to its end'
     assert.is(await drained, 0)
     const [line] = await scene.relay.requests(1)
     assert.is(line?.end, 'done')
-    assert.equal(scene.relay.handler.bounds.snapshot(), {})
+    assert.equal(scene.relay.inspect().boundsHit, {})
   })
 })
 
@@ -69,7 +69,7 @@ test('an answer that begins while the relay drains is the last of its connection
     const client = await scene.client()
     client.send(get(scene))
     await scene.upstream.request(0)
-    const drained = scene.relay.server.drain()
+    const drained = scene.relay.app.drain()
     answer.open()
     const response = await client.response()
     assert.is(response.status, 200)
@@ -86,8 +86,8 @@ test('a body that is still coming when the drain begins is served', () =>
     async (scene) => {
       const client = await scene.client()
       client.send(`POST /v1/x HTTP/1.1\r\n${scene.auth}content-length: 8\r\n\r\nhalf`)
-      await until(() => scene.relay.handler.inFlight.size === 1, 'the request to be read')
-      const drained = scene.relay.server.drain()
+      await until(() => scene.relay.inspect().openCount === 1, 'the request to be read')
+      const drained = scene.relay.app.drain()
       client.send('half')
       const response = await client.response()
       assert.is(response.body.toString(), 'halfhalf')
@@ -106,7 +106,7 @@ test('an idle connection is closed at once, while another still streams', () => 
     const stream = await scene.client()
     stream.send(get(scene))
     await stream.sees('data: 1')
-    const drained = scene.relay.server.drain()
+    const drained = scene.relay.app.drain()
     assert.is(await kept.closed(), 'fin')
     assert.is(stream.ending, null)
     second.open()
@@ -125,7 +125,7 @@ test('a connection whose stream has ended is closed while another still streams'
       client.send(get(scene))
       await client.sees('data: 1')
     }
-    const drained = scene.relay.server.drain()
+    const drained = scene.relay.app.drain()
     gates[0]?.open()
     assert.ok((await first.response()).complete)
     assert.is(await first.closed(), 'fin')
@@ -142,7 +142,7 @@ test('a relay with nothing but idle connections is drained at once', () =>
     kept.send(get(scene, '/v1/short'))
     await kept.response()
     const silent = await scene.client()
-    assert.is(await scene.relay.server.drain(), 0)
+    assert.is(await scene.relay.app.drain(), 0)
     assert.is(await kept.closed(), 'fin')
     await silent.closed()
   }))
@@ -159,7 +159,7 @@ test('a request that had begun to come before the drain is told to come again el
     // Its beginning comes with a request that is answered, so that it is known to have come.
     late.send(`GET /healthz HTTP/1.1\r\nhost: relay\r\n\r\n${request.slice(0, 10)}`)
     await late.response()
-    const drained = scene.relay.server.drain()
+    const drained = scene.relay.app.drain()
     late.send(request.slice(10))
     const response = await late.response(1)
     assert.is(response.status, 503)
@@ -185,8 +185,8 @@ test('what is left after drainMs is cut, and never looks whole', () =>
       await client.sees('data: 1')
       const waiting = await scene.client()
       waiting.send(`POST /v1/x HTTP/1.1\r\n${scene.auth}content-length: 100\r\n\r\nhalf`)
-      await until(() => scene.relay.handler.inFlight.size === 2, 'both requests')
-      assert.is(await scene.relay.server.drain(), 2)
+      await until(() => scene.relay.inspect().openCount === 2, 'both requests')
+      assert.is(await scene.relay.app.drain(), 2)
       await client.closed()
       const response = await client.response()
       assert.is(response.complete, false)
@@ -199,7 +199,7 @@ test('what is left after drainMs is cut, and never looks whole', () =>
         lines.map((line) => line.end),
         ['shutdown', 'shutdown'],
       )
-      assert.equal(scene.relay.handler.bounds.snapshot(), { drainMs: 1 })
+      assert.equal(scene.relay.inspect().boundsHit, { drainMs: 1 })
     },
     SHORT,
   ))
@@ -211,7 +211,7 @@ test('what is cut by a drain does not look whole to a client of HTTP/1.0 either'
       const client = await scene.client()
       client.send(`GET /v1/x HTTP/1.0\r\n${scene.auth}\r\n`)
       await client.sees('data: 1')
-      assert.is(await scene.relay.server.drain(), 1)
+      assert.is(await scene.relay.app.drain(), 1)
       // Its body ends with the connection, so a FIN would say that this was all.
       assert.is(await client.closed(), 'reset')
     },
@@ -225,7 +225,7 @@ test('a drain of no time at all closes everything', () =>
       const client = await scene.client()
       client.send(get(scene))
       await client.sees('data: 1')
-      assert.is(await scene.relay.server.drain(), 1)
+      assert.is(await scene.relay.app.drain(), 1)
       await client.closed()
       assert.is((await client.response()).complete, false)
       assert.is(await listens(scene.relay.port), false)

@@ -82,7 +82,7 @@ test('a relay that is shutting down is not ready, but healthy', () =>
         client.send(`GET /healthz HTTP/1.1\r\n${BARE}GET `)
         await client.response()
       }
-      const drained = scene.relay.server.drain()
+      const drained = scene.relay.app.drain()
       ready.send(`/readyz HTTP/1.1\r\n${BARE}`)
       healthy.send(`/healthz HTTP/1.1\r\n${BARE}`)
       late.send(`/v1/x HTTP/1.1\r\n${scene.auth}\r\n`)

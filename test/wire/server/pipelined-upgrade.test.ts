@@ -31,7 +31,7 @@ for (const [name, second] of UPGRADES) {
         client.send(`GET ${first} HTTP/1.1\r\n${headers}\r\n${second}${headers}\r\n`)
         const answers = (): number => client.text.split('HTTP/1.1 ').length - 1
         await until(() => answers() === 2 || client.ending !== null, 'both answers, or the end')
-        await until(() => scene.relay.handler.inFlight.size === 1, 'both to be over')
+        await until(() => scene.relay.inspect().openCount === 1, 'both to be over')
         await stream.ends()
       }))
   }
@@ -47,7 +47,7 @@ for (const [name, second] of UPGRADES) {
         const request = await scene.upstream.request(1)
         client[leave]()
         await until(() => request.closed, 'the upstream request to be cancelled')
-        await until(() => scene.relay.handler.inFlight.size === 1, 'both to be over')
+        await until(() => scene.relay.inspect().openCount === 1, 'both to be over')
         // An offer that Node passes over by itself is a pipelined request, and sent on at once; it is cancelled too.
         const [first, ...others] = scene.asked.map(({ target }) => target)
         assert.is(first, '/v1/slow')

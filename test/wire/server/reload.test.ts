@@ -3,39 +3,39 @@ import { join } from 'node:path'
 import { suite, test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { auth } from '../../support/relay.js'
-import { answers, cold, withReloader } from '../../support/reloader.js'
+import { answers, cold, type Running, withReloader } from '../../support/reloader.js'
 import { clear, KEY, open, type Place, Thinwire } from '../../support/thinwire.js'
 import { until } from '../../support/until.js'
 import { CHUNKED, head, type Script, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
 
-test('requests go where the new config says, and streams go on where they are', async () => {
+test('after a reload requests follow the new config, and open streams stay on their upstream', async () => {
   const stream: Script = async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))
     await request.chunk('data: 1\n\n')
   }
-  await withReloader(stream, async ({ relay, reloader, one, two, change, ask, told }) => {
+  await withReloader(stream, async ({ relay, one, two, change, ask }) => {
     const client = await relay.client()
     client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
     await client.sees('data: 1\n\n')
     change({ upstreams: { two: cold(two) } })
     assert.equal(
-      told.at(-1)?.map(({ name }) => name),
+      relay.inspect().upstreams.map(({ name }) => name),
       ['two'],
     )
     assert.is(await ask(), 'two')
     const request = await one.request(0)
     await request.chunk('data: 2\n\n')
     await client.sees('data: 2\n\n')
-    assert.is(reloader.upstreams.length, 2)
+    assert.is(relay.inspect().retiringUpstreams.length, 1)
     await request.lastChunk()
     assert.ok((await client.response()).complete)
     client.destroy()
-    await until(() => reloader.upstreams.length === 1, 'the old upstream to be left')
+    await until(() => relay.inspect().retiringUpstreams.length === 0, 'the old upstream to be retired')
     await until(() => one.openSockets === 0, 'its connections to close')
   })
 })
 
-test('an upstream that stays the same keeps its connections', async () => {
+test('an upstream that a reload does not change keeps its connections', async () => {
   await withReloader(answers('one'), async ({ one, two, change, ask }) => {
     assert.is(await ask(), 'one')
     change({
@@ -49,10 +49,10 @@ test('an upstream that stays the same keeps its connections', async () => {
   })
 })
 
-test('a request that is under way can still go on to the next target of the old config', async () => {
+test('an open request can still fail over to the next target of the old config', async () => {
   await withReloader(
     () => {},
-    async ({ relay, reloader, one, two, change }) => {
+    async ({ relay, one, two, change }) => {
       const both = (headers: Record<string, string>): Record<string, unknown> => ({
         upstreams: { one: { ...cold(one), headers }, two: { ...cold(two), headers } },
         routes: [{ targets: [{ upstream: 'one' }, { upstream: 'two' }] }],
@@ -72,30 +72,30 @@ test('a request that is under way can still go on to the next target of the old 
       assert.is(got.header('x-config'), '1')
       assert.is(got.body.toString(), body)
       client.destroy()
-      await until(() => reloader.upstreams.length === 2, 'the old upstreams to be left')
+      await until(() => relay.inspect().retiringUpstreams.length === 0, 'the old upstreams to be retired')
       await until(() => two.openSockets === 0, 'its connection to close')
     },
   )
 })
 
 const BROKEN: Array<[string, Record<string, unknown> | string, RegExp]> = [
-  ['is not JSON', '{"upstreams": {', /left as it was: .*is not JSON/],
-  ['has an unknown setting', { upstreems: {} }, /left as it was: .*upstreems: unknown setting/],
+  ['is not JSON', '{"upstreams": {', /keeps its config: .*is not JSON/],
+  ['has an unknown setting', { upstreems: {} }, /keeps its config: .*upstreems: unknown setting/],
   [
     'names an upstream that is not there',
     { upstreams: { a: { baseUrl: 'http://127.0.0.1:1' } }, routes: [{ upstream: 'b' }] },
-    /left as it was: .*no such upstream/,
+    /keeps its config: .*no such upstream/,
   ],
   [
     'has a secret that is not there',
     { upstreams: { a: { preset: 'openai' } } },
-    /left as it was: .*OPENAI_API_KEY/,
+    /keeps its config: .*OPENAI_API_KEY/,
   ],
-  ['has no upstream', {}, /left as it was: .*no upstreams/],
+  ['has no upstream', {}, /keeps its config: it has no upstreams/],
 ]
 
 for (const [name, settings, told] of BROKEN) {
-  test(`a file that ${name} changes nothing, and the log tells what is wrong with it`, async () => {
+  test(`a config file that ${name} changes nothing, and the log says what is wrong with it`, async () => {
     await withReloader(answers('one'), async ({ relay, change, ask }) => {
       change(settings)
       assert.is(await ask(), 'one')
@@ -107,7 +107,7 @@ for (const [name, settings, told] of BROKEN) {
   })
 }
 
-test('what needs a restart is told by its path, each time, and the rest is taken over', async () => {
+test('a reload applies what it can, and logs each time which settings need a restart', async () => {
   await withReloader(answers('one'), async ({ relay, one, two, change, ask }) => {
     const later = { keys: { file: 'other.jsonl' }, limits: { bodyBytes: 2048 }, log: { level: 'warn' } }
     const told = (): unknown => relay.lines.findLast(({ settings }) => settings !== undefined)
@@ -125,56 +125,54 @@ test('what needs a restart is told by its path, each time, and the rest is taken
   })
 })
 
-test('timeouts of upstreams are taken over, and those of clients make no upstream another', async () => {
-  await withReloader(answers('one'), async ({ relay, one, change, ask, told }) => {
+test('a reload applies timeouts of upstreams, and those of clients replace no upstream', async () => {
+  await withReloader(answers('one'), async ({ relay, one, change, ask, reloads }) => {
     const upstreams = { one: cold(one) }
     assert.is(await ask(), 'one')
     change({ upstreams, timeouts: { drainMs: 7, clientStallMs: 8 } })
     assert.is(await ask(), 'one')
     assert.is(one.connections, 1)
-    assert.is(told.length, 0)
+    assert.is(reloads(), 0)
     const before = relay.lines.length
     change({ upstreams, timeouts: { firstByteMs: 50_000 } })
-    assert.is(told.at(-1)?.[0]?.timeouts.firstByteMs, 50_000)
+    assert.is(reloads(), 1)
+    assert.is(relay.inspect().upstreams[0]?.timeouts.firstByteMs, 50_000)
     assert.not.ok(relay.lines.slice(before).some(({ msg }) => /restart/.test(String(msg))))
   })
 })
 
 for (const mode of ['passthrough', 'off']) {
-  test(`a file that changes keys.mode to ${mode} is not taken over, upstreams and all`, async () => {
-    await withReloader(answers('one'), async ({ relay, two, change, ask, told }) => {
-      // Upstreams of a relay that puts no credential on, or of one that nobody else reaches.
+  test(`a config file that changes keys.mode to ${mode} is not applied at all`, async () => {
+    await withReloader(answers('one'), async ({ relay, two, change, ask, reloads }) => {
+      // Such an upstream may be one that gets no credential, or that only this machine reaches.
       change({ keys: { mode }, upstreams: { two: cold(two) } })
       assert.is(await ask(), 'one')
-      assert.is(told.length, 0)
-      const line = relay.lines.find(({ msg }) => /left as it was: keys\.mode: /.test(String(msg)))
-      assert.match(String(line?.msg), new RegExp(`restart .* from keys to ${mode}`))
+      assert.is(reloads(), 0)
+      const line = relay.lines.find(({ msg }) => /keeps its config: keys\.mode: /.test(String(msg)))
+      assert.match(String(line?.msg), new RegExp(`from keys to ${mode} needs a restart`))
       change({ upstreams: { two: cold(two) } })
       assert.is(await ask(), 'two')
     })
   })
 }
 
-test('a file that was written or replaced is read by itself', async () => {
-  await withReloader(answers('one'), async ({ relay, reloader, two, ask }) => {
-    reloader.watch()
+test('the config file is read again when it was written or replaced', async () => {
+  const act = async ({ relay, two, ask, reloads }: Running): Promise<void> => {
     const file = relay.config.file as string
     const text = JSON.stringify({ listen: '127.0.0.1:0', upstreams: { two: cold(two) } })
-    // A change is one from what the first look has seen, and nothing tells when that was.
+    // Only a change after the first look counts, and nothing says when that was.
     const replace = (): void => {
       writeFileSync(`${file}.new`, text)
       renameSync(`${file}.new`, file)
     }
     const replacing = setInterval(replace, 100)
-    await until(
-      () => relay.lines.some(({ msg }) => /has been taken over/.test(String(msg))),
-      'the file to be read',
-    ).finally(() => clearInterval(replacing))
+    await until(() => reloads() >= 1, 'the file to be read').finally(() => clearInterval(replacing))
     assert.is(await ask(), 'two')
-  })
+  }
+  await withReloader(answers('one'), act, answers('two'), 10)
 })
 
-const Started = suite<Place>('a process that was started', {
+const Started = suite<Place>('thinwire start', {
   folder: '',
   running: [],
   upstreams: [],
@@ -183,7 +181,7 @@ const Started = suite<Place>('a process that was started', {
 Started.before.each(open)
 Started.after.each(clear)
 
-Started('SIGHUP has the config read again, and does not end it', async (place) => {
+Started('SIGHUP reloads the config and does not end the process', async (place) => {
   const one = await ScriptedUpstream.start(answers('one'))
   const two = await ScriptedUpstream.start(answers('two'))
   place.upstreams.push(one, two)
@@ -204,7 +202,7 @@ Started('SIGHUP has the config read again, and does not end it', async (place) =
   assert.is(await ask(), 'one')
   write(two)
   relay.child.kill('SIGHUP')
-  await until(() => /taken over/.test(relay.out), 'the config to be taken over')
+  await until(() => /is in use now/.test(relay.out), 'the config to be in use')
   assert.is(await ask(), 'two')
   assert.is(relay.code, null)
   assert.match(readFileSync(file, 'utf8'), /127/)

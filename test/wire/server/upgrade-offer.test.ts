@@ -59,7 +59,7 @@ test('a body comes with it: in one piece with the head, later, in pieces, in chu
 
     const client = await scene.client()
     client.send(post(scene, 'content-length: 7\r\n\r\n'))
-    await until(() => scene.relay.handler.inFlight.size === 1, 'the head to be read')
+    await until(() => scene.relay.inspect().openCount === 1, 'the head to be read')
     client.send('{"a"')
     client.send(':1}')
     assert.is((await client.response()).status, 200)
@@ -115,7 +115,7 @@ test('behind a request in flight it leaves nobody waiting', () =>
       () => client.ending !== null || client.text.includes('/v1/second'),
       'the second answer, or the end',
     )
-    await until(() => scene.relay.handler.inFlight.size === 0, 'both to be over')
+    await until(() => scene.relay.inspect().openCount === 0, 'both to be over')
   }))
 
 test('a POST that asks for a WebSocket is no handshake, and is served as the POST that it is', () =>
@@ -168,7 +168,7 @@ test('an idle connection that once carried an offer is closed by a drain', () =>
     const client = await scene.client()
     client.send(`GET /v1/x HTTP/1.1\r\n${scene.auth}${OFFER}\r\n`)
     await client.response()
-    assert.is(await scene.relay.server.drain(), 0)
+    assert.is(await scene.relay.app.drain(), 0)
     assert.is(await client.closed(), 'fin')
   }))
 

@@ -210,7 +210,7 @@ test('a side that dies takes the other with it, without a closing handshake', ()
     second.server.socket.terminate()
     assert.is((await second.client.closed())?.code, 1006)
     await relay.requests(2)
-    assert.is(relay.handler.inFlight.size, 0)
+    assert.is(relay.inspect().openCount, 0)
   }))
 
 test("the client's key stays here, the upstream's goes there, and other headers pass", () =>
@@ -317,7 +317,7 @@ test('a socket that is open when the drain is over is cut', () =>
   withSockets(
     async ({ relay, open }) => {
       const { client, server } = await open('/v1/realtime')
-      assert.is(await relay.server.drain(), 1)
+      assert.is(await relay.app.drain(), 1)
       assert.is((await client.closed())?.code, 1006)
       assert.is((await server.closed())?.code, 1006)
       assert.is((await relay.requests(1))[0]?.end, 'shutdown')

@@ -1,0 +1,271 @@
+import { Keyring } from '../access/keyring.js'
+import type { MetricsServer } from '../admin/metrics-server.js'
+import type { Config, ConfigSource } from '../config/config.js'
+import type { ListenAddress } from '../config/listen.js'
+import type { Prices } from '../ledger/prices.js'
+import { Ledger } from '../ledger/write/ledger.js'
+import { createTargetStateLogger } from '../observe/health-log.js'
+import type { Log } from '../observe/log.js'
+import type { Metrics } from '../observe/metrics.js'
+import { Router } from '../routing/router.js'
+import { Listener } from '../server/listener.js'
+import { RequestHandler } from '../server/request-handler.js'
+import { KeepWarm } from '../upstream/keep-warm.js'
+import type { Upstream } from '../upstream/upstream.js'
+import { FileWatch } from './file-watch.js'
+import { createInspection, type Inspection } from './inspect.js'
+import { createKeepWarmLogger } from './keep-warm-log.js'
+import { readNextConfig } from './next-config.js'
+
+export interface AppOptions {
+  readonly config: Config
+  readonly log: Log
+  /** What tokens cost; null: the ledger has no costs. */
+  readonly prices: Prices | null
+  /** Where the config is read again; null: it never changes. */
+  readonly source: ConfigSource | null
+  /** Keys that take the place of the key file's. */
+  readonly keyring?: Pick<Keyring, 'find'>
+  /** False: nothing is recorded in the ledger. */
+  readonly recordsUsage?: boolean
+  /** How often the key file is looked at, in milliseconds. */
+  readonly keyPollMs?: number
+  /** How often the config file is looked at, in milliseconds. */
+  readonly configPollMs?: number
+}
+
+/** Ports that the relay listens on. */
+export interface Ports {
+  readonly port: number
+  /** Null if metrics are off. */
+  readonly metricsPort: number | null
+}
+
+/** Nothing can listen at an address of the config. `cause` is the error of `listen`, such as EADDRINUSE. */
+export class ListenError extends Error {
+  readonly address: ListenAddress
+  /** The setting that the address comes from. */
+  readonly setting: 'listen' | 'metrics.listen'
+
+  constructor(address: ListenAddress, setting: ListenError['setting'], cause: unknown) {
+    super(`cannot listen on ${address.host}:${address.port}`, { cause })
+    this.name = 'ListenError'
+    this.address = address
+    this.setting = setting
+  }
+}
+
+/**
+ * Builds a whole relay from a config: the only place where its parts are put together. Nothing listens yet, and no
+ * upstream is connected.
+ * @throws {KeyringError} if the key file cannot be read
+ */
+export async function createApp(options: AppOptions): Promise<App> {
+  const { config, log, prices } = options
+  const ownKeyReload = { isRunning: false }
+  const ownKeyring = options.keyring === undefined ? openKeyring(options, ownKeyReload) : null
+  const router = new Router(config, createTargetStateLogger(log))
+  const ledger = options.recordsUsage === false ? null : new Ledger(config.ledger, log, prices)
+  // Loaded only where it is used: it makes every start slower.
+  const metrics =
+    config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
+  const keyring = options.keyring ?? ownKeyring
+  const handler = new RequestHandler({ config, keyring, router, log, ledger, metrics })
+  const listener = new Listener(config, handler, log)
+  return new App(options, { keyring: ownKeyring, ownKeyReload, router, ledger, metrics, handler, listener })
+}
+
+/** @param ownReload a reload that this process has asked for is not logged */
+function openKeyring({ config, log, keyPollMs }: AppOptions, ownReload: OwnKeyReload): Keyring | null {
+  if (config.keys.mode !== 'keys') return null
+  return Keyring.open(config.keys.file, {
+    ...(keyPollMs === undefined ? {} : { pollMs: keyPollMs }),
+    onProblem: (message) => log.warn({}, message),
+    onReload: (keys) => ownReload.isRunning || log.info({ keys }, 'the key file was read again'),
+  })
+}
+
+interface OwnKeyReload {
+  isRunning: boolean
+}
+
+interface AppParts {
+  readonly keyring: Keyring | null
+  readonly ownKeyReload: OwnKeyReload
+  readonly router: Router
+  readonly ledger: Ledger | null
+  readonly metrics: Metrics | null
+  readonly handler: RequestHandler
+  readonly listener: Listener
+}
+
+/** A relay: listens, follows changes of its config and keys, drains, closes. */
+export class App {
+  /** The key file's keys; null where there is no key file. */
+  readonly keyring: Keyring | null
+  private readonly options: AppOptions
+  private readonly ownKeyReload: OwnKeyReload
+  private readonly log: Log
+  private readonly ledger: Ledger | null
+  private readonly metrics: Metrics | null
+  private readonly handler: RequestHandler
+  private readonly listener: Listener
+  private readonly keepWarm: KeepWarm
+  private metricsServer: MetricsServer | null
+  private configWatch: FileWatch | null
+  private current: Config
+  private router: Router
+  /** Upstreams of earlier configs that still have requests under way. */
+  private readonly retiring: Set<Upstream>
+
+  /** Use `createApp`. */
+  constructor(options: AppOptions, parts: AppParts) {
+    this.keyring = parts.keyring
+    this.options = options
+    this.ownKeyReload = parts.ownKeyReload
+    this.log = options.log
+    this.ledger = parts.ledger
+    this.metrics = parts.metrics
+    this.handler = parts.handler
+    this.listener = parts.listener
+    this.keepWarm = new KeepWarm(createKeepWarmLogger(options.log, () => this.current))
+    this.metricsServer = null
+    this.configWatch = null
+    this.current = options.config
+    this.router = parts.router
+    this.retiring = new Set()
+    // Until `markReady`.
+    this.handler.ready = false
+  }
+
+  /** The config that the relay follows now. */
+  get config(): Config {
+    return this.current
+  }
+
+  /**
+   * Listens for clients and, if the config says so, for scrapers of metrics. The config file is watched from now on.
+   * @throws {ListenError} `close` has to be called then, too
+   */
+  async listen(): Promise<Ports> {
+    const { listen, metrics, file } = this.current
+    const { port } = await this.listener.listen().catch((error: unknown) => {
+      throw new ListenError(listen, 'listen', error)
+    })
+    const metricsPort = metrics.listen === null ? null : await this.listenForScrapers(metrics.listen)
+    if (this.options.source !== null && file !== null)
+      this.configWatch = new FileWatch(file, () => this.reload(), this.options.configPollMs)
+    return { port, metricsPort }
+  }
+
+  private async listenForScrapers(address: ListenAddress): Promise<number | null> {
+    if (this.metrics === null) return null
+    const { MetricsServer } = await import('../admin/metrics-server.js')
+    this.metricsServer = new MetricsServer(this.metrics, this.handler)
+    const { port } = await this.metricsServer.listen(address).catch((error: unknown) => {
+      throw new ListenError(address, 'metrics.listen', error)
+    })
+    return port
+  }
+
+  /**
+   * Connects the upstreams, and keeps them connected from now on.
+   * @returns resolves when each of them is connected or has failed to
+   */
+  connectUpstreams(): Promise<void> {
+    return this.keepWarm.keep(this.router.upstreams)
+  }
+
+  /** `/readyz` says `ready` from now on. Requests are answered before, too. */
+  markReady(): void {
+    this.handler.ready = true
+  }
+
+  /** Reads the key file at once, for a key that this process has issued. Other changes are found within a second. */
+  reloadKeys(): void {
+    this.ownKeyReload.isRunning = true
+    this.keyring?.reload()
+    this.ownKeyReload.isRunning = false
+  }
+
+  /** Reads the config file again. A file with a mistake changes nothing; the log says what is wrong with it. */
+  reload(): void {
+    const { source } = this.options
+    const next = source === null ? null : readNextConfig(source, this.current, this.log)
+    if (next === null) return
+    this.apply(next)
+    const upstreams = next.upstreams.map(({ name }) => name)
+    this.log.info({ upstreams }, 'the config was read again and is in use now')
+  }
+
+  /** Requests from now on follow this config. Those that are under way keep their upstream. */
+  private apply(config: Config): void {
+    const before = this.router
+    this.current = config
+    this.router = new Router(config, createTargetStateLogger(this.log), before)
+    this.handler.reconfigure(config, this.router)
+    for (const upstream of before.upstreams)
+      if (!this.router.upstreams.includes(upstream)) this.retire(upstream)
+    void this.keepWarm.keep(this.router.upstreams)
+  }
+
+  private retire(upstream: Upstream): void {
+    this.retiring.add(upstream)
+    void upstream.close().then(() => this.retiring.delete(upstream))
+  }
+
+  /**
+   * Checks every limit in time, such as `timeouts.idleMs`. The listener's clock does this by itself; a test that
+   * sets the time calls it.
+   * @param now `performance.now()`
+   */
+  tick(now: number): void {
+    this.handler.tick(now)
+  }
+
+  /** What the relay is doing now. For tests and for the operator's page; it changes nothing. */
+  inspect(): Inspection {
+    return createInspection(this.handler, () => this.router, this.retiring)
+  }
+
+  /**
+   * Stops accepting, and lets open requests end within `timeouts.drainMs`; what is still open then is cut.
+   * @returns how many were cut
+   */
+  drain(): Promise<number> {
+    return this.listener.drain()
+  }
+
+  /** Hands the records of requests that have ended to the log and the ledger, which else happens a moment later. */
+  flush(): void {
+    this.handler.writeDown()
+  }
+
+  /** Writes every record to the disk, synchronously: for a process that is about to end by itself. */
+  flushToDisk(): void {
+    this.flush()
+    this.ledger?.flushNow()
+  }
+
+  /** A write to the ledger does not come back: Node would wait for it for ever at the end of the process. */
+  get isLedgerHung(): boolean {
+    return this.ledger?.hung === true
+  }
+
+  /** Cuts every client off and stops listening, at once. Every open request is recorded when this returns. */
+  stop(): void {
+    this.metricsServer?.close()
+    this.listener.close()
+    this.configWatch?.close()
+    this.keepWarm.close()
+  }
+
+  /** Closes everything at once. Resolves when the records are on the disk, or cannot be written. */
+  async close(): Promise<void> {
+    this.stop()
+    await Promise.all([...this.router.upstreams, ...this.retiring].map((upstream) => upstream.destroy()))
+    this.keyring?.close()
+    const lost = (await this.ledger?.close()) ?? 0
+    if (lost > 0) this.log.error({ lost }, `${lost} records could not be written to the ledger`)
+  }
+}

@@ -1,0 +1,75 @@
+import { isDeepStrictEqual } from 'node:util'
+import { type Config, type ConfigSource, loadConfig } from '../config/config.js'
+import { ConfigError } from '../config/problems.js'
+import { resolveUpstreamTimeouts } from '../config/upstreams.js'
+import type { Log } from '../observe/log.js'
+
+/**
+ * Reads the config of a running relay again. The log says what is wrong with it, and which settings need a restart.
+ * @param current the config that the relay follows
+ * @returns the config to follow from now on; null if nothing changes
+ */
+export function readNextConfig(source: ConfigSource, current: Config, log: Log): Config | null {
+  const read = readUsable(source, current, log)
+  if (read === null) return null
+  const next = mergeReloadable(read, current)
+  const later = findDifferences(read, next)
+  if (later.length > 0) {
+    const take = later.length === 1 ? 'takes' : 'take'
+    log.warn({ settings: later }, `${later.join(', ')} ${take} effect after a restart`)
+  }
+  if (findDifferences(next, current).length === 0) {
+    log.info({}, 'the config was read again: nothing else has changed')
+    return null
+  }
+  for (const warning of next.warnings) log.warn({}, warning)
+  return next
+}
+
+/** @returns null if the relay cannot follow it; the log says why */
+function readUsable(source: ConfigSource, current: Config, log: Log): Config | null {
+  const refuse = (why: string, fields: Record<string, unknown> = {}): null => {
+    log.error(fields, `the config file is not used, the relay keeps its config: ${why}`)
+    return null
+  }
+  let read: Config
+  try {
+    read = loadConfig(source)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return refuse(error.message.split('\n').join('; '), { problems: error.problems })
+  }
+  const { mode } = current.keys
+  if (read.upstreams.length === 0) return refuse('it has no upstreams')
+  // Upstreams of a relay with other credentials: the new mode could give a client access that nobody meant to give.
+  if (read.keys.mode !== mode)
+    return refuse(`keys.mode: a change from ${mode} to ${read.keys.mode} needs a restart`)
+  return read
+}
+
+/** A reload changes where requests go and what is cached. All other settings wait for a restart. */
+function mergeReloadable(read: Config, current: Config): Config {
+  const { upstreams, routes, aliases, listModels, cursor, cache, warnings } = read
+  const timeouts = { ...current.timeouts, ...resolveUpstreamTimeouts(read.timeouts) }
+  return { ...current, upstreams, routes, aliases, listModels, cursor, cache, timeouts, warnings }
+}
+
+/** Where two configs differ, as paths in the file: one setting of a section, but a list as a whole. */
+function findDifferences(one: Config, other: Config): string[] {
+  const paths: string[] = []
+  for (const name of Object.keys(one) as (keyof Config)[]) {
+    const here: unknown = one[name]
+    const there: unknown = other[name]
+    if (name === 'file' || name === 'warnings' || isDeepStrictEqual(here, there)) continue
+    // `listen` is one text in the file.
+    if (name === 'listen' || !isSection(here) || !isSection(there)) paths.push(name)
+    else
+      for (const key of Object.keys(here))
+        if (!isDeepStrictEqual(here[key], there[key])) paths.push(`${name}.${key}`)
+  }
+  return paths
+}
+
+function isSection(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,65 @@
+import type { App } from '../app/app.js'
+import type { Log } from '../observe/log.js'
+
+const EXIT_FAULT = 1
+
+/** How long the end of the process waits for the reader of the log. */
+const LOG_DRAIN_MS = 1_000
+
+/**
+ * Signals that follow each other faster than this count as one: the terminal sends Ctrl-C to `npm start` and to its
+ * child, and npm passes it on to the child. The second must not cut the streams that the first lets end.
+ */
+const SAME_SIGNAL_MS = 750
+
+/**
+ * The first SIGTERM or SIGINT lets open requests end, a second one ends the process at once. So does an exception that
+ * nothing has caught.
+ * @param cleanUp closes what the app does not own
+ */
+export function drainOnSignal(app: App, log: Log, cleanUp: () => Promise<void>): void {
+  let firstAt = 0
+  const onSignal = (signal: NodeJS.Signals, number: number): void => {
+    if (firstAt === 0) {
+      firstAt = performance.now()
+      void drain(app, log, signal, cleanUp)
+    } else if (performance.now() - firstAt >= SAME_SIGNAL_MS) {
+      log.warn({ signal, cut: app.inspect().openCount }, `${signal} again: ending now`)
+      app.stop()
+      // The exit code by which shells report a process that a signal has ended.
+      process.exit(128 + number)
+    }
+  }
+  process.on('SIGTERM', () => onSignal('SIGTERM', 15))
+  process.on('SIGINT', () => onSignal('SIGINT', 2))
+  // The state is unknown after such a fault: to continue could send one client's bytes to another.
+  process.on('uncaughtException', (error) => {
+    log.error({ err: error }, 'an exception that nothing caught: ending')
+    process.stderr.write(`thinwire: ${error.stack ?? error.message}\n`)
+    app.stop()
+    process.exit(EXIT_FAULT)
+  })
+}
+
+async function drain(app: App, log: Log, signal: string, cleanUp: () => Promise<void>): Promise<void> {
+  const open = app.inspect().openCount
+  const requests = open === 1 ? 'the open request has ended' : `${open} open requests have ended`
+  const when = open === 0 ? '' : ` when ${requests}, within ${app.config.timeouts.drainMs / 1000} s`
+  log.info({ signal, in_flight: open }, `${signal}: ending${when}`)
+  const cut = await app.drain()
+  if (cut > 0) log.warn({ cut }, `${cut} requests were still open and have been cut`)
+  await app.close()
+  await cleanUp()
+  log.info({}, 'ended')
+  await log.drain(LOG_DRAIN_MS)
+  process.exit(0)
+}
+
+/** SIGHUP reloads the config, as is usual for servers. In a terminal it ends the process: the window was closed. */
+export function reloadOnHangup(app: App, log: Log): void {
+  if (process.stdin.isTTY || process.stdout.isTTY || process.platform === 'win32') return
+  process.on('SIGHUP', () => {
+    log.info({ signal: 'SIGHUP' }, 'SIGHUP: reading the config again')
+    app.reload()
+  })
+}
