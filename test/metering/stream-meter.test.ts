@@ -262,4 +262,22 @@ test('a stream with changed bytes has the stats that the parsers find', () => {
   )
 })
 
+test('an LF that comes in another chunk than its CR ends no event, before the first token and after it', () => {
+  const [first, second] = ['{"choices":', '[{"index":0,"delta":{"content":"word"}}]}']
+  // The JSON is in two lines, so that one line end too many would make two broken events of it.
+  const event = (filler: number): string => `data: ${first}\r\ndata: ${second}${' '.repeat(filler)}\r\n\r\n`
+  for (const filler of [0, 2_000]) {
+    const bytes = Buffer.from(event(filler).repeat(3))
+    const wanted = facts(scan(new StreamMeter(), [bytes]))
+    assert.equal([wanted.deltas, wanted.unparsed], [3, 0])
+    for (const reading of READINGS)
+      for (let cut = bytes.indexOf(0x0d); cut !== -1; cut = bytes.indexOf(0x0d, cut + 1))
+        assert.equal(
+          facts(scan(new StreamMeter(), cutAt(bytes, [cut + 1]), reading)),
+          wanted,
+          `after the CR at ${cut}`,
+        )
+  }
+})
+
 test.run()
