@@ -5,15 +5,12 @@ import { createResponseFacts, filterResponseHeaders, type ResponseFacts } from '
 import { applyEdits, createModelEdit, createUsageEdit } from '../../src/json/edits.js'
 import { sortEdits } from '../../src/json/object-edits.js'
 import { peekFields } from '../../src/json/peek.js'
-import {
-  createNativeRequest,
-  createTranslatedRequest,
-  type OutboundRequest,
-} from '../../src/translate/outbound-request.js'
+import { createNativeRequest, createTranslatedRequest } from '../../src/translate/outbound-request.js'
 import { detectBodyApi } from '../../src/translate/request/detect-api.js'
 import { chainTranslations } from '../../src/translate/response/chain.js'
 import { hasUsageField, UsageStripper } from '../../src/translate/response/strip-usage.js'
 import type { CreateTranslation, Translation } from '../../src/translate/translation.js'
+import type { OutboundRequest } from '../../src/translate/translator.js'
 
 /** The sources, as the build copies no data files. */
 const ROOT = fileURLToPath(new URL('../../../test/translate/golden/', import.meta.url))
@@ -124,7 +121,7 @@ export function respond(
     // Copied, as a translation may return a view of bytes that it reuses.
     const parts: Buffer[] = chunks.map((chunk) => Buffer.from(translation.push(Buffer.from(chunk))))
     if (ending === 'cut') parts.push(translation.breakOff())
-    else if (ending === 'too long') parts.push(translation.abort?.(TOO_LONG) ?? Buffer.alloc(0))
+    else if (ending === 'too long') parts.push(translation.abort(TOO_LONG))
     else parts.push(translation.end())
     return Buffer.concat(parts)
   })

@@ -37,7 +37,7 @@ export class BufferedTranslation implements Translation {
   }
 
   get bytesHeld(): number {
-    return this.stream === null ? this.held.bytes : (this.stream.bytesHeld ?? 0)
+    return this.stream === null ? this.held.bytes : this.stream.bytesHeld
   }
 
   push(piece: Buffer): Buffer {
@@ -63,7 +63,7 @@ export class BufferedTranslation implements Translation {
   }
 
   abort(error: string): Buffer {
-    return this.stream?.abort?.(error) ?? Buffer.from(this.makesStream ? `data: ${error}\n\n` : error)
+    return this.stream?.abort(error) ?? Buffer.from(this.makesStream ? `data: ${error}\n\n` : error)
   }
 
   /** Half of an answer is none. */

@@ -1,7 +1,5 @@
 import type { CreateTranslation, Translation } from '../translation.js'
 
-const NOTHING = Buffer.alloc(0)
-
 /** Two changes of one answer, one after the other. */
 class Chain implements Translation {
   private readonly first: Translation
@@ -13,11 +11,11 @@ class Chain implements Translation {
   }
 
   get makesStream(): boolean {
-    return this.second.makesStream === true
+    return this.second.makesStream
   }
 
   get bytesHeld(): number {
-    return (this.first.bytesHeld ?? 0) + (this.second.bytesHeld ?? 0)
+    return this.first.bytesHeld + this.second.bytesHeld
   }
 
   push(piece: Buffer): Buffer {
@@ -30,7 +28,7 @@ class Chain implements Translation {
 
   /** It is the second that the client reads. */
   abort(error: string): Buffer {
-    return this.second.abort?.(error) ?? NOTHING
+    return this.second.abort(error)
   }
 
   breakOff(): Buffer {

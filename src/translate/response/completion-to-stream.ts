@@ -9,9 +9,12 @@ const NOTHING = Buffer.alloc(0)
 
 /** The stream of chat that an answer of JSON turns out to be. */
 const AS_IT_IS: Translation = {
+  makesStream: false,
+  bytesHeld: 0,
   push: (piece) => piece,
   end: () => NOTHING,
   breakOff: () => NOTHING,
+  abort: (error) => Buffer.from(`data: ${error}\n\n`),
 }
 
 /** For an answer of chat completions to somebody who asked for a stream. @param includeUsage as of `completionToChunks` */

@@ -10,6 +10,9 @@ const NOTHING = Buffer.alloc(0)
  * it is to be changed. One that is too long passes as it comes. O(n), however the stream is cut.
  */
 export abstract class Eventwise implements Translation {
+  readonly makesStream: boolean
+  /** 0: what is held has a bound of its own, and longer events pass. */
+  readonly bytesHeld: number
   private readonly longest: number
   /** The event that is still coming. */
   private readonly held: PartialBuffer
@@ -24,6 +27,8 @@ export abstract class Eventwise implements Translation {
 
   /** @param longest event that is held, in bytes */
   constructor(longest: number) {
+    this.makesStream = false
+    this.bytesHeld = 0
     this.longest = longest
     this.held = new PartialBuffer()
     this.passing = false
@@ -70,6 +75,10 @@ export abstract class Eventwise implements Translation {
   end(): Buffer {
     const last = this.join(NOTHING)
     return this.passing ? last : this.change(last)
+  }
+
+  abort(error: string): Buffer {
+    return Buffer.from(`data: ${error}\n\n`)
   }
 
   /** What is still held, when the stream has broken off: as far as it is what the client would have got. */

@@ -11,11 +11,14 @@ const NOTHING = Buffer.alloc(0)
  * once. Events that mean nothing here are left out; comments go on.
  */
 export abstract class StreamTranslation implements Translation, EventHandler {
+  /** The upstream's response is a stream already. */
+  readonly makesStream: boolean
   protected readonly writer: ChunkWriter
   private readonly reader: EventReader
 
   /** @param model for upstreams that do not tell theirs */
   constructor(includeUsage: boolean, model: string | null) {
+    this.makesStream = false
     this.writer = new ChunkWriter(includeUsage, model)
     this.reader = new EventReader(this)
   }
