@@ -177,7 +177,7 @@ export class UnwrapStream extends Eventwise {
   }
 
   private get holding(): boolean {
-    for (const { input } of this.calls.values()) if (input?.holds) return true
+    for (const { input } of this.calls.values()) if (input?.hasRest) return true
     return false
   }
 
@@ -224,7 +224,7 @@ export class UnwrapStream extends Eventwise {
   }
 
   private endCall(call: Call): void {
-    const rest = call.input?.rest() ?? ''
+    const rest = call.input?.flush() ?? ''
     if (rest === '') return
     const last = this.argued.findLast((argued) => argued.call === call)
     if (last === undefined) this.ahead += chunkOf(call, rest)

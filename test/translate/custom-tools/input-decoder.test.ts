@@ -7,7 +7,7 @@ import { fc } from '../../support/property.js'
 function through(pieces: readonly string[]): string[] {
   const input = new InputDecoder()
   const out = pieces.map((piece) => input.push(piece))
-  return [...out, input.rest()]
+  return [...out, input.flush()]
 }
 
 function* cutsOf(text: string): Generator<string[]> {
@@ -64,7 +64,7 @@ test('white space without end is not held', () => {
   const input = new InputDecoder()
   const blank = ' '.repeat(100_000)
   for (const piece of ['{"input":"ab"', blank, blank, '}', blank]) input.push(piece)
-  assert.ok(input.whole)
+  assert.ok(input.isComplete)
   assert.ok(JSON.stringify(input).length < 2_000)
 })
 

@@ -79,7 +79,7 @@ for (const [name, text, error] of [
   [
     'that says nothing',
     'event: error\ndata: x\n\n',
-    { ...ERROR, message: 'The upstream reported an error and did not say which.', code: null },
+    { ...ERROR, message: 'The upstream reported an error without a message.', code: null },
   ],
 ] as const) {
   test(`an error ${name} is told once, and nothing comes behind it`, () => {
