@@ -1,4 +1,4 @@
-/** What `nativeRequest` does to bytes, done to parsed bodies, from the rules and not from its code. */
+/** Does to parsed bodies what `buildNativeRequest` does to bytes; written from the rules, not from its code. */
 
 type Fields = Record<string, unknown>
 

@@ -8,7 +8,7 @@ import { cutsOf, translate } from '../chunks.js'
 const TOOLS = ['ApplyPatch', 'Sketch']
 const HEAD = '"id":"c","object":"chat.completion.chunk","created":1,"model":"m"'
 
-/** As DeepSeek writes it, with what a client should not miss. */
+/** As DeepSeek writes it, with members that have to reach the client. */
 function chunk(delta: string, finish = 'null', choice = 0): string {
   return `data: {${HEAD},"system_fingerprint":"f","choices":[{"index":${choice},"delta":${delta},"logprobs":null,"finish_reason":${finish}}]}\n\n`
 }
@@ -239,9 +239,9 @@ const STREAMS: readonly Stream[] = [
 
 for (const { name, events, left } of STREAMS) {
   for (const lineEnd of ['\n', '\r\n', '\r']) {
-    test(`a stream with ${name}, cut at every byte, lines with ${JSON.stringify(lineEnd)}`, () => {
+    test(`calls are unwrapped wherever the stream is cut, with ${JSON.stringify(lineEnd)}: ${name}`, () => {
       const bytes = Buffer.from(events.join('').replaceAll('\n', lineEnd))
-      // What comes of the relay's own has the line ends of the relay.
+      // Events that the relay adds have its own line ends.
       const wanted = left.join('').replaceAll('\n', lineEnd)
       const normal = (text: string): string => text.replaceAll(lineEnd, '\n')
       for (const pieces of cutsOf(bytes))
@@ -250,7 +250,7 @@ for (const { name, events, left } of STREAMS) {
   }
 }
 
-test('each event goes on when it is whole, with what of the text it has', () => {
+test('each event leaves when it is complete, with its part of the text', () => {
   const stream = new UnwrapStream(TOOLS)
   const { events, left } = STREAMS[0] as Stream
   for (let i = 0; i < events.length; i++) {
@@ -261,7 +261,7 @@ test('each event goes on when it is whole, with what of the text it has', () => 
   assert.is(stream.end().length, 0)
 })
 
-test('of a stream that breaks off, whole events have gone, and nothing is made up', () => {
+test('a stream of wrapped calls that breaks off has its complete events and nothing else', () => {
   for (const { events, left } of STREAMS) {
     const bytes = Buffer.from(events.join(''))
     for (let at = 0; at <= bytes.length; at++) {
@@ -292,7 +292,7 @@ const made: fc.Arbitrary<Made> = fc
     return { name, text: name === 'Shell' ? args : text, pieces }
   })
 
-test('whatever calls there are, by turns and however they are cut, a client puts their texts together', () => {
+test('a client assembles the texts of any calls, interleaved and cut anywhere', () => {
   fc.assert(
     fc.property(fc.array(made, { maxLength: 4 }), fc.array(fc.nat(), { maxLength: 20 }), (calls, cuts) => {
       const rounds = Math.max(0, ...calls.map(({ pieces }) => pieces.length))
@@ -325,7 +325,7 @@ test('whatever calls there are, by turns and however they are cut, a client puts
   )
 })
 
-test('bytes of any kind pass as they are where there is no call of such a tool', () => {
+test('any bytes pass unchanged where there is no call of a wrapped tool', () => {
   const sign = fc.constantFrom(
     ...['data: ', 'data:', '"choices":', '"tool_calls":', '"function":', '"arguments":', '"name":"Shell"'],
     ...['\n', '\r', '\r\n', '\n\n', '{', '}', '[', ']', ',', ':', 'null', '"x"', '[DONE]', 'ü', '"'],
@@ -353,18 +353,18 @@ const UNWRAPPED = COMPLETION.replace(
   '"*** Begin\\n🦊"',
 )
 
-test('of a whole chat completion only the arguments of these calls are others, if they are of that form', () => {
+test('in a whole completion, only wrapped arguments of wrapped tools change', () => {
   assert.is.not(UNWRAPPED, COMPLETION)
   assert.is(unwrapCompletion(Buffer.from(COMPLETION), TOOLS).toString(), UNWRAPPED)
 })
 
-test('what is no chat completion, and what has no such call, stays byte for byte', () => {
+test('bodies without wrapped calls keep their bytes', () => {
   for (const text of ['', '{', '[]', '<html>"tool_calls"', '{"choices":[{"message":{"tool_calls":null}}]}'])
     assert.is(unwrapCompletion(Buffer.from(text), TOOLS).toString(), text)
   assert.is(unwrapCompletion(Buffer.from(COMPLETION), ['Other']).toString(), COMPLETION)
 })
 
-test('an answer is changed only if tools were wrapped, it is none of an error, and as a stream if it is one', () => {
+test('a response is unwrapped only if tools were wrapped and it is no error, and as a stream if it is one', () => {
   const facts = { from: 'chat', status: 200, eventStream: true, includeUsage: false, model: null } as const
   assert.is(selectTranslation(facts), null)
   assert.is(selectTranslation({ ...facts, wrapped: TOOLS, status: 400 }), null)

@@ -24,7 +24,7 @@ import { chatFor, messagesFor, responsesFor } from '../model.js'
 
 const PLAIN = { capabilities: { customTools: false, reasoning: false } }
 
-/** What a body becomes, as a value; all bytes outside the changed spans were compared. */
+/** The body that is sent, parsed. All bytes outside the edits are compared on the way. */
 function sent(shape: BodyApi, body: string | object, options = {}): unknown {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   const bytes = Buffer.from(text)
@@ -37,7 +37,7 @@ function changed(shape: BodyApi, text: string, options = {}): [string, string][]
   return changes(text, buildNativeRequest(shape, Buffer.from(text), options).edits)
 }
 
-test("of Cursor's Responses body, only what asks for a usage chunk is taken out", () => {
+test("only the request for a usage chunk is removed from Cursor's Responses body", () => {
   assert.equal(changed('responses', RESPONSES_BODY), [[',"stream_options":{"include_usage":true}', '']])
   const { path, stream, includeUsage, conversation, wrapped } = buildNativeRequest(
     'responses',
@@ -47,7 +47,7 @@ test("of Cursor's Responses body, only what asks for a usage chunk is taken out"
   assert.is(conversation, '00000000-aaaa-bbbb-cccc-000000000001')
 })
 
-test("of Cursor's Messages body, only what asks for a usage chunk is taken out", () => {
+test("only the request for a usage chunk is removed from Cursor's Messages body", () => {
   assert.equal(changed('messages', MESSAGES_BODY), [[',"stream_options":{"include_usage":true}', '']])
   const { path, stream, includeUsage, conversation } = buildNativeRequest(
     'messages',
@@ -56,7 +56,7 @@ test("of Cursor's Messages body, only what asks for a usage chunk is taken out",
   assert.equal([path, stream, includeUsage, conversation], ['/messages', true, true, null])
 })
 
-test("of Cursor's chat body, only the flat tool and the choice of tools are written anew", () => {
+test("only the flat tool and the tool choice of Cursor's chat body are rewritten", () => {
   const flat =
     '{"type":"custom","name":"ApplyPatch","format":{"type":"grammar","syntax":"lark","definition":"start: X"}}'
   const nested =
@@ -69,7 +69,7 @@ test("of Cursor's chat body, only the flat tool and the choice of tools are writ
   assert.equal([path, includeUsage], ['/chat/completions', false])
 })
 
-test('where there are no custom tools and no reasoning object, a custom tool becomes a function and the effort stands alone', () => {
+test('for an upstream without custom tools and reasoning objects, a custom tool becomes a function and the effort a member', () => {
   const { edits, wrapped } = buildNativeRequest('chat', Buffer.from(CHAT_BODY), PLAIN)
   const [[, patch] = [], ...rest] = changes(CHAT_BODY, edits)
   const input = { type: 'string', description: 'Has to match this lark grammar:\nstart: X' }
@@ -88,7 +88,7 @@ test('where there are no custom tools and no reasoning object, a custom tool bec
   assert.equal(wrapped, ['ApplyPatch'])
 })
 
-test('a body that is as it should be is not changed at all', () => {
+test('a body in the form of its own API is not changed', () => {
   const bodies: [BodyApi, string][] = [
     ['chat', '{"model":"m","messages":[{"role":"user","content":"x"}]}'],
     [
@@ -116,7 +116,7 @@ test('a body that is as it should be is not changed at all', () => {
   for (const [shape, body] of bodies) assert.equal(changed(shape, body), [], body)
 })
 
-test('a call of a custom tool that comes back as one of a function is one of a custom tool again, with its output', () => {
+test("on the way to Responses, calls and outputs that Cursor sent as a function's are a custom tool's again", () => {
   const patch = '*** Begin Patch\\n\\"x\\"'
   const body =
     '{"input":[{"type":"function_call","call_id":"c1","name":"Read","arguments":"{}"},{"type":"function_call_output","call_id":"c1","output":"1"},' +
@@ -131,7 +131,7 @@ test('a call of a custom tool that comes back as one of a function is one of a c
   assert.equal(changed('responses', body.replace(',{"type":"custom","name":"ApplyPatch"}', '')), [])
 })
 
-test('a nested function on its way to Responses keeps its schema byte for byte, and stays as little strict as it was', () => {
+test('on the way to Responses, a nested function keeps the bytes of its schema and stays non-strict', () => {
   const body =
     '{"input":"x","tools":[ {"type":"function","function":{"name":"a","parameters":{"2":1.50, "1":1E2 }}} ,{"type":"function","name":"b"}]}'
   assert.equal(changed('responses', body), [
@@ -142,7 +142,7 @@ test('a nested function on its way to Responses keeps its schema byte for byte, 
   ])
 })
 
-test('what chat completions call otherwise is called by its name in Responses', () => {
+test('on the way to Responses, members of chat completions get the names that Responses has for them', () => {
   const schema = { name: 'n', schema: { type: 'object' }, strict: true }
   const body = {
     ...{
@@ -164,7 +164,7 @@ test('what chat completions call otherwise is called by its name in Responses', 
   })
 })
 
-test('ids of calls that are too long are shortened, alike in the call and in its result, and others are not', () => {
+test('call ids that are too long for Responses are shortened in the call and in its result alike', () => {
   const long = `call_${'é'.repeat(70)}\nfc_1`
   const just = 'é'.repeat(64)
   const body = {
@@ -182,14 +182,14 @@ test('ids of calls that are too long are shortened, alike in the call and in its
   assert.is(buildNativeRequest('responses', Buffer.from(JSON.stringify(body))).edits.length, 2)
 })
 
-test('a Messages body gets the limit that it needs, and room to think in', () => {
+test('a Messages body gets the required max_tokens, with room for its thinking budget', () => {
   assert.equal(sent('messages', { messages: [], max_tokens: null }), { messages: [], max_tokens: 16_384 })
   assert.equal(sent('messages', { messages: [], max_completion_tokens: 7 }), { messages: [], max_tokens: 7 })
   const thinking = { type: 'enabled', budget_tokens: 20_000 }
   assert.equal(sent('messages', { messages: [], thinking }), { messages: [], thinking, max_tokens: 36_384 })
 })
 
-test("OpenAI's user is Claude's user_id, and nothing else stays in the metadata", () => {
+test('on the way to Messages, the user becomes user_id, and no other metadata stays', () => {
   const rest = { max_tokens: 1, messages: [] }
   const cases: [object, object][] = [
     [{ user: 'u' }, { metadata: { user_id: 'u' } }],
@@ -204,7 +204,7 @@ test("OpenAI's user is Claude's user_id, and nothing else stays in the metadata"
   assert.is(buildNativeRequest('messages', Buffer.from(text)).conversation, 'c-1')
 })
 
-test('one tool at a time is a part of the choice of tools in Messages', () => {
+test('on the way to Messages, parallel_tool_calls becomes a part of the tool choice', () => {
   const rest = { max_tokens: 1, messages: [], tools: [{ name: 'a', input_schema: {} }] }
   const cases: [object, object][] = [
     [{ parallel_tool_calls: true }, {}],
@@ -227,7 +227,7 @@ test('one tool at a time is a part of the choice of tools in Messages', () => {
   })
 })
 
-test('system messages ahead of a Messages body go beside the messages, later ones are said by the user', () => {
+test("on the way to Messages, leading system messages move beside the messages, and later ones become the user's", () => {
   const body =
     '{"max_tokens":1,"messages":[ {"role":"system","content":"a"}, {"role":"developer","content":[{"type":"text","text":"b", "cache_control":{"type":"ephemeral"}}]} , {"role":"user","content":"c"},{"role":"system","content":"d"}],"system":"s"}'
   assert.equal(changed('messages', body), [
@@ -243,7 +243,7 @@ test('system messages ahead of a Messages body go beside the messages, later one
   ])
 })
 
-test('where there are no tools, a chat says nothing of how to use them', () => {
+test('a chat without tools has no tool choice and no parallel_tool_calls', () => {
   const rest = { messages: [], tool_choice: 'auto', parallel_tool_calls: true }
   for (const tools of [null, [], undefined]) {
     assert.equal(sent('chat', { model: 'm', tools, ...rest }), { model: 'm', messages: [] })
@@ -251,7 +251,7 @@ test('where there are no tools, a chat says nothing of how to use them', () => {
   assert.equal(sent('chat', '{"tools":null,"tool_choice":"auto"}'), {})
 })
 
-test('a body that cannot be read is left as it is, and nothing throws', () => {
+test('an unreadable body stays as it is, and nothing throws', () => {
   const broken = [
     ...[
       '',
@@ -292,7 +292,7 @@ test('a body that cannot be read is left as it is, and nothing throws', () => {
   assert.is(buildNativeRequest('chat', deep).edits.length, 0)
 })
 
-test('whatever becomes of the bytes of a body, nothing throws, and no byte outside the spans is changed', () => {
+test('damaged bodies throw nothing, and no byte outside the edits changes', () => {
   const given = fc.record({
     text: fc.constantFrom(RESPONSES_BODY, MESSAGES_BODY, CHAT_BODY),
     at: fc.nat(2000),
@@ -310,14 +310,14 @@ test('whatever becomes of the bytes of a body, nothing throws, and no byte outsi
   )
 })
 
-test('of doubled keys the last counts, and all of them go if it goes', () => {
+test('of duplicate keys the last one counts, and all of them are removed together', () => {
   const body =
     '{"n":1,"input":"x","tools":null,"n":2,"max_tokens":1,"max_tokens":2,"tools":[{"type":"custom"}]}'
   assert.equal(sent('responses', body), { input: 'x', max_output_tokens: 2, tools: [{ type: 'custom' }] })
   assert.equal(sent('chat', '{"tools":[{"type":"custom","name":"x"}],"tools":null,"a":1}'), { a: 1 })
 })
 
-test("a model's other name and a question for usage go along with what is changed here", () => {
+test('the edits for a model alias and for usage combine with those of the API', () => {
   const body = Buffer.from('{"model":"m","stream":true,"tools":null,"tool_choice":"auto"}')
   const found = peekFields(body)
   const others = [createUsageEdit(found), createModelEdit(found, 'other')].filter((edit) => edit !== null)
@@ -379,7 +379,7 @@ const fields = {
   ),
 }
 
-/** Members in whatever order. */
+/** Members in any order. */
 const anyBody = fc
   .record(fields)
   .chain((body) =>
@@ -404,8 +404,8 @@ for (const [shape, options, model] of [
   ['chat', {}, (body: object) => chatFor({ ...body }, true, true)],
   ['chat', PLAIN, (body: object) => chatFor({ ...body }, false, false)],
 ] as const) {
-  const plain = options === PLAIN ? ' where there is less of it' : ''
-  test(`for any body, ${shape}${plain} is what the rules say, with all other bytes as they were`, () => {
+  const plain = options === PLAIN ? ' with few capabilities' : ''
+  test(`any ${shape} body${plain} changes by the rules, and all other bytes stay`, () => {
     fc.assert(
       fc.property(anyLooseBody, (body) => {
         assert.equal(sent(shape, body, options), model(JSON.parse(body)), body)
@@ -414,14 +414,14 @@ for (const [shape, options, model] of [
           Buffer.from(JSON.stringify(sent(shape, body, options))),
           options,
         )
-        assert.equal(again.edits, [], 'what was changed once needs no change')
+        assert.equal(again.edits, [], 'a changed body needs no further change')
       }),
       { numRuns: 500 },
     )
   })
 }
 
-test('the bytes of a long conversation are the same ahead and behind, by their hash', () => {
+test('the bytes of a long conversation stay the same', () => {
   const messages = Array.from({ length: 200 }, (_, n) => ({
     role: n % 2 ? 'user' : 'assistant',
     content: `é"${n}`,
