@@ -1,5 +1,6 @@
 import type { BodyApi } from '../../api/apis.js'
-import { UnwrapStream, unwrapCompletion } from '../custom-tools/unwrap-stream.js'
+import { unwrapCompletion } from '../custom-tools/unwrap-completion.js'
+import { UnwrapStream } from '../custom-tools/unwrap-stream.js'
 import type { Translation } from '../translation.js'
 import { BufferedTranslation } from './buffered.js'
 import { translateError } from './chat-errors.js'

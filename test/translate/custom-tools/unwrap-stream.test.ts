@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { UnwrapStream, unwrapCompletion } from '../../../src/translate/custom-tools/unwrap-stream.js'
+import { unwrapCompletion } from '../../../src/translate/custom-tools/unwrap-completion.js'
+import { UnwrapStream } from '../../../src/translate/custom-tools/unwrap-stream.js'
 import { selectTranslation } from '../../../src/translate/response/select.js'
 import { fc } from '../../support/property.js'
 import { cutsOf, translate } from '../chunks.js'
