@@ -1,6 +1,5 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { unwrapCompletion } from '../../../src/translate/custom-tools/unwrap-completion.js'
 import { UnwrapStream } from '../../../src/translate/custom-tools/unwrap-stream.js'
 import { selectTranslation } from '../../../src/translate/response/select.js'
 import { fc } from '../../support/property.js'
@@ -342,29 +341,6 @@ test('any bytes pass unchanged where there is no call of a wrapped tool', () => 
   )
 })
 
-const COMPLETION =
-  '{ "id":"c","choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[' +
-  '{"id":"a","type":"function","function":{"name":"Shell","arguments":"{\\"input\\":\\"ls\\"}"}},\n' +
-  '{"id":"b","type":"function","function":{"arguments":"{\\"input\\": \\"*** Begin\\\\n\\\\ud83e\\\\udd8a\\"}","name":"ApplyPatch"} },' +
-  '{"id":"c","type":"function","function":{"name":"ApplyPatch","arguments":"{\\"input\\":\\"x\\",\\"y\\":1}"}}' +
-  ']},"finish_reason":"tool_calls"}],"usage":{"total_tokens":1.0}}\n'
-
-const UNWRAPPED = COMPLETION.replace(
-  '"{\\"input\\": \\"*** Begin\\\\n\\\\ud83e\\\\udd8a\\"}"',
-  '"*** Begin\\n🦊"',
-)
-
-test('in a whole completion, only wrapped arguments of wrapped tools change', () => {
-  assert.is.not(UNWRAPPED, COMPLETION)
-  assert.is(unwrapCompletion(Buffer.from(COMPLETION), TOOLS).toString(), UNWRAPPED)
-})
-
-test('bodies without wrapped calls keep their bytes', () => {
-  for (const text of ['', '{', '[]', '<html>"tool_calls"', '{"choices":[{"message":{"tool_calls":null}}]}'])
-    assert.is(unwrapCompletion(Buffer.from(text), TOOLS).toString(), text)
-  assert.is(unwrapCompletion(Buffer.from(COMPLETION), ['Other']).toString(), COMPLETION)
-})
-
 test('a response is unwrapped only if tools were wrapped and it is no error, and as a stream if it is one', () => {
   const facts = { from: 'chat', status: 200, eventStream: true, includeUsage: false, model: null } as const
   assert.is(selectTranslation(facts), null)
@@ -376,9 +352,6 @@ test('a response is unwrapped only if tools were wrapped and it is no error, and
     assert.ok(translation !== null)
     assert.is(translate(translation, [Buffer.from(events.join(''))]), left.join(''))
   }
-  const whole = selectTranslation({ ...facts, wrapped: TOOLS, eventStream: false })
-  assert.ok(whole !== null)
-  assert.is(translate(whole, [Buffer.from(`\n${COMPLETION}`)]), `\n${UNWRAPPED}`)
 })
 
 test.run()
