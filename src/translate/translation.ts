@@ -11,8 +11,8 @@ export interface Translation {
   readonly makesStream: boolean
   /**
    * Bytes that have arrived and wait for more. The caller compares them with the limit `answerBytes` after each
-   * chunk, and calls `abort` when they exceed it. A translation that passes on what is too long for it, and so
-   * has a bound of its own, counts 0.
+   * chunk, and calls `abort` when they exceed it. A translation with a bound of its own, which passes longer
+   * input unchanged, counts 0.
    */
   readonly bytesHeld: number
   /** @returns the bytes that may go to the client now; often none, as an event is changed when it is complete */

@@ -9,7 +9,7 @@ import type { CreateTranslation } from './translation.js'
  * The contract of a translation from one API to another, in four steps. Each step is a value that the next one
  * comes from, and knows nothing of the steps behind it:
  *
- * | step | how often | what comes of it |
+ * | step | how often | result |
  * | --- | --- | --- |
  * | `findTranslator(from, to)` | once per request | the translator of this pair of APIs |
  * | `Translator.prepareRequest` | once per request | the body that is sent, and its path |

@@ -65,7 +65,7 @@ export class InputDecoder {
     return this.held.startsWith('"') ? text + this.readClosing(rest) : text
   }
 
-  /** Ends arguments that are cut short. @returns what is held, unchanged */
+  /** Ends arguments that are cut short. @returns the held characters, unchanged */
   flush(): string {
     if (!this.hasRest) return ''
     if (this.held !== '') this.state = 'other'

@@ -8,7 +8,7 @@ import { filterMessages, parseRequestOutline } from './request-outline.js'
  * Cursor sends everything to this one path: Responses bodies for models with GPT names, Messages bodies for Claude
  * names, chat completions for all others. It reads chat completions in each case. Only the body decides here: users
  * may give any name to a model, and no header says the API. A body that is ambiguous or unreadable counts as chat. It
- * is forwarded as it came, and the upstream says what is wrong with it.
+ * is forwarded as it came, and the upstream reports the mistake.
  */
 export function detectBodyApi(body: Buffer): BodyApi {
   const request = parseRequestOutline(body)

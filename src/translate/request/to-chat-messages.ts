@@ -93,7 +93,7 @@ function createDataUrl(source: JsonObject): string {
   return `data:${stringOr(source.media_type, '')};base64,${stringOr(source.data, '')}`
 }
 
-/** Claude's efforts as those that every server with efforts knows. */
+/** Maps Claude's efforts to the three that every server with efforts knows. */
 const EFFORTS: ReadonlyMap<unknown, string> = new Map([
   ['low', 'low'],
   ['medium', 'medium'],
@@ -102,7 +102,7 @@ const EFFORTS: ReadonlyMap<unknown, string> = new Map([
   ['max', 'high'],
 ])
 
-/** The effort of the request, or one that stands for its thinking budget. */
+/** The effort of the request, or an effort that fits its thinking budget. */
 function convertEffort(request: JsonObject): unknown {
   const effort = EFFORTS.get(asObject(request.output_config).effort) ?? request.reasoning_effort
   if (effort !== undefined && effort !== null) return effort

@@ -12,7 +12,7 @@ import { listCustomNames, listToolTexts } from './tools.js'
  * with their calls and results, reasoning effort, response formats, limits and sampling. The same history always gives
  * the same bytes, so that the upstream's prompt cache recognizes it.
  *
- * These are lost, as chat completions have no field for them, or none that servers other than OpenAI's take:
+ * These are lost, as chat completions have no field for them, or only one that OpenAI alone supports:
  * - from both APIs: built-in tools (web search, code interpreter, computer use, MCP) with their calls and results;
  *   grammars of custom tools, which stay as a hint only (each custom tool becomes a function with one string,
  *   `input`); `store`, `metadata` (but for the user's id), `service_tier`, `safety_identifier`; reasoning of earlier

@@ -12,7 +12,7 @@ const NOTHING = Buffer.alloc(0)
  */
 export abstract class EventTransform implements Translation {
   readonly makesStream: boolean
-  /** 0: what is held has a bound of its own, and longer events pass. */
+  /** 0: the held event has a bound of its own, and longer events pass. */
   readonly bytesHeld: number
   private readonly longest: number
   /** The incomplete event. */

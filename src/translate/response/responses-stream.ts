@@ -156,7 +156,7 @@ export class ResponsesTranslation extends StreamTranslation {
     this.writer.callArguments(item.call, text)
   }
 
-  /** Writes what is missing of a complete item: all of it, a part, or nothing. */
+  /** Writes those parts of a complete item that are not written yet. */
   private writeItem(done: JsonObject, index: unknown): void {
     const item = this.findItem(done, index)
     if (isCall(done)) {
@@ -264,7 +264,7 @@ export function readArguments(call: JsonObject): string {
 }
 
 /**
- * The id of a call: `call_id`, or else `id`, or else one that is made from its index.
+ * The id of a call: `call_id`, or else `id`, or else a name with its index.
  * @param index the index among the tool calls
  */
 export function readCallId(callId: unknown, id: unknown, index: number): string {

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { InputDecoder, unwrapInput, wrapInput } from '../../../src/translate/custom-tools/input-decoder.js'
 import { fc } from '../../support/property.js'
 
-/** What comes of arguments in these pieces, each by itself, and what is left at the end. */
+/** The text that each of these parts gives, and the rest at the end. */
 function through(pieces: readonly string[]): string[] {
   const input = new InputDecoder()
   const out = pieces.map((piece) => input.push(piece))

@@ -119,12 +119,12 @@ const STREAMS: readonly Stream[] = [
     ],
   },
   {
-    name: 'one that ends with nothing but [DONE]',
+    name: 'a stream that ends with [DONE] only',
     events: [opened('ApplyPatch', '{"input":"a\\'), DONE],
     left: [opened('ApplyPatch', 'a'), rest('\\'), DONE],
   },
   {
-    name: 'one that has no end at all',
+    name: 'a stream without an end',
     events: [opened('ApplyPatch', '{"input":"a\\')],
     left: [opened('ApplyPatch', 'a'), rest('\\')],
   },

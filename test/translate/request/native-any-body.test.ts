@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { buildNativeRequest } from '../../../src/translate/request/native-request.js'

@@ -25,7 +25,7 @@ test("on the way to Responses, calls and outputs that Cursor sent as a function'
     ['"function_call"', '"custom_tool_call"'],
     ['"function_call_output"', '"custom_tool_call_output"'],
   ])
-  // Without the tool, nobody knows what it was.
+  // Without the tool, its kind is unknown.
   assert.equal(changed('responses', body.replace(',{"type":"custom","name":"ApplyPatch"}', '')), [])
 })
 

@@ -230,8 +230,8 @@ test('the chunks of any message say the same as the message', () => {
 
 /** The role comes first, one end last, and nothing follows it. */
 function requireOrder(chunks: readonly Chunk[]): void {
-  const told = chunks.filter((chunk) => typeof chunk !== 'string' || chunk === '[DONE]')
-  const kinds = told.map((chunk) => {
+  const events = chunks.filter((chunk) => typeof chunk !== 'string' || chunk === '[DONE]')
+  const kinds = events.map((chunk) => {
     if (typeof chunk === 'string') return 'D'
     if ('error' in chunk) return 'e'
     if ('usage' in chunk) return 'u'
@@ -239,7 +239,7 @@ function requireOrder(chunks: readonly Chunk[]): void {
     return 'role' in chunk.delta ? 'r' : 'c'
   })
   assert.match(kinds.join(''), /^(rc*(fu?D|e)|e)$/)
-  assert.is(chunks.at(-1), told.at(-1))
+  assert.is(chunks.at(-1), events.at(-1))
 }
 
 const odd = fc.oneof(

@@ -50,11 +50,11 @@ test('a whole completion becomes chunks with role, texts, calls, finish reason a
 })
 
 test('the chunks of a whole completion have usage only if it is wanted and known', () => {
-  const told = (value: object, asked: boolean): boolean =>
+  const hasUsage = (value: object, asked: boolean): boolean =>
     splitCompletion(json(value), asked).includes('"usage"')
-  assert.is(told(COMPLETION, true), true)
-  assert.is(told(COMPLETION, false), false)
-  assert.is(told({ ...COMPLETION, usage: null }, true), false)
+  assert.is(hasUsage(COMPLETION, true), true)
+  assert.is(hasUsage(COMPLETION, false), false)
+  assert.is(hasUsage({ ...COMPLETION, usage: null }, true), false)
 })
 
 test('a completion with odd or missing members still gets a finish reason and an end', () => {

@@ -66,8 +66,8 @@ test('an error in a Messages stream is written once, and nothing follows it', ()
   const bytes = Buffer.from(named(START, error, error, stopped('end_turn'), STOP))
   for (const pieces of cutsOf(bytes)) {
     const { chunks } = readChunks(translate(new MessagesTranslation(true, null), pieces))
-    const told = { message: 'Overloaded', type: 'overloaded_error', param: null, code: null }
-    assert.equal(chunks, [ROLE, { error: told }])
+    const expected = { message: 'Overloaded', type: 'overloaded_error', param: null, code: null }
+    assert.equal(chunks, [ROLE, { error: expected }])
   }
 })
 
@@ -77,8 +77,8 @@ test('a Messages stream is complete only if it has a stop reason', () => {
     translate(new MessagesTranslation(false, null), [Buffer.from(named(...begun))]),
   ).chunks
   assert.equal(Object.keys((cut[2] as { error: object }).error), ['message', 'type', 'param', 'code'])
-  const told = Buffer.from(named(...begun, stopped('end_turn')))
-  assert.equal(readChunks(translate(new MessagesTranslation(false, null), [told])).chunks, [
+  const complete = Buffer.from(named(...begun, stopped('end_turn')))
+  assert.equal(readChunks(translate(new MessagesTranslation(false, null), [complete])).chunks, [
     ROLE,
     say('hi'),
     finish('stop'),

@@ -131,7 +131,7 @@ test('each event of a response gives its chunk at once', () => {
   assert.is(translation.end().length, 0)
 })
 
-test('comments keep their places, and those that Continue takes for an end become keep-alives', () => {
+test('comments keep their places, and pings, which end a chunk for Continue, become keep-alives', () => {
   const bytes = Buffer.from(
     `: keep-alive\n\n${named(created)}: OPENROUTER PROCESSING\n\n: ping - 2026\n\n:\n\n${named(text('hi'))}`,
   )

@@ -156,7 +156,7 @@ test('a body that is not JSON, or of an unknown form, passes as it is', () => {
       assert.is(convert(Buffer.from(body)).toString(), body)
 })
 
-for (const [name, body, told] of [
+for (const [name, body, expected] of [
   [
     "Anthropic's",
     { type: 'error', error: { type: 'not_found_error', message: 'x' }, request_id: 'req_1' },
@@ -182,7 +182,7 @@ for (const [name, body, told] of [
   ],
 ] as const) {
   test(`an error is converted to OpenAI's form: ${name}`, () => {
-    assert.equal(parsed(translateError(json(body))), told)
+    assert.equal(parsed(translateError(json(body))), expected)
   })
 }
 
