@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { detectBodyApi } from '../../src/translate/request/detect-api.js'
 import type { CreateTranslation } from '../../src/translate/translation.js'
 import { cutAt } from '../support/cuts.js'
-import { randomFrom } from '../support/random.js'
+import { randomFrom, SEED } from '../support/random.js'
 import {
   attempt,
   type GoldenCase,
@@ -23,9 +23,10 @@ import {
 
 const UPDATE = process.env.UPDATE_GOLDEN === '1'
 
-/** Chooses the places at which long responses are cut, the same ones in each run. */
-const SEED = 20_260_114
-/** A response of at most so many bytes is cut at every byte, a longer one at as many random places. */
+/**
+ * A response of at most so many bytes is cut at every byte, a longer one at as many random places. They are the same in
+ * each run, and the seed is printed where a test fails.
+ */
 const CUTS = 250
 /** How often a response is cut at up to 20 places at once. */
 const SCATTERED_CUTS = 25
@@ -82,12 +83,12 @@ for (const golden of CASES) {
     }
   })
 
-  test(`${name}: the client gets the same bytes however the response is cut (seed ${SEED})`, () => {
+  test(`${name}: the client gets the same bytes however the response is cut`, () => {
     requireSameHoweverCut(golden, attempt(golden, planRequest(golden)).translate)
   })
 
   if ((setup.ending ?? 'complete') !== 'complete') continue
-  test(`${name}: a response that breaks off gives a part of the whole, and never its end (seed ${SEED})`, () => {
+  test(`${name}: a response that breaks off gives a part of the whole, and never its end`, () => {
     const { translate } = attempt(golden, planRequest(golden))
     const whole = respond(golden, translate, [upstreamResponse])
     for (const at of placesIn(upstreamResponse.length - 1)) {

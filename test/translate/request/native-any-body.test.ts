@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { buildNativeRequest } from '../../../src/translate/request/native-request.js'
+import { fc } from '../../support/property.js'
 import {
   CHAT_BODY,
   count,
