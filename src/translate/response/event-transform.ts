@@ -1,7 +1,7 @@
 import { PartialBuffer } from '../../lib/partial-buffer.js'
+import { EventSplitter } from '../../sse/event-splitter.js'
 import type { Translation } from '../translation.js'
 
-const LF = 0x0a
 const CR = 0x0d
 const NOTHING = Buffer.alloc(0)
 
@@ -15,10 +15,7 @@ export abstract class Eventwise implements Translation {
   private readonly held: PartialBuffer
   /** It is too long, and its beginning has gone. */
   private passing: boolean
-  /** Of the line that is still coming: there is nothing in it so far. */
-  private blank: boolean
-  /** The last byte was a CR within the event, and an LF that comes first belongs to it. */
-  private afterCr: boolean
+  private readonly splitter: EventSplitter
   /** The last event ended with CR, and an LF that comes first belongs to it. It was `kept`, or taken out. */
   private endedInCr: 'kept' | 'gone' | null
 
@@ -27,8 +24,7 @@ export abstract class Eventwise implements Translation {
     this.longest = longest
     this.held = new PartialBuffer()
     this.passing = false
-    this.blank = true
-    this.afterCr = false
+    this.splitter = new EventSplitter()
     this.endedInCr = null
   }
 
@@ -41,15 +37,19 @@ export abstract class Eventwise implements Translation {
   /** @returns what may go to the client now; often all of it, and none if no event ended */
   push(piece: Buffer): Buffer {
     const parts: Buffer[] = []
+    const { splitter } = this
     let start = 0
-    if (this.endedInCr !== null && piece.length > 0) {
-      if (piece[0] === LF) {
-        if (this.endedInCr === 'kept') parts.push(piece.subarray(0, 1))
-        start = 1
-      }
-      this.endedInCr = null
+    const from = splitter.startChunk(piece)
+    if (from === 1 && this.endedInCr !== null) {
+      if (this.endedInCr === 'kept') parts.push(piece.subarray(0, 1))
+      start = 1
     }
-    for (let end = this.eventEnd(piece, start); end !== -1; end = this.eventEnd(piece, start)) {
+    if (piece.length > 0) this.endedInCr = null
+    for (
+      let end = splitter.findEventEnd(piece, from);
+      end !== -1;
+      end = splitter.findEventEnd(piece, start)
+    ) {
       const event = this.join(piece.subarray(start, end))
       start = end
       const kept = this.passing ? event : this.change(event)
@@ -76,37 +76,6 @@ export abstract class Eventwise implements Translation {
   breakOff(): Buffer {
     const last = this.join(NOTHING)
     return this.passing ? last : this.changeBroken(last)
-  }
-
-  /**
-   * Where the event ends that goes on at `from`, its blank line included; -1 if it does not end in this piece. A blank line
-   * that has no event before it ends itself.
-   */
-  private eventEnd(piece: Buffer, from: number): number {
-    const { length } = piece
-    let { blank, afterCr } = this
-    for (let at = from; at < length; at++) {
-      const byte = piece[at]
-      if (byte !== LF && byte !== CR) {
-        blank = false
-        afterCr = false
-        continue
-      }
-      if (byte === LF && afterCr) {
-        afterCr = false
-        continue
-      }
-      afterCr = byte === CR
-      if (blank) {
-        this.blank = true
-        this.afterCr = false
-        return byte === CR && piece[at + 1] === LF ? at + 2 : at + 1
-      }
-      blank = true
-    }
-    this.blank = blank
-    this.afterCr = afterCr
-    return -1
   }
 
   /** All that was held, and this behind it. */
