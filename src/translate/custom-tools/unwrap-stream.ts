@@ -11,6 +11,7 @@ import {
   WHOLE,
 } from '../../json/outline.js'
 import { parseJson } from '../../json/values.js'
+import { findOnlyData } from '../../sse/event-data.js'
 import { Eventwise } from '../response/event-transform.js'
 import { InputDecoder, unwrapInput } from './input-decoder.js'
 
@@ -19,10 +20,6 @@ const LONGEST_EVENT = 16 * 1024 * 1024
 
 const NOTHING = Buffer.alloc(0)
 const TOOL_CALLS = Buffer.from('"tool_calls"')
-const DATA = Buffer.from('data:')
-const BOM = Buffer.from([0xef, 0xbb, 0xbf])
-const LF = 0x0a
-const CR = 0x0d
 const ZERO = 0x30
 
 const CALLS = findOnly({
@@ -148,7 +145,7 @@ export class UnwrapStream extends Eventwise {
     }
     // Which call it is that goes on may be another one behind this event.
     this.alike = null
-    const start = dataStart(event)
+    const start = findOnlyData(event)?.start ?? -1
     const chunk = start === -1 ? null : parseOutline(event, CHUNK, start)
     const choices = findMember(chunk, 'choices')?.elements ?? null
     for (const choice of choices ?? []) this.takeChoice(event, start, choice)
@@ -275,22 +272,6 @@ function chunkOf({ choice, index, head }: Call, text: string): string {
   const place = index === null ? '' : `"index":${index},`
   const delta = `{"tool_calls":[{${place}"function":{"arguments":${JSON.stringify(text)}}}]}`
   return `data: ${head}"choices":[{"index":${choice},"delta":${delta},"logprobs":null,"finish_reason":null}]}\n\n`
-}
-
-/** Where the data begins of an event that has it in one line; else -1. */
-function dataStart(event: Buffer): number {
-  let found = -1
-  for (let at = event.indexOf(DATA); at !== -1; at = event.indexOf(DATA, at + 1)) {
-    if (!isLineStart(event, at)) continue
-    if (found !== -1) return -1
-    found = at + DATA.length
-  }
-  return found
-}
-
-function isLineStart(event: Buffer, at: number): boolean {
-  if (at === 0 || (at === BOM.length && event.indexOf(BOM) === 0)) return true
-  return event[at - 1] === LF || event[at - 1] === CR
 }
 
 /** Some upstreams have an empty reason in each chunk. */
