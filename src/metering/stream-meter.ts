@@ -72,14 +72,14 @@ export class StreamMeter implements Meter {
     return true
   }
 
-  whenRead(call: () => void): void {
-    call()
+  whenRead(callback: () => void): void {
+    callback()
   }
 
   push(chunk: Buffer): void {
     const { length } = chunk
     // The time of the first token is taken when it is read. Later events can wait.
-    if (length > SMALL_CHUNK || this.stats.firstTokenAt === 0) {
+    if (length > SMALL_CHUNK || this.stats.firstTokenAt === null) {
       this.readBatch()
       this.readChunk(chunk)
       return

@@ -31,7 +31,7 @@ function scan(meter: Meter, chunks: readonly Buffer[], reading: Reading = 'in ba
 
 function facts(stats: ResponseStats): Expected {
   const { firstTokenAt, nonTextFacts, usage, estimator, usageIsPartial, skipEstimate, ...rest } = stats
-  assert.is(firstTokenAt > 0, stats.deltas > 0 || stats.toolCalls > 0)
+  assert.is(firstTokenAt !== null, stats.deltas > 0 || stats.toolCalls > 0)
   return { ...rest, usage: usage === null ? null : { ...usage } } as unknown as Expected
 }
 
