@@ -123,7 +123,7 @@ export class StreamMeter implements Meter {
     return this.partial.bytes === 0 && this.data.isEmpty
   }
 
-  /** Counts events that match a template. @returns where reading goes on */
+  /** Counts events that match a template. @returns where reading continues */
   private matchEvents(chunk: Buffer, view: DataView, from: number): number {
     const next = this.templates.match(chunk, view, from)
     if (!this.templates.isMidEvent) return next
@@ -131,7 +131,7 @@ export class StreamMeter implements Meter {
     return chunk.length
   }
 
-  /** Goes on with an event that matches a template so far. @returns where reading goes on */
+  /** Continues an event that matches a template so far. @returns where reading continues */
   private resumeEvent(chunk: Buffer, view: DataView, from: number): number {
     const next = this.templates.resume(chunk, view, from)
     if (next >= from) this.partial.clear()
@@ -240,7 +240,7 @@ export class StreamMeter implements Meter {
     this.textOnlyBytes = isTextOnly ? stats.textBytes - textBytes : null
   }
 
-  /** Copies the beginning of a line that goes on in the next chunk. Of a line that is too long, only the end is kept. */
+  /** Copies the beginning of a line that continues in the next chunk. Of a line that is too long, only the end is kept. */
   private keepLine(chunk: Buffer, from: number): void {
     const { partial } = this
     partial.add(chunk, from)

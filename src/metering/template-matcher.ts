@@ -42,7 +42,7 @@ export class TemplateMatcher {
    * Counts the events that match from here on.
    * @param view of the whole chunk
    * @param from where an event begins
-   * @returns where the first event begins that does not match, or (`isMidEvent`) that goes on in the next chunk
+   * @returns where the first event begins that does not match, or (`isMidEvent`) that continues in the next chunk
    */
   match(chunk: Buffer, view: DataView, from: number): number {
     let at = from
@@ -68,7 +68,7 @@ export class TemplateMatcher {
   }
 
   /**
-   * Goes on with the event that the last chunk ended in, and then as `match` does.
+   * Continues the event that the last chunk ended in, and then as `match` does.
    * @returns as `match` does; less than `from` if that event is not complete yet (`isMidEvent`), or does not match after all
    */
   resume(chunk: Buffer, view: DataView, from: number): number {

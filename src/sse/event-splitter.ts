@@ -21,7 +21,7 @@ export class EventSplitter {
     return this.lines.startChunk(chunk)
   }
 
-  /** @returns the position behind the event that goes on at `from`; -1 if it does not end in this chunk */
+  /** @returns the position behind the event that `from` is in; -1 if it does not end in this chunk */
   findEventEnd(chunk: Buffer, from: number): number {
     const { lines } = this
     let start = from

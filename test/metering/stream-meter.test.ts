@@ -3,64 +3,14 @@ import { fc } from '../support/property.js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readEvent } from '../../src/metering/event-fields.js'
-import { JsonMeter } from '../../src/metering/json-meter.js'
-import type { Meter } from '../../src/metering/meter.js'
 import { ResponseStats } from '../../src/metering/response-stats.js'
 import { StreamMeter } from '../../src/metering/stream-meter.js'
-import { type Expected, RECORDINGS, WORDS } from './streams.js'
-
-const MIB = 1024 * 1024
-
-/** Small chunks are read in batches, or (`at once`) each by itself, as a stream is cut where reading stops. */
-type Reading = 'in batches' | 'at once'
-const READINGS: readonly Reading[] = ['in batches', 'at once']
-const READING = fc.constantFrom(...READINGS)
-
-function scan(meter: Meter, chunks: readonly Buffer[], reading: Reading = 'in batches'): ResponseStats {
-  for (const chunk of chunks) {
-    const own = Buffer.from(chunk)
-    meter.push(own)
-    if (reading === 'in batches') continue
-    meter.readStats()
-    // Bytes that were read must not be needed once the chunk is gone.
-    own.fill(0)
-  }
-  meter.end()
-  return meter.readStats()
-}
-
-function facts(stats: ResponseStats): Expected {
-  const { firstTokenAt, nonTextFacts, usage, estimator, usageIsPartial, skipEstimate, ...rest } = stats
-  assert.is(firstTokenAt !== null, stats.deltas > 0 || stats.toolCalls > 0)
-  return { ...rest, usage: usage === null ? null : { ...usage } } as unknown as Expected
-}
-
-function expectation(expected: Expected): unknown {
-  const none = { prompt: null, cached: null, cacheWritten: null, completion: null, reasoning: null }
-  return {
-    deltas: 0,
-    textBytes: 0,
-    toolCalls: 0,
-    finishReason: null,
-    error: null,
-    model: null,
-    unparsed: 0,
-    ended: false,
-    ...expected,
-    usage: expected.usage === undefined ? null : { ...none, ...expected.usage },
-  }
-}
-
-/** Cuts at these places, which need neither be in order nor within. */
-function cutAt(bytes: Buffer, places: readonly number[]): Buffer[] {
-  const cuts = [...new Set([0, ...places.map((place) => place % (bytes.length + 1)), bytes.length])].sort(
-    (a, b) => a - b,
-  )
-  return cuts.slice(1).map((cut, i) => bytes.subarray(cuts[i], cut))
-}
+import { cutAt, expectation, facts, MIB, READING, READINGS, scan } from './meters.js'
+import { WORDS } from './stream-parts.js'
+import { RECORDINGS } from './streams.js'
 
 for (const { name, bytes, expected } of RECORDINGS) {
-  test(`${name}: the same, wherever it is cut`, () => {
+  test(`a stream is metered the same wherever it is cut: ${name}`, () => {
     const whole = Buffer.from(bytes)
     const wanted = expectation(expected)
     const inOne = scan(new StreamMeter(), [whole])
@@ -77,7 +27,7 @@ for (const { name, bytes, expected } of RECORDINGS) {
   })
 }
 
-/** The same facts, had in the usual way. */
+/** The same facts, read with a common event parser and JSON.parse. */
 function reference(text: string): ResponseStats {
   const stats = new ResponseStats()
   const parser = createParser({
@@ -100,7 +50,7 @@ function reference(text: string): ResponseStats {
   return stats
 }
 
-test('any stream, in any pieces, says what a parser of events and a parser of JSON make of it', () => {
+test('any stream in any chunks has the stats that an event parser and a JSON parser find', () => {
   const content = fc.oneof(fc.constantFrom(...WORDS), fc.string({ maxLength: 6, unit: 'grapheme' }))
   const event = fc.oneof(
     {
@@ -155,7 +105,7 @@ test('any stream, in any pieces, says what a parser of events and a parser of JS
   )
 })
 
-test('a long stream in small pieces says the same, cut by size or at its line ends', () => {
+test('a long stream in small chunks has the same stats, cut by size or at line ends', () => {
   for (const end of ['\n', '\r\n', '\r']) {
     const events = Array.from({ length: 120 }, (_, i) => {
       const delta = i % 7 === 3 ? { content: `word ${i}`, reasoning: 'why' } : { content: `word ${i}` }
@@ -186,7 +136,7 @@ test('a long stream in small pieces says the same, cut by size or at its line en
   }
 })
 
-test('any bytes at all are survived, and cut anywhere they are the same', () => {
+test('any bytes are read without an error, and have the same stats wherever they are cut', () => {
   const noise = fc.array(
     fc.oneof(
       fc.uint8Array({ maxLength: 8 }).map((bytes) =>
@@ -220,7 +170,7 @@ test('any bytes at all are survived, and cut anywhere they are the same', () => 
   )
 })
 
-test('an event of five megabytes passes in little memory, and its usage is found', () => {
+test('the usage of an event of five megabytes is found at its end', () => {
   const usage = '"usage":{"input_tokens":3,"output_tokens":4,"details":{"x":1}}'
   const event = Buffer.from(
     `data: {"type":"image_generation.completed","b64_json":"${'A'.repeat(5 * MIB)}",${usage}}\n\ndata: [DONE]\n\n`,
@@ -236,7 +186,7 @@ test('an event of five megabytes passes in little memory, and its usage is found
   }
 })
 
-test('what is too long is too long wherever it is cut', () => {
+test('whether an event is too long does not depend on where it is cut', () => {
   for (const length of [MIB - 20, MIB - 8, MIB - 7, MIB - 6, MIB - 2, MIB - 1, MIB, MIB + 20]) {
     const bytes = Buffer.from(`data: {"usage":{"prompt_tokens":1},"x":"${'y'.repeat(length)}"}\n\n`)
     const wanted = facts(scan(new StreamMeter(), [bytes]))
@@ -246,7 +196,7 @@ test('what is too long is too long wherever it is cut', () => {
   }
 })
 
-test('a stream without a line end keeps little, and ends without a word', () => {
+test('a stream without a line end has at most one unparsed event', () => {
   const meter = new StreamMeter()
   for (let i = 0; i < 200; i++) meter.push(Buffer.alloc(65_536, i % 2 === 0 ? 'data: ' : ':'))
   meter.end()
@@ -266,7 +216,7 @@ test('an event of very many data lines costs no more for each line than one of f
   assert.is(usage?.prompt, 1)
 })
 
-test('what is too long is so too behind events of the same shape', () => {
+test('an event is too long also after events that match the same template', () => {
   const event = (text: string): string => `data: {"choices":[{"delta":{"content":"${text}"}}]}\n\n`
   for (const length of [4_000, 5_000, 70_000, MIB + 20]) {
     const bytes = Buffer.from(event('a') + event('b') + event('y'.repeat(length)) + event('c'))
@@ -284,7 +234,7 @@ test('what is too long is so too behind events of the same shape', () => {
   }
 })
 
-test('a stream in which any byte is another says what the parsers make of it', () => {
+test('a stream with changed bytes has the stats that the parsers find', () => {
   const streams = [
     (n: number): string =>
       `data: {"model":"m","choices":[{"index":0,"delta":{"content":"${'word'.slice(n % 4)}"}}],"obfuscation":"${'x'.repeat(n)}"}\n\n`,
@@ -310,111 +260,6 @@ test('a stream in which any byte is another says what the parsers make of it', (
     }),
     { numRuns: 5_000 },
   )
-})
-
-const ANSWERS: { name: string; body: unknown; expected: Expected }[] = [
-  {
-    name: 'a chat completion with a tool call',
-    body: {
-      model: 'm',
-      choices: [
-        {
-          message: { content: 'hi', tool_calls: [{ function: { name: 'f', arguments: '{}' } }] },
-          finish_reason: 'tool_calls',
-        },
-      ],
-      usage: { prompt_tokens: 3, completion_tokens: 2 },
-    },
-    expected: {
-      events: 1,
-      deltas: 1,
-      textBytes: 4,
-      toolCalls: 1,
-      usage: { prompt: 3, completion: 2 },
-      finishReason: 'tool_calls',
-      model: 'm',
-    },
-  },
-  {
-    name: 'a response',
-    body: {
-      object: 'response',
-      status: 'incomplete',
-      incomplete_details: { reason: 'max_output_tokens' },
-      model: 'm',
-      output: [
-        { type: 'message', content: [{ type: 'output_text', text: 'hey' }] },
-        { type: 'function_call', arguments: '{}' },
-      ],
-      usage: { input_tokens: 3, output_tokens: 2 },
-    },
-    expected: {
-      events: 1,
-      deltas: 1,
-      textBytes: 5,
-      toolCalls: 1,
-      usage: { prompt: 3, completion: 2 },
-      finishReason: 'max_output_tokens',
-      model: 'm',
-    },
-  },
-  {
-    name: 'an Anthropic message',
-    body: {
-      type: 'message',
-      model: 'claude',
-      content: [
-        { type: 'text', text: 'hey' },
-        { type: 'tool_use', input: { a: 1 } },
-      ],
-      stop_reason: 'tool_use',
-      usage: { input_tokens: 3, cache_read_input_tokens: 4, output_tokens: 2 },
-    },
-    expected: {
-      events: 1,
-      deltas: 1,
-      textBytes: 10,
-      toolCalls: 1,
-      usage: { prompt: 7, cached: 4, completion: 2 },
-      finishReason: 'tool_use',
-      model: 'claude',
-    },
-  },
-  { name: 'an error', body: { error: { code: 'x', message: 'y' } }, expected: { events: 1, error: 'x' } },
-  {
-    name: "Gemini's errors in an array",
-    body: [{ error: { code: 400 } }],
-    expected: { events: 1, error: '400' },
-  },
-  {
-    name: 'embeddings',
-    body: { data: [{ embedding: [1] }], usage: { prompt_tokens: 8, total_tokens: 8 } },
-    expected: { events: 1, usage: { prompt: 8 } },
-  },
-  { name: 'a number', body: 7, expected: { events: 1, unparsed: 1 } },
-]
-
-for (const { name, body, expected } of ANSWERS) {
-  test(`the JSON answer ${name} says what it has used, wherever it is cut`, () => {
-    const bytes = Buffer.from(`\n\n${JSON.stringify(body)}\n`)
-    for (let cut = 0; cut <= bytes.length; cut++) {
-      assert.equal(facts(scan(new JsonMeter(), cutAt(bytes, [cut]))), expectation(expected), `cut at ${cut}`)
-    }
-  })
-}
-
-test('a JSON answer that is cut, or is not JSON, says nothing', () => {
-  for (const body of ['{"usage":{"prompt_tokens":1}', '<html>']) {
-    assert.equal(facts(scan(new JsonMeter(), [Buffer.from(body)])), expectation({ events: 1, unparsed: 1 }))
-  }
-})
-
-test('of a JSON answer that is too long, the usage is found at its end', () => {
-  const body = Buffer.from(`{"data":"${'x'.repeat(3 * MIB)}","usage":{"prompt_tokens":8}}`)
-  for (const cut of [10, 2 * MIB, body.length - 3]) {
-    const wanted = expectation({ events: 1, unparsed: 1, usage: { prompt: 8 } })
-    assert.equal(facts(scan(new JsonMeter(), cutAt(body, [cut]))), wanted)
-  }
 })
 
 test.run()
