@@ -4,8 +4,8 @@ import { findLast, LONGEST } from './trailing-usage.js'
 const LF = Buffer.from('\n')
 
 /**
- * The data of the event that is not complete yet: the values of its `data` lines, joined with LF. Of data that is too long
- * only the end is kept.
+ * The data of the event that is not complete yet: the values of its `data` lines, joined with LF. Of data that is too
+ * long only the end is kept.
  */
 export class BoundedData {
   /** The beginning of the data was dropped. */

@@ -41,8 +41,8 @@ export function createDecoder(coding: string): Transform | null {
 }
 
 /**
- * Reads a compressed response: decodes a copy of it in the thread pool, and gives the result to another meter. Decoding is
- * some milliseconds behind, so bytes are still being read after `end`.
+ * Reads a compressed response: decodes a copy of it in the thread pool, and gives the result to another meter.
+ * Decoding is some milliseconds behind, so bytes are still being read after `end`.
  */
 export class DecodingMeter implements Meter {
   private readonly meter: Meter

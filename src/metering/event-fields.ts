@@ -2,9 +2,9 @@ import { filterObjects, isObject, type JsonObject } from '../json/values.js'
 import type { ResponseStats } from './response-stats.js'
 
 /**
- * Reads the fields of events and responses of all APIs: chat completions, completions, Responses, Anthropic Messages and
- * llama.cpp's own. The API is recognised by the fields, not by the path, because upstreams mix them. Every field may be
- * missing, null or of another type.
+ * Reads the fields of events and responses of all APIs: chat completions, completions, Responses, Anthropic Messages
+ * and llama.cpp's own. The API is recognised by the fields, not by the path, because upstreams mix them. Every field
+ * may be missing, null or of another type.
  */
 
 const END_TYPES = new Set(['message_stop', 'response.completed', 'response.incomplete', 'response.failed'])
@@ -41,7 +41,10 @@ export function readEvent(event: unknown, stats: ResponseStats): void {
   if (bytes > 0) stats.addDeltas(1, bytes)
 }
 
-/** Adds what the whole response to a request without `stream` says to `stats`. @param response parsed JSON of any type */
+/**
+ * Adds what the whole response to a request without `stream` says to `stats`.
+ * @param response parsed JSON of any type
+ */
 export function readResponse(response: unknown, stats: ResponseStats): void {
   if (Array.isArray(response)) {
     for (const element of response) if (isObject(element)) readCommon(element, stats)
@@ -152,8 +155,8 @@ function readCommon(event: JsonObject, stats: ResponseStats): void {
 }
 
 /**
- * Reads llama.cpp's own counts, which it sends with or without `usage` (server README, `/completion`). A request for single
- * fields gets them under their paths: `timings/prompt_n`.
+ * Reads llama.cpp's own counts, which it sends with or without `usage` (server README, `/completion`). A request for
+ * single fields gets them under their paths: `timings/prompt_n`.
  */
 function readLlama(event: JsonObject, stats: ResponseStats): void {
   const { timings, stop_type: reason } = event

@@ -5,8 +5,8 @@ import { ResponseStats } from './response-stats.js'
 import { findLast, LONGEST, readTrailingUsage } from './trailing-usage.js'
 
 /**
- * Reads a JSON response. It keeps up to a megabyte of the body, or the end of a longer one, and parses it when `readStats`
- * is first called after the end: by then the client has its response.
+ * Reads a JSON response. It keeps up to a megabyte of the body, or the end of a longer one, and parses it when
+ * `readStats` is first called after the end: by then the client has its response.
  */
 export class JsonMeter implements Meter {
   /** Always false: JSON has no end mark of its own. */

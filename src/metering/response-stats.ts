@@ -27,8 +27,8 @@ export class ResponseStats {
   /** Events that are neither JSON nor an end mark, and events that are too long to be kept. */
   unparsed: number
   /**
-   * Count of facts that are no text: usage, a finish reason, an error, a tool call. If an event leaves it unchanged, the
-   * event said nothing but text.
+   * Count of facts that are no text: usage, a finish reason, an error, a tool call. If an event leaves it unchanged,
+   * the event said nothing but text.
    */
   nonTextFacts: number
   /** The last event was an end mark. */
@@ -59,7 +59,11 @@ export class ResponseStats {
     if (this.firstTokenAt === null) this.firstTokenAt = performance.now()
   }
 
-  /** Adds one field's text to the estimate. @param value any value; only strings count @returns UTF-8 bytes of the text */
+  /**
+   * Adds one field's text to the estimate.
+   * @param value any value; only strings count
+   * @returns UTF-8 bytes of the text
+   */
   addText(value: unknown): number {
     if (typeof value !== 'string' || value === '') return 0
     if (this.skipEstimate) return Buffer.byteLength(value)

@@ -13,8 +13,8 @@ import { findLast, LONGEST, readTrailingUsage } from './trailing-usage.js'
 const LONGEST_LINE = LONGEST + 16
 
 /**
- * Chunks up to SMALL_CHUNK bytes are copied until there are BATCH bytes, which are then read together: between the other
- * work for a chunk, this code is in none of the processor's caches (bench `metering`).
+ * Chunks up to SMALL_CHUNK bytes are copied until there are BATCH bytes, which are then read together: between the
+ * other work for a chunk, this code is in none of the processor's caches (bench `metering`).
  */
 const SMALL_CHUNK = 1024
 const BATCH = 2048
@@ -26,11 +26,11 @@ const DATA_LINE = Buffer.from('data:')
 const COMMENT_LINE = Buffer.from(':')
 
 /**
- * Reads an event stream beside its way to the client (WHATWG HTML, 9.2.6), as bytes that may be cut anywhere. Events that
- * look like an earlier one are counted by templates; all others are parsed line by line.
+ * Reads an event stream beside its way to the client (WHATWG HTML, 9.2.6), as bytes that may be cut anywhere. Events
+ * that look like an earlier one are counted by templates; all others are parsed line by line.
  *
- * It takes O(n), holds one event and of that at most a megabyte, and never throws: events that it does not understand are
- * counted as `unparsed`.
+ * It takes O(n), holds one event and of that at most a megabyte, and never throws: events that it does not understand
+ * are counted as `unparsed`.
  */
 export class StreamMeter implements Meter {
   private readonly stats: ResponseStats
@@ -240,7 +240,10 @@ export class StreamMeter implements Meter {
     this.textOnlyBytes = isTextOnly ? stats.textBytes - textBytes : null
   }
 
-  /** Copies the beginning of a line that continues in the next chunk. Of a line that is too long, only the end is kept. */
+  /**
+   * Copies the beginning of a line that continues in the next chunk. Of a line that is too long, only the end is
+   * kept.
+   */
   private keepLine(chunk: Buffer, from: number): void {
     const { partial } = this
     partial.add(chunk, from)

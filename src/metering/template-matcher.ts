@@ -50,16 +50,16 @@ export class TemplateMatcher {
       const { recent, older } = this
       let template = recent
       let next = this.walk(recent, chunk, view, at)
-      if (next === at && recent.begun === 0) {
+      if (next === at && recent.begunBytes === 0) {
         if (older === null) break
         template = older
         next = this.walk(older, chunk, view, at)
-        if (next === at && older.begun === 0) break
+        if (next === at && older.begunBytes === 0) break
         this.recent = older
         this.older = recent
       }
       at = next
-      if (template.begun > 0) {
+      if (template.begunBytes > 0) {
         this.open = template
         break
       }
@@ -69,13 +69,14 @@ export class TemplateMatcher {
 
   /**
    * Continues the event that the last chunk ended in, and then as `match` does.
-   * @returns as `match` does; less than `from` if that event is not complete yet (`isMidEvent`), or does not match after all
+   * @returns as `match` does; less than `from` if that event is not complete yet (`isMidEvent`), or does not match
+   * after all
    */
   resume(chunk: Buffer, view: DataView, from: number): number {
     const { open } = this
     if (open === null) return this.match(chunk, view, from)
     const next = this.walk(open, chunk, view, from)
-    if (open.begun > 0) return next
+    if (open.begunBytes > 0) return next
     this.open = null
     return next < from ? next : this.match(chunk, view, next)
   }
@@ -88,7 +89,8 @@ export class TemplateMatcher {
 
   private walk(template: EventTemplate, chunk: Buffer, view: DataView, at: number): number {
     const { stats } = this
-    // The last model that was named counts. An event of this template would name the model of the event it was made from.
+    // The last model that was named counts. An event of this template would name the model of the event it was made
+    // from.
     if (template.model !== stats.model) return at
     const next = template.walk(chunk, view, at)
     const { events } = template

@@ -1,12 +1,12 @@
 /**
- * Estimates how many tokens a text has, for requests whose tokens the upstream does not count. The first step of a tokenizer
- * splits text into runs of letters, digits, signs and spaces, and these runs decide nearly all of the result. So each run
- * has a cost for its start and a cost for each further character. The bytes may come in any chunks; they are read once and
- * not kept.
+ * Estimates how many tokens a text has, for requests whose tokens the upstream does not count. The first step of a
+ * tokenizer splits text into runs of letters, digits, signs and spaces, and these runs decide nearly all of the
+ * result. So each run has a cost for its start and a cost for each further character. The bytes may come in any
+ * chunks; they are read once and not kept.
  *
- * The costs are fitted to `o200k_base` (GPT-4o and later) on prose, code and markup in English, Korean, Chinese, Japanese,
- * Russian and Arabic; `test/metering/token-estimator.test.ts` bounds the error. Other vocabularies split text otherwise:
- * Claude's makes more tokens of it, but it is not published how many.
+ * The costs are fitted to `o200k_base` (GPT-4o and later) on prose, code and markup in English, Korean, Chinese,
+ * Japanese, Russian and Arabic; `test/metering/token-estimator.test.ts` bounds the error. Other vocabularies split
+ * text otherwise: Claude's makes more tokens of it, but it is not published how many.
  */
 export class TokenEstimator {
   /** The estimate so far, in hundredths of a token. */

@@ -1,6 +1,6 @@
 /**
- * Tokens as the upstream counted them; null where it sent no number. As OpenAI counts, `prompt` includes the cached tokens
- * and `completion` the reasoning tokens. Anthropic's `input_tokens` exclude the cached ones, which are added.
+ * Tokens as the upstream counted them; null where it sent no number. As OpenAI counts, `prompt` includes the cached
+ * tokens and `completion` the reasoning tokens. Anthropic's `input_tokens` exclude the cached ones, which are added.
  */
 export interface Usage {
   prompt: number | null

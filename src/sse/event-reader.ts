@@ -14,8 +14,8 @@ export interface EventHandler {
 }
 
 /**
- * Reads an event stream (WHATWG HTML, 9.2.6) from bytes that may be cut anywhere. An event is given out with the last byte
- * of its blank line. It takes O(n) and holds one event. `id` and `retry` are ignored.
+ * Reads an event stream (WHATWG HTML, 9.2.6) from bytes that may be cut anywhere. An event is given out with the last
+ * byte of its blank line. It takes O(n) and holds one event. `id` and `retry` are ignored.
  */
 export class EventReader {
   private readonly handler: EventHandler

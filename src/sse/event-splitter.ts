@@ -1,8 +1,9 @@
 import { LineFinder } from './line-finder.js'
 
 /**
- * Finds where the events of a stream end (WHATWG HTML, 9.2.6), for those who pass events on as bytes. A blank line ends an
- * event and is a part of it; a blank line without anything before it is an event of its own. It holds no bytes.
+ * Finds where the events of a stream end (WHATWG HTML, 9.2.6), for those who pass events on as bytes. A blank line
+ * ends an event and is a part of it; a blank line without anything before it is an event of its own. It holds no
+ * bytes.
  *
  * For each chunk call `startChunk` once, then `findEventEnd` until it returns -1.
  */

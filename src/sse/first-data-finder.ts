@@ -5,8 +5,8 @@ const DATA_LINE = /^(?:\u00ef\u00bb\u00bf)?data:/
 const LONGEST_MATCH = 8
 
 /**
- * Finds the first `data` line of an event stream as soon as it begins, cut anywhere. Comments and blank lines before it say
- * only that the server is alive. Each byte is looked at once.
+ * Finds the first `data` line of an event stream as soon as it begins, cut anywhere. Comments and blank lines before
+ * it say only that the server is alive. Each byte is looked at once.
  */
 export class FirstDataFinder {
   private readonly lines: LineFinder

@@ -5,11 +5,12 @@ const CR = 0x0d
 const NONE = Number.MAX_SAFE_INTEGER
 
 /**
- * Finds the line ends of an event stream (WHATWG HTML, 9.2.6): CR, LF or CRLF, each of them one line end. The stream comes
- * in chunks that may end anywhere, also between CR and LF. Every other reader of event streams is built on this one.
+ * Finds the line ends of an event stream (WHATWG HTML, 9.2.6): CR, LF or CRLF, each of them one line end. The stream
+ * comes in chunks that may end anywhere, also between CR and LF. Every other reader of event streams is built on this
+ * one.
  *
- * It holds no bytes. For each chunk call `startChunk` once, then `findLineEnd` until it returns -1. Each byte is looked at
- * once for each of CR and LF, whatever the mix of line ends.
+ * It holds no bytes. For each chunk call `startChunk` once, then `findLineEnd` until it returns -1. Each byte is
+ * looked at once for each of CR and LF, whatever the mix of line ends.
  */
 export class LineFinder {
   /** Where the line after the last found line end begins. */
@@ -27,7 +28,9 @@ export class LineFinder {
     this.nextCarriageReturn = -1
   }
 
-  /** @returns where reading begins: 1 if the first byte still belongs to the last line end of the chunk before, else 0 */
+  /**
+   * @returns where reading begins: 1 if the first byte still belongs to the last line end of the chunk before, else 0
+   */
   startChunk(chunk: Buffer): number {
     this.nextLineFeed = -1
     this.nextCarriageReturn = -1

@@ -97,13 +97,13 @@ function walk(template: EventTemplate, chunks: readonly Buffer[]): { events: num
   let events = 0
   let textBytes = 0
   for (const chunk of chunks) {
-    const { begun } = template
+    const { begunBytes } = template
     const next = template.walk(chunk, createView(chunk), 0)
     events += template.events
     textBytes += template.textBytes
     // Counted events and the begun one make up the whole chunk, unless something there does not match.
-    assert.ok(next >= -begun && next <= chunk.length)
-    if (next + template.begun !== chunk.length) break
+    assert.ok(next >= -begunBytes && next <= chunk.length)
+    if (next + template.begunBytes !== chunk.length) break
   }
   return { events, textBytes }
 }

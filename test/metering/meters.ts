@@ -7,8 +7,8 @@ import type { Expected } from './streams.js'
 export const MIB = 1024 * 1024
 
 /**
- * A meter reads small chunks in batches, and is really cut only where a batch ends. `at once` asks for the stats after every
- * chunk, so that it reads each chunk by itself.
+ * A meter reads small chunks in batches, and is really cut only where a batch ends. `at once` asks for the stats
+ * after every chunk, so that it reads each chunk by itself.
  */
 export type Reading = 'in batches' | 'at once'
 export const READINGS: readonly Reading[] = ['in batches', 'at once']
