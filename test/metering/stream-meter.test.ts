@@ -14,7 +14,7 @@ for (const { name, bytes, expected } of RECORDINGS) {
     const whole = Buffer.from(bytes)
     const wanted = expectation(expected)
     const inOne = scan(new StreamMeter(), [whole])
-    assert.equal(facts(inOne), wanted, 'in one piece')
+    assert.equal(facts(inOne), wanted, 'in one chunk')
     const single = Array.from(whole, (_, i) => whole.subarray(i, i + 1))
     for (const reading of READINGS) {
       for (let cut = 0; cut <= whole.length; cut++) {
@@ -45,7 +45,7 @@ function reference(text: string): ResponseStats {
       }
     },
   })
-  // It waits for what may come after a CR.
+  // After a CR, the parser waits for a possible LF.
   parser.feed(`${text}\n`)
   return stats
 }
@@ -123,12 +123,12 @@ test('a long stream in small chunks has the same stats, cut by size or at line e
       ways.push(cutAt(bytes, places))
     }
     for (const reading of READINGS) {
-      for (const pieces of ways) {
-        const stats = scan(new StreamMeter(), pieces, reading)
+      for (const chunks of ways) {
+        const stats = scan(new StreamMeter(), chunks, reading)
         assert.equal(
           facts(stats),
           facts(wanted),
-          `${JSON.stringify(end)}, ${pieces.length} pieces, ${reading}`,
+          `${JSON.stringify(end)}, ${chunks.length} chunks, ${reading}`,
         )
         assert.is(stats.estimator.tokens, wanted.estimator.tokens)
       }
@@ -180,7 +180,7 @@ test('the usage of an event of five megabytes is found at its end', () => {
     for (let at = 0; at < event.length; at += size) meter.push(event.subarray(at, at + size))
     meter.end()
     const { events, unparsed, usage: found, ended } = meter.readStats()
-    assert.equal({ events, unparsed, ended }, { events: 2, unparsed: 1, ended: true }, `pieces of ${size}`)
+    assert.equal({ events, unparsed, ended }, { events: 2, unparsed: 1, ended: true }, `chunks of ${size}`)
     assert.is(found?.prompt, 3)
     assert.is(found?.completion, 4)
   }
@@ -207,7 +207,7 @@ test('a stream without a line end has at most one unparsed event', () => {
 test('an event of very many data lines costs no more for each line than one of few', () => {
   const line = Buffer.from('data\n')
   const meter = new StreamMeter()
-  // If the lines that came before are copied again with each batch, the runner's limit ends this.
+  // If the lines that came before were copied again with each batch, the runner's limit would end this.
   for (let i = 0; i < 400_000; i++) meter.push(line)
   meter.push(Buffer.from('data: {"usage":{"prompt_tokens":1}}\n\n'))
   meter.end()
