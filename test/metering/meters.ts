@@ -1,7 +1,7 @@
-import * as fc from 'fast-check'
 import * as assert from 'uvu/assert'
 import type { Meter } from '../../src/metering/meter.js'
 import type { ResponseStats } from '../../src/metering/response-stats.js'
+import { fc } from '../support/property.js'
 import type { Expected } from './streams.js'
 
 export const MIB = 1024 * 1024

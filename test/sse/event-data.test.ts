@@ -1,8 +1,8 @@
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { findOnlyData, readData } from '../../src/sse/event-data.js'
 import { EventReader } from '../../src/sse/event-reader.js'
+import { fc } from '../support/property.js'
 
 function onlyData(event: string): string | null {
   const bytes = Buffer.from(event)

@@ -1,7 +1,7 @@
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { EventSplitter } from '../../src/sse/event-splitter.js'
+import { fc } from '../support/property.js'
 import { cutsOf } from '../translate/chunks.js'
 
 /** The whole events of a stream, and what is left behind the last of them. */

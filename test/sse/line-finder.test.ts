@@ -1,7 +1,7 @@
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { LineFinder } from '../../src/sse/line-finder.js'
+import { fc } from '../support/property.js'
 import { cutsOf } from '../translate/chunks.js'
 
 /** The complete lines of a stream that comes in these chunks. */
