@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { isObject, type JsonObject, parseJson } from '../json/values.js'
+import { DATA, findValue, isComment, isField } from '../sse/fields.js'
+import { LineFinder } from '../sse/line-finder.js'
 import type { CachedResponse } from './cached-response.js'
 
 /**
@@ -109,7 +111,6 @@ const OF_MESSAGE = new Set(['content', 'role'])
 const ENDED = new Set(['stop', 'eos'])
 
 const DONE = '[DONE]'
-const LINE = /([^\r\n]*)(\r\n|\r|\n|$)/y
 
 /** One by one; the last is null where it cannot be read on. */
 function partsOf(body: Buffer, eventStream: boolean): Iterable<Part | null> {
@@ -118,22 +119,25 @@ function partsOf(body: Buffer, eventStream: boolean): Iterable<Part | null> {
 
 /** Null of a stream that has anything but comments and events of one line of data, the last of them `[DONE]`. */
 function* eventsOf(body: Buffer): Iterable<Part | null> {
-  const text = body.toString('latin1')
+  const lines = new LineFinder()
   let data: { readonly start: number; readonly json: number; readonly end: number } | null = null
   let commented = false
   let done = false
-  for (let at = 0; at < text.length; ) {
-    LINE.lastIndex = at
-    const [whole, line = ''] = LINE.exec(text) as RegExpExecArray
-    const end = at + whole.length
-    if (line === '') {
+  for (let at = 0; at < body.length; ) {
+    const found = lines.findLineEnd(body, at)
+    const lineEnd = found === -1 ? body.length : found
+    const end = found === -1 ? body.length : lines.nextLine
+    if (lineEnd === at) {
       if (data !== null) yield partOf(body, data.json, data.end, { start: data.start, end })
       data = null
       commented = false
-    } else if (line[0] === ':' && data === null) commented = true
-    else if (!line.startsWith('data:') || data !== null || commented || done) return yield null
-    else if (line.slice(5).trim() === DONE) done = true
-    else data = { start: at, json: at + 5, end: at + line.length }
+    } else if (isComment(body, at, lineEnd) && data === null) commented = true
+    else if (!isField(body, at, lineEnd, DATA) || data !== null || commented || done) return yield null
+    else {
+      const json = findValue(body, at, lineEnd, DATA)
+      if (body.toString('latin1', json, lineEnd).trim() === DONE) done = true
+      else data = { start: at, json, end: lineEnd }
+    }
     at = end
   }
   if (!done || data !== null) yield null

@@ -1,4 +1,7 @@
 import { parseJson } from '../json/values.js'
+import { PartialBuffer } from '../lib/partial-buffer.js'
+import { readData } from '../sse/event-data.js'
+import { EventSplitter } from '../sse/event-splitter.js'
 import { readField } from './quote.js'
 import type { Answer, Piece } from './wire.js'
 
@@ -71,24 +74,25 @@ interface Event {
   readonly size: number
 }
 
-/** Events with data; comments, which keep a connection alive, are none. */
+/** Events with data. Comments, which only keep a connection alive, are left out. */
 function eventsOf(pieces: readonly Piece[]): Event[] {
   const events: Event[] = []
-  // Latin-1 keeps a byte a character, so that one that is cut in two is whole again where it is read.
-  let rest = ''
+  const splitter = new EventSplitter()
+  const partial = new PartialBuffer()
   for (const { atMs, bytes } of pieces) {
-    rest += bytes.toString('latin1')
-    for (;;) {
-      const end = /\r?\n\r?\n/.exec(rest)
-      if (end === null) break
-      const block = rest.slice(0, end.index)
-      const size = end.index + end[0].length
-      rest = rest.slice(size)
-      const lines = block.split(/\r?\n/).filter((line) => line.startsWith('data:'))
-      if (lines.length === 0) continue
-      const data = lines.map((line) => line.slice(5).replace(/^ /, '')).join('\n')
-      events.push({ atMs, data: Buffer.from(data, 'latin1').toString(), size })
+    let start = splitter.startChunk(bytes)
+    for (
+      let end = splitter.findEventEnd(bytes, start);
+      end !== -1;
+      end = splitter.findEventEnd(bytes, start)
+    ) {
+      partial.add(bytes.subarray(start, end))
+      start = end
+      const event = partial.take()
+      const data = readData(event)
+      if (data !== null) events.push({ atMs, data, size: event.length })
     }
+    partial.add(bytes, start)
   }
   return events
 }

@@ -41,7 +41,7 @@ export function resolveUsage(evidence: UsageEvidence): TokenUsage {
   const passed = stats === null ? 0 : completionOf(stats)
   return {
     usage: {
-      prompt: said?.prompt ?? prompt.tokens,
+      prompt: said?.prompt ?? prompt.estimateTokens(),
       cached: said?.cached ?? null,
       cacheWritten: said?.cacheWritten ?? null,
       completion: stats?.usageIsPartial
@@ -59,7 +59,7 @@ function mayBeBilled({ stats, status, end }: UsageEvidence): boolean {
     return end === 'client_gone' || end === 'shutdown' || end === 'superseded'
   if (status >= 300 || stats === null) return false
   // Nothing but an error came of it.
-  return stats.error === null || stats.firstTokenAt > 0
+  return stats.error === null || stats.firstTokenAt !== null
 }
 
 /** @returns null if what passed could not be read */

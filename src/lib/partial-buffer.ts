@@ -40,8 +40,13 @@ export class PartialBuffer {
   /** All of it. What is given out is good until there is more. */
   take(): Buffer {
     const taken = this.room.subarray(0, this.bytes)
+    this.clear()
+    return taken
+  }
+
+  /** Drops all of it. */
+  clear(): void {
     this.bytes = 0
     if (this.room.length > KEPT_ROOM) this.room = NOTHING
-    return taken
   }
 }

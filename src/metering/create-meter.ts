@@ -5,13 +5,13 @@ import type { Meter } from './meter.js'
 import { StreamMeter } from './stream-meter.js'
 
 /**
- * What looks at an answer with this head. Event streams and JSON are looked at; of anything else, and of what is
- * compressed in a way that is not known here, only the bytes are counted.
+ * Creates the meter for a response with this head. Only event streams and JSON are read.
+ * @returns null for any other body, and for a content-coding that Node cannot decode
  */
 export function createMeter(facts: Pick<ResponseFacts, 'eventStream' | 'json' | 'encoding'>): Meter | null {
   if (!facts.eventStream && !facts.json) return null
-  const tap = facts.eventStream ? new StreamMeter() : new JsonMeter()
-  if (facts.encoding === null) return tap
+  const meter = facts.eventStream ? new StreamMeter() : new JsonMeter()
+  if (facts.encoding === null) return meter
   const decoder = createDecoder(facts.encoding)
-  return decoder === null ? null : new DecodingMeter(tap, decoder)
+  return decoder === null ? null : new DecodingMeter(meter, decoder)
 }

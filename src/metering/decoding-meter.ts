@@ -3,10 +3,10 @@ import * as zlib from 'node:zlib'
 import type { Meter } from './meter.js'
 import type { ResponseStats } from './response-stats.js'
 
-/** Compressed bytes that wait for their thread. An answer that comes faster is not looked at any further. */
-const MOST_WAITING = 4 * 1024 * 1024
+/** Limit on compressed bytes that wait for the thread pool. A body that comes faster is not read any further. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024
 
-/** What comes is looked at as it comes, and of an answer that was cut, all that came. */
+/** Decodes each chunk as it comes, and all that came of a body that was cut. */
 const GZIP: zlib.ZlibOptions = {
   flush: zlib.constants.Z_SYNC_FLUSH,
   finishFlush: zlib.constants.Z_SYNC_FLUSH,
@@ -16,12 +16,13 @@ const BROTLI: zlib.BrotliOptions = {
   finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH,
 }
 
-/** Since Node 22.15. */
+/** Only since Node 22.15. */
 const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Transform }
 
 /**
- * What undoes a content-coding (RFC 9110, 8.4.1); null if it is not known here.
+ * Creates a decoder for a content-coding (RFC 9110, 8.4.1).
  * @param coding in lower case
+ * @returns null if Node cannot decode it
  */
 export function createDecoder(coding: string): Transform | null {
   switch (coding) {
@@ -40,25 +41,26 @@ export function createDecoder(coding: string): Transform | null {
 }
 
 /**
- * Looks at an answer that is compressed, on a copy that a thread decompresses beside its way to the client. It is some
- * milliseconds behind, so that its end is not the end of reading.
+ * Reads a compressed response: decodes a copy of it in the thread pool, and gives the result to another meter.
+ * Decoding is some milliseconds behind, so bytes are still being read after `end`.
  */
 export class DecodingMeter implements Meter {
   private readonly meter: Meter
   private readonly decoder: Transform
-  private given: boolean
-  private over: boolean
-  private readonly waiting: (() => void)[]
+  /** `end` was called. */
+  private hasEnded: boolean
+  private hasRead: boolean
+  private readonly callbacks: (() => void)[]
 
-  /** @param meter looks at what comes out of `decoder` */
+  /** @param meter reads the decoded body @param decoder as `createDecoder` creates it */
   constructor(meter: Meter, decoder: Transform) {
     this.meter = meter
     this.decoder = decoder
-    this.given = false
-    this.over = false
-    this.waiting = []
-    decoder.on('data', (piece: Buffer) => meter.push(piece))
-    // One that is not what its header says ends there; what came before it counts.
+    this.hasEnded = false
+    this.hasRead = false
+    this.callbacks = []
+    decoder.on('data', (chunk: Buffer) => meter.push(chunk))
+    // The body is not what its header says, or is damaged. The part before the error counts.
     decoder.once('error', () => this.finish())
     decoder.once('end', () => this.finish())
   }
@@ -72,35 +74,35 @@ export class DecodingMeter implements Meter {
   }
 
   get isRead(): boolean {
-    return this.over
+    return this.hasRead
   }
 
-  push(piece: Buffer): void {
-    if (this.over || this.given) return
-    if (this.decoder.writableLength > MOST_WAITING) {
+  push(chunk: Buffer): void {
+    if (this.hasRead || this.hasEnded) return
+    if (this.decoder.writableLength > MAX_WAITING_BYTES) {
       this.meter.readStats().unparsed++
       this.finish()
       this.decoder.destroy()
       return
     }
-    this.decoder.write(piece)
+    this.decoder.write(chunk)
   }
 
   end(): void {
-    if (this.given) return
-    this.given = true
-    if (!this.over) this.decoder.end()
+    if (this.hasEnded) return
+    this.hasEnded = true
+    if (!this.hasRead) this.decoder.end()
   }
 
-  whenRead(call: () => void): void {
-    if (this.over) call()
-    else this.waiting.push(call)
+  whenRead(callback: () => void): void {
+    if (this.hasRead) callback()
+    else this.callbacks.push(callback)
   }
 
   private finish(): void {
-    if (this.over) return
-    this.over = true
+    if (this.hasRead) return
+    this.hasRead = true
     this.meter.end()
-    for (const call of this.waiting.splice(0)) call()
+    for (const callback of this.callbacks.splice(0)) callback()
   }
 }

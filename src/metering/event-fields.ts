@@ -2,21 +2,22 @@ import { filterObjects, isObject, type JsonObject } from '../json/values.js'
 import type { ResponseStats } from './response-stats.js'
 
 /**
- * What the events of each API say (chat completions, completions, Responses, Anthropic Messages, llama.cpp's own), told
- * apart by their fields and not by the path: upstreams mix them, and every field may be missing, null or of another type.
+ * Reads the fields of events and responses of all APIs: chat completions, completions, Responses, Anthropic Messages
+ * and llama.cpp's own. The API is recognised by the fields, not by the path, because upstreams mix them. Every field
+ * may be missing, null or of another type.
  */
 
 const END_TYPES = new Set(['message_stop', 'response.completed', 'response.incomplete', 'response.failed'])
 
-/** Kinds of an output item that call a tool (Responses API). */
+/** Types of output items that call a tool (Responses API): `function_call`, `web_search_call`, ... */
 const CALL_ITEM = /_call$/
 
-/** Takes down what one event of a stream says. @param event parsed JSON, of any shape */
+/** Adds what one event of a stream says to `stats`. @param event parsed JSON of any type */
 export function readEvent(event: unknown, stats: ResponseStats): void {
   stats.ended = false
   if (Array.isArray(event)) {
-    // Gemini answers with its error in an array.
-    for (const one of event) readEvent(one, stats)
+    // Gemini sends its error in an array.
+    for (const element of event) readEvent(element, stats)
     return
   }
   if (!isObject(event)) {
@@ -33,68 +34,71 @@ export function readEvent(event: unknown, stats: ResponseStats): void {
     if (END_TYPES.has(type)) stats.ended = true
   } else if (event.choices === undefined) {
     bytes += stats.addText(event.content)
-    // llama.cpp's own API has no other end mark.
+    // The only end mark of llama.cpp's own API.
     if (event.stop === true) stats.ended = true
   }
   readCommon(event, stats)
   if (bytes > 0) stats.addDeltas(1, bytes)
 }
 
-/** Takes down what a whole answer says, of a request without `stream`. */
-export function readResponse(answer: unknown, stats: ResponseStats): void {
-  if (Array.isArray(answer)) {
-    for (const one of answer) if (isObject(one)) readCommon(one, stats)
+/**
+ * Adds what the whole response to a request without `stream` says to `stats`.
+ * @param response parsed JSON of any type
+ */
+export function readResponse(response: unknown, stats: ResponseStats): void {
+  if (Array.isArray(response)) {
+    for (const element of response) if (isObject(element)) readCommon(element, stats)
     return
   }
-  if (!isObject(answer)) {
+  if (!isObject(response)) {
     stats.unparsed++
     return
   }
-  readCommon(answer, stats)
+  readCommon(response, stats)
   const { usage } = stats
   stats.skipEstimate = usage !== null && usage.prompt !== null && usage.completion !== null
-  let bytes = stats.addText(answer.content)
-  for (const choice of filterObjects(answer.choices)) bytes += readChoice(choice, stats)
-  for (const block of filterObjects(answer.content)) {
+  let bytes = stats.addText(response.content)
+  for (const choice of filterObjects(response.choices)) bytes += readChoice(choice, stats)
+  for (const block of filterObjects(response.content)) {
     bytes += stats.addText(block.text) + stats.addText(block.thinking)
     if (block.type === 'tool_use') {
       stats.addToolCall()
       bytes += stats.addText(JSON.stringify(block.input))
     }
   }
-  for (const item of filterObjects(answer.output)) {
+  for (const item of filterObjects(response.output)) {
     if (typeof item.type === 'string' && CALL_ITEM.test(item.type)) {
       stats.addToolCall()
       bytes += stats.addText(item.arguments) + stats.addText(item.input)
     }
     for (const part of filterObjects(item.content)) bytes += stats.addText(part.text)
   }
-  if (answer.object === 'response') readStatus(answer, stats)
-  if (typeof answer.stop_reason === 'string') stats.addFinish(answer.stop_reason)
+  if (response.object === 'response') readStatus(response, stats)
+  if (typeof response.stop_reason === 'string') stats.setFinishReason(response.stop_reason)
   if (bytes > 0) stats.addDeltas(1, bytes)
 }
 
-/** Of a stream's `delta` or an answer's `message`. @returns bytes of text in it */
+/** Reads one of `choices`: its `delta` in a stream, else its `message`. @returns UTF-8 bytes of its text */
 function readChoice(choice: JsonObject, stats: ResponseStats): number {
-  // Some upstreams say "" until they have a reason.
+  // Some upstreams send "" until they have a reason.
   if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '')
-    stats.addFinish(choice.finish_reason)
+    stats.setFinishReason(choice.finish_reason)
   let bytes = stats.addText(choice.text)
   const delta = isObject(choice.delta) ? choice.delta : choice.message
   if (!isObject(delta)) return bytes
   bytes += stats.addText(delta.content) + stats.addText(delta.refusal)
-  // Two names of one thing; an upstream that sends both sends the same text.
+  // Two names for the same text. An upstream that sends both sends it twice.
   bytes += stats.addText(delta.reasoning_content) || stats.addText(delta.reasoning)
   for (const call of filterObjects(delta.tool_calls)) {
-    const made = isObject(call.function) ? call.function : isObject(call.custom) ? call.custom : null
-    if (made === null) continue
-    if (typeof made.name === 'string' && made.name !== '') stats.addToolCall()
-    bytes += stats.addText(made.arguments) + stats.addText(made.input)
+    const tool = isObject(call.function) ? call.function : isObject(call.custom) ? call.custom : null
+    if (tool === null) continue
+    if (typeof tool.name === 'string' && tool.name !== '') stats.addToolCall()
+    bytes += stats.addText(tool.arguments) + stats.addText(tool.input)
   }
   return bytes
 }
 
-/** Responses and Messages name their events. @returns bytes of text */
+/** Reads an event of the Responses or the Messages API, which has a `type`. @returns UTF-8 bytes of its text */
 function readTyped(type: string, event: JsonObject, stats: ResponseStats): number {
   const { delta } = event
   switch (type) {
@@ -106,103 +110,103 @@ function readTyped(type: string, event: JsonObject, stats: ResponseStats): numbe
         ? stats.addText(delta.text) + stats.addText(delta.thinking) + stats.addText(delta.partial_json)
         : 0
     case 'message_delta':
-      if (isObject(delta) && typeof delta.stop_reason === 'string') stats.addFinish(delta.stop_reason)
+      if (isObject(delta) && typeof delta.stop_reason === 'string') stats.setFinishReason(delta.stop_reason)
       return 0
     case 'response.output_item.added':
       if (isObject(event.item) && typeof event.item.type === 'string' && CALL_ITEM.test(event.item.type))
         stats.addToolCall()
       return 0
     case 'error':
-      // Flat in the specification, nested on the wire.
-      if (!isObject(event.error)) stats.addError(nameOf(event))
+      // The specification has the error's fields in the event; some upstreams nest them in `error`.
+      if (!isObject(event.error)) stats.setError(readErrorName(event))
       return 0
     default:
       return type.endsWith('.delta') ? stats.addText(delta) : 0
   }
 }
 
-/** What may stand in any event, and in an answer. */
+/** Reads the fields that any event and any response may have. */
 function readCommon(event: JsonObject, stats: ResponseStats): void {
   if (event.error !== undefined && event.error !== null) {
-    stats.addError(isObject(event.error) ? nameOf(event.error) : 'error')
+    stats.setError(isObject(event.error) ? readErrorName(event.error) : 'error')
   }
   if (typeof event.model === 'string' && event.model !== '') stats.model = event.model
   const { x_groq: groq, message, response } = event
-  // What both tell, usage tells last.
+  // `usage` is read after the timings, so it counts where both have a number.
   if (event.timings !== undefined || (event.choices === undefined && event.type === undefined))
     readLlama(event, stats)
   readUsage(event.usage, stats)
   if (isObject(groq)) {
     readUsage(groq.usage, stats)
-    if (groq.error !== undefined && groq.error !== null) stats.addError('error')
+    if (groq.error !== undefined && groq.error !== null) stats.setError('error')
   }
   if (isObject(message)) {
     readUsage(message.usage, stats)
-    // Anthropic begins with a token or so of the answer.
+    // Anthropic's first event counts a token or so of the answer; the last one has the final number.
     if (isObject(message.usage)) stats.usageIsPartial = true
     if (typeof message.model === 'string') stats.model = message.model
   }
   if (isObject(response)) {
     readUsage(response.usage, stats)
     if (typeof response.model === 'string') stats.model = response.model
-    if (isObject(response.error)) stats.addError(nameOf(response.error))
+    if (isObject(response.error)) stats.setError(readErrorName(response.error))
     readStatus(response, stats)
   }
 }
 
 /**
- * llama.cpp's counts, which it tells with or without usage (server README, `/completion`). An editor that asks for single fields
- * gets them by their paths: `timings/prompt_n`.
+ * Reads llama.cpp's own counts, which it sends with or without `usage` (server README, `/completion`). A request for
+ * single fields gets them under their paths: `timings/prompt_n`.
  */
 function readLlama(event: JsonObject, stats: ResponseStats): void {
   const { timings, stop_type: reason } = event
   const nested = isObject(timings)
-  const timing = (name: string): number | null => count(nested ? timings[name] : event[`timings/${name}`])
+  const timing = (name: string): number | null => readCount(nested ? timings[name] : event[`timings/${name}`])
   const cached = timing('cache_n')
   const fresh = timing('prompt_n')
-  // Older ones do not tell what they had; among single fields it may only not have been asked for.
+  // Older versions do not send `cache_n`. Among single fields it may be missing because it was not requested.
   const processed = fresh === null || (cached === null && !nested) ? null : fresh + (cached ?? 0)
-  const prompt = count(event.tokens_evaluated) ?? processed
-  const completion = count(event.tokens_predicted) ?? timing('predicted_n')
+  const prompt = readCount(event.tokens_evaluated) ?? processed
+  const completion = readCount(event.tokens_predicted) ?? timing('predicted_n')
   if (prompt !== null || completion !== null)
-    stats.addUsage({ prompt, cached, cacheWritten: null, completion, reasoning: null })
-  if (typeof reason === 'string' && reason !== '' && reason !== 'none') stats.addFinish(reason)
+    stats.mergeUsage({ prompt, cached, cacheWritten: null, completion, reasoning: null })
+  if (typeof reason === 'string' && reason !== '' && reason !== 'none') stats.setFinishReason(reason)
 }
 
 function readStatus(response: JsonObject, stats: ResponseStats): void {
   const { status, incomplete_details: details } = response
   if (typeof status !== 'string' || status === 'in_progress' || status === 'queued') return
-  stats.addFinish(isObject(details) && typeof details.reason === 'string' ? details.reason : status)
+  stats.setFinishReason(isObject(details) && typeof details.reason === 'string' ? details.reason : status)
 }
 
-/** In the words of any of the APIs: `prompt_tokens` or `input_tokens`, their details or Anthropic's cache fields. */
+/** Reads a usage object with the field names of any API. @param usage parsed JSON of any type */
 export function readUsage(usage: unknown, stats: ResponseStats): void {
   if (!isObject(usage)) return
-  const input = count(usage.input_tokens)
-  const fromCache = count(usage.cache_read_input_tokens)
-  const toCache = count(usage.cache_creation_input_tokens)
+  const input = readCount(usage.input_tokens)
+  const fromCache = readCount(usage.cache_read_input_tokens)
+  const toCache = readCount(usage.cache_creation_input_tokens)
   const promptDetails = usage.prompt_tokens_details ?? usage.input_tokens_details
   const completionDetails = usage.completion_tokens_details ?? usage.output_tokens_details
-  // Anthropic's may tell the one again and leave out the others, which then are as they were.
-  const before = isObject(promptDetails) ? null : stats.usage
-  const cached = (fromCache ?? before?.cached ?? 0) + (toCache ?? before?.cacheWritten ?? 0)
-  stats.addUsage({
-    prompt: count(usage.prompt_tokens) ?? (input === null ? null : input + cached),
+  // A later usage of Anthropic's may repeat `input_tokens` without the cache fields, which then keep their values.
+  const previous = isObject(promptDetails) ? null : stats.usage
+  const cached = (fromCache ?? previous?.cached ?? 0) + (toCache ?? previous?.cacheWritten ?? 0)
+  stats.mergeUsage({
+    prompt: readCount(usage.prompt_tokens) ?? (input === null ? null : input + cached),
     cached:
-      (isObject(promptDetails) ? count(promptDetails.cached_tokens) : null) ??
+      (isObject(promptDetails) ? readCount(promptDetails.cached_tokens) : null) ??
       fromCache ??
-      count(usage.prompt_cache_hit_tokens),
-    cacheWritten: toCache ?? (isObject(promptDetails) ? count(promptDetails.cache_write_tokens) : null),
-    completion: count(usage.completion_tokens) ?? count(usage.output_tokens),
-    reasoning: isObject(completionDetails) ? count(completionDetails.reasoning_tokens) : null,
+      readCount(usage.prompt_cache_hit_tokens),
+    cacheWritten: toCache ?? (isObject(promptDetails) ? readCount(promptDetails.cache_write_tokens) : null),
+    completion: readCount(usage.completion_tokens) ?? readCount(usage.output_tokens),
+    reasoning: isObject(completionDetails) ? readCount(completionDetails.reasoning_tokens) : null,
   })
 }
 
-function nameOf(error: JsonObject): string {
+function readErrorName(error: JsonObject): string {
   const name = error.code ?? error.type
   return typeof name === 'string' || typeof name === 'number' ? String(name).slice(0, 100) : 'error'
 }
 
-function count(value: unknown): number | null {
+function readCount(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
 }

@@ -1,35 +1,42 @@
 import type { TokenEstimator } from './token-estimator.js'
 
 /**
- * The shape of a stream's events. Nearly all events of an answer are the same bytes around a few that change: the piece of
- * text, a sequence number, obfuscation. An event that fits is known without being decoded or parsed, as the one
- * that the shape was made from was: what differs is a string of text that is not empty, or a number nobody asks for.
+ * The fixed bytes of a stream's text events. Nearly all events of a response are the same bytes around a few holes
+ * that change: the text, a sequence number, obfuscation. An event that matches says the same as the parsed event that
+ * the template was made from, with another text that is not empty, so it needs no decoding and no parsing.
  *
- * It goes over a piece once, event by event, and where the piece ends it remembers how far it is, so that an event
- * may lie in any number of pieces.
+ * It reads each chunk once. If the chunk ends within an event, it keeps its position, so that an event may come in any
+ * number of chunks.
  */
 export class EventTemplate {
-  /** The event that it was made from. Its fixed parts, and between them the holes, where events differ. */
+  /**
+   * The event that the template was made from. Fixed part `n` is from `starts[n]` to `ends[n]`, and hole `n` follows
+   * it.
+   */
   private readonly block: DataView
   private readonly starts: readonly number[]
   private readonly ends: readonly number[]
   private readonly holes: readonly Hole[]
-  /** What every event of this shape names. */
+  /** The last model that was named before the template was made; matching events name it, or none. */
   readonly model: string | null
-  /** Of the whole stream's text. */
+  /** Gets the text of the events that match. */
   private readonly estimator: TokenEstimator
-  /** Events that ended in the piece that was walked last, and bytes of text in them. */
+  /** Events that ended in the last chunk, and UTF-8 bytes of their text. */
   events: number
   textBytes: number
-  /** Bytes of an event that is not over yet; 0 if the last piece ended with an event, or with something else. */
-  begun: number
-  /** Of that event: the part it is in, where in the block that goes on, and what was seen of the hole behind it. */
+  /** Bytes of the event that is not complete yet; 0 if the last chunk ended with an event, or did not match. */
+  begunBytes: number
+  /**
+   * The position in the event that is not complete yet: the fixed part, or the hole after it, and a place in `block`.
+   */
   private part: number
   private offset: number
-  private filled: number
+  /** Bytes of the hole so far, escapes in it, and whether its last byte was a backslash. */
+  private holeBytes: number
   private escapes: number
-  private escaping: boolean
-  private text: number
+  private isEscaped: boolean
+  /** UTF-8 bytes of the event's text. */
+  private eventTextBytes: number
 
   private constructor(
     block: Buffer,
@@ -47,21 +54,22 @@ export class EventTemplate {
     this.estimator = estimator
     this.events = 0
     this.textBytes = 0
-    this.begun = 0
+    this.begunBytes = 0
     this.part = 0
     this.offset = 0
-    this.filled = 0
+    this.holeBytes = 0
     this.escapes = 0
-    this.escaping = false
-    this.text = 0
+    this.isEscaped = false
+    this.eventTextBytes = 0
   }
 
   /**
-   * @param block a whole event, from its first line to the blank one; its line ends are LF
-   * @param textBytes of text that was found when it was parsed
-   * @param model that is known since
-   * @param estimator takes the text of events that are walked
-   * @returns null if it is not clear which of its strings that text was
+   * Makes a template of an event that was parsed and said nothing but text.
+   * @param block the whole event with its blank line; its lines end with LF
+   * @param textBytes UTF-8 bytes of the text that was found in it
+   * @param model the model that was named last
+   * @param estimator gets the text of the events that match
+   * @returns null if it is not certain which string of the event is the text
    */
   static of(
     block: Buffer,
@@ -82,9 +90,9 @@ export class EventTemplate {
       const value = (string ?? number) as string
       const hole = string === undefined ? NUMBER : field === 'obfuscation' ? ANY_TEXT : TEXT
       if (hole === TEXT) {
-        // An empty text is a field that has something to say some other time.
+        // A field that is empty here may have text in another event, so it is a fixed part.
         if (value === '') continue
-        // Of one with escapes in it, the length is not that of the text.
+        // With escapes, the length of the string is not the length of the text.
         if (value.length !== textBytes || value.includes('\\')) return null
         texts++
       }
@@ -99,18 +107,18 @@ export class EventTemplate {
   }
 
   /**
-   * Goes over events of this shape that stand here, one behind the other, the first of which may have begun in the piece
-   * before (`begun`).
-   * @param view of the whole piece
-   * @returns where the first one begins that is not of this shape, or not over: before `from` if it had begun
+   * Passes over matching events, the first of which may have begun in the chunk before (`begunBytes`).
+   * @param view of the whole chunk
+   * @returns where the first event begins that does not match or is not complete; less than `from` if that began in the
+   * chunk before
    */
-  walk(piece: Buffer, view: DataView, from: number): number {
+  walk(chunk: Buffer, view: DataView, from: number): number {
     const { block, starts, ends, holes, estimator } = this
-    const { length } = piece
-    if (this.begun === 0) estimator.mark()
-    let { part, offset, filled, text } = this
+    const { length } = chunk
+    if (this.begunBytes === 0) estimator.mark()
+    let { part, offset, holeBytes, eventTextBytes } = this
     let at = from
-    let start = from - this.begun
+    let start = from - this.begunBytes
     let events = 0
     let textBytes = 0
     let ranOut = false
@@ -125,10 +133,10 @@ export class EventTemplate {
         break
       }
       if (part === holes.length) {
-        // Whether it is too long must not depend on where it is cut.
+        // Whether an event is too long must not depend on where it is cut.
         if (at - start > LONGEST_TEMPLATE) break
         events++
-        textBytes += text
+        textBytes += eventTextBytes
         estimator.mark()
         start = at
         part = 0
@@ -137,66 +145,67 @@ export class EventTemplate {
         continue
       }
       const hole = holes[part] as Hole
-      const end = hole === NUMBER ? skipDigits(piece, at, filled) : this.skipText(piece, at, hole === TEXT)
+      const end = hole === NUMBER ? skipDigits(chunk, at, holeBytes) : this.skipText(chunk, at, hole === TEXT)
       if (end === -1) break
-      filled += end - at
+      holeBytes += end - at
       at = end
       if (at === length) {
         ranOut = true
         break
       }
-      if (filled === 0 && hole !== ANY_TEXT) break
-      if (hole === TEXT) text = filled - this.escapes
+      if (holeBytes === 0 && hole !== ANY_TEXT) break
+      if (hole === TEXT) eventTextBytes = holeBytes - this.escapes
       this.escapes = 0
-      filled = 0
+      holeBytes = 0
       part++
       offset = starts[part] as number
     }
     this.events = events
     this.textBytes = textBytes
     if (ranOut && at - start <= LONGEST_TEMPLATE) {
-      this.begun = at - start
+      this.begunBytes = at - start
       this.part = part
       this.offset = offset
-      this.filled = filled
-      this.text = text
+      this.holeBytes = holeBytes
+      this.eventTextBytes = eventTextBytes
     } else this.forget()
     return start
   }
 
-  /** The event that had begun is none of this shape. */
+  /** Drops the event that has begun: it does not match, or the stream is over. */
   forget(): void {
     this.estimator.rewind()
-    this.begun = 0
+    this.begunBytes = 0
     this.part = 0
     this.offset = 0
-    this.filled = 0
+    this.holeBytes = 0
     this.escapes = 0
-    this.escaping = false
-    this.text = 0
+    this.isEscaped = false
+    this.eventTextBytes = 0
   }
 
   /**
-   * @param counted the gauge takes it
-   * @returns where the string ends, or the piece; -1 if this is none, or none of which the bytes are known
+   * @param isText whether the estimator gets the string
+   * @returns where the string ends, or the end of the chunk; -1 if this is no string, or its decoded bytes are not
+   * known
    */
-  private skipText(piece: Buffer, from: number, counted: boolean): number {
+  private skipText(chunk: Buffer, from: number, isText: boolean): number {
     const { estimator } = this
-    const { length } = piece
+    const { length } = chunk
     let at = from
     for (; at < length; at++) {
-      const byte = piece[at] as number
-      if (this.escaping) {
-        // Of a \u the bytes are not known without decoding it; anything else that JSON has is one byte.
-        const meant = ESCAPED[byte] as number
-        if (meant === 0) return -1
-        this.escaping = false
+      const byte = chunk[at] as number
+      if (this.isEscaped) {
+        // The bytes of a \u escape are not known without decoding it. All other escapes stand for one byte.
+        const decoded = ESCAPED[byte] as number
+        if (decoded === 0) return -1
+        this.isEscaped = false
         this.escapes++
-        if (counted) estimator.take(meant)
+        if (isText) estimator.take(decoded)
       } else if (byte === QUOTE) return at
-      else if (byte === BACKSLASH) this.escaping = true
+      else if (byte === BACKSLASH) this.isEscaped = true
       else if (byte < 0x20) return -1
-      else if (counted) estimator.take(byte)
+      else if (isText) estimator.take(byte)
     }
     return at
   }
@@ -207,12 +216,12 @@ const TEXT = 0
 const ANY_TEXT = 1
 const NUMBER = 2
 
-/** Events that are longer are not of a kind that comes again and again, and are read line by line. */
+/** Events that are longer do not come again and again. They are read line by line. */
 const LONGEST_TEMPLATE = 4_096
 
 /**
- * Fields that change from event to event, all that have text in them among these, with their values: a string or
- * a number.
+ * The fields that change from event to event, with their values: a string or a number. All fields that `readEvent`
+ * takes text from are among them.
  */
 const PATTERN =
   /"(content|refusal|text|delta|reasoning_content|reasoning|arguments|input|partial_json|thinking|obfuscation|sequence_number)": ?(?:"((?:[^"\\]|\\.)*)"|(\d+)(?=[,}]))/g
@@ -220,14 +229,14 @@ const PATTERN =
 const ZERO = 0x30
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
-/** What stands behind a backslash, and the byte that it means; 0 for anything else. */
+/** By the byte after a backslash: the byte that the escape stands for, or 0. */
 const ESCAPED = new Uint8Array(256)
 for (const name of '"\\/bfnrt') ESCAPED[name.charCodeAt(0)] = JSON.parse(`"\\${name}"`).charCodeAt(0)
 
 /**
- * Bytes are compared by eights, as floating-point numbers: with a call into memcmp for each part, a whole scan takes twice
- * as long. Two such numbers are equal if their bytes are, and only then, but for zeros (there are two) and NaN. In an
- * event that has none of these bytes there is neither; few have one, in a string.
+ * Eight bytes at a time are compared as floating-point numbers: with a call of memcmp for each part, a stream takes
+ * twice as long. Two such numbers are equal if and only if their bytes are, except for NaN and the two zeros. Both
+ * contain one of these bytes, so events that have one get no template.
  */
 const INCOMPARABLE = [0x00, 0x7f, 0xff]
 
@@ -236,7 +245,7 @@ function isSame(one: DataView, from: number, other: DataView, start: number, siz
     for (let i = 0; i < size; i++) if (one.getUint8(from + i) !== other.getUint8(start + i)) return false
     return true
   }
-  // The last eight may have been compared in part. Four at a time take a sixth off a whole scan.
+  // The last eight bytes may overlap those compared before. Four comparisons at a time save a sixth of the time.
   const last = size - 8
   let i = 0
   for (; i + 24 < last; i += 32) {
@@ -254,20 +263,20 @@ function isSame(one: DataView, from: number, other: DataView, start: number, siz
   return one.getFloat64(from + last, true) === other.getFloat64(start + last, true)
 }
 
-/** @returns where the number ends, or the piece; -1 if this is none */
-function skipDigits(piece: Buffer, from: number, filled: number): number {
-  const { length } = piece
+/** @returns where the number ends, or the end of the chunk; -1 if this is no number */
+function skipDigits(chunk: Buffer, from: number, holeBytes: number): number {
+  const { length } = chunk
   let at = from
-  // Of numbers that begin with 0, JSON has but one.
-  if (filled === 0 && at < length && piece[at] === ZERO) return -1
+  // JSON has no number with a leading zero but 0 itself.
+  if (holeBytes === 0 && at < length && chunk[at] === ZERO) return -1
   for (; at < length; at++) {
-    const byte = piece[at] as number
+    const byte = chunk[at] as number
     if (byte < ZERO || byte > 0x39) break
   }
   return at
 }
 
-/** For one piece: a view holds on to the bytes that it shows. */
+/** Creates a view of one chunk. Do not keep it: it keeps the chunk in memory. */
 export function createView(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 }

@@ -1,75 +1,78 @@
+import { concatOnce } from '../lib/concat.js'
 import { readResponse } from './event-fields.js'
 import type { Meter } from './meter.js'
 import { ResponseStats } from './response-stats.js'
 import { findLast, LONGEST, readTrailingUsage } from './trailing-usage.js'
 
 /**
- * Looks at a JSON answer that has passed. Keeps up to a megabyte of it, and of a longer one the end, until somebody asks
- * what was seen.
+ * Reads a JSON response. It keeps up to a megabyte of the body, or the end of a longer one, and parses it when
+ * `readStats` is first called after the end: by then the client has its response.
  */
 export class JsonMeter implements Meter {
-  /** The end of the connection is the only end that it has. */
+  /** Always false: JSON has no end mark of its own. */
   readonly ended: boolean
   private readonly stats: ResponseStats
-  private parts: Buffer[]
+  /** The chunks that are not read yet. */
+  private chunks: Buffer[]
   private bytes: number
-  private cut: boolean
-  /** `performance.now()` of its end; 0 before. */
-  private endedAt: number
+  /** The beginning was dropped. */
+  private isTruncated: boolean
+  /** `performance.now()` of the end; null before it. */
+  private endedAt: number | null
 
   constructor() {
     this.ended = false
     this.stats = new ResponseStats()
-    this.parts = []
+    this.chunks = []
     this.bytes = 0
-    this.cut = false
-    this.endedAt = 0
+    this.isTruncated = false
+    this.endedAt = null
   }
 
   readStats(): ResponseStats {
-    if (this.endedAt > 0 && this.parts.length > 0) this.read()
+    if (this.endedAt !== null && this.chunks.length > 0) this.parse(this.endedAt)
     return this.stats
   }
 
-  push(piece: Buffer): void {
-    this.parts.push(piece)
-    this.bytes += piece.length
+  push(chunk: Buffer): void {
+    this.chunks.push(chunk)
+    this.bytes += chunk.length
     if (this.bytes <= LONGEST) return
-    this.cut = true
-    const end = findLast(Buffer.concat(this.parts))
-    this.parts = [end]
+    this.isTruncated = true
+    const end = findLast(Buffer.concat(this.chunks))
+    this.chunks = [end]
     this.bytes = end.length
   }
 
   end(): void {
-    if (this.endedAt === 0) this.endedAt = performance.now()
+    this.endedAt ??= performance.now()
   }
 
   get isRead(): boolean {
     return true
   }
 
-  whenRead(call: () => void): void {
-    call()
+  whenRead(callback: () => void): void {
+    callback()
   }
 
-  private read(): void {
-    const { stats, parts } = this
-    const body = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
-    this.parts = []
+  private parse(endedAt: number): void {
+    const { stats } = this
+    const body = concatOnce(this.chunks)
+    this.chunks = []
     stats.events = 1
-    if (this.cut) {
+    if (this.isTruncated) {
       stats.unparsed++
       readTrailingUsage(findLast(body), stats)
       return
     }
     try {
-      // DeepSeek sends blank lines ahead of it, to keep the connection busy.
+      // DeepSeek sends blank lines before the JSON, to keep the connection alive.
       readResponse(JSON.parse(body.toString('utf8')), stats)
     } catch {
       stats.unparsed++
     }
-    // It came as a whole, and not when it was read.
-    if (stats.firstTokenAt > 0) stats.firstTokenAt = this.endedAt
+    // All tokens came at the end of the response, not when it was parsed.
+    if (stats.firstTokenAt !== null) stats.firstTokenAt = endedAt
   }
 }

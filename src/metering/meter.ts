@@ -1,16 +1,17 @@
 import type { ResponseStats } from './response-stats.js'
 
-/** Looks at an answer beside its way to the client. */
+/** Reads a response beside its way to the client, after its bytes have left. A meter never throws. */
 export interface Meter {
-  /** When it is asked for after the end, of all that came. */
+  /** Reads the bytes that wait, and returns what the body said so far. Complete once `isRead`. */
   readStats(): ResponseStats
-  /** The answer has told its own end. Known after `end`. */
+  /** The body has a mark of its own for its end (`[DONE]`, `message_stop`), and the mark came. Known after `end`. */
   readonly ended: boolean
-  push(piece: Buffer): void
-  /** No more will come, be it whole or cut. May be called again. */
+  /** @param chunk the next bytes of the body; the caller does not change them afterwards */
+  push(chunk: Buffer): void
+  /** No more bytes come: the body is complete or was cut. Further calls do nothing. */
   end(): void
-  /** After the end: whether all that came has been looked at. */
+  /** After `end`: all bytes that came were read. */
   readonly isRead: boolean
-  /** After the end: calls back once it has. */
-  whenRead(call: () => void): void
+  /** After `end`: calls back as soon as `isRead`, at once if it is. */
+  whenRead(callback: () => void): void
 }

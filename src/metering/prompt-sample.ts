@@ -1,17 +1,17 @@
 import { TokenEstimator } from './token-estimator.js'
 
-/** A prompt up to this is kept whole until its answer is over, and of a larger one pieces of that size together. */
-const KEPT = 4 * 1024
-const WINDOW = 128
+/** Bytes that are kept of a request body: all of a smaller one, or windows of a larger one. */
+const SAMPLE_BYTES = 4 * 1024
+const WINDOW_BYTES = 128
 
-/** A piece of an image or a file, and not of a text. */
+/** A window with these characters alone is a part of an image or a file, not of a text. */
 const BASE64 = /^[A-Za-z0-9+/_=-]+$/
 
-/** Of a chat: for every message, and for the answer's beginning (OpenAI cookbook, "How to count tokens with tiktoken"). */
-const PER_MESSAGE = 3
-const REPLY = 3
+/** Tokens that frame each message of a chat, and the reply (OpenAI cookbook, "How to count tokens with tiktoken"). */
+const TOKENS_PER_MESSAGE = 3
+const TOKENS_OF_REPLY = 3
 
-/** Parts of a request in which a prompt is. */
+/** Members of a request body that have text of the prompt. */
 const PROMPT_PARTS = [
   'system',
   'instructions',
@@ -25,7 +25,7 @@ const PROMPT_PARTS = [
 ]
 const TOOL_PARTS = ['tools', 'functions']
 
-/** Names of values that are no text of the prompt: words of the API, references, images, what is encrypted. */
+/** Members whose values are no text of the prompt: words of the API, references, images, encrypted data. */
 const NO_TEXT = new Set([
   'role',
   'type',
@@ -47,12 +47,13 @@ const NO_TEXT = new Set([
 ])
 
 /**
- * What is kept of a request's body while its answer comes, so that its tokens can be estimated if nobody counts them. Images
- * and files in it count nothing.
+ * A sample of a request body. It is kept while the response comes, so that the prompt's tokens can be estimated if the
+ * upstream does not count them. Images and files count nothing.
  */
 export class PromptSample {
-  /** The whole of it, or pieces that stand at equal distances in it. */
+  /** The whole body in one buffer, or windows at equal distances in it. */
   private readonly windows: readonly Buffer[]
+  /** Size of the body. */
   private readonly bytes: number
 
   private constructor(windows: readonly Buffer[], bytes: number) {
@@ -60,30 +61,31 @@ export class PromptSample {
     this.bytes = bytes
   }
 
-  /** @param pieces of a JSON body, whole */
-  static of(pieces: readonly Buffer[]): PromptSample {
+  /** @param chunks of the whole JSON body; the sample does not hold on to them if there are several */
+  static of(chunks: readonly Buffer[]): PromptSample {
     let bytes = 0
-    for (const piece of pieces) bytes += piece.length
-    return new PromptSample(bytes <= KEPT ? wholeOf(pieces) : windowsOf(pieces, bytes), bytes)
+    for (const chunk of chunks) bytes += chunk.length
+    const windows = bytes <= SAMPLE_BYTES ? joinChunks(chunks) : copyWindows(chunks, bytes)
+    return new PromptSample(windows, bytes)
   }
 
-  /** By estimate. */
-  get tokens(): number {
-    return (this.bytes <= KEPT ? this.ofWhole() : null) ?? this.ofWindows()
+  /** Parses or scans the sample: once for each request is enough. */
+  estimateTokens(): number {
+    return (this.bytes <= SAMPLE_BYTES ? this.estimateWhole() : null) ?? this.estimateByWindows()
   }
 
-  /** @returns null if it is not JSON after all */
-  private ofWhole(): number | null {
+  /** @returns null if the body is not a JSON object */
+  private estimateWhole(): number | null {
     try {
       const body: unknown = JSON.parse(Buffer.concat(this.windows).toString('utf8'))
-      return typeof body === 'object' && body !== null ? tokensOf(body as Json) : null
+      return typeof body === 'object' && body !== null ? estimateBody(body as Json) : null
     } catch {
       return null
     }
   }
 
-  /** As many for each byte as the pieces have. */
-  private ofWindows(): number {
+  /** Extrapolates the windows' tokens per byte to the whole body. */
+  private estimateByWindows(): number {
     let tokens = 0
     let bytes = 0
     for (const window of this.windows) {
@@ -91,8 +93,8 @@ export class PromptSample {
       const text = window.toString('latin1')
       if (BASE64.test(text)) continue
       const estimator = new TokenEstimator()
-      estimator.takeAll(Buffer.from(unescaped(text), 'latin1'))
-      // The first and the last word are cut in two, half of which belongs to the neighbours.
+      estimator.takeAll(Buffer.from(decodeEscapes(text), 'latin1'))
+      // The first and the last word are cut in two: half of each belongs outside of the window.
       tokens += Math.max(0, estimator.tokens - 1)
     }
     return bytes === 0 ? 0 : Math.round((tokens * this.bytes) / bytes)
@@ -103,67 +105,67 @@ const LF = 0x0a
 
 type Json = Readonly<Record<string, unknown>>
 
-function tokensOf(body: Json): number {
+function estimateBody(body: Json): number {
   const estimator = new TokenEstimator()
   let framing = 0
   for (const part of PROMPT_PARTS) {
     const value = body[part]
-    takeTexts(value, estimator)
+    addTexts(value, estimator)
     const isChat = (part === 'messages' || part === 'input') && Array.isArray(value)
-    if (isChat) framing += REPLY + PER_MESSAGE * value.length
+    if (isChat) framing += TOKENS_OF_REPLY + TOKENS_PER_MESSAGE * value.length
   }
-  // Names of parameters are read by the model too.
-  for (const part of TOOL_PARTS) if (body[part] !== undefined) takeAll(JSON.stringify(body[part]), estimator)
+  // The model reads the whole schema of a tool, names included.
+  for (const part of TOOL_PARTS) if (body[part] !== undefined) addText(JSON.stringify(body[part]), estimator)
   return estimator.tokens + framing
 }
 
-function takeTexts(value: unknown, estimator: TokenEstimator): void {
-  if (typeof value === 'string') takeAll(value, estimator)
-  else if (Array.isArray(value)) for (const entry of value) takeTexts(entry, estimator)
+function addTexts(value: unknown, estimator: TokenEstimator): void {
+  if (typeof value === 'string') addText(value, estimator)
+  else if (Array.isArray(value)) for (const entry of value) addTexts(entry, estimator)
   else if (typeof value === 'object' && value !== null) {
-    for (const [name, entry] of Object.entries(value)) if (!NO_TEXT.has(name)) takeTexts(entry, estimator)
+    for (const [name, entry] of Object.entries(value)) if (!NO_TEXT.has(name)) addTexts(entry, estimator)
   }
 }
 
-function takeAll(text: string, estimator: TokenEstimator): void {
+function addText(text: string, estimator: TokenEstimator): void {
   estimator.takeAll(Buffer.from(text))
-  // What follows is another text.
+  // The next text must not continue the last word of this one.
   estimator.take(LF)
 }
 
-/** Each of many small pieces would take up far more room than it has bytes. */
-function wholeOf(pieces: readonly Buffer[]): Buffer[] {
-  return pieces.length <= 1 ? [...pieces] : [Buffer.concat(pieces)]
+/** Many small buffers would take far more memory than they have bytes. */
+function joinChunks(chunks: readonly Buffer[]): Buffer[] {
+  return chunks.length <= 1 ? [...chunks] : [Buffer.concat(chunks)]
 }
 
-function windowsOf(pieces: readonly Buffer[], bytes: number): Buffer[] {
-  const count = KEPT / WINDOW
-  // A copy, so that the pieces can go.
-  const kept = Buffer.allocUnsafeSlow(KEPT)
-  let base = 0
-  // Bytes that are kept so far: the last window may go on in the next piece.
-  let size = 0
-  for (const piece of pieces) {
-    while (size < KEPT) {
-      const n = Math.floor(size / WINDOW)
-      const within = size - n * WINDOW
-      const at = Math.floor(((bytes - WINDOW) * n) / (count - 1)) + within - base
-      if (at >= piece.length) break
-      size += piece.copy(kept, size, at, at + WINDOW - within)
+/** Copies windows at equal distances, so that the chunks can be freed. @param bytes in all chunks */
+function copyWindows(chunks: readonly Buffer[], bytes: number): Buffer[] {
+  const count = SAMPLE_BYTES / WINDOW_BYTES
+  const sample = Buffer.allocUnsafeSlow(SAMPLE_BYTES)
+  let chunkStart = 0
+  // The last window may continue in the next chunk.
+  let copied = 0
+  for (const chunk of chunks) {
+    while (copied < SAMPLE_BYTES) {
+      const n = Math.floor(copied / WINDOW_BYTES)
+      const within = copied - n * WINDOW_BYTES
+      const at = Math.floor(((bytes - WINDOW_BYTES) * n) / (count - 1)) + within - chunkStart
+      if (at >= chunk.length) break
+      copied += chunk.copy(sample, copied, at, at + WINDOW_BYTES - within)
     }
-    base += piece.length
+    chunkStart += chunk.length
   }
-  return Array.from({ length: count }, (_, n) => kept.subarray(n * WINDOW, (n + 1) * WINDOW))
+  return Array.from({ length: count }, (_, n) => sample.subarray(n * WINDOW_BYTES, (n + 1) * WINDOW_BYTES))
 }
 
-/** JSON's escapes undone, so far as they are whole. */
-function unescaped(text: string): string {
+/** Decodes JSON's escapes, except one that the window cuts. @param text Latin-1 @returns UTF-8 bytes as Latin-1 */
+function decodeEscapes(text: string): string {
   return text.replace(
     /\\(?:u([0-9a-f]{4})|(.))/gis,
-    (_, code: string | undefined, sign: string | undefined) => {
+    (_, code: string | undefined, letter: string | undefined) => {
       if (code !== undefined)
         return Buffer.from(String.fromCharCode(Number.parseInt(code, 16))).toString('latin1')
-      return sign === 'n' || sign === 'r' ? '\n' : sign === 't' ? '\t' : (sign ?? '')
+      return letter === 'n' || letter === 'r' ? '\n' : letter === 't' ? '\t' : (letter ?? '')
     },
   )
 }

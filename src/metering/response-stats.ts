@@ -1,34 +1,37 @@
 import { TokenEstimator } from './token-estimator.js'
 import type { Usage } from './usage.js'
 
-/** What passed by in one answer. Nothing of its text is kept. */
+/** What the body of one response said. None of its text is kept. */
 export class ResponseStats {
-  /** Data events, the end mark included; 1 for a JSON answer. */
+  /** Events with data, the end mark included; 1 for a JSON response. */
   events: number
-  /** Events with text, reasoning or arguments of a tool call in them. */
+  /** Events that have text, reasoning, or arguments of a tool call. */
   deltas: number
-  /** UTF-8 bytes of that. */
+  /** UTF-8 bytes of all text, reasoning and arguments. */
   textBytes: number
-  /** Tokens of that, by estimate. */
+  /** Estimates the tokens of the same text. */
   readonly estimator: TokenEstimator
-  /** Nobody will ask for the estimate. */
+  /** The upstream counted the tokens, so no estimate is needed. */
   skipEstimate: boolean
   toolCalls: number
-  /** `performance.now()` of the first delta or tool call; 0 before. A keep-alive or a role is neither. */
-  firstTokenAt: number
-  /** The upstream's last word on it: never summed, as some send it with every event and some twice. */
+  /** `performance.now()` of the first delta or tool call; null before it. A keep-alive or a role is neither. */
+  firstTokenAt: number | null
+  /** The last usage that the upstream sent. Never a sum: some send it with every event, some send it twice. */
   usage: Usage | null
-  /** `usage.completion` was told when the answer began, and is not the last word on it. */
+  /** `usage.completion` was sent when the answer began, and the final number has not come yet. */
   usageIsPartial: boolean
   finishReason: string | null
-  /** Code or type of an error within the stream, which has a status of 200. */
+  /** Code or type of an error in the body. In a stream it comes with status 200. */
   error: string | null
   model: string | null
-  /** Events that are neither JSON nor an end mark, or too long to be kept. */
+  /** Events that are neither JSON nor an end mark, and events that are too long to be kept. */
   unparsed: number
-  /** Goes up with everything that is said besides text: usage, a reason, an error, a tool call. */
+  /**
+   * Count of facts that are no text: usage, a finish reason, an error, a tool call. If an event leaves it unchanged,
+   * the event said nothing but text.
+   */
   nonTextFacts: number
-  /** The last event was one that ends a stream. */
+  /** The last event was an end mark. */
   ended: boolean
 
   constructor() {
@@ -38,7 +41,7 @@ export class ResponseStats {
     this.estimator = new TokenEstimator()
     this.skipEstimate = false
     this.toolCalls = 0
-    this.firstTokenAt = 0
+    this.firstTokenAt = null
     this.usage = null
     this.usageIsPartial = false
     this.finishReason = null
@@ -49,14 +52,18 @@ export class ResponseStats {
     this.ended = false
   }
 
-  /** @param bytes of text in all of these events */
-  addDeltas(events: number, bytes: number): void {
+  /** Counts events with text. @param textBytes UTF-8 bytes of the text of all these events */
+  addDeltas(events: number, textBytes: number): void {
     this.deltas += events
-    this.textBytes += bytes
-    if (this.firstTokenAt === 0) this.firstTokenAt = performance.now()
+    this.textBytes += textBytes
+    if (this.firstTokenAt === null) this.firstTokenAt = performance.now()
   }
 
-  /** What a delta says, or a part of it; anything but a text says nothing. @returns bytes of it */
+  /**
+   * Adds one field's text to the estimate.
+   * @param value any value; only strings count
+   * @returns UTF-8 bytes of the text
+   */
   addText(value: unknown): number {
     if (typeof value !== 'string' || value === '') return 0
     if (this.skipEstimate) return Buffer.byteLength(value)
@@ -68,32 +75,32 @@ export class ResponseStats {
   addToolCall(): void {
     this.toolCalls++
     this.nonTextFacts++
-    if (this.firstTokenAt === 0) this.firstTokenAt = performance.now()
+    if (this.firstTokenAt === null) this.firstTokenAt = performance.now()
   }
 
-  addFinish(reason: string): void {
+  setFinishReason(reason: string): void {
     this.finishReason = reason
     this.nonTextFacts++
   }
 
-  addError(name: string): void {
+  setError(name: string): void {
     this.error = name
     this.nonTextFacts++
   }
 
-  /** A later word replaces an earlier one, field by field: Anthropic tells the prompt first and the completion last. */
-  addUsage(said: Usage): void {
+  /** Takes over the known fields of a later usage. Anthropic sends the prompt first and the completion last. */
+  mergeUsage(latest: Usage): void {
     this.nonTextFacts++
     this.usageIsPartial = false
-    const before = this.usage
-    if (before === null) {
-      if (Object.values(said).some((value) => value !== null)) this.usage = said
+    const { usage } = this
+    if (usage === null) {
+      if (Object.values(latest).some((value) => value !== null)) this.usage = latest
       return
     }
-    before.prompt = said.prompt ?? before.prompt
-    before.cached = said.cached ?? before.cached
-    before.cacheWritten = said.cacheWritten ?? before.cacheWritten
-    before.completion = said.completion ?? before.completion
-    before.reasoning = said.reasoning ?? before.reasoning
+    usage.prompt = latest.prompt ?? usage.prompt
+    usage.cached = latest.cached ?? usage.cached
+    usage.cacheWritten = latest.cacheWritten ?? usage.cacheWritten
+    usage.completion = latest.completion ?? usage.completion
+    usage.reasoning = latest.reasoning ?? usage.reasoning
   }
 }

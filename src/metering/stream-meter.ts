@@ -1,76 +1,66 @@
+import { PartialBuffer } from '../lib/partial-buffer.js'
+import { DATA, findValue, isField, skipByteOrderMark } from '../sse/fields.js'
+import { LineFinder } from '../sse/line-finder.js'
+import { BoundedData } from './bounded-data.js'
 import { readEvent } from './event-fields.js'
-import { createView, EventTemplate } from './event-template.js'
+import { createView } from './event-template.js'
 import type { Meter } from './meter.js'
 import { ResponseStats } from './response-stats.js'
-import { findLast, KEPT_END, LONGEST, readTrailingUsage } from './trailing-usage.js'
+import { TemplateMatcher } from './template-matcher.js'
+import { findLast, LONGEST, readTrailingUsage } from './trailing-usage.js'
 
-/** With room for what stands before a value, so that where a stream is cut does not decide what is too long. */
+/** A line may have some bytes before its value. They must not decide, by where the stream is cut, what is too long. */
 const LONGEST_LINE = LONGEST + 16
 
 /**
- * Pieces up to this are gathered until there is so much of them, and looked at together: between the other work of a chunk
- * this code is in none of the processor's caches (bench `metering`).
+ * Chunks up to SMALL_CHUNK bytes are copied until there are BATCH bytes, which are then read together: between the
+ * other work for a chunk, this code is in none of the processor's caches (bench `metering`).
  */
-const SMALL = 1024
-const GATHERED = 2048
+const SMALL_CHUNK = 1024
+const BATCH = 2048
 
-const LF = 0x0a
-const CR = 0x0d
-const COLON = 0x3a
-const SPACE = 0x20
-/** Of `event`. */
-const EVENT_NAME = 0x65
-const BOM = Buffer.from([0xef, 0xbb, 0xbf])
-const DATA = Buffer.from('data')
+/** The first letter of `event`. */
+const LETTER_E = 0x65
 const NOTHING = Buffer.alloc(0)
+const DATA_LINE = Buffer.from('data:')
+const COMMENT_LINE = Buffer.from(':')
 
 /**
- * Looks at an event stream while it passes (WHATWG HTML, 9.2.6), on bytes, however it is cut. O(n), and holds no more than
- * one event, of which no more than a megabyte. It never throws, whatever comes: what it does not understand is counted.
+ * Reads an event stream beside its way to the client (WHATWG HTML, 9.2.6), as bytes that may be cut anywhere. Events
+ * that look like an earlier one are counted by templates; all others are parsed line by line.
+ *
+ * It takes O(n), holds one event and of that at most a megabyte, and never throws: events that it does not understand
+ * are counted as `unparsed`.
  */
 export class StreamMeter implements Meter {
   private readonly stats: ResponseStats
-  /** Small pieces that have not been looked at yet, one behind the other. */
-  private gathered: Buffer
-  private gatheredBytes: number
-  /** The line that is still coming, or the event if it has a known shape so far: its bytes, and room for more. */
-  private line: Buffer
-  private lineBytes: number
-  /** Values of the `data` lines of the event that is still coming. */
-  private data: Buffer[]
-  private dataBytes: number
-  /** The event was too long, and its beginning is gone. */
-  private cut: boolean
-  /** The last piece ended with CR, and an LF that comes first belongs to it. */
-  private afterCr: boolean
-  private atStart: boolean
-  /** The shape that the event has that is still coming, as far as it came. */
-  private open: EventTemplate | null
-  /** Shapes of text events, the one that was matched last first. */
-  private first: EventTemplate | null
-  private second: EventTemplate | null
-  /** Bytes of text of the event that was read last, if it said nothing else; -1 if it did. */
-  private plainText: number
+  private readonly lines: LineFinder
+  private readonly templates: TemplateMatcher
+  /** Data of the event that is not complete yet. */
+  private readonly data: BoundedData
+  /** The line that is not complete yet; with `templates.isMidEvent` the event. */
+  private readonly partial: PartialBuffer
+  /** Small chunks that are not read yet. */
+  private batch: Buffer
+  private batchBytes: number
+  private isFirstLine: boolean
+  /** Bytes of text in the last parsed event; null if it said anything besides text. */
+  private textOnlyBytes: number | null
 
   constructor() {
     this.stats = new ResponseStats()
-    this.gathered = NOTHING
-    this.gatheredBytes = 0
-    this.line = NOTHING
-    this.lineBytes = 0
-    this.data = []
-    this.dataBytes = 0
-    this.cut = false
-    this.afterCr = false
-    this.atStart = true
-    this.open = null
-    this.first = null
-    this.second = null
-    this.plainText = -1
+    this.lines = new LineFinder()
+    this.templates = new TemplateMatcher(this.stats)
+    this.data = new BoundedData()
+    this.partial = new PartialBuffer()
+    this.batch = NOTHING
+    this.batchBytes = 0
+    this.isFirstLine = true
+    this.textOnlyBytes = null
   }
 
   readStats(): ResponseStats {
-    this.look()
+    this.readBatch()
     return this.stats
   }
 
@@ -82,283 +72,188 @@ export class StreamMeter implements Meter {
     return true
   }
 
-  whenRead(call: () => void): void {
-    call()
+  whenRead(callback: () => void): void {
+    callback()
   }
 
-  push(piece: Buffer): void {
-    const { length } = piece
-    // When the first token came is told by the clock; after it, there is no haste.
-    if (length > SMALL || this.stats.firstTokenAt === 0) {
-      this.look()
-      this.scan(piece)
+  push(chunk: Buffer): void {
+    const { length } = chunk
+    // The time of the first token is taken when it is read. Later events can wait.
+    if (length > SMALL_CHUNK || this.stats.firstTokenAt === null) {
+      this.readBatch()
+      this.readChunk(chunk)
       return
     }
-    if (this.gatheredBytes + length > GATHERED) this.look()
-    if (this.gathered.length === 0) this.gathered = Buffer.allocUnsafeSlow(GATHERED)
-    piece.copy(this.gathered, this.gatheredBytes)
-    this.gatheredBytes += length
+    if (this.batchBytes + length > BATCH) this.readBatch()
+    if (this.batch.length === 0) this.batch = Buffer.allocUnsafeSlow(BATCH)
+    chunk.copy(this.batch, this.batchBytes)
+    this.batchBytes += length
   }
 
-  /** Looks at what was gathered. */
-  private look(): void {
-    const bytes = this.gatheredBytes
-    if (bytes === 0) return
-    this.gatheredBytes = 0
-    this.scan(this.gathered.subarray(0, bytes))
-    // What comes next is gathered in the same place.
-    this.keepData()
-  }
-
-  private scan(piece: Buffer): void {
-    const { length } = piece
-    let at = 0
-    if (this.afterCr && length > 0) {
-      this.afterCr = false
-      if (piece[0] === LF) at = 1
-    }
-    if (at === length) return
-    const view = createView(piece)
-    if (this.open !== null) at = this.goOn(this.open, piece, view, at)
-    else if (this.lineBytes === 0 && this.data.length === 0) at = this.match(piece, view, at)
-    if (at < length) this.readLines(piece, view, at)
-  }
-
-  /** The stream is over: a last event counts also if no blank line came after it. */
+  /** The stream is over. A last event counts also without its blank line. */
   end(): void {
-    this.look()
-    if (this.open !== null) this.readKept(this.open)
-    if (this.lineBytes > 0) this.onLine(this.join(NOTHING))
-    if (this.data.length > 0) this.onEvent()
-  }
-
-  /** This piece has more of an event that began before it. @returns where to go on */
-  private goOn(open: EventTemplate, piece: Buffer, view: DataView, at: number): number {
-    const next = this.walk(open, piece, view, at)
-    if (next >= at) this.lineBytes = 0
-    if (open.begun > 0) {
-      this.keep(piece, Math.max(next, at))
-      return piece.length
+    this.readBatch()
+    if (this.templates.isMidEvent) {
+      this.templates.abandon()
+      this.readPartialEvent()
     }
-    if (next < at) {
-      this.readKept(open)
-      return at
+    if (this.partial.bytes > 0) this.readPartialLine(NOTHING)
+    if (!this.data.isEmpty) this.endEvent()
+  }
+
+  private readBatch(): void {
+    const bytes = this.batchBytes
+    if (bytes === 0) return
+    this.batchBytes = 0
+    this.readChunk(this.batch.subarray(0, bytes))
+  }
+
+  /** Does not hold on to the chunk: what is needed later is copied. */
+  private readChunk(chunk: Buffer): void {
+    const { length } = chunk
+    let at = this.lines.startChunk(chunk)
+    if (at === length) return
+    const view = createView(chunk)
+    if (this.templates.isMidEvent) at = this.resumeEvent(chunk, view, at)
+    else if (this.isBetweenEvents) at = this.matchEvents(chunk, view, at)
+    if (at < length) this.readLines(chunk, view, at)
+  }
+
+  private get isBetweenEvents(): boolean {
+    return this.partial.bytes === 0 && this.data.isEmpty
+  }
+
+  /** Counts events that match a template. @returns where reading continues */
+  private matchEvents(chunk: Buffer, view: DataView, from: number): number {
+    const next = this.templates.match(chunk, view, from)
+    if (!this.templates.isMidEvent) return next
+    this.partial.add(chunk, next)
+    return chunk.length
+  }
+
+  /** Continues an event that matches a template so far. @returns where reading continues */
+  private resumeEvent(chunk: Buffer, view: DataView, from: number): number {
+    const next = this.templates.resume(chunk, view, from)
+    if (next >= from) this.partial.clear()
+    if (this.templates.isMidEvent) {
+      this.partial.add(chunk, Math.max(next, from))
+      return chunk.length
     }
-    this.open = null
-    return this.match(piece, view, next)
+    if (next >= from) return next
+    this.readPartialEvent()
+    return this.lines.startChunk(chunk)
   }
 
-  /** Passes over events that are of a known shape. @returns where the first other one begins */
-  private match(piece: Buffer, view: DataView, from: number): number {
-    let at = from
-    while (at < piece.length && this.first !== null) {
-      const { first, second } = this
-      let open = first
-      let next = this.walk(first, piece, view, at)
-      if (next === at && first.begun === 0) {
-        if (second === null) break
-        open = second
-        next = this.walk(second, piece, view, at)
-        if (next === at && second.begun === 0) break
-        this.first = second
-        this.second = first
-      }
-      at = next
-      if (open.begun > 0) {
-        this.open = open
-        this.keep(piece, at)
-        return piece.length
-      }
-    }
-    return at
+  /** Reads the lines of an event that did not match its template in the end. None of them has a CR. */
+  private readPartialEvent(): void {
+    const begun = this.partial.take()
+    this.readLines(begun, null, this.lines.startChunk(begun))
   }
 
-  private walk(template: EventTemplate, piece: Buffer, view: DataView, at: number): number {
-    const { stats: seen } = this
-    // The last model that is named counts, and this one names that of the event that it was made from.
-    if (template.model !== seen.model) return at
-    const next = template.walk(piece, view, at)
-    const { events } = template
-    if (events > 0) {
-      seen.events += events
-      seen.ended = false
-      seen.addDeltas(events, template.textBytes)
-    }
-    return next
-  }
-
-  /** What was kept is not the beginning of an event of that shape after all. */
-  private readKept(open: EventTemplate): void {
-    open.forget()
-    this.open = null
-    const kept = this.line.subarray(0, this.lineBytes)
-    this.line = NOTHING
-    this.lineBytes = 0
-    this.readLines(kept, null, 0)
-  }
-
-  /** @param view null where known shapes are not to be looked for */
-  private readLines(piece: Buffer, view: DataView | null, from: number): void {
-    const { length } = piece
-    // JSON has none in it, so in most streams there is none at all.
-    const hasCr = piece.includes(CR, from)
-    const known = hasCr ? null : view
-    let eventStart = known !== null && this.lineBytes === 0 && this.data.length === 0 ? from : -1
+  /** @param view of the chunk; null if events in it are not to be matched with templates */
+  private readLines(chunk: Buffer, view: DataView | null, from: number): void {
+    const { lines, data } = this
+    const { length } = chunk
+    // Templates know LF only.
+    const matchable = view === null || lines.hasCarriageReturn(chunk, from) ? null : view
+    let eventStart = matchable !== null && this.isBetweenEvents ? from : -1
     let at = from
     while (at < length) {
-      const end = hasCr ? lineEnd(piece, at) : piece.indexOf(LF, at)
-      if (end === -1) {
-        this.keep(piece, at)
-        return
-      }
-      const line = this.lineBytes === 0 ? piece.subarray(at, end) : this.join(piece.subarray(at, end))
-      const begin = at
-      at = end + 1
-      if (piece[end] === CR) {
-        if (at === length) this.afterCr = true
-        else if (piece[at] === LF) at++
-      }
-      if (this.onLine(line)) {
-        if (eventStart !== -1) this.learn(piece.subarray(eventStart, at))
-        if (known !== null) {
-          at = this.match(piece, known, at)
+      const lineStart = at
+      const end = lines.findLineEnd(chunk, lineStart)
+      if (end === -1) break
+      at = lines.nextLine
+      const endsEvent =
+        this.partial.bytes === 0
+          ? this.readLine(chunk, lineStart, end)
+          : this.readPartialLine(chunk.subarray(lineStart, end))
+      if (endsEvent) {
+        if (eventStart !== -1 && this.textOnlyBytes !== null)
+          this.templates.learn(chunk.subarray(eventStart, at), this.textOnlyBytes)
+        if (matchable !== null) {
+          at = this.matchEvents(chunk, matchable, at)
           eventStart = at
         }
-      } else if (known !== null && eventStart !== -1 && this.data.length === 0) {
-        // Other fields and comments say nothing, so that an event may as well begin behind them. Its name, right before
-        // its data, is the same from event to event, and a part of their shape.
-        const next = this.match(piece, known, at)
-        eventStart = next === at && piece[begin] === EVENT_NAME ? begin : next
+      } else if (matchable !== null && eventStart !== -1 && data.isEmpty) {
+        // Other fields and comments say nothing, so an event may as well begin after them. An `event` line right before
+        // the data is the same in all events of a kind, so it is a part of the template.
+        const next = this.matchEvents(chunk, matchable, at)
+        eventStart = next === at && chunk[lineStart] === LETTER_E ? lineStart : next
         at = next
       }
     }
+    data.detach()
+    if (at < length) this.keepLine(chunk, at)
   }
 
-  /** Takes the shape of an event that was parsed, if that was text and nothing but text. */
-  private learn(block: Buffer): void {
-    if (this.plainText === -1) return
-    const template = EventTemplate.of(block, this.plainText, this.stats.model, this.stats.estimator)
-    if (template === null) return
-    this.second = this.first
-    this.first = template
+  /** Reads the line that began in an earlier chunk. @param rest the end of it @returns whether it ended an event */
+  private readPartialLine(rest: Buffer): boolean {
+    this.partial.add(rest)
+    const line = this.partial.take()
+    return this.readLine(line, 0, line.length)
   }
 
   /** @returns whether it ended an event */
-  private onLine(line: Buffer): boolean {
-    let from = 0
-    if (this.atStart) {
-      this.atStart = false
-      if (line.subarray(0, 3).equals(BOM)) from = 3
+  private readLine(line: Buffer, from: number, end: number): boolean {
+    let start = from
+    if (this.isFirstLine) {
+      this.isFirstLine = false
+      start = skipByteOrderMark(line, from, end)
     }
-    if (line.length === from) {
-      this.plainText = -1
-      if (this.data.length > 0) this.onEvent()
+    if (start === end) {
+      this.textOnlyBytes = null
+      if (!this.data.isEmpty) this.endEvent()
       return true
     }
-    if (!isData(line, from)) return false
-    let value = from + DATA.length + 1
-    if (line[value] === SPACE) value++
-    this.addData(line.subarray(Math.min(value, line.length)))
+    if (isField(line, start, end, DATA)) this.data.add(line.subarray(findValue(line, start, end, DATA), end))
     return false
   }
 
-  private addData(value: Buffer): void {
-    this.data.push(value)
-    this.dataBytes += value.length + 1
-    if (this.dataBytes > LONGEST) {
-      this.data = [findLast(joinLines(this.data))]
-      this.dataBytes = KEPT_END
-      this.cut = true
-    }
-  }
-
-  private onEvent(): void {
-    const { stats: seen } = this
-    const value = joinLines(this.data)
-    this.data = []
-    this.dataBytes = 0
-    seen.events++
-    if (this.cut) {
-      this.cut = false
-      seen.unparsed++
-      seen.ended = false
-      readTrailingUsage(findLast(value), seen)
+  private endEvent(): void {
+    const { stats } = this
+    const { isTruncated } = this.data
+    const data = this.data.take()
+    stats.events++
+    if (isTruncated) {
+      stats.unparsed++
+      stats.ended = false
+      readTrailingUsage(findLast(data), stats)
       return
     }
-    const { nonTextFacts, unparsed, deltas, textBytes } = seen
-    const text = value.toString('utf8').trim()
+    const { nonTextFacts, unparsed, deltas, textBytes } = stats
+    const text = data.toString('utf8').trim()
     if (text === '[DONE]') {
-      seen.ended = true
+      stats.ended = true
       return
     }
     try {
-      readEvent(JSON.parse(text), seen)
+      readEvent(JSON.parse(text), stats)
     } catch {
-      seen.unparsed++
-      seen.ended = false
+      stats.unparsed++
+      stats.ended = false
     }
-    const plain =
-      seen.deltas === deltas + 1 &&
-      seen.nonTextFacts === nonTextFacts &&
-      seen.unparsed === unparsed &&
-      !seen.ended
-    this.plainText = plain ? seen.textBytes - textBytes : -1
+    const isTextOnly =
+      stats.deltas === deltas + 1 &&
+      stats.nonTextFacts === nonTextFacts &&
+      stats.unparsed === unparsed &&
+      !stats.ended
+    this.textOnlyBytes = isTextOnly ? stats.textBytes - textBytes : null
   }
 
-  /** What goes on in the next piece. Pieces themselves are not held on to. */
-  private keep(piece: Buffer, from: number): void {
-    const size = piece.length - from
-    if (this.lineBytes === 0) this.keepData()
-    this.grow(this.lineBytes + size)
-    piece.copy(this.line, this.lineBytes, from)
-    this.lineBytes += size
-    if (this.lineBytes <= LONGEST_LINE) return
-    const line = this.line.subarray(0, this.lineBytes)
-    const isDataLine = isData(line, 0)
-    this.cut ||= isDataLine
-    // Marked as what it was, so that it is still known for that when it ends.
-    const end = Buffer.concat([isDataLine ? DATA_LINE : COMMENT_LINE, findLast(line)])
-    this.line = end
-    this.lineBytes = end.length
+  /**
+   * Copies the beginning of a line that continues in the next chunk. Of a line that is too long, only the end is
+   * kept.
+   */
+  private keepLine(chunk: Buffer, from: number): void {
+    const { partial } = this
+    partial.add(chunk, from)
+    if (partial.bytes <= LONGEST_LINE) return
+    const line = partial.take()
+    const isData = isField(line, 0, line.length, DATA)
+    if (isData) this.data.isTruncated = true
+    const end = findLast(line)
+    // The name of the field is kept, so that the line is still known for what it is when it ends.
+    partial.add(isData ? DATA_LINE : COMMENT_LINE)
+    partial.add(end)
   }
-
-  private keepData(): void {
-    const { data } = this
-    for (let i = 0; i < data.length; i++) data[i] = Buffer.from(data[i] as Buffer)
-  }
-
-  private grow(bytes: number): void {
-    if (bytes <= this.line.length) return
-    const larger = Buffer.allocUnsafeSlow(Math.max(256, bytes, this.line.length * 2))
-    this.line.copy(larger, 0, 0, this.lineBytes)
-    this.line = larger
-  }
-
-  private join(rest: Buffer): Buffer {
-    const line = Buffer.concat([this.line.subarray(0, this.lineBytes), rest])
-    this.lineBytes = 0
-    // Of one that was very long, the room is given back.
-    if (this.line.length > KEPT_END) this.line = NOTHING
-    return line
-  }
-}
-
-const DATA_LINE = Buffer.from('data:')
-const COMMENT_LINE = Buffer.from(':')
-
-/** A field without a colon has an empty value. */
-function isData(line: Buffer, from: number): boolean {
-  if (line[from] !== 0x64 || line.length < from + 4) return false
-  const colon = line[from + 4]
-  return (colon === undefined || colon === COLON) && DATA.equals(line.subarray(from, from + 4))
-}
-
-function lineEnd(piece: Buffer, from: number): number {
-  for (let i = from; i < piece.length; i++) if (piece[i] === LF || piece[i] === CR) return i
-  return -1
-}
-
-function joinLines(lines: readonly Buffer[]): Buffer {
-  if (lines.length === 1) return lines[0] as Buffer
-  return Buffer.concat(lines.flatMap((line, i) => (i === 0 ? [line] : [Buffer.from('\n'), line])))
 }

@@ -1,79 +1,82 @@
 /**
- * How many tokens a text has, near enough for an account, where nobody counted them. A tokenizer's first step cuts a text into
- * runs of letters, digits, signs and spaces, and nearly all of what it makes of them follows from that: so a run costs
- * something at its start, and something for each character more. It takes bytes as they come, however they are cut, in
- * one pass and without any memory of the text.
+ * Estimates how many tokens a text has, for requests whose tokens the upstream does not count. The first step of a
+ * tokenizer splits text into runs of letters, digits, signs and spaces, and these runs decide nearly all of the
+ * result. So each run has a cost for its start and a cost for each further character. The bytes may come in any
+ * chunks; they are read once and not kept.
  *
- * The costs are fitted to `o200k_base` (GPT-4o and later), on prose, code and markup in English, Korean, Chinese,
- * Japanese, Russian and Arabic; `test/metering/token-estimator.test.ts` holds the error. Other vocabularies cut the same text
- * otherwise: Claude's makes more tokens of it, how many is not published.
+ * The costs are fitted to `o200k_base` (GPT-4o and later) on prose, code and markup in English, Korean, Chinese,
+ * Japanese, Russian and Arabic; `test/metering/token-estimator.test.ts` bounds the error. Other vocabularies split
+ * text otherwise: Claude's makes more tokens of it, but it is not published how many.
  */
 export class TokenEstimator {
-  /** Of what was taken so far, in hundredths of a token. */
+  /** The estimate so far, in hundredths of a token. */
   private hundredths: number
+  /** Kind of the run that the text is in. */
   private kind: number
-  /** Characters of the run that it is in. */
-  private run: number
-  private marked: number
+  /** Characters of this run. */
+  private runLength: number
+  private markedHundredths: number
   private markedKind: number
-  private markedRun: number
+  private markedRunLength: number
 
   constructor() {
     this.hundredths = 0
     this.kind = NONE
-    this.run = 0
-    this.marked = 0
+    this.runLength = 0
+    this.markedHundredths = 0
     this.markedKind = NONE
-    this.markedRun = 0
+    this.markedRunLength = 0
   }
 
+  /** The estimate so far. */
   get tokens(): number {
     return Math.round(this.hundredths / 100)
   }
 
-  /** @param byte of a text in UTF-8 */
+  /** @param byte the next byte of the text, in UTF-8 */
   take(byte: number): void {
     const kind = KINDS[byte] as number
     if (kind === NONE) return
     if (kind === this.kind) {
-      this.goOn(kind, ++this.run)
+      this.continueRun(kind, ++this.runLength)
       return
     }
-    // Small letters go on what capitals began.
-    if (kind === WORD && this.kind === CAPITALS) this.run++
+    // A word that begins with capitals continues in small letters.
+    if (kind === WORD && this.kind === CAPITALS) this.runLength++
     else {
-      this.run = 1
-      // Behind a sign a line's end is one with it.
+      this.runLength = 1
+      // A line end after a sign is one token with it.
       if (kind !== LINES || this.kind !== SIGNS) this.hundredths += START[kind] as number
     }
     this.kind = kind
   }
 
+  /** @param bytes the next bytes of the text, in UTF-8; may begin or end within a character */
   takeAll(bytes: Buffer): void {
     for (let i = 0; i < bytes.length; i++) this.take(bytes[i] as number)
   }
 
-  /** One more character of a run. @param run how many there are */
-  private goOn(kind: number, run: number): void {
+  /** Adds the cost of one more character of the run. @param length characters of the run, this one included */
+  private continueRun(kind: number, length: number): void {
     switch (kind) {
       case WORD:
       case CAPITALS:
-        // No word is that long: a hash, a base64 text. These are cut every few characters.
-        if (run > 10) this.hundredths += 50
+        // No word is that long. It is a hash or base64, which is split every few characters.
+        if (length > 10) this.hundredths += 50
         break
       case DIGITS:
-        if (run % 3 === 1) this.hundredths += START[DIGITS] as number
+        if (length % 3 === 1) this.hundredths += START[DIGITS] as number
         break
       case SPACES:
-        // One belongs to the word behind it; more are an indent, which is a token.
-        if (run === 2) this.hundredths += 121
+        // One space belongs to the word after it. Several are an indent, which is a token.
+        if (length === 2) this.hundredths += 121
         break
       case SIGNS:
-        if (run <= 4) this.hundredths += 6
+        if (length <= 4) this.hundredths += 6
         break
       case LETTERS:
-        // Thai and some others have no spaces.
-        if (run > 16) this.hundredths += 35
+        // Thai and some other scripts have no spaces.
+        if (length > 16) this.hundredths += 35
         break
       case LINES:
         break
@@ -82,22 +85,22 @@ export class TokenEstimator {
     }
   }
 
-  /** Remembers where it is. */
+  /** Saves the state, for `rewind`. */
   mark(): void {
-    this.marked = this.hundredths
+    this.markedHundredths = this.hundredths
     this.markedKind = this.kind
-    this.markedRun = this.run
+    this.markedRunLength = this.runLength
   }
 
-  /** Forgets what it took since the mark. */
+  /** Forgets the bytes since the last `mark`. */
   rewind(): void {
-    this.hundredths = this.marked
+    this.hundredths = this.markedHundredths
     this.kind = this.markedKind
-    this.run = this.markedRun
+    this.runLength = this.markedRunLength
   }
 }
 
-/** A byte that begins no character. */
+/** Kinds of characters. NONE: a byte that begins no character. */
 const NONE = 0
 const WORD = 1
 const CAPITALS = 2
@@ -108,12 +111,12 @@ const SIGNS = 6
 const HANGUL = 7
 const HAN = 8
 const KANA = 9
-/** Of all other scripts, accented ones of Latin among them. */
+/** Letters of all other scripts, and accented Latin ones. */
 const LETTERS = 10
 /** Typographic signs, emoji and the like. */
 const SYMBOLS = 11
 
-/** What a run of each kind costs at its start, in hundredths of a token. */
+/** Cost of a run's start by kind, in hundredths of a token. */
 const START = new Uint8Array(12)
 START[WORD] = START[CAPITALS] = 100
 START[DIGITS] = 138
@@ -125,10 +128,10 @@ START[KANA] = 76
 START[LETTERS] = 172
 START[SYMBOLS] = 145
 
-/** Of each byte of UTF-8. The first byte of a character says enough of what it is. */
-const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => kindOf(byte))
+/** The kind of each UTF-8 byte: the first byte of a character tells its script well enough. */
+const KINDS = Uint8Array.from({ length: 256 }, (_, byte) => findKind(byte))
 
-function kindOf(byte: number): number {
+function findKind(byte: number): number {
   if (byte >= 0x61 && byte <= 0x7a) return WORD
   if (byte >= 0x41 && byte <= 0x5a) return CAPITALS
   if (byte >= 0x30 && byte <= 0x39) return DIGITS

@@ -1,10 +1,8 @@
 import type { ByteBudget } from '../lib/byte-budget.js'
+import { FirstDataFinder } from '../sse/first-data-finder.js'
 import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
 import { BudgetedBuffer } from './budgeted-buffer.js'
 import type { Failover } from './failover.js'
-
-/** How a line begins that has something in it. */
-const DATA = Buffer.from('data:')
 
 /**
  * The beginning of an answer, held back until there is something in it: comments that keep a connection alive (DeepSeek,
@@ -17,19 +15,17 @@ export class ProbedResponse implements BodyHandler {
   readonly kept: BudgetedBuffer
   /** `performance.now()` */
   readonly since: number
-  private readonly eventStream: boolean
+  /** Null if this is no event stream. */
+  private readonly firstData: FirstDataFinder | null
   private readonly failover: Failover
-  /** How much of `data:` the last piece ended with. */
-  private matched: number
 
   constructor(failover: Failover, attempt: Attempt, head: ResponseHead, budget: ByteBudget) {
     this.attempt = attempt
     this.head = head
     this.kept = new BudgetedBuffer(budget)
     this.since = performance.now()
-    this.eventStream = isEventStream(head.raw)
+    this.firstData = isEventStream(head.raw) ? new FirstDataFinder() : null
     this.failover = failover
-    this.matched = 0
   }
 
   onData(piece: Buffer): boolean {
@@ -48,14 +44,7 @@ export class ProbedResponse implements BodyHandler {
 
   /** Each byte is looked at once, however many pieces there are. */
   private begins(piece: Buffer): boolean {
-    if (!this.eventStream) return piece.some(isMore)
-    let { matched } = this
-    for (let i = 0; i < piece.length && matched < DATA.length; i++) {
-      // Its first letter does not come again in it, so what does not go on can only begin anew.
-      matched = piece[i] === DATA[matched] ? matched + 1 : piece[i] === DATA[0] ? 1 : 0
-    }
-    this.matched = matched
-    return matched === DATA.length
+    return this.firstData === null ? piece.some(isMore) : this.firstData.push(piece)
   }
 }
 

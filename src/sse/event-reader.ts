@@ -1,140 +1,112 @@
 import { PartialBuffer } from '../lib/partial-buffer.js'
+import { DATA, EVENT, findValue, isComment, isField, skipByteOrderMark } from './fields.js'
+import { LineFinder } from './line-finder.js'
 
-/** Takes what an `EventReader` reads, in its order. */
+/** Receives the events and comments that an `EventReader` reads, in the order of the stream. */
 export interface EventHandler {
-  /** @param name of its `event` line; '' without one @param data its `data` lines; '' without any */
+  /**
+   * @param name value of the `event` field; '' without one
+   * @param data values of the `data` fields, joined with LF; '' without any
+   */
   takeEvent(name: string, data: string): void
-  /** A comment line, which may stand anywhere, also within an event. @param text all of it, with its colon */
+  /** A comment may stand anywhere, also within an event. @param text the whole line, with its colon */
   takeComment(text: string): void
 }
 
-const LF = 0x0a
-const CR = 0x0d
-const COLON = 0x3a
-const SPACE = 0x20
-const BOM = Buffer.from([0xef, 0xbb, 0xbf])
-const DATA = Buffer.from('data')
-const EVENT = Buffer.from('event')
-const NOTHING = Buffer.alloc(0)
-
 /**
- * Reads an event stream (WHATWG HTML, 9.2.6) from its bytes, cut anywhere: an event is given out with the last byte of its
- * blank line. O(n), and holds one event.
+ * Reads an event stream (WHATWG HTML, 9.2.6) from bytes that may be cut anywhere. An event is given out with the last
+ * byte of its blank line. It takes O(n) and holds one event. `id` and `retry` are ignored.
  */
 export class EventReader {
-  private readonly taker: EventHandler
-  /** The line that is still coming. */
-  private readonly held: PartialBuffer
+  private readonly handler: EventHandler
+  private readonly lines: LineFinder
+  /** The line that is not complete yet. */
+  private readonly partialLine: PartialBuffer
   private name: string
-  /** Null before the event has a `data` line. */
+  /** Null until the event has a `data` line. */
   private data: string | null
-  /** Of the lines that the event has so far. */
-  private bytes: number
-  /** The last piece ended with CR, and an LF that comes first belongs to it. */
-  private afterCr: boolean
-  private atStart: boolean
-  private over: boolean
+  /** Bytes of the complete lines of the event, without comments. */
+  private completeBytes: number
+  private isFirstLine: boolean
+  private isEnded: boolean
 
-  constructor(taker: EventHandler) {
-    this.taker = taker
-    this.held = new PartialBuffer()
+  constructor(handler: EventHandler) {
+    this.handler = handler
+    this.lines = new LineFinder()
+    this.partialLine = new PartialBuffer()
     this.name = ''
     this.data = null
-    this.bytes = 0
-    this.afterCr = false
-    this.atStart = true
-    this.over = false
+    this.completeBytes = 0
+    this.isFirstLine = true
+    this.isEnded = false
   }
 
-  /** What there is of the event that is still coming. */
+  /** Bytes of the event that is not complete yet, for a limit on them. */
   get bytesHeld(): number {
-    return this.bytes + this.held.bytes
+    return this.completeBytes + this.partialLine.bytes
   }
 
-  push(piece: Buffer): void {
-    const { length } = piece
-    if (length === 0) return
-    let start = this.afterCr && piece[0] === LF ? 1 : 0
-    this.afterCr = false
-    let lf = piece.indexOf(LF, start)
-    let cr = piece.indexOf(CR, start)
-    while (lf !== -1 || cr !== -1) {
-      const end = cr === -1 || (lf !== -1 && lf < cr) ? lf : cr
-      this.endLine(piece, start, end)
-      start = end + 1
-      if (end === cr) {
-        if (start === length) this.afterCr = true
-        else if (piece[start] === LF) start++
-        cr = piece.indexOf(CR, start)
-      }
-      if (lf !== -1 && lf < start) lf = piece.indexOf(LF, start)
+  push(chunk: Buffer): void {
+    const { lines } = this
+    let start = lines.startChunk(chunk)
+    for (let end = lines.findLineEnd(chunk, start); end !== -1; end = lines.findLineEnd(chunk, start)) {
+      this.endLine(chunk, start, end)
+      start = lines.nextLine
     }
-    if (start < length) this.held.add(piece, start)
+    if (start < chunk.length) this.partialLine.add(chunk, start)
   }
 
-  /** No more comes: gives out an event that lacks nothing but its blank line, or the end of its last line (Azure's). */
+  /** The stream is over. Gives out a last event without its blank line or its last line end, as Azure sends it. */
   end(): void {
-    if (this.over) return
-    if (this.held.bytes > 0) this.endLine(NOTHING, 0, 0)
+    if (this.isEnded) return
+    this.isEnded = true
+    if (this.partialLine.bytes > 0) this.readPartialLine()
     this.endEvent()
-    this.over = true
   }
 
-  private endLine(piece: Buffer, start: number, end: number): void {
-    if (this.held.bytes === 0) {
-      this.readLine(piece, start, end)
+  private endLine(chunk: Buffer, start: number, end: number): void {
+    if (this.partialLine.bytes === 0) {
+      this.readLine(chunk, start, end)
       return
     }
-    this.held.add(piece.subarray(start, end))
-    const line = this.held.take()
+    this.partialLine.add(chunk.subarray(start, end))
+    this.readPartialLine()
+  }
+
+  private readPartialLine(): void {
+    const line = this.partialLine.take()
     this.readLine(line, 0, line.length)
   }
 
   private readLine(line: Buffer, from: number, end: number): void {
     let start = from
-    if (this.atStart) {
-      this.atStart = false
-      if (startsWith(line, start, end, BOM)) start += BOM.length
+    if (this.isFirstLine) {
+      this.isFirstLine = false
+      start = skipByteOrderMark(line, start, end)
     }
     if (start === end) {
       this.endEvent()
       return
     }
-    if (line[start] === COLON) {
-      this.taker.takeComment(line.toString('utf8', start, end))
+    if (isComment(line, start, end)) {
+      this.handler.takeComment(line.toString('utf8', start, end))
       return
     }
-    this.bytes += end - start
-    if (startsField(line, start, end, DATA)) {
-      const value = valueAfter(line, start + DATA.length, end)
+    this.completeBytes += end - start
+    if (isField(line, start, end, DATA)) {
+      const value = line.toString('utf8', findValue(line, start, end, DATA), end)
       this.data = this.data === null ? value : `${this.data}\n${value}`
-    } else if (startsField(line, start, end, EVENT)) this.name = valueAfter(line, start + EVENT.length, end)
+    } else if (isField(line, start, end, EVENT)) {
+      this.name = line.toString('utf8', findValue(line, start, end, EVENT), end)
+    }
   }
 
   private endEvent(): void {
     const { name, data } = this
-    this.bytes = 0
+    this.completeBytes = 0
     if (name === '' && data === null) return
     this.name = ''
     this.data = null
-    this.taker.takeEvent(name, data ?? '')
+    this.handler.takeEvent(name, data ?? '')
   }
-}
-
-/** A line that has no colon is a field without a value. */
-function startsField(line: Buffer, start: number, end: number, name: Buffer): boolean {
-  const colon = start + name.length
-  return startsWith(line, start, end, name) && (colon === end || line[colon] === COLON)
-}
-
-function startsWith(line: Buffer, start: number, end: number, bytes: Buffer): boolean {
-  const { length } = bytes
-  if (end - start < length) return false
-  for (let i = 0; i < length; i++) if (line[start + i] !== bytes[i]) return false
-  return true
-}
-
-function valueAfter(line: Buffer, colon: number, end: number): string {
-  if (colon >= end) return ''
-  return line.toString('utf8', line[colon + 1] === SPACE ? colon + 2 : colon + 1, end)
 }

@@ -3,13 +3,13 @@ import * as assert from 'uvu/assert'
 import { createView, EventTemplate } from '../../src/metering/event-template.js'
 import { TokenEstimator } from '../../src/metering/token-estimator.js'
 
-/** An event in its parts, every other one of which is a hole. */
+/** An event in parts; every second part is a hole. */
 interface Shape {
   readonly name: string
   readonly parts: readonly string[]
-  /** Which of the parts is the text. */
+  /** Index of the part that is the text. */
   readonly text: number
-  /** Others that fit, with the bytes of text in them. */
+  /** Events that match the template, and the bytes of their text. */
   readonly fitting: readonly (readonly [parts: readonly string[], textBytes: number])[]
   readonly unfitting: readonly (readonly string[])[]
 }
@@ -87,23 +87,23 @@ function templateOf({ parts, text }: Shape): EventTemplate {
     'm',
     new TokenEstimator(),
   )
-  if (template === null) throw new Error('no template')
+  if (template === null) throw new Error('the event made no template')
   return template
 }
 
-/** What it makes of these pieces, in the way of a scanner: it stops at the first that does not go on. */
-function walk(template: EventTemplate, pieces: readonly Buffer[]): { events: number; textBytes: number } {
+/** What a template counts in these chunks. As the meter does, it stops at the first chunk that does not match. */
+function walk(template: EventTemplate, chunks: readonly Buffer[]): { events: number; textBytes: number } {
   template.forget()
   let events = 0
   let textBytes = 0
-  for (const piece of pieces) {
-    const { begun } = template
-    const next = template.walk(piece, createView(piece), 0)
+  for (const chunk of chunks) {
+    const { begunBytes } = template
+    const next = template.walk(chunk, createView(chunk), 0)
     events += template.events
     textBytes += template.textBytes
-    // What was passed and what has begun is the whole piece, or else something stands there that does not fit.
-    assert.ok(next >= -begun && next <= piece.length)
-    if (next + template.begun !== piece.length) break
+    // Counted events and the begun one make up the whole chunk, unless something there does not match.
+    assert.ok(next >= -begunBytes && next <= chunk.length)
+    if (next + template.begunBytes !== chunk.length) break
   }
   return { events, textBytes }
 }
@@ -114,7 +114,7 @@ for (const shape of SHAPES) {
   const bytes = Buffer.from(shape.parts.join(''))
   const isHole = shape.parts.flatMap((part, i) => Array.from(part, () => i % 2 === 1))
 
-  test(`${shape.name}: what fits does so wherever it is cut`, () => {
+  test(`a template of ${shape.name} matches the same events wherever they are cut`, () => {
     const template = templateOf(shape)
     for (const [parts, textBytes] of shape.fitting) {
       const event = Buffer.from(parts.join(''))
@@ -128,7 +128,7 @@ for (const shape of SHAPES) {
     }
   })
 
-  test(`${shape.name}: what does not fit does so nowhere`, () => {
+  test(`a template of ${shape.name} does not match another event, wherever that is cut`, () => {
     const template = templateOf(shape)
     for (const parts of shape.unfitting) {
       const event = Buffer.from(parts.join(''))
@@ -138,7 +138,7 @@ for (const shape of SHAPES) {
     }
   })
 
-  test(`${shape.name}: it does not fit with any other byte outside of a hole`, () => {
+  test(`a template of ${shape.name} does not match an event with any other byte outside of a hole`, () => {
     const template = templateOf(shape)
     const whole = [bytes]
     for (let i = 0; i < bytes.length; i++) {
@@ -153,20 +153,20 @@ for (const shape of SHAPES) {
     assert.equal(walk(template, whole), { events: 1, textBytes: 5 })
   })
 
-  test(`${shape.name}: it does not fit with another byte outside of a hole, wherever it is cut`, () => {
+  test(`a template of ${shape.name} does not match an event with a changed byte, wherever that is cut`, () => {
     const template = templateOf(shape)
     for (let i = 0; i < bytes.length; i++) {
       if (isHole[i] === true) continue
       bytes[i] = (bytes[i] as number) ^ 1
       for (let cut = 0; cut <= bytes.length; cut++) {
-        const pieces = [bytes.subarray(0, cut), bytes.subarray(cut)]
-        assert.equal(walk(template, pieces), NONE, `${i}, cut at ${cut}`)
+        const chunks = [bytes.subarray(0, cut), bytes.subarray(cut)]
+        assert.equal(walk(template, chunks), NONE, `${i}, cut at ${cut}`)
       }
       bytes[i] = (bytes[i] as number) ^ 1
     }
   })
 
-  test(`${shape.name}: with another byte in a hole it fits if that is still a string or a number`, () => {
+  test(`a template of ${shape.name} matches any byte in a hole that keeps it a string or a number`, () => {
     const template = templateOf(shape)
     for (let i = 0; i < bytes.length; i++) {
       if (isHole[i] !== true) continue
@@ -184,7 +184,7 @@ for (const shape of SHAPES) {
   })
 }
 
-test('no shape is taken from what could be taken for another', () => {
+test('no template is made of an event whose text is not certain', () => {
   const cases: [string, number][] = [
     ['data: {"delta":"a\\nb","text":"xyz"}\n\n', 3],
     ['data: {"content":"abc","text":"xyz"}\n\n', 3],

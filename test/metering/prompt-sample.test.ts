@@ -4,11 +4,11 @@ import * as assert from 'uvu/assert'
 import { PromptSample } from '../../src/metering/prompt-sample.js'
 import { median, TEXTS } from './texts.js'
 
-function tokensOf(body: unknown, pieceSize = 64 * 1024): number {
+function tokensOf(body: unknown, chunkSize = 64 * 1024): number {
   const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
-  const pieces: Buffer[] = []
-  for (let at = 0; at < bytes.length; at += pieceSize) pieces.push(bytes.subarray(at, at + pieceSize))
-  return PromptSample.of(pieces).tokens
+  const chunks: Buffer[] = []
+  for (let at = 0; at < bytes.length; at += chunkSize) chunks.push(bytes.subarray(at, at + chunkSize))
+  return PromptSample.of(chunks).estimateTokens()
 }
 
 function chat(...texts: string[]): unknown {
@@ -16,7 +16,7 @@ function chat(...texts: string[]): unknown {
   return { model: 'gpt-x', messages, stream: true, temperature: 0.2 }
 }
 
-/** As OpenAI counts a chat: three for each message, and three for the beginning of the answer. */
+/** As OpenAI counts a chat: three tokens for each message and three for the reply. */
 function trueTokens(...texts: string[]): number {
   return texts.reduce((sum, text) => sum + encode(text).length + 3, 3) + texts.length
 }
@@ -27,38 +27,38 @@ for (const [kind, texts] of Object.entries(TEXTS)) {
     Array.from({ length: 60 }, (_, i) => texts[(start + i) % texts.length] ?? ''),
   )
   const large = bodies.map((body) => Math.abs(tokensOf(chat(...body)) / trueTokens(...body) - 1))
-  const told = `${(median(small) * 100).toFixed(1)} % off alone, ${(median(large) * 100).toFixed(1)} % sixty together`
-  test(`a prompt of ${kind} is estimated to less than a tenth in the median: ${told}`, () => {
-    assert.ok(median(small) < 0.1, told)
-    assert.ok(median(large) < 0.1, told)
+  const errors = `${(median(small) * 100).toFixed(1)} % off alone, ${(median(large) * 100).toFixed(1)} % sixty together`
+  test(`a prompt of ${kind} is estimated to less than a tenth in the median: ${errors}`, () => {
+    assert.ok(median(small) < 0.1, errors)
+    assert.ok(median(large) < 0.1, errors)
   })
 }
 
-test('a large prompt is estimated alike however it came', () => {
+test('the estimate of a large prompt does not depend on its chunks', () => {
   const body = chat(...TEXTS.english, ...TEXTS.korean)
   const whole = tokensOf(body)
   for (const size of [4_000, 1_460, 997, 100, 7, 1])
-    assert.is(tokensOf(body, size), whole, `pieces of ${size}`)
+    assert.is(tokensOf(body, size), whole, `chunks of ${size}`)
 })
 
-test('a small prompt is kept in one piece, however many it came in', () => {
+test('a small prompt is copied into one buffer, however many chunks it came in', () => {
   const bytes = Buffer.from(JSON.stringify(chat('Rename the function and all of its callers, please.')))
   const sample = PromptSample.of(Array.from(bytes, (_, i) => bytes.subarray(i, i + 1)))
-  const before = sample.tokens
+  const before = sample.estimateTokens()
   bytes.fill(0)
-  assert.is(sample.tokens, before)
+  assert.is(sample.estimateTokens(), before)
   assert.is(before, tokensOf(chat('Rename the function and all of its callers, please.')))
 })
 
-test('a sample of a large prompt is small, and needs nothing of what it was taken from', () => {
+test('a sample of a large prompt does not need the bytes it was taken from', () => {
   const bytes = Buffer.from(JSON.stringify(chat(TEXTS.english.join('\n').repeat(10))))
   const sample = PromptSample.of([bytes])
-  const before = sample.tokens
+  const before = sample.estimateTokens()
   bytes.fill(0)
-  assert.is(sample.tokens, before)
+  assert.is(sample.estimateTokens(), before)
 })
 
-test('texts count wherever an API has them, and what is no text does not', () => {
+test('texts count wherever an API has them, and an image does not count', () => {
   const text = 'Rename the function and all of its callers, please.'
   const words = encode(text).length
   const image = `data:image/png;base64,${'iVBORw0KGgo'.repeat(100)}`
@@ -94,7 +94,7 @@ test('texts count wherever an API has them, and what is no text does not', () =>
   }
 })
 
-test('an image in a large prompt is not taken for text', () => {
+test('an image in a large prompt does not count as text', () => {
   const image = 'iVBORw0KGgoAAAANSUhEUgAAAAUA'.repeat(20_000)
   const words = 'Say what is on it. '.repeat(1_500)
   const alone = tokensOf(chat(words))
@@ -114,7 +114,7 @@ test('an image in a large prompt is not taken for text', () => {
   assert.ok(both < alone * 2.5, `${both} beside ${alone}`)
 })
 
-test('escaped letters of a large prompt count as the letters that they are', () => {
+test('escaped letters in a large prompt count as the letters they stand for', () => {
   const body = JSON.stringify(chat(...TEXTS.korean, ...TEXTS.korean))
   const escaped = body.replace(
     /[\u0080-\uffff]/g,
@@ -124,7 +124,7 @@ test('escaped letters of a large prompt count as the letters that they are', () 
   assert.ok(off < 0.15, String(off))
 })
 
-test('bodies that are no JSON, or nothing, have some estimate and no error', () => {
+test('a body that is empty or no JSON has some estimate and causes no error', () => {
   for (const body of ['', '{', '[]', 'null', '7', '{"messages":7}', 'not JSON at all', '\ufeff{"a":1}'])
     assert.ok(tokensOf(body) >= 0, body)
   assert.ok(tokensOf('x'.repeat(10_000)) >= 0)

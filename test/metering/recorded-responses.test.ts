@@ -15,23 +15,23 @@ import type { Received } from '../support/upstream.js'
 
 type Json = Readonly<Record<string, unknown>>
 
-/** How many requests of an answer are under way at one time. */
+/** Requests for one response that run at one time. */
 const AT_ONCE = 6
 
 const PROMPT = JSON.stringify({ model: 'gpt-x', stream: true, messages: [{ role: 'user', content: 'hi' }] })
 
-/** What of a record is another one each time; of the first token it is told whether there was one. */
-function lasting(record: Json): Json {
+/** A record without times and ids, which differ each time; of the first token only whether it came is kept. */
+function withoutTimes(record: Json): Json {
   const { id, ts, ttft_ms, upstream_ttfb_ms, total_ms, overhead_us, gap_max_ms, ...rest } = record
   return { ...rest, hasFirstToken: ttft_ms !== null }
 }
 
-/** Those fields of a record that the answer decides. */
-function decidedOf(record: Json | undefined, { decided }: Answer): Json {
+/** The fields of a record that the response decides. */
+function pickDecided(record: Json | undefined, { decided }: Answer): Json {
   return Object.fromEntries(Object.keys(decided).map((name) => [name, record?.[name]]))
 }
 
-/** The record of an answer that comes in these pieces, made as the relay makes it. */
+/** The record of a response that comes in these chunks, made as the relay makes it. */
 async function recordOf({ status, headers }: Answer, pieces: readonly Buffer[]): Promise<Json> {
   const facts = createResponseFacts()
   buildResponseHeaders(
@@ -62,16 +62,20 @@ for (const answer of [...ANSWERS, ...QUIRKS]) {
   const { name, body } = answer
   const isLong = body.length > LONG
 
-  test(`${name}: one record, wherever the answer is cut`, async () => {
+  test(`the record of ${name} is the same wherever the response is cut`, async () => {
     const whole = await recordOf(answer, [body])
-    assert.equal(decidedOf(whole, answer), answer.decided)
-    const wanted = lasting(whole)
+    assert.equal(pickDecided(whole, answer), answer.decided)
+    const wanted = withoutTimes(whole)
     const places = isLong ? tellingPlaces(body, 6) : Array.from({ length: body.length - 1 }, (_, i) => i + 1)
     for (const place of places) {
-      assert.equal(lasting(await recordOf(answer, cutAt(body, [place]))), wanted, `cut at ${place}`)
+      assert.equal(withoutTimes(await recordOf(answer, cutAt(body, [place]))), wanted, `cut at ${place}`)
     }
     const size = isLong ? 1_000 : 1
-    assert.equal(lasting(await recordOf(answer, pieceBySize(body, size))), wanted, `in pieces of ${size}`)
+    assert.equal(
+      withoutTimes(await recordOf(answer, pieceBySize(body, size))),
+      wanted,
+      `in pieces of ${size}`,
+    )
   })
 }
 
@@ -87,7 +91,7 @@ function post(scene: Scene, n: number): string {
 }
 
 for (const answer of ANSWERS) {
-  test(`${answer.name}: over the wire the client gets the bytes, and the ledger the record`, () => {
+  test(`the client gets the bytes of ${answer.name} over the wire, and the ledger gets its record`, () => {
     const ways = waysOf(answer.body)
     const script = (request: Received): Promise<void> => {
       const n = Number(request.target.split('?n=')[1])
@@ -111,7 +115,7 @@ for (const answer of ANSWERS) {
         for (const [n, way] of ways.entries()) {
           const [record, ...others] = records.filter(({ trace_id }) => trace_id === traceOf(n))
           assert.is(others.length, 0)
-          assert.equal(decidedOf(record, answer), answer.decided, JSON.stringify(way))
+          assert.equal(pickDecided(record, answer), answer.decided, JSON.stringify(way))
         }
       },
       { ledger: { flushMs: 1, fsync: 'never' } },

@@ -1,6 +1,8 @@
 import type { Usage } from '../../src/metering/usage.js'
 
-/** What a scanner has to have seen; what is not told is 0, null or false. */
+import { ARGS, CALL, chat, DONE, data, named, text, usage, WORD_BYTES, WORDS } from './stream-parts.js'
+
+/** The stats that a meter must find. A field that is missing must be 0, null or false. */
 export interface Expected {
   events: number
   deltas?: number
@@ -20,41 +22,10 @@ export interface Recording {
   readonly expected: Expected
 }
 
-const data = (...events: unknown[]): string =>
-  events.map((event) => `data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`).join('')
-
-const named = (...events: { type: string }[]): string =>
-  events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('')
-
-const chat = (delta: object, more: object = {}, finish: string | null = null): object => ({
-  id: 'chatcmpl-7',
-  object: 'chat.completion.chunk',
-  created: 1750000000,
-  model: 'gpt-x-test',
-  choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
-  ...more,
-})
-
-const DONE = '[DONE]'
-const text = (content: string, more: object = {}): object => chat({ content }, more)
-const usage = (prompt: number, completion: number): object => ({
-  prompt_tokens: prompt,
-  completion_tokens: completion,
-  total_tokens: prompt + completion,
-})
-
-export const WORDS = ['na', 'ïve ', '🦊', '\\', '"', '\n', ' {"content":"x"}', '\u0007', 'usage', '함수']
-const WORD_BYTES = WORDS.reduce((sum, word) => sum + Buffer.byteLength(word), 0)
-
-const CALL = chat({
-  tool_calls: [{ index: 0, id: 'call_1', type: 'function', function: { name: 'Shell', arguments: '' } }],
-})
-const ARGS = (part: string): object => chat({ tool_calls: [{ index: 0, function: { arguments: part } }] })
-
-/** Streams as the upstreams write them, with contents of our own. */
+/** Streams in the form that each upstream writes, with our own contents. */
 export const RECORDINGS: readonly Recording[] = [
   {
-    name: 'chat completions with usage asked for, obfuscation and a tool call',
+    name: 'chat completions with usage, obfuscation and a tool call',
     bytes: data(
       chat({ role: 'assistant', content: '', refusal: null }, { usage: null, obfuscation: 'aB3' }),
       ...WORDS.map((word, i) => text(word, { usage: null, obfuscation: 'k'.repeat(i) })),
@@ -164,12 +135,12 @@ export const RECORDINGS: readonly Recording[] = [
     expected: { events: 1, error: 'server_error' },
   },
   {
-    name: 'keep-alives, none of which is a token',
+    name: 'keep-alives, which are no tokens',
     bytes: `: keep-alive\n\n: OPENROUTER PROCESSING\n\n:\n\n${named({ type: 'ping' })}`,
     expected: { events: 1 },
   },
   {
-    name: 'Azure: filter results first, annotations between, and no blank line at the end',
+    name: 'Azure with filter results, annotations, and no blank line at the end',
     bytes: `${data(
       { choices: [], id: '', model: '', prompt_filter_results: [{ prompt_index: 0 }] },
       {
@@ -225,12 +196,12 @@ export const RECORDINGS: readonly Recording[] = [
     },
   },
   {
-    name: 'Anthropic, overloaded in the middle',
+    name: 'Anthropic Messages with an overload error in the middle',
     bytes: named({ type: 'error', error: { type: 'overloaded_error', message: 'x' } } as never),
     expected: { events: 1, error: 'overloaded_error' },
   },
   {
-    name: "Groq's usage in a place of its own",
+    name: "Groq's usage in `x_groq`",
     bytes: data(chat({}, { x_groq: { id: 'r', usage: { queue_time: 0.07, ...usage(23, 19) } } }, 'stop')),
     expected: { events: 1, usage: { prompt: 23, completion: 19 }, finishReason: 'stop', model: 'gpt-x-test' },
   },
@@ -242,7 +213,7 @@ export const RECORDINGS: readonly Recording[] = [
     expected: { events: 1, deltas: 1, textBytes: 7, toolCalls: 1 },
   },
   {
-    name: 'llama.cpp: progress, then timings and usage',
+    name: 'llama.cpp with progress, timings and usage',
     bytes: data(
       {
         choices: [{ index: 0, delta: { role: 'assistant', content: null } }],
@@ -257,7 +228,7 @@ export const RECORDINGS: readonly Recording[] = [
     expected: { events: 2, usage: { prompt: 900, cached: 100, completion: 5 }, finishReason: 'stop' },
   },
   {
-    name: 'llama.cpp: timings alone',
+    name: 'llama.cpp with timings and no usage',
     bytes: data({ choices: [], timings: { cache_n: 100, prompt_n: 800, predicted_n: 5 } }),
     expected: { events: 1, usage: { prompt: 900, cached: 100, completion: 5 } },
   },
@@ -267,7 +238,7 @@ export const RECORDINGS: readonly Recording[] = [
     expected: { events: 2, deltas: 1, textBytes: 2, finishReason: 'limit', ended: true },
   },
   {
-    name: 'usage with every chunk: the last one counts',
+    name: 'usage in every chunk, of which the last one counts',
     bytes: data(
       text('a', { usage: usage(5, 1) }),
       text('b', { usage: usage(5, 2) }),
@@ -284,7 +255,7 @@ export const RECORDINGS: readonly Recording[] = [
     },
   },
   {
-    name: 'usage on the last chunk but one, then an empty one',
+    name: 'usage in the last chunk but one, then an empty chunk',
     bytes: data(text('a'), text('b', { usage: usage(5, 1) }), chat({}), DONE),
     expected: {
       events: 4,
@@ -296,22 +267,22 @@ export const RECORDINGS: readonly Recording[] = [
     },
   },
   {
-    name: 'usage that is spelt with spaces, in an event of the shape of the ones before',
+    name: 'usage written with spaces, in an event that looks like those before it',
     bytes: `${data(text('a'), text('b'))}data: {"model": "m", "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}\n\n`,
     expected: { events: 3, deltas: 2, textBytes: 2, usage: { prompt: 3, completion: 4 }, model: 'm' },
   },
   {
-    name: 'no usage, and no end mark',
+    name: 'no usage and no end mark',
     bytes: data(text('a'), text('b'), chat({}, {}, 'stop')),
     expected: { events: 3, deltas: 2, textBytes: 2, finishReason: 'stop', model: 'gpt-x-test' },
   },
   {
-    name: 'two end marks, and a reason that is empty at first',
+    name: 'two end marks, and a finish reason that is empty at first',
     bytes: data(chat({ content: 'a' }, {}, ''), chat({}, {}, 'stop'), DONE, DONE),
     expected: { events: 4, deltas: 1, textBytes: 1, finishReason: 'stop', model: 'gpt-x-test', ended: true },
   },
   {
-    name: 'models that take turns: the last one counts',
+    name: 'two models in turn, of which the last one counts',
     bytes: data(text('a'), text('b'), { ...text('c'), model: 'other' }, text('d')),
     expected: { events: 4, deltas: 4, textBytes: 4, model: 'gpt-x-test' },
   },
@@ -331,13 +302,13 @@ export const RECORDINGS: readonly Recording[] = [
     expected: { events: 2, deltas: 1, textBytes: 2, ended: true },
   },
   {
-    name: 'what is not JSON, not an object, or not an event',
+    name: 'data that is not JSON or not an object, and lines that are no events',
     bytes:
       'data: {"choices":\n\ndata: 7\n\ndata: "x"\n\ndatum: {}\n\n<html>\n\n\0\0\n\ndata: [{"error":{"code":400}}]\n\n',
     expected: { events: 4, unparsed: 3, error: '400' },
   },
   {
-    name: 'fields of other types than they should have',
+    name: 'fields with wrong types',
     bytes: data({
       choices: [null, 7, { delta: 'x', text: 5 }],
       usage: 'many',

@@ -4,16 +4,16 @@ import { EventReader } from '../../src/sse/event-reader.js'
 import { fc } from '../support/property.js'
 import { cutsOf } from '../translate/chunks.js'
 
-/** All that is read of pieces, in order: `[name, data]` of events, comments as they are. */
-function read(pieces: readonly Buffer[]): unknown[] {
+/** What the reader gives out for these chunks, in order: `[name, data]` of events, and comments as text. */
+function read(chunks: readonly Buffer[]): unknown[] {
   const seen: unknown[] = []
   const reader = new EventReader({
     takeEvent: (name, data) => seen.push([name, data]),
     takeComment: (text) => seen.push(text),
   })
-  // Bytes that were read must not be needed once the piece is gone.
-  for (const piece of pieces) {
-    const copy = Buffer.from(piece)
+  // Bytes that were read must not be needed once the chunk is gone.
+  for (const chunk of chunks) {
+    const copy = Buffer.from(chunk)
     reader.push(copy)
     copy.fill(0)
   }
@@ -31,7 +31,7 @@ const STREAMS: readonly [name: string, text: string, read: unknown[]][] = [
     ],
   ],
   [
-    'no space, or two of them',
+    'no space or two spaces before a value',
     'data:1\n\ndata:  2\n\n',
     [
       ['', '1'],
@@ -40,14 +40,14 @@ const STREAMS: readonly [name: string, text: string, read: unknown[]][] = [
   ],
   ['several lines of data', 'data: {\ndata: }\ndata\n\n', [['', '{\n}\n']]],
   [
-    'a name alone',
+    'a name without data',
     'event: ping\n\ndata: 1\n\n',
     [
       ['ping', ''],
       ['', '1'],
     ],
   ],
-  ['fields that say nothing', 'id: 1\nretry: 5\n\ndataset: 1\neventual: 2\n\nx\n\ndata: 1\n\n', [['', '1']]],
+  ['fields that are ignored', 'id: 1\nretry: 5\n\ndataset: 1\neventual: 2\n\nx\n\ndata: 1\n\n', [['', '1']]],
   [
     'comments, also within an event',
     ': a\n\ndata: 1\n:\n: b\ndata: 2\n\n',
@@ -83,18 +83,18 @@ const STREAMS: readonly [name: string, text: string, read: unknown[]][] = [
 ]
 
 for (const [name, text, wanted] of STREAMS) {
-  test(`events are read wherever the stream is cut, and whatever ends its lines: ${name}`, () => {
+  test(`events are read wherever the stream is cut and whatever ends its lines: ${name}`, () => {
     for (const end of ['\n', '\r\n', '\r']) {
       const bytes = Buffer.from(text.replaceAll('\n', end))
-      for (const pieces of cutsOf(bytes)) assert.equal(read(pieces), wanted)
+      for (const chunks of cutsOf(bytes)) assert.equal(read(chunks), wanted)
     }
   })
 }
 
-test('line ends of all kinds in one stream are each one line end', () => {
+test('CR, LF and CRLF in one stream are each one line end', () => {
   const bytes = Buffer.from('event: a\r\ndata: 1\r\n\r\ndata: 2\n\r\n\rdata: 3\rdata: 4\n\ndata: 5\r\r')
-  for (const pieces of cutsOf(bytes))
-    assert.equal(read(pieces), [
+  for (const chunks of cutsOf(bytes))
+    assert.equal(read(chunks), [
       ['a', '1'],
       ['', '2'],
       ['', '3\n4'],
@@ -114,11 +114,11 @@ test('an event is given out with the last byte of its blank line, though an LF m
   assert.equal(seen, ['1', '2'])
 })
 
-test('what there is of an event is counted, in one line or in many, until it is whole', () => {
+test('the bytes held of an event are counted until the event is complete', () => {
   const reader = new EventReader({ takeEvent: () => {}, takeComment: () => {} })
   const counts = ['data: 12', '34', '\n', 'event: a\n:', ' a comment\n', 'x\n', '\n', '', 'data'].map(
-    (piece) => {
-      reader.push(Buffer.from(piece))
+    (chunk) => {
+      reader.push(Buffer.from(chunk))
       return reader.bytesHeld
     },
   )
@@ -133,13 +133,13 @@ test('a line of a megabyte that comes byte by byte costs no more for each byte t
   })
   const byte = Buffer.from('x')
   reader.push(Buffer.from('data:'))
-  // If each of them has all that came before it gone over again, the runner's limit ends this.
+  // If the bytes that came before were read again for each one, the runner's limit would end this.
   for (let i = 0; i < 1_000_000; i++) reader.push(byte)
   reader.end()
   assert.is(seen[0]?.length, 1_000_000)
 })
 
-test('however bytes are cut, the same is read of them', () => {
+test('any bytes are read the same in whatever chunks they come', () => {
   const part = fc.constantFrom(
     'data: 1',
     'data:',
@@ -159,8 +159,8 @@ test('however bytes are cut, the same is read of them', () => {
       const at = [...new Set([0, ...cuts.filter((cut) => cut < bytes.length), bytes.length])].sort(
         (a, b) => a - b,
       )
-      const pieces = at.slice(1).map((end, i) => bytes.subarray(at[i], end))
-      assert.equal(read(pieces), read([bytes]))
+      const chunks = at.slice(1).map((end, i) => bytes.subarray(at[i], end))
+      assert.equal(read(chunks), read([bytes]))
     }),
   )
 })

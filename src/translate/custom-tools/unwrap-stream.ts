@@ -9,6 +9,7 @@ import {
   type Value,
   WHOLE,
 } from '../../json/outline.js'
+import { findOnlyData } from '../../sse/event-data.js'
 import { EventTransform } from '../response/event-transform.js'
 import { ArgumentsTemplate } from './arguments-template.js'
 import { InputDecoder } from './input-decoder.js'
@@ -19,10 +20,6 @@ const LONGEST_EVENT = 16 * 1024 * 1024
 
 const NOTHING = Buffer.alloc(0)
 const TOOL_CALLS = Buffer.from('"tool_calls"')
-const DATA = Buffer.from('data:')
-const BOM = Buffer.from([0xef, 0xbb, 0xbf])
-const LF = 0x0a
-const CR = 0x0d
 const ZERO = 0x30
 
 const CALL = findOnly({ index: WHOLE, id: WHOLE, function: findOnly({ name: WHOLE, arguments: WHOLE }) })
@@ -96,7 +93,7 @@ export class UnwrapStream extends EventTransform {
   private parseEvent(event: Buffer): Buffer {
     // This event may begin another call, so the template is no longer valid.
     this.template = null
-    const start = findData(event)
+    const start = findOnlyData(event)?.start ?? -1
     const chunk = start === -1 ? null : parseOutline(event, CHUNK, start)
     const choices = findMember(chunk, 'choices')?.elements ?? null
     for (const choice of choices ?? []) this.readChoice(event, start, choice)
@@ -175,22 +172,6 @@ function listEdits(replacements: readonly Replacement[]): Edit[] {
   for (const { value, args, text } of replacements)
     if (text !== args) edits.push({ start: value.start, end: value.end, text: JSON.stringify(text) })
   return edits
-}
-
-/** The start of an event's data if the data is on one line; else -1. */
-function findData(event: Buffer): number {
-  let found = -1
-  for (let at = event.indexOf(DATA); at !== -1; at = event.indexOf(DATA, at + 1)) {
-    if (!isLineStart(event, at)) continue
-    if (found !== -1) return -1
-    found = at + DATA.length
-  }
-  return found
-}
-
-function isLineStart(event: Buffer, at: number): boolean {
-  if (at === 0 || (at === BOM.length && event.indexOf(BOM) === 0)) return true
-  return event[at - 1] === LF || event[at - 1] === CR
 }
 
 /** Some upstreams have an empty finish reason in each chunk, which ends nothing. */

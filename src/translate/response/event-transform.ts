@@ -1,7 +1,7 @@
 import { PartialBuffer } from '../../lib/partial-buffer.js'
+import { EventSplitter } from '../../sse/event-splitter.js'
 import type { Translation } from '../translation.js'
 
-const LF = 0x0a
 const CR = 0x0d
 const NOTHING = Buffer.alloc(0)
 
@@ -19,10 +19,7 @@ export abstract class EventTransform implements Translation {
   private readonly held: PartialBuffer
   /** The incomplete event is too long, and its beginning has left. */
   private passing: boolean
-  /** The incomplete line is empty so far. */
-  private blank: boolean
-  /** The last byte was a CR within the event: a LF at the start of the next chunk belongs to it. */
-  private afterCr: boolean
+  private readonly splitter: EventSplitter
   /** The last event, kept or removed, ended with CR: a LF at the start of the next chunk belongs to it. */
   private endedInCr: 'kept' | 'removed' | null
 
@@ -33,8 +30,7 @@ export abstract class EventTransform implements Translation {
     this.longest = longest
     this.held = new PartialBuffer()
     this.passing = false
-    this.blank = true
-    this.afterCr = false
+    this.splitter = new EventSplitter()
     this.endedInCr = null
   }
 
@@ -46,15 +42,19 @@ export abstract class EventTransform implements Translation {
 
   push(chunk: Buffer): Buffer {
     const parts: Buffer[] = []
+    const { splitter } = this
+    const from = splitter.startChunk(chunk)
     let start = 0
-    if (this.endedInCr !== null && chunk.length > 0) {
-      if (chunk[0] === LF) {
-        if (this.endedInCr === 'kept') parts.push(chunk.subarray(0, 1))
-        start = 1
-      }
-      this.endedInCr = null
+    if (from === 1 && this.endedInCr !== null) {
+      if (this.endedInCr === 'kept') parts.push(chunk.subarray(0, 1))
+      start = 1
     }
-    for (let end = this.findEventEnd(chunk, start); end !== -1; end = this.findEventEnd(chunk, start)) {
+    if (chunk.length > 0) this.endedInCr = null
+    for (
+      let end = splitter.findEventEnd(chunk, from);
+      end !== -1;
+      end = splitter.findEventEnd(chunk, start)
+    ) {
       const event = this.takeHeld(chunk.subarray(start, end))
       start = end
       const kept = this.passing ? event : this.change(event)
@@ -84,37 +84,6 @@ export abstract class EventTransform implements Translation {
   breakOff(): Buffer {
     const last = this.takeHeld(NOTHING)
     return this.passing ? last : this.changeBroken(last)
-  }
-
-  /**
-   * The end of the current event, behind its blank line; -1 if it does not end in this chunk. A blank line without an
-   * event is an event of its own.
-   */
-  private findEventEnd(chunk: Buffer, from: number): number {
-    const { length } = chunk
-    let { blank, afterCr } = this
-    for (let at = from; at < length; at++) {
-      const byte = chunk[at]
-      if (byte !== LF && byte !== CR) {
-        blank = false
-        afterCr = false
-        continue
-      }
-      if (byte === LF && afterCr) {
-        afterCr = false
-        continue
-      }
-      afterCr = byte === CR
-      if (blank) {
-        this.blank = true
-        this.afterCr = false
-        return byte === CR && chunk[at + 1] === LF ? at + 2 : at + 1
-      }
-      blank = true
-    }
-    this.blank = blank
-    this.afterCr = afterCr
-    return -1
   }
 
   /** The held bytes and these behind them. */

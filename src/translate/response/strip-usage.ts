@@ -1,4 +1,5 @@
 import type { ResponseFacts } from '../../http/headers.js'
+import { findOnlyData } from '../../sse/event-data.js'
 import { EventTransform } from './event-transform.js'
 
 const NOTHING = Buffer.alloc(0)
@@ -65,12 +66,10 @@ function stripUsage(event: Buffer): Buffer {
 
 /** The object in the data of an event; null if the data is on several lines, or is no object. */
 function readChunk(event: Buffer): Readonly<Record<string, unknown>> | null {
-  const lines = event
-    .toString('utf8')
-    .split(/\r\n|\r|\n/)
-    .filter((line) => line.startsWith('data:'))
+  const data = findOnlyData(event)
+  if (data === null) return null
   try {
-    const chunk: unknown = lines.length === 1 ? JSON.parse((lines[0] as string).slice(5)) : null
+    const chunk: unknown = JSON.parse(event.toString('utf8', data.start, data.end))
     return typeof chunk === 'object' ? (chunk as Record<string, unknown> | null) : null
   } catch {
     return null

@@ -1,0 +1,112 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { JsonMeter } from '../../src/metering/json-meter.js'
+import { cutAt, expectation, facts, MIB, scan } from './meters.js'
+import type { Expected } from './streams.js'
+
+const RESPONSES: { name: string; body: unknown; expected: Expected }[] = [
+  {
+    name: 'a chat completion with a tool call',
+    body: {
+      model: 'm',
+      choices: [
+        {
+          message: { content: 'hi', tool_calls: [{ function: { name: 'f', arguments: '{}' } }] },
+          finish_reason: 'tool_calls',
+        },
+      ],
+      usage: { prompt_tokens: 3, completion_tokens: 2 },
+    },
+    expected: {
+      events: 1,
+      deltas: 1,
+      textBytes: 4,
+      toolCalls: 1,
+      usage: { prompt: 3, completion: 2 },
+      finishReason: 'tool_calls',
+      model: 'm',
+    },
+  },
+  {
+    name: 'a response',
+    body: {
+      object: 'response',
+      status: 'incomplete',
+      incomplete_details: { reason: 'max_output_tokens' },
+      model: 'm',
+      output: [
+        { type: 'message', content: [{ type: 'output_text', text: 'hey' }] },
+        { type: 'function_call', arguments: '{}' },
+      ],
+      usage: { input_tokens: 3, output_tokens: 2 },
+    },
+    expected: {
+      events: 1,
+      deltas: 1,
+      textBytes: 5,
+      toolCalls: 1,
+      usage: { prompt: 3, completion: 2 },
+      finishReason: 'max_output_tokens',
+      model: 'm',
+    },
+  },
+  {
+    name: 'an Anthropic message',
+    body: {
+      type: 'message',
+      model: 'claude',
+      content: [
+        { type: 'text', text: 'hey' },
+        { type: 'tool_use', input: { a: 1 } },
+      ],
+      stop_reason: 'tool_use',
+      usage: { input_tokens: 3, cache_read_input_tokens: 4, output_tokens: 2 },
+    },
+    expected: {
+      events: 1,
+      deltas: 1,
+      textBytes: 10,
+      toolCalls: 1,
+      usage: { prompt: 7, cached: 4, completion: 2 },
+      finishReason: 'tool_use',
+      model: 'claude',
+    },
+  },
+  { name: 'an error', body: { error: { code: 'x', message: 'y' } }, expected: { events: 1, error: 'x' } },
+  {
+    name: "Gemini's errors in an array",
+    body: [{ error: { code: 400 } }],
+    expected: { events: 1, error: '400' },
+  },
+  {
+    name: 'embeddings',
+    body: { data: [{ embedding: [1] }], usage: { prompt_tokens: 8, total_tokens: 8 } },
+    expected: { events: 1, usage: { prompt: 8 } },
+  },
+  { name: 'a number', body: 7, expected: { events: 1, unparsed: 1 } },
+]
+
+for (const { name, body, expected } of RESPONSES) {
+  test(`a JSON response is metered the same wherever it is cut: ${name}`, () => {
+    const bytes = Buffer.from(`\n\n${JSON.stringify(body)}\n`)
+    for (let cut = 0; cut <= bytes.length; cut++) {
+      assert.equal(facts(scan(new JsonMeter(), cutAt(bytes, [cut]))), expectation(expected), `cut at ${cut}`)
+    }
+  })
+}
+
+test('a body that is cut JSON or no JSON counts as unparsed', () => {
+  for (const body of ['{"usage":{"prompt_tokens":1}', '<html>']) {
+    assert.equal(facts(scan(new JsonMeter(), [Buffer.from(body)])), expectation({ events: 1, unparsed: 1 }))
+  }
+})
+
+test('the usage of a JSON response of three megabytes is found at its end', () => {
+  const body = Buffer.from(`{"data":"${'x'.repeat(3 * MIB)}","usage":{"prompt_tokens":8}}`)
+  for (const cut of [10, 2 * MIB, body.length - 3]) {
+    const wanted = expectation({ events: 1, unparsed: 1, usage: { prompt: 8 } })
+    assert.equal(facts(scan(new JsonMeter(), cutAt(body, [cut]))), wanted)
+  }
+})
+
+test.run()
