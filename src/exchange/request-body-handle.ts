@@ -1,5 +1,5 @@
 import type { Peek } from '../json/peek.js'
-import type { OutboundRequest } from '../translate/outbound-request.js'
+import type { OutboundRequest } from '../translate/translator.js'
 
 /** What an exchange knows of its request body, and what an attempt needs to send it. */
 export interface RequestBodyHandle {

@@ -26,3 +26,13 @@ export function stringOr<T>(value: unknown, other: T): string | T {
 export function numberOr<T>(value: unknown, other: T): number | T {
   return typeof value === 'number' ? value : other
 }
+
+/** The value itself if it is an object, else an empty one. */
+export function asObject(value: unknown): JsonObject {
+  return isObject(value) ? value : {}
+}
+
+/** The value itself if it is an array, else an empty one. */
+export function asArray(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}

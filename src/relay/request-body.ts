@@ -7,7 +7,7 @@ import { type Peek, Peeker } from '../json/peek.js'
 import type { ByteBudget } from '../lib/byte-budget.js'
 import { concatOnce } from '../lib/concat.js'
 import { PromptSample } from '../metering/prompt-sample.js'
-import type { OutboundRequest } from '../translate/outbound-request.js'
+import type { OutboundRequest } from '../translate/translator.js'
 
 export type BodyRefusal = 'body_too_large' | 'relay_busy' | 'request_timeout'
 

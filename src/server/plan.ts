@@ -2,12 +2,9 @@ import type { BodyApi } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { Route, Router } from '../routing/router.js'
 import { createKeyCheckResponse, isKeyCheck } from '../translate/cursor-key-check.js'
-import {
-  createNativeRequest,
-  createTranslatedRequest,
-  type OutboundRequest,
-} from '../translate/outbound-request.js'
+import { createNativeRequest, createTranslatedRequest } from '../translate/outbound-request.js'
 import { detectBodyApi } from '../translate/request/detect-api.js'
+import type { OutboundRequest } from '../translate/translator.js'
 import type { ModelList } from '../upstream/model-list.js'
 
 /** What is done with a request. */

@@ -1,42 +1,40 @@
-import { asFields, asList } from './request/fields.js'
+import { asArray, asObject, parseJson } from '../json/values.js'
 
 /**
- * The prompts with which Cursor finds out whether a key works: by its text alone, as the model in it is whatever the user has
- * enabled. The first is that of its "Verify" button, the second an older one, which its settings page shows as a command.
+ * The prompts by which Cursor checks a key. Only their text identifies them: the model is whichever the user has
+ * enabled. The first is the prompt of the "Verify" button. The second is an older one, which Cursor's settings page
+ * shows as a command.
  */
-const PROBES = [
+const KEY_CHECK_PROMPTS = [
   { system: 'You are a helpful assistant.', user: /^Test prompt using [\w.:/-]{1,100}$/ },
   { system: 'You are a test assistant.', user: /^Testing\. Just say hi and nothing else\.$/ },
 ]
 
-/** Neither comes near. */
-const LONGEST = 2048
+/** In bytes. Both prompts are much shorter, so a longer body need not be parsed. */
+const LONGEST_KEY_CHECK = 2048
 
 /**
- * It is the check of a key and nothing else, so that it can be answered here: sent on, it costs a request, and is refused by
- * models that take no `max_tokens` or none that small, although all that comes after it would work.
+ * Whether a body is Cursor's check of a key and nothing else. The relay can answer it locally: forwarded, it costs a
+ * request, and models that refuse `max_tokens`, or one so small, fail the check although every real chat works.
  */
 export function isKeyCheck(body: Buffer): boolean {
-  if (body.length > LONGEST) return false
-  let request: unknown
-  try {
-    request = JSON.parse(body.toString())
-  } catch {
-    return false
-  }
-  const { messages, tools, stream } = asFields(request)
-  const told = asList(messages).map(asFields)
-  // Neither has a stream, and the answer here is none.
-  if (told.length !== 2 || asList(tools).length > 0 || stream === true) return false
-  const [system, user] = told
+  if (body.length > LONGEST_KEY_CHECK) return false
+  const { messages, tools, stream } = asObject(parseJson(body.toString()))
+  const list = asArray(messages).map(asObject)
+  // Neither prompt asks for a stream, and the local answer is none.
+  if (list.length !== 2 || asArray(tools).length > 0 || stream === true) return false
+  const [system, user] = list
   if (system?.role !== 'system' || user?.role !== 'user') return false
-  return PROBES.some(
-    (probe) =>
-      system.content === probe.system && typeof user.content === 'string' && probe.user.test(user.content),
+  const { content } = user
+  return KEY_CHECK_PROMPTS.some(
+    (prompt) => system.content === prompt.system && typeof content === 'string' && prompt.user.test(content),
   )
 }
 
-/** What a model would say to it, as a chat completion; nothing was used. */
+/**
+ * The answer to a key check, as a chat completion with zero usage.
+ * @param model the model in the request
+ */
 export function createKeyCheckResponse(model: string): object {
   return {
     id: 'chatcmpl-key-check',

@@ -1,20 +1,36 @@
 import type { ResponseFacts } from '../http/headers.js'
 
-/** Changes an answer while it passes; `UnaskedUsage` is one, and those that make chat completions of other APIs' answers. */
+/**
+ * Changes one response while it passes, chunk by chunk. It has a state and is used for one response only.
+ *
+ * The calls come in this order: `push` for each chunk, then exactly one of `end`, `breakOff` and `abort`.
+ * A buffer that is returned may be a view of bytes that the next call reuses: write it, or copy it, before that.
+ */
 export interface Translation {
-  /** @returns what may go to the client now; often nothing, as an event is changed when it is whole */
-  push(piece: Buffer): Buffer
-  /** The answer has ended well. @returns what is left to be sent */
+  /** The client gets an event stream although the upstream's response is none: its content type has to change. */
+  readonly makesStream: boolean
+  /**
+   * Bytes that have arrived and wait for more. The caller compares them with the limit `answerBytes` after each
+   * chunk, and calls `abort` when they exceed it. A translation with a bound of its own, which passes longer
+   * input unchanged, counts 0.
+   */
+  readonly bytesHeld: number
+  /** @returns the bytes that may go to the client now; often none, as an event is changed when it is complete */
+  push(chunk: Buffer): Buffer
+  /** The response has ended as HTTP ends it. @returns the rest */
   end(): Buffer
-  /** What comes of it is a stream of events, which the head does not say. */
-  readonly makesStream?: boolean
-  /** Bytes that have come, and go on when more has. Left out by those that have a bound for them themselves. */
-  readonly bytesHeld?: number
-  /** They are too many. @param error JSON that says so @returns what tells the client; no other call follows */
-  abort?(error: string): Buffer
-  /** It broke off. @returns what may be sent ahead of the cut: never anything that looks like an end */
+  /** The response broke off. @returns what may still be sent before the cut: nothing that looks like an end */
   breakOff(): Buffer
+  /**
+   * More is held than may be.
+   * @param error an error body in the form of chat completions, as JSON on one line
+   * @returns the error in the form that the client reads: as an event, or as a body
+   */
+  abort(error: string): Buffer
 }
 
-/** What changes an answer of which this is the head; null if it goes on as it is. */
+/**
+ * Chooses the translation for a response by its head; null if the response passes as it is. Called once for each
+ * response: two calls return two translations that share no state.
+ */
 export type CreateTranslation = (status: number, facts: ResponseFacts) => Translation | null

@@ -4,10 +4,10 @@ import { sortEdits } from '../json/object-edits.js'
 import type { Peek } from '../json/peek.js'
 import { ENCODED_RESPONSE } from '../routing/retry-policy.js'
 import type { Target } from '../routing/router.js'
-import type { OutboundRequest, UpstreamRewrite } from '../translate/outbound-request.js'
 import { chainTranslations } from '../translate/response/chain.js'
 import { hasUsageField, UsageStripper } from '../translate/response/strip-usage.js'
 import type { CreateTranslation, Translation } from '../translate/translation.js'
+import type { OutboundRequest, UpstreamRewrite } from '../translate/translator.js'
 import { placePassthroughCredential } from './passthrough-auth.js'
 
 /** What a client asks, so far as it matters for what is sent on. */

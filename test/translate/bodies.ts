@@ -17,33 +17,34 @@ export function edited(body: Buffer, edits: readonly Edit[]): string {
   return Buffer.concat(applyEdits([body], edits)).toString()
 }
 
-/** What was there and what is there now, of each span that was changed. */
+/** The text before and after, for each edit. */
 export function changes(body: string, edits: readonly Edit[]): [string, string][] {
   const bytes = Buffer.from(body)
   return edits.map(({ start, end, text }) => [bytes.toString('utf8', start, end), text])
 }
 
-/** Throws unless edits follow one another, and all else is where it was, byte for byte. */
+/** Throws unless the edits are in order, and every byte outside them stays in its place. */
 export function requireUntouchedOutside(body: Buffer, edits: readonly Edit[]): void {
   const result = Buffer.concat(applyEdits([body], edits))
   let from = 0
   let at = 0
   for (const { start, end, text } of [...edits, { start: body.length, end: body.length, text: '' }]) {
-    if (start < from || end < start) throw new Error(`an edit from ${start} to ${end} behind one to ${from}`)
+    if (start < from || end < start)
+      throw new Error(`an edit from ${start} to ${end} follows one that ends at ${from}`)
     const length = start - from
     if (!body.subarray(from, start).equals(result.subarray(at, at + length))) {
-      throw new Error(`bytes ahead of ${start} are others than before`)
+      throw new Error(`bytes ahead of ${start} have changed`)
     }
     at += length + Buffer.byteLength(text)
     from = end
   }
-  if (at !== result.length) throw new Error('there is more than was asked for')
+  if (at !== result.length) throw new Error('there are more bytes than the edits explain')
 }
 
-/** Looked out for in a conversation only as everyone writes them. */
+/** Keys that the outline recognizes only without escapes, as everyone writes them. */
 const PLAIN = ['call_id', 'tool_calls', 'source']
 
-/** JSON with whatever space there may be, and letters of keys written in either way. */
+/** JSON with random white space, and with some first letters of keys as escape sequences. */
 export function loosely(value: unknown, random: () => number): string {
   const space = (): string => ['', '', '', ' ', '\n  ', '\t', '\r\n'][Math.floor(random() * 7)] as string
   const write = (each: unknown): string => {
@@ -80,7 +81,7 @@ const cacheControl = maybe(fc.constant({ type: 'ephemeral' }))
 const functionParts = fc.record({ name, ...described, parameters: maybe(schema) })
 const customParts = fc.record({ name, description: maybe(fc.string()), format: maybe(format) })
 
-/** Tools in each form, built-in ones, and what is no tool. */
+/** Tools in each form, built-in tools, and values that are no tool. */
 export const tool: fc.Arbitrary<unknown> = fc.oneof(
   fc.record({ type: fc.constant('function'), function: functionParts, cache_control: cacheControl }),
   fc.record({ function: functionParts }),

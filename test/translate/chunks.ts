@@ -1,6 +1,6 @@
 import type { Translation } from '../../src/translate/translation.js'
 
-/** A chunk of a chat completion, as far as it is not the same in all of them. */
+/** A chunk of a chat completion without the members that all chunks share. */
 export type Chunk =
   | { readonly delta: object; readonly finish?: string }
   | { readonly usage: object }
@@ -20,7 +20,7 @@ export const argue = (index: number, text: string): Chunk => ({
 })
 export const finish = (reason: string): Chunk => ({ delta: {}, finish: reason })
 
-/** What is the same in all chunks. */
+/** The members that all chunks share. */
 export interface Head {
   readonly id: string
   readonly created: number
@@ -29,11 +29,11 @@ export interface Head {
 
 export interface Written {
   readonly chunks: Chunk[]
-  /** Null if there is no chunk that has one. */
+  /** Null if there is no chunk. */
   readonly head: Head | null
 }
 
-/** Reads what was written, strictly: each event is one line of data and a blank one. */
+/** Reads a written stream strictly: each event is one line of data and a blank line. */
 export function readChunks(text: string): Written {
   const chunks: Chunk[] = []
   let head: Head | null = null
@@ -69,13 +69,13 @@ export function readChunks(text: string): Written {
   return { chunks, head }
 }
 
-/** What comes out for these pieces, to the end. */
+/** All bytes that a translation returns for a response in these pieces. */
 export function translate(translation: Translation, pieces: readonly Buffer[]): string {
   const out = pieces.map((piece) => Buffer.from(translation.push(Buffer.from(piece))))
   return Buffer.concat([...out, translation.end()]).toString()
 }
 
-/** In two pieces, cut at every byte, and then byte by byte. */
+/** The bytes in two pieces, for each place of the cut, and then byte by byte. */
 export function* cutsOf(bytes: Buffer): Generator<Buffer[]> {
   for (let at = 0; at <= bytes.length; at++) yield [bytes.subarray(0, at), bytes.subarray(at)]
   yield Array.from(bytes, (_, i) => bytes.subarray(i, i + 1))

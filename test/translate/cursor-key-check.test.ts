@@ -11,7 +11,7 @@ function check(system: string, user: string, more: object = {}): boolean {
   return isKeyCheck(Buffer.from(JSON.stringify(body, null, 1)))
 }
 
-test("Cursor's two checks of a key are known by their text, whatever the model is", () => {
+test("Cursor's two key checks are recognized by their text, whatever the model is", () => {
   assert.ok(check('You are a helpful assistant.', 'Test prompt using gpt-3.5-turbo'))
   assert.ok(
     check('You are a helpful assistant.', 'Test prompt using gpt-3.5-turbo', { model: 'x', stream: null }),
@@ -21,7 +21,7 @@ test("Cursor's two checks of a key are known by their text, whatever the model i
   )
 })
 
-test('what people ask is no check of a key, even if it is nearly the same', () => {
+test('a chat that resembles a key check is not one', () => {
   const [system, user] = ['You are a helpful assistant.', 'Test prompt using gpt-3.5-turbo']
   assert.not.ok(check(system, `${user}. Why?`))
   assert.not.ok(check(system, 'Test prompt using the new API'))
@@ -44,7 +44,7 @@ test('what people ask is no check of a key, even if it is nearly the same', () =
   }
 })
 
-test('the answer to it is a chat completion that used nothing', () => {
+test('the local answer to a key check is a chat completion with zero usage', () => {
   const answer = createKeyCheckResponse('gpt-x-test') as Record<string, unknown>
   assert.is(answer.object, 'chat.completion')
   assert.is(answer.model, 'gpt-x-test')

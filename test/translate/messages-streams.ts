@@ -46,7 +46,7 @@ const usage = (prompt: number, completion: number, more: object = {}): Chunk => 
   },
 })
 
-/** Messages as they stream, and what a chat client gets of them. */
+/** Streams of Messages beside the chunks that they become. */
 export const MESSAGES: readonly [name: string, events: readonly Event[], chunks: readonly Chunk[]][] = [
   [
     'a short one',
@@ -102,7 +102,7 @@ export const MESSAGES: readonly [name: string, events: readonly Event[], chunks:
     ],
   ],
   [
-    'blocks that come whole, some of them never closed, and thinking between tools',
+    'complete blocks, blocks that are never closed, and thinking between tools',
     [
       START,
       opened(0, { type: 'thinking', thinking: 'a' }),
@@ -131,7 +131,7 @@ export const MESSAGES: readonly [name: string, events: readonly Event[], chunks:
     ],
   ],
   [
-    'tools that Anthropic runs, citations, and what nobody knows',
+    'tools that Anthropic runs, citations and unknown events',
     [
       START,
       opened(0, { type: 'server_tool_use', id: 'srvtoolu_1', name: 'web_search', input: {} }),
@@ -159,7 +159,7 @@ export const MESSAGES: readonly [name: string, events: readonly Event[], chunks:
     [ROLE, say('hi'), finish('stop'), usage(40, 7), DONE],
   ],
   [
-    'usage that grows, of which the last counts, and nulls do not',
+    'usage that grows: the last count of each member is used, and null is not a count',
     [
       START,
       text(0, 'h'),

@@ -1,4 +1,4 @@
-/** What `nativeRequest` does to bytes, done to parsed bodies, from the rules and not from its code. */
+/** Does to parsed bodies what `buildNativeRequest` does to bytes; written from the rules, not from its code. */
 
 type Fields = Record<string, unknown>
 
@@ -219,10 +219,10 @@ export function messagesFor(body: Fields): Fields {
     const { tool_choice: choice } = body
     const ours = isObject(choice) && ['auto', 'any', 'none', 'tool'].includes(String(choice.type))
     const alone = body.parallel_tool_calls === false
-    const told = ours ? choice : choiceFor(choice, 'anthropic', [])
-    if (told === undefined && !nothing(choice)) result.tool_choice = choice
+    const wanted = ours ? choice : choiceFor(choice, 'anthropic', [])
+    if (wanted === undefined && !nothing(choice)) result.tool_choice = choice
     else {
-      const kept = (told ?? (alone ? { type: 'auto' } : undefined)) as Fields | undefined
+      const kept = (wanted ?? (alone ? { type: 'auto' } : undefined)) as Fields | undefined
       if (kept === undefined) delete result.tool_choice
       else if (alone && kept.type !== 'none' && !('disable_parallel_tool_use' in kept)) {
         result.tool_choice = { ...kept, disable_parallel_tool_use: true }

@@ -12,7 +12,7 @@ import {
   text,
 } from './responses-streams.js'
 
-/** Of upstreams that name the items of a response in their own ways. */
+/** Streams of upstreams that identify the items of a response in unusual ways. */
 export const ODD_STREAMS: readonly [name: string, events: readonly Event[], chunks: readonly Chunk[]][] = [
   [
     'ids that change with each event',
@@ -44,7 +44,7 @@ export const ODD_STREAMS: readonly [name: string, events: readonly Event[], chun
     [ROLE, say('h'), say('i'), open(0, 'call_0', 'Shell'), argue(0, '{}'), ...TOOLS_END],
   ],
   [
-    'calls that are done, with neither index nor beginning',
+    'complete calls without index and beginning',
     [
       { type: 'response.output_item.done', item: call(1, 'Shell', '{"a":1}') },
       { type: 'response.output_item.done', item: call(2, 'Read', '{"b":1}') },
@@ -62,7 +62,7 @@ export const ODD_STREAMS: readonly [name: string, events: readonly Event[], chun
     ],
   ],
   [
-    'one index for all',
+    'the same index for all items',
     [
       added(call(1, 'Shell'), 0),
       args(1, 0, '{"a":1}'),
@@ -85,7 +85,7 @@ export const ODD_STREAMS: readonly [name: string, events: readonly Event[], chun
     ],
   ],
   [
-    'a call that has its name when it is done',
+    'a call whose name comes with the complete item',
     [
       added({ ...call(1, ''), name: undefined }, 0),
       args(1, 0, '{"a"'),

@@ -97,11 +97,11 @@ export const message = (content: string, id = 'msg_1') => ({
   content: [{ type: 'output_text', annotations: [], logprobs: [], text: content }],
 })
 
-/** Responses as they stream, and what a chat client gets of them. */
+/** Streams of Responses beside the chunks that they become. */
 export const STREAMS: readonly [name: string, events: readonly Event[], chunks: readonly Chunk[]][] = [
   ['a short one', [created, text('hi'), completed()], [ROLE, say('hi'), ...END]],
   [
-    'a long one: reasoning in two parts, text, two tools at once, a patch, and all that is said again at the end',
+    'reasoning in two parts, text, two parallel calls, a patch, and everything repeated at the end',
     [
       created,
       { type: 'response.in_progress', response: created.response },
@@ -202,7 +202,7 @@ export const STREAMS: readonly [name: string, events: readonly Event[], chunks: 
     ],
   ],
   [
-    'one of events that are done, without a delta',
+    'complete parts without a delta',
     [
       created,
       {
@@ -233,7 +233,7 @@ export const STREAMS: readonly [name: string, events: readonly Event[], chunks: 
     ],
   ],
   [
-    'one of items that are done, and nothing else',
+    'complete items and nothing else',
     [
       done({ id: 'rs_1', type: 'reasoning', summary: [{ text: 'a' }, { text: 'b' }], content: [] }, 0),
       done(message('hi'), 1),
@@ -254,7 +254,7 @@ export const STREAMS: readonly [name: string, events: readonly Event[], chunks: 
     ],
   ],
   [
-    'one of its end alone',
+    'the last event alone',
     [
       completed({
         output: [message('hi'), message('there', 'msg_2'), patch(PATCH), call(1, 'Shell', '{"a":1}')],
@@ -272,12 +272,12 @@ export const STREAMS: readonly [name: string, events: readonly Event[], chunks: 
     ],
   ],
   [
-    'a call of which the end alone tells',
+    'a call that is in the last event only',
     [created, text('hi'), completed({ output: [message('hi'), call(1, 'Shell', '{"a":1}')] })],
     [ROLE, say('hi'), open(0, 'call_1', 'Shell'), argue(0, '{"a":1}'), ...TOOLS_END],
   ],
   [
-    'refusals, and reasoning that is shown as it is',
+    'refusals, and reasoning text instead of a summary',
     [
       created,
       {
@@ -327,7 +327,7 @@ export const STREAMS: readonly [name: string, events: readonly Event[], chunks: 
       ['content_filter', 'content_filter'],
     ] as const
   ).map(([reason, finished]): [string, Event[], Chunk[]] => [
-    `one that is cut for ${reason}`,
+    `a response that is incomplete for ${reason}`,
     [
       created,
       added(call(1, 'Shell'), 0),
@@ -340,7 +340,7 @@ export const STREAMS: readonly [name: string, events: readonly Event[], chunks: 
     [ROLE, open(0, 'call_1', 'Shell'), argue(0, '{"a'), finish(finished), USAGE, DONE],
   ]),
   [
-    'tools that OpenAI runs, pings, comments and what nobody knows',
+    'tools that OpenAI runs, pings, comments and unknown events',
     [
       created,
       { type: 'ping' },

@@ -1,146 +1,147 @@
-/** Ahead of the text. */
-const FORM = '{"input":"'
-/** Whether white space may stand ahead of this letter of it. */
-const GAPS: readonly boolean[] = [...FORM].map((_, n) => n < 2 || n > 7)
+/** Stands ahead of the text. */
+const OPENING = '{"input":"'
+/** Whether white space is allowed ahead of this character of the opening. */
+const SPACE_ALLOWED: readonly boolean[] = [...OPENING].map((_, n) => n < 2 || n > 7)
 
-/** Of what is held, as there may be white space without end: more of that is not kept. */
+/** In characters. White space may go on without end, so no more of it is kept. */
 const LONGEST_HELD = 1024
 
 const SPECIAL = /["\\]/g
 const ESCAPE = /\\(?:u([0-9a-fA-F]{4})|["\\/bfnrt])/y
-const BEGUN_ESCAPE = /\\(?:u[0-9a-fA-F]{0,3})?$/y
-const MEANT: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
+const PARTIAL_ESCAPE = /\\(?:u[0-9a-fA-F]{0,3})?$/y
+const UNESCAPED: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
 
 /**
- * Makes the text of a custom tool's call of the arguments of the function that stands in for it, `{"input":"..."}`, piece by
- * piece. Held back are the form around the text, an escape sequence until it is whole, and half of a surrogate pair.
+ * Decodes the text of a custom tool's call from the arguments of the function that stands in for it,
+ * `{"input":"..."}`, part by part. The decoder holds back the object around the text, an incomplete escape sequence,
+ * and the first half of a surrogate pair.
  *
- * Arguments in any other form come as they are. Where that shows only behind the text (there is another member, or more behind
- * the object), the text has gone, and what follows comes as it is, from its closing quote on: lost is then the form ahead of
- * it, and nobody takes the whole for an input. What is no escape sequence in JSON, and control characters in the string, as
- * some models write them, are text.
+ * Arguments in any other form pass unchanged. If the form turns out to be another only behind the text (there is a
+ * second member, or something behind the object), the text has left already. Then the rest passes unchanged, from the
+ * closing quote on: only the opening is lost, and no tool takes the result for a valid input. Invalid escape
+ * sequences and control characters, which some models write, count as text.
  */
 export class InputDecoder {
-  private state: 'ahead' | 'text' | 'behind' | 'closed' | 'other'
-  /** Letters of `FORM` that have come. */
-  private formed: number
-  /** What has come and not gone, and may yet have to go as it is. */
+  private state: 'opening' | 'text' | 'closing' | 'closed' | 'other'
+  /** Characters of `OPENING` that have arrived. */
+  private matched: number
+  /** Arrived, not returned yet, and perhaps to be returned unchanged. */
   private held: string
-  /** The first half of a surrogate pair. */
+  /** The first half of a surrogate pair, or ''. */
   private half: string
-  /** How far the piece has been taken. */
+  /** The position in the current part. */
   private at: number
 
   constructor() {
-    this.state = 'ahead'
-    this.formed = 0
+    this.state = 'opening'
+    this.matched = 0
     this.held = ''
     this.half = ''
     this.at = 0
   }
 
-  /** It was an object with this one string, all of it. */
-  get whole(): boolean {
+  /** The arguments so far are a complete object with this one string. */
+  get isComplete(): boolean {
     return this.state === 'closed'
   }
 
-  /** There is something that is lost if no more comes: the form behind a text is nothing to lose. */
-  get holds(): boolean {
-    return this.half !== '' || (this.held !== '' && (this.state === 'ahead' || this.state === 'text'))
+  /** `flush` would return something: the object behind the text does not count. */
+  get hasRest(): boolean {
+    return this.half !== '' || (this.held !== '' && (this.state === 'opening' || this.state === 'text'))
   }
 
-  /** @returns what of the text this piece brings */
-  push(piece: string): string {
+  /** @param part of the arguments @returns the text that it adds */
+  push(part: string): string {
     this.at = 0
-    if (this.state === 'ahead') this.takeForm(piece)
-    if (this.state === 'ahead') return ''
-    if (this.state === 'other') return this.takeHeld() + piece.slice(this.at)
-    if (this.state !== 'text') return this.takeEnd(piece)
-    const rest = this.half + this.takeHeld() + piece.slice(this.at)
+    if (this.state === 'opening') this.readOpening(part)
+    if (this.state === 'opening') return ''
+    if (this.state === 'other') return this.takeHeld() + part.slice(this.at)
+    if (this.state !== 'text') return this.readClosing(part)
+    const rest = this.half + this.takeHeld() + part.slice(this.at)
     this.half = ''
     this.at = 0
-    const text = this.takeText(rest)
-    // What has come behind the text.
-    return this.held.startsWith('"') ? text + this.takeEnd(rest) : text
+    const text = this.readText(rest)
+    // The text has ended in this part.
+    return this.held.startsWith('"') ? text + this.readClosing(rest) : text
   }
 
-  /** No more comes. @returns what would be lost, as it came */
-  rest(): string {
-    if (!this.holds) return ''
+  /** Ends arguments that are cut short. @returns the held characters, unchanged */
+  flush(): string {
+    if (!this.hasRest) return ''
     if (this.held !== '') this.state = 'other'
     const rest = this.half + this.takeHeld()
     this.half = ''
     return rest
   }
 
-  private takeForm(piece: string): void {
-    for (; this.at < piece.length; this.at++) {
-      const letter = piece[this.at] as string
-      if (letter === FORM[this.formed]) {
-        this.held += letter
-        if (++this.formed < FORM.length) continue
+  private readOpening(part: string): void {
+    for (; this.at < part.length; this.at++) {
+      const character = part[this.at] as string
+      if (character === OPENING[this.matched]) {
+        this.held += character
+        if (++this.matched < OPENING.length) continue
         this.at++
         this.held = ''
         this.state = 'text'
         return
       }
-      if (!isSpace(letter) || GAPS[this.formed] !== true) {
+      if (!isSpace(character) || SPACE_ALLOWED[this.matched] !== true) {
         this.state = 'other'
         return
       }
-      this.holdSpace(letter)
+      this.holdSpace(character)
     }
   }
 
-  private takeText(piece: string): string {
+  private readText(part: string): string {
     let text = ''
     for (;;) {
       SPECIAL.lastIndex = this.at
-      const end = SPECIAL.exec(piece)?.index ?? piece.length
-      text += piece.slice(this.at, end)
+      const end = SPECIAL.exec(part)?.index ?? part.length
+      text += part.slice(this.at, end)
       this.at = end
-      if (end === piece.length) break
-      if (piece[end] === '"') {
+      if (end === part.length) break
+      if (part[end] === '"') {
         this.at++
         this.held = '"'
-        this.state = 'behind'
+        this.state = 'closing'
         return text
       }
       ESCAPE.lastIndex = end
-      const sequence = ESCAPE.exec(piece)
-      BEGUN_ESCAPE.lastIndex = end
-      if (sequence === null && BEGUN_ESCAPE.test(piece)) {
-        this.held = piece.slice(end)
+      const sequence = ESCAPE.exec(part)
+      PARTIAL_ESCAPE.lastIndex = end
+      if (sequence === null && PARTIAL_ESCAPE.test(part)) {
+        this.held = part.slice(end)
         break
       }
-      text += sequence === null ? '\\' : meaningOf(sequence)
+      text += sequence === null ? '\\' : decodeEscape(sequence)
       this.at += sequence?.[0].length ?? 1
     }
     const last = text.charCodeAt(text.length - 1)
     if (last < 0xd800 || last > 0xdbff) return text
-    // Each half by itself would be written as an escape sequence, and not every client joins two of these.
+    // JSON.stringify would write each half as an escape sequence, and not every client joins two of them.
     this.half = text.slice(-1)
     return text.slice(0, -1)
   }
 
-  /** @returns what is not as it should be, with what was held */
-  private takeEnd(piece: string): string {
-    for (; this.at < piece.length; this.at++) {
-      const letter = piece[this.at] as string
-      if (letter === '}' && this.state === 'behind') {
-        this.held += letter
+  /** @returns '' as long as the object ends as expected, else all that was held and the rest of the part */
+  private readClosing(part: string): string {
+    for (; this.at < part.length; this.at++) {
+      const character = part[this.at] as string
+      if (character === '}' && this.state === 'closing') {
+        this.held += character
         this.state = 'closed'
-      } else if (isSpace(letter)) this.holdSpace(letter)
+      } else if (isSpace(character)) this.holdSpace(character)
       else {
         this.state = 'other'
-        return this.takeHeld() + piece.slice(this.at)
+        return this.takeHeld() + part.slice(this.at)
       }
     }
     return ''
   }
 
-  private holdSpace(letter: string): void {
-    if (this.held.length < LONGEST_HELD) this.held += letter
+  private holdSpace(character: string): void {
+    if (this.held.length < LONGEST_HELD) this.held += character
   }
 
   private takeHeld(): string {
@@ -150,27 +151,27 @@ export class InputDecoder {
   }
 }
 
-/** The text within whole arguments; the same arguments if they are of another form. */
+/** The text in complete arguments; the same arguments if they have another form. */
 export function unwrapInput(args: string): string {
-  const input = new InputDecoder()
-  const text = input.push(args)
-  return input.whole ? text : args
+  const decoder = new InputDecoder()
+  const text = decoder.push(args)
+  return decoder.isComplete ? text : args
 }
 
-/** A custom tool's text as arguments of the function; the same if it is wrapped already. */
+/** The arguments of the function for the text of a custom tool; the same text if it is wrapped already. */
 export function wrapInput(text: string): string {
-  const input = new InputDecoder()
-  input.push(text)
-  return input.whole ? text : JSON.stringify({ input: text })
+  const decoder = new InputDecoder()
+  decoder.push(text)
+  return decoder.isComplete ? text : JSON.stringify({ input: text })
 }
 
-function meaningOf([sequence, hex]: RegExpExecArray): string {
+function decodeEscape([sequence, hex]: RegExpExecArray): string {
   if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16))
-  const letter = sequence[1] as string
-  return MEANT[letter] ?? letter
+  const character = sequence[1] as string
+  return UNESCAPED[character] ?? character
 }
 
-/** In JSON (RFC 8259, 2). */
-function isSpace(letter: string): boolean {
-  return letter === ' ' || letter === '\n' || letter === '\r' || letter === '\t'
+/** White space in JSON (RFC 8259, 2). */
+function isSpace(character: string): boolean {
+  return character === ' ' || character === '\n' || character === '\r' || character === '\t'
 }

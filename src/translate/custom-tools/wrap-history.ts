@@ -13,9 +13,9 @@ import { isObject, type JsonObject } from '../../json/values.js'
 import { filterMessages } from '../request/request-outline.js'
 import { wrapInput } from './input-decoder.js'
 
-// Cursor has a call of a custom tool as one of a function whose arguments are the text (see `ChunkWriter.openCall`), and sends
-// it back so in the turns that follow. Where the tool went out as a function, so has the call to: a server that reads the
-// arguments of earlier turns as JSON refuses anything else.
+// Cursor reads a call of a custom tool as a call of a function whose arguments are the text (see
+// `ChunkWriter.openCall`), and sends it back like that in later turns. Where the tool goes out as a function, its
+// earlier calls must have JSON arguments too: servers that parse the arguments of earlier turns refuse anything else.
 
 const CHAT_CALLS = readElements(
   findOnly({
@@ -26,8 +26,9 @@ const CHAT_CALLS = readElements(
 const MESSAGES_BLOCKS = readElements(findOnly({ type: WHOLE, name: WHOLE, input: WHOLE }))
 
 /**
- * In the messages of a chat: arguments that are a text, and calls of custom tools, as an upstream that has these may have made.
- * @param tools names of those that are wrapped
+ * Wraps calls in the messages of a chat: arguments that are a text, and calls of type `custom`, which an upstream that
+ * has custom tools may have made earlier in the conversation.
+ * @param tools names of the wrapped tools
  */
 export function wrapChatCalls(
   body: Buffer,
@@ -46,7 +47,7 @@ export function wrapChatCalls(
       const made = findMember(call, 'function')
       const args = findMember(made, 'arguments')
       const text = readText(body, args, Number.POSITIVE_INFINITY)
-      if (args === null || text === null || !isOf(body, made, tools)) continue
+      if (args === null || text === null || !isCallOf(body, made, tools)) continue
       const input = wrapInput(text)
       if (input !== text) edits.replace(args, JSON.stringify(input))
     }
@@ -69,7 +70,10 @@ function renameKey(object: Value, value: Value, to: string, edits: ObjectEdits):
     if (each === value) edits.within([{ start: keyStart, end: keyEnd, text: JSON.stringify(to) }])
 }
 
-/** In the messages of Messages: inputs that are a text, as they have to be objects there. */
+/**
+ * Wraps calls in a Messages body: an input that is a text becomes an object, as Messages requires one.
+ * @param tools names of the wrapped tools
+ */
 export function wrapMessagesCalls(
   body: Buffer,
   messages: Value | null,
@@ -81,27 +85,30 @@ export function wrapMessagesCalls(
     const found = content === null ? null : parseOutline(body, MESSAGES_BLOCKS, content.start)
     for (const block of found?.elements ?? []) {
       const input = findMember(block, 'input')
-      if (!equalsText(body, findMember(block, 'type'), 'tool_use') || !isOf(body, block, tools)) continue
+      if (!equalsText(body, findMember(block, 'type'), 'tool_use') || !isCallOf(body, block, tools)) continue
       const text = readText(body, input, Number.POSITIVE_INFINITY)
       if (input !== null && text !== null) edits.replace(input, wrapInput(text))
     }
   }
 }
 
-/** In one message of a chat, as a value. */
+/**
+ * Wraps calls in one parsed message of a chat.
+ * @returns the same message if it has no calls, or if there are no wrapped tools
+ */
 export function wrapCalls(message: JsonObject, tools: readonly string[]): JsonObject {
   if (tools.length === 0 || !Array.isArray(message.tool_calls)) return message
-  return { ...message, tool_calls: message.tool_calls.map((call) => withWrappedArguments(call, tools)) }
+  return { ...message, tool_calls: message.tool_calls.map((call) => wrapCall(call, tools)) }
 }
 
-function withWrappedArguments(call: unknown, tools: readonly string[]): unknown {
+function wrapCall(call: unknown, tools: readonly string[]): unknown {
   if (!isObject(call) || !isObject(call.function)) return call
   const { name, arguments: args } = call.function
   if (typeof name !== 'string' || typeof args !== 'string' || !tools.includes(name)) return call
   return { ...call, function: { ...call.function, arguments: wrapInput(args) } }
 }
 
-function isOf(body: Buffer, call: Value | null, tools: readonly string[]): boolean {
+function isCallOf(body: Buffer, call: Value | null, tools: readonly string[]): boolean {
   const name = readText(body, findMember(call, 'name'))
   return name !== null && tools.includes(name)
 }

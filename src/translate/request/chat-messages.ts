@@ -1,4 +1,4 @@
-/** A part of a chat message's content. */
+/** A part of the content of a chat message. */
 export type Part =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'image_url'; readonly image_url: { readonly url: string; readonly detail?: string } }
@@ -18,66 +18,70 @@ interface Message {
   readonly tool_call_id?: string
 }
 
-/** Between texts that stood apart. */
+/** Joins texts that were parts or items of their own. */
 const GAP = '\n\n'
 
 /**
- * The messages of a chat, put together from another API's finer pieces: calls belong to the assistant's message that they
- * follow, and results stand right behind it, with nothing in between.
+ * Builds the messages of a chat from the smaller items of another API. A tool call joins the assistant's message ahead
+ * of it. The results of its calls must follow right behind that message.
  */
 export class ChatMessages {
   private readonly messages: unknown[]
   private last: Message | null
-  /** What results had beside their texts. */
-  private held: Part[]
+  /** Parts of results other than text: a `tool` message may have text only. */
+  private resultParts: Part[]
 
   constructor() {
     this.messages = []
     this.last = null
-    this.held = []
+    this.resultParts = []
   }
 
-  say(role: 'system' | 'user' | 'assistant', parts: readonly Part[]): void {
+  /** Adds a message, or fills the assistant's message that has calls and no content yet. No parts, no message. */
+  addTurn(role: 'system' | 'user' | 'assistant', parts: readonly Part[]): void {
     if (parts.length === 0) return
-    this.release()
+    this.flushResultParts()
     const { last } = this
     if (role === 'assistant' && last?.tool_calls !== undefined && last.content === null) {
-      last.content = contentOf(parts)
+      last.content = joinParts(parts)
     } else {
-      this.push({ role, content: contentOf(parts) })
+      this.push({ role, content: joinParts(parts) })
     }
   }
 
-  call(id: string, name: string, args: string): void {
-    this.release()
+  /** @param args the arguments as JSON text */
+  addCall(id: string, name: string, args: string): void {
+    this.flushResultParts()
     if (this.last?.role !== 'assistant') this.push({ role: 'assistant', content: null })
     const message = this.last as Message
     message.tool_calls ??= []
     message.tool_calls.push({ id, type: 'function', function: { name, arguments: args } })
   }
 
-  result(id: string, parts: readonly Part[]): void {
+  /** Images and files of a result go into a message of the user's, behind all results. */
+  addResult(id: string, parts: readonly Part[]): void {
     const texts = parts.filter((part) => part.type === 'text')
     this.push({ role: 'tool', tool_call_id: id, content: texts.map(({ text }) => text).join(GAP) })
-    for (const part of parts) if (part.type !== 'text') this.held.push(part)
+    for (const part of parts) if (part.type !== 'text') this.resultParts.push(part)
   }
 
-  /** A message that was one of a chat's all along. */
-  keep(message: unknown): void {
-    this.release()
+  /** Adds a message that is in the form of chat completions already. */
+  addMessage(message: unknown): void {
+    this.flushResultParts()
     this.messages.push(message)
     this.last = null
   }
 
-  all(): readonly unknown[] {
-    this.release()
+  /** Ends the conversation. */
+  build(): readonly unknown[] {
+    this.flushResultParts()
     return this.messages
   }
 
-  private release(): void {
-    if (this.held.length === 0) return
-    this.push({ role: 'user', content: this.held })
-    this.held = []
+  private flushResultParts(): void {
+    if (this.resultParts.length === 0) return
+    this.push({ role: 'user', content: this.resultParts })
+    this.resultParts = []
   }
 
   private push(message: Message): void {
@@ -86,8 +90,8 @@ export class ChatMessages {
   }
 }
 
-/** As text if it is all text: many take no parts. */
-function contentOf(parts: readonly Part[]): string | readonly Part[] {
+/** One text if all parts are text, as many servers take no parts. */
+function joinParts(parts: readonly Part[]): string | readonly Part[] {
   const texts: string[] = []
   for (const part of parts) {
     if (part.type !== 'text') return parts

@@ -3,16 +3,18 @@ import { equalsText, findMember, findString, type Value } from '../../json/outli
 import { filterMessages, parseRequestOutline } from './request-outline.js'
 
 /**
- * Cursor sends all that it has to one path: Responses' bodies for models with GPT names, Messages' for Claude names, chat
- * completions for others. The answer is to be chat completions for each. Told by what is in the body alone, as names are whatever
- * people call their models, and no header says it. What is in doubt, or cannot be read, is chat: it goes on as it came, and
- * who is asked will say what is wrong with it.
+ * The API that a body on `/chat/completions` is written for.
+ *
+ * Cursor sends everything to this one path: Responses bodies for models with GPT names, Messages bodies for Claude
+ * names, chat completions for all others. It reads chat completions in each case. Only the body decides here: users
+ * may give any name to a model, and no header says the API. A body that is ambiguous or unreadable counts as chat. It
+ * is forwarded as it came, and the upstream reports the mistake.
  */
 export function detectBodyApi(body: Buffer): BodyApi {
   const request = parseRequestOutline(body)
   if (request === null) return 'chat'
   const messages = findMember(request, 'messages')
-  // An empty list of messages beside an input was seen too (codex-lb, pull request 833).
+  // An empty list of messages beside an input occurs too (codex-lb, pull request 833).
   if (messages === null || body[messages.start] === LETTER_N || isEmptyArray(body, messages)) {
     const input = findMember(request, 'input')
     return findString(body, input) || isArray(body, input) ? 'responses' : 'chat'
@@ -24,20 +26,20 @@ export function detectBodyApi(body: Buffer): BodyApi {
 type Sign = (body: Buffer, request: Value) => boolean
 
 /**
- * Each of these is in Messages (API reference, Create a Message) and not in chat completions (API reference, Create chat
- * completion). No signs, as chat bodies have them too: `tool_choice` as an object (Cursor's Ask mode sends `{"type":"auto"}`,
- * litellm pull request 12168), `custom` tools (Cursor's ApplyPatch), `cache_control` in a part or a tool (how OpenRouter
- * has Claude's prompts cached), parts of type `thinking` (Mistral's), and `max_tokens`.
+ * Each of these occurs in Messages (API reference, Create a Message) and not in chat completions (API reference,
+ * Create chat completion). These are no signs, as chat bodies have them too: `tool_choice` as an object (Cursor's Ask
+ * mode sends `{"type":"auto"}`, litellm pull request 12168), `custom` tools (Cursor's ApplyPatch), `cache_control` in
+ * a part or a tool (OpenRouter caches Claude's prompts by it), parts of type `thinking` (Mistral), and `max_tokens`.
  */
 const SIGNS: readonly Sign[] = [hasSystem, hasInputSchema, hasBlocks]
 
-/** A system prompt beside the messages: text, or a list of blocks (OhadBaehr's proxy for Cursor tells by the latter). */
+/** A system prompt beside the messages: text, or a list of blocks (OhadBaehr's proxy for Cursor uses this sign). */
 function hasSystem(body: Buffer, request: Value): boolean {
   const system = findMember(request, 'system')
   return findString(body, system) !== null || isArray(body, system)
 }
 
-/** A tool with an `input_schema`, of type `custom` or none (the same proxy). */
+/** A tool with an `input_schema`, of type `custom` or of none (the same proxy uses this sign). */
 function hasInputSchema(body: Buffer, request: Value): boolean {
   for (const tool of findMember(request, 'tools')?.elements ?? []) {
     if (findMember(tool, 'input_schema') === null || findMember(tool, 'function') !== null) continue
@@ -46,7 +48,7 @@ function hasInputSchema(body: Buffer, request: Value): boolean {
   return false
 }
 
-/** Calls and results as blocks, images and documents with a `source`. */
+/** Tool calls and results as blocks, or images and documents with a `source`. */
 function hasBlocks(body: Buffer, request: Value): boolean {
   for (const message of filterMessages(body, findMember(request, 'messages'), 'block')) {
     for (const block of findMember(message, 'content')?.elements ?? []) {
@@ -63,7 +65,7 @@ function hasBlocks(body: Buffer, request: Value): boolean {
   return false
 }
 
-/** Calls and results as only chat completions have them: Messages would refuse the body, whatever else is in it. */
+/** Tool calls and results of chat completions: Messages would refuse the body, whatever else is in it. */
 function hasChatMessages(body: Buffer, messages: Value): boolean {
   for (const message of filterMessages(body, messages, 'chat')) {
     const role = findMember(message, 'role')

@@ -10,13 +10,13 @@ import {
   type Value,
   WHOLE,
 } from '../../json/outline.js'
-import { parseJson } from '../../json/values.js'
+import { isObject, parseJson } from '../../json/values.js'
 import { filterMessages, isFalse } from './request-outline.js'
 import { translateToolChoice } from './tool-choice.js'
 
 /**
- * Fields of OpenAI's APIs, each refused by Messages ("Extra inputs are not permitted"), and none with a word for it there that
- * every model takes. The first seven are what OhadBaehr's proxy for Cursor takes out of its requests.
+ * Members of OpenAI's APIs that Messages refuses ("Extra inputs are not permitted") and that have no counterpart which
+ * every Claude model takes. OhadBaehr's proxy for Cursor removes the first seven.
  */
 const OPENAI_ONLY = [
   ...['stream_options', 'parallel_tool_calls', 'n', 'logprobs', 'frequency_penalty', 'presence_penalty'],
@@ -33,10 +33,12 @@ const OPENAI_ONLY = [
   ],
 ]
 
-/** Needed there. As much as lets a long file be written in a tool call, and as every Claude since 3.7 can. */
+/**
+ * Messages requires `max_tokens`. This is enough for a long file in a tool call, and every Claude since 3.7 takes it.
+ */
 const DEFAULT_MAX_TOKENS = 16_384
 
-/** A Messages body with what Cursor adds of chat completions. */
+/** Changes what Cursor adds to a Messages body from chat completions. */
 export function editMessages(body: Buffer, request: Value, edits: ObjectEdits): void {
   editChoice(body, request, edits)
   for (const key of OPENAI_ONLY) edits.cut(key)
@@ -48,7 +50,7 @@ export function editMessages(body: Buffer, request: Value, edits: ObjectEdits): 
   hoistSystem(body, request, edits)
 }
 
-/** The choice is refused without tools; with "none", so is anything beside it (new-api issue 2763). */
+/** Messages refuses a choice without tools, and any other member in a choice of type "none" (new-api issue 2763). */
 function editChoice(body: Buffer, request: Value, edits: ObjectEdits): void {
   const tools = findMember(request, 'tools')
   if (!tools?.elements?.length) {
@@ -57,57 +59,58 @@ function editChoice(body: Buffer, request: Value, edits: ObjectEdits): void {
     return
   }
   const choice = findMember(request, 'tool_choice')
-  const told = parsed(body, choice)
-  const isOurs =
-    typeof told === 'object' && told !== null && 'type' in told && OWN_CHOICES.includes(told.type)
-  const wanted = isOurs ? told : translateToolChoice(told, { form: 'input_schema', customs: [] })
-  const alone = isFalse(body, findMember(request, 'parallel_tool_calls'))
+  const current = readValue(body, choice)
+  const isNative = isObject(current) && NATIVE_CHOICES.includes(current.type)
+  const wanted = isNative ? current : translateToolChoice(current, { form: 'input_schema', customs: [] })
+  const noParallelCalls = isFalse(body, findMember(request, 'parallel_tool_calls'))
   if (wanted === undefined && choice !== null && !isEmptyValue(body, choice)) return
-  const kept = (wanted ?? (alone ? { type: 'auto' } : null)) as { type: string } | null
+  const kept = (wanted ?? (noParallelCalls ? { type: 'auto' } : null)) as { type: string } | null
   if (kept === null) {
     edits.cut('tool_choice')
     return
   }
-  const single = alone && kept.type !== 'none' && !('disable_parallel_tool_use' in kept)
-  if (isOurs && !single) return
-  const text = JSON.stringify(single ? { ...kept, disable_parallel_tool_use: true } : kept)
+  const disable = noParallelCalls && kept.type !== 'none' && !('disable_parallel_tool_use' in kept)
+  if (isNative && !disable) return
+  const text = JSON.stringify(disable ? { ...kept, disable_parallel_tool_use: true } : kept)
   if (choice === null) edits.add('tool_choice', text)
   else edits.replace(choice, text)
 }
 
-const OWN_CHOICES: readonly unknown[] = ['auto', 'any', 'tool', 'none']
+/** Types of a choice in Messages itself. */
+const NATIVE_CHOICES: readonly unknown[] = ['auto', 'any', 'tool', 'none']
 
-/** Undefined if it cannot be read. */
-function parsed(body: Buffer, value: Value | null): unknown {
+/** Undefined if the value is missing, too long or unreadable. */
+function readValue(body: Buffer, value: Value | null): unknown {
   if (value === null || value.end - value.start > LONGEST_READ) return undefined
   return parseJson(sliceText(body, value))
 }
 
+/** In bytes. */
 const LONGEST_READ = 64 * 1024
 
 function editLimit(body: Buffer, request: Value, edits: ObjectEdits): void {
   const others = ['max_completion_tokens', 'max_output_tokens']
   if (isEmptyValue(body, findMember(request, 'max_tokens'))) {
-    const told = others.find((key) => !isEmptyValue(body, findMember(request, key)))
-    if (told === undefined) {
+    const set = others.find((key) => !isEmptyValue(body, findMember(request, key)))
+    if (set === undefined) {
       edits.cut('max_tokens')
       edits.add('max_tokens', String(defaultLimit(body, request)))
     } else {
-      edits.rename(told, 'max_tokens')
+      edits.rename(set, 'max_tokens')
     }
-    for (const other of others) if (other !== told) edits.cut(other)
+    for (const other of others) if (other !== set) edits.cut(other)
   } else {
     for (const other of others) edits.cut(other)
   }
 }
 
-/** What may be thought is a part of it, and has to be less. */
+/** The thinking budget is a part of the limit and must be less than it. */
 function defaultLimit(body: Buffer, request: Value): number {
-  const budget = parsed(body, findMember(findMember(request, 'thinking'), 'budget_tokens'))
+  const budget = readValue(body, findMember(findMember(request, 'thinking'), 'budget_tokens'))
   return DEFAULT_MAX_TOKENS + (Number.isSafeInteger(budget) ? Math.max(0, budget as number) : 0)
 }
 
-/** `metadata` has `user_id` and nothing else; `user` is OpenAI's word for it. */
+/** `metadata` has `user_id` and nothing else; OpenAI's name for it is `user`. */
 function editUser(body: Buffer, request: Value, edits: ObjectEdits): void {
   const metadata = findMember(request, 'metadata')
   const own = findString(body, findMember(metadata, 'user_id'))
@@ -133,9 +136,9 @@ function editStop(body: Buffer, request: Value, edits: ObjectEdits): void {
 }
 
 /**
- * Messages has the system prompt beside the messages. System messages ahead of all others go there; a later one becomes the
- * user's, in its place: moved ahead it would change the beginning of a prompt that the cache has already, and as what it is
- * only newer models of Claude's own API take it, in some places.
+ * Messages has its system prompt beside the messages. System messages ahead of all others move there. A later one stays
+ * in its place and becomes the user's: moved ahead, it would change the beginning of a prompt that is in the cache
+ * already. As a system message, only newer Claude models take it, at some places, and not on every provider.
  */
 function hoistSystem(body: Buffer, request: Value, edits: ObjectEdits): void {
   const messages = findMember(request, 'messages')
@@ -153,15 +156,15 @@ function hoistSystem(body: Buffer, request: Value, edits: ObjectEdits): void {
   edits.within(removeElements(elements, (n) => n < leading))
   const system = findMember(request, 'system')
   const contents = elements.slice(0, leading).map((message) => findMember(message, 'content'))
-  const blocks = [system, ...contents].flatMap((content) => blocksOf(body, content))
+  const blocks = [system, ...contents].flatMap((content) => listBlocks(body, content))
   if (blocks.length === 0) return
   const text = `[${blocks.join(',')}]`
   if (system === null) edits.add('system', text)
   else edits.replace(system, text)
 }
 
-/** Content as blocks, byte for byte if it is blocks already; empty texts are refused there. */
-function blocksOf(body: Buffer, content: Value | null): string[] {
+/** A content as blocks, with the bytes of its blocks if it has any. Messages refuses empty texts. */
+function listBlocks(body: Buffer, content: Value | null): string[] {
   if (content === null) return []
   if (findString(body, content)) {
     return content.end - content.start === 2 ? [] : [`{"type":"text","text":${sliceText(body, content)}}`]

@@ -4,9 +4,9 @@ import { findMember, findString, isEmptyValue, readText, sliceText, type Value }
 import { filterMessages, LONGEST_CALL_ID } from './request-outline.js'
 
 /**
- * What Responses refuses as unknown parameters (API reference, Create a model response, has none of them), and has no other
- * word for. `logprobs` would be an entry of `include`; `top_logprobs`, `user`, `metadata`, `prompt_cache_retention` and
- * `service_tier` are in both APIs.
+ * Members that Responses refuses as unknown parameters (API reference, Create a model response) and has under no other
+ * name. `logprobs` would be an entry of `include`. `top_logprobs`, `user`, `metadata`, `prompt_cache_retention` and
+ * `service_tier` exist in both APIs.
  */
 const CHAT_ONLY = [
   ...['n', 'seed', 'stop', 'logit_bias', 'logprobs', 'frequency_penalty', 'presence_penalty'],
@@ -14,8 +14,8 @@ const CHAT_ONLY = [
 ]
 
 /**
- * A Responses body with what Cursor adds of chat completions, and what people's own settings may.
- * @param customs names of its custom tools
+ * Changes what Cursor, or a user's settings, add to a Responses body from chat completions.
+ * @param customs names of the custom tools in the body
  */
 export function editResponses(
   body: Buffer,
@@ -37,7 +37,7 @@ export function editResponses(
   if (customs.length > 0) editCustomCalls(body, findMember(request, 'input'), edits, customs)
 }
 
-/** Responses has `include_obfuscation` alone, and gives its usage unasked. */
+/** Responses knows `include_obfuscation` only, and gives its usage unasked. */
 function editStreamOptions(request: Value, edits: ObjectEdits): void {
   const options = findMember(request, 'stream_options')
   if (!options?.members || findMember(options, 'include_usage') === null) return
@@ -52,29 +52,29 @@ function editStreamOptions(request: Value, edits: ObjectEdits): void {
 
 function editLimit(body: Buffer, request: Value, edits: ObjectEdits): void {
   const to = 'max_output_tokens'
-  const olds = ['max_completion_tokens', 'max_tokens']
-  const told = olds.find((key) => !isEmptyValue(body, findMember(request, key)))
-  if (isEmptyValue(body, findMember(request, to)) && told !== undefined) {
-    edits.rename(told, to)
-    for (const old of olds) if (old !== told) edits.cut(old)
+  const others = ['max_completion_tokens', 'max_tokens']
+  const set = others.find((key) => !isEmptyValue(body, findMember(request, key)))
+  if (isEmptyValue(body, findMember(request, to)) && set !== undefined) {
+    edits.rename(set, to)
+    for (const other of others) if (other !== set) edits.cut(other)
   } else {
-    for (const old of olds) edits.cut(old)
+    for (const other of others) edits.cut(other)
   }
 }
 
-/** `response_format` and `verbosity` are parts of `text` there (OpenAI's guide to migrate to Responses). */
+/** `response_format` and `verbosity` are members of `text` in Responses (OpenAI's guide to migrate to Responses). */
 function editText(body: Buffer, request: Value, edits: ObjectEdits): void {
   const parts: [string, string][] = []
   const format = findMember(request, 'response_format')
-  if (format?.members) parts.push(['format', formatText(body, format)])
+  if (format?.members) parts.push(['format', convertFormat(body, format)])
   const verbosity = findString(body, findMember(request, 'verbosity'))
   if (verbosity !== null) parts.push(['verbosity', sliceText(body, verbosity)])
   edits.cut('response_format')
   edits.cut('verbosity')
-  put(body, request, edits, 'text', parts)
+  addMembers(body, request, edits, 'text', parts)
 }
 
-function formatText(body: Buffer, format: Value): string {
+function convertFormat(body: Buffer, format: Value): string {
   const schema = findMember(format, 'json_schema')
   if (!schema?.members) return sliceText(body, format)
   const parts = schema.members.map(({ key, value }) => `,${JSON.stringify(key)}:${sliceText(body, value)}`)
@@ -84,11 +84,11 @@ function formatText(body: Buffer, format: Value): string {
 function editReasoning(body: Buffer, request: Value, edits: ObjectEdits): void {
   const effort = findString(body, findMember(request, 'reasoning_effort'))
   edits.cut('reasoning_effort')
-  put(body, request, edits, 'reasoning', effort !== null ? [['effort', sliceText(body, effort)]] : [])
+  addMembers(body, request, edits, 'reasoning', effort !== null ? [['effort', sliceText(body, effort)]] : [])
 }
 
-/** Puts parts into an object of the request, unless they are there; into a new one if there is none. */
-function put(
+/** Adds members to an object of the request, unless it has them; to a new object if there is none. */
+function addMembers(
   body: Buffer,
   request: Value,
   edits: ObjectEdits,
@@ -113,9 +113,10 @@ function put(
 }
 
 /**
- * No more than 64 characters: "Invalid 'input[4].call_id': string too long. Expected a string with maximum length 64" (gabrii's
- * proxy for Cursor, pull request 87, and many more). Other APIs' ids may be longer, and a conversation may have begun with another model. The same id always becomes the
- * same short one, so that a call is still that of its result, and that of the turns before.
+ * Responses refuses longer ids: "Invalid 'input[4].call_id': string too long. Expected a string with maximum length 64"
+ * (gabrii's proxy for Cursor, pull request 87, and many more). Other APIs have longer ids, and a conversation may have
+ * begun with another model. The same id always becomes the same short id, so that a result still refers to its call,
+ * in this turn and in earlier ones.
  */
 function editCallIds(body: Buffer, input: Value | null, edits: ObjectEdits): void {
   for (const item of filterMessages(body, input, 'longId')) {
@@ -129,8 +130,9 @@ function editCallIds(body: Buffer, input: Value | null, edits: ObjectEdits): voi
 }
 
 /**
- * A call of a custom tool is told to Cursor as one of a function, which is what it reads; in the next turn it comes back so, and
- * its arguments are no JSON, but the tool's text. It becomes what it was, and its output the output of such a call.
+ * Cursor reads calls of custom tools as calls of functions (see `ChunkWriter.openCall`), and sends them back like
+ * that in the next turn, with the tool's text for arguments. They become calls of custom tools again, and so do their
+ * outputs.
  */
 function editCustomCalls(
   body: Buffer,
@@ -140,19 +142,20 @@ function editCustomCalls(
 ): void {
   const ids = new Set<string>()
   for (const item of filterMessages(body, input, 'call')) {
-    const kind = findMember(item, 'type')
-    const type = readText(body, kind)
+    const typeValue = findMember(item, 'type')
+    const type = readText(body, typeValue)
     const id = readText(body, findMember(item, 'call_id'), LONGEST_ID_READ)
-    if (kind === null || id === null) continue
+    if (typeValue === null || id === null) continue
     if (type === 'function_call' && customs.includes(readText(body, findMember(item, 'name')) ?? '')) {
       ids.add(id)
-      edits.replace(kind, '"custom_tool_call"')
+      edits.replace(typeValue, '"custom_tool_call"')
       for (const { key, keyStart, keyEnd } of item.members ?? []) {
         if (key === 'arguments') edits.within([{ start: keyStart, end: keyEnd, text: '"input"' }])
       }
     } else if (type === 'function_call_output' && ids.has(id))
-      edits.replace(kind, '"custom_tool_call_output"')
+      edits.replace(typeValue, '"custom_tool_call_output"')
   }
 }
 
+/** In bytes. A longer id stays as it is. */
 const LONGEST_ID_READ = 1024 * 1024

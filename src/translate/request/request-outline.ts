@@ -12,12 +12,12 @@ import {
 
 const TOOLS = readElements(findEvery({ function: findEvery(), custom: findEvery() }))
 
-/** Ids of calls that are longer than this many bytes may be too long. */
+/** In bytes: longer ids of tool calls may be too long for Responses. */
 export const LONGEST_CALL_ID = 64
 
 /**
- * What to look out for while a conversation is stepped over; only where one was seen is it gone through, message by message.
- * Most never are: they are as they should be, and they are nearly all of a body.
+ * Strings to watch for while a conversation is skipped. Only a conversation that has one of them is parsed, message
+ * by message. Most have none: their messages need no change, and they are nearly all of a body.
  */
 const MARKS = {
   block: [{ text: 'tool_use' }, { text: 'tool_result' }, { text: 'source' }],
@@ -29,7 +29,7 @@ const MARKS = {
 
 const CONVERSATION = captureMarks(Object.values(MARKS).flat())
 
-/** All that is ever asked about a request on its way to the API that it is written for. */
+/** Every member that any function here reads, so that one pass over the body serves all of them. */
 const REQUEST = findEvery({
   messages: CONVERSATION,
   input: CONVERSATION,
@@ -40,7 +40,7 @@ const REQUEST = findEvery({
   ),
 })
 
-/** Messages of both APIs, and items of Responses' `input`. */
+/** Messages of chat completions and of Messages, and items of Responses' `input`. */
 const MESSAGES = readElements(
   findOnly({
     ...{ role: WHOLE, content: readElements(findOnly({ type: WHOLE, source: WHOLE })) },
@@ -48,20 +48,26 @@ const MESSAGES = readElements(
   }),
 )
 
-/** Of bodies that were looked into: the same one is asked about its shape, and then once for each upstream that is tried. */
-const known = new WeakMap<Buffer, { readonly request: Value | null }>()
+/** One body is needed once to detect its API, and then once for each upstream that is tried. */
+const outlines = new WeakMap<Buffer, { readonly request: Value | null }>()
 
-/** Where its parts stand; null if the body is no JSON object. The body is not to be changed afterwards. */
+/**
+ * The places of a request's members; null if the body is not a JSON object. The result is remembered for the buffer,
+ * so the body must not be changed afterwards.
+ */
 export function parseRequestOutline(body: Buffer): Value | null {
-  const before = known.get(body)
-  if (before !== undefined) return before.request
-  const found = parseOutline(body, REQUEST)
-  const request = found?.members ? found : null
-  known.set(body, { request })
+  const known = outlines.get(body)
+  if (known !== undefined) return known.request
+  const outline = parseOutline(body, REQUEST)
+  const request = outline?.members ? outline : null
+  outlines.set(body, { request })
   return request
 }
 
-/** The messages, or items of `input`, if there may be such a thing among them; none if there is not. */
+/**
+ * The messages, or the items of `input`: all of them if the mark occurred anywhere among them, else none.
+ * @param conversation the value of `messages` or `input`
+ */
 export function filterMessages(
   body: Buffer,
   conversation: Value | null,
@@ -71,6 +77,7 @@ export function filterMessages(
   return parseOutline(body, MESSAGES, conversation.start)?.elements ?? []
 }
 
+/** `Value.seen` has a bit for each string, in the order of `MARKS`. */
 const BITS = Object.fromEntries(
   Object.entries(MARKS).map(([mark, { length }], n, all) => {
     const before = all.slice(0, n).reduce((sum, [, marks]) => sum + marks.length, 0)
@@ -78,19 +85,20 @@ const BITS = Object.fromEntries(
   }),
 ) as Record<keyof typeof MARKS, number>
 
-/** What a request says of its answer, and where it belongs, in whatever shape it is. */
+/** What a request of any of the three APIs says about its response, and which conversation it belongs to. */
 export interface RequestMeta {
-  /** It wants a stream. */
+  /** `stream`: the client wants an event stream. */
   readonly stream: boolean
-  /** A chat client that wants a usage chunk at the end of it. */
+  /** `stream_options.include_usage`: the client wants a usage chunk at the end of the stream. */
   readonly includeUsage: boolean
   /**
-   * The conversation that it is a part of, as Cursor says in `metadata.cursorConversationId`: the one thing that tells which
-   * requests share a prompt, as `user` is the same for all of a person's.
+   * `metadata.cursorConversationId`, at most 256 bytes; null if there is none. It is the only field that says which
+   * requests share a prompt: `user` is the same in all requests of a person.
    */
   readonly conversation: string | null
 }
 
+/** @param request the outline of the body; null gives the defaults, false and null */
 export function readRequestMeta(body: Buffer, request: Value | null): RequestMeta {
   const usage = findMember(findMember(request, 'stream_options'), 'include_usage')
   return {
@@ -100,10 +108,12 @@ export function readRequestMeta(body: Buffer, request: Value | null): RequestMet
   }
 }
 
+/** Whether a value is `true`, by its first letter. */
 function isTrue(body: Buffer, value: Value | null): boolean {
   return value !== null && body[value.start] === 0x74
 }
 
+/** Whether a value is `false`, by its first letter. */
 export function isFalse(body: Buffer, value: Value | null): boolean {
   return value !== null && body[value.start] === 0x66
 }

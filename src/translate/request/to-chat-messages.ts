@@ -1,22 +1,21 @@
-import { isObject, type JsonObject } from '../../json/values.js'
+import { asArray, asObject, isObject, type JsonObject, stringOr } from '../../json/values.js'
 import { wrapInput } from '../custom-tools/input-decoder.js'
 import { wrapCalls } from '../custom-tools/wrap-history.js'
 import { ChatMessages, type Part } from './chat-messages.js'
-import { asFields, asList, asString } from './fields.js'
 
 /**
- * What of a Messages body chat completions say in other words; its tools aside.
- * @param customs names of tools that take a text, of whose calls the arguments are to be JSON
+ * The members of a Messages body that chat completions have under other names, but for the tools.
+ * @param customs names of the custom tools: they become functions, so the arguments of their calls become JSON
  */
 export function convertMessages(request: JsonObject, customs: readonly string[] = []): JsonObject {
-  const userId = asFields(request.metadata).user_id
-  const format = asFields(asFields(request.output_config).format)
+  const userId = asObject(request.metadata).user_id
+  const format = asObject(asObject(request.output_config).format)
   return {
-    messages: messagesOf(request, customs),
+    messages: convertConversation(request, customs),
     max_tokens: request.max_tokens ?? request.max_completion_tokens ?? undefined,
     stop: request.stop_sequences ?? request.stop ?? undefined,
     ...(typeof userId === 'string' && { user: userId }),
-    reasoning_effort: effortOf(request),
+    reasoning_effort: convertEffort(request),
     response_format:
       format.type === 'json_schema'
         ? { type: 'json_schema', json_schema: { name: 'answer', schema: format.schema } }
@@ -24,59 +23,60 @@ export function convertMessages(request: JsonObject, customs: readonly string[] 
   }
 }
 
-function messagesOf(request: JsonObject, customs: readonly string[]): readonly unknown[] {
+function convertConversation(request: JsonObject, customs: readonly string[]): readonly unknown[] {
   const messages = new ChatMessages()
-  messages.say('system', partsOf(request.system))
-  for (const message of asList(request.messages))
+  messages.addTurn('system', convertParts(request.system))
+  for (const message of asArray(request.messages))
     if (isObject(message)) addMessage(messages, message, customs)
-  return messages.all()
+  return messages.build()
 }
 
 function addMessage(messages: ChatMessages, message: JsonObject, customs: readonly string[]): void {
   const { role, content } = message
   if (role === 'tool' || Array.isArray(message.tool_calls)) {
-    messages.keep(wrapCalls(message, customs))
+    messages.addMessage(wrapCalls(message, customs))
   } else if (role === 'system' || role === 'developer') {
-    messages.say('system', partsOf(content))
+    messages.addTurn('system', convertParts(content))
   } else if (role === 'assistant') {
-    messages.say('assistant', partsOf(content))
-    for (const block of asList(content).map(asFields)) {
+    messages.addTurn('assistant', convertParts(content))
+    for (const block of asArray(content).map(asObject)) {
       if (block.type !== 'tool_use') continue
       const { input } = block
-      const name = asString(block.name)
+      const name = stringOr(block.name, '')
       const isText = typeof input === 'string' && customs.includes(name)
-      messages.call(asString(block.id), name, isText ? wrapInput(input) : JSON.stringify(input ?? {}))
+      messages.addCall(stringOr(block.id, ''), name, isText ? wrapInput(input) : JSON.stringify(input ?? {}))
     }
   } else {
-    // Ahead of what the user says in the same message: results have to stand right behind their calls.
-    for (const block of asList(content).map(asFields)) {
-      if (block.type === 'tool_result') messages.result(asString(block.tool_use_id), partsOf(block.content))
+    // Ahead of the user's text in the same message: results have to follow right behind their calls.
+    for (const block of asArray(content).map(asObject)) {
+      if (block.type === 'tool_result')
+        messages.addResult(stringOr(block.tool_use_id, ''), convertParts(block.content))
     }
-    messages.say('user', partsOf(content))
+    messages.addTurn('user', convertParts(content))
   }
 }
 
-function partsOf(content: unknown): Part[] {
+function convertParts(content: unknown): Part[] {
   if (typeof content === 'string') return content === '' ? [] : [{ type: 'text', text: content }]
-  return asList(content).flatMap((block) => partOf(asFields(block)) ?? [])
+  return asArray(content).flatMap((block) => convertPart(asObject(block)) ?? [])
 }
 
-function partOf(block: JsonObject): Part | null {
-  const source = asFields(block.source)
+function convertPart(block: JsonObject): Part | null {
+  const source = asObject(block.source)
   switch (block.type) {
     case 'text':
-      return block.text === '' ? null : { type: 'text', text: asString(block.text) }
+      return block.text === '' ? null : { type: 'text', text: stringOr(block.text, '') }
     case 'image': {
-      const url = urlOf(source)
+      const url = readUrl(source)
       return url === null ? null : { type: 'image_url', image_url: { url } }
     }
     case 'document': {
-      if (source.type === 'text') return { type: 'text', text: asString(source.data) }
+      if (source.type === 'text') return { type: 'text', text: stringOr(source.data, '') }
       if (source.type !== 'base64') return null
       const filename = typeof block.title === 'string' ? block.title : 'document.pdf'
-      return { type: 'file', file: { filename, file_data: dataUrl(source) } }
+      return { type: 'file', file: { filename, file_data: createDataUrl(source) } }
     }
-    // Parts as a chat has them.
+    // A part of chat completions already.
     case 'image_url':
       return block as unknown as Part
     default:
@@ -84,16 +84,16 @@ function partOf(block: JsonObject): Part | null {
   }
 }
 
-function urlOf(source: JsonObject): string | null {
-  if (source.type === 'base64') return dataUrl(source)
+function readUrl(source: JsonObject): string | null {
+  if (source.type === 'base64') return createDataUrl(source)
   return source.type === 'url' && typeof source.url === 'string' ? source.url : null
 }
 
-function dataUrl(source: JsonObject): string {
-  return `data:${asString(source.media_type)};base64,${asString(source.data)}`
+function createDataUrl(source: JsonObject): string {
+  return `data:${stringOr(source.media_type, '')};base64,${stringOr(source.data, '')}`
 }
 
-/** Efforts that are taken wherever there are efforts; Claude's further ones are the most of these. */
+/** Maps Claude's efforts to the three that every server with efforts knows. */
 const EFFORTS: ReadonlyMap<unknown, string> = new Map([
   ['low', 'low'],
   ['medium', 'medium'],
@@ -102,11 +102,11 @@ const EFFORTS: ReadonlyMap<unknown, string> = new Map([
   ['max', 'high'],
 ])
 
-/** An effort that was told, or about what a budget for thinking stands for. */
-function effortOf(request: JsonObject): unknown {
-  const told = EFFORTS.get(asFields(request.output_config).effort) ?? request.reasoning_effort
-  if (told !== undefined && told !== null) return told
-  const { type, budget_tokens: budget } = asFields(request.thinking)
+/** The effort of the request, or an effort that fits its thinking budget. */
+function convertEffort(request: JsonObject): unknown {
+  const effort = EFFORTS.get(asObject(request.output_config).effort) ?? request.reasoning_effort
+  if (effort !== undefined && effort !== null) return effort
+  const { type, budget_tokens: budget } = asObject(request.thinking)
   if (type !== 'enabled' || typeof budget !== 'number') return undefined
   if (budget < 4_096) return 'low'
   return budget < 16_384 ? 'medium' : 'high'

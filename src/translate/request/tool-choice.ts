@@ -1,25 +1,25 @@
-import type { JsonObject } from '../../json/values.js'
-import { asFields, asList } from './fields.js'
+import { asArray, asObject, type JsonObject } from '../../json/values.js'
 import type { ToolForm } from './tools.js'
 
-/** What a model is to do with its tools, whichever way it was said. */
+/** Which tools a model may or must call, in words that stand for all three APIs. */
 type Choice =
   | { readonly kind: 'auto' | 'none' | 'any' }
   | { readonly kind: 'one'; readonly name: string }
   | { readonly kind: 'allowed'; readonly mode: 'auto' | 'any'; readonly tools: readonly unknown[] }
 
+/** The API that a tool choice is written for. */
 export interface ChoiceTarget {
   readonly form: ToolForm
-  /** Names of tools that are custom ones there, and are asked for as such. */
+  /** Names of the tools that are custom tools there: a choice names their type. */
   readonly customs: readonly string[]
 }
 
 /**
- * A `tool_choice` in the words of another API.
- * @returns undefined if it is not understood (a built-in tool, say): who is asked will know
+ * Translates a `tool_choice` to another API.
+ * @returns undefined if the choice is not understood (a built-in tool, say): the upstream decides about it
  */
 export function translateToolChoice(value: unknown, { form, customs }: ChoiceTarget): unknown {
-  const choice = choiceIn(value)
+  const choice = readChoice(value)
   if (choice === null) return undefined
   const anthropic = form === 'input_schema'
   switch (choice.kind) {
@@ -43,23 +43,27 @@ export function translateToolChoice(value: unknown, { form, customs }: ChoiceTar
   }
 }
 
-const WORDS: ReadonlyMap<unknown, 'auto' | 'none' | 'any'> = new Map([
+const KINDS: ReadonlyMap<unknown, 'auto' | 'none' | 'any'> = new Map([
   ['auto', 'auto'],
   ['none', 'none'],
   ['any', 'any'],
   ['required', 'any'],
 ])
 
-function choiceIn(value: unknown): Choice | null {
-  const choice: JsonObject = asFields(value)
-  const kind = WORDS.get(typeof value === 'string' ? value : choice.type)
+function readChoice(value: unknown): Choice | null {
+  const choice: JsonObject = asObject(value)
+  const kind = KINDS.get(typeof value === 'string' ? value : choice.type)
   if (kind !== undefined) return { kind }
   const { type } = choice
   if (type === 'tool' || type === 'function' || type === 'custom') {
-    const name = asFields(choice[type]).name ?? choice.name
+    const name = asObject(choice[type]).name ?? choice.name
     return typeof name === 'string' ? { kind: 'one', name } : null
   }
   if (type !== 'allowed_tools') return null
-  const allowed = choice.allowed_tools === undefined ? choice : asFields(choice.allowed_tools)
-  return { kind: 'allowed', mode: allowed.mode === 'required' ? 'any' : 'auto', tools: asList(allowed.tools) }
+  const allowed = choice.allowed_tools === undefined ? choice : asObject(choice.allowed_tools)
+  return {
+    kind: 'allowed',
+    mode: allowed.mode === 'required' ? 'any' : 'auto',
+    tools: asArray(allowed.tools),
+  }
 }

@@ -9,111 +9,119 @@ import {
   type Value,
 } from '../../json/outline.js'
 
-/** The three ways to say which tools there are; a `tools` array of Cursor's may have more than one of them. */
+/**
+ * The three forms of a tool: chat completions have `nested`, Responses `flat`, Messages `input_schema`. One `tools`
+ * array from Cursor may mix them.
+ */
 export type ToolForm = 'nested' | 'flat' | 'input_schema'
 
-/** What the tools of a request are made into. */
+/** The form that the tools of a request must have. */
 export interface ToolTarget {
-  /** Chat completions: nested; Responses: flat; Messages: input_schema. */
   readonly form: ToolForm
-  /** Custom tools (free text instead of arguments) stay what they are; else they become functions with one string `input`. */
+  /**
+   * Custom tools (free text instead of JSON arguments) stay; otherwise they become functions with one string `input`.
+   */
   readonly customs: boolean
 }
 
+/** The changes to a `tools` array. */
 export interface ToolEdits {
   readonly edits: readonly Edit[]
-  /** Names of the custom tools, in whatever form. */
+  /** Names of the custom tools in the body, in any form. */
   readonly customs: readonly string[]
 }
 
-/** Each tool that has another form than is wanted is written anew, its parts byte for byte; the others stay as they are. */
+/**
+ * Rewrites each tool that has another form than the target's. Its parts keep their bytes, and so do all other tools.
+ * @param tools the outline of the `tools` array
+ */
 export function createToolEdits(body: Buffer, tools: Value | null, target: ToolTarget): ToolEdits {
   const edits: Edit[] = []
   const customs: string[] = []
   for (const value of tools?.elements ?? []) {
-    const tool = toolIn(body, value)
+    const tool = readTool(body, value)
     if (tool === null) continue
-    if (tool.kind === 'custom') addName(body, tool, customs)
-    const text = textFor(body, tool, target)
+    if (tool.kind === 'custom') collectName(body, tool, customs)
+    const text = formatTool(body, tool, target)
     if (text !== null) edits.push({ start: value.start, end: value.end, text })
   }
   return { edits, customs }
 }
 
-/** Names of the custom tools, in whatever form. */
+/** The names of the custom tools, in any form. */
 export function listCustomNames(body: Buffer, tools: Value | null): string[] {
   const names: string[] = []
   for (const value of tools?.elements ?? []) {
-    const tool = toolIn(body, value)
-    if (tool?.kind === 'custom') addName(body, tool, names)
+    const tool = readTool(body, value)
+    if (tool?.kind === 'custom') collectName(body, tool, names)
   }
   return names
 }
 
-function addName(body: Buffer, { name }: Tool, names: string[]): void {
+function collectName(body: Buffer, { name }: Tool, names: string[]): void {
   const text = readText(body, name)
   if (text !== null && text !== '') names.push(text)
 }
 
-/** All tools that a client runs in the form that is wanted, as JSON; built-in ones are left out. */
+/** All tools that the client runs, in the target's form, each as JSON text. Built-in tools are left out. */
 export function listToolTexts(body: Buffer, tools: Value | null, target: ToolTarget): string[] {
   const texts: string[] = []
   for (const value of tools?.elements ?? []) {
-    const tool = toolIn(body, value)
-    if (tool !== null) texts.push(textFor(body, tool, target) ?? sliceText(body, value))
+    const tool = readTool(body, value)
+    if (tool !== null) texts.push(formatTool(body, tool, target) ?? sliceText(body, value))
   }
   return texts
 }
 
-/** Null if it is as wanted already. */
-function textFor(body: Buffer, tool: Tool, { form, customs }: ToolTarget): string | null {
-  if (tool.kind === 'function') return functionText(body, tool, form)
-  return customs ? customText(body, tool, form) : wrappedText(body, tool, form)
+/** Null if the tool has the target's form already. */
+function formatTool(body: Buffer, tool: Tool, { form, customs }: ToolTarget): string | null {
+  if (tool.kind === 'function') return formatFunction(body, tool, form)
+  return customs ? formatCustomTool(body, tool, form) : formatWrapper(body, tool, form)
 }
 
-/** A tool that a client runs, whichever way it is written. */
+/** A tool that the client runs, in any form. */
 interface Tool {
   readonly kind: 'function' | 'custom'
   readonly form: ToolForm
-  /** Nothing of it is missing or odd. */
+  /** The tool is written as the API of its form has it: no part is missing or misplaced. */
   readonly regular: boolean
   readonly name: Value
   readonly description: Value | null
-  /** Of a function: the JSON schema of its arguments. */
+  /** The JSON schema of a function's arguments. */
   readonly schema: Value | null
   readonly strict: Value | null
-  /** Of a custom tool. */
+  /** The `format` of a custom tool. */
   readonly format: Value | null
-  /** Anthropic's, which OpenAI's API refuses. */
+  /** `cache_control` of Messages, which OpenAI's API refuses. */
   readonly cacheControl: Value | null
 }
 
-/** Null for built-in tools (of either API), and for what is no tool. */
-function toolIn(body: Buffer, tool: Value): Tool | null {
+/** Null for built-in tools of any API, and for a value that is no tool. */
+function readTool(body: Buffer, tool: Value): Tool | null {
   if (tool.members === null) return null
   const type = findMember(tool, 'type')
   const untyped = type === null
   const inner = findMember(tool, 'function')
   if (inner?.members && (untyped || equalsText(body, type, 'function'))) {
-    return partsOf('function', 'nested', tool, inner, !untyped)
+    return createTool('function', 'nested', tool, inner, !untyped)
   }
   const custom = findMember(tool, 'custom')
   if (custom?.members && (untyped || equalsText(body, type, 'custom'))) {
-    return partsOf('custom', 'nested', tool, custom, !untyped)
+    return createTool('custom', 'nested', tool, custom, !untyped)
   }
   const anthropic = findMember(tool, 'input_schema') !== null
-  if (equalsText(body, type, 'function')) return partsOf('function', 'flat', tool, tool, !anthropic)
+  if (equalsText(body, type, 'function')) return createTool('function', 'flat', tool, tool, !anthropic)
   const typeless = untyped || body.toString('latin1', type.start, type.end) === 'null'
   if (anthropic && (typeless || equalsText(body, type, 'custom'))) {
-    return partsOf('function', 'input_schema', tool, tool, true)
+    return createTool('function', 'input_schema', tool, tool, true)
   }
-  if (equalsText(body, type, 'custom')) return partsOf('custom', 'flat', tool, tool, true)
+  if (equalsText(body, type, 'custom')) return createTool('custom', 'flat', tool, tool, true)
   return typeless && findMember(tool, 'parameters') !== null
-    ? partsOf('function', 'flat', tool, tool, false)
+    ? createTool('function', 'flat', tool, tool, false)
     : null
 }
 
-function partsOf(
+function createTool(
   kind: Tool['kind'],
   form: ToolForm,
   outer: Value,
@@ -132,46 +140,50 @@ function partsOf(
   }
 }
 
-/** What `parameters` that are not there mean (API reference, Create chat completion, `tools`). */
+/** The meaning of missing `parameters` (API reference, Create chat completion, `tools`). */
 const NO_ARGUMENTS = '{"type":"object","properties":{}}'
 
-/** Null if it has that form already. */
-function functionText(body: Buffer, tool: Tool, form: ToolForm): string | null {
+/** Null if the function has that form already. */
+function formatFunction(body: Buffer, tool: Tool, form: ToolForm): string | null {
   if (tool.form === form && tool.regular) return null
-  const name = member(body, 'name', tool.name)
-  const description = member(body, 'description', tool.description)
+  const name = formatMember(body, 'name', tool.name)
+  const description = formatMember(body, 'description', tool.description)
   const schema = tool.schema === null ? NO_ARGUMENTS : sliceText(body, tool.schema)
   if (form === 'input_schema') {
-    return `{${name}${description},"input_schema":${schema}${member(body, 'cache_control', tool.cacheControl)}}`
+    return `{${name}${description},"input_schema":${schema}${formatMember(body, 'cache_control', tool.cacheControl)}}`
   }
-  const strict = member(body, 'strict', tool.strict)
+  const strict = formatMember(body, 'strict', tool.strict)
   if (form === 'nested') {
     const parameters = tool.schema === null ? '' : `,"parameters":${schema}`
     return `{"type":"function","function":{${name}${description}${parameters}${strict}}}`
   }
-  // Functions are strict unless told otherwise in Responses, and the other way round in both of the other APIs (OpenAI's guide
-  // to migrate to Responses).
+  // The default is strict in Responses, and not strict in both other APIs (OpenAI's guide to migrate to Responses).
   return `{"type":"function",${name}${description},"parameters":${schema}${strict || ',"strict":false'}}`
 }
 
-function customText(body: Buffer, tool: Tool, form: ToolForm): string | null {
-  if (tool.form === form && tool.regular && formatText(body, tool.format, form) === null) return null
+/** Null if the custom tool has that form already. */
+function formatCustomTool(body: Buffer, tool: Tool, form: ToolForm): string | null {
+  if (tool.form === form && tool.regular && formatGrammar(body, tool.format, form) === null) return null
   const format =
-    formatText(body, tool.format, form) ?? (tool.format === null ? null : sliceText(body, tool.format))
-  const name = member(body, 'name', tool.name)
-  const parts = `${name}${member(body, 'description', tool.description)}${format === null ? '' : `,"format":${format}`}`
+    formatGrammar(body, tool.format, form) ?? (tool.format === null ? null : sliceText(body, tool.format))
+  const name = formatMember(body, 'name', tool.name)
+  const description = formatMember(body, 'description', tool.description)
+  const parts = `${name}${description}${format === null ? '' : `,"format":${format}`}`
   return form === 'nested' ? `{"type":"custom","custom":{${parts}}}` : `{"type":"custom",${parts}}`
 }
 
-/** A grammar stands in an object of its own in chat completions, and beside its type in Responses. Null if it is so already. */
-function formatText(body: Buffer, format: Value | null, form: ToolForm): string | null {
-  const { syntax, definition, nested } = grammarOf(body, format)
+/**
+ * The `format` of a custom tool with its grammar at the right place: in an object of its own in chat completions,
+ * beside the type in Responses. Null if it is there already, or if there is no grammar.
+ */
+function formatGrammar(body: Buffer, format: Value | null, form: ToolForm): string | null {
+  const { syntax, definition, nested } = findGrammar(body, format)
   if (syntax === null || definition === null || nested === (form === 'nested')) return null
   const grammar = `"syntax":${sliceText(body, syntax)},"definition":${sliceText(body, definition)}`
   return form === 'nested' ? `{"type":"grammar","grammar":{${grammar}}}` : `{"type":"grammar",${grammar}}`
 }
 
-function grammarOf(
+function findGrammar(
   body: Buffer,
   format: Value | null,
 ): { syntax: Value | null; definition: Value | null; nested: boolean } {
@@ -184,9 +196,9 @@ function grammarOf(
 
 const FORMAT = findEvery({ grammar: findEvery() })
 
-/** A function in its place: where there are no custom tools, the grammar is something to be read. */
-function wrappedText(body: Buffer, tool: Tool, form: ToolForm): string {
-  const { syntax, definition } = grammarOf(body, tool.format)
+/** The function that stands in for a custom tool. The model reads the grammar in its description. */
+function formatWrapper(body: Buffer, tool: Tool, form: ToolForm): string {
+  const { syntax, definition } = findGrammar(body, tool.format)
   const grammar = readText(body, definition, LONGEST_GRAMMAR)
   const language = readText(body, syntax)
   const input =
@@ -194,10 +206,10 @@ function wrappedText(body: Buffer, tool: Tool, form: ToolForm): string {
       ? { type: 'string' }
       : { type: 'string', description: `Has to match this ${language ?? ''} grammar:\n${grammar}` }
   const schema = JSON.stringify({ type: 'object', properties: { input }, required: ['input'] })
-  const name = member(body, 'name', tool.name)
-  const description = member(body, 'description', tool.description)
+  const name = formatMember(body, 'name', tool.name)
+  const description = formatMember(body, 'description', tool.description)
   if (form === 'input_schema') {
-    return `{${name}${description},"input_schema":${schema}${member(body, 'cache_control', tool.cacheControl)}}`
+    return `{${name}${description},"input_schema":${schema}${formatMember(body, 'cache_control', tool.cacheControl)}}`
   }
   const parts = `${name}${description},"parameters":${schema}`
   return form === 'nested'
@@ -205,10 +217,11 @@ function wrappedText(body: Buffer, tool: Tool, form: ToolForm): string {
     : `{"type":"function",${parts},"strict":false}`
 }
 
+/** In bytes. A longer grammar is left out of the description. */
 const LONGEST_GRAMMAR = 64 * 1024
 
-/** With a comma ahead unless it is the name, which each has. */
-function member(body: Buffer, key: string, value: Value | null): string {
+/** A member with a comma ahead of it, but for `name`, which each tool begins with. '' if there is no value. */
+function formatMember(body: Buffer, key: string, value: Value | null): string {
   if (value === null) return ''
   return `${key === 'name' ? '' : ','}"${key}":${sliceText(body, value)}`
 }

@@ -3,24 +3,32 @@ import type { Translation } from '../translation.js'
 
 const NOTHING = Buffer.alloc(0)
 
-/** What a stream of events begins with (WHATWG HTML, 9.2.6), and no JSON does. */
-const EVENTS = /^(?:\xef\xbb\xbf)?[\r\n]*(?:event|data|id|retry)?:/
+/** The beginning of an event stream (WHATWG HTML, 9.2.6), which no JSON has. */
+const STREAM_BEGINNING = /^(?:\xef\xbb\xbf)?[\r\n]*(?:event|data|id|retry)?:/
+/** In bytes: a decision needs no more. */
 const LONGEST_BEGINNING = 9
 
 /**
- * Changes an answer that is no stream, when all of it is there. One that is longer than is of use goes on as it is. What turns out to be a
- * stream, although its head does not say so (as of servers that leave out the type), is changed as one.
+ * Translates a response that is not a stream, once it is complete. A response that turns out to be a stream although
+ * its head does not say so (some servers leave out the content type) is translated as a stream.
  */
 export class BufferedTranslation implements Translation {
   readonly makesStream: boolean
   private readonly convert: (body: Buffer) => Buffer
   private readonly longest: number | null
   private readonly asStream: (() => Translation) | null
+  /** Set as soon as the response turns out to be a stream. */
   private stream: Translation | null
   private readonly held: PartialBuffer
+  /** The response is longer than `longest`, so the rest passes as it comes. */
   private passing: boolean
 
-  /** @param longest in bytes; null for any @param asStream for one that may be a stream @param makesStream of `convert` */
+  /**
+   * @param convert translates a complete body
+   * @param longest in bytes: a longer body passes as it is; null if `answerBytes` alone is the limit
+   * @param asStream creates the translation for a body that turns out to be a stream; null if it cannot be one
+   * @param makesStream `convert` returns an event stream
+   */
   constructor(
     convert: (body: Buffer) => Buffer,
     longest: number | null,
@@ -37,18 +45,18 @@ export class BufferedTranslation implements Translation {
   }
 
   get bytesHeld(): number {
-    return this.stream === null ? this.held.bytes : (this.stream.bytesHeld ?? 0)
+    return this.stream === null ? this.held.bytes : this.stream.bytesHeld
   }
 
-  push(piece: Buffer): Buffer {
-    if (this.stream !== null) return this.stream.push(piece)
-    if (this.passing) return piece
+  push(chunk: Buffer): Buffer {
+    if (this.stream !== null) return this.stream.push(chunk)
+    if (this.passing) return chunk
     const { held } = this
-    // Some send blank lines while they work, against timeouts between here and there; JSON may begin with them.
-    if (held.bytes === 0 && isBlank(piece)) return piece
-    const begun = held.bytes < LONGEST_BEGINNING
-    held.add(piece)
-    if (begun && this.asStream !== null && EVENTS.test(held.beginning(32))) {
+    // Some servers send blank lines while they work, against idle timeouts; JSON may begin with white space.
+    if (held.bytes === 0 && isBlank(chunk)) return chunk
+    const undecided = held.bytes < LONGEST_BEGINNING
+    held.add(chunk)
+    if (undecided && this.asStream !== null && STREAM_BEGINNING.test(held.beginning(32))) {
       this.stream = this.asStream()
       return this.stream.push(held.take())
     }
@@ -63,18 +71,18 @@ export class BufferedTranslation implements Translation {
   }
 
   abort(error: string): Buffer {
-    return this.stream?.abort?.(error) ?? Buffer.from(this.makesStream ? `data: ${error}\n\n` : error)
+    return this.stream?.abort(error) ?? Buffer.from(this.makesStream ? `data: ${error}\n\n` : error)
   }
 
-  /** Half of an answer is none. */
+  /** A part of a whole response is useless to the client, so nothing is sent. */
   breakOff(): Buffer {
     this.held.take()
     return this.stream?.breakOff() ?? NOTHING
   }
 }
 
-/** Of JSON's white space alone (RFC 8259, 2). */
-function isBlank(piece: Buffer): boolean {
-  for (const byte of piece) if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return false
+/** Whether there is only white space of JSON (RFC 8259, 2). */
+function isBlank(chunk: Buffer): boolean {
+  for (const byte of chunk) if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return false
   return true
 }

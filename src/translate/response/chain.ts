@@ -1,9 +1,7 @@
 import type { CreateTranslation, Translation } from '../translation.js'
 
-const NOTHING = Buffer.alloc(0)
-
-/** Two changes of one answer, one after the other. */
-class Chain implements Translation {
+/** Two translations of one response, one after the other. */
+class ChainedTranslation implements Translation {
   private readonly first: Translation
   private readonly second: Translation
 
@@ -13,24 +11,24 @@ class Chain implements Translation {
   }
 
   get makesStream(): boolean {
-    return this.second.makesStream === true
+    return this.second.makesStream
   }
 
   get bytesHeld(): number {
-    return (this.first.bytesHeld ?? 0) + (this.second.bytesHeld ?? 0)
+    return this.first.bytesHeld + this.second.bytesHeld
   }
 
-  push(piece: Buffer): Buffer {
-    return this.second.push(this.first.push(piece))
+  push(chunk: Buffer): Buffer {
+    return this.second.push(this.first.push(chunk))
   }
 
   end(): Buffer {
     return Buffer.concat([this.second.push(this.first.end()), this.second.end()])
   }
 
-  /** It is the second that the client reads. */
+  /** The client reads the form that the second one writes. */
   abort(error: string): Buffer {
-    return this.second.abort?.(error) ?? NOTHING
+    return this.second.abort(error)
   }
 
   breakOff(): Buffer {
@@ -38,12 +36,12 @@ class Chain implements Translation {
   }
 }
 
-/** Of two changes, those that an answer with its head is to have. */
+/** Joins two choices: a response gets both translations, one of them, or none. */
 export function chainTranslations(first: CreateTranslation, second: CreateTranslation): CreateTranslation {
   return (status, facts) => {
     const before = first(status, facts)
     const after = second(status, facts)
     if (before === null || after === null) return before ?? after
-    return new Chain(before, after)
+    return new ChainedTranslation(before, after)
   }
 }

@@ -1,6 +1,6 @@
 import { isObject, type JsonObject, parseJson, stringOr } from '../../json/values.js'
 
-/** All four are there in each error of OpenAI's (openai-openapi, `Error`). */
+/** The error object of OpenAI's APIs: each error has all four members (openai-openapi, `Error`). */
 export interface ChatError {
   readonly message: string
   readonly type: string
@@ -8,14 +8,17 @@ export interface ChatError {
   readonly code: string | number | null
 }
 
-const FIELDS = ['message', 'type', 'param', 'code']
+const MEMBERS = ['message', 'type', 'param', 'code']
 
-/** @param error of any of the APIs; null for one that did not say what went wrong */
+/**
+ * Converts an error object of any of the APIs, Gemini's too.
+ * @param error null if the upstream did not say what went wrong
+ */
 export function createChatError(error: JsonObject | null): ChatError {
   const { message, type, param, code, status } = error ?? {}
   return {
-    message: stringOr(message, 'The upstream reported an error and did not say which.'),
-    // Of the flat form the type is that of the event; Gemini calls its type a status.
+    message: stringOr(message, 'The upstream reported an error without a message.'),
+    // In a flat error event, `type` is the event's own type. Gemini calls the type `status`.
     type: typeof type === 'string' && type !== 'error' ? type : stringOr(status, 'server_error'),
     param: stringOr(param, null),
     code: typeof code === 'string' || typeof code === 'number' ? code : null,
@@ -23,17 +26,18 @@ export function createChatError(error: JsonObject | null): ChatError {
 }
 
 /**
- * The body of an answer with an error's status, in OpenAI's form: from Anthropic's, from Gemini's list, and from those that
- * leave out some of the fields. What more an error tells stays in it.
- * @returns the same bytes if they are in that form, or in none of these
+ * Converts the body of an error response to OpenAI's form: from Anthropic's form, from Gemini's list, and from errors
+ * that lack some of the members. Further members stay.
+ * @returns the same bytes if the body is in OpenAI's form already, or in an unknown one
  */
 export function translateError(body: Buffer): Buffer {
   const parsed = parseJson(body.toString('utf8'))
-  const answer: unknown = Array.isArray(parsed) && parsed.length > 0 ? parsed[0] : parsed
-  if (!isObject(answer) || !isObject(answer.error)) return body
-  const { error } = answer
+  const response: unknown = Array.isArray(parsed) && parsed.length > 0 ? parsed[0] : parsed
+  if (!isObject(response) || !isObject(response.error)) return body
+  const { error } = response
   if (typeof error.message !== 'string') return body
-  const { type: _, ...rest } = answer
-  if (answer === parsed && answer.type !== 'error' && FIELDS.every((field) => field in error)) return body
+  const { type: _, ...rest } = response
+  if (response === parsed && response.type !== 'error' && MEMBERS.every((member) => member in error))
+    return body
   return Buffer.from(JSON.stringify({ ...rest, error: { ...error, ...createChatError(error) } }))
 }

@@ -1,6 +1,9 @@
 import { isObject, type JsonObject } from '../../json/values.js'
 
-/** As chat completions tell it (OpenAI API reference: The chat completion object). What is not known is not there. */
+/**
+ * `usage` of chat completions, in tokens (OpenAI API reference: The chat completion object). Unknown details are left
+ * out.
+ */
 export interface ChatUsage {
   readonly prompt_tokens: number
   readonly completion_tokens: number
@@ -9,46 +12,50 @@ export interface ChatUsage {
   readonly completion_tokens_details?: { readonly reasoning_tokens: number }
 }
 
-/** @param usage of a response @returns null if it is not told */
+/**
+ * Converts the usage of Responses.
+ * @returns null if the input or the output is unknown
+ */
 export function readResponseUsage(usage: unknown): ChatUsage | null {
   if (!isObject(usage)) return null
-  const prompt = count(usage.input_tokens)
-  const completion = count(usage.output_tokens)
+  const prompt = readCount(usage.input_tokens)
+  const completion = readCount(usage.output_tokens)
   if (prompt === null || completion === null) return null
-  return chatUsage(
+  return createUsage(
     prompt,
     completion,
-    count(usage.total_tokens) ?? prompt + completion,
-    detail(usage.input_tokens_details, 'cached_tokens'),
-    detail(usage.output_tokens_details, 'reasoning_tokens'),
+    readCount(usage.total_tokens) ?? prompt + completion,
+    readDetail(usage.input_tokens_details, 'cached_tokens'),
+    readDetail(usage.output_tokens_details, 'reasoning_tokens'),
   )
 }
 
 /**
- * Anthropic counts what is read from a cache and written to one beside `input_tokens`, not among them (Anthropic docs,
- * Prompt caching).
- * @param usage of a message, or of a whole stream of one
+ * Converts the usage of Messages. Anthropic counts tokens that are read from a cache or written to it beside
+ * `input_tokens`, not among them (Anthropic docs, Prompt caching).
+ * @param usage of a whole message, or merged from all events of its stream
+ * @returns null if the input or the output is unknown
  */
 export function readMessageUsage(usage: unknown): ChatUsage | null {
   if (!isObject(usage)) return null
-  const input = count(usage.input_tokens)
-  const completion = count(usage.output_tokens)
+  const input = readCount(usage.input_tokens)
+  const completion = readCount(usage.output_tokens)
   if (input === null || completion === null) return null
-  const cached = count(usage.cache_read_input_tokens)
-  const prompt = input + (cached ?? 0) + (count(usage.cache_creation_input_tokens) ?? 0)
-  const thought = detail(usage.output_tokens_details, 'thinking_tokens')
-  return chatUsage(prompt, completion, prompt + completion, cached, thought)
+  const cached = readCount(usage.cache_read_input_tokens)
+  const prompt = input + (cached ?? 0) + (readCount(usage.cache_creation_input_tokens) ?? 0)
+  const thought = readDetail(usage.output_tokens_details, 'thinking_tokens')
+  return createUsage(prompt, completion, prompt + completion, cached, thought)
 }
 
-/** What a later event tells replaces what an earlier one told, field by field: its counts are of all so far. */
+/** Adds the usage of a later event, member by member. Its counts replace earlier ones, as they are totals. */
 export function mergeUsage(before: JsonObject, later: unknown): JsonObject {
   if (!isObject(later)) return before
   const usage: Record<string, unknown> = { ...before }
-  for (const [field, value] of Object.entries(later)) if (value !== null) usage[field] = value
+  for (const [member, value] of Object.entries(later)) if (value !== null) usage[member] = value
   return usage
 }
 
-function chatUsage(
+function createUsage(
   prompt: number,
   completion: number,
   total: number,
@@ -64,10 +71,10 @@ function chatUsage(
   }
 }
 
-function detail(details: unknown, name: string): number | null {
-  return isObject(details) ? count(details[name]) : null
+function readDetail(details: unknown, name: string): number | null {
+  return isObject(details) ? readCount(details[name]) : null
 }
 
-function count(value: unknown): number | null {
+function readCount(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
 }

@@ -2,32 +2,33 @@ import { randomBytes } from 'node:crypto'
 import type { ChatError } from './chat-errors.js'
 import type { ChatUsage } from './chat-usage.js'
 
+/** The finish reasons of chat completions that the relay writes. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter'
 
 const NOTHING = Buffer.alloc(0)
 const REST = ',"logprobs":null,"finish_reason":null}]}\n\n'
 
-/** Continue's old parser takes a line that begins so for the end of what it has read. */
+/** Continue's old parser stops reading a chunk at a comment that begins like this. */
 const PING = /^: *ping/i
 
 /**
- * Writes a chat completion's stream (OpenAI API reference: The chat completion chunk object). Whatever order it is called
- * in, the role comes first, one finish reason comes last, and nothing comes behind the end or an error.
+ * Writes the stream of a chat completion (OpenAI API reference: The chat completion chunk object). In whatever order it
+ * is called, the role comes first, one finish reason comes last, and nothing follows the end or an error.
  */
 export class ChunkWriter {
-  /** Tool calls so far; the next one has this index. */
+  /** The number of tool calls so far, and so the index of the next one. */
   calls: number
-  /** Any text, reasoning or tool call so far. */
+  /** There was any text, reasoning, refusal or tool call. */
   filled: boolean
-  /** It has its end, or its error. */
+  /** The finish reason or an error is written. */
   over: boolean
   private readonly includeUsage: boolean
   private readonly model: string | null
-  /** Each chunk as far as its choices; '' before the first one. */
+  /** The beginning of each chunk, up to its choices; '' before the first chunk. */
   private head: string
   private out: string
 
-  /** @param model for upstreams that do not tell theirs */
+  /** @param model the name for the chunks if the upstream gives none */
   constructor(includeUsage: boolean, model: string | null) {
     this.calls = 0
     this.filled = false
@@ -38,7 +39,7 @@ export class ChunkWriter {
     this.out = ''
   }
 
-  /** What has been written since it was last taken. */
+  /** @returns the bytes since the last call */
   take(): Buffer {
     if (this.out === '') return NOTHING
     const bytes = Buffer.from(this.out)
@@ -47,7 +48,7 @@ export class ChunkWriter {
   }
 
   /**
-   * The chunk with the role, once. Each chunk has what the upstream calls its answer.
+   * Writes the chunk with the role, once. All chunks get these three members.
    * @param created in seconds since 1970
    */
   begin(id: string | null, created: number | null, model: string | null): void {
@@ -62,11 +63,12 @@ export class ChunkWriter {
     this.writeDelta('"role":"assistant","content":""')
   }
 
+  /** Writes text; none if it is empty, as the next two do. */
   content(text: string): void {
     this.write('"content":', text)
   }
 
-  /** As DeepSeek's API names it, and most others since. */
+  /** Writes `reasoning_content`, the name that DeepSeek's API gave it and most others use. */
   reasoning(text: string): void {
     this.write('"reasoning_content":', text)
   }
@@ -76,9 +78,9 @@ export class ChunkWriter {
   }
 
   /**
-   * Custom tools have the form of functions, and their input that of arguments, as it is: Cursor looks for
-   * `function.name` in every call, and fails without it (icebear0828/codex-proxy#708, Cursor 3.14.27).
-   * @returns the call's index
+   * Begins a tool call. A custom tool's call is written as a function's, with its text for arguments: Cursor looks for
+   * `function.name` in every call and fails without it (icebear0828/codex-proxy#708, Cursor 3.14.27).
+   * @returns the index of the call
    */
   openCall(id: string, name: string): number {
     const index = this.calls++
@@ -88,23 +90,24 @@ export class ChunkWriter {
     return index
   }
 
+  /** Writes a part of a call's arguments; none if it is empty. */
   callArguments(index: number, text: string): void {
     if (text === '' || this.over) return
     this.writeDelta(`"tool_calls":[{"index":${index},"function":{"arguments":${JSON.stringify(text)}}}]`)
   }
 
-  /** @param text with its colon */
+  /** Writes a comment. @param text with its colon */
   comment(text: string): void {
     if (PING.test(text)) this.keepAlive()
     else if (!this.over) this.out += `${text}\n\n`
   }
 
-  /** Byte-counting timeouts between here and the client, as Cloudflare's 100 s, begin again. */
+  /** Writes a comment that restarts idle timeouts on the way to the client, such as Cloudflare's 100 s. */
   keepAlive(): void {
     if (!this.over) this.out += ': keep-alive\n\n'
   }
 
-  /** @param usage null if it is not known */
+  /** Writes the end. @param usage null if it is unknown */
   finish(reason: FinishReason, usage: ChatUsage | null): void {
     if (this.over) return
     this.begin(null, null, null)
@@ -114,7 +117,7 @@ export class ChunkWriter {
     this.out += 'data: [DONE]\n\n'
   }
 
-  /** As chat completions tell of an error in mid-stream: no finish reason comes, and no [DONE]. */
+  /** Writes an error event, as chat completions do in mid-stream: neither a finish reason nor [DONE] follows. */
   fail(error: ChatError): void {
     if (this.over) return
     this.over = true
@@ -137,12 +140,12 @@ export class ChunkWriter {
   }
 }
 
-/** For an answer that has no id of its own. */
+/** A random id, for a response that has none. */
 export function createChatId(): string {
   return `chatcmpl-${randomBytes(12).toString('hex')}`
 }
 
-/** In seconds, as `created` is. */
+/** The time in seconds since 1970, as `created` has it. */
 export function epochSeconds(): number {
   return Math.floor(Date.now() / 1000)
 }

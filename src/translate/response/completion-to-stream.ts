@@ -7,21 +7,27 @@ import { ChunkWriter, type FinishReason } from './chunk-writer.js'
 
 const NOTHING = Buffer.alloc(0)
 
-/** The stream of chat that an answer of JSON turns out to be. */
-const AS_IT_IS: Translation = {
-  push: (piece) => piece,
+/** For a response that turns out to be a stream of chat completions although its head says JSON. */
+const PASS_THROUGH: Translation = {
+  makesStream: false,
+  bytesHeld: 0,
+  push: (chunk) => chunk,
   end: () => NOTHING,
   breakOff: () => NOTHING,
+  abort: (error) => Buffer.from(`data: ${error}\n\n`),
 }
 
-/** For an answer of chat completions to somebody who asked for a stream. @param includeUsage as of `completionToChunks` */
+/**
+ * Chooses the translation for chat completions where the client asked for a stream: a JSON response becomes one.
+ * @param includeUsage the client asked for a usage chunk
+ */
 export function createCompletionToStream(includeUsage: boolean): CreateTranslation {
   return (status, { eventStream, json, encoding }) =>
     status === 200 && json && !eventStream && encoding === null
       ? new BufferedTranslation(
           (body) => splitCompletion(body, includeUsage),
           null,
-          () => AS_IT_IS,
+          () => PASS_THROUGH,
           true,
         )
       : null
@@ -30,26 +36,31 @@ export function createCompletionToStream(includeUsage: boolean): CreateTranslati
 const REASONS: readonly FinishReason[] = ['stop', 'length', 'tool_calls', 'content_filter']
 
 /**
- * A whole chat completion as the stream that was asked for (OpenAI API reference: The chat completion chunk object): some
- * gateways do not stream, and Cursor shows nothing of an answer that is no stream. An error becomes one in mid-stream.
- * @param includeUsage the client asked for a chunk with it
+ * Splits a whole chat completion into the stream that the client asked for (OpenAI API reference: The chat completion
+ * chunk object). Some gateways do not stream, and Cursor shows nothing of a response that is not a stream. An error, or
+ * an unreadable body, becomes an error event.
+ * @param includeUsage the client asked for a usage chunk
  */
 export function splitCompletion(body: Buffer, includeUsage: boolean): Buffer {
-  const answer = parseJson(body.toString('utf8'))
+  const completion = parseJson(body.toString('utf8'))
   const writer = new ChunkWriter(includeUsage, null)
-  const [choice] = isObject(answer) ? filterObjects(answer.choices) : []
-  if (isObject(answer) && choice !== undefined) writeAnswer(writer, answer, choice)
-  else if (isObject(answer) && isObject(answer.error)) writer.fail(createChatError(answer.error))
+  const [choice] = isObject(completion) ? filterObjects(completion.choices) : []
+  if (isObject(completion) && choice !== undefined) writeCompletion(writer, completion, choice)
+  else if (isObject(completion) && isObject(completion.error)) writer.fail(createChatError(completion.error))
   else {
-    const message = "The upstream's answer is neither a stream nor any other that can be read as one."
+    const message = "The upstream's response is neither a stream nor a chat completion."
     writer.fail({ message, type: 'server_error', param: null, code: 'upstream_unreadable' })
   }
   return writer.take()
 }
 
-function writeAnswer(writer: ChunkWriter, answer: JsonObject, choice: JsonObject): void {
+function writeCompletion(writer: ChunkWriter, completion: JsonObject, choice: JsonObject): void {
   const message = isObject(choice.message) ? choice.message : {}
-  writer.begin(stringOr(answer.id, null), numberOr(answer.created, null), stringOr(answer.model, null))
+  writer.begin(
+    stringOr(completion.id, null),
+    numberOr(completion.created, null),
+    stringOr(completion.model, null),
+  )
   writer.reasoning(stringOr(message.reasoning_content, ''))
   writer.content(stringOr(message.content, ''))
   writer.refusal(stringOr(message.refusal, ''))
@@ -58,11 +69,11 @@ function writeAnswer(writer: ChunkWriter, answer: JsonObject, choice: JsonObject
     const id = stringOr(call.id, '') || `call_${writer.calls}`
     writer.callArguments(writer.openCall(id, stringOr(made.name, '')), stringOr(made.arguments, ''))
   }
-  const told = REASONS.find((reason) => reason === choice.finish_reason)
-  writer.finish(told ?? (writer.calls > 0 ? 'tool_calls' : 'stop'), usageIn(answer))
+  const reason = REASONS.find((each) => each === choice.finish_reason)
+  writer.finish(reason ?? (writer.calls > 0 ? 'tool_calls' : 'stop'), readUsage(completion))
 }
 
-/** As the upstream tells it. */
-function usageIn({ usage }: JsonObject): ChatUsage | null {
+/** The usage as the upstream has it, all its members included. */
+function readUsage({ usage }: JsonObject): ChatUsage | null {
   return isObject(usage) ? (usage as unknown as ChatUsage) : null
 }

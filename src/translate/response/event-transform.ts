@@ -6,21 +6,27 @@ const CR = 0x0d
 const NOTHING = Buffer.alloc(0)
 
 /**
- * Looks at an event stream (WHATWG HTML, 9.2.6) event by event: each is held until it is whole, and goes on byte for byte unless
- * it is to be changed. One that is too long passes as it comes. O(n), however the stream is cut.
+ * Changes an event stream (WHATWG HTML, 9.2.6) event by event. Each event is held until it is complete, and passes
+ * byte for byte unless a subclass changes it. An event that is too long passes as it comes. O(n), however the stream
+ * is cut.
  */
-export abstract class Eventwise implements Translation {
+export abstract class EventTransform implements Translation {
+  readonly makesStream: boolean
+  /** 0: the held event has a bound of its own, and longer events pass. */
+  readonly bytesHeld: number
   private readonly longest: number
-  /** The event that is still coming. */
+  /** The incomplete event. */
   private readonly held: PartialBuffer
-  /** It is too long, and its beginning has gone. */
+  /** The incomplete event is too long, and its beginning has left. */
   private passing: boolean
   private readonly splitter: EventSplitter
-  /** The last event ended with CR, and an LF that comes first belongs to it. It was `kept`, or taken out. */
-  private endedInCr: 'kept' | 'gone' | null
+  /** The last event, kept or removed, ended with CR: a LF at the start of the next chunk belongs to it. */
+  private endedInCr: 'kept' | 'removed' | null
 
-  /** @param longest event that is held, in bytes */
+  /** @param longest length of an event that is held, in bytes */
   constructor(longest: number) {
+    this.makesStream = false
+    this.bytesHeld = 0
     this.longest = longest
     this.held = new PartialBuffer()
     this.passing = false
@@ -28,58 +34,60 @@ export abstract class Eventwise implements Translation {
     this.endedInCr = null
   }
 
-  /** @param event a whole one, its blank line included @returns what goes on in its place; nothing if it is taken out */
+  /** @param event complete, with its blank line @returns the bytes in its place; none to remove it */
   protected abstract change(event: Buffer): Buffer
 
-  /** @param event as far as it came before the stream broke off @returns what of it may go on */
+  /** @param event the part that arrived before the stream broke off @returns the bytes of it that may pass */
   protected abstract changeBroken(event: Buffer): Buffer
 
-  /** @returns what may go to the client now; often all of it, and none if no event ended */
-  push(piece: Buffer): Buffer {
+  push(chunk: Buffer): Buffer {
     const parts: Buffer[] = []
     const { splitter } = this
+    const from = splitter.startChunk(chunk)
     let start = 0
-    const from = splitter.startChunk(piece)
     if (from === 1 && this.endedInCr !== null) {
-      if (this.endedInCr === 'kept') parts.push(piece.subarray(0, 1))
+      if (this.endedInCr === 'kept') parts.push(chunk.subarray(0, 1))
       start = 1
     }
-    if (piece.length > 0) this.endedInCr = null
+    if (chunk.length > 0) this.endedInCr = null
     for (
-      let end = splitter.findEventEnd(piece, from);
+      let end = splitter.findEventEnd(chunk, from);
       end !== -1;
-      end = splitter.findEventEnd(piece, start)
+      end = splitter.findEventEnd(chunk, start)
     ) {
-      const event = this.join(piece.subarray(start, end))
+      const event = this.takeHeld(chunk.subarray(start, end))
       start = end
       const kept = this.passing ? event : this.change(event)
       this.passing = false
       if (kept.length > 0) parts.push(kept)
-      if (end === piece.length && piece[end - 1] === CR) this.endedInCr = kept.length > 0 ? 'kept' : 'gone'
+      if (end === chunk.length && chunk[end - 1] === CR) this.endedInCr = kept.length > 0 ? 'kept' : 'removed'
     }
-    const rest = piece.subarray(start)
+    const rest = chunk.subarray(start)
     if (!this.passing && this.held.bytes + rest.length <= this.longest) this.held.add(rest)
     else if (rest.length > 0) {
-      parts.push(this.join(rest))
+      parts.push(this.takeHeld(rest))
       this.passing = true
     }
     return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)
   }
 
-  /** What is still held, when the stream has ended. */
+  /** An event without its blank line is changed as a complete one. */
   end(): Buffer {
-    const last = this.join(NOTHING)
+    const last = this.takeHeld(NOTHING)
     return this.passing ? last : this.change(last)
   }
 
-  /** What is still held, when the stream has broken off: as far as it is what the client would have got. */
+  abort(error: string): Buffer {
+    return Buffer.from(`data: ${error}\n\n`)
+  }
+
   breakOff(): Buffer {
-    const last = this.join(NOTHING)
+    const last = this.takeHeld(NOTHING)
     return this.passing ? last : this.changeBroken(last)
   }
 
-  /** All that was held, and this behind it. */
-  private join(rest: Buffer): Buffer {
+  /** The held bytes and these behind them. */
+  private takeHeld(rest: Buffer): Buffer {
     return this.held.bytes === 0 ? rest : Buffer.concat([this.held.take(), rest])
   }
 }

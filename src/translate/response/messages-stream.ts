@@ -4,35 +4,39 @@ import { mergeUsage, readMessageUsage } from './chat-usage.js'
 import type { FinishReason } from './chunk-writer.js'
 import { StreamTranslation } from './stream.js'
 
-/** A tool that the client runs. */
+/** A call of a tool that the client runs. */
 interface Call {
+  /** Among the calls of the response. */
   readonly index: number
-  /** What makes a text of its input; null if that is to be JSON. */
-  readonly wrapped: InputDecoder | null
-  /** Its whole input, if it came with its beginning, until any other comes. */
+  /** Decodes the input of a wrapped custom tool; null for other tools. */
+  readonly decoder: InputDecoder | null
+  /** The input that came with the beginning of the block, as JSON text; used if no delta follows. */
   input: string
-  argued: boolean
+  hasDeltas: boolean
 }
 
 /**
- * The stream of a message (Anthropic docs: Streaming messages). Of tools, only those that the client runs come through; of
- * thinking the text, without its signature.
+ * Translates the stream of a message (Anthropic docs: Streaming messages). Calls of tools that Anthropic runs itself
+ * are dropped, and so are the signatures of thinking.
  */
 export class MessagesTranslation extends StreamTranslation {
-  /** Calls whose block is open, by the block's index. */
+  /** The calls whose block is open, by the block's index. */
   private readonly calls: Map<unknown, Call>
-  /** Block of the thinking that was written last: between two of them stands an empty line. */
-  private thought: unknown
+  /** The index of the last thinking block: an empty line separates two of them. */
+  private lastThinking: unknown
   private usage: JsonObject
   private stopReason: string | null
   private readonly wrapped: readonly string[]
 
-  /** @param wrapped names of tools that take a text, and were told of as if they took JSON */
+  /**
+   * @param model the name for the chunks if the upstream gives none
+   * @param wrapped names of the custom tools that went out as functions
+   */
   constructor(includeUsage: boolean, model: string | null, wrapped: readonly string[] = []) {
     super(includeUsage, model)
     this.wrapped = wrapped
     this.calls = new Map()
-    this.thought = null
+    this.lastThinking = null
     this.usage = {}
     this.stopReason = null
   }
@@ -46,7 +50,7 @@ export class MessagesTranslation extends StreamTranslation {
         if (isObject(event.content_block)) this.openBlock(event.index, event.content_block)
         return
       case 'content_block_delta':
-        if (isObject(event.delta)) this.takeDelta(event.index, event.delta)
+        if (isObject(event.delta)) this.readDelta(event.index, event.delta)
         return
       case 'content_block_stop':
         this.closeBlock(event.index)
@@ -56,14 +60,14 @@ export class MessagesTranslation extends StreamTranslation {
         this.usage = mergeUsage(this.usage, event.usage)
         return
       case 'message_stop':
-        this.endTold()
+        this.endWithFinish()
     }
   }
 
-  /** It has told why it stopped, and so that nothing is missing. */
-  protected override endUntold(): void {
-    if (this.stopReason === null) super.endUntold()
-    else this.endTold()
+  /** With its stop reason, the message is complete: only the last event is missing. */
+  protected override endWithoutFinish(): void {
+    if (this.stopReason === null) super.endWithoutFinish()
+    else this.endWithFinish()
   }
 
   private begin(message: JsonObject): void {
@@ -77,60 +81,63 @@ export class MessagesTranslation extends StreamTranslation {
         this.writer.content(stringOr(block.text, ''))
         return
       case 'thinking':
-        this.takeThinking(index, block.thinking)
+        this.writeThinking(index, block.thinking)
         return
       case 'tool_use': {
         const id = stringOr(block.id, '') || `call_${this.writer.calls}`
         const name = stringOr(block.name, '')
         const call = this.writer.openCall(id, name)
-        const wrapped = this.wrapped.includes(name) ? new InputDecoder() : null
-        this.calls.set(index, { index: call, wrapped, input: readToolInput(block.input), argued: false })
+        const decoder = this.wrapped.includes(name) ? new InputDecoder() : null
+        this.calls.set(index, { index: call, decoder, input: readToolInput(block.input), hasDeltas: false })
       }
     }
   }
 
-  private takeDelta(index: unknown, delta: JsonObject): void {
+  private readDelta(index: unknown, delta: JsonObject): void {
     switch (delta.type) {
       case 'text_delta':
         this.writer.content(stringOr(delta.text, ''))
         return
       case 'thinking_delta':
-        this.takeThinking(index, delta.thinking)
+        this.writeThinking(index, delta.thinking)
         return
       case 'input_json_delta': {
-        // Of a tool that Anthropic runs itself, there is no call.
+        // The input of a tool that Anthropic runs itself has no call here.
         const call = this.calls.get(index)
         if (call === undefined || typeof delta.partial_json !== 'string' || delta.partial_json === '') return
-        call.argued = true
-        const text = call.wrapped?.push(delta.partial_json) ?? delta.partial_json
+        call.hasDeltas = true
+        const text = call.decoder?.push(delta.partial_json) ?? delta.partial_json
         this.writer.callArguments(call.index, text)
       }
     }
   }
 
-  private takeThinking(index: unknown, text: unknown): void {
+  private writeThinking(index: unknown, text: unknown): void {
     if (typeof text !== 'string' || text === '') return
-    const apart = this.thought !== null && this.thought !== index
-    this.thought = index
-    this.writer.reasoning(apart ? `\n\n${text}` : text)
+    const isNext = this.lastThinking !== null && this.lastThinking !== index
+    this.lastThinking = index
+    this.writer.reasoning(isNext ? `\n\n${text}` : text)
   }
 
   private closeBlock(index: unknown): void {
     const call = this.calls.get(index)
     if (call === undefined) return
     this.calls.delete(index)
-    const { wrapped, input, argued } = call
-    if (argued) this.writer.callArguments(call.index, wrapped?.rest() ?? '')
-    else this.writer.callArguments(call.index, wrapped === null ? input : unwrapInput(input))
+    const { decoder, input, hasDeltas } = call
+    if (hasDeltas) this.writer.callArguments(call.index, decoder?.flush() ?? '')
+    else this.writer.callArguments(call.index, decoder === null ? input : unwrapInput(input))
   }
 
-  protected override endTold(): void {
+  protected override endWithFinish(): void {
     for (const index of [...this.calls.keys()]) this.closeBlock(index)
     this.writer.finish(readMessageFinish(this.stopReason, this.writer.calls), readMessageUsage(this.usage))
   }
 }
 
-/** @param calls of tools that the client is to run */
+/**
+ * Converts a stop reason of Messages.
+ * @param calls the number of tool calls for the client
+ */
 export function readMessageFinish(stopReason: unknown, calls: number): FinishReason {
   switch (stopReason) {
     case 'max_tokens':
@@ -143,7 +150,7 @@ export function readMessageFinish(stopReason: unknown, calls: number): FinishRea
   }
 }
 
-/** The arguments of a call, `{}` if it has none. */
+/** The input of a `tool_use` block as JSON text; `{}` if it has none. */
 export function readToolInput(input: unknown): string {
   return isObject(input) ? JSON.stringify(input) : '{}'
 }

@@ -1,5 +1,6 @@
 import type { BodyApi } from '../../api/apis.js'
-import { UnwrapStream, unwrapCompletion } from '../custom-tools/unwrap-stream.js'
+import { unwrapCompletion } from '../custom-tools/unwrap-completion.js'
+import { UnwrapStream } from '../custom-tools/unwrap-stream.js'
 import type { Translation } from '../translation.js'
 import { BufferedTranslation } from './buffered.js'
 import { translateError } from './chat-errors.js'
@@ -8,59 +9,59 @@ import { MessagesTranslation } from './messages-stream.js'
 import { ResponsesTranslation } from './responses-stream.js'
 import { translateMessage, translateResponse } from './whole.js'
 
-/** What decides how an answer is turned back into a chat completion. */
+/** Everything that decides how a response becomes a chat completion. */
 export interface ResponseContext {
-  /** Whose API the upstream speaks on the path that was asked. */
+  /** The API of the upstream's response. */
   readonly from: BodyApi
   readonly status: number
   readonly eventStream: boolean
-  /** The client asked for a stream; not if it is not there. */
+  /** The client asked for a stream. Missing: it did not. */
   readonly stream?: boolean
   /** The client asked for a chunk with the usage. */
   readonly includeUsage: boolean
-  /** The model that was asked for: what the client is told if the upstream names none. */
+  /** The model in the client's request: the client reads this name if the response has none. */
   readonly model: string | null
-  /** Names of the custom tools that went out as functions; none if it is not there. */
+  /** Names of the custom tools that went out as functions. Missing: none. */
   readonly wrapped?: readonly string[]
 }
 
-/** A longer one is for no reader. */
+/** In bytes. A longer error passes as it is. */
 const LONGEST_ERROR = 1024 * 1024
 
 /**
-/**
- * What makes a chat completion of an answer with this head, or of one the chat completion that the client is to have; null if
- * it goes on as it is. The answer must not be compressed.
- * What comes has another length. Who asked for a stream gets one, also of a whole answer.
+ * Chooses the translation that turns a response with this head into the chat completion that the client reads; null if
+ * the response passes as it is. A client that asked for a stream gets one, also from a whole response. The length of
+ * the body changes.
+ * @param context of a response that is not compressed
  */
-export function selectTranslation(facts: ResponseContext): Translation | null {
-  const { from, status, eventStream, stream = false } = facts
+export function selectTranslation(context: ResponseContext): Translation | null {
+  const { from, status, eventStream, stream = false } = context
   if (status >= 400) {
     return eventStream || from === 'chat' ? null : new BufferedTranslation(translateError, LONGEST_ERROR)
   }
-  if (status !== 200 || (from === 'chat' && !facts.wrapped?.length)) return null
-  if (eventStream) return streamTranslation(facts)
+  if (status !== 200 || (from === 'chat' && !context.wrapped?.length)) return null
+  if (eventStream) return createStreamTranslation(context)
   return new BufferedTranslation(
-    (body) => wholeAnswer(body, facts),
+    (body) => translateWhole(body, context),
     null,
-    () => streamTranslation(facts),
+    () => createStreamTranslation(context),
     stream,
   )
 }
 
-function streamTranslation({ from, includeUsage, model, wrapped = [] }: ResponseContext): Translation {
+function createStreamTranslation({ from, includeUsage, model, wrapped = [] }: ResponseContext): Translation {
   if (from === 'responses') return new ResponsesTranslation(includeUsage, model)
   return from === 'messages'
     ? new MessagesTranslation(includeUsage, model, wrapped)
     : new UnwrapStream(wrapped)
 }
 
-function wholeAnswer(body: Buffer, facts: ResponseContext): Buffer {
-  const chat = completionOf(body, facts)
-  return facts.stream ? splitCompletion(chat, facts.includeUsage) : chat
+function translateWhole(body: Buffer, context: ResponseContext): Buffer {
+  const completion = convertCompletion(body, context)
+  return context.stream ? splitCompletion(completion, context.includeUsage) : completion
 }
 
-function completionOf(body: Buffer, { from, model, wrapped = [] }: ResponseContext): Buffer {
+function convertCompletion(body: Buffer, { from, model, wrapped = [] }: ResponseContext): Buffer {
   if (from === 'responses') return translateResponse(body, model)
   return from === 'messages' ? translateMessage(body, model, wrapped) : unwrapCompletion(body, wrapped)
 }

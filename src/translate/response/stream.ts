@@ -7,28 +7,31 @@ import { ChunkWriter } from './chunk-writer.js'
 const NOTHING = Buffer.alloc(0)
 
 /**
- * Makes a chat completion's stream of another API's: each event is changed when it is whole, and what comes of it leaves at
- * once. Events that mean nothing here are left out; comments go on.
+ * Translates the stream of another API to chat completion chunks. Each event is translated when it is complete, and its
+ * chunks leave at once. Events without a counterpart are dropped, comments are kept.
  */
 export abstract class StreamTranslation implements Translation, EventHandler {
+  /** The upstream's response is a stream already. */
+  readonly makesStream: boolean
   protected readonly writer: ChunkWriter
   private readonly reader: EventReader
 
-  /** @param model for upstreams that do not tell theirs */
+  /** @param model the name for the chunks if the upstream gives none */
   constructor(includeUsage: boolean, model: string | null) {
+    this.makesStream = false
     this.writer = new ChunkWriter(includeUsage, model)
     this.reader = new EventReader(this)
   }
 
-  push(piece: Buffer): Buffer {
-    this.reader.push(piece)
+  push(chunk: Buffer): Buffer {
+    this.reader.push(chunk)
     return this.writer.take()
   }
 
-  /** A stream that has not told its own end is not whole, however well its connection ended: the client is told so. */
+  /** A stream without its end event is incomplete, however cleanly its connection ended: the client gets an error. */
   end(): Buffer {
     this.reader.end()
-    if (!this.writer.over) this.endUntold()
+    if (!this.writer.over) this.endWithoutFinish()
     return this.writer.take()
   }
 
@@ -40,23 +43,23 @@ export abstract class StreamTranslation implements Translation, EventHandler {
     return Buffer.from(`data: ${error}\n\n`)
   }
 
-  /** All whole events have left. */
+  /** Nothing: the chunks of all complete events have left. */
   breakOff(): Buffer {
     return NOTHING
   }
 
   takeEvent(name: string, data: string): void {
     if (this.writer.over) return
-    // Of the APIs that are translated none ends so, but some that speak as they do.
+    // Neither API ends like this, but some servers that imitate them do.
     if (data === '[DONE]') {
-      this.endTold()
+      this.endWithFinish()
       return
     }
     const event = parseJson(data)
     const type = isObject(event) && typeof event.type === 'string' ? event.type : name
     if (type === 'ping') this.writer.keepAlive()
     else if (type === 'error' || (isObject(event) && isObject(event.error) && event.type === undefined))
-      this.writer.fail(createChatError(errorOf(event)))
+      this.writer.fail(createChatError(findError(event)))
     else if (isObject(event)) this.read(type, event)
   }
 
@@ -64,21 +67,21 @@ export abstract class StreamTranslation implements Translation, EventHandler {
     this.writer.comment(text)
   }
 
-  /** @param type of any event but errors and pings */
+  /** Translates one event. @param type never an error or a ping */
   protected abstract read(type: string, event: JsonObject): void
 
-  /** It ends well, with what is known of it. */
-  protected abstract endTold(): void
+  /** Writes the finish reason and the usage, as far as they are known. */
+  protected abstract endWithFinish(): void
 
-  /** It ends, and nothing said that it would. */
-  protected endUntold(): void {
-    const message = "The upstream's answer ended before it was complete. Try again."
+  /** The stream ended without its end event. */
+  protected endWithoutFinish(): void {
+    const message = "The upstream's response ended before it was complete. Try again."
     this.writer.fail({ message, type: 'server_error', param: null, code: 'upstream_incomplete' })
   }
 }
 
-/** Nested on the wire, flat in the specification of Responses. */
-function errorOf(event: unknown): JsonObject | null {
+/** The error object of an event: nested on the wire, flat in the specification of Responses. */
+function findError(event: unknown): JsonObject | null {
   if (!isObject(event)) return typeof event === 'string' ? { message: event } : null
   const { error } = event
   if (typeof error === 'string') return { ...event, message: error }

@@ -1,37 +1,39 @@
 import type { ResponseFacts } from '../../http/headers.js'
 import { findOnlyData } from '../../sse/event-data.js'
-import { Eventwise } from './event-transform.js'
+import { EventTransform } from './event-transform.js'
 
 const NOTHING = Buffer.alloc(0)
 
-/** An event is held until it is whole, up to so many bytes. One that is longer passes as it comes. */
+/** In bytes. A longer event passes as it comes. */
 const LONGEST_HELD = 1024 * 1024
 
 const USAGE = Buffer.from('"usage"')
-/** Outside of strings, where a quote has a backslash before it, this is a member. The comma before it goes with it, or else that behind. */
+/**
+ * The member with the comma ahead of it, or else the comma behind it. It cannot be inside a string, where quotes have a
+ * backslash.
+ */
 const NULL_USAGE = /,\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,/g
-/** The same where an event breaks off: the member, or what may become its name. */
+/** The same in an event that breaks off: the member, or a beginning of its name. */
 const BROKEN_USAGE = /[{,]\s*(?:"usage"|(?:"u?s?a?g?e?)?$)/
 const NO_CHOICE = /"choices"\s*:\s*\[\s*\]/
 
 /**
- * Takes out of a chat completion's stream what is there only because the relay asked for it, and the client did not: the
- * chunk with the usage and no choice, and `"usage":null` in all others (API reference, Create chat completion,
- * `stream_options.include_usage`). What is left are the bytes that the client would have got; usage that upstreams tell
- * with a choice stays.
+ * Removes the usage that only the relay has asked for from a stream of chat completions: the chunk with usage and no
+ * choice, and `"usage":null` in all others (API reference, Create chat completion, `stream_options.include_usage`). The
+ * client gets the bytes that it would have got without the relay. Usage beside a choice stays.
  */
-export class UsageStripper extends Eventwise {
+export class UsageStripper extends EventTransform {
   constructor() {
     super(LONGEST_HELD)
   }
 
   protected change(event: Buffer): Buffer {
-    return withoutUsage(event)
+    return stripUsage(event)
   }
 
   protected changeBroken(event: Buffer): Buffer {
-    const last = withoutUsage(event)
-    if (read(last) !== null) return last
+    const last = stripUsage(event)
+    if (readChunk(last) !== null) return last
     const text = last.toString('latin1')
     const at = text.search(BROKEN_USAGE)
     if (at === -1) return last
@@ -39,7 +41,7 @@ export class UsageStripper extends Eventwise {
   }
 }
 
-/** Whether an answer with this head is a stream that usage can be taken out of. */
+/** Whether a response with this head is a stream that the stripper can read. */
 export function hasUsageField(
   status: number,
   facts: Pick<ResponseFacts, 'eventStream' | 'encoding'>,
@@ -47,22 +49,23 @@ export function hasUsageField(
   return status < 300 && facts.eventStream && facts.encoding === null
 }
 
-/** @param event a whole one @returns nothing if all of it was unasked for */
-function withoutUsage(event: Buffer): Buffer {
+/** @param event complete @returns no bytes for a usage chunk */
+function stripUsage(event: Buffer): Buffer {
   if (!event.includes(USAGE)) return event
-  const chunk = read(event)
+  const chunk = readChunk(event)
   if (chunk === null) return event
   if (chunk.usage === null) {
     const text = event.toString('latin1')
     const found = [...text.matchAll(NULL_USAGE)]
     return found.length === 1 ? Buffer.from(text.replace(NULL_USAGE, ''), 'latin1') : event
   }
-  const alone = Array.isArray(chunk.choices) && chunk.choices.length === 0 && typeof chunk.usage === 'object'
-  return alone ? NOTHING : event
+  const isUsageChunk =
+    Array.isArray(chunk.choices) && chunk.choices.length === 0 && typeof chunk.usage === 'object'
+  return isUsageChunk ? NOTHING : event
 }
 
-/** The object that an event has, if it has one and in one line. */
-function read(event: Buffer): Readonly<Record<string, unknown>> | null {
+/** The object in the data of an event; null if the data is on several lines, or is no object. */
+function readChunk(event: Buffer): Readonly<Record<string, unknown>> | null {
   const data = findOnlyData(event)
   if (data === null) return null
   try {

@@ -6,107 +6,117 @@ import { createChatId, epochSeconds, type FinishReason } from './chunk-writer.js
 import { readMessageFinish, readToolInput } from './messages-stream.js'
 import { isCall, readArguments, readCallId, readResponseFinish } from './responses-stream.js'
 
-/** What an answer says, gathered from its items or its blocks. */
-interface Said {
+/** The content of a response, gathered from its items or blocks. */
+interface Content {
   readonly texts: string[]
   readonly refusals: string[]
-  readonly thoughts: string[]
+  readonly reasoning: string[]
   readonly calls: JsonObject[]
 }
 
 /**
- * A whole response as a chat completion (OpenAI API reference: The response object; The chat completion object).
- * @param model for upstreams that do not tell theirs
- * @returns the same bytes if this is no response
+ * Converts a whole response to a chat completion (OpenAI API reference: The response object; The chat completion
+ * object).
+ * @param model the name for the completion if the upstream gives none
+ * @returns the same bytes if the body is no response
  */
 export function translateResponse(body: Buffer, model: string | null = null): Buffer {
-  const answer = parseJson(body.toString('utf8'))
-  if (!isObject(answer) || !(answer.object === 'response' || Array.isArray(answer.output))) return body
-  const status = stringOr(answer.status, 'completed')
-  if (isObject(answer.error)) return jsonOf({ error: createChatError(answer.error) })
-  if (status === 'failed' || status === 'cancelled') return jsonOf({ error: createChatError(null) })
+  const response = parseJson(body.toString('utf8'))
+  if (!isObject(response) || !(response.object === 'response' || Array.isArray(response.output))) return body
+  const status = stringOr(response.status, 'completed')
+  if (isObject(response.error)) return encodeJson({ error: createChatError(response.error) })
+  if (status === 'failed' || status === 'cancelled') return encodeJson({ error: createChatError(null) })
 
-  const said: Said = { texts: [], refusals: [], thoughts: [], calls: [] }
-  for (const item of filterObjects(answer.output)) {
-    if (isCall(item)) {
-      const id = readCallId(item.call_id, item.id, said.calls.length)
-      said.calls.push(callOf(id, stringOr(item.name, ''), readArguments(item)))
-      continue
-    }
-    let text = ''
-    for (const { text: thought } of filterObjects(item.summary)) said.thoughts.push(stringOr(thought, ''))
-    for (const part of filterObjects(item.content)) {
-      if (part.type === 'refusal') said.refusals.push(stringOr(part.refusal, ''))
-      else if (part.type === 'reasoning_text') said.thoughts.push(stringOr(part.text, ''))
-      else text += stringOr(part.text, '')
-    }
-    said.texts.push(text)
-  }
-  const finish = readResponseFinish(answer, status, said.calls.length)
-  return completion(
-    answer,
-    numberOr(answer.created_at, epochSeconds()),
+  const content: Content = { texts: [], refusals: [], reasoning: [], calls: [] }
+  for (const item of filterObjects(response.output)) addItem(content, item)
+  return createCompletion(response, content, {
+    created: numberOr(response.created_at, epochSeconds()),
     model,
-    said,
-    finish,
-    readResponseUsage(answer.usage),
-  )
+    finish: readResponseFinish(response, status, content.calls.length),
+    usage: readResponseUsage(response.usage),
+  })
+}
+
+function addItem({ texts, refusals, reasoning, calls }: Content, item: JsonObject): void {
+  if (isCall(item)) {
+    const id = readCallId(item.call_id, item.id, calls.length)
+    calls.push(createCall(id, stringOr(item.name, ''), readArguments(item)))
+    return
+  }
+  let text = ''
+  for (const part of filterObjects(item.summary)) reasoning.push(stringOr(part.text, ''))
+  for (const part of filterObjects(item.content)) {
+    if (part.type === 'refusal') refusals.push(stringOr(part.refusal, ''))
+    else if (part.type === 'reasoning_text') reasoning.push(stringOr(part.text, ''))
+    else text += stringOr(part.text, '')
+  }
+  texts.push(text)
 }
 
 /**
- * A whole message as a chat completion (Anthropic API reference: Messages).
- * @param model for upstreams that do not tell theirs
- * @param wrapped names of tools that take a text, and were told of as if they took JSON
- * @returns the same bytes if this is no message
+ * Converts a whole message to a chat completion (Anthropic API reference: Messages).
+ * @param model the name for the completion if the upstream gives none
+ * @param wrapped names of the custom tools that went out as functions
+ * @returns the same bytes if the body is no message
  */
 export function translateMessage(
   body: Buffer,
   model: string | null = null,
   wrapped: readonly string[] = [],
 ): Buffer {
-  const answer = parseJson(body.toString('utf8'))
-  if (!isObject(answer) || !Array.isArray(answer.content)) return body
-  const said: Said = { texts: [], refusals: [], thoughts: [], calls: [] }
+  const message = parseJson(body.toString('utf8'))
+  if (!isObject(message) || !Array.isArray(message.content)) return body
+  const content: Content = { texts: [], refusals: [], reasoning: [], calls: [] }
   let text = ''
-  for (const block of filterObjects(answer.content)) {
+  for (const block of filterObjects(message.content)) {
     if (block.type === 'text') text += stringOr(block.text, '')
-    else if (block.type === 'thinking') said.thoughts.push(stringOr(block.thinking, ''))
+    else if (block.type === 'thinking') content.reasoning.push(stringOr(block.thinking, ''))
     else if (block.type === 'tool_use') {
-      const id = stringOr(block.id, '') || `call_${said.calls.length}`
+      const id = stringOr(block.id, '') || `call_${content.calls.length}`
       const name = stringOr(block.name, '')
       const input = readToolInput(block.input)
-      said.calls.push(callOf(id, name, wrapped.includes(name) ? unwrapInput(input) : input))
+      content.calls.push(createCall(id, name, wrapped.includes(name) ? unwrapInput(input) : input))
     }
   }
-  said.texts.push(text)
-  const finish = readMessageFinish(answer.stop_reason, said.calls.length)
-  return completion(answer, epochSeconds(), model, said, finish, readMessageUsage(answer.usage))
+  content.texts.push(text)
+  return createCompletion(message, content, {
+    created: epochSeconds(),
+    model,
+    finish: readMessageFinish(message.stop_reason, content.calls.length),
+    usage: readMessageUsage(message.usage),
+  })
 }
 
-function completion(
-  answer: JsonObject,
-  created: number,
-  model: string | null,
-  said: Said,
-  finish: FinishReason,
-  usage: ChatUsage | null,
+interface CompletionFacts {
+  /** In seconds since 1970. */
+  readonly created: number
+  readonly model: string | null
+  readonly finish: FinishReason
+  readonly usage: ChatUsage | null
+}
+
+/** @param source the upstream's response, for its id and model */
+function createCompletion(
+  source: JsonObject,
+  { texts, refusals, reasoning, calls }: Content,
+  { created, model, finish, usage }: CompletionFacts,
 ): Buffer {
-  const content = join(said.texts)
-  const thoughts = join(said.thoughts)
-  return jsonOf({
-    id: stringOr(answer.id, createChatId()),
+  const content = joinTexts(texts)
+  const reasoningContent = joinTexts(reasoning)
+  return encodeJson({
+    id: stringOr(source.id, createChatId()),
     object: 'chat.completion',
     created,
-    model: stringOr(answer.model, '') || model || '',
+    model: stringOr(source.model, '') || model || '',
     choices: [
       {
         index: 0,
         message: {
           role: 'assistant',
-          content: content === '' && said.calls.length > 0 ? null : content,
-          refusal: said.refusals.join('') || null,
-          ...(thoughts === '' ? {} : { reasoning_content: thoughts }),
-          ...(said.calls.length === 0 ? {} : { tool_calls: said.calls }),
+          content: content === '' && calls.length > 0 ? null : content,
+          refusal: refusals.join('') || null,
+          ...(reasoningContent === '' ? {} : { reasoning_content: reasoningContent }),
+          ...(calls.length === 0 ? {} : { tool_calls: calls }),
         },
         logprobs: null,
         finish_reason: finish,
@@ -116,15 +126,15 @@ function completion(
   })
 }
 
-/** As the stream writes it: an empty line between two. */
-function join(texts: readonly string[]): string {
+/** An empty line separates two texts, as in a stream. */
+function joinTexts(texts: readonly string[]): string {
   return texts.filter((text) => text !== '').join('\n\n')
 }
 
-function callOf(id: string, name: string, input: string): JsonObject {
-  return { id, type: 'function', function: { name, arguments: input } }
+function createCall(id: string, name: string, args: string): JsonObject {
+  return { id, type: 'function', function: { name, arguments: args } }
 }
 
-function jsonOf(value: JsonObject): Buffer {
+function encodeJson(value: JsonObject): Buffer {
   return Buffer.from(JSON.stringify(value))
 }

@@ -3,11 +3,11 @@ import * as assert from 'uvu/assert'
 import { InputDecoder, unwrapInput, wrapInput } from '../../../src/translate/custom-tools/input-decoder.js'
 import { fc } from '../../support/property.js'
 
-/** What comes of arguments in these pieces, each by itself, and what is left at the end. */
+/** The text that each of these parts gives, and the rest at the end. */
 function through(pieces: readonly string[]): string[] {
   const input = new InputDecoder()
   const out = pieces.map((piece) => input.push(piece))
-  return [...out, input.rest()]
+  return [...out, input.flush()]
 }
 
 function* cutsOf(text: string): Generator<string[]> {
@@ -44,27 +44,27 @@ const CASES: readonly [name: string, args: string, text: string][] = [
 ]
 
 for (const [name, args, text] of CASES) {
-  test(`arguments become a text, cut anywhere: ${name}`, () => {
+  test(`arguments are decoded the same wherever they are cut: ${name}`, () => {
     for (const pieces of cutsOf(args)) assert.is(through(pieces).join(''), text, JSON.stringify(pieces))
   })
 }
 
-test('what comes goes at once, but for what is not whole yet', () => {
+test('each part of the text is returned at once, but for incomplete characters', () => {
   const pieces = ['{"inp', 'ut":"a', 'b\\', 'nc', '\\u00', 'e9\\ud83e', '\\udd8ad', '"', '} ']
   assert.equal(through(pieces), ['', 'a', 'b', '\nc', '', 'é', '🦊d', '', '', ''])
 })
 
-test('a text in which a half is followed by its other half has no half by itself', () => {
+test('the halves of a surrogate pair are returned together', () => {
   for (const pieces of cutsOf('{"input":"x\\ud83e\\udd8ay🦊"}')) {
     for (const part of through(pieces)) assert.not.match(part, /\p{Cs}/u)
   }
 })
 
-test('white space without end is not held', () => {
+test('endless white space is not held', () => {
   const input = new InputDecoder()
   const blank = ' '.repeat(100_000)
   for (const piece of ['{"input":"ab"', blank, blank, '}', blank]) input.push(piece)
-  assert.ok(input.whole)
+  assert.ok(input.isComplete)
   assert.ok(JSON.stringify(input).length < 2_000)
 })
 
@@ -90,7 +90,7 @@ function escaped(text: string, which: readonly boolean[]): string {
   return `"${letters.join('')}"`
 }
 
-test('whatever text is wrapped, however it is written and cut, is the same text again', () => {
+test('any wrapped text is the same text when it is decoded, however it is written and cut', () => {
   const space = fc.string({ unit: fc.constantFrom(' ', '\n', '\r', '\t'), maxLength: 3 })
   const spaces = fc.tuple(space, space, space, space, space, space)
   const which = fc.array(fc.boolean(), { minLength: 1, maxLength: 5 })
@@ -105,7 +105,7 @@ test('whatever text is wrapped, however it is written and cut, is the same text 
   )
 })
 
-test('whatever arguments come, they come to the same however they are cut', () => {
+test('any arguments are decoded the same however they are cut', () => {
   fc.assert(
     fc.property(text, fc.boolean(), cuts, (given, begun, at) => {
       const args = begun ? `{"input":"${given}` : given
@@ -115,12 +115,12 @@ test('whatever arguments come, they come to the same however they are cut', () =
   )
 })
 
-test('whole arguments of another form are left as they are, also those that are cut', () => {
+test('complete arguments of another form stay as they are, and so do incomplete ones', () => {
   for (const args of ['', '{}', '{"input":"ab', '{"input":"ab","why":"x"}', 'x', '{"input":1}'])
     assert.is(unwrapInput(args), args)
 })
 
-test('a text is wrapped once', () => {
+test('a wrapped text is not wrapped again', () => {
   assert.is(wrapInput('a "b"'), '{"input":"a \\"b\\""}')
   assert.is(wrapInput(wrapInput('a "b"')), wrapInput('a "b"'))
   assert.is(unwrapInput(wrapInput('{"patch":1}')), '{"patch":1}')

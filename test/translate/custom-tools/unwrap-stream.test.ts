@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { UnwrapStream, unwrapCompletion } from '../../../src/translate/custom-tools/unwrap-stream.js'
+import { UnwrapStream } from '../../../src/translate/custom-tools/unwrap-stream.js'
 import { selectTranslation } from '../../../src/translate/response/select.js'
 import { fc } from '../../support/property.js'
 import { cutsOf, translate } from '../chunks.js'
@@ -8,7 +8,7 @@ import { cutsOf, translate } from '../chunks.js'
 const TOOLS = ['ApplyPatch', 'Sketch']
 const HEAD = '"id":"c","object":"chat.completion.chunk","created":1,"model":"m"'
 
-/** As DeepSeek writes it, with what a client should not miss. */
+/** As DeepSeek writes it, with members that have to reach the client. */
 function chunk(delta: string, finish = 'null', choice = 0): string {
   return `data: {${HEAD},"system_fingerprint":"f","choices":[{"index":${choice},"delta":${delta},"logprobs":null,"finish_reason":${finish}}]}\n\n`
 }
@@ -119,12 +119,12 @@ const STREAMS: readonly Stream[] = [
     ],
   },
   {
-    name: 'one that ends with nothing but [DONE]',
+    name: 'a stream that ends with [DONE] only',
     events: [opened('ApplyPatch', '{"input":"a\\'), DONE],
     left: [opened('ApplyPatch', 'a'), rest('\\'), DONE],
   },
   {
-    name: 'one that has no end at all',
+    name: 'a stream without an end',
     events: [opened('ApplyPatch', '{"input":"a\\')],
     left: [opened('ApplyPatch', 'a'), rest('\\')],
   },
@@ -239,9 +239,9 @@ const STREAMS: readonly Stream[] = [
 
 for (const { name, events, left } of STREAMS) {
   for (const lineEnd of ['\n', '\r\n', '\r']) {
-    test(`a stream with ${name}, cut at every byte, lines with ${JSON.stringify(lineEnd)}`, () => {
+    test(`calls are unwrapped wherever the stream is cut, with ${JSON.stringify(lineEnd)}: ${name}`, () => {
       const bytes = Buffer.from(events.join('').replaceAll('\n', lineEnd))
-      // What comes of the relay's own has the line ends of the relay.
+      // Events that the relay adds have its own line ends.
       const wanted = left.join('').replaceAll('\n', lineEnd)
       const normal = (text: string): string => text.replaceAll(lineEnd, '\n')
       for (const pieces of cutsOf(bytes))
@@ -250,7 +250,7 @@ for (const { name, events, left } of STREAMS) {
   }
 }
 
-test('each event goes on when it is whole, with what of the text it has', () => {
+test('each event leaves when it is complete, with its part of the text', () => {
   const stream = new UnwrapStream(TOOLS)
   const { events, left } = STREAMS[0] as Stream
   for (let i = 0; i < events.length; i++) {
@@ -261,7 +261,7 @@ test('each event goes on when it is whole, with what of the text it has', () => 
   assert.is(stream.end().length, 0)
 })
 
-test('of a stream that breaks off, whole events have gone, and nothing is made up', () => {
+test('a stream of wrapped calls that breaks off has its complete events and nothing else', () => {
   for (const { events, left } of STREAMS) {
     const bytes = Buffer.from(events.join(''))
     for (let at = 0; at <= bytes.length; at++) {
@@ -292,7 +292,7 @@ const made: fc.Arbitrary<Made> = fc
     return { name, text: name === 'Shell' ? args : text, pieces }
   })
 
-test('whatever calls there are, by turns and however they are cut, a client puts their texts together', () => {
+test('a client assembles the texts of any calls, interleaved and cut anywhere', () => {
   fc.assert(
     fc.property(fc.array(made, { maxLength: 4 }), fc.array(fc.nat(), { maxLength: 20 }), (calls, cuts) => {
       const rounds = Math.max(0, ...calls.map(({ pieces }) => pieces.length))
@@ -325,7 +325,7 @@ test('whatever calls there are, by turns and however they are cut, a client puts
   )
 })
 
-test('bytes of any kind pass as they are where there is no call of such a tool', () => {
+test('any bytes pass unchanged where there is no call of a wrapped tool', () => {
   const sign = fc.constantFrom(
     ...['data: ', 'data:', '"choices":', '"tool_calls":', '"function":', '"arguments":', '"name":"Shell"'],
     ...['\n', '\r', '\r\n', '\n\n', '{', '}', '[', ']', ',', ':', 'null', '"x"', '[DONE]', 'ü', '"'],
@@ -341,30 +341,7 @@ test('bytes of any kind pass as they are where there is no call of such a tool',
   )
 })
 
-const COMPLETION =
-  '{ "id":"c","choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[' +
-  '{"id":"a","type":"function","function":{"name":"Shell","arguments":"{\\"input\\":\\"ls\\"}"}},\n' +
-  '{"id":"b","type":"function","function":{"arguments":"{\\"input\\": \\"*** Begin\\\\n\\\\ud83e\\\\udd8a\\"}","name":"ApplyPatch"} },' +
-  '{"id":"c","type":"function","function":{"name":"ApplyPatch","arguments":"{\\"input\\":\\"x\\",\\"y\\":1}"}}' +
-  ']},"finish_reason":"tool_calls"}],"usage":{"total_tokens":1.0}}\n'
-
-const UNWRAPPED = COMPLETION.replace(
-  '"{\\"input\\": \\"*** Begin\\\\n\\\\ud83e\\\\udd8a\\"}"',
-  '"*** Begin\\n🦊"',
-)
-
-test('of a whole chat completion only the arguments of these calls are others, if they are of that form', () => {
-  assert.is.not(UNWRAPPED, COMPLETION)
-  assert.is(unwrapCompletion(Buffer.from(COMPLETION), TOOLS).toString(), UNWRAPPED)
-})
-
-test('what is no chat completion, and what has no such call, stays byte for byte', () => {
-  for (const text of ['', '{', '[]', '<html>"tool_calls"', '{"choices":[{"message":{"tool_calls":null}}]}'])
-    assert.is(unwrapCompletion(Buffer.from(text), TOOLS).toString(), text)
-  assert.is(unwrapCompletion(Buffer.from(COMPLETION), ['Other']).toString(), COMPLETION)
-})
-
-test('an answer is changed only if tools were wrapped, it is none of an error, and as a stream if it is one', () => {
+test('a response is unwrapped only if tools were wrapped and it is no error, and as a stream if it is one', () => {
   const facts = { from: 'chat', status: 200, eventStream: true, includeUsage: false, model: null } as const
   assert.is(selectTranslation(facts), null)
   assert.is(selectTranslation({ ...facts, wrapped: TOOLS, status: 400 }), null)
@@ -375,9 +352,6 @@ test('an answer is changed only if tools were wrapped, it is none of an error, a
     assert.ok(translation !== null)
     assert.is(translate(translation, [Buffer.from(events.join(''))]), left.join(''))
   }
-  const whole = selectTranslation({ ...facts, wrapped: TOOLS, eventStream: false })
-  assert.ok(whole !== null)
-  assert.is(translate(whole, [Buffer.from(`\n${COMPLETION}`)]), `\n${UNWRAPPED}`)
 })
 
 test.run()

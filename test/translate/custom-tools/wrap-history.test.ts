@@ -5,7 +5,7 @@ import { buildNativeRequest } from '../../../src/translate/request/native-reques
 import { findCustomTools, translateToChat } from '../../../src/translate/request/to-chat.js'
 import { changes, edited } from '../bodies.js'
 
-// What Cursor was given as the arguments of a call comes back in the turns that follow.
+// Cursor sends the arguments of a call back in later turns.
 
 const PATCH = '*** Begin Patch\\n+\\"ï🦊\\"'
 const WRAPPED = JSON.stringify(`{"input":"${PATCH}"}`)
@@ -15,7 +15,7 @@ const NO_CUSTOMS = { capabilities: { customTools: false, reasoning: true } }
 const call = (name: string, args: string): string =>
   `{"id":"c_${name}","type":"function","index":0,"function":{ "name": "${name}", "arguments" : ${args}}}`
 
-/** The tools aside, as they are not what these tests are about. */
+/** Without the edits of the tools, which other tests cover. */
 function changed(shape: 'chat' | 'messages', text: string, options = {}): [string, string][] {
   const { edits } = buildNativeRequest(shape, Buffer.from(text), options)
   return changes(text, edits).filter(([before]) => before !== TOOL)
@@ -25,15 +25,15 @@ const CHAT = (calls: string, tools = TOOL): string =>
   `{"messages":[{"role":"user","content":"ApplyPatch"}, {"role":"assistant","content":null,"tool_calls":[${calls}]},` +
   `{"role":"tool","tool_call_id":"c_ApplyPatch","content":"{\\"input\\":\\"x\\"}"}],"tools":[${tools}]}`
 
-test('in a chat, the text of a call is arguments again where the tool is a function, and nothing else is changed', () => {
+test("in a chat, a call's text becomes JSON arguments where the tool becomes a function, and nothing else changes", () => {
   const body = CHAT(`${call('Read', '"{}"')},${call('ApplyPatch', `"${PATCH}"`)}`)
   assert.equal(changed('chat', body, NO_CUSTOMS), [[`"${PATCH}"`, WRAPPED]])
 })
 
-test('in a chat, the text stays where the tool does', () => {
+test("in a chat, a call's text stays where the custom tool stays", () => {
   const body = CHAT(call('ApplyPatch', `"${PATCH}"`))
   assert.equal(changed('chat', body, { capabilities: ALL_CAPABILITIES }), [])
-  // Without the tool, nobody knows what it was.
+  // Without the tool, its kind is unknown.
   assert.equal(changed('chat', CHAT(call('ApplyPatch', `"${PATCH}"`), ''), NO_CUSTOMS).length, 1)
 })
 
@@ -43,7 +43,7 @@ test('arguments that are wrapped already, or are no text, stay', () => {
   assert.equal(changed('chat', CHAT('null,{},{"function":null},{"function":{}}'), NO_CUSTOMS), [])
 })
 
-test('a text that looks like arguments of another form is a text', () => {
+test('a text that looks like arguments of another form is wrapped as a text', () => {
   for (const args of ['""', '"{}"', '"{\\"input\\":1}"', '"{\\"input\\":\\"x\\",\\"y\\":1}"']) {
     const [[before, after] = []] = changed('chat', CHAT(call('ApplyPatch', args)), NO_CUSTOMS)
     assert.is(before, args)
@@ -51,7 +51,7 @@ test('a text that looks like arguments of another form is a text', () => {
   }
 })
 
-test('a call of a custom tool, as an upstream made it that has them, is one of the function', () => {
+test('a call of type custom becomes a call of the function', () => {
   const body = CHAT(`{"id":"c","custom":{"name":"ApplyPatch", "input": "${PATCH}"},"type":"custom"}`)
   assert.equal(changed('chat', body, NO_CUSTOMS), [
     ['"custom"', '"function"'],
@@ -71,7 +71,7 @@ const MESSAGES = (input: string): string =>
   `{"type":"tool_use","id":"t","name":"ApplyPatch", "input": ${input}},{"type":"tool_use","id":"u","name":"LS","input":"x"}]},` +
   `{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"done"}]}],"tools":[${TOOL}]}`
 
-test('in Messages, the text of a call is an object again', () => {
+test("in Messages, a call's text becomes an object", () => {
   assert.equal(changed('messages', MESSAGES(`"${PATCH}"`)), [[`"${PATCH}"`, `{"input":"${PATCH}"}`]])
   assert.equal(changed('messages', MESSAGES(WRAPPED)), [[WRAPPED, `{"input":"${PATCH}"}`]])
   for (const input of ['{"input":"x"}', '{"patch":"x"}', '{}', 'null', '7'])
@@ -87,7 +87,7 @@ function argumentsIn(body: Buffer): string[] {
   return messages.flatMap((message) => message.tool_calls ?? []).map((each) => each.function.arguments)
 }
 
-test('translated to a chat, texts of calls are arguments, however they were sent back', () => {
+test('calls of a translated Responses body get JSON arguments, in whichever form Cursor sent them back', () => {
   const text = JSON.parse(`"${PATCH}"`) as string
   const wrapped = JSON.stringify({ input: text })
   const items = [
@@ -107,7 +107,7 @@ test('translated to a chat, texts of calls are arguments, however they were sent
   assert.equal(argumentsIn(chat), [wrapped, wrapped, wrapped, '{"command":"ls"}', '{}', '{"input":""}'])
 })
 
-test('blocks of Messages, too', () => {
+test('calls of a translated Messages body get JSON arguments', () => {
   const body = Buffer.from(MESSAGES(`"${PATCH}"`))
   assert.equal(argumentsIn(translateToChat('messages', body)), [JSON.parse(WRAPPED), '"x"'])
   assert.equal(argumentsIn(translateToChat('messages', Buffer.from(MESSAGES('{"input":"x"}')))), [
@@ -116,7 +116,7 @@ test('blocks of Messages, too', () => {
   ])
 })
 
-test('the same history becomes the same bytes, turn after turn', () => {
+test('the same history becomes the same bytes in each turn', () => {
   const first = CHAT(call('ApplyPatch', `"${PATCH}"`))
   const next = first.replace('}],"tools"', '},{"role":"user","content":"more"}],"tools"')
   const sent = [first, next].map((body) => {

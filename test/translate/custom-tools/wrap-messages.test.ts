@@ -73,13 +73,13 @@ const STREAMS: readonly [name: string, events: readonly Event[], chunks: readonl
 ]
 
 for (const [name, events, chunks] of STREAMS) {
-  test(`a message's call of a wrapped tool is one with a text, cut at every byte: ${name}`, () => {
+  test(`calls of wrapped tools in a Messages stream are unwrapped wherever it is cut: ${name}`, () => {
     for (const pieces of cutsOf(Buffer.from(named(...events))))
       assert.equal(readChunks(translate(translation(), pieces)).chunks, chunks)
   })
 }
 
-test('whatever the text and its pieces, the client puts it together', () => {
+test('the client gets any text of a wrapped call in a Messages stream unchanged', () => {
   const cuts = fc.array(fc.nat(), { maxLength: 8 })
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), cuts, (text, at) => {
@@ -99,7 +99,7 @@ test('whatever the text and its pieces, the client puts it together', () => {
   )
 })
 
-test('in a whole message, too', () => {
+test('calls of wrapped tools in a whole message are unwrapped', () => {
   const content = [
     { type: 'tool_use', id: 'a', name: 'ApplyPatch', input: { input: 'x\n"y"' } },
     { type: 'tool_use', id: 'b', name: 'ApplyPatch', input: { input: 'x', why: 'z' } },

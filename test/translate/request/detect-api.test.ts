@@ -6,7 +6,7 @@ import { CHAT_BODY, MESSAGES_BODY, RESPONSES_BODY } from '../bodies.js'
 
 const USER = '{"role":"user","content":"x"}'
 
-/** Each beside what it is, and why that is not clear at once. */
+/** The API beside the body. Most bodies are ambiguous at first sight. */
 const TABLE: readonly [BodyApi, string][] = [
   ['responses', RESPONSES_BODY],
   ['messages', MESSAGES_BODY],
@@ -41,7 +41,7 @@ const TABLE: readonly [BodyApi, string][] = [
   ],
   ['chat', `{"messages":[${USER}],"tools":[null,7,[],{}]}`],
   ['chat', `{"messages":[${USER}],"tools":{"input_schema":{}}}`],
-  // Choices of tools, none of which says anything.
+  // Tool choices are no sign of any API.
   ...['"auto"', '{"type":"auto"}', '{"type":"any"}', '{"type":"tool","name":"a"}'].map(
     (choice): [BodyApi, string] => ['chat', `{"messages":[${USER}],"tool_choice":${choice}}`],
   ),
@@ -67,14 +67,14 @@ const TABLE: readonly [BodyApi, string][] = [
     '{"messages":[{"role":"user","content":[{"type":"text","text":"x","cache_control":{"type":"ephemeral"}}]}]}',
   ],
   ['chat', '{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":[]}]}]}'],
-  // Both: what only chat completions can read is read by nobody else.
+  // Signs of both: Messages would refuse messages of chat completions.
   ['chat', `{"system":"s","messages":[${USER},{"role":"tool","tool_call_id":"c","content":"x"}]}`],
   ['chat', `{"system":"s","messages":[{"role":"assistant","content":null,"tool_calls":[]}]}`],
   [
     'messages',
     `{"system":"s","messages":[{"role":"user","content":"tool"},{"role":"assistant","content":"tool_calls"}]}`,
   ],
-  // What cannot be read.
+  // Unreadable bodies.
   ...[
     '',
     '[]',
@@ -89,9 +89,9 @@ const TABLE: readonly [BodyApi, string][] = [
   ['chat', '{"messages":{"role":"user"}}'],
 ]
 
-for (const [shape, body] of TABLE) {
-  test(`${shape}: ${body.length > 110 ? `${body.slice(0, 107)}...` : body}`, () => {
-    assert.is(detectBodyApi(Buffer.from(body)), shape)
+for (const [api, body] of TABLE) {
+  test(`a body counts as ${api}: ${body.length > 110 ? `${body.slice(0, 107)}...` : body}`, () => {
+    assert.is(detectBodyApi(Buffer.from(body)), api)
   })
 }
 

@@ -18,7 +18,7 @@ const wrapped = (grammar: string): object => ({
   required: ['input'],
 })
 
-test("Cursor's Responses body, all of it, as chat completions", () => {
+test('the whole Responses body of Cursor becomes chat completions', () => {
   assert.equal(chat('responses', RESPONSES_BODY), {
     model: 'gpt-x-test',
     stream: true,
@@ -55,7 +55,7 @@ test("Cursor's Responses body, all of it, as chat completions", () => {
   })
 })
 
-test("Cursor's Messages body, all of it, as chat completions", () => {
+test('the whole Messages body of Cursor becomes chat completions', () => {
   const parameters = { type: 'object', properties: { path: { type: 'string' } } }
   assert.equal(chat('messages', MESSAGES_BODY), {
     model: 'claude-test-1-thinking',
@@ -79,7 +79,7 @@ test("Cursor's Messages body, all of it, as chat completions", () => {
   })
 })
 
-test('items of Responses become messages: calls join the text ahead of them, images of results come behind all results', () => {
+test('items of Responses become messages: calls join the text ahead of them, images of results follow all results', () => {
   const image = { type: 'input_image', image_url: 'data:image/png;base64,AA', detail: 'original' }
   const { messages } = chat('responses', {
     instructions: 'be brief',
@@ -144,7 +144,7 @@ test('items of Responses become messages: calls join the text ahead of them, ima
   ])
 })
 
-test('blocks of Messages become messages: results stand right behind their calls, ahead of what else the user says', () => {
+test("blocks of Messages become messages: results follow their calls directly, ahead of the user's text", () => {
   const source = { type: 'base64', media_type: 'image/png', data: 'AA' }
   const {
     messages,
@@ -218,7 +218,7 @@ test('blocks of Messages become messages: results stand right behind their calls
   assert.equal([effort, user, stop, parallel, choice], ['medium', 'u', ['x'], false, 'required'])
 })
 
-test('formats, limits and efforts are called what chat completions call them', () => {
+test('formats, limits and efforts get the names that chat completions have for them', () => {
   const format = { type: 'json_schema', name: 'n', schema: { type: 'object' }, strict: true }
   const { type: _, ...inner } = format
   const { response_format, max_tokens, reasoning_effort, messages, ...rest } = chat('responses', {
@@ -237,7 +237,7 @@ test('formats, limits and efforts are called what chat completions call them', (
   assert.is(chat('messages', { output_config: { effort: 'max' }, messages: [] }).reasoning_effort, 'high')
 })
 
-test('the beginning of a conversation stays the same bytes when it goes on', () => {
+test('a longer conversation begins with the same bytes as the shorter one', () => {
   const turns = [
     ...[
       { role: 'user', content: 'a' },
@@ -254,7 +254,7 @@ test('the beginning of a conversation stays the same bytes when it goes on', () 
   assert.ok(long.startsWith(short.slice(0, -1)))
 })
 
-test('what cannot be read, or is chat already, stays as it is', () => {
+test('a body that is unreadable, or a chat already, stays as it is', () => {
   for (const text of ['', '{', '[]', 'null', '"x"', RESPONSES_BODY.slice(0, -1)]) {
     for (const shape of ['responses', 'messages'] as const) {
       assert.is(translateToChat(shape, Buffer.from(text)).toString(), text)
@@ -265,7 +265,7 @@ test('what cannot be read, or is chat already, stays as it is', () => {
   assert.ok(translateToChat('messages', Buffer.from(deep)).length > 0)
 })
 
-test('whatever is in it, the translation is chat, and each result follows its call as before', () => {
+test('any body becomes a chat with functions only', () => {
   const odd = fc.constantFrom<unknown>(
     null,
     7,

@@ -6,7 +6,7 @@ import type { Translation } from '../../../src/translate/translation.js'
 import { fc } from '../../support/property.js'
 import { type Chunk, type Event, readChunks, translate } from '../chunks.js'
 
-// What any answer says must be the same in its chunks, and any events at all must make chunks in their order.
+// The chunks of any response must say what the response says. Any events at all must give chunks in order.
 
 interface Call {
   readonly kind: 'call' | 'custom'
@@ -77,11 +77,11 @@ function said(parts: readonly Part[], apart: string): Assembled {
 }
 
 interface Manner {
-  /** What is told of an item: each piece, or only what is done, or only the item, or all at the end. */
+  /** What the stream has of an item: its deltas, only its complete parts, only the item, or only the last event. */
   readonly tells: 'deltas' | 'done' | 'items' | 'end'
   readonly ids: boolean
   readonly indexes: boolean
-  /** Takes turns between the items' deltas. */
+  /** The deltas of several items are interleaved. */
   readonly mixed: boolean
   readonly lineEnd: string
   readonly comments: boolean
@@ -154,7 +154,7 @@ function responseOf(parts: readonly Part[], how: Manner): Event[] {
   return [...between, { type: 'response.completed', response: { status: 'completed', output } }]
 }
 
-/** All begin in order, and then each has its turn: texts would be mixed up, so that calls alone take turns. */
+/** Only calls are interleaved, as interleaved texts would be another answer. All calls begin in order. */
 function inTurns(threads: readonly Event[][]): Event[] {
   const isCall = (events: readonly Event[]): boolean => 'call_id' in ((events.at(-1) as Event).item as object)
   const rest = threads.filter(isCall).map((events) => [...events])
@@ -204,34 +204,34 @@ function cut(bytes: Buffer, cuts: readonly number[]): Buffer[] {
 
 const cuts = fc.array(fc.nat(), { maxLength: 20 })
 
-test('whatever a response says, and however it is told, its chunks say the same', () => {
+test('the chunks of any response say the same as the response', () => {
   fc.assert(
     fc.property(fc.array(part, { maxLength: 6 }), manner, cuts, (parts, how, at) => {
       const bytes = bytesOf(responseOf(parts, how), how)
       const { chunks } = readChunks(translate(new ResponsesTranslation(true, null), cut(bytes, at)))
       assert.equal(assemble(chunks), said(parts, '\n\n'))
-      sortEdits(chunks)
+      requireOrder(chunks)
     }),
     { numRuns: 2_000 },
   )
 })
 
-test('whatever a message says, its chunks say the same', () => {
+test('the chunks of any message say the same as the message', () => {
   fc.assert(
     fc.property(fc.array(part, { maxLength: 6 }), manner, cuts, (parts, how, at) => {
       const bytes = bytesOf(messageOf(parts), how)
       const { chunks } = readChunks(translate(new MessagesTranslation(true, null), cut(bytes, at)))
       assert.equal(assemble(chunks), said(parts, ''))
-      sortEdits(chunks)
+      requireOrder(chunks)
     }),
     { numRuns: 2_000 },
   )
 })
 
-/** The role first, one end last, and nothing behind it. */
-function sortEdits(chunks: readonly Chunk[]): void {
-  const told = chunks.filter((chunk) => typeof chunk !== 'string' || chunk === '[DONE]')
-  const kinds = told.map((chunk) => {
+/** The role comes first, one end last, and nothing follows it. */
+function requireOrder(chunks: readonly Chunk[]): void {
+  const events = chunks.filter((chunk) => typeof chunk !== 'string' || chunk === '[DONE]')
+  const kinds = events.map((chunk) => {
     if (typeof chunk === 'string') return 'D'
     if ('error' in chunk) return 'e'
     if ('usage' in chunk) return 'u'
@@ -239,7 +239,7 @@ function sortEdits(chunks: readonly Chunk[]): void {
     return 'role' in chunk.delta ? 'r' : 'c'
   })
   assert.match(kinds.join(''), /^(rc*(fu?D|e)|e)$/)
-  assert.is(chunks.at(-1), told.at(-1))
+  assert.is(chunks.at(-1), events.at(-1))
 }
 
 const odd = fc.oneof(
@@ -317,7 +317,7 @@ const block = fc.oneof(
   },
 )
 
-test('whatever events come, the chunks are in order and have one end', () => {
+test('any events give chunks in order with one end', () => {
   fc.assert(
     fc.property(fc.array(block, { maxLength: 12 }), cuts, fc.boolean(), (blocks, at, messages) => {
       const made = (): Translation =>
@@ -325,7 +325,7 @@ test('whatever events come, the chunks are in order and have one end', () => {
       const bytes = Buffer.from(blocks.join(''))
       const { chunks } = readChunks(translate(made(), cut(bytes, at)))
       assemble(chunks)
-      sortEdits(chunks)
+      requireOrder(chunks)
       assert.equal(readChunks(translate(made(), [bytes])).chunks, chunks)
     }),
     { numRuns: 5_000 },

@@ -11,13 +11,13 @@ import { added, args, call, completed, created, STREAMS, text } from '../respons
 interface Answer {
   readonly status?: number
   readonly pieces: readonly string[]
-  /** It breaks off instead of ending. */
+  /** The response breaks off. */
   readonly cut?: boolean
-  /** Null for a native one. */
+  /** The API that is translated; null if the response passes as it is. */
   readonly from: ResponseContext['from'] | null
 }
 
-/** What the openai client makes of an answer that a real server sends it, piece by piece. */
+/** Runs the openai client against a real server that sends the response piece by piece. */
 async function ask<T>(answer: Answer, run: (client: OpenAI) => Promise<T>): Promise<T> {
   const { status = 200, pieces, from, cut } = answer
   const eventStream = status === 200
@@ -52,7 +52,7 @@ const REQUEST = {
   stream_options: { include_usage: true },
 }
 
-/** Gathered by the client itself. */
+/** The answer as the client itself assembles it. */
 async function gathered(client: OpenAI) {
   const answer = await client.chat.completions.stream(REQUEST).finalChatCompletion()
   const [choice] = answer.choices
@@ -111,14 +111,14 @@ const MESSAGE = [
   named(STOP),
 ]
 
-test('the openai client gathers the same answer from each API as from a chat completion', async () => {
+test('the openai client reads the same answer from each translated API as from chat completions', async () => {
   const native = await ask({ pieces: CHAT, from: null }, gathered)
   assert.is(native.calls?.length, 2)
   assert.equal(await ask({ pieces: RESPONSE, from: 'responses' }, gathered), native)
   assert.equal(await ask({ pieces: MESSAGE, from: 'messages' }, gathered), native)
 })
 
-test('the openai client goes through the longest stream that there is here', async () => {
+test('the openai client reads a long translated stream to its end', async () => {
   const [, events] = STREAMS[1] as (typeof STREAMS)[number]
   const answer = await ask({ pieces: events.map((event) => named(event)), from: 'responses' }, gathered)
   assert.is(answer.content, 'naïve 🦊 "\\\n\u0007')
@@ -132,7 +132,7 @@ for (const [from, pieces] of [
 ] as const) {
   const begun = pieces.slice(0, 3)
 
-  test(`the openai client throws the error of a stream: ${from}`, async () => {
+  test(`the openai client throws an error in a translated stream: ${from}`, async () => {
     const error = named({ type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } })
     const failure = await ask({ pieces: [...begun, error], from }, async (client) => {
       const stream = await client.chat.completions.create({ ...REQUEST, stream: true })
@@ -147,7 +147,7 @@ for (const [from, pieces] of [
     assert.match(failure?.message ?? '', 'Overloaded')
   })
 
-  test(`the openai client sees that a stream broke off, or ended before its end: ${from}`, async () => {
+  test(`the openai client fails when a translated stream breaks off or ends early: ${from}`, async () => {
     for (const cut of [true, false]) {
       const failure = await ask({ pieces: begun, from, cut }, (client) =>
         gathered(client).then(
@@ -160,7 +160,7 @@ for (const [from, pieces] of [
   })
 }
 
-test('the openai client reads the error of each API from an answer with its status', async () => {
+test('the openai client reads a translated error response of each API', async () => {
   for (const [from, body] of [
     ['messages', { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } }],
     ['responses', [{ error: { code: 529, message: 'Overloaded', status: 'UNAVAILABLE' } }]],
@@ -175,7 +175,7 @@ test('the openai client reads the error of each API from an answer with its stat
 
 const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0
 
-/** As strict as Zed's types, and no line but data and comments. @returns the events that it reads */
+/** As strict as Zed's types: no lines other than data and comments. @returns the number of events */
 function readAsZed(stream: string): number {
   let events = 0
   for (const line of stream.split('\n')) {
@@ -205,7 +205,7 @@ function readAsZed(stream: string): number {
   return events
 }
 
-/** Continue's old parser: line by line, and what it takes for a ping is the end of what has been read. */
+/** As Continue's old parser: line by line, and a comment that looks like a ping ends the input. */
 function readAsContinue(stream: string): number {
   let events = 0
   for (const line of stream.split('\n')) {
@@ -219,7 +219,7 @@ function readAsContinue(stream: string): number {
   return events
 }
 
-test("readers as strict as Zed's, and as simple as Continue's, read all of each stream", () => {
+test("a strict reader as Zed's and a simple one as Continue's read each translated stream to its end", () => {
   for (const [from, streams] of [
     ['responses', STREAMS],
     ['messages', MESSAGES],
@@ -227,7 +227,7 @@ test("readers as strict as Zed's, and as simple as Continue's, read all of each 
     for (const [name, events] of streams) {
       const facts = { from, status: 200, eventStream: true, includeUsage: true, model: null }
       const translation = selectTranslation(facts)
-      if (translation === null) throw new Error('it is to be translated')
+      if (translation === null) throw new Error('the response has to be translated')
       const written = `${translation.push(Buffer.from(`: ping\n\n${named(...events)}`))}${translation.end()}`
       const chunks = readChunks(written).chunks.filter((chunk) => typeof chunk !== 'string')
       assert.is(readAsZed(written), chunks.length, name)

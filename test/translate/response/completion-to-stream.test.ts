@@ -33,7 +33,7 @@ const COMPLETION = {
   usage: USAGE,
 }
 
-test('a whole completion becomes the chunks of a stream, with role, texts, calls, reason and end', () => {
+test('a whole completion becomes chunks with role, texts, calls, finish reason and end', () => {
   const { head, chunks } = readChunks(splitCompletion(json(COMPLETION), true).toString())
   assert.equal(head, { id: 'c_1', created: 1_700_000_000, model: 'm' })
   assert.equal(chunks, [
@@ -49,15 +49,15 @@ test('a whole completion becomes the chunks of a stream, with role, texts, calls
   ])
 })
 
-test('usage is told only if it was asked for, and is known', () => {
-  const told = (value: object, asked: boolean): boolean =>
+test('the chunks of a whole completion have usage only if it is wanted and known', () => {
+  const hasUsage = (value: object, asked: boolean): boolean =>
     splitCompletion(json(value), asked).includes('"usage"')
-  assert.is(told(COMPLETION, true), true)
-  assert.is(told(COMPLETION, false), false)
-  assert.is(told({ ...COMPLETION, usage: null }, true), false)
+  assert.is(hasUsage(COMPLETION, true), true)
+  assert.is(hasUsage(COMPLETION, false), false)
+  assert.is(hasUsage({ ...COMPLETION, usage: null }, true), false)
 })
 
-test('what is odd or missing in it is no fault of its end', () => {
+test('a completion with odd or missing members still gets a finish reason and an end', () => {
   for (const [choice, reason] of [
     [{}, 'stop'],
     [{ message: null, finish_reason: 'eos' }, 'stop'],
@@ -69,7 +69,7 @@ test('what is odd or missing in it is no fault of its end', () => {
   }
 })
 
-test('an error, and what is none of these, becomes an error of the stream', () => {
+test('an error, or an unreadable body, becomes an error event', () => {
   const error = { message: 'no', type: 'x', param: null, code: 7 }
   assert.equal(readChunks(splitCompletion(json({ error }), true).toString()).chunks, [{ error }])
   for (const body of ['', '<html>', '[]', '{}', '{"choices":[]}']) {
@@ -79,7 +79,7 @@ test('an error, and what is none of these, becomes an error of the stream', () =
   }
 })
 
-test('only an answer of JSON to a request for a stream is made one', () => {
+test('only a JSON response to a request for a stream is made a stream', () => {
   const facts = { from: 'responses', status: 200, includeUsage: false, model: null } as const
   const makes = (rest: object): boolean | undefined =>
     selectTranslation({ ...facts, eventStream: false, ...rest })?.makesStream

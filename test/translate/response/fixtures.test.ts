@@ -70,7 +70,7 @@ const STREAMS: readonly [
 ]
 
 for (const [name, from, bytes, chunks] of STREAMS) {
-  test(`${name} becomes chunks, cut at every byte and without its last line ends`, () => {
+  test(`a recorded stream becomes chunks wherever it is cut, even without its last line ends: ${name}`, () => {
     for (const pieces of cutsOf(bytes))
       assert.equal(readChunks(translate(translation(from), pieces)).chunks, chunks)
     for (const left of [1, 2])
@@ -78,7 +78,7 @@ for (const [name, from, bytes, chunks] of STREAMS) {
   })
 }
 
-test('what keeps the connection alive reaches the client, and never in a form that it stumbles over', () => {
+test('keep-alives reach the client in a form that every client can read', () => {
   for (const [name, bytes] of Object.entries(KEEP_ALIVES)) {
     const wanted = name === 'ping' ? ': keep-alive\n\n' : bytes.toString()
     for (const from of ['responses', 'messages'] as const)

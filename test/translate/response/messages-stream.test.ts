@@ -5,14 +5,14 @@ import { argue, cutsOf, DONE, finish, named, open, ROLE, readChunks, say, transl
 import { delta, MESSAGES, opened, START, STOP, stopped } from '../messages-streams.js'
 
 for (const [name, events, chunks] of MESSAGES) {
-  test(`a stream of a message becomes chunks, cut at every byte: ${name}`, () => {
+  test(`a Messages stream becomes the same chunks wherever it is cut: ${name}`, () => {
     const bytes = Buffer.from(named(...events))
     for (const pieces of cutsOf(bytes))
       assert.equal(readChunks(translate(new MessagesTranslation(true, null), pieces)).chunks, chunks)
   })
 }
 
-test('each chunk has the id and the model of the message', () => {
+test('each chunk of a translated message has its id and model', () => {
   const before = Math.floor(Date.now() / 1000)
   const bytes = Buffer.from(named(START, STOP))
   const { head } = readChunks(translate(new MessagesTranslation(false, 'asked'), [bytes]))
@@ -38,7 +38,7 @@ for (const [reason, finished] of [
   })
 }
 
-test('a tool that was cut for max_tokens finishes with length, and one of a server tool alone with stop', () => {
+test("a call that is cut for max_tokens finishes with length, and a server tool's call alone with stop", () => {
   const cut = [
     START,
     opened(0, { type: 'tool_use', id: 't', name: 'LS', input: {} }),
@@ -57,7 +57,7 @@ test('a tool that was cut for max_tokens finishes with length, and one of a serv
   assert.equal(of(server), [ROLE, finish('stop'), DONE])
 })
 
-test('an error is told once, and nothing comes behind it', () => {
+test('an error in a Messages stream is written once, and nothing follows it', () => {
   const error = {
     type: 'error',
     error: { type: 'overloaded_error', message: 'Overloaded' },
@@ -66,19 +66,19 @@ test('an error is told once, and nothing comes behind it', () => {
   const bytes = Buffer.from(named(START, error, error, stopped('end_turn'), STOP))
   for (const pieces of cutsOf(bytes)) {
     const { chunks } = readChunks(translate(new MessagesTranslation(true, null), pieces))
-    const told = { message: 'Overloaded', type: 'overloaded_error', param: null, code: null }
-    assert.equal(chunks, [ROLE, { error: told }])
+    const expected = { message: 'Overloaded', type: 'overloaded_error', param: null, code: null }
+    assert.equal(chunks, [ROLE, { error: expected }])
   }
 })
 
-test('a stream that has not told why it stopped is no whole one, and one that has is', () => {
+test('a Messages stream is complete only if it has a stop reason', () => {
   const begun = [START, delta(0, { type: 'text_delta', text: 'hi' })]
   const cut = readChunks(
     translate(new MessagesTranslation(false, null), [Buffer.from(named(...begun))]),
   ).chunks
   assert.equal(Object.keys((cut[2] as { error: object }).error), ['message', 'type', 'param', 'code'])
-  const told = Buffer.from(named(...begun, stopped('end_turn')))
-  assert.equal(readChunks(translate(new MessagesTranslation(false, null), [told])).chunks, [
+  const complete = Buffer.from(named(...begun, stopped('end_turn')))
+  assert.equal(readChunks(translate(new MessagesTranslation(false, null), [complete])).chunks, [
     ROLE,
     say('hi'),
     finish('stop'),
@@ -86,7 +86,7 @@ test('a stream that has not told why it stopped is no whole one, and one that ha
   ])
 })
 
-test('a stream that breaks off has no end, also when it has told why it stopped', () => {
+test('a Messages stream that breaks off gets no end, even after its stop reason', () => {
   const bytes = Buffer.from(
     named(START, delta(0, { type: 'text_delta', text: 'hi' }), stopped('end_turn'), STOP),
   )

@@ -6,12 +6,12 @@ import { ODD_STREAMS } from '../responses-odd-streams.js'
 import { added, args, call, completed, created, STREAMS, text } from '../responses-streams.js'
 
 for (const [name, events, chunks] of [...STREAMS, ...ODD_STREAMS]) {
-  test(`a Responses stream becomes chunks, cut at every byte: ${name}`, () => {
+  test(`a Responses stream becomes the same chunks wherever it is cut: ${name}`, () => {
     const bytes = Buffer.from(named(...events))
     const whole = translate(new ResponsesTranslation(true, 'asked'), [bytes])
     assert.equal(readChunks(whole).chunks, chunks)
     const normal = (out: string): string => out.replaceAll(/"id":"chatcmpl-\w+"|"created":\d+/g, '')
-    // Cuts of a long one, byte by byte, take seconds; what matters is that they are somewhere in each event.
+    // All cuts of a long stream take seconds. Every seventh still falls into each event.
     const step = bytes.length > 4_000 ? 7 : 1
     let n = 0
     for (const pieces of cutsOf(bytes)) {
@@ -21,7 +21,7 @@ for (const [name, events, chunks] of [...STREAMS, ...ODD_STREAMS]) {
   })
 }
 
-test('each chunk has the id, the time and the model of the response', () => {
+test('each chunk of a translated response has its id, time and model', () => {
   const { head } = readChunks(
     translate(new ResponsesTranslation(false, 'asked'), [
       Buffer.from(named(created, text('hi'), completed())),
@@ -30,7 +30,7 @@ test('each chunk has the id, the time and the model of the response', () => {
   assert.equal(head, { id: 'resp_T1', created: 1_700_000_000, model: 'gpt-x-test' })
 })
 
-test('an upstream that tells no id and no model gets one of its own, and that which was asked for', () => {
+test('a response without id and model gets a new id and the requested model', () => {
   const before = Math.floor(Date.now() / 1000)
   const { head } = readChunks(
     translate(new ResponsesTranslation(false, 'asked'), [Buffer.from(named(text('hi')))]),
@@ -41,7 +41,7 @@ test('an upstream that tells no id and no model gets one of its own, and that wh
   assert.ok(at >= before && at <= Date.now() / 1000, String(at))
 })
 
-test('usage comes only if it was asked for, and if it is known', () => {
+test('the chunks of a response have usage only if it is wanted and known', () => {
   const bytes = Buffer.from(named(created, text('hi'), completed()))
   const without = readChunks(translate(new ResponsesTranslation(false, null), [bytes])).chunks
   assert.equal(without, [ROLE, say('hi'), finish('stop'), DONE])
@@ -74,15 +74,15 @@ for (const [name, text, error] of [
     named(failed, failed),
     { ...ERROR, message: 'test', code: 'insufficient_quota' },
   ],
-  ['without a name', `data: ${JSON.stringify({ error: nested.error })}\n\ndata: [DONE]\n\n`, ERROR],
-  ['in words alone', 'event: error\ndata: {"error":"test failure"}\n\n', { ...ERROR, code: null }],
+  ['without an event name', `data: ${JSON.stringify({ error: nested.error })}\n\ndata: [DONE]\n\n`, ERROR],
+  ['as a text', 'event: error\ndata: {"error":"test failure"}\n\n', { ...ERROR, code: null }],
   [
-    'that says nothing',
+    'without a message',
     'event: error\ndata: x\n\n',
-    { ...ERROR, message: 'The upstream reported an error and did not say which.', code: null },
+    { ...ERROR, message: 'The upstream reported an error without a message.', code: null },
   ],
 ] as const) {
-  test(`an error ${name} is told once, and nothing comes behind it`, () => {
+  test(`an error ${name} is written once, and nothing follows it`, () => {
     const bytes = Buffer.from(`${named(created)}${text}${named(completed())}: late\n\n`)
     for (const pieces of cutsOf(bytes)) {
       const { chunks } = readChunks(translate(new ResponsesTranslation(true, null), pieces))
@@ -91,7 +91,7 @@ for (const [name, text, error] of [
   })
 }
 
-test('a stream that does not tell its own end is no whole one: the client is told so', () => {
+test('a Responses stream without its end event gets an error', () => {
   const { chunks } = readChunks(
     translate(new ResponsesTranslation(true, null), [Buffer.from(named(created, text('hi')))]),
   )
@@ -100,13 +100,13 @@ test('a stream that does not tell its own end is no whole one: the client is tol
   assert.is(chunks.length, 3)
 })
 
-test('[DONE] is an end, as some upstreams send it instead of theirs', () => {
+test('[DONE] ends a Responses stream, as some upstreams send it in place of the end event', () => {
   const bytes = Buffer.from(`${named(created, text('hi'))}data: [DONE]\n\n`)
   const { chunks } = readChunks(translate(new ResponsesTranslation(true, null), [bytes]))
   assert.equal(chunks, [ROLE, say('hi'), finish('stop'), DONE])
 })
 
-test('a stream that breaks off has no end, wherever it does', () => {
+test('a Responses stream that breaks off anywhere gets no end', () => {
   const bytes = Buffer.from(named(created, text('hi'), added(call(1, 'Shell'), 1), completed()))
   const end = bytes.length
   for (let at = 0; at < end; at++) {
@@ -117,7 +117,7 @@ test('a stream that breaks off has no end, wherever it does', () => {
   }
 })
 
-test('each event gives its chunk at once', () => {
+test('each event of a response gives its chunk at once', () => {
   const translation = new ResponsesTranslation(true, null)
   for (const event of [
     created,
@@ -131,7 +131,7 @@ test('each event gives its chunk at once', () => {
   assert.is(translation.end().length, 0)
 })
 
-test('comments go on where they came, but for those that Continue takes for an end', () => {
+test('comments keep their places, and pings, which end a chunk for Continue, become keep-alives', () => {
   const bytes = Buffer.from(
     `: keep-alive\n\n${named(created)}: OPENROUTER PROCESSING\n\n: ping - 2026\n\n:\n\n${named(text('hi'))}`,
   )
@@ -146,7 +146,7 @@ test('comments go on where they came, but for those that Continue takes for an e
   ])
 })
 
-test('an event that is too long is counted as it comes, and told as an error', () => {
+test('a long event is counted while it arrives, and ends the stream with an error', () => {
   const translation = new ResponsesTranslation(true, null)
   assert.is(translation.push(Buffer.from(`${named(created)}data: `)).length > 0, true)
   const part = Buffer.alloc(1024 * 1024, 'x')
@@ -156,7 +156,7 @@ test('an event that is too long is counted as it comes, and told as an error', (
   assert.equal(chunks, [{ error: { code: 'answer_too_long' } }])
 })
 
-test('half a character in one delta and half in the next are one in the end', () => {
+test('half a character in one delta and half in the next join to one character', () => {
   const text = '{"type":"response.output_text.delta","delta":"\\ud83e"}'
   const bytes = Buffer.from(`data: ${text}\n\ndata: ${text.replace('d83e', 'dd8a')}\n\n${named(completed())}`)
   const { chunks } = readChunks(translate(new ResponsesTranslation(false, null), [bytes]))

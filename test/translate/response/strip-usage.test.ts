@@ -6,7 +6,7 @@ import { fc } from '../../support/property.js'
 interface Stream {
   readonly name: string
   readonly events: readonly string[]
-  /** What a client gets that did not ask. */
+  /** The events for a client that did not ask for usage. */
   readonly left: readonly string[]
 }
 
@@ -77,7 +77,7 @@ function through(pieces: readonly Buffer[]): string {
 }
 
 for (const { name, events, left } of STREAMS) {
-  test(`a stream ${name}: cut at every byte, what was not asked for is not there, and all else is`, () => {
+  test(`unasked usage is removed and all else stays, wherever the stream is cut: ${name}`, () => {
     const bytes = Buffer.from(events.join(''))
     const wanted = left.join('')
     assert.is(through([bytes]), wanted)
@@ -87,14 +87,14 @@ for (const { name, events, left } of STREAMS) {
   })
 }
 
-test('an event goes on as soon as it is whole', () => {
+test('an event passes the usage stripper as soon as it is complete', () => {
   const unasked = new UsageStripper()
   assert.is(unasked.push(Buffer.from('data: 1\n\ndata: 2')).toString(), 'data: 1\n\n')
   assert.is(unasked.push(Buffer.from('\n')).toString(), '')
   assert.is(unasked.push(Buffer.from('\n')).toString(), 'data: 2\n\n')
 })
 
-test('an event that is too long to be held passes as it comes', () => {
+test('an event that is too long to hold passes as it arrives', () => {
   const unasked = new UsageStripper()
   const part = Buffer.alloc(400_000, 'x')
   assert.is(unasked.push(Buffer.from('data: "')).length, 0)
@@ -108,7 +108,7 @@ test('an event that is too long to be held passes as it comes', () => {
   )
 })
 
-test('what is behind an event that was too long is known again, wherever its end is cut', () => {
+test('usage behind an event that was too long is removed, wherever its end is cut', () => {
   for (const end of ['\n\n', '\r\n\r\n', '\r\r']) {
     const bytes = Buffer.from(`"${end}data: {"a":1,"usage":null}${end}`)
     for (let at = 0; at <= bytes.length; at++) {
@@ -124,15 +124,15 @@ test('what is behind an event that was too long is known again, wherever its end
   }
 })
 
-test('an event of a megabyte that comes byte by byte costs no more for each byte than a short one', () => {
+test('an event of a megabyte may arrive byte by byte', () => {
   const unasked = new UsageStripper()
   const byte = Buffer.from('x')
-  // If each of them has all that came before it gone over again, the runner's limit ends this.
+  // If each byte made all earlier ones be read again, the time limit of the runner would end this test.
   for (let i = 0; i < 1_000_000; i++) unasked.push(byte)
   assert.is(unasked.end().length, 1_000_000)
 })
 
-test('of an event that breaks off nothing is shown that was not asked for', () => {
+test('an event that breaks off shows no unasked usage', () => {
   for (const { events, left } of STREAMS.slice(0, 3)) {
     const bytes = Buffer.from(events.join(''))
     const wanted = left.join('')
@@ -140,7 +140,7 @@ test('of an event that breaks off nothing is shown that was not asked for', () =
       const unasked = new UsageStripper()
       const out = Buffer.concat([unasked.push(bytes.subarray(0, at)), unasked.breakOff()]).toString()
       assert.not.ok(out.includes('"usage'), out)
-      // As long as nothing has told that it is the chunk with the usage, its beginning is that of any other.
+      // The beginning of the usage chunk is the beginning of any chunk, so it may be there.
       const known = out.replace(/data: \{[^{}]*$/, '')
       assert.ok(wanted.startsWith(known), `cut at ${at}: ${out}`)
       const came = bytes.toString('utf8', 0, at)
@@ -149,7 +149,7 @@ test('of an event that breaks off nothing is shown that was not asked for', () =
   }
 })
 
-test('bytes of any kind pass, and what has no usage in it is not changed', () => {
+test('any bytes pass, and those without usage are not changed', () => {
   const sign = fc.constantFrom(
     'data: ',
     '"choices":',

@@ -44,7 +44,7 @@ const RESPONSE = {
   },
 }
 
-test('a response becomes a chat completion', () => {
+test('a whole response becomes a chat completion', () => {
   assert.equal(parsed(translateResponse(json(RESPONSE))), {
     id: 'resp_T1',
     object: 'chat.completion',
@@ -77,7 +77,7 @@ test('a response becomes a chat completion', () => {
   })
 })
 
-test('a response that was cut, refused or that failed says so as chat completions do', () => {
+test('a whole response that is incomplete, refused or failed ends as chat completions do', () => {
   const of = (more: object) => parsed(translateResponse(json({ ...RESPONSE, output: [], ...more })))
   const cut = of({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } })
   assert.is(cut.choices[0].finish_reason, 'length')
@@ -109,7 +109,7 @@ const MESSAGE = {
   usage: { input_tokens: 25, cache_creation_input_tokens: 5, cache_read_input_tokens: 10, output_tokens: 7 },
 }
 
-test('a message becomes a chat completion', () => {
+test('a whole message becomes a chat completion', () => {
   const before = Math.floor(Date.now() / 1000)
   const { created, ...answer } = parsed(translateMessage(json(MESSAGE)))
   assert.ok(created >= before && created <= Date.now() / 1000, String(created))
@@ -142,7 +142,7 @@ test('a message becomes a chat completion', () => {
   assert.is(silent.choices[0].message.content, null)
 })
 
-test('an answer that is no JSON, or of another shape, goes on as it is', () => {
+test('a body that is not JSON, or of an unknown form, passes as it is', () => {
   for (const body of [
     '',
     '<html>',
@@ -156,7 +156,7 @@ test('an answer that is no JSON, or of another shape, goes on as it is', () => {
       assert.is(convert(Buffer.from(body)).toString(), body)
 })
 
-for (const [name, body, told] of [
+for (const [name, body, expected] of [
   [
     "Anthropic's",
     { type: 'error', error: { type: 'not_found_error', message: 'x' }, request_id: 'req_1' },
@@ -181,12 +181,12 @@ for (const [name, body, told] of [
     },
   ],
 ] as const) {
-  test(`an error becomes one of OpenAI's: ${name}`, () => {
-    assert.equal(parsed(translateError(json(body))), told)
+  test(`an error is converted to OpenAI's form: ${name}`, () => {
+    assert.equal(parsed(translateError(json(body))), expected)
   })
 }
 
-test("OpenAI's own error keeps its bytes, and so do those that nobody knows", () => {
+test("errors in OpenAI's form and unknown errors keep their bytes", () => {
   for (const body of [
     '{ "error": {"message":"x","type":"t","param":null,"code":null,"more":1} }',
     '{"detail":"x"}',
@@ -199,7 +199,7 @@ test("OpenAI's own error keeps its bytes, and so do those that nobody knows", ()
 
 const FACTS = { from: 'responses', status: 200, eventStream: false, includeUsage: true, model: null } as const
 
-test('a whole answer is changed when all of it is there; blank lines ahead of it go on at once', () => {
+test('a whole response is converted when it is complete, and blank lines ahead of it pass at once', () => {
   for (const [from, body, id] of [
     ['responses', RESPONSE, 'resp_T1'],
     ['messages', MESSAGE, 'msg_T1'],
@@ -213,13 +213,13 @@ test('a whole answer is changed when all of it is there; blank lines ahead of it
   }
 })
 
-test('half of an answer is none', () => {
+test('nothing is sent of a whole response that breaks off', () => {
   const translation = selectTranslation(FACTS)
   translation?.push(Buffer.from('{"object":'))
   assert.is(translation?.breakOff().length, 0)
 })
 
-test('an error that is too long to be held goes on as it is', () => {
+test('an error that is too long to hold passes as it is', () => {
   const translation = selectTranslation({ ...FACTS, status: 500 })
   const part = Buffer.alloc(700_000, 'x')
   assert.is(translation?.push(part).length, 0)
@@ -228,7 +228,7 @@ test('an error that is too long to be held goes on as it is', () => {
   assert.is(translation?.end().length, 0)
 })
 
-test('what is translated is decided by the head', () => {
+test('the head of a response decides whether it is translated', () => {
   const name = (facts: object): string =>
     selectTranslation({ ...FACTS, ...facts })?.constructor.name ?? 'as it is'
   assert.is(name({ eventStream: true }), 'ResponsesTranslation')
