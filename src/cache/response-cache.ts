@@ -148,9 +148,9 @@ export class ResponseCache {
 
   /** Where the text of a prompt stands that may go on as the answer to an earlier one: that of a completion. */
   private promptOf(exchange: Exchange, body: RequestBody): Span | null {
-    const { promptStart, promptEnd } = body.peeked
-    if (!this.config.cache.prefix || promptStart === -1 || !completes(exchange.request.path)) return null
-    return { start: promptStart + 1, end: promptEnd - 1 }
+    const { prompt } = body.peeked
+    if (!this.config.cache.prefix || prompt === null || !completes(exchange.request.path)) return null
+    return { start: prompt.start + 1, end: prompt.end - 1 }
   }
 
   /** The client's bytes, while the answer comes. All of these take up no more than all answers that are kept. */

@@ -1,4 +1,5 @@
 import type { Peek } from './peek.js'
+import { isObject, parseJson } from './values.js'
 
 /** Other bytes in place of those from `start` to `end` of a body. */
 export interface Edit {
@@ -53,8 +54,8 @@ function splicePiece(piece: Buffer, edits: readonly Edit[]): Buffer {
 
 /** Puts another model name in place of its own; null if it has none. */
 export function createModelEdit(found: Peek, model: string): Edit | null {
-  if (found.modelStart === -1) return null
-  return { start: found.modelStart, end: found.modelEnd, text: JSON.stringify(model) }
+  if (found.model === null) return null
+  return { start: found.model.start, end: found.model.end, text: JSON.stringify(model) }
 }
 
 /**
@@ -62,32 +63,25 @@ export function createModelEdit(found: Peek, model: string): Edit | null {
  * @returns null if the body is no object, or an empty one, which no API takes
  */
 export function createRequiredModelEdit(found: Peek, model: string): Edit | null {
-  if (found.modelStart !== -1) return found.model === model ? null : createModelEdit(found, model)
-  if (found.opened === -1) return null
-  return { start: found.opened, end: found.opened, text: `"model":${JSON.stringify(model)},` }
+  if (found.model !== null) return found.model.value === model ? null : createModelEdit(found, model)
+  const start = found.objectStart
+  return start === null ? null : { start, end: start, text: `"model":${JSON.stringify(model)},` }
 }
 
-const ASK = '{"include_usage":true}'
+const INCLUDE_USAGE = '{"include_usage":true}'
 
 /**
  * Asks for a usage chunk (API reference, Create chat completion, `stream_options`).
  * @returns null if that is asked for already, or no stream is, or the options are none that can be changed
  */
 export function createUsageEdit(found: Peek): Edit | null {
-  const { stream, streamEnd, streamOptions } = found
-  if (stream !== true) return null
-  if (streamOptions === null) return { start: streamEnd, end: streamEnd, text: `,"stream_options":${ASK}` }
-  const { start, end, text } = streamOptions
-  let options: unknown
-  try {
-    options = JSON.parse(text)
-  } catch {
-    return null
-  }
-  if (options === null) return { start, end, text: ASK }
-  if (typeof options !== 'object' || Array.isArray(options)) return null
-  const asked = { ...options, include_usage: true }
-  return 'include_usage' in options && options.include_usage === true
-    ? null
-    : { start, end, text: JSON.stringify(asked) }
+  const { stream, streamOptions } = found
+  if (stream === null || !stream.value) return null
+  if (streamOptions === null)
+    return { start: stream.end, end: stream.end, text: `,"stream_options":${INCLUDE_USAGE}` }
+  const { start, end, value } = streamOptions
+  const options = parseJson(value)
+  if (options === null) return { start, end, text: INCLUDE_USAGE }
+  if (!isObject(options) || options.include_usage === true) return null
+  return { start, end, text: JSON.stringify({ ...options, include_usage: true }) }
 }

@@ -1,4 +1,9 @@
+import * as bytesOfJson from '../json/bytes.js'
+import { ESCAPED_BYTES, skipDigits } from '../json/scanner.js'
 import type { TokenEstimator } from './token-estimator.js'
+
+// Copied, as V8 loads an imported constant from its cell for each byte.
+const { QUOTE, BACKSLASH, ZERO } = bytesOfJson
 
 /**
  * The shape of a stream's events. Nearly all events of an answer are the same bytes around a few that change: the piece of
@@ -137,7 +142,7 @@ export class EventTemplate {
         continue
       }
       const hole = holes[part] as Hole
-      const end = hole === NUMBER ? skipDigits(piece, at, filled) : this.skipText(piece, at, hole === TEXT)
+      const end = hole === NUMBER ? skipNumber(piece, at, filled) : this.skipText(piece, at, hole === TEXT)
       if (end === -1) break
       filled += end - at
       at = end
@@ -188,7 +193,7 @@ export class EventTemplate {
       const byte = piece[at] as number
       if (this.escaping) {
         // Of a \u the bytes are not known without decoding it; anything else that JSON has is one byte.
-        const meant = ESCAPED[byte] as number
+        const meant = ESCAPED_BYTES[byte] as number
         if (meant === 0) return -1
         this.escaping = false
         this.escapes++
@@ -216,13 +221,6 @@ const LONGEST_TEMPLATE = 4_096
  */
 const PATTERN =
   /"(content|refusal|text|delta|reasoning_content|reasoning|arguments|input|partial_json|thinking|obfuscation|sequence_number)": ?(?:"((?:[^"\\]|\\.)*)"|(\d+)(?=[,}]))/g
-
-const ZERO = 0x30
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-/** What stands behind a backslash, and the byte that it means; 0 for anything else. */
-const ESCAPED = new Uint8Array(256)
-for (const name of '"\\/bfnrt') ESCAPED[name.charCodeAt(0)] = JSON.parse(`"\\${name}"`).charCodeAt(0)
 
 /**
  * Bytes are compared by eights, as floating-point numbers: with a call into memcmp for each part, a whole scan takes twice
@@ -255,16 +253,9 @@ function isSame(one: DataView, from: number, other: DataView, start: number, siz
 }
 
 /** @returns where the number ends, or the piece; -1 if this is none */
-function skipDigits(piece: Buffer, from: number, filled: number): number {
-  const { length } = piece
-  let at = from
-  // Of numbers that begin with 0, JSON has but one.
-  if (filled === 0 && at < length && piece[at] === ZERO) return -1
-  for (; at < length; at++) {
-    const byte = piece[at] as number
-    if (byte < ZERO || byte > 0x39) break
-  }
-  return at
+function skipNumber(piece: Buffer, from: number, filled: number): number {
+  // JSON has no number with a leading zero but 0 itself.
+  return filled === 0 && piece[from] === ZERO ? -1 : skipDigits(piece, from)
 }
 
 /** For one piece: a view holds on to the bytes that it shows. */

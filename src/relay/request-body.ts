@@ -171,16 +171,17 @@ export class RequestBody implements RequestBodyHandle, Stage {
     exchange.heldBytes += piece.length
     this.pieces.push(piece)
     this.peeker.push(piece)
-    exchange.readBody(this.received, this.peeked.model, this.peeked.stream)
+    const { model, stream } = this.peeked
+    exchange.readBody(this.received, model?.value ?? null, stream?.value ?? null)
     if (this.sink !== null) this.goOn(piece, this.sink)
-    else if (this.declared > this.received && this.offeredAt === -1 && this.peeked.modelStart !== -1) {
-      this.offeredAt = this.peeked.modelStart
+    else if (this.declared > this.received && this.offeredAt === -1 && this.peeked.model !== null) {
+      this.offeredAt = this.peeked.model.start
       this.events.onReady(exchange, this)
     }
   }
 
   private goOn(piece: Buffer, sink: RequestSink): void {
-    if (this.peeked.modelStart === this.offeredAt) {
+    if (this.peeked.model?.start === this.offeredAt) {
       this.upload?.push(piece)
       return
     }

@@ -63,7 +63,12 @@ export function buildUpstreamRequest(
   if (passthrough) placePassthroughCredential(headers, upstream.ownAuthFor(path))
   const fallback = upstream.defaultHeaderFor(path)
   if (fallback !== null && findHeader(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
-  const address = upstream.addressOf(path, query, model ?? deployment ?? found?.model ?? null, passthrough)
+  const address = upstream.addressOf(
+    path,
+    query,
+    model ?? deployment ?? found?.model?.value ?? null,
+    passthrough,
+  )
   return { path: address, headers, edits: ordered, translate }
 }
 

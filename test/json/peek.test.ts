@@ -18,7 +18,7 @@ function parsed(text: string): { model: string | null; stream: boolean | null } 
 
 function found(text: string): { model: string | null; stream: boolean | null } {
   const { model, stream } = peekFields(Buffer.from(text))
-  return { model, stream }
+  return { model: model?.value ?? null, stream: stream?.value ?? null }
 }
 
 const TABLE: string[] = [
@@ -56,13 +56,13 @@ test('stream_options are found with their bytes, and of those that are absurdly 
   for (const text of TABLE.filter((each) => each.startsWith('{'))) {
     const { streamOptions } = peekFields(Buffer.from(text))
     const value: unknown = JSON.parse(text).stream_options
-    assert.equal(streamOptions === null ? undefined : JSON.parse(streamOptions.text), value, text)
+    assert.equal(streamOptions === null ? undefined : JSON.parse(streamOptions.value), value, text)
     if (streamOptions === null) continue
     const bytes = Buffer.from(text).subarray(streamOptions.start, streamOptions.end)
-    assert.is(bytes.toString(), streamOptions.text)
+    assert.is(bytes.toString(), streamOptions.value)
   }
   const long = `{"stream_options":{"x":"${'y'.repeat(3_000)}"},"stream":true}`
-  assert.equal(peekFields(Buffer.from(long)).streamOptions, { start: 18, end: long.length - 15, text: '' })
+  assert.equal(peekFields(Buffer.from(long)).streamOptions, { start: 18, end: long.length - 15, value: '' })
 })
 
 test('a prompt is found with its bytes if it is one string', () => {
@@ -84,8 +84,8 @@ test('a prompt is found with its bytes if it is one string', () => {
   for (const [text, wanted] of Object.entries(prompts)) {
     const body = Buffer.from(text)
     const whole = peekFields(body)
-    const { promptStart: start, promptEnd: end } = whole
-    assert.is(start === -1 ? null : body.toString('utf8', start, end), wanted, text)
+    const { prompt } = whole
+    assert.is(prompt && body.toString('utf8', prompt.start, prompt.end), wanted, text)
     for (let at = 0; at < body.length; at += 1 + Math.floor(body.length / 100))
       assert.equal(foundInPieces(body, [at, at + 7]), whole, `${text}, cut at ${at}`)
   }
@@ -180,7 +180,7 @@ test('a key or value that is absurdly long is none, in one piece or in many', ()
     const body = Buffer.from(text)
     const every = [...Array(60).keys()].map((i) => i * 100)
     assert.equal(foundInPieces(body, every), peekFields(body))
-    assert.is(peekFields(body).model, text.endsWith('"m"}') ? 'm' : null)
+    assert.is(peekFields(body).model?.value ?? null, text.endsWith('"m"}') ? 'm' : null)
   }
 })
 
@@ -229,15 +229,16 @@ test('another model name changes the bytes of that one value', () => {
     fc.property(members, awkward, places, (list, name, cuts) => {
       const text = `{${list.map(([k, v]) => `${JSON.stringify(k)}: ${JSON.stringify(v)}`).join(' ,')}}`
       const body = Buffer.from(text)
-      const at = peekFields(body)
-      const edit = createModelEdit(at, name)
+      const found = peekFields(body)
+      const edit = createModelEdit(found, name)
       const spliced = Buffer.concat(applyEdits(cut(body, cuts), edit === null ? [] : [edit]))
-      if (at.modelStart === -1) {
+      if (found.model === null) {
         assert.ok(spliced.equals(body))
         return
       }
-      assert.ok(spliced.subarray(0, at.modelStart).equals(body.subarray(0, at.modelStart)))
-      const tail = body.subarray(at.modelEnd)
+      const { start, end } = found.model
+      assert.ok(spliced.subarray(0, start).equals(body.subarray(0, start)))
+      const tail = body.subarray(end)
       assert.ok(spliced.subarray(spliced.length - tail.length).equals(tail))
       assert.equal(JSON.parse(spliced.toString()), { ...JSON.parse(text), model: name })
     }),
