@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createParser } from 'eventsource-parser'
 import { hashKey, isLikelyKey, mintKey } from '../../src/access/key.js'
-import { filterRequestHeaders } from '../../src/http/headers.js'
+import { filterRequestHeaders } from '../../src/http/request-headers.js'
 import { captureMarks, findEvery, parseOutline } from '../../src/json/outline.js'
 import { peekFields } from '../../src/json/peek.js'
 import { StreamMeter } from '../../src/metering/stream-meter.js'

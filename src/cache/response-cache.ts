@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { findHeader } from '../http/headers.js'
+import { findHeader } from '../http/flat-headers.js'
 import type { RelayContext } from '../relay/relay-context.js'
 import type { RequestBody } from '../relay/request-body.js'
 import type { ResponsePipeline } from '../relay/response-pipeline.js'

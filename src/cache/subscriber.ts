@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { removeHeader } from '../http/headers.js'
+import { removeHeader } from '../http/flat-headers.js'
 import { ClientWriter } from '../relay/client-writer.js'
 import { sendError } from '../relay/local-response.js'
 import type { RelayContext } from '../relay/relay-context.js'

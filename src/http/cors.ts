@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { findHeader } from './headers.js'
+import { findHeader } from './flat-headers.js'
 
 /**
  * CORS for every origin (Fetch standard, CORS protocol): Cursor checks a key with a `fetch` from its window, whose

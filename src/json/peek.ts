@@ -2,6 +2,7 @@ import { EMPTY } from '../lib/bytes.js'
 import { COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
 import { KeyTable } from './key-table.js'
 import { decodeString, findLiteralEnd, skipSpace, ValueScanner } from './scanner.js'
+import { readCount } from './values.js'
 
 /** A place in a body: from the first byte of a value, quotes included, to the index after its last byte. */
 export interface Span {
@@ -238,11 +239,11 @@ export class Peeker {
         fields.tools = this.hasTools || this.hasFunctions
         break
       case 'max_tokens':
-        this.maxTokens = isNested ? null : readCount(this.readToken(chunk, end))
+        this.maxTokens = isNested ? null : parseCount(this.readToken(chunk, end))
         fields.maxTokens = this.maxCompletionTokens ?? this.maxTokens
         break
       case 'max_completion_tokens':
-        this.maxCompletionTokens = isNested ? null : readCount(this.readToken(chunk, end))
+        this.maxCompletionTokens = isNested ? null : parseCount(this.readToken(chunk, end))
         fields.maxTokens = this.maxCompletionTokens ?? this.maxTokens
         break
     }
@@ -279,11 +280,9 @@ export function peekFields(body: Buffer): Peek {
   return peeker.found
 }
 
-/** A number that is a whole one and not negative; null for anything else. */
-function readCount(token: Buffer): number | null {
+function parseCount(token: Buffer): number | null {
   if (token.length === 0 || token[0] === QUOTE) return null
-  const count = Number(token.toString('latin1'))
-  return Number.isSafeInteger(count) && count >= 0 ? count : null
+  return readCount(Number(token.toString('latin1')))
 }
 
 function readBoolean(token: Buffer): boolean | null {

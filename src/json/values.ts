@@ -19,6 +19,11 @@ export function filterObjects(value: unknown): JsonObject[] {
   return Array.isArray(value) ? value.filter(isObject) : []
 }
 
+/** A whole number that is not negative; null for anything else. */
+export function readCount(value: unknown): number | null {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
+}
+
 export function stringOr<T>(value: unknown, other: T): string | T {
   return typeof value === 'string' ? value : other
 }

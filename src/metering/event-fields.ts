@@ -1,4 +1,4 @@
-import { filterObjects, isObject, type JsonObject } from '../json/values.js'
+import { filterObjects, isObject, type JsonObject, readCount } from '../json/values.js'
 import type { ResponseStats } from './response-stats.js'
 
 /**
@@ -157,13 +157,13 @@ function readCommon(event: JsonObject, stats: ResponseStats): void {
 function readLlama(event: JsonObject, stats: ResponseStats): void {
   const { timings, stop_type: reason } = event
   const nested = isObject(timings)
-  const timing = (name: string): number | null => count(nested ? timings[name] : event[`timings/${name}`])
+  const timing = (name: string): number | null => readCount(nested ? timings[name] : event[`timings/${name}`])
   const cached = timing('cache_n')
   const fresh = timing('prompt_n')
   // Older ones do not tell what they had; among single fields it may only not have been asked for.
   const processed = fresh === null || (cached === null && !nested) ? null : fresh + (cached ?? 0)
-  const prompt = count(event.tokens_evaluated) ?? processed
-  const completion = count(event.tokens_predicted) ?? timing('predicted_n')
+  const prompt = readCount(event.tokens_evaluated) ?? processed
+  const completion = readCount(event.tokens_predicted) ?? timing('predicted_n')
   if (prompt !== null || completion !== null)
     stats.addUsage({ prompt, cached, cacheWritten: null, completion, reasoning: null })
   if (typeof reason === 'string' && reason !== '' && reason !== 'none') stats.addFinish(reason)
@@ -178,31 +178,27 @@ function readStatus(response: JsonObject, stats: ResponseStats): void {
 /** In the words of any of the APIs: `prompt_tokens` or `input_tokens`, their details or Anthropic's cache fields. */
 export function readUsage(usage: unknown, stats: ResponseStats): void {
   if (!isObject(usage)) return
-  const input = count(usage.input_tokens)
-  const fromCache = count(usage.cache_read_input_tokens)
-  const toCache = count(usage.cache_creation_input_tokens)
+  const input = readCount(usage.input_tokens)
+  const fromCache = readCount(usage.cache_read_input_tokens)
+  const toCache = readCount(usage.cache_creation_input_tokens)
   const promptDetails = usage.prompt_tokens_details ?? usage.input_tokens_details
   const completionDetails = usage.completion_tokens_details ?? usage.output_tokens_details
   // Anthropic's may tell the one again and leave out the others, which then are as they were.
   const before = isObject(promptDetails) ? null : stats.usage
   const cached = (fromCache ?? before?.cached ?? 0) + (toCache ?? before?.cacheWritten ?? 0)
   stats.addUsage({
-    prompt: count(usage.prompt_tokens) ?? (input === null ? null : input + cached),
+    prompt: readCount(usage.prompt_tokens) ?? (input === null ? null : input + cached),
     cached:
-      (isObject(promptDetails) ? count(promptDetails.cached_tokens) : null) ??
+      (isObject(promptDetails) ? readCount(promptDetails.cached_tokens) : null) ??
       fromCache ??
-      count(usage.prompt_cache_hit_tokens),
-    cacheWritten: toCache ?? (isObject(promptDetails) ? count(promptDetails.cache_write_tokens) : null),
-    completion: count(usage.completion_tokens) ?? count(usage.output_tokens),
-    reasoning: isObject(completionDetails) ? count(completionDetails.reasoning_tokens) : null,
+      readCount(usage.prompt_cache_hit_tokens),
+    cacheWritten: toCache ?? (isObject(promptDetails) ? readCount(promptDetails.cache_write_tokens) : null),
+    completion: readCount(usage.completion_tokens) ?? readCount(usage.output_tokens),
+    reasoning: isObject(completionDetails) ? readCount(completionDetails.reasoning_tokens) : null,
   })
 }
 
 function nameOf(error: JsonObject): string {
   const name = error.code ?? error.type
   return typeof name === 'string' || typeof name === 'number' ? String(name).slice(0, 100) : 'error'
-}
-
-function count(value: unknown): number | null {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
 }

@@ -1,3 +1,5 @@
+import { findHeader } from '../http/flat-headers.js'
+import { isEventStream } from '../http/media-type.js'
 import type { ByteBudget } from '../lib/byte-budget.js'
 import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
 import { BudgetedBuffer } from './budgeted-buffer.js'
@@ -27,7 +29,7 @@ export class ProbedResponse implements BodyHandler {
     this.head = head
     this.kept = new BudgetedBuffer(budget)
     this.since = performance.now()
-    this.eventStream = isEventStream(head.raw)
+    this.eventStream = isEventStream(findHeader(head.raw, 'content-type'))
     this.failover = failover
     this.matched = 0
   }
@@ -62,13 +64,4 @@ export class ProbedResponse implements BodyHandler {
 /** Than white space. */
 function isMore(byte: number): boolean {
   return byte > 0x20
-}
-
-function isEventStream(raw: readonly Buffer[]): boolean {
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = (raw[i] as Buffer).toString('latin1').toLowerCase()
-    if (name === 'content-type')
-      return /^\s*text\/event-stream\b/i.test((raw[i + 1] as Buffer).toString('latin1'))
-  }
-  return false
 }

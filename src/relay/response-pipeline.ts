@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { createResponseFacts, filterResponseHeaders, readReasonPhrase } from '../http/headers.js'
+import { createResponseFacts, filterResponseHeaders, readReasonPhrase } from '../http/response-headers.js'
 import { readErrorCode } from '../lib/error-code.js'
 import { createMeter } from '../metering/create-meter.js'
 import type { Meter } from '../metering/meter.js'

@@ -1,5 +1,5 @@
 import { formatErrorBody } from '../api/errors.js'
-import { type ResponseFacts, removeEntityHeaders, setEventStreamType } from '../http/headers.js'
+import { type ResponseFacts, removeEntityHeaders, setEventStreamType } from '../http/response-headers.js'
 import type { Translation } from '../translate/translation.js'
 import type { Attempt } from './attempt.js'
 

@@ -1,4 +1,4 @@
-import type { ResponseFacts } from '../http/headers.js'
+import type { ResponseFacts } from '../http/response-headers.js'
 
 /** Changes an answer while it passes; `UnaskedUsage` is one, and those that make chat completions of other APIs' answers. */
 export interface Translation {

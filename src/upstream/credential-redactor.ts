@@ -1,7 +1,7 @@
 import { Transform, type TransformCallback } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { UpstreamConfig } from '../config/upstreams.js'
-import { findHeader } from '../http/headers.js'
+import { findHeader } from '../http/flat-headers.js'
 import { declineRawSocket } from './connector.js'
 
 const HIDDEN = '***'
@@ -162,6 +162,5 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
 }
 
 function isCompressed(raw: readonly Buffer[]): boolean {
-  const texts = raw.map((part) => part.toString('latin1'))
-  return !/^\s*(?:identity\s*)?$/i.test(findHeader(texts, 'content-encoding') ?? '')
+  return !/^\s*(?:identity\s*)?$/i.test(findHeader(raw, 'content-encoding') ?? '')
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
 import type { ProxyConfig } from '../config/proxy.js'
+import { ignore } from '../lib/ignore.js'
 import { parseEndpoint } from './url.js'
 
 /** A proxy that says more than this before the tunnel stands is none. */
@@ -100,8 +101,4 @@ export class ProxyTunnels {
     const credentials = authorization === null ? '' : `proxy-authorization: ${authorization}\r\n`
     socket.write(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n${credentials}\r\n`)
   }
-}
-
-function ignore(): void {
-  // See where it is attached.
 }

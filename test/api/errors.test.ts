@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { buildErrorHeaders, ERRORS, type ErrorCode, formatErrorBody } from '../../src/api/errors.js'
-import { findHeader } from '../../src/http/headers.js'
+import { findHeader } from '../../src/http/flat-headers.js'
 
 const CODES = Object.keys(ERRORS) as ErrorCode[]
 

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { FORWARDED, piecesOf, promptOf, REQUEST_HEADERS, streamOf } from '../../bench/micro/fixtures.js'
 import { copyHeaders, makePairs, parseEvents, parseForModel, scan } from '../../bench/micro/pairs.js'
 import { completionWith, promptWith, readPlan, renumber, writePlan } from '../../bench/wire/plan.js'
-import { filterRequestHeaders } from '../../src/http/headers.js'
+import { filterRequestHeaders } from '../../src/http/request-headers.js'
 import { peekFields } from '../../src/json/peek.js'
 
 test('prompts have their size, and both ways find the same in them', () => {

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '../../json/values.js'
+import { isObject, type JsonObject, readCount } from '../../json/values.js'
 
 /** As chat completions tell it (OpenAI API reference: The chat completion object). What is not known is not there. */
 export interface ChatUsage {
@@ -12,13 +12,13 @@ export interface ChatUsage {
 /** @param usage of a response @returns null if it is not told */
 export function readResponseUsage(usage: unknown): ChatUsage | null {
   if (!isObject(usage)) return null
-  const prompt = count(usage.input_tokens)
-  const completion = count(usage.output_tokens)
+  const prompt = readCount(usage.input_tokens)
+  const completion = readCount(usage.output_tokens)
   if (prompt === null || completion === null) return null
   return chatUsage(
     prompt,
     completion,
-    count(usage.total_tokens) ?? prompt + completion,
+    readCount(usage.total_tokens) ?? prompt + completion,
     detail(usage.input_tokens_details, 'cached_tokens'),
     detail(usage.output_tokens_details, 'reasoning_tokens'),
   )
@@ -31,11 +31,11 @@ export function readResponseUsage(usage: unknown): ChatUsage | null {
  */
 export function readMessageUsage(usage: unknown): ChatUsage | null {
   if (!isObject(usage)) return null
-  const input = count(usage.input_tokens)
-  const completion = count(usage.output_tokens)
+  const input = readCount(usage.input_tokens)
+  const completion = readCount(usage.output_tokens)
   if (input === null || completion === null) return null
-  const cached = count(usage.cache_read_input_tokens)
-  const prompt = input + (cached ?? 0) + (count(usage.cache_creation_input_tokens) ?? 0)
+  const cached = readCount(usage.cache_read_input_tokens)
+  const prompt = input + (cached ?? 0) + (readCount(usage.cache_creation_input_tokens) ?? 0)
   const thought = detail(usage.output_tokens_details, 'thinking_tokens')
   return chatUsage(prompt, completion, prompt + completion, cached, thought)
 }
@@ -65,9 +65,5 @@ function chatUsage(
 }
 
 function detail(details: unknown, name: string): number | null {
-  return isObject(details) ? count(details[name]) : null
-}
-
-function count(value: unknown): number | null {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
+  return isObject(details) ? readCount(details[name]) : null
 }

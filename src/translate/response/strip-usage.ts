@@ -1,4 +1,4 @@
-import type { ResponseFacts } from '../../http/headers.js'
+import type { ResponseFacts } from '../../http/response-headers.js'
 import { Eventwise } from './event-transform.js'
 
 const NOTHING = Buffer.alloc(0)
