@@ -10,8 +10,9 @@ const SAMPLE_US = 3_000
 const WARM_UP = 10
 
 /**
- * Compares the parts of a request's way in two builds, sample by sample in turns, by CPU time: a busy machine disturbs it
- * less than wall-clock time. `node dist/bench/micro/compare.js CHECKOUT [FIGURE] [ROUNDS]`, the other checkout built.
+ * Compares the parts of a request's way in two builds, sample by sample in turns, by CPU time: a busy machine
+ * disturbs it less than wall-clock time. `node dist/bench/micro/compare.js CHECKOUT [FIGURE] [ROUNDS]`, the other
+ * checkout built.
  */
 async function compare(checkout: string, figure: string, rounds: number): Promise<string[]> {
   const rows = [['figure', 'before', 'now', 'ratio', '95 % interval', '']]

@@ -2,9 +2,9 @@ import type { FlatHeaderList } from '../http/flat-headers.js'
 import type { ErrorFormat } from './error-format.js'
 
 /**
- * An error that Thinwire itself responds with. Errors of an upstream are not here: they pass through as they came. The code
- * of an error is stable: it is sent as `error.code` (OpenAI's format) and as the `x-thinwire-error` header, and it is
- * logged. README.md in this folder lists all codes with their causes and cures.
+ * An error that Thinwire itself responds with. Errors of an upstream are not here: they pass through as they came.
+ * The code of an error is stable: it is sent as `error.code` (OpenAI's format) and as the `x-thinwire-error` header,
+ * and it is logged. README.md in this folder lists all codes with their causes and cures.
  */
 interface ErrorRow {
   /** HTTP status. */
@@ -14,9 +14,9 @@ interface ErrorRow {
   /** `error.type` as Anthropic's API names it (API reference, Errors). */
   readonly anthropic: string
   /**
-   * Sent as `x-should-retry`, which the official clients obey before they look at the status. True where the same request
-   * may well succeed and nothing was spent; false where it cannot succeed, or would be paid for twice. Null: not sent, so
-   * that the client's own rule holds.
+   * Sent as `x-should-retry`, which the official clients obey before they look at the status. True where the same
+   * request may well succeed and nothing was spent; false where it cannot succeed, or would be paid for twice. Null:
+   * not sent, so that the client's own rule holds.
    */
   readonly retry: boolean | null
   /** What was wrong and what to change. Clients show it as it is, so it repeats nothing of the request. */
@@ -217,8 +217,8 @@ export type ErrorCode = keyof typeof rows
 export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = rows
 
 /**
- * Builds the JSON body of an error in the format that the client reads. OpenAI's error has four fields, of which `param` and
- * `code` may be null (API reference, Errors); Anthropic's has `request_id` beside the error.
+ * Builds the JSON body of an error in the format that the client reads. OpenAI's error has four fields, of which
+ * `param` and `code` may be null (API reference, Errors); Anthropic's has `request_id` beside the error.
  * @param detail replaces the usual message; the client sees it
  */
 export function formatErrorBody(

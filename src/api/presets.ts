@@ -11,8 +11,8 @@ export const APIS = ['chat', 'completions', 'responses', 'messages', 'embeddings
 export type Api = (typeof APIS)[number]
 
 /**
- * How the path of a request becomes the upstream's: `plain` appends it to the base URL; `deployments` puts the model's name
- * into it, as Azure's API before v1 wants it.
+ * How the path of a request becomes the upstream's: `plain` appends it to the base URL; `deployments` puts the
+ * model's name into it, as Azure's API before v1 wants it.
  */
 export type PathStyle = 'plain' | 'deployments'
 

@@ -77,7 +77,8 @@ const SLASH = 0x2f
 const DOT_SEGMENT = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:$|[/\\;]|%2f|%5c)/i
 
 /**
- * Whether a model generates tokens on this path, so that the prompt is paid for. `/infill` and `/completion` are llama.cpp's.
+ * Whether a model generates tokens on this path, so that the prompt is paid for. `/infill` and `/completion` are
+ * llama.cpp's.
  * @param path after the version
  */
 export function isGeneration(path: string): boolean {

@@ -54,7 +54,8 @@ export const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set(['authorization',
  * remove the credential that the relay adds.
  *
  * @param raw `req.rawHeaders`
- * @param added headers that the upstream needs (credential, its own headers), names in lower case; each replaces the client's
+ * @param added headers that the upstream needs (credential, its own headers), names in lower case; each replaces the
+ * client's
  * @param keepCredentials true where the client's own provider key is passed through
  */
 export function filterRequestHeaders(
@@ -87,8 +88,8 @@ export function readContentLength(raw: FlatHeaders): number {
 }
 
 /**
- * Whether a request names exactly one host (RFC 9112, 3.2), or none in HTTP/1.0. Checked here and not by Node, which lets two
- * hosts pass, and answers a request without a host in no API's format and without a line in the log.
+ * Whether a request names exactly one host (RFC 9112, 3.2), or none in HTTP/1.0. Checked here and not by Node, which
+ * lets two hosts pass, and answers a request without a host in no API's format and without a line in the log.
  * @param minor of the HTTP version: 1.0 needs no host
  */
 export function hasOneHost(raw: FlatHeaders, minor: number): boolean {

@@ -40,8 +40,8 @@ export function createResponseFacts(): ResponseFacts {
 }
 
 /**
- * Selects the headers of an upstream's response that reach the client, in the order they came. An event stream also gets
- * headers that keep proxies in front from holding it back.
+ * Selects the headers of an upstream's response that reach the client, in the order they came. An event stream also
+ * gets headers that keep proxies in front from holding it back.
  *
  * @param raw the upstream's headers
  * @param facts filled in
@@ -148,7 +148,10 @@ export function setEventStreamType(headers: FlatHeaderList): void {
   setHeader(headers, 'x-accel-buffering', 'no')
 }
 
-/** All names, as a page may read every header of a response. `*` would do for browsers, but some clients check the names. */
+/**
+ * All names, as a page may read every header of a response. `*` would do for browsers, but some clients check the
+ * names.
+ */
 function listNames(headers: FlatHeaders): string {
   const names = new Set<string>()
   for (let i = 0; i < headers.length; i += 2) names.add((headers[i] as string).toLowerCase())
@@ -193,8 +196,8 @@ export function removeEntityHeaders(headers: FlatHeaderList): void {
 }
 
 /**
- * A reason phrase in the form in which Node sends it. No program reads it (RFC 9112, 4), so one with control characters is
- * left out.
+ * A reason phrase in the form in which Node sends it. No program reads it (RFC 9112, 4), so one with control
+ * characters is left out.
  * @param decodedAs how its bytes were decoded: UTF-8 by undici, Latin-1 by Node; the client gets the same bytes
  */
 export function readReasonPhrase(reason: string | undefined, decodedAs: 'utf8' | 'latin1'): string {

@@ -2,8 +2,8 @@ import { equalsAscii } from './key-table.js'
 import type { StringVisitor } from './scanner.js'
 
 /**
- * A string to notice, however deep it is nested, in a value that is stepped over. Keys and values are not told apart, and
- * a string that is written with escapes is not noticed: no client escapes what it need not.
+ * A string to notice, however deep it is nested, in a value that is stepped over. Keys and values are not told apart,
+ * and a string that is written with escapes is not noticed: no client escapes what it need not.
  */
 export interface Mark {
   /** ASCII, at most `LONGEST_MARK` letters. */
@@ -14,7 +14,9 @@ export interface Mark {
 
 const LONGEST_MARK = 29
 
-/** Notices marks among strings. It costs a few nanoseconds a string, as a prompt may have a hundred thousand of them. */
+/**
+ * Notices marks among strings. It costs a few nanoseconds a string, as a prompt may have a hundred thousand of them.
+ */
 export class MarkScanner implements StringVisitor {
   /** A bit for each mark that was noticed, by its place in the list. */
   seen: number

@@ -4,18 +4,20 @@ import { type Mark, MarkScanner } from './mark-scanner.js'
 import { decodeString, findLiteralEnd, findStringEnd, skipSpace, ValueScanner } from './scanner.js'
 
 /**
- * Where things stand in the bytes of a JSON text: only what a plan asks for is looked into, everything else (which is nearly
- * all of a prompt) is stepped over, in the same one pass, without being decoded. Unlike `Peeker` it needs the body as a whole.
+ * The place of a value in the bytes of a JSON text. An outline is a tree of these: a plan says which members and
+ * elements it has. All other values, which are nearly all of a prompt, are stepped over in the same pass without
+ * being decoded. Unlike `Peeker`, an outline needs the complete text.
  */
 export class Value {
+  /** Index of its first byte. */
   readonly start: number
-  /** Behind its last byte. */
+  /** Index after its last byte. */
   readonly end: number
-  /** Of an object that was to be looked into, in their order, doubled keys too; else null. */
+  /** Members of an object in their order, doubled keys included; null if the plan does not ask for them. */
   readonly members: readonly Member[] | null
-  /** Of an array that was to be looked into, else null. */
+  /** Elements of an array; null if the plan does not ask for them. */
   readonly elements: readonly Value[] | null
-  /** Which of the plan's marks were seen somewhere within, a bit for each. */
+  /** The plan's marks that were seen in the value: a bit for each, by its index. */
   readonly seen: number
 
   constructor(
@@ -33,62 +35,66 @@ export class Value {
   }
 }
 
+/** A member of an object. */
 export interface Member {
-  /** Without its escapes. */
+  /** With escapes decoded. */
   readonly key: string
-  /** Where the key stands, quotes included. */
+  /** Index of the opening quote of the key. */
   readonly keyStart: number
+  /** Index after the closing quote of the key. */
   readonly keyEnd: number
   readonly value: Value
 }
 
-/** What of a value is wanted. */
+/** Says which parts of a value its outline has. */
 export interface Plan {
-  /** If it is an object: these of its members, each with a plan of its own. Null: objects are stepped over. */
+  /** For an object: the members to outline, each by a plan of its own. Null: an object is stepped over. */
   readonly members: KeyTable<Plan> | null
-  /** Its other members too, as wholes. */
+  /** Whether all other members are outlined as well, by the plan `WHOLE`. */
   readonly others: boolean
-  /** If it is an array: all elements, by this plan. Null: arrays are stepped over. */
+  /** For an array: the plan of all its elements. Null: an array is stepped over. */
   readonly elements: Plan | null
-  /** If it is stepped over: what is looked out for on the way. */
+  /** For a value that is stepped over: the strings to notice in it. */
   readonly marks: readonly Mark[] | null
 }
 
-/** No more than where it stands. */
+/** Plans the place of a value and nothing in it. */
 export const WHOLE: Plan = { members: null, others: false, elements: null, marks: null }
 
-/** These members of an object and no others. */
+/** Plans these members of an object and no others. */
 export function findOnly(members: Readonly<Record<string, Plan>>): Plan {
   return { members: new KeyTable(members), others: false, elements: null, marks: null }
 }
 
-/** All members of an object. */
+/** Plans all members of an object; those that are not named here as wholes. */
 export function findEvery(members: Readonly<Record<string, Plan>> = {}): Plan {
   return { members: new KeyTable(members), others: true, elements: null, marks: null }
 }
 
-/** The elements of an array; of a value that is none, what the plan itself says. */
+/** Plans the elements of an array. A value that is no array is stepped over. */
 export function readElements(element: Plan): Plan {
   return { members: null, others: false, elements: element, marks: null }
 }
 
-/** Where it stands, and which of these were seen in it. */
+/** Plans the place of a value, and whether these strings are in it. */
 export function captureMarks(marks: readonly Mark[]): Plan {
   return { members: null, others: false, elements: null, marks }
 }
 
 /**
- * The outline of a whole JSON text, or of the value that begins at `from`; null if it is seen to be none. What is stepped
- * over is not checked beyond its quotes and how deep its brackets go.
+ * Parses the outline of a complete JSON text, or of the one value that begins at `from`. Of a value that is stepped
+ * over, only quotes and the depth of brackets are checked.
+ * @param from index of a value; without it, the text must end with the value
+ * @returns null if the text is seen to be no JSON
  */
 export function parseOutline(body: Buffer, plan: Plan, from = -1): Value | null {
-  const reader = new Reader(body, Math.max(from, 0))
-  const value = reader.value(plan)
+  const reader = new OutlineReader(body, Math.max(from, 0))
+  const value = reader.readValue(plan)
   if (value === null || from !== -1) return value
   return skipSpace(body, value.end) === body.length ? value : null
 }
 
-/** The value that counts, of doubled keys the last; null if there is none. */
+/** Finds the value of a member, the last of doubled keys; null if there is none. */
 export function findMember(object: Value | null, key: string): Value | null {
   const members = object?.members ?? null
   if (members === null) return null
@@ -99,37 +105,37 @@ export function findMember(object: Value | null, key: string): Value | null {
   return null
 }
 
-/** The text of a string; null if it is none, or one with more than `longest` bytes. */
+/** The text of a string; null if the value is no string, or has more than `longest` bytes. */
 export function readText(body: Buffer, value: Value | null, longest = 1024): string | null {
   if (value === null || body[value.start] !== QUOTE || value.end - value.start - 2 > longest) return null
   return decodeString(body, value.start, value.end)
 }
 
-/** It is this very string, whichever way it is written. */
+/** Whether the value is the string `text`, which must be ASCII, with or without escapes. */
 export function equalsText(body: Buffer, value: Value | null, text: string): boolean {
   if (value === null || body[value.start] !== QUOTE) return false
   return equalsString(body, value.start + 1, value.end - 1, text)
 }
 
-/** There is none, or it is `null`. */
+/** Whether the value is missing or `null`. */
 export function isEmptyValue(body: Buffer, value: Value | null): boolean {
   return value === null || body[value.start] === LETTER_N
 }
 
-/** The value if it is a string, else null. */
+/** The value if it is a string; else null. */
 export function findString(body: Buffer, value: Value | null): Value | null {
   return value !== null && body[value.start] === QUOTE ? value : null
 }
 
-/** Its bytes, to be put elsewhere as they are. */
+/** The JSON text of a value, to be copied elsewhere unchanged. */
 export function sliceText(body: Buffer, value: Value): string {
   return body.toString('utf8', value.start, value.end)
 }
 
 const LETTER_N = 0x6e
 
-/** Goes over the bytes once. Whatever it gives is null once it has met what cannot be JSON. */
-class Reader {
+/** Walks over the bytes once. Its methods return null when they meet bytes that cannot be JSON. */
+class OutlineReader {
   private readonly body: Buffer
   private readonly scanner: ValueScanner
   private at: number
@@ -140,13 +146,13 @@ class Reader {
     this.at = from
   }
 
-  /** As deep as the plan, so that no prompt can make it run out of stack. */
-  value(plan: Plan): Value | null {
+  /** Recursion is as deep as the plan, and not as the text, so that no prompt can exhaust the stack. */
+  readValue(plan: Plan): Value | null {
     const start = skipSpace(this.body, this.at)
     this.at = start
     const byte = this.body[start]
-    if (byte === OPEN_BRACE && plan.members !== null) return this.object(plan, plan.members)
-    if (byte === OPEN_BRACKET && plan.elements !== null) return this.array(plan.elements)
+    if (byte === OPEN_BRACE && plan.members !== null) return this.readObject(plan, plan.members)
+    if (byte === OPEN_BRACKET && plan.elements !== null) return this.readArray(plan.elements)
     const marks = plan.marks === null || (byte !== OPEN_BRACE && byte !== OPEN_BRACKET) ? null : plan.marks
     const scanner = marks === null ? null : new MarkScanner(marks)
     const end = this.findEnd(start, scanner)
@@ -155,12 +161,12 @@ class Reader {
     return new Value(start, end, null, null, scanner?.seen ?? 0)
   }
 
-  private object(plan: Plan, keys: KeyTable<Plan>): Value | null {
+  private readObject(plan: Plan, keys: KeyTable<Plan>): Value | null {
     const { body } = this
     const start = this.at
     const members: Member[] = []
     let at = skipSpace(body, start + 1)
-    if (body[at] === CLOSE_BRACE) return this.done(start, at, members, null)
+    if (body[at] === CLOSE_BRACE) return this.finish(start, at, members, null)
     for (;;) {
       if (body[at] !== QUOTE) return null
       const keyStart = at
@@ -172,7 +178,7 @@ class Reader {
       const found = keys.find(body, keyStart + 1, keyEnd - 1)
       if (found !== null || plan.others) {
         const key = found?.key ?? decodeString(body, keyStart, keyEnd)
-        const value = this.value(found?.value ?? WHOLE)
+        const value = this.readValue(found?.value ?? WHOLE)
         if (key === null || value === null) return null
         members.push({ key, keyStart, keyEnd, value })
       } else {
@@ -180,25 +186,25 @@ class Reader {
         if (this.at === -1) return null
       }
       at = skipSpace(body, this.at)
-      if (body[at] === CLOSE_BRACE) return this.done(start, at, members, null)
+      if (body[at] === CLOSE_BRACE) return this.finish(start, at, members, null)
       if (body[at] !== COMMA) return null
       at = skipSpace(body, at + 1)
     }
   }
 
-  private array(plan: Plan): Value | null {
+  private readArray(plan: Plan): Value | null {
     const { body } = this
     const start = this.at
     const elements: Value[] = []
     let at = skipSpace(body, start + 1)
-    if (body[at] === CLOSE_BRACKET) return this.done(start, at, null, elements)
+    if (body[at] === CLOSE_BRACKET) return this.finish(start, at, null, elements)
     for (;;) {
       this.at = at
-      const element = this.value(plan)
+      const element = this.readValue(plan)
       if (element === null) return null
       elements.push(element)
       at = skipSpace(body, this.at)
-      if (body[at] === CLOSE_BRACKET) return this.done(start, at, null, elements)
+      if (body[at] === CLOSE_BRACKET) return this.finish(start, at, null, elements)
       if (body[at] !== COMMA) return null
       at++
     }
@@ -215,7 +221,7 @@ class Reader {
     return end > start ? end : -1
   }
 
-  private done(start: number, last: number, members: Member[] | null, elements: Value[] | null): Value {
+  private finish(start: number, last: number, members: Member[] | null, elements: Value[] | null): Value {
     this.at = last + 1
     return new Value(start, last + 1, members, elements)
   }

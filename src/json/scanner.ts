@@ -35,7 +35,9 @@ export function skipDigits(bytes: Buffer, from: number): number {
   return i
 }
 
-/** Index after the number or the word (true, false, null) that continues at `from`; -1 if `bytes` end before it does. */
+/**
+ * Index after the number or the word (true, false, null) that continues at `from`; -1 if `bytes` end before it does.
+ */
 export function findLiteralEnd(bytes: Buffer, from: number): number {
   for (let i = from; i < bytes.length; i++) {
     const byte = bytes[i] as number
@@ -44,7 +46,9 @@ export function findLiteralEnd(bytes: Buffer, from: number): number {
   return -1
 }
 
-/** Index after the closing quote of the string whose content continues at `from`; -1 if it does not close in `bytes`. */
+/**
+ * Index after the closing quote of the string whose content continues at `from`; -1 if it does not close in `bytes`.
+ */
 export function findStringEnd(bytes: Buffer, from: number): number {
   let i = from
   const near = Math.min(i + NEAR, bytes.length)
@@ -65,7 +69,10 @@ export function findStringEnd(bytes: Buffer, from: number): number {
   }
 }
 
-/** Whether the string that continues at `from` ends with a backslash that escapes the first character of the next chunk. */
+/**
+ * Whether the string that continues at `from` ends with a backslash that escapes the first character of the next
+ * chunk.
+ */
 function endsInEscape(bytes: Buffer, from: number): boolean {
   let i = bytes.length - 1
   while (i >= from && bytes[i] === BACKSLASH) i--

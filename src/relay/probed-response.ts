@@ -1,8 +1,8 @@
 import { findHeader } from '../http/flat-headers.js'
 import { isEventStream } from '../http/media-type.js'
-import type { ByteBudget } from '../lib/byte-budget.js'
 import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
 import { BudgetedBuffer } from './budgeted-buffer.js'
+import type { ByteBudget } from './byte-budget.js'
 import type { Failover } from './failover.js'
 
 /** How a line begins that has something in it. */

@@ -4,10 +4,10 @@ import type { BodyUpload, RequestBodyHandle } from '../exchange/request-body-han
 import type { Stage } from '../exchange/stage.js'
 import { findHeader } from '../http/flat-headers.js'
 import { type Peek, Peeker } from '../json/peek.js'
-import type { ByteBudget } from '../lib/byte-budget.js'
-import { concatOnce } from '../lib/concat.js'
+import { joinChunks } from '../lib/bytes.js'
 import { PromptSample } from '../metering/prompt-sample.js'
 import type { OutboundRequest } from '../translate/outbound-request.js'
+import type { ByteBudget } from './byte-budget.js'
 
 export type BodyRefusal = 'body_too_large' | 'relay_busy' | 'request_timeout'
 
@@ -116,7 +116,7 @@ export class RequestBody implements RequestBodyHandle, Stage {
    * @param pieces what has arrived, edited or not
    */
   send(pieces: readonly Buffer[]): Buffer | Upload {
-    if (this.isComplete) return concatOnce(pieces)
+    if (this.isComplete) return joinChunks(pieces)
     this.upload = new Upload(pieces)
     return this.upload
   }

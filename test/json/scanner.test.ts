@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
@@ -11,8 +10,9 @@ import {
   skipSpace,
   ValueScanner,
 } from '../../src/json/scanner.js'
+import { fc } from '../support/property.js'
 
-/** Strings full of what a scanner can stumble over, some longer than what it looks at byte by byte. */
+/** Strings full of characters that a scanner can stumble over, some too long to be compared byte by byte. */
 const awkward = fc
   .array(fc.oneof(fc.constantFrom('"', '\\', '{', '}', '[', ']', ',', ':', '\n', 'é', '🦊'), fc.string()), {
     maxLength: 12,
@@ -82,7 +82,7 @@ test('an empty chunk between a backslash and what it escapes changes nothing', (
   assert.is(scanner.skipString(Buffer.from('"b"'), 0), 3)
 })
 
-test('one scanner steps over one value after the other', () => {
+test('one scanner steps over several values, one after the other', () => {
   const scanner = new ValueScanner()
   const bytes = Buffer.from('[["a"],[]]{"b":"\\""}"c"')
   assert.is(scanner.skipNested(bytes, 1), 10)
