@@ -1,3 +1,4 @@
+import { LF } from '../lib/bytes.js'
 import { TokenEstimator } from './token-estimator.js'
 
 /** A prompt up to this is kept whole until its answer is over, and of a larger one pieces of that size together. */
@@ -98,8 +99,6 @@ export class PromptSample {
     return bytes === 0 ? 0 : Math.round((tokens * this.bytes) / bytes)
   }
 }
-
-const LF = 0x0a
 
 type Json = Readonly<Record<string, unknown>>
 

@@ -4,7 +4,7 @@ import type { BodyUpload, RequestBodyHandle } from '../exchange/request-body-han
 import type { Stage } from '../exchange/stage.js'
 import { findHeader } from '../http/flat-headers.js'
 import { type Peek, Peeker } from '../json/peek.js'
-import { joinChunks } from '../lib/bytes.js'
+import { EMPTY, joinChunks } from '../lib/bytes.js'
 import { PromptSample } from '../metering/prompt-sample.js'
 import type { OutboundRequest } from '../translate/outbound-request.js'
 import type { ByteBudget } from './byte-budget.js'
@@ -220,8 +220,6 @@ export class RequestBody implements RequestBodyHandle, Stage {
     this.pieces.length = 0
   }
 }
-
-const EMPTY = Buffer.alloc(0)
 
 /**
  * A body for undici to write while it comes. What comes in one turn of the event loop is written at its end: a client that

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
 import type { ProxyConfig } from '../config/proxy.js'
+import { EMPTY } from '../lib/bytes.js'
 import { ignore } from '../lib/ignore.js'
 import { parseEndpoint } from './url.js'
 
@@ -59,7 +60,7 @@ export class ProxyTunnels {
     authority: string,
     callback: (error: Error | null, socket: Socket | null) => void,
   ): void {
-    let head = Buffer.alloc(0)
+    let head = EMPTY
     const finish = (error: Error | null): void => {
       clearTimeout(timer)
       socket.removeListener('readable', read)
