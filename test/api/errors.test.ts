@@ -70,4 +70,17 @@ test('every message says what was wrong and what to change, in two sentences or 
   }
 })
 
+test('every setting that a message or the README names is a setting of the config', () => {
+  const schema = JSON.parse(readFileSync(new URL('../../config.schema.json', import.meta.url), 'utf8'))
+  const texts = [README, ...CODES.map((code) => ERRORS[code].message)].join('\n')
+  const named = new Set(texts.match(/\b(?:keys|limits|timeouts|cache|upstreams)\.\w+(?:\.\w+)*/g))
+  assert.ok(named.size > 10)
+  for (const name of named) {
+    if (/\.(?:test\.)?[jt]s$/.test(name)) continue
+    let section = schema
+    for (const part of name.split('.')) section = section?.properties?.[part] ?? section?.additionalProperties
+    assert.ok(section, name)
+  }
+})
+
 test.run()
