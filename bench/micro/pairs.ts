@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { createParser } from 'eventsource-parser'
 import { hashKey, isLikelyKey, mintKey } from '../../src/access/key.js'
-import { filterRequestHeaders } from '../../src/http/headers.js'
+import { filterRequestHeaders } from '../../src/http/request-headers.js'
+import { captureMarks, findEvery, parseOutline } from '../../src/json/outline.js'
 import { peekFields } from '../../src/json/peek.js'
 import { StreamMeter } from '../../src/metering/stream-meter.js'
 import { piecesOf, promptOf, REQUEST_HEADERS, streamOf } from './fixtures.js'
@@ -14,9 +15,15 @@ export interface Pair {
   readonly usual: { readonly name: string; readonly run: () => unknown }
 }
 
+/** As a request on `/cursor` is looked into: its members, and a few marks in the conversation. */
+const OUTLINE = findEvery({
+  messages: captureMarks([{ text: 'tool' }, { text: 'system' }, { text: 'source' }]),
+})
+
 const ADDED = ['authorization', 'Bearer sk-bench-0000000000']
 
 export function makePairs(): Pair[] {
+  const prompt = promptOf(100_000)
   const key = mintKey({ env: 'prod', team: 'team1', user: 'user1' })
   return [
     ...(['2k', '100k', '2m'] as const).map((label) => {
@@ -27,6 +34,11 @@ export function makePairs(): Pair[] {
         usual: { name: 'JSON.parse', run: () => parseForModel(body) },
       }
     }),
+    {
+      figure: 'outline_100k',
+      ours: () => parseOutline(prompt, OUTLINE),
+      usual: { name: 'JSON.parse', run: () => JSON.parse(prompt.toString()) },
+    },
     ...[
       { figure: 'scan_1k', pieces: piecesOf(streamOf(200), 1_000) },
       { figure: 'scan_16k', pieces: piecesOf(streamOf(200), 16_384) },

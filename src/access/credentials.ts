@@ -1,4 +1,4 @@
-import { findHeader } from '../http/headers.js'
+import { type FlatHeaders, findHeader, findHeaders } from '../http/flat-headers.js'
 import { hashKey, inspectKey, isLikelyKey } from './key.js'
 import type { KeyRecord, Keyring } from './keyring.js'
 
@@ -26,7 +26,7 @@ const TELLING: readonly CredentialRefusal[] = [
  * Clients do send several: an Anthropic client with an auth token set sends two, and a proxy in front may have put
  * its own into `Authorization`. It takes `rawHeaders` because `req.headers` keeps only the first `Authorization`.
  */
-export function credentialsIn(rawHeaders: readonly string[]): string[] {
+export function credentialsIn(rawHeaders: FlatHeaders): string[] {
   const found: string[] = []
   collect(rawHeaders, 'authorization', found)
   collect(rawHeaders, 'x-api-key', found)
@@ -67,12 +67,8 @@ function look(text: string, keyring: Pick<Keyring, 'find'>): KeyRecord | Credent
   return shape === 'mistyped' ? 'mistyped_api_key' : 'unknown_api_key'
 }
 
-function collect(rawHeaders: readonly string[], name: string, found: string[]): void {
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const header = rawHeaders[i]
-    // The length first: it rules out nearly every header without lower-casing it.
-    if (header?.length !== name.length || header.toLowerCase() !== name) continue
-    const value = rawHeaders[i + 1] ?? ''
+function collect(rawHeaders: FlatHeaders, name: string, found: string[]): void {
+  for (const value of findHeaders(rawHeaders, name)) {
     const text = name === 'authorization' ? bearer(value) : value.trim()
     if (text === '' || found.includes(text)) continue
     if (found.length === MOST_PRESENTED) return
@@ -92,7 +88,7 @@ function bearer(value: string): string {
 const SUBPROTOCOL = 'openai-insecure-api-key.'
 
 /** Keys presented in `Sec-WebSocket-Protocol`. */
-export function readSubprotocolKeys(rawHeaders: readonly string[]): string[] {
+export function readSubprotocolKeys(rawHeaders: FlatHeaders): string[] {
   const found: string[] = []
   for (const token of (findHeader(rawHeaders, 'sec-websocket-protocol') ?? '').split(',')) {
     const protocol = token.trim()
@@ -103,7 +99,7 @@ export function readSubprotocolKeys(rawHeaders: readonly string[]): string[] {
 }
 
 /** The same headers without those keys: like the other credentials of a client, they end at the relay. */
-export function stripSubprotocolKeys(headers: readonly string[]): string[] {
+export function stripSubprotocolKeys(headers: FlatHeaders): string[] {
   const kept: string[] = []
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? ''

@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { isObject } from '../json/values.js'
+import { LF } from '../lib/bytes.js'
 import { deriveKeyId, findKeyFlaw } from './key.js'
 
 /*
@@ -117,7 +118,7 @@ export function appendEntry(file: string, line: Record<string, string | number>)
 function endsTorn(fd: number): boolean {
   const { size } = fstatSync(fd)
   const last = Buffer.alloc(1)
-  return size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a
+  return size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== LF
 }
 
 /** A new file is on disk only when its folder is: without this a power cut may take the file with its synced bytes. */

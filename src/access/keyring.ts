@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
+import { ignore } from '../lib/ignore.js'
 import { deriveKeyId, hashKey, inspectKey, type KeyOwner, mintKey } from './key.js'
 import {
   appendEntry,
@@ -245,5 +246,3 @@ function pick(reading: Reading, file: string, idOrKey: string): Entry {
   }
   return first
 }
-
-function ignore(): void {}

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { isLoopback } from '../config/listen.js'
-import { findHeader } from '../http/headers.js'
+import { type FlatHeaders, findHeader } from '../http/flat-headers.js'
 
 /**
  * Whether a request comes from a program on this machine and not from a web page that happens to be open on it. It
@@ -9,7 +9,7 @@ import { findHeader } from '../http/headers.js'
  * A page tells its `Origin` (Fetch standard); one that has made its own name point to 127.0.0.1 (DNS rebinding) has
  * to send that name as `Host`. Programs send no Origin, or one of a scheme of their own, as Cursor's window does.
  */
-export function isLocalCaller(rawHeaders: readonly string[]): boolean {
+export function isLocalCaller(rawHeaders: FlatHeaders): boolean {
   const host = findHeader(rawHeaders, 'host')
   if (host !== undefined && !isLoopback(hostname(host))) return false
   const origin = findHeader(rawHeaders, 'origin')

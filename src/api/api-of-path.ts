@@ -1,6 +1,10 @@
 import { APIS, type Api } from './presets.js'
 
-/** Which of the APIs a path belongs to, by its place in `DIALECTS`; `OTHER` if to none of them. */
+/**
+ * Finds the API that a path belongs to.
+ * @param path after the version: `/chat/completions`
+ * @returns its index in `APIS`; `OTHER_API` if it belongs to none of them
+ */
 export function findApiIndex(path: string): number {
   if (path.endsWith('/completions')) return path.endsWith('/chat/completions') ? CHAT : COMPLETIONS
   if (isAtOrBelow(path, '/messages')) return MESSAGES
@@ -15,15 +19,19 @@ const RESPONSES = APIS.indexOf('responses')
 const MESSAGES = APIS.indexOf('messages')
 const EMBEDDINGS = APIS.indexOf('embeddings')
 
-/** Models, files, audio and whatever else: for whoever is asked. */
+/** Stands for all other APIs (models, files, audio and more), which any upstream may have. */
 export const OTHER_API = APIS.length
 
-/** @param index of `dialectIndex` */
+/**
+ * Whether an upstream with these APIs has the API of a path.
+ * @param dialects null for all
+ * @param index of `findApiIndex`
+ */
 export function includesApi(dialects: readonly Api[] | null, index: number): boolean {
   return dialects === null || index === OTHER_API || dialects.includes(APIS[index] as Api)
 }
 
-/** Itself, or something below it. */
+/** Whether a path is the prefix itself, or continues it with a slash. */
 export function isAtOrBelow(path: string, prefix: string): boolean {
   return (
     path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === SLASH)

@@ -1,2 +1,2 @@
-/** The APIs that a body on `/chat/completions` may be written for. */
+/** The APIs whose request bodies Cursor sends to `/chat/completions`: it does not adapt the path to the body. */
 export type BodyApi = 'chat' | 'responses' | 'messages'

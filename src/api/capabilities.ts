@@ -1,10 +1,10 @@
-/** What an upstream's chat completions take that others' do not. */
+/** Parts of a chat completion request that only some upstreams accept; for others they are rewritten. */
 export interface Capabilities {
-  /** Custom tools, as OpenAI has them: free text, perhaps with a grammar, instead of JSON arguments. */
+  /** OpenAI's custom tools: their input is free text, perhaps by a grammar, instead of JSON arguments. */
   readonly customTools: boolean
-  /** `reasoning` as an object, as OpenRouter has it and Cursor sends it; OpenAI takes `reasoning_effort` alone. */
+  /** `reasoning` as an object, which Cursor sends and OpenRouter accepts; OpenAI accepts only `reasoning_effort`. */
   readonly reasoning: boolean
 }
 
-/** As little as can be is changed. */
+/** For gateways, which adapt requests themselves: as little as possible is rewritten. */
 export const ALL_CAPABILITIES: Capabilities = { customTools: true, reasoning: true }

@@ -1,23 +1,25 @@
+import type { FlatHeaderList } from '../http/flat-headers.js'
 import type { ErrorFormat } from './error-format.js'
 
 /**
- * Every error that Thinwire itself answers, one row each. Errors of an upstream are not here: they pass through as
- * they came. `code` is stable, is sent as `error.code` (OpenAI's shape) and as the `x-thinwire-error` header, and
- * stands in the log.
+ * An error that Thinwire itself responds with. Errors of an upstream are not here: they pass through as they came.
+ * The code of an error is stable: it is sent as `error.code` (OpenAI's format) and as the `x-thinwire-error` header,
+ * and it is logged. README.md in this folder lists all codes with their causes and cures.
  */
 interface ErrorRow {
+  /** HTTP status. */
   readonly status: number
   /** `error.type` as OpenAI's API names it (API reference, Errors). */
   readonly openai: string
   /** `error.type` as Anthropic's API names it (API reference, Errors). */
   readonly anthropic: string
   /**
-   * Sent as `x-should-retry`, which the official clients obey before they look at the status: true where the
-   * same request may well succeed and nothing was spent, false where it cannot, or would pay a second time.
-   * null: not sent, the client's own rule holds.
+   * Sent as `x-should-retry`, which the official clients obey before they look at the status. True where the same
+   * request may well succeed and nothing was spent; false where it cannot succeed, or would be paid for twice. Null:
+   * not sent, so that the client's own rule holds.
    */
   readonly retry: boolean | null
-  /** What was wrong and what to change. Clients show it as it is, so nothing of the request stands in it. */
+  /** What was wrong and what to change. Clients show it as it is, so it repeats nothing of the request. */
   readonly message: string
 }
 
@@ -32,32 +34,33 @@ const rows = {
     ...AUTHENTICATION,
     retry: false,
     message:
-      'No API key was sent. Send your Thinwire key (lc_...) as Authorization: Bearer, x-api-key or api-key; in Cursor, paste it as the OpenAI API key.',
+      'No API key was sent. Send your Thinwire key (lc_...) as Authorization: Bearer, x-api-key or api-key. In Cursor, enter it as the OpenAI API key.',
   },
   malformed_api_key: {
     status: 401,
     ...AUTHENTICATION,
     retry: false,
     message:
-      'This is not a Thinwire key: those read lc_env_team_user_random. A provider key does not go here; ask whoever runs this relay for a key.',
+      'This is not a Thinwire key: those have the form lc_env_team_user_random. A key of a provider is not accepted here. Ask the operator of this relay for a Thinwire key.',
   },
   mistyped_api_key: {
     status: 401,
     ...AUTHENTICATION,
     retry: false,
-    message: 'This Thinwire key has a typing error: its checksum does not match. Copy it again, whole.',
+    message: 'This Thinwire key is mistyped: its checksum does not match. Copy the whole key again.',
   },
   unknown_api_key: {
     status: 401,
     ...AUTHENTICATION,
     retry: false,
-    message: 'This Thinwire key was not issued by this relay. Check the base URL, or ask for a new key.',
+    message:
+      'This Thinwire key was not issued by this relay. Check the base URL, or ask the operator of this relay for a new key.',
   },
   revoked_api_key: {
     status: 401,
     ...AUTHENTICATION,
     retry: false,
-    message: 'This Thinwire key has been revoked. Ask whoever runs this relay for a new one.',
+    message: 'This Thinwire key has been revoked. Ask the operator of this relay for a new one.',
   },
   forbidden_origin: {
     status: 403,
@@ -65,154 +68,183 @@ const rows = {
     anthropic: 'permission_error',
     retry: false,
     message:
-      'This relay asks for no key and so answers only programs on this machine, not web pages. Run it with keys to use it from a page.',
+      'This relay needs no key, so it serves only programs on its own machine, and no web pages. To use it from a web page, switch keys on (keys.mode).',
   },
-  invalid_path: { status: 400, ...INVALID, retry: false, message: 'The path cannot be relayed.' },
-  invalid_request: { status: 400, ...INVALID, retry: false, message: 'The request is not valid HTTP.' },
+  invalid_path: {
+    status: 400,
+    ...INVALID,
+    retry: false,
+    message: 'The path cannot be forwarded. Use the path of an LLM API, such as /v1/chat/completions.',
+  },
+  invalid_request: {
+    status: 400,
+    ...INVALID,
+    retry: false,
+    message: 'The request is not valid HTTP. Check the client, and any proxy between it and this relay.',
+  },
   no_route: {
     status: 404,
     ...INVALID,
     retry: false,
-    message: 'No route of this relay matches the request. Check the model name, or the routes in the config.',
+    message:
+      'No route of this relay matches the request. Check the path and the model name, or add a route to the config.',
   },
   request_timeout: {
     status: 408,
     ...INVALID,
     retry: true,
-    message: 'The request did not arrive in time (timeouts.requestMs, timeouts.headersMs).',
+    message:
+      'The request did not arrive in time. Send it again, or raise timeouts.headersMs or timeouts.requestMs for slow connections.',
   },
   body_too_large: {
     status: 413,
     openai: 'invalid_request_error',
     anthropic: 'request_too_large',
     retry: false,
-    message: 'The request body is larger than this relay takes (limits.bodyBytes).',
+    message: 'The request body is larger than this relay accepts. Send less, or raise limits.bodyBytes.',
   },
   expectation_failed: {
     status: 417,
     ...INVALID,
     retry: false,
-    message: 'The only expectation that is understood is Expect: 100-continue.',
+    message:
+      'The Expect header has a value that is not supported. Send Expect: 100-continue, or no Expect header.',
   },
   headers_too_large: {
     status: 431,
     ...INVALID,
     retry: false,
-    message: 'The request headers are larger than this relay takes (limits.headerBytes).',
+    message:
+      'The request headers are larger than this relay accepts. Send less, or raise limits.headerBytes.',
   },
   upgrade_unsupported: {
     status: 426,
     ...INVALID,
     retry: false,
-    message: 'The upstream does not take WebSocket connections here. Use HTTP.',
+    message: 'The upstream does not accept WebSocket connections on this path. Use HTTP.',
   },
   superseded: {
     status: 409,
     ...INVALID,
     retry: false,
     message:
-      'A newer autocomplete request of the same session has taken the place of this one (cache.supersede).',
+      'A newer autocomplete request of the same session has replaced this one. To get a response to each request, switch cache.supersede off.',
   },
   key_busy: {
     status: 429,
     openai: 'requests',
     anthropic: 'rate_limit_error',
     retry: true,
-    message: 'Too many requests are in flight with this key (limits.exchangesPerKey).',
+    message:
+      'This key is at its limit of concurrent requests. Try again when one has ended, or raise limits.exchangesPerKey.',
   },
   relay_busy: {
     status: 503,
     ...OVERLOADED,
     retry: true,
-    message: 'This relay has too many requests in flight (limits.exchanges, limits.bufferedBytes).',
+    message:
+      'This relay is at its limit of concurrent requests or of buffered bytes. Try again, or raise limits.exchanges or limits.bufferedBytes.',
   },
   upstream_busy: {
     status: 503,
     ...OVERLOADED,
     retry: true,
     message:
-      'Every upstream for this has as many requests in flight as it is to have (upstreams.NAME.limits.exchanges).',
+      'All upstreams for this request are at their concurrency limit. Try again, or raise upstreams.NAME.limits.exchanges.',
   },
   draining: {
     status: 503,
     ...OVERLOADED,
     retry: true,
-    message: 'This relay is shutting down. Try again.',
+    message: 'This relay is shutting down. Send the request again.',
   },
   upstream_unreachable: {
     status: 502,
     ...SERVER,
     retry: true,
-    message: 'The upstream cannot be reached.',
+    message:
+      'The upstream cannot be reached. Check upstreams.NAME.baseUrl and the network of this relay, and try again.',
   },
   upstream_connect_timeout: {
     status: 504,
     ...SERVER,
     retry: true,
-    message: 'Connecting to the upstream took too long (timeouts.connectMs).',
+    message:
+      'Connecting to the upstream took longer than timeouts.connectMs. Check the network of this relay, and try again.',
   },
   upstream_cut: {
     status: 502,
     ...SERVER,
     retry: null,
-    message: 'The upstream closed the connection before it had answered.',
+    message:
+      'The upstream closed the connection before its response began. It may have processed the request: send it again only if that does no harm.',
   },
   upstream_invalid: {
     status: 502,
     ...SERVER,
     retry: false,
-    message: 'The upstream sent something that is not a valid HTTP response.',
+    message:
+      'The upstream sent a response that is not valid HTTP, or cannot be forwarded. Check that upstreams.NAME.baseUrl is the address of an LLM API.',
   },
   answer_too_long: {
     status: 502,
     ...SERVER,
     retry: false,
-    message: "More of the upstream's answer has to be held than the relay may hold (limits.answerBytes).",
+    message:
+      'The response is longer than this relay may hold while it translates it. Ask for a shorter response, or raise limits.answerBytes.',
   },
   upstream_timeout: {
     status: 504,
     ...SERVER,
-    // The upstream may still be working on it, and be paid for it.
+    // The upstream may still be working on the request, and be paid for it.
     retry: false,
-    message: 'The upstream did not begin to answer in time (timeouts.firstByteMs).',
+    message:
+      'The upstream did not begin its response within timeouts.firstByteMs. Raise that for slow models. The upstream may still be working on the request.',
   },
   internal_error: {
     status: 500,
     ...SERVER,
     retry: false,
-    message: 'Something went wrong inside the relay. The request id is in its log.',
+    message:
+      'The relay failed with an internal error. Send the request id to the operator of this relay: its log has the cause.',
   },
 } as const satisfies Record<string, ErrorRow>
 
+/** The stable code of an error. */
 export type ErrorCode = keyof typeof rows
 
+/** All errors by their codes. */
 export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = rows
 
 /**
- * The JSON body of an error in the caller's format. OpenAI's has all four fields, `param` and `code` nullable
- * (API reference, Errors); Anthropic's has `request_id` beside the error.
+ * Builds the JSON body of an error in the format that the client reads. OpenAI's error has four fields, of which
+ * `param` and `code` may be null (API reference, Errors); Anthropic's has `request_id` beside the error.
+ * @param detail replaces the usual message; the client sees it
  */
 export function formatErrorBody(
   code: ErrorCode,
-  dialect: ErrorFormat,
+  format: ErrorFormat,
   requestId: string,
   detail?: string,
 ): string {
   const row = ERRORS[code]
   const message = detail ?? row.message
-  if (dialect === 'anthropic') {
+  if (format === 'anthropic') {
     return JSON.stringify({ type: 'error', error: { type: row.anthropic, message }, request_id: requestId })
   }
   return JSON.stringify({ error: { message, type: row.openai, param: null, code } })
 }
 
-/** Headers of an error answer, as name, value, name, value; CORS included, so that a page can read the error. */
+/**
+ * Builds the headers of an error response, CORS included, so that a web page can read the error.
+ * @param length bytes of the body
+ */
 export function buildErrorHeaders(
   code: ErrorCode,
-  dialect: ErrorFormat,
+  format: ErrorFormat,
   requestId: string,
   length: number,
-): string[] {
+): FlatHeaderList {
   const row = ERRORS[code]
   const headers = [
     'content-type',
@@ -228,10 +260,10 @@ export function buildErrorHeaders(
     'access-control-expose-headers',
     'x-request-id, x-thinwire-error, retry-after',
   ]
-  // Where Anthropic's client looks for it.
-  if (dialect === 'anthropic') headers.push('request-id', requestId)
+  // Anthropic's client looks for the id here.
+  if (format === 'anthropic') headers.push('request-id', requestId)
   if (row.retry !== null) headers.push('x-should-retry', String(row.retry))
-  // One second: the official clients wait half a second and more by themselves; it only has to be said.
+  // One second is enough: the official clients wait half a second and more by themselves, if only they are asked to.
   if (row.status === 429 || row.status === 503) headers.push('retry-after', '1')
   return headers
 }

@@ -1,47 +1,50 @@
 import { ALL_CAPABILITIES, type Capabilities } from './capabilities.js'
 
-/** How a credential is sent to an upstream. */
+/** In which header, or in the query, a credential is sent to an upstream. */
 export const AUTH_SCHEMES = ['bearer', 'x-api-key', 'api-key', 'anthropic', 'query', 'none'] as const
+/** One of `AUTH_SCHEMES`. */
 export type AuthScheme = (typeof AUTH_SCHEMES)[number]
 
-/** The APIs that are told apart; any other path is for whoever is asked. */
+/** The APIs that routes distinguish. Any other path goes to the upstream of its route, whatever APIs that has. */
 export const APIS = ['chat', 'completions', 'responses', 'messages', 'embeddings'] as const
+/** One of `APIS`. */
 export type Api = (typeof APIS)[number]
 
 /**
- * How a path becomes one of the upstream's: `plain`, put behind the base URL; `deployments`, with the model's name in it, as
- * Azure had it before its v1 API.
+ * How the path of a request becomes the upstream's: `plain` appends it to the base URL; `deployments` puts the
+ * model's name into it, as Azure's API before v1 wants it.
  */
 export type PathStyle = 'plain' | 'deployments'
 
+/** The defaults for an upstream of one provider or server. */
 export interface Preset {
-  /** Null where each has an address of its own. */
+  /** Null if each installation has its own address. */
   readonly baseUrl: string | null
   readonly auth: AuthScheme
   /** Null: all. */
   readonly dialects: readonly Api[] | null
-  /** The environment variable in which its key is looked for; null if there is no usual one. */
+  /** The environment variable that usually holds its key; null if there is none. */
   readonly keyEnv: string | null
-  /** It can be used without. */
+  /** Whether it can be used without a key. */
   readonly keyless: boolean
-  /** From the environment, with what stands in front of the value; each is needed. */
+  /** Headers with values from the environment, after an optional prefix. Each of them is required. */
   readonly headers: Readonly<Record<string, { readonly env: string; readonly prefix?: string }>>
   readonly query: Readonly<Record<string, string>>
   readonly paths: PathStyle
-  /** Its list of models has what can be asked for: Azure's has what could be deployed. */
+  /** Whether its list of models holds the models that can be used: Azure lists those that could be deployed. */
   readonly listed: boolean
-  /** Put behind a base URL that has no path. */
+  /** Appended to a base URL that has no path. */
   readonly defaultPath: string
-  /** What is found behind another base path, by how the path begins: `/messages` and `/messages/x`. */
+  /** Base paths of APIs that have another one, by path prefix: `/messages` stands for `/messages/x` too. */
   readonly elsewhere: Readonly<Record<string, string>>
-  /** Of what Cursor mixes into chats, what they take as it is. */
+  /** Parts of Cursor's chat requests that it accepts unchanged. */
   readonly chat: Capabilities
 }
 
 const NO_CUSTOM: Capabilities = { customTools: false, reasoning: false }
 const OPENAI_CHAT: Capabilities = { customTools: true, reasoning: false }
 
-/** What most of them have. */
+/** The usual values. */
 const OPENAI_LIKE = {
   baseUrl: null,
   auth: 'bearer',
@@ -56,7 +59,7 @@ const OPENAI_LIKE = {
   chat: NO_CUSTOM,
 } as const
 
-/** On this machine, and open unless it was told otherwise. */
+/** For servers that usually run on the same machine without a key. */
 const LOCAL = { ...OPENAI_LIKE, keyless: true } as const
 
 const rows = {
@@ -67,7 +70,7 @@ const rows = {
     keyEnv: 'OPENAI_API_KEY',
     dialects: ['chat', 'completions', 'responses', 'embeddings'],
   },
-  // https://RESOURCE.openai.azure.com; the model is the name of a deployment, and needs no api-version.
+  // https://RESOURCE.openai.azure.com. The model is the name of a deployment; no api-version is needed.
   azure: {
     ...OPENAI_LIKE,
     chat: OPENAI_CHAT,
@@ -77,7 +80,7 @@ const rows = {
     listed: false,
     defaultPath: '/openai/v1',
   },
-  // The API of before, which wants the deployment in the path and a version in the query.
+  // Azure's API before v1, with the deployment in the path and a version in the query.
   'azure-deployments': {
     ...OPENAI_LIKE,
     chat: OPENAI_CHAT,
@@ -89,7 +92,7 @@ const rows = {
     listed: false,
     defaultPath: '/openai',
   },
-  // Messages, and chat completions for clients of OpenAI's.
+  // It has a compatible chat completions API beside Messages.
   anthropic: {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.anthropic.com/v1',
@@ -120,7 +123,7 @@ const rows = {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.mistral.ai/v1',
     keyEnv: 'MISTRAL_API_KEY',
-    // Of completions, the one that fills in the middle: /fim/completions.
+    // `completions` stands for /fim/completions, its fill-in-the-middle API.
     dialects: ['chat', 'completions', 'embeddings'],
   },
   xai: {
@@ -153,13 +156,13 @@ const rows = {
     baseUrl: 'http://127.0.0.1:8080/v1',
     keyEnv: 'LLAMA_API_KEY',
     defaultPath: '/v1',
-    // What its editor plugins ask, and its own API, have no version.
+    // Its own API, which editor plugins use, has no version in the path.
     elsewhere: { '/infill': '', '/completion': '' },
   },
   'lm-studio': { ...LOCAL, baseUrl: 'http://127.0.0.1:1234/v1', keyEnv: 'LM_API_TOKEN', defaultPath: '/v1' },
-  // Other gateways. LiteLLM's own port is ours, so that its address has to be told.
+  // Other gateways. LiteLLM's default port is this relay's as well, so its address must be given.
   litellm: { ...LOCAL, keyEnv: 'LITELLM_API_KEY', defaultPath: '/v1', chat: ALL_CAPABILITIES },
-  // apiKey is then the provider's, if Portkey does not keep that.
+  // `apiKey` is the provider's key here, if it is not stored at Portkey.
   portkey: {
     ...LOCAL,
     chat: ALL_CAPABILITIES,
@@ -167,7 +170,7 @@ const rows = {
     keyEnv: null,
     headers: { 'x-portkey-api-key': { env: 'PORTKEY_API_KEY' } },
   },
-  // Its proxy before OpenAI, with OpenAI's key; its gateway takes the key of Helicone alone.
+  // Helicone's proxy takes OpenAI's key beside its own; its gateway takes Helicone's key alone.
   helicone: {
     ...OPENAI_LIKE,
     chat: ALL_CAPABILITIES,
@@ -184,7 +187,10 @@ const rows = {
   },
 } as const satisfies Record<string, Preset>
 
+/** The name of a preset, as it stands in the config. */
 export type PresetName = keyof typeof rows
 
+/** All presets by their names. */
 export const PRESETS: Readonly<Record<PresetName, Preset>> = rows
+/** The names of all presets. */
 export const PRESET_NAMES = Object.keys(rows) as [PresetName, ...PresetName[]]

@@ -1,32 +1,29 @@
-/**
- * What a request line asks for, once the ways in which clients misspell a base URL have been evened out.
- * `path` is what stands behind the version (`/chat/completions`), `query` is byte for byte what came,
- * with its `?`, or empty.
- */
+/** The target of a request, after the usual mistakes in a typed base URL have been corrected. */
 export interface RequestTarget {
+  /** After the version: `/chat/completions`. */
   readonly path: string
+  /** Byte for byte as it came, with its `?`; or empty. */
   readonly query: string
-  /** Asked for below `/cursor`: bodies may be of other APIs than the path says. */
+  /** Whether the path is below `/cursor`: bodies may be of other APIs than the path says. */
   readonly cursor: boolean
-  /** The model, where it is told by the path, as Azure has it; else null. */
+  /** The model that the path names, as Azure's paths do; else null. */
   readonly deployment: string | null
 }
 
-/** Why a request target was refused; the text goes to the client. */
+/** A request target that is refused. */
 export interface InvalidTarget {
+  /** What is wrong; the client sees it. */
   readonly problem: string
 }
 
 /**
- * Reads an origin-form request target (RFC 9112, 3.2.1).
+ * Parses an origin-form request target (RFC 9112, 3.2.1).
  *
- * Clients append their path to exactly what a person typed into a settings field, so `/v1` may be there, missing
- * or twice, and slashes may be doubled or trail: `//chat/completions`, `/v1/v1/messages`, `/v1/models/`.
- * Absolute targets and dot segments are refused: no API has them, and an upstream (or a proxy in front of it)
- * that resolves them would be asked for something else than what was routed.
+ * Clients append their path to what a person typed into a settings field. So `/v1` may be there, missing or twice, and
+ * slashes may be doubled or trailing: `//chat/completions`, `/v1/v1/messages`, `/v1/models/`. Absolute targets and dot
+ * segments are refused: no API has them, and an upstream that resolves them would serve another path than was routed.
  */
 export function parseRequestTarget(url: string): RequestTarget | InvalidTarget {
-  // The shape that nearly every request has: one leading /v1, nothing to mend.
   if (url.charCodeAt(0) !== SLASH) {
     return { problem: 'The request target must be a path, such as /v1/chat/completions.' }
   }
@@ -49,13 +46,13 @@ export function parseRequestTarget(url: string): RequestTarget | InvalidTarget {
   const deployment = azure === null ? null : decodeName(azure[1] as string)
   if (azure === null || deployment === null)
     return { path: path === '' ? '/' : path, query, cursor, deployment: null }
-  return { path: azure[2] as string, query: withoutVersion(query), cursor, deployment }
+  return { path: azure[2] as string, query: removeVersion(query), cursor, deployment }
 }
 
-/** Azure's API before its v1: the model's deployment stands in the path (API reference, Azure OpenAI in Foundry Models). */
+/** Azure's API before v1 has the model's deployment in the path (API reference, Azure OpenAI in Foundry Models). */
 const AZURE = /^\/openai\/deployments\/([^/]+)(\/.+)$/
 
-/** @returns null if it is not well percent-encoded, or none that could be a model's */
+/** @returns null if the percent-encoding is broken */
 function decodeName(segment: string): string | null {
   try {
     return decodeURIComponent(segment)
@@ -64,8 +61,8 @@ function decodeName(segment: string): string | null {
   }
 }
 
-/** An upstream that wants `api-version` has one of its own in the config. */
-function withoutVersion(query: string): string {
+/** Removes `api-version`: an upstream that needs one has it in the config. */
+function removeVersion(query: string): string {
   const kept = query
     .slice(1)
     .split('&')
@@ -76,10 +73,14 @@ function withoutVersion(query: string): string {
 
 const SLASH = 0x2f
 
-/** A `.` or `..` segment, plain or percent-encoded; a backslash ends a segment too, as WHATWG URL parsers have it. */
+/** A `.` or `..` segment, plain or percent-encoded; a backslash ends a segment too, as in WHATWG URL parsers. */
 const DOT_SEGMENT = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:$|[/\\;]|%2f|%5c)/i
 
-/** Whether a model answers there with tokens of its own, so that a prompt is charged for. The last two are llama.cpp's. */
+/**
+ * Whether a model generates tokens on this path, so that the prompt is paid for. `/infill` and `/completion` are
+ * llama.cpp's.
+ * @param path after the version
+ */
 export function isGeneration(path: string): boolean {
   return (
     path.endsWith('/completions') ||

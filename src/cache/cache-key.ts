@@ -1,5 +1,5 @@
 import * as crypto from 'node:crypto'
-import { concatOnce } from '../lib/concat.js'
+import { joinChunks } from '../lib/bytes.js'
 
 /** Headers of a request that an answer may depend on. */
 const VARYING: ReadonlySet<string> = new Set([
@@ -59,7 +59,7 @@ export function buildCacheKey(identity: CacheKeyParts, prompt: Span | null = nul
   const { route, path, query, rawHeaders, body } = identity
   // A line end is in none of these.
   const head = `${identity.scope ?? callerOf(rawHeaders)}\n${route}\n${path}\n${query}\n${varyingOf(rawHeaders)}`
-  const whole = concatOnce(body)
+  const whole = joinChunks(body)
   if (prompt === null) return `${head}\n${sha256(whole)}`
   const { start, end } = prompt
   return `${head}\n${start} ${around(whole, prompt)}\n${sha256(whole.subarray(start, end))}`

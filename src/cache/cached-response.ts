@@ -1,5 +1,6 @@
 import type { TokenUsage } from '../exchange/token-usage.js'
-import { findHeader, removeEntityHeaders, removeHeader } from '../http/headers.js'
+import { findHeader, removeHeader } from '../http/flat-headers.js'
+import { removeEntityHeaders } from '../http/response-headers.js'
 import type { FilteredHead } from '../relay/response-sink.js'
 import type { Subscriber } from './subscriber.js'
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { findHeader } from '../http/headers.js'
+import { findHeader } from '../http/flat-headers.js'
 import type { RelayContext } from '../relay/relay-context.js'
 import type { RequestBody } from '../relay/request-body.js'
 import type { ResponsePipeline } from '../relay/response-pipeline.js'
@@ -163,9 +163,9 @@ export class ResponseCache {
 
   /** Where the text of a prompt stands that may go on as the answer to an earlier one: that of a completion. */
   private promptOf(exchange: Exchange, body: RequestBody): Span | null {
-    const { promptStart, promptEnd } = body.peeked
-    if (!this.config.cache.prefix || promptStart === -1 || !completes(exchange.request.path)) return null
-    return { start: promptStart + 1, end: promptEnd - 1 }
+    const { prompt } = body.peeked
+    if (!this.config.cache.prefix || prompt === null || !completes(exchange.request.path)) return null
+    return { start: prompt.start + 1, end: prompt.end - 1 }
   }
 
   /** The client's bytes, while the answer comes. All of these take up no more than all answers that are kept. */

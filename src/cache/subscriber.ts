@@ -1,13 +1,12 @@
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { removeHeader } from '../http/headers.js'
+import { removeHeader } from '../http/flat-headers.js'
+import { EMPTY } from '../lib/bytes.js'
 import { ClientWriter } from '../relay/client-writer.js'
 import { sendError } from '../relay/local-response.js'
 import type { RelayContext } from '../relay/relay-context.js'
 import type { CutReason, FilteredHead, ResponseFeed } from '../relay/response-sink.js'
 import type { ResponseSource } from './cached-response.js'
-
-const EMPTY = Buffer.alloc(0)
 
 /**
  * A client that gets a response from memory: at once all that has arrived, and the rest as it arrives. It reads at its own

@@ -3,7 +3,11 @@ import { Agent as HttpAgent, request as requestPlain } from 'node:http'
 import { Agent as HttpsAgent, request as requestSecure } from 'node:https'
 import type { Transform } from 'node:stream'
 import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
-import { findHeader as findRawHeader } from '../http/headers.js'
+import {
+  type FlatHeaders,
+  findHeader as findRawHeader,
+  findHeaders as findRawHeaders,
+} from '../http/flat-headers.js'
 
 /** One request of the doctor's. */
 export interface Ask {
@@ -28,7 +32,7 @@ export interface Answer {
   /** Of HTTP: `1.0` or `1.1`. */
   readonly version: string
   /** Name, value, name, value. */
-  readonly headers: readonly string[]
+  readonly headers: FlatHeaders
   /** The body as it came, decompressed. */
   readonly pieces: readonly Piece[]
   /** When the head came, in milliseconds from the request's start, and by this machine's clock. */
@@ -173,8 +177,8 @@ export function findHeader(answer: Answer, lower: string): string | undefined {
 }
 
 /** All values of a header that should stand there once. */
-export function findHeaders(answer: Answer, lower: string): string[] {
-  return answer.headers.filter((_, i) => i % 2 === 1 && answer.headers[i - 1]?.toLowerCase() === lower)
+export function findHeaders(answer: Answer, lower: string): readonly string[] {
+  return findRawHeaders(answer.headers, lower)
 }
 
 export function decodeBody(answer: Answer): string {

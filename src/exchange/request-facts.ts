@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { KeyRecord } from '../access/keyring.js'
 import type { BodyApi } from '../api/apis.js'
 import type { ErrorFormat } from '../api/error-format.js'
-import { findHeader } from '../http/headers.js'
+import { findHeader } from '../http/flat-headers.js'
 
 /** `traceparent`, W3C Trace Context, 3.2.2. */
 const TRACE = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/

@@ -1,28 +1,31 @@
 import type { ServerResponse } from 'node:http'
-import { findHeader } from './headers.js'
+import { type FlatHeaders, findHeader } from './flat-headers.js'
 
 /**
  * CORS for every origin (Fetch standard, CORS protocol): Cursor checks a key with a `fetch` from its window, whose
- * origin is `vscode-file://vscode-app`. Keys are sent in headers, never in cookies, so `*` gives no page more
- * than the key that it already has.
+ * origin is `vscode-file://vscode-app`. Keys are sent in headers and never in cookies, so `*` gives a page no access
+ * that its own key does not give.
  */
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 
-/** Asked for by the clients that are known; used when a preflight does not name any. */
+/** The headers that known clients send; allowed when a preflight does not name any. */
 const COMMON_HEADERS = 'authorization, content-type, x-api-key, api-key'
 
-/** Answers OPTIONS with 204, without a key: a preflight never carries one. Any header that is asked for is allowed. */
-export function answerPreflight(res: ServerResponse, rawHeaders: readonly string[], requestId: string): void {
-  const asked = findHeader(rawHeaders, 'access-control-request-headers')
+/**
+ * Responds to OPTIONS with 204. No key is needed, as a preflight never has one. All headers that it names are allowed.
+ * @param requestId sent as `x-request-id`
+ */
+export function answerPreflight(res: ServerResponse, rawHeaders: FlatHeaders, requestId: string): void {
+  const requested = findHeader(rawHeaders, 'access-control-request-headers')
   const headers = [
     'access-control-allow-origin',
     '*',
     'access-control-allow-methods',
     METHODS,
     'access-control-allow-headers',
-    asked === undefined || asked === '' ? COMMON_HEADERS : asked,
-    // Chrome keeps it for two hours at most; a preflight costs a round trip.
+    requested === undefined || requested === '' ? COMMON_HEADERS : requested,
+    // A preflight costs a round trip. Chrome keeps its result for two hours at most.
     'access-control-max-age',
     '7200',
     'vary',
@@ -30,7 +33,7 @@ export function answerPreflight(res: ServerResponse, rawHeaders: readonly string
     'x-request-id',
     requestId,
   ]
-  // Asked before a page from the internet may reach a private address (Private Network Access).
+  // Sent before a page from the internet may reach a private address (Private Network Access).
   if (findHeader(rawHeaders, 'access-control-request-private-network') === 'true') {
     headers.push('access-control-allow-private-network', 'true')
   }

@@ -2,8 +2,8 @@ import type { Edit } from './edits.js'
 import type { Member, Value } from './outline.js'
 
 /**
- * Changes to the members of one object that leave every byte of the others as it is, commas and spaces too. What is cut stays
- * cut, whatever else is asked of it.
+ * Collects changes to the members of one object. They leave every byte of all other members as it is, with commas and
+ * spaces. A member that is cut stays cut, whatever other changes are made to it.
  */
 export class ObjectEdits {
   private readonly object: Value
@@ -12,7 +12,7 @@ export class ObjectEdits {
   private readonly changes: Edit[]
   private readonly added: string[]
 
-  /** @param object one that was looked into */
+  /** @param object with its members: its plan must have asked for all of them */
   constructor(object: Value) {
     this.object = object
     this.members = object.members ?? []
@@ -21,16 +21,20 @@ export class ObjectEdits {
     this.added = []
   }
 
-  /** Takes it out, each time that it is there. */
+  /** Removes all members with this key. */
   cut(key: string): void {
     for (const member of this.members) if (member.key === key) this.cuts.add(member)
   }
 
+  /** Removes all members with other keys. */
   cutOthersThan(key: string): void {
     for (const member of this.members) if (member.key !== key) this.cuts.add(member)
   }
 
-  /** The same value, or another, under another key; whatever had that key is taken out. */
+  /**
+   * Renames a member, and replaces its value if one is given. Members that had the new key are removed.
+   * @param value JSON text
+   */
   rename(key: string, to: string, value: string | null = null): void {
     this.cut(to)
     const last = this.members.findLast((member) => member.key === key)
@@ -40,26 +44,32 @@ export class ObjectEdits {
     if (value !== null) this.replace(last.value, value)
   }
 
-  /** Another value in place of one that is somewhere in the object. */
+  /**
+   * Replaces a value, however deep it is in the object.
+   * @param text JSON text
+   */
   replace(value: Value, text: string): void {
     this.changes.push({ start: value.start, end: value.end, text })
   }
 
-  /** What is changed within a value. */
+  /** Adds edits that were made for a value in the object. */
   within(edits: readonly Edit[]): void {
     for (const edit of edits) this.changes.push(edit)
   }
 
-  /** Behind all others. */
+  /**
+   * Adds a member after all others.
+   * @param value JSON text
+   */
   add(key: string, value: string): void {
     this.added.push(`${JSON.stringify(key)}:${value}`)
   }
 
-  /** In their order. */
+  /** All changes, as `applyEdits` takes them. */
   edits(): Edit[] {
     const { members, cuts } = this
     const edits = this.changes.filter(
-      ({ start, end }) => !members.some((member) => cuts.has(member) && within(member, start, end)),
+      ({ start, end }) => !members.some((member) => cuts.has(member) && contains(member, start, end)),
     )
     for (let n = 0; n < members.length; n++) {
       if (!cuts.has(members[n] as Member)) continue
@@ -76,7 +86,7 @@ export class ObjectEdits {
     return sortEdits(edits)
   }
 
-  /** A run of members with the comma that has nothing to part any more: the one ahead of it, if there is one. */
+  /** Removes a run of members and the comma that would be left over: the one before the run, if there is one. */
   private cutOf(first: number, last: number): Edit {
     const before = this.members[first - 1]
     const after = this.members[last + 1]
@@ -87,7 +97,10 @@ export class ObjectEdits {
   }
 }
 
-/** An array with these of its elements taken out. */
+/**
+ * Removes elements of an array.
+ * @param isCut whether to remove the element at this index
+ */
 export function removeElements(elements: readonly Value[], isCut: (n: number) => boolean): Edit[] {
   const edits: Edit[] = []
   for (let n = 0; n < elements.length; n++) {
@@ -103,11 +116,11 @@ export function removeElements(elements: readonly Value[], isCut: (n: number) =>
   return edits
 }
 
-/** As `splice` wants them: of two that begin at one place, the one that only puts something in comes first. */
+/** Sorts edits for `applyEdits`. Of two that begin at the same byte, the one that only inserts comes first. */
 export function sortEdits(edits: readonly Edit[]): Edit[] {
   return [...edits].sort((a, b) => a.start - b.start || a.end - b.end)
 }
 
-function within(member: Member, start: number, end: number): boolean {
+function contains(member: Member, start: number, end: number): boolean {
   return start >= member.keyStart && end <= member.value.end
 }

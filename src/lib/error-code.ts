@@ -1,6 +1,6 @@
 /**
- * The code of an error: the innermost one where errors wrap each other, as an AggregateError of one failed
- * connection per address does.
+ * Reads the code of an error, such as `ECONNREFUSED`. An AggregateError, which Node throws when the connections to all
+ * addresses of a host have failed, has the code of its first error. Without a code it is the name of the error's class.
  */
 export function readErrorCode(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'

@@ -1,4 +1,4 @@
-/** How often each bound of the config was hit since the start. */
+/** A limit or timeout of the config that can be hit. */
 export type Bound =
   | 'bodyBytes'
   | 'headerBytes'
@@ -15,14 +15,16 @@ export type Bound =
   | 'clientStallMs'
   | 'drainMs'
 
+/** Counts how often each limit was hit since the start. */
 export class BoundCounters {
   private readonly counts = new Map<Bound, number>()
 
+  /** Counts one hit. */
   hit(bound: Bound): void {
     this.counts.set(bound, (this.counts.get(bound) ?? 0) + 1)
   }
 
-  /** Only those that were hit. */
+  /** The counts of all limits that were hit at least once. */
   snapshot(): Partial<Record<Bound, number>> {
     return Object.fromEntries(this.counts)
   }

@@ -1,35 +1,37 @@
-const ROOM = 64 * 1024
+/** Bytes of the buffer at the start. */
+const INITIAL_BYTES = 64 * 1024
 
-/** Room that is not kept for the next ones. */
-const MOST_KEPT = 1024 * 1024
+/** A buffer that has grown beyond this is given up once it is empty. */
+const MAX_KEPT_BYTES = 1024 * 1024
 
-/** Lines that are gathered to be written together, as the bytes that they are. */
+/** Collects lines as bytes, to be written together. */
 export class LineBuffer {
   private buffer: Buffer
   private used: number
 
   constructor() {
-    this.buffer = Buffer.allocUnsafeSlow(ROOM)
+    this.buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
     this.used = 0
   }
 
-  /** Bytes that are gathered. */
+  /** Bytes that are collected and not taken. */
   get bytes(): number {
     return this.used
   }
 
+  /** Appends a line, which must have its line feed. */
   add(line: string): void {
-    // UTF-8 has at most three bytes for what is one in a string.
+    // A UTF-16 unit takes at most three bytes in UTF-8.
     const most = line.length * 3
     if (this.buffer.length - this.used < most) this.grow(most)
     this.used += this.buffer.write(line, this.used)
   }
 
-  /** All of them, to whoever asks first. A copy that has just their size: the room is gone on with. */
+  /** Takes all lines out. The result is a copy of exactly their size, as the buffer is used again. */
   take(): Buffer {
     const taken = Buffer.allocUnsafeSlow(this.used)
     this.buffer.copy(taken, 0, 0, this.used)
-    if (this.buffer.length > MOST_KEPT) this.buffer = Buffer.allocUnsafeSlow(ROOM)
+    if (this.buffer.length > MAX_KEPT_BYTES) this.buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
     this.used = 0
     return taken
   }

@@ -1,45 +1,48 @@
-const NOTHING = Buffer.alloc(0)
+import { EMPTY } from './bytes.js'
 
-/** The first room that is made; each next one is twice as large. */
-const LEAST_ROOM = 1024
+/** Bytes of the buffer at first; it doubles each time that it is full. */
+const INITIAL_BYTES = 1024
 
-/** Room that is kept for the next one. */
-const KEPT_ROOM = 16 * 1024
+/** A buffer that has grown beyond this is given up once its content is taken. */
+const MAX_KEPT_BYTES = 16 * 1024
 
 /**
- * What has come of something that goes on in the next piece: a line, an event, an answer. Copied, as a piece may be small, and
- * hold on to much that is not of it. O(n), in however many pieces it comes.
+ * Holds the beginning of a line, an event or a response that continues in the next chunk. It copies, as a small part
+ * of a chunk would keep the whole chunk in memory. O(n), however many chunks come.
  */
 export class PartialBuffer {
-  /** How much there is. */
+  /** Bytes that are held. */
   bytes: number
-  private room: Buffer
+  private buffer: Buffer
 
   constructor() {
     this.bytes = 0
-    this.room = NOTHING
+    this.buffer = EMPTY
   }
 
-  /** @param start where it goes on in the piece */
-  add(piece: Buffer, start = 0): void {
-    const bytes = this.bytes + piece.length - start
-    if (bytes > this.room.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(LEAST_ROOM, bytes, this.room.length * 2))
-      this.room.copy(larger, 0, 0, this.bytes)
-      this.room = larger
+  /**
+   * Appends a chunk.
+   * @param start index in the chunk of the first byte to append
+   */
+  add(chunk: Buffer, start = 0): void {
+    const bytes = this.bytes + chunk.length - start
+    if (bytes > this.buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(INITIAL_BYTES, bytes, this.buffer.length * 2))
+      this.buffer.copy(larger, 0, 0, this.bytes)
+      this.buffer = larger
     }
-    piece.copy(this.room, this.bytes, start)
+    chunk.copy(this.buffer, this.bytes, start)
     this.bytes = bytes
   }
 
-  /** No more of it than so many bytes, as Latin-1. */
+  /** The first bytes, at most `most`, as Latin-1. */
   beginning(most: number): string {
-    return this.room.toString('latin1', 0, Math.min(this.bytes, most))
+    return this.buffer.toString('latin1', 0, Math.min(this.bytes, most))
   }
 
-  /** All of it. What is given out is good until there is more. */
+  /** Takes all bytes out. The result is valid until the next call of `add`. */
   take(): Buffer {
-    const taken = this.room.subarray(0, this.bytes)
+    const taken = this.buffer.subarray(0, this.bytes)
     this.clear()
     return taken
   }
@@ -47,6 +50,6 @@ export class PartialBuffer {
   /** Drops all of it. */
   clear(): void {
     this.bytes = 0
-    if (this.room.length > KEPT_ROOM) this.room = NOTHING
+    if (this.buffer.length > MAX_KEPT_BYTES) this.buffer = EMPTY
   }
 }

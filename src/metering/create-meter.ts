@@ -1,4 +1,4 @@
-import type { ResponseFacts } from '../http/headers.js'
+import type { ResponseFacts } from '../http/response-headers.js'
 import { createDecoder, DecodingMeter } from './decoding-meter.js'
 import { JsonMeter } from './json-meter.js'
 import type { Meter } from './meter.js'

@@ -1,4 +1,4 @@
-import { filterObjects, isObject, type JsonObject } from '../json/values.js'
+import { filterObjects, isObject, type JsonObject, readCount } from '../json/values.js'
 import type { ResponseStats } from './response-stats.js'
 
 /**
@@ -205,8 +205,4 @@ export function readUsage(usage: unknown, stats: ResponseStats): void {
 function readErrorName(error: JsonObject): string {
   const name = error.code ?? error.type
   return typeof name === 'string' || typeof name === 'number' ? String(name).slice(0, 100) : 'error'
-}
-
-function readCount(value: unknown): number | null {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
 }

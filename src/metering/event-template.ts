@@ -1,4 +1,9 @@
+import * as bytesOfJson from '../json/bytes.js'
+import { ESCAPED_BYTES, skipDigits } from '../json/scanner.js'
 import type { TokenEstimator } from './token-estimator.js'
+
+// Copied, as V8 loads an imported constant from its cell for each byte.
+const { QUOTE, BACKSLASH, ZERO } = bytesOfJson
 
 /**
  * The fixed bytes of a stream's text events. Nearly all events of a response are the same bytes around a few holes
@@ -145,7 +150,7 @@ export class EventTemplate {
         continue
       }
       const hole = holes[part] as Hole
-      const end = hole === NUMBER ? skipDigits(chunk, at, holeBytes) : this.skipText(chunk, at, hole === TEXT)
+      const end = hole === NUMBER ? skipNumber(chunk, at, holeBytes) : this.skipText(chunk, at, hole === TEXT)
       if (end === -1) break
       holeBytes += end - at
       at = end
@@ -197,7 +202,7 @@ export class EventTemplate {
       const byte = chunk[at] as number
       if (this.isEscaped) {
         // The bytes of a \u escape are not known without decoding it. All other escapes stand for one byte.
-        const decoded = ESCAPED[byte] as number
+        const decoded = ESCAPED_BYTES[byte] as number
         if (decoded === 0) return -1
         this.isEscaped = false
         this.escapes++
@@ -225,13 +230,6 @@ const LONGEST_TEMPLATE = 4_096
  */
 const PATTERN =
   /"(content|refusal|text|delta|reasoning_content|reasoning|arguments|input|partial_json|thinking|obfuscation|sequence_number)": ?(?:"((?:[^"\\]|\\.)*)"|(\d+)(?=[,}]))/g
-
-const ZERO = 0x30
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-/** By the byte after a backslash: the byte that the escape stands for, or 0. */
-const ESCAPED = new Uint8Array(256)
-for (const name of '"\\/bfnrt') ESCAPED[name.charCodeAt(0)] = JSON.parse(`"\\${name}"`).charCodeAt(0)
 
 /**
  * Eight bytes at a time are compared as floating-point numbers: with a call of memcmp for each part, a stream takes
@@ -264,16 +262,9 @@ function isSame(one: DataView, from: number, other: DataView, start: number, siz
 }
 
 /** @returns where the number ends, or the end of the chunk; -1 if this is no number */
-function skipDigits(chunk: Buffer, from: number, holeBytes: number): number {
-  const { length } = chunk
-  let at = from
+function skipNumber(chunk: Buffer, from: number, holeBytes: number): number {
   // JSON has no number with a leading zero but 0 itself.
-  if (holeBytes === 0 && at < length && chunk[at] === ZERO) return -1
-  for (; at < length; at++) {
-    const byte = chunk[at] as number
-    if (byte < ZERO || byte > 0x39) break
-  }
-  return at
+  return holeBytes === 0 && chunk[from] === ZERO ? -1 : skipDigits(chunk, from)
 }
 
 /** Creates a view of one chunk. Do not keep it: it keeps the chunk in memory. */

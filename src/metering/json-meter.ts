@@ -1,4 +1,4 @@
-import { concatOnce } from '../lib/concat.js'
+import { joinChunks } from '../lib/bytes.js'
 import { readResponse } from './event-fields.js'
 import type { Meter } from './meter.js'
 import { ResponseStats } from './response-stats.js'
@@ -58,7 +58,7 @@ export class JsonMeter implements Meter {
 
   private parse(endedAt: number): void {
     const { stats } = this
-    const body = concatOnce(this.chunks)
+    const body = joinChunks(this.chunks)
     this.chunks = []
     stats.events = 1
     if (this.isTruncated) {

@@ -1,3 +1,4 @@
+import { LF } from '../lib/bytes.js'
 import { TokenEstimator } from './token-estimator.js'
 
 /** Bytes that are kept of a request body: all of a smaller one, or windows of a larger one. */
@@ -100,8 +101,6 @@ export class PromptSample {
     return bytes === 0 ? 0 : Math.round((tokens * this.bytes) / bytes)
   }
 }
-
-const LF = 0x0a
 
 type Json = Readonly<Record<string, unknown>>
 

@@ -1,34 +1,37 @@
+import { COLON, OPEN_BRACE } from '../json/bytes.js'
+import { skipSpace, ValueScanner } from '../json/scanner.js'
+import { parseJson } from '../json/values.js'
 import { readUsage } from './event-fields.js'
 import type { ResponseStats } from './response-stats.js'
 
 /**
- * Of an event or an answer that is longer, its end alone is kept: the usage stands there, behind an image or the whole
- * answer that the Responses API repeats.
+ * Bytes of an event or a JSON response that are kept to be parsed. Of a longer one, the last `KEPT_END` bytes are
+ * kept: the usage stands there, behind an image or behind the whole answer, which the Responses API repeats.
  */
 export const LONGEST = 1024 * 1024
 export const KEPT_END = 16 * 1024
 
-const USAGE = Buffer.from('"usage"')
+const USAGE_KEY = Buffer.from('"usage"')
 
+/** Copies the last `KEPT_END` bytes. */
 export function findLast(bytes: Buffer): Buffer {
   return Buffer.from(bytes.subarray(Math.max(0, bytes.length - KEPT_END)))
 }
 
-/** Finds the last usage object in the end of an event whose beginning is gone. */
+/** Reads the last usage object in the end of an event or a response whose beginning is gone. */
 export function readTrailingUsage(end: Buffer, stats: ResponseStats): void {
-  const at = end.lastIndexOf(USAGE)
-  const open = at === -1 ? -1 : end.indexOf('{', at)
-  if (open === -1) return
-  let depth = 0
-  for (let i = open; i < end.length; i++) {
-    if (end[i] === 0x7b) depth++
-    else if (end[i] === 0x7d && --depth === 0) {
-      try {
-        readUsage(JSON.parse(end.toString('utf8', open, i + 1)), stats)
-      } catch {
-        // Not the object that it looked like.
-      }
-      return
-    }
+  for (let at = end.lastIndexOf(USAGE_KEY); at !== -1; at = lastBefore(end, at)) {
+    const colon = skipSpace(end, at + USAGE_KEY.length)
+    const open = skipSpace(end, colon + 1)
+    if (end[colon] !== COLON || end[open] !== OPEN_BRACE) continue
+    const after = new ValueScanner().skipNested(end, open + 1)
+    const usage = after === -1 ? undefined : parseJson(end.toString('utf8', open, after))
+    if (usage !== undefined) readUsage(usage, stats)
+    return
   }
+}
+
+/** Index of the usage key before the one at `at`; -1 if there is none. */
+function lastBefore(end: Buffer, at: number): number {
+  return at === 0 ? -1 : end.lastIndexOf(USAGE_KEY, at - 1)
 }

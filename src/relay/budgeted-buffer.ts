@@ -1,4 +1,4 @@
-import type { ByteBudget } from '../lib/byte-budget.js'
+import type { ByteBudget } from './byte-budget.js'
 
 /** Of one answer no more is kept back than this: errors of APIs have a few hundred bytes, and so long a beginning is one. */
 const MOST_BYTES = 64 * 1024

@@ -1,5 +1,7 @@
-const CR = 0x0d
-const LF = 0x0a
+import * as bytes from '../lib/bytes.js'
+
+// Copied: an imported constant is loaded from its cell for each byte.
+const { CR, LF } = bytes
 
 /** Digits of a chunk's size that are read here; a larger chunk is left to the parser, with all that comes after it. */
 const MOST_DIGITS = 7

@@ -1,6 +1,6 @@
-import type { ByteBudget } from '../lib/byte-budget.js'
 import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
 import { BudgetedBuffer } from './budgeted-buffer.js'
+import type { ByteBudget } from './byte-budget.js'
 
 /** An answer that is kept in case of need comes within this time. */
 const PATIENCE_MS = 1_000

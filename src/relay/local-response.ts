@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import { buildErrorHeaders, ERRORS, type ErrorCode, formatErrorBody } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { formatServerTiming } from '../exchange/timing.js'
-import { readContentLength } from '../http/headers.js'
+import { readContentLength } from '../http/request-headers.js'
 import type { RelayContext } from './relay-context.js'
 import { destroyResponse } from './reset.js'
 

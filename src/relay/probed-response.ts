@@ -1,7 +1,9 @@
-import type { ByteBudget } from '../lib/byte-budget.js'
+import { findHeader } from '../http/flat-headers.js'
+import { isEventStream } from '../http/media-type.js'
 import { FirstDataFinder } from '../sse/first-data-finder.js'
 import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
 import { BudgetedBuffer } from './budgeted-buffer.js'
+import type { ByteBudget } from './byte-budget.js'
 import type { Failover } from './failover.js'
 
 /**
@@ -24,7 +26,8 @@ export class ProbedResponse implements BodyHandler {
     this.head = head
     this.kept = new BudgetedBuffer(budget)
     this.since = performance.now()
-    this.firstData = isEventStream(head.raw) ? new FirstDataFinder() : null
+    const isStream = isEventStream(findHeader(head.raw, 'content-type'))
+    this.firstData = isStream ? new FirstDataFinder() : null
     this.failover = failover
   }
 
@@ -51,13 +54,4 @@ export class ProbedResponse implements BodyHandler {
 /** Than white space. */
 function isMore(byte: number): boolean {
   return byte > 0x20
-}
-
-function isEventStream(raw: readonly Buffer[]): boolean {
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = (raw[i] as Buffer).toString('latin1').toLowerCase()
-    if (name === 'content-type')
-      return /^\s*text\/event-stream\b/i.test((raw[i + 1] as Buffer).toString('latin1'))
-  }
-  return false
 }

@@ -1,5 +1,5 @@
-import type { ByteBudget } from '../lib/byte-budget.js'
 import type { BoundCounters } from '../lib/limit-counters.js'
+import type { ByteBudget } from './byte-budget.js'
 
 /** State that all requests of one relay share. */
 export class RelayContext {

@@ -2,12 +2,12 @@ import { isGeneration } from '../api/request-target.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { BodyUpload, RequestBodyHandle } from '../exchange/request-body-handle.js'
 import type { Stage } from '../exchange/stage.js'
-import { findHeader } from '../http/headers.js'
+import { findHeader } from '../http/flat-headers.js'
 import { type Peek, Peeker } from '../json/peek.js'
-import type { ByteBudget } from '../lib/byte-budget.js'
-import { concatOnce } from '../lib/concat.js'
+import { EMPTY, joinChunks } from '../lib/bytes.js'
 import { PromptSample } from '../metering/prompt-sample.js'
 import type { OutboundRequest } from '../translate/translator.js'
+import type { ByteBudget } from './byte-budget.js'
 
 export type BodyRefusal = 'body_too_large' | 'relay_busy' | 'request_timeout'
 
@@ -116,7 +116,7 @@ export class RequestBody implements RequestBodyHandle, Stage {
    * @param pieces what has arrived, edited or not
    */
   send(pieces: readonly Buffer[]): Buffer | Upload {
-    if (this.isComplete) return concatOnce(pieces)
+    if (this.isComplete) return joinChunks(pieces)
     this.upload = new Upload(pieces)
     return this.upload
   }
@@ -171,16 +171,17 @@ export class RequestBody implements RequestBodyHandle, Stage {
     exchange.heldBytes += piece.length
     this.pieces.push(piece)
     this.peeker.push(piece)
-    exchange.readBody(this.received, this.peeked.model, this.peeked.stream)
+    const { model, stream } = this.peeked
+    exchange.readBody(this.received, model?.value ?? null, stream?.value ?? null)
     if (this.sink !== null) this.goOn(piece, this.sink)
-    else if (this.declared > this.received && this.offeredAt === -1 && this.peeked.modelStart !== -1) {
-      this.offeredAt = this.peeked.modelStart
+    else if (this.declared > this.received && this.offeredAt === -1 && this.peeked.model !== null) {
+      this.offeredAt = this.peeked.model.start
       this.events.onReady(exchange, this)
     }
   }
 
   private goOn(piece: Buffer, sink: RequestSink): void {
-    if (this.peeked.modelStart === this.offeredAt) {
+    if (this.peeked.model?.start === this.offeredAt) {
       this.upload?.push(piece)
       return
     }
@@ -219,8 +220,6 @@ export class RequestBody implements RequestBodyHandle, Stage {
     this.pieces.length = 0
   }
 }
-
-const EMPTY = Buffer.alloc(0)
 
 /**
  * A body for undici to write while it comes. What comes in one turn of the event loop is written at its end: a client that

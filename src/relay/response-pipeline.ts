@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { createResponseFacts, filterResponseHeaders, readReasonPhrase } from '../http/headers.js'
+import { createResponseFacts, filterResponseHeaders, readReasonPhrase } from '../http/response-headers.js'
+import { EMPTY } from '../lib/bytes.js'
 import { readErrorCode } from '../lib/error-code.js'
 import { createMeter } from '../metering/create-meter.js'
 import type { Meter } from '../metering/meter.js'
@@ -12,7 +13,6 @@ import type { ChunkObserver, CutReason, ResponseFeed, ResponseSink } from './res
 import { createTranslation, holdsTooMuch, writeTooLongError } from './translated.js'
 
 const CLIENT_GONE = new Error('every client has left')
-const EMPTY = Buffer.alloc(0)
 
 /**
  * The way of a response from the attempt that wins to the sink: filters the head, translates, meters, keeps the idle

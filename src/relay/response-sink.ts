@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../api/errors.js'
-import type { ResponseFacts } from '../http/headers.js'
+import type { ResponseFacts } from '../http/response-headers.js'
 import type { Meter } from '../metering/meter.js'
 
 /** An upstream's response head, filtered for clients: hop-by-hop headers are gone, translation has changed the rest. */

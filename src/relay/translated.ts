@@ -1,9 +1,8 @@
 import { formatErrorBody } from '../api/errors.js'
-import { type ResponseFacts, removeEntityHeaders, setEventStreamType } from '../http/headers.js'
+import { type ResponseFacts, removeEntityHeaders, setEventStreamType } from '../http/response-headers.js'
+import { EMPTY } from '../lib/bytes.js'
 import type { Translation } from '../translate/translation.js'
 import type { Attempt } from './attempt.js'
-
-const NOTHING = Buffer.alloc(0)
 
 /**
  * What changes an answer on its way; null if nothing does.
@@ -30,5 +29,5 @@ export function holdsTooMuch(translation: Translation | null, most: number): tra
 
 /** The head has gone: what was to be the answer, or goes on with it, tells of the error. No other call follows. */
 export function writeTooLongError(translation: Translation, requestId: string): Buffer {
-  return translation.abort?.(formatErrorBody('answer_too_long', 'openai', requestId)) ?? NOTHING
+  return translation.abort?.(formatErrorBody('answer_too_long', 'openai', requestId)) ?? EMPTY
 }

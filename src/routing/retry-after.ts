@@ -1,3 +1,5 @@
+import { findHeader, type RawHeaders } from '../http/flat-headers.js'
+
 /**
  * A target is left alone for no longer, whatever it asks for: a quota that is spent until tomorrow may be raised
  * today.
@@ -23,14 +25,14 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
  */
 export function readCooldownMs(
   status: number,
-  raw: readonly (Buffer | string)[],
+  raw: RawHeaders,
   wallMs: number,
   maxMs: number = COOLDOWN_MAX_MS,
 ): number {
   if (status !== 429 && status < 500) return 0
   const asked =
-    numberOf(headerOf(raw, 'retry-after-ms')) ??
-    delayOf(headerOf(raw, 'retry-after'), headerOf(raw, 'date'), wallMs)
+    numberOf(readValue(raw, 'retry-after-ms')) ??
+    delayOf(readValue(raw, 'retry-after'), readValue(raw, 'date'), wallMs)
   return Math.min(maxMs, asked ?? (LATER.has(status) ? COOLDOWN_DEFAULT_MS : 0))
 }
 
@@ -74,15 +76,6 @@ function fullYear(year: string, wallMs: number): number {
 }
 
 /** The value of the first header of this name, less the space around it; null if there is none. */
-function headerOf(raw: readonly (Buffer | string)[], lower: string): string | null {
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = raw[i] as Buffer | string
-    if (name.length !== lower.length || latin1(name).toLowerCase() !== lower) continue
-    return latin1(raw[i + 1] as Buffer | string).trim()
-  }
-  return null
-}
-
-function latin1(value: Buffer | string): string {
-  return typeof value === 'string' ? value : value.toString('latin1')
+function readValue(raw: RawHeaders, lower: string): string | null {
+  return findHeader(raw, lower)?.trim() ?? null
 }

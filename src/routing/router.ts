@@ -2,6 +2,7 @@ import { findApiIndex, includesApi, OTHER_API } from '../api/api-of-path.js'
 import { APIS } from '../api/presets.js'
 import type { Config } from '../config/config.js'
 import type { DestinationConfig, Strategy, TargetConfig } from '../config/routes.js'
+import { ignore } from '../lib/ignore.js'
 import { Upstream } from '../upstream/upstream.js'
 import {
   BREAKER_DEFAULTS,
@@ -198,8 +199,4 @@ function asSelected({ name, weight, breaker, upstream }: Target): SelectionTarge
 /** As `Target.name`, without a comma in it. */
 function idOf({ upstream, model }: Target): string {
   return model === null ? upstream.name : `${upstream.name}/${encodeURIComponent(model)}`
-}
-
-function ignore(): void {
-  // Who gives no other does not want to know.
 }

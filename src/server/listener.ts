@@ -9,6 +9,7 @@ import {
 import type { AddressInfo, Socket } from 'node:net'
 import { buildErrorHeaders, ERRORS, type ErrorCode, formatErrorBody } from '../api/errors.js'
 import type { Config } from '../config/config.js'
+import { ignore } from '../lib/ignore.js'
 import type { Log } from '../observe/log.js'
 import type { RequestHandler } from './request-handler.js'
 
@@ -253,8 +254,4 @@ function withoutUpgrade(req: IncomingMessage): Buffer {
 
 function clamp(value: number, least: number, most: number): number {
   return Math.min(Math.max(value, least), most)
-}
-
-function ignore(): void {
-  // Thrown away on purpose.
 }

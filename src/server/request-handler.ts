@@ -11,14 +11,16 @@ import { Exchange } from '../exchange/exchange.js'
 import { InFlight } from '../exchange/in-flight.js'
 import type { Stage } from '../exchange/stage.js'
 import { answerPreflight } from '../http/cors.js'
-import { findHeader, hasOneHost, readContentLength } from '../http/headers.js'
+import { findHeader } from '../http/flat-headers.js'
+import { hasOneHost, readContentLength } from '../http/request-headers.js'
 import type { Ledger, LedgerState } from '../ledger/write/ledger.js'
-import { ByteBudget } from '../lib/byte-budget.js'
+import { ignore } from '../lib/ignore.js'
 import { BoundCounters } from '../lib/limit-counters.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics, MetricsSource } from '../observe/metrics.js'
 import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
 import { SlownessWatch } from '../observe/slowness-watch.js'
+import { ByteBudget } from '../relay/byte-budget.js'
 import { sendError, sendJson } from '../relay/local-response.js'
 import { RelayContext } from '../relay/relay-context.js'
 import { type BodyEvents, type BodyLimits, type BodyRefusal, RequestBody } from '../relay/request-body.js'
@@ -416,8 +418,4 @@ class Waiting implements Stage {
   onTick(): void {
     // The wait has a bound of its own.
   }
-}
-
-function ignore(): void {
-  // A write to a socket that is closing fails; 'close' follows, and is where that is handled.
 }

@@ -1,4 +1,4 @@
-import type { ResponseFacts } from '../http/headers.js'
+import type { ResponseFacts } from '../http/response-headers.js'
 
 /**
  * Changes one response while it passes, chunk by chunk. It has a state and is used for one response only.

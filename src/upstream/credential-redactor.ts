@@ -1,7 +1,8 @@
 import { Transform, type TransformCallback } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { UpstreamConfig } from '../config/upstreams.js'
-import { findHeader } from '../http/headers.js'
+import { findHeader } from '../http/flat-headers.js'
+import { EMPTY } from '../lib/bytes.js'
 import { declineRawSocket } from './connector.js'
 
 const HIDDEN = '***'
@@ -11,8 +12,6 @@ const STAR = 0x2a
 
 /** What is shorter is no credential but stands for there being none ("none", "ollama"), and is a word of any text. */
 const SHORTEST = 10
-
-const NOTHING = Buffer.alloc(0)
 
 /**
  * Takes an upstream's credentials out of what it sends back: one that was in the URL may stand in the `location` of a
@@ -81,7 +80,7 @@ export class BodyRedactor {
 
   constructor(secrets: readonly Buffer[]) {
     this.secrets = secrets
-    this.held = NOTHING
+    this.held = EMPTY
   }
 
   /** @returns as many bytes as there were, less those that are held back */
@@ -101,7 +100,7 @@ export class BodyRedactor {
   /** No more comes, so that what was held back was no credential. */
   end(): Buffer {
     const { held } = this
-    this.held = NOTHING
+    this.held = EMPTY
     return held
   }
 
@@ -151,7 +150,7 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
   }
 
   onComplete(trailers: string[] | null): void {
-    const rest = this.body?.end() ?? NOTHING
+    const rest = this.body?.end() ?? EMPTY
     if (rest.length > 0) this.handler.onData?.(rest)
     this.handler.onComplete?.(trailers)
   }
@@ -162,6 +161,5 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
 }
 
 function isCompressed(raw: readonly Buffer[]): boolean {
-  const texts = raw.map((part) => part.toString('latin1'))
-  return !/^\s*(?:identity\s*)?$/i.test(findHeader(texts, 'content-encoding') ?? '')
+  return !/^\s*(?:identity\s*)?$/i.test(findHeader(raw, 'content-encoding') ?? '')
 }

@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
 import type { ProxyConfig } from '../config/proxy.js'
+import { EMPTY } from '../lib/bytes.js'
+import { ignore } from '../lib/ignore.js'
 import { parseEndpoint } from './url.js'
 
 /** A proxy that says more than this before the tunnel stands is none. */
@@ -58,7 +60,7 @@ export class ProxyTunnels {
     authority: string,
     callback: (error: Error | null, socket: Socket | null) => void,
   ): void {
-    let head = Buffer.alloc(0)
+    let head = EMPTY
     const finish = (error: Error | null): void => {
       clearTimeout(timer)
       socket.removeListener('readable', read)
@@ -100,8 +102,4 @@ export class ProxyTunnels {
     const credentials = authorization === null ? '' : `proxy-authorization: ${authorization}\r\n`
     socket.write(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n${credentials}\r\n`)
   }
-}
-
-function ignore(): void {
-  // See where it is attached.
 }

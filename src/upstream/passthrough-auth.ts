@@ -1,6 +1,6 @@
 import { credentialsIn } from '../access/credentials.js'
 import type { AuthScheme } from '../api/presets.js'
-import { findHeader, removeHeader } from '../http/headers.js'
+import { type FlatHeaderList, findHeader, removeHeader } from '../http/flat-headers.js'
 
 /** The header of each scheme; a client's credential is put into no URL. */
 const HEADERS: Readonly<Record<AuthScheme, string | null>> = {
@@ -21,7 +21,7 @@ const TOKEN = /^(?:sk-ant-oat|eyJ)/
  * @param headers name, value, name, value, as they are to be sent; it is changed
  * @param scheme of the upstream; null if nothing was said of that
  */
-export function placePassthroughCredential(headers: string[], scheme: AuthScheme | null): void {
+export function placePassthroughCredential(headers: FlatHeaderList, scheme: AuthScheme | null): void {
   const place = scheme === null ? null : HEADERS[scheme]
   if (place === null) return
   const [credential] = credentialsIn(headers)

@@ -1,4 +1,6 @@
-import { filterRequestHeaders, findHeader, type ResponseFacts, removeHeader } from '../http/headers.js'
+import { type FlatHeaderList, type FlatHeaders, findHeader, removeHeader } from '../http/flat-headers.js'
+import { filterRequestHeaders } from '../http/request-headers.js'
+import type { ResponseFacts } from '../http/response-headers.js'
 import { createModelEdit, createRequiredModelEdit, createUsageEdit, type Edit } from '../json/edits.js'
 import { sortEdits } from '../json/object-edits.js'
 import type { Peek } from '../json/peek.js'
@@ -17,8 +19,7 @@ export interface ClientRequest {
   readonly path: string
   /** With its `?`, or empty. */
   readonly query: string
-  /** Names and values by turns. */
-  readonly rawHeaders: readonly string[]
+  readonly rawHeaders: FlatHeaders
   /** Null if it has no body. */
   readonly found: Peek | null
   /** The model, where it was told by the path; else null. */
@@ -31,8 +32,8 @@ export interface ClientRequest {
 export interface UpstreamRequest {
   /** With its query. It may have a credential in it: neither for logs nor for errors. */
   readonly path: string
-  /** Name, value, name, value; without a length. */
-  readonly headers: string[]
+  /** Without a length. */
+  readonly headers: FlatHeaderList
   /** Of the body, in their order. */
   readonly edits: readonly Edit[]
   /** What makes an answer one to the request as it came; null if each is one. */
@@ -63,7 +64,12 @@ export function buildUpstreamRequest(
   if (passthrough) placePassthroughCredential(headers, upstream.ownAuthFor(path))
   const fallback = upstream.defaultHeaderFor(path)
   if (fallback !== null && findHeader(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
-  const address = upstream.addressOf(path, query, model ?? deployment ?? found?.model ?? null, passthrough)
+  const address = upstream.addressOf(
+    path,
+    query,
+    model ?? deployment ?? found?.model?.value ?? null,
+    passthrough,
+  )
   return { path: address, headers, edits: ordered, translate }
 }
 
@@ -93,7 +99,7 @@ function readable(translate: CreateTranslation): CreateTranslation {
 }
 
 /** Nothing can be changed in what is compressed. */
-function uncompressed(needed: readonly string[]): string[] {
+function uncompressed(needed: FlatHeaders): FlatHeaderList {
   const added = [...needed]
   removeHeader(added, 'accept-encoding')
   added.push('accept-encoding', 'identity')

@@ -6,7 +6,8 @@ import type { Capabilities } from '../api/capabilities.js'
 import type { Api, AuthScheme } from '../api/presets.js'
 import type { Config } from '../config/config.js'
 import type { UpstreamConfig, UpstreamTimeouts } from '../config/upstreams.js'
-import { CREDENTIAL_HEADERS } from '../http/headers.js'
+import type { FlatHeaderList, FlatHeaders } from '../http/flat-headers.js'
+import { CREDENTIAL_HEADERS } from '../http/request-headers.js'
 import { createConnector, createPlainConnector } from './connector.js'
 import { CredentialRedactor, RedactedResponse } from './credential-redactor.js'
 import { ProxyTunnels } from './egress-proxy.js'
@@ -19,7 +20,7 @@ export interface DispatchRequest {
   readonly method: string
   readonly path: string
   /** Name, value, name, value; with `content-length` if the body is none that has a length of its own. */
-  readonly headers: string[]
+  readonly headers: FlatHeaderList
   readonly body: Buffer | AsyncIterable<Buffer> | null
 }
 
@@ -55,8 +56,8 @@ export class Upstream {
   private readonly connectOptions: buildConnector.BuildOptions
   /** Null if its connections go straight. */
   private readonly tunnels: ProxyTunnels | null
-  private readonly added: readonly string[]
-  private readonly addedBearer: readonly string[]
+  private readonly added: FlatHeaders
+  private readonly addedBearer: FlatHeaders
   private readonly ownAuth: AuthScheme | null
   /** A path is put behind the base path, and that is all. */
   private readonly plain: boolean

@@ -110,7 +110,7 @@ const EXPECTED: Readonly<Record<PresetName, Expected>> = {
 
 for (const preset of PRESET_NAMES) {
   const { base, env, headers, paths, refused } = EXPECTED[preset]
-  test(`with the preset ${preset} a request has the path, the credential and the headers that it needs`, async () => {
+  test(`an upstream of the preset ${preset} gets the path, the credential and the headers that it needs`, async () => {
     const upstream = await ScriptedUpstream.start(OK)
     const baseUrl = `http://127.0.0.1:${upstream.port}${base}`
     const relay = await startRelay({ up: { preset, baseUrl } }, { cache: { enabled: false } }, env)
@@ -143,7 +143,7 @@ for (const preset of PRESET_NAMES) {
   })
 }
 
-test('with the preset anthropic Messages have its own header, and the version that they need', async () => {
+test('the preset anthropic sends Messages with x-api-key and a version', async () => {
   const upstream = await ScriptedUpstream.start(OK)
   const relay = await startRelay(
     { up: { preset: 'anthropic', baseUrl: upstream.url } },

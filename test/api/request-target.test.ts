@@ -29,7 +29,7 @@ const READ: Array<[string, string, string?]> = [
 ]
 
 for (const [url, path, query] of READ) {
-  test(`${url} asks for ${path}`, () => {
+  test(`the target ${url} has the path ${path}`, () => {
     assert.equal(parseRequestTarget(url), { path, query: query ?? '', cursor: false, deployment: null })
   })
 }
@@ -39,7 +39,7 @@ for (const url of [
   '/cursor/chat/completions',
   '/cursor//v1/v1/chat/completions/',
 ]) {
-  test(`${url} is Cursor's own way to /chat/completions`, () => {
+  test(`the target ${url} is Cursor's route to /chat/completions`, () => {
     assert.equal(parseRequestTarget(url), {
       path: '/chat/completions',
       query: '',
@@ -49,7 +49,7 @@ for (const url of [
   })
 }
 
-test('what only begins like the route of Cursor is another path', () => {
+test("a path that only begins with the letters of /cursor is not on Cursor's route", () => {
   const { path, cursor } = parseRequestTarget('/cursors/v1/x') as RequestTarget
   assert.equal([path, cursor], ['/cursors/v1/x', false])
 })
@@ -73,12 +73,12 @@ const DEPLOYMENTS: Array<[string, string, string, string | null]> = [
 ]
 
 for (const [url, path, query, deployment] of DEPLOYMENTS) {
-  test(`${url} asks for ${path} of ${deployment}`, () => {
+  test(`the target ${url} has the path ${path} and the deployment ${deployment}`, () => {
     assert.equal(parseRequestTarget(url), { path, query, cursor: false, deployment })
   })
 }
 
-test('an Azure path below the route of Cursor is one of both', () => {
+test("an Azure path below /cursor is on Cursor's route and names a deployment", () => {
   assert.equal(parseRequestTarget('/cursor/openai/deployments/fast/chat/completions'), {
     path: '/chat/completions',
     query: '',
@@ -108,12 +108,12 @@ const REFUSED = [
 ]
 
 for (const url of REFUSED) {
-  test(`${JSON.stringify(url)} is refused`, () => {
+  test(`the target ${JSON.stringify(url)} is refused`, () => {
     assert.ok('problem' in parseRequestTarget(url))
   })
 }
 
-test('a dot segment is refused whatever ends the segments before it and behind it, plain or encoded', () => {
+test('a dot segment is refused, whatever separates it from the rest, plain or encoded', () => {
   for (const before of ['/', '\\', '%2f', '%2F', '%5c', '%5C'])
     for (const dots of ['.', '..', '%2e', '%2E', '.%2e', '%2e.', '%2e%2E'])
       for (const behind of ['', '/x', '\\x', ';x', '%2fx', '%2Fx', '%5cx', '%5Cx']) {
@@ -122,7 +122,7 @@ test('a dot segment is refused whatever ends the segments before it and behind i
       }
 })
 
-test('the query comes out byte for byte, whatever it is, and no path has an empty or dot segment', () => {
+test('any query is kept byte for byte, and no path has an empty or dot segment', () => {
   fc.assert(
     fc.property(fc.string({ maxLength: 40 }), fc.string({ maxLength: 40 }), (path, query) => {
       const cut = `/${path}`.replace(/[?#]/g, '')
@@ -137,14 +137,14 @@ test('the query comes out byte for byte, whatever it is, and no path has an empt
   )
 })
 
-test('a path of slashes and dots is read in time that grows with its length', () => {
+test('a long path of slashes and dots is parsed and does not hang', () => {
   parseRequestTarget(`/${'/'.repeat(60_000)}`)
   parseRequestTarget(`/${'./a'.repeat(20_000)}`)
   parseRequestTarget(`/${'/v1'.repeat(20_000)}`)
   parseRequestTarget(`/${'%2e'.repeat(20_000)}`)
 })
 
-test('the Messages API is spoken to in its own error format', () => {
+test("the Messages API has Anthropic's error format, and every other path has OpenAI's", () => {
   assert.is(errorFormatOf('/messages'), 'anthropic')
   assert.is(errorFormatOf('/messages/count_tokens'), 'anthropic')
   assert.is(errorFormatOf('/messages-other'), 'openai')

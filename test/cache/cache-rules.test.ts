@@ -13,7 +13,7 @@ function holds(policy: CacheRules, body: string, question: Partial<CacheCandidat
     method: 'POST',
     path: '/chat/completions',
     team: 'team1',
-    model,
+    model: model?.value ?? null,
     bytes: body.length,
     ...question,
   }

@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CachedResponse } from '../../src/cache/cached-response.js'
 import { CompletionTrimmer } from '../../src/cache/completion-trimmer.js'
-import { createResponseFacts, filterResponseHeaders } from '../../src/http/headers.js'
+import { createResponseFacts, filterResponseHeaders } from '../../src/http/response-headers.js'
 import { fc } from '../support/property.js'
 
 const NOTHING_USED = { usage: null, source: 'none' } as const

@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CachedResponse } from '../../src/cache/cached-response.js'
 import { PrefixEntry, PrefixIndex } from '../../src/cache/prefix-index.js'
-import { createResponseFacts } from '../../src/http/headers.js'
+import { createResponseFacts } from '../../src/http/response-headers.js'
 
 const ACCOUNT = {
   usage: { prompt: 10, cached: 4, cacheWritten: null, completion: 10, reasoning: null },

@@ -10,7 +10,7 @@ function cut(body: Buffer, cuts: readonly number[]): Buffer[] {
   return ends.map((end, i) => body.subarray(ends[i - 1] ?? 0, end))
 }
 
-test('wherever a body is cut, edits are made and all else is as it was', () => {
+test('edits are applied and all other bytes stay, wherever the body is cut into chunks', () => {
   const edits = fc.array(fc.tuple(fc.nat(20), fc.nat(5), fc.string({ maxLength: 4 })), { maxLength: 4 })
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 80 }), fc.array(fc.nat(80)), edits, (bytes, cuts, list) => {
@@ -34,22 +34,22 @@ test('wherever a body is cut, edits are made and all else is as it was', () => {
   )
 })
 
-function asking(text: string): string | null {
+function requestUsage(text: string): string | null {
   const body = Buffer.from(text)
   const edit = createUsageEdit(peekFields(body))
   return edit === null ? null : Buffer.concat(applyEdits([body], [edit])).toString()
 }
 
-const ASKED = '"stream_options":{"include_usage":true}'
+const OPTIONS = '"stream_options":{"include_usage":true}'
 
-const ASKING: Readonly<Record<string, string | null>> = {
-  '{"model":"m","stream":true}': `{"model":"m","stream":true,${ASKED}}`,
-  '{ "stream" : true , "model":"m" }': `{ "stream" : true,${ASKED} , "model":"m" }`,
-  '{"stream":true,"stream_options":null}': `{"stream":true,${ASKED}}`,
-  '{"stream_options":{},"stream":true}': `{${ASKED},"stream":true}`,
+const REQUESTED: Readonly<Record<string, string | null>> = {
+  '{"model":"m","stream":true}': `{"model":"m","stream":true,${OPTIONS}}`,
+  '{ "stream" : true , "model":"m" }': `{ "stream" : true,${OPTIONS} , "model":"m" }`,
+  '{"stream":true,"stream_options":null}': `{"stream":true,${OPTIONS}}`,
+  '{"stream_options":{},"stream":true}': `{${OPTIONS},"stream":true}`,
   '{"stream":true,"stream_options":{"include_obfuscation":false}}':
     '{"stream":true,"stream_options":{"include_obfuscation":false,"include_usage":true}}',
-  '{"stream":true,"stream_options":{"include_usage":false}}': `{"stream":true,${ASKED}}`,
+  '{"stream":true,"stream_options":{"include_usage":false}}': `{"stream":true,${OPTIONS}}`,
   '{"stream":true,"stream_options":{"include_usage":true}}': null,
   '{"stream":true,"stream_options":"wrong"}': null,
   '{"stream":true,"stream_options":[1]}': null,
@@ -59,23 +59,23 @@ const ASKING: Readonly<Record<string, string | null>> = {
   'not JSON': null,
 }
 
-for (const [body, asked] of Object.entries(ASKING)) {
-  test(`usage is ${asked === null ? 'not asked for' : 'asked for'} in ${body}`, () => {
-    assert.is(asking(body), asked)
+for (const [body, expected] of Object.entries(REQUESTED)) {
+  test(`usage is ${expected === null ? 'not requested' : 'requested'} in ${body}`, () => {
+    assert.is(requestUsage(body), expected)
   })
 }
 
-test('a model and the usage can be changed in one body', () => {
+test('a model name and a usage request can be put into one body', () => {
   const body = Buffer.from('{"stream":true,"model":"alias","messages":[]}')
   const found = peekFields(body)
   const edits = [createUsageEdit(found), createModelEdit(found, 'real')] as Edit[]
   assert.is(
     Buffer.concat(applyEdits([body], edits)).toString(),
-    `{"stream":true,${ASKED},"model":"real","messages":[]}`,
+    `{"stream":true,${OPTIONS},"model":"real","messages":[]}`,
   )
 })
 
-test('of a prompt that gets another model, all before and all behind the name is the same to the byte', () => {
+test('a prompt that gets another model keeps every byte before and after the name', () => {
   const hash = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
   const before = Buffer.from(
     `{ "messages":[{"role":"user","content":"${'\\u00e9 \u{1f600} "model":'.replaceAll('"', '\\"').repeat(500)}"}],\r\n\t"model" : `,

@@ -15,7 +15,7 @@ import { fc } from '../support/property.js'
 
 const ALL = findEvery({ list: readElements(findEvery()), object: findEvery({ inner: readElements(WHOLE) }) })
 
-/** What an outline says, put together from its bytes. */
+/** The JSON value that an outline describes. */
 function read(body: Buffer, value: Value): unknown {
   if (value.members !== null) {
     return Object.fromEntries(value.members.map((member) => [member.key, read(body, member.value)]))
@@ -24,7 +24,7 @@ function read(body: Buffer, value: Value): unknown {
   return JSON.parse(body.toString('utf8', value.start, value.end))
 }
 
-test('for any JSON object, each member is found where it stands, with the last of doubled keys', () => {
+test('each member of any JSON object is found at its place, and of doubled keys the last counts', () => {
   const spaces = fc.constantFrom('', ' ', '\n\t', '\r\n')
   const entry = fc.tuple(fc.oneof(fc.constantFrom('list', 'object', 'a'), fc.string()), fc.jsonValue())
   fc.assert(
@@ -46,14 +46,14 @@ test('for any JSON object, each member is found where it stands, with the last o
   )
 })
 
-test('for any beginning of a JSON object, there is no outline', () => {
+test('a JSON object that is cut anywhere has no outline', () => {
   const body = Buffer.from('{"a":[1,{"b":"c\\"d"}],"list":[{"x":1},"y"],"object":{"inner":[true]}}')
   for (let length = 0; length < body.length; length++) {
     assert.is(parseOutline(body.subarray(0, length), ALL), null, body.toString('utf8', 0, length))
   }
 })
 
-test('keys and strings are known however they are escaped', () => {
+test('keys and strings are recognised with any of their letters escaped', () => {
   const body = Buffer.from('{"\\u006b":"t\\u006fol","\\u006bk":"to\\\\ol"}')
   const found = parseOutline(body, findOnly({ k: WHOLE }))
   assert.is(found?.members?.length, 1)
@@ -61,7 +61,7 @@ test('keys and strings are known however they are escaped', () => {
   assert.not.ok(equalsText(body, findMember(found, 'k'), 'toool'))
 })
 
-test('a mark is seen as a string, however deep, and never within one', () => {
+test('a mark is noticed as a whole string at any depth, and never as a part of one', () => {
   const plan = captureMarks([{ text: 'one' }, { text: 'id', aheadOf: 3 }])
   const seen = (text: string): number | undefined => parseOutline(Buffer.from(text), plan)?.seen
   assert.is(seen('[{"a":["one"]}]'), 1)

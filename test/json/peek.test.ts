@@ -4,7 +4,7 @@ import { applyEdits, createModelEdit } from '../../src/json/edits.js'
 import { type Peek, Peeker, peekFields } from '../../src/json/peek.js'
 import { fc } from '../support/property.js'
 
-/** What `JSON.parse` says of the same body. */
+/** The same fields by `JSON.parse`. */
 function parsed(text: string): { model: string | null; stream: boolean | null } {
   const value: unknown = JSON.parse(text)
   if (typeof value !== 'object' || value === null || Array.isArray(value))
@@ -18,7 +18,7 @@ function parsed(text: string): { model: string | null; stream: boolean | null } 
 
 function found(text: string): { model: string | null; stream: boolean | null } {
   const { model, stream } = peekFields(Buffer.from(text))
-  return { model, stream }
+  return { model: model?.value ?? null, stream: stream?.value ?? null }
 }
 
 const TABLE: string[] = [
@@ -52,20 +52,20 @@ const TABLE: string[] = [
   '{"stream_options":[],"stream_option":{},"x":{"stream_options":1}}',
 ]
 
-test('stream_options are found with their bytes, and of those that are absurdly long only the place', () => {
+test('stream_options are found with their text, and very long ones with their place alone', () => {
   for (const text of TABLE.filter((each) => each.startsWith('{'))) {
     const { streamOptions } = peekFields(Buffer.from(text))
     const value: unknown = JSON.parse(text).stream_options
-    assert.equal(streamOptions === null ? undefined : JSON.parse(streamOptions.text), value, text)
+    assert.equal(streamOptions === null ? undefined : JSON.parse(streamOptions.value), value, text)
     if (streamOptions === null) continue
     const bytes = Buffer.from(text).subarray(streamOptions.start, streamOptions.end)
-    assert.is(bytes.toString(), streamOptions.text)
+    assert.is(bytes.toString(), streamOptions.value)
   }
   const long = `{"stream_options":{"x":"${'y'.repeat(3_000)}"},"stream":true}`
-  assert.equal(peekFields(Buffer.from(long)).streamOptions, { start: 18, end: long.length - 15, text: '' })
+  assert.equal(peekFields(Buffer.from(long)).streamOptions, { start: 18, end: long.length - 15, value: '' })
 })
 
-test('a prompt is found with its bytes if it is one string', () => {
+test('a prompt is found if it is one string', () => {
   const prompts: Record<string, string | null> = {
     '{"prompt":"a","suffix":"b"}': '"a"',
     '{"model":"m", "prompt" : "a \\" \\\\" }': '"a \\" \\\\"',
@@ -84,20 +84,20 @@ test('a prompt is found with its bytes if it is one string', () => {
   for (const [text, wanted] of Object.entries(prompts)) {
     const body = Buffer.from(text)
     const whole = peekFields(body)
-    const { promptStart: start, promptEnd: end } = whole
-    assert.is(start === -1 ? null : body.toString('utf8', start, end), wanted, text)
+    const { prompt } = whole
+    assert.is(prompt && body.toString('utf8', prompt.start, prompt.end), wanted, text)
     for (let at = 0; at < body.length; at += 1 + Math.floor(body.length / 100))
-      assert.equal(foundInPieces(body, [at, at + 7]), whole, `${text}, cut at ${at}`)
+      assert.equal(peekInChunks(body, [at, at + 7]), whole, `${text}, cut at ${at}`)
   }
 })
 
 for (const text of TABLE) {
-  test(`finds in ${text.slice(0, 60)} what a parser finds`, () => {
+  test(`the fields of ${text.slice(0, 60)} are those that a parser finds`, () => {
     assert.equal(found(text), parsed(text))
   })
 }
 
-/** Strings full of what a scanner can stumble over. */
+/** Strings full of characters that a scanner can stumble over. */
 const awkward = fc
   .array(
     fc.oneof(
@@ -139,25 +139,25 @@ function key(name: string, escaped: boolean): string {
 
 const places = fc.array(fc.nat(400), { maxLength: 8 })
 
-/** The same bytes in several pieces. */
+/** The same bytes in several chunks. */
 function cut(body: Buffer, cuts: readonly number[]): Buffer[] {
   const ends = [...cuts.filter((at) => at < body.length), body.length].sort((a, b) => a - b)
   return ends.map((end, i) => body.subarray(ends[i - 1] ?? 0, end))
 }
 
-function foundInPieces(body: Buffer, cuts: readonly number[]): Peek {
+function peekInChunks(body: Buffer, cuts: readonly number[]): Peek {
   const peeker = new Peeker()
-  for (const piece of cut(body, cuts)) peeker.push(piece)
+  for (const chunk of cut(body, cuts)) peeker.push(chunk)
   return peeker.found
 }
 
-test('however a body is cut, it finds the same', () => {
+test('the same fields are found wherever the body is cut into chunks', () => {
   fc.assert(
     fc.property(members, awkward, places, (list, rest, cuts) => {
       const text = `{${list.map(([name, v, escaped]) => `${key(name, escaped)}: ${JSON.stringify(v)}`).join(' ,')}}`
       for (const each of [text, text.slice(0, -1) + rest, rest]) {
         const body = Buffer.from(each)
-        assert.equal(foundInPieces(body, cuts), peekFields(body), each)
+        assert.equal(peekInChunks(body, cuts), peekFields(body), each)
       }
     }),
     { numRuns: 2000 },
@@ -165,12 +165,12 @@ test('however a body is cut, it finds the same', () => {
   for (const text of TABLE) {
     const body = Buffer.from(text)
     const bytes = [...body.keys()]
-    assert.equal(foundInPieces(body, bytes), peekFields(body), `${text}, byte by byte`)
-    for (const at of bytes) assert.equal(foundInPieces(body, [at]), peekFields(body), `${text}, cut at ${at}`)
+    assert.equal(peekInChunks(body, bytes), peekFields(body), `${text}, byte by byte`)
+    for (const at of bytes) assert.equal(peekInChunks(body, [at]), peekFields(body), `${text}, cut at ${at}`)
   }
 })
 
-test('a key or value that is absurdly long is none, in one piece or in many', () => {
+test('a very long key or value is ignored, in one chunk or in many', () => {
   const long = 'm'.repeat(5_000)
   for (const text of [
     `{"model":"${long}"}`,
@@ -179,12 +179,12 @@ test('a key or value that is absurdly long is none, in one piece or in many', ()
   ]) {
     const body = Buffer.from(text)
     const every = [...Array(60).keys()].map((i) => i * 100)
-    assert.equal(foundInPieces(body, every), peekFields(body))
-    assert.is(peekFields(body).model, text.endsWith('"m"}') ? 'm' : null)
+    assert.equal(peekInChunks(body, every), peekFields(body))
+    assert.is(peekFields(body).model?.value ?? null, text.endsWith('"m"}') ? 'm' : null)
   }
 })
 
-test('for every object it finds what a parser finds, doubled and escaped keys included', () => {
+test('the fields of every object are those that a parser finds, with doubled and escaped keys', () => {
   fc.assert(
     fc.property(members, fc.constantFrom('', ' ', '\n\t'), (list, space) => {
       const text = `{${list.map(([name, v, escaped]) => `${space}${key(name, escaped)}${space}:${space}${JSON.stringify(v)}${space}`).join(',')}}`
@@ -194,7 +194,7 @@ test('for every object it finds what a parser finds, doubled and escaped keys in
   )
 })
 
-test('runs of backslashes at every distance from the start of a string are counted right', () => {
+test('runs of backslashes are counted right at every distance from the start of a string', () => {
   for (let before = 0; before < 60; before++) {
     for (let slashes = 0; slashes < 6; slashes++) {
       const text = JSON.stringify({
@@ -207,7 +207,7 @@ test('runs of backslashes at every distance from the start of a string are count
   }
 })
 
-test('bytes that are not JSON are read to their end, and no further', () => {
+test('reading bytes that are not JSON neither throws nor hangs', () => {
   fc.assert(
     fc.property(
       fc.oneof(
@@ -224,20 +224,21 @@ test('bytes that are not JSON are read to their end, and no further', () => {
   for (let i = 0; i < whole.length; i++) peekFields(Buffer.from(whole.slice(0, i)))
 })
 
-test('another model name changes the bytes of that one value', () => {
+test('another model name changes the bytes of that value and no others', () => {
   fc.assert(
     fc.property(members, awkward, places, (list, name, cuts) => {
       const text = `{${list.map(([k, v]) => `${JSON.stringify(k)}: ${JSON.stringify(v)}`).join(' ,')}}`
       const body = Buffer.from(text)
-      const at = peekFields(body)
-      const edit = createModelEdit(at, name)
+      const found = peekFields(body)
+      const edit = createModelEdit(found, name)
       const spliced = Buffer.concat(applyEdits(cut(body, cuts), edit === null ? [] : [edit]))
-      if (at.modelStart === -1) {
+      if (found.model === null) {
         assert.ok(spliced.equals(body))
         return
       }
-      assert.ok(spliced.subarray(0, at.modelStart).equals(body.subarray(0, at.modelStart)))
-      const tail = body.subarray(at.modelEnd)
+      const { start, end } = found.model
+      assert.ok(spliced.subarray(0, start).equals(body.subarray(0, start)))
+      const tail = body.subarray(end)
       assert.ok(spliced.subarray(spliced.length - tail.length).equals(tail))
       assert.equal(JSON.parse(spliced.toString()), { ...JSON.parse(text), model: name })
     }),

@@ -1,7 +1,11 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { ALL_CAPABILITIES, type Capabilities } from '../../src/api/capabilities.js'
-import { createResponseFacts, filterResponseHeaders, type ResponseFacts } from '../../src/http/headers.js'
+import {
+  createResponseFacts,
+  filterResponseHeaders,
+  type ResponseFacts,
+} from '../../src/http/response-headers.js'
 import { applyEdits, createModelEdit, createUsageEdit } from '../../src/json/edits.js'
 import { sortEdits } from '../../src/json/object-edits.js'
 import { peekFields } from '../../src/json/peek.js'
@@ -66,7 +70,7 @@ function readCase(name: string): GoldenCase {
 /** Does what the server does with a body: detects its API and chooses the translation. */
 export function planRequest({ setup, request }: GoldenCase): OutboundRequest {
   const api = detectBodyApi(request)
-  const native = createNativeRequest(api, request, peekFields(request).model)
+  const native = createNativeRequest(api, request, peekFields(request).model?.value ?? null)
   return setup.target === 'chat' ? createTranslatedRequest(native, request) : native
 }
 

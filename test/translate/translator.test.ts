@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ALL_CAPABILITIES, type Capabilities } from '../../src/api/capabilities.js'
-import { createResponseFacts } from '../../src/http/headers.js'
+import { createResponseFacts } from '../../src/http/response-headers.js'
 import { createNativeRequest, createTranslatedRequest } from '../../src/translate/outbound-request.js'
 import type { Translation } from '../../src/translate/translation.js'
 import { CHAT_TRANSLATORS, findTranslator, NATIVE_TRANSLATORS } from '../../src/translate/translators.js'

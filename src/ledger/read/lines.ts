@@ -1,7 +1,6 @@
 import { createReadStream } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-
-const LF = 0x0a
+import { LF } from '../../lib/bytes.js'
 
 /** A longer one is no record, and is not kept in memory. */
 const LONGEST_LINE = 1024 * 1024

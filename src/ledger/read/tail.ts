@@ -1,9 +1,8 @@
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { LF } from '../../lib/bytes.js'
 import { listLedgerNames } from '../files.js'
 import { LineSplitter, readBackwards } from './lines.js'
-
-const LF = 0x0a
 
 /** What is read at once; and how far back the start of a line is looked for. */
 const PIECE = 64 * 1024

@@ -1,4 +1,4 @@
-export const LF = 0x0a
+import { LF } from '../../lib/bytes.js'
 
 /** Records that are written together. */
 export interface Batch {

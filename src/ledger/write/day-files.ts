@@ -1,7 +1,8 @@
 import type { Config } from '../../config/config.js'
+import { LF } from '../../lib/bytes.js'
 import { readErrorCode } from '../../lib/error-code.js'
 import { type LedgerFile, type LedgerFiles, listLedgerNames, locateLedgerFile } from '../files.js'
-import { type Batch, findLineStart, LF } from './batch.js'
+import { type Batch, findLineStart } from './batch.js'
 
 /** How often it is looked whether the file is still where it was. */
 const LOOK_MS = 1_000

@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '../../json/values.js'
+import { isObject, type JsonObject, readCount } from '../../json/values.js'
 
 /**
  * `usage` of chat completions, in tokens (OpenAI API reference: The chat completion object). Unknown details are left
@@ -73,8 +73,4 @@ function createUsage(
 
 function readDetail(details: unknown, name: string): number | null {
   return isObject(details) ? readCount(details[name]) : null
-}
-
-function readCount(value: unknown): number | null {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null
 }

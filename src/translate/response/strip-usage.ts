@@ -1,4 +1,4 @@
-import type { ResponseFacts } from '../../http/headers.js'
+import type { ResponseFacts } from '../../http/response-headers.js'
 import { findOnlyData } from '../../sse/event-data.js'
 import { EventTransform } from './event-transform.js'
 

@@ -1,6 +1,11 @@
-/** Bytes held for all clients together. Taken before they are held, given back when their exchange is over. */
+/**
+ * Limits the bytes that are held for all clients together. They are taken before they are held, and given back when
+ * the exchange ends.
+ */
 export class ByteBudget {
+  /** Bytes. */
   readonly limit: number
+  /** Bytes that are held now. */
   taken: number
 
   constructor(limit: number) {
@@ -8,13 +13,14 @@ export class ByteBudget {
     this.taken = 0
   }
 
-  /** False if the bytes would pass the limit; nothing is taken then. */
+  /** Returns false, and takes nothing, if the bytes would exceed the limit. */
   take(bytes: number): boolean {
     if (this.taken + bytes > this.limit) return false
     this.taken += bytes
     return true
   }
 
+  /** Gives back bytes that were taken. */
   give(bytes: number): void {
     this.taken -= bytes
   }

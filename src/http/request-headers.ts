@@ -1,0 +1,118 @@
+import { type FlatHeaderList, type FlatHeaders, findHeader, findHeaders } from './flat-headers.js'
+import { collectConnectionNames, HOP_BY_HOP } from './hop-by-hop.js'
+
+/** Headers of a request that do not reach an upstream, in lower case. */
+const DROPPED: ReadonlySet<string> = new Set([
+  ...HOP_BY_HOP,
+  // Belongs to one connection too (RFC 7540, 3.2.1).
+  'http2-settings',
+  // undici takes the TLS server name from Host and would reconnect whenever it changed.
+  'host',
+  // The relay answers it itself, and undici throws on it.
+  'expect',
+  // The body is complete when it is sent: undici writes its true length.
+  'content-length',
+  // CORS ends here. Anthropic refuses requests that carry an Origin, as calls from a browser.
+  'origin',
+  'access-control-request-method',
+  'access-control-request-headers',
+  'access-control-request-private-network',
+  // Set for this relay's domain (by a login proxy, for example), so never meant for an upstream.
+  'cookie',
+  // Added by tunnels and proxies in front: they say who the client is, and some CDNs refuse them from outside.
+  'forwarded',
+  'via',
+  'x-real-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'true-client-ip',
+  'fastly-client-ip',
+  'fly-client-ip',
+  'cdn-loop',
+  'cf-connecting-ip',
+  'cf-connecting-ipv6',
+  'cf-pseudo-ipv4',
+  'cf-ipcountry',
+  'cf-ray',
+  'cf-visitor',
+  'cf-worker',
+  'cf-ew-via',
+  'cf-warp-tag-id',
+  'x-amzn-trace-id',
+])
+
+/** Headers whose names begin like this do not reach an upstream either. */
+const DROPPED_PREFIXES = ['x-forwarded-', 'sec-fetch-', 'x-thinwire-', 'x-envoy-', 'x-arr-']
+
+/** Headers in which a client may send its key. None of them reaches an upstream, as each holds a credential. */
+export const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'api-key'])
+
+/**
+ * Builds the headers of an upstream request from those of the client, in the order they came.
+ *
+ * Headers that `Connection` names are dropped before `added` is appended: otherwise `Connection: authorization` would
+ * remove the credential that the relay adds.
+ *
+ * @param raw `req.rawHeaders`
+ * @param added headers that the upstream needs (credential, its own headers), names in lower case; each replaces the
+ * client's
+ * @param keepCredentials true where the client's own provider key is passed through
+ */
+export function filterRequestHeaders(
+  raw: FlatHeaders,
+  added: FlatHeaders,
+  keepCredentials: boolean,
+): FlatHeaderList {
+  const named = findConnectionNames(raw)
+  const headers: string[] = []
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] as string
+    const lower = name.toLowerCase()
+    if (DROPPED.has(lower) || named?.has(lower) || hasDroppedPrefix(lower)) continue
+    if (!keepCredentials && CREDENTIAL_HEADERS.has(lower)) continue
+    if (added.length > 0 && hasName(added, lower)) continue
+    headers.push(name, raw[i + 1] as string)
+  }
+  for (let i = 0; i < added.length; i++) headers.push(added[i] as string)
+  return headers
+}
+
+/**
+ * Reads the length that a request declares: a number of bytes, -1 for a chunked body, 0 for no body. Node's parser has
+ * already refused messages that declare both, or two different lengths (RFC 9112, 6.3).
+ */
+export function readContentLength(raw: FlatHeaders): number {
+  const length = findHeader(raw, 'content-length')
+  if (length !== undefined) return Number(length)
+  return findHeader(raw, 'transfer-encoding') === undefined ? 0 : -1
+}
+
+/**
+ * Whether a request names exactly one host (RFC 9112, 3.2), or none in HTTP/1.0. Checked here and not by Node, which
+ * lets two hosts pass, and answers a request without a host in no API's format and without a line in the log.
+ * @param minor of the HTTP version: 1.0 needs no host
+ */
+export function hasOneHost(raw: FlatHeaders, minor: number): boolean {
+  const hosts = findHeaders(raw, 'host').length
+  return hosts === 1 || (hosts === 0 && minor === 0)
+}
+
+/** Names listed in `Connection`; null if it lists none but headers that are dropped anyway. */
+function findConnectionNames(raw: FlatHeaders): ReadonlySet<string> | null {
+  let named: Set<string> | null = null
+  for (const value of findHeaders(raw, 'connection')) named = collectConnectionNames(named, value)
+  return named
+}
+
+function hasDroppedPrefix(lower: string): boolean {
+  // All prefixes begin with x or s; most headers begin with another letter.
+  const first = lower.charCodeAt(0)
+  if (first !== 0x78 && first !== 0x73) return false
+  for (const prefix of DROPPED_PREFIXES) if (lower.startsWith(prefix)) return true
+  return false
+}
+
+function hasName(headers: FlatHeaders, lower: string): boolean {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === lower) return true
+  return false
+}
