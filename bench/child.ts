@@ -5,10 +5,10 @@ import { connect, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Reading } from './meter.js'
 
-/** Longest wait for a process to listen, or to answer a question. */
+/** Longest wait for a process to listen, or to reply to a message. */
 const PATIENCE_MS = 30_000
 
-/** Clock ticks in /proc/PID/stat are so many in a second on every Linux that there is (proc(5), sysconf). */
+/** Clock ticks of /proc/PID/stat in a second, on every Linux (proc(5), sysconf). */
 const TICKS_PER_SECOND = 100
 
 export interface ChildOptions {
@@ -16,19 +16,19 @@ export interface ChildOptions {
   readonly core: number | null
   readonly env?: NodeJS.ProcessEnv
   readonly cwd?: string
-  /** File for standard output, made anew; thrown away without it. */
+  /** File for standard output, overwritten; without it the output is dropped. */
   readonly stdout?: string
 }
 
 const started = new Set<Child>()
 
-/** A process of the bench: pinned, metered, and ended with the bench. */
+/** A process that the bench starts: pinned to a core, metered, and ended with the bench. */
 export class Child {
   readonly process: ChildProcess
   private stderr: string
   private readonly ipc: boolean
 
-  /** Starts a program on Node with the meter in it. */
+  /** Starts a Node program with the meter loaded into it. */
   static node(
     script: string,
     args: readonly string[],
@@ -39,7 +39,7 @@ export class Child {
     return new Child(process.execPath, [...flags, '--import', meter, script, ...args], options, true)
   }
 
-  /** Starts any other program; what it uses is read from the outside. */
+  /** Starts any other program. Its CPU time and memory are read from /proc. */
   static program(command: string, args: readonly string[], options: ChildOptions): Child {
     return new Child(command, args, options, false)
   }
@@ -73,7 +73,7 @@ export class Child {
     )
   }
 
-  /** What it said on standard error, for the message when it fails. */
+  /** The end of its standard error, for the message of a failure. */
   get lastWords(): string {
     return this.stderr.trim()
   }
@@ -90,24 +90,24 @@ export class Child {
     return readFromOutside(this.process.pid ?? 0)
   }
 
-  /** Starts to measure the delay of its event loop; the next reading tells it. */
+  /** Starts to measure the delay of its event loop, which the next reading contains. */
   async watch(): Promise<void> {
     if (this.ipc) await this.ask('watch')
   }
 
-  /** Resolves when it listens on that port. @throws if it ends before, or never does */
+  /** Resolves when it listens on that port. @throws if it ends before, or does not listen in time */
   listening(port: number): Promise<void> {
     return this.until(() => accepts(port), `nothing listens on port ${port}`)
   }
 
-  /** Resolves when `/readyz` on that port says yes. @throws if it ends before, or never does */
+  /** Resolves when `/readyz` on that port responds with 200. @throws if it ends before, or is not ready in time */
   ready(port: number): Promise<void> {
     const url = `http://127.0.0.1:${port}/readyz`
     const says = (): Promise<boolean> =>
       fetch(url)
         .then(({ ok }) => ok)
         .catch(() => false)
-    return this.until(says, `${url} never said yes`)
+    return this.until(says, `${url} was never ready`)
   }
 
   private async until(holds: () => Promise<boolean>, otherwise: string): Promise<void> {
@@ -120,7 +120,7 @@ export class Child {
     throw new Error(`${otherwise}: ${this.lastWords}`)
   }
 
-  /** Ends it, politely at first: a CPU profile is written by a process that exits by itself. */
+  /** Ends it, by SIGTERM first: a CPU profile is written only by a process that exits by itself. */
   async stop(): Promise<void> {
     if (this.ended) return
     const exit = once(this.process, 'exit')
@@ -131,12 +131,12 @@ export class Child {
   }
 }
 
-/** Nothing that the bench started may outlive it. */
+/** No process may outlive the bench. */
 process.once('exit', () => {
   for (const child of started) child.process.kill('SIGKILL')
 })
 
-/** A port that nobody has at the moment. */
+/** A port that is free at the moment. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -146,7 +146,7 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-/** The compiled program of this bench by its path in `bench/`. */
+/** The file of a compiled bench program. @param path in `bench/` */
 export function programOf(path: string): string {
   return fileURLToPath(new URL(path, import.meta.url))
 }
@@ -162,7 +162,7 @@ function accepts(port: number): Promise<boolean> {
   })
 }
 
-/** CPU and memory of a process with all of its children, as nginx has a worker. Nothing where there is no /proc. */
+/** CPU and memory of a process and its children, such as nginx's worker. 0 where there is no /proc. */
 function readFromOutside(pid: number): Reading {
   let cpuUs = 0
   let rssBytes = 0
@@ -172,13 +172,13 @@ function readFromOutside(pid: number): Reading {
         Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${member}/status`, 'utf8'))?.[1] ?? 0) * 1024
       cpuUs += cpuOf(member)
     } catch {
-      // Ended since, or not Linux.
+      // The process has ended, or this is not Linux.
     }
   }
   return { cpuUs, rssBytes, gcUs: null, loopDelayP99Us: null }
 }
 
-/** Nanoseconds where the kernel counts them for each thread (schedstat), else clock ticks. */
+/** CPU time in microseconds: from the kernel's count of each thread (schedstat), else from clock ticks. */
 function cpuOf(pid: number): number {
   try {
     let ns = 0

@@ -64,7 +64,7 @@ async function scrape(thinwire: Thinwire): Promise<string> {
   return (await fetch(metricsUrl(thinwire))).text()
 }
 
-test('requests, attempts, tokens and targets are counted, once each, at an address of their own', async (place) => {
+test('metrics at their own address count each request, attempt, token and target once', async (place) => {
   const thinwire = await failing(place)
   for (let i = 0; i < 6; i++) await ask(thinwire)
   // Counted when the line in the log is written.
@@ -91,7 +91,7 @@ test('requests, attempts, tokens and targets are counted, once each, at an addre
   assert.not.match(text, /secret-model|lc_/)
 })
 
-test('the metrics are nowhere else, and nothing else is there', async (place) => {
+test('metrics are served at their own address alone, and nothing else is served there', async (place) => {
   const thinwire = await failing(place)
   const url = metricsUrl(thinwire)
   assert.is((await fetch(url.replace('/metrics', '/v1/models'))).status, 404)
@@ -102,7 +102,7 @@ test('the metrics are nowhere else, and nothing else is there', async (place) =>
   assert.is((await fetch(`${thinwire.url}/metrics`)).status, 401)
 })
 
-test('an address that is taken or is none is told by the name of its setting', async (place) => {
+test('an address for metrics that cannot be used is reported with its setting', async (place) => {
   const other = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => other.once('listening', resolve))
   const { port } = other.address() as { port: number }

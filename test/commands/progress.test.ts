@@ -5,7 +5,7 @@ import { Progress } from '../../src/commands/progress.js'
 
 const ERASE = '\r\x1b[K'
 
-/** Reads in pieces of a megabyte, each of which takes so long. */
+/** Reads in steps of a megabyte, of `pieceMs` each. */
 function read({ pieces = 1_000, pieceMs = 10, isTTY = true, columns = 80 as number | undefined } = {}) {
   const stream = Object.assign(new PassThrough(), { isTTY, ...(columns === undefined ? {} : { columns }) })
   const written: string[] = []
@@ -20,7 +20,7 @@ function read({ pieces = 1_000, pieceMs = 10, isTTY = true, columns = 80 as numb
   return written
 }
 
-test('how much was read of how much is told ten times a second at most, and is gone at the end', () => {
+test('progress is shown at most ten times a second, and erased at the end', () => {
   const written = read()
   assert.ok(written.length > 50 && written.length <= 97, String(written.length))
   assert.is(written[0], `${ERASE}reading   5 % [#.............................] 50.0 of 1000 MB`)
@@ -28,15 +28,15 @@ test('how much was read of how much is told ten times a second at most, and is g
   assert.is(written.at(-1), ERASE)
 })
 
-test('what takes half a second or less is not told of', () => {
+test('work of half a second or less shows no progress', () => {
   assert.equal(read({ pieces: 49 }), [])
 })
 
-test('where there is no terminal nothing is told', () => {
+test('progress is shown on terminals alone', () => {
   assert.equal(read({ isTTY: false }), [])
 })
 
-test('a line is shorter than the terminal is wide, or than 80', () => {
+test('the line is shorter than the width of the terminal, which is 80 if it is unknown', () => {
   for (const [columns, least] of [
     [80, 50],
     [undefined, 50],
@@ -50,7 +50,7 @@ test('a line is shorter than the terminal is wide, or than 80', () => {
   }
 })
 
-test('a file that grew meanwhile is never more than whole', () => {
+test('progress stays at 100 % for a file that has grown since', () => {
   const stream = Object.assign(new PassThrough(), { isTTY: true })
   let now = 0
   const progress = new Progress(stream, 1_000_000, () => now)

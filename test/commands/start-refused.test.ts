@@ -13,15 +13,10 @@ test.before.each(open)
 test.after.each(clear)
 
 const REFUSED: Array<[string, string[], unknown, RegExp]> = [
-  ['a config file that is not there', ['--config', 'no.json'], null, /no\.json: cannot be read \(ENOENT\)/],
+  ['a missing config file', ['--config', 'no.json'], null, /no\.json: cannot be read \(ENOENT\)/],
   ['a config file that is a folder', ['--config', '.'], null, /cannot be read \(EISDIR\)/],
   ['a config file that is not JSON', [], '{"listen": ', /thinwire\.json: is not JSON/],
-  [
-    'a setting that nobody knows',
-    [],
-    { limit: {} },
-    /thinwire\.json: limit: unknown setting; did you mean limits\?/,
-  ],
+  ['an unknown setting', [], { limit: {} }, /thinwire\.json: limit: unknown setting; did you mean limits\?/],
   ['a setting of the wrong kind', [], { limits: { connections: 'many' } }, /limits\.connections: must be/],
   [
     'a secret that is not set',
@@ -35,8 +30,8 @@ const REFUSED: Array<[string, string[], unknown, RegExp]> = [
     { upstreams: { up: { baseUrl: 'https://up.example/v1', apiKey: 'sk-pasted-secret' } } },
     /upstreams\.up\.apiKey: a secret is given by reference/,
   ],
-  ['an address that is none', ['--listen', 'nonsense'], null, /--listen: must be HOST:PORT/],
-  ['a port that is none', ['--listen', '127.0.0.1:99999'], null, /--listen: must be HOST:PORT/],
+  ['text that is no address', ['--listen', 'nonsense'], null, /--listen: must be HOST:PORT/],
+  ['a number that is no port', ['--listen', '127.0.0.1:99999'], null, /--listen: must be HOST:PORT/],
   [
     'no keys on an open address',
     ['--listen', '0.0.0.0:0'],
@@ -46,7 +41,7 @@ const REFUSED: Array<[string, string[], unknown, RegExp]> = [
 ]
 
 for (const [name, args, settings, message] of REFUSED) {
-  test(`${name} is told in one line, with exit code 2`, async (place) => {
+  test(`${name} is reported in one line, with exit code 2`, async (place) => {
     if (settings !== null) configure(place, settings)
     const { code, out, err } = await run(place, ['start', ...args])
     assert.is(code, 2)
@@ -58,11 +53,11 @@ for (const [name, args, settings, message] of REFUSED) {
 }
 
 for (const [name, args, message] of [
-  ['an option that there is not', ['--port', '1'], /^thinwire start: Unknown option '--port'/],
-  ['an argument that there is not', ['somewhere'], /^thinwire start: Unexpected argument 'somewhere'/],
+  ['an unknown option', ['--port', '1'], /^thinwire start: Unknown option '--port'/],
+  ['an unexpected argument', ['somewhere'], /^thinwire start: Unexpected argument 'somewhere'/],
   ['an option without its value', ['--listen'], /^thinwire start: .*--listen/],
 ] as const) {
-  test(`${name} is told in one line, and the usage in another, with exit code 2`, async (place) => {
+  test(`${name} is reported in one line, and the usage in another, with exit code 2`, async (place) => {
     const { code, out, err } = await run(place, ['start', ...args])
     assert.is(code, 2)
     assert.is(out, '')
@@ -73,7 +68,7 @@ for (const [name, args, message] of [
   })
 }
 
-test('every wrong setting is told, a line each', async (place) => {
+test('every wrong setting is reported in a line of its own', async (place) => {
   configure(place, { listen: 'x', limits: { connections: 0 }, nonsense: 1 })
   const { code, err } = await run(place, ['start'])
   assert.is(code, 2)
@@ -82,7 +77,7 @@ test('every wrong setting is told, a line each', async (place) => {
   assert.ok(err.split('\n').every((line) => line === '' || line.startsWith('thinwire.json: ')))
 })
 
-test('a price file that cannot be used is told in one line, with exit code 2', async (place) => {
+test('a price file that cannot be used is reported in one line, with exit code 2', async (place) => {
   configure(place, { ledger: { prices: 'prices.json' } })
   writeFileSync(
     join(place.folder, 'prices.json'),
@@ -96,7 +91,7 @@ test('a price file that cannot be used is told in one line, with exit code 2', a
   )
 })
 
-test('a price file that is not there is told with what is used without it', async (place) => {
+test('a missing price file is reported with what is used without the setting', async (place) => {
   configure(place, { ledger: { prices: 'prices.json' } })
   const { code, err } = await run(place, ['start', '--listen', '127.0.0.1:0'])
   assert.is(code, 2)
@@ -106,7 +101,7 @@ test('a price file that is not there is told with what is used without it', asyn
   )
 })
 
-test('a port that is taken is told in one line, with exit code 1', async (place) => {
+test('a port that is taken is reported in one line, with exit code 1', async (place) => {
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
   try {
@@ -122,13 +117,13 @@ test('a port that is taken is told in one line, with exit code 1', async (place)
   }
 })
 
-test('an address that is not of this machine is told in one line, with exit code 1', async (place) => {
+test('an address of another machine is reported in one line, with exit code 1', async (place) => {
   const { code, err } = await run(place, ['start', '--listen', '192.0.2.1:0'])
   assert.is(code, 1)
   assert.match(err, /^thinwire: 192\.0\.2\.1 is no address of this machine; .*\n$/)
 })
 
-test('a folder in the place of the key file is told in one line, with exit code 1', async (place) => {
+test('a folder in the place of the key file is reported in one line, with exit code 1', async (place) => {
   mkdirSync(join(place.folder, 'data', 'keys.jsonl'), { recursive: true })
   const { code, out, err } = await run(place, ['start', '--listen', '127.0.0.1:0'])
   assert.is(code, 1)
@@ -137,7 +132,7 @@ test('a folder in the place of the key file is told in one line, with exit code 
   assert.not.match(err, 'listens')
 })
 
-test('a key file that cannot be written is told in one line, with exit code 1', async (place) => {
+test('a key file that cannot be written is reported in one line, with exit code 1', async (place) => {
   // Reading says that it is not there; writing, that its folder is not.
   mkdirSync(join(place.folder, 'data'))
   symlinkSync(join(place.folder, 'gone', 'keys.jsonl'), join(place.folder, 'data', 'keys.jsonl'))
@@ -151,7 +146,7 @@ test('--version prints the version and nothing else', async (place) => {
   for (const each of told) assert.equal(each, { code: 0, out: `${VERSION}\n`, err: '' })
 })
 
-test('--help tells the commands within 80 columns', async (place) => {
+test('--help lists the commands within 80 columns', async (place) => {
   const told = await Promise.all(['--help', '-h', 'help'].map((option) => run(place, [option])))
   for (const { code, out, err } of told) {
     assert.is(code, 0)
@@ -162,7 +157,7 @@ test('--help tells the commands within 80 columns', async (place) => {
   }
 })
 
-test('start --help tells its options within 80 columns', async (place) => {
+test('start --help lists its options within 80 columns', async (place) => {
   const ways = [
     ['start', '--help'],
     ['start', '-h'],
@@ -177,14 +172,14 @@ test('start --help tells its options within 80 columns', async (place) => {
   }
 })
 
-test('no command is answered with the help, and exit code 2', async (place) => {
+test('thinwire without a command prints the help, with exit code 2', async (place) => {
   const { code, out, err } = await run(place, [])
   assert.is(code, 2)
   assert.is(out, '')
   assert.match(err, 'thinwire start')
 })
 
-test('a command that there is not is told in one line, with exit code 2', async (place) => {
+test('an unknown command is reported in one line, with exit code 2', async (place) => {
   const { code, out, err } = await run(place, ['strat', '--listen', 'x'])
   assert.is(code, 2)
   assert.is(out, '')

@@ -10,7 +10,7 @@ const test = suite<Place>('signals')
 test.before.each(open)
 test.after.each(clear)
 
-test('SIGTERM lets an open stream end, takes no new connection, and then ends well', async (place) => {
+test('SIGTERM lets an open stream end, refuses new connections, and ends with exit code 0', async (place) => {
   const { thinwire, last } = await streaming(place)
   const client = await openStream(place, thinwire)
   const idle = await thinwire.client(place)
@@ -48,7 +48,7 @@ async function refuses(place: Place, thinwire: Thinwire): Promise<void> {
   }
 }
 
-test('SIGTERM with nothing open ends it at once, also while it keeps idle connections', async (place) => {
+test('SIGTERM without open requests ends the relay at once, although connections are idle', async (place) => {
   const { thinwire, last } = await streaming(place)
   last.open()
   const client = await openStream(place, thinwire)
@@ -58,14 +58,14 @@ test('SIGTERM with nothing open ends it at once, also while it keeps idle connec
   assert.is(await client.closed(), 'fin')
 })
 
-test('a signal that comes as soon as the banner is there ends it well', async (place) => {
+test('a signal right after the banner ends the relay with exit code 0', async (place) => {
   const relays = Array.from({ length: 6 }, () => new Thinwire(place, ['start', '--listen', '127.0.0.1:0']))
   for (const { child } of relays) child.stderr?.once('data', () => child.kill('SIGTERM'))
   const codes = await Promise.all(relays.map((thinwire) => thinwire.ended()))
   assert.equal(codes, Array(relays.length).fill(0))
 })
 
-test('a request on a connection that was kept gets 503 while the relay ends', async (place) => {
+test('a request on a kept connection gets 503 while the relay drains', async (place) => {
   const { thinwire, last } = await streaming(place)
   const streamed = await openStream(place, thinwire)
   const kept = await thinwire.client(place)
@@ -84,11 +84,11 @@ test('a request on a connection that was kept gets 503 while the relay ends', as
   assert.is(await thinwire.ended(), 0)
 })
 
-test('two SIGINTs at once are one: the open stream still comes to its end', async (place) => {
+test('two SIGINTs at once count as one: the open stream still reaches its end', async (place) => {
   const { thinwire, last } = await streaming(place)
   const client = await openStream(place, thinwire)
   thinwire.child.kill('SIGINT')
-  // Apart enough for the system not to make one of them, near enough for the relay to.
+  // Far enough apart that the system delivers both, near enough that the relay takes them for one.
   await wait(100)
   thinwire.child.kill('SIGINT')
   await wait(100)
@@ -108,7 +108,7 @@ for (const [signal, number] of [
   ['SIGINT', 2],
   ['SIGTERM', 15],
 ] as const) {
-  test(`a second ${signal} a second later ends it now, with the open stream cut and in the log`, async (place) => {
+  test(`a second ${signal} one second later ends the relay at once, and the cut stream is logged`, async (place) => {
     const { thinwire } = await streaming(place)
     const client = await openStream(place, thinwire)
     await thinwire.drains(signal, 1)
@@ -126,7 +126,7 @@ for (const [signal, number] of [
   })
 }
 
-test('a stream that is still open when timeouts.drainMs is over is cut, and told in the log', async (place) => {
+test('a stream that is still open after timeouts.drainMs is cut and logged', async (place) => {
   const { thinwire, upstream } = await streaming(place, { timeouts: { drainMs: 200 } })
   const client = await openStream(place, thinwire)
   thinwire.child.kill('SIGTERM')
@@ -142,7 +142,7 @@ test('a stream that is still open when timeouts.drainMs is over is cut, and told
   await until(() => asked.every((request) => request.closed), 'the upstream connection to close')
 })
 
-test('a reader of the log that goes away does not end the relay, nor a stream', async (place) => {
+test('a log reader that goes away ends neither the relay nor a stream', async (place) => {
   const { thinwire, last } = await streaming(place)
   const client = await openStream(place, thinwire)
   thinwire.child.stdout?.destroy()
@@ -157,7 +157,7 @@ test('a reader of the log that goes away does not end the relay, nor a stream', 
   assert.is(await thinwire.ended(), 0, thinwire.err)
 })
 
-test('a reader of the log that has gone does not keep the relay from ending', async (place) => {
+test('a relay ends although its log reader has gone away', async (place) => {
   const thinwire = await started(place)
   assert.is(await status(thinwire, thinwire.key), 200)
   await until(() => thinwire.requests.length === 1, 'the line of the request')
@@ -167,10 +167,10 @@ test('a reader of the log that has gone does not keep the relay from ending', as
   assert.is(await thinwire.ended(), 0, thinwire.err)
 })
 
-test('a reader of the log that has stopped holds up no request, nor the end', async (place) => {
+test('a log reader that has stopped delays neither a request nor the end', async (place) => {
   const thinwire = await started(place)
   thinwire.child.stdout?.pause()
-  // More lines than the pipe and the buffers at both of its ends hold.
+  // More lines than the pipe and the buffers at both ends hold.
   const client = await thinwire.client(place)
   for (let i = 0; i < 1_000; i++) client.send('GET /v1/x HTTP/1.1\r\nhost: relay\r\n\r\n')
   await until(() => parseResponses(client.bytes, false).length === 1_000, 'all answers')

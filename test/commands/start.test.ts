@@ -29,9 +29,9 @@ test('a first start shows its address, a first key and lines to paste, within 80
   assert.not.match(thinwire.out, KEY)
 })
 
-test('the curl command of the banner streams an answer of the demo', async (place) => {
+test('the curl command of the banner streams an answer from the demo', async (place) => {
   const thinwire = await started(place)
-  // The lines as a shell reads them: up to the one that does not go on.
+  // The lines as a shell reads them: up to the first one that is not continued.
   const command = /^ +(curl -N .*?)\n\n/ms.exec(thinwire.err)?.[1] ?? ''
   const url = /^curl -N (\S+) \\$/m.exec(command)?.[1] ?? ''
   const headers = [...command.matchAll(/-H '([^:']+): ([^']+)'/g)].map(
@@ -54,7 +54,7 @@ test('the curl command of the banner streams an answer of the demo', async (plac
   assert.match(text, /"finish_reason":"stop".*data: \[DONE\]\n\n$/s)
 })
 
-test('what the demo answers to the name of a model that has a price costs null', async (place) => {
+test('an answer of the demo has no cost, also under the name of a model that has a price', async (place) => {
   const thinwire = await started(place)
   const answer = await fetch(`${thinwire.url}/v1/chat/completions`, {
     method: 'POST',
@@ -74,7 +74,7 @@ test('what the demo answers to the name of a model that has a price costs null',
   assert.is(record.price_source, null)
 })
 
-test('a second start shows no key but how many there are', async (place) => {
+test('a second start shows the number of keys, and no key', async (place) => {
   const first = await started(place)
   const { key } = first
   assert.is(await status(first, key), 200)
@@ -87,7 +87,7 @@ test('a second start shows no key but how many there are', async (place) => {
   assert.is(await status(second, key), 200)
 })
 
-test('a start whose keys are all revoked says how to issue one', async (place) => {
+test('a start with revoked keys alone says how to issue a key', async (place) => {
   const added = await run(place, ['keys', 'add', '--env', 'dev', '--team', 't', '--user', 'u'])
   const key = added.out.trim()
   assert.is((await run(place, ['keys', 'revoke', key])).code, 0)
@@ -97,7 +97,7 @@ test('a start whose keys are all revoked says how to issue one', async (place) =
   assert.match(thinwire.err, 'keys add --env dev --team team1 --user me')
 })
 
-test('a start without keys says so, and lets programs of this machine in', async (place) => {
+test('a start with keys.mode off says so, and admits programs of this machine', async (place) => {
   configure(place, { keys: { mode: 'off' } })
   const thinwire = await started(place)
   assert.match(thinwire.err, /Keys +off/)
@@ -106,7 +106,7 @@ test('a start without keys says so, and lets programs of this machine in', async
   assert.is((await fetch(`${thinwire.url}/v1/models`)).status, 200)
 })
 
-test('a key that is added while it runs is good, and no longer when it is revoked, without a restart', async (place) => {
+test('a key that is added to a running relay is admitted, and refused once it is revoked', async (place) => {
   const thinwire = await started(place)
   const added = await run(place, ['keys', 'add', '--env', 'prod', '--team', 'team1', '--user', 'alice'])
   assert.is(added.code, 0)
@@ -116,7 +116,7 @@ test('a key that is added while it runs is good, and no longer when it is revoke
   await eventually(thinwire, key, 401)
   const answer = await fetch(`${thinwire.url}/v1/models`, { headers: { 'x-api-key': key } })
   assert.match(await answer.text(), '"revoked_api_key"')
-  // The key of the start is as good as before.
+  // The key of the start still works.
   assert.is(await status(thinwire, thinwire.key), 200)
 })
 
@@ -128,7 +128,7 @@ async function eventually(thinwire: Thinwire, key: string, wanted: number): Prom
   }
 }
 
-test('the log is a JSON line for each request, without a prompt and without a secret', async (place) => {
+test('the log has one JSON line for each request, without prompts and secrets', async (place) => {
   const { thinwire, last } = await streaming(place, { log: { level: 'debug' } })
   last.open()
   const { key } = thinwire
@@ -163,7 +163,7 @@ test('the log is a JSON line for each request, without a prompt and without a se
   assert.not.match(thinwire.err, UPSTREAM_KEY)
 })
 
-test('what of the config is likely to surprise is told in the log, and which proxy is taken, without its password', async (place) => {
+test('warnings about the config are logged, and the proxy that is used, without its password', async (place) => {
   configure(place, {
     upstreams: { up: { baseUrl: 'https://api.upstream.example/v1', warm: false } },
     models: { 'gpt-team': { upstream: 'up', model: 'm' } },
@@ -177,7 +177,7 @@ test('what of the config is likely to surprise is told in the log, and which pro
   assert.not.match(thinwire.out + thinwire.err, /proxy-secret|Basic/)
 })
 
-test('an upstream that cannot be reached does not keep it from starting', async (place) => {
+test('a relay starts although its upstream cannot be reached', async (place) => {
   const upstream = await ScriptedUpstream.start(() => {})
   const baseUrl = upstream.url
   await upstream.close()
@@ -189,7 +189,7 @@ test('an upstream that cannot be reached does not keep it from starting', async 
   assert.is(await thinwire.ended(), 0)
 })
 
-test('it is ready when its code is warm, even if an upstream keeps silent', async (place) => {
+test('a relay is ready when its code is warm, even if an upstream does not respond', async (place) => {
   const upstream = await ScriptedUpstream.start((request) => request.hang())
   place.upstreams.push(upstream)
   configure(place, { upstreams: { up: { baseUrl: upstream.url } } })
@@ -203,7 +203,7 @@ test('it is ready when its code is warm, even if an upstream keeps silent', asyn
   assert.is(await ready(), 'starting')
   assert.is((await fetch(`${thinwire.url}/v1/models`)).status, 401)
   while ((await ready()) !== 'ready') await wait(20)
-  // Of its warming up, the upstream has seen the one connection.
+  // The warm-up has made one request to the upstream, to connect.
   assert.equal(
     upstream.requests.map(({ method }) => method),
     ['HEAD'],
