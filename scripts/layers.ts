@@ -28,7 +28,6 @@ const ALLOWED_IMPORTS = [
   'exchange/exchange.ts -> relay/request-body.ts',
   'exchange/shown-path.ts -> observe/log-text.ts',
   'observe/relay-state.ts -> ledger/write/ledger.ts',
-  'routing/router.ts -> upstream/upstream.ts',
 ]
 
 const ALLOWED_READMES = [

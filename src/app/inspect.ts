@@ -7,7 +7,8 @@ import type { Stage } from '../exchange/stage.js'
 import { findHeader } from '../http/headers.js'
 import type { LedgerState } from '../ledger/write/ledger.js'
 import { ClientWriter } from '../relay/client-writer.js'
-import type { Route, Router } from '../routing/router.js'
+import type { Route } from '../routing/route.js'
+import type { Router } from '../routing/router.js'
 import type { RequestHandler } from '../server/request-handler.js'
 import type { Upstream } from '../upstream/upstream.js'
 
@@ -81,7 +82,7 @@ export interface CacheInspection {
  */
 export function createInspection(
   handler: RequestHandler,
-  router: () => Router,
+  router: () => Router<Upstream>,
   retiring: ReadonlySet<Upstream>,
 ): Inspection {
   return {

@@ -1,8 +1,9 @@
 import type { Dispatcher } from 'undici'
 import type { BodyUpload } from '../exchange/request-body-handle.js'
 import type { Failure } from '../routing/retry-policy.js'
-import type { Target } from '../routing/router.js'
+import type { Target } from '../routing/route.js'
 import type { CreateTranslation } from '../translate/translation.js'
+import type { Upstream } from '../upstream/upstream.js'
 import type { Failover } from './failover.js'
 import type { AttemptPhase } from './failure.js'
 import type { ProbedResponse } from './probed-response.js'
@@ -33,7 +34,7 @@ const GIVEN_UP = new Error('nobody waits for this answer')
  * Once it was given up nothing more comes of it, although undici may still call: an abort ends in `onError`, synchronously.
  */
 export class Attempt implements Dispatcher.DispatchHandler {
-  readonly target: Target
+  readonly target: Target<Upstream>
   /** `performance.now()` */
   readonly startedAt: number
   /** Of the target's health. */
@@ -56,7 +57,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private over: boolean
   private ended: boolean
 
-  constructor(failover: Failover, target: Target, again: boolean) {
+  constructor(failover: Failover, target: Target<Upstream>, again: boolean) {
     this.target = target
     this.isRetry = again
     this.startedAt = performance.now()

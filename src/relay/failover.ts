@@ -16,8 +16,9 @@ import {
   isIdempotent,
   type Outcome,
 } from '../routing/retry-policy.js'
-import type { Target } from '../routing/router.js'
+import type { Target } from '../routing/route.js'
 import { wasConnectionReused } from '../upstream/connector.js'
+import type { Upstream } from '../upstream/upstream.js'
 import { Attempt, type BodyHandler, type ResponseHead } from './attempt.js'
 import { classifyError, TOO_SLOW } from './failure.js'
 import { FallbackResponse } from './fallback-response.js'
@@ -35,7 +36,7 @@ export interface ResponseHandler extends BodyHandler {
 }
 
 export interface FailoverOptions {
-  readonly targets: readonly Target[]
+  readonly targets: readonly Target<Upstream>[]
   /** Places in that list, in the order in which they are to be asked. */
   readonly order: readonly number[]
   /** The request may be made again although an upstream may have begun with it; null: if that costs no more than tokens. */
@@ -213,12 +214,12 @@ export class Failover {
     return this.live.length > 1 || this.hasNext()
   }
 
-  private get next(): Target {
+  private get next(): Target<Upstream> {
     const { targets, order } = this.options
-    return targets[order[this.asked] as number] as Target
+    return targets[order[this.asked] as number] as Target<Upstream>
   }
 
-  private takeNext(): Target {
+  private takeNext(): Target<Upstream> {
     const { next } = this
     this.asked++
     return next
@@ -231,7 +232,7 @@ export class Failover {
     return decide(outcome, state)
   }
 
-  private ask(target: Target, again: boolean): void {
+  private ask(target: Target<Upstream>, again: boolean): void {
     const { exchange } = this
     const attempt = new Attempt(this, target, again)
     exchange.countAttempt(target.upstream.name)

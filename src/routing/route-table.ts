@@ -1,16 +1,16 @@
 import type { RouteConfig } from '../config/routes.js'
 import { compileGlobs, isAllowed, matchesAny } from './glob.js'
-import type { Route } from './router.js'
+import type { Endpoint, Route } from './route.js'
 
 /** A route by what the request is made in: `DIALECTS`, and anything else. Null where no target speaks that. */
-export type RoutesByApi = readonly (Route | null)[]
+export type RoutesByApi<E extends Endpoint = Endpoint> = readonly (Route<E> | null)[]
 
 /** A route as the config has it. Null takes anything. */
-interface Rule {
+interface Rule<E extends Endpoint> {
   readonly paths: readonly RegExp[] | null
   readonly models: readonly RegExp[] | null
   readonly teams: readonly RegExp[] | null
-  readonly routes: RoutesByApi
+  readonly routes: RoutesByApi<E>
 }
 
 /** For so many pairs of a team and a model it is known what takes them. Then all of it is forgotten. */
@@ -24,14 +24,14 @@ const NAME_MAX = 200
  * those, and only the path is looked at anew: sixty routes of two patterns each are 6 us, a tenth of a request (bench
  * `routing`).
  */
-export class RouteTable {
-  private readonly rules: readonly Rule[]
+export class RouteTable<E extends Endpoint = Endpoint> {
+  private readonly rules: readonly Rule<E>[]
   /** Some route asks for a model or a team. */
   private readonly selective: boolean
-  private readonly byTeam: Map<string | null, Map<string | null, readonly Rule[]>>
+  private readonly byTeam: Map<string | null, Map<string | null, readonly Rule<E>[]>>
   private known: number
 
-  constructor(routes: readonly RouteConfig[], prepare: (route: RouteConfig) => RoutesByApi) {
+  constructor(routes: readonly RouteConfig[], prepare: (route: RouteConfig) => RoutesByApi<E>) {
     this.rules = routes.map((route) => ({
       paths: compileGlobs(route.paths),
       models: compileGlobs(route.models),
@@ -44,7 +44,7 @@ export class RouteTable {
   }
 
   /** @returns the first that takes all of it and has a target that speaks this; null if there is none */
-  find(path: string, model: string | null, team: string | null, dialect: number): Route | null {
+  find(path: string, model: string | null, team: string | null, dialect: number): Route<E> | null {
     const rules = this.selective ? this.taking(model, team) : this.rules
     for (const rule of rules) {
       if (rule.paths !== null && !matchesAny(rule.paths, path)) continue
@@ -61,7 +61,7 @@ export class RouteTable {
     return count
   }
 
-  private taking(model: string | null, team: string | null): readonly Rule[] {
+  private taking(model: string | null, team: string | null): readonly Rule<E>[] {
     const known = this.byTeam.get(team)?.get(model)
     if (known !== undefined) return known
     const rules = this.rules.filter((rule) => isAllowed(rule.models, model) && isAllowed(rule.teams, team))
@@ -70,7 +70,7 @@ export class RouteTable {
   }
 
   /** Names of models are the clients' own, and may be any number. */
-  private remember(model: string | null, team: string | null, rules: readonly Rule[]): void {
+  private remember(model: string | null, team: string | null, rules: readonly Rule<E>[]): void {
     if (this.known >= KNOWN_MAX) {
       this.byTeam.clear()
       this.known = 0

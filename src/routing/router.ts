@@ -1,8 +1,7 @@
 import { findApiIndex, includesApi, OTHER_API } from '../api/api-of-path.js'
 import { APIS } from '../api/presets.js'
 import type { Config } from '../config/config.js'
-import type { DestinationConfig, Strategy, TargetConfig } from '../config/routes.js'
-import { Upstream } from '../upstream/upstream.js'
+import type { DestinationConfig, TargetConfig } from '../config/routes.js'
 import {
   BREAKER_DEFAULTS,
   type BreakerSnapshot,
@@ -12,80 +11,51 @@ import {
 import { compileGlobs, isAllowed } from './glob.js'
 import { HedgeBudget } from './hedge.js'
 import { LoadBalancer, type BalancedTarget as SelectionTarget } from './load-balancer.js'
+import type { Endpoint, Route, Target } from './route.js'
 import { type RoutesByApi, RouteTable } from './route-table.js'
-
-/** One place where a request may go. There is one object for each that the config names, however often it does. */
-export interface Target {
-  /** Of its upstream and model: whoever goes there with another weight has part in it. */
-  readonly breaker: CircuitBreaker
-  readonly upstream: Upstream
-  /** The name to put in place of the client's model, null to leave the body as it is. */
-  readonly model: string | null
-  /** Its share of the requests, where `Route.choose` is `weight`; 0 if it is for want of others. */
-  readonly weight: number
-  /**
-   * For logs: the upstream's name, and behind a slash the model's, if it is given another. Unlike any other of a route, and
-   * the same after a restart.
-   */
-  readonly name: string
-}
-
-/** Where a request may go, in the order of the config. */
-export interface Route {
-  /** Its targets, in their order; the same after a restart with the same config. */
-  readonly id: string
-  /** One at least; those that speak what the request is made in. */
-  readonly targets: readonly Target[]
-  readonly strategy: Strategy
-  /** Whether the next target is asked where one fails; null: where that is safe. */
-  readonly failover: boolean | null
-  /** How long an answer that has begun may have nothing in it before the next target is asked; null: for ever. */
-  readonly firstTokenMs: number | null
-  /** Whether the next target is asked, too, when the first is later than it mostly is. */
-  readonly hedge: boolean
-  readonly balancer: LoadBalancer
-  readonly hedges: HedgeBudget
-}
 
 /** Told of a target whose health has changed. @param name the target's */
 export type OnTargetStateChange = (name: string, ...change: Parameters<OnBreakerChange>) => void
 
-interface Alias {
+interface Alias<E extends Endpoint> {
   readonly teams: readonly RegExp[] | null
-  readonly routes: RoutesByApi
+  readonly routes: RoutesByApi<E>
 }
 
 /**
- * Path, model and team to where a request may go: aliases first, then the routes in the order of the config. Knows nothing of
- * sockets. Everything is made at start: to choose for a model that was asked for before allocates nothing.
+ * Finds where a request may go, by its path, model and team: aliases first, then the routes in the order of the config.
+ * It knows nothing of sockets. Everything is made at start: finding the route of a model that was seen before allocates
+ * nothing.
  */
-export class Router {
-  readonly upstreams: readonly Upstream[]
+export class Router<E extends Endpoint = Endpoint> {
+  readonly upstreams: readonly E[]
   /** All names of the config's own. */
   readonly aliases: readonly string[]
-  private readonly table: RouteTable
-  private readonly byAlias: ReadonlyMap<string, Alias>
+  private readonly table: RouteTable<E>
+  private readonly byAlias: ReadonlyMap<string, Alias<E>>
   /** Some upstream does not speak everything. */
   private readonly selective: boolean
-  private readonly targetsByKey: Map<string, Target>
+  private readonly targetsByKey: Map<string, Target<E>>
   /** By `Target.name`. */
-  private readonly healths: Map<string, { readonly upstream: Upstream; readonly breaker: CircuitBreaker }>
+  private readonly healths: Map<string, { readonly upstream: E; readonly breaker: CircuitBreaker }>
   private readonly onHealth: OnTargetStateChange
-  private before: Router | null
+  private before: Router<E> | null
 
   /**
-   * @param config checked: every upstream that is named exists
-   * @param before of the config that this one takes the place of: upstreams that are the same stay, with what is known of them
+   * @param config checked: every upstream that a route names exists
+   * @param upstreams in the order of the config
+   * @param before the router that this one replaces: a target whose upstream is still the same object keeps its breaker
    */
-  constructor(config: Config, onHealth: OnTargetStateChange = ignore, before: Router | null = null) {
-    const byName = new Map<string, Upstream>()
-    for (const entry of config.upstreams) {
-      const known = before?.upstreams.find((upstream) => upstream.isMadeFrom(entry))
-      byName.set(entry.name, known ?? new Upstream(entry, config.limits))
-    }
+  constructor(
+    config: Pick<Config, 'aliases' | 'routes'>,
+    upstreams: readonly E[],
+    onHealth: OnTargetStateChange = ignore,
+    before: Router<E> | null = null,
+  ) {
+    const byName = new Map(upstreams.map((upstream) => [upstream.name, upstream]))
     this.before = before
-    this.upstreams = [...byName.values()]
-    this.selective = config.upstreams.some(({ dialects }) => dialects !== null)
+    this.upstreams = upstreams
+    this.selective = upstreams.some(({ dialects }) => dialects !== null)
     this.targetsByKey = new Map()
     this.healths = new Map()
     this.onHealth = onHealth
@@ -105,7 +75,7 @@ export class Router {
    * @param team of the key; null if there is none
    * @returns null if no route matches, or none of its targets speaks what the path is of
    */
-  findRoute(path: string, model: string | null, team: string | null): Route | null {
+  findRoute(path: string, model: string | null, team: string | null): Route<E> | null {
     const dialect = this.selective ? findApiIndex(path) : OTHER_API
     const alias = model === null ? undefined : this.byAlias.get(model)
     // The name is the config's own: who may use it and speaks nothing of the kind gets it nowhere else.
@@ -121,13 +91,13 @@ export class Router {
   /** @param alias the name that the client uses; null if that is the upstream's, too */
   private prepare(
     given: DestinationConfig,
-    byName: ReadonlyMap<string, Upstream>,
+    byName: ReadonlyMap<string, E>,
     alias: string | null,
-  ): RoutesByApi {
+  ): RoutesByApi<E> {
     const targets = given.targets.map((target) => this.target(target, byName, alias))
     const { strategy, failover, firstTokenMs, hedge } = given
-    const made = new Map<string, Route>()
-    const routes: (Route | null)[] = []
+    const made = new Map<string, Route<E>>()
+    const routes: (Route<E> | null)[] = []
     for (let dialect = 0; dialect <= APIS.length; dialect++) {
       const able = targets.filter(({ upstream }) => includesApi(upstream.dialects, dialect))
       if (able.length === 0) {
@@ -146,7 +116,7 @@ export class Router {
     return routes
   }
 
-  private target(given: TargetConfig, byName: ReadonlyMap<string, Upstream>, alias: string | null): Target {
+  private target(given: TargetConfig, byName: ReadonlyMap<string, E>, alias: string | null): Target<E> {
     const upstream = byName.get(given.upstream)
     if (upstream === undefined) throw new Error(`no upstream named ${given.upstream}`)
     const { weight } = given
@@ -160,7 +130,7 @@ export class Router {
     return target
   }
 
-  private healthOf(name: string, upstream: Upstream): CircuitBreaker {
+  private healthOf(name: string, upstream: E): CircuitBreaker {
     const known = this.healths.get(name)
     if (known !== undefined) return known.breaker
     const earlier = this.before?.healths.get(name)

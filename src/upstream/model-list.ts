@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.js'
-import type { Route, Router } from '../routing/router.js'
+import type { Route } from '../routing/route.js'
+import type { Router } from '../routing/router.js'
 import type { Upstream } from './upstream.js'
 
 export interface ListTimes {
@@ -36,13 +37,13 @@ interface Known {
  * key would go there.
  */
 export class ModelList {
-  private readonly router: Router
+  private readonly router: Router<Upstream>
   private readonly all: boolean
   private readonly passthrough: boolean
   private readonly times: ListTimes
   private readonly known: Map<Upstream, Known>
 
-  constructor(router: Router, config: Config, times: ListTimes = TIMES) {
+  constructor(router: Router<Upstream>, config: Config, times: ListTimes = TIMES) {
     this.router = router
     this.all = config.listModels === 'all'
     this.passthrough = config.keys.mode === 'passthrough'
@@ -51,7 +52,7 @@ export class ModelList {
   }
 
   /** Of another config, with what this one knows of the upstreams that have stayed. */
-  after(router: Router, config: Config): ModelList {
+  after(router: Router<Upstream>, config: Config): ModelList {
     const next = new ModelList(router, config, this.times)
     for (const [upstream, known] of this.known)
       if (router.upstreams.includes(upstream)) next.known.set(upstream, known)
@@ -78,7 +79,7 @@ export class ModelList {
   }
 
   /** Where a question about models goes that is not answered here: `/models/{id}` where a request with that model would. */
-  routeFor(path: string, team: string | null): Route | null {
+  routeFor(path: string, team: string | null): Route<Upstream> | null {
     const name = nameIn(path)
     if (name !== null) {
       for (const each of PATHS) {
@@ -110,7 +111,7 @@ export class ModelList {
  * @param modelsOf what an upstream has; it answers soon, and does not fail
  */
 export async function listModels(
-  router: Router,
+  router: Router<Upstream>,
   aliases: readonly string[],
   team: string | null,
   modelsOf: (upstream: Upstream) => Promise<readonly Json[]>,
@@ -128,7 +129,7 @@ export async function listModels(
 }
 
 /** Whether some request with that model would go there. */
-function isSent(router: Router, upstream: Upstream, model: string, team: string | null): boolean {
+function isSent(router: Router<Upstream>, upstream: Upstream, model: string, team: string | null): boolean {
   return PATHS.some((path) =>
     router
       .findRoute(path, model, team)

@@ -3,12 +3,12 @@ import { createModelEdit, createRequiredModelEdit, createUsageEdit, type Edit } 
 import { sortEdits } from '../json/object-edits.js'
 import type { Peek } from '../json/peek.js'
 import { ENCODED_RESPONSE } from '../routing/retry-policy.js'
-import type { Target } from '../routing/router.js'
 import type { OutboundRequest, UpstreamRewrite } from '../translate/outbound-request.js'
 import { chainTranslations } from '../translate/response/chain.js'
 import { hasUsageField, UsageStripper } from '../translate/response/strip-usage.js'
 import type { CreateTranslation, Translation } from '../translate/translation.js'
 import { placePassthroughCredential } from './passthrough-auth.js'
+import type { Upstream } from './upstream.js'
 
 /** What a client asks, so far as it matters for what is sent on. */
 export interface ClientRequest {
@@ -27,6 +27,13 @@ export interface ClientRequest {
   readonly outbound: Pick<OutboundRequest, 'rewriteFor'> | null
 }
 
+/** Where a request goes. */
+export interface Destination {
+  readonly upstream: Upstream
+  /** Replaces the client's model; null leaves the body as it is. */
+  readonly model: string | null
+}
+
 /** How a request goes to an upstream: all of it as it came but for these. */
 export interface UpstreamRequest {
   /** With its query. It may have a credential in it: neither for logs nor for errors. */
@@ -42,11 +49,10 @@ export interface UpstreamRequest {
 /** @param passthrough the client's own credential goes through */
 export function buildUpstreamRequest(
   incoming: ClientRequest,
-  target: Target,
+  { upstream, model }: Destination,
   passthrough: boolean,
 ): UpstreamRequest {
   const { method, path, query, rawHeaders, found, deployment, outbound } = incoming
-  const { upstream, model } = target
   const rewrite = outbound === null ? null : outbound.rewriteFor(upstream.chat)
   const edits: Edit[] = rewrite === null ? [] : [...rewrite.edits]
   const renaming = found === null ? null : nameEdit(found, model, deployment)

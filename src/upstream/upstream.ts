@@ -12,6 +12,19 @@ import { CredentialRedactor, RedactedResponse } from './credential-redactor.js'
 import { ProxyTunnels } from './egress-proxy.js'
 import { addParameters, buildDeploymentPath, formatQuery, parseEndpoint, stripHostBrackets } from './url.js'
 
+/**
+ * The upstreams of a config, in its order.
+ * @param before upstreams of the config that this one replaces: those with an equal entry stay, with their connections
+ */
+export function createUpstreams(
+  { upstreams, limits }: Pick<Config, 'upstreams' | 'limits'>,
+  before: readonly Upstream[] = [],
+): readonly Upstream[] {
+  return upstreams.map(
+    (entry) => before.find((upstream) => upstream.isMadeFrom(entry)) ?? new Upstream(entry, limits),
+  )
+}
+
 /** Sent to Anthropic's own endpoints when the client did not say (API reference, Versioning): it is required there. */
 const ANTHROPIC_VERSION = '2023-06-01'
 

@@ -2,8 +2,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createRouteConfig, type RouteConfig } from '../../src/config/routes.js'
 import { compileGlob } from '../../src/routing/glob.js'
+import type { Route } from '../../src/routing/route.js'
 import { type RoutesByApi, RouteTable } from '../../src/routing/route-table.js'
-import type { Route } from '../../src/routing/router.js'
 import { fc } from '../support/property.js'
 
 /** Only its name is looked at here. */

@@ -6,7 +6,8 @@ import * as assert from 'uvu/assert'
 import { countTargets } from '../../src/admin/probes.js'
 import { type Config, loadConfig } from '../../src/config/config.js'
 import type { CircuitBreaker } from '../../src/routing/circuit-breaker.js'
-import { Router, type Target } from '../../src/routing/router.js'
+import type { Endpoint, Target } from '../../src/routing/route.js'
+import { Router } from '../../src/routing/router.js'
 
 function configOf(settings: Record<string, unknown>, env: Record<string, string> = {}): Config {
   const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
@@ -17,7 +18,13 @@ function configOf(settings: Record<string, unknown>, env: Record<string, string>
 }
 
 function routerOf(settings: Record<string, unknown>, env: Record<string, string> = {}): Router {
-  return new Router(configOf(settings, env))
+  const config = configOf(settings, env)
+  return new Router(config, endpointsOf(config))
+}
+
+/** What a router needs to know of the upstreams of a config: no connections. */
+function endpointsOf({ upstreams }: Config): Endpoint[] {
+  return upstreams.map(({ name, dialects }) => ({ name, dialects, full: false }))
 }
 
 const upstreams = { a: { baseUrl: 'http://127.0.0.1:1/v1' }, b: { baseUrl: 'http://127.0.0.1:2/v1' } }
@@ -192,7 +199,8 @@ test('health is of an upstream and a model: another weight, here or after a relo
       ],
     })
   const told: string[] = []
-  const router = new Router(both(3), (name, _from, to) => told.push(`${name} ${to}`))
+  const endpoints = endpointsOf(both(3))
+  const router = new Router(both(3), endpoints, (name, _from, to) => told.push(`${name} ${to}`))
   const target = (of: Router, model: string): Target => of.findRoute('/x', model, null)?.targets[0] as Target
   const { breaker } = target(router, 'x')
   assert.is(target(router, 'y').breaker, breaker)
@@ -201,25 +209,33 @@ test('health is of an upstream and a model: another weight, here or after a relo
   breaker.coolDownUntil(now + 60_000)
   assert.equal(told, ['a/m open'])
   assert.equal(countTargets(router.snapshotTargets(now)), { closed: 1, open: 1, trial: 0, cooling: 1 })
-  const after = new Router(both(1), () => {}, router)
+  const after = new Router(both(1), endpoints, () => {}, router)
   assert.is(target(after, 'x').breaker, breaker)
   assert.is(target(after, 'x').weight, 1)
   assert.is(target(after, 'x'), target(after, 'y'))
   assert.equal(countTargets(after.snapshotTargets(now)), { closed: 1, open: 1, trial: 0, cooling: 1 })
 })
 
-test('an upstream that is made anew, or that goes by another name for a model, begins well', () => {
-  const config = (entry: Record<string, unknown>, model: string): Config =>
-    configOf({
-      upstreams: { a: { ...upstreams.a, ...entry } },
-      routes: [{ targets: [{ upstream: 'a', model }] }],
-    })
-  const before = new Router(config({}, 'm'))
-  const health = (of: Router): CircuitBreaker | undefined =>
+test('a breaker starts closed if its upstream was replaced, or if the upstream gets another model', () => {
+  const config = (model: string): Config =>
+    configOf({ upstreams: { a: upstreams.a }, routes: [{ targets: [{ upstream: 'a', model }] }] })
+  const endpoints = endpointsOf(config('m'))
+  const before = new Router(config('m'), endpoints)
+  const breaker = (of: Router): CircuitBreaker | undefined =>
     of.findRoute('/x', null, null)?.targets[0]?.breaker
-  assert.is(health(new Router(config({}, 'm'), () => {}, before)), health(before))
-  assert.is.not(health(new Router(config({}, 'n'), () => {}, before)), health(before))
-  assert.is.not(health(new Router(config({ headers: { x: '1' } }, 'm'), () => {}, before)), health(before))
+  const after = (model: string, ends: Endpoint[]): CircuitBreaker | undefined =>
+    breaker(new Router(config(model), ends, () => {}, before))
+  assert.is(after('m', endpoints), breaker(before))
+  assert.is.not(after('n', endpoints), breaker(before))
+  assert.is.not(after('m', endpointsOf(config('m'))), breaker(before))
+})
+
+test('a target whose upstream is at its limit is tried after the others', () => {
+  const config = configOf({ upstreams, routes: [{ targets: [{ upstream: 'a' }, { upstream: 'b' }] }] })
+  const [a, b] = endpointsOf(config)
+  const endpoints = [{ ...a, full: true } as Endpoint, b as Endpoint]
+  const route = new Router(config, endpoints).findRoute('/x', null, null)
+  assert.equal(route?.balancer.order(0, null), [1, 0])
 })
 
 test.run()

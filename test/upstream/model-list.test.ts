@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { issueKey } from '../../src/access/keyring.js'
 import { Router } from '../../src/routing/router.js'
 import { type ListTimes, ModelList } from '../../src/upstream/model-list.js'
+import { createUpstreams } from '../../src/upstream/upstream.js'
 import type { RawClient, Response } from '../support/client.js'
 import { startRelay, type TestRelay } from '../support/relay.js'
 import { gate, until, wait } from '../support/until.js'
@@ -255,7 +256,7 @@ async function withModelList(
     lists,
     { routes: [{ model: 'a-*', upstream: 'a' }, { upstream: 'b' }] },
     async ({ relay, listers }) => {
-      const router = new Router(relay.config)
+      const router = new Router(relay.config, createUpstreams(relay.config))
       const list = new ModelList(router, relay.config, times)
       const ids = async (): Promise<string[]> => {
         const { data } = (await list.answer('/models', null)) as { data: Array<{ id: string }> }
