@@ -32,7 +32,7 @@ export interface Inspection {
   /** Upstreams of earlier configs that still have requests under way. */
   readonly retiringUpstreams: readonly Upstream[]
   /** The targets of a request, by the rules of `Router.findRoute`. */
-  findRoute(path: string, model: string | null, team: string | null): Route | null
+  findRoute(path: string, model: string | null, team: string | null): Route<Upstream> | null
 }
 
 /** One open request. */

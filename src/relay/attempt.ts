@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { BodyUpload } from '../exchange/request-body-handle.js'
-import type { Failure } from '../routing/retry-policy.js'
+import type { Failure } from '../routing/outcome.js'
 import type { Target } from '../routing/route.js'
 import type { CreateTranslation } from '../translate/translation.js'
 import type { Upstream } from '../upstream/upstream.js'

@@ -2,7 +2,7 @@ import { filterRequestHeaders, findHeader, type ResponseFacts, removeHeader } fr
 import { createModelEdit, createRequiredModelEdit, createUsageEdit, type Edit } from '../json/edits.js'
 import { sortEdits } from '../json/object-edits.js'
 import type { Peek } from '../json/peek.js'
-import { ENCODED_RESPONSE } from '../routing/retry-policy.js'
+import { ENCODED_RESPONSE } from '../routing/outcome.js'
 import type { OutboundRequest, UpstreamRewrite } from '../translate/outbound-request.js'
 import { chainTranslations } from '../translate/response/chain.js'
 import { hasUsageField, UsageStripper } from '../translate/response/strip-usage.js'

@@ -208,12 +208,12 @@ test('health is of an upstream and a model: another weight, here or after a relo
   for (let i = 0; i < 5; i++) breaker.fail(breaker.begin(now), now, 'status 500')
   breaker.coolDownUntil(now + 60_000)
   assert.equal(told, ['a/m open'])
-  assert.equal(countTargets(router.snapshotTargets(now)), { closed: 1, open: 1, trial: 0, cooling: 1 })
+  assert.equal(countTargets(router.snapshotTargets(now)), { closed: 1, open: 1, half_open: 0, cooling: 1 })
   const after = new Router(both(1), endpoints, () => {}, router)
   assert.is(target(after, 'x').breaker, breaker)
   assert.is(target(after, 'x').weight, 1)
   assert.is(target(after, 'x'), target(after, 'y'))
-  assert.equal(countTargets(after.snapshotTargets(now)), { closed: 1, open: 1, trial: 0, cooling: 1 })
+  assert.equal(countTargets(after.snapshotTargets(now)), { closed: 1, open: 1, half_open: 0, cooling: 1 })
 })
 
 test('a breaker starts closed if its upstream was replaced, or if the upstream gets another model', () => {
