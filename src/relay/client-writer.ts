@@ -4,6 +4,7 @@ import type { Exchange } from '../exchange/exchange.js'
 import type { Stage } from '../exchange/stage.js'
 import { formatServerTiming } from '../exchange/timing.js'
 import { addRelayHeaders, findHeader, removeHeader } from '../http/headers.js'
+import type { TappedSocket } from '../upstream/connector.js'
 import { ChunkPassthrough } from './chunk-passthrough.js'
 import { ClientConnection } from './client-connection.js'
 import { sendUpstreamError } from './local-response.js'
@@ -94,8 +95,8 @@ export class ClientWriter implements ResponseSink, Stage {
     exchange.markHeadSent(performance.now())
   }
 
-  passChunks(observer: ChunkObserver): void {
-    if (this.state === 'streaming') this.passthrough = ChunkPassthrough.open(this, observer)
+  passChunks(observer: ChunkObserver, rawSocket: TappedSocket): void {
+    if (this.state === 'streaming') this.passthrough = ChunkPassthrough.open(this, observer, rawSocket)
   }
 
   resumeChunks(): void {

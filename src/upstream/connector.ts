@@ -82,20 +82,22 @@ export function createPlainConnector(
   }
 }
 
-/** The one whose answer is being begun, while undici reads the head of it. */
-let beginning: TappedSocket | null = null
+/**
+ * The connection whose response head undici is parsing now. undici hands a handler no socket, so this variable bridges the
+ * one synchronous call from the connector through undici's parser to the handler's `onHeaders`; it is null at any other
+ * time. Nobody else should read it: from `onHeaders` on, the socket is passed along with the head.
+ */
+let parsingHead: TappedSocket | null = null
 
 /**
- * The wire of an answer that is chunked, for the time of the call in which undici tells of its head: what comes behind the
- * head may then be taken. Null if its body is not chunked, or its head came in several pieces.
+ * Takes the connection of the response whose head undici has just parsed. To be called first thing in `onHeaders`, and
+ * once: a second call returns null. Until `onHeaders` returns, the body may be diverted (`TappedSocket.take`).
+ * @returns null if the body is not chunked, or if the head came in several reads
  */
 export function takeRawSocket(): TappedSocket | null {
-  return beginning
-}
-
-/** Of that answer, undici is to read all: it is not sent on as it comes. */
-export function declineRawSocket(): void {
-  beginning = null
+  const socket = parsingHead
+  parsingHead = null
+  return socket
 }
 
 /**
@@ -195,9 +197,9 @@ export class TappedSocket {
     const bodyAt = chunkedBodyAt(piece)
     if (bodyAt === -1) return this.pushToUndici.call(this.socket, piece, encoding)
     // A body that only looks like a head is none the worse for coming in two pieces.
-    beginning = this
+    parsingHead = this
     const more = this.handOver(piece.subarray(0, bodyAt))
-    beginning = null
+    parsingHead = null
     if (bodyAt === piece.length) return more
     return this.onPiece(piece.subarray(bodyAt), undefined)
   }

@@ -2,7 +2,7 @@ import { Transform, type TransformCallback } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { UpstreamConfig } from '../config/upstreams.js'
 import { findHeader } from '../http/headers.js'
-import { declineRawSocket } from './connector.js'
+import { takeRawSocket } from './connector.js'
 
 const HIDDEN = '***'
 
@@ -140,7 +140,8 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
     if (good) return handler.onHeaders?.(status, raw, resume, reason) ?? true
     if (!isCompressed(raw)) {
       this.body = redactor.body()
-      declineRawSocket()
+      // The handler behind this one must not divert a body that has to be redacted.
+      takeRawSocket()
     }
     return handler.onHeaders?.(status, raw, resume, redactor.hide(reason)) ?? true
   }

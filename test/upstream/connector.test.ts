@@ -52,6 +52,7 @@ test('chunks are taken off a TLS connection, in their pieces, and the connection
           onRequestStart() {},
           onResponseStart() {
             rawSocket = takeRawSocket()
+            assert.is(takeRawSocket(), null)
             rawSocket?.take({
               onWire(piece) {
                 const rest = Math.min(piece.length, wanted - bytes)
@@ -79,7 +80,7 @@ test('chunks are taken off a TLS connection, in their pieces, and the connection
   server.close()
 })
 
-test('there is no wire to take outside of the call that tells of a chunked answer', () => {
+test('there is no raw socket to take outside of the call that reports the head of a chunked response', () => {
   assert.is(takeRawSocket(), null)
 })
 
