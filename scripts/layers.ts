@@ -25,7 +25,6 @@ const LAYERS = [
 
 /** These lists only ever shrink. */
 const ALLOWED_IMPORTS = [
-  'exchange/exchange.ts -> relay/request-body.ts',
   'exchange/shown-path.ts -> observe/log-text.ts',
   'observe/relay-state.ts -> ledger/write/ledger.ts',
 ]
@@ -48,7 +47,6 @@ const ALLOWED_READMES = [
   'metering',
   'observe',
   'relay',
-  'routing',
   'server',
   'sse',
   'translate',
@@ -73,7 +71,6 @@ const ALLOWED_COMMENTS = [
   'metering',
   'observe',
   'relay',
-  'routing',
   'server',
   'sse',
   'translate',

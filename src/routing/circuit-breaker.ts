@@ -2,8 +2,8 @@ import { LatencyWindow } from './latency.js'
 import { OutcomeWindow } from './outcome-window.js'
 
 /**
- * `closed`: the target is healthy and gets requests as usual. `open`: it is unhealthy, so other targets are tried before
- * it. `half_open`: one trial request is under way, to see whether it has recovered.
+ * `closed`: the target is healthy and gets requests as usual. `open`: it is unhealthy, so other targets are tried
+ * before it. `half_open`: one trial request is under way, to see whether it has recovered.
  */
 export type BreakerState = 'closed' | 'open' | 'half_open'
 
@@ -60,8 +60,8 @@ export interface BreakerSnapshot {
 const MEDIAN_MINIMUM = 20
 
 /**
- * The passive health of one target: a circuit breaker, a cooldown, and the latency of its first byte. There is no timer:
- * every method takes the time, as of `performance.now()`.
+ * The passive health of one target: a circuit breaker, a cooldown, and the latency of its first byte. There is no
+ * timer: every method takes the time, as of `performance.now()`.
  *
  * ```
  * closed --failures--> open --openMs--> half_open --success--> closed
@@ -178,7 +178,9 @@ export class CircuitBreaker {
     }
   }
 
-  /** Ends an attempt; to be called once for each. A trial without an outcome (its client left) makes room for another. */
+  /**
+   * Ends an attempt; to be called once for each. A trial without an outcome (its client left) makes room for another.
+   */
   end(ticket: number): void {
     this.inFlight--
     if (ticket !== this.trialTicket) return

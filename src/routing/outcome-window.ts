@@ -28,7 +28,7 @@ export class OutcomeWindow {
 
   /**
    * Whether at least half of the outcomes were failures, up to the time of the last `add`.
-   * @param minimum with fewer outcomes than this the answer is no
+   * @param minimum with fewer outcomes than this the result is false
    */
   hasMostlyFailed(minimum: number): boolean {
     let total = 0

@@ -11,7 +11,9 @@ export interface Failure {
   readonly phase: FailurePhase
   /** The connection had carried a response before. If `connecting`: the connection that the request waited for had. */
   readonly reused: boolean
-  /** False only if a part of the body is known never to have been written: then the upstream cannot have acted on it. */
+  /**
+   * False only if a part of the body is known never to have been written: then the upstream cannot have acted on it.
+   */
   readonly sentWhole: boolean
 }
 
@@ -96,8 +98,9 @@ export function classifyFailure(outcome: Outcome): FailureKind {
 }
 
 /**
- * The statuses that the official clients of OpenAI and Anthropic retry: 408, 409, 429 and all from 500 up, Anthropic's 529
- * among them. Not 501 and 505 (RFC 9110, 15.6.2 and 15.6.6): they are about the request, so they would come again.
+ * The statuses that the official clients of OpenAI and Anthropic retry: 408, 409, 429 and all from 500 up,
+ * Anthropic's 529 among them. Not 501 and 505 (RFC 9110, 15.6.2 and 15.6.6): they are about the request, so they
+ * would come again.
  */
 function isRetryable(status: number): boolean {
   if (status >= 500) return status !== 501 && status !== 505

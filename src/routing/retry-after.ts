@@ -1,25 +1,22 @@
-/**
- * A target is left alone for no longer, whatever it asks for: a quota that is spent until tomorrow may be raised
- * today.
- */
+/** Longest cooldown in milliseconds, whatever the target asks for: a quota for the day may be raised within the day. */
 export const COOLDOWN_MAX_MS = 60_000
 
-/** Where it does not say for how long. */
+/** Cooldown for a status in `LATER` without a usable header. */
 const COOLDOWN_DEFAULT_MS = 1_000
 
-/** These mean "later" also without a header: too many requests, unavailable, and Anthropic's overloaded. */
+/** These statuses mean "try later" even without a header: too many requests, unavailable, Anthropic's overloaded. */
 const LATER: ReadonlySet<number> = new Set([429, 503, 529])
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
 /**
- * For how long a target is to be left alone after an answer: by `retry-after-ms` (Azure OpenAI; the clients of OpenAI
- * and Anthropic read it first), by `retry-after` (RFC 9110, 10.2.3), or a second if it only says that it has too much
- * to do. Of other answers below 500 the header is about the request (413, 3xx), not the target.
+ * Reads for how long a target asks to get no requests: from `retry-after-ms` (Azure OpenAI; the clients of OpenAI and
+ * Anthropic read it first), else from `retry-after` (RFC 9110, 10.2.3); else one second for 429, 503 and 529. With
+ * other statuses below 500 the header is about the request (413, 3xx) and not about the target.
  *
- * @param raw the answer's headers, names and values by turns, as bytes (Latin-1) or text
- * @param wallMs Unix time, for a date in an answer that has no `date` of its own
- * @returns milliseconds, 0 for not at all
+ * @param raw headers of the response as name, value, name, value; bytes (Latin-1) or text
+ * @param wallMs Unix time in milliseconds, used if the response has no `date`
+ * @returns milliseconds; 0 for no cooldown
  */
 export function readCooldownMs(
   status: number,
@@ -28,30 +25,30 @@ export function readCooldownMs(
   maxMs: number = COOLDOWN_MAX_MS,
 ): number {
   if (status !== 429 && status < 500) return 0
-  const asked =
-    numberOf(headerOf(raw, 'retry-after-ms')) ??
-    delayOf(headerOf(raw, 'retry-after'), headerOf(raw, 'date'), wallMs)
-  return Math.min(maxMs, asked ?? (LATER.has(status) ? COOLDOWN_DEFAULT_MS : 0))
+  const requestedMs =
+    parseNumber(findHeader(raw, 'retry-after-ms')) ??
+    parseDelayMs(findHeader(raw, 'retry-after'), findHeader(raw, 'date'), wallMs)
+  return Math.min(maxMs, requestedMs ?? (LATER.has(status) ? COOLDOWN_DEFAULT_MS : 0))
 }
 
-/** Seconds, or a date; that counts from the answer's own, as the upstream's clock need not be ours. */
-function delayOf(value: string | null, date: string | null, wallMs: number): number | null {
-  const seconds = numberOf(value)
+/** Parses seconds, or a date. A date counts from the response's own `date`: the clocks of both sides may differ. */
+function parseDelayMs(value: string | null, date: string | null, wallMs: number): number | null {
+  const seconds = parseNumber(value)
   if (seconds !== null) return seconds * 1_000
   const until = parseHttpDate(value, wallMs)
   return until === null ? null : Math.max(0, until - (parseHttpDate(date, wallMs) ?? wallMs))
 }
 
-/** Fractions are not in the RFC, but are sent, and read by the official clients. */
-function numberOf(value: string | null): number | null {
+/** Accepts fractions: the RFC has none, but some upstreams send them and the official clients read them. */
+function parseNumber(value: string | null): number | null {
   return value !== null && /^\d+(?:\.\d*)?$/.test(value) ? Number(value) : null
 }
 
 /**
- * A date in any of the three formats that RFC 9110, 5.6.7 has recipients take. Not `Date.parse`: it reads the third
- * as local time.
- * @param wallMs Unix time, to tell the century of the second
- * @returns Unix time in milliseconds, null if it is none of them
+ * Parses a date in any of the three formats that a recipient must accept (RFC 9110, 5.6.7). `Date.parse` would read the
+ * third one as local time.
+ * @param wallMs Unix time in milliseconds, which decides the century of a two-digit year
+ * @returns Unix time in milliseconds; null if it has none of the formats
  */
 export function parseHttpDate(value: string | null, wallMs: number): number | null {
   if (value === null) return null
@@ -66,23 +63,23 @@ export function parseHttpDate(value: string | null, wallMs: number): number | nu
   return Date.UTC(fullYear(year, wallMs), at, Number(day), hours, minutes, seconds)
 }
 
-/** Two digits stand for the year of that end that is no more than 50 years ahead (RFC 9110, 5.6.7). */
+/** A two-digit year is at most 50 years ahead (RFC 9110, 5.6.7). */
 function fullYear(year: string, wallMs: number): number {
   if (year.length !== 2) return Number(year)
   const inThisCentury = 2000 + Number(year)
   return inThisCentury > new Date(wallMs).getUTCFullYear() + 50 ? inThisCentury - 100 : inThisCentury
 }
 
-/** The value of the first header of this name, less the space around it; null if there is none. */
-function headerOf(raw: readonly (Buffer | string)[], lower: string): string | null {
+/** The trimmed value of the first header with this name; null if there is none. @param lower in lower case */
+function findHeader(raw: readonly (Buffer | string)[], lower: string): string | null {
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = raw[i] as Buffer | string
-    if (name.length !== lower.length || latin1(name).toLowerCase() !== lower) continue
-    return latin1(raw[i + 1] as Buffer | string).trim()
+    if (name.length !== lower.length || toText(name).toLowerCase() !== lower) continue
+    return toText(raw[i + 1] as Buffer | string).trim()
   }
   return null
 }
 
-function latin1(value: Buffer | string): string {
+function toText(value: Buffer | string): string {
   return typeof value === 'string' ? value : value.toString('latin1')
 }

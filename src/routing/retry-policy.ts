@@ -1,8 +1,8 @@
 import { classifyFailure, type FailureKind, type Outcome } from './outcome.js'
 
 /**
- * What to do after an attempt. `accept`: the response goes to the client. `retry`: the same target again. `next`: the next
- * target. `fail`: an error of the relay's own.
+ * What to do after an attempt. `accept`: the response goes to the client. `retry`: the same target again. `next`: the
+ * next target. `fail`: an error of the relay's own.
  */
 export type Decision = 'accept' | 'retry' | 'next' | 'fail'
 
@@ -33,10 +33,11 @@ interface Row {
  *
  * - Not connected: nothing was sent, so the next target is tried whatever the method (Pingora, user guide, Failover;
  *   Caddy's `DialError`). An incomplete request counts as not sent: no API acts on half a body.
- * - A kept connection that is lost before a response was most likely closed by the upstream while the request was on its
- *   way (RFC 9112, 9.3.1; Envoy issue 10007). One retry on a fresh connection, as in Pingora; this needs no second target.
- * - In all other cases the upstream may have acted on the request. RFC 9110, 9.2.2 leaves a retry to those who know that
- *   it does no harm: repeating a completion costs tokens and changes no state, which is what `failover` says.
+ * - A kept connection that is lost before a response was most likely closed by the upstream while the request was on
+ *   its way (RFC 9112, 9.3.1; Envoy issue 10007). One retry on a fresh connection, as in Pingora; this needs no
+ *   second target.
+ * - In all other cases the upstream may have acted on the request. RFC 9110, 9.2.2 leaves a retry to those who know
+ *   that it does no harm: repeating a completion costs tokens and changes no state, which is what `failover` says.
  * - A retryable status goes to the next target; if there is none, the client gets the response (Caddy's
  *   `retryableResponseError`). So does a stalled 200: without another target, its head goes to the client.
  */
@@ -57,8 +58,8 @@ const TABLE: Readonly<Record<FailureKind, Row>> = {
 /**
  * Decides what to do after an attempt. A pure function.
  *
- * The caller guarantees that no byte of a response has gone to the client, and that the client is still there. If the body
- * cannot be sent again, the caller sets `hasOther` to false and `retried` to true.
+ * The caller guarantees that no byte of a response has gone to the client, and that the client is still there. If the
+ * body cannot be sent again, the caller sets `hasOther` to false and `retried` to true.
  */
 export function decide(outcome: Outcome, state: AttemptState): Decision {
   const row = TABLE[classifyFailure(outcome)]

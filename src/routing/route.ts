@@ -8,7 +8,7 @@ import type { LoadBalancer } from './load-balancer.js'
 export interface Endpoint {
   readonly name: string
   /** The APIs that it speaks; null for all. */
-  readonly dialects: readonly Api[] | null
+  readonly apis: readonly Api[] | null
   /** It has reached its limit of concurrent requests. */
   readonly full: boolean
 }

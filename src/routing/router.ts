@@ -10,16 +10,21 @@ import {
 } from './circuit-breaker.js'
 import { compileGlobs, isAllowed } from './glob.js'
 import { HedgeBudget } from './hedge.js'
-import { LoadBalancer, type BalancedTarget as SelectionTarget } from './load-balancer.js'
+import { type BalancedTarget, LoadBalancer } from './load-balancer.js'
 import type { Endpoint, Route, Target } from './route.js'
 import { type RoutesByApi, RouteTable } from './route-table.js'
 
-/** Told of a target whose health has changed. @param name the target's */
+/** Called when the circuit breaker of a target has changed its state. @param name `Target.name` */
 export type OnTargetStateChange = (name: string, ...change: Parameters<OnBreakerChange>) => void
 
 interface Alias<E extends Endpoint> {
   readonly teams: readonly RegExp[] | null
   readonly routes: RoutesByApi<E>
+}
+
+interface TargetHealth<E extends Endpoint> {
+  readonly upstream: E
+  readonly breaker: CircuitBreaker
 }
 
 /**
@@ -29,17 +34,16 @@ interface Alias<E extends Endpoint> {
  */
 export class Router<E extends Endpoint = Endpoint> {
   readonly upstreams: readonly E[]
-  /** All names of the config's own. */
+  /** Model names that the config defines (`models`), in its order. */
   readonly aliases: readonly string[]
   private readonly table: RouteTable<E>
   private readonly byAlias: ReadonlyMap<string, Alias<E>>
-  /** Some upstream does not speak everything. */
+  /** Some upstream does not speak every API. */
   private readonly selective: boolean
   private readonly targetsByKey: Map<string, Target<E>>
   /** By `Target.name`. */
-  private readonly healths: Map<string, { readonly upstream: E; readonly breaker: CircuitBreaker }>
-  private readonly onHealth: OnTargetStateChange
-  private before: Router<E> | null
+  private readonly health: Map<string, TargetHealth<E>>
+  private readonly onStateChange: OnTargetStateChange
 
   /**
    * @param config checked: every upstream that a route names exists
@@ -49,109 +53,118 @@ export class Router<E extends Endpoint = Endpoint> {
   constructor(
     config: Pick<Config, 'aliases' | 'routes'>,
     upstreams: readonly E[],
-    onHealth: OnTargetStateChange = ignore,
+    onStateChange: OnTargetStateChange = () => {},
     before: Router<E> | null = null,
   ) {
     const byName = new Map(upstreams.map((upstream) => [upstream.name, upstream]))
-    this.before = before
+    const create = (destination: DestinationConfig, alias: string | null): RoutesByApi<E> => {
+      const targets = destination.targets.map((target) => this.createTarget(target, byName, alias, before))
+      return createRoutes(destination, targets)
+    }
     this.upstreams = upstreams
-    this.selective = upstreams.some(({ dialects }) => dialects !== null)
+    this.selective = upstreams.some(({ apis }) => apis !== null)
     this.targetsByKey = new Map()
-    this.healths = new Map()
-    this.onHealth = onHealth
+    this.health = new Map()
+    this.onStateChange = onStateChange
     this.aliases = config.aliases.map((alias) => alias.name)
     this.byAlias = new Map(
       config.aliases.map((alias) => [
         alias.name,
-        { teams: compileGlobs(alias.teams), routes: this.prepare(alias, byName, alias.name) },
+        { teams: compileGlobs(alias.teams), routes: create(alias, alias.name) },
       ]),
     )
-    this.table = new RouteTable(config.routes, (route) => this.prepare(route, byName, null))
-    // Not a chain of all that there were.
-    this.before = null
+    this.table = new RouteTable(config.routes, (route) => create(route, null))
   }
 
   /**
+   * @param path behind the version, without a query
+   * @param model null if the request names none
    * @param team of the key; null if there is none
-   * @returns null if no route matches, or none of its targets speaks what the path is of
+   * @returns null if no route matches, or if no target of the matching route speaks the API of the path
    */
   findRoute(path: string, model: string | null, team: string | null): Route<E> | null {
-    const dialect = this.selective ? findApiIndex(path) : OTHER_API
+    const api = this.selective ? findApiIndex(path) : OTHER_API
     const alias = model === null ? undefined : this.byAlias.get(model)
-    // The name is the config's own: who may use it and speaks nothing of the kind gets it nowhere else.
-    if (alias !== undefined && isAllowed(alias.teams, team)) return alias.routes[dialect] ?? null
-    return this.table.find(path, model, team, dialect)
+    // A team that may use an alias never gets past it: an upstream would not know the name.
+    if (alias !== undefined && isAllowed(alias.teams, team)) return alias.routes[api] ?? null
+    return this.table.find(path, model, team, api)
   }
 
-  /** The names of the config's own that a team may use, in the order of the config. */
+  /** The aliases that a team may use, in the order of the config. */
   listAliases(team: string | null): readonly string[] {
     return this.aliases.filter((name) => isAllowed(this.byAlias.get(name)?.teams ?? null, team))
   }
 
-  /** @param alias the name that the client uses; null if that is the upstream's, too */
-  private prepare(
-    given: DestinationConfig,
-    byName: ReadonlyMap<string, E>,
-    alias: string | null,
-  ): RoutesByApi<E> {
-    const targets = given.targets.map((target) => this.target(target, byName, alias))
-    const { strategy, failover, firstTokenMs, hedge } = given
-    const made = new Map<string, Route<E>>()
-    const routes: (Route<E> | null)[] = []
-    for (let dialect = 0; dialect <= APIS.length; dialect++) {
-      const able = targets.filter(({ upstream }) => includesApi(upstream.dialects, dialect))
-      if (able.length === 0) {
-        routes.push(null)
-        continue
-      }
-      const id = able.map(idOf).join(',')
-      const route = made.get(id) ?? {
-        ...{ id, targets: able, strategy, failover, firstTokenMs, hedge },
-        balancer: new LoadBalancer(able.map(asSelected), strategy, Math.random),
-        hedges: new HedgeBudget(),
-      }
-      made.set(id, route)
-      routes.push(route)
-    }
-    return routes
+  /** The state of each target's breaker, by the target's name. @param now `performance.now()` */
+  snapshotTargets(now: number): ReadonlyMap<string, BreakerSnapshot> {
+    const snapshots = new Map<string, BreakerSnapshot>()
+    for (const [name, { breaker }] of this.health) snapshots.set(name, breaker.snapshot(now))
+    return snapshots
   }
 
-  private target(given: TargetConfig, byName: ReadonlyMap<string, E>, alias: string | null): Target<E> {
-    const upstream = byName.get(given.upstream)
-    if (upstream === undefined) throw new Error(`no upstream named ${given.upstream}`)
-    const { weight } = given
-    const model = given.model === alias ? null : given.model
+  /** Creates a target, or finds the one that was created for an equal entry. */
+  private createTarget(
+    entry: TargetConfig,
+    byName: ReadonlyMap<string, E>,
+    alias: string | null,
+    before: Router<E> | null,
+  ): Target<E> {
+    const upstream = byName.get(entry.upstream)
+    if (upstream === undefined) throw new Error(`no upstream named ${entry.upstream}`)
+    const { weight } = entry
+    const model = entry.model === alias ? null : entry.model
     const name = model === null ? upstream.name : `${upstream.name}/${model}`
     const key = `${name} ${weight}`
     const known = this.targetsByKey.get(key)
     if (known !== undefined) return known
-    const target = { breaker: this.healthOf(name, upstream), upstream, model, weight, name }
+    const target = { breaker: this.createBreaker(name, upstream, before), upstream, model, weight, name }
     this.targetsByKey.set(key, target)
     return target
   }
 
-  private healthOf(name: string, upstream: E): CircuitBreaker {
-    const known = this.healths.get(name)
+  /** Creates a breaker, or finds the one that this router or the one before already has. */
+  private createBreaker(name: string, upstream: E, before: Router<E> | null): CircuitBreaker {
+    const known = this.health.get(name)
     if (known !== undefined) return known.breaker
-    const earlier = this.before?.healths.get(name)
+    const earlier = before?.health.get(name)
     const breaker =
       earlier?.upstream === upstream
         ? earlier.breaker
-        : new CircuitBreaker(BREAKER_DEFAULTS, (...change) => this.onHealth(name, ...change))
-    this.healths.set(name, { upstream, breaker })
+        : new CircuitBreaker(BREAKER_DEFAULTS, (...change) => this.onStateChange(name, ...change))
+    this.health.set(name, { upstream, breaker })
     return breaker
-  }
-
-  /** Of each target by its name. @param now `performance.now()` */
-  snapshotTargets(now: number): ReadonlyMap<string, BreakerSnapshot> {
-    const found = new Map<string, BreakerSnapshot>()
-    for (const [name, { breaker }] of this.healths) found.set(name, breaker.snapshot(now))
-    return found
   }
 }
 
-/** One that has as much to do as it is to have is asked behind the others. */
-function asSelected({ name, weight, breaker, upstream }: Target): SelectionTarget {
+/** Creates the routes of one destination: for each API one with the targets that speak it. */
+function createRoutes<E extends Endpoint>(
+  { strategy, failover, firstTokenMs, hedge }: DestinationConfig,
+  targets: readonly Target<E>[],
+): RoutesByApi<E> {
+  const byId = new Map<string, Route<E>>()
+  const routes: (Route<E> | null)[] = []
+  for (let api = 0; api <= APIS.length; api++) {
+    const able = targets.filter(({ upstream }) => includesApi(upstream.apis, api))
+    if (able.length === 0) {
+      routes.push(null)
+      continue
+    }
+    const id = able.map(formatTargetId).join(',')
+    const route = byId.get(id) ?? {
+      ...{ id, targets: able, strategy, failover, firstTokenMs, hedge },
+      balancer: new LoadBalancer(able.map(toBalancedTarget), strategy, Math.random),
+      hedges: new HedgeBudget(),
+    }
+    byId.set(id, route)
+    routes.push(route)
+  }
+  return routes
+}
+
+/**
+ * To the balancer, a target at its limit of concurrent requests is like an unhealthy one: it comes after the others.
+ */
+function toBalancedTarget({ name, weight, breaker, upstream }: Target): BalancedTarget {
   return {
     name,
     weight,
@@ -165,11 +178,7 @@ function asSelected({ name, weight, breaker, upstream }: Target): SelectionTarge
   }
 }
 
-/** As `Target.name`, without a comma in it. */
-function idOf({ upstream, model }: Target): string {
+/** Like `Target.name`, but without commas. */
+function formatTargetId({ upstream, model }: Target): string {
   return model === null ? upstream.name : `${upstream.name}/${encodeURIComponent(model)}`
-}
-
-function ignore(): void {
-  // Who gives no other does not want to know.
 }

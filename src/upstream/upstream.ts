@@ -45,7 +45,7 @@ export interface DispatchRequest {
 export class Upstream {
   readonly name: string
   /** Null: all. */
-  readonly dialects: readonly Api[] | null
+  readonly apis: readonly Api[] | null
   /** Of this upstream: the general ones, with its own in their place. */
   readonly timeouts: UpstreamTimeouts
   readonly chat: Capabilities
@@ -81,7 +81,7 @@ export class Upstream {
   constructor(config: UpstreamConfig, limits: Config['limits']) {
     const { timeouts } = config
     this.name = config.name
-    this.dialects = config.dialects
+    this.apis = config.dialects
     this.timeouts = timeouts
     this.chat = config.chat
     this.listed = config.listed

@@ -24,7 +24,7 @@ function routerOf(settings: Record<string, unknown>, env: Record<string, string>
 
 /** What a router needs to know of the upstreams of a config: no connections. */
 function endpointsOf({ upstreams }: Config): Endpoint[] {
-  return upstreams.map(({ name, dialects }) => ({ name, dialects, full: false }))
+  return upstreams.map(({ name, dialects: apis }) => ({ name, apis, full: false }))
 }
 
 const upstreams = { a: { baseUrl: 'http://127.0.0.1:1/v1' }, b: { baseUrl: 'http://127.0.0.1:2/v1' } }
@@ -54,12 +54,12 @@ test('with both provider keys, Messages and claude models go to Anthropic and al
   for (const [path, model, upstream] of table) assert.equal(chosen(router, path, model), [upstream, null])
 })
 
-test('with the key of Anthropic alone, everything goes there', () => {
+test('with only the key of Anthropic, everything goes to Anthropic', () => {
   const router = routerOf({}, { ANTHROPIC_API_KEY: 'sk-2' })
   assert.equal(chosen(router, '/chat/completions', 'gpt-4o'), ['anthropic', null])
 })
 
-test('the first route that matches path and model is taken, and none may match', () => {
+test('the first route that matches path and model is used, and there may be none', () => {
   const router = routerOf({
     upstreams,
     routes: [
@@ -77,13 +77,13 @@ test('the first route that matches path and model is taken, and none may match',
   assert.equal(chosen(router, '/x', null), null)
 })
 
-test('a pattern is taken at its word, save for the star', () => {
+test('a pattern matches itself literally except for the star', () => {
   const router = routerOf({ upstreams, routes: [{ model: 'a.b+(c)[d]|$^{1}\\*', upstream: 'a' }] })
   assert.equal(chosen(router, '/x', 'a.b+(c)[d]|$^{1}\\ and\nmore'), ['a', null])
   assert.equal(chosen(router, '/x', 'aXb+(c)[d]|$^{1}\\'), null)
 })
 
-test('an alias goes before the routes, and tells the name to use upstream', () => {
+test('an alias takes precedence over the routes, and has the name to use upstream', () => {
   const router = routerOf({
     upstreams,
     routes: [{ upstream: 'a' }],
@@ -103,7 +103,7 @@ const names = (
   team: string | null = null,
 ): string[] | null => router.findRoute(path, model, team)?.targets.map(({ name }) => name) ?? null
 
-test('a route and a name may have several targets, with all that is said of them', () => {
+test('a route and an alias may have several targets and settings of their own', () => {
   const targets = [{ upstream: 'a', model: 'm, 1', weight: 3 }, { upstream: 'b' }]
   const router = routerOf({
     upstreams,
@@ -129,7 +129,7 @@ test('a route and a name may have several targets, with all that is said of them
   assert.equal(names(router, '/x', 'alone'), ['b'])
 })
 
-test('there is one object for each target, and one for each route', () => {
+test('there is one object for each target and one for each route', () => {
   const router = routerOf({
     upstreams,
     routes: [{ model: 'x', targets: [{ upstream: 'a' }, { upstream: 'b', weight: 2 }] }, { upstream: 'a' }],
@@ -144,7 +144,7 @@ test('there is one object for each target, and one for each route', () => {
   assert.is(fast?.targets[0]?.upstream, router.upstreams[0])
 })
 
-test('a target is passed over for what it does not speak, and a route with none that does, too', () => {
+test('a target that does not speak the API of the path is left out, and so is a route without any other', () => {
   const router = routerOf({
     upstreams: {
       a: { ...upstreams.a, dialects: ['chat', 'embeddings'] },
@@ -165,14 +165,14 @@ test('a target is passed over for what it does not speak, and a route with none 
   assert.equal(names(router, '/fim/completions', 'm'), ['b'])
   assert.equal(names(router, '/responses/resp_1', 'n'), ['b'])
   assert.equal(names(router, '/embeddings', 'other'), null)
-  // What is none of these is for anyone.
+  // Any other path goes to any upstream.
   assert.equal(names(router, '/files', 'm'), ['a', 'b'])
   assert.equal(names(router, '/messages-not', 'n'), ['a'])
   assert.equal(names(router, '/chat/completions', 'fast'), ['a/x'])
   assert.equal(names(router, '/responses', 'fast'), null)
 })
 
-test('a route and a name may be for some teams alone', () => {
+test('a route and an alias may be restricted to some teams', () => {
   const router = routerOf({
     upstreams,
     routes: [{ team: ['red', 'blue-*'], upstream: 'b' }, { upstream: 'a' }],
@@ -189,7 +189,7 @@ test('a route and a name may be for some teams alone', () => {
   assert.equal(router.listAliases(null), ['open'])
 })
 
-test('health is of an upstream and a model: another weight, here or after a reload, leaves it', () => {
+test('targets with the same upstream and model share a breaker, also with another weight and after a reload', () => {
   const both = (weight: number): Config =>
     configOf({
       upstreams,
