@@ -178,15 +178,16 @@ export class RequestDispatcher {
     const tunnel = new Tunnel(exchange, socket, head, this.context, upstream.timeouts)
     exchange.stage = tunnel
     const passthrough = this.config.keys.mode === 'passthrough'
-    const extra = upstream.headersFor(exchange.request.path, passthrough)
+    const extra = upstream.auth.headersFor(exchange.request.path, passthrough)
     const headers = filterRequestHeaders(exchange.req.rawHeaders, extra, passthrough)
-    if (passthrough) placePassthroughCredential(headers, upstream.ownAuthFor(exchange.request.path))
+    if (passthrough)
+      placePassthroughCredential(headers, upstream.auth.passthroughSchemeFor(exchange.request.path))
     const wanted = model ?? exchange.request.model
     const renamed = exchange.request.model !== null && wanted !== null && wanted !== queryModel
     const query = renamed ? replaceModel(exchange.request.query, wanted) : exchange.request.query
     tunnel.open({
       upstream,
-      path: upstream.addressOf(exchange.request.path, query, wanted, passthrough),
+      path: upstream.address.build(exchange.request.path, query, wanted, passthrough),
       headers: passthrough ? headers : stripSubprotocolKeys(headers),
     })
     return true
