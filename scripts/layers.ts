@@ -8,7 +8,7 @@ import { checkSourceTree } from './source-tree.js'
 
 /** Lowest first; see `TreeRules.layers`. */
 const LAYERS = [
-  ['lib', 'version.ts'],
+  ['lib', 'version.ts', 'node-floor.ts'],
   ['json', 'http', 'sse', 'api'],
   ['config', 'access'],
   ['metering', 'translate'],
@@ -50,14 +50,12 @@ const ALLOWED_READMES = [
   'server',
   'sse',
   'translate',
-  'upstream',
 ]
 
 const ALLOWED_COMMENTS = [
   'access',
   'admin',
   'api',
-  'app',
   'cache',
   'commands',
   'config',
@@ -74,7 +72,6 @@ const ALLOWED_COMMENTS = [
   'server',
   'sse',
   'translate',
-  'upstream',
 ]
 
 const ALLOWED_FILES = ['server/request-handler.ts']
