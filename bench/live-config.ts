@@ -60,5 +60,5 @@ export class LiveConfig {
 async function targetsOf(port: number): Promise<number> {
   const answer = await fetch(`http://127.0.0.1:${port}/readyz`)
   const { targets } = (await answer.json()) as { targets: Readonly<Record<string, number>> }
-  return (targets.closed ?? 0) + (targets.open ?? 0) + (targets.trial ?? 0)
+  return (targets.closed ?? 0) + (targets.open ?? 0) + (targets.half_open ?? 0)
 }

@@ -4,8 +4,8 @@ import type { RelayState } from '../observe/relay-state.js'
 import type { BreakerState } from '../routing/circuit-breaker.js'
 
 /**
- * What is answered at a path that needs neither a key nor an upstream: is the relay there, is it ready. Null elsewhere.
- * Anyone may ask, and is told numbers; names of targets are for those who ask on this machine.
+ * Answers requests at paths that need neither a key nor an upstream: `/`, `/healthz` and `/readyz`. Null for other paths.
+ * Everybody gets numbers; only clients on this machine get the names of targets.
  */
 export function answerProbe(
   path: string,
@@ -13,9 +13,9 @@ export function answerProbe(
   req: IncomingMessage,
 ): { status: number; body: unknown } | null {
   switch (path) {
-    // Some clients ask for the base URL before they start, and go by whether it answers at all.
+    // Some clients request the base URL before they start, and go by whether there is any response.
     case '/':
-      // A proxy in front that asks by HTTP/1.0 shows nowhere else.
+      // The HTTP version is the only sign of a proxy in front that speaks HTTP/1.0.
       return { status: 200, body: { object: 'relay', name: 'thinwire', status: 'ok', http: req.httpVersion } }
     case '/healthz':
       return { status: 200, body: { status: 'ok' } }
@@ -24,12 +24,12 @@ export function answerProbe(
       const { targetHealth } = health
       const body = {
         status,
-        // Less the one that asks.
+        // Without the request for this probe.
         in_flight: health.openCount - 1,
         buffered_bytes: health.bufferedBytes,
         bounds_hit: health.bounds.snapshot(),
-        targets: countTargets(targetHealth),
-        ...(isOnThisMachine(req) ? { unwell: unwellOf(targetHealth) } : {}),
+        targets: describeCounts(countTargets(targetHealth)),
+        ...(isOnThisMachine(req) ? describeUnhealthy(findUnhealthy(targetHealth)) : {}),
         ...(health.ledgerState === null ? {} : { ledger: health.ledgerState }),
       }
       return { status: status === 'ready' ? 200 : 503, body }
@@ -39,9 +39,12 @@ export function answerProbe(
   }
 }
 
-/** How many are asked as any other; are left alone; are tried again; have asked to be left alone for a while. */
-export function countTargets(targets: RelayState['targetHealth']): Record<BreakerState | 'cooling', number> {
-  const counts = { closed: 0, open: 0, trial: 0, cooling: 0 }
+type TargetCounts = Readonly<Record<BreakerState | 'cooling', number>>
+type UnhealthyTargets = Readonly<Record<'open' | 'half_open' | 'cooling', readonly string[]>>
+
+/** Counts targets by the state of their breaker, and those that are in a cooldown (`retry-after`), whatever the state. */
+export function countTargets(targets: RelayState['targetHealth']): TargetCounts {
+  const counts = { closed: 0, open: 0, half_open: 0, cooling: 0 }
   for (const { state, cooling_ms } of targets.values()) {
     counts[state]++
     if (cooling_ms > 0) counts.cooling++
@@ -49,12 +52,23 @@ export function countTargets(targets: RelayState['targetHealth']): Record<Breake
   return counts
 }
 
-/** The names of those that are not asked as any other. */
-function unwellOf(targets: RelayState['targetHealth']): Record<'open' | 'trial' | 'cooling', string[]> {
-  const unwell = { open: [] as string[], trial: [] as string[], cooling: [] as string[] }
+/** Names of the targets that are tried after the others, or in a trial. */
+function findUnhealthy(targets: RelayState['targetHealth']): UnhealthyTargets {
+  const unhealthy = { open: [] as string[], half_open: [] as string[], cooling: [] as string[] }
   for (const [name, { state, cooling_ms }] of targets) {
-    if (state !== 'closed') unwell[state].push(name)
-    if (cooling_ms > 0) unwell.cooling.push(name)
+    if (state !== 'closed') unhealthy[state].push(name)
+    if (cooling_ms > 0) unhealthy.cooling.push(name)
   }
-  return unwell
+  return unhealthy
+}
+
+/** `trial` is the former name of `half_open`, kept for scripts that read it. */
+function describeCounts(counts: TargetCounts): Readonly<Record<string, number>> {
+  return { ...counts, trial: counts.half_open }
+}
+
+/** `unwell` is the former name of `unhealthy`, kept in its former shape for scripts that read it. */
+function describeUnhealthy(unhealthy: UnhealthyTargets): Readonly<Record<string, unknown>> {
+  const { open, half_open, cooling } = unhealthy
+  return { unhealthy, unwell: { open, trial: half_open, cooling } }
 }

@@ -11,7 +11,7 @@ import { Router } from '../routing/router.js'
 import { Listener } from '../server/listener.js'
 import { RequestHandler } from '../server/request-handler.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
-import type { Upstream } from '../upstream/upstream.js'
+import { createUpstreams, type Upstream } from '../upstream/upstream.js'
 import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
@@ -64,7 +64,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, prices } = options
   const ownKeyReload = { isRunning: false }
   const ownKeyring = options.keyring === undefined ? openKeyring(options, ownKeyReload) : null
-  const router = new Router(config, createTargetStateLogger(log))
+  const router = new Router(config, createUpstreams(config), createTargetStateLogger(log))
   const ledger = options.recordsUsage === false ? null : new Ledger(config.ledger, log, prices)
   // Loaded only where it is used: it makes every start slower.
   const metrics =
@@ -92,7 +92,7 @@ interface OwnKeyReload {
 interface AppParts {
   readonly keyring: Keyring | null
   readonly ownKeyReload: OwnKeyReload
-  readonly router: Router
+  readonly router: Router<Upstream>
   readonly ledger: Ledger | null
   readonly metrics: Metrics | null
   readonly handler: RequestHandler
@@ -114,7 +114,7 @@ export class App {
   private metricsServer: MetricsServer | null
   private configWatch: FileWatch | null
   private current: Config
-  private router: Router
+  private router: Router<Upstream>
   /** Upstreams of earlier configs that still have requests under way. */
   private readonly retiring: Set<Upstream>
 
@@ -202,7 +202,8 @@ export class App {
   private apply(config: Config): void {
     const before = this.router
     this.current = config
-    this.router = new Router(config, createTargetStateLogger(this.log), before)
+    const upstreams = createUpstreams(config, before.upstreams)
+    this.router = new Router(config, upstreams, createTargetStateLogger(this.log), before)
     this.handler.reconfigure(config, this.router)
     for (const upstream of before.upstreams)
       if (!this.router.upstreams.includes(upstream)) this.retire(upstream)

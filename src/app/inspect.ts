@@ -7,7 +7,8 @@ import type { Stage } from '../exchange/stage.js'
 import { findHeader } from '../http/flat-headers.js'
 import type { LedgerState } from '../ledger/write/ledger.js'
 import { ClientWriter } from '../relay/client-writer.js'
-import type { Route, Router } from '../routing/router.js'
+import type { Route } from '../routing/route.js'
+import type { Router } from '../routing/router.js'
 import type { RequestHandler } from '../server/request-handler.js'
 import type { Upstream } from '../upstream/upstream.js'
 
@@ -31,7 +32,7 @@ export interface Inspection {
   /** Upstreams of earlier configs that still have requests under way. */
   readonly retiringUpstreams: readonly Upstream[]
   /** The targets of a request, by the rules of `Router.findRoute`. */
-  findRoute(path: string, model: string | null, team: string | null): Route | null
+  findRoute(path: string, model: string | null, team: string | null): Route<Upstream> | null
 }
 
 /** One open request. */
@@ -81,7 +82,7 @@ export interface CacheInspection {
  */
 export function createInspection(
   handler: RequestHandler,
-  router: () => Router,
+  router: () => Router<Upstream>,
   retiring: ReadonlySet<Upstream>,
 ): Inspection {
   return {

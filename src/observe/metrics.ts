@@ -10,7 +10,7 @@ export interface MetricsSource extends RelayState {
   readonly cacheBytes: number
 }
 
-const STATES: readonly BreakerState[] = ['closed', 'open', 'trial']
+const STATES: readonly BreakerState[] = ['closed', 'open', 'half_open']
 
 /** Seconds. From an answer out of memory up to a model that thinks for minutes. */
 const DURATIONS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
@@ -106,15 +106,19 @@ export class Metrics implements SummarySink {
     this.bufferedBytes = gauge('buffered_bytes', 'Bytes of prompts that are held.')
     this.cacheBytes = gauge('cache_bytes', 'Bytes of answers that are kept.')
     this.bounds = counter('bounds_hit_total', 'How often a bound of the config was hit.', ['bound'])
-    this.targetState = gauge('target_state', '1 for the state that a target is in: open is left alone.', [
+    this.targetState = gauge('target_state', '1 for the state of the circuit breaker of a target.', [
       'target',
       'state',
     ])
-    this.targetCooldown = gauge('target_cooldown_seconds', 'How long a target still asks to be left alone.', [
+    this.targetCooldown = gauge(
+      'target_cooldown_seconds',
+      'Time until the cooldown that a target asked for ends (retry-after).',
+      ['target'],
+    )
+    this.targetInFlight = gauge('target_in_flight', 'Attempts under way, streams included.', ['target'])
+    this.targetOpened = counter('target_opened_total', 'Times that the circuit of a target opened.', [
       'target',
     ])
-    this.targetInFlight = gauge('target_in_flight', 'Attempts under way, streams included.', ['target'])
-    this.targetOpened = counter('target_opened_total', 'How often a target was found not well.', ['target'])
     this.ledgerRecords = counter('ledger_records_total', 'Records of the usage ledger.', ['outcome'])
     this.ledgerQueued = gauge('ledger_queued_bytes', 'Records that wait for the disk.')
     this.ledgerStalled = gauge('ledger_stalled', '1 while nothing can be written to the ledger.')

@@ -1,8 +1,10 @@
 import type { Dispatcher } from 'undici'
 import type { BodyUpload } from '../exchange/request-body-handle.js'
-import type { Failure } from '../routing/retry-policy.js'
-import type { Target } from '../routing/router.js'
+import type { Failure } from '../routing/outcome.js'
+import type { Target } from '../routing/route.js'
 import type { CreateTranslation } from '../translate/translation.js'
+import { type TappedSocket, takeRawSocket } from '../upstream/connector.js'
+import type { Upstream } from '../upstream/upstream.js'
 import type { Failover } from './failover.js'
 import type { AttemptPhase } from './failure.js'
 import type { ProbedResponse } from './probed-response.js'
@@ -22,6 +24,11 @@ export interface ResponseHead {
   /** Names and values by turns. */
   readonly raw: readonly Buffer[]
   readonly reason: string
+  /**
+   * The connection, if the chunks of the body can be taken off it as they are. Null if not, and once `onHead` has returned:
+   * undici then has the connection.
+   */
+  rawSocket: TappedSocket | null
 }
 
 const GIVEN_UP = new Error('nobody waits for this answer')
@@ -33,7 +40,7 @@ const GIVEN_UP = new Error('nobody waits for this answer')
  * Once it was given up nothing more comes of it, although undici may still call: an abort ends in `onError`, synchronously.
  */
 export class Attempt implements Dispatcher.DispatchHandler {
-  readonly target: Target
+  readonly target: Target<Upstream>
   /** `performance.now()` */
   readonly startedAt: number
   /** Of the target's health. */
@@ -56,7 +63,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private over: boolean
   private ended: boolean
 
-  constructor(failover: Failover, target: Target, again: boolean) {
+  constructor(failover: Failover, target: Target<Upstream>, again: boolean) {
     this.target = target
     this.isRetry = again
     this.startedAt = performance.now()
@@ -120,7 +127,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.over || status < 200) return true
     this.resume = resume
     // If it throws, undici calls onError.
-    this.taker = this.failover.onHead(this, { status, raw, reason })
+    const head: ResponseHead = { status, raw, reason, rawSocket: takeRawSocket() }
+    this.taker = this.failover.onHead(this, head)
+    head.rawSocket = null
     this.phase = 'streaming'
     return true
   }

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Exchange } from '../exchange/exchange.js'
-import { type RawBodyReader, type TappedSocket, takeRawSocket } from '../upstream/connector.js'
+import type { RawBodyReader, TappedSocket } from '../upstream/connector.js'
 import { ChunkWalker } from './chunk-walker.js'
 import type { ClientWriter } from './client-writer.js'
 import type { ChunkObserver } from './response-sink.js'
@@ -33,10 +33,15 @@ export class ChunkPassthrough implements RawBodyReader {
    * @returns null if the body cannot pass as it is: it has no chunks, or the client takes none (HTTP/1.0), or it is not
    * the client's turn yet (pipelining)
    */
-  static open(writer: ClientWriter, observer: ChunkObserver): ChunkPassthrough | null {
+  static open(
+    writer: ClientWriter,
+    observer: ChunkObserver,
+    rawSocket: TappedSocket,
+  ): ChunkPassthrough | null {
     const { res } = writer.exchange
-    const rawSocket = res.chunkedEncoding && res.socket !== null ? takeRawSocket() : null
-    return rawSocket === null ? null : new ChunkPassthrough(writer, rawSocket, observer)
+    return res.chunkedEncoding && res.socket !== null
+      ? new ChunkPassthrough(writer, rawSocket, observer)
+      : null
   }
 
   private constructor(writer: ClientWriter, rawSocket: TappedSocket, observer: ChunkObserver) {

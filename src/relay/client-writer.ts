@@ -5,6 +5,8 @@ import type { Stage } from '../exchange/stage.js'
 import { formatServerTiming } from '../exchange/timing.js'
 import { findHeader, removeHeader } from '../http/flat-headers.js'
 import { addRelayHeaders } from '../http/response-headers.js'
+
+import type { TappedSocket } from '../upstream/connector.js'
 import { ChunkPassthrough } from './chunk-passthrough.js'
 import { ClientConnection } from './client-connection.js'
 import { sendUpstreamError } from './local-response.js'
@@ -95,8 +97,8 @@ export class ClientWriter implements ResponseSink, Stage {
     exchange.markHeadSent(performance.now())
   }
 
-  passChunks(observer: ChunkObserver): void {
-    if (this.state === 'streaming') this.passthrough = ChunkPassthrough.open(this, observer)
+  passChunks(observer: ChunkObserver, rawSocket: TappedSocket): void {
+    if (this.state === 'streaming') this.passthrough = ChunkPassthrough.open(this, observer, rawSocket)
   }
 
   resumeChunks(): void {

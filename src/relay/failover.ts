@@ -1,22 +1,25 @@
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { readErrorCode } from '../lib/error-code.js'
-import { classifyOutcome } from '../routing/circuit-breaker.js'
 import type { HedgeBudget } from '../routing/hedge.js'
+import {
+  classifyOutcome,
+  type Failure,
+  FIRST_BYTE_LATE,
+  FIRST_TOKEN_LATE,
+  type Outcome,
+} from '../routing/outcome.js'
 import { readCooldownMs } from '../routing/retry-after.js'
 import {
   type AttemptState,
   type Decision,
   decide,
-  type Failure,
-  FIRST_BYTE_LATE,
-  FIRST_TOKEN_LATE,
   isFailoverDefault,
   isIdempotent,
-  type Outcome,
 } from '../routing/retry-policy.js'
-import type { Target } from '../routing/router.js'
+import type { Target } from '../routing/route.js'
 import { wasConnectionReused } from '../upstream/connector.js'
+import type { Upstream } from '../upstream/upstream.js'
 import { Attempt, type BodyHandler, type ResponseHead } from './attempt.js'
 import type { ByteBudget } from './byte-budget.js'
 import { classifyError, TOO_SLOW } from './failure.js'
@@ -35,7 +38,7 @@ export interface ResponseHandler extends BodyHandler {
 }
 
 export interface FailoverOptions {
-  readonly targets: readonly Target[]
+  readonly targets: readonly Target<Upstream>[]
   /** Places in that list, in the order in which they are to be asked. */
   readonly order: readonly number[]
   /** The request may be made again although an upstream may have begun with it; null: if that costs no more than tokens. */
@@ -213,12 +216,12 @@ export class Failover {
     return this.live.length > 1 || this.hasNext()
   }
 
-  private get next(): Target {
+  private get next(): Target<Upstream> {
     const { targets, order } = this.options
-    return targets[order[this.asked] as number] as Target
+    return targets[order[this.asked] as number] as Target<Upstream>
   }
 
-  private takeNext(): Target {
+  private takeNext(): Target<Upstream> {
     const { next } = this
     this.asked++
     return next
@@ -227,11 +230,11 @@ export class Failover {
   private decide(attempt: Attempt, outcome: Outcome): Decision {
     const { failover } = this
     const idempotent = isIdempotent(this.exchange.request.method)
-    const state: AttemptState = { sameTried: attempt.isRetry, another: this.hasOther(), failover, idempotent }
+    const state: AttemptState = { retried: attempt.isRetry, hasOther: this.hasOther(), failover, idempotent }
     return decide(outcome, state)
   }
 
-  private ask(target: Target, again: boolean): void {
+  private ask(target: Target<Upstream>, again: boolean): void {
     const { exchange } = this
     const attempt = new Attempt(this, target, again)
     exchange.countAttempt(target.upstream.name)
@@ -264,7 +267,7 @@ export class Failover {
     const { probe } = attempt
     const outcome = attempt.failure(probe === null ? FIRST_BYTE_LATE : FIRST_TOKEN_LATE, false)
     // There is no other: then this one is waited for, as it would be without a limit.
-    if (probe !== null && this.decide(attempt, outcome) === 'answer') this.onBegun(probe)
+    if (probe !== null && this.decide(attempt, outcome) === 'accept') this.onBegun(probe)
     else this.lose(attempt, outcome, probe === null ? 'firstByteMs' : 'stallMs', 'upstream_timeout')
   }
 
@@ -273,11 +276,11 @@ export class Failover {
     const decision = this.decide(attempt, outcome)
     const { target, ticket } = attempt
     const verdict = classifyOutcome(outcome)
-    if (verdict === 'unwell') target.breaker.fail(ticket, performance.now(), why)
-    else if (verdict === 'well') target.breaker.succeed(ticket, performance.now(), null)
+    if (verdict === 'failure') target.breaker.fail(ticket, performance.now(), why)
+    else if (verdict === 'success') target.breaker.succeed(ticket, performance.now(), null)
     this.forget(attempt, why)
     attempt.giveUp(TOO_SLOW)
-    if (decision === 'same') this.ask(target, true)
+    if (decision === 'retry') this.ask(target, true)
     // Another one may yet answer.
     else if (this.live.length > 0) return
     else if (decision === 'next') this.ask(this.takeNext(), false)
@@ -324,9 +327,9 @@ export class Failover {
     const { breaker } = target
     const now = performance.now()
     const verdict = classifyOutcome(status)
-    if (verdict === 'unwell') breaker.fail(ticket, now, `status ${status}`)
+    if (verdict === 'failure') breaker.fail(ticket, now, `status ${status}`)
     // How soon an error is told says nothing about a model.
-    else if (verdict === 'well') breaker.succeed(ticket, now, null)
+    else if (verdict === 'success') breaker.succeed(ticket, now, null)
     const cooldown = readCooldownMs(status, raw, Date.now())
     if (cooldown > 0) breaker.coolDownUntil(now + cooldown)
   }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../api/errors.js'
 import { readErrorCode } from '../lib/error-code.js'
-import { ENCODED_RESPONSE } from '../routing/retry-policy.js'
+import { ENCODED_RESPONSE } from '../routing/outcome.js'
 
 /**
  * How long an upstream may take to close a stream that it has ended, when its clients have already left. Its

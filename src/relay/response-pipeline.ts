@@ -92,7 +92,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
 
   // The upstream's side
 
-  onHead({ status, raw, reason }: ResponseHead, attempt: Attempt): void {
+  onHead({ status, raw, reason, rawSocket }: ResponseHead, attempt: Attempt): void {
     if (this.state !== 'waiting') return
     const facts = createResponseFacts()
     const headers = filterResponseHeaders(raw, facts)
@@ -111,8 +111,8 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
       this.complete()
       return
     }
-    // A translation changes the chunks; and of a response that was probed, some have been read already.
-    if (translation === null && attempt.phase === 'waiting') sink.passChunks(this)
+    // A translation changes the chunks.
+    if (translation === null && rawSocket !== null) sink.passChunks(this, rawSocket)
     // A head that came with body bytes in the same read leaves with them in one packet; one that came alone leaves at
     // the end of this tick.
     process.nextTick(flushHead, this)

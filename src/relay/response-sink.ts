@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../api/errors.js'
 import type { ResponseFacts } from '../http/response-headers.js'
 import type { Meter } from '../metering/meter.js'
+import type { TappedSocket } from '../upstream/connector.js'
 
 /** An upstream's response head, filtered for clients: hop-by-hop headers are gone, translation has changed the rest. */
 export interface FilteredHead {
@@ -34,7 +35,7 @@ export interface ResponseSink {
   /** Sends the head alone, if no body bytes have gone out. */
   flushHead(): void
   /** Lets the chunks of a chunked body pass from socket to socket, where the sink can do that. */
-  passChunks(observer: ChunkObserver): void
+  passChunks(observer: ChunkObserver, rawSocket: TappedSocket): void
   /** The upstream may send again: so may what passes from socket to socket. */
   resumeChunks(): void
   /** A chunk has arrived from the upstream. */

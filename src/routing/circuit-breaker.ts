@@ -1,23 +1,29 @@
 import { LatencyWindow } from './latency.js'
-import { classifyFailure, type Outcome } from './retry-policy.js'
+import { OutcomeWindow } from './outcome-window.js'
 
-/** `closed`: asked as any other. `open`: left alone. `trial`: one request has been let through to see. */
-export type BreakerState = 'closed' | 'open' | 'trial'
+/**
+ * `closed`: the target is healthy and gets requests as usual. `open`: it is unhealthy, so other targets are tried
+ * before it. `half_open`: one trial request is under way, to see whether it has recovered.
+ */
+export type BreakerState = 'closed' | 'open' | 'half_open'
 
 export interface BreakerOptions {
-  /** So many failures in a row open it; so do half of all outcomes within the window, if they are twice as many. */
+  /**
+   * This many failures in a row open the breaker. So does a window in which at least half of the outcomes are failures,
+   * if it has at least twice as many outcomes as this.
+   */
   readonly failures: number
   readonly windowMs: number
-  /** Before the first trial; twice as long after each that failed. */
+  /** Milliseconds from opening to the first trial request; doubled after each failed trial. */
   readonly openMs: number
   readonly openMaxMs: number
-  /** A first byte that takes longer counts as a failure. Null: none is too slow. */
+  /** A first byte that takes longer, in milliseconds, counts as a failure. Null: no limit. */
   readonly slowMs: number | null
   /**
-   * The same, by how many times the target's own median. Null where models of one target differ: they have no one
-   * median.
+   * A first byte that takes this many times the target's median counts as a failure. Null: no limit. Set it only where
+   * the target serves one model: models differ too much to share a median.
    */
-  readonly slowTimes: number | null
+  readonly slowFactor: number | null
 }
 
 export const BREAKER_DEFAULTS: BreakerOptions = Object.freeze({
@@ -26,43 +32,46 @@ export const BREAKER_DEFAULTS: BreakerOptions = Object.freeze({
   openMs: 5_000,
   openMaxMs: 60_000,
   slowMs: null,
-  slowTimes: null,
+  slowFactor: null,
 })
 
-/** Called after the change. @param why what failed, as given to `fail`, or what else happened */
+/**
+ * Called after each change of state.
+ * @param why for the log: the failure's cause as given to `fail`, or another reason in words
+ */
 export type OnBreakerChange = (from: BreakerState, to: BreakerState, why: string) => void
 
+/** The state of one target's breaker, for probes and metrics. */
 export interface BreakerSnapshot {
   readonly state: BreakerState
-  /** Since the start. */
+  /** Failed attempts since the start. */
   readonly failures: number
-  /** How often it was opened since the start, after a failed trial too. */
+  /** How often the breaker has opened since the start, failed trials included. */
   readonly opened: number
-  /** Still to be left alone by its own wish. */
+  /** Milliseconds until the target's own cooldown (`retry-after`) ends; 0 if there is none. */
   readonly cooling_ms: number
   readonly in_flight: number
+  /** Milliseconds to the first byte; null if none has been measured. */
   readonly first_byte_p50: number | null
   readonly first_byte_p95: number | null
 }
 
-/** A median of fewer times is none to judge others by. */
-const MEDIAN_OF = 20
-
-const MOSTLY = 0.5
+/** `slowFactor` applies once the median rests on this many times. */
+const MEDIAN_MINIMUM = 20
 
 /**
- * Passive health of one target: a circuit breaker, a cooldown, and how long its first byte takes. It has no timer:
- * time is passed in, as of `performance.now()`.
+ * The passive health of one target: a circuit breaker, a cooldown, and the latency of its first byte. There is no
+ * timer: every method takes the time, as of `performance.now()`.
  *
  * ```
- * closed --failures--> open --openMs--> trial --success--> closed
- *                       ^                 |
- *                       +-----failure-----+   (for twice as long)
+ * closed --failures--> open --openMs--> half_open --success--> closed
+ *                       ^                   |
+ *                       +------failure------+   (for twice as long)
  * ```
  *
- * Each attempt is `begin`, then `succeed` or `fail` or neither, then `end`. What `begin` returns tells them apart: an
- * attempt that was begun before the last change between closed and open speaks of a time that is over. A hundred
- * requests that hang and fail one after another would else close the door again on a target that has recovered.
+ * For each attempt the caller calls `begin`, then `succeed` or `fail` or neither, then `end`. `begin` returns a ticket
+ * that identifies the attempt. Outcomes of attempts that began before the breaker last opened or closed are ignored:
+ * otherwise a hundred hanging requests that fail one after another would reopen it for a target that has recovered.
  */
 export class CircuitBreaker {
   state: BreakerState
@@ -71,25 +80,22 @@ export class CircuitBreaker {
   readonly latency: LatencyWindow
   private readonly options: BreakerOptions
   private readonly onChange: OnBreakerChange
-  private readonly tally: Tally
-  private inARow: number
-  private failures: number
-  private opened: number
-  /**
-   * Openings that still count for how long the next one is: one more for each, one less for each window spent closed.
-   */
-  private level: number
-  private readonly levelMax: number
+  private readonly outcomes: OutcomeWindow
+  private consecutiveFailures: number
+  private failureCount: number
+  private openedCount: number
+  /** Exponent of the open time: up by one with each opening, down by one for each window that it stays closed. */
+  private backoffLevel: number
+  private readonly backoffMax: number
   private closedAt: number
-  /** Not closed: when a trial may begin. In a trial: when it has had its time, and another may. */
-  private trialAt: number
-  private coolUntilAt: number
-  /** Of the last attempt. */
-  private ticket: number
-  /** Up to this, attempts tell nothing any more. */
-  private lastBefore: number
-  /** Of the attempt that is the trial; 0 if there is none. */
-  private trial: number
+  /** If open: when a trial may begin. If half-open: when the trial has had its time, and another may begin. */
+  private nextTrialAt: number
+  private coolingUntil: number
+  private lastTicket: number
+  /** Outcomes of attempts with this ticket or a lower one are ignored. */
+  private ignoredUpTo: number
+  /** Ticket of the trial request; 0 if there is none. */
+  private trialTicket: number
 
   constructor(options: BreakerOptions, onChange: OnBreakerChange) {
     this.state = 'closed'
@@ -97,44 +103,47 @@ export class CircuitBreaker {
     this.latency = new LatencyWindow()
     this.options = options
     this.onChange = onChange
-    this.tally = new Tally(options.windowMs)
-    this.inARow = 0
-    this.failures = 0
-    this.opened = 0
-    this.level = 0
-    this.levelMax = Math.max(0, Math.ceil(Math.log2(options.openMaxMs / options.openMs)))
+    this.outcomes = new OutcomeWindow(options.windowMs)
+    this.consecutiveFailures = 0
+    this.failureCount = 0
+    this.openedCount = 0
+    this.backoffLevel = 0
+    this.backoffMax = Math.max(0, Math.ceil(Math.log2(options.openMaxMs / options.openMs)))
     this.closedAt = 0
-    this.trialAt = 0
-    this.coolUntilAt = 0
-    this.ticket = 0
-    this.lastBefore = 0
-    this.trial = 0
-  }
-
-  /** Whether it is to be asked before targets that are not. Who has nobody else may ask all the same. */
-  allows(now: number): boolean {
-    return now >= this.coolUntilAt && (this.state === 'closed' || now >= this.trialAt)
+    this.nextTrialAt = 0
+    this.coolingUntil = 0
+    this.lastTicket = 0
+    this.ignoredUpTo = 0
+    this.trialTicket = 0
   }
 
   /**
-   * An attempt begins; it is the trial if one is due.
-   * @returns what the other calls for this attempt need
+   * Whether the target should get a request now: the breaker is closed, or a trial is due; and there is no cooldown. A
+   * target that is not allowed is tried after the others, not left out.
+   */
+  allows(now: number): boolean {
+    return now >= this.coolingUntil && (this.state === 'closed' || now >= this.nextTrialAt)
+  }
+
+  /**
+   * Begins an attempt, which becomes the trial request if one is due.
+   * @returns the ticket that the other calls for this attempt need
    */
   begin(now: number): number {
     this.inFlight++
-    const ticket = ++this.ticket
+    const ticket = ++this.lastTicket
     if (this.state !== 'closed' && this.allows(now)) {
-      this.trial = ticket
-      // A trial that hangs does not keep others out for as long as the first byte may take.
-      this.trialAt = now + this.options.openMaxMs
-      if (this.state === 'open') this.change('trial', 'its time is over')
+      this.trialTicket = ticket
+      // A trial that hangs must not keep other trials out for as long as its first byte may take.
+      this.nextTrialAt = now + this.options.openMaxMs
+      if (this.state === 'open') this.changeState('half_open', 'open time is over')
     }
     return ticket
   }
 
   /**
-   * It answers.
-   * @param firstByteMs null where that says nothing about a model: of an error, say, which is quickly told
+   * The target responded, and is healthy.
+   * @param firstByteMs null if the time says nothing about a model, as with an error response
    */
   succeed(ticket: number, now: number, firstByteMs: number | null): void {
     if (firstByteMs !== null) {
@@ -145,46 +154,50 @@ export class CircuitBreaker {
         return
       }
     }
-    if (ticket <= this.lastBefore) return
+    if (ticket <= this.ignoredUpTo) return
     if (this.state !== 'closed') {
       this.close(now)
       return
     }
-    this.inARow = 0
-    this.tally.add(now, false)
+    this.consecutiveFailures = 0
+    this.outcomes.add(now, false)
   }
 
-  /** It does not. @param why for the log: an error's code, a status */
+  /** The attempt failed. @param why for the log: an error code or a status */
   fail(ticket: number, now: number, why: string): void {
-    this.failures++
-    if (ticket <= this.lastBefore) return
+    this.failureCount++
+    if (ticket <= this.ignoredUpTo) return
     if (this.state === 'closed') {
-      this.inARow++
-      this.tally.add(now, true)
+      this.consecutiveFailures++
+      this.outcomes.add(now, true)
       const { failures } = this.options
-      if (this.inARow >= failures || this.tally.mostlyFailed(2 * failures)) this.open(now, why)
-    } else if (ticket === this.trial) {
+      if (this.consecutiveFailures >= failures || this.outcomes.hasMostlyFailed(2 * failures))
+        this.open(now, why)
+    } else if (ticket === this.trialTicket) {
       this.open(now, why)
     }
   }
 
-  /** Once for each attempt, when it is over: a trial that has told nothing (its client left) makes room for another. */
+  /**
+   * Ends an attempt; to be called once for each. A trial without an outcome (its client left) makes room for another.
+   */
   end(ticket: number): void {
     this.inFlight--
-    if (ticket !== this.trial) return
-    this.trial = 0
-    this.trialAt = 0
-    this.change('open', 'its trial was given up')
+    if (ticket !== this.trialTicket) return
+    this.trialTicket = 0
+    this.nextTrialAt = 0
+    this.changeState('open', 'trial ended without an outcome')
   }
 
   /**
-   * By the target's own wish, or not for as long as it has wished before. No failure: a target with a quota is well.
+   * Applies the target's `retry-after`; of several the latest time counts. This is no failure: rate limiting does not
+   * open the breaker.
    */
   coolDownUntil(time: number): void {
-    if (time > this.coolUntilAt) this.coolUntilAt = time
+    if (time > this.coolingUntil) this.coolingUntil = time
   }
 
-  /** How long its first byte may take, the less the longer nothing was heard; null if nothing ever was. */
+  /** Expected time to the first byte; see `LatencyWindow.expected`. */
   expectedFirstByteMs(now: number): number | null {
     return this.latency.expected(now)
   }
@@ -192,9 +205,9 @@ export class CircuitBreaker {
   snapshot(now: number): BreakerSnapshot {
     return {
       state: this.state,
-      failures: this.failures,
-      opened: this.opened,
-      cooling_ms: Math.max(0, this.coolUntilAt - now),
+      failures: this.failureCount,
+      opened: this.openedCount,
+      cooling_ms: Math.max(0, this.coolingUntil - now),
       in_flight: this.inFlight,
       first_byte_p50: this.latency.quantile(0.5),
       first_byte_p95: this.latency.quantile(0.95),
@@ -202,124 +215,40 @@ export class CircuitBreaker {
   }
 
   private isSlow(ms: number): boolean {
-    const { slowMs, slowTimes } = this.options
+    const { slowMs, slowFactor } = this.options
     if (slowMs !== null && ms > slowMs) return true
-    if (slowTimes === null || this.latency.count < MEDIAN_OF) return false
-    return ms > slowTimes * (this.latency.quantile(0.5) as number)
+    if (slowFactor === null || this.latency.count < MEDIAN_MINIMUM) return false
+    return ms > slowFactor * (this.latency.quantile(0.5) as number)
   }
 
   private open(now: number, why: string): void {
     const { windowMs, openMs, openMaxMs } = this.options
     if (this.state === 'closed') {
-      this.level = Math.max(0, this.level - Math.floor((now - this.closedAt) / windowMs))
+      this.backoffLevel = Math.max(0, this.backoffLevel - Math.floor((now - this.closedAt) / windowMs))
     }
-    this.trialAt = now + Math.min(openMaxMs, openMs * 2 ** this.level)
-    this.level = Math.min(this.levelMax, this.level + 1)
-    this.opened++
-    this.startAnew()
-    this.change('open', why)
+    this.nextTrialAt = now + Math.min(openMaxMs, openMs * 2 ** this.backoffLevel)
+    this.backoffLevel = Math.min(this.backoffMax, this.backoffLevel + 1)
+    this.openedCount++
+    this.ignoreEarlierAttempts()
+    this.changeState('open', why)
   }
 
   private close(now: number): void {
     this.closedAt = now
-    this.inARow = 0
-    this.tally.clear()
-    this.startAnew()
-    this.change('closed', 'it answers')
+    this.consecutiveFailures = 0
+    this.outcomes.clear()
+    this.ignoreEarlierAttempts()
+    this.changeState('closed', 'a request succeeded')
   }
 
-  private startAnew(): void {
-    this.lastBefore = this.ticket
-    this.trial = 0
+  private ignoreEarlierAttempts(): void {
+    this.ignoredUpTo = this.lastTicket
+    this.trialTicket = 0
   }
 
-  private change(to: BreakerState, why: string): void {
+  private changeState(to: BreakerState, why: string): void {
     const from = this.state
     this.state = to
     this.onChange(from, to, why)
   }
-}
-
-const SLOTS = 10
-
-/** Outcomes of the last while, by tenths of it. */
-class Tally {
-  private readonly slotMs: number
-  private readonly all: Uint32Array
-  private readonly failed: Uint32Array
-  /** Number of the newest tenth, counted from time 0; it is kept at its last digit. */
-  private newest: number
-
-  constructor(windowMs: number) {
-    this.slotMs = windowMs / SLOTS
-    this.all = new Uint32Array(SLOTS)
-    this.failed = new Uint32Array(SLOTS)
-    this.newest = 0
-  }
-
-  add(now: number, failed: boolean): void {
-    this.advance(Math.floor(now / this.slotMs))
-    const at = this.newest % SLOTS
-    this.all[at] = (this.all[at] as number) + 1
-    if (failed) this.failed[at] = (this.failed[at] as number) + 1
-  }
-
-  /** Of the time that the last `add` told of. @param least of fewer outcomes there is no saying */
-  mostlyFailed(least: number): boolean {
-    let all = 0
-    let failed = 0
-    for (let at = 0; at < SLOTS; at++) {
-      all += this.all[at] as number
-      failed += this.failed[at] as number
-    }
-    return all >= least && failed >= all * MOSTLY
-  }
-
-  clear(): void {
-    this.all.fill(0)
-    this.failed.fill(0)
-  }
-
-  private advance(to: number): void {
-    if (to - this.newest >= SLOTS) this.clear()
-    else {
-      for (let slot = this.newest + 1; slot <= to; slot++) {
-        this.all[slot % SLOTS] = 0
-        this.failed[slot % SLOTS] = 0
-      }
-    }
-    if (to > this.newest) this.newest = to
-  }
-}
-
-/**
- * What an outcome says of the target's health: a status below 500 that it is well (a client's mistakes are not its
- * own), as do 501 and 505, and an answer that is of no use for this one request; a failure or another status from 500 up that it is not; `nothing`, if it wants to be left
- * alone for a while (429), if a kept connection had gone stale, or if the request could not be sent to anybody.
- *
- * A client that has left says nothing either, and is no outcome.
- */
-export function classifyOutcome(outcome: Outcome): 'well' | 'unwell' | 'nothing' {
-  switch (classifyFailure(outcome)) {
-    case 'answered':
-    case 'unusable':
-      return 'well'
-    case 'turned_away':
-      return verdictOnStatus(outcome as number)
-    case 'refused':
-    case 'stale':
-    case 'stale_unsent':
-      return 'nothing'
-    case 'unreached':
-    case 'unsent':
-    case 'dead':
-    case 'late':
-    case 'silent':
-      return 'unwell'
-  }
-}
-
-function verdictOnStatus(status: number): 'well' | 'unwell' | 'nothing' {
-  if (status >= 500) return 'unwell'
-  return status === 429 ? 'nothing' : 'well'
 }

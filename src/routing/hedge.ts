@@ -1,70 +1,72 @@
-/** Of the requests of a route, so many may be asked a second time: about what a p95 is late for. */
+/** This share of the requests of a route may be hedged: about as many are slower than the p95. */
 const HEDGE_SHARE = 0.05
 
-/** Hedges that a quiet while saves up: when a target then turns slow, no more than these go out at once. */
+/** Upper bound of the saved hedges: if a target turns slow after a quiet time, at most this many go out at once. */
 const SAVED_MAX = 10
 
-/** Shares are counted in whole parts, which add up exactly. */
-const WHOLE = 1_000_000
+/** One hedge costs this many parts. Shares are counted in whole parts because integers add up exactly. */
+const HEDGE_PARTS = 1_000_000
 
-/** Of fewer times a p95 is the slowest one. */
-const LEAST_TIMES = 20
+/** With fewer measured times than this, the p95 is just the slowest of them. */
+const TIMES_MIN = 20
 
-/** A target that is as quick as that is not worth a second request. */
-const LEAST_MS = 50
+/** A second request is not worth its cost if the first target is usually faster than this. */
+const DELAY_MIN_MS = 50
 
 /**
- * How much hedging a route may do: at no time were there more hedges than the share of the requests so far (Dean and
- * Barroso, The Tail at Scale, 2013, who also have the p95 below). A token bucket that requests fill, not time: when
- * all targets are slow there is no flood.
+ * Limits the hedging of one route: at no time have there been more hedges than a fixed share of the requests so far
+ * (Dean and Barroso, The Tail at Scale, 2013; the p95 below is theirs, too). It is a token bucket that is filled by
+ * requests and not by time: if all targets are slow, hedging does not add to their load without limit.
  */
 export class HedgeBudget {
-  /** Since the start. */
+  /** Hedges granted since the start. */
   taken: number
-  /** Wished for, and not granted. */
+  /** Hedges refused since the start. */
   denied: number
+  /** Parts that each request adds. */
   private readonly perRequest: number
+  /** Parts available now. */
   private saved: number
 
   /** @param share from 0 to 1 */
   constructor(share: number = HEDGE_SHARE) {
     this.taken = 0
     this.denied = 0
-    this.perRequest = Math.floor(share * WHOLE)
+    this.perRequest = Math.floor(share * HEDGE_PARTS)
     this.saved = 0
   }
 
-  /** A request of the route has come that may be hedged. */
+  /** Counts a request that may be hedged. */
   count(): void {
-    this.saved = Math.min(SAVED_MAX * WHOLE, this.saved + this.perRequest)
+    this.saved = Math.min(SAVED_MAX * HEDGE_PARTS, this.saved + this.perRequest)
   }
 
-  /** @returns whether a second target may be asked now; it is then paid for */
+  /** Takes one hedge from the budget. @returns whether there was one */
   take(): boolean {
-    if (this.saved < WHOLE) {
+    if (this.saved < HEDGE_PARTS) {
       this.denied++
       return false
     }
-    this.saved -= WHOLE
+    this.saved -= HEDGE_PARTS
     this.taken++
     return true
   }
 }
 
-/** A target's recent times to the first byte; see `Latency`. */
+/** Recent times of a target to the first byte, in milliseconds; see `LatencyWindow`. */
 export interface FirstByteTimes {
   readonly count: number
   quantile(q: number): number | null
 }
 
 /**
- * After how long without a byte a second target may be asked: the first one's own p95.
+ * Finds the time without a first byte after which a second target may be tried: the p95 of the first target.
  *
- * Who then breaks off the slower of the two should `observe` how long it had been waited for. If only winners were,
- * the p95 would sink with every hedge.
- * @returns milliseconds; null while too little is known
+ * A caller that cancels the slower of the two attempts should `observe` how long it had waited for it. If only the
+ * winners were observed, the p95 would sink with every hedge.
+ * @returns milliseconds; null if too few times have been measured
  */
 export function findHedgeDelayMs(times: FirstByteTimes): number | null {
-  if (times.count < LEAST_TIMES) return null
-  return Math.max(LEAST_MS, times.quantile(0.95) ?? LEAST_MS)
+  if (times.count < TIMES_MIN) return null
+  return Math.max(DELAY_MIN_MS, times.quantile(0.95) ?? DELAY_MIN_MS)
 }

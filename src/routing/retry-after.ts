@@ -1,27 +1,27 @@
 import { findHeader, type RawHeaders } from '../http/flat-headers.js'
 
 /**
- * A target is left alone for no longer, whatever it asks for: a quota that is spent until tomorrow may be raised
- * today.
+ * Longest cooldown in milliseconds, whatever the target asks for: a quota for the day may be raised within the
+ * day.
  */
 export const COOLDOWN_MAX_MS = 60_000
 
-/** Where it does not say for how long. */
+/** Cooldown for a status in `LATER` without a usable header. */
 const COOLDOWN_DEFAULT_MS = 1_000
 
-/** These mean "later" also without a header: too many requests, unavailable, and Anthropic's overloaded. */
+/** These statuses mean "try later" even without a header: too many requests, unavailable, Anthropic's overloaded. */
 const LATER: ReadonlySet<number> = new Set([429, 503, 529])
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
 /**
- * For how long a target is to be left alone after an answer: by `retry-after-ms` (Azure OpenAI; the clients of OpenAI
- * and Anthropic read it first), by `retry-after` (RFC 9110, 10.2.3), or a second if it only says that it has too much
- * to do. Of other answers below 500 the header is about the request (413, 3xx), not the target.
+ * Reads for how long a target asks to get no requests: from `retry-after-ms` (Azure OpenAI; the clients of OpenAI and
+ * Anthropic read it first), else from `retry-after` (RFC 9110, 10.2.3); else one second for 429, 503 and 529. With
+ * other statuses below 500 the header is about the request (413, 3xx) and not about the target.
  *
- * @param raw the answer's headers, names and values by turns, as bytes (Latin-1) or text
- * @param wallMs Unix time, for a date in an answer that has no `date` of its own
- * @returns milliseconds, 0 for not at all
+ * @param raw headers of the response as name, value, name, value; bytes (Latin-1) or text
+ * @param wallMs Unix time in milliseconds, used if the response has no `date`
+ * @returns milliseconds; 0 for no cooldown
  */
 export function readCooldownMs(
   status: number,
@@ -31,29 +31,29 @@ export function readCooldownMs(
 ): number {
   if (status !== 429 && status < 500) return 0
   const asked =
-    numberOf(readValue(raw, 'retry-after-ms')) ??
-    delayOf(readValue(raw, 'retry-after'), readValue(raw, 'date'), wallMs)
+    parseNumber(readValue(raw, 'retry-after-ms')) ??
+    parseDelayMs(readValue(raw, 'retry-after'), readValue(raw, 'date'), wallMs)
   return Math.min(maxMs, asked ?? (LATER.has(status) ? COOLDOWN_DEFAULT_MS : 0))
 }
 
-/** Seconds, or a date; that counts from the answer's own, as the upstream's clock need not be ours. */
-function delayOf(value: string | null, date: string | null, wallMs: number): number | null {
-  const seconds = numberOf(value)
+/** Parses seconds, or a date. A date counts from the response's own `date`: the clocks of both sides may differ. */
+function parseDelayMs(value: string | null, date: string | null, wallMs: number): number | null {
+  const seconds = parseNumber(value)
   if (seconds !== null) return seconds * 1_000
   const until = parseHttpDate(value, wallMs)
   return until === null ? null : Math.max(0, until - (parseHttpDate(date, wallMs) ?? wallMs))
 }
 
-/** Fractions are not in the RFC, but are sent, and read by the official clients. */
-function numberOf(value: string | null): number | null {
+/** Accepts fractions: the RFC has none, but some upstreams send them and the official clients read them. */
+function parseNumber(value: string | null): number | null {
   return value !== null && /^\d+(?:\.\d*)?$/.test(value) ? Number(value) : null
 }
 
 /**
- * A date in any of the three formats that RFC 9110, 5.6.7 has recipients take. Not `Date.parse`: it reads the third
- * as local time.
- * @param wallMs Unix time, to tell the century of the second
- * @returns Unix time in milliseconds, null if it is none of them
+ * Parses a date in any of the three formats that a recipient must accept (RFC 9110, 5.6.7). `Date.parse` would read the
+ * third one as local time.
+ * @param wallMs Unix time in milliseconds, which decides the century of a two-digit year
+ * @returns Unix time in milliseconds; null if it has none of the formats
  */
 export function parseHttpDate(value: string | null, wallMs: number): number | null {
   if (value === null) return null
@@ -68,7 +68,7 @@ export function parseHttpDate(value: string | null, wallMs: number): number | nu
   return Date.UTC(fullYear(year, wallMs), at, Number(day), hours, minutes, seconds)
 }
 
-/** Two digits stand for the year of that end that is no more than 50 years ahead (RFC 9110, 5.6.7). */
+/** A two-digit year is at most 50 years ahead (RFC 9110, 5.6.7). */
 function fullYear(year: string, wallMs: number): number {
   if (year.length !== 2) return Number(year)
   const inThisCentury = 2000 + Number(year)

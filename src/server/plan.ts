@@ -1,11 +1,13 @@
 import type { BodyApi } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
-import type { Route, Router } from '../routing/router.js'
+import type { Route } from '../routing/route.js'
+import type { Router } from '../routing/router.js'
 import { createKeyCheckResponse, isKeyCheck } from '../translate/cursor-key-check.js'
 import { createNativeRequest, createTranslatedRequest } from '../translate/outbound-request.js'
 import { detectBodyApi } from '../translate/request/detect-api.js'
 import type { OutboundRequest } from '../translate/translator.js'
 import type { ModelList } from '../upstream/model-list.js'
+import type { Upstream } from '../upstream/upstream.js'
 
 /** What is done with a request. */
 export type Plan =
@@ -21,7 +23,7 @@ export type Plan =
 /** The request goes to an upstream, or is answered from the cache. */
 export interface ProxyPlan {
   readonly kind: 'proxy'
-  readonly route: Route
+  readonly route: Route<Upstream>
   /** What is sent in place of the request, of a body at `/cursor`; null if it goes as it came. */
   readonly outbound: OutboundRequest | null
 }
@@ -48,7 +50,7 @@ export interface PlanBody {
 
 /** What a plan depends on, of the relay. */
 export interface PlanRules {
-  readonly router: Pick<Router, 'findRoute'>
+  readonly router: Pick<Router<Upstream>, 'findRoute'>
   readonly models: Pick<ModelList, 'answer' | 'routeFor'>
   /** Answer Cursor's check of a key locally (`cursor.answerKeyCheck`). */
   readonly answerKeyCheck: boolean
@@ -94,7 +96,11 @@ function planCursorChat({ model, team }: PlanRequest, body: Buffer, rules: PlanR
 }
 
 /** Whether the end of the body may change the request, or the cache. */
-function needsWholeBody({ method, path }: PlanRequest, route: Route, { mayCache }: PlanRules): boolean {
+function needsWholeBody(
+  { method, path }: PlanRequest,
+  route: Route<Upstream>,
+  { mayCache }: PlanRules,
+): boolean {
   for (const { upstream } of route.targets) if (upstream.asksUsage(method, path)) return true
   return mayCache
 }

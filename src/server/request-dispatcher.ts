@@ -18,9 +18,11 @@ import { Tunnel } from '../relay/tunnel.js'
 import type { BreakerSnapshot } from '../routing/circuit-breaker.js'
 import { findHedgeDelayMs } from '../routing/hedge.js'
 import { isAccountScoped, isFailoverDefault } from '../routing/retry-policy.js'
-import type { Route, Router, Target } from '../routing/router.js'
+import type { Route, Target } from '../routing/route.js'
+import type { Router } from '../routing/router.js'
 import { ModelList } from '../upstream/model-list.js'
 import { placePassthroughCredential } from '../upstream/passthrough-auth.js'
+import type { Upstream } from '../upstream/upstream.js'
 import { buildUpstreamRequest } from '../upstream/upstream-request.js'
 import { replaceModel } from '../upstream/url.js'
 import { type Plan, type ProxyPlan, planRequest } from './plan.js'
@@ -30,13 +32,13 @@ const FIRST_ONLY: readonly number[] = [0]
 /** The second half of a request's life: plan, cache, attempt. Holds what a reload of the config replaces. */
 export class RequestDispatcher {
   private config: Config
-  private router: Router
+  private router: Router<Upstream>
   private models: ModelList
   /** Null if the cache is off. */
   cache: ResponseCache | null
   private readonly context: RelayContext
 
-  constructor(config: Config, router: Router, context: RelayContext) {
+  constructor(config: Config, router: Router<Upstream>, context: RelayContext) {
     this.config = config
     this.router = router
     this.context = context
@@ -48,7 +50,7 @@ export class RequestDispatcher {
    * Requests from now on follow this config. Cached responses are kept under the names of their targets, so a change of
    * routes does them no harm; the cache is emptied when an upstream has changed or has gone, or its own rules have changed.
    */
-  reconfigure(config: Config, router: Router): void {
+  reconfigure(config: Config, router: Router<Upstream>): void {
     const sameUpstreams = this.router.upstreams.every((upstream) => router.upstreams.includes(upstream))
     if (!sameUpstreams || !isDeepStrictEqual(config.cache, this.config.cache))
       this.cache = config.cache.enabled ? new ResponseCache(config, this.context) : null
@@ -97,7 +99,12 @@ export class RequestDispatcher {
   }
 
   /** @param key under which the response is cached; null if it is not */
-  private send(exchange: Exchange, route: Route, body: RequestBody | null, key: string | null): void {
+  private send(
+    exchange: Exchange,
+    route: Route<Upstream>,
+    body: RequestBody | null,
+    key: string | null,
+  ): void {
     const { cache, context, config } = this
     const createSink = (pipeline: ResponsePipeline): ResponseSink => {
       if (key !== null && cache !== null && body !== null) return cache.share(exchange, key, body, pipeline)
@@ -110,7 +117,7 @@ export class RequestDispatcher {
     new ResponsePipeline(exchange, createSink, options, config.limits.answerBytes).start()
   }
 
-  private failoverOptions(exchange: Exchange, route: Route): FailoverOptions {
+  private failoverOptions(exchange: Exchange, route: Route<Upstream>): FailoverOptions {
     const { targets, balancer, failover, firstTokenMs } = route
     const conversation = exchange.body?.outbound?.conversation ?? null
     // Stored objects (files, batches) exist at the first target only.
@@ -165,21 +172,22 @@ export class RequestDispatcher {
     )
     if (route === null) return false
     const [first = 0] = route.balancer.order(performance.now(), null)
-    const { upstream, model } = route.targets[first] as Target
+    const { upstream, model } = route.targets[first] as Target<Upstream>
     exchange.startAttempts(performance.now())
     exchange.countAttempt(upstream.name)
     const tunnel = new Tunnel(exchange, socket, head, this.context, upstream.timeouts)
     exchange.stage = tunnel
     const passthrough = this.config.keys.mode === 'passthrough'
-    const extra = upstream.headersFor(exchange.request.path, passthrough)
+    const extra = upstream.auth.headersFor(exchange.request.path, passthrough)
     const headers = filterRequestHeaders(exchange.req.rawHeaders, extra, passthrough)
-    if (passthrough) placePassthroughCredential(headers, upstream.ownAuthFor(exchange.request.path))
+    if (passthrough)
+      placePassthroughCredential(headers, upstream.auth.passthroughSchemeFor(exchange.request.path))
     const wanted = model ?? exchange.request.model
     const renamed = exchange.request.model !== null && wanted !== null && wanted !== queryModel
     const query = renamed ? replaceModel(exchange.request.query, wanted) : exchange.request.query
     tunnel.open({
       upstream,
-      path: upstream.addressOf(exchange.request.path, query, wanted, passthrough),
+      path: upstream.address.build(exchange.request.path, query, wanted, passthrough),
       headers: passthrough ? headers : stripSubprotocolKeys(headers),
     })
     return true
@@ -192,13 +200,13 @@ function sizeOf(pieces: readonly Buffer[]): number {
   return bytes
 }
 
-function isFull({ targets }: Route): boolean {
+function isFull({ targets }: Route<Upstream>): boolean {
   for (const { upstream } of targets) if (!upstream.full) return false
   return true
 }
 
 /** Responses are alike only if they are of the same targets, for the same model and in the same API. */
-function destinationOf({ request, body }: Exchange, { id }: Route): string {
+function destinationOf({ request, body }: Exchange, { id }: Route<Upstream>): string {
   const { deployment } = request
   const api = body?.outbound?.api ?? null
   if (api === null && deployment === null) return id
@@ -206,11 +214,15 @@ function destinationOf({ request, body }: Exchange, { id }: Route): string {
 }
 
 /** Null if the first target is not to be hedged: sending twice is not safe, or its latency is not known well enough. */
-function findHedge(exchange: Exchange, route: Route, order: readonly number[]): FailoverOptions['hedge'] {
+function findHedge(
+  exchange: Exchange,
+  route: Route<Upstream>,
+  order: readonly number[],
+): FailoverOptions['hedge'] {
   const { hedges, targets, failover } = route
   if (order.length === 1 || !(failover ?? isFailoverDefault(exchange.request.method, exchange.request.path)))
     return null
   hedges.count()
-  const afterMs = findHedgeDelayMs((targets[order[0] as number] as Target).breaker.latency)
+  const afterMs = findHedgeDelayMs((targets[order[0] as number] as Target<Upstream>).breaker.latency)
   return afterMs === null ? null : { afterMs, budget: hedges }
 }

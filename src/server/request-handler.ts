@@ -26,6 +26,7 @@ import { RelayContext } from '../relay/relay-context.js'
 import { type BodyEvents, type BodyLimits, type BodyRefusal, RequestBody } from '../relay/request-body.js'
 import { destroyResponse } from '../relay/reset.js'
 import type { Router } from '../routing/router.js'
+import type { Upstream } from '../upstream/upstream.js'
 import { Admission } from './admission.js'
 import { Recorder } from './recorder.js'
 import { RequestDispatcher } from './request-dispatcher.js'
@@ -34,7 +35,7 @@ export interface RequestHandlerParts {
   readonly config: Config
   /** Null in the modes that ask for no key. */
   readonly keyring: Pick<Keyring, 'find'> | null
-  readonly router: Router
+  readonly router: Router<Upstream>
   readonly log: Log
   /** Null where nothing is taken down: in a rehearsal. */
   readonly ledger: Pick<Ledger, 'record' | 'state'> | null
@@ -136,7 +137,7 @@ export class RequestHandler implements MetricsSource {
   }
 
   /** Requests from now on are sent on by these. Those that are under way keep what they have. */
-  reconfigure(config: Config, router: Router): void {
+  reconfigure(config: Config, router: Router<Upstream>): void {
     this.dispatcher.reconfigure(config, router)
   }
 

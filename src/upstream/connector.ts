@@ -2,26 +2,26 @@ import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
 import type { ProxyTunnels } from './egress-proxy.js'
 
-/** An upstream's reset, under a name that undici does not take for an end. */
+/** Replaces ECONNRESET, which undici takes for the end of some responses; see `TappedSocket`. */
 const RESET = 'UPSTREAM_RESET'
 
 const HEAD_END = Buffer.from('\r\n\r\n')
 
 /**
- * `transfer-encoding: chunked` among the lines of a head, and nothing else in that line. The last line of that name counts:
- * behind another coding the body has no chunks, and goes on until the connection ends (RFC 9112, 6.3).
+ * Matches a head whose last `transfer-encoding` line is `chunked` alone. Chunks behind another coding are left to
+ * undici (RFC 9112, 6.3).
  */
 const CHUNKED = /\r\ntransfer-encoding:[ \t]*chunked[ \t]*(?=\r\n)(?!.*\r\ntransfer-encoding:)/is
 
-/** Who takes the body of an answer as it comes off the wire, chunks and all, in place of undici's parser. */
+/** Reads the body of a response as it comes from the socket, with its chunk framing, in place of undici's parser. */
 export interface RawBodyReader {
-  /** @returns false if there is to be no more until `TappedSocket.goOn` */
+  /** @returns false to pause the socket until `TappedSocket.goOn` */
   onWire(piece: Buffer): boolean
 }
 
 /**
- * undici's connector, with sockets that are a `TappedSocket`.
- * @param tunnels through which they go, null if they go straight
+ * Creates undici's connector, whose sockets are tapped by a `TappedSocket`.
+ * @param tunnels through a proxy; null for direct connections
  */
 export function createConnector(
   options: buildConnector.BuildOptions,
@@ -38,12 +38,12 @@ export function createConnector(
 }
 
 /**
- * The error of a connection that had received something before. Each connection has one of its own: undici gives one
- * error to all connections of a pool that it destroys, and what is true of one of them need not be true of another.
+ * The error of a connection that had received data before. Each connection gets an error object of its own: undici
+ * passes one error to all connections of a pool that it destroys, and their states may differ.
  */
 class UsedConnectionError extends Error {
   readonly code: string | undefined
-  /** Nothing has come since something was last written. */
+  /** No data has come since the last write. */
   readonly silent: boolean
 
   constructor(error: NodeJS.ErrnoException, silent: boolean) {
@@ -55,16 +55,16 @@ class UsedConnectionError extends Error {
 }
 
 /**
- * Whether an error is that of a connection that was kept from an earlier request, and died before anything came of this
- * one. The upstream has most likely closed it as it was not used, while the request was on its way.
- * @param written the request was begun to be written. undici (7.30.2, lib/dispatcher/client.js, `onError`) also has those fail
- * that wait for a connection when that is reset, and does not look for another
+ * Whether a request failed because its connection had been kept from an earlier request, and was lost before any data
+ * of this one's response. Most likely the upstream closed the unused connection while the request was on its way.
+ * @param written undici had begun to write the request. When a connection is reset, undici (7.30.2,
+ * lib/dispatcher/client.js, `onError`) also fails requests that wait for it, and looks for no other connection
  */
 export function wasConnectionReused(error: unknown, written: boolean): boolean {
   return error instanceof UsedConnectionError && (error.silent || !written)
 }
 
-/** As `createConnector`, with sockets as they are. */
+/** Creates undici's connector without a tap. */
 export function createPlainConnector(
   options: buildConnector.BuildOptions,
   tunnels: ProxyTunnels | null,
@@ -82,44 +82,48 @@ export function createPlainConnector(
   }
 }
 
-/** The one whose answer is being begun, while undici reads the head of it. */
-let beginning: TappedSocket | null = null
+/**
+ * The connection whose response head undici is parsing now. undici hands a handler no socket, so this variable
+ * bridges the one synchronous call from the connector through undici's parser to the handler's `onHeaders`; it is
+ * null at any other time. Nobody else should read it: from `onHeaders` on, the socket is passed along with the head.
+ */
+let parsingHead: TappedSocket | null = null
 
 /**
- * The wire of an answer that is chunked, for the time of the call in which undici tells of its head: what comes behind the
- * head may then be taken. Null if its body is not chunked, or its head came in several pieces.
+ * Takes the connection of the response whose head undici has just parsed. To be called first thing in `onHeaders`, and
+ * once: a second call returns null. Until `onHeaders` returns, the body may be diverted (`TappedSocket.take`).
+ * @returns null if the body is not chunked, or if the head came in several reads
  */
 export function takeRawSocket(): TappedSocket | null {
-  return beginning
-}
-
-/** Of that answer, undici is to read all: it is not sent on as it comes. */
-export function declineRawSocket(): void {
-  beginning = null
+  const socket = parsingHead
+  parsingHead = null
+  return socket
 }
 
 /**
- * A connection to an upstream, beneath undici.
+ * A tap between the socket of an upstream connection and undici.
  *
- * The chunks of a body can be taken off it before undici sees them, and given back from any size line on: undici's parser
- * (7.30.2, lib/dispatcher/client-h1.js) then sees a body of fewer chunks. It copies each piece into its own memory, and
- * the chunks are then framed anew for the client; without it a forwarded chunk takes 0.8x of the CPU (bench `chunks`).
+ * A reader can take the chunks of a body before undici sees them, and give the connection back at any size line:
+ * undici's parser (7.30.2, lib/dispatcher/client-h1.js) then sees a body of fewer chunks. The parser copies all data
+ * into its own memory, and Node frames the chunks again for the client; without both, forwarding a chunk takes 0.8x
+ * of the CPU (bench `chunks`).
  *
- * Two things are kept from that parser that it does not bear. Both concern answers that end with their connection:
- * `Connection: close`, HTTP/1.0.
- * - An end that comes while the client is slow and the parser therefore paused: `finish` asserts that it is not, in an
- *   event handler, and the process would end. It is held back until undici reads again.
- * - A reset: taken for the end of such an answer, so that a cut would look whole. It is given another code.
+ * The tap also keeps two events from the parser that it cannot handle. Both concern responses that end with their
+ * connection (`Connection: close`, HTTP/1.0).
+ * - An end that comes while the parser is paused because the client is slow: the parser asserts in an event handler
+ *   that it is not paused, which would end the process. The end is held back until undici reads again.
+ * - A reset: the parser takes it for the end of such a response, so a cut would look complete. It gets another code.
  */
 export class TappedSocket {
   private readonly socket: Socket
   private readonly pushToUndici: Socket['push']
-  private taker: RawBodyReader | null
-  /** undici has asked for more since this was last cleared. */
-  private asked: boolean
-  /** The upstream has ended the connection, and undici has not been told. */
-  private ended: boolean
-  /** Bytes that have come, TLS undone (whose handshake counts in `socket.bytesRead`), and had when something was last written. */
+  /** Gets the data in place of undici; null if undici does. */
+  private reader: RawBodyReader | null
+  /** undici has called `read` since this was last set to false. */
+  private hasRead: boolean
+  /** The upstream has ended the connection, and undici does not know it yet. */
+  private heldEnd: boolean
+  /** Bytes received after TLS (`socket.bytesRead` counts the handshake, too): now, and at the last write. */
   private received: number
   private receivedBefore: number
 
@@ -127,20 +131,20 @@ export class TappedSocket {
     const { push, read, write, destroy } = socket
     this.socket = socket
     this.pushToUndici = push
-    this.taker = null
-    this.asked = false
-    this.ended = false
+    this.reader = null
+    this.hasRead = false
+    this.heldEnd = false
     this.received = 0
     this.receivedBefore = 0
-    socket.push = (piece, encoding) => {
-      if (piece === null) return this.onEnd()
-      this.received += (piece as Buffer).length
-      return this.onPiece(piece, encoding)
+    socket.push = (data, encoding) => {
+      if (data === null) return this.onEnd()
+      this.received += (data as Buffer).length
+      return this.onData(data, encoding)
     }
     socket.read = (size) => {
-      this.asked = true
-      if (this.ended && size !== 0) {
-        this.ended = false
+      this.hasRead = true
+      if (this.heldEnd && size !== 0) {
+        this.heldEnd = false
         process.nextTick(() => {
           push.call(socket, null)
           read.call(socket, 0)
@@ -152,85 +156,87 @@ export class TappedSocket {
       this.receivedBefore = this.received
       return write.call(socket, data, encoding, done)
     }) as typeof write
-    socket.destroy = (error) => destroy.call(socket, this.named(error))
+    socket.destroy = (error) => destroy.call(socket, this.describeError(error))
   }
 
-  /** What comes behind the head goes to `taker`, until it gives it back. */
-  take(taker: RawBodyReader): void {
-    this.taker = taker
+  /** Gives the data behind the head to a reader, until the reader gives the connection back. */
+  take(reader: RawBodyReader): void {
+    this.reader = reader
   }
 
   /**
-   * All else is undici's again.
-   * @param rest of the piece that the taker has just been given, from a size line on
+   * Gives the connection back to undici.
+   * @param rest the end of the data that the reader got last, beginning with a size line
+   * @returns what `onWire` has to return
    */
   giveBack(rest: Buffer): boolean {
-    this.taker = null
+    this.reader = null
     return this.handOver(rest)
   }
 
-  /** The taker takes pieces again. */
+  /** Resumes after `onWire` has returned false. */
   goOn(): void {
     this.socket._read(0)
   }
 
-  /** Breaks the connection off, for a body whose framing is broken. */
+  /** Destroys the connection, for a body with invalid framing. */
   fail(error: Error): void {
     this.socket.destroy(error)
   }
 
-  /** An error as it is told on. */
-  private named(error: Error | undefined): Error | undefined {
+  /** The error that undici gets in place of the socket's own. */
+  private describeError(error: Error | undefined): Error | undefined {
     if (error === undefined || error === null) return error
-    const reset = (error as NodeJS.ErrnoException).code === 'ECONNRESET'
-    const told = reset
+    const isReset = (error as NodeJS.ErrnoException).code === 'ECONNRESET'
+    const described = isReset
       ? Object.assign(new Error('reset by the upstream', { cause: error }), { code: RESET })
       : error
     const { received, receivedBefore } = this
-    return received === 0 ? told : new UsedConnectionError(told, receivedBefore === received)
+    return received === 0 ? described : new UsedConnectionError(described, receivedBefore === received)
   }
 
-  private onPiece(piece: Buffer, encoding: BufferEncoding | undefined): boolean {
-    if (this.taker !== null) return this.taker.onWire(piece)
-    const bodyAt = chunkedBodyAt(piece)
-    if (bodyAt === -1) return this.pushToUndici.call(this.socket, piece, encoding)
-    // A body that only looks like a head is none the worse for coming in two pieces.
-    beginning = this
-    const more = this.handOver(piece.subarray(0, bodyAt))
-    beginning = null
-    if (bodyAt === piece.length) return more
-    return this.onPiece(piece.subarray(bodyAt), undefined)
+  private onData(data: Buffer, encoding: BufferEncoding | undefined): boolean {
+    if (this.reader !== null) return this.reader.onWire(data)
+    const bodyAt = findChunkedBody(data)
+    if (bodyAt === -1) return this.pushToUndici.call(this.socket, data, encoding)
+    // If these bytes are a body that looks like a head, it does no harm that undici gets them in two parts.
+    parsingHead = this
+    const more = this.handOver(data.subarray(0, bodyAt))
+    parsingHead = null
+    if (bodyAt === data.length) return more
+    return this.onData(data.subarray(bodyAt), undefined)
   }
 
   /**
-   * Has undici read a piece at once, and not at the end of this turn: the end of an answer then leaves with its last piece.
-   * @returns false if there is to be no more until the socket's `_read`
+   * Makes undici read data now and not at the end of this tick, so that the end of a response leaves together with its
+   * last data.
+   * @returns false if no data may be pushed until the socket's `_read`
    */
-  private handOver(piece: Buffer): boolean {
+  private handOver(data: Buffer): boolean {
     const { socket } = this
-    const more = this.pushToUndici.call(socket, piece)
-    this.asked = false
+    const more = this.pushToUndici.call(socket, data)
+    this.hasRead = false
     socket.emit('readable')
-    // Who has read has asked for more, and does not ask again before it comes: a piece as large as the socket's buffer
-    // would else be the last.
-    return this.asked || more
+    // A read asks for more data, and Node does not ask again before data comes. So `more` alone is not enough: after
+    // data as large as the socket's buffer it is false, and no data would ever come.
+    return this.hasRead || more
   }
 
   private onEnd(): boolean {
     const { socket } = this
-    // Whoever is not paused reads when there is something new.
-    this.asked = false
+    // A parser that is not paused reads on this event.
+    this.hasRead = false
     socket.emit('readable')
-    if (this.asked || socket.destroyed) return this.pushToUndici.call(socket, null)
-    this.ended = true
+    if (this.hasRead || socket.destroyed) return this.pushToUndici.call(socket, null)
+    this.heldEnd = true
     return false
   }
 }
 
-/** Where the body of a chunked answer begins, in a piece that has the whole of its head; or -1. */
-function chunkedBodyAt(piece: Buffer): number {
-  if (piece[0] !== 0x48) return -1
-  const end = piece.indexOf(HEAD_END)
-  const head = end === -1 ? '' : piece.toString('latin1', 0, end + 2)
+/** Finds where the body of a chunked response begins, in data that has the whole head; -1 if there is none. */
+function findChunkedBody(data: Buffer): number {
+  if (data[0] !== 0x48) return -1
+  const end = data.indexOf(HEAD_END)
+  const head = end === -1 ? '' : data.toString('latin1', 0, end + 2)
   return head.startsWith('HTTP/1.1 ') && CHUNKED.test(head) ? end + HEAD_END.length : -1
 }

@@ -3,41 +3,42 @@ import type { Dispatcher } from 'undici'
 import type { UpstreamConfig } from '../config/upstreams.js'
 import { findHeader } from '../http/flat-headers.js'
 import { EMPTY } from '../lib/bytes.js'
-import { declineRawSocket } from './connector.js'
+import { takeRawSocket } from './connector.js'
 
+/** Replaces a credential in a header. */
 const HIDDEN = '***'
 
-/** In a body, which keeps its length. */
+/** Replaces each byte in a body, so that the length stays the same. */
 const STAR = 0x2a
 
-/** What is shorter is no credential but stands for there being none ("none", "ollama"), and is a word of any text. */
-const SHORTEST = 10
+/** A shorter value is a placeholder for no credential ("none", "ollama"), and a word that occurs in any text. */
+const SECRET_MIN_LENGTH = 10
 
 /**
- * Takes an upstream's credentials out of what it sends back: one that was in the URL may stand in the `location` of a
- * redirect or on a page that says that nothing is there, and some tell a key that they do not know. Bodies are changed in
- * answers that are none (from 300 up), and then only where a credential stands in them in full; those that are compressed
- * cannot be looked into.
+ * Removes an upstream's credentials from its responses. A credential in the URL may come back in the `location` of a
+ * redirect or in an error page, and some upstreams repeat a key that they do not know. Bodies are changed only in
+ * responses from status 300 up, and only where they contain a whole credential. Compressed bodies are not searched.
  */
 export class CredentialRedactor {
   private readonly secrets: readonly Buffer[]
-  /** Headers of good answers are looked at, too. */
+  /** Search the headers of successful responses, too: the credential is in the URL. */
   readonly always: boolean
 
   private constructor(secrets: readonly string[], always: boolean) {
-    // The longer first: one may be the beginning of another.
+    // Longest first: one may be the beginning of another.
     const all = [...new Set(secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]))]
     this.secrets = all.sort((a, b) => b.length - a.length).map((secret) => Buffer.from(secret, 'latin1'))
     this.always = always
   }
 
-  /** @returns null if there is nothing to hide */
+  /** Creates the redactor of an upstream. @returns null if it has no credentials */
   static of({ secrets, auth, apiKey }: UpstreamConfig): CredentialRedactor | null {
     const inUrl = auth === 'query' && apiKey !== null ? [apiKey] : []
-    const hidden = [...inUrl, ...secrets.filter((secret) => secret.length >= SHORTEST)]
+    const hidden = [...inUrl, ...secrets.filter((secret) => secret.length >= SECRET_MIN_LENGTH)]
     return hidden.length === 0 ? null : new CredentialRedactor(hidden, inUrl.length > 0)
   }
 
+  /** Replaces credentials in a text. */
   hide(text: string): string {
     let hidden = text
     for (const secret of this.secrets) {
@@ -47,7 +48,7 @@ export class CredentialRedactor {
     return hidden
   }
 
-  /** @param raw names and values by turns; changed in its place */
+  /** Replaces credentials in header values. @param raw name, value, name, value; changed in place */
   hideInHeaders(raw: Buffer[]): void {
     for (let i = 1; i < raw.length; i += 2) {
       const value = raw[i] as Buffer
@@ -56,24 +57,24 @@ export class CredentialRedactor {
     }
   }
 
-  /** Of a body that is to be looked at. */
+  /** Creates the redactor of one body. */
   body(): BodyRedactor {
     return new BodyRedactor(this.secrets)
   }
 
-  /** The same for a stream of Node's. */
+  /** The same as a Node stream. */
   stream(): Transform {
     const body = this.body()
     return new Transform({
-      transform: (piece: Buffer, _encoding: BufferEncoding, done: TransformCallback) => {
-        done(null, body.push(piece))
+      transform: (chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback) => {
+        done(null, body.push(chunk))
       },
       flush: (done: TransformCallback) => done(null, body.end()),
     })
   }
 }
 
-/** One body, as it comes. Only what may be the beginning of a credential is held back until it is known. */
+/** Redacts one body as it arrives. Only bytes that may begin a credential are held back until the next chunk. */
 export class BodyRedactor {
   private readonly secrets: readonly Buffer[]
   private held: Buffer
@@ -83,29 +84,29 @@ export class BodyRedactor {
     this.held = EMPTY
   }
 
-  /** @returns as many bytes as there were, less those that are held back */
-  push(piece: Buffer): Buffer {
-    let bytes = this.held.length === 0 ? piece : Buffer.concat([this.held, piece])
+  /** @returns the bytes so far, without those that are held back */
+  push(chunk: Buffer): Buffer {
+    let bytes = this.held.length === 0 ? chunk : Buffer.concat([this.held, chunk])
     for (const secret of this.secrets) {
       let at = bytes.indexOf(secret)
-      // A piece is the parser's own memory.
-      if (at !== -1 && bytes === piece) bytes = Buffer.from(bytes)
+      // The memory of a chunk belongs to undici's parser, so it must not be changed.
+      if (at !== -1 && bytes === chunk) bytes = Buffer.from(bytes)
       for (; at !== -1; at = bytes.indexOf(secret, at)) bytes.fill(STAR, at, at + secret.length)
     }
-    const end = bytes.length - this.begun(bytes)
+    const end = bytes.length - this.countBegun(bytes)
     this.held = Buffer.from(bytes.subarray(end))
     return bytes.subarray(0, end)
   }
 
-  /** No more comes, so that what was held back was no credential. */
+  /** The body has ended, so the bytes that were held back are no credential. */
   end(): Buffer {
     const { held } = this
     this.held = EMPTY
     return held
   }
 
-  /** How many of the last bytes are the first of a credential. */
-  private begun(bytes: Buffer): number {
+  /** Counts the bytes at the end that are the beginning of a credential. */
+  private countBegun(bytes: Buffer): number {
     let longest = 0
     for (const secret of this.secrets) {
       for (let n = Math.min(secret.length - 1, bytes.length); n > longest; n--) {
@@ -116,7 +117,7 @@ export class BodyRedactor {
   }
 }
 
-/** Hands on what undici calls, scrubbed. */
+/** An undici handler that passes a redacted response to another handler. */
 export class RedactedResponse implements Dispatcher.DispatchHandler {
   private readonly handler: Dispatcher.DispatchHandler
   private readonly redactor: CredentialRedactor
@@ -134,19 +135,20 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
     const { redactor, handler } = this
-    const good = status < 300
-    if (redactor.always || !good) redactor.hideInHeaders(raw)
-    if (good) return handler.onHeaders?.(status, raw, resume, reason) ?? true
+    const isSuccess = status < 300
+    if (redactor.always || !isSuccess) redactor.hideInHeaders(raw)
+    if (isSuccess) return handler.onHeaders?.(status, raw, resume, reason) ?? true
     if (!isCompressed(raw)) {
       this.body = redactor.body()
-      declineRawSocket()
+      // The handler behind this one must not divert a body that has to be redacted.
+      takeRawSocket()
     }
     return handler.onHeaders?.(status, raw, resume, redactor.hide(reason)) ?? true
   }
 
-  onData(piece: Buffer): boolean {
-    const shown = this.body === null ? piece : this.body.push(piece)
-    return shown.length === 0 || (this.handler.onData?.(shown) ?? true)
+  onData(chunk: Buffer): boolean {
+    const redacted = this.body === null ? chunk : this.body.push(chunk)
+    return redacted.length === 0 || (this.handler.onData?.(redacted) ?? true)
   }
 
   onComplete(trailers: string[] | null): void {

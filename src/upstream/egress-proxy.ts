@@ -2,15 +2,14 @@ import type { Socket } from 'node:net'
 import { buildConnector } from 'undici'
 import type { ProxyConfig } from '../config/proxy.js'
 import { EMPTY } from '../lib/bytes.js'
-import { ignore } from '../lib/ignore.js'
 import { parseEndpoint } from './url.js'
 
-/** A proxy that says more than this before the tunnel stands is none. */
-const HEAD_BYTES = 16 * 1024
+/** Longest response head of a proxy, in bytes. */
+const HEAD_MAX_BYTES = 16 * 1024
 
-/** A tunnel through a proxy failed. Its message has neither the proxy's credentials nor what it sent. */
+/** A tunnel through a proxy failed. The message contains neither the proxy's credentials nor anything that it sent. */
 export class ProxyError extends Error {
-  /** `PROXY_407` and the like, or `PROXY_INVALID` for what is no answer. */
+  /** `PROXY_` and the status; `PROXY_INVALID` for a response that is no HTTP; `PROXY_CLOSED`; or undici's timeout. */
   readonly code: string
 
   constructor(code: string, message: string) {
@@ -21,8 +20,8 @@ export class ProxyError extends Error {
 }
 
 /**
- * Opens connections through an HTTP proxy: CONNECT (RFC 9110, 9.3.6), for plain HTTP upstreams, too, so that what is on top
- * is the same in any case.
+ * Opens connections through an HTTP proxy with CONNECT (RFC 9110, 9.3.6). Plain HTTP upstreams are reached in the same
+ * way, so that the layers above need not know of a proxy.
  */
 export class ProxyTunnels {
   private readonly proxy: ProxyConfig
@@ -30,7 +29,7 @@ export class ProxyTunnels {
   private readonly connect: buildConnector.connector
   private readonly connectMs: number
 
-  /** @param connectMs until the tunnel stands */
+  /** @param connectMs timeout in milliseconds, once for the connection to the proxy and once for its response */
   constructor(proxy: ProxyConfig, connectMs: number) {
     this.proxy = proxy
     this.url = new URL(proxy.origin)
@@ -46,7 +45,7 @@ export class ProxyTunnels {
 
   /**
    * @param authority `host:port` of the upstream
-   * @param callback called once, with the connection or why there is none
+   * @param callback called once, with the connection or with an error
    */
   open(authority: string, callback: (error: Error | null, socket: Socket | null) => void): void {
     this.connect(parseEndpoint(this.url), (error, socket) => {
@@ -63,43 +62,48 @@ export class ProxyTunnels {
     let head = EMPTY
     const finish = (error: Error | null): void => {
       clearTimeout(timer)
-      socket.removeListener('readable', read)
+      socket.removeListener('readable', onReadable)
       socket.removeListener('error', finish)
-      socket.removeListener('end', cut)
+      socket.removeListener('end', onEnd)
       if (error === null) {
         callback(null, socket)
         return
       }
-      // It may have more to say.
+      // An error that comes later has no listener otherwise, and would end the process.
       socket.on('error', ignore).destroy()
       callback(error, null)
     }
-    const cut = (): void => finish(new ProxyError('PROXY_CLOSED', 'the proxy closed the connection'))
-    const read = (): void => {
-      for (let piece: Buffer | null = socket.read(); piece !== null; piece = socket.read()) {
-        head = Buffer.concat([head, piece])
+    const onEnd = (): void => finish(new ProxyError('PROXY_CLOSED', 'the proxy closed the connection'))
+    const onReadable = (): void => {
+      for (let chunk: Buffer | null = socket.read(); chunk !== null; chunk = socket.read()) {
+        head = Buffer.concat([head, chunk])
       }
       const end = head.indexOf('\r\n\r\n')
       if (end === -1) {
-        if (head.length > HEAD_BYTES) finish(new ProxyError('PROXY_INVALID', 'the proxy sent no HTTP answer'))
+        if (head.length > HEAD_MAX_BYTES)
+          finish(new ProxyError('PROXY_INVALID', 'the proxy sent no HTTP response'))
         return
       }
       const status = /^HTTP\/1\.[01] (\d{3})/.exec(head.toString('latin1', 0, 12))?.[1]
-      if (status === undefined) finish(new ProxyError('PROXY_INVALID', 'the proxy sent no HTTP answer'))
+      if (status === undefined) finish(new ProxyError('PROXY_INVALID', 'the proxy sent no HTTP response'))
       else if (!status.startsWith('2'))
-        finish(new ProxyError(`PROXY_${status}`, `the proxy answered ${status}`))
+        finish(new ProxyError(`PROXY_${status}`, `the proxy responded with status ${status}`))
       else {
-        // Nobody speaks before he is asked, but what there is belongs to the upstream.
+        // No upstream is known to speak first, but bytes behind the head are the upstream's.
         if (head.length > end + 4) socket.unshift(head.subarray(end + 4))
         finish(null)
       }
     }
     const timer = setTimeout(() => {
-      finish(new ProxyError('UND_ERR_CONNECT_TIMEOUT', 'the proxy took too long'))
+      finish(new ProxyError('UND_ERR_CONNECT_TIMEOUT', 'the proxy did not respond in time'))
     }, this.connectMs)
-    socket.on('readable', read).once('error', finish).once('end', cut)
+    socket.on('readable', onReadable).once('error', finish).once('end', onEnd)
     const { authorization } = this.proxy
     const credentials = authorization === null ? '' : `proxy-authorization: ${authorization}\r\n`
     socket.write(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n${credentials}\r\n`)
   }
+}
+
+function ignore(): void {
+  // The error was reported when the tunnel failed.
 }

@@ -1,85 +1,88 @@
 import { lookup } from 'node:dns'
 import { readErrorCode } from '../lib/error-code.js'
 
-/** How often it is looked whether an upstream has a connection. */
-const LOOK_MS = 1_000
+/** How often each upstream is checked for a connection. */
+const CHECK_MS = 1_000
 
-/** An upstream that nobody has asked for so long is not kept warm any longer. */
+/** An upstream without requests for this long is not kept warm any more. */
 const IDLE_MS = 600_000
 
-/** The wait before one that could not be reached is tried again; twice as long each time, up to the longest. */
+/** The wait before an unreachable upstream is tried again: doubled each time, up to the maximum. */
 const RETRY_MS = 2_000
 const RETRY_MAX_MS = 60_000
 
 /** How often the addresses of an upstream are looked up. */
 const LOOKUP_MS = 30_000
 
-/** Of an `Upstream`, what keeping it warm takes. */
+/** What `KeepWarm` needs of an `Upstream`. */
 export interface WarmUpstream {
   readonly name: string
   /** `performance.now()` of its last request. */
   readonly usedAt: number
+  /** Number of open connections. */
   readonly connected: number
-  /** Null if there is nothing to look up. */
+  /** The host name to look up; null if there is none. */
   readonly lookedUp: string | null
   warm(): Promise<Error | null>
   renew(): void
 }
 
+/** What `KeepWarm` reports. */
 export interface KeepWarmEvents {
-  /** It could not be reached; told once, until it is again. */
+  /** An upstream could not be reached. Called once until it can be reached again. */
   onTrouble(upstream: string, cause: string): void
-  /** It has moved, and is asked where it is now. */
+  /** The name of an upstream has other addresses now, and its connections were renewed. */
   onMoved(upstream: string): void
 }
 
 type Lookup = (host: string, callback: (addresses: readonly string[]) => void) => void
 
 /**
- * Keeps a connection to each upstream that is in use, through quiet times too: whoever comes back from lunch does not wait for
- * DNS, TCP and TLS. And follows upstreams that move: a connection stays where it is as long as it is used, which may be for
- * ever, so the pool is made anew when none of the addresses is one of the last time.
+ * Keeps a connection to each upstream that is in use, also through quiet times, so that the first request after lunch
+ * does not wait for DNS, TCP and TLS. It also follows upstreams whose name gets other addresses: a connection that is
+ * in use may last for ever, so the connections are renewed when a lookup finds none of the addresses that it found
+ * before.
  */
 export class KeepWarm {
-  private kept: readonly Kept[]
+  private warmers: readonly UpstreamWarmer[]
   private readonly events: KeepWarmEvents
   private readonly lookup: Lookup
   private readonly timer: NodeJS.Timeout
 
-  /** @param look resolves names; Node's own resolver, as connections use it */
-  constructor(events: KeepWarmEvents, look: Lookup = lookUp) {
-    this.kept = []
+  /** @param resolve looks up a name; by default Node's own resolver, which connections use, too */
+  constructor(events: KeepWarmEvents, resolve: Lookup = lookUp) {
+    this.warmers = []
     this.events = events
-    this.lookup = look
-    this.timer = setInterval(() => this.tick(performance.now()), LOOK_MS).unref()
+    this.lookup = resolve
+    this.timer = setInterval(() => this.tick(performance.now()), CHECK_MS).unref()
   }
 
   /**
-   * These from now on, and no others. Connects those that are new.
-   * @returns resolves when each of them is connected, or is not to be had
+   * Keeps these upstreams warm from now on, and no others. Connects to the new ones at once.
+   * @returns resolves when each new upstream is connected or has failed
    */
   async keep(upstreams: readonly WarmUpstream[]): Promise<void> {
-    const known = new Map(this.kept.map((one) => [one.upstream, one]))
-    this.kept = upstreams.map(
-      (upstream) => known.get(upstream) ?? new Kept(upstream, this.events, this.lookup),
+    const known = new Map(this.warmers.map((warmer) => [warmer.upstream, warmer]))
+    this.warmers = upstreams.map(
+      (upstream) => known.get(upstream) ?? new UpstreamWarmer(upstream, this.events, this.lookup),
     )
-    const fresh = this.kept.filter(({ upstream }) => !known.has(upstream))
-    await Promise.all(fresh.map((one) => one.connect(performance.now())))
+    const fresh = this.warmers.filter(({ upstream }) => !known.has(upstream))
+    await Promise.all(fresh.map((warmer) => warmer.connect(performance.now())))
   }
 
-  /** @param now `performance.now()` */
+  /** Called by its own timer. @param now `performance.now()` */
   tick(now: number): void {
-    for (const one of this.kept) one.tick(now)
+    for (const warmer of this.warmers) warmer.tick(now)
   }
 
   close(): void {
     clearInterval(this.timer)
-    this.kept = []
+    this.warmers = []
   }
 }
 
-/** One upstream that is kept warm. */
-class Kept {
+/** Keeps one upstream warm. */
+class UpstreamWarmer {
   readonly upstream: WarmUpstream
   private readonly events: KeepWarmEvents
   private readonly lookup: Lookup
@@ -89,10 +92,10 @@ class Kept {
   private lookupAt: number
   private addresses: readonly string[]
 
-  constructor(upstream: WarmUpstream, events: KeepWarmEvents, look: Lookup) {
+  constructor(upstream: WarmUpstream, events: KeepWarmEvents, resolve: Lookup) {
     this.upstream = upstream
     this.events = events
-    this.lookup = look
+    this.lookup = resolve
     this.connecting = false
     this.failures = 0
     this.retryAt = 0
@@ -102,7 +105,7 @@ class Kept {
 
   tick(now: number): void {
     if (now - this.upstream.usedAt > IDLE_MS) return
-    if (now >= this.lookupAt) this.follow(now)
+    if (now >= this.lookupAt) this.lookUpAddresses(now)
     if (this.upstream.connected === 0 && !this.connecting && now >= this.retryAt) void this.connect(now)
   }
 
@@ -120,13 +123,13 @@ class Kept {
     this.failures++
   }
 
-  private follow(now: number): void {
+  private lookUpAddresses(now: number): void {
     const { lookedUp } = this.upstream
     this.lookupAt = now + LOOKUP_MS
     if (lookedUp === null) return
     this.lookup(lookedUp, (addresses) => {
       const before = this.addresses
-      // A resolver that is out of order says nothing about where the upstream is.
+      // A failed lookup says nothing about where the upstream is.
       if (addresses.length === 0) return
       this.addresses = addresses
       if (before.length === 0 || addresses.some((address) => before.includes(address))) return

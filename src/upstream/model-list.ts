@@ -1,85 +1,96 @@
-import type { Dispatcher } from 'undici'
 import type { Config } from '../config/config.js'
-import type { Route, Router } from '../routing/router.js'
+import type { Route } from '../routing/route.js'
+import type { Router } from '../routing/router.js'
+import { BodyCollector } from './body-collector.js'
+import {
+  buildModelList,
+  describeAlias,
+  describeModel,
+  type ModelObject,
+  parseModels,
+} from './model-object.js'
 import type { Upstream } from './upstream.js'
 
+/** All in milliseconds. */
 export interface ListTimes {
-  /** An upstream that has not told its models by then is left out, or its last list is taken. */
-  readonly patienceMs: number
-  /** A list is asked for again after so long, beside the request that finds it old. */
+  /** Timeout of a request for a list. Then the last list is used, or the upstream is left out. */
+  readonly timeoutMs: number
+  /** An older list is still used, but requested again at the same time. */
   readonly freshMs: number
-  /** Who did not answer is not asked again before, so that no list has to wait for it. */
+  /** After a failure no list is requested for this long, so that clients do not wait again. */
   readonly pauseMs: number
 }
 
-const TIMES: ListTimes = { patienceMs: 3_000, freshMs: 60_000, pauseMs: 10_000 }
+const TIMES: ListTimes = { timeoutMs: 3_000, freshMs: 60_000, pauseMs: 10_000 }
 
-const MOST_BYTES = 1024 * 1024
+const LIST_MAX_BYTES = 1024 * 1024
 
-/** What a request may be for. A model of an upstream is listed if one of these would take its name there. */
+/** Paths that name a model. A model of an upstream is listed if a request at one of these would go to that upstream. */
 const PATHS = ['/chat/completions', '/messages', '/responses', '/completions', '/embeddings']
 
-type Json = Readonly<Record<string, unknown>>
-
-/** Who knows the models of one upstream. */
-interface Known {
-  /** Null until it has answered once. */
-  models: readonly Json[] | null
-  /** `performance.now()` of the last answer, or of the last time that there was none. */
+/** The list of one upstream. */
+interface CachedList {
+  /** Null until the first response. */
+  models: readonly ModelObject[] | null
+  /** `performance.now()` of the last response or failure. */
   at: number
   failed: boolean
-  asking: Promise<void> | null
+  pending: Promise<void> | null
 }
 
 /**
- * `GET /models` and `GET /models/{id}`: names of the config's own, and what the upstreams have, as far as requests with the
- * key would go there.
+ * Answers `GET /models` and `GET /models/{id}`: with the aliases of the config, and with the upstreams' models that
+ * requests of the key's team would reach.
  */
 export class ModelList {
-  private readonly router: Router
+  private readonly router: Router<Upstream>
   private readonly all: boolean
   private readonly passthrough: boolean
   private readonly times: ListTimes
-  private readonly known: Map<Upstream, Known>
+  private readonly lists: Map<Upstream, CachedList>
 
-  constructor(router: Router, config: Config, times: ListTimes = TIMES) {
+  constructor(router: Router<Upstream>, config: Config, times: ListTimes = TIMES) {
     this.router = router
     this.all = config.listModels === 'all'
     this.passthrough = config.keys.mode === 'passthrough'
     this.times = times
-    this.known = new Map()
+    this.lists = new Map()
   }
 
-  /** Of another config, with what this one knows of the upstreams that have stayed. */
-  after(router: Router, config: Config): ModelList {
+  /** Creates the model list of another config, with the cached lists of the upstreams that are still there. */
+  after(router: Router<Upstream>, config: Config): ModelList {
     const next = new ModelList(router, config, this.times)
-    for (const [upstream, known] of this.known)
-      if (router.upstreams.includes(upstream)) next.known.set(upstream, known)
+    for (const [upstream, list] of this.lists)
+      if (router.upstreams.includes(upstream)) next.lists.set(upstream, list)
     return next
   }
 
   /**
-   * @param path with `/models` at its beginning
+   * @param path begins with `/models`
    * @param team of the key
-   * @returns what to answer, at once or later, which it does in any case; null if it is an upstream's to answer (`routeFor`)
+   * @returns the body of the response, or a promise of it that is never rejected; null if an upstream has to answer
+   * (see `routeFor`)
    */
   answer(path: string, team: string | null): unknown | Promise<unknown> | null {
     const aliases = this.router.listAliases(team)
-    const name = nameIn(path)
+    const name = parseModelName(path)
     if (name !== null) return aliases.includes(name) ? describeAlias(name) : null
     if (path !== '/models') return null
-    if (aliases.length > 0 && !this.all) return listOf(aliases.map(describeAlias))
-    // The client's own credential is good for one of them, and a list may be of what it alone can use.
-    if (this.passthrough) return aliases.length === 0 ? null : listOf(aliases.map(describeAlias))
-    // As it is, byte for byte.
+    if (aliases.length > 0 && !this.all) return buildModelList(aliases.map(describeAlias))
+    // The client's own credential is valid at one upstream, and its list may depend on the credential: no cached lists.
+    if (this.passthrough) return aliases.length === 0 ? null : buildModelList(aliases.map(describeAlias))
+    // The list of a single upstream passes byte for byte.
     const single = this.router.upstreams.length === 1
     if (single && aliases.length === 0 && this.router.findRoute(path, null, team) !== null) return null
-    return listModels(this.router, aliases, team, (upstream) => this.modelsOf(upstream))
+    return this.mergeLists(aliases, team)
   }
 
-  /** Where a question about models goes that is not answered here: `/models/{id}` where a request with that model would. */
-  routeFor(path: string, team: string | null): Route | null {
-    const name = nameIn(path)
+  /**
+   * Finds the route of a request about models that an upstream has to answer. `/models/{id}` goes where a request with
+   * that model would go.
+   */
+  routeFor(path: string, team: string | null): Route<Upstream> | null {
+    const name = parseModelName(path)
     if (name !== null) {
       for (const each of PATHS) {
         const route = this.router.findRoute(each, name, team)
@@ -89,194 +100,76 @@ export class ModelList {
     return this.router.findRoute(path, name, team)
   }
 
-  /** What is known of it, without waiting if it is known at all. */
-  private async modelsOf(upstream: Upstream): Promise<readonly Json[]> {
+  /** All models that a team may use: aliases first, then each upstream's, in the order of the config. */
+  private async mergeLists(aliases: readonly string[], team: string | null): Promise<ModelObject> {
+    const { upstreams } = this.router
+    const lists = await Promise.all(upstreams.map((upstream) => this.modelsOf(upstream)))
+    const models = new Map<string, ModelObject>(aliases.map((name) => [name, describeAlias(name)]))
+    upstreams.forEach((upstream, i) => {
+      for (const model of lists[i] ?? []) {
+        const id = model.id as string
+        if (!models.has(id) && this.isRouted(upstream, id, team))
+          models.set(id, describeModel(model, upstream.name))
+      }
+    })
+    return buildModelList([...models.values()])
+  }
+
+  /** Whether some request with this model would go to this upstream. */
+  private isRouted(upstream: Upstream, model: string, team: string | null): boolean {
+    return PATHS.some((path) =>
+      this.router
+        .findRoute(path, model, team)
+        ?.targets.some((target) => target.upstream === upstream && target.model === null),
+    )
+  }
+
+  /** The models of one upstream, from the cache if there are any. */
+  private async modelsOf(upstream: Upstream): Promise<readonly ModelObject[]> {
     if (!upstream.listed) return []
-    const { patienceMs, freshMs, pauseMs } = this.times
-    let known = this.known.get(upstream)
-    if (known === undefined) {
-      known = { models: null, at: Number.NEGATIVE_INFINITY, failed: false, asking: null }
-      this.known.set(upstream, known)
+    const { timeoutMs, freshMs, pauseMs } = this.times
+    let list = this.lists.get(upstream)
+    if (list === undefined) {
+      list = { models: null, at: Number.NEGATIVE_INFINITY, failed: false, pending: null }
+      this.lists.set(upstream, list)
     }
-    const age = performance.now() - known.at
-    if (age > (known.failed ? pauseMs : freshMs)) known.asking ??= refresh(upstream, known, patienceMs)
-    if (known.models === null) await known.asking
-    return known.models ?? []
+    const age = performance.now() - list.at
+    if (age > (list.failed ? pauseMs : freshMs)) list.pending ??= refresh(upstream, list, timeoutMs)
+    if (list.models === null) await list.pending
+    return list.models ?? []
   }
 }
 
-/**
- * All models that a team may use, in the order of the config: names of its own, then what each upstream has and is sent.
- * @param modelsOf what an upstream has; it answers soon, and does not fail
- */
-export async function listModels(
-  router: Router,
-  aliases: readonly string[],
-  team: string | null,
-  modelsOf: (upstream: Upstream) => Promise<readonly Json[]>,
-): Promise<unknown> {
-  const lists = await Promise.all(router.upstreams.map(modelsOf))
-  const models = new Map<string, Json>(aliases.map((name) => [name, describeAlias(name)]))
-  router.upstreams.forEach((upstream, i) => {
-    for (const model of lists[i] ?? []) {
-      const id = model.id as string
-      if (!models.has(id) && isSent(router, upstream, id, team))
-        models.set(id, describeModel(model, upstream.name))
-    }
-  })
-  return listOf([...models.values()])
+/** Requests an upstream's list. The promise is never rejected. */
+async function refresh(upstream: Upstream, list: CachedList, timeoutMs: number): Promise<void> {
+  const models = await fetchModels(upstream, timeoutMs)
+  list.pending = null
+  list.at = performance.now()
+  list.failed = models === null
+  if (models !== null) list.models = models
 }
 
-/** Whether some request with that model would go there. */
-function isSent(router: Router, upstream: Upstream, model: string, team: string | null): boolean {
-  return PATHS.some((path) =>
-    router
-      .findRoute(path, model, team)
-      ?.targets.some((target) => target.upstream === upstream && target.model === null),
-  )
-}
-
-/** Asks an upstream for its models. It is never rejected. */
-async function refresh(upstream: Upstream, known: Known, patienceMs: number): Promise<void> {
-  const models = await fetchModels(upstream, patienceMs)
-  known.asking = null
-  known.at = performance.now()
-  known.failed = models === null
-  if (models !== null) known.models = models
-}
-
-/** @returns null if it has not told them in time, or in no form that is known */
-function fetchModels(upstream: Upstream, patienceMs: number): Promise<readonly Json[] | null> {
+/** @returns null if there is no usable list in time */
+function fetchModels(upstream: Upstream, timeoutMs: number): Promise<readonly ModelObject[] | null> {
   return new Promise<string | null>((resolve) => {
-    const query = upstream.listQuery
-    const headers = [...upstream.headersFor('/models', false), 'accept', 'application/json']
-    const fallback = upstream.defaultHeaderFor('/models')
+    const { auth, address, listQuery } = upstream
+    const headers = [...auth.headersFor('/models', false), 'accept', 'application/json']
+    const fallback = auth.defaultHeaderFor('/models')
     if (fallback !== null) headers.push(...fallback)
-    const path = upstream.addressOf('/models', query, null, false)
-    upstream.dispatch({ method: 'GET', path, headers, body: null }, new SmallAnswer(patienceMs, resolve))
-  }).then((text) => (text === null ? null : readModels(text)))
+    const path = address.build('/models', listQuery, null, false)
+    const collector = new BodyCollector(timeoutMs, LIST_MAX_BYTES, resolve)
+    upstream.dispatch({ method: 'GET', path, headers, body: null }, collector)
+  }).then((text) => (text === null ? null : parseModels(text)))
 }
 
-/** OpenAI's form and Anthropic's, `{"data": [{"id"}]}`, or the list alone. Google has `models/` in front of its names. */
-function readModels(text: string): readonly Json[] | null {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    return null
-  }
-  const list = Array.isArray(parsed) ? parsed : (parsed as { data?: unknown } | null)?.data
-  if (!Array.isArray(list)) return null
-  const models: Json[] = []
-  for (const model of list as unknown[]) {
-    const id = (model as { id?: unknown } | null)?.id
-    if (typeof id === 'string' && id !== '')
-      models.push({ ...(model as Json), id: id.replace(/^models\//, '') })
-  }
-  return models
-}
-
-/** The body of a small answer with status 200, as text; null if it is none, too large, or not there in time. */
-class SmallAnswer implements Dispatcher.DispatchHandler {
-  private readonly done: (text: string | null) => void
-  private readonly pieces: Buffer[]
-  private readonly timer: NodeJS.Timeout
-  private bytes: number
-  private status: number
-  private over: boolean
-  private abort: (() => void) | null
-
-  constructor(patienceMs: number, done: (text: string | null) => void) {
-    this.done = done
-    this.pieces = []
-    this.bytes = 0
-    this.status = 0
-    this.over = false
-    this.abort = null
-    this.timer = setTimeout(() => this.finish(null), patienceMs).unref()
-  }
-
-  onConnect(abort: () => void): void {
-    this.abort = abort
-    if (this.over) abort()
-  }
-
-  onHeaders(status: number): boolean {
-    this.status = status
-    if (status >= 200 && status !== 200) this.finish(null)
-    return true
-  }
-
-  onData(piece: Buffer): boolean {
-    this.bytes += piece.length
-    if (this.bytes > MOST_BYTES) this.finish(null)
-    else this.pieces.push(piece)
-    return true
-  }
-
-  onComplete(): void {
-    this.finish(this.status === 200 ? Buffer.concat(this.pieces).toString() : null)
-  }
-
-  onError(): void {
-    this.finish(null)
-  }
-
-  /** Whatever is left of the answer is let go. */
-  private finish(text: string | null): void {
-    if (this.over) return
-    this.over = true
-    clearTimeout(this.timer)
-    if (text === null) this.abort?.()
-    this.done(text)
-  }
-}
-
-/** With what OpenAI's clients and Anthropic's (API references, List Models) read of such a list. */
-function listOf(models: readonly Json[]): Json {
-  return {
-    object: 'list',
-    data: models,
-    has_more: false,
-    first_id: models[0]?.id ?? null,
-    last_id: models.at(-1)?.id ?? null,
-  }
-}
-
-function describeAlias(name: string): Json {
-  return describeModel({ id: name, created: 0 }, 'thinwire')
-}
-
-/** As the upstream describes it, with what clients of the other API miss. Where the time is not known, it is the epoch. */
-function describeModel(model: Json, owner: string): Json {
-  const { id, created, created_at } = model
-  const told = typeof created_at === 'string' ? Date.parse(created_at) : Number.NaN
-  const seconds = typeof created === 'number' ? created : Number.isNaN(told) ? 0 : Math.floor(told / 1000)
-  return {
-    object: 'model',
-    type: 'model',
-    display_name: id,
-    owned_by: owner,
-    created_at: dateOf(seconds),
-    ...model,
-    created: seconds,
-  }
-}
-
-/** RFC 3339, as Anthropic has it. An upstream may tell anything. */
-function dateOf(seconds: number): string {
-  const date = new Date(seconds * 1000)
-  return (Number.isNaN(date.getTime()) ? new Date(0) : date).toISOString().replace('.000Z', 'Z')
-}
-
-/** The model in `/models/{id}`, which may have slashes of its own; null if there is none. */
-function nameIn(path: string): string | null {
+/** The model in `/models/{id}`, which may contain slashes; null if there is none. */
+function parseModelName(path: string): string | null {
   if (!path.startsWith('/models/')) return null
   const segment = path.slice('/models/'.length)
   try {
     return decodeURIComponent(segment)
   } catch {
-    // Not well percent-encoded: as it stands.
+    // Invalid percent-encoding is taken literally.
     return segment
   }
 }

@@ -4,104 +4,130 @@ import type { ResponseFacts } from '../http/response-headers.js'
 import { createModelEdit, createRequiredModelEdit, createUsageEdit, type Edit } from '../json/edits.js'
 import { sortEdits } from '../json/object-edits.js'
 import type { Peek } from '../json/peek.js'
-import { ENCODED_RESPONSE } from '../routing/retry-policy.js'
-import type { Target } from '../routing/router.js'
+import { ENCODED_RESPONSE } from '../routing/outcome.js'
 import { chainTranslations } from '../translate/response/chain.js'
 import { hasUsageField, UsageStripper } from '../translate/response/strip-usage.js'
 import type { CreateTranslation, Translation } from '../translate/translation.js'
 import type { OutboundRequest, UpstreamRewrite } from '../translate/translator.js'
 import { placePassthroughCredential } from './passthrough-auth.js'
+import type { Upstream } from './upstream.js'
 
-/** What a client asks, so far as it matters for what is sent on. */
+/** A client's request, as far as it matters for the request to the upstream. */
 export interface ClientRequest {
   readonly method: string
   /** Behind the version. */
   readonly path: string
   /** With its `?`, or empty. */
   readonly query: string
+  /** Name, value, name, value. */
   readonly rawHeaders: FlatHeaders
-  /** Null if it has no body. */
+  /** The fields that were found in the body; null if there is no body. */
   readonly found: Peek | null
-  /** The model, where it was told by the path; else null. */
+  /** The model, if the path named it (Azure's deployments); else null. */
   readonly deployment: string | null
-  /** What is sent in place of it; null if it goes as it came. */
+  /** Replaces the client's request; null if it is sent as it came. */
   readonly outbound: Pick<OutboundRequest, 'rewriteFor'> | null
 }
 
-/** How a request goes to an upstream: all of it as it came but for these. */
+/** Where a request goes. */
+export interface Destination {
+  readonly upstream: Upstream
+  /** Replaces the client's model; null leaves the body as it is. */
+  readonly model: string | null
+}
+
+/** A request to an upstream: the client's request, except for these parts. */
 export interface UpstreamRequest {
-  /** With its query. It may have a credential in it: neither for logs nor for errors. */
+  /** With its query. It may contain a credential: keep it out of logs and errors. */
   readonly path: string
-  /** Without a length. */
+  /** Name, value, name, value; without a `content-length`. */
   readonly headers: FlatHeaderList
-  /** Of the body, in their order. */
+  /** Changes of the body, in their order. */
   readonly edits: readonly Edit[]
-  /** What makes an answer one to the request as it came; null if each is one. */
+  /** Translates the response for the client; null if no response needs it. */
   readonly translate: CreateTranslation | null
 }
 
-/** @param passthrough the client's own credential goes through */
+/**
+ * Builds the request to one upstream. A pure function, called again for each attempt.
+ * @param passthrough the client's own credential is sent
+ */
 export function buildUpstreamRequest(
-  incoming: ClientRequest,
-  target: Target,
+  request: ClientRequest,
+  { upstream, model }: Destination,
   passthrough: boolean,
 ): UpstreamRequest {
-  const { method, path, query, rawHeaders, found, deployment, outbound } = incoming
-  const { upstream, model } = target
+  const { path, query, found, deployment, outbound } = request
   const rewrite = outbound === null ? null : outbound.rewriteFor(upstream.chat)
+  const usageEdit = createAddedUsageEdit(request, upstream, rewrite)
   const edits: Edit[] = rewrite === null ? [] : [...rewrite.edits]
-  const renaming = found === null ? null : nameEdit(found, model, deployment)
-  if (renaming !== null) edits.push(renaming)
-  const asks = rewrite?.foreign !== true && upstream.asksUsage(method, path)
-  const asking = found !== null && asks ? createUsageEdit(found) : null
-  if (asking !== null) edits.push(asking)
-  const ordered = edits.length > 1 ? sortEdits(edits) : edits
-
-  const needed = upstream.headersFor(path, passthrough)
-  const translate = translateFor(rewrite, asking !== null)
-  const added = asking !== null || rewrite?.readable === true ? uncompressed(needed) : needed
-  const headers = filterRequestHeaders(rawHeaders, added, passthrough)
-  if (passthrough) placePassthroughCredential(headers, upstream.ownAuthFor(path))
-  const fallback = upstream.defaultHeaderFor(path)
-  if (fallback !== null && findHeader(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
-  const address = upstream.addressOf(
-    path,
-    query,
-    model ?? deployment ?? found?.model?.value ?? null,
-    passthrough,
-  )
-  return { path: address, headers, edits: ordered, translate }
+  const modelEdit = found === null ? null : createNameEdit(found, model, deployment)
+  if (modelEdit !== null) edits.push(modelEdit)
+  if (usageEdit !== null) edits.push(usageEdit)
+  const modelName = model ?? deployment ?? found?.model?.value ?? null
+  return {
+    path: upstream.address.build(path, query, modelName, passthrough),
+    headers: buildHeaders(request, upstream, passthrough, usageEdit !== null || rewrite?.readable === true),
+    edits: edits.length > 1 ? sortEdits(edits) : edits,
+    translate: composeTranslation(rewrite, usageEdit !== null),
+  }
 }
 
-function nameEdit(found: Peek, model: string | null, deployment: string | null): Edit | null {
+/** The edit that asks for usage, if only the relay wants it. */
+function createAddedUsageEdit(
+  { method, path, found }: ClientRequest,
+  upstream: Upstream,
+  rewrite: UpstreamRewrite | null,
+): Edit | null {
+  if (found === null || rewrite?.foreign === true || !upstream.asksUsage(method, path)) return null
+  return createUsageEdit(found)
+}
+
+function createNameEdit(found: Peek, model: string | null, deployment: string | null): Edit | null {
   if (deployment !== null) return createRequiredModelEdit(found, model ?? deployment)
   return model === null ? null : createModelEdit(found, model)
 }
 
-function translateFor(rewrite: UpstreamRewrite | null, usageUnasked: boolean): CreateTranslation | null {
-  const translate = rewrite?.translate ?? null
-  if (usageUnasked) return translate === null ? withoutUsage : chainTranslations(withoutUsage, translate)
-  return translate !== null && rewrite?.foreign === true ? readable(translate) : translate
+/** @param readable the response must not be compressed, as it will be changed */
+function buildHeaders(
+  { path, rawHeaders }: ClientRequest,
+  { auth }: Upstream,
+  passthrough: boolean,
+  readable: boolean,
+): string[] {
+  const needed = auth.headersFor(path, passthrough)
+  const added = readable ? withoutCompression(needed) : needed
+  const headers = filterRequestHeaders(rawHeaders, added, passthrough)
+  if (passthrough) placePassthroughCredential(headers, auth.passthroughSchemeFor(path))
+  const fallback = auth.defaultHeaderFor(path)
+  if (fallback !== null && findHeader(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
+  return headers
 }
 
-/** Takes out the usage that only the relay has asked for. */
-function withoutUsage(status: number, facts: ResponseFacts): Translation | null {
-  return hasUsageField(status, facts) ? new UsageStripper() : null
-}
-
-/** @returns what throws if an answer cannot be changed that has to be, so that the client does not get it as it is */
-function readable(translate: CreateTranslation): CreateTranslation {
-  return (status, facts) => {
-    if (status === 200 && facts.encoding !== null)
-      throw Object.assign(new Error('the answer is compressed'), { code: ENCODED_RESPONSE })
-    return translate(status, facts)
-  }
-}
-
-/** Nothing can be changed in what is compressed. */
-function uncompressed(needed: FlatHeaders): FlatHeaderList {
+function withoutCompression(needed: readonly string[]): string[] {
   const added = [...needed]
   removeHeader(added, 'accept-encoding')
   added.push('accept-encoding', 'identity')
   return added
+}
+
+/** @param stripUsage only the relay asked for usage, so the client must not get it */
+function composeTranslation(rewrite: UpstreamRewrite | null, stripUsage: boolean): CreateTranslation | null {
+  const translate = rewrite?.translate ?? null
+  if (stripUsage)
+    return translate === null ? createUsageStripper : chainTranslations(createUsageStripper, translate)
+  return translate !== null && rewrite?.foreign === true ? rejectCompressed(translate) : translate
+}
+
+function createUsageStripper(status: number, facts: ResponseFacts): Translation | null {
+  return hasUsageField(status, facts) ? new UsageStripper() : null
+}
+
+/** Throws on a compressed response: untranslated, it would be of no use to the client. */
+function rejectCompressed(translate: CreateTranslation): CreateTranslation {
+  return (status, facts) => {
+    if (status === 200 && facts.encoding !== null)
+      throw Object.assign(new Error('the response is compressed'), { code: ENCODED_RESPONSE })
+    return translate(status, facts)
+  }
 }

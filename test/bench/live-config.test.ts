@@ -22,7 +22,9 @@ test('another config is taken over when its targets are there, and the file does
   let looks = 0
   const server = createServer((_, res) => {
     looks++
-    res.end(JSON.stringify({ targets: { closed: looks < 3 ? 1 : 4, open: 0, trial: 1, cooling: 2 } }))
+    res.end(
+      JSON.stringify({ targets: { closed: looks < 3 ? 1 : 4, open: 0, half_open: 1, trial: 1, cooling: 2 } }),
+    )
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -12,13 +12,15 @@ import type { Jobs } from '../../bench/wire/jobs.js'
 import { countTargets } from '../../src/admin/probes.js'
 import { loadConfig } from '../../src/config/config.js'
 import { Router } from '../../src/routing/router.js'
+import { createUpstreams } from '../../src/upstream/upstream.js'
 
 const FIRST: Settings = { upstreams: { openai: { baseUrl: 'http://127.0.0.1:1/v1' } } }
 
 function routerOf(settings: Settings): Router {
   const cwd = mkdtempSync(join(tmpdir(), 'thinwire-test-'))
   writeFileSync(join(cwd, 'thinwire.json'), JSON.stringify(settings))
-  return new Router(loadConfig({ env: {}, cwd }))
+  const config = loadConfig({ env: {}, cwd })
+  return new Router(config, createUpstreams(config))
 }
 
 /** A relay of which each request costs so much by its config and model, in a scenario that is measured once. */

@@ -10,7 +10,7 @@ import type { FailoverOptions } from '../../src/relay/failover.js'
 import { ResponsePipeline } from '../../src/relay/response-pipeline.js'
 import type { ResponseSink } from '../../src/relay/response-sink.js'
 import { BREAKER_DEFAULTS, CircuitBreaker } from '../../src/routing/circuit-breaker.js'
-import type { Target } from '../../src/routing/router.js'
+import type { Target } from '../../src/routing/route.js'
 import type { Upstream } from '../../src/upstream/upstream.js'
 
 /** undici's abort, that remembers what it was told. */
@@ -26,7 +26,7 @@ interface Made {
   calls: string[]
   /** undici's handler of each attempt. */
   attempts: Attempt[]
-  targets: Target[]
+  targets: Target<Upstream>[]
 }
 
 /** A sink for one client that writes down its calls. */

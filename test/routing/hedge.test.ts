@@ -27,7 +27,7 @@ test('there are never more hedges than their share of the requests', () => {
   )
 })
 
-test('of a hundred requests that all wish for it, five are hedged', () => {
+test('five of a hundred requests that all ask for a hedge get one', () => {
   const budget = new HedgeBudget()
   for (let i = 0; i < 100; i++) {
     budget.count()
@@ -37,14 +37,14 @@ test('of a hundred requests that all wish for it, five are hedged', () => {
   assert.is(budget.denied, 95)
 })
 
-test('a quiet while saves up no more than ten', () => {
+test('many requests without hedges save up no more than ten hedges', () => {
   const budget = new HedgeBudget()
   for (let i = 0; i < 10_000; i++) budget.count()
   for (let i = 0; i < 100; i++) budget.take()
   assert.is(budget.taken, 10)
 })
 
-test('a share of nothing hedges nothing', () => {
+test('a share of 0 allows no hedge', () => {
   const budget = new HedgeBudget(0)
   for (let i = 0; i < 1_000; i++) budget.count()
   assert.not.ok(budget.take())
@@ -56,7 +56,7 @@ function timesOf(ms: number, count: number): LatencyWindow {
   return latency
 }
 
-test('a second target is asked after the p95 of the first, and never of what is not known', () => {
+test('the hedge delay is the p95 of the first target, at least 50 ms, and unknown with fewer than 20 times', () => {
   assert.is(findHedgeDelayMs(timesOf(300, 0)), null)
   assert.is(findHedgeDelayMs(timesOf(300, 19)), null)
   assert.is(findHedgeDelayMs(timesOf(300, 20)), 300)

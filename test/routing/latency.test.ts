@@ -3,13 +3,13 @@ import * as assert from 'uvu/assert'
 import { LatencyWindow } from '../../src/routing/latency.js'
 import { fc } from '../support/property.js'
 
-test('nothing is known before there was a first time', () => {
+test('an empty window has neither quantiles nor a mean', () => {
   const latency = new LatencyWindow()
   assert.is(latency.quantile(0.5), null)
   assert.is(latency.expected(0), null)
 })
 
-test('quantiles are those of the last 128 times, whatever came and in whatever order', () => {
+test('quantiles are exact over the last 128 times, in whatever order the times come', () => {
   const times = fc.array(
     fc.oneof(fc.double({ min: 0, max: 1e6, noNaN: true }), fc.integer({ min: 0, max: 5 })),
     { minLength: 1, maxLength: 400, size: 'max' },
@@ -25,7 +25,7 @@ test('quantiles are those of the last 128 times, whatever came and in whatever o
   )
 })
 
-test('what is no time changes nothing', () => {
+test('a value that is no time is ignored', () => {
   const latency = new LatencyWindow()
   latency.observe(0, 100)
   for (const ms of [Number.NaN, Number.POSITIVE_INFINITY, -1]) latency.observe(0, ms)
@@ -33,7 +33,7 @@ test('what is no time changes nothing', () => {
   assert.is(latency.expected(0), 100)
 })
 
-test('the mean follows a change and stays between the least and the most', () => {
+test('the mean follows a change and stays between the lowest and the highest time', () => {
   const latency = new LatencyWindow()
   for (let i = 0; i < 50; i++) latency.observe(0, 100)
   assert.is(latency.expected(0), 100)
@@ -44,7 +44,7 @@ test('the mean follows a change and stays between the least and the most', () =>
   assert.ok(mean > 890 && mean <= 900, String(mean))
 })
 
-test('a target that is not asked is believed to be quicker with time, until it is asked', () => {
+test('the expected time of a target without requests is halved every 30 seconds, until there is a new time', () => {
   const latency = new LatencyWindow()
   latency.observe(1_000, 800)
   assert.is(latency.expected(500), 800)

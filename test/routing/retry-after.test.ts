@@ -5,7 +5,7 @@ import { fc } from '../support/property.js'
 
 const NOW = Date.UTC(2026, 0, 15, 12, 0, 0)
 
-const ASKED: Array<[number, string[], number]> = [
+const CASES: Array<[number, string[], number]> = [
   [429, ['retry-after', '7'], 7_000],
   [429, ['Retry-After', ' 7 '], 7_000],
   [503, ['retry-after', '0'], 0],
@@ -19,7 +19,7 @@ const ASKED: Array<[number, string[], number]> = [
   [503, ['retry-after', 'Thu, 15 Jan 2026 12:00:30 GMT'], 30_000],
   [503, ['retry-after', 'Thu, 15 Jan 2026 11:00:00 GMT'], 0],
   [503, ['retry-after', 'Fri, 16 Jan 2026 12:00:00 GMT'], COOLDOWN_MAX_MS],
-  // Nothing that can be read.
+  // No usable header.
   [429, [], 1_000],
   [503, [], 1_000],
   [529, [], 1_000],
@@ -29,15 +29,15 @@ const ASKED: Array<[number, string[], number]> = [
   [429, ['retry-after'], 1_000],
   [500, [], 0],
   [502, ['retry-after', 'soon'], 0],
-  // Not about the target.
+  // Statuses that are not about the target.
   [200, ['retry-after', '7'], 0],
   [302, ['retry-after', '7'], 0],
   [413, ['retry-after', '7'], 0],
   [400, [], 0],
 ]
 
-for (const [status, raw, expected] of ASKED) {
-  test(`${status} with ${JSON.stringify(raw).slice(0, 70)} wants ${expected} ms`, () => {
+for (const [status, raw, expected] of CASES) {
+  test(`${status} with ${JSON.stringify(raw).slice(0, 70)} gives a cooldown of ${expected} ms`, () => {
     assert.is(readCooldownMs(status, raw, NOW), expected)
     assert.is(
       readCooldownMs(
@@ -50,19 +50,19 @@ for (const [status, raw, expected] of ASKED) {
   })
 }
 
-test("a date counts from the answer's own, if the clocks differ", () => {
+test("a date counts from the response's own date, if the clocks differ", () => {
   const raw = ['date', 'Thu, 15 Jan 2026 08:00:00 GMT', 'retry-after', 'Thu, 15 Jan 2026 08:00:05 GMT']
   assert.is(readCooldownMs(429, raw, NOW), 5_000)
 })
 
-test('the bound is the one that was given', () => {
+test('the caller can set another bound', () => {
   assert.is(readCooldownMs(429, ['retry-after', '90'], NOW, 120_000), 90_000)
   assert.is(readCooldownMs(429, ['retry-after', '90'], NOW, 500), 500)
   assert.is(readCooldownMs(429, [], NOW, 500), 500)
   assert.is(readCooldownMs(429, ['retry-after', '90'], NOW, 0), 0)
 })
 
-test('whatever an upstream sends, the time is from 0 to the bound', () => {
+test('whatever an upstream sends, the cooldown is between 0 and the bound', () => {
   const name = fc.constantFrom('retry-after', 'Retry-After', 'retry-after-ms', 'date', 'x')
   const value = fc.oneof(
     fc.string(),
@@ -81,7 +81,7 @@ test('whatever an upstream sends, the time is from 0 to the bound', () => {
   )
 })
 
-test('a date is read in each of the three formats', () => {
+test('a date is parsed in each of the three formats', () => {
   const at = Date.UTC(1994, 10, 6, 8, 49, 37)
   assert.is(parseHttpDate('Sun, 06 Nov 1994 08:49:37 GMT', NOW), at)
   assert.is(parseHttpDate('Sunday, 06-Nov-94 08:49:37 GMT', NOW), at)
@@ -97,7 +97,7 @@ test('a date is read in each of the three formats', () => {
   assert.is(parseHttpDate(null, NOW), null)
 })
 
-test('a date that JavaScript writes is read as the same second', () => {
+test('a date that JavaScript formats is parsed as the same second', () => {
   const date = fc.date({ min: new Date('1970-01-01'), max: new Date('9999-12-31'), noInvalidDate: true })
   fc.assert(
     fc.property(date, (day) => {

@@ -1,24 +1,25 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
-  type AttemptState,
-  classifyFailure,
-  type Decision,
-  decide,
   ENCODED_RESPONSE,
   type Failure,
   type FailurePhase,
   FIRST_BYTE_LATE,
   FIRST_TOKEN_LATE,
+  type Outcome,
+} from '../../src/routing/outcome.js'
+import {
+  type AttemptState,
+  type Decision,
+  decide,
   isAccountScoped,
   isFailoverDefault,
   isIdempotent,
-  type Outcome,
 } from '../../src/routing/retry-policy.js'
 import { fc } from '../support/property.js'
 
-/** All that can be done may be done. */
-const FREE: AttemptState = { sameTried: false, another: true, failover: true, idempotent: false }
+/** Everything is possible and allowed. */
+const FREE: AttemptState = { retried: false, hasOther: true, failover: true, idempotent: false }
 
 function failed(code: string, phase: FailurePhase, more: Partial<Failure> = {}): Failure {
   return { code, phase, reused: false, sentWhole: true, ...more }
@@ -34,48 +35,60 @@ const LATE = failed(FIRST_BYTE_LATE, 'waiting')
 const SILENT = failed(FIRST_TOKEN_LATE, 'silent')
 const REFUSED = failed('UND_ERR_INVALID_ARG', 'connecting')
 
-/** What is done if all can be; without another target; without failover; with neither. */
+/** Decisions if everything is possible; without another target; without failover; without both. */
 const DECIDED: Array<[string, Outcome, [Decision, Decision, Decision, Decision]]> = [
-  ['an answer', 200, ['answer', 'answer', 'answer', 'answer']],
-  ['an error of the client', 400, ['answer', 'answer', 'answer', 'answer']],
-  ['a status to come again', 503, ['next', 'answer', 'answer', 'answer']],
+  ['a 200', 200, ['accept', 'accept', 'accept', 'accept']],
+  ['a client error', 400, ['accept', 'accept', 'accept', 'accept']],
+  ['a retryable status', 503, ['next', 'accept', 'accept', 'accept']],
   ['a refused connection', UNREACHED, ['next', 'fail', 'next', 'fail']],
-  ['a death on a kept connection', STALE, ['same', 'same', 'fail', 'fail']],
-  ['a death on a kept connection that took half the body', STALE_UNSENT, ['same', 'same', 'same', 'same']],
-  ['a death of a kept connection before it was written to', UNWRITTEN, ['same', 'same', 'same', 'same']],
-  ['a death on a new connection', DEAD, ['next', 'fail', 'fail', 'fail']],
-  ['a death on a new connection that took half the body', UNSENT, ['next', 'fail', 'next', 'fail']],
-  ['a first byte that is late', LATE, ['next', 'fail', 'fail', 'fail']],
-  ['a 200 that stays silent', SILENT, ['next', 'answer', 'answer', 'answer']],
-  ['a 200 that dies silent', failed('ECONNRESET', 'silent'), ['next', 'fail', 'fail', 'fail']],
-  ['an answer that cannot be changed', failed(ENCODED_RESPONSE, 'waiting'), ['next', 'fail', 'fail', 'fail']],
-  ['a request that undici refuses', REFUSED, ['fail', 'fail', 'fail', 'fail']],
+  ['a kept connection that is lost', STALE, ['retry', 'retry', 'fail', 'fail']],
+  ['a kept connection that is lost after half the body', STALE_UNSENT, ['retry', 'retry', 'retry', 'retry']],
+  [
+    'a kept connection that is lost before anything was written',
+    UNWRITTEN,
+    ['retry', 'retry', 'retry', 'retry'],
+  ],
+  ['a new connection that is lost', DEAD, ['next', 'fail', 'fail', 'fail']],
+  ['a new connection that is lost after half the body', UNSENT, ['next', 'fail', 'next', 'fail']],
+  ['a first byte that is too late', LATE, ['next', 'fail', 'fail', 'fail']],
+  ['a 200 that stalls', SILENT, ['next', 'accept', 'accept', 'accept']],
+  [
+    'a 200 without content whose connection is lost',
+    failed('ECONNRESET', 'silent'),
+    ['next', 'fail', 'fail', 'fail'],
+  ],
+  [
+    'a response that cannot be translated',
+    failed(ENCODED_RESPONSE, 'waiting'),
+    ['next', 'fail', 'fail', 'fail'],
+  ],
+  ['a request that undici refuses to send', REFUSED, ['fail', 'fail', 'fail', 'fail']],
 ]
 
 for (const [name, outcome, expected] of DECIDED) {
-  test(`after ${name}: ${[...new Set(expected)].join(' or ')}`, () => {
+  test(`after ${name} the decision is ${[...new Set(expected)].join(' or ')}`, () => {
     const found = [true, false].flatMap((failover) =>
-      [true, false].map((another) => decide(outcome, { ...FREE, another, failover })),
+      [true, false].map((hasOther) => decide(outcome, { ...FREE, hasOther, failover })),
     )
     assert.equal(found, expected)
   })
 }
 
-test('a death on a kept connection is asked once more, and then passed on to the next', () => {
-  assert.is(decide(STALE, { ...FREE, sameTried: true }), 'next')
-  assert.is(decide(STALE, { ...FREE, sameTried: true, another: false }), 'fail')
-  assert.is(decide(STALE, { ...FREE, sameTried: true, failover: false }), 'fail')
-  assert.is(decide(STALE_UNSENT, { ...FREE, sameTried: true, failover: false }), 'next')
+test('a request on a lost kept connection is retried once, and then goes to the next target', () => {
+  assert.is(decide(STALE, { ...FREE, retried: true }), 'next')
+  assert.is(decide(STALE, { ...FREE, retried: true, hasOther: false }), 'fail')
+  assert.is(decide(STALE, { ...FREE, retried: true, failover: false }), 'fail')
+  assert.is(decide(STALE_UNSENT, { ...FREE, retried: true, failover: false }), 'next')
 })
 
-test('a method that may be repeated is, at the same target, where failover is off', () => {
-  const state = { sameTried: false, another: true, failover: false, idempotent: true }
-  assert.is(decide(STALE, state), 'same')
-  assert.is(decide(STALE, { ...state, sameTried: true }), 'fail')
+test('without failover an idempotent request is still retried at the same target', () => {
+  const state = { retried: false, hasOther: true, failover: false, idempotent: true }
+  assert.is(decide(STALE, state), 'retry')
+  assert.is(decide(STALE, { ...state, retried: true }), 'fail')
   assert.is(decide(DEAD, state), 'fail')
 })
 
-test('what comes of no connection asks the next, whatever its code', () => {
+test('a request that got no connection goes to the next target, whatever the error code', () => {
   for (const code of [
     'ECONNREFUSED',
     'ENOTFOUND',
@@ -92,24 +105,19 @@ test('what comes of no connection asks the next, whatever its code', () => {
     assert.is(decide(failed(code, 'connecting'), { ...FREE, failover: false }), 'next', code)
 })
 
-test('an answer that is no HTTP is none of a stale connection', () => {
-  for (const code of ['HPE_INVALID_CONSTANT', 'UND_ERR_RESPONSE', 'UND_ERR_HEADERS_OVERFLOW', 'new'])
-    assert.is(classifyFailure(failed(code, 'waiting', { reused: true })), 'dead', code)
-})
-
-test('a first byte that is late on a kept connection is not asked for there again', () => {
+test('a first-byte timeout on a kept connection is not retried at the same target', () => {
   assert.is(decide(failed(FIRST_BYTE_LATE, 'waiting', { reused: true }), FREE), 'next')
 })
 
-test('the statuses that go on to the next are 408, 409, 429 and from 500 up, but for 501 and 505', () => {
+test('the retryable statuses are 408, 409, 429 and all from 500 up except 501 and 505', () => {
   const next = [...Array(600).keys()].filter((status) => decide(status, FREE) === 'next')
   const from500 = [...Array(100).keys()].map((i) => 500 + i).filter((status) => status !== 501)
   assert.equal(next, [408, 409, 429, ...from500.filter((status) => status !== 505)])
 })
 
 const anyState: fc.Arbitrary<AttemptState> = fc.record({
-  sameTried: fc.boolean(),
-  another: fc.boolean(),
+  retried: fc.boolean(),
+  hasOther: fc.boolean(),
   failover: fc.boolean(),
   idempotent: fc.boolean(),
 })
@@ -126,39 +134,39 @@ const anyFailure: fc.Arbitrary<Failure> = fc.record({
 
 const anyOutcome: fc.Arbitrary<Outcome> = fc.oneof(fc.integer({ min: 200, max: 999 }), anyFailure)
 
-test('nobody is asked who is not there, and no target for a third time', () => {
+test('a decision never needs a target that does not exist, nor a second retry', () => {
   fc.assert(
     fc.property(anyOutcome, anyState, (outcome, state) => {
       const decision = decide(outcome, state)
-      if (decision === 'next') assert.ok(state.another)
-      if (decision === 'same') assert.not.ok(state.sameTried)
+      if (decision === 'next') assert.ok(state.hasOther)
+      if (decision === 'retry') assert.not.ok(state.retried)
     }),
   )
 })
 
-test('a status is never an error of the relay, and only a kept connection is tried anew', () => {
+test('a status never becomes an error of the relay, and only a lost kept connection is retried', () => {
   fc.assert(
     fc.property(anyOutcome, anyState, (outcome, state) => {
       const decision = decide(outcome, state)
-      if (typeof outcome === 'number') assert.ok(decision === 'answer' || decision === 'next')
-      else if (decision === 'same') assert.ok(outcome.reused && outcome.phase !== 'silent')
-      else if (decision === 'answer') assert.is(outcome.phase, 'silent')
+      if (typeof outcome === 'number') assert.ok(decision === 'accept' || decision === 'next')
+      else if (decision === 'retry') assert.ok(outcome.reused && outcome.phase !== 'silent')
+      else if (decision === 'accept') assert.is(outcome.phase, 'silent')
     }),
   )
 })
 
-test('what an upstream may have begun is not begun twice, unless the request may be', () => {
+test('without failover a request that an upstream may have acted on is not sent to another target', () => {
   fc.assert(
     fc.property(anyFailure, anyState, (failure, state) => {
       fc.pre(failure.sentWhole && failure.phase !== 'connecting' && failure.code !== 'ECONNREFUSED')
       const decision = decide(failure, { ...state, failover: false })
       assert.not.equal(decision, 'next')
-      if (decision === 'same') assert.ok(state.idempotent)
+      if (decision === 'retry') assert.ok(state.idempotent)
     }),
   )
 })
 
-test('every walk over targets ends, with no target asked more than twice', () => {
+test('every walk over the targets ends, with at most two attempts for each', () => {
   fc.assert(
     fc.property(
       fc.array(anyOutcome, { minLength: 40, maxLength: 40 }),
@@ -167,16 +175,16 @@ test('every walk over targets ends, with no target asked more than twice', () =>
       (outcomes, targets, failover) => {
         let asked = 1
         let target = 1
-        let sameTried = false
+        let retried = false
         for (const outcome of outcomes) {
           const decision = decide(outcome, {
-            sameTried,
-            another: target < targets,
+            retried,
+            hasOther: target < targets,
             failover,
             idempotent: false,
           })
-          if (decision === 'answer' || decision === 'fail') break
-          sameTried = decision === 'same'
+          if (decision === 'accept' || decision === 'fail') break
+          retried = decision === 'retry'
           if (decision === 'next') target++
           asked++
         }
@@ -216,19 +224,19 @@ const BY_DEFAULT: Array<[string, string, boolean]> = [
 ]
 
 for (const [method, path, expected] of BY_DEFAULT) {
-  test(`${method} ${path} may ${expected ? '' : 'not '}be asked twice by default`, () => {
+  test(`${method} ${path} ${expected ? 'has' : 'does not have'} failover by default`, () => {
     assert.is(isFailoverDefault(method, path), expected)
   })
 }
 
-test('what one account keeps is told from what any target can do', () => {
+test('paths of objects that one account stores are account-scoped, and paths that generate are not', () => {
   for (const path of ['/files', '/files/f', '/fine_tuning/jobs', '/responses/r', '/messages/batches'])
     assert.ok(isAccountScoped(path), path)
   for (const path of ['/filesystem', '/responses', '/messages', '/chat/completions', '/models/files'])
     assert.not.ok(isAccountScoped(path), path)
 })
 
-test('a method may be repeated as RFC 9110 has it', () => {
+test('the idempotent methods are those of RFC 9110', () => {
   for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']) assert.ok(isIdempotent(method))
   for (const method of ['POST', 'PATCH', 'CONNECT']) assert.not.ok(isIdempotent(method))
 })

@@ -2,11 +2,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createRouteConfig, type RouteConfig } from '../../src/config/routes.js'
 import { compileGlob } from '../../src/routing/glob.js'
+import type { Route } from '../../src/routing/route.js'
 import { type RoutesByApi, RouteTable } from '../../src/routing/route-table.js'
-import type { Route } from '../../src/routing/router.js'
 import { fc } from '../support/property.js'
 
-/** Only its name is looked at here. */
+/** The tests look only at its id. */
 function routeNamed(id: string): RoutesByApi {
   return [{ id } as Route, null]
 }
@@ -30,7 +30,7 @@ function takes(given: readonly string[] | null, text: string | null): boolean {
   return given === null || (text !== null && given.some((pattern) => compileGlob(pattern).test(text)))
 }
 
-test('the first route that takes path, model and team is found, whatever was asked before', () => {
+test('the first route that matches path, model and team is found, whatever was looked up before', () => {
   fc.assert(
     fc.property(someRoutes, requests, (list, asked) => {
       const routes = list.map((route, i) => ({ ...createRouteConfig(`u${i}`), ...route }))
@@ -46,7 +46,7 @@ test('the first route that takes path, model and team is found, whatever was ask
   )
 })
 
-test('a route none of whose targets speaks what is asked is passed over', () => {
+test('a route is skipped if none of its targets speaks the API of the request', () => {
   const table = new RouteTable(
     [
       { ...createRouteConfig('a'), models: ['x'] },
@@ -57,7 +57,7 @@ test('a route none of whose targets speaks what is asked is passed over', () => 
   assert.is(found(table, '/x', 'x', null), 'b')
 })
 
-test('names without number and without end change nothing, and are not all kept', () => {
+test('any number of model names, also very long ones, find the right route and fill no memory', () => {
   const routes = [
     { ...createRouteConfig('a'), models: ['*7', `${'x'.repeat(300)}*`] },
     createRouteConfig('b'),

@@ -6,7 +6,8 @@ import * as assert from 'uvu/assert'
 import { countTargets } from '../../src/admin/probes.js'
 import { type Config, loadConfig } from '../../src/config/config.js'
 import type { CircuitBreaker } from '../../src/routing/circuit-breaker.js'
-import { Router, type Target } from '../../src/routing/router.js'
+import type { Endpoint, Target } from '../../src/routing/route.js'
+import { Router } from '../../src/routing/router.js'
 
 function configOf(settings: Record<string, unknown>, env: Record<string, string> = {}): Config {
   const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
@@ -17,7 +18,13 @@ function configOf(settings: Record<string, unknown>, env: Record<string, string>
 }
 
 function routerOf(settings: Record<string, unknown>, env: Record<string, string> = {}): Router {
-  return new Router(configOf(settings, env))
+  const config = configOf(settings, env)
+  return new Router(config, endpointsOf(config))
+}
+
+/** What a router needs to know of the upstreams of a config: no connections. */
+function endpointsOf({ upstreams }: Config): Endpoint[] {
+  return upstreams.map(({ name, dialects: apis }) => ({ name, apis, full: false }))
 }
 
 const upstreams = { a: { baseUrl: 'http://127.0.0.1:1/v1' }, b: { baseUrl: 'http://127.0.0.1:2/v1' } }
@@ -47,12 +54,12 @@ test('with both provider keys, Messages and claude models go to Anthropic and al
   for (const [path, model, upstream] of table) assert.equal(chosen(router, path, model), [upstream, null])
 })
 
-test('with the key of Anthropic alone, everything goes there', () => {
+test('with only the key of Anthropic, everything goes to Anthropic', () => {
   const router = routerOf({}, { ANTHROPIC_API_KEY: 'sk-2' })
   assert.equal(chosen(router, '/chat/completions', 'gpt-4o'), ['anthropic', null])
 })
 
-test('the first route that matches path and model is taken, and none may match', () => {
+test('the first route that matches path and model is used, and there may be none', () => {
   const router = routerOf({
     upstreams,
     routes: [
@@ -70,13 +77,13 @@ test('the first route that matches path and model is taken, and none may match',
   assert.equal(chosen(router, '/x', null), null)
 })
 
-test('a pattern is taken at its word, save for the star', () => {
+test('a pattern matches itself literally except for the star', () => {
   const router = routerOf({ upstreams, routes: [{ model: 'a.b+(c)[d]|$^{1}\\*', upstream: 'a' }] })
   assert.equal(chosen(router, '/x', 'a.b+(c)[d]|$^{1}\\ and\nmore'), ['a', null])
   assert.equal(chosen(router, '/x', 'aXb+(c)[d]|$^{1}\\'), null)
 })
 
-test('an alias goes before the routes, and tells the name to use upstream', () => {
+test('an alias takes precedence over the routes, and has the name to use upstream', () => {
   const router = routerOf({
     upstreams,
     routes: [{ upstream: 'a' }],
@@ -96,7 +103,7 @@ const names = (
   team: string | null = null,
 ): string[] | null => router.findRoute(path, model, team)?.targets.map(({ name }) => name) ?? null
 
-test('a route and a name may have several targets, with all that is said of them', () => {
+test('a route and an alias may have several targets and settings of their own', () => {
   const targets = [{ upstream: 'a', model: 'm, 1', weight: 3 }, { upstream: 'b' }]
   const router = routerOf({
     upstreams,
@@ -122,7 +129,7 @@ test('a route and a name may have several targets, with all that is said of them
   assert.equal(names(router, '/x', 'alone'), ['b'])
 })
 
-test('there is one object for each target, and one for each route', () => {
+test('there is one object for each target and one for each route', () => {
   const router = routerOf({
     upstreams,
     routes: [{ model: 'x', targets: [{ upstream: 'a' }, { upstream: 'b', weight: 2 }] }, { upstream: 'a' }],
@@ -137,7 +144,7 @@ test('there is one object for each target, and one for each route', () => {
   assert.is(fast?.targets[0]?.upstream, router.upstreams[0])
 })
 
-test('a target is passed over for what it does not speak, and a route with none that does, too', () => {
+test('a target that does not speak the API of the path is left out, and so is a route without any other', () => {
   const router = routerOf({
     upstreams: {
       a: { ...upstreams.a, dialects: ['chat', 'embeddings'] },
@@ -158,14 +165,14 @@ test('a target is passed over for what it does not speak, and a route with none 
   assert.equal(names(router, '/fim/completions', 'm'), ['b'])
   assert.equal(names(router, '/responses/resp_1', 'n'), ['b'])
   assert.equal(names(router, '/embeddings', 'other'), null)
-  // What is none of these is for anyone.
+  // Any other path goes to any upstream.
   assert.equal(names(router, '/files', 'm'), ['a', 'b'])
   assert.equal(names(router, '/messages-not', 'n'), ['a'])
   assert.equal(names(router, '/chat/completions', 'fast'), ['a/x'])
   assert.equal(names(router, '/responses', 'fast'), null)
 })
 
-test('a route and a name may be for some teams alone', () => {
+test('a route and an alias may be restricted to some teams', () => {
   const router = routerOf({
     upstreams,
     routes: [{ team: ['red', 'blue-*'], upstream: 'b' }, { upstream: 'a' }],
@@ -182,7 +189,7 @@ test('a route and a name may be for some teams alone', () => {
   assert.equal(router.listAliases(null), ['open'])
 })
 
-test('health is of an upstream and a model: another weight, here or after a reload, leaves it', () => {
+test('targets with the same upstream and model share a breaker, also with another weight and after a reload', () => {
   const both = (weight: number): Config =>
     configOf({
       upstreams,
@@ -192,7 +199,8 @@ test('health is of an upstream and a model: another weight, here or after a relo
       ],
     })
   const told: string[] = []
-  const router = new Router(both(3), (name, _from, to) => told.push(`${name} ${to}`))
+  const endpoints = endpointsOf(both(3))
+  const router = new Router(both(3), endpoints, (name, _from, to) => told.push(`${name} ${to}`))
   const target = (of: Router, model: string): Target => of.findRoute('/x', model, null)?.targets[0] as Target
   const { breaker } = target(router, 'x')
   assert.is(target(router, 'y').breaker, breaker)
@@ -200,26 +208,34 @@ test('health is of an upstream and a model: another weight, here or after a relo
   for (let i = 0; i < 5; i++) breaker.fail(breaker.begin(now), now, 'status 500')
   breaker.coolDownUntil(now + 60_000)
   assert.equal(told, ['a/m open'])
-  assert.equal(countTargets(router.snapshotTargets(now)), { closed: 1, open: 1, trial: 0, cooling: 1 })
-  const after = new Router(both(1), () => {}, router)
+  assert.equal(countTargets(router.snapshotTargets(now)), { closed: 1, open: 1, half_open: 0, cooling: 1 })
+  const after = new Router(both(1), endpoints, () => {}, router)
   assert.is(target(after, 'x').breaker, breaker)
   assert.is(target(after, 'x').weight, 1)
   assert.is(target(after, 'x'), target(after, 'y'))
-  assert.equal(countTargets(after.snapshotTargets(now)), { closed: 1, open: 1, trial: 0, cooling: 1 })
+  assert.equal(countTargets(after.snapshotTargets(now)), { closed: 1, open: 1, half_open: 0, cooling: 1 })
 })
 
-test('an upstream that is made anew, or that goes by another name for a model, begins well', () => {
-  const config = (entry: Record<string, unknown>, model: string): Config =>
-    configOf({
-      upstreams: { a: { ...upstreams.a, ...entry } },
-      routes: [{ targets: [{ upstream: 'a', model }] }],
-    })
-  const before = new Router(config({}, 'm'))
-  const health = (of: Router): CircuitBreaker | undefined =>
+test('a breaker starts closed if its upstream was replaced, or if the upstream gets another model', () => {
+  const config = (model: string): Config =>
+    configOf({ upstreams: { a: upstreams.a }, routes: [{ targets: [{ upstream: 'a', model }] }] })
+  const endpoints = endpointsOf(config('m'))
+  const before = new Router(config('m'), endpoints)
+  const breaker = (of: Router): CircuitBreaker | undefined =>
     of.findRoute('/x', null, null)?.targets[0]?.breaker
-  assert.is(health(new Router(config({}, 'm'), () => {}, before)), health(before))
-  assert.is.not(health(new Router(config({}, 'n'), () => {}, before)), health(before))
-  assert.is.not(health(new Router(config({ headers: { x: '1' } }, 'm'), () => {}, before)), health(before))
+  const after = (model: string, ends: Endpoint[]): CircuitBreaker | undefined =>
+    breaker(new Router(config(model), ends, () => {}, before))
+  assert.is(after('m', endpoints), breaker(before))
+  assert.is.not(after('n', endpoints), breaker(before))
+  assert.is.not(after('m', endpointsOf(config('m'))), breaker(before))
+})
+
+test('a target whose upstream is at its limit is tried after the others', () => {
+  const config = configOf({ upstreams, routes: [{ targets: [{ upstream: 'a' }, { upstream: 'b' }] }] })
+  const [a, b] = endpointsOf(config)
+  const endpoints = [{ ...a, full: true } as Endpoint, b as Endpoint]
+  const route = new Router(config, endpoints).findRoute('/x', null, null)
+  assert.equal(route?.balancer.order(0, null), [1, 0])
 })
 
 test.run()

@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import type { Route, Target } from '../../src/routing/router.js'
+import type { Route, Target } from '../../src/routing/route.js'
 import type { Response } from './client.js'
 import { type LogLine, post, startRelay, type TestRelay } from './relay.js'
 import { until } from './until.js'

@@ -14,11 +14,11 @@ import {
 import { until, wait } from '../support/until.js'
 import { CHUNKED, chunk, head, LAST_CHUNK, ScriptedUpstream, whole } from '../support/upstream.js'
 
-/** A key that both sides know stands in for certificates (RFC 4279), so that none has to be kept here. */
+/** A pre-shared key takes the place of certificates (RFC 4279), so that the repository needs none. */
 const TLS = { ciphers: 'PSK', maxVersion: 'TLSv1.2', minVersion: 'TLSv1.2' } as const
 const SHARED = { identity: 'thinwire', psk: Buffer.alloc(32, 7) }
 
-test('chunks are taken off a TLS connection, in their pieces, and the connection is used again', async () => {
+test('chunks are read from a TLS connection as they came, and the connection is used again', async () => {
   const large = Buffer.alloc(100_000, 'y')
   let connections = 0
   const server = createServer({ ...TLS, pskCallback: () => SHARED.psk }, (socket: TLSSocket) => {
@@ -52,6 +52,7 @@ test('chunks are taken off a TLS connection, in their pieces, and the connection
           onRequestStart() {},
           onResponseStart() {
             rawSocket = takeRawSocket()
+            assert.is(takeRawSocket(), null)
             rawSocket?.take({
               onWire(piece) {
                 const rest = Math.min(piece.length, wanted - bytes)
@@ -71,7 +72,7 @@ test('chunks are taken off a TLS connection, in their pieces, and the connection
     assert.ok(rawSocket !== null)
     assert.ok(Buffer.concat(taken).equals(Buffer.concat([chunk('hello'), chunk(large)])))
     assert.is(parsed.length, 0)
-    // undici takes a connection back one turn of the event loop later.
+    // undici takes a connection back one tick later.
     await wait(5)
   }
   assert.is(connections, 1)
@@ -79,11 +80,11 @@ test('chunks are taken off a TLS connection, in their pieces, and the connection
   server.close()
 })
 
-test('there is no wire to take outside of the call that tells of a chunked answer', () => {
+test('there is no raw socket to take outside of the call that reports the head of a chunked response', () => {
   assert.is(takeRawSocket(), null)
 })
 
-test('a request that waits for a kept connection when that is reset is known to have gone nowhere', async () => {
+test('a request that waited for a kept connection when it was reset is known not to have been sent', async () => {
   const upstream = await ScriptedUpstream.start((request) => request.write(whole('200 OK', 'ok')))
   const sockets: Socket[] = []
   const connect = createConnector({})

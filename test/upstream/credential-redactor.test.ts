@@ -8,15 +8,15 @@ import { CHUNKED, head, type Script, ScriptedUpstream, whole } from '../support/
 
 const SECRET = 'aab-aab-secret/1'
 
-function scrubberOf(secrets: readonly string[]): CredentialRedactor {
+function redactorOf(secrets: readonly string[]): CredentialRedactor {
   const config: UpstreamConfig = { ...createUpstreamConfig('up', 'http://x', {} as never), secrets }
   const redactor = CredentialRedactor.of(config)
   if (redactor === null) throw new Error('nothing to hide')
   return redactor
 }
 
-function scrub(secrets: readonly string[], pieces: readonly string[]): string {
-  const body = scrubberOf(secrets).body()
+function redact(secrets: readonly string[], pieces: readonly string[]): string {
+  const body = redactorOf(secrets).body()
   const passed = pieces.map((piece) => body.push(Buffer.from(piece)).toString())
   return passed.join('') + body.end().toString()
 }
@@ -26,7 +26,7 @@ const TEXTS: Array<[string, string]> = [
   [`key: ${SECRET}.`, `key: ${STARS}.`],
   [SECRET, STARS],
   [`${SECRET}${SECRET} aab-${SECRET}`, `${STARS}${STARS} aab-${STARS}`],
-  // Its beginning, and all but its end.
+  // Only its beginning, all but its last byte, all but its first byte.
   [
     `aab-**** ${SECRET.slice(0, -1)} ${SECRET.slice(1)}`,
     `aab-**** ${SECRET.slice(0, -1)} ${SECRET.slice(1)}`,
@@ -36,25 +36,25 @@ const TEXTS: Array<[string, string]> = [
 ]
 
 for (const [text, expected] of TEXTS) {
-  test(`of ${text} a client sees ${expected}, wherever it is cut`, () => {
-    assert.is(scrub([SECRET], [text]), expected)
+  test(`${text} becomes ${expected}, wherever it is split into chunks`, () => {
+    assert.is(redact([SECRET], [text]), expected)
     for (let i = 1; i < text.length; i++)
-      assert.is(scrub([SECRET], [text.slice(0, i), text.slice(i)]), expected, `cut at ${i}`)
-    assert.is(scrub([SECRET], [...text]), expected)
+      assert.is(redact([SECRET], [text.slice(0, i), text.slice(i)]), expected, `cut at ${i}`)
+    assert.is(redact([SECRET], [...text]), expected)
   })
 }
 
-test('of two that have a beginning in common, both are hidden', () => {
+test('two secrets with a common beginning are both hidden', () => {
   const longer = `${SECRET}-and-more`
   for (const secrets of [
     [SECRET, longer],
     [longer, SECRET],
   ])
-    assert.is(scrub(secrets, [`${longer} ${SECRET}`]), `${'*'.repeat(longer.length)} ${STARS}`)
+    assert.is(redact(secrets, [`${longer} ${SECRET}`]), `${'*'.repeat(longer.length)} ${STARS}`)
 })
 
-test('nothing is held back that is not the beginning of one, and a piece is not changed in its place', () => {
-  const body = scrubberOf([SECRET]).body()
+test('only the possible beginning of a secret is held back, and a chunk is not changed in place', () => {
+  const body = redactorOf([SECRET]).body()
   assert.is(body.push(Buffer.from('an error')).toString(), 'an error')
   assert.is(body.push(Buffer.from(' of aab')).toString(), ' of ')
   assert.is(body.push(Buffer.from(' things')).toString(), 'aab things')
@@ -63,7 +63,7 @@ test('nothing is held back that is not the beginning of one, and a piece is not 
   assert.is(piece.toString(), SECRET)
 })
 
-test('what stands for there being none is not looked for', () => {
+test('a placeholder for no credential is not searched for', () => {
   const config: UpstreamConfig = {
     ...createUpstreamConfig('up', 'http://x', {} as never),
     secrets: ['ollama', 'none'],
@@ -78,7 +78,7 @@ const STARRED = JSON.stringify({
 })
 const TOLD = JSON.stringify({ error: { message: `no ${KEY}, ${HEADER}` } })
 
-/** What a client gets of an answer, by its status line, headers and body. */
+/** Relays one response. @returns what the client got, and the record */
 async function relayed(script: Script, auth_ = 'bearer') {
   const upstream = await ScriptedUpstream.start(script)
   const headers = { 'x-more': { env: 'HEADER', prefix: 'Secret ' }, 'x-plain': 'in-the-open' }
@@ -101,7 +101,7 @@ async function relayed(script: Script, auth_ = 'bearer') {
 }
 
 for (const scheme of ['bearer', 'x-api-key', 'api-key', 'anthropic', 'query']) {
-  test(`an error that tells the credential is as it was but for that, in length too: ${scheme}`, async () => {
+  test(`an error response that repeats the credential keeps everything else, also its length (${scheme})`, async () => {
     const { response, record } = await relayed(
       (request) =>
         request.write(
@@ -120,7 +120,7 @@ for (const scheme of ['bearer', 'x-api-key', 'api-key', 'anthropic', 'query']) {
   })
 }
 
-test('so it is in chunks, wherever they are cut, and one that breaks off ends before the credential', async () => {
+test('a credential is hidden in chunks of any size, and a body that is cut ends before it', async () => {
   for (const size of [1, 7, 30, TOLD.length]) {
     const { response } = await relayed(async (request) => {
       await request.write(head('500 Oops', CHUNKED, 'content-type: application/json'))
@@ -141,7 +141,7 @@ test('so it is in chunks, wherever they are cut, and one that breaks off ends be
   assert.is(record?.end, 'upstream_cut')
 })
 
-test('answers that are good, compressed, or have only the beginning of it pass byte for byte', async () => {
+test('successful and compressed responses, and those with only part of the credential, pass byte for byte', async () => {
   const packed = gzipSync(TOLD)
   const begun = JSON.stringify({ error: { message: `no ${KEY.slice(0, 8)}***, in-the-open` } })
   const ANSWERS: Array<[string, string | Buffer, string]> = [

@@ -42,7 +42,7 @@ function make(): Made {
   return made
 }
 
-/** Lets what was promised come. */
+/** Lets promises settle. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 test('an upstream is connected at once, and again when its connection has gone', async () => {
@@ -60,7 +60,7 @@ test('an upstream is connected at once, and again when its connection has gone',
   keepWarm.close()
 })
 
-test('one that nobody has asked for ten minutes is let cool down, until somebody does', async () => {
+test('an upstream without requests for ten minutes is not reconnected until its next request', async () => {
   const { keepWarm } = make()
   const upstream = new FakeUpstream()
   await keepWarm.keep([upstream])
@@ -73,7 +73,7 @@ test('one that nobody has asked for ten minutes is let cool down, until somebody
   keepWarm.close()
 })
 
-test('one that cannot be reached is tried less and less often, and told of once', async () => {
+test('an unreachable upstream is tried less and less often, and reported once', async () => {
   const { keepWarm, told } = make()
   const upstream = new FakeUpstream()
   upstream.failure = Object.assign(new Error('no'), { code: 'ECONNREFUSED' })
@@ -98,7 +98,7 @@ test('one that cannot be reached is tried less and less often, and told of once'
   keepWarm.close()
 })
 
-test('one that has moved to other addresses altogether is connected anew', async () => {
+test('the connections are renewed when the name has only other addresses', async () => {
   const made = make()
   const { keepWarm, told } = made
   const upstream = new FakeUpstream()
@@ -107,7 +107,7 @@ test('one that has moved to other addresses altogether is connected anew', async
   made.addresses = ['192.0.2.2', '192.0.2.1']
   keepWarm.tick(30_000)
   assert.is(upstream.renewed, 0)
-  // A resolver that finds nothing says nothing.
+  // A failed lookup changes nothing.
   made.addresses = []
   keepWarm.tick(60_000)
   made.addresses = ['192.0.2.9']
@@ -121,7 +121,7 @@ test('one that has moved to other addresses altogether is connected anew', async
   keepWarm.close()
 })
 
-test('an address is not looked up', async () => {
+test('an upstream that is configured by its address is not looked up', async () => {
   const { keepWarm, told } = make()
   const upstream = new FakeUpstream()
   upstream.lookedUp = null
@@ -132,7 +132,7 @@ test('an address is not looked up', async () => {
   keepWarm.close()
 })
 
-test('only those that are new are connected when others are to be kept', async () => {
+test('a change of the upstreams connects only the new ones, and drops the removed ones', async () => {
   const { keepWarm } = make()
   const [one, two] = [new FakeUpstream(), new FakeUpstream()]
   await keepWarm.keep([one])

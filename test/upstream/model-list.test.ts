@@ -5,11 +5,12 @@ import * as assert from 'uvu/assert'
 import { issueKey } from '../../src/access/keyring.js'
 import { Router } from '../../src/routing/router.js'
 import { type ListTimes, ModelList } from '../../src/upstream/model-list.js'
+import { createUpstreams } from '../../src/upstream/upstream.js'
 import type { RawClient, Response } from '../support/client.js'
 import { startRelay, type TestRelay } from '../support/relay.js'
 import { gate, until, wait } from '../support/until.js'
 
-/** An upstream's list of models, and how often it was asked. */
+/** An upstream with a list of models, which counts its requests. */
 class Lister {
   readonly requests: IncomingMessage[] = []
   answer: (res: ServerResponse) => void
@@ -93,7 +94,7 @@ const ROUTES = [
   { path: '/embeddings', model: 'embed-*', upstream: 'b' },
 ]
 
-test('the list has what each upstream has and is sent by a route, and nothing else', () =>
+test('the list has the models of each upstream that a route sends there, and no others', () =>
   withLists(
     {
       a: models('gpt-1', 'claude-at-a', 'both', 'secret-1'),
@@ -122,23 +123,23 @@ const ALIASES = {
   theirs: { upstream: 'a', model: 'x', team: 'other' },
 }
 
-test('names of the config are the list, those of other teams left out', () =>
+test('with aliases, the list has only the aliases that the team may use', () =>
   withLists(LISTS, { routes: ROUTES, models: ALIASES }, async ({ ids, listers }) => {
     assert.equal(await ids(), ['fast'])
     assert.is(listers.a?.requests.length, 0)
   }))
 
-test('where all are wanted, they stand first', () =>
+test('with listModels all, aliases come first and the models of upstreams follow', () =>
   withLists(LISTS, { routes: ROUTES, models: ALIASES, listModels: 'all' }, async ({ ids }) => {
     assert.equal(await ids(), ['fast', 'gpt-1', 'claude-1'])
   }))
 
-test('of one upstream the list passes as it is, whatever it is', () =>
+test('the list of a single upstream passes byte for byte', () =>
   withLists({ a: '{"odd" : 1}' }, {}, async ({ get }) => {
     assert.is((await get('/models')).body.toString(), '{"odd" : 1}')
   }))
 
-test("lists of Anthropic's form, of none but the list, and of names with models/ are understood", () =>
+test("Anthropic's form, an array alone and names with models/ are parsed", () =>
   withLists(
     {
       a: {
@@ -211,21 +212,21 @@ const BAD: Array<[string, (res: ServerResponse) => void]> = [
 ]
 
 for (const [what, answer] of BAD) {
-  test(`an upstream that answers with ${what} is left out`, () =>
+  test(`an upstream that responds with ${what} is left out of the list`, () =>
     withLists(
       { a: models('a-1'), b: models('b-1') },
       { routes: [{ model: 'a-*', upstream: 'a' }, { upstream: 'b' }] },
       async (stage) => {
         if (stage.listers.b !== undefined) stage.listers.b.answer = answer
         assert.equal(await stage.ids(), ['a-1'])
-        // Nor is it asked each time.
+        // There is a pause before the next request.
         assert.equal(await stage.ids(), ['a-1'])
         assert.is(stage.listers.b?.requests.length, 1)
       },
     ))
 }
 
-test('an upstream that does not answer is waited for once, and not long; who leaves is not answered', () =>
+test('an upstream that does not respond is waited for once and with a timeout, and the client may leave', () =>
   withLists(
     { a: models('a-1'), b: models('b-1') },
     { routes: [{ model: 'a-*', upstream: 'a' }, { upstream: 'b' }] },
@@ -245,7 +246,7 @@ test('an upstream that does not answer is waited for once, and not long; who lea
     },
   ))
 
-/** As `answer` makes it, without a relay around it. */
+/** Calls `ModelList.answer` itself, with times of its own. */
 async function withModelList(
   lists: Readonly<Record<string, unknown>>,
   times: ListTimes,
@@ -255,7 +256,7 @@ async function withModelList(
     lists,
     { routes: [{ model: 'a-*', upstream: 'a' }, { upstream: 'b' }] },
     async ({ relay, listers }) => {
-      const router = new Router(relay.config)
+      const router = new Router(relay.config, createUpstreams(relay.config))
       const list = new ModelList(router, relay.config, times)
       const ids = async (): Promise<string[]> => {
         const { data } = (await list.answer('/models', null)) as { data: Array<{ id: string }> }
@@ -270,10 +271,10 @@ async function withModelList(
   )
 }
 
-test('a list that has become old is still the answer, and a newer one is for the next', () =>
+test('an old list is still used, and a new one is requested for the next request', () =>
   withModelList(
     { a: models('a-1'), b: models('b-1') },
-    { patienceMs: 10_000, freshMs: -1, pauseMs: -1 },
+    { timeoutMs: 10_000, freshMs: -1, pauseMs: -1 },
     async ({ ids, listers }) => {
       const { a } = listers
       assert.ok(a !== undefined)
@@ -290,7 +291,7 @@ test('a list that has become old is still the answer, and a newer one is for the
         last = await ids()
       }
       assert.equal(last, ['a-2', 'b-1'])
-      // And stays, when there is no newer one to be had.
+      // The list stays if a newer one cannot be had.
       a.answer = (res) => res.writeHead(503).end()
       const asked = a.requests.length
       for (let i = 0; i < 200 && a.requests.length < asked + 3; i++) {
@@ -301,10 +302,10 @@ test('a list that has become old is still the answer, and a newer one is for the
     },
   ))
 
-test('many who ask at one time have one question asked for them', () =>
+test('many requests at one time lead to one request to each upstream', () =>
   withModelList(
     { a: models('a-1'), b: models('b-1') },
-    { patienceMs: 10_000, freshMs: 60_000, pauseMs: 60_000 },
+    { timeoutMs: 10_000, freshMs: 60_000, pauseMs: 60_000 },
     async ({ ids, listers }) => {
       const lists = await Promise.all(Array.from({ length: 50 }, ids))
       for (const list of lists) assert.equal(list, ['a-1', 'b-1'])
@@ -312,7 +313,7 @@ test('many who ask at one time have one question asked for them', () =>
     },
   ))
 
-test("what Azure could deploy is no model that can be asked for, and a name of one's own for a deployment is", () =>
+test("Azure's list of deployable models is not requested, and an alias for a deployment is listed", () =>
   withLists(
     { a: models('gpt-1'), b: models('claude-1') },
     {
@@ -327,7 +328,7 @@ test("what Azure could deploy is no model that can be asked for, and a name of o
     { a: { preset: 'azure' } },
   ))
 
-test('one model is asked for where a request with it would go', () =>
+test('a request for one model goes where a request with that model would go', () =>
   withLists(
     { a: '{"from":"a"}', b: '{"from":"b"}' },
     {

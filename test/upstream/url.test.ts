@@ -16,7 +16,7 @@ const DEPLOYMENTS: Array<[string, string | null, string]> = [
 ]
 
 for (const [path, model, expected] of DEPLOYMENTS) {
-  test(`${path} for ${model} is ${expected} among Azure's deployments`, () => {
+  test(`the path ${path} with model ${model} becomes ${expected} in Azure's older API`, () => {
     assert.is(buildDeploymentPath(path, model), expected)
   })
 }
@@ -32,12 +32,12 @@ const QUERIES: Array<[string, string]> = [
 ]
 
 for (const [query, expected] of QUERIES) {
-  test(`to ${query || 'no query'} parameters are added, and what the client sent by their names goes`, () => {
+  test(`parameters are added to ${query || 'no query'} and replace the client's own of the same name`, () => {
     assert.is(addParameters(query, NAMES, 'api-version=1&key=k'), expected)
   })
 }
 
-test('names and values are encoded', () => {
+test('a query has encoded names and values', () => {
   assert.is(formatQuery(['a', 'b&c=d', 'e', 'ü +']), 'a=b%26c%3Dd&e=%C3%BC%20%2B')
 })
 

@@ -32,7 +32,7 @@ const post = (relay: TestRelay, path: string, model: string): string => {
   return `POST ${path} HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`
 }
 
-test('whoever asks on the machine itself is told which targets are not well, by their names alone', async () => {
+test('/readyz names unhealthy targets to clients on the same machine only, and everybody gets counts', async () => {
   const upstream = await ScriptedUpstream.start(failing)
   const entry = { baseUrl: upstream.url, apiKey: { env: 'UPSTREAM_KEY' } }
   const relay = await startRelay(
@@ -43,14 +43,18 @@ test('whoever asks on the machine itself is told which targets are not well, by 
     },
   )
   try {
-    assert.equal((await ready(relay, 'host: localhost')).unwell, { open: [], trial: [], cooling: [] })
+    const before = await ready(relay, 'host: localhost')
+    assert.equal(before.unhealthy, { open: [], half_open: [], cooling: [] })
+    assert.equal(before.unwell, { open: [], trial: [], cooling: [] })
     for (let i = 0; i < 5; i++) await send(relay, post(relay, '/v1/completions', 'fast'))
     await send(relay, post(relay, '/v1/busy', 'third'))
+    const unhealthy = { open: ['two/vendor/real'], half_open: [], cooling: ['three'] }
     const unwell = { open: ['two/vendor/real'], trial: [], cooling: ['three'] }
     for (const host of ['localhost:4000', '127.0.0.1', '[::1]:4000']) {
       const body = await ready(relay, `host: ${host}`)
+      assert.equal(body.unhealthy, unhealthy)
       assert.equal(body.unwell, unwell)
-      assert.equal(body.targets, { closed: 2, open: 1, trial: 0, cooling: 1 })
+      assert.equal(body.targets, { closed: 2, open: 1, half_open: 0, trial: 0, cooling: 1 })
       assert.not.match(JSON.stringify(body), /sk-upstream|127\.0\.0\.1/)
     }
     // From outside they are numbers, also behind a proxy that stands on this machine.
@@ -62,8 +66,9 @@ test('whoever asks on the machine itself is told which targets are not well, by 
       ['host: 127.0.0.1:4000', 'Via: 1.1 proxy'],
     ]) {
       const body = await ready(relay, ...lines)
+      assert.is(body.unhealthy, undefined)
       assert.is(body.unwell, undefined)
-      assert.equal(body.targets, { closed: 2, open: 1, trial: 0, cooling: 1 })
+      assert.equal(body.targets, { closed: 2, open: 1, half_open: 0, trial: 0, cooling: 1 })
     }
   } finally {
     await relay.close()

@@ -1,0 +1,96 @@
+import { fileURLToPath } from 'node:url'
+import { checkSourceTree } from './source-tree.js'
+
+/**
+ * Run by `npm run check`: fails on an import that goes to a higher layer, on a cycle between folders, on a folder
+ * without a README.md, on comment lines that are too long and on files that are too long.
+ */
+
+/** Lowest first; see `TreeRules.layers`. */
+const LAYERS = [
+  ['lib', 'version.ts', 'node-floor.ts'],
+  ['json', 'http', 'sse', 'api'],
+  ['config', 'access'],
+  ['metering', 'translate'],
+  ['exchange'],
+  ['routing', 'upstream'],
+  ['ledger', 'observe'],
+  ['relay'],
+  ['cache'],
+  ['admin', 'server'],
+  ['app'],
+  ['doctor', 'demo', 'commands'],
+  ['cli.ts'],
+]
+
+/** These lists only ever shrink. */
+const ALLOWED_IMPORTS = [
+  'exchange/shown-path.ts -> observe/log-text.ts',
+  'observe/relay-state.ts -> ledger/write/ledger.ts',
+]
+
+const ALLOWED_READMES = [
+  'access',
+  'admin',
+  'api',
+  'app',
+  'cache',
+  'commands',
+  'config',
+  'demo',
+  'doctor',
+  'exchange',
+  'http',
+  'json',
+  'ledger',
+  'lib',
+  'metering',
+  'observe',
+  'relay',
+  'server',
+  'sse',
+  'translate',
+]
+
+const ALLOWED_COMMENTS = [
+  'access',
+  'admin',
+  'api',
+  'cache',
+  'commands',
+  'config',
+  'demo',
+  'doctor',
+  'exchange',
+  'http',
+  'json',
+  'ledger',
+  'lib',
+  'metering',
+  'observe',
+  'relay',
+  'server',
+  'sse',
+  'translate',
+]
+
+const ALLOWED_FILES = ['server/request-handler.ts']
+
+const { problems, allowed, warnings } = checkSourceTree(
+  fileURLToPath(new URL('../../src', import.meta.url)),
+  {
+    layers: LAYERS,
+    allowedImports: ALLOWED_IMPORTS,
+    allowedReadmes: ALLOWED_READMES,
+    allowedComments: ALLOWED_COMMENTS,
+    allowedFiles: ALLOWED_FILES,
+  },
+)
+const say = (text: string): boolean => process.stderr.write(`layers: ${text}\n`)
+const shown = process.argv.includes('--allowed') ? allowed : []
+for (const text of shown) say(`allowed for now: ${text}`)
+if (allowed.length > shown.length)
+  say(`warning: ${allowed.length} problems are allowed for now: node dist/scripts/layers.js --allowed`)
+for (const warning of warnings) say(`warning: ${warning}`)
+for (const problem of problems) say(problem)
+if (problems.length > 0) process.exitCode = 1

@@ -1,0 +1,48 @@
+import type { Api } from '../api/presets.js'
+import type { Strategy } from '../config/routes.js'
+import type { CircuitBreaker } from './circuit-breaker.js'
+import type { HedgeBudget } from './hedge.js'
+import type { LoadBalancer } from './load-balancer.js'
+
+/** What routing needs to know of an upstream. The connections to it are no concern of this folder. */
+export interface Endpoint {
+  readonly name: string
+  /** The APIs that it speaks; null for all. */
+  readonly apis: readonly Api[] | null
+  /** It has reached its limit of concurrent requests. */
+  readonly full: boolean
+}
+
+/**
+ * One place where a request may go: an upstream, and the model to use there. The config may name it in several routes;
+ * there is one object for it.
+ * @typeParam E the upstream as the caller knows it
+ */
+export interface Target<E extends Endpoint = Endpoint> {
+  /** Shared by all targets with the same upstream and model, whatever their weight. */
+  readonly breaker: CircuitBreaker
+  readonly upstream: E
+  /** Replaces the client's model; null leaves the body as it is. */
+  readonly model: string | null
+  /** Share of the requests if `Route.strategy` is `weight`. 0: used only when no other target can be. */
+  readonly weight: number
+  /** For logs: `upstream` or `upstream/model`. Unique within a route, and the same after a restart. */
+  readonly name: string
+}
+
+/** Where a request may go. */
+export interface Route<E extends Endpoint = Endpoint> {
+  /** Names of its targets in their order; the same after a restart with the same config. */
+  readonly id: string
+  /** At least one, in the order of the config: those that speak the API of the request. */
+  readonly targets: readonly Target<E>[]
+  readonly strategy: Strategy
+  /** Whether a failed request goes to the next target; null: if repeating it is safe (`isFailoverDefault`). */
+  readonly failover: boolean | null
+  /** Milliseconds that a response may stay without content before the next target is tried; null for no limit. */
+  readonly firstTokenMs: number | null
+  /** Whether a second target is tried, too, if the first one is slower than it usually is. */
+  readonly hedge: boolean
+  readonly balancer: LoadBalancer
+  readonly hedges: HedgeBudget
+}

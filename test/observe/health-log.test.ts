@@ -1,0 +1,30 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { createTargetStateLogger } from '../../src/observe/health-log.js'
+import type { Log } from '../../src/observe/log.js'
+
+interface Line {
+  readonly level: string
+  readonly fields: unknown
+  readonly text: string
+}
+
+test('each change of a circuit is one line, and an opened circuit is a warning', () => {
+  const lines: Line[] = []
+  const write = (level: string) => (fields: unknown, text: string) => lines.push({ level, fields, text })
+  const onChange = createTargetStateLogger({ info: write('info'), warn: write('warn') } as unknown as Log)
+  onChange('openai', 'closed', 'open', 'ECONNREFUSED')
+  onChange('openai', 'open', 'half_open', 'open time is over')
+  onChange('openai', 'half_open', 'closed', 'a request succeeded')
+  assert.equal(
+    lines.map(({ level, text }) => [level, text]),
+    [
+      ['warn', 'target openai unhealthy (ECONNREFUSED), circuit open'],
+      ['info', 'target openai: circuit half-open, trying again'],
+      ['info', 'target openai healthy, circuit closed'],
+    ],
+  )
+  assert.equal(lines[0]?.fields, { target: 'openai', from: 'closed', to: 'open', why: 'ECONNREFUSED' })
+})
+
+test.run()
