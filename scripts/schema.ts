@@ -6,6 +6,6 @@ import { buildRecordJsonSchema } from '../src/ledger/schema.js'
 write('config.schema.json', buildConfigJsonSchema())
 write('usage.schema.json', buildRecordJsonSchema())
 
-function write(name: string, schema: Record<string, unknown>): void {
+function write(name: string, schema: object): void {
   writeFileSync(new URL(`../${name}`, import.meta.url), `${JSON.stringify(schema, null, 2)}\n`)
 }

@@ -19,8 +19,8 @@ const EMBEDDINGS = APIS.indexOf('embeddings')
 export const OTHER_API = APIS.length
 
 /** @param index of `dialectIndex` */
-export function includesApi(dialects: readonly Api[] | null, index: number): boolean {
-  return dialects === null || index === OTHER_API || dialects.includes(APIS[index] as Api)
+export function includesApi(apis: readonly Api[] | null, index: number): boolean {
+  return apis === null || index === OTHER_API || apis.includes(APIS[index] as Api)
 }
 
 /** Itself, or something below it. */

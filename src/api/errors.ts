@@ -118,20 +118,21 @@ const rows = {
     openai: 'requests',
     anthropic: 'rate_limit_error',
     retry: true,
-    message: 'Too many requests are in flight with this key (limits.exchangesPerKey).',
+    message: 'Too many requests are in flight with this key (limits.maxConcurrentRequestsPerKey).',
   },
   relay_busy: {
     status: 503,
     ...OVERLOADED,
     retry: true,
-    message: 'This relay has too many requests in flight (limits.exchanges, limits.bufferedBytes).',
+    message:
+      'This relay has too many requests in flight (limits.maxConcurrentRequests, limits.bufferedBytes).',
   },
   upstream_busy: {
     status: 503,
     ...OVERLOADED,
     retry: true,
     message:
-      'Every upstream for this has as many requests in flight as it is to have (upstreams.NAME.limits.exchanges).',
+      'Every upstream for this has as many requests in flight as it is to have (upstreams.NAME.limits.maxConcurrentRequests).',
   },
   draining: {
     status: 503,
@@ -167,7 +168,8 @@ const rows = {
     status: 502,
     ...SERVER,
     retry: false,
-    message: "More of the upstream's answer has to be held than the relay may hold (limits.answerBytes).",
+    message:
+      "More of the upstream's answer has to be held than the relay may hold (limits.transformBufferBytes).",
   },
   upstream_timeout: {
     status: 504,

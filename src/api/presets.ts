@@ -19,7 +19,7 @@ export interface Preset {
   readonly baseUrl: string | null
   readonly auth: AuthScheme
   /** Null: all. */
-  readonly dialects: readonly Api[] | null
+  readonly apis: readonly Api[] | null
   /** The environment variable in which its key is looked for; null if there is no usual one. */
   readonly keyEnv: string | null
   /** It can be used without. */
@@ -45,7 +45,7 @@ const OPENAI_CHAT: Capabilities = { customTools: true, reasoning: false }
 const OPENAI_LIKE = {
   baseUrl: null,
   auth: 'bearer',
-  dialects: null,
+  apis: null,
   keyless: false,
   headers: {},
   query: {},
@@ -65,7 +65,7 @@ const rows = {
     chat: OPENAI_CHAT,
     baseUrl: 'https://api.openai.com/v1',
     keyEnv: 'OPENAI_API_KEY',
-    dialects: ['chat', 'completions', 'responses', 'embeddings'],
+    apis: ['chat', 'completions', 'responses', 'embeddings'],
   },
   // https://RESOURCE.openai.azure.com; the model is the name of a deployment, and needs no api-version.
   azure: {
@@ -73,7 +73,7 @@ const rows = {
     chat: OPENAI_CHAT,
     keyEnv: 'AZURE_OPENAI_API_KEY',
     auth: 'api-key',
-    dialects: ['chat', 'completions', 'responses', 'embeddings'],
+    apis: ['chat', 'completions', 'responses', 'embeddings'],
     listed: false,
     defaultPath: '/openai/v1',
   },
@@ -83,7 +83,7 @@ const rows = {
     chat: OPENAI_CHAT,
     keyEnv: 'AZURE_OPENAI_API_KEY',
     auth: 'api-key',
-    dialects: ['chat', 'completions', 'embeddings'],
+    apis: ['chat', 'completions', 'embeddings'],
     query: { 'api-version': '2024-10-21' },
     paths: 'deployments',
     listed: false,
@@ -95,25 +95,25 @@ const rows = {
     baseUrl: 'https://api.anthropic.com/v1',
     keyEnv: 'ANTHROPIC_API_KEY',
     auth: 'anthropic',
-    dialects: ['chat', 'messages'],
+    apis: ['chat', 'messages'],
   },
   gemini: {
     ...OPENAI_LIKE,
     baseUrl: 'https://generativelanguage.googleapis.com/v1beta/openai',
     keyEnv: 'GEMINI_API_KEY',
-    dialects: ['chat', 'embeddings'],
+    apis: ['chat', 'embeddings'],
   },
   groq: {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.groq.com/openai/v1',
     keyEnv: 'GROQ_API_KEY',
-    dialects: ['chat', 'responses'],
+    apis: ['chat', 'responses'],
   },
   deepseek: {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.deepseek.com',
     keyEnv: 'DEEPSEEK_API_KEY',
-    dialects: ['chat', 'completions', 'messages'],
+    apis: ['chat', 'completions', 'messages'],
     elsewhere: { '/completions': '/beta', '/messages': '/anthropic/v1' },
   },
   mistral: {
@@ -121,13 +121,13 @@ const rows = {
     baseUrl: 'https://api.mistral.ai/v1',
     keyEnv: 'MISTRAL_API_KEY',
     // Of completions, the one that fills in the middle: /fim/completions.
-    dialects: ['chat', 'completions', 'embeddings'],
+    apis: ['chat', 'completions', 'embeddings'],
   },
   xai: {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.x.ai/v1',
     keyEnv: 'XAI_API_KEY',
-    dialects: ['chat', 'completions', 'responses'],
+    apis: ['chat', 'completions', 'responses'],
   },
   openrouter: {
     ...OPENAI_LIKE,
@@ -139,7 +139,7 @@ const rows = {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.together.ai/v1',
     keyEnv: 'TOGETHER_API_KEY',
-    dialects: ['chat', 'completions', 'embeddings'],
+    apis: ['chat', 'completions', 'embeddings'],
   },
   fireworks: {
     ...OPENAI_LIKE,
@@ -173,7 +173,7 @@ const rows = {
     chat: ALL_CAPABILITIES,
     baseUrl: 'https://oai.helicone.ai/v1',
     keyEnv: 'OPENAI_API_KEY',
-    dialects: ['chat', 'completions', 'responses', 'embeddings'],
+    apis: ['chat', 'completions', 'responses', 'embeddings'],
     headers: { 'helicone-auth': { env: 'HELICONE_API_KEY', prefix: 'Bearer ' } },
   },
   'helicone-gateway': {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen.js'
 import { ConfigError, describeIssues, type Problem } from './problems.js'
+import { renameOldSettings } from './renamed.js'
 import {
   type AliasConfig,
   createDefaultRoutes,
@@ -52,7 +53,7 @@ const DEFAULT_FILE = 'thinwire.json'
  * @throws ConfigError with every problem found, each by its path in the file.
  */
 export function loadConfig(source: ConfigSource): Config {
-  const { file, parsed, label } = readConfigFile(source)
+  const { file, parsed, label, warnings: renamed } = readConfigFile(source)
   const folder = file === null ? source.cwd : dirname(file)
   const problems: Problem[] = []
 
@@ -74,7 +75,7 @@ export function loadConfig(source: ConfigSource): Config {
   }
 
   const secrets = new Secrets(source.env, folder, problems)
-  const warnings: string[] = []
+  const warnings: string[] = [...renamed]
   const passthrough = parsed.keys.mode === 'passthrough'
   const entries = parsed.upstreams ?? fromEnvironment(source.env)
   const names = Object.keys(entries)
@@ -138,7 +139,16 @@ export function locateLedger(source: ConfigSource): string {
   return resolve(file === null ? source.cwd : dirname(file), parsed.ledger.folder)
 }
 
-function readConfigFile(source: ConfigSource): { file: string | null; parsed: ConfigFile; label: string } {
+interface ParsedFile {
+  /** Null if there is no config file. */
+  readonly file: string | null
+  readonly parsed: ConfigFile
+  /** The name that messages give the file. */
+  readonly label: string
+  readonly warnings: readonly string[]
+}
+
+function readConfigFile(source: ConfigSource): ParsedFile {
   const file = resolve(source.cwd, source.file ?? DEFAULT_FILE)
   const label = source.file ?? DEFAULT_FILE
   let text: string
@@ -147,7 +157,7 @@ function readConfigFile(source: ConfigSource): { file: string | null; parsed: Co
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ENOENT' && source.file === undefined)
-      return { file: null, parsed: configSchema.parse({}), label: 'config' }
+      return { file: null, parsed: configSchema.parse({}), label: 'config', warnings: [] }
     throw new ConfigError(label, [{ path: '', message: `cannot be read (${code ?? 'unknown error'})` }])
   }
   let json: unknown
@@ -156,9 +166,12 @@ function readConfigFile(source: ConfigSource): { file: string | null; parsed: Co
   } catch (error) {
     throw new ConfigError(label, [{ path: '', message: describeSyntaxError(text, error as Error) }])
   }
+  const renamed = renameOldSettings(json)
   const result = configSchema.safeParse(json)
-  if (!result.success) throw new ConfigError(label, describeIssues(result.error.issues))
-  return { file, parsed: result.data, label }
+  const issues = result.success ? [] : describeIssues(result.error.issues, renamed.paths)
+  const problems = [...renamed.problems, ...issues]
+  if (!result.success || problems.length > 0) throw new ConfigError(label, problems)
+  return { file, parsed: result.data, label, warnings: renamed.warnings }
 }
 
 /** V8 gives an offset for most syntax errors; a line and column is what an editor can jump to. */

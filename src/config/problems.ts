@@ -1,5 +1,7 @@
 import type { z } from 'zod'
+import type { SchemaNode } from './json-schema.js'
 import { buildConfigJsonSchema } from './schema.js'
+import { formatPath } from './setting-path.js'
 
 /** A setting that is wrong: its path in the file, and what would be right. Never holds a value of the file. */
 export interface Problem {
@@ -19,11 +21,17 @@ export class ConfigError extends Error {
   }
 }
 
-/** What zod found wrong, told by path and remedy. Values are left out: one of them may be a pasted secret. */
-export function describeIssues(issues: readonly z.core.$ZodIssue[]): Problem[] {
+/**
+ * Names the path and the remedy of what zod found wrong. Values are left out: one of them may be a pasted secret.
+ * @param oldPaths the path that the file has, by the path under the new name
+ */
+export function describeIssues(
+  issues: readonly z.core.$ZodIssue[],
+  oldPaths: ReadonlyMap<string, string> = new Map(),
+): Problem[] {
   const problems: Problem[] = []
   for (const issue of issues) {
-    const path = dotted(issue.path)
+    const path = findPathInFile(formatPath(issue.path), oldPaths)
     switch (issue.code) {
       case 'unrecognized_keys': {
         const known = settingsAt(issue.path)
@@ -32,7 +40,7 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[]): Problem[] {
           const remedy = near
             ? `did you mean ${near}?`
             : `settings here: ${known.filter((k) => k !== '$schema').join(', ')}`
-          problems.push({ path: dotted([...issue.path, key]), message: `unknown setting; ${remedy}` })
+          problems.push({ path: formatPath([...issue.path, key]), message: `unknown setting; ${remedy}` })
         }
         break
       }
@@ -63,6 +71,13 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[]): Problem[] {
   return problems
 }
 
+function findPathInFile(path: string, oldPaths: ReadonlyMap<string, string>): string {
+  for (const [now, old] of oldPaths) {
+    if (path === now || path.startsWith(`${now}[`)) return old + path.slice(now.length)
+  }
+  return path
+}
+
 function tooSmall(origin: string, minimum: number | bigint): string {
   if (origin === 'string') return 'must not be empty'
   if (origin === 'array') return `needs at least ${minimum} entry`
@@ -82,25 +97,9 @@ function article(type: string): string {
   return names[type] ?? type
 }
 
-function dotted(path: readonly PropertyKey[]): string {
-  let text = ''
-  for (const part of path) {
-    if (typeof part === 'number') text += `[${part}]`
-    else if (/^[\w$-]+$/.test(String(part))) text += `${text === '' ? '' : '.'}${String(part)}`
-    else text += `[${JSON.stringify(String(part))}]`
-  }
-  return text
-}
-
-interface SchemaNode {
-  properties?: Record<string, SchemaNode>
-  additionalProperties?: SchemaNode | boolean
-  items?: SchemaNode
-}
-
 /** The names of the settings that may stand at a path, read from the JSON Schema. */
 function settingsAt(path: readonly PropertyKey[]): string[] {
-  let node: SchemaNode | undefined = buildConfigJsonSchema() as SchemaNode
+  let node: SchemaNode | undefined = buildConfigJsonSchema()
   for (const part of path) {
     if (node === undefined) break
     if (typeof part === 'number') node = node.items
@@ -108,7 +107,9 @@ function settingsAt(path: readonly PropertyKey[]): string[] {
       node = node.properties[String(part)]
     else node = typeof node.additionalProperties === 'object' ? node.additionalProperties : undefined
   }
-  return Object.keys(node?.properties ?? {})
+  return Object.entries(node?.properties ?? {}).flatMap(([name, { deprecated }]) =>
+    deprecated ? [] : [name],
+  )
 }
 
 /** The known name that a mistyped one most likely meant, or undefined if none is near. */

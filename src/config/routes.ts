@@ -107,7 +107,7 @@ function resolveDestination(
   known: readonly string[],
   problems: Secrets,
 ): DestinationConfig {
-  const { upstream, choose, failover, stallMs, hedge } = given
+  const { upstream, strategy, failover, firstTokenMs, hedge } = given
   const check = (name: string, where: string): void => {
     if (!known.includes(name))
       problems.tell(where, `no such upstream; there is ${known.join(', ') || 'none'}`)
@@ -130,7 +130,7 @@ function resolveDestination(
     check(upstream, `${path}.upstream`)
     targets = [{ upstream, model, weight: 1 }]
   }
-  return { targets, strategy: choose, failover: failover ?? null, firstTokenMs: stallMs ?? null, hedge }
+  return { targets, strategy, failover: failover ?? null, firstTokenMs: firstTokenMs ?? null, hedge }
 }
 
 /**

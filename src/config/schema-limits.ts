@@ -33,7 +33,7 @@ export const limits = z.strictObject({
   bufferedBytes: size(1024, 64 * 1024 * MIB)
     .default(1024 * MIB)
     .describe('Request bodies held at one time, all clients together; 503 beyond.'),
-  answerBytes: size(1024, 2048 * MIB)
+  transformBufferBytes: size(1024, 2048 * MIB)
     .default(32 * MIB)
     .describe(
       'Held of an answer that is changed for Cursor: all of it, or one event of a stream. Beyond, it ends with an error.',
@@ -41,10 +41,12 @@ export const limits = z.strictObject({
   connections: size(1, 1_000_000)
     .default(20_000)
     .describe('Open client connections; more are closed at once.'),
-  exchanges: size(1, 1_000_000)
+  maxConcurrentRequests: size(1, 1_000_000)
     .default(10_000)
     .describe('Requests in flight, all keys together; 503 beyond.'),
-  exchangesPerKey: size(1, 1_000_000).default(1_000).describe('Requests in flight with one key; 429 beyond.'),
+  maxConcurrentRequestsPerKey: size(1, 1_000_000)
+    .default(1_000)
+    .describe('Requests in flight with one key; 429 beyond.'),
   clientBufferBytes: size(1024, 64 * MIB)
     .default(256 * 1024)
     .describe('Bytes held for a slow client before the upstream is asked to wait.'),

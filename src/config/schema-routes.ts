@@ -13,7 +13,7 @@ const target = z.strictObject({
     .min(0)
     .max(1_000_000)
     .default(1)
-    .describe('Its share of the requests, with choose "weight". 0: it is asked when no other can be.'),
+    .describe('Its share of the requests, with strategy "weight". 0: it is asked when no other can be.'),
 })
 
 /** Where requests go: to one upstream, or to one of several. */
@@ -24,7 +24,7 @@ export const destination = {
     .min(1)
     .optional()
     .describe('Several of them, in their order: the next is asked where one does not answer.'),
-  choose: z
+  strategy: z
     .enum(['order', 'weight', 'latency'])
     .default('order')
     .describe('Which target is asked first: the first in the list, one by weight, or the fastest of late.'),
@@ -32,7 +32,7 @@ export const destination = {
     .boolean()
     .optional()
     .describe('Ask the next target where one fails. None given: where that is safe.'),
-  stallMs: duration()
+  firstTokenMs: duration()
     .optional()
     .describe(
       'Ask the next target, too, where an answer has begun and had nothing in it for so long. None: never.',

@@ -59,7 +59,7 @@ export const upstream = z.strictObject({
     )
     .default({})
     .describe('URL parameters of every request, in place of what the client sent under the same name.'),
-  dialects: z
+  apis: z
     .array(z.enum(APIS))
     .min(1)
     .optional()
@@ -68,7 +68,7 @@ export const upstream = z.strictObject({
     ),
   limits: z
     .strictObject({
-      exchanges: size(1, 1_000_000)
+      maxConcurrentRequests: size(1, 1_000_000)
         .optional()
         .describe('Requests in flight to it; beyond, it counts as busy.'),
     })
@@ -105,7 +105,7 @@ export const upstream = z.strictObject({
     .describe(
       'An HTTP proxy on the way to it; with a password in it, by reference. None given: HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment. false: none.',
     ),
-  askUsage: z
+  requestUsage: z
     .boolean()
     .default(false)
     .describe(

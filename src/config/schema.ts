@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import type { PresetName } from '../api/presets.js'
+import type { SchemaNode } from './json-schema.js'
+import { addDeprecatedNames } from './renamed.js'
 import { cache } from './schema-cache.js'
 import { ledger } from './schema-ledger.js'
 import { limits, timeouts } from './schema-limits.js'
@@ -104,10 +106,9 @@ export function resolvePresetEntry(preset: PresetName): UpstreamEntry {
   return upstream.parse({ preset })
 }
 
-/** The JSON Schema (draft 2020-12) of the config file. */
-export function buildConfigJsonSchema(): Record<string, unknown> {
-  return {
-    title: 'Thinwire config',
-    ...z.toJSONSchema(configSchema, { io: 'input' }),
-  }
+/** The JSON Schema (draft 2020-12) of the config file. Old names of settings are in it, marked as deprecated. */
+export function buildConfigJsonSchema(): SchemaNode {
+  const schema = z.toJSONSchema(configSchema, { io: 'input' }) as SchemaNode
+  addDeprecatedNames(schema)
+  return { title: 'Thinwire config', ...schema }
 }

@@ -44,16 +44,16 @@ export interface UpstreamConfig {
   /** Parameters of each request, as name, value, name, value. */
   readonly query: readonly string[]
   /** Null: all. */
-  readonly dialects: readonly Api[] | null
+  readonly apis: readonly Api[] | null
   /** Requests in flight beyond which it is busy; null for no bound but the relay's. */
-  readonly exchanges: number | null
+  readonly maxConcurrentRequests: number | null
   /** The general ones, with its own in their place. */
   readonly timeouts: UpstreamTimeouts
   /** PEM of the authorities that its certificate may come from; null for the well-known ones. */
   readonly ca: string | null
   readonly servername: string | null
   readonly proxy: ProxyConfig | null
-  readonly askUsage: boolean
+  readonly requestUsage: boolean
   readonly warm: boolean
 }
 
@@ -75,13 +75,13 @@ export function createUpstreamConfig(name: string, origin: string, timeouts: Tim
     headers: [],
     secrets: [],
     query: [],
-    dialects: null,
-    exchanges: null,
+    apis: null,
+    maxConcurrentRequests: null,
     timeouts: resolveUpstreamTimeouts(timeouts),
     ca: null,
     servername: null,
     proxy: null,
-    askUsage: false,
+    requestUsage: false,
     warm: true,
   }
 }
@@ -115,7 +115,7 @@ export function resolveUpstream(
   const ca = entry.tls.caFile === undefined ? null : readAuthorities(entry.tls.caFile, path, secrets)
   const query = Object.entries({ ...preset?.query, ...entry.query }).flat()
   if (typeof base === 'string') return null
-  const { keyParameter, askUsage, warm } = entry
+  const { keyParameter, requestUsage, warm } = entry
   if (apiKey !== null && base.origin.startsWith('http:') && !isLoopback(new URL(base.origin).hostname)) {
     context.warnings.push(`${path}.baseUrl: the credential goes to ${base.origin} unencrypted; use https://`)
   }
@@ -135,13 +135,13 @@ export function resolveUpstream(
     headers,
     secrets: apiKey === null ? sent : [apiKey, ...sent],
     query,
-    dialects: entry.dialects ?? preset?.dialects ?? null,
-    exchanges: entry.limits.exchanges ?? null,
+    apis: entry.apis ?? preset?.apis ?? null,
+    maxConcurrentRequests: entry.limits.maxConcurrentRequests ?? null,
     timeouts: resolveUpstreamTimeouts(context.timeouts, entry.timeouts),
     ca,
     servername: entry.tls.servername ?? null,
     proxy: resolveProxy(entry.proxy, base.origin, path, secrets),
-    askUsage,
+    requestUsage,
     warm,
   }
 }

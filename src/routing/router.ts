@@ -21,7 +21,7 @@ export interface Target {
   readonly upstream: Upstream
   /** The name to put in place of the client's model, null to leave the body as it is. */
   readonly model: string | null
-  /** Its share of the requests, where `Route.choose` is `weight`; 0 if it is for want of others. */
+  /** Its share of the requests, where `Route.strategy` is `weight`; 0 if it is for want of others. */
   readonly weight: number
   /**
    * For logs: the upstream's name, and behind a slash the model's, if it is given another. Unlike any other of a route, and
@@ -85,7 +85,7 @@ export class Router {
     }
     this.before = before
     this.upstreams = [...byName.values()]
-    this.selective = config.upstreams.some(({ dialects }) => dialects !== null)
+    this.selective = config.upstreams.some(({ apis }) => apis !== null)
     this.targetsByKey = new Map()
     this.healths = new Map()
     this.onHealth = onHealth
@@ -129,7 +129,7 @@ export class Router {
     const made = new Map<string, Route>()
     const routes: (Route | null)[] = []
     for (let dialect = 0; dialect <= APIS.length; dialect++) {
-      const able = targets.filter(({ upstream }) => includesApi(upstream.dialects, dialect))
+      const able = targets.filter(({ upstream }) => includesApi(upstream.apis, dialect))
       if (able.length === 0) {
         routes.push(null)
         continue

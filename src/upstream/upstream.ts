@@ -32,7 +32,7 @@ export interface DispatchRequest {
 export class Upstream {
   readonly name: string
   /** Null: all. */
-  readonly dialects: readonly Api[] | null
+  readonly apis: readonly Api[] | null
   /** Of this upstream: the general ones, with its own in their place. */
   readonly timeouts: UpstreamTimeouts
   readonly chat: Capabilities
@@ -68,13 +68,13 @@ export class Upstream {
   constructor(config: UpstreamConfig, limits: Config['limits']) {
     const { timeouts } = config
     this.name = config.name
-    this.dialects = config.dialects
+    this.apis = config.apis
     this.timeouts = timeouts
     this.chat = config.chat
     this.listed = config.listed
     this.tls = { ca: config.ca, servername: config.servername }
     this.redactor = CredentialRedactor.of(config)
-    this.asks = config.askUsage
+    this.asks = config.requestUsage
     this.config = config
     this.added = [...config.headers, ...credential(config, config.auth)]
     this.addedBearer = [...config.headers, ...credential(config, 'bearer')]
@@ -110,8 +110,8 @@ export class Upstream {
 
   /** As many requests are in flight as it is to have: another one had better go elsewhere. */
   get full(): boolean {
-    const { exchanges } = this.config
-    return exchanges !== null && this.inFlight >= exchanges
+    const { maxConcurrentRequests } = this.config
+    return maxConcurrentRequests !== null && this.inFlight >= maxConcurrentRequests
   }
 
   /**
@@ -261,7 +261,7 @@ export class Upstream {
     const { config, timeouts } = this
     return new Pool(config.origin, {
       // No cap: a stream holds its connection for minutes, and a request that waits for one cannot be aborted.
-      // limits.exchanges is the bound.
+      // limits.maxConcurrentRequests is the bound.
       connections: null,
       // Anything above 1 puts requests behind streams.
       pipelining: 1,

@@ -65,12 +65,8 @@ const WRONG: Array<[string, object, RegExp, Record<string, string>?]> = [
     { K: 'k' },
   ],
   ['an unknown scheme', { baseUrl, auth: 'basic' }, /^auth: must be one of bearer, .*query, none$/],
-  [
-    'an unknown dialect',
-    { baseUrl, dialects: ['audio'] },
-    /^dialects\[0\]: must be one of chat, completions, /,
-  ],
-  ['no dialect at all', { baseUrl, dialects: [] }, /^dialects: needs at least 1 entry$/],
+  ['an unknown API', { baseUrl, apis: ['audio'] }, /^apis\[0\]: must be one of chat, completions, /],
+  ['no API at all', { baseUrl, apis: [] }, /^apis: needs at least 1 entry$/],
   [
     'a name for the key that is none',
     { baseUrl, keyParameter: 'a&b' },
@@ -82,7 +78,11 @@ const WRONG: Array<[string, object, RegExp, Record<string, string>?]> = [
     /^query\["a=b"\]: is not a name for/,
   ],
   ['a number for a parameter', { baseUrl, query: { v: 1 } }, /^query\.v: must be a text$/],
-  ['a bound of nothing', { baseUrl, limits: { exchanges: 0 } }, /^limits\.exchanges: must be at least 1$/],
+  [
+    'a bound of nothing',
+    { baseUrl, limits: { maxConcurrentRequests: 0 } },
+    /^limits\.maxConcurrentRequests: must be at least 1$/,
+  ],
   [
     'a mistyped timeout',
     { baseUrl, timeouts: { connectMS: 1 } },
@@ -158,9 +158,9 @@ const WRONG_ROUTES: Array<[string, object, RegExp]> = [
     /weight: must be at least 0$/,
   ],
   [
-    'an unknown way to choose',
-    { routes: [{ upstream: 'a', choose: 'random' }] },
-    /^routes\[0\]\.choose: must be one of order, weight, latency$/,
+    'an unknown strategy',
+    { routes: [{ upstream: 'a', strategy: 'random' }] },
+    /^routes\[0\]\.strategy: must be one of order, weight, latency$/,
   ],
   [
     'a target that is there twice',
@@ -215,7 +215,7 @@ test('whatever the preset has can be overridden', () => {
     auth: 'bearer',
     query: { 'api-version': 'preview' },
     headers: { 'X-More': 'yes' },
-    dialects: ['chat'],
+    apis: ['chat'],
   }
   const [upstream] = load(
     { upstreams: { up: settings } },
@@ -227,7 +227,7 @@ test('whatever the preset has can be overridden', () => {
   assert.is(upstream?.auth, 'bearer')
   assert.equal(upstream?.query, ['api-version', 'preview'])
   assert.equal(upstream?.headers, ['x-more', 'yes'])
-  assert.equal(upstream?.dialects, ['chat'])
+  assert.equal(upstream?.apis, ['chat'])
 })
 
 test('a header of the preset gives way to one of the config, and a secret may have something in front', () => {
@@ -255,16 +255,16 @@ test('limits and timeouts of an upstream go before the general ones', () => {
   const settings = {
     timeouts: { idleMs: 7, firstByteMs: 8 },
     upstreams: {
-      a: { baseUrl, timeouts: { idleMs: 9, connectMs: 10 }, limits: { exchanges: 3 } },
+      a: { baseUrl, timeouts: { idleMs: 9, connectMs: 10 }, limits: { maxConcurrentRequests: 3 } },
       b: { baseUrl },
     },
   }
   const [a, b] = load(settings).upstreams
   assert.equal(
-    [a?.timeouts.idleMs, a?.timeouts.firstByteMs, a?.timeouts.connectMs, a?.exchanges],
+    [a?.timeouts.idleMs, a?.timeouts.firstByteMs, a?.timeouts.connectMs, a?.maxConcurrentRequests],
     [9, 8, 10, 3],
   )
-  assert.equal([b?.timeouts.idleMs, b?.timeouts.connectMs, b?.exchanges], [7, 5_000, null])
+  assert.equal([b?.timeouts.idleMs, b?.timeouts.connectMs, b?.maxConcurrentRequests], [7, 5_000, null])
 })
 
 const PROXIES: Array<[string, string, Record<string, string>, string | null]> = [

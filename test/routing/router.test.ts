@@ -100,8 +100,8 @@ test('a route and a name may have several targets, with all that is said of them
   const targets = [{ upstream: 'a', model: 'm, 1', weight: 3 }, { upstream: 'b' }]
   const router = routerOf({
     upstreams,
-    routes: [{ targets, choose: 'weight', failover: false, stallMs: 50, hedge: true }],
-    models: { fast: { targets, choose: 'latency' }, alone: { upstream: 'b' } },
+    routes: [{ targets, strategy: 'weight', failover: false, firstTokenMs: 50, hedge: true }],
+    models: { fast: { targets, strategy: 'latency' }, alone: { upstream: 'b' } },
   })
   const route = router.findRoute('/x', 'y', null)
   assert.ok(route !== null)
@@ -140,8 +140,8 @@ test('there is one object for each target, and one for each route', () => {
 test('a target is passed over for what it does not speak, and a route with none that does, too', () => {
   const router = routerOf({
     upstreams: {
-      a: { ...upstreams.a, dialects: ['chat', 'embeddings'] },
-      b: { ...upstreams.b, dialects: ['messages', 'chat', 'completions', 'responses'] },
+      a: { ...upstreams.a, apis: ['chat', 'embeddings'] },
+      b: { ...upstreams.b, apis: ['messages', 'chat', 'completions', 'responses'] },
     },
     routes: [
       { model: 'm', targets: [{ upstream: 'a' }, { upstream: 'b' }] },
@@ -187,7 +187,11 @@ test('health is of an upstream and a model: another weight, here or after a relo
     configOf({
       upstreams,
       routes: [
-        { model: 'x', targets: [{ upstream: 'a', model: 'm', weight }, { upstream: 'b' }], choose: 'weight' },
+        {
+          model: 'x',
+          targets: [{ upstream: 'a', model: 'm', weight }, { upstream: 'b' }],
+          strategy: 'weight',
+        },
         { targets: [{ upstream: 'a', model: 'm' }] },
       ],
     })
