@@ -11,7 +11,7 @@ import {
   resolveAliases,
   resolveRoutes,
 } from './routes.js'
-import { type ConfigFile, configSchema, type Limits, resolvePresetEntry, type Timeouts } from './schema.js'
+import { type ConfigFile, configSchema, createPresetEntry, type Limits, type Timeouts } from './schema.js'
 import { Secrets } from './secrets.js'
 import { resolveUpstream, type UpstreamConfig } from './upstreams.js'
 
@@ -186,8 +186,8 @@ function describeSyntaxError(text: string, error: Error): string {
 /** The upstreams of a start without a config file: one for each provider key in the environment. */
 function fromEnvironment(env: ConfigSource['env']): NonNullable<ConfigFile['upstreams']> {
   const upstreams: NonNullable<ConfigFile['upstreams']> = {}
-  if (env.OPENAI_API_KEY?.trim()) upstreams.openai = resolvePresetEntry('openai')
-  if (env.ANTHROPIC_API_KEY?.trim()) upstreams.anthropic = resolvePresetEntry('anthropic')
+  if (env.OPENAI_API_KEY?.trim()) upstreams.openai = createPresetEntry('openai')
+  if (env.ANTHROPIC_API_KEY?.trim()) upstreams.anthropic = createPresetEntry('anthropic')
   return upstreams
 }
 

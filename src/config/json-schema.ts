@@ -4,7 +4,7 @@ export interface SchemaNode {
   description?: string
   default?: unknown
   deprecated?: boolean
-  type?: string
+  type?: string | readonly string[]
   enum?: readonly unknown[]
   const?: unknown
   minimum?: number

@@ -1,14 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { PRESET_NAMES, PRESETS } from '../../src/api/presets.js'
 import { type Config, loadConfig, locateKeyFile } from '../../src/config/config.js'
-import type { SchemaNode } from '../../src/config/json-schema.js'
 import { parseListenAddress } from '../../src/config/listen.js'
 import { ConfigError, findNearest } from '../../src/config/problems.js'
-import { buildConfigJsonSchema } from '../../src/config/schema.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
 test.after(() => rmSync(folder, { recursive: true }))
@@ -293,57 +290,6 @@ test('the nearest name is one that could have been meant', () => {
   assert.is(findNearest('BODYBYTES', ['bodyBytes']), 'bodyBytes')
   assert.is(findNearest('zzz', ['listen', 'limits']), undefined)
   assert.is(findNearest('x'.repeat(5000), ['listen']), undefined)
-})
-
-/** The settings of the schema as the README's table names them. */
-function settingsOf(node: SchemaNode, path: string): string[] {
-  if (node.deprecated) return []
-  if (path === 'routes' || path === 'cache.rules') return [`${path}[]`]
-  if (path === 'models') return ['models.ALIAS']
-  const names = Object.entries(node.properties ?? {}).flatMap(([name, inner]) =>
-    settingsOf(inner, path === '' ? name : `${path}.${name}`),
-  )
-  if (path === 'upstreams' && typeof node.additionalProperties === 'object') {
-    return settingsOf(node.additionalProperties, 'upstreams.NAME')
-  }
-  return names.length > 0 ? names : [path]
-}
-
-const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
-
-test("the README's table has every setting, and no other", () => {
-  const section = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## Upstreams and routes'))
-  const named = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] ?? '')
-  const settings = settingsOf(buildConfigJsonSchema(), '').filter((name) => name !== '$schema')
-  assert.equal(named.sort(), settings.sort())
-})
-
-test("the README's presets are all that there are, each with its variable", () => {
-  const section = /^Presets, with [\s\S]*?\n\n/m.exec(readme)?.[0] ?? ''
-  const named = [...section.matchAll(/`([a-z-]+)`/g)].map((match) => match[1] ?? '')
-  const others = ['api-version']
-  assert.equal([...new Set(named)].filter((name) => !others.includes(name)).sort(), [...PRESET_NAMES].sort())
-  for (const preset of Object.values(PRESETS)) {
-    if (!preset.keyless) assert.ok(section.includes(`\`${preset.keyEnv}\``), preset.keyEnv ?? '')
-  }
-})
-
-test("the README's example of upstreams and routes loads, too", () => {
-  const section = readme.slice(readme.indexOf('## Upstreams and routes'))
-  const text = /```json\n([\s\S]*?)```/.exec(section)?.[1]
-  const env = { OPENAI_API_KEY: 'sk-1', ANTHROPIC_API_KEY: 'sk-2', AZURE_OPENAI_API_KEY: 'sk-3' }
-  const config = load({ text: text ?? 'none', env })
-  assert.is(config.routes.length, 3)
-  assert.equal(config.warnings, [])
-})
-
-test("the README's example is a config that loads", () => {
-  const text = /```json\n([\s\S]*?)```/.exec(readme)?.[1]?.replace(/^ {3}/gm, '')
-  const config = load({ text: text ?? 'none', env: { OPENAI_API_KEY: 'sk-1' } })
-  const [alias] = config.aliases
-  assert.is(alias?.name, 'team-fast')
-  assert.equal(alias?.targets, [{ upstream: 'openai', model: 'gpt-4o-mini', weight: 1 }])
-  assert.equal(config.warnings, [])
 })
 
 test.run()
