@@ -3,17 +3,18 @@ import type { SchemaNode } from './json-schema.js'
 import { buildConfigJsonSchema } from './schema.js'
 import { formatPath } from './setting-path.js'
 
-/** A setting that is wrong: its path in the file, and what would be right. Never holds a value of the file. */
+/** A wrong setting: its path in the file, and a message that says what would be right. Never holds a value of the file. */
 export interface Problem {
   readonly path: string
   readonly message: string
 }
 
-/** The config cannot be used. `problems` has every one that was found, not just the first. */
+/** The config cannot be used. `problems` has every problem that was found, not just the first. */
 export class ConfigError extends Error {
   readonly code = 'CONFIG_INVALID'
   readonly problems: readonly Problem[]
 
+  /** @param source the name of the file, for the message */
   constructor(source: string, problems: readonly Problem[]) {
     super(problems.map((p) => `${source}: ${p.path === '' ? '' : `${p.path}: `}${p.message}`).join('\n'))
     this.name = 'ConfigError'
@@ -48,21 +49,21 @@ export function describeIssues(
         problems.push({
           path,
           message: issue.message.endsWith('received undefined')
-            ? `is missing; ${article(issue.expected)} is needed`
-            : `must be ${article(issue.expected)}`,
+            ? `is missing; ${describeType(issue.expected)} is needed`
+            : `must be ${describeType(issue.expected)}`,
         })
         break
       case 'invalid_value':
         problems.push({ path, message: `must be one of ${issue.values.map(String).join(', ')}` })
         break
       case 'too_small':
-        problems.push({ path, message: tooSmall(issue.origin, issue.minimum) })
+        problems.push({ path, message: describeMinimum(issue.origin, issue.minimum) })
         break
       case 'too_big':
         problems.push({ path, message: `must be at most ${issue.maximum}` })
         break
       case 'invalid_key':
-        problems.push({ path, message: issue.issues[0]?.message ?? 'is not a name that can stand here' })
+        problems.push({ path, message: issue.issues[0]?.message ?? 'is not a valid name' })
         break
       default:
         problems.push({ path, message: issue.message })
@@ -78,13 +79,13 @@ function findPathInFile(path: string, oldPaths: ReadonlyMap<string, string>): st
   return path
 }
 
-function tooSmall(origin: string, minimum: number | bigint): string {
+function describeMinimum(origin: string, minimum: number | bigint): string {
   if (origin === 'string') return 'must not be empty'
   if (origin === 'array') return `needs at least ${minimum} entry`
   return `must be at least ${minimum}`
 }
 
-function article(type: string): string {
+function describeType(type: string): string {
   const names: Record<string, string> = {
     string: 'a text',
     int: 'a whole number',
@@ -97,7 +98,7 @@ function article(type: string): string {
   return names[type] ?? type
 }
 
-/** The names of the settings that may stand at a path, read from the JSON Schema. */
+/** The current names of the settings at a path, by the JSON Schema. */
 function settingsAt(path: readonly PropertyKey[]): string[] {
   let node: SchemaNode | undefined = buildConfigJsonSchema()
   for (const part of path) {
@@ -112,7 +113,7 @@ function settingsAt(path: readonly PropertyKey[]): string[] {
   )
 }
 
-/** The known name that a mistyped one most likely meant, or undefined if none is near. */
+/** Finds the known name that a mistyped one most likely means. @returns undefined if none is near */
 export function findNearest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1
@@ -126,7 +127,7 @@ export function findNearest(name: string, known: readonly string[]): string | un
   return best
 }
 
-/** Levenshtein distance, one row at a time. Names are short; anything longer than 64 is far from everything. */
+/** Levenshtein distance, one row at a time. A text of more than 64 characters is no name: it is far from everything. */
 function editDistance(a: string, b: string): number {
   if (a.length > 64 || b.length > 64) return Number.POSITIVE_INFINITY
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)

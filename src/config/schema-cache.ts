@@ -18,6 +18,7 @@ const cacheRule = z.strictObject({
   tools: z.boolean().default(false).describe('`true`: matches requests with tools, too.'),
 })
 
+/** The section `cache`. */
 export const cache = z.strictObject({
   enabled: z.boolean().default(true).describe('Answer repeated autocomplete requests from memory.'),
   bytes: size(64 * 1024, 64 * 1024 * MIB)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { duration, MIB, size } from './schema-values.js'
 
+/** The section `ledger`. */
 export const ledger = z.strictObject({
   folder: z
     .string()

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { count, duration, MIB, size } from './schema-values.js'
 
+/** The section `timeouts`. */
 export const timeouts = z.strictObject({
   connectMs: duration()
     .default(5_000)
@@ -41,6 +42,7 @@ export const timeouts = z.strictObject({
     .describe('How long open streams may continue after SIGTERM, before they are cut.'),
 })
 
+/** The section `limits`. */
 export const limits = z.strictObject({
   bodyBytes: size(1024, 2048 * MIB)
     .default(32 * MIB)

@@ -16,7 +16,7 @@ const target = z.strictObject({
     .describe('Share of the requests, with `strategy` `weight`. 0: used only when no other target can be.'),
 })
 
-/** Settings of routes and of models: the targets that a request goes to, and how one is picked. */
+/** The settings that routes and models share: the targets of a request, and how one is picked. */
 export const destination = {
   upstream: z.string().optional().describe('Name of an entry of `upstreams`. Give this or `targets`.'),
   targets: z
@@ -53,6 +53,7 @@ const team = glob
   .optional()
   .describe('Team of the key, or a list; `*` matches anything. Not given: any team.')
 
+/** An entry of `routes`. */
 export const route = z.strictObject({
   path: glob
     .optional()
@@ -64,6 +65,7 @@ export const route = z.strictObject({
   ...destination,
 })
 
+/** An entry of `models`. */
 export const alias = z.strictObject({
   model: z
     .string()

@@ -2,11 +2,12 @@ import { z } from 'zod'
 import { APIS, AUTH_SCHEMES, PRESET_NAMES } from '../api/presets.js'
 import { count, duration, secretRef } from './schema-values.js'
 
-/** Unreserved characters (RFC 3986, 2.3), which need no encoding. */
+/** Unreserved characters (RFC 3986 2.3), which need no encoding. */
 const PARAMETER_NAME = /^[\w.~-]+$/
 
 const headerName = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, { error: 'is not a header name' })
 const prefix = z.string().optional().describe('Text before the secret in the header, such as "Bearer ".')
+/** A header of the config: its text, or a secret by reference. */
 export const headerValue = z.union(
   [
     z.string(),
@@ -16,6 +17,7 @@ export const headerValue = z.union(
   { error: 'must be a text, or a secret by reference: {"env": "NAME"} or {"file": "PATH"}' },
 )
 
+/** An entry of `upstreams`. */
 export const upstream = z.strictObject({
   preset: z
     .enum(PRESET_NAMES)

@@ -115,7 +115,9 @@ export type HeaderValue = z.output<typeof headerValue>
 export type UpstreamEntry = z.output<typeof upstream>
 /** The settings that routes and models have in common. */
 export type Destination = Pick<z.output<typeof route>, keyof typeof destination>
+/** The section `limits`. */
 export type Limits = Readonly<ConfigFile['limits']>
+/** The section `timeouts`. Milliseconds. */
 export type Timeouts = Readonly<ConfigFile['timeouts']>
 
 /** An entry of `upstreams` with a preset and every default. */

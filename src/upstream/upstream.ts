@@ -70,8 +70,8 @@ export class Upstream {
     this.name = config.name
     this.apis = config.apis
     this.timeouts = timeouts
-    this.chat = config.chat
-    this.listed = config.listed
+    this.chat = config.capabilities
+    this.listed = config.listsModels
     this.tls = { ca: config.ca, servername: config.servername }
     this.redactor = CredentialRedactor.of(config)
     this.asks = config.requestUsage
@@ -80,7 +80,7 @@ export class Upstream {
     this.addedBearer = [...config.headers, ...credential(config, 'bearer')]
     // Where the config has such a header of its own, a client's is not for this upstream.
     const credited = config.headers.some((name, i) => i % 2 === 0 && CREDENTIAL_HEADERS.has(name))
-    this.ownAuth = credited ? null : config.ownAuth
+    this.ownAuth = credited ? null : config.passthroughAuth
     this.query = makeQuery(config.query)
     this.keyInQuery = config.auth === 'query' ? config.apiKey : null
     this.queryWithKey =
@@ -88,7 +88,7 @@ export class Upstream {
         ? this.query
         : makeQuery([...config.query, config.keyParameter, this.keyInQuery])
     this.plain =
-      config.paths === 'plain' && config.elsewhere.length === 0 && this.queryWithKey.names.size === 0
+      config.paths === 'plain' && config.otherBasePaths.length === 0 && this.queryWithKey.names.size === 0
     this.tunnels = config.proxy === null ? null : new ProxyTunnels(config.proxy, timeouts.connectMs)
     this.connectOptions = {
       timeout: timeouts.connectMs,
@@ -128,8 +128,8 @@ export class Upstream {
   }
 
   private pathOf(path: string, model: string | null): string {
-    const { basePath, paths, elsewhere } = this.config
-    for (const [prefix, base] of elsewhere) if (isAtOrBelow(path, prefix)) return base + path
+    const { basePath, paths, otherBasePaths } = this.config
+    for (const [prefix, base] of otherBasePaths) if (isAtOrBelow(path, prefix)) return base + path
     return basePath + (paths === 'deployments' ? buildDeploymentPath(path, model) : path)
   }
 
