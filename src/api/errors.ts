@@ -39,13 +39,14 @@ const rows = {
     ...AUTHENTICATION,
     retry: false,
     message:
-      'This is not a Thinwire key: those read lc_env_team_user_random. A provider key does not go here; ask whoever runs this relay for a key.',
+      'This is not a Thinwire key: a Thinwire key begins with lc_. Provider keys are not accepted here; ask the operator of this relay for a Thinwire key.',
   },
   mistyped_api_key: {
     status: 401,
     ...AUTHENTICATION,
     retry: false,
-    message: 'This Thinwire key has a typing error: its checksum does not match. Copy it again, whole.',
+    message:
+      'This Thinwire key is incomplete or mistyped: its length or checksum is wrong. Copy the whole key again.',
   },
   unknown_api_key: {
     status: 401,

@@ -63,13 +63,21 @@ export function loadConfig(source: ConfigSource): Config {
   })
 }
 
+/** Where the keys are. Both are absolute paths. */
+export interface KeyFileLocation {
+  readonly file: string
+  /** The config file that says so; null if there is none, and the key file is the default one of the current folder. */
+  readonly configFile: string | null
+}
+
 /**
  * Finds the key file. Secrets are not resolved: `thinwire keys` does not need them.
  * @throws ConfigError
  */
-export function locateKeyFile(source: ConfigSource): string {
-  const { file, parsed } = readConfigFile(source)
-  return resolve(file === null ? source.cwd : dirname(file), parsed.keys.file)
+export function locateKeyFile(source: ConfigSource): KeyFileLocation {
+  const { file: configFile, parsed } = readConfigFile(source)
+  const folder = configFile === null ? source.cwd : dirname(configFile)
+  return { file: resolve(folder, parsed.keys.file), configFile }
 }
 
 /**

@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
   deriveKeyId,
-  findKeyFlaw,
+  findPartFlaw,
   hashKey,
   inspectKey,
   isLikelyKey,
@@ -81,26 +81,37 @@ test('no text whatever makes the inspection throw', () => {
   )
 })
 
-test('what has the shape of a key but a wrong checksum is mistyped, anything else malformed', () => {
+test('a text that begins as a key and is cut, too long or wrong is mistyped', () => {
   const key = mintKey(ALICE)
   const last = key.at(-1) === 'x' ? 'y' : 'x'
-  assert.is(inspectKey(key.slice(0, -1) + last), 'mistyped')
-  assert.is(inspectKey(key.replace('alice', 'alicf')), 'mistyped')
   for (const text of [
-    '',
     'lc_',
-    'sk-proj-abcdefghijklmnop',
+    key.slice(0, -1) + last,
+    key.replace('alice', 'alicf'),
     key.slice(0, -1),
+    key.slice(0, 12),
     `${key}0`,
-    ` ${key}`,
+    `${key}${key}`,
     `${key}\n`,
-    key.toUpperCase(),
-    key.replace('lc_', 'lk_'),
     key.replace('alice', ''),
     key.replace('alice', 'a_lice'),
     key.replace('alice', 'Alice'),
     key.replace('alice', 'a'.repeat(33)),
     `${key.slice(0, -1)}-`,
+  ]) {
+    assert.is(inspectKey(text), 'mistyped', JSON.stringify(text))
+  }
+})
+
+test('a text that does not begin as a key is malformed', () => {
+  const key = mintKey(ALICE)
+  for (const text of [
+    '',
+    'lc',
+    'sk-proj-abcdefghijklmnop',
+    ` ${key}`,
+    key.toUpperCase(),
+    key.replace('lc_', 'lk_'),
   ]) {
     assert.is(inspectKey(text), 'malformed', JSON.stringify(text))
   }
@@ -110,12 +121,12 @@ test('a huge text is turned down without being read', () => {
   const huge = `lc_${'a'.repeat(64 * 1024 * 1024)}`
   // As many readings of 64 MiB would take longer than a test file may.
   for (let i = 0; i < 10_000; i++) inspectKey(huge)
-  assert.is(inspectKey(huge), 'malformed')
+  assert.is(inspectKey(huge), 'mistyped')
 })
 
 test('an owner that cannot stand in a key is refused by the name of its part, with what would be right', () => {
   const wrong: [Partial<KeyOwner>, keyof KeyOwner, RegExp][] = [
-    [{ env: '' }, 'env', /^env must be 1 to 32 characters out of a-z, 0-9 and "-"$/],
+    [{ env: '' }, 'env', /^env must be 1 to 32 characters of a-z, 0-9 and "-"$/],
     [{ team: 'Team One' }, 'team', /^team must be .*, for example "team-one"$/],
     [{ user: 'bob_smith@example.com' }, 'user', /^user must be .*, for example "bob-smith-example-com"$/],
     [{ user: 'a'.repeat(33) }, 'user', /^user must be .* 32 .*, for example "a{32}"$/],
@@ -137,8 +148,8 @@ test('an owner that cannot stand in a key is refused by the name of its part, wi
 test('a name that is proposed in place of a wrong one is right itself', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
-      const proposed = /for example "(.*)"$/.exec(findKeyFlaw(text) ?? '')?.[1]
-      if (proposed !== undefined) assert.is(findKeyFlaw(proposed), null)
+      const proposed = /for example "(.*)"$/.exec(findPartFlaw(text) ?? '')?.[1]
+      if (proposed !== undefined) assert.is(findPartFlaw(proposed), null)
     }),
     { numRuns: 500 },
   )

@@ -308,7 +308,10 @@ test('a deleted file leaves the keys in force, is told once, and a new one is re
   await aFewPolls()
   ring.reload()
   assert.is(place.problems.length, 1)
-  assert.match(place.problems[0] ?? '', /ENOENT.*put it back.*the keys read before stay in force \(1\)$/)
+  assert.match(
+    place.problems[0] ?? '',
+    /ENOENT.*put it back.*the keys that were read before stay valid \(1\)$/,
+  )
   assert.ok(ring.find(hashKey(key)))
 
   const other = issueKey(place.file, BOB)
@@ -335,7 +338,7 @@ test('an emptied file leaves the keys in force and is told', async (place) => {
   const ring = open(place)
   writeFileSync(place.file, '')
   await until('it is told', () => place.problems.length === 1)
-  assert.match(place.problems[0] ?? '', /EMPTIED.*stay in force/)
+  assert.match(place.problems[0] ?? '', /EMPTIED.*stay valid/)
   assert.ok(ring.find(hashKey(key)))
   const other = issueKey(place.file, BOB)
   await until('the new line is read', () => ring.find(hashKey(other.key)) !== undefined)
@@ -373,7 +376,7 @@ test('a folder in place of the file is refused at the start, and told while runn
   const ring = open(place)
   unlinkSync(place.file)
   mkdirSync(place.file)
-  await until('it is told', () => place.problems.some((message) => /EISDIR.*stay in force/.test(message)))
+  await until('it is told', () => place.problems.some((message) => /EISDIR.*stay valid/.test(message)))
   assert.ok(ring.find(hashKey(key)))
 })
 
@@ -427,19 +430,21 @@ test('what cannot be revoked is said clearly, writes nothing, and repeats no key
   fails('already_revoked', /^k_[0-9a-f]{10} is revoked already, since 2026-01-31T12:00:00\.000Z$/, () =>
     revokeKey(place.file, key),
   )
-  fails('ambiguous_key', /^\d+ ids start with k_.: k_.*; give more of it$/, () =>
+  fails('ambiguous_key', /^\d+ ids begin with k_.: k_.*; give more of it$/, () =>
     revokeKey(place.file, shared),
   )
-  fails(
-    'unknown_key',
-    /^this key was not issued from .*keys\.jsonl; look it up with: thinwire keys list$/,
-    () => revokeKey(place.file, elsewhere),
+  fails('unknown_key', /^this key is not in .*keys\.jsonl; see: thinwire keys list$/, () =>
+    revokeKey(place.file, elsewhere),
   )
-  fails('unknown_key', /^no key in .* has an id that starts with k_0123456789$/, () =>
+  fails('unknown_key', /^no key in .* has an id that begins with k_0123456789$/, () =>
     revokeKey(place.file, 'k_0123456789'),
   )
-  fails('bad_key', /typing error/, () => revokeKey(place.file, mistyped))
-  for (const wrong of ['', 'k_', 'k_xyz', 'alice', key.slice(0, -3), `${record.id}0`]) {
+  for (const wrong of [mistyped, key.slice(0, -3)]) {
+    fails('bad_key', /^this key is incomplete or mistyped .*; give its id instead$/, () =>
+      revokeKey(place.file, wrong),
+    )
+  }
+  for (const wrong of ['', 'k_', 'k_xyz', 'alice', `${record.id}0`]) {
     fails('bad_key', /^give an id such as k_0123456789 /, () => revokeKey(place.file, wrong))
   }
   assert.is(readFileSync(place.file, 'utf8'), before)

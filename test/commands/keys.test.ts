@@ -11,14 +11,16 @@ import { runKeys } from '../../src/commands/keys.js'
 interface Place {
   folder: string
   file: string
+  configFile: string | null
 }
 
 const test = suite<Place>('keys')
-const RULE = 'must be 1 to 32 characters out of a-z, 0-9 and "-"'
+const RULE = 'must be 1 to 32 characters of a-z, 0-9 and "-"'
 
 test.before.each((place) => {
   place.folder = mkdtempSync(join(tmpdir(), 'keys-'))
   place.file = join(place.folder, 'keys.jsonl')
+  place.configFile = join(place.folder, 'thinwire.json')
 })
 
 test.after.each((place) => rmSync(place.folder, { recursive: true, force: true }))
@@ -41,7 +43,7 @@ function run(place: Place, ...args: string[]) {
     err,
     keyFile: (config) => {
       asked.push(config)
-      return place.file
+      return { file: place.file, configFile: place.configFile }
     },
   })
   return { code, out: out.text, err: err.text, asked }
@@ -51,19 +53,38 @@ function add(place: Place, env: string, team: string, user: string): string {
   return run(place, 'add', '--env', env, '--team', team, '--user', user).out.trim()
 }
 
-test('add prints the key alone on out, and two lines about it on err', (place) => {
+test('add prints only the key on out, and three lines about it on err', (place) => {
   const { code, out, err } = run(place, 'add', '--env', 'prod', '--team', 'team1', '--user', 'alice')
   assert.is(code, 0)
   assert.match(out, /^lc_prod_team1_alice_[0-9A-Za-z]{28}\n$/)
   const key = out.trim()
   assert.equal(inspectKey(key), { env: 'prod', team: 'team1', user: 'alice' })
-  const [first = '', second = '', ...rest] = err.split('\n')
-  assert.match(first, /only this once.*within a second/)
-  assert.match(second, `thinwire keys revoke ${deriveKeyId(hashKey(key))}`)
-  assert.equal(rest, [''])
+  assert.equal(err.split('\n'), [
+    `NEW key file: ${place.file}`,
+    'Shown only this once. A relay with this key file accepts it within a second.',
+    `To revoke it: thinwire keys revoke ${deriveKeyId(hashKey(key))}`,
+    '',
+  ])
   const ring = Keyring.open(place.file)
   ring.close()
   assert.is(ring.find(hashKey(key))?.user, 'alice')
+})
+
+test('add warns that another relay does not know the key when it makes a key file and there is no config', (place) => {
+  place.configFile = null
+  const first = run(place, 'add', '--env', 'prod', '--team', 'team1', '--user', 'alice')
+  assert.is(first.code, 0)
+  assert.match(first.out, /^lc_prod_team1_alice_\w{28}\n$/)
+  const [file, ...lines] = first.err.split('\n')
+  assert.is(file, `NEW key file: ${place.file}`)
+  assert.match(
+    lines.join(' '),
+    /no thinwire\.json.* A relay that runs in another .*will refuse this key.*--config/,
+  )
+  for (const line of lines) assert.ok(line.length <= 80, line)
+
+  const second = run(place, 'add', '--env', 'prod', '--team', 'team1', '--user', 'bob')
+  assert.ok(second.err.startsWith(`Key file: ${place.file}\nShown only this once`), second.err)
 })
 
 test('add names every part that is missing or wrong, each in one line, and makes no file', (place) => {
@@ -133,7 +154,8 @@ test('wrong usage is told in one line that says what would be right', (place) =>
 test('list says how to add a key when there is none', (place) => {
   const { code, out } = run(place, 'list')
   assert.is(code, 0)
-  assert.is(out, 'No keys yet. To add one: thinwire keys add --env prod --team team1 --user alice\n')
+  const example = 'thinwire keys add --env prod --team team1 --user alice'
+  assert.is(out, `No keys yet in ${place.file}\nTo add one: ${example}\n`)
   const json = run(place, 'list', '--json')
   assert.is(json.code, 0)
   assert.is(json.out, '')
@@ -212,7 +234,7 @@ test('revoke ends a key by its id or by itself, and never prints the key', (plac
   assert.is(byId.code, 0)
   assert.is(
     byId.out,
-    `Revoked ${deriveKeyId(hashKey(first))} (prod, team1, alice); refused within a second.\n`,
+    `Revoked ${deriveKeyId(hashKey(first))} (prod, team1, alice); it is refused within a second.\n`,
   )
   const byKey = run(place, 'revoke', second)
   assert.is(byKey.code, 0)
@@ -227,7 +249,7 @@ test('revoke ends a key by its id or by itself, and never prints the key', (plac
 test('what cannot be done is one line on err and exit code 1', (place) => {
   const unknown = run(place, 'revoke', 'k_0123456789')
   assert.is(unknown.code, 1)
-  assert.match(unknown.err, /^no key in .* has an id that starts with k_0123456789\n$/)
+  assert.match(unknown.err, /^no key in .* has an id that begins with k_0123456789\n$/)
   place.file = place.folder
   for (const args of [['list'], ['revoke', 'k_12'], ['add', '--env', 'a', '--team', 'b', '--user', 'c']]) {
     const { code, out, err } = run(place, ...args)

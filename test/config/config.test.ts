@@ -286,7 +286,11 @@ test('the key file is found even if a secret is missing', () => {
     join(folder, 'thinwire.json'),
     JSON.stringify({ keys: { file: 'k.jsonl' }, upstreams: { up: { ...up, apiKey: { env: 'NOT_SET' } } } }),
   )
-  assert.is(locateKeyFile({ env: {}, cwd: folder }), join(folder, 'k.jsonl'))
+  const configFile = join(folder, 'thinwire.json')
+  assert.equal(locateKeyFile({ env: {}, cwd: folder }), { file: join(folder, 'k.jsonl'), configFile })
+  const elsewhere = join(folder, 'elsewhere')
+  const file = join(elsewhere, 'data/keys.jsonl')
+  assert.equal(locateKeyFile({ env: {}, cwd: elsewhere }), { file, configFile: null })
 })
 
 test('the nearest name is suggested only if it is near enough', () => {
