@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns'
-import { readErrorCode } from '../lib/error-code.js'
+import { describeErrorCause } from '../lib/error-code.js'
 
 /** How often it is looked whether an upstream has a connection. */
 const LOOK_MS = 1_000
@@ -115,7 +115,7 @@ class Kept {
       this.failures = 0
       return
     }
-    if (this.failures === 0) this.events.onTrouble(upstream.name, readErrorCode(error))
+    if (this.failures === 0) this.events.onTrouble(upstream.name, describeErrorCause(error))
     this.retryAt = now + Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** this.failures)
     this.failures++
   }
