@@ -102,7 +102,7 @@ test('add names every part that is missing or wrong, each in one line, and makes
   assert.not.ok(existsSync(place.file))
 })
 
-test('an option that was left without its value does not take the next one for it', (place) => {
+test('an option without its value does not take the next option as the value', (place) => {
   const { code, err } = run(place, 'add', '--env', '--team', 'x', '--user', 'y')
   assert.is(code, 2)
   assert.is(err, `--env ${RULE}\n`)
@@ -116,7 +116,7 @@ test('a name may begin with a dash if it is written with an equals sign', (place
   assert.match(out, /^lc_-_-x_--config_/)
 })
 
-test('wrong usage is told in one line that says what would be right', (place) => {
+test('wrong usage gets one line that says what would be right', (place) => {
   const usages: [string[], RegExp][] = [
     [[], /^thinwire keys needs one of: add, list, revoke/],
     [['lc_prod_team1_alice_secret'], /^thinwire keys has only one of: add, list, revoke/],
@@ -227,7 +227,7 @@ test('list names broken lines on err and still lists the rest', (place) => {
   assert.match(err, /line 2 was skipped/)
 })
 
-test('revoke ends a key by its id or by itself, and never prints the key', (place) => {
+test('revoke takes the id or the key, and never prints the key', (place) => {
   const first = add(place, 'prod', 'team1', 'alice')
   const second = add(place, 'prod', 'team1', 'bob')
   const byId = run(place, 'revoke', deriveKeyId(hashKey(first)))
@@ -246,7 +246,7 @@ test('revoke ends a key by its id or by itself, and never prints the key', (plac
   assert.is(readFileSync(place.file, 'utf8').trimEnd().split('\n').length, 4)
 })
 
-test('what cannot be done is one line on err and exit code 1', (place) => {
+test('a failure is one line on err and exit code 1', (place) => {
   const unknown = run(place, 'revoke', 'k_0123456789')
   assert.is(unknown.code, 1)
   assert.match(unknown.err, /^no key in .* has an id that begins with k_0123456789\n$/)
@@ -259,7 +259,7 @@ test('what cannot be done is one line on err and exit code 1', (place) => {
   }
 })
 
-test('a config file that cannot be used is told in its own words', (place) => {
+test('an error of the config file is printed unchanged', (place) => {
   const err = new Page()
   const keyFile = () => {
     throw new Error('thinwire.json: access.keys is missing')
@@ -269,13 +269,13 @@ test('a config file that cannot be used is told in its own words', (place) => {
   assert.not.ok(existsSync(place.file))
 })
 
-test('the config file that is named is the one that is asked', (place) => {
+test('the config file that is named decides on the key file', (place) => {
   assert.equal(run(place, 'list', '--config', 'a.json').asked, ['a.json'])
   assert.equal(run(place, 'list', '--config=b.json').asked, ['b.json'])
   assert.equal(run(place, 'list').asked, [undefined])
 })
 
-test('help goes to out, needs nothing else to be right, and fits 80 columns', (place) => {
+test('help goes to out, ignores other mistakes, and fits 80 columns', (place) => {
   for (const args of [
     ['--help'],
     ['-h'],
