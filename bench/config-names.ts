@@ -4,8 +4,8 @@ import { RENAMED_SETTINGS } from '../src/config/renamed.js'
 import type { Settings } from './live-config.js'
 
 /**
- * A config in the names that the Thinwire of another checkout knows: one that is older (`--against`) refuses to start with
- * a setting that was renamed since.
+ * A config in the names that the Thinwire of another checkout knows: one that is older (`--against`) refuses to start
+ * with a setting that was renamed since.
  * @param root of a checkout that was built
  */
 export function renameFor(root: string, settings: Settings): Settings {

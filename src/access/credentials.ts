@@ -13,7 +13,10 @@ export type CredentialRefusal =
 /** Credentials beyond this number are ignored. A client has no reason to send each header more than twice. */
 const CREDENTIALS_MAX = 8
 
-/** From the least to the most specific. When several credentials are refused, the client gets the most specific reason. */
+/**
+ * From the least to the most specific. When several credentials are refused, the client gets the most specific
+ * reason.
+ */
 const BY_SPECIFICITY: readonly CredentialRefusal[] = [
   'missing_api_key',
   'malformed_api_key',
@@ -38,9 +41,9 @@ export function credentialsIn(rawHeaders: readonly string[]): string[] {
 /**
  * Decides on the credentials of a request: the first valid key wins. If there is none, the most specific refusal does.
  *
- * The look-up is a Map by SHA-256, not a constant-time comparison. Timing could leak how much of a *hash* agrees with a
- * stored one. A client cannot choose the hash of a guess, and a known hash does not lead back to a key of 130 random bits.
- * The timing of the format check says no more than the refusal itself.
+ * The look-up is a Map by SHA-256, not a constant-time comparison. Timing could leak how much of a *hash* agrees with
+ * a stored one. A client cannot choose the hash of a guess, and a known hash does not lead back to a key of 130
+ * random bits. The timing of the format check says no more than the refusal itself.
  */
 export function authenticate(
   credentials: readonly string[],
@@ -80,7 +83,10 @@ function collect(rawHeaders: readonly string[], name: string, found: string[]): 
   }
 }
 
-/** The token after `Bearer` (RFC 6750 2.1; the scheme is case-insensitive, RFC 9110 11.1), or '' if it is another scheme. */
+/**
+ * The token after `Bearer` (RFC 6750 2.1; the scheme is case-insensitive, RFC 9110 11.1), or '' if it is another
+ * scheme.
+ */
 function readBearerToken(value: string): string {
   const text = value.trim()
   if (text.slice(0, 6).toLowerCase() !== 'bearer') return ''
@@ -88,7 +94,10 @@ function readBearerToken(value: string): string {
   return after === 0x20 || after === 0x09 ? text.slice(7).trim() : ''
 }
 
-/** Prefix of a key in a WebSocket's subprotocol. Browsers can set no header there (OpenAI, Realtime API with WebSockets). */
+/**
+ * Prefix of a key in a WebSocket's subprotocol. Browsers can set no header there (OpenAI, Realtime API with
+ * WebSockets).
+ */
 const SUBPROTOCOL = 'openai-insecure-api-key.'
 
 /** Finds the keys in `Sec-WebSocket-Protocol`. */

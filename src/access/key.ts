@@ -8,7 +8,8 @@ import { crc32 } from 'node:zlib'
  *      env  team  user  22 random characters  checksum
  *
  * The random characters hold 22 * log2(62) = 130.9 bits. The last six are the CRC-32 of everything before them. The
- * checksum is no secret and proves nothing. It tells a mistyped or incomplete key from a revoked one, without a look-up.
+ * checksum is no secret and proves nothing. It tells a mistyped or incomplete key from a revoked one, without a
+ * look-up.
  */
 
 /** The person or program that a key was issued to. Each part is 1 to 32 characters of `a-z`, `0-9` and `-`. */
@@ -18,7 +19,10 @@ export interface KeyOwner {
   readonly user: string
 }
 
-/** A part of the key's owner has characters that a key cannot have. The message names the part and says what would be right. */
+/**
+ * A part of the key's owner has characters that a key cannot have. The message names the part and says what would be
+ * right.
+ */
 export class KeyFormatError extends Error {
   readonly code = 'bad_key_owner'
   readonly part: keyof KeyOwner
@@ -48,7 +52,10 @@ export const KEY_PATTERN = `lc_${PART_PATTERN}_${PART_PATTERN}_${PART_PATTERN}_[
 const WHOLE_KEY = new RegExp(`^${KEY_PATTERN}$`)
 const WHOLE_PART = new RegExp(`^${PART_PATTERN}$`)
 
-/** Finds what is wrong with one part of an owner. @returns the end of a sentence that says what would be right, or null */
+/**
+ * Finds what is wrong with one part of an owner.
+ * @returns the end of a sentence that says what would be right, or null
+ */
 export function findPartFlaw(value: string): string | null {
   if (WHOLE_PART.test(value)) return null
   const rule = `must be 1 to ${LONGEST_PART} characters of a-z, 0-9 and "-"`
@@ -78,8 +85,8 @@ export function mintKey(owner: KeyOwner): string {
 
 /**
  * Reads a key without any look-up. Never throws; the cost is bounded by the longest key, not by the text.
- * @returns the owner if the key is well-formed, which does not mean that it was ever issued; `mistyped` if the text begins
- * as a key, but is cut, too long or has a wrong checksum; `malformed` if it is something else
+ * @returns the owner if the key is well-formed, which does not mean that it was ever issued; `mistyped` if the text
+ * begins as a key, but is cut, too long or has a wrong checksum; `malformed` if it is something else
  */
 export function inspectKey(text: string): 'malformed' | 'mistyped' | KeyOwner {
   if (!text.startsWith('lc_')) return 'malformed'
@@ -96,8 +103,8 @@ export function isLikelyKey(text: string): boolean {
 }
 
 /**
- * The hash under which a key is stored: its SHA-256 in hex. A password would need a slow hash. A key does not: nobody can
- * try 2^130 keys, and every request would wait for a slow hash.
+ * The hash under which a key is stored: its SHA-256 in hex. A password would need a slow hash. A key does not: nobody
+ * can try 2^130 keys, and every request would wait for a slow hash.
  */
 export function hashKey(text: string): string {
   // One call: a Hash object for every request would be work for the garbage collector.

@@ -62,7 +62,10 @@ export type KeyringErrorCode =
   | 'ambiguous_key'
   | 'already_revoked'
 
-/** The key file or a key in it cannot be used. The message is one line and says what to do; `cause` is the system's error. */
+/**
+ * The key file or a key in it cannot be used. The message is one line and says what to do; `cause` is the system's
+ * error.
+ */
 export class KeyringError extends Error {
   readonly code: KeyringErrorCode
 
@@ -131,7 +134,9 @@ function lacksLineEnd(fd: number): boolean {
   return size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a
 }
 
-/** A new file is on disk only when its folder is: without this a power failure may take the file and its synced bytes. */
+/**
+ * A new file is on disk only when its folder is: without this a power failure may take the file and its synced bytes.
+ */
 function syncFolder(folder: string): void {
   let fd: number | null = null
   try {
@@ -157,8 +162,8 @@ export function parseKeyFile(text: string): ParsedKeyFile {
     try {
       fields = JSON.parse(line)
     } catch {
-      // The last line without a line end may still be in the middle of a write. If it is whole it counts already: an editor
-      // may write no line end, and no part of a JSON object is a JSON object itself.
+      // The last line without a line end may still be in the middle of a write. If it is whole it counts already: an
+      // editor may write no line end, and no part of a JSON object is a JSON object itself.
       if (i < lines.length - 1) parsed.flaws.push(`line ${i + 1} was skipped: it is not JSON`)
       continue
     }
@@ -214,17 +219,21 @@ function isPart(value: unknown): value is string {
   return typeof value === 'string' && findPartFlaw(value) === null
 }
 
-/** Formats the date again: Date.parse accepts odd texts, and these are printed in terminals. @returns null if it is no date */
+/**
+ * Formats the date again: Date.parse accepts odd texts, and these are printed in terminals.
+ * @returns null if it is no date
+ */
 function formatInstant(value: unknown): string | null {
   const ms = typeof value === 'string' ? Date.parse(value) : Number.NaN
   return Number.isNaN(ms) ? null : new Date(ms).toISOString()
 }
 
 /**
- * Makes a text that differs whenever the file has changed. It has the ctime, for a change that keeps size and mtime (`cp -p`)
- * and for new permissions, and nanoseconds, because two changes within one millisecond do happen.
- * @param keyCount the number of keys that were read before. A file that only grows does not become empty: it was truncated,
- * perhaps by an editor that is about to write it again. This counts as a deleted file; else everybody would be locked out.
+ * Makes a text that differs whenever the file has changed. It has the ctime, for a change that keeps size and mtime
+ * (`cp -p`) and for new permissions, and nanoseconds, because two changes within one millisecond do happen.
+ * @param keyCount the number of keys that were read before. A file that only grows does not become empty: it was
+ * truncated, perhaps by an editor that is about to write it again. This counts as a deleted file; else everybody
+ * would be locked out.
  * @throws an error with a code if it is not a file that can be read as one. Reading a pipe would wait forever.
  */
 export function fingerprintKeyFile(stats: BigIntStats, keyCount = 0): string {

@@ -21,7 +21,10 @@ export { type KeyRecord, KeyringError, type KeyringErrorCode } from './keyfile.j
 export interface KeyringOptions {
   /** Milliseconds between two checks of the file. Default 500: a change takes effect within a second. */
   readonly pollMs?: number
-  /** Called once when the file becomes unreadable, and once for each broken line. The message is one line, safe to log. */
+  /**
+   * Called once when the file becomes unreadable, and once for each broken line. The message is one line, safe to
+   * log.
+   */
   readonly onProblem?: (message: string) => void
   /** Called after each reading but the first, with the number of keys, revoked ones included. */
   readonly onReload?: (count: number) => void
@@ -35,8 +38,8 @@ const FLAWS_MAX = 10
  * The current keys: read from the key file, and again whenever it changes.
  *
  * The file is polled, not watched: inotify does not work on network and overlay file systems and loses a file that is
- * replaced, and one stat in half a second costs nothing. A file that cannot be read changes nothing: the keys that were read
- * before stay valid, and the problem is reported.
+ * replaced, and one stat in half a second costs nothing. A file that cannot be read changes nothing: the keys that
+ * were read before stay valid, and the problem is reported.
  */
 export class Keyring {
   readonly #file: string
@@ -174,8 +177,8 @@ export class Keyring {
 }
 
 /**
- * Issues a key and appends its hash to the key file, which is synced before this returns. Nobody can get the key back from
- * the file. A missing file or folder is created, readable by this user only.
+ * Issues a key and appends its hash to the key file, which is synced before this returns. Nobody can get the key back
+ * from the file. A missing file or folder is created, readable by this user only.
  * @throws {KeyFormatError} for a wrong owner, {KeyringError} if the file cannot be used
  */
 export function issueKey(

@@ -3,8 +3,9 @@ import { isLoopback } from '../config/listen.js'
 import { findHeader } from '../http/headers.js'
 
 /**
- * Whether a request comes from a program on this machine, and not from a web page that is open on it. It protects the mode
- * without keys: CORS is open in that mode too, and a page can send a simple POST to loopback without a preflight.
+ * Whether a request comes from a program on this machine, and not from a web page that is open on it. It protects the
+ * mode without keys: CORS is open in that mode too, and a page can send a simple POST to loopback without a
+ * preflight.
  *
  * A page sends its `Origin` (Fetch standard). A page whose name points to 127.0.0.1 (DNS rebinding) sends that name as
  * `Host`. Programs send no Origin, or one with a scheme of their own, as Cursor's window does.
@@ -21,8 +22,8 @@ export function isLocalCaller(rawHeaders: readonly string[]): boolean {
 }
 
 /**
- * Whether the caller is on this machine and does not forward a request of somebody else. A proxy on this machine adds one of
- * the headers below or passes the Host on.
+ * Whether the caller is on this machine and does not forward a request of somebody else. A proxy on this machine adds
+ * one of the headers below or passes the Host on.
  */
 export function isOnThisMachine({ socket, rawHeaders }: IncomingMessage): boolean {
   const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''

@@ -76,8 +76,8 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
 }
 
 /**
- * `thinwire keys`: issues, lists and revokes access keys. Results go to `out`, so that a script can use them; hints and errors
- * go to `err`.
+ * `thinwire keys`: issues, lists and revokes access keys. Results go to `out`, so that a script can use them; hints
+ * and errors go to `err`.
  * @returns the exit code: 0 done, 1 failed, 2 wrong usage
  */
 export function runKeys(args: string[], io: KeysIo): number {
@@ -221,7 +221,8 @@ function readArguments(
     config: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
   }
-  // In `--env --team x` parseArgs would take `--team` as the value of `--env`. A value with a dash is given as `--env=-x`.
+  // In `--env --team x` parseArgs would take `--team` as the value of `--env`. A value with a dash is given as
+  // `--env=-x`.
   const withValues = args.map((arg, i) => {
     const takesValue = Object.hasOwn(options, arg.slice(2)) && options[arg.slice(2)]?.type === 'string'
     return takesValue && arg.startsWith('--') && (args[i + 1] ?? '-').startsWith('-') ? `${arg}=` : arg

@@ -34,8 +34,8 @@ function formatTokens(count: number | null, { estimated }: Totals): string {
 const NUMBERS_WIDTH = TABLE.reduce((all, { width }) => all + 1 + width, 0)
 
 /**
- * Formats groups and their total for a terminal. Lines are no longer than it is wide, or 80. A name that does not fit into its
- * column has a line of its own.
+ * Formats groups and their total for a terminal. Lines are no longer than it is wide, or 80. A name that does not fit
+ * into its column has a line of its own.
  * @param by the grouping, for the head
  * @param columns width of the terminal
  */
@@ -89,8 +89,8 @@ const CSV_FIELDS = [
 const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/
 
 /**
- * Formats groups as CSV (RFC 4180) with exact numbers. An unknown value is an empty field. A name that a spreadsheet would run
- * as a formula gets a ' in front (OWASP, "CSV Injection").
+ * Formats groups as CSV (RFC 4180) with exact numbers. An unknown value is an empty field. A name that a spreadsheet
+ * would run as a formula gets a ' in front (OWASP, "CSV Injection").
  */
 export function formatCsv(by: string, groups: readonly Group[]): string {
   const rows = groups.map(({ name, totals }) => [

@@ -39,8 +39,8 @@ function parseBaseUrl(text: string): BaseUrl | string {
 }
 
 /**
- * The paths that a preset has behind another base path, as pairs of path and base path. There are none if the user has given
- * a base path of their own: nothing is known of a gateway's other paths.
+ * The paths that a preset has behind another base path, as pairs of path and base path. There are none if the user
+ * has given a base path of their own: nothing is known of a gateway's other paths.
  */
 export function findOtherBasePaths(
   preset: Preset | null,

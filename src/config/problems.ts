@@ -3,7 +3,10 @@ import type { SchemaNode } from './json-schema.js'
 import { buildConfigJsonSchema } from './schema.js'
 import { formatPath } from './setting-path.js'
 
-/** A wrong setting: its path in the file, and a message that says what would be right. Never holds a value of the file. */
+/**
+ * A wrong setting: its path in the file, and a message that says what would be right. Never holds a value of the
+ * file.
+ */
 export interface Problem {
   readonly path: string
   readonly message: string

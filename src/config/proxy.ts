@@ -76,8 +76,8 @@ function parseProxy(text: string): ProxyConfig | string {
 }
 
 /**
- * Finds the environment variable that names the proxy for an upstream, by the rules of curl and Go: the name in lower case takes
- * precedence, and this machine is never reached through a proxy.
+ * Finds the environment variable that names the proxy for an upstream, by the rules of curl and Go: the name in lower
+ * case takes precedence, and this machine is never reached through a proxy.
  * @param origin of the upstream
  * @returns the variable's name; null if there is no proxy
  */

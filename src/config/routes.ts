@@ -58,8 +58,8 @@ function createDestination(upstream: string): DestinationConfig {
 }
 
 /**
- * The routes of a config without routes. Claude models go to Anthropic by both of its APIs: Messages, and chat completions on its
- * OpenAI-compatible endpoint. It has no other models.
+ * The routes of a config without routes. Claude models go to Anthropic by both of its APIs: Messages, and chat
+ * completions on its OpenAI-compatible endpoint. It has no other models.
  */
 export function createDefaultRoutes(upstreams: readonly UpstreamConfig[]): RouteConfig[] {
   const routes: RouteConfig[] = []
@@ -139,8 +139,8 @@ function resolveDestination(
 }
 
 /**
- * Words in the names of Cursor's own models. Cursor treats a name with one of them differently: some never reach the relay,
- * and agent mode sends another body.
+ * Words in the names of Cursor's own models. Cursor treats a name with one of them differently: some never reach the
+ * relay, and agent mode sends another body.
  */
 const CURSOR_MODEL = /gpt|claude|gemini|^o[1-9](?:$|-)/i
 

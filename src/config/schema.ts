@@ -11,8 +11,8 @@ import { duration, type secretRef } from './schema-values.js'
 
 /**
  * The config file: every setting with its type, default and description. The JSON Schema that editors read
- * (`dist/config.schema.json`) and the reference in this folder's README are made from it. Durations are in milliseconds,
- * sizes in bytes.
+ * (`dist/config.schema.json`) and the reference in this folder's README are made from it. Durations are in
+ * milliseconds, sizes in bytes.
  */
 export const configSchema = z.strictObject({
   $schema: z.string().optional().describe('Path of the JSON Schema, for editors.'),

@@ -8,8 +8,8 @@ const CREATED = 1_767_225_600
 const NAMES: readonly string[] = ['thinwire-demo', TOOLS_MODEL]
 
 /**
- * The body of `GET /v1/models` (OpenAI API reference: List models; Anthropic API reference: List models). Anthropic's clients get
- * OpenAI's fields too, which they ignore.
+ * The body of `GET /v1/models` (OpenAI API reference: List models; Anthropic API reference: List models). Anthropic's
+ * clients get OpenAI's fields too, which they ignore.
  */
 export function listModels(api: DemoApi): Fields {
   const models = { object: 'list', data: NAMES.map((name) => describeModel(name, api)) }

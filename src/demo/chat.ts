@@ -3,7 +3,10 @@ import { answer, type Generation, readSilence } from './model.js'
 import { collectCallTexts, collectTexts, type Prompt, readPrompt, type Turn } from './prompt.js'
 import { createId, epochSeconds, formatEvent, PAUSE, type ReplyContent, type Step } from './reply.js'
 
-/** Answers `POST /v1/chat/completions` (OpenAI API reference: Chat Completions, The chat completion object, Streaming). */
+/**
+ * Answers `POST /v1/chat/completions` (OpenAI API reference: Chat Completions, The chat completion object,
+ * Streaming).
+ */
 export function answerChat(body: Fields): ReplyContent {
   const turns = requireList(body, 'messages').map(readTurn)
   refuseChoices(body)
@@ -60,7 +63,8 @@ function* stream(prompt: Prompt, generation: Generation, withUsage: boolean): Ge
     service_tier: 'default',
     system_fingerprint: 'fp_thinwire_demo',
   }
-  // With include_usage every chunk has the field, and it is null in all but the last. Without it no chunk has the field.
+  // With include_usage every chunk has the field, and it is null in all but the last. Without it no chunk has the
+  // field.
   const tail = withUsage ? { usage: null } : {}
   const chunk = (delta: unknown, reason: string | null): string =>
     formatEvent({

@@ -19,8 +19,8 @@ export interface Generation {
 export const TOOLS_MODEL = 'thinwire-demo-tools'
 
 /**
- * With such a name, a streamed chat is silent for this number of seconds after its first chunk. It tests the timeouts of proxies
- * in front.
+ * With such a name, a streamed chat is silent for this number of seconds after its first chunk. It tests the timeouts
+ * of proxies in front.
  */
 const SILENT_MODEL = /^thinwire-demo-silent-(\d{1,4})$/
 
@@ -37,8 +37,8 @@ const SETUP =
   'To talk to a real provider, set OPENAI_API_KEY or ANTHROPIC_API_KEY and start Thinwire again. 🚀'
 
 /**
- * Words of at most eight letters with the space before them, punctuation, blanks: about four bytes each, like the tokens of real
- * models. The `u` flag keeps surrogate pairs whole, so every piece is valid UTF-8.
+ * Words of at most eight letters with the space before them, punctuation, blanks: about four bytes each, like the
+ * tokens of real models. The `u` flag keeps surrogate pairs whole, so every piece is valid UTF-8.
  */
 const PIECE = /\s?[\p{L}\p{N}]{1,8}|\s?[^\s\p{L}\p{N}]{1,3}|\s+/gu
 

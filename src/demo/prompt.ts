@@ -48,9 +48,9 @@ export function countTokens(text: string): number {
 }
 
 /**
- * Reads a tool choice in all formats in use: `"required"`, `{"type":"function","function":{"name"}}` (Chat), `{"type":"function","name"}`
- * (Responses), `{"type":"any"}` and `{"type":"tool","name"}` (Messages), and `{"type":"auto"}`, which Cursor sends
- * in chat bodies.
+ * Reads a tool choice in all formats in use: `"required"`, `{"type":"function","function":{"name"}}` (Chat),
+ * `{"type":"function","name"}` (Responses), `{"type":"any"}` and `{"type":"tool","name"}` (Messages), and
+ * `{"type":"auto"}`, which Cursor sends in chat bodies.
  */
 export function readToolChoice(value: unknown): ToolChoice {
   const choice = asFields(value)

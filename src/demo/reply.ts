@@ -11,7 +11,10 @@ export type Step = string | typeof PAUSE | number
 /** The content of a response: a JSON body, or the steps of an event stream, which are made as they are sent. */
 export type ReplyContent = { readonly body: unknown } | { readonly steps: Iterator<Step> }
 
-/** Formats a server-sent event (WHATWG HTML, 9.2.6). Responses and Messages name their events, chat and completions do not. */
+/**
+ * Formats a server-sent event (WHATWG HTML, 9.2.6). Responses and Messages name their events, chat and completions do
+ * not.
+ */
 export function formatEvent(data: unknown, name?: string): string {
   const line = `data: ${JSON.stringify(data)}\n\n`
   return name === undefined ? line : `event: ${name}\n${line}`
@@ -105,8 +108,8 @@ export class Reply {
 }
 
 /**
- * Writes the steps of a stream at the model's pace. Each event is a write of its own in an event-loop turn of its own: Node joins the
- * writes of one turn, and the reader would not see where the events end.
+ * Writes the steps of a stream at the model's pace. Each event is a write of its own in an event-loop turn of its
+ * own: Node joins the writes of one turn, and the reader would not see where the events end.
  */
 class EventWriter {
   private readonly res: ServerResponse

@@ -23,11 +23,16 @@ export interface DemoOptions {
   readonly host?: string
   /** Default: 0, which takes a free port. */
   readonly port?: number
-  /** Time between two pieces of a stream, in milliseconds. Default: 25. With 0 each event is still a write of its own. */
+  /**
+   * Time between two pieces of a stream, in milliseconds. Default: 25. With 0 each event is still a write of its own.
+   */
   readonly paceMs?: number
 }
 
-/** Longer than a client's pool keeps a connection idle: the client closes first, so that no request meets a closed connection. */
+/**
+ * Longer than a client's pool keeps a connection idle: the client closes first, so that no request meets a closed
+ * connection.
+ */
 const KEEP_ALIVE_MS = 75_000
 
 const BODY_LIMIT = 64 * 1024 * 1024
@@ -46,8 +51,8 @@ const POSTS: Readonly<Record<string, (body: Fields) => ReplyContent>> = {
 const MODELS = '/v1/models'
 
 /**
- * Starts the demo upstream: OpenAI's API and Anthropic's Messages, with a model of a few fixed sentences. Any key and any model name
- * are accepted.
+ * Starts the demo upstream: OpenAI's API and Anthropic's Messages, with a model of a few fixed sentences. Any key and
+ * any model name are accepted.
  * @throws an error of the system if it cannot listen on the address
  */
 export async function startDemo(options: DemoOptions = {}): Promise<Demo> {
@@ -103,8 +108,8 @@ function isModels(path: string): boolean {
 
 function answerGet(req: IncomingMessage, path: string, api: DemoApi): ReplyContent {
   const method = req.method ?? 'GET'
-  // Without a listener for upgrades Node treats this as an ordinary GET. Clients that try a WebSocket first fall back to HTTP
-  // after a 426, which has to name a protocol (RFC 9110, 15.5.22).
+  // Without a listener for upgrades Node treats this as an ordinary GET. Clients that try a WebSocket first fall back
+  // to HTTP after a 426, which has to name a protocol (RFC 9110, 15.5.22).
   if (req.headers.upgrade?.toLowerCase() === 'websocket') {
     throw new Problem(426, 'The demo upstream has no WebSockets. Use HTTP.', null, 'websocket_unsupported', {
       connection: 'close, upgrade',
@@ -138,8 +143,8 @@ function decodeName(name: string): string {
 }
 
 /**
- * Calls back once with the body, or with null if it was larger than the limit. A body that is too large is still read to its end:
- * a client that is cut while it sends would not see the error.
+ * Calls back once with the body, or with null if it was larger than the limit. A body that is too large is still read
+ * to its end: a client that is cut while it sends would not see the error.
  */
 function readBody(req: IncomingMessage, onBody: (body: Buffer | null) => void): void {
   let chunks: Buffer[] = []

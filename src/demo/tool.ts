@@ -12,9 +12,9 @@ export interface Tool {
 const MAX_DEPTH = 4
 
 /**
- * Reads the tools that take JSON arguments. All formats are read everywhere, because Cursor mixes them in one array: nested (chat:
- * `function.parameters`), flat (Responses: `parameters`) and Anthropic's (`input_schema`). Grammar tools and tools that the
- * provider runs itself are left out.
+ * Reads the tools that take JSON arguments. All formats are read everywhere, because Cursor mixes them in one array:
+ * nested (chat: `function.parameters`), flat (Responses: `parameters`) and Anthropic's (`input_schema`). Grammar
+ * tools and tools that the provider runs itself are left out.
  */
 export function readTools(value: unknown): Tool[] {
   const tools: Tool[] = []
@@ -29,8 +29,8 @@ export function readTools(value: unknown): Tool[] {
 }
 
 /**
- * Picks the tool that the model calls: the one that the request demands, or one that the user names. After a tool's result the
- * model always answers in words, so that an agent's loop ends.
+ * Picks the tool that the model calls: the one that the request demands, or one that the user names. After a tool's
+ * result the model always answers in words, so that an agent's loop ends.
  * @param userText the user's own words
  * @param eager call a tool even if the user names none
  */

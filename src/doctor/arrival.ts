@@ -111,7 +111,10 @@ function describeRedirect(visit: Visit, status: number, place: string): Seen {
   return fail(`${status} to ${shown}: ${loss}`, `enter ${cleanText(entered, visit.key)}`)
 }
 
-/** The preflight. Cursor's key check is a `fetch` from a window, so a preflight comes first (Fetch standard, CORS-preflight). */
+/**
+ * The preflight. Cursor's key check is a `fetch` from a window, so a preflight comes first (Fetch standard,
+ * CORS-preflight).
+ */
 export const PREFLIGHT: Check = {
   name: 'preflight',
   needs: ['address', 'connection', 'relay', 'path'],
@@ -159,7 +162,10 @@ function readList(response: HttpResponse, lower: string): string[] {
   return findHeaders(response, lower).flatMap((value) => value.toLowerCase().split(/\s*,\s*/))
 }
 
-/** CORS of the API's responses. The same page reads them, errors too; without CORS it only sees that the request failed. */
+/**
+ * CORS of the API's responses. The same page reads them, errors too; without CORS it only sees that the request
+ * failed.
+ */
 export const CORS: Check = {
   name: 'cors',
   needs: ['address', 'connection', 'relay', 'path', 'trust'],

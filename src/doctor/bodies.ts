@@ -1,6 +1,6 @@
 /**
- * Bodies that Cursor sends to `/chat/completions`, in the formats of several APIs. It expects chat completion chunks for all of
- * them. Each requests about sixty words: a stream has to last a second to be measured.
+ * Bodies that Cursor sends to `/chat/completions`, in the formats of several APIs. It expects chat completion chunks
+ * for all of them. Each requests about sixty words: a stream has to last a second to be measured.
  */
 
 const COUNT =
@@ -41,7 +41,9 @@ export function createChatBody(model: string): string {
 
 const GRAMMAR = { type: 'grammar', syntax: 'lark', definition: 'start: /.+/' }
 
-/** Agent mode with names of the gpt family: the Responses API, with `stream_options`, which is not one of its fields. */
+/**
+ * Agent mode with names of the gpt family: the Responses API, with `stream_options`, which is not one of its fields.
+ */
 export function createResponsesBody(model: string): string {
   return JSON.stringify({
     model,

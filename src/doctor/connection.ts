@@ -74,7 +74,8 @@ export const CONNECT: Check = {
     const addresses = visit.addresses.slice(0, ADDRESSES_MAX)
     const tries = await Promise.all(addresses.map((address) => tryConnect(address, port)))
     const open = tries.filter(({ error }) => error === null)
-    // A machine without IPv6 cannot test an IPv6 address. 'localhost' has two addresses, and most servers listen on one.
+    // A machine without IPv6 cannot test an IPv6 address. 'localhost' has two addresses, and most servers listen on
+    // one.
     const shut = tries.filter(({ address, error }) => error !== null && !lacksFamily(address, error))
     if (open.length === 0) {
       visit.missing.set('connection', 'nothing listens there')

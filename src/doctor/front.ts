@@ -25,8 +25,8 @@ export function identifyFrontByName(name: string): Front | null {
 }
 
 /**
- * Identifies the front by a response that the relay made itself. The response of an upstream has headers of the upstream's
- * own front.
+ * Identifies the front by a response that the relay made itself. The response of an upstream has headers of the
+ * upstream's own front.
  */
 export function identifyFront(response: HttpResponse): Front | null {
   const server = findHeader(response, 'server') ?? ''

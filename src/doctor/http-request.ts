@@ -54,8 +54,8 @@ const BODY_MAX_BYTES = 16 * 1024 * 1024
 const CODINGS = 'gzip, deflate, br'
 
 /**
- * Sends a request on a connection of its own, with keep-alive as clients do. Never rejects and follows no redirect. A response
- * that comes before the end of the request body counts, too.
+ * Sends a request on a connection of its own, with keep-alive as clients do. Never rejects and follows no redirect. A
+ * response that comes before the end of the request body counts, too.
  */
 export function send(request: HttpRequest): Promise<HttpResponse | RequestFailure> {
   return new Promise((resolve) => {
@@ -97,7 +97,10 @@ export function send(request: HttpRequest): Promise<HttpResponse | RequestFailur
   })
 }
 
-/** Collects a response with the time of each chunk. It is decompressed as it arrives, so that the times are those of the text. */
+/**
+ * Collects a response with the time of each chunk. It is decompressed as it arrives, so that the times are those of
+ * the text.
+ */
 class ResponseReader {
   private readonly res: IncomingMessage
   private readonly startedAt: number

@@ -1,6 +1,6 @@
 /**
- * How a stream arrived. `live`: event by event. `held`: all at once, at its end. `lumps`: many events at a time with silence
- * between them, as a buffer fills. `brief`: too few events, or too short a time, to decide.
+ * How a stream arrived. `live`: event by event. `held`: all at once, at its end. `lumps`: many events at a time with
+ * silence between them, as a buffer fills. `brief`: too few events, or too short a time, to decide.
  */
 export type Pace = 'live' | 'held' | 'lumps' | 'brief'
 
@@ -22,7 +22,10 @@ const TOTAL_MIN_MS = 500
 /** Events of one socket read arrive within this time. Models take longer between two events. */
 const TOGETHER_MS = 3
 
-/** Events per arrival. A model writes one or two; the smallest lumps of nginx (`postpone_output`, 1,460 bytes) have about five. */
+/**
+ * Events per arrival. A model writes one or two; the smallest lumps of nginx (`postpone_output`, 1,460 bytes) have
+ * about five.
+ */
 const LUMP_EVENTS = 3
 
 /**

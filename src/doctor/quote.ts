@@ -5,8 +5,8 @@ const QUOTE_MAX = 240
 const ANY_KEY = new RegExp(KEY_PATTERN, 'g')
 
 /**
- * Makes text from a server safe to show: one line, without control characters, and without the key. Some APIs repeat the
- * beginning and the end of a key with asterisks between.
+ * Makes text from a server safe to show: one line, without control characters, and without the key. Some APIs repeat
+ * the beginning and the end of a key with asterisks between.
  */
 export function cleanText(text: string, key: string): string {
   let plain = key === '' ? text : text.replaceAll(key, '[key]')

@@ -35,8 +35,8 @@ function formatFinding({ check, outcome, tried, seen, change }: Finding, colours
 }
 
 /**
- * Writes findings as they come. Checks that were skipped for the same reason share one line: when a name has no address, that
- * is nearly all of them.
+ * Writes findings as they come. Checks that were skipped for the same reason share one line: when a name has no
+ * address, that is nearly all of them.
  */
 export class Printer {
   private readonly write: (text: string) => void

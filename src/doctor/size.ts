@@ -53,7 +53,10 @@ async function tryBody(visit: Visit, bytes: number): Promise<Seen> {
 const HEADER_COUNT = 5
 const HEADER_BYTES = 8 * 1024
 
-/** Whether large heads pass: long cookies and traces make them. With a wrong key the request does not reach an upstream. */
+/**
+ * Whether large heads pass: long cookies and traces make them. With a wrong key the request does not reach an
+ * upstream.
+ */
 export const HEADER_SIZE: Check = {
   name: '40 KB header',
   needs: NEEDS,

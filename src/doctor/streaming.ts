@@ -151,7 +151,10 @@ function describeHeldBack(
   return fail(`${seen}: ${who}`, ...findRemedy('held', visit.front))
 }
 
-/** Milliseconds from the arrival of the request at the relay until it had the response head; Infinity if it is not known. */
+/**
+ * Milliseconds from the arrival of the request at the relay until it had the response head; Infinity if it is not
+ * known.
+ */
 function readRelayMs(response: HttpResponse): number {
   const timing = findHeader(response, 'server-timing') ?? ''
   if (!/\battempt;dur=/.test(timing)) return Number.POSITIVE_INFINITY
@@ -160,7 +163,10 @@ function readRelayMs(response: HttpResponse): number {
   return sum
 }
 
-/** HTTP version, framing and compression of the stream: a client does not see them, but they can delay it or hide a cut. */
+/**
+ * HTTP version, framing and compression of the stream: a client does not see them, but they can delay it or hide a
+ * cut.
+ */
 export const FRAMING: Check = {
   name: 'framing',
   needs: NEEDS,
