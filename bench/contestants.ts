@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Child, freePort, programOf } from './child.js'
+import { renameFor } from './config-names.js'
 import { LiveConfig, type Settings } from './live-config.js'
 import type { Placement } from './machine.js'
 import { type BySize, EVERY_ROUND } from './scenario.js'
@@ -109,7 +110,8 @@ export function thinwire(name: string, root: string, settings: Settings = {}): C
       const folder = mkdtempSync(join(tmpdir(), 'thinwire-bench-'))
       const port = await freePort()
       const config = join(folder, 'thinwire.json')
-      const live = new LiveConfig(config, { ...thinwireConfig(port, upstreamPort), ...settings })
+      const first = renameFor(root, { ...thinwireConfig(port, upstreamPort), ...settings })
+      const live = new LiveConfig(config, first)
       const cli = join(root, 'dist', 'src', 'cli.js')
       const env = { ...process.env, OPENAI_API_KEY: 'sk-bench-0000000000' }
       const key = provideKey(cli, config, env)
@@ -123,7 +125,8 @@ export function thinwire(name: string, root: string, settings: Settings = {}): C
       return {
         ...running(name, port, [`authorization: Bearer ${key}`], child, folder),
         ledger: join(folder, 'data'),
-        reconfigure: (to, targets) => live.take(to(live.first), targets, port, child.process),
+        reconfigure: (to, targets) =>
+          live.take(renameFor(root, to(live.first)), targets, port, child.process),
       }
     },
   }
@@ -229,7 +232,7 @@ function thinwireConfig(port: number, upstreamPort: number): Settings {
     upstreams: {
       openai: { baseUrl: `http://127.0.0.1:${upstreamPort}/v1`, apiKey: { env: 'OPENAI_API_KEY' } },
     },
-    limits: { exchangesPerKey: 10_000, exchanges: 10_000 },
+    limits: { maxConcurrentRequestsPerKey: 10_000, maxConcurrentRequests: 10_000 },
   }
 }
 

@@ -72,7 +72,7 @@ export function manyRoutes(first: Settings): Settings {
   const numbers = Array.from({ length: MANY }, (_, i) => i + 1)
   // Nobody asks them.
   const unasked = { baseUrl: 'http://127.0.0.1:9/v1', warm: false }
-  const asksChat = { ...unasked, dialects: ['chat', 'responses'] }
+  const asksChat = { ...unasked, apis: ['chat', 'responses'] }
   return {
     ...first,
     upstreams: {

@@ -2,6 +2,7 @@ import { type FlatHeaders, findHeader, findHeaders } from '../http/flat-headers.
 import { hashKey, inspectKey, isLikelyKey } from './key.js'
 import type { KeyRecord, Keyring } from './keyring.js'
 
+/** Why a request is not authenticated: error codes of the client API. */
 export type CredentialRefusal =
   | 'missing_api_key'
   | 'malformed_api_key'
@@ -9,11 +10,14 @@ export type CredentialRefusal =
   | 'unknown_api_key'
   | 'revoked_api_key'
 
-/** More than a client can mean: each place twice, and some. What comes after that many is not looked at. */
-const MOST_PRESENTED = 8
+/** Credentials beyond this number are ignored. A client has no reason to send each header more than twice. */
+const CREDENTIALS_MAX = 8
 
-/** From least to most telling: of several refusals the client is told the one that is furthest right. */
-const TELLING: readonly CredentialRefusal[] = [
+/**
+ * From the least to the most specific. When several credentials are refused, the client gets the most specific
+ * reason.
+ */
+const BY_SPECIFICITY: readonly CredentialRefusal[] = [
   'missing_api_key',
   'malformed_api_key',
   'mistyped_api_key',
@@ -22,9 +26,9 @@ const TELLING: readonly CredentialRefusal[] = [
 ]
 
 /**
- * The credentials that a request presents, each once: from `Authorization: Bearer`, then `x-api-key`, then `api-key`.
- * Clients do send several: an Anthropic client with an auth token set sends two, and a proxy in front may have put
- * its own into `Authorization`. It takes `rawHeaders` because `req.headers` keeps only the first `Authorization`.
+ * Finds the credentials of a request, each once: in `Authorization: Bearer`, then `x-api-key`, then `api-key`.
+ * Clients do send several: an Anthropic client with an auth token sends two, and a proxy in front may put its own into
+ * `Authorization`. It takes `rawHeaders` because `req.headers` keeps only the first `Authorization`.
  */
 export function credentialsIn(rawHeaders: FlatHeaders): string[] {
   const found: string[] = []
@@ -35,56 +39,61 @@ export function credentialsIn(rawHeaders: FlatHeaders): string[] {
 }
 
 /**
- * Decides on the presented credentials: the first valid key wins, and if there is none, the most telling refusal.
+ * Decides on the credentials of a request: the first valid key wins. If there is none, the most specific refusal does.
  *
- * The look-up is a plain Map by SHA-256, not a constant-time compare. What a compare could leak by its timing is how
- * much of a *hash* agrees with a stored one; a client cannot steer the hash of a guess, and knowing a hash in full
- * does not lead back to a key of 130 random bits. What the look at a bad key's shape tells by its timing, the refusal
- * tells in words.
+ * The look-up is a Map by SHA-256, not a constant-time comparison. Timing could leak how much of a *hash* agrees with
+ * a stored one. A client cannot choose the hash of a guess, and a known hash does not lead back to a key of 130
+ * random bits. The timing of the format check says no more than the refusal itself.
  */
 export function authenticate(
-  presented: readonly string[],
+  credentials: readonly string[],
   keyring: Pick<Keyring, 'find'>,
 ): { record: KeyRecord } | { refusal: CredentialRefusal } {
   let refusal: CredentialRefusal = 'missing_api_key'
-  for (const text of presented) {
-    const outcome = look(text, keyring)
+  for (const text of credentials) {
+    const outcome = checkKey(text, keyring)
     if (typeof outcome !== 'string') return { record: outcome }
-    if (TELLING.indexOf(outcome) > TELLING.indexOf(refusal)) refusal = outcome
+    if (BY_SPECIFICITY.indexOf(outcome) > BY_SPECIFICITY.indexOf(refusal)) refusal = outcome
   }
   return { refusal }
 }
 
-function look(text: string, keyring: Pick<Keyring, 'find'>): KeyRecord | CredentialRefusal {
-  // Of one that was issued nothing else needs to be known, so that its shape and checksum are not looked at: half of the
-  // time of a check (bench `key check`).
+function checkKey(text: string, keyring: Pick<Keyring, 'find'>): KeyRecord | CredentialRefusal {
+  // The look-up comes first: an issued key needs no check of format and checksum, which is half of the time (bench
+  // `key check`).
   if (isLikelyKey(text)) {
     const record = keyring.find(hashKey(text))
     if (record !== undefined) return record.revokedAt === null ? record : 'revoked_api_key'
   }
-  const shape = inspectKey(text)
-  if (shape === 'malformed') return 'malformed_api_key'
-  return shape === 'mistyped' ? 'mistyped_api_key' : 'unknown_api_key'
+  const inspected = inspectKey(text)
+  if (inspected === 'malformed') return 'malformed_api_key'
+  return inspected === 'mistyped' ? 'mistyped_api_key' : 'unknown_api_key'
 }
 
 function collect(rawHeaders: FlatHeaders, name: string, found: string[]): void {
   for (const value of findHeaders(rawHeaders, name)) {
-    const text = name === 'authorization' ? bearer(value) : value.trim()
+    const text = name === 'authorization' ? readBearerToken(value) : value.trim()
     if (text === '' || found.includes(text)) continue
-    if (found.length === MOST_PRESENTED) return
+    if (found.length === CREDENTIALS_MAX) return
     found.push(text)
   }
 }
 
-/** The token after `Bearer` (RFC 6750 2.1; the scheme is case-insensitive, RFC 9110 11.1), or '' if it is another scheme. */
-function bearer(value: string): string {
+/**
+ * The token after `Bearer` (RFC 6750 2.1; the scheme is case-insensitive, RFC 9110 11.1), or '' if it is another
+ * scheme.
+ */
+function readBearerToken(value: string): string {
   const text = value.trim()
   if (text.slice(0, 6).toLowerCase() !== 'bearer') return ''
   const after = text.charCodeAt(6)
   return after === 0x20 || after === 0x09 ? text.slice(7).trim() : ''
 }
 
-/** How a browser, which can set no header on a WebSocket, sends a key (OpenAI, Realtime API with WebSockets). */
+/**
+ * Prefix of a key in a WebSocket's subprotocol. Browsers can set no header there (OpenAI, Realtime API with
+ * WebSockets).
+ */
 const SUBPROTOCOL = 'openai-insecure-api-key.'
 
 /** Keys presented in `Sec-WebSocket-Protocol`. */
@@ -92,7 +101,7 @@ export function readSubprotocolKeys(rawHeaders: FlatHeaders): string[] {
   const found: string[] = []
   for (const token of (findHeader(rawHeaders, 'sec-websocket-protocol') ?? '').split(',')) {
     const protocol = token.trim()
-    if (protocol.startsWith(SUBPROTOCOL) && found.length < MOST_PRESENTED)
+    if (protocol.startsWith(SUBPROTOCOL) && found.length < CREDENTIALS_MAX)
       found.push(protocol.slice(SUBPROTOCOL.length))
   }
   return found

@@ -1,56 +1,60 @@
 import { readFileSync, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
+import { readErrorCode } from '../lib/error-code.js'
 import { ignore } from '../lib/ignore.js'
 import { deriveKeyId, hashKey, inspectKey, type KeyOwner, mintKey } from './key.js'
 import {
   appendEntry,
   createFileError,
-  type Entry,
-  type Found,
-  findErrorCode,
-  inspectKeyFile,
+  fingerprintKeyFile,
+  type KeyFileText,
   type KeyRecord,
   KeyringError,
+  type MutableKeyRecord,
+  type ParsedKeyFile,
   parseKeyFile,
-  type Reading,
   readIfExists,
 } from './keyfile.js'
 
 export { type KeyRecord, KeyringError, type KeyringErrorCode } from './keyfile.js'
 
+/** How the key file is read again, and who hears of it. */
 export interface KeyringOptions {
-  /** Milliseconds between two looks at the file. Default 500: a change has effect within a second. */
+  /** Milliseconds between two checks of the file. Default 500: a change takes effect within a second. */
   readonly pollMs?: number
-  /** Told once when the file stops being readable, and once for each broken line. One line, safe to log. */
+  /**
+   * Called once when the file becomes unreadable, and once for each broken line. The message is one line, safe to
+   * log.
+   */
   readonly onProblem?: (message: string) => void
-  /** Told after each reading but the first, with the number of keys, revoked ones included. */
+  /** Called after each reading but the first, with the number of keys, revoked ones included. */
   readonly onReload?: (count: number) => void
 }
 
 const POLL_MS = 500
-/** Broken lines named after one reading; a binary file in this place must not flood the log. */
-const MOST_FLAWS = 10
+/** Broken lines that one reading reports: a binary file in this place must not flood the log. */
+const FLAWS_MAX = 10
 
 /**
- * The keys that are in force, read from the key file and again whenever it changes.
+ * The current keys: read from the key file, and again whenever it changes.
  *
- * It polls rather than watches: inotify says nothing on network and overlay file systems and loses a file that is
- * replaced, and one stat in half a second costs nothing. What cannot be read never opens and never closes a door:
- * the keys read before stay in force, and the problem is reported.
+ * The file is polled, not watched: inotify does not work on network and overlay file systems and loses a file that is
+ * replaced, and one stat in half a second costs nothing. A file that cannot be read changes nothing: the keys that
+ * were read before stay valid, and the problem is reported.
  */
 export class Keyring {
   readonly #file: string
   readonly #pollMs: number
   readonly #onProblem: (message: string) => void
   readonly #onReload: (count: number) => void
-  #entries = new Map<string, Entry>()
-  /** What the file looked like when it was last read in full; another look means that it has changed. */
-  #look = ''
+  #byHash = new Map<string, MutableKeyRecord>()
+  /** Fingerprint of the file when it was last read; empty before. */
+  #fingerprint = ''
   /** The error code that was last reported, so that a lasting problem is reported once and not twice a second. */
-  #trouble: string | null = null
+  #errorCode: string | null = null
   /** The broken lines of the last reading, which the next one does not report again. */
   #flaws: ReadonlySet<string> = new Set()
-  /** Counts calls of `reload`, so that a poll that was overtaken by one does not put older keys back. */
+  /** Counts calls of `reload`, so that a poll that began before such a call does not bring older keys back. */
   #reloads = 0
   #timer: NodeJS.Timeout | null = null
   #closed = false
@@ -63,8 +67,8 @@ export class Keyring {
   }
 
   /**
-   * Reads the key file, synchronously, and keeps reading it until `close`. A missing file is an empty ring.
-   * @throws {KeyringError} `unreadable` if something is there that cannot be read as a file.
+   * Reads the key file synchronously, and again on each change until `close`. A missing file is an empty keyring.
+   * @throws {KeyringError} `unreadable` if it exists and cannot be read as a file
    */
   static open(file: string, options: KeyringOptions = {}): Keyring {
     const ring = new Keyring(file, options)
@@ -74,29 +78,29 @@ export class Keyring {
     return ring
   }
 
-  /** The key with this hash, also if it was revoked. */
+  /** Finds a key by its hash, also a revoked one. */
   find(hash: string): KeyRecord | undefined {
-    return this.#entries.get(hash)
+    return this.#byHash.get(hash)
   }
 
-  /** All keys in the order in which they were issued, revoked ones included. */
+  /** Lists all keys in the order in which they were issued, revoked ones included. */
   list(): KeyRecord[] {
-    return [...this.#entries.values()]
+    return [...this.#byHash.values()]
   }
 
   /** The number of keys ever issued, revoked ones included. */
   get size(): number {
-    return this.#entries.size
+    return this.#byHash.size
   }
 
-  /** Reads the file now, synchronously; for a key that this process has just issued or revoked. */
+  /** Reads the file now, synchronously: for a key that this process has just issued or revoked. */
   reload(): void {
     if (this.#closed) return
     this.#reloads++
-    let found: Found
+    let found: KeyFileText
     try {
       const stats = statSync(this.#file, { bigint: true })
-      found = { look: inspectKeyFile(stats, this.size), text: readFileSync(this.#file, 'utf8') }
+      found = { fingerprint: fingerprintKeyFile(stats, this.size), text: readFileSync(this.#file, 'utf8') }
     } catch (err) {
       this.#report(err)
       return
@@ -112,7 +116,7 @@ export class Keyring {
     this.#timer = null
   }
 
-  /** One look at a time: the next timer is set when this look is over, however long a slow disk takes for it. */
+  /** One poll at a time: the next timer is set when this poll is over, however long a slow disk takes. */
   #schedule(): void {
     if (this.#closed) return
     this.#timer = setTimeout(() => void this.#poll(), this.#pollMs)
@@ -121,19 +125,19 @@ export class Keyring {
 
   async #poll(): Promise<void> {
     const reloads = this.#reloads
-    let found: Found | null = null
-    let failed: unknown = null
+    let found: KeyFileText | null = null
+    let failure: unknown = null
     try {
-      // The look is taken before the bytes: what is written in between is seen as a change by the next poll.
-      const look = inspectKeyFile(await stat(this.#file, { bigint: true }), this.size)
-      const changed = look !== this.#look || this.#trouble !== null
-      if (changed) found = { look, text: await readFile(this.#file, 'utf8') }
+      // The fingerprint comes before the bytes: the next poll sees a change that was written in between.
+      const fingerprint = fingerprintKeyFile(await stat(this.#file, { bigint: true }), this.size)
+      const changed = fingerprint !== this.#fingerprint || this.#errorCode !== null
+      if (changed) found = { fingerprint, text: await readFile(this.#file, 'utf8') }
     } catch (err) {
-      failed = err
+      failure = err
     }
     if (this.#closed) return
     const overtaken = reloads !== this.#reloads
-    if (failed !== null && !overtaken) this.#report(failed)
+    if (failure !== null && !overtaken) this.#report(failure)
     if (found !== null && !overtaken) {
       this.#accept(found)
       this.#onReload(this.size)
@@ -141,42 +145,42 @@ export class Keyring {
     this.#schedule()
   }
 
-  /** Takes the new keys over into the records that are there already: live counters may hang on them. */
-  #accept({ look, text }: Found): void {
-    const reading = parseKeyFile(text)
-    const entries = new Map<string, Entry>()
-    for (const [hash, entry] of reading.entries) {
-      const known = this.#entries.get(hash)
-      entries.set(hash, known === undefined ? entry : Object.assign(known, entry))
+  /** Updates the records that exist already in place: counters may be kept by them. */
+  #accept({ fingerprint, text }: KeyFileText): void {
+    const parsed = parseKeyFile(text)
+    const byHash = new Map<string, MutableKeyRecord>()
+    for (const [hash, entry] of parsed.byHash) {
+      const known = this.#byHash.get(hash)
+      byHash.set(hash, known === undefined ? entry : Object.assign(known, entry))
     }
-    this.#entries = entries
-    this.#look = look
-    this.#trouble = null
+    this.#byHash = byHash
+    this.#fingerprint = fingerprint
+    this.#errorCode = null
 
     const known = this.#flaws
-    this.#flaws = new Set(reading.flaws)
-    const fresh = reading.flaws.filter((flaw) => !known.has(flaw))
-    for (const flaw of fresh.slice(0, MOST_FLAWS)) this.#onProblem(`key file ${this.#file}, ${flaw}`)
-    if (fresh.length > MOST_FLAWS) {
-      this.#onProblem(`key file ${this.#file}: further lines were skipped (${fresh.length - MOST_FLAWS})`)
+    this.#flaws = new Set(parsed.flaws)
+    const fresh = parsed.flaws.filter((flaw) => !known.has(flaw))
+    for (const flaw of fresh.slice(0, FLAWS_MAX)) this.#onProblem(`key file ${this.#file}, ${flaw}`)
+    if (fresh.length > FLAWS_MAX) {
+      this.#onProblem(`key file ${this.#file}: further lines were skipped (${fresh.length - FLAWS_MAX})`)
     }
   }
 
   #report(err: unknown): void {
-    const code = findErrorCode(err)
-    // A file that was never there is an empty ring, not a problem.
-    if (code === 'ENOENT' && this.#look === '') return
-    if (code === this.#trouble) return
-    this.#trouble = code
+    const code = readErrorCode(err)
+    // A file that never existed is an empty keyring, not a problem.
+    if (code === 'ENOENT' && this.#fingerprint === '') return
+    if (code === this.#errorCode) return
+    this.#errorCode = code
     const { message } = createFileError('unreadable', this.#file, err)
-    this.#onProblem(`${message}; until then the keys read before stay in force (${this.size})`)
+    this.#onProblem(`${message}; until then the keys that were read before stay valid (${this.size})`)
   }
 }
 
 /**
- * Issues a key: appends its hash to the key file, on disk before this returns, and gives the key, which nobody can
- * ever get back from the file. File and folder are made if they are missing, for this user only.
- * @throws {KeyFormatError} for an owner that cannot stand in a key, {KeyringError} if the file cannot be used.
+ * Issues a key and appends its hash to the key file, which is synced before this returns. Nobody can get the key back
+ * from the file. A missing file or folder is created, readable by this user only.
+ * @throws {KeyFormatError} for a wrong owner, {KeyringError} if the file cannot be used
  */
 export function issueKey(
   file: string,
@@ -185,7 +189,7 @@ export function issueKey(
 ): { key: string; record: KeyRecord } {
   const { byId } = parseKeyFile(readIfExists(file)?.text ?? '')
   let key = mintKey(owner)
-  // An id is 40 bits of the hash: two may be alike, and then neither could be revoked by its id.
+  // An id is 40 bits of the hash. If two keys had the same id, neither could be revoked by it.
   while (byId.has(deriveKeyId(hashKey(key)))) key = mintKey(owner)
   const hash = hashKey(key)
   const id = deriveKeyId(hash)
@@ -196,11 +200,11 @@ export function issueKey(
 }
 
 /**
- * Revokes a key, given its id, the start of its id if no other key's starts alike, or the key itself.
- * @throws {KeyringError} `unknown_key`, `ambiguous_key`, `already_revoked`, `bad_key`, or if the file cannot be used.
+ * Revokes a key. @param idOrKey its id, the beginning of its id if no other id begins with it, or the key itself
+ * @throws {KeyringError} `unknown_key`, `ambiguous_key`, `already_revoked`, `bad_key`, or if the file cannot be used
  */
 export function revokeKey(file: string, idOrKey: string, now: () => number = Date.now): KeyRecord {
-  const entry = pick(parseKeyFile(readIfExists(file)?.text ?? ''), file, idOrKey)
+  const entry = findEntry(parseKeyFile(readIfExists(file)?.text ?? ''), file, idOrKey)
   if (entry.revokedAt !== null) {
     throw new KeyringError('already_revoked', `${entry.id} is revoked already, since ${entry.revokedAt}`)
   }
@@ -209,21 +213,18 @@ export function revokeKey(file: string, idOrKey: string, now: () => number = Dat
   return entry
 }
 
-/** No message repeats what was given unless it looks like an id: it may be most of a key. */
-function pick(reading: Reading, file: string, idOrKey: string): Entry {
-  const shape = inspectKey(idOrKey)
-  if (typeof shape !== 'string') {
-    const entry = reading.entries.get(hashKey(idOrKey))
+/** No message repeats the argument unless it looks like an id: it may be most of a key. */
+function findEntry(parsed: ParsedKeyFile, file: string, idOrKey: string): MutableKeyRecord {
+  const inspected = inspectKey(idOrKey)
+  if (typeof inspected !== 'string') {
+    const entry = parsed.byHash.get(hashKey(idOrKey))
     if (entry !== undefined) return entry
-    throw new KeyringError(
-      'unknown_key',
-      `this key was not issued from ${file}; look it up with: thinwire keys list`,
-    )
+    throw new KeyringError('unknown_key', `this key is not in ${file}; see: thinwire keys list`)
   }
-  if (shape === 'mistyped') {
+  if (inspected === 'mistyped') {
     throw new KeyringError(
       'bad_key',
-      'this key has a typing error in it (its checksum is wrong); give its id instead',
+      'this key is incomplete or mistyped (its length or checksum is wrong); give its id instead',
     )
   }
   if (!/^k_[0-9a-f]{1,10}$/.test(idOrKey)) {
@@ -232,16 +233,16 @@ function pick(reading: Reading, file: string, idOrKey: string): Entry {
       'give an id such as k_0123456789 (thinwire keys list shows them) or the whole key',
     )
   }
-  const alike = [...reading.byId.values()].filter((entry) => entry.id.startsWith(idOrKey))
+  const alike = [...parsed.byId.values()].filter((entry) => entry.id.startsWith(idOrKey))
   const [first, ...others] = alike
   if (first === undefined) {
-    throw new KeyringError('unknown_key', `no key in ${file} has an id that starts with ${idOrKey}`)
+    throw new KeyringError('unknown_key', `no key in ${file} has an id that begins with ${idOrKey}`)
   }
   if (others.length > 0) {
     const ids = alike.slice(0, 5).map((entry) => entry.id)
     throw new KeyringError(
       'ambiguous_key',
-      `${alike.length} ids start with ${idOrKey}: ${ids.join(', ')}${alike.length > 5 ? ', …' : ''}; give more of it`,
+      `${alike.length} ids begin with ${idOrKey}: ${ids.join(', ')}${alike.length > 5 ? ', …' : ''}; give more of it`,
     )
   }
   return first

@@ -24,11 +24,11 @@ export const OTHER_API = APIS.length
 
 /**
  * Whether an upstream with these APIs has the API of a path.
- * @param dialects null for all
+ * @param apis null for all
  * @param index of `findApiIndex`
  */
-export function includesApi(dialects: readonly Api[] | null, index: number): boolean {
-  return dialects === null || index === OTHER_API || dialects.includes(APIS[index] as Api)
+export function includesApi(apis: readonly Api[] | null, index: number): boolean {
+  return apis === null || index === OTHER_API || apis.includes(APIS[index] as Api)
 }
 
 /** Whether a path is the prefix itself, or continues it with a slash. */

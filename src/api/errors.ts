@@ -41,13 +41,14 @@ const rows = {
     ...AUTHENTICATION,
     retry: false,
     message:
-      'This is not a Thinwire key: those have the form lc_env_team_user_random. A key of a provider is not accepted here. Ask the operator of this relay for a Thinwire key.',
+      'This is not a Thinwire key: a Thinwire key begins with lc_. Provider keys are not accepted here; ask the operator of this relay for a Thinwire key.',
   },
   mistyped_api_key: {
     status: 401,
     ...AUTHENTICATION,
     retry: false,
-    message: 'This Thinwire key is mistyped: its checksum does not match. Copy the whole key again.',
+    message:
+      'This Thinwire key is incomplete or mistyped: its length or checksum is wrong. Copy the whole key again.',
   },
   unknown_api_key: {
     status: 401,
@@ -136,21 +137,21 @@ const rows = {
     anthropic: 'rate_limit_error',
     retry: true,
     message:
-      'This key is at its limit of concurrent requests. Try again when one has ended, or raise limits.exchangesPerKey.',
+      'This key is at its limit of concurrent requests. Try again when one has ended, or raise limits.maxConcurrentRequestsPerKey.',
   },
   relay_busy: {
     status: 503,
     ...OVERLOADED,
     retry: true,
     message:
-      'This relay is at its limit of concurrent requests or of buffered bytes. Try again, or raise limits.exchanges or limits.bufferedBytes.',
+      'This relay is at its limit of concurrent requests or of buffered bytes. Try again, or raise limits.maxConcurrentRequests or limits.bufferedBytes.',
   },
   upstream_busy: {
     status: 503,
     ...OVERLOADED,
     retry: true,
     message:
-      'All upstreams for this request are at their concurrency limit. Try again, or raise upstreams.NAME.limits.exchanges.',
+      'All upstreams for this request are at their concurrency limit. Try again, or raise upstreams.NAME.limits.maxConcurrentRequests.',
   },
   draining: {
     status: 503,
@@ -191,7 +192,7 @@ const rows = {
     ...SERVER,
     retry: false,
     message:
-      'The response is longer than this relay may hold while it translates it. Ask for a shorter response, or raise limits.answerBytes.',
+      'The response is longer than this relay may hold while it translates it. Ask for a shorter response, or raise limits.transformBufferBytes.',
   },
   upstream_timeout: {
     status: 504,

@@ -22,7 +22,7 @@ export interface Preset {
   readonly baseUrl: string | null
   readonly auth: AuthScheme
   /** Null: all. */
-  readonly dialects: readonly Api[] | null
+  readonly apis: readonly Api[] | null
   /** The environment variable that usually holds its key; null if there is none. */
   readonly keyEnv: string | null
   /** Whether it can be used without a key. */
@@ -48,7 +48,7 @@ const OPENAI_CHAT: Capabilities = { customTools: true, reasoning: false }
 const OPENAI_LIKE = {
   baseUrl: null,
   auth: 'bearer',
-  dialects: null,
+  apis: null,
   keyless: false,
   headers: {},
   query: {},
@@ -68,7 +68,7 @@ const rows = {
     chat: OPENAI_CHAT,
     baseUrl: 'https://api.openai.com/v1',
     keyEnv: 'OPENAI_API_KEY',
-    dialects: ['chat', 'completions', 'responses', 'embeddings'],
+    apis: ['chat', 'completions', 'responses', 'embeddings'],
   },
   // https://RESOURCE.openai.azure.com. The model is the name of a deployment; no api-version is needed.
   azure: {
@@ -76,7 +76,7 @@ const rows = {
     chat: OPENAI_CHAT,
     keyEnv: 'AZURE_OPENAI_API_KEY',
     auth: 'api-key',
-    dialects: ['chat', 'completions', 'responses', 'embeddings'],
+    apis: ['chat', 'completions', 'responses', 'embeddings'],
     listed: false,
     defaultPath: '/openai/v1',
   },
@@ -86,7 +86,7 @@ const rows = {
     chat: OPENAI_CHAT,
     keyEnv: 'AZURE_OPENAI_API_KEY',
     auth: 'api-key',
-    dialects: ['chat', 'completions', 'embeddings'],
+    apis: ['chat', 'completions', 'embeddings'],
     query: { 'api-version': '2024-10-21' },
     paths: 'deployments',
     listed: false,
@@ -98,25 +98,25 @@ const rows = {
     baseUrl: 'https://api.anthropic.com/v1',
     keyEnv: 'ANTHROPIC_API_KEY',
     auth: 'anthropic',
-    dialects: ['chat', 'messages'],
+    apis: ['chat', 'messages'],
   },
   gemini: {
     ...OPENAI_LIKE,
     baseUrl: 'https://generativelanguage.googleapis.com/v1beta/openai',
     keyEnv: 'GEMINI_API_KEY',
-    dialects: ['chat', 'embeddings'],
+    apis: ['chat', 'embeddings'],
   },
   groq: {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.groq.com/openai/v1',
     keyEnv: 'GROQ_API_KEY',
-    dialects: ['chat', 'responses'],
+    apis: ['chat', 'responses'],
   },
   deepseek: {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.deepseek.com',
     keyEnv: 'DEEPSEEK_API_KEY',
-    dialects: ['chat', 'completions', 'messages'],
+    apis: ['chat', 'completions', 'messages'],
     elsewhere: { '/completions': '/beta', '/messages': '/anthropic/v1' },
   },
   mistral: {
@@ -124,13 +124,13 @@ const rows = {
     baseUrl: 'https://api.mistral.ai/v1',
     keyEnv: 'MISTRAL_API_KEY',
     // `completions` stands for /fim/completions, its fill-in-the-middle API.
-    dialects: ['chat', 'completions', 'embeddings'],
+    apis: ['chat', 'completions', 'embeddings'],
   },
   xai: {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.x.ai/v1',
     keyEnv: 'XAI_API_KEY',
-    dialects: ['chat', 'completions', 'responses'],
+    apis: ['chat', 'completions', 'responses'],
   },
   openrouter: {
     ...OPENAI_LIKE,
@@ -142,7 +142,7 @@ const rows = {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.together.ai/v1',
     keyEnv: 'TOGETHER_API_KEY',
-    dialects: ['chat', 'completions', 'embeddings'],
+    apis: ['chat', 'completions', 'embeddings'],
   },
   fireworks: {
     ...OPENAI_LIKE,
@@ -176,7 +176,7 @@ const rows = {
     chat: ALL_CAPABILITIES,
     baseUrl: 'https://oai.helicone.ai/v1',
     keyEnv: 'OPENAI_API_KEY',
-    dialects: ['chat', 'completions', 'responses', 'embeddings'],
+    apis: ['chat', 'completions', 'responses', 'embeddings'],
     headers: { 'helicone-auth': { env: 'HELICONE_API_KEY', prefix: 'Bearer ' } },
   },
   'helicone-gateway': {

@@ -7,12 +7,13 @@ import { Visit } from '../doctor/visit.js'
 
 type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean }
 
+/** What the command reads and writes. */
 export interface DoctorIo {
   readonly in: NodeJS.ReadableStream & { readonly isTTY?: boolean }
   readonly out: Stream
   readonly err: Stream
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Certificates of the authorities that are trusted, PEM, in place of the well-known ones. */
+  /** Certificates of the trusted authorities, PEM. Default: the well-known ones. */
   readonly roots?: readonly string[]
 }
 
@@ -20,52 +21,50 @@ const FINE = 0
 const FAILED = 1
 const WRONG_USAGE = 2
 
-const LONGEST_KEY_INPUT = 64 * 1024
+const KEY_INPUT_MAX = 64 * 1024
 const TIMEOUT_S = 10
 
 const DOCTOR_HELP = `thinwire doctor URL [--key KEY] [--model NAME] [--cursor] [--idle SECONDS]
                     [--timeout SECONDS] [--json]
 
-Tells in some ten seconds whether Cursor will work with a base URL, such as
-https://your-host/v1: name, TLS, CORS, key, answers, whether streams come piece
-by piece, and what large prompts meet. Each line says what was tried, what was
-seen and, after ">", what to change. A few short answers of the model are paid
-for; the large prompts are blank, and no model answers them.
+Checks in about ten seconds whether Cursor will work with a base URL, such as
+https://your-host/v1: DNS, TLS, CORS, key, responses, whether streams arrive
+event by event, and whether large prompts pass. Each line says what was tried,
+what was seen and, after ">", what to change. The provider charges for a few
+short answers of the model. The large prompts are blank and cost nothing.
 
-  --key KEY        the key that Cursor is given; - reads it from standard input,
-                   so that it is in no list of processes. Else THINWIRE_KEY
-  --model NAME     ask this model, and not one of those that are listed
-  --cursor         try all the bodies that Cursor sends, as is done for a URL
-                   that ends in /cursor/v1
-  --idle SECONDS   also hold a stream that is silent for so long (by a Thinwire
-                   that has its demo upstream)
-  --timeout S      for all of it but that; else ${TIMEOUT_S}
-  --json           one JSON object
+  --key KEY        the key to use; - reads it from standard input, so that it is
+                   in no list of processes. Default: THINWIRE_KEY
+  --model NAME     the model to use. Default: one of the listed models
+  --cursor         try all the bodies that Cursor sends. Default for a URL that
+                   ends in /cursor/v1
+  --idle SECONDS   also test a stream that is silent for this long (only with a
+                   Thinwire that has its demo upstream)
+  --timeout S      time for all checks but --idle. Default: ${TIMEOUT_S}
+  --json           print one JSON object
 
-Exit codes: 0 nothing failed, 1 something did, 2 wrong usage.
+Exit codes: 0 nothing failed, 1 something failed, 2 wrong usage.
 `
 
-/** `thinwire doctor`: whether clients, and Cursor first of all, will work with a base URL. Resolves to the exit code. */
+/** `thinwire doctor`: checks whether Cursor and other clients will work with a base URL. Resolves to the exit code. */
 export async function runDoctor(args: readonly string[], io: DoctorIo): Promise<number> {
-  const given = read(args)
-  if (typeof given === 'string') return wrong(io, given)
+  const given = readArguments(args)
+  if (typeof given === 'string') return refuse(io, given)
   if (given.help) {
     io.out.write(DOCTOR_HELP)
     return FINE
   }
   const base = readBaseUrl(given.url)
-  if (typeof base === 'string') return wrong(io, base)
+  if (typeof base === 'string') return refuse(io, base)
   const key = given.key === '-' ? await readLine(io.in, io.err) : (given.key ?? io.env.THINWIRE_KEY ?? '')
   if (key === '') {
-    return wrong(
-      io,
-      'it needs the key that Cursor is given: --key -, or THINWIRE_KEY; any text where none is asked',
-    )
+    return refuse(io, 'a key is needed: --key -, or THINWIRE_KEY (any text if the relay needs no key)')
   }
-  // A header cannot have anything else.
-  if (!/^[\x21-\x7e]+$/.test(key)) return wrong(io, 'the key has blanks or other characters that no key has')
+  // A header can have no other characters.
+  if (!/^[\x21-\x7e]+$/.test(key))
+    return refuse(io, 'the key has blanks or other characters that a key cannot have')
 
-  // Whoever reads may have seen enough: `| head`.
+  // The reader may stop early: `| head`.
   io.out.on('error', () => {})
   const startedAt = performance.now()
   const visit = new Visit({
@@ -98,8 +97,8 @@ interface Given {
   readonly timeoutMs: number
 }
 
-/** @returns what is wrong, in one line and without any argument's text, which may be a key */
-function read(args: readonly string[]): Given | string {
+/** @returns a line that says what is wrong. It repeats no argument, which may be a key */
+function readArguments(args: readonly string[]): Given | string {
   const options = {
     key: { type: 'string' },
     model: { type: 'string' },
@@ -113,7 +112,7 @@ function read(args: readonly string[]): Given | string {
   try {
     parsed = parseArgs({ args: [...args], options, allowPositionals: true })
   } catch {
-    return `that is no option, or lacks its value; it has ${Object.keys(options)
+    return `unknown option, or its value is missing; the options are ${Object.keys(options)
       .map((name) => `--${name}`)
       .join(', ')}`
   }
@@ -121,10 +120,10 @@ function read(args: readonly string[]): Given | string {
   const help = values.help === true
   const [url, second] = positionals
   if (!help && (url === undefined || second !== undefined)) {
-    return 'it takes one base URL: thinwire doctor https://your-host/v1 --key -'
+    return 'give one base URL: thinwire doctor https://your-host/v1 --key -'
   }
-  const idle = secondsOf(values.idle ?? '0', 0, 3_600)
-  const timeout = secondsOf(values.timeout ?? String(TIMEOUT_S), 1, 600)
+  const idle = readSeconds(values.idle ?? '0', 0, 3_600)
+  const timeout = readSeconds(values.timeout ?? String(TIMEOUT_S), 1, 600)
   if (idle === null) return '--idle takes seconds, from 1 to 3600'
   if (timeout === null) return '--timeout takes seconds, from 1 to 600'
   return {
@@ -139,24 +138,24 @@ function read(args: readonly string[]): Given | string {
   }
 }
 
-function secondsOf(text: string, least: number, most: number): number | null {
+function readSeconds(text: string, least: number, most: number): number | null {
   const value = /^\d{1,4}$/.test(text) ? Number(text) : Number.NaN
   return value >= least && value <= most ? value : null
 }
 
-/** The first line, without blanks around it. */
+/** Reads the first line and trims it. */
 async function readLine(stream: DoctorIo['in'], err: Stream): Promise<string> {
   let text = ''
-  // Whoever types it in would wait for something to happen.
+  // A person would not know that the program waits for input.
   if (stream.isTTY === true) err.write('Key: ')
-  for await (const piece of stream) {
-    text += String(piece)
-    if (text.includes('\n') || text.length > LONGEST_KEY_INPUT) break
+  for await (const chunk of stream) {
+    text += String(chunk)
+    if (text.includes('\n') || text.length > KEY_INPUT_MAX) break
   }
   return (text.split('\n', 1)[0] ?? '').trim()
 }
 
-function wrong(io: DoctorIo, why: string): number {
+function refuse(io: DoctorIo, why: string): number {
   io.err.write(`thinwire doctor: ${why}\n`)
   return WRONG_USAGE
 }

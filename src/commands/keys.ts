@@ -1,12 +1,15 @@
+import { existsSync } from 'node:fs'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { findKeyFlaw } from '../access/key.js'
+import { findPartFlaw } from '../access/key.js'
 import { issueKey, type KeyRecord, Keyring, KeyringError, revokeKey } from '../access/keyring.js'
+import type { KeyFileLocation } from '../config/config.js'
 
+/** What the command reads and writes. */
 export interface KeysIo {
   readonly out: NodeJS.WritableStream
   readonly err: NodeJS.WritableStream
-  /** Where the keys are kept, for the config file that was named, or the usual one. It may throw. */
-  readonly keyFile: (configPath: string | undefined) => string
+  /** Finds the key file by the config file that was named, or the default one. It may throw. */
+  readonly keyFile: (configPath: string | undefined) => KeyFileLocation
 }
 
 const OK = 0
@@ -17,13 +20,16 @@ const HELP = `Access keys: one for each person or program that may use this rela
 
   thinwire keys add --env ENV --team TEAM --user USER   issue a key
   thinwire keys list [--json]                           show all keys
-  thinwire keys revoke ID|KEY                           end a key
+  thinwire keys revoke ID|KEY                           revoke a key
 
-ENV, TEAM and USER are 1 to 32 characters out of a-z, 0-9 and "-".
-A key is shown only once, when it is issued; only its hash is kept.
-The start of an id will do if no other id starts alike.
---config FILE goes with each of them: the config says where keys are kept.
-Changes have effect within a second; nothing has to be restarted.
+ENV, TEAM and USER are 1 to 32 characters of a-z, 0-9 and "-".
+A key is shown only once, when it is issued: only its hash is stored.
+The beginning of an id is enough if no other id begins with it.
+Changes take effect within a second, without a restart.
+
+The config file says where the keys are (keys.file, else data/keys.jsonl). Use
+the same config as the relay: run the command in the folder of its
+thinwire.json, or name the config with --config FILE.
 
   KEY=$(thinwire keys add --env prod --team team1 --user alice)
 `
@@ -32,10 +38,10 @@ const ADD_EXAMPLE = 'thinwire keys add --env prod --team team1 --user alice'
 
 interface Subcommand {
   readonly options: NonNullable<ParseArgsConfig['options']>
-  /** How many arguments it takes beside its options, and what to say if it gets another number of them. */
-  readonly takes: number
-  readonly otherwise: string
-  /** What is wrong with the options' values, a line each. */
+  /** How many arguments it takes beside its options, and the message for another number of them. */
+  readonly argumentCount: number
+  readonly usage: string
+  /** Finds what is wrong with the values of the options, one line each. */
   readonly check: (values: Given['values']) => string[]
   readonly run: (given: Given, io: KeysIo) => number
 }
@@ -48,31 +54,31 @@ interface Given {
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   add: {
     options: { env: { type: 'string' }, team: { type: 'string' }, user: { type: 'string' } },
-    takes: 0,
-    otherwise: `keys add takes options only, for example: ${ADD_EXAMPLE}`,
-    check: ownerFlaws,
+    argumentCount: 0,
+    usage: `keys add takes options only, for example: ${ADD_EXAMPLE}`,
+    check: findOwnerFlaws,
     run: add,
   },
   list: {
     options: { json: { type: 'boolean' } },
-    takes: 0,
-    otherwise: 'keys list takes options only: --json and --config FILE',
+    argumentCount: 0,
+    usage: 'keys list takes options only: --json and --config FILE',
     check: () => [],
     run: list,
   },
   revoke: {
     options: {},
-    takes: 1,
-    otherwise: 'keys revoke takes one id or key, for example: thinwire keys revoke k_0123456789',
+    argumentCount: 1,
+    usage: 'keys revoke takes one id or key, for example: thinwire keys revoke k_0123456789',
     check: () => [],
     run: revoke,
   },
 }
 
 /**
- * `thinwire keys`: issues, lists and revokes access keys. Only a new key and what was asked for go to `out`; hints and
- * errors go to `err`, one line each.
- * @returns the exit code: 0 done, 1 it cannot be done, 2 wrong usage.
+ * `thinwire keys`: issues, lists and revokes access keys. Results go to `out`, so that a script can use them; hints
+ * and errors go to `err`.
+ * @returns the exit code: 0 done, 1 failed, 2 wrong usage
  */
 export function runKeys(args: string[], io: KeysIo): number {
   const [name = '', ...rest] = args
@@ -82,49 +88,55 @@ export function runKeys(args: string[], io: KeysIo): number {
   }
   const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined
   if (subcommand === undefined) {
-    // What stands there instead is not repeated: it may be a key.
-    say(
+    // The argument is not repeated: it may be a key.
+    writeLine(
       io,
       `thinwire keys ${name === '' ? 'needs' : 'has only'} one of: add, list, revoke (more: thinwire keys --help)`,
     )
     return WRONG_USAGE
   }
-  const { given, flaws } = read(rest, name, subcommand)
+  const { given, flaws } = readArguments(rest, name, subcommand)
   if (given.values.help === true) {
     io.out.write(HELP)
     return OK
   }
   if (flaws.length > 0) {
-    for (const flaw of flaws) say(io, flaw)
+    for (const flaw of flaws) writeLine(io, flaw)
     return WRONG_USAGE
   }
   try {
     return subcommand.run(given, io)
   } catch (err) {
-    say(io, err instanceof Error ? err.message : String(err))
+    writeLine(io, err instanceof Error ? err.message : String(err))
     return err instanceof KeyringError && err.code === 'bad_key' ? WRONG_USAGE : CANNOT
   }
 }
 
 function add(given: Given, io: KeysIo): number {
   const { env, team, user } = given.values
-  const { key, record } = issueKey(keyFile(given, io), {
-    env: String(env),
-    team: String(team),
-    user: String(user),
-  })
+  const { file, configFile } = locateKeyFile(given, io)
+  const isNew = !existsSync(file)
+  const { key, record } = issueKey(file, { env: String(env), team: String(team), user: String(user) })
   io.out.write(`${key}\n`)
-  say(io, 'Shown only this once: only its hash is kept. It is good within a second, with no restart.')
-  say(io, `To revoke it: thinwire keys revoke ${record.id}`)
+  writeLine(io, `${isNew ? 'NEW key file' : 'Key file'}: ${file}`)
+  if (isNew && configFile === null) io.err.write(NO_CONFIG)
+  writeLine(io, 'Shown only this once. A relay with this key file accepts it within a second.')
+  writeLine(io, `To revoke it: thinwire keys revoke ${record.id}`)
   return OK
 }
 
+/** Somebody who runs the command in another folder than the relay's would get a key that the relay refuses. */
+const NO_CONFIG = `This folder has no thinwire.json and had no keys. A relay that runs in another
+folder, or with another config, will refuse this key. For such a relay, run the
+command in its folder or add: --config PATH/thinwire.json
+`
+
 /** One line for each part of the owner that is missing or cannot stand in a key. */
-function ownerFlaws(values: Given['values']): string[] {
+function findOwnerFlaws(values: Given['values']): string[] {
   const flaws: string[] = []
   for (const part of ['env', 'team', 'user']) {
     const value = values[part]
-    const flaw = typeof value === 'string' ? findKeyFlaw(value) : `is missing; it ${findKeyFlaw('')}`
+    const flaw = typeof value === 'string' ? findPartFlaw(value) : `is missing; it ${findPartFlaw('')}`
     if (flaw !== null) flaws.push(`--${part} ${flaw}`)
   }
   return flaws
@@ -132,28 +144,29 @@ function ownerFlaws(values: Given['values']): string[] {
 
 function list(given: Given, io: KeysIo): number {
   const json = given.values.json === true
-  const ring = Keyring.open(keyFile(given, io), { onProblem: (message) => say(io, message) })
+  const { file } = locateKeyFile(given, io)
+  const ring = Keyring.open(file, { onProblem: (message) => writeLine(io, message) })
   ring.close()
   const records = ring.list()
   if (records.length === 0) {
-    // Beside JSON lines it would be no JSON.
+    // A sentence among JSON lines would be no JSON.
     const stream = json ? io.err : io.out
-    stream.write(`No keys yet. To add one: ${ADD_EXAMPLE}\n`)
+    stream.write(`No keys yet in ${file}\nTo add one: ${ADD_EXAMPLE}\n`)
   } else {
-    io.out.write(json ? jsonLines(records) : table(records))
+    io.out.write(json ? formatJsonLines(records) : formatTable(records))
   }
   return OK
 }
 
 function revoke(given: Given, io: KeysIo): number {
-  const record = revokeKey(keyFile(given, io), given.rest[0] ?? '')
+  const record = revokeKey(locateKeyFile(given, io).file, given.rest[0] ?? '')
   io.out.write(
-    `Revoked ${record.id} (${record.env}, ${record.team}, ${record.user}); refused within a second.\n`,
+    `Revoked ${record.id} (${record.env}, ${record.team}, ${record.user}); it is refused within a second.\n`,
   )
   return OK
 }
 
-function jsonLines(records: readonly KeyRecord[]): string {
+function formatJsonLines(records: readonly KeyRecord[]): string {
   let text = ''
   for (const { id, env, team, user, issuedAt, revokedAt } of records) {
     text += `${JSON.stringify({ id, env, team, user, issued_at: issuedAt, revoked_at: revokedAt })}\n`
@@ -162,10 +175,10 @@ function jsonLines(records: readonly KeyRecord[]): string {
 }
 
 const GAP = '  '
-/** 80 columns less id (12), issued (10), status (7) and five gaps: what env, team and user share. */
+/** Env, team and user share 80 columns less id (12), issued (10), status (7) and five gaps. */
 const OWNER_COLUMNS = 80 - 12 - 10 - 7 - 5 * GAP.length
 
-function table(records: readonly KeyRecord[]): string {
+function formatTable(records: readonly KeyRecord[]): string {
   const rows = [['ID', 'ENV', 'TEAM', 'USER', 'ISSUED', 'STATUS']]
   for (const { id, env, team, user, issuedAt, revokedAt } of records) {
     rows.push([id, env, team, user, issuedAt.slice(0, 10), revokedAt === null ? 'active' : 'revoked'])
@@ -177,13 +190,13 @@ function table(records: readonly KeyRecord[]): string {
   widths.splice(1, 3, ...shrink(widths.slice(1, 4), OWNER_COLUMNS))
   let text = ''
   for (const row of rows) {
-    const cells = row.map((cell, column) => fit(cell, widths[column] ?? 0))
+    const cells = row.map((cell, column) => fitCell(cell, widths[column] ?? 0))
     text += `${cells.join(GAP).trimEnd()}\n`
   }
   return text
 }
 
-/** Takes columns from the widest, one at a time, until all fit: short names stay whole as long as that is possible. */
+/** Takes columns from the widest one by one until all fit, so that short names stay whole as long as possible. */
 function shrink(widths: readonly number[], room: number): number[] {
   const shrunk = [...widths]
   for (let excess = shrunk.reduce((sum, width) => sum + width, 0) - room; excess > 0; excess--) {
@@ -193,23 +206,34 @@ function shrink(widths: readonly number[], room: number): number[] {
   return shrunk
 }
 
-function fit(cell: string, width: number): string {
+function fitCell(cell: string, width: number): string {
   return cell.length > width ? `${cell.slice(0, width - 1)}…` : cell.padEnd(width)
 }
 
-/** parseArgs throws at the first mistake, in its own words; its tokens let every mistake be named, each in one line. */
-function read(args: string[], name: string, subcommand: Subcommand): { given: Given; flaws: string[] } {
+/** parseArgs throws at the first mistake. Its tokens allow a line for each mistake. */
+function readArguments(
+  args: string[],
+  name: string,
+  subcommand: Subcommand,
+): { given: Given; flaws: string[] } {
   const options: NonNullable<ParseArgsConfig['options']> = {
     ...subcommand.options,
     config: { type: 'string' },
     help: { type: 'boolean', short: 'h' },
   }
-  // parseArgs would take `--team` for the value in `--env --team x`. A value with a dash in front is `--env=-x`.
-  const whole = args.map((arg, i) => {
-    const cut = Object.hasOwn(options, arg.slice(2)) && options[arg.slice(2)]?.type === 'string'
-    return cut && arg.startsWith('--') && (args[i + 1] ?? '-').startsWith('-') ? `${arg}=` : arg
+  // In `--env --team x` parseArgs would take `--team` as the value of `--env`. A value with a dash is given as
+  // `--env=-x`.
+  const withValues = args.map((arg, i) => {
+    const takesValue = Object.hasOwn(options, arg.slice(2)) && options[arg.slice(2)]?.type === 'string'
+    return takesValue && arg.startsWith('--') && (args[i + 1] ?? '-').startsWith('-') ? `${arg}=` : arg
   })
-  const { tokens } = parseArgs({ args: whole, options, strict: false, allowPositionals: true, tokens: true })
+  const { tokens } = parseArgs({
+    args: withValues,
+    options,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  })
   const values: Record<string, string | true> = {}
   const rest: string[] = []
   const flaws: string[] = []
@@ -219,7 +243,7 @@ function read(args: string[], name: string, subcommand: Subcommand): { given: Gi
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined
     if (option === undefined) {
       flaws.push(
-        `keys ${name} has no option ${token.rawName}; it has ${Object.keys(options).map(dashed).join(', ')}`,
+        `keys ${name} has no option ${token.rawName}; it has ${Object.keys(options).map(addDashes).join(', ')}`,
       )
     } else if (Object.hasOwn(values, token.name)) {
       flaws.push(`--${token.name} is given twice; give it once`)
@@ -232,20 +256,20 @@ function read(args: string[], name: string, subcommand: Subcommand): { given: Gi
     }
   }
   flaws.push(...subcommand.check(values))
-  // An unknown option's value stands there as an argument: one mistake, so one line.
-  if (flaws.length === 0 && rest.length !== subcommand.takes) flaws.push(subcommand.otherwise)
+  // The value of an unknown option counts as an argument. That is one mistake, so it gets one line.
+  if (flaws.length === 0 && rest.length !== subcommand.argumentCount) flaws.push(subcommand.usage)
   return { given: { values, rest }, flaws }
 }
 
-function keyFile(given: Given, io: KeysIo): string {
+function locateKeyFile(given: Given, io: KeysIo): KeyFileLocation {
   const config = given.values.config
   return io.keyFile(typeof config === 'string' ? config : undefined)
 }
 
-function say(io: KeysIo, line: string): void {
+function writeLine(io: KeysIo, line: string): void {
   io.err.write(`${line}\n`)
 }
 
-function dashed(option: string): string {
+function addDashes(option: string): string {
   return `--${option}`
 }

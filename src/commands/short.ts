@@ -1,13 +1,13 @@
-/** Numbers here take so few characters that a table of them fits a terminal. What is not known is "-". */
+/** The functions below format numbers in few characters, so that a table fits a terminal. An unknown number is "-". */
 const UNITS = ['', 'k', 'M', 'G', 'T', 'P', 'E'] as const
 
-/** A count in five characters at most: 999, 1.2k, 34.5M. */
+/** Formats a count in at most five characters: 999, 1.2k, 34.5M. */
 export function shortenNumber(value: number | null): string {
   if (value === null) return '-'
   let scaled = value
   for (const unit of UNITS) {
     const text = unit === '' || scaled >= 99.95 ? String(Math.round(scaled)) : scaled.toFixed(1)
-    // What would be rounded up to 1000 is 1.0 of the next unit.
+    // A number that would round up to 1000 is 1.0 of the next unit.
     if (Number(text) < 1_000) return `${text}${unit}`
     scaled /= 1_000
   }
@@ -15,21 +15,21 @@ export function shortenNumber(value: number | null): string {
 }
 
 /**
- * A sum of money in seven characters at most.
- * @param more whether not all of it is known
+ * Formats a sum of money in at most seven characters.
+ * @param isPartial some of the cost is unknown: adds a "+"
  */
-export function formatCost(usd: number | null, more: boolean): string {
+export function formatCost(usd: number | null, isPartial: boolean): string {
   if (usd === null) return '-'
-  return `${amount(usd)}${more ? '+' : ''}`
+  return `${formatAmount(usd)}${isPartial ? '+' : ''}`
 }
 
-function amount(usd: number): string {
+function formatAmount(usd: number): string {
   if (usd >= 999.995) return shortenNumber(usd)
   if (usd >= 0.1 || usd === 0) return usd.toFixed(2)
   return usd >= 0.0001 ? usd.toFixed(4) : '<.0001'
 }
 
-/** Milliseconds in five characters at most: 120us, 1.2ms, 12ms, 1.2s, 30m, 5h. */
+/** Formats milliseconds in at most five characters: 120us, 1.2ms, 12ms, 1.2s, 30m, 5h. */
 export function formatDuration(ms: number | null): string {
   if (ms === null) return '-'
   if (ms < 0.9995) return `${Math.round(ms * 1_000)}us`

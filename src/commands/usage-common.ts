@@ -5,54 +5,57 @@ import { type LedgerName, listLedgerNames } from '../ledger/files.js'
 import { readLines } from '../ledger/read/lines.js'
 import { Progress } from './progress.js'
 
-/** Exit codes. */
+/** Exit code of a command that is done. */
 export const DONE = 0
+/** Exit code of a command that cannot read the ledger, or has wrong options. */
 export const CANNOT = 2
 
-/** Where a command writes to: standard output and error, which may be a terminal. */
+/** Standard output or error, which may be a terminal. */
 export type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }
 
+/** What the commands read and write. */
 export interface UsageIo {
   readonly out: Stream
   readonly err: Stream
-  /** @throws ConfigError */
+  /** Finds the ledger's folder. @throws ConfigError */
   readonly folder: (configFile: string | undefined) => string
 }
 
-/** What a command is given. */
+/** The input of a command. */
 export interface Given {
   readonly folder: string
   readonly values: Readonly<Record<string, unknown>>
   readonly io: UsageIo
 }
 
-/** One of the commands behind `thinwire usage`. */
+/** A command of `thinwire usage`. */
 export interface Command {
   readonly help: string
   readonly options: NonNullable<ParseArgsConfig['options']>
   /**
    * Resolves to the exit code.
-   * @throws UsageProblem, or what the disk says
+   * @throws UsageProblem, or an error of the file system
    */
   readonly run: (given: Given) => Promise<number>
 }
 
-/** What was asked cannot be done, such as an option's value that it cannot have; the message tells people why. */
+/** The command cannot be run, for example because of a wrong value of an option. The message says why. */
 export class UsageProblem extends Error {}
 
+/** The options of every command. */
 export const LEDGER_OPTIONS = { config: { type: 'string' }, folder: { type: 'string' } } as const
 
-/** The ledger's files in a folder, from the oldest; null if there are none, which is told. */
+/** Finds the ledger's files in a folder, the oldest first. @returns null if there are none; then `err` has a message */
 export async function findFiles(folder: string, io: UsageIo): Promise<LedgerName[] | null> {
   const names = listLedgerNames(await readdir(folder))
   if (names.length > 0) return names
-  io.err.write(`thinwire usage: there is no usage-YYYY-MM-DD.jsonl in ${folder}\n`)
+  io.err.write(`thinwire usage: there is no usage-YYYY-MM-DD.jsonl in ${folder} (--folder, --config)\n`)
   return null
 }
 
 /**
- * Reads these files one after another, and shows on a terminal how far it is.
- * @param onFile is told which file comes next, and returns what gets its lines, each without its end
+ * Reads files one after another and shows the progress on a terminal.
+ * @param onFile called with the name of each file; returns a function that gets its lines without line ends
  */
 export async function readFiles(
   folder: string,
@@ -75,8 +78,8 @@ export async function readFiles(
   }
 }
 
-/** The value of an option that takes a text. */
-export function formatError(values: Given['values'], name: string): string | undefined {
+/** Reads the value of an option that takes a text. */
+export function readOption(values: Given['values'], name: string): string | undefined {
   const value = values[name]
   return typeof value === 'string' ? value : undefined
 }

@@ -10,43 +10,44 @@ import {
   type Command,
   DONE,
   findFiles,
-  formatError,
   type Given,
   LEDGER_OPTIONS,
+  readOption,
   type Stream,
   UsageProblem,
 } from './usage-common.js'
 
 const POLL_MS = 200
 
-/** As `tail` of a file has it. */
+/** The default of tail(1). */
 const LINES = 10
 
-/** How far back is looked for records that are wanted: one that nobody has made would have all of a ledger read. */
-const MOST_LINES = 100_000
+/** Records that are searched for matches. Without a bound, a filter without a match would read the whole ledger. */
+const LINES_MAX = 100_000
 
-/** `thinwire usage tail` tells of requests as they end. */
+/** `thinwire usage tail`: prints requests as they end. */
 export const TAIL: Command = {
   help: `thinwire usage tail [-n LINES] [--team TEAM] [--user USER] [--model MODEL]
                     [--errors] [--no-follow]
 
-Prints the last records of the usage ledger, then others as they are written,
-until Ctrl-C: time (UTC), who asked, the model, the status or how it ended,
-tokens in/out, time to the first token, time in all. What is not known is "-";
-"~" ahead of tokens: they are the relay's estimate.
+Prints the last records of the usage ledger, then new ones as they are written,
+until Ctrl-C: time (UTC), team/user, model, status or end reason, tokens in/out,
+time to the first token, total time. "-" means unknown; "~" before tokens: they
+are estimated.
 
-  -n, --lines N   so many of the last ones; else ${LINES}. They are looked for among
-                  the last ${MOST_LINES} that there are
-  --no-follow     end when these are printed
+  -n, --lines N   number of past records. Default: ${LINES}. The last ${LINES_MAX} records
+                  are searched for matches
+  --no-follow     print the past records and end
   --team TEAM     only requests of this team
-  --user USER     only of this user: alice, or team1/alice
-  --model MODEL   only those that asked for this model
-  --errors        only a status from 400 up or none, and answers that were cut
-  --json          records as they are in the ledger
-  --config FILE   settings; thinwire.json in this folder if there is one
-  --folder DIR    the ledger's folder, in place of the config's
+  --user USER     only requests of this user: alice, or team1/alice
+  --model MODEL   only requests for this model
+  --errors        only requests with a status of 400 or above or without a
+                  status, and responses that were cut
+  --json          print records as they are in the ledger
+  --config FILE   the config file. Default: thinwire.json in this folder
+  --folder DIR    the ledger's folder. Default: ledger.folder of the config
 
-Exit codes: 0 done, 2 it cannot be read.
+Exit codes: 0 done, 2 the ledger cannot be read, or wrong options.
 `,
   options: {
     ...LEDGER_OPTIONS,
@@ -59,21 +60,21 @@ Exit codes: 0 done, 2 it cannot be read.
     json: { type: 'boolean' },
   },
   async run({ folder, values, io }) {
-    const lines = linesOf(values)
+    const lines = readLineCount(values)
     if (values['no-follow'] === true && (await findFiles(folder, io)) === null) return CANNOT
     const { out } = io
     const stop = new AbortController()
     const end = (): void => stop.abort()
     let failure: string | undefined
     const fail = ({ code }: NodeJS.ErrnoException): void => {
-      // Whoever read it has seen enough: `| head`.
+      // The reader may stop early: `| head`.
       if (code !== 'EPIPE') failure = code
       end()
     }
     process.once('SIGINT', end).once('SIGTERM', end)
     out.on('error', fail)
     try {
-      await tail(folder, values, lines, out, stop.signal)
+      await printRecords(folder, values, lines, out, stop.signal)
     } finally {
       process.off('SIGINT', end).off('SIGTERM', end)
     }
@@ -82,8 +83,8 @@ Exit codes: 0 done, 2 it cannot be read.
   },
 }
 
-/** Resolves when it is to stop. */
-async function tail(
+/** Prints records until `stop`. */
+async function printRecords(
   folder: string,
   values: Given['values'],
   lines: number,
@@ -91,14 +92,14 @@ async function tail(
   stop: AbortSignal,
 ): Promise<void> {
   const seen = new SequenceCheck()
-  const wanted = filterOf(values)
+  const matches = createFilter(values)
   const colours = out.isTTY === true && (process.env.NO_COLOR ?? '') === ''
   let full = false
-  /** What is to be printed of a line; null if it is nothing. */
-  const told = (line: string): string | null => {
+  /** Formats a line of the ledger. @returns null if it is not printed */
+  const format = (line: string): string | null => {
     const entry = line === '' ? null : readEntry(line)
-    if (entry === null || !seen.add(entry.writer, entry.seq) || !wanted(entry)) return null
-    return values.json === true ? line : shown(entry, colours)
+    if (entry === null || !seen.add(entry.writer, entry.seq) || !matches(entry)) return null
+    return values.json === true ? line : formatEntry(entry, colours)
   }
   const print = (text: string | null): void => {
     if (text !== null && !stop.aborted) full = !out.write(`${text}\n`)
@@ -107,15 +108,15 @@ async function tail(
     if (full && !stop.aborted) await once(out, 'drain', { signal: stop })
     full = false
   }
-  const follower = new LedgerTail(folder, (line) => print(told(line)), flushed)
+  const ledgerTail = new LedgerTail(folder, (line) => print(format(line)), flushed)
   try {
-    await follower.begin()
-    for (const text of await lastOf(follower, lines, told, stop)) {
+    await ledgerTail.begin()
+    for (const text of await findLast(ledgerTail, lines, format, stop)) {
       print(text)
       await flushed()
     }
     while (!stop.aborted && values['no-follow'] !== true) {
-      await follower.poll()
+      await ledgerTail.poll()
       await pause(POLL_MS, undefined, { signal: stop })
     }
   } catch (error) {
@@ -123,34 +124,34 @@ async function tail(
   }
 }
 
-/** The last so many texts, from the first of them. */
-async function lastOf(
-  follower: LedgerTail,
+/** Finds the last records that are printed, the oldest first. */
+async function findLast(
+  ledgerTail: LedgerTail,
   count: number,
-  told: (line: string) => string | null,
+  format: (line: string) => string | null,
   stop: AbortSignal,
 ): Promise<string[]> {
   const texts: string[] = []
   if (count === 0) return texts
-  let looked = 0
-  await follower.lookBack((line) => {
-    const text = told(line)
+  let searched = 0
+  await ledgerTail.lookBack((line) => {
+    const text = format(line)
     if (text !== null) texts.push(text)
-    if (line !== '') looked++
-    return texts.length < count && looked < MOST_LINES && !stop.aborted
+    if (line !== '') searched++
+    return texts.length < count && searched < LINES_MAX && !stop.aborted
   })
   return texts.reverse()
 }
 
-function linesOf(values: Given['values']): number {
-  const text = formatError(values, 'lines') ?? String(LINES)
+function readLineCount(values: Given['values']): number {
+  const text = readOption(values, 'lines') ?? String(LINES)
   const lines = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN
-  if (lines <= MOST_LINES) return lines
-  throw new UsageProblem(`--lines takes a number from 0 to ${MOST_LINES}`)
+  if (lines <= LINES_MAX) return lines
+  throw new UsageProblem(`--lines takes a number from 0 to ${LINES_MAX}`)
 }
 
-function filterOf(values: Given['values']): (entry: Entry) => boolean {
-  const [team, user, model] = ['team', 'user', 'model'].map((name) => formatError(values, name))
+function createFilter(values: Given['values']): (entry: Entry) => boolean {
+  const [team, user, model] = ['team', 'user', 'model'].map((name) => readOption(values, name))
   return (entry) =>
     (team === undefined || entry.team === team) &&
     (user === undefined || entry.user === user || findOwner(entry) === user) &&
@@ -158,8 +159,8 @@ function filterOf(values: Given['values']): (entry: Entry) => boolean {
     (values.errors !== true || isError(entry))
 }
 
-/** A record in a line; columns are as wide as what is usual needs, and nothing is cut. */
-function shown(entry: Entry, colours: boolean): string {
+/** Formats a record as a line. Columns fit the usual values; longer ones are not cut. */
+function formatEntry(entry: Entry, colours: boolean): string {
   const { end, status } = entry
   const outcome = end === 'done' || end === 'local' || end === null ? String(status ?? end ?? '-') : end
   const mark = entry.usageSource === 'estimated' ? '~' : ''

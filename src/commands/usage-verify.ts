@@ -4,19 +4,20 @@ import { CANNOT, type Command, DONE, findFiles, LEDGER_OPTIONS, readFiles } from
 
 const MISSING = 1
 
-/** `thinwire usage verify` tells whether the ledger is whole. */
+/** `thinwire usage verify`: checks that no record of the ledger is missing. */
 export const VERIFY: Command = {
   help: `thinwire usage verify [--config FILE] [--folder DIR] [--json]
 
-Reads the usage ledger, and tells by file how many records there are, lines
-that are torn, records that came twice, and what is missing: each relay numbers
-its records without a gap.
+Reads the usage ledger and prints for each file the number of records, torn
+lines and duplicate records, and then the missing records: each start of a relay
+numbers its records without a gap.
 
-  --config FILE   settings; thinwire.json in this folder if there is one
-  --folder DIR    the ledger's folder, in place of the config's
-  --json          the same for a program
+  --config FILE   the config file. Default: thinwire.json in this folder
+  --folder DIR    the ledger's folder. Default: ledger.folder of the config
+  --json          print JSON, for a program
 
-Exit codes: 0 nothing is missing, 1 something is, 2 it cannot be read.
+Exit codes: 0 nothing is missing, 1 records are missing, 2 the ledger cannot be
+read, or wrong options.
 `,
   options: { ...LEDGER_OPTIONS, json: { type: 'boolean' } },
   async run({ folder, values, io }) {
@@ -29,12 +30,12 @@ Exit codes: 0 nothing is missing, 1 something is, 2 it cannot be read.
     })
     const { files, gaps } = verifier
     if (values.json === true) io.out.write(`${JSON.stringify({ files, gaps })}\n`)
-    else for (const line of shown(files, gaps, verifier.writerCount)) io.out.write(`${line}\n`)
+    else for (const line of formatVerification(files, gaps, verifier.writerCount)) io.out.write(`${line}\n`)
     return gaps.length === 0 ? DONE : MISSING
   },
 }
 
-function shown(files: readonly FileReport[], gaps: readonly Gap[], writers: number): string[] {
+function formatVerification(files: readonly FileReport[], gaps: readonly Gap[], writers: number): string[] {
   const lines = [
     `${'file'.padEnd(26)} ${['records', 'torn', 'twice'].map((head) => head.padStart(11)).join(' ')}`,
   ]
@@ -47,16 +48,16 @@ function shown(files: readonly FileReport[], gaps: readonly Gap[], writers: numb
   lines.push('')
   if (gaps.length === 0) {
     lines.push(
-      `${records} records of ${writers} ${writers === 1 ? 'start' : 'starts'} of the relay, and no gap between them`,
+      `${records} records of ${writers} ${writers === 1 ? 'start' : 'starts'} of the relay, without a gap`,
     )
     return lines
   }
   let missing = 0
   for (const { from, to } of gaps) missing += to - from + 1
-  lines.push(`${records} records, and ${missing} missing:`)
+  lines.push(`${records} records, ${missing} missing:`)
   for (const { writer, from, to } of gaps.slice(0, 20)) {
     lines.push(`  ${writer} ${from === to ? `record ${from}` : `records ${from} to ${to}`}`)
   }
-  if (gaps.length > 20) lines.push(`  and ${gaps.length - 20} more gaps; --json has them all`)
+  if (gaps.length > 20) lines.push(`  and ${gaps.length - 20} more gaps; --json prints all`)
   return lines
 }

@@ -1,50 +1,50 @@
 import { parseArgs } from 'node:util'
-import { CANNOT, type Command, DONE, formatError, type UsageIo, UsageProblem } from './usage-common.js'
+import { CANNOT, type Command, DONE, readOption, type UsageIo, UsageProblem } from './usage-common.js'
 import { REPORT } from './usage-report.js'
 import { TAIL } from './usage-tail.js'
 import { VERIFY } from './usage-verify.js'
 
 const COMMANDS: Readonly<Record<string, Command>> = { report: REPORT, tail: TAIL, verify: VERIFY }
 
-const HELP = `thinwire usage report    what requests came to; report may be left out
-thinwire usage tail      requests as they end
-thinwire usage verify    look whether the usage ledger is whole
+const HELP = `thinwire usage report    sum up requests, tokens and cost (the default command)
+thinwire usage tail      print requests as they end
+thinwire usage verify    check that no record of the usage ledger is missing
 
 `
 
-/** `thinwire usage`: what the usage ledger tells. Resolves to the exit code. */
+/** `thinwire usage`: reads the usage ledger. Resolves to the exit code. */
 export async function runUsage(args: readonly string[], io: UsageIo): Promise<number> {
   const [first = ''] = args
-  // Options alone are a report's.
+  // Options without a command are those of report.
   const named = first !== '' && !first.startsWith('-')
   const command = named ? (Object.hasOwn(COMMANDS, first) ? COMMANDS[first] : undefined) : REPORT
   if (command === undefined) {
-    return cannot(io, `there is only ${Object.keys(COMMANDS).join(', ')} (more: thinwire usage --help)`)
+    return refuse(io, `the commands are ${Object.keys(COMMANDS).join(', ')} (more: thinwire usage --help)`)
   }
   let values: Readonly<Record<string, unknown>>
   try {
     const options = { ...command.options, help: { type: 'boolean', short: 'h' } } as const
     values = parseArgs({ args: args.slice(named ? 1 : 0), options }).values
   } catch (error) {
-    return cannot(io, (error as Error).message.split('\n')[0] ?? '')
+    return refuse(io, (error as Error).message.split('\n')[0] ?? '')
   }
   if (values.help === true) {
     io.out.write(named ? command.help : `${HELP}${command.help}`)
     return DONE
   }
-  const folder = formatError(values, 'folder') ?? io.folder(formatError(values, 'config'))
+  const folder = readOption(values, 'folder') ?? io.folder(readOption(values, 'config'))
   try {
     return await command.run({ folder, values, io })
   } catch (error) {
-    if (error instanceof UsageProblem) return cannot(io, error.message)
+    if (error instanceof UsageProblem) return refuse(io, error.message)
     const { code } = error as NodeJS.ErrnoException
-    // A fault of the program is none of the disk's.
+    // An error without a code is a fault of the program, not of the disk.
     if (code === undefined) throw error
-    return cannot(io, `${folder} cannot be read (${code})`)
+    return refuse(io, `${folder} cannot be read (${code})`)
   }
 }
 
-function cannot(io: UsageIo, why: string): number {
+function refuse(io: UsageIo, why: string): number {
   io.err.write(`thinwire usage: ${why}\n`)
   return CANNOT
 }

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { type ConfigSource, readConfigFile } from './config-file.js'
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen.js'
-import { ConfigError, describeIssues, type Problem } from './problems.js'
+import { ConfigError, type Problem } from './problems.js'
 import {
   type AliasConfig,
   createDefaultRoutes,
@@ -10,16 +10,19 @@ import {
   resolveAliases,
   resolveRoutes,
 } from './routes.js'
-import { type ConfigFile, configSchema, type Limits, resolvePresetEntry, type Timeouts } from './schema.js'
+import type { ConfigFile, Limits, Timeouts } from './schema.js'
 import { Secrets } from './secrets.js'
-import { resolveUpstream, type UpstreamConfig } from './upstreams.js'
+import { createEntriesFromEnv, resolveUpstream, type UpstreamConfig } from './upstreams.js'
 
+export type { ConfigSource } from './config-file.js'
+
+/** All settings, checked and resolved: paths are absolute, secrets are read. Frozen. */
 export interface Config {
-  /** The file it came from, null when it was made from defaults and the environment. */
+  /** The file it came from; null if it was made from defaults and the environment. */
   readonly file: string | null
   readonly listen: ListenAddress
   readonly keys: { readonly mode: 'keys' | 'passthrough' | 'off'; readonly file: string }
-  /** Empty when no provider is configured: the demo upstream is to be started. */
+  /** Empty when no provider is configured: then the demo upstream is started. */
   readonly upstreams: readonly UpstreamConfig[]
   readonly routes: readonly RouteConfig[]
   readonly aliases: readonly AliasConfig[]
@@ -30,107 +33,55 @@ export interface Config {
   readonly ledger: Readonly<ConfigFile['ledger']>
   readonly cache: Readonly<ConfigFile['cache']>
   readonly log: Readonly<ConfigFile['log']>
-  /** Null if nobody is told. */
+  /** `listen` is null if there are no metrics. */
   readonly metrics: { readonly listen: ListenAddress | null }
-  /** What is likely to surprise, each by its path in the file; for the log. */
+  /** Settings that are likely to surprise, for the log: one line each, which begins with the path in the file. */
   readonly warnings: readonly string[]
 }
 
-export interface ConfigSource {
-  /** `--config`; without it `thinwire.json` in `cwd` if there is one, else defaults. */
-  readonly file?: string | undefined
-  /** `--listen`, in place of the file's. */
-  readonly listen?: string | undefined
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly cwd: string
-}
-
-const DEFAULT_FILE = 'thinwire.json'
-
 /**
  * Reads, checks and resolves the configuration.
- * @throws ConfigError with every problem found, each by its path in the file.
+ * @throws ConfigError with every problem that was found, each by its path in the file
  */
 export function loadConfig(source: ConfigSource): Config {
-  const { file, parsed, label } = readConfigFile(source)
+  const { file, parsed, label, warnings } = readConfigFile(source)
   const folder = file === null ? source.cwd : dirname(file)
   const problems: Problem[] = []
-
-  const listen = parseListenAddress(source.listen ?? parsed.listen)
-  if (listen === null) {
-    const path = source.listen === undefined ? 'listen' : '--listen'
-    problems.push({ path, message: 'must be HOST:PORT, such as 127.0.0.1:4000 or [::1]:4000' })
-  }
-  if (listen !== null && parsed.keys.mode === 'off' && !isLoopback(listen.host)) {
-    problems.push({
-      path: 'keys.mode',
-      message: `off would let anyone who reaches ${listen.host} use your upstreams; listen on 127.0.0.1, or use "keys"`,
-    })
-  }
-
-  const metricsAt = parsed.metrics.listen === null ? null : parseListenAddress(parsed.metrics.listen)
-  if (metricsAt === null && parsed.metrics.listen !== null) {
-    problems.push({ path: 'metrics.listen', message: 'must be HOST:PORT, such as 127.0.0.1:9464' })
-  }
-
-  const secrets = new Secrets(source.env, folder, problems)
-  const warnings: string[] = []
-  const passthrough = parsed.keys.mode === 'passthrough'
-  const entries = parsed.upstreams ?? fromEnvironment(source.env)
-  const names = Object.keys(entries)
-  const upstreams: UpstreamConfig[] = []
-  for (const [name, entry] of Object.entries(entries)) {
-    const context = { secrets, timeouts: parsed.timeouts, passthrough, warnings }
-    const upstream = resolveUpstream(name, entry, context)
-    if (upstream !== null) upstreams.push(upstream)
-  }
-  if (parsed.upstreams !== undefined && names.length === 0) {
-    problems.push({ path: 'upstreams', message: 'needs at least one entry, or leave it out' })
-  }
-  const routes =
-    parsed.routes === undefined
-      ? createDefaultRoutes(upstreams)
-      : resolveRoutes(parsed.routes, names, secrets)
-  const aliases = resolveAliases(parsed.models, names, secrets)
-  warnings.push(...findRouteWarnings(upstreams, routes, aliases))
-
+  const listen = resolveListen(source, parsed, problems)
+  const metrics = { listen: resolveMetricsListen(parsed, problems) }
+  const destinations = resolveDestinations(parsed, new Secrets(source.env, folder, problems))
   if (listen === null || problems.length > 0) throw new ConfigError(label, problems)
-
-  const { prices } = parsed.ledger
+  const { keys, listModels, cursor, cache, limits, timeouts, log } = parsed
   return freeze({
     file,
     listen,
-    keys: { mode: parsed.keys.mode, file: resolve(folder, parsed.keys.file) },
-    upstreams,
-    routes,
-    aliases,
-    listModels: parsed.listModels,
-    cursor: parsed.cursor,
-    cache: parsed.cache,
-    limits: parsed.limits,
-    timeouts: parsed.timeouts,
-    ledger: {
-      ...parsed.ledger,
-      folder: resolve(folder, parsed.ledger.folder),
-      prices: typeof prices === 'string' ? resolve(folder, prices) : prices,
-    },
-    log: parsed.log,
-    metrics: { listen: metricsAt },
-    warnings,
+    keys: { mode: keys.mode, file: resolve(folder, keys.file) },
+    ...destinations,
+    ...{ listModels, cursor, cache, limits, timeouts, log, metrics },
+    ledger: resolveLedger(parsed, folder),
+    warnings: [...warnings, ...destinations.warnings],
   })
 }
 
-/**
- * Where the key file is, without resolving the secrets that `thinwire keys` has no need of.
- * @throws ConfigError
- */
-export function locateKeyFile(source: ConfigSource): string {
-  const { file, parsed } = readConfigFile(source)
-  return resolve(file === null ? source.cwd : dirname(file), parsed.keys.file)
+/** Where the keys are. Both are absolute paths. */
+export interface KeyFileLocation {
+  readonly file: string
+  /** The config file that says so; null if there is none, and the key file is the default one of the current folder. */
+  readonly configFile: string | null
 }
 
 /**
- * Where the usage ledger is, likewise.
+ * Finds the key file. Secrets are not resolved: `thinwire keys` does not need them.
+ * @throws ConfigError
+ */
+export function locateKeyFile(source: ConfigSource): KeyFileLocation {
+  const { file: configFile, parsed } = readConfigFile(source)
+  const folder = configFile === null ? source.cwd : dirname(configFile)
+  return { file: resolve(folder, parsed.keys.file), configFile }
+}
+
+/**
+ * Finds the folder of the usage ledger, without the secrets likewise.
  * @throws ConfigError
  */
 export function locateLedger(source: ConfigSource): string {
@@ -138,44 +89,61 @@ export function locateLedger(source: ConfigSource): string {
   return resolve(file === null ? source.cwd : dirname(file), parsed.ledger.folder)
 }
 
-function readConfigFile(source: ConfigSource): { file: string | null; parsed: ConfigFile; label: string } {
-  const file = resolve(source.cwd, source.file ?? DEFAULT_FILE)
-  const label = source.file ?? DEFAULT_FILE
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' && source.file === undefined)
-      return { file: null, parsed: configSchema.parse({}), label: 'config' }
-    throw new ConfigError(label, [{ path: '', message: `cannot be read (${code ?? 'unknown error'})` }])
+/** @returns null if there is a problem with it */
+function resolveListen(source: ConfigSource, parsed: ConfigFile, problems: Problem[]): ListenAddress | null {
+  const listen = parseListenAddress(source.listen ?? parsed.listen)
+  if (listen === null) {
+    const path = source.listen === undefined ? 'listen' : '--listen'
+    problems.push({ path, message: 'must be HOST:PORT, such as 127.0.0.1:4000 or [::1]:4000' })
+  } else if (parsed.keys.mode === 'off' && !isLoopback(listen.host)) {
+    problems.push({
+      path: 'keys.mode',
+      message: `off would let anyone who reaches ${listen.host} use your upstreams; listen on 127.0.0.1, or use "keys"`,
+    })
   }
-  let json: unknown
-  try {
-    json = JSON.parse(text.replace(/^\uFEFF/, ''))
-  } catch (error) {
-    throw new ConfigError(label, [{ path: '', message: describeSyntaxError(text, error as Error) }])
-  }
-  const result = configSchema.safeParse(json)
-  if (!result.success) throw new ConfigError(label, describeIssues(result.error.issues))
-  return { file, parsed: result.data, label }
+  return listen
 }
 
-/** V8 gives an offset for most syntax errors; a line and column is what an editor can jump to. */
-function describeSyntaxError(text: string, error: Error): string {
-  const position = /at position (\d+)/.exec(error.message)?.[1]
-  // V8 quotes the text around the mistake, and that may be a secret that was pasted there: not repeated.
-  if (position === undefined) return 'is not JSON; look for a missing quote, comma or brace'
-  const before = text.slice(0, Number(position)).split('\n')
-  return `is not JSON, at line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`
+/** @returns null if there are no metrics, or there is a problem with the address */
+function resolveMetricsListen({ metrics }: ConfigFile, problems: Problem[]): ListenAddress | null {
+  if (metrics.listen === null) return null
+  const listen = parseListenAddress(metrics.listen)
+  if (listen === null)
+    problems.push({ path: 'metrics.listen', message: 'must be HOST:PORT, such as 127.0.0.1:9464' })
+  return listen
 }
 
-/** The upstreams of a start without a config file: one for each provider key in the environment. */
-function fromEnvironment(env: ConfigSource['env']): NonNullable<ConfigFile['upstreams']> {
-  const upstreams: NonNullable<ConfigFile['upstreams']> = {}
-  if (env.OPENAI_API_KEY?.trim()) upstreams.openai = resolvePresetEntry('openai')
-  if (env.ANTHROPIC_API_KEY?.trim()) upstreams.anthropic = resolvePresetEntry('anthropic')
-  return upstreams
+function resolveDestinations(
+  parsed: ConfigFile,
+  secrets: Secrets,
+): Pick<Config, 'upstreams' | 'routes' | 'aliases' | 'warnings'> {
+  const warnings: string[] = []
+  const passthrough = parsed.keys.mode === 'passthrough'
+  const context = { secrets, timeouts: parsed.timeouts, passthrough, warnings }
+  const entries = parsed.upstreams ?? createEntriesFromEnv(secrets.env)
+  const names = Object.keys(entries)
+  if (parsed.upstreams !== undefined && names.length === 0)
+    secrets.report('upstreams', 'needs at least one entry, or leave it out')
+  const upstreams = Object.entries(entries).flatMap(([name, entry]) => {
+    const upstream = resolveUpstream(name, entry, context)
+    return upstream === null ? [] : [upstream]
+  })
+  const routes =
+    parsed.routes === undefined
+      ? createDefaultRoutes(upstreams)
+      : resolveRoutes(parsed.routes, names, secrets)
+  const aliases = resolveAliases(parsed.models, names, secrets)
+  warnings.push(...findRouteWarnings(upstreams, routes, aliases))
+  return { upstreams, routes, aliases, warnings }
+}
+
+function resolveLedger({ ledger }: ConfigFile, folder: string): Config['ledger'] {
+  const { prices } = ledger
+  return {
+    ...ledger,
+    folder: resolve(folder, ledger.folder),
+    prices: typeof prices === 'string' ? resolve(folder, prices) : prices,
+  }
 }
 
 function freeze<T extends object>(value: T): T {

@@ -1,11 +1,12 @@
 import { isIPv6 } from 'node:net'
 
+/** An address to listen on. An IPv6 `host` has no brackets. */
 export interface ListenAddress {
   readonly host: string
   readonly port: number
 }
 
-/** `HOST:PORT`, `[IPV6]:PORT` or `:PORT`; null if it is none of these. */
+/** Reads `HOST:PORT`, `[IPV6]:PORT` or `:PORT`, which is 127.0.0.1. @returns null if the text is none of these */
 export function parseListenAddress(text: string): ListenAddress | null {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text)
   if (match === null) return null
@@ -14,7 +15,7 @@ export function parseListenAddress(text: string): ListenAddress | null {
   return { host: match[1] ?? (match[2] || '127.0.0.1'), port }
 }
 
-/** @param host as in a URL or without brackets */
+/** Whether a host name or address means this machine. @param host with or without the brackets of IPv6 */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
 }

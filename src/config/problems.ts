@@ -1,17 +1,23 @@
 import type { z } from 'zod'
+import type { SchemaNode } from './json-schema.js'
 import { buildConfigJsonSchema } from './schema.js'
+import { formatPath } from './setting-path.js'
 
-/** A setting that is wrong: its path in the file, and what would be right. Never holds a value of the file. */
+/**
+ * A wrong setting: its path in the file, and a message that says what would be right. Never holds a value of the
+ * file.
+ */
 export interface Problem {
   readonly path: string
   readonly message: string
 }
 
-/** The config cannot be used. `problems` has every one that was found, not just the first. */
+/** The config cannot be used. `problems` has every problem that was found, not just the first. */
 export class ConfigError extends Error {
   readonly code = 'CONFIG_INVALID'
   readonly problems: readonly Problem[]
 
+  /** @param source the name of the file, for the message */
   constructor(source: string, problems: readonly Problem[]) {
     super(problems.map((p) => `${source}: ${p.path === '' ? '' : `${p.path}: `}${p.message}`).join('\n'))
     this.name = 'ConfigError'
@@ -19,11 +25,17 @@ export class ConfigError extends Error {
   }
 }
 
-/** What zod found wrong, told by path and remedy. Values are left out: one of them may be a pasted secret. */
-export function describeIssues(issues: readonly z.core.$ZodIssue[]): Problem[] {
+/**
+ * Names the path and the remedy of what zod found wrong. Values are left out: one of them may be a pasted secret.
+ * @param oldPaths the path that the file has, by the path under the new name
+ */
+export function describeIssues(
+  issues: readonly z.core.$ZodIssue[],
+  oldPaths: ReadonlyMap<string, string> = new Map(),
+): Problem[] {
   const problems: Problem[] = []
   for (const issue of issues) {
-    const path = dotted(issue.path)
+    const path = findPathInFile(formatPath(issue.path), oldPaths)
     switch (issue.code) {
       case 'unrecognized_keys': {
         const known = settingsAt(issue.path)
@@ -32,7 +44,7 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[]): Problem[] {
           const remedy = near
             ? `did you mean ${near}?`
             : `settings here: ${known.filter((k) => k !== '$schema').join(', ')}`
-          problems.push({ path: dotted([...issue.path, key]), message: `unknown setting; ${remedy}` })
+          problems.push({ path: formatPath([...issue.path, key]), message: `unknown setting; ${remedy}` })
         }
         break
       }
@@ -40,21 +52,21 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[]): Problem[] {
         problems.push({
           path,
           message: issue.message.endsWith('received undefined')
-            ? `is missing; ${article(issue.expected)} is needed`
-            : `must be ${article(issue.expected)}`,
+            ? `is missing; ${describeType(issue.expected)} is needed`
+            : `must be ${describeType(issue.expected)}`,
         })
         break
       case 'invalid_value':
         problems.push({ path, message: `must be one of ${issue.values.map(String).join(', ')}` })
         break
       case 'too_small':
-        problems.push({ path, message: tooSmall(issue.origin, issue.minimum) })
+        problems.push({ path, message: describeMinimum(issue.origin, issue.minimum) })
         break
       case 'too_big':
         problems.push({ path, message: `must be at most ${issue.maximum}` })
         break
       case 'invalid_key':
-        problems.push({ path, message: issue.issues[0]?.message ?? 'is not a name that can stand here' })
+        problems.push({ path, message: issue.issues[0]?.message ?? 'is not a valid name' })
         break
       default:
         problems.push({ path, message: issue.message })
@@ -63,13 +75,20 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[]): Problem[] {
   return problems
 }
 
-function tooSmall(origin: string, minimum: number | bigint): string {
+function findPathInFile(path: string, oldPaths: ReadonlyMap<string, string>): string {
+  for (const [now, old] of oldPaths) {
+    if (path === now || path.startsWith(`${now}[`)) return old + path.slice(now.length)
+  }
+  return path
+}
+
+function describeMinimum(origin: string, minimum: number | bigint): string {
   if (origin === 'string') return 'must not be empty'
   if (origin === 'array') return `needs at least ${minimum} entry`
   return `must be at least ${minimum}`
 }
 
-function article(type: string): string {
+function describeType(type: string): string {
   const names: Record<string, string> = {
     string: 'a text',
     int: 'a whole number',
@@ -82,25 +101,9 @@ function article(type: string): string {
   return names[type] ?? type
 }
 
-function dotted(path: readonly PropertyKey[]): string {
-  let text = ''
-  for (const part of path) {
-    if (typeof part === 'number') text += `[${part}]`
-    else if (/^[\w$-]+$/.test(String(part))) text += `${text === '' ? '' : '.'}${String(part)}`
-    else text += `[${JSON.stringify(String(part))}]`
-  }
-  return text
-}
-
-interface SchemaNode {
-  properties?: Record<string, SchemaNode>
-  additionalProperties?: SchemaNode | boolean
-  items?: SchemaNode
-}
-
-/** The names of the settings that may stand at a path, read from the JSON Schema. */
+/** The current names of the settings at a path, by the JSON Schema. */
 function settingsAt(path: readonly PropertyKey[]): string[] {
-  let node: SchemaNode | undefined = buildConfigJsonSchema() as SchemaNode
+  let node: SchemaNode | undefined = buildConfigJsonSchema()
   for (const part of path) {
     if (node === undefined) break
     if (typeof part === 'number') node = node.items
@@ -108,10 +111,12 @@ function settingsAt(path: readonly PropertyKey[]): string[] {
       node = node.properties[String(part)]
     else node = typeof node.additionalProperties === 'object' ? node.additionalProperties : undefined
   }
-  return Object.keys(node?.properties ?? {})
+  return Object.entries(node?.properties ?? {}).flatMap(([name, { deprecated }]) =>
+    deprecated ? [] : [name],
+  )
 }
 
-/** The known name that a mistyped one most likely meant, or undefined if none is near. */
+/** Finds the known name that a mistyped one most likely means. @returns undefined if none is near */
 export function findNearest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1
@@ -125,7 +130,7 @@ export function findNearest(name: string, known: readonly string[]): string | un
   return best
 }
 
-/** Levenshtein distance, one row at a time. Names are short; anything longer than 64 is far from everything. */
+/** Levenshtein distance, one row at a time. A text of more than 64 characters is no name: it is far from everything. */
 function editDistance(a: string, b: string): number {
   if (a.length > 64 || b.length > 64) return Number.POSITIVE_INFINITY
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)

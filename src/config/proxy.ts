@@ -1,26 +1,68 @@
 import { isLoopback } from './listen.js'
+import type { UpstreamEntry } from './schema.js'
+import type { Secrets } from './secrets.js'
 
 /** An HTTP proxy on the way to an upstream. Its credentials are in no other field than `authorization`. */
 export interface ProxyConfig {
-  /** Its origin: `http://proxy.example:3128`. */
+  /** Scheme, host and port: `http://proxy.example:3128`. */
   readonly origin: string
-  /** The value of `proxy-authorization`, null if it asks for none. */
+  /** Value of `proxy-authorization`; null if the proxy needs no credentials. */
   readonly authorization: string | null
 }
 
-type Env = Readonly<Record<string, string | undefined>>
+/**
+ * Resolves the proxy of an upstream: by its entry, or else from the environment.
+ * @param origin of the upstream
+ * @param path of the entry
+ * @returns null if there is no proxy, or there is a problem with it
+ */
+export function resolveProxy(
+  entry: UpstreamEntry['proxy'],
+  origin: string,
+  path: string,
+  secrets: Secrets,
+): ProxyConfig | null {
+  if (entry === false) return null
+  const where = `${path}.proxy`
+  if (entry === undefined) {
+    const variable = findProxyVariable(origin, secrets.env)
+    if (variable === null) return null
+    const proxy = parseProxy(secrets.env[variable]?.trim() ?? '')
+    if (typeof proxy !== 'string') return proxy
+    secrets.report(
+      where,
+      `the environment variable ${variable} ${proxy}; give a proxy here, or false for none`,
+    )
+    return null
+  }
+  const text = typeof entry === 'string' ? entry : secrets.read(entry, where)
+  if (text === '') return null
+  const proxy = parseProxy(text)
+  if (typeof proxy === 'string') {
+    secrets.report(where, proxy)
+    return null
+  }
+  if (typeof entry === 'string' && proxy.authorization !== null) {
+    secrets.report(
+      where,
+      'must not hold a user or password; give the whole URL by reference: {"env": "NAME"}',
+    )
+    return null
+  }
+  return proxy
+}
 
-/** @returns a sentence that says what is wrong with it */
-export function parseProxy(text: string): ProxyConfig | string {
+/** @returns the end of a sentence if something is wrong with the text */
+function parseProxy(text: string): ProxyConfig | string {
   let url: URL
   try {
-    // The environment often has it without a scheme.
+    // In the environment it often has no scheme.
     url = new URL(text.includes('://') ? text : `http://${text}`)
   } catch {
     return 'must be a URL, such as http://proxy.example:3128'
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    return 'must begin with http:// or https://: no other kind of proxy is known'
+    return 'must begin with http:// or https://; other kinds of proxies are not supported'
   }
   const { username, password } = url
   if (username === '' && password === '') return { origin: url.origin, authorization: null }
@@ -34,12 +76,12 @@ export function parseProxy(text: string): ProxyConfig | string {
 }
 
 /**
- * The variable of the environment that names the proxy for an upstream, as curl and Go have it: the one in lower case goes
- * first, and this machine is never asked by way of a proxy.
+ * Finds the environment variable that names the proxy for an upstream, by the rules of curl and Go: the name in lower
+ * case takes precedence, and this machine is never reached through a proxy.
  * @param origin of the upstream
- * @returns the variable's name, null if there is no proxy
+ * @returns the variable's name; null if there is no proxy
  */
-export function findProxyVariable(origin: string, env: Env): string | null {
+function findProxyVariable(origin: string, env: Secrets['env']): string | null {
   const url = new URL(origin)
   const names = url.protocol === 'https:' ? ['https_proxy', 'HTTPS_PROXY'] : ['http_proxy', 'HTTP_PROXY']
   const name = names.find((each) => env[each]?.trim())
@@ -48,14 +90,14 @@ export function findProxyVariable(origin: string, env: Env): string | null {
   return isExempt(url.hostname, port, env.no_proxy ?? env.NO_PROXY ?? '') ? null : name
 }
 
-/** @param list of `NO_PROXY`: `*`, hosts, and domains with all that is below them; each may have a port */
+/** @param list value of `NO_PROXY`: `*`, hosts, and domains with all hosts below them; each may have a port */
 function isExempt(hostname: string, port: string, list: string): boolean {
   for (const entry of list.toLowerCase().split(/[\s,]+/)) {
     if (entry === '') continue
     if (entry === '*') return true
     const [, host = '', only] = /^(.*?)(?::(\d+))?$/.exec(entry) ?? []
     if (only !== undefined && only !== port && !host.includes(':')) continue
-    // A whole IPv6 address has colons of its own.
+    // An IPv6 address has colons of its own: what looks like a port is its last part.
     const name = (host.includes(':') ? entry : host).replace(/^\*?\./, '')
     if (hostname === name || hostname === `[${name}]` || hostname.endsWith(`.${name}`)) return true
   }

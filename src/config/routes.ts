@@ -1,45 +1,53 @@
 import type { ConfigFile, Destination } from './schema.js'
 import type { Secrets } from './secrets.js'
+import { formatPath } from './setting-path.js'
 import type { UpstreamConfig } from './upstreams.js'
 
+/** One of the upstreams that a request may go to. */
 export interface TargetConfig {
+  /** Name of the upstream. */
   readonly upstream: string
-  /** The name that the upstream knows the model by; null for the client's own. */
+  /** The model name that the upstream gets; null for the client's own. */
   readonly model: string | null
+  /** Share of the requests, with the strategy `weight`. */
   readonly weight: number
 }
 
-/** Which target is asked first. */
+/** Which target is tried first: the first in the list, a random one by weight, or the recently fastest. */
 export type Strategy = 'order' | 'weight' | 'latency'
 
+/** Where requests go, and how a target is picked. */
 export interface DestinationConfig {
   /** One at least. */
   readonly targets: readonly TargetConfig[]
   readonly strategy: Strategy
-  /** Null: where that is safe. */
+  /** Null: where a second attempt is safe. */
   readonly failover: boolean | null
+  /** A stream without a token after this many milliseconds goes to the next target; null for never. */
   readonly firstTokenMs: number | null
   readonly hedge: boolean
 }
 
-/** Patterns with `*`; null matches anything. */
+/** A route. Paths, models and teams are patterns with `*`; null matches anything. */
 export interface RouteConfig extends DestinationConfig {
   readonly paths: readonly string[] | null
   readonly models: readonly string[] | null
   readonly teams: readonly string[] | null
 }
 
+/** A model name of the user's own. */
 export interface AliasConfig extends DestinationConfig {
   readonly name: string
+  /** Patterns of the teams that can use it; null for any. */
   readonly teams: readonly string[] | null
 }
 
-/** Everything that no other route takes, to one upstream. */
+/** A route that takes every request and has one upstream. */
 export function createRouteConfig(upstream: string): RouteConfig {
-  return { paths: null, models: null, teams: null, ...toOne(upstream) }
+  return { paths: null, models: null, teams: null, ...createDestination(upstream) }
 }
 
-function toOne(upstream: string): DestinationConfig {
+function createDestination(upstream: string): DestinationConfig {
   return {
     targets: [{ upstream, model: null, weight: 1 }],
     strategy: 'order',
@@ -50,8 +58,8 @@ function toOne(upstream: string): DestinationConfig {
 }
 
 /**
- * Routes where the file has none. Anthropic answers Claude's names on both of its APIs (Messages, and chat
- * completions on its OpenAI-compatible endpoint) and nobody else's.
+ * The routes of a config without routes. Claude models go to Anthropic by both of its APIs: Messages, and chat
+ * completions on its OpenAI-compatible endpoint. It has no other models.
  */
 export function createDefaultRoutes(upstreams: readonly UpstreamConfig[]): RouteConfig[] {
   const routes: RouteConfig[] = []
@@ -65,37 +73,35 @@ export function createDefaultRoutes(upstreams: readonly UpstreamConfig[]): Route
   return routes
 }
 
-/** @param known names of upstreams */
+/** Resolves the routes of a config. @param known names of upstreams */
 export function resolveRoutes(
   routes: NonNullable<ConfigFile['routes']>,
   known: readonly string[],
-  problems: Secrets,
+  secrets: Secrets,
 ): RouteConfig[] {
   return routes.map((route, i) => ({
     paths: toList(route.path),
     models: toList(route.model),
     teams: toList(route.team),
-    ...resolveDestination(route, null, `routes[${i}]`, known, problems),
+    ...resolveDestination(route, null, `routes[${i}]`, known, secrets),
   }))
 }
 
+/** Resolves the model names of a config. @param known names of upstreams */
 export function resolveAliases(
   models: ConfigFile['models'],
   known: readonly string[],
-  problems: Secrets,
+  secrets: Secrets,
 ): AliasConfig[] {
   return Object.entries(models).map(([name, alias]) => {
-    const path = /^[\w$-]+$/.test(name) ? `models.${name}` : `models[${JSON.stringify(name)}]`
+    const path = formatPath(['models', name])
     if (alias.model !== undefined && alias.targets !== undefined) {
-      problems.tell(
-        `${path}.model`,
-        'belongs into each of the targets: {"upstream": "NAME", "model": "NAME"}',
-      )
+      secrets.report(`${path}.model`, 'belongs in each of the targets: {"upstream": "NAME", "model": "NAME"}')
     }
     return {
       name,
       teams: toList(alias.team),
-      ...resolveDestination(alias, alias.model ?? null, path, known, problems),
+      ...resolveDestination(alias, alias.model ?? null, path, known, secrets),
     }
   })
 }
@@ -105,41 +111,40 @@ function resolveDestination(
   model: string | null,
   path: string,
   known: readonly string[],
-  problems: Secrets,
+  secrets: Secrets,
 ): DestinationConfig {
-  const { upstream, choose, failover, stallMs, hedge } = given
+  const { upstream, strategy, failover, firstTokenMs, hedge } = given
   const check = (name: string, where: string): void => {
     if (!known.includes(name))
-      problems.tell(where, `no such upstream; there is ${known.join(', ') || 'none'}`)
+      secrets.report(where, `no such upstream; the config has ${known.join(', ') || 'none'}`)
   }
   let targets: TargetConfig[] = []
   if (given.targets !== undefined) {
-    if (upstream !== undefined)
-      problems.tell(`${path}.upstream`, 'cannot stand beside targets; leave one out')
+    if (upstream !== undefined) secrets.report(`${path}.upstream`, 'and targets are both there; remove one')
     given.targets.forEach((target, i) => {
       check(target.upstream, `${path}.targets[${i}].upstream`)
       const same = (other: typeof target): boolean =>
         other.upstream === target.upstream && other.model === target.model
       if (given.targets?.findIndex(same) !== i)
-        problems.tell(`${path}.targets[${i}]`, 'is there already; give one of them the weight of both')
+        secrets.report(`${path}.targets[${i}]`, 'is in the list already; keep one, with the weight of both')
     })
     targets = given.targets.map((target) => ({ ...target, model: target.model ?? null }))
   } else if (upstream === undefined) {
-    problems.tell(`${path}.upstream`, 'is missing; name one, or several as targets: [{"upstream": "NAME"}]')
+    secrets.report(`${path}.upstream`, 'is missing; name one, or several as targets: [{"upstream": "NAME"}]')
   } else {
     check(upstream, `${path}.upstream`)
     targets = [{ upstream, model, weight: 1 }]
   }
-  return { targets, strategy: choose, failover: failover ?? null, firstTokenMs: stallMs ?? null, hedge }
+  return { targets, strategy, failover: failover ?? null, firstTokenMs: firstTokenMs ?? null, hedge }
 }
 
 /**
- * Words of Cursor's own models. Names with these it treats in ways of its own: some never reach the relay, and in agent mode
- * the body is another.
+ * Words in the names of Cursor's own models. Cursor treats a name with one of them differently: some never reach the
+ * relay, and agent mode sends another body.
  */
-const CURSORS_OWN = /gpt|claude|gemini|^o[1-9](?:$|-)/i
+const CURSOR_MODEL = /gpt|claude|gemini|^o[1-9](?:$|-)/i
 
-/** What is likely to surprise, and no reason not to start. */
+/** Finds settings that are likely to surprise, but are no error. @returns one line for each */
 export function findRouteWarnings(
   upstreams: readonly UpstreamConfig[],
   routes: readonly RouteConfig[],
@@ -147,14 +152,14 @@ export function findRouteWarnings(
 ): string[] {
   const warnings: string[] = []
   for (const { name } of aliases) {
-    if (!CURSORS_OWN.test(name)) continue
+    if (!CURSOR_MODEL.test(name)) continue
     warnings.push(
-      `models.${name}: Cursor treats names with gpt, claude, gemini or o1 to o9 as its own, and may never ask the relay for it; choose one without, such as team-fast`,
+      `${formatPath(['models', name])}: Cursor treats names with gpt, claude, gemini or o1 to o9 as its own models and may never send them to the relay; choose a name without these, such as team-fast`,
     )
   }
   const used = new Set([...routes, ...aliases].flatMap(({ targets }) => targets.map((each) => each.upstream)))
   for (const { name } of upstreams) {
-    if (!used.has(name)) warnings.push(`upstreams.${name}: no route and no model leads to it`)
+    if (!used.has(name)) warnings.push(`upstreams.${name}: no route and no model uses it`)
   }
   return warnings
 }

@@ -1,37 +1,40 @@
 import { z } from 'zod'
 import { duration, MIB, size } from './schema-values.js'
 
+/** The section `ledger`. */
 export const ledger = z.strictObject({
   folder: z
     .string()
     .min(1)
     .default('data')
-    .describe('Where usage-YYYY-MM-DD.jsonl goes; relative to the folder of the config file.'),
+    .describe('Folder of the `usage-YYYY-MM-DD.jsonl` files, relative to the folder of the config file.'),
   flushMs: duration()
     .default(100)
-    .describe('Records are gathered for so long; as many are lost if the process is killed.'),
+    .describe('Records are written after this time at the latest. A `kill -9` loses no more than these.'),
   flushBytes: size(1, 64 * MIB)
     .default(256 * 1024)
-    .describe('Or until there is so much of them.'),
+    .describe('Records are written earlier when there are this many bytes of them.'),
   bufferedBytes: size(64 * 1024, 4096 * MIB)
     .default(64 * MIB)
-    .describe('Records that wait for a disk that takes none; beyond it new ones are dropped, and counted.'),
+    .describe(
+      'Memory for records while the disk is full or does not respond. Beyond it new records are dropped and counted.',
+    ),
   rotateBytes: size(64 * 1024, 1024 * 1024 * MIB)
     .default(256 * MIB)
-    .describe('A file that would become larger is followed by usage-YYYY-MM-DD.2.jsonl, and so on.'),
+    .describe('Largest file. The next one of the day is `usage-YYYY-MM-DD.2.jsonl`.'),
   fsync: z
     .enum(['never', 'interval', 'every'])
     .default('interval')
     .describe(
-      'What a power failure may take: never: what the kernel had not written, some 30 s. interval: the last fsyncMs. every: nothing that was written.',
+      'How often records are synced to the disk, which decides what a power failure can take. `never`: what the kernel has not yet written, about 30 s. `interval`: the last `fsyncMs`. `every`: nothing that was written.',
     ),
-  fsyncMs: duration().default(1_000),
+  fsyncMs: duration().default(1_000).describe('Time between two syncs, with `fsync` `interval`.'),
   prices: z
     .union([z.boolean(), z.string().min(1)], {
       error: 'must be true for the built-in prices, false for none, or the name of a price file',
     })
     .default(true)
     .describe(
-      "What tokens cost. true: the built-in table of common models. A file in the format of LiteLLM's model_prices_and_context_window.json, relative to the folder of the config file: its prices go before the built-in ones, model by model. false: no record has a cost.",
+      "What tokens cost. `true`: built-in prices of common models. A file, relative to the folder of the config file and in the format of LiteLLM's `model_prices_and_context_window.json`: its prices take precedence over the built-in ones, model by model. `false`: records have no cost.",
     ),
 })

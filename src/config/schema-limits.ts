@@ -1,51 +1,73 @@
 import { z } from 'zod'
-import { duration, MIB, size } from './schema-values.js'
+import { count, duration, MIB, size } from './schema-values.js'
 
+/** The section `timeouts`. */
 export const timeouts = z.strictObject({
-  connectMs: duration().default(5_000).describe('Until a connection to the upstream stands, TLS included.'),
+  connectMs: duration()
+    .default(5_000)
+    .describe('Longest time to connect to an upstream, TLS handshake included. 504 after it.'),
   firstByteMs: duration()
     .default(600_000)
-    .describe("From the request's last byte to the upstream's first. Reasoning models think for minutes."),
-  idleMs: duration().default(300_000).describe('Silence between two pieces of a running response.'),
+    .describe(
+      "Longest time from the last byte of the request to the first byte of the upstream's response. 504 after it. Reasoning models think for minutes.",
+    ),
+  idleMs: duration()
+    .default(300_000)
+    .describe(
+      'Longest silence within a response of an upstream. The response is cut after it. A stream has no limit in total.',
+    ),
   clientStallMs: duration()
     .default(120_000)
-    .describe('A client that has stopped reading is cut off after this, with what it holds upstream.'),
-  requestMs: duration().default(300_000).describe('For a client to send its whole request.'),
-  headersMs: duration().default(60_000).describe('For a client to send the head of its request.'),
+    .describe(
+      'A client that reads nothing for this long is disconnected, and its upstream request cancelled.',
+    ),
+  requestMs: duration()
+    .default(300_000)
+    .describe('Longest time for a client to send its whole request. 408 after it.'),
+  headersMs: duration()
+    .default(60_000)
+    .describe('Longest time for a client to send the head of its request. 408 after it.'),
   keepAliveMs: duration()
     .default(75_000)
     .describe(
-      'An idle client connection is kept this long; above the idle limit of a front proxy (nginx: 60 s).',
+      'How long an idle client connection stays open. Keep it above the idle limit of a front proxy (nginx: 60 s).',
     ),
   upstreamKeepAliveMs: duration()
     .default(55_000)
-    .describe('An idle upstream connection is kept this long; below what load balancers allow (often 60 s).'),
-  drainMs: duration(0).default(30_000).describe('Open streams may finish for this long after SIGTERM.'),
+    .describe(
+      'How long an idle upstream connection stays open. Keep it below the idle limit of load balancers (often 60 s).',
+    ),
+  drainMs: duration(0)
+    .default(30_000)
+    .describe('How long open streams may continue after SIGTERM, before they are cut.'),
 })
 
+/** The section `limits`. */
 export const limits = z.strictObject({
   bodyBytes: size(1024, 2048 * MIB)
     .default(32 * MIB)
-    .describe('Largest request body; 413 beyond.'),
+    .describe('Largest request body. 413 beyond it.'),
   headerBytes: size(8 * 1024, MIB)
     .default(64 * 1024)
-    .describe('Largest request head; 431 beyond.'),
+    .describe('Largest request head. 431 beyond it.'),
   bufferedBytes: size(1024, 64 * 1024 * MIB)
     .default(1024 * MIB)
-    .describe('Request bodies held at one time, all clients together; 503 beyond.'),
-  answerBytes: size(1024, 2048 * MIB)
+    .describe('Memory for request bodies, all clients together. 503 beyond it.'),
+  transformBufferBytes: size(1024, 2048 * MIB)
     .default(32 * MIB)
     .describe(
-      'Held of an answer that is changed for Cursor: all of it, or one event of a stream. Beyond, it ends with an error.',
+      'Memory for one response that is translated for Cursor: the whole body, or one event of a stream. The response ends with an error beyond it.',
     ),
-  connections: size(1, 1_000_000)
+  connections: count(1_000_000)
     .default(20_000)
-    .describe('Open client connections; more are closed at once.'),
-  exchanges: size(1, 1_000_000)
+    .describe('Open client connections. Further ones are closed at once.'),
+  maxConcurrentRequests: count(1_000_000)
     .default(10_000)
-    .describe('Requests in flight, all keys together; 503 beyond.'),
-  exchangesPerKey: size(1, 1_000_000).default(1_000).describe('Requests in flight with one key; 429 beyond.'),
+    .describe('Requests in flight, all keys together. 503 beyond it.'),
+  maxConcurrentRequestsPerKey: count(1_000_000)
+    .default(1_000)
+    .describe('Requests in flight with one key. 429 beyond it.'),
   clientBufferBytes: size(1024, 64 * MIB)
     .default(256 * 1024)
-    .describe('Bytes held for a slow client before the upstream is asked to wait.'),
+    .describe('Memory for one client that reads slowly. The upstream is paused beyond it.'),
 })

@@ -1,15 +1,13 @@
 import { z } from 'zod'
 import { APIS, AUTH_SCHEMES, PRESET_NAMES } from '../api/presets.js'
-import { duration, secretRef, size } from './schema-values.js'
+import { count, duration, secretRef } from './schema-values.js'
 
-/** Unreserved characters (RFC 3986, 2.3), which need no encoding. */
+/** Unreserved characters (RFC 3986 2.3), which need no encoding. */
 const PARAMETER_NAME = /^[\w.~-]+$/
 
 const headerName = z.string().regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, { error: 'is not a header name' })
-const prefix = z
-  .string()
-  .optional()
-  .describe('What stands in front of the secret in the header, such as "Bearer ".')
+const prefix = z.string().optional().describe('Text before the secret in the header, such as "Bearer ".')
+/** A header of the config: its text, or a secret by reference. */
 export const headerValue = z.union(
   [
     z.string(),
@@ -19,68 +17,75 @@ export const headerValue = z.union(
   { error: 'must be a text, or a secret by reference: {"env": "NAME"} or {"file": "PATH"}' },
 )
 
+/** An entry of `upstreams`. */
 export const upstream = z.strictObject({
   preset: z
     .enum(PRESET_NAMES)
     .optional()
     .describe(
-      'A known API: gives the base URL, how to authenticate, and what it speaks. All of it can be overridden.',
+      'A known API, one of the presets below. It sets the base URL, the credential, headers and APIs; every setting here overrides it.',
     ),
   baseUrl: z
     .string()
     .optional()
     .describe(
-      'Where requests go, with the version in it: https://api.openai.com/v1. A request to /v1/x goes to {baseUrl}/x.',
+      'URL of the API, version included: `https://api.openai.com/v1`. A request to `/v1/x` goes to `{baseUrl}/x`. Not given: from the preset.',
     ),
   apiKey: secretRef
     .optional()
     .describe(
-      "The credential for this upstream. None: the preset's environment variable, such as OPENAI_API_KEY; without a preset nothing is sent.",
+      "Credential of this upstream, by reference. Not given: from the preset's environment variable, such as `OPENAI_API_KEY`; without a preset no credential is sent.",
     ),
   auth: z
     .enum(AUTH_SCHEMES)
     .optional()
     .describe(
-      'How the credential is sent: Authorization: Bearer, x-api-key, api-key (Azure), query (a URL parameter), none. anthropic: x-api-key, but Bearer on its OpenAI-compatible /chat/completions. None given: as the preset has it, else bearer.',
+      'How the credential is sent. `bearer`: `Authorization: Bearer`. `x-api-key` and `api-key` (Azure): headers of that name. `anthropic`: `x-api-key`, but `Bearer` on its OpenAI-compatible `/chat/completions`. `query`: as a URL parameter. `none`: not at all. Not given: from the preset, or else `bearer`.',
     ),
   keyParameter: z
     .string()
     .regex(PARAMETER_NAME, { error: 'is not a name for a URL parameter' })
     .default('key')
-    .describe('The URL parameter that carries the credential, with auth "query".'),
+    .describe('Name of the URL parameter that carries the credential, with `auth` `query`.'),
   headers: z
     .record(headerName, headerValue)
     .default({})
-    .describe('Sent with every request, in place of what the client sent under the same name.'),
+    .describe(
+      'Headers of every request. They replace headers of the client with the same name. A secret is given by reference: `{"env": "NAME", "prefix": "Bearer "}`.',
+    ),
   query: z
     .record(
       z.string().regex(PARAMETER_NAME, { error: 'is not a name for a URL parameter' }),
       z.string({ error: 'must be a text' }),
     )
     .default({})
-    .describe('URL parameters of every request, in place of what the client sent under the same name.'),
-  dialects: z
+    .describe(
+      'URL parameters of every request. They replace parameters of the client with the same name: `{"api-version": "..."}`.',
+    ),
+  apis: z
     .array(z.enum(APIS))
     .min(1)
     .optional()
     .describe(
-      'What it speaks of chat, completions, responses, messages and embeddings; it is not asked for the others. None given: as the preset has it, else all.',
+      'APIs that this upstream has; requests of the others never go to it. Not given: from the preset, or else all.',
     ),
   limits: z
     .strictObject({
-      exchanges: size(1, 1_000_000)
+      maxConcurrentRequests: count(1_000_000)
         .optional()
-        .describe('Requests in flight to it; beyond, it counts as busy.'),
+        .describe(
+          'Requests in flight to this upstream. Beyond it the next target is tried, and 503 if all are busy.',
+        ),
     })
     .prefault({}),
   timeouts: z
     .strictObject({
-      connectMs: duration().optional(),
-      firstByteMs: duration().optional(),
-      idleMs: duration().optional(),
+      connectMs: duration().optional().describe('Overrides `timeouts.connectMs` for this upstream.'),
+      firstByteMs: duration().optional().describe('Overrides `timeouts.firstByteMs` for this upstream.'),
+      idleMs: duration().optional().describe('Overrides `timeouts.idleMs` for this upstream.'),
     })
     .prefault({})
-    .describe('In place of the general ones.'),
+    .describe('Timeouts of this upstream.'),
   tls: z
     .strictObject({
       caFile: z
@@ -88,13 +93,13 @@ export const upstream = z.strictObject({
         .min(1)
         .optional()
         .describe(
-          'PEM file of the authorities that its certificate may come from, in place of the well-known ones.',
+          'PEM file with the certificate authorities to trust. Not given: the well-known ones. The certificate is always checked.',
         ),
       servername: z
         .string()
         .min(1)
         .optional()
-        .describe('The name that its certificate has, where that is another than the one in the base URL.'),
+        .describe('Name in the certificate of the upstream. Not given: the host of the base URL.'),
     })
     .prefault({}),
   proxy: z
@@ -103,16 +108,18 @@ export const upstream = z.strictObject({
     })
     .optional()
     .describe(
-      'An HTTP proxy on the way to it; with a password in it, by reference. None given: HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment. false: none.',
+      'URL of an HTTP proxy to this upstream; by reference if it holds a password. `false`: no proxy. Not given: from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`).',
     ),
-  askUsage: z
+  requestUsage: z
     .boolean()
     .default(false)
     .describe(
-      'Ask for the usage of streamed chat completions where the client does not (stream_options.include_usage), and take it out of its answer again.',
+      'Request the usage of streamed chat completions (`stream_options.include_usage`) when the client does not, and remove it from the response again. Events are then passed on when they are complete.',
     ),
   warm: z
     .boolean()
     .default(true)
-    .describe('Connect at start, so that the first request does not wait for DNS, TCP and TLS.'),
+    .describe(
+      'Connect at start with a `HEAD` request without a credential, so that the first request does not wait for DNS, TCP and TLS.',
+    ),
 })

@@ -1,19 +1,23 @@
 import { z } from 'zod'
 
-// What settings of several sections are made of.
+// Types of values that several sections of the config use. A name that ends in Ms or Bytes says the unit.
 
 export const MIB = 1024 * 1024
 
-/** In milliseconds, a day at most. */
+/** Milliseconds, one day at most. */
 export const duration = (min = 1) =>
   z
     .int()
     .min(min)
     .max(24 * 60 * 60 * 1000)
-/** In bytes, or a number of what is counted. */
+
+/** Bytes. */
 export const size = (min: number, max: number) => z.int().min(min).max(max)
 
-/** A secret is a reference to where it is kept, so that a config file can be shared and committed. */
+/** A number of things: connections, requests, tokens. One at least. */
+export const count = (max = Number.MAX_SAFE_INTEGER) => z.int().min(1).max(max)
+
+/** A secret is a reference to the place that holds it, so that a config file can be shared and committed. */
 export const secretRef = z.union(
   [
     z.strictObject({ env: z.string().min(1).describe('Name of the environment variable that holds it.') }),

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import type { PresetName } from '../api/presets.js'
+import type { SchemaNode } from './json-schema.js'
+import { addDeprecatedNames } from './renamed.js'
 import { cache } from './schema-cache.js'
 import { ledger } from './schema-ledger.js'
 import { limits, timeouts } from './schema-limits.js'
@@ -8,51 +10,54 @@ import { type headerValue, upstream } from './schema-upstream.js'
 import { duration, type secretRef } from './schema-values.js'
 
 /**
- * The shape of the config file. Every default lives here and in the sections beside it, and nowhere else; the JSON Schema that
- * editors read (`dist/config.schema.json`) is made from it at build time. All durations are milliseconds, all sizes bytes.
+ * The config file: every setting with its type, default and description. The JSON Schema that editors read
+ * (`dist/config.schema.json`) and the reference in this folder's README are made from it. Durations are in
+ * milliseconds, sizes in bytes.
  */
 export const configSchema = z.strictObject({
-  $schema: z.string().optional().describe('Path of this schema, for editors.'),
+  $schema: z.string().optional().describe('Path of the JSON Schema, for editors.'),
   listen: z
     .string()
     .default('127.0.0.1:4000')
-    .describe('HOST:PORT to listen on. [::]:4000 for every address.'),
+    .describe('HOST:PORT to listen on. `[::]:4000` listens on every address.'),
   keys: z
     .strictObject({
       mode: z
         .enum(['keys', 'passthrough', 'off'])
         .default('keys')
         .describe(
-          "keys: clients need an lc_ key. passthrough: the client's own provider key goes through. off: no key asked, on loopback alone.",
+          "`keys`: clients need an `lc_` key. `passthrough`: the client's own provider key is forwarded, in the way that `auth` of the upstream says. `off`: no key is needed; on loopback only.",
         ),
       file: z
         .string()
         .min(1)
         .default('data/keys.jsonl')
-        .describe('The key file; relative to the folder of the config file.'),
+        .describe('The key file, relative to the folder of the config file.'),
     })
     .prefault({}),
   upstreams: z
     .record(
       z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, {
-        error: 'is not a name for an upstream: a-z, 0-9, - and _, at most 64',
+        error: 'is not a name for an upstream: use a-z, 0-9, - and _, at most 64 characters',
       }),
       upstream,
     )
     .optional()
     .describe(
-      'The APIs that answer. None: made from OPENAI_API_KEY and ANTHROPIC_API_KEY, else the demo upstream.',
+      'The APIs that requests go to, by a name of your own. Not given: `openai` and `anthropic`, if `OPENAI_API_KEY` and `ANTHROPIC_API_KEY` are set, or else the demo upstream.',
     ),
   routes: z
     .array(route)
     .optional()
-    .describe('Which request goes where: the first that matches. None: everything to the first upstream.'),
-  models: z.record(z.string().min(1), alias).default({}).describe('Names of your own for models.'),
+    .describe(
+      'Where each request goes: the first route that matches it. Not given: Claude models go to Anthropic if it is an upstream, everything else to the first upstream.',
+    ),
+  models: z.record(z.string().min(1), alias).default({}).describe('Model names of your own.'),
   listModels: z
     .enum(['aliases', 'all'])
     .default('aliases')
     .describe(
-      'What GET /v1/models lists. aliases: the names of your own alone, if there are any for the team of the key. all: the models of the upstreams, too.',
+      'What `GET /v1/models` lists. `aliases`: only the names in `models`, if there are any for the team of the key. `all`: the models of the upstreams, too.',
     ),
   cursor: z
     .strictObject({
@@ -60,7 +65,7 @@ export const configSchema = z.strictObject({
         .boolean()
         .default(false)
         .describe(
-          'Answer the prompt by which Cursor tests a key at /cursor/v1 without an upstream: some models refuse its max_tokens.',
+          'Answer the request by which Cursor tests a key at `/cursor/v1` without an upstream. Some models refuse its `max_tokens`.',
         ),
     })
     .prefault({}),
@@ -70,14 +75,21 @@ export const configSchema = z.strictObject({
   ledger: ledger.prefault({}),
   log: z
     .strictObject({
-      level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+      level: z
+        .enum(['debug', 'info', 'warn', 'error', 'silent'])
+        .default('info')
+        .describe('Lowest level that is logged.'),
       format: z
         .enum(['auto', 'json', 'pretty'])
         .default('auto')
-        .describe('auto: readable lines in a terminal, JSON lines elsewhere.'),
+        .describe(
+          '`json`: one JSON object a line. `pretty`: readable lines. `auto`: `pretty` in a terminal, else `json`.',
+        ),
       slowMs: duration()
         .default(100)
-        .describe('Warn when the relay itself, and not an upstream or a client, takes longer.'),
+        .describe(
+          'Log a warning when a request spends more than this in the relay itself, without the time of upstream and client.',
+        ),
     })
     .prefault({}),
   metrics: z
@@ -86,28 +98,36 @@ export const configSchema = z.strictObject({
         .string()
         .nullable()
         .default(null)
-        .describe('HOST:PORT at which GET /metrics is answered, without a key; null: nowhere.'),
+        .describe(
+          'HOST:PORT that serves `GET /metrics` to Prometheus, without a key: `127.0.0.1:9464`. `null`: no metrics.',
+        ),
     })
     .prefault({}),
 })
 
+/** The config file with all defaults filled in. Nothing is resolved: secrets are still references. */
 export type ConfigFile = z.output<typeof configSchema>
+/** Where a secret is: `{env}` or `{file}`. */
 export type SecretRef = z.output<typeof secretRef>
+/** A header of the config: its text, or a secret by reference. */
 export type HeaderValue = z.output<typeof headerValue>
+/** An entry of `upstreams`. */
 export type UpstreamEntry = z.output<typeof upstream>
+/** The settings that routes and models have in common. */
 export type Destination = Pick<z.output<typeof route>, keyof typeof destination>
+/** The section `limits`. */
 export type Limits = Readonly<ConfigFile['limits']>
+/** The section `timeouts`. Milliseconds. */
 export type Timeouts = Readonly<ConfigFile['timeouts']>
 
-/** An upstream of the config file with nothing but its preset. */
-export function resolvePresetEntry(preset: PresetName): UpstreamEntry {
+/** An entry of `upstreams` with a preset and every default. */
+export function createPresetEntry(preset: PresetName): UpstreamEntry {
   return upstream.parse({ preset })
 }
 
-/** The JSON Schema (draft 2020-12) of the config file. */
-export function buildConfigJsonSchema(): Record<string, unknown> {
-  return {
-    title: 'Thinwire config',
-    ...z.toJSONSchema(configSchema, { io: 'input' }),
-  }
+/** The JSON Schema (draft 2020-12) of the config file. Old names of settings are in it, marked as deprecated. */
+export function buildConfigJsonSchema(): SchemaNode {
+  const schema = z.toJSONSchema(configSchema, { io: 'input' }) as SchemaNode
+  addDeprecatedNames(schema)
+  return { title: 'Thinwire config', ...schema }
 }

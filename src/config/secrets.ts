@@ -3,34 +3,41 @@ import { resolve } from 'node:path'
 import type { Problem } from './problems.js'
 import type { SecretRef } from './schema.js'
 
-/** Where the values are that a config refers to. */
+/** Reads the secrets that a config refers to, and collects the problems of resolving it. */
 export class Secrets {
   readonly env: Readonly<Record<string, string | undefined>>
   private readonly folder: string
   private readonly problems: Problem[]
 
-  /** @param problems are added to: a secret that is not there, by the path of who needs it */
+  /**
+   * @param folder of the config file, which paths are relative to
+   * @param problems each problem is appended here
+   */
   constructor(env: Secrets['env'], folder: string, problems: Problem[]) {
     this.env = env
     this.folder = folder
     this.problems = problems
   }
 
-  /** @returns the secret; an empty text if there is a problem with it */
+  /**
+   * @param path of the setting that refers to the secret
+   * @returns the secret; an empty text if there is a problem with it
+   */
   read(ref: SecretRef, path: string): string {
-    const from = 'env' in ref ? `the environment variable ${ref.env}` : `the file ${ref.file}`
+    const place = 'env' in ref ? `the environment variable ${ref.env}` : `the file ${ref.file}`
     const text = 'env' in ref ? (this.env[ref.env]?.trim() ?? '') : this.readFile(ref.file, path)?.trim()
     if (text === undefined) return ''
-    if (text === '') this.tell(path, 'env' in ref ? `${from} is not set` : `${from} is empty`)
-    // A key with a line break or a space in it is two keys, or a key and a comment; an upstream would answer 401.
+    if (text === '') this.report(path, 'env' in ref ? `${place} is not set` : `${place} is empty`)
+    // A text with a space or line break is two keys, or a key and a comment. An upstream would only say 401.
     else if (/[^\x21-\x7e]/.test(text))
-      this.tell(path, `${from} holds more than a key: one line without spaces`)
+      this.report(path, `${place} holds more than a key: it must be one line without spaces`)
     else return text
     return ''
   }
 
   /**
    * @param file relative to the folder of the config file
+   * @param path of the setting that names the file
    * @returns undefined if there is a problem with it
    */
   readFile(file: string, path: string): string | undefined {
@@ -38,12 +45,13 @@ export class Secrets {
       return readFileSync(resolve(this.folder, file), 'utf8')
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'unknown error'
-      this.tell(path, `the file ${file} cannot be read (${code})`)
+      this.report(path, `the file ${file} cannot be read (${code})`)
       return undefined
     }
   }
 
-  tell(path: string, message: string): void {
+  /** Adds a problem. @param path of the setting */
+  report(path: string, message: string): void {
     this.problems.push({ path, message })
   }
 }

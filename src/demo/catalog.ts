@@ -2,25 +2,25 @@ import type { Fields } from './fields.js'
 import { TOOLS_MODEL } from './model.js'
 import type { DemoApi } from './problem.js'
 
-/** 2026-01-01. The real APIs say when a model came out; this only has to stay the same. */
+/** 2026-01-01. A fixed date in place of the release date of a real model. */
 const CREATED = 1_767_225_600
 
 const NAMES: readonly string[] = ['thinwire-demo', TOOLS_MODEL]
 
 /**
- * `GET /v1/models` (OpenAI API reference: List models; Anthropic API reference: List models). Anthropic's clients
- * get OpenAI's fields too, which they do not look at.
+ * The body of `GET /v1/models` (OpenAI API reference: List models; Anthropic API reference: List models). Anthropic's
+ * clients get OpenAI's fields too, which they ignore.
  */
-export function listModels(shape: DemoApi): Fields {
-  const models = { object: 'list', data: NAMES.map((name) => describeModel(name, shape)) }
-  if (shape === 'openai') return models
+export function listModels(api: DemoApi): Fields {
+  const models = { object: 'list', data: NAMES.map((name) => describeModel(name, api)) }
+  if (api === 'openai') return models
   return { ...models, has_more: false, first_id: NAMES[0], last_id: NAMES.at(-1) }
 }
 
-/** `GET /v1/models/{id}`. Every name has a model, as every name is answered. */
-export function describeModel(id: string, shape: DemoApi): Fields {
+/** The body of `GET /v1/models/{id}`. Every name has a model: the demo answers to every name. */
+export function describeModel(id: string, api: DemoApi): Fields {
   const model = { id, object: 'model', created: CREATED, owned_by: 'thinwire' }
-  if (shape === 'openai') return model
+  if (api === 'openai') return model
   return {
     ...model,
     type: 'model',

@@ -1,16 +1,19 @@
 import { asFields, type Fields, readLimit, readStops, refuseChoices, requireList } from './fields.js'
 import { answer, type Generation, readSilence } from './model.js'
 import { collectCallTexts, collectTexts, type Prompt, readPrompt, type Turn } from './prompt.js'
-import { type Answer, createId, epochSeconds, formatEvent, PAUSE, type Step } from './reply.js'
+import { createId, epochSeconds, formatEvent, PAUSE, type ReplyContent, type Step } from './reply.js'
 
-/** `POST /v1/chat/completions` (OpenAI API reference: Chat Completions, The chat completion object, Streaming). */
-export function answerChat(body: Fields): Answer {
+/**
+ * Answers `POST /v1/chat/completions` (OpenAI API reference: Chat Completions, The chat completion object,
+ * Streaming).
+ */
+export function answerChat(body: Fields): ReplyContent {
   const turns = requireList(body, 'messages').map(readTurn)
   refuseChoices(body)
   const limit = readLimit(body, 'max_completion_tokens', 'max_tokens')
   const prompt = readPrompt(body, turns, limit, readStops(body.stop))
   const generation = answer(prompt)
-  if (body.stream !== true) return { body: completion(prompt, generation) }
+  if (body.stream !== true) return { body: createCompletion(prompt, generation) }
   return { steps: stream(prompt, generation, asFields(body.stream_options).include_usage === true) }
 }
 
@@ -20,10 +23,10 @@ function readTurn(message: unknown): Turn {
   return { role: role === 'user' || role === 'tool' ? role : 'other', texts }
 }
 
-function completion(prompt: Prompt, generation: Generation): unknown {
+function createCompletion(prompt: Prompt, generation: Generation): unknown {
   const text = generation.pieces.join('')
-  const spoken = { role: 'assistant', content: text, refusal: null, annotations: [] }
-  const called = {
+  const textMessage = { role: 'assistant', content: text, refusal: null, annotations: [] }
+  const callMessage = {
     role: 'assistant',
     content: null,
     tool_calls: [
@@ -40,9 +43,9 @@ function completion(prompt: Prompt, generation: Generation): unknown {
     choices: [
       {
         index: 0,
-        message: generation.tool === null ? spoken : called,
+        message: generation.tool === null ? textMessage : callMessage,
         logprobs: null,
-        finish_reason: finishReason(generation),
+        finish_reason: getFinishReason(generation),
       },
     ],
     usage: createUsage(generation),
@@ -60,7 +63,8 @@ function* stream(prompt: Prompt, generation: Generation, withUsage: boolean): Ge
     service_tier: 'default',
     system_fingerprint: 'fp_thinwire_demo',
   }
-  // With include_usage every chunk has the field, null but in the last; without, none has it.
+  // With include_usage every chunk has the field, and it is null in all but the last. Without it no chunk has the
+  // field.
   const tail = withUsage ? { usage: null } : {}
   const chunk = (delta: unknown, reason: string | null): string =>
     formatEvent({
@@ -86,17 +90,17 @@ function* stream(prompt: Prompt, generation: Generation, withUsage: boolean): Ge
       yield chunk({ tool_calls: [{ index: 0, function: { arguments: fragment } }] }, null)
     }
   }
-  yield chunk({}, finishReason(generation))
+  yield chunk({}, getFinishReason(generation))
   if (withUsage) yield formatEvent({ ...head, choices: [], usage: createUsage(generation) })
   yield 'data: [DONE]\n\n'
 }
 
-function finishReason(generation: Generation): string {
+function getFinishReason(generation: Generation): string {
   if (generation.end === 'length') return 'length'
   return generation.end === 'tool' ? 'tool_calls' : 'stop'
 }
 
-/** `usage` of Chat and of Completions (OpenAI API reference: The chat completion object). */
+/** Creates the `usage` of chat and of completions (OpenAI API reference: The chat completion object). */
 export function createUsage(generation: Generation): unknown {
   return {
     prompt_tokens: generation.inputTokens,

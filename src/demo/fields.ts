@@ -1,18 +1,19 @@
 import { createInvalid, createMissing } from './problem.js'
 
-/** A JSON object whose fields nobody has checked yet. */
+/** A JSON object with unchecked fields. */
 export type Fields = Readonly<Record<string, unknown>>
 
-/** The object itself, or an empty one if the value is not an object. */
+/** Returns the value if it is an object, else an empty object. */
 export function asFields(value: unknown): Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {}
 }
 
+/** Returns the value if it is an array, else an empty array. */
 export function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
 }
 
-/** Throws a Problem unless the field is an array with at least one item. */
+/** Reads a field that must be an array with at least one item. @throws Problem */
 export function requireList(body: Fields, name: string): readonly unknown[] {
   const value = body[name]
   if (value === undefined || value === null) throw createMissing(name)
@@ -21,7 +22,7 @@ export function requireList(body: Fields, name: string): readonly unknown[] {
   return value
 }
 
-/** Any name will do: clients check a key with whatever model they have. */
+/** Reads the model. Every name is accepted: clients check a key with any model. @throws Problem */
 export function requireModel(body: Fields): string {
   const model = body.model
   if (model === undefined || model === null) throw createMissing('model')
@@ -29,15 +30,15 @@ export function requireModel(body: Fields): string {
   return model
 }
 
-/** The demo has one thing to say. */
+/** The demo returns one choice. @throws Problem if the request wants more */
 export function refuseChoices(body: Fields): void {
   const n = body.n
   if (n !== undefined && n !== null && n !== 1) {
-    throw createInvalid('n', '1, as the demo upstream gives one choice a request')
+    throw createInvalid('n', '1: the demo upstream returns one choice for each request')
   }
 }
 
-/** The first of the named fields that is set, in tokens; Infinity if none is. */
+/** Reads the first of the named fields that is set: a number of tokens. @returns Infinity if none is set */
 export function readLimit(body: Fields, ...names: readonly string[]): number {
   for (const name of names) {
     const value = body[name]
@@ -50,6 +51,7 @@ export function readLimit(body: Fields, ...names: readonly string[]): number {
   return Number.POSITIVE_INFINITY
 }
 
+/** Reads stop sequences: a string or a list. */
 export function readStops(value: unknown): string[] {
   const stops = typeof value === 'string' ? [value] : asList(value)
   return stops.filter((stop) => typeof stop === 'string' && stop !== '') as string[]

@@ -2,10 +2,10 @@ import { asFields, asList, type Fields, readLimit, readStops, requireList } from
 import { answer, type Generation } from './model.js'
 import { createMissing } from './problem.js'
 import { collectCallTexts, collectTexts, type Prompt, readPrompt, type Turn } from './prompt.js'
-import { type Answer, createId, formatEvent, PAUSE, type Step } from './reply.js'
+import { createId, formatEvent, PAUSE, type ReplyContent, type Step } from './reply.js'
 
-/** `POST /v1/messages` (Anthropic API reference: Messages; Streaming messages). */
-export function answerMessage(body: Fields): Answer {
+/** Answers `POST /v1/messages` (Anthropic API reference: Messages; Streaming messages). */
+export function answerMessage(body: Fields): ReplyContent {
   const turns = readTurns(body)
   if (body.max_tokens === undefined || body.max_tokens === null) throw createMissing('max_tokens')
   const prompt = readPrompt(body, turns, readLimit(body, 'max_tokens'), readStops(body.stop_sequences))
@@ -14,15 +14,15 @@ export function answerMessage(body: Fields): Answer {
   return {
     body: {
       ...makeHead(prompt),
-      content: [endedBlock(generation)],
-      ...ending(generation),
-      usage: startUsage(generation, generation.outputTokens),
+      content: [createFinalBlock(generation)],
+      ...createEnding(generation),
+      usage: createUsage(generation, generation.outputTokens),
     },
   }
 }
 
-/** `POST /v1/messages/count_tokens` (Anthropic API reference: Count tokens in a message). */
-export function answerTokenCount(body: Fields): Answer {
+/** Answers `POST /v1/messages/count_tokens` (Anthropic API reference: Count tokens in a message). */
+export function answerTokenCount(body: Fields): ReplyContent {
   const prompt = readPrompt(body, readTurns(body), Number.POSITIVE_INFINITY, [])
   return { body: { input_tokens: prompt.tokens } }
 }
@@ -33,17 +33,17 @@ function readTurns(body: Fields): Turn[] {
     const { role, content } = asFields(item)
     const results: string[] = []
     const calls: string[] = []
-    let answered = false
+    let hasResult = false
     for (const block of asList(content)) {
       const { type, content: result, input } = asFields(block)
       if (type === 'tool_use') calls.push(...collectCallTexts(input))
       if (type !== 'tool_result') continue
-      answered = true
+      hasResult = true
       results.push(...collectTexts(result))
     }
     turns.push({ role: role === 'user' ? 'user' : 'other', texts: [...collectTexts(content), ...calls] })
-    // The result comes in a user message, often with a reminder beside it that the editor has put there.
-    if (answered) turns.push({ role: 'tool', texts: results })
+    // The result comes in a user message, in which the editor often puts a reminder, too.
+    if (hasResult) turns.push({ role: 'tool', texts: results })
   }
   return turns
 }
@@ -52,7 +52,7 @@ function makeHead(prompt: Prompt): Fields {
   return { id: createId('msg_'), type: 'message', role: 'assistant', model: prompt.model }
 }
 
-function startUsage(generation: Generation, outputTokens: number): Fields {
+function createUsage(generation: Generation, outputTokens: number): Fields {
   return {
     input_tokens: generation.inputTokens,
     cache_creation_input_tokens: 0,
@@ -70,29 +70,29 @@ const STOP_REASONS: Readonly<Record<Generation['end'], string>> = {
   length: 'max_tokens',
 }
 
-function ending(generation: Generation): Fields {
+function createEnding(generation: Generation): Fields {
   return { stop_reason: STOP_REASONS[generation.end], stop_sequence: generation.stop }
 }
 
-function startedBlock(generation: Generation): Fields {
+function createStartBlock(generation: Generation): Fields {
   if (generation.tool === null) return { type: 'text', text: '' }
   return { type: 'tool_use', id: createId('toolu_'), name: generation.tool, input: {} }
 }
 
-function endedBlock(generation: Generation): Fields {
+function createFinalBlock(generation: Generation): Fields {
   const text = generation.pieces.join('')
   if (generation.tool === null) return { type: 'text', text }
-  // Arguments that max_tokens has cut are no JSON; the block then keeps the empty input that it started with.
+  // Arguments that max_tokens has cut are not JSON. The block then keeps its initial empty input.
   const input: unknown = generation.end === 'length' ? {} : JSON.parse(text)
-  return { ...startedBlock(generation), input }
+  return { ...createStartBlock(generation), input }
 }
 
 function* stream(prompt: Prompt, generation: Generation): Generator<Step, void> {
   const event = (type: string, data: Fields): string => formatEvent({ type, ...data }, type)
-  const started = { content: [], stop_reason: null, stop_sequence: null, usage: startUsage(generation, 1) }
+  const started = { content: [], stop_reason: null, stop_sequence: null, usage: createUsage(generation, 1) }
 
   yield event('message_start', { message: { ...makeHead(prompt), ...started } })
-  yield event('content_block_start', { index: 0, content_block: startedBlock(generation) })
+  yield event('content_block_start', { index: 0, content_block: createStartBlock(generation) })
   yield event('ping', {})
   for (const piece of generation.pieces) {
     yield PAUSE
@@ -104,8 +104,8 @@ function* stream(prompt: Prompt, generation: Generation): Generator<Step, void> 
   }
   yield event('content_block_stop', { index: 0 })
   yield event('message_delta', {
-    delta: ending(generation),
-    // Cumulative: it replaces what message_start said.
+    delta: createEnding(generation),
+    // Cumulative: it replaces the usage of message_start.
     usage: {
       input_tokens: generation.inputTokens,
       cache_creation_input_tokens: 0,

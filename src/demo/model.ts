@@ -1,13 +1,13 @@
 import type { Prompt } from './prompt.js'
 import { chooseTool, createArguments } from './tool.js'
 
-/** What the model says to a prompt. The same prompt gets the same answer, always. */
+/** The answer to a prompt. The same prompt always gets the same answer. */
 export interface Generation {
   /** The name of the tool that is called; null if the answer is text. */
   readonly tool: string | null
   /** The text, or the JSON of the tool's arguments, in pieces of one token each. */
   readonly pieces: readonly string[]
-  /** Why it ends here. */
+  /** Why the answer ends. */
   readonly end: 'done' | 'stop' | 'tool' | 'length'
   /** The stop sequence that was reached, if `end` is `stop`. It is not part of the pieces. */
   readonly stop: string | null
@@ -15,21 +15,21 @@ export interface Generation {
   readonly outputTokens: number
 }
 
-/** With this model name, a request that has tools gets a tool call even if nobody spoke of the tool. */
+/** With this model name, a request that has tools gets a tool call even if the user does not name the tool. */
 export const TOOLS_MODEL = 'thinwire-demo-tools'
 
 /**
- * With such a name, a streamed chat says nothing for so many seconds behind its first chunk, so that the patience of what
- * is in front can be tried.
+ * With such a name, a streamed chat is silent for this number of seconds after its first chunk. It tests the timeouts
+ * of proxies in front.
  */
 const SILENT_MODEL = /^thinwire-demo-silent-(\d{1,4})$/
 
-/** Milliseconds; 0 with the name of any other model. */
+/** Reads the silence that a model name asks for. @returns milliseconds; 0 for any other model */
 export function readSilence(model: string): number {
   return Number(SILENT_MODEL.exec(model)?.[1] ?? 0) * 1000
 }
 
-/** How much of the user's text is said back, in characters: the answer must not grow with the prompt. */
+/** Characters of the user's text that the answer repeats: the answer must not grow with the prompt. */
 const ECHO_CHARACTERS = 80
 const ARGUMENT_CHARACTERS = 40
 
@@ -37,28 +37,32 @@ const SETUP =
   'To talk to a real provider, set OPENAI_API_KEY or ANTHROPIC_API_KEY and start Thinwire again. 🚀'
 
 /**
- * Words of at most eight letters with the space before them, punctuation, blanks: about four bytes each, as the
- * tokens of real models. The `u` flag keeps surrogate pairs whole, so every piece is valid UTF-8 by itself.
+ * Words of at most eight letters with the space before them, punctuation, blanks: about four bytes each, like the
+ * tokens of real models. The `u` flag keeps surrogate pairs whole, so every piece is valid UTF-8.
  */
 const PIECE = /\s?[\p{L}\p{N}]{1,8}|\s?[^\s\p{L}\p{N}]{1,3}|\s+/gu
 
-/** The answer to a conversation: a tool call where one is due (see chooseTool), else a few friendly sentences. */
+/** Answers a conversation: with a tool call (see chooseTool), or else with a few friendly sentences. */
 export function answer(prompt: Prompt): Generation {
-  const said = lastSaid(prompt)
-  const tool = chooseTool(prompt, said, prompt.model === TOOLS_MODEL)
-  if (tool === null) return finish(prompt, null, reply(prompt, said))
-  return finish(prompt, tool.name, createArguments(tool, createSnippet(said, ARGUMENT_CHARACTERS) || 'demo'))
+  const userText = findUserText(prompt)
+  const tool = chooseTool(prompt, userText, prompt.model === TOOLS_MODEL)
+  if (tool === null) return finish(prompt, null, createReply(prompt, userText))
+  return finish(
+    prompt,
+    tool.name,
+    createArguments(tool, createSnippet(userText, ARGUMENT_CHARACTERS) || 'demo'),
+  )
 }
 
-/** How the text of a completion prompt goes on: as a comment after code, else as a sentence. */
+/** Continues a completion prompt: with a comment after code, else with a sentence. */
 export function continueText(prompt: Prompt): Generation {
   const text = prompt.turns.at(-1)?.texts.at(-1) ?? ''
-  return finish(prompt, null, continuation(text))
+  return finish(prompt, null, createContinuation(text))
 }
 
-/** The text cut to at most `characters`, on one line, with an ellipsis if something is missing. */
+/** Shortens a text to at most `characters` on one line, with an ellipsis if something is missing. */
 export function createSnippet(text: string, characters: number): string {
-  // A prompt may have megabytes; nothing that far in can be shown.
+  // A prompt may have megabytes. Only its beginning can be shown.
   const line = text
     .trim()
     .slice(0, characters * 8)
@@ -67,22 +71,23 @@ export function createSnippet(text: string, characters: number): string {
   return whole.length <= characters ? line : `${whole.slice(0, characters).join('').trimEnd()}…`
 }
 
+/** Splits a text into pieces of one token each. */
 export function splitPieces(text: string): string[] {
   return text.match(PIECE) ?? []
 }
 
-function reply(prompt: Prompt, said: string): string {
+function createReply(prompt: Prompt, userText: string): string {
   const last = prompt.turns.at(-1)
   if (last?.role === 'tool') {
     const result = createSnippet(last.texts.join(' '), ECHO_CHARACTERS)
     return `Thank you! 🔧 The tool returned ${result === '' ? 'nothing' : `“${result}”`}. This is Thinwire's demo upstream, so that is all I make of it. ${SETUP}`
   }
-  const echo = createSnippet(said, ECHO_CHARACTERS)
+  const echo = createSnippet(userText, ECHO_CHARACTERS)
   const quote = echo === '' ? '' : `You wrote: “${echo}”. `
   return `Hello! 👋 This is Thinwire's demo upstream: there is no real model here, but every byte of this answer came through the relay. ${quote}${SETUP}`
 }
 
-function continuation(text: string): string {
+function createContinuation(text: string): string {
   if (/[{};)=\]]\s*$/.test(text.slice(-16))) {
     return `\n  // Thinwire's demo upstream would write code here. ✨ ${SETUP}\n`
   }
@@ -90,8 +95,8 @@ function continuation(text: string): string {
   return `${start}, says Thinwire's demo upstream, which is no real model. ✨ ${SETUP}`
 }
 
-/** The user's own words in the last user turn. Cursor puts them in tags behind the context it adds. */
-function lastSaid(prompt: Prompt): string {
+/** Finds the user's own words in the last user turn. Cursor puts them in tags after the context that it adds. */
+function findUserText(prompt: Prompt): string {
   const text = prompt.turns.findLast((turn) => turn.role === 'user')?.texts.at(-1) ?? ''
   const open = text.lastIndexOf('<user_query>')
   const close = text.lastIndexOf('</user_query>')
@@ -101,7 +106,7 @@ function lastSaid(prompt: Prompt): string {
 function finish(prompt: Prompt, tool: string | null, text: string): Generation {
   let stop: string | null = null
   let cut = text.length
-  // Stop sequences are for text: real models do not look for them in the arguments of a tool.
+  // Stop sequences are for text: real models do not apply them to the arguments of a tool.
   for (const candidate of tool === null ? prompt.stops : []) {
     const at = text.indexOf(candidate)
     if (at !== -1 && at < cut) {

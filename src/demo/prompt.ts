@@ -1,20 +1,20 @@
 import { asFields, asList, type Fields, requireModel } from './fields.js'
 import { readTools, type Tool } from './tool.js'
 
-/** One thing that was said: by the user, by a tool, or by anyone else (system, assistant). */
+/** One message of the conversation: from the user, from a tool, or from another role (system, assistant). */
 export interface Turn {
   readonly role: 'user' | 'tool' | 'other'
-  /** One text a content part. The user's own words come last: editors put context in the parts before them. */
+  /** One text for each content part. The user's own words come last: editors put context in the parts before them. */
   readonly texts: readonly string[]
 }
 
-/** Which tool the model must call: a named one, any, none, or as it likes. */
+/** Which tool the model has to call: a named one, any, none, or as it likes. */
 export interface ToolChoice {
   readonly mode: 'auto' | 'required' | 'none'
   readonly name: string | null
 }
 
-/** What the four dialects have in common once their bodies are read. */
+/** A request of any of the four APIs. */
 export interface Prompt {
   readonly model: string
   readonly turns: readonly Turn[]
@@ -26,7 +26,7 @@ export interface Prompt {
   readonly tokens: number
 }
 
-/** The texts of a message's content: a string, or an array of parts of which some have a text. */
+/** Collects the texts of a message's content: a string, or an array of parts of which some have a text. */
 export function collectTexts(content: unknown): string[] {
   if (typeof content === 'string') return [content]
   const texts: string[] = []
@@ -37,20 +37,20 @@ export function collectTexts(content: unknown): string[] {
   return texts
 }
 
-/** The texts of a turn in which a tool was called: the arguments count as prompt tokens too. */
+/** Collects the texts of tool calls: the arguments count as prompt tokens too. */
 export function collectCallTexts(calls: unknown): string[] {
   return calls === undefined || calls === null ? [] : [JSON.stringify(calls)]
 }
 
-/** About four bytes a token: near enough for English, and the same on every machine. */
+/** Counts tokens as four bytes each: close enough for English, and the same on every machine. */
 export function countTokens(text: string): number {
   return Math.ceil(Buffer.byteLength(text) / 4)
 }
 
 /**
- * All spellings in use: `"required"`, `{"type":"function","function":{"name"}}` (Chat), `{"type":"function","name"}`
- * (Responses), `{"type":"any"}` and `{"type":"tool","name"}` (Messages), and `{"type":"auto"}`, which Cursor sends
- * in chat bodies.
+ * Reads a tool choice in all formats in use: `"required"`, `{"type":"function","function":{"name"}}` (Chat),
+ * `{"type":"function","name"}` (Responses), `{"type":"any"}` and `{"type":"tool","name"}` (Messages), and
+ * `{"type":"auto"}`, which Cursor sends in chat bodies.
  */
 export function readToolChoice(value: unknown): ToolChoice {
   const choice = asFields(value)
@@ -64,6 +64,7 @@ export function readToolChoice(value: unknown): ToolChoice {
   return { mode: 'auto', name: null }
 }
 
+/** Reads the parts of a body that all APIs have. @throws Problem */
 export function readPrompt(
   body: Fields,
   turns: readonly Turn[],

@@ -2,57 +2,61 @@ import { randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { type DemoApi, Problem } from './problem.js'
 
-/** Where a stream waits for the model's next piece. */
+/** A step of a stream: wait for the model's next piece. */
 export const PAUSE = Symbol('pause')
 
-/** One event as it goes on the wire, a pause, or silence for so many milliseconds. */
+/** A step of a stream: the bytes of one event, a pause, or a silence in milliseconds. */
 export type Step = string | typeof PAUSE | number
 
-/** A JSON body, or the steps of an event stream, made only as they are sent. */
-export type Answer = { readonly body: unknown } | { readonly steps: Iterator<Step> }
+/** The content of a response: a JSON body, or the steps of an event stream, which are made as they are sent. */
+export type ReplyContent = { readonly body: unknown } | { readonly steps: Iterator<Step> }
 
-/** One server-sent event (WHATWG HTML, 9.2.6). Chat and Completions name no events, Responses and Messages do. */
+/**
+ * Formats a server-sent event (WHATWG HTML, 9.2.6). Responses and Messages name their events, chat and completions do
+ * not.
+ */
 export function formatEvent(data: unknown, name?: string): string {
   const line = `data: ${JSON.stringify(data)}\n\n`
   return name === undefined ? line : `event: ${name}\n${line}`
 }
 
-/** An id in the form that the real APIs use: `chatcmpl-…`, `resp_…`, `msg_…`. */
+/** Creates an id in the format of the real APIs: `chatcmpl-…`, `resp_…`, `msg_…`. */
 export function createId(prefix: string): string {
   return prefix + randomBytes(12).toString('hex')
 }
 
+/** The current time in seconds since 1970. */
 export function epochSeconds(): number {
   return Math.floor(Date.now() / 1000)
 }
 
-/** The one response to a request, with the headers of the API whose shape it has. */
+/** The response to a request, with the headers of its API. */
 export class Reply {
   private readonly res: ServerResponse
-  private readonly shape: DemoApi
+  private readonly api: DemoApi
   private readonly requestId: string
   private readonly startedAt: number
 
-  constructor(res: ServerResponse, shape: DemoApi) {
+  constructor(res: ServerResponse, api: DemoApi) {
     this.res = res
-    this.shape = shape
+    this.api = api
     this.requestId = createId('req_')
     this.startedAt = performance.now()
   }
 
   /**
-   * Sends what `find` returns, or the Problem that it throws.
-   * @param paceMs Time between two pieces of a stream, in milliseconds.
+   * Sends the content that `create` returns, or the Problem that it throws.
+   * @param paceMs time between two pieces of a stream, in milliseconds
    */
-  send(find: () => Answer, paceMs: number): void {
+  send(create: () => ReplyContent, paceMs: number): void {
     try {
-      const answer = find()
-      if ('body' in answer) this.sendJson(200, answer.body, {})
-      else this.sendEvents(answer.steps, paceMs)
+      const content = create()
+      if ('body' in content) this.sendJson(200, content.body, {})
+      else this.sendEvents(content.steps, paceMs)
     } catch (error) {
-      // Anything else is a body that nests deeper than the stack, or a bug; the relay in this process must live on.
+      // Other errors: a body that nests deeper than the stack, or a bug. The relay in this process must survive them.
       const problem = error instanceof Problem ? error : new Problem(500, 'The demo upstream failed here.')
-      this.sendJson(problem.status, problem.body(this.shape, this.requestId), problem.headers)
+      this.sendJson(problem.status, problem.body(this.api, this.requestId), problem.headers)
     }
   }
 
@@ -78,13 +82,13 @@ export class Reply {
 
   /** OpenAI: API reference, Debugging requests. Anthropic: Rate limits, Response headers; Errors, Request id. */
   private headers(status: number): Readonly<Record<string, string>> {
-    const left = status === 429 ? '0' : '9999'
-    if (this.shape === 'anthropic') {
+    const remaining = status === 429 ? '0' : '9999'
+    if (this.api === 'anthropic') {
       return {
         'request-id': this.requestId,
         'anthropic-organization-id': 'thinwire-demo',
         'anthropic-ratelimit-requests-limit': '10000',
-        'anthropic-ratelimit-requests-remaining': left,
+        'anthropic-ratelimit-requests-remaining': remaining,
         'anthropic-ratelimit-requests-reset': new Date(Date.now() + 1000).toISOString(),
       }
     }
@@ -94,7 +98,7 @@ export class Reply {
       'openai-version': '2020-10-01',
       'openai-processing-ms': String(Math.round(performance.now() - this.startedAt)),
       'x-ratelimit-limit-requests': '10000',
-      'x-ratelimit-remaining-requests': left,
+      'x-ratelimit-remaining-requests': remaining,
       'x-ratelimit-reset-requests': status === 429 ? '100ms' : '6ms',
       'x-ratelimit-limit-tokens': '2000000',
       'x-ratelimit-remaining-tokens': '1999999',
@@ -104,8 +108,8 @@ export class Reply {
 }
 
 /**
- * Writes the steps of a stream at the model's pace. Each event is a write of its own in a turn of its own: writes of
- * one turn would leave Node as one, and whoever reads would never see where the events end.
+ * Writes the steps of a stream at the model's pace. Each event is a write of its own in an event-loop turn of its
+ * own: Node joins the writes of one turn, and the reader would not see where the events end.
  */
 class EventWriter {
   private readonly res: ServerResponse
@@ -125,7 +129,7 @@ class EventWriter {
   }
 
   start(): void {
-    // Only ever emitted after a write that returned false, and then nothing else is scheduled.
+    // Emitted only after a write that returned false, and then nothing else is scheduled.
     this.res.on('drain', this.onTurn)
     this.res.on('close', () => this.stop())
     this.advance()
@@ -136,7 +140,7 @@ class EventWriter {
     try {
       step = this.steps.next()
     } catch {
-      // As in Reply.send, but the status is out: a stream that broke must not look like one that ended.
+      // As in Reply.send, but the status has been sent: a broken stream must not look like a complete one.
       this.res.destroy()
       return
     }
@@ -151,7 +155,7 @@ class EventWriter {
     else this.immediate = setImmediate(this.onTurn)
   }
 
-  /** The response is over, or the client has left: a model that nobody listens to must not go on. */
+  /** The response is complete, or the client has left: the model must not continue. */
   private stop(): void {
     if (this.timer !== null) clearTimeout(this.timer)
     if (this.immediate !== null) clearImmediate(this.immediate)

@@ -2,16 +2,16 @@ import { asFields, type Fields, readLimit, requireList } from './fields.js'
 import { answer, type Generation } from './model.js'
 import { createMissing } from './problem.js'
 import { collectCallTexts, collectTexts, type Prompt, readPrompt, type Turn } from './prompt.js'
-import { type Answer, createId, epochSeconds, formatEvent, PAUSE, type Step } from './reply.js'
+import { createId, epochSeconds, formatEvent, PAUSE, type ReplyContent, type Step } from './reply.js'
 
-/** `POST /v1/responses` (OpenAI API reference: Responses, The response object, Streaming events). */
-export function answerResponse(body: Fields): Answer {
+/** Answers `POST /v1/responses` (OpenAI API reference: Responses, The response object, Streaming events). */
+export function answerResponse(body: Fields): ReplyContent {
   const turns = readTurns(body)
   const prompt = readPrompt(body, turns, readLimit(body, 'max_output_tokens'), [])
   const generation = answer(prompt)
   const head = makeHead(body, prompt)
   const item = makeItem(generation)
-  if (body.stream !== true) return { body: ended(head, item, generation) }
+  if (body.stream !== true) return { body: createFinalResponse(head, item, generation) }
   return { steps: stream(head, item, generation) }
 }
 
@@ -24,7 +24,7 @@ function readTurns(body: Fields): Turn[] {
   return turns
 }
 
-/** Input items: messages, calls (`function_call`, ...) and what they returned (`function_call_output`, ...). */
+/** Reads an input item: a message, a call (`function_call`, ...) or its result (`function_call_output`, ...). */
 function readTurn(value: unknown): Turn {
   const item = asFields(value)
   if (typeof item.type === 'string' && item.type.endsWith('_output')) {
@@ -34,7 +34,7 @@ function readTurn(value: unknown): Turn {
   return { role: item.role === 'user' ? 'user' : 'other', texts: collectTexts(item.content) }
 }
 
-/** What is the same in all states of a response: the settings of the request, or the API's defaults for them. */
+/** The fields that are the same in all states of a response: the settings of the request, or the API's defaults. */
 function makeHead(body: Fields, prompt: Prompt): Fields {
   return {
     id: createId('resp_'),
@@ -65,7 +65,7 @@ function makeHead(body: Fields, prompt: Prompt): Fields {
   }
 }
 
-/** The one output item as it is when it begins. */
+/** The output item in its initial state. */
 function makeItem(generation: Generation): Fields {
   if (generation.tool === null) {
     return { id: createId('msg_'), type: 'message', status: 'in_progress', role: 'assistant', content: [] }
@@ -80,25 +80,25 @@ function makeItem(generation: Generation): Fields {
   }
 }
 
-function outputText(text: string): Fields {
+function createOutputText(text: string): Fields {
   return { type: 'output_text', annotations: [], logprobs: [], text }
 }
 
-function endedItem(item: Fields, generation: Generation): Fields {
+function createFinalItem(item: Fields, generation: Generation): Fields {
   const status = generation.end === 'length' ? 'incomplete' : 'completed'
   const text = generation.pieces.join('')
-  if (generation.tool === null) return { ...item, status, content: [outputText(text)] }
+  if (generation.tool === null) return { ...item, status, content: [createOutputText(text)] }
   return { ...item, status, arguments: text }
 }
 
-function ended(head: Fields, item: Fields, generation: Generation): Fields {
+function createFinalResponse(head: Fields, item: Fields, generation: Generation): Fields {
   const cut = generation.end === 'length'
   return {
     ...head,
     status: cut ? 'incomplete' : 'completed',
     completed_at: cut ? null : epochSeconds(),
     incomplete_details: cut ? { reason: 'max_output_tokens' } : null,
-    output: [endedItem(item, generation)],
+    output: [createFinalItem(item, generation)],
     usage: {
       input_tokens: generation.inputTokens,
       input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },
@@ -109,7 +109,7 @@ function ended(head: Fields, item: Fields, generation: Generation): Fields {
   }
 }
 
-/** The stream's end is its last event; there is no [DONE] here. */
+/** A stream of this API ends with its last event; it has no [DONE]. */
 function* stream(head: Fields, item: Fields, generation: Generation): Generator<Step, void> {
   let number = 0
   const event = (type: string, data: Fields): string =>
@@ -121,9 +121,9 @@ function* stream(head: Fields, item: Fields, generation: Generation): Generator<
   yield* generation.tool === null
     ? streamText(item, generation, event)
     : streamArguments(item, generation, event)
-  yield event('response.output_item.done', { output_index: 0, item: endedItem(item, generation) })
+  yield event('response.output_item.done', { output_index: 0, item: createFinalItem(item, generation) })
   yield event(generation.end === 'length' ? 'response.incomplete' : 'response.completed', {
-    response: ended(head, item, generation),
+    response: createFinalResponse(head, item, generation),
   })
 }
 
@@ -132,13 +132,13 @@ type MakeEvent = (type: string, data: Fields) => string
 function* streamText(item: Fields, generation: Generation, event: MakeEvent): Generator<Step, void> {
   const place = { item_id: item.id, output_index: 0, content_index: 0 }
   const text = generation.pieces.join('')
-  yield event('response.content_part.added', { ...place, part: outputText('') })
+  yield event('response.content_part.added', { ...place, part: createOutputText('') })
   for (const delta of generation.pieces) {
     yield PAUSE
     yield event('response.output_text.delta', { ...place, delta, logprobs: [] })
   }
   yield event('response.output_text.done', { ...place, text, logprobs: [] })
-  yield event('response.content_part.done', { ...place, part: outputText(text) })
+  yield event('response.content_part.done', { ...place, part: createOutputText(text) })
 }
 
 function* streamArguments(item: Fields, generation: Generation, event: MakeEvent): Generator<Step, void> {

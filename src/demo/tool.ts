@@ -1,19 +1,20 @@
 import { asFields, asList, type Fields } from './fields.js'
 import type { Prompt } from './prompt.js'
 
+/** A tool that takes JSON arguments. */
 export interface Tool {
   readonly name: string
   /** JSON Schema of the arguments. */
   readonly schema: Fields
 }
 
-/** Deeper objects are left empty: a schema may refer to itself, and the demo has made its point by then. */
+/** Deeper objects stay empty: a schema may refer to itself. */
 const MAX_DEPTH = 4
 
 /**
- * The tools that take JSON arguments. Nested (Chat: `function.parameters`), flat (Responses: `parameters`) and
- * Anthropic's (`input_schema`) are all read everywhere, as Cursor mixes them in one array. Grammar tools and tools
- * that the provider runs itself are left out.
+ * Reads the tools that take JSON arguments. All formats are read everywhere, because Cursor mixes them in one array:
+ * nested (chat: `function.parameters`), flat (Responses: `parameters`) and Anthropic's (`input_schema`). Grammar
+ * tools and tools that the provider runs itself are left out.
  */
 export function readTools(value: unknown): Tool[] {
   const tools: Tool[] = []
@@ -28,19 +29,21 @@ export function readTools(value: unknown): Tool[] {
 }
 
 /**
- * The tool that the model calls: the one that the request demands, or the one that the user speaks of. After a
- * tool's result it answers in words whatever the request demands, so that an agent's loop comes to its end.
+ * Picks the tool that the model calls: the one that the request demands, or one that the user names. After a tool's
+ * result the model always answers in words, so that an agent's loop ends.
+ * @param userText the user's own words
+ * @param eager call a tool even if the user names none
  */
-export function chooseTool(prompt: Prompt, said: string, eager: boolean): Tool | null {
+export function chooseTool(prompt: Prompt, userText: string, eager: boolean): Tool | null {
   const { mode, name } = prompt.toolChoice
   if (mode === 'none' || prompt.turns.at(-1)?.role === 'tool') return null
   if (name !== null) return prompt.tools.find((tool) => tool.name === name) ?? null
-  const mentioned = prompt.tools.find((tool) => mentions(said, tool.name))
+  const mentioned = prompt.tools.find((tool) => mentions(userText, tool.name))
   if (mentioned !== undefined) return mentioned
   return mode === 'required' || eager ? (prompt.tools[0] ?? null) : null
 }
 
-/** Whether the name stands in the text as a word of its own: `Read` does not stand in `Reading`. */
+/** Whether the text has the name as a whole word: `Reading` does not have `Read`. */
 function mentions(text: string, name: string): boolean {
   for (let at = text.indexOf(name); at !== -1; at = text.indexOf(name, at + 1)) {
     if (!isWord(text[at - 1]) && !isWord(text[at + name.length])) return true
@@ -52,31 +55,31 @@ function isWord(character: string | undefined): boolean {
   return character !== undefined && /[\p{L}\p{N}_]/u.test(character)
 }
 
-/** Arguments that fit the tool's schema, as JSON: every property is given, strings get the `filler`. */
+/** Creates arguments that fit the tool's schema, as JSON: with every property, and `filler` for strings. */
 export function createArguments(tool: Tool, filler: string): string {
-  return JSON.stringify(objectFor(tool.schema, filler, 0))
+  return JSON.stringify(createObject(tool.schema, filler, 0))
 }
 
-function objectFor(schema: Fields, filler: string, depth: number): Fields {
+function createObject(schema: Fields, filler: string, depth: number): Fields {
   const properties = asFields(schema.properties)
   const names = new Set(Object.keys(properties))
   for (const name of asList(schema.required)) if (typeof name === 'string') names.add(name)
-  // fromEntries defines its keys, so a property named __proto__ stays a property.
+  // fromEntries defines its keys, so that a property named __proto__ is an ordinary property.
   return Object.fromEntries(
     [...names].map((name) => [
       name,
-      valueFor(Object.hasOwn(properties, name) ? asFields(properties[name]) : {}, filler, depth + 1),
+      createValue(Object.hasOwn(properties, name) ? asFields(properties[name]) : {}, filler, depth + 1),
     ]),
   )
 }
 
-function valueFor(schema: Fields, filler: string, depth: number): unknown {
+function createValue(schema: Fields, filler: string, depth: number): unknown {
   if (schema.const !== undefined) return schema.const
   const options = asList(schema.enum)
   if (options.length > 0) return options[0]
   const alternatives = asList(schema.anyOf ?? schema.oneOf)
   if (alternatives.length > 0 && depth < MAX_DEPTH) {
-    return valueFor(asFields(alternatives[0]), filler, depth + 1)
+    return createValue(asFields(alternatives[0]), filler, depth + 1)
   }
   switch (typeOf(schema)) {
     case 'number':
@@ -87,7 +90,7 @@ function valueFor(schema: Fields, filler: string, depth: number): unknown {
     case 'array':
       return []
     case 'object':
-      return depth < MAX_DEPTH ? objectFor(schema, filler, depth) : {}
+      return depth < MAX_DEPTH ? createObject(schema, filler, depth) : {}
     case 'null':
       return null
     default:

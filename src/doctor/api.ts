@@ -2,71 +2,71 @@ import { CHAT, ORIGIN } from './arrival.js'
 import { buildPathUrl } from './base-url.js'
 import { createKeyCheckBody } from './bodies.js'
 import { fail, pass, type Seen, warn } from './finding.js'
+import { findHeader, formatSeconds, type HttpResponse, isResponse } from './http-request.js'
 import { cleanText, detectBodyKind, parseBody, quoteBody, readField } from './quote.js'
 import type { Check, Need, Visit } from './visit.js'
-import { type Answer, findHeader, formatSeconds, isAnswer } from './wire.js'
 
 const ALL: readonly Need[] = ['address', 'connection', 'relay', 'path', 'trust']
 
-/** Models begin to answer within this share of the time, or are told to be slow. */
+/** Share of the time in which a model has to begin its response; else it is reported as slow. */
 const SHARE = 0.5
 
-/** The key, by the list of models: newer builds of Cursor check it so, without a word. */
+/** The key, by the list of models: newer builds of Cursor check it this way, silently. */
 export const KEY: Check = {
   name: 'key',
   needs: ALL,
   tried: () => 'GET /models, with the key',
   async run(visit) {
     const headers = { ...visit.authorization, origin: ORIGIN }
-    const answer = await visit.ask('GET', buildPathUrl(visit.base, '/models'), headers, null, SHARE)
-    const seen = isAnswer(answer) ? judgeModels(answer, visit) : fail(answer.trouble)
-    if (visit.model === null) visit.lacking.set('model', 'no model is known: --model NAME')
+    const response = await visit.send('GET', buildPathUrl(visit.base, '/models'), headers, null, SHARE)
+    const seen = isResponse(response) ? judgeModels(response, visit) : fail(response.reason)
+    if (visit.model === null) visit.missing.set('model', 'no model is known: --model NAME')
     return seen
   },
 }
 
-function judgeModels(answer: Answer, visit: Visit): Seen {
-  visit.readable.push(['models', answer])
-  if (answer.status === 401 || answer.status === 403) {
-    visit.lacking.set('key', 'the key is refused')
-    return fail(quoteBody(answer, visit.key), keyAdvice(answer, visit))
+function judgeModels(response: HttpResponse, visit: Visit): Seen {
+  visit.readable.push(['models', response])
+  if (response.status === 401 || response.status === 403) {
+    visit.missing.set('key', 'the key is refused')
+    return fail(quoteBody(response, visit.key), adviseOnKey(response, visit))
   }
-  if (answer.status !== 200) {
+  if (response.status !== 200) {
     return fail(
-      quoteBody(answer, visit.key),
-      'newer builds of Cursor check the key with it: hand /models on to the relay',
+      quoteBody(response, visit.key),
+      'newer builds of Cursor check the key with it: forward /models to the relay',
     )
   }
-  const list = readField(parseBody(answer), 'data')
+  const list = readField(parseBody(response), 'data')
   if (!Array.isArray(list)) {
-    const what = detectBodyKind(answer) === 'page' ? 'an HTML page' : 'no list of models'
-    return fail(`200, but ${what}`, 'hand /models on to the relay; OpenAI answers {"data":[...]}')
+    const what = detectBodyKind(response) === 'page' ? 'an HTML page' : 'no list of models'
+    return fail(`200, but ${what}`, 'forward /models to the relay; OpenAI returns {"data":[...]}')
   }
   const names = list.map((each) => readField(each, 'id')).filter((id): id is string => typeof id === 'string')
-  const asked = visit.model
+  const wanted = visit.model
   visit.model ??= chooseModel(names)
   if (visit.model === null) {
-    return warn('200, but the list is empty', 'give it a model, or tell the doctor one: --model NAME')
+    return warn('200, but the list is empty', 'add a model to the relay, or name one here: --model NAME')
   }
   const count = `200, ${names.length} model${names.length === 1 ? '' : 's'}`
   const name = cleanText(visit.model, visit.key)
-  if (asked === null) return pass(`${count}; goes on with ${name}`)
-  return names.includes(asked) ? pass(`${count}, with ${name}`) : pass(`${count}, ${name} not among them`)
+  if (wanted === null) return pass(`${count}; the next checks use ${name}`)
+  return names.includes(wanted) ? pass(`${count}, with ${name}`) : pass(`${count}, ${name} not among them`)
 }
 
-function keyAdvice(answer: Answer, visit: Visit): string {
-  const code = findHeader(answer, 'x-thinwire-error')
-  if (code !== undefined) return 'issue one: thinwire keys add --env prod --team team1 --user alice'
-  const basic = /^basic\b/i.test(findHeader(answer, 'www-authenticate') ?? '')
-  return basic || detectBodyKind(answer) === 'page'
-    ? "that is a proxy's own lock: take it off this path (nginx: auth_basic off; Caddy: no basic_auth)"
-    : `ask whoever runs ${visit.base.host} for a key`
+function adviseOnKey(response: HttpResponse, visit: Visit): string {
+  const code = findHeader(response, 'x-thinwire-error')
+  if (code !== undefined) return 'issue a key: thinwire keys add --env prod --team team1 --user alice'
+  const basic = /^basic\b/i.test(findHeader(response, 'www-authenticate') ?? '')
+  return basic || detectBodyKind(response) === 'page'
+    ? "this is a proxy's own login: remove it from this path (nginx: auth_basic off; Caddy: no basic_auth)"
+    : `ask the operator of ${visit.base.host} for a key`
 }
 
-/** No chat models, though their names may begin as one. */
+/** Words in names of models that are not for chat. */
 const OTHER_KINDS = /embed|tts|whisper|audio|realtime|transcribe|image|moderation|dall-e|search|instruct|sora/
 
-/** What Cursor's key check takes of the models that are switched on: by parts of names, in this order, else the first. */
+/** Picks the model that Cursor's key check uses: by parts of names, in this order, else the first. */
 function chooseModel(names: readonly string[]): string | null {
   const chats = names.filter((name) => !OTHER_KINDS.test(name))
   for (const part of ['gpt-4o-mini', '4o', 'gpt', 'o1', 'o3']) {
@@ -76,42 +76,42 @@ function chooseModel(names: readonly string[]): string | null {
   return chats[0] ?? names[0] ?? null
 }
 
-/** A key that nobody issued, and the error that clients can read. */
+/** The response to a wrong key: an error that clients can read. */
 export const WRONG_KEY: Check = {
   name: 'wrong key',
   needs: ALL,
   tried: () => 'GET /models, with a wrong key',
   async run(visit) {
     const headers = { authorization: 'Bearer sk-wrong-key-of-the-doctor', origin: ORIGIN }
-    const answer = await visit.ask('GET', buildPathUrl(visit.base, '/models'), headers, null, SHARE)
-    if (!isAnswer(answer)) return fail(answer.trouble)
-    visit.readable.push(['errors', answer])
-    if (findHeader(answer, 'x-thinwire-error') !== undefined) visit.local.push(answer)
-    if (answer.status === 200) {
+    const response = await visit.send('GET', buildPathUrl(visit.base, '/models'), headers, null, SHARE)
+    if (!isResponse(response)) return fail(response.reason)
+    visit.readable.push(['errors', response])
+    if (findHeader(response, 'x-thinwire-error') !== undefined) visit.local.push(response)
+    if (response.status === 200) {
       return warn(
-        '200: it answers whatever the key is',
-        'let it ask for keys (keys.mode): who knows the URL can use it, and you pay',
+        '200: it accepts any key',
+        'switch keys on (keys.mode): now everybody who knows the URL can use it, and you pay',
       )
     }
-    const shape = detectBodyKind(answer)
-    if (shape === 'page') {
+    const kind = detectBodyKind(response)
+    if (kind === 'page') {
       return fail(
-        quoteBody(answer, visit.key),
-        'no error pages of a proxy (nginx: proxy_intercept_errors off;)',
+        quoteBody(response, visit.key),
+        'switch error pages of the proxy off (nginx: proxy_intercept_errors off;)',
       )
     }
-    if (shape !== 'error') {
+    if (kind !== 'error') {
       return warn(
-        `${quoteBody(answer, visit.key)}: not an error as OpenAI has it`,
-        'clients show error.message, and here there is none',
+        `${quoteBody(response, visit.key)}: not an error in OpenAI's format`,
+        'clients show error.message, which is missing here',
       )
     }
-    if (answer.status === 401) return pass('401, an error as OpenAI has it')
-    return warn(quoteBody(answer, visit.key), 'clients expect 401 for a wrong key')
+    if (response.status === 401) return pass("401, an error in OpenAI's format")
+    return warn(quoteBody(response, visit.key), 'clients expect 401 for a wrong key')
   },
 }
 
-/** Cursor's own test of a key: it is good if the status is 200. */
+/** Cursor's own test of a key: the key is valid if the status is 200. */
 export const KEY_CHECK: Check = {
   name: 'chat',
   needs: [...ALL, 'key', 'model'],
@@ -119,52 +119,54 @@ export const KEY_CHECK: Check = {
   async run(visit) {
     const headers = { ...visit.authorization, origin: ORIGIN, 'content-type': 'application/json' }
     const body = createKeyCheckBody(visit.model ?? '')
-    const answer = await visit.ask('POST', buildPathUrl(visit.base, CHAT), headers, body, SHARE)
-    if (!isAnswer(answer)) return answer.late ? describeSlow(answer.trouble) : fail(answer.trouble)
-    visit.readable.push(['chat', answer])
-    if (answer.status !== 200) return describeRefusal(answer, visit)
-    if (answer.end !== 'whole') return fail(`200, but ${answer.end === 'cut' ? 'cut' : 'not over in time'}`)
-    const choices = readField(parseBody(answer), 'choices')
+    const response = await visit.send('POST', buildPathUrl(visit.base, CHAT), headers, body, SHARE)
+    if (!isResponse(response)) return response.late ? describeSlow(response.reason) : fail(response.reason)
+    visit.readable.push(['chat', response])
+    if (response.status !== 200) return describeRefusal(response, visit)
+    if (response.end !== 'whole')
+      return fail(`200, but ${response.end === 'cut' ? 'cut' : 'not complete in time'}`)
+    const choices = readField(parseBody(response), 'choices')
     return Array.isArray(choices)
-      ? pass(`200 in ${formatSeconds(answer.totalMs)}`)
-      : fail(`200, but no chat completion`, 'the base URL has to lead to the OpenAI API')
+      ? pass(`200 in ${formatSeconds(response.totalMs)}`)
+      : fail(`200, but no chat completion`, 'the base URL has to be one of an OpenAI API')
   },
 }
 
-/** A model that did not answer in time may be as it is. */
+/** A response that was late may be the model's own pace, so it is only a warning. */
 export function describeSlow(seen: string): Seen {
-  return warn(seen, 'a slow model, or a proxy that holds it back: --timeout 30 waits longer')
+  return warn(seen, 'the model is slow, or a proxy holds the response back: --timeout 30 waits longer')
 }
 
+/** ` (MODEL)` for a line of the report; empty without a model. */
 export function formatModelSuffix({ model }: Visit): string {
   return model === null ? '' : ` (${cleanText(model, '').slice(0, 60)})`
 }
 
-/** An answer that is no success, to a request that was right. */
-export function describeRefusal(answer: Answer, visit: Visit): Seen {
-  const text = quoteBody(answer, visit.key)
-  const shape = detectBodyKind(answer)
-  if (shape === 'page') return fail(text, "that is a proxy's page: its log tells why")
-  if (answer.status === 429) {
-    return fail(text, 'Cursor ends an agent run at a 429; look at the limits of the provider and of the key')
+/** Describes an error response to a correct request. */
+export function describeRefusal(response: HttpResponse, visit: Visit): Seen {
+  const text = quoteBody(response, visit.key)
+  const kind = detectBodyKind(response)
+  if (kind === 'page') return fail(text, 'this is a page of a proxy: see its log')
+  if (response.status === 429) {
+    return fail(text, 'Cursor ends an agent run on 429; check the limits of the provider and of the key')
   }
-  if (answer.status === 404) return fail(text, 'name a model that there is: --model NAME')
+  if (response.status === 404) return fail(text, 'name a model that exists: --model NAME')
   if (/max_tokens/.test(text)) {
     return warn(
       text,
-      "this model refuses Cursor's test, though it may work: at /cursor/v1, cursor.answerKeyCheck has the relay answer it",
+      "this model refuses Cursor's test, but may work: cursor.answerKeyCheck lets the relay answer the test at /cursor/v1",
     )
   }
   if (/reasoning|verbosity|prompt_cache_retention|temperature|include\b/.test(text)) {
-    return warn(text, 'Cursor sends this with models that reason; take one that does: --model')
+    return warn(text, 'Cursor sends this to reasoning models; use one: --model')
   }
   if (/Missing required parameter: '?messages/.test(text)) {
     return fail(
       text,
-      'this base URL hands such a body on as it is; one that ends in /cursor/v1 understands it',
+      'this base URL forwards such a body unchanged; a URL that ends in /cursor/v1 translates it',
     )
   }
   return visit.thinwire
-    ? fail(text, 'thinwire usage tail --errors tells more, where the relay runs')
+    ? fail(text, 'for more, run on the machine of the relay: thinwire usage tail --errors')
     : fail(text)
 }

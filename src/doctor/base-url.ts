@@ -1,7 +1,7 @@
 import { combine, fail, pass, type Seen, warn } from './finding.js'
 import { classifyReachByName, type Reach } from './reach.js'
 
-/** A base URL as a person types it into a client. */
+/** A base URL as a person enters it in a client. */
 export interface BaseUrl {
   readonly typed: string
   readonly url: URL
@@ -9,24 +9,24 @@ export interface BaseUrl {
   readonly host: string
   readonly port: number
   readonly secure: boolean
-  /** It ends in `/cursor/v1`, where the relay understands all that Cursor sends. */
+  /** It ends in `/cursor/v1`, where the relay accepts everything that Cursor sends. */
   readonly cursor: boolean
-  /** As far as its name tells; null if it has to be looked up. */
+  /** Judged by its name; null if its addresses decide. */
   readonly reach: Reach | null
 }
 
-/** @returns what is wrong, as a sentence, if it is no URL at all */
+/** Reads a base URL. @returns a sentence that says what is wrong if it is not a URL */
 export function readBaseUrl(typed: string): BaseUrl | string {
   const text = typed.trim()
   if (!/^https?:\/\//i.test(text)) {
     const host = /^[\w.-]+(?::\d+)?(?:\/[\w./-]*)?$/.test(text) ? text : 'your-host/v1'
-    return `the base URL begins with its scheme: https://${host}`
+    return `the base URL must begin with its scheme: https://${host}`
   }
   let url: URL
   try {
     url = new URL(text)
   } catch {
-    return 'that is no URL; it looks like https://your-host/v1'
+    return 'this is not a URL; it must look like https://your-host/v1'
   }
   const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
   const secure = url.protocol === 'https:'
@@ -41,44 +41,45 @@ export function readBaseUrl(typed: string): BaseUrl | string {
   }
 }
 
-/** The URL as it may be shown: without a password, which has no place in it. */
+/** Formats the URL for output: without a password, which should not be in it. */
 export function formatUrl(base: BaseUrl): string {
   const { url } = base
   if (url.username === '' && url.password === '') return base.typed
   return `${url.protocol}//${url.host}${url.pathname}`
 }
 
-/** What a client would ask for: it appends its path to exactly what was typed. */
+/** The URL that a client would use: it appends its path to the exact text that was entered. */
 export function buildPathUrl(base: BaseUrl, path: string): URL {
   return new URL(base.typed + path)
 }
 
-/** Where the relay tells who it is, whichever of its base paths this is: what stands ahead of the version is a proxy's. */
+/** The path where the relay tells its name, for each of its base paths. A prefix before the version is a proxy's. */
 export function buildRootUrl(base: BaseUrl): URL {
   const prefix = base.url.pathname.replace(/\/+$/, '').replace(/(?:\/cursor)?\/v1$/, '')
   return new URL(`${prefix}/v1/`, base.url.origin)
 }
 
 const NOT_FOR_CURSOR =
-  'works for clients on this machine, not for Cursor, whose servers refuse such addresses'
+  'it works for clients on this machine, not for Cursor, whose servers refuse such addresses'
 
+/** Judges the form of a base URL. */
 export function examineUrl(base: BaseUrl): Seen {
   const parts: Seen[] = []
   const { url, host, secure, reach } = base
   if (reach === 'loopback' || reach === 'private') {
-    const where = reach === 'loopback' ? 'this machine alone' : 'a private network'
+    const where = reach === 'loopback' ? 'this machine only' : 'a private network'
     const who = reach === 'loopback' ? NOT_FOR_CURSOR : NOT_FOR_CURSOR.replace('on this machine', 'in it')
     parts.push(
       warn(
         `${host} is ${where}: ${who}`,
-        'put Caddy or nginx on a public host in front (scripts/deploy), or a named tunnel',
+        'put Caddy or nginx on a public host in front (scripts/deploy), or use a named tunnel',
       ),
     )
   } else if (!secure) {
     parts.push(
       fail(
-        'http: the key would go over the internet in the clear, and Cursor asks for https',
-        'put Caddy in front, which gets a certificate by itself (scripts/deploy/Caddyfile)',
+        'http: the key would go over the internet unencrypted, and Cursor requires https',
+        'put Caddy in front, which gets a certificate itself (scripts/deploy/Caddyfile)',
       ),
     )
   }
@@ -89,17 +90,17 @@ export function examineUrl(base: BaseUrl): Seen {
 function examinePath(url: URL, typed: string): Seen[] {
   const parts: Seen[] = []
   if (url.username !== '' || url.password !== '') {
-    parts.push(fail('there is a name or password in it', 'take it out: the key is what lets one in'))
+    parts.push(fail('the URL has a user name or password', 'remove it: the key is the credential'))
   }
   if (/[?#]/.test(typed)) {
-    parts.push(fail('there is a ? or # in it, and clients append their path behind', 'end it with /v1'))
+    parts.push(fail('the URL has a ? or #, and clients append their path to it', 'end it with /v1'))
   }
   const { pathname } = url
   const endpoint = /\/(?:chat\/completions|completions|responses|messages|models)\/?$/
   if (endpoint.test(pathname)) {
     parts.push(
       fail(
-        'it has an endpoint at its end, and clients append one',
+        'the URL ends in an endpoint, and clients append one',
         `enter ${url.origin}${pathname.replace(endpoint, '')}`,
       ),
     )
@@ -108,11 +109,11 @@ function examinePath(url: URL, typed: string): Seen[] {
   const tidy = pathname.replace(/\/{2,}/g, '/').replace(/\/$/, '')
   if (tidy !== pathname && pathname !== '/') {
     parts.push(
-      warn('it has a slash too many, so clients ask for //chat/completions', `enter ${url.origin}${tidy}`),
+      warn('the URL has an extra slash, so clients request //chat/completions', `enter ${url.origin}${tidy}`),
     )
   }
   if (!tidy.endsWith('/v1')) {
-    parts.push(warn('it does not end in /v1', `enter ${url.origin}${tidy}/v1, unless a proxy adds it`))
+    parts.push(warn('the URL does not end in /v1', `enter ${url.origin}${tidy}/v1, unless a proxy adds it`))
   }
   return parts
 }

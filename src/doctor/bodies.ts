@@ -1,12 +1,12 @@
 /**
- * Bodies as Cursor sends them to `/chat/completions`, whichever API they are made for; all are answered with chat completion
- * chunks. Each asks for some sixty words, as a stream has to last for a second to be watched.
+ * Bodies that Cursor sends to `/chat/completions`, in the formats of several APIs. It expects chat completion chunks
+ * for all of them. Each requests about sixty words: a stream has to last a second to be measured.
  */
 
 const COUNT =
   'Count from one to sixty in English words, separated by spaces. Write nothing else, and call no tool.'
 
-/** The key check of Cursor's settings, to the letter. */
+/** The exact key check of Cursor's settings. */
 export function createKeyCheckBody(model: string): string {
   return JSON.stringify({
     model,
@@ -41,7 +41,9 @@ export function createChatBody(model: string): string {
 
 const GRAMMAR = { type: 'grammar', syntax: 'lark', definition: 'start: /.+/' }
 
-/** Agent mode with names of the gpt family: the Responses API, with `stream_options`, which is none of its fields. */
+/**
+ * Agent mode with names of the gpt family: the Responses API, with `stream_options`, which is not one of its fields.
+ */
 export function createResponsesBody(model: string): string {
   return JSON.stringify({
     model,
@@ -69,7 +71,7 @@ export function createResponsesBody(model: string): string {
   })
 }
 
-/** Names with `claude-` in them: Anthropic's Messages, with `stream_options`. */
+/** Model names with `claude-` in them: Anthropic's Messages, with `stream_options`. */
 export function createMessagesBody(model: string): string {
   return JSON.stringify({
     model,
@@ -90,7 +92,7 @@ export function createMessagesBody(model: string): string {
   })
 }
 
-/** Ask mode with other names: a chat completion with tools of both APIs in one list, and what it has said as it came. */
+/** Ask mode with other names: a chat completion with tools of two APIs in one list, and an earlier tool call. */
 export function createMixedBody(model: string): string {
   const call = {
     type: 'function',
@@ -120,8 +122,8 @@ export function createMixedBody(model: string): string {
 }
 
 /**
- * A prompt of so many bytes that costs nothing: it is blank, within JSON that is valid, and has no messages, which every
- * model refuses before it reads on.
+ * A prompt that costs nothing: valid JSON that is filled up with blanks and has no messages. Every model refuses it.
+ * @param bytes size of the body
  */
 export function createBlankBody(model: string, bytes: number): Buffer {
   const head = `{"model":${JSON.stringify(model)},"max_tokens":1,"messages":[]`

@@ -2,31 +2,33 @@ import { parseJson } from '../json/values.js'
 import { PartialBuffer } from '../lib/partial-buffer.js'
 import { readData } from '../sse/event-data.js'
 import { EventSplitter } from '../sse/event-splitter.js'
+import type { BodyChunk, HttpResponse } from './http-request.js'
 import { readField } from './quote.js'
-import type { Answer, Piece } from './wire.js'
 
-/** What a stream had in it. */
+/** The content of a stream of events. */
 export interface EventsSeen {
-  /** When each event was whole, in milliseconds from the request's start. */
+  /** Arrival of the end of each event, in milliseconds from the start of the request. */
   readonly times: readonly number[]
   /** Bytes of the events. */
   readonly bytes: number
-  /** Those that are chat completion chunks. */
+  /** Number of chat completion chunks. */
   readonly chunks: number
+  /** The stream had `[DONE]`. */
   readonly done: boolean
+  /** The last `finish_reason`. */
   readonly finish: string | null
   /** The message of an error within the stream. */
   readonly error: string | null
-  /** The type of the first event that is none of a chat completion. */
+  /** Type of the first event that is not a chat completion chunk. */
   readonly foreign: string | null
-  /** There was a piece of a tool call without its index. */
+  /** A part of a tool call had no index. */
   readonly unindexed: boolean
-  /** It is Thinwire's demo that answers, whose pace is known. */
+  /** The response is from Thinwire's demo, whose pace is known. */
   readonly demo: boolean
 }
 
-/** Reads events as a client does (WHATWG HTML, 9.2.6); one that is not ended by a blank line does not count. */
-export function readEvents(answer: Answer): EventsSeen {
+/** Reads events as a client does (WHATWG HTML, 9.2.6): an event without a blank line at its end does not count. */
+export function readEvents(response: HttpResponse): EventsSeen {
   const times: number[] = []
   let bytes = 0
   let chunks = 0
@@ -36,7 +38,7 @@ export function readEvents(answer: Answer): EventsSeen {
   let foreign: string | null = null
   let unindexed = false
   let demo = false
-  for (const { atMs, data, size } of eventsOf(answer.pieces)) {
+  for (const { atMs, data, size } of splitEvents(response.chunks)) {
     times.push(atMs)
     bytes += size
     if (data.trim() === '[DONE]') {
@@ -74,12 +76,12 @@ interface Event {
   readonly size: number
 }
 
-/** Events with data. Comments, which only keep a connection alive, are left out. */
-function eventsOf(pieces: readonly Piece[]): Event[] {
+/** Splits a body into events with data. Comments, which only keep a connection alive, are left out. */
+function splitEvents(chunks: readonly BodyChunk[]): Event[] {
   const events: Event[] = []
   const splitter = new EventSplitter()
   const partial = new PartialBuffer()
-  for (const { atMs, bytes } of pieces) {
+  for (const { atMs, bytes } of chunks) {
     let start = splitter.startChunk(bytes)
     for (
       let end = splitter.findEventEnd(bytes, start);

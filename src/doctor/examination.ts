@@ -11,12 +11,12 @@ import type { Check, Visit } from './visit.js'
 const URL_FORM: Check = {
   name: 'url',
   needs: [],
-  tried: () => 'as it is typed',
+  tried: () => 'the form of the URL',
   run: ({ base }) => examineUrl(base),
 }
 
-/** Checks of a row run at the same time; each row builds upon what those ahead have found. */
-function rowsFor(visit: Visit): ReadonlyArray<readonly Check[]> {
+/** The checks in rows. Checks of a row run at the same time; each row uses the results of earlier rows. */
+function listRows(visit: Visit): ReadonlyArray<readonly Check[]> {
   return [
     [URL_FORM],
     [DNS],
@@ -28,20 +28,20 @@ function rowsFor(visit: Visit): ReadonlyArray<readonly Check[]> {
     [KEY_CHECK, ...createStreamChecks(visit)],
     [PACE, FRAMING, CORS],
     [HEADER_SIZE],
-    // One after the other: where the first is too large, so is the second, and the way up is not shared.
+    // One after the other: if the first is too large, so is the second, and each needs the whole bandwidth.
     ...BODY_SIZES.map((check) => [check]),
     [CLOCK],
     [IDLE],
   ]
 }
 
-/** Below it nothing can be asked for any more. */
-const LEAST_MS = 50
+/** A check is skipped when less time is left. */
+const CHECK_MIN_MS = 50
 
-/** Runs all checks. @param onFinding is told of each, in the order of the report */
+/** Runs all checks. @param onFinding called for each finding, in the order of the report */
 export async function examine(visit: Visit, onFinding: (finding: Finding) => void): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const row of rowsFor(visit)) {
+  for (const row of listRows(visit)) {
     const found = await Promise.all(row.map((check) => runCheck(check, visit)))
     for (const finding of found) onFinding(finding)
     findings.push(...found)
@@ -57,10 +57,10 @@ async function runCheck(check: Check, visit: Visit): Promise<Finding> {
 
 function reasonToSkip(check: Check, visit: Visit): string | null {
   for (const need of check.needs) {
-    const why = visit.lacking.get(need)
+    const why = visit.missing.get(need)
     if (why !== undefined) return why
   }
-  const why = check.pointless?.(visit) ?? null
+  const why = check.skipReason?.(visit) ?? null
   if (why !== null) return why
-  return visit.leftMs < LEAST_MS && check.untimed !== true ? 'the time was up: --timeout 30' : null
+  return visit.leftMs < CHECK_MIN_MS && check.untimed !== true ? 'no time was left: --timeout 30' : null
 }

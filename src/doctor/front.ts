@@ -1,8 +1,9 @@
-import { type Answer, findHeader } from './wire.js'
+import { findHeader, type HttpResponse } from './http-request.js'
 
-/** What stands in front of the relay, as far as it can be told. */
+/** The proxy, tunnel or edge in front of the relay, if it can be identified. */
 export type Front = 'nginx' | 'caddy' | 'cloudflare' | 'ngrok' | 'tailscale'
 
+/** Names for messages. */
 export const FRONT_NAMES: Readonly<Record<Front, string>> = {
   nginx: 'nginx',
   caddy: 'Caddy',
@@ -11,35 +12,45 @@ export const FRONT_NAMES: Readonly<Record<Front, string>> = {
   tailscale: 'Tailscale Funnel',
 }
 
-/** Tunnels and edges by the names that they give, of the host or of what it is an alias of. */
+/** Tunnels and edges by the host names that they give, or by the names that a host is an alias of. */
 const NAMES: ReadonlyArray<readonly [RegExp, Front]> = [
   [/(?:^|\.)(?:trycloudflare\.com|cfargotunnel\.com|cdn\.cloudflare\.net)$/, 'cloudflare'],
   [/(?:^|\.)ngrok(?:-free|-free\.dev)?\.(?:app|dev|io|pizza)$|(?:^|\.)ngrok-cname\.com$/, 'ngrok'],
   [/\.ts\.net$/, 'tailscale'],
 ]
 
+/** Identifies a tunnel or edge by a host name. @returns null if it is none of them */
 export function identifyFrontByName(name: string): Front | null {
   return NAMES.find(([pattern]) => pattern.test(name.toLowerCase()))?.[1] ?? null
 }
 
 /**
- * Who handed on an answer that the relay gave itself. One of an upstream will not do: it has the headers of whatever stands
- * in front of that.
+ * Identifies the front by a response that the relay made itself. The response of an upstream has headers of the
+ * upstream's own front.
  */
-export function identifyFront(answer: Answer): Front | null {
-  const server = findHeader(answer, 'server') ?? ''
-  if (findHeader(answer, 'cf-ray') !== undefined || /^cloudflare\b/i.test(server)) return 'cloudflare'
-  if (findHeader(answer, 'ngrok-error-code') !== undefined) return 'ngrok'
+export function identifyFront(response: HttpResponse): Front | null {
+  const server = findHeader(response, 'server') ?? ''
+  if (findHeader(response, 'cf-ray') !== undefined || /^cloudflare\b/i.test(server)) return 'cloudflare'
+  if (findHeader(response, 'ngrok-error-code') !== undefined) return 'ngrok'
   if (/^(?:nginx|openresty)\b/i.test(server)) return 'nginx'
-  return /\bcaddy\b/i.test(`${server} ${findHeader(answer, 'via') ?? ''}`) ? 'caddy' : null
+  return /\bcaddy\b/i.test(`${server} ${findHeader(response, 'via') ?? ''}`) ? 'caddy' : null
 }
 
-/** What a front may do wrong. */
-export type Ailment = 'held' | 'compressed' | 'close' | 'http10' | 'body' | 'header' | 'unreachable' | 'cors'
+/** A problem that a front causes. */
+export type FrontProblem =
+  | 'held'
+  | 'compressed'
+  | 'close'
+  | 'http10'
+  | 'body'
+  | 'header'
+  | 'unreachable'
+  | 'cors'
+/** Settings that solve a problem, by front. */
 export type Remedies = Readonly<Partial<Record<Front, string>>>
 
-/** The settings that mend it, as they are written in each one's configuration. */
-const REMEDIES: Readonly<Record<Ailment, Remedies>> = {
+/** The settings that solve each problem, as the front's configuration has them. */
+const REMEDIES: Readonly<Record<FrontProblem, Remedies>> = {
   held: {
     nginx:
       'proxy_buffering off; proxy_http_version 1.1; gzip off; in the location, and no proxy_ignore_headers X-Accel-Buffering',
@@ -50,8 +61,8 @@ const REMEDIES: Readonly<Record<Ailment, Remedies>> = {
   },
   compressed: {
     nginx: 'gzip off; in the location, or gzip_types without text/event-stream and *',
-    caddy: 'encode with a matcher that leaves text/event-stream out, or no encode',
-    cloudflare: 'a compression rule that leaves text/event-stream out',
+    caddy: 'encode with a matcher that excludes text/event-stream, or no encode',
+    cloudflare: 'a compression rule that excludes text/event-stream',
   },
   close: {
     nginx: 'no chunked_transfer_encoding off',
@@ -63,7 +74,7 @@ const REMEDIES: Readonly<Record<Ailment, Remedies>> = {
   body: {
     nginx: 'client_max_body_size 32m; in the server block',
     caddy: 'request_body { max_size 64MB }, or no request_body',
-    cloudflare: 'its plan allows 100 MB; look for a WAF rule on the size of bodies',
+    cloudflare: 'the plan allows 100 MB; look for a WAF rule on the size of bodies',
   },
   header: {
     nginx: 'large_client_header_buffers 8 64k; in the server block',
@@ -78,15 +89,15 @@ const REMEDIES: Readonly<Record<Ailment, Remedies>> = {
     tailscale: 'tailscale funnel 4000, with the port that thinwire listens on',
   },
   cors: {
-    nginx: 'hand OPTIONS on to the relay: no return, limit_except or add_header for it',
-    caddy: 'hand OPTIONS on to the relay: no respond or header for it',
+    nginx: 'forward OPTIONS to the relay: no return, limit_except or add_header for it',
+    caddy: 'forward OPTIONS to the relay: no respond or header for it',
     cloudflare: 'Access: "Bypass OPTIONS requests to origin" in its CORS settings; no header rules',
   },
 }
 
-/** What to set, a line each: of the front that is there, or of each that may be. */
-export function findRemedy(ailment: Ailment, front: Front | null): string[] {
-  const remedies = REMEDIES[ailment]
+/** Finds the settings that solve a problem, one line each: for the known front, or for each common one. */
+export function findRemedy(problem: FrontProblem, front: Front | null): string[] {
+  const remedies = REMEDIES[problem]
   const known = front === null ? undefined : remedies[front]
   if (front !== null && known !== undefined) return [`${FRONT_NAMES[front]}: ${known}`]
   return (Object.keys(remedies) as Front[])

@@ -1,13 +1,13 @@
 import { BlockList, isIP } from 'node:net'
 
-/** Who can come to an address: anyone, programs on this machine, or others in a network of one's own. */
+/** Who can reach an address: everybody, programs on this machine, or machines in a private network. */
 export type Reach = 'public' | 'loopback' | 'private'
 
 const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
-/** IANA's registries of special-purpose addresses, less those that are reached from everywhere. */
+/** IANA's registries of special-purpose addresses, without those that are globally reachable. */
 const special = new BlockList()
 for (const [network, prefix] of [
   ['0.0.0.0', 8],
@@ -36,18 +36,18 @@ for (const [network, prefix] of [
   special.addSubnet(network, prefix, 'ipv6')
 }
 
-/** @param address IPv4 or IPv6, without brackets. IPv4 within IPv6 counts as what it stands for. */
+/** @param address IPv4 or IPv6, without brackets. An IPv4-mapped IPv6 address counts as IPv4. */
 export function classifyReach(address: string): Reach {
   const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
   if (loopback.check(address, family)) return 'loopback'
   return special.check(address, family) ? 'private' : 'public'
 }
 
-/** What can be told by a host's name alone; null if its addresses have to be asked for. */
+/** Who can reach a host, judged by its name alone. @returns null if its addresses decide */
 export function classifyReachByName(host: string): Reach | null {
   if (isIP(host) !== 0) return classifyReach(host)
   if (host === 'localhost' || host.endsWith('.localhost')) return 'loopback'
-  // RFC 6762, RFC 8375, ICANN's reservation of 2024, and custom; a name without a dot is searched for in one's own domain.
+  // RFC 6762, RFC 8375, ICANN's reservation of 2024, and custom. A name without a dot is looked up in the local domain.
   return /\.(?:local|home\.arpa|internal|lan|intranet|corp|home)$/.test(host) || !host.includes('.')
     ? 'private'
     : null

@@ -5,21 +5,21 @@ import { createChatBody, createMessagesBody, createMixedBody, createResponsesBod
 import { type EventsSeen, readEvents } from './events.js'
 import { combine, fail, pass, type Seen, warn } from './finding.js'
 import { findRemedy } from './front.js'
+import { findHeader, formatSeconds, type HttpResponse, isResponse } from './http-request.js'
 import { judgePace } from './pace.js'
 import { cleanText } from './quote.js'
 import type { Check, Need, Visit } from './visit.js'
-import { type Answer, findHeader, formatSeconds, isAnswer } from './wire.js'
 
 const NEEDS: readonly Need[] = ['address', 'connection', 'relay', 'path', 'trust', 'key', 'model']
 
-/** A stream may take so much of the time; then what has come is looked at. */
+/** Share of the time for a stream. After it the stream is judged as far as it has come. */
 const SHARE = 0.6
 
-/** Bytes of a lump as nginx makes it: of its buffers nearly 4 KiB, and of what it puts off to fill a segment 1,460. */
+/** Smallest lumps of nginx in bytes: its buffers have 4 KiB, and `postpone_output` waits for a segment of 1,460. */
 const BUFFER = 3_500
 const SEGMENT = 1_300
 
-/** What Cursor asks with, by the API that the body is made for. */
+/** The bodies that Cursor sends, by the API of their format. */
 const BODIES = [
   { name: 'stream', cursor: false, what: 'streamed, with tools', make: createChatBody },
   { name: 'ask mode', cursor: true, what: 'with the tools of two APIs', make: createMixedBody },
@@ -27,7 +27,7 @@ const BODIES = [
   { name: 'claude names', cursor: true, what: "a body of Anthropic's API", make: createMessagesBody },
 ] as const
 
-/** A chat body goes to any base URL; Cursor's others to the one that is made for them. */
+/** A chat body is tried with any base URL; Cursor's other bodies only with one that ends in `/cursor/v1`. */
 export function createStreamChecks(visit: Visit): readonly Check[] {
   return visit.cursor ? STREAMS : [...STREAMS.slice(0, 1), NOT_CURSOR]
 }
@@ -35,7 +35,7 @@ export function createStreamChecks(visit: Visit): readonly Check[] {
 const NOT_CURSOR: Check = {
   name: 'agent mode',
   needs: NEEDS,
-  pointless: () => "Cursor's other bodies are for a base URL that ends in /cursor/v1 (--cursor tries them)",
+  skipReason: () => "Cursor's other bodies are for a base URL that ends in /cursor/v1 (--cursor tries them)",
   tried: () => 'bodies of other APIs',
   run: () => pass('not tried'),
 }
@@ -48,138 +48,149 @@ const STREAMS: readonly Check[] = BODIES.map(({ name, cursor, what, make }) => (
     // Cursor's servers send no Origin.
     const headers = { ...visit.authorization, 'content-type': 'application/json' }
     const body = make(visit.model ?? '')
-    const answer = await visit.ask('POST', buildPathUrl(visit.base, CHAT), headers, body, SHARE)
-    if (!isAnswer(answer)) return answer.late ? describeSlow(answer.trouble) : fail(answer.trouble)
-    if (answer.status !== 200) return describeRefusal(answer, visit)
-    const events = readEvents(answer)
-    visit.streams.push({ answer, events })
-    return judgeStream(answer, events, visit, cursor)
+    const response = await visit.send('POST', buildPathUrl(visit.base, CHAT), headers, body, SHARE)
+    if (!isResponse(response)) return response.late ? describeSlow(response.reason) : fail(response.reason)
+    if (response.status !== 200) return describeRefusal(response, visit)
+    const events = readEvents(response)
+    visit.streams.push({ response, events })
+    return judgeStream(response, events, visit, cursor)
   },
 }))
 
-function judgeStream(answer: Answer, events: EventsSeen, visit: Visit, cursor: boolean): Seen {
-  const type = findHeader(answer, 'content-type') ?? 'none'
+function judgeStream(response: HttpResponse, events: EventsSeen, visit: Visit, cursor: boolean): Seen {
+  const type = findHeader(response, 'content-type') ?? 'none'
   if (!/^text\/event-stream\b/i.test(type)) {
     return fail(
       `200, but the content-type is ${cleanText(type, visit.key).slice(0, 60)}`,
-      'it has to be text/event-stream: proxies, cloudflared among them, hold back anything else',
+      'it has to be text/event-stream: proxies such as cloudflared hold back anything else',
     )
   }
   const { chunks, done, error, finish, foreign } = events
-  const count = `${chunks} chunks in ${formatSeconds(answer.totalMs)}`
+  const count = `${chunks} chunks in ${formatSeconds(response.totalMs)}`
   if (error !== null) return fail(`200, then an error: ${cleanText(error, visit.key).slice(0, 240)}`)
   if (foreign !== null) {
     return fail(
       `200, but events that Cursor does not read (${cleanText(foreign, visit.key).slice(0, 60)})`,
-      cursor ? 'enter a base URL that ends in /cursor/v1' : 'the answer has to be chat completion chunks',
+      cursor ? 'enter a base URL that ends in /cursor/v1' : 'the response has to be chat completion chunks',
     )
   }
-  if (answer.end === 'cut') return fail(`200, and cut off after ${count}`, "the proxy's log tells by whom")
+  if (response.end === 'cut')
+    return fail(`200, but cut off after ${count}`, "see the proxy's log for the cause")
   if (events.unindexed) {
     return fail(
       `200, ${count}, but tool_calls without index`,
-      'Cursor needs tool_calls[].index: ask whoever runs the model',
+      'Cursor needs tool_calls[].index: ask the operator of the model',
     )
   }
-  if (answer.end === 'late') {
+  if (response.end === 'late') {
     return chunks > 0
-      ? pass(`200, ${count}, and was left then`)
-      : describeSlow(`200, but no event in ${formatSeconds(answer.totalMs)}`)
+      ? pass(`200, ${count}; then the doctor closed it`)
+      : describeSlow(`200, but no event in ${formatSeconds(response.totalMs)}`)
   }
   if (chunks === 0) return fail('200, but without any event')
   if (!done || finish === null) {
     const missing = [...(finish === null ? ['finish_reason'] : []), ...(done ? [] : ['[DONE]'])].join(' and ')
-    return warn(`200, ${count}, without ${missing}`, 'some clients take such an answer for one that was cut')
+    return warn(`200, ${count}, without ${missing}`, 'some clients treat such a response as cut off')
   }
   return pass(`200, ${count}`)
 }
 
-/** Whether a stream comes as the model writes it. */
+/** Whether a stream arrives as the model writes it. */
 export const PACE: Check = {
   name: 'pace',
   needs: NEEDS,
-  pointless: ({ streams }) => (streams.length === 0 ? 'there was no stream' : null),
+  skipReason: ({ streams }) => (streams.length === 0 ? 'there was no stream' : null),
   untimed: true,
-  tried: () => 'when each event of the stream came',
+  tried: () => 'arrival of the events of the stream',
   run(visit) {
-    const judged = visit.streams.map(({ answer, events }) => ({
-      answer,
+    const judged = visit.streams.map(({ response, events }) => ({
+      response,
       events,
-      ...judgePace(events.times, answer.totalMs),
+      ...judgePace(events.times, response.totalMs),
     }))
     const worst = ['held', 'lumps', 'live', 'brief'].flatMap((pace) =>
       judged.filter((each) => each.pace === pace),
     )[0]
-    if (worst === undefined) return pass('none came')
-    const { answer, events, lumps, pace, spanMs } = worst
+    if (worst === undefined) return pass('there was no stream')
+    const { response, events, lumps, pace, spanMs } = worst
     const count = `${events.times.length} events`
-    const total = formatSeconds(answer.totalMs)
-    if (pace === 'live') return pass(`${count} in ${total}, piece by piece`)
+    const total = formatSeconds(response.totalMs)
+    if (pace === 'live') return pass(`${count} in ${total}, one by one`)
     if (pace === 'brief') {
-      return findHeader(answer, 'content-length') === undefined
-        ? warn(`${count} in ${total}: too few to tell`, 'try it with a model that says more: --model NAME')
-        : heldBack(visit, worst, `${count} with a content-length: gathered first`)
+      return findHeader(response, 'content-length') === undefined
+        ? warn(`${count} in ${total}: too few to judge`, 'try a model that writes more: --model NAME')
+        : describeHeldBack(visit, worst, `${count} with a content-length: collected first`)
     }
     if (pace === 'held') {
-      return heldBack(visit, worst, `${count} of ${total} came within ${formatSeconds(spanMs)}, at the end`)
+      return describeHeldBack(
+        visit,
+        worst,
+        `${count} of ${total} came within ${formatSeconds(spanMs)}, at the end`,
+      )
     }
     const size = events.bytes / lumps
     const seen = `${count} in ${total} came in ${lumps} lumps of ${(size / 1024).toFixed(1)} KB`
-    if (events.demo || size >= BUFFER) return heldBack(visit, worst, seen)
-    // Some models give a few words at a time.
+    if (events.demo || size >= BUFFER) return describeHeldBack(visit, worst, seen)
+    // Some models write a few words at a time.
     return size < SEGMENT
-      ? pass(`${count} in ${total}, in ${lumps} pieces`)
-      : warn(`${seen}: the model's own, or a proxy's`, ...findRemedy('held', visit.front))
+      ? pass(`${count} in ${total}, in ${lumps} parts`)
+      : warn(`${seen}: by the model, or by a proxy`, ...findRemedy('held', visit.front))
   },
 }
 
-function heldBack(
+function describeHeldBack(
   visit: Visit,
-  { answer, events }: { readonly answer: Answer; readonly events: EventsSeen },
+  { response, events }: { readonly response: HttpResponse; readonly events: EventsSeen },
   seen: string,
 ): Seen {
-  // The demo writes at a known pace; and where the relay says when it had the answer's head, that is known, too.
-  const sure = events.demo || answer.headMs - relayMs(answer) > 400
+  // The demo writes at a known pace. Server-Timing of the relay says when it had the head of the response.
+  const sure = events.demo || response.headMs - readRelayMs(response) > 400
   const who = sure
     ? 'a proxy in front holds the stream back'
     : 'a proxy holds the stream back, or the model does'
   return fail(`${seen}: ${who}`, ...findRemedy('held', visit.front))
 }
 
-/** Milliseconds from the request's arrival at the relay until it had the head of the answer; Infinity if it does not tell. */
-function relayMs(answer: Answer): number {
-  const timing = findHeader(answer, 'server-timing') ?? ''
+/**
+ * Milliseconds from the arrival of the request at the relay until it had the response head; Infinity if it is not
+ * known.
+ */
+function readRelayMs(response: HttpResponse): number {
+  const timing = findHeader(response, 'server-timing') ?? ''
   if (!/\battempt;dur=/.test(timing)) return Number.POSITIVE_INFINITY
   let sum = 0
   for (const [, ms] of timing.matchAll(/\b(?:admit|read|route|attempt);dur=([\d.]+)/g)) sum += Number(ms)
   return sum
 }
 
-/** How the stream is wrapped: what a client cannot see, but what makes it late, or a cut look like an end. */
+/**
+ * HTTP version, framing and compression of the stream: a client does not see them, but they can delay it or hide a
+ * cut.
+ */
 export const FRAMING: Check = {
   name: 'framing',
   needs: NEEDS,
-  pointless: ({ streams }) => (streams.length === 0 ? 'there was no stream' : null),
+  skipReason: ({ streams }) => (streams.length === 0 ? 'there was no stream' : null),
   untimed: true,
-  tried: () => 'how the stream is wrapped',
+  tried: () => 'framing of the stream',
   run(visit) {
     const parts: Seen[] = []
-    const answer = visit.streams[0]?.answer
-    if (answer === undefined) return pass('none came')
-    const coding = findHeader(answer, 'content-encoding')
-    const chunked = /\bchunked\b/i.test(findHeader(answer, 'transfer-encoding') ?? '')
-    const sized = findHeader(answer, 'content-length') !== undefined
-    if (answer.version === '1.0') {
+    const response = visit.streams[0]?.response
+    if (response === undefined) return pass('there was no stream')
+    const coding = findHeader(response, 'content-encoding')
+    const chunked = /\bchunked\b/i.test(findHeader(response, 'transfer-encoding') ?? '')
+    const sized = findHeader(response, 'content-length') !== undefined
+    if (response.version === '1.0') {
       parts.push(
         warn(
-          'HTTP/1.0: a connection that breaks looks like the end of the answer',
+          'HTTP/1.0: a broken connection looks like the end of the response',
           ...findRemedy('http10', visit.front),
         ),
       )
     } else if (!chunked && !sized) {
       parts.push(
         warn(
-          'no chunks: a connection that breaks looks like the end of the answer',
+          'no chunks: a broken connection looks like the end of the response',
           ...findRemedy('close', visit.front),
         ),
       )
@@ -187,22 +198,23 @@ export const FRAMING: Check = {
     if (coding !== undefined && coding !== 'identity') {
       parts.push(
         warn(
-          `compressed (${cleanText(coding, '').slice(0, 20)}): what compresses may wait until it has enough`,
+          `compressed (${cleanText(coding, '').slice(0, 20)}): compression may hold events back`,
           ...findRemedy('compressed', visit.front),
         ),
       )
     }
-    return parts.length === 0 ? pass(`HTTP/${answer.version}, chunked, not compressed`) : combine(parts)
+    return parts.length === 0 ? pass(`HTTP/${response.version}, chunked, not compressed`) : combine(parts)
   },
 }
 
-/** A stream that says nothing for as long as was asked for: only the demo upstream can be told to. */
+/** A stream that is silent for `--idle` seconds. Only the demo upstream can do that. */
 export const IDLE: Check = {
   name: 'idle',
   needs: NEEDS,
-  pointless: ({ idleMs }) => (idleMs === 0 ? '--idle 90 tries it, and takes so long' : null),
+  skipReason: ({ idleMs }) => (idleMs === 0 ? '--idle 90 tries it, for 90 s' : null),
   untimed: true,
-  tried: ({ idleMs }) => (idleMs === 0 ? 'a silent stream' : `a stream, silent for ${formatSeconds(idleMs)}`),
+  tried: ({ idleMs }) =>
+    idleMs === 0 ? 'a silent stream' : `a stream that is silent for ${formatSeconds(idleMs)}`,
   async run(visit) {
     const headers = { ...visit.authorization, 'content-type': 'application/json' }
     const body = JSON.stringify({
@@ -211,26 +223,26 @@ export const IDLE: Check = {
       stream: true,
     })
     const url = buildPathUrl(visit.base, CHAT)
-    const answer = await visit.ask('POST', url, headers, body, 1, visit.idleMs + 10_000)
-    if (!isAnswer(answer)) return fail(answer.trouble, ...idleAdvice(visit))
-    const events = answer.status === 200 ? readEvents(answer) : null
+    const response = await visit.send('POST', url, headers, body, 1, visit.idleMs + 10_000)
+    if (!isResponse(response)) return fail(response.reason, ...adviseOnIdle(visit))
+    const events = response.status === 200 ? readEvents(response) : null
     if (events === null || (events.chunks > 0 && !events.demo)) {
       return warn(
-        `${answer.status} of a model that does not take part`,
+        `${response.status} from a model that is not the demo`,
         'try it with a second Thinwire, without provider keys, behind the same proxy',
       )
     }
-    if (events.done && answer.totalMs >= visit.idleMs)
-      return pass(`held, ${formatSeconds(answer.totalMs)} in all`)
-    return fail(`cut off after ${formatSeconds(answer.totalMs)}`, ...idleAdvice(visit))
+    if (events.done && response.totalMs >= visit.idleMs)
+      return pass(`it stayed open, ${formatSeconds(response.totalMs)} in all`)
+    return fail(`cut off after ${formatSeconds(response.totalMs)}`, ...adviseOnIdle(visit))
   },
 }
 
-function idleAdvice(visit: Visit): string[] {
+function adviseOnIdle(visit: Visit): string[] {
   const lines = {
     nginx: 'nginx: proxy_read_timeout 660s; in the location',
     caddy: 'Caddy: no read_timeout or response_header_timeout in transport http',
-    cloudflare: 'Cloudflare: cuts after 100 s of silence; that can be changed on its Enterprise plan alone',
+    cloudflare: 'Cloudflare: cuts after 100 s of silence; only its Enterprise plan can change that',
   }
   const { front } = visit
   if (front === 'nginx' || front === 'caddy' || front === 'cloudflare') return [lines[front]]

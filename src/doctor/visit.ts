@@ -4,27 +4,28 @@ import type { BaseUrl } from './base-url.js'
 import type { EventsSeen } from './events.js'
 import type { Seen } from './finding.js'
 import type { Front } from './front.js'
+import { type HttpResponse, type RequestFailure, send } from './http-request.js'
 import type { Reach } from './reach.js'
-import { type Answer, send, type Trouble } from './wire.js'
 
-/** What a check cannot do without. */
+/** A precondition of a check. */
 export type Need = 'address' | 'connection' | 'relay' | 'path' | 'trust' | 'key' | 'model' | 'size'
 
+/** What to examine, and how. */
 export interface VisitOptions {
   readonly base: BaseUrl
   readonly key: string
-  /** Null to take one of those that are listed. */
+  /** Null: one of the listed models. */
   readonly model: string | null
-  /** Whether all the bodies are tried that Cursor sends. */
+  /** Try all the bodies that Cursor sends. */
   readonly cursor: boolean
   readonly timeoutMs: number
-  /** How long a stream is to be silent; 0 if that is not tried. */
+  /** Silence of a stream to test; 0 for none. */
   readonly idleMs: number
-  /** Certificates of the authorities that are trusted, PEM. */
+  /** Certificates of the trusted authorities, PEM. */
   readonly roots: readonly string[]
 }
 
-/** One look at a base URL: what is asked for, and what the checks so far have found for those that come. */
+/** One examination of a base URL: its options, and what the checks so far have found for the later ones. */
 export class Visit {
   readonly base: BaseUrl
   readonly key: string
@@ -35,20 +36,20 @@ export class Visit {
   readonly timeoutMs: number
   model: string | null
   reach: Reach
-  /** Of the host. */
+  /** The host's addresses. */
   addresses: readonly string[]
   front: Front | null = null
-  /** Whether it is known to be a Thinwire. */
+  /** The server is known to be a Thinwire. */
   thinwire = false
-  /** What is lacking, and why. */
-  readonly lacking = new Map<Need, string>()
-  /** The certificate is in order, or not looked at. */
+  /** Preconditions that are not met, each with the reason. */
+  readonly missing = new Map<Need, string>()
+  /** The certificate is valid or was not checked. */
   trusted = true
-  /** Answers as a browser gets them, by what they answer: are they readable to it? */
-  readonly readable: Array<readonly [string, Answer]> = []
-  /** Answers of the relay's own: their clock is the relay's. */
-  readonly local: Answer[] = []
-  readonly streams: Array<{ readonly answer: Answer; readonly events: EventsSeen }> = []
+  /** Responses to requests with an Origin, each with a name: may a page read them? */
+  readonly readable: Array<readonly [string, HttpResponse]> = []
+  /** Responses that the relay made itself: their date is by the relay's clock. */
+  readonly local: HttpResponse[] = []
+  readonly streams: Array<{ readonly response: HttpResponse; readonly events: EventsSeen }> = []
 
   constructor(options: VisitOptions) {
     this.base = options.base
@@ -68,24 +69,25 @@ export class Visit {
   }
 
   /**
-   * @param share of the whole time that it may take, at most
-   * @param beyondMs longer than that, where the time is not for checks alone
+   * Sends a request to the base URL's server.
+   * @param share of the whole time that it may take
+   * @param beyondMs extra time, beyond the time for checks
    */
-  ask(
+  send(
     method: string,
     url: URL,
     headers: Readonly<Record<string, string>>,
     body: Buffer | string | null,
     share: number,
     beyondMs = 0,
-  ): Promise<Answer | Trouble> {
-    const boundMs = Math.max(1, Math.min(this.leftMs, this.timeoutMs * share)) + beyondMs
+  ): Promise<HttpResponse | RequestFailure> {
+    const timeoutMs = Math.max(1, Math.min(this.leftMs, this.timeoutMs * share)) + beyondMs
     return send({
       method,
       url,
       headers: { 'user-agent': `thinwire-doctor/${VERSION}`, ...headers },
       body: typeof body === 'string' ? Buffer.from(body) : body,
-      boundMs,
+      timeoutMs,
       roots: this.trusted ? this.roots : null,
     })
   }
@@ -96,13 +98,13 @@ export class Visit {
   }
 }
 
-/** One line of the report: what it needs, and how it is found out. */
+/** One line of the report: its preconditions, and how the result is found. */
 export interface Check {
   readonly name: string
   readonly needs: readonly Need[]
-  /** Beside them: why it is pointless, or null. */
-  readonly pointless?: (visit: Visit) => string | null
-  /** It looks at what others have seen, or has time of its own. */
+  /** A further reason to skip the check, or null. */
+  readonly skipReason?: (visit: Visit) => string | null
+  /** It uses only results of other checks, or has a time limit of its own. */
   readonly untimed?: true
   readonly tried: (visit: Visit) => string
   readonly run: (visit: Visit) => Seen | Promise<Seen>

@@ -128,7 +128,7 @@ export class ClientWriter implements ResponseSink, Stage {
   }
 
   refuseTooLong(): void {
-    if (this.isOpen) this.exchange.conclude('upstream_failed', 'answerBytes', 'answer_too_long')
+    if (this.isOpen) this.exchange.conclude('upstream_failed', 'transformBufferBytes', 'answer_too_long')
   }
 
   cut(end: CutReason | 'client_stalled', cause: string, tail: Buffer): void {

@@ -268,7 +268,7 @@ export class Failover {
     const outcome = attempt.failure(probe === null ? FIRST_BYTE_LATE : FIRST_TOKEN_LATE, false)
     // There is no other: then this one is waited for, as it would be without a limit.
     if (probe !== null && this.decide(attempt, outcome) === 'accept') this.onBegun(probe)
-    else this.lose(attempt, outcome, probe === null ? 'firstByteMs' : 'stallMs', 'upstream_timeout')
+    else this.lose(attempt, outcome, probe === null ? 'firstByteMs' : 'firstTokenMs', 'upstream_timeout')
   }
 
   /** There is no answer of it. @param code what the client is told if there is none at all */

@@ -22,7 +22,7 @@ export function createTranslation(
   return translation
 }
 
-/** Whether more of an answer is held than may be. @param most `limits.answerBytes` */
+/** Whether more of an answer is held than may be. @param most `limits.transformBufferBytes` */
 export function holdsTooMuch(translation: Translation | null, most: number): translation is Translation {
   return translation !== null && (translation.bytesHeld ?? 0) > most
 }

@@ -33,8 +33,8 @@ export class Admission {
       const verdict = authenticate(credentials, this.keyring)
       if ('refusal' in verdict) return verdict.refusal
       const inFlight = this.inFlight.get(verdict.record) ?? 0
-      if (inFlight >= this.limits.exchangesPerKey) {
-        this.bounds.hit('exchangesPerKey')
+      if (inFlight >= this.limits.maxConcurrentRequestsPerKey) {
+        this.bounds.hit('maxConcurrentRequestsPerKey')
         return 'key_busy'
       }
       this.inFlight.set(verdict.record, inFlight + 1)
@@ -42,8 +42,8 @@ export class Admission {
     } else if (this.mode === 'off' && !isLocalCaller(exchange.req.rawHeaders)) {
       return 'forbidden_origin'
     }
-    if (all > this.limits.exchanges) {
-      this.bounds.hit('exchanges')
+    if (all > this.limits.maxConcurrentRequests) {
+      this.bounds.hit('maxConcurrentRequests')
       return 'relay_busy'
     }
     return null

@@ -114,7 +114,7 @@ export class RequestDispatcher {
       return writer
     }
     const options = this.failoverOptions(exchange, route)
-    new ResponsePipeline(exchange, createSink, options, config.limits.answerBytes).start()
+    new ResponsePipeline(exchange, createSink, options, config.limits.transformBufferBytes).start()
   }
 
   private failoverOptions(exchange: Exchange, route: Route<Upstream>): FailoverOptions {

@@ -291,7 +291,7 @@ export class RequestHandler implements MetricsSource {
           exchange.setBodyApi(plan.outbound.api)
         }
         if (this.dispatcher.proxy(exchange, plan, body)) return
-        this.context.bounds.hit('upstreamExchanges')
+        this.context.bounds.hit('upstreamMaxConcurrentRequests')
         this.refuse(exchange, 'upstream_busy')
     }
   }
@@ -396,7 +396,7 @@ export class RequestHandler implements MetricsSource {
     this.admission.release(exchange)
     const { end, errorCode } = exchange.outcome
     if (end === 'upstream_idle') bounds.hit('idleMs')
-    if (errorCode === 'answer_too_long') bounds.hit('answerBytes')
+    if (errorCode === 'answer_too_long') bounds.hit('transformBufferBytes')
     if (end === 'client_stalled') bounds.hit('clientStallMs')
     this.recorder.add(summary)
   }

@@ -10,7 +10,7 @@ export interface Translation {
   /** The client gets an event stream although the upstream's response is none: its content type has to change. */
   readonly makesStream: boolean
   /**
-   * Bytes that have arrived and wait for more. The caller compares them with the limit `answerBytes` after each
+   * Bytes that have arrived and wait for more. The caller compares them with the limit `transformBufferBytes` after each
    * chunk, and calls `abort` when they exceed it. A translation with a bound of its own, which passes longer
    * input unchanged, counts 0.
    */

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns'
-import { readErrorCode } from '../lib/error-code.js'
+import { describeErrorCause } from '../lib/error-code.js'
 
 /** How often each upstream is checked for a connection. */
 const CHECK_MS = 1_000
@@ -118,7 +118,7 @@ class UpstreamWarmer {
       this.failures = 0
       return
     }
-    if (this.failures === 0) this.events.onTrouble(upstream.name, readErrorCode(error))
+    if (this.failures === 0) this.events.onTrouble(upstream.name, describeErrorCause(error))
     this.retryAt = now + Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** this.failures)
     this.failures++
   }

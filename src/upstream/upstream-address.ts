@@ -11,7 +11,7 @@ interface AddedQuery {
 
 /** Where the requests of one upstream go: its base paths, and the query parameters that it needs. */
 export class UpstreamAddress {
-  private readonly config: Pick<UpstreamConfig, 'basePath' | 'paths' | 'elsewhere'>
+  private readonly config: Pick<UpstreamConfig, 'basePath' | 'paths' | 'otherBasePaths'>
   /** Building a path means putting it behind the base path, and nothing else. */
   private readonly plain: boolean
   private readonly query: AddedQuery
@@ -24,7 +24,7 @@ export class UpstreamAddress {
     this.query = createQuery(config.query)
     this.queryWithKey = key === null ? this.query : createQuery([...config.query, config.keyParameter, key])
     this.plain =
-      config.paths === 'plain' && config.elsewhere.length === 0 && this.queryWithKey.names.size === 0
+      config.paths === 'plain' && config.otherBasePaths.length === 0 && this.queryWithKey.names.size === 0
   }
 
   /**
@@ -41,8 +41,8 @@ export class UpstreamAddress {
   }
 
   private buildPath(path: string, model: string | null): string {
-    const { basePath, paths, elsewhere } = this.config
-    for (const [prefix, base] of elsewhere) if (isAtOrBelow(path, prefix)) return base + path
+    const { basePath, paths, otherBasePaths } = this.config
+    for (const [prefix, base] of otherBasePaths) if (isAtOrBelow(path, prefix)) return base + path
     return basePath + (paths === 'deployments' ? buildDeploymentPath(path, model) : path)
   }
 }

@@ -19,7 +19,7 @@ export class UpstreamAuth {
     this.bearerHeaders = [...config.headers, ...buildCredential(config, 'bearer')]
     // If the config sets a credential header itself, clients do not authenticate at this upstream.
     const setsCredential = config.headers.some((name, i) => i % 2 === 0 && CREDENTIAL_HEADERS.has(name))
-    this.passthroughScheme = setsCredential ? null : config.ownAuth
+    this.passthroughScheme = setsCredential ? null : config.passthroughAuth
   }
 
   /**

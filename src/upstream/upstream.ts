@@ -53,10 +53,10 @@ export class Upstream {
 
   constructor(config: UpstreamConfig, limits: Config['limits']) {
     this.name = config.name
-    this.apis = config.dialects
+    this.apis = config.apis
     this.timeouts = config.timeouts
-    this.chat = config.chat
-    this.listed = config.listed
+    this.chat = config.capabilities
+    this.listed = config.listsModels
     this.address = new UpstreamAddress(config)
     this.auth = new UpstreamAuth(config)
     this.tls = { ca: config.ca, servername: config.servername }
@@ -69,13 +69,13 @@ export class Upstream {
 
   /** Whether it has reached its limit of concurrent requests. */
   get full(): boolean {
-    const { exchanges } = this.config
-    return exchanges !== null && this.inFlight >= exchanges
+    const { maxConcurrentRequests } = this.config
+    return maxConcurrentRequests !== null && this.inFlight >= maxConcurrentRequests
   }
 
   /** Whether the relay asks for the usage of a streamed response if the client does not. */
   asksUsage(method: string, path: string): boolean {
-    return this.config.askUsage && method === 'POST' && path.endsWith('/chat/completions')
+    return this.config.requestUsage && method === 'POST' && path.endsWith('/chat/completions')
   }
 
   /** The query that gets the whole list of models: Anthropic lists twenty by default. */

@@ -29,7 +29,7 @@ const unknown = mintKey(OWNER)
 const mistyped = good.replace('alice', 'alicf')
 const malformed = 'sk-proj-0123456789'
 
-test('the credential is found in each of its three places, however the header is written', () => {
+test('a credential is found in each of the three headers, in any spelling of name and scheme', () => {
   for (const name of ['Authorization', 'authorization', 'AUTHORIZATION']) {
     for (const scheme of ['Bearer ', 'bearer ', 'BEARER  ', 'Bearer\t', '  Bearer ']) {
       assert.equal(credentialsIn([name, `${scheme}abc `]), ['abc'])
@@ -40,7 +40,7 @@ test('the credential is found in each of its three places, however the header is
   }
 })
 
-test('several credentials come in a fixed order, whatever the order of the headers', () => {
+test('several credentials have a fixed order, which the order of the headers does not change', () => {
   const headers = [
     'api-key',
     'c',
@@ -56,14 +56,14 @@ test('several credentials come in a fixed order, whatever the order of the heade
   assert.equal(credentialsIn(headers), ['a', 'a2', 'b', 'c'])
 })
 
-test('the same credential in several places is presented once', () => {
+test('the same credential in several headers counts once', () => {
   assert.equal(
     credentialsIn(['Authorization', 'Bearer a', 'x-api-key', 'a', 'api-key', 'b', 'api-key', 'a']),
     ['a', 'b'],
   )
 })
 
-test('empty values, other schemes and other headers present nothing', () => {
+test('empty values, other schemes and other headers are no credentials', () => {
   const headers = [
     ['Authorization', ''],
     ['Authorization', 'Bearer'],
@@ -81,24 +81,24 @@ test('empty values, other schemes and other headers present nothing', () => {
   assert.equal(credentialsIn([]), [])
 })
 
-test('a flood of credentials is cut off', () => {
+test('credentials beyond the eighth are ignored', () => {
   const headers = Array.from({ length: 2000 }, (_, i) => ['x-api-key', `key-${i}`]).flat()
   assert.is(credentialsIn(headers).length, 8)
   assert.is(credentialsIn(['Authorization', 'Bearer first', ...headers])[0], 'first')
 })
 
-test('a valid key is let in, with its record', () => {
+test('a valid key is accepted, with its record', () => {
   const ring = ringOf({ key: good })
   assert.equal(authenticate([good], ring), { record: ring.find(hashKey(good)) })
 })
 
-test('the first valid key wins, also behind bad ones', () => {
+test('the first valid key wins, also after invalid ones', () => {
   const ring = ringOf({ key: good }, { key: spare }, { key: revoked, revoked: true })
   const verdict = authenticate([malformed, mistyped, unknown, revoked, spare, good], ring)
   assert.equal(verdict, { record: ring.find(hashKey(spare)) })
 })
 
-test('each kind of bad key is refused by its own name', () => {
+test('each kind of invalid key has its own refusal', () => {
   const ring = ringOf({ key: good }, { key: revoked, revoked: true })
   assert.equal(authenticate([], ring), { refusal: 'missing_api_key' })
   assert.equal(authenticate([malformed], ring), { refusal: 'malformed_api_key' })
@@ -107,7 +107,7 @@ test('each kind of bad key is refused by its own name', () => {
   assert.equal(authenticate([revoked], ring), { refusal: 'revoked_api_key' })
 })
 
-test('of several bad keys the most telling one is named, in either order', () => {
+test('of several invalid keys the most specific refusal is returned, in either order', () => {
   const ring = ringOf({ key: good }, { key: revoked, revoked: true })
   const telling: [string, string][] = [
     [malformed, 'malformed_api_key'],
@@ -123,13 +123,13 @@ test('of several bad keys the most telling one is named, in either order', () =>
   }
 })
 
-test('what cannot be a key by how it begins or how long it is, is never looked up', () => {
+test('a text that begins in another way or is too long is never looked up', () => {
   const ring = ringOf({ key: good })
   authenticate(['x'.repeat(60_000), '', '__proto__'], ring)
   assert.is(ring.lookups, 0)
 })
 
-test('a key that is revoked while in use is refused from then on', () => {
+test('a key that is revoked while it is in use is refused from then on', () => {
   const ring = ringOf({ key: good })
   const record = ring.find(hashKey(good))
   if (record !== undefined) record.revokedAt = '2026-02-01T00:00:00.000Z'

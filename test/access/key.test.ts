@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
   deriveKeyId,
-  findKeyFlaw,
+  findPartFlaw,
   hashKey,
   inspectKey,
   isLikelyKey,
@@ -20,7 +20,7 @@ const owner: fc.Arbitrary<KeyOwner> = fc.record(
 )
 const ALICE: KeyOwner = { env: 'prod', team: 'team1', user: 'alice' }
 
-test('a key that was made elsewhere by the same rules is understood', () => {
+test('a key that another program made by the same rules is accepted', () => {
   assert.equal(inspectKey('lc_prod_team1_user1_7QfT2aXw9Lk4ZrB3vNcE1u04i5bl'), {
     env: 'prod',
     team: 'team1',
@@ -28,7 +28,7 @@ test('a key that was made elsewhere by the same rules is understood', () => {
   })
 })
 
-test('every minted key tells its owner, at every length of its parts', () => {
+test('every new key contains its owner, at every length of the parts', () => {
   fc.assert(
     fc.property(owner, (given) => {
       const key = mintKey(given)
@@ -38,7 +38,7 @@ test('every minted key tells its owner, at every length of its parts', () => {
   )
 })
 
-test('every change of one character in a minted key is noticed', () => {
+test('every change of one character in a key is detected', () => {
   const character = fc.oneof(
     fc.constantFrom(...'0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_- '),
     fc.string({ unit: 'grapheme', minLength: 1, maxLength: 1 }),
@@ -54,7 +54,7 @@ test('every change of one character in a minted key is noticed', () => {
   )
 })
 
-test('two neighbours changed over and one character lost or doubled are noticed', () => {
+test('swapped, lost and doubled characters are detected', () => {
   fc.assert(
     fc.property(owner, fc.nat(), (given, at) => {
       const key = mintKey(given)
@@ -68,7 +68,7 @@ test('two neighbours changed over and one character lost or doubled are noticed'
   )
 })
 
-test('no text whatever makes the inspection throw', () => {
+test('no text makes the inspection throw', () => {
   const nearly = fc
     .array(fc.constantFrom('lc', '_', 'prod', 'a', 'A', '-', '7'.repeat(28), '\n'))
     .map((all) => all.join(''))
@@ -81,41 +81,52 @@ test('no text whatever makes the inspection throw', () => {
   )
 })
 
-test('what has the shape of a key but a wrong checksum is mistyped, anything else malformed', () => {
+test('a text that begins as a key and is cut, too long or wrong is mistyped', () => {
   const key = mintKey(ALICE)
   const last = key.at(-1) === 'x' ? 'y' : 'x'
-  assert.is(inspectKey(key.slice(0, -1) + last), 'mistyped')
-  assert.is(inspectKey(key.replace('alice', 'alicf')), 'mistyped')
   for (const text of [
-    '',
     'lc_',
-    'sk-proj-abcdefghijklmnop',
+    key.slice(0, -1) + last,
+    key.replace('alice', 'alicf'),
     key.slice(0, -1),
+    key.slice(0, 12),
     `${key}0`,
-    ` ${key}`,
+    `${key}${key}`,
     `${key}\n`,
-    key.toUpperCase(),
-    key.replace('lc_', 'lk_'),
     key.replace('alice', ''),
     key.replace('alice', 'a_lice'),
     key.replace('alice', 'Alice'),
     key.replace('alice', 'a'.repeat(33)),
     `${key.slice(0, -1)}-`,
   ]) {
+    assert.is(inspectKey(text), 'mistyped', JSON.stringify(text))
+  }
+})
+
+test('a text that does not begin as a key is malformed', () => {
+  const key = mintKey(ALICE)
+  for (const text of [
+    '',
+    'lc',
+    'sk-proj-abcdefghijklmnop',
+    ` ${key}`,
+    key.toUpperCase(),
+    key.replace('lc_', 'lk_'),
+  ]) {
     assert.is(inspectKey(text), 'malformed', JSON.stringify(text))
   }
 })
 
-test('a huge text is turned down without being read', () => {
+test('a huge text is refused without being read', () => {
   const huge = `lc_${'a'.repeat(64 * 1024 * 1024)}`
   // As many readings of 64 MiB would take longer than a test file may.
   for (let i = 0; i < 10_000; i++) inspectKey(huge)
-  assert.is(inspectKey(huge), 'malformed')
+  assert.is(inspectKey(huge), 'mistyped')
 })
 
-test('an owner that cannot stand in a key is refused by the name of its part, with what would be right', () => {
+test('a wrong owner is refused with the name of the part and what would be right', () => {
   const wrong: [Partial<KeyOwner>, keyof KeyOwner, RegExp][] = [
-    [{ env: '' }, 'env', /^env must be 1 to 32 characters out of a-z, 0-9 and "-"$/],
+    [{ env: '' }, 'env', /^env must be 1 to 32 characters of a-z, 0-9 and "-"$/],
     [{ team: 'Team One' }, 'team', /^team must be .*, for example "team-one"$/],
     [{ user: 'bob_smith@example.com' }, 'user', /^user must be .*, for example "bob-smith-example-com"$/],
     [{ user: 'a'.repeat(33) }, 'user', /^user must be .* 32 .*, for example "a{32}"$/],
@@ -134,17 +145,17 @@ test('an owner that cannot stand in a key is refused by the name of its part, wi
   }
 })
 
-test('a name that is proposed in place of a wrong one is right itself', () => {
+test('a name that is suggested for a wrong one is valid', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
-      const proposed = /for example "(.*)"$/.exec(findKeyFlaw(text) ?? '')?.[1]
-      if (proposed !== undefined) assert.is(findKeyFlaw(proposed), null)
+      const proposed = /for example "(.*)"$/.exec(findPartFlaw(text) ?? '')?.[1]
+      if (proposed !== undefined) assert.is(findPartFlaw(proposed), null)
     }),
     { numRuns: 500 },
   )
 })
 
-test('the random part uses all 62 characters and none of them twice as often as it should', () => {
+test('the random part uses all 62 characters evenly', () => {
   const seen = new Map<string, number>()
   for (let i = 0; i < 2000; i++) {
     const random = mintKey(ALICE).split('_').at(-1)?.slice(0, 22) ?? ''
@@ -156,7 +167,7 @@ test('the random part uses all 62 characters and none of them twice as often as 
     assert.ok(count > 500 && count < 920, `${character} came ${count} times`)
 })
 
-test('no two keys of one owner are alike', () => {
+test('no two keys of one owner are the same', () => {
   const minted = new Set(Array.from({ length: 1000 }, () => mintKey(ALICE)))
   assert.is(minted.size, 1000)
 })

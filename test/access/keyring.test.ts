@@ -89,7 +89,7 @@ function issuedLine(key: string, more: Record<string, unknown> = {}): string {
   return `${JSON.stringify(line)}\n`
 }
 
-test('a missing file is an empty ring and no problem', async (place) => {
+test('a missing file is an empty keyring and not a problem', async (place) => {
   const ring = open(place)
   assert.is(ring.size, 0)
   assert.equal(ring.list(), [])
@@ -98,7 +98,7 @@ test('a missing file is an empty ring and no problem', async (place) => {
   assert.equal(place.problems, [])
 })
 
-test('an issued key is found by its hash, with whom it was issued to', (place) => {
+test('an issued key is found by its hash, with its owner', (place) => {
   const { key, record } = issueKey(place.file, ALICE, () => NOON)
   const found = open(place).find(hashKey(key))
   assert.equal(found, record)
@@ -110,7 +110,7 @@ test('an issued key is found by its hash, with whom it was issued to', (place) =
   })
 })
 
-test('the file never holds the key, and is for its owner only, as is a folder made for it', (place) => {
+test('the file never contains the key, and only the user can read the file and a folder made for it', (place) => {
   const file = join(place.folder, 'a', 'b', 'keys.jsonl')
   const { key } = issueKey(file, ALICE)
   const text = readFileSync(file, 'utf8')
@@ -130,13 +130,13 @@ test('every line has the documented fields in the documented order', (place) => 
   assert.is(rest, '')
 })
 
-test('a key that is issued while the ring is open is found without a restart', async (place) => {
+test('a key that is issued while the keyring is open is found without a restart', async (place) => {
   const ring = open(place)
   const { key } = issueKey(place.file, ALICE)
   await until('the new key is found', () => ring.find(hashKey(key)) !== undefined)
 })
 
-test('a key that is revoked while the ring is open is known as revoked, in the same object', async (place) => {
+test('a key that is revoked while the keyring is open becomes revoked in the same object', async (place) => {
   const { key, record } = issueKey(place.file, ALICE)
   const ring = open(place)
   const before = ring.find(hashKey(key))
@@ -147,7 +147,7 @@ test('a key that is revoked while the ring is open is known as revoked, in the s
   assert.is(ring.size, 1)
 })
 
-test('reload makes a key good at once and tells how many there are', (place) => {
+test('reload makes a key valid at once and reports the number of keys', (place) => {
   const counts: number[] = []
   const ring = open(place, { pollMs: 3_600_000, onReload: (count) => counts.push(count) })
   const first = issueKey(place.file, ALICE)
@@ -164,7 +164,7 @@ test('reload makes a key good at once and tells how many there are', (place) => 
   assert.equal(counts, [1, 2])
 })
 
-test('the first reading is not told as a reload, and an unchanged file is not read again', async (place) => {
+test('the first reading is not reported as a reload, and an unchanged file is not read again', async (place) => {
   issueKey(place.file, ALICE)
   const counts: number[] = []
   open(place, { onReload: (count) => counts.push(count) })
@@ -172,7 +172,7 @@ test('the first reading is not told as a reload, and an unchanged file is not re
   assert.equal(counts, [])
 })
 
-test('a closed ring keeps its keys and looks no more', async (place) => {
+test('a closed keyring keeps its keys and does not read the file again', async (place) => {
   issueKey(place.file, ALICE)
   const ring = open(place)
   ring.close()
@@ -183,7 +183,7 @@ test('a closed ring keeps its keys and looks no more', async (place) => {
   ring.close()
 })
 
-test('a poll that was overtaken by reload does not put the older keys back', async (place) => {
+test('a poll that began before a reload does not bring older keys back', async (place) => {
   const ring = open(place, { pollMs: 1 })
   for (let i = 0; i < 200; i++) {
     const { key } = issueKey(place.file, ALICE)
@@ -195,7 +195,7 @@ test('a poll that was overtaken by reload does not put the older keys back', asy
   }
 })
 
-test('a torn last line waits until it is whole, without a word', async (place) => {
+test('an incomplete last line is read when it is complete, and is not reported', async (place) => {
   const first = issueKey(place.file, ALICE)
   const whole = readFileSync(place.file, 'utf8')
   const second = issueKey(place.file, BOB)
@@ -212,13 +212,13 @@ test('a torn last line waits until it is whole, without a word', async (place) =
   assert.equal(place.problems, [])
 })
 
-test('a last line that is whole but for its line end counts', (place) => {
+test('a last line that lacks only its line end counts', (place) => {
   const { record } = issueKey(place.file, ALICE)
   appendFileSync(place.file, `{"v":1,"ts":"2026-03-01T00:00:00Z","op":"revoked","id":"${record.id}"}`)
   assert.is(open(place).list()[0]?.revokedAt, '2026-03-01T00:00:00.000Z')
 })
 
-test('after a torn line the next key goes on a line of its own', (place) => {
+test('after an incomplete line the next key gets a line of its own', (place) => {
   issueKey(place.file, ALICE)
   appendFileSync(place.file, '{"v":1,"ts":"2026-0')
   const { key } = issueKey(place.file, BOB)
@@ -228,7 +228,7 @@ test('after a torn line the next key goes on a line of its own', (place) => {
   assert.equal(place.problems, [`key file ${place.file}, line 2 was skipped: it is not JSON`])
 })
 
-test('broken lines are skipped and named by number, never by content, and only once', async (place) => {
+test('broken lines are skipped and reported once, by number and never by content', async (place) => {
   const { record } = issueKey(place.file, ALICE)
   const wrongs = [
     'lc_prod_team1_alice_secret',
@@ -262,14 +262,14 @@ test('broken lines are skipped and named by number, never by content, and only o
   assert.is(place.problems.length, told)
 })
 
-test('a file of rubbish gives a handful of messages, not one for each line', (place) => {
+test('a file of broken lines gives a few messages, not one for each line', (place) => {
   writeFileSync(place.file, 'rubbish\n'.repeat(100_000))
   assert.is(open(place).size, 0)
   assert.is(place.problems.length, 11)
   assert.match(place.problems.at(-1) ?? '', 'further lines were skipped (99990)')
 })
 
-test('a revocation holds wherever it stands, whatever its date, and its first date counts', (place) => {
+test('a revocation counts at any place and with any date, and the first date is kept', (place) => {
   const { record } = issueKey(place.file, ALICE, () => NOON)
   const line = readFileSync(place.file, 'utf8')
   const revoked = (ts: string) => `{"v":1,"ts":"${ts}","op":"revoked","id":"${record.id}"}\n`
@@ -280,7 +280,7 @@ test('a revocation holds wherever it stands, whatever its date, and its first da
   assert.equal(place.problems, [])
 })
 
-test('a change applies the fields that are known and right, to the same object', async (place) => {
+test('a change applies its valid fields to the same object', async (place) => {
   const { key, record } = issueKey(place.file, ALICE)
   const ring = open(place)
   const before = ring.find(hashKey(key))
@@ -300,7 +300,7 @@ test('a change applies the fields that are known and right, to the same object',
   assert.is(before?.env, 'prod')
 })
 
-test('a deleted file leaves the keys in force, is told once, and a new one is read', async (place) => {
+test('a deleted file leaves the keys valid and is reported once, and a new file is read', async (place) => {
   const { key } = issueKey(place.file, ALICE)
   const ring = open(place)
   unlinkSync(place.file)
@@ -308,7 +308,10 @@ test('a deleted file leaves the keys in force, is told once, and a new one is re
   await aFewPolls()
   ring.reload()
   assert.is(place.problems.length, 1)
-  assert.match(place.problems[0] ?? '', /ENOENT.*put it back.*the keys read before stay in force \(1\)$/)
+  assert.match(
+    place.problems[0] ?? '',
+    /ENOENT.*put it back.*the keys that were read before stay valid \(1\)$/,
+  )
   assert.ok(ring.find(hashKey(key)))
 
   const other = issueKey(place.file, BOB)
@@ -319,7 +322,7 @@ test('a deleted file leaves the keys in force, is told once, and a new one is re
   await until('the second deletion is told too', () => place.problems.length === 2)
 })
 
-test('a file that is moved away and back is good again', async (place) => {
+test('a file that is moved away and back is read again', async (place) => {
   issueKey(place.file, ALICE)
   const counts: number[] = []
   open(place, { onReload: (count) => counts.push(count) })
@@ -330,18 +333,18 @@ test('a file that is moved away and back is good again', async (place) => {
   assert.equal(counts, [1])
 })
 
-test('an emptied file leaves the keys in force and is told', async (place) => {
+test('an emptied file leaves the keys valid and is reported', async (place) => {
   const { key } = issueKey(place.file, ALICE)
   const ring = open(place)
   writeFileSync(place.file, '')
   await until('it is told', () => place.problems.length === 1)
-  assert.match(place.problems[0] ?? '', /EMPTIED.*stay in force/)
+  assert.match(place.problems[0] ?? '', /EMPTIED.*stay valid/)
   assert.ok(ring.find(hashKey(key)))
   const other = issueKey(place.file, BOB)
   await until('the new line is read', () => ring.find(hashKey(other.key)) !== undefined)
 })
 
-test('a file that is replaced by another is read, and a key that stands in both stays the same object', async (place) => {
+test('a replaced file is read, and a key that is in both files stays the same object', async (place) => {
   const { key } = issueKey(place.file, ALICE)
   const ring = open(place)
   const before = ring.find(hashKey(key))
@@ -352,7 +355,7 @@ test('a file that is replaced by another is read, and a key that stands in both 
   assert.is(ring.find(hashKey(key)), before)
 })
 
-test('a change that leaves the size as it was is noticed', async (place) => {
+test('a change that keeps the size is detected', async (place) => {
   writeFileSync(place.file, issuedLine('first'))
   const ring = open(place)
   writeFileSync(place.file, issuedLine('other'))
@@ -360,7 +363,7 @@ test('a change that leaves the size as it was is noticed', async (place) => {
   assert.is(ring.find(hashKey('first')), undefined)
 })
 
-test('a folder in place of the file is refused at the start, and told while running', async (place) => {
+test('a folder in place of the file is refused at the start, and reported while the relay runs', async (place) => {
   mkdirSync(place.file)
   fails('unreadable', /^cannot read key file .*keys\.jsonl \(EISDIR\): name a file, not a folder$/, () =>
     open(place),
@@ -373,11 +376,11 @@ test('a folder in place of the file is refused at the start, and told while runn
   const ring = open(place)
   unlinkSync(place.file)
   mkdirSync(place.file)
-  await until('it is told', () => place.problems.some((message) => /EISDIR.*stay in force/.test(message)))
+  await until('it is told', () => place.problems.some((message) => /EISDIR.*stay valid/.test(message)))
   assert.ok(ring.find(hashKey(key)))
 })
 
-test('a path through a file, or to something that is no file, is refused with what to do', (place) => {
+test('a path through a file, or to something that is not a file, is refused with a remedy', (place) => {
   writeFileSync(join(place.folder, 'plain'), '')
   fails('unreadable', /ENOTDIR.*a part of its path is a file/, () =>
     Keyring.open(join(place.folder, 'plain', 'keys')),
@@ -385,7 +388,7 @@ test('a path through a file, or to something that is no file, is refused with wh
   fails('unreadable', /ENOTFILE.*name a regular file/, () => Keyring.open('/dev/null'))
 })
 
-test('a file without the right to read it is refused with what to do', (place) => {
+test('a file that the user may not read is refused with a remedy', (place) => {
   if (process.getuid?.() === 0) return // root may read everything
   issueKey(place.file, ALICE)
   writeFileSync(join(place.folder, 'locked'), '', { mode: 0o000 })
@@ -394,7 +397,7 @@ test('a file without the right to read it is refused with what to do', (place) =
   )
 })
 
-test('nothing is written for an owner that cannot stand in a key', (place) => {
+test('nothing is written for a wrong owner', (place) => {
   assert.throws(
     () => issueKey(place.file, { ...ALICE, team: 'Team 1' }),
     (err: unknown) => err instanceof KeyFormatError && err.part === 'team',
@@ -402,7 +405,7 @@ test('nothing is written for an owner that cannot stand in a key', (place) => {
   assert.not.ok(existsSync(place.file))
 })
 
-test('a key is revoked by its id, by the start of its id, or by itself', (place) => {
+test('a key is revoked by its id, by the beginning of its id, or by the key', (place) => {
   for (const way of [(id: string) => id, (id: string) => id.slice(0, 8), (_: string, key: string) => key]) {
     const { key, record } = issueKey(place.file, ALICE)
     const revoked = revokeKey(place.file, way(record.id, key), () => NOON)
@@ -411,7 +414,7 @@ test('a key is revoked by its id, by the start of its id, or by itself', (place)
   }
 })
 
-test('what cannot be revoked is said clearly, writes nothing, and repeats no key', (place) => {
+test('a revocation that fails has a clear message, writes nothing, and repeats no key', (place) => {
   const { key, record } = issueKey(place.file, ALICE)
   // Of 17 ids two start with the same hex digit.
   for (let i = 0; i < 16; i++) issueKey(place.file, BOB)
@@ -427,25 +430,27 @@ test('what cannot be revoked is said clearly, writes nothing, and repeats no key
   fails('already_revoked', /^k_[0-9a-f]{10} is revoked already, since 2026-01-31T12:00:00\.000Z$/, () =>
     revokeKey(place.file, key),
   )
-  fails('ambiguous_key', /^\d+ ids start with k_.: k_.*; give more of it$/, () =>
+  fails('ambiguous_key', /^\d+ ids begin with k_.: k_.*; give more of it$/, () =>
     revokeKey(place.file, shared),
   )
-  fails(
-    'unknown_key',
-    /^this key was not issued from .*keys\.jsonl; look it up with: thinwire keys list$/,
-    () => revokeKey(place.file, elsewhere),
+  fails('unknown_key', /^this key is not in .*keys\.jsonl; see: thinwire keys list$/, () =>
+    revokeKey(place.file, elsewhere),
   )
-  fails('unknown_key', /^no key in .* has an id that starts with k_0123456789$/, () =>
+  fails('unknown_key', /^no key in .* has an id that begins with k_0123456789$/, () =>
     revokeKey(place.file, 'k_0123456789'),
   )
-  fails('bad_key', /typing error/, () => revokeKey(place.file, mistyped))
-  for (const wrong of ['', 'k_', 'k_xyz', 'alice', key.slice(0, -3), `${record.id}0`]) {
+  for (const wrong of [mistyped, key.slice(0, -3)]) {
+    fails('bad_key', /^this key is incomplete or mistyped .*; give its id instead$/, () =>
+      revokeKey(place.file, wrong),
+    )
+  }
+  for (const wrong of ['', 'k_', 'k_xyz', 'alice', `${record.id}0`]) {
     fails('bad_key', /^give an id such as k_0123456789 /, () => revokeKey(place.file, wrong))
   }
   assert.is(readFileSync(place.file, 'utf8'), before)
 })
 
-test('a key cannot be revoked in a file that does not exist, and none is made', (place) => {
+test('a key cannot be revoked in a missing file, and no file is made', (place) => {
   fails('unknown_key', /no key in/, () => revokeKey(place.file, 'k_0123456789'))
   assert.not.ok(existsSync(place.file))
 })

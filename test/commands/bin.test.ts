@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert'
 
 const ROOT = new URL('../../../', import.meta.url)
 
-test('the command that the package names can be run as it was built, as npx does', () => {
+test('the built command of the package can be run, as npx does', () => {
   const { bin, version } = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8'))
   const { status, stdout, error } = spawnSync(fileURLToPath(new URL(bin.thinwire, ROOT)), ['--version'], {
     encoding: 'utf8',

@@ -10,24 +10,24 @@ test.before(openWard)
 test.after.each(clearWard)
 test.after(closeWard)
 
-test('a relay that is rightly set up is told to be, but for its address, which Cursor refuses', async (ward) => {
+test('a correct relay passes all checks, except for its address, which Cursor refuses', async (ward) => {
   const { code, out, find } = await behind(ward, {})
   assert.is(code, 0, out)
   assert.equal(faulty(out), [])
   assert.match(find('url'), /^warning: .*works for clients on this machine, not for Cursor/)
-  assert.match(find('relay'), /^ok: Thinwire answers/)
-  assert.match(find('pace'), /^ok: \d+ events in .*, piece by piece/)
+  assert.match(find('relay'), /^ok: Thinwire responds/)
+  assert.match(find('pace'), /^ok: \d+ events in .*, one by one/)
   assert.match(find('idle'), /^skipped: .*--idle/)
   assert.match(find('agent mode'), /^skipped: .*\/cursor\/v1/)
   assert.not.match(out, new RegExp(ward.relay.key))
 })
 
-test('people get the same in lines of 80 columns, with colours only in a terminal', async (ward) => {
+test('the report has lines of at most 80 columns, and colours only in a terminal', async (ward) => {
   const args = [ward.relay.url, '--key', '-']
   const plain = await look(args, { input: `${ward.relay.key}\n` })
   assert.is(plain.code, 0, plain.out)
   assert.not.match(plain.out, new RegExp(ward.relay.key))
-  assert.match(plain.out, /^ ok {4}pace {9}when each event of the stream came: \d+ events/m)
+  assert.match(plain.out, /^ ok {4}pace {9}arrival of the events of the stream: \d+ events/m)
   assert.match(plain.out, /^ warn {2}url {10}.*\n(?: {20}.*\n)* {20}> put Caddy/m)
   assert.ok(
     plain.out.split('\n').every((line) => line.length <= 80),
@@ -44,27 +44,27 @@ test('people get the same in lines of 80 columns, with colours only in a termina
   assert.not.ok((await look([ward.relay.url], { env, terminal: true })).out.includes(colour))
 })
 
-test('what is left out for one reason is told in one line', async (ward) => {
+test('checks that were skipped for the same reason share one line', async (ward) => {
   const { out } = await look([ward.relay.url, '--key', 'sk-of-the-provider'])
   assert.match(out, /^ - {5}not tried: chat, stream, agent mode, pace, framing: the key is refused$/m)
 })
 
-test('a key that is refused is told in the words of the relay, and what needs one is left out', async (ward) => {
+test('a refused key is reported with the message of the relay, and checks that need a key are skipped', async (ward) => {
   const { code, out } = await look([ward.relay.url, '--json', '--key', 'sk-of-the-provider'])
   const find = finder(out)
   assert.is(code, 1)
-  assert.match(find('key'), /^failed: 401: This is not a Thinwire key: .*> issue one: thinwire keys add/)
+  assert.match(find('key'), /^failed: 401: This is not a Thinwire key: .*> issue a key: thinwire keys add/)
   assert.match(find('stream'), /^skipped: the key is refused/)
   assert.match(find('wrong key'), /^ok: 401/)
   assert.match(find('40 KB header'), /^ok/)
 })
 
-test('the key is in no output, nor is what a terminal would act upon, whatever the answers say', async (ward) => {
+test('neither the key nor a control character of a response is in the output', async (ward) => {
   const key = 'sk-secret-of-a-person-0123456789'
   const { out, find } = await behind(
     ward,
     {
-      answer: (req, res) => {
+      respond: (req, res) => {
         if (req.method === 'OPTIONS') return false
         res.writeHead(403, { 'content-type': 'application/json', location: `/${key}` })
         const message = `Key ${req.headers.authorization} \u001b[2J\u009b2J is not sk-se***********6789.`
@@ -79,23 +79,23 @@ test('the key is in no output, nor is what a terminal would act upon, whatever t
   assert.match(find('key'), /^failed: 403: Key Bearer \[key\] \[2J 2J is not \[key\]/)
 })
 
-test('an address where nobody listens, or that is silent, is told in time', async () => {
+test('an address without a server, or with a silent one, is reported in time', async () => {
   const server = createServer((socket) => socket.on('error', () => {}).resume())
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const silent = await look([`http://127.0.0.1:${port}/v1`, '--json', '--key', 'k', '--timeout', '1'])
   assert.is(silent.code, 1)
-  assert.match(finder(silent.out)('relay'), /^failed: no answer in 400 ms/)
+  assert.match(finder(silent.out)('relay'), /^failed: no response in 400 ms/)
   await new Promise((resolve) => server.close(resolve))
 
   const gone = await look([`http://127.0.0.1:${port}/v1`, '--json', '--key', 'k'])
   assert.is(gone.code, 1)
   const find = finder(gone.out)
-  assert.match(find('connect'), /^failed: no connection \(ECONNREFUSED\) > start what is to listen/)
-  assert.match(find('stream'), /^skipped: nothing answers there/)
+  assert.match(find('connect'), /^failed: no connection \(ECONNREFUSED\) > start the server for port/)
+  assert.match(find('stream'), /^skipped: nothing listens there/)
 })
 
-test('wrong usage is told in a line, and repeats no argument, which may be a key', async () => {
+test('wrong usage gets one line, which repeats no argument: it may be a key', async () => {
   const key = 'lc_dev_team1_me_secret'
   for (const args of [
     [],

@@ -11,14 +11,16 @@ import { runKeys } from '../../src/commands/keys.js'
 interface Place {
   folder: string
   file: string
+  configFile: string | null
 }
 
 const test = suite<Place>('keys')
-const RULE = 'must be 1 to 32 characters out of a-z, 0-9 and "-"'
+const RULE = 'must be 1 to 32 characters of a-z, 0-9 and "-"'
 
 test.before.each((place) => {
   place.folder = mkdtempSync(join(tmpdir(), 'keys-'))
   place.file = join(place.folder, 'keys.jsonl')
+  place.configFile = join(place.folder, 'thinwire.json')
 })
 
 test.after.each((place) => rmSync(place.folder, { recursive: true, force: true }))
@@ -41,7 +43,7 @@ function run(place: Place, ...args: string[]) {
     err,
     keyFile: (config) => {
       asked.push(config)
-      return place.file
+      return { file: place.file, configFile: place.configFile }
     },
   })
   return { code, out: out.text, err: err.text, asked }
@@ -51,19 +53,38 @@ function add(place: Place, env: string, team: string, user: string): string {
   return run(place, 'add', '--env', env, '--team', team, '--user', user).out.trim()
 }
 
-test('add prints the key alone on out, and two lines about it on err', (place) => {
+test('add prints only the key on out, and three lines about it on err', (place) => {
   const { code, out, err } = run(place, 'add', '--env', 'prod', '--team', 'team1', '--user', 'alice')
   assert.is(code, 0)
   assert.match(out, /^lc_prod_team1_alice_[0-9A-Za-z]{28}\n$/)
   const key = out.trim()
   assert.equal(inspectKey(key), { env: 'prod', team: 'team1', user: 'alice' })
-  const [first = '', second = '', ...rest] = err.split('\n')
-  assert.match(first, /only this once.*within a second/)
-  assert.match(second, `thinwire keys revoke ${deriveKeyId(hashKey(key))}`)
-  assert.equal(rest, [''])
+  assert.equal(err.split('\n'), [
+    `NEW key file: ${place.file}`,
+    'Shown only this once. A relay with this key file accepts it within a second.',
+    `To revoke it: thinwire keys revoke ${deriveKeyId(hashKey(key))}`,
+    '',
+  ])
   const ring = Keyring.open(place.file)
   ring.close()
   assert.is(ring.find(hashKey(key))?.user, 'alice')
+})
+
+test('add warns that another relay does not know the key when it makes a key file and there is no config', (place) => {
+  place.configFile = null
+  const first = run(place, 'add', '--env', 'prod', '--team', 'team1', '--user', 'alice')
+  assert.is(first.code, 0)
+  assert.match(first.out, /^lc_prod_team1_alice_\w{28}\n$/)
+  const [file, ...lines] = first.err.split('\n')
+  assert.is(file, `NEW key file: ${place.file}`)
+  assert.match(
+    lines.join(' '),
+    /no thinwire\.json.* A relay that runs in another .*will refuse this key.*--config/,
+  )
+  for (const line of lines) assert.ok(line.length <= 80, line)
+
+  const second = run(place, 'add', '--env', 'prod', '--team', 'team1', '--user', 'bob')
+  assert.ok(second.err.startsWith(`Key file: ${place.file}\nShown only this once`), second.err)
 })
 
 test('add names every part that is missing or wrong, each in one line, and makes no file', (place) => {
@@ -81,7 +102,7 @@ test('add names every part that is missing or wrong, each in one line, and makes
   assert.not.ok(existsSync(place.file))
 })
 
-test('an option that was left without its value does not take the next one for it', (place) => {
+test('an option without its value does not take the next option as the value', (place) => {
   const { code, err } = run(place, 'add', '--env', '--team', 'x', '--user', 'y')
   assert.is(code, 2)
   assert.is(err, `--env ${RULE}\n`)
@@ -95,7 +116,7 @@ test('a name may begin with a dash if it is written with an equals sign', (place
   assert.match(out, /^lc_-_-x_--config_/)
 })
 
-test('wrong usage is told in one line that says what would be right', (place) => {
+test('wrong usage gets one line that says what would be right', (place) => {
   const usages: [string[], RegExp][] = [
     [[], /^thinwire keys needs one of: add, list, revoke/],
     [['lc_prod_team1_alice_secret'], /^thinwire keys has only one of: add, list, revoke/],
@@ -133,7 +154,8 @@ test('wrong usage is told in one line that says what would be right', (place) =>
 test('list says how to add a key when there is none', (place) => {
   const { code, out } = run(place, 'list')
   assert.is(code, 0)
-  assert.is(out, 'No keys yet. To add one: thinwire keys add --env prod --team team1 --user alice\n')
+  const example = 'thinwire keys add --env prod --team team1 --user alice'
+  assert.is(out, `No keys yet in ${place.file}\nTo add one: ${example}\n`)
   const json = run(place, 'list', '--json')
   assert.is(json.code, 0)
   assert.is(json.out, '')
@@ -205,14 +227,14 @@ test('list names broken lines on err and still lists the rest', (place) => {
   assert.match(err, /line 2 was skipped/)
 })
 
-test('revoke ends a key by its id or by itself, and never prints the key', (place) => {
+test('revoke takes the id or the key, and never prints the key', (place) => {
   const first = add(place, 'prod', 'team1', 'alice')
   const second = add(place, 'prod', 'team1', 'bob')
   const byId = run(place, 'revoke', deriveKeyId(hashKey(first)))
   assert.is(byId.code, 0)
   assert.is(
     byId.out,
-    `Revoked ${deriveKeyId(hashKey(first))} (prod, team1, alice); refused within a second.\n`,
+    `Revoked ${deriveKeyId(hashKey(first))} (prod, team1, alice); it is refused within a second.\n`,
   )
   const byKey = run(place, 'revoke', second)
   assert.is(byKey.code, 0)
@@ -224,10 +246,10 @@ test('revoke ends a key by its id or by itself, and never prints the key', (plac
   assert.is(readFileSync(place.file, 'utf8').trimEnd().split('\n').length, 4)
 })
 
-test('what cannot be done is one line on err and exit code 1', (place) => {
+test('a failure is one line on err and exit code 1', (place) => {
   const unknown = run(place, 'revoke', 'k_0123456789')
   assert.is(unknown.code, 1)
-  assert.match(unknown.err, /^no key in .* has an id that starts with k_0123456789\n$/)
+  assert.match(unknown.err, /^no key in .* has an id that begins with k_0123456789\n$/)
   place.file = place.folder
   for (const args of [['list'], ['revoke', 'k_12'], ['add', '--env', 'a', '--team', 'b', '--user', 'c']]) {
     const { code, out, err } = run(place, ...args)
@@ -237,7 +259,7 @@ test('what cannot be done is one line on err and exit code 1', (place) => {
   }
 })
 
-test('a config file that cannot be used is told in its own words', (place) => {
+test('an error of the config file is printed unchanged', (place) => {
   const err = new Page()
   const keyFile = () => {
     throw new Error('thinwire.json: access.keys is missing')
@@ -247,13 +269,13 @@ test('a config file that cannot be used is told in its own words', (place) => {
   assert.not.ok(existsSync(place.file))
 })
 
-test('the config file that is named is the one that is asked', (place) => {
+test('the config file that is named decides on the key file', (place) => {
   assert.equal(run(place, 'list', '--config', 'a.json').asked, ['a.json'])
   assert.equal(run(place, 'list', '--config=b.json').asked, ['b.json'])
   assert.equal(run(place, 'list').asked, [undefined])
 })
 
-test('help goes to out, needs nothing else to be right, and fits 80 columns', (place) => {
+test('help goes to out, ignores other mistakes, and fits 80 columns', (place) => {
   for (const args of [
     ['--help'],
     ['-h'],

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { formatCost, formatDuration, shortenNumber } from '../../src/commands/short.js'
 import { fc } from '../support/property.js'
 
-test('counts, sums and times are short', () => {
+test('counts, costs and times are formatted in few characters', () => {
   assert.equal(
     [null, 0, 7, 999, 1_000, 1_234, 99_949, 99_950, 999_499, 999_500, 1.25e6, 6e9, 1e22].map(shortenNumber),
     ['-', '0', '7', '999', '1.0k', '1.2k', '99.9k', '100k', '999k', '1.0M', '1.3M', '6.0G', '1e22'],
@@ -19,7 +19,7 @@ test('counts, sums and times are short', () => {
   )
 })
 
-test('they never take more room than they are said to', () => {
+test('formatted numbers never exceed their width', () => {
   const value = fc.oneof(
     fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }),
     fc.nat(),

@@ -16,7 +16,7 @@ function append(place: Place, name: string, records: readonly Record<string, unk
 const FIRST = 'usage-2026-01-01.jsonl'
 const SECOND = 'usage-2026-01-02.jsonl'
 
-test('a table tells what each team used, and all of them', async (place) => {
+test('the table has the usage of each team and the total', async (place) => {
   const used = { prompt_tokens: 1_200_000, completion_tokens: 500, ttft_ms: 250, overhead_us: 90 }
   append(place, FIRST, [
     { seq: 1, team: 'a', ...used, cached_tokens: 0, cost_usd: 1.5 },
@@ -37,7 +37,7 @@ test('a table tells what each team used, and all of them', async (place) => {
   assert.is((await runUsage(place, ['report'])).out, out)
 })
 
-test('the table fits 80 columns, whatever the names and numbers are', async (place) => {
+test('the table fits 80 columns with any names and numbers', async (place) => {
   const most = Number.MAX_SAFE_INTEGER
   const huge = {
     prompt_tokens: most,
@@ -61,7 +61,7 @@ test('the table fits 80 columns, whatever the names and numbers are', async (pla
   assert.match(out, /\nt{32}\/u{32}\n +2 /)
 })
 
-test('records that came twice are counted once, and torn lines are told', async (place) => {
+test('duplicate records are counted once, and torn lines are reported', async (place) => {
   append(place, FIRST, [{ seq: 1 }, { seq: 2 }, { seq: 2 }])
   appendText(place, FIRST, '{"v":1,"seq":3,"wri\n\n')
   append(place, SECOND, [{ seq: 2 }, { seq: 3, writer: 'w-2' }])
@@ -71,10 +71,10 @@ test('records that came twice are counted once, and torn lines are told', async 
   assert.is(total.requests, 3)
   assert.is(duplicates, 2)
   assert.is(torn, 1)
-  assert.is((await runUsage(place, [])).err, '1 torn line is not in it\n')
+  assert.is((await runUsage(place, [])).err, '1 torn line is not counted\n')
 })
 
-test('json and csv have exact numbers, and tell the unknown from zero', async (place) => {
+test('json and csv have exact numbers, and unknown is not zero', async (place) => {
   append(place, FIRST, [
     { seq: 1, model: 'a "b", c', prompt_tokens: 1_234_567, cached_tokens: 0, cost_usd: 0.1 },
     { seq: 2, model: 'a "b", c', prompt_tokens: 1, cost_usd: 0.2 },
@@ -97,7 +97,7 @@ test('json and csv have exact numbers, and tell the unknown from zero', async (p
   )
 })
 
-test('sums with estimated tokens in them are marked, and how many requests these are is told', async (place) => {
+test('sums with estimated tokens are marked, with the number of these requests', async (place) => {
   const used = { prompt_tokens: 1_200, completion_tokens: 34 }
   append(place, FIRST, [
     { seq: 1, team: 'a', ...used, usage_source: 'estimated' },
@@ -129,7 +129,7 @@ test('sums with estimated tokens in them are marked, and how many requests these
   )
 })
 
-test('a model that is called like a formula is none in a spreadsheet', async (place) => {
+test('a model name that looks like a formula is not run by a spreadsheet', async (place) => {
   const names = ['=1+2', '+1', '-1', '@SUM(A1)', '\t=1', '\uff1d1', '=a"b', 'a;=1', 'gpt-4=x']
   append(
     place,
@@ -147,7 +147,7 @@ test('a model that is called like a formula is none in a spreadsheet', async (pl
   )
 })
 
-test('a period takes what came in it, from whatever file it is in', async (place) => {
+test('a period has all requests of its time, from every file', async (place) => {
   append(place, FIRST, [{ seq: 1 }, { seq: 2, ts: '2026-01-01T23:00:00.000Z' }])
   append(place, SECOND, [
     { seq: 3, ts: '2026-01-01T23:30:00.000Z' },
@@ -162,15 +162,18 @@ test('a period takes what came in it, from whatever file it is in', async (place
   assert.is(await requests('--since', '7d'), 0)
 })
 
-test('options that cannot be are told in one line, with exit code 2', async (place) => {
+test('wrong options get one line and exit code 2', async (place) => {
   for (const [args, told] of [
     [['--by', 'colour'], /^thinwire usage: --by takes one of: team, user, .*\n$/],
     [['--since', 'soon'], /^thinwire usage: --since takes a day .*\n$/],
     [['--until', '2026-02-30'], /^thinwire usage: --until takes a day .*\n$/],
-    [['--since', '2026-01-02', '--until', '2026-01-01'], /^thinwire usage: --since is not before --until\n$/],
+    [
+      ['--since', '2026-01-02', '--until', '2026-01-01'],
+      /^thinwire usage: --since has to be before --until\n$/,
+    ],
     [['tail', '-n', '-1'], /^thinwire usage: .*\n$/],
     [['tail', '--lines', '100001'], /^thinwire usage: --lines takes a number from 0 to 100000\n$/],
-    [['--json', '--csv'], /^thinwire usage: --json and --csv: one of them\n$/],
+    [['--json', '--csv'], /^thinwire usage: --json and --csv exclude each other\n$/],
     [['--colour'], /^thinwire usage: Unknown option '--colour'.*\n$/],
     [['report', 'twice'], /^thinwire usage: Unexpected argument 'twice'.*\n$/],
   ] as const) {

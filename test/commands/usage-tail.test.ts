@@ -37,7 +37,7 @@ async function stopped(tail: Thinwire): Promise<void> {
   assert.is(tail.err, '')
 }
 
-test('records are printed as they are written, without colours where there is no terminal', async (place) => {
+test('records are printed as they are written, without colours outside of a terminal', async (place) => {
   const tail = await tailing(place)
   const used = { prompt_tokens: 1_234, completion_tokens: 56, ttft_ms: 250, total_ms: 1_800 }
   appendText(place, DAY, recordOf({ seq: 2, team: 'a', user: 'alice', model: 'gpt', ...used }))
@@ -61,7 +61,7 @@ async function last(place: Place, ...args: string[]): Promise<unknown[]> {
     .map((line) => JSON.parse(line).model)
 }
 
-test('the last ten records come first, from the oldest of them, and then those that are written', async (place) => {
+test('the last ten records come first, the oldest first, and then new ones', async (place) => {
   const before = Array.from({ length: 12 }, (_, i) => recordOf({ seq: i + 1, model: `m${i + 1}` }))
   appendText(place, DAY, before.join(''))
   const tail = new Thinwire(place, ['usage', 'tail', '--json'])
@@ -76,7 +76,7 @@ test('the last ten records come first, from the oldest of them, and then those t
   )
 })
 
-test('the last records are taken from as many files as it needs, and each of them once', async (place) => {
+test('the last records come from as many files as needed, each record once', async (place) => {
   const record = (seq: number): string => recordOf({ seq, model: `m${seq}` })
   appendText(place, DAY, record(1) + record(2))
   appendText(place, 'usage-2026-01-01.2.jsonl', record(3))
@@ -87,7 +87,7 @@ test('the last records are taken from as many files as it needs, and each of the
   assert.equal(await last(place), ['m1', 'm2', 'm3', 'm4'])
 })
 
-test('the last records that were asked for may be far back', async (place) => {
+test('matching records may be far back', async (place) => {
   const records = Array.from({ length: 3_000 }, (_, i) =>
     recordOf({ seq: i + 1, model: `m${i + 1}`, team: i < 2_990 ? 'a' : 'b', user_agent: 'x'.repeat(100) }),
   )
@@ -96,14 +96,14 @@ test('the last records that were asked for may be far back', async (place) => {
   assert.equal(await last(place, '--team', 'nobody'), [])
 })
 
-test('a tail that does not follow tells where there is no ledger, with exit code 2', async (place) => {
+test('tail --no-follow without a ledger gets one line and exit code 2', async (place) => {
   mkdirSync(join(place.folder, 'data'))
   const { code, err } = await runUsage(place, ['tail', '--no-follow'])
   assert.is(code, 2)
   assert.match(err, /^thinwire usage: there is no usage-YYYY-MM-DD\.jsonl in .*\n$/)
 })
 
-test('it goes on in numbered files, in the next day, and in two at once', async (place) => {
+test('tail follows numbered files, the next day, and two files at once', async (place) => {
   const tail = await tailing(place)
   const names = [
     'usage-2026-01-01.2.jsonl',
@@ -120,7 +120,7 @@ test('it goes on in numbered files, in the next day, and in two at once', async 
   await stopped(tail)
 })
 
-test('a file that was moved away, or emptied, is followed from the start of the next', async (place) => {
+test('after a file is moved away or emptied, the next one is read from its start', async (place) => {
   const tail = await tailing(place)
   const path = join(place.folder, 'data', DAY)
   renameSync(path, `${path}.moved`)
@@ -132,7 +132,7 @@ test('a file that was moved away, or emptied, is followed from the start of the 
   await stopped(tail)
 })
 
-test('torn lines are passed over, and a record that comes in pieces or twice is printed once', async (place) => {
+test('torn lines are skipped, and a record that comes in parts or twice is printed once', async (place) => {
   const tail = await tailing(place, '--json')
   const [first, second] = [recordOf({ seq: 1, model: 'ü' }), recordOf({ seq: 2 })]
   appendText(place, DAY, `${first.slice(0, 40)}\n\n${first.slice(0, 60)}`)
@@ -148,7 +148,7 @@ test('torn lines are passed over, and a record that comes in pieces or twice is 
   )
 })
 
-test('a line that is being written when it starts is printed whole', async (place) => {
+test('a line that is being written when tail starts is printed whole', async (place) => {
   const record = recordOf({ seq: 1, model: 'm1' })
   appendText(place, 'usage-2026-01-02.jsonl', recordOf({ seq: 7 }) + record.slice(0, 30))
   const tail = await tailing(place, '-n', '0')
@@ -158,7 +158,7 @@ test('a line that is being written when it starts is printed whole', async (plac
   await stopped(tail)
 })
 
-test('only what was asked for is printed', async (place) => {
+test('only matching records are printed', async (place) => {
   const records = [
     { team: 'a', user: 'x', model: 'm' },
     { team: 'b', user: 'x', model: 'm', status: 429 },
@@ -191,7 +191,7 @@ test('only what was asked for is printed', async (place) => {
   }
 })
 
-test('it ends well when nobody reads what it prints any more', async (place) => {
+test('tail ends with exit code 0 when its reader has gone', async (place) => {
   const tail = await tailing(place)
   tail.child.stdout?.destroy()
   for (let seq = 1; tail.code === null; seq++) {
@@ -202,7 +202,7 @@ test('it ends well when nobody reads what it prints any more', async (place) => 
   assert.is(tail.err, '')
 })
 
-test('a folder that is not there is told in one line, with exit code 2', async (place) => {
+test('a missing folder gets one line and exit code 2', async (place) => {
   const { code, err } = await runUsage(place, ['tail', '--folder', 'nowhere'])
   assert.is(code, 2)
   assert.is(err, 'thinwire usage: nowhere cannot be read (ENOENT)\n')

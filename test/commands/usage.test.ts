@@ -34,7 +34,7 @@ function ledger(place: Place, name: string, found: readonly [string, number][], 
   writeFileSync(join(place.folder, 'data', name), lines.join('') + torn)
 }
 
-test('a relay that is ended loses no record, and the ledger is whole', async (place) => {
+test('a relay that ends loses no record, and the ledger is complete', async (place) => {
   const thinwire = await started(place)
   for (let i = 0; i < 20; i++) await ask(thinwire, thinwire.key)
   thinwire.child.kill('SIGTERM')
@@ -44,10 +44,10 @@ test('a relay that is ended loses no record, and the ledger is whole', async (pl
   assert.ok(found.every(({ end, usage_source }) => end === 'done' && usage_source === 'upstream'))
   const verified = await run(place, ['usage', 'verify'])
   assert.is(verified.code, 0)
-  assert.match(verified.out, /\n20 records of 1 start of the relay, and no gap between them\n$/)
+  assert.match(verified.out, /\n20 records of 1 start of the relay, without a gap\n$/)
 })
 
-test('a second signal, which ends it at once, loses none either', async (place) => {
+test('a second signal, which ends the relay at once, loses no record', async (place) => {
   // Long enough that nothing is written before.
   writeFileSync(join(place.folder, 'thinwire.json'), JSON.stringify({ ledger: { flushMs: 60_000 } }))
   const thinwire = await started(place)
@@ -71,7 +71,7 @@ test('a second signal, which ends it at once, loses none either', async (place) 
   assert.ok(['shutdown', 'done'].includes(String(found[3]?.end)))
 })
 
-test('a fault that nothing catches ends it, and loses no record', async (place) => {
+test('an uncaught error ends the relay and loses no record', async (place) => {
   writeFileSync(join(place.folder, 'thinwire.json'), JSON.stringify({ ledger: { flushMs: 60_000 } }))
   const fault = "process.on('SIGUSR2', () => { throw new Error('made up') })"
   const thinwire = await started(place, [], {
@@ -86,7 +86,7 @@ test('a fault that nothing catches ends it, and loses no record', async (place) 
   )
 })
 
-test('a relay that is killed loses at most what came within one flush, and the next start goes on', async (place) => {
+test('a killed relay loses at most the records of one flush, and the next start continues the file', async (place) => {
   const killed = await started(place)
   const { key } = killed
   for (let i = 0; i < 10; i++) await ask(killed, key)
@@ -105,7 +105,7 @@ test('a relay that is killed loses at most what came within one flush, and the n
   assert.match(verified.out, /records of 2 starts of the relay/)
 })
 
-test('two relays in one folder keep one ledger, each with its own numbers', async (place) => {
+test('two relays in one folder keep one ledger, each with its own sequence', async (place) => {
   const first = await started(place)
   const second = await started(place)
   for (let i = 0; i < 10; i++) await Promise.all([ask(first, first.key), ask(second, first.key)])
@@ -121,7 +121,7 @@ test('two relays in one folder keep one ledger, each with its own numbers', asyn
   assert.equal(gaps, [])
 })
 
-test('what is missing is told by its numbers, within 80 columns, with exit code 1', async (place) => {
+test('missing records are listed by their numbers within 80 columns, with exit code 1', async (place) => {
   ledger(place, 'usage-2026-01-01.jsonl', [
     ['w-aaaaaaaaaaaa', 1],
     ['w-aaaaaaaaaaaa', 2],
@@ -132,11 +132,11 @@ test('what is missing is told by its numbers, within 80 columns, with exit code 
   assert.is(code, 1)
   assert.match(out, /usage-2026-01-01\.jsonl +2 +0 +1\n/)
   assert.match(out, /usage-2026-01-02\.jsonl +1 +1 +0\n/)
-  assert.match(out, /\n3 records, and 3 missing:\n {2}w-aaaaaaaaaaaa records 3 to 5\n$/)
+  assert.match(out, /\n3 records, 3 missing:\n {2}w-aaaaaaaaaaaa records 3 to 5\n$/)
   for (const line of out.split('\n')) assert.ok(line.length <= 80, line)
 })
 
-test('a name with a character that ends a line elsewhere does not tear its record', async (place) => {
+test('a name with a Unicode line separator does not tear its record', async (place) => {
   mkdirSync(join(place.folder, 'data'))
   const record = { v: 1, seq: 1, writer: 'w-aaaaaaaaaaaa', model: 'a\u2028b' }
   writeFileSync(join(place.folder, 'data', 'usage-2026-01-01.jsonl'), `${JSON.stringify(record)}\n`)
@@ -145,7 +145,7 @@ test('a name with a character that ends a line elsewhere does not tear its recor
   assert.is(JSON.parse(out).files[0].torn, 0)
 })
 
-test('a folder without a ledger is told in one line, with exit code 2', async (place) => {
+test('a folder without a ledger gets one line and exit code 2', async (place) => {
   const missing = await runUsage(place, ['verify', '--folder', 'nowhere'])
   assert.is(missing.code, 2)
   assert.match(missing.err, /^thinwire usage: nowhere cannot be read \(ENOENT\)\n$/)
@@ -155,10 +155,10 @@ test('a folder without a ledger is told in one line, with exit code 2', async (p
   assert.match(empty.err, /^thinwire usage: there is no usage-YYYY-MM-DD\.jsonl in .*\n$/)
   const odd = await runUsage(place, ['sum'])
   assert.is(odd.code, 2)
-  assert.is(odd.err, 'thinwire usage: there is only report, tail, verify (more: thinwire usage --help)\n')
+  assert.is(odd.err, 'thinwire usage: the commands are report, tail, verify (more: thinwire usage --help)\n')
 })
 
-test('each usage command tells its options within 80 columns', async (place) => {
+test('the help of each usage command fits 80 columns', async (place) => {
   for (const command of [[], ['report'], ['tail'], ['verify']]) {
     const { code, out } = await runUsage(place, [...command, '--help'])
     assert.is(code, 0)

@@ -1,13 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { PRESET_NAMES, PRESETS } from '../../src/api/presets.js'
 import { type Config, loadConfig, locateKeyFile } from '../../src/config/config.js'
 import { parseListenAddress } from '../../src/config/listen.js'
 import { ConfigError, findNearest } from '../../src/config/problems.js'
-import { buildConfigJsonSchema } from '../../src/config/schema.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
 test.after(() => rmSync(folder, { recursive: true }))
@@ -38,7 +36,7 @@ function problems(given: Given): string[] {
 
 const up = { baseUrl: 'https://api.example.com/v1' }
 
-test('an empty file and none at all give the same defaults', () => {
+test('an empty config file and a missing one give the same defaults', () => {
   const none = loadConfig({ env: {}, cwd: join(folder, 'nowhere') })
   const empty = load({ settings: {} })
   const here = { file: null, keys: null, ledger: null }
@@ -51,31 +49,31 @@ test('an empty file and none at all give the same defaults', () => {
   assert.equal(empty.upstreams, [])
 })
 
-test('a config cannot be changed once it is read', () => {
+test('a config is frozen', () => {
   const config = load({ settings: { upstreams: { up } } })
   assert.throws(() => Object.assign(config.limits, { bodyBytes: 1 }))
   assert.throws(() => Object.assign(config.upstreams[0] ?? {}, { origin: 'x' }))
 })
 
 const WRONG: Array<[string, unknown, RegExp]> = [
-  ['a mistyped name', { lisen: ':1' }, /^lisen: unknown setting; did you mean listen\?$/],
+  ['a mistyped name of a setting', { lisen: ':1' }, /^lisen: unknown setting; did you mean listen\?$/],
   [
-    'a mistyped name further in',
+    'a mistyped name of a setting in a section',
     { limits: { bodyByte: 1 } },
     /^limits\.bodyByte: .*did you mean bodyBytes\?$/,
   ],
   [
-    'a name like no other',
+    'a name that is near no setting',
     { limits: { colour: 1 } },
     /^limits\.colour: unknown setting; settings here: bodyBytes, /,
   ],
   [
-    'an unknown name of an upstream',
+    'an unknown setting of an upstream',
     { upstreams: { up: { ...up, url: 'x' } } },
     /^upstreams\.up\.url: unknown setting/,
   ],
   [
-    'an unknown name of a route',
+    'an unknown setting of a route',
     { upstreams: { up }, routes: [{ upstream: 'up', modle: 'x' }] },
     /^routes\[0\]\.modle: .*did you mean model\?$/,
   ],
@@ -84,13 +82,17 @@ const WRONG: Array<[string, unknown, RegExp]> = [
   ['a fraction', { timeouts: { idleMs: 1.5 } }, /^timeouts\.idleMs: must be a whole number$/],
   ['a number that is too small', { limits: { bodyBytes: 1 } }, /^limits\.bodyBytes: must be at least 1024$/],
   ['a number that is too large', { timeouts: { idleMs: 1e12 } }, /^timeouts\.idleMs: must be at most \d+$/],
-  ['a word out of a list', { keys: { mode: 'open' } }, /^keys\.mode: must be one of keys, passthrough, off$/],
+  [
+    'a value that is not in the list',
+    { keys: { mode: 'open' } },
+    /^keys\.mode: must be one of keys, passthrough, off$/,
+  ],
   [
     'an upstream without a URL',
     { upstreams: { up: {} } },
     /^upstreams\.up\.baseUrl: is missing; give a URL, or a preset: openai, azure, /,
   ],
-  ['no upstream at all', { upstreams: {} }, /^upstreams: needs at least one entry/],
+  ['an empty object of upstreams', { upstreams: {} }, /^upstreams: needs at least one entry/],
   [
     'a bad name for an upstream',
     { upstreams: { 'My API': up } },
@@ -117,18 +119,18 @@ const WRONG: Array<[string, unknown, RegExp]> = [
     /baseUrl: must end with its path/,
   ],
   [
-    'a route to nowhere',
+    'a route with an unknown upstream',
     { upstreams: { up }, routes: [{ upstream: 'pu' }] },
-    /^routes\[0\]\.upstream: no such upstream; there is up$/,
+    /^routes\[0\]\.upstream: no such upstream; the config has up$/,
   ],
   [
-    'an alias to nowhere',
+    'a model with an unknown upstream',
     { upstreams: { up }, models: { m: { upstream: 'x', model: 'y' } } },
     /^models\.m\.upstream: no such upstream/,
   ],
   ['a listen address without a port', { listen: 'localhost' }, /^listen: must be HOST:PORT/],
   [
-    'a header name that is none',
+    'an invalid header name',
     { upstreams: { up: { ...up, headers: { 'a b': 'c' } } } },
     /^upstreams\.up\.headers\["a b"\]: is not a header name/,
   ],
@@ -142,25 +144,25 @@ const WRONG: Array<[string, unknown, RegExp]> = [
     { ledger: { prices: 0 } },
     /^ledger\.prices: must be true for the built-in prices, false for none, or the name of a price file$/,
   ],
-  ['a list where an object belongs', [], /^: must be an object/],
+  ['a list in place of the config object', [], /^: must be an object/],
   [
-    'no key on an open address',
+    'keys.mode off on an address that others can reach',
     { listen: '0.0.0.0:4000', keys: { mode: 'off' } },
     /^keys\.mode: off would let anyone/,
   ],
 ]
 
 for (const [name, settings, expected] of WRONG) {
-  test(`${name} is told by its path, with what would be right`, () => {
-    const told = problems({ settings })
-    assert.is(told.length, 1, told.join('\n'))
-    assert.match(told[0] ?? '', expected)
+  test(`${name} is reported with its path and what would be right`, () => {
+    const found = problems({ settings })
+    assert.is(found.length, 1, found.join('\n'))
+    assert.match(found[0] ?? '', expected)
   })
 }
 
-test('all problems are told at once', () => {
-  const told = problems({ settings: { foo: 1, listen: 5, limits: { bar: 1 }, keys: { mode: 'x' } } })
-  assert.is(told.length, 4, told.join('\n'))
+test('all problems are reported at once', () => {
+  const found = problems({ settings: { foo: 1, listen: 5, limits: { bar: 1 }, keys: { mode: 'x' } } })
+  assert.is(found.length, 4, found.join('\n'))
 })
 
 test('a secret that was pasted into the file is refused, and not repeated', () => {
@@ -171,24 +173,24 @@ test('a secret that was pasted into the file is refused, and not repeated', () =
     { upstreams: { up: { ...up, auth: secret } } },
     { keys: { mode: secret } },
   ]) {
-    const told = problems({ settings }).join('\n')
-    assert.ok(told.length > 0)
-    assert.not.match(told, /0123456789/)
+    const found = problems({ settings }).join('\n')
+    assert.ok(found.length > 0)
+    assert.not.match(found, /0123456789/)
   }
   const pasted = problems({ settings: { upstreams: { up: { ...up, apiKey: secret } } } })
   assert.match(pasted[0] ?? '', /^upstreams\.up\.apiKey: a secret is given by reference.*\{"env": "NAME"\}/)
 })
 
-test('broken JSON is told by line and column, and never quoted', () => {
-  const told = problems({ text: '{\n  "listen": ":1",\n  "sk-secret" "x"\n}' })
-  assert.is(told.length, 1)
-  assert.match(told[0] ?? '', /is not JSON/)
-  assert.not.match(told[0] ?? '', /secret/)
+test('a syntax error is reported with line and column, and the text is not repeated', () => {
+  const found = problems({ text: '{\n  "listen": ":1",\n  "sk-secret" "x"\n}' })
+  assert.is(found.length, 1)
+  assert.match(found[0] ?? '', /is not JSON/)
+  assert.not.match(found[0] ?? '', /secret/)
   assert.match(problems({ text: '' })[0] ?? '', /is not JSON/)
   assert.match(problems({ text: '{"listen": x}' })[0] ?? '', /is not JSON/)
 })
 
-test('a file that is not there is an error if it was named, and none if not', () => {
+test('a config file that was named and cannot be read is an error', () => {
   assert.throws(
     () => loadConfig({ file: 'nowhere.json', env: {}, cwd: folder }),
     /nowhere\.json: cannot be read \(ENOENT\)/,
@@ -200,13 +202,13 @@ const withKey = (apiKey: unknown): { settings: unknown } => ({
   settings: { upstreams: { up: { ...up, apiKey } } },
 })
 
-test('a secret comes from the environment or a file, without the line end behind it', () => {
+test('a secret comes from the environment or a file, without white space around it', () => {
   writeFileSync(join(folder, 'key'), 'sk-file\n')
   assert.is(load({ ...withKey({ env: 'K' }), env: { K: ' sk-env\n' } }).upstreams[0]?.apiKey, 'sk-env')
   assert.is(load(withKey({ file: 'key' })).upstreams[0]?.apiKey, 'sk-file')
 })
 
-test('a secret that is not there, empty, or more than one is told by where it was looked for', () => {
+test('a secret that is missing, empty or more than one line is reported with its place', () => {
   writeFileSync(join(folder, 'empty'), '\n')
   writeFileSync(join(folder, 'two'), 'sk-one\nsk-two\n')
   assert.equal(problems(withKey({ env: 'K' })), [
@@ -217,12 +219,12 @@ test('a secret that is not there, empty, or more than one is told by where it wa
     /apiKey: the file none cannot be read \(ENOENT\)/,
   )
   assert.match(problems(withKey({ file: 'empty' }))[0] ?? '', /apiKey: the file empty is empty/)
-  const told = problems(withKey({ file: 'two' }))[0] ?? ''
-  assert.match(told, /apiKey: the file two holds more than a key/)
-  assert.not.match(told, /sk-/)
+  const found = problems(withKey({ file: 'two' }))[0] ?? ''
+  assert.match(found, /apiKey: the file two holds more than a key/)
+  assert.not.match(found, /sk-/)
 })
 
-test('keys in the environment make the upstreams of a start without a config', () => {
+test('without a config each provider key in the environment makes an upstream', () => {
   const both = load({ env: { OPENAI_API_KEY: 'sk-1', ANTHROPIC_API_KEY: 'sk-2' } })
   assert.equal(
     both.upstreams.map(({ name, origin, basePath, apiKey, auth }) => [name, origin, basePath, apiKey, auth]),
@@ -234,13 +236,13 @@ test('keys in the environment make the upstreams of a start without a config', (
   assert.equal(load({ env: { OPENAI_API_KEY: ' ' } }).upstreams, [])
 })
 
-test('prices are built in, those of a file beside the config, or none', () => {
+test('prices are the built-in ones, those of a file, or none', () => {
   assert.is(load({}).ledger.prices, true)
   assert.is(load({ settings: { ledger: { prices: false } } }).ledger.prices, false)
   assert.is(load({ settings: { ledger: { prices: 'p.json' } } }).ledger.prices, join(folder, 'p.json'))
 })
 
-test('base URLs lose the slash behind them', () => {
+test('a base URL loses the slashes at its end', () => {
   const config = load({
     settings: { upstreams: { a: { baseUrl: 'http://h:1/api/v1//' }, b: { baseUrl: 'http://h' } } },
   })
@@ -274,81 +276,28 @@ for (const [text, expected] of LISTEN) {
   })
 }
 
-test('--listen goes before the file, and a wrong one is told as such', () => {
+test('--listen overrides the file, and a wrong value is reported under that name', () => {
   assert.equal(load({ settings: { listen: ':1' }, listen: ':2' }).listen, { host: '127.0.0.1', port: 2 })
   assert.match(problems({ listen: 'x' })[0] ?? '', /^--listen: must be HOST:PORT/)
 })
 
-test('the key file is found without any of the secrets', () => {
+test('the key file is found even if a secret is missing', () => {
   writeFileSync(
     join(folder, 'thinwire.json'),
     JSON.stringify({ keys: { file: 'k.jsonl' }, upstreams: { up: { ...up, apiKey: { env: 'NOT_SET' } } } }),
   )
-  assert.is(locateKeyFile({ env: {}, cwd: folder }), join(folder, 'k.jsonl'))
+  const configFile = join(folder, 'thinwire.json')
+  assert.equal(locateKeyFile({ env: {}, cwd: folder }), { file: join(folder, 'k.jsonl'), configFile })
+  const elsewhere = join(folder, 'elsewhere')
+  const file = join(elsewhere, 'data/keys.jsonl')
+  assert.equal(locateKeyFile({ env: {}, cwd: elsewhere }), { file, configFile: null })
 })
 
-test('the nearest name is one that could have been meant', () => {
+test('the nearest name is suggested only if it is near enough', () => {
   assert.is(findNearest('listn', ['listen', 'limits']), 'listen')
   assert.is(findNearest('BODYBYTES', ['bodyBytes']), 'bodyBytes')
   assert.is(findNearest('zzz', ['listen', 'limits']), undefined)
   assert.is(findNearest('x'.repeat(5000), ['listen']), undefined)
-})
-
-interface Node {
-  properties?: Record<string, Node>
-  additionalProperties?: Node | boolean
-  items?: Node
-  type?: string
-}
-
-/** The settings of the schema as the README's table names them. */
-function settingsOf(node: Node, path: string): string[] {
-  if (path === 'routes' || path === 'cache.rules') return [`${path}[]`]
-  if (path === 'models') return ['models.ALIAS']
-  const names = Object.entries(node.properties ?? {}).flatMap(([name, inner]) =>
-    settingsOf(inner, path === '' ? name : `${path}.${name}`),
-  )
-  if (path === 'upstreams' && typeof node.additionalProperties === 'object') {
-    return settingsOf(node.additionalProperties, 'upstreams.NAME')
-  }
-  return names.length > 0 ? names : [path]
-}
-
-const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
-
-test("the README's table has every setting, and no other", () => {
-  const section = readme.slice(readme.indexOf('## Configuration'), readme.indexOf('## Upstreams and routes'))
-  const named = [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] ?? '')
-  const settings = settingsOf(buildConfigJsonSchema() as Node, '').filter((name) => name !== '$schema')
-  assert.equal(named.sort(), settings.sort())
-})
-
-test("the README's presets are all that there are, each with its variable", () => {
-  const section = /^Presets, with [\s\S]*?\n\n/m.exec(readme)?.[0] ?? ''
-  const named = [...section.matchAll(/`([a-z-]+)`/g)].map((match) => match[1] ?? '')
-  const others = ['api-version']
-  assert.equal([...new Set(named)].filter((name) => !others.includes(name)).sort(), [...PRESET_NAMES].sort())
-  for (const preset of Object.values(PRESETS)) {
-    if (!preset.keyless) assert.ok(section.includes(`\`${preset.keyEnv}\``), preset.keyEnv ?? '')
-  }
-})
-
-test("the README's example of upstreams and routes loads, too", () => {
-  const section = readme.slice(readme.indexOf('## Upstreams and routes'))
-  const text = /```json\n([\s\S]*?)```/.exec(section)?.[1]
-  const env = { OPENAI_API_KEY: 'sk-1', ANTHROPIC_API_KEY: 'sk-2', AZURE_OPENAI_API_KEY: 'sk-3' }
-  const config = load({ text: text ?? 'none', env })
-  assert.is(config.routes.length, 3)
-  assert.equal(config.warnings, [])
-})
-
-test("the README's example is a config that loads", () => {
-  const text = /```json\n([\s\S]*?)```/.exec(readme)?.[1]?.replace(/^ {3}/gm, '')
-  const config = load({ text: text ?? 'none', env: { OPENAI_API_KEY: 'sk-1' } })
-  const [alias] = config.aliases
-  assert.is(alias?.name, 'team-fast')
-  assert.equal(alias?.targets, [{ upstream: 'openai', model: 'gpt-4o-mini', weight: 1 }])
-  assert.equal(config.warnings, [])
 })
 
 test.run()

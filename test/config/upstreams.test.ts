@@ -26,11 +26,11 @@ function problems(settings: unknown, env: Record<string, string> = {}): string[]
   return []
 }
 
-/** The problems of one upstream, without the path that all of them have. */
+/** The problem of an upstream that has one, without the path of the upstream. */
 function wrong(entry: object, env: Record<string, string> = {}): string {
-  const told = problems({ upstreams: { up: entry } }, env)
-  assert.is(told.length, 1, told.join('\n'))
-  return (told[0] ?? '').replace('upstreams.up.', '')
+  const found = problems({ upstreams: { up: entry } }, env)
+  assert.is(found.length, 1, found.join('\n'))
+  return (found[0] ?? '').replace('upstreams.up.', '')
 }
 
 const baseUrl = 'https://api.example.com/v1'
@@ -40,56 +40,56 @@ writeFileSync(join(folder, 'not.pem'), 'a certificate')
 writeFileSync(join(folder, 'broken.pem'), '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')
 
 const WRONG: Array<[string, object, RegExp, Record<string, string>?]> = [
-  ['a preset that nobody knows', { preset: 'grok' }, /^preset: must be one of openai, azure, .*xai/],
+  ['an unknown preset', { preset: 'grok' }, /^preset: must be one of openai, azure, .*xai/],
   [
     'a preset without its key',
     { preset: 'groq' },
     /^apiKey: is missing; set the environment variable GROQ_API_KEY, or /,
   ],
   [
-    'a preset without its other key',
+    'a preset without the secret of its header',
     { preset: 'portkey' },
     /^headers\.x-portkey-api-key: the environment variable PORTKEY_API_KEY is not set$/,
   ],
   [
-    'a preset that has no address of its own',
+    'a preset that needs a base URL',
     { preset: 'azure' },
     /^baseUrl: is missing; the preset azure needs an address, such as https:\/\/RESOURCE\.openai\.azure\.com$/,
     { AZURE_OPENAI_API_KEY: 'k' },
   ],
-  ['vLLM without an address', { preset: 'vllm' }, /^baseUrl: is missing; .* such as http:\/\/HOST:PORT\/v1$/],
+  ['vLLM without a base URL', { preset: 'vllm' }, /^baseUrl: is missing; .* such as http:\/\/HOST:PORT\/v1$/],
   [
     'a key that is never sent',
     { baseUrl, auth: 'none', apiKey: { env: 'K' } },
     /^apiKey: is never sent with auth "none"; leave it out, or choose another auth$/,
     { K: 'k' },
   ],
-  ['an unknown scheme', { baseUrl, auth: 'basic' }, /^auth: must be one of bearer, .*query, none$/],
+  ['an unknown auth', { baseUrl, auth: 'basic' }, /^auth: must be one of bearer, .*query, none$/],
+  ['an unknown API', { baseUrl, apis: ['audio'] }, /^apis\[0\]: must be one of chat, completions, /],
+  ['an empty list of APIs', { baseUrl, apis: [] }, /^apis: needs at least 1 entry$/],
   [
-    'an unknown dialect',
-    { baseUrl, dialects: ['audio'] },
-    /^dialects\[0\]: must be one of chat, completions, /,
-  ],
-  ['no dialect at all', { baseUrl, dialects: [] }, /^dialects: needs at least 1 entry$/],
-  [
-    'a name for the key that is none',
+    'an invalid name for the URL parameter of the key',
     { baseUrl, keyParameter: 'a&b' },
     /^keyParameter: is not a name for a URL/,
   ],
   [
-    'a name for a parameter that is none',
+    'an invalid name for a URL parameter',
     { baseUrl, query: { 'a=b': 'c' } },
     /^query\["a=b"\]: is not a name for/,
   ],
-  ['a number for a parameter', { baseUrl, query: { v: 1 } }, /^query\.v: must be a text$/],
-  ['a bound of nothing', { baseUrl, limits: { exchanges: 0 } }, /^limits\.exchanges: must be at least 1$/],
+  ['a number as the value of a URL parameter', { baseUrl, query: { v: 1 } }, /^query\.v: must be a text$/],
+  [
+    'a limit of 0',
+    { baseUrl, limits: { maxConcurrentRequests: 0 } },
+    /^limits\.maxConcurrentRequests: must be at least 1$/,
+  ],
   [
     'a mistyped timeout',
     { baseUrl, timeouts: { connectMS: 1 } },
     /^timeouts\.connectMS: .*did you mean connectMs\?$/,
   ],
   [
-    'a certificate file that is not there',
+    'a missing certificate file',
     { baseUrl, tls: { caFile: 'x.pem' } },
     /^tls\.caFile: the file x\.pem cannot be read \(ENOENT\)$/,
   ],
@@ -99,28 +99,28 @@ const WRONG: Array<[string, object, RegExp, Record<string, string>?]> = [
     /^tls\.caFile: the file not\.pem has no certificate in it/,
   ],
   [
-    'a certificate that is broken',
+    'a broken certificate',
     { baseUrl, tls: { caFile: 'broken.pem' } },
     /^tls\.caFile: .*has a certificate that cannot be read$/,
   ],
   [
-    'a wish to verify nothing',
+    'a setting that would switch the certificate check off',
     { baseUrl, tls: { rejectUnauthorized: false } },
     /^tls\.rejectUnauthorized: unknown setting/,
   ],
   [
-    'a proxy of another kind',
+    'a proxy that does not speak HTTP',
     { baseUrl, proxy: 'socks5://p:1' },
     /^proxy: must begin with http:\/\/ or https:\/\//,
   ],
-  ['a proxy that is true', { baseUrl, proxy: true }, /^proxy: must be false, a URL, or a URL by reference/],
+  ['true for a proxy', { baseUrl, proxy: true }, /^proxy: must be false, a URL, or a URL by reference/],
   [
-    'a proxy with its password in the file',
+    'a proxy with its password in the config file',
     { baseUrl, proxy: 'http://u:pass-9@p:1' },
     /^proxy: must not hold a user or password; give the whole URL by reference/,
   ],
   [
-    'a proxy of another kind in the environment',
+    'a proxy in the environment that does not speak HTTP',
     { baseUrl },
     /^proxy: the environment variable HTTPS_PROXY must begin with http.*or false for none$/,
     { HTTPS_PROXY: 'socks5://u:pass-9@p:1' },
@@ -128,42 +128,46 @@ const WRONG: Array<[string, object, RegExp, Record<string, string>?]> = [
 ]
 
 for (const [name, entry, expected, env] of WRONG) {
-  test(`${name} is told by its path, with what would be right`, () => {
-    const told = wrong(entry, env)
-    assert.match(told, expected)
-    assert.not.match(told, /pass-9/)
+  test(`${name} is reported with its path and what would be right, and without its value`, () => {
+    const problem = wrong(entry, env)
+    assert.match(problem, expected)
+    assert.not.match(problem, /pass-9/)
   })
 }
 
 const WRONG_ROUTES: Array<[string, object, RegExp]> = [
   [
-    'a route to nowhere',
+    'a route without an upstream',
     { routes: [{}] },
     /^routes\[0\]\.upstream: is missing; name one, or several as targets/,
   ],
   [
-    'a target to nowhere',
+    'a target with an unknown upstream',
     { routes: [{ targets: [{ upstream: 'c' }] }] },
-    /^routes\[0\]\.targets\[0\]\.upstream: no such upstream; there is a, b$/,
+    /^routes\[0\]\.targets\[0\]\.upstream: no such upstream; the config has a, b$/,
   ],
   [
-    'both of them',
+    'a route with an upstream and targets',
     { routes: [{ upstream: 'a', targets: [{ upstream: 'b' }] }] },
-    /^routes\[0\]\.upstream: cannot stand beside targets/,
+    /^routes\[0\]\.upstream: and targets are both there; remove one$/,
   ],
-  ['no target', { routes: [{ targets: [] }] }, /^routes\[0\]\.targets: needs at least 1 entry$/],
   [
-    'a weight below nothing',
+    'an empty list of targets',
+    { routes: [{ targets: [] }] },
+    /^routes\[0\]\.targets: needs at least 1 entry$/,
+  ],
+  [
+    'a negative weight',
     { routes: [{ targets: [{ upstream: 'a', weight: -1 }] }] },
     /weight: must be at least 0$/,
   ],
   [
-    'an unknown way to choose',
-    { routes: [{ upstream: 'a', choose: 'random' }] },
-    /^routes\[0\]\.choose: must be one of order, weight, latency$/,
+    'an unknown strategy',
+    { routes: [{ upstream: 'a', strategy: 'random' }] },
+    /^routes\[0\]\.strategy: must be one of order, weight, latency$/,
   ],
   [
-    'a target that is there twice',
+    'the same target twice',
     {
       models: {
         m: {
@@ -175,26 +179,26 @@ const WRONG_ROUTES: Array<[string, object, RegExp]> = [
         },
       },
     },
-    /^models\.m\.targets\[2\]: is there already; give one of them the weight of both$/,
+    /^models\.m\.targets\[2\]: is in the list already; keep one, with the weight of both$/,
   ],
-  ['an alias to nowhere', { models: { 'a b': {} } }, /^models\["a b"\]\.upstream: is missing/],
+  ['a model without an upstream', { models: { 'a b': {} } }, /^models\["a b"\]\.upstream: is missing/],
   [
-    'a model beside targets',
+    'a model with a name beside its targets',
     { models: { m: { model: 'x', targets: [{ upstream: 'a' }] } } },
-    /^models\.m\.model: belongs into each of the targets/,
+    /^models\.m\.model: belongs in each of the targets/,
   ],
-  ['a list of something else', { listModels: 'none' }, /^listModels: must be one of aliases, all$/],
+  ['an unknown value of listModels', { listModels: 'none' }, /^listModels: must be one of aliases, all$/],
 ]
 
 for (const [name, settings, expected] of WRONG_ROUTES) {
-  test(`of routes, ${name} is told by its path, with what would be right`, () => {
-    const told = problems({ upstreams, ...settings })
-    assert.is(told.length, 1, told.join('\n'))
-    assert.match(told[0] ?? '', expected)
+  test(`${name} is reported with its path and what would be right`, () => {
+    const found = problems({ upstreams, ...settings })
+    assert.is(found.length, 1, found.join('\n'))
+    assert.match(found[0] ?? '', expected)
   })
 }
 
-test('a preset and its key in the environment are a whole upstream', () => {
+test('a preset and its key in the environment are enough for an upstream', () => {
   for (const preset of PRESET_NAMES) {
     const row = PRESETS[preset]
     const names = [row.keyEnv, ...Object.values(row.headers).map(({ env }) => env)]
@@ -207,7 +211,7 @@ test('a preset and its key in the environment are a whole upstream', () => {
   }
 })
 
-test('whatever the preset has can be overridden', () => {
+test('an entry overrides each setting of its preset', () => {
   const settings = {
     preset: 'azure-deployments',
     baseUrl: 'https://gateway.example/azure',
@@ -215,7 +219,7 @@ test('whatever the preset has can be overridden', () => {
     auth: 'bearer',
     query: { 'api-version': 'preview' },
     headers: { 'X-More': 'yes' },
-    dialects: ['chat'],
+    apis: ['chat'],
   }
   const [upstream] = load(
     { upstreams: { up: settings } },
@@ -227,17 +231,17 @@ test('whatever the preset has can be overridden', () => {
   assert.is(upstream?.auth, 'bearer')
   assert.equal(upstream?.query, ['api-version', 'preview'])
   assert.equal(upstream?.headers, ['x-more', 'yes'])
-  assert.equal(upstream?.dialects, ['chat'])
+  assert.equal(upstream?.apis, ['chat'])
 })
 
-test('a header of the preset gives way to one of the config, and a secret may have something in front', () => {
+test('a header of the config overrides the header of the preset, and a secret may have a prefix', () => {
   const headers = { 'Helicone-Auth': { env: 'H', prefix: 'Token ' } }
   const env = { H: 'h', OPENAI_API_KEY: 'k' }
   const [upstream] = load({ upstreams: { up: { preset: 'helicone', headers } } }, env).upstreams
   assert.equal(upstream?.headers, ['helicone-auth', 'Token h'])
 })
 
-test('where clients bring their own keys, a preset needs none', () => {
+test('a preset needs no key in passthrough mode, where clients bring their own', () => {
   const settings = {
     keys: { mode: 'passthrough' },
     upstreams: { a: { preset: 'groq' }, b: { preset: 'portkey' } },
@@ -251,63 +255,73 @@ test('where clients bring their own keys, a preset needs none', () => {
   )
 })
 
-test('limits and timeouts of an upstream go before the general ones', () => {
+test('limits and timeouts of an upstream override the general ones', () => {
   const settings = {
     timeouts: { idleMs: 7, firstByteMs: 8 },
     upstreams: {
-      a: { baseUrl, timeouts: { idleMs: 9, connectMs: 10 }, limits: { exchanges: 3 } },
+      a: { baseUrl, timeouts: { idleMs: 9, connectMs: 10 }, limits: { maxConcurrentRequests: 3 } },
       b: { baseUrl },
     },
   }
   const [a, b] = load(settings).upstreams
   assert.equal(
-    [a?.timeouts.idleMs, a?.timeouts.firstByteMs, a?.timeouts.connectMs, a?.exchanges],
+    [a?.timeouts.idleMs, a?.timeouts.firstByteMs, a?.timeouts.connectMs, a?.maxConcurrentRequests],
     [9, 8, 10, 3],
   )
-  assert.equal([b?.timeouts.idleMs, b?.timeouts.connectMs, b?.exchanges], [7, 5_000, null])
+  assert.equal([b?.timeouts.idleMs, b?.timeouts.connectMs, b?.maxConcurrentRequests], [7, 5_000, null])
 })
 
 const PROXIES: Array<[string, string, Record<string, string>, string | null]> = [
   ['no proxy is set', 'https://h', {}, null],
-  ['one is set for its scheme', 'https://h', { HTTPS_PROXY: 'http://p:1' }, 'http://p:1'],
-  ['one is set for the other scheme', 'https://h', { HTTP_PROXY: 'http://p:1' }, null],
-  ['it is plain HTTP', 'http://h', { HTTP_PROXY: 'http://p:1', HTTPS_PROXY: 'http://q:1' }, 'http://p:1'],
+  ['a proxy is set for its scheme', 'https://h', { HTTPS_PROXY: 'http://p:1' }, 'http://p:1'],
+  ['a proxy is set for the other scheme only', 'https://h', { HTTP_PROXY: 'http://p:1' }, null],
   [
-    'names are in lower case',
+    'the upstream has plain HTTP',
+    'http://h',
+    { HTTP_PROXY: 'http://p:1', HTTPS_PROXY: 'http://q:1' },
+    'http://p:1',
+  ],
+  [
+    'the variable in lower case is set, too',
     'https://h',
     { https_proxy: 'http://p:1', HTTPS_PROXY: 'http://q:1' },
     'http://p:1',
   ],
   ['the proxy has no scheme', 'https://h', { HTTPS_PROXY: 'p:1' }, 'http://p:1'],
   ['the proxy has TLS', 'https://h', { HTTPS_PROXY: 'https://p' }, 'https://p'],
-  ['it is this machine', 'http://127.0.0.1:1', { HTTP_PROXY: 'http://p:1' }, null],
-  ['it is this machine, by IPv6', 'http://[::1]:1', { HTTP_PROXY: 'http://p:1' }, null],
-  ['its host is exempt', 'https://h.example', { HTTPS_PROXY: 'p:1', NO_PROXY: 'x, H.example' }, null],
-  ['its domain is exempt', 'https://a.h.example', { HTTPS_PROXY: 'p:1', no_proxy: '.h.example' }, null],
+  ['the upstream is on this machine', 'http://127.0.0.1:1', { HTTP_PROXY: 'http://p:1' }, null],
+  ['the upstream is on this machine, by IPv6', 'http://[::1]:1', { HTTP_PROXY: 'http://p:1' }, null],
+  ['NO_PROXY has its host', 'https://h.example', { HTTPS_PROXY: 'p:1', NO_PROXY: 'x, H.example' }, null],
+  ['NO_PROXY has its domain', 'https://a.h.example', { HTTPS_PROXY: 'p:1', no_proxy: '.h.example' }, null],
   [
-    'its domain is exempt, with a star',
+    'NO_PROXY has its domain with a star',
     'https://a.h.example',
     { HTTPS_PROXY: 'p:1', no_proxy: '*.h.example' },
     null,
   ],
   [
-    'another host that ends so is exempt',
+    'NO_PROXY has another host with the same end',
     'https://ah.example',
     { HTTPS_PROXY: 'p:1', no_proxy: 'h.example' },
     'http://p:1',
   ],
   [
-    'another port is exempt',
+    'NO_PROXY has its host with another port',
     'https://h.example',
     { HTTPS_PROXY: 'p:1', no_proxy: 'h.example:8443' },
     'http://p:1',
   ],
-  ['its port is exempt', 'https://h.example', { HTTPS_PROXY: 'p:1', no_proxy: 'h.example:443' }, null],
-  ['all are exempt', 'https://h.example', { HTTPS_PROXY: 'p:1', no_proxy: '*' }, null],
+  [
+    'NO_PROXY has its host with its port',
+    'https://h.example',
+    { HTTPS_PROXY: 'p:1', no_proxy: 'h.example:443' },
+    null,
+  ],
+  ['NO_PROXY is a star', 'https://h.example', { HTTPS_PROXY: 'p:1', no_proxy: '*' }, null],
 ]
 
 for (const [when, url, env, expected] of PROXIES) {
-  test(`the proxy of an upstream is ${expected ?? 'none'} where ${when}`, () => {
+  test(`the proxy of an upstream is ${expected ?? 'none'} when ${when}`, () => {
     assert.is(
       load({ upstreams: { up: { baseUrl: url } } }, env).upstreams[0]?.proxy?.origin ?? null,
       expected,
@@ -315,26 +329,26 @@ for (const [when, url, env, expected] of PROXIES) {
   })
 }
 
-test('a proxy of the config goes before the environment, by reference if it has a password', () => {
-  const of = (proxy: unknown) =>
+test('a proxy of the config overrides the environment, and one with a password is given by reference', () => {
+  const proxyOf = (proxy: unknown) =>
     load({ upstreams: { up: { baseUrl, proxy } } }, { HTTPS_PROXY: 'http://p:1', P: 'http://me:p%40ss@q:2' })
       .upstreams[0]?.proxy
-  assert.is(of(false), null)
-  assert.equal(of('http://q:2'), { origin: 'http://q:2', authorization: null })
+  assert.is(proxyOf(false), null)
+  assert.equal(proxyOf('http://q:2'), { origin: 'http://q:2', authorization: null })
   const authorization = `Basic ${Buffer.from('me:p@ss').toString('base64')}`
-  assert.equal(of({ env: 'P' }), { origin: 'http://q:2', authorization })
+  assert.equal(proxyOf({ env: 'P' }), { origin: 'http://q:2', authorization })
 })
 
-test('what is likely to surprise is a warning', () => {
+test('settings that are likely to surprise give a warning', () => {
   const warnings = (settings: object, env = {}) => load(settings, env).warnings
   assert.equal(warnings({ upstreams: { up: { baseUrl } } }), [])
   for (const name of ['gpt-4o', 'My-GPT', 'claude-x', 'team-gemini-2', 'o3', 'o1-mini']) {
-    const told = warnings({
+    const found = warnings({
       upstreams: { up: { baseUrl } },
       models: { [name]: { upstream: 'up', model: 'm' } },
     })
-    assert.is(told.length, 1, name)
-    assert.match(told[0] ?? '', /^models\..*: Cursor treats names with .* choose one without/)
+    assert.is(found.length, 1, name)
+    assert.match(found[0] ?? '', /^models\..*: Cursor treats names with .* choose a name without/)
   }
   for (const name of ['team-fast', 'o10', 'turbo3', 'foo1']) {
     assert.equal(
@@ -342,7 +356,7 @@ test('what is likely to surprise is a warning', () => {
       [],
     )
   }
-  assert.equal(warnings({ upstreams }), ['upstreams.b: no route and no model leads to it'])
+  assert.equal(warnings({ upstreams }), ['upstreams.b: no route and no model uses it'])
   const plain = { baseUrl: 'http://10.0.0.1/v1', apiKey: { env: 'K' } }
   assert.match(
     warnings({ upstreams: { up: plain } }, { K: 'k' })[0] ?? '',

@@ -22,7 +22,7 @@ test.before(async () => {
 })
 test.after(() => demo.close())
 
-test('a chat completion has the text, the model that was asked for, and the usage', async () => {
+test('a chat completion has the text, the requested model and the usage', async () => {
   const completion = await client.chat.completions.create({ model: 'any-name/at-all', messages })
   assert.is(completion.object, 'chat.completion')
   assert.is(completion.model, 'any-name/at-all')
@@ -36,7 +36,7 @@ test('a chat completion has the text, the model that was asked for, and the usag
   assert.is(completion.usage?.total_tokens, 4 + (completion.usage?.completion_tokens ?? 0))
 })
 
-test('a chat stream is: the role, the content, the finish, [DONE]', async () => {
+test('a chat stream has the role, the content, the finish reason and [DONE], in this order', async () => {
   const events = await sendStream(url, { model: 'm', messages })
   assert.ok(events.every((event) => event.name === null))
   assert.is(events.at(-1)?.data, '[DONE]')
@@ -63,7 +63,7 @@ test('a chat stream is: the role, the content, the finish, [DONE]', async () => 
   }
 })
 
-test('with include_usage every chunk has a usage of null, but one more at the end has no choices', async () => {
+test('with include_usage every chunk has a usage of null, and one more at the end has the usage and no choices', async () => {
   const events = await sendStream(url, { model: 'm', messages, stream_options: { include_usage: true } })
   assert.is(events.at(-1)?.data, '[DONE]')
   const chunks = parseAll(events.slice(0, -1))
@@ -73,7 +73,7 @@ test('with include_usage every chunk has a usage of null, but one more at the en
   assert.ok(chunks.every((chunk) => chunk.usage === null))
 })
 
-test('streamed or not, the text is the same', async () => {
+test('the text is the same with and without a stream', async () => {
   const whole = await client.chat.completions.create({ model: 'm', messages })
   const stream = client.chat.completions.stream({ model: 'm', messages })
   assert.is(await stream.finalContent(), whole.choices[0]?.message.content)
@@ -130,7 +130,7 @@ test('a streamed tool call names itself once and then sends only fragments of it
   assert.is(final.choices[0]?.finish_reason, 'tool_calls')
 })
 
-test('a tool round of the official client comes to its end', async () => {
+test('a tool round of the official client ends', async () => {
   const cities: string[] = []
   const runner = client.chat.completions.runTools({
     model: 'm',
@@ -156,7 +156,7 @@ test('a tool round of the official client comes to its end', async () => {
   assert.equal(cities, ['get_weather in Graz'])
 })
 
-test('tools in the other forms that Cursor mixes in are understood', async () => {
+test('tools in the other formats that Cursor mixes in are understood', async () => {
   const completion = await sendJson(url, {
     model: 'm',
     messages: [{ role: 'user', content: [{ type: 'text', text: 'list' }] }],
@@ -173,7 +173,7 @@ test('tools in the other forms that Cursor mixes in are understood', async () =>
   assert.equal(completion.choices[0].message.tool_calls[0].function, { name: 'Shell', arguments: '{"n":1}' })
 })
 
-test('a request without messages, with too many choices or with a bad limit is refused with its field', async () => {
+test('a request without messages, with too many choices or with a wrong limit is refused, and the field is named', async () => {
   const cases: readonly (readonly [object, string, string | RegExp])[] = [
     [{ model: 'm' }, 'messages', /^Missing required parameter: 'messages'\.$/],
     [{}, 'messages', /'messages'/],

@@ -15,7 +15,7 @@ test.before(async () => {
 })
 test.after(() => demo.close())
 
-test('a completion goes on where the prompt ends', async () => {
+test('a completion continues the prompt', async () => {
   const completion = await client.completions.create({ model: 'any', prompt: 'Once upon a time' })
   assert.is(completion.object, 'text_completion')
   assert.is(completion.model, 'any')
@@ -26,7 +26,7 @@ test('a completion goes on where the prompt ends', async () => {
   assert.is(completion.usage?.prompt_tokens, 4)
 })
 
-test('a completion stream is: texts, the finish, the usage if asked for, [DONE]', async () => {
+test('a completion stream has texts, the finish reason, the usage if requested, and [DONE]', async () => {
   const body = { model: 'm', prompt: ['Once'], stream_options: { include_usage: true } }
   const events = await sendStream(url, body)
   assert.is(events.at(-1)?.data, '[DONE]')
@@ -53,11 +53,11 @@ test('the official client reads a completion stream, cut at max_tokens', async (
   assert.is(reason, 'length')
 })
 
-test('token ids are taken as a prompt', async () => {
+test('token ids are accepted as a prompt', async () => {
   assert.is((await sendJson(url, { model: 'm', prompt: [1, 2, 3] })).object, 'text_completion')
 })
 
-test('a prompt that is missing, or is several, is refused', async () => {
+test('a missing prompt and several prompts are refused', async () => {
   const { error } = await sendJson(url, { model: 'm' })
   assert.is(error.message, "Missing required parameter: 'prompt'.")
   assert.is(error.param, 'prompt')

@@ -19,7 +19,7 @@ test.before(async () => {
 })
 test.after(() => demo.close())
 
-test('a message has the text, the model that was asked for, and the usage', async () => {
+test('a message has the text, the requested model and the usage', async () => {
   const message = await client.messages.create({ model: 'any', max_tokens: 1000, messages })
   assert.is(message.type, 'message')
   assert.is(message.role, 'assistant')
@@ -33,7 +33,7 @@ test('a message has the text, the model that was asked for, and the usage', asyn
   assert.ok(block?.type === 'text' && block.text.includes('What is a relay?'))
 })
 
-test('a message stream has every event in its order, each with its name', async () => {
+test('a message stream has every event in order, each with its name', async () => {
   const events = await sendStream(`${url}?beta=true`, { model: 'm', max_tokens: 1000, messages })
   const data = parseAll(events)
   assert.equal(
@@ -64,7 +64,7 @@ test('a message stream has every event in its order, each with its name', async 
   assert.is(ended.usage.output_tokens, deltas.length)
 })
 
-test('the official client puts a message stream together', async () => {
+test('the official client assembles a message stream', async () => {
   const whole = await client.messages.create({ model: 'm', max_tokens: 1000, messages })
   const streamed = await client.messages.stream({ model: 'm', max_tokens: 1000, messages }).finalMessage()
   assert.equal(
@@ -74,7 +74,7 @@ test('the official client puts a message stream together', async () => {
   assert.is(streamed.usage.output_tokens, whole.usage.output_tokens)
 })
 
-test('max_tokens and stop sequences are honoured and named', async () => {
+test('max_tokens and stop sequences end the message and are named', async () => {
   const cut = await client.messages.create({ model: 'm', max_tokens: 3, messages })
   assert.is(cut.stop_reason, 'max_tokens')
   assert.is(cut.usage.output_tokens, 3)
@@ -135,7 +135,7 @@ test('the official client reads a tool call, streamed or not, and sends its resu
   assert.ok(next.content[0]?.type === 'text' && next.content[0].text.includes('“rain”'))
 })
 
-test('a tool call that max_tokens cuts is still a message that can be read', async () => {
+test('a tool call that max_tokens cuts is still a readable message', async () => {
   const body = { model: 'm', max_tokens: 2, messages: asking, tools: [weather] }
   const message = await client.messages.create(body)
   assert.is(message.stop_reason, 'max_tokens')
@@ -150,7 +150,7 @@ test('tokens are counted as the usage counts them', async () => {
   assert.ok(input_tokens > 7)
 })
 
-test('a request without max_tokens or messages is refused in the form of this API', async () => {
+test('a request without max_tokens or messages is refused in the format of this API', async () => {
   const response = await send(url, 'POST', { model: 'm', messages })
   assert.is(response.status, 400)
   assert.equal(JSON.parse(response.text), {
@@ -162,7 +162,7 @@ test('a request without max_tokens or messages is refused in the form of this AP
   assert.is((await sendJson(url, '{"model":')).error.type, 'invalid_request_error')
 })
 
-test('the model for errors and unknown paths answer in the form of this API', async () => {
+test('the error model and unknown paths respond in the format of this API', async () => {
   try {
     await client.messages.create({ model: 'thinwire-demo-error', max_tokens: 1, messages })
     assert.unreachable()

@@ -23,7 +23,7 @@ function user(...texts: string[]): Turn {
 
 const SHELL = readTools([{ type: 'function', function: { name: 'Shell', parameters: {} } }])
 
-test('the answer says who speaks, what was said, and how to get a real model', () => {
+test('the answer says that it is the demo, what the user said, and how to get a real model', () => {
   const text = answer(promptOf([user('What is a relay?')])).pieces.join('')
   for (const part of [
     "Thinwire's demo upstream",
@@ -40,7 +40,7 @@ test('the same prompt gets the same answer', () => {
   assert.equal(answer(promptOf([user('hi')])), answer(promptOf([user('hi')])))
 })
 
-test('pieces put together are the text, and each is valid UTF-8 by itself', () => {
+test('the pieces together are the text, and each is valid UTF-8', () => {
   const text = 'naïve 🦊🦊🦊  two\n\n\tspaces, 名前は長い名前です and_more: {"a":[1,2]} '
   const pieces = splitPieces(text)
   assert.is(pieces.join(''), text)
@@ -48,13 +48,13 @@ test('pieces put together are the text, and each is valid UTF-8 by itself', () =
   assert.is(splitPieces('').length, 0)
 })
 
-test('what is echoed is one short line however long the prompt', () => {
+test('the answer repeats one short line of the prompt, however long the prompt is', () => {
   assert.is(createSnippet('  a\n\n  b ', 10), 'a b')
   assert.is(createSnippet('🦊'.repeat(1000), 3), '🦊🦊🦊…')
   assert.ok(answer(promptOf([user('x '.repeat(1_000_000))])).pieces.length < 150)
 })
 
-test('the words of the user are told from the context that an editor puts before them', () => {
+test('the words of the user are found after the context that an editor adds', () => {
   const text = answer(
     promptOf([user('<context>secret</context>', '<user_query>\nfix it\n</user_query>')]),
   ).pieces.join('')
@@ -62,26 +62,26 @@ test('the words of the user are told from the context that an editor puts before
   assert.not.ok(text.includes('secret'))
 })
 
-test('an empty conversation is answered too', () => {
+test('an empty conversation gets an answer, too', () => {
   assert.ok(answer(promptOf([])).pieces.length > 0)
   assert.ok(answer(promptOf([user('')])).pieces.length > 0)
 })
 
-test('a limit of tokens cuts the answer after as many pieces', () => {
+test('a token limit cuts the answer after this number of pieces', () => {
   const generation = answer(promptOf([user('hi')], { maxTokens: 3 }))
   assert.is(generation.pieces.length, 3)
   assert.is(generation.outputTokens, 3)
   assert.is(generation.end, 'length')
 })
 
-test('the first stop sequence that is reached ends the answer and is not part of it', () => {
+test('the first stop sequence in the text ends the answer and is not part of it', () => {
   const generation = answer(promptOf([user('hi')], { stops: ['nowhere', 'demo', 'Thinwire'] }))
   assert.is(generation.end, 'stop')
   assert.is(generation.stop, 'Thinwire')
   assert.ok(generation.pieces.join('').endsWith('This is '))
 })
 
-test('a tool is called when the user names it, as a word of its own', () => {
+test('a tool is called when the user names it as a whole word', () => {
   const call = answer(promptOf([user('run Shell, please')], { tools: SHELL }))
   assert.is(call.tool, 'Shell')
   assert.is(call.end, 'tool')
@@ -89,14 +89,14 @@ test('a tool is called when the user names it, as a word of its own', () => {
   assert.is(answer(promptOf([user('hello')], { tools: SHELL })).tool, null)
 })
 
-test('a tool is called when the request demands it, or with the model that is named for it', () => {
+test('a tool is called when the request demands it, or with the tools model', () => {
   const required = readToolChoice('required')
   assert.is(answer(promptOf([user('hello')], { tools: SHELL, toolChoice: required })).tool, 'Shell')
   assert.is(answer(promptOf([user('hello')], { tools: SHELL, model: 'thinwire-demo-tools' })).tool, 'Shell')
   assert.is(answer(promptOf([user('hello')], { toolChoice: required })).tool, null)
 })
 
-test('a tool that is forbidden, or has just answered, is not called', () => {
+test('no tool is called when tools are forbidden, or after a tool result', () => {
   const turns = [user('run Shell')]
   const none = readToolChoice('none')
   assert.is(answer(promptOf(turns, { tools: SHELL, toolChoice: none })).tool, null)
@@ -106,7 +106,7 @@ test('a tool that is forbidden, or has just answered, is not called', () => {
   assert.ok(after.pieces.join('').includes('“file.txt”'))
 })
 
-test('all spellings of a tool choice are understood', () => {
+test('all formats of a tool choice are understood', () => {
   assert.equal(readToolChoice(undefined), { mode: 'auto', name: null })
   assert.equal(readToolChoice({ type: 'auto' }), { mode: 'auto', name: null })
   assert.equal(readToolChoice({ type: 'none' }), { mode: 'none', name: null })
@@ -120,7 +120,7 @@ test('all spellings of a tool choice are understood', () => {
   }
 })
 
-test('tools are read in all three forms, and those without a JSON schema are left out', () => {
+test('tools are read in all three formats, and tools without a JSON schema are left out', () => {
   const tools = readTools([
     { type: 'function', function: { name: 'nested', parameters: { type: 'object' } } },
     { type: 'function', name: 'flat', parameters: {} },
@@ -136,7 +136,7 @@ test('tools are read in all three forms, and those without a JSON schema are lef
   )
 })
 
-test('arguments fit the schema', () => {
+test('created arguments fit the schema of the tool', () => {
   const schema = {
     type: 'object',
     properties: {
@@ -168,12 +168,12 @@ test('arguments fit the schema', () => {
   })
 })
 
-test('a schema with a property named __proto__ gives an argument of that name', () => {
+test('a property named __proto__ in a schema gives an argument of that name', () => {
   const schema = JSON.parse('{"properties":{"__proto__":{"type":"integer"}},"required":["constructor"]}')
   assert.is(createArguments({ name: 'f', schema }, 'x'), '{"__proto__":1,"constructor":"x"}')
 })
 
-test('a completion goes on with the sentence, after it, or with the code', () => {
+test('a completion continues a sentence, follows a sentence, or continues code', () => {
   const of = (text: string) => continueText(promptOf([user(text)])).pieces.join('')
   assert.ok(of('Once upon a time').startsWith(' and so'))
   assert.ok(of('The end.').startsWith(' And so'))

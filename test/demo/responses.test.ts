@@ -40,7 +40,7 @@ test('a response has the text, the settings of the request, and the usage', asyn
   assert.is(response.usage?.total_tokens, 7 + (response.usage?.output_tokens ?? 0))
 })
 
-test('a response stream has every event in its order, numbered, and no [DONE]', async () => {
+test('a response stream has every event in order, numbered, and no [DONE]', async () => {
   const events = await sendStream(url, { model: 'm', input: [{ role: 'user', content: 'hi' }] })
   const data = parseAll(events)
   assert.equal(
@@ -80,7 +80,7 @@ test('a response stream has every event in its order, numbered, and no [DONE]', 
   assert.is(response.usage.output_tokens, deltas.length)
 })
 
-test('the official client puts a response stream together', async () => {
+test('the official client assembles a response stream', async () => {
   const stream = client.responses.stream({ model: 'm', input: 'hi' })
   const response = await stream.finalResponse()
   const whole = await client.responses.create({ model: 'm', input: 'hi' })

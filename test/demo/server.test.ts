@@ -16,7 +16,7 @@ test.before(async () => {
 })
 test.after(() => demo.close())
 
-test('the model list is in the form of the OpenAI API, and any name has a model', async () => {
+test('the model list has the format of the OpenAI API, and every name has a model', async () => {
   const client = new OpenAI({ apiKey: 'any', baseURL: `${demo.origin}/v1` })
   const page = await client.models.list()
   assert.equal(
@@ -29,7 +29,7 @@ test('the model list is in the form of the OpenAI API, and any name has a model'
   assert.equal(Object.keys(JSON.parse(text).data[0]), ['id', 'object', 'created', 'owned_by'])
 })
 
-test('HEAD answers as GET does, without the body', async () => {
+test('HEAD responds as GET does, without the body', async () => {
   const get = await send(`${demo.origin}/v1/models`, 'GET')
   const head = await send(`${demo.origin}/v1/models`, 'HEAD')
   assert.is(head.status, 200)
@@ -37,7 +37,7 @@ test('HEAD answers as GET does, without the body', async () => {
   assert.is(head.text, '')
 })
 
-test('an answer has the headers of the OpenAI API', async () => {
+test('a response has the headers of the OpenAI API', async () => {
   const whole = await send(`${demo.origin}/v1/chat/completions`, 'POST', chat)
   assert.is(whole.headers['content-type'], 'application/json')
   assert.is(Number(whole.headers['content-length']), Buffer.byteLength(whole.text))
@@ -53,14 +53,14 @@ test('an answer has the headers of the OpenAI API', async () => {
   assert.is.not(whole.headers['x-request-id'], stream.headers['x-request-id'])
 })
 
-test('an answer under /v1/messages has the headers of the Anthropic API', async () => {
+test('a response under /v1/messages has the headers of the Anthropic API', async () => {
   const { headers } = await send(`${demo.origin}/v1/messages`, 'POST', { ...chat, max_tokens: 1 })
   assert.match(String(headers['request-id']), /^req_[0-9a-f]{24}$/)
   assert.is(headers['x-request-id'], undefined)
   assert.is(headers['anthropic-ratelimit-requests-limit'], '10000')
 })
 
-test('an unknown path is not found, and a known one says which methods it takes', async () => {
+test('an unknown path is not found, and a known path names its methods', async () => {
   for (const path of ['/', '/v1', '/v1/models/', '/v1/embeddings', '/v1/chat/completions/x', '/__proto__']) {
     const response = await send(demo.origin + path, 'POST', {})
     assert.is(response.status, 404, path)
@@ -83,14 +83,14 @@ test('a body that is not a JSON object is refused', async () => {
   }
 })
 
-test('a body of more than 64 MiB is refused, and the client gets to read why', async () => {
+test('a body of more than 64 MiB is refused, and the client can read the error', async () => {
   const body = ' '.repeat(64 * 1024 * 1024 + 1)
   const response = await send(`${demo.origin}/v1/chat/completions`, 'POST', body)
   assert.is(response.status, 413)
   assert.is(JSON.parse(response.text).error.code, 'request_too_large')
 })
 
-test('a body that nests deeper than the stack fails its own request only', async () => {
+test('a body that nests deeper than the stack fails only its own request', async () => {
   const deep = '['.repeat(100_000) + ']'.repeat(100_000)
   const body = (stream: boolean) => `{"model":"m","input":"hi","metadata":${deep},"stream":${stream}}`
   assert.is((await send(`${demo.origin}/v1/responses`, 'POST', body(false))).status, 500)
@@ -103,7 +103,7 @@ test('a body that nests deeper than the stack fails its own request only', async
   assert.is((await send(`${demo.origin}/v1/models`, 'GET')).status, 200)
 })
 
-test('the model for errors answers 429 with everything that clients look at, and is not retried', async () => {
+test('the error model responds with 429 and all headers that clients read, and is not retried', async () => {
   let requests = 0
   const client = new OpenAI({
     apiKey: 'any',
@@ -132,7 +132,7 @@ test('the model for errors answers 429 with everything that clients look at, and
   assert.is(requests, 1)
 })
 
-test('a WebSocket is answered with 426, so that the client goes on with HTTP', async () => {
+test('a WebSocket request gets 426, so that the client falls back to HTTP', async () => {
   const socket = new WebSocket(`${demo.origin.replace('http', 'ws')}/v1/responses`)
   const status = await new Promise((resolve) => {
     socket.on('unexpected-response', (_, res) => resolve(res.statusCode))
@@ -145,7 +145,7 @@ test('a WebSocket is answered with 426, so that the client goes on with HTTP', a
   assert.equal(Object.keys(JSON.parse(response.text).error), ['message', 'type', 'param', 'code'])
 })
 
-test('an offer of HTTP/2 by upgrade is passed over', async () => {
+test('an offer to upgrade to HTTP/2 is ignored', async () => {
   const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': '' }
   assert.is((await send(`${demo.origin}/v1/models`, 'GET', undefined, headers)).status, 200)
 })
@@ -168,12 +168,12 @@ test('a client that waits for 100 Continue gets it', async () => {
   assert.is(status, 200)
 })
 
-test('connections are kept for longer than a pool keeps them idle', async () => {
+test('connections stay open longer than a pool keeps them idle', async () => {
   const { headers } = await send(`${demo.origin}/v1/models`, 'GET', undefined, { connection: 'keep-alive' })
   assert.is(headers['keep-alive'], 'timeout=75')
 })
 
-test('a demo that cannot have its address says so', async () => {
+test('a demo that cannot listen on its address rejects', async () => {
   try {
     await startDemo({ port: Number(new URL(demo.origin).port) })
     assert.unreachable()
@@ -182,7 +182,7 @@ test('a demo that cannot have its address says so', async () => {
   }
 })
 
-test('closing cuts what is open, leaves no timers, and may be asked for twice', async () => {
+test('close cuts open connections, leaves no timers, and may be called twice', async () => {
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   const before = timers()
   const own = await startDemo({ paceMs: 3_600_000 })

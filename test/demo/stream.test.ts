@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import OpenAI from 'openai'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Answer, formatEvent, PAUSE, Reply, type Step } from '../../src/demo/reply.js'
+import { formatEvent, PAUSE, Reply, type ReplyContent, type Step } from '../../src/demo/reply.js'
 import { startDemo } from '../../src/demo/server.js'
 
 const opened: Server[] = []
@@ -29,7 +29,7 @@ async function serve(
   const closed = new Promise<void>((resolve) => {
     server.on('request', (_, res) => {
       res.on('close', resolve)
-      new Reply(res, 'openai').send((): Answer => ({ steps: makeSteps(res) }), paceMs)
+      new Reply(res, 'openai').send((): ReplyContent => ({ steps: makeSteps(res) }), paceMs)
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -69,7 +69,7 @@ for (const paceMs of [0, 1]) {
   })
 }
 
-test('a client that does not read stops the generation until it reads on', async () => {
+test('a client that stops reading pauses the generation until it reads again', async () => {
   const steps = new Endless(64 * 1024)
   const { socket } = await serve(() => steps, 0)
   socket.pause()
@@ -84,7 +84,7 @@ test('a client that does not read stops the generation until it reads on', async
   while (steps.asked < asked + 100) await sleep(1)
 })
 
-test('each event has left before the next one is made', async () => {
+test('each event is written before the next one is made', async () => {
   const waiting: (number | undefined)[] = []
   function* watched(res: ServerResponse): Generator<Step, void> {
     for (let index = 0; index < 5; index++) {
@@ -125,7 +125,7 @@ test('each event is a chunk of its own', async () => {
   assert.ok(events > 10)
 })
 
-test('a stream that breaks inside is cut, not ended', async () => {
+test('a stream that fails is cut, not ended', async () => {
   function* broken(): Generator<Step, void> {
     yield formatEvent('first')
     throw new Error('broken')
@@ -141,7 +141,7 @@ test('a stream that breaks inside is cut, not ended', async () => {
   assert.not.ok(text.includes('\r\n0\r\n'))
 })
 
-test('the official client can break off a stream and ask again', async () => {
+test('the official client can abort a stream and send another request', async () => {
   const demo = await startDemo({ paceMs: 1 })
   const client = new OpenAI({ apiKey: 'any', baseURL: `${demo.origin}/v1`, maxRetries: 0 })
   for (let round = 0; round < 3; round++) {

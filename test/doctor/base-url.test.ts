@@ -21,18 +21,18 @@ function judged(typed: string): string {
   return `${outcome}: ${seen} > ${change.join(' ')}`
 }
 
-test('a public https URL with /v1 at its end is as it should be', () => {
+test('a public https URL with /v1 at its end passes', () => {
   assert.match(judged('https://llm.example.com/v1'), /^ok: https, ends in \/v1/)
   assert.match(judged('https://llm.example.com/cursor/v1'), /^ok: https, ends in \/cursor\/v1/)
   assert.is(read('https://llm.example.com/cursor/v1').cursor, true)
   assert.is(read('https://llm.example.com/v1').cursor, false)
 })
 
-test('what would not do in Cursor is named, with what to enter', () => {
+test('a URL that Cursor cannot use fails, and the finding says what to enter', () => {
   assert.match(judged('http://llm.example.com/v1'), /^failed: http: .*scripts\/deploy\/Caddyfile/)
   assert.match(
     judged('https://llm.example.com/v1/'),
-    /^warning: .*slash too many.*enter https:\/\/llm.example.com\/v1$/,
+    /^warning: .*extra slash.*enter https:\/\/llm.example.com\/v1$/,
   )
   assert.match(judged('https://llm.example.com//v1'), /enter https:\/\/llm.example.com\/v1$/)
   assert.match(
@@ -46,7 +46,7 @@ test('what would not do in Cursor is named, with what to enter', () => {
   assert.match(judged('https://llm.example.com/v1?team=a'), /^failed: .*\?/)
 })
 
-test('a private address is a warning: it works for clients that are there', () => {
+test('a private address is a warning: it works for clients in that network', () => {
   for (const url of ['http://127.0.0.1:4000/v1', 'http://localhost/v1', 'https://[::1]/v1']) {
     assert.match(judged(url), /^warning: .*this machine.*not for Cursor/)
   }
@@ -56,30 +56,30 @@ test('a private address is a warning: it works for clients that are there', () =
     'https://relay.internal/v1',
     'http://relay/v1',
   ]) {
-    assert.match(judged(url), /^warning: .*private network: works for clients in it, not for Cursor/)
+    assert.match(judged(url), /^warning: .*private network: it works for clients in it, not for Cursor/)
   }
 })
 
-test('a password in it is not shown', () => {
+test('a password in the URL is not shown', () => {
   const base = read('https://bob:secret@llm.example.com/v1')
   assert.is(formatUrl(base), 'https://llm.example.com/v1')
-  assert.match(examineUrl(base).seen, /name or password/)
+  assert.match(examineUrl(base).seen, /user name or password/)
   assert.not.match(JSON.stringify(examineUrl(base)), /secret/)
 })
 
-test('what is no URL is told in a sentence', () => {
+test('a text that is not a URL gets a sentence that says what is right', () => {
   assert.match(String(readBaseUrl('llm.example.com/v1')), /https:\/\/llm.example.com\/v1$/)
   assert.match(String(readBaseUrl('ftp://llm.example.com/v1')), /scheme/)
-  assert.match(String(readBaseUrl('https://')), /no URL/)
+  assert.match(String(readBaseUrl('https://')), /not a URL/)
 })
 
-test('paths are appended as clients do, and the relay is asked for its name beside them', () => {
+test('paths are appended to the exact text, and the name of the relay is at its root', () => {
   assert.is(buildPathUrl(read('https://a.example/v1/'), '/models').pathname, '/v1//models')
   assert.is(buildRootUrl(read('https://a.example/cursor/v1')).pathname, '/v1/')
   assert.is(buildRootUrl(read('https://a.example/llm/v1')).pathname, '/llm/v1/')
 })
 
-test('addresses that the internet does not reach are known', () => {
+test('addresses that the internet cannot reach are recognized', () => {
   const table: Record<string, string> = {
     '8.8.8.8': 'public',
     '172.32.0.1': 'public',

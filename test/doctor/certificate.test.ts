@@ -36,7 +36,7 @@ async function tls(ward: Ward, certificate: Certificate): Promise<string> {
   return find('tls')
 }
 
-test('a certificate that is in order is, and what is wrong with another is named', async (ward) => {
+test('a valid certificate passes, and the problem of an invalid one is named', async (ward) => {
   const good = issue({ host: LOCAL, by: root })
   const { code, find, out } = await behind(ward, { certificate: good }, { roots: [root.cert] })
   assert.is(code, 0)
@@ -48,19 +48,19 @@ test('a certificate that is in order is, and what is wrong with another is named
   assert.match(await tls(ward, { ...leaf, cert: leaf.cert + middle.cert }), /^ok/)
   const expired = issue({ host: LOCAL, by: root, until: '250201' })
   assert.match(await tls(ward, expired), /has expired on 2025-02-01 > renew it.*certbot renew/)
-  assert.match(await tls(ward, selfSigned(LOCAL)), /signed by itself/)
+  assert.match(await tls(ward, selfSigned(LOCAL)), /self-signed/)
   assert.match(
     await tls(ward, issue({ host: 'other.example', by: root })),
-    /is for other\.example > get one for localhost/,
+    /is for other\.example > get a certificate for localhost/,
   )
   const stranger: Authority = { ...selfSigned('Stranger'), name: 'Stranger' }
   assert.match(
     await tls(ward, issue({ host: LOCAL, by: stranger })),
-    /is of Stranger, which only its own network/,
+    /is from Stranger, a private authority that Cursor does not trust/,
   )
 })
 
-test('https where there is none is told', async (ward) => {
+test('https to a server without TLS fails', async (ward) => {
   const { code, out } = await look([`https://127.0.0.1:${ward.relay.port}/v1`, '--json', '--key', 'k'])
   const find = finder(out)
   assert.is(code, 1)
@@ -68,7 +68,7 @@ test('https where there is none is told', async (ward) => {
   assert.match(find('relay'), /^skipped: there is no TLS/)
 })
 
-test('the key goes neither over the internet in the clear, nor to who has a wrong certificate there', async (ward) => {
+test('the key is sent neither unencrypted over the internet nor to a server with a wrong certificate', async (ward) => {
   const front = await FaultyFront.start(ward.relay.port, { certificate: selfSigned(LOCAL) })
   ward.fronts.push(front)
   for (const url of [
@@ -84,7 +84,7 @@ test('the key goes neither over the internet in the clear, nor to who has a wron
     visit.addresses = ['127.0.0.1']
     await CONNECT.run(visit)
     if (base.secure) await TLS.run(visit)
-    assert.match(visit.lacking.get('trust') ?? '', base.secure ? /certificate/ : /in the clear/)
+    assert.match(visit.missing.get('trust') ?? '', base.secure ? /certificate/ : /unencrypted/)
     const needy = [KEY, WRONG_KEY, KEY_CHECK, ...createStreamChecks(visit), ...BODY_SIZES]
     assert.ok(needy.every(({ needs }) => needs.includes('trust')))
   }

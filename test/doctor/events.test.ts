@@ -13,7 +13,7 @@ function see(pieces: readonly Buffer[]): ReturnType<typeof readEvents> {
     status: 200,
     version: '1.1',
     headers: [],
-    pieces: pieces.map((bytes, atMs) => ({ atMs, bytes })),
+    chunks: pieces.map((bytes, atMs) => ({ atMs, bytes })),
     headMs: 0,
     headAt: 0,
     totalMs: pieces.length,

@@ -5,7 +5,7 @@ import { judgePace } from '../../src/doctor/pace.js'
 const many = (count: number, at: (i: number) => number): number[] =>
   Array.from({ length: count }, (_, i) => at(i))
 
-test('a stream whose events come one by one is live, and so is one whose events come by twos', () => {
+test('a stream is live if its events arrive one by one or in pairs', () => {
   assert.is(
     judgePace(
       many(40, (i) => 200 + i * 25),
@@ -22,7 +22,7 @@ test('a stream whose events come one by one is live, and so is one whose events 
   )
 })
 
-test('a stream that took a second and came within some milliseconds at its end was held', () => {
+test('a stream that took a second and arrived within a few milliseconds at its end was held', () => {
   const paced = judgePace(
     many(40, (i) => 1_200 + i * 0.05),
     1_203,
@@ -38,7 +38,7 @@ test('a stream that took a second and came within some milliseconds at its end w
   )
 })
 
-test('events that come many at a time with silence between are lumps', () => {
+test('events that arrive many at a time with silence between them are lumps', () => {
   const paced = judgePace(
     many(75, (i) => 300 + Math.floor(i / 15) * 375),
     1_900,
@@ -46,7 +46,7 @@ test('events that come many at a time with silence between are lumps', () => {
   assert.equal([paced.pace, paced.lumps], ['lumps', 5])
 })
 
-test('few events, or a stream that was over at once, tell nothing', () => {
+test('few events, or a stream that ended at once, are not judged', () => {
   assert.is(judgePace([], 2_000).pace, 'brief')
   assert.is(judgePace([1_000, 1_000, 1_000], 1_001).pace, 'brief')
   assert.is(

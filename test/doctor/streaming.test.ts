@@ -12,7 +12,7 @@ test.after(closeWard)
 /** Answers of a stream as some API has them. */
 function answering(events: (body: Record<string, unknown>) => unknown[]): Faults {
   return {
-    answer: (req, res) => {
+    respond: (req, res) => {
       if (req.method !== 'POST' || req.headers.authorization === undefined) return false
       let text = ''
       req.on('data', (piece) => {
@@ -42,7 +42,7 @@ const chunk = (delta: unknown, reason: string | null = null): unknown => ({
 })
 const CHUNKS = [chunk({ role: 'assistant', content: 'one' }), chunk({}, 'stop'), '[DONE]']
 
-test('all that Cursor sends is answered by a relay at its base URL for Cursor', async (ward) => {
+test('a relay answers every body that Cursor sends at its base URL for Cursor', async (ward) => {
   const { code, out, find } = await behind(ward, {}, { path: '/cursor/v1' })
   assert.is(code, 0, out)
   assert.equal(faulty(out), [])
@@ -51,7 +51,7 @@ test('all that Cursor sends is answered by a relay at its base URL for Cursor', 
   }
 })
 
-test("a base URL of Cursor's is tried with all that Cursor sends", async (ward) => {
+test('a base URL for Cursor is tried with every body that Cursor sends', async (ward) => {
   const bodies: Array<Record<string, unknown>> = []
   const faults = answering((body) => {
     bodies.push(body)
@@ -68,7 +68,7 @@ test("a base URL of Cursor's is tried with all that Cursor sends", async (ward) 
   assert.ok(bodies.every((body) => body.model === 'm'))
 })
 
-test('what a client could not read in a stream is named', async (ward) => {
+test('a stream that a client could not read is reported with the reason', async (ward) => {
   const stream = async (...events: unknown[]): Promise<string> =>
     (
       await behind(

@@ -24,7 +24,7 @@ function routerOf(settings: Record<string, unknown>, env: Record<string, string>
 
 /** What a router needs to know of the upstreams of a config: no connections. */
 function endpointsOf({ upstreams }: Config): Endpoint[] {
-  return upstreams.map(({ name, dialects: apis }) => ({ name, apis, full: false }))
+  return upstreams.map(({ name, apis }) => ({ name, apis, full: false }))
 }
 
 const upstreams = { a: { baseUrl: 'http://127.0.0.1:1/v1' }, b: { baseUrl: 'http://127.0.0.1:2/v1' } }
@@ -107,8 +107,8 @@ test('a route and an alias may have several targets and settings of their own', 
   const targets = [{ upstream: 'a', model: 'm, 1', weight: 3 }, { upstream: 'b' }]
   const router = routerOf({
     upstreams,
-    routes: [{ targets, choose: 'weight', failover: false, stallMs: 50, hedge: true }],
-    models: { fast: { targets, choose: 'latency' }, alone: { upstream: 'b' } },
+    routes: [{ targets, strategy: 'weight', failover: false, firstTokenMs: 50, hedge: true }],
+    models: { fast: { targets, strategy: 'latency' }, alone: { upstream: 'b' } },
   })
   const route = router.findRoute('/x', 'y', null)
   assert.ok(route !== null)
@@ -147,8 +147,8 @@ test('there is one object for each target and one for each route', () => {
 test('a target that does not speak the API of the path is left out, and so is a route without any other', () => {
   const router = routerOf({
     upstreams: {
-      a: { ...upstreams.a, dialects: ['chat', 'embeddings'] },
-      b: { ...upstreams.b, dialects: ['messages', 'chat', 'completions', 'responses'] },
+      a: { ...upstreams.a, apis: ['chat', 'embeddings'] },
+      b: { ...upstreams.b, apis: ['messages', 'chat', 'completions', 'responses'] },
     },
     routes: [
       { model: 'm', targets: [{ upstream: 'a' }, { upstream: 'b' }] },
@@ -194,7 +194,11 @@ test('targets with the same upstream and model share a breaker, also with anothe
     configOf({
       upstreams,
       routes: [
-        { model: 'x', targets: [{ upstream: 'a', model: 'm', weight }, { upstream: 'b' }], choose: 'weight' },
+        {
+          model: 'x',
+          targets: [{ upstream: 'a', model: 'm', weight }, { upstream: 'b' }],
+          strategy: 'weight',
+        },
         { targets: [{ upstream: 'a', model: 'm' }] },
       ],
     })

@@ -11,19 +11,19 @@ import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Certificate } from './certificate.js'
 
-/** How a proxy in front of a relay misbehaves; all that is left out goes through as it is. */
+/** How a proxy in front of a relay misbehaves. Without a fault everything passes unchanged. */
 export interface Faults {
-  /** Answers by itself; true if it did. */
-  readonly answer?: (req: IncomingMessage, res: ServerResponse) => boolean
-  /** Changes the headers of an answer. */
+  /** Responds itself. @returns whether it did */
+  readonly respond?: (req: IncomingMessage, res: ServerResponse) => boolean
+  /** Changes the headers of a response. */
   readonly headers?: (headers: IncomingMessage['headers'], req: IncomingMessage) => void
-  /** Takes an answer's body to the client in its own way; the head is set already. */
+  /** Passes a response's body to the client in its own way; the head is set already. */
   readonly body?: (upstream: IncomingMessage, res: ServerResponse) => void
   readonly server?: ServerOptions
   readonly certificate?: Certificate
 }
 
-/** A proxy in front of a relay, as wrong as it is told to be. */
+/** A proxy in front of a relay, with the given faults. */
 export class FaultyFront {
   private readonly server: Server
 
@@ -55,18 +55,18 @@ export class FaultyFront {
 }
 
 function pass(port: number, req: IncomingMessage, res: ServerResponse, faults: Faults): void {
-  if (faults.answer?.(req, res) === true) {
+  if (faults.respond?.(req, res) === true) {
     req.resume()
     return
   }
   const { method, url, headers } = req
   const onward = request({ port, host: '127.0.0.1', method, path: url, headers }, (upstream) => {
-    const answered = { ...upstream.headers }
-    delete answered.connection
-    delete answered['keep-alive']
-    faults.headers?.(answered, req)
+    const responseHeaders = { ...upstream.headers }
+    delete responseHeaders.connection
+    delete responseHeaders['keep-alive']
+    faults.headers?.(responseHeaders, req)
     res.statusCode = upstream.statusCode ?? 0
-    for (const [name, value] of Object.entries(answered)) {
+    for (const [name, value] of Object.entries(responseHeaders)) {
       if (value !== undefined && name !== 'transfer-encoding') res.setHeader(name, value)
     }
     if (faults.body === undefined) upstream.on('data', (piece) => res.write(piece)).on('end', () => res.end())

@@ -112,7 +112,7 @@ export function faulty(json: string): string[] {
     .map(({ check }) => check)
 }
 
-/** An answer of a proxy's own. */
+/** An response of a proxy's own. */
 export function answerPage(res: ServerResponse, status: number, title: string): true {
   res.writeHead(status, { 'content-type': 'text/html', server: 'nginx/1.22.1' })
   res.end(`<html>\r\n<head><title>${title}</title></head>\r\n<body><h1>${title}</h1></body></html>`)

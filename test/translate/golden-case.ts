@@ -26,7 +26,7 @@ export interface Setup {
   readonly target?: 'native' | 'chat'
   readonly capabilities?: Partial<Capabilities>
   readonly upstreamModel?: string
-  readonly askUsage?: boolean
+  readonly requestUsage?: boolean
   readonly status?: number
   readonly contentType?: string
   readonly ending?: 'complete' | 'cut' | 'too long'
@@ -77,7 +77,7 @@ export function planRequest({ setup, request }: GoldenCase): OutboundRequest {
 /** Does what happens for each attempt: all edits are applied, and how responses are translated is decided. */
 export function attempt({ setup }: GoldenCase, outbound: OutboundRequest): Attempt {
   const rewrite = outbound.rewriteFor({ ...ALL_CAPABILITIES, ...setup.capabilities })
-  const usageEdit = setup.askUsage && !rewrite.foreign ? createUsageEdit(outbound.peeked) : null
+  const usageEdit = setup.requestUsage && !rewrite.foreign ? createUsageEdit(outbound.peeked) : null
   const modelEdit =
     setup.upstreamModel === undefined ? null : createModelEdit(outbound.peeked, setup.upstreamModel)
   const edits = [...rewrite.edits, ...[modelEdit, usageEdit].filter((edit) => edit !== null)]

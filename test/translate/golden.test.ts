@@ -93,7 +93,7 @@ for (const golden of CASES) {
     const whole = respond(golden, translate, [upstreamResponse])
     for (const at of placesIn(upstreamResponse.length - 1)) {
       const part = respond(golden, translate, [upstreamResponse.subarray(0, at)], 'cut')
-      const seen = setup.askUsage ? wholeEvents(part) : part
+      const seen = setup.requestUsage ? wholeEvents(part) : part
       requireSame(seen, whole.subarray(0, seen.length), `broken off at ${at}`)
     }
   })

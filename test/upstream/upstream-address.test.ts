@@ -22,7 +22,7 @@ test('paths with a base path of their own go there, and the others to a deployme
   const address = addressOf({
     basePath: '/openai',
     paths: 'deployments',
-    elsewhere: [['/messages', '/anthropic/v1']],
+    otherBasePaths: [['/messages', '/anthropic/v1']],
   })
   assert.is(address.build('/messages/count_tokens', '', 'm', false), '/anthropic/v1/messages/count_tokens')
   assert.is(address.build('/messages-not', '', 'm', false), '/openai/messages-not')

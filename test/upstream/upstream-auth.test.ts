@@ -31,14 +31,14 @@ test('an upstream without a key gets no credential', () => {
 })
 
 test("a client's own credential is placed by the passthrough scheme of the upstream", () => {
-  const auth = authOf({ ownAuth: 'anthropic' })
+  const auth = authOf({ passthroughAuth: 'anthropic' })
   assert.is(auth.passthroughSchemeFor('/messages'), 'anthropic')
   assert.is(auth.passthroughSchemeFor('/chat/completions'), 'bearer')
   assert.is(authOf({}).passthroughSchemeFor('/messages'), null)
 })
 
 test("a client's own credential is not placed if the config sets a credential header itself", () => {
-  const auth = authOf({ ownAuth: 'bearer', headers: ['authorization', 'Bearer ours'] })
+  const auth = authOf({ passthroughAuth: 'bearer', headers: ['authorization', 'Bearer ours'] })
   assert.is(auth.passthroughSchemeFor('/messages'), null)
 })
 

@@ -25,7 +25,7 @@ export class BufferedTranslation implements Translation {
 
   /**
    * @param convert translates a complete body
-   * @param longest in bytes: a longer body passes as it is; null if `answerBytes` alone is the limit
+   * @param longest in bytes: a longer body passes as it is; null if `transformBufferBytes` alone is the limit
    * @param asStream creates the translation for a body that turns out to be a stream; null if it cannot be one
    * @param makesStream `convert` returns an event stream
    */

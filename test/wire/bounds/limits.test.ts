@@ -47,7 +47,7 @@ function assertBusy(response: Response, status: number, code: string): void {
   assert.equal(Object.keys(error).sort(), ['code', 'message', 'param', 'type'])
 }
 
-test('beyond limits.exchanges a request gets 503 at once, until another has ended', () =>
+test('beyond limits.maxConcurrentRequests a request gets 503 at once, until another has ended', () =>
   withRelay(
     STREAM,
     async (scene) => {
@@ -59,7 +59,7 @@ test('beyond limits.exchanges a request gets 503 at once, until another has ende
       assert.is(anthropic.status, 503)
       assert.is(JSON.parse(anthropic.body.toString()).error.type, 'overloaded_error')
       // Whoever watches the relay is let in when nobody else is.
-      assert.equal(await boundsHit(scene), { exchanges: 3 })
+      assert.equal(await boundsHit(scene), { maxConcurrentRequests: 3 })
       assert.is(scene.upstream.requests.length, 2)
 
       streams[0]?.leave()
@@ -68,12 +68,12 @@ test('beyond limits.exchanges a request gets 503 at once, until another has ende
       streams[1]?.leave()
       third.leave()
       await untilLive(scene, 0)
-      assert.equal(await boundsHit(scene), { exchanges: 3 })
+      assert.equal(await boundsHit(scene), { maxConcurrentRequests: 3 })
     },
-    { limits: { exchanges: 2 } },
+    { limits: { maxConcurrentRequests: 2 } },
   ))
 
-test('beyond limits.exchangesPerKey a key gets 429, and another key none', () =>
+test('beyond limits.maxConcurrentRequestsPerKey a key gets 429, and another key none', () =>
   withRelay(
     STREAM,
     async (scene) => {
@@ -82,7 +82,7 @@ test('beyond limits.exchangesPerKey a key gets 429, and another key none', () =>
       assertBusy(await scene.ask(POST(scene, 10)), 429, 'key_busy')
       const anthropic = await scene.ask(`GET /v1/messages HTTP/1.1\r\n${scene.auth}\r\n`)
       assert.is(JSON.parse(anthropic.body.toString()).error.type, 'rate_limit_error')
-      assert.equal(await boundsHit(scene), { exchangesPerKey: 2 })
+      assert.equal(await boundsHit(scene), { maxConcurrentRequestsPerKey: 2 })
 
       const theirs = `HTTP/1.1\r\nhost: relay\r\nx-api-key: ${key}\r\n\r\n`
       // The new key is known when its file was looked at again.
@@ -97,7 +97,7 @@ test('beyond limits.exchangesPerKey a key gets 429, and another key none', () =>
       const again = await start(scene, POST(scene, 10))
       again.leave()
     },
-    { limits: { exchangesPerKey: 1 } },
+    { limits: { maxConcurrentRequestsPerKey: 1 } },
   ))
 
 test('a key whose requests are refused is not counted as busy', () =>
@@ -111,7 +111,7 @@ test('a key whose requests are refused is not counted as busy', () =>
       }
       await scene.relayed(POST(scene, 10))
     },
-    { limits: { exchangesPerKey: 1, bodyBytes: 1024 } },
+    { limits: { maxConcurrentRequestsPerKey: 1, bodyBytes: 1024 } },
   ))
 
 for (const framing of ['a length', 'chunks']) {

@@ -5,7 +5,7 @@ import { targetsOf, withTargets } from '../../support/targets.js'
 import { gate, until } from '../../support/until.js'
 import { CHUNKED, head, type Script, SSE, step, whole } from '../../support/upstream.js'
 
-const STALLING = { route: { stallMs: 5_000 } }
+const STALLING = { route: { firstTokenMs: 5_000 } }
 const OK: Script = (request) => request.write(whole('200 OK', 'ok'))
 const POST = 'POST /v1/chat/completions HTTP/1.1\r\n'
 
@@ -154,13 +154,13 @@ test('a target that is as busy as it is to be is not asked for another that has 
       assert.is(b?.requests.length, 1)
       client.destroy()
     },
-    { entry: { limits: { exchanges: 1 } } },
+    { entry: { limits: { maxConcurrentRequests: 1 } } },
   )
 })
 
 test('a head that cannot be sent on is followed by the next, held back or not', async () => {
   const odd: Script = (request) => request.write(whole('200 OK', 'odd', 'x-odd: a\x01b'))
-  for (const route of [{}, { stallMs: 5_000 }]) {
+  for (const route of [{}, { firstTokenMs: 5_000 }]) {
     await withTargets(
       [odd, OK],
       async ({ ask, relay }) => {

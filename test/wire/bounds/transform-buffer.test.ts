@@ -6,7 +6,7 @@ import { CHUNKED, head, type Script, SSE } from '../../support/upstream.js'
 
 const KIB = 1024
 const BOUND = 64 * KIB
-const SETTINGS = { limits: { answerBytes: BOUND } }
+const SETTINGS = { limits: { transformBufferBytes: BOUND } }
 const JSON_TYPE = 'content-type: application/json'
 
 const RESPONSES = '{"model":"m","input":[{"role":"user","content":"hi"}],"max_output_tokens":9'
@@ -45,7 +45,7 @@ for (const [name, lines] of [
     ['Responses', `${RESPONSES}}`],
     ['Messages', `${MESSAGES}}`],
   ] as const) {
-    test(`an answer that is to be changed as a whole is given up beyond limits.answerBytes (${api}, ${name})`, () =>
+    test(`an answer that is to be changed as a whole is given up beyond limits.transformBufferBytes (${api}, ${name})`, () =>
       withRelay(
         endless,
         async (scene) => {
@@ -56,7 +56,7 @@ for (const [name, lines] of [
             [record?.end, record?.error_code, record?.status],
             ['upstream_failed', 'answer_too_long', 200],
           )
-          assert.equal(await boundsHit(scene), { answerBytes: 1 })
+          assert.equal(await boundsHit(scene), { transformBufferBytes: 1 })
           // It is not kept.
           assert.is(errorOf(await scene.ask(ask(scene, body, lines))), 'answer_too_long')
           assert.is(scene.upstream.requests.length, 2)
@@ -81,7 +81,7 @@ for (const [name, lines] of [
         assert.is(JSON.parse(events.at(-1)?.slice(6) ?? '').error.code, 'answer_too_long')
         await (await scene.upstream.request(0)).ended()
         assert.is((await scene.relay.records(1))[0]?.end, 'upstream_failed')
-        assert.equal(await boundsHit(scene), { answerBytes: 1 })
+        assert.equal(await boundsHit(scene), { transformBufferBytes: 1 })
       },
       SETTINGS,
     ))

@@ -31,7 +31,7 @@ test('an upstream is full as long as so many requests to it are in flight, howev
       }
     },
     {},
-    { limits: { exchanges: 2 } },
+    { limits: { maxConcurrentRequests: 2 } },
   ))
 
 test('requests on connections to where an upstream was before count as well', () =>
@@ -52,7 +52,7 @@ test('requests on connections to where an upstream was before count as well', ()
       await until(() => !up.full, 'room after it')
     },
     {},
-    { limits: { exchanges: 1 } },
+    { limits: { maxConcurrentRequests: 1 } },
   ))
 
 test('without a bound of its own an upstream is never full', () =>

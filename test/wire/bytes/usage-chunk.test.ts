@@ -12,7 +12,7 @@ const UNASKED = Buffer.from(
     .replace(/data: \{[^\n]*"choices":\[\],[^\n]*\n\n/, ''),
 )
 
-const ASKS = { askUsage: true }
+const ASKS = { requestUsage: true }
 
 function post(scene: Scene, body: unknown, headers = '', path = '/v1/chat/completions'): Buffer {
   const bytes = Buffer.from(JSON.stringify(body))
@@ -78,7 +78,7 @@ test('usage that is asked for comes uncompressed, also where the config wants it
       assert.equal(await codings(BODY), ['identity'])
     },
     {},
-    { askUsage: true, headers: { 'accept-encoding': 'gzip' } },
+    { requestUsage: true, headers: { 'accept-encoding': 'gzip' } },
   ))
 
 test('wherever the wire cuts the stream, what the client gets is the same', () =>

@@ -115,7 +115,7 @@ for (const revoked of ['the one who pays', 'one who has joined'] as const) {
     ))
 }
 
-test('a request that has joined counts in limits.exchangesPerKey as any other, until it is over', () =>
+test('a request that has joined counts in limits.maxConcurrentRequestsPerKey as any other, until it is over', () =>
   withRelay(
     silent,
     async (scene) => {
@@ -123,7 +123,7 @@ test('a request that has joined counts in limits.exchangesPerKey as any other, u
       const [first, second, request] = await follow(scene, [key, key])
       const busy = await scene.ask(ask(key, 'a'))
       assert.equal([busy.status, outcome(busy)], [429, 'key_busy'])
-      assert.equal(await boundsHit(scene), { exchangesPerKey: 1 })
+      assert.equal(await boundsHit(scene), { maxConcurrentRequestsPerKey: 1 })
       // One that leaves makes room for another, which joins in its place.
       second.destroy()
       await until(() => inspect().openCount === 1, 'one to be gone')
@@ -143,9 +143,9 @@ test('a request that has joined counts in limits.exchangesPerKey as any other, u
       await until(() => inspect().openCount === 0, 'all to be over')
       assert.is(scene.upstream.requests.length, 1)
       for (let i = 0; i < 3; i++) assert.is(outcome(await scene.ask(ask(key, 'a'))), 'hit')
-      assert.equal(await boundsHit(scene), { exchangesPerKey: 2 })
+      assert.equal(await boundsHit(scene), { maxConcurrentRequestsPerKey: 2 })
     },
-    { limits: { exchangesPerKey: 2 } },
+    { limits: { maxConcurrentRequestsPerKey: 2 } },
   ))
 
 test('where the upstream fails, all who waited for it together are counted no longer', () =>
@@ -164,7 +164,7 @@ test('where the upstream fails, all who waited for it together are counted no lo
       }
       assert.equal(await boundsHit(scene), {})
     },
-    { limits: { exchangesPerKey: 3 } },
+    { limits: { maxConcurrentRequestsPerKey: 3 } },
   ))
 
 test.run()

@@ -359,7 +359,7 @@ test('a request that asks for no usage is answered the same from memory as by it
       )
     },
     {},
-    { askUsage: true },
+    { requestUsage: true },
   )
 })
 

@@ -44,7 +44,7 @@ test('answers that are kept stay through a reload that leaves their upstreams an
     change({
       upstreams: { one: cold(one), two: cold(two) },
       models: { other: { upstream: 'two', model: 'n' } },
-      routes: [{ targets: [{ upstream: 'one', weight: 2 }], choose: 'weight' }],
+      routes: [{ targets: [{ upstream: 'one', weight: 2 }], strategy: 'weight' }],
       cache: KEPT,
     })
     assert.equal(await complete(running), ['hit', 'one'])

@@ -263,7 +263,7 @@ test('of a chat, only the arguments of the call are others, and each piece comes
   }))
 
 test('usage that only the relay asks for is taken out all the same, and is in the record', () =>
-  withOffice({ preset: 'together', askUsage: true }, async ({ relay, upstream, bytes, ask }) => {
+  withOffice({ preset: 'together', requestUsage: true }, async ({ relay, upstream, bytes, ask }) => {
     const got = await bytes(bodyOf('chat', true, null))
     assert.not.match(got, /"usage"/)
     assert.is(got.split('\n\n').length, CHAT_STREAM.length + 1)

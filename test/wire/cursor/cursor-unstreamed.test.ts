@@ -78,7 +78,7 @@ for (const [api, rest, entry] of [
   ['Responses', RESPONSES, {}],
   ['Messages', MESSAGES, {}],
   ['chat', CHAT, {}],
-  ['Responses by way of chat', RESPONSES, { dialects: ['chat'] }],
+  ['Responses by way of chat', RESPONSES, { apis: ['chat'] }],
 ] as const) {
   test(`who asked for a stream gets one of an answer that is none (${api}, by the client's library)`, () =>
     withRelay(
@@ -153,7 +153,7 @@ test('usage that only the relay asked for is not told', () =>
       assert.not.match(whole.body.toString(), /"usage"/)
     },
     {},
-    { askUsage: true },
+    { requestUsage: true },
   ))
 
 test('a stream of chat is neither held nor changed, also one whose head calls it JSON', () =>

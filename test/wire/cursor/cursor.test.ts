@@ -434,7 +434,7 @@ test('a conversation stays with one target', async () => {
   const other = await ScriptedUpstream.start(everything)
   const relay = await startRelay(
     { a: { baseUrl: openai.url }, b: { baseUrl: other.url } },
-    { routes: [{ targets: [{ upstream: 'a' }, { upstream: 'b' }], choose: 'weight' }] },
+    { routes: [{ targets: [{ upstream: 'a' }, { upstream: 'b' }], strategy: 'weight' }] },
   )
   for (const conversation of ['c-1', 'c-2', 'c-3', 'c-4', 'c-5', 'c-6', 'c-7', 'c-8']) {
     const body = RESPONSES_BODY.replace('c-1', conversation)

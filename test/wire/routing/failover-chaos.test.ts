@@ -274,7 +274,7 @@ function isStormy(name: string): boolean {
 }
 
 function isLate(failure: string): boolean {
-  return /firstByteMs|stallMs/.test(failure)
+  return /firstByteMs|firstTokenMs/.test(failure)
 }
 
 test('upstreams that fail in any way at any time are made up for by those that do not', async () => {
@@ -287,9 +287,9 @@ test('upstreams that fail in any way at any time are made up for by those that d
     Object.fromEntries(upstreams.map(({ name, server }) => [name, { baseUrl: server.url }])),
     {
       routes: [
-        { model: 'storm', targets: stormy, choose: 'latency', hedge: true, stallMs: 500 },
+        { model: 'storm', targets: stormy, strategy: 'latency', hedge: true, firstTokenMs: 500 },
         { model: 'once', targets: steady, hedge: true, failover: false },
-        { targets: steady, stallMs: 500 },
+        { targets: steady, firstTokenMs: 500 },
       ],
       timeouts: {
         firstByteMs: 1_000,

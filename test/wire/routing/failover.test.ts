@@ -298,9 +298,9 @@ test('a 200 with nothing in it for too long is followed by the next, if the rout
       const response = await ask()
       assert.match(response.body.toString(), /^from/)
       await (await first.request(0)).ended()
-      assert.is((await record()).failed_attempts, 'a stallMs')
+      assert.is((await record()).failed_attempts, 'a firstTokenMs')
     },
-    { route: { stallMs: 100 }, settings: { timeouts: { idleMs: 2_000 } } },
+    { route: { firstTokenMs: 100 }, settings: { timeouts: { idleMs: 2_000 } } },
   )
 })
 
@@ -322,21 +322,21 @@ test('a beginning that was held back is the client whole, byte for byte', async 
       assert.is(response.body.toString(), ': keep-alive\n\ndata: 1\n\ndata: [DONE]\n\n')
       assert.is(second.requests.length, 0)
     },
-    { route: { stallMs: 5_000 } },
+    { route: { firstTokenMs: 5_000 } },
   )
 })
 
 test('an empty answer and a broken one that were held back are what they are', async () => {
   const empty: Script = (request) => request.write(whole('200 OK', ''))
   await withPair([empty, OK], async ({ ask }) => assert.is((await ask()).body.length, 0), {
-    route: { stallMs: 5_000 },
+    route: { firstTokenMs: 5_000 },
   })
   const dead: Script = async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))
     request.reset()
   }
   await withPair([dead, OK], async ({ ask }) => assert.match((await ask()).body.toString(), /^from/), {
-    route: { stallMs: 5_000 },
+    route: { firstTokenMs: 5_000 },
   })
 })
 

@@ -145,10 +145,10 @@ test('where the first is held back as it is silent, and the next is late, a thir
       const { attempts, failed_attempts, upstream } = await record()
       assert.equal(
         { attempts, failed_attempts, upstream },
-        { attempts: 3, failed_attempts: 'a stallMs', upstream: 'c' },
+        { attempts: 3, failed_attempts: 'a firstTokenMs', upstream: 'c' },
       )
     },
-    { route: { hedge: true, stallMs: 150 } },
+    { route: { hedge: true, firstTokenMs: 150 } },
   )
 })
 
@@ -176,7 +176,7 @@ test('of two that are silent, the one that has something to say first is taken',
       expectHedgesAfter(relay, 50)
       assert.is((await ask()).body.toString(), ': wait\n\ndata: a\n\n')
     },
-    { route: { hedge: true, stallMs: 5_000 } },
+    { route: { hedge: true, firstTokenMs: 5_000 } },
   )
 })
 

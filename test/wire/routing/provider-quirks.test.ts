@@ -39,7 +39,7 @@ async function withQuirk(quirk: Quirk, script: Script, act: (stage: Stage) => Pr
     },
     {
       routes: [
-        { model: 'held', targets, failover: true, stallMs: 60_000 },
+        { model: 'held', targets, failover: true, firstTokenMs: 60_000 },
         { targets, failover: true },
       ],
       cache: { enabled: false },

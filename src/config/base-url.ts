@@ -1,0 +1,56 @@
+import { PRESET_NAMES, type Preset } from '../api/presets.js'
+import type { UpstreamEntry } from './schema.js'
+
+/** The base URL of an upstream in its two parts. */
+export interface BaseUrl {
+  /** Scheme, host and port: `https://api.openai.com`. */
+  readonly origin: string
+  /** Empty, or with a slash in front and none at the end: `/v1`. */
+  readonly basePath: string
+}
+
+/** Takes the base URL of an entry, or else its preset's. @returns a sentence if something is wrong with it */
+export function resolveBaseUrl(entry: UpstreamEntry, preset: Preset | null): BaseUrl | string {
+  const text = entry.baseUrl ?? preset?.baseUrl ?? null
+  if (text === null) {
+    if (preset === null) return `is missing; give a URL, or a preset: ${PRESET_NAMES.join(', ')}`
+    const example =
+      entry.preset === 'azure' || entry.preset === 'azure-deployments'
+        ? 'https://RESOURCE.openai.azure.com'
+        : `http://HOST:PORT${preset.defaultPath}`
+    return `is missing; the preset ${entry.preset} needs an address, such as ${example}`
+  }
+  const base = parseBaseUrl(text)
+  if (typeof base === 'string' || base.basePath !== '' || preset === null) return base
+  return { ...base, basePath: preset.defaultPath }
+}
+
+function parseBaseUrl(text: string): BaseUrl | string {
+  let url: URL
+  try {
+    url = new URL(text)
+  } catch {
+    return 'must be a URL with http:// or https://, such as https://api.openai.com/v1'
+  }
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'must begin with https:// or http://'
+  if (url.username !== '' || url.password !== '') return 'must not hold a user or password; use apiKey'
+  if (url.search !== '' || url.hash !== '') return 'must end with its path, with no ? or #; use query'
+  return { origin: url.origin, basePath: trimSlashes(url.pathname) }
+}
+
+/**
+ * The paths that a preset has behind another base path, as pairs of path and base path. There are none if the user
+ * has given a base path of their own: nothing is known of a gateway's other paths.
+ */
+export function findOtherBasePaths(
+  preset: Preset | null,
+  basePath: string,
+): readonly (readonly [string, string])[] {
+  if (preset === null) return []
+  const usual = preset.baseUrl === null ? preset.defaultPath : new URL(preset.baseUrl).pathname
+  return basePath === trimSlashes(usual) ? Object.entries(preset.elsewhere) : []
+}
+
+function trimSlashes(path: string): string {
+  return path.replace(/\/+$/, '')
+}
