@@ -264,7 +264,7 @@ export function buildErrorHeaders(
   // Anthropic's client looks for the id here.
   if (format === 'anthropic') headers.push('request-id', requestId)
   if (row.retry !== null) headers.push('x-should-retry', String(row.retry))
-  // One second is enough: the official clients wait half a second and more by themselves, if only they are asked to.
+  // One second is enough: the official clients wait half a second and more by themselves once a header says so.
   if (row.status === 429 || row.status === 503) headers.push('retry-after', '1')
   return headers
 }

@@ -8,7 +8,7 @@ const DROPPED: ReadonlySet<string> = new Set([
   'http2-settings',
   // undici takes the TLS server name from Host and would reconnect whenever it changed.
   'host',
-  // The relay answers it itself, and undici throws on it.
+  // The relay responds to it itself, and undici throws on it.
   'expect',
   // The body is complete when it is sent: undici writes its true length.
   'content-length',
@@ -89,7 +89,7 @@ export function readContentLength(raw: FlatHeaders): number {
 
 /**
  * Whether a request names exactly one host (RFC 9112, 3.2), or none in HTTP/1.0. Checked here and not by Node, which
- * lets two hosts pass, and answers a request without a host in no API's format and without a line in the log.
+ * lets two hosts pass, and refuses a request without a host in no API's format and without a line in the log.
  * @param minor of the HTTP version: 1.0 needs no host
  */
 export function hasOneHost(raw: FlatHeaders, minor: number): boolean {

@@ -2,7 +2,7 @@ import { equalsAscii } from './key-table.js'
 import type { StringVisitor } from './scanner.js'
 
 /**
- * A string to notice, however deep it is nested, in a value that is stepped over. Keys and values are not told apart,
+ * A string to notice, however deep it is nested, in a value that is stepped over. Keys and values are treated alike,
  * and a string that is written with escapes is not noticed: no client escapes what it need not.
  */
 export interface Mark {

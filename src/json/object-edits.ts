@@ -12,7 +12,7 @@ export class ObjectEdits {
   private readonly changes: Edit[]
   private readonly added: string[]
 
-  /** @param object with its members: its plan must have asked for all of them */
+  /** @param object outlined with all of its members (`findEvery`) */
   constructor(object: Value) {
     this.object = object
     this.members = object.members ?? []

@@ -66,7 +66,7 @@ export function findOnly(members: Readonly<Record<string, Plan>>): Plan {
   return { members: new KeyTable(members), others: false, elements: null, marks: null }
 }
 
-/** Plans all members of an object; those that are not named here as wholes. */
+/** Plans all members of an object. Members without a plan here are outlined as wholes. */
 export function findEvery(members: Readonly<Record<string, Plan>> = {}): Plan {
   return { members: new KeyTable(members), others: true, elements: null, marks: null }
 }

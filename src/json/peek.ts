@@ -18,7 +18,7 @@ export interface Located<T> extends Span {
 /**
  * The top-level fields that the relay needs of a JSON prompt, found in its bytes: the prompt is neither decoded, parsed
  * nor copied. For every valid JSON text the fields are what `JSON.parse` would give: the last of doubled keys wins, and
- * escaped keys count. For anything else they are what was found before the first error: broken JSON is for the upstream
+ * escaped keys count. For anything else they are the fields before the first error: broken JSON is for the upstream
  * to refuse.
  */
 export interface Peek {

@@ -12,7 +12,7 @@ const { OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET } = bytesOfJson
 /** Bytes that are compared one by one before memchr is called: a call costs more than most keys and short values. */
 const NEAR = 24
 
-/** By the byte after a backslash, the byte that the escape stands for; 0 for `\u` and for what is no escape. */
+/** By the byte after a backslash, the byte that the escape stands for; 0 for `\u` and for bytes that make no escape. */
 export const ESCAPED_BYTES = new Uint8Array(256)
 for (const name of '"\\/bfnrt') ESCAPED_BYTES[name.charCodeAt(0)] = JSON.parse(`"\\${name}"`).charCodeAt(0)
 
@@ -114,7 +114,7 @@ export class ValueScanner {
 
   /**
    * Steps over an object or array from `from`, behind its opening bracket or where a chunk continues it. The kinds of
-   * brackets are not told apart.
+   * brackets are not compared.
    * @param visitor gets the strings; a value with a visitor must not be cut
    * @returns the index after its closing bracket; -1 if it continues in the next chunk
    */

@@ -1,5 +1,5 @@
-// A loop over bytes copies these constants into constants of its own module: V8 loads an imported or exported one from its
-// cell each time, which made the peek a tenth slower (bench `peek_100k`).
+// A loop over bytes copies these constants into constants of its own module: V8 loads an imported or exported one from
+// its cell each time, which made the peek a tenth slower (bench `peek_100k`).
 
 /** Line feed. */
 export const LF = 0x0a

@@ -47,7 +47,7 @@ export class PartialBuffer {
     return taken
   }
 
-  /** Drops all of it. */
+  /** Drops all bytes. */
   clear(): void {
     this.bytes = 0
     if (this.buffer.length > MAX_KEPT_BYTES) this.buffer = EMPTY

@@ -1,3 +1,4 @@
+import { EMPTY } from '../lib/bytes.js'
 import { PartialBuffer } from '../lib/partial-buffer.js'
 import { DATA, findValue, isField, skipByteOrderMark } from '../sse/fields.js'
 import { LineFinder } from '../sse/line-finder.js'
@@ -21,7 +22,6 @@ const BATCH = 2048
 
 /** The first letter of `event`. */
 const LETTER_E = 0x65
-const NOTHING = Buffer.alloc(0)
 const DATA_LINE = Buffer.from('data:')
 const COMMENT_LINE = Buffer.from(':')
 
@@ -53,7 +53,7 @@ export class StreamMeter implements Meter {
     this.templates = new TemplateMatcher(this.stats)
     this.data = new BoundedData()
     this.partial = new PartialBuffer()
-    this.batch = NOTHING
+    this.batch = EMPTY
     this.batchBytes = 0
     this.isFirstLine = true
     this.textOnlyBytes = null
@@ -97,7 +97,7 @@ export class StreamMeter implements Meter {
       this.templates.abandon()
       this.readPartialEvent()
     }
-    if (this.partial.bytes > 0) this.readPartialLine(NOTHING)
+    if (this.partial.bytes > 0) this.readPartialLine(EMPTY)
     if (!this.data.isEmpty) this.endEvent()
   }
 

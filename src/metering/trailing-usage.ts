@@ -6,7 +6,7 @@ import type { ResponseStats } from './response-stats.js'
 
 /**
  * Bytes of an event or a JSON response that are kept to be parsed. Of a longer one, the last `KEPT_END` bytes are
- * kept: the usage stands there, behind an image or behind the whole answer, which the Responses API repeats.
+ * kept: the usage stands there, behind an image or behind the whole text, which the Responses API repeats.
  */
 export const LONGEST = 1024 * 1024
 export const KEPT_END = 16 * 1024

@@ -1,5 +1,7 @@
-const LF = 0x0a
-const CR = 0x0d
+import * as bytes from '../lib/bytes.js'
+
+// Copied: an imported constant is loaded from its cell for each byte.
+const { CR, LF } = bytes
 
 /** Stands for "no more of these in the chunk". Larger than every position, so that one comparison is enough. */
 const NONE = Number.MAX_SAFE_INTEGER

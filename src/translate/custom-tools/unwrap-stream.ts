@@ -9,6 +9,7 @@ import {
   type Value,
   WHOLE,
 } from '../../json/outline.js'
+import { EMPTY } from '../../lib/bytes.js'
 import { findOnlyData } from '../../sse/event-data.js'
 import { EventTransform } from '../response/event-transform.js'
 import { ArgumentsTemplate } from './arguments-template.js'
@@ -18,7 +19,6 @@ import { copyHead, StreamCall, StreamCalls } from './stream-calls.js'
 /** In bytes. A longer event passes as it comes. */
 const LONGEST_EVENT = 16 * 1024 * 1024
 
-const NOTHING = Buffer.alloc(0)
 const TOOL_CALLS = Buffer.from('"tool_calls"')
 const ZERO = 0x30
 
@@ -87,7 +87,7 @@ export class UnwrapStream extends EventTransform {
 
   /** An incomplete event is useless to every client. */
   protected changeBroken(): Buffer {
-    return NOTHING
+    return EMPTY
   }
 
   private parseEvent(event: Buffer): Buffer {

@@ -1,7 +1,6 @@
+import { EMPTY } from '../../lib/bytes.js'
 import { PartialBuffer } from '../../lib/partial-buffer.js'
 import type { Translation } from '../translation.js'
-
-const NOTHING = Buffer.alloc(0)
 
 /** The beginning of an event stream (WHATWG HTML, 9.2.6), which no JSON has. */
 const STREAM_BEGINNING = /^(?:\xef\xbb\xbf)?[\r\n]*(?:event|data|id|retry)?:/
@@ -60,14 +59,14 @@ export class BufferedTranslation implements Translation {
       this.stream = this.asStream()
       return this.stream.push(held.take())
     }
-    if (this.longest === null || held.bytes <= this.longest) return NOTHING
+    if (this.longest === null || held.bytes <= this.longest) return EMPTY
     this.passing = true
     return held.take()
   }
 
   end(): Buffer {
     if (this.stream !== null) return this.stream.end()
-    return this.passing || this.held.bytes === 0 ? NOTHING : this.convert(this.held.take())
+    return this.passing || this.held.bytes === 0 ? EMPTY : this.convert(this.held.take())
   }
 
   abort(error: string): Buffer {
@@ -77,7 +76,7 @@ export class BufferedTranslation implements Translation {
   /** A part of a whole response is useless to the client, so nothing is sent. */
   breakOff(): Buffer {
     this.held.take()
-    return this.stream?.breakOff() ?? NOTHING
+    return this.stream?.breakOff() ?? EMPTY
   }
 }
 

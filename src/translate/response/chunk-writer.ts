@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { EMPTY } from '../../lib/bytes.js'
 import type { ChatError } from './chat-errors.js'
 import type { ChatUsage } from './chat-usage.js'
 
 /** The finish reasons of chat completions that the relay writes. */
 export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter'
 
-const NOTHING = Buffer.alloc(0)
 const REST = ',"logprobs":null,"finish_reason":null}]}\n\n'
 
 /** Continue's old parser stops reading a chunk at a comment that begins like this. */
@@ -41,7 +41,7 @@ export class ChunkWriter {
 
   /** @returns the bytes since the last call */
   take(): Buffer {
-    if (this.out === '') return NOTHING
+    if (this.out === '') return EMPTY
     const bytes = Buffer.from(this.out)
     this.out = ''
     return bytes

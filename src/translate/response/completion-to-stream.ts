@@ -1,19 +1,18 @@
 import { filterObjects, isObject, type JsonObject, numberOr, parseJson, stringOr } from '../../json/values.js'
+import { EMPTY } from '../../lib/bytes.js'
 import type { CreateTranslation, Translation } from '../translation.js'
 import { BufferedTranslation } from './buffered.js'
 import { createChatError } from './chat-errors.js'
 import type { ChatUsage } from './chat-usage.js'
 import { ChunkWriter, type FinishReason } from './chunk-writer.js'
 
-const NOTHING = Buffer.alloc(0)
-
 /** For a response that turns out to be a stream of chat completions although its head says JSON. */
 const PASS_THROUGH: Translation = {
   makesStream: false,
   bytesHeld: 0,
   push: (chunk) => chunk,
-  end: () => NOTHING,
-  breakOff: () => NOTHING,
+  end: () => EMPTY,
+  breakOff: () => EMPTY,
   abort: (error) => Buffer.from(`data: ${error}\n\n`),
 }
 

@@ -1,9 +1,7 @@
+import { CR, EMPTY } from '../../lib/bytes.js'
 import { PartialBuffer } from '../../lib/partial-buffer.js'
 import { EventSplitter } from '../../sse/event-splitter.js'
 import type { Translation } from '../translation.js'
-
-const CR = 0x0d
-const NOTHING = Buffer.alloc(0)
 
 /**
  * Changes an event stream (WHATWG HTML, 9.2.6) event by event. Each event is held until it is complete, and passes
@@ -73,7 +71,7 @@ export abstract class EventTransform implements Translation {
 
   /** An event without its blank line is changed as a complete one. */
   end(): Buffer {
-    const last = this.takeHeld(NOTHING)
+    const last = this.takeHeld(EMPTY)
     return this.passing ? last : this.change(last)
   }
 
@@ -82,7 +80,7 @@ export abstract class EventTransform implements Translation {
   }
 
   breakOff(): Buffer {
-    const last = this.takeHeld(NOTHING)
+    const last = this.takeHeld(EMPTY)
     return this.passing ? last : this.changeBroken(last)
   }
 

@@ -1,10 +1,9 @@
 import { isObject, type JsonObject, parseJson } from '../../json/values.js'
+import { EMPTY } from '../../lib/bytes.js'
 import { type EventHandler, EventReader } from '../../sse/event-reader.js'
 import type { Translation } from '../translation.js'
 import { createChatError } from './chat-errors.js'
 import { ChunkWriter } from './chunk-writer.js'
-
-const NOTHING = Buffer.alloc(0)
 
 /**
  * Translates the stream of another API to chat completion chunks. Each event is translated when it is complete, and its
@@ -45,7 +44,7 @@ export abstract class StreamTranslation implements Translation, EventHandler {
 
   /** Nothing: the chunks of all complete events have left. */
   breakOff(): Buffer {
-    return NOTHING
+    return EMPTY
   }
 
   takeEvent(name: string, data: string): void {

@@ -1,8 +1,7 @@
 import type { ResponseFacts } from '../../http/response-headers.js'
+import { EMPTY } from '../../lib/bytes.js'
 import { findOnlyData } from '../../sse/event-data.js'
 import { EventTransform } from './event-transform.js'
-
-const NOTHING = Buffer.alloc(0)
 
 /** In bytes. A longer event passes as it comes. */
 const LONGEST_HELD = 1024 * 1024
@@ -37,7 +36,7 @@ export class UsageStripper extends EventTransform {
     const text = last.toString('latin1')
     const at = text.search(BROKEN_USAGE)
     if (at === -1) return last
-    return NO_CHOICE.test(text) ? NOTHING : last.subarray(0, at)
+    return NO_CHOICE.test(text) ? EMPTY : last.subarray(0, at)
   }
 }
 
@@ -61,7 +60,7 @@ function stripUsage(event: Buffer): Buffer {
   }
   const isUsageChunk =
     Array.isArray(chunk.choices) && chunk.choices.length === 0 && typeof chunk.usage === 'object'
-  return isUsageChunk ? NOTHING : event
+  return isUsageChunk ? EMPTY : event
 }
 
 /** The object in the data of an event; null if the data is on several lines, or is no object. */
