@@ -30,41 +30,18 @@ const ALLOWED_IMPORTS = [
 ]
 
 const ALLOWED_READMES = [
-  'access',
   'admin',
-  'app',
+  'api',
   'cache',
-  'commands',
   'config',
-  'demo',
-  'doctor',
   'exchange',
   'ledger',
-  'metering',
   'observe',
   'relay',
   'server',
-  'sse',
-  'translate',
 ]
 
-const ALLOWED_COMMENTS = [
-  'access',
-  'admin',
-  'cache',
-  'commands',
-  'config',
-  'demo',
-  'doctor',
-  'exchange',
-  'ledger',
-  'metering',
-  'observe',
-  'relay',
-  'server',
-  'sse',
-  'translate',
-]
+const ALLOWED_COMMENTS = ['cache', 'exchange', 'ledger', 'lib', 'observe', 'relay', 'server']
 
 const ALLOWED_FILES = ['server/request-handler.ts']
 

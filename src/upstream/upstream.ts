@@ -42,8 +42,8 @@ export class Upstream {
   /** Removes the upstream's credentials from its responses; null if it has none. */
   readonly redactor: CredentialRedactor | null
   /**
-   * Attempts that have begun and not ended, streams included. A counter of our own: undici adds up all connections each
-   * time it is asked.
+   * Attempts that have begun and not ended, streams included. A counter of our own: undici adds up all connections at
+   * each look.
    */
   inFlight: number
   /** `performance.now()` of the last request. */

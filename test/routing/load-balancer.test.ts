@@ -301,16 +301,16 @@ test('a slow target gets a request now and then, and not more', () => {
   const healths = [100, 2_000].map(() => new CircuitBreaker(BREAKER_DEFAULTS, () => {}))
   const targets = healths.map((breaker, at) => ({ name: `t${at}`, weight: 1, health: breaker }))
   const of = new LoadBalancer(targets, 'latency', randomFrom(1))
-  const asked = [0, 0]
+  const counts = [0, 0]
   for (let now = 0; now < 600_000; now += 500) {
     const at = of.order(now, null)[0] as number
-    asked[at] = (asked[at] as number) + 1
+    counts[at] = (counts[at] as number) + 1
     const breaker = healths[at] as CircuitBreaker
     const ticket = breaker.begin(now)
     breaker.succeed(ticket, now, at === 0 ? 100 : 2_000)
     breaker.end(ticket)
   }
-  assert.ok((asked[1] as number) >= 3 && (asked[1] as number) <= 10, String(asked))
+  assert.ok((counts[1] as number) >= 3 && (counts[1] as number) <= 10, String(counts))
 })
 
 test.run()

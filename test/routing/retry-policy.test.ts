@@ -173,7 +173,7 @@ test('every walk over the targets ends, with at most two attempts for each', () 
       fc.integer({ min: 1, max: 8 }),
       fc.boolean(),
       (outcomes, targets, failover) => {
-        let asked = 1
+        let attempts = 1
         let target = 1
         let retried = false
         for (const outcome of outcomes) {
@@ -186,9 +186,9 @@ test('every walk over the targets ends, with at most two attempts for each', () 
           if (decision === 'accept' || decision === 'fail') break
           retried = decision === 'retry'
           if (decision === 'next') target++
-          asked++
+          attempts++
         }
-        assert.ok(asked <= 2 * targets)
+        assert.ok(attempts <= 2 * targets)
       },
     ),
   )

@@ -32,10 +32,10 @@ function takes(given: readonly string[] | null, text: string | null): boolean {
 
 test('the first route that matches path, model and team is found, whatever was looked up before', () => {
   fc.assert(
-    fc.property(someRoutes, requests, (list, asked) => {
+    fc.property(someRoutes, requests, (list, lookups) => {
       const routes = list.map((route, i) => ({ ...createRouteConfig(`u${i}`), ...route }))
       const table = rulesOf(routes)
-      for (const [path, model, team] of [...asked, ...asked]) {
+      for (const [path, model, team] of [...lookups, ...lookups]) {
         const first = routes.findIndex(
           ({ paths, models, teams }) => takes(paths, path) && takes(models, model) && takes(teams, team),
         )

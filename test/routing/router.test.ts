@@ -202,16 +202,16 @@ test('targets with the same upstream and model share a breaker, also with anothe
         { targets: [{ upstream: 'a', model: 'm' }] },
       ],
     })
-  const told: string[] = []
+  const changes: string[] = []
   const endpoints = endpointsOf(both(3))
-  const router = new Router(both(3), endpoints, (name, _from, to) => told.push(`${name} ${to}`))
+  const router = new Router(both(3), endpoints, (name, _from, to) => changes.push(`${name} ${to}`))
   const target = (of: Router, model: string): Target => of.findRoute('/x', model, null)?.targets[0] as Target
   const { breaker } = target(router, 'x')
   assert.is(target(router, 'y').breaker, breaker)
   const now = performance.now()
   for (let i = 0; i < 5; i++) breaker.fail(breaker.begin(now), now, 'status 500')
   breaker.coolDownUntil(now + 60_000)
-  assert.equal(told, ['a/m open'])
+  assert.equal(changes, ['a/m open'])
   assert.equal(countTargets(router.snapshotTargets(now)), { closed: 1, open: 1, half_open: 0, cooling: 1 })
   const after = new Router(both(1), endpoints, () => {}, router)
   assert.is(target(after, 'x').breaker, breaker)

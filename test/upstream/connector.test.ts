@@ -116,7 +116,7 @@ test('a request that waited for a kept connection when it was reset is known not
     const error = await ask()
     assert.ok(error instanceof Error)
     assert.ok(wasConnectionReused(error, false))
-    // An answer was there when it was last written to.
+    // A response had come before the last write.
     assert.not(wasConnectionReused(error, true))
     assert.not(wasConnectionReused(reset, false))
     assert.is(upstream.requests.length, 1)
@@ -151,7 +151,7 @@ for (const given of [null, new Error('the relay shuts down')]) {
         )
       })
     try {
-      // Five connections, four of which are kept from an earlier answer.
+      // Five connections, four of which are kept from an earlier response.
       const first = Array.from({ length: 4 }, () => ask('/whole'))
       assert.equal(await Promise.all(first), [null, null, null, null])
       await wait(5)

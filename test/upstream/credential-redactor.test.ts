@@ -76,7 +76,7 @@ const HEADER = 'the-secret-of-a-header'
 const STARRED = JSON.stringify({
   error: { message: `no ${'*'.repeat(KEY.length)}, ${'*'.repeat(HEADER.length)}` },
 })
-const TOLD = JSON.stringify({ error: { message: `no ${KEY}, ${HEADER}` } })
+const REPEATED = JSON.stringify({ error: { message: `no ${KEY}, ${HEADER}` } })
 
 /** Relays one response. @returns what the client got, and the record */
 async function relayed(script: Script, auth_ = 'bearer') {
@@ -105,26 +105,26 @@ for (const scheme of ['bearer', 'x-api-key', 'api-key', 'anthropic', 'query']) {
     const { response, record } = await relayed(
       (request) =>
         request.write(
-          whole(`401 No ${KEY}`, TOLD, 'content-type: application/json', `x-told: a ${HEADER} b`),
+          whole(`401 No ${KEY}`, REPEATED, 'content-type: application/json', `x-repeated: a ${HEADER} b`),
         ),
       scheme,
     )
     assert.is(response.status, 401)
     assert.is(response.reason, 'No ***')
-    assert.is(response.header('content-length'), String(TOLD.length))
-    assert.is(response.header('x-told'), 'a *** b')
+    assert.is(response.header('content-length'), String(REPEATED.length))
+    assert.is(response.header('x-repeated'), 'a *** b')
     assert.is(response.body.toString(), STARRED)
     assert.ok(response.complete)
     assert.is(record?.end, 'done')
-    assert.is(record?.bytes_out, TOLD.length)
+    assert.is(record?.bytes_out, REPEATED.length)
   })
 }
 
 test('a credential is hidden in chunks of any size, and a body that is cut ends before it', async () => {
-  for (const size of [1, 7, 30, TOLD.length]) {
+  for (const size of [1, 7, 30, REPEATED.length]) {
     const { response } = await relayed(async (request) => {
       await request.write(head('500 Oops', CHUNKED, 'content-type: application/json'))
-      for (let at = 0; at < TOLD.length; at += size) await request.chunk(TOLD.slice(at, at + size))
+      for (let at = 0; at < REPEATED.length; at += size) await request.chunk(REPEATED.slice(at, at + size))
       await request.lastChunk()
     })
     assert.ok(response.complete)
@@ -132,20 +132,20 @@ test('a credential is hidden in chunks of any size, and a body that is cut ends 
   }
   const { response, record } = await relayed(async (request) => {
     await request.write(head('500 Oops', CHUNKED))
-    await request.chunk(TOLD.slice(0, TOLD.indexOf(KEY) + KEY.length - 1))
+    await request.chunk(REPEATED.slice(0, REPEATED.indexOf(KEY) + KEY.length - 1))
     await new Promise((resolve) => setTimeout(resolve, 20))
     request.end()
   })
   assert.not(response.complete)
-  assert.is(response.body.toString(), TOLD.slice(0, TOLD.indexOf(KEY)))
+  assert.is(response.body.toString(), REPEATED.slice(0, REPEATED.indexOf(KEY)))
   assert.is(record?.end, 'upstream_cut')
 })
 
 test('successful and compressed responses, and those with only part of the credential, pass byte for byte', async () => {
-  const packed = gzipSync(TOLD)
+  const packed = gzipSync(REPEATED)
   const begun = JSON.stringify({ error: { message: `no ${KEY.slice(0, 8)}***, in-the-open` } })
   const ANSWERS: Array<[string, string | Buffer, string]> = [
-    ['200 OK', TOLD, 'content-type: application/json'],
+    ['200 OK', REPEATED, 'content-type: application/json'],
     ['401 No', packed, 'content-encoding: gzip'],
     ['401 No', begun, 'content-type: application/json'],
   ]

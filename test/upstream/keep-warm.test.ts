@@ -24,18 +24,18 @@ class FakeUpstream implements WarmUpstream {
 
 interface Made {
   keepWarm: KeepWarm
-  told: string[]
+  reported: string[]
   /** What the next lookup finds. */
   addresses: string[]
 }
 
 function make(): Made {
-  const told: string[] = []
-  const made = { told, addresses: ['192.0.2.1'] } as unknown as Made
+  const reported: string[] = []
+  const made = { reported, addresses: ['192.0.2.1'] } as unknown as Made
   made.keepWarm = new KeepWarm(
     {
-      onTrouble: (upstream, cause) => told.push(`${upstream} ${cause}`),
-      onMoved: (upstream) => told.push(`${upstream} moved`),
+      onTrouble: (upstream, cause) => reported.push(`${upstream} ${cause}`),
+      onMoved: (upstream) => reported.push(`${upstream} moved`),
     },
     (_host, callback) => callback(made.addresses),
   )
@@ -74,7 +74,7 @@ test('an upstream without requests for ten minutes is not reconnected until its 
 })
 
 test('an unreachable upstream is tried less and less often, and reported once', async () => {
-  const { keepWarm, told } = make()
+  const { keepWarm, reported } = make()
   const upstream = new FakeUpstream()
   upstream.failure = Object.assign(new Error('no'), { code: 'ECONNREFUSED' })
   await keepWarm.keep([upstream])
@@ -90,7 +90,7 @@ test('an unreachable upstream is tried less and less often, and reported once', 
   }
   const waits = times.slice(1).map((ms, i) => ms - (times[i] as number))
   assert.equal(waits, [4_000, 8_000, 16_000, 32_000, 60_000, 60_000])
-  assert.equal(told, ['up ECONNREFUSED'])
+  assert.equal(reported, ['up ECONNREFUSED'])
   upstream.failure = null
   keepWarm.tick(start + 290_000)
   await turn()
@@ -100,7 +100,7 @@ test('an unreachable upstream is tried less and less often, and reported once', 
 
 test('the connections are renewed when the name has only other addresses', async () => {
   const made = make()
-  const { keepWarm, told } = made
+  const { keepWarm, reported } = made
   const upstream = new FakeUpstream()
   await keepWarm.keep([upstream])
   keepWarm.tick(0)
@@ -115,20 +115,20 @@ test('the connections are renewed when the name has only other addresses', async
   assert.is(upstream.renewed, 0)
   keepWarm.tick(90_000)
   assert.is(upstream.renewed, 1)
-  assert.equal(told, ['up moved'])
+  assert.equal(reported, ['up moved'])
   keepWarm.tick(120_000)
   assert.is(upstream.renewed, 1)
   keepWarm.close()
 })
 
 test('an upstream that is configured by its address is not looked up', async () => {
-  const { keepWarm, told } = make()
+  const { keepWarm, reported } = make()
   const upstream = new FakeUpstream()
   upstream.lookedUp = null
   await keepWarm.keep([upstream])
   for (let now = 0; now < 200_000; now += 30_000) keepWarm.tick(now)
   assert.is(upstream.renewed, 0)
-  assert.equal(told, [])
+  assert.equal(reported, [])
   keepWarm.close()
 })
 

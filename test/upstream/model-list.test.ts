@@ -231,11 +231,11 @@ test('an upstream that does not respond is waited for once and with a timeout, a
     { a: models('a-1'), b: models('b-1') },
     { routes: [{ model: 'a-*', upstream: 'a' }, { upstream: 'b' }] },
     async (stage) => {
-      const asked = gate()
-      if (stage.listers.b !== undefined) stage.listers.b.answer = () => asked.open()
+      const requested = gate()
+      if (stage.listers.b !== undefined) stage.listers.b.answer = () => requested.open()
       const leaver = await stage.relay.client()
       leaver.send(`GET /v1/models HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${stage.relay.key}\r\n\r\n`)
-      await asked.opened
+      await requested.opened
       leaver.destroy()
       await until(() => stage.relay.inspect().openCount === 0, 'the exchange to end')
       assert.equal(await stage.ids(), ['a-1'])
@@ -279,12 +279,12 @@ test('an old list is still used, and a new one is requested for the next request
       const { a } = listers
       assert.ok(a !== undefined)
       assert.equal(await ids(), ['a-1', 'b-1'])
-      const answered = gate()
+      const responded = gate()
       a.answer = (res) => {
-        res.end(JSON.stringify(models('a-2')), () => answered.open())
+        res.end(JSON.stringify(models('a-2')), () => responded.open())
       }
       assert.equal(await ids(), ['a-1', 'b-1'])
-      await answered.opened
+      await responded.opened
       let last = await ids()
       for (let i = 0; i < 200 && last[0] === 'a-1'; i++) {
         await wait(5)
@@ -293,8 +293,8 @@ test('an old list is still used, and a new one is requested for the next request
       assert.equal(last, ['a-2', 'b-1'])
       // The list stays if a newer one cannot be had.
       a.answer = (res) => res.writeHead(503).end()
-      const asked = a.requests.length
-      for (let i = 0; i < 200 && a.requests.length < asked + 3; i++) {
+      const before = a.requests.length
+      for (let i = 0; i < 200 && a.requests.length < before + 3; i++) {
         assert.equal(await ids(), ['a-2', 'b-1'])
         await wait(5)
       }
