@@ -30,7 +30,12 @@ for (const mode of ['keys', 'off']) {
 }
 
 test('a warm-up ends early where the limits of the config refuse its requests', async () => {
-  const limits = [{ bodyBytes: 1_024 }, { bufferedBytes: 1_024 }, { connections: 1 }, { maxConcurrentRequests: 1 }]
+  const limits = [
+    { bodyBytes: 1_024 },
+    { bufferedBytes: 1_024 },
+    { connections: 1 },
+    { maxConcurrentRequests: 1 },
+  ]
   for (const limit of limits) {
     const relay = await startRelay('http://127.0.0.1:9', { limits: limit })
     await warmUpCode(relay.config)

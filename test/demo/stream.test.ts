@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import OpenAI from 'openai'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type ReplyContent, formatEvent, PAUSE, Reply, type Step } from '../../src/demo/reply.js'
+import { formatEvent, PAUSE, Reply, type ReplyContent, type Step } from '../../src/demo/reply.js'
 import { startDemo } from '../../src/demo/server.js'
 
 const opened: Server[] = []
