@@ -190,7 +190,7 @@ test('a key of the longest parts is a key, and what is one character longer is n
   const key = mintKey(given)
   assert.equal(inspectKey(key), given)
   assert.ok(isLikelyKey(key))
-  assert.is(inspectKey(`${key}0`), 'malformed')
+  assert.is(inspectKey(`${key}0`), 'mistyped')
   assert.not(isLikelyKey(`${key}0`))
 })
 

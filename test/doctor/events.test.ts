@@ -7,26 +7,26 @@ const CHUNK = {
   choices: [{ delta: { content: 'hi' }, finish_reason: 'stop' }],
 }
 
-/** What the doctor sees in a stream whose pieces come one millisecond apart. */
-function see(pieces: readonly Buffer[]): ReturnType<typeof readEvents> {
+/** Reads a stream whose chunks arrive one millisecond apart. */
+function see(chunks: readonly Buffer[]): ReturnType<typeof readEvents> {
   return readEvents({
     status: 200,
     version: '1.1',
     headers: [],
-    chunks: pieces.map((bytes, atMs) => ({ atMs, bytes })),
+    chunks: chunks.map((bytes, atMs) => ({ atMs, bytes })),
     headMs: 0,
     headAt: 0,
-    totalMs: pieces.length,
+    totalMs: chunks.length,
     end: 'whole',
   })
 }
 
-test('an event has the time of the piece that completes it, whatever ends its lines', () => {
+test('an event has the time of the chunk that completes it, with each kind of line end', () => {
   for (const end of ['\n', '\r\n', '\r']) {
     const event = `data: ${JSON.stringify(CHUNK)}${end}${end}`
     const done = `data: [DONE]${end}${end}`
-    const pieces = [`: hello${end}${end}${event.slice(0, 9)}`, event.slice(9), event, done]
-    const seen = see(pieces.map((text) => Buffer.from(text)))
+    const chunks = [`: hello${end}${end}${event.slice(0, 9)}`, event.slice(9), event, done]
+    const seen = see(chunks.map((text) => Buffer.from(text)))
     assert.equal(seen.times, [1, 2, 3])
     assert.is(seen.chunks, 2)
     assert.is(seen.done, true)
