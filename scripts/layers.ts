@@ -30,14 +30,10 @@ const ALLOWED_IMPORTS = [
 ]
 
 const ALLOWED_READMES = [
-  'access',
   'admin',
   'api',
   'cache',
-  'commands',
   'config',
-  'demo',
-  'doctor',
   'exchange',
   'ledger',
   'observe',
@@ -45,21 +41,7 @@ const ALLOWED_READMES = [
   'server',
 ]
 
-const ALLOWED_COMMENTS = [
-  'access',
-  'admin',
-  'cache',
-  'commands',
-  'config',
-  'demo',
-  'doctor',
-  'exchange',
-  'ledger',
-  'lib',
-  'observe',
-  'relay',
-  'server',
-]
+const ALLOWED_COMMENTS = ['admin', 'cache', 'exchange', 'ledger', 'lib', 'observe', 'relay', 'server']
 
 const ALLOWED_FILES = ['server/request-handler.ts']
 

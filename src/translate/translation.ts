@@ -10,9 +10,9 @@ export interface Translation {
   /** The client gets an event stream although the upstream's response is none: its content type has to change. */
   readonly makesStream: boolean
   /**
-   * Bytes that have arrived and wait for more. The caller compares them with the limit `transformBufferBytes` after each
-   * chunk, and calls `abort` when they exceed it. A translation with a bound of its own, which passes longer
-   * input unchanged, counts 0.
+   * Bytes that have arrived and wait for more. The caller compares them with the limit `transformBufferBytes` after
+   * each chunk, and calls `abort` when they exceed it. A translation with a bound of its own, which passes longer input
+   * unchanged, counts 0.
    */
   readonly bytesHeld: number
   /** @returns the bytes that may go to the client now; often none, as an event is changed when it is complete */
