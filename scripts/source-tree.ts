@@ -190,9 +190,14 @@ function checkReadmes(src: string, { allowedReadmes }: TreeRules, report: OpenRe
   }
 }
 
+/** Lines of prose: tables and what a script has generated are for looking things up, and may be long. */
 function countReadmeLines(path: string): number | null {
   try {
-    return readFileSync(path, 'utf8').trimEnd().split('\n').length
+    const text = readFileSync(path, 'utf8').replace(/<!-- generated[\s\S]*?<!-- end[\s\S]*?-->/g, '')
+    return text
+      .trimEnd()
+      .split('\n')
+      .filter((line) => !line.startsWith('|')).length
   } catch {
     return null
   }

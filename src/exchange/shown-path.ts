@@ -1,4 +1,4 @@
-import { redactText } from '../observe/log-text.js'
+import { redactText } from './log-text.js'
 import type { RequestSummary } from './summary.js'
 
 /** The path as documentation writes it, whatever way the client came by; without the query, which may hold a key. */

@@ -1,7 +1,7 @@
+import { formatKey, quoteName } from '../exchange/log-text.js'
 import { formatPath } from '../exchange/shown-path.js'
 import type { RequestSummary } from '../exchange/summary.js'
 import { formatMs, formatTime, quoteJson } from '../lib/text.js'
-import { formatKey, quoteName } from '../observe/log-text.js'
 import { computeCost, type Prices } from './prices.js'
 
 /** Of the fields and what they mean. Fields are only ever added, which does not change it. */

@@ -1,4 +1,3 @@
-import type { LedgerState } from '../ledger/write/ledger.js'
 import type { BoundCounters } from '../lib/limit-counters.js'
 import type { BreakerSnapshot } from '../routing/circuit-breaker.js'
 
@@ -12,4 +11,14 @@ export interface RelayState {
   /** Of each target by its name. */
   readonly targetHealth: ReadonlyMap<string, BreakerSnapshot>
   readonly ledgerState: LedgerState | null
+}
+
+/** How the ledger is doing, for those who watch the relay. */
+export interface LedgerState {
+  /** Why nothing can be written at the moment; null if it can. */
+  readonly stalled: string | null
+  readonly queued_bytes: number
+  readonly written: number
+  /** Records that found no room while nothing could be written. */
+  readonly dropped: number
 }

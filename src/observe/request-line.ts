@@ -1,7 +1,7 @@
+import { formatKey, quoteName, redactText } from '../exchange/log-text.js'
 import { formatPath } from '../exchange/shown-path.js'
 import type { RequestSummary } from '../exchange/summary.js'
 import { formatMs, formatTime, quoteJson } from '../lib/text.js'
-import { formatKey, quoteName, redactText } from './log-text.js'
 
 /**
  * The line of a request that is over, as JSON in pino's format with a line end behind it. Every field is there in every line,

@@ -4,6 +4,7 @@ import type { RequestSummary, SummarySink } from '../../exchange/summary.js'
 import { readErrorCode } from '../../lib/error-code.js'
 import { LineBuffer } from '../../lib/line-buffer.js'
 import type { Log } from '../../observe/log.js'
+import type { LedgerState } from '../../observe/relay-state.js'
 import { DISK, type LedgerFiles } from '../files.js'
 import type { Prices } from '../prices.js'
 import { formatRecord, isRecorded } from '../record.js'
@@ -20,16 +21,6 @@ const PATIENCE_MS = 3_000
 
 /** What is told then, in the place of an error that a disk did not even make. */
 const NO_ANSWER = 'no answer'
-
-/** How the ledger is doing, for those who watch the relay. */
-export interface LedgerState {
-  /** Why nothing can be written at the moment; null if it can. */
-  readonly stalled: string | null
-  readonly queued_bytes: number
-  readonly written: number
-  /** Records that found no room while nothing could be written. */
-  readonly dropped: number
-}
 
 /**
  * The usage ledger: a record for every request, in append-only JSON lines files, one for each day.

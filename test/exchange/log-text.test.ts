@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { mintKey } from '../../src/access/key.js'
-import { quoteName, redactText } from '../../src/observe/log-text.js'
+import { quoteName, redactText } from '../../src/exchange/log-text.js'
 
 const SECRETS = [
   mintKey({ env: 'prod', team: 'team1', user: 'alice' }),
