@@ -190,14 +190,13 @@ function checkReadmes(src: string, { allowedReadmes }: TreeRules, report: OpenRe
   }
 }
 
-/** Lines of prose: tables and what a script has generated are for looking things up, and may be long. */
+/** Lines of prose. Tables, examples and what a script has generated are for looking things up, and may be long. */
 function countReadmeLines(path: string): number | null {
   try {
-    const text = readFileSync(path, 'utf8').replace(/<!-- generated[\s\S]*?<!-- end[\s\S]*?-->/g, '')
-    return text
-      .trimEnd()
-      .split('\n')
-      .filter((line) => !line.startsWith('|')).length
+    const text = readFileSync(path, 'utf8')
+      .replace(/<!-- generated[\s\S]*?<!-- end[\s\S]*?-->/g, '')
+      .replace(/^```[\s\S]*?^```$/gm, '')
+    return text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('|')).length
   } catch {
     return null
   }
