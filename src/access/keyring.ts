@@ -16,7 +16,7 @@ import {
   readIfExists,
 } from './keyfile.js'
 
-export { type KeyRecord, KeyringError, type KeyringErrorCode } from './keyfile.js'
+export { type KeyRecord, KeyringError } from './keyfile.js'
 
 /** How the key file is read again, and who hears of it. */
 export interface KeyringOptions {
