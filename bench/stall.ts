@@ -12,8 +12,8 @@ import {
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { listLedgerNames } from '../src/ledger/files.js'
+import type { LedgerState } from '../src/observe/relay-state.js'
 import type { Running } from './contestants.js'
-import type { LedgerState } from '../src/observe/relay-state.js';
 
 /** For a ledger to meet the stall, and to write what it has after it. */
 const PATIENCE_MS = 15_000
