@@ -28,7 +28,7 @@ const ALLOWED_IMPORTS: readonly string[] = []
 
 const ALLOWED_READMES = ['admin', 'cache', 'exchange', 'ledger', 'observe', 'relay', 'server']
 
-const ALLOWED_COMMENTS = ['admin', 'cache', 'exchange', 'ledger', 'lib', 'observe', 'relay', 'server']
+const ALLOWED_COMMENTS = ['admin', 'cache', 'exchange', 'ledger', 'observe', 'relay', 'server']
 
 const ALLOWED_FILES = ['server/request-handler.ts']
 

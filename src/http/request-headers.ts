@@ -100,7 +100,12 @@ export function hasOneHost(raw: FlatHeaders, minor: number): boolean {
 /** Names listed in `Connection`; null if it lists none but headers that are dropped anyway. */
 function findConnectionNames(raw: FlatHeaders): ReadonlySet<string> | null {
   let named: Set<string> | null = null
-  for (const value of findHeaders(raw, 'connection')) named = collectConnectionNames(named, value)
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = raw[i] as string
+    // Not by `findHeaders`: its list would cost a tenth of all that is done with the headers (bench `request_headers`).
+    if (name.length === 10 && name.toLowerCase() === 'connection')
+      named = collectConnectionNames(named, raw[i + 1] as string)
+  }
   return named
 }
 
