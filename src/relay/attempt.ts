@@ -9,63 +9,64 @@ import type { Failover } from './failover.js'
 import type { AttemptPhase } from './failure.js'
 import type { ProbedResponse } from './probed-response.js'
 
-/** Who takes the body of an answer. */
+/** Receives the body of a response. */
 export interface BodyHandler {
-  /** @returns false if nothing more is to be read for now */
-  onData(piece: Buffer): boolean
+  /** @returns false to pause reading until `readOn` */
+  onData(chunk: Buffer): boolean
   onEnd(): void
-  /** It broke off. */
+  /** The response broke off before its end. */
   onCut(error: Error): void
 }
 
-/** The head of an answer, as undici gives it. */
+/** The head of a response, as undici gives it. */
 export interface ResponseHead {
   readonly status: number
-  /** Names and values by turns. */
+  /** Names and values alternate. */
   readonly raw: readonly Buffer[]
   readonly reason: string
   /**
-   * The connection, if the chunks of the body can be taken off it as they are. Null if not, and once `onHead` has returned:
-   * undici then has the connection.
+   * The connection, if the chunks of the body can be read from it unparsed. Null otherwise, and after `onHead` has
+   * returned, as undici reads the connection from then on.
    */
   rawSocket: TappedSocket | null
 }
 
-const GIVEN_UP = new Error('nobody waits for this answer')
+const GIVEN_UP = new Error('the attempt was given up')
 
 /**
- * One request to one upstream: undici's handler. Of the two kinds that undici 7 takes this is the older one (`onConnect`,
- * `onHeaders`): the newer one is a wrapper around it, which makes an object of each answer's headers that nobody reads here.
+ * One request to one upstream: undici's handler. undici 7 takes two kinds of handler. This is the older kind
+ * (`onConnect`, `onHeaders`): the newer one wraps it, and makes an object of the headers that is not needed here.
  *
- * Once it was given up nothing more comes of it, although undici may still call: an abort ends in `onError`, synchronously.
+ * `connecting` (no connection yet) > `waiting` (sent, no head yet) > `streaming`. After `giveUp` nothing is handed on,
+ * although undici may still call: an abort calls `onError` synchronously.
  */
 export class Attempt implements Dispatcher.DispatchHandler {
   readonly target: Target<Upstream>
   /** `performance.now()` */
   readonly startedAt: number
-  /** Of the target's health. */
+  /** Identifies the attempt to the target's circuit breaker. */
   readonly ticket: number
-  /** Its target was asked just before, by way of a connection that had gone stale. */
+  /** The attempt before this one, at the same target, met a stale connection. */
   readonly isRetry: boolean
   phase: AttemptPhase
-  /** Its answer, as long as that is held back. */
+  /** The response while it is held back (see `ProbedResponse`); else null. */
   probe: ProbedResponse | null
-  /** How its body is sent, if that came while it was; else it has been handed over whole. */
+  /** The upload, if the body was sent while it arrived; null if it was sent complete. */
   upload: BodyUpload | null
-  /** What the answer goes through on its way to the client; null if that is nothing. Set before there is one. */
+  /** Creates the translation of the response; null if it passes unchanged. Set before the request is sent. */
   translate: CreateTranslation | null
   private readonly failover: Failover
-  private taker: BodyHandler | null
-  /** Null while the request waits for a connection, as undici has no way to abort it until then; and when it is over. */
+  private receiver: BodyHandler | null
+  /** Null while the request waits for a connection, because undici cannot abort it before; null again after the end. */
   private abort: ((reason: Error) => void) | null
-  /** Has undici read on, after it was told to wait. */
+  /** Makes undici read on after a pause; null before the head and after the end. */
   private resume: (() => void) | null
-  private over: boolean
-  private ended: boolean
+  private isGivenUp: boolean
+  private isReported: boolean
 
-  constructor(failover: Failover, target: Target<Upstream>, again: boolean) {
+  constructor(failover: Failover, target: Target<Upstream>, isRetry: boolean) {
     this.target = target
-    this.isRetry = again
+    this.isRetry = isRetry
     this.startedAt = performance.now()
     this.ticket = target.breaker.begin(this.startedAt)
     target.upstream.inFlight++
@@ -74,36 +75,36 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.upload = null
     this.translate = null
     this.failover = failover
-    this.taker = null
+    this.receiver = null
     this.abort = null
     this.resume = null
-    this.over = false
-    this.ended = false
+    this.isGivenUp = false
+    this.isReported = false
   }
 
-  /** Whatever it has of an upstream is let go. */
+  /** Aborts the request. Nothing is handed on after this. */
   giveUp(reason: Error): void {
-    if (this.over) return
-    this.over = true
-    this.probe?.kept.letGo()
+    if (this.isGivenUp) return
+    this.isGivenUp = true
+    this.probe?.held.free()
     this.probe = null
-    this.end()
+    this.reportEnd()
     this.abort?.(reason)
   }
 
-  /** What it is to fail now. @param reused see `wasReused` */
+  /** Describes a failure at this moment. @param reused see `wasConnectionReused` */
   failure(code: string, reused: boolean): Failure {
     const { probe, phase, upload } = this
     const reached = probe !== null ? 'silent' : phase === 'connecting' ? 'connecting' : 'waiting'
     return { code, phase: reached, reused, sentWhole: upload === null || upload.written }
   }
 
-  /** The rest of its answer is another's. */
-  handTo(taker: BodyHandler): void {
-    this.taker = taker
+  /** Sends the rest of the response to another receiver. */
+  setReceiver(receiver: BodyHandler): void {
+    this.receiver = receiver
   }
 
-  /** There is an answer whose end has not come. */
+  /** The response has begun, and has not ended. */
   get reading(): boolean {
     return this.resume !== null
   }
@@ -113,7 +114,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onConnect(abort: (reason?: Error) => void): void {
-    if (this.over) {
+    if (this.isGivenUp) {
       abort(GIVEN_UP)
       return
     }
@@ -123,48 +124,48 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
-    // 102 and 103: the final answer is still to come. A gateway need not pass them on, and old clients break on it.
-    if (this.over || status < 200) return true
+    // 102 and 103: the final response is still to come. A gateway need not forward them, and old clients break on them.
+    if (this.isGivenUp || status < 200) return true
     this.resume = resume
     // If it throws, undici calls onError.
     const head: ResponseHead = { status, raw, reason, rawSocket: takeRawSocket() }
-    this.taker = this.failover.onHead(this, head)
+    this.receiver = this.failover.onHead(this, head)
     head.rawSocket = null
     this.phase = 'streaming'
     return true
   }
 
-  onData(piece: Buffer): boolean {
-    return this.over || this.taker === null || this.taker.onData(piece)
+  onData(chunk: Buffer): boolean {
+    return this.isGivenUp || this.receiver === null || this.receiver.onData(chunk)
   }
 
   onComplete(): void {
-    this.end()
-    this.letGo()
-    if (!this.over) this.taker?.onEnd()
+    this.reportEnd()
+    this.releaseConnection()
+    if (!this.isGivenUp) this.receiver?.onEnd()
   }
 
   onError(error: Error): void {
-    this.end()
-    this.letGo()
-    if (this.over) return
-    if (this.taker !== null) this.taker.onCut(error)
+    this.reportEnd()
+    this.releaseConnection()
+    if (this.isGivenUp) return
+    if (this.receiver !== null) this.receiver.onCut(error)
     else {
-      this.over = true
+      this.isGivenUp = true
       this.failover.onFailed(this, error)
     }
   }
 
-  /** It takes nothing of its target any more. */
-  private end(): void {
-    if (this.ended) return
-    this.ended = true
+  /** Reports the end to the target's breaker and to its count of requests in flight. */
+  private reportEnd(): void {
+    if (this.isReported) return
+    this.isReported = true
     this.target.breaker.end(this.ticket)
     this.target.upstream.inFlight--
   }
 
-  /** The connection is no longer ours: whoever has it next is not to be disturbed. */
-  private letGo(): void {
+  /** Forgets the callbacks: undici gives the connection to another request next. */
+  private releaseConnection(): void {
     this.abort = null
     this.resume = null
   }

@@ -1,33 +1,33 @@
 import type { ByteBudget } from './byte-budget.js'
 
-/** Of one answer no more is kept back than this: errors of APIs have a few hundred bytes, and so long a beginning is one. */
-const MOST_BYTES = 64 * 1024
+/** Bytes held of one response. Errors of APIs have a few hundred bytes; more than this is no error. */
+const MAX_BYTES = 64 * 1024
 
-/** What has come of an answer that no client has had any of: counted with all that is held for clients. */
+/** Holds chunks of a response before any of it goes to a client. They count against the relay's byte budget. */
 export class BudgetedBuffer {
-  readonly pieces: Buffer[]
+  readonly chunks: Buffer[]
   private readonly budget: ByteBudget
-  /** Of it, what was taken. */
+  /** Bytes that were taken from the budget. */
   private bytes: number
 
   constructor(budget: ByteBudget) {
-    this.pieces = []
+    this.chunks = []
     this.budget = budget
     this.bytes = 0
   }
 
-  /** @returns false if there is room for no more; this one is there all the same */
-  push(piece: Buffer): boolean {
-    this.pieces.push(piece)
-    if (this.bytes + piece.length > MOST_BYTES || !this.budget.take(piece.length)) return false
-    this.bytes += piece.length
+  /** @returns false if there is no room for more; this chunk is held all the same */
+  push(chunk: Buffer): boolean {
+    this.chunks.push(chunk)
+    if (this.bytes + chunk.length > MAX_BYTES || !this.budget.take(chunk.length)) return false
+    this.bytes += chunk.length
     return true
   }
 
-  /** All of it has gone on, or will not. */
-  letGo(): void {
+  /** Drops the chunks, and gives their bytes back to the budget. */
+  free(): void {
     this.budget.give(this.bytes)
     this.bytes = 0
-    this.pieces.length = 0
+    this.chunks.length = 0
   }
 }

@@ -26,120 +26,123 @@ import { classifyError, TOO_SLOW } from './failure.js'
 import { FallbackResponse } from './fallback-response.js'
 import { ProbedResponse } from './probed-response.js'
 
-/** Who is to have the answer. */
+/** Receives the response of the attempt that wins. */
 export interface ResponseHandler extends BodyHandler {
   /**
-   * @param attempt that has it
-   * @throws on a head that cannot be sent on; nothing has gone to a client then
+   * @param attempt the attempt that won
+   * @throws if the head cannot be sent on; nothing has gone to a client then
    */
   onHead(head: ResponseHead, attempt: Attempt): void
-  /** There is no answer. Nothing has gone to a client. */
+  /** No target gave a response. Nothing has gone to a client. */
   onFailed(code: ErrorCode, cause: string): void
 }
 
+/** What a failover needs to know of the route and the request. */
 export interface FailoverOptions {
   readonly targets: readonly Target<Upstream>[]
-  /** Places in that list, in the order in which they are to be asked. */
+  /** Indexes into `targets`, in the order of the attempts. */
   readonly order: readonly number[]
-  /** The request may be made again although an upstream may have begun with it; null: if that costs no more than tokens. */
+  /** Whether the request may be repeated although an upstream may have acted on it; null: see `isFailoverDefault`. */
   readonly failover: boolean | null
-  /** An upstream whose answer has begun, but not with anything in it, is given so long if there is another. */
+  /** Milliseconds that a response may stay without content while another target is left; null for no limit. */
   readonly firstTokenMs: number | null
-  /** A second one is asked if the first has not begun to answer after so long, and the budget has it: if it is safe to ask twice. */
+  /** A second target is tried when the first has not answered after `afterMs`, if `budget` allows it; null for never. */
   readonly hedge: { readonly afterMs: number; readonly budget: HedgeBudget } | null
-  /** What is kept of answers before one is the client's counts against it. */
+  /** Limits the bytes of responses that are held back. */
   readonly budget: ByteBudget
-  /** Sends the request. Called for each attempt. @param exchange the one that is billed now */
+  /** Sends the request; called once for each attempt. @param exchange the exchange that is billed now */
   readonly send: (exchange: Exchange, attempt: Attempt) => void
 }
 
 /**
- * A request's way over its targets, until one answers: which of them is asked next, and what the client gets if none does.
- * Before a byte has gone to the client everything can be taken back; behind it, nothing is.
+ * Tries the targets of a request in order, until one gives a usable response. If none does, the client gets the last
+ * error response of an upstream, or an error of the relay. Nothing is repeated once a byte has gone to the client.
+ *
+ * States: attempts are open > `winner` is set (the response is handed on) or `isOver` (given up, or failed).
  */
 export class Failover {
-  /** Whose request it is: of those that share an answer, the one who pays. */
+  /** The exchange that upstream usage is billed to; moves when that subscriber leaves. */
   exchange: Exchange
   private readonly receiver: ResponseHandler
   private readonly options: FailoverOptions
-  /** Of the targets, those that were asked or passed over. */
-  private asked: number
-  /** Attempts of which there may be an answer. */
-  private readonly live: Attempt[]
-  /** Whose answer it is. */
-  private taken: Attempt | null
-  /** The last answer that was no good. */
+  /** Index into `order` of the next target. */
+  private nextIndex: number
+  /** Attempts that may still give a response. */
+  private readonly attempts: Attempt[]
+  /** The attempt whose response the client gets. */
+  private winner: Attempt | null
+  /** The last error response, kept in case no other target succeeds. */
   private fallback: FallbackResponse | null
-  private hedge: NodeJS.Timeout | null
-  private over: boolean
+  private hedgeTimer: NodeJS.Timeout | null
+  private isOver: boolean
 
   constructor(exchange: Exchange, receiver: ResponseHandler, options: FailoverOptions) {
     this.exchange = exchange
     this.receiver = receiver
     this.options = options
-    this.asked = 0
-    this.live = []
-    this.taken = null
+    this.nextIndex = 0
+    this.attempts = []
+    this.winner = null
     this.fallback = null
-    this.hedge = null
-    this.over = false
+    this.hedgeTimer = null
+    this.isOver = false
   }
 
   start(): void {
     const { hedge, order } = this.options
     if (hedge !== null && order.length > 1) {
-      this.hedge = setTimeout(askSecond, hedge.afterMs, this).unref()
+      this.hedgeTimer = setTimeout(startHedge, hedge.afterMs, this).unref()
     }
-    this.ask(this.takeNext(), false)
+    this.attempt(this.takeNext(), false)
   }
 
-  /** Nobody waits for it any longer, or its answer was not to be waited for. */
+  /** Aborts everything: no client is left, or the response reached a limit. */
   giveUp(reason: Error): void {
-    this.over = true
+    this.isOver = true
     this.stopHedging()
     this.fallback?.drop()
-    this.fallback?.letGo()
+    this.fallback?.free()
     this.fallback = null
-    for (const attempt of this.live.splice(0)) attempt.giveUp(reason)
-    this.taken?.giveUp(reason)
+    for (const attempt of this.attempts.splice(0)) attempt.giveUp(reason)
+    this.winner?.giveUp(reason)
   }
 
-  /** There is an answer whose end has not come. */
+  /** The winning response has not ended yet. */
   get reading(): boolean {
-    return this.taken?.reading === true
+    return this.winner?.reading === true
   }
 
   readOn(): void {
-    this.taken?.readOn()
+    this.winner?.readOn()
   }
 
-  /** To be called while there is no answer. @param now `performance.now()` */
+  /** Checks the time limits; called while no attempt has won. @param now `performance.now()` */
   onTick(now: number): void {
-    const { live } = this
-    // One that is late leaves the list, or there is an answer. What is asked in its place comes last, and is not late yet.
-    for (let i = 0; i < live.length && !this.settled; ) {
-      const attempt = live[i] as Attempt
+    const { attempts } = this
+    // A late attempt is removed from the list, or wins. Its replacement is added at the end, and is not late yet.
+    for (let i = 0; i < attempts.length && !this.isSettled; ) {
+      const attempt = attempts[i] as Attempt
       if (this.isLate(attempt, now)) this.onLate(attempt)
       else i++
     }
   }
 
-  /** One that shares the answer pays for it from now on: what was asked is in its record, and in no other. */
+  /** Moves billing to `heir`, so that attempts and usage are recorded exactly once. */
   moveTo(heir: Exchange): void {
     const { exchange } = this
     exchange.moveBillingTo(heir)
     this.exchange = heir
   }
 
-  /** The second target, if the first takes longer than it usually does. */
-  askSecond(): void {
+  /** Tries the second target, if the first takes longer than it usually does. */
+  startHedge(): void {
     const { hedge } = this.options
-    this.hedge = null
-    if (hedge === null || this.settled || this.live.length !== 1 || !this.hasNext()) return
+    this.hedgeTimer = null
+    if (hedge === null || this.isSettled || this.attempts.length !== 1 || !this.hasNext()) return
     const now = performance.now()
-    const left = this.hedgesIn(this.live[0] as Attempt, hedge.afterMs, now)
-    if (left > 0) this.hedge = setTimeout(askSecond, left, this).unref()
-    else if (this.next.breaker.allows(now) && hedge.budget.take()) this.ask(this.takeNext(), false)
+    const left = this.hedgeDelay(this.attempts[0] as Attempt, hedge.afterMs, now)
+    if (left > 0) this.hedgeTimer = setTimeout(startHedge, left, this).unref()
+    else if (this.next.breaker.allows(now) && hedge.budget.take()) this.attempt(this.takeNext(), false)
   }
 
   // An attempt's side
@@ -150,15 +153,15 @@ export class Failover {
 
   onHead(attempt: Attempt, head: ResponseHead): BodyHandler {
     const { status } = head
-    if (status >= 400) this.judge(attempt, head)
+    if (status >= 400) this.reportStatus(attempt, head)
     if (status >= 400 && this.decide(attempt, status) === 'next') {
-      this.forget(attempt, String(status))
+      this.remove(attempt, String(status))
       const fallback = new FallbackResponse(attempt, head, this.options.budget, this.fallback)
       this.fallback = fallback
-      if (this.live.length === 0) this.ask(this.takeNext(), false)
+      if (this.attempts.length === 0) this.attempt(this.takeNext(), false)
       return fallback
     }
-    if (status === 200 && this.options.firstTokenMs !== null && this.failover && this.hasOther()) {
+    if (status === 200 && this.options.firstTokenMs !== null && this.mayRepeat && this.hasOther()) {
       attempt.probe = new ProbedResponse(this, attempt, head, this.options.budget)
       return attempt.probe
     }
@@ -166,8 +169,8 @@ export class Failover {
     return this.receiver
   }
 
-  onBegun(probe: ProbedResponse): boolean {
-    const { attempt, head, kept } = probe
+  onContent(probe: ProbedResponse): boolean {
+    const { attempt, head, held } = probe
     try {
       this.take(attempt, head)
     } catch (error) {
@@ -175,15 +178,15 @@ export class Failover {
       return true
     }
     attempt.probe = null
-    attempt.handTo(this.receiver)
+    attempt.setReceiver(this.receiver)
     let more = true
-    for (const piece of kept.pieces) more = this.receiver.onData(piece)
-    kept.letGo()
+    for (const chunk of held.chunks) more = this.receiver.onData(chunk)
+    held.free()
     return more
   }
 
   onFailed(attempt: Attempt, error: unknown): void {
-    if (this.over || !this.live.includes(attempt)) return
+    if (this.isOver || !this.attempts.includes(attempt)) return
     const code = readErrorCode(error)
     const written = attempt.phase !== 'connecting'
     const failure = attempt.failure(code, wasConnectionReused(error, written))
@@ -192,65 +195,69 @@ export class Failover {
 
   // What happens
 
-  /** There is an answer, or nobody waits for one. */
-  private get settled(): boolean {
-    return this.over || this.taken !== null
+  /** An attempt has won, or nothing is waited for any longer. */
+  private get isSettled(): boolean {
+    return this.isOver || this.winner !== null
   }
 
-  /** This request may be asked twice though the first may have been acted on. */
-  private get failover(): boolean {
+  /** Whether the request may be repeated although an upstream may have acted on it. */
+  private get mayRepeat(): boolean {
     return (
       this.options.failover ?? isFailoverDefault(this.exchange.request.method, this.exchange.request.path)
     )
   }
 
-  /** Whether there is a target that was not asked. One that has as much to do as it is to have is passed over. */
+  /** Whether a target is left to try. Skips targets at their limit of concurrent requests. */
   private hasNext(): boolean {
     const { order } = this.options
-    while (this.asked < order.length && this.next.upstream.full) this.asked++
-    return this.asked < order.length
+    while (this.nextIndex < order.length && this.next.upstream.full) this.nextIndex++
+    return this.nextIndex < order.length
   }
 
-  /** Whether someone else than one that is live may yet answer. */
+  /** Whether anything but a single open attempt may still give a response. */
   private hasOther(): boolean {
-    return this.live.length > 1 || this.hasNext()
+    return this.attempts.length > 1 || this.hasNext()
   }
 
   private get next(): Target<Upstream> {
     const { targets, order } = this.options
-    return targets[order[this.asked] as number] as Target<Upstream>
+    return targets[order[this.nextIndex] as number] as Target<Upstream>
   }
 
   private takeNext(): Target<Upstream> {
     const { next } = this
-    this.asked++
+    this.nextIndex++
     return next
   }
 
   private decide(attempt: Attempt, outcome: Outcome): Decision {
-    const { failover } = this
     const idempotent = isIdempotent(this.exchange.request.method)
-    const state: AttemptState = { retried: attempt.isRetry, hasOther: this.hasOther(), failover, idempotent }
+    const state: AttemptState = {
+      retried: attempt.isRetry,
+      hasOther: this.hasOther(),
+      failover: this.mayRepeat,
+      idempotent,
+    }
     return decide(outcome, state)
   }
 
-  private ask(target: Target<Upstream>, again: boolean): void {
+  private attempt(target: Target<Upstream>, isRetry: boolean): void {
     const { exchange } = this
-    const attempt = new Attempt(this, target, again)
+    const attempt = new Attempt(this, target, isRetry)
     exchange.countAttempt(target.upstream.name)
-    this.live.push(attempt)
+    this.attempts.push(attempt)
     try {
       this.options.send(this.exchange, attempt)
     } catch (error) {
-      this.live.splice(this.live.indexOf(attempt), 1)
+      this.attempts.splice(this.attempts.indexOf(attempt), 1)
       attempt.giveUp(TOO_SLOW)
-      // Of the first, whoever started it has to know; behind it there is nobody but undici, or a timer.
+      // The caller of `start` handles the error of the first attempt. Later attempts are called by undici or a timer.
       if (exchange.outcome.attempts === 1) throw error
-      if (this.live.length === 0) this.end('internal_error', readErrorCode(error))
+      if (this.attempts.length === 0) this.finish('internal_error', readErrorCode(error))
     }
   }
 
-  /** From when on it is waited for: an upstream that has not heard all of a request is not late. */
+  /** Start of the first-byte timeout: dispatch or end of upload, whichever is later. */
   private waitsSince(attempt: Attempt): number {
     return Math.max(attempt.startedAt, this.exchange.timeline.attemptStartedAt ?? 0)
   }
@@ -262,94 +269,95 @@ export class Failover {
     return firstTokenMs !== null && now - Math.max(since, attempt.probe.since) > firstTokenMs
   }
 
-  /** It has taken too long. */
+  /** The attempt has reached a time limit. */
   private onLate(attempt: Attempt): void {
     const { probe } = attempt
     const outcome = attempt.failure(probe === null ? FIRST_BYTE_LATE : FIRST_TOKEN_LATE, false)
-    // There is no other: then this one is waited for, as it would be without a limit.
-    if (probe !== null && this.decide(attempt, outcome) === 'accept') this.onBegun(probe)
+    // No other target is left: go on with this response, as if there were no limit.
+    if (probe !== null && this.decide(attempt, outcome) === 'accept') this.onContent(probe)
     else this.lose(attempt, outcome, probe === null ? 'firstByteMs' : 'firstTokenMs', 'upstream_timeout')
   }
 
-  /** There is no answer of it. @param code what the client is told if there is none at all */
+  /** The attempt has failed. @param code the client's error if no target succeeds */
   private lose(attempt: Attempt, outcome: Failure, why: string, code: ErrorCode): void {
     const decision = this.decide(attempt, outcome)
     const { target, ticket } = attempt
     const verdict = classifyOutcome(outcome)
     if (verdict === 'failure') target.breaker.fail(ticket, performance.now(), why)
     else if (verdict === 'success') target.breaker.succeed(ticket, performance.now(), null)
-    this.forget(attempt, why)
+    this.remove(attempt, why)
     attempt.giveUp(TOO_SLOW)
-    if (decision === 'retry') this.ask(target, true)
-    // Another one may yet answer.
-    else if (this.live.length > 0) return
-    else if (decision === 'next') this.ask(this.takeNext(), false)
-    else this.end(code, why)
+    if (decision === 'retry') this.attempt(target, true)
+    // Another attempt is still open.
+    else if (this.attempts.length > 0) return
+    else if (decision === 'next') this.attempt(this.takeNext(), false)
+    else this.finish(code, why)
   }
 
-  /** Milliseconds until a second one may be asked beside it. */
-  private hedgesIn(attempt: Attempt, afterMs: number, now: number): number {
-    // It is heard, or has not heard all: its time has not begun.
+  /** Milliseconds until a second target may be tried beside this attempt. */
+  private hedgeDelay(attempt: Attempt, afterMs: number, now: number): number {
+    // The response has begun, or the upload has not ended: the time has not started.
     if (attempt.probe !== null || this.exchange.body?.isComplete === false) return afterMs
     return afterMs - (now - this.waitsSince(attempt))
   }
 
-  /** @throws on a head that cannot be sent on */
+  /** Makes an attempt the winner. @throws if the head cannot be sent on */
   private take(attempt: Attempt, head: ResponseHead): void {
-    const { exchange, receiver, live } = this
+    const { exchange, receiver, attempts } = this
     const { breaker, upstream } = attempt.target
     exchange.setWinner(upstream.name, attempt.startedAt)
-    // Of one that did not wait for the end of the body it cannot be said how soon it answers.
-    const early = exchange.body?.isComplete === false
+    // A response that came before the end of the upload says nothing about latency.
+    const isEarly = exchange.body?.isComplete === false
     receiver.onHead(head, attempt)
     const now = performance.now()
-    if (head.status < 400) breaker.succeed(attempt.ticket, now, early ? null : now - this.waitsSince(attempt))
-    this.taken = attempt
+    if (head.status < 400)
+      breaker.succeed(attempt.ticket, now, isEarly ? null : now - this.waitsSince(attempt))
+    this.winner = attempt
     this.stopHedging()
-    this.fallback?.letGo()
+    this.fallback?.free()
     this.fallback = null
-    for (const other of live) if (other !== attempt) this.passOver(other, now)
-    live.length = 0
+    for (const other of attempts) if (other !== attempt) this.passOver(other, now)
+    attempts.length = 0
   }
 
-  /** Another one was quicker. */
+  /** Gives up an attempt because another one was faster. */
   private passOver(attempt: Attempt, now: number): void {
     const { latency } = attempt.target.breaker
     const waited = now - this.waitsSince(attempt)
-    // Or the times that a hedge goes by would be those of winners alone, and become shorter with each. One that has not been
-    // waited for as long as usual has told nothing.
+    // The wait is a lower bound of the latency. Without it the hedge delay would come from winners alone, and shrink with
+    // each hedge. A wait below the median carries no information.
     if (waited > (latency.quantile(0.5) ?? Number.POSITIVE_INFINITY)) latency.observe(now, waited)
     attempt.giveUp(TOO_SLOW)
   }
 
-  /** What an answer that is none says of its target. */
-  private judge({ target, ticket }: Attempt, { status, raw }: ResponseHead): void {
+  /** Reports an error response to the breaker of its target. */
+  private reportStatus({ target, ticket }: Attempt, { status, raw }: ResponseHead): void {
     const { breaker } = target
     const now = performance.now()
     const verdict = classifyOutcome(status)
     if (verdict === 'failure') breaker.fail(ticket, now, `status ${status}`)
-    // How soon an error is told says nothing about a model.
+    // The latency of an error says nothing about the model.
     else if (verdict === 'success') breaker.succeed(ticket, now, null)
     const cooldown = readCooldownMs(status, raw, Date.now())
     if (cooldown > 0) breaker.coolDownUntil(now + cooldown)
   }
 
-  private forget(attempt: Attempt, why: string): void {
-    const { exchange, live } = this
-    live.splice(live.indexOf(attempt), 1)
+  private remove(attempt: Attempt, why: string): void {
+    const { exchange, attempts } = this
+    attempts.splice(attempts.indexOf(attempt), 1)
     exchange.addFailure(`${attempt.target.name} ${why}`)
   }
 
-  /** Nobody has answered. What the last one said that said anything is then the answer. */
-  private end(code: ErrorCode, cause: string): void {
+  /** No target has succeeded: the client gets the fallback response, or an error of the relay. */
+  private finish(code: ErrorCode, cause: string): void {
     const { fallback } = this
     this.stopHedging()
     if (fallback === null) this.fail(code, cause)
-    else fallback.whenOver(() => this.settleFor(fallback.best, code, cause))
+    else fallback.whenSettled(() => this.useFallback(fallback.best, code, cause))
   }
 
-  private settleFor(fallback: FallbackResponse | null, code: ErrorCode, cause: string): void {
-    if (this.over) return
+  private useFallback(fallback: FallbackResponse | null, code: ErrorCode, cause: string): void {
+    if (this.isOver) return
     if (fallback === null) {
       this.fail(code, cause)
       return
@@ -362,25 +370,25 @@ export class Failover {
       this.fail(classifyError(error, 'waiting'), readErrorCode(error))
       return
     }
-    this.taken = fallback.attempt
-    for (const piece of fallback.kept.pieces) receiver.onData(piece)
-    this.fallback?.letGo()
+    this.winner = fallback.attempt
+    for (const chunk of fallback.held.chunks) receiver.onData(chunk)
+    this.fallback?.free()
     this.fallback = null
     receiver.onEnd()
   }
 
   private fail(code: ErrorCode, cause: string): void {
-    this.over = true
-    this.fallback?.letGo()
+    this.isOver = true
+    this.fallback?.free()
     this.receiver.onFailed(code, cause)
   }
 
   private stopHedging(): void {
-    if (this.hedge !== null) clearTimeout(this.hedge)
-    this.hedge = null
+    if (this.hedgeTimer !== null) clearTimeout(this.hedgeTimer)
+    this.hedgeTimer = null
   }
 }
 
-function askSecond(failover: Failover): void {
-  failover.askSecond()
+function startHedge(failover: Failover): void {
+  failover.startHedge()
 }

@@ -2,99 +2,100 @@ import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
 import { BudgetedBuffer } from './budgeted-buffer.js'
 import type { ByteBudget } from './byte-budget.js'
 
-/** An answer that is kept in case of need comes within this time. */
-const PATIENCE_MS = 1_000
+/** Milliseconds that a fallback response may take to arrive. */
+const FALLBACK_MS = 1_000
 
-const NOT_NEEDED = new Error('another upstream was asked')
+const NOT_NEEDED = new Error('the fallback response is not needed')
 
 /**
- * An upstream's answer that another upstream is to better. It is what the client gets if none does: what went wrong is then
- * told by whom it went wrong with, and not made up.
+ * A retryable error response, kept as the fallback: the client gets it if no other target succeeds, so that it reads the
+ * upstream's own error and not one of the relay.
+ *
+ * `arriving` > `complete` or `broken`.
  */
 export class FallbackResponse implements BodyHandler {
   readonly head: ResponseHead
   readonly attempt: Attempt
-  readonly kept: BudgetedBuffer
-  /** All of it is here; or will never be. */
-  state: 'coming' | 'whole' | 'broken'
-  /** What the client gets if this one breaks off: one that was whole before. */
-  private before: FallbackResponse | null
-  /** It is read on, so that its connection can be used again, and not kept. */
-  private needless: boolean
+  readonly held: BudgetedBuffer
+  state: 'arriving' | 'complete' | 'broken'
+  /** An earlier, complete fallback, used if this one breaks off. */
+  private earlier: FallbackResponse | null
+  /** The rest is read and dropped, so that the connection can be used again. */
+  private isDropped: boolean
   private readonly timer: NodeJS.Timeout
-  private onOver: (() => void) | null
+  private onSettled: (() => void) | null
 
-  constructor(attempt: Attempt, head: ResponseHead, budget: ByteBudget, before: FallbackResponse | null) {
+  constructor(attempt: Attempt, head: ResponseHead, budget: ByteBudget, earlier: FallbackResponse | null) {
     this.head = head
     this.attempt = attempt
-    this.kept = new BudgetedBuffer(budget)
-    this.state = 'coming'
-    this.before = before?.stillWhole() ?? null
-    this.needless = false
-    this.timer = setTimeout(giveUp, PATIENCE_MS, this).unref()
-    this.onOver = null
+    this.held = new BudgetedBuffer(budget)
+    this.state = 'arriving'
+    this.earlier = earlier?.settle() ?? null
+    this.isDropped = false
+    this.timer = setTimeout(drop, FALLBACK_MS, this).unref()
+    this.onSettled = null
   }
 
-  /** Calls back when it is whole or broken; at once if it is. */
-  whenOver(onOver: () => void): void {
-    if (this.state === 'coming') this.onOver = onOver
-    else onOver()
+  /** Calls back when the response is complete or broken; at once if it already is. */
+  whenSettled(onSettled: () => void): void {
+    if (this.state === 'arriving') this.onSettled = onSettled
+    else onSettled()
   }
 
-  /** What the client gets: this one, or the one before it that was whole; null if neither is. */
+  /** The response for the client: this one, or the earlier one; null if neither is complete. */
   get best(): FallbackResponse | null {
-    return this.state === 'whole' ? this : this.before
+    return this.state === 'complete' ? this : this.earlier
   }
 
-  onData(piece: Buffer): boolean {
-    if (!this.needless && !this.kept.push(piece)) this.drop()
+  onData(chunk: Buffer): boolean {
+    if (!this.isDropped && !this.held.push(chunk)) this.drop()
     return true
   }
 
   onEnd(): void {
-    this.end('whole')
+    this.end('complete')
   }
 
   onCut(): void {
     this.end('broken')
   }
 
-  /** Another answer is the client's. */
-  letGo(): void {
-    this.needless = true
-    this.kept.letGo()
-    this.forgetBefore()
+  /** Frees what is held: the client gets another response. */
+  free(): void {
+    this.isDropped = true
+    this.held.free()
+    this.freeEarlier()
   }
 
-  /** It is not waited for any longer. */
+  /** Aborts the response if it still arrives. */
   drop(): void {
-    if (this.state !== 'coming') return
+    if (this.state !== 'arriving') return
     this.attempt.giveUp(NOT_NEEDED)
     this.end('broken')
   }
 
-  /** For one that comes behind it. @returns null if there is nothing to fall back on */
-  private stillWhole(): FallbackResponse | null {
+  /** Called when a later fallback takes over. @returns the best complete response; null if there is none */
+  private settle(): FallbackResponse | null {
     this.drop()
     return this.best
   }
 
-  private end(state: 'whole' | 'broken'): void {
+  private end(state: 'complete' | 'broken'): void {
     clearTimeout(this.timer)
     this.state = state
-    if (state === 'broken') this.kept.letGo()
-    else this.forgetBefore()
-    const { onOver } = this
-    this.onOver = null
-    onOver?.()
+    if (state === 'broken') this.held.free()
+    else this.freeEarlier()
+    const { onSettled } = this
+    this.onSettled = null
+    onSettled?.()
   }
 
-  private forgetBefore(): void {
-    this.before?.letGo()
-    this.before = null
+  private freeEarlier(): void {
+    this.earlier?.free()
+    this.earlier = null
   }
 }
 
-function giveUp(fallback: FallbackResponse): void {
+function drop(fallback: FallbackResponse): void {
   fallback.drop()
 }

@@ -7,37 +7,36 @@ import type { ByteBudget } from './byte-budget.js'
 import type { Failover } from './failover.js'
 
 /**
- * The beginning of an answer, held back until there is something in it: comments that keep a connection alive (DeepSeek,
- * OpenRouter) and blank lines say only that somebody is there. As long as the client has had none of it, another upstream
- * can be asked.
+ * The beginning of a response, held back until it has content. Keep-alive comments (DeepSeek, OpenRouter) and blank lines
+ * are no content. While nothing has gone to the client, another target can still be tried.
  */
 export class ProbedResponse implements BodyHandler {
   readonly attempt: Attempt
   readonly head: ResponseHead
-  readonly kept: BudgetedBuffer
-  /** `performance.now()` */
+  readonly held: BudgetedBuffer
+  /** When the head arrived: `performance.now()`. */
   readonly since: number
-  /** Null if this is no event stream. */
+  /** Null if the response is not an event stream. */
   private readonly firstData: FirstDataFinder | null
   private readonly failover: Failover
 
   constructor(failover: Failover, attempt: Attempt, head: ResponseHead, budget: ByteBudget) {
     this.attempt = attempt
     this.head = head
-    this.kept = new BudgetedBuffer(budget)
+    this.held = new BudgetedBuffer(budget)
     this.since = performance.now()
     const isStream = isEventStream(findHeader(head.raw, 'content-type'))
     this.firstData = isStream ? new FirstDataFinder() : null
     this.failover = failover
   }
 
-  onData(piece: Buffer): boolean {
-    const room = this.kept.push(piece)
-    return room && !this.begins(piece) ? true : this.failover.onBegun(this)
+  onData(chunk: Buffer): boolean {
+    const hasRoom = this.held.push(chunk)
+    return hasRoom && !this.hasContent(chunk) ? true : this.failover.onContent(this)
   }
 
   onEnd(): void {
-    this.failover.onBegun(this)
+    this.failover.onContent(this)
     this.attempt.onComplete()
   }
 
@@ -45,13 +44,13 @@ export class ProbedResponse implements BodyHandler {
     this.failover.onFailed(this.attempt, error)
   }
 
-  /** Each byte is looked at once, however many pieces there are. */
-  private begins(piece: Buffer): boolean {
-    return this.firstData === null ? piece.some(isMore) : this.firstData.push(piece)
+  /** Scans each byte once, however many chunks there are. */
+  private hasContent(chunk: Buffer): boolean {
+    return this.firstData === null ? chunk.some(isVisible) : this.firstData.push(chunk)
   }
 }
 
-/** Than white space. */
-function isMore(byte: number): boolean {
+/** Whether a byte is more than white space. */
+function isVisible(byte: number): boolean {
   return byte > 0x20
 }

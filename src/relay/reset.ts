@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
- * Closes a connection with a reset, so that nobody takes it for a clean end. One that is being ended is closed: libuv refuses to
- * reset it then (EINVAL), and Node would neither close it nor tell of it ever.
+ * Closes a connection with a reset, so that no client takes it for a clean end. A socket that is already ending is
+ * destroyed instead: libuv refuses to reset it (EINVAL), and Node would then neither close it nor report the error.
  */
 export function resetSocket(socket: Socket | null): void {
   if (socket === null) return
@@ -12,9 +12,9 @@ export function resetSocket(socket: Socket | null): void {
 }
 
 /**
- * Breaks a response off at once, without what is queued, so that nobody takes it for the whole. Of one whose turn on
- * the connection has not come (pipelining) nothing is sent: the connection is closed when it comes. Node 24 and newer
- * would forget a `destroy` until then, send what the response has, and leave the connection open.
+ * Breaks a response off at once and drops the queued bytes, so that no client takes it for complete. A pipelined response
+ * whose turn has not come sends nothing: the connection is closed at its turn. Node 24 and newer would ignore an early
+ * `destroy`, send the queued bytes, and leave the connection open.
  */
 export function destroyResponse(res: ServerResponse): void {
   if (res.socket === null) res.once('socket', (socket) => socket.destroy())

@@ -5,9 +5,10 @@ import type { Translation } from '../translate/translation.js'
 import type { Attempt } from './attempt.js'
 
 /**
- * What changes an answer on its way; null if nothing does.
- * @param headers that go on to the client; made those of what comes of it
- * @throws if it cannot be changed, and has to be
+ * Creates the translation of a response, and adapts the headers to the translated body.
+ * @param headers the headers for the client, which are changed
+ * @returns null if the response passes unchanged
+ * @throws if the response must be translated and cannot be
  */
 export function createTranslation(
   { translate }: Attempt,
@@ -18,16 +19,16 @@ export function createTranslation(
   const translation = translate?.(status, facts) ?? null
   if (translation === null) return null
   removeEntityHeaders(headers)
-  if (translation.makesStream === true) setEventStreamType(headers)
+  if (translation.makesStream) setEventStreamType(headers)
   return translation
 }
 
-/** Whether more of an answer is held than may be. @param most `limits.transformBufferBytes` */
-export function holdsTooMuch(translation: Translation | null, most: number): translation is Translation {
-  return translation !== null && (translation.bytesHeld ?? 0) > most
+/** Whether a translation holds more than it may. @param limit `limits.transformBufferBytes` */
+export function holdsTooMuch(translation: Translation | null, limit: number): translation is Translation {
+  return translation !== null && translation.bytesHeld > limit
 }
 
-/** The head has gone: what was to be the answer, or goes on with it, tells of the error. No other call follows. */
+/** Ends a translation that holds too much. @returns the error, in the form of the response; the head has left already */
 export function writeTooLongError(translation: Translation, requestId: string): Buffer {
   return translation.abort?.(formatErrorBody('answer_too_long', 'openai', requestId)) ?? EMPTY
 }
