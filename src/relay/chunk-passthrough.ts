@@ -10,9 +10,9 @@ import { writeHeadAndFirstChunk } from './write-head.js'
 const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 
 /**
- * A chunked body on its way from the upstream's wire to the client's connection, as it is: no parser copies it, and the
- * client gets the chunks that the upstream made. What is not a plain chunk is left to undici, with all that comes behind
- * it: the end and its trailers in any case.
+ * Passes a chunked body from the upstream's socket to the client's socket unchanged: no parser copies it, and the client
+ * gets the chunks that the upstream made. Bytes that are not a plain chunk are left to undici, with all bytes after them:
+ * the last chunk and its trailers in any case.
  */
 export class ChunkPassthrough implements RawBodyReader {
   private readonly exchange: Exchange
@@ -21,17 +21,17 @@ export class ChunkPassthrough implements RawBodyReader {
   private readonly writer: ClientWriter
   private readonly observer: ChunkObserver
   private readonly walker: ChunkWalker
-  /** The beginning of a size line, until the rest of it comes. */
+  /** The beginning of a size line, until the rest of it arrives. */
   private carried: Buffer | null
-  /** The head was handed to the client's connection. */
-  private begun: boolean
-  /** undici has the wire again. */
-  private over: boolean
+  /** The head was handed to the client's socket. */
+  private isHeadSent: boolean
+  /** undici reads the socket again. */
+  private isOver: boolean
 
   /**
-   * To be called when undici tells of an answer's head, and Node has made the client's.
-   * @returns null if the body cannot pass as it is: it has no chunks, or the client takes none (HTTP/1.0), or it is not
-   * the client's turn yet (pipelining)
+   * Starts the passthrough. Called within undici's `onHeaders`, after the `writeHead` of the client's response.
+   * @returns null if the body cannot pass: it is not chunked, or the client is HTTP/1.0, or it is not the response's turn
+   * yet (pipelining)
    */
   static open(
     writer: ClientWriter,
@@ -52,15 +52,15 @@ export class ChunkPassthrough implements RawBodyReader {
     this.observer = observer
     this.walker = new ChunkWalker()
     this.carried = null
-    this.begun = false
-    this.over = false
+    this.isHeadSent = false
+    this.isOver = false
     rawSocket.take(this)
     this.res.chunkedEncoding = false
   }
 
-  onWire(piece: Buffer): boolean {
+  onWire(read: Buffer): boolean {
     const { exchange, walker } = this
-    const bytes = this.carried === null ? piece : Buffer.concat([this.carried, piece])
+    const bytes = this.carried === null ? read : Buffer.concat([this.carried, read])
     const passed = walker.walk(bytes)
     this.carried = null
     exchange.countChunk()
@@ -69,65 +69,66 @@ export class ChunkPassthrough implements RawBodyReader {
     const rest = passed === bytes.length ? null : bytes.subarray(passed)
     if (rest !== null && LAST_CHUNK.equals(rest)) return this.passLast(bytes, passed, rest)
     const more = this.pass(bytes, passed)
-    this.look(bytes)
+    this.showData(bytes)
     if (rest === null) return more
     switch (walker.end) {
       case 'partial':
         this.carried = Buffer.from(rest)
         return more
       case 'broken':
-        this.rawSocket.fail(Object.assign(new Error('no line end behind a chunk'), { code: 'HPE_STRICT' }))
+        this.rawSocket.fail(Object.assign(new Error('a chunk has no line end'), { code: 'HPE_STRICT' }))
         return false
       default:
         return this.giveBack(rest)
     }
   }
 
-  /** Sends the head with nothing behind it, if it has not been sent. */
+  /** Sends the head without a body, if it has not been sent. */
   sendHead(): void {
-    if (this.begun) return
-    this.begun = true
+    if (this.isHeadSent) return
+    this.isHeadSent = true
     this.res.flushHeaders()
   }
 
-  /** There is room for more. */
+  /** Reads on: the client's buffer has room again. */
   resume(): void {
-    if (!this.over) this.rawSocket.goOn()
+    if (!this.isOver) this.rawSocket.goOn()
   }
 
-  /** The last of the data leaves together with the end, and is looked at when it has. */
+  /** Sends the last data together with the end of the body. The observer sees it afterwards. */
   private passLast(bytes: Buffer, passed: number, rest: Buffer): boolean {
     const { socket } = this.res
     socket?.cork()
     this.pass(bytes, passed)
     const more = this.giveBack(rest)
     socket?.uncork()
-    this.look(bytes)
+    this.showData(bytes)
     return more
   }
 
-  /** Hands bytes to the client, if it is there. @returns whether there may be more */
+  /** Writes bytes to the client, if it is there. @returns false if the client's buffer is full */
   private pass(bytes: Buffer, length: number): boolean {
     const { socket } = this.res
     if (!this.writer.isOpen || length === 0 || socket === null) return !this.writer.isBlocked
-    const piece = length === bytes.length ? bytes : bytes.subarray(0, length)
-    const more = this.begun ? socket.write(piece) : writeHeadAndFirstChunk(this.res, piece)
-    this.begun = true
+    const passed = length === bytes.length ? bytes : bytes.subarray(0, length)
+    const more = this.isHeadSent ? socket.write(passed) : writeHeadAndFirstChunk(this.res, passed)
+    this.isHeadSent = true
     if (more) return true
     this.writer.waitForDrain()
     return false
   }
 
   /** Shows the observer the data of the bytes that were walked last. */
-  private look(bytes: Buffer): void {
+  private showData(bytes: Buffer): void {
     if (!this.writer.hasClients) return
     const { data } = this.walker
     for (let i = 0; i < data.length; i += 2) this.observer.observe(bytes.subarray(data[i], data[i + 1]))
   }
 
+  /** Gives the socket back to undici. @param rest bytes that were read and not passed */
   private giveBack(rest: Buffer): boolean {
-    this.over = true
-    // What undici reads is framed by Node.
+    this.isOver = true
+    // undici removes the chunk framing, so Node has to add its own.
     this.res.chunkedEncoding = true
     return this.rawSocket.giveBack(rest)
   }

@@ -1,33 +1,33 @@
 import * as bytes from '../lib/bytes.js'
 
-// Copied: an imported constant is loaded from its cell for each byte.
+// Copied: an imported constant is loaded from its cell for each byte, a local one is not.
 const { CR, LF } = bytes
 
-/** Digits of a chunk's size that are read here; a larger chunk is left to the parser, with all that comes after it. */
-const MOST_DIGITS = 7
+/** Digits of a chunk size that are read here. A larger chunk is left to undici's parser, with all bytes after it. */
+const MAX_DIGITS = 7
 
-/** Why a walk stopped before the end of the piece. */
+/** Where a walk stopped. */
 export type WalkEnd =
-  /** It did not: the piece is walked whole. */
+  /** At the end of the bytes. */
   | 'whole'
-  /** In the middle of a size line. It is to be walked again, with what comes next behind it. */
+  /** Within a size line. Walk it again, together with the next bytes. */
   | 'partial'
-  /** At a size line that is not plain: the last chunk's, one with an extension, or none at all. */
+  /** At a size line that is not plain: the last chunk, a chunk extension, or an invalid line. */
   | 'other'
-  /** Behind a chunk's data, where there was no line end. */
+  /** After a chunk's data, because the line end is missing. */
   | 'broken'
 
 /**
- * Walks the framing of a chunked body (RFC 9112, 7.1) as it passes, however it is cut, and knows where the data is. Plain
- * chunks are all that it goes by; it stops in front of anything else.
+ * Walks the framing of a chunked body (RFC 9112, 7.1) as it passes, wherever reads cut it, and finds the data in it. It
+ * walks over plain chunks only, and stops before anything else.
  */
 export class ChunkWalker {
   end: WalkEnd
-  /** Where there is data in the piece that was walked last: from, to, from, to. */
+  /** Ranges of data in the bytes that were walked last: start, end, start, end. */
   readonly data: number[]
-  /** Bytes of that. */
+  /** Bytes in these ranges. */
   dataBytes: number
-  /** Of the chunk that it is in, its line end included: bytes still to come. 0 before a size line. */
+  /** Bytes left of the current chunk, with its line end; 0 before a size line. */
   private left: number
 
   constructor() {
@@ -37,9 +37,9 @@ export class ChunkWalker {
     this.left = 0
   }
 
-  /** @returns how many bytes of the piece it went by */
-  walk(piece: Buffer): number {
-    const { length } = piece
+  /** Walks the next bytes of the body. @returns how many of them are plain chunks */
+  walk(bytes: Buffer): number {
+    const { length } = bytes
     const { data } = this
     let { left } = this
     let at = 0
@@ -48,21 +48,21 @@ export class ChunkWalker {
     this.end = 'whole'
     while (at < length) {
       if (left === 0) {
-        const next = this.sizeLine(piece, at)
+        const next = this.readSizeLine(bytes, at)
         if (next === -1) break
         at = next
         left = this.left
         continue
       }
       if (left > 2) {
-        const bytes = Math.min(left - 2, length - at)
-        data.push(at, at + bytes)
-        this.dataBytes += bytes
-        at += bytes
-        left -= bytes
+        const count = Math.min(left - 2, length - at)
+        data.push(at, at + count)
+        this.dataBytes += count
+        at += count
+        left -= count
         if (at === length) break
       }
-      if (piece[at] !== (left === 2 ? CR : LF)) {
+      if (bytes[at] !== (left === 2 ? CR : LF)) {
         this.end = 'broken'
         break
       }
@@ -73,25 +73,25 @@ export class ChunkWalker {
     return at
   }
 
-  /** @returns where its data begins, or -1 if it is not all there or not plain */
-  private sizeLine(piece: Buffer, from: number): number {
+  /** Reads a size line. @returns where the data begins; -1 if the line is incomplete or not plain */
+  private readSizeLine(bytes: Buffer, from: number): number {
     let size = 0
     let at = from
     for (;;) {
-      const digit = hexDigit(piece[at])
+      const digit = hexDigit(bytes[at])
       if (digit === -1) break
       size = size * 16 + digit
       at++
-      if (at - from > MOST_DIGITS) break
+      if (at - from > MAX_DIGITS) break
     }
-    const rest = piece.length - at
-    const ended = piece[at] === CR && piece[at + 1] === LF
-    if (ended && size > 0 && at - from <= MOST_DIGITS) {
+    const rest = bytes.length - at
+    const ended = bytes[at] === CR && bytes[at + 1] === LF
+    if (ended && size > 0 && at - from <= MAX_DIGITS) {
       this.left = size + 2
       return at + 2
     }
-    const open = rest === 0 || (rest === 1 && piece[at] === CR)
-    this.end = open && at - from <= MOST_DIGITS ? 'partial' : 'other'
+    const open = rest === 0 || (rest === 1 && bytes[at] === CR)
+    this.end = open && at - from <= MAX_DIGITS ? 'partial' : 'other'
     return -1
   }
 }

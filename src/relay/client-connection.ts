@@ -1,31 +1,32 @@
 import type { ServerResponse } from 'node:http'
 import { destroyResponse, resetSocket } from './reset.js'
 
-/** The client's end of an exchange, as what sends it an answer has to know it. */
+/** The client's connection during a response: finds stalled clients, and breaks responses off. */
 export class ClientConnection {
   private readonly res: ServerResponse
-  /** Bytes queued for the client when it was last looked, and since when they are as many. */
-  private queuedSeen: number
+  /** Bytes queued for the client at the last check. */
+  private queuedBefore: number
+  /** When that number last changed: `performance.now()`. */
   private since: number
 
   constructor(res: ServerResponse) {
     this.res = res
-    this.queuedSeen = 0
+    this.queuedBefore = 0
     this.since = 0
   }
 
-  /** It is to take what is queued from now on. */
+  /** Starts the stall clock: the client has to take the queued bytes from now on. */
   watch(): void {
     this.since = performance.now()
-    this.queuedSeen = this.queued()
+    this.queuedBefore = this.queued()
   }
 
-  /** @returns whether it has taken nothing for longer than `limitMs` */
+  /** Whether the client has taken nothing for longer than `limitMs`. @param now `performance.now()` */
   hasStalled(now: number, limitMs: number): boolean {
     const queued = this.queued()
-    // An answer whose turn on the connection has not come is none that it could take.
-    if (queued !== this.queuedSeen || this.res.socket === null) {
-      this.queuedSeen = queued
+    // A pipelined response whose turn has not come cannot be taken yet.
+    if (queued !== this.queuedBefore || this.res.socket === null) {
+      this.queuedBefore = queued
       this.since = now
       return false
     }
@@ -33,39 +34,39 @@ export class ClientConnection {
   }
 
   /**
-   * Breaks the client's connection off, so that what it got cannot be taken for the whole: an SDK that reads a
-   * clean end reports success. What came before the cut is sent first; no terminating chunk is.
+   * Breaks the client's connection off, so that a partial response cannot be taken for a complete one: an SDK that reads
+   * a clean end reports success. Bytes from before the cut are sent first, without the last chunk.
    */
   breakOff(): void {
     const { socket } = this.res
     if (socket === null) {
-      // Its turn on the connection has not come (pipelining). What it has is sent then, and broken off behind that.
-      // Node 24 and newer would forget a `destroy` until then: half an answer, on a connection that stays open.
+      // A pipelined response whose turn has not come: it is sent at its turn, and then broken off. Node 24 and newer
+      // would ignore a `destroy` before that, and leave half a response on a connection that stays open.
       if (!this.closeDelimited) this.res.once('socket', () => process.nextTick(() => this.breakOff()))
-      // A reset right behind what is sent would be read as a clean end, so nothing is sent.
+      // A reset right after sent bytes would be read as a clean end, so nothing is sent.
       else destroyResponse(this.res)
       return
     }
     this.watch()
-    // A FIN is how a body without length or chunks ends well, so there the cut has to be a reset, once all is written.
+    // A FIN is the regular end of a body without length or chunks, so the cut must be a reset, after the last write.
     if (this.closeDelimited) socket.write('', () => resetSocket(socket))
-    // In newer Nodes what was written in this turn is still with the response (seen in 26).
+    // In newer versions of Node, bytes written in this turn are still in the response object (seen in 26).
     else process.nextTick(() => socket.destroySoon())
   }
 
-  /** Breaks it off at once, without what is queued. */
+  /** Breaks the response off at once and drops the queued bytes. */
   giveUp(): void {
     destroyResponse(this.res)
   }
 
-  /** The body's end is told by closing alone (an HTTP/1.0 client), so a cut must not look like it. */
+  /** Only the close of the connection marks the end of the body (HTTP/1.0), so a cut must not look like a close. */
   get closeDelimited(): boolean {
     return this.res.req.httpVersionMinor === 0
   }
 
   /**
-   * Bytes that the client's connection has yet to take. libuv counts a write that is partly done, which the stream's
-   * own `writableLength` does not; without it a slow reader of one large piece would look like one that stopped.
+   * Bytes that are queued for the client. libuv counts partial writes, which the stream's own `writableLength` does not:
+   * without that, a slow reader of one large write would look stalled.
    */
   private queued(): number {
     const socket = this.res.socket as

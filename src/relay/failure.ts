@@ -3,25 +3,25 @@ import { readErrorCode } from '../lib/error-code.js'
 import { ENCODED_RESPONSE } from '../routing/outcome.js'
 
 /**
- * How long an upstream may take to close a stream that it has ended, when its clients have already left. Its
- * connection then goes back to the pool; an abort would cost the next request a TLS handshake.
+ * Milliseconds that an upstream gets to close a stream after its end mark, when all clients have left. Its connection
+ * then goes back to the pool; an abort would cost the next request a TLS handshake.
  */
 export const LINGER_MS = 1_000
 
-/** Why an attempt is aborted that no client has left. */
+/** The reason of an abort that no client has caused. */
 export const TOO_SLOW = new Error('a limit of the relay was reached')
 
-/** How far an attempt had come when it failed. */
+/** The phase of an attempt: no connection yet, sent but no head yet, or after the head. */
 export type AttemptPhase = 'connecting' | 'waiting' | 'streaming'
 
 /**
- * What a failed attempt is called, as a pure function of undici's error (Errors, undici documentation), Node's
- * system error code, and how far it had come.
+ * Classifies the error of a failed attempt by its code, which is one of undici's (Errors, undici documentation) or one of
+ * Node's system errors, and by the phase of the attempt.
  */
 export function classifyError(error: unknown, phase: AttemptPhase): ErrorCode {
   const code = readErrorCode(error)
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return 'upstream_connect_timeout'
-  // undici refuses a request before it goes anywhere, so it reads "not a request", not "no upstream".
+  // undici refuses the request before it sends anything: the request is invalid, and no upstream has failed.
   if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return 'invalid_request'
   if (phase === 'connecting') {
     return code === 'ETIMEDOUT' ? 'upstream_connect_timeout' : 'upstream_unreachable'
@@ -34,7 +34,7 @@ const INVALID: ReadonlySet<string> = new Set([
   'UND_ERR_HEADERS_OVERFLOW',
   'UND_ERR_RESPONSE',
   ENCODED_RESPONSE,
-  // Thrown by Node's writeHead for a status or a header that cannot be sent on.
+  // Thrown by Node's `writeHead` for a status or a header that cannot be sent on.
   'ERR_INVALID_CHAR',
   'ERR_HTTP_INVALID_HEADER_VALUE',
   'ERR_INVALID_HTTP_TOKEN',

@@ -6,19 +6,19 @@ import { readContentLength } from '../http/request-headers.js'
 import type { RelayContext } from './relay-context.js'
 import { destroyResponse } from './reset.js'
 
-/** A body that is still coming when its request was refused is read on for so long, that the answer can be read. */
+/** Milliseconds that the rest of a refused request's body is read, so that the client can read the response. */
 const LINGER_MS = 10_000
 
-/** Bodies up to this are left to Node, which reads them to the end and keeps the connection. */
+/** Bytes up to which Node reads an unread body to its end and keeps the connection. */
 const SMALL_BODY = 64 * 1024
 
 /**
- * Answers an exchange with JSON of the relay's own.
- * @param last the connection is to close behind it: the relay is shutting down
+ * Sends a JSON response of the relay itself.
+ * @param isLast close the connection after it: the relay is shutting down
  */
-export function sendJson(exchange: Exchange, status: number, value: unknown, last: boolean): void {
+export function sendJson(exchange: Exchange, status: number, value: unknown, isLast: boolean): void {
   const body = `${JSON.stringify(value)}\n`
-  answer(exchange, status, body, last, [
+  send(exchange, status, body, isLast, [
     'content-type',
     'application/json; charset=utf-8',
     'content-length',
@@ -33,10 +33,10 @@ export function sendJson(exchange: Exchange, status: number, value: unknown, las
 }
 
 /**
- * Answers an exchange with an error of the relay's own, in the caller's format.
- * @param detail in place of the usual message; goes to the client
+ * Sends an error response of the relay itself, in the format of the client's API.
+ * @param detail replaces the usual message; the client reads it
  */
-export function sendError(exchange: Exchange, code: ErrorCode, last: boolean, detail?: string): void {
+export function sendError(exchange: Exchange, code: ErrorCode, isLast: boolean, detail?: string): void {
   exchange.setError(code)
   const body = formatErrorBody(code, exchange.request.errorFormat, exchange.request.requestId, detail)
   const headers = buildErrorHeaders(
@@ -45,12 +45,12 @@ export function sendError(exchange: Exchange, code: ErrorCode, last: boolean, de
     exchange.request.requestId,
     Buffer.byteLength(body),
   )
-  answer(exchange, ERRORS[code].status, body, last, headers)
+  send(exchange, ERRORS[code].status, body, isLast, headers)
 }
 
 /**
- * Answers an exchange for which no upstream has answered.
- * @param cause goes to the log and, in the message, to the client: never a secret
+ * Sends the error response of an exchange that got no upstream response.
+ * @param cause for the log and, in the message, for the client: never a secret
  */
 export function sendUpstreamError(
   exchange: Exchange,
@@ -59,13 +59,13 @@ export function sendUpstreamError(
   context: RelayContext,
 ): void {
   if (code === 'upstream_timeout') context.bounds.hit('firstByteMs')
-  // undici refuses some requests: then the client has to change something, and no upstream has failed.
+  // undici refuses an invalid request: the client must change it, and no upstream has failed.
   const refused = code === 'invalid_request'
   exchange.conclude(refused ? 'refused' : 'upstream_failed', cause)
   sendError(exchange, code, context.draining, refused ? undefined : `${ERRORS[code].message} (${cause})`)
 }
 
-function answer(exchange: Exchange, status: number, body: string, last: boolean, headers: string[]): void {
+function send(exchange: Exchange, status: number, body: string, isLast: boolean, headers: string[]): void {
   const { req, res } = exchange
   if (res.headersSent || res.destroyed) {
     destroyResponse(res)
@@ -75,18 +75,18 @@ function answer(exchange: Exchange, status: number, body: string, last: boolean,
   exchange.startLocalResponse(status, Buffer.byteLength(bytes))
   const length = req.complete ? 0 : readContentLength(req.rawHeaders)
   const unread = length === -1 || length > SMALL_BODY
-  // A client that did not send what it announced may send it any time: it would be read as its next request.
-  const late = exchange.outcome.errorCode === 'request_timeout'
+  // A client that is late with its body may still send it: it would be read as the next request.
+  const isLate = exchange.outcome.errorCode === 'request_timeout'
   headers.push('server-timing', formatServerTiming(exchange.timeline, performance.now()))
-  if (unread || late || last) headers.push('connection', 'close')
-  // The reason is given so that one left behind by an answer that could not be sent is not used.
+  if (unread || isLate || isLast) headers.push('connection', 'close')
+  // An explicit reason: a `writeHead` that failed before has left its own.
   res.writeHead(status, STATUS_CODES[status] ?? '', headers)
-  if (!unread || late || exchange.awaitsContinue) {
+  if (!unread || isLate || exchange.awaitsContinue) {
     res.end(bytes)
     return
   }
-  // Closing a socket with unread bytes resets it, and a reset throws away what the client has not read yet: the
-  // very answer. So it is all sent, and the rest of the body is read and dropped before the connection closes.
+  // Closing a socket with unread bytes resets it, and a reset drops the response that the client has not read yet. So
+  // the response is sent first, and the rest of the body is read and dropped before the connection closes.
   res.write(bytes)
   const close = () => res.end()
   const timer = setTimeout(close, LINGER_MS).unref()

@@ -9,56 +9,58 @@ import { PromptSample } from '../metering/prompt-sample.js'
 import type { OutboundRequest } from '../translate/translator.js'
 import type { ByteBudget } from './byte-budget.js'
 
+/** Why a body is refused; also the code of the error that the client gets. */
 export type BodyRefusal = 'body_too_large' | 'relay_busy' | 'request_timeout'
 
-/** What happens to a body. */
+/** Events of a body that arrives. */
 export interface BodyEvents {
   /**
-   * The body can be sent on: it is whole, or has named its model while it comes. If it was not whole and nothing was
-   * begun with it, or it named another model later, this is called again when it is.
+   * The body can be sent on: it is complete, or has named its model while it arrives. Called again when an incomplete body
+   * becomes complete, if nothing was sent before, or if the body has named another model since.
    */
   readonly onReady: (exchange: Exchange, body: RequestBody) => void
-  /** At most once, and no call follows. */
+  /** The body is refused. Called at most once; no other event follows. */
   readonly onRefused: (exchange: Exchange, reason: BodyRefusal) => void
 }
 
+/** Limits of a request body: bytes, and milliseconds from the head of the request. */
 export interface BodyLimits {
   readonly bodyBytes: number
   readonly requestMs: number
 }
 
-/** What sends a body on that is still coming. */
+/** Sends a body upstream while it still arrives. */
 export interface RequestSink extends Stage {
-  /** Ends it, without a word to the client or to the owner. */
+  /** Ends the upstream request. The client is sent nothing. */
   abandon(): void
 }
 
 /**
- * A request body on its way in. Its pieces are kept as the socket gave them, for another attempt, and are not joined.
+ * A request body that arrives. Its buffers are kept as the socket gave them, for further attempts, and are not joined.
  *
- * One that comes in several pieces is sent on from the one that names the model, so that the upstream has most of it
- * when the last byte is here. That is a guess: JSON lets a key come twice, and the last one counts. Where it proves
- * wrong, the attempt is given up, and as the upstream does not have the whole of the request, it has done nothing.
+ * The upload to the upstream starts as soon as the body has named its model, so that the upstream has most of the body
+ * when the last byte arrives. That is a guess: JSON allows a repeated key, and the last one counts. If a later key names
+ * another model, the attempt is given up. The upstream has not got the whole request then, so it has not acted on it.
  */
 export class RequestBody implements RequestBodyHandle, Stage {
   readonly pieces: Buffer[]
   /** All of it has arrived. */
   isComplete: boolean
-  /** What is sent on in place of it, which has a copy of it; null if it goes as it came. */
+  /** The request that is sent instead, with its own copy of the body; null if the body is sent as it came. */
   outbound: OutboundRequest | null
   private readonly exchange: Exchange
   private readonly events: BodyEvents
   private readonly limits: BodyLimits
   private readonly budget: ByteBudget
-  /** -1 when the body is chunked: it is not sent before its length is known, as some upstreams want to be told. */
+  /** `content-length`, or -1 if the body is chunked. Such a body is sent when complete: some upstreams need a length. */
   private readonly declared: number
   private readonly peeker: Peeker
   private received: number
-  private over: boolean
+  private isOver: boolean
   private upload: Upload | null
   private sink: RequestSink | null
-  /** Where the model stood when it was first offered to the owner; -1 before. */
-  private offeredAt: number
+  /** Offset of the model in the body when `onReady` was first called; -1 before. */
+  private readyAt: number
 
   constructor(
     exchange: Exchange,
@@ -77,22 +79,23 @@ export class RequestBody implements RequestBodyHandle, Stage {
     this.declared = declared
     this.peeker = new Peeker()
     this.received = 0
-    this.over = false
+    this.isOver = false
     this.upload = null
     this.sink = null
-    this.offeredAt = -1
+    this.readyAt = -1
   }
 
-  /** What it has said of itself so far. */
+  /** Members that were found in the body so far. */
   get peeked(): Peek {
     return this.peeker.found
   }
 
-  /** Bytes that it has when it is whole; known whenever the owner is called. */
+  /** Bytes of the complete body. Known whenever `onReady` is called. */
   get length(): number {
     return this.declared === -1 ? this.received : this.declared
   }
 
+  /** Begins to read the body. */
   start(): void {
     if (this.declared > this.limits.bodyBytes) {
       this.refuse('body_too_large')
@@ -101,19 +104,19 @@ export class RequestBody implements RequestBodyHandle, Stage {
     const { exchange } = this
     const { req } = exchange
     exchange.startBody(performance.now())
-    req.on('data', (piece: Buffer) => this.onPiece(piece))
+    req.on('data', (data: Buffer) => this.onData(data))
     req.on('end', () => this.onEnd())
   }
 
-  /** Hands the request over to what sends it: now, or when the body is complete. */
+  /** Makes `sink` the stage of the exchange: now, or when the body is complete. */
   uploadTo(sink: RequestSink): void {
     if (this.isComplete) this.exchange.stage = sink
     else this.sink = sink
   }
 
   /**
-   * The body in the form in which undici sends it. An upload follows the client as long as the body names no other model.
-   * @param pieces what has arrived, edited or not
+   * Returns the body in the form in which undici sends it. An incomplete body becomes an upload that follows the client.
+   * @param pieces the buffers that have arrived, edited or not
    */
   send(pieces: readonly Buffer[]): Buffer | Upload {
     if (this.isComplete) return joinChunks(pieces)
@@ -129,8 +132,8 @@ export class RequestBody implements RequestBodyHandle, Stage {
   }
 
   /**
-   * The answer has begun, or there will be none, so that there is no other attempt to be made: a stream lasts for minutes,
-   * and needs none of this but a sample. One that is still coming is kept.
+   * Frees the body when no further attempt can follow. A stream lasts for minutes, and needs only a sample of the prompt.
+   * An incomplete body is kept.
    */
   release(): void {
     const { exchange, pieces } = this
@@ -144,48 +147,48 @@ export class RequestBody implements RequestBodyHandle, Stage {
   }
 
   onClose(): void {
-    this.over = true
+    this.isOver = true
     this.sink?.onClose()
     this.upload?.end()
   }
 
   onTick(now: number): void {
-    // An upstream may answer before it has heard all; a client that goes on talking does not change that.
+    // The upstream may respond before the upload ends. `requestMs` does not apply to the rest of such an upload.
     if (this.exchange.outcome.phase === 'respond') this.sink?.onTick(now)
     else if (now - this.exchange.timeline.startedAt > this.limits.requestMs) this.refuse('request_timeout')
   }
 
-  private onPiece(piece: Buffer): void {
+  private onData(data: Buffer): void {
     const { exchange } = this
-    if (this.over || exchange.stage !== this) return
-    this.received += piece.length
+    if (this.isOver || exchange.stage !== this) return
+    this.received += data.length
     if (this.received > this.limits.bodyBytes) {
       this.refuse('body_too_large')
       return
     }
-    // Counted as it comes and not as it was declared: a slow upload keeps no room from others.
-    if (!this.budget.take(piece.length)) {
+    // Bytes count when they arrive and not when they are declared: a slow upload takes no room from others.
+    if (!this.budget.take(data.length)) {
       this.refuse('relay_busy')
       return
     }
-    exchange.heldBytes += piece.length
-    this.pieces.push(piece)
-    this.peeker.push(piece)
+    exchange.heldBytes += data.length
+    this.pieces.push(data)
+    this.peeker.push(data)
     const { model, stream } = this.peeked
     exchange.readBody(this.received, model?.value ?? null, stream?.value ?? null)
-    if (this.sink !== null) this.goOn(piece, this.sink)
-    else if (this.declared > this.received && this.offeredAt === -1 && this.peeked.model !== null) {
-      this.offeredAt = this.peeked.model.start
+    if (this.sink !== null) this.sendOn(data, this.sink)
+    else if (this.declared > this.received && this.readyAt === -1 && this.peeked.model !== null) {
+      this.readyAt = this.peeked.model.start
       this.events.onReady(exchange, this)
     }
   }
 
-  private goOn(piece: Buffer, sink: RequestSink): void {
-    if (this.peeked.model?.start === this.offeredAt) {
-      this.upload?.push(piece)
+  private sendOn(data: Buffer, sink: RequestSink): void {
+    if (this.peeked.model?.start === this.readyAt) {
+      this.upload?.push(data)
       return
     }
-    // An answer that has begun to go to the client cannot be taken back.
+    // A response of which the client has a part cannot be taken back.
     if (this.exchange.outcome.phase === 'respond') return
     this.sink = null
     sink.abandon()
@@ -194,8 +197,8 @@ export class RequestBody implements RequestBodyHandle, Stage {
 
   private onEnd(): void {
     const { exchange } = this
-    if (this.over || exchange.stage !== this) return
-    this.over = true
+    if (this.isOver || exchange.stage !== this) return
+    this.isOver = true
     this.isComplete = true
     const now = performance.now()
     exchange.endBody(now)
@@ -206,14 +209,14 @@ export class RequestBody implements RequestBodyHandle, Stage {
     exchange.stage = this.sink
     this.upload?.end()
     if (exchange.timeline.responseStartedAt !== null) this.release()
-    // The clock for the answer runs from here.
+    // The first-byte timeout runs from here.
     else exchange.restartAttemptClock(now)
   }
 
-  /** No more calls to the owner but this one; what still comes is thrown away. */
+  /** Refuses the body. Later data is dropped, and no other event follows. */
   private refuse(reason: BodyRefusal): void {
-    if (this.over) return
-    this.over = true
+    if (this.isOver) return
+    this.isOver = true
     this.events.onRefused(this.exchange, reason)
     this.sink?.abandon()
     this.upload?.end()
@@ -222,44 +225,46 @@ export class RequestBody implements RequestBodyHandle, Stage {
 }
 
 /**
- * A body for undici to write while it comes. What comes in one turn of the event loop is written at its end: a client that
- * is faster than the relay costs fewer writes, and an upstream on the same machine is not woken for each piece.
+ * A body that undici writes while it arrives. Data of one turn of the event loop is written at the end of that turn: a
+ * fast client costs fewer writes, and a local upstream is not woken for each buffer.
  */
 export class Upload implements BodyUpload {
   private readonly queue: Buffer[]
-  private ended: boolean
-  private gathering: boolean
+  private isEnded: boolean
+  private isGathering: boolean
   private wake: ((result: IteratorResult<Buffer>) => void) | null
 
   constructor(pieces: readonly Buffer[]) {
     this.queue = [...pieces]
-    this.ended = false
-    this.gathering = false
+    this.isEnded = false
+    this.isGathering = false
     this.wake = null
   }
 
-  /** All of it has been written, as far as can be known. */
+  /** Undici has taken all of the body. Whether the socket has sent it cannot be known. */
   get written(): boolean {
-    return this.ended && this.queue.length === 0
+    return this.isEnded && this.queue.length === 0
   }
 
-  push(piece: Buffer): void {
-    this.queue.push(piece)
-    if (this.gathering || this.wake === null) return
-    this.gathering = true
-    setImmediate(pour, this)
+  /** Adds data to the upload. */
+  push(data: Buffer): void {
+    this.queue.push(data)
+    if (this.isGathering || this.wake === null) return
+    this.isGathering = true
+    setImmediate(flush, this)
   }
 
-  /** Whole, or given up: undici knows which by the length that it was told. */
+  /** Ends the upload, complete or not: undici compares the bytes with `content-length`, and fails if they differ. */
   end(): void {
-    this.ended = true
-    this.pour()
+    this.isEnded = true
+    this.flush()
   }
 
-  pour(): void {
+  /** Gives undici the next buffer, if it waits for one. */
+  flush(): void {
     const { wake } = this
-    this.gathering = false
-    if (wake === null || (this.queue.length === 0 && !this.ended)) return
+    this.isGathering = false
+    if (wake === null || (this.queue.length === 0 && !this.isEnded)) return
     this.wake = null
     wake(this.take())
   }
@@ -269,7 +274,7 @@ export class Upload implements BodyUpload {
   }
 
   next(): Promise<IteratorResult<Buffer>> {
-    if (this.queue.length > 0 || this.ended) return Promise.resolve(this.take())
+    if (this.queue.length > 0 || this.isEnded) return Promise.resolve(this.take())
     return new Promise((resolve) => {
       this.wake = resolve
     })
@@ -281,7 +286,7 @@ export class Upload implements BodyUpload {
   }
 }
 
-/** Tokens can be estimated of what a model was asked, if it is not compressed. */
+/** Whether the body is a prompt whose tokens can be estimated: sent to a model, and not compressed. */
 function isPrompt({ request, req }: Exchange): boolean {
   return (
     isGeneration(request.path) &&
@@ -289,6 +294,6 @@ function isPrompt({ request, req }: Exchange): boolean {
   )
 }
 
-function pour(upload: Upload): void {
-  upload.pour()
+function flush(upload: Upload): void {
+  upload.flush()
 }

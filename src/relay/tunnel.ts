@@ -16,50 +16,50 @@ import { classifyError } from './failure.js'
 import { sendUpstreamError } from './local-response.js'
 import type { RelayContext } from './relay-context.js'
 
-/** Of an `Upstream`, what a tunnel needs of it: its connection is no one else's. */
+/** The part of an `Upstream` that a tunnel needs. A tunnel has a connection of its own. */
 export interface TunnelUpstream {
   /** Scheme, host and port. */
   readonly origin: string
   readonly tls: { readonly ca: string | null; readonly servername: string | null }
-  /** Connections go through a proxy, and have to be made by `connect`. */
+  /** Connections go through a proxy, and must be made by `connect`. */
   readonly proxied: boolean
-  /** Takes its credentials out of what it sends back. */
+  /** Removes the upstream's credentials from its response. */
   readonly redactor: CredentialRedactor | null
   connect(callback: (error: Error | null, socket: Socket | null) => void): void
 }
 
+/** Where a tunnel is opened. */
 export interface TunnelTarget {
   readonly upstream: TunnelUpstream
-  /** With its query. */
+  /** With the query. */
   readonly path: string
   /** Without `Host`, `Connection` and `Upgrade`, which are set here. */
   readonly headers: string[]
 }
 
-/** What a client may send before its handshake is answered. */
+/** Bytes that a client may send before its handshake is answered. */
 const EARLY_BYTES = 64 * 1024
 
 /**
- * A WebSocket (RFC 6455) through the relay: the handshake is passed on, and once the upstream has agreed, bytes go
- * both ways unseen. An upstream that does not agree answers with a plain response, which is relayed, so that a client
- * can fall back to HTTP.
+ * A WebSocket (RFC 6455) through the relay: the handshake is forwarded, and after the upstream's 101 bytes pass both ways
+ * unread. If the upstream refuses with a plain response, that is relayed, so that the client can fall back to HTTP.
  *
- * It uses Node's own client: undici treats any answer but 101 as a fault, and hides it.
+ * It uses Node's own client: undici treats any status but 101 as an error, and hides the response.
  */
 export class Tunnel implements Stage {
   private readonly exchange: Exchange
   private readonly socket: Socket
-  /** What the client has sent before the tunnel stands. */
+  /** Bytes that the client has sent before the tunnel is open. */
   private readonly early: Buffer[]
   private readonly context: RelayContext
   private readonly timeouts: UpstreamTimeouts
   private redactor: CredentialRedactor | null
   private request: ClientRequest | null
   private upstream: Socket | null
-  private connected: boolean
-  private answered: boolean
-  private over: boolean
-  private piecesSeen: number
+  private isConnected: boolean
+  private hasResponse: boolean
+  private isOver: boolean
+  private chunksBefore: number
   private quietSince: number
 
   constructor(
@@ -77,17 +77,18 @@ export class Tunnel implements Stage {
     this.redactor = null
     this.request = null
     this.upstream = null
-    this.connected = false
-    this.answered = false
-    this.over = false
-    this.piecesSeen = 0
+    this.isConnected = false
+    this.hasResponse = false
+    this.isOver = false
+    this.chunksBefore = 0
     this.quietSince = 0
   }
 
+  /** Sends the handshake to the upstream. */
   open(target: TunnelTarget): void {
-    // Read from the start, or a client that leaves would not be noticed.
+    // Read from the start: else the relay would not notice a client that leaves.
     this.socket.on('data', this.keepEarly)
-    // Nobody half-closes a WebSocket: who has sent a FIN has left (RFC 6455, 7.1.1, has the server close first).
+    // WebSockets are not half-closed: a FIN means that the client has left (RFC 6455, 7.1.1: the server closes first).
     this.socket.once('end', () => this.exchange.res.destroy())
     const { upstream } = target
     this.redactor = upstream.redactor
@@ -110,7 +111,7 @@ export class Tunnel implements Stage {
         ...target.headers,
       ] as never,
       maxHeaderSize: 64 * 1024,
-      // A connection of its own: it never goes back to a pool.
+      // A connection for this tunnel alone: it never goes back to a pool.
       ...(upstream.proxied
         ? { createConnection: (_, done) => this.connect(upstream, done) }
         : { agent: false }),
@@ -122,10 +123,10 @@ export class Tunnel implements Stage {
     request.on('socket', (socket) => {
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 30_000)
-      // Through a proxy it comes when it stands.
-      if (upstream.proxied) this.connected = true
+      // A socket from a proxy is connected already.
+      if (upstream.proxied) this.isConnected = true
       socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
-        this.connected = true
+        this.isConnected = true
       })
     })
     request.on('upgrade', (res, upstream, head) => this.onUpgrade(res, upstream as Socket, head))
@@ -136,73 +137,73 @@ export class Tunnel implements Stage {
 
   private connect(upstream: TunnelUpstream, done: (error: Error | null, socket: Duplex) => void): undefined {
     upstream.connect((error, socket) => {
-      if (this.over) socket?.destroy()
-      // On failure Node looks at the error alone.
+      if (this.isOver) socket?.destroy()
+      // On failure Node reads only the error.
       done(error, socket as Socket)
     })
   }
 
-  private readonly keepEarly = (piece: Buffer): void => {
-    this.early.push(piece)
+  private readonly keepEarly = (data: Buffer): void => {
+    this.early.push(data)
     if (this.early.reduce((sum, { length }) => sum + length, 0) > EARLY_BYTES) this.socket.pause()
   }
 
   onClose(): void {
     this.exchange.conclude(this.upstream === null ? 'client_gone' : 'done')
-    this.over = true
+    this.isOver = true
     this.request?.destroy()
     this.upstream?.destroySoon()
   }
 
   onTick(now: number): void {
-    if (this.over) return
-    if (this.answered) {
-      if (this.upstream === null) this.checkSilence(now)
+    if (this.isOver) return
+    if (this.hasResponse) {
+      if (this.upstream === null) this.checkIdle(now)
       return
     }
     const waited = now - (this.exchange.timeline.attemptStartedAt ?? now)
-    if (!this.connected && waited > this.timeouts.connectMs)
+    if (!this.isConnected && waited > this.timeouts.connectMs)
       this.fail('upstream_connect_timeout', 'connectMs')
     else if (waited > this.timeouts.firstByteMs) this.fail('upstream_timeout', 'firstByteMs')
   }
 
-  /** A refusal that stops in the middle. A tunnel that stands may be silent for as long as its ends like. */
-  private checkSilence(now: number): void {
-    if (this.exchange.outcome.chunks !== this.piecesSeen) {
-      this.piecesSeen = this.exchange.outcome.chunks
+  /** Checks a plain response for silence. An open tunnel may be silent without limit. */
+  private checkIdle(now: number): void {
+    if (this.exchange.outcome.chunks !== this.chunksBefore) {
+      this.chunksBefore = this.exchange.outcome.chunks
       this.quietSince = now
     } else if (now - this.quietSince > this.timeouts.idleMs) {
-      this.onBroken(Object.assign(new Error('silent'), { code: 'idleMs' }))
+      this.onBroken(Object.assign(new Error('the response was idle'), { code: 'idleMs' }))
     }
   }
 
   private onUpgrade(res: IncomingMessage, upstream: Socket, head: Buffer): void {
-    if (this.over) {
+    if (this.isOver) {
       upstream.destroy()
       return
     }
     const { exchange, socket } = this
     this.upstream = upstream
-    this.markAnswered(101)
-    // Not through the response object: it would see to framing that a tunnel does not have.
+    this.startResponse(101)
+    // Written to the socket: the response object would add framing, which a tunnel does not have.
     let text = `HTTP/1.1 101 ${readReasonPhrase(res.statusMessage, 'latin1')}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n`
     const headers = this.headersOf(res)
     for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
     socket.write(`${text}\r\n`, 'latin1')
     if (head.length > 0) upstream.unshift(head)
     socket.removeListener('data', this.keepEarly)
-    for (const piece of this.early) {
-      exchange.countBytesIn(piece.length)
-      if (piece.length > 0) upstream.write(piece)
+    for (const data of this.early) {
+      exchange.countBytesIn(data.length)
+      if (data.length > 0) upstream.write(data)
     }
     upstream.on('error', (error) => this.onBroken(error))
     upstream.on('close', () => socket.destroySoon())
-    upstream.on('data', (piece: Buffer) => {
+    upstream.on('data', (data: Buffer) => {
       exchange.countChunk()
-      exchange.countBytesOut(piece.length)
+      exchange.countBytesOut(data.length)
     })
-    socket.on('data', (piece: Buffer) => {
-      exchange.countBytesIn(piece.length)
+    socket.on('data', (data: Buffer) => {
+      exchange.countBytesIn(data.length)
     })
     upstream.pipe(socket)
     socket.pipe(upstream)
@@ -222,13 +223,13 @@ export class Tunnel implements Stage {
 
   private onResponse(res: IncomingMessage): void {
     const { exchange } = this
-    if (this.over) {
+    if (this.isOver) {
       res.destroy()
       return
     }
     const status = res.statusCode ?? 502
-    this.markAnswered(status)
-    // What the client sent in advance is for nobody; reading on is how its leaving is noticed.
+    this.startResponse(status)
+    // Early data has no receiver now. Reading goes on, so that the relay notices a client that leaves.
     this.socket.removeListener('data', this.keepEarly)
     this.socket.on('data', drop)
     this.socket.resume()
@@ -237,9 +238,9 @@ export class Tunnel implements Stage {
     headers.push('connection', 'close')
     const reason = this.redactor?.hide(res.statusMessage ?? '') ?? res.statusMessage
     exchange.res.writeHead(status, readReasonPhrase(reason, 'latin1'), headers)
-    res.on('data', (piece: Buffer) => {
+    res.on('data', (data: Buffer) => {
       exchange.countChunk()
-      exchange.countBytesOut(piece.length)
+      exchange.countBytesOut(data.length)
     })
     res.on('end', () => exchange.conclude('done'))
     res.on('error', (error) => this.onBroken(error))
@@ -249,27 +250,27 @@ export class Tunnel implements Stage {
   }
 
   private onError(error: Error): void {
-    if (this.over) return
-    if (this.answered) this.onBroken(error)
-    else this.fail(classifyError(error, this.connected ? 'waiting' : 'connecting'), readErrorCode(error))
+    if (this.isOver) return
+    if (this.hasResponse) this.onBroken(error)
+    else this.fail(classifyError(error, this.isConnected ? 'waiting' : 'connecting'), readErrorCode(error))
   }
 
-  /** The upstream's side broke after it had answered: the client's is broken too, and not ended. */
+  /** The upstream's side broke after its response began: the client's side is broken off too, and not ended. */
   private onBroken(error: Error): void {
-    if (this.over) return
-    this.over = true
+    if (this.isOver) return
+    this.isOver = true
     this.exchange.conclude('upstream_cut', readErrorCode(error), 'upstream_cut')
     this.socket.destroySoon()
   }
 
   private fail(code: ErrorCode, cause: string): void {
-    this.over = true
+    this.isOver = true
     this.request?.destroy()
     sendUpstreamError(this.exchange, code, cause, this.context)
   }
 
-  private markAnswered(status: number): void {
-    this.answered = true
+  private startResponse(status: number): void {
+    this.hasResponse = true
     const now = performance.now()
     this.exchange.startResponse(status, null, now)
     this.quietSince = now
@@ -277,5 +278,5 @@ export class Tunnel implements Stage {
 }
 
 function drop(): void {
-  // See where it is attached.
+  // The data is dropped on purpose.
 }
