@@ -1,7 +1,7 @@
 import * as crypto from 'node:crypto'
 import { joinChunks } from '../lib/bytes.js'
 
-/** Headers of a request that an answer may depend on. */
+/** Request headers that a response may depend on. */
 const VARYING: ReadonlySet<string> = new Set([
   'accept',
   'accept-encoding',
@@ -12,7 +12,7 @@ const VARYING: ReadonlySet<string> = new Set([
   'openai-beta',
   'openai-organization',
   'openai-project',
-  // With one of these, an answer may be a part, or say that there is nothing new.
+  // With one of these, a response may be partial, or a 304.
   'if-match',
   'if-modified-since',
   'if-none-match',
@@ -20,8 +20,8 @@ const VARYING: ReadonlySet<string> = new Set([
   'range',
 ])
 
-/** Headers that tell nothing of who asks, and are different each time. A credential may be in any other. */
-const OF_NOBODY: ReadonlySet<string> = new Set([
+/** Headers that do not identify the client and vary between its requests. Any other header may hold a credential. */
+const NOT_IDENTIFYING: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'traceparent',
@@ -32,32 +32,32 @@ const OF_NOBODY: ReadonlySet<string> = new Set([
   'x-thinwire-cache',
 ])
 
-/** What makes two requests the same. */
+/** The parts of a request that must be equal for a cache hit. */
 export interface CacheKeyParts {
-  /** Who may share: a key's id, a team, or empty for all. Null where clients are known by what they send alone. */
+  /** Who shares responses: a key's id, a team, or empty for all. Null: clients are identified by their headers. */
   readonly scope: string | null
-  /** The targets to which it may go, and the model's names there. */
+  /** Identifies the targets, and the models' names there. */
   readonly route: string
   readonly path: string
   readonly query: string
   readonly rawHeaders: readonly string[]
-  /** As it came. */
+  /** The bytes as the client sent them. */
   readonly body: readonly Buffer[]
 }
 
-/** Where something stands in a body. */
+/** A range of bytes in a body. */
 export interface Span {
   readonly start: number
   readonly end: number
 }
 
 /**
- * A request is another one if a byte of its body is: another temperature is another question.
- * @param prompt told apart in the key (`stemOf`), so that each byte is still hashed once
+ * Builds the cache key of a request. Every byte of the body counts: another temperature gives another response.
+ * @param prompt range of the prompt; it has its own part of the key (`prefixKeyOf`), so that each byte is hashed once
  */
 export function buildCacheKey(identity: CacheKeyParts, prompt: Span | null = null): string {
   const { route, path, query, rawHeaders, body } = identity
-  // A line end is in none of these.
+  // None of these parts contains a line end.
   const head = `${identity.scope ?? callerOf(rawHeaders)}\n${route}\n${path}\n${query}\n${varyingOf(rawHeaders)}`
   const whole = joinChunks(body)
   if (prompt === null) return `${head}\n${sha256(whole)}`
@@ -65,22 +65,23 @@ export function buildCacheKey(identity: CacheKeyParts, prompt: Span | null = nul
   return `${head}\n${start} ${around(whole, prompt)}\n${sha256(whole.subarray(start, end))}`
 }
 
-/** What stands around a prompt: as it is while it is short, as a hash has its cost before the first byte (bench `hits`). */
+/** The body around a prompt: unhashed while short, because a hash has a fixed cost (bench `hits`). */
 function around(whole: Buffer, { start, end }: Span): string {
-  if (whole.length - (end - start) <= MOST_AROUND) {
+  if (whole.length - (end - start) <= MAX_AROUND) {
     return whole.toString('latin1', 0, start) + whole.toString('latin1', end)
   }
   return sha256(Buffer.concat([whole.subarray(0, start), whole.subarray(end)]))
 }
 
-const MOST_AROUND = 256
+/** Bytes up to which the body around a prompt is not hashed. */
+const MAX_AROUND = 256
 
-/** What a key says of all but the prompt: requests with the same stem differ in nothing else. */
+/** The key without its prompt: requests with equal prefix keys differ in the prompt alone. */
 export function prefixKeyOf(key: string): string {
   return key.slice(0, key.lastIndexOf('\n'))
 }
 
-/** All of them, in their order: a header may come in several lines. */
+/** All varying headers in their order: a header may have several lines. */
 function varyingOf(rawHeaders: readonly string[]): string {
   let text = ''
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
@@ -90,12 +91,12 @@ function varyingOf(rawHeaders: readonly string[]): string {
   return text
 }
 
-/** Whoever sends the same headers. Only their hash is kept. */
+/** Identifies a client by a hash of its headers. */
 function callerOf(rawHeaders: readonly string[]): string {
   let text = ''
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const lower = (rawHeaders[i] as string).toLowerCase()
-    if (!OF_NOBODY.has(lower)) text += `${lower}:${rawHeaders[i + 1]}\n`
+    if (!NOT_IDENTIFYING.has(lower)) text += `${lower}:${rawHeaders[i + 1]}\n`
   }
   return sha256(text)
 }

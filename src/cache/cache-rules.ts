@@ -2,14 +2,14 @@ import type { Config } from '../config/config.js'
 import type { Peek } from '../json/peek.js'
 import { compileGlob, matchesAny } from '../routing/glob.js'
 
-/** What a request is, so far as it matters for whether its answer is kept. */
+/** The facts of a request that decide whether its response may be cached. */
 export interface CacheCandidate {
   readonly method: string
-  /** Behind the version. */
+  /** Without the version. */
   readonly path: string
   readonly team: string | null
   readonly model: string | null
-  /** Of its body. */
+  /** Length of the body. */
   readonly bytes: number
 }
 
@@ -22,7 +22,7 @@ interface Rule {
   readonly tools: boolean
 }
 
-/** Which requests are autocomplete: the rows of `cache.rules`, of which one has to match. */
+/** Recognises autocomplete requests: one row of `cache.rules` has to match. */
 export class CacheRules {
   private readonly rules: readonly Rule[]
 
@@ -37,7 +37,7 @@ export class CacheRules {
     }))
   }
 
-  /** Before its body is whole: whether it may turn out to be one. */
+  /** Whether a rule may match, before the body is complete. */
   mayMatch({ method, path, team, bytes }: CacheCandidate): boolean {
     if (method !== 'POST') return false
     for (const { paths, teams, promptBytes } of this.rules)
@@ -45,7 +45,7 @@ export class CacheRules {
     return false
   }
 
-  /** @param found of its body, which is whole */
+  /** Whether a rule matches. @param found members of the complete body */
   matches(candidate: CacheCandidate, found: Peek): boolean {
     const { method, path, team, model, bytes } = candidate
     if (method !== 'POST') return false

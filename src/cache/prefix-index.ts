@@ -3,14 +3,14 @@ import type { Span } from './cache-key.js'
 import type { CachedResponse } from './cached-response.js'
 import { CompletionTrimmer } from './completion-trimmer.js'
 
-/** Of one stem. Each pause in typing may leave one, and it is the last ones that are typed into. */
-const MOST = 8
+/** Prompts per prefix key. Each pause in typing may leave one, and users continue the latest ones. */
+const MAX_PROMPTS = 8
 
 /**
- * Members of a request under which a completion goes on where a part of it, put behind the prompt, has ended. With any
- * other it may not: a grammar begins anew, a least number of tokens is counted again.
+ * Request members that allow a trimmed completion: with these alone, a prompt plus a part of its completion continues with
+ * the rest of that completion. Other members may not: a grammar starts again, a minimum of tokens is counted again.
  */
-const GOES_ON = new Set([
+const TRIMMABLE = new Set([
   'best_of',
   'cache_prompt',
   'echo',
@@ -46,46 +46,50 @@ const GOES_ON = new Set([
   'user',
 ])
 
-/** A prompt whose answer is kept. */
+/** A prompt whose response is cached. */
 export class PrefixEntry {
   readonly key: string
   readonly answer: CachedResponse
-  /** As it came: JSON, without its quotes. */
+  /** The prompt's JSON as it came, without quotes. */
   private readonly prompt: Buffer
-  /** Read when it is first asked for; null if the answer cannot be typed into. */
-  private continuation: CompletionTrimmer | null | undefined
+  /** Read on first use; null if the response cannot be trimmed. */
+  private trimmer: CompletionTrimmer | null | undefined
 
   constructor(key: string, prompt: Buffer, answer: CachedResponse) {
     this.key = key
     this.answer = answer
     this.prompt = prompt
-    this.continuation = undefined
+    this.trimmer = undefined
   }
 
-  /** Whether this prompt begins as a longer one does. */
+  /** Whether a longer prompt starts with this one. */
   isBeginningOf(prompt: Buffer): boolean {
     const { length } = this.prompt
     return length < prompt.length && this.prompt.equals(prompt.subarray(0, length))
   }
 
-  /** @param prompt that begins as this one @returns null if it does not go on as the answer does, or to its end */
+  /**
+   * Returns the rest of the completion.
+   * @param prompt starts with this prompt
+   * @returns null if the added text is not the beginning of the completion, or is all of it
+   */
   restFor(prompt: Buffer): CachedResponse | null {
-    if (this.continuation === undefined) this.continuation = CompletionTrimmer.of(this.answer)
-    const { answer, continuation } = this
-    if (continuation === null) return null
-    const { text } = continuation
+    if (this.trimmer === undefined) this.trimmer = CompletionTrimmer.of(this.answer)
+    const { answer, trimmer } = this
+    if (trimmer === null) return null
+    const { text } = trimmer
     const added = prompt.subarray(this.prompt.length)
-    // A character has six bytes at most, as \u00XX.
+    // A character takes at most six bytes: `\u00XX`.
     if (added.length > text.length * 6) return null
     const typed = textOf(added)
     if (typed === null || typed.length >= text.length || !text.startsWith(typed)) return null
     if (isHalf(text, 0) || isHalf(text, typed.length)) return null
-    const body = continuation.restAfter(typed.length)
+    const body = trimmer.restAfter(typed.length)
     return body === null ? null : answer.shortened(body, shareOf(answer, typed.length / text.length))
   }
 }
 
-/** Kept answers by the stem of their requests, of each the last few. */
+/** The latest cached prompts of each prefix key (`prefixKeyOf`). */
 export class PrefixIndex {
   private readonly stems: Map<string, Stem>
 
@@ -93,21 +97,21 @@ export class PrefixIndex {
     this.stems = new Map()
   }
 
-  /** How many prompts each stem has. */
+  /** Number of prompts of each prefix key. */
   get promptCounts(): readonly number[] {
     return [...this.stems.values()].map(({ prompts }) => prompts.length)
   }
 
   add(stem: string, prompt: PrefixEntry): void {
     const found = this.stems.get(stem)
-    if (found === undefined) this.stems.set(stem, { prompts: [prompt], goesOn: null })
+    if (found === undefined) this.stems.set(stem, { prompts: [prompt], canTrim: null })
     else {
       found.prompts.push(prompt)
-      if (found.prompts.length > MOST) found.prompts.shift()
+      if (found.prompts.length > MAX_PROMPTS) found.prompts.shift()
     }
   }
 
-  /** When an answer is no longer kept. */
+  /** Removes a response that is no longer cached. */
   remove(stem: string, answer: CachedResponse): void {
     const found = this.stems.get(stem)
     if (found === undefined) return
@@ -120,7 +124,7 @@ export class PrefixIndex {
   /**
    * The newest answer that a prompt has been typed into, less what was typed.
    * @param body of the request, and where in it the text of its prompt stands
-   * @param isKept asked before an answer is used; may remove it
+   * @param isKept called before a response is used; may remove the entry
    */
   find(
     stem: string,
@@ -134,8 +138,8 @@ export class PrefixIndex {
     for (let i = found.prompts.length - 1; i >= 0; i--) {
       const kept = found.prompts[i] as PrefixEntry
       if (!kept.isBeginningOf(prompt)) continue
-      found.goesOn ??= goesOn(body.toString('utf8', 0, start) + body.toString('utf8', end))
-      if (!found.goesOn) return null
+      found.canTrim ??= canTrim(body.toString('utf8', 0, start) + body.toString('utf8', end))
+      if (!found.canTrim) return null
       const rest = isKept(kept) ? kept.restFor(prompt) : null
       if (rest !== null) return rest
     }
@@ -145,24 +149,25 @@ export class PrefixIndex {
 
 interface Stem {
   readonly prompts: PrefixEntry[]
-  /** Whether its answers can be typed into, by what is asked for; null before that was looked at. */
-  goesOn: boolean | null
+  /** Whether completions can be trimmed, by the members of the request; null before the first check. */
+  canTrim: boolean | null
 }
 
-/** @param body with an empty prompt */
-function goesOn(body: string): boolean {
-  let asked: Readonly<Record<string, unknown>>
+/** Whether the members of a request allow trimming. @param body the request with an empty prompt */
+function canTrim(body: string): boolean {
+  let request: Readonly<Record<string, unknown>>
   try {
-    asked = JSON.parse(body) as Readonly<Record<string, unknown>>
+    request = JSON.parse(body) as Readonly<Record<string, unknown>>
   } catch {
     return false
   }
-  for (const [name, value] of Object.entries(asked)) if (value !== null && !GOES_ON.has(name)) return false
-  const { n, best_of: bestOf, echo, logprobs } = asked
+  for (const [name, value] of Object.entries(request))
+    if (value !== null && !TRIMMABLE.has(name)) return false
+  const { n, best_of: bestOf, echo, logprobs } = request
   return (n ?? 1) === 1 && (bestOf ?? 1) === 1 && (echo ?? false) === false && (logprobs ?? false) === false
 }
 
-/** @param json of a string, from one of its characters on */
+/** Parses a part of a JSON string that starts at a character. */
 function textOf(json: Buffer): string | null {
   if (!isUtf8(json)) return null
   try {
@@ -172,13 +177,13 @@ function textOf(json: Buffer): string | null {
   }
 }
 
-/** Whether the second half of a character stands here (Unicode, 3.9: surrogate pairs). */
+/** Whether the unit at `at` is a low surrogate, the second half of a character (Unicode, 3.9). */
 function isHalf(text: string, at: number): boolean {
   const unit = text.charCodeAt(at)
   return unit >= 0xdc00 && unit <= 0xdfff
 }
 
-/** As an upstream would have counted: what was typed is of the prompt then. How many tokens that are is an estimate. */
+/** Moves the typed share of the completion tokens to the prompt, as an upstream would count. This is an estimate. */
 function shareOf({ usage: said }: CachedResponse, typed: number): CachedResponse['usage'] {
   const usage = said?.usage ?? null
   if (said === null || usage === null || usage.prompt === null || usage.completion === null) return said

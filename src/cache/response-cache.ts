@@ -14,43 +14,43 @@ import { Subscriber } from './subscriber.js'
 
 type Answered = 'answered'
 
-/** Answers of autocomplete requests: kept for seconds, and shared while they come. */
+/** Responses to autocomplete requests: kept for seconds, and shared while they arrive. */
 export class ResponseCache {
   private readonly config: Config
-  private readonly policy: CacheRules
+  private readonly rules: CacheRules
   private readonly context: RelayContext
   private readonly kept: LRUCache<string, CachedResponse>
-  /** Where a prompt that goes on as the answer to an earlier one is looked for. */
+  /** Finds the cached completion that a prompt continues. */
   private readonly index: PrefixIndex
-  /** In boxes that are emptied: a table that has grown old holds on to what was in it (bench `misses`). */
-  private readonly flights: Map<string, { shared: SharedResponse | null }>
-  /** Bytes of the prompts that flights hold. */
+  /** Boxed and nulled on delete: V8 keeps a Map's old backing store, entries included, until a major GC (bench `misses`). */
+  private readonly open: Map<string, { shared: SharedResponse | null }>
+  /** Bytes of the prompts that open responses hold. */
   private promptBytes: number
-  /** What each session waits for, where a newer request takes the place of an older one. */
+  /** The open request of each session, which a newer request replaces (`cache.supersede`). */
   private readonly sessions: Map<string, Waiting>
 
   constructor(config: Config, context: RelayContext) {
     const { bytes, ttlMs, rules } = config.cache
     this.config = config
-    this.policy = new CacheRules(rules)
+    this.rules = new CacheRules(rules)
     this.context = context
     this.index = new PrefixIndex()
     this.kept = new LRUCache({
       maxSize: bytes,
       ttl: ttlMs,
-      // Or each millisecond has a timer of its own.
+      // With a resolution, lru-cache would start a timer for it.
       ttlResolution: 0,
       sizeCalculation: sizeOf,
-      dispose: (answer, key) => {
-        if (answer.prompt !== null) this.index.remove(prefixKeyOf(key), answer)
+      dispose: (cached, key) => {
+        if (cached.prompt !== null) this.index.remove(prefixKeyOf(key), cached)
       },
     })
-    this.flights = new Map()
+    this.open = new Map()
     this.promptBytes = 0
     this.sessions = new Map()
   }
 
-  /** Bytes that are kept. */
+  /** Bytes of the cached responses. */
   get bytes(): number {
     return this.kept.calculatedSize
   }
@@ -62,7 +62,7 @@ export class ResponseCache {
 
   /** Responses that still arrive, and that a further request can join. */
   get openResponses(): readonly SharedResponse[] {
-    return [...this.flights.values()].flatMap(({ shared }) => shared ?? [])
+    return [...this.open.values()].flatMap(({ shared }) => shared ?? [])
   }
 
   /** How many cached prompts each stem of the prefix index has. */
@@ -70,23 +70,23 @@ export class ResponseCache {
     return this.index.promptCounts
   }
 
-  /** Whether a request may turn out to be one of those whose answers are kept, when its body is whole. */
+  /** Whether the response may be cached, as far as the head of the request tells. @param bytes length of the body */
   mayHold(exchange: Exchange, bytes: number): boolean {
-    const wished = wish(exchange)
-    return wished === 'on' || (wished === null && this.policy.mayMatch(questionOf(exchange, bytes)))
+    const wish = readWish(exchange)
+    return wish === 'on' || (wish === null && this.rules.mayMatch(candidateOf(exchange, bytes)))
   }
 
   /**
-   * Answers a request from memory, or joins it to one that is running.
-   * @param route the targets to which it may go
-   * @param body whole, or one that `mayHold` did not want to wait for
-   * @returns `answered`; or the key under which its answer is to be kept (`start`); or null if it is not
+   * Serves a request from memory, or lets it join a response that still arrives.
+   * @param route identifies the targets, the model and the API
+   * @param body complete, unless `mayHold` returned false
+   * @returns `answered`; or the key for `share`; or null if the response is not cached
    */
   answer(exchange: Exchange, route: string, body: RequestBody): Answered | { readonly key: string } | null {
-    const wished = wish(exchange)
+    const wish = readWish(exchange)
     if (exchange.request.method !== 'POST') return null
-    if (wished !== 'on' && !this.policy.matches(questionOf(exchange, body.length), body.peeked)) return null
-    if (wished === 'off') {
+    if (wish !== 'on' && !this.rules.matches(candidateOf(exchange, body.length), body.peeked)) return null
+    if (wish === 'off') {
       exchange.setCache('off')
       return null
     }
@@ -105,7 +105,7 @@ export class ResponseCache {
       this.send(exchange, 'hit', kept)
       return 'answered'
     }
-    const running = this.flights.get(key)?.shared ?? null
+    const running = this.open.get(key)?.shared ?? null
     if (running !== null) {
       exchange.setCache('joined')
       exchange.setUpstream(running.upstream)
@@ -118,11 +118,11 @@ export class ResponseCache {
     return 'answered'
   }
 
-  /** Shares the response to a request that nobody has sent before. @returns the sink that it goes to */
+  /** Makes the response to a request shared and cached. @param key from `answer` @returns the sink of the response */
   share(exchange: Exchange, key: string, body: RequestBody, pipeline: ResponsePipeline): SharedResponse {
     exchange.setCache('miss')
     const shared = new SharedResponse(key, pipeline, this, this.config.cache.entryBytes)
-    this.flights.set(key, { shared })
+    this.open.set(key, { shared })
     this.holdPrompt(exchange, body, shared)
     shared.subscribe(this.wait(exchange, shared))
     return shared
@@ -131,10 +131,10 @@ export class ResponseCache {
   onClosed(shared: SharedResponse): void {
     this.promptBytes -= shared.heldPrompt?.buffer.byteLength ?? 0
     shared.heldPrompt = null
-    const box = this.flights.get(shared.key)
+    const box = this.open.get(shared.key)
     if (box?.shared !== shared) return
     box.shared = null
-    this.flights.delete(shared.key)
+    this.open.delete(shared.key)
   }
 
   onLeft(subscriber: Subscriber): void {
@@ -161,14 +161,14 @@ export class ResponseCache {
 
   private readonly isKept = ({ key, answer }: PrefixEntry): boolean => this.kept.get(key) === answer
 
-  /** Where the text of a prompt stands that may go on as the answer to an earlier one: that of a completion. */
+  /** Position of the prompt's text in the body of a completion; null if the prefix index does not apply. */
   private promptOf(exchange: Exchange, body: RequestBody): Span | null {
     const { prompt } = body.peeked
-    if (!this.config.cache.prefix || prompt === null || !completes(exchange.request.path)) return null
+    if (!this.config.cache.prefix || prompt === null || !isCompletions(exchange.request.path)) return null
     return { start: prompt.start + 1, end: prompt.end - 1 }
   }
 
-  /** The client's bytes, while the answer comes. All of these take up no more than all answers that are kept. */
+  /** Holds the prompt while the response arrives. All held prompts together are bounded by `cache.bytes`. */
   private holdPrompt(exchange: Exchange, body: RequestBody, shared: SharedResponse): void {
     const span = this.promptOf(exchange, body)
     const { bytes, entryBytes } = this.config.cache
@@ -193,7 +193,7 @@ export class ResponseCache {
   private scopeOf(exchange: Exchange): string | null {
     const { scope } = this.config.cache
     const { mode } = this.config.keys
-    // Only the upstream knows whether a client's own credential is good, so nobody else may have what it got.
+    // Only the upstream can check a client's own credential, so its responses are for that credential alone.
     if (mode === 'passthrough') return null
     if (scope === 'all' || mode === 'off') return ''
     if (exchange.request.key === null) return null
@@ -201,12 +201,13 @@ export class ResponseCache {
   }
 }
 
+/** The open request of a session, and the cache key of its response. */
 interface Waiting {
   readonly key: string
   readonly subscriber: Subscriber
 }
 
-/** Who types: what the client says of itself, or all that is known of it. */
+/** Identifies the editor session: by `x-thinwire-session`, or by key or address, path, model and user agent. */
 function sessionOf(exchange: Exchange): string {
   const { rawHeaders } = exchange.req
   const said = findHeader(rawHeaders, 'x-thinwire-session')
@@ -220,8 +221,8 @@ function sessionOf(exchange: Exchange): string {
   ].join('\n')
 }
 
-/** What the client wishes: `x-thinwire-cache: on` or `off`, or `cache-control` (RFC 9111, 5.2.1). */
-function wish(exchange: Exchange): 'on' | 'off' | null {
+/** Reads the client's wish: `x-thinwire-cache: on` or `off`, or `cache-control` (RFC 9111, 5.2.1); null for none. */
+function readWish(exchange: Exchange): 'on' | 'off' | null {
   const { rawHeaders } = exchange.req
   const said = findHeader(rawHeaders, 'x-thinwire-cache')?.trim().toLowerCase()
   if (said === 'on' || said === 'off') return said
@@ -229,7 +230,7 @@ function wish(exchange: Exchange): 'on' | 'off' | null {
   return control !== undefined && /\bno-(?:cache|store)\b/i.test(control) ? 'off' : null
 }
 
-function questionOf(exchange: Exchange, bytes: number): CacheCandidate {
+function candidateOf(exchange: Exchange, bytes: number): CacheCandidate {
   return {
     method: exchange.request.method,
     path: exchange.request.path,
@@ -239,12 +240,12 @@ function questionOf(exchange: Exchange, bytes: number): CacheCandidate {
   }
 }
 
-/** Whether what is asked for there is how a text goes on, and not what is said to it. */
-function completes(path: string): boolean {
+/** Whether a path is of the completions API, and not of chat. */
+function isCompletions(path: string): boolean {
   return path.endsWith('/completions') && !path.endsWith('/chat/completions')
 }
 
-/** A key has in it what the client sent, as long as that is. */
-function sizeOf(answer: CachedResponse, key: string): number {
-  return answer.bytes + key.length
+/** The key counts too: it contains the query and the headers of the request, which may be long. */
+function sizeOf(cached: CachedResponse, key: string): number {
+  return cached.bytes + key.length
 }
