@@ -4,7 +4,7 @@ import { removeEntityHeaders } from '../http/response-headers.js'
 import type { FilteredHead } from '../relay/response-sink.js'
 import type { Subscriber } from './subscriber.js'
 
-/** What an answer took; null if that is not known, or not yet. By itself, as it is held longer than the answer. */
+/** Usage of a response; null until it is known. A separate object, because it is held longer than the response. */
 export interface SharedUsage {
   usage: TokenUsage | null
 }
@@ -18,7 +18,7 @@ export interface ResponseSource {
   /** All chunks have arrived. */
   readonly isComplete: boolean
   readonly sharedUsage: SharedUsage
-  /** The upstream that answers; null for a cached response, or before one was asked. */
+  /** The upstream that responds; null for a cached response, or before the first attempt. */
   readonly upstream: string | null
   /** Seconds since the response was made; null while it arrives. */
   readonly age: number | null
@@ -34,21 +34,21 @@ export interface ResponseSource {
   unsubscribe(subscriber: Subscriber): void
 }
 
-/** A whole answer that is kept. */
+/** A complete response in memory. */
 export class CachedResponse implements ResponseSource {
   readonly head: FilteredHead
   readonly sharedUsage: SharedUsage
-  /** What it took. */
+  /** Usage of the response. */
   readonly usage: TokenUsage
   readonly upstream: null
   readonly isComplete: boolean
   readonly chunkCount: number
-  /** What it goes on from, as that came; null if it is not to be typed into. */
+  /** The prompt as it came; null if the response is not in the prefix index. */
   readonly prompt: Buffer | null
   private readonly body: Buffer
   private readonly madeAt: number
 
-  /** @param madeAt `performance.now()` of when it came: it may have been in another's cache before (RFC 9111, 5.1) */
+  /** @param madeAt `performance.now()` at its arrival. An `age` from another cache counts too (RFC 9111, 5.1) */
   constructor(
     head: FilteredHead,
     body: Buffer,
@@ -59,7 +59,7 @@ export class CachedResponse implements ResponseSource {
     const headers = [...head.headers]
     this.madeAt = madeAt - (Number(findHeader(headers, 'age')) || 0) * 1_000
     removeHeader(headers, 'age')
-    // One that is all there needs no chunks.
+    // A complete body has a length, and needs no chunks.
     removeHeader(headers, 'content-length')
     headers.push('content-length', String(body.length))
     this.head = { ...head, headers }
@@ -76,17 +76,17 @@ export class CachedResponse implements ResponseSource {
     return Math.floor((performance.now() - this.madeAt) / 1_000)
   }
 
-  /** The same with less of a body, of which the upstream's head does not speak any more. */
+  /** Copies the response with a shorter body, without the headers that describe the old body. */
   shortened(body: Buffer, usage: TokenUsage): CachedResponse {
     const headers = [...this.head.headers]
     removeEntityHeaders(headers)
     return new CachedResponse({ ...this.head, headers }, body, usage, null, this.madeAt)
   }
 
-  /** What it takes in memory. */
+  /** Estimated bytes in memory. */
   get bytes(): number {
     let bytes = this.body.length + 1_000
-    // Its text beside it, when somebody types: a string may have two bytes for each of UTF-8.
+    // The trimmer holds the text as a string, which may take two bytes for each byte of UTF-8.
     if (this.prompt !== null) bytes += this.prompt.length + this.body.length * 2
     for (const text of this.head.headers) bytes += text.length
     return bytes
@@ -101,14 +101,14 @@ export class CachedResponse implements ResponseSource {
   }
 
   onTick(): void {
-    // It is there.
+    // A complete response has no limits to check.
   }
 
   onTaken(): void {
-    // All of it is there.
+    // Nothing has to be read on.
   }
 
   unsubscribe(): void {
-    // It stays.
+    // The cache keeps the response.
   }
 }

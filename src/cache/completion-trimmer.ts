@@ -5,11 +5,11 @@ import { LineFinder } from '../sse/line-finder.js'
 import type { CachedResponse } from './cached-response.js'
 
 /**
- * An answer as it can be typed into: one text, in one JSON object or in the events of a stream. Typed characters are taken
- * out of it and nothing is put in, so that all that is left are the upstream's bytes.
+ * Removes the beginning of a cached completion that the user has typed since. The completion is one JSON object, or the
+ * events of a stream. Bytes are only removed, never added, so that all that is left came from the upstream.
  *
- * It is read only where all of it is understood. A member with an unknown name may be a second copy of the text, or say
- * something of it that is not true of the rest; what has one is not read at all, and the upstream is asked.
+ * A response with an unknown member is not trimmed: the member may repeat the text, or describe a part that is removed.
+ * The request then goes to the upstream.
  */
 export class CompletionTrimmer {
   readonly text: string
@@ -22,7 +22,7 @@ export class CompletionTrimmer {
     this.eventStream = eventStream
   }
 
-  /** @returns null if it cannot be read surely, or the model did not end it of its own accord */
+  /** Reads a cached response. @returns null if it is not fully understood, or the model did not stop by itself */
   static of(answer: CachedResponse): CompletionTrimmer | null {
     const { facts } = answer.head
     const body = answer.chunk()
@@ -30,7 +30,7 @@ export class CompletionTrimmer {
     let text = ''
     let ended = false
     for (const part of partsOf(body, facts.eventStream)) {
-      // Its reason comes once, and no text behind it.
+      // The finish reason comes once, and no text follows it.
       if (part === null || (ended && (part.finish !== null || part.text !== ''))) return null
       if (part.finish !== null && !ENDED.has(part.finish)) return null
       ended ||= part.finish !== null
@@ -40,19 +40,19 @@ export class CompletionTrimmer {
   }
 
   /**
-   * The body without so many characters of the text, of which some are left.
-   * @param typed UTF-16 units; the last one is no half of a character
+   * Returns the body without the first `typed` characters of its text.
+   * @param typed UTF-16 units, fewer than the text has; must not split a surrogate pair
    */
   restAfter(typed: number): Buffer | null {
     const kept: Buffer[] = []
     let from = 0
     let left = typed
-    // Of many events, often only the first few were typed.
+    // Stops early: often only the first few events are affected.
     for (const part of partsOf(this.body, this.eventStream)) {
       if (left === 0 || part === null) break
       const { length } = part.text
       if (length === 0) continue
-      // What says something else, too, is left with an empty text.
+      // An event that has other members too stays, with an empty text.
       const cut = left >= length && part.bare ? part : trimmed(this.body, part, Math.min(left, length))
       if (cut === null) return null
       kept.push(this.body.subarray(from, cut.start))
@@ -64,24 +64,24 @@ export class CompletionTrimmer {
   }
 }
 
-/** An object that has a piece of the text. */
+/** A JSON object with a part of the text. */
 interface Part {
-  /** Of the event that it is, blank line included. */
+  /** Range of the event, with its blank line. */
   readonly start: number
   readonly end: number
-  /** Of the object. */
+  /** Range of the JSON object. */
   readonly jsonStart: number
   readonly jsonEnd: number
   readonly text: string
-  /** Of the member that has it. */
+  /** Name of the member with the text. */
   readonly name: 'text' | 'content'
   readonly finish: string | null
-  /** It says nothing but its text. */
+  /** The event has no information but the text. */
   readonly bare: boolean
 }
 
-/** Members of an answer of which none has text in it; of those that are null, any name will do. */
-const OF_ANSWER = new Set([
+/** Known members of a response without text of their own. Members that are null may have any name. */
+const RESPONSE_MEMBERS = new Set([
   'choices',
   'created',
   'id',
@@ -95,7 +95,7 @@ const OF_ANSWER = new Set([
   'timings',
   'usage',
 ])
-const OF_CHOICE = new Set([
+const CHOICE_MEMBERS = new Set([
   'delta',
   'finish_reason',
   'index',
@@ -105,19 +105,19 @@ const OF_CHOICE = new Set([
   'stop_reason',
   'text',
 ])
-const OF_MESSAGE = new Set(['content', 'role'])
+const MESSAGE_MEMBERS = new Set(['content', 'role'])
 
-/** The model had no more to say: `eos` is Together's word. Of what was cut off, a longer prompt would have got more. */
+/** Reasons of a model that stopped by itself (`eos`: Together). A longer prompt would get more of a cut completion. */
 const ENDED = new Set(['stop', 'eos'])
 
 const DONE = '[DONE]'
 
-/** One by one; the last is null where it cannot be read on. */
+/** Yields the parts in order; null, as the last, where the body is not understood. */
 function partsOf(body: Buffer, eventStream: boolean): Iterable<Part | null> {
   return eventStream ? eventsOf(body) : [partOf(body, 0, body.length)]
 }
 
-/** Null of a stream that has anything but comments and events of one line of data, the last of them `[DONE]`. */
+/** Yields null if the stream has anything but comments and one-line data events, the last of them `[DONE]`. */
 function* eventsOf(body: Buffer): Iterable<Part | null> {
   const lines = new LineFinder()
   let data: { readonly start: number; readonly json: number; readonly end: number } | null = null
@@ -143,7 +143,7 @@ function* eventsOf(body: Buffer): Iterable<Part | null> {
   if (!done || data !== null) yield null
 }
 
-/** @returns null if it cannot be read surely */
+/** Reads one JSON object. @returns null if it is not fully understood */
 function partOf(
   body: Buffer,
   jsonStart: number,
@@ -151,17 +151,17 @@ function partOf(
   event?: Pick<Part, 'start' | 'end'>,
 ): Part | null {
   const answer = parseJson(body.toString('utf8', jsonStart, jsonEnd))
-  if (!isObject(answer) || !hasOnly(answer, OF_ANSWER)) return null
+  if (!isObject(answer) || !hasOnly(answer, RESPONSE_MEMBERS)) return null
   const { choices, usage } = answer
   if (!Array.isArray(choices) || choices.length > 1) return null
   const [choice] = choices as unknown[]
   const place = { start: event?.start ?? 0, end: event?.end ?? 0, jsonStart, jsonEnd }
   if (choice === undefined) return { ...place, text: '', name: 'text', finish: null, bare: false }
-  if (!isObject(choice) || !hasOnly(choice, OF_CHOICE) || (choice.index ?? 0) !== 0) return null
+  if (!isObject(choice) || !hasOnly(choice, CHOICE_MEMBERS) || (choice.index ?? 0) !== 0) return null
   const message = choice.delta ?? choice.message ?? null
-  if (message !== null && (!isObject(message) || !hasOnly(message, OF_MESSAGE))) return null
+  if (message !== null && (!isObject(message) || !hasOnly(message, MESSAGE_MEMBERS))) return null
   const name = isObject(message) ? 'content' : 'text'
-  // Some say it twice, in both of their APIs' ways.
+  // Some upstreams send the text twice, in the forms of both APIs.
   if (isObject(message) && !isNothing(choice.text)) return null
   const text = (isObject(message) ? message.content : choice.text) ?? ''
   const finish = isNothing(choice.finish_reason) ? null : choice.finish_reason
@@ -175,12 +175,12 @@ function partOf(
 }
 
 /**
- * Where the first characters of a part's text stand.
- * @returns null if they are not where they are looked for, which is proved by what is left
+ * Finds the bytes of the first characters of a part's text.
+ * @returns null if the JSON without these bytes does not have exactly the rest of the text
  */
 function trimmed(body: Buffer, part: Part, units: number): Span | null {
   const json = body.toString('utf8', part.jsonStart, part.jsonEnd)
-  // A quote within a string has a backslash before it.
+  // A quote within a string has a backslash before it, so this finds the member's own name.
   const match = new RegExp(`(?<!\\\\)"${part.name}"\\s*:\\s*"`).exec(json)
   if (match === null) return null
   const from = match.index + match[0].length
@@ -197,7 +197,7 @@ interface Span {
   readonly end: number
 }
 
-/** Whether two values differ in nothing but that one text of the first, alone in it, is another one in the second. */
+/** Whether two values are equal, except that the one `text` of the first is `rest` in the second. */
 function isSameBut(one: unknown, other: unknown, text: string, rest: string): boolean {
   let others = 0
   const changed = JSON.stringify(one, (name, value: unknown) => {
@@ -212,7 +212,7 @@ function hasOnly(object: JsonObject, names: ReadonlySet<string>): boolean {
   return Object.entries(object).every(([name, value]) => isNothing(value) || names.has(name))
 }
 
-/** What upstreams write where they have nothing to say. */
+/** Whether a value is one of those that upstreams write for an absent value. */
 function isNothing(value: unknown): boolean {
   return (
     value === null ||

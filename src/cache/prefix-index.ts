@@ -7,8 +7,9 @@ import { CompletionTrimmer } from './completion-trimmer.js'
 const MAX_PROMPTS = 8
 
 /**
- * Request members that allow a trimmed completion: with these alone, a prompt plus a part of its completion continues with
- * the rest of that completion. Other members may not: a grammar starts again, a minimum of tokens is counted again.
+ * Request members that allow a trimmed completion: with these alone, a prompt plus a part of its completion continues
+ * with the rest of that completion. Other members may not: a grammar starts again, a minimum of tokens is counted
+ * again.
  */
 const TRIMMABLE = new Set([
   'best_of',

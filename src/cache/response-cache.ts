@@ -22,7 +22,10 @@ export class ResponseCache {
   private readonly kept: LRUCache<string, CachedResponse>
   /** Finds the cached completion that a prompt continues. */
   private readonly index: PrefixIndex
-  /** Boxed and nulled on delete: V8 keeps a Map's old backing store, entries included, until a major GC (bench `misses`). */
+  /**
+   * Boxed and nulled on delete: V8 keeps a Map's old backing store, entries included, until a major GC (bench
+   * `misses`).
+   */
   private readonly open: Map<string, { shared: SharedResponse | null }>
   /** Bytes of the prompts that open responses hold. */
   private promptBytes: number

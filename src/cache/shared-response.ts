@@ -9,8 +9,9 @@ import type { ResponseCache } from './response-cache.js'
 import type { Subscriber } from './subscriber.js'
 
 /**
- * A response that any number of clients read while it arrives; all of them asked for the same. All of it is held in memory
- * while it is small enough for the cache, so that a late subscriber gets all of it and a slow one holds up nobody.
+ * A response that any number of clients read while it arrives; all of them asked for the same. All of it is held in
+ * memory while it is small enough for the cache, so that a late subscriber gets all of it and a slow one holds up
+ * nobody.
  *
  * A larger response is closed: nobody can subscribe any more, chunks that every subscriber has taken are freed, and a
  * subscriber that is `entryBytes` behind is cut off, unless it is the only one. Then the upstream waits for it.
@@ -277,8 +278,8 @@ export class SharedResponse implements ResponseSink, ResponseSource {
   }
 
   /**
-   * Frees everything when no subscriber needs it. The object itself may live on for a while: the recorder holds it until the
-   * request is written, and so do old backing stores of V8's maps (bench `misses`).
+   * Frees everything when no subscriber needs it. The object itself may live on for a while: the recorder holds it
+   * until the request is written, and so do old backing stores of V8's maps (bench `misses`).
    */
   private free(): void {
     if (this.subscribers.length > 0 || !this.isClosed) return

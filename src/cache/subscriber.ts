@@ -9,8 +9,8 @@ import type { CutReason, FilteredHead, ResponseFeed } from '../relay/response-si
 import type { ResponseSource } from './cached-response.js'
 
 /**
- * A client that gets a response from memory: at once all that has arrived, and the rest as it arrives. It reads at its own
- * pace, and no other client waits for it.
+ * A client that gets a response from memory: at once all that has arrived, and the rest as it arrives. It reads at its
+ * own pace, and no other client waits for it.
  */
 export class Subscriber implements ResponseFeed {
   readonly exchange: Exchange

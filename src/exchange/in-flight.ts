@@ -1,11 +1,11 @@
 import type { Exchange } from './exchange.js'
 
 /**
- * The exchanges that are not settled yet. Adding and removing are O(1): each knows its place.
+ * The open exchanges. Adding and removing are O(1), because each exchange knows its index.
  *
- * Not a Set: V8 grows one by making a new table that the old one points to, entries and all. Once a dead table has got
- * into the old generation, it keeps every later one alive with the requests that stood in it, until the next full
- * collection: a fifth of all garbage survived each scavenge (bench `requests`, GC share 13 % of the CPU, 3 % without).
+ * Not a Set: V8 grows a Set by a new table that the old one points to, entries included. A dead table in the old
+ * generation keeps all later tables and their requests alive until the next full collection: a fifth of all garbage
+ * survived each scavenge (bench `requests`: GC took 13 % of the CPU, 3 % without).
  */
 export class InFlight {
   private readonly items: Exchange[]
@@ -23,7 +23,7 @@ export class InFlight {
     this.items.push(exchange)
   }
 
-  /** Puts the last one in its place. */
+  /** Removes an exchange; the last one takes its index. */
   delete(exchange: Exchange): void {
     const { place } = exchange
     if (place === null || this.items[place] !== exchange) return
@@ -35,7 +35,7 @@ export class InFlight {
     exchange.place = null
   }
 
-  /** From the last to the first, so that `visit` may remove the one that it is given. */
+  /** Visits from last to first, so that `visit` may remove the exchange that it gets. */
   forEach(visit: (exchange: Exchange) => void): void {
     for (let i = this.items.length - 1; i >= 0; i--) {
       const exchange = this.items[i]

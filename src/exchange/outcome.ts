@@ -13,7 +13,8 @@ export type Phase = (typeof PHASES)[number]
 
 /**
  * How the relay's cache took part: `hit` from memory; `prefix` the rest of a cached completion whose beginning the user
- * has typed; `miss` sent upstream and billed; `joined` shares the response to another request; `off` by the client's wish.
+ * has typed; `miss` sent upstream and billed; `joined` shares the response to another request; `off` by the client's
+ * wish.
  */
 export type CacheOutcome = 'hit' | 'prefix' | 'miss' | 'joined' | 'off'
 

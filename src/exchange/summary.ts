@@ -12,9 +12,9 @@ export interface SummarySink {
 }
 
 /**
- * What is known of a request that is over. It refers to the parts of the exchange, and copies none of them; the request,
- * the response and the prompt itself can be freed. Sinks get it some milliseconds later, many at a time: code that runs
- * again and again is in the processor's caches (bench `requests`).
+ * What is known of a request that is over. It refers to the parts of the exchange, and copies none of them; the
+ * request, the response and the prompt itself can be freed. Sinks get it some milliseconds later, many at a time: code
+ * that runs again and again is in the processor's caches (bench `requests`).
  */
 export class RequestSummary {
   readonly request: Readonly<RequestFacts>

@@ -4,8 +4,8 @@ import type { Timeline } from './timeline.js'
 type Times = Pick<Timeline, 'startedAt' | 'bodyStartedAt' | 'bodyMs' | 'attemptStartedAt'>
 
 /**
- * Formats `Server-Timing` (W3C Server Timing, 2): milliseconds in each phase until the response began. `admit` and `plan`
- * are the relay's own; `read` is the client's upload, `attempt` the upstream.
+ * Formats `Server-Timing` (W3C Server Timing, 2): milliseconds in each phase until the response began. `admit` and
+ * `plan` are the relay's own; `read` is the client's upload, `attempt` the upstream.
  * @param now `performance.now()`
  */
 export function formatServerTiming(times: Times, now: number): string {

@@ -3,24 +3,24 @@ import type { ResponseStats } from '../metering/response-stats.js'
 import type { Usage } from '../metering/usage.js'
 import type { End } from './outcome.js'
 
-/** Tokens of a request, and by whose word. */
+/** Tokens of a request, and the source of the numbers. */
 export interface TokenUsage {
   readonly usage: Usage | null
-  /** `cache`: they were counted in another record, or earlier. */
+  /** `cache`: another record has the tokens. */
   readonly source: 'upstream' | 'estimated' | 'cache' | 'none'
 }
 
-/** Of an answer that no upstream was asked for. */
+/** Usage of a response from the cache. */
 export const CACHED_USAGE: TokenUsage = {
   usage: { prompt: 0, cached: null, cacheWritten: null, completion: 0, reasoning: null },
   source: 'cache',
 }
 
-/** What is known of a request when it is over. */
+/** The facts of an ended request that decide its usage. */
 export interface UsageEvidence {
-  /** Null if no answer came, or nothing looked at it. */
+  /** Null if no response came, or it was not metered. */
   readonly stats: ResponseStats | null
-  /** Null where there was none, or nothing of it can have been answered. */
+  /** Null if there was no prompt, or no upstream can have read it. */
   readonly prompt: PromptSample | null
   /** Null if no response came. */
   readonly status: number | null
@@ -28,9 +28,9 @@ export interface UsageEvidence {
 }
 
 /**
- * The upstream's word where it has one. Where it said nothing (the client did not ask, or left, or the answer was cut), an
- * estimate: of the prompt from its text, of the completion from what passed. Tokens that were thought and not shown are
- * in no estimate.
+ * Returns the usage that the upstream reported. If it reported none (not requested, the client left, the response was
+ * cut), returns an estimate: the prompt by its text, the completion by the text that passed. Hidden reasoning tokens
+ * cannot be estimated.
  */
 export function resolveUsage(evidence: UsageEvidence): TokenUsage {
   const { stats, prompt } = evidence
@@ -53,19 +53,19 @@ export function resolveUsage(evidence: UsageEvidence): TokenUsage {
   }
 }
 
-/** An upstream has had the whole of the prompt, and has not refused it. */
+/** Whether an upstream got the whole prompt and did not refuse it. */
 function mayBeBilled({ stats, status, end }: UsageEvidence): boolean {
   if (status === null || (end === 'superseded' && stats === null))
     return end === 'client_gone' || end === 'shutdown' || end === 'superseded'
   if (status >= 300 || stats === null) return false
-  // Nothing but an error came of it.
+  // A response with only an error is not billed.
   return stats.error === null || stats.firstTokenAt !== null
 }
 
-/** @returns null if what passed could not be read */
+/** Estimates the tokens of the completion. @returns null if the response could not be parsed */
 function completionOf(stats: ResponseStats): number | null {
   const { tokens } = stats.estimator
   if (stats.deltas === 0 && stats.unparsed > 0) return null
-  // Most upstreams send an event for each token, and then their number is the better figure; others gather some first.
+  // Most upstreams send one event per token, and then the number of events is more exact. Others join several tokens.
   return Math.abs(stats.deltas - tokens) * 5 <= tokens ? stats.deltas : tokens
 }

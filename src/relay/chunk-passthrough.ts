@@ -10,9 +10,9 @@ import { writeHeadAndFirstChunk } from './write-head.js'
 const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 
 /**
- * Passes a chunked body from the upstream's socket to the client's socket unchanged: no parser copies it, and the client
- * gets the chunks that the upstream made. Bytes that are not a plain chunk are left to undici, with all bytes after them:
- * the last chunk and its trailers in any case.
+ * Passes a chunked body from the upstream's socket to the client's socket unchanged: no parser copies it, and the
+ * client gets the chunks that the upstream made. Bytes that are not a plain chunk are left to undici, with all bytes
+ * after them: the last chunk and its trailers in any case.
  */
 export class ChunkPassthrough implements RawBodyReader {
   private readonly exchange: Exchange
@@ -30,8 +30,8 @@ export class ChunkPassthrough implements RawBodyReader {
 
   /**
    * Starts the passthrough. Called within undici's `onHeaders`, after the `writeHead` of the client's response.
-   * @returns null if the body cannot pass: it is not chunked, or the client is HTTP/1.0, or it is not the response's turn
-   * yet (pipelining)
+   * @returns null if the body cannot pass: it is not chunked, or the client is HTTP/1.0, or it is not the response's
+   * turn yet (pipelining)
    */
   static open(
     writer: ClientWriter,

@@ -34,8 +34,8 @@ export class ClientConnection {
   }
 
   /**
-   * Breaks the client's connection off, so that a partial response cannot be taken for a complete one: an SDK that reads
-   * a clean end reports success. Bytes from before the cut are sent first, without the last chunk.
+   * Breaks the client's connection off, so that a partial response cannot be taken for a complete one: an SDK that
+   * reads a clean end reports success. Bytes from before the cut are sent first, without the last chunk.
    */
   breakOff(): void {
     const { socket } = this.res
@@ -65,8 +65,8 @@ export class ClientConnection {
   }
 
   /**
-   * Bytes that are queued for the client. libuv counts partial writes, which the stream's own `writableLength` does not:
-   * without that, a slow reader of one large write would look stalled.
+   * Bytes that are queued for the client. libuv counts partial writes, which the stream's own `writableLength` does
+   * not: without that, a slow reader of one large write would look stalled.
    */
   private queued(): number {
     const socket = this.res.socket as

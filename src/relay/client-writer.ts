@@ -18,7 +18,8 @@ import { writeHeadAndFirstChunk } from './write-head.js'
  * Writes a response to one client, in the same tick in which the bytes arrive, and watches the client: whether it takes
  * what it is sent, and whether it leaves.
  *
- * `waiting` (no head yet) > `streaming` > `flushing` (all was handed to the socket) > `closed` (the client gets no more).
+ * `waiting` (no head yet) > `streaming` > `flushing` (all was handed to the socket) > `closed` (the client gets no
+ * more).
  */
 export class ClientWriter implements ResponseSink, Stage {
   readonly exchange: Exchange

@@ -46,7 +46,9 @@ export interface FailoverOptions {
   readonly failover: boolean | null
   /** Milliseconds that a response may stay without content while another target is left; null for no limit. */
   readonly firstTokenMs: number | null
-  /** A second target is tried when the first has not answered after `afterMs`, if `budget` allows it; null for never. */
+  /**
+   * A second target is tried when the first has not answered after `afterMs`, if `budget` allows it; null for never.
+   */
   readonly hedge: { readonly afterMs: number; readonly budget: HedgeBudget } | null
   /** Limits the bytes of responses that are held back. */
   readonly budget: ByteBudget
@@ -324,8 +326,8 @@ export class Failover {
   private passOver(attempt: Attempt, now: number): void {
     const { latency } = attempt.target.breaker
     const waited = now - this.waitsSince(attempt)
-    // The wait is a lower bound of the latency. Without it the hedge delay would come from winners alone, and shrink with
-    // each hedge. A wait below the median carries no information.
+    // The wait is a lower bound of the latency. Without it the hedge delay would come from winners alone, and shrink
+    // with each hedge. A wait below the median carries no information.
     if (waited > (latency.quantile(0.5) ?? Number.POSITIVE_INFINITY)) latency.observe(now, waited)
     attempt.giveUp(TOO_SLOW)
   }

@@ -15,8 +15,8 @@ export const TOO_SLOW = new Error('a limit of the relay was reached')
 export type AttemptPhase = 'connecting' | 'waiting' | 'streaming'
 
 /**
- * Classifies the error of a failed attempt by its code, which is one of undici's (Errors, undici documentation) or one of
- * Node's system errors, and by the phase of the attempt.
+ * Classifies the error of a failed attempt by its code, which is one of undici's (Errors, undici documentation) or one
+ * of Node's system errors, and by the phase of the attempt.
  */
 export function classifyError(error: unknown, phase: AttemptPhase): ErrorCode {
   const code = readErrorCode(error)

@@ -8,8 +8,8 @@ const FALLBACK_MS = 1_000
 const NOT_NEEDED = new Error('the fallback response is not needed')
 
 /**
- * A retryable error response, kept as the fallback: the client gets it if no other target succeeds, so that it reads the
- * upstream's own error and not one of the relay.
+ * A retryable error response, kept as the fallback: the client gets it if no other target succeeds, so that it reads
+ * the upstream's own error and not one of the relay.
  *
  * `arriving` > `complete` or `broken`.
  */

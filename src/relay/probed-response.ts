@@ -7,8 +7,8 @@ import type { ByteBudget } from './byte-budget.js'
 import type { Failover } from './failover.js'
 
 /**
- * The beginning of a response, held back until it has content. Keep-alive comments (DeepSeek, OpenRouter) and blank lines
- * are no content. While nothing has gone to the client, another target can still be tried.
+ * The beginning of a response, held back until it has content. Keep-alive comments (DeepSeek, OpenRouter) and blank
+ * lines are no content. While nothing has gone to the client, another target can still be tried.
  */
 export class ProbedResponse implements BodyHandler {
   readonly attempt: Attempt

@@ -15,8 +15,8 @@ export type BodyRefusal = 'body_too_large' | 'relay_busy' | 'request_timeout'
 /** Events of a body that arrives. */
 export interface BodyEvents {
   /**
-   * The body can be sent on: it is complete, or has named its model while it arrives. Called again when an incomplete body
-   * becomes complete, if nothing was sent before, or if the body has named another model since.
+   * The body can be sent on: it is complete, or has named its model while it arrives. Called again when an incomplete
+   * body becomes complete, if nothing was sent before, or if the body has named another model since.
    */
   readonly onReady: (exchange: Exchange, body: RequestBody) => void
   /** The body is refused. Called at most once; no other event follows. */
@@ -39,8 +39,9 @@ export interface RequestSink extends Stage {
  * A request body that arrives. Its buffers are kept as the socket gave them, for further attempts, and are not joined.
  *
  * The upload to the upstream starts as soon as the body has named its model, so that the upstream has most of the body
- * when the last byte arrives. That is a guess: JSON allows a repeated key, and the last one counts. If a later key names
- * another model, the attempt is given up. The upstream has not got the whole request then, so it has not acted on it.
+ * when the last byte arrives. That is a guess: JSON allows a repeated key, and the last one counts. If a later key
+ * names another model, the attempt is given up. The upstream has not got the whole request then, so it has not acted on
+ * it.
  */
 export class RequestBody implements RequestBodyHandle, Stage {
   readonly pieces: Buffer[]
@@ -52,7 +53,9 @@ export class RequestBody implements RequestBodyHandle, Stage {
   private readonly events: BodyEvents
   private readonly limits: BodyLimits
   private readonly budget: ByteBudget
-  /** `content-length`, or -1 if the body is chunked. Such a body is sent when complete: some upstreams need a length. */
+  /**
+   * `content-length`, or -1 if the body is chunked. Such a body is sent when complete: some upstreams need a length.
+   */
   private readonly declared: number
   private readonly peeker: Peeker
   private received: number
@@ -115,7 +118,8 @@ export class RequestBody implements RequestBodyHandle, Stage {
   }
 
   /**
-   * Returns the body in the form in which undici sends it. An incomplete body becomes an upload that follows the client.
+   * Returns the body in the form in which undici sends it. An incomplete body becomes an upload that follows the
+   * client.
    * @param pieces the buffers that have arrived, edited or not
    */
   send(pieces: readonly Buffer[]): Buffer | Upload {
@@ -132,8 +136,8 @@ export class RequestBody implements RequestBodyHandle, Stage {
   }
 
   /**
-   * Frees the body when no further attempt can follow. A stream lasts for minutes, and needs only a sample of the prompt.
-   * An incomplete body is kept.
+   * Frees the body when no further attempt can follow. A stream lasts for minutes, and needs only a sample of the
+   * prompt. An incomplete body is kept.
    */
   release(): void {
     const { exchange, pieces } = this

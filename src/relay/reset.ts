@@ -12,9 +12,9 @@ export function resetSocket(socket: Socket | null): void {
 }
 
 /**
- * Breaks a response off at once and drops the queued bytes, so that no client takes it for complete. A pipelined response
- * whose turn has not come sends nothing: the connection is closed at its turn. Node 24 and newer would ignore an early
- * `destroy`, send the queued bytes, and leave the connection open.
+ * Breaks a response off at once and drops the queued bytes, so that no client takes it for complete. A pipelined
+ * response whose turn has not come sends nothing: the connection is closed at its turn. Node 24 and newer would ignore
+ * an early `destroy`, send the queued bytes, and leave the connection open.
  */
 export function destroyResponse(res: ServerResponse): void {
   if (res.socket === null) res.once('socket', (socket) => socket.destroy())

@@ -16,8 +16,8 @@ const CLIENT_GONE = new Error('every client has left')
 
 /**
  * The way of a response from the attempt that wins to the sink: filters the head, translates, meters, keeps the idle
- * clock and the bound of what a translation may hold. Bytes go on in the tick in which they arrive; a response that is not
- * translated is neither decoded, joined, cut nor held.
+ * clock and the bound of what a translation may hold. Bytes go on in the tick in which they arrive; a response that is
+ * not translated is neither decoded, joined, cut nor held.
  *
  * `waiting` (no head yet) > `streaming` > `complete`, or `cancelled` from either: then nothing more is done, although
  * the upstream may still send.
@@ -175,8 +175,8 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
   }
 
   /**
-   * No client is left. Ends the upstream request; but if the response has told its own end, the upstream gets a moment to
-   * close it, so that its connection can be used again: an abort would cost the next request a TLS handshake.
+   * No client is left. Ends the upstream request; but if the response has told its own end, the upstream gets a moment
+   * to close it, so that its connection can be used again: an abort would cost the next request a TLS handshake.
    */
   onClientGone(): void {
     const { state, sink } = this

@@ -71,8 +71,8 @@ export interface ChunkObserver {
 /** Where a client's response comes from; hears what happens at the client's end. */
 export interface ResponseFeed {
   /**
-   * To be asked when the client has left: whether it had been sent the response's own end mark, such as `[DONE]`, so that
-   * it left because it had everything.
+   * To be asked when the client has left: whether it had been sent the response's own end mark, such as `[DONE]`, so
+   * that it left because it had everything.
    */
   hasSentEnd(): boolean
   /** The client has room again after a write that returned false. */

@@ -28,7 +28,10 @@ export function holdsTooMuch(translation: Translation | null, limit: number): tr
   return translation !== null && translation.bytesHeld > limit
 }
 
-/** Ends a translation that holds too much. @returns the error, in the form of the response; the head has left already */
+/**
+ * Ends a translation that holds too much.
+ * @returns the error, in the form of the response; the head has left already
+ */
 export function writeTooLongError(translation: Translation, requestId: string): Buffer {
   return translation.abort?.(formatErrorBody('answer_too_long', 'openai', requestId)) ?? EMPTY
 }

@@ -41,8 +41,9 @@ export interface TunnelTarget {
 const EARLY_BYTES = 64 * 1024
 
 /**
- * A WebSocket (RFC 6455) through the relay: the handshake is forwarded, and after the upstream's 101 bytes pass both ways
- * unread. If the upstream refuses with a plain response, that is relayed, so that the client can fall back to HTTP.
+ * A WebSocket (RFC 6455) through the relay: the handshake is forwarded, and after the upstream's 101 bytes pass both
+ * ways unread. If the upstream refuses with a plain response, that is relayed, so that the client can fall back to
+ * HTTP.
  *
  * It uses Node's own client: undici treats any status but 101 as an error, and hides the response.
  */

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 
 /**
- * Bytes up to which the first chunk is written as text, which Node joins with the head into one buffer. Larger chunks are
- * cheaper as a second part of one write than copied.
+ * Bytes up to which the first chunk is written as text, which Node joins with the head into one buffer. Larger chunks
+ * are cheaper as a second part of one write than copied.
  */
 const SMALL_CHUNK = 8 * 1024
 

@@ -6,14 +6,14 @@ import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { BoundCounters } from '../lib/limit-counters.js'
 
-/** Who may come in, and how many at a time. Everything it does is done on the head of a request. */
+/** Authentication and concurrency limits, decided on the request head, before the body is read. */
 export class Admission {
   private readonly mode: Config['keys']['mode']
   private readonly limits: Config['limits']
-  /** Null in the modes that ask for no key. */
+  /** Null in the modes without keys. */
   private readonly keyring: Pick<Keyring, 'find'> | null
   private readonly bounds: BoundCounters
-  /** Requests in flight by key. Keyed by the record, which a re-read of the key file does not replace. */
+  /** Requests in flight by key. The record stays the same when the key file is read again. */
   private readonly inFlight: Map<KeyRecord, number>
 
   constructor(config: Config, keyring: Pick<Keyring, 'find'> | null, bounds: BoundCounters) {
@@ -25,8 +25,9 @@ export class Admission {
   }
 
   /**
-   * Lets an exchange in, and notes its key on it; or says why not.
-   * @param all exchanges in flight, this one included
+   * Admits an exchange and sets its key.
+   * @param all number of exchanges in flight, with this one
+   * @returns the reason of a refusal; null if the exchange is admitted
    */
   admit(exchange: Exchange, credentials: readonly string[], all: number): ErrorCode | null {
     if (this.keyring !== null) {
@@ -49,10 +50,10 @@ export class Admission {
     return null
   }
 
-  /** The exchange is over. */
+  /** Counts an exchange out that has ended. */
   release(exchange: Exchange): void {
     if (exchange.request.key === null) return
-    // A key that has none stays: there are as many as keys, and a Map that shrinks and grows makes garbage that lasts.
+    // A key with none in flight stays: there are few keys, and a Map that shrinks and grows makes long-lived garbage.
     this.inFlight.set(exchange.request.key, (this.inFlight.get(exchange.request.key) ?? 1) - 1)
   }
 }

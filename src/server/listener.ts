@@ -13,16 +13,16 @@ import { ignore } from '../lib/ignore.js'
 import type { Log } from '../observe/log.js'
 import type { RequestHandler } from './request-handler.js'
 
-/** A connection that was refused is read on for so long, that its client can read why. */
+/** Milliseconds that a refused connection is still read, so that the client can read the response. */
 const LINGER_MS = 2_000
 
-/** What may come behind an upgrade that waits for its turn. */
+/** Bytes that a client may send after an upgrade that waits for its turn. */
 const QUEUED_BYTES = 64 * 1024
 
-/** How often a drain looks whether the last exchange is over. */
+/** Milliseconds between the checks of a drain for open exchanges. */
 const DRAIN_POLL_MS = 25
 
-/** The listener: Node's HTTP server with its limits set on purpose, its clock, and its shutting down. */
+/** Node's HTTP server with all limits set, one clock for all exchanges, and the drain at shutdown. */
 export class Listener {
   private readonly http: HttpServer
   private readonly handler: RequestHandler
@@ -37,22 +37,22 @@ export class Listener {
     this.log = log
     const options: ServerOptions & UpgradeOption = {
       noDelay: true,
-      // Finds clients that vanished without a word, as a laptop that was closed does.
+      // Finds clients that are gone without a FIN, such as a closed laptop.
       keepAlive: true,
       keepAliveInitialDelay: 30_000,
       maxHeaderSize: limits.headerBytes,
       headersTimeout: timeouts.headersMs,
-      // The body's time is kept by BodyReader, which can still answer in the caller's format.
+      // `RequestBody` limits the time of the body, because it can send the error in the client's format.
       requestTimeout: 0,
       keepAliveTimeout: timeouts.keepAliveMs,
       connectionsCheckingInterval: clamp(timeouts.headersMs / 4, 50, 5_000),
-      // The gateway asks for it, and answers in the caller's format.
+      // `RequestHandler` checks the header, because it can send the error in the client's format.
       requireHostHeader: false,
       highWaterMark: limits.clientBufferBytes,
       shouldUpgradeCallback: isHandshake,
     }
     this.http = createServer(options)
-    // Node's default drops the headers beyond the 2,000th without a word. Their bytes are limited already.
+    // Node's default silently drops headers beyond the 2,000th. Their bytes are limited already.
     this.http.maxHeadersCount = 0
     this.http.maxConnections = limits.connections
     this.http.on('request', (req, res) => handler.handle(req, res, false))
@@ -69,18 +69,18 @@ export class Listener {
       timeouts.requestMs,
       timeouts.connectMs,
     )
-    // One timer for all exchanges: limits are minutes, and a timer for each would have to be moved with each piece.
+    // One timer for all exchanges: limits are minutes, and a timer per exchange would be moved with each chunk.
     this.clock = setInterval(() => handler.tick(performance.now()), clamp(shortest / 4, 10, 1_000)).unref()
   }
 
-  /** @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL */
+  /** Starts to listen. @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL */
   listen(): Promise<AddressInfo> {
     const { host, port } = this.config.listen
     return new Promise((resolve, reject) => {
       this.http.once('error', reject)
       this.http.listen({ host, port, backlog: 1024 }, () => {
         this.http.removeListener('error', reject)
-        this.http.on('error', (error) => this.log.error({ err: error }, 'the listener met an error'))
+        this.http.on('error', (error) => this.log.error({ err: error }, 'listener error'))
         resolve(this.http.address() as AddressInfo)
       })
     })
@@ -94,7 +94,7 @@ export class Listener {
     this.handler.context.draining = true
     const closed = new Promise<void>((resolve) => this.http.close(() => resolve()))
     const deadline = performance.now() + this.config.timeouts.drainMs
-    // An answer that was compressed is looked at for some milliseconds after it has gone.
+    // A compressed response is metered for some milliseconds after it has been sent.
     while (!this.handler.idle && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
       // Connections whose last exchange has ended since.
@@ -125,17 +125,17 @@ export class Listener {
       this.handler.handleUpgrade(req, socket, head)
       return
     }
-    // Any other upgrade is an offer that a server may pass over (RFC 9110, 7.8): curl --http2 makes one with every
-    // plain request. Node has taken the socket from its parser by now, so the request is put back without the
-    // offer and read again.
+    // Any other upgrade is an offer that a server may ignore (RFC 9110, 7.8): curl --http2 makes one with every plain
+    // request. Node has taken the socket from its parser by now, so the request is put back without the offer and
+    // parsed again.
     socket.unshift(Buffer.concat([withoutUpgrade(req), head]))
     this.http.emit('connection', socket)
     socket.resume()
   }
 
   /**
-   * An upgrade that was sent behind a request which is still being answered: its turn comes when that is over. Node has
-   * taken its listeners off the socket, so until then the client's leaving has to be noticed here.
+   * Queues an upgrade that was pipelined after a request, until the response to that request is complete. Node has
+   * removed its listeners from the socket, so until then this function notices a client that leaves.
    */
   private queueUpgrade(before: ServerResponse, req: IncomingMessage, socket: Socket, head: Buffer): void {
     const held = [head]
@@ -152,7 +152,7 @@ export class Listener {
     before.once('close', () => {
       socket.removeListener('data', keep)
       socket.removeListener('end', leave)
-      // What comes now is for whoever takes the socket next.
+      // Later bytes belong to the next reader of the socket.
       socket.pause()
       if (socket.writable) this.onUpgrade(req, socket, Buffer.concat(held))
     })
@@ -163,15 +163,15 @@ export class Listener {
     else socket.destroy()
   }
 
-  /** A request that never became one: not HTTP, conflicting lengths, too large or too slow a head. */
+  /** Refuses a request that Node could not parse: not HTTP, conflicting lengths, or a head too large or too slow. */
   private onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
     const message = messageOf(socket)
     const exchange = message === undefined ? undefined : this.handler.exchangeOf(message)
-    // The third is how the parser tells that the client has left within a message.
+    // The parser reports a client that has left within a message by HPE_INVALID_EOF_STATE.
     const gone =
       error.code === 'ECONNRESET' || error.code === 'EPIPE' || error.code === 'HPE_INVALID_EOF_STATE'
     if (gone || !socket.writable || message?.headersSent) {
-      // An answer of the relay's own, to a request whose body then turned out to be no body, is still to be read.
+      // A response of the relay may still be on its way to a client whose body then was invalid.
       if (!gone && exchange?.stage === null) message?.end(() => socket.destroySoon())
       else socket.destroy()
       return
@@ -202,7 +202,7 @@ export class Listener {
     let text = `HTTP/1.1 ${ERRORS[code].status} ${STATUS_CODES[ERRORS[code].status]}\r\nconnection: close\r\n`
     for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
     socket.end(`${text}\r\n${body}`)
-    // What the client still sends has to be read, or the close would be a reset that takes the answer away.
+    // Later bytes of the client must be read: else the close is a reset, which drops the response.
     socket.removeAllListeners('data')
     socket.on('data', ignore)
     socket.resume()
@@ -211,17 +211,17 @@ export class Listener {
   }
 }
 
-/** Whether a request that offers an upgrade is to be handed over. A Node without this option (20) hands over all. */
+/** Whether Node emits 'upgrade' for a request that offers one. Node 20 has no such option, and always emits it. */
 interface UpgradeOption {
   readonly shouldUpgradeCallback: (req: IncomingMessage) => boolean
 }
 
-/** A WebSocket handshake (RFC 6455, 4.2.1). Any other offer to upgrade is passed over. */
+/** A WebSocket handshake (RFC 6455, 4.2.1). Any other upgrade offer is ignored. */
 function isHandshake(req: IncomingMessage): boolean {
   return req.method === 'GET' && req.headers.upgrade?.toLowerCase() === 'websocket'
 }
 
-/** The response that is under way on a connection. Node keeps it there, and gives no other way to know. */
+/** Finds the open response of a connection. Node keeps it in this private member, and has no public one. */
 function messageOf(socket: Socket): ServerResponse | undefined {
   return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
 }
@@ -232,7 +232,7 @@ function clientErrorCode(error: NodeJS.ErrnoException): ErrorCode {
   return 'invalid_request'
 }
 
-/** The head of a request as it came, less its offer to upgrade. */
+/** Formats the head of a request without its upgrade offer. */
 function withoutUpgrade(req: IncomingMessage): Buffer {
   let head = `${req.method} ${req.url} HTTP/${req.httpVersion}\r\n`
   const raw = req.rawHeaders

@@ -32,21 +32,22 @@ import { Admission } from './admission.js'
 import { Recorder } from './recorder.js'
 import { RequestDispatcher } from './request-dispatcher.js'
 
+/** The parts that a request handler works with. */
 export interface RequestHandlerParts {
   readonly config: Config
-  /** Null in the modes that ask for no key. */
+  /** Null in the modes without keys. */
   readonly keyring: Pick<Keyring, 'find'> | null
   readonly router: Router<Upstream>
   readonly log: Log
-  /** Null where nothing is taken down: in a rehearsal. */
+  /** Null where nothing is recorded, as in the doctor. */
   readonly ledger: Pick<Ledger, 'record' | 'state'> | null
   readonly metrics?: Pick<Metrics, 'record'> | null
 }
 
 /**
- * The life of a request, from its head to the log line: admit, read, route, attempt, relay. Every step hands on to
- * the next by a plain call, so that between the last byte of a body and the first of the upstream request there is
- * neither a promise nor a turn of the event loop.
+ * Leads each request through its phases: admit, read, plan, cache, attempt, respond. Each step calls the next one
+ * directly, so that no promise and no turn of the event loop delays the upstream request after the last byte of the
+ * body.
  */
 export class RequestHandler implements MetricsSource {
   readonly inFlight: InFlight
@@ -99,8 +100,8 @@ export class RequestHandler implements MetricsSource {
   }
 
   /**
-   * A WebSocket handshake. Node hands over the bare socket; a response object on it lets refusals and failures be
-   * answered as everywhere else.
+   * Handles a WebSocket handshake. Node hands over the bare socket; a response object on it lets refusals and failures
+   * be sent in the usual way.
    */
   handleUpgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
     const exchange = this.adopt(req, socket)
@@ -111,7 +112,7 @@ export class RequestHandler implements MetricsSource {
     }
   }
 
-  /** CONNECT asks for a tunnel to anywhere. */
+  /** Refuses CONNECT, which asks for a tunnel to any host. */
   refuseConnect(req: IncomingMessage, socket: Socket): void {
     this.refuse(this.adopt(req, socket), 'invalid_path', 'CONNECT is not for a relay of APIs.')
   }
@@ -121,7 +122,7 @@ export class RequestHandler implements MetricsSource {
     this.refuse(this.open(req, res), 'expectation_failed')
   }
 
-  /** Walks all of them: asked only when a client breaks the protocol within an exchange, and cheaper than an index. */
+  /** Finds an exchange by a linear search: it is rare (a client broke the protocol), and an index would cost more. */
   exchangeOf(res: ServerResponse): Exchange | undefined {
     return this.inFlight.find((exchange) => exchange.res === res)
   }
@@ -137,12 +138,12 @@ export class RequestHandler implements MetricsSource {
     })
   }
 
-  /** Requests from now on are sent on by these. Those that are under way keep what they have. */
+  /** Sends new requests by another config. Open requests keep the one that they began with. */
   reconfigure(config: Config, router: Router<Upstream>): void {
     this.dispatcher.reconfigure(config, router)
   }
 
-  /** Ends what is still open, when the time for draining is up. Every exchange is closed when this returns. */
+  /** Ends all open exchanges, when the time for draining is up. They are closed when this returns. */
   shutDown(): void {
     this.inFlight.forEach((exchange) => {
       exchange.conclude('shutdown')
@@ -152,7 +153,7 @@ export class RequestHandler implements MetricsSource {
     this.writeDown()
   }
 
-  /** Hands what is over to the log and the ledger; without it, that is done a moment later. */
+  /** Hands all summaries to the log and the ledger now, and not some milliseconds later. */
   writeDown(): void {
     this.recorder.close()
     this.slowness.close()
@@ -162,20 +163,20 @@ export class RequestHandler implements MetricsSource {
     const exchange = new Exchange(req, res, performance.now())
     this.inFlight.add(exchange)
     res.once('close', () => this.close(exchange))
-    // A write that meets a closing socket is told here; 'close' follows, and is where it is dealt with.
+    // A write to a closing socket raises 'error'. 'close' follows, and handles it.
     res.on('error', ignore)
     if (res.socket === null) this.watchSocket(exchange)
     return exchange
   }
 
-  /** A pipelined request has no socket yet, and would not hear of its closing. */
+  /** Closes a pipelined exchange with its socket: its response has no socket yet, and would not emit 'close'. */
   private watchSocket(exchange: Exchange): void {
     const { socket } = exchange.req
     const leave = (): void => this.close(exchange)
-    // There may be any number in the queue.
+    // Any number of requests may be queued.
     socket.setMaxListeners(0)
     socket.once('close', leave)
-    // The connection may outlive thousands of them.
+    // The connection may outlive thousands of requests.
     exchange.res.once('close', () => socket.removeListener('close', leave))
   }
 
@@ -202,19 +203,19 @@ export class RequestHandler implements MetricsSource {
     if (!this.aim(exchange)) return
     if (this.answerLocally(exchange) || !this.admit(exchange, credentialsIn(req.rawHeaders))) return
     if (req.method === 'TRACE') {
-      // RFC 9110, 9.3.8: whoever sends it must put no credential into it.
+      // RFC 9110, 9.3.8: a client must not send credentials in it. The relay would add one.
       this.refuse(
         exchange,
         'invalid_request',
-        'TRACE would send back what the relay puts on, and is not relayed.',
+        'TRACE is not relayed: the response would contain the credentials that the relay adds.',
       )
       return
     }
 
     const coding = findHeader(req.rawHeaders, 'transfer-encoding')
     if (coding !== undefined && !/^\s*chunked\s*$/i.test(coding)) {
-      // Node undoes the chunks and nothing else, so what is under them is not the body that the headers speak of.
-      this.refuse(exchange, 'invalid_request', 'The only transfer-encoding that is understood is chunked.')
+      // Node decodes only chunked, so the body would not be the one that the headers describe.
+      this.refuse(exchange, 'invalid_request', 'The only supported transfer-encoding is chunked.')
       return
     }
     const length = readContentLength(req.rawHeaders)
@@ -297,17 +298,17 @@ export class RequestHandler implements MetricsSource {
     }
   }
 
-  /** Answers with JSON that is still being put together; whoever makes it bounds the wait. */
+  /** Sends JSON once it is there. Its maker limits the wait. */
   private answerLater(exchange: Exchange, body: Promise<unknown>): void {
     const waiting = new Waiting()
     exchange.stage = waiting
     body
       .then((value) => waiting.isOver || this.answerLocal(exchange, 200, value))
-      // An upstream's list may hold what cannot be serialised, such as nesting without end.
+      // An upstream's list may be impossible to serialise, such as too deep a nesting.
       .catch(() => waiting.isOver || this.refuse(exchange, 'internal_error'))
   }
 
-  /** What needs neither a key nor an upstream: is the relay there, is it ready. */
+  /** Answers health probes, which need neither a key nor an upstream. */
   private answerLocally(exchange: Exchange): boolean {
     if (exchange.request.method !== 'GET' && exchange.request.method !== 'HEAD') return false
     const answer = answerProbe(exchange.request.path, this, exchange.req)
@@ -316,7 +317,7 @@ export class RequestHandler implements MetricsSource {
     return true
   }
 
-  /** Whether all that was asked is over, and has been looked at to its end. */
+  /** No exchange is open, and every response has been metered. */
   get idle(): boolean {
     return this.inFlight.size === 0 && this.recorder.unreadCount === 0
   }
@@ -355,7 +356,7 @@ export class RequestHandler implements MetricsSource {
     return this.ledger?.state ?? null
   }
 
-  /** Whether the request may go on. False if it was refused. */
+  /** Returns false if the request was refused. */
   private admit(exchange: Exchange, credentials: readonly string[]): boolean {
     const refusal = this.context.draining
       ? 'draining'
@@ -375,15 +376,15 @@ export class RequestHandler implements MetricsSource {
   }
 
   private crash(exchange: Exchange, error: unknown): void {
-    this.log.error({ id: exchange.request.id, err: error }, 'a request met a fault of the relay')
+    this.log.error({ id: exchange.request.id, err: error }, 'internal error while handling a request')
     exchange.conclude('crashed')
     const { stage } = exchange
     exchange.stage = null
     try {
-      // What it holds of an upstream, and others that go on with that.
+      // Frees the upstream request, and moves a shared response to another subscriber.
       stage?.onClose()
     } catch {
-      // It may be where the fault is.
+      // The fault may be in the stage itself.
     }
     sendError(exchange, 'internal_error', this.context.draining)
   }
@@ -409,7 +410,7 @@ const BOUND_OF_REFUSAL = {
   request_timeout: 'requestMs',
 } as const
 
-/** The stage of a request whose answer the relay is still putting together. */
+/** The stage of a request while the relay collects its response. */
 class Waiting implements Stage {
   isOver = false
 
@@ -418,6 +419,6 @@ class Waiting implements Stage {
   }
 
   onTick(): void {
-    // The wait has a bound of its own.
+    // The promise has a time limit of its own.
   }
 }

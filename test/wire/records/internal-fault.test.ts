@@ -45,7 +45,7 @@ test('a fault of the relay gives 500 to that request alone, is settled, and told
     lines.map((line) => line.end),
     ['crashed', 'crashed', 'crashed'],
   )
-  assert.is(relay.lines.filter((line) => line.msg === 'a request met a fault of the relay').length, 3)
+  assert.is(relay.lines.filter((line) => line.msg === 'internal error while handling a request').length, 3)
 
   end.open()
   assert.ok((await bystander.response()).complete)
