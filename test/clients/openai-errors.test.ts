@@ -116,7 +116,7 @@ const ODD: Array<[string, string, string, string]> = [
 ]
 
 for (const [name, status, type, body] of ODD) {
-  test(`an error with ${name} for a body is told as without the relay`, async () => {
+  test(`an error with ${name} for a body reaches the client as without the relay`, async () => {
     await withScript(
       (request) =>
         request.write(

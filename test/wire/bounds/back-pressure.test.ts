@@ -36,7 +36,7 @@ test('a client that does not read makes the upstream wait, and costs the relay n
   await upstream.close()
 })
 
-test('a request that was sent behind one whose client does not read goes on beside it, and both are answered', async () => {
+test('a request pipelined behind one whose client does not read is sent upstream, and both get their responses', async () => {
   const first = Buffer.alloc(32 * 1024 * 1024, 'x')
   const upstream = await ScriptedUpstream.start(async (request) => {
     if (request.target === '/v1/first') return request.write(whole('200 OK', first))

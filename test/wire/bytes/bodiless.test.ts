@@ -6,7 +6,7 @@ import { CHUNKED, head, whole } from '../../support/upstream.js'
 
 const get = (scene: Scene): string => `GET /v1/x HTTP/1.1\r\n${scene.auth}\r\n`
 
-test('HEAD has the length of what it did not send, and its connection goes on', () =>
+test('a HEAD response has the length of the body that is not sent, and the connection stays in use', () =>
   withRelay(
     (request) =>
       request.write(
@@ -53,7 +53,7 @@ const BODILESS: Array<[string, string[]]> = [
   ['304 Not Modified', ['ETag: "x"', 'Content-Length: 10']],
 ]
 for (const [status, lines] of BODILESS) {
-  test(`${status}${lines.length > 1 ? ' with a length' : ''} has no body, and its connection goes on`, () =>
+  test(`${status}${lines.length > 1 ? ' with a length' : ''} has no body, and the connection stays in use`, () =>
     withRelay(
       (request) =>
         request.write(

@@ -210,7 +210,7 @@ test('an answer to HEAD, and one to an old client, have no chunks', async () => 
   })
 })
 
-test('a client that stops within a chunk and goes on gets all of it, from several pieces and from one', async () => {
+test('a client that pauses within a chunk gets all of it, whether it came in several reads or in one', async () => {
   const body = Buffer.alloc(8 * 1024 * 1024, 'x')
   for (const pieces of [
     [body],

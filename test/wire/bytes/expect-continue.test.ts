@@ -28,7 +28,7 @@ test('a client that waits for 100 gets it, sends its body, and gets the answer',
     }
   }))
 
-test('a chunked body is told to go on too', () =>
+test('a client with a chunked body gets 100 Continue too', () =>
   withRelay(OK, async (scene) => {
     const client = await scene.client()
     client.send(head(scene, 'transfer-encoding: chunked'))
@@ -54,7 +54,7 @@ test('Expect never reaches the upstream', () =>
     assert.not.match(request.head, /100-continue/i)
   }))
 
-test('a request that cannot be admitted is refused before it is told to send its body', () =>
+test('a request that is not admitted is refused without a 100 Continue', () =>
   withRelay(
     OK,
     async (scene) => {
@@ -97,7 +97,7 @@ test('a client that sends its body although it was refused keeps its connection,
     }
   }))
 
-test('a client that waits behind another request of its own is told when its turn has come, and not within an answer', () => {
+test('a pipelined client gets its 100 Continue at its turn, and not within another response', () => {
   const script: Script = async (request) => {
     if (request.method === 'POST') return OK(request)
     await request.write(answerHead('200 OK', SSE, CHUNKED))

@@ -54,7 +54,7 @@ async function answer(request: Received): Promise<void> {
   else await request.write(whole('200 OK', answerOf(TEXT), JSON_TYPE, 'x-up: 1', 'etag: "1"'))
 }
 
-test('who types what was suggested is told the rest at once, character by character (json)', () =>
+test('a user who types the suggestion gets the rest at once, character by character (json)', () =>
   withRelay(answer, async (scene) => {
     stopClock()
     assert.is(outcome(await ask(scene, PROMPT)), 'miss')
@@ -75,7 +75,7 @@ test('who types what was suggested is told the rest at once, character by charac
     assert.is(outcome(await ask(scene, PROMPT + TEXT)), 'miss')
   }))
 
-test('who types what was suggested is told the rest at once, character by character (stream)', () =>
+test('a user who types the suggestion gets the rest at once, character by character (stream)', () =>
   withRelay(answer, async (scene) => {
     const stream = true
     assert.is(outcome(await ask(scene, PROMPT, { stream })), 'miss')
@@ -121,7 +121,7 @@ test('nothing is counted twice: the record says what no upstream was asked for',
     assert.ok(Number(records[1]?.saved_usd) < Number(records[3]?.saved_usd))
   }))
 
-test('the same request again is answered the same, and typing goes on from the first answer', () =>
+test('a repeated request gets the same response, and typing continues from the first one', () =>
   withRelay(answer, async (scene) => {
     await ask(scene, PROMPT)
     const bodies: string[] = []

@@ -335,7 +335,7 @@ for (const [seed, cache] of [
   [SEED + 1, { ttlMs: 150, entryBytes: 2_000 }],
   [SEED + 2, { ttlMs: 40, bytes: 65_536 }],
 ] as const) {
-  test(`whoever comes and goes, each gets a whole answer or an honest failure (${JSON.stringify(cache)})`, async () => {
+  test(`clients that join and leave at any time get a complete response or a visible failure (${JSON.stringify(cache)})`, async () => {
     const random = randomFrom(seed)
     const weather = new Weather(random)
     const upstream = await ScriptedUpstream.start((request) => weather.answer(request))

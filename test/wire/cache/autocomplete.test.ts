@@ -200,7 +200,7 @@ function together(
   )
 }
 
-test('who asks for what is running gets all of it, what has come at once and the rest live', () =>
+test('a request that joins a running response gets the bytes so far at once, and the rest live', () =>
   together(3, async ({ scene, clients, say, end }) => {
     await say('second')
     for (const client of clients) await client.sees('second')

@@ -39,7 +39,7 @@ test('clients of Azure share an answer only if they ask for the same deployment'
     )
   }))
 
-test('when the one who asked first has left, the next target gets the whole request for the others', async () => {
+test('when the first client has left, the next target gets the whole request for the others', async () => {
   const first = await ScriptedUpstream.start(() => {})
   const second = await ScriptedUpstream.start(answer)
   const relay = await startRelay(

@@ -299,7 +299,7 @@ test('a piece reaches the client before the next one is there', () =>
     () => {},
   ))
 
-test('an answer that is compressed although it was to be none goes on as it is', () =>
+test('a response that is compressed although it should not be passes unchanged', () =>
   withOffice(
     { preset: 'together' },
     async ({ ask }) => assert.is(patchIn(await ask(bodyOf('chat', true, null))), ARGUMENTS),

@@ -80,7 +80,7 @@ for (const [api, rest, entry] of [
   ['chat', CHAT, {}],
   ['Responses by way of chat', RESPONSES, { apis: ['chat'] }],
 ] as const) {
-  test(`who asked for a stream gets one of an answer that is none (${api}, by the client's library)`, () =>
+  test(`a client that requested a stream gets one, although the upstream did not stream (${api}, by the client's library)`, () =>
     withRelay(
       unstreamed,
       async (scene) => {
@@ -131,7 +131,7 @@ for (const [api, rest, entry] of [
       ))
   }
 
-  test(`who asked for none still gets a completion (${api})`, () =>
+  test(`a client that did not request a stream gets a completion (${api})`, () =>
     withRelay(
       unstreamed,
       async (scene) => {

@@ -370,7 +370,7 @@ test('a stream that breaks off is a cut, and no end is made up', async () => {
   )
 })
 
-test('a stream that is compressed although it was to be none is an error that is told, and no garbage', async () => {
+test('a stream that is compressed although it should not be gives an error, and no garbage', async () => {
   const compressing: Script = (request) =>
     request.write(whole('200 OK', gzipSync(RESPONSES_STREAM.join('')), SSE, 'content-encoding: gzip'))
   await withOffice(

@@ -11,7 +11,7 @@ const ENDINGS: Array<[string, (request: Received) => void, 'done' | 'upstream_cu
 ]
 
 for (const [name, finish, end] of ENDINGS) {
-  test(`an answer that ends with its connection, which ${name} while the client does not read, is told as it is`, async () => {
+  test(`a close-delimited response that ${name} while the client does not read is recorded as it ended`, async () => {
     const piece = Buffer.alloc(16 * 1024, 'x')
     let sent = 0
     const upstream = await ScriptedUpstream.start((request) =>

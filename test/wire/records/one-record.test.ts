@@ -56,7 +56,7 @@ test('a credential that was pasted where a name belongs is neither in the log no
     }
   }))
 
-test('a request leaves one record, with who, what, how many tokens and how long, and nothing of what was said', () =>
+test('a request leaves one record with key, model, tokens and times, and without any of its text', () =>
   withRelay(script, async (scene) => {
     const trace = '4bf92f3577b34da6a3ce929d0e0e4736'
     const headers = `user-agent: Cursor/1 sk-pasted-0000000000\r\ntraceparent: 00-${trace}-00f067aa0ba902b7-01\r\n`
@@ -229,7 +229,7 @@ test('a common model has a price without any setting, and none if costs are not 
   })
 })
 
-test('readyz tells how the ledger is doing', () =>
+test('readyz shows the state of the ledger', () =>
   withRelay(script, async (scene) => {
     await scene.relayed(post(scene))
     await scene.relay.records(1)

@@ -169,7 +169,7 @@ const REFUSALS: Array<[string, string, string]> = [
 ]
 
 for (const [what, refusal, code] of REFUSALS) {
-  test(`a proxy that ${what} is an upstream that cannot be reached, and its credentials are told to nobody`, () =>
+  test(`a proxy that ${what} counts as an unreachable upstream, and its credentials are not shown`, () =>
     withProxy('https', async ({ relay, proxy, ask }) => {
       proxy.refusal = refusal
       const response = await ask('{}')

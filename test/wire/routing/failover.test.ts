@@ -60,7 +60,7 @@ for (const line of [
   '408 Late',
   '409 Conflict',
 ]) {
-  test(`an answer ${line} is not the client's if the next target has another`, async () => {
+  test(`a response ${line} does not reach the client if the next target succeeds`, async () => {
     await withPair([status(line), OK], async ({ ask, first, second, record }) => {
       const response = await ask()
       assert.is(response.status, 200)
@@ -84,7 +84,7 @@ for (const line of [
 }
 
 for (const line of ['400 Bad', '401 No', '403 No', '404 None', '413 Large', '422 Odd', '501 Never']) {
-  test(`an answer ${line} is the client's, as the next target would say the same`, async () => {
+  test(`a response ${line} reaches the client, because the next target would send the same`, async () => {
     await withPair([status(line), OK], async ({ ask, second, record }) => {
       const response = await ask()
       assert.is(response.status, Number(line.slice(0, 3)))
@@ -122,7 +122,7 @@ test('a target that cannot be connected is followed by the next, whatever is ask
   })
 })
 
-test('what an upstream may have begun is not asked twice where that makes something', async () => {
+test('a request that may have created something upstream is not repeated', async () => {
   await withPair([step.end(), OK], async ({ ask, second, record }) => {
     const response = await ask('{}', '/v1/images/generations')
     assert.is(response.status, 502)
@@ -161,7 +161,7 @@ test('a target that does not begin in its time is followed by the next', async (
   )
 })
 
-test('when all have failed, the client gets what the last one said that said anything', async () => {
+test('when all targets have failed, the client gets the last error response', async () => {
   await withPair(
     [status('429 Slow Down', 'retry-after: 7', 'x-request-id: of-a'), OK],
     async ({ ask, second, record }) => {
@@ -244,7 +244,7 @@ test('a client that leaves while the second is asked cancels it there, and nobod
   })
 })
 
-test('a target that asks to be left alone is, for as long as it said', async () => {
+test('a target that sends Retry-After gets no requests for that time', async () => {
   await withPair([status('429 Later', 'retry-after: 30'), OK], async ({ ask, first, second }) => {
     await ask()
     for (let i = 0; i < 3; i++) assert.is((await ask()).status, 200)
@@ -377,7 +377,7 @@ test('the model has the name that each target knows', async () => {
   )
 })
 
-test('of those who share an answer, all get that of the second target', async () => {
+test('all clients that share a response get that of the second target', async () => {
   await withPair([step.hang(), OK], async ({ relay, first, second }) => {
     const body = '{"model":"m","prompt":"x"}'
     const bytes = `POST /v1/completions HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`

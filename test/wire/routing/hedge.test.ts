@@ -14,7 +14,7 @@ const from =
 
 const busy: Script = (request) => request.write(whole('503 Busy', 'busy'))
 
-test('where the first is late the second is asked, too, and the slower of them is given up', () =>
+test('a late first target is hedged by the second, and the slower attempt is given up', () =>
   withTargets(
     [step.hang(), from('b')],
     async ({ relay, upstreams: [a], ask, record }) => {
@@ -59,7 +59,7 @@ for (const [name, failing] of [
   })
 }
 
-test('when both have failed, the client gets what the last one said that said anything', () => {
+test('when both hedged targets have failed, the client gets the last error response', () => {
   const asked = gate()
   const first: Script = async (request) => {
     await asked.opened
@@ -227,7 +227,7 @@ test('a target that was asked just before another answered has not shown how lon
   )
 })
 
-test('a target that is to be left alone is not asked beside another', () =>
+test('a target in cooldown is not used for a hedge', () =>
   withTargets(
     [slowly, from('b')],
     async ({ relay, upstreams: [, b], ask }) => {

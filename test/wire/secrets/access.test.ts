@@ -86,7 +86,7 @@ const REFUSALS: Refusal[] = [
 ]
 
 for (const [code, lines] of REFUSALS) {
-  test(`${code} is told in the caller's format, and the key is repeated nowhere`, () =>
+  test(`${code} is sent in the format of the client, and the key is not repeated anywhere`, () =>
     withRelay(OK, async (scene) => {
       const sent = lines(scene)
       const secrets = sent

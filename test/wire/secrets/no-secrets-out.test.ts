@@ -151,7 +151,7 @@ function filesBelow(folder: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name))
 }
 
-test('whatever fails, no credential is told to a client, to the log, to the ledger or to who looks at processes', async (place) => {
+test('whatever fails, no credential is in a response, the log, the ledger or the list of processes', async (place) => {
   const scripted = await ScriptedUpstream.start(async (request) => {
     await SCRIPTS[request.target.split('/')[1] ?? '']?.(request)
   })

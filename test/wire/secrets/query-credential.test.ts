@@ -103,7 +103,7 @@ const FAILURES: Array<[string, (request: Received) => void | Promise<void>, numb
 ]
 
 for (const [what, script, status] of FAILURES) {
-  test(`an upstream with ${what} is told of without the credential`, () =>
+  test(`logs and errors name an upstream with ${what} without the credential`, () =>
     withQuery(script, async ({ relay }) => {
       const client = await relay.client()
       client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
@@ -114,7 +114,7 @@ for (const [what, script, status] of FAILURES) {
     }))
 }
 
-test('an upstream that cannot be reached is told of without the credential', async () => {
+test('logs and errors name an unreachable upstream without the credential', async () => {
   const gone = await ScriptedUpstream.start(() => {})
   const { url } = gone
   await gone.close()

@@ -147,7 +147,7 @@ test('a relay with nothing but idle connections is drained at once', () =>
     await silent.closed()
   }))
 
-test('a request that had begun to come before the drain is told to come again elsewhere', () => {
+test('a request whose head arrives during the drain is refused, so that the client can retry elsewhere', () => {
   const second = gate()
   return withRelay(twoEvents(second.opened), async (scene) => {
     const stream = await scene.client()

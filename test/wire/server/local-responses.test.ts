@@ -8,7 +8,7 @@ import { whole } from '../../support/upstream.js'
 
 const BARE = 'host: relay\r\n\r\n'
 
-test('whoever asks whether the relay is there needs no key', () =>
+test('health probes need no key', () =>
   withRelay(OK, async (scene) => {
     for (const path of ['/', '/v1', '/v1/', '//', '/?x=1', '/healthz', '/v1/healthz', '/readyz']) {
       const response = await scene.ask(`GET ${path} HTTP/1.1\r\n${BARE}`)
@@ -21,7 +21,7 @@ test('whoever asks whether the relay is there needs no key', () =>
     assert.is(scene.upstream.requests.length, 0)
   }))
 
-test('HEAD is answered as GET is, without the body, and its connection goes on', () =>
+test('a HEAD probe gets the head of the GET response without a body, and the connection stays in use', () =>
   withRelay(OK, async (scene) => {
     const client = await scene.client()
     for (const path of ['/', '/v1', '/healthz', '/readyz']) {

@@ -26,7 +26,7 @@ test('a request that offers HTTP/2 is served as the plain request that it is', (
     )
   }))
 
-test('its connection goes on, also for further offers', () =>
+test('the connection of an upgrade offer stays in use, also for further offers', () =>
   withRelay(OK, async (scene) => {
     const client = await scene.client()
     for (const [n, offer] of [OFFER, '', OFFER, OFFER, ''].entries()) {
