@@ -31,7 +31,6 @@ const ALLOWED_IMPORTS = [
 
 const ALLOWED_READMES = [
   'access',
-  'admin',
   'api',
   'app',
   'cache',
@@ -42,10 +41,8 @@ const ALLOWED_READMES = [
   'exchange',
   'http',
   'json',
-  'ledger',
   'lib',
   'metering',
-  'observe',
   'relay',
   'server',
   'sse',

@@ -33,7 +33,7 @@ export function formatRecord(
     `${formatKey(summary.request.key)},"route":"${formatPath(summary)}","dialect":"${summary.request.api}","model":${quoteName(summary.request.model)},` +
     `"upstream_model":${quoteName(stats?.model ?? null)},"upstream":${quoteName(summary.outcome.upstream)},"attempts":${summary.outcome.attempts},` +
     `"failed_attempts":${quoteName(summary.outcome.failures)},` +
-    `"stream":${summary.request.stream},"status":${summary.outcome.status},"end":"${summary.outcome.end}","cache":${quoteJson(summary.outcome.cache)},` +
+    `"stream":${summary.request.stream},"status":${summary.outcome.status},"end":"${summary.outcome.end}","phase":"${summary.outcome.phase}","cache":${quoteJson(summary.outcome.cache)},` +
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
     `"cache_write_tokens":${usage?.cacheWritten ?? null},"completion_tokens":${usage?.completion ?? null},` +
     `"reasoning_tokens":${usage?.reasoning ?? null},"usage_source":"${source}",` +
@@ -41,7 +41,7 @@ export function formatRecord(
     `"saved_tokens":${saved === null ? null : (saved.prompt ?? 0) + (saved.completion ?? 0)},` +
     `"saved_usd":${savedCost === null ? null : dollars(savedCost)},` +
     `"bytes_in":${summary.outcome.bytesIn},"bytes_out":${summary.outcome.bytesOut},` +
-    `"events":${stats?.events ?? null},"unread_events":${stats?.unparsed ?? null},"tool_calls":${stats?.toolCalls ?? null},` +
+    `"events":${stats?.events ?? null},"unparsed_events":${stats?.unparsed ?? null},"unread_events":${stats?.unparsed ?? null},"tool_calls":${stats?.toolCalls ?? null},` +
     `"finish_reason":${quoteName(stats?.finishReason ?? null)},"stream_error":${quoteName(stats?.error ?? null)},` +
     `"read_ms":${formatMs(summary.timeline.bodyMs)},"ttft_ms":${formatMs(summary.firstTokenMs)},"upstream_ttfb_ms":${formatMs(summary.timeline.upstreamMs)},` +
     `"total_ms":${formatMs(summary.totalMs)},"overhead_us":${overheadMs === null ? null : Math.round(overheadMs * 1_000)},` +
