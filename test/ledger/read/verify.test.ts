@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { listLedgerNames, parseLedgerName } from '../../../src/ledger/files.js'
+import { formatLedgerName, listLedgerNames } from '../../../src/ledger/files.js'
 import { Verifier } from '../../../src/ledger/read/verify.js'
 import { fc } from '../../support/property.js'
 
@@ -72,7 +72,7 @@ test('files are read in the order in which they were written, and others are lef
       'usage-2026-01-02.jsonl',
     ],
   )
-  for (const { name, day, part } of found) assert.is(parseLedgerName(day, part), name)
+  for (const { name, day, part } of found) assert.is(formatLedgerName(day, part), name)
 })
 
 test.run()
