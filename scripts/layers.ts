@@ -51,7 +51,6 @@ const ALLOWED_READMES = [
 
 const ALLOWED_COMMENTS = [
   'access',
-  'admin',
   'api',
   'cache',
   'commands',
@@ -61,10 +60,8 @@ const ALLOWED_COMMENTS = [
   'exchange',
   'http',
   'json',
-  'ledger',
   'lib',
   'metering',
-  'observe',
   'relay',
   'server',
   'sse',

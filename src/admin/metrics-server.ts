@@ -4,8 +4,8 @@ import type { ListenAddress } from '../config/listen.js'
 import type { Metrics, MetricsSource } from '../observe/metrics.js'
 
 /**
- * Responds to `GET /metrics` at an address of its own: metrics are for operators, and the relay's address is for everyone.
- * It checks no key, so the address should be on loopback or behind a firewall.
+ * Responds to `GET /metrics` at an address of its own: metrics are for operators, and the relay's address is for
+ * everyone. It checks no key, so the address should be on loopback or behind a firewall.
  */
 export class MetricsServer {
   private readonly http: Server

@@ -4,8 +4,8 @@ import type { RelayState } from '../observe/relay-state.js'
 import type { BreakerState } from '../routing/circuit-breaker.js'
 
 /**
- * Answers the paths that need neither a key nor an upstream: `/`, `/healthz` and `/readyz`. Everybody gets numbers; only
- * clients on this machine get the names of targets.
+ * Answers the paths that need neither a key nor an upstream: `/`, `/healthz` and `/readyz`. Everybody gets numbers;
+ * only clients on this machine get the names of targets.
  * @returns status and JSON body of the response; null for other paths
  */
 export function answerProbe(

@@ -19,9 +19,9 @@ const DURATION_BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 1
 const OVERHEAD_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
 
 /**
- * Metrics in the text format of Prometheus. Each request is counted once, when its line in the log is written; all other
- * values are read at each scrape. Labels are names from the config and the key file, and closed lists: a client cannot
- * make one up.
+ * Metrics in the text format of Prometheus. Each request is counted once, when its line in the log is written; all
+ * other values are read at each scrape. Labels are names from the config and the key file, and closed lists: a client
+ * cannot make one up.
  */
 export class Metrics implements SummarySink {
   private readonly registry: Registry

@@ -18,9 +18,9 @@ const MIN_SHARE = 0.2
 const MAX_KEYS = 10_000
 
 /**
- * Watches the share of each key's prompt tokens that upstreams read from their prompt caches, and logs a warning when it
- * falls to half of the usual share: the beginning of the prompts has changed, or requests go to another upstream. Most of
- * the cost depends on this share, and no response shows it.
+ * Watches the share of each key's prompt tokens that upstreams read from their prompt caches, and logs a warning when
+ * it falls to half of the usual share: the beginning of the prompts has changed, or requests go to another upstream.
+ * Most of the cost depends on this share, and no response shows it.
  */
 export class PromptCacheWatch implements SummarySink {
   private readonly log: Pick<Log, 'warn'>

@@ -4,8 +4,8 @@ import { formatMs, formatTime, quoteJson } from '../lib/text.js'
 import { formatKey, quoteName, redactText } from './log-text.js'
 
 /**
- * Formats the log line of a request: JSON in pino's format, and a line end. Every line has every field; unknown values are
- * null. Fields are chosen one by one, so that no header, body or credential gets into the log.
+ * Formats the log line of a request: JSON in pino's format, and a line end. Every line has every field; unknown values
+ * are null. Fields are chosen one by one, so that no header, body or credential gets into the log.
  * @param level number of the level in pino
  */
 export function formatRequestLine(summary: RequestSummary, level: number): string {

@@ -19,9 +19,9 @@ export interface OpenSink extends Sink {
 }
 
 /**
- * Opens standard output as a sink that never holds up the relay or its shutdown, even if the disk is full or the reader
- * has stopped or left. The usual writers do: they end the process on an error, or retry at exit for as long as the error
- * lasts.
+ * Opens standard output as a sink that never holds up the relay or its shutdown, even if the disk is full or the
+ * reader has stopped or left. The usual writers do: they end the process on an error, or retry at exit for as long as
+ * the error lasts.
  */
 export function openSink(): OpenSink {
   // Bigints, as numbers break imports in Node 22.23: after an fstat of a pipe with numbers, a package that is imported
@@ -79,8 +79,8 @@ function flush(sink: GatheringSink): void {
 }
 
 /**
- * For a pipe or a socket. Node's own stream writes what fits and queues the rest without a thread. A thread that waits for
- * a stopped reader would keep the process from exiting.
+ * For a pipe or a socket. Node's own stream writes what fits and queues the rest without a thread. A thread that waits
+ * for a stopped reader would keep the process from exiting.
  */
 class PipeSink extends GatheringSink {
   private readonly stream: NodeJS.WriteStream

@@ -35,7 +35,10 @@ test('a share that falls to half causes one warning, and another one only after 
   assert.is(warnings.length, 0)
   times(30, () => ask('alice', 0))
   assert.is(warnings.length, 1)
-  assert.match(warnings[0]?.message ?? '', /^\d+ % of the prompts of team1\/alice .*; the usual share is \d\d %$/)
+  assert.match(
+    warnings[0]?.message ?? '',
+    /^\d+ % of the prompts of team1\/alice .*; the usual share is \d\d %$/,
+  )
   assert.is(warnings[0]?.fields.key, 'alice')
   times(200, () => ask('alice', 8_000))
   times(30, () => ask('alice', 0))

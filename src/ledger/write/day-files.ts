@@ -9,8 +9,8 @@ import type { DiskWatch } from './disk-watch.js'
 const PLACE_CHECK_MS = 1_000
 
 /**
- * Chooses the file for each batch, and writes and syncs it: the file of the batch's day, the next part when that is full,
- * and a new file at the same path when the old one was moved or deleted.
+ * Chooses the file for each batch, and writes and syncs it: the file of the batch's day, the next part when that is
+ * full, and a new file at the same path when the old one was moved or deleted.
  */
 export class DayFiles {
   private readonly options: Config['ledger']
@@ -110,9 +110,9 @@ export class DayFiles {
   }
 
   /**
-   * Syncs if `fsync` is `interval` and the interval is over; otherwise sets a timer, so that the last records do not wait
-   * for the next one. Writes continue meanwhile: if a slow sync held them up, a kill would cost all the records that
-   * arrived during it.
+   * Syncs if `fsync` is `interval` and the interval is over; otherwise sets a timer, so that the last records do not
+   * wait for the next one. Writes continue meanwhile: if a slow sync held them up, a kill would cost all the records
+   * that arrived during it.
    */
   syncIfDue(): void {
     const { file } = this
