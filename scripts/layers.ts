@@ -26,9 +26,9 @@ const LAYERS = [
 /** These lists only ever shrink. */
 const ALLOWED_IMPORTS: readonly string[] = []
 
-const ALLOWED_READMES = ['admin', 'cache', 'exchange', 'ledger', 'observe', 'relay', 'server']
+const ALLOWED_READMES: readonly string[] = []
 
-const ALLOWED_COMMENTS = ['admin', 'cache', 'exchange', 'ledger', 'observe', 'relay', 'server']
+const ALLOWED_COMMENTS: readonly string[] = []
 
 const ALLOWED_FILES = ['server/request-handler.ts']
 

@@ -4,8 +4,8 @@ import type { ListenAddress } from '../config/listen.js'
 import type { Metrics, MetricsSource } from '../observe/metrics.js'
 
 /**
- * Answers `GET /metrics` at an address of its own: what is in them is for operators, and the relay's address is for everyone.
- * Whoever reaches it may read it, so that it is to be on loopback or behind a firewall.
+ * Responds to `GET /metrics` at an address of its own: metrics are for operators, and the relay's address is for
+ * everyone. It checks no key, so the address should be on loopback or behind a firewall.
  */
 export class MetricsServer {
   private readonly http: Server
@@ -17,16 +17,20 @@ export class MetricsServer {
         res.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('GET /metrics\n')
         return
       }
-      metrics.text(source).then(
+      metrics.render(source).then(
         (text) => res.writeHead(200, { 'content-type': metrics.contentType }).end(text),
         () => res.writeHead(500).end(),
       )
     })
-    // A few scrapers, and nobody else.
+    // A few scrapers connect, and nobody else.
     this.http.maxConnections = 64
   }
 
-  /** @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL */
+  /**
+   * Starts to listen.
+   * @returns the address, with the port that was chosen for port 0
+   * @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL
+   */
   listen({ host, port }: ListenAddress): Promise<AddressInfo> {
     return new Promise((resolve, reject) => {
       this.http.once('error', reject)
@@ -38,6 +42,7 @@ export class MetricsServer {
     })
   }
 
+  /** Stops listening and closes all connections at once. */
   close(): void {
     this.http.close()
     this.http.closeAllConnections()

@@ -4,8 +4,9 @@ import type { RelayState } from '../observe/relay-state.js'
 import type { BreakerState } from '../routing/circuit-breaker.js'
 
 /**
- * Answers requests at paths that need neither a key nor an upstream: `/`, `/healthz` and `/readyz`. Null for other
- * paths. Everybody gets numbers; only clients on this machine get the names of targets.
+ * Answers the paths that need neither a key nor an upstream: `/`, `/healthz` and `/readyz`. Everybody gets numbers;
+ * only clients on this machine get the names of targets.
+ * @returns status and JSON body of the response; null for other paths
  */
 export function answerProbe(
   path: string,
@@ -42,9 +43,7 @@ export function answerProbe(
 type TargetCounts = Readonly<Record<BreakerState | 'cooling', number>>
 type UnhealthyTargets = Readonly<Record<'open' | 'half_open' | 'cooling', readonly string[]>>
 
-/**
- * Counts targets by the state of their breaker, and those that are in a cooldown (`retry-after`), whatever the state.
- */
+/** Counts targets by the state of their breaker, and besides all targets in a cooldown (`retry-after`). */
 export function countTargets(targets: RelayState['targetHealth']): TargetCounts {
   const counts = { closed: 0, open: 0, half_open: 0, cooling: 0 }
   for (const { state, cooling_ms } of targets.values()) {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { styleText } from 'node:util'
 import { type Entry, findOwner, isError, readEntry } from '../ledger/read/entry.js'
-import { SequenceCheck } from '../ledger/read/seen.js'
+import { SequenceCheck } from '../ledger/read/sequence-check.js'
 import { LedgerTail } from '../ledger/read/tail.js'
 import { formatDuration, shortenNumber } from './short.js'
 import {

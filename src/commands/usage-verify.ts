@@ -1,4 +1,4 @@
-import type { Gap } from '../ledger/read/seen.js'
+import type { Gap } from '../ledger/read/sequence-check.js'
 import { type FileReport, Verifier } from '../ledger/read/verify.js'
 import { CANNOT, type Command, DONE, findFiles, LEDGER_OPTIONS, readFiles } from './usage-common.js'
 

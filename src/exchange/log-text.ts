@@ -1,43 +1,43 @@
 import { KEY_PATTERN } from '../access/key.js'
 import type { KeyRecord } from '../access/keyring.js'
 
-/** Longest text of the client's making that goes into a line. */
-const LONGEST = 200
+/** Longest text from a client in a line, in characters. */
+const MAX_TEXT = 200
 
-/** Whose request it was. There is nothing to escape in the parts of a key. */
+/** Formats the owner of a key as JSON fields. The parts of a key have no characters that need escapes. */
 export function formatKey(key: KeyRecord | null): string {
   if (key === null) return '"key":null,"env":null,"team":null,"user":null'
   return `"key":"${key.id}","env":"${key.env}","team":"${key.team}","user":"${key.user}"`
 }
 
-/** As `json`, for what people call something. */
+/** Quotes a name as JSON, redacted; null stays null. */
 export function quoteName(name: string | null): string {
   return name === null ? 'null' : `"${redactText(name)}"`
 }
 
-/** What looks like a credential: ours, and the providers' (sk-..., sk-ant-...). */
+/** Matches text that looks like a credential: Thinwire keys and provider keys (sk-..., sk-ant-...). */
 const SECRET = new RegExp(`${KEY_PATTERN}|lc_[\\w-]{8,}|sk-[\\w-]{8,}`, 'g')
 
-/** Paths and names are few, and looking at each of their characters is not free. Emptied when it is full. */
-const tellings = new Map<string, string>()
-const MOST_TELLINGS = 1_000
+/** Results by input. Few paths and names are in use, and each redaction costs time. Cleared when full. */
+const redacted = new Map<string, string>()
+const MAX_REDACTED = 1_000
 
 /**
- * A text of somebody's making, fit for a line, as it stands between the quotes of JSON: what was pasted in a wrong place is
- * taken out by its pattern, control characters too, so that no name can write a line of its own, and it is not longer
- * than is of use.
+ * Makes a text from a client safe for a line of the log or the ledger. Credentials become `***` and control characters
+ * `?`, so that no name can write a line of its own; the text is cut after 200 characters.
+ * @returns the text as it stands between the quotes of a JSON string
  */
 export function redactText(text: string): string {
-  const known = tellings.get(text)
+  const known = redacted.get(text)
   if (known !== undefined) return known
   const printable = text
-    .slice(0, 4 * LONGEST)
+    .slice(0, 4 * MAX_TEXT)
     .replace(SECRET, '***')
     .replace(/[^\x20-\x7e\u00a1-\u{10ffff}]/gu, '?')
-  const short = printable.length > LONGEST ? `${printable.slice(0, LONGEST)}...` : printable
-  const telling = JSON.stringify(short).slice(1, -1)
-  if (text.length > LONGEST) return telling
-  if (tellings.size === MOST_TELLINGS) tellings.clear()
-  tellings.set(text, telling)
-  return telling
+  const short = printable.length > MAX_TEXT ? `${printable.slice(0, MAX_TEXT)}...` : printable
+  const safe = JSON.stringify(short).slice(1, -1)
+  if (text.length > MAX_TEXT) return safe
+  if (redacted.size === MAX_REDACTED) redacted.clear()
+  redacted.set(text, safe)
+  return safe
 }

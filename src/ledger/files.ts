@@ -2,43 +2,46 @@ import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
-/** What the ledger needs of a file system, so that a test can have one that fails. */
+/** The parts of a file system that the ledger uses, so that tests can make it fail. */
 export interface LedgerFiles {
-  /** Opens for appending, and makes the file and its folder if they are not there. */
+  /** Opens a file for appending; creates it and its folder if they are missing. */
   open(path: string): Promise<LedgerFile>
-  /** Names in a folder; none if there is no folder. */
+  /** Lists the names in a folder; none if the folder does not exist. */
   list(folder: string): Promise<string[]>
-  /** Appends at once, when the process is about to end. */
+  /** Appends synchronously, when the process is about to exit. */
   appendNow(path: string, bytes: Buffer): void
 }
 
+/** A file that is open for appending. */
 export interface LedgerFile {
+  /** Bytes. */
   size(): Promise<number>
   /** Null if the file is empty. */
   lastByte(): Promise<number | null>
-  /** @returns bytes that were written, which may be fewer */
+  /** Appends bytes. @returns the number of bytes written, which may be smaller */
   write(bytes: Buffer): Promise<number>
   sync(): Promise<void>
   close(): Promise<void>
-  /** Whether the path that it was opened by still leads to it: not if it was moved or deleted. */
+  /** Whether the file is still at the path it was opened at; false if it was moved or deleted. */
   inPlace(): Promise<boolean>
 }
 
-/** One of the ledger's files. All records of a day are in the files of that day (UTC), in the order of their numbers. */
+/** A file name of the ledger. The files of a day (UTC) have the records of the requests that ended on that day. */
 export interface LedgerName {
   readonly name: string
   readonly day: string
-  /** From 1; the first has none in its name. */
+  /** From 1; the name of the first part has no number. */
   readonly part: number
 }
 
 const NAME = /^usage-(\d{4}-\d\d-\d\d)(?:\.([1-9]\d*))?\.jsonl$/
 
-export function parseLedgerName(day: string, part: number): string {
+/** Formats a file name: `usage-2026-03-01.jsonl`, `usage-2026-03-01.2.jsonl`. @param day `YYYY-MM-DD` */
+export function formatLedgerName(day: string, part: number): string {
   return part === 1 ? `usage-${day}.jsonl` : `usage-${day}.${part}.jsonl`
 }
 
-/** Those among names that are files of a ledger, from the oldest to the newest. */
+/** Picks the names of ledger files, from the oldest to the newest. */
 export function listLedgerNames(names: readonly string[]): LedgerName[] {
   const found: LedgerName[] = []
   for (const name of names) {
@@ -48,6 +51,7 @@ export function listLedgerNames(names: readonly string[]): LedgerName[] {
   return found.sort((a, b) => (a.day === b.day ? a.part - b.part : a.day < b.day ? -1 : 1))
 }
 
+/** The real file system. Files are readable for their owner and group. */
 export const DISK: LedgerFiles = {
   async open(path) {
     let handle: FileHandle
@@ -112,10 +116,10 @@ class DiskFile implements LedgerFile {
   }
 
   async inPlace(): Promise<boolean> {
-    const mine = await this.handle.stat()
+    const opened = await this.handle.stat()
     try {
-      const there = await stat(this.path)
-      return there.ino === mine.ino && there.dev === mine.dev
+      const found = await stat(this.path)
+      return found.ino === opened.ino && found.dev === opened.dev
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
       throw error
@@ -123,6 +127,7 @@ class DiskFile implements LedgerFile {
   }
 }
 
+/** Path of a file of the ledger. */
 export function locateLedgerFile(folder: string, day: string, part: number): string {
-  return join(folder, parseLedgerName(day, part))
+  return join(folder, formatLedgerName(day, part))
 }

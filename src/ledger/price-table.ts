@@ -1,26 +1,28 @@
 /**
- * What the providers of common models ask for a request of the standard tier. Each figure is one that two independent
- * readings of a provider's prices agree on. Left out are models whose price depends on the hour (DeepSeek), is a
- * discount with an end (Gemini 3.6 to 3.8 Flash, GPT-5.6 Sol, Mistral Large 4), or is told differently by different
- * readings (Grok 4.5): no cost is better than a wrong one.
+ * Prices of common models for a request of the standard tier. Two independent readings of the provider's prices agree
+ * on each figure. Models are left out if their price depends on the hour (DeepSeek), is a temporary discount (Gemini
+ * 3.6 to 3.8 Flash, GPT-5.6 Sol, Mistral Large 4), or differs between readings (Grok 4.5): no cost is better than a
+ * wrong one.
  */
 
-/** The day of the last of these readings. Older models were last read from the end of August 2026 on. */
+/** Date of the latest reading. Older models were last read from the end of August 2026 on. */
 export const AS_OF = '2026-11-19'
 
-/** US dollars for a million tokens. Where cached or written ones have no figure they cost what the input does. */
+/** US dollars for a million tokens. Without a figure, cached and written tokens cost as much as other input tokens. */
 export type PerMillion = readonly [input: number, output: number, cached?: number, written?: number]
 
+/** Models of one price. */
 export interface PriceRow {
-  /** Models of the same price, with spaces between. No dates: `gpt-4o-2024-08-06` is found as `gpt-4o`. */
+  /** Names of the models, separated by spaces and without dates: `gpt-4o-2024-08-06` has the price of `gpt-4o`. */
   readonly models: string
   readonly usd: PerMillion
-  /** A size of the prompt, and what every token of a request costs whose prompt is larger. */
+  /** A prompt size in tokens, and the prices of all tokens of a request with a larger prompt. */
   readonly over?: readonly [prompt: number, input: number, output: number, cached?: number, written?: number]
 }
 
+/** The built-in prices. */
 export const PRICE_TABLE: readonly PriceRow[] = [
-  // OpenAI; what is written is cached for thirty minutes.
+  // OpenAI; cache writes are kept for thirty minutes.
   { models: 'gpt-6.2-astra', usd: [8, 40, 0.4, 10], over: [272_000, 16, 60, 0.8, 20] },
   { models: 'gpt-6.2-sol gpt-6.1-sol', usd: [2, 10, 0.1, 2.5], over: [272_000, 4, 15, 0.2, 5] },
   { models: 'gpt-6.1-terra', usd: [1, 5, 0.05, 1.25], over: [272_000, 2, 7.5, 0.1, 2.5] },
@@ -43,13 +45,13 @@ export const PRICE_TABLE: readonly PriceRow[] = [
   { models: 'gpt-4.1-mini', usd: [0.4, 1.6, 0.1] },
   { models: 'gpt-4.1-nano', usd: [0.1, 0.4, 0.025] },
   { models: 'gpt-4o', usd: [2.5, 10, 1.25] },
-  // Never became cheaper, as the others of its family did.
+  // Did not become cheaper with the rest of its family.
   { models: 'gpt-4o-2024-05-13', usd: [5, 15] },
   { models: 'gpt-4o-mini', usd: [0.15, 0.6, 0.075] },
   { models: 'text-embedding-3-large', usd: [0.13, 0] },
   { models: 'text-embedding-3-small', usd: [0.02, 0] },
 
-  // Anthropic; what is written is cached for five minutes.
+  // Anthropic; cache writes are kept for five minutes.
   { models: 'claude-fable-5-2', usd: [8, 40, 0.2, 10] },
   { models: 'claude-fable-5-1', usd: [10, 50, 0.25, 12.5] },
   { models: 'claude-fable-5', usd: [10, 50, 1, 12.5] },
@@ -76,7 +78,7 @@ export const PRICE_TABLE: readonly PriceRow[] = [
   { models: 'gemini-2.5-flash', usd: [0.3, 2.5, 0.03] },
   { models: 'gemini-2.5-flash-lite', usd: [0.1, 0.4, 0.01] },
 
-  // xAI, whose second tier begins at 200,000 tokens and not behind them.
+  // xAI; the second tier includes a prompt of exactly 200,000 tokens.
   { models: 'grok-4.7 grok-4.6', usd: [2, 6, 0.5], over: [199_999, 4, 12, 1] },
   { models: 'grok-4.3', usd: [1.25, 2.5, 0.2], over: [199_999, 2.5, 5, 0.4] },
 

@@ -4,12 +4,12 @@ import { isObject } from '../json/values.js'
 import type { Usage } from '../metering/usage.js'
 import { AS_OF, type PerMillion, PRICE_TABLE } from './price-table.js'
 
-/** A price file that cannot be used; the message says why, and what would be right. */
+/** A price file cannot be used; the message says why and what is expected. */
 export class PricesError extends Error {}
 
-/** US dollars for one token of each kind; null where the table has no rate of its own for it. */
+/** US dollars for one token of each kind; null if the table has no rate for the kind. */
 interface Rates {
-  /** They hold for prompts of more tokens than this. */
+  /** The rates apply to prompts with more tokens than this. */
   readonly above: number
   readonly input: number
   readonly output: number
@@ -18,9 +18,9 @@ interface Rates {
   readonly reasoning: number | null
 }
 
-/** What a model's tokens cost. */
+/** Price of a model's tokens. */
 export interface Price {
-  /** Where it is from, for the records. */
+  /** Source of the price, for the records. */
   readonly source: string
   readonly builtIn: boolean
   /** The highest tier first. */
@@ -41,22 +41,22 @@ const KINDS = Object.keys(FIELDS) as Kind[]
 /** Rates of a higher tier: `input_cost_per_token_above_200k_tokens`. */
 const TIER = /^(.+)_above_(\d+)k_tokens$/
 
-/** What stands behind a family's name: `gpt-4.1-2025-04-14`, `claude-sonnet-4-5-20250929`, `grok-4.7-latest`. */
+/** Version after the name of a family: `gpt-4.1-2025-04-14`, `claude-sonnet-4-5-20250929`, `grok-4.7-latest`. */
 const VERSION = /-(?:\d{4}-\d\d-\d\d|\d{8}|latest)$/
 
-/** No model has a longer name. Clients and upstreams say what they like. */
-const LONGEST_NAME = 200
+/** Longest model name, in characters. Clients and upstreams can send any name. */
+const MAX_NAME = 200
 
-/** Names with a version behind them whose family is remembered. */
-const REMEMBERED = 1_000
+/** Most versioned names whose price is cached. */
+const MAX_CACHED_NAMES = 1_000
 
 /**
- * What tokens cost, by model: the built-in table, and before it a file of the operator's, in the format of LiteLLM's
- * `model_prices_and_context_window.json`, of which the fields for tokens are read and all others passed over.
+ * Prices by model: the built-in table, overridden by a file of the operator in the format of LiteLLM's
+ * `model_prices_and_context_window.json`. Only the fields with prices of tokens are read from it.
  */
 export class Prices {
   private readonly models: ReadonlyMap<string, Price>
-  /** What was found for names with a version: the pattern takes 54 ns, a look into a map 6. */
+  /** Results for names with a version: the pattern takes 54 ns, a look-up in a map 6 ns. */
   private readonly versions: Map<string, Price | null>
 
   private constructor(models: ReadonlyMap<string, Price>) {
@@ -65,12 +65,14 @@ export class Prices {
   }
 
   /**
-   * @param setting `ledger.prices`: a file, true for the built-in table alone, false for no prices
+   * Loads the prices of a setting.
+   * @param setting `ledger.prices`: path of a file, true for the built-in table alone, false for no prices
+   * @returns null for no prices
    * @throws PricesError
    */
   static open(setting: string | boolean): Prices | null {
     if (setting === false) return null
-    if (setting === true) return new Prices(builtIn())
+    if (setting === true) return new Prices(buildBuiltInPrices())
     let table: unknown
     try {
       table = JSON.parse(readFileSync(setting, 'utf8'))
@@ -83,15 +85,16 @@ export class Prices {
   }
 
   /**
-   * @param source name of the table, for the records
+   * Reads a parsed price file on top of the built-in table.
+   * @param source name of the file, for the records
    * @throws PricesError
    */
   static from(source: string, table: unknown): Prices {
     if (!isObject(table)) throw new PricesError(`${source} must be an object with an entry for each model`)
-    const models = builtIn()
+    const models = buildBuiltInPrices()
     let read = 0
     for (const [model, entry] of Object.entries(table)) {
-      // An example of an entry, with prose in the place of numbers.
+      // `sample_spec` is an example entry with text in place of numbers.
       if (model === 'sample_spec' || !isObject(entry)) continue
       const tiers = readTiers(source, model, entry)
       if (tiers.length === 0) continue
@@ -103,19 +106,20 @@ export class Prices {
   }
 
   /**
-   * The price of the model that answered; null if there is none. A name of the operator's own may have one in the file,
-   * but what was only asked for has none of the built-in ones: what an alias leads to may cost anything.
-   * @param answered the model as the upstream names it, null if it did not
-   * @param asked the model as the client named it
+   * Finds the price of a request; null if there is none. The requested name may be an alias that has a price in the
+   * file. A built-in price of the requested name applies only if the upstream names no model, as an alias may lead to
+   * any model.
+   * @param upstreamModel the model that the upstream names; null if it names none
+   * @param requestedModel the model that the client requested
    */
-  find(answered: string | null, asked: string | null): Price | null {
-    const price = answered === null ? null : this.lookUp(answered)
-    if (price?.builtIn === false || asked === null || asked === answered) return price
-    const other = this.lookUp(asked)
-    return other === null || (other.builtIn && answered !== null) ? price : other
+  find(upstreamModel: string | null, requestedModel: string | null): Price | null {
+    const price = upstreamModel === null ? null : this.lookUp(upstreamModel)
+    if (price?.builtIn === false || requestedModel === null || requestedModel === upstreamModel) return price
+    const other = this.lookUp(requestedModel)
+    return other === null || (other.builtIn && upstreamModel !== null) ? price : other
   }
 
-  /** Names outside the table whose price is remembered. */
+  /** Number of versioned names whose price is cached. */
   get rememberedCount(): number {
     return this.versions.size
   }
@@ -123,24 +127,24 @@ export class Prices {
   private lookUp(name: string): Price | null {
     const price = this.models.get(name)
     if (price !== undefined) return price
-    const before = this.versions.get(name)
-    if (before !== undefined) return before
-    if (name.length > LONGEST_NAME || !VERSION.test(name)) return null
+    const cached = this.versions.get(name)
+    if (cached !== undefined) return cached
+    if (name.length > MAX_NAME || !VERSION.test(name)) return null
     const found = this.models.get(name.replace(VERSION, '')) ?? null
-    if (this.versions.size >= REMEMBERED) this.versions.clear()
+    if (this.versions.size >= MAX_CACHED_NAMES) this.versions.clear()
     this.versions.set(name, found)
     return found
   }
 }
 
-/** What an answer cost, in US dollars. Null if the tokens are not known. */
+/** Computes the cost of a request in US dollars; null if the tokens are unknown. */
 export function computeCost({ tiers }: Price, usage: Usage): number | null {
   const { prompt } = usage
   if (prompt === null) return null
   const rates = tiers.find(({ above }) => prompt > above || above === 0)
   if (rates === undefined) return null
   const { input, output } = rates
-  // Embeddings have no tokens to count there.
+  // Embeddings have no completion tokens.
   const completion = usage.completion ?? (output === 0 ? 0 : null)
   if (completion === null) return null
   const cached = Math.min(usage.cached ?? 0, prompt)
@@ -155,47 +159,48 @@ export function computeCost({ tiers }: Price, usage: Usage): number | null {
   )
 }
 
-function builtIn(): Map<string, Price> {
+function buildBuiltInPrices(): Map<string, Price> {
   const source = `built-in ${AS_OF}`
   const models = new Map<string, Price>()
   for (const { models: names, usd, over } of PRICE_TABLE) {
-    const tiers = [perToken(0, usd)]
+    const tiers = [buildRates(0, usd)]
     if (over !== undefined) {
       const [prompt, ...rates] = over
-      tiers.unshift(perToken(prompt, rates))
+      tiers.unshift(buildRates(prompt, rates))
     }
     for (const name of names.split(' ')) models.set(name, { source, builtIn: true, tiers })
   }
   return models
 }
 
-function perToken(above: number, [input, output, cached, written]: PerMillion): Rates {
+function buildRates(above: number, [input, output, cached, written]: PerMillion): Rates {
   return {
     above,
-    input: millionth(input),
-    output: millionth(output),
-    cacheRead: cached === undefined ? null : millionth(cached),
-    cacheWrite: written === undefined ? null : millionth(written),
+    input: toPerToken(input),
+    output: toPerToken(output),
+    cacheRead: cached === undefined ? null : toPerToken(cached),
+    cacheWrite: written === undefined ? null : toPerToken(written),
     reasoning: null,
   }
 }
 
-/** The number that is written so, which a division may miss by its last bit. */
-function millionth(dollars: number): number {
+/** Converts a price for a million tokens to one token. Exact, whereas a division may be off by the last bit. */
+function toPerToken(dollars: number): number {
   return Number(`${dollars}e-6`)
 }
 
+/** Reads all tiers of an entry, the highest first; none if it has no price for tokens. */
 function readTiers(source: string, model: string, entry: Readonly<Record<string, unknown>>): Rates[] {
-  const base = ratesOf(source, model, entry, '', 0, null)
+  const base = readRates(source, model, entry, '', 0, null)
   if (base === null) return []
-  const heights = new Set<number>()
+  const thresholds = new Set<number>()
   for (const field of Object.keys(entry)) {
     const [, name, thousands] = TIER.exec(field) ?? []
-    if (KINDS.some((kind) => FIELDS[kind] === name)) heights.add(Number(thousands))
+    if (KINDS.some((kind) => FIELDS[kind] === name)) thresholds.add(Number(thousands))
   }
   const tiers = [base]
-  for (const thousands of [...heights].sort((a, b) => a - b)) {
-    const tier = ratesOf(
+  for (const thousands of [...thresholds].sort((a, b) => a - b)) {
+    const tier = readRates(
       source,
       model,
       entry,
@@ -209,10 +214,10 @@ function readTiers(source: string, model: string, entry: Readonly<Record<string,
 }
 
 /**
- * Null for what is priced by the image, the second or the character.
- * @param below the tier whose rates hold where this one has none of its own
+ * Reads the rates of one tier; null if the entry has no price for tokens, but for images, seconds or characters.
+ * @param below the tier whose rates apply to kinds that this tier lacks
  */
-function ratesOf(
+function readRates(
   source: string,
   model: string,
   entry: Readonly<Record<string, unknown>>,

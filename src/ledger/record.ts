@@ -4,17 +4,18 @@ import type { RequestSummary } from '../exchange/summary.js'
 import { formatMs, formatTime, quoteJson } from '../lib/text.js'
 import { computeCost, type Prices } from './prices.js'
 
-/** Of the fields and what they mean. Fields are only ever added, which does not change it. */
+/** Version of the record format. Added fields do not change it. */
 const VERSION = 1
 
-/** Who called and with what is told in so many characters. */
-const LONGEST_AGENT = 200
+/** Longest user agent in a record, in characters. */
+const MAX_USER_AGENT = 200
 
 /**
- * The record of a request in the ledger: one flat JSON object, with a line end behind it. What is not known is null,
- * never 0. Nothing of a prompt, an answer or a credential is in it.
+ * Formats the ledger record of a request: one flat JSON object and a line end. An unknown value is null, never 0. The
+ * record has no credential and nothing of a prompt or an answer.
+ * @param writer identifies one start of the relay
  * @param seq counts the records of one writer, from 1 and without gaps
- * @param prices null where none are wanted
+ * @param prices null if costs are switched off
  */
 export function formatRecord(
   summary: RequestSummary,
@@ -33,29 +34,29 @@ export function formatRecord(
     `${formatKey(summary.request.key)},"route":"${formatPath(summary)}","dialect":"${summary.request.api}","model":${quoteName(summary.request.model)},` +
     `"upstream_model":${quoteName(stats?.model ?? null)},"upstream":${quoteName(summary.outcome.upstream)},"attempts":${summary.outcome.attempts},` +
     `"failed_attempts":${quoteName(summary.outcome.failures)},` +
-    `"stream":${summary.request.stream},"status":${summary.outcome.status},"end":"${summary.outcome.end}","cache":${quoteJson(summary.outcome.cache)},` +
+    `"stream":${summary.request.stream},"status":${summary.outcome.status},"end":"${summary.outcome.end}","phase":"${summary.outcome.phase}","cache":${quoteJson(summary.outcome.cache)},` +
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
     `"cache_write_tokens":${usage?.cacheWritten ?? null},"completion_tokens":${usage?.completion ?? null},` +
     `"reasoning_tokens":${usage?.reasoning ?? null},"usage_source":"${source}",` +
-    `"cost_usd":${cost === null ? null : dollars(cost)},"price_source":${cost === null ? null : quoteName(price?.source ?? null)},` +
+    `"cost_usd":${cost === null ? null : formatUsd(cost)},"price_source":${cost === null ? null : quoteName(price?.source ?? null)},` +
     `"saved_tokens":${saved === null ? null : (saved.prompt ?? 0) + (saved.completion ?? 0)},` +
-    `"saved_usd":${savedCost === null ? null : dollars(savedCost)},` +
+    `"saved_usd":${savedCost === null ? null : formatUsd(savedCost)},` +
     `"bytes_in":${summary.outcome.bytesIn},"bytes_out":${summary.outcome.bytesOut},` +
-    `"events":${stats?.events ?? null},"unread_events":${stats?.unparsed ?? null},"tool_calls":${stats?.toolCalls ?? null},` +
+    `"events":${stats?.events ?? null},"unparsed_events":${stats?.unparsed ?? null},"unread_events":${stats?.unparsed ?? null},"tool_calls":${stats?.toolCalls ?? null},` +
     `"finish_reason":${quoteName(stats?.finishReason ?? null)},"stream_error":${quoteName(stats?.error ?? null)},` +
     `"read_ms":${formatMs(summary.timeline.bodyMs)},"ttft_ms":${formatMs(summary.firstTokenMs)},"upstream_ttfb_ms":${formatMs(summary.timeline.upstreamMs)},` +
     `"total_ms":${formatMs(summary.totalMs)},"overhead_us":${overheadMs === null ? null : Math.round(overheadMs * 1_000)},` +
-    `"gap_max_ms":${formatMs(summary.outcome.longestGapMs)},"user_agent":${quoteName(summary.request.userAgent?.slice(0, LONGEST_AGENT) ?? null)},` +
+    `"gap_max_ms":${formatMs(summary.outcome.longestGapMs)},"user_agent":${quoteName(summary.request.userAgent?.slice(0, MAX_USER_AGENT) ?? null)},` +
     `"trace_id":${quoteJson(summary.request.traceId)},"error_code":${quoteJson(summary.outcome.errorCode)}}\n`
   )
 }
 
-/** To a billionth: fractions of it come from nothing but binary arithmetic. */
-function dollars(cost: number): string {
+/** Rounds to a billionth of a dollar: smaller fractions are errors of binary arithmetic. */
+function formatUsd(cost: number): string {
   return String(Number(cost.toFixed(9)))
 }
 
-/** Probes of the relay's health and CORS preflights ask for nothing that anybody pays for. */
+/** Whether a request belongs in the ledger: health probes and CORS preflights do not, as they cost nothing. */
 export function isRecorded(summary: RequestSummary): boolean {
   return summary.outcome.end !== 'local' || summary.outcome.phase !== 'admit'
 }

@@ -5,8 +5,8 @@ import { formatRequestLine } from './request-line.js'
 import { type OpenSink, openSink, type Sink } from './sink.js'
 
 /**
- * The operations log: JSON lines on standard output, or readable lines in a terminal. Fields are chosen one by one,
- * so that no header, body or credential can come along.
+ * The operations log: JSON lines on standard output, or readable lines in a terminal. Fields are chosen one by one, so
+ * that no header, body or credential gets into it.
  */
 export class Log implements SummarySink {
   private readonly logger: Logger
@@ -14,8 +14,8 @@ export class Log implements SummarySink {
   private readonly sink: OpenSink | null
 
   /**
-   * @param lines where the logger writes JSON to, null if it writes anything else
-   * @param sink where all of it ends up
+   * @param lines where the logger writes JSON to; null if it writes another format
+   * @param sink where all output ends up; null if `drain` has nothing to wait for
    */
   constructor(logger: Logger, lines: Sink | null, sink: OpenSink | null = null) {
     this.logger = logger
@@ -23,7 +23,7 @@ export class Log implements SummarySink {
     this.sink = sink
   }
 
-  /** Waits until everything has left, but no longer than `ms`: a reader who has stopped does not hold up the end. */
+  /** Waits until everything is written, at most `ms` milliseconds: a stopped reader does not hold up the shutdown. */
   async drain(ms: number): Promise<void> {
     const deadline = performance.now() + ms
     while (this.sink !== null && this.sink.queued > 0 && performance.now() < deadline) {
@@ -47,13 +47,13 @@ export class Log implements SummarySink {
     this.logger.error(fields, message)
   }
 
-  /** One line for a request that is over. What the relay answers by itself to anyone is told at `debug`. */
+  /** Writes the line of a request, at `debug` if the relay answered by itself. */
   record(summary: RequestSummary): void {
     const level =
       summary.outcome.end === 'local' ? 'debug' : summary.outcome.end === 'crashed' ? 'error' : 'info'
     if (!this.logger.isLevelEnabled(level)) return
     const line = formatRequestLine(summary, pino.levels.values[level] as number)
-    // Past pino, which walks an object field by field.
+    // Bypasses pino, which would walk an object field by field.
     if (this.lines !== null) {
       this.lines.write(line)
       return
@@ -63,7 +63,7 @@ export class Log implements SummarySink {
   }
 }
 
-/** Makes the log of a config, on standard output. */
+/** Opens the log on standard output. @param terminal whether standard output is a terminal */
 export async function openLog(options: Config['log'], terminal: boolean): Promise<Log> {
   const sink = openSink()
   const readable = options.format === 'pretty' || (options.format === 'auto' && terminal)
@@ -75,7 +75,7 @@ export async function openLog(options: Config['log'], terminal: boolean): Promis
   const format = prettyFactory({
     colorize: terminal,
     translateTime: 'SYS:HH:MM:ss',
-    // The message has it all; the fields are for programs. Faults are told in full.
+    // The message is complete, as fields are for programs. Faults are shown with their stack.
     include: 'time,level,err',
     singleLine: true,
   })

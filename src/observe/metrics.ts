@@ -4,23 +4,24 @@ import type { BreakerState } from '../routing/circuit-breaker.js'
 import { VERSION } from '../version.js'
 import type { RelayState } from './relay-state.js'
 
-/** What is looked at when it is asked for. */
+/** State of the relay that is read at each scrape. */
 export interface MetricsSource extends RelayState {
-  /** Bytes of answers that are kept. */
+  /** Bytes of cached responses. */
   readonly cacheBytes: number
 }
 
 const STATES: readonly BreakerState[] = ['closed', 'open', 'half_open']
 
-/** Seconds. From an answer out of memory up to a model that thinks for minutes. */
-const DURATIONS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
+/** Buckets in seconds: from a cached response to a model that reasons for minutes. */
+const DURATION_BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 
-/** Of the relay's own part, which is a fraction of a millisecond. */
-const OVERHEADS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
+/** Buckets in seconds for the relay's own time, which is usually a fraction of a millisecond. */
+const OVERHEAD_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
 
 /**
- * Metrics in Prometheus' text format. Each request is counted once, when its line in the log is written; the rest is looked at
- * when it is asked for. Labels are what the config and the key file name, and closed lists: nothing that a client can make up.
+ * Metrics in the text format of Prometheus. Each request is counted once, when its line in the log is written; all
+ * other values are read at each scrape. Labels are names from the config and the key file, and closed lists: a client
+ * cannot make one up.
  */
 export class Metrics implements SummarySink {
   private readonly registry: Registry
@@ -58,8 +59,8 @@ export class Metrics implements SummarySink {
       labelNames: L[] = [],
     ) => new Histogram({ name: `thinwire_${name}`, help, labelNames, buckets, registers: [registry] })
 
-    gauge('build_info', 'Which Thinwire this is.', ['version']).set({ version: VERSION }, 1)
-    this.requests = counter('requests_total', 'Requests that are over, by how they ended.', [
+    gauge('build_info', 'Version of Thinwire.', ['version']).set({ version: VERSION }, 1)
+    this.requests = counter('requests_total', 'Finished requests, by how they ended.', [
       'team',
       'dialect',
       'upstream',
@@ -67,64 +68,67 @@ export class Metrics implements SummarySink {
       'end',
       'cache',
     ])
-    this.failedAttempts = counter('failed_attempts_total', 'Attempts that did not become the answer.', [
-      'target',
-      'cause',
-    ])
+    this.failedAttempts = counter(
+      'failed_attempts_total',
+      'Attempts at a target that did not become the response.',
+      ['target', 'cause'],
+    )
     this.tokens = counter(
       'tokens_total',
-      'Tokens of answered requests; cached is a part of prompt, reasoning of completion.',
+      'Tokens of finished requests. Cached tokens are included in prompt, reasoning tokens in completion.',
       ['team', 'upstream', 'kind', 'source'],
     )
-    this.savedTokens = counter('saved_tokens_total', 'Tokens for which no upstream had to be asked.', [
-      'team',
-    ])
+    this.savedTokens = counter('saved_tokens_total', 'Tokens that the cache of the relay saved.', ['team'])
     this.duration = histogram(
       'request_duration_seconds',
-      'From the head of a request to its end.',
-      DURATIONS,
+      'Time from the request head to the end.',
+      DURATION_BUCKETS,
       ['upstream'],
     )
     this.firstToken = histogram(
       'first_token_seconds',
-      'From the head of a request to the first token.',
-      DURATIONS,
+      'Time from the request head to the first token.',
+      DURATION_BUCKETS,
       ['upstream'],
     )
     this.upstreamFirstByte = histogram(
       'upstream_first_byte_seconds',
-      'From the attempt to the first byte of its answer.',
-      DURATIONS,
+      'Time from the attempt to the first byte of the upstream response.',
+      DURATION_BUCKETS,
       ['upstream'],
     )
     this.overhead = histogram(
       'overhead_seconds',
-      'What the relay itself took until an answer began.',
-      OVERHEADS,
+      'Time that the relay itself took until the response began.',
+      OVERHEAD_BUCKETS,
     )
-    this.inFlight = gauge('requests_in_flight', 'Requests under way.')
-    this.bufferedBytes = gauge('buffered_bytes', 'Bytes of prompts that are held.')
-    this.cacheBytes = gauge('cache_bytes', 'Bytes of answers that are kept.')
-    this.bounds = counter('bounds_hit_total', 'How often a bound of the config was hit.', ['bound'])
-    this.targetState = gauge('target_state', '1 for the state of the circuit breaker of a target.', [
-      'target',
-      'state',
-    ])
+    this.inFlight = gauge('requests_in_flight', 'Requests in flight.')
+    this.bufferedBytes = gauge('buffered_bytes', 'Bytes of request bodies in memory.')
+    this.cacheBytes = gauge('cache_bytes', 'Bytes of cached responses.')
+    this.bounds = counter('bounds_hit_total', 'Times a limit of the config was hit.', ['bound'])
+    this.targetState = gauge(
+      'target_state',
+      'State of the circuit breaker of a target: 1 for the current state, 0 for the others.',
+      ['target', 'state'],
+    )
     this.targetCooldown = gauge(
       'target_cooldown_seconds',
-      'Time until the cooldown that a target asked for ends (retry-after).',
+      'Time left of the cooldown that a target requested (retry-after).',
       ['target'],
     )
-    this.targetInFlight = gauge('target_in_flight', 'Attempts under way, streams included.', ['target'])
-    this.targetOpened = counter('target_opened_total', 'Times that the circuit of a target opened.', [
+    this.targetInFlight = gauge('target_in_flight', 'Attempts in flight at a target, streams included.', [
       'target',
     ])
-    this.ledgerRecords = counter('ledger_records_total', 'Records of the usage ledger.', ['outcome'])
-    this.ledgerQueued = gauge('ledger_queued_bytes', 'Records that wait for the disk.')
-    this.ledgerStalled = gauge('ledger_stalled', '1 while nothing can be written to the ledger.')
+    this.targetOpened = counter('target_opened_total', 'Times the circuit opened.', ['target'])
+    this.ledgerRecords = counter('ledger_records_total', 'Records of the usage ledger, written or dropped.', [
+      'outcome',
+    ])
+    this.ledgerQueued = gauge('ledger_queued_bytes', 'Bytes of records that wait for the disk.')
+    this.ledgerStalled = gauge('ledger_stalled', '1 while the ledger cannot be written, else 0.')
     collectDefaultMetrics({ register: registry })
   }
 
+  /** Counts a request. */
   record(summary: RequestSummary): void {
     const team = summary.request.key?.team ?? ''
     const upstream = summary.outcome.upstream ?? ''
@@ -151,18 +155,19 @@ export class Metrics implements SummarySink {
     if (overheadMs !== null) this.overhead.observe(overheadMs / 1_000)
   }
 
+  /** Value of the content-type header. */
   get contentType(): string {
     return this.registry.contentType
   }
 
-  /** All of them, as Prometheus reads them. */
-  text(source: MetricsSource): Promise<string> {
+  /** Renders all metrics in the text format of Prometheus. */
+  render(source: MetricsSource): Promise<string> {
     this.inFlight.set(source.openCount)
     this.bufferedBytes.set(source.bufferedBytes)
     this.cacheBytes.set(source.cacheBytes)
     this.bounds.reset()
     for (const [bound, times] of Object.entries(source.bounds.snapshot())) this.bounds.inc({ bound }, times)
-    this.lookAtTargets(source.targetHealth)
+    this.readTargets(source.targetHealth)
     const ledger = source.ledgerState
     if (ledger !== null) {
       this.ledgerRecords.reset()
@@ -174,8 +179,8 @@ export class Metrics implements SummarySink {
     return this.registry.metrics()
   }
 
-  /** Those of an earlier config are not told of any more. */
-  private lookAtTargets(targets: MetricsSource['targetHealth']): void {
+  /** Sets the metrics of all targets. Targets of an earlier config disappear. */
+  private readTargets(targets: MetricsSource['targetHealth']): void {
     this.targetState.reset()
     this.targetCooldown.reset()
     this.targetInFlight.reset()

@@ -1,15 +1,18 @@
 import type { BoundCounters } from '../lib/limit-counters.js'
 import type { BreakerSnapshot } from '../routing/circuit-breaker.js'
 
-/** What can be asked about a relay by anyone. */
+/** State of a relay, for health probes and metrics. */
 export interface RelayState {
   readonly draining: boolean
   readonly ready: boolean
+  /** Requests in flight. */
   readonly openCount: number
+  /** Bytes of request bodies in memory. */
   readonly bufferedBytes: number
   readonly bounds: BoundCounters
-  /** Of each target by its name. */
+  /** Health of each target, by name. */
   readonly targetHealth: ReadonlyMap<string, BreakerSnapshot>
+  /** Null if there is no ledger. */
   readonly ledgerState: LedgerState | null
 }
 

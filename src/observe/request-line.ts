@@ -4,9 +4,9 @@ import type { RequestSummary } from '../exchange/summary.js'
 import { formatMs, formatTime, quoteJson } from '../lib/text.js'
 
 /**
- * The line of a request that is over, as JSON in pino's format with a line end behind it. Every field is there in every line,
- * null where it is not known. Fields are chosen one by one, so that no header, body or credential can come along.
- * @param level pino's number for it
+ * Formats the log line of a request: JSON in pino's format, and a line end. Every line has every field; unknown values
+ * are null. Fields are chosen one by one, so that no header, body or credential gets into the log.
+ * @param level number of the level in pino
  */
 export function formatRequestLine(summary: RequestSummary, level: number): string {
   const { stats } = summary
@@ -27,14 +27,14 @@ export function formatRequestLine(summary: RequestSummary, level: number): strin
   )
 }
 
-/** What a person wants to see of a request, in one line; as it stands in JSON, but for the quotes. */
+/** Summarizes a request for people, in one line. @returns the text as it stands between the quotes of a JSON string */
 function describe(summary: RequestSummary): string {
   const { end, errorCode } = summary.outcome
   const { key } = summary.request
   let text = `${summary.request.method} ${formatPath(summary)} ${summary.outcome.status ?? '-'}`
   if (end !== 'done' && end !== null) text += ` ${end}`
   if (errorCode !== null && errorCode !== end) text += ` ${errorCode}`
-  text += ` ${duration(summary.totalMs)}`
+  text += ` ${formatDuration(summary.totalMs)}`
   if (key !== null) text += ` ${key.team}/${key.user}`
   if (summary.request.model !== null) text += ` ${redactText(summary.request.model)}`
   if (summary.outcome.upstream !== null) text += ` via ${redactText(summary.outcome.upstream)}`
@@ -42,7 +42,7 @@ function describe(summary: RequestSummary): string {
   return text
 }
 
-function duration(ms: number): string {
+function formatDuration(ms: number): string {
   if (ms >= 1_000) return `${(ms / 1_000).toFixed(1)}s`
   if (ms >= 10) return `${Math.round(ms)}ms`
   const tenths = Math.round(ms * 10)

@@ -1,10 +1,10 @@
 import { fstatSync, write, writeSync } from 'node:fs'
 import { LineBuffer } from '../lib/line-buffer.js'
 
-/** What a reader that does not keep up leaves in memory; lines beyond it are dropped, and never waited for. */
+/** Most bytes that wait in memory for a slow reader. Lines beyond it are dropped; nothing waits for them. */
 const BACKLOG_BYTES = 8 * 1024 * 1024
 
-/** Lines that come one after the other are gathered for so long and written together: each write is a thread's turn. */
+/** Lines are gathered for this time and written together, as each write costs a turn of a thread. */
 const GATHER_MS = 5
 
 /** Where lines of the log go. Writing neither blocks nor fails. */
@@ -12,20 +12,20 @@ export interface Sink {
   write(line: string): void
 }
 
-/** A sink that can tell how far it is. */
+/** A sink that reports its backlog. */
 export interface OpenSink extends Sink {
-  /** Bytes that have not left yet. */
+  /** Bytes that are not written yet. */
   readonly queued: number
 }
 
 /**
- * Standard output as something that never holds up the relay, nor its end: not when the disk behind it is full, not
- * when its reader has stopped or gone. The usual writers do: they end the process on an error, or try again at exit
- * for as long as it lasts.
+ * Opens standard output as a sink that never holds up the relay or its shutdown, even if the disk is full or the
+ * reader has stopped or left. The usual writers do: they end the process on an error, or retry at exit for as long as
+ * the error lasts.
  */
 export function openSink(): OpenSink {
-  // Bigints, since numbers break imports in Node 22.23: once they are of a pipe, a package that is imported later from
-  // behind a symbolic link (npm link, pnpm) is an empty module.
+  // Bigints, as numbers break imports in Node 22.23: after an fstat of a pipe with numbers, a package that is imported
+  // through a symbolic link (npm link, pnpm) is an empty module.
   const stats = fstatSync(1, { bigint: true })
   return stats.isFIFO() || stats.isSocket() ? new PipeSink(process.stdout) : new FileSink(1)
 }
@@ -48,25 +48,25 @@ abstract class GatheringSink implements OpenSink {
     if (!this.waiting) this.wait()
   }
 
-  /** Bytes that are in memory. */
+  /** Bytes in memory. */
   get queued(): number {
     return this.lines.bytes + this.unwritten
   }
 
-  /** Of what was handed to `writeOut`. */
+  /** Bytes that `writeOut` got and has not written yet. */
   protected abstract readonly unwritten: number
-  /** @param done to be called when the next may come */
+  /** Writes bytes. @param done called when the next bytes may come */
   protected abstract writeOut(bytes: Buffer, done: () => void): void
-  /** What there is when the process ends: in one attempt, and at once. */
+  /** Writes the last bytes when the process exits: synchronously, in one attempt. */
   protected abstract writeLast(bytes: Buffer): void
 
   private wait(): void {
     this.waiting = true
-    // No reason for the process to live on: what is left then is written at its exit.
-    setTimeout(pour, GATHER_MS, this).unref()
+    // Does not keep the process alive: the rest is written at exit.
+    setTimeout(flush, GATHER_MS, this).unref()
   }
 
-  pour(): void {
+  flush(): void {
     this.writeOut(this.lines.take(), () => {
       this.waiting = false
       if (this.lines.bytes > 0) this.wait()
@@ -74,24 +74,24 @@ abstract class GatheringSink implements OpenSink {
   }
 }
 
-function pour(sink: GatheringSink): void {
-  sink.pour()
+function flush(sink: GatheringSink): void {
+  sink.flush()
 }
 
 /**
- * Node's own stream writes to a pipe what goes at once and queues the rest without a thread; a thread that waits for a
- * reader who has stopped could not be ended.
+ * For a pipe or a socket. Node's own stream writes what fits and queues the rest without a thread. A thread that waits
+ * for a stopped reader would keep the process from exiting.
  */
 class PipeSink extends GatheringSink {
   private readonly stream: NodeJS.WriteStream
-  private gone: boolean
+  private broken: boolean
 
   constructor(stream: NodeJS.WriteStream) {
     super()
     this.stream = stream
-    this.gone = false
+    this.broken = false
     stream.on('error', () => {
-      this.gone = true
+      this.broken = true
     })
   }
 
@@ -105,11 +105,11 @@ class PipeSink extends GatheringSink {
   }
 
   protected writeLast(bytes: Buffer): void {
-    if (!this.gone) this.stream.write(bytes)
+    if (!this.broken) this.stream.write(bytes)
   }
 }
 
-/** For a file or a terminal: one write at a time on a thread, everything that came in between in the next. */
+/** For a file or a terminal: one write at a time on a thread. Lines that arrive meanwhile go into the next write. */
 class FileSink extends GatheringSink {
   private readonly fd: number
   protected unwritten: number
@@ -127,20 +127,18 @@ class FileSink extends GatheringSink {
         this.writeOut(bytes.subarray(written), done)
         return
       }
-      // A full disk: what was to be written is lost, and what comes later may find room again.
+      // On an error such as a full disk these lines are lost; later ones may be written again.
       this.unwritten = 0
       done()
     })
   }
 
-  /**
-   * A write that is under way on its thread then ends by itself, perhaps behind these: lines have their time in them.
-   */
+  /** A write under way on its thread may end after this one: lines have timestamps, so the order does not matter. */
   protected writeLast(bytes: Buffer): void {
     try {
       writeSync(this.fd, bytes)
     } catch {
-      // Nobody is left to tell.
+      // The process exits: there is nobody to report to.
     }
   }
 }

@@ -2,24 +2,24 @@ import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import type { Log } from './log.js'
 
-/** How often the event loop is looked at, in milliseconds. */
+/** Interval at which the delay of the event loop is sampled, in milliseconds. */
 const RESOLUTION_MS = 20
 
-/** As long as it goes on, it is told no more often. */
-const SILENCE_MS = 1_000
+/** Least time between two warnings, in milliseconds. */
+const WARN_INTERVAL_MS = 1_000
 
-/** Tells the log when it is the relay itself that is slow: the budget that users were promised, watched while it works. */
+/** Logs a warning when the relay itself is slow, and not an upstream or a client. */
 export class SlownessWatch implements SummarySink {
   private readonly log: Pick<Log, 'warn'>
   private readonly slowMs: number
   private readonly delays: IntervalHistogram
   private slowest: RequestSummary | null
   private slow: number
-  private toldAt: number
-  /** What happened at the start is over: code was compiled, connections were opened. */
+  private warnedAt: number
+  /** False until the first tick: while code is compiled and connections are opened, delays are normal. */
   private started: boolean
 
-  /** @param slowMs told from so many milliseconds on */
+  /** @param slowMs warn from this many milliseconds on (`log.slowMs`) */
   constructor(log: Pick<Log, 'warn'>, slowMs: number) {
     this.log = log
     this.slowMs = slowMs
@@ -27,10 +27,11 @@ export class SlownessWatch implements SummarySink {
     this.delays.enable()
     this.slowest = null
     this.slow = 0
-    this.toldAt = performance.now()
+    this.warnedAt = performance.now()
     this.started = false
   }
 
+  /** Remembers the slowest request since the last warning. */
   record(summary: RequestSummary): void {
     const { overheadMs } = summary
     if (overheadMs === null || overheadMs < this.slowMs) return
@@ -38,26 +39,26 @@ export class SlownessWatch implements SummarySink {
     if (overheadMs > (this.slowest?.overheadMs ?? 0)) this.slowest = summary
   }
 
-  /** @param now `performance.now()` */
+  /** Logs what was slow since the last warning. @param now `performance.now()` */
   tick(now: number): void {
-    if (now - this.toldAt < SILENCE_MS) return
+    if (now - this.warnedAt < WARN_INTERVAL_MS) return
     const delayMs = this.started ? this.delays.max / 1e6 - RESOLUTION_MS : 0
     this.started = true
     this.delays.reset()
     if (delayMs < this.slowMs && this.slowest === null) return
-    this.toldAt = now
+    this.warnedAt = now
     if (delayMs >= this.slowMs) {
       const ms = Math.round(delayMs)
       this.log.warn(
         { delay_ms: ms },
-        `everything stood still for ${ms} ms: a busy machine, or the relay itself`,
+        `the event loop was blocked for ${ms} ms, by a busy machine or by the relay itself`,
       )
     }
     if (this.slowest === null) return
     const ms = Math.round(this.slowest.overheadMs ?? 0)
     this.log.warn(
       { id: this.slowest.request.id, overhead_ms: ms, requests: this.slow },
-      `the relay itself held a request up for ${ms} ms; ${this.slow} were slower than log.slowMs`,
+      `the relay itself delayed a request by ${ms} ms; ${this.slow} requests exceeded log.slowMs`,
     )
     this.slowest = null
     this.slow = 0

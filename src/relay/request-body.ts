@@ -12,6 +12,13 @@ import type { ByteBudget } from './byte-budget.js'
 /** Why a body is refused; also the code of the error that the client gets. */
 export type BodyRefusal = 'body_too_large' | 'relay_busy' | 'request_timeout'
 
+/** The bound of the config that a refusal comes from. */
+export const BOUND_OF_BODY_REFUSAL = {
+  body_too_large: 'bodyBytes',
+  relay_busy: 'bufferedBytes',
+  request_timeout: 'requestMs',
+} as const
+
 /** Events of a body that arrives. */
 export interface BodyEvents {
   /**

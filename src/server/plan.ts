@@ -54,8 +54,8 @@ export interface PlanRules {
   readonly models: Pick<ModelList, 'answer' | 'routeFor'>
   /** Answer Cursor's check of a key locally (`cursor.answerKeyCheck`). */
   readonly answerKeyCheck: boolean
-  /** The cache may hold the response, which it can tell only from the complete body. */
-  readonly mayCache: boolean
+  /** Whether the cache may hold the response, which it can tell only from the complete body. */
+  mayCache(): boolean
 }
 
 const WAIT: Plan = { kind: 'wait' }
@@ -96,11 +96,7 @@ function planCursorChat({ model, team }: PlanRequest, body: Buffer, rules: PlanR
 }
 
 /** Whether the end of the body may change the request, or the cache. */
-function needsWholeBody(
-  { method, path }: PlanRequest,
-  route: Route<Upstream>,
-  { mayCache }: PlanRules,
-): boolean {
+function needsWholeBody({ method, path }: PlanRequest, route: Route<Upstream>, rules: PlanRules): boolean {
   for (const { upstream } of route.targets) if (upstream.asksUsage(method, path)) return true
-  return mayCache
+  return rules.mayCache()
 }

@@ -77,7 +77,7 @@ export class RequestDispatcher {
       router: this.router,
       models: this.models,
       answerKeyCheck: this.config.cursor.answerKeyCheck,
-      mayCache: body !== null && this.cache?.mayHold(exchange, body.length) === true,
+      mayCache: () => body !== null && this.cache?.mayHold(exchange, body.length) === true,
     })
   }
 

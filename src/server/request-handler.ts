@@ -9,7 +9,6 @@ import type { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
 import { Exchange } from '../exchange/exchange.js'
 import { InFlight } from '../exchange/in-flight.js'
-import type { Stage } from '../exchange/stage.js'
 import { answerPreflight } from '../http/cors.js'
 import { findHeader } from '../http/flat-headers.js'
 import { hasOneHost, readContentLength } from '../http/request-headers.js'
@@ -24,13 +23,20 @@ import { SlownessWatch } from '../observe/slowness-watch.js'
 import { ByteBudget } from '../relay/byte-budget.js'
 import { sendError, sendJson } from '../relay/local-response.js'
 import { RelayContext } from '../relay/relay-context.js'
-import { type BodyEvents, type BodyLimits, type BodyRefusal, RequestBody } from '../relay/request-body.js'
+import {
+  BOUND_OF_BODY_REFUSAL,
+  type BodyEvents,
+  type BodyLimits,
+  type BodyRefusal,
+  RequestBody,
+} from '../relay/request-body.js'
 import { destroyResponse } from '../relay/reset.js'
 import type { Router } from '../routing/router.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { Admission } from './admission.js'
 import { Recorder } from './recorder.js'
 import { RequestDispatcher } from './request-dispatcher.js'
+import { Waiting } from './waiting.js'
 
 /** The parts that a request handler works with. */
 export interface RequestHandlerParts {
@@ -267,7 +273,7 @@ export class RequestHandler implements MetricsSource {
   }
 
   private refuseBody(exchange: Exchange, reason: BodyRefusal): void {
-    this.context.bounds.hit(BOUND_OF_REFUSAL[reason])
+    this.context.bounds.hit(BOUND_OF_BODY_REFUSAL[reason])
     this.refuse(exchange, reason)
   }
 
@@ -401,24 +407,5 @@ export class RequestHandler implements MetricsSource {
     if (errorCode === 'answer_too_long') bounds.hit('transformBufferBytes')
     if (end === 'client_stalled') bounds.hit('clientStallMs')
     this.recorder.add(summary)
-  }
-}
-
-const BOUND_OF_REFUSAL = {
-  body_too_large: 'bodyBytes',
-  relay_busy: 'bufferedBytes',
-  request_timeout: 'requestMs',
-} as const
-
-/** The stage of a request while the relay collects its response. */
-class Waiting implements Stage {
-  isOver = false
-
-  onClose(): void {
-    this.isOver = true
-  }
-
-  onTick(): void {
-    // The promise has a time limit of its own.
   }
 }

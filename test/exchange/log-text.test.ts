@@ -10,7 +10,7 @@ const SECRETS = [
   'sk-ant-api03-abcdefghijklmnop',
 ]
 
-test('what looks like a credential is blanked in a name, wherever it stands', () => {
+test('a name that contains a credential is redacted, wherever the credential stands', () => {
   for (const secret of SECRETS) {
     assert.is(redactText(secret), '***')
     assert.is(redactText(`gpt-4o ${secret}, ${secret}`), 'gpt-4o ***, ***')
@@ -20,7 +20,7 @@ test('what looks like a credential is blanked in a name, wherever it stands', ()
   }
 })
 
-test('names that only begin like one stay as they are', () => {
+test('names that only begin like a credential stay unchanged', () => {
   for (const name of ['gpt-4o', 'sk-1', 'task-force', 'lc_x']) assert.is(redactText(name), name)
   assert.is(quoteName(null), 'null')
 })

@@ -45,7 +45,7 @@ function sourceOf(prices: Prices, answered: string | null, asked: string | null)
 
 const BUILT_IN = `built-in ${AS_OF}`
 
-test('tokens cost what their kind costs', () => {
+test('each kind of token has its own rate', () => {
   assert.is(micros(own, 'plain', usage(1_000, 100)), 1_400)
   // Without rates of their own, cached tokens cost what others do.
   assert.is(micros(own, 'plain', usage(1_000, 100, { cached: 900, reasoning: 50 })), 1_400)
@@ -54,14 +54,14 @@ test('tokens cost what their kind costs', () => {
   assert.is(micros(own, 'free', usage(1_000, 100)), 0)
 })
 
-test('a long prompt has the rates of its tier, and those of the one below where that has none', () => {
+test('a long prompt has the rates of its tier, and of the tier below where that one has none', () => {
   assert.is(micros(own, 'rich', usage(128_000, 10)), 128_000 * 2 + 10 * 10)
   assert.is(micros(own, 'rich', usage(128_001, 10)), 128_001 * 3 + 10 * 10)
   assert.is(micros(own, 'rich', usage(200_001, 10)), 200_001 * 4 + 10 * 15)
   assert.is(micros(own, 'rich', usage(300_000, 0, { cached: 300_000 })), 300_000 * 0.2)
 })
 
-test("the price in one's own file goes before the built-in one, and what that lacks is built in", () => {
+test('a price in the file overrides the built-in price, and other models keep the built-in one', () => {
   const tokens = usage(1_000, 100)
   assert.is(micros(builtIn, 'gpt-4o', tokens), 1_000 * 2.5 + 100 * 10)
   assert.is(micros(own, 'gpt-4o', tokens), 1_000 * 2 + 100 * 8)
@@ -70,20 +70,20 @@ test("the price in one's own file goes before the built-in one, and what that la
   assert.is(sourceOf(own, 'gpt-4o-mini', 'gpt-4o-mini'), BUILT_IN)
 })
 
-test('a name of the operator’s own can have a price, whatever model answers to it', () => {
+test('an alias can have a price in the file, whatever model the upstream names', () => {
   assert.is(sourceOf(own, 'unknown', 'plain'), 'prices.json')
   assert.is(sourceOf(own, null, 'plain'), 'prices.json')
   assert.is(sourceOf(own, 'gpt-4.1', 'plain'), 'prices.json')
   assert.is(micros(own, ['rich', 'plain'], usage(1_000, 0)), 2_000)
 })
 
-test('a model that answers under another name does not cost what the one asked for would', () => {
+test('the built-in price of the requested name does not apply if the upstream names another model', () => {
   assert.is(sourceOf(builtIn, 'llama-3.3-70b', 'gpt-4o'), null)
   assert.is(sourceOf(builtIn, null, 'gpt-4o'), BUILT_IN)
   assert.is(micros(builtIn, ['gpt-4o-mini', 'gpt-4o'], usage(1_000_000, 0)), 150_000)
 })
 
-test('a dated name has the price of its family, unless it has one of its own', () => {
+test('a dated name has the price of its family unless it has its own price', () => {
   const family = (name: string): unknown => builtIn.find(name, null)
   for (const [dated, name] of [
     ['gpt-4o-2024-08-06', 'gpt-4o'],
@@ -105,7 +105,7 @@ test('a dated name has the price of its family, unless it has one of its own', (
   assert.is(sourceOf(own, 'gpt-4.1', null), BUILT_IN)
 })
 
-test('what only begins like a known name is another model', () => {
+test('a name that only begins like a known name has no price', () => {
   for (const name of [
     'gpt-4o-audio-preview-2024-12-17',
     'gpt-4o-search-preview',
@@ -124,7 +124,7 @@ test('what only begins like a known name is another model', () => {
     assert.is(builtIn.find(name, null), null, name.slice(0, 80))
 })
 
-test('names that somebody makes up are not remembered without end', () => {
+test('the cache of made-up names is bounded', () => {
   const prices = Prices.open(true) as Prices
   assert.is(prices.find(`${'x'.repeat(1_000)}-latest`, null), null)
   assert.is(prices.rememberedCount, 0)
@@ -133,7 +133,7 @@ test('names that somebody makes up are not remembered without end', () => {
   assert.ok(prices.find('o3-2025-04-16', null) !== null)
 })
 
-test('what is not known costs null, and never 0', () => {
+test('an unknown cost is null, never 0', () => {
   assert.is(micros(own, 'unknown', usage(1_000, 100)), null)
   assert.is(micros(own, [null, null], usage(1_000, 100)), null)
   assert.is(micros(own, 'images', usage(1_000, 100)), null)
@@ -143,13 +143,13 @@ test('what is not known costs null, and never 0', () => {
   assert.is(micros(builtIn, 'gpt-x', usage(1_000, 100)), null)
 })
 
-test('embeddings cost their prompt, as there is nothing else to count', () => {
+test('embeddings cost their prompt tokens only', () => {
   assert.is(micros(builtIn, 'text-embedding-3-small', usage(1_000, null)), 20)
   assert.is(micros(builtIn, 'text-embedding-3-large', usage(1_000, 0)), 130)
   assert.is(micros(builtIn, 'text-embedding-3-large', usage(null, null)), null)
 })
 
-test('an answer of GPT-6.2 Sol costs what its price list says, on both sides of 272,000 tokens', () => {
+test('a response of GPT-6.2 Sol costs what its price list says, on both sides of 272,000 tokens', () => {
   // 100,000 fresh at 2, 150,000 cached at 0.10, 20,000 written at 2.50, 3,000 answered at 10.
   const short = usage(270_000, 3_000, { cached: 150_000, cacheWritten: 20_000, reasoning: 2_000 })
   assert.is(micros(builtIn, 'gpt-6.2-sol', short), 295_000)
@@ -161,7 +161,7 @@ test('an answer of GPT-6.2 Sol costs what its price list says, on both sides of 
   assert.is(micros(builtIn, 'gpt-6.2-sol', long), 725_000)
 })
 
-test('an answer of Claude costs what its price list says, cache writes included', () => {
+test('a response of Claude costs what its price list says, cache writes included', () => {
   // Opus 5.5: 1,000 fresh at 4, 80,000 read at 0.20, 10,000 written at 5, 2,000 answered at 20.
   const opus = usage(91_000, 2_000, { cached: 80_000, cacheWritten: 10_000 })
   assert.is(micros(builtIn, 'claude-opus-5-5', opus), 110_000)
@@ -173,7 +173,7 @@ test('an answer of Claude costs what its price list says, cache writes included'
   assert.is(micros(builtIn, 'claude-haiku-5-5', shorter), 2_290)
 })
 
-test('an answer of Gemini costs what its price list says, thinking and the tier included', () => {
+test('a response of Gemini costs what its price list says, thinking and the tier included', () => {
   // 150,000 fresh at 2, 50,000 cached at 0.20, 4,000 answered or thought at 12.
   const short = usage(200_000, 4_000, { cached: 50_000, reasoning: 3_000 })
   assert.is(micros(builtIn, 'gemini-3.1-pro-preview', short), 358_000)
@@ -187,12 +187,12 @@ test('the second tier of Grok begins at 200,000 tokens', () => {
   assert.is(micros(builtIn, 'grok-4.7', usage(200_000, 0)), 800_000)
 })
 
-test('counts that contradict each other never make a cost negative', () => {
+test('contradictory token counts never make a cost negative', () => {
   const odd = usage(10, 5, { cached: 100, cacheWritten: 100, reasoning: 100 })
   assert.is(micros(own, 'rich', odd), 10 * 0.2 + 5 * 20)
 })
 
-test('each entry of the built-in table is one that a price list can have', () => {
+test('each entry of the built-in table is plausible', () => {
   assert.match(AS_OF, /^\d{4}-\d\d-\d\d$/)
   assert.is(new Date(AS_OF).toISOString().slice(0, 10), AS_OF)
   const seen = new Set<string>()
@@ -220,7 +220,7 @@ test('each entry of the built-in table is one that a price list can have', () =>
   assert.ok(seen.size >= 25)
 })
 
-test('figures for a million tokens become those for one to the last digit', () => {
+test('prices for a million tokens convert exactly to prices for one token', () => {
   assert.equal(builtIn.find('gpt-6-luna', null)?.tiers, [
     { above: 272_000, input: 2e-7, output: 7.5e-7, cacheRead: 2e-8, cacheWrite: 2.5e-7, reasoning: null },
     { above: 0, input: 1e-7, output: 5e-7, cacheRead: 1e-8, cacheWrite: 1.25e-7, reasoning: null },
@@ -230,7 +230,7 @@ test('figures for a million tokens become those for one to the last digit', () =
   ])
 })
 
-test('a table that is none is told, by the model and the field', () => {
+test('a wrong price file is reported with its model and field', () => {
   const told = (table: unknown): string => {
     try {
       Prices.from('prices.json', table)
@@ -246,7 +246,7 @@ test('a table that is none is told, by the model and the field', () => {
   assert.throws(() => Prices.open('/nonexistent/prices.json'), /cannot be read \(ENOENT\)/)
 })
 
-test('without prices there are none', () => {
+test('prices that are switched off are null', () => {
   assert.is(Prices.open(false), null)
 })
 

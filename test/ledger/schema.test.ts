@@ -14,7 +14,7 @@ const schema = buildRecordJsonSchema() as {
   readonly additionalProperties: unknown
 }
 
-/** A record of which as little as can be is known. */
+/** A record in which everything optional is null. */
 const RECORD: Readonly<Record<string, unknown>> = {
   ...Object.fromEntries(Object.keys(recordSchema.shape).map((field) => [field, null])),
   v: 1,
@@ -27,17 +27,18 @@ const RECORD: Readonly<Record<string, unknown>> = {
   attempts: 0,
   failed_attempts: null,
   end: 'refused',
+  phase: 'admit',
   usage_source: 'none',
   bytes_in: 0,
   bytes_out: 0,
 }
 
-/** Whether a record with these fields is one. */
+/** Whether the schema accepts a record with these fields. */
 function conforms(fields: Readonly<Record<string, unknown>>): boolean {
   return recordSchema.safeParse({ ...RECORD, ...fields }).success
 }
 
-test('the build writes the schema, with every field and what it means', () => {
+test('the build writes a JSON schema that describes every field', () => {
   const built = JSON.parse(readFileSync(new URL('../../usage.schema.json', import.meta.url), 'utf8'))
   assert.equal(built, schema)
   const fields = Object.keys(recordSchema.shape)
@@ -47,7 +48,7 @@ test('the build writes the schema, with every field and what it means', () => {
   for (const [name, { description }] of Object.entries(schema.properties)) assert.ok(description, name)
 })
 
-test('what has a unit in its name has it in its description, too', () => {
+test('a field with a unit in its name has the unit in its description', () => {
   for (const [name, { description = '' }] of Object.entries(schema.properties)) {
     if (name.endsWith('_ms')) assert.match(description, /milliseconds/)
     if (name.endsWith('_us')) assert.match(description, /microseconds/)
@@ -55,9 +56,20 @@ test('what has a unit in its name has it in its description, too', () => {
   }
 })
 
-test('what is not known is null, and what there has to be is not', () => {
+test('an unknown value is null, and required fields are never null', () => {
   assert.ok(conforms({}))
-  for (const field of ['id', 'seq', 'writer', 'ts', 'route', 'dialect', 'attempts', 'end', 'usage_source']) {
+  for (const field of [
+    'id',
+    'seq',
+    'writer',
+    'ts',
+    'route',
+    'dialect',
+    'attempts',
+    'end',
+    'phase',
+    'usage_source',
+  ]) {
     assert.not(conforms({ [field]: null }), field)
     assert.not(conforms({ [field]: undefined }), field)
   }
@@ -66,12 +78,13 @@ test('what is not known is null, and what there has to be is not', () => {
   }
 })
 
-test('lists are closed, and there is no field but those', () => {
+test('the schema accepts only listed values and known fields', () => {
   for (const cache of ['hit', 'miss', 'joined', 'off']) assert.ok(conforms({ cache }))
   for (const usage_source of ['upstream', 'estimated', 'cache', 'none']) assert.ok(conforms({ usage_source }))
   assert.not(conforms({ cache: 'warm' }))
   assert.not(conforms({ usage_source: 'guessed' }))
   assert.not(conforms({ end: 'over' }))
+  assert.not(conforms({ phase: 'route' }))
   assert.not(conforms({ prompt: 'hi' }))
   assert.not(conforms({ prompt_tokens: 1.5 }))
   assert.not(conforms({ total_ms: -1 }))

@@ -9,7 +9,7 @@ interface Line {
   readonly text: string
 }
 
-test('each change of a circuit is one line, and an opened circuit is a warning', () => {
+test('each change of a circuit writes one line, and an opened circuit a warning', () => {
   const lines: Line[] = []
   const write = (level: string) => (fields: unknown, text: string) => lines.push({ level, fields, text })
   const onChange = createTargetStateLogger({ info: write('info'), warn: write('warn') } as unknown as Log)

@@ -11,7 +11,7 @@ import { auth, startRelay } from '../support/relay.js'
 import { wait } from '../support/until.js'
 import { ScriptedUpstream, whole } from '../support/upstream.js'
 
-test('a request has one line, with who, what and how long, and nothing of what was said', async () => {
+test('a request has one line with its key, model and times, and nothing of its content', async () => {
   const upstream = await ScriptedUpstream.start((request) =>
     request.write(whole('200 OK', 'the answer', 'x-request-id: req_up')),
   )
@@ -42,7 +42,7 @@ test('a request has one line, with who, what and how long, and nothing of what w
   await upstream.close()
 })
 
-test('names cannot write lines or colours of their own, nor fill the log', async () => {
+test('names cannot inject lines or colours into the log, nor fill it', async () => {
   const upstream = await ScriptedUpstream.start((request) => request.write(whole('200 OK', 'ok')))
   const relay = await startRelay(upstream.url)
   const model = `a\nb\u001b[31mc\u009b1md${'x'.repeat(600)}`
@@ -57,7 +57,7 @@ test('names cannot write lines or colours of their own, nor fill the log', async
   await upstream.close()
 })
 
-test('the end waits for what has not left, but not for a reader that has stopped', async () => {
+test('draining waits for unwritten lines, but not for a reader that has stopped', async () => {
   const sink = { queued: 1, write(): void {} }
   const log = new Log(pino({ level: 'silent' }), null, sink)
   let over = false
@@ -93,11 +93,11 @@ function checkReadable(output: string): void {
   assert.match(output, /ERROR: oh[\s\S]*told in full/)
 }
 
-test('in a terminal a line is one that a person reads', () => {
+test('a line in a terminal is readable for people', () => {
   checkReadable(writeReadable(MODULE))
 })
 
-test('it is one too where packages are symbolic links, as npm link and pnpm make them', () => {
+test('a line in a terminal is readable where packages are symbolic links (npm link, pnpm)', () => {
   const folder = mkdtempSync(join(tmpdir(), 'thinwire-test-'))
   try {
     cpSync(new URL('src', DIST), join(folder, 'dist', 'src'), { recursive: true })

@@ -17,7 +17,7 @@ const NOTHING: MetricsSource = {
   ledgerState: null,
 }
 
-test('times are in seconds, each in a histogram of its own', async () => {
+test('each time of a request is observed in seconds in its own histogram', async () => {
   const req = { method: 'GET', rawHeaders: [] } as unknown as IncomingMessage
   const exchange = new Exchange(req, {} as ServerResponse, 1_000)
   exchange.startAttempts(1_500)
@@ -29,7 +29,7 @@ test('times are in seconds, each in a histogram of its own', async () => {
   Object.defineProperty(summary, 'firstTokenMs', { value: 4_000 })
   const metrics = new Metrics()
   metrics.record(summary)
-  const text = await metrics.text(NOTHING)
+  const text = await metrics.render(NOTHING)
   const sums = [...text.matchAll(/^thinwire_(\w+_seconds)_sum(?:\{upstream="up"\})? (\S+)$/gm)]
   assert.equal(
     sums.map(([, name, sum]) => [name, Number(sum)]),

@@ -17,7 +17,7 @@ function run(script: string, stdout: number): Promise<number | null> {
   return new Promise((resolve) => child.on('close', resolve))
 }
 
-test('lines go to a file whole, those of the last moment too', async () => {
+test('a file gets whole lines, also those from just before the exit', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
   const fd = openSync(join(folder, 'log'), 'a')
   const code = await run(
@@ -36,7 +36,7 @@ test('lines go to a file whole, those of the last moment too', async () => {
   rmSync(folder, { recursive: true })
 })
 
-test('a full disk ends nothing and holds up nothing', async () => {
+test('a full disk neither ends nor delays the process', async () => {
   // A device that takes no byte, on Linux.
   if (!existsSync('/dev/full')) return
   const fd = openSync('/dev/full', 'w')
@@ -49,7 +49,7 @@ test('a full disk ends nothing and holds up nothing', async () => {
   assert.is(code, 7)
 })
 
-test('a backlog has an end', async () => {
+test('the backlog is bounded', async () => {
   if (!existsSync('/dev/full')) return
   const fd = openSync('/dev/full', 'w')
   // All in one turn: nothing can be written meanwhile.

@@ -27,7 +27,7 @@ function fakeRules({ routes = {}, models = null, modelRoute = null, ...rest }: F
     router: { findRoute: (path) => routes[path] ?? null },
     models: { answer: () => models, routeFor: () => modelRoute },
     answerKeyCheck: rest.answerKeyCheck ?? false,
-    mayCache: rest.mayCache ?? false,
+    mayCache: () => rest.mayCache ?? false,
   }
 }
 

@@ -1,6 +1,6 @@
 import type { UsageRecord } from '../schema.js'
 
-/** What is read of a record. Null is what is not known, or not what it should be. */
+/** The fields of a record that reports read. A value is null if it is unknown or of the wrong type. */
 export interface Entry {
   readonly writer: string
   readonly seq: number
@@ -22,24 +22,25 @@ export interface Entry {
   readonly overheadUs: number | null
 }
 
-/** A record, with what makes it one. */
-interface Identified {
+/** A record and its identity. */
+interface IdentifiedRecord {
   readonly writer: string
   readonly seq: number
   readonly fields: Fields
 }
 
 /**
- * A line that says it is a record: the compiler knows names and types of its fields from the schema. Whether it keeps to
- * them is looked at for those that are read, one by one, as parsing each line with the schema would take far longer.
+ * Fields of a line that claims to be a record; names and types come from the schema. Each field is checked when it is
+ * read, as parsing each line with the schema would take far longer.
  */
 type Fields = Partial<UsageRecord>
 
 /**
- * @param line of the ledger, without its end
- * @returns null if it is no record, but what a crash or a full disk has left of one
+ * Reads the identity of a record.
+ * @param line without its line end
+ * @returns null if the line is not a record, such as a line that a crash or a full disk has torn
  */
-export function readIdentity(line: string): Identified | null {
+export function readIdentity(line: string): IdentifiedRecord | null {
   let fields: Fields | null
   try {
     fields = JSON.parse(line) as Fields | null
@@ -52,7 +53,7 @@ export function readIdentity(line: string): Identified | null {
   return { writer, seq, fields }
 }
 
-/** As `identify`, with what is told of it. */
+/** Reads a record for a report. @returns null as `readIdentity` */
 export function readEntry(line: string): Entry | null {
   const found = readIdentity(line)
   if (found === null) return null
@@ -60,42 +61,42 @@ export function readEntry(line: string): Entry | null {
   return {
     writer,
     seq,
-    ts: text(fields.ts),
-    key: text(fields.key),
-    team: text(fields.team),
-    user: text(fields.user),
-    model: text(fields.model),
-    upstream: text(fields.upstream),
-    status: number(fields.status),
-    end: text(fields.end),
-    promptTokens: number(fields.prompt_tokens),
-    cachedTokens: number(fields.cached_tokens),
-    completionTokens: number(fields.completion_tokens),
-    usageSource: text(fields.usage_source),
-    costUsd: number(fields.cost_usd),
-    ttftMs: number(fields.ttft_ms),
-    totalMs: number(fields.total_ms),
-    overheadUs: number(fields.overhead_us),
+    ts: asText(fields.ts),
+    key: asText(fields.key),
+    team: asText(fields.team),
+    user: asText(fields.user),
+    model: asText(fields.model),
+    upstream: asText(fields.upstream),
+    status: asNumber(fields.status),
+    end: asText(fields.end),
+    promptTokens: asNumber(fields.prompt_tokens),
+    cachedTokens: asNumber(fields.cached_tokens),
+    completionTokens: asNumber(fields.completion_tokens),
+    usageSource: asText(fields.usage_source),
+    costUsd: asNumber(fields.cost_usd),
+    ttftMs: asNumber(fields.ttft_ms),
+    totalMs: asNumber(fields.total_ms),
+    overheadUs: asNumber(fields.overhead_us),
   }
 }
 
-/** Ends that are nobody's failure; a client that goes away does so of its own will. */
-const FINE_ENDS: ReadonlySet<string | null> = new Set(['done', 'local', 'client_gone'])
+/** End reasons that are not failures. A client that leaves does so by choice. */
+const GOOD_ENDS: ReadonlySet<string | null> = new Set(['done', 'local', 'client_gone'])
 
-/** Whether a request failed: by its status, or by the way it ended. */
+/** Whether a request failed, by its status or its end reason. */
 export function isError({ status, end }: Pick<Entry, 'status' | 'end'>): boolean {
-  return status === null || status >= 400 || !FINE_ENDS.has(end)
+  return status === null || status >= 400 || !GOOD_ENDS.has(end)
 }
 
-/** A person as people write it, with the team: there may be an alice in each. */
+/** Formats the owner as `team/user`, as two teams may each have a user of the same name; null if unknown. */
 export function findOwner({ team, user }: Pick<Entry, 'team' | 'user'>): string | null {
   return user === null ? null : `${team ?? '-'}/${user}`
 }
 
-function text(value: string | null | undefined): string | null {
+function asText(value: string | null | undefined): string | null {
   return typeof value === 'string' ? value : null
 }
 
-function number(value: number | null | undefined): number | null {
+function asNumber(value: number | null | undefined): number | null {
   return typeof value === 'number' && value >= 0 ? value : null
 }

@@ -2,19 +2,19 @@ import { createReadStream } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { LF } from '../../lib/bytes.js'
 
-/** A longer one is no record, and is not kept in memory. */
-const LONGEST_LINE = 1024 * 1024
+/** A longer line cannot be a record and is not kept in memory; bytes. */
+const MAX_LINE = 1024 * 1024
 
-/** What of a file is in memory at once: less takes longer, more is no faster. */
-const PIECE = 256 * 1024
+/** Bytes of a file that are read at once. Fewer are slower, more are no faster. */
+const CHUNK_BYTES = 256 * 1024
 
 /**
- * Cuts the bytes of a file into lines, at line feeds only: a name in a record may hold other characters that end a line
- * elsewhere, such as U+2028.
+ * Splits the bytes of a file into lines, at line feeds only: a name in a record may contain other characters that end a
+ * line elsewhere, such as U+2028.
  */
 export class LineSplitter {
   private readonly onLine: (line: string) => void
-  /** What came behind the last line end. */
+  /** Bytes after the last line end. */
   private rest: Buffer[]
   private restBytes: number
 
@@ -25,7 +25,7 @@ export class LineSplitter {
     this.restBytes = 0
   }
 
-  /** @param bytes which nobody writes to afterwards */
+  /** @param bytes are kept, so the caller must not write to them afterwards */
   push(bytes: Buffer): void {
     const end = bytes.lastIndexOf(LF)
     if (end === -1) {
@@ -44,7 +44,7 @@ export class LineSplitter {
     }
   }
 
-  /** What is left is a line, too, though nothing ended it. */
+  /** Ends the input. The rest is a line too, without a line end. */
   end(): void {
     if (this.restBytes > 0) this.onLine(Buffer.concat(this.rest).toString())
     this.rest = []
@@ -52,8 +52,8 @@ export class LineSplitter {
   }
 
   private keep(bytes: Buffer): void {
-    // Its first piece is enough to tell that there was a line, and that it is none of ours.
-    if (this.restBytes > LONGEST_LINE) return
+    // The first part is enough to report a line that is not a record.
+    if (this.restBytes > MAX_LINE) return
     this.rest.push(bytes)
     this.restBytes += bytes.length
   }
@@ -61,38 +61,38 @@ export class LineSplitter {
 
 /**
  * Reads a file line by line, in memory that does not grow with it.
- * @param onPiece is told of so many more bytes whose lines were had
+ * @param onProgress called with a number of bytes, after their lines
  */
 export async function readLines(
   path: string,
   onLine: (line: string) => void,
-  onPiece: (bytes: number) => void = () => {},
+  onProgress: (bytes: number) => void = () => {},
 ): Promise<void> {
   const splitter = new LineSplitter(onLine)
-  for await (const bytes of createReadStream(path, { highWaterMark: PIECE })) {
+  for await (const bytes of createReadStream(path, { highWaterMark: CHUNK_BYTES })) {
     splitter.push(bytes as Buffer)
-    onPiece((bytes as Buffer).length)
+    onProgress((bytes as Buffer).length)
   }
   splitter.end()
 }
 
-/** What is read at once of a file backwards: of a line here and there no more than is needed. */
-const PIECE_BACK = 64 * 1024
+/** Bytes that are read at once backwards. Small, as often only a few lines are needed. */
+const BACKWARD_CHUNK_BYTES = 64 * 1024
 
 /**
- * Reads a file's lines backwards: the lines of each piece, the last one first, without their ends. Stopping in between
- * leaves the rest of the file unread.
- * @param end where the last line ends, behind its line feed
+ * Reads the lines of a file backwards, without line ends: yields the lines of each chunk, the last line first. A caller
+ * that stops early leaves the rest of the file unread.
+ * @param end offset after the line feed of the last line
  */
 export async function* readBackwards(file: FileHandle, end: number): AsyncGenerator<string[]> {
-  /** The start of what was read, whose line begins further ahead. */
+  /** The bytes up to the first line feed that was read: the end of a line whose start is not read yet. */
   let rest: Buffer[] = []
   let restBytes = 0
   let at = end
   while (at > 0) {
-    const size = Math.min(PIECE_BACK, at)
+    const size = Math.min(BACKWARD_CHUNK_BYTES, at)
     const { buffer, bytesRead } = await file.read(Buffer.allocUnsafeSlow(size), 0, size, at - size)
-    // It was cut short meanwhile.
+    // The file was truncated meanwhile.
     if (bytesRead < size) return
     at -= size
     const first = buffer.indexOf(LF)
@@ -103,7 +103,7 @@ export async function* readBackwards(file: FileHandle, end: number): AsyncGenera
       restBytes = 0
       yield text.split('\n').reverse()
     }
-    if (restBytes > LONGEST_LINE) continue
+    if (restBytes > MAX_LINE) continue
     const head = first === -1 ? buffer : buffer.subarray(0, first)
     rest.unshift(head)
     restBytes += head.length

@@ -6,13 +6,15 @@ const DAY = /^\d{4}-\d\d-\d\d$/
 const TIME = /^(\d{4}-\d\d-\d\d)[Tt ]([01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?$/
 const BACK = /^(\d{1,6})([mhdw])$/
 
-/** How the ledger writes times: they can be compared as texts. */
-const WRITTEN = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+/** The format in which the ledger writes times. They can be compared as text. */
+const LEDGER_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 /**
- * A time as people give it: a day (UTC), a time in ISO 8601 (UTC if it has no zone), or how long ago: 30m, 24h, 7d, 2w.
- * @param edge of a day: the period has days whole, from their start or to their end
- * @returns epoch milliseconds; null if it is none of these
+ * Parses a time that a person typed: a day (UTC), a time in ISO 8601 (UTC if it has no zone), or an age: 30m, 24h, 7d,
+ * 2w.
+ * @param edge whether a day means its start or its end
+ * @param now epoch milliseconds
+ * @returns epoch milliseconds; null if the text has another format
  */
 export function parseTime(text: string, edge: 'start' | 'end', now: number): number | null {
   const [, count, unit] = BACK.exec(text) ?? []
@@ -27,34 +29,35 @@ export function parseTime(text: string, edge: 'start' | 'end', now: number): num
   return Number.isNaN(at) ? null : at
 }
 
-/** A 30th of February is none, whatever `Date` makes of it. */
+/** Start of a day. Null for a day that does not exist, such as 30 February, which `Date` would accept. */
 function startOf(day: string): number | null {
   const at = Date.parse(`${day}T00:00:00.000Z`)
   return !Number.isNaN(at) && new Date(at).toISOString().startsWith(day) ? at : null
 }
 
-/** From one time to another, without the latter; null where it is not bounded. */
+/** A time span that includes its start and excludes its end. A bound that is null is open. */
 export class Period {
   readonly since: string | null
   readonly until: string | null
 
+  /** @param since epoch milliseconds @param until epoch milliseconds */
   constructor(since: number | null, until: number | null) {
     this.since = since === null ? null : new Date(since).toISOString()
     this.until = until === null ? null : new Date(until).toISOString()
   }
 
-  /** Whether a request that came then is in it. Of which it is not known when it came is only in one without bounds. */
+  /** Whether a request of that time is in the period. An unknown time is only in a period without bounds. */
   includes(ts: string | null): boolean {
     const { since, until } = this
     if (since === null && until === null) return true
-    const at = ts === null || WRITTEN.test(ts) ? ts : iso(ts)
+    const at = ts === null || LEDGER_TIME.test(ts) ? ts : formatIso(ts)
     return at !== null && (since === null || at >= since) && (until === null || at < until)
   }
 
   /**
-   * Whether a file of that day may have requests that are in it. A record is in the file of the day when its request
-   * ended, so that later files may have any, however long streams last; earlier ones have none, but for a clock that was
-   * set back in between, which gets a day.
+   * Whether the file of a day may have requests of the period. A record is in the file of the day on which its request
+   * ended, so any later file may have some, as streams can last long. Earlier files have none; one more day is read in
+   * case the clock was set back.
    */
   mayBeIn(day: string): boolean {
     if (this.since === null) return true
@@ -63,7 +66,7 @@ export class Period {
   }
 }
 
-function iso(ts: string): string | null {
+function formatIso(ts: string): string | null {
   const at = Date.parse(ts)
   return Number.isNaN(at) ? null : new Date(at).toISOString()
 }

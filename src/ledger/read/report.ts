@@ -1,9 +1,9 @@
 import { type Entry, findOwner, isError } from './entry.js'
 import { Histogram } from './histogram.js'
 import type { Period } from './period.js'
-import { SequenceCheck } from './seen.js'
+import { SequenceCheck } from './sequence-check.js'
 
-/** What requests can be grouped by, with what it is of one; null if that is not known. */
+/** The groupings, each with the function that finds the group of a request; null if it is unknown. */
 const GROUPINGS = {
   team: ({ team }: Entry) => team,
   user: findOwner,
@@ -14,20 +14,24 @@ const GROUPINGS = {
   end: ({ end }: Entry) => end,
 } as const
 
+/** Name of a grouping. */
 export type Grouping = keyof typeof GROUPINGS
 
 /** The names of all groupings. */
 export const GROUPING_NAMES = Object.keys(GROUPINGS) as readonly Grouping[]
 
+/** Whether a text is the name of a grouping. */
 export function isGrouping(name: string): name is Grouping {
   return Object.hasOwn(GROUPINGS, name)
 }
 
-/** Models are what clients ask for, which may be anything: what comes beyond so many groups is counted as one. */
-const MOST_GROUPS = 10_000
+/** Most groups of a report: clients can make up model names. Further groups are summed up as `OTHERS`. */
+const MAX_GROUPS = 10_000
+
+/** Name of the group that sums up all groups beyond the limit. */
 export const OTHERS = '(others)'
 
-/** What requests came to. Null is what is not known of any of them. */
+/** Sums over requests. A sum is null if the value is unknown for all of them. */
 export interface Totals {
   readonly requests: number
   readonly errors: number
@@ -35,53 +39,54 @@ export interface Totals {
   readonly cached_tokens: number | null
   readonly completion_tokens: number | null
   readonly cost_usd: number | null
-  /** Requests that used tokens and have no cost: what they cost is missing in the sum. */
+  /** Requests with tokens and without a price; their cost is missing in the sum. */
   readonly unpriced: number
   readonly ttft_ms_p50: number | null
   readonly ttft_ms_p99: number | null
   readonly overhead_us_p99: number | null
-  /** Requests whose tokens are the relay's estimate, as the upstream told none: they are in the sums. */
+  /** Requests whose tokens the relay estimated, as the upstream reported none; the sums include them. */
   readonly estimated: number
 }
 
+/** The requests of one group; the name is null if it is unknown. */
 export interface Group {
   readonly name: string | null
   readonly totals: Totals
 }
 
-/** Sums up records one by one. What it keeps grows with the number of groups and of relays' starts, not of records. */
+/** Sums up records one by one. Its memory grows with the number of groups and writers, not of records. */
 export class Report {
-  /** Lines that are no record. */
+  /** Lines that are not records. */
   torn: number
-  /** Records that were there already. */
+  /** Repeated records, which are not counted again. */
   duplicates: number
   private readonly nameOf: (entry: Entry) => string | null
   private readonly by: Grouping
   private readonly period: Period
-  private readonly mostGroups: number
+  private readonly maxGroups: number
   private readonly seen: SequenceCheck
   private readonly sums: Map<string | null, Sum>
   private readonly all: Sum
 
-  constructor(by: Grouping, period: Period, mostGroups = MOST_GROUPS) {
+  constructor(by: Grouping, period: Period, maxGroups = MAX_GROUPS) {
     this.torn = 0
     this.duplicates = 0
     this.by = by
     this.nameOf = GROUPINGS[by]
     this.period = period
-    this.mostGroups = mostGroups
+    this.maxGroups = maxGroups
     this.seen = new SequenceCheck()
     this.sums = new Map()
     this.all = new Sum()
   }
 
-  /** @param entry null for a line that is no record */
+  /** Adds a record. @param entry null for a line that is not a record */
   add(entry: Entry | null): void {
     if (entry === null) {
       this.torn++
       return
     }
-    // Before it is looked at when it was, so that numbers are seen without gaps.
+    // Before the check of the period: numbers without gaps need less memory.
     if (!this.seen.add(entry.writer, entry.seq)) {
       this.duplicates++
       return
@@ -91,7 +96,7 @@ export class Report {
     this.all.add(entry)
   }
 
-  /** Days as they went by, others by how many requests there were. */
+  /** All groups: days in their order, others by the number of requests, the largest first. */
   get groups(): Group[] {
     const groups = [...this.sums].map(([name, sum]) => ({ name, totals: sum.totals }))
     const byName = (a: Group, b: Group): number =>
@@ -100,6 +105,7 @@ export class Report {
     return groups.sort((a, b) => b.totals.requests - a.totals.requests || byName(a, b))
   }
 
+  /** Sums over all groups. */
   get total(): Totals {
     return this.all.totals
   }
@@ -107,7 +113,7 @@ export class Report {
   private sumOf(name: string | null): Sum {
     const known = this.sums.get(name)
     if (known !== undefined) return known
-    if (this.sums.size >= this.mostGroups && name !== OTHERS) return this.sumOf(OTHERS)
+    if (this.sums.size >= this.maxGroups && name !== OTHERS) return this.sumOf(OTHERS)
     const sum = new Sum()
     this.sums.set(name, sum)
     return sum
@@ -129,10 +135,10 @@ class Sum {
   add(entry: Entry): void {
     this.requests++
     if (isError(entry)) this.errors++
-    this.promptTokens = plus(this.promptTokens, entry.promptTokens)
-    this.cachedTokens = plus(this.cachedTokens, entry.cachedTokens)
-    this.completionTokens = plus(this.completionTokens, entry.completionTokens)
-    this.costUsd = plus(this.costUsd, entry.costUsd)
+    this.promptTokens = addKnown(this.promptTokens, entry.promptTokens)
+    this.cachedTokens = addKnown(this.cachedTokens, entry.cachedTokens)
+    this.completionTokens = addKnown(this.completionTokens, entry.completionTokens)
+    this.costUsd = addKnown(this.costUsd, entry.costUsd)
     if (entry.costUsd === null && (entry.promptTokens !== null || entry.completionTokens !== null)) {
       this.unpriced++
     }
@@ -148,22 +154,22 @@ class Sum {
       prompt_tokens: this.promptTokens,
       cached_tokens: this.cachedTokens,
       completion_tokens: this.completionTokens,
-      // Digits beyond those are what adding up has left: 0.1 + 0.2.
+      // Further digits are errors of binary addition, as in 0.1 + 0.2.
       cost_usd: this.costUsd === null ? null : Number(this.costUsd.toFixed(9)),
       unpriced: this.unpriced,
-      ttft_ms_p50: rounded(this.ttftMs.quantile(0.5)),
-      ttft_ms_p99: rounded(this.ttftMs.quantile(0.99)),
-      overhead_us_p99: rounded(this.overheadUs.quantile(0.99)),
+      ttft_ms_p50: round(this.ttftMs.quantile(0.5)),
+      ttft_ms_p99: round(this.ttftMs.quantile(0.99)),
+      overhead_us_p99: round(this.overheadUs.quantile(0.99)),
       estimated: this.estimated,
     }
   }
 }
 
-function plus(sum: number | null, value: number | null): number | null {
+function addKnown(sum: number | null, value: number | null): number | null {
   return value === null ? sum : (sum ?? 0) + value
 }
 
-/** To as many digits as the ledger has; of which no more than two are certain, anyway. */
-function rounded(value: number | null): number | null {
+/** Rounds to the three decimals of the ledger. */
+function round(value: number | null): number | null {
   return value === null ? null : Math.round(value * 1_000) / 1_000
 }

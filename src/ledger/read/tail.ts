@@ -4,79 +4,79 @@ import { LF } from '../../lib/bytes.js'
 import { listLedgerNames } from '../files.js'
 import { LineSplitter, readBackwards } from './lines.js'
 
-/** What is read at once; and how far back the start of a line is looked for. */
-const PIECE = 64 * 1024
+/** Bytes that are read at once; also how far back the start of a line is searched. */
+const CHUNK_BYTES = 64 * 1024
 
 /**
- * Of the files that were there already, so many of the newest are watched: a relay may write to the last day's for a while,
- * when midnight has passed or its disk was full.
+ * The newest files, this many, are watched: a relay may write to a file of the last day for a while after midnight, or
+ * after its disk was full.
  */
 const WATCHED = 8
 
 /** How far a file was read. */
-interface Place {
-  /** Tells a file from another one that came to have its name. */
+interface Position {
+  /** Inode: detects another file of the same name. */
   readonly ino: number
   readonly splitter: LineSplitter
   offset: number
 }
 
-/** A file that was there before. */
-interface Passed {
+/** A file that existed at the start. */
+interface SkippedFile {
   readonly name: string
-  /** Where its last whole line ends; null if nobody writes to it any more. */
+  /** Offset where its last complete line ends; null if the file is no longer written. */
   readonly end: number | null
 }
 
-/** Reads what is appended to a ledger, whatever file it goes to: the next day's, the next numbered one, or more than one. */
+/** Follows a ledger: reads appended lines from all files, also those of the next day or the next part. */
 export class LedgerTail {
   private readonly folder: string
   private readonly onLine: (line: string) => void
   private readonly flushed: () => Promise<void>
-  private readonly places: Map<string, Place>
-  /** Files that were there before, which nobody writes to any more. */
+  private readonly positions: Map<string, Position>
+  /** Files that are no longer read. */
   private readonly old: Set<string>
-  /** From the oldest. */
-  private passed: Passed[]
+  /** Files that existed at the start, the oldest first. */
+  private skipped: SkippedFile[]
 
   /**
-   * @param onLine gets each line without its end
+   * @param onLine gets each line without its line end
    * @param flushed resolves when there is room for more lines
    */
   constructor(folder: string, onLine: (line: string) => void, flushed: () => Promise<void>) {
     this.folder = folder
     this.onLine = onLine
     this.flushed = flushed
-    this.places = new Map()
+    this.positions = new Map()
     this.old = new Set()
-    this.passed = []
+    this.skipped = []
   }
 
-  /** What is there by now is passed over, but for a line that is being written. */
+  /** Skips all complete lines that exist now. */
   async begin(): Promise<void> {
     const names = listLedgerNames(await readdir(this.folder))
     for (const { name } of names.slice(0, -WATCHED)) {
       this.old.add(name)
-      this.passed.push({ name, end: null })
+      this.skipped.push({ name, end: null })
     }
     for (const { name } of names.slice(-WATCHED)) {
       await this.withFile(name, async (file, { ino, size }) => {
-        const offset = await lastLine(file, size)
-        this.places.set(name, { ino, splitter: new LineSplitter(this.onLine), offset })
-        this.passed.push({ name, end: offset })
+        const offset = await findLastLine(file, size)
+        this.positions.set(name, { ino, splitter: new LineSplitter(this.onLine), offset })
+        this.skipped.push({ name, end: offset })
       })
     }
   }
 
   /**
-   * Looks back at what was passed over, from the last line on, whatever file it is in.
-   * @param take gets each line without its end; false is enough of them
+   * Reads the skipped lines backwards, from the last line on, through all files.
+   * @param take gets each line without its line end; returns false to stop
    */
   async lookBack(take: (line: string) => boolean): Promise<void> {
     let enough = false
-    for (const { name, end } of this.passed.toReversed()) {
+    for (const { name, end } of this.skipped.toReversed()) {
       await this.withFile(name, async (file, { size }) => {
-        for await (const lines of readBackwards(file, end ?? (await lastLine(file, size)))) {
+        for await (const lines of readBackwards(file, end ?? (await findLastLine(file, size)))) {
           enough = lines.some((line) => !take(line))
           if (enough) return
         }
@@ -85,41 +85,46 @@ export class LedgerTail {
     }
   }
 
-  /** Reads on, to where the files end now. */
+  /** Reads all lines that were appended since the last call. */
   async poll(): Promise<void> {
     const names = listLedgerNames(await readdir(this.folder)).filter(({ name }) => !this.old.has(name))
     const there = new Set(names.map(({ name }) => name))
-    for (const name of this.places.keys()) if (!there.has(name)) this.places.delete(name)
+    for (const name of this.positions.keys()) if (!there.has(name)) this.positions.delete(name)
     for (const { name } of names.slice(0, -WATCHED)) {
-      // Those that are new are read once, however many came between two looks.
-      if (!this.places.has(name)) await this.readOn(name)
-      this.places.delete(name)
+      // A new file is read once, even if many appeared since the last call.
+      if (!this.positions.has(name)) await this.readAppended(name)
+      this.positions.delete(name)
       this.old.add(name)
     }
-    for (const { name } of names.slice(-WATCHED)) await this.readOn(name)
+    for (const { name } of names.slice(-WATCHED)) await this.readAppended(name)
   }
 
-  private async readOn(name: string): Promise<void> {
-    const known = this.places.get(name)
-    if (known !== undefined && (await unchanged(join(this.folder, name), known))) return
+  private async readAppended(name: string): Promise<void> {
+    const known = this.positions.get(name)
+    if (known !== undefined && (await isUnchanged(join(this.folder, name), known))) return
     await this.withFile(name, async (file, { ino, size }) => {
-      let place = known
-      // Another file, or one that was emptied, is read from its start.
-      if (place === undefined || place.ino !== ino || size < place.offset) {
-        place = { ino, splitter: new LineSplitter(this.onLine), offset: 0 }
-        this.places.set(name, place)
+      let position = known
+      // A replaced or truncated file is read from its start.
+      if (position === undefined || position.ino !== ino || size < position.offset) {
+        position = { ino, splitter: new LineSplitter(this.onLine), offset: 0 }
+        this.positions.set(name, position)
       }
-      while (place.offset < size) {
-        const { buffer, bytesRead } = await file.read(Buffer.allocUnsafeSlow(PIECE), 0, PIECE, place.offset)
+      while (position.offset < size) {
+        const { buffer, bytesRead } = await file.read(
+          Buffer.allocUnsafeSlow(CHUNK_BYTES),
+          0,
+          CHUNK_BYTES,
+          position.offset,
+        )
         if (bytesRead === 0) return
-        place.offset += bytesRead
-        place.splitter.push(buffer.subarray(0, bytesRead))
+        position.offset += bytesRead
+        position.splitter.push(buffer.subarray(0, bytesRead))
         await this.flushed()
       }
     })
   }
 
-  /** A file that is gone by now is none. */
+  /** Opens a file for `use`. Does nothing if the file no longer exists. */
   private async withFile(
     name: string,
     use: (file: FileHandle, stats: { ino: number; size: number }) => Promise<void>,
@@ -139,19 +144,19 @@ export class LedgerTail {
   }
 }
 
-async function unchanged(path: string, place: Place): Promise<boolean> {
+async function isUnchanged(path: string, position: Position): Promise<boolean> {
   try {
     const { ino, size } = await stat(path)
-    return ino === place.ino && size === place.offset
+    return ino === position.ino && size === position.offset
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true
     throw error
   }
 }
 
-/** Where the last line begins that has no end yet. */
-async function lastLine(file: FileHandle, size: number): Promise<number> {
-  const from = Math.max(0, size - PIECE)
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(PIECE), 0, size - from, from)
+/** Finds the offset after the last line feed, where an incomplete line may start. */
+async function findLastLine(file: FileHandle, size: number): Promise<number> {
+  const from = Math.max(0, size - CHUNK_BYTES)
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(CHUNK_BYTES), 0, size - from, from)
   return from + buffer.subarray(0, bytesRead).lastIndexOf(LF) + 1
 }

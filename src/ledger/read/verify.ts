@@ -1,19 +1,19 @@
 import { readIdentity } from './entry.js'
-import { type Gap, SequenceCheck } from './seen.js'
+import { type Gap, SequenceCheck } from './sequence-check.js'
 
-/** What was found in one file. */
+/** Counts of one file. */
 export interface FileReport {
   readonly name: string
   records: number
-  /** Lines that are no record: what a crash or a full disk has left of one. */
+  /** Lines that are not records, such as those that a crash or a full disk has torn. */
   torn: number
-  /** Records that were there already, after a crash in the middle of a write. */
+  /** Repeated records, as after a crash within a write. */
   duplicates: number
 }
 
 /**
- * Reads a ledger line by line, and tells what is missing in it. What it keeps is one range of numbers for each writer, and
- * one more for each gap, however long the files are.
+ * Checks a ledger line by line for missing, torn and repeated records. It keeps one range of numbers for each writer
+ * and one more for each gap, however long the files are.
  */
 export class Verifier {
   readonly files: FileReport[]
@@ -24,16 +24,16 @@ export class Verifier {
     this.seen = new SequenceCheck()
   }
 
-  /** The lines that follow are of this file. */
+  /** Starts the report of a file. */
   begin(name: string): FileReport {
     const file = { name, records: 0, torn: 0, duplicates: 0 }
     this.files.push(file)
     return file
   }
 
-  /** @param line without its end */
+  /** Counts a line. @param line without its line end */
   push(file: FileReport, line: string): void {
-    // Put there ahead of a line, where it was not known how the one before had ended.
+    // The writer puts a line feed in front of a line if the line before may be torn.
     if (line === '') return
     const found = readIdentity(line)
     if (found === null) {
@@ -44,11 +44,12 @@ export class Verifier {
     else file.duplicates++
   }
 
-  /** Numbers that no file has, of every writer. */
+  /** Missing numbers of every writer. */
   get gaps(): Gap[] {
     return this.seen.gaps
   }
 
+  /** Number of writers, which are starts of relays. */
   get writerCount(): number {
     return this.seen.writerCount
   }

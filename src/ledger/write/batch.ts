@@ -1,15 +1,17 @@
 import { LF } from '../../lib/bytes.js'
 
-/** Records that are written together. */
+/** Records of one day that are written together. */
 export interface Batch {
+  /** `YYYY-MM-DD`, UTC. */
   readonly day: string
   readonly bytes: Buffer
+  /** Number of records. */
   readonly records: number
-  /** Bytes of it that are in the file. */
+  /** Number of bytes that are in the file already. */
   written: number
 }
 
-/** Where the line begins that is only in part in the file, or the next one. */
+/** Finds the start of the first line that is not completely in the file, as an offset into the batch. */
 export function findLineStart(batch: Batch): number {
   return batch.written === 0 ? 0 : batch.bytes.lastIndexOf(LF, batch.written - 1) + 1
 }

@@ -3,47 +3,57 @@ import { LF } from '../../lib/bytes.js'
 import { readErrorCode } from '../../lib/error-code.js'
 import { type LedgerFile, type LedgerFiles, listLedgerNames, locateLedgerFile } from '../files.js'
 import { type Batch, findLineStart } from './batch.js'
+import type { DiskWatch } from './disk-watch.js'
 
-/** How often it is looked whether the file is still where it was. */
-const LOOK_MS = 1_000
+/** How often to check that the open file is still at its path. */
+const PLACE_CHECK_MS = 1_000
 
-export interface DayFilesOwner {
-  /** Waits for the disk, and tells when it is silent. */
-  answered<T>(work: Promise<T>): Promise<T>
-  /** The disk did not take what had been written. @param cause the error's code */
-  onSyncFailed(cause: string): void
-  /** What was written last is to be synced: `syncIfDue` is to be called, when nothing is being written. */
-  onSyncTime(): void
-}
-
-/** The file that the ledger's records go to now: that of their day, the next one when it is full, the same again if it was moved. */
+/**
+ * Chooses the file for each batch, and writes and syncs it: the file of the batch's day, the next part when that is
+ * full, and a new file at the same path when the old one was moved or deleted.
+ */
 export class DayFiles {
   private readonly options: Config['ledger']
   private readonly files: LedgerFiles
-  private readonly owner: DayFilesOwner
+  private readonly disk: DiskWatch
+  private readonly onSyncFailed: (code: string) => void
+  private readonly onSyncDue: () => void
   private file: LedgerFile | null
   private path: string
   private fileDay: string
+  /** Part of the open file, from 1; 0 if the part must be looked up. */
   private part: number
-  /** What the file's size would be if nobody else wrote to it. */
+  /** Size that the file has if no other process writes to it. */
   private size: number
-  private lookedAt: number
+  private placeCheckedAt: number
   private unsynced: boolean
-  /** Beside the writes. */
+  /** A sync in the background, while writes continue. */
   private syncing: Promise<void> | null
   private syncedAt: number
   private syncTimer: NodeJS.Timeout | null
 
-  constructor(options: Config['ledger'], files: LedgerFiles, owner: DayFilesOwner) {
+  /**
+   * @param onSyncFailed called with an error code when the disk fails to sync what was written
+   * @param onSyncDue called when a sync is due; the owner calls `syncIfDue` once no write is under way
+   */
+  constructor(
+    options: Config['ledger'],
+    files: LedgerFiles,
+    disk: DiskWatch,
+    onSyncFailed: (code: string) => void,
+    onSyncDue: () => void,
+  ) {
     this.options = options
     this.files = files
-    this.owner = owner
+    this.disk = disk
+    this.onSyncFailed = onSyncFailed
+    this.onSyncDue = onSyncDue
     this.file = null
     this.path = ''
     this.fileDay = ''
     this.part = 0
     this.size = 0
-    this.lookedAt = 0
+    this.placeCheckedAt = 0
     this.unsynced = false
     this.syncing = null
     this.syncedAt = 0
@@ -51,23 +61,22 @@ export class DayFiles {
   }
 
   /**
-   * Appends what is not in the file yet of a batch, which counts that.
-   * @throws as the disk does
+   * Appends the rest of a batch, and counts its written bytes.
+   * @throws the error of the file system
    */
   async write(batch: Batch): Promise<void> {
-    const file = await this.fileFor(batch)
+    const file = await this.openFor(batch)
     while (batch.written < batch.bytes.length) {
       const bytes = await file.write(batch.bytes.subarray(batch.written))
       batch.written += bytes
       this.size += bytes
-      // It may have stopped within a line: is it still ours to go on with?
       if (batch.written < batch.bytes.length) await this.resume(file, batch)
     }
     this.unsynced = true
     if (this.options.fsync === 'every') await this.sync(file)
   }
 
-  /** The next write opens the file anew: its place may be another disk by then. */
+  /** Forgets the open file, so that the next write opens it again: its path may lead to another disk by then. */
   abandon(): void {
     const { file } = this
     this.file = null
@@ -75,7 +84,7 @@ export class DayFiles {
     void file?.close().catch(() => {})
   }
 
-  /** Where a record of that day goes, as far as is known. */
+  /** Path for a record of that day: the open file, or else the first file of the day. */
   pathOf(day: string): string {
     return day === this.fileDay && this.path !== ''
       ? this.path
@@ -86,34 +95,7 @@ export class DayFiles {
     if (this.syncTimer !== null) clearTimeout(this.syncTimer)
   }
 
-  private async fileFor(batch: Batch): Promise<LedgerFile> {
-    const now = performance.now()
-    if (this.file !== null && this.fileDay === batch.day && now - this.lookedAt > LOOK_MS) {
-      this.lookedAt = now
-      // Moved or deleted: what is written from now on belongs where it was.
-      if (!(await this.file.inPlace())) this.part = 0
-      else this.size = await this.file.size()
-    }
-    const full = this.size > 0 && this.size + batch.bytes.length > this.options.rotateBytes
-    if (this.file !== null && this.fileDay === batch.day && this.part > 0 && !full) return this.file
-    await this.leave()
-    this.part = this.fileDay === batch.day && this.part > 0 ? this.part + 1 : await this.lastPart(batch.day)
-    this.fileDay = batch.day
-    this.path = locateLedgerFile(this.options.folder, batch.day, this.part)
-    const file = await this.files.open(this.path)
-    this.file = file
-    this.lookedAt = now
-    await this.begin(file, batch)
-    return file
-  }
-
-  /** Which of a day's files is to be gone on with: the last one. If that is full, the next write finds out. */
-  private async lastPart(day: string): Promise<number> {
-    const names = listLedgerNames(await this.files.list(this.options.folder))
-    return names.filter((name) => name.day === day).at(-1)?.part ?? 1
-  }
-
-  /** The file is left for another one. */
+  /** Syncs and closes the open file. */
   async leave(): Promise<void> {
     await this.syncing
     const { file } = this
@@ -127,38 +109,26 @@ export class DayFiles {
     }
   }
 
-  /** A file that has just been opened: a line that somebody has left unfinished there costs that line and no other. */
-  private async begin(file: LedgerFile, batch: Batch): Promise<void> {
-    batch.written = findLineStart(batch)
-    const last = await file.lastByte()
-    if (last !== null && last !== LF) await file.write(Buffer.from('\n'))
-    this.size = await file.size()
-  }
-
-  /** After a write that was cut short: a line that was torn is gone on with, unless another relay has written behind it. */
-  private async resume(file: LedgerFile, batch: Batch): Promise<void> {
-    if ((await file.size()) !== this.size) await this.begin(file, batch)
-  }
-
   /**
-   * Where it is done at intervals; what came since the last one is not left for the next record to come. Writes go on
-   * beside it: a disk that takes seconds to sync would else have a kill take as many seconds of records.
+   * Syncs if `fsync` is `interval` and the interval is over; otherwise sets a timer, so that the last records do not
+   * wait for the next one. Writes continue meanwhile: if a slow sync held them up, a kill would cost all the records
+   * that arrived during it.
    */
   syncIfDue(): void {
     const { file } = this
     if (!this.unsynced || file === null || this.syncing !== null || this.options.fsync !== 'interval') return
     const left = this.options.fsyncMs - (performance.now() - this.syncedAt)
     if (left > 0) {
-      this.syncTimer ??= setTimeout(sync, left, this).unref()
+      this.syncTimer ??= setTimeout(reportSyncDue, left, this).unref()
       return
     }
     this.unsynced = false
     this.syncedAt = performance.now()
-    this.syncing = this.owner
-      .answered(file.sync())
+    this.syncing = this.disk
+      .watch(file.sync())
       .catch((error) => {
         this.unsynced = true
-        if (this.file === file) this.owner.onSyncFailed(readErrorCode(error))
+        if (this.file === file) this.onSyncFailed(readErrorCode(error))
       })
       .finally(() => {
         this.syncing = null
@@ -166,18 +136,59 @@ export class DayFiles {
       })
   }
 
+  reportSyncDue(): void {
+    this.syncTimer = null
+    this.onSyncDue()
+  }
+
+  private async openFor(batch: Batch): Promise<LedgerFile> {
+    const now = performance.now()
+    if (this.file !== null && this.fileDay === batch.day && now - this.placeCheckedAt > PLACE_CHECK_MS) {
+      this.placeCheckedAt = now
+      // If the file was moved or deleted, new records go to a new file at the old path.
+      if (!(await this.file.inPlace())) this.part = 0
+      else this.size = await this.file.size()
+    }
+    const full = this.size > 0 && this.size + batch.bytes.length > this.options.rotateBytes
+    if (this.file !== null && this.fileDay === batch.day && this.part > 0 && !full) return this.file
+    await this.leave()
+    this.part =
+      this.fileDay === batch.day && this.part > 0 ? this.part + 1 : await this.findLastPart(batch.day)
+    this.fileDay = batch.day
+    this.path = locateLedgerFile(this.options.folder, batch.day, this.part)
+    const file = await this.files.open(this.path)
+    this.file = file
+    this.placeCheckedAt = now
+    await this.startAtLine(file, batch)
+    return file
+  }
+
+  /** Finds the last part of a day. Whether it is full shows at the next write. */
+  private async findLastPart(day: string): Promise<number> {
+    const names = listLedgerNames(await this.files.list(this.options.folder))
+    return names.filter((name) => name.day === day).at(-1)?.part ?? 1
+  }
+
+  /** Makes the next write start at a line: ends a torn line in the file, so that it costs no other line. */
+  private async startAtLine(file: LedgerFile, batch: Batch): Promise<void> {
+    batch.written = findLineStart(batch)
+    const last = await file.lastByte()
+    if (last !== null && last !== LF) await file.write(Buffer.from('\n'))
+    this.size = await file.size()
+  }
+
+  /** After a short write: continues within the line, unless another relay has appended to the file meanwhile. */
+  private async resume(file: LedgerFile, batch: Batch): Promise<void> {
+    if ((await file.size()) !== this.size) await this.startAtLine(file, batch)
+  }
+
   private async sync(file: LedgerFile): Promise<void> {
     await file.sync()
     this.unsynced = false
     this.syncedAt = performance.now()
   }
-
-  onSyncTime(): void {
-    this.syncTimer = null
-    this.owner.onSyncTime()
-  }
 }
 
-function sync(files: DayFiles): void {
-  files.onSyncTime()
+function reportSyncDue(files: DayFiles): void {
+  files.reportSyncDue()
 }

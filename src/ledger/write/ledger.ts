@@ -9,41 +9,41 @@ import { DISK, type LedgerFiles } from '../files.js'
 import type { Prices } from '../prices.js'
 import { formatRecord, isRecorded } from '../record.js'
 import { type Batch, findLineStart } from './batch.js'
-import { DayFiles, type DayFilesOwner } from './day-files.js'
+import { DayFiles } from './day-files.js'
+import { DISK_TIMEOUT_MS, DiskWatch } from './disk-watch.js'
 
 const DAY_MS = 86_400_000
 
-/** Waits between attempts on a disk that takes nothing: the first, of which each next one is the double, and the longest. */
+/** Waits between attempts on a failing disk: the first, doubled after each attempt, and the longest. */
 const WAITS_MS = [250, 30_000] as const
 
-/** For the disk: when it has not answered for so long, that is told, and a relay that is ending does not wait any longer. */
-const PATIENCE_MS = 3_000
-
-/** What is told then, in the place of an error that a disk did not even make. */
+/** Reported in place of an error code when the disk does not respond at all. */
 const NO_ANSWER = 'no answer'
 
 /**
  * The usage ledger: a record for every request, in append-only JSON lines files, one for each day.
  *
- * Records wait in memory for `flushMs` and go out together, one write at a time. Whatever the disk says, they are kept and
- * tried again: only beyond `bufferedBytes` are new ones dropped, and counted. Each has a number that counts up without gaps,
- * so that what is missing can be told (`thinwire usage verify`). A record may come twice, after a crash in the
- * middle of a write; its number then tells that, too.
+ * Records wait in memory for `flushMs` and are written together, one write at a time. After any error of the disk they
+ * are kept and tried again; only beyond `bufferedBytes` are new records dropped, and counted. Records are numbered
+ * without gaps, so that `thinwire usage verify` finds missing ones. A crash within a write may leave a record twice;
+ * both copies have the same number.
  */
-export class Ledger implements DayFilesOwner, SummarySink {
+export class Ledger implements SummarySink {
+  /** Identifies this start of the relay in the records. */
   readonly writer: string
   private readonly options: Config['ledger']
   private readonly log: Pick<Log, 'warn' | 'info'>
   private readonly prices: Prices | null
   private readonly files: LedgerFiles
+  private readonly disk: DiskWatch
   private readonly days: DayFiles
   private readonly waitsMs: readonly [number, number]
   private seq: number
   private readonly lines: LineBuffer
   private lineCount: number
-  /** Of the records that are being gathered, in UTC; and its beginning, in epoch milliseconds. */
+  /** Day of the records in `lines` (UTC), and its start in epoch milliseconds. */
   private day: string
-  private dayBegins: number
+  private dayStart: number
   private queue: Batch[]
   private queuedBytes: number
   private written: number
@@ -52,10 +52,9 @@ export class Ledger implements DayFilesOwner, SummarySink {
   private timer: NodeJS.Timeout | null
   private pumping: Promise<void> | null
   private closing: boolean
-  /** The disk was asked for something, and has not answered yet. */
-  private asking: number
-  /** How long the next wait between two attempts is, and what ends it. */
+  /** Length of the next wait between two attempts. */
   private waitMs: number
+  /** Ends the wait that is under way. */
   private wake: (() => void) | null
 
   constructor(
@@ -70,13 +69,20 @@ export class Ledger implements DayFilesOwner, SummarySink {
     this.log = log
     this.prices = prices
     this.files = files
-    this.days = new DayFiles(options, files, this)
+    this.disk = new DiskWatch(() => this.onDiskTimeout())
+    this.days = new DayFiles(
+      options,
+      files,
+      this.disk,
+      (code) => this.stall(code),
+      () => this.pump(),
+    )
     this.waitsMs = waitsMs
     this.seq = 0
     this.lines = new LineBuffer()
     this.lineCount = 0
     this.day = ''
-    this.dayBegins = -DAY_MS
+    this.dayStart = -DAY_MS
     this.queue = []
     this.queuedBytes = 0
     this.written = 0
@@ -85,7 +91,6 @@ export class Ledger implements DayFilesOwner, SummarySink {
     this.timer = null
     this.pumping = null
     this.closing = false
-    this.asking = 0
     this.waitMs = waitsMs[0]
     this.wake = null
   }
@@ -99,12 +104,12 @@ export class Ledger implements DayFilesOwner, SummarySink {
     }
   }
 
-  /** The disk neither takes anything nor fails. Whoever asks it, too, may never come back. */
+  /** Whether the disk neither works nor fails. Any further call to it may block for ever. */
   get hung(): boolean {
-    return this.asking > 0 && this.stalled === NO_ANSWER
+    return this.disk.isBusy && this.stalled === NO_ANSWER
   }
 
-  /** Takes down a request that is over. Never waits and never throws. */
+  /** Adds the record of a request. Never waits and never throws. */
   record(summary: RequestSummary): void {
     if (!isRecorded(summary)) return
     this.seq++
@@ -113,49 +118,49 @@ export class Ledger implements DayFilesOwner, SummarySink {
       if (this.dropped === 0)
         this.log.warn(
           { stalled: this.stalled },
-          'the ledger has no more room in memory: records are dropped, and counted',
+          'the memory for waiting ledger records is full (ledger.bufferedBytes): new records are dropped and counted',
         )
       this.dropped++
       return
     }
-    if (summary.closedAt < this.dayBegins || summary.closedAt >= this.dayBegins + DAY_MS) {
+    if (summary.closedAt < this.dayStart || summary.closedAt >= this.dayStart + DAY_MS) {
       this.seal()
-      this.dayBegins = summary.closedAt - (summary.closedAt % DAY_MS)
-      this.day = new Date(this.dayBegins).toISOString().slice(0, 10)
+      this.dayStart = summary.closedAt - (summary.closedAt % DAY_MS)
+      this.day = new Date(this.dayStart).toISOString().slice(0, 10)
     }
     this.lines.add(line)
     this.lineCount++
     if (this.lines.bytes >= this.options.flushBytes) {
-      // Not left to grow while the disk is busy: with tens of megabytes to be copied, every stream would wait for that.
+      // Sealed although the disk may be busy: copying tens of megabytes at once would hold up every stream.
       this.seal()
       this.pump()
     } else this.timer ??= setTimeout(pump, this.options.flushMs, this).unref()
   }
 
-  /** Writes what there is, unless that is being done. */
+  /** Starts writing all waiting records, unless that is under way. */
   pump(): void {
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
     this.pumping ??= this.writeAll().finally(() => {
       this.pumping = null
-      // What came while the last write was under way.
+      // Records that arrived during the last write.
       if (this.queuedBytes + this.lines.bytes > 0 && !this.closing)
         this.timer ??= setTimeout(pump, this.options.flushMs, this).unref()
     })
   }
 
   /**
-   * Writes all that there is, and closes the file. A disk that takes nothing is waited for, but not for ever.
-   * @returns how many records could not be written
+   * Writes all waiting records and closes the file. Gives up on a failing disk after `DISK_TIMEOUT_MS`.
+   * @returns the number of records that could not be written
    */
   async close(): Promise<number> {
     this.closing = true
     this.wake?.()
     let timer: NodeJS.Timeout | undefined
     const timeUp = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, PATIENCE_MS)
+      timer = setTimeout(resolve, DISK_TIMEOUT_MS)
     })
-    await Promise.race([this.finish(), timeUp.then(() => this.onSilence())])
+    await Promise.race([this.finish(), timeUp.then(() => this.onDiskTimeout())])
     clearTimeout(timer)
     let lost = this.lineCount
     for (const { records } of this.queue) lost += records
@@ -163,8 +168,8 @@ export class Ledger implements DayFilesOwner, SummarySink {
   }
 
   /**
-   * When the process is about to end by itself: what is not known to be written is written now. A batch whose write is
-   * under way may then be there twice.
+   * Writes all waiting records synchronously, when the process is about to exit. A batch whose write is under way may
+   * then be in the file twice.
    */
   flushNow(): void {
     if (this.hung) return
@@ -172,12 +177,12 @@ export class Ledger implements DayFilesOwner, SummarySink {
     const { queue } = this
     this.queue = []
     for (const batch of queue) {
-      // A line that has begun there is ended by an empty one, which readers pass over.
+      // The line feed in front ends a torn line. Readers skip empty lines.
       const rest = batch.bytes.subarray(findLineStart(batch))
       try {
         this.files.appendNow(this.days.pathOf(batch.day), Buffer.concat([Buffer.from('\n'), rest]))
       } catch {
-        // Nobody is left to tell.
+        // The process exits: there is nobody to report to.
       }
     }
   }
@@ -187,10 +192,10 @@ export class Ledger implements DayFilesOwner, SummarySink {
     this.pump()
     await this.pumping
     this.days.stopSyncing()
-    await this.answered(this.days.leave().catch(() => {}))
+    await this.disk.watch(this.days.leave().catch(() => {}))
   }
 
-  /** What has been gathered is a batch from now on. */
+  /** Makes a batch of the gathered records. */
   private seal(): void {
     if (this.lineCount === 0) return
     const bytes = this.lines.take()
@@ -207,7 +212,7 @@ export class Ledger implements DayFilesOwner, SummarySink {
         this.days.syncIfDue()
         return
       }
-      if (!(await this.answered(this.attempt(batch)))) {
+      if (!(await this.disk.watch(this.attempt(batch)))) {
         await this.wait()
         continue
       }
@@ -217,23 +222,11 @@ export class Ledger implements DayFilesOwner, SummarySink {
     }
   }
 
-  /** Waits for the disk, and tells when it is silent. */
-  async answered<T>(work: Promise<T>): Promise<T> {
-    this.asking++
-    const timer = setTimeout(silence, PATIENCE_MS, this).unref()
-    try {
-      return await work
-    } finally {
-      clearTimeout(timer)
-      this.asking--
-    }
+  private onDiskTimeout(): void {
+    if (this.disk.isBusy) this.reportStall(NO_ANSWER)
   }
 
-  onSilence(): void {
-    if (this.asking > 0) this.tellStall(NO_ANSWER)
-  }
-
-  /** @returns whether all of the batch is in the file */
+  /** @returns whether the whole batch is in the file */
   private async attempt(batch: Batch): Promise<boolean> {
     try {
       await this.days.write(batch)
@@ -251,15 +244,15 @@ export class Ledger implements DayFilesOwner, SummarySink {
 
   private stall(cause: string): void {
     this.days.abandon()
-    this.tellStall(cause)
+    this.reportStall(cause)
   }
 
-  private tellStall(cause: string): void {
+  private reportStall(cause: string): void {
     if (this.stalled === cause) return
     this.stalled = cause
     this.log.warn(
       { cause, queued_bytes: this.queuedBytes },
-      `the ledger cannot be written (${cause}): records are kept in memory, and tried again`,
+      `the ledger cannot be written (${cause}): records are kept in memory and tried again`,
     )
   }
 
@@ -275,18 +268,6 @@ export class Ledger implements DayFilesOwner, SummarySink {
       }
     })
   }
-
-  onSyncFailed(cause: string): void {
-    this.stall(cause)
-  }
-
-  onSyncTime(): void {
-    this.pump()
-  }
-}
-
-function silence(ledger: Ledger): void {
-  ledger.onSilence()
 }
 
 function pump(ledger: Ledger): void {

@@ -37,7 +37,7 @@ async function back(
   return { lines, bytes }
 }
 
-test('lines are the same backwards, however long they are', async () => {
+test('reading backwards gives the same lines, however long they are', async () => {
   const length = fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 60_000, max: 140_000 }))
   await fc.assert(
     fc.asyncProperty(fc.array(length, { maxLength: 8 }), async (lengths) => {
@@ -50,7 +50,7 @@ test('lines are the same backwards, however long they are', async () => {
   )
 })
 
-test('of a large file only the end is read for its last lines', async () => {
+test('reading the last lines of a large file reads only its end', async () => {
   const text = `${'x'.repeat(99)}\n`.repeat(100_000)
   writeFileSync(FILE, text)
   const { lines, bytes } = await back(text.length, 10)
@@ -58,12 +58,12 @@ test('of a large file only the end is read for its last lines', async () => {
   assert.ok(bytes <= 64 * 1024, String(bytes))
 })
 
-test('a file that is cut short while it is read has no lines there', async () => {
+test('a file that is truncated while it is read gives no further lines', async () => {
   writeFileSync(FILE, 'a\nb\n')
   assert.equal((await back(1_000)).lines, [])
 })
 
-test('who reads a file is told how far it is', async () => {
+test('reading a file reports its progress in bytes', async () => {
   const text = `${'x'.repeat(99)}\n`.repeat(10_000)
   writeFileSync(FILE, text)
   let lines = 0

@@ -24,7 +24,7 @@ function report(
   return made
 }
 
-test('requests are grouped by what was asked, with the largest group first and the unknown as null', () => {
+test('requests are grouped as requested, the largest group first and unknown names as null', () => {
   const records = [
     { team: 'a', user: 'x', key: 'k_1', model: 'm', upstream: 'u', ts: '2026-01-02T00:00:00.000Z' },
     { team: 'a', user: 'y', key: 'k_2', model: 'm', upstream: 'u', ts: '2026-01-01T23:59:59.999Z' },
@@ -67,7 +67,7 @@ test('requests are grouped by what was asked, with the largest group first and t
   ])
 })
 
-test('what is not known of any request is null, and what is known is summed up', () => {
+test('a value that is unknown for all requests is null, and known values are summed up', () => {
   const unknown = report('team', [{ status: 429 }, { prompt_tokens: null, ttft_ms: null }]).total
   assert.equal(unknown, {
     requests: 2,
@@ -103,7 +103,7 @@ test('what is not known of any request is null, and what is known is summed up',
   })
 })
 
-test('an error is a status from 400 up or none, or an end that is a failure', () => {
+test('a request is an error if its status is missing or at least 400, or its end is a failure', () => {
   const errors = (status: number | null, end: string): number =>
     report('team', [{ status, end }]).total.errors
   for (const end of ['done', 'local', 'client_gone']) assert.is(errors(200, end), 0)
@@ -113,7 +113,7 @@ test('an error is a status from 400 up or none, or an end that is a failure', ()
   assert.is(errors(null, 'client_gone'), 1)
 })
 
-test('records that come twice are counted once, and lines that are none not at all', () => {
+test('repeated records count once, and torn lines do not count', () => {
   const made = report('team', [{ seq: 1 }, { seq: 2 }, { seq: 1 }, { seq: 1, writer: 'w-2' }])
   for (const line of ['{"v":1,"se', 'null', '7', '{"seq":1}', '{"writer":"w-1","seq":0}'])
     made.add(readEntry(line))
@@ -122,7 +122,7 @@ test('records that come twice are counted once, and lines that are none not at a
   assert.is(made.torn, 5)
 })
 
-test('clients that make up names do not make the report grow without end', () => {
+test('made-up names do not make the report grow without limit', () => {
   const records = Array.from({ length: 20 }, (_, i) => ({ model: `m${i}` }))
   const made = report('model', records, ALWAYS, 5)
   assert.is(made.groups.length, 6)
@@ -131,7 +131,7 @@ test('clients that make up names do not make the report grow without end', () =>
   assert.is(made.total.requests, 20)
 })
 
-test('a period begins with its start, and ends ahead of its end', () => {
+test('a period includes its start and excludes its end', () => {
   const times = ['2026-01-01T23:59:59.999Z', '2026-01-02T00:00:00.000Z', '2026-01-03T00:00:00.000Z']
   const period = new Period(Date.UTC(2026, 0, 2), Date.UTC(2026, 0, 3))
   assert.equal(
@@ -145,7 +145,7 @@ test('a period begins with its start, and ends ahead of its end', () => {
   assert.is(report('team', records, period).total.requests, 1)
 })
 
-test('a file is left out only if it ends before the period: a long stream is in the file of its end', () => {
+test('a file is skipped only if it ends before the period, as a long stream is in the file of its end', () => {
   const period = new Period(Date.UTC(2026, 0, 10, 12), Date.UTC(2026, 0, 11))
   assert.not(period.mayBeIn('2026-01-08'))
   assert.ok(period.mayBeIn('2026-01-09'))
@@ -154,7 +154,7 @@ test('a file is left out only if it ends before the period: a long stream is in 
   assert.ok(new Period(null, 0).mayBeIn('2026-01-01'))
 })
 
-test('times are days, ISO 8601 in UTC unless it says otherwise, or so long ago', () => {
+test('a time is a day, ISO 8601 (UTC by default) or an age', () => {
   const now = Date.UTC(2026, 0, 31, 12)
   const time = (text: string, edge: 'start' | 'end' = 'start'): string | null => {
     const at = parseTime(text, edge, now)
@@ -187,7 +187,7 @@ test('times are days, ISO 8601 in UTC unless it says otherwise, or so long ago',
   }
 })
 
-test('a quantile is within 1 % of the value at its rank, whatever the values are', () => {
+test('a quantile is within 1 % of the value at its rank, for any values', () => {
   const value = fc.oneof(
     fc.double({ min: 0.001, max: 1e10, noNaN: true }),
     fc.double({ min: 1, max: 1_000, noNaN: true }),
@@ -210,14 +210,14 @@ test('a quantile is within 1 % of the value at its rank, whatever the values are
   )
 })
 
-test('a quantile of nothing is not known, and zero is zero', () => {
+test('a quantile of no values is null, and of zeros is zero', () => {
   const histogram = new Histogram()
   assert.is(histogram.quantile(0.5), null)
   for (const value of [0, 0, 0, 1e300, Number.NaN, -1]) histogram.add(value)
   assert.is(histogram.quantile(0.5), 0)
 })
 
-test('lines are cut at line feeds alone, whatever pieces their bytes come in', () => {
+test('lines are split at line feeds only, however their bytes are divided into chunks', () => {
   const lines = ['{"a":"\u2028\u2029\r"}', '', 'ü'.repeat(50), '😀', 'x']
   fc.assert(
     fc.property(fc.array(fc.nat(150), { maxLength: 10 }), (cuts) => {

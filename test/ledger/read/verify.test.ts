@@ -1,12 +1,12 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { listLedgerNames, parseLedgerName } from '../../../src/ledger/files.js'
+import { formatLedgerName, listLedgerNames } from '../../../src/ledger/files.js'
 import { Verifier } from '../../../src/ledger/read/verify.js'
 import { fc } from '../../support/property.js'
 
 const line = (seq: number, writer = 'w-1'): string => JSON.stringify({ v: 1, seq, writer })
 
-test('what is missing, torn or there twice is told', () => {
+test('missing, torn and repeated records are reported', () => {
   const verifier = new Verifier()
   const first = verifier.begin('usage-2026-01-01.jsonl')
   for (const text of [
@@ -31,7 +31,7 @@ test('what is missing, torn or there twice is told', () => {
   ])
 })
 
-test('in whatever order records come, and however often, the gaps are those that a set would tell', () => {
+test('records in any order and repeated give the same gaps as a set of numbers', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 80 }), (seqs) => {
       const verifier = new Verifier()
@@ -50,7 +50,7 @@ test('in whatever order records come, and however often, the gaps are those that
   )
 })
 
-test('files are read in the order in which they were written, and others are left alone', () => {
+test('ledger files are read in the order of their writing, and other files are ignored', () => {
   const names = [
     'usage-2026-01-02.jsonl',
     'usage-2026-01-01.10.jsonl',
@@ -72,7 +72,7 @@ test('files are read in the order in which they were written, and others are lef
       'usage-2026-01-02.jsonl',
     ],
   )
-  for (const { name, day, part } of found) assert.is(parseLedgerName(day, part), name)
+  for (const { name, day, part } of found) assert.is(formatLedgerName(day, part), name)
 })
 
 test.run()

@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Batch, findLineStart } from '../../../src/ledger/write/batch.js'
 
-test('a batch that was cut goes on with the line that is not whole in the file, and repeats no other', () => {
+test('a partly written batch continues with the incomplete line and repeats no other', () => {
   const bytes = Buffer.from('one\ntwo\n')
   const starts = Array.from({ length: bytes.length + 1 }, (_, written) => {
     const batch: Batch = { day: '2026-01-01', bytes, records: 2, written }

@@ -8,17 +8,17 @@ import type { LedgerFile, LedgerFiles } from '../../../src/ledger/files.js'
 import { Ledger } from '../../../src/ledger/write/ledger.js'
 import { deferred, until, wait } from '../../support/until.js'
 
-/** What the next write does in place of writing all. */
+/** Fault of the next write. */
 type Fault = { error: string } | { bytes: number } | { until: Promise<void> }
 
-/** A disk in memory, that fails as it is told to. */
+/** A disk in memory that fails on demand. */
 class Disk implements LedgerFiles {
   readonly files = new Map<string, { bytes: Buffer }>()
   readonly faults: Fault[] = []
   /** What the next syncs wait for. */
   readonly syncs: Promise<void>[] = []
-  readonly told: string[] = []
-  /** Called when a write is through, before the ledger hears of it. */
+  readonly calls: string[] = []
+  /** Called after a write, before the ledger gets its result. */
   onWrite: (() => void) | null = null
 
   text(path: string): string {
@@ -30,7 +30,7 @@ class Disk implements LedgerFiles {
   }
 
   async open(path: string): Promise<LedgerFile> {
-    this.told.push(`open ${path}`)
+    this.calls.push(`open ${path}`)
     let file = this.files.get(path)
     if (file === undefined) {
       file = { bytes: Buffer.alloc(0) }
@@ -47,16 +47,16 @@ class Disk implements LedgerFiles {
         if (fault !== undefined && 'until' in fault) await fault.until
         const length =
           fault !== undefined && 'bytes' in fault ? Math.min(fault.bytes, bytes.length) : bytes.length
-        this.told.push(`write ${length}`)
+        this.calls.push(`write ${length}`)
         opened.bytes = Buffer.concat([opened.bytes, bytes.subarray(0, length)])
         this.onWrite?.()
         return length
       },
       sync: async () => {
-        this.told.push('sync')
+        this.calls.push('sync')
         await this.syncs.shift()
       },
-      close: async () => void this.told.push('close'),
+      close: async () => void this.calls.push('close'),
       inPlace: async () => this.files.get(path) === opened,
     }
   }
@@ -130,7 +130,7 @@ function records(text: string): { seqs: number[]; torn: number } {
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
 
-test('records are written together, in their order, and numbered without a gap', async () => {
+test('records are written together, in order, and numbered without gaps', async () => {
   const { disk, ledger, add } = bench()
   add(3)
   await until(() => ledger.state.written === 3, 'three records')
@@ -140,7 +140,7 @@ test('records are written together, in their order, and numbered without a gap',
   assert.equal(ledger.state, { stalled: null, queued_bytes: 0, written: 5, dropped: 0 })
 })
 
-test('one write at a time: what comes meanwhile goes out in the next', async () => {
+test('records that arrive during a write go out in the next one', async () => {
   const disk = new Disk()
   const slow = deferred()
   disk.faults.push({ until: slow.promise })
@@ -156,7 +156,7 @@ test('one write at a time: what comes meanwhile goes out in the next', async () 
   await ledger.close()
 })
 
-test('what comes while the disk is busy is set aside in pieces, and none is forgotten that comes during a sync', async () => {
+test('a busy disk gets waiting records in batches, and loses none that arrive during a sync', async () => {
   const disk = new Disk()
   const slow = deferred()
   disk.faults.push({ until: slow.promise })
@@ -167,14 +167,14 @@ test('what comes while the disk is busy is set aside in pieces, and none is forg
   }
   slow.resolve()
   await until(() => ledger.state.written === 200, 'all records')
-  const sizes = disk.told.filter((line) => line.startsWith('write ')).map((line) => Number(line.slice(6)))
+  const sizes = disk.calls.filter((line) => line.startsWith('write ')).map((line) => Number(line.slice(6)))
   assert.ok(sizes.length > 10)
   for (const size of sizes) assert.ok(size < 8_192, String(size))
   assert.equal(records(disk.text(FILE)).seqs, upTo(200))
   await ledger.close()
 })
 
-test('a disk that is slow to sync delays no write, and is synced again for what came meanwhile', async () => {
+test('a slow sync delays no write, and another sync follows for the records written meanwhile', async () => {
   const disk = new Disk()
   const slow = deferred()
   disk.syncs.push(slow.promise)
@@ -186,7 +186,7 @@ test('a disk that is slow to sync delays no write, and is synced again for what 
     await wait(1)
   }
   await until(() => ledger.state.queued_bytes === 0, 'the rest to be written')
-  const syncs = () => disk.told.filter((line) => line === 'sync').length
+  const syncs = () => disk.calls.filter((line) => line === 'sync').length
   assert.is(syncs(), 1)
   slow.resolve()
   await until(() => syncs() === 2, 'another sync')
@@ -194,7 +194,7 @@ test('a disk that is slow to sync delays no write, and is synced again for what 
 })
 
 for (const code of ['EAGAIN', 'ENOSPC', 'EIO']) {
-  test(`${code} loses nothing: it is tried again, and told once`, async () => {
+  test(`${code} loses no record: writing is tried again, and the error is logged once`, async () => {
     const disk = new Disk()
     disk.faults.push({ error: code }, { error: code })
     const { ledger, logged, add } = bench({}, disk)
@@ -212,7 +212,7 @@ for (const code of ['EAGAIN', 'ENOSPC', 'EIO']) {
   })
 }
 
-test('a write that is cut short anywhere is gone on with, whatever comes in between', async () => {
+test('a short write is continued at any byte, also after an error', async () => {
   const whole = bench()
   whole.add(2)
   await whole.ledger.close()
@@ -236,7 +236,7 @@ test('a write that is cut short anywhere is gone on with, whatever comes in betw
   }
 })
 
-test('beyond limits in memory new records are dropped and counted, and the gap in the numbers tells it', async () => {
+test('records beyond the memory limit are dropped and counted, and leave a gap in the numbers', async () => {
   const disk = new Disk()
   disk.faults.push({ error: 'ENOSPC' })
   const { ledger, logged, add } = bench({ bufferedBytes: 65_536 }, disk)
@@ -252,7 +252,7 @@ test('beyond limits in memory new records are dropped and counted, and the gap i
   assert.equal(seqs, [...upTo(201 - dropped), 202])
 })
 
-test('a line that somebody left torn costs that line and no other', async () => {
+test('a torn line in the file costs no other line', async () => {
   const disk = new Disk()
   disk.put(FILE, '{"v":1,"seq":1}\n{"v":1,"se')
   const { ledger, add } = bench({}, disk)
@@ -263,7 +263,7 @@ test('a line that somebody left torn costs that line and no other', async () => 
   assert.equal(records(text), { seqs: [1, 1, 2], torn: 1 })
 })
 
-test('a file that would grow too large is followed by another, and after a start the last one is gone on with', async () => {
+test('a full file is followed by the next part, and a new start continues the last part', async () => {
   const disk = new Disk()
   const first = bench({ rotateBytes: 65_536, flushBytes: 8_192 }, disk)
   for (let i = 0; i < 40; i++) {
@@ -286,7 +286,7 @@ test('a file that would grow too large is followed by another, and after a start
   assert.equal(records(disk.text(names.at(-1) ?? '')).seqs.at(-1), 1)
 })
 
-test('a file that was moved or deleted is made anew where it was', async () => {
+test('a file that was moved or deleted is created again at its path', async () => {
   const { disk, ledger, add } = bench()
   add(1)
   await until(() => ledger.state.written === 1, 'the first record')
@@ -298,7 +298,7 @@ test('a file that was moved or deleted is made anew where it was', async () => {
   await ledger.close()
 })
 
-test('each policy of fsync does what it says', async () => {
+test('each fsync policy syncs as often as documented', async () => {
   const synced = async (fsync: 'never' | 'interval' | 'every', fsyncMs: number): Promise<number> => {
     const { disk, ledger, add } = bench({ fsync, fsyncMs })
     for (let i = 0; i < 3; i++) {
@@ -306,7 +306,7 @@ test('each policy of fsync does what it says', async () => {
       await until(() => ledger.state.written === i + 1, 'a record')
     }
     await ledger.close()
-    return disk.told.filter((line) => line === 'sync').length
+    return disk.calls.filter((line) => line === 'sync').length
   }
   assert.is(await synced('never', 1), 0)
   assert.is(await synced('every', 3_600_000), 3)
@@ -314,14 +314,14 @@ test('each policy of fsync does what it says', async () => {
   assert.is(await synced('interval', 3_600_000), 1)
 })
 
-test('what was written is synced within the interval, also if nothing comes after it', async () => {
+test('the last record is synced within the interval, even if no other follows', async () => {
   const { disk, ledger, add } = bench({ fsync: 'interval', fsyncMs: performance.now() + 50 })
   add(1)
-  await until(() => disk.told.includes('sync'), 'a sync')
+  await until(() => disk.calls.includes('sync'), 'a sync')
   await ledger.close()
 })
 
-test('a disk that takes nothing does not hold up the end for ever, and what is lost is counted', async () => {
+test('closing gives up on a failing disk and returns the number of lost records', async () => {
   const disk = new Disk()
   for (let i = 0; i < 100_000; i++) disk.faults.push({ error: 'ENOSPC' })
   const { ledger, add } = bench({}, disk)
@@ -329,7 +329,7 @@ test('a disk that takes nothing does not hold up the end for ever, and what is l
   assert.is(await ledger.close(), 4)
 })
 
-test('a disk that does not answer is told, is not waited for at the end, and is not asked again', async () => {
+test('a disk that does not respond is logged, does not hold up closing, and is not called again', async () => {
   const disk = new Disk()
   const never = deferred()
   disk.faults.push({ until: never.promise })
@@ -347,7 +347,7 @@ test('a disk that does not answer is told, is not waited for at the end, and is 
   assert.is(ledger.state.stalled, null)
 })
 
-test('what is not written when the process ends is written then, a batch under way a second time', async () => {
+test('flushNow writes all waiting records, and the batch under way a second time', async () => {
   const disk = new Disk()
   const never = deferred()
   disk.faults.push({ until: never.promise })
@@ -360,7 +360,7 @@ test('what is not written when the process ends is written then, a batch under w
   never.resolve()
 })
 
-test('a line that another relay has cut in two by its own is written anew, and no other', async () => {
+test('a line that another relay has split is written again, and no other line is', async () => {
   const one = bench()
   one.add(1)
   await one.ledger.close()
@@ -381,7 +381,7 @@ test('a line that another relay has cut in two by its own is written anew, and n
   }
 })
 
-test('records of two days go to two files, also if they were to be written together', async () => {
+test('records of two days go to two files, even if they arrive together', async () => {
   const { disk, ledger } = bench()
   const midnight = Date.parse('2026-03-01T00:00:00Z')
   for (const at of [midnight - 1, midnight, midnight + 1, midnight - 1])

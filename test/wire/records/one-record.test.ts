@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { PHASES } from '../../../src/exchange/outcome.js'
 import { AS_OF } from '../../../src/ledger/price-table.js'
+import { recordSchema } from '../../../src/ledger/schema.js'
 import { CHAT_STREAM } from '../../support/fixtures.js'
 import { FIELDS } from '../../support/ledger.js'
 import { OK, type Scene, withRelay } from '../../support/scene.js'
@@ -88,6 +90,7 @@ test('a request leaves one record with key, model, tokens and times, and without
       stream: true,
       status: 200,
       end: 'done',
+      phase: 'respond',
       cache: null,
       prompt_tokens: 47,
       cached_tokens: 32,
@@ -102,6 +105,7 @@ test('a request leaves one record with key, model, tokens and times, and without
       bytes_in: BODY.length,
       bytes_out: CHAT_STREAM.length,
       events: 7,
+      unparsed_events: 0,
       unread_events: 0,
       tool_calls: 1,
       finish_reason: 'tool_calls',
@@ -114,13 +118,24 @@ test('a request leaves one record with key, model, tokens and times, and without
     assert.not.match(JSON.stringify(record), /the prompt|in-the-query|sk-|naïve/)
   }))
 
-test("the README's table has every field of a record, and no other", () => {
-  const readme = readFileSync(new URL('../../../../README.md', import.meta.url), 'utf8')
-  const section = readme.slice(readme.indexOf('## The usage ledger'), readme.indexOf('## Deploying'))
-  const named = [...section.matchAll(/^\| ((?:`\w+` )+)\|/gm)].flatMap(
+test('the table in FIELDS.md has every field of a record, and no other', () => {
+  const reference = readFileSync(new URL('../../../../src/ledger/FIELDS.md', import.meta.url), 'utf8')
+  const table = reference.slice(reference.indexOf('## Fields'), reference.indexOf('## How a request ends'))
+  const named = [...table.matchAll(/^\| ((?:`\w+` )+)\|/gm)].flatMap(
     ([, names]) => names?.match(/\w+/g) ?? [],
   )
   assert.equal(named.sort(), [...FIELDS].sort())
+})
+
+test('the tables in FIELDS.md have every end reason and every phase, and no other', () => {
+  const reference = readFileSync(new URL('../../../../src/ledger/FIELDS.md', import.meta.url), 'utf8')
+  const [ends = '', phases = ''] = reference
+    .slice(reference.indexOf('## How a request ends'), reference.indexOf('## Token counts'))
+    .split('## Phases')
+  // Without the row of titles.
+  const names = (table: string) => [...table.matchAll(/^\| `(\w+)` \|/gm)].slice(1).map(([, name]) => name)
+  assert.equal(names(ends), recordSchema.shape.end.options)
+  assert.equal(names(phases), [...PHASES])
 })
 
 test('however a request ends it leaves one record, and probes of the relay leave none', () =>

@@ -1,15 +1,15 @@
-/** Numbers that are missing of one writer, both ends included. */
+/** Numbers that one writer lacks, both ends included. */
 export interface Gap {
   readonly writer: string
   readonly from: number
   readonly to: number
 }
 
-/** The numbers of one writer that were seen: ranges without a gap, ascending, of which there are few. */
+/** The numbers of one writer: ranges without gaps, ascending. There are few of them. */
 type Ranges = { from: number; to: number }[]
 
 /**
- * Which records were there already, by their writers and numbers. What it keeps is one range of numbers for each writer, and
+ * Finds repeated and missing records by their writers and numbers. It keeps one range of numbers for each writer and
  * one more for each gap, however many records there are.
  */
 export class SequenceCheck {
@@ -19,19 +19,19 @@ export class SequenceCheck {
     this.writers = new Map()
   }
 
-  /** @returns whether it was not there yet */
+  /** Adds a record. @returns false if it was added before */
   add(writer: string, seq: number): boolean {
     let ranges = this.writers.get(writer)
     if (ranges === undefined) {
       ranges = []
       this.writers.set(writer, ranges)
     }
-    return include(ranges, seq)
+    return insert(ranges, seq)
   }
 
   /**
-   * Numbers that were not seen, of every writer: they begin with 1. Whether any are missing behind a writer's last record,
-   * nothing can tell.
+   * Missing numbers of every writer, from 1 up to its last record. Records that are missing after the last one cannot
+   * be detected.
    */
   get gaps(): Gap[] {
     const gaps: Gap[] = []
@@ -45,13 +45,14 @@ export class SequenceCheck {
     return gaps
   }
 
+  /** Number of writers, which are starts of relays. */
   get writerCount(): number {
     return this.writers.size
   }
 }
 
-function include(ranges: Ranges, seq: number): boolean {
-  // Nearly always the one that comes next.
+function insert(ranges: Ranges, seq: number): boolean {
+  // Searched from the end, as records nearly always come in order.
   let i = ranges.length - 1
   while (i >= 0 && (ranges[i] as { from: number }).from > seq) i--
   const below = ranges[i]
