@@ -191,7 +191,8 @@ export class SharedResponse implements ResponseSink, ResponseSource {
     subscribers.splice(place, 1)
     this.cache.onLeft(subscriber)
     const heir = subscribers[0]
-    if (this.state !== 'running' || place > 0 || heir === undefined) return
+    if (this.state !== 'running' || this.pipeline?.exchange !== subscriber.exchange || heir === undefined)
+      return
     // Another subscriber pays now, under the outcome of the one that left.
     heir.exchange.setCache('miss')
     subscriber.exchange.setCache('joined')

@@ -107,7 +107,7 @@ export class Exchange {
 
   /** Bytes that a tunnel has passed upstream. */
   countBytesIn(bytes: number): void {
-    this.result.bytesIn += bytes
+    if (!this.isClosed) this.result.bytesIn += bytes
   }
 
   /** A model in the path wins over one in the body or the query. */
@@ -214,12 +214,12 @@ export class Exchange {
 
   /** A chunk of the response has arrived. */
   countChunk(): void {
-    this.result.countChunk(performance.now())
+    if (!this.isClosed) this.result.countChunk(performance.now())
   }
 
   /** Bytes that have been handed to the client's socket. */
   countBytesOut(bytes: number): void {
-    this.result.bytesOut += bytes
+    if (!this.isClosed) this.result.bytesOut += bytes
   }
 
   // The end

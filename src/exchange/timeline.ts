@@ -28,7 +28,8 @@ export class Timeline {
   /** Milliseconds from the attempt to the head of the response; null if one of them is missing. */
   get upstreamMs(): number | null {
     const { attemptStartedAt, winnerStartedAt, responseStartedAt } = this
-    if (attemptStartedAt === null || responseStartedAt === null) return null
-    return responseStartedAt - Math.max(attemptStartedAt, winnerStartedAt ?? attemptStartedAt)
+    const since = winnerStartedAt ?? attemptStartedAt
+    if (since === null || responseStartedAt === null) return null
+    return responseStartedAt - Math.max(since, attemptStartedAt ?? since)
   }
 }

@@ -195,13 +195,16 @@ export class ClientWriter implements ResponseSink, Stage {
   private giveUp(): void {
     this.state = 'closed'
     this.exchange.conclude('client_stalled', 'clientStallMs')
+    this.isBlocked = false
     this.feed.onClientGone()
     this.connection.giveUp()
   }
 
   /** The client's buffer is full: the upstream has to wait. */
   waitForDrain(): void {
-    if (this.isBlocked) return
+    const { socket } = this.res
+    // A write to a connection that has broken also returns false, and no 'drain' follows.
+    if (this.isBlocked || (socket !== null && (socket.errored !== null || socket.destroyed))) return
     this.isBlocked = true
     this.connection.watch()
     // Writes that go past the response object do not raise its 'drain'.

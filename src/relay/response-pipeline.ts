@@ -188,6 +188,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
     }
     if (!sink.keepsResponse) this.state = 'cancelled'
     this.resume()
+    this.stopLingering()
     this.lingerTimer = setTimeout(stopLingering, LINGER_MS, this).unref()
   }
 
@@ -210,7 +211,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
   /** The time for the end of a response without clients is up. */
   onLingered(): void {
     this.lingerTimer = null
-    if (this.sink.hasClients) return
+    if (this.state === 'complete' || this.sink.hasClients) return
     this.cancel(CLIENT_GONE)
     this.sink.drop()
   }
