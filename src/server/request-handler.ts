@@ -1,4 +1,4 @@
-import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { credentialsIn, readSubprotocolKeys } from '../access/credentials.js'
 import type { Keyring } from '../access/keyring.js'
@@ -34,6 +34,7 @@ import { destroyResponse } from '../relay/reset.js'
 import type { Router } from '../routing/router.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { Admission } from './admission.js'
+import { createLastResponse, watchQueuedResponse } from './raw-socket.js'
 import { Recorder } from './recorder.js'
 import { RequestDispatcher } from './request-dispatcher.js'
 import { Waiting } from './waiting.js'
@@ -110,7 +111,7 @@ export class RequestHandler implements MetricsSource {
    * be sent in the usual way.
    */
   handleUpgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
-    const exchange = this.adopt(req, socket)
+    const exchange = this.open(req, createLastResponse(req, socket))
     try {
       this.beginUpgrade(exchange, socket, head)
     } catch (error) {
@@ -120,7 +121,11 @@ export class RequestHandler implements MetricsSource {
 
   /** Refuses CONNECT, which asks for a tunnel to any host. */
   refuseConnect(req: IncomingMessage, socket: Socket): void {
-    this.refuse(this.adopt(req, socket), 'invalid_path', 'CONNECT is not for a relay of APIs.')
+    this.refuse(
+      this.open(req, createLastResponse(req, socket)),
+      'invalid_path',
+      'CONNECT is not for a relay of APIs.',
+    )
   }
 
   /** Refuses a request with an `Expect` that nobody knows (RFC 9110, 10.1.1). */
@@ -171,31 +176,8 @@ export class RequestHandler implements MetricsSource {
     res.once('close', () => this.close(exchange))
     // A write to a closing socket raises 'error'. 'close' follows, and handles it.
     res.on('error', ignore)
-    if (res.socket === null) this.watchSocket(exchange)
+    if (res.socket === null) watchQueuedResponse(exchange, () => this.close(exchange))
     return exchange
-  }
-
-  /** Closes a pipelined exchange with its socket: its response has no socket yet, and would not emit 'close'. */
-  private watchSocket(exchange: Exchange): void {
-    const { socket } = exchange.req
-    const leave = (): void => this.close(exchange)
-    // Any number of requests may be queued.
-    socket.setMaxListeners(0)
-    socket.once('close', leave)
-    // The connection may outlive thousands of requests.
-    exchange.res.once('close', () => socket.removeListener('close', leave))
-  }
-
-  /** Opens an exchange for a request whose socket Node has handed over, with a response that can be its last. */
-  private adopt(req: IncomingMessage, socket: Socket): Exchange {
-    const res = new ServerResponse(req)
-    res.shouldKeepAlive = false
-    // Node may have set its keep-alive limit, if there was a request before.
-    socket.setTimeout(0)
-    socket.on('error', ignore)
-    res.assignSocket(socket)
-    res.once('finish', () => socket.destroySoon())
-    return this.open(req, res)
   }
 
   private begin(exchange: Exchange): void {

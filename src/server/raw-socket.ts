@@ -1,0 +1,26 @@
+import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Exchange } from '../exchange/exchange.js'
+import { ignore } from '../lib/ignore.js'
+
+/** Calls `onClose` when the socket of a pipelined exchange closes: its response has no socket yet, and would not tell. */
+export function watchQueuedResponse(exchange: Exchange, onClose: () => void): void {
+  const { socket } = exchange.req
+  // Any number of requests may be queued.
+  socket.setMaxListeners(0)
+  socket.once('close', onClose)
+  // The connection may outlive thousands of requests.
+  exchange.res.once('close', () => socket.removeListener('close', onClose))
+}
+
+/** Creates the last response on a socket that Node has handed over. */
+export function createLastResponse(req: IncomingMessage, socket: Socket): ServerResponse {
+  const res = new ServerResponse(req)
+  res.shouldKeepAlive = false
+  // Node may have set its keep-alive limit, if there was a request before.
+  socket.setTimeout(0)
+  socket.on('error', ignore)
+  res.assignSocket(socket)
+  res.once('finish', () => socket.destroySoon())
+  return res
+}
