@@ -16,12 +16,13 @@ export interface RelayState {
   readonly ledgerState: LedgerState | null
 }
 
-/** How the ledger is doing, for those who watch the relay. */
+/** State of the ledger, as `/readyz` shows it. */
 export interface LedgerState {
-  /** Why nothing can be written at the moment; null if it can. */
+  /** Error code that prevents writing, or `no answer` if the disk does not respond; null if writing works. */
   readonly stalled: string | null
   readonly queued_bytes: number
+  /** Records written since the start. */
   readonly written: number
-  /** Records that found no room while nothing could be written. */
+  /** Records dropped because the memory for waiting records (`ledger.bufferedBytes`) was full. */
   readonly dropped: number
 }
