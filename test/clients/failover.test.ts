@@ -132,7 +132,7 @@ for (const sdk of SDKS) {
           const [record] = await relay.records(1)
           assert.equal([record?.end, record?.upstream, record?.attempts], ['done', 'second', 2])
         }
-        await withTargets(sdk, [failing, answers(sdk)], act, 200)
+        await withTargets(sdk, [failing, answers(sdk)], act, 1_000)
       }
     })
   }

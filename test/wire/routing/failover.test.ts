@@ -1,11 +1,15 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Response } from '../../support/client.js'
+import { runClock, stopClock } from '../../support/clock.js'
 import { auth, type LogLine, post, startRelay, type TestRelay } from '../../support/relay.js'
 import { until, wait } from '../../support/until.js'
 import { CHUNKED, head, type Script, ScriptedUpstream, SSE, step, whole } from '../../support/upstream.js'
 
 const BODY = '{"model":"m","messages":[],"stream":true}'
+
+test.after.each(runClock)
+
 const OK: Script = (request) => request.write(whole('200 OK', `from ${request.header('host')}`))
 
 interface Pair {
@@ -153,8 +157,12 @@ test('a target that does not begin in its time is followed by the next', async (
   await withPair(
     [step.hang(), OK],
     async ({ ask, first, record }) => {
-      assert.is((await ask()).status, 200)
-      await (await first.request(0)).ended()
+      const pass = stopClock()
+      const answer = ask()
+      const request = await first.request(0)
+      pass(101)
+      assert.is((await answer).status, 200)
+      await request.ended()
       assert.is((await record()).failed_attempts, 'a firstByteMs')
     },
     { first: { timeouts: { firstByteMs: 100 } } },

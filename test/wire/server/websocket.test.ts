@@ -4,11 +4,14 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { WebSocket, WebSocketServer } from 'ws'
 import { headerOf } from '../../support/client.js'
+import { runClock, stopClock } from '../../support/clock.js'
 import { randomBytes } from '../../support/random.js'
 import { startRelay, type TestRelay } from '../../support/relay.js'
 import { OK, type Scene, withRelay } from '../../support/scene.js'
 import { until } from '../../support/until.js'
 import { whole } from '../../support/upstream.js'
+
+test.after.each(runClock)
 
 /** One side of a socket: what it got, and how it ended. */
 class Peer {
@@ -306,8 +309,11 @@ test('a handshake that the upstream leaves unanswered gives 504', () =>
   withRelay(
     () => {},
     async (scene) => {
-      assert.is((await scene.ask(handshake(scene))).status, 504)
+      const pass = stopClock()
+      const answer = scene.ask(handshake(scene))
       const request = await scene.upstream.request(0)
+      pass(101)
+      assert.is((await answer).status, 504)
       await until(() => request.closed, 'the connection to be given up')
     },
     { timeouts: { firstByteMs: 100 } },
