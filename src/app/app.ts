@@ -2,11 +2,14 @@ import { Keyring } from '../access/keyring.js'
 import type { MetricsServer } from '../admin/metrics-server.js'
 import type { Config, ConfigSource } from '../config/config.js'
 import type { ListenAddress } from '../config/listen.js'
+import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
 import { Ledger } from '../ledger/write/ledger.js'
 import { createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
+import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
+import { SlownessWatch } from '../observe/slowness-watch.js'
 import { Router } from '../routing/router.js'
 import { Listener } from '../server/listener.js'
 import { RequestHandler } from '../server/request-handler.js'
@@ -70,9 +73,14 @@ export async function createApp(options: AppOptions): Promise<App> {
   const metrics =
     config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const keyring = options.keyring ?? ownKeyring
-  const handler = new RequestHandler({ config, keyring, router, log, ledger, metrics })
+  const slowness = new SlownessWatch(log, config.log.slowMs)
+  const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness]
+  if (metrics !== null) sinks.unshift(metrics)
+  if (ledger !== null) sinks.unshift(ledger)
+  const handler = new RequestHandler({ config, keyring, router, log, sinks, ledger })
   const listener = new Listener(config, handler, log)
-  return new App(options, { keyring: ownKeyring, ownKeyReload, router, ledger, metrics, handler, listener })
+  const parts = { keyring: ownKeyring, ownKeyReload, router, ledger, metrics, slowness, handler, listener }
+  return new App(options, parts)
 }
 
 /** @param ownReload a reload that this process has asked for is not logged */
@@ -95,6 +103,7 @@ interface AppParts {
   readonly router: Router<Upstream>
   readonly ledger: Ledger | null
   readonly metrics: Metrics | null
+  readonly slowness: SlownessWatch
   readonly handler: RequestHandler
   readonly listener: Listener
 }
@@ -108,6 +117,7 @@ export class App {
   private readonly log: Log
   private readonly ledger: Ledger | null
   private readonly metrics: Metrics | null
+  private readonly slowness: SlownessWatch
   private readonly handler: RequestHandler
   private readonly listener: Listener
   private readonly keepWarm: KeepWarm
@@ -126,6 +136,7 @@ export class App {
     this.log = options.log
     this.ledger = parts.ledger
     this.metrics = parts.metrics
+    this.slowness = parts.slowness
     this.handler = parts.handler
     this.listener = parts.listener
     this.keepWarm = new KeepWarm(createKeepWarmLogger(options.log, () => this.current))
@@ -259,6 +270,7 @@ export class App {
     this.listener.close()
     this.configWatch?.close()
     this.keepWarm.close()
+    this.slowness.close()
   }
 
   /** Closes everything at once. Resolves when the records are on the disk, or cannot be written. */

@@ -9,6 +9,8 @@ import { CACHED_USAGE, resolveUsage, type TokenUsage } from './token-usage.js'
 export interface SummarySink {
   /** Called once for each request, after its bytes have left. */
   record(summary: RequestSummary): void
+  /** Called at every tick of the listener's clock. @param now `performance.now()` */
+  tick?(now: number): void
 }
 
 /**

@@ -26,6 +26,7 @@ const OVERHEAD_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
 export class Metrics implements SummarySink {
   private readonly registry: Registry
   private readonly requests: Counter<'team' | 'dialect' | 'upstream' | 'status' | 'end' | 'cache'>
+  private readonly phases: Counter<'phase'>
   private readonly failedAttempts: Counter<'target' | 'cause'>
   private readonly tokens: Counter<'team' | 'upstream' | 'kind' | 'source'>
   private readonly savedTokens: Counter<'team'>
@@ -67,6 +68,9 @@ export class Metrics implements SummarySink {
       'status',
       'end',
       'cache',
+    ])
+    this.phases = counter('request_phases_total', 'Finished requests, by the last phase that they reached.', [
+      'phase',
     ])
     this.failedAttempts = counter(
       'failed_attempts_total',
@@ -134,17 +138,12 @@ export class Metrics implements SummarySink {
     const upstream = summary.outcome.upstream ?? ''
     this.requests.inc(
       {
-        ...{
-          team,
-          upstream,
-          dialect: summary.request.api,
-          end: summary.outcome.end ?? '',
-          cache: summary.outcome.cache ?? '',
-        },
-        status: summary.outcome.status ?? '',
+        ...{ team, upstream, dialect: summary.request.api, end: summary.outcome.end ?? '' },
+        ...{ cache: summary.outcome.cache ?? '', status: summary.outcome.status ?? '' },
       },
       1,
     )
+    this.phases.inc({ phase: summary.outcome.phase }, 1)
     if (summary.outcome.failures !== null) this.countFailures(summary.outcome.failures)
     this.countTokens(summary, team, upstream)
     this.duration.observe({ upstream }, summary.totalMs / 1_000)

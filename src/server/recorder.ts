@@ -32,6 +32,11 @@ export class Recorder {
     })
   }
 
+  /** @param now `performance.now()` */
+  tick(now: number): void {
+    for (const sink of this.sinks) sink.tick?.(now)
+  }
+
   get unreadCount(): number {
     return this.unread.size
   }

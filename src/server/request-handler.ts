@@ -9,17 +9,15 @@ import type { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
 import { Exchange } from '../exchange/exchange.js'
 import { InFlight } from '../exchange/in-flight.js'
+import type { SummarySink } from '../exchange/summary.js'
 import { answerPreflight } from '../http/cors.js'
 import { findHeader } from '../http/flat-headers.js'
 import { hasOneHost, readContentLength } from '../http/request-headers.js'
-import type { Ledger } from '../ledger/write/ledger.js'
 import { ignore } from '../lib/ignore.js'
 import { BoundCounters } from '../lib/limit-counters.js'
 import type { Log } from '../observe/log.js'
-import type { Metrics, MetricsSource } from '../observe/metrics.js'
-import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
+import type { MetricsSource } from '../observe/metrics.js'
 import type { LedgerState } from '../observe/relay-state.js'
-import { SlownessWatch } from '../observe/slowness-watch.js'
 import { ByteBudget } from '../relay/byte-budget.js'
 import { sendError, sendJson } from '../relay/local-response.js'
 import { RelayContext } from '../relay/relay-context.js'
@@ -46,9 +44,10 @@ export interface RequestHandlerParts {
   readonly keyring: Pick<Keyring, 'find'> | null
   readonly router: Router<Upstream>
   readonly log: Log
+  /** Get the summary of every request, in this order. */
+  readonly sinks: readonly SummarySink[]
   /** Null where nothing is recorded, as in the doctor. */
-  readonly ledger: Pick<Ledger, 'record' | 'state'> | null
-  readonly metrics?: Pick<Metrics, 'record'> | null
+  readonly ledger: { readonly state: LedgerState } | null
 }
 
 /**
@@ -66,7 +65,6 @@ export class RequestHandler implements MetricsSource {
   private readonly log: Log
   private readonly ledger: RequestHandlerParts['ledger']
   private readonly recorder: Recorder
-  private readonly slowness: SlownessWatch
   private readonly dispatcher: RequestDispatcher
   private readonly bodyLimits: BodyLimits
   private readonly bodyEvents: BodyEvents
@@ -75,10 +73,7 @@ export class RequestHandler implements MetricsSource {
     this.config = parts.config
     this.log = parts.log
     this.ledger = parts.ledger
-    this.slowness = new SlownessWatch(parts.log, parts.config.log.slowMs)
-    const { ledger, log, metrics } = parts
-    const optional = [ledger, metrics ?? null].filter((sink) => sink !== null)
-    this.recorder = new Recorder([...optional, new PromptCacheWatch(log), log, this.slowness])
+    this.recorder = new Recorder(parts.sinks)
     this.inFlight = new InFlight()
     const budget = new ByteBudget(parts.config.limits.bufferedBytes)
     this.context = new RelayContext(new BoundCounters(), budget)
@@ -139,7 +134,7 @@ export class RequestHandler implements MetricsSource {
   }
 
   tick(now: number): void {
-    this.slowness.tick(now)
+    this.recorder.tick(now)
     this.inFlight.forEach((exchange) => {
       try {
         exchange.stage?.onTick(now)
@@ -167,7 +162,6 @@ export class RequestHandler implements MetricsSource {
   /** Hands all summaries to the log and the ledger now, and not some milliseconds later. */
   writeDown(): void {
     this.recorder.close()
-    this.slowness.close()
   }
 
   private open(req: IncomingMessage, res: ServerResponse): Exchange {

@@ -73,6 +73,7 @@ test('metrics at their own address count each request, attempt, token and target
   const labels = 'team="default",upstream="good",dialect="openai",end="done",cache="",status="200"'
   for (const line of [
     `thinwire_requests_total{${labels}} 6`,
+    'thinwire_request_phases_total{phase="respond"} 6',
     'thinwire_failed_attempts_total{target="bad",cause="500"} 5',
     'thinwire_tokens_total{team="default",upstream="good",kind="prompt",source="upstream"} 42',
     'thinwire_tokens_total{team="default",upstream="good",kind="cached",source="upstream"} 24',
