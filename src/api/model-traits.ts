@@ -1,0 +1,37 @@
+import type { ConversationApi } from './apis.js'
+
+/**
+ * How a model's earlier thinking has to be sent back beside its tool calls, in chat completions:
+ * - `none`: it is not;
+ * - `reasoning_content`: as that member of the assistant's message (DeepSeek, Kimi);
+ * - `thought_signature`: as `extra_content.google.thought_signature` of each call (Gemini's compatible API).
+ *
+ * The other APIs have one way each: reasoning items, thinking blocks, `thoughtSignature`.
+ */
+export type ChatThinking = 'none' | 'reasoning_content' | 'thought_signature'
+
+/** What one model at one upstream wants of a request. Data alone: `model-table.ts` has the rows. */
+export interface ModelTraits {
+  /** The API by which the model is asked, if its upstream has it; null: the API that the client's body is written for. */
+  readonly api: ConversationApi | null
+  /** Names of request fields that the model refuses, in the API that it is asked by. They are left out. */
+  readonly refuses: readonly string[]
+  /** The name of the limit of output tokens in chat completions. */
+  readonly limitField: 'max_tokens' | 'max_completion_tokens'
+  /** The effort levels that it takes, from low to high; null: whatever the client says is sent. Empty: none is sent. */
+  readonly efforts: readonly string[] | null
+  /** Whether it takes custom tools (free text instead of JSON arguments). Otherwise they become functions. */
+  readonly customTools: boolean
+  /** Whether its chat completions take `reasoning` as an object (OpenRouter). */
+  readonly reasoningObject: boolean
+  readonly chatThinking: ChatThinking
+  /**
+   * How a Claude model thinks: `budget`: `thinking: {"type":"enabled","budget_tokens":N}`; `adaptive`: by effort
+   * (`output_config.effort`); `none`: not at all. Of a Gemini model: `budget` or `adaptive` (`thinkingLevel`).
+   */
+  readonly thinking: 'none' | 'budget' | 'adaptive'
+  /** The longest output that it takes, in tokens: Messages requires a limit. Null: unknown. */
+  readonly maxOutputTokens: number | null
+  /** The call ids that it takes: `any` up to 64 characters of `[A-Za-z0-9_-]`, or Mistral's nine letters and digits. */
+  readonly callIds: 'any' | 'nine'
+}
