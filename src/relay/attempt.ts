@@ -48,6 +48,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   readonly ticket: number
   /** The attempt before this one, at the same target, met a stale connection. */
   readonly isRetry: boolean
+  /** How often the request was changed after a refusal before this attempt. */
+  readonly corrections: number
   phase: AttemptPhase
   /** The response while it is held back (see `ProbedResponse`); else null. */
   probe: ProbedResponse | null
@@ -64,9 +66,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private isGivenUp: boolean
   private isReported: boolean
 
-  constructor(failover: Failover, target: Target<Upstream>, isRetry: boolean) {
+  constructor(failover: Failover, target: Target<Upstream>, isRetry: boolean, corrections: number) {
     this.target = target
     this.isRetry = isRetry
+    this.corrections = corrections
     this.startedAt = performance.now()
     this.ticket = target.breaker.begin(this.startedAt)
     target.upstream.inFlight++

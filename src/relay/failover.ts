@@ -1,15 +1,7 @@
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { readErrorCode } from '../lib/error-code.js'
-import type { HedgeBudget } from '../routing/hedge.js'
-import {
-  classifyOutcome,
-  type Failure,
-  FIRST_BYTE_LATE,
-  FIRST_TOKEN_LATE,
-  type Outcome,
-} from '../routing/outcome.js'
-import { readCooldownMs } from '../routing/retry-after.js'
+import { type Failure, FIRST_BYTE_LATE, FIRST_TOKEN_LATE, type Outcome } from '../routing/outcome.js'
 import {
   type AttemptState,
   type Decision,
@@ -21,40 +13,19 @@ import type { Target } from '../routing/route.js'
 import { wasConnectionReused } from '../upstream/connector.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { Attempt, type BodyHandler, type ResponseHead } from './attempt.js'
-import type { ByteBudget } from './byte-budget.js'
+import type { FailoverOptions, ResponseHandler } from './failover-options.js'
 import { classifyError, TOO_SLOW } from './failure.js'
 import { FallbackResponse } from './fallback-response.js'
-import { ProbedResponse } from './probed-response.js'
+import type { HeldResponse } from './held-response.js'
+import { type ErrorEvent, ProbedResponse } from './probed-response.js'
+import { RefusedRequest } from './refused-request.js'
+import { reportFailure, reportOvertaken, reportStatus } from './target-reports.js'
 
-/** Receives the response of the attempt that wins. */
-export interface ResponseHandler extends BodyHandler {
-  /**
-   * @param attempt the attempt that won
-   * @throws if the head cannot be sent on; nothing has gone to a client then
-   */
-  onHead(head: ResponseHead, attempt: Attempt): void
-  /** No target gave a response. Nothing has gone to a client. */
-  onFailed(code: ErrorCode, cause: string): void
-}
+/** How often a request is changed and sent once more: a model may refuse one field after another. */
+const MOST_CORRECTIONS = 3
 
-/** What a failover needs to know of the route and the request. */
-export interface FailoverOptions {
-  readonly targets: readonly Target<Upstream>[]
-  /** Indexes into `targets`, in the order of the attempts. */
-  readonly order: readonly number[]
-  /** Whether the request may be repeated although an upstream may have acted on it; null: see `isFailoverDefault`. */
-  readonly failover: boolean | null
-  /** Milliseconds that a response may stay without content while another target is left; null for no limit. */
-  readonly firstTokenMs: number | null
-  /**
-   * A second target is tried when the first has not answered after `afterMs`, if `budget` allows it; null for never.
-   */
-  readonly hedge: { readonly afterMs: number; readonly budget: HedgeBudget } | null
-  /** Limits the bytes of responses that are held back. */
-  readonly budget: ByteBudget
-  /** Sends the request; called once for each attempt. @param exchange the exchange that is billed now */
-  readonly send: (exchange: Exchange, attempt: Attempt) => void
-}
+/** What vendors answer to a request that their model does not take. */
+const REFUSALS: readonly number[] = [400, 404, 422]
 
 /**
  * Tries the targets of a request in order, until one gives a usable response. If none does, the client gets the last
@@ -95,7 +66,7 @@ export class Failover {
     if (hedge !== null && order.length > 1) {
       this.hedgeTimer = setTimeout(startHedge, hedge.afterMs, this).unref()
     }
-    this.attempt(this.takeNext(), false)
+    this.attempt(this.takeNext())
   }
 
   /** Aborts everything: no client is left, or the response reached a limit. */
@@ -144,7 +115,7 @@ export class Failover {
     const now = performance.now()
     const left = this.hedgeDelay(this.attempts[0] as Attempt, hedge.afterMs, now)
     if (left > 0) this.hedgeTimer = setTimeout(startHedge, left, this).unref()
-    else if (this.next.breaker.allows(now) && hedge.budget.take()) this.attempt(this.takeNext(), false)
+    else if (this.next.breaker.allows(now) && hedge.budget.take()) this.attempt(this.takeNext())
   }
 
   // An attempt's side
@@ -155,14 +126,10 @@ export class Failover {
 
   onHead(attempt: Attempt, head: ResponseHead): BodyHandler {
     const { status } = head
-    if (status >= 400) this.reportStatus(attempt, head)
-    if (status >= 400 && this.decide(attempt, status) === 'next') {
-      this.remove(attempt, String(status))
-      const fallback = new FallbackResponse(attempt, head, this.options.budget, this.fallback)
-      this.fallback = fallback
-      if (this.attempts.length === 0) this.attempt(this.takeNext(), false)
-      return fallback
-    }
+    if (status >= 400) reportStatus(attempt, head)
+    if (status >= 400 && this.decide(attempt, status) === 'next')
+      return this.holdFallback(attempt, head, String(status))
+    if (this.mayCorrect(attempt, status)) return new RefusedRequest(this, attempt, head, this.options.budget)
     if (status === 200 && this.options.firstTokenMs !== null && this.mayRepeat && this.hasOther()) {
       attempt.probe = new ProbedResponse(this, attempt, head, this.options.budget)
       return attempt.probe
@@ -171,8 +138,8 @@ export class Failover {
     return this.receiver
   }
 
-  onContent(probe: ProbedResponse): boolean {
-    const { attempt, head, held } = probe
+  /** A response that was held back goes to the client. @returns false to pause reading */
+  onContent({ attempt, head, held }: HeldResponse): boolean {
     try {
       this.take(attempt, head)
     } catch (error) {
@@ -185,6 +152,29 @@ export class Failover {
     for (const chunk of held.chunks) more = this.receiver.onData(chunk)
     held.free()
     return more
+  }
+
+  /** A stream begins with an error: as good as a response with that status. @returns false to pause reading */
+  onErrorEvent(probe: ProbedResponse, { status, type }: ErrorEvent): boolean {
+    const { attempt, head, held } = probe
+    if (this.decide(attempt, status) !== 'next') return this.onContent(probe)
+    if (status >= 500) attempt.target.breaker.fail(attempt.ticket, performance.now(), type)
+    attempt.probe = null
+    const fallback = this.holdFallback(attempt, head, type)
+    attempt.setReceiver(fallback)
+    for (const chunk of held.chunks) fallback.onData(chunk)
+    held.free()
+    return true
+  }
+
+  /** A refusal is complete. @returns whether the request is sent once more, changed */
+  onRefusal({ attempt, head, held }: RefusedRequest): boolean {
+    const { target, corrections } = attempt
+    if (this.isSettled || this.options.correct?.(attempt, head.status, Buffer.concat(held.chunks)) !== true)
+      return false
+    this.remove(attempt, `${head.status} (corrected)`)
+    this.attempt(target, true, corrections + 1)
+    return true
   }
 
   onFailed(attempt: Attempt, error: unknown): void {
@@ -243,9 +233,22 @@ export class Failover {
     return decide(outcome, state)
   }
 
-  private attempt(target: Target<Upstream>, isRetry: boolean): void {
+  private mayCorrect({ corrections }: Attempt, status: number): boolean {
+    return this.options.correct !== null && REFUSALS.includes(status) && corrections < MOST_CORRECTIONS
+  }
+
+  /** Keeps an error response for the case that no other target succeeds, and tries the next one. */
+  private holdFallback(attempt: Attempt, head: ResponseHead, why: string): FallbackResponse {
+    this.remove(attempt, why)
+    const fallback = new FallbackResponse(attempt, head, this.options.budget, this.fallback)
+    this.fallback = fallback
+    if (this.attempts.length === 0) this.attempt(this.takeNext())
+    return fallback
+  }
+
+  private attempt(target: Target<Upstream>, isRetry = false, corrections = 0): void {
     const { exchange } = this
-    const attempt = new Attempt(this, target, isRetry)
+    const attempt = new Attempt(this, target, isRetry, corrections)
     exchange.countAttempt(target.upstream.name)
     this.attempts.push(attempt)
     try {
@@ -283,16 +286,14 @@ export class Failover {
   /** The attempt has failed. @param code the client's error if no target succeeds */
   private lose(attempt: Attempt, outcome: Failure, why: string, code: ErrorCode): void {
     const decision = this.decide(attempt, outcome)
-    const { target, ticket } = attempt
-    const verdict = classifyOutcome(outcome)
-    if (verdict === 'failure') target.breaker.fail(ticket, performance.now(), why)
-    else if (verdict === 'success') target.breaker.succeed(ticket, performance.now(), null)
+    const { target } = attempt
+    reportFailure(attempt, outcome, why)
     this.remove(attempt, why)
     attempt.giveUp(TOO_SLOW)
     if (decision === 'retry') this.attempt(target, true)
     // Another attempt is still open.
     else if (this.attempts.length > 0) return
-    else if (decision === 'next') this.attempt(this.takeNext(), false)
+    else if (decision === 'next') this.attempt(this.takeNext())
     else this.finish(code, why)
   }
 
@@ -324,24 +325,8 @@ export class Failover {
 
   /** Gives up an attempt because another one was faster. */
   private passOver(attempt: Attempt, now: number): void {
-    const { latency } = attempt.target.breaker
-    const waited = now - this.waitsSince(attempt)
-    // The wait is a lower bound of the latency. Without it the hedge delay would come from winners alone, and shrink
-    // with each hedge. A wait below the median carries no information.
-    if (waited > (latency.quantile(0.5) ?? Number.POSITIVE_INFINITY)) latency.observe(now, waited)
+    reportOvertaken(attempt, now - this.waitsSince(attempt), now)
     attempt.giveUp(TOO_SLOW)
-  }
-
-  /** Reports an error response to the breaker of its target. */
-  private reportStatus({ target, ticket }: Attempt, { status, raw }: ResponseHead): void {
-    const { breaker } = target
-    const now = performance.now()
-    const verdict = classifyOutcome(status)
-    if (verdict === 'failure') breaker.fail(ticket, now, `status ${status}`)
-    // The latency of an error says nothing about the model.
-    else if (verdict === 'success') breaker.succeed(ticket, now, null)
-    const cooldown = readCooldownMs(status, raw, Date.now())
-    if (cooldown > 0) breaker.coolDownUntil(now + cooldown)
   }
 
   private remove(attempt: Attempt, why: string): void {

@@ -1,23 +1,33 @@
 import { findHeader } from '../http/flat-headers.js'
 import { isEventStream } from '../http/media-type.js'
-import { FirstDataFinder } from '../sse/first-data-finder.js'
 import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
 import { BudgetedBuffer } from './budgeted-buffer.js'
 import type { ByteBudget } from './byte-budget.js'
 import type { Failover } from './failover.js'
+import { FirstContentFinder } from './first-content.js'
+import type { HeldResponse } from './held-response.js'
+
+/** An error in place of the first content of a stream. */
+export interface ErrorEvent {
+  /** The status that a response with this error has. */
+  readonly status: number
+  /** As the vendor calls it, for the log. */
+  readonly type: string
+}
 
 /**
- * The beginning of a response, held back until it has content. Keep-alive comments (DeepSeek, OpenRouter) and blank
- * lines are no content. While nothing has gone to the client, another target can still be tried.
+ * The beginning of a response, held back until it has content. Keep-alive comments (DeepSeek, OpenRouter), blank lines
+ * and events that only announce an answer are no content. While nothing has gone to the client, another target can
+ * still be tried.
  */
-export class ProbedResponse implements BodyHandler {
+export class ProbedResponse implements BodyHandler, HeldResponse {
   readonly attempt: Attempt
   readonly head: ResponseHead
   readonly held: BudgetedBuffer
   /** When the head arrived: `performance.now()`. */
   readonly since: number
   /** Null if the response is not an event stream. */
-  private readonly firstData: FirstDataFinder | null
+  private readonly firstContent: FirstContentFinder | null
   private readonly failover: Failover
 
   constructor(failover: Failover, attempt: Attempt, head: ResponseHead, budget: ByteBudget) {
@@ -26,13 +36,20 @@ export class ProbedResponse implements BodyHandler {
     this.held = new BudgetedBuffer(budget)
     this.since = performance.now()
     const isStream = isEventStream(findHeader(head.raw, 'content-type'))
-    this.firstData = isStream ? new FirstDataFinder() : null
+    this.firstContent = isStream ? new FirstContentFinder() : null
     this.failover = failover
   }
 
   onData(chunk: Buffer): boolean {
     const hasRoom = this.held.push(chunk)
-    return hasRoom && !this.hasContent(chunk) ? true : this.failover.onContent(this)
+    if (!hasRoom) return this.failover.onContent(this)
+    const { firstContent } = this
+    if (firstContent === null) return chunk.some(isVisible) ? this.failover.onContent(this) : true
+    const found = firstContent.push(chunk)
+    if (found === 'empty') return true
+    if (found === 'content') return this.failover.onContent(this)
+    const type = firstContent.errorType ?? 'error'
+    return this.failover.onErrorEvent(this, { status: findErrorStatus(type), type })
   }
 
   onEnd(): void {
@@ -43,14 +60,21 @@ export class ProbedResponse implements BodyHandler {
   onCut(error: Error): void {
     this.failover.onFailed(this.attempt, error)
   }
-
-  /** Scans each byte once, however many chunks there are. */
-  private hasContent(chunk: Buffer): boolean {
-    return this.firstData === null ? chunk.some(isVisible) : this.firstData.push(chunk)
-  }
 }
 
 /** Whether a byte is more than white space. */
 function isVisible(byte: number): boolean {
   return byte > 0x20
+}
+
+/**
+ * The status that a vendor gives such an error where it comes before the head (Anthropic API reference, Errors; OpenAI
+ * guide, Error codes; Google API design guide, Errors). An error of an unknown type is the upstream's own.
+ */
+function findErrorStatus(type: string): number {
+  if (/overloaded|unavailable/i.test(type)) return 503
+  if (/rate_limit|too_many|resource_exhausted|^429$/i.test(type)) return 429
+  if (/invalid|not_found|authentication|permission|billing|content|policy|too_large|^4\d\d$/i.test(type))
+    return 400
+  return 500
 }

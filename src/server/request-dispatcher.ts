@@ -9,7 +9,7 @@ import { filterRequestHeaders } from '../http/request-headers.js'
 import { applyEdits } from '../json/edits.js'
 import type { Attempt } from '../relay/attempt.js'
 import { ClientWriter } from '../relay/client-writer.js'
-import type { FailoverOptions } from '../relay/failover.js'
+import type { FailoverOptions } from '../relay/failover-options.js'
 import type { RelayContext } from '../relay/relay-context.js'
 import type { RequestBody } from '../relay/request-body.js'
 import { ResponsePipeline } from '../relay/response-pipeline.js'
@@ -133,6 +133,7 @@ export class RequestDispatcher {
       hedge,
       budget: this.context.budget,
       send: this.sendAttempt,
+      correct: null,
     }
   }
 

@@ -6,7 +6,7 @@ import { resolveUpstreamTimeouts } from '../../src/config/upstreams.js'
 import { Exchange } from '../../src/exchange/exchange.js'
 import type { Attempt } from '../../src/relay/attempt.js'
 import { ByteBudget } from '../../src/relay/byte-budget.js'
-import type { FailoverOptions } from '../../src/relay/failover.js'
+import type { FailoverOptions } from '../../src/relay/failover-options.js'
 import { ResponsePipeline } from '../../src/relay/response-pipeline.js'
 import type { ResponseSink } from '../../src/relay/response-sink.js'
 import { BREAKER_DEFAULTS, CircuitBreaker } from '../../src/routing/circuit-breaker.js'
@@ -74,6 +74,7 @@ function startPipeline(upstreams = 1, send: ((attempt: Attempt) => void) | null 
     firstTokenMs: null,
     hedge: null,
     budget: new ByteBudget(1_000_000),
+    correct: null,
     send: (_, attempt) => void (send === null ? attempts.push(attempt) : send(attempt)),
   }
   const pipeline = new ResponsePipeline(exchange, () => recordCalls(calls), options, 1_000)
