@@ -83,6 +83,13 @@ const rows = {
     retry: false,
     message: 'The request is not valid HTTP. Check the client, and any proxy between it and this relay.',
   },
+  unsupported_field: {
+    status: 400,
+    ...INVALID,
+    retry: false,
+    message:
+      'A field of the request cannot be translated to the API of the target. Leave it out, or choose a model that takes it.',
+  },
   no_route: {
     status: 404,
     ...INVALID,
@@ -221,19 +228,21 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = rows
  * Builds the JSON body of an error in the format that the client reads. OpenAI's error has four fields, of which
  * `param` and `code` may be null (API reference, Errors); Anthropic's has `request_id` beside the error.
  * @param detail replaces the usual message; the client sees it
+ * @param param the field of the request that it is about, in OpenAI's format
  */
 export function formatErrorBody(
   code: ErrorCode,
   format: ErrorFormat,
   requestId: string,
   detail?: string,
+  param: string | null = null,
 ): string {
   const row = ERRORS[code]
   const message = detail ?? row.message
   if (format === 'anthropic') {
     return JSON.stringify({ type: 'error', error: { type: row.anthropic, message }, request_id: requestId })
   }
-  return JSON.stringify({ error: { message, type: row.openai, param: null, code } })
+  return JSON.stringify({ error: { message, type: row.openai, param, code } })
 }
 
 /**

@@ -202,7 +202,7 @@ class ExchangeView implements OpenExchange {
 
   get holdsTranslatedRequest(): boolean {
     const { body } = this.exchange
-    return body !== null && body.outbound !== null
+    return body !== null && body.conversation !== null
   }
 
   get clientSocket(): Socket {

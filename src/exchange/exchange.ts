@@ -152,6 +152,11 @@ export class Exchange {
     this.result.upstream = upstream
   }
 
+  /** @param fields that the target of the last attempt was not sent */
+  setDroppedFields(fields: readonly string[]): void {
+    this.result.droppedFields = fields.length === 0 ? null : fields.join(', ')
+  }
+
   /** @param failure target and cause, such as `azure 429` */
   addFailure(failure: string): void {
     const { result } = this

@@ -60,6 +60,8 @@ export class Outcome {
   attempts: number
   /** Targets that did not answer, or not well, and why: `azure 429, groq ECONNREFUSED`. */
   failures: string | null
+  /** Fields of the request that the target was not sent, as it does not have or take them: `temperature, stop`. */
+  droppedFields: string | null
   bytesIn: number
   bytesOut: number
   /** Chunks of the response. */
@@ -86,6 +88,7 @@ export class Outcome {
     this.upstreamRequestId = null
     this.attempts = 0
     this.failures = null
+    this.droppedFields = null
     this.bytesIn = 0
     this.bytesOut = 0
     this.chunks = 0

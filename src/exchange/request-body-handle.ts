@@ -1,5 +1,5 @@
 import type { Peek } from '../json/peek.js'
-import type { OutboundRequest } from '../translate/translator.js'
+import type { ConversationRequest } from '../translate/conversation-request.js'
 
 /** What an exchange knows of its request body, and what an attempt needs to send it. */
 export interface RequestBodyHandle {
@@ -10,8 +10,8 @@ export interface RequestBodyHandle {
   readonly isComplete: boolean
   /** Members that were found on the way: model, stream and others. */
   readonly peeked: Peek
-  /** What is sent in its place; null if it goes as it came. */
-  readonly outbound: OutboundRequest | null
+  /** Fits it to the API of each target; null if it goes as it came. */
+  readonly conversation: ConversationRequest | null
   /** @param pieces what has arrived, edited or not @returns what undici sends */
   send(pieces: readonly Buffer[]): Buffer | BodyUpload
   /** Frees the body once no other attempt can need it. */

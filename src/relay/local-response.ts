@@ -35,10 +35,18 @@ export function sendJson(exchange: Exchange, status: number, value: unknown, isL
 /**
  * Sends an error response of the relay itself, in the format of the client's API.
  * @param detail replaces the usual message; the client reads it
+ * @param param the field of the request that it is about
  */
-export function sendError(exchange: Exchange, code: ErrorCode, isLast: boolean, detail?: string): void {
+export function sendError(
+  exchange: Exchange,
+  code: ErrorCode,
+  isLast: boolean,
+  detail?: string,
+  param: string | null = null,
+): void {
   exchange.setError(code)
-  const body = formatErrorBody(code, exchange.request.errorFormat, exchange.request.requestId, detail)
+  const { errorFormat, requestId } = exchange.request
+  const body = formatErrorBody(code, errorFormat, requestId, detail, param)
   const headers = buildErrorHeaders(
     code,
     exchange.request.errorFormat,

@@ -6,7 +6,7 @@ import { findHeader } from '../http/flat-headers.js'
 import { type Peek, Peeker } from '../json/peek.js'
 import { EMPTY, joinChunks } from '../lib/bytes.js'
 import { PromptSample } from '../metering/prompt-sample.js'
-import type { OutboundRequest } from '../translate/translator.js'
+import type { ConversationRequest } from '../translate/conversation-request.js'
 import type { ByteBudget } from './byte-budget.js'
 
 /** Why a body is refused; also the code of the error that the client gets. */
@@ -54,8 +54,8 @@ export class RequestBody implements RequestBodyHandle, Stage {
   readonly pieces: Buffer[]
   /** All of it has arrived. */
   isComplete: boolean
-  /** The request that is sent instead, with its own copy of the body; null if the body is sent as it came. */
-  outbound: OutboundRequest | null
+  /** Fits the body to the API of each target; null if it is sent as it came. */
+  conversation: ConversationRequest | null
   private readonly exchange: Exchange
   private readonly events: BodyEvents
   private readonly limits: BodyLimits
@@ -81,7 +81,7 @@ export class RequestBody implements RequestBodyHandle, Stage {
   ) {
     this.pieces = []
     this.isComplete = false
-    this.outbound = null
+    this.conversation = null
     this.exchange = exchange
     this.events = events
     this.limits = limits
@@ -152,7 +152,7 @@ export class RequestBody implements RequestBodyHandle, Stage {
     if (exchange.isConnected && (exchange.outcome.status ?? 0) < 300 && isPrompt(exchange))
       exchange.setPrompt(PromptSample.of(pieces))
     pieces.length = 0
-    this.outbound = null
+    this.conversation = null
     this.budget.give(exchange.heldBytes)
     exchange.heldBytes = 0
   }

@@ -3,8 +3,8 @@ import { compileGlobs, isAllowed, matchesAny } from './glob.js'
 import type { Endpoint, Route } from './route.js'
 
 /**
- * One configured route, by the API of the request: an index into `APIS`, and one more for anything else. Null where no
- * target speaks that API.
+ * One configured route, by the API of the request: an index into `APIS`, one more for anything else, and one more for
+ * conversations whose API is fitted to each target. Null where no target speaks that API.
  */
 export type RoutesByApi<E extends Endpoint = Endpoint> = readonly (Route<E> | null)[]
 
@@ -48,15 +48,27 @@ export class RouteTable<E extends Endpoint = Endpoint> {
   }
 
   /**
+   * Finds the first route that matches the path, the model and the team, and has a target that speaks the API. A route
+   * that names the model is never overtaken by a later one that takes any model: a prompt for a private model must not
+   * leave for another account because its upstream lacks an API.
    * @param api index of the request's API, see `RoutesByApi`
-   * @returns the first route that matches all four and has a target that speaks the API; null if there is none
+   * @param otherPath the request matches a route by this path as well; null for none
+   * @returns null if there is none
    */
-  find(path: string, model: string | null, team: string | null, api: number): Route<E> | null {
+  find(
+    path: string,
+    model: string | null,
+    team: string | null,
+    api: number,
+    otherPath: string | null = null,
+  ): Route<E> | null {
     const rules = this.selective ? this.findRules(model, team) : this.rules
+    let isNamed = false
     for (const rule of rules) {
-      if (rule.paths !== null && !matchesAny(rule.paths, path)) continue
+      if ((isNamed && rule.models === null) || !matchesPath(rule.paths, path, otherPath)) continue
       const route = rule.routes[api]
       if (route != null) return route
+      isNamed ||= rule.models !== null
     }
     return null
   }
@@ -88,4 +100,8 @@ export class RouteTable<E extends Endpoint = Endpoint> {
     if (byModel === undefined) this.remembered.set(team, new Map([[model, rules]]))
     else byModel.set(model, rules)
   }
+}
+
+function matchesPath(patterns: readonly RegExp[] | null, path: string, other: string | null): boolean {
+  return patterns === null || matchesAny(patterns, path) || (other !== null && matchesAny(patterns, other))
 }

@@ -43,6 +43,8 @@ export interface Route<E extends Endpoint = Endpoint> {
   readonly firstTokenMs: number | null
   /** Whether a second target is tried, too, if the first one is slower than it usually is. */
   readonly hedge: boolean
+  /** Whether conversations on `/v1` are fitted to the API of each target. */
+  readonly translate: boolean
   readonly balancer: LoadBalancer
   readonly hedges: HedgeBudget
 }

@@ -1,5 +1,5 @@
 import { findApiIndex, includesApi, OTHER_API } from '../api/api-of-path.js'
-import { APIS } from '../api/presets.js'
+import { hasConversationApi } from '../api/apis.js'
 import type { Config } from '../config/config.js'
 import type { DestinationConfig, TargetConfig } from '../config/routes.js'
 import {
@@ -13,6 +13,7 @@ import { HedgeBudget } from './hedge.js'
 import { type BalancedTarget, LoadBalancer } from './load-balancer.js'
 import type { Endpoint, Route, Target } from './route.js'
 import { type RoutesByApi, RouteTable } from './route-table.js'
+import { findVariant, type Variant } from './variants.js'
 
 /** Called when the circuit breaker of a target has changed its state. @param name `Target.name` */
 export type OnTargetStateChange = (name: string, ...change: Parameters<OnBreakerChange>) => void
@@ -36,6 +37,8 @@ export class Router<E extends Endpoint = Endpoint> {
   readonly upstreams: readonly E[]
   /** Model names that the config defines (`models`), in its order. */
   readonly aliases: readonly string[]
+  /** Some route or alias translates requests on `/v1`. */
+  readonly hasTranslatedRoutes: boolean
   private readonly table: RouteTable<E>
   private readonly byAlias: ReadonlyMap<string, Alias<E>>
   /** Some upstream does not speak every API. */
@@ -62,6 +65,7 @@ export class Router<E extends Endpoint = Endpoint> {
       return createRoutes(destination, targets)
     }
     this.upstreams = upstreams
+    this.hasTranslatedRoutes = [...config.aliases, ...config.routes].some(({ translate }) => translate)
     this.selective = upstreams.some(({ apis }) => apis !== null)
     this.targetsByKey = new Map()
     this.health = new Map()
@@ -88,6 +92,32 @@ export class Router<E extends Endpoint = Endpoint> {
     // A team that may use an alias never gets past it: an upstream would not know the name.
     if (alias !== undefined && isAllowed(alias.teams, team)) return alias.routes[api] ?? null
     return this.table.find(path, model, team, api)
+  }
+
+  /**
+   * Finds the route of a conversation that is fitted to the API of each target. The first route that matches decides,
+   * whatever API its targets have.
+   * @param bodyPath of the API that the body is written for
+   * @returns null if no route matches, or if no target of the matching route has an API for conversations
+   */
+  findConversationRoute(
+    path: string,
+    bodyPath: string,
+    model: string | null,
+    team: string | null,
+  ): Route<E> | null {
+    const alias = model === null ? undefined : this.byAlias.get(model)
+    if (alias !== undefined && isAllowed(alias.teams, team)) return alias.routes[CONVERSATION] ?? null
+    return this.table.find(path, model, team, CONVERSATION, bodyPath)
+  }
+
+  /** The alias that a team asks for by the name of a variant; null if it is none (see `findVariant`). */
+  findVariant(model: string, team: string | null): Variant | null {
+    if (this.byAlias.size === 0) return null
+    return findVariant(model, (name) => {
+      const alias = this.byAlias.get(name)
+      return alias !== undefined && isAllowed(alias.teams, team)
+    })
   }
 
   /** The aliases that a team may use, in the order of the config. */
@@ -136,22 +166,27 @@ export class Router<E extends Endpoint = Endpoint> {
   }
 }
 
+/** Stands for a conversation in any of its APIs. */
+const CONVERSATION = OTHER_API + 1
+
 /** Creates the routes of one destination: for each API one with the targets that speak it. */
 function createRoutes<E extends Endpoint>(
-  { strategy, failover, firstTokenMs, hedge }: DestinationConfig,
+  { strategy, failover, firstTokenMs, hedge, translate }: DestinationConfig,
   targets: readonly Target<E>[],
 ): RoutesByApi<E> {
   const byId = new Map<string, Route<E>>()
   const routes: (Route<E> | null)[] = []
-  for (let api = 0; api <= APIS.length; api++) {
-    const able = targets.filter(({ upstream }) => includesApi(upstream.apis, api))
+  for (let api = 0; api <= CONVERSATION; api++) {
+    const able = targets.filter(({ upstream }) =>
+      api === CONVERSATION ? hasConversationApi(upstream.apis) : includesApi(upstream.apis, api),
+    )
     if (able.length === 0) {
       routes.push(null)
       continue
     }
     const id = able.map(formatTargetId).join(',')
     const route = byId.get(id) ?? {
-      ...{ id, targets: able, strategy, failover, firstTokenMs, hedge },
+      ...{ id, targets: able, strategy, failover, firstTokenMs, hedge, translate },
       balancer: new LoadBalancer(able.map(toBalancedTarget), strategy, Math.random),
       hedges: new HedgeBudget(),
     }

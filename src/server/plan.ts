@@ -1,13 +1,18 @@
 import type { BodyApi } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
-import type { Route } from '../routing/route.js'
+import type { Route, Target } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
+import type {
+  ConversationOptions,
+  ConversationRequest,
+  FieldRefusal,
+} from '../translate/conversation-request.js'
 import { createKeyCheckResponse, isKeyCheck } from '../translate/cursor-key-check.js'
-import { createNativeRequest, createTranslatedRequest } from '../translate/outbound-request.js'
+import { prepareConversation } from '../translate/prepare-conversation.js'
 import { detectBodyApi } from '../translate/request/detect-api.js'
-import type { OutboundRequest } from '../translate/translator.js'
 import type { ModelList } from '../upstream/model-list.js'
 import type { Upstream } from '../upstream/upstream.js'
+import type { TargetTraits } from './target-traits.js'
 
 /** What is done with a request. */
 export type Plan =
@@ -17,15 +22,23 @@ export type Plan =
   | { readonly kind: 'local'; readonly status: number; readonly body: unknown }
   /** The same, once the body is there. */
   | { readonly kind: 'pending'; readonly body: Promise<unknown> }
-  | { readonly kind: 'refuse'; readonly code: ErrorCode; readonly bodyApi: BodyApi | null }
+  | {
+      readonly kind: 'refuse'
+      readonly code: ErrorCode
+      readonly bodyApi: BodyApi | null
+      /** A field that no target can be sent; null if that is not the reason. */
+      readonly field: FieldRefusal | null
+    }
   | ProxyPlan
 
 /** The request goes to an upstream, or is answered from the cache. */
 export interface ProxyPlan {
   readonly kind: 'proxy'
   readonly route: Route<Upstream>
-  /** What is sent in place of the request, of a body at `/cursor`; null if it goes as it came. */
-  readonly outbound: OutboundRequest | null
+  /** Fits the request to the API of each target; null if it goes as it came. */
+  readonly conversation: ConversationRequest | null
+  /** Indexes of the targets that the request can be fitted to; null for all. */
+  readonly usable: readonly number[] | null
 }
 
 /** What a plan depends on, of a request that was admitted. */
@@ -50,24 +63,38 @@ export interface PlanBody {
 
 /** What a plan depends on, of the relay. */
 export interface PlanRules {
-  readonly router: Pick<Router<Upstream>, 'findRoute'>
+  readonly router: Pick<
+    Router<Upstream>,
+    'findRoute' | 'findConversationRoute' | 'findVariant' | 'hasTranslatedRoutes'
+  >
   readonly models: Pick<ModelList, 'answer' | 'routeFor'>
+  readonly traits: Pick<TargetTraits, 'find'>
   /** Answer Cursor's check of a key locally (`cursor.answerKeyCheck`). */
   readonly answerKeyCheck: boolean
+  /** How thinking is shown to Cursor (`cursor.thinking`). */
+  readonly showThinking: ConversationOptions['showThinking']
+  /** Opens the memory of the thinking in this conversation. */
+  openThoughts(body: Buffer): ConversationOptions['thoughts']
   /** Whether the cache may hold the response, which it can tell only from the complete body. */
   mayCache(): boolean
 }
 
 const WAIT: Plan = { kind: 'wait' }
-const NO_ROUTE = { kind: 'refuse', code: 'no_route', bodyApi: null } as const
+const NO_ROUTE = { kind: 'refuse', code: 'no_route', bodyApi: null, field: null } as const
 
 /**
- * Decides what is done with a request. Sends nothing and changes nothing: whoever calls it carries the plan out.
+ * Decides what is done with a request. Sends nothing and changes nothing: the caller carries the plan out.
  */
 export function planRequest(request: PlanRequest, rules: PlanRules): Plan {
   const { method, path, body, model, team } = request
-  if (request.isCursor && method === 'POST' && path === '/chat/completions' && body !== null)
+  const pathApi = method === 'POST' && body !== null ? findPathApi(path) : null
+  if (request.isCursor && pathApi === 'chat' && body !== null)
     return body.isComplete ? planCursorChat(request, body.join(), rules) : WAIT
+  if (pathApi !== null && body !== null && rules.router.hasTranslatedRoutes) {
+    const route = rules.router.findConversationRoute(path, path, model, team)
+    if (route?.translate === true)
+      return body.isComplete ? planTranslated(request, pathApi, route, body.join(), rules) : WAIT
+  }
   const isModelList = path.startsWith('/models') && (method === 'GET' || method === 'HEAD')
   if (isModelList) {
     const models = rules.models.answer(path, team)
@@ -76,23 +103,93 @@ export function planRequest(request: PlanRequest, rules: PlanRules): Plan {
   }
   const route = isModelList ? rules.models.routeFor(path, team) : rules.router.findRoute(path, model, team)
   if (body?.isComplete === false && (route === null || needsWholeBody(request, route, rules))) return WAIT
-  return route === null ? NO_ROUTE : { kind: 'proxy', route, outbound: null }
+  return route === null ? NO_ROUTE : { kind: 'proxy', route, conversation: null, usable: null }
+}
+
+/** The API whose conversations are posted to this path; null for any other path. */
+function findPathApi(path: string): BodyApi | null {
+  switch (path) {
+    case '/chat/completions':
+      return 'chat'
+    case '/responses':
+      return 'responses'
+    case '/messages':
+      return 'messages'
+    default:
+      return null
+  }
+}
+
+const PATHS: Readonly<Record<BodyApi, string>> = {
+  chat: '/chat/completions',
+  responses: '/responses',
+  messages: '/messages',
 }
 
 /** Plans a chat from Cursor, whose body may be written for another API than its path says. */
-function planCursorChat({ model, team }: PlanRequest, body: Buffer, rules: PlanRules): Plan {
+function planCursorChat(request: PlanRequest, body: Buffer, rules: PlanRules): Plan {
+  const { model, team, path } = request
   if (rules.answerKeyCheck && isKeyCheck(body))
     return { kind: 'local', status: 200, body: createKeyCheckResponse(model ?? 'none') }
-  const api: BodyApi = detectBodyApi(body)
-  const native = createNativeRequest(api, body, model)
-  const route = rules.router.findRoute(native.path, model, team)
-  if (route !== null) return { kind: 'proxy', route, outbound: native }
-  if (api === 'chat') return { ...NO_ROUTE, bodyApi: api }
-  const outbound = createTranslatedRequest(native, body)
-  const translatedRoute = rules.router.findRoute(outbound.path, model, team)
-  return translatedRoute === null
-    ? { ...NO_ROUTE, bodyApi: api }
-    : { kind: 'proxy', route: translatedRoute, outbound }
+  const api = detectBodyApi(body)
+  const variant = model === null ? null : rules.router.findVariant(model, team)
+  const route = rules.router.findConversationRoute(path, PATHS[api], variant?.name ?? model, team)
+  if (route === null) return { ...NO_ROUTE, bodyApi: api }
+  const conversation = prepareConversation(api, body, {
+    ...{
+      reads: 'chat',
+      isCursor: true,
+      model,
+      modelName: variant?.name ?? null,
+      effort: variant?.effort ?? null,
+    },
+    ...{ showThinking: rules.showThinking, thoughts: rules.openThoughts(body) },
+  })
+  return planConversation(conversation, route, request, rules)
+}
+
+/** Plans a conversation of another client, on a route that translates. */
+function planTranslated(
+  request: PlanRequest,
+  api: BodyApi,
+  route: Route<Upstream>,
+  body: Buffer,
+  rules: PlanRules,
+): Plan {
+  const conversation = prepareConversation(api, body, {
+    ...{ reads: api, isCursor: false, model: request.model, modelName: null, effort: null },
+    ...{ showThinking: 'reasoning_content', thoughts: rules.openThoughts(body) },
+  })
+  return planConversation(conversation, route, request, rules)
+}
+
+/** Leaves out the targets that cannot be sent a field of the request. Without any other, the field is refused. */
+function planConversation(
+  conversation: ConversationRequest,
+  route: Route<Upstream>,
+  { model }: PlanRequest,
+  rules: PlanRules,
+): Plan {
+  const usable: number[] = []
+  let refusal: FieldRefusal | null = null
+  for (const [i, target] of route.targets.entries()) {
+    const found = findRefusal(conversation, target, conversation.modelName ?? model, rules)
+    if (found === null) usable.push(i)
+    else refusal ??= found
+  }
+  if (usable.length === 0)
+    return { kind: 'refuse', code: 'unsupported_field', bodyApi: conversation.api, field: refusal }
+  return { kind: 'proxy', route, conversation, usable: refusal === null ? null : usable }
+}
+
+function findRefusal(
+  conversation: ConversationRequest,
+  target: Target<Upstream>,
+  model: string | null,
+  { traits }: PlanRules,
+): FieldRefusal | null {
+  const { api } = traits.find(target, conversation.api, model)
+  return api === null ? null : conversation.findRefusal(api)
 }
 
 /** Whether the end of the body may change the request, or the cache. */

@@ -1,13 +1,12 @@
+import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
-import { stripSubprotocolKeys } from '../access/credentials.js'
+import { credentialsIn, stripSubprotocolKeys } from '../access/credentials.js'
 import { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
-import type { BodyUpload } from '../exchange/request-body-handle.js'
 import { filterRequestHeaders } from '../http/request-headers.js'
-import { applyEdits } from '../json/edits.js'
-import type { Attempt } from '../relay/attempt.js'
+import type { Log } from '../observe/log.js'
 import { ClientWriter } from '../relay/client-writer.js'
 import type { FailoverOptions } from '../relay/failover-options.js'
 import type { RelayContext } from '../relay/relay-context.js'
@@ -20,12 +19,15 @@ import { findHedgeDelayMs } from '../routing/hedge.js'
 import { isAccountScoped, isFailoverDefault } from '../routing/retry-policy.js'
 import type { Route, Target } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
+import { LearnedTraits } from '../translate/corrections/learned-traits.js'
+import { ThoughtStore } from '../translate/thinking/thought-store.js'
 import { ModelList } from '../upstream/model-list.js'
 import { placePassthroughCredential } from '../upstream/passthrough-auth.js'
 import type { Upstream } from '../upstream/upstream.js'
-import { buildUpstreamRequest } from '../upstream/upstream-request.js'
 import { replaceModel } from '../upstream/url.js'
+import { AttemptSender } from './attempt-sender.js'
 import { type Plan, type ProxyPlan, planRequest } from './plan.js'
+import { TargetTraits } from './target-traits.js'
 
 const FIRST_ONLY: readonly number[] = [0]
 
@@ -37,11 +39,25 @@ export class RequestDispatcher {
   /** Null if the cache is off. */
   cache: ResponseCache | null
   private readonly context: RelayContext
+  private readonly log: Pick<Log, 'warn'>
+  /** What was learned of the models at the targets; kept when the config changes. */
+  private readonly learned: LearnedTraits
+  private readonly thoughts: ThoughtStore
+  private traits: TargetTraits
+  private sender: AttemptSender
 
-  constructor(config: Config, router: Router<Upstream>, context: RelayContext) {
+  constructor(config: Config, router: Router<Upstream>, context: RelayContext, log: Pick<Log, 'warn'>) {
     this.config = config
     this.router = router
     this.context = context
+    this.log = log
+    this.learned = new LearnedTraits()
+    this.thoughts = new ThoughtStore({
+      maxBytes: config.cursor.thinkingBytes,
+      maxAgeMs: config.cursor.thinkingMs,
+    })
+    this.traits = new TargetTraits(config.modelRules, this.learned)
+    this.sender = new AttemptSender(config, this.traits, this.learned, log)
     this.models = new ModelList(router, config)
     this.cache = config.cache.enabled ? new ResponseCache(config, context) : null
   }
@@ -58,6 +74,8 @@ export class RequestDispatcher {
     this.config = config
     this.router = router
     this.models = this.models.after(router, config)
+    this.traits = new TargetTraits(config.modelRules, this.learned)
+    this.sender = new AttemptSender(config, this.traits, this.learned, this.log)
   }
 
   /** Circuit breakers by the names of their targets. */
@@ -76,7 +94,10 @@ export class RequestDispatcher {
     return planRequest(request, {
       router: this.router,
       models: this.models,
+      traits: this.traits,
       answerKeyCheck: this.config.cursor.answerKeyCheck,
+      showThinking: this.config.cursor.thinking,
+      openThoughts: (bytes) => this.thoughts.open(ownerOf(exchange), bytes),
       mayCache: () => body !== null && this.cache?.mayHold(exchange, body.length) === true,
     })
   }
@@ -85,7 +106,7 @@ export class RequestDispatcher {
    * Answers a request from the cache, or sends it to the targets of its route.
    * @returns false if all of them are at their limit of concurrent requests; nothing was done then
    */
-  proxy(exchange: Exchange, { route }: ProxyPlan, body: RequestBody | null): boolean {
+  proxy(exchange: Exchange, { route, usable }: ProxyPlan, body: RequestBody | null): boolean {
     let key: string | null = null
     if (this.cache !== null && body !== null) {
       exchange.enter('cache')
@@ -95,7 +116,7 @@ export class RequestDispatcher {
     }
     if (isFull(route)) return false
     exchange.startAttempts(performance.now())
-    this.send(exchange, route, body, key)
+    this.send(exchange, route, usable, body, key)
     return true
   }
 
@@ -103,6 +124,7 @@ export class RequestDispatcher {
   private send(
     exchange: Exchange,
     route: Route<Upstream>,
+    usable: readonly number[] | null,
     body: RequestBody | null,
     key: string | null,
   ): void {
@@ -114,16 +136,22 @@ export class RequestDispatcher {
       else body.uploadTo(writer)
       return writer
     }
-    const options = this.failoverOptions(exchange, route)
+    const options = this.failoverOptions(exchange, route, usable)
     new ResponsePipeline(exchange, createSink, options, config.limits.transformBufferBytes).start()
   }
 
-  private failoverOptions(exchange: Exchange, route: Route<Upstream>): FailoverOptions {
+  /** @param usable indexes of the targets that can be sent the request; null for all */
+  private failoverOptions(
+    exchange: Exchange,
+    route: Route<Upstream>,
+    usable: readonly number[] | null,
+  ): FailoverOptions {
     const { targets, balancer, failover, firstTokenMs } = route
-    const conversation = exchange.body?.outbound?.conversation ?? null
+    const conversation = exchange.body?.conversation?.conversation ?? null
     // Stored objects (files, batches) exist at the first target only.
     const isPinned = targets.length > 1 && isAccountScoped(exchange.request.path)
-    const order = isPinned ? FIRST_ONLY : balancer.order(performance.now(), conversation)
+    const all = isPinned ? FIRST_ONLY : balancer.order(performance.now(), conversation)
+    const order = usable === null ? all : all.filter((i) => usable.includes(i))
     const hedge = route.hedge ? findHedge(exchange, route, order) : null
     return {
       targets,
@@ -132,32 +160,12 @@ export class RequestDispatcher {
       firstTokenMs,
       hedge,
       budget: this.context.budget,
-      send: this.sendAttempt,
-      correct: null,
+      send: this.sender.send,
+      correct:
+        exchange.body?.conversation == null
+          ? null
+          : (attempt, status, error) => this.sender.correct(exchange, attempt, status, error),
     }
-  }
-
-  /** Sends one attempt: the request as it came, with what its target needs changed. */
-  private readonly sendAttempt = (exchange: Exchange, attempt: Attempt): void => {
-    const { method, path, query, deployment } = exchange.request
-    const { body, req } = exchange
-    const { target } = attempt
-    const { rawHeaders } = req
-    const outbound = body?.outbound ?? null
-    const found = outbound?.peeked ?? body?.peeked ?? null
-    const request = { method, path: outbound?.path ?? path, query, rawHeaders, found, deployment, outbound }
-    const passthrough = this.config.keys.mode === 'passthrough'
-    const { path: address, headers, edits, translate } = buildUpstreamRequest(request, target, passthrough)
-    attempt.translate = translate
-    let sent: Buffer | BodyUpload | null = null
-    if (body !== null) {
-      const pieces = applyEdits(outbound?.pieces ?? body.pieces, edits)
-      if (!body.isComplete)
-        headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
-      sent = body.send(pieces)
-      if (!Buffer.isBuffer(sent)) attempt.upload = sent
-    }
-    target.upstream.dispatch({ method, path: address, headers, body: sent }, attempt)
   }
 
   /**
@@ -196,12 +204,6 @@ export class RequestDispatcher {
   }
 }
 
-function sizeOf(pieces: readonly Buffer[]): number {
-  let bytes = 0
-  for (const piece of pieces) bytes += piece.length
-  return bytes
-}
-
 function isFull({ targets }: Route<Upstream>): boolean {
   for (const { upstream } of targets) if (!upstream.full) return false
   return true
@@ -210,7 +212,7 @@ function isFull({ targets }: Route<Upstream>): boolean {
 /** Responses are alike only if they are of the same targets, for the same model and in the same API. */
 function destinationOf({ request, body }: Exchange, { id }: Route<Upstream>): string {
   const { deployment } = request
-  const api = body?.outbound?.api ?? null
+  const api = body?.conversation?.api ?? null
   if (api === null && deployment === null) return id
   return `${api ?? ''} ${encodeURIComponent(deployment ?? '')} ${id}`
 }
@@ -227,4 +229,11 @@ function findHedge(
   hedges.count()
   const afterMs = findHedgeDelayMs((targets[order[0] as number] as Target<Upstream>).breaker.latency)
   return afterMs === null ? null : { afterMs, budget: hedges }
+}
+
+/** Who may not see the thinking of others: a team, or the bearer of a provider's own key. */
+function ownerOf({ request }: Exchange): string {
+  if (request.key !== null) return request.key.team
+  const [credential] = credentialsIn(request.rawHeaders)
+  return credential === undefined ? '' : createHash('sha256').update(credential).digest('base64')
 }

@@ -77,7 +77,7 @@ export class RequestHandler implements MetricsSource {
     this.inFlight = new InFlight()
     const budget = new ByteBudget(parts.config.limits.bufferedBytes)
     this.context = new RelayContext(new BoundCounters(), budget)
-    this.dispatcher = new RequestDispatcher(parts.config, parts.router, this.context)
+    this.dispatcher = new RequestDispatcher(parts.config, parts.router, this.context, parts.log)
     this.admission = new Admission(parts.config, parts.keyring, this.context.bounds)
     this.ready = true
     this.bodyEvents = {
@@ -260,8 +260,8 @@ export class RequestHandler implements MetricsSource {
     exchange.enter('plan')
     switch (plan.kind) {
       case 'refuse':
-        exchange.setBodyApi(plan.bodyApi)
-        this.refuse(exchange, plan.code)
+        if (exchange.request.isCursor) exchange.setBodyApi(plan.bodyApi)
+        this.refuse(exchange, plan.code, plan.field?.message, plan.field?.param)
         return
       case 'local':
         this.answerLocal(exchange, plan.status, plan.body)
@@ -270,9 +270,9 @@ export class RequestHandler implements MetricsSource {
         this.answerLater(exchange, plan.body)
         return
       case 'proxy':
-        if (body !== null && plan.outbound !== null) {
-          body.outbound = plan.outbound
-          exchange.setBodyApi(plan.outbound.api)
+        if (body !== null && plan.conversation !== null) {
+          body.conversation = plan.conversation
+          if (exchange.request.isCursor) exchange.setBodyApi(plan.conversation.api)
         }
         if (this.dispatcher.proxy(exchange, plan, body)) return
         this.context.bounds.hit('upstreamMaxConcurrentRequests')
@@ -347,9 +347,9 @@ export class RequestHandler implements MetricsSource {
     return refusal === null
   }
 
-  refuse(exchange: Exchange, code: ErrorCode, detail?: string): void {
+  refuse(exchange: Exchange, code: ErrorCode, detail?: string, param?: string): void {
     exchange.conclude('refused')
-    sendError(exchange, code, this.context.draining, detail)
+    sendError(exchange, code, this.context.draining, detail, param)
   }
 
   answerLocal(exchange: Exchange, status: number, value: unknown): void {

@@ -43,6 +43,8 @@ export interface ConversationRequest {
   readonly api: BodyApi
   /** The API that the client reads: chat completions for Cursor, whatever its body is. */
   readonly reads: BodyApi
+  /** The name that a target without a model of its own gets; null: the client's own, as it stands in the body. */
+  readonly modelName: string | null
   /** What the client's body says about the response that it wants. */
   readonly meta: Pick<RequestMeta, 'stream' | 'includeUsage'>
   /** The conversation that the request belongs to: all its requests prefer one target. Null if it is unknown. */
@@ -55,7 +57,7 @@ export interface ConversationRequest {
 
 /** What one target gets in place of the client's request. */
 export interface OutboundRequest {
-  /** The endpoint, behind the version: `/chat/completions`, `/responses`, `/messages`, `/models/NAME:generateContent`. */
+  /** The endpoint, behind the version: `/chat/completions`, `/models/NAME:generateContent` and the like. */
   readonly path: string
   /** The query in place of the client's, with its `?`; null: the client's. */
   readonly query: string | null
@@ -85,8 +87,12 @@ export interface OutboundRequest {
 export interface ConversationOptions {
   /** The API that the client reads. */
   readonly reads: BodyApi
+  /** It came by Cursor's own route: what Cursor mixes into bodies is put right, also for the API they are written for. */
+  readonly isCursor: boolean
   /** The model's name for the client, for responses that have none; null if it names none. */
   readonly model: string | null
+  /** See `ConversationRequest`. */
+  readonly modelName: string | null
   /** The effort that the client chose by the model's name (`team-fast-high`); null if it did not. */
   readonly effort: string | null
   /** How thinking is shown to Cursor. */

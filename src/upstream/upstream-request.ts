@@ -5,10 +5,10 @@ import { createModelEdit, createRequiredModelEdit, createUsageEdit, type Edit } 
 import { sortEdits } from '../json/object-edits.js'
 import type { Peek } from '../json/peek.js'
 import { ENCODED_RESPONSE } from '../routing/outcome.js'
+import type { OutboundRequest } from '../translate/conversation-request.js'
 import { chainTranslations } from '../translate/response/chain.js'
 import { hasUsageField, UsageStripper } from '../translate/response/strip-usage.js'
 import type { CreateTranslation, Translation } from '../translate/translation.js'
-import type { OutboundRequest, UpstreamRewrite } from '../translate/translator.js'
 import { placePassthroughCredential } from './passthrough-auth.js'
 import type { Upstream } from './upstream.js'
 
@@ -26,7 +26,7 @@ export interface ClientRequest {
   /** The model, if the path named it (Azure's deployments); else null. */
   readonly deployment: string | null
   /** Replaces the client's request; null if it is sent as it came. */
-  readonly outbound: Pick<OutboundRequest, 'rewriteFor'> | null
+  readonly outbound: Pick<OutboundRequest, 'edits' | 'translate' | 'readable' | 'foreign'> | null
 }
 
 /** Where a request goes. */
@@ -58,28 +58,26 @@ export function buildUpstreamRequest(
   passthrough: boolean,
 ): UpstreamRequest {
   const { path, query, found, deployment, outbound } = request
-  const rewrite = outbound === null ? null : outbound.rewriteFor(upstream.chat)
-  const usageEdit = createAddedUsageEdit(request, upstream, rewrite)
-  const edits: Edit[] = rewrite === null ? [] : [...rewrite.edits]
+  const usageEdit = createAddedUsageEdit(request, upstream)
+  const edits: Edit[] = outbound === null ? [] : [...outbound.edits]
   const modelEdit = found === null ? null : createNameEdit(found, model, deployment)
   if (modelEdit !== null) edits.push(modelEdit)
   if (usageEdit !== null) edits.push(usageEdit)
   const modelName = model ?? deployment ?? found?.model?.value ?? null
   return {
     path: upstream.address.build(path, query, modelName, passthrough),
-    headers: buildHeaders(request, upstream, passthrough, usageEdit !== null || rewrite?.readable === true),
+    headers: buildHeaders(request, upstream, passthrough, usageEdit !== null || outbound?.readable === true),
     edits: edits.length > 1 ? sortEdits(edits) : edits,
-    translate: composeTranslation(rewrite, usageEdit !== null),
+    translate: composeTranslation(outbound, usageEdit !== null),
   }
 }
 
 /** The edit that asks for usage, if only the relay wants it. */
 function createAddedUsageEdit(
-  { method, path, found }: ClientRequest,
+  { method, path, found, outbound }: ClientRequest,
   upstream: Upstream,
-  rewrite: UpstreamRewrite | null,
 ): Edit | null {
-  if (found === null || rewrite?.foreign === true || !upstream.asksUsage(method, path)) return null
+  if (found === null || outbound?.foreign === true || !upstream.asksUsage(method, path)) return null
   return createUsageEdit(found)
 }
 
@@ -112,11 +110,14 @@ function withoutCompression(needed: readonly string[]): string[] {
 }
 
 /** @param stripUsage only the relay asked for usage, so the client must not get it */
-function composeTranslation(rewrite: UpstreamRewrite | null, stripUsage: boolean): CreateTranslation | null {
-  const translate = rewrite?.translate ?? null
+function composeTranslation(
+  outbound: ClientRequest['outbound'],
+  stripUsage: boolean,
+): CreateTranslation | null {
+  const translate = outbound?.translate ?? null
   if (stripUsage)
     return translate === null ? createUsageStripper : chainTranslations(createUsageStripper, translate)
-  return translate !== null && rewrite?.foreign === true ? rejectCompressed(translate) : translate
+  return translate !== null && outbound?.foreign === true ? rejectCompressed(translate) : translate
 }
 
 function createUsageStripper(status: number, facts: ResponseFacts): Translation | null {

@@ -163,13 +163,53 @@ test('a target that does not speak the API of the path is left out, and so is a 
   assert.equal(names(router, '/embeddings', 'm'), ['a'])
   assert.equal(names(router, '/openai/deployments/d/chat/completions', 'm'), ['a', 'b'])
   assert.equal(names(router, '/fim/completions', 'm'), ['b'])
-  assert.equal(names(router, '/responses/resp_1', 'n'), ['b'])
+  // A route that names the model is not overtaken by one that takes any.
+  assert.equal(names(router, '/responses/resp_1', 'n'), null)
+  assert.equal(names(router, '/responses/resp_1', 'other'), ['b'])
   assert.equal(names(router, '/embeddings', 'other'), null)
   // Any other path goes to any upstream.
   assert.equal(names(router, '/files', 'm'), ['a', 'b'])
   assert.equal(names(router, '/messages-not', 'n'), ['a'])
   assert.equal(names(router, '/chat/completions', 'fast'), ['a/x'])
   assert.equal(names(router, '/responses', 'fast'), null)
+})
+
+test('a conversation goes by the first route that matches, whatever API its targets have', () => {
+  const local = { ...upstreams.a, apis: ['chat'] }
+  const paid = { ...upstreams.b, apis: ['chat', 'responses', 'messages'] }
+  const embedder = { baseUrl: 'http://127.0.0.1:3/v1', apis: ['embeddings'] }
+  const table: [unknown[], string, string, string | null][] = [
+    [[{ model: 'gpt-oss*', upstream: 'local' }, { upstream: 'paid' }], '/responses', 'gpt-oss-20b', 'local'],
+    [[{ model: 'gpt-oss*', upstream: 'local' }, { upstream: 'paid' }], '/messages', 'gpt-oss-20b', 'local'],
+    [[{ model: 'gpt-oss*', upstream: 'local' }, { upstream: 'paid' }], '/responses', 'gpt-5', 'paid'],
+    // A route without a target for conversations is passed over, unless it names the model.
+    [[{ upstream: 'embedder' }, { upstream: 'paid' }], '/responses', 'gpt-5', 'paid'],
+    [[{ model: 'gpt*', upstream: 'embedder' }, { upstream: 'paid' }], '/responses', 'gpt-5', null],
+    // The path of the request and that of its body both count.
+    [[{ path: '/messages', upstream: 'local' }, { upstream: 'paid' }], '/messages', 'x', 'local'],
+    [[{ path: '/chat/*', upstream: 'local' }, { upstream: 'paid' }], '/messages', 'x', 'local'],
+    [[{ path: '/responses', upstream: 'local' }, { upstream: 'paid' }], '/messages', 'x', 'paid'],
+  ]
+  for (const [routes, bodyPath, model, expected] of table) {
+    const router = routerOf({ upstreams: { local, paid, embedder }, routes })
+    const route = router.findConversationRoute('/chat/completions', bodyPath, model, null)
+    assert.is(route?.targets[0]?.upstream.name ?? null, expected, JSON.stringify([routes, bodyPath, model]))
+  }
+})
+
+test('an alias takes conversations to all of its targets in their order, whatever API they have', () => {
+  const router = routerOf({
+    upstreams: {
+      claude: { ...upstreams.a, apis: ['messages'] },
+      gpt: { ...upstreams.b, apis: ['responses'] },
+    },
+    models: { fast: { targets: [{ upstream: 'claude' }, { upstream: 'gpt', model: 'g' }] } },
+  })
+  const route = router.findConversationRoute('/chat/completions', '/chat/completions', 'fast', null)
+  assert.equal(
+    route?.targets.map(({ name }) => name),
+    ['claude', 'gpt/g'],
+  )
 })
 
 test('a route and an alias may be restricted to some teams', () => {

@@ -1,0 +1,137 @@
+import type { BodyApi, ConversationApi } from '../api/apis.js'
+import { peekFields } from '../json/peek.js'
+import type { Conversation } from './conversation.js'
+import type {
+  ConversationOptions,
+  ConversationRequest,
+  FieldRefusal,
+  OutboundRequest,
+  TranslationTarget,
+} from './conversation-request.js'
+import { readChat } from './read/chat.js'
+import { readMessages } from './read/messages.js'
+import { findRefusal } from './read/refusals.js'
+import { readResponses } from './read/responses.js'
+import { repairItems } from './repair/items.js'
+import { buildNativeRequest } from './request/native-request.js'
+import { parseRequestOutline, type RequestMeta, readRequestMeta } from './request/request-outline.js'
+import { createResponseTranslation } from './response/select.js'
+import type { ThoughtMemory } from './thinking/thought-memory.js'
+import type { ThoughtSink } from './thinking/thought-sink.js'
+import { writeChat } from './write/chat.js'
+import { writeGemini } from './write/gemini.js'
+import { writeMessages } from './write/messages.js'
+import { writeResponses } from './write/responses.js'
+
+const READERS = { chat: readChat, responses: readResponses, messages: readMessages } as const
+
+const WRITERS = {
+  chat: writeChat,
+  responses: writeResponses,
+  messages: writeMessages,
+  gemini: writeGemini,
+} as const
+
+/**
+ * Prepares a conversation for any target.
+ * @param api that the body is written for
+ * @param body complete; it must not be changed afterwards, as its outline is remembered
+ */
+export function prepareConversation(
+  api: BodyApi,
+  body: Buffer,
+  options: ConversationOptions,
+): ConversationRequest {
+  return new PreparedConversation(api, body, options)
+}
+
+class PreparedConversation implements ConversationRequest {
+  readonly api: BodyApi
+  readonly reads: BodyApi
+  readonly modelName: string | null
+  readonly meta: Pick<RequestMeta, 'stream' | 'includeUsage'>
+  readonly conversation: string | null
+  private readonly body: Buffer
+  private readonly options: ConversationOptions
+  /** Read when a target of another API needs it; null if the body cannot be read. */
+  private content: Conversation | null | undefined
+
+  constructor(api: BodyApi, body: Buffer, options: ConversationOptions) {
+    const { conversation, ...meta } = readRequestMeta(body, parseRequestOutline(body))
+    this.api = api
+    this.reads = options.reads
+    this.modelName = options.modelName
+    this.meta = meta
+    this.conversation = conversation
+    this.body = body
+    this.options = options
+    this.content = undefined
+  }
+
+  findRefusal(to: ConversationApi): FieldRefusal | null {
+    if (to === this.api) return null
+    const content = this.read()
+    return content === null ? null : findRefusal(content, to)
+  }
+
+  requestFor(target: TranslationTarget): OutboundRequest {
+    const content = target.api === this.api ? null : this.read()
+    // A body that cannot be read goes as it came: the upstream reports the mistake.
+    return content === null ? this.forward(target) : this.translate(content, target)
+  }
+
+  private read(): Conversation | null {
+    if (this.content === undefined) {
+      const read = READERS[this.api](this.body)
+      this.content = read === null ? null : { ...read, items: repairItems(read.items) }
+    }
+    return this.content
+  }
+
+  /** The body goes to the API that it is written for: only what that API or its model refuses is changed. */
+  private forward(target: TranslationTarget): OutboundRequest {
+    const { api, body, options } = this
+    const path = PATHS[api]
+    const base = { path, query: null, pieces: [body], peeked: peekFields(body) }
+    if (!options.isCursor)
+      return { ...base, edits: [], translate: null, readable: false, foreign: false, dropped: [] }
+    const { traits, upstream } = target
+    const { effort, thoughts } = options
+    const { edits, dropped, wrapped } = buildNativeRequest(api, body, { traits, upstream, effort, thoughts })
+    const translate = createResponseTranslation({ ...this.responseContext(target, wrapped), from: api })
+    return { ...base, edits, translate, readable: true, foreign: api !== this.reads, dropped }
+  }
+
+  private translate(content: Conversation, target: TranslationTarget): OutboundRequest {
+    const { thoughts, effort } = this.options
+    const written = WRITERS[target.api](content, target, { thoughts, effort })
+    const { path, query, body, dropped, wrapped } = written
+    const context = this.responseContext(target, wrapped)
+    return {
+      ...{ path, query, pieces: [body], peeked: peekFields(body), edits: [], dropped },
+      translate: createResponseTranslation({ ...context, from: target.api }),
+      ...{ readable: true, foreign: target.api !== this.reads },
+    }
+  }
+
+  /** Everything that decides how a response is read. Nothing in it keeps the body alive. */
+  private responseContext({ api, upstream }: TranslationTarget, wrapped: readonly string[]) {
+    const { reads, meta, options } = this
+    const { model, showThinking, thoughts, isCursor } = options
+    return {
+      ...{ reads, ...meta, model, showThinking, wrapped, isCursor },
+      thoughts: thoughts === null ? null : createThoughtSink(thoughts, upstream, api),
+    }
+  }
+}
+
+const PATHS = { chat: '/chat/completions', responses: '/responses', messages: '/messages' } as const
+
+/** Keeps what an upstream thought, under the calls that it made. */
+function createThoughtSink(memory: ThoughtMemory, upstream: string, api: ConversationApi): ThoughtSink {
+  return {
+    remember(callIds, json) {
+      for (const id of callIds) memory.remember(id, { upstream, api, json })
+    },
+  }
+}
