@@ -26,7 +26,8 @@ const BY_SPECIFICITY: readonly CredentialRefusal[] = [
 ]
 
 /**
- * Finds the credentials of a request, each once: in `Authorization: Bearer`, then `x-api-key`, then `api-key`.
+ * Finds the credentials of a request, each once: in `Authorization: Bearer`, then `x-api-key`, `api-key`, and Google's
+ * `x-goog-api-key`.
  * Clients do send several: an Anthropic client with an auth token sends two, and a proxy in front may put its own into
  * `Authorization`. It takes `rawHeaders` because `req.headers` keeps only the first `Authorization`.
  */
@@ -35,6 +36,7 @@ export function credentialsIn(rawHeaders: FlatHeaders): string[] {
   collect(rawHeaders, 'authorization', found)
   collect(rawHeaders, 'x-api-key', found)
   collect(rawHeaders, 'api-key', found)
+  collect(rawHeaders, 'x-goog-api-key', found)
   return found
 }
 

@@ -10,6 +10,7 @@ export function findApiIndex(path: string): number {
   if (isAtOrBelow(path, '/messages')) return MESSAGES
   if (isAtOrBelow(path, '/responses')) return RESPONSES
   if (path.endsWith('/embeddings')) return EMBEDDINGS
+  if (path.startsWith('/models/') && GEMINI_METHOD.test(path)) return GEMINI
   return OTHER_API
 }
 
@@ -18,6 +19,12 @@ const COMPLETIONS = APIS.indexOf('completions')
 const RESPONSES = APIS.indexOf('responses')
 const MESSAGES = APIS.indexOf('messages')
 const EMBEDDINGS = APIS.indexOf('embeddings')
+const GEMINI = APIS.indexOf('gemini')
+
+/**
+ * Gemini's methods of a model, behind a colon (ai.google.dev, API reference, models). Some clients encode the colon.
+ */
+const GEMINI_METHOD = /(?::|%3a)(?:generateContent|streamGenerateContent|countTokens)$/i
 
 /** Stands for all other APIs (models, files, audio and more), which any upstream may have. */
 export const OTHER_API = APIS.length

@@ -10,9 +10,14 @@ import type { ConversationApi } from './apis.js'
  */
 export type ChatThinking = 'none' | 'reasoning_content' | 'thought_signature'
 
-/** What one model at one upstream wants of a request. Data alone: `model-table.ts` has the rows. */
+/**
+ * What one model at one upstream wants of a request. Data alone: `model-rows.ts` has the rows, `model-table.ts` finds
+ * them.
+ */
 export interface ModelTraits {
-  /** The API by which the model is asked, if its upstream has it; null: the API that the client's body is written for. */
+  /**
+   * The API by which the model is asked, if its upstream has it; null: the API that the client's body is written for.
+   */
   readonly api: ConversationApi | null
   /** Names of request fields that the model refuses, in the API that it is asked by. They are left out. */
   readonly refuses: readonly string[]

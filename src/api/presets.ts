@@ -1,12 +1,15 @@
 import { ALL_CAPABILITIES, type Capabilities } from './capabilities.js'
 
 /** In which header, or in the query, a credential is sent to an upstream. */
-export const AUTH_SCHEMES = ['bearer', 'x-api-key', 'api-key', 'anthropic', 'query', 'none'] as const
+export const AUTH_SCHEMES = [
+  ...(['bearer', 'x-api-key', 'api-key', 'anthropic'] as const),
+  ...(['x-goog-api-key', 'query', 'none'] as const),
+] as const
 /** One of `AUTH_SCHEMES`. */
 export type AuthScheme = (typeof AUTH_SCHEMES)[number]
 
 /** The APIs that routes distinguish. Any other path goes to the upstream of its route, whatever APIs that has. */
-export const APIS = ['chat', 'completions', 'responses', 'messages', 'embeddings'] as const
+export const APIS = ['chat', 'completions', 'responses', 'messages', 'embeddings', 'gemini'] as const
 /** One of `APIS`. */
 export type Api = (typeof APIS)[number]
 
@@ -106,6 +109,16 @@ const rows = {
     keyEnv: 'GEMINI_API_KEY',
     apis: ['chat', 'embeddings'],
   },
+  // Its own API (`generateContent`), which has more than the compatible one: thoughts, files, caches.
+  'gemini-native': {
+    ...OPENAI_LIKE,
+    baseUrl: 'https://generativelanguage.googleapis.com/v1beta',
+    keyEnv: 'GEMINI_API_KEY',
+    auth: 'x-goog-api-key',
+    apis: ['gemini'],
+    // A list of names such as `models/gemini-3-pro`, in another form than OpenAI's.
+    listed: false,
+  },
   groq: {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.groq.com/openai/v1',
@@ -118,6 +131,36 @@ const rows = {
     keyEnv: 'DEEPSEEK_API_KEY',
     apis: ['chat', 'completions', 'messages'],
     elsewhere: { '/completions': '/beta', '/messages': '/anthropic/v1' },
+  },
+  // Kimi. It takes its key as a bearer token at both APIs.
+  moonshot: {
+    ...OPENAI_LIKE,
+    baseUrl: 'https://api.moonshot.ai/v1',
+    keyEnv: 'MOONSHOT_API_KEY',
+    apis: ['chat', 'messages'],
+    elsewhere: { '/messages': '/anthropic/v1' },
+  },
+  // GLM.
+  zai: {
+    ...OPENAI_LIKE,
+    baseUrl: 'https://api.z.ai/api/paas/v4',
+    keyEnv: 'ZAI_API_KEY',
+    apis: ['chat', 'messages'],
+    elsewhere: { '/messages': '/api/anthropic/v1' },
+  },
+  minimax: {
+    ...OPENAI_LIKE,
+    baseUrl: 'https://api.minimax.io/v1',
+    keyEnv: 'MINIMAX_API_KEY',
+    apis: ['chat', 'messages'],
+    elsewhere: { '/messages': '/anthropic/v1' },
+  },
+  // Qwen, by the OpenAI-compatible mode of Model Studio (DashScope), outside China.
+  alibaba: {
+    ...OPENAI_LIKE,
+    baseUrl: 'https://dashscope-intl.aliyuncs.com/compatible-mode/v1',
+    keyEnv: 'DASHSCOPE_API_KEY',
+    apis: ['chat', 'embeddings'],
   },
   mistral: {
     ...OPENAI_LIKE,

@@ -88,6 +88,10 @@ export function isGeneration(path: string): boolean {
     path === '/messages' ||
     path.endsWith('/v1/messages') ||
     path === '/infill' ||
-    path === '/completion'
+    path === '/completion' ||
+    (path.startsWith('/models/') && GEMINI_GENERATION.test(path))
   )
 }
+
+/** Gemini's own API (ai.google.dev, API reference, models). */
+const GEMINI_GENERATION = /(?::|%3a)(?:generateContent|streamGenerateContent)$/i

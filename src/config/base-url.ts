@@ -1,4 +1,4 @@
-import { PRESET_NAMES, type Preset } from '../api/presets.js'
+import { PRESET_NAMES, PRESETS, type Preset } from '../api/presets.js'
 import type { UpstreamEntry } from './schema.js'
 
 /** The base URL of an upstream in its two parts. */
@@ -21,8 +21,28 @@ export function resolveBaseUrl(entry: UpstreamEntry, preset: Preset | null): Bas
     return `is missing; the preset ${entry.preset} needs an address, such as ${example}`
   }
   const base = parseBaseUrl(text)
-  if (typeof base === 'string' || base.basePath !== '' || preset === null) return base
-  return { ...base, basePath: preset.defaultPath }
+  if (typeof base === 'string' || preset === null) return base
+  if (base.basePath === '') return { ...base, basePath: preset.defaultPath }
+  return entry.preset === 'azure' || entry.preset === 'azure-deployments'
+    ? resolveAzurePath(base, entry.preset)
+    : base
+}
+
+/**
+ * Azure's own pages show URLs with a longer path: `/openai`, `/openai/v1/`, or a deployment's. Behind a gateway, the
+ * path may be any other.
+ */
+function resolveAzurePath(base: BaseUrl, preset: 'azure' | 'azure-deployments'): BaseUrl | string {
+  const path = base.basePath.toLowerCase()
+  if (path !== '/openai' && !path.startsWith('/openai/')) return base
+  const { defaultPath } = PRESETS[preset]
+  if (path === '/openai' || path === defaultPath) return { ...base, basePath: defaultPath }
+  const address = `give ${base.origin} alone, and the deployment as the model's name`
+  if (path === '/openai/v1')
+    return `is the address of Azure's v1 API; take the preset azure for it, or ${address}`
+  return path.startsWith('/openai/deployments')
+    ? `must not name a deployment; ${address}`
+    : `must end before the path of an API; ${address}`
 }
 
 function parseBaseUrl(text: string): BaseUrl | string {

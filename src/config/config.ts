@@ -1,6 +1,8 @@
 import { dirname, resolve } from 'node:path'
+import type { ModelRule } from '../api/model-table.js'
 import { type ConfigSource, readConfigFile } from './config-file.js'
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen.js'
+import { resolveModelRules } from './model-rules.js'
 import { ConfigError, type Problem } from './problems.js'
 import {
   type AliasConfig,
@@ -26,6 +28,8 @@ export interface Config {
   readonly upstreams: readonly UpstreamConfig[]
   readonly routes: readonly RouteConfig[]
   readonly aliases: readonly AliasConfig[]
+  /** What models want, before what the built-in table says. */
+  readonly modelRules: readonly ModelRule[]
   readonly listModels: ConfigFile['listModels']
   readonly cursor: Readonly<ConfigFile['cursor']>
   readonly limits: Limits
@@ -116,7 +120,7 @@ function resolveMetricsListen({ metrics }: ConfigFile, problems: Problem[]): Lis
 function resolveDestinations(
   parsed: ConfigFile,
   secrets: Secrets,
-): Pick<Config, 'upstreams' | 'routes' | 'aliases' | 'warnings'> {
+): Pick<Config, 'upstreams' | 'routes' | 'aliases' | 'modelRules' | 'warnings'> {
   const warnings: string[] = []
   const passthrough = parsed.keys.mode === 'passthrough'
   const context = { secrets, timeouts: parsed.timeouts, passthrough, warnings }
@@ -133,8 +137,9 @@ function resolveDestinations(
       ? createDefaultRoutes(upstreams)
       : resolveRoutes(parsed.routes, names, secrets)
   const aliases = resolveAliases(parsed.models, names, secrets)
+  const modelRules = resolveModelRules(parsed.modelTraits, names, secrets)
   warnings.push(...findRouteWarnings(upstreams, routes, aliases))
-  return { upstreams, routes, aliases, warnings }
+  return { upstreams, routes, aliases, modelRules, warnings }
 }
 
 function resolveLedger({ ledger }: ConfigFile, folder: string): Config['ledger'] {

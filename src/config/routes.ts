@@ -26,6 +26,8 @@ export interface DestinationConfig {
   /** A stream without a token after this many milliseconds goes to the next target; null for never. */
   readonly firstTokenMs: number | null
   readonly hedge: boolean
+  /** Whether requests on `/v1` are translated to an API that the target has. */
+  readonly translate: boolean
 }
 
 /** A route. Paths, models and teams are patterns with `*`; null matches anything. */
@@ -54,6 +56,7 @@ function createDestination(upstream: string): DestinationConfig {
     failover: null,
     firstTokenMs: null,
     hedge: false,
+    translate: false,
   }
 }
 
@@ -113,7 +116,7 @@ function resolveDestination(
   known: readonly string[],
   secrets: Secrets,
 ): DestinationConfig {
-  const { upstream, strategy, failover, firstTokenMs, hedge } = given
+  const { upstream, strategy, failover, firstTokenMs, hedge, translate } = given
   const check = (name: string, where: string): void => {
     if (!known.includes(name))
       secrets.report(where, `no such upstream; the config has ${known.join(', ') || 'none'}`)
@@ -135,7 +138,8 @@ function resolveDestination(
     check(upstream, `${path}.upstream`)
     targets = [{ upstream, model, weight: 1 }]
   }
-  return { targets, strategy, failover: failover ?? null, firstTokenMs: firstTokenMs ?? null, hedge }
+  const when = { failover: failover ?? null, firstTokenMs: firstTokenMs ?? null }
+  return { targets, strategy, ...when, hedge, translate }
 }
 
 /**

@@ -47,6 +47,12 @@ export const destination = {
     .describe(
       'When the first target is slower than usual, a second one gets the request too. The first response wins, the other request is cancelled.',
     ),
+  translate: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Translate requests on `/v1` to an API that the target has: a chat client can use Claude, Claude Code can use GPT. `/cursor` always translates.',
+    ),
 }
 
 const team = glob

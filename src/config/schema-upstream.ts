@@ -40,7 +40,7 @@ export const upstream = z.strictObject({
     .enum(AUTH_SCHEMES)
     .optional()
     .describe(
-      'How the credential is sent. `bearer`: `Authorization: Bearer`. `x-api-key` and `api-key` (Azure): headers of that name. `anthropic`: `x-api-key`, but `Bearer` on its OpenAI-compatible `/chat/completions`. `query`: as a URL parameter. `none`: not at all. Not given: from the preset, or else `bearer`.',
+      'How the credential is sent. `bearer`: `Authorization: Bearer`. `x-api-key`, `api-key` (Azure) and `x-goog-api-key` (Gemini): headers of that name. `anthropic`: `x-api-key`, but `Bearer` on its OpenAI-compatible `/chat/completions`. `query`: as a URL parameter. `none`: not at all. Not given: from the preset, or else `bearer`.',
     ),
   keyParameter: z
     .string()

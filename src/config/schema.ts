@@ -5,6 +5,7 @@ import { addDeprecatedNames } from './renamed.js'
 import { cache } from './schema-cache.js'
 import { ledger } from './schema-ledger.js'
 import { limits, timeouts } from './schema-limits.js'
+import { modelTraits } from './schema-models.js'
 import { alias, type destination, route } from './schema-routes.js'
 import { type headerValue, upstream } from './schema-upstream.js'
 import { duration, type secretRef } from './schema-values.js'
@@ -53,6 +54,12 @@ export const configSchema = z.strictObject({
       'Where each request goes: the first route that matches it. Not given: Claude models go to Anthropic if it is an upstream, everything else to the first upstream.',
     ),
   models: z.record(z.string().min(1), alias).default({}).describe('Model names of your own.'),
+  modelTraits: z
+    .array(modelTraits)
+    .default([])
+    .describe(
+      'What models want of a request, where the built-in table does not know it. The first entry that matches is taken; `thinwire models explain NAME` shows what comes of it.',
+    ),
   listModels: z
     .enum(['aliases', 'all'])
     .default('aliases')
@@ -66,6 +73,12 @@ export const configSchema = z.strictObject({
         .default(false)
         .describe(
           'Answer the request by which Cursor tests a key at `/cursor/v1` without an upstream. Some models refuse its `max_tokens`.',
+        ),
+      thinking: z
+        .enum(['reasoning_content', 'think_tags', 'none'])
+        .default('reasoning_content')
+        .describe(
+          'How Cursor is shown what a model thinks. `reasoning_content`: in that field, as DeepSeek does. `think_tags`: as text between `<think>` and `</think>`, before the answer. `none`: not at all.',
         ),
     })
     .prefault({}),

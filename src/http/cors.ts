@@ -10,7 +10,7 @@ import { type FlatHeaders, findHeader } from './flat-headers.js'
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 
 /** The headers that known clients send; allowed when a preflight does not name any. */
-const COMMON_HEADERS = 'authorization, content-type, x-api-key, api-key'
+const COMMON_HEADERS = 'authorization, content-type, x-api-key, api-key, x-goog-api-key'
 
 /**
  * Responds to OPTIONS with 204. No key is needed, as a preflight never has one. All headers that it names are allowed.

@@ -45,7 +45,9 @@ const DROPPED: ReadonlySet<string> = new Set([
 const DROPPED_PREFIXES = ['x-forwarded-', 'sec-fetch-', 'x-thinwire-', 'x-envoy-', 'x-arr-']
 
 /** Headers in which a client may send its key. None of them reaches an upstream, as each holds a credential. */
-export const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'api-key'])
+export const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set([
+  ...['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'],
+])
 
 /**
  * Builds the headers of an upstream request from those of the client, in the order they came.

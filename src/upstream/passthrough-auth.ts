@@ -8,6 +8,7 @@ const HEADERS: Readonly<Record<AuthScheme, string | null>> = {
   'x-api-key': 'x-api-key',
   anthropic: 'x-api-key',
   'api-key': 'api-key',
+  'x-goog-api-key': 'x-goog-api-key',
   query: null,
   none: null,
 }

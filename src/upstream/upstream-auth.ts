@@ -59,6 +59,8 @@ function buildCredential({ apiKey }: UpstreamConfig, scheme: AuthScheme): string
     case 'x-api-key':
     case 'anthropic':
       return ['x-api-key', apiKey]
+    case 'x-goog-api-key':
+      return ['x-goog-api-key', apiKey]
     case 'query':
     case 'none':
       return []

@@ -29,13 +29,13 @@ const unknown = mintKey(OWNER)
 const mistyped = good.replace('alice', 'alicf')
 const malformed = 'sk-proj-0123456789'
 
-test('a credential is found in each of the three headers, in any spelling of name and scheme', () => {
+test('a credential is found in each of the four headers, in any spelling of name and scheme', () => {
   for (const name of ['Authorization', 'authorization', 'AUTHORIZATION']) {
     for (const scheme of ['Bearer ', 'bearer ', 'BEARER  ', 'Bearer\t', '  Bearer ']) {
       assert.equal(credentialsIn([name, `${scheme}abc `]), ['abc'])
     }
   }
-  for (const name of ['x-api-key', 'X-Api-Key', 'api-key', 'Api-Key']) {
+  for (const name of ['x-api-key', 'X-Api-Key', 'api-key', 'Api-Key', 'x-goog-api-key', 'X-Goog-Api-Key']) {
     assert.equal(credentialsIn([name, ' abc ']), ['abc'])
   }
 })

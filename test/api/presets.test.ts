@@ -48,6 +48,45 @@ const EXPECTED: Readonly<Record<PresetName, Expected>> = {
     refused: ['/responses', '/embeddings'],
   },
   gemini: { base: '/v1beta/openai', env: { GEMINI_API_KEY: 'sk-preset' }, headers: bearer },
+  'gemini-native': {
+    base: '/v1beta',
+    env: { GEMINI_API_KEY: 'sk-preset' },
+    headers: { 'x-goog-api-key': 'sk-preset', authorization: undefined, 'x-api-key': undefined },
+    paths: {
+      '/models/gemini-3-pro:generateContent': '/v1beta/models/gemini-3-pro:generateContent',
+      '/models/gemini-3-pro:streamGenerateContent?alt=sse':
+        '/v1beta/models/gemini-3-pro:streamGenerateContent?alt=sse',
+      '/models/gemini-3-pro:countTokens': '/v1beta/models/gemini-3-pro:countTokens',
+    },
+    refused: ['/chat/completions', '/messages'],
+  },
+  moonshot: {
+    base: '/v1',
+    env: { MOONSHOT_API_KEY: 'sk-preset' },
+    headers: bearer,
+    paths: { '/chat/completions': '/v1/chat/completions', '/messages': '/anthropic/v1/messages' },
+  },
+  zai: {
+    base: '/api/paas/v4',
+    env: { ZAI_API_KEY: 'sk-preset' },
+    headers: bearer,
+    paths: {
+      '/chat/completions': '/api/paas/v4/chat/completions',
+      '/messages': '/api/anthropic/v1/messages',
+    },
+  },
+  minimax: {
+    base: '/v1',
+    env: { MINIMAX_API_KEY: 'sk-preset' },
+    headers: bearer,
+    paths: { '/chat/completions': '/v1/chat/completions', '/messages': '/anthropic/v1/messages' },
+  },
+  alibaba: {
+    base: '/compatible-mode/v1',
+    env: { DASHSCOPE_API_KEY: 'sk-preset' },
+    headers: bearer,
+    refused: ['/responses', '/messages'],
+  },
   groq: {
     base: '/openai/v1',
     env: { GROQ_API_KEY: 'sk-preset' },

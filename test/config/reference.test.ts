@@ -35,7 +35,7 @@ function settingsOf(node: SchemaNode, path: string): string[] {
   // An object by names of the user's own is no setting itself, and neither is the list of routes.
   if (path === '.upstreams') return members(node.additionalProperties as SchemaNode, `${path}.NAME`)
   if (path === '.models') return members(node.additionalProperties as SchemaNode, `${path}.ALIAS`)
-  if (path === '.routes') return members(node.items as SchemaNode, `${path}[]`)
+  if (path === '.routes' || path === '.modelTraits') return members(node.items as SchemaNode, `${path}[]`)
   return node.items === undefined ? [path] : [path, ...members(node.items, `${path}[]`)]
 }
 

@@ -198,6 +198,122 @@ for (const [name, settings, expected] of WRONG_ROUTES) {
   })
 }
 
+const WRONG_RULES: Array<[string, unknown, RegExp]> = [
+  ['an entry without a match', { api: 'chat' }, /^modelTraits\[0\]\.match: must be a pattern/],
+  [
+    'an entry that says nothing',
+    { match: 'x', upstream: 'a' },
+    /^modelTraits\[0\]: says nothing of its models/,
+  ],
+  [
+    'an unknown upstream',
+    { match: 'x', upstream: 'c', api: 'chat' },
+    /^modelTraits\[0\]\.upstream: no such upstream; the config has a, b$/,
+  ],
+  [
+    'an unknown preset',
+    { match: 'x', preset: 'nope', api: 'chat' },
+    /^modelTraits\[0\]\.preset: must be one of/,
+  ],
+  ['an unknown API', { match: 'x', api: 'chats' }, /^modelTraits\[0\]\.api: must be one of chat, responses/],
+  [
+    'an empty name of a field',
+    { match: 'x', refuses: [''] },
+    /^modelTraits\[0\]\.refuses\[0\]: must not be empty$/,
+  ],
+  [
+    'no tokens at all',
+    { match: 'x', maxOutputTokens: 0 },
+    /^modelTraits\[0\]\.maxOutputTokens: must be at least 1$/,
+  ],
+  [
+    'a trait with a typing error',
+    { match: 'x', refuse: [] },
+    /^modelTraits\[0\]\.refuse: unknown setting; did you mean refuses\?$/,
+  ],
+]
+
+for (const [name, entry, expected] of WRONG_RULES) {
+  test(`in modelTraits, ${name} is reported with its path and what would be right`, () => {
+    const found = problems({ upstreams, modelTraits: [entry] })
+    assert.is(found.length, 1, found.join('\n'))
+    assert.match(found[0] ?? '', expected)
+  })
+}
+
+test('what the config says of models is resolved in its order, with what it gives and no more', () => {
+  const given = {
+    match: ['a*', 'b'],
+    upstream: 'a',
+    preset: 'azure',
+    ...{ api: 'responses', refuses: ['temperature'], limitField: 'max_completion_tokens', efforts: null },
+    ...{ customTools: true, reasoningObject: false, chatThinking: 'reasoning_content', thinking: 'adaptive' },
+    ...{ maxOutputTokens: null, callIds: 'nine' },
+  }
+  const { modelRules } = load({ upstreams, modelTraits: [given, { match: 'c', api: null }] })
+  const { match, upstream, preset, ...traits } = given
+  assert.equal(modelRules, [
+    { path: 'modelTraits[0]', match, upstream, preset, traits },
+    { path: 'modelTraits[1]', match: ['c'], upstream: null, preset: null, traits: { api: null } },
+  ])
+  assert.equal(load({ upstreams }).modelRules, [])
+})
+
+test('requests on /v1 are translated for the routes and models that say so', () => {
+  const models = { on: { upstream: 'a', translate: true }, off: { upstream: 'b' } }
+  const routes = [{ upstream: 'a', translate: true }, { upstream: 'b' }]
+  const config = load({ upstreams, models, routes })
+  assert.equal(
+    [...config.aliases, ...config.routes].map(({ translate }) => translate),
+    [true, false, true, false],
+  )
+  assert.not(load({ upstreams }).routes[0]?.translate)
+})
+
+test('Cursor is shown thinking as reasoning_content, as the config says otherwise, or not at all', () => {
+  assert.is(load({ upstreams }).cursor.thinking, 'reasoning_content')
+  for (const thinking of ['reasoning_content', 'think_tags', 'none'])
+    assert.is(load({ upstreams, cursor: { thinking } }).cursor.thinking, thinking)
+  assert.match(
+    problems({ upstreams, cursor: { thinking: 'yes' } })[0] ?? '',
+    /^cursor\.thinking: must be one of reasoning_content, think_tags, none$/,
+  )
+})
+
+const AZURE = 'https://r.openai.azure.com'
+const AZURE_BASES: Array<[preset: string, typed: string, path: string | RegExp]> = [
+  ['azure', AZURE, '/openai/v1'],
+  ['azure', `${AZURE}/openai`, '/openai/v1'],
+  ['azure', `${AZURE}/openai/`, '/openai/v1'],
+  ['azure', `${AZURE}/openai/v1/`, '/openai/v1'],
+  ['azure', `${AZURE}/OpenAI/V1`, '/openai/v1'],
+  ['azure', `${AZURE}/my/gateway`, '/my/gateway'],
+  ['azure', `${AZURE}/openaix`, '/openaix'],
+  [
+    'azure',
+    `${AZURE}/openai/deployments/d`,
+    /must not name a deployment; give https:\/\/r\.openai\.azure\.com alone/,
+  ],
+  ['azure', `${AZURE}/openai/v1/responses`, /must end before the path of an API/],
+  ['azure-deployments', AZURE, '/openai'],
+  ['azure-deployments', `${AZURE}/openai`, '/openai'],
+  ['azure-deployments', `${AZURE}/openai/v1`, /v1 API; take the preset azure for it/],
+  ['azure-deployments', `${AZURE}/openai/deployments/d/chat/completions`, /must not name a deployment/],
+]
+
+for (const [preset, typed, expected] of AZURE_BASES) {
+  test(`the base URL ${typed} of the preset ${preset} is understood, or refused by name`, () => {
+    const entry = { preset, baseUrl: typed, apiKey: { env: 'K' } }
+    if (typeof expected === 'string')
+      assert.is(load({ upstreams: { up: entry } }, { K: 'k' }).upstreams[0]?.basePath, expected)
+    else {
+      const found = problems({ upstreams: { up: entry } }, { K: 'k' })
+      assert.is(found.length, 1)
+      assert.match(found[0] ?? '', expected)
+    }
+  })
+}
+
 test('a preset and its key in the environment are enough for an upstream', () => {
   for (const preset of PRESET_NAMES) {
     const row = PRESETS[preset]

@@ -100,7 +100,7 @@ async function relayed(script: Script, auth_ = 'bearer') {
   }
 }
 
-for (const scheme of ['bearer', 'x-api-key', 'api-key', 'anthropic', 'query']) {
+for (const scheme of ['bearer', 'x-api-key', 'api-key', 'x-goog-api-key', 'anthropic', 'query']) {
   test(`an error response that repeats the credential keeps everything else, also its length (${scheme})`, async () => {
     const { response, record } = await relayed(
       (request) =>

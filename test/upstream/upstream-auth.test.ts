@@ -12,6 +12,7 @@ const CASES: Array<[AuthScheme, string, string[]]> = [
   ['bearer', '/messages', ['authorization', 'Bearer k']],
   ['api-key', '/messages', ['api-key', 'k']],
   ['x-api-key', '/messages', ['x-api-key', 'k']],
+  ['x-goog-api-key', '/models/m:generateContent', ['x-goog-api-key', 'k']],
   ['anthropic', '/messages', ['x-api-key', 'k']],
   ['anthropic', '/chat/completions', ['authorization', 'Bearer k']],
   ['query', '/messages', []],

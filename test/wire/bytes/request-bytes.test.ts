@@ -223,6 +223,7 @@ test('what belongs to one connection, to the way here or to the client alone end
       'CDN-Loop: cloudflare',
       `X-Api-Key: ${scene.relay.key}`,
       `Api-Key: ${scene.relay.key}`,
+      `X-Goog-Api-Key: ${scene.relay.key}`,
     ]
     const request = await scene.relayed(
       `POST /v1/x HTTP/1.1\r\n${scene.auth}${dropped.join('\r\n')}\r\nX-Kept: 1\r\ncontent-length: 1\r\n\r\n1`,
@@ -239,6 +240,7 @@ test("the credential goes into the header that the upstream reads, and its own h
   const schemes: Array<[Record<string, unknown>, string, string[]]> = [
     [{ auth: 'api-key' }, '/v1/x', ['api-key: sk-upstream-secret']],
     [{ auth: 'x-api-key' }, '/v1/x', ['x-api-key: sk-upstream-secret']],
+    [{ auth: 'x-goog-api-key' }, '/v1/x', ['x-goog-api-key: sk-upstream-secret']],
     [
       { auth: 'anthropic' },
       '/v1/messages?beta=true',

@@ -13,7 +13,7 @@ const BEARER = `Authorization: Bearer ${KEY}`
 /** What went upstream of the places where a credential may be, with names in lower case. */
 function credentials({ headers }: Received): string[] {
   return headers
-    .filter(([name]) => /^(?:authorization|x-api-key|api-key)$/i.test(name))
+    .filter(([name]) => /^(?:authorization|x-api-key|api-key|x-goog-api-key)$/i.test(name))
     .map(([name, value]) => `${name.toLowerCase()}: ${value}`)
 }
 
@@ -91,6 +91,20 @@ const TABLE: Row[] = [
     '/chat/completions',
     [`authorization: Bearer ${JWT}`],
     [`authorization: Bearer ${JWT}`],
+  ],
+  [
+    'Gemini gets a key of its own kind',
+    { preset: 'gemini-native' },
+    '/models/gemini-3-pro:generateContent',
+    ['authorization: Bearer AIza1'],
+    ['x-goog-api-key: AIza1'],
+  ],
+  [
+    "and OpenAI a Gemini client's as a bearer",
+    OPENAI,
+    '/responses',
+    ['x-goog-api-key: AIza1'],
+    ['authorization: Bearer AIza1'],
   ],
   [
     'where nothing is said of an upstream, a key stays',

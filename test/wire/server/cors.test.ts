@@ -54,7 +54,7 @@ test('a preflight needs no key, and is allowed every header that it asks for', (
 test('a preflight that names no header is allowed those that clients send', () =>
   withRelay(OK, async (scene) => {
     const allowed = headerOf(await scene.ask(preflight('/v1/models')), 'access-control-allow-headers') ?? ''
-    for (const name of ['authorization', 'content-type', 'x-api-key', 'api-key']) {
+    for (const name of ['authorization', 'content-type', 'x-api-key', 'api-key', 'x-goog-api-key']) {
       assert.ok(allowed.split(', ').includes(name), name)
     }
   }))

@@ -1,0 +1,134 @@
+import { ALL_CAPABILITIES } from './capabilities.js'
+import { MODEL_ROWS, type ModelRow, PRESET_TRAITS } from './model-rows.js'
+import type { ModelTraits } from './model-traits.js'
+import { PRESETS, type PresetName } from './presets.js'
+
+/** An entry of `modelTraits` in the config. */
+export interface ModelRule {
+  /** Its path in the config file: `modelTraits[0]`. */
+  readonly path: string
+  /** Patterns of model names, as in `ModelRow`. */
+  readonly match: readonly string[]
+  /** Name of the upstream that it is for; null: any. */
+  readonly upstream: string | null
+  /** Preset of the upstreams that it is for; null: any. */
+  readonly preset: PresetName | null
+  readonly traits: Partial<ModelTraits>
+}
+
+/** Where a trait has its value from. `name`: a pattern of a built-in row, the path of a rule, the name of a preset. */
+export interface TraitSource {
+  readonly kind: 'rule' | 'row' | 'preset' | 'default'
+  readonly name: string
+}
+
+/** What a model wants, and why. */
+export interface ResolvedTraits {
+  readonly traits: ModelTraits
+  readonly sources: Readonly<Record<keyof ModelTraits, TraitSource>>
+}
+
+/** A model at an upstream, by which its traits are found. */
+export interface ModelAtUpstream {
+  /** As the upstream gets it; null if the request names none. */
+  readonly model: string | null
+  /** Name of the upstream; null: only rules for any upstream are looked at. */
+  readonly upstream: string | null
+  readonly preset: PresetName | null
+  /** The config's own, in its order. */
+  readonly rules: readonly ModelRule[]
+}
+
+/** What is known of no model: chat completions as most servers have them. */
+const USUAL: ModelTraits = {
+  api: null,
+  refuses: [],
+  limitField: 'max_tokens',
+  efforts: null,
+  customTools: ALL_CAPABILITIES.customTools,
+  reasoningObject: ALL_CAPABILITIES.reasoning,
+  chatThinking: 'none',
+  thinking: 'none',
+  maxOutputTokens: null,
+  callIds: 'any',
+}
+
+/** The names of all traits. */
+export const TRAIT_NAMES = Object.keys(USUAL) as readonly (keyof ModelTraits)[]
+
+/**
+ * Finds what a model wants. Each trait is taken from the first of these that gives it: the first rule of the config
+ * that matches, the first built-in row that matches, the preset, the usual value. What a row refuses is refused beside
+ * what its preset refuses; a rule's list replaces both, so that a rule can take something back.
+ */
+export function findTraits({ model, upstream, preset, rules }: ModelAtUpstream): ResolvedTraits {
+  const traits: Record<string, unknown> = { ...USUAL }
+  const sources: Record<string, TraitSource> = {}
+  const usual: TraitSource = { kind: 'default', name: 'default' }
+  for (const name of TRAIT_NAMES) sources[name] = usual
+  const take = (given: Partial<ModelTraits>, source: TraitSource): void => {
+    for (const name of TRAIT_NAMES) {
+      if (given[name] === undefined) continue
+      traits[name] = given[name]
+      sources[name] = source
+    }
+  }
+  if (preset !== null) {
+    const { chat } = PRESETS[preset]
+    const source: TraitSource = { kind: 'preset', name: preset }
+    take({ customTools: chat.customTools, reasoningObject: chat.reasoning, ...PRESET_TRAITS[preset] }, source)
+  }
+  if (model !== null) {
+    const name = model.toLowerCase()
+    const row = findRow(name, preset)
+    if (row !== null) {
+      const refused = traits.refuses as readonly string[]
+      take(row.row.traits, { kind: 'row', name: row.pattern })
+      if (row.row.traits.refuses !== undefined && refused.length > 0)
+        traits.refuses = [...new Set([...refused, ...row.row.traits.refuses])]
+    }
+    const rule = rules.find(
+      (each) =>
+        (each.upstream === null || each.upstream === upstream) &&
+        (each.preset === null || each.preset === preset) &&
+        each.match.some((pattern) => matchesPattern(pattern, name)),
+    )
+    if (rule !== undefined) take(rule.traits, { kind: 'rule', name: rule.path })
+  }
+  return { traits: traits as unknown as ModelTraits, sources: sources as ResolvedTraits['sources'] }
+}
+
+interface MatchingRow {
+  readonly row: ModelRow
+  readonly pattern: string
+}
+
+/** @param name in lower case */
+function findRow(name: string, preset: PresetName | null): MatchingRow | null {
+  for (const row of MODEL_ROWS) {
+    if (row.presets !== null && (preset === null || !row.presets.includes(preset))) continue
+    for (const pattern of row.match) if (matchesPattern(pattern, name)) return { row, pattern }
+  }
+  return null
+}
+
+/**
+ * Whether a name matches a pattern in which `*` stands for any run of characters. Not by a regular expression: the
+ * name is the client's, and several `*` would make one of them slow.
+ * @param name in lower case
+ */
+function matchesPattern(pattern: string, name: string): boolean {
+  const parts = pattern.toLowerCase().split('*')
+  const first = parts[0] as string
+  if (parts.length === 1) return first === name
+  const last = parts[parts.length - 1] as string
+  if (!name.startsWith(first) || !name.endsWith(last)) return false
+  let at = first.length
+  for (let i = 1; i < parts.length - 1; i++) {
+    const part = parts[i] as string
+    const found = name.indexOf(part, at)
+    if (found === -1) return false
+    at = found + part.length
+  }
+  return at + last.length <= name.length
+}
