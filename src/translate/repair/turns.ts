@@ -2,13 +2,16 @@
  * What one turn of a conversation says about tool calls, by the ids of the calls.
  *
  * A turn is what a repair may move as a whole: a message of chat completions; of Messages, a message, where neighbours
- * of the same role count as one turn; of Responses, each item, where neighbours of the assistant's (messages, calls,
- * reasoning) count as one turn.
+ * of the same role count as one turn; of Responses, each item, where neighbouring calls and reasoning, with a message of
+ * the assistant's ahead of them, count as one turn.
  */
 export interface TurnFacts {
   readonly calls: readonly string[]
   readonly results: readonly string[]
 }
+
+/** JSON string: the result of a call that was interrupted, for the model. */
+export const CANCELLED = '"Cancelled: this call has no result."'
 
 /** One change that makes a conversation acceptable. Turns and results are meant by their indexes before all changes. */
 export type Repair =
