@@ -1,0 +1,15 @@
+import type { Conversation } from '../conversation.js'
+import { readRequest } from './request.js'
+
+/**
+ * Reads a body of Messages (API reference, Create a Message), and with what other APIs have if it is mixed in.
+ * @returns null if the body is no JSON object
+ */
+export function readMessages(body: Buffer): Conversation | null {
+  return readRequest(body, DIALECT)
+}
+
+const DIALECT = {
+  list: 'messages',
+  limits: ['max_tokens', 'max_completion_tokens', 'max_output_tokens'],
+} as const
