@@ -8,7 +8,7 @@ import { limits, timeouts } from './schema-limits.js'
 import { modelTraits } from './schema-models.js'
 import { alias, type destination, route } from './schema-routes.js'
 import { type headerValue, upstream } from './schema-upstream.js'
-import { duration, type secretRef } from './schema-values.js'
+import { duration, MIB, type secretRef, size } from './schema-values.js'
 
 /**
  * The config file: every setting with its type, default and description. The JSON Schema that editors read
@@ -74,6 +74,14 @@ export const configSchema = z.strictObject({
         .describe(
           'Answer the request by which Cursor tests a key at `/cursor/v1` without an upstream. Some models refuse its `max_tokens`.',
         ),
+      thinkingBytes: size(64 * 1024, 4096 * MIB)
+        .default(64 * MIB)
+        .describe(
+          'Memory for the thinking of tool turns, which models want back in the next turn and Cursor does not send. It is never written to a disk.',
+        ),
+      thinkingMs: duration()
+        .default(30 * 60_000)
+        .describe('How long the thinking of a turn is kept after it was last used.'),
       thinking: z
         .enum(['reasoning_content', 'think_tags', 'none'])
         .default('reasoning_content')

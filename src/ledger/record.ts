@@ -34,6 +34,7 @@ export function formatRecord(
     `${formatKey(summary.request.key)},"route":"${formatPath(summary)}","dialect":"${summary.request.api}","model":${quoteName(summary.request.model)},` +
     `"upstream_model":${quoteName(stats?.model ?? null)},"upstream":${quoteName(summary.outcome.upstream)},"attempts":${summary.outcome.attempts},` +
     `"failed_attempts":${quoteName(summary.outcome.failures)},` +
+    `"dropped_fields":${quoteName(summary.outcome.droppedFields)},` +
     `"stream":${summary.request.stream},"status":${summary.outcome.status},"end":"${summary.outcome.end}","phase":"${summary.outcome.phase}","cache":${quoteJson(summary.outcome.cache)},` +
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
     `"cache_write_tokens":${usage?.cacheWritten ?? null},"completion_tokens":${usage?.completion ?? null},` +

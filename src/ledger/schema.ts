@@ -58,6 +58,9 @@ export const recordSchema = z.strictObject({
   failed_attempts: name().describe(
     'Attempts that did not become the response, each with its reason: azure 429, groq ECONNREFUSED.',
   ),
+  dropped_fields: name().describe(
+    'Fields of the request that the target was not sent, as it does not have them or its model refuses them: temperature, stop.',
+  ),
   stream: z.boolean().nullable().describe('Whether the client requested a stream.'),
   status: z.int().min(100).max(999).nullable().describe('HTTP status that the client got; null if none.'),
   end: z.enum(END_NAMES).describe(

@@ -172,7 +172,7 @@ export class Failover {
     const { target, corrections } = attempt
     if (this.isSettled || this.options.correct?.(attempt, head.status, Buffer.concat(held.chunks)) !== true)
       return false
-    this.remove(attempt, `${head.status} (corrected)`)
+    this.remove(attempt, 'corrected')
     this.attempt(target, true, corrections + 1)
     return true
   }

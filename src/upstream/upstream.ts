@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import type { Dispatcher } from 'undici'
 import type { Capabilities } from '../api/capabilities.js'
-import type { Api } from '../api/presets.js'
+import type { Api, PresetName } from '../api/presets.js'
 import type { Config } from '../config/config.js'
 import type { UpstreamConfig, UpstreamTimeouts } from '../config/upstreams.js'
 import { ConnectionPool, type DispatchRequest } from './connection-pool.js'
@@ -31,6 +31,8 @@ export class Upstream {
   readonly name: string
   /** The APIs that it speaks; null for all. */
   readonly apis: readonly Api[] | null
+  /** Null if the config names none. */
+  readonly preset: PresetName | null
   readonly timeouts: UpstreamTimeouts
   readonly chat: Capabilities
   /** Whether its list of models names the models that requests can use. */
@@ -54,6 +56,7 @@ export class Upstream {
   constructor(config: UpstreamConfig, limits: Config['limits']) {
     this.name = config.name
     this.apis = config.apis
+    this.preset = config.preset
     this.timeouts = config.timeouts
     this.chat = config.capabilities
     this.listed = config.listsModels

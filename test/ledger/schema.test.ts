@@ -26,6 +26,7 @@ const RECORD: Readonly<Record<string, unknown>> = {
   dialect: 'openai',
   attempts: 0,
   failed_attempts: null,
+  dropped_fields: null,
   end: 'refused',
   phase: 'admit',
   usage_source: 'none',

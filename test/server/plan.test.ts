@@ -1,20 +1,43 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { findTraits } from '../../src/api/model-table.js'
+import type { Api } from '../../src/api/presets.js'
 import type { Route } from '../../src/routing/route.js'
-import { type Plan, type PlanRequest, type PlanRules, planRequest } from '../../src/server/plan.js'
+import { findVariant } from '../../src/routing/variants.js'
+import {
+  type Plan,
+  type PlanRequest,
+  type PlanRules,
+  type ProxyPlan,
+  planRequest,
+} from '../../src/server/plan.js'
+import { chooseApi } from '../../src/translate/choose-api.js'
 import type { Upstream } from '../../src/upstream/upstream.js'
 
-/** A route to one upstream. @param asksUsage the relay adds a usage option to requests of the upstream */
-function fakeRoute(id: string, asksUsage = false): Route<Upstream> {
-  return { id, targets: [{ upstream: { asksUsage: () => asksUsage } }] } as unknown as Route<Upstream>
+interface FakeRoute {
+  /** The relay adds a usage option to requests of the upstream. */
+  readonly asksUsage?: boolean
+  readonly translate?: boolean
+  /** The APIs of each target. */
+  readonly targets?: readonly (readonly Api[] | null)[]
+}
+
+function fakeRoute(id: string, { asksUsage = false, translate = false, targets = [null] }: FakeRoute = {}) {
+  const upstreams = targets.map((apis) => ({ upstream: { apis, asksUsage: () => asksUsage }, model: null }))
+  return { id, translate, targets: upstreams } as unknown as Route<Upstream>
 }
 
 const PLAIN = fakeRoute('plain')
-const ASKS_USAGE = fakeRoute('asks usage', true)
+const ASKS_USAGE = fakeRoute('asks usage', { asksUsage: true })
+const CHAT_ONLY = fakeRoute('chat only', { targets: [['chat']] })
+const CLAUDE = fakeRoute('claude', { targets: [['messages']], translate: true })
+const MIXED = fakeRoute('mixed', { targets: [['messages'], ['chat'], ['gemini']], translate: true })
 
 interface Fakes {
   /** Routes by path. */
   readonly routes?: Readonly<Record<string, Route<Upstream>>>
+  /** Routes of conversations, by model. */
+  readonly conversations?: Readonly<Record<string, Route<Upstream>>>
   /** What the relay itself answers to `/models`. */
   readonly models?: unknown
   readonly modelRoute?: Route<Upstream> | null
@@ -22,11 +45,31 @@ interface Fakes {
   readonly mayCache?: boolean
 }
 
-function fakeRules({ routes = {}, models = null, modelRoute = null, ...rest }: Fakes): PlanRules {
+function fakeRules({
+  routes = {},
+  conversations = {},
+  models = null,
+  modelRoute = null,
+  ...rest
+}: Fakes): PlanRules {
+  const known = { upstream: null, preset: null, rules: [] }
   return {
-    router: { findRoute: (path) => routes[path] ?? null },
+    router: {
+      hasTranslatedRoutes: Object.values(conversations).some(({ translate }) => translate),
+      findRoute: (path) => routes[path] ?? null,
+      findConversationRoute: (_path, _bodyPath, model) => conversations[model ?? ''] ?? null,
+      findVariant: (name) => findVariant(name, (each) => conversations[each] !== undefined),
+    },
     models: { answer: () => models, routeFor: () => modelRoute },
+    traits: {
+      find: ({ upstream, model }, api, asked) => {
+        const { traits } = findTraits({ ...known, model: model ?? asked })
+        return { traits, api: chooseApi(api, upstream.apis, traits) }
+      },
+    },
     answerKeyCheck: rest.answerKeyCheck ?? false,
+    showThinking: 'reasoning_content',
+    openThoughts: () => null,
     mayCache: () => rest.mayCache ?? false,
   }
 }
@@ -60,10 +103,17 @@ function describePlan(plan: Plan): string {
     case 'local':
       return `local ${plan.status}`
     case 'refuse':
-      return `refuse ${plan.code} ${plan.bodyApi ?? '-'}`
+      return `refuse ${plan.code} ${plan.field?.param ?? plan.bodyApi ?? '-'}`
     case 'proxy':
-      return `proxy ${plan.route.id} ${plan.outbound === null ? '-' : `${plan.outbound.api} ${plan.outbound.path}`}`
+      return `proxy ${plan.route.id} ${describeConversation(plan)}`
   }
+}
+
+/** The API of the body, that of the client, the model's name, and the targets that can be used. */
+function describeConversation({ conversation, usable }: ProxyPlan): string {
+  if (conversation === null) return '-'
+  const { api, reads, modelName } = conversation
+  return [api, reads, modelName, usable?.join('+')].filter(Boolean).join(' ')
 }
 
 const KEY_CHECK = completeBody({
@@ -80,6 +130,7 @@ const MESSAGES = completeBody({
   max_tokens: 5,
   messages: [{ role: 'user', content: 'hi' }],
 })
+const TWO_ANSWERS = completeBody({ model: 'm', n: 2, messages: [{ role: 'user', content: 'hi' }] })
 const MODEL_LIST = { method: 'GET', path: '/models', body: null } as const
 const CHAT_ROUTE = { '/chat/completions': PLAIN }
 
@@ -140,48 +191,96 @@ const CASES: readonly (readonly [string, Partial<PlanRequest>, Fakes, string])[]
     { routes: CHAT_ROUTE },
     'wait',
   ],
-  [
-    'a chat body from Cursor goes to chat',
-    { isCursor: true },
-    { routes: CHAT_ROUTE },
-    'proxy plain chat /chat/completions',
-  ],
   ['a chat body from Cursor without a route is refused', { isCursor: true }, {}, 'refuse no_route chat'],
   [
-    'a Responses body from Cursor goes to the Responses API',
-    { isCursor: true, body: RESPONSES },
-    { routes: { '/responses': PLAIN } },
-    'proxy plain responses /responses',
+    'a chat body from Cursor goes where its model goes',
+    { isCursor: true },
+    { conversations: { m: PLAIN } },
+    'proxy plain chat chat',
   ],
   [
-    'a Responses body from Cursor becomes a chat where only chat has a route',
+    'a Responses body from Cursor goes where its model goes, and is read as a chat',
     { isCursor: true, body: RESPONSES },
-    { routes: CHAT_ROUTE },
-    'proxy plain responses /chat/completions',
+    { conversations: { m: CHAT_ONLY } },
+    'proxy chat only responses chat',
   ],
   [
     'a Responses body without any route is refused',
     { isCursor: true, body: RESPONSES },
-    {},
+    { conversations: { other: PLAIN } },
     'refuse no_route responses',
   ],
   [
-    'a Messages body from Cursor goes to the Messages API',
+    'a Messages body from Cursor goes where its model goes, and is read as a chat',
     { isCursor: true, body: MESSAGES },
-    { routes: { '/messages': PLAIN } },
-    'proxy plain messages /messages',
-  ],
-  [
-    'a Messages body from Cursor becomes a chat where only chat has a route',
-    { isCursor: true, body: MESSAGES },
-    { routes: CHAT_ROUTE },
-    'proxy plain messages /chat/completions',
+    { conversations: { m: CHAT_ONLY } },
+    'proxy chat only messages chat',
   ],
   [
     'a Messages body without any route is refused',
     { isCursor: true, body: MESSAGES },
     {},
     'refuse no_route messages',
+  ],
+  [
+    'a variant of a model goes where the model goes, by its name',
+    { isCursor: true, model: 'm-thinking-high' },
+    { conversations: { m: CHAT_ONLY } },
+    'proxy chat only chat chat m',
+  ],
+  [
+    'a variant is not looked for at other paths than /cursor',
+    { model: 'm-high' },
+    { conversations: { m: CLAUDE }, routes: CHAT_ROUTE },
+    'proxy plain -',
+  ],
+  [
+    'a field that a target cannot be sent leaves that target out',
+    { isCursor: true, body: TWO_ANSWERS },
+    { conversations: { m: MIXED } },
+    'proxy mixed chat chat 1',
+  ],
+  [
+    'a field that no target can be sent is refused by name',
+    { isCursor: true, body: TWO_ANSWERS },
+    { conversations: { m: CLAUDE } },
+    'refuse unsupported_field n',
+  ],
+  [
+    'a chat on a route that translates is fitted to its targets, and is read as a chat',
+    {},
+    { conversations: { m: CLAUDE }, routes: CHAT_ROUTE },
+    'proxy claude chat chat',
+  ],
+  [
+    'a Messages request on a route that translates is read as Messages',
+    { path: '/messages', body: MESSAGES },
+    { conversations: { m: MIXED } },
+    'proxy mixed messages messages',
+  ],
+  [
+    'a Responses request on a route that translates is read as Responses',
+    { path: '/responses', body: RESPONSES },
+    { conversations: { m: MIXED } },
+    'proxy mixed responses responses',
+  ],
+  [
+    'an incomplete body on a route that translates waits for its end',
+    { body: PARTIAL },
+    { conversations: { m: CLAUDE }, routes: CHAT_ROUTE },
+    'wait',
+  ],
+  [
+    'stored objects are never translated',
+    { path: '/messages/count_tokens', body: MESSAGES },
+    { conversations: { m: CLAUDE }, routes: { '/messages/count_tokens': PLAIN } },
+    'proxy plain -',
+  ],
+  [
+    'a route that does not translate sends a request as it came',
+    {},
+    { conversations: { m: CHAT_ONLY, other: CLAUDE }, routes: CHAT_ROUTE },
+    'proxy plain -',
   ],
   [
     'a key check from Cursor is answered locally if the config says so',
@@ -192,8 +291,8 @@ const CASES: readonly (readonly [string, Partial<PlanRequest>, Fakes, string])[]
   [
     'a key check from Cursor is sent on if the config says so',
     { isCursor: true, body: KEY_CHECK },
-    { routes: CHAT_ROUTE },
-    'proxy plain chat /chat/completions',
+    { conversations: { m: PLAIN } },
+    'proxy plain chat chat',
   ],
   [
     'a key check that does not come by /cursor is sent on',

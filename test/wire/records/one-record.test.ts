@@ -87,6 +87,7 @@ test('a request leaves one record with key, model, tokens and times, and without
       upstream: 'up',
       attempts: 1,
       failed_attempts: null,
+      dropped_fields: null,
       stream: true,
       status: 200,
       end: 'done',
