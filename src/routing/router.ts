@@ -120,6 +120,11 @@ export class Router<E extends Endpoint = Endpoint> {
     })
   }
 
+  /** The names of an alias's targets, in the order of the config. */
+  listAliasTargets(alias: string): readonly string[] {
+    return this.byAlias.get(alias)?.routes[OTHER_API]?.targets.map(({ name }) => name) ?? []
+  }
+
   /** The aliases that a team may use, in the order of the config. */
   listAliases(team: string | null): readonly string[] {
     return this.aliases.filter((name) => isAllowed(this.byAlias.get(name)?.teams ?? null, team))

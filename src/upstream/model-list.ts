@@ -74,11 +74,12 @@ export class ModelList {
   answer(path: string, team: string | null): unknown | Promise<unknown> | null {
     const aliases = this.router.listAliases(team)
     const name = parseModelName(path)
-    if (name !== null) return aliases.includes(name) ? describeAlias(name) : null
+    if (name !== null) return aliases.includes(name) ? this.describe(name) : null
     if (path !== '/models') return null
-    if (aliases.length > 0 && !this.all) return buildModelList(aliases.map(describeAlias))
+    if (aliases.length > 0 && !this.all) return buildModelList(aliases.map((alias) => this.describe(alias)))
     // The client's own credential is valid at one upstream, and its list may depend on the credential: no cached lists.
-    if (this.passthrough) return aliases.length === 0 ? null : buildModelList(aliases.map(describeAlias))
+    if (this.passthrough)
+      return aliases.length === 0 ? null : buildModelList(aliases.map((alias) => this.describe(alias)))
     // The list of a single upstream passes byte for byte.
     const single = this.router.upstreams.length === 1
     if (single && aliases.length === 0 && this.router.findRoute(path, null, team) !== null) return null
@@ -100,11 +101,15 @@ export class ModelList {
     return this.router.findRoute(path, name, team)
   }
 
+  private describe(alias: string): ModelObject {
+    return describeAlias(alias, this.router.listAliasTargets(alias))
+  }
+
   /** All models that a team may use: aliases first, then each upstream's, in the order of the config. */
   private async mergeLists(aliases: readonly string[], team: string | null): Promise<ModelObject> {
     const { upstreams } = this.router
     const lists = await Promise.all(upstreams.map((upstream) => this.modelsOf(upstream)))
-    const models = new Map<string, ModelObject>(aliases.map((name) => [name, describeAlias(name)]))
+    const models = new Map<string, ModelObject>(aliases.map((name) => [name, this.describe(name)]))
     upstreams.forEach((upstream, i) => {
       for (const model of lists[i] ?? []) {
         const id = model.id as string

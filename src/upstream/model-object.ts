@@ -35,9 +35,12 @@ export function buildModelList(models: readonly ModelObject[]): ModelObject {
   }
 }
 
-/** Describes a model name that the config defines. */
-export function describeAlias(name: string): ModelObject {
-  return describeModel({ id: name, created: 0 }, 'thinwire')
+/**
+ * Describes a model name that the config defines.
+ * @param targets what it reaches, in the order in which they are tried: `upstream` or `upstream/model`
+ */
+export function describeAlias(name: string, targets: readonly string[]): ModelObject {
+  return describeModel({ id: name, created: 0, targets }, 'thinwire')
 }
 
 /**
