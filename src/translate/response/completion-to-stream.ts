@@ -4,7 +4,8 @@ import type { CreateTranslation, Translation } from '../translation.js'
 import { BufferedTranslation } from './buffered.js'
 import { createChatError } from './chat-errors.js'
 import type { ChatUsage } from './chat-usage.js'
-import { ChunkWriter, type FinishReason } from './chunk-writer.js'
+import { ChunkWriter } from './chunk-writer.js'
+import type { FinishReason } from './response-writer.js'
 
 /** For a response that turns out to be a stream of chat completions although its head says JSON. */
 const PASS_THROUGH: Translation = {

@@ -1,7 +1,7 @@
 import { isObject, type JsonObject, stringOr } from '../../json/values.js'
 import { InputDecoder, unwrapInput } from '../custom-tools/input-decoder.js'
 import { mergeUsage, readMessageUsage } from './chat-usage.js'
-import type { FinishReason } from './chunk-writer.js'
+import type { FinishReason } from './response-writer.js'
 import { StreamTranslation } from './stream.js'
 
 /** A call of a tool that the client runs. */

@@ -1,7 +1,7 @@
 import { filterObjects, isObject, type JsonObject, numberOr, stringOr } from '../../json/values.js'
 import { createChatError } from './chat-errors.js'
 import { readResponseUsage } from './chat-usage.js'
-import type { FinishReason } from './chunk-writer.js'
+import type { FinishReason } from './response-writer.js'
 import { StreamTranslation } from './stream.js'
 
 /** An output item of a response, as far as it has arrived. */

@@ -2,8 +2,9 @@ import { filterObjects, isObject, type JsonObject, numberOr, parseJson, stringOr
 import { unwrapInput } from '../custom-tools/input-decoder.js'
 import { createChatError } from './chat-errors.js'
 import { type ChatUsage, readMessageUsage, readResponseUsage } from './chat-usage.js'
-import { createChatId, epochSeconds, type FinishReason } from './chunk-writer.js'
+import { createId, epochSeconds } from './ids.js'
 import { readMessageFinish, readToolInput } from './messages-stream.js'
+import type { FinishReason } from './response-writer.js'
 import { isCall, readArguments, readCallId, readResponseFinish } from './responses-stream.js'
 
 /** The content of a response, gathered from its items or blocks. */
@@ -104,7 +105,7 @@ function createCompletion(
   const content = joinTexts(texts)
   const reasoningContent = joinTexts(reasoning)
   return encodeJson({
-    id: stringOr(source.id, createChatId()),
+    id: stringOr(source.id, createId('chatcmpl-')),
     object: 'chat.completion',
     created,
     model: stringOr(source.model, '') || model || '',
