@@ -1,7 +1,8 @@
 import { createParser } from 'eventsource-parser'
 import { UnwrapStream } from '../../src/translate/custom-tools/unwrap-stream.js'
-import { MessagesTranslation } from '../../src/translate/response/messages-stream.js'
-import { ResponsesTranslation } from '../../src/translate/response/responses-stream.js'
+import { ChunkWriter } from '../../src/translate/response/chunk-writer.js'
+import { MessagesStream } from '../../src/translate/response/read-messages.js'
+import { ResponsesStream } from '../../src/translate/response/read-responses.js'
 import type { Translation } from '../../src/translate/translation.js'
 import type { Pair } from './pairs.js'
 
@@ -32,12 +33,12 @@ export function translationPairs(): Pair[] {
     {
       figure: 'translate_responses',
       pieces: responsesPieces(),
-      make: () => new ResponsesTranslation(true, null),
+      make: () => new ResponsesStream(new ChunkWriter(true, null)),
     },
     {
       figure: 'translate_messages',
       pieces: messagesPieces(),
-      make: () => new MessagesTranslation(true, null),
+      make: () => new MessagesStream(new ChunkWriter(true, null)),
     },
     {
       figure: 'unwrap_calls',

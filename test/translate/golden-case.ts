@@ -134,13 +134,16 @@ export function respond(
 const TOO_LONG =
   '{"error":{"message":"too long","type":"server_error","param":null,"code":"answer_too_long"}}'
 
-/** The only two things that differ from run to run: the time, and ids of chats that the upstream did not name. */
+/** The only two things that differ from run to run: the time, and ids of chats and calls that the upstream did not name. */
 function withFixedStamps(run: () => Buffer): Buffer {
   const { now } = Date
   Date.now = () => 1_750_000_000_000
   try {
     const text = run().toString('latin1')
-    return Buffer.from(text.replaceAll(/"chatcmpl-[0-9a-f]{24}"/g, '"chatcmpl-RANDOM"'), 'latin1')
+    const named = text
+      .replaceAll(/"chatcmpl-[0-9a-f]{24}"/g, '"chatcmpl-RANDOM"')
+      .replaceAll(/"call_[0-9a-f]{12}_(\d+)"/g, '"call_RANDOM_$1"')
+    return Buffer.from(named, 'latin1')
   } finally {
     Date.now = now
   }

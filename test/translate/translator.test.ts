@@ -80,7 +80,7 @@ test('a translated request says about its response what the client said', () => 
 })
 
 test('each translation has a bound, and says an error in the form that the client reads', () => {
-  const error = '{"error":{"message":"too long"}}'
+  const error = '{"error":{"message":"too long","type":"server_error","param":null,"code":"x"}}'
   const facts = { ...createResponseFacts(), json: true }
   for (const { from, prepareRequest } of TRANSLATORS) {
     for (const eventStream of [true, false]) {

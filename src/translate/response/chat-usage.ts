@@ -47,12 +47,63 @@ export function readMessageUsage(usage: unknown): ChatUsage | null {
   return createUsage(prompt, completion, prompt + completion, cached, thought)
 }
 
-/** Adds the usage of a later event, member by member. Its counts replace earlier ones, as they are totals. */
+/**
+ * Adds the usage of a later event, member by member. Its counts replace earlier ones, as they are totals; but zeros are
+ * not known to be counts, as some servers end with a usage of zeros.
+ */
 export function mergeUsage(before: JsonObject, later: unknown): JsonObject {
   if (!isObject(later)) return before
   const usage: Record<string, unknown> = { ...before }
-  for (const [member, value] of Object.entries(later)) if (value !== null) usage[member] = value
+  for (const [member, value] of Object.entries(later)) {
+    if (value === null || (value === 0 && typeof usage[member] === 'number')) continue
+    usage[member] = value
+  }
   return usage
+}
+
+/**
+ * Reads the usage of chat completions. Members that only one upstream has stay (a price, for example), down to the
+ * members of an object. Tokens from a cache are read where DeepSeek and Moonshot have them, too.
+ * @returns null if the input or the output is unknown
+ */
+export function readChatUsage(usage: unknown): ChatUsage | null {
+  if (!isObject(usage)) return null
+  const prompt = readCount(usage.prompt_tokens)
+  const completion = readCount(usage.completion_tokens)
+  if (prompt === null || completion === null) return null
+  const read: Record<string, unknown> = {}
+  for (const [member, value] of Object.entries(usage)) {
+    if (isObject(value)) read[member] = keepScalars(value)
+    else if (!Array.isArray(value)) read[member] = value
+  }
+  read.total_tokens = readCount(usage.total_tokens) ?? prompt + completion
+  const cached = readCount(usage.prompt_cache_hit_tokens) ?? readCount(usage.cached_tokens)
+  if (cached !== null && !isObject(usage.prompt_tokens_details))
+    read.prompt_tokens_details = { cached_tokens: cached }
+  return read as unknown as ChatUsage
+}
+
+/** Nothing nested: a depth of thousands would exhaust the stack where the usage is printed. */
+function keepScalars(object: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(object).filter(([, value]) => typeof value !== 'object' || value === null),
+  )
+}
+
+/**
+ * Converts the usage of Gemini's API (reference: GenerateContentResponse, UsageMetadata). It counts thinking beside the
+ * candidates, not among them, and the results of tools that Google runs beside the prompt.
+ * @returns null if the input is unknown
+ */
+export function readGeminiUsage(usage: unknown): ChatUsage | null {
+  if (!isObject(usage)) return null
+  const prompt = readCount(usage.promptTokenCount)
+  if (prompt === null) return null
+  const input = prompt + (readCount(usage.toolUsePromptTokenCount) ?? 0)
+  const thought = readCount(usage.thoughtsTokenCount)
+  const completion = (readCount(usage.candidatesTokenCount) ?? 0) + (thought ?? 0)
+  const total = readCount(usage.totalTokenCount) ?? input + completion
+  return createUsage(input, completion, total, readCount(usage.cachedContentTokenCount), thought)
 }
 
 function createUsage(

@@ -4,9 +4,10 @@ import { UnwrapStream } from '../custom-tools/unwrap-stream.js'
 import type { Translation } from '../translation.js'
 import { BufferedTranslation } from './buffered.js'
 import { translateError } from './chat-errors.js'
+import { ChunkWriter } from './chunk-writer.js'
 import { splitCompletion } from './completion-to-stream.js'
-import { MessagesTranslation } from './messages-stream.js'
-import { ResponsesTranslation } from './responses-stream.js'
+import { MessagesStream, readWholeMessage } from './read-messages.js'
+import { ResponsesStream, readWholeResponse } from './read-responses.js'
 import { translateMessage, translateResponse } from './whole.js'
 
 /** Everything that decides how a response becomes a chat completion. */
@@ -50,15 +51,21 @@ export function selectTranslation(context: ResponseContext): Translation | null 
 }
 
 function createStreamTranslation({ from, includeUsage, model, wrapped = [] }: ResponseContext): Translation {
-  if (from === 'responses') return new ResponsesTranslation(includeUsage, model)
-  return from === 'messages'
-    ? new MessagesTranslation(includeUsage, model, wrapped)
-    : new UnwrapStream(wrapped)
+  if (from === 'chat') return new UnwrapStream(wrapped)
+  const writer = new ChunkWriter(includeUsage, model)
+  const options = { wrapped, thoughts: null }
+  return from === 'responses' ? new ResponsesStream(writer, options) : new MessagesStream(writer, options)
 }
 
 function translateWhole(body: Buffer, context: ResponseContext): Buffer {
-  const completion = convertCompletion(body, context)
-  return context.stream ? splitCompletion(completion, context.includeUsage) : completion
+  const { from, includeUsage, model, wrapped = [] } = context
+  if (!context.stream) return convertCompletion(body, context)
+  if (from === 'chat') return splitCompletion(convertCompletion(body, context), includeUsage)
+  const writer = new ChunkWriter(includeUsage, model)
+  const options = { wrapped, thoughts: null }
+  if (from === 'responses') readWholeResponse(body, writer, options)
+  else readWholeMessage(body, writer, options)
+  return writer.take()
 }
 
 function convertCompletion(body: Buffer, { from, model, wrapped = [] }: ResponseContext): Buffer {

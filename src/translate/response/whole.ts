@@ -2,10 +2,10 @@ import { filterObjects, isObject, type JsonObject, numberOr, parseJson, stringOr
 import { unwrapInput } from '../custom-tools/input-decoder.js'
 import { createChatError } from './chat-errors.js'
 import { type ChatUsage, readMessageUsage, readResponseUsage } from './chat-usage.js'
-import { createId, epochSeconds } from './ids.js'
-import { readMessageFinish, readToolInput } from './messages-stream.js'
+import { createChatId, epochSeconds } from './chunk-writer.js'
+import { readMessageFinish } from './read-messages.js'
+import { isCall, readResponseFinish } from './read-responses.js'
 import type { FinishReason } from './response-writer.js'
-import { isCall, readArguments, readCallId, readResponseFinish } from './responses-stream.js'
 
 /** The content of a response, gathered from its items or blocks. */
 interface Content {
@@ -105,7 +105,7 @@ function createCompletion(
   const content = joinTexts(texts)
   const reasoningContent = joinTexts(reasoning)
   return encodeJson({
-    id: stringOr(source.id, createId('chatcmpl-')),
+    id: stringOr(source.id, createChatId()),
     object: 'chat.completion',
     created,
     model: stringOr(source.model, '') || model || '',
@@ -138,4 +138,20 @@ function createCall(id: string, name: string, args: string): JsonObject {
 
 function encodeJson(value: JsonObject): Buffer {
   return Buffer.from(JSON.stringify(value))
+}
+
+/** The input of a `tool_use` block as JSON text; `{}` if it has none. */
+function readToolInput(input: unknown): string {
+  return isObject(input) ? JSON.stringify(input) : '{}'
+}
+
+/** The arguments of a call as JSON text, `{}` if it has none; of a custom tool's call, its text. */
+function readArguments(call: JsonObject): string {
+  if (call.type === 'custom_tool_call') return stringOr(call.input, '')
+  return stringOr(call.arguments, '') || '{}'
+}
+
+/** The id of a call: `call_id`, or else `id`, or else a name with its index among the tool calls. */
+function readCallId(callId: unknown, id: unknown, index: number): string {
+  return stringOr(callId, '') || stringOr(id, '') || `call_${index}`
 }

@@ -1,10 +1,10 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { MessagesTranslation } from '../../../src/translate/response/messages-stream.js'
-import { ResponsesTranslation } from '../../../src/translate/response/responses-stream.js'
+import { CONVERSATION_APIS } from '../../../src/api/apis.js'
 import type { Translation } from '../../../src/translate/translation.js'
 import { fc } from '../../support/property.js'
 import { type Chunk, type Event, readChunks, translate } from '../chunks.js'
+import { toChunks, withShortIds } from '../readers.js'
 
 // The chunks of any response must say what the response says. Any events at all must give chunks in order.
 
@@ -208,7 +208,7 @@ test('the chunks of any response say the same as the response', () => {
   fc.assert(
     fc.property(fc.array(part, { maxLength: 6 }), manner, cuts, (parts, how, at) => {
       const bytes = bytesOf(responseOf(parts, how), how)
-      const { chunks } = readChunks(translate(new ResponsesTranslation(true, null), cut(bytes, at)))
+      const { chunks } = readChunks(translate(toChunks('responses', true, null), cut(bytes, at)))
       assert.equal(assemble(chunks), said(parts, '\n\n'))
       requireOrder(chunks)
     }),
@@ -220,7 +220,7 @@ test('the chunks of any message say the same as the message', () => {
   fc.assert(
     fc.property(fc.array(part, { maxLength: 6 }), manner, cuts, (parts, how, at) => {
       const bytes = bytesOf(messageOf(parts), how)
-      const { chunks } = readChunks(translate(new MessagesTranslation(true, null), cut(bytes, at)))
+      const { chunks } = readChunks(translate(toChunks('messages', true, null), cut(bytes, at)))
       assert.equal(assemble(chunks), said(parts, ''))
       requireOrder(chunks)
     }),
@@ -319,15 +319,19 @@ const block = fc.oneof(
 
 test('any events give chunks in order with one end', () => {
   fc.assert(
-    fc.property(fc.array(block, { maxLength: 12 }), cuts, fc.boolean(), (blocks, at, messages) => {
-      const made = (): Translation =>
-        messages ? new MessagesTranslation(true, null) : new ResponsesTranslation(true, null)
-      const bytes = Buffer.from(blocks.join(''))
-      const { chunks } = readChunks(translate(made(), cut(bytes, at)))
-      assemble(chunks)
-      requireOrder(chunks)
-      assert.equal(readChunks(translate(made(), [bytes])).chunks, chunks)
-    }),
+    fc.property(
+      fc.array(block, { maxLength: 12 }),
+      cuts,
+      fc.constantFrom(...CONVERSATION_APIS),
+      (blocks, at, api) => {
+        const made = (): Translation => toChunks(api)
+        const bytes = Buffer.from(blocks.join(''))
+        const { chunks } = readChunks(withShortIds(translate(made(), cut(bytes, at))))
+        assemble(chunks)
+        requireOrder(chunks)
+        assert.equal(readChunks(withShortIds(translate(made(), [bytes]))).chunks, chunks)
+      },
+    ),
     { numRuns: 5_000 },
   )
 })

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { splitCompletion } from '../../../src/translate/response/completion-to-stream.js'
 import { selectTranslation } from '../../../src/translate/response/select.js'
 import { argue, DONE, finish, open, ROLE, readChunks, say, think } from '../chunks.js'
+import { withShortIds } from '../readers.js'
 
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
 const call = (id: string, name: string, input: string): object => ({
@@ -34,7 +35,7 @@ const COMPLETION = {
 }
 
 test('a whole completion becomes chunks with role, texts, calls, finish reason and end', () => {
-  const { head, chunks } = readChunks(splitCompletion(json(COMPLETION), true).toString())
+  const { head, chunks } = readChunks(withShortIds(splitCompletion(json(COMPLETION), true).toString()))
   assert.equal(head, { id: 'c_1', created: 1_700_000_000, model: 'm' })
   assert.equal(chunks, [
     ROLE,

@@ -1,21 +1,21 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { MessagesTranslation } from '../../../src/translate/response/messages-stream.js'
 import { argue, cutsOf, DONE, finish, named, open, ROLE, readChunks, say, translate } from '../chunks.js'
 import { delta, MESSAGES, opened, START, STOP, stopped } from '../messages-streams.js'
+import { toChunks } from '../readers.js'
 
 for (const [name, events, chunks] of MESSAGES) {
   test(`a Messages stream becomes the same chunks wherever it is cut: ${name}`, () => {
     const bytes = Buffer.from(named(...events))
     for (const pieces of cutsOf(bytes))
-      assert.equal(readChunks(translate(new MessagesTranslation(true, null), pieces)).chunks, chunks)
+      assert.equal(readChunks(translate(toChunks('messages', true, null), pieces)).chunks, chunks)
   })
 }
 
 test('each chunk of a translated message has its id and model', () => {
   const before = Math.floor(Date.now() / 1000)
   const bytes = Buffer.from(named(START, STOP))
-  const { head } = readChunks(translate(new MessagesTranslation(false, 'asked'), [bytes]))
+  const { head } = readChunks(translate(toChunks('messages', false, 'asked'), [bytes]))
   assert.is(head?.id, 'msg_T1')
   assert.is(head?.model, 'claude-test-1')
   const created = head?.created ?? 0
@@ -33,7 +33,7 @@ for (const [reason, finished] of [
 ] as const) {
   test(`a message that stopped for ${reason} finishes with ${finished}`, () => {
     const bytes = Buffer.from(named(START, stopped(reason), STOP))
-    const { chunks } = readChunks(translate(new MessagesTranslation(false, null), [bytes]))
+    const { chunks } = readChunks(translate(toChunks('messages', false, null), [bytes]))
     assert.equal(chunks, [ROLE, finish(finished), DONE])
   })
 }
@@ -52,7 +52,7 @@ test("a call that is cut for max_tokens finishes with length, and a server tool'
     STOP,
   ]
   const of = (events: typeof cut) =>
-    readChunks(translate(new MessagesTranslation(false, null), [Buffer.from(named(...events))])).chunks
+    readChunks(translate(toChunks('messages', false, null), [Buffer.from(named(...events))])).chunks
   assert.equal(of(cut), [ROLE, open(0, 't', 'LS'), argue(0, '{}'), finish('length'), DONE])
   assert.equal(of(server), [ROLE, finish('stop'), DONE])
 })
@@ -65,7 +65,7 @@ test('an error in a Messages stream is written once, and nothing follows it', ()
   }
   const bytes = Buffer.from(named(START, error, error, stopped('end_turn'), STOP))
   for (const pieces of cutsOf(bytes)) {
-    const { chunks } = readChunks(translate(new MessagesTranslation(true, null), pieces))
+    const { chunks } = readChunks(translate(toChunks('messages', true, null), pieces))
     const expected = { message: 'Overloaded', type: 'overloaded_error', param: null, code: null }
     assert.equal(chunks, [ROLE, { error: expected }])
   }
@@ -73,12 +73,10 @@ test('an error in a Messages stream is written once, and nothing follows it', ()
 
 test('a Messages stream is complete only if it has a stop reason', () => {
   const begun = [START, delta(0, { type: 'text_delta', text: 'hi' })]
-  const cut = readChunks(
-    translate(new MessagesTranslation(false, null), [Buffer.from(named(...begun))]),
-  ).chunks
+  const cut = readChunks(translate(toChunks('messages', false, null), [Buffer.from(named(...begun))])).chunks
   assert.equal(Object.keys((cut[2] as { error: object }).error), ['message', 'type', 'param', 'code'])
   const complete = Buffer.from(named(...begun, stopped('end_turn')))
-  assert.equal(readChunks(translate(new MessagesTranslation(false, null), [complete])).chunks, [
+  assert.equal(readChunks(translate(toChunks('messages', false, null), [complete])).chunks, [
     ROLE,
     say('hi'),
     finish('stop'),
@@ -91,7 +89,7 @@ test('a Messages stream that breaks off gets no end, even after its stop reason'
     named(START, delta(0, { type: 'text_delta', text: 'hi' }), stopped('end_turn'), STOP),
   )
   for (let at = 0; at < bytes.length; at++) {
-    const translation = new MessagesTranslation(true, null)
+    const translation = toChunks('messages', true, null)
     const out = Buffer.concat([translation.push(bytes.subarray(0, at)), translation.breakOff()]).toString()
     const { chunks } = readChunks(out)
     assert.equal(chunks, [ROLE, say('hi')].slice(0, chunks.length), `at ${at}`)

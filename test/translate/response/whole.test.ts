@@ -231,8 +231,8 @@ test('an error that is too long to hold passes as it is', () => {
 test('the head of a response decides whether it is translated', () => {
   const name = (facts: object): string =>
     selectTranslation({ ...FACTS, ...facts })?.constructor.name ?? 'as it is'
-  assert.is(name({ eventStream: true }), 'ResponsesTranslation')
-  assert.is(name({ eventStream: true, from: 'messages' }), 'MessagesTranslation')
+  assert.is(name({ eventStream: true }), 'ResponsesStream')
+  assert.is(name({ eventStream: true, from: 'messages' }), 'MessagesStream')
   assert.is(name({}), 'BufferedTranslation')
   assert.is(name({ status: 429 }), 'BufferedTranslation')
   assert.is(name({ status: 429, eventStream: true }), 'as it is')

@@ -1,19 +1,32 @@
-import { filterObjects, isObject, type JsonObject, numberOr, stringOr } from '../../json/values.js'
+import { findMember, findOnly, readElements, sliceText, type Value, WHOLE } from '../../json/outline.js'
+import { asArray, filterObjects, isObject, type JsonObject, numberOr, stringOr } from '../../json/values.js'
+import { ThoughtGroups } from '../thinking/thought-groups.js'
+import { CallIds, CallInput } from './call-input.js'
 import { createChatError } from './chat-errors.js'
 import { readResponseUsage } from './chat-usage.js'
-import type { FinishReason } from './response-writer.js'
-import { StreamTranslation } from './stream.js'
+import type { FinishReason, ResponseWriter } from './response-writer.js'
+import { PLAIN, type ReaderOptions, StreamTranslation } from './stream.js'
+
+const ITEM = findOnly({ arguments: WHOLE })
+const OUTPUT = readElements(ITEM)
+/** An event, or a whole response. */
+const EVENT = findOnly({
+  item: ITEM,
+  arguments: WHOLE,
+  output: OUTPUT,
+  response: findOnly({ output: OUTPUT }),
+})
 
 /** An output item of a response, as far as it has arrived. */
 class Item {
-  /** Index among the tool calls; -1 if the item is none, or has no name yet. */
-  call: number
+  /** Null if the item is no call, or has no name yet. */
+  call: CallInput | null
   callId: unknown
   /** The parts whose text is written, or begun: parts of the content from 0 up, others below 0. */
   readonly written: Set<number>
 
   constructor() {
-    this.call = -1
+    this.call = null
     this.callId = undefined
     this.written = new Set()
   }
@@ -22,8 +35,8 @@ class Item {
    * Decides whether a text has to be written, and notes that its part has text.
    * @param whole the text is all of the part, so it is a repetition if any of the part is written
    */
-  admits(part: number, text: unknown, whole: boolean): text is string {
-    if (typeof text !== 'string' || text === '' || (whole && this.written.has(part))) return false
+  admits(part: number, text: string, whole: boolean): boolean {
+    if (text === '' || (whole && this.written.has(part))) return false
     this.written.add(part)
     return true
   }
@@ -38,14 +51,14 @@ class Item {
 const ARGUMENTS = -1
 
 /**
- * Translates the stream of a response (OpenAI API reference: Responses, Streaming events). Calls of tools that OpenAI
- * runs itself are dropped: their results show in the text.
+ * Reads a response of the Responses API, as a stream (OpenAI API reference: Responses, Streaming events) or as a whole
+ * (The response object). Calls of tools that OpenAI runs itself are dropped: their results show in the text.
  *
  * Upstreams differ in how they identify items: by an id, by an index in the output, or by both. Some give each event
  * a new id. Some send no deltas but complete items only, or only the last event. Each text is written once in all
  * cases.
  */
-export class ResponsesTranslation extends StreamTranslation {
+export class ResponsesStream extends StreamTranslation {
   private readonly byId: Map<string, Item>
   private readonly byIndex: Map<number, Item>
   private last: Item | null
@@ -56,8 +69,13 @@ export class ResponsesTranslation extends StreamTranslation {
   private lastReasoning: Item | null
   private lastReasoningPart: number
 
-  constructor(includeUsage: boolean, model: string | null) {
-    super(includeUsage, model)
+  private readonly calls: CallInput[]
+  private id: string | null
+  private readonly callIds: CallIds
+  private readonly groups: ThoughtGroups
+
+  constructor(writer: ResponseWriter, options: ReaderOptions = PLAIN) {
+    super(writer, options)
     this.byId = new Map()
     this.byIndex = new Map()
     this.last = null
@@ -65,6 +83,10 @@ export class ResponsesTranslation extends StreamTranslation {
     this.lastText = null
     this.lastReasoning = null
     this.lastReasoningPart = 0
+    this.calls = []
+    this.id = null
+    this.callIds = new CallIds()
+    this.groups = new ThoughtGroups()
   }
 
   protected read(type: string, event: JsonObject): void {
@@ -103,16 +125,17 @@ export class ResponsesTranslation extends StreamTranslation {
         return
       case 'response.function_call_arguments.delta':
       case 'response.custom_tool_call_input.delta':
-        this.writeArguments(this.findEventItem(event), event.delta)
+        this.writeArguments(this.findEventItem(event), this.readText(event.delta))
         return
       case 'response.function_call_arguments.done':
-        this.writeArguments(this.findEventItem(event), event.arguments, true)
+        this.endArguments(this.findEventItem(event), this.readArguments(event, -1))
         return
       case 'response.custom_tool_call_input.done':
-        this.writeArguments(this.findEventItem(event), event.input, true)
+        this.endArguments(this.findEventItem(event), this.readText(event.input))
         return
       case 'response.output_item.done':
-        if (isObject(event.item)) this.writeItem(event.item, event.output_index)
+        if (isObject(event.item)) this.endItem(event.item, event.output_index)
+        else this.failUnreadable()
         return
       case 'response.completed':
       case 'response.incomplete':
@@ -123,25 +146,34 @@ export class ResponsesTranslation extends StreamTranslation {
     }
   }
 
+  protected readWhole(response: unknown): void {
+    if (!isObject(response) || !(response.object === 'response' || Array.isArray(response.output))) return
+    this.finish('response.completed', { response })
+  }
+
   private begin(response: unknown): void {
     const { id, created_at, model } = isObject(response) ? response : {}
+    this.id = stringOr(id, '') || this.id
     this.writer.begin(stringOr(id, null), numberOr(created_at, null), stringOr(model, null) || null)
   }
 
   // With `whole`, a text is all of its part, and is left out if any of the part is written.
 
-  private writeText(item: Item, part: number, text: unknown, whole = false): void {
+  private writeText(item: Item, part: number, value: unknown, whole = false): void {
+    const text = this.readText(value)
     if (!item.admits(part, text, whole)) return
     const isNext = this.lastText !== null && this.lastText !== item
     this.lastText = item
     this.writer.content(isNext ? `\n\n${text}` : text)
   }
 
-  private writeRefusal(item: Item, part: number, text: unknown, whole = false): void {
+  private writeRefusal(item: Item, part: number, value: unknown, whole = false): void {
+    const text = this.readText(value)
     if (item.admits(part, text, whole)) this.writer.refusal(text)
   }
 
-  private writeReasoning(item: Item, part: number, text: unknown, whole = false): void {
+  private writeReasoning(item: Item, part: number, value: unknown, whole = false): void {
+    const text = this.readText(value)
     if (!item.admits(part, text, whole)) return
     const isNext =
       this.lastReasoning !== null && (this.lastReasoning !== item || this.lastReasoningPart !== part)
@@ -150,18 +182,31 @@ export class ResponsesTranslation extends StreamTranslation {
     this.writer.reasoning(isNext ? `\n\n${text}` : text)
   }
 
-  private writeArguments(item: Item, text: unknown, whole = false): void {
-    // While a call has no name its deltas are dropped: the complete item repeats all arguments.
-    if (item.call === -1 || !item.admits(ARGUMENTS, text, whole)) return
-    this.writer.callArguments(item.call, text)
+  /** While a call has no name its deltas are dropped: the complete item repeats all arguments. */
+  private writeArguments(item: Item, text: string): void {
+    item.call?.push(text)
   }
 
-  /** Writes those parts of a complete item that are not written yet. */
-  private writeItem(done: JsonObject, index: unknown): void {
+  private endArguments(item: Item, text: string): void {
+    if (text !== '') item.call?.end(text)
+  }
+
+  /** An item is complete. */
+  private endItem(done: JsonObject, index: unknown): void {
+    if (this.thoughts !== null && done.type === 'reasoning') this.addThought(done)
+    this.writeItem(done, index, -1)
+  }
+
+  /**
+   * Writes those parts of a complete item that are not written yet.
+   * @param at its index in the output; -1 if the event has it alone
+   */
+  private writeItem(done: JsonObject, index: unknown, at: number): void {
     const item = this.findItem(done, index)
     if (isCall(done)) {
       this.open(done, item)
-      this.writeArguments(item, readArguments(done), true)
+      if (done.type === 'custom_tool_call') this.endArguments(item, this.readText(done.input))
+      else this.endArguments(item, this.readArguments(done, at) || '{}')
       return
     }
     if (item.written.size > 0) return
@@ -174,13 +219,31 @@ export class ResponsesTranslation extends StreamTranslation {
     }
   }
 
+  /**
+   * The arguments of a call as JSON text; '' if it has none. Some upstreams give an object: it is copied, as a parsed
+   * number may have lost digits.
+   * @param at index of the call in the output; -1 if the event has it alone
+   */
+  private readArguments(call: JsonObject, at: number): string {
+    if (!isObject(call.arguments)) return this.readText(call.arguments)
+    const event = this.outlineOf(EVENT)
+    const output = findMember(event, 'output') ?? findMember(findMember(event, 'response'), 'output')
+    const item = at === -1 ? (findMember(event, 'item') ?? event) : (output?.elements?.[at] ?? null)
+    const value: Value | null = findMember(item, 'arguments')
+    return value === null ? '' : sliceText(this.json, value)
+  }
+
   /** Begins a call as soon as its name is known. */
   private open(call: JsonObject, item: Item): void {
     const { name, call_id: callId, id } = call
-    if (item.call !== -1 || !isCall(call) || typeof name !== 'string' || name === '') return
+    if (item.call !== null || !isCall(call) || typeof name !== 'string' || name === '') return
     if (typeof callId === 'string') this.byId.set(callId, item)
     item.callId = callId
-    item.call = this.writer.openCall(readCallId(callId, id, this.writer.calls), name)
+    const { calls } = this.writer
+    const known = stringOr(callId, '') || stringOr(id, '') || this.callIds.create(this.id, calls)
+    item.call = new CallInput(this.writer, known, name, call.type === 'custom_tool_call', this.wrapped)
+    this.calls.push(item.call)
+    this.groups.addCall(known)
   }
 
   /** The response has ended, well or with an error. */
@@ -195,7 +258,10 @@ export class ResponsesTranslation extends StreamTranslation {
     }
     // The indexes in here may differ from those of the events; ids of calls are the same.
     const isEmpty = !this.writer.filled
-    for (const item of filterObjects(response.output)) if (isEmpty || isCall(item)) this.writeItem(item, null)
+    for (const [at, item] of asArray(response.output).entries())
+      if (isObject(item) && (isEmpty || isCall(item))) this.writeItem(item, null, at)
+    this.rememberThoughts(response)
+    this.endCalls()
     this.writer.finish(
       readResponseFinish(response, status, this.writer.calls),
       readResponseUsage(response.usage),
@@ -203,7 +269,41 @@ export class ResponsesTranslation extends StreamTranslation {
   }
 
   protected override endWithFinish(): void {
+    this.rememberThoughts({})
+    this.endCalls()
     this.writer.finish(readResponseFinish({}, 'completed', this.writer.calls), null)
+  }
+
+  private endCalls(): void {
+    for (const call of this.calls) if (call.hasParts) call.end('')
+  }
+
+  private rememberThoughts({ output }: JsonObject): void {
+    if (this.thoughts === null || this.writer.over) return
+    // Some upstreams have reasoning items in the last event alone.
+    if (this.groups.isEmpty) {
+      for (const item of filterObjects(output)) {
+        if (item.type === 'reasoning') this.addThought(item)
+        else if (isCall(item) && typeof item.call_id === 'string') this.groups.addCall(item.call_id)
+      }
+    }
+    this.groups.remember(this.thoughts)
+  }
+
+  /**
+   * Keeps a reasoning item as it has to be sent back where nothing is stored: its encrypted content is the thinking, and
+   * its id is required (OpenAI docs, Reasoning models). Its `status` is left out, as the API refuses it in a request.
+   */
+  private addThought({ id, summary, encrypted_content: encrypted }: JsonObject): void {
+    if (typeof encrypted !== 'string' || encrypted === '') return
+    const texts = filterObjects(summary).map(({ text }) => ({
+      type: 'summary_text',
+      text: stringOr(text, ''),
+    }))
+    const known = typeof id === 'string' && id !== '' ? { id } : {}
+    this.groups.add(
+      JSON.stringify({ type: 'reasoning', ...known, summary: texts, encrypted_content: encrypted }),
+    )
   }
 
   /** The known item with these ids, or else with this index; a new one if there is none. */
@@ -240,6 +340,18 @@ export class ResponsesTranslation extends StreamTranslation {
 }
 
 /**
+ * Reads a whole response of the Responses API.
+ * @param writer gets its content and its end, or an error if the body is no response
+ */
+export function readWholeResponse(
+  body: Buffer,
+  writer: ResponseWriter,
+  options: ReaderOptions = PLAIN,
+): void {
+  new ResponsesStream(writer, options).readBody(body)
+}
+
+/**
  * Converts the end of a response.
  * @param status of the response
  * @param calls the number of tool calls for the client
@@ -255,20 +367,6 @@ export function readResponseFinish(response: JsonObject, status: string, calls: 
 /** Whether an item is a call of a tool that the client runs. */
 export function isCall(item: JsonObject): boolean {
   return item.type === 'function_call' || item.type === 'custom_tool_call'
-}
-
-/** The arguments of a call as JSON text, `{}` if it has none; of a custom tool's call, its text. */
-export function readArguments(call: JsonObject): string {
-  if (call.type === 'custom_tool_call') return stringOr(call.input, '')
-  return stringOr(call.arguments, '') || '{}'
-}
-
-/**
- * The id of a call: `call_id`, or else `id`, or else a name with its index.
- * @param index the index among the tool calls
- */
-export function readCallId(callId: unknown, id: unknown, index: number): string {
-  return stringOr(callId, '') || stringOr(id, '') || `call_${index}`
 }
 
 function contentPart(event: JsonObject): number {

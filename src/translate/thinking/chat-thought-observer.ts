@@ -1,0 +1,110 @@
+import { EMPTY } from '../../lib/bytes.js'
+import { PartialBuffer } from '../../lib/partial-buffer.js'
+import { ChatStream, readWholeCompletion } from '../response/read-chat.js'
+import type { ResponseWriter } from '../response/response-writer.js'
+import type { Translation } from '../translation.js'
+import type { ThoughtSink } from './thought-sink.js'
+
+/** In bytes, of an event or a whole body. Longer ones pass unread, and nothing is remembered. */
+const LONGEST_READ = 1024 * 1024
+
+/** What an event has if it matters: nearly all events have text alone, and are not parsed. */
+const MATTERS = /"(?:reasoning|thinking|tool_calls|function_call|error)|"finish_reason":\s*"\w|\[DONE\]/
+
+/** Writes nothing. It only knows what was called. */
+class SilentWriter implements ResponseWriter {
+  calls: number
+  filled: boolean
+  over: boolean
+
+  constructor() {
+    this.calls = 0
+    this.filled = false
+    this.over = false
+  }
+
+  take(): Buffer {
+    return EMPTY
+  }
+
+  begin(): void {}
+  content(): void {}
+  reasoning(): void {}
+  refusal(): void {}
+
+  openCall(): number {
+    return this.calls++
+  }
+
+  callArguments(): void {}
+  comment(): void {}
+  keepAlive(): void {}
+
+  finish(): void {
+    this.over = true
+  }
+
+  fail(): void {
+    this.over = true
+  }
+}
+
+/** Reads only the events that say something about thinking, calls or the end. */
+class ThoughtStream extends ChatStream {
+  override takeEvent(name: string, data: string): void {
+    if (MATTERS.test(data)) super.takeEvent(name, data)
+  }
+}
+
+/**
+ * Reads the thinking of a chat completion that passes as it is, byte for byte and without delay: see `ThoughtSink`. What
+ * cannot be read, or is too long, is not remembered.
+ */
+export class ChatThoughtObserver implements Translation {
+  readonly makesStream: boolean
+  /** 0: nothing waits, and the copy of what is read has a bound of its own. */
+  readonly bytesHeld: number
+  private readonly sink: ThoughtSink
+  private readonly isStream: boolean
+  /** Null for a whole body, and once an event is too long. */
+  private stream: ThoughtStream | null
+  /** The whole body; null for a stream, and once the body is too long. */
+  private body: PartialBuffer | null
+
+  /** @param eventStream whether the response is a stream */
+  constructor(eventStream: boolean, sink: ThoughtSink) {
+    this.makesStream = false
+    this.bytesHeld = 0
+    this.sink = sink
+    this.isStream = eventStream
+    this.stream = eventStream ? new ThoughtStream(new SilentWriter(), { wrapped: [], thoughts: sink }) : null
+    this.body = eventStream ? null : new PartialBuffer()
+  }
+
+  push(chunk: Buffer): Buffer {
+    const { stream, body } = this
+    if (stream !== null) {
+      stream.push(chunk)
+      if (stream.bytesHeld > LONGEST_READ) this.stream = null
+    } else if (body !== null) {
+      if (body.bytes + chunk.length > LONGEST_READ) this.body = null
+      else body.add(chunk)
+    }
+    return chunk
+  }
+
+  end(): Buffer {
+    this.stream?.end()
+    if (this.body !== null)
+      readWholeCompletion(this.body.take(), new SilentWriter(), { wrapped: [], thoughts: this.sink })
+    return EMPTY
+  }
+
+  abort(error: string): Buffer {
+    return Buffer.from(this.isStream ? `data: ${error}\n\n` : error)
+  }
+
+  breakOff(): Buffer {
+    return EMPTY
+  }
+}
