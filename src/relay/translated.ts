@@ -1,5 +1,10 @@
 import { formatErrorBody } from '../api/errors.js'
-import { type ResponseFacts, removeEntityHeaders, setEventStreamType } from '../http/response-headers.js'
+import {
+  type ResponseFacts,
+  removeEntityHeaders,
+  setEventStreamType,
+  setHeader,
+} from '../http/response-headers.js'
 import { EMPTY } from '../lib/bytes.js'
 import type { Translation } from '../translate/translation.js'
 import type { Attempt } from './attempt.js'
@@ -19,7 +24,8 @@ export function createTranslation(
   const translation = translate?.(status, facts) ?? null
   if (translation === null) return null
   removeEntityHeaders(headers)
-  if (translation.makesStream) setEventStreamType(headers)
+  if (translation.makes === 'stream') setEventStreamType(headers)
+  else if (translation.makes === 'json') setHeader(headers, 'content-type', 'application/json')
   return translation
 }
 

@@ -7,8 +7,11 @@ import type { ResponseFacts } from '../http/response-headers.js'
  * A buffer that is returned may be a view of bytes that the next call reuses: write it, or copy it, before that.
  */
 export interface Translation {
-  /** The client gets an event stream although the upstream's response is none: its content type has to change. */
-  readonly makesStream: boolean
+  /**
+   * What the client gets although the upstream's head says something else: its content type has to change. Null: the
+   * content type stays.
+   */
+  readonly makes: 'stream' | 'json' | null
   /**
    * Bytes that have arrived and wait for more. The caller compares them with the limit `transformBufferBytes` after
    * each chunk, and calls `abort` when they exceed it. A translation with a bound of its own, which passes longer input

@@ -7,37 +7,41 @@ const STREAM_BEGINNING = /^(?:\xef\xbb\xbf)?[\r\n]*(?:event|data|id|retry)?:/
 /** In bytes: a decision needs no more. */
 const LONGEST_BEGINNING = 9
 
+/** How a whole response is translated. */
+interface BufferedOptions {
+  /** In bytes: a longer body passes as it is. Missing: `transformBufferBytes` alone is the limit. */
+  readonly longest?: number
+  /** Creates the translation for a body that turns out to be a stream. Missing: it cannot be one. */
+  readonly asStream?: () => Translation
+  /** See `Translation`. Missing: the content type stays. */
+  readonly makes?: Translation['makes']
+  /** Prints an error body of chat completions in the form that the client reads. Missing: it stays. */
+  readonly printError?: (error: string) => Buffer
+}
+
 /**
  * Translates a response that is not a stream, once it is complete. A response that turns out to be a stream although
  * its head does not say so (some servers leave out the content type) is translated as a stream.
  */
 export class BufferedTranslation implements Translation {
-  readonly makesStream: boolean
+  readonly makes: Translation['makes']
   private readonly convert: (body: Buffer) => Buffer
   private readonly longest: number | null
   private readonly asStream: (() => Translation) | null
+  private readonly printError: ((error: string) => Buffer) | null
   /** Set as soon as the response turns out to be a stream. */
   private stream: Translation | null
   private readonly held: PartialBuffer
   /** The response is longer than `longest`, so the rest passes as it comes. */
   private passing: boolean
 
-  /**
-   * @param convert translates a complete body
-   * @param longest in bytes: a longer body passes as it is; null if `transformBufferBytes` alone is the limit
-   * @param asStream creates the translation for a body that turns out to be a stream; null if it cannot be one
-   * @param makesStream `convert` returns an event stream
-   */
-  constructor(
-    convert: (body: Buffer) => Buffer,
-    longest: number | null,
-    asStream: (() => Translation) | null = null,
-    makesStream = false,
-  ) {
-    this.makesStream = makesStream
+  /** @param convert translates a complete body */
+  constructor(convert: (body: Buffer) => Buffer, options: BufferedOptions = {}) {
+    this.makes = options.makes ?? null
     this.convert = convert
-    this.longest = longest
-    this.asStream = asStream
+    this.longest = options.longest ?? null
+    this.asStream = options.asStream ?? null
+    this.printError = options.printError ?? null
     this.stream = null
     this.held = new PartialBuffer()
     this.passing = false
@@ -70,7 +74,7 @@ export class BufferedTranslation implements Translation {
   }
 
   abort(error: string): Buffer {
-    return this.stream?.abort(error) ?? Buffer.from(this.makesStream ? `data: ${error}\n\n` : error)
+    return this.stream?.abort(error) ?? this.printError?.(error) ?? Buffer.from(error)
   }
 
   /** A part of a whole response is useless to the client, so nothing is sent. */

@@ -10,8 +10,8 @@ class ChainedTranslation implements Translation {
     this.second = second
   }
 
-  get makesStream(): boolean {
-    return this.second.makesStream
+  get makes(): Translation['makes'] {
+    return this.second.makes ?? this.first.makes
   }
 
   get bytesHeld(): number {
@@ -38,10 +38,11 @@ class ChainedTranslation implements Translation {
 
 /** Joins two choices: a response gets both translations, one of them, or none. */
 export function chainTranslations(first: CreateTranslation, second: CreateTranslation): CreateTranslation {
-  return (status, facts) => {
-    const before = first(status, facts)
-    const after = second(status, facts)
-    if (before === null || after === null) return before ?? after
-    return new ChainedTranslation(before, after)
-  }
+  return (status, facts) => joinTranslations(first(status, facts), second(status, facts))
+}
+
+/** Joins two translations of one response, of which any may be missing. */
+export function joinTranslations(first: Translation | null, second: Translation | null): Translation | null {
+  if (first === null || second === null) return first ?? second
+  return new ChainedTranslation(first, second)
 }

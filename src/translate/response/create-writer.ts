@@ -21,14 +21,8 @@ export interface WriterOptions {
   readonly showThinking: ShownThinking
 }
 
-/** A writer that says how much it holds. */
-export interface BoundedWriter extends ResponseWriter {
-  /** Characters of text that are held until the end. Clients of chat completion streams never wait: 0. */
-  readonly bytesHeld: number
-}
-
 /** Creates the writer of one response. */
-export function createResponseWriter(options: WriterOptions): BoundedWriter {
+export function createResponseWriter(options: WriterOptions): ResponseWriter {
   const { reads, stream, includeUsage, model, showThinking } = options
   switch (reads) {
     case 'chat':

@@ -1,5 +1,7 @@
+import type { BodyApi } from '../../api/apis.js'
 import { isObject, type JsonObject, parseJson, stringOr } from '../../json/values.js'
 import { type ChatError, createChatError } from './chat-errors.js'
+import { formatError } from './error-bodies.js'
 
 /** In characters. A longer text is no message. */
 const LONGEST_MESSAGE = 1000
@@ -95,4 +97,29 @@ function isTooLong({ message, type, code }: ChatError, status: number): boolean 
   return (
     (status === 400 || status === 413 || status === 422) && TOO_LONG.some((phrase) => phrase.test(message))
   )
+}
+
+/**
+ * Converts the body of an error response to the form of the API that the client reads.
+ * @returns the same bytes if a client of chat completions or Responses gets an error of OpenAI's form already
+ */
+export function convertErrorBody(body: Buffer, reads: BodyApi, status: number): Buffer {
+  const text = body.toString('utf8')
+  const json = findStreamedError(text) ?? text
+  if (reads !== 'messages') {
+    const parsed = parseJson(json)
+    if (json === text && isObject(parsed) && isObject(parsed.error) && isComplete(parsed.error)) return body
+  }
+  return formatError(readErrorBody(Buffer.from(json), null, status), reads, status)
+}
+
+/** The first data of an event stream: some servers send their errors as one, whatever the status. */
+function findStreamedError(text: string): string | null {
+  return /^(?:(?:event|id|retry):[^\n]*\r?\n)*data: ?([^\r\n]*)/.exec(text.trimStart())?.[1] ?? null
+}
+
+const MEMBERS = ['message', 'type', 'param', 'code']
+
+function isComplete(error: JsonObject): boolean {
+  return typeof error.message === 'string' && MEMBERS.every((member) => member in error)
 }

@@ -9,7 +9,7 @@ import type { Translation } from '../translation.js'
  * is cut.
  */
 export abstract class EventTransform implements Translation {
-  readonly makesStream: boolean
+  readonly makes: null
   /** 0: the held event has a bound of its own, and longer events pass. */
   readonly bytesHeld: number
   private readonly longest: number
@@ -23,7 +23,7 @@ export abstract class EventTransform implements Translation {
 
   /** @param longest length of an event that is held, in bytes */
   constructor(longest: number) {
-    this.makesStream = false
+    this.makes = null
     this.bytesHeld = 0
     this.longest = longest
     this.held = new PartialBuffer()

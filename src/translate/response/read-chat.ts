@@ -1,6 +1,7 @@
 import { findMember, findOnly, readElements, sliceText, type Value, WHOLE } from '../../json/outline.js'
 import { asArray, filterObjects, isObject, type JsonObject, numberOr, stringOr } from '../../json/values.js'
 import { ChatThoughts } from '../thinking/chat-thoughts.js'
+import type { Translation } from '../translation.js'
 import { CallIds } from './call-input.js'
 import { type ChatCall, ChatCalls } from './chat-calls.js'
 import { createChatError } from './chat-errors.js'
@@ -32,8 +33,8 @@ export class ChatStream extends StreamTranslation {
   private usage: JsonObject | null
   private finishReason: string | null
 
-  constructor(writer: ResponseWriter, options: ReaderOptions = PLAIN) {
-    super(writer, options)
+  constructor(writer: ResponseWriter, options: ReaderOptions = PLAIN, makes: Translation['makes'] = null) {
+    super(writer, options, makes)
     this.calls = new ChatCalls()
     this.callIds = new CallIds()
     this.collected = new ChatThoughts()

@@ -1,5 +1,6 @@
 import { findMember, findOnly, readElements, sliceText, type Value, WHOLE } from '../../json/outline.js'
 import { isObject, type JsonObject, stringOr } from '../../json/values.js'
+import type { Translation } from '../translation.js'
 import { CallIds, CallInput } from './call-input.js'
 import { createChatError } from './chat-errors.js'
 import { mergeUsage, readGeminiUsage } from './chat-usage.js'
@@ -27,8 +28,8 @@ export class GeminiStream extends StreamTranslation {
   /** In a body that is a list of chunks, the index of the current one; else -1. */
   private at: number
 
-  constructor(writer: ResponseWriter, options: ReaderOptions = PLAIN) {
-    super(writer, options)
+  constructor(writer: ResponseWriter, options: ReaderOptions = PLAIN, makes: Translation['makes'] = null) {
+    super(writer, options, makes)
     this.callIds = new CallIds()
     this.id = null
     this.usage = {}

@@ -9,6 +9,7 @@ import {
 } from '../../json/outline.js'
 import { asArray, isObject, type JsonObject, stringOr } from '../../json/values.js'
 import { ThoughtGroups } from '../thinking/thought-groups.js'
+import type { Translation } from '../translation.js'
 import { CallIds, CallInput } from './call-input.js'
 import { mergeUsage, readMessageUsage } from './chat-usage.js'
 import type { FinishReason, ResponseWriter } from './response-writer.js'
@@ -48,8 +49,8 @@ export class MessagesStream extends StreamTranslation {
   private usage: JsonObject
   private stopReason: string | null
 
-  constructor(writer: ResponseWriter, options: ReaderOptions = PLAIN) {
-    super(writer, options)
+  constructor(writer: ResponseWriter, options: ReaderOptions = PLAIN, makes: Translation['makes'] = null) {
+    super(writer, options, makes)
     this.calls = new Map()
     this.callIds = new CallIds()
     this.id = null

@@ -1,6 +1,7 @@
 import { findMember, findOnly, readElements, sliceText, type Value, WHOLE } from '../../json/outline.js'
 import { asArray, filterObjects, isObject, type JsonObject, numberOr, stringOr } from '../../json/values.js'
 import { ThoughtGroups } from '../thinking/thought-groups.js'
+import type { Translation } from '../translation.js'
 import { CallIds, CallInput } from './call-input.js'
 import { createChatError } from './chat-errors.js'
 import { readResponseUsage } from './chat-usage.js'
@@ -74,8 +75,8 @@ export class ResponsesStream extends StreamTranslation {
   private readonly callIds: CallIds
   private readonly groups: ThoughtGroups
 
-  constructor(writer: ResponseWriter, options: ReaderOptions = PLAIN) {
-    super(writer, options)
+  constructor(writer: ResponseWriter, options: ReaderOptions = PLAIN, makes: Translation['makes'] = null) {
+    super(writer, options, makes)
     this.byId = new Map()
     this.byIndex = new Map()
     this.last = null

@@ -12,6 +12,8 @@ export type FinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter'
  * error. A text that is empty writes nothing.
  */
 export interface ResponseWriter {
+  /** Bytes, or characters, that wait for the end: a writer of streams holds none. */
+  readonly bytesHeld: number
   /** The number of tool calls so far, and so the index of the next one. */
   readonly calls: number
   /** There was any text, reasoning, refusal or tool call. */

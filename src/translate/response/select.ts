@@ -1,21 +1,28 @@
-import type { BodyApi } from '../../api/apis.js'
+import type { BodyApi, ConversationApi } from '../../api/apis.js'
+import type { ShownThinking } from '../conversation-request.js'
 import { unwrapCompletion } from '../custom-tools/unwrap-completion.js'
 import { UnwrapStream } from '../custom-tools/unwrap-stream.js'
-import type { Translation } from '../translation.js'
+import { ChatThoughtObserver } from '../thinking/chat-thought-observer.js'
+import type { ThoughtSink } from '../thinking/thought-sink.js'
+import type { CreateTranslation, Translation } from '../translation.js'
 import { BufferedTranslation } from './buffered.js'
-import { translateError } from './chat-errors.js'
-import { ChunkWriter } from './chunk-writer.js'
-import { splitCompletion } from './completion-to-stream.js'
+import { joinTranslations } from './chain.js'
+import { ChatRepair, repairCompletion } from './chat-repair.js'
+import { createResponseWriter } from './create-writer.js'
+import { convertErrorBody } from './error-body.js'
+import { ChatStream, readWholeCompletion } from './read-chat.js'
+import { GeminiStream, readWholeGemini } from './read-gemini.js'
 import { MessagesStream, readWholeMessage } from './read-messages.js'
 import { ResponsesStream, readWholeResponse } from './read-responses.js'
-import { translateMessage, translateResponse } from './whole.js'
+import type { ResponseWriter } from './response-writer.js'
+import type { ReaderOptions, StreamTranslation } from './stream.js'
 
-/** Everything that decides how a response becomes a chat completion. */
-export interface ResponseContext {
+/** What decides, of the request and its target, how a response is read. */
+export interface RequestContext {
   /** The API of the upstream's response. */
-  readonly from: BodyApi
-  readonly status: number
-  readonly eventStream: boolean
+  readonly from: ConversationApi
+  /** The API that the client reads. Missing: chat completions. */
+  readonly reads?: BodyApi
   /** The client asked for a stream. Missing: it did not. */
   readonly stream?: boolean
   /** The client asked for a chunk with the usage. */
@@ -24,51 +31,134 @@ export interface ResponseContext {
   readonly model: string | null
   /** Names of the custom tools that went out as functions. Missing: none. */
   readonly wrapped?: readonly string[]
+  /** The request has tools, so that a chat completion may have calls that Cursor cannot read. Missing: it has none. */
+  readonly hasTools?: boolean
+  /** Missing: as `reasoning_content`. */
+  readonly showThinking?: ShownThinking
+  /** Where thinking is kept for the next turn. Missing or null: nowhere. */
+  readonly thoughts?: ThoughtSink | null
+}
+
+/** The same, with what the head of the response says. */
+export interface ResponseContext extends RequestContext {
+  readonly status: number
+  readonly eventStream: boolean
+  /** The head says JSON. Missing: it does not. */
+  readonly json?: boolean
 }
 
 /** In bytes. A longer error passes as it is. */
 const LONGEST_ERROR = 1024 * 1024
 
 /**
- * Chooses the translation that turns a response with this head into the chat completion that the client reads; null if
- * the response passes as it is. A client that asked for a stream gets one, also from a whole response. The length of
- * the body changes.
+ * Creates the choice of a translation for the responses to one request. It keeps nothing of the request's body.
+ */
+export function createResponseTranslation(request: RequestContext): CreateTranslation {
+  return (status, { eventStream, json, encoding }) =>
+    encoding === null ? selectTranslation({ ...request, status, eventStream, json }) : null
+}
+
+/**
+ * Chooses the translation that turns a response with this head into what the client reads; null if the response passes
+ * as it is. A client that asked for a stream gets one, also from a whole response. The length of the body changes.
  * @param context of a response that is not compressed
  */
 export function selectTranslation(context: ResponseContext): Translation | null {
-  const { from, status, eventStream, stream = false } = context
-  if (status >= 400) {
-    return eventStream || from === 'chat' ? null : new BufferedTranslation(translateError, LONGEST_ERROR)
-  }
-  if (status !== 200 || (from === 'chat' && !context.wrapped?.length)) return null
-  if (eventStream) return createStreamTranslation(context)
+  const { from, status, reads = 'chat' } = context
+  if (status >= 400)
+    return new BufferedTranslation((body) => convertErrorBody(body, reads, status), {
+      longest: LONGEST_ERROR,
+      makes: 'json',
+    })
+  if (status !== 200) return null
+  return from === 'chat' && reads === 'chat' ? selectForChat(context) : translateFrom(context)
+}
+
+/** A chat completion for a client of chat completions: all bytes stay but those that Cursor cannot read. */
+function selectForChat(context: ResponseContext): Translation | null {
+  const {
+    eventStream,
+    json = false,
+    stream = false,
+    wrapped = [],
+    hasTools = false,
+    thoughts = null,
+  } = context
+  if (eventStream) return createChatTransform(context)
+  if (stream) return json || wrapped.length > 0 ? translateFrom(context) : null
+  const observer = thoughts === null ? null : new ChatThoughtObserver(false, thoughts)
+  const changes = wrapped.length > 0 || hasTools
+  const whole = changes
+    ? new BufferedTranslation((body) => unwrapCompletion(repairCompletion(body), wrapped), {
+        asStream: () => createChatTransform(context) ?? new UnwrapStream([]),
+      })
+    : null
+  return joinTranslations(observer, whole)
+}
+
+function createChatTransform(context: ResponseContext): Translation | null {
+  const { wrapped = [], hasTools = false, thoughts = null } = context
+  const observer = thoughts === null ? null : new ChatThoughtObserver(true, thoughts)
+  const repair = hasTools ? new ChatRepair() : null
+  const unwrap = wrapped.length > 0 ? new UnwrapStream(wrapped) : null
+  return joinTranslations(observer, joinTranslations(repair, unwrap))
+}
+
+/** A response in another API than the client reads, or in another form: its reader tells the client's writer. */
+function translateFrom(context: ResponseContext): Translation {
+  const { from, eventStream, reads = 'chat', stream = false, includeUsage, model } = context
+  const { wrapped = [], thoughts = null, showThinking = 'reasoning_content' } = context
+  const options = { wrapped, thoughts }
+  const createWriter = (): ResponseWriter =>
+    createResponseWriter({ reads, stream, includeUsage, model, showThinking })
+  if (eventStream) return createReader(from, createWriter(), options, stream ? null : 'json')
   return new BufferedTranslation(
-    (body) => translateWhole(body, context),
-    null,
-    () => createStreamTranslation(context),
-    stream,
+    (body) => {
+      const writer = createWriter()
+      readWhole(from, body, writer, options)
+      return writer.take()
+    },
+    {
+      makes: stream ? 'stream' : 'json',
+      asStream: () => createReader(from, createWriter(), options, stream ? null : 'json'),
+      printError: (error) => {
+        const reader = createReader(from, createWriter(), options, null)
+        return reader.abort(error)
+      },
+    },
   )
 }
 
-function createStreamTranslation({ from, includeUsage, model, wrapped = [] }: ResponseContext): Translation {
-  if (from === 'chat') return new UnwrapStream(wrapped)
-  const writer = new ChunkWriter(includeUsage, model)
-  const options = { wrapped, thoughts: null }
-  return from === 'responses' ? new ResponsesStream(writer, options) : new MessagesStream(writer, options)
+function createReader(
+  from: ConversationApi,
+  writer: ResponseWriter,
+  options: ReaderOptions,
+  makes: Translation['makes'],
+): StreamTranslation {
+  switch (from) {
+    case 'chat':
+      return new ChatStream(writer, options, makes)
+    case 'responses':
+      return new ResponsesStream(writer, options, makes)
+    case 'messages':
+      return new MessagesStream(writer, options, makes)
+    case 'gemini':
+      return new GeminiStream(writer, options, makes)
+  }
 }
 
-function translateWhole(body: Buffer, context: ResponseContext): Buffer {
-  const { from, includeUsage, model, wrapped = [] } = context
-  if (!context.stream) return convertCompletion(body, context)
-  if (from === 'chat') return splitCompletion(convertCompletion(body, context), includeUsage)
-  const writer = new ChunkWriter(includeUsage, model)
-  const options = { wrapped, thoughts: null }
-  if (from === 'responses') readWholeResponse(body, writer, options)
-  else readWholeMessage(body, writer, options)
-  return writer.take()
-}
+const WHOLE_READERS = {
+  chat: readWholeCompletion,
+  responses: readWholeResponse,
+  messages: readWholeMessage,
+  gemini: readWholeGemini,
+} as const
 
-function convertCompletion(body: Buffer, { from, model, wrapped = [] }: ResponseContext): Buffer {
-  if (from === 'responses') return translateResponse(body, model)
-  return from === 'messages' ? translateMessage(body, model, wrapped) : unwrapCompletion(body, wrapped)
+function readWhole(
+  from: ConversationApi,
+  body: Buffer,
+  writer: ResponseWriter,
+  options: ReaderOptions,
+): void {
+  WHOLE_READERS[from](body, writer, options)
 }

@@ -30,8 +30,7 @@ const KEEP_ALIVE = /^(?:ping|heartbeat|keep[-_]?alive)$/i
  * kept. An event that cannot be read ends the stream with an error, as a part of the answer would be missing.
  */
 export abstract class StreamTranslation implements Translation, EventHandler {
-  /** The upstream's response is a stream already. */
-  readonly makesStream: boolean
+  readonly makes: Translation['makes']
   protected readonly writer: ResponseWriter
   protected readonly wrapped: readonly string[]
   protected readonly thoughts: ThoughtSink | null
@@ -42,8 +41,9 @@ export abstract class StreamTranslation implements Translation, EventHandler {
   private bytes: Buffer | null
   private outline: Value | null
 
-  constructor(writer: ResponseWriter, options: ReaderOptions = PLAIN) {
-    this.makesStream = false
+  /** @param makes see `Translation`: a client that asked for no stream gets a whole body */
+  constructor(writer: ResponseWriter, options: ReaderOptions = PLAIN, makes: Translation['makes'] = null) {
+    this.makes = makes
     this.writer = writer
     this.wrapped = options.wrapped
     this.thoughts = options.thoughts
@@ -66,7 +66,7 @@ export abstract class StreamTranslation implements Translation, EventHandler {
   }
 
   get bytesHeld(): number {
-    return this.reader.bytesHeld
+    return this.reader.bytesHeld + this.writer.bytesHeld
   }
 
   /** Nothing if the end or an error is written already. */

@@ -13,11 +13,13 @@ const MATTERS = /"(?:reasoning|thinking|tool_calls|function_call|error)|"finish_
 
 /** Writes nothing. It only knows what was called. */
 class SilentWriter implements ResponseWriter {
+  readonly bytesHeld: number
   calls: number
   filled: boolean
   over: boolean
 
   constructor() {
+    this.bytesHeld = 0
     this.calls = 0
     this.filled = false
     this.over = false
@@ -61,7 +63,7 @@ class ThoughtStream extends ChatStream {
  * cannot be read, or is too long, is not remembered.
  */
 export class ChatThoughtObserver implements Translation {
-  readonly makesStream: boolean
+  readonly makes: null
   /** 0: nothing waits, and the copy of what is read has a bound of its own. */
   readonly bytesHeld: number
   private readonly sink: ThoughtSink
@@ -73,7 +75,7 @@ export class ChatThoughtObserver implements Translation {
 
   /** @param eventStream whether the response is a stream */
   constructor(eventStream: boolean, sink: ThoughtSink) {
-    this.makesStream = false
+    this.makes = null
     this.bytesHeld = 0
     this.sink = sink
     this.isStream = eventStream
