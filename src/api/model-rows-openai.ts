@@ -28,7 +28,10 @@ const O_SERIES: Partial<ModelTraits> = {
   customTools: false,
 }
 
-/** Rows for OpenAI's models. API reference, `reasoning_effort`: `none` from 5.1 on in place of `minimal`, `xhigh` after 5.1-codex-max. */
+/**
+ * Rows for OpenAI's models. API reference, `reasoning_effort`: `none` from 5.1 on in place of `minimal`, `xhigh` after
+ * 5.1-codex-max.
+ */
 export const OPENAI_ROWS: readonly ModelRow[] = [
   // Open weights: each host has chat completions for them (model card, openai/gpt-oss).
   {

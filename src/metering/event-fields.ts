@@ -1,9 +1,10 @@
 import { filterObjects, isObject, type JsonObject, readCount } from '../json/values.js'
+import { readGemini, readGeminiUsage } from './gemini-fields.js'
 import type { ResponseStats } from './response-stats.js'
 
 /**
- * Reads the fields of events and responses of all APIs: chat completions, completions, Responses, Anthropic Messages
- * and llama.cpp's own. The API is recognised by the fields, not by the path, because upstreams mix them. Every field
+ * Reads the fields of events and responses of all APIs: chat completions, completions, Responses, Anthropic Messages,
+ * Gemini's (`gemini-fields.ts`) and llama.cpp's own. The API is recognised by the fields, not by the path, because upstreams mix them. Every field
  * may be missing, null or of another type.
  */
 
@@ -28,6 +29,8 @@ export function readEvent(event: unknown, stats: ResponseStats): void {
   let bytes = 0
   if (Array.isArray(event.choices)) {
     for (const choice of event.choices) if (isObject(choice)) bytes += readChoice(choice, stats)
+  } else if (isGemini(event)) {
+    bytes += readGemini(event, stats)
   }
   if (typeof type === 'string') {
     bytes += readTyped(type, event, stats)
@@ -47,7 +50,14 @@ export function readEvent(event: unknown, stats: ResponseStats): void {
  */
 export function readResponse(response: unknown, stats: ResponseStats): void {
   if (Array.isArray(response)) {
-    for (const element of response) if (isObject(element)) readCommon(element, stats)
+    // Gemini sends its errors in an array, and a stream without `alt=sse` as one.
+    let bytes = 0
+    for (const element of response) {
+      if (!isObject(element)) continue
+      readCommon(element, stats)
+      if (isGemini(element)) bytes += readGemini(element, stats)
+    }
+    if (bytes > 0) stats.addDeltas(1, bytes)
     return
   }
   if (!isObject(response)) {
@@ -58,6 +68,7 @@ export function readResponse(response: unknown, stats: ResponseStats): void {
   const { usage } = stats
   stats.skipEstimate = usage !== null && usage.prompt !== null && usage.completion !== null
   let bytes = stats.addText(response.content)
+  if (isGemini(response)) bytes += readGemini(response, stats)
   for (const choice of filterObjects(response.choices)) bytes += readChoice(choice, stats)
   for (const block of filterObjects(response.content)) {
     bytes += stats.addText(block.text) + stats.addText(block.thinking)
@@ -76,6 +87,10 @@ export function readResponse(response: unknown, stats: ResponseStats): void {
   if (response.object === 'response') readStatus(response, stats)
   if (typeof response.stop_reason === 'string') stats.setFinishReason(response.stop_reason)
   if (bytes > 0) stats.addDeltas(1, bytes)
+}
+
+function isGemini({ candidates, promptFeedback }: JsonObject): boolean {
+  return candidates !== undefined || promptFeedback !== undefined
 }
 
 /** Reads one of `choices`: its `delta` in a stream, else its `message`. @returns UTF-8 bytes of its text */
@@ -136,6 +151,7 @@ function readCommon(event: JsonObject, stats: ResponseStats): void {
   if (event.timings !== undefined || (event.choices === undefined && event.type === undefined))
     readLlama(event, stats)
   readUsage(event.usage, stats)
+  readGeminiUsage(event.usageMetadata, stats)
   if (isObject(groq)) {
     readUsage(groq.usage, stats)
     if (groq.error !== undefined && groq.error !== null) stats.setError('error')

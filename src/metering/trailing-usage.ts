@@ -2,6 +2,7 @@ import { COLON, OPEN_BRACE } from '../json/bytes.js'
 import { skipSpace, ValueScanner } from '../json/scanner.js'
 import { parseJson } from '../json/values.js'
 import { readUsage } from './event-fields.js'
+import { readGeminiUsage } from './gemini-fields.js'
 import type { ResponseStats } from './response-stats.js'
 
 /**
@@ -12,6 +13,7 @@ export const LONGEST = 1024 * 1024
 export const KEPT_END = 16 * 1024
 
 const USAGE_KEY = Buffer.from('"usage"')
+const GEMINI_KEY = Buffer.from('"usageMetadata"')
 
 /** Copies the last `KEPT_END` bytes. */
 export function findLast(bytes: Buffer): Buffer {
@@ -20,18 +22,19 @@ export function findLast(bytes: Buffer): Buffer {
 
 /** Reads the last usage object in the end of an event or a response whose beginning is gone. */
 export function readTrailingUsage(end: Buffer, stats: ResponseStats): void {
-  for (let at = end.lastIndexOf(USAGE_KEY); at !== -1; at = lastBefore(end, at)) {
-    const colon = skipSpace(end, at + USAGE_KEY.length)
+  const usage = findTrailing(end, USAGE_KEY)
+  if (usage !== undefined) readUsage(usage, stats)
+  else readGeminiUsage(findTrailing(end, GEMINI_KEY), stats)
+}
+
+/** @returns the last object that is the value of the key; undefined if there is none, or it is not complete */
+function findTrailing(end: Buffer, key: Buffer): unknown {
+  for (let at = end.lastIndexOf(key); at !== -1; at = at === 0 ? -1 : end.lastIndexOf(key, at - 1)) {
+    const colon = skipSpace(end, at + key.length)
     const open = skipSpace(end, colon + 1)
     if (end[colon] !== COLON || end[open] !== OPEN_BRACE) continue
     const after = new ValueScanner().skipNested(end, open + 1)
-    const usage = after === -1 ? undefined : parseJson(end.toString('utf8', open, after))
-    if (usage !== undefined) readUsage(usage, stats)
-    return
+    return after === -1 ? undefined : parseJson(end.toString('utf8', open, after))
   }
-}
-
-/** Index of the usage key before the one at `at`; -1 if there is none. */
-function lastBefore(end: Buffer, at: number): number {
-  return at === 0 ? -1 : end.lastIndexOf(USAGE_KEY, at - 1)
+  return undefined
 }

@@ -72,6 +72,78 @@ const RESPONSES: { name: string; body: unknown; expected: Expected }[] = [
       model: 'claude',
     },
   },
+  {
+    name: "a response of Gemini's own API, with thoughts, a call and cached tokens",
+    body: {
+      candidates: [
+        {
+          content: {
+            role: 'model',
+            parts: [
+              { text: 'hm', thought: true },
+              { text: 'hey' },
+              { functionCall: { name: 'f', args: { a: 1 } }, thoughtSignature: 'c2ln' },
+            ],
+          },
+          finishReason: 'STOP',
+        },
+      ],
+      usageMetadata: {
+        promptTokenCount: 9,
+        cachedContentTokenCount: 4,
+        candidatesTokenCount: 3,
+        thoughtsTokenCount: 20,
+        totalTokenCount: 32,
+      },
+      modelVersion: 'gemini-3-pro',
+    },
+    expected: {
+      events: 1,
+      deltas: 1,
+      textBytes: 12,
+      toolCalls: 1,
+      usage: { prompt: 9, cached: 4, completion: 23, reasoning: 20 },
+      finishReason: 'STOP',
+      model: 'gemini-3-pro',
+    },
+  },
+  {
+    name: "a stream of Gemini's own API as an array",
+    body: [
+      { candidates: [{ content: { parts: [{ text: 'he' }] } }], usageMetadata: { promptTokenCount: 9 } },
+      {
+        candidates: [{ content: { parts: [{ text: 'y' }] }, finishReason: 'MAX_TOKENS' }],
+        usageMetadata: { promptTokenCount: 9, candidatesTokenCount: 3 },
+      },
+    ],
+    expected: {
+      events: 1,
+      deltas: 1,
+      textBytes: 3,
+      usage: { prompt: 9, completion: 3 },
+      finishReason: 'MAX_TOKENS',
+    },
+  },
+  {
+    name: 'a prompt that Gemini blocks',
+    body: { promptFeedback: { blockReason: 'SAFETY' }, usageMetadata: { promptTokenCount: 9 } },
+    expected: { events: 1, usage: { prompt: 9 }, finishReason: 'SAFETY' },
+  },
+  {
+    name: "Gemini's fields with other types",
+    body: {
+      candidates: [
+        null,
+        7,
+        { content: 'x', finishReason: 1 },
+        { content: { parts: [null, { text: 1, functionCall: [] }] } },
+      ],
+      usageMetadata: { promptTokenCount: '9', candidatesTokenCount: -1 },
+      modelVersion: null,
+      promptFeedback: [],
+    },
+    expected: { events: 1 },
+  },
   { name: 'an error', body: { error: { code: 'x', message: 'y' } }, expected: { events: 1, error: 'x' } },
   {
     name: "Gemini's errors in an array",

@@ -57,6 +57,38 @@ export const RECORDINGS: readonly Recording[] = [
     },
   },
   {
+    name: "a stream of Gemini's own API, with thoughts and a call",
+    bytes: data(
+      {
+        candidates: [{ content: { parts: [{ text: 'hmm', thought: true }], role: 'model' }, index: 0 }],
+        usageMetadata: { promptTokenCount: 31, thoughtsTokenCount: 12, totalTokenCount: 43 },
+        modelVersion: 'gemini-3-pro-test',
+      },
+      ...WORDS.map((word, i) => ({
+        candidates: [{ content: { parts: [{ text: word }], role: 'model' }, index: 0 }],
+        usageMetadata: { promptTokenCount: 31, candidatesTokenCount: i + 1, thoughtsTokenCount: 12 },
+      })),
+      {
+        candidates: [
+          {
+            content: { parts: [{ functionCall: { name: 'f', args: { a: 1 } } }], role: 'model' },
+            finishReason: 'STOP',
+          },
+        ],
+        usageMetadata: { promptTokenCount: 31, cachedContentTokenCount: 16, candidatesTokenCount: 9 },
+      },
+    ),
+    expected: {
+      events: WORDS.length + 2,
+      deltas: WORDS.length + 2,
+      textBytes: WORD_BYTES + 10,
+      toolCalls: 1,
+      usage: { prompt: 31, completion: 21, cached: 16, reasoning: 12 },
+      finishReason: 'STOP',
+      model: 'gemini-3-pro-test',
+    },
+  },
+  {
     name: 'a Responses stream',
     bytes: named(
       {

@@ -19,6 +19,12 @@ test('the last usage object is read from the end of a response', () => {
   assert.equal(read(USAGE), [7, 9])
 })
 
+test("Gemini's usage is read from the end of a response, too", () => {
+  const usage = '"usageMetadata":{"promptTokenCount":7,"candidatesTokenCount":4,"thoughtsTokenCount":5}'
+  assert.equal(read(`half a text"}],${usage},"modelVersion":"gemini-3"}`), [7, 9])
+  assert.is(read('"usageMetadata":{"promptTokenCount":7'), null)
+})
+
 test('braces in strings do not end a usage object', () => {
   assert.equal(
     read(`"usage":{"tier":"}{\\"}","prompt_tokens":7,"details":[{}],"completion_tokens":9}`),
