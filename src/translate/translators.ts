@@ -1,6 +1,7 @@
 import type { BodyApi } from '../api/apis.js'
-import type { Capabilities } from '../api/capabilities.js'
+import { ALL_CAPABILITIES, type Capabilities } from '../api/capabilities.js'
 import { peekFields } from '../json/peek.js'
+import type { NativeTarget } from './request/native-context.js'
 import { buildNativeRequest } from './request/native-request.js'
 import { parseRequestOutline, readRequestMeta } from './request/request-outline.js'
 import { findCustomTools, translateToChat } from './request/to-chat.js'
@@ -48,7 +49,11 @@ function createNativeTranslator(api: Exclude<BodyApi, 'chat'>): Translator {
   return {
     ...{ from: api, to: api },
     prepareRequest: (body, model) => {
-      const { path, edits, stream, includeUsage, conversation, wrapped } = buildNativeRequest(api, body)
+      const { path, edits, stream, includeUsage, conversation, wrapped } = buildNativeRequest(
+        api,
+        body,
+        createDefaultTarget(ALL_CAPABILITIES),
+      )
       const translate = createResponseTranslation({ from: api, stream, includeUsage, model, wrapped })
       const rewrite = { edits, translate, readable: true, foreign: true }
       const meta = { stream, includeUsage }
@@ -82,7 +87,7 @@ function rewriteChat(
   { stream, includeUsage }: OutboundRequest['meta'],
   customs: readonly string[] = [],
 ): UpstreamRewrite {
-  const { edits, wrapped } = buildNativeRequest('chat', body, { capabilities })
+  const { edits, wrapped } = buildNativeRequest('chat', body, createDefaultTarget(capabilities))
   const all = customs.length === 0 ? wrapped : [...customs, ...wrapped]
   if (all.length > 0) {
     const translate = createResponseTranslation({
@@ -100,4 +105,16 @@ function createResponseTranslation(
 ): CreateTranslation {
   return (status, { eventStream, encoding }) =>
     encoding === null ? selectTranslation({ ...request, status, eventStream }) : null
+}
+
+/** A target of which only the capabilities of its chat completions are known. */
+export function createDefaultTarget({ customTools, reasoning }: Capabilities): NativeTarget {
+  return {
+    traits: {
+      ...{ api: null, refuses: [], efforts: null, maxOutputTokens: null, callIds: 'any' },
+      ...{ customTools, reasoningObject: reasoning, chatThinking: 'none', thinking: 'budget' },
+      limitField: customTools ? 'max_completion_tokens' : 'max_tokens',
+    },
+    ...{ upstream: '', effort: null, thoughts: null },
+  }
 }

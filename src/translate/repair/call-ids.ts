@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto'
+import type { ModelTraits } from '../../api/model-traits.js'
+
+/** Makes ids of tool calls that a target takes. */
+export interface CallIds {
+  /** The same id always gets the same one, in all turns and requests, so that a result still refers to its call. */
+  idFor(id: string): string
+}
+
+/**
+ * An id that the target takes stays as it is; any other becomes a hash of it. The client knows its own ids alone: it
+ * sends them again in the next turn, and they get the same hash.
+ *
+ * Sources: Responses allows 64 characters ("Expected a string with maximum length 64"), Messages
+ * `^[a-zA-Z0-9_-]+$`, Mistral exactly nine of `a-z`, `A-Z`, `0-9` ("Tool call id has to be defined, with length 9").
+ */
+export function createCallIds(kind: ModelTraits['callIds']): CallIds {
+  const known = new Map<string, string>()
+  const isValid = kind === 'nine' ? NINE : ANY
+  const hash = kind === 'nine' ? hashToNine : hashToAny
+  return {
+    idFor(id) {
+      if (isValid.test(id)) return id
+      let made = known.get(id)
+      if (made === undefined) {
+        made = hash(id)
+        known.set(id, made)
+      }
+      return made
+    },
+  }
+}
+
+const ANY = /^[A-Za-z0-9_-]{1,64}$/
+const NINE = /^[A-Za-z0-9]{9}$/
+
+function hashToAny(id: string): string {
+  return `call_${createHash('sha256').update(id).digest('hex').slice(0, 40)}`
+}
+
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
+
+/** Nine of 62 letters are 53 bits: two of a thousand calls meet in one chat of twenty thousand millions. */
+function hashToNine(id: string): string {
+  const digest = createHash('sha256').update(id).digest()
+  let made = ''
+  for (let n = 0; n < 9; n++) made += LETTERS[digest.readUInt16BE(2 * n) % LETTERS.length]
+  return made
+}
