@@ -11,6 +11,8 @@ export class ObjectEdits {
   private readonly cuts: Set<Member>
   private readonly changes: Edit[]
   private readonly added: string[]
+  /** The members of each key, in their order, once they were asked for. */
+  private byKey: ReadonlyMap<string, readonly Member[]> | null
 
   /** @param object outlined with all of its members (`findEvery`) */
   constructor(object: Value) {
@@ -19,11 +21,12 @@ export class ObjectEdits {
     this.cuts = new Set()
     this.changes = []
     this.added = []
+    this.byKey = null
   }
 
   /** Removes all members with this key. */
   cut(key: string): void {
-    for (const member of this.members) if (member.key === key) this.cuts.add(member)
+    for (const member of this.listMembers(key)) this.cuts.add(member)
   }
 
   /** Removes all members with other keys. */
@@ -37,9 +40,10 @@ export class ObjectEdits {
    */
   rename(key: string, to: string, value: string | null = null): void {
     this.cut(to)
-    const last = this.members.findLast((member) => member.key === key)
+    const alike = this.listMembers(key)
+    const last = alike.at(-1)
     if (last === undefined) return
-    for (const member of this.members) if (member.key === key && member !== last) this.cuts.add(member)
+    for (const member of alike) if (member !== last) this.cuts.add(member)
     this.changes.push({ start: last.keyStart, end: last.keyEnd, text: JSON.stringify(to) })
     if (value !== null) this.replace(last.value, value)
   }
@@ -68,9 +72,7 @@ export class ObjectEdits {
   /** All changes, as `applyEdits` takes them. */
   edits(): Edit[] {
     const { members, cuts } = this
-    const edits = this.changes.filter(
-      ({ start, end }) => !members.some((member) => cuts.has(member) && contains(member, start, end)),
-    )
+    const edits = [...this.changes]
     for (let n = 0; n < members.length; n++) {
       if (!cuts.has(members[n] as Member)) continue
       const first = n
@@ -83,7 +85,21 @@ export class ObjectEdits {
       const comma = cuts.size < members.length ? ',' : ''
       edits.push({ start: at, end: at, text: comma + this.added.join(',') })
     }
-    return sortEdits(edits)
+    return resolveEdits(edits)
+  }
+
+  private listMembers(key: string): readonly Member[] {
+    if (this.members.length <= FEW_MEMBERS) return this.members.filter((member) => member.key === key)
+    if (this.byKey === null) {
+      const byKey = new Map<string, Member[]>()
+      for (const member of this.members) {
+        const alike = byKey.get(member.key)
+        if (alike === undefined) byKey.set(member.key, [member])
+        else alike.push(member)
+      }
+      this.byKey = byKey
+    }
+    return this.byKey.get(key) ?? []
   }
 
   /** Removes a run of members and the comma that would be left over: the one before the run, if there is one. */
@@ -121,6 +137,79 @@ export function sortEdits(edits: readonly Edit[]): Edit[] {
   return [...edits].sort((a, b) => a.start - b.start || a.end - b.end)
 }
 
-function contains(member: Member, start: number, end: number): boolean {
-  return start >= member.keyStart && end <= member.value.end
+/** So many members are searched for each key; more get an index. */
+const FEW_MEMBERS = 64
+
+/** Sorts edits, and leaves out those that are within what another one removes or replaces. O(n log n). */
+export function resolveEdits(edits: readonly Edit[]): Edit[] {
+  const resolved: Edit[] = []
+  for (const edit of sortEdits(edits)) {
+    const last = resolved.at(-1)
+    if (last === undefined || edit.start >= last.end) resolved.push(edit)
+    // Of two that begin at the same byte, the longer one comes second.
+    else if (edit.start === last.start && edit.end > last.end) resolved[resolved.length - 1] = edit
+  }
+  return resolved
+}
+
+/**
+ * Collects changes to the elements of one array: elements that are cut, and new ones between them. Commas come out
+ * right whatever is left.
+ */
+export class ArrayEdits {
+  private readonly array: Value
+  private readonly elements: readonly Value[]
+  private readonly cuts: Set<number>
+  /** New elements ahead of the element with this index; behind all for their number. */
+  private readonly inserts: Map<number, string[]>
+
+  /** @param array outlined with its elements */
+  constructor(array: Value) {
+    this.array = array
+    this.elements = array.elements ?? []
+    this.cuts = new Set()
+    this.inserts = new Map()
+  }
+
+  cut(n: number): void {
+    this.cuts.add(n)
+  }
+
+  isCut(n: number): boolean {
+    return this.cuts.has(n)
+  }
+
+  /**
+   * Inserts an element ahead of the element `n`, behind all that were inserted there.
+   * @param text JSON text
+   */
+  insert(n: number, text: string): void {
+    const texts = this.inserts.get(n)
+    if (texts === undefined) this.inserts.set(n, [text])
+    else texts.push(text)
+  }
+
+  /** How many elements there are in the end. */
+  countLeft(): number {
+    let left = this.elements.length - this.cuts.size
+    for (const texts of this.inserts.values()) left += texts.length
+    return left
+  }
+
+  /** All changes, in ascending order. */
+  edits(): Edit[] {
+    const { elements, cuts, inserts } = this
+    const edits = removeElements(elements, (n) => cuts.has(n) && !inserts.has(n))
+    const isLeft = (n: number): boolean => !cuts.has(n) || inserts.has(n)
+    for (const [n, texts] of inserts) {
+      const text = texts.join(',')
+      const element = elements[n]
+      if (element === undefined) {
+        const at = elements.at(-1)?.end ?? this.array.start + 1
+        edits.push({ start: at, end: at, text: elements.some((_, k) => isLeft(k)) ? `,${text}` : text })
+      } else if (cuts.has(n)) edits.push({ start: element.start, end: element.end, text })
+      else edits.push({ start: element.start, end: element.start, text: `${text},` })
+    }
+    return sortEdits(edits)
+  }
 }

@@ -19,6 +19,8 @@ export class Value {
   readonly elements: readonly Value[] | null
   /** The plan's marks that were seen in the value: a bit for each, by its index. */
   readonly seen: number
+  /** The values of many members by their keys, once one was asked for. */
+  private index: ReadonlyMap<string, Value> | null
 
   constructor(
     start: number,
@@ -32,8 +34,29 @@ export class Value {
     this.members = members
     this.elements = elements
     this.seen = seen
+    this.index = null
+  }
+
+  /** The value of a member, the last of doubled keys; null if there is none. O(1) beyond the first time. */
+  find(key: string): Value | null {
+    const { members } = this
+    if (members === null) return null
+    if (members.length > FEW_MEMBERS) return this.findIndexed(members, key)
+    for (let n = members.length - 1; n >= 0; n--) {
+      const member = members[n] as Member
+      if (member.key === key) return member.value
+    }
+    return null
+  }
+
+  private findIndexed(members: readonly Member[], key: string): Value | null {
+    this.index ??= new Map(members.map((member) => [member.key, member.value]))
+    return this.index.get(key) ?? null
   }
 }
+
+/** A list of so many members is searched; a longer one gets an index, as clients may send a million. */
+const FEW_MEMBERS = 64
 
 /** A member of an object. */
 export interface Member {
@@ -96,13 +119,7 @@ export function parseOutline(body: Buffer, plan: Plan, from = -1): Value | null 
 
 /** Finds the value of a member, the last of doubled keys; null if there is none. */
 export function findMember(object: Value | null, key: string): Value | null {
-  const members = object?.members ?? null
-  if (members === null) return null
-  for (let n = members.length - 1; n >= 0; n--) {
-    const member = members[n] as Member
-    if (member.key === key) return member.value
-  }
-  return null
+  return object === null ? null : object.find(key)
 }
 
 /** The text of a string; null if the value is no string, or has more than `longest` bytes. */

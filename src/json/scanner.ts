@@ -153,6 +153,36 @@ export class ValueScanner {
   }
 }
 
+/** Backslash and letter of the escapes for white space. */
+const SPACE_ESCAPES = /^\\(?:[nrtf]|u(?:0009|000[a-dA-D]|0020|00[aA]0|1680|20(?:0[0-9aA]|2[89fF]|5[fF])|3000|[fF][eE][fF][fF]))/
+
+/** White space beyond ASCII, as `String.prototype.trim` removes it. */
+const WIDE_SPACE = /^[\s\ufeff]/
+
+/**
+ * Whether a string has nothing but white space, escapes included. It reads no more than the white space.
+ * @param start index after the opening quote
+ * @param end index of the closing quote
+ */
+export function isBlankString(bytes: Buffer, start: number, end: number): boolean {
+  let i = start
+  while (i < end) {
+    const byte = bytes[i] as number
+    if (byte <= SPACE) i++
+    else if (byte === BACKSLASH) {
+      const escaped = SPACE_ESCAPES.exec(bytes.toString('latin1', i, Math.min(i + 6, end)))
+      if (escaped === null) return false
+      i += escaped[0].length
+    } else if (byte < 0x80) return false
+    else {
+      const wide = WIDE_SPACE.exec(bytes.toString('utf8', i, Math.min(i + 3, end)))
+      if (wide === null) return false
+      i += Buffer.byteLength(wide[0])
+    }
+  }
+  return true
+}
+
 /** The text of the JSON string that stands from `start` to `end`, quotes included; null if it is no valid string. */
 export function decodeString(bytes: Buffer, start: number, end: number): string | null {
   try {

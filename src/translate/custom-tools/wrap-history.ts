@@ -1,95 +1,89 @@
+import { OPEN_BRACE } from '../../json/bytes.js'
 import type { ObjectEdits } from '../../json/object-edits.js'
 import {
   equalsText,
   findMember,
-  findOnly,
-  parseOutline,
-  readElements,
+  findString,
   readText,
+  sliceText,
   type Value,
-  WHOLE,
 } from '../../json/outline.js'
 import { isObject, type JsonObject } from '../../json/values.js'
-import { filterMessages } from '../request/request-outline.js'
 import { wrapInput } from './input-decoder.js'
 
 // Cursor reads a call of a custom tool as a call of a function whose arguments are the text (see
 // `ChunkWriter.openCall`), and sends it back like that in later turns. Where the tool goes out as a function, its
 // earlier calls must have JSON arguments too: servers that parse the arguments of earlier turns refuse anything else.
 
-const CHAT_CALLS = readElements(
-  findOnly({
-    ...{ type: WHOLE, custom: findOnly({ input: WHOLE }) },
-    function: findOnly({ name: WHOLE, arguments: WHOLE }),
-  }),
-)
-const MESSAGES_BLOCKS = readElements(findOnly({ type: WHOLE, name: WHOLE, input: WHOLE }))
+/** What a history's calls are wrapped for. */
+export interface WrapContext {
+  readonly body: Buffer
+  /** Names of the custom tools that go out as functions. */
+  readonly wrapped: ReadonlySet<string>
+  readonly target: { readonly traits: { readonly customTools: boolean } }
+}
 
 /**
- * Wraps calls in the messages of a chat: arguments that are a text, and calls of type `custom`, which an upstream that
- * has custom tools may have made earlier in the conversation.
- * @param tools names of the wrapped tools
+ * Fits a call in a message of a chat: arguments that are a text are wrapped, and so are calls of type `custom`, which
+ * an upstream that has custom tools may have made earlier in the conversation. Arguments that are an object become the
+ * text that they have to be.
  */
-export function wrapChatCalls(
-  body: Buffer,
-  messages: Value | null,
-  edits: ObjectEdits,
-  tools: readonly string[],
-): void {
-  for (const message of filterMessages(body, messages, 'chat')) {
-    const calls = findMember(message, 'tool_calls')
-    const found = calls === null ? null : parseOutline(body, CHAT_CALLS, calls.start)
-    for (const call of found?.elements ?? []) {
-      if (equalsText(body, findMember(call, 'type'), 'custom')) {
-        wrapCustomCall(body, call, edits)
-        continue
-      }
-      const made = findMember(call, 'function')
-      const args = findMember(made, 'arguments')
-      const text = readText(body, args, Number.POSITIVE_INFINITY)
-      if (args === null || text === null || !isCallOf(body, made, tools)) continue
-      const input = wrapInput(text)
-      if (input !== text) edits.replace(args, JSON.stringify(input))
-    }
+export function wrapChatCall({ body, wrapped, target }: WrapContext, call: Value, edits: ObjectEdits): void {
+  if (equalsText(body, findMember(call, 'type'), 'custom')) {
+    if (!target.traits.customTools) wrapCustomCall(body, call, edits)
+    return
   }
+  const made = findMember(call, 'function')
+  wrapArguments(body, findMember(made, 'arguments'), isCallOf(body, made, wrapped), edits)
+}
+
+/** @param isWrapped the arguments are the text of a custom tool */
+export function wrapArguments(
+  body: Buffer,
+  args: Value | null,
+  isWrapped: boolean,
+  edits: ObjectEdits,
+): void {
+  if (args === null) return
+  if (body[args.start] === OPEN_BRACE) {
+    edits.replace(args, JSON.stringify(sliceText(body, args)))
+    return
+  }
+  const text = isWrapped ? readText(body, args, Number.POSITIVE_INFINITY) : null
+  if (text === null) return
+  const input = wrapInput(text)
+  if (input !== text) edits.replace(args, JSON.stringify(input))
 }
 
 function wrapCustomCall(body: Buffer, call: Value, edits: ObjectEdits): void {
   const custom = findMember(call, 'custom')
   const input = findMember(custom, 'input')
-  const text = readText(body, input, Number.POSITIVE_INFINITY)
-  if (custom === null || input === null || text === null) return
+  if (custom === null || input === null || findString(body, input) === null) return
   edits.replace(findMember(call, 'type') as Value, '"function"')
   renameKey(call, custom, 'function', edits)
   renameKey(custom, input, 'arguments', edits)
-  edits.replace(input, JSON.stringify(JSON.stringify({ input: text })))
+  edits.replace(input, wrapText(body, input))
 }
 
-function renameKey(object: Value, value: Value, to: string, edits: ObjectEdits): void {
+/** The arguments of the function, as a JSON string, for the text of a custom tool. */
+export function wrapText(body: Buffer, input: Value): string {
+  // The text is copied as JSON, and so may have what is no valid string.
+  const text = readText(body, input, Number.POSITIVE_INFINITY)
+  return JSON.stringify(text === null ? `{"input":${sliceText(body, input)}}` : JSON.stringify({ input: text }))
+}
+
+/** Renames the member of an object that has this value. */
+export function renameKey(object: Value, value: Value, to: string, edits: ObjectEdits): void {
   for (const { keyStart, keyEnd, value: each } of object.members ?? [])
     if (each === value) edits.within([{ start: keyStart, end: keyEnd, text: JSON.stringify(to) }])
 }
 
-/**
- * Wraps calls in a Messages body: an input that is a text becomes an object, as Messages requires one.
- * @param tools names of the wrapped tools
- */
-export function wrapMessagesCalls(
-  body: Buffer,
-  messages: Value | null,
-  edits: ObjectEdits,
-  tools: readonly string[],
-): void {
-  for (const message of filterMessages(body, messages, 'block')) {
-    const content = findMember(message, 'content')
-    const found = content === null ? null : parseOutline(body, MESSAGES_BLOCKS, content.start)
-    for (const block of found?.elements ?? []) {
-      const input = findMember(block, 'input')
-      if (!equalsText(body, findMember(block, 'type'), 'tool_use') || !isCallOf(body, block, tools)) continue
-      const text = readText(body, input, Number.POSITIVE_INFINITY)
-      if (input !== null && text !== null) edits.replace(input, wrapInput(text))
-    }
-  }
+/** Wraps a call in a Messages body: an input that is a text becomes an object, as Messages requires one. */
+export function wrapMessagesCall({ body, wrapped }: WrapContext, block: Value, edits: ObjectEdits): void {
+  const input = findMember(block, 'input')
+  if (input === null || !isCallOf(body, block, wrapped)) return
+  const text = readText(body, input, Number.POSITIVE_INFINITY)
+  if (text !== null) edits.replace(input, wrapInput(text))
 }
 
 /**
@@ -108,7 +102,8 @@ function wrapCall(call: unknown, tools: readonly string[]): unknown {
   return { ...call, function: { ...call.function, arguments: wrapInput(args) } }
 }
 
-function isCallOf(body: Buffer, call: Value | null, tools: readonly string[]): boolean {
-  const name = readText(body, findMember(call, 'name'))
-  return name !== null && tools.includes(name)
+/** Whether a call, or what names its function, calls one of these tools. */
+export function isCallOf(body: Buffer, call: Value | null, tools: ReadonlySet<string>): boolean {
+  const name = tools.size === 0 ? null : readText(body, findMember(call, 'name'))
+  return name !== null && tools.has(name)
 }

@@ -1,5 +1,7 @@
 import type { BodyApi } from '../../api/apis.js'
+import { CLOSE_BRACKET, OPEN_BRACKET } from '../../json/bytes.js'
 import { equalsText, findMember, findString, type Value } from '../../json/outline.js'
+import { skipSpace } from '../../json/scanner.js'
 import { filterMessages, parseRequestOutline } from './request-outline.js'
 
 /**
@@ -15,7 +17,7 @@ export function detectBodyApi(body: Buffer): BodyApi {
   if (request === null) return 'chat'
   const messages = findMember(request, 'messages')
   // An empty list of messages beside an input occurs too (codex-lb, pull request 833).
-  if (messages === null || body[messages.start] === LETTER_N || isEmptyArray(body, messages)) {
+  if (messages === null || !isFilledArray(body, messages)) {
     const input = findMember(request, 'input')
     return findString(body, input) || isArray(body, input) ? 'responses' : 'chat'
   }
@@ -65,12 +67,15 @@ function hasBlocks(body: Buffer, request: Value): boolean {
   return false
 }
 
-/** Tool calls and results of chat completions: Messages would refuse the body, whatever else is in it. */
+/**
+ * Tool calls and results of chat completions: Messages would refuse the body, whatever else is in it. `tool_calls` that
+ * are empty, null or no array are no calls, and occur in bodies of all three APIs.
+ */
 function hasChatMessages(body: Buffer, messages: Value): boolean {
   for (const message of filterMessages(body, messages, 'chat')) {
     const role = findMember(message, 'role')
     if (equalsText(body, role, 'tool') || equalsText(body, role, 'function')) return true
-    if (isArray(body, findMember(message, 'tool_calls'))) return true
+    if (findMember(message, 'tool_calls')?.elements?.length) return true
   }
   return false
 }
@@ -79,9 +84,6 @@ function isArray(body: Buffer, value: Value | null): boolean {
   return value !== null && body[value.start] === OPEN_BRACKET
 }
 
-function isEmptyArray(body: Buffer, value: Value): boolean {
-  return isArray(body, value) && body.toString('latin1', value.start + 1, value.end - 1).trim() === ''
+function isFilledArray(body: Buffer, value: Value): boolean {
+  return isArray(body, value) && body[skipSpace(body, value.start + 1)] !== CLOSE_BRACKET
 }
-
-const OPEN_BRACKET = 0x5b
-const LETTER_N = 0x6e

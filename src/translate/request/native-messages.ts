@@ -1,17 +1,17 @@
-import { type ObjectEdits, removeElements } from '../../json/object-edits.js'
+import type { ObjectEdits } from '../../json/object-edits.js'
 import {
   equalsText,
   findMember,
   findString,
   isEmptyValue,
-  parseOutline,
-  readElements,
   sliceText,
   type Value,
-  WHOLE,
 } from '../../json/outline.js'
 import { isObject, parseJson } from '../../json/values.js'
-import { filterMessages, isFalse } from './request-outline.js'
+import { editMessagesHistory } from './native-blocks.js'
+import type { NativeContext } from './native-context.js'
+import { editThinking } from './native-thinking.js'
+import { isFalse } from './request-outline.js'
 import { translateToolChoice } from './tool-choice.js'
 
 /**
@@ -38,8 +38,12 @@ const OPENAI_ONLY = [
  */
 const DEFAULT_MAX_TOKENS = 16_384
 
-/** Changes what Cursor adds to a Messages body from chat completions. */
-export function editMessages(body: Buffer, request: Value, edits: ObjectEdits): void {
+/** By the names in Messages, the names in chat completions that become them. */
+const SYNONYMS = { stop_sequences: ['stop'], metadata: ['user'] }
+
+/** Changes what Cursor adds to a Messages body from chat completions, and what the model does not take. */
+export function editMessages(context: NativeContext): void {
+  const { body, request, edits, fields } = context
   editChoice(body, request, edits)
   for (const key of OPENAI_ONLY) edits.cut(key)
   editLimit(body, request, edits)
@@ -47,7 +51,9 @@ export function editMessages(body: Buffer, request: Value, edits: ObjectEdits): 
   editStop(body, request, edits)
   const tier = findMember(request, 'service_tier')
   if (!equalsText(body, tier, 'auto') && !equalsText(body, tier, 'standard_only')) edits.cut('service_tier')
-  hoistSystem(body, request, edits)
+  const thinks = editMessagesHistory(context)
+  editThinking(context, thinks)
+  fields.dropRefused(SYNONYMS)
 }
 
 /** Messages refuses a choice without tools, and any other member in a choice of type "none" (new-api issue 2763). */
@@ -61,7 +67,7 @@ function editChoice(body: Buffer, request: Value, edits: ObjectEdits): void {
   const choice = findMember(request, 'tool_choice')
   const current = readValue(body, choice)
   const isNative = isObject(current) && NATIVE_CHOICES.includes(current.type)
-  const wanted = isNative ? current : translateToolChoice(current, { form: 'input_schema', customs: [] })
+  const wanted = isNative ? current : translateToolChoice(current, { form: 'input_schema', customs: NO_NAMES })
   const noParallelCalls = isFalse(body, findMember(request, 'parallel_tool_calls'))
   if (wanted === undefined && choice !== null && !isEmptyValue(body, choice)) return
   const kept = (wanted ?? (noParallelCalls ? { type: 'auto' } : null)) as { type: string } | null
@@ -78,6 +84,8 @@ function editChoice(body: Buffer, request: Value, edits: ObjectEdits): void {
 
 /** Types of a choice in Messages itself. */
 const NATIVE_CHOICES: readonly unknown[] = ['auto', 'any', 'tool', 'none']
+
+const NO_NAMES: ReadonlySet<string> = new Set()
 
 /** Undefined if the value is missing, too long or unreadable. */
 function readValue(body: Buffer, value: Value | null): unknown {
@@ -134,43 +142,3 @@ function editStop(body: Buffer, request: Value, edits: ObjectEdits): void {
     edits.cut('stop')
   else edits.rename('stop', 'stop_sequences', word === null ? null : `[${sliceText(body, word)}]`)
 }
-
-/**
- * Messages has its system prompt beside the messages. System messages ahead of all others move there. A later one stays
- * in its place and becomes the user's: moved ahead, it would change the beginning of a prompt that is in the cache
- * already. As a system message, only newer Claude models take it, at some places, and not on every provider.
- */
-function hoistSystem(body: Buffer, request: Value, edits: ObjectEdits): void {
-  const messages = findMember(request, 'messages')
-  const elements = filterMessages(body, messages, 'system')
-  const isSystem = (message: Value | undefined): boolean => {
-    const role = findMember(message ?? null, 'role')
-    return equalsText(body, role, 'system') || equalsText(body, role, 'developer')
-  }
-  let leading = 0
-  while (isSystem(elements[leading])) leading++
-  for (const message of elements.slice(leading)) {
-    if (isSystem(message)) edits.replace(findMember(message, 'role') as Value, '"user"')
-  }
-  if (leading === 0) return
-  edits.within(removeElements(elements, (n) => n < leading))
-  const system = findMember(request, 'system')
-  const contents = elements.slice(0, leading).map((message) => findMember(message, 'content'))
-  const blocks = [system, ...contents].flatMap((content) => listBlocks(body, content))
-  if (blocks.length === 0) return
-  const text = `[${blocks.join(',')}]`
-  if (system === null) edits.add('system', text)
-  else edits.replace(system, text)
-}
-
-/** A content as blocks, with the bytes of its blocks if it has any. Messages refuses empty texts. */
-function listBlocks(body: Buffer, content: Value | null): string[] {
-  if (content === null) return []
-  if (findString(body, content)) {
-    return content.end - content.start === 2 ? [] : [`{"type":"text","text":${sliceText(body, content)}}`]
-  }
-  const blocks = parseOutline(body, BLOCKS, content.start)?.elements ?? []
-  return blocks.map((block) => sliceText(body, block))
-}
-
-const BLOCKS = readElements(WHOLE)

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { BodyApi } from '../../api/apis.js'
-import { ALL_CAPABILITIES, type Capabilities } from '../../api/capabilities.js'
 import type { Edit } from '../../json/edits.js'
 import { ObjectEdits } from '../../json/object-edits.js'
-import { equalsText, findMember, findString, sliceText, type Value } from '../../json/outline.js'
+import { equalsText, findMember, findString, sliceText } from '../../json/outline.js'
 import { parseJson } from '../../json/values.js'
-import { wrapChatCalls, wrapMessagesCalls } from '../custom-tools/wrap-history.js'
+import { editChat } from './native-chat.js'
+import { FieldCuts, type NativeContext, type NativeTarget } from './native-context.js'
 import { editMessages } from './native-messages.js'
 import { editResponses } from './native-responses.js'
 import { parseRequestOutline, type RequestMeta, readRequestMeta } from './request-outline.js'
@@ -20,41 +20,44 @@ export interface NativeRequest extends RequestMeta {
   readonly edits: readonly Edit[]
   /** Names of the custom tools that go out as functions: the arguments of their calls are `{"input":"..."}`. */
   readonly wrapped: readonly string[]
+  /** Names of the client's fields that were cut because the model refuses them; each once. */
+  readonly dropped: readonly string[]
 }
 
 const PATHS = { chat: '/chat/completions', responses: '/responses', messages: '/messages' } as const
 
 /**
- * Fits a body to the API that it is written for. Cursor mixes in members and forms of other APIs, and only these
- * change. All other bytes stay, so that the upstream's prompt cache recognizes the prompt. An unreadable body stays
- * as it is.
- * @param capabilities of the upstream's chat completions; the other APIs have one form
+ * Fits a body to the API that it is written for, and to its target. Cursor mixes in members and forms of other APIs,
+ * models refuse some fields, and a history may come from other models: only these change. All other bytes stay, so that
+ * the upstream's prompt cache recognizes the prompt. An unreadable body stays as it is.
  */
-export function buildNativeRequest(
-  api: BodyApi,
-  body: Buffer,
-  { capabilities = ALL_CAPABILITIES }: { readonly capabilities?: Capabilities } = {},
-): NativeRequest {
+export function buildNativeRequest(api: BodyApi, body: Buffer, target: NativeTarget): NativeRequest {
   const request = parseRequestOutline(body)
   const meta = readRequestMeta(body, request)
   const path = PATHS[api]
-  if (request === null) return { path, edits: [], ...meta, wrapped: [] }
+  if (request === null) return { path, edits: [], ...meta, wrapped: [], dropped: [] }
   const edits = new ObjectEdits(request)
-  const customs = api === 'responses' || (api === 'chat' && capabilities.customTools)
+  const { traits } = target
+  const keepsCustoms = api !== 'messages' && traits.customTools
   const form = FORMS[api]
-  const tools = createToolEdits(body, findMember(request, 'tools'), { form, customs })
+  const tools = createToolEdits(body, findMember(request, 'tools'), { form, customs: keepsCustoms })
   edits.within(tools.edits)
-  if (api === 'chat') editChat(body, request, edits, capabilities)
-  else if (api === 'responses') editResponses(body, request, edits, tools.customs)
-  else editMessages(body, request, edits)
-  if (api !== 'messages') editChoice(body, request, edits, form, customs ? tools.customs : [])
-  const wrapped = customs ? [] : tools.customs
-  if (wrapped.length > 0) {
-    const wrap = api === 'messages' ? wrapMessagesCalls : wrapChatCalls
-    wrap(body, findMember(request, 'messages'), edits, wrapped)
-  }
-  return { path, edits: edits.edits(), ...meta, wrapped }
+  const fields = new FieldCuts(body, request, edits, traits.refuses)
+  const names = new Set(tools.customs)
+  const [customs, wrapped] = keepsCustoms ? [names, NO_NAMES] : [NO_NAMES, names]
+  const context: NativeContext = { body, request, edits, target, customs, wrapped, fields }
+  EDITORS[api](context)
+  if (api !== 'messages') editChoice(context, form)
+  return { path, edits: edits.edits(), ...meta, wrapped: [...wrapped], dropped: fields.dropped }
 }
+
+const EDITORS: Readonly<Record<BodyApi, (context: NativeContext) => void>> = {
+  chat: editChat,
+  responses: editResponses,
+  messages: editMessages,
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set()
 
 const FORMS: Readonly<Record<BodyApi, ToolForm>> = {
   chat: 'nested',
@@ -62,32 +65,8 @@ const FORMS: Readonly<Record<BodyApi, ToolForm>> = {
   messages: 'input_schema',
 }
 
-/** Changes what Cursor's Ask mode puts into chat completions from other APIs. */
-function editChat(body: Buffer, request: Value, edits: ObjectEdits, { reasoning }: Capabilities): void {
-  const tools = findMember(request, 'tools')
-  if (tools === null || tools.elements?.length === 0 || body[tools.start] === LETTER_N) {
-    // Cursor sends `"tools":null,"tool_choice":"auto"` (a recording of gabrii's proxy for it). OpenAI refuses a choice
-    // and parallel_tool_calls without tools, and an empty array of tools.
-    edits.cut('tools')
-    edits.cut('tool_choice')
-    edits.cut('parallel_tool_calls')
-  }
-  if (reasoning) return
-  const effort = findString(body, findMember(findMember(request, 'reasoning'), 'effort'))
-  const ownEffort = findMember(request, 'reasoning_effort')
-  if (ownEffort === null && effort !== null)
-    edits.rename('reasoning', 'reasoning_effort', sliceText(body, effort))
-  else edits.cut('reasoning')
-}
-
 /** Writes the tool choice in the form of the upstream's API; a choice that is not understood stays. */
-function editChoice(
-  body: Buffer,
-  request: Value,
-  edits: ObjectEdits,
-  form: ToolForm,
-  customs: readonly string[],
-): void {
+function editChoice({ body, request, edits, customs }: NativeContext, form: ToolForm): void {
   const choice = findMember(request, 'tool_choice')
   if (choice === null || equalsText(body, choice, 'auto') || choice.end - choice.start > LONGEST_CHOICE)
     return
@@ -103,4 +82,3 @@ function editChoice(
 
 /** In bytes. A longer choice stays as it is. */
 const LONGEST_CHOICE = 64 * 1024
-const LETTER_N = 0x6e

@@ -1,7 +1,15 @@
-import { createHash } from 'node:crypto'
-import { ObjectEdits } from '../../json/object-edits.js'
-import { findMember, findString, isEmptyValue, readText, sliceText, type Value } from '../../json/outline.js'
-import { filterMessages, LONGEST_CALL_ID } from './request-outline.js'
+import { ArrayEdits, ObjectEdits } from '../../json/object-edits.js'
+import {
+  equalsText,
+  findMember,
+  findString,
+  isEmptyValue,
+  readText,
+  sliceText,
+  type Value,
+} from '../../json/outline.js'
+import { fitEffort, type NativeContext } from './native-context.js'
+import { editItems } from './native-items.js'
 
 /**
  * Members that Responses refuses as unknown parameters (API reference, Create a model response) and has under no other
@@ -13,28 +21,30 @@ const CHAT_ONLY = [
   ...['modalities', 'audio', 'prediction', 'web_search_options', 'messages'],
 ]
 
-/**
- * Changes what Cursor, or a user's settings, add to a Responses body from chat completions.
- * @param customs names of the custom tools in the body
- */
-export function editResponses(
-  body: Buffer,
-  request: Value,
-  edits: ObjectEdits,
-  customs: readonly string[],
-): void {
+/** By the names in Responses, the names in chat completions that become them. */
+const SYNONYMS = {
+  max_output_tokens: ['max_completion_tokens', 'max_tokens'],
+  reasoning: ['reasoning_effort'],
+  'reasoning.effort': ['reasoning_effort'],
+  text: ['response_format', 'verbosity'],
+  'text.format': ['response_format'],
+  'text.verbosity': ['verbosity'],
+}
+
+/** Changes what Cursor, or a user's settings, add to a Responses body from chat completions. */
+export function editResponses(context: NativeContext): void {
+  const { body, request, edits, fields } = context
   for (const key of CHAT_ONLY) edits.cut(key)
   const tools = findMember(request, 'tools')
   if (tools !== null && isEmptyValue(body, tools)) edits.cut('tools')
-  if (findMember(request, 'tool_choice') !== null && isEmptyValue(body, findMember(request, 'tool_choice'))) {
-    edits.cut('tool_choice')
-  }
+  const choice = findMember(request, 'tool_choice')
+  if (choice !== null && isEmptyValue(body, choice)) edits.cut('tool_choice')
   editStreamOptions(request, edits)
-  editLimit(body, request, edits)
-  editText(body, request, edits)
-  editReasoning(body, request, edits)
-  editCallIds(body, findMember(request, 'input'), edits)
-  if (customs.length > 0) editCustomCalls(body, findMember(request, 'input'), edits, customs)
+  editLimit(context)
+  fields.dropRefused(SYNONYMS)
+  editText(context)
+  editReasoning(context)
+  editItems(context)
 }
 
 /** Responses knows `include_obfuscation` only, and gives its usage unasked. */
@@ -50,9 +60,10 @@ function editStreamOptions(request: Value, edits: ObjectEdits): void {
   edits.within(within.edits())
 }
 
-function editLimit(body: Buffer, request: Value, edits: ObjectEdits): void {
+function editLimit({ body, request, edits, fields }: NativeContext): void {
   const to = 'max_output_tokens'
-  const others = ['max_completion_tokens', 'max_tokens']
+  if (fields.isRefused(to)) return
+  const others = SYNONYMS.max_output_tokens
   const set = others.find((key) => !isEmptyValue(body, findMember(request, key)))
   if (isEmptyValue(body, findMember(request, to)) && set !== undefined) {
     edits.rename(set, to)
@@ -63,15 +74,19 @@ function editLimit(body: Buffer, request: Value, edits: ObjectEdits): void {
 }
 
 /** `response_format` and `verbosity` are members of `text` in Responses (OpenAI's guide to migrate to Responses). */
-function editText(body: Buffer, request: Value, edits: ObjectEdits): void {
-  const parts: [string, string][] = []
+function editText(context: NativeContext): void {
+  const { body, request, edits } = context
+  const changes = new Map<string, string | null>()
+  const text = findMember(request, 'text')
   const format = findMember(request, 'response_format')
-  if (format?.members) parts.push(['format', convertFormat(body, format)])
+  if (format?.members && isEmptyValue(body, findMember(text, 'format')))
+    changes.set('format', convertFormat(body, format))
   const verbosity = findString(body, findMember(request, 'verbosity'))
-  if (verbosity !== null) parts.push(['verbosity', sliceText(body, verbosity)])
+  if (verbosity !== null && isEmptyValue(body, findMember(text, 'verbosity')))
+    changes.set('verbosity', sliceText(body, verbosity))
   edits.cut('response_format')
   edits.cut('verbosity')
-  addMembers(body, request, edits, 'text', parts)
+  changeMembers(context, 'text', changes)
 }
 
 function convertFormat(body: Buffer, format: Value): string {
@@ -81,81 +96,75 @@ function convertFormat(body: Buffer, format: Value): string {
   return `{"type":"json_schema"${parts.join('')}}`
 }
 
-function editReasoning(body: Buffer, request: Value, edits: ObjectEdits): void {
-  const effort = findString(body, findMember(request, 'reasoning_effort'))
+/** The effort becomes one that the model has. A model without any does not reason, and refuses all that is about it. */
+function editReasoning(context: NativeContext): void {
+  const { body, request, edits, target, fields } = context
+  const reasoning = findMember(request, 'reasoning')
+  const inner = findString(body, findMember(reasoning, 'effort'))
+  const outer = findString(body, findMember(request, 'reasoning_effort'))
+  const value = inner ?? outer
+  const own = readText(body, value)
   edits.cut('reasoning_effort')
-  addMembers(body, request, edits, 'reasoning', effort !== null ? [['effort', sliceText(body, effort)]] : [])
+  if (target.traits.efforts?.length === 0) {
+    fields.drop('reasoning')
+    fields.report('reasoning_effort')
+    cutEncryptedReasoning(context)
+    return
+  }
+  const wanted = fitEffort(target, own)
+  const changes = new Map<string, string | null>()
+  if (wanted !== null && (inner === null || wanted !== own))
+    changes.set('effort', value !== null && wanted === own ? sliceText(body, value) : JSON.stringify(wanted))
+  else if (wanted === null && own !== null) {
+    if (inner !== null) changes.set('effort', null)
+    fields.report(outer === null ? 'reasoning' : 'reasoning_effort')
+  }
+  changeMembers(context, 'reasoning', changes)
 }
 
-/** Adds members to an object of the request, unless it has them; to a new object if there is none. */
-function addMembers(
-  body: Buffer,
-  request: Value,
-  edits: ObjectEdits,
+/** "Encrypted content is not supported with this model", for models that do not reason. */
+function cutEncryptedReasoning({ body, request, edits }: NativeContext): void {
+  const include = findMember(request, 'include')
+  if (!include?.elements) return
+  const within = new ArrayEdits(include)
+  include.elements.forEach((element, n) => {
+    if (equalsText(body, element, 'reasoning.encrypted_content')) within.cut(n)
+  })
+  if (within.countLeft() === 0) edits.cut('include')
+  else edits.within(within.edits())
+}
+
+/**
+ * Sets members of an object of the request, and cuts those that are null. It does nothing if the object is one that the
+ * model refuses, and leaves out members that it refuses.
+ */
+function changeMembers(
+  { body, request, edits, fields }: NativeContext,
   key: string,
-  parts: readonly (readonly [string, string])[],
+  changes: ReadonlyMap<string, string | null>,
 ): void {
   const object = findMember(request, key)
-  const missing = parts.filter(([part]) => isEmptyValue(body, findMember(object, part)))
-  if (missing.length === 0) return
-  if (object?.members) {
-    const within = new ObjectEdits(object)
-    for (const [part, value] of missing) {
+  if (fields.isRefused(key)) return
+  const parts = [...changes].filter(([part]) => !fields.isRefused(`${key}.${part}`))
+  const within = object?.members ? new ObjectEdits(object) : null
+  let left = object?.members?.length ?? 0
+  for (const { key: part } of object?.members ?? []) {
+    if (!fields.isRefused(`${key}.${part}`)) continue
+    fields.report(key)
+    within?.cut(part)
+    left--
+  }
+  if (within !== null) {
+    for (const [part, value] of parts) {
       within.cut(part)
-      within.add(part, value)
+      if (value !== null) within.add(part, value)
     }
-    edits.within(within.edits())
-  } else if (isEmptyValue(body, object)) {
-    const text = `{${missing.map(([part, value]) => `"${part}":${value}`).join(',')}}`
-    if (object === null) edits.add(key, text)
-    else edits.replace(object, text)
+    if (left === 0 && parts.length === 0 && (object?.members?.length ?? 0) > 0) edits.cut(key)
+    else edits.within(within.edits())
+    return
   }
+  const added = parts.filter(([, value]) => value !== null).map(([part, value]) => `"${part}":${value}`)
+  if (added.length === 0 || !isEmptyValue(body, object)) return
+  if (object === null) edits.add(key, `{${added.join(',')}}`)
+  else edits.replace(object, `{${added.join(',')}}`)
 }
-
-/**
- * Responses refuses longer ids: "Invalid 'input[4].call_id': string too long. Expected a string with maximum length 64"
- * (gabrii's proxy for Cursor, pull request 87, and many more). Other APIs have longer ids, and a conversation may have
- * begun with another model. The same id always becomes the same short id, so that a result still refers to its call,
- * in this turn and in earlier ones.
- */
-function editCallIds(body: Buffer, input: Value | null, edits: ObjectEdits): void {
-  for (const item of filterMessages(body, input, 'longId')) {
-    const id = findMember(item, 'call_id')
-    if (id === null || id.end - id.start - 2 <= LONGEST_CALL_ID) continue
-    const text = readText(body, id, LONGEST_ID_READ)
-    if (text === null || [...text].length <= LONGEST_CALL_ID) continue
-    const hash = createHash('sha256').update(text).digest('hex')
-    edits.replace(id, `"call_${hash.slice(0, 40)}"`)
-  }
-}
-
-/**
- * Cursor reads calls of custom tools as calls of functions (see `ChunkWriter.openCall`), and sends them back like
- * that in the next turn, with the tool's text for arguments. They become calls of custom tools again, and so do their
- * outputs.
- */
-function editCustomCalls(
-  body: Buffer,
-  input: Value | null,
-  edits: ObjectEdits,
-  customs: readonly string[],
-): void {
-  const ids = new Set<string>()
-  for (const item of filterMessages(body, input, 'call')) {
-    const typeValue = findMember(item, 'type')
-    const type = readText(body, typeValue)
-    const id = readText(body, findMember(item, 'call_id'), LONGEST_ID_READ)
-    if (typeValue === null || id === null) continue
-    if (type === 'function_call' && customs.includes(readText(body, findMember(item, 'name')) ?? '')) {
-      ids.add(id)
-      edits.replace(typeValue, '"custom_tool_call"')
-      for (const { key, keyStart, keyEnd } of item.members ?? []) {
-        if (key === 'arguments') edits.within([{ start: keyStart, end: keyEnd, text: '"input"' }])
-      }
-    } else if (type === 'function_call_output' && ids.has(id))
-      edits.replace(typeValue, '"custom_tool_call_output"')
-  }
-}
-
-/** In bytes. A longer id stays as it is. */
-const LONGEST_ID_READ = 1024 * 1024

@@ -82,7 +82,7 @@ function convertTools(request: JsonObject, body: Buffer): JsonObject {
   const parallel = asObject(choice).disable_parallel_tool_use === true ? false : request.parallel_tool_calls
   return {
     tools: JSON.parse(`[${texts.join(',')}]`),
-    tool_choice: translateToolChoice(choice, { form: 'nested', customs: [] }),
+    tool_choice: translateToolChoice(choice, { form: 'nested', customs: new Set() }),
     parallel_tool_calls: typeof parallel === 'boolean' ? parallel : undefined,
   }
 }

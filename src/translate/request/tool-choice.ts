@@ -11,7 +11,7 @@ type Choice =
 export interface ChoiceTarget {
   readonly form: ToolForm
   /** Names of the tools that are custom tools there: a choice names their type. */
-  readonly customs: readonly string[]
+  readonly customs: ReadonlySet<string>
 }
 
 /**
@@ -26,7 +26,7 @@ export function translateToolChoice(value: unknown, { form, customs }: ChoiceTar
     case 'one': {
       const { name } = choice
       if (anthropic) return { type: 'tool', name }
-      const type = customs.includes(name) ? 'custom' : 'function'
+      const type = customs.has(name) ? 'custom' : 'function'
       return form === 'nested' ? { type, [type]: { name } } : { type, name }
     }
     case 'allowed': {

@@ -1,23 +1,22 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ALL_CAPABILITIES } from '../../../src/api/capabilities.js'
-import { buildNativeRequest } from '../../../src/translate/request/native-request.js'
 import { findCustomTools, translateToChat } from '../../../src/translate/request/to-chat.js'
 import { changes, edited } from '../bodies.js'
+import { build } from '../native.js'
 
 // Cursor sends the arguments of a call back in later turns.
 
 const PATCH = '*** Begin Patch\\n+\\"ï🦊\\"'
 const WRAPPED = JSON.stringify(`{"input":"${PATCH}"}`)
 const TOOL = '{"type":"custom","name":"ApplyPatch"}'
-const NO_CUSTOMS = { capabilities: { customTools: false, reasoning: true } }
+const NO_CUSTOMS = { customTools: false }
 
 const call = (name: string, args: string): string =>
   `{"id":"c_${name}","type":"function","index":0,"function":{ "name": "${name}", "arguments" : ${args}}}`
 
 /** Without the edits of the tools, which other tests cover. */
 function changed(shape: 'chat' | 'messages', text: string, options = {}): [string, string][] {
-  const { edits } = buildNativeRequest(shape, Buffer.from(text), options)
+  const { edits } = build(shape, Buffer.from(text), options)
   return changes(text, edits).filter(([before]) => before !== TOOL)
 }
 
@@ -32,7 +31,7 @@ test("in a chat, a call's text becomes JSON arguments where the tool becomes a f
 
 test("in a chat, a call's text stays where the custom tool stays", () => {
   const body = CHAT(call('ApplyPatch', `"${PATCH}"`))
-  assert.equal(changed('chat', body, { capabilities: ALL_CAPABILITIES }), [])
+  assert.equal(changed('chat', body, {}), [])
   // Without the tool, its kind is unknown.
   assert.equal(changed('chat', CHAT(call('ApplyPatch', `"${PATCH}"`), ''), NO_CUSTOMS).length, 1)
 })
@@ -59,7 +58,7 @@ test('a call of type custom becomes a call of the function', () => {
     [`"${PATCH}"`, WRAPPED],
     ['"custom"', '"function"'],
   ])
-  assert.equal(changed('chat', body, { capabilities: ALL_CAPABILITIES }), [])
+  assert.equal(changed('chat', body, {}), [])
   for (const custom of ['null', '{}', '{"input":1}']) {
     const odd = CHAT(`{"type":"custom","custom":${custom}},{"type":"custom"}`)
     assert.equal(changed('chat', odd, NO_CUSTOMS), [])
@@ -121,7 +120,7 @@ test('the same history becomes the same bytes in each turn', () => {
   const next = first.replace('}],"tools"', '},{"role":"user","content":"more"}],"tools"')
   const sent = [first, next].map((body) => {
     const bytes = Buffer.from(body)
-    return edited(bytes, buildNativeRequest('chat', bytes, NO_CUSTOMS).edits)
+    return edited(bytes, build('chat', bytes, NO_CUSTOMS).edits)
   })
   const shared = (sent[0] as string).indexOf(']', (sent[0] as string).indexOf('"tool_call_id"'))
   assert.is(sent[1]?.slice(0, shared), sent[0]?.slice(0, shared))

@@ -1,6 +1,5 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { buildNativeRequest } from '../../../src/translate/request/native-request.js'
 import { fc } from '../../support/property.js'
 import {
   CHAT_BODY,
@@ -14,7 +13,7 @@ import {
   word,
 } from '../bodies.js'
 import { chatFor, messagesFor, responsesFor } from '../model.js'
-import { PLAIN, sent } from '../native.js'
+import { build, PLAIN, sent } from '../native.js'
 
 const maybe = <T>(arb: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arb, { nil: undefined })
 const truth = fc.constantFrom<unknown>(true, false, null, 'true')
@@ -100,7 +99,7 @@ for (const [shape, options, model] of [
     fc.assert(
       fc.property(anyLooseBody, (body) => {
         assert.equal(sent(shape, body, options), model(JSON.parse(body)), body)
-        const again = buildNativeRequest(
+        const again = build(
           shape,
           Buffer.from(JSON.stringify(sent(shape, body, options))),
           options,
@@ -124,7 +123,7 @@ test('damaged bodies throw nothing, and no byte outside the edits changes', () =
       const whole = Buffer.from(text)
       const body = Buffer.concat([whole.subarray(0, at), bytes, whole.subarray(at + length)])
       for (const shape of ['chat', 'responses', 'messages'] as const) {
-        requireUntouchedOutside(body, buildNativeRequest(shape, body).edits)
+        requireUntouchedOutside(body, build(shape, body).edits)
       }
     }),
   )

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { buildNativeRequest } from '../../../src/translate/request/native-request.js'
 import { edited, MESSAGES_BODY } from '../bodies.js'
-import { changed, sent } from '../native.js'
+import { build, changed, sent } from '../native.js'
 
 test("only the request for a usage chunk is removed from Cursor's Messages body", () => {
   assert.equal(changed('messages', MESSAGES_BODY), [[',"stream_options":{"include_usage":true}', '']])
-  const { path, stream, includeUsage, conversation } = buildNativeRequest(
+  const { path, stream, includeUsage, conversation } = build(
     'messages',
     Buffer.from(MESSAGES_BODY),
   )
@@ -33,7 +32,7 @@ test('on the way to Messages, the user becomes user_id, and no other metadata st
   for (const [given, wanted] of cases)
     assert.equal(sent('messages', { ...given, ...rest }), { ...wanted, ...rest })
   const text = '{"metadata":{"cursorConversationId":"c-1"},"max_tokens":1,"messages":[]}'
-  assert.is(buildNativeRequest('messages', Buffer.from(text)).conversation, 'c-1')
+  assert.is(build('messages', Buffer.from(text)).conversation, 'c-1')
 })
 
 test('on the way to Messages, parallel_tool_calls becomes a part of the tool choice', () => {
@@ -82,7 +81,7 @@ test('the bytes of a long conversation stay the same', () => {
   }))
   const head = `{"model":"m","messages":${JSON.stringify(messages)}`
   const body = Buffer.from(`${head},"system":"s","stream_options":{"include_usage":true},"max_tokens":5}`)
-  const { edits } = buildNativeRequest('messages', body)
+  const { edits } = build('messages', body)
   const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
   const result = Buffer.from(edited(body, edits))
   const length = Buffer.byteLength(head)

@@ -4,9 +4,8 @@ import type { BodyApi } from '../../../src/api/apis.js'
 import { createModelEdit, createUsageEdit } from '../../../src/json/edits.js'
 import { sortEdits } from '../../../src/json/object-edits.js'
 import { peekFields } from '../../../src/json/peek.js'
-import { buildNativeRequest } from '../../../src/translate/request/native-request.js'
 import { CHAT_BODY, changes, edited, RESPONSES_BODY } from '../bodies.js'
-import { changed, PLAIN, sent } from '../native.js'
+import { build, changed, PLAIN, sent } from '../native.js'
 
 test("only the flat tool and the tool choice of Cursor's chat body are rewritten", () => {
   const flat =
@@ -17,12 +16,12 @@ test("only the flat tool and the tool choice of Cursor's chat body are rewritten
     [flat, nested],
     ['{"type":"auto"}', '"auto"'],
   ])
-  const { path, includeUsage } = buildNativeRequest('chat', Buffer.from(CHAT_BODY))
+  const { path, includeUsage } = build('chat', Buffer.from(CHAT_BODY))
   assert.equal([path, includeUsage], ['/chat/completions', false])
 })
 
 test('for an upstream without custom tools and reasoning objects, a custom tool becomes a function and the effort a member', () => {
-  const { edits, wrapped } = buildNativeRequest('chat', Buffer.from(CHAT_BODY), PLAIN)
+  const { edits, wrapped } = build('chat', Buffer.from(CHAT_BODY), PLAIN)
   const [[, patch] = [], ...rest] = changes(CHAT_BODY, edits)
   const input = { type: 'string', description: 'Has to match this lark grammar:\nstart: X' }
   assert.equal(JSON.parse(patch ?? ''), {
@@ -109,12 +108,12 @@ test('an unreadable body stays as it is, and nothing throws', () => {
   ]
   for (const shape of ['chat', 'responses', 'messages'] as const) {
     for (const text of broken) {
-      const { edits, stream, conversation } = buildNativeRequest(shape, Buffer.from(text))
+      const { edits, stream, conversation } = build(shape, Buffer.from(text))
       assert.equal([edits, stream, conversation], [[], false, null], text)
     }
   }
   const deep = Buffer.from(`{"n":1,"messages":${'['.repeat(200_000)}${']'.repeat(200_000)}}`)
-  assert.is(buildNativeRequest('chat', deep).edits.length, 0)
+  assert.is(build('chat', deep).edits.length, 0)
 })
 
 test('of duplicate keys the last one counts, and all of them are removed together', () => {
@@ -128,7 +127,7 @@ test('the edits for a model alias and for usage combine with those of the API', 
   const body = Buffer.from('{"model":"m","stream":true,"tools":null,"tool_choice":"auto"}')
   const found = peekFields(body)
   const others = [createUsageEdit(found), createModelEdit(found, 'other')].filter((edit) => edit !== null)
-  const edits = sortEdits([...buildNativeRequest('chat', body).edits, ...others])
+  const edits = sortEdits([...build('chat', body).edits, ...others])
   assert.is(edited(body, edits), '{"model":"other","stream":true,"stream_options":{"include_usage":true}}')
 })
 

@@ -1,12 +1,11 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { buildNativeRequest } from '../../../src/translate/request/native-request.js'
 import { RESPONSES_BODY } from '../bodies.js'
-import { changed, sent } from '../native.js'
+import { build, changed, sent } from '../native.js'
 
 test("only the request for a usage chunk is removed from Cursor's Responses body", () => {
   assert.equal(changed('responses', RESPONSES_BODY), [[',"stream_options":{"include_usage":true}', '']])
-  const { path, stream, includeUsage, conversation, wrapped } = buildNativeRequest(
+  const { path, stream, includeUsage, conversation, wrapped } = build(
     'responses',
     Buffer.from(RESPONSES_BODY),
   )
@@ -77,7 +76,7 @@ test('call ids that are too long for Responses are shortened in the call and in 
   assert.ok(call !== undefined && /^call_[0-9a-f]{40}$/.test(call.call_id))
   assert.is(result?.call_id, call.call_id)
   assert.is(other?.call_id, just)
-  assert.is(buildNativeRequest('responses', Buffer.from(JSON.stringify(body))).edits.length, 2)
+  assert.is(build('responses', Buffer.from(JSON.stringify(body))).edits.length, 2)
 })
 
 test.run()

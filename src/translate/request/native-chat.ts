@@ -1,0 +1,226 @@
+import { ObjectEdits } from '../../json/object-edits.js'
+import {
+  equalsText,
+  findMember,
+  findString,
+  isEmptyValue,
+  readText,
+  sliceText,
+  type Value,
+} from '../../json/outline.js'
+import { wrapChatCall } from '../custom-tools/wrap-history.js'
+import { CANCELLED } from '../repair/turns.js'
+import { HistoryEdits } from './history.js'
+import { type CallIds, createCallIds } from '../repair/call-ids.js'
+import { editCallId, readCallId } from './native-call-ids.js'
+import { findThought, fitEffort, type NativeContext } from './native-context.js'
+import { applyRepairs, type RepairWriter } from './native-repairs.js'
+import { LONGEST_CALL_ID, openConversation } from './request-outline.js'
+
+/** Changes what Cursor puts into chat completions from other APIs, and what the model does not take. */
+export function editChat(context: NativeContext): void {
+  const { body, request, edits, target, fields } = context
+  const tools = findMember(request, 'tools')
+  if (tools === null || tools.elements?.length === 0 || isEmptyValue(body, tools)) {
+    // Cursor sends `"tools":null,"tool_choice":"auto"` (a recording of gabrii's proxy for it). OpenAI refuses a choice
+    // and parallel_tool_calls without tools, and an empty array of tools.
+    edits.cut('tools')
+    edits.cut('tool_choice')
+    edits.cut('parallel_tool_calls')
+  }
+  editLimit(context)
+  editEffort(context)
+  fields.dropRefused({ [target.traits.limitField]: LIMITS, reasoning_effort: ['reasoning'] })
+  editHistory(context)
+}
+
+const LIMITS = ['max_completion_tokens', 'max_tokens']
+
+/** Models take the limit of output tokens by one of two names. */
+function editLimit({ body, request, edits, target }: NativeContext): void {
+  const to = target.traits.limitField
+  const other = to === 'max_tokens' ? 'max_completion_tokens' : 'max_tokens'
+  if (findMember(request, other) === null) return
+  if (isEmptyValue(body, findMember(request, to)) && !isEmptyValue(body, findMember(request, other)))
+    edits.rename(other, to)
+  else edits.cut(other)
+}
+
+/**
+ * `reasoning` as an object becomes `reasoning_effort` where only that is taken. The effort becomes one that the model
+ * has.
+ */
+function editEffort({ body, request, edits, target, fields }: NativeContext): void {
+  const { efforts, reasoningObject } = target.traits
+  const reasoning = findMember(request, 'reasoning')
+  const inner = findMember(reasoning, 'effort')
+  const outer = findMember(request, 'reasoning_effort')
+  const own = readText(body, outer) ?? readText(body, inner)
+  const wanted = fitEffort(target, own)
+  if (efforts?.length === 0) {
+    fields.drop('reasoning')
+    fields.drop('reasoning_effort')
+    return
+  }
+  if (reasoning?.members && reasoningObject) {
+    if (outer !== null && wanted !== null) editValue(body, edits, outer, wanted)
+    else if (outer !== null && own !== null) fields.drop('reasoning_effort')
+    if (outer === null || inner !== null) editInner(reasoning, inner, { body, edits, own, wanted })
+    return
+  }
+  if (outer === null && findString(body, inner) && wanted !== null) {
+    edits.rename('reasoning', 'reasoning_effort', keepsText(own, wanted) ? sliceText(body, inner as Value) : quote(wanted))
+    return
+  }
+  if (reasoning !== null && !reasoningObject) edits.cut('reasoning')
+  if (own !== null && wanted === null) {
+    fields.drop('reasoning_effort')
+    fields.report('reasoning')
+  } else if (wanted !== null && outer === null) edits.add('reasoning_effort', quote(wanted))
+  else if (wanted !== null && outer !== null) editValue(body, edits, outer, wanted)
+}
+
+interface EffortChange {
+  readonly body: Buffer
+  readonly edits: ObjectEdits
+  readonly own: string | null
+  readonly wanted: string | null
+}
+
+/** Sets the effort in the object `reasoning`; OpenRouter takes either an effort or a limit of tokens in it. */
+function editInner(reasoning: Value, inner: Value | null, { body, edits, own, wanted }: EffortChange): void {
+  if (keepsText(own, wanted)) return
+  const within = new ObjectEdits(reasoning)
+  if (inner !== null && wanted !== null) within.replace(inner, quote(wanted))
+  else if (wanted !== null) within.add('effort', quote(wanted))
+  else within.cut('effort')
+  if (wanted !== null && !isEmptyValue(body, findMember(reasoning, 'max_tokens'))) within.cut('max_tokens')
+  edits.within(within.edits())
+}
+
+function editValue(body: Buffer, edits: ObjectEdits, value: Value, text: string): void {
+  if (readText(body, value) !== text) edits.replace(value, quote(text))
+}
+
+function keepsText(own: string | null, wanted: string | null): boolean {
+  return own === wanted
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text)
+}
+
+/** Fits earlier calls and their results to the target. A chat without calls is not looked at. */
+function editHistory(context: NativeContext): void {
+  const { body, request, edits, target } = context
+  const conversation = openConversation(body, findMember(request, 'messages'), ['toolCalls', 'toolCallId'])
+  if (conversation === null) return
+  const history = new HistoryEdits(body, conversation)
+  const ids = target.traits.callIds === 'nine' ? createCallIds('nine') : SHORT_IDS
+  for (let n = 0; n < history.messages.length; n++) {
+    const message = history.messages[n] as Value
+    if (message.members === null) continue
+    editCalls(context, history, n, ids)
+    editCallId(history, n, findMember(message, 'tool_call_id'), ids)
+  }
+  applyRepairs(history, new ChatRepairs(history, ids))
+  history.addTo(edits)
+}
+
+/** Chat completions of most vendors take any id that is not too long, and some want their own form back (Kimi). */
+const SHORT_IDS: CallIds = {
+  idFor: (id) => (id.length <= LONGEST_CALL_ID ? id : createCallIds('any').idFor(id)),
+}
+
+function editCalls(context: NativeContext, history: HistoryEdits, n: number, ids: CallIds): void {
+  const { body, target } = context
+  const message = history.messages[n] as Value
+  const calls = findMember(message, 'tool_calls')
+  if (calls === null) return
+  if (calls.elements === null ? isEmptyValue(body, calls) : calls.elements.length === 0) {
+    cutEmptyCalls(body, message, history.of(n))
+    return
+  }
+  for (const call of calls.elements ?? []) {
+    if (call.members === null) continue
+    wrapChatCall(context, call, history.of(n))
+    editCallId(history, n, findMember(call, 'id'), ids)
+  }
+  if (target.traits.chatThinking === 'reasoning_content') addReasoning(context, message, calls, history.of(n))
+  else if (target.traits.chatThinking === 'thought_signature') addSignatures(context, calls, history.of(n))
+}
+
+/** Strict servers refuse an empty array of calls, and a message without calls and without a content. */
+function cutEmptyCalls(body: Buffer, message: Value, edits: ObjectEdits): void {
+  edits.cut('tool_calls')
+  const content = findMember(message, 'content')
+  if (!equalsText(body, findMember(message, 'role'), 'assistant')) return
+  if (content === null) edits.add('content', '""')
+  else if (isEmptyValue(body, content)) edits.replace(content, '""')
+}
+
+/**
+ * DeepSeek and Kimi refuse a call of theirs without its `reasoning_content`; an empty one stands for what is not known.
+ */
+function addReasoning({ body, target }: NativeContext, message: Value, calls: Value, edits: ObjectEdits): void {
+  const known = findMember(message, 'reasoning_content')
+  if (findString(body, known)) return
+  let thought: string | null = null
+  for (const call of calls.elements ?? []) {
+    thought ??= findThought(target, 'chat', readCallId(body, findMember(call, 'id')))
+  }
+  const text = thought?.startsWith('"') ? thought : '""'
+  if (known === null) edits.add('reasoning_content', text)
+  else edits.replace(known, text)
+}
+
+/** Gemini's compatible API refuses a call of its own without the signature, which stands in `extra_content`. */
+function addSignatures({ body, target }: NativeContext, calls: Value, edits: ObjectEdits): void {
+  for (const call of calls.elements ?? []) {
+    if (!call.members?.length || !isEmptyValue(body, findMember(call, 'extra_content'))) continue
+    const thought = findThought(target, 'chat', readCallId(body, findMember(call, 'id')))
+    if (!thought?.startsWith('{')) continue
+    const known = findMember(call, 'extra_content')
+    if (known !== null) edits.replace(known, thought)
+    else edits.within([{ start: call.end - 1, end: call.end - 1, text: `,"extra_content":${thought}` }])
+  }
+}
+
+/** How repairs are written in chat completions: each result is a message. */
+class ChatRepairs implements RepairWriter {
+  readonly turns: RepairWriter['turns']
+  private readonly history: HistoryEdits
+  private readonly ids: CallIds
+
+  constructor(history: HistoryEdits, ids: CallIds) {
+    this.history = history
+    this.ids = ids
+    const { body } = history
+    this.turns = history.messages.map((message, n) => {
+      const isResult = equalsText(body, findMember(message, 'role'), 'tool')
+      const result = isResult ? readCallId(body, findMember(message, 'tool_call_id')) : null
+      const calls = equalsText(body, findMember(message, 'role'), 'assistant')
+        ? (findMember(message, 'tool_calls')?.elements ?? [])
+        : []
+      const called = calls.map((call) => readCallId(body, findMember(call, 'id')))
+      return {
+        facts: { calls: called.filter((id) => id !== null), results: result === null ? [] : [result] },
+        first: n,
+        last: n,
+      }
+    })
+  }
+
+  drop(turn: number): void {
+    this.history.cut(turn)
+  }
+
+  endDrops(): void {}
+
+  cancel(cancelled: readonly string[], before: number): void {
+    for (const id of cancelled) {
+      const call = JSON.stringify(this.ids.idFor(id))
+      this.history.insert(before, `{"role":"tool","tool_call_id":${call},"content":${CANCELLED}}`)
+    }
+  }
+}
