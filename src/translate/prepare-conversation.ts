@@ -1,4 +1,5 @@
 import type { BodyApi, ConversationApi } from '../api/apis.js'
+import { findMember } from '../json/outline.js'
 import { peekFields } from '../json/peek.js'
 import type { Conversation } from './conversation.js'
 import type {
@@ -98,7 +99,8 @@ class PreparedConversation implements ConversationRequest {
     const { traits, upstream } = target
     const { effort, thoughts } = options
     const { edits, dropped, wrapped } = buildNativeRequest(api, body, { traits, upstream, effort, thoughts })
-    const translate = createResponseTranslation({ ...this.responseContext(target, wrapped), from: api })
+    const context = { ...this.responseContext(target, wrapped), from: api, hasTools: this.hasTools }
+    const translate = createResponseTranslation(context)
     return { ...base, edits, translate, readable: true, foreign: api !== this.reads, dropped }
   }
 
@@ -114,12 +116,19 @@ class PreparedConversation implements ConversationRequest {
     }
   }
 
+  private get hasTools(): boolean {
+    const request = parseRequestOutline(this.body)
+    return (
+      (findMember(request, 'tools')?.elements?.length ?? 0) > 0 || findMember(request, 'functions') !== null
+    )
+  }
+
   /** Everything that decides how a response is read. Nothing in it keeps the body alive. */
   private responseContext({ api, upstream }: TranslationTarget, wrapped: readonly string[]) {
     const { reads, meta, options } = this
-    const { model, showThinking, thoughts, isCursor } = options
+    const { model, showThinking, thoughts } = options
     return {
-      ...{ reads, ...meta, model, showThinking, wrapped, isCursor },
+      ...{ reads, ...meta, model, showThinking, wrapped },
       thoughts: thoughts === null ? null : createThoughtSink(thoughts, upstream, api),
     }
   }

@@ -7,10 +7,12 @@ import { TRANSLATED } from '../../bench/scenarios/translated.js'
 import { apiOf, makeShape } from '../../bench/wire/events.js'
 import type { Jobs, Mark } from '../../bench/wire/jobs.js'
 import { type Api, promptWith, readPlan, STAMP_MARK } from '../../bench/wire/plan.js'
-import { ALL_CAPABILITIES } from '../../src/api/capabilities.js'
+import type { BodyApi } from '../../src/api/apis.js'
+import { findTraits } from '../../src/api/model-table.js'
 import { createResponseFacts } from '../../src/http/response-headers.js'
 import { applyEdits } from '../../src/json/edits.js'
-import { createNativeRequest } from '../../src/translate/outbound-request.js'
+import type { OutboundRequest } from '../../src/translate/conversation-request.js'
+import { prepareConversation } from '../../src/translate/prepare-conversation.js'
 import { detectBodyApi } from '../../src/translate/request/detect-api.js'
 
 const APIS: readonly Api[] = ['chat', 'responses', 'messages']
@@ -30,13 +32,25 @@ function unframed(chunked: string): string {
   return text
 }
 
+/** What Cursor's request is sent as to an upstream that speaks the API of its body. */
+function prepareNative(api: BodyApi, body: Buffer): OutboundRequest {
+  const options = { isCursor: true, model: null, modelName: null, effort: null, thoughts: null } as const
+  const { traits } = findTraits({ model: null, upstream: null, preset: null, rules: [] })
+  return prepareConversation(api, body, {
+    ...options,
+    reads: 'chat',
+    showThinking: 'reasoning_content',
+  }).requestFor({
+    ...{ api, traits, model: null, upstream: 'up' },
+  })
+}
+
 for (const api of APIS) {
   test(`a prompt of ${api} is taken for one, and keeps its plan on its way upstream`, () => {
     const body = promptWith(PLAN, 2_000, api)
     assert.is(detectBodyApi(body), api)
     assert.ok(Math.abs(body.length - 2_000) < 500, String(body.length))
-    const { path, pieces, rewriteFor } = createNativeRequest(api, body, null)
-    const { edits } = rewriteFor(ALL_CAPABILITIES)
+    const { path, pieces, edits } = prepareNative(api, body)
     assert.is(apiOf(`POST /v1${path} HTTP/1.1\r\n`), api)
     assert.equal(readPlan(Buffer.concat(applyEdits(pieces, edits)).toString()), PLAN)
   })
@@ -44,9 +58,7 @@ for (const api of APIS) {
   test(`of each event of ${api} comes one chunk that has its stamp, and the end of a chat`, () => {
     const { begin, before, after, end } = makeShape(api, PLAN.bytes)
     const stream = unframed(begin + STAMPS.map((stamp) => before + stamp + after).join('') + end)
-    const { translate } = createNativeRequest(api, promptWith(PLAN, 2_000, api), null).rewriteFor(
-      ALL_CAPABILITIES,
-    )
+    const { translate } = prepareNative(api, promptWith(PLAN, 2_000, api))
     let told = stream
     if (api !== 'chat') {
       const translation = translate?.(200, { ...createResponseFacts(), eventStream: true })

@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { ALL_CAPABILITIES, type Capabilities } from '../../src/api/capabilities.js'
+import type { BodyApi, ConversationApi } from '../../src/api/apis.js'
+import { findTraits } from '../../src/api/model-table.js'
+import type { ModelTraits } from '../../src/api/model-traits.js'
 import {
   createResponseFacts,
   filterResponseHeaders,
@@ -9,12 +11,12 @@ import {
 import { applyEdits, createModelEdit, createUsageEdit } from '../../src/json/edits.js'
 import { sortEdits } from '../../src/json/object-edits.js'
 import { peekFields } from '../../src/json/peek.js'
-import { createNativeRequest, createTranslatedRequest } from '../../src/translate/outbound-request.js'
+import type { ConversationRequest, ShownThinking } from '../../src/translate/conversation-request.js'
+import { prepareConversation } from '../../src/translate/prepare-conversation.js'
 import { detectBodyApi } from '../../src/translate/request/detect-api.js'
 import { chainTranslations } from '../../src/translate/response/chain.js'
 import { hasUsageField, UsageStripper } from '../../src/translate/response/strip-usage.js'
 import type { CreateTranslation, Translation } from '../../src/translate/translation.js'
-import type { OutboundRequest } from '../../src/translate/translator.js'
 
 /** The sources, as the build copies no data files. */
 const ROOT = fileURLToPath(new URL('../../../test/translate/golden/', import.meta.url))
@@ -22,9 +24,13 @@ const ROOT = fileURLToPath(new URL('../../../test/translate/golden/', import.met
 /** What `case.json` says. The README in `golden/` explains each field. */
 export interface Setup {
   readonly title: string
-  readonly path: OutboundRequest['path']
-  readonly target?: 'native' | 'chat'
-  readonly capabilities?: Partial<Capabilities>
+  readonly path: string
+  readonly target?: 'native' | ConversationApi
+  readonly traits?: Partial<ModelTraits>
+  readonly reads?: BodyApi
+  readonly isCursor?: boolean
+  readonly showThinking?: ShownThinking
+  readonly effort?: string
   readonly upstreamModel?: string
   readonly requestUsage?: boolean
   readonly status?: number
@@ -42,6 +48,7 @@ export interface GoldenCase {
 
 /** A request body as it leaves, and how a response to it is translated. */
 export interface Attempt {
+  readonly path: string
   readonly body: Buffer
   readonly translate: CreateTranslation | null
 }
@@ -67,23 +74,31 @@ function readCase(name: string): GoldenCase {
   }
 }
 
-/** Does what the server does with a body: detects its API and chooses the translation. */
-export function planRequest({ setup, request }: GoldenCase): OutboundRequest {
-  const api = detectBodyApi(request)
-  const native = createNativeRequest(api, request, peekFields(request).model?.value ?? null)
-  return setup.target === 'chat' ? createTranslatedRequest(native, request) : native
+/** Does what the server does with a body: detects its API and prepares it for any target. */
+export function planRequest({ setup, request }: GoldenCase): ConversationRequest {
+  const { reads = 'chat', isCursor = true, showThinking = 'reasoning_content', effort = null } = setup
+  return prepareConversation(isCursor ? detectBodyApi(request) : reads, request, {
+    ...{ reads, isCursor, model: peekFields(request).model?.value ?? null, modelName: null, effort },
+    ...{ showThinking, thoughts: null },
+  })
 }
 
 /** Does what happens for each attempt: all edits are applied, and how responses are translated is decided. */
-export function attempt({ setup }: GoldenCase, outbound: OutboundRequest): Attempt {
-  const rewrite = outbound.rewriteFor({ ...ALL_CAPABILITIES, ...setup.capabilities })
-  const usageEdit = setup.requestUsage && !rewrite.foreign ? createUsageEdit(outbound.peeked) : null
-  const modelEdit =
-    setup.upstreamModel === undefined ? null : createModelEdit(outbound.peeked, setup.upstreamModel)
-  const edits = [...rewrite.edits, ...[modelEdit, usageEdit].filter((edit) => edit !== null)]
+export function attempt({ setup }: GoldenCase, conversation: ConversationRequest): Attempt {
+  const { target = 'native', traits, upstreamModel = null, requestUsage = false } = setup
+  const known = findTraits({ model: null, upstream: null, preset: null, rules: [] })
+  const outbound = conversation.requestFor({
+    api: target === 'native' ? conversation.api : target,
+    traits: { ...known.traits, ...traits },
+    ...{ model: upstreamModel, upstream: 'up' },
+  })
+  const usageEdit = requestUsage && !outbound.foreign ? createUsageEdit(outbound.peeked) : null
+  const modelEdit = upstreamModel === null ? null : createModelEdit(outbound.peeked, upstreamModel)
+  const edits = [...outbound.edits, ...[modelEdit, usageEdit].filter((edit) => edit !== null)]
   return {
+    path: outbound.path + (outbound.query ?? ''),
     body: Buffer.concat(applyEdits(outbound.pieces, sortEdits(edits))),
-    translate: usageEdit === null ? rewrite.translate : withUsageStripped(rewrite.translate),
+    translate: usageEdit === null ? outbound.translate : withUsageStripped(outbound.translate),
   }
 }
 
@@ -106,7 +121,8 @@ function createTranslation(setup: Setup, translate: CreateTranslation | null): T
 
 /** The client's response may be a stream where the upstream's is not. */
 export function isStreamForClient(setup: Setup, translate: CreateTranslation | null): boolean {
-  return factsOf(setup).eventStream || createTranslation(setup, translate)?.makesStream === true
+  const makes = createTranslation(setup, translate)?.makes ?? null
+  return makes === null ? factsOf(setup).eventStream : makes === 'stream'
 }
 
 /**

@@ -65,8 +65,8 @@ for (const golden of CASES) {
 
   test(`${name}: ${setup.title}`, () => {
     const outbound = planRequest(golden)
-    assert.is(outbound.path, setup.path)
-    const { body, translate } = attempt(golden, outbound)
+    const { path, body, translate } = attempt(golden, outbound)
+    assert.is(path, setup.path)
     requireGolden(name, 'upstream-request', goldenFile(body, false))
     const response = respond(golden, translate, [upstreamResponse])
     requireGolden(name, 'client-response', goldenFile(response, isStreamForClient(setup, translate)))

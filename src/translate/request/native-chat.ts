@@ -9,9 +9,9 @@ import {
   type Value,
 } from '../../json/outline.js'
 import { wrapChatCall } from '../custom-tools/wrap-history.js'
+import { type CallIds, createCallIds } from '../repair/call-ids.js'
 import { CANCELLED } from '../repair/turns.js'
 import { HistoryEdits } from './history.js'
-import { type CallIds, createCallIds } from '../repair/call-ids.js'
 import { editCallId, readCallId } from './native-call-ids.js'
 import { findThought, fitEffort, type NativeContext } from './native-context.js'
 import { applyRepairs, type RepairWriter } from './native-repairs.js'
@@ -69,7 +69,11 @@ function editEffort({ body, request, edits, target, fields }: NativeContext): vo
     return
   }
   if (outer === null && findString(body, inner) && wanted !== null) {
-    edits.rename('reasoning', 'reasoning_effort', keepsText(own, wanted) ? sliceText(body, inner as Value) : quote(wanted))
+    edits.rename(
+      'reasoning',
+      'reasoning_effort',
+      keepsText(own, wanted) ? sliceText(body, inner as Value) : quote(wanted),
+    )
     return
   }
   if (reasoning !== null && !reasoningObject) edits.cut('reasoning')
@@ -162,7 +166,12 @@ function cutEmptyCalls(body: Buffer, message: Value, edits: ObjectEdits): void {
 /**
  * DeepSeek and Kimi refuse a call of theirs without its `reasoning_content`; an empty one stands for what is not known.
  */
-function addReasoning({ body, target }: NativeContext, message: Value, calls: Value, edits: ObjectEdits): void {
+function addReasoning(
+  { body, target }: NativeContext,
+  message: Value,
+  calls: Value,
+  edits: ObjectEdits,
+): void {
   const known = findMember(message, 'reasoning_content')
   if (findString(body, known)) return
   let thought: string | null = null

@@ -151,4 +151,3 @@ function writeContents(history: HistoryEdits, contents: Contents): void {
   }
   contents.clear()
 }
-

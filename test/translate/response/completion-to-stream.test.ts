@@ -1,9 +1,16 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { splitCompletion } from '../../../src/translate/response/completion-to-stream.js'
+import { ChunkWriter } from '../../../src/translate/response/chunk-writer.js'
+import { readWholeCompletion } from '../../../src/translate/response/read-chat.js'
 import { selectTranslation } from '../../../src/translate/response/select.js'
 import { argue, DONE, finish, open, ROLE, readChunks, say, think } from '../chunks.js'
 import { withShortIds } from '../readers.js'
+
+function splitCompletion(body: Buffer, includeUsage: boolean): Buffer {
+  const writer = new ChunkWriter(includeUsage, null)
+  readWholeCompletion(body, writer)
+  return writer.take()
+}
 
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
 const call = (id: string, name: string, input: string): object => ({
@@ -82,13 +89,13 @@ test('an error, or an unreadable body, becomes an error event', () => {
 
 test('only a JSON response to a request for a stream is made a stream', () => {
   const facts = { from: 'responses', status: 200, includeUsage: false, model: null } as const
-  const makes = (rest: object): boolean | undefined =>
-    selectTranslation({ ...facts, eventStream: false, ...rest })?.makesStream
-  assert.is(makes({ stream: true }), true)
-  assert.is.not(makes({ stream: false }), true)
-  assert.is.not(makes({}), true)
-  assert.is.not(makes({ stream: true, eventStream: true }), true)
-  assert.is.not(makes({ stream: true, status: 500 }), true)
+  const makes = (rest: object): 'stream' | 'json' | null | undefined =>
+    selectTranslation({ ...facts, eventStream: false, ...rest })?.makes
+  assert.is(makes({ stream: true }), 'stream')
+  assert.is.not(makes({ stream: false }), 'stream')
+  assert.is.not(makes({}), 'stream')
+  assert.is.not(makes({ stream: true, eventStream: true }), 'stream')
+  assert.is.not(makes({ stream: true, status: 500 }), 'stream')
 })
 
 test.run()

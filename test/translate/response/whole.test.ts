@@ -1,8 +1,26 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { translateError } from '../../../src/translate/response/chat-errors.js'
+import { CompletionWriter } from '../../../src/translate/response/completion-writer.js'
+import { readWholeMessage } from '../../../src/translate/response/read-messages.js'
+import { readWholeResponse } from '../../../src/translate/response/read-responses.js'
 import { selectTranslation } from '../../../src/translate/response/select.js'
-import { translateMessage, translateResponse } from '../../../src/translate/response/whole.js'
+
+function translateResponse(body: Buffer, model: string | null = null): Buffer {
+  const writer = new CompletionWriter(model, 'reasoning_content')
+  readWholeResponse(body, writer)
+  return writer.take()
+}
+
+function translateMessage(
+  body: Buffer,
+  model: string | null = null,
+  wrapped: readonly string[] = [],
+): Buffer {
+  const writer = new CompletionWriter(model, 'reasoning_content')
+  readWholeMessage(body, writer, { wrapped, thoughts: null })
+  return writer.take()
+}
 
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
 const parsed = (bytes: Buffer) => JSON.parse(bytes.toString())
