@@ -70,7 +70,10 @@ export class ItemReader {
     }
     const role = readText(body, findMember(item, 'role'))
     if (role === null && type !== null && type !== 'message') this.skip(`input[${nameType(body, item)}]`)
-    else this.addMessage(role ?? 'user', item)
+    // A reference need not have a type (API reference of Responses, `input`).
+    else if (role === null && findMember(item, 'content') === null && findMember(item, 'id') !== null) {
+      this.skip('input[item_reference]')
+    } else this.addMessage(role ?? 'user', item)
   }
 
   private addMessage(role: string, message: Value): void {

@@ -4,6 +4,7 @@ import type { Conversation, Json, Tool, ToolChoice } from '../conversation.js'
 import { readBudget, readEffort, readFormat, readLogprobs, readStop } from './fields.js'
 import { ItemReader } from './items.js'
 import { REQUEST } from './plan.js'
+import { REFUSABLE_OTHERS } from './refusals.js'
 import { readToolChoice } from './tool-choice.js'
 import { readTools } from './tools.js'
 import { copyString, copyValue, isFalse, isTrue } from './values.js'
@@ -39,20 +40,18 @@ class RequestReader {
     this.known = new Map()
     this.others = new Map()
     for (const { key, value } of outline.members ?? []) {
-      if (KNOWN.has(key)) this.known.set(key, value)
-      else {
+      if (KNOWN.has(key) || key === 'include') this.known.set(key, value)
+      if (!KNOWN.has(key)) {
         const json = copyValue(body, value)
         if (json === null) this.others.delete(key)
-        else this.others.set(key, json)
+        else this.addOther(key, json)
       }
     }
   }
 
   read(): Conversation {
     const { body, others, dialect } = this
-    const skip = (key: string): void => {
-      others.set(key, 'true')
-    }
+    const skip = (key: string): void => this.addOther(key, 'true')
     const tools = readTools(body, this.find('tools'), false, skip)
     if (tools.length === 0)
       for (const tool of readTools(body, this.find('functions'), true, skip)) tools.push(tool)
@@ -94,6 +93,12 @@ class RequestReader {
       logitBias: this.copy('logit_bias'),
       others,
     }
+  }
+
+  /** Fields that no API has are not all kept, so that nobody downstream has to walk over a million of them. */
+  private addOther(key: string, json: Json): void {
+    const { others } = this
+    if (others.size < MOST_OTHERS || REFUSABLE_OTHERS.has(key) || others.has(key)) others.set(key, json)
   }
 
   private find(key: string): Value | null {
@@ -144,6 +149,9 @@ class RequestReader {
     return { choice, parallelCalls: isTrue(body, parallel) ? true : null }
   }
 }
+
+/** No client has as many fields that are not in `KNOWN`. */
+const MOST_OTHERS = 256
 
 /** Members that become fields of their own. All others keep their names. */
 const KNOWN: ReadonlySet<string> = new Set([
