@@ -8,6 +8,7 @@ const HELP = `thinwire ${VERSION}: a relay for LLM APIs
   thinwire start    run the relay
   thinwire keys     issue, list and revoke access keys
   thinwire usage    what requests came to, and what comes in now
+  thinwire models   where a model's requests go, and what is known of it
   thinwire doctor   whether Cursor will work with a base URL, and what to change
 
 thinwire COMMAND --help tells more of one; thinwire --version the version.
@@ -40,6 +41,17 @@ async function main(args: string[]): Promise<number> {
           out: process.stdout,
           err: process.stderr,
           folder: (file) => locateLedger({ file, env: process.env, cwd: process.cwd() }),
+        }),
+      )
+    }
+    case 'models': {
+      const { runModels } = await import('./commands/models.js')
+      const { loadDestinations } = await import('./config/config.js')
+      return telling(() =>
+        runModels(rest, {
+          out: process.stdout,
+          err: process.stderr,
+          load: (file) => loadDestinations({ file, env: process.env, cwd: process.cwd() }),
         }),
       )
     }

@@ -13,7 +13,7 @@ import {
   resolveRoutes,
 } from './routes.js'
 import type { ConfigFile, Limits, Timeouts } from './schema.js'
-import { Secrets } from './secrets.js'
+import { Secrets, StandInSecrets } from './secrets.js'
 import { createEntriesFromEnv, resolveUpstream, type UpstreamConfig } from './upstreams.js'
 
 export type { ConfigSource } from './config-file.js'
@@ -93,6 +93,23 @@ export function locateLedger(source: ConfigSource): string {
   return resolve(file === null ? source.cwd : dirname(file), parsed.ledger.folder)
 }
 
+/** Where requests go, as far as it can be told without the secrets. */
+export type DestinationsConfig = Pick<Config, 'upstreams' | 'routes' | 'aliases' | 'modelRules' | 'warnings'>
+
+/**
+ * Resolves upstreams, routes and models. Secrets are not read, so that none is needed: every credential is a stand-in.
+ * @throws ConfigError
+ */
+export function loadDestinations(source: ConfigSource): DestinationsConfig {
+  const { file, parsed, label } = readConfigFile(source)
+  const problems: Problem[] = []
+  const folder = file === null ? source.cwd : dirname(file)
+  const keyless = { ...parsed, keys: { ...parsed.keys, mode: 'passthrough' as const } }
+  const destinations = resolveDestinations(keyless, new StandInSecrets(source.env, folder, problems))
+  if (problems.length > 0) throw new ConfigError(label, problems)
+  return destinations
+}
+
 /** @returns null if there is a problem with it */
 function resolveListen(source: ConfigSource, parsed: ConfigFile, problems: Problem[]): ListenAddress | null {
   const listen = parseListenAddress(source.listen ?? parsed.listen)
@@ -117,10 +134,7 @@ function resolveMetricsListen({ metrics }: ConfigFile, problems: Problem[]): Lis
   return listen
 }
 
-function resolveDestinations(
-  parsed: ConfigFile,
-  secrets: Secrets,
-): Pick<Config, 'upstreams' | 'routes' | 'aliases' | 'modelRules' | 'warnings'> {
+function resolveDestinations(parsed: ConfigFile, secrets: Secrets): DestinationsConfig {
   const warnings: string[] = []
   const passthrough = parsed.keys.mode === 'passthrough'
   const context = { secrets, timeouts: parsed.timeouts, passthrough, warnings }
