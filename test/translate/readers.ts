@@ -4,8 +4,9 @@ import { ChatStream, readWholeCompletion } from '../../src/translate/response/re
 import { GeminiStream, readWholeGemini } from '../../src/translate/response/read-gemini.js'
 import { MessagesStream, readWholeMessage } from '../../src/translate/response/read-messages.js'
 import { ResponsesStream, readWholeResponse } from '../../src/translate/response/read-responses.js'
-import type { ReaderOptions, StreamTranslation } from '../../src/translate/response/stream.js'
+import { PLAIN, type ReaderOptions, type StreamTranslation } from '../../src/translate/response/stream.js'
 import type { ThoughtSink } from '../../src/translate/thinking/thought-sink.js'
+import { RecordingWriter, type Told } from './recording-writer.js'
 
 const STREAMS = {
   chat: ChatStream,
@@ -27,21 +28,35 @@ export function toChunks(
   model: string | null = null,
   options: Partial<ReaderOptions> = {},
 ): StreamTranslation {
-  return new STREAMS[api](new ChunkWriter(includeUsage, model), { wrapped: [], thoughts: null, ...options })
+  return new STREAMS[api](new ChunkWriter(includeUsage, model), { ...PLAIN, ...options })
 }
 
-/** The chunks, as text, that a whole body of this API becomes. */
-export function wholeToChunks(
+/** What a reader tells of a stream that comes in these pieces. */
+export function tellStream(
   api: ConversationApi,
-  body: unknown,
+  pieces: readonly Buffer[],
   options: Partial<ReaderOptions> = {},
-): string {
-  const writer = new ChunkWriter(true, null)
-  const bytes = Buffer.isBuffer(body)
-    ? body
-    : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
-  WHOLES[api](bytes, writer, { wrapped: [], thoughts: null, ...options })
-  return writer.take().toString()
+): Told {
+  const writer = new RecordingWriter()
+  const stream = new STREAMS[api](writer, { ...PLAIN, ...options })
+  for (const piece of pieces) stream.push(Buffer.from(piece))
+  stream.end()
+  return writer.result
+}
+
+/** What a reader tells of a whole body. */
+export function tellWhole(api: ConversationApi, body: unknown, options: Partial<ReaderOptions> = {}): Told {
+  const writer = new RecordingWriter()
+  WHOLES[api](Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), writer, {
+    ...PLAIN,
+    ...options,
+  })
+  return writer.result
+}
+
+/** Events with these data, each an object or JSON text. */
+export function eventsOf(...data: readonly unknown[]): string {
+  return data.map((each) => `data: ${typeof each === 'string' ? each : JSON.stringify(each)}\n\n`).join('')
 }
 
 /** Keeps what it gets. */
