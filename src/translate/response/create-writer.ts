@@ -23,7 +23,7 @@ export interface WriterOptions {
 
 /** A writer that says how much it holds. */
 export interface BoundedWriter extends ResponseWriter {
-  /** Characters of text that are held until the end. Clients of chat completion streams never wait: 0. */
+  /** Characters of text that are held. A stream of chat completions holds none. */
   readonly bytesHeld: number
 }
 
