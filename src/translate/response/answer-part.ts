@@ -62,8 +62,8 @@ export class AnswerPart {
   }
 
   /**
-   * Whether nothing more belongs to the part, as soon as another one begins. The arguments of a call may come mixed with
-   * those of others: they are complete when they are a JSON object. Free text has no end of its own.
+   * Whether nothing more belongs to the part, as soon as another one begins. The arguments of a call may come mixed
+   * with those of others: they are complete when they are a JSON object. Free text has no end of its own.
    */
   isComplete(): boolean {
     if (this.kind !== 'call') return true

@@ -16,8 +16,8 @@ export const THINK_OPENED = '<think>'
 export const THINK_CLOSED = '</think>\n\n'
 
 /**
- * Writes the stream of a chat completion (OpenAI API reference: The chat completion chunk object): the role, the deltas,
- * one finish reason, the usage if the client asked for it, and [DONE].
+ * Writes the stream of a chat completion (OpenAI API reference: The chat completion chunk object): the role, the
+ * deltas, one finish reason, the usage if the client asked for it, and [DONE].
  */
 export class ChunkWriter implements ResponseWriter {
   calls: number
@@ -80,7 +80,7 @@ export class ChunkWriter implements ResponseWriter {
     this.write('"content":', text)
   }
 
-  /** Shows thinking as the client wants it. `reasoning_content` is the name that DeepSeek gave it and most others use. */
+  /** Shows thinking as the client wants it. The name `reasoning_content` is DeepSeek's, and most others use it. */
   reasoning(text: string): void {
     if (this.showThinking === 'reasoning_content') this.write('"reasoning_content":', text)
     else if (text !== '') this.writeThinking(text)

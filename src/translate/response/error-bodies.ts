@@ -3,7 +3,7 @@ import type { ChatError } from './chat-errors.js'
 
 /**
  * Builds the whole body of an error response in the form of the API that the client reads.
- * @param status of the HTTP response: Anthropic names errors by it. Null: the name is found by the error's type and code
+ * @param status of the HTTP response, by which Anthropic names errors; null: the error's type and code name it
  */
 export function formatError(error: ChatError, api: BodyApi, status: number | null = null): Buffer {
   return Buffer.from(printErrorBody(error, api, status))

@@ -106,11 +106,14 @@ function isTooLong({ message, type, code }: ChatError, status: number): boolean 
 export function convertErrorBody(body: Buffer, reads: BodyApi, status: number): Buffer {
   const text = body.toString('utf8')
   const json = findStreamedError(text) ?? text
-  if (reads !== 'messages') {
-    const parsed = parseJson(json)
-    if (json === text && isObject(parsed) && isObject(parsed.error) && isComplete(parsed.error)) return body
-  }
-  return formatError(readErrorBody(Buffer.from(json), null, status), reads, status)
+  const read = readErrorBody(Buffer.from(json), null, status)
+  if (reads === 'messages') return formatError(read, reads, status)
+  const parsed = parseJson(json)
+  const response: unknown = Array.isArray(parsed) ? parsed[0] : parsed
+  if (!isObject(response) || !isObject(response.error)) return formatError(read, reads, status)
+  const { type: _, error, ...rest } = response
+  if (response.type !== 'error' && json === text && response === parsed && isSame(error, read)) return body
+  return Buffer.from(JSON.stringify({ ...rest, error: { ...error, ...read } }))
 }
 
 /** The first data of an event stream: some servers send their errors as one, whatever the status. */
@@ -118,8 +121,6 @@ function findStreamedError(text: string): string | null {
   return /^(?:(?:event|id|retry):[^\n]*\r?\n)*data: ?([^\r\n]*)/.exec(text.trimStart())?.[1] ?? null
 }
 
-const MEMBERS = ['message', 'type', 'param', 'code']
-
-function isComplete(error: JsonObject): boolean {
-  return typeof error.message === 'string' && MEMBERS.every((member) => member in error)
+function isSame(error: JsonObject, read: ChatError): boolean {
+  return Object.entries(read).every(([member, value]) => error[member] === value)
 }

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
 
-/** A random id, for a response that has none. @param prefix what the API's ids begin with: `chatcmpl-`, `resp_`, `msg_` */
+/**
+ * A random id, for a response that has none.
+ * @param prefix what the API's ids begin with: `chatcmpl-`, `resp_`, `msg_`
+ */
 export function createId(prefix: string): string {
   return prefix + randomBytes(12).toString('hex')
 }

@@ -24,7 +24,7 @@ export function readChatStream(text: string): ReadAnswer {
     assert.is(name, null, 'events of chat completions have no names')
     assert.is(answer.end, null, `nothing follows the end: ${data}`)
     if (data === '[DONE]') {
-      assert.not(answer.reason, null, 'the finish reason comes ahead of [DONE]')
+      assert.is.not(answer.reason, null, 'the finish reason comes ahead of [DONE]')
       answer.end = 'finish'
       continue
     }
@@ -47,7 +47,7 @@ export function readChatStream(text: string): ReadAnswer {
     const own = JSON.stringify([id, created, model])
     if (isUsage) {
       assert.equal(choices, [])
-      assert.not(answer.reason, null, 'the usage follows the finish reason')
+      assert.is.not(answer.reason, null, 'the usage follows the finish reason')
       assert.is(answer.usage, null, 'there is one usage chunk')
       readUsage(answer, chunk.usage)
     } else if (head === null) {

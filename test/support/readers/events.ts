@@ -60,7 +60,7 @@ export function splitEvents(text: string): WireEvent[] {
     const lines = block.split('\n')
     if (lines.length === 1 && block.startsWith(':')) continue
     const name = lines.length === 2 ? /^event: ([a-z_.]+)$/.exec(lines.shift() as string)?.[1] : null
-    const data = lines.length === 1 ? /^data: (.+)$/.exec(lines[0] as string)?.[1] : undefined
+    const data = lines.length === 1 ? /^data: ([^\r\n]+)$/.exec(lines[0] as string)?.[1] : undefined
     if (name === undefined || data === undefined) throw new Error(`an odd event: ${block}`)
     events.push({ name, data })
   }

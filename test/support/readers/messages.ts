@@ -66,7 +66,7 @@ export function readMessagesStream(text: string): ReadAnswer {
       case 'content_block_delta': {
         requireMembers(event, 'type index delta')
         assert.is(event.index, blocks)
-        const [type, member] = DELTAS[event.delta.type] ?? assert.unreachable(`an odd delta: ${data}`) ?? []
+        const [type, member] = DELTAS[event.delta.type] ?? []
         requireMembers(event.delta, `type ${member}`)
         assert.is(block?.type, type)
         assert.is(isSigned, false)
@@ -81,7 +81,7 @@ export function readMessagesStream(text: string): ReadAnswer {
       case 'content_block_stop':
         requireMembers(event, 'type index')
         assert.is(event.index, blocks++)
-        assert.not(block, null)
+        assert.is.not(block, null)
         assert.is(isSigned, block?.type === 'thinking')
         block = null
         break
@@ -97,7 +97,7 @@ export function readMessagesStream(text: string): ReadAnswer {
         break
       case 'message_stop':
         requireMembers(event, 'type')
-        assert.not(answer.reason, null)
+        assert.is.not(answer.reason, null)
         answer.end = 'finish'
         break
       default:

@@ -52,8 +52,8 @@ class Reader {
       assert.is(event.type, name)
       assert.is(event.sequence_number, this.sequence++)
       assert.is(this.answer.end, null, `nothing follows the end: ${data}`)
-      if (this.sequence === 1) assert.is(name, 'response.created')
-      if (this.sequence === 2) assert.is(name, 'response.in_progress')
+      assert.is(name === 'response.created', this.sequence === 1)
+      assert.is(name === 'response.in_progress', this.sequence === 2)
       if (this.answer.error !== null) assert.is(name, 'response.failed')
       this.take(event)
     }
@@ -119,12 +119,19 @@ class Reader {
       assert.not(this.ids.has(item.id))
       this.ids.add(item.id)
       if ('status' in item) assert.is(item.status, 'in_progress')
-      assert.equal(item.content ?? item.summary ?? item.arguments ?? item.input, item.call_id ? '' : [])
+      assert.equal(
+        item.content ?? item.summary ?? item.arguments ?? item.input,
+        item.call_id === undefined ? [] : '',
+      )
+      const { call_id: id, name } = item
+      if (id !== undefined)
+        this.answer.calls.push({ id, name, isCustom: item.type === 'custom_tool_call', input: '' })
       this.open = { item, part: null, text: '', isTextDone: false, isPartDone: false }
       return
     }
     const { open } = this
-    assert.ok(open !== null && open.isTextDone, 'an item is open, and its text is complete')
+    if (open === null) throw new Error('no item is open')
+    assert.ok(open.isTextDone, 'the text of the item is complete')
     assert.ok(item.call_id !== undefined || open.isPartDone)
     const whole: Fields = { ...open.item }
     if ('status' in whole) {
@@ -191,15 +198,7 @@ class Reader {
     assert.ok(open !== null, 'an item is open')
     assert.is(event.item_id, open.item.id)
     assert.is(event.output_index, this.items.length)
-    if (open.item.call_id !== undefined && open.text === '' && !open.isTextDone) this.note(open.item)
     return open
-  }
-
-  /** Notes a call once. */
-  private note({ call_id: id, name, type }: Fields): void {
-    const { calls } = this.answer
-    const before = this.items.filter((item) => item.call_id !== undefined).length
-    if (calls.length === before) calls.push({ id, name, isCustom: type === 'custom_tool_call', input: '' })
   }
 }
 

@@ -25,7 +25,7 @@ async function ask<T>(answer: Answer, run: (client: OpenAI) => Promise<T>): Prom
     req.resume()
     res.writeHead(status, { 'content-type': eventStream ? 'text/event-stream' : 'application/json' })
     const facts = { status, eventStream, includeUsage: true, model: null }
-    const translation = from === null ? null : selectTranslation({ ...facts, from })
+    const translation = from === null ? null : selectTranslation({ stream: true, ...facts, from })
     for (const piece of pieces) {
       const bytes = Buffer.from(piece)
       res.write(translation?.push(bytes) ?? bytes)
