@@ -228,7 +228,8 @@ class ChatMessages {
     const name = JSON.stringify(call.name)
     if (isCustomCall(call, this.tools) && this.tools.keepCustoms) {
       const input = formatCustomText(call.input)
-      return formatObject({ id, type: '"custom"', custom: formatObject({ name, input }) })
+      const custom = formatObject({ name, input })
+      return formatObject({ id, type: '"custom"', custom, extra_content: this.findExtra(call, index) })
     }
     const args = isCustomCall(call, this.tools)
       ? JSON.stringify(formatWrappedObject(call.input))

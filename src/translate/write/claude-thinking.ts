@@ -1,6 +1,7 @@
 import type { Conversation, Json, ToolChoice } from '../conversation.js'
 import type { TranslationTarget } from '../conversation-request.js'
 import { chooseEffort } from './effort.js'
+import type { MessageBlocks } from './messages-blocks.js'
 import type { RequestFields } from './request-fields.js'
 
 /** Tokens for the answer where the client sets no limit: Messages requires one. */
@@ -28,22 +29,22 @@ export interface ClaudeThinking {
 
 /**
  * Chooses the thinking and the limit of output tokens. Thinking is left off, and reported, where the API refuses it:
- * with a tool choice that forces a call, with a limit that leaves no room for it, and with a budget in the middle of a
- * turn of tool calls whose thinking is not known any more (Anthropic's guide "Extended thinking").
+ * with a tool choice that excludes a call, with an answer that has begun, with a limit that leaves no room for it, and
+ * with a budget in the middle of a turn of tool calls whose thinking is not known any more (Anthropic's guide "Extended
+ * thinking").
  * @param wanted the client's effort
- * @param knowsTurn the current turn of the assistant's begins with its thinking, or has not begun
  */
 export function chooseThinking(
   conversation: Conversation,
   { traits }: TranslationTarget,
   wanted: string | null,
   choice: ToolChoice | null,
-  knowsTurn: boolean,
+  { knowsTurn, isPrefilled }: MessageBlocks,
   fields: RequestFields,
 ): ClaudeThinking {
   const limit = readLimit(conversation, fields)
   const isForced = choice !== null && choice.kind !== 'auto' && choice.kind !== 'none'
-  const forces = isForced && !(choice.kind === 'allowed' && choice.mode === 'auto')
+  const excludes = isPrefilled || (isForced && !(choice.kind === 'allowed' && choice.mode === 'auto'))
   const off = {
     maxTokens: formatLimit(conversation, limit, traits.maxOutputTokens, 0),
     thinking: null,
@@ -55,13 +56,13 @@ export function chooseThinking(
     const level = wanted ?? levelOf(Number(given))
     const effort = chooseEffort(level, traits.efforts ?? EFFORTS)
     if (effort === null) fields.drop('reasoning_effort')
-    if (forces) fields.drop('thinking')
-    return { ...off, thinking: forces ? null : '{"type":"adaptive","display":"summarized"}', effort }
+    if (excludes) fields.drop('thinking')
+    return { ...off, thinking: excludes ? null : '{"type":"adaptive","display":"summarized"}', effort }
   }
   const budget = traits.thinking === 'none' ? null : chooseBudget(given, wanted)
   const most = traits.maxOutputTokens ?? Number.POSITIVE_INFINITY
   const room = Math.min(limit ?? most, most)
-  if (budget === null || forces || !knowsTurn || room < 2 * LEAST_BUDGET) {
+  if (budget === null || excludes || !knowsTurn || room < 2 * LEAST_BUDGET) {
     fields.drop('reasoning_effort')
     return off
   }

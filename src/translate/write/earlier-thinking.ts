@@ -53,7 +53,10 @@ function planGiven(
   plan: Map<number, Json>,
 ): boolean {
   let found = false
-  for (let n = start; n < end; n++) {
+  // Thinking that led to nothing, because the answer was broken off, is refused.
+  let last = end - 1
+  while (last >= start && items[last]?.kind === 'thinking') last--
+  for (let n = start; n < last; n++) {
     const item = items[n] as Item
     if (item.kind !== 'thinking' || item.api !== api) continue
     plan.set(n, item.json)

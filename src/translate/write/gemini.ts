@@ -100,7 +100,7 @@ function formatSystem(items: readonly Item[], fields: RequestFields): Json | nul
   const parts: Json[] = []
   for (const item of items) {
     if (item.kind !== 'message') continue
-    for (const text of listAsTexts(item.parts, fields)) if (!isBlank(text)) parts.push(`{"text":${text}}`)
+    for (const text of listAsTexts(item.parts, fields)) if (text !== '""') parts.push(`{"text":${text}}`)
   }
   return parts.length === 0 ? null : `{"parts":[${parts.join(',')}]}`
 }
@@ -157,7 +157,10 @@ function formatThinking(
     return null
   }
   // Not every model can be kept from thinking.
-  if (wanted === 'none' && traits.efforts?.includes('none') !== true) return null
+  if (wanted === 'none' && traits.efforts?.includes('none') !== true) {
+    fields.drop('reasoning_effort')
+    return null
+  }
   if (traits.thinking === 'adaptive') {
     const level = chooseEffort(wanted, traits.efforts ?? LEVELS)
     if (wanted !== null && level === null) fields.drop('reasoning_effort')
@@ -245,7 +248,7 @@ class GeminiContents {
       } else {
         // There is no place for what the system says in the middle of a conversation but the user's turn.
         for (const text of listAsTexts(item.parts, this.fields)) {
-          if (!isBlank(text)) this.push('user', `{"text":"<system>\\n${readInner(text)}\\n</system>"}`)
+          if (text !== '""') this.push('user', `{"text":"<system>\\n${readInner(text)}\\n</system>"}`)
         }
       }
     }
@@ -278,7 +281,7 @@ class GeminiContents {
   }
 
   private pushText(role: 'user' | 'model', text: JsonString): void {
-    if (!isBlank(text)) this.push(role, `{"text":${text}}`)
+    if (text !== '""') this.push(role, `{"text":${text}}`)
   }
 
   private push(role: 'user' | 'model', part: Json): void {

@@ -11,6 +11,7 @@ import type {
 } from '../conversation.js'
 import type { Markable } from './cache-marks.js'
 import { listAsTexts, readFileText, replacePart, splitDataUrl } from './data-sources.js'
+import { isAssistantItem } from './earlier-thinking.js'
 import {
   formatInputObject,
   formatWrappedObject,
@@ -39,6 +40,8 @@ const IMAGE_TYPES: readonly string[] = ['image/jpeg', 'image/png', 'image/gif', 
 
 /** Ahead of a conversation that the assistant begins, as the API requires the user to begin it. */
 export const OPENING = '"(The conversation begins here.)"'
+/** In place of a message without any visible text, as the roles of the messages around it have to take turns. */
+const BLANK_MESSAGE = '"(no text)"'
 
 /**
  * Builds the messages of a Messages request: the roles take turns, the results of calls come first in the message
@@ -63,11 +66,16 @@ export class MessageBlocks {
       const blocks = thinking.get(at)
       if (blocks !== undefined)
         this.push('assistant', { json: blocks, cache: null, takesMark: false, isThinking: true })
-      if (item.kind === 'message') this.addMessage(item)
+      if (item.kind === 'message') this.addMessage(item, items[at + 1])
       else if (item.kind === 'call') this.addCall(item)
       else if (item.kind === 'result') this.addResult(item)
     }
     this.finish()
+  }
+
+  /** The conversation ends with words of the assistant's, which Claude is to go on with. */
+  get isPrefilled(): boolean {
+    return this.messages.at(-1)?.role === 'assistant'
   }
 
   /**
@@ -84,7 +92,16 @@ export class MessageBlocks {
     return first === null || first.blocks[0]?.isThinking === true
   }
 
-  private addMessage({ role, parts }: MessageItem): void {
+  private addMessage({ role, parts }: MessageItem, next: Item | undefined): void {
+    const sender = role === 'assistant' ? role : 'user'
+    const last = this.messages.at(-1)
+    const goesOn =
+      (last?.role === sender && last.blocks.at(-1)?.isThinking !== true) ||
+      (sender === 'assistant' && next !== undefined && isAssistantItem(next))
+    if (!goesOn && parts.every((part) => part.type === 'text' && isBlank(part.text))) {
+      this.pushText(sender, BLANK_MESSAGE, parts.findLast((part) => part.cache !== null)?.cache ?? null)
+      return
+    }
     if (role === 'user') {
       for (const part of parts) this.pushPart('user', part)
       return

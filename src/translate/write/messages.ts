@@ -63,7 +63,7 @@ export function writeMessages(
 
   const choice = readToolChoice(conversation, set, fields)
   fields.add('tool_choice', formatChoice(choice, conversation))
-  addOutput(fields, conversation, target, context, choice, blocks.knowsTurn)
+  addOutput(fields, conversation, target, context, choice, blocks)
   fields.add('stop_sequences', formatStop(conversation.stop, MOST_STOPS, true, fields), 'stop')
   fields.add('metadata', formatUser(conversation.user, fields), 'user')
   const { serviceTier } = conversation
@@ -105,10 +105,10 @@ function addOutput(
   target: TranslationTarget,
   context: WriteContext,
   choice: ToolChoice | null,
-  knowsTurn: boolean,
+  blocks: MessageBlocks,
 ): void {
   const wanted = context.effort ?? conversation.effort
-  const chosen = chooseThinking(conversation, target, wanted, choice, knowsTurn, fields)
+  const chosen = chooseThinking(conversation, target, wanted, choice, blocks, fields)
   fields.add('max_tokens', chosen.maxTokens)
   const { effort } = chosen
   const thinking =

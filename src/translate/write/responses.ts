@@ -62,7 +62,7 @@ export function writeResponses(
   fields.add('model', formatModel(conversation, target))
   fields.add('stream', conversation.stream ? 'true' : null)
   fields.add('store', conversation.others.get('store') === 'true' ? 'true' : 'false')
-  fields.add('max_output_tokens', conversation.maxTokens, 'max_tokens')
+  fields.add('max_output_tokens', boundLimit(conversation.maxTokens), 'max_tokens')
   fields.add('temperature', conversation.temperature)
   fields.add('top_p', conversation.topP)
   if (wanted !== null && effort === null) fields.drop('reasoning_effort')
@@ -95,6 +95,13 @@ export function writeResponses(
     dropped: fields.dropped,
     wrapped: tools.wrapped,
   }
+}
+
+/** (API reference, Create a model response: a lower limit is refused) */
+const LEAST_LIMIT = 16
+
+function boundLimit(limit: Json | null): Json | null {
+  return limit !== null && Number(limit) < LEAST_LIMIT ? String(LEAST_LIMIT) : limit
 }
 
 /** The number of items that become `instructions`: none if the input would be empty without them. */
