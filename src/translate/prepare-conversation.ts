@@ -99,9 +99,11 @@ class PreparedConversation implements ConversationRequest {
     const { traits, upstream } = target
     const { effort, thoughts } = options
     const { edits, dropped, wrapped } = buildNativeRequest(api, body, { traits, upstream, effort, thoughts })
-    const context = { ...this.responseContext(target, wrapped), from: api, hasTools: this.hasTools }
+    const { hasTools } = this
+    const context = { ...this.responseContext(target, wrapped), from: api, hasTools }
     const translate = createResponseTranslation(context)
-    return { ...base, edits, translate, readable: true, foreign: api !== this.reads, dropped }
+    const foreign = api !== this.reads
+    return { ...base, edits, translate, readable: foreign || hasTools, foreign, dropped }
   }
 
   private translate(content: Conversation, target: TranslationTarget): OutboundRequest {
@@ -129,7 +131,8 @@ class PreparedConversation implements ConversationRequest {
     const { model, showThinking, thoughts } = options
     return {
       ...{ reads, ...meta, model, showThinking, wrapped },
-      thoughts: thoughts === null ? null : createThoughtSink(thoughts, upstream, api),
+      // Thinking is wanted back beside tool calls alone.
+      thoughts: thoughts === null || !this.hasTools ? null : createThoughtSink(thoughts, upstream, api),
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { BodyApi, ConversationApi } from '../../api/apis.js'
+import { EMPTY } from '../../lib/bytes.js'
 import type { ShownThinking } from '../conversation-request.js'
 import { unwrapCompletion } from '../custom-tools/unwrap-completion.js'
 import { UnwrapStream } from '../custom-tools/unwrap-stream.js'
@@ -47,6 +48,16 @@ export interface ResponseContext extends RequestContext {
   readonly json?: boolean
 }
 
+/** For a response that turns out to be a stream of chat completions although its head says JSON. */
+const PASSES: Translation = {
+  makes: null,
+  bytesHeld: 0,
+  push: (chunk) => chunk,
+  end: () => EMPTY,
+  breakOff: () => EMPTY,
+  abort: (error) => Buffer.from(`data: ${error}\n\n`),
+}
+
 /** In bytes. A longer error passes as it is. */
 const LONGEST_ERROR = 1024 * 1024
 
@@ -85,12 +96,15 @@ function selectForChat(context: ResponseContext): Translation | null {
     thoughts = null,
   } = context
   if (eventStream) return createChatTransform(context)
-  if (stream) return json || wrapped.length > 0 ? translateFrom(context) : null
+  if (stream) {
+    const asStream = (): Translation => createChatTransform(context) ?? PASSES
+    return json || hasTools ? translateFrom(context, asStream) : null
+  }
   const observer = thoughts === null ? null : new ChatThoughtObserver(false, thoughts)
   const changes = wrapped.length > 0 || hasTools
   const whole = changes
     ? new BufferedTranslation((body) => unwrapCompletion(repairCompletion(body), wrapped), {
-        asStream: () => createChatTransform(context) ?? new UnwrapStream([]),
+        asStream: () => createChatTransform(context) ?? PASSES,
       })
     : null
   return joinTranslations(observer, whole)
@@ -104,8 +118,11 @@ function createChatTransform(context: ResponseContext): Translation | null {
   return joinTranslations(observer, joinTranslations(repair, unwrap))
 }
 
-/** A response in another API than the client reads, or in another form: its reader tells the client's writer. */
-function translateFrom(context: ResponseContext): Translation {
+/**
+ * A response in another API than the client reads, or in another form: its reader tells the client's writer.
+ * @param asStream translates a body that turns out to be a stream; null: as a stream whose head says so
+ */
+function translateFrom(context: ResponseContext, asStream: (() => Translation) | null = null): Translation {
   const { from, eventStream, reads = 'chat', stream = false, includeUsage, model } = context
   const { wrapped = [], thoughts = null, showThinking = 'reasoning_content' } = context
   const options = { wrapped, thoughts }
@@ -120,7 +137,7 @@ function translateFrom(context: ResponseContext): Translation {
     },
     {
       makes: stream ? 'stream' : 'json',
-      asStream: () => createReader(from, createWriter(), options, stream ? null : 'json'),
+      asStream: asStream ?? (() => createReader(from, createWriter(), options, stream ? null : 'json')),
       printError: (error) => {
         const reader = createReader(from, createWriter(), options, null)
         return reader.abort(error)
