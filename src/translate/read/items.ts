@@ -1,8 +1,8 @@
-import { findMember, findString, isEmptyValue, readText, sliceText, type Value } from '../../json/outline.js'
+import { findMember, findString, isEmptyValue, sliceText, type Value } from '../../json/outline.js'
 import type { CallInput, Item, Json, Part, ResultItem, Role, ThinkingItem } from '../conversation.js'
 import { readCustomInput } from './custom-input.js'
 import { createTextPart, isEmptyText, markLast, PartReader } from './parts.js'
-import { copyMember, copyString, isTrue, nameType, readMember } from './values.js'
+import { copyMember, copyString, isTrue, nameType, readMember, readWord } from './values.js'
 
 /**
  * Reads messages of chat completions and of Messages, and items of Responses: one list from Cursor may mix them. Each
@@ -52,7 +52,7 @@ export class ItemReader {
 
   private addItem(item: Value): void {
     const { body } = this
-    const type = readText(body, findMember(item, 'type'))
+    const type = readWord(body, findMember(item, 'type'))
     switch (type) {
       case 'function_call':
         this.addCall(item, item, 'arguments', false)
@@ -68,7 +68,7 @@ export class ItemReader {
         this.items.push({ kind: 'thinking', api: 'responses', json: sliceText(body, item) })
         return
     }
-    const role = readText(body, findMember(item, 'role'))
+    const role = readWord(body, findMember(item, 'role'))
     if (role === null && type !== null && type !== 'message') this.skip(`input[${nameType(body, item)}]`)
     // A reference need not have a type (API reference of Responses, `input`).
     else if (role === null && findMember(item, 'content') === null && findMember(item, 'id') !== null) {
@@ -147,7 +147,7 @@ export class ItemReader {
   private readBlock(block: Value): 'call' | ResultItem | ThinkingItem | null {
     const { body } = this
     if (block.members === null) return null
-    switch (readText(body, findMember(block, 'type'))) {
+    switch (readWord(body, findMember(block, 'type'))) {
       case 'tool_use':
         return 'call'
       case 'tool_result':
