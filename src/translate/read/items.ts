@@ -77,10 +77,15 @@ export class ItemReader {
   }
 
   private addMessage(role: string, message: Value): void {
+    const { body } = this
     const content = findMember(message, 'content')
     const calls = findMember(message, 'tool_calls')?.elements ?? []
-    if (role === 'tool' || role === 'function') this.addResult(message, content)
-    else if (role === 'system' || role === 'developer') this.addPlain('system', content, message)
+    if (role === 'tool' || role === 'function') {
+      // Messages has its results in blocks that have their own ids.
+      if (readId(body, message, RESULT_IDS) === null && isResult(body, content))
+        this.addBlocks('user', content, message)
+      else this.addResult(message, content)
+    } else if (role === 'system' || role === 'developer') this.addPlain('system', content, message)
     else if (role === 'assistant' || role === 'model' || calls.length > 0) {
       this.addAssistant(message, content, calls)
     } else this.addBlocks('user', content, message)
@@ -233,6 +238,11 @@ export class ItemReader {
 /** The first is where the id belongs. The `id` of an item of Responses is not the call's, but better than none. */
 const CALL_IDS = ['call_id', 'id']
 const RESULT_IDS = ['tool_call_id', 'call_id', 'tool_use_id']
+
+/** Whether a content begins with the result of a tool. */
+function isResult(body: Buffer, content: Value | null): boolean {
+  return readWord(body, findMember(content?.elements?.[0] ?? null, 'type')) === 'tool_result'
+}
 
 function readId(body: Buffer, object: Value, keys: readonly string[]): string | null {
   for (const key of keys) {
