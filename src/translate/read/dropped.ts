@@ -56,7 +56,7 @@ export const CARRIED_OTHERS: Readonly<Record<ConversationApi, ReadonlySet<string
 /**
  * Lists the fields of a request that an API does not have, whatever model it is for. Those that `findRefusal` finds
  * are among them.
- * @returns names as in chat completions for fields that several APIs have, else as in the client's body; no doubled ones
+ * @returns names as in chat completions for fields that several APIs have, else as in the client's body; each once
  */
 export function listDropped(conversation: Conversation, to: ConversationApi): string[] {
   const names: string[] = []

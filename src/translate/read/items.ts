@@ -1,8 +1,8 @@
-import { findMember, findString, isEmptyValue, readText, sliceText, type Value } from '../../json/outline.js'
+import { findMember, findString, isEmptyValue, sliceText, type Value } from '../../json/outline.js'
 import type { CallInput, Item, Json, Part, ResultItem, Role, ThinkingItem } from '../conversation.js'
 import { readCustomInput } from './custom-input.js'
 import { createTextPart, isEmptyText, markLast, PartReader } from './parts.js'
-import { copyMember, copyString, isTrue, nameType, readMember } from './values.js'
+import { copyMember, copyString, isTrue, nameType, readMember, readWord } from './values.js'
 
 /**
  * Reads messages of chat completions and of Messages, and items of Responses: one list from Cursor may mix them. Each
@@ -52,7 +52,7 @@ export class ItemReader {
 
   private addItem(item: Value): void {
     const { body } = this
-    const type = readText(body, findMember(item, 'type'))
+    const type = readWord(body, findMember(item, 'type'))
     switch (type) {
       case 'function_call':
         this.addCall(item, item, 'arguments', false)
@@ -68,7 +68,7 @@ export class ItemReader {
         this.items.push({ kind: 'thinking', api: 'responses', json: sliceText(body, item) })
         return
     }
-    const role = readText(body, findMember(item, 'role'))
+    const role = readWord(body, findMember(item, 'role'))
     if (role === null && type !== null && type !== 'message') this.skip(`input[${nameType(body, item)}]`)
     // A reference need not have a type (API reference of Responses, `input`).
     else if (role === null && findMember(item, 'content') === null && findMember(item, 'id') !== null) {
@@ -77,10 +77,15 @@ export class ItemReader {
   }
 
   private addMessage(role: string, message: Value): void {
+    const { body } = this
     const content = findMember(message, 'content')
     const calls = findMember(message, 'tool_calls')?.elements ?? []
-    if (role === 'tool' || role === 'function') this.addResult(message, content)
-    else if (role === 'system' || role === 'developer') this.addPlain('system', content, message)
+    if (role === 'tool' || role === 'function') {
+      // Messages has its results in blocks that have their own ids.
+      if (readId(body, message, RESULT_IDS) === null && isResult(body, content))
+        this.addBlocks('user', content, message)
+      else this.addResult(message, content)
+    } else if (role === 'system' || role === 'developer') this.addPlain('system', content, message)
     else if (role === 'assistant' || role === 'model' || calls.length > 0) {
       this.addAssistant(message, content, calls)
     } else this.addBlocks('user', content, message)
@@ -147,7 +152,7 @@ export class ItemReader {
   private readBlock(block: Value): 'call' | ResultItem | ThinkingItem | null {
     const { body } = this
     if (block.members === null) return null
-    switch (readText(body, findMember(block, 'type'))) {
+    switch (readWord(body, findMember(block, 'type'))) {
       case 'tool_use':
         return 'call'
       case 'tool_result':
@@ -233,6 +238,11 @@ export class ItemReader {
 /** The first is where the id belongs. The `id` of an item of Responses is not the call's, but better than none. */
 const CALL_IDS = ['call_id', 'id']
 const RESULT_IDS = ['tool_call_id', 'call_id', 'tool_use_id']
+
+/** Whether a content begins with the result of a tool. */
+function isResult(body: Buffer, content: Value | null): boolean {
+  return readWord(body, findMember(content?.elements?.[0] ?? null, 'type')) === 'tool_result'
+}
 
 function readId(body: Buffer, object: Value, keys: readonly string[]): string | null {
   for (const key of keys) {

@@ -1,6 +1,6 @@
-import { findMember, findString, isEmptyValue, readText, sliceText, type Value } from '../../json/outline.js'
+import { findMember, findString, isEmptyValue, sliceText, type Value } from '../../json/outline.js'
 import type { DataSource, Json, JsonString, Part } from '../conversation.js'
-import { copyMember, copyString, readMember } from './values.js'
+import { copyMember, copyString, readMember, readWord } from './values.js'
 
 /** Whether the JSON string has no character: no API takes it as a part. */
 export function isEmptyText(json: JsonString): boolean {
@@ -90,7 +90,7 @@ export class PartReader {
 
   private addTyped(value: Value, cache: Json | null, parts: Part[]): void {
     const { body } = this
-    const type = readText(body, findMember(value, 'type'))
+    const type = readWord(body, findMember(value, 'type'))
     let part: Part | null = null
     switch (type) {
       case 'text':

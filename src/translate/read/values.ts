@@ -1,3 +1,4 @@
+import { KeyTable } from '../../json/key-table.js'
 import { findMember, findString, isEmptyValue, readText, sliceText, type Value } from '../../json/outline.js'
 import type { Json, JsonString } from '../conversation.js'
 
@@ -45,4 +46,31 @@ const LONGEST_TYPE = 64
 /** A `type`, for the name of something that is left out: `unknown` if there is none that can be shown. */
 export function nameType(body: Buffer, object: Value | null): string {
   return readText(body, findMember(object, 'type'), LONGEST_TYPE) ?? 'unknown'
+}
+
+/** Roles and types that nearly all messages and parts have: they are compared as bytes, and not decoded. */
+const WORDS = new KeyTable(
+  Object.fromEntries(
+    [
+      ...['user', 'assistant', 'system', 'developer', 'tool', 'message', 'function'],
+      ...[
+        'text',
+        'input_text',
+        'output_text',
+        'image_url',
+        'input_image',
+        'image',
+        'tool_use',
+        'tool_result',
+      ],
+      ...['thinking', 'function_call', 'function_call_output', 'custom_tool_call', 'custom_tool_call_output'],
+      'reasoning',
+    ].map((word) => [word, word]),
+  ),
+)
+
+/** The text of a role or a type; null if it is no string, or too long for one. */
+export function readWord(body: Buffer, value: Value | null): string | null {
+  if (value === null || findString(body, value) === null) return null
+  return WORDS.find(body, value.start + 1, value.end - 1)?.value ?? readText(body, value)
 }

@@ -153,6 +153,19 @@ const ITEMS: readonly (readonly [what: string, list: unknown[], items: string[]]
     ],
   ],
   [
+    "results of Messages in a tool's message",
+    [
+      {
+        role: 'tool',
+        content: [
+          { type: 'tool_result', tool_use_id: 't1', content: 'a' },
+          { type: 'tool_result', tool_use_id: 't2', content: 'b' },
+        ],
+      },
+    ],
+    ['result t1: a', 'result t2: b'],
+  ],
+  [
     'items of Responses',
     [
       { type: 'reasoning', id: 'rs', summary: [], encrypted_content: 'z' },
@@ -337,6 +350,39 @@ test('a text in several messages keeps its order, and every character', () => {
         ),
       )
     }),
+  )
+})
+
+const step = fc.oneof(
+  fc.record({
+    role: fc.constantFrom('user', 'system', 'assistant'),
+    content: fc.constantFrom('', 'a', [{ text: 'b' }]),
+  }),
+  fc.record({
+    role: fc.constant('assistant'),
+    tool_calls: fc.array(
+      fc.record({ id: fc.constantFrom('', 'c', 'd'), function: fc.constant({ name: 'f' }) }),
+      { maxLength: 3 },
+    ),
+  }),
+  fc.record({
+    role: fc.constant('tool'),
+    tool_call_id: fc.constantFrom(null, 'c', 'd'),
+    content: fc.constantFrom('', 'r'),
+  }),
+)
+
+test('a longer conversation begins with the items of the shorter one', () => {
+  fc.assert(
+    fc.property(
+      fc.array(step, { maxLength: 12 }),
+      fc.nat(12),
+      fc.constantFrom(...APIS),
+      (list, length, api) => {
+        const short = readItems(api, list.slice(0, length))
+        assert.equal(readItems(api, list).slice(0, short.length), short)
+      },
+    ),
   )
 })
 
