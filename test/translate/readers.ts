@@ -1,25 +1,9 @@
 import type { ConversationApi } from '../../src/api/apis.js'
 import { ChunkWriter } from '../../src/translate/response/chunk-writer.js'
-import { ChatStream, readWholeCompletion } from '../../src/translate/response/read-chat.js'
-import { GeminiStream, readWholeGemini } from '../../src/translate/response/read-gemini.js'
-import { MessagesStream, readWholeMessage } from '../../src/translate/response/read-messages.js'
-import { ResponsesStream, readWholeResponse } from '../../src/translate/response/read-responses.js'
+import { createStreamReader, readWholeBody } from '../../src/translate/response/readers.js'
 import { PLAIN, type ReaderOptions, type StreamTranslation } from '../../src/translate/response/stream.js'
 import type { ThoughtSink } from '../../src/translate/thinking/thought-sink.js'
 import { RecordingWriter, type Told } from './recording-writer.js'
-
-const STREAMS = {
-  chat: ChatStream,
-  responses: ResponsesStream,
-  messages: MessagesStream,
-  gemini: GeminiStream,
-}
-const WHOLES = {
-  chat: readWholeCompletion,
-  responses: readWholeResponse,
-  messages: readWholeMessage,
-  gemini: readWholeGemini,
-}
 
 /** A reader of a stream of this API that writes chunks of a chat completion. */
 export function toChunks(
@@ -28,7 +12,7 @@ export function toChunks(
   model: string | null = null,
   options: Partial<ReaderOptions> = {},
 ): StreamTranslation {
-  return new STREAMS[api](new ChunkWriter(includeUsage, model), { ...PLAIN, ...options })
+  return createStreamReader(api, new ChunkWriter(includeUsage, model), { ...PLAIN, ...options })
 }
 
 /** What a reader tells of a stream that comes in these pieces. */
@@ -38,7 +22,7 @@ export function tellStream(
   options: Partial<ReaderOptions> = {},
 ): Told {
   const writer = new RecordingWriter()
-  const stream = new STREAMS[api](writer, { ...PLAIN, ...options })
+  const stream = createStreamReader(api, writer, { ...PLAIN, ...options })
   for (const piece of pieces) stream.push(Buffer.from(piece))
   stream.end()
   return writer.result
@@ -47,7 +31,7 @@ export function tellStream(
 /** What a reader tells of a whole body. */
 export function tellWhole(api: ConversationApi, body: unknown, options: Partial<ReaderOptions> = {}): Told {
   const writer = new RecordingWriter()
-  WHOLES[api](Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), writer, {
+  readWholeBody(api, Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), writer, {
     ...PLAIN,
     ...options,
   })

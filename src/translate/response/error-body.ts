@@ -18,8 +18,8 @@ const TOO_LONG = [
 ]
 
 /**
- * Reads the body of an error response (status 400 and above): the forms of OpenAI, Anthropic and Gemini, those of common
- * servers and gateways, and what is no JSON: a short text is the message, of a page in HTML its title.
+ * Reads the body of an error response (status 400 and above): the forms of OpenAI, Anthropic and Gemini, those of
+ * common servers and gateways, and what is no JSON: a short text is the message, of a page in HTML its title.
  * @param contentType null if there is none
  * @param status decides the type of an error that has none
  * @returns `code` is `context_length_exceeded` where the message says so, whatever the upstream calls it

@@ -14,8 +14,8 @@ const CHUNKS = readElements(CHUNK)
 
 /**
  * Reads a response of Gemini's native API, as a stream (`streamGenerateContent?alt=sse`) or as a whole
- * (`generateContent`; Gemini API reference: GenerateContentResponse). Of several candidates only the one with index 0 is
- * read. Code that Google runs itself is dropped: its results show in the text.
+ * (`generateContent`; Gemini API reference: GenerateContentResponse). Of several candidates only the one with index 0
+ * is read. Code that Google runs itself is dropped: its results show in the text.
  *
  * A stream has no end event: it is complete if it has a finish reason, or if the prompt is blocked.
  */

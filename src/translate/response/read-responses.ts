@@ -6,7 +6,7 @@ import { CallIds, CallInput } from './call-input.js'
 import { createChatError } from './chat-errors.js'
 import { readResponseUsage } from './chat-usage.js'
 import type { FinishReason, ResponseWriter } from './response-writer.js'
-import { PLAIN, type ReaderOptions, StreamTranslation } from './stream.js'
+import { findError, PLAIN, type ReaderOptions, StreamTranslation } from './stream.js'
 
 const ITEM = findOnly({ arguments: WHOLE })
 const OUTPUT = readElements(ITEM)
@@ -144,6 +144,10 @@ export class ResponsesStream extends StreamTranslation {
       case 'response.cancelled':
       case 'response.done':
         this.finish(type, event)
+        return
+      // Not OpenAI's, but some servers that imitate its API send it.
+      case 'response.error':
+        this.writer.fail(createChatError(findError(event)))
     }
   }
 
@@ -292,8 +296,8 @@ export class ResponsesStream extends StreamTranslation {
   }
 
   /**
-   * Keeps a reasoning item as it has to be sent back where nothing is stored: its encrypted content is the thinking, and
-   * its id is required (OpenAI docs, Reasoning models). Its `status` is left out, as the API refuses it in a request.
+   * Keeps a reasoning item as it has to be sent back where nothing is stored: its encrypted content is the thinking,
+   * and its id is required (OpenAI docs, Reasoning models). Its `status` is left out, as a request must not have it.
    */
   private addThought({ id, summary, encrypted_content: encrypted }: JsonObject): void {
     if (typeof encrypted !== 'string' || encrypted === '') return

@@ -94,7 +94,7 @@ export abstract class StreamTranslation implements Translation, EventHandler {
       return
     }
     const type = typeof event.type === 'string' ? event.type : name
-    if (type === 'ping') this.writer.keepAlive()
+    if (type === 'ping' || type === 'keepalive') this.writer.keepAlive()
     else if (type === 'error' || (event.type === undefined && hasError(event)))
       this.writer.fail(createChatError(findError(event)))
     else {

@@ -59,8 +59,8 @@ class ThoughtStream extends ChatStream {
 }
 
 /**
- * Reads the thinking of a chat completion that passes as it is, byte for byte and without delay: see `ThoughtSink`. What
- * cannot be read, or is too long, is not remembered.
+ * Reads the thinking of a chat completion that passes as it is, byte for byte and without delay: see `ThoughtSink`.
+ * What cannot be read, or is too long, is not remembered.
  */
 export class ChatThoughtObserver implements Translation {
   readonly makes: null
