@@ -24,6 +24,7 @@ export interface Told {
 
 /** Gathers what a reader says, and checks that it is said in order. */
 export class RecordingWriter implements ResponseWriter {
+  readonly bytesHeld = 0
   calls = 0
   filled = false
   over = false

@@ -2,7 +2,6 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { ChatError } from '../../../../src/translate/response/chat-errors.js'
 import { formatError } from '../../../../src/translate/response/error-bodies.js'
-import { translateMessage, translateResponse } from '../../../../src/translate/response/whole.js'
 import { requireError } from '../../../support/readers/messages.js'
 import { create, perform, type Step } from './steps.js'
 
@@ -57,20 +56,6 @@ test("an error for a client of OpenAI's APIs has all four members", () => {
     )
 })
 
-const RESPONSE = {
-  id: 'resp_1',
-  object: 'response',
-  created_at: 1_700_000_000,
-  model: 'm-1',
-  status: 'completed',
-  output: [
-    { type: 'reasoning', summary: [{ type: 'summary_text', text: 'Hm.' }] },
-    { type: 'message', content: [{ type: 'output_text', text: 'Grüß "Gott" 🦊\u2028' }] },
-    { type: 'function_call', call_id: 'call_1', name: 'f', arguments: '{"a":1}' },
-    { type: 'custom_tool_call', call_id: 'call_2', name: 'g', input: 'free\ntext' },
-  ],
-  usage: { input_tokens: 5, output_tokens: 6, total_tokens: 11 },
-}
 const STEPS: Step[] = [
   { do: 'begin', id: 'resp_1', created: 1_700_000_000 },
   { do: 'reasoning', text: 'Hm.' },
@@ -84,28 +69,37 @@ const STEPS: Step[] = [
 ]
 const USAGE = { prompt_tokens: 5, completion_tokens: 6, total_tokens: 11 }
 
-test('a whole chat completion has the same bytes as before', () => {
-  for (const length of [2, 4, STEPS.length]) {
-    const writer = create({ reads: 'chat', stream: false })
+test('a whole chat completion has all members of one, and only those that say something of the optional ones', () => {
+  const begin =
+    '{"id":"resp_1","object":"chat.completion","created":1700000000,"model":"m-1","choices":[{"index":0,'
+  const end = '"usage":{"prompt_tokens":5,"completion_tokens":6,"total_tokens":11}}'
+  const calls =
+    '[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\\"a\\":1}"}},' +
+    '{"id":"call_2","type":"function","function":{"name":"g","arguments":"free\\ntext"}}]'
+  for (const [length, reason, message] of [
+    [2, 'stop', '"content":"","refusal":null,"reasoning_content":"Hm."'],
+    [4, 'stop', '"content":"Grüß \\"Gott\\" 🦊\u2028","refusal":null,"reasoning_content":"Hm."'],
+    [
+      STEPS.length,
+      'tool_calls',
+      `"content":"Grüß \\"Gott\\" 🦊\u2028","refusal":null,"reasoning_content":"Hm.","tool_calls":${calls}`,
+    ],
+  ] as const) {
+    const writer = create({ reads: 'chat', stream: false, model: 'm-1' })
     perform(writer, STEPS.slice(0, length))
-    const calls = length === STEPS.length
-    writer.finish(calls ? 'tool_calls' : 'stop', USAGE)
-    const output = RESPONSE.output.slice(0, length === 2 ? 1 : length === 4 ? 2 : 4)
-    const before = translateResponse(Buffer.from(JSON.stringify({ ...RESPONSE, output })))
-    assert.is(writer.take().toString(), before.toString())
-  }
-  const message = {
-    id: 'msg_1',
-    model: 'm-1',
-    content: [{ type: 'tool_use', id: 'call_1', name: 'f', input: { a: 1 } }],
-    stop_reason: 'tool_use',
+    writer.finish(reason, USAGE)
+    const choice = `"message":{"role":"assistant",${message}},"logprobs":null,"finish_reason":"${reason}"}],`
+    assert.is(writer.take().toString(), begin + choice + end)
   }
   const writer = create({ reads: 'chat', stream: false })
-  const before = JSON.parse(translateMessage(Buffer.from(JSON.stringify(message))).toString())
-  writer.begin('msg_1', before.created, 'm-1')
+  writer.begin('msg_1', 1, 'm-1')
   writer.callArguments(writer.openCall('call_1', 'f'), '{"a":1}')
   writer.finish('tool_calls', null)
-  assert.is(writer.take().toString(), JSON.stringify(before))
+  const { choices, usage } = JSON.parse(writer.take().toString())
+  assert.equal(
+    [choices[0].message.content, 'reasoning_content' in choices[0].message, usage],
+    [null, false, undefined],
+  )
 })
 
 test('a tool input that is no JSON object becomes one', () => {
