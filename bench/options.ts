@@ -6,7 +6,7 @@ export interface Options {
   /** A commit to compare with; null for a run against the budgets. */
   readonly against: string | null
   readonly profile: boolean
-  /** Peers from npm take part, too. */
+  /** Peers from npm take part too. */
   readonly peers: boolean
   /** Names of scenarios; empty for all. */
   readonly only: readonly string[]
@@ -22,7 +22,7 @@ against bench/budgets.json, and writes results.json and report.html.
 
   --quick           less of everything, within three minutes
   --only NAME       one scenario; may be given several times
-  --rounds N        so many rounds
+  --rounds N        number of rounds
   --against REF     this checkout beside a commit; no budgets
   --profile         a CPU profile of Thinwire under load, and its top functions
   --peers           Portkey's gateway besides, installed into a temporary folder
@@ -32,7 +32,7 @@ against bench/budgets.json, and writes results.json and report.html.
 Exit codes: 0 all budgets held, 1 a budget was broken, 2 it could not be run.
 `
 
-/** @throws Error with a line that says what is wrong */
+/** @throws Error whose message is one line about the wrong option */
 export function readOptions(args: readonly string[]): Options | 'help' {
   const { values } = parseArgs({
     args: [...args],
