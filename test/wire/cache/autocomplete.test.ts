@@ -35,7 +35,7 @@ async function answer(request: Received): Promise<void> {
 }
 
 for (const kind of ['stream', 'json']) {
-  test(`a repeated request is answered from memory, with the upstream's bytes and headers (${kind})`, () =>
+  test(`a repeated request gets the cached response, with the upstream's bytes and headers (${kind})`, () =>
     withRelay(answer, async (scene) => {
       const pass = stopClock()
       const client = await scene.client()
