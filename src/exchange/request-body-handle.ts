@@ -10,9 +10,9 @@ export interface RequestBodyHandle {
   readonly isComplete: boolean
   /** Members that were found on the way: model, stream and others. */
   readonly peeked: Peek
-  /** What is sent in its place; null if it goes as it came. */
+  /** The request that is sent instead; null if the body is sent unchanged. */
   readonly outbound: OutboundRequest | null
-  /** @param pieces what has arrived, edited or not @returns what undici sends */
+  /** @param pieces the buffers that have arrived, edited or not @returns the body for undici */
   send(pieces: readonly Buffer[]): Buffer | BodyUpload
   /** Frees the body once no other attempt can need it. */
   release(): void

@@ -47,7 +47,7 @@ export interface FailoverOptions {
   /** Milliseconds that a response may stay without content while another target is left; null for no limit. */
   readonly firstTokenMs: number | null
   /**
-   * A second target is tried when the first has not answered after `afterMs`, if `budget` allows it; null for never.
+   * A second target is tried when the first has not responded after `afterMs`, if `budget` allows it; null for never.
    */
   readonly hedge: { readonly afterMs: number; readonly budget: HedgeBudget } | null
   /** Limits the bytes of responses that are held back. */
@@ -60,7 +60,7 @@ export interface FailoverOptions {
  * Tries the targets of a request in order, until one gives a usable response. If none does, the client gets the last
  * error response of an upstream, or an error of the relay. Nothing is repeated once a byte has gone to the client.
  *
- * States: attempts are open > `winner` is set (the response is handed on) or `isOver` (given up, or failed).
+ * States: attempts are open > `winner` is set (the response is handed on) or `isOver` (cancelled, or failed).
  */
 export class Failover {
   /** The exchange that upstream usage is billed to; moves when that subscriber leaves. */

@@ -6,7 +6,7 @@ const LONGEST_MATCH = 8
 
 /**
  * Finds the first `data` line of an event stream as soon as it begins, cut anywhere. Comments and blank lines before
- * it say only that the server is alive. Each byte is looked at once.
+ * it show only that the server is alive. Each byte is read once.
  */
 export class FirstDataFinder {
   private readonly lines: LineFinder
