@@ -41,7 +41,7 @@ export function checkOut(ref: string, here: string): Checkout {
   return { root, remove }
 }
 
-/** Each figure of both, their ratio, and its 95 % interval. One that does not hold 1 is marked. */
+/** Each figure of both, their ratio, and its 95 % interval. An interval that does not contain 1 is marked. */
 export function comparison(series: readonly Series[]): string[] {
   const rows = [['figure', 'before', 'now', 'ratio', '95 % interval', '']]
   for (const now of series) {

@@ -13,7 +13,7 @@ const budgetSchema = z
     baseline: z.strictObject({ contestant: z.string(), figure: z.string().optional() }).nullable(),
     atMost: z.number().positive().optional(),
     atLeast: z.number().positive().optional(),
-    /** What the design asks for. Where the limit is weaker, the note says why. */
+    /** The value that the design wants. If the limit is weaker, the note gives the reason. */
     goal: z.number().positive(),
     note: z.string().optional(),
   })
@@ -26,19 +26,19 @@ const budgetSchema = z
       budget.note !== undefined ||
       budget.baseline === null,
     {
-      message: 'has a limit that is not the goal, so it needs a note that says why',
+      message: 'has a limit that is not the goal, so it needs a note with the reason',
     },
   )
 
 export type Budget = z.infer<typeof budgetSchema>
 
-/** @throws if the file is not what it has to be: a budget that is passed over would hold for ever */
+/** @throws if the file is not valid: a budget that is ignored would always hold */
 export function readBudgets(file: string | URL): Budget[] {
   return z.array(budgetSchema).parse(JSON.parse(readFileSync(file, 'utf8')))
 }
 
 /**
- * Holds the figures of a run against the budgets: the median of the rounds over the baseline's median.
+ * Compares the figures of a run with the budgets: the median of the rounds over the baseline's median.
  * @param missing contestants that could not be started: budgets that have one as their baseline are skipped
  */
 export function judge(
@@ -72,8 +72,8 @@ function judgeOne(
   const ratio = baseline === null ? value : value / baseline.value
   const bound = budget.atMost === undefined ? 'atLeast' : 'atMost'
   const limit = budget.atMost ?? budget.atLeast ?? Number.NaN
-  // A figure that is not there is NaN, which no comparison lets pass. A baseline that adds nothing, or less, cannot be
-  // kept to: it says that the run was disturbed.
+  // A missing figure is NaN, which fails every comparison. A baseline that adds nothing or less gives no ratio: it
+  // shows that the run was disturbed.
   const within = bound === 'atMost' ? ratio <= limit && ratio >= 0 : ratio >= limit
   return {
     name: budget.name,

@@ -4,9 +4,9 @@ import { RENAMED_SETTINGS } from '../src/config/renamed.js'
 import type { Settings } from './live-config.js'
 
 /**
- * A config in the names that the Thinwire of another checkout knows: one that is older (`--against`) refuses to start
- * with a setting that was renamed since.
- * @param root of a checkout that was built
+ * Translates a config to the setting names of another checkout: an older Thinwire (`--against`) does not start with a
+ * setting that was renamed later.
+ * @param root folder of a checkout that was built
  */
 export function renameFor(root: string, settings: Settings): Settings {
   const schema = join(root, 'dist', 'config.schema.json')

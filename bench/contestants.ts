@@ -10,14 +10,14 @@ import type { Placement } from './machine.js'
 import { type BySize, EVERY_ROUND } from './scenario.js'
 import type { Target } from './wire/stream.js'
 
-/** Something that stands between client and upstream, or the upstream itself. */
+/** A program between client and upstream, or the upstream itself. */
 export interface Contestant {
   readonly name: string
-  /** What Thinwire is measured against; the run goes on without one that cannot be started. */
+  /** Thinwire is measured against it. The run continues without a baseline that cannot be started. */
   readonly baseline: boolean
-  /** False of one that goes along only where it is named. */
+  /** False: it takes part only in scenarios that name it. */
   readonly everywhere: boolean
-  /** It goes along in so many rounds at the most, unless rounds are asked for. */
+  /** Most rounds in which it takes part, unless `--rounds` is given. */
   readonly rounds: BySize<number>
   /** @throws if it cannot be started here */
   start(bench: Surroundings): Promise<Running>
@@ -26,27 +26,27 @@ export interface Contestant {
 export interface Surroundings {
   readonly placement: Placement
   readonly upstreamPort: number
-  /** The upstream's process, which is the contestant `direct`; null if it is this one. */
+  /** The upstream's process, which is the contestant `direct`; null if the upstream runs in this process. */
   readonly upstream: Child | null
-  /** Flags for Node before Thinwire's own: a profiler, say, or what a scenario has to have in it. */
+  /** Flags for Node, such as a profiler or a module that a scenario loads into Thinwire. */
   readonly thinwireFlags: readonly string[]
 }
 
-/** A contestant that listens. */
+/** A started contestant. */
 export interface Running extends Target {
   readonly child: Child
-  /** The folder of its usage ledger; null if it keeps none. */
+  /** The folder of its usage ledger; null if it has none. */
   readonly ledger: string | null
   /**
-   * Gives it other settings while it runs; null if it has none that can be changed.
-   * @param settings of those that it was started with
-   * @param targets that they name
+   * Changes its settings while it runs; null if it has none that can be changed.
+   * @param settings makes the new settings from those of the start
+   * @param targets number of targets with the new settings
    */
   readonly reconfigure: ((settings: (first: Settings) => Settings, targets: number) => Promise<void>) | null
   stop(): Promise<void>
 }
 
-/** Any key will do where none is looked at. */
+/** A key for contestants that check none. */
 const ANY_KEY = ['authorization: Bearer sk-bench']
 
 export const DIRECT: Contestant = {
@@ -70,7 +70,7 @@ export const DIRECT: Contestant = {
 
 export const TUNNEL = program('tunnel')
 export const BARE = program('bare')
-/** No budget is kept on it, so that a quick run can do with less. */
+/** It has no budget, so a quick run has fewer rounds of it. */
 export const EXPRESS = program('express', { rounds: { whole: 100, quick: 2, smoke: 1 } })
 export const CONSTANT = program('constant', { everywhere: false })
 
@@ -96,9 +96,9 @@ export const NGINX: Contestant = {
 }
 
 /**
- * Thinwire as `thinwire start` makes it, everything on.
- * @param root of a checkout that was built
- * @param settings of the config file besides
+ * Thinwire as `thinwire start` runs it, with everything on.
+ * @param root folder of a checkout that was built
+ * @param settings further settings of the config file
  */
 export function thinwire(name: string, root: string, settings: Settings = {}): Contestant {
   return {
@@ -137,12 +137,12 @@ interface IssuedKey {
   readonly file: Buffer
 }
 
-/** By the program that has issued them. */
+/** Key files by the program that has issued them. */
 const issuedKeys = new Map<string, IssuedKey>()
 
 /**
- * Puts the key file of this run where the config has it. One key does for all that are started of one checkout, each with its
- * own file: to issue it takes a process.
+ * Puts the key file of this run where the config expects it. All relays of one checkout use the same key, each with its
+ * own copy of the file, because issuing a key takes a process.
  */
 function provideKey(cli: string, config: string, env: NodeJS.ProcessEnv): string {
   const path = join(dirname(config), 'data', 'keys.jsonl')
@@ -168,14 +168,14 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 export const THINWIRE = thinwire('thinwire', ROOT)
 
-/** The same without its cache: what that costs is the difference. */
+/** Thinwire without its cache: the difference is the cost of the cache. */
 export const UNCACHED: Contestant = {
   ...thinwire('uncached', ROOT, { cache: { enabled: false } }),
   baseline: true,
   everywhere: false,
 }
 
-/** Of every run; Thinwire last, as it is measured against the others. */
+/** The contestants of every run. Thinwire is last, because it is measured against the others. */
 export const CONTESTANTS: readonly Contestant[] = [
   DIRECT,
   TUNNEL,
@@ -225,7 +225,7 @@ function running(
   }
 }
 
-/** As an operator sets it, with limits that the scenarios do not meet. */
+/** The config of an operator, with limits that the scenarios do not reach. */
 function thinwireConfig(port: number, upstreamPort: number): Settings {
   return {
     listen: `127.0.0.1:${port}`,
@@ -236,7 +236,7 @@ function thinwireConfig(port: number, upstreamPort: number): Settings {
   }
 }
 
-/** One worker, nothing buffered, connections kept on both sides: the least that nginx can do as a relay of streams. */
+/** One worker, no buffering, kept connections on both sides: the least that nginx must do to relay streams. */
 function nginxConfig(folder: string, port: number, upstreamPort: number): string {
   const scratch = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => {
     const path = join(folder, name)

@@ -10,7 +10,7 @@ export class Driver {
     this.child = Child.node(programOf('wire/driver.js'), [], { core: placement.others })
   }
 
-  /** @param onMark called when the job has come so far; the job goes on meanwhile */
+  /** @param onMark called when the job reaches a mark; the job does not wait for it */
   run<Name extends JobName>(
     job: Name,
     ask: Jobs[Name]['ask'],
@@ -18,16 +18,16 @@ export class Driver {
   ): Promise<Jobs[Name]['answer']> {
     const { process: child } = this.child
     return new Promise((resolve, reject) => {
-      // It ended between two jobs: nothing more is heard of it.
+      // A child that ended between two jobs sends no further message.
       if (this.child.ended) {
         reject(new Error(`the driver of the bench ended: ${this.child.lastWords}`))
         return
       }
       const finish = (): void => {
-        child.removeListener('message', hear)
+        child.removeListener('message', onMessage)
         child.removeListener('exit', die)
       }
-      const hear = (message: DriverMessage): void => {
+      const onMessage = (message: DriverMessage): void => {
         if ('mark' in message) {
           onMark?.(message.mark)
           return
@@ -40,13 +40,13 @@ export class Driver {
         finish()
         reject(new Error(`the driver of the bench ended: ${this.child.lastWords}`))
       }
-      child.on('message', hear)
+      child.on('message', onMessage)
       child.on('exit', die)
       child.send({ job, ask })
     })
   }
 
-  /** Lets a job that holds streams go on. */
+  /** Lets a job that holds streams continue. */
   release(): void {
     this.child.process.send('release')
   }

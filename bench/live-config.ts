@@ -2,20 +2,20 @@ import type { ChildProcess } from 'node:child_process'
 import { utimesSync, writeFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 
-/** What a config file says. */
+/** The settings of a config file. */
 export type Settings = Readonly<Record<string, unknown>>
 
-/** Of the file, whatever is in it. */
+/** Size of the file, whatever its settings are. */
 const FILE_BYTES = 64 * 1024
 
 const PATIENCE_MS = 10_000
 
 /**
- * The config file of a Thinwire that runs, and may be given another one: what two configs cost is then measured in one
- * process, as two of them differ by more than that.
+ * The config file of a running Thinwire, which can be replaced. So the costs of two configs are measured in one
+ * process: two processes differ by more than that.
  */
 export class LiveConfig {
-  /** As it was at the start. */
+  /** The settings at the start. */
   readonly first: Settings
   private readonly file: string
   private current: string
@@ -28,23 +28,24 @@ export class LiveConfig {
   }
 
   /**
-   * Resolves when requests go by these settings.
-   * @param targets how many there are of those that they name, by which it can be told
-   * @throws Error if they are not taken over
+   * Resolves when requests follow these settings.
+   * @param targets the number of targets with these settings, by which `/readyz` shows the change
+   * @throws Error if the relay does not apply them
    */
   async take(settings: Settings, targets: number, port: number, relay: ChildProcess): Promise<void> {
     if (!this.write(settings)) return
     relay.kill('SIGHUP')
     const deadline = performance.now() + PATIENCE_MS
     while ((await targetsOf(port)) !== targets) {
-      if (performance.now() > deadline) throw new Error('another config was not taken over')
+      if (performance.now() > deadline) throw new Error('the new config was not applied')
       await setTimeout(5)
     }
   }
 
   /**
-   * Always as long and as old: Thinwire looks at the file once in a while, and would read it once more at a time of its own.
-   * @returns false if it says just that
+   * Writes the file with the same size and time as before. Thinwire watches the file, and would otherwise read it again
+   * during a measurement.
+   * @returns false if the file has these settings already
    */
   private write(settings: Settings): boolean {
     const text = JSON.stringify(settings)

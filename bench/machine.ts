@@ -3,16 +3,16 @@ import { readFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import type { MachineFacts } from './results.js'
 
-/** Who runs where. With one core all share it, and the figures say little. */
+/** The cores of the processes. With one core all share it, and the figures mean little. */
 export interface Placement {
   /** Core of the relay that is measured; null where processes cannot be pinned. */
   readonly relay: number | null
-  /** Of the clients and of the upstream. */
+  /** Core of the clients and of the upstream. */
   readonly others: number | null
   readonly words: string
 }
 
-/** Client and upstream on one core, the relay on another, wherever that can be had. */
+/** Puts client and upstream on one core and the relay on another, if possible. */
 export function placeProcesses(): Placement {
   const allowed = allowedCores()
   const [first, second] = allowed
@@ -43,7 +43,7 @@ function allowedCores(): number[] {
   return cores
 }
 
-/** Open files that one process may have; streams beyond it cannot be held. */
+/** Limit of open files for one process, which limits the streams too. */
 export function openFilesLimit(): number {
   try {
     const found = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]

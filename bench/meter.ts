@@ -1,11 +1,11 @@
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
 
-// Loaded into every contestant that runs on Node, before its own code (`node --import`): tells over IPC what the
-// process has used, and ends the process when whoever started it is gone.
+// This module is loaded into every contestant that runs on Node, before its own code (`node --import`). It reports over
+// IPC what the process has used, and ends the process when its parent is gone.
 
 /** What a process has used since its start, and the delay of its event loop since the last reading. */
 export interface Reading {
-  /** Of all threads, microseconds. */
+  /** CPU time of all threads, microseconds. */
   readonly cpuUs: number
   readonly rssBytes: number
   /** Time in garbage collection on the main thread, microseconds. Null outside of Node. */
@@ -21,7 +21,7 @@ new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) gcMs += entry.duration
 }).observe({ entryTypes: ['gc'] })
 
-// A timer each millisecond is work of its own, so it runs only while a scenario asks for its figure.
+// A timer each millisecond is work, so it runs only while a scenario needs its figure.
 let delay: ReturnType<typeof monitorEventLoopDelay> | null = null
 
 process.on('message', (message) => {
@@ -45,5 +45,5 @@ process.on('message', (message) => {
   }
 })
 process.on('disconnect', () => process.exit(0))
-// It measures, and is no reason for a process to live on.
+// The channel must not keep the process alive.
 process.channel?.unref()

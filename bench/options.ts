@@ -6,7 +6,7 @@ export interface Options {
   /** A commit to compare with; null for a run against the budgets. */
   readonly against: string | null
   readonly profile: boolean
-  /** Peers from npm take part, too. */
+  /** Peers from npm take part too. */
   readonly peers: boolean
   /** Names of scenarios; empty for all. */
   readonly only: readonly string[]
@@ -17,22 +17,22 @@ export interface Options {
 
 export const HELP = `npm run bench -- [options]
 
-Measures Thinwire beside its baselines in interleaved rounds, holds the ratios
-against bench/budgets.json, and writes results.json and report.html.
+Measures Thinwire and its baselines in interleaved rounds, compares the ratios
+with bench/budgets.json, and writes results.json and report.html.
 
   --quick           less of everything, within three minutes
   --only NAME       one scenario; may be given several times
-  --rounds N        so many rounds
-  --against REF     this checkout beside a commit; no budgets
+  --rounds N        number of rounds
+  --against REF     compares this checkout with a commit; no budgets
   --profile         a CPU profile of Thinwire under load, and its top functions
-  --peers           Portkey's gateway besides, installed into a temporary folder
-  --out DIR         where results go; bench-results without it
+  --peers           also Portkey's gateway, installed into a temporary folder
+  --out DIR         folder for results; default bench-results
   --smoke           proves that the suite works; its figures mean nothing
 
 Exit codes: 0 all budgets held, 1 a budget was broken, 2 it could not be run.
 `
 
-/** @throws Error with a line that says what is wrong */
+/** @throws Error whose message is one line about the wrong option */
 export function readOptions(args: readonly string[]): Options | 'help' {
   const { values } = parseArgs({
     args: [...args],

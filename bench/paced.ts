@@ -6,19 +6,19 @@ import type { Api } from './wire/plan.js'
 
 const EVERY_MS = 20
 
-/** What runs beside the streams. */
+/** Load that runs beside the streams. */
 export interface Beside {
-  /** One more client, that has stopped reading. */
+  /** One more client that does not read. */
   readonly stalled: boolean
   /** Requests per second for a short answer. */
   readonly requestsPerSecond: number
-  /** These have a key that is none. */
+  /** These requests have an invalid key. */
   readonly badKey: boolean
 }
 
 export const ALONE: Beside = { stalled: false, requestsPerSecond: 0, badKey: false }
 
-/** Streams of 50 events a second, and what the relay had used at the beginning and at the end of the steady part. */
+/** Runs streams of 50 events a second. @returns delays, and the relay's use at the start and end of the steady part */
 export async function runPaced(
   { driver }: Stage,
   running: Running,
@@ -39,7 +39,7 @@ export async function runPaced(
   const readings: Promise<Reading>[] = []
   const { delayUs } = await driver.run('paced', ask, () => {
     const reading = running.child.read()
-    // The first of the two has ended the watch over the event loop.
+    // Each reading ends the watch of the event loop, so the first one starts it again.
     readings.push(
       readings.length > 0
         ? reading

@@ -18,7 +18,7 @@ export function profileFlags(folder: string): string[] {
   return ['--cpu-prof', '--cpu-prof-dir', folder]
 }
 
-/** The functions that took most of the time themselves, of every profile in a folder. */
+/** The functions with the most self time in every profile of a folder. */
 export function topFunctions(folder: string): string[] {
   const lines: string[] = []
   for (const file of readdirSync(folder).filter((name) => name.endsWith('.cpuprofile'))) {

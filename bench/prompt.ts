@@ -1,10 +1,10 @@
-/** A line of code with what JSON escapes and UTF-8 widens, as prompts are full of. */
+/** A line of code with characters that JSON escapes and UTF-8 widens, as in real prompts. */
 export const LINE = 'const relay = new Relay("x", { timeouts });\n\treturn relay; // naïve\n'
 
-/** Whose turn it is, by turns. */
+/** Number of messages, by turns of user and assistant. */
 export const TURNS = 8
 
-/** A chat of so many lines in each turn. */
+/** Builds a chat with `lines` lines in each message. */
 export function messagesOf(lines: number): { role: string; content: string }[] {
   const content = LINE.repeat(lines)
   return Array.from({ length: TURNS }, (_, i) => ({ role: i % 2 === 0 ? 'user' : 'assistant', content }))

@@ -2,7 +2,7 @@ import type { Reading } from './meter.js'
 import type { Distribution, Series, Unit } from './results.js'
 import { ascending, distributionPoints, median, quantile } from './statistics.js'
 
-/** Takes down what the scenarios measure, round by round. */
+/** Records what the scenarios measure, round by round. */
 export class Recorder {
   private readonly byKey = new Map<string, { series: Series; values: number[] }>()
   private readonly samples = new Map<
@@ -35,7 +35,7 @@ export class Recorder {
     this.add(scenario, `${figure}_p99`, unit, contestant, quantile(sorted, 0.99))
   }
 
-  /** What a relay has used of its core for so many units of work, and the part of it that garbage collection took. */
+  /** Adds the CPU time of a relay for each unit of work, and the share of garbage collection. */
   addUse(
     scenario: string,
     figure: string,
@@ -74,8 +74,8 @@ export class Recorder {
   }
 
   /**
-   * Adds a figure that is another one less its median without any relay. Not less that of the same round: where the
-   * direct figure has two modes, as a large prompt through loopback's buffers has, the difference would have them twice.
+   * Adds a figure that is another one minus the median of `direct`. It is not the difference to `direct` in the same
+   * round: that one may have two modes, such as a large prompt through loopback's buffers, and so would the difference.
    */
   deriveAdded(scenario: string, figure: string, added: string): void {
     const of = this.series.filter((series) => series.scenario === scenario && series.figure === figure)

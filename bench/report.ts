@@ -12,7 +12,7 @@ const RIGHT = 28
 const TOP = 12
 const BOTTOM = 36
 
-/** The quantiles that are named under a plot; each has as much room as the one before, though it is ten times rarer. */
+/** The quantiles that are named under a plot. Each gets the same width, although each is ten times rarer. */
 const MARKS = [0, 0.5, 0.9, 0.99, 0.999]
 
 const STYLE = `
@@ -35,7 +35,7 @@ svg { width: 100%; height: auto; display: block } svg text { font: 12px system-u
 .key i { display: inline-block; width: 1.1em; height: .25em; vertical-align: middle; margin-right: .4em }
 `
 
-/** Told apart by those who see red and green alike, on paper and on black. */
+/** Colours that can be distinguished with red-green blindness, on white and on black. */
 const COLOURS: Readonly<Record<string, string>> = {
   direct: '#8a929e',
   tunnel: '#56b4e9',
@@ -47,7 +47,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   thinwire: '#d55e00',
 }
 
-/** A page that needs nothing else: what held, how the single samples were spread, and every figure. */
+/** A self-contained page: budgets, distributions of the single samples, and every figure. */
 export function report(results: Results): string {
   return `<!doctype html>
 <html lang="en">
@@ -111,7 +111,7 @@ function plots(all: readonly Distribution[]): string {
     .join('\n')
 }
 
-/** Time over quantile, both so stretched that the rare and slow, which is what is felt, gets as much room as the rest. */
+/** Plots time over quantile, with scales that give the rare and slow samples as much room as the others. */
 function plot(title: string, curves: readonly Distribution[]): string {
   const values = curves.flatMap(({ points }) => points.map(([, value]) => value)).filter((value) => value > 0)
   if (values.length === 0) return ''
@@ -149,7 +149,7 @@ function plot(title: string, curves: readonly Distribution[]): string {
 <div class="key">${keys.join('')}</div>`
 }
 
-/** Where a quantile stands between 0 and 1: linear to the median, then a step for each tenth that is left. */
+/** The place of a quantile between 0 and 1: linear up to the median, then one step for each factor of ten. */
 function place(q: number): number {
   const half = 0.28
   if (q <= 0.5) return (q / 0.5) * half

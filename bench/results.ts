@@ -1,13 +1,13 @@
-/** What a run of the suite measured: the contents of `results.json`, and all that the table and the report are made of. */
+/** The results of a run: the contents of `results.json`, and the data of the table and the report. */
 export interface Results {
-  /** Of this format. Fields are only ever added. */
+  /** Version of this format. Fields are only added. */
   readonly v: 1
   readonly takenAt: string
   /** `whole`, `quick`, or `smoke`, which proves that the suite works and nothing else. */
   readonly mode: Mode
   readonly machine: MachineFacts
   readonly rounds: number
-  /** Why a contestant that belongs to every run is missing from this one, by its name. */
+  /** The reason for each contestant that is missing in this run, by its name. */
   readonly missing: Readonly<Record<string, string>>
   readonly series: readonly Series[]
   readonly distributions: readonly Distribution[]
@@ -19,7 +19,7 @@ export type Mode = 'whole' | 'quick' | 'smoke'
 export interface MachineFacts {
   readonly cpu: string
   readonly cores: number
-  /** How processes were kept apart, in words. */
+  /** On which cores the processes ran, in words. */
   readonly pinning: string
   readonly node: string
   readonly kernel: string
@@ -39,7 +39,7 @@ export interface Series {
   readonly values: readonly number[]
 }
 
-/** How the single samples of a figure are spread, all rounds together. */
+/** Distribution of the single samples of a figure, over all rounds. */
 export interface Distribution {
   readonly scenario: string
   /** What was sampled: `first byte`, `chunk delay`. */
@@ -51,7 +51,7 @@ export interface Distribution {
   readonly points: readonly (readonly [number, number])[]
 }
 
-/** One line of `budgets.json` held against the figures. */
+/** One line of `budgets.json` compared with the figures. */
 export interface Verdict {
   readonly name: string
   readonly what: string
@@ -67,9 +67,9 @@ export interface Verdict {
   /** The smallest and the largest ratio of one round. */
   readonly spread: readonly [number, number]
   readonly bound: 'atMost' | 'atLeast'
-  /** What fails the run. */
+  /** The limit: the run fails beyond it. */
   readonly limit: number
-  /** What the design asks for. */
+  /** The value that the design wants. */
   readonly goal: number
   /** `skipped`: the baseline is not there. */
   readonly outcome: 'held' | 'broken' | 'skipped'

@@ -20,10 +20,10 @@ const HELD = 0
 const BROKEN = 1
 const CANNOT = 2
 
-/** These are steady. */
+/** Few rounds are enough, because these figures vary little. */
 const MICRO_ROUNDS: BySize<number> = { whole: 3, quick: 2, smoke: 1 }
 
-const say = (line: string): boolean => process.stdout.write(`${line}\n`)
+const print = (line: string): boolean => process.stdout.write(`${line}\n`)
 const progress = (line: string): boolean => process.stderr.write(`${line}\n`)
 
 async function main(): Promise<number> {
@@ -67,23 +67,23 @@ async function main(): Promise<number> {
   if (!options.peers) return holdBudgets(scenarios, micro, CONTESTANTS, suite, options.out)
   progress('installing peers')
   const { contestant, remove } = installPortkey()
-  // Thinwire stays last, as it is measured against the others.
+  // Thinwire stays last, because it is measured against the others.
   const all = [...CONTESTANTS.slice(0, -1), contestant, ...CONTESTANTS.slice(-1)]
   return holdBudgets(scenarios, micro, all, suite, options.out).finally(remove)
 }
 
 async function profile(scenarios: readonly Scenario[], suite: SuiteOptions, out: string): Promise<number> {
-  // Absolute, as the relay has a folder of its own, and without the profiles of earlier runs.
+  // Absolute, because the relay runs in another folder. Profiles of earlier runs are removed.
   const folder = resolve(out, 'profiles')
   rmSync(folder, { recursive: true, force: true })
   await runSuite([THINWIRE], scenarios, { ...suite, thinwireFlags: profileFlags(folder) })
-  for (const line of topFunctions(folder)) say(line)
+  for (const line of topFunctions(folder)) print(line)
   return HELD
 }
 
 async function compare(scenarios: readonly Scenario[], suite: SuiteOptions, ref: string): Promise<number> {
   progress(`building ${ref}`)
-  // What is loaded into Thinwire is of this checkout, and finds nothing of its own in another.
+  // A scenario that loads code into Thinwire cannot run with another checkout: the code imports modules of this one.
   const comparable = scenarios.filter((scenario) => scenario.loaded === null)
   const before = checkOut(ref, ROOT)
   try {
@@ -91,7 +91,7 @@ async function compare(scenarios: readonly Scenario[], suite: SuiteOptions, ref:
   } finally {
     before.remove()
   }
-  for (const line of comparison(suite.record.series)) say(line)
+  for (const line of comparison(suite.record.series)) print(line)
   return HELD
 }
 
@@ -136,13 +136,13 @@ async function holdBudgets(
   writeFileSync(join(out, 'results.json'), `${JSON.stringify(results, null, 1)}\n`)
   writeFileSync(join(out, 'report.html'), report(results))
 
-  for (const line of figureTable(results)) say(line)
-  say('')
-  for (const line of verdictTable(results.verdicts)) say(line)
-  say('')
+  for (const line of figureTable(results)) print(line)
+  print('')
+  for (const line of verdictTable(results.verdicts)) print(line)
+  print('')
   const broken = breaches(results.verdicts)
-  for (const line of broken) say(line)
-  say(`${join(out, 'report.html')} has the plots, ${join(out, 'results.json')} all figures`)
+  for (const line of broken) print(line)
+  print(`${join(out, 'report.html')} has the plots, ${join(out, 'results.json')} all figures`)
   return broken.length > 0 && mode !== 'smoke' ? BROKEN : HELD
 }
 

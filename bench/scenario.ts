@@ -3,25 +3,25 @@ import type { Driver } from './driver.js'
 import type { Recorder } from './recorder.js'
 import type { Mode } from './results.js'
 
-/** What a scenario has at hand. */
+/** What a scenario works with. */
 export interface Stage {
   readonly driver: Driver
   readonly record: Recorder
   readonly mode: Mode
 }
 
-/** One situation. Every contestant that it takes goes through it once in each round. */
+/** One situation. Each contestant that takes part runs it once in each round. */
 export interface Scenario {
   readonly name: string
-  /** What it shows, in one line. */
+  /** Description in one line. */
   readonly about: string
-  /** Which baselines go along; null for all that go everywhere. Thinwire always does. */
+  /** The baselines that take part; null for all that are `everywhere`. Thinwire always takes part. */
   readonly baselines: readonly string[] | null
-  /** Shows only in a process that has done nothing yet: each measurement has one of its own. */
+  /** Each measurement needs a new process. */
   readonly fresh: boolean
-  /** Loaded into Thinwire before its own code, by its path in `bench/`; null for nothing. Only for what is `fresh`. */
+  /** A module in `bench/` that is loaded into Thinwire before its own code, or null. Only for `fresh` scenarios. */
   readonly loaded: string | null
-  /** Of so many rounds at the most, where no budget needs its figures or they are steady; unless rounds are asked for. */
+  /** Most rounds, unless `--rounds` is given: fewer if no budget needs the figures or they vary little. */
   readonly rounds: BySize<number>
   measure(stage: Stage, running: Running): Promise<void>
 }
@@ -30,7 +30,7 @@ export type BySize<T> = { readonly [M in Mode]: T }
 
 export const EVERY_ROUND: BySize<number> = { whole: 100, quick: 100, smoke: 1 }
 
-/** Of what no budget is kept on. */
+/** For scenarios without a budget. */
 export const SOME_ROUNDS: BySize<number> = { whole: 3, quick: 1, smoke: 1 }
 
 export function takesPart(scenario: Scenario, contestant: Contestant): boolean {
@@ -38,7 +38,7 @@ export function takesPart(scenario: Scenario, contestant: Contestant): boolean {
   return !baseline || (scenario.baselines === null ? everywhere : scenario.baselines.includes(name))
 }
 
-/** A value by the size of the run. */
+/** Selects a value by the size of the run. */
 export function sized<T>(mode: Mode, values: BySize<T>): T {
   return values[mode]
 }

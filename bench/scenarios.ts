@@ -20,7 +20,7 @@ export const SCENARIOS: readonly Scenario[] = [
   BURST,
   STALLED,
   BAD_KEYS,
-  // Made of a pipe in the way that Linux has them.
+  // It uses a pipe, which works in this way only on Linux.
   ...(process.platform === 'linux' ? [STALLED_DISK] : []),
   REFUSALS,
   ROUTING,

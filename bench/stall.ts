@@ -15,35 +15,35 @@ import { listLedgerNames } from '../src/ledger/files.js'
 import type { LedgerState } from '../src/observe/relay-state.js'
 import type { Running } from './contestants.js'
 
-/** For a ledger to meet the stall, and to write what it has after it. */
+/** Limit for the ledger to hang, and to write everything afterwards. */
 const PATIENCE_MS = 15_000
 
-/** What is not written so long after its request is not going to be. */
+/** A record that is not written this long after its request will not be written. */
 const UNWRITTEN_MS = 400
 
-/** A write to a pipe of no more than this goes as a whole or not at all (pipe(7), PIPE_BUF). */
+/** A write of at most this size to a pipe is atomic (pipe(7), PIPE_BUF). */
 const FILLING = Buffer.alloc(4_096, '\n')
 
-/** How a record begins. */
+/** The beginning of a record. */
 const RECORD = '{"v":1,'
 
 /**
- * A disk that has stopped: in the place of a ledger's file stands a pipe that is full and that nobody reads. A write to
- * it neither fails nor comes back, and its thread waits in the kernel, as for a disk (pipe(7)).
+ * A disk that hangs: the ledger's file is replaced by a full pipe that nobody reads. A write to it neither fails nor
+ * completes, and its thread waits in the kernel as for a disk (pipe(7)).
  */
 export class StalledDisk {
   private readonly running: Running
   private readonly path: string
   private readonly pipe: number
-  /** Bytes in the pipe that are not the ledger's. */
+  /** Bytes in the pipe that are not from the ledger. */
   private readonly filled: number
-  /** Records that were written before. */
+  /** Number of records that were written before. */
   private written: number
 
   /**
-   * Resolves when a write of the ledger's hangs.
-   * @param ask makes requests that leave records
-   * @throws Error if there is no ledger, or it goes on writing
+   * Resolves when a write of the ledger hangs.
+   * @param ask sends requests that leave records
+   * @throws Error if there is no ledger, or it continues to write
    */
   static async begin(running: Running, ask: () => Promise<unknown>): Promise<StalledDisk> {
     const folder = running.ledger
@@ -51,14 +51,14 @@ export class StalledDisk {
     if (folder === null || name === undefined) throw new Error(`${running.name} has no ledger to be stalled`)
     const disk = new StalledDisk(running, join(folder, name))
     const deadline = performance.now() + PATIENCE_MS
-    // A ledger looks once in a while whether its file is still the one in that place.
+    // The ledger checks from time to time whether its file was replaced.
     while (performance.now() < deadline) {
       disk.written = (await ledgerOf(running)).written
       await ask()
       await setTimeout(UNWRITTEN_MS)
       if (await disk.holds()) return disk
     }
-    throw new Error(`${running.name}: its ledger goes on writing, though its disk has stopped`)
+    throw new Error(`${running.name}: its ledger continues to write, although its disk hangs`)
   }
 
   private constructor(running: Running, path: string) {
@@ -76,7 +76,7 @@ export class StalledDisk {
     renameSync(`${path}.pipe`, path)
   }
 
-  /** @throws Error if the ledger has written anything since, for then nothing was stalled that was measured */
+  /** @throws Error if the ledger has written anything since: the measurement was then not of a stalled ledger */
   async check(): Promise<void> {
     if (!(await this.holds())) throw new Error(`${this.running.name}: its ledger was not stalled`)
   }
@@ -87,8 +87,8 @@ export class StalledDisk {
   }
 
   /**
-   * Puts the file back and takes what hung, so that the ledger comes back to its file.
-   * @throws Error if what hung in the pipe was no record: the ledger was held up by something else
+   * Puts the file back and reads the pipe empty, so that the ledger continues in its file.
+   * @throws Error if the pipe had no record: the ledger waited for something else
    */
   async end(): Promise<void> {
     renameSync(`${this.path}.aside`, this.path)
@@ -116,7 +116,7 @@ export class StalledDisk {
   }
 }
 
-/** Resolves when all records are written. @throws Error if that does not come */
+/** Resolves when all records are written. @throws Error if that does not happen in time */
 export async function allWritten(running: Running): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS
   while ((await ledgerOf(running)).queued_bytes > 0) {
@@ -130,7 +130,7 @@ async function ledgerOf(running: Running): Promise<LedgerState> {
   return ((await answer.json()) as { ledger: LedgerState }).ledger
 }
 
-/** What a write or a read on the pipe says; 0 if it would have to wait. */
+/** @returns the bytes that `call` has written to or read from the pipe; 0 if it would have to wait */
 function withoutWait(call: () => number): number {
   try {
     return call()

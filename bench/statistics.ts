@@ -1,9 +1,9 @@
-/** NaN for an empty list, as there is no median of nothing. */
+/** @returns NaN for an empty list */
 export function median(values: readonly number[]): number {
   return quantile(ascending(values), 0.5)
 }
 
-/** @param sorted ascending. Linear between the two nearest, so that few samples do not jump. */
+/** Interpolates between the two nearest samples, so that few samples make no jumps. @param sorted ascending */
 export function quantile(sorted: readonly number[], q: number): number {
   if (sorted.length === 0) return Number.NaN
   const at = (sorted.length - 1) * q
@@ -39,8 +39,8 @@ export function distributionPoints(values: readonly number[]): [number, number][
 }
 
 /**
- * The ratio of two medians with its 95 % interval by bootstrap: rounds are drawn again with replacement, each with
- * both of its values, as what disturbed one of them is likely to have disturbed the other.
+ * The ratio of two medians with its 95 % interval by bootstrap. Rounds are drawn with replacement, each with both of
+ * its values, because a disturbance is likely to have affected both.
  *
  * @param a and @param b one value for each round, of the same rounds
  */
@@ -65,7 +65,7 @@ export function ratioOfMedians(
   return { ratio, low: quantile(sorted, 0.025), high: quantile(sorted, 0.975) }
 }
 
-/** Numbers in [0, 1) that are the same in each run (mulberry32), so that a report can be made again. */
+/** Numbers in [0, 1) that are the same in each run (mulberry32), so that a report can be reproduced. */
 export function generator(seed: number): () => number {
   let state = seed >>> 0
   return () => {

@@ -11,17 +11,17 @@ import { SHORT_ANSWER } from './wire/plan.js'
 export interface SuiteOptions {
   readonly record: Recorder
   readonly mode: Mode
-  /** Null for as many as the mode has. */
+  /** Null for the default number of the mode. */
   readonly rounds: number | null
   readonly placement: Placement
   readonly thinwireFlags: readonly string[]
-  /** Told of each step, for the one who waits. */
+  /** Called with a line of text for each step. */
   readonly onProgress: (text: string) => void
 }
 
 export const ROUNDS: BySize<number> = { whole: 7, quick: 4, smoke: 1 }
 
-/** Figures that are told as what a relay adds to a direct connection: scenario, figure, name of what was added. */
+/** Figures that also have the difference to a direct connection: scenario, figure, name of the difference. */
 const ADDED = [
   ['first_byte', 'first_byte_p50', 'first_byte_added_p50'],
   ['first_byte', 'first_byte_p99', 'first_byte_added_p99'],
@@ -31,8 +31,8 @@ const ADDED = [
 ] as const
 
 /**
- * Takes every contestant through every scenario, round by round, the order reversed each round: what disturbs the
- * machine for a while then meets all of them, and whoever comes first is not always the same.
+ * Runs every scenario with every contestant, round by round, in reversed order in every second round. So a disturbance
+ * of the machine affects all contestants, and none is always the first.
  *
  * @returns why a baseline took no part, by its name
  */
@@ -101,7 +101,7 @@ export async function runSuite(
   return missing
 }
 
-/** Lets every process compile what it is about to run. Nothing of it is recorded. */
+/** Lets every process compile its code. Nothing is recorded. */
 async function warmUp(
   stage: Stage,
   taking: readonly { contestant: Contestant; running: Running }[],
@@ -120,7 +120,7 @@ async function warmUp(
       reconnect: false,
       refused: false,
     })
-    // Streams are of the scenarios that are for all.
+    // Contestants that are not `everywhere` run no scenario with streams.
     if (!contestant.everywhere) continue
     await stage.driver.run('paced', {
       ...ask,

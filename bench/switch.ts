@@ -3,39 +3,38 @@ import { StreamMeter } from '../src/metering/stream-meter.js'
 import { Recorder } from '../src/server/recorder.js'
 import { median } from './statistics.js'
 
-// Loaded into Thinwire ahead of its own code, with which it then shares these classes: metering can be switched off,
-// so that nothing is looked at as it passes and nothing is written down of it. What is left is the relay. It is switched
-// within one process and every few milliseconds, as two processes differ by more than what is to be measured, each
-// compiled in its own way, and so do two seconds of a machine that is shared.
+// This module is loaded into Thinwire before its own code and changes its classes, so that metering and recording can
+// be switched off. They are switched within one process and every few milliseconds: two processes differ by more than
+// the measured cost, because each is compiled in its own way, and so do two seconds on a shared machine.
 
-/** What `alternate: false` is answered with. CPU for each piece in microseconds, at the median of the slices of time. */
+/** The reply to `alternate: false`. CPU time for each chunk in microseconds: the medians of the slices of time. */
 export interface Alternated {
   readonly metered: number
   readonly unmetered: number
-  /** Of a slice with metering to the one beside it without, at the median of all such pairs. */
+  /** Median ratio of a slice with metering to the next one without. */
   readonly ratio: number
 }
 
-/** Two events of each stream that has fifty in a second. */
+/** Two events of each stream with fifty events a second. */
 const SLICE_MS = 40
 
-/** A slice with less says nothing: there were no streams yet, or no longer. */
-const LEAST_PIECES = 20
+/** A slice with fewer chunks is not counted: the streams had not begun, or were over. */
+const LEAST_CHUNKS = 20
 
 const { push } = StreamMeter.prototype
-const { push: pushAnswer } = JsonMeter.prototype
+const { push: pushJson } = JsonMeter.prototype
 const { add } = Recorder.prototype
 
 let metering = true
-let pieces = 0
+let chunks = 0
 
-StreamMeter.prototype.push = function (piece: Buffer): void {
-  pieces++
-  if (metering) push.call(this, piece)
+StreamMeter.prototype.push = function (chunk: Buffer): void {
+  chunks++
+  if (metering) push.call(this, chunk)
 }
 
-JsonMeter.prototype.push = function (piece: Buffer): void {
-  if (metering) pushAnswer.call(this, piece)
+JsonMeter.prototype.push = function (chunk: Buffer): void {
+  if (metering) pushJson.call(this, chunk)
 }
 
 Recorder.prototype.add = function (...args: Parameters<Recorder['add']>): void {
@@ -44,14 +43,14 @@ Recorder.prototype.add = function (...args: Parameters<Recorder['add']>): void {
 
 let timer: NodeJS.Timeout | null = null
 let usage = process.cpuUsage()
-/** Of the slices since the last message, by turns with metering and without; NaN where there was too little. */
+/** CPU time per chunk of the slices since the last message, by turns with and without metering; NaN for too few. */
 let slices: number[] = []
 
 function turn(): void {
   const { user, system } = process.cpuUsage(usage)
-  slices.push(pieces < LEAST_PIECES ? Number.NaN : (user + system) / pieces)
+  slices.push(chunks < LEAST_CHUNKS ? Number.NaN : (user + system) / chunks)
   metering = !metering
-  pieces = 0
+  chunks = 0
   usage = process.cpuUsage()
 }
 
@@ -72,10 +71,10 @@ process.on('message', (message) => {
   if (typeof message !== 'object' || message === null || !('alternate' in message)) return
   if (timer !== null) clearInterval(timer)
   timer = message.alternate === true ? setInterval(turn, SLICE_MS).unref() : null
-  const answer = alternated()
+  const reply = alternated()
   slices = []
   metering = true
-  pieces = 0
+  chunks = 0
   usage = process.cpuUsage()
-  process.send?.(answer)
+  process.send?.(reply)
 })

@@ -1,7 +1,7 @@
 import type { Results, Series, Unit, Verdict } from './results.js'
 import { largest, median, smallest } from './statistics.js'
 
-/** Fits 80 columns. `goal` is said of what is not only within its limit, but as good as it is meant to become. */
+/** Fits 80 columns. `goal`: the figure is not only within its limit, but as good as it should become. */
 export function verdictTable(verdicts: readonly Verdict[]): string[] {
   const rows = verdicts.map((verdict) => [
     verdict.what,
@@ -35,7 +35,7 @@ export function breaches(verdicts: readonly Verdict[]): string[] {
     })
 }
 
-/** Every figure of every contestant: medians, and the spread of the rounds. */
+/** All figures of all contestants: medians, and the spread of the rounds. */
 export function figureTable(results: Pick<Results, 'series'>): string[] {
   const lines: string[] = []
   const scenarios = [...new Set(results.series.map((series) => series.scenario))]
@@ -56,7 +56,7 @@ export function figureTable(results: Pick<Results, 'series'>): string[] {
   return lines
 }
 
-/** Three digits and a unit; microseconds as milliseconds where they are many. */
+/** Formats a value with three digits and its unit. 1,000 microseconds and more become milliseconds. */
 export function show(value: number, unit: Unit): string {
   if (!Number.isFinite(value)) return 'none'
   if (unit === 'us' && Math.abs(value) >= 1_000) return `${digits(value / 1_000)} ms`
@@ -80,7 +80,7 @@ function limitOf(verdict: Verdict): string {
   return verdict.baseline === null ? `${sign} ${show(limit, verdict.unit)}` : `${sign} ${digits(limit)}x`
 }
 
-/** The contestant, and its figure where that is another one. */
+/** Names the contestant, and its figure if that is another one. */
 function baseName(baseline: NonNullable<Verdict['baseline']>, figure: string): string {
   return baseline.figure === figure ? baseline.name : `${baseline.name}, ${baseline.figure}`
 }

@@ -1,10 +1,10 @@
 import { median } from './statistics.js'
 
 /**
- * Takes several ways by turns, there and back, so that a machine that becomes slower favours none of them.
- * @param rows of turns; of an odd number of them one is not gone back
- * @param take takes one of them. @returns what it cost
- * @returns the median of what each cost, in the order of the ways
+ * Measures several ways by turns, forwards and backwards, so that a machine that becomes slower favours none of them.
+ * @param rows number of passes over all ways; an even number is fair
+ * @param take measures one way and returns its cost
+ * @returns the median cost of each way, in their order
  */
 export async function byTurns<Way>(
   ways: readonly Way[],

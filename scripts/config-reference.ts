@@ -32,7 +32,7 @@ function formatSettings(schema: SchemaNode): string {
   for (const [name, node] of Object.entries(schema.properties ?? {})) {
     if (name === '$schema') continue
     const settings = listSettings(name, node)
-    // A setting that is no object stands in no section.
+    // A setting that is no object is in no section.
     if (settings.length === 1 && settings[0]?.name === name) {
       general.push(...settings.map(formatRow))
       continue
@@ -46,7 +46,7 @@ function formatSettings(schema: SchemaNode): string {
 
 const HEAD = ['| setting | type | default | unit | meaning |', '| --- | --- | --- | --- | --- |']
 
-/** What stands for a name of the user's own in a path. */
+/** Placeholders in a path for names that the user chooses. */
 const PLACEHOLDERS: Readonly<Record<string, string>> = { upstreams: 'NAME', models: 'ALIAS' }
 
 function listSettings(name: string, node: SchemaNode, required = false): Setting[] {
@@ -84,7 +84,7 @@ function formatType(node: SchemaNode): string {
     return node.enum.map((value) => `\`${value}\``).join(', ')
   }
   if (node.type === 'array') return node.items?.properties ? 'list of objects' : listTypeOf(node.items ?? {})
-  // A reference to a secret is the only object that settings have in common.
+  // A reference to a secret is the only object that is used in several sections.
   if (node.properties?.env !== undefined || node.properties?.file !== undefined) return 'reference'
   return [node.type ?? 'any'].flat().join(' or ')
 }

@@ -23,7 +23,7 @@ const LAYERS = [
   ['cli.ts'],
 ]
 
-/** These lists only ever shrink. */
+/** These lists may only become shorter. */
 const ALLOWED_IMPORTS: readonly string[] = []
 
 const ALLOWED_READMES: readonly string[] = []
@@ -42,11 +42,11 @@ const { problems, allowed, warnings } = checkSourceTree(
     allowedFiles: ALLOWED_FILES,
   },
 )
-const say = (text: string): boolean => process.stderr.write(`layers: ${text}\n`)
+const print = (text: string): boolean => process.stderr.write(`layers: ${text}\n`)
 const shown = process.argv.includes('--allowed') ? allowed : []
-for (const text of shown) say(`allowed for now: ${text}`)
+for (const text of shown) print(`allowed for now: ${text}`)
 if (allowed.length > shown.length)
-  say(`warning: ${allowed.length} problems are allowed for now: node dist/scripts/layers.js --allowed`)
-for (const warning of warnings) say(`warning: ${warning}`)
-for (const problem of problems) say(problem)
+  print(`warning: ${allowed.length} problems are allowed for now: node dist/scripts/layers.js --allowed`)
+for (const warning of warnings) print(`warning: ${warning}`)
+for (const problem of problems) print(problem)
 if (problems.length > 0) process.exitCode = 1

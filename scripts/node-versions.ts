@@ -17,7 +17,7 @@ export interface Count {
 
 const COUNT = /^(\d+) passed, (\d+) failed$/
 
-/** The lines of an npm that failed that say why. */
+/** The lines of npm's output that contain the reason of a failure. */
 const REASON = /^npm (?:error|ERR!) (?:code|404|notarget|network|enoent) ./
 
 /**
@@ -33,10 +33,10 @@ export function packageFor(platform: string, arch: string): string {
 }
 
 /**
- * Obtains a Node from the npm registry, or takes the one that was obtained before.
+ * Installs a Node from the npm registry, unless it is in the cache.
  * @param wanted a version or the beginning of one: 24, 20.18.1
- * @param cache the folder that they are kept in
- * @throws if it cannot be obtained, or is another one than was wanted
+ * @param cache the folder of the installed versions
+ * @throws if it cannot be installed, or has another version than was wanted
  */
 export async function obtainNode(wanted: string, cache: string): Promise<ObtainedNode> {
   const name = packageFor(process.platform, process.arch)
@@ -45,7 +45,7 @@ export async function obtainNode(wanted: string, cache: string): Promise<Obtaine
   const executable = join(folder, 'node_modules', name, 'bin', file)
   if (!existsSync(executable)) {
     mkdirSync(folder, { recursive: true })
-    // Without one, npm would take the folder of the project around it.
+    // Without a package.json, npm would use the folder of the project around it.
     writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
     await install(`${name}@${wanted}`, folder)
   }
@@ -59,27 +59,27 @@ export async function obtainNode(wanted: string, cache: string): Promise<Obtaine
 }
 
 /**
- * Runs the built test suite. What it writes is passed on line by line, and its count with the version before it.
+ * Runs the built test suite. Its output is passed on line by line, and the count gets the version in front.
  * @param root the folder of the project
- * @param filters as the runner takes them
- * @throws if it comes to its end without a count
+ * @param filters the arguments for the runner
+ * @throws if the runner ends without a count
  */
 export async function runSuite(
   node: ObtainedNode,
   root: string,
   filters: readonly string[],
-  say: (line: string) => void,
+  print: (line: string) => void,
 ): Promise<Count> {
-  // What a test starts by the name of node is this one, too.
+  // A test that starts `node` by name must get this version too.
   const path = `${dirname(node.executable)}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH ?? ''}`
   let count: Count | null = null
-  const hear = (line: string): void => {
+  const append = (line: string): void => {
     const [, passed, failed] = COUNT.exec(line) ?? []
     if (passed !== undefined) count = { passed: Number(passed), failed: Number(failed) }
-    say(passed === undefined ? line : `node ${node.version}: ${line}`)
+    print(passed === undefined ? line : `node ${node.version}: ${line}`)
   }
   const runner = join(root, 'dist', 'test', 'run.js')
-  const { code } = await run(node.executable, [runner, ...filters], { ...process.env, PATH: path }, hear)
+  const { code } = await run(node.executable, [runner, ...filters], { ...process.env, PATH: path }, append)
   return settle(count, code)
 }
 
@@ -101,7 +101,7 @@ async function install(spec: string, folder: string): Promise<void> {
   throw new Error(`npm could not install ${spec}: ${(reasons.length > 0 ? reasons : lines).join('; ')}`)
 }
 
-/** Runs a program to its end, which comes with this one's at the latest. Its two outputs are read as one. */
+/** Runs a program to its end, and ends it together with this process. Both outputs are read as one. */
 function run(
   command: string,
   args: readonly string[],
@@ -111,18 +111,18 @@ function run(
   return new Promise((resolve) => {
     const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
-    const hear = (text: string): void => {
+    const append = (text: string): void => {
       output += text
       if (onLine === undefined) return
       const lines = output.split('\n')
       output = lines.pop() ?? ''
       lines.forEach(onLine)
     }
-    child.stdout.setEncoding('utf8').on('data', hear)
-    child.stderr.setEncoding('utf8').on('data', hear)
+    child.stdout.setEncoding('utf8').on('data', append)
+    child.stderr.setEncoding('utf8').on('data', append)
     const stop = (signal: NodeJS.Signals): unknown => child.kill(signal)
     process.on('SIGTERM', stop).on('SIGINT', stop)
-    child.on('error', (error) => hear(`${error.message}\n`))
+    child.on('error', (error) => append(`${error.message}\n`))
     child.on('close', (code) => {
       process.off('SIGTERM', stop).off('SIGINT', stop)
       if (onLine !== undefined && output !== '') onLine(output)

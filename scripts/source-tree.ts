@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 
-/** What a source tree has to keep to. Paths are relative to `src`, with `/` between their parts. */
+/** The rules for a source tree. Paths are relative to `src`, with `/` between their parts. */
 export interface TreeRules {
   /**
-   * The layers, lowest first. A layer lists folders directly under `src`, and files that stand there. An import goes to
-   * the same layer or to a lower one; folders of one layer may import each other as long as no cycle comes of it.
+   * The layers, lowest first. A layer lists folders and files directly under `src`. An import goes to the same layer or
+   * to a lower one; folders of one layer may import each other if that makes no cycle.
    */
   readonly layers: readonly (readonly string[])[]
   /** Imports that break the rules and are tolerated for now, as `importing/file.ts -> imported/file.ts`. */
@@ -50,12 +50,12 @@ interface Crossing {
 const COMMENT_COLUMNS = 120
 const FILE_LINES = 400
 
-/** Of many places with the same problem, a report names this many. */
+/** Maximum number of places that a report names for one problem. */
 const SHOWN_PLACES = 5
 
 const README_LINES = { least: 5, most: 40 }
 
-/** Biome writes imports with single quotes, so that no other form has to be read. */
+/** Biome writes imports with single quotes, so no other form is matched. */
 const IMPORT = /\b(?:from|import)\s*\(?\s*'(\.{1,2}\/[^'\n]+)'/g
 
 /** Checks a source tree. @param src the folder `src` */
@@ -123,7 +123,7 @@ function findCrossings(files: readonly SourceFile[]): Crossing[] {
   })
 }
 
-/** The folder under `src` that a file belongs to; of a file that stands in `src` itself, its own name. */
+/** The folder under `src` that a file belongs to; for a file directly in `src`, its own name. */
 function folderOf(path: string): string {
   return path.split('/', 1)[0] as string
 }
@@ -190,7 +190,7 @@ function checkReadmes(src: string, { allowedReadmes }: TreeRules, report: OpenRe
   }
 }
 
-/** Lines of prose. Tables, examples and what a script has generated are for looking things up, and may be long. */
+/** Counts the lines of prose. Tables, examples and generated parts may be long. */
 function countReadmeLines(path: string): number | null {
   try {
     const text = readFileSync(path, 'utf8')

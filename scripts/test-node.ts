@@ -6,7 +6,7 @@ import { type Count, obtainNode, runSuite } from './node-versions.js'
 //
 //   npm run test:node                        the newest 22, 24 and 26
 //   npm run test:node -- --node 20.18.1      another one; may be given several times
-//   npm run test:node -- http                those test files alone whose path has this in it
+//   npm run test:node -- http                only the test files whose path contains this
 //
 // The last line is the sum of all runs, as the runner writes it. A version that cannot be obtained is one failure.
 
@@ -21,7 +21,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 })
 
-const say = (line: string): boolean => process.stdout.write(`${line}\n`)
+const print = (line: string): boolean => process.stdout.write(`${line}\n`)
 
 let stopped = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -35,17 +35,17 @@ let passed = 0
 let failed = 0
 for (const wanted of values.node) {
   if (stopped) break
-  say(`node ${wanted}: is obtained`)
+  print(`node ${wanted}: is obtained`)
   const outcome = await test(wanted)
   passed += outcome.passed
   failed += outcome.failed
   summary.push(outcome.text)
 }
 
-say('')
-for (const line of summary) say(line)
+print('')
+for (const line of summary) print(line)
 if (stopped) failed++
-say(`${passed} passed, ${failed} failed`)
+print(`${passed} passed, ${failed} failed`)
 process.exitCode = failed > 0 ? 1 : 0
 
 async function test(wanted: string): Promise<Count & { readonly text: string }> {
@@ -53,12 +53,12 @@ async function test(wanted: string): Promise<Count & { readonly text: string }> 
   try {
     const node = await obtainNode(wanted, values.cache)
     name = node.version
-    say(`node ${name}: runs the tests`)
-    const count = await runSuite(node, ROOT, positionals, say)
+    print(`node ${name}: runs the tests`)
+    const count = await runSuite(node, ROOT, positionals, print)
     return { ...count, text: `node ${name}: ${count.passed} passed, ${count.failed} failed` }
   } catch (error) {
     const text = `node ${name}: FAILED, ${error instanceof Error ? error.message : String(error)}`
-    say(text)
+    print(text)
     return { passed: 0, failed: 1, text }
   }
 }

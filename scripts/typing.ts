@@ -6,8 +6,8 @@ import { parseArgs } from 'node:util'
 import { finalText, formatSession, type Stroke, strokeBetween, type View } from '../bench/typing/session.js'
 import { Typist } from '../bench/typing/typist.js'
 
-// Makes bench/typing/session.jsonl, which the typing bench replays: a typist types into a real file with real pauses, and
-// what the file is like after each key is recorded. It takes as long as it takes to type: more than a minute.
+// Makes bench/typing/session.jsonl, which the typing bench replays: a simulated typist types into a real file with real
+// pauses, and the file is recorded after each key. This takes more than a minute.
 //
 //   npm run build && node dist/scripts/typing.js [--seed N] [--out FILE]
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// First, and nothing here imports a module that an older Node cannot load: it is to say what it needs.
+// Must be the first import, and nothing here may import a module that an older Node cannot load: the message about the
+// needed version would be lost.
 import './node-floor.js'
 import { VERSION } from './version.js'
 
@@ -7,16 +8,16 @@ const HELP = `thinwire ${VERSION}: a relay for LLM APIs
 
   thinwire start    run the relay
   thinwire keys     issue, list and revoke access keys
-  thinwire usage    what requests came to, and what comes in now
-  thinwire models   where a model's requests go, and what is known of it
-  thinwire doctor   whether Cursor will work with a base URL, and what to change
+  thinwire usage    report tokens and costs, or follow requests live
+  thinwire models   show where a model's requests go, and what is known of it
+  thinwire doctor   check whether Cursor will work with a base URL
 
-thinwire COMMAND --help tells more of one; thinwire --version the version.
+thinwire COMMAND --help explains a command; thinwire --version prints the version.
 `
 
 const WRONG_USAGE = 2
 
-/** A command loads what it needs and nothing else: half of what a short one takes would go into the relay's parts. */
+/** Each command imports only its own modules: loading the relay's would double the time of a short command. */
 async function main(args: string[]): Promise<number> {
   const [command, ...rest] = args
   switch (command) {
@@ -25,7 +26,7 @@ async function main(args: string[]): Promise<number> {
     case 'keys': {
       const { runKeys } = await import('./commands/keys.js')
       const { locateKeyFile } = await import('./config/config.js')
-      return telling(() =>
+      return reportConfigErrors(() =>
         runKeys(rest, {
           out: process.stdout,
           err: process.stderr,
@@ -36,7 +37,7 @@ async function main(args: string[]): Promise<number> {
     case 'usage': {
       const { runUsage } = await import('./commands/usage.js')
       const { locateLedger } = await import('./config/config.js')
-      return telling(() =>
+      return reportConfigErrors(() =>
         runUsage(rest, {
           out: process.stdout,
           err: process.stderr,
@@ -81,8 +82,8 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
-/** A config that cannot be used is told, and is no fault of the program. */
-async function telling(command: () => number | Promise<number>): Promise<number> {
+/** Runs a command. An unusable config is a message and an exit code, without a stack trace. */
+async function reportConfigErrors(command: () => number | Promise<number>): Promise<number> {
   try {
     return await command()
   } catch (error) {

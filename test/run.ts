@@ -1,31 +1,19 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { stripVTControlCharacters } from 'node:util'
+import { isPure } from './runner/purity.js'
+import { killAll, type Outcome, runAlone, runTogether, type TestFile } from './runner/run-files.js'
 
 /**
  * The test runner: each test file in a process of its own, two at a time, so that a file that hangs, leaks or
- * crashes fails by itself. Files are found among the sources, so that stale build output never runs.
+ * crashes fails by itself. Pure files share a process with those of their folder, since they cannot disturb each other.
+ * Files are found among the sources, so that stale build output never runs.
  *
  * Arguments select files by a part of their path. The last line is `N passed, N failed`, in tests.
  */
 
 const AT_ONCE = 2
-const LIMIT_MS = 300_000
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-
-interface Outcome {
-  readonly file: string
-  readonly passed: number
-  readonly failed: number
-  readonly skipped: number
-  readonly seconds: number
-  readonly output: string
-}
-
-/** The groups of processes that run now, by their leader. */
-const running = new Set<ChildProcess>()
 
 function findFiles(wanted: readonly string[]): string[] {
   return readdirSync(`${ROOT}test`, { recursive: true, encoding: 'utf8' })
@@ -34,89 +22,52 @@ function findFiles(wanted: readonly string[]): string[] {
     .sort()
 }
 
-function runFile(file: string): Promise<Outcome> {
-  const script = `${ROOT}dist/test/${file.replace(/\.ts$/, '.js')}`
-  const startedAt = performance.now()
-  return new Promise((resolve) => {
-    if (!existsSync(script)) {
-      resolve({ file, passed: 0, failed: 1, skipped: 0, seconds: 0, output: 'was not built: npm run build' })
-      return
-    }
-    const { FORCE_COLOR: _, ...env } = process.env
-    // A group of its own: what a test has started ends with it, else it would hold the output open, and the run up.
-    const child = spawn(process.execPath, ['--enable-source-maps', script], {
-      env,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    running.add(child)
-    let output = ''
-    // Counted apart, since nothing says in which order what was written to the two is read.
-    let stdout = ''
-    const hear = (text: string): void => {
-      output += text
-    }
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text
-      hear(text)
-    })
-    child.stderr.setEncoding('utf8').on('data', hear)
-    let late = false
-    const timer = setTimeout(() => {
-      late = true
-      killGroup(child)
-    }, LIMIT_MS)
-    child.on('error', (error) => hear(`\n${error.message}\n`))
-    child.on('exit', () => killGroup(child))
-    child.on('close', (code, signal) => {
-      clearTimeout(timer)
-      running.delete(child)
-      if (late) hear(`\nstill ran after ${LIMIT_MS / 1000} s and was killed\n`)
-      else if (signal !== null) hear(`\nwas ended by ${signal}\n`)
-      const seconds = (performance.now() - startedAt) / 1000
-      resolve({ file, ...count(stdout, code), seconds, output })
-    })
-  })
+/** Files that run in one process each: the pure ones of a folder, and each other file for itself. */
+function group(files: readonly string[]): string[][] {
+  const groups = new Map<string, string[]>()
+  for (const file of files) {
+    const isShared = isPure(`test/${file.replace(/\.ts$/, '.js')}`, readBuilt)
+    const name = isShared ? (file.split('/', 1)[0] as string) : file
+    groups.set(name, [...(groups.get(name) ?? []), file])
+  }
+  return [...groups.values()]
 }
 
-function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined) return
+/** A built file, by its path in `dist`; null if there is none. */
+function readBuilt(path: string): string | null {
   try {
-    process.kill(-child.pid, 'SIGKILL')
+    return readFileSync(`${ROOT}dist/${path}`, 'utf8')
   } catch {
-    // There is nobody left in it.
+    return null
   }
 }
 
-/**
- * Tests as uvu counts them in its closing lines. Its exit code alone will not do: a `before` hook that throws leaves it
- * at 0 with tests that never ran. Nor will the lines: a file may fail after them.
- */
-function count(stdout: string, code: number | null): Pick<Outcome, 'passed' | 'failed' | 'skipped'> {
-  const closing = /^ {2}Total: +(\d+)\n {2}Passed: +(\d+)\n {2}Skipped: +(\d+)$/gm
-  const [, total = 0, passed = 0, skipped = 0] =
-    [...stripVTControlCharacters(stdout).matchAll(closing)].at(-1)?.map(Number) ?? []
-  const failed = total - passed
-  return { passed, skipped, failed: failed === 0 && (code !== 0 || total === 0) ? 1 : failed }
+function toTestFile(file: string): TestFile {
+  return { name: file, script: `${ROOT}dist/test/${file.replace(/\.ts$/, '.js')}` }
 }
 
 async function main(): Promise<void> {
   const files = findFiles(process.argv.slice(2))
   const outcomes: Outcome[] = []
-  const queue = [...files]
+  const queue = group(files)
   const say = (text: string): boolean => process.stdout.write(`${text}\n`)
   const work = async (): Promise<void> => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      const outcome = await runFile(file)
-      outcomes.push(outcome)
-      const mark = outcome.failed > 0 ? 'FAIL' : 'ok  '
-      say(`${mark} ${file.padEnd(50)} ${outcome.passed} in ${outcome.seconds.toFixed(1)} s`)
-      if (outcome.failed > 0) say(`${outcome.output}\n`)
+    for (let group = queue.shift(); group !== undefined; group = queue.shift()) {
+      const [first, ...others] = group.map(toTestFile)
+      if (first === undefined) continue
+      for (const outcome of others.length === 0
+        ? [await runAlone(first)]
+        : await runTogether([first, ...others])) {
+        outcomes.push(outcome)
+        const mark = outcome.failed > 0 ? 'FAIL' : 'ok  '
+        say(`${mark} ${outcome.file.padEnd(50)} ${outcome.passed} in ${outcome.seconds.toFixed(1)} s`)
+        if (outcome.failed > 0) say(`${outcome.output}\n`)
+      }
     }
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
-      for (const child of running) killGroup(child)
+      killAll()
       process.kill(process.pid, signal)
     })
   }

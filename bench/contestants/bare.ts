@@ -1,8 +1,8 @@
 import { createServer } from 'node:http'
 import { type Dispatcher, Pool } from 'undici'
 
-// The least that a relay made of node:http and undici can be, and not one feature: no key, no limits, no log. What it has
-// is what it could not go without: a slow client makes the upstream wait, and one that leaves cancels its request.
+// The smallest relay of node:http and undici, without any feature: no key, no limits, no log. It has only what a relay
+// needs: a slow client makes the upstream wait, and a client that leaves cancels its request.
 
 const [port, upstreamPort] = process.argv.slice(2).map(Number)
 

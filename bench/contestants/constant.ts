@@ -2,8 +2,8 @@ import { createServer } from 'node:http'
 import { answerBody } from '../wire/answer.js'
 import { SHORT_ANSWER } from '../wire/plan.js'
 
-// The limit for an answer from memory on node:http: one that is the same for all, with as many header lines as Thinwire
-// gives to a hit, and no look at what was asked. It waits for the end of the question, as whoever answers it has to.
+// The limit for a response from memory on node:http: a constant response with as many header lines as a cache hit of
+// Thinwire. It does not parse the request, but waits for its end, as every server has to.
 
 const body = Buffer.from(answerBody(SHORT_ANSWER.json), 'latin1')
 

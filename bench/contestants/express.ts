@@ -2,8 +2,8 @@ import { Agent } from 'node:http'
 import axios from 'axios'
 import express from 'express'
 
-// The relay that many start with: a route, the body parsed, the answer piped. With connections kept, which one adds
-// on the second day.
+// The relay that many start with: a route, a parsed body, a piped response. It has keep-alive, which is usually added
+// soon.
 
 const [port, upstreamPort] = process.argv.slice(2).map(Number)
 

@@ -1,5 +1,5 @@
-// Loaded ahead of Portkey's gateway. As it comes from npm (1.15.2, on Node 20), it answers every stream with status 500: it
-// adds headers to what `fetch` gave it, and those cannot be changed. Here they can.
+// This module is loaded before Portkey's gateway. The version on npm (1.15.2, on Node 20) responds to every stream with
+// status 500: it adds headers to a response of `fetch`, whose headers cannot be changed. Here they can.
 
 const { fetch: fetched, Response: Answer } = globalThis
 

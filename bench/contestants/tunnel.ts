@@ -1,6 +1,6 @@
 import { connect, createServer } from 'node:net'
 
-// The limit for anything that runs on Node: bytes from one socket to the other, and no idea what they are.
+// The limit for any relay on Node: it copies bytes from one socket to the other without reading them.
 
 const [port, upstreamPort] = process.argv.slice(2).map(Number)
 

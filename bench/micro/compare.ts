@@ -4,7 +4,7 @@ import { median, ratioOfMedians } from '../statistics.js'
 import { align, digits, show } from '../table.js'
 import type { Pair } from './pairs.js'
 
-/** Time that one sample takes at the least, in microseconds: process.cpuUsage() counts whole ones. */
+/** Least time of one sample in microseconds: process.cpuUsage() counts whole microseconds. */
 const SAMPLE_US = 3_000
 
 const WARM_UP = 10
@@ -49,7 +49,7 @@ function takeTurns(
   while (cpuUs(before, calls) * calls < SAMPLE_US) calls *= 2
   const samples: { before: number[]; now: number[] } = { before: [], now: [] }
   for (let round = -WARM_UP; round < rounds; round++) {
-    // Which build comes first changes, so that what a sample leaves to the next one (garbage, caches) is shared.
+    // The builds take turns in coming first, because a sample leaves garbage and caches to the next one.
     const nowFirst = (round & 1) === 0
     const first = cpuUs(nowFirst ? now : before, calls)
     const second = cpuUs(nowFirst ? before : now, calls)

@@ -6,7 +6,7 @@ export function promptOf(bytes: number): Buffer {
   return Buffer.from(JSON.stringify({ model: 'gpt-x-test', temperature: 0, messages, stream: true }))
 }
 
-/** `req.rawHeaders` of an OpenAI SDK behind a proxy that ends TLS. */
+/** `req.rawHeaders` of an OpenAI SDK behind a proxy that terminates TLS. */
 export const REQUEST_HEADERS: readonly string[] = [
   ...['Host', 'relay.example', 'X-Real-IP', '192.0.2.7', 'X-Forwarded-For', '192.0.2.7'],
   ...['X-Forwarded-Proto', 'https', 'Connection', 'keep-alive', 'Content-Length', '2048'],
@@ -25,7 +25,7 @@ export const FORWARDED = [
   ...['x-stainless-retry-count', 'accept-language', 'accept-encoding', 'authorization'],
 ]
 
-/** Events of a chat completion of OpenAI's, about as long and as varied as real ones. */
+/** Events of an OpenAI chat completion, about as long and as varied as real ones. */
 export function streamOf(events: number): Buffer {
   const words = [
     'The',
@@ -64,7 +64,7 @@ export function streamOf(events: number): Buffer {
   return Buffer.from(`${text}data: [DONE]\n\n`)
 }
 
-/** In pieces as a network delivers them: not where an event ends. */
+/** Cuts a stream into pieces as a network delivers them, not at the ends of events. */
 export function piecesOf(bytes: Buffer, size: number): Buffer[] {
   const pieces: Buffer[] = []
   for (let at = 0; at < bytes.length; at += size) pieces.push(bytes.subarray(at, at + size))

@@ -8,14 +8,14 @@ import { StreamMeter } from '../../src/metering/stream-meter.js'
 import { piecesOf, promptOf, REQUEST_HEADERS, streamOf } from './fixtures.js'
 import { translationPairs } from './translation.js'
 
-/** Something that Thinwire does on the way of a request, beside the usual way to do it. */
+/** A step of Thinwire for a request, and the usual way to do it. */
 export interface Pair {
   readonly figure: string
   readonly ours: () => unknown
   readonly usual: { readonly name: string; readonly run: () => unknown }
 }
 
-/** As a request on `/cursor` is looked into: its members, and a few marks in the conversation. */
+/** What is read of a request on `/cursor`: its members, and a few marks in the conversation. */
 const OUTLINE = findEvery({
   messages: captureMarks([{ text: 'tool' }, { text: 'system' }, { text: 'source' }]),
 })
@@ -80,7 +80,7 @@ export function scan(pieces: readonly Buffer[]): Metered {
   return { deltas, textBytes, promptTokens: usage?.prompt ?? null }
 }
 
-/** With the parser that most use, and `JSON.parse` for each event. */
+/** The usual way: the most used parser, and `JSON.parse` for each event. */
 export function parseEvents(pieces: readonly Buffer[]): Metered {
   const seen: Metered = { deltas: 0, textBytes: 0, promptTokens: null }
   const decoder = new TextDecoder()
@@ -100,7 +100,7 @@ export function parseEvents(pieces: readonly Buffer[]): Metered {
   return seen
 }
 
-/** As relays without raw headers do it: into an object with names in lower case, and what is not wanted deleted. */
+/** The way of relays without raw headers: an object with lower-case names, from which unwanted headers are deleted. */
 export function copyHeaders(raw: readonly string[]): Record<string, string> {
   const headers: Record<string, string> = {}
   for (let i = 0; i + 1 < raw.length; i += 2) headers[(raw[i] as string).toLowerCase()] = raw[i + 1] as string

@@ -3,8 +3,8 @@ import type { Recorder } from '../recorder.js'
 import { makePairs } from './pairs.js'
 
 /**
- * Runs each pair side by side, and takes down the median of one call in microseconds for both.
- * @param calls at the least, however long they take
+ * Runs each pair side by side, and records the median of one call in microseconds for both.
+ * @param calls least number of calls, however long they take
  */
 export async function runMicro(
   record: Recorder,

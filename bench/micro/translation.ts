@@ -6,7 +6,7 @@ import { ResponsesStream } from '../../src/translate/response/read-responses.js'
 import type { Translation } from '../../src/translate/translation.js'
 import type { Pair } from './pairs.js'
 
-/** Of text; the streams have some more events at either end. */
+/** Number of text events; the streams have some more at either end. */
 const EVENTS = 200
 
 const WORDS = [
@@ -25,8 +25,8 @@ const WORDS = [
 ]
 
 /**
- * What it costs to make chat completion chunks of 200 events of another API's stream, each in a piece of its own as the
- * network brings them, beside the usual way: a parser of events, `JSON.parse`, an object, `JSON.stringify`.
+ * The cost of translating a stream of 200 events of another API to chat completion chunks, each in a read of its own,
+ * compared with the usual way: a parser of events, `JSON.parse`, an object, `JSON.stringify`.
  */
 export function translationPairs(): Pair[] {
   return [
@@ -129,7 +129,7 @@ function messagesPieces(): Buffer[] {
   ].map(pieceOf)
 }
 
-/** A patch in the arguments of a function, as a chat has it. */
+/** A patch in the arguments of a function call of a chat. */
 function callPieces(): Buffer[] {
   const begun = { index: 0, id: 'call_Bench', type: 'function' }
   const calls = Array.from({ length: EVENTS }, (_, i) => {

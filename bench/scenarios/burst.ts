@@ -1,7 +1,7 @@
 import type { Scenario } from '../scenario.js'
 import { SOME_ROUNDS, sized } from '../scenario.js'
 
-/** One stream as fast as its reader takes it: what a relay does with pieces as large as they come. */
+/** One stream as fast as its reader takes it: the throughput of a relay. */
 export const BURST: Scenario = {
   name: 'burst',
   about: 'one stream as fast as it goes',

@@ -17,7 +17,7 @@ export const CHUNKS: Scenario = {
     const { delayUs, readings } = await runPaced(stage, running, streams, seconds, ALONE)
     record.addQuantiles('chunks', 'chunk_delay', 'us', running.name, delayUs)
     record.spread('chunks', 'chunk delay', running.name, delayUs)
-    // The upstream's own process is no relay.
+    // `direct` is the upstream's own process and not a relay.
     if (running.name === 'direct') return
     const [before, after] = readings
     record.addUse('chunks', 'cpu_per_chunk', running.name, before, after, delayUs.length)
@@ -27,7 +27,7 @@ export const CHUNKS: Scenario = {
   },
 }
 
-/** One reader that has stopped, with a full buffer behind it, beside fifty that go on. */
+/** Fifty streams beside one whose client has stopped reading and whose buffer is full. */
 export const STALLED: Scenario = {
   name: 'stalled_reader',
   about: '50 streams at 50 chunks/s, alone and beside a reader that has stopped',
@@ -45,7 +45,7 @@ export const STALLED: Scenario = {
   },
 }
 
-/** A client with a bad key that does not give up. The others relay each of its requests, which is the measure. */
+/** A client with a bad key that never stops. The baselines relay its requests, so they show the cost of that. */
 export const BAD_KEYS: Scenario = {
   name: 'bad_keys',
   about: '50 streams at 50 chunks/s beside 2,000 requests/s with a bad key',

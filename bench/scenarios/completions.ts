@@ -3,22 +3,22 @@ import { type BySize, EVERY_ROUND, type Scenario, type Stage, sized } from '../s
 import type { Jobs, Outcomes } from '../wire/jobs.js'
 import { type Plan, SHORT_ANSWER } from '../wire/plan.js'
 
-/** Clients that ask at one time. */
+/** Number of concurrent clients. */
 const CLIENTS = 32
 
-/** Of the answers that are wanted, so many have to come: the rest is what a pause of the machine may do. */
+/** Least share of the expected cache outcomes: a pause of the machine may cause a few others. */
 const LEAST = 0.99
 
-/** Seconds after which so many requests as are asked for will do. */
+/** Limit in seconds for a number of requests. */
 const PATIENCE = 20
 
 /** A completion of some lines, at the pace of a fast model. */
 const COMPLETION: Plan = { json: 0, chunks: 20, every: 5, bytes: 200 }
 
-/** A header of a request that is not for the cache. */
+/** Header of a request that bypasses the cache. */
 const PAST = 'x-thinwire-cache: off'
 
-/** The same question again and again: what an answer from memory costs. */
+/** The same question again and again: the cost of a cache hit. */
 export const HITS: Scenario = {
   name: 'hits',
   about: 'completions from the cache, 2 KB in, 1 KB out',
@@ -40,20 +40,20 @@ export const HITS: Scenario = {
 }
 
 /**
- * Nothing but new questions, which the cache keeps for nobody, beside a Thinwire without it. In processes of their own:
- * most of what keeping costs is the collector's work, which in one process, by turns, falls on both alike.
+ * Only new questions, whose responses are cached in vain, compared with a Thinwire without a cache. These are two
+ * processes: most of the cost is garbage collection, which in one process would fall on both alike.
  */
 export const MISSES: Scenario = {
   name: 'misses',
-  about: 'completions that nobody has asked before, 2 KB in, 1 KB out',
+  about: 'completions with a new prompt each, 2 KB in, 1 KB out',
   baselines: ['uncached'],
-  // So that both have done the same before.
+  // Both processes have done the same before.
   fresh: true,
   loaded: null,
   rounds: { whole: 5, quick: 2, smoke: 1 },
   async measure(stage, running) {
     const wanted = running.name === 'uncached' ? 'none' : 'miss'
-    // By number, as a process that has done less is compiled less, and has less in its cache.
+    // A fixed number of requests: a process that has served fewer has compiled less code and cached less.
     const ask = (numbers: BySize<number>) =>
       load(
         stage,
@@ -61,7 +61,7 @@ export const MISSES: Scenario = {
         { seconds: PATIENCE, requests: sized(stage.mode, numbers), distinct: true },
         wanted,
       )
-    // Until it is compiled; in a whole run, until the cache is full, too.
+    // Until the code is compiled and, in a whole run, the cache is full.
     await ask({ whole: 35_000, quick: 12_000, smoke: 1_000 })
     const before = await running.child.read()
     const { requests } = await ask({ whole: 25_000, quick: 8_000, smoke: 1_000 })
@@ -72,8 +72,8 @@ export const MISSES: Scenario = {
 }
 
 /**
- * Clients that ask the same at the same moment, and as many that ask each its own, past the cache. Both of one process,
- * which is the steadier measure.
+ * Clients that send the same request at the same moment, and as many clients with a different request each, past the
+ * cache. Both run in one process, so that the ratio varies less.
  */
 export const JOINS: Scenario = {
   name: 'joins',
@@ -88,7 +88,7 @@ export const JOINS: Scenario = {
     await together(stage, apart, 2)
     const groups = sized(stage.mode, { whole: 10, quick: 3, smoke: 1 })
     const spent = { joined: 0, apart: 0 }
-    // There and back, so that a machine that becomes slower favours neither.
+    // Both orders, so that a machine that becomes slower favours neither.
     for (const target of [running, apart, apart, running]) {
       const before = await running.child.read()
       const streams = await together(stage, target, groups)
@@ -100,7 +100,7 @@ export const JOINS: Scenario = {
   },
 }
 
-/** @param wanted what the answers have to say of the cache */
+/** @param wanted the `x-thinwire-cache` that the responses must have */
 async function load(
   { driver }: Stage,
   running: Running,
@@ -118,7 +118,7 @@ async function load(
   return answer
 }
 
-/** @returns how many streams there were */
+/** @returns the number of streams */
 async function together({ driver }: Stage, target: Running, groups: number): Promise<number> {
   const distinct = target.headers.includes(PAST)
   const { streams, outcomes } = await driver.run('together', {
@@ -133,12 +133,12 @@ async function together({ driver }: Stage, target: Running, groups: number): Pro
   return streams
 }
 
-/** @throws Error if the answers came otherwise, for then it was something else that was measured */
+/** @throws Error if the responses have other cache outcomes: the scenario has then measured something else */
 function expectOutcomes(running: Running, outcomes: Outcomes, wanted: Outcomes): void {
   for (const [outcome, count] of Object.entries(wanted)) {
     if ((outcomes[outcome] ?? 0) >= LEAST * count) continue
     throw new Error(
-      `${running.name}: of its answers ${JSON.stringify(wanted)} should be of the cache, not ${JSON.stringify(outcomes)}`,
+      `${running.name}: the cache outcomes should be ${JSON.stringify(wanted)}, not ${JSON.stringify(outcomes)}`,
     )
   }
 }

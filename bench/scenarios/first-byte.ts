@@ -4,8 +4,8 @@ import { largest, median } from '../statistics.js'
 import { SHORT_STREAM } from '../wire/plan.js'
 
 /**
- * One stream at a time on a kept connection, its events a few milliseconds apart: where a delayed acknowledgement or
- * Nagle's algorithm shows as a stall of 25 or 40 ms, which a loaded relay hides.
+ * One stream at a time on a kept connection, with events a few milliseconds apart. A delayed acknowledgement or Nagle's
+ * algorithm shows here as a stall of 25 or 40 ms, which load would hide.
  */
 export const FIRST_BYTE: Scenario = {
   name: 'first_byte',
@@ -39,10 +39,10 @@ const SIZES = [
   { label: '1m', words: '1 MiB', promptBytes: 1_048_576 },
 ]
 
-/** 250 Mbit/s: a prompt then takes longer to come than to pass on. */
+/** 250 Mbit/s: a prompt takes longer to arrive than to be relayed. */
 const NETWORK = { bytes: 65_536, every: 2 }
 
-/** The same with large prompts: what a relay loses that waits for the whole of a body before it sends any. */
+/** Large prompts: a relay that waits for the whole body before it sends any of it loses time here. */
 export const PROMPTS: Scenario = {
   name: 'prompts',
   about: 'first byte with prompts of 100 KB and 1 MiB',

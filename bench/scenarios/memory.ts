@@ -2,14 +2,14 @@ import { openFilesLimit } from '../machine.js'
 import type { Scenario } from '../scenario.js'
 import { sized } from '../scenario.js'
 
-/** What a relay has to have open for one stream, and some room. */
+/** Files that a relay has open for one stream, and some reserve. */
 const FILES_EACH = 2
 const FILES_BESIDE = 200
 
-/** From the first event of the last stream to the reading. */
+/** Time from the first event of the last stream to the reading. */
 const SETTLE_MS = 300
 
-/** Streams that are open and say little, as most streams do most of the time. */
+/** Open streams with few events, as most streams are most of the time. */
 export const MEMORY: Scenario = {
   name: 'memory',
   about: '5,000 open streams',

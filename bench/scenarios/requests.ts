@@ -9,7 +9,7 @@ interface Load {
   readonly refused: boolean
 }
 
-/** Whole answers on kept connections: what a request costs. */
+/** JSON responses on kept connections: the cost of a request. */
 export const REQUESTS = loadScenario(
   'requests',
   'requests on kept connections, 2 KB in, 1 KB out',
@@ -23,7 +23,7 @@ export const REQUESTS = loadScenario(
   },
 )
 
-/** A connection for each request, as clients without keep-alive come. */
+/** A new connection for each request, like clients without keep-alive. */
 export const CONNECTS = loadScenario(
   'connects',
   'a new connection for each request, 2 KB in, 1 KB out',
@@ -32,7 +32,7 @@ export const CONNECTS = loadScenario(
   { connections: 16, seconds: { whole: 2, quick: 1, smoke: 0.5 }, reconnect: true, refused: false },
 )
 
-/** Requests with a bad key and nothing else: a refusal has to cost less than an answer. */
+/** Only requests with a bad key: a refusal must cost less than a relayed request. */
 export const REFUSALS = loadScenario('refusals', 'nothing but requests with a bad key', [], SOME_ROUNDS, {
   connections: 32,
   seconds: { whole: 2, quick: 1, smoke: 0.5 },
@@ -40,7 +40,7 @@ export const REFUSALS = loadScenario('refusals', 'nothing but requests with a ba
   refused: true,
 })
 
-/** As many requests as go through: how many, and what each costs the relay. */
+/** As many requests as possible: their rate, and the relay's CPU time for each. */
 function loadScenario(
   name: string,
   about: string,

@@ -4,12 +4,12 @@ import { type Scenario, type Stage, sized } from '../scenario.js'
 import { byTurns } from '../turns.js'
 import { MODEL, SHORT_ANSWER } from '../wire/plan.js'
 
-/** Of each: upstreams besides the one that answers, routes ahead of the one that takes the request, names of models. */
+/** Number of further upstreams, of routes before the matching one, and of model names. */
 const MANY = 60
 
 const ALIAS = 'team-fast'
 
-/** A way that a request may take. */
+/** One way of a request through the config. */
 interface Way {
   readonly model: string
   readonly settings: (first: Settings) => Settings
@@ -17,19 +17,19 @@ interface Way {
 }
 
 const PLAIN: Way = { model: MODEL, settings: (first) => first, targets: 1 }
-/** By a name of the config's own, in whose place the upstream's is put. */
+/** The model is a name of the config, which is replaced in the body. */
 const ALIASED: Way = { model: ALIAS, settings: manyRoutes, targets: 2 * MANY + 2 }
-/** By the last of the routes. */
+/** The request matches the last route. */
 const ROUTED: Way = { ...ALIASED, model: MODEL }
 
 /**
- * What routes, and another name put into the body, add to a request. The process is given the one config and the other by
- * turns, as two processes differ by more than that.
+ * The cost of many routes, and of replacing the model name in the body. One process gets the configs by turns, because
+ * two processes differ by more than that.
  */
 export const ROUTING: Scenario = {
   name: 'routing',
   about: `requests by one upstream, and by ${MANY} upstreams, routes and names of models; 2 KB in, 1 KB out`,
-  // Thinwire alone has such a config.
+  // Only Thinwire has such a config.
   baselines: [],
   fresh: false,
   loaded: null,
@@ -43,14 +43,14 @@ export const ROUTING: Scenario = {
     const ways = [PLAIN, ALIASED, ROUTED]
     const take = async (way: Way): Promise<number> => {
       await reconfigure(way.settings, way.targets)
-      // Until the work of the change itself is over, too.
+      // The work of the reload itself must not be measured.
       await ask(stage, running, way.model, requests / 4)
       const before = await running.child.read()
       await ask(stage, running, way.model, requests)
       return ((await running.child.read()).cpuUs - before.cpuUs) / requests
     }
     try {
-      // Until it is compiled.
+      // Until the code is compiled.
       if (mode !== 'smoke') for (const way of ways) await take(way)
       const [plain, aliased, routed] = (await byTurns(ways, rows, take)) as [number, number, number]
       record.add('routing', 'plain_cpu_per_request', 'us', running.name, plain)
@@ -67,17 +67,17 @@ async function ask({ driver }: Stage, target: Running, model: string, requests: 
   await driver.run('answers', { target, plan, promptBytes: 2_000, model, connections: 32, requests })
 }
 
-/** As the config of many teams may grow. The first upstream stays as it is, and with it its connections. */
+/** A config of many teams. The first upstream does not change, so its connections stay open. */
 export function manyRoutes(first: Settings): Settings {
   const numbers = Array.from({ length: MANY }, (_, i) => i + 1)
-  // Nobody asks them.
-  const unasked = { baseUrl: 'http://127.0.0.1:9/v1', warm: false }
-  const asksChat = { ...unasked, apis: ['chat', 'responses'] }
+  // These upstreams get no requests.
+  const unused = { baseUrl: 'http://127.0.0.1:9/v1', warm: false }
+  const unusedWithApis = { ...unused, apis: ['chat', 'responses'] }
   return {
     ...first,
     upstreams: {
       ...(first.upstreams as Settings),
-      ...Object.fromEntries(numbers.map((n) => [`upstream${n}`, n % 2 === 0 ? unasked : asksChat])),
+      ...Object.fromEntries(numbers.map((n) => [`upstream${n}`, n % 2 === 0 ? unused : unusedWithApis])),
     },
     routes: [
       ...numbers.map((n) => ({

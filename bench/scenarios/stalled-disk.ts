@@ -5,13 +5,13 @@ import { allWritten, StalledDisk } from '../stall.js'
 import { SHORT_ANSWER, SHORT_STREAM } from '../wire/plan.js'
 
 /**
- * Streams, and requests whose records pile up, while the ledger can write and while its disk has stopped. Both of one
- * process, which is the steadier measure: two of them differ by some percent.
+ * Streams, and requests whose records are queued, while the ledger can write and while its disk hangs. Both run in one
+ * process: two processes differ by some percent.
  */
 export const STALLED_DISK: Scenario = {
   name: 'stalled_disk',
   about: '50 streams beside 500 requests/s, then requests alone; the ledger writes, or its disk has stopped',
-  // Thinwire alone has a ledger.
+  // Only Thinwire has a ledger.
   baselines: [],
   fresh: false,
   loaded: null,
@@ -27,7 +27,7 @@ export const STALLED_DISK: Scenario = {
     } finally {
       await disk.end()
     }
-    // The other way round, so that a machine that becomes slower favours neither.
+    // In the opposite order, so that a machine that becomes slower favours neither.
     await load(stage, running, '')
     await allWritten(running)
   },

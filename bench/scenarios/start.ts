@@ -3,7 +3,7 @@ import { sized } from '../scenario.js'
 import { median } from '../statistics.js'
 import { SHORT_STREAM } from '../wire/plan.js'
 
-/** A fresh process, asked as soon as it listens, and again when it has had a thousand requests. */
+/** The first request to a fresh process, and its requests after a thousand others. */
 export const START: Scenario = {
   name: 'start',
   about: 'the first request after start, and the thousandth',

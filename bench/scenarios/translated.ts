@@ -7,20 +7,20 @@ import type { Api } from '../wire/plan.js'
 const APIS: readonly Api[] = ['chat', 'responses', 'messages']
 
 /**
- * What is added to an event by making a chat's chunk of another API's event, beside as many events of chats that go through
- * as they are. All of one process, by turns.
+ * The cost of translating an event of another API to a chat chunk, compared with chat events that pass unchanged. All
+ * run in one process, by turns.
  */
 export const TRANSLATED: Scenario = {
   name: 'translated',
-  about: '100 streams at 50 events/s: chats, and Responses and Messages of which chats are made',
-  // Of the others none translates.
+  about: '100 streams at 50 events/s: chats, and Responses and Messages that are translated to chats',
+  // No baseline translates.
   baselines: [],
   fresh: false,
   loaded: null,
   rounds: { whole: 5, quick: 2, smoke: 1 },
   async measure(stage, running) {
     const { record, mode } = stage
-    // Until it is compiled.
+    // Until the code is compiled.
     if (mode !== 'smoke') for (const api of APIS) await cpuPerEvent(stage, running, api, WARM_UP_S)
     const seconds = sized(mode, { whole: 1.5, quick: 0.6, smoke: 0.5 })
     const rows = sized(mode, { whole: 2, quick: 2, smoke: 1 })

@@ -4,26 +4,26 @@ import type { Target } from '../wire/stream.js'
 import { play, type Session, type View } from './session.js'
 import { type CompletionRequest, FIM } from './upstream.js'
 
-/** How a kind of client asks. None of them keeps an answer to use it again, as some do. */
+/** How a kind of client sends its requests. None of these has a cache of its own, as some clients do. */
 export interface EditorKind {
   readonly name: string
-  /** How long nothing may be typed before it asks; what is typed meanwhile is asked for together. */
+  /** Pause in typing after which the client sends a request. */
   readonly debounceMs: number
-  /** It asks where the cursor was moved, too. */
+  /** The client also sends a request when the cursor was moved. */
   readonly onMove: boolean
   readonly stream: boolean
   /** Lines around the cursor that are in the prompt. */
   readonly linesBefore: number
   readonly linesBehind: number
-  /** Where the text behind the cursor is: in a field of its own, or in the prompt behind a token. */
+  /** Where the text behind the cursor is sent: in a field of its own, or in the prompt behind a token. */
   readonly behind: 'suffix' | 'prompt'
   readonly maxTokens: number
   readonly stop: string
-  /** It has a connection that is kept; else each request has its own. */
+  /** Requests use one connection; otherwise each has its own. */
   readonly keepAlive: boolean
 }
 
-/** After what these clients do by themselves; each ends its last request when it asks anew. */
+/** These copy what real clients do by default. Each cancels its last request when it sends the next one. */
 export const EDITORS: readonly EditorKind[] = [
   {
     name: 'llama.vim',
@@ -65,7 +65,7 @@ export const EDITORS: readonly EditorKind[] = [
 
 /** One request that a client makes in a session. */
 export interface Ask {
-  /** Since the session began. */
+  /** Time since the session began. */
   readonly ms: number
   readonly body: CompletionRequest
 }
@@ -77,7 +77,7 @@ export function asksOf(session: Session, kind: EditorKind, model: string): Ask[]
     const { ms, removed, inserted } = view.stroke
     const isMove = removed === 0 && inserted === ''
     if (isMove && !kind.onMove) continue
-    // A key in time puts off what was to be asked, also one that only moves the cursor.
+    // A further key within the pause delays the request, even if it only moves the cursor.
     const next = views[i + 1]?.stroke.ms ?? Number.POSITIVE_INFINITY
     if (kind.debounceMs > 0 && next - ms < kind.debounceMs) continue
     asks.push({ ms: ms + kind.debounceMs, body: bodyOf(view, kind, model) })
@@ -94,26 +94,26 @@ function bodyOf(view: View, kind: EditorKind, model: string): CompletionRequest 
   return { model, prompt: `${FIM.prefix}${before}${FIM.suffix}${behind}${FIM.middle}`, ...rest }
 }
 
-/** What became of one request, as its client saw it. Times are milliseconds since it asked. */
+/** The result of one request as its client saw it. Times are milliseconds since the request. */
 export interface Asked {
   readonly ask: Ask
-  /** What `x-thinwire-cache` said; null if the client left before. */
+  /** Value of `x-thinwire-cache`; null if the client left before the response. */
   outcome: string | null
   firstByteMs: number | null
-  /** Null if the client did not stay for all of it. */
+  /** Null if the client left before the end. */
   wholeMs: number | null
-  /** What was to be inserted, when it is whole. */
+  /** The text to insert; null if the response is not complete. */
   text: string | null
 }
 
 export interface ReplayOptions {
-  /** How many times faster than it was recorded; `lockstep`: the next key waits for the answer, whatever the time. */
+  /** Factor of the recorded speed. `lockstep`: the next key waits for the response, whatever the time. */
   readonly pace: number | 'lockstep'
-  /** Sent along. */
+  /** Further headers of each request. */
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** Asks as a client of that kind would while the session is typed. */
+/** Sends the requests of a client of that kind while the session is typed. */
 export async function replay(
   asks: readonly Ask[],
   kind: EditorKind,
@@ -141,12 +141,12 @@ export async function replay(
   return all
 }
 
-/** A request that is under way. */
+/** An open request. */
 class Outstanding {
   readonly asked: Asked
-  /** Resolves when it was answered, was cancelled, or has failed. */
+  /** Resolves when the request is complete, cancelled or failed. */
   readonly over: Promise<void>
-  /** It was refused, or broken off by anybody but its client. */
+  /** The request was refused, or was cut by another party than the client. */
   failure: Error | null
   private readonly req: ClientRequest
   private cancelled: boolean

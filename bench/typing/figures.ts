@@ -4,18 +4,18 @@ import type { Asked } from './editor.js'
 
 export const OUTCOMES = ['hit', 'prefix', 'joined', 'miss', 'off'] as const
 
-/** How one kind of client fared with one wish. Times are milliseconds, as at the pace of the recording. */
+/** The figures of one kind of client, with the cache on or off. Times are milliseconds at the recorded speed. */
 export interface Row {
   readonly client: string
   readonly cache: 'on' | 'off'
   readonly asks: number
   /** Requests that the upstream got. */
   readonly upstream: number
-  /** Answers by what `x-thinwire-cache` said of them. */
+  /** Responses by their `x-thinwire-cache`. */
   readonly outcomes: Readonly<Record<(typeof OUTCOMES)[number], number>>
-  /** Requests of which the client saw nothing: it asked anew before. */
+  /** Requests that the client cancelled before the first byte. */
   readonly left: number
-  /** Requests whose answer came whole before the client asked anew. */
+  /** Requests whose response was complete before the client sent the next one. */
   readonly got: number
   readonly firstByteMs: Spread
   readonly wholeMs: Spread
@@ -26,7 +26,7 @@ export interface Spread {
   readonly p95: number | null
 }
 
-/** @param speed by which times are multiplied */
+/** @param speed factor for the times */
 export function rowOf(
   client: string,
   cache: 'on' | 'off',
@@ -90,23 +90,23 @@ export function typingTable(rows: readonly Row[]): string[] {
 
 /** Milliseconds at p50 and p95. */
 function both({ p50, p95 }: Spread): string {
-  return `${told(p50)}/${told(p95)}`
+  return `${formatMs(p50)}/${formatMs(p95)}`
 }
 
-function told(ms: number | null): string {
+function formatMs(ms: number | null): string {
   if (ms === null) return '-'
   if (ms >= 1_000) return `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)}s`
   return ms.toFixed(ms < 10 ? 1 : 0)
 }
 
-/** What the cache has spared the upstream, for each kind of client. */
+/** How many upstream requests the cache has saved, for each kind of client. */
 export function savings(rows: readonly Row[]): string[] {
   const lines: string[] = []
   for (const on of rows) {
     const off = rows.find(({ client, cache }) => client === on.client && cache === 'off')
     if (on.cache === 'off' || off === undefined || off.upstream === 0) continue
     const saved = Math.round(100 * (1 - on.upstream / off.upstream))
-    lines.push(`${on.client}: ${on.upstream} requests upstream in place of ${off.upstream}, ${saved}% fewer`)
+    lines.push(`${on.client}: ${on.upstream} requests upstream instead of ${off.upstream}, ${saved}% fewer`)
   }
   return lines
 }

@@ -10,18 +10,18 @@ import { TypingUpstream } from './upstream.js'
 const HELP = `npm run typing -- [options]
 
 Types a recorded session again, as the clients of an editor see it, once through
-the cache and once past it, at the same time, and tells how they fared.
+the cache and once past it, at the same time, and prints a table of both.
 
-  --speed N      times as fast, with the upstream and the cache as much faster
-  --seconds N    so much of the recording, from its beginning
+  --speed N      N times as fast; the upstream and the cache are as much faster
+  --seconds N    only the first N seconds of the recording
   --client NAME  ${EDITORS.map(({ name }) => name).join(', ')}; may be given several times
-  --right P      of words, how many the model guesses; 0.8 without it
-  --json         one JSON object in place of the table
+  --right P      share of words that the model guesses right; default 0.8
+  --json         one JSON object instead of the table
 
-hit, prefix, join(ed), miss: what x-thinwire-cache said, in percent of all asks.
-left: the client asked anew before anything came. got: the answer came whole
-before that. first, all: p50/p95 of ms from asking to the first byte and to the
-last, of what came.
+hit, prefix, join(ed), miss: x-thinwire-cache, in percent of all requests.
+left: the client sent its next request before the first byte. got: the whole
+response came before that. first, all: p50/p95 of the time to the first byte
+and to the last one, in ms.
 `
 
 interface Options {
@@ -32,7 +32,7 @@ interface Options {
   readonly json: boolean
 }
 
-/** @throws Error with a line that says what is wrong */
+/** @throws Error whose message is one line about the wrong option */
 function readOptions(args: readonly string[]): Options | 'help' {
   const { values } = parseArgs({
     args: [...args],
@@ -81,7 +81,7 @@ async function main(): Promise<number> {
   const session = readRecorded(seconds)
   const { strokes } = session
   const lastsMs = strokes.at(-1)?.ms ?? 0
-  // Of the whole recording, also where only its beginning is typed: the model knows how it goes on.
+  // The model knows the text of the whole recording, even if only its beginning is typed.
   const upstream = await TypingUpstream.start({ finalText: finalText(readRecorded()), right, speed })
   const { cache: usual } = loadConfig({ env: {}, cwd: '/nonexistent' })
   const cache = { ttlMs: Math.max(1, Math.round(usual.ttlMs / speed)) }
@@ -93,7 +93,7 @@ async function main(): Promise<number> {
   })
   const key = Object.fromEntries(relay.headers.map((line) => line.split(/: /, 2)))
   const run = async (kind: EditorKind, wish: 'on' | 'off'): Promise<Row> => {
-    // Of each its own, as the upstream counts by it.
+    // Each run has a model name of its own, because the upstream counts requests by model.
     const model = `${kind.name}-${wish}`
     const headers = wish === 'on' ? key : { ...key, 'x-thinwire-cache': 'off' }
     const all = await replay(asksOf(session, kind, model), kind, relay, { pace: speed, headers })
@@ -111,8 +111,8 @@ async function main(): Promise<number> {
     }
     if (json) process.stdout.write(`${JSON.stringify({ v: 1, ...facts, rows }, null, 1)}\n`)
     else {
-      const told = `${facts.keys} keys in ${facts.seconds} s, typed at ${speed}x; ${Math.round(100 * right)}% of words guessed`
-      for (const line of [told, '', ...typingTable(rows), '', ...savings(rows)])
+      const summary = `${facts.keys} keys in ${facts.seconds} s, typed at ${speed}x; ${Math.round(100 * right)}% of words guessed`
+      for (const line of [summary, '', ...typingTable(rows), '', ...savings(rows)])
         process.stdout.write(`${line}\n`)
     }
     return 0

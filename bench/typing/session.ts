@@ -1,24 +1,24 @@
 import { readFileSync } from 'node:fs'
 
-/** One keystroke, as it changed the text: what stood at a place is replaced, and the cursor is behind the new. */
+/** One keystroke as a change of the text: a part is replaced, and the cursor is behind the new text. */
 export interface Stroke {
-  /** Since the session began. */
+  /** Time since the session began. */
   readonly ms: number
   readonly at: number
-  /** Characters that went. */
+  /** Number of removed characters. */
   readonly removed: number
-  /** One for a key, more for a line end with its indent or a suggestion that was accepted, none for a move. */
+  /** One character for a key, more for a line end with its indent or an accepted suggestion, none for a move. */
   readonly inserted: string
 }
 
-/** What an editor has before it. */
+/** The text of an editor, before and behind the cursor. */
 export interface View {
   readonly before: string
   readonly behind: string
 }
 
 export interface Session {
-  /** Of the typist; the same seed types the same, if not to the millisecond. */
+  /** Seed of the typist. The same seed types the same text, but the times differ by milliseconds. */
   readonly seed: number
   readonly start: View
   readonly strokes: readonly Stroke[]
@@ -44,8 +44,8 @@ export function finalText(session: Session): string {
 }
 
 /**
- * What a keystroke has done, told from what was there and what is.
- * @throws if it was more than one change at the cursor
+ * Finds the change that a keystroke made between two views.
+ * @throws if there is more than one change at the cursor
  */
 export function strokeBetween(old: View, { before, behind }: View, ms: number): Stroke {
   const text = old.before + old.behind
@@ -56,7 +56,7 @@ export function strokeBetween(old: View, { before, behind }: View, ms: number): 
   return { ms, at, removed: kept - at, inserted: before.slice(at) }
 }
 
-/** One line for the whole, and one for each keystroke. */
+/** The format is one line for the session, and one for each keystroke. */
 export function formatSession({ seed, start, strokes }: Session): string {
   const lines = strokes.map(({ ms, at, removed, inserted }) => JSON.stringify([ms, at, removed, inserted]))
   return `${[JSON.stringify({ v: 1, seed, start }), ...lines].join('\n')}\n`
@@ -75,7 +75,7 @@ export function parseSession(text: string): Session {
 /** The session that the bench replays. `scripts/typing.ts` has recorded it. */
 export const RECORDED = new URL('../../../bench/typing/session.jsonl', import.meta.url)
 
-/** @param seconds of it, from its beginning */
+/** @param seconds length of the beginning that is read */
 export function readRecorded(seconds = Number.POSITIVE_INFINITY): Session {
   const session = parseSession(readFileSync(RECORDED, 'utf8'))
   return { ...session, strokes: session.strokes.filter(({ ms }) => ms < seconds * 1_000) }

@@ -1,4 +1,4 @@
-/** What stands in the file before anybody types, above the cursor and below it. */
+/** The file before the session, above and below the cursor. */
 export const ABOVE = `import { readFileSync } from 'node:fs'
 
 export interface Reading {
@@ -17,8 +17,8 @@ console.info(summary.mean('outside'))
 `
 
 /**
- * What is typed between the two, in this order. What stands in «» is left out at first: the typist thinks of it at the
- * next ¶, goes back to its place, and returns.
+ * The text that is typed between the two. The typist first leaves out the parts in «», goes back to type them at the
+ * next ¶, and returns.
  */
 export const TYPED = `/** One reading a line, its fields apart by commas. */
 export function readLog(file: string): Reading[] {

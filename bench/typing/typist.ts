@@ -2,33 +2,33 @@ import { generator } from '../statistics.js'
 import type { View } from './session.js'
 import { ABOVE, BELOW, TYPED } from './text.js'
 
-/** A pause, and what the file and its cursor are like after the key that follows. */
+/** A pause, and the file and its cursor after the key that follows. */
 export interface Key extends View {
   /** Milliseconds. */
   readonly pause: number
 }
 
-/** Between two keys of one word, at the median, which is fast; what it comes to is decided by the pauses. */
+/** Median time between two keys of one word. This is fast; the pauses decide the average speed. */
 const BURST_MS = 62
 
-/** Of keys that slip, of words that are begun with another one, and of words that are typed again. */
+/** Share of wrong keys, of words that begin with another word, and of words that are typed again. */
 const SLIPS = 0.025
 const SECOND_THOUGHTS = 0.03
 const RETYPED = 0.03
 
-/** How often a pause that is long enough for a suggestion to be read ends with taking some of it, and then with an undo. */
+/** Pause that is enough to read a suggestion, the share of these after which it is taken, and then undone. */
 const READING_MS = 600
 const TAKEN = 0.55
 const REGRETTED = 0.2
 
 const OTHER_WORDS = ['result', 'items', 'data', 'index', 'current']
 
-/** Keys that lie beside one another. */
+/** Neighbouring keys. */
 const ROWS = ['qwertyuiop', 'asdfghjkl', 'zxcvbnm']
 
 /**
- * Someone who types: fast within a word, slower at the ends of words, slow at those of lines; who slips and corrects it,
- * starts a word with another one and undoes it, takes a suggestion in part, and goes back for what was forgotten.
+ * A simulated typist: fast within a word, slower at the end of a word, slow at the end of a line. It corrects wrong
+ * keys, undoes wrong words, takes parts of suggestions, and goes back to forgotten parts.
  */
 export class Typist {
   readonly start: View
@@ -36,7 +36,7 @@ export class Typist {
   private readonly random: () => number
   private before: string
   private behind: string
-  /** Until the next key, of which some may be for reasons that come together. */
+  /** Pause before the next key: the sum of all reasons for one. */
   private pause: number
 
   constructor(seed: number) {
@@ -48,7 +48,7 @@ export class Typist {
     this.pause = 500
   }
 
-  /** All that is typed, once. */
+  /** Types the whole text. May be called once. */
   type(): readonly Key[] {
     const forgotten: { at: number; text: string }[] = []
     for (const part of TYPED.split(/(«[^»]*»|¶)/)) {
@@ -100,7 +100,7 @@ export class Typist {
     }
   }
 
-  /** A line has ended; what comes next? */
+  /** Pauses at the end of a line. */
   private think(): void {
     const kind = this.random()
     if (kind < 0.45) this.pause += this.between(150, 400)
@@ -108,14 +108,14 @@ export class Typist {
     else this.pause += this.between(900, 1_800)
   }
 
-  /** So much of a suggestion as is taken: a word, the line, or the next one, too. */
+  /** The part of a suggestion that is taken: a word, a line, or two lines. */
   private suggested(rest: string): string {
     const kind = this.random()
     const pattern = kind < 0.5 ? /^\W*\w+/ : kind < 0.9 ? /^[^\n]+/ : /^[^\n]+\n[^\n]+/
     return pattern.exec(rest)?.[0] ?? rest.slice(0, 1)
   }
 
-  /** @returns whether it was kept */
+  /** Takes a suggestion, and may undo it. @returns whether it stays */
   private take(text: string): boolean {
     const { before } = this
     this.insert(text)
@@ -126,7 +126,7 @@ export class Typist {
     return false
   }
 
-  /** Another word, which is undone in two steps, as editors group keys. */
+  /** Types another word and undoes it in two steps, because editors group keys. */
   private startOver(): void {
     const { before } = this
     const word = OTHER_WORDS[Math.floor(this.random() * OTHER_WORDS.length)] as string
@@ -138,7 +138,7 @@ export class Typist {
     this.pause += this.between(200, 500)
   }
 
-  /** The right word, taken away in one to be looked at again. */
+  /** Types the right word and erases it in one step. */
   private typeAndErase(word: string): void {
     const { before } = this
     for (const letter of word) this.insert(letter)
@@ -147,7 +147,7 @@ export class Typist {
     this.pause += this.between(150, 400)
   }
 
-  /** A neighbour of the right key, seen some keys later. */
+  /** Types a neighbour of the right key, and corrects it some keys later. */
   private slip(rest: string): void {
     const { before } = this
     const [right = ''] = rest
@@ -165,7 +165,7 @@ export class Typist {
     this.press(this.before + text, this.behind)
   }
 
-  /** @param left what is left of the text before the cursor */
+  /** @param left the rest of the text before the cursor */
   private erase(left: string): void {
     this.press(left, this.behind)
   }
@@ -182,7 +182,7 @@ export class Typist {
     this.pause = 0
   }
 
-  /** A sum of uniforms is near enough to a normal, and its power to how keys follow one another. */
+  /** A sum of uniform numbers approximates a normal one, and its power the time between keys. */
   private beat(): number {
     const normal = this.random() + this.random() + this.random() + this.random() - 2
     return Math.min(400, Math.max(35, BURST_MS * Math.exp(0.6 * normal)))

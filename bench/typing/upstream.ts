@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 
-/** What it is asked to complete. */
+/** What the model has to complete. */
 export interface Question {
   readonly before: string
   readonly behind: string
@@ -11,24 +11,24 @@ export interface Question {
 }
 
 export interface ModelSettings {
-  /** The text as it will be in the end, from which the model knows how to go on. */
+  /** The final text, from which the model knows the continuation. */
   readonly finalText: string
-  /** Of words, how many it gets right. */
+  /** Share of words that the model guesses right. */
   readonly right: number
-  /** How many times faster than a real one it is. */
+  /** How many times faster than a real model it is. */
   readonly speed: number
 }
 
-/** Time to the first token: half of all are faster, and so many e-folds are one deviation. */
+/** Median time to the first token, and the deviation of its logarithm. */
 const FIRST_TOKEN_MS = 180
 const FIRST_TOKEN_SPREAD = 0.35
-/** A hundred tokens a second, as a small model gives them. */
+/** A hundred tokens a second, like a small model. */
 const TOKEN_MS = 10
 
-/** Of the lines of an answer, how many are its last. */
+/** Share of lines at which a completion ends. */
 const ENDS_WITH_LINE = 0.6
 
-/** What the text must have in common with the end of the prompt to be known again. */
+/** Number of equal characters by which a place in the text is recognized. */
 const KNOWN_AGAIN = 12
 const LOOKED_BACK = 200
 
@@ -37,14 +37,14 @@ export const FIM = { prefix: '<|fim_prefix|>', suffix: '<|fim_suffix|>', middle:
 
 export interface Completion {
   readonly tokens: readonly string[]
-  /** `length`: it was cut off at `max_tokens`. */
+  /** `length`: the completion was cut off at `max_tokens`. */
   readonly finish: 'stop' | 'length'
 }
 
 /**
- * What a model makes of it, always the same for the same question: the text goes on as it will, up to where the text
- * behind the cursor begins or a line at which the model ends, but for words that it does not guess. One that finds
- * nothing it knows, as behind a slip, makes up a line.
+ * The model's completion, always the same for the same question. It is the final text up to the text behind the cursor
+ * or to a line at which the model ends, with some words guessed wrong. If the prompt is not in the final text, such as
+ * after a wrong key, the model invents a line.
  */
 export function complete(
   { before, behind, maxTokens, stop }: Question,
@@ -58,7 +58,7 @@ export function complete(
   return { tokens: all.slice(0, maxTokens), finish: all.length > maxTokens ? 'length' : 'stop' }
 }
 
-/** Where in the text a prompt ends that has most in common with what stands before it; null if that is little. */
+/** Finds the place in the text that has most characters in common with the end of the prompt; null if too few. */
 function placeOf(before: string, text: string): number | null {
   let best: number | null = null
   let most = Math.min(KNOWN_AGAIN, before.length) - 1
@@ -72,7 +72,7 @@ function placeOf(before: string, text: string): number | null {
   return best
 }
 
-/** Where the model ends: where what stands behind the cursor begins, or at the end of a line ahead of that. */
+/** Where the model ends: where the text behind the cursor begins, or at the end of an earlier line. */
 function endOf(behind: string, text: string, at: number): number {
   const found = behind.trim() === '' ? -1 : text.indexOf(behind.slice(0, LOOKED_BACK), at)
   const last = found === -1 ? text.length : found
@@ -85,7 +85,7 @@ function guessed(text: string, from: number, end: number, right: number): string
   let guess = ''
   for (const { 0: word, index } of text.slice(from, end).matchAll(/\w+|\W+/g)) {
     const place = from + index
-    // More letters of a word make another guess.
+    // The guess depends on how many letters of the word are typed.
     const typed = index === 0 ? (/\w*$/.exec(text.slice(0, from))?.[0].length ?? 0) : 0
     const isKnown = !/\w/.test(word) || chance(`${place - typed} ${typed}`) < right
     guess += isKnown ? word : wordOf(text, `${place}`)
@@ -103,12 +103,12 @@ function wordOf(text: string, seed: string): string {
   return words[Math.floor(chance(seed) * words.length)] as string
 }
 
-/** Pieces of about the size that a tokenizer makes. */
+/** Splits a text into pieces of about the size of tokens. */
 function tokens(text: string): string[] {
   return text.match(/\s?\w{1,6}|\n\s*|[^\w\n]{1,3}/g) ?? []
 }
 
-/** From 0 to 1, the same for the same text (FNV-1a, its bits mixed once more). */
+/** A number from 0 to 1, the same for the same text (FNV-1a, with its bits mixed once more). */
 function chance(text: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
@@ -117,13 +117,13 @@ function chance(text: string): number {
   return ((hash ^ (hash >>> 16)) >>> 0) / 4294967296
 }
 
-/** Milliseconds until it begins to answer: the same for the same prompt, as if it were its load. */
+/** Time to the first token in milliseconds, the same for the same prompt. */
 function firstTokenMs(seed: string): number {
   const normal = [1, 2, 3, 4, 5, 6].reduce((sum, n) => sum + chance(`${n}${seed}`), -3) * Math.SQRT2
   return FIRST_TOKEN_MS * Math.exp(FIRST_TOKEN_SPREAD * normal)
 }
 
-/** A completion API on loopback, that answers at the pace of a real one and counts what it is asked. */
+/** A completion API on loopback with the speed of a real one. It counts its requests. */
 export class TypingUpstream {
   /** Requests by model. */
   readonly asked = new Map<string, number>()
@@ -133,7 +133,7 @@ export class TypingUpstream {
   private constructor(settings: ModelSettings) {
     this.settings = settings
     this.server = createServer({ noDelay: true }, (req, res) => {
-      // One that is cancelled has no answer to be sent.
+      // A cancelled request gets no response.
       this.answer(req, res).catch(() => res.destroy())
     })
   }
@@ -165,7 +165,7 @@ export class TypingUpstream {
     const gone = new AbortController()
     res.once('close', () => gone.abort())
     const startedAt = performance.now()
-    /** Since it was asked, so that what a timer is late does not add up. */
+    /** Waits until a time since the request, so that delays of timers do not add up. */
     const until = async (ms: number): Promise<void> => {
       const rest = startedAt + ms / this.settings.speed - performance.now()
       if (rest > 0) await setTimeout(rest, undefined, { signal: gone.signal })
@@ -183,21 +183,21 @@ export class TypingUpstream {
     }
     await until(due)
     res.writeHead(200, { 'content-type': 'text/event-stream' })
-    const say = (text: string, reason: string | null): void => {
+    const sendEvent = (text: string, reason: string | null): void => {
       const choice = { text, index: 0, logprobs: null, finish_reason: reason }
       res.write(`data: ${JSON.stringify({ ...head, choices: [choice] })}\n\n`)
     }
     for (const token of completion) {
-      say(token, null)
+      sendEvent(token, null)
       due += TOKEN_MS
       await until(due)
     }
-    say('', finish)
+    sendEvent('', finish)
     res.end('data: [DONE]\n\n')
   }
 }
 
-/** OpenAI API reference, Completions: what of a request is looked at. */
+/** The fields of a request that are read (OpenAI API reference, Completions). */
 export interface CompletionRequest {
   readonly model: string
   readonly prompt: string

@@ -1,4 +1,4 @@
-/** The JSON body of a whole answer, of so many bytes. */
+/** The JSON body of a chat completion of `bytes` bytes. */
 export function answerBody(bytes: number): string {
   const before =
     '{"id":"chatcmpl-bench","object":"chat.completion","choices":[{"index":0,"message":{"content":"'

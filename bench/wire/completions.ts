@@ -7,14 +7,14 @@ import { requestBytes, StreamClient, type Target } from './stream.js'
 /** Where an autocomplete request goes. */
 const PATH = '/v1/completions'
 
-/** Of this process: a question that is to be new has not been asked by an earlier job either. */
+/** Number of the last question in this process, so that a new question also differs from those of earlier jobs. */
 let numbered = 0
 
-/** Counts what answers say of the cache. */
+/** Counts the cache outcomes of responses. */
 class Tally {
   private readonly counts = new Map<string, number>()
 
-  /** @param head of an answer */
+  /** @param head the head of a response */
   count(head: string): void {
     const outcome = /\r\nx-thinwire-cache: *(\w+)/i.exec(head)?.[1] ?? 'none'
     this.counts.set(outcome, (this.counts.get(outcome) ?? 0) + 1)
@@ -26,8 +26,8 @@ class Tally {
 }
 
 /**
- * A kept connection that asks one question after the other, whole answers only. It knows just as much of HTTP as that
- * takes: with a client that costs more than an answer from memory, the client would be what is measured.
+ * A connection for one request after the other, with JSON responses only. It knows as little of HTTP as possible: a
+ * client that costs more than a cache hit would be measured instead of the relay.
  */
 class AnswerClient {
   readonly socket: Socket
@@ -47,7 +47,7 @@ class AnswerClient {
     this.socket.on('close', () => this.fail('the connection was closed'))
   }
 
-  /** One at a time. @param onAnswer is given the answer's head when all of it is there */
+  /** Sends one request at a time. @param onAnswer gets the head of the response when the whole response has arrived */
   ask(request: Buffer, onAnswer: (head: string) => void, onFailure: (error: Error) => void): void {
     this.onAnswer = onAnswer
     this.onFailure = onFailure
@@ -123,7 +123,7 @@ export async function askCompletions(
   return { requests: answered, seconds, outcomes: tally.outcomes }
 }
 
-/** Counted by number: what a connection costs has then the same part in each. */
+/** Sends a fixed number of requests, so that connections have the same share of the cost in each run. */
 export async function askAnswers(ask: Jobs['answers']['ask']): Promise<Jobs['answers']['answer']> {
   const clients = await openClients(ask.target, ask.connections)
   const request = requestBytes(ask.target, promptWith(ask.plan, ask.promptBytes, 'chat', ask.model))

@@ -5,15 +5,15 @@ import type { DriverMessage, JobMessage, JobName, Jobs } from './jobs.js'
 import { nowUs, type Plan, promptWith } from './plan.js'
 import { type Pace, requestBytes, StreamClient, type Target } from './stream.js'
 
-// The clients of the wire benches, in a process of their own. One job at a time, told over IPC.
+// The clients of the wire benches, in a process of their own. It gets one job at a time over IPC.
 
-/** A key that has the shape and a wrong checksum: the most that a bad key can cost. */
+/** A key with the right form and a wrong checksum: the most expensive kind of bad key. */
 const BAD_KEY = `lc_prod_team1_user1_${'0'.repeat(28)}`
 
-/** autocannon ends when it takes a sample, which is each second unless it is told otherwise; this is for short runs. */
+/** autocannon ends only when it takes a sample, each second by default. Short runs need shorter samples. */
 const SAMPLE_MS = 250
 
-/** Connections that are being opened at one time, below any listener's backlog. */
+/** Connections that are opened at the same time: fewer than any listener's backlog. */
 const OPENING = 64
 
 function send(message: DriverMessage): void {
@@ -24,14 +24,14 @@ function bytesOf(target: Target, plan: Plan, promptBytes: number): Buffer {
   return requestBytes(target, promptWith(plan, promptBytes))
 }
 
-/** One stream on a kept connection, to its end. */
+/** Reads one stream on a kept connection to its end. */
 function stream(client: StreamClient, request: Buffer, onEvent: (delay: number) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     client.ask(request, { onEvent, onEnd: resolve, onFailure: reject })
   })
 }
 
-/** The same. @returns when the last byte of the prompt was sent and when the first event came, in microseconds */
+/** Like `stream`. @returns when the last byte of the prompt was sent and when the first event came, in microseconds */
 function timed(
   client: StreamClient,
   request: Buffer,
@@ -107,7 +107,7 @@ async function paced(ask: Jobs['paced']['ask']): Promise<Jobs['paced']['answer']
         }
       }).then(() => expectEvents(target, events, plan.chunks)),
     )
-    // Their clocks are spread over one interval, as those of people are.
+    // The streams start at different times within one interval, like those of different users.
     await new Promise((resolve) => setTimeout(resolve, plan.every / clients.length))
   }
   await Promise.all(ended)
@@ -122,7 +122,7 @@ function pacedRequest({ target, plan, promptBytes, api }: Jobs['paced']['ask']):
   return requestBytes(target, promptWith(plan, promptBytes, api), path)
 }
 
-/** A client that asks for far more than any buffer holds, and reads none of it. */
+/** A client that requests more than any buffer holds, and reads nothing. */
 function stall(target: Target): StreamClient {
   const client = new StreamClient(target)
   const plan = { json: 0, chunks: 20_000, every: 0, bytes: 8_000 }
@@ -131,7 +131,7 @@ function stall(target: Target): StreamClient {
   return client
 }
 
-/** Requests at a steady rate, on kept connections; with a bad key, as a client with a revoked one sends them. */
+/** Sends requests at a steady rate on kept connections; with a bad key, like a client whose key was revoked. */
 function floodOf(target: Target, ask: Jobs['paced']['ask']): { stop(): void } {
   const instance: Instance = autocannon(
     {
@@ -182,7 +182,7 @@ async function burst(ask: Jobs['burst']['ask']): Promise<Jobs['burst']['answer']
   const client = new StreamClient(ask.target)
   await once(client.socket, 'connect')
   let bytes = 0
-  // Looking for stamps in so many bytes would be what is measured.
+  // Searching so many bytes for stamps would be measured instead of the relay.
   client.socket.removeAllListeners('data')
   const startedAt = performance.now()
   const request = bytesOf(ask.target, ask.plan, ask.promptBytes)
@@ -258,5 +258,5 @@ process.on('message', (message: JobMessage | 'release') => {
   )
 })
 process.on('disconnect', () => process.exit(0))
-// The meter lets go of the channel; here it is what there is to live for.
+// The meter unrefs the channel; this process must stay alive for it.
 process.channel?.ref()

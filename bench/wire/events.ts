@@ -1,25 +1,25 @@
 import { type Api, STAMP_DIGITS, STAMP_MARK } from './plan.js'
 
-/** What a stream of the bench's upstream is made of, each part framed as a chunk. */
+/** The parts of a stream of the bench's upstream, each framed as a chunk. */
 export interface StreamShape {
-  /** Ahead of the first event. */
+  /** Before the first event. */
   readonly begin: string
-  /** An event, cut open where its stamp goes. */
+  /** An event in two parts, with its stamp between them. */
   readonly before: string
   readonly after: string
-  /** Behind the last one, with the end of the body. */
+  /** After the last event, with the end of the body. */
   readonly end: string
 }
 
 const END = '0\r\n\r\n'
 
-/** The API that is asked for, by the request line. */
+/** The API of a request, by the request line. */
 export function apiOf(head: string): Api {
   const path = head.slice(0, head.indexOf('\r\n')).split(' ')[1] ?? ''
   return path.endsWith('/responses') ? 'responses' : path.endsWith('/messages') ? 'messages' : 'chat'
 }
 
-/** @param bytes of one event, framing not counted; more if it cannot be said in so few */
+/** @param bytes size of one event without framing; the event may be larger if its fields need more */
 export function makeShape(api: Api, bytes: number): StreamShape {
   const { begin, delta, end } = PARTS[api]
   const [head = '', tail = ''] = delta.split(HOLE)
@@ -45,7 +45,7 @@ function eventsOf(
   return events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('')
 }
 
-/** Where stamp and filler go. */
+/** The place of the stamp and the filler. */
 const HOLE = '<text>'
 
 const RESPONSE = { id: 'resp_bench', object: 'response', created_at: 1_750_000_000, model: 'bench-model' }
@@ -55,7 +55,7 @@ const RESPONSE_USAGE = { input_tokens: 500, output_tokens: 100, total_tokens: 60
 const MESSAGE_USAGE = { input_tokens: 500, output_tokens: 1 }
 const MESSAGE = { id: 'msg_bench', type: 'message', role: 'assistant', model: 'bench-model', content: [] }
 
-/** Each with as much in an event as the real one has, and as little around them as ends well. */
+/** The events are as large as the real ones; around them are only the events that a complete stream needs. */
 const PARTS: Readonly<Record<Api, { begin: string; delta: string; end: string }>> = {
   chat: {
     begin: '',

@@ -1,7 +1,7 @@
 import type { Api, Plan } from './plan.js'
 import type { Pace, Target } from './stream.js'
 
-/** What the driver can be asked for. Times are microseconds unless named otherwise. */
+/** The jobs of the driver. Times are microseconds unless named otherwise. */
 export interface Jobs {
   /** Streams one after the other on one kept connection. A first byte's time begins when the prompt has been sent. */
   sequential: {
@@ -9,27 +9,27 @@ export interface Jobs {
     answer: { firstByteUs: number[]; delayUs: number[] }
   }
   /**
-   * Many streams at once. Two marks are sent on the way: `begin` when all of them run, `end` before the first ends.
-   * Only what comes between the two is counted.
+   * Many streams at once. The driver sends two marks: `begin` when all streams run, `end` before the first one ends.
+   * Only events between the two are counted.
    */
   paced: {
     ask: {
       target: Target
       plan: Plan
       promptBytes: number
-      /** Of the prompts; those that are not of chat completions go to the path that makes chats of their answers. */
+      /** API of the prompts. Others than chat go to the path that translates their responses to chat. */
       api: Api
       streams: number
       /** One more client asks for a stream without a pace and never reads it. */
       stalled: boolean
       /** Requests per second for a short answer, from other clients. 0 for none. */
       requestsPerSecond: number
-      /** They come with a key that is none. */
+      /** These requests have an invalid key. */
       badKey: boolean
     }
     answer: { delayUs: number[] }
   }
-  /** As many requests as go through in a time. */
+  /** As many requests as possible within a time. */
   load: {
     ask: {
       target: Target
@@ -39,12 +39,12 @@ export interface Jobs {
       seconds: number
       /** A new connection for each request. */
       reconnect: boolean
-      /** Answers other than 2xx are what is asked for. */
+      /** Responses other than 2xx are expected. */
       refused: boolean
     }
     answer: { requests: number; seconds: number }
   }
-  /** So many chats with whole answers, on kept connections. */
+  /** A number of chats with JSON responses, on kept connections. */
   answers: {
     ask: {
       target: Target
@@ -56,7 +56,7 @@ export interface Jobs {
     }
     answer: { requests: number }
   }
-  /** As many completions as go through in a time, or so many at the most, on kept connections. */
+  /** As many completions as possible within a time, up to a number, on kept connections. */
   completions: {
     ask: {
       target: Target
@@ -64,14 +64,14 @@ export interface Jobs {
       promptBytes: number
       connections: number
       seconds: number
-      /** Null for as many as go through. */
+      /** Most requests; null for no limit. */
       requests: number | null
-      /** Each of them asks something else; else all ask what was answered just before, and nothing earlier has asked. */
+      /** Each request has another prompt. Otherwise all repeat a new prompt that was completed just before. */
       distinct: boolean
     }
     answer: { requests: number; seconds: number; outcomes: Outcomes }
   }
-  /** Groups of clients that ask for a streamed completion at the same moment, one group after the other. */
+  /** Groups of clients that request a streamed completion at the same moment, one group after the other. */
   together: {
     ask: {
       target: Target
@@ -79,7 +79,7 @@ export interface Jobs {
       promptBytes: number
       clients: number
       groups: number
-      /** Each client asks something else; else all of a group ask the same. */
+      /** Each client has another prompt. Otherwise all clients of a group have the same. */
       distinct: boolean
     }
     answer: { streams: number; outcomes: Outcomes }
@@ -96,7 +96,7 @@ export interface Jobs {
   }
 }
 
-/** How many answers said what in `x-thinwire-cache`; `none` where they had no such header. */
+/** Number of responses by their `x-thinwire-cache`; `none` for responses without that header. */
 export type Outcomes = Readonly<Record<string, number>>
 
 export type JobName = keyof Jobs
@@ -106,10 +106,10 @@ export interface JobMessage {
   readonly ask: Jobs[JobName]['ask']
 }
 
-/** How far a job has come. */
+/** A point within a job. */
 export type Mark = 'begin' | 'end' | 'held'
 
-/** What the driver sends: a mark on the way, or the end of its job. */
+/** What the driver sends: a mark, or the end of its job. */
 export type DriverMessage =
   | { readonly mark: Mark }
   | { readonly answer: Jobs[JobName]['answer'] }

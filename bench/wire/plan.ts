@@ -1,11 +1,11 @@
 import { LINE, messagesOf, TURNS } from '../prompt.js'
 
 /**
- * What the bench's upstream is to do with a request. It travels in the prompt's `user` field, at the beginning of the
- * body, so that it passes through every relay that leaves the body as it is, and the upstream keeps no state.
+ * What the bench's upstream must do with a request. The plan is in the `user` field at the beginning of the body, so
+ * that it passes through every relay that does not change the body, and the upstream keeps no state.
  */
 export interface Plan {
-  /** Bytes of a JSON answer; 0 for an event stream. */
+  /** Bytes of a JSON response; 0 for an event stream. */
   readonly json: number
   /** Events of a stream. */
   readonly chunks: number
@@ -15,10 +15,10 @@ export interface Plan {
   readonly bytes: number
 }
 
-/** A stream that is over with its first event. */
+/** A stream of one event. */
 export const SHORT_STREAM: Plan = { json: 0, chunks: 1, every: 1, bytes: 200 }
 
-/** A whole answer of 1 KB. */
+/** A JSON response of 1 KB. */
 export const SHORT_ANSWER: Plan = { json: 1_024, chunks: 0, every: 0, bytes: 0 }
 
 const PATTERN = /json=(\d+) chunks=(\d+) every=(\d+) bytes=(\d+)/
@@ -27,7 +27,7 @@ export function writePlan(plan: Plan): string {
   return `json=${plan.json} chunks=${plan.chunks} every=${plan.every} bytes=${plan.bytes}`
 }
 
-/** @returns null if there is none, or not yet all of it */
+/** @returns null if there is no plan, or it is not complete */
 export function readPlan(text: string): Plan | null {
   const found = PATTERN.exec(text)
   if (found === null) return null
@@ -36,8 +36,8 @@ export function readPlan(text: string): Plan | null {
 }
 
 /**
- * What stands before a stamp in an event: microseconds of the monotonic clock, in so many digits. Nothing that JSON would
- * escape, as some of them are in a text.
+ * The text before the stamp of an event, which is the time in microseconds of the monotonic clock with a fixed number
+ * of digits. It has no characters that JSON escapes.
  */
 export const STAMP_MARK = 'sent:'
 export const STAMP_DIGITS = 16
@@ -48,10 +48,10 @@ export function nowUs(): number {
   return seconds * 1e6 + nanoseconds / 1e3
 }
 
-/** The APIs of which a prompt and the events of a stream may be. */
+/** The APIs of prompts and streams. */
 export type Api = 'chat' | 'responses' | 'messages'
 
-/** The name that is asked for where no other is. */
+/** The default model name. */
 export const MODEL = 'bench-model'
 
 /** A prompt of about `bytes` that carries a plan. */
@@ -60,12 +60,12 @@ export function promptWith(plan: Plan, bytes: number, api: Api = 'chat', model: 
   const messages = messagesOf(lines)
   const asked = { model, user: writePlan(plan), stream: plan.json === 0, temperature: 0 }
   if (api === 'responses') return Buffer.from(JSON.stringify({ ...asked, input: messages }))
-  // By the system's prompt it can be told from a chat.
+  // The system prompt distinguishes it from a chat.
   const own = api === 'messages' ? { max_tokens: 4_096, system: LINE } : {}
   return Buffer.from(JSON.stringify({ ...asked, ...own, messages }))
 }
 
-/** Digits of a completion's number, which stands at the end of its prompt. */
+/** Digits of a completion's number, which is at the end of its prompt. */
 export const NUMBER_DIGITS = 12
 
 const AFTER_NUMBER = '"}'
@@ -85,7 +85,7 @@ export function completionWith(plan: Plan, bytes: number, number: number): Buffe
   )
 }
 
-/** Makes it another question, without making it anew. @param request that ends with what `completionWith` has made */
+/** Changes the number in place. @param request bytes that end with the result of `completionWith` */
 export function renumber(request: Buffer, number: number): void {
   request.write(digitsOf(number), request.length - AFTER_NUMBER.length - NUMBER_DIGITS, 'latin1')
 }

@@ -2,31 +2,31 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { nowUs, STAMP_DIGITS, STAMP_MARK } from './plan.js'
 
-/** Where a request goes, and what its head has besides the usual. */
+/** Where a request goes, and its further headers. */
 export interface Target {
   readonly name: string
   readonly port: number
   readonly headers: readonly string[]
 }
 
-/** How fast a client's network takes a prompt. */
+/** The speed of a client's network for a prompt. */
 export interface Pace {
   readonly bytes: number
-  /** Milliseconds from one piece of so many bytes to the next. */
+  /** Milliseconds from one piece of `bytes` to the next. */
   readonly every: number
 }
 
-/** Told of what a stream brings. Times are microseconds. */
+/** Callbacks for a stream. Times are microseconds. */
 export interface StreamListener {
-  /** An answer has begun. @param text with its head in it */
+  /** A response has begun. @param text the first bytes, with the head */
   onHead?(text: string): void
-  /** An event came. @param delay since the upstream wrote it @param now its arrival */
+  /** An event has arrived. @param delay time since the upstream wrote it @param now time of its arrival */
   onEvent(delay: number, now: number): void
   onEnd(): void
   onFailure(error: Error): void
 }
 
-/** What is looked back at for the stamp or the end that two pieces share. */
+/** Bytes of the previous piece that are searched again, for a stamp or an end that is cut. */
 const CARRIED = 64
 
 export function requestBytes(target: Target, body: Buffer, path = '/v1/chat/completions'): Buffer {
@@ -38,7 +38,7 @@ export function requestBytes(target: Target, body: Buffer, path = '/v1/chat/comp
   return Buffer.concat([Buffer.from(head, 'latin1'), body])
 }
 
-/** A kept connection that asks for one stream after the other, and reads as little of them as it can. */
+/** A connection that requests one stream after the other, and parses as little of them as possible. */
 export class StreamClient {
   readonly socket: Socket
   private readonly target: Target
@@ -57,13 +57,13 @@ export class StreamClient {
     this.socket.on('close', () => this.fail('the connection was closed'))
   }
 
-  /** Sends a request that `requestBytes` has made. One at a time. */
+  /** Sends a request of `requestBytes`. One at a time. */
   ask(request: Buffer, listener: StreamListener): void {
     this.begin(listener)
     this.socket.write(request)
   }
 
-  /** As `ask`, at the pace of a network. @returns microseconds of the clock at which the last of it was sent */
+  /** Like `ask`, at the pace of a network. @returns when the last piece was sent, in microseconds of the clock */
   async askSlowly(request: Buffer, pace: Pace, listener: StreamListener): Promise<number> {
     this.begin(listener)
     let at = 0

@@ -3,16 +3,16 @@ import { answerBody } from './answer.js'
 import { apiOf, makeShape, type StreamShape } from './events.js'
 import { type Api, nowUs, type Plan, readPlan, STAMP_DIGITS } from './plan.js'
 
-// The upstream of the wire benches, in a process of its own: HTTP/1.1 by hand, so that it costs little of the core that
-// it shares with the client. Open loop: an event is sent when its time has come, whatever the receiver does.
+// The upstream of the wire benches, in a process of its own. It writes HTTP/1.1 by hand, so that it needs little of the
+// core that it shares with the client. It is an open loop: an event is sent at its time, whatever the receiver does.
 
-/** Room of the timer wheel; no wait between two events is longer. */
+/** Size of the timer wheel; no pause between two events is longer. */
 const WHEEL_MS = 4_096
 
-/** What a stream without a pace hands to a socket before it waits until that is taken. */
+/** Bytes that a stream without a pace writes to a socket before it waits for 'drain'. */
 const BURST_BYTES = 256 * 1024
 
-/** Of a piece, when the head or the plan is still to be found; and of its end, as some relays put fields in an order of theirs. */
+/** Bytes of a piece that are searched for the head and the plan; and of its end, because some relays reorder fields. */
 const LOOKED_AT = 8_192
 const END_LOOKED_AT = 400
 
@@ -104,7 +104,7 @@ class Connection {
   private readonly socket: Socket
   private head: string
   private plan: Plan | null
-  /** Of the body: bytes still to come; -1 while the head is not there, -2 in a chunked body. */
+  /** Missing bytes of the body; -1 while the head is not complete, -2 in a chunked body. */
   private left: number
 
   constructor(socket: Socket) {
@@ -119,7 +119,7 @@ class Connection {
 
   private onPiece(piece: Buffer): void {
     let body = piece.length
-    // The plan stands at the beginning of the body; of a long one the rest is counted and not looked at.
+    // The plan is at the beginning of the body; the rest of a long body is only counted.
     if (this.left === -1 || this.plan === null) {
       const before = this.head.length
       this.head += piece.toString('latin1', 0, Math.min(piece.length, LOOKED_AT))

@@ -103,8 +103,8 @@ export function isLikelyKey(text: string): boolean {
 }
 
 /**
- * The hash under which a key is stored: its SHA-256 in hex. A password would need a slow hash. A key does not: nobody
- * can try 2^130 keys, and every request would wait for a slow hash.
+ * The hash under which a key is stored: its SHA-256 in hex. A password would need a slow hash. A key does not: 2^130
+ * keys cannot be tried, and every request would wait for a slow hash.
  */
 export function hashKey(text: string): string {
   // One call: a Hash object for every request would be work for the garbage collector.

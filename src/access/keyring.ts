@@ -18,7 +18,7 @@ import {
 
 export { type KeyRecord, KeyringError } from './keyfile.js'
 
-/** How the key file is read again, and who hears of it. */
+/** How the key file is read again, and the callbacks for it. */
 export interface KeyringOptions {
   /** Milliseconds between two checks of the file. Default 500: a change takes effect within a second. */
   readonly pollMs?: number

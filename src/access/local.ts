@@ -22,8 +22,8 @@ export function isLocalCaller(rawHeaders: FlatHeaders): boolean {
 }
 
 /**
- * Whether the caller is on this machine and does not forward a request of somebody else. A proxy on this machine adds
- * one of the headers below or passes the Host on.
+ * Whether the caller is on this machine and does not forward a request from another machine. A proxy on this machine
+ * adds one of the headers below or passes the Host on.
  */
 export function isOnThisMachine({ socket, rawHeaders }: IncomingMessage): boolean {
   const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''

@@ -22,7 +22,7 @@ export class MetricsServer {
         () => res.writeHead(500).end(),
       )
     })
-    // A few scrapers connect, and nobody else.
+    // Only a few scrapers connect.
     this.http.maxConnections = 64
   }
 

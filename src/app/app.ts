@@ -31,9 +31,9 @@ export interface AppOptions {
   readonly keyring?: Pick<Keyring, 'find'>
   /** False: nothing is recorded in the ledger. */
   readonly recordsUsage?: boolean
-  /** How often the key file is looked at, in milliseconds. */
+  /** Time between two checks of the key file, in milliseconds. */
   readonly keyPollMs?: number
-  /** How often the config file is looked at, in milliseconds. */
+  /** Time between two checks of the config file, in milliseconds. */
   readonly configPollMs?: number
 }
 
@@ -156,7 +156,7 @@ export class App {
 
   /**
    * Listens for clients and, if the config says so, for scrapers of metrics. The config file is watched from now on.
-   * @throws {ListenError} `close` has to be called then, too
+   * @throws {ListenError} the caller must call `close` in this case too
    */
   async listen(): Promise<Ports> {
     const { listen, metrics, file } = this.current
@@ -187,7 +187,7 @@ export class App {
     return this.keepWarm.keep(this.router.upstreams)
   }
 
-  /** `/readyz` says `ready` from now on. Requests are answered before, too. */
+  /** `/readyz` says `ready` from now on. Requests are served before, too. */
   markReady(): void {
     this.handler.ready = true
   }
@@ -209,7 +209,7 @@ export class App {
     this.log.info({ upstreams }, 'the config was read again and is in use now')
   }
 
-  /** Requests from now on follow this config. Those that are under way keep their upstream. */
+  /** New requests follow this config from now on. Open requests keep their upstream. */
   private apply(config: Config): void {
     const before = this.router
     this.current = config

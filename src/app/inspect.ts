@@ -12,9 +12,9 @@ import type { Router } from '../routing/router.js'
 import type { RequestHandler } from '../server/request-handler.js'
 import type { Upstream } from '../upstream/upstream.js'
 
-/** What a relay is doing. Every property is read anew when it is asked for. */
+/** The state of a running relay. Each property is a getter: it shows the state at the time of the access. */
 export interface Inspection {
-  /** Requests that have not ended, in no order that can be relied on. */
+  /** Requests that have not ended, in any order. */
   readonly exchanges: readonly OpenExchange[]
   readonly openCount: number
   /** No request is open, and every response has been read to its end by its meter. */

@@ -41,7 +41,7 @@ function readUsable(source: ConfigSource, current: Config, log: Log): Config | n
   }
   const { mode } = current.keys
   if (read.upstreams.length === 0) return refuse('it has no upstreams')
-  // Upstreams of a relay with other credentials: the new mode could give a client access that nobody meant to give.
+  // The new upstreams were configured for other clients: a client of the old mode could get access that was not meant.
   if (read.keys.mode !== mode)
     return refuse(`keys.mode: a change from ${mode} to ${read.keys.mode} needs a restart`)
   return read

@@ -11,7 +11,7 @@ export interface SharedUsage {
 
 /** A response in memory that subscribers read, whole or still arriving. */
 export interface ResponseSource {
-  /** Null before the upstream has answered. */
+  /** Null before the upstream has responded. */
   readonly head: FilteredHead | null
   /** Chunks that have arrived. */
   readonly chunkCount: number
@@ -22,7 +22,7 @@ export interface ResponseSource {
   readonly upstream: string | null
   /** Seconds since the response was made; null while it arrives. */
   readonly age: number | null
-  /** The response has told its own end, such as by `[DONE]`. */
+  /** The response contains its own end mark, such as `[DONE]`. */
   hasEndMark(): boolean
   /** @param index below `chunkCount`; chunks that every subscriber has taken may be gone */
   chunk(index: number): Buffer

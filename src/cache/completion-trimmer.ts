@@ -212,7 +212,7 @@ function hasOnly(object: JsonObject, names: ReadonlySet<string>): boolean {
   return Object.entries(object).every(([name, value]) => isNothing(value) || names.has(name))
 }
 
-/** Whether a value is one of those that upstreams write for an absent value. */
+/** Whether a value means an absent value: upstreams write it as null, false or something empty. */
 function isNothing(value: unknown): boolean {
   return (
     value === null ||

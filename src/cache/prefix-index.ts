@@ -50,15 +50,15 @@ const TRIMMABLE = new Set([
 /** A prompt whose response is cached. */
 export class PrefixEntry {
   readonly key: string
-  readonly answer: CachedResponse
+  readonly response: CachedResponse
   /** The prompt's JSON as it came, without quotes. */
   private readonly prompt: Buffer
   /** Read on first use; null if the response cannot be trimmed. */
   private trimmer: CompletionTrimmer | null | undefined
 
-  constructor(key: string, prompt: Buffer, answer: CachedResponse) {
+  constructor(key: string, prompt: Buffer, response: CachedResponse) {
     this.key = key
-    this.answer = answer
+    this.response = response
     this.prompt = prompt
     this.trimmer = undefined
   }
@@ -75,8 +75,8 @@ export class PrefixEntry {
    * @returns null if the added text is not the beginning of the completion, or is all of it
    */
   restFor(prompt: Buffer): CachedResponse | null {
-    if (this.trimmer === undefined) this.trimmer = CompletionTrimmer.of(this.answer)
-    const { answer, trimmer } = this
+    if (this.trimmer === undefined) this.trimmer = CompletionTrimmer.of(this.response)
+    const { response, trimmer } = this
     if (trimmer === null) return null
     const { text } = trimmer
     const added = prompt.subarray(this.prompt.length)
@@ -86,26 +86,26 @@ export class PrefixEntry {
     if (typed === null || typed.length >= text.length || !text.startsWith(typed)) return null
     if (isHalf(text, 0) || isHalf(text, typed.length)) return null
     const body = trimmer.restAfter(typed.length)
-    return body === null ? null : answer.shortened(body, shareOf(answer, typed.length / text.length))
+    return body === null ? null : response.shortened(body, shareOf(response, typed.length / text.length))
   }
 }
 
 /** The latest cached prompts of each prefix key (`prefixKeyOf`). */
 export class PrefixIndex {
-  private readonly stems: Map<string, Stem>
+  private readonly groups: Map<string, PromptGroup>
 
   constructor() {
-    this.stems = new Map()
+    this.groups = new Map()
   }
 
   /** Number of prompts of each prefix key. */
   get promptCounts(): readonly number[] {
-    return [...this.stems.values()].map(({ prompts }) => prompts.length)
+    return [...this.groups.values()].map(({ prompts }) => prompts.length)
   }
 
-  add(stem: string, prompt: PrefixEntry): void {
-    const found = this.stems.get(stem)
-    if (found === undefined) this.stems.set(stem, { prompts: [prompt], canTrim: null })
+  add(prefixKey: string, prompt: PrefixEntry): void {
+    const found = this.groups.get(prefixKey)
+    if (found === undefined) this.groups.set(prefixKey, { prompts: [prompt], canTrim: null })
     else {
       found.prompts.push(prompt)
       if (found.prompts.length > MAX_PROMPTS) found.prompts.shift()
@@ -113,27 +113,28 @@ export class PrefixIndex {
   }
 
   /** Removes a response that is no longer cached. */
-  remove(stem: string, answer: CachedResponse): void {
-    const found = this.stems.get(stem)
+  remove(prefixKey: string, response: CachedResponse): void {
+    const found = this.groups.get(prefixKey)
     if (found === undefined) return
-    const place = found.prompts.findIndex((prompt) => prompt.answer === answer)
+    const place = found.prompts.findIndex((prompt) => prompt.response === response)
     if (place === -1) return
     found.prompts.splice(place, 1)
-    if (found.prompts.length === 0) this.stems.delete(stem)
+    if (found.prompts.length === 0) this.groups.delete(prefixKey)
   }
 
   /**
-   * The newest answer that a prompt has been typed into, less what was typed.
-   * @param body of the request, and where in it the text of its prompt stands
+   * Finds the newest completion that the prompt continues, and trims the typed part.
+   * @param body the body of the request
+   * @param span the place of the prompt's text in it
    * @param isKept called before a response is used; may remove the entry
    */
   find(
-    stem: string,
+    prefixKey: string,
     body: Buffer,
     { start, end }: Span,
-    isKept: (prompt: PrefixEntry) => boolean,
+    isKept: (entry: PrefixEntry) => boolean,
   ): CachedResponse | null {
-    const found = this.stems.get(stem)
+    const found = this.groups.get(prefixKey)
     if (found === undefined) return null
     const prompt = body.subarray(start, end)
     for (let i = found.prompts.length - 1; i >= 0; i--) {
@@ -148,7 +149,7 @@ export class PrefixIndex {
   }
 }
 
-interface Stem {
+interface PromptGroup {
   readonly prompts: PrefixEntry[]
   /** Whether completions can be trimmed, by the members of the request; null before the first check. */
   canTrim: boolean | null
@@ -185,12 +186,12 @@ function isHalf(text: string, at: number): boolean {
 }
 
 /** Moves the typed share of the completion tokens to the prompt, as an upstream would count. This is an estimate. */
-function shareOf({ usage: said }: CachedResponse, typed: number): CachedResponse['usage'] {
-  const usage = said?.usage ?? null
-  if (said === null || usage === null || usage.prompt === null || usage.completion === null) return said
+function shareOf({ usage: whole }: CachedResponse, typed: number): CachedResponse['usage'] {
+  const usage = whole?.usage ?? null
+  if (whole === null || usage === null || usage.prompt === null || usage.completion === null) return whole
   const moved = Math.round(usage.completion * typed)
   return {
-    ...said,
+    ...whole,
     usage: { ...usage, prompt: usage.prompt + moved, completion: usage.completion - moved },
   }
 }

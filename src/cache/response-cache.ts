@@ -68,12 +68,12 @@ export class ResponseCache {
     return [...this.open.values()].flatMap(({ shared }) => shared ?? [])
   }
 
-  /** How many cached prompts each stem of the prefix index has. */
+  /** How many cached prompts each prefix key has. */
   get indexedPrompts(): readonly number[] {
     return this.index.promptCounts
   }
 
-  /** Whether the response may be cached, as far as the head of the request tells. @param bytes length of the body */
+  /** Whether the response may be cached, by the head of the request alone. @param bytes length of the body */
   mayHold(exchange: Exchange, bytes: number): boolean {
     const wish = readWish(exchange)
     return wish === 'on' || (wish === null && this.rules.mayMatch(candidateOf(exchange, bytes)))
@@ -146,11 +146,11 @@ export class ResponseCache {
     if (this.sessions.get(session)?.subscriber === subscriber) this.sessions.delete(session)
   }
 
-  onKept(shared: SharedResponse, answer: CachedResponse): void {
+  onKept(shared: SharedResponse, response: CachedResponse): void {
     const { key } = shared
-    this.kept.set(key, answer)
-    if (answer.prompt === null || this.kept.peek(key) !== answer) return
-    this.index.add(prefixKeyOf(key), new PrefixEntry(key, answer.prompt, answer))
+    this.kept.set(key, response)
+    if (response.prompt === null || this.kept.peek(key) !== response) return
+    this.index.add(prefixKeyOf(key), new PrefixEntry(key, response.prompt, response))
   }
 
   /** Sends a cached response. */
@@ -162,7 +162,7 @@ export class ResponseCache {
     exchange.markHeadSent(performance.now())
   }
 
-  private readonly isKept = ({ key, answer }: PrefixEntry): boolean => this.kept.get(key) === answer
+  private readonly isKept = ({ key, response }: PrefixEntry): boolean => this.kept.get(key) === response
 
   /** Position of the prompt's text in the body of a completion; null if the prefix index does not apply. */
   private promptOf(exchange: Exchange, body: RequestBody): Span | null {
@@ -213,9 +213,9 @@ interface Waiting {
 /** Identifies the editor session: by `x-thinwire-session`, or by key or address, path, model and user agent. */
 function sessionOf(exchange: Exchange): string {
   const { rawHeaders } = exchange.req
-  const said = findHeader(rawHeaders, 'x-thinwire-session')
+  const session = findHeader(rawHeaders, 'x-thinwire-session')
   const whose = exchange.request.key?.id ?? exchange.req.socket.remoteAddress ?? ''
-  if (said !== undefined) return `${whose}\n${said}`
+  if (session !== undefined) return `${whose}\n${session}`
   return [
     whose,
     exchange.request.path,
@@ -227,8 +227,8 @@ function sessionOf(exchange: Exchange): string {
 /** Reads the client's wish: `x-thinwire-cache: on` or `off`, or `cache-control` (RFC 9111, 5.2.1); null for none. */
 function readWish(exchange: Exchange): 'on' | 'off' | null {
   const { rawHeaders } = exchange.req
-  const said = findHeader(rawHeaders, 'x-thinwire-cache')?.trim().toLowerCase()
-  if (said === 'on' || said === 'off') return said
+  const wish = findHeader(rawHeaders, 'x-thinwire-cache')?.trim().toLowerCase()
+  if (wish === 'on' || wish === 'off') return wish
   const control = findHeader(rawHeaders, 'cache-control')
   return control !== undefined && /\bno-(?:cache|store)\b/i.test(control) ? 'off' : null
 }

@@ -9,19 +9,19 @@ import type { ResponseCache } from './response-cache.js'
 import type { Subscriber } from './subscriber.js'
 
 /**
- * A response that any number of clients read while it arrives; all of them asked for the same. All of it is held in
- * memory while it is small enough for the cache, so that a late subscriber gets all of it and a slow one holds up
- * nobody.
+ * A response that any number of clients read while it arrives; all of them sent the same request. The whole response is
+ * held in memory while it is small enough for the cache, so that a late subscriber gets all of it and a slow one does
+ * not delay the others.
  *
- * A larger response is closed: nobody can subscribe any more, chunks that every subscriber has taken are freed, and a
- * subscriber that is `entryBytes` behind is cut off, unless it is the only one. Then the upstream waits for it.
+ * A larger response is closed: no client can subscribe any more, chunks that every subscriber has taken are freed, and
+ * a subscriber that is `entryBytes` behind is cut off, unless it is the only one. Then the upstream waits for it.
  */
 export class SharedResponse implements ResponseSink, ResponseSource {
   readonly keepsResponse: boolean
   readonly key: string
   readonly age: null
   readonly sharedUsage: SharedUsage
-  /** Null before the upstream has answered, and once everything is freed. */
+  /** Null before the upstream has responded, and once everything is freed. */
   head: FilteredHead | null
   /** The only subscriber is far behind: the upstream has to wait for it. */
   isBlocked: boolean
@@ -193,7 +193,7 @@ export class SharedResponse implements ResponseSink, ResponseSource {
     const heir = subscribers[0]
     if (this.state !== 'running' || this.pipeline?.exchange !== subscriber.exchange || heir === undefined)
       return
-    // Another subscriber pays now, under the outcome of the one that left.
+    // Another subscriber is billed now and gets the cache outcome of the one that left.
     heir.exchange.setCache('miss')
     subscriber.exchange.setCache('joined')
     // Its own prompt was freed without a sample.
@@ -221,7 +221,7 @@ export class SharedResponse implements ResponseSink, ResponseSource {
     this.close()
   }
 
-  /** Frees what every subscriber of a closed response has taken, and cuts off those that are too far behind. */
+  /** Frees the chunks that every subscriber of a closed response has taken, and cuts off subscribers too far behind. */
   private trim(): void {
     if (!this.isClosed || this.state !== 'running') return
     const { subscribers, chunks, entryBytes } = this
@@ -269,7 +269,7 @@ export class SharedResponse implements ResponseSink, ResponseSource {
       stats.events > 0 &&
       (!facts.eventStream || stats.ended)
     if (isWhole && !this.isClosed) {
-      // A compressed response cannot be read, so a prompt that continues it cannot be answered from it.
+      // A compressed response cannot be read, so it cannot be trimmed for a prompt that continues it.
       const prompt = facts.encoding === null ? this.heldPrompt : null
       const [body, heldPrompt] = copyToOneBuffer(this.chunks, this.heldBytes, prompt)
       this.cache.onKept(this, new CachedResponse(head, body, usage, heldPrompt))

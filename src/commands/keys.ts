@@ -125,7 +125,7 @@ function add(given: Given, io: KeysIo): number {
   return OK
 }
 
-/** Somebody who runs the command in another folder than the relay's would get a key that the relay refuses. */
+/** A key that is issued in another folder than the relay's is refused by the relay. */
 const NO_CONFIG = `This folder has no thinwire.json and had no keys. A relay that runs in another
 folder, or with another config, will refuse this key. For such a relay, run the
 command in its folder or add: --config PATH/thinwire.json

@@ -26,7 +26,7 @@ const TABLE: readonly Column[] = [
   },
 ]
 
-/** Marks a sum that has estimates, so that nobody takes it for the provider's count. */
+/** Marks a sum that contains estimates: it may differ from the provider's count. */
 function formatTokens(count: number | null, { estimated }: Totals): string {
   return `${count !== null && estimated > 0 ? '~' : ''}${shortenNumber(count)}`
 }

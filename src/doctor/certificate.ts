@@ -34,7 +34,7 @@ export const TLS: Check = {
     const seen = judge(visit, shaken)
     if (seen.outcome !== 'failed') return seen
     visit.trusted = false
-    // Somebody on the way could read the key. On this machine there is nobody on the way.
+    // With a wrong certificate a third party on the network could read the key. A loopback connection has no network.
     if (visit.reach !== 'loopback') {
       visit.missing.set('trust', 'the key is not sent to a server with a wrong certificate')
       return seen

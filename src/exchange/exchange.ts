@@ -196,7 +196,7 @@ export class Exchange {
     this.times.responseStartedAt = now
   }
 
-  /** The relay answers by itself. */
+  /** The relay makes the response itself. */
   startLocalResponse(status: number, bytes: number): void {
     this.stage = null
     this.result.status = status
@@ -231,7 +231,7 @@ export class Exchange {
 
   /**
    * Records the end reason. The first call wins: what follows (a closed socket, an abort) is its consequence.
-   * @param cause for the log alone: never a secret or a piece of a prompt
+   * @param cause for the log alone: never a secret or a part of a prompt
    */
   conclude(end: End, cause: string | null = null, code: ErrorCode | null = null): void {
     const { result } = this
@@ -246,7 +246,7 @@ export class Exchange {
     this.result.cause ??= cause
   }
 
-  /** The request breaks HTTP: it is answered on the bare socket. */
+  /** The request is not valid HTTP: the error is written to the bare socket. */
   refuse(status: number, code: ErrorCode, cause: string | null): void {
     this.result.status = status
     this.setError(code, cause)

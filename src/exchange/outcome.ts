@@ -22,7 +22,7 @@ export type CacheOutcome = 'hit' | 'prefix' | 'miss' | 'joined' | 'off'
 export type End =
   /** The upstream's whole response, whatever its status, was handed to the client. */
   | 'done'
-  /** The relay answered by itself: health, CORS preflight, the list of aliases. */
+  /** The relay made the response itself: health, CORS preflight, the list of aliases. */
   | 'local'
   /** The relay refused the request before an upstream was asked. */
   | 'refused'
@@ -49,16 +49,16 @@ export class Outcome {
   end: End | null
   /** The relay's own error that the client got. */
   errorCode: ErrorCode | null
-  /** What exactly went wrong, for the log alone. Never a secret or a piece of a prompt. */
+  /** What exactly went wrong, for the log alone. Never a secret or a part of a prompt. */
   cause: string | null
-  /** Of the response that the client got. */
+  /** Status of the response that the client got. */
   status: number | null
-  /** Name of the upstream that answered, or was asked last. */
+  /** Name of the upstream that responded, or else of the last attempt. */
   upstream: string | null
   upstreamRequestId: string | null
   /** Attempts that were made; one upstream may have had two. */
   attempts: number
-  /** Targets that did not answer, or not well, and why: `azure 429, groq ECONNREFUSED`. */
+  /** Targets that failed, and why: `azure 429, groq ECONNREFUSED`. */
   failures: string | null
   /** Fields of the request that the target was not sent, as it does not have or take them: `temperature, stop`. */
   droppedFields: string | null
@@ -68,13 +68,13 @@ export class Outcome {
   chunks: number
   /** Longest time between two chunks, in milliseconds; null for fewer than two. */
   longestGapMs: number | null
-  /** Null if the request is not one of those that may be cached. */
+  /** Null if the request cannot be cached. */
   cache: CacheOutcome | null
-  /** Usage of the response that a cached or joined request is answered from; null if it is answered by an upstream. */
+  /** Usage of the cached or joined response; null if the response came from an upstream for this request. */
   sharedUsage: { readonly usage: TokenUsage | null } | null
-  /** What is kept of the prompt for an estimate, once the body is freed. */
+  /** Sample of the prompt for a token estimate; the body itself is freed. */
   prompt: PromptSample | null
-  /** What reads the response beside its way to the client; null if nothing does. */
+  /** Reads a copy of the response; null if it is not metered. */
   meter: Meter | null
   private lastChunkAt: number
 

@@ -12,7 +12,7 @@ export interface RequestBodyHandle {
   readonly peeked: Peek
   /** Fits it to the API of each target; null if it goes as it came. */
   readonly conversation: ConversationRequest | null
-  /** @param pieces what has arrived, edited or not @returns what undici sends */
+  /** @param pieces the buffers that have arrived, edited or not @returns the body for undici */
   send(pieces: readonly Buffer[]): Buffer | BodyUpload
   /** Frees the body once no other attempt can need it. */
   release(): void

@@ -42,12 +42,12 @@ export class RequestSummary {
     this.resolvedUsage = null
   }
 
-  /** What the meter has read of the response; null if nothing has read it. Complete once the meter is. */
+  /** What the meter has read of the response; null if it is not metered. Complete once the meter is. */
   get stats(): ResponseStats | null {
     return this.outcome.meter?.readStats() ?? null
   }
 
-  /** Milliseconds that the relay itself took until the response began; null if that cannot be told. */
+  /** Milliseconds that the relay itself took until the response began; null if unknown. */
   get overheadMs(): number | null {
     return computeOverheadMs(this.timeline, this.isFromCache)
   }

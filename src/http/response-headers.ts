@@ -126,18 +126,12 @@ export function buildResponseHeaders(
 }
 
 /**
- * Sets a header of the relay's own on a response, in place of the upstream's header of that name. If pages may read the
- * others, they may read this one too.
- * @param headers of `buildResponseHeaders`
+ * Sets a header of the relay's own on a response, in place of the upstream's header of that name.
+ * @param headers of `filterResponseHeaders`: `addRelayHeaders` lists this header too for pages
  * @param lower the name in lower case
  */
 export function setHeader(headers: FlatHeaderList, lower: string, value: string): void {
   removeHeader(headers, lower)
-  for (let i = headers.length - 2; i >= 0; i -= 2) {
-    if (headers[i] !== EXPOSE) continue
-    const names = (headers[i + 1] as string).split(', ')
-    if (!names.includes(lower)) headers[i + 1] = [...names, lower].join(', ')
-  }
   headers.push(lower, value)
 }
 
@@ -149,8 +143,8 @@ export function setEventStreamType(headers: FlatHeaderList): void {
 }
 
 /**
- * All names, as a page may read every header of a response. `*` would do for browsers, but some clients check the
- * names.
+ * Lists all names, because a page may read every header of a response. Browsers accept `*` too, but some clients look
+ * for the names.
  */
 function listNames(headers: FlatHeaders): string {
   const names = new Set<string>()

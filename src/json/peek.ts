@@ -91,7 +91,7 @@ export class Peeker {
   /** Offset in the body of the key or value that is being read, and its bytes from earlier chunks. */
   private start: number
   private carried: Buffer
-  /** The key of the value that is being read; null if nobody needs it. */
+  /** The key of the value that is being read; null if it is not needed. */
   private key: Key | null
   private maxCompletionTokens: number | null
   private maxTokens: number | null

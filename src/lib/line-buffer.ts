@@ -1,7 +1,7 @@
 /** Bytes of the buffer at the start. */
 const INITIAL_BYTES = 64 * 1024
 
-/** A buffer that has grown beyond this is given up once it is empty. */
+/** A buffer that has grown beyond this is dropped once it is empty. */
 const MAX_KEPT_BYTES = 1024 * 1024
 
 /** Collects lines as bytes, to be written together. */

@@ -3,7 +3,7 @@ import { EMPTY } from './bytes.js'
 /** Bytes of the buffer at first; it doubles each time that it is full. */
 const INITIAL_BYTES = 1024
 
-/** A buffer that has grown beyond this is given up once its content is taken. */
+/** A buffer that has grown beyond this is dropped once its content is taken. */
 const MAX_KEPT_BYTES = 16 * 1024
 
 /**

@@ -158,7 +158,7 @@ function readCommon(event: JsonObject, stats: ResponseStats): void {
   }
   if (isObject(message)) {
     readUsage(message.usage, stats)
-    // Anthropic's first event counts a token or so of the answer; the last one has the final number.
+    // Anthropic's first event counts about one token of the answer; the last one has the final number.
     if (isObject(message.usage)) stats.usageIsPartial = true
     if (typeof message.model === 'string') stats.model = message.model
   }

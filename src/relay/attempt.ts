@@ -26,12 +26,12 @@ export interface ResponseHead {
   readonly reason: string
   /**
    * The connection, if the chunks of the body can be read from it unparsed. Null otherwise, and after `onHead` has
-   * returned, as undici reads the connection from then on.
+   * returned, because undici reads the connection from then on.
    */
   rawSocket: TappedSocket | null
 }
 
-const GIVEN_UP = new Error('the attempt was given up')
+const CANCELLED = new Error('the attempt was cancelled')
 
 /**
  * One request to one upstream: undici's handler. undici 7 takes two kinds of handler. This is the older kind
@@ -118,7 +118,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   onConnect(abort: (reason?: Error) => void): void {
     if (this.isGivenUp) {
-      abort(GIVEN_UP)
+      abort(CANCELLED)
       return
     }
     this.abort = abort

@@ -3,9 +3,8 @@ import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { Stage } from '../exchange/stage.js'
 import { formatServerTiming } from '../exchange/timing.js'
-import { findHeader, removeHeader } from '../http/flat-headers.js'
-import { addRelayHeaders } from '../http/response-headers.js'
-
+import { findHeader } from '../http/flat-headers.js'
+import { addRelayHeaders, setHeader } from '../http/response-headers.js'
 import type { TappedSocket } from '../upstream/connector.js'
 import { ChunkPassthrough } from './chunk-passthrough.js'
 import { ClientConnection } from './client-connection.js'
@@ -71,10 +70,7 @@ export class ClientWriter implements ResponseSink, Stage {
     if (this.state !== 'waiting') return
     const { exchange } = this
     const now = performance.now()
-    if (exchange.outcome.cache !== null) {
-      removeHeader(headers, 'x-thinwire-cache')
-      headers.push('x-thinwire-cache', exchange.outcome.cache)
-    }
+    if (exchange.outcome.cache !== null) setHeader(headers, 'x-thinwire-cache', exchange.outcome.cache)
     const crossOrigin = findHeader(exchange.req.rawHeaders, 'origin') !== undefined
     addRelayHeaders(
       headers,

@@ -31,7 +31,7 @@ const REFUSALS: readonly number[] = [400, 404, 422]
  * Tries the targets of a request in order, until one gives a usable response. If none does, the client gets the last
  * error response of an upstream, or an error of the relay. Nothing is repeated once a byte has gone to the client.
  *
- * States: attempts are open > `winner` is set (the response is handed on) or `isOver` (given up, or failed).
+ * States: attempts are open > `winner` is set (the response is handed on) or `isOver` (cancelled, or failed).
  */
 export class Failover {
   /** The exchange that upstream usage is billed to; moves when that subscriber leaves. */

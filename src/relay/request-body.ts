@@ -47,12 +47,12 @@ export interface RequestSink extends Stage {
  *
  * The upload to the upstream starts as soon as the body has named its model, so that the upstream has most of the body
  * when the last byte arrives. That is a guess: JSON allows a repeated key, and the last one counts. If a later key
- * names another model, the attempt is given up. The upstream has not got the whole request then, so it has not acted on
- * it.
+ * names another model, the attempt is cancelled. The upstream does not have the whole request at that time, so it has
+ * not acted on it.
  */
 export class RequestBody implements RequestBodyHandle, Stage {
   readonly pieces: Buffer[]
-  /** All of it has arrived. */
+  /** The whole body has arrived. */
   isComplete: boolean
   /** Fits the body to the API of each target; null if it is sent as it came. */
   conversation: ConversationRequest | null
@@ -135,7 +135,7 @@ export class RequestBody implements RequestBodyHandle, Stage {
     return this.upload
   }
 
-  /** Joins the pieces, once, and returns them as one buffer. */
+  /** Returns the body as one buffer. The pieces are joined at the first call. */
   join(): Buffer {
     const { pieces } = this
     if (pieces.length > 1) pieces.splice(0, pieces.length, Buffer.concat(pieces))

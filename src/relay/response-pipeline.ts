@@ -42,7 +42,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
 
   /**
    * @param exchange the request that the upstream is billed for
-   * @param createSink makes the place that the response goes to; it may call back once the upstream has answered
+   * @param createSink creates the sink of the response; the sink may call back once the upstream has responded
    */
   constructor(
     exchange: Exchange,
@@ -68,7 +68,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
     return this.failover.exchange
   }
 
-  /** The name of the upstream that answers, or was asked last. */
+  /** The name of the upstream that responded, or else of the last attempt. */
   get upstream(): string | null {
     return this.failover.exchange.outcome.upstream
   }
@@ -176,8 +176,8 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
   }
 
   /**
-   * No client is left. Ends the upstream request; but if the response has told its own end, the upstream gets a moment
-   * to close it, so that its connection can be used again: an abort would cost the next request a TLS handshake.
+   * No client is left. Ends the upstream request. But if the response has had its own end mark, the upstream gets a
+   * moment to end it, so that its connection can be used again: an abort would cost the next request a TLS handshake.
    */
   onClientGone(): void {
     const { state, sink } = this

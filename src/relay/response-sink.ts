@@ -3,10 +3,10 @@ import type { ResponseFacts } from '../http/response-headers.js'
 import type { Meter } from '../metering/meter.js'
 import type { TappedSocket } from '../upstream/connector.js'
 
-/** An upstream's response head, filtered for clients: hop-by-hop headers are gone, translation has changed the rest. */
+/** An upstream's response head, filtered for clients: without hop-by-hop headers, and adapted to a translated body. */
 export interface FilteredHead {
   readonly status: number
-  /** Latin-1, as Node writes it; empty if the upstream's cannot be sent. */
+  /** Latin-1, as Node writes it; empty if the upstream's reason cannot be sent. */
   readonly reason: string
   /** Name, value, name, value. */
   readonly headers: readonly string[]
@@ -21,7 +21,7 @@ export type CutReason = 'upstream_cut' | 'upstream_idle'
  * (`SharedResponse`). All calls are synchronous; a sink whose clients have left ignores them.
  */
 export interface ResponseSink {
-  /** The sink wants the rest of the response although no client is left: it may be cached. */
+  /** The sink wants the rest of the response even if no client is left, because it may be cached. */
   readonly keepsResponse: boolean
   /** Some client still wants the response. */
   readonly hasClients: boolean
@@ -36,7 +36,7 @@ export interface ResponseSink {
   flushHead(): void
   /** Lets the chunks of a chunked body pass from socket to socket, where the sink can do that. */
   passChunks(observer: ChunkObserver, rawSocket: TappedSocket): void
-  /** The upstream may send again: so may what passes from socket to socket. */
+  /** The upstream may send again: resumes the chunks that pass from socket to socket. */
   resumeChunks(): void
   /** A chunk has arrived from the upstream. */
   countChunk(): void
@@ -44,19 +44,19 @@ export interface ResponseSink {
   write(chunk: Buffer): boolean
   /**
    * The response is complete.
-   * @param meter what has read it; null if nothing has
+   * @param meter the meter that has read it; null if it is not metered
    */
   end(meter: Meter | null): void
   /** The response was too long to be translated; `end` follows. */
   refuseTooLong(): void
   /**
-   * Breaks the connection of every client, so that nobody takes what came for the whole.
-   * @param tail what may still be sent before the cut; often empty
+   * Breaks the connection of every client, so that no client mistakes the part for a complete response.
+   * @param tail bytes that may still be sent before the cut; often empty
    */
   cut(end: CutReason, cause: string, tail: Buffer): void
-  /** There is no response. No client has got anything. */
+  /** There is no response. Nothing was sent to any client. */
   fail(code: ErrorCode, cause: string): void
-  /** The rest of the response was cancelled, as no client is left. */
+  /** The rest of the response was cancelled because no client is left. */
   drop(): void
 }
 
@@ -68,11 +68,11 @@ export interface ChunkObserver {
   countRead(): void
 }
 
-/** Where a client's response comes from; hears what happens at the client's end. */
+/** Where a client's response comes from. It is notified of events at the client's end. */
 export interface ResponseFeed {
   /**
-   * To be asked when the client has left: whether it had been sent the response's own end mark, such as `[DONE]`, so
-   * that it left because it had everything.
+   * Whether the client had been sent the response's own end mark, such as `[DONE]`. Called when the client has left: if
+   * so, it left because it had everything.
    */
   hasSentEnd(): boolean
   /** The client has room again after a write that returned false. */

@@ -5,7 +5,6 @@ import {
   setEventStreamType,
   setHeader,
 } from '../http/response-headers.js'
-import { EMPTY } from '../lib/bytes.js'
 import type { Translation } from '../translate/translation.js'
 import type { Attempt } from './attempt.js'
 
@@ -36,8 +35,8 @@ export function holdsTooMuch(translation: Translation | null, limit: number): tr
 
 /**
  * Ends a translation that holds too much.
- * @returns the error, in the form of the response; the head has left already
+ * @returns the error in the form of the response, whose head has been sent already
  */
 export function writeTooLongError(translation: Translation, requestId: string): Buffer {
-  return translation.abort?.(formatErrorBody('answer_too_long', 'openai', requestId)) ?? EMPTY
+  return translation.abort(formatErrorBody('answer_too_long', 'openai', requestId))
 }

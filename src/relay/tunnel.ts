@@ -37,7 +37,7 @@ export interface TunnelTarget {
   readonly headers: string[]
 }
 
-/** Bytes that a client may send before its handshake is answered. */
+/** Bytes that a client may send before the response to its handshake. */
 const EARLY_BYTES = 64 * 1024
 
 /**
@@ -230,7 +230,7 @@ export class Tunnel implements Stage {
     }
     const status = res.statusCode ?? 502
     this.startResponse(status)
-    // Early data has no receiver now. Reading goes on, so that the relay notices a client that leaves.
+    // Early data has no receiver now. Reading continues, so that the relay notices a client that leaves.
     this.socket.removeListener('data', this.keepEarly)
     this.socket.on('data', drop)
     this.socket.resume()

@@ -6,7 +6,7 @@ const WEIGHT = 1 / 8
 
 /**
  * A slow target gets no requests and so no new times. Its expected time is therefore halved this often: otherwise
- * nobody would ever find out that it has recovered.
+ * the relay would never find out that it has recovered.
  */
 const HALF_LIFE_MS = 30_000
 

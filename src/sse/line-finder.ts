@@ -12,7 +12,7 @@ const NONE = Number.MAX_SAFE_INTEGER
  * one.
  *
  * It holds no bytes. For each chunk call `startChunk` once, then `findLineEnd` until it returns -1. Each byte is
- * looked at once for each of CR and LF, whatever the mix of line ends.
+ * compared once with CR and once with LF, whatever the mix of line ends.
  */
 export class LineFinder {
   /** Where the line after the last found line end begins. */

@@ -85,7 +85,7 @@ export function createPlainConnector(
 /**
  * The connection whose response head undici is parsing now. undici hands a handler no socket, so this variable
  * bridges the one synchronous call from the connector through undici's parser to the handler's `onHeaders`; it is
- * null at any other time. Nobody else should read it: from `onHeaders` on, the socket is passed along with the head.
+ * null at any other time. No other code should read it: from `onHeaders` on, the socket is passed along with the head.
  */
 let parsingHead: TappedSocket | null = null
 

@@ -68,7 +68,7 @@ export class ModelList {
   /**
    * @param path begins with `/models`
    * @param team of the key
-   * @returns the body of the response, or a promise of it that is never rejected; null if an upstream has to answer
+   * @returns the body of the response, or a promise of it that is never rejected; null if an upstream has to respond
    * (see `routeFor`)
    */
   answer(path: string, team: string | null): unknown | Promise<unknown> | null {
@@ -87,8 +87,8 @@ export class ModelList {
   }
 
   /**
-   * Finds the route of a request about models that an upstream has to answer. `/models/{id}` goes where a request with
-   * that model would go.
+   * Finds the route of a request about models that goes to an upstream. `/models/{id}` goes where a request with that
+   * model would go.
    */
   routeFor(path: string, team: string | null): Route<Upstream> | null {
     const name = parseModelName(path)

@@ -11,7 +11,7 @@ const ONE: CacheKeyParts = {
   body: [Buffer.from('{"prompt":"x","temperature":0.1}')],
 }
 
-test('the same bytes are the same, however they came and whoever carried them', () => {
+test('requests with the same bytes have the same key, whatever their packets and their client are', () => {
   const wanted = buildCacheKey(ONE)
   assert.is(
     buildCacheKey({ ...ONE, body: [Buffer.from('{"prompt":"x",'), Buffer.from('"temperature":0.1}')] }),
@@ -23,7 +23,7 @@ test('the same bytes are the same, however they came and whoever carried them', 
   )
 })
 
-test('whatever an answer depends on makes it another one', () => {
+test('everything that a response depends on changes the key', () => {
   const others: Partial<CacheKeyParts>[] = [
     { scope: 'k_2' },
     { scope: null },
@@ -49,7 +49,7 @@ test('whatever an answer depends on makes it another one', () => {
   assert.is(new Set(keys).size, keys.length)
 })
 
-test('requests that differ in nothing but the prompt have the same stem', () => {
+test('requests that differ only in their prompt have the same prefix key', () => {
   const ask = (before: string, prompt: string, after: string, more: Partial<CacheKeyParts> = {}): string => {
     const start = Buffer.byteLength(before)
     const span = { start, end: start + Buffer.byteLength(prompt) }
@@ -63,7 +63,7 @@ test('requests that differ in nothing but the prompt have the same stem', () => 
   const others = [
     ask('{"prompt":"', 'x', '","n":2}'),
     ask('{"prompt": "', 'x', '","n":1}'),
-    // The same bytes around it, and it stands elsewhere.
+    // The bytes around the prompt are the same, but its place is another.
     ask('{"prompt":"","n":1}', 'x', ''),
     ask('{"prompt":"', 'x', '","n":1}', { scope: 'k_2' }),
     ask('{"prompt":"', 'x', '","n":1}', { rawHeaders: ['accept', 'another'] }),
@@ -72,7 +72,7 @@ test('requests that differ in nothing but the prompt have the same stem', () => 
   assert.is(new Set([key, ...others].map(prefixKeyOf)).size, others.length + 1)
 })
 
-test('a header that comes in several lines counts with all of them', () => {
+test('all lines of a repeated header are in the key', () => {
   const rawHeaders = ['anthropic-beta', 'a']
   const keys = [[], ['anthropic-beta', 'b'], ['anthropic-beta', 'c']].map((more) =>
     buildCacheKey({ ...ONE, rawHeaders: [...rawHeaders, ...more] }),
@@ -80,7 +80,7 @@ test('a header that comes in several lines counts with all of them', () => {
   assert.is(new Set(keys).size, 3)
 })
 
-test('a credential may be in any header', () => {
+test('a credential in any header changes the key of a client without a relay key', () => {
   const theirs = (...more: string[]) =>
     buildCacheKey({ ...ONE, scope: null, rawHeaders: ['Authorization', 'Bearer x', ...more] })
   const keys = [
@@ -93,7 +93,7 @@ test('a credential may be in any header', () => {
   assert.is(theirs('X-Request-Id', '1'), theirs('X-Request-Id', '2'))
 })
 
-test('clients that are known by their credentials alone share nothing, and these are not in it', () => {
+test('clients with different credentials have different keys, and a key does not contain the credential', () => {
   const theirs = (key: string) =>
     buildCacheKey({ ...ONE, scope: null, rawHeaders: ['Authorization', `Bearer ${key}`] })
   assert.is.not(theirs('sk-1'), theirs('sk-2'))

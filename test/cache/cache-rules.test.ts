@@ -18,7 +18,7 @@ function holds(policy: CacheRules, body: string, question: Partial<CacheCandidat
     ...question,
   }
   const held = policy.matches(whole, peekFields(Buffer.from(body)))
-  if (held) assert.ok(policy.mayMatch(whole), 'held, but not before the body was whole')
+  if (held) assert.ok(policy.mayMatch(whole), 'mayMatch must be true before the body is complete')
   return held
 }
 
@@ -32,30 +32,38 @@ const CASES: readonly (readonly [
   [true, 'a completion in the middle', '{"prompt":"x","suffix":"y"}', { path: '/fim/completions' }],
   [true, 'a completion of many tokens', '{"prompt":"x","max_tokens":4000}', { path: '/completions' }],
   [true, 'a short chat', '{"messages":[],"max_tokens":256}'],
-  [true, 'a short chat in new words', '{"messages":[],"max_completion_tokens":1}'],
-  [true, 'a chat of which the newer limit counts', '{"max_completion_tokens":9,"max_tokens":9000}'],
-  [false, 'a chat of which the newer limit counts, too', '{"max_tokens":9,"max_completion_tokens":9000}'],
+  [true, 'a short chat with max_completion_tokens', '{"messages":[],"max_completion_tokens":1}'],
+  [
+    true,
+    'a chat with a small max_completion_tokens and a large max_tokens',
+    '{"max_completion_tokens":9,"max_tokens":9000}',
+  ],
+  [
+    false,
+    'a chat with a small max_tokens and a large max_completion_tokens',
+    '{"max_tokens":9,"max_completion_tokens":9000}',
+  ],
   [false, 'a longer chat', '{"messages":[],"max_tokens":257}'],
   [false, 'a chat without a limit', '{"messages":[]}'],
-  [false, 'a chat whose limit is none', '{"messages":[],"max_tokens":"9"}'],
+  [false, 'a chat whose limit is a string', '{"messages":[],"max_tokens":"9"}'],
   [false, 'a chat with tools', '{"max_tokens":9,"tools":[{"type":"function"}]}'],
   [false, 'a chat with functions', '{"max_tokens":9,"functions":[{}]}'],
   [false, 'a chat with tools and no functions', '{"max_tokens":9,"tools":[{}],"functions":null}'],
-  [false, 'a chat without an end', '{"max_tokens":-1}'],
-  [true, 'a chat whose newer limit is null', '{"max_tokens":9,"max_completion_tokens":null}'],
+  [false, 'a chat with a negative limit', '{"max_tokens":-1}'],
+  [true, 'a chat whose max_completion_tokens is null', '{"max_tokens":9,"max_completion_tokens":null}'],
   [true, 'a chat whose tools are null', '{"max_tokens":9,"tools":null}'],
-  [false, 'what is no POST', '{"prompt":"x"}', { path: '/completions', method: 'PUT' }],
-  [false, 'another path', '{"max_tokens":9}', { path: '/responses' }],
+  [false, 'a PUT', '{"prompt":"x"}', { path: '/completions', method: 'PUT' }],
+  [false, 'a request to another path', '{"max_tokens":9}', { path: '/responses' }],
   [false, 'a large prompt', '{"prompt":"x"}', { path: '/completions', bytes: 64 * 1024 + 1 }],
 ]
 
 for (const [held, what, body, question] of CASES) {
-  test(`${what} is ${held ? '' : 'not '}autocomplete`, () => {
+  test(`${what} is ${held ? '' : 'not '}autocomplete by the default rules`, () => {
     assert.is(holds(USUAL, body, question), held)
   })
 }
 
-test('rules go by model and team, too', () => {
+test('rules can match by model and team', () => {
   const policy = new CacheRules([
     { model: ['qwen*', 'codestral'], team: 'fast-*', promptBytes: 1000, tools: true },
   ])
@@ -67,7 +75,7 @@ test('rules go by model and team, too', () => {
   assert.not(holds(policy, '{}', { team: 'fast-one' }))
 })
 
-test('without rules nothing is', () => {
+test('no request is autocomplete without rules', () => {
   assert.not(holds(new CacheRules([]), '{"prompt":"x"}', { path: '/completions' }))
 })
 

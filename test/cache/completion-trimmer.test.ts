@@ -31,7 +31,7 @@ function event(text: string, finish: string | null = null): string {
 const USAGE = 'data: {"id":"c","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}\n\n'
 const DONE = 'data: [DONE]\n\n'
 
-test('of a stream, events that were typed are left out, and the one that was typed in part is cut', () => {
+test('a trimmed stream lacks the events that were typed, and the partly typed event is shortened', () => {
   const stream = `: hello\n\n${event('one')}${event(' two')}: ping\n\n${event(' three')}${event('', 'stop')}${USAGE}${DONE}`
   assert.is(textOf(stream), 'one two three')
   assert.is(
@@ -42,7 +42,7 @@ test('of a stream, events that were typed are left out, and the one that was typ
   assert.is(restOf(stream, 12), `: hello\n\n: ping\n\n${event('e')}${event('', 'stop')}${USAGE}${DONE}`)
 })
 
-test('of JSON, all stays as it is but the text, down to its spaces and escapes', () => {
+test('a trimmed JSON response changes only in its text, and keeps spaces and escapes', () => {
   const answer = (text: string): string =>
     `\n { "id" : "c", "choices": [ {"text" : "${text}" , "finish_reason":"stop","logprobs":null}],\r\n"usage":{"total_tokens":7} }\n`
   const text = 'a\\u00e9\\n\\"\\/\\\\\\ud83d\\ude00 🦊é'
@@ -54,7 +54,7 @@ test('of JSON, all stays as it is but the text, down to its spaces and escapes',
   assert.is(restOf(answer(text), 11, JSON_TYPE), answer('é'))
 })
 
-test('what says more than its text is left with an empty one', () => {
+test('a typed event that contains more than text stays with an empty text', () => {
   const first = (text: string): string =>
     `data: {"choices":[{"delta":{"role":"assistant","content":"${text}"},"index":0}]}\n\n`
   const more = 'data: {"choices":[{"delta":{"content":" two"},"index":0,"finish_reason":"stop"}]}\n\n'
@@ -67,7 +67,7 @@ test('what says more than its text is left with an empty one', () => {
   )
 })
 
-test('line ends may be any, and a colon have no space behind it', () => {
+test('a stream may have any line ends and no space after the colon', () => {
   for (const end of ['\r\n', '\r', '\n']) {
     const odd = (text: string): string => text.replaceAll('\n', end).replaceAll('data: ', 'data:')
     const stream = `${event('one')}${event(' two', 'stop')}data: [DONE]`
@@ -84,19 +84,19 @@ test('a completion of Mistral has its text in a message', () => {
 const LAST = event('', 'stop') + DONE
 
 const UNREAD: Readonly<Record<string, string>> = {
-  'one that was cut off at max_tokens': event('one', 'length') + DONE,
-  'one without a reason': event('one') + DONE,
-  'one with two reasons': event('one', 'stop') + LAST,
-  'one that goes on behind its reason': event('one', 'stop') + event(' two') + DONE,
-  'one without an end': event('one', 'stop'),
-  'one that goes on behind its end': event('one', 'stop') + DONE + event('two'),
+  'a finish_reason of max_tokens': event('one', 'length') + DONE,
+  'no finish_reason': event('one') + DONE,
+  'two finish_reasons': event('one', 'stop') + LAST,
+  'text behind its finish_reason': event('one', 'stop') + event(' two') + DONE,
+  'no end mark': event('one', 'stop'),
+  'text behind its end mark': event('one', 'stop') + DONE + event('two'),
   'another choice': event('one').replace('"index":0', '"index":1') + LAST,
   'two choices': `data: {"choices":[{"text":"a"},{"text":"b","index":1}]}\n\n${LAST}`,
-  'a text that is none': `data: {"choices":[{"text":5}]}\n\n${LAST}`,
-  'a text that is said twice': `data: {"choices":[{"text":"one","delta":{"content":"one"}}]}\n\n${LAST}`,
+  'a number as its text': `data: {"choices":[{"text":5}]}\n\n${LAST}`,
+  'its text in two places': `data: {"choices":[{"text":"one","delta":{"content":"one"}}]}\n\n${LAST}`,
   'log probabilities': event('one').replace('"logprobs":null', '"logprobs":{"tokens":["one"]}') + LAST,
   'an unknown member of the choice': event('one').replace('"index":0', '"index":0,"token_ids":[1]') + LAST,
-  'an unknown member of the answer': event('one').replace('"id":"c"', '"token":{"text":"one"}') + LAST,
+  'an unknown member of the chunk': event('one').replace('"id":"c"', '"token":{"text":"one"}') + LAST,
   reasoning: `data: {"choices":[{"delta":{"content":"","reasoning":"hm"}}]}\n\n${LAST}`,
   'an error': `data: {"error":{"code":"x"}}\n\n${event('one')}${LAST}`,
   'an event that is no JSON': `data: {"choices":\n\n${event('one')}${LAST}`,
@@ -104,14 +104,14 @@ const UNREAD: Readonly<Record<string, string>> = {
   'an event with a name': `event: x\n${event('one')}${LAST}`,
   'an event with an id': `id: 1\n${event('one')}${LAST}`,
   'a comment within an event': `: hello\n${event('one')}${LAST}`,
-  'a mark at its beginning': `\ufeff${event('one')}${LAST}`,
-  nothing: '',
+  'a byte order mark': `\ufeff${event('one')}${LAST}`,
+  'no bytes': '',
 }
 
 for (const [what, body] of Object.entries(UNREAD))
-  test(`a stream is not typed into: ${what}`, () => assert.is(textOf(body), null))
+  test(`a stream with ${what} is not trimmed`, () => assert.is(textOf(body), null))
 
-test('JSON is not typed into where that would not be sure', () => {
+test('JSON that is not certainly one plain completion is not trimmed', () => {
   const whole = '{"choices":[{"text":"one","index":0,"finish_reason":"stop"}]}'
   assert.is(textOf(whole, JSON_TYPE), 'one')
   for (const [from, to] of [
@@ -130,7 +130,7 @@ test('JSON is not typed into where that would not be sure', () => {
   assert.is(textOf('{"choices":[]}', JSON_TYPE), null)
 })
 
-test('bytes that are no text, compressed ones and other types are not read', () => {
+test('invalid UTF-8, compressed bodies and other types are not trimmed', () => {
   const whole = Buffer.from('{"choices":[{"text":"one","finish_reason":"stop"}]}')
   const read = (body: Buffer, type: string, ...more: string[]) =>
     CompletionTrimmer.of(kept(body, type, ...more))
@@ -142,7 +142,7 @@ test('bytes that are no text, compressed ones and other types are not read', () 
   assert.is(read(broken, JSON_TYPE), null)
 })
 
-test('where the text stands must be clear', () => {
+test('JSON is not trimmed if the place of its text is not certain', () => {
   const twice = '{"choices":[{"text":"one","text":"two","finish_reason":"stop"}]}'
   assert.is(textOf(twice, JSON_TYPE), 'two')
   assert.is(restOf(twice, 1, JSON_TYPE), undefined)
@@ -153,7 +153,7 @@ test('where the text stands must be clear', () => {
   assert.is(restOf(tricky('\\"text\\":\\"a'), 2, JSON_TYPE), tricky('ext\\":\\"a'))
 })
 
-test('headers that speak of the bytes are not those of the rest, and its age is that of the whole', () => {
+test('a trimmed response lacks the headers about the exact bytes, and keeps its age', () => {
   const whole = kept('{}', JSON_TYPE, 'ETag', '"a"', 'X-Up', '1', 'Content-Digest', 'sha-256=:x:')
   const rest = whole.shortened(Buffer.from('{'), NOTHING_USED)
   assert.equal(rest.head.headers, ['Content-Type', JSON_TYPE, 'X-Up', '1', 'content-length', '1'])
@@ -161,14 +161,14 @@ test('headers that speak of the bytes are not those of the rest, and its age is 
   assert.is(rest.age, whole.age)
 })
 
-/** As an upstream may write it: plain, or with more escapes than are needed. */
+/** A JSON string as an upstream may write it: plain, or with more escapes than are needed. */
 function literal(text: string, ascii: boolean): string {
   const json = JSON.stringify(text)
   if (!ascii) return json
   return json.replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-/** Characters that a cut may stumble over; whole ones, as halves come from no keyboard. */
+/** Characters that are difficult to cut. Surrogate pairs are complete, because a user types them at once. */
 const characters = fc.array(
   fc.oneof(
     fc.constantFrom(
@@ -192,7 +192,7 @@ const characters = fc.array(
   { minLength: 1, maxLength: 20 },
 )
 
-/** Where it can be cut without splitting a pair of surrogates. */
+/** The places where the text can be cut without splitting a surrogate pair. */
 function placesIn(text: string): number[] {
   let at = 0
   return [...text].map((character) => {
@@ -213,7 +213,7 @@ function assembled(stream: string): string {
   return text
 }
 
-test('whatever was said, however it was cut into events and wherever one types, the rest is exactly what is left', () => {
+test('a trimmed completion is the text without its typed part, whatever the text and its events are', () => {
   fc.assert(
     fc.property(
       characters,
@@ -225,7 +225,7 @@ test('whatever was said, however it was cut into events and wherever one types, 
         const text = said.join('')
         const places = placesIn(text)
         const typed = [0, ...places.slice(0, -1)][place % places.length] as number
-        // Pieces may be empty, and end within a pair.
+        // Pieces may be empty, and may end within a surrogate pair.
         const ends = [...cuts.filter((at) => at < text.length), text.length].sort((a, b) => a - b)
         const pieces = ends.map((to, i) => text.slice(ends[i - 1] ?? 0, to))
         const events = pieces.map(
@@ -236,7 +236,7 @@ test('whatever was said, however it was cut into events and wherever one types, 
         const stream = events.join('') + close
         const rest = restOf(stream, typed) as string
         assert.is(assembled(rest), text.slice(typed))
-        // Nothing else has changed: of each event that is left, all but its text stands in the whole as it does here.
+        // Without its text, each remaining event is the same as in the original.
         const blank = (body: string): string[] => body.replace(TEXT, '"text":""').split(`${end}${end}`)
         const whole = blank(stream)
         let at = 0

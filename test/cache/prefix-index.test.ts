@@ -30,31 +30,35 @@ function requestOf(prompt: string, more = ''): Parts {
   return { before: '{"prompt":"', prompt, after: `"${more}}` }
 }
 
-/** What an index finds for a request, with these prompts and their answers in it. */
+/** The response that an index with these prompts finds for a request. */
 function find(kept: Readonly<Record<string, CachedResponse>>, asked: Parts): CachedResponse | null {
   const index = new PrefixIndex()
   for (const [prompt, answer] of Object.entries(kept))
-    index.add('stem', new PrefixEntry(prompt, Buffer.from(prompt), answer))
+    index.add('key', new PrefixEntry(prompt, Buffer.from(prompt), answer))
   return findIn(index, asked)
 }
 
-function findIn(index: PrefixIndex, { before, prompt, after }: Parts, stem = 'stem'): CachedResponse | null {
+function findIn(
+  index: PrefixIndex,
+  { before, prompt, after }: Parts,
+  prefixKey = 'key',
+): CachedResponse | null {
   const start = Buffer.byteLength(before)
   const span = { start, end: start + Buffer.byteLength(prompt) }
-  return index.find(stem, Buffer.from(before + prompt + after), span, () => true)
+  return index.find(prefixKey, Buffer.from(before + prompt + after), span, () => true)
 }
 
 function textOf(answer: CachedResponse | null): string | null {
   return answer === null ? null : JSON.parse(answer.chunk().toString()).choices[0].text
 }
 
-/** @param asked prompts as JSON has them, and what is answered */
+/** @param asked prompts as they are in JSON, and the text that each must get */
 function check(prompt: string, text: string, asked: Readonly<Record<string, string | null>>): void {
   for (const [longer, wanted] of Object.entries(asked))
     assert.is(textOf(find({ [prompt]: answerOf(text) }, requestOf(longer))), wanted, longer)
 }
 
-test('a prompt that goes on as the answer does is answered with the rest', () => {
+test('a prompt that is continued like the completion gets the rest of it', () => {
   check('const a', ' = b()', {
     'const a ': '= b()',
     'const a =': ' b()',
@@ -70,7 +74,7 @@ test('a prompt that goes on as the answer does is answered with the rest', () =>
   })
 })
 
-test('escapes are compared by what they mean, and never cut', () => {
+test('escapes are compared by their characters and never cut', () => {
   check('a\\\\', '\n"b" \\d é', {
     'a\\\\\\n': '"b" \\d é',
     'a\\\\\\u000a': '"b" \\d é',
@@ -81,11 +85,11 @@ test('escapes are compared by what they mean, and never cut', () => {
     'a\\\\\\n\\q': null,
     'a\\\\\n': null,
   })
-  // Another way to write the prompt itself is another prompt.
+  // The first prompt itself must have the same escapes.
   check('a/', 'bc', { 'a\\/b': null, 'a/b': 'c' })
 })
 
-test('no character is split in two', () => {
+test('no character is split', () => {
   check('a', '🦊b', {
     'a\\ud83e': null,
     'a\\ud83e\\udd8a': 'b',
@@ -95,18 +99,18 @@ test('no character is split in two', () => {
   check('a', 'e\u0301b', { ae: '\u0301b' })
 })
 
-test('bytes that are no text are compared with none', () => {
+test('invalid UTF-8 in a prompt matches no completion', () => {
   const index = new PrefixIndex()
-  index.add('stem', new PrefixEntry('k', Buffer.from('a'), answerOf('\ufffdb')))
+  index.add('key', new PrefixEntry('k', Buffer.from('a'), answerOf('\ufffdb')))
   const body = Buffer.from('{"prompt":"a?"}')
   body[12] = 0xff
   assert.is(
-    index.find('stem', body, { start: 11, end: 13 }, () => true),
+    index.find('key', body, { start: 11, end: 13 }, () => true),
     null,
   )
 })
 
-test('the newest answer that fits is taken, of the last eight', () => {
+test('the newest match among the last eight prompts is used', () => {
   const kept = { a: answerOf('bcd'), ab: answerOf('xyz'), abc: answerOf('!') }
   assert.is(textOf(find(kept, requestOf('ab'))), 'cd')
   assert.is(textOf(find(kept, requestOf('abc'))), 'd')
@@ -118,28 +122,28 @@ test('the newest answer that fits is taken, of the last eight', () => {
   assert.is(textOf(find({ a: answerOf('bc'), ...many }, requestOf('ab'))), 'c')
 })
 
-test('what is no longer kept is not found, and leaves nothing behind', () => {
+test('an evicted response is not found and leaves no entry', () => {
   const index = new PrefixIndex()
   const [first, second] = [answerOf('bc'), answerOf('bd')]
-  index.add('stem', new PrefixEntry('1', Buffer.from('a'), first))
-  index.add('stem', new PrefixEntry('2', Buffer.from('a'), second))
+  index.add('key', new PrefixEntry('1', Buffer.from('a'), first))
+  index.add('key', new PrefixEntry('2', Buffer.from('a'), second))
   assert.is(textOf(findIn(index, requestOf('ab'))), 'd')
   assert.is(findIn(index, requestOf('ab'), 'other'), null)
-  index.remove('stem', second)
-  index.remove('stem', second)
+  index.remove('key', second)
+  index.remove('key', second)
   index.remove('other', first)
   assert.is(textOf(findIn(index, requestOf('ab'))), 'c')
-  // One that is told to be gone only when it is asked for.
-  const isKept = ({ answer }: PrefixEntry): boolean => {
-    index.remove('stem', answer)
+  // This response is found to be expired only by the lookup.
+  const isKept = ({ response }: PrefixEntry): boolean => {
+    index.remove('key', response)
     return false
   }
   const body = Buffer.from('{"prompt":"ab"}')
-  assert.is(index.find('stem', body, { start: 11, end: 13 }, isKept), null)
+  assert.is(index.find('key', body, { start: 11, end: 13 }, isKept), null)
   assert.is(index.promptCounts.length, 0)
 })
 
-test('a request under which a completion may not go on is not answered', () => {
+test('a request with a parameter that forbids trimming gets nothing', () => {
   const ask = (more: string): string | null => textOf(find({ a: answerOf('bc') }, requestOf('ab', more)))
   for (const fine of [
     '',
@@ -162,11 +166,11 @@ test('a request under which a completion may not go on is not answered', () => {
   assert.is(ask(',"broken'), null)
 })
 
-test('an answer that was cut off is not typed into', () => {
+test('a completion that was cut off is not trimmed', () => {
   assert.is(find({ a: answerOf('bc', 'length') }, requestOf('ab')), null)
 })
 
-test('what was typed counts as a part of the prompt', () => {
+test('the typed part of a completion counts as prompt tokens', () => {
   const rest = find({ a: answerOf('0123456789') }, requestOf('a0123456'))
   assert.equal(rest?.usage, {
     usage: { ...ACCOUNT.usage, prompt: 17, completion: 3 },

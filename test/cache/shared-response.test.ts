@@ -20,13 +20,13 @@ function share(): { shared: SharedResponse; left: Subscriber[]; subscriber: Subs
   return { shared, left, subscriber }
 }
 
-test('a subscriber that gets an error is no longer one', () => {
+test('a subscriber that gets an error is removed', () => {
   const { shared, left, subscriber } = share()
   shared.fail('upstream_unreachable', 'ECONNREFUSED')
   assert.equal(left, [subscriber])
 })
 
-test('a subscriber whose response is cut is no longer one', () => {
+test('a subscriber whose response is cut is removed', () => {
   const { shared, left, subscriber } = share()
   shared.cut('upstream_cut', 'ECONNRESET', Buffer.alloc(0))
   assert.equal(left, [subscriber])

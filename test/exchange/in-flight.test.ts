@@ -9,7 +9,7 @@ function makeExchange(): Exchange {
   return new Exchange({ rawHeaders: [] } as unknown as IncomingMessage, {} as ServerResponse, 0)
 }
 
-test('it holds what a set would, whatever comes and goes in whatever order', () => {
+test('the list of exchanges in flight behaves like a set', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(9))), (steps) => {
       const all = Array.from({ length: 10 }, makeExchange)
@@ -38,7 +38,7 @@ test('it holds what a set would, whatever comes and goes in whatever order', () 
   )
 })
 
-test('each one is visited once while all of them are removed', () => {
+test('forEach visits each exchange once although it is removed during the visit', () => {
   const inFlight = new InFlight()
   for (let i = 0; i < 5; i++) inFlight.add(makeExchange())
   let visits = 0

@@ -15,7 +15,7 @@ test('a name that contains a credential is redacted, wherever the credential sta
     assert.is(redactText(secret), '***')
     assert.is(redactText(`gpt-4o ${secret}, ${secret}`), 'gpt-4o ***, ***')
     assert.is(quoteName(`/x/${secret}`), '"/x/***"')
-    // At the place where a long text is cut off.
+    // The credential may be where a long text is truncated.
     assert.not.match(redactText(`${'x'.repeat(190)}${secret}`), secret.slice(0, 8))
   }
 })

@@ -26,7 +26,7 @@ test('each phase that a request went through is shown in milliseconds', () => {
 test("the relay's own time is neither the upload nor the upstream", () => {
   assert.is(computeOverheadMs(AT, false), 1.75)
   assert.is(computeOverheadMs(NO_BODY, false), 21.75)
-  // Sent and answered while the body arrived.
+  // The attempt began while the body was still arriving.
   assert.is(computeOverheadMs({ ...AT, attemptStartedAt: 1_010 }, false), 1.25)
 })
 

@@ -41,20 +41,20 @@ const BLOCKS = ['Hello', ' there,', ' all of you'].map(
     `data: ${JSON.stringify({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text } })}\n\n`,
 )
 
-test("the upstream's word stands, whatever passed", () => {
+test("the upstream's usage counts, whatever text passed", () => {
   assert.equal(settled({ stats: seenIn(delta('much more text than that') + SAID) }), ['upstream', 7, 9])
   assert.equal(settled({ stats: seenIn(SAID), prompt: null }), ['upstream', 7, 9])
   const beside = SAID.replace('"choices":[]', '"message":{"role":"assistant"}')
   assert.equal(settled({ stats: seenIn(beside) }), ['upstream', 7, 9])
 })
 
-test('where it said nothing, prompt and completion are estimated', () => {
+test('prompt and completion are estimated if the upstream sends no usage', () => {
   assert.equal(settled({ stats: seenIn(delta('Hello, everybody!')) }), ['estimated', 11, 4])
   assert.equal(settled({ stats: seenIn(delta('Hello')), end: 'upstream_cut' }), ['estimated', 11, 1])
   assert.equal(settled({ stats: seenIn(delta('Hello')), end: 'client_gone' }), ['estimated', 11, 1])
 })
 
-test('an event for each token is counted, and many tokens in one event are estimated', () => {
+test('tokens are estimated by the number of events, or by the text if events have several tokens', () => {
   const words = 'one two three four five six seven eight nine ten'.split(' ')
   const each = words.map((word) => delta(` ${word}`)).join('') + delta('!')
   assert.is(seenIn(each).deltas, 11)
@@ -62,7 +62,7 @@ test('an event for each token is counted, and many tokens in one event are estim
   assert.equal(settled({ stats: seenIn(delta(words.join(' '))) }).at(-1), 10)
 })
 
-test('what Anthropic tells at the beginning is its word on the prompt, and none on the completion', () => {
+test("the usage at the beginning of Anthropic's stream counts for the prompt and not for the completion", () => {
   const cut = { stats: seenIn(STARTED + BLOCKS.join('')), end: 'upstream_cut' } as const
   assert.equal(settled(cut), ['estimated', 35, 6])
   const told =
@@ -70,16 +70,16 @@ test('what Anthropic tells at the beginning is its word on the prompt, and none 
   assert.equal(settled({ stats: seenIn(STARTED + BLOCKS.join('') + told) }), ['upstream', 35, 12])
   const again = told.replace('"output_tokens"', '"input_tokens":25,"output_tokens"')
   assert.equal(settled({ stats: seenIn(STARTED + again) }), ['upstream', 35, 12])
-  // It is the least that it can be.
+  // The completion is at least as large as the first event says.
   assert.equal(settled({ stats: seenIn(STARTED), end: 'client_gone' }), ['estimated', 35, 1])
 })
 
-test('a client that leaves before the answer may be charged for its prompt', () => {
+test('the prompt is estimated if the client leaves before the response', () => {
   assert.equal(settled({ status: null, end: 'client_gone' }), ['estimated', 11, 0])
   assert.equal(settled({ status: null, end: 'shutdown' }), ['estimated', 11, 0])
 })
 
-test('what was refused, failed or not looked at is not estimated', () => {
+test('refused, failed and unmetered requests are not estimated', () => {
   const none = ['none', undefined, undefined]
   assert.equal(settled({ status: 429, stats: seenIn('') }), none)
   assert.equal(settled({ status: 502, end: 'upstream_failed' }), none)
@@ -88,13 +88,13 @@ test('what was refused, failed or not looked at is not estimated', () => {
   assert.equal(settled({ status: 200, stats: seenIn(delta('x')), prompt: null }), none)
 })
 
-test('an error in the place of an answer costs nothing, and one within it what passed', () => {
+test('an error event as the whole stream uses no tokens, and one behind text uses the estimated ones', () => {
   const error = 'data: {"error":{"message":"no","code":"server_error"}}\n\n'
   assert.equal(settled({ stats: seenIn(error) }), ['none', undefined, undefined])
   assert.equal(settled({ stats: seenIn(delta('Hello') + error) }), ['estimated', 11, 1])
 })
 
-test('an answer that could not be read has a completion that is not known', () => {
+test('the completion of a response that cannot be parsed is unknown', () => {
   assert.equal(settled({ stats: seenIn('data: <html>\n\n') }), ['estimated', 11, null])
 })
 

@@ -5,15 +5,15 @@ import { fc } from '../support/property.js'
 import { chunk, LAST_CHUNK } from '../support/upstream.js'
 
 interface Walked {
-  /** What was gone by, byte for byte. */
+  /** The bytes that the walker accepted. */
   passed: Buffer
   data: Buffer
-  /** From where it stopped for good. */
+  /** The bytes from where the walker stopped. */
   rest: Buffer
   end: ChunkWalker['end']
 }
 
-/** Walks pieces as the relay does: what a piece leaves of a size line comes before the next one. */
+/** Walks pieces as the relay does: a partial size line at the end of a piece is put before the next one. */
 function walkAll(pieces: readonly Buffer[]): Walked {
   const walker = new ChunkWalker()
   const passed: Buffer[] = []
@@ -50,7 +50,7 @@ function cutAt(bytes: Buffer, cuts: readonly number[]): Buffer[] {
 
 const cuts = fc.array(fc.integer({ min: 0, max: 2_000 }), { maxLength: 12 })
 
-test('whatever the chunks and the cuts, all of them are gone by, and the data is found', () => {
+test('the walker accepts all chunks and finds their data, however they are cut', () => {
   fc.assert(
     fc.property(
       fc.array(fc.uint8Array({ minLength: 1, maxLength: 400 }), { maxLength: 6 }),
@@ -68,7 +68,7 @@ test('whatever the chunks and the cuts, all of them are gone by, and the data is
   )
 })
 
-test('every cut of one body, a byte at a time included, gives the same', () => {
+test('the walker finds the same data at every cut of a body and byte by byte', () => {
   const body = Buffer.from('5\r\nhello\r\n00A\r\n0123456789\r\n1a\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\n\r\n')
   const bytes = cutAt(
     body,
@@ -82,7 +82,7 @@ test('every cut of one body, a byte at a time included, gives the same', () => {
   }
 })
 
-test('it stops in front of a size line that is not plain', () => {
+test('the walker stops in front of an odd size line', () => {
   const lines = [
     '5;name=value\r\n',
     '5 \r\n',
@@ -99,12 +99,12 @@ test('it stops in front of a size line that is not plain', () => {
     const walked = walkAll([body])
     assert.is(walked.end, 'other', line)
     assert.is(walked.passed.toString(), '3\r\nabc\r\n', line)
-    // However it is cut.
+    // The result must not depend on the cut.
     for (let i = 0; i < body.length; i++) assert.is(walkAll(cutAt(body, [i])).end, 'other', `${line} at ${i}`)
   }
 })
 
-test('data without a line end behind it is broken, however it is cut', () => {
+test('chunk data without a line end behind it is broken, however it is cut', () => {
   for (const end of ['xx', '\n\n', '\rx', '3\r\n']) {
     const body = Buffer.from(`3\r\nabc${end}`)
     for (let i = 0; i < body.length; i++) {
@@ -115,7 +115,7 @@ test('data without a line end behind it is broken, however it is cut', () => {
   }
 })
 
-test('a size line that has begun is kept, and no more of it than a plain one has', () => {
+test('a size line may be partial up to the length of a plain one', () => {
   for (const begun of ['1', '1a', '1\r', '1234567', '1234567\r', '0', '0\r']) {
     assert.is(walkAll([Buffer.from(`1\r\nx\r\n${begun}`)]).end, 'partial', begun)
   }

@@ -75,10 +75,10 @@ const CASES: readonly {
   readonly hasEndMark: boolean
   readonly end: End
 }[] = [
-  { title: 'that was sent nothing', write: () => {}, hasEndMark: false, end: 'client_gone' },
-  { title: 'that was sent the head only', write: begin, hasEndMark: false, end: 'client_gone' },
+  { title: 'was sent nothing', write: () => {}, hasEndMark: false, end: 'client_gone' },
+  { title: 'was sent the head only', write: begin, hasEndMark: false, end: 'client_gone' },
   {
-    title: 'that was sent a part',
+    title: 'was sent a part',
     write: (scene) => {
       begin(scene)
       scene.writer.write(Buffer.from('a part'))
@@ -87,7 +87,7 @@ const CASES: readonly {
     end: 'client_gone',
   },
   {
-    title: 'that was sent the end mark, but not the end',
+    title: 'was sent the end mark but not the end',
     write: (scene) => {
       begin(scene)
       scene.writer.write(Buffer.from('data: [DONE]\n\n'))
@@ -96,7 +96,7 @@ const CASES: readonly {
     end: 'done',
   },
   {
-    title: 'that is blocked before the end mark',
+    title: 'is blocked before the end mark',
     write: (scene) => {
       begin(scene)
       fill(scene)
@@ -105,7 +105,7 @@ const CASES: readonly {
     end: 'client_gone',
   },
   {
-    title: 'that is blocked, although the end mark was written',
+    title: 'is blocked although the end mark was written',
     write: (scene) => {
       begin(scene)
       fill(scene)
@@ -114,7 +114,7 @@ const CASES: readonly {
     end: 'client_gone',
   },
   {
-    title: 'that was sent everything',
+    title: 'was sent everything',
     write: async (scene) => {
       begin(scene)
       scene.writer.write(Buffer.from('all of it'))
@@ -128,10 +128,10 @@ const CASES: readonly {
 ]
 
 for (const { title, write, hasEndMark, end } of CASES) {
-  test(`a client ${title}, and leaves, is recorded as ${end}`, async () => {
+  test(`a client that leaves after it ${title} is recorded as ${end}`, async () => {
     const { end: recorded, gone } = await leaveAfter(write, hasEndMark)
     assert.is(recorded, end)
-    assert.is(gone, 1, 'the pipeline learns of it once')
+    assert.is(gone, 1, 'onClientGone is called once')
   })
 }
 

@@ -6,7 +6,7 @@ import { resetSocket } from '../../src/relay/reset.js'
 import { EndingWatch } from '../support/client.js'
 import { until } from '../support/until.js'
 
-/** How the other side sees a connection end that is treated so. */
+/** Applies `act` to one side of a connection. @returns how the other side sees the end */
 async function ending(act: (socket: Socket) => void): Promise<{ seen: string | null; closed: boolean }> {
   const server = createServer()
   server.listen(0, '127.0.0.1')
@@ -22,11 +22,11 @@ async function ending(act: (socket: Socket) => void): Promise<{ seen: string | n
   return { seen: watch.ending, closed: own.closed }
 }
 
-test('a connection is reset', async () => {
+test('resetSocket resets an open connection', async () => {
   assert.is((await ending((socket) => resetSocket(socket))).seen, 'reset')
 })
 
-test('one that is being ended is closed, and does not stay open for ever', async () => {
+test('resetSocket closes a connection that is already ending', async () => {
   const { closed } = await ending((socket) => {
     socket.write('x', () => {
       socket.end()
@@ -36,7 +36,7 @@ test('one that is being ended is closed, and does not stay open for ever', async
   assert.ok(closed)
 })
 
-test('where there is none, nothing is done', () => {
+test('resetSocket accepts a missing socket', () => {
   resetSocket(null)
 })
 

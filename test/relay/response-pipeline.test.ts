@@ -13,23 +13,23 @@ import { BREAKER_DEFAULTS, CircuitBreaker } from '../../src/routing/circuit-brea
 import type { Target } from '../../src/routing/route.js'
 import type { Upstream } from '../../src/upstream/upstream.js'
 
-/** undici's abort, that remembers what it was told. */
-function fakeAbort(): { told: string[]; abort: () => void } {
-  const told: string[] = []
-  return { told, abort: () => void told.push('abort') }
+/** An abort function like undici's that records its calls. */
+function fakeAbort(): { aborts: string[]; abort: () => void } {
+  const aborts: string[] = []
+  return { aborts, abort: () => void aborts.push('abort') }
 }
 
 interface Made {
   pipeline: ResponsePipeline
   exchange: Exchange
-  /** What the sink was called with, in order. */
+  /** The calls of the sink, in order. */
   calls: string[]
   /** undici's handler of each attempt. */
   attempts: Attempt[]
   targets: Target<Upstream>[]
 }
 
-/** A sink for one client that writes down its calls. */
+/** A sink that records its calls. */
 function recordCalls(calls: string[]): ResponseSink {
   return {
     keepsResponse: false,
@@ -50,8 +50,8 @@ function recordCalls(calls: string[]): ResponseSink {
 }
 
 /**
- * A pipeline whose request goes to so many upstreams that never answer by themselves.
- * @param send gets each attempt, in place of undici
+ * Starts a pipeline whose upstreams never respond by themselves.
+ * @param send gets each attempt instead of undici
  */
 function startPipeline(upstreams = 1, send: ((attempt: Attempt) => void) | null = null): Made {
   const calls: string[] = []
@@ -82,30 +82,30 @@ function startPipeline(upstreams = 1, send: ((attempt: Attempt) => void) | null 
   return { pipeline, exchange, calls, attempts, targets }
 }
 
-/** The first of its attempts. */
-function made(upstreams = 1): Made & { attempt: Attempt } {
+/** Starts a pipeline. @returns it with its first attempt */
+function startFirst(upstreams = 1): Made & { attempt: Attempt } {
   const all = startPipeline(upstreams)
   return { ...all, attempt: all.attempts[0] as Attempt }
 }
 
-test('a client that left while a connection was made has its request aborted before it is written', () => {
-  const { pipeline, attempt } = made()
+test('the request of a client that leaves during the connect is aborted before it is written', () => {
+  const { pipeline, attempt } = startFirst()
   pipeline.onClientGone()
-  const { told, abort } = fakeAbort()
+  const { aborts, abort } = fakeAbort()
   attempt.onConnect(abort)
-  assert.equal(told, ['abort'])
+  assert.equal(aborts, ['abort'])
 })
 
-test('an error that follows the leaving of the client reaches nobody', () => {
-  const { pipeline, calls, attempt } = made()
+test('an error after the client has left is not reported', () => {
+  const { pipeline, calls, attempt } = startFirst()
   attempt.onConnect(fakeAbort().abort)
   pipeline.onClientGone()
   attempt.onError(new Error('aborted'))
   assert.equal(calls, ['drop'])
 })
 
-test('a failure before there was a connection is reported once', () => {
-  const { calls, attempt } = made()
+test('a failed connect is reported once', () => {
+  const { calls, attempt } = startFirst()
   const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
   attempt.onError(refused)
   attempt.onError(refused)
@@ -113,17 +113,17 @@ test('a failure before there was a connection is reported once', () => {
 })
 
 test('an attempt that took too long is aborted, and the abort is not reported as a second failure', () => {
-  const { pipeline, exchange, calls, attempt } = made()
-  const { told, abort } = fakeAbort()
+  const { pipeline, exchange, calls, attempt } = startFirst()
+  const { aborts, abort } = fakeAbort()
   attempt.onConnect(abort)
   exchange.startAttempts(1)
   pipeline.onTick(10_000_000)
   attempt.onError(new Error('aborted'))
-  assert.equal(told, ['abort'])
+  assert.equal(aborts, ['abort'])
   assert.equal(calls, ['fail upstream_timeout'])
 })
 
-test('a fault in what is made for the second target ends the request, and leaves nothing counted', () => {
+test('an exception in the second attempt ends the request and leaves no attempt in flight', () => {
   const all: Attempt[] = []
   const { calls, attempts, targets } = startPipeline(2, (attempt) => {
     all.push(attempt)

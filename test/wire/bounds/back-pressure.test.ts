@@ -4,7 +4,7 @@ import { auth, startRelay } from '../../support/relay.js'
 import { until, wait } from '../../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
 
-test('a client that does not read makes the upstream wait, and costs the relay no more than its buffer', async () => {
+test('a client that does not read makes the upstream wait, and the relay buffers no more than its limit', async () => {
   const piece = Buffer.alloc(64 * 1024, 'x')
   const total = 1024
   let sent = 0
@@ -53,7 +53,7 @@ test('a request pipelined behind one whose client does not read is sent upstream
   client.send(`GET /v1/first HTTP/1.1\r\n${auth(relay)}\r\n`)
   const find = (path: string) => relay.inspect().exchanges.find((exchange) => exchange.path === path)
   await until(() => find('/first')?.isClientBlocked === true, 'a full buffer')
-  // Node then tells the first that it has room, in the middle of what the second is doing.
+  // Node then emits 'drain' for the first response while the second one is running.
   client.send(`GET /v1/second HTTP/1.1\r\n${auth(relay)}\r\n`)
   await upstream.request(1)
   await until(() => (find('/second')?.bytesOut ?? 0) >= 400, 'some of it')
@@ -71,7 +71,7 @@ test('a request pipelined behind one whose client does not read is sent upstream
   await upstream.close()
 })
 
-test('a client that does not read is not felt by another', async () => {
+test('a client that does not read does not slow down another client', async () => {
   const piece = Buffer.alloc(64 * 1024, 'x')
   const upstream = await ScriptedUpstream.start(async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))

@@ -24,7 +24,7 @@ async function start(scene: Scene, bytes: string): Promise<{ leave(): void }> {
   return { leave: () => client.destroy() }
 }
 
-/** Starts a request and waits until the upstream, which does not answer, has it. */
+/** Starts a request and waits until the upstream has it. The upstream must be one that never responds. */
 async function startWaiting(scene: Scene, bytes: string): Promise<{ leave(): void }> {
   const before = scene.upstream.requests.length
   const client = await scene.client()
@@ -33,7 +33,7 @@ async function startWaiting(scene: Scene, bytes: string): Promise<{ leave(): voi
   return { leave: () => client.destroy() }
 }
 
-/** Waits until so many are in flight. */
+/** Waits until `count` requests are in flight. */
 function untilLive(scene: Scene, count: number): Promise<void> {
   return until(() => scene.relay.inspect().openCount === count, `${count} in flight`)
 }
@@ -47,7 +47,7 @@ function assertBusy(response: Response, status: number, code: string): void {
   assert.equal(Object.keys(error).sort(), ['code', 'message', 'param', 'type'])
 }
 
-test('beyond limits.maxConcurrentRequests a request gets 503 at once, until another has ended', () =>
+test('beyond limits.maxConcurrentRequests a request gets 503 at once, until another request has ended', () =>
   withRelay(
     STREAM,
     async (scene) => {
@@ -58,7 +58,7 @@ test('beyond limits.maxConcurrentRequests a request gets 503 at once, until anot
       const anthropic = await scene.ask(`GET /v1/messages HTTP/1.1\r\n${scene.auth}\r\n`)
       assert.is(anthropic.status, 503)
       assert.is(JSON.parse(anthropic.body.toString()).error.type, 'overloaded_error')
-      // Whoever watches the relay is let in when nobody else is.
+      // Probes are served even when no request is admitted.
       assert.equal(await boundsHit(scene), { maxConcurrentRequests: 3 })
       assert.is(scene.upstream.requests.length, 2)
 
@@ -73,7 +73,7 @@ test('beyond limits.maxConcurrentRequests a request gets 503 at once, until anot
     { limits: { maxConcurrentRequests: 2 } },
   ))
 
-test('beyond limits.maxConcurrentRequestsPerKey a key gets 429, and another key none', () =>
+test('beyond limits.maxConcurrentRequestsPerKey a key gets 429, and another key is served', () =>
   withRelay(
     STREAM,
     async (scene) => {
@@ -85,7 +85,7 @@ test('beyond limits.maxConcurrentRequestsPerKey a key gets 429, and another key 
       assert.equal(await boundsHit(scene), { maxConcurrentRequestsPerKey: 2 })
 
       const theirs = `HTTP/1.1\r\nhost: relay\r\nx-api-key: ${key}\r\n\r\n`
-      // The new key is known when its file was looked at again.
+      // The relay knows the new key once it has read the key file again.
       while ((await scene.ask(`GET /v1/short ${theirs}`)).status === 401) await wait(5)
       await untilLive(scene, 1)
       const other = await start(scene, `GET /v1/x ${theirs}`)
@@ -115,7 +115,7 @@ test('a key whose requests are refused is not counted as busy', () =>
   ))
 
 for (const framing of ['a length', 'chunks']) {
-  test(`beyond limits.bufferedBytes a body with ${framing} gets 503, until another has ended`, () =>
+  test(`beyond limits.bufferedBytes a body with ${framing} gets 503, until another request has ended`, () =>
     withRelay(
       (request) => request.hang(),
       async (scene) => {
@@ -127,7 +127,7 @@ for (const framing of ['a length', 'chunks']) {
         const refused = await scene.ask(second)
         assertBusy(refused, 503, 'relay_busy')
         assert.equal(await boundsHit(scene), { bufferedBytes: 1 })
-        // What fits is taken.
+        // A body that fits is accepted.
         const small = await startWaiting(scene, POST(scene, 300))
         assert.is(scene.upstream.requests.length, 2)
 
@@ -144,7 +144,7 @@ for (const framing of ['a length', 'chunks']) {
     ))
 }
 
-test('a prompt is let go when its answer begins', () =>
+test('the memory of a prompt is released when its response begins', () =>
   withRelay(
     STREAM,
     async (scene) => {
@@ -158,7 +158,7 @@ test('a prompt is let go when its answer begins', () =>
     { limits: { bufferedBytes: 1024 } },
   ))
 
-test('bytes are given back however a request ends', () =>
+test('the bytes of a request leave limits.bufferedBytes, however the request ends', () =>
   withRelay(
     (request) => request.reset(),
     async (scene) => {
@@ -183,7 +183,7 @@ test('bytes are given back however a request ends', () =>
     { limits: { bufferedBytes: 1024 } },
   ))
 
-test('beyond limits.connections a connection is closed at once, until another has ended', () =>
+test('beyond limits.connections a new connection is closed at once, until another one has ended', () =>
   withRelay(
     STREAM,
     async (scene) => {

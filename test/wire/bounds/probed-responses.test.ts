@@ -9,7 +9,7 @@ const STALLING = { route: { firstTokenMs: 5_000 } }
 const OK: Script = (request) => request.write(whole('200 OK', 'ok'))
 const POST = 'POST /v1/chat/completions HTTP/1.1\r\n'
 
-/** A stream that says nothing for so many bytes, then waits for the gate, then has something to say. */
+/** A stream that sends comments, waits for `opened`, then sends `last`. */
 function keepsAlive(comments: readonly string[], last: string, opened: Promise<void>): Script {
   return async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))
@@ -20,7 +20,7 @@ function keepsAlive(comments: readonly string[], last: string, opened: Promise<v
   }
 }
 
-test('what is held back of an answer counts with all that is held, until it has gone', () => {
+test('the held-back beginning of a response counts in bufferedBytes until it is sent', () => {
   const go = gate()
   const comments = [`: ${'x'.repeat(5_000)}\n`, `: ${'y'.repeat(5_000)}\n\n`]
   return withTargets(
@@ -39,7 +39,7 @@ test('what is held back of an answer counts with all that is held, until it has 
   )
 })
 
-test('where there is no room for it, an answer is the client as it comes', () =>
+test('a response is not held back where limits.bufferedBytes has no room for it', () =>
   withTargets(
     [keepsAlive([`: ${'x'.repeat(3_000)}\n\n`], 'data: 1\n\n', new Promise(() => {})), OK],
     async ({ relay }) => {
@@ -51,7 +51,7 @@ test('where there is no room for it, an answer is the client as it comes', () =>
     { ...STALLING, settings: { limits: { bufferedBytes: 2_000, bodyBytes: 1_024 } } },
   ))
 
-test('what is held of a client that leaves is let go', () =>
+test('a client that leaves while its response is held back cancels the upstream request', () =>
   withTargets(
     [keepsAlive([': wait\n\n'], '', new Promise(() => {})), OK],
     async ({ relay, upstreams: [a] }) => {
@@ -64,7 +64,7 @@ test('what is held of a client that leaves is let go', () =>
     STALLING,
   ))
 
-test('the beginning of an event is seen wherever the pieces are cut', async () => {
+test('the first data line of a stream is found wherever the chunks are cut', async () => {
   const text = ': data: dat\nd da dat d\ndata:'
   for (let size = 1; size <= 6; size++) {
     const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, i) =>
@@ -92,7 +92,7 @@ test('the beginning of an event is seen wherever the pieces are cut', async () =
   }
 })
 
-test('an error that breaks off does not take the place of one that was whole', () =>
+test('an error response that breaks off does not replace an earlier one that was complete', () =>
   withTargets(
     [
       (request) => request.write(whole('429 Slow Down', 'later', 'retry-after: 1')),
@@ -111,7 +111,7 @@ test('an error that breaks off does not take the place of one that was whole', (
     },
   ))
 
-test('a client that leaves while an error is waited for has that given up, too', () => {
+test('a client that leaves while the relay reads an error response cancels that response', () => {
   const half: Script = (request) => request.write(`${head('503 Busy', 'content-length: 4')}bu`)
   return withTargets([half, step.end()], async ({ relay, upstreams: [a, b], record }) => {
     const client = await relay.client()
@@ -123,7 +123,7 @@ test('a client that leaves while an error is waited for has that given up, too',
   })
 })
 
-test('a body that was not all sent on has done nothing, even if it has all come to the relay', () =>
+test('a request whose body the first target did not get in full goes to the next target', () =>
   withTargets(
     [step.hang(), OK],
     async ({ relay, upstreams: [a, b] }) => {
@@ -143,7 +143,7 @@ test('a body that was not all sent on has done nothing, even if it has all come 
     { settings: { limits: { bodyBytes: 32_000_000 } } },
   ))
 
-test('a target that is as busy as it is to be is not asked for another that has failed', () => {
+test('a target at its limit of concurrent requests gets no failover request', () => {
   const busy: Script = (request) => request.write(whole('503 Busy', 'busy'))
   return withTargets(
     [busy, step.hang()],
@@ -159,7 +159,7 @@ test('a target that is as busy as it is to be is not asked for another that has 
   )
 })
 
-test('a head that cannot be sent on is followed by the next, held back or not', async () => {
+test('a response head that cannot be sent to the client leads to the next target, held back or not', async () => {
   const odd: Script = (request) => request.write(whole('200 OK', 'odd', 'x-odd: a\x01b'))
   for (const route of [{}, { firstTokenMs: 5_000 }]) {
     await withTargets(

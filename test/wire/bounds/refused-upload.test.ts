@@ -11,13 +11,13 @@ const LIMITS = { limits: { bodyBytes: MIB } }
 const chunked = (piece: Buffer): Buffer =>
   Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from('\r\n')])
 
-/** Sends a piece once the ones before it have left, as a client does that has read no answer yet. */
+/** Sends a piece and waits until it has left this process. */
 async function sendPiece(client: RawClient, piece: Buffer): Promise<void> {
   client.send(piece)
   await until(() => client.socket.writableLength === 0 || client.ending !== null, 'a piece to leave')
 }
 
-/** An error answer that is there to the last byte and is the connection's last. */
+/** The error response is complete and is the last on its connection. */
 function assertRefusal(response: Response, status: number, code: string): void {
   assert.is(response.status, status)
   assert.ok(response.complete, 'a part of the answer is missing')
@@ -78,7 +78,7 @@ for (const { name, head, frame, last, status, code } of UPLOADS) {
       async (scene) => {
         const client = await scene.client()
         client.send(head(scene))
-        // The whole of it, deaf to the answer: a client that writes before it reads.
+        // Sends everything before it reads anything.
         client.socket.pause()
         for (let sent = 0; sent < TOTAL; sent += PIECE.length) await sendPiece(client, frame(PIECE))
         if (last !== '') client.send(last)
@@ -93,7 +93,7 @@ for (const { name, head, frame, last, status, code } of UPLOADS) {
       LIMITS,
     ))
 
-  test(`${name} is refused before its end has come`, () =>
+  test(`${name} is refused before the end of the body has arrived`, () =>
     withRelay(
       OK,
       async (scene) => {
@@ -106,7 +106,7 @@ for (const { name, head, frame, last, status, code } of UPLOADS) {
           await wait(2)
         }
         assertRefusal(await client.response(), status, code)
-        // What is on its way is read, so that it does not become a reset.
+        // The relay still reads what is on its way: closing with unread bytes would reset the connection.
         for (let i = 0; i < 10; i++) await sendPiece(client, frame(PIECE))
         assert.is(client.ending, null)
         client.end()
@@ -117,7 +117,7 @@ for (const { name, head, frame, last, status, code } of UPLOADS) {
     ))
 }
 
-test('a refused request holds no memory for the body that still comes', () =>
+test('the rest of a refused request body takes no memory', () =>
   withRelay(
     OK,
     async (scene) => {
@@ -147,7 +147,7 @@ test('a small body that is refused leaves the connection to the next request', (
       assert.is(first.status, 401)
       assert.is(headerOf(first, 'connection'), 'keep-alive')
       client.send(`POST /v1/x HTTP/1.1\r\n${scene.auth}${line}`)
-      // The answer comes ahead of the body, which is dropped when it comes.
+      // The response comes before the body; the body is dropped when it arrives.
       const second = await client.response(1)
       assert.is(second.status, 413)
       client.send(body.slice(0, 20_000))
@@ -163,7 +163,7 @@ test('a small body that is refused leaves the connection to the next request', (
     { limits: { bodyBytes: 1024 } },
   ))
 
-test('a body of exactly the limit is taken, with a length or in chunks', () =>
+test('a body of exactly the limit is accepted, with a length or in chunks', () =>
   withRelay(
     OK,
     async (scene) => {

@@ -9,7 +9,7 @@ import { CHUNKED, head, ScriptedUpstream, SSE } from '../../support/upstream.js'
 
 test.after.each(runClock)
 
-test('an upstream that does not begin to answer gives 504, and its request is cancelled', async () => {
+test('an upstream that does not respond within firstByteMs gives 504, and its request is cancelled', async () => {
   const upstream = await ScriptedUpstream.start(() => {})
   const relay = await startRelay(upstream.url, { timeouts: { firstByteMs: 100 } })
   const pass = stopClock()
@@ -20,7 +20,7 @@ test('an upstream that does not begin to answer gives 504, and its request is ca
   const response = await client.response()
   assert.is(response.status, 504)
   assert.is(headerOf(response, 'x-thinwire-error'), 'upstream_timeout')
-  // The upstream may have spent money on it: the official clients are told not to ask again by themselves.
+  // The upstream may have billed the request: the header tells the official clients not to retry by themselves.
   assert.is(headerOf(response, 'x-should-retry'), 'false')
   await until(() => request.closed, 'the upstream connection to close')
   const [line] = await relay.requests(1)
@@ -30,8 +30,8 @@ test('an upstream that does not begin to answer gives 504, and its request is ca
   await upstream.close()
 })
 
-test('an upstream that takes no connection gives 504', async () => {
-  // A TLS handshake that is never answered.
+test('an upstream that does not accept the connection within connectMs gives 504', async () => {
+  // The TLS handshake is never answered.
   const silent = createServer((socket) => socket.on('error', () => {}).resume())
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
   const address = silent.address()
@@ -81,11 +81,11 @@ test('a stream that keeps sending outlives every limit', async () => {
   for (let i = 0; i < 40; i++) {
     await request.chunk(`data: ${i}\n\n`)
     await client.sees(`data: ${i}\n\n`)
-    // The first tick sees the piece, and the second that it was not long ago.
+    // The first tick notices the chunk; the second sees that the silence since then is within every limit.
     relay.app.tick(performance.now())
     pass(300)
     relay.app.tick(performance.now())
-    // What Node and undici measure is not stopped.
+    // The timers of Node and undici are not stopped.
     await wait(20)
   }
   await request.lastChunk()
@@ -96,7 +96,7 @@ test('a stream that keeps sending outlives every limit', async () => {
   await upstream.close()
 })
 
-test('a client that stops reading is cut off after clientStallMs, and its upstream with it', async () => {
+test('a client that stops reading is cut off after clientStallMs, and its upstream request is cancelled', async () => {
   const piece = Buffer.alloc(64 * 1024, 'x')
   const upstream = await ScriptedUpstream.start(async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))
@@ -124,7 +124,7 @@ test('a client that stops reading once the upstream has ended is cut off too', a
     await request.write(head('200 OK', `content-length: ${body.length}`))
     await request.write(body)
   })
-  // A buffer that takes it all, so that the upstream is done while the client has read nothing.
+  // The buffer takes the whole body, so the upstream is done before the client has read anything.
   const relay = await startRelay(upstream.url, {
     timeouts: { clientStallMs: 200 },
     limits: { clientBufferBytes: 16 * 1024 * 1024 },
@@ -141,7 +141,7 @@ test('a client that stops reading once the upstream has ended is cut off too', a
 })
 
 test('a client that reads slowly, but reads, is not cut off', async () => {
-  // Several times what the system's buffers hold, so that most of it comes as the client takes it.
+  // Several times what the system's buffers hold, so that most of it arrives as the client reads.
   const body = Buffer.alloc(32 * 1024 * 1024, 'x')
   const upstream = await ScriptedUpstream.start(async (request) => {
     await request.write(head('200 OK', `content-length: ${body.length}`))
@@ -175,8 +175,8 @@ test('a client that reads slowly, but reads, is not cut off', async () => {
   await upstream.close()
 })
 
-test('an upstream that had to wait for the client has not been silent, whichever way its bytes pass', async () => {
-  // Chunks pass as they are, and what has a length goes through Node.
+test('the time in which an upstream had to wait for the client does not count as silence', async () => {
+  // A chunked body is copied from socket to socket; a body with a length goes through Node's response.
   for (const framing of [CHUNKED, 'content-length: 100000000']) {
     const upstream = await ScriptedUpstream.start((request) => request.write(head('200 OK', SSE, framing)))
     const relay = await startRelay(upstream.url, { timeouts: { idleMs: 400 } })
@@ -204,7 +204,7 @@ test('an upstream that had to wait for the client has not been silent, whichever
     const last = 'this is the last of it'
     await (framing === CHUNKED ? request.chunk(last) : request.write(last))
     await client.sees(last)
-    // And from then on it is, if it says nothing more.
+    // From then on silence counts.
     relay.app.tick(performance.now())
     pass(401)
     relay.app.tick(performance.now())

@@ -13,18 +13,18 @@ const RESPONSES = '{"model":"m","input":[{"role":"user","content":"hi"}],"max_ou
 const MESSAGES =
   '{"model":"m","max_tokens":9,"system":[{"type":"text","text":"S"}],"messages":[{"role":"user","content":"hi"}]'
 
-/** @param lines of the head */
+/** @param lines further header lines */
 function ask(scene: Scene, body: string, lines = ''): string {
   return `POST /cursor/v1/chat/completions HTTP/1.1\r\n${scene.auth}${lines}content-length: ${body.length}\r\n\r\n${body}`
 }
 
-function answer(text: string, path: string): string {
+function responseBody(text: string, path: string): string {
   return path.endsWith('/messages')
     ? `{"type":"message","content":[{"type":"text","text":"${text}"}]}`
     : `{"object":"response","output":[{"type":"message","content":[{"type":"output_text","text":"${text}"}]}]}`
 }
 
-/** An answer that does not end by itself. */
+/** A response that does not end by itself. */
 const endless: Script = async (request) => {
   await request.write(head('200 OK', JSON_TYPE, CHUNKED))
   await request.chunk('{"object":"response","output":[],"content":[],"x":"')
@@ -39,13 +39,13 @@ function errorOf({ status, complete, body }: Response): unknown {
 
 for (const [name, lines] of [
   ['one client', ''],
-  ['an answer that may be shared', 'x-thinwire-cache: on\r\n'],
+  ['a response that may be shared', 'x-thinwire-cache: on\r\n'],
 ] as const) {
   for (const [api, body] of [
     ['Responses', `${RESPONSES}}`],
     ['Messages', `${MESSAGES}}`],
   ] as const) {
-    test(`an answer that is to be changed as a whole is given up beyond limits.transformBufferBytes (${api}, ${name})`, () =>
+    test(`a response that must be translated as a whole is aborted beyond limits.transformBufferBytes (${api}, ${name})`, () =>
       withRelay(
         endless,
         async (scene) => {
@@ -57,7 +57,7 @@ for (const [name, lines] of [
             ['upstream_failed', 'answer_too_long', 200],
           )
           assert.equal(await boundsHit(scene), { transformBufferBytes: 1 })
-          // It is not kept.
+          // The response is not cached.
           assert.is(errorOf(await scene.ask(ask(scene, body, lines))), 'answer_too_long')
           assert.is(scene.upstream.requests.length, 2)
         },
@@ -65,7 +65,7 @@ for (const [name, lines] of [
       ))
   }
 
-  test(`an event that is longer ends a stream with an error, behind what has come (${name})`, () =>
+  test(`an event beyond limits.transformBufferBytes ends a stream with an error after the earlier events (${name})`, () =>
     withRelay(
       async (request) => {
         await request.write(head('200 OK', SSE, CHUNKED))
@@ -86,10 +86,10 @@ for (const [name, lines] of [
       SETTINGS,
     ))
 
-  test(`whatever is no longer passes, however it comes, and streams without end do (${name})`, () =>
+  test(`responses and events within limits.transformBufferBytes pass, in streams of any length (${name})`, () =>
     withRelay(
       async (request) => {
-        const body = answer('x'.repeat(BOUND - 200), request.target)
+        const body = responseBody('x'.repeat(BOUND - 200), request.target)
         const event = `data: {"type":"response.output_text.delta","delta":"${'x'.repeat(BOUND / 2)}"}\n\n`
         const stream = request.body.includes('"stream":true')
         await request.write(head('200 OK', stream ? SSE : JSON_TYPE, CHUNKED))

@@ -5,7 +5,7 @@ import { OK, withRelay } from '../../support/scene.js'
 import { until } from '../../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
 
-test('an upstream is full as long as so many requests to it are in flight, however they end', () =>
+test('an upstream is full while its maxConcurrentRequests are in flight, however they end', () =>
   withRelay(
     async (request) => {
       if (request.target.endsWith('/ok')) return request.write(whole('200 OK', 'ok'))
@@ -34,7 +34,7 @@ test('an upstream is full as long as so many requests to it are in flight, howev
     { limits: { maxConcurrentRequests: 2 } },
   ))
 
-test('requests on connections to where an upstream was before count as well', () =>
+test('requests on connections from before an upstream was renewed still count', () =>
   withRelay(
     async (request) => {
       await request.write(head('200 OK', SSE, CHUNKED))
@@ -55,12 +55,12 @@ test('requests on connections to where an upstream was before count as well', ()
     { limits: { maxConcurrentRequests: 1 } },
   ))
 
-test('without a bound of its own an upstream is never full', () =>
+test('an upstream without a limit of its own is never full', () =>
   withRelay(OK, async (scene) => {
     assert.is(scene.relay.inspect().upstreams[0]?.full, false)
   }))
 
-test('an upstream is waited for as long as it says, and another as long as is said for all', async () => {
+test('the firstByteMs of an upstream replaces the one for all upstreams', async () => {
   const slow = await ScriptedUpstream.start(() => {})
   const relay = await startRelay(
     { hasty: { baseUrl: slow.url, timeouts: { firstByteMs: 100 } }, patient: { baseUrl: slow.url } },

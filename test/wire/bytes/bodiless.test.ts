@@ -32,7 +32,7 @@ test('a HEAD response has the length of the body that is not sent, and the conne
     },
   ))
 
-test('HEAD of a chunked answer has no body either', () =>
+test('the response to a HEAD request has no body where the upstream says that it is chunked', () =>
   withRelay(
     (request) => request.write(request.method === 'HEAD' ? head('200 OK', CHUNKED) : whole('200 OK', 'ok')),
     async (scene) => {
@@ -49,11 +49,11 @@ test('HEAD of a chunked answer has no body either', () =>
 const BODILESS: Array<[string, string[]]> = [
   ['204 No Content', []],
   ['304 Not Modified', ['ETag: "x"']],
-  // The length of what a 200 would have had (RFC 9110, 8.6).
+  // The length that the body of a 200 would have had (RFC 9110, 8.6).
   ['304 Not Modified', ['ETag: "x"', 'Content-Length: 10']],
 ]
 for (const [status, lines] of BODILESS) {
-  test(`${status}${lines.length > 1 ? ' with a length' : ''} has no body, and the connection stays in use`, () =>
+  test(`a ${status}${lines.length > 1 ? ' with a length' : ''} has no body, and the connection stays in use`, () =>
     withRelay(
       (request) =>
         request.write(

@@ -5,7 +5,7 @@ import { type Scene, withRelay } from '../../support/scene.js'
 import { gate, wait } from '../../support/until.js'
 import { CHUNKED, chunk, head, LAST_CHUNK, type Received, SSE } from '../../support/upstream.js'
 
-/** Sends pieces of a body in writes of their own, each of which is read before the next one comes. */
+/** Writes each piece by itself and waits, so that the relay reads it before the next one. */
 async function send(request: Received, ...pieces: (string | Buffer)[]): Promise<void> {
   for (const piece of pieces) {
     await request.write(piece)
@@ -13,7 +13,7 @@ async function send(request: Received, ...pieces: (string | Buffer)[]): Promise<
   }
 }
 
-/** Asks for a stream. @returns what came behind the head, as it was on the wire */
+/** Requests a stream. @returns the bytes behind the head, framing included */
 async function framed(scene: Scene, path = '/v1/x', connection = 'keep-alive'): Promise<string> {
   const client = await scene.client()
   client.send(`GET ${path} HTTP/1.1\r\n${scene.auth}connection: ${connection}\r\n\r\n`)
@@ -23,7 +23,7 @@ async function framed(scene: Scene, path = '/v1/x', connection = 'keep-alive'): 
   return text.slice(text.indexOf('\r\n\r\n') + 4)
 }
 
-test('chunks come to the client as the upstream made them, and not as they happened to be read', async () => {
+test('the client gets the chunks that the upstream sent, wherever the reads were cut', async () => {
   const body = '5\r\nda\r\nt\r\n000A\r\n0123456789\r\n1a\r\nabcdefghijklmnopqrstuvwxyz\r\n'
   const script = async (request: Received): Promise<void> => {
     const pieces = [body.slice(0, 1), body.slice(1, 6), body.slice(6, 17), body.slice(17), LAST_CHUNK]
@@ -37,7 +37,7 @@ test('chunks come to the client as the upstream made them, and not as they happe
   })
 })
 
-test('a body of one byte a read is the same', async () => {
+test('the client gets the same bytes if the upstream sends one byte at a time', async () => {
   const body = `${chunk('data: 1\n\n')}${chunk('data: [DONE]\n\n')}${LAST_CHUNK}`
   const script = async (request: Received): Promise<void> => {
     await request.write(head('200 OK', SSE, CHUNKED))
@@ -49,7 +49,7 @@ test('a body of one byte a read is the same', async () => {
   await withRelay(script, async (scene) => assert.is(await framed(scene), body))
 })
 
-test('a chunk with an extension, and what comes behind it, keeps its data', async () => {
+test('a chunk with an extension and the chunks behind it keep their data', async () => {
   const script = (request: Received): Promise<void> =>
     send(
       request,
@@ -68,7 +68,7 @@ test('a chunk with an extension, and what comes behind it, keeps its data', asyn
   })
 })
 
-test('an extension on the first chunk, together with the head', async () => {
+test('a first chunk with an extension keeps its data if it arrives together with the head', async () => {
   const script = (request: Received): Promise<void> =>
     send(request, `${head('200 OK', SSE, CHUNKED)}9;x\r\ndata: 1\n\n\r\n${LAST_CHUNK}`)
   await withRelay(script, async (scene) => {
@@ -77,7 +77,7 @@ test('an extension on the first chunk, together with the head', async () => {
   })
 })
 
-test('a chunk that is not plain, and larger than what is read at a time, is not the end of the reading', async () => {
+test('a chunk with an odd size line is read to its end, also if it is larger than one read', async () => {
   const body = Buffer.alloc(1024 * 1024, 'x')
   for (const size of ['00100000', '100000;x=y']) {
     const script = (request: Received): Promise<void> =>
@@ -95,7 +95,7 @@ test('a chunk that is not plain, and larger than what is read at a time, is not 
   }
 })
 
-test('trailers end at the relay, and the connection stays in use', async () => {
+test('trailers do not reach the client, and the connection to the upstream stays in use', async () => {
   const script = (request: Received): Promise<void> =>
     send(
       request,
@@ -112,7 +112,7 @@ test('trailers end at the relay, and the connection stays in use', async () => {
   })
 })
 
-test('a head does not wait for the size line that has begun behind it', async () => {
+test('a head is sent although the size line behind it is not complete', async () => {
   const goOn = gate()
   const script = async (request: Received): Promise<void> => {
     await request.write(`${head('200 OK', SSE, CHUNKED)}9`)
@@ -128,13 +128,13 @@ test('a head does not wait for the size line that has begun behind it', async ()
   })
 })
 
-test('an empty body is one', async () => {
+test('an empty chunked body stays an empty chunked body', async () => {
   const script = (request: Received): Promise<void> =>
     send(request, `${head('200 OK', SSE, CHUNKED)}${LAST_CHUNK}`)
   await withRelay(script, async (scene) => assert.is(await framed(scene), LAST_CHUNK))
 })
 
-test('a line end that is missing behind a chunk is a cut', async () => {
+test('a chunk without its line end counts as a cut of the response', async () => {
   const script = async (request: Received): Promise<void> => {
     await request.write(`${head('200 OK', SSE, CHUNKED)}9\r\ndata: 1\n\nxx`)
     await request.hang()
@@ -154,7 +154,7 @@ test('a line end that is missing behind a chunk is a cut', async () => {
   })
 })
 
-test('a body that has another coding over its chunks is read to the end of the connection, as it is', async () => {
+test('a body whose transfer coding is not chunked passes unchanged until the upstream connection ends', async () => {
   const body = `${chunk('data: 1\n\n')}${LAST_CHUNK}`
   const script = async (request: Received): Promise<void> => {
     await send(request, head('200 OK', SSE, CHUNKED, 'transfer-encoding: gzip'), body)
@@ -167,7 +167,7 @@ test('a body that has another coding over its chunks is read to the end of the c
   })
 })
 
-test('what comes behind the last chunk, unasked, ends the connection and not the answer', async () => {
+test('bytes behind the last chunk end the upstream connection and leave the response complete', async () => {
   const script = (request: Received): Promise<void> =>
     send(request, `${head('200 OK', SSE, CHUNKED)}${chunk('data: 1\n\n')}${LAST_CHUNK}${head('200 OK')}`)
   await withRelay(script, async (scene) => {
@@ -176,7 +176,7 @@ test('what comes behind the last chunk, unasked, ends the connection and not the
   })
 })
 
-test('answers that are pipelined come in their order, chunked or not', async () => {
+test('the responses to pipelined requests come in the order of the requests', async () => {
   const script = async (request: Received): Promise<void> => {
     if (request.target === '/v1/first') await wait(30)
     await send(request, `${head('200 OK', SSE, CHUNKED)}${chunk(request.target)}`, LAST_CHUNK)
@@ -193,7 +193,7 @@ test('answers that are pipelined come in their order, chunked or not', async () 
   })
 })
 
-test('an answer to HEAD, and one to an old client, have no chunks', async () => {
+test('a response to HEAD or to an HTTP/1.0 client has no chunks', async () => {
   const script = async (request: Received): Promise<void> => {
     const start = head('200 OK', SSE, CHUNKED)
     await request.write(request.method === 'HEAD' ? start : `${start}${chunk('data: 1\n\n')}${LAST_CHUNK}`)
@@ -210,7 +210,7 @@ test('an answer to HEAD, and one to an old client, have no chunks', async () => 
   })
 })
 
-test('a client that pauses within a chunk gets all of it, whether it came in several reads or in one', async () => {
+test('a client that pauses within a chunk gets the whole body, from one large chunk or from many', async () => {
   const body = Buffer.alloc(8 * 1024 * 1024, 'x')
   for (const pieces of [
     [body],
@@ -233,7 +233,7 @@ test('a client that pauses within a chunk gets all of it, whether it came in sev
       const response = await client.response()
       assert.ok(response.complete)
       assert.is(response.body.length, body.length)
-      // The connection is as good as before.
+      // The connection can still be used.
       client.send(`GET /readyz HTTP/1.1\r\nhost: relay\r\n\r\n`)
       assert.is((await client.response(1)).status, 200)
     })

@@ -24,7 +24,7 @@ const get = (scene: Scene): string =>
 for (const [coding, compress] of CODINGS) {
   const stream = compress(Buffer.from(CHAT_STREAM))
 
-  test(`a ${coding} stream passes as it is, in its pieces, and is looked at on a copy`, () =>
+  test(`a ${coding} stream passes unchanged, and its usage is read from a copy`, () =>
     withRelay(
       async (request: Received) => {
         await request.write(head('200 OK', SSE, CHUNKED, `content-encoding: ${coding}`))
@@ -47,7 +47,7 @@ for (const [coding, compress] of CODINGS) {
       },
     ))
 
-  test(`of a ${coding} stream that is cut, what came is looked at`, () =>
+  test(`a ${coding} stream that is cut within its last bytes has no usage in its record`, () =>
     withRelay(
       async (request: Received) => {
         await request.write(head('200 OK', SSE, CHUNKED, `content-encoding: ${coding}`))
@@ -64,7 +64,7 @@ for (const [coding, compress] of CODINGS) {
       },
     ))
 
-  test(`a ${coding} JSON answer is looked at`, () =>
+  test(`the usage of a ${coding} JSON response is recorded`, () =>
     withRelay(
       (request) =>
         request.write(
@@ -86,7 +86,7 @@ for (const [coding, compress] of CODINGS) {
     ))
 }
 
-test('what is not compressed as it says, or in a way that nobody knows, passes untouched', () =>
+test('a response whose content coding is false or unknown passes unchanged', () =>
   withRelay(
     (request) =>
       request.write(
@@ -105,8 +105,8 @@ test('what is not compressed as it says, or in a way that nobody knows, passes u
     },
   ))
 
-test('a compressed stream that has only just ended when the relay is ended is looked at all the same', () => {
-  // Takes longer to decompress than it takes to pass.
+test('the usage of a compressed stream that ends just before the relay shuts down is recorded', () => {
+  // Decompressing it takes longer than relaying it.
   const long = gzipSync(Buffer.concat([Buffer.alloc(16 * 1024 * 1024, ': keep-alive\n\n'), CHAT_STREAM]))
   return withRelay(
     (request) =>
@@ -128,7 +128,7 @@ test('a compressed stream that has only just ended when the relay is ended is lo
   )
 })
 
-test('a client that leaves a compressed stream leaves one record, and nothing open', () =>
+test('a client that leaves within a compressed stream leaves one record and no open request', () =>
   withRelay(
     async (request: Received) => {
       await request.write(head('200 OK', SSE, CHUNKED, 'content-encoding: gzip'))

@@ -5,7 +5,7 @@ import { auth, startRelay } from '../../support/relay.js'
 import { until, wait } from '../../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
 
-test('requests one after another share one connection on both sides', async () => {
+test('requests that follow one another use one connection on both sides', async () => {
   const upstream = await ScriptedUpstream.start(async (request) => {
     if (request.target === '/v1/stream') {
       await request.write(head('200 OK', SSE, CHUNKED))
@@ -30,7 +30,7 @@ test('requests one after another share one connection on both sides', async () =
   await upstream.close()
 })
 
-test('requests that were pipelined leave nothing behind on their connection', async () => {
+test('pipelined requests leave nothing open on their connection', async () => {
   let socket: Socket | undefined
   const upstream = await ScriptedUpstream.start((request) => {
     socket ??= relay.inspect().exchanges[0]?.clientSocket
@@ -39,8 +39,8 @@ test('requests that were pipelined leave nothing behind on their connection', as
   const relay = await startRelay(upstream.url)
   const client = await relay.client()
   const warnings: Error[] = []
-  const hear = (warning: Error): unknown => warnings.push(warning)
-  process.on('warning', hear)
+  const append = (warning: Error): unknown => warnings.push(warning)
+  process.on('warning', append)
   const listeners: (number | undefined)[] = []
   for (let round = 1; round <= 4; round++) {
     client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`.repeat(15))
@@ -50,7 +50,7 @@ test('requests that were pipelined leave nothing behind on their connection', as
   }
   assert.equal(listeners, [1, 1, 1, 1])
   assert.equal(warnings, [])
-  process.off('warning', hear)
+  process.off('warning', append)
   await relay.close()
   await upstream.close()
 })
@@ -72,7 +72,7 @@ test('an upstream that closes its idle connections costs a reconnect, and no err
   await upstream.close()
 })
 
-test('a start connects to the upstream before the first request, without a credential', async () => {
+test('the relay connects to the upstream before the first request, without sending a credential', async () => {
   const upstream = await ScriptedUpstream.start((request) =>
     request.write(
       request.method === 'HEAD' ? head('401 Unauthorized', 'content-length: 20') : whole('200 OK', 'ok'),

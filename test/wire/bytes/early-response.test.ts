@@ -5,7 +5,7 @@ import { auth, startRelay } from '../../support/relay.js'
 import { until } from '../../support/until.js'
 import { whole } from '../../support/upstream.js'
 
-test('an upstream that answers a large prompt before it has read it gets its answer through', async () => {
+test('a response that the upstream sends before it has read a large prompt reaches the client', async () => {
   const sockets = new Set<Socket>()
   const impatient = createServer((socket) => {
     sockets.add(socket)

@@ -3,22 +3,22 @@ import * as assert from 'uvu/assert'
 import { headerOf } from '../../support/client.js'
 import { OK, type Scene, withRelay } from '../../support/scene.js'
 import { until, wait } from '../../support/until.js'
-import { head as answerHead, CHUNKED, type Script, SSE } from '../../support/upstream.js'
+import { CHUNKED, head as responseHead, type Script, SSE } from '../../support/upstream.js'
 
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
 
-/** The head of a request that waits to be told to go on. */
+/** The head of a request that waits for 100 Continue. */
 function head(scene: Scene, ...lines: string[]): string {
   return `POST /v1/x HTTP/1.1\r\n${scene.auth}${['Expect: 100-continue', ...lines].join('\r\n')}\r\n\r\n`
 }
 
-test('a client that waits for 100 gets it, sends its body, and gets the answer', () =>
+test('a client that waits for 100 Continue gets it, sends its body, and gets the response', () =>
   withRelay(OK, async (scene) => {
     const client = await scene.client()
     for (const [n, expect] of ['100-continue', '100-Continue'].entries()) {
       const before = client.bytes.length
       client.send(`POST /v1/x HTTP/1.1\r\n${scene.auth}expect: ${expect}\r\ncontent-length: 5\r\n\r\n`)
-      await until(() => client.text.slice(before) === CONTINUE, 'the interim answer')
+      await until(() => client.text.slice(before) === CONTINUE, 'the interim response')
       assert.is(scene.upstream.requests.length, n)
       client.send('hello')
       const response = await client.response(n)
@@ -38,7 +38,7 @@ test('a client with a chunked body gets 100 Continue too', () =>
     assert.is(scene.upstream.requests[0]?.body.toString(), 'hello')
   }))
 
-test('a client that does not wait is answered all the same', () =>
+test('a client that sends Expect but does not wait gets its response', () =>
   withRelay(OK, async (scene) => {
     const client = await scene.client()
     client.send(`${head(scene, 'content-length: 5')}hello`)
@@ -47,7 +47,7 @@ test('a client that does not wait is answered all the same', () =>
     assert.is(scene.upstream.requests[0]?.body.toString(), 'hello')
   }))
 
-test('Expect never reaches the upstream', () =>
+test('the Expect header never reaches the upstream', () =>
   withRelay(OK, async (scene) => {
     const request = await scene.relayed(`${head(scene, 'content-length: 5')}hello`)
     assert.is(request.header('expect'), undefined)
@@ -82,7 +82,7 @@ test('a request that is not admitted is refused without a 100 Continue', () =>
     { limits: { bodyBytes: 1024 } },
   ))
 
-test('a client that sends its body although it was refused keeps its connection, or sees it close', () =>
+test('a client that sends its body after a refusal can go on using the connection, or sees it close', () =>
   withRelay(OK, async (scene) => {
     const client = await scene.client()
     client.send('POST /v1/x HTTP/1.1\r\nhost: relay\r\nExpect: 100-continue\r\ncontent-length: 5\r\n\r\n')
@@ -97,10 +97,10 @@ test('a client that sends its body although it was refused keeps its connection,
     }
   }))
 
-test('a pipelined client gets its 100 Continue at its turn, and not within another response', () => {
+test('a pipelined client gets its 100 Continue in its turn, and not within another response', () => {
   const script: Script = async (request) => {
     if (request.method === 'POST') return OK(request)
-    await request.write(answerHead('200 OK', SSE, CHUNKED))
+    await request.write(responseHead('200 OK', SSE, CHUNKED))
     await request.chunk('data: 1\n\n')
   }
   return withRelay(script, async (scene) => {
@@ -118,15 +118,15 @@ test('a pipelined client gets its 100 Continue at its turn, and not within anoth
     await first.lastChunk()
     await client.sees(CONTINUE)
     client.send('hello')
-    const answers = [await client.response(0), await client.response(1)]
-    assert.is(answers[0]?.body.toString(), 'data: 1\n\ndata: 2\n\ndata: 3\n\ndata: 4\n\n')
-    assert.equal(answers[1]?.interim, [100])
-    assert.is(answers[1]?.body.toString(), 'ok')
+    const responses = [await client.response(0), await client.response(1)]
+    assert.is(responses[0]?.body.toString(), 'data: 1\n\ndata: 2\n\ndata: 3\n\ndata: 4\n\n')
+    assert.equal(responses[1]?.interim, [100])
+    assert.is(responses[1]?.body.toString(), 'ok')
     assert.is((await scene.upstream.request(1)).body.toString(), 'hello')
   })
 })
 
-test('an expectation that nobody knows is refused with 417', () =>
+test('an unknown expectation is refused with 417', () =>
   withRelay(OK, async (scene) => {
     const response = await scene.ask(
       `POST /v1/x HTTP/1.1\r\n${scene.auth}Expect: a-miracle\r\ncontent-length: 5\r\n\r\nhello`,
@@ -139,7 +139,7 @@ test('an expectation that nobody knows is refused with 417', () =>
     assert.is(scene.upstream.requests.length, 0)
   }))
 
-test('an HTTP/1.0 client, which knows no 100, is not sent one', () =>
+test('an HTTP/1.0 client is not sent 100 Continue, which it does not know', () =>
   withRelay(OK, async (scene) => {
     const client = await scene.client()
     client.send(

@@ -8,7 +8,7 @@ import { head, type Script, whole } from '../../support/upstream.js'
 const INTERIM = `${head('102 Processing')}${head('103 Early Hints', 'Link: </x>')}`
 
 for (const together of [true, false]) {
-  test(`interim answers ${together ? 'in one piece with' : 'ahead of'} the final one are passed over`, () => {
+  test(`interim responses that arrive ${together ? 'together with' : 'before'} the final one are dropped`, () => {
     const script: Script = async (request) => {
       if (together) return request.write(Buffer.concat([Buffer.from(INTERIM), whole('200 OK', 'ok')]))
       await request.write(INTERIM)
@@ -24,8 +24,8 @@ for (const together of [true, false]) {
   })
 }
 
-test('a 100 that nobody asked for, which undici takes for a fault, gives 502 and not a hang', () =>
-  // A client ought to bear it (RFC 9110, 15.2). No API sends one without an Expect, and the relay never sends that.
+test('a 100 Continue without an Expect, which undici treats as an error, gives 502', () =>
+  // RFC 9110, 15.2 wants clients to accept it. No API sends it without an Expect, and the relay never sends an Expect.
   withRelay(
     (request) => request.write(Buffer.concat([Buffer.from(head('100 Continue')), whole('200 OK', 'ok')])),
     async (scene) => {

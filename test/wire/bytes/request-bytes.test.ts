@@ -6,14 +6,14 @@ import { randomBytes } from '../../support/random.js'
 import { OK, type Scene, withRelay } from '../../support/scene.js'
 import type { Received } from '../../support/upstream.js'
 
-/** A POST of these bytes with their length. */
+/** Sends a POST with a content-length. @returns the request as the upstream got it */
 function post(scene: Scene, path: string, body: Buffer, ...headers: string[]): Promise<Received> {
   const lines = headers.map((line) => `${line}\r\n`).join('')
   const head = `POST ${path} HTTP/1.1\r\n${scene.auth}content-length: ${body.length}\r\n${lines}\r\n`
   return scene.relayed(Buffer.concat([Buffer.from(head, 'latin1'), body]))
 }
 
-/** The headers that crossed the relay: less those that each of the relay's own connections has. */
+/** The headers that the upstream got, without those of every upstream connection. */
 function crossed(request: Received): string[] {
   return request.headers
     .filter(([name]) => name !== 'host' && name !== 'connection')
@@ -38,7 +38,7 @@ test('path and query reach the upstream byte for byte', () =>
     }
   }))
 
-test('a base URL that was misspelled is evened out', () =>
+test('a path from a misspelled base URL is corrected', () =>
   withRelay(OK, async (scene) => {
     const targets: Array<[string, string]> = [
       ['/chat/completions', '/v1/chat/completions'],
@@ -56,7 +56,7 @@ test('a base URL that was misspelled is evened out', () =>
     }
   }))
 
-test('every method is relayed, but one', () =>
+test('every method but TRACE is relayed', () =>
   withRelay(OK, async (scene) => {
     for (const method of [
       'GET',
@@ -69,7 +69,7 @@ test('every method is relayed, but one', () =>
       'PURGE',
       'M-SEARCH',
     ]) {
-      // Node's parser learns a method now and then; QUERY is one of the youngest.
+      // Which methods Node's parser knows depends on its release; QUERY is new.
       if (!METHODS.includes(method)) continue
       const request = await scene.relayed(`${method} /v1/x HTTP/1.1\r\n${scene.auth}\r\n`)
       assert.is(request.method, method)
@@ -84,7 +84,7 @@ test('TRACE is not relayed, as an upstream would send back the credential', () =
     assert.is(scene.upstream.requests.length, 0)
   }))
 
-test('a JSON body reaches the upstream as it was, however odd', () =>
+test('a JSON body reaches the upstream unchanged, however odd it is', () =>
   withRelay(OK, async (scene) => {
     const bodies = [
       ' {\t"model" :\r\n"m" , "stream":true ,"x":[1.0,1e+02,-0,1E400]\n}\n\n',
@@ -106,7 +106,7 @@ test('a JSON body reaches the upstream as it was, however odd', () =>
     }
   }))
 
-test('a multipart body with every byte there is arrives as it was', () =>
+test('a multipart body with all 256 byte values reaches the upstream unchanged', () =>
   withRelay(OK, async (scene) => {
     const all = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
     const body = Buffer.concat([
@@ -120,7 +120,7 @@ test('a multipart body with every byte there is arrives as it was', () =>
     assert.is(request.header('content-type'), type)
   }))
 
-test('a chunked body arrives whole and with its length', () =>
+test('a chunked body reaches the upstream whole and with a length', () =>
   withRelay(OK, async (scene) => {
     const request = await scene.relayed(
       `POST /v1/x HTTP/1.1\r\n${scene.auth}Transfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n` +
@@ -154,7 +154,7 @@ test('a GET and a DELETE may have a body', () =>
     }
   }))
 
-test('a body of 20 MB arrives as it was, with a length or in chunks', () =>
+test('a body of 20 MB reaches the upstream unchanged, from a client that sends a length or chunks', () =>
   withRelay(OK, async (scene) => {
     const body = randomBytes(20_000_000)
     const request = await post(scene, '/v1/files', body)
@@ -171,7 +171,7 @@ test('a body of 20 MB arrives as it was, with a length or in chunks', () =>
     assert.ok(chunked.body.equals(body))
   }))
 
-test('headers keep their case, order, duplicates and bytes', () =>
+test('request headers keep their case, order, duplicates and bytes', () =>
   withRelay(OK, async (scene) => {
     const lines = [
       'X-Zeta: 1',
@@ -199,7 +199,7 @@ test('headers keep their case, order, duplicates and bytes', () =>
     assert.is(request.header('host'), `127.0.0.1:${scene.upstream.port}`)
   }))
 
-test('what belongs to one connection, to the way here or to the client alone ends at the relay', () =>
+test('headers about the connection, the proxies on the way or the client itself do not reach the upstream', () =>
   withRelay(OK, async (scene) => {
     const dropped = [
       'Connection: keep-alive, X-Named , authorization',
@@ -236,7 +236,7 @@ test('what belongs to one connection, to the way here or to the client alone end
     assert.not.match(request.head, /lc_/)
   }))
 
-test("the credential goes into the header that the upstream reads, and its own headers replace the client's", async () => {
+test("the credential goes into the header that the upstream reads, and the config's headers replace the client's", async () => {
   const schemes: Array<[Record<string, unknown>, string, string[]]> = [
     [{ auth: 'api-key' }, '/v1/x', ['api-key: sk-upstream-secret']],
     [{ auth: 'x-api-key' }, '/v1/x', ['x-api-key: sk-upstream-secret']],
@@ -267,7 +267,7 @@ test("the credential goes into the header that the upstream reads, and its own h
   }
 })
 
-test('the version that a client of the Messages API asks for is left to it', () =>
+test('the anthropic-version that a client sends is not replaced', () =>
   withRelay(
     OK,
     async (scene) => {

@@ -7,7 +7,7 @@ import { CHUNKED, head, type Script, whole } from '../../support/upstream.js'
 
 const get = (scene: Scene, more = ''): string => `GET /v1/x HTTP/1.1\r\n${scene.auth}${more}\r\n`
 
-/** Headers of the answer that the upstream sent, as lines: those of the relay and of Node's server left out. */
+/** The response's headers as lines, without those that the relay or Node's server set. */
 function theirs(response: Response): string[] {
   const ours = [
     'x-request-id',
@@ -21,7 +21,7 @@ function theirs(response: Response): string[] {
   return response.headers.filter(([name]) => !ours.includes(name)).map(([name, value]) => `${name}: ${value}`)
 }
 
-test('a status and its reason reach the client as they are', async () => {
+test('the status and its reason reach the client unchanged', async () => {
   const statuses = [
     '200 OK',
     '200 ',
@@ -49,13 +49,13 @@ test('a status and its reason reach the client as they are', async () => {
   }
 })
 
-test('a status line without a reason is a good one', () =>
+test('a status line without a reason is accepted', () =>
   withRelay(
     (request) => request.write('HTTP/1.1 200\r\ncontent-length: 2\r\n\r\nok'),
     async (scene) => assert.is((await scene.ask(get(scene))).status, 200),
   ))
 
-test('a reason in another script passes, byte for byte', () =>
+test('a reason that is not ASCII reaches the client byte for byte', () =>
   // RFC 9112, 4: obs-text may stand in a reason phrase.
   withRelay(
     (request) => request.write(whole(Buffer.from('200 \u6210\u529f').toString('latin1'), 'ok')),
@@ -66,7 +66,7 @@ test('a reason in another script passes, byte for byte', () =>
     },
   ))
 
-test('headers keep their case, order, duplicates and bytes', () => {
+test('response headers keep their case, order, duplicates and bytes', () => {
   const lines = [
     'X-Zeta: 1',
     'set-cookie: a=1; Path=/',
@@ -99,7 +99,7 @@ test('headers keep their case, order, duplicates and bytes', () => {
   )
 })
 
-test('a Date that the upstream sent is the only one', () =>
+test('a response whose upstream sent a Date has no second one', () =>
   withRelay(
     (request) => request.write(whole('200 OK', 'ok', 'Date: Thu, 01 Jan 2026 00:00:00 GMT')),
     async (scene) => {
@@ -109,7 +109,7 @@ test('a Date that the upstream sent is the only one', () =>
     },
   ))
 
-test('what belongs to the connection with the upstream ends there', () =>
+test('headers about the connection to the upstream do not reach the client', () =>
   withRelay(
     (request) =>
       request.write(
@@ -136,13 +136,13 @@ test('what belongs to the connection with the upstream ends there', () =>
       const response = await client.response()
       assert.equal(theirs(response), ['content-length: 2', 'Content-Type: text/plain', 'X-Kept: 1'])
       assert.is(headerOf(response, 'connection'), 'keep-alive')
-      // The upstream's `close` is not the client's.
+      // The upstream's `connection: close` does not close the client's connection.
       client.send(get(scene))
       assert.is((await client.response(1)).status, 200)
     },
   ))
 
-test('compressed bytes pass untouched, with the length that they have', () => {
+test('a compressed body reaches the client unchanged, with its length', () => {
   const body = gzipSync(JSON.stringify({ text: 'thin '.repeat(1000) }))
   return withRelay(
     (request) =>
@@ -158,7 +158,7 @@ test('compressed bytes pass untouched, with the length that they have', () => {
   )
 })
 
-test('a body that ends with the connection of an upstream is framed for the client', async () => {
+test('a body that ends with the upstream connection gets chunks or a length for the client', async () => {
   const script: Script = async (request) => {
     await request.write(
       `HTTP/1.${request.target.endsWith('0') ? 0 : 1} 200 OK\r\ncontent-type: text/plain\r\n\r\n`,
@@ -178,7 +178,7 @@ test('a body that ends with the connection of an upstream is framed for the clie
   })
 })
 
-test('an HTTP/1.0 client gets a body without chunks, and then the end of the connection', () =>
+test('an HTTP/1.0 client gets a body without chunks that ends with the connection', () =>
   withRelay(
     async (request) => {
       await request.write(head('200 OK', CHUNKED))

@@ -5,7 +5,7 @@ import { CHAT_STREAM } from '../../support/fixtures.js'
 import { type Scene, withRelay } from '../../support/scene.js'
 import { CHUNKED, chunk, head, LAST_CHUNK, type Received, SSE, whole } from '../../support/upstream.js'
 
-/** What the upstream sends whom it was not asked for usage (API reference, `stream_options`). */
+/** The stream of a request that did not ask for usage (API reference, `stream_options`). */
 const UNASKED = Buffer.from(
   CHAT_STREAM.toString()
     .replaceAll(',"usage":null', '')
@@ -24,22 +24,22 @@ function post(scene: Scene, body: unknown, headers = '', path = '/v1/chat/comple
 
 const BODY = { model: 'gpt-x', messages: [{ role: 'user', content: 'the prompt' }], stream: true }
 
-/** By the specification: usage for those who ask. */
-async function answer(request: Received): Promise<void> {
+/** Sends usage only if the request asks for it, as the API reference says. */
+async function respond(request: Received): Promise<void> {
   const { stream_options: options } = JSON.parse(request.body.toString())
   await request.write(
     `${head('200 OK', SSE, CHUNKED)}${chunk(options?.include_usage ? CHAT_STREAM : UNASKED)}${LAST_CHUNK}`,
   )
 }
 
-test('the fixture has usage in every chunk, and is another one without', () => {
+test('the fixture has a usage field in every chunk, and its variant has none', () => {
   assert.is(CHAT_STREAM.toString().match(/"usage"/g)?.length, 6)
   assert.not.match(UNASKED.toString(), /"usage"/)
 })
 
-test('usage is asked for where the client did not, and the client gets what it would have got', () =>
+test('the relay asks for usage where the client did not, and hides it from the client', () =>
   withRelay(
-    answer,
+    respond,
     async (scene) => {
       const response = await scene.ask(post(scene, BODY, 'accept-encoding: gzip\r\n'))
       assert.is(response.body.toString(), UNASKED.toString())
@@ -65,9 +65,9 @@ test('usage is asked for where the client did not, and the client gets what it w
     ASKS,
   ))
 
-test('usage that is asked for comes uncompressed, also where the config wants it otherwise', () =>
+test('a request to which the relay adds usage asks for no compression, whatever the config says', () =>
   withRelay(
-    answer,
+    respond,
     async (scene) => {
       const codings = async (body: unknown): Promise<string[]> => {
         const { headers } = await scene.relayed(post(scene, body, 'accept-encoding: br\r\n'))
@@ -81,7 +81,7 @@ test('usage that is asked for comes uncompressed, also where the config wants it
     { requestUsage: true, headers: { 'accept-encoding': 'gzip' } },
   ))
 
-test('wherever the wire cuts the stream, what the client gets is the same', () =>
+test('a stream without its usage has the same bytes wherever the upstream cut it', () =>
   withRelay(
     async (request) => {
       await request.write(head('200 OK', SSE, CHUNKED))
@@ -105,10 +105,10 @@ test('wherever the wire cuts the stream, what the client gets is the same', () =
     ASKS,
   ))
 
-test('a client that asked gets all of it, and a request that is none of these goes as it came', () =>
+test('a client that asked for usage gets it, and a request that is no chat stream passes unchanged', () =>
   withRelay(
     async (request) => {
-      if (request.target === '/v1/chat/completions') await answer(request)
+      if (request.target === '/v1/chat/completions') await respond(request)
       else await request.write(`${head('200 OK', SSE, CHUNKED)}${chunk(CHAT_STREAM)}${LAST_CHUNK}`)
     },
     async (scene) => {
@@ -129,15 +129,15 @@ test('a client that asked gets all of it, and a request that is none of these go
     ASKS,
   ))
 
-test('nothing is asked for unless the config says so', () =>
-  withRelay(answer, async (scene) => {
+test('the relay does not ask for usage unless the config says so', () =>
+  withRelay(respond, async (scene) => {
     assert.is((await scene.ask(post(scene, BODY))).body.toString(), UNASKED.toString())
     assert.is(scene.asked[0]?.body.toString(), JSON.stringify(BODY))
   }))
 
-test('a prompt that comes slowly is sent on when it is whole, as what it asks for may stand at its end', () =>
+test('a request is sent upstream only when it is complete, because stream_options may be at its end', () =>
   withRelay(
-    answer,
+    respond,
     async (scene) => {
       const request = post(scene, BODY)
       const client = await scene.client()
@@ -151,7 +151,7 @@ test('a prompt that comes slowly is sent on when it is whole, as what it asks fo
     ASKS,
   ))
 
-test('a stream that breaks off within an event is sent as far as it came, and broken off', () =>
+test('a stream that breaks off within an event reaches the client up to there, and is cut', () =>
   withRelay(
     async (request) => {
       await request.write(head('200 OK', SSE, CHUNKED))
@@ -173,7 +173,7 @@ test('a stream that breaks off within an event is sent as far as it came, and br
     ASKS,
   ))
 
-test('a client of HTTP/1.0 sees a stream that breaks off within an event reset, and not ended', () =>
+test('an HTTP/1.0 client sees a reset if the stream breaks off within an event', () =>
   withRelay(
     async (request) => {
       await request.write(head('200 OK', SSE, `content-length: ${CHAT_STREAM.length}`))
@@ -190,7 +190,7 @@ test('a client of HTTP/1.0 sees a stream that breaks off within an event reset, 
     ASKS,
   ))
 
-test('a shared answer that breaks off shows nothing of the usage either, wherever that is', () =>
+test('a shared response that breaks off contains no part of the usage, wherever the cut is', () =>
   withRelay(
     async (request) => {
       await request.write(head('200 OK', SSE, CHUNKED))
@@ -218,7 +218,7 @@ test('a shared answer that breaks off shows nothing of the usage either, whereve
     ASKS,
   ))
 
-test('errors pass as they are, and so does a stream that is compressed all the same', () =>
+test('errors and streams that are compressed nevertheless pass unchanged', () =>
   withRelay(
     async (request) => {
       if (request.target.endsWith('?error'))
@@ -245,7 +245,7 @@ test('errors pass as they are, and so does a stream that is compressed all the s
     ASKS,
   ))
 
-test('a stream with a length is sent without, and a client of HTTP/1.0 gets it until its connection ends', () =>
+test('a stream with a length loses it, and for an HTTP/1.0 client it ends with the connection', () =>
   withRelay(
     (request) => request.write(whole('200 OK', CHAT_STREAM, SSE)),
     async (scene) => {

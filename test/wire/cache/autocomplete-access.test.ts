@@ -28,14 +28,14 @@ function outcome(response: Response): string | undefined {
   return response.header('x-thinwire-cache') ?? response.header('x-thinwire-error')
 }
 
-/** Asks for something else until the relay has read of it in its file. */
+/** Revokes a key and waits until the relay has read the key file again. */
 async function revoke(scene: Scene, key: string): Promise<void> {
   revokeKey(scene.relay.keyFile, key)
   const other = `GET /v1/models HTTP/1.1\r\nhost: relay\r\nx-api-key: ${key}\r\n\r\n`
   while (outcome(await scene.ask(other)) !== 'revoked_api_key') await wait(5)
 }
 
-/** A key of the same team, once the relay knows of it. */
+/** Issues a key of the same team and waits until the relay knows it. */
 async function colleague(scene: Scene): Promise<string> {
   const { key } = issueKey(scene.relay.keyFile, { env: 'test', team: 'team1', user: 'user2' })
   const known = `GET /v1/models HTTP/1.1\r\nhost: relay\r\nx-api-key: ${key}\r\n\r\n`
@@ -48,7 +48,7 @@ function whenGet(script: (request: Received) => Promise<void>): (request: Receiv
 }
 
 for (const scope of ['key', 'team'] as const) {
-  test(`a key that is revoked gets nothing that was kept, on a connection that it has either (scope ${scope})`, () =>
+  test(`a revoked key gets no cached response, on its open connections neither (scope ${scope})`, () =>
     withRelay(
       whenGet(answer),
       async (scene) => {
@@ -65,15 +65,15 @@ for (const scope of ['key', 'team'] as const) {
         assert.equal([refused.status, outcome(refused)], [401, 'revoked_api_key'])
         assert.not(refused.body.includes('kept words'))
         assert.is(outcome(await scene.ask(ask(key, 'a'))), 'revoked_api_key')
-        // What it has asked for goes on being its team's.
+        // The responses to its requests still belong to its team.
         assert.is(outcome(await scene.ask(ask(other, 'a'))), scope === 'team' ? 'hit' : 'miss')
       },
       { cache: { scope } },
     ))
 }
 
-/** The payer and another one, each with a key of its own, follow the same stream. */
-async function follow(
+/** Starts a stream that two clients share, each with its own key. The first one is billed. */
+async function shareStream(
   scene: Scene,
   keys: readonly [string, string],
 ): Promise<[RawClient, RawClient, Received]> {
@@ -88,16 +88,16 @@ async function follow(
   return [first, second, request]
 }
 
-for (const revoked of ['the one who pays', 'one who has joined'] as const) {
-  test(`${revoked} is admitted once: when its key is revoked it has its answer to the end, and no other`, () =>
+for (const revoked of ['the client that is billed', 'a client that has joined'] as const) {
+  test(`${revoked} gets its response to the end when its key is revoked, and no further one`, () =>
     withRelay(
       whenGet(silent),
       async (scene) => {
         const keys: [string, string] = [scene.relay.key, await colleague(scene)]
-        const [first, second, request] = await follow(scene, keys)
-        const gone = keys[revoked === 'the one who pays' ? 0 : 1] as string
+        const [first, second, request] = await shareStream(scene, keys)
+        const gone = keys[revoked === 'the client that is billed' ? 0 : 1] as string
         await revoke(scene, gone)
-        // It may not join what it would have joined a moment ago.
+        // The revoked key may not join the open response any more.
         const refused = await scene.ask(ask(gone, 'a'))
         assert.equal([refused.status, outcome(refused)], [401, 'revoked_api_key'])
         await request.chunk(event('last') + DONE)
@@ -108,30 +108,30 @@ for (const revoked of ['the one who pays', 'one who has joined'] as const) {
           assert.is(response.body.toString(), event('first') + event('last') + DONE)
         }
         assert.is(outcome(await scene.ask(ask(gone, 'a'))), 'revoked_api_key')
-        const left = keys[revoked === 'the one who pays' ? 1 : 0] as string
+        const left = keys[revoked === 'the client that is billed' ? 1 : 0] as string
         assert.is(outcome(await scene.ask(ask(left, 'a'))), 'hit')
       },
       { cache: { scope: 'team' } },
     ))
 }
 
-test('a request that has joined counts in limits.maxConcurrentRequestsPerKey as any other, until it is over', () =>
+test('a request that has joined counts in limits.maxConcurrentRequestsPerKey until it ends', () =>
   withRelay(
     silent,
     async (scene) => {
       const { key, inspect } = scene.relay
-      const [first, second, request] = await follow(scene, [key, key])
+      const [first, second, request] = await shareStream(scene, [key, key])
       const busy = await scene.ask(ask(key, 'a'))
       assert.equal([busy.status, outcome(busy)], [429, 'key_busy'])
       assert.equal(await boundsHit(scene), { maxConcurrentRequestsPerKey: 1 })
-      // One that leaves makes room for another, which joins in its place.
+      // A joined client that leaves makes room for another request.
       second.destroy()
       await until(() => inspect().openCount === 1, 'one to be gone')
       const third = await scene.client()
       third.send(ask(key, 'a'))
       await third.sees('first')
       assert.is((await scene.ask(ask(key, 'a'))).status, 429)
-      // So does the one who pays, though its request goes on.
+      // So does the client that is billed, although the upstream request continues.
       first.destroy()
       await until(() => inspect().openCount === 1, 'the first to be gone')
       const fourth = await scene.client()
@@ -148,7 +148,7 @@ test('a request that has joined counts in limits.maxConcurrentRequestsPerKey as 
     { limits: { maxConcurrentRequestsPerKey: 2 } },
   ))
 
-test('where the upstream fails, all who waited for it together are counted no longer', () =>
+test('requests that share a failed response are no longer counted for their key', () =>
   withRelay(
     (request) => request.hang(),
     async (scene) => {

@@ -16,7 +16,7 @@ function ask(scene: Scene, prompt: string, stream = false): string {
   return `POST /v1/completions HTTP/1.1\r\n${scene.auth}content-length: ${body.length}\r\n\r\n${body}`
 }
 
-/** Its text is of so many characters; `n` tells which one it was. */
+/** An upstream whose texts have this length. `n` makes each of them different. */
 function answerOf(characters: number): (request: Received) => Promise<void> {
   let n = 0
   return async (request) => {
@@ -49,7 +49,7 @@ async function askOn(client: RawClient, bytes: string): Promise<Response> {
 
 const LIMIT = 200_000
 
-test('a flood of distinct prompts by many at once stays within cache.bytes, and the newest are what is kept', () =>
+test('distinct prompts from many clients at once stay within cache.bytes, and the newest are cached', () =>
   withRelay(
     answerOf(6_000),
     async (scene) => {
@@ -64,7 +64,7 @@ test('a flood of distinct prompts by many at once stays within cache.bytes, and 
           assert.is(outcome(await askOn(client, ask(scene, `${who} ${i}`, i % 2 === 0))), 'miss')
           check()
         }
-        // Nobody has asked for so much since that it would be gone.
+        // Too little was cached since then to evict it.
         assert.is(outcome(await askOn(client, ask(scene, `${who} 39`))), 'hit')
       }
       await Promise.all([0, 1, 2, 3, 4, 5].map(flood))
@@ -77,7 +77,7 @@ test('a flood of distinct prompts by many at once stays within cache.bytes, and 
     { cache: { bytes: LIMIT, ttlMs: 60_000 } },
   ))
 
-test('an answer that would not fit in cache.bytes is not kept, and puts out none that is', () =>
+test('a response that would not fit in cache.bytes is not cached and evicts no other', () =>
   withRelay(
     async (request) =>
       answerOf((JSON.parse(request.body.toString()) as Ask).prompt.length > 5 ? 100_000 : 10)(request),
@@ -90,7 +90,7 @@ test('an answer that would not fit in cache.bytes is not kept, and puts out none
   ))
 
 for (const stream of [false, true]) {
-  test(`an answer that is asked for again and again ends with its time, and is asked for anew (${stream ? 'stream' : 'json'})`, () =>
+  test(`a cached response expires although it is requested all the time (${stream ? 'stream' : 'json'})`, () =>
     withRelay(
       answerOf(10),
       async (scene) => {
@@ -103,9 +103,9 @@ for (const stream of [false, true]) {
           assert.is(
             response.body.equals(first.body),
             kept,
-            'what was kept is another answer, or the new one is the old',
+            'a hit must be the first response, and a miss a new one',
           )
-          // The clock that ends it is not reset by those who ask.
+          // A hit does not extend the lifetime.
           assert.ok(Number(response.header('age') ?? 0) <= 1)
         }
         assert.is(scene.asked.length, 2)

@@ -33,7 +33,7 @@ function live(scene: Scene, count: number): Promise<void> {
   return until(() => scene.relay.inspect().openCount === count, `${count} exchanges`)
 }
 
-test('a prompt that is larger than the rules allow goes out whole, however it comes', () =>
+test('a prompt larger than the rules allow reaches the upstream unchanged and is not cached', () =>
   withRelay(answer, async (scene) => {
     const body = JSON.stringify({ model: 'm', max_tokens: 16, messages: [], filler: 'x'.repeat(150_000) })
     for (const path of ['/v1/chat/completions', '/v1/completions']) {
@@ -48,7 +48,7 @@ test('a prompt that is larger than the rules allow goes out whole, however it co
     }
   }))
 
-test('a request that comes in several packets joins, and is answered from memory', () =>
+test('a request that arrives in several packets can join a response or get a cached one', () =>
   withRelay(silent, async (scene) => {
     const message = ask(scene, 'a')
     const clients = [await scene.client(), await scene.client(), await scene.client()]
@@ -72,7 +72,7 @@ test('a request that comes in several packets joins, and is answered from memory
     for (const response of responses) assert.is(response.body.toString(), ANSWER)
   }))
 
-/** A client has had a stream to its [DONE], and did not wait for the end of its framing. */
+/** A client that leaves after `[DONE]`, before the last chunk. */
 async function leftAtTheEnd(scene: Scene): Promise<Received> {
   const client = await scene.client()
   client.send(ask(scene, 'a'))
@@ -84,7 +84,7 @@ async function leftAtTheEnd(scene: Scene): Promise<Received> {
   return request
 }
 
-test('a client that closes at the end of the stream, and not at that of its framing, has its tokens counted', () =>
+test('the tokens of a client that leaves after [DONE], before the last chunk, are recorded', () =>
   withRelay(silent, async (scene) => {
     const request = await leftAtTheEnd(scene)
     const [record] = await scene.relay.records(1)
@@ -92,7 +92,7 @@ test('a client that closes at the end of the stream, and not at that of its fram
       [record?.end, record?.cache, record?.prompt_tokens, record?.completion_tokens, record?.usage_source],
       ['done', 'miss', 5, 2, 'upstream'],
     )
-    // The answer is whole, so it is worth keeping.
+    // The response is complete and can be cached.
     await request.lastChunk()
     const again = async () => (await scene.ask(ask(scene, 'a'))).header('x-thinwire-cache')
     let outcome = await again()
@@ -101,14 +101,14 @@ test('a client that closes at the end of the stream, and not at that of its fram
     assert.is(scene.upstream.connections, 1)
   }))
 
-test('a stream that ended is joined while its upstream has yet to say so', () =>
+test('a request can join a stream between its [DONE] and its last chunk', () =>
   withRelay(silent, async (scene) => {
     const request = await leftAtTheEnd(scene)
     await live(scene, 0)
     const joined = await scene.client()
     joined.send(ask(scene, 'a'))
     await joined.sees('[DONE]')
-    // Longer than an upstream has that nobody waits for.
+    // Longer than an upstream may take once its clients have left.
     await wait(1_100)
     await request.lastChunk()
     const response = await joined.response()
@@ -124,7 +124,7 @@ test('a stream that ended is joined while its upstream has yet to say so', () =>
     )
   }))
 
-test('when the one who pays is cut off for being slow, another one has the tokens in its record', () =>
+test('when the billed client is cut off as too slow, the tokens go to the record of another one', () =>
   withRelay(
     silent,
     async (scene) => {
@@ -158,7 +158,7 @@ test('when the one who pays is cut off for being slow, another one has the token
     { cache: { entryBytes: 500_000 } },
   ))
 
-test('an upstream that had to wait for a slow client has not been silent', () =>
+test('the time in which the upstream of a shared response had to wait for a client does not count as silence', () =>
   withRelay(
     silent,
     async (scene) => {
@@ -171,7 +171,7 @@ test('an upstream that had to wait for a slow client has not been silent', () =>
       await client.sees('first')
       client.pause()
       const [exchange] = scene.relay.inspect().exchanges
-      // Until it is told to wait, and has nothing more under way.
+      // Sends until the relay pauses the upstream and nothing more is on its way.
       while (exchange?.isUpstreamBlocked === false) {
         await request.chunk(event('x'.repeat(20_000)))
         await wait(1)
@@ -190,7 +190,7 @@ test('an upstream that had to wait for a slow client has not been silent', () =>
   ))
 
 for (const status of ['204 No Content', '304 Not Modified']) {
-  test(`an answer without a body is over with its head (${status})`, () =>
+  test(`a response without a body ends with its head (${status})`, () =>
     withRelay(
       async (request) => {
         if (request.header('x-empty') === undefined) return answer(request)
@@ -210,7 +210,7 @@ for (const status of ['204 No Content', '304 Not Modified']) {
       },
     ))
 }
-test('an empty answer is not kept', () =>
+test('an empty response is not cached', () =>
   withRelay(
     (request) => request.write(whole('200 OK', '', JSON_TYPE)),
     async (scene) => {
@@ -219,7 +219,7 @@ test('an empty answer is not kept', () =>
     },
   ))
 
-test('of headers that an upstream sets also, a client gets one of each, and a page may read them', () =>
+test('the client gets one age and one x-thinwire-cache if the upstream sends them too, and a web page may read them', () =>
   withRelay(
     (request) => request.write(whole('200 OK', ANSWER, JSON_TYPE, 'age: 7', 'X-Thinwire-Cache: hit')),
     async (scene) => {
@@ -241,7 +241,7 @@ test('of headers that an upstream sets also, a client gets one of each, and a pa
     },
   ))
 
-test('what is compressed is kept for those that ask for it so', () =>
+test('a compressed response is cached only for requests with the same accept-encoding', () =>
   withRelay(
     (request) => {
       const gzip = request.header('accept-encoding') === 'gzip'
@@ -262,7 +262,7 @@ test('what is compressed is kept for those that ask for it so', () =>
     },
   ))
 
-test('a client that met a fault of the relay holds no upstream, and leaves the others alone', () =>
+test('a fault of the relay in one request leaves the others that share its response alone', () =>
   withRelay(silent, async (scene) => {
     const clients = [await scene.client(), await scene.client()]
     clients[0]?.send(ask(scene, 'a'))
@@ -294,7 +294,7 @@ test('a client that met a fault of the relay holds no upstream, and leaves the o
     )
   }))
 
-test('a relay that shuts down breaks off all who follow, and one of them has what was used', () =>
+test('a shutdown cuts all clients of a shared response, and the usage is in one record', () =>
   withRelay(
     silent,
     async (scene) => {
@@ -319,7 +319,7 @@ test('a relay that shuts down breaks off all who follow, and one of them has wha
     { timeouts: { drainMs: 50 } },
   ))
 
-test('a request that asks for no usage is answered the same from memory as by its upstream', () => {
+test('a cached response hides the usage that only the relay asked for', () => {
   const joined = gate()
   return withRelay(
     async (request) => {
@@ -363,7 +363,7 @@ test('a request that asks for no usage is answered the same from memory as by it
   )
 })
 
-test('a client of HTTP/1.0 that stalled is not told that the answer ended', () =>
+test('an HTTP/1.0 client that stalls gets a reset, so that the response does not look complete', () =>
   withRelay(
     async (request) => {
       await request.write(head('200 OK', SSE, CHUNKED))
@@ -378,7 +378,7 @@ test('a client of HTTP/1.0 that stalled is not told that the answer ended', () =
         if (socket === undefined) throw new Error('no connection')
         let resets = 0
         const reset = socket.resetAndDestroy.bind(socket)
-        // A client that does not read hears of neither; Node's own then takes a reset for an end.
+        // Counted here: a client that does not read sees no reset, and a Node client would report an end.
         socket.resetAndDestroy = () => {
           resets++
           return reset()
@@ -393,7 +393,7 @@ test('a client of HTTP/1.0 that stalled is not told that the answer ended', () =
     { cache: { entryBytes: 100_000 }, timeouts: { clientStallMs: 200 } },
   ))
 
-test('an answer that waits for its turn on the connection has not stalled', () =>
+test('a cached response that waits for its turn on the connection does not count as stalled', () =>
   withRelay(
     async (request) => {
       if (request.method === 'POST') return answer(request)
@@ -416,7 +416,7 @@ test('an answer that waits for its turn on the connection has not stalled', () =
     { timeouts: { clientStallMs: 100 } },
   ))
 
-test('of two that are too far behind one is cut off, and the other, which is alone then, is waited for', () =>
+test('if both clients of a response are too far behind, one is cut off and the upstream waits for the other', () =>
   withRelay(
     silent,
     async (scene) => {
@@ -432,15 +432,15 @@ test('of two that are too far behind one is cut off, and the other, which is alo
       }
       const [exchange] = scene.relay.inspect().exchanges
       const isBlocked = (): boolean => exchange?.isUpstreamBlocked === true
-      // Both are as far behind.
-      const goOn = async (): Promise<void> => {
+      // Both clients are equally far behind.
+      const fill = async (): Promise<void> => {
         while (!isBlocked() && !request.closed) {
           await request.chunk(event('x'.repeat(50_000)))
           await wait(1)
         }
       }
-      const writing = goOn()
-      await until(isBlocked, 'the one that is left to be waited for')
+      const writing = fill()
+      await until(isBlocked, 'the upstream to wait for the remaining client')
       await writing
       for (const client of clients) client.resume()
       await clients[0].closed()

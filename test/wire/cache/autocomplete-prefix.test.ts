@@ -47,15 +47,15 @@ function outcome(response: Response): string | undefined {
   return response.header('x-thinwire-cache')
 }
 
-/** What an upstream says to everything. */
-async function answer(request: Received): Promise<void> {
+/** Sends the same completion to every request. */
+async function respond(request: Received): Promise<void> {
   if (JSON.parse(request.body.toString()).stream)
     await request.write(`${head('200 OK', SSE, CHUNKED, 'x-up: 1')}${chunk(STREAM)}${LAST_CHUNK}`)
   else await request.write(whole('200 OK', answerOf(TEXT), JSON_TYPE, 'x-up: 1', 'etag: "1"'))
 }
 
 test('a user who types the suggestion gets the rest at once, character by character (json)', () =>
-  withRelay(answer, async (scene) => {
+  withRelay(respond, async (scene) => {
     stopClock()
     assert.is(outcome(await ask(scene, PROMPT)), 'miss')
     let typed = ''
@@ -71,12 +71,12 @@ test('a user who types the suggestion gets the rest at once, character by charac
       assert.is(response.header('etag'), undefined)
     }
     assert.is(scene.asked.length, 1)
-    // All of it was typed: now something new is wanted.
+    // Everything was typed, so the user needs a new completion.
     assert.is(outcome(await ask(scene, PROMPT + TEXT)), 'miss')
   }))
 
 test('a user who types the suggestion gets the rest at once, character by character (stream)', () =>
-  withRelay(answer, async (scene) => {
+  withRelay(respond, async (scene) => {
     const stream = true
     assert.is(outcome(await ask(scene, PROMPT, { stream })), 'miss')
     let typed = ''
@@ -98,8 +98,8 @@ test('a user who types the suggestion gets the rest at once, character by charac
     assert.is(outcome(await ask(scene, PROMPT + TEXT, { stream })), 'miss')
   }))
 
-test('nothing is counted twice: the record says what no upstream was asked for', () =>
-  withRelay(answer, async (scene) => {
+test('cached and trimmed responses are recorded as saved tokens and not as used ones', () =>
+  withRelay(respond, async (scene) => {
     const seven = TEXT.slice(0, Math.round(TEXT.length * 0.7))
     for (const prompt of [PROMPT, PROMPT + seven, PROMPT + seven, PROMPT])
       await ask(scene, prompt, { model: 'gpt-4o' })
@@ -116,13 +116,13 @@ test('nothing is counted twice: the record says what no upstream was asked for',
     for (const { attempts, upstream, end, cost_usd } of records.slice(1))
       assert.equal([attempts, upstream, end, cost_usd], [0, null, 'done', 0])
     assert.ok(Number(records[0]?.overhead_us) >= 0 && Number(records[1]?.overhead_us) >= 0)
-    // What was typed would have been paid for as prompt, which is cheaper.
+    // The typed part would have been billed as prompt, which is cheaper.
     assert.ok(Number(records[1]?.saved_usd) > 0)
     assert.ok(Number(records[1]?.saved_usd) < Number(records[3]?.saved_usd))
   }))
 
 test('a repeated request gets the same response, and typing continues from the first one', () =>
-  withRelay(answer, async (scene) => {
+  withRelay(respond, async (scene) => {
     await ask(scene, PROMPT)
     const bodies: string[] = []
     for (const typed of ['it', 'it', 'item', 'i']) {
@@ -134,15 +134,15 @@ test('a repeated request gets the same response, and typing continues from the f
       bodies,
       [2, 2, 4, 1].map((typed) => answerOf(TEXT.slice(typed))),
     )
-    // Something else was typed after all, and is then what is typed into.
+    // Another text was typed, and its completion is then trimmed in the same way.
     assert.is(outcome(await ask(scene, `${PROMPT}x`)), 'miss')
     assert.is((await ask(scene, `${PROMPT}xit`)).body.toString(), answerOf(TEXT.slice(2)))
     assert.is((await ask(scene, `${PROMPT}it`)).body.toString(), answerOf(TEXT.slice(2)))
     assert.is(scene.asked.length, 2)
   }))
 
-test('a request that comes in several packets, or writes with other escapes, is known as well', () =>
-  withRelay(answer, async (scene) => {
+test('a prompt that arrives in several packets and with other escapes still matches a prefix', () =>
+  withRelay(respond, async (scene) => {
     await ask(scene, `"\\${PROMPT}`)
     const body = bodyOf('?').replace('?', () => '\\"\\\\const total = \\u0069te')
     const client = await scene.client()
@@ -156,8 +156,8 @@ test('a request that comes in several packets, or writes with other escapes, is 
     assert.is(response.body.toString(), answerOf(TEXT.slice(3)))
   }))
 
-test('whatever else is different makes it another request', () =>
-  withRelay(answer, async (scene) => {
+test('a request with any other difference than typed text gets no trimmed completion', () =>
+  withRelay(respond, async (scene) => {
     await ask(scene, PROMPT)
     const typed = `${PROMPT}it`
     const other = scene.relay.addKey('team1')
@@ -184,8 +184,8 @@ test('whatever else is different makes it another request', () =>
     assert.is(outcome(await ask(scene, typed)), 'prefix')
   }))
 
-test('where requests are not completions, or may not go on, nothing is cut', () =>
-  withRelay(answer, async (scene) => {
+test('requests that are not plain completions get no trimmed completion', () =>
+  withRelay(respond, async (scene) => {
     for (const more of [{ n: 2 }, { echo: true }, { logprobs: 1 }, { best_of: 2 }, { min_tokens: 3 }]) {
       assert.is(outcome(await ask(scene, PROMPT, more)), 'miss')
       assert.is(outcome(await ask(scene, `${PROMPT}it`, more)), 'miss', JSON.stringify(more))
@@ -208,7 +208,7 @@ const ANSWERS: Readonly<Record<string, (request: Received) => Promise<void>>> = 
 }
 
 for (const [what, script] of Object.entries(ANSWERS)) {
-  test(`an answer ${what} is kept, and not cut`, () =>
+  test(`a response ${what} is cached, but not trimmed`, () =>
     withRelay(script, async (scene) => {
       for (const [prompt, wanted] of [
         [PROMPT, 'miss'],
@@ -221,9 +221,9 @@ for (const [what, script] of Object.entries(ANSWERS)) {
     }))
 }
 
-test('it is switched off by cache.prefix', () =>
+test('cache.prefix: false switches trimmed completions off', () =>
   withRelay(
-    answer,
+    respond,
     async (scene) => {
       const outcomes: unknown[] = []
       for (const prompt of [PROMPT, `${PROMPT}it`, PROMPT]) outcomes.push(outcome(await ask(scene, prompt)))
@@ -232,9 +232,9 @@ test('it is switched off by cache.prefix', () =>
     { cache: { prefix: false } },
   ))
 
-test('an answer is typed into no longer than it is kept', () =>
+test('a completion is trimmed no longer than it is cached', () =>
   withRelay(
-    answer,
+    respond,
     async (scene) => {
       const pass = stopClock()
       await ask(scene, PROMPT)
@@ -246,9 +246,9 @@ test('an answer is typed into no longer than it is kept', () =>
     { cache: { ttlMs: 100 } },
   ))
 
-test('a key of the same team may go on where it may share', () =>
+test('a key gets trimmed completions of its team with cache.scope team, and none of another team', () =>
   withRelay(
-    answer,
+    respond,
     async (scene) => {
       await ask(scene, PROMPT)
       const keys = ['team1', 'team2'].map((team) => scene.relay.addKey(team))
@@ -262,7 +262,7 @@ test('a key of the same team may go on where it may share', () =>
     { cache: { scope: 'team' } },
   ))
 
-test('one that is running already is joined, and one that is still coming is not typed into', () =>
+test('a request joins an open response to the same prompt before it gets a trimmed completion', () =>
   withRelay(
     async () => {},
     async (scene) => {
@@ -271,19 +271,19 @@ test('one that is running already is joined, and one that is still coming is not
       const first = await scene.upstream.request(0)
       clients[1]?.send(post(scene, bodyOf(`${PROMPT}it`)))
       const second = await scene.upstream.request(1)
-      await answer(first)
+      await respond(first)
       assert.is(outcome((await clients[0]?.response()) as Response), 'miss')
       clients[2]?.send(post(scene, bodyOf(`${PROMPT}it`)))
       await until(() => scene.relay.inspect().openCount === 2, 'both to wait')
-      await answer(second)
+      await respond(second)
       const responses = await Promise.all(clients.slice(1).map((client) => client.response()))
       assert.equal(responses.map(outcome), ['miss', 'joined'])
     },
   ))
 
-test('prompts that are kept count in the bound, and go with their answers', () =>
+test('indexed prompts count in cache.bytes, and are evicted together with their responses', () =>
   withRelay(
-    answer,
+    respond,
     async (scene) => {
       const client = await scene.client()
       for (let i = 0; i < 60; i++) {
@@ -297,22 +297,22 @@ test('prompts that are kept count in the bound, and go with their answers', () =
         assert.ok(cache.indexedPrompts.reduce((all, count) => all + count, 0) <= 20)
         assert.ok(cache.indexedPrompts.every((count) => count > 0))
       }
-      // One that is larger than what is kept of an answer is not kept either.
+      // A prompt larger than `entryBytes` is not indexed either.
       const large = 'x'.repeat(40_000)
       for (const prompt of [large, `${large}it`]) assert.is(outcome(await ask(scene, prompt)), 'miss')
     },
     { cache: { bytes: 400_000, entryBytes: 30_000 } },
   ))
 
-test('the openai package reads what is left, whole and as a stream', () =>
-  withRelay(answer, async (scene) => {
+test('the openai package reads a trimmed completion, as JSON and as a stream', () =>
+  withRelay(respond, async (scene) => {
     const client = new OpenAI({ baseURL: scene.relay.url, apiKey: scene.relay.key })
     for (const typed of ['', 'items', `${WORDS[0]}${WORDS[1]}((`, TEXT.slice(0, -1)]) {
       const asked = { model: 'm', prompt: PROMPT + typed, max_tokens: 64, temperature: 0 }
       const { data, response } = await client.completions.create(asked).withResponse()
       assert.is(data.choices[0]?.text, TEXT.slice(typed.length))
       assert.is(data.choices[0]?.finish_reason, 'stop')
-      // That of the request that was answered, as the upstream counted it.
+      // The usage is that of the first request, as the upstream counted it.
       assert.is(data.usage?.prompt_tokens, USAGE.prompt_tokens)
       assert.is(response.headers.get('x-thinwire-cache'), typed === '' ? 'miss' : 'prefix')
       let text = ''

@@ -10,20 +10,20 @@ import { auth, type LogLine, startRelay, type TestRelay } from '../../support/re
 import { until, wait } from '../../support/until.js'
 import { CHUNKED, head, type Received, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
 
-/** One answer that the upstream gave, or began to give. */
+/** One response that the upstream sent, or began to send. */
 interface Answer {
   readonly prompt: string
   readonly status: number
-  /** As it is on the wire, all of it. */
+  /** The whole body as it is on the wire. */
   readonly body: Buffer
   readonly completionTokens: number
-  /** What it sends is whole by its framing, be it good or not. */
+  /** The framing is complete, whatever the body contains. */
   readonly framed: boolean
-  /** It tells what it took. */
+  /** The body reports usage. */
   readonly usage: boolean
-  /** It may be kept. */
+  /** The response may be cached. */
   readonly good: boolean
-  /** For those alone that take it so. */
+  /** The response is compressed: only for requests that accept it. */
   readonly gzip: boolean
 }
 
@@ -39,7 +39,7 @@ function oneOf<T>(random: Random, values: readonly T[]): T {
   return values[Math.floor(random() * values.length)] as T
 }
 
-/** An upstream that does whatever upstreams do, and keeps book of it. */
+/** An upstream with random faults that remembers what it sent. */
 class Weather {
   readonly answers: Answer[] = []
   private readonly random: Random
@@ -99,7 +99,7 @@ class Weather {
     const framing = oneOf(random, ['chunked', 'chunked', 'length', 'close'])
     const { body } = answer
     const end = answer.framed ? body.length : Math.floor(random() * body.length)
-    // Where there is no other framing, a cut cannot be told from an end, nor a reset, if it comes behind a FIN.
+    // A body that ends with its connection can show neither a cut nor a reset that follows a FIN.
     const isClosed = framing === 'close' && fault !== 'cut' && fault !== 'reset'
     if (framing === 'length') headers.push(`content-length: ${body.length}`)
     else if (!isClosed) headers.push(CHUNKED)
@@ -134,7 +134,7 @@ class Weather {
   }
 }
 
-/** Node never closes a handle that is reset while it is being shut, and then spins at its exit. */
+/** Node never closes a handle that is reset during its shutdown, and then the process does not exit. */
 function reset(request: Received): void {
   if (request.socket.writableEnded) request.destroy()
   else request.socket.resetAndDestroy().destroy()
@@ -158,19 +158,19 @@ function usage(n: number): string {
   return `{"prompt_tokens":1,"completion_tokens":${n}}`
 }
 
-/** Chunks as odd as they may be (RFC 9112, 7.1). */
+/** A chunk whose size line may have zeros and an extension (RFC 9112, 7.1). */
 function odd(random: Random, piece: Buffer): Buffer {
   const size =
     random() < 0.3 ? `000${piece.length.toString(16).toUpperCase()};x=y` : piece.length.toString(16)
   return Buffer.concat([Buffer.from(`${size}\r\n`), piece, Buffer.from('\r\n')])
 }
 
-/** What is asked on one connection: one request or more, one behind the other or all at once. */
+/** Sends one or more requests on one connection, one after the other or pipelined. */
 class Caller {
-  /** Of responses that are whole. */
+  /** Number of complete responses. */
   whole = 0
   asked = 0
-  /** Of those, compressed ones that were joined, or kept. */
+  /** Number of complete responses that were compressed and either joined or cached. */
   sharedGzip = 0
   private readonly relay: TestRelay
   private readonly random: Random
@@ -241,7 +241,7 @@ class Caller {
 
   private judge(response: Response, prompt: string, gzip: boolean, answers: readonly Answer[]): void {
     const { status, body } = response
-    // Of a reset that comes with the last bytes, or while nobody reads, Node tells a client that it was an end.
+    // Node reports a clean end for a reset that arrives with the last bytes or while nothing is read.
     const complete = response.complete && (framed(response) || status === 204 || status === 304)
     const cache = response.header('x-thinwire-cache')
     if (response.header('x-thinwire-error') !== undefined) {
@@ -251,13 +251,13 @@ class Caller {
     const { prompt: name } = JSON.parse(prompt) as { prompt: string }
     assert.ok(cache !== undefined && ['miss', 'hit', 'joined', 'off'].includes(cache), cache)
     const isGzip = response.header('content-encoding') === 'gzip'
-    assert.ok(gzip || !isGzip, `${cache}: compressed for one that did not ask for it`)
+    assert.ok(gzip || !isGzip, `${cache}: compressed although the request does not accept it`)
     const mine = answers.filter(
       (answer) => answer.prompt === name && answer.status === status && answer.gzip === isGzip,
     )
     if (!complete) {
       const begun = mine.some((answer) => answer.body.subarray(0, body.length).equals(body))
-      assert.ok(begun, `what came of ${prompt} is the beginning of nothing: ${body}`)
+      assert.ok(begun, `the part that arrived for ${prompt} is the beginning of no response: ${body}`)
       return
     }
     this.whole++
@@ -265,10 +265,10 @@ class Caller {
     const found = mine.find((answer) => answer.framed && answer.body.equals(body))
     assert.ok(
       found,
-      `${cache} ${status} for ${prompt} is no whole answer: ${body.toString('latin1', 0, 300)}`,
+      `${cache} ${status} for ${prompt} is no complete response: ${body.toString('latin1', 0, 300)}`,
     )
     if (cache !== 'hit') return
-    assert.ok(found.good, `kept: ${body}`)
+    assert.ok(found.good, `cached: ${body}`)
     assert.ok(Number(response.header('age')) <= 1)
   }
 }
@@ -285,8 +285,8 @@ function framed(response: Response): boolean {
   return response.header('content-length') !== undefined || response.header('transfer-encoding') !== undefined
 }
 
-/** Each request has one record, and what the upstream counted is in one of them. */
-function checkBooks(
+/** Each request has one record, and the usage of each upstream response is in one of them. */
+function checkRecords(
   records: readonly LogLine[],
   lines: readonly LogLine[],
   answers: readonly Answer[],
@@ -312,12 +312,12 @@ function checkBooks(
     assert.not(['crashed', 'local'].includes(String(end)), String(end))
   }
   for (const [tokens, times] of counted) assert.is(times, 1, `${tokens} was counted ${times} times`)
-  assert.ok(done > LEAST, `${done} answers were paid for`)
+  assert.ok(done > LEAST, `${done} responses were billed`)
 }
 
 const LEAST = 20
 
-/** By an upstream, which was asked for it. */
+/** The response came from an upstream. */
 function isAnswered({ attempts, end, status }: LogLine): boolean {
   return Number(attempts) > 0 && end === 'done' && status === 200
 }
@@ -327,7 +327,7 @@ const SETTINGS = {
   ledger: { flushMs: 10 },
 }
 
-/** Of all storms: what is kept for 40 ms may be shared by nobody. */
+/** Sum over all runs: with a lifetime of 40 ms a single run may have none. */
 let sharedGzip = 0
 
 for (const [seed, cache] of [
@@ -356,34 +356,34 @@ for (const [seed, cache] of [
       for (let i = 0; i < 6; i++) await caller.call(weather.answers)
     }
     await Promise.all(Array.from({ length: 40 }, loop))
-    // How many answers were paid for, and shared, depends on the machine's speed: a slow one needs calmer weather.
+    // How many responses are billed and shared depends on the machine's speed: a slow one needs more requests.
     for (let i = 0; i < 200 && !isEnough(); i++) {
       await Promise.all([caller.call(weather.answers), caller.call(weather.answers)])
     }
     clearInterval(watching)
     sharedGzip += caller.sharedGzip
     await until(() => relay.inspect().isIdle, 'every exchange to be settled')
-    await until(() => cacheOf(relay).openResponses.length === 0, 'every flight to be over')
+    await until(() => cacheOf(relay).openResponses.length === 0, 'every shared response to end')
     await until(() => upstream.sockets.size === 0, 'every upstream connection to close')
     assert.is(relay.inspect().bufferedBytes, 0)
     relay.app.flush()
     const lines = await relay.requests(1)
-    checkBooks(await relay.records(lines.length), lines, weather.answers)
+    checkRecords(await relay.records(lines.length), lines, weather.answers)
     const alive = (): number => [...held].filter((ref) => ref.deref() !== undefined).length
     await until(() => {
       collect()
       return alive() <= 1
-    }, `flights to be collected; ${alive()} of ${held.size} are held`)
+    }, `shared responses to be collected; ${alive()} of ${held.size} are held`)
     await relay.close()
     await upstream.close()
   })
 }
 
-test('answers that are compressed were shared', () => {
-  assert.ok(sharedGzip > 0, 'nobody shared what was compressed')
+test('compressed responses were shared in the runs before', () => {
+  assert.ok(sharedGzip > 0, 'no compressed response was shared')
 })
 
-test('a flood of distinct prompts stays within the bound, whatever their requests have in them', async () => {
+test('requests with long queries stay within cache.bytes', async () => {
   const upstream = await ScriptedUpstream.start((request) =>
     request.write(whole('200 OK', parseBody(1, ['x'.repeat(300)], 'none'), JSON_TYPE)),
   )

@@ -35,7 +35,7 @@ async function answer(request: Received): Promise<void> {
 }
 
 for (const kind of ['stream', 'json']) {
-  test(`a repeated request is answered from memory, with the upstream's bytes and headers (${kind})`, () =>
+  test(`a repeated request gets the cached response, with the upstream's bytes and headers (${kind})`, () =>
     withRelay(answer, async (scene) => {
       const pass = stopClock()
       const client = await scene.client()
@@ -81,7 +81,7 @@ for (const kind of ['stream', 'json']) {
     }))
 }
 
-test('an answer is kept no longer than its time', () =>
+test('a response is cached no longer than cache.ttlMs', () =>
   withRelay(
     answer,
     async (scene) => {
@@ -96,7 +96,7 @@ test('an answer is kept no longer than its time', () =>
     { cache: { ttlMs: 40 } },
   ))
 
-test('what a client wishes goes before the rules', () =>
+test("a client's cache headers override the rules", () =>
   withRelay(answer, async (scene) => {
     const off = 'x-thinwire-cache: off\r\n'
     const on = 'x-thinwire-cache: on\r\n'
@@ -108,11 +108,11 @@ test('what a client wishes goes before the rules', () =>
     assert.is(outcome(await scene.ask(ask(scene, 'a', '', chat))), undefined)
     assert.is(outcome(await scene.ask(ask(scene, 'a', on, chat))), 'miss')
     assert.is(outcome(await scene.ask(ask(scene, 'a', on, chat))), 'hit')
-    // It ends here.
+    // The header does not reach the upstream.
     assert.ok(scene.asked.every((request) => request.header('x-thinwire-cache') === undefined))
   }))
 
-test('with the cache off, requests go their usual way', () =>
+test('requests are neither shared nor cached with cache.enabled false', () =>
   withRelay(
     answer,
     async (scene) => {
@@ -131,16 +131,16 @@ const NOT_KEPT: Readonly<Record<string, (request: Received) => Promise<void>>> =
     request.write(
       `${head('200 OK', SSE, CHUNKED)}${chunk(`${event('x')}data: {"error":{"code":"x"}}\n\n${DONE}`)}${LAST_CHUNK}`,
     ),
-  'a stream that does not tell its end': (request) =>
+  'a stream without an end mark': (request) =>
     request.write(`${head('200 OK', SSE, CHUNKED)}${chunk(event('x'))}${LAST_CHUNK}`),
-  'JSON that is none': (request) => request.write(whole('200 OK', '{"a":', 'content-type: application/json')),
-  'what nothing looks at': (request) => request.write(whole('200 OK', 'x', 'content-type: text/plain')),
-  'a long answer': (request) =>
+  'broken JSON': (request) => request.write(whole('200 OK', '{"a":', 'content-type: application/json')),
+  'a plain text': (request) => request.write(whole('200 OK', 'x', 'content-type: text/plain')),
+  'a response beyond cache.entryBytes': (request) =>
     request.write(`${head('200 OK', SSE, CHUNKED)}${chunk(event('x'.repeat(2_000)) + STREAM)}${LAST_CHUNK}`),
 }
 
 for (const [what, script] of Object.entries(NOT_KEPT)) {
-  test(`${what} is not kept`, () =>
+  test(`${what} is not cached`, () =>
     withRelay(
       script,
       async (scene) => {
@@ -154,16 +154,16 @@ for (const [what, script] of Object.entries(NOT_KEPT)) {
     ))
 }
 
-/** A stream that goes on when it is told to. */
+/** A stream that sends an event at each call of `sendEvent`. */
 interface Stage {
   readonly scene: Scene
   readonly request: Received
   readonly clients: RawClient[]
-  say(text: string): Promise<void>
+  sendEvent(text: string): Promise<void>
   end(): Promise<void>
 }
 
-/** So many clients have asked for the same stream, and all have its head and its first event. */
+/** Runs `act` when `count` clients share one stream and have its head and its first event. */
 function together(
   count: number,
   act: (stage: Stage) => Promise<void>,
@@ -189,7 +189,7 @@ function together(
         scene,
         request,
         clients,
-        say: (text) => request.chunk(event(text)),
+        sendEvent: (text) => request.chunk(event(text)),
         async end() {
           await request.chunk(LAST)
           await request.lastChunk()
@@ -201,8 +201,8 @@ function together(
 }
 
 test('a request that joins a running response gets the bytes so far at once, and the rest live', () =>
-  together(3, async ({ scene, clients, say, end }) => {
-    await say('second')
+  together(3, async ({ scene, clients, sendEvent, end }) => {
+    await sendEvent('second')
     for (const client of clients) await client.sees('second')
     await end()
     const responses = await Promise.all(clients.map((client) => client.response()))
@@ -224,7 +224,7 @@ test('a request that joins a running response gets the bytes so far at once, and
     assert.is(outcome(await scene.ask(ask(scene, 'stream'))), 'hit')
   }))
 
-test('who joins before there is a head waits for it with the first', () =>
+test('a client that joins before the response head gets it together with the first client', () =>
   withRelay(
     async () => {},
     async (scene) => {
@@ -241,11 +241,11 @@ test('who joins before there is a head waits for it with the first', () =>
     },
   ))
 
-test('the first may leave, and the others go on; one of them then has the tokens in its record', () =>
-  together(3, async ({ scene, clients, request, say, end }) => {
+test('the first client may leave a shared response: the others go on, and one of them has the tokens in its record', () =>
+  together(3, async ({ scene, clients, request, sendEvent, end }) => {
     clients[0]?.destroy()
     await until(() => scene.relay.inspect().openCount === 2, 'the first to be gone')
-    await say('second')
+    await sendEvent('second')
     await clients[1]?.sees('second')
     assert.not(request.closed)
     await end()
@@ -261,7 +261,7 @@ test('the first may leave, and the others go on; one of them then has the tokens
     ])
   }))
 
-test('when the last leaves, the upstream is cancelled, and what passed is estimated', () =>
+test('when the last client leaves a shared response, the upstream is cancelled and its usage estimated', () =>
   together(3, async ({ scene, clients, request }) => {
     for (const client of clients) client.destroy()
     assert.is(await request.ended(), 'fin')
@@ -271,7 +271,7 @@ test('when the last leaves, the upstream is cancelled, and what passed is estima
     assert.equal([miss?.end, miss?.usage_source, miss?.completion_tokens], ['client_gone', 'estimated', 1])
   }))
 
-test('a client that leaves before there is an answer leaves it to the others', () =>
+test('the other clients get the shared response if the first one leaves before it begins', () =>
   withRelay(
     async () => {},
     async (scene) => {
@@ -287,7 +287,7 @@ test('a client that leaves before there is an answer leaves it to the others', (
     },
   ))
 
-test('an upstream that breaks off breaks off all who follow', () =>
+test('a cut by the upstream reaches all clients that share the response', () =>
   together(3, async ({ scene, clients, request }) => {
     request.reset()
     for (const client of clients) {
@@ -302,7 +302,7 @@ test('an upstream that breaks off breaks off all who follow', () =>
     )
   }))
 
-test('an upstream that cannot be had fails all who wait for it', () =>
+test('an upstream failure before the response gives an error to all clients that share it', () =>
   withRelay(
     async () => {},
     async (scene) => {
@@ -321,7 +321,7 @@ test('an upstream that cannot be had fails all who wait for it', () =>
 
 const SUPERSEDING = { cache: { supersede: true } }
 
-test('a newer request of the same session ends the older one, before its answer with an error', () =>
+test('a newer request of the same session ends the older one with an error if it has no response yet', () =>
   withRelay(
     async () => {},
     async (scene) => {
@@ -348,12 +348,12 @@ test('a newer request of the same session ends the older one, before its answer 
     SUPERSEDING,
   ))
 
-test('within its answer the older one is broken off, and others who follow it go on', () =>
+test('a newer request cuts the response of the older one, and others that share it go on', () =>
   together(
     2,
     async ({ scene, clients, request, end }) => {
       const newer = await scene.client()
-      // Without a name, the session is that of the last who asked.
+      // Without a session header, the request belongs to the session of the last client.
       newer.send(ask(scene, 'stream on'))
       const response = await (clients[1] as RawClient).response()
       assert.not(response.complete)
@@ -364,7 +364,7 @@ test('within its answer the older one is broken off, and others who follow it go
     SUPERSEDING,
   ))
 
-test('the same request again does not end itself, and what is over ends nothing', () =>
+test('a repeated request does not supersede itself, and a finished one cannot be superseded', () =>
   withRelay(
     answer,
     async (scene) => {
@@ -376,15 +376,15 @@ test('the same request again does not end itself, and what is over ends nothing'
     SUPERSEDING,
   ))
 
-test('a slow client holds back no other', () =>
+test('a slow client does not slow down another one that shares its response', () =>
   together(
     2,
-    async ({ clients, say, end }) => {
+    async ({ clients, sendEvent, end }) => {
       const [slow, fast] = clients as [RawClient, RawClient]
       slow.pause()
       const text = 'x'.repeat(1_000_000)
       for (let i = 0; i < 8; i++) {
-        await say(text)
+        await sendEvent(text)
         await fast.until((client) => client.bytes.length > (i + 1) * 1_000_000, `piece ${i}`)
       }
       await end()
@@ -395,15 +395,15 @@ test('a slow client holds back no other', () =>
     { cache: { entryBytes: 20_000_000 } },
   ))
 
-test('one that is too far behind is cut off while there are others', () =>
+test('a client that is too far behind is cut off while others share its response', () =>
   together(
     2,
-    async ({ scene, clients, say, end }) => {
+    async ({ scene, clients, sendEvent, end }) => {
       const [slow, fast] = clients as [RawClient, RawClient]
       slow.pause()
       const text = 'x'.repeat(1_000_000)
       for (let i = 0; i < 15; i++) {
-        await say(text)
+        await sendEvent(text)
         await fast.until((client) => client.bytes.length > (i + 1) * 1_000_000, `piece ${i}`)
       }
       await end()
@@ -416,20 +416,20 @@ test('one that is too far behind is cut off while there are others', () =>
     { cache: { entryBytes: 500_000 } },
   ))
 
-test('who follows a long answer alone has the upstream wait, and gets all of it', () =>
+test('a slow client that shares its response with nobody pauses the upstream and gets everything', () =>
   together(
     1,
-    async ({ clients, request, say, end }) => {
+    async ({ clients, request, sendEvent, end }) => {
       const [slow] = clients as [RawClient]
       slow.pause()
       const text = 'x'.repeat(1_000_000)
-      let said = 0
+      let sent = 0
       const all = (async () => {
-        for (; said < 20; said++) await say(text)
+        for (; sent < 20; sent++) await sendEvent(text)
         await end()
       })()
       await wait(200)
-      assert.ok(said < 20, 'the upstream was never asked to wait')
+      assert.ok(sent < 20, 'the upstream was never paused')
       assert.not(request.closed)
       slow.resume()
       await all

@@ -14,7 +14,7 @@ const post = (relay: TestRelay): string =>
   `POST /v1/completions HTTP/1.1\r\n${auth(relay)}content-type: application/json\r\n` +
   `content-length: ${BODY.length}\r\n\r\n${BODY}`
 
-test('usage is billed once when subscribers join a response whose payer has left after its end mark', async () => {
+test('usage is billed once when clients join a response whose billed client has left after its end mark', async () => {
   const upstream = await ScriptedUpstream.start(async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))
     await request.chunk(TEXT + USAGE + DONE)
@@ -69,7 +69,7 @@ test('a record does not count what the upstream sends after the client has left'
   await upstream.close()
 })
 
-test('the heir of a request whose payer left before the response has the time of the upstream', async () => {
+test("the record of the client that is billed after the first has left has the upstream's times", async () => {
   const upstream = await ScriptedUpstream.start(() => {})
   const relay = await startRelay(upstream.url)
   const [payer, heir] = [await relay.client(), await relay.client()]

@@ -7,7 +7,7 @@ import { type Script, whole } from '../../support/upstream.js'
 
 const BODY = '{"model":"m","prompt":"p","max_tokens":9}'
 
-/** @returns what `x-thinwire-cache` says of a completion, and the answer */
+/** @returns the `x-thinwire-cache` of a completion, and its text */
 async function complete({ relay }: Running): Promise<[string | undefined, string]> {
   const client = await relay.client()
   client.send(`POST /v1/completions HTTP/1.1\r\n${auth(relay)}content-length: ${BODY.length}\r\n\r\n${BODY}`)
@@ -30,10 +30,10 @@ function withCompletions(act: (running: Running) => Promise<void>): Promise<void
   return withReloader(completes('one'), act, completes('two'))
 }
 
-/** Answers are kept for longer than any test takes. */
+/** Responses are cached for longer than any test takes. */
 const KEPT = { ttlMs: 600_000 }
 
-test('answers that are kept stay through a reload that leaves their upstreams and rules as they were', async () => {
+test('cached responses survive a reload that does not change their upstreams and rules', async () => {
   await withCompletions(async (running) => {
     const { one, two, change } = running
     const upstreams = { one: cold(one) }
@@ -52,7 +52,7 @@ test('answers that are kept stay through a reload that leaves their upstreams an
   })
 })
 
-test('a request that a route now leads elsewhere is answered from there', async () => {
+test('a request whose route changed gets no cached response of the old upstream', async () => {
   await withCompletions(async (running) => {
     const { one, two, change } = running
     const upstreams = { one: cold(one), two: cold(two) }
@@ -63,7 +63,7 @@ test('a request that a route now leads elsewhere is answered from there', async 
   })
 })
 
-test('answers of an upstream that is another by now are let go, and so are all under other rules', async () => {
+test('a reload that changes an upstream or the cache rules drops the cached responses', async () => {
   await withCompletions(async (running) => {
     const { one, two, change } = running
     change({ upstreams: { one: cold(one), two: cold(two) }, cache: KEPT })
@@ -71,7 +71,7 @@ test('answers of an upstream that is another by now are let go, and so are all u
     const other = { ...cold(one), headers: { x: '1' } }
     change({ upstreams: { one: other, two: cold(two) }, cache: KEPT })
     assert.equal(await complete(running), ['miss', 'one'])
-    // Not even by way of a config that is without it.
+    // The old responses do not come back when the upstream is removed and added again.
     change({ upstreams: { two: cold(two) }, cache: KEPT })
     const upstreams = { one: cold(two), two: cold(two) }
     change({ upstreams, cache: KEPT })
@@ -82,7 +82,7 @@ test('answers of an upstream that is another by now are let go, and so are all u
   })
 })
 
-test('requests that ask the same still share one answer when a reload comes between them', async () => {
+test('equal requests before and after a reload still share one response', async () => {
   const script: Script = () => {}
   await withReloader(script, async (running) => {
     const { relay, one, change } = running
@@ -99,7 +99,7 @@ test('requests that ask the same still share one answer when a reload comes betw
   })
 })
 
-test('the models of an upstream that stays are not asked for again', async () => {
+test('a reload does not fetch the model list of an unchanged upstream again', async () => {
   const lists =
     (model: string): Script =>
     (request) =>

@@ -20,7 +20,7 @@ function ask(relay: TestRelay, body = BODY): string {
 
 const answer = (request: Received): Promise<void> => request.write(whole('200 OK', ANSWER, JSON_TYPE))
 
-test('clients of Azure share an answer only if they ask for the same deployment', () =>
+test('Azure clients share a response only if they name the same deployment', () =>
   withRelay(answer, async (scene) => {
     const body = '{"prompt":"a"}'
     const askFor = async (deployment: string): Promise<string | undefined> => {
@@ -39,7 +39,7 @@ test('clients of Azure share an answer only if they ask for the same deployment'
     )
   }))
 
-test('when the first client has left, the next target gets the whole request for the others', async () => {
+test('the next target gets the whole request if the client that sent it has left and others share it', async () => {
   const first = await ScriptedUpstream.start(() => {})
   const second = await ScriptedUpstream.start(answer)
   const relay = await startRelay(

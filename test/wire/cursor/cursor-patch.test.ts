@@ -17,7 +17,7 @@ import {
 const PATCH = '*** Begin Patch\n*** Update File: a.ts\n@@\n-x = "1"\n+y = \'ï🦊\\d\'\n*** End Patch\n'
 const ARGUMENTS = JSON.stringify({ input: PATCH }).replace('🦊', '\\ud83e\\udd8a')
 
-/** Cut where it hurts. */
+/** The arguments in short pieces, so that escapes and characters are cut. */
 const PIECES = (ARGUMENTS.match(/.{1,7}/gsu) ?? []) as readonly string[]
 
 type Shape = 'chat' | 'responses' | 'messages'
@@ -31,7 +31,7 @@ const TOOL = {
 }
 const LS = { type: 'object', properties: { path: { type: 'string' } } }
 
-/** As Cursor asks, and asks again when it has run what it was told to: what it was told comes back as it was. */
+/** A request of Cursor. @param done null in the first turn; in the second, the patch of the first */
 function bodyOf(shape: Shape, stream: boolean, done: string | null): string {
   const id = 'call_P'
   const prompt = { role: 'user', content: 'rename x' }
@@ -146,7 +146,7 @@ async function stream(request: Received, events: readonly string[]): Promise<voi
 
 const sentTo = (request: Received): Json => JSON.parse(request.body.toString()) as Json
 
-/** Calls the tool as its API has functions called. */
+/** Calls the tool with the function call of the API. */
 const calling: Script = (request) => {
   const { stream: streamed, stream_options: options } = sentTo(request)
   if (request.target.startsWith('/v1/messages')) {
@@ -159,17 +159,17 @@ const calling: Script = (request) => {
   return stream(request, events)
 }
 
-interface Office {
+interface Setup {
   readonly relay: TestRelay
   readonly upstream: ScriptedUpstream
-  /** With the body as it is, through the real client. */
+  /** Sends the body through the openai package. */
   ask(body: string): Promise<OpenAI.ChatCompletion>
   bytes(body: string): Promise<string>
 }
 
-async function withOffice(
+async function withSetup(
   upstream: Json,
-  act: (office: Office) => Promise<void>,
+  act: (setup: Setup) => Promise<void>,
   script: Script = calling,
 ): Promise<void> {
   const scripted = await ScriptedUpstream.start(script)
@@ -204,7 +204,7 @@ async function withOffice(
   }
 }
 
-/** What the client runs its tool with. */
+/** The arguments that the client passes to its tool. */
 function patchIn({ choices: [choice] }: OpenAI.ChatCompletion): string {
   assert.is(choice?.message.content, 'hi')
   assert.is(choice?.finish_reason, 'tool_calls')
@@ -214,8 +214,8 @@ function patchIn({ choices: [choice] }: OpenAI.ChatCompletion): string {
   return call.function.arguments
 }
 
-/** The input of the call that the upstream is told of, as it has to be where there are no custom tools. */
-function inputTold(body: Json): unknown {
+/** The input of the call in an upstream request that has no custom tools. */
+function callInput(body: Json): unknown {
   for (const { tool_calls: calls, content } of body.messages as Json[]) {
     if (Array.isArray(calls)) return JSON.parse(calls[0].function.arguments).input
     if (Array.isArray(content) && content[0].type === 'tool_use') return content[0].input.input
@@ -232,22 +232,22 @@ const WAYS: readonly [name: string, shape: Shape, upstream: Json, target: string
 
 for (const [name, shape, upstream, target] of WAYS) {
   for (const streamed of [true, false]) {
-    test(`two turns with a patch in ${name}, ${streamed ? 'as a stream' : 'as a whole'}`, () =>
-      withOffice(upstream, async ({ upstream: asked, ask }) => {
+    test(`a patch passes unchanged in two turns of ${name} (${streamed ? 'stream' : 'json'})`, () =>
+      withSetup(upstream, async ({ upstream: asked, ask }) => {
         const patch = patchIn(await ask(bodyOf(shape, streamed, null)))
         assert.is(patch, PATCH)
         assert.is(patchIn(await ask(bodyOf(shape, streamed, patch))), PATCH)
         const [first, second] = [await asked.request(0), await asked.request(1)]
         assert.equal([first.target, second.target], [target, target])
         assert.is(first.header('accept-encoding'), 'identity')
-        assert.is(inputTold(sentTo(first)), undefined)
-        assert.is(inputTold(sentTo(second)), PATCH)
+        assert.is(callInput(sentTo(first)), undefined)
+        assert.is(callInput(sentTo(second)), PATCH)
       }))
   }
 }
 
-test('of a chat, only the arguments of the call are others, and each piece comes as it came', () =>
-  withOffice({ preset: 'together' }, async ({ bytes }) => {
+test('a chat response changes only in the arguments of the patch call, chunk by chunk', () =>
+  withSetup({ preset: 'together' }, async ({ bytes }) => {
     const got = (await bytes(bodyOf('chat', true, null))).split(/(?<=\n\n)/)
     assert.is(got.length, CHAT_STREAM.length)
     for (const [i, each] of got.entries()) {
@@ -262,8 +262,8 @@ test('of a chat, only the arguments of the call are others, and each piece comes
     )
   }))
 
-test('usage that only the relay asks for is taken out all the same, and is in the record', () =>
-  withOffice({ preset: 'together', requestUsage: true }, async ({ relay, upstream, bytes, ask }) => {
+test('usage that only the relay asks for is removed from a stream with a patch, and is recorded', () =>
+  withSetup({ preset: 'together', requestUsage: true }, async ({ relay, upstream, bytes, ask }) => {
     const got = await bytes(bodyOf('chat', true, null))
     assert.not.match(got, /"usage"/)
     assert.is(got.split('\n\n').length, CHAT_STREAM.length + 1)
@@ -274,8 +274,8 @@ test('usage that only the relay asks for is taken out all the same, and is in th
     }
   }))
 
-test('a piece reaches the client before the next one is there', () =>
-  withOffice(
+test('each part of a patch reaches the client before the upstream sends the next one', () =>
+  withSetup(
     { preset: 'together' },
     async ({ relay, upstream }) => {
       const body = bodyOf('chat', true, null)
@@ -299,8 +299,8 @@ test('a piece reaches the client before the next one is there', () =>
     () => {},
   ))
 
-test('a response that is compressed although it should not be passes unchanged', () =>
-  withOffice(
+test('a chat response with a patch that is compressed against the request passes unchanged', () =>
+  withSetup(
     { preset: 'together' },
     async ({ ask }) => assert.is(patchIn(await ask(bodyOf('chat', true, null))), ARGUMENTS),
     (request) =>
@@ -311,7 +311,7 @@ for (const [first, second, wanted] of [
   ['openai', 'together', PATCH],
   ['together', 'openai', ARGUMENTS],
 ] as const) {
-  test(`where ${first} fails and ${second} answers, it is the latter that tells what becomes of the answer`, async () => {
+  test(`the response is translated for ${second} if ${first} fails and ${second} responds`, async () => {
     const failing = await ScriptedUpstream.start((request) =>
       request.write(whole('503 Service Unavailable', '{}', JSON_TYPE)),
     )
@@ -326,7 +326,7 @@ for (const [first, second, wanted] of [
     const baseURL = relay.url.replace('/v1', '/cursor/v1')
     const client = new OpenAI({ baseURL, apiKey: relay.key, maxRetries: 0 })
     const answer = await client.chat.completions.create(JSON.parse(bodyOf('chat', false, PATCH)))
-    // Who has custom tools and calls a function means one.
+    // A function call from an upstream with custom tools is a real function call.
     assert.is(patchIn(answer), wanted)
     const kinds = [await failing.request(0), await answering.request(0)].map((request) => {
       const [tool] = sentTo(request).tools as Json[]

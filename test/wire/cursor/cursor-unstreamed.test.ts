@@ -60,7 +60,7 @@ const ANSWERS: Readonly<Record<string, object>> = {
   },
 }
 
-/** An upstream that streams nothing, whatever it is asked. */
+/** An upstream that never streams. */
 const unstreamed: Script = (request) =>
   request.write(
     whole('200 OK', JSON.stringify(ANSWERS[request.target]), 'content-type: application/json', 'etag: "1"'),
@@ -109,7 +109,7 @@ for (const [api, rest, entry] of [
     ))
 
   for (const lines of ['', 'x-thinwire-cache: on\r\n']) {
-    test(`its head says what it is now, and its usage is counted (${api}, ${lines === '' ? 'relayed' : 'shared'})`, () =>
+    test(`a stream made from JSON has the headers of a stream, and its usage is recorded (${api}, ${lines === '' ? 'relayed' : 'shared'})`, () =>
       withRelay(
         unstreamed,
         async (scene) => {
@@ -144,7 +144,7 @@ for (const [api, rest, entry] of [
     ))
 }
 
-test('usage that only the relay asked for is not told', () =>
+test('usage that only the relay asked for is removed from a stream made from JSON', () =>
   withRelay(
     unstreamed,
     async (scene) => {
@@ -156,7 +156,7 @@ test('usage that only the relay asked for is not told', () =>
     { requestUsage: true },
   ))
 
-test('a stream of chat is neither held nor changed, also one whose head calls it JSON', () =>
+test('a chat stream passes at once and unchanged, also if its content-type is JSON', () =>
   withRelay(
     async (request) => {
       await request.write(head('200 OK', request.body.includes('"flow"') ? SSE : JSON_TYPE, CHUNKED))
@@ -175,7 +175,7 @@ test('a stream of chat is neither held nor changed, also one whose head calls it
     },
   ))
 
-test('a compressed answer of chat passes as it is', () =>
+test('a compressed chat response passes unchanged although the client requested a stream', () =>
   withRelay(
     (request) => request.write(whole('200 OK', gzipSync('{}'), JSON_TYPE, 'content-encoding: gzip')),
     async (scene) => {
@@ -186,7 +186,7 @@ test('a compressed answer of chat passes as it is', () =>
     },
   ))
 
-test("an error's status and body stay what they are", () =>
+test('an error is not made into a stream, although the client requested one', () =>
   withRelay(
     (request) =>
       request.write(

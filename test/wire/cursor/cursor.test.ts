@@ -9,7 +9,7 @@ import { CHUNKED, head, type Script, ScriptedUpstream, SSE, whole } from '../../
 
 const JSON_TYPE = 'content-type: application/json'
 
-/** As Cursor's agent writes to a model of the gpt family. */
+/** A request of Cursor's agent to a model of the gpt family. */
 const RESPONSES_BODY =
   '{"model":"gpt-x-test","input":[{"role":"system","content":"You edit code."},{"role":"user","content":[{"type":"input_text","text":"rename foo"}]}],' +
   '"tools":[{"type":"function","name":"Shell","description":"run","parameters":{"type":"object","properties":{"command":{"type":"string"}}}},' +
@@ -17,7 +17,7 @@ const RESPONSES_BODY =
   '"tool_choice":"auto","stream":true,"stream_options":{"include_usage":true},"include":["reasoning.encrypted_content"],' +
   '"reasoning":{"effort":"medium","summary":"auto"},"store":false,"metadata":{"cursorConversationId":"c-1"},"user":"u_hash_01"}'
 
-/** And to one of Claude's. */
+/** A request of Cursor's agent to a Claude model. */
 const MESSAGES_BODY =
   '{"model":"claude-test-1","max_tokens":4096,"stream":true,"stream_options":{"include_usage":true},' +
   '"system":[{"type":"text","text":"You edit code.","cache_control":{"type":"ephemeral"}}],' +
@@ -95,23 +95,23 @@ const streaming =
     await request.lastChunk()
   }
 
-/** Answers each API's path in its own way. */
+/** Sends each API's own stream for its path. */
 const everything: Script = (request) => {
   if (request.target.startsWith('/v1/responses')) return streaming(RESPONSES_STREAM)(request)
   if (request.target.startsWith('/v1/messages')) return streaming(MESSAGES_STREAM)(request)
   return streaming(CHAT_STREAM)(request)
 }
 
-interface Office {
+interface Setup {
   readonly relay: TestRelay
   readonly openai: ScriptedUpstream
   readonly claude: ScriptedUpstream
   ask(body: string, path?: string): Promise<Response>
 }
 
-/** A relay with an OpenAI and an Anthropic behind it. */
-async function withOffice(
-  act: (office: Office) => Promise<void>,
+/** Runs a relay with an OpenAI and an Anthropic upstream. */
+async function withSetup(
+  act: (setup: Setup) => Promise<void>,
   { script = everything, settings = {} }: { script?: Script; settings?: Record<string, unknown> } = {},
 ): Promise<void> {
   const openai = await ScriptedUpstream.start(script)
@@ -147,7 +147,7 @@ interface Chunk {
   readonly usage?: { prompt_tokens: number; completion_tokens: number } | null
 }
 
-/** The chunks of a chat's stream, which has to end well. */
+/** The chunks of a chat stream, which must be complete. */
 function chunksOf(response: Response): Chunk[] {
   assert.ok(response.complete)
   const events = response.body
@@ -165,13 +165,13 @@ function textOf(chunks: readonly Chunk[]): string {
   return chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('')
 }
 
-test('a body of the Responses API goes to that API, and comes back as a chat', async () => {
-  await withOffice(async ({ relay, openai, claude, ask }) => {
+test('a Responses body goes to the Responses API, and its response is translated to chat chunks', async () => {
+  await withSetup(async ({ relay, openai, claude, ask }) => {
     const response = await ask(RESPONSES_BODY)
     const got = await openai.request(0)
     assert.is(got.target, '/v1/responses')
     assert.is(claude.requests.length, 0)
-    // What that API refuses is gone; the rest is the same bytes.
+    // Only the field that the API refuses is removed.
     assert.is(got.body.toString(), RESPONSES_BODY.replace('"stream_options":{"include_usage":true},', ''))
     assert.is(got.header('accept-encoding'), 'identity')
     const chunks = chunksOf(response)
@@ -200,8 +200,8 @@ test('a body of the Responses API goes to that API, and comes back as a chat', a
   })
 })
 
-test('a body of the Messages API goes to that API, and comes back as a chat', async () => {
-  await withOffice(async ({ relay, openai, claude, ask }) => {
+test('a Messages body goes to the Messages API, and its response is translated to chat chunks', async () => {
+  await withSetup(async ({ relay, openai, claude, ask }) => {
     const response = await ask(MESSAGES_BODY)
     const got = await claude.request(0)
     assert.is(got.target, '/v1/messages')
@@ -218,8 +218,8 @@ test('a body of the Messages API goes to that API, and comes back as a chat', as
   })
 })
 
-test('a chat is a chat: only tools that are of another form are changed', async () => {
-  await withOffice(async ({ relay, openai, ask }) => {
+test('of a chat body only tools in the form of another API are changed', async () => {
+  await withSetup(async ({ relay, openai, ask }) => {
     const response = await ask(CHAT_BODY)
     assert.is(response.body.toString(), CHAT_STREAM.join(''))
     const got = await openai.request(0)
@@ -236,8 +236,8 @@ test('a chat is a chat: only tools that are of another form are changed', async 
   })
 })
 
-test('elsewhere the same body is not touched', async () => {
-  await withOffice(async ({ openai, ask }) => {
+test('a body is not translated outside /cursor', async () => {
+  await withSetup(async ({ openai, ask }) => {
     await ask(RESPONSES_BODY, '/v1/chat/completions')
     const got = await openai.request(0)
     assert.is(got.target, '/v1/chat/completions')
@@ -245,8 +245,8 @@ test('elsewhere the same body is not touched', async () => {
   })
 })
 
-test('a stream comes back event by event, nothing held back', async () => {
-  await withOffice(
+test('a translated stream reaches the client event by event', async () => {
+  await withSetup(
     async ({ relay, openai }) => {
       const client = await relay.client()
       client.send(
@@ -266,8 +266,8 @@ test('a stream comes back event by event, nothing held back', async () => {
 })
 
 for (const type of ['content-type: text/plain; charset=utf-8', 'x-no: type']) {
-  test(`a stream whose head says ${type} is one all the same`, async () => {
-    await withOffice(
+  test(`a stream with the header ${type} is recognized and translated`, async () => {
+    await withSetup(
       async ({ relay, openai }) => {
         const client = await relay.client()
         client.send(
@@ -292,7 +292,7 @@ for (const type of ['content-type: text/plain; charset=utf-8', 'x-no: type']) {
   })
 }
 
-test('what an upstream says of the very bytes of its answer is not said of others', async () => {
+test('headers about the exact bytes of a response are removed when it is translated', async () => {
   const digesting: Script = (request) =>
     request.write(
       whole(
@@ -302,7 +302,7 @@ test('what an upstream says of the very bytes of its answer is not said of other
       ),
     )
   for (const settings of [{}, { cache: { rules: [{ tools: true }] } }]) {
-    await withOffice(
+    await withSetup(
       async ({ ask }) => {
         const response = await ask(MESSAGES_BODY.replace('"stream":true', '"stream":false'))
         assert.match(response.body.toString(), /"object":"chat.completion"/)
@@ -316,8 +316,8 @@ test('what an upstream says of the very bytes of its answer is not said of other
   }
 })
 
-test('where the API is missing, the request is said in the words of a chat', async () => {
-  await withOffice(
+test('a Messages body is translated to a chat body for an upstream without the Messages API', async () => {
+  await withSetup(
     async ({ openai, ask }) => {
       const response = await ask(MESSAGES_BODY.replace('claude-test-1', 'team-fast'))
       const got = await openai.request(0)
@@ -331,7 +331,7 @@ test('where the API is missing, the request is said in the words of a chat', asy
   )
 })
 
-test('an error of the upstream is one that a client of chats can read', async () => {
+test('an error of the Messages API is translated to an error that a chat client can read', async () => {
   const refusing: Script = (request) =>
     request.write(
       whole(
@@ -340,7 +340,7 @@ test('an error of the upstream is one that a client of chats can read', async ()
         JSON_TYPE,
       ),
     )
-  await withOffice(
+  await withSetup(
     async ({ ask }) => {
       const response = await ask(MESSAGES_BODY)
       assert.is(response.status, 400)
@@ -352,14 +352,14 @@ test('an error of the upstream is one that a client of chats can read', async ()
   )
 })
 
-test('a stream that breaks off is a cut, and no end is made up', async () => {
+test('a translated stream that breaks off is cut for the client, without an invented end', async () => {
   const cutting: Script = async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))
     for (const each of RESPONSES_STREAM.slice(0, 3)) await request.chunk(each)
     await request.chunk('event: response.function_call_arg')
     request.reset()
   }
-  await withOffice(
+  await withSetup(
     async ({ relay, ask }) => {
       const response = await ask(RESPONSES_BODY)
       assert.not(response.complete)
@@ -370,17 +370,17 @@ test('a stream that breaks off is a cut, and no end is made up', async () => {
   )
 })
 
-test('a stream that is compressed although it should not be gives an error, and no garbage', async () => {
+test('a stream that is compressed against the request and must be translated gives 502', async () => {
   const compressing: Script = (request) =>
     request.write(whole('200 OK', gzipSync(RESPONSES_STREAM.join('')), SSE, 'content-encoding: gzip'))
-  await withOffice(
+  await withSetup(
     async ({ relay, openai, ask }) => {
       const response = await ask(RESPONSES_BODY)
       assert.is(response.status, 502)
       assert.is(response.header('x-thinwire-error'), 'upstream_invalid')
       assert.match(response.body.toString(), /UPSTREAM_COMPRESSED/)
       await (await openai.request(0)).ended()
-      // It answers: requests that can take what it sends are still its.
+      // This is no failure of the target: requests that need no translation can still use it.
       const breaker = relay.inspect().findRoute('/responses', 'gpt-x', null)?.targets[0]?.breaker
       assert.is(breaker?.snapshot(performance.now()).failures, 0)
       assert.is((await relay.records(1))[0]?.end, 'upstream_failed')
@@ -389,8 +389,8 @@ test('a stream that is compressed although it should not be gives an error, and 
   )
 })
 
-test('a request that was changed is let go when its answer has begun', async () => {
-  await withOffice(
+test('the memory of a translated request is released when the response has begun', async () => {
+  await withSetup(
     async ({ relay, openai }) => {
       const client = await relay.client()
       client.send(
@@ -411,10 +411,10 @@ test('a request that was changed is let go when its answer has begun', async () 
   )
 })
 
-test('the prompt by which Cursor tests a key is answered here if the config says so, and goes upstream if it does not', async () => {
+test("the relay answers Cursor's key check itself if the config says so, and relays it otherwise", async () => {
   const check =
     '{"model":"gpt-4o-mini","messages":[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"Test prompt using gpt-3.5-turbo"}],"temperature":1,"max_tokens":10,"stream":false}'
-  await withOffice(
+  await withSetup(
     async ({ openai, ask }) => {
       const response = await ask(check)
       assert.is(response.status, 200)
@@ -423,13 +423,13 @@ test('the prompt by which Cursor tests a key is answered here if the config says
     },
     { settings: { cursor: { answerKeyCheck: true } } },
   )
-  await withOffice(async ({ openai, ask }) => {
+  await withSetup(async ({ openai, ask }) => {
     await ask(check)
     assert.is(openai.requests.length, 1)
   })
 })
 
-test('a conversation stays with one target', async () => {
+test('all requests of a Cursor conversation go to one target', async () => {
   const openai = await ScriptedUpstream.start(everything)
   const other = await ScriptedUpstream.start(everything)
   const relay = await startRelay(
@@ -455,8 +455,8 @@ test('a conversation stays with one target', async () => {
   await other.close()
 })
 
-test('the openai client reads text, tools and usage of both as from a chat', async () => {
-  await withOffice(async ({ relay }) => {
+test('the openai package reads text, tools and usage of translated Responses and Messages streams', async () => {
+  await withSetup(async ({ relay }) => {
     const client = new OpenAI({
       baseURL: relay.url.replace('/v1', '/cursor/v1'),
       apiKey: relay.key,

@@ -4,14 +4,14 @@ import { auth, startRelay } from '../../support/relay.js'
 import { until, wait } from '../../support/until.js'
 import { head, type Received, ScriptedUpstream, SSE } from '../../support/upstream.js'
 
-/** How an answer without a length comes to its end while the client is not reading. */
+/** How a response without a length ends while the client is not reading. */
 const ENDINGS: Array<[string, (request: Received) => void, 'done' | 'upstream_cut']> = [
   ['ends', (request) => request.end(), 'done'],
   ['is reset', (request) => request.reset(), 'upstream_cut'],
 ]
 
 for (const [name, finish, end] of ENDINGS) {
-  test(`a close-delimited response that ${name} while the client does not read is recorded as it ended`, async () => {
+  test(`a close-delimited response that ${name} while the client does not read is recorded as ${end}`, async () => {
     const piece = Buffer.alloc(16 * 1024, 'x')
     let sent = 0
     const upstream = await ScriptedUpstream.start((request) =>
@@ -25,8 +25,8 @@ for (const [name, finish, end] of ENDINGS) {
     const [exchange] = relay.inspect().exchanges
     if (exchange === undefined) throw new Error('no exchange')
     await until(() => exchange.phase === 'respond', 'the head')
-    // Piece by piece, each taken before the next is sent, until the client's buffers are full. Then nothing is left
-    // in between, and the end is the next that the relay hears of.
+    // Sends until the client's buffers are full, and waits each time until the relay has read the piece. So nothing is
+    // unread when the response ends, and the end is the next event that the relay gets.
     do {
       sent += piece.length
       await request.write(piece)
@@ -48,7 +48,7 @@ for (const [name, finish, end] of ENDINGS) {
   })
 }
 
-test('a reset at the end of an answer without a length is a cut, and not its end', async () => {
+test('a reset behind a close-delimited response is a cut and not its end', async () => {
   const upstream = await ScriptedUpstream.start(async (request) => {
     await request.write(head('200 OK', SSE, 'connection: close'))
     await request.write('data: 1\n\n')

@@ -7,7 +7,7 @@ import { CHUNKED, head, type Received, SSE, whole } from '../../support/upstream
 
 const get = (scene: Scene, path: string): string => `GET ${path} HTTP/1.1\r\n${scene.auth}\r\n`
 
-/** Nothing of who the upstream is, or of how the relay is known to it. */
+/** The response contains neither the address of the upstream nor its credential. */
 function assertDiscreet(scene: Scene, response: Response): void {
   const text = JSON.stringify(response.headers) + response.body.toString()
   assert.not.match(text, /sk-upstream-secret|127\.0\.0\.1|localhost/)
@@ -16,8 +16,8 @@ function assertDiscreet(scene: Scene, response: Response): void {
 }
 
 /**
- * Runs an upstream that does one bad thing. Beside it a stream of another client runs on, and after it a request to
- * `/v1/good` is answered.
+ * Runs an upstream that misbehaves once. Meanwhile the stream of another client must continue, and afterwards a request
+ * to `/v1/good` must succeed.
  */
 function hostile(
   name: string,
@@ -40,11 +40,11 @@ function hostile(
   )
 }
 
-/** What comes instead of a head. */
-const NO_ANSWERS: Array<[string, string]> = [
+/** Bytes that come instead of a response head. */
+const NO_RESPONSES: Array<[string, string]> = [
   ['an SSH banner', 'SSH-2.0-hostile-banner\r\n\r\n'],
   ['a TLS alert', '\x15\x03\x01\x00\x02\x02\x28'],
-  ['NULs', '\x00'.repeat(1000)],
+  ['NUL bytes', '\x00'.repeat(1000)],
   ['an HTTP/2 head', 'HTTP/2 200\r\ncontent-length: 0\r\n\r\n'],
   ['a status of two digits', 'HTTP/1.1 20 hostile-banner\r\n\r\n'],
   ['a status of four digits', 'HTTP/1.1 2000 hostile-banner\r\n\r\n'],
@@ -75,9 +75,9 @@ const NO_ANSWERS: Array<[string, string]> = [
   ],
   ['a header without end', `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(300_000)}`],
 ]
-for (const [what, bytes] of NO_ANSWERS) {
+for (const [what, bytes] of NO_RESPONSES) {
   hostile(
-    `${what} instead of an answer gives 502 in the caller's format, and tells nothing of the upstream`,
+    `${what} instead of a response gives 502 in the client's error format, without details of the upstream`,
     async (request) => {
       await request.write(Buffer.from(bytes, 'latin1'))
     },
@@ -111,7 +111,7 @@ for (const [what, bytes] of NO_ANSWERS) {
 }
 
 hostile(
-  'a control character in the reason does not reach the client, and the answer does',
+  'a response with a control character in its reason reaches the client without the character',
   (request) => request.write(whole('200 O\x01K', 'ok')),
   async (scene) => {
     const response = await scene.ask(get(scene, '/v1/x'))
@@ -121,17 +121,17 @@ hostile(
   },
 )
 
-/** What comes after a good head, and the body bytes that are good. */
+/** A response with a good head and a bad body, the body bytes before the fault, and whether the connection ends. */
 const CUTS: Array<[string, string, string, boolean]> = [
   ['fewer bytes than its length', `${head('200 OK', 'content-length: 10')}hello`, 'hello', true],
-  ['a chunk size that is none', `${head('200 OK', SSE, CHUNKED)}5\r\nhello\r\nzz\r\n`, 'hello', false],
+  ['an invalid chunk size', `${head('200 OK', SSE, CHUNKED)}5\r\nhello\r\nzz\r\n`, 'hello', false],
   ['a chunk longer than its size', `${head('200 OK', SSE, CHUNKED)}5\r\nhello, you\r\n`, 'hello', false],
   ['chunks that never end', `${head('200 OK', SSE, CHUNKED)}5\r\nhello\r\n`, 'hello', true],
   ['a chunk that breaks off', `${head('200 OK', SSE, CHUNKED)}a\r\nhello`, 'hello', true],
 ]
 for (const [what, bytes, good, ends] of CUTS) {
   hostile(
-    `an answer with ${what} is cut for the client too`,
+    `a response with ${what} is cut for the client too`,
     async (request) => {
       await request.write(bytes)
       if (ends) request.end()
@@ -153,15 +153,15 @@ for (const [what, bytes, good, ends] of CUTS) {
 const POISON = whole('200 OK', 'poisoned').toString()
 const EXCESS: Array<[string, string, string]> = [
   ['more bytes than its length', `${head('200 OK', 'content-length: 5')}hello, and more`, 'hello'],
-  ['an answer behind the answer', `${head('200 OK', 'content-length: 5')}hello${POISON}`, 'hello'],
+  ['a second response', `${head('200 OK', 'content-length: 5')}hello${POISON}`, 'hello'],
   ['bytes behind the last chunk', `${head('200 OK', CHUNKED)}5\r\nhello\r\n0\r\n\r\n and more`, 'hello'],
-  ['an answer behind the last chunk', `${head('200 OK', CHUNKED)}5\r\nhello\r\n0\r\n\r\n${POISON}`, 'hello'],
+  ['a response behind the last chunk', `${head('200 OK', CHUNKED)}5\r\nhello\r\n0\r\n\r\n${POISON}`, 'hello'],
   ['a body behind a 204', `${head('204 No Content')}hello`, ''],
-  ['an answer behind a 304', `${head('304 Not Modified')}${POISON}`, ''],
+  ['a response behind a 304', `${head('304 Not Modified')}${POISON}`, ''],
 ]
 for (const [what, bytes, good] of EXCESS) {
   hostile(
-    `of ${what} the client gets what belongs to its answer, and the next client nothing of the rest`,
+    `after ${what} the client gets only its own response, and the next request only its own`,
     (request) => request.write(bytes),
     async (scene) => {
       const client = await scene.client()
@@ -181,7 +181,7 @@ for (const [what, bytes, good] of EXCESS) {
 }
 
 hostile(
-  'bytes that nobody asked for, on an idle connection, are never an answer',
+  'bytes that arrive on an idle upstream connection are never taken as a response',
   (request) => request.write(whole('200 OK', 'first')),
   async (scene) => {
     const client = await scene.client()

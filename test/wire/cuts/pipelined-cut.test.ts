@@ -5,18 +5,18 @@ import { type Scene, withRelay } from '../../support/scene.js'
 import { gate, until } from '../../support/until.js'
 import { CHUNKED, head, type Received, SSE, whole } from '../../support/upstream.js'
 
-/** One way in which a response ends before it is whole. */
+/** One way in which a response ends before it is complete. */
 interface Cut {
   readonly name: string
-  /** Header lines of the upstream's response, with its first bytes behind them. */
+  /** Sends the head and the first bytes of the upstream's response. */
   readonly begins?: (request: Received) => Promise<void>
-  /** Breaks it off. */
+  /** Breaks the response off. */
   readonly breaks: (scene: Scene, request: Received, x: OpenExchange) => unknown
   readonly end: string
-  /** The request line and what follows it; a plain GET if there is none. */
+  /** The whole request; a plain GET by default. */
   readonly request?: (scene: Scene) => string
   readonly settings?: Record<string, unknown>
-  /** What had come reaches the client. */
+  /** False if the client gets none of the response. */
   readonly delivered?: false
 }
 
@@ -106,7 +106,7 @@ const CUTS: Cut[] = [
 const exchangeOf = (scene: Scene, mark: string): OpenExchange | undefined =>
   scene.relay.inspect().exchanges.find((each) => each.header('x-mark') === mark)
 
-/** Gives a request a name by which it is found. */
+/** Adds a header by which the request is found. */
 const marked = (request: string, mark: string): string => request.replace('\r\n', `\r\nX-Mark: ${mark}\r\n`)
 
 for (const { name, begins, breaks, end, request, settings, delivered } of CUTS) {
@@ -159,7 +159,7 @@ for (const { name, begins, breaks, end, request, settings, delivered } of CUTS) 
   })
 }
 
-test('to an HTTP/1.0 client, whose body ends with the connection, nothing is sent of such a response', () => {
+test('an HTTP/1.0 client gets nothing of a pipelined response that breaks off before its turn', () => {
   const first = gate()
   return withRelay(
     async (received) => {

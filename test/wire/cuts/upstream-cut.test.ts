@@ -5,7 +5,7 @@ import { auth, startRelay } from '../../support/relay.js'
 import { wait } from '../../support/until.js'
 import { CHUNKED, chunk, head, type Received, ScriptedUpstream, SSE } from '../../support/upstream.js'
 
-/** Ways in which an upstream breaks off within its answer, after `data: 1` has gone out. */
+/** Ways in which an upstream breaks off its response after it has sent `data: 1`. */
 const CUTS: Array<[string, (request: Received) => Promise<void>]> = [
   [
     'a chunked stream that ends without its last chunk',
@@ -41,7 +41,7 @@ const CUTS: Array<[string, (request: Received) => Promise<void>]> = [
     },
   ],
   [
-    'a chunk size that is none',
+    'an invalid chunk size',
     async (request) => {
       await request.write(head('200 OK', SSE, CHUNKED))
       await request.chunk('data: 1\n\n')
@@ -60,7 +60,7 @@ const CUTS: Array<[string, (request: Received) => Promise<void>]> = [
 ]
 
 for (const [name, script] of CUTS) {
-  test(`${name} breaks the client's connection off, after all that came`, async () => {
+  test(`${name} cuts the client's connection after everything that arrived`, async () => {
     const upstream = await ScriptedUpstream.start(script)
     const relay = await startRelay(upstream.url)
     const client = await relay.client()
@@ -92,7 +92,7 @@ test('an HTTP/1.0 client, whose body ends with the connection, sees a cut as a r
   await upstream.close()
 })
 
-test('an HTTP/1.0 client sees a whole answer end cleanly', async () => {
+test('an HTTP/1.0 client sees a complete response end cleanly', async () => {
   const upstream = await ScriptedUpstream.start(async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))
     await request.chunk('data: 1\n\n')
@@ -107,7 +107,7 @@ test('an HTTP/1.0 client sees a whole answer end cleanly', async () => {
   await upstream.close()
 })
 
-test('what came before a cut reaches a client that reads slowly, in full', async () => {
+test('a client that reads slowly gets everything that arrived before a cut', async () => {
   const body = Buffer.alloc(3 * 1024 * 1024, 'x')
   const upstream = await ScriptedUpstream.start(async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))
@@ -148,7 +148,7 @@ const BEFORE_THE_HEAD: Array<[string, (request: Received) => void | Promise<void
 ]
 
 for (const [name, script] of BEFORE_THE_HEAD) {
-  test(`an upstream that ${name} before it has answered gives 502 in the format of the API`, async () => {
+  test(`an upstream that ${name} before its response head gives 502 in the error format of the API`, async () => {
     const upstream = await ScriptedUpstream.start(script)
     const relay = await startRelay(upstream.url)
     const client = await relay.client()
@@ -173,7 +173,7 @@ for (const [name, script] of BEFORE_THE_HEAD) {
   })
 }
 
-test('an upstream that cannot be reached gives 502 at once, and the official clients may try again', async () => {
+test('an upstream that cannot be reached gives 502 at once, with x-should-retry for the official clients', async () => {
   const upstream = await ScriptedUpstream.start(() => {})
   const relay = await startRelay(upstream.url)
   await upstream.close()

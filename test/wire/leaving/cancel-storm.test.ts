@@ -8,7 +8,7 @@ import { auth, startRelay } from '../../support/relay.js'
 import { until, wait } from '../../support/until.js'
 import { CHUNKED, head, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
 
-test('a thousand requests cancelled at random moments leave no socket, no timer and no memory behind', async () => {
+test('a thousand requests cancelled at random moments leave no socket, timer or memory behind', async () => {
   const random = randomFrom(SEED)
   const upstream = await ScriptedUpstream.start(async (request) => {
     if (request.target === '/v1/after') return request.write(whole('200 OK', 'ok'))
@@ -31,7 +31,7 @@ test('a thousand requests cancelled at random moments leave no socket, no timer 
   const seen = new Map<string, WeakRef<object>>()
   const one = async (): Promise<void> => {
     const client = await RawClient.connect(relay.port)
-    // Cancelled within the request, while waiting, within the stream, or at its end.
+    // The client leaves within its request, while it waits, within the stream or at the end of it.
     client.send(random() < 0.2 ? message.slice(0, Math.floor(random() * message.length)) : message)
     await wait(random() * 40)
     for (const { id, record } of relay.inspect().exchanges) seen.set(id, record)
@@ -45,7 +45,7 @@ test('a thousand requests cancelled at random moments leave no socket, no timer 
   }
 
   await storm(200)
-  // What the first storm compiled and cached is not counted against the second.
+  // The first storm fills caches and compiles code, so that only leaks of the second one count.
   const before = resources()
   await storm(1000)
   const settled = relay.lines.filter((line) => 'end' in line)
@@ -57,7 +57,7 @@ test('a thousand requests cancelled at random moments leave no socket, no timer 
   client.destroy()
   await until(() => relay.inspect().openCount === 0, 'the last exchange to be settled')
   await until(() => upstream.sockets.size === 0, 'the last upstream connection to close', 20_000)
-  // Timers and sockets may take a moment to be given back.
+  // Timers and sockets may take a moment to be released.
   await until(() => resources().length <= before.length, `${before} again, not ${resources()}`)
   // A timer, a listener or a pool that held on to its exchange would keep it from being collected.
   setFlagsFromString('--expose-gc')
@@ -74,7 +74,7 @@ test('a thousand requests cancelled at random moments leave no socket, no timer 
   await upstream.close()
 })
 
-/** What keeps this process busy: sockets, servers, timers. */
+/** Open sockets, servers and timers of this process. */
 function resources(): string[] {
   return process.getActiveResourcesInfo().filter((name) => name !== 'Immediate' && name !== 'TickObject')
 }

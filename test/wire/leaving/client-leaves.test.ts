@@ -13,7 +13,7 @@ const WAYS: Array<[string, (client: RawClient) => void]> = [
 ]
 
 for (const [name, leave] of WAYS) {
-  test(`a client that ${name} while the upstream thinks cancels the request there`, async () => {
+  test(`a client that ${name} before the response begins cancels the request upstream`, async () => {
     const upstream = await ScriptedUpstream.start(() => {})
     const relay = await startRelay(upstream.url)
     const client = await relay.client()
@@ -48,7 +48,7 @@ for (const [name, leave] of WAYS) {
   })
 }
 
-test('a client that leaves while its body is still coming asks nothing of the upstream', async () => {
+test('the request of a client that leaves within its body is not sent upstream', async () => {
   const upstream = await ScriptedUpstream.start(() => {})
   const relay = await startRelay(upstream.url)
   const client = await relay.client()
@@ -63,8 +63,8 @@ test('a client that leaves while its body is still coming asks nothing of the up
   await upstream.close()
 })
 
-test('a client that leaves while the upstream is being connected to never has its request sent', async () => {
-  // A TLS handshake that is not answered until the client has left is a connection in the making.
+test('the request of a client that leaves while the relay connects to the upstream is never sent', async () => {
+  // The server never answers the TLS handshake, so the relay is still connecting when the client leaves.
   const accepted = gate()
   let bytes = 0
   const slow = createServer((socket) => {
@@ -88,12 +88,12 @@ test('a client that leaves while the upstream is being connected to never has it
   const [line] = await relay.requests(1)
   assert.is(line?.end, 'client_gone')
   assert.is(relay.inspect().openCount, 0)
-  assert.ok(bytes < 2048, 'no more than a TLS hello')
+  assert.ok(bytes < 2048, `${bytes} bytes are more than a TLS hello`)
   await relay.close()
   await new Promise<void>((resolve) => slow.close(() => resolve()))
 })
 
-test('a client that leaves once it has read [DONE] has not cancelled, and the upstream connection is kept', async () => {
+test('a client that leaves after [DONE] counts as done, and the upstream connection stays in use', async () => {
   const end = gate()
   const upstream = await ScriptedUpstream.start(async (request) => {
     if (request.target === '/v1/after') return request.write(whole('200 OK', 'ok'))
@@ -113,7 +113,7 @@ test('a client that leaves once it has read [DONE] has not cancelled, and the up
   end.open()
   const request = await upstream.request(0)
   const other = await relay.client()
-  // The stream's own end has to be read first, or a second connection is opened.
+  // Unless the relay has read the end of the stream, it would open a second connection.
   await until(() => !request.closed, 'the connection')
   await until(() => relay.inspect().upstreams.every(({ inFlight }) => inFlight === 0), 'the end to be read')
   other.send(`GET /v1/after HTTP/1.1\r\n${auth(relay)}\r\n`)
@@ -123,7 +123,7 @@ test('a client that leaves once it has read [DONE] has not cancelled, and the up
   await upstream.close()
 })
 
-test('a client that leaves while it is not reading, and with [DONE] on its way to it, leaves the upstream connection in use', async () => {
+test('the upstream connection stays in use if a client leaves without reading a [DONE] that was sent to it', async () => {
   const piece = `: ${'x'.repeat(16_384)}\n\ndata: [DONE]\n\n`
   const upstream = await ScriptedUpstream.start((request) =>
     request.write(request.target === '/v1/after' ? whole('200 OK', 'ok') : head('200 OK', SSE, CHUNKED)),
@@ -143,7 +143,7 @@ test('a client that leaves while it is not reading, and with [DONE] on its way t
   }
   client.destroy()
   await relay.requests(1)
-  // Several pieces are still to be read before the end.
+  // The relay has to read more pieces before the end.
   for (let i = 0; i < 3; i++) {
     await request.chunk(': still there\n\n')
     await wait(10)
@@ -158,7 +158,7 @@ test('a client that leaves while it is not reading, and with [DONE] on its way t
   await upstream.close()
 })
 
-test('an upstream that never closes after [DONE] is let go of when its client has left', async () => {
+test('the relay closes an upstream stream that does not end after [DONE] once the client has left', async () => {
   const upstream = await ScriptedUpstream.start(async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))
     await request.chunk('data: [DONE]\n\n')
@@ -176,7 +176,7 @@ test('an upstream that never closes after [DONE] is let go of when its client ha
   await upstream.close()
 })
 
-test('a client that leaves right after a whole answer has not cancelled', async () => {
+test('a client that leaves right after a complete response counts as done', async () => {
   const upstream = await ScriptedUpstream.start((request) => request.write(whole('200 OK', 'all of it')))
   const relay = await startRelay(upstream.url)
   for (let i = 0; i < 20; i++) {
@@ -191,7 +191,7 @@ test('a client that leaves right after a whole answer has not cancelled', async 
   await upstream.close()
 })
 
-test('a client that leaves with a second request queued behind its first cancels both', async () => {
+test('a client that leaves with a second request pipelined behind its first cancels both', async () => {
   const upstream = await ScriptedUpstream.start(() => {})
   const relay = await startRelay(upstream.url)
   const client = await relay.client()

@@ -7,7 +7,7 @@ import { CHUNKED, head, ScriptedUpstream } from '../../support/upstream.js'
 const UPGRADE = 'connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
 
 for (const way of ['destroy', 'reset', 'end'] as const) {
-  test(`a client that leaves (${way}) before its handshake is answered takes the upstream's connection with it`, async () => {
+  test(`a client that leaves (${way}) before the response to its handshake closes the upstream connection`, async () => {
     const upstream = await ScriptedUpstream.start(() => {})
     const relay = await startRelay(upstream.url)
     const client = await relay.client()
@@ -21,7 +21,7 @@ for (const way of ['destroy', 'reset', 'end'] as const) {
     await upstream.close()
   })
 
-  test(`a client that leaves (${way}) while a refusal of its handshake is still coming ends that too`, async () => {
+  test(`a client that leaves (${way}) within the refusal of its handshake cancels the refusal upstream`, async () => {
     const upstream = await ScriptedUpstream.start((request) =>
       request.write(`${head('400 N\x01o', CHUNKED)}2\r\nno\r\n`),
     )
@@ -38,7 +38,7 @@ for (const way of ['destroy', 'reset', 'end'] as const) {
   })
 }
 
-test('a client that has sent much in advance is still noticed when it leaves a refusal', async () => {
+test('the relay notices that a client leaves a refused handshake although it sent much behind it', async () => {
   const upstream = await ScriptedUpstream.start((request) =>
     request.write(`${head('400 No', CHUNKED)}2\r\nno\r\n`),
   )
@@ -54,7 +54,7 @@ test('a client that has sent much in advance is still noticed when it leaves a r
   await upstream.close()
 })
 
-test('a refusal of a handshake that falls silent is cut', async () => {
+test('a refusal of a handshake is cut if the upstream falls silent within it', async () => {
   const upstream = await ScriptedUpstream.start((request) =>
     request.write(`${head('400 No', CHUNKED)}2\r\nno\r\n`),
   )
@@ -69,12 +69,12 @@ test('a refusal of a handshake that falls silent is cut', async () => {
   await upstream.close()
 })
 
-test('what a client sends before its handshake is answered comes first, and whole', async () => {
+test('bytes that a client sends before its handshake is accepted reach the upstream in order and whole', async () => {
   const agree = gate()
-  let heard = ''
+  let received = ''
   const upstream = await ScriptedUpstream.start(async (request) => {
     request.socket.on('data', (piece) => {
-      heard += piece
+      received += piece
     })
     await agree.opened
     await request.write(head('101 Switching Protocols', 'connection: upgrade', 'upgrade: websocket'))
@@ -88,8 +88,8 @@ test('what a client sends before its handshake is answered comes first, and whol
   agree.open()
   await client.sees('101')
   client.send(' and later')
-  await until(() => heard.endsWith('later'), 'all of it at the upstream')
-  assert.is(heard, `with the head, after it,${'x'.repeat(200_000)} and later`)
+  await until(() => received.endsWith('later'), 'all of it at the upstream')
+  assert.is(received, `with the head, after it,${'x'.repeat(200_000)} and later`)
   client.destroy()
   await relay.close()
   await upstream.close()

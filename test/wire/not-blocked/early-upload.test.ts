@@ -11,7 +11,7 @@ const PROMPT = 'x'.repeat(200_000)
 
 test.after.each(runClock)
 
-/** Sends the head and the first part of a body, and waits until that part is at the upstream. */
+/** Sends the head and the first part of a body. */
 async function begin(scene: Scene, body: string, first: number): Promise<RawClient> {
   const client = await scene.client()
   client.send(`POST /v1/x HTTP/1.1\r\n${scene.auth}content-length: ${body.length}\r\n\r\n`)
@@ -19,13 +19,13 @@ async function begin(scene: Scene, body: string, first: number): Promise<RawClie
   return client
 }
 
-/** Bytes that the relay holds for all clients. */
+/** Number of bytes that the relay buffers for all clients. */
 async function held(scene: Scene): Promise<number> {
   const response = await scene.ask('GET /readyz HTTP/1.1\r\nhost: relay\r\n\r\n')
   return JSON.parse(response.body.toString()).buffered_bytes
 }
 
-/** @returns the connection on which this part of a request has come */
+/** @returns the upstream's connection on which this part of a request has arrived */
 async function arrived(scene: Scene, part: string): Promise<Socket> {
   await until(() => scene.upstream.arriving.includes(part), `${part} at the upstream`)
   const socket = [...scene.upstream.sockets].at(-1)
@@ -33,10 +33,10 @@ async function arrived(scene: Scene, part: string): Promise<Socket> {
   return socket
 }
 
-/** The upstream is told that no more comes. Not by its count of connections: undici makes a new one in place of it. */
-const givenUp = (socket: Socket): Promise<void> => until(() => socket.destroyed, 'the upstream to be told')
+/** Waits until the relay closes this connection. Their number does not show it: undici opens a new one in its place. */
+const closed = (socket: Socket): Promise<void> => until(() => socket.destroyed, 'the connection to close')
 
-test('a prompt is at the upstream before the client has sent the last of it', () =>
+test('the upstream gets the beginning of a prompt before the client has sent the end', () =>
   withRelay(OK, async (scene) => {
     const body = `{"model":"m-1","prompt":"${PROMPT}","stream":true}`
     const client = await begin(scene, body, 100_000)
@@ -56,7 +56,7 @@ test('a prompt is at the upstream before the client has sent the last of it', ()
     assert.is(await held(scene), 0)
   }))
 
-test('an upstream that has not heard all of a prompt is not late', () =>
+test('firstByteMs does not begin before the upstream has the whole prompt', () =>
   withRelay(
     OK,
     async (scene) => {
@@ -73,12 +73,12 @@ test('an upstream that has not heard all of a prompt is not late', () =>
     { timeouts: { firstByteMs: 100 } },
   ))
 
-test('every byte of a prompt gets there, however it is cut', () =>
+test('a prompt reaches the upstream unchanged wherever the client cuts it', () =>
   withRelay(OK, async (scene) => {
     const body = `{ "stream": false, "model" : "m-\\u0031", "prompt": "a b", "n": 1 }`
     for (let cut = 1; cut < body.length; cut++) {
       const client = await begin(scene, body, cut)
-      // So that the rest comes as a piece of its own.
+      // The relay must read the rest as a second piece.
       while ((await held(scene)) !== cut) await wait(1)
       client.send(body.slice(cut))
       const response = await client.response()
@@ -89,7 +89,7 @@ test('every byte of a prompt gets there, however it is cut', () =>
     }
   }))
 
-test('an alias is put in place while the prompt is on its way, and the length is right', () =>
+test('an alias is replaced and the content-length is right in a prompt that is sent on while it arrives', () =>
   withRelay(
     OK,
     async (scene) => {
@@ -104,7 +104,7 @@ test('an alias is put in place while the prompt is on its way, and the length is
     { models: { fast: { upstream: 'up', model: 'the-real-model' } } },
   ))
 
-test('where the model comes twice, the last one is what counts', () =>
+test('the last model counts if a body names two', () =>
   withRelay(
     OK,
     async (scene) => {
@@ -116,7 +116,7 @@ test('where the model comes twice, the last one is what counts', () =>
       const request = await scene.upstream.request(0)
       assert.is(request.body.toString(), body.replace('"fast"', '"the-real-model"'))
       assert.is(request.connection, 2)
-      await givenUp(attempt)
+      await closed(attempt)
       const [line] = await scene.relay.requests(1)
       assert.is(line?.end, 'done')
       assert.is(line?.model, 'fast')
@@ -125,7 +125,7 @@ test('where the model comes twice, the last one is what counts', () =>
     { models: { fast: { upstream: 'up', model: 'the-real-model' } } },
   ))
 
-test('a model that no route takes is refused when the prompt is whole, as it may come again', () =>
+test('a model without a route is refused only when the prompt is complete, because another model may follow', () =>
   withRelay(
     OK,
     async (scene) => {
@@ -146,12 +146,12 @@ test('a model that no route takes is refused when the prompt is whole, as it may
     { routes: [{ model: 'gpt-*', upstream: 'up' }] },
   ))
 
-test('a client that leaves while its prompt is on its way takes the request with it', () =>
+test('a client that leaves while its prompt is sent upstream cancels the request', () =>
   withRelay(OK, async (scene) => {
     const client = await begin(scene, `{"model":"m-1","prompt":"${PROMPT}"}`, 100_000)
     const attempt = await arrived(scene, '"model":"m-1"')
     client.reset()
-    await givenUp(attempt)
+    await closed(attempt)
     const [line] = await scene.relay.requests(1)
     assert.is(line?.end, 'client_gone')
     assert.is(scene.upstream.requests.length, 0)
@@ -159,7 +159,7 @@ test('a client that leaves while its prompt is on its way takes the request with
     assert.is(scene.relay.inspect().openCount, 0)
   }))
 
-test('a prompt that never ends is refused, and given up at the upstream', () =>
+test('a prompt that does not end within requestMs is refused, and its upstream request cancelled', () =>
   withRelay(
     OK,
     async (scene) => {
@@ -168,14 +168,14 @@ test('a prompt that never ends is refused, and given up at the upstream', () =>
       const response = await client.response()
       assert.is(response.status, 408)
       assert.is(JSON.parse(response.body.toString()).error.code, 'request_timeout')
-      await givenUp(attempt)
+      await closed(attempt)
       assert.is(scene.upstream.requests.length, 0)
       assert.is(await held(scene), 0)
     },
     { timeouts: { requestMs: 200 } },
   ))
 
-test('a prompt for which there is no room any more is refused, and given up at the upstream', () =>
+test('a prompt that outgrows limits.bufferedBytes is refused, and its upstream request cancelled', () =>
   withRelay(
     OK,
     async (scene) => {
@@ -188,7 +188,7 @@ test('a prompt for which there is no room any more is refused, and given up at t
       const response = await client.response()
       assert.is(response.status, 503)
       assert.is(JSON.parse(response.body.toString()).error.code, 'relay_busy')
-      await givenUp(attempt)
+      await closed(attempt)
       other.send(body.slice(60_000))
       assert.is((await other.response()).status, 200)
       assert.equal(
@@ -199,7 +199,7 @@ test('a prompt for which there is no room any more is refused, and given up at t
     { limits: { bodyBytes: 250_000, bufferedBytes: 250_000 } },
   ))
 
-test('an upstream that answers before it has heard all of a prompt is heard', () =>
+test('a response that the upstream sends before it has the whole prompt reaches the client', () =>
   withRelay(OK, async (scene) => {
     const body = `{"model":"m-1","prompt":"${PROMPT}"}`
     const client = await begin(scene, body, 100_000)
@@ -216,7 +216,7 @@ test('an upstream that answers before it has heard all of a prompt is heard', ()
     assert.is(await held(scene), 0)
   }))
 
-test('an upstream that hangs up before it has heard all of a prompt is answered for', () =>
+test('an upstream that hangs up before it has the whole prompt gives 502', () =>
   withRelay(OK, async (scene) => {
     const body = `{"model":"m-1","prompt":"${PROMPT}"}`
     const client = await begin(scene, body, 100_000)
@@ -232,7 +232,7 @@ test('an upstream that hangs up before it has heard all of a prompt is answered 
     assert.is(await held(scene), 0)
   }))
 
-test('another model that is named when the answer has begun does not take the answer back', () =>
+test('a second model that a body names after the response has begun changes nothing', () =>
   withRelay(OK, async (scene) => {
     const body = `{"model":"m-1","prompt":"${PROMPT}","model":"m-2"}`
     const client = await begin(scene, body, 100_000)

@@ -14,27 +14,27 @@ test.after.each(clear)
 
 const DAY_MS = 86_400_000
 
-/** The ledger's file is a pipe that nobody reads: a write beyond what it holds neither fails nor comes back. */
+/** The ledger's file is a pipe that nobody reads: once it is full, a write neither fails nor completes. */
 async function startedOnStalledDisk(place: Place): Promise<Thinwire> {
   const data = join(place.folder, 'data')
   mkdirSync(data)
-  // Of tomorrow as well, should it be midnight.
+  // Tomorrow's file too, in case the test runs at midnight.
   for (const at of [Date.now(), Date.now() + DAY_MS]) {
     const day = new Date(at).toISOString().slice(0, 10)
     assert.is(spawnSync('mkfifo', [join(data, `usage-${day}.jsonl`)]).status, 0)
   }
-  // A pipe cannot be synced, which would be told before anything hangs.
+  // A pipe cannot be synced, and that error would be logged before a write hangs.
   writeFileSync(join(place.folder, 'thinwire.json'), '{"ledger":{"fsync":"never"}}')
   return started(place)
 }
 
-// Elsewhere a pipe has other ways.
+// Pipes behave differently on other systems.
 if (process.platform === 'linux') {
-  test('a ledger whose disk has stopped holds up no request, and not the end for ever', async (place) => {
+  test('a disk that hangs delays no request, and a shutdown only for a limited time', async (place) => {
     const thinwire = await startedOnStalledDisk(place)
     const client = await thinwire.client(place)
     for (let i = 0; i < 1_000; i++) client.send('GET /v1/x HTTP/1.1\r\nhost: relay\r\n\r\n')
-    await until(() => parseResponses(client.bytes, false).length === 1_000, 'all answers')
+    await until(() => parseResponses(client.bytes, false).length === 1_000, 'all responses')
     client.destroy()
     thinwire.child.kill('SIGTERM')
     await until(() => thinwire.code !== null || thinwire.signal !== null, 'thinwire to end')

@@ -12,7 +12,7 @@ const BODY = JSON.stringify({
   stream: true,
 })
 
-/** Without usage, as nobody asked for it. */
+/** A chunk without usage, which was not requested. */
 const HELLO = chunk('data: {"choices":[{"index":0,"delta":{"content":"Hello"}}]}\n\n').toString()
 
 function post(scene: Scene, body: string | Buffer = BODY, headers = ''): Buffer {
@@ -29,7 +29,7 @@ async function answer(request: Received): Promise<void> {
   await request.write(`${head('200 OK', SSE, CHUNKED)}${HELLO}${LAST_CHUNK}`)
 }
 
-/** Runs an act against an upstream that is a bare server, as one that waits for whole requests is none of these. */
+/** Runs `act` with a bare TCP server as the upstream: a ScriptedUpstream would wait for complete requests. */
 async function withServer(
   scheme: string,
   onSocket: (socket: Socket) => void,
@@ -52,11 +52,11 @@ async function withServer(
   }
 }
 
-test('a client that leaves while its request waits for a connection has had nothing asked of the upstream', async () => {
+test('no tokens are recorded for a client that leaves while the relay connects to the upstream', async () => {
   let connections = 0
   await withServer(
     'https',
-    // Its handshake is never answered.
+    // The TLS handshake is never answered.
     () => void connections++,
     async (scene) => {
       const client = await scene.client()
@@ -72,7 +72,7 @@ test('a client that leaves while its request waits for a connection has had noth
   )
 })
 
-test('a client that leaves while the upstream works is charged for its prompt, by estimate', () =>
+test('the prompt is recorded by estimate if the client leaves before the response', () =>
   withRelay(
     (request) => request.hang(),
     async (scene) => {
@@ -88,7 +88,7 @@ test('a client that leaves while the upstream works is charged for its prompt, b
     },
   ))
 
-test('a prompt that is compressed is not taken for a text', () =>
+test('the tokens of a compressed prompt are not estimated', () =>
   withRelay(answer, async (scene) => {
     await scene.ask(post(scene, gzipSync(BODY), 'content-encoding: gzip\r\n'))
     await scene.ask(post(scene, BODY, 'content-encoding: identity\r\n'))
@@ -102,7 +102,7 @@ test('a prompt that is compressed is not taken for a text', () =>
     )
   }))
 
-test('an answer that began before the prompt was whole has times that are none below nothing, and lets the prompt go', () =>
+test('a response that began before the prompt was complete has no negative times and releases the prompt', () =>
   withServer(
     'http',
     (socket) => {
@@ -110,7 +110,7 @@ test('an answer that began before the prompt was whole has times that are none b
       socket.once('data', () => socket.write(`${head('200 OK', SSE, CHUNKED)}${HELLO}`))
     },
     async (scene) => {
-      // What may be autocomplete is awaited whole.
+      // A request that may be cached is sent only when it is complete.
       const longer = `${BODY.slice(0, -1)},"more":"${'x'.repeat(100)}"}`
       const request = post(scene, longer, 'x-thinwire-cache: off\r\n')
       const client = await scene.client()

@@ -15,7 +15,7 @@ function breakRouters(): void {
   }
 }
 
-test('a fault of the relay gives 500 to that request alone, is settled, and told in the log', async () => {
+test('a fault of the relay gives 500 to that request only, and is recorded and logged', async () => {
   const end = gate()
   const upstream = await ScriptedUpstream.start(async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))

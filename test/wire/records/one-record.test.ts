@@ -21,7 +21,7 @@ function post(scene: Scene, path = '/v1/chat/completions', headers = ''): string
   return `POST ${path} HTTP/1.1\r\n${scene.auth}${headers}content-length: ${BODY.length}\r\n\r\n${BODY}`
 }
 
-/** A chat stream, or whatever else a path asks for. */
+/** Sends a chat stream, or a failure for some paths. */
 async function script(request: Received): Promise<void> {
   switch (request.target) {
     case '/v1/reset':
@@ -43,7 +43,7 @@ async function script(request: Received): Promise<void> {
   }
 }
 
-test('a credential that was pasted where a name belongs is neither in the log nor in the ledger', () =>
+test('a credential that was pasted into a model, path or user agent is neither in the log nor in the ledger', () =>
   withRelay(OK, async (scene) => {
     const names = [scene.relay.key, scene.relay.key.slice(0, -20), 'sk-ant-api03-abcdefghijklmnop']
     for (const [i, name] of names.entries()) {
@@ -58,7 +58,7 @@ test('a credential that was pasted where a name belongs is neither in the log no
     }
   }))
 
-test('a request leaves one record with key, model, tokens and times, and without any of its text', () =>
+test('a request leaves one record with key, model, tokens and times, and none of its text', () =>
   withRelay(script, async (scene) => {
     const trace = '4bf92f3577b34da6a3ce929d0e0e4736'
     const headers = `user-agent: Cursor/1 sk-pasted-0000000000\r\ntraceparent: 00-${trace}-00f067aa0ba902b7-01\r\n`
@@ -133,13 +133,13 @@ test('the tables in FIELDS.md have every end reason and every phase, and no othe
   const [ends = '', phases = ''] = reference
     .slice(reference.indexOf('## How a request ends'), reference.indexOf('## Token counts'))
     .split('## Phases')
-  // Without the row of titles.
+  // The first match is the row of column titles.
   const names = (table: string) => [...table.matchAll(/^\| `(\w+)` \|/gm)].slice(1).map(([, name]) => name)
   assert.equal(names(ends), recordSchema.shape.end.options)
   assert.equal(names(phases), [...PHASES])
 })
 
-test('however a request ends it leaves one record, and probes of the relay leave none', () =>
+test('a request leaves one record however it ends, and probes of the relay leave none', () =>
   withRelay(script, async (scene) => {
     const probe = 'HTTP/1.1\r\nhost: relay\r\n\r\n'
     for (const line of ['GET /readyz', 'GET /', 'OPTIONS /v1/chat/completions'])
@@ -177,7 +177,7 @@ test('however a request ends it leaves one record, and probes of the relay leave
     )
   }))
 
-test('the list of a team’s own models is somebody’s request, too', () =>
+test('a request for the list of models has a record with its user', () =>
   withRelay(
     script,
     async (scene) => {
@@ -190,7 +190,7 @@ test('the list of a team’s own models is somebody’s request, too', () =>
     { models: { fast: { upstream: 'up', model: 'gpt-x' } } },
   ))
 
-test('a record has what its tokens cost, where there is a table of prices', () => {
+test('a record has the cost of its tokens by the configured price table', () => {
   const folder = mkdtempSync(join(tmpdir(), 'thinwire-prices-'))
   const file = join(folder, 'prices.json')
   writeFileSync(
@@ -209,7 +209,7 @@ test('a record has what its tokens cost, where there is a table of prices', () =
       await scene.relayed(post(scene))
       await scene.ask(post(scene, '/v1/limited'))
       const [priced, unpriced] = await scene.relay.records(2)
-      // 15 fresh, 32 cached, 11 of the answer.
+      // 15 fresh, 32 cached and 11 completion tokens.
       assert.is(priced?.cost_usd, 0.0000622)
       assert.is(priced?.price_source, 'prices.json')
       assert.is(unpriced?.cost_usd, null)
@@ -219,28 +219,28 @@ test('a record has what its tokens cost, where there is a table of prices', () =
   ).finally(() => rmSync(folder, { recursive: true }))
 })
 
-/** An answer of a common model, by its dated name. */
+/** A response of a common model, with its dated name. */
 const COMMON = JSON.stringify({
   model: 'gpt-4.1-mini-2025-04-14',
   choices: [{ message: { content: 'x' } }],
   usage: { prompt_tokens: 1_000, completion_tokens: 100, prompt_tokens_details: { cached_tokens: 400 } },
 })
 
-function answerCommon(request: Received): Promise<void> {
+function respondCommon(request: Received): Promise<void> {
   return request.write(whole('200 OK', COMMON, 'content-type: application/json'))
 }
 
-test('a common model has a price without any setting, and none if costs are not wanted', async () => {
+test('a common model has a built-in price, unless ledger.prices is false', async () => {
   const ask = async (scene: Scene): Promise<unknown[]> => {
     await scene.relayed(post(scene))
     const [record] = await scene.relay.records(1)
     return [record?.cost_usd, record?.price_source]
   }
-  await withRelay(answerCommon, async (scene) => {
-    // 600 x 0.40, 400 x 0.10 and 100 x 1.60 dollars for a million.
+  await withRelay(respondCommon, async (scene) => {
+    // 600 x 0.40, 400 x 0.10 and 100 x 1.60 dollars per million tokens.
     assert.equal(await ask(scene), [0.00044, `built-in ${AS_OF}`])
   })
-  await withRelay(answerCommon, async (scene) => assert.equal(await ask(scene), [null, null]), {
+  await withRelay(respondCommon, async (scene) => assert.equal(await ask(scene), [null, null]), {
     ledger: { prices: false },
   })
 })

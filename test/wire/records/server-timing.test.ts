@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { OK, withRelay } from '../../support/scene.js'
 import { CHUNKED, chunk, head, LAST_CHUNK, SSE, whole } from '../../support/upstream.js'
 
-test('an answer tells how long each phase took, and the record what of it was the relay', () =>
+test("server-timing shows the duration of each phase, and the record the relay's own share", () =>
   withRelay(OK, async (scene) => {
     const client = await scene.client()
     client.send(`POST /v1/chat/completions HTTP/1.1\r\n${scene.auth}content-length: 13\r\n\r\n{"model":`)
@@ -16,12 +16,12 @@ test('an answer tells how long each phase took, and the record what of it was th
     assert.ok(Number(read) >= 20, timing)
     const [record] = await scene.relay.records(1)
     assert.is(record?.read_ms, Number(read))
-    // The upload is none of it.
+    // The overhead does not include the upload.
     assert.ok(Number(record?.overhead_us) / 1_000 < Number(record?.total_ms) - Number(read) + 1)
     assert.ok(Number(record?.overhead_us) > 0)
   }))
 
-test("an upstream's own timing stays beside it", () =>
+test("an upstream's own server-timing header is kept", () =>
   withRelay(
     (request) => request.write(whole('200 OK', 'ok', 'server-timing: db;dur=1')),
     async (scene) => {
@@ -33,7 +33,7 @@ test("an upstream's own timing stays beside it", () =>
     },
   ))
 
-test("the relay's own answers have it, too", () =>
+test('responses that the relay makes itself have a server-timing header too', () =>
   withRelay(OK, async (scene) => {
     for (const request of ['GET /readyz', 'GET /v1/models', 'POST /v1/./x'])
       assert.match(
@@ -42,7 +42,7 @@ test("the relay's own answers have it, too", () =>
       )
   }))
 
-test('a request whose answer comes before its body is whole has no time of its own', () =>
+test('a request whose response comes before the end of its body has no read_ms and no overhead_us', () =>
   withRelay(
     (request) => request.write(`${head('200 OK', SSE, CHUNKED)}${chunk('data: {}\n\n')}${LAST_CHUNK}`),
     async (scene) => {

@@ -10,17 +10,17 @@ import { wait } from '../../support/until.js'
 import { ScriptedUpstream } from '../../support/upstream.js'
 
 /**
- * Run it by itself for longer, or again as it was:
- * `SOAK_SECONDS=600 TEST_SEED=7 node dist/test/wire/soak.test.js`
+ * To run it longer or to replay a run:
+ * `SOAK_SECONDS=600 TEST_SEED=7 node dist/test/wire/records/soak.test.js`
  */
 const SECONDS = Number(process.env.SOAK_SECONDS ?? 6)
 
 const CLIENTS = 12
 
-/** What ended longer ago than this is in the file: requests are gathered for 20 ms and records for 100 ms; the rest is room. */
+/** A request that ended this long ago is in the file: the relay batches requests for 20 ms and records for 100 ms. */
 const WRITTEN_MS = 620
 
-/** A second signal that follows sooner is taken for the first one. */
+/** A second signal that follows sooner counts as a repetition of the first. */
 const SECOND_SIGNAL_MS = 900
 
 const ENDINGS = ['SIGTERM', 'SIGTERM twice', 'SIGKILL'] as const
@@ -30,7 +30,7 @@ interface Life {
   readonly ending: (typeof ENDINGS)[number]
   /** Its name in the ledger; null if it wrote nothing. */
   writer: string | null
-  /** Of a life that was killed: when, and how many records were written by then, as `/readyz` told. */
+  /** For SIGKILL: when the relay was killed, and how many records `/readyz` had reported as written. */
   killedAt: number
   written: number
 }
@@ -47,14 +47,14 @@ async function writtenBy(thinwire: Thinwire): Promise<number> {
   return ((await answer.json()) as { ledger: { written: number } }).ledger.written
 }
 
-/** Runs a relay under traffic, and ends it in the middle of that. @returns the key that it is asked with */
+/** Runs a relay under traffic and ends it while the traffic goes on. @returns the clients' key */
 async function live(place: Place, traffic: Traffic, life: Life, n: number, ms: number, known: string) {
   const thinwire = await started(place)
   const key = known === '' ? thinwire.key : known
   const { port } = thinwire
   let goesOn = true
   const clients = Array.from({ length: CLIENTS }, () => traffic.keepSending(port, key, n, () => goesOn))
-  // Open to the end, whatever else is.
+  // These two streams stay open until the relay ends.
   const held = await Promise.all([traffic.hold(port, key, n), traffic.hold(port, key, n)])
   await wait(ms)
   switch (life.ending) {
@@ -84,7 +84,7 @@ async function live(place: Place, traffic: Traffic, life: Life, n: number, ms: n
   return key
 }
 
-/** All records, those that are there twice but once; and how many of these each writer has. */
+/** @returns all records without repetitions, and how many repetitions each writer has */
 function readLedger(place: Place): { records: Json[]; twice: Map<string, number> } {
   const folder = join(place.folder, 'data')
   const records = new Map<string, Json>()
@@ -101,7 +101,7 @@ function readLedger(place: Place): { records: Json[]; twice: Map<string, number>
   return { records: [...records.values()], twice }
 }
 
-/** Null for what a kill has left of a line; how many of these there are is told by `usage verify`. */
+/** @returns null for a line that a kill has torn; `usage verify` counts these */
 function parse(line: string): Json | null {
   try {
     return JSON.parse(line) as Json
@@ -110,9 +110,9 @@ function parse(line: string): Json | null {
   }
 }
 
-/** Whether its record has to be there. */
+/** Whether the ledger must have a record of this request. */
 function mustBeThere(sent: Sent, life: Life): boolean {
-  // The relay may never have heard of a client that left before it was read.
+  // The relay may not have seen a request whose client left early.
   if (!sent.reached && !sent.answered) return false
   return life.ending !== 'SIGKILL' || (sent.endedAt > 0 && sent.endedAt < life.killedAt - WRITTEN_MS)
 }
@@ -124,7 +124,7 @@ function checkRecord(record: Json, sent: Sent, life: Life): void {
   if (sent.status !== null) assert.is(record.status, sent.status, what)
   if (ENDLESS.has(sent.kind)) assert.is.not(record.end, 'done', what)
   if (record.end !== 'done' || sent.prompt === null) return
-  // Nobody waits for the thread that decompresses, when a second signal has come.
+  // After a second signal the relay does not wait for the thread that decompresses.
   if (sent.kind === 'gzip' && life.ending === 'SIGTERM twice') return
   assert.is(record.prompt_tokens, sent.prompt, what)
   assert.is(record.completion_tokens, sent.completion, what)
@@ -134,7 +134,7 @@ function checkRecord(record: Json, sent: Sent, life: Life): void {
 const sum = (values: readonly unknown[]): number =>
   values.reduce<number>((all, value) => all + Number(value ?? 0), 0)
 
-test('requests that were sent are the records that are found, over lives that end by signals and kills', async (place) => {
+test('the ledger has one record for each request, over relays that are ended by signals and kills', async (place) => {
   const random = randomFrom(SEED)
   const traffic = new Traffic(SEED)
   const upstream = await ScriptedUpstream.start(traffic.script)
@@ -148,7 +148,7 @@ test('requests that were sent are the records that are found, over lives that en
     const settings = {
       upstreams: { up: { baseUrl: upstream.url, warm: false } },
       timeouts: { drainMs: ending === 'SIGTERM' ? 300 : 20_000 },
-      // Several files a life.
+      // Small enough for several files in each life.
       ledger: { rotateBytes: 64 * 1024 },
     }
     writeFileSync(join(place.folder, 'thinwire.json'), JSON.stringify(settings))
@@ -172,7 +172,7 @@ test('requests that were sent are the records that are found, over lives that en
     checkRecord(record, sent, life)
   }
   const told = { prompt: 0, completion: 0 }
-  let unheard = 0
+  let notSeen = 0
   let killed = 0
   for (const sent of traffic.sent.values()) {
     const life = lives[sent.life] as Life
@@ -182,7 +182,7 @@ test('requests that were sent are the records that are found, over lives that en
     }
     if (record === undefined) {
       if (sent.reached || sent.answered) killed++
-      else unheard++
+      else notSeen++
     }
     if (record?.end !== 'done' || record.usage_source !== 'upstream') continue
     told.prompt += sent.prompt ?? 0
@@ -194,7 +194,7 @@ test('requests that were sent are the records that are found, over lives that en
   for (const { ending, writer, written } of lives) {
     const count = records.filter((record) => record.writer === writer).length
     assert.ok(count >= written, `${written} records were written, and ${count} are there`)
-    // What is being written when a second signal comes is written again.
+    // A batch that is being written when a second signal comes is written again.
     if (ending !== 'SIGTERM twice') assert.is(twice.get(String(writer)) ?? 0, 0, `${ending}: records twice`)
   }
 
@@ -208,7 +208,7 @@ test('requests that were sent are the records that are found, over lives that en
   const reported = JSON.parse((await run(place, ['usage', 'report', '--json'])).out)
   assert.is(reported.total.requests, records.length)
   process.stdout.write(
-    `${lives.length} lives, ${traffic.sent.size} requests, of which ${unheard} were never heard and ${killed} lost by a kill; ` +
+    `${lives.length} lives, ${traffic.sent.size} requests, of which ${notSeen} never arrived and ${killed} lost by a kill; ` +
       `${records.length} records in ${files.length} files, ${sum([...twice.values()])} twice, ${torn} torn, ${told.prompt + told.completion} tokens\n`,
   )
 })

@@ -20,10 +20,10 @@ const caFile = join(folder, 'ca.pem')
 writeFileSync(caFile, certificate.cert)
 test.after(() => rmSync(folder, { recursive: true }))
 
-/** A proxy that leads every CONNECT to one port, and what it was asked with. */
+/** A proxy that connects every CONNECT to one port, and remembers the request heads. */
 class TestProxy {
   readonly heads: string[] = []
-  /** In place of a tunnel. */
+  /** Sent instead of opening a tunnel. */
   refusal: string | null = null
   private readonly sockets = new Set<Socket>()
   private readonly server: Server
@@ -38,7 +38,7 @@ class TestProxy {
           return
         }
         const upstream = connect(port(), '127.0.0.1', () => {
-          // In two pieces, as it may come.
+          // In two pieces, because a network may cut it.
           socket.write('HTTP/1.1 200 Connection estab')
           setImmediate(() => socket.write('lished\r\nvia: test\r\n\r\n'))
           socket.pipe(upstream).pipe(socket)
@@ -74,7 +74,7 @@ interface Stage {
   ask(body: string): Promise<Response>
 }
 
-/** A relay, a proxy and an upstream whose name nobody can resolve but the proxy. */
+/** Runs a relay, a proxy and an upstream whose name only the proxy can resolve. */
 async function withProxy(
   scheme: 'http' | 'https',
   act: (stage: Stage) => Promise<void>,
@@ -128,7 +128,7 @@ async function withProxy(
 const PORTS = { http: 80, https: 443 } as const
 
 for (const scheme of ['http', 'https'] as const) {
-  test(`${scheme}: requests go through the proxy by CONNECT, on connections that are kept`, () =>
+  test(`${scheme} requests go through the proxy by CONNECT, on connections that stay open`, () =>
     withProxy(scheme, async ({ proxy, ask, paths }) => {
       for (let i = 0; i < 3; i++) {
         const response = await ask('{"model":"m"}')
@@ -144,7 +144,7 @@ for (const scheme of ['http', 'https'] as const) {
       assert.not.match(proxy.heads[0] ?? '', /sk-upstream/)
     }))
 
-  test(`${scheme}: WebSockets do, too`, () =>
+  test(`WebSockets to ${scheme} upstreams go through the proxy too`, () =>
     withProxy(scheme, async ({ relay, proxy, paths }) => {
       const headers = { authorization: `Bearer ${relay.key}` }
       const socket = new WebSocket(`ws://127.0.0.1:${relay.port}/v1/realtime?model=m`, { headers })
@@ -163,8 +163,8 @@ for (const scheme of ['http', 'https'] as const) {
 const REFUSALS: Array<[string, string, string]> = [
   ['asks for another password', 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\n', 'PROXY_407'],
   ['forbids it', 'HTTP/1.0 403 Forbidden\r\nx: proxy-secret\r\n\r\nno', 'PROXY_403'],
-  ['is none', 'SSH-2.0-x\r\n\r\n', 'PROXY_INVALID'],
-  ['speaks without end', 'x'.repeat(40_000), 'PROXY_INVALID'],
+  ['speaks no HTTP', 'SSH-2.0-x\r\n\r\n', 'PROXY_INVALID'],
+  ['sends an endless head', 'x'.repeat(40_000), 'PROXY_INVALID'],
   ['hangs up', '', 'PROXY_CLOSED'],
 ]
 
@@ -182,7 +182,7 @@ for (const [what, refusal, code] of REFUSALS) {
     }))
 }
 
-test('a proxy that says nothing is one that takes too long to connect', () =>
+test('a proxy that sends nothing gives a connect timeout', () =>
   withProxy(
     'https',
     async ({ proxy, ask }) => {
@@ -194,7 +194,7 @@ test('a proxy that says nothing is one that takes too long to connect', () =>
     { timeouts: { connectMs: 300 } },
   ))
 
-test('through a proxy, too, the certificate has to be good', () =>
+test('the certificate of the upstream is also verified through a proxy', () =>
   withProxy(
     'https',
     async ({ ask, paths }) => {

@@ -8,19 +8,19 @@ import { until, wait } from '../../support/until.js'
 
 const REQUESTS = 400
 
-/** So many are sent if what is to be seen was not among them: how many that takes depends on the machine's speed. */
+/** Upper bound until a hedge and a third attempt were seen: how many requests that takes depends on the machine. */
 const REQUESTS_MAX = 8_000
 
 const AT_ONCE = 32
 
 /**
- * `plain`: in the order of the config. `storm`: the quicker first, two at once where the first is late, over connections that
- * are reset while they are not used. `once`: a request that may be asked once. `shared`: three that share an answer.
+ * `plain`: targets in the order of the config. `storm`: the fastest target first, with hedges, over connections that
+ * are reset while they are idle. `once`: without failover. `shared`: three requests that share a response.
  */
 const KINDS = ['plain', 'plain', 'plain', 'storm', 'storm', 'storm', 'once', 'shared'] as const
 type Kind = (typeof KINDS)[number]
 
-/** One request as it was meant to be, and what its client got. */
+/** One request, and the response that its client got. */
 interface Sent {
   readonly trace: string
   readonly number: number
@@ -29,7 +29,7 @@ interface Sent {
   readonly upload: 'whole' | 'pieces' | 'chunked'
   /** Milliseconds after which the client leaves; null if it stays. */
   readonly leaves: number | null
-  /** The head, and how much of the body, it has sent. */
+  /** How much of the body the client sends, from 0 to 1. */
   readonly share: number
   got: Response | null
 }
@@ -37,7 +37,7 @@ interface Sent {
 class Chaos {
   readonly sent: Sent[] = []
   readonly problems: string[] = []
-  /** Those whose client has waited in vain. */
+  /** Requests whose client has waited too long for the end. */
   readonly endless: Sent[] = []
   readonly relay: TestRelay
   readonly upstreams: ReadonlyMap<string, MoodyUpstream>
@@ -49,7 +49,7 @@ class Chaos {
     this.random = randomFrom(SEED)
   }
 
-  /** A second target was asked beside the first, and a third one. */
+  /** Whether a hedge and a third attempt were seen. */
   get seenAll(): boolean {
     const { relay } = this
     const hedged = relay.inspect().findRoute('/chat/completions', 'storm', null)?.hedges.taken ?? 0
@@ -85,7 +85,7 @@ class Chaos {
     await disturbing
   }
 
-  /** A second target is asked after some 50 ms, and more often than it would be. */
+  /** Makes the route hedge after some 50 ms, and more often than its budget allows. */
   private allowHedges(): void {
     const route = this.relay.inspect().findRoute('/chat/completions', 'storm', null)
     for (let i = 0; i < 10; i++) {
@@ -156,7 +156,7 @@ class Chaos {
     client.destroy()
   }
 
-  /** Looks at all of them, when they are over. */
+  /** Checks all requests after they have ended. */
   inspect(told: readonly LogLine[]): void {
     const records = new Map(told.map((record) => [String(record.trace_id), record]))
     if (records.size !== told.length) this.problems.push('some have more than one record')
@@ -181,23 +181,24 @@ class Chaos {
     }
   }
 
-  /** One that left before its head had come is no request. */
+  /** A client that left before its head had arrived made no request. */
   private checkUnknown({ leaves }: Sent): string | null {
     return leaves === null ? 'it has no record' : null
   }
 
-  /** What is wrong with a request, by what its client got and what was taken down. */
+  /** Compares the client's response with the record. @returns what is wrong, or null */
   check(sent: Sent, record: LogLine): string | null {
     const { got, kind } = sent
     const targets = [...this.upstreams.keys()].filter((name) => isStormy(name) === (kind === 'storm'))
     const { attempts, failed_attempts, upstream, status, end, cache } = record
-    if (this.endless.includes(sent)) return 'its client has waited in vain'
+    if (this.endless.includes(sent)) return 'its client got no end'
     if (end === 'crashed') return 'it met a fault'
     const failures = failed_attempts === null ? [] : String(failed_attempts).split(', ')
-    if (kind === 'once' && Number(attempts) > 1) return 'it was asked twice'
+    if (kind === 'once' && Number(attempts) > 1) return 'it was sent twice'
     for (const failure of failures) {
       const name = failure.slice(0, 1)
-      if (kind !== 'storm' && GOOD.has(this.moodOf(name, sent)) && !isLate(failure)) return `${name} was well`
+      if (kind !== 'storm' && GOOD.has(this.moodOf(name, sent)) && !isLate(failure))
+        return `${name} was healthy`
     }
     if (got === null) return sent.leaves === null ? 'its client has got nothing' : null
     const text = got.body.toString()
@@ -208,14 +209,15 @@ class Chaos {
     if (got.status === 200 && from !== null) {
       const mood = this.moodOf(from, sent)
       const whole = answerFor(from, sent.number, mood)
-      if (got.complete ? text !== whole : !whole.startsWith(text)) return 'its bytes are not of one answer'
-      if (got.complete) return GOOD.has(mood) ? null : `${from} has not answered well`
+      if (got.complete ? text !== whole : !whole.startsWith(text))
+        return 'its bytes are not those of one response'
+      if (got.complete) return GOOD.has(mood) ? null : `the response of ${from} was bad`
       if (mood === 'cut') return null
     }
     if (got.status >= 400 && got.complete && from !== null && text !== errorFor(from, sent.number))
       return 'its error is not of one upstream'
     if (sent.leaves !== null || kind === 'once') return null
-    // It has failed: then nobody could have answered it. A machine that does nothing for a while makes everybody late.
+    // The request failed, so no target may have been able to serve it. A machine that stalls makes every target late.
     const able = targets.filter(
       (name) =>
         GOOD.has(this.moodOf(name, sent)) &&
@@ -223,19 +225,19 @@ class Chaos {
         // A healthy target fails only by a reset of a kept connection, and gets the request again once.
         failures.filter((failure) => failure.startsWith(name)).length < 2,
     )
-    if (able.length > 0) return `${able.join(' and ')} could have answered`
+    if (able.length > 0) return `${able.join(' and ')} could have served it`
     if (got.complete) return null
     return targets.some((name) => BREAKING.has(this.moodOf(name, sent))) ? null : 'it was cut'
   }
 
-  /** Whether the records of a request have as many attempts as the upstreams have seen. */
+  /** Compares the attempts in the records with those that the upstreams have seen. @returns what is wrong, or null */
   checkCount(group: readonly Sent[], records: readonly LogLine[]): string | null {
     const [{ number, kind }] = group as [Sent]
     let asked = 0
     for (const upstream of this.upstreams.values()) asked += upstream.asked.get(number) ?? 0
     const told = records.reduce((sum, { attempts }) => sum + Number(attempts), 0)
     if (asked > told) return `${asked} came, ${told} are in the records`
-    // What is given up before it is connected does not come; nor does what goes to a connection that is being reset.
+    // An attempt may not arrive: it was cancelled before it was connected, or its connection was being reset.
     const exact = kind !== 'storm' && group.every(({ leaves }) => leaves === null)
     return exact && asked < told ? `${asked} came, and ${told} are in the records` : null
   }
@@ -270,7 +272,7 @@ class Chaos {
   }
 }
 
-/** Those of `storm` are asked by nobody else. */
+/** Whether only requests of kind `storm` use this upstream. */
 function isStormy(name: string): boolean {
   return name > 'c'
 }
@@ -279,7 +281,7 @@ function isLate(failure: string): boolean {
   return /firstByteMs|firstTokenMs/.test(failure)
 }
 
-test('upstreams that fail in any way at any time are made up for by those that do not', async () => {
+test('a request succeeds if any of its targets is healthy, however and whenever the others fail', async () => {
   const upstreams = await Promise.all(
     ['a', 'b', 'c', 'd', 'e', 'f'].map((name, i) => MoodyUpstream.start(name, SEED + i)),
   )
@@ -326,7 +328,7 @@ test('upstreams that fail in any way at any time are made up for by those that d
       ]),
     ]
     await until(() => underWay().every((count) => count === 0), `TEST_SEED=${SEED}: all to be over`)
-    // There was something to see.
+    // The run is worthless without a hedge and a third attempt.
     assert.ok(chaos.seenAll, 'nothing was hedged, or no third target was asked')
   } finally {
     await relay.close()

@@ -16,7 +16,7 @@ interface Pair {
   readonly relay: TestRelay
   readonly first: ScriptedUpstream
   readonly second: ScriptedUpstream
-  /** Posts a body to a path, on a connection of its own. */
+  /** Posts a body on a new connection. */
   ask(body?: string, path?: string): Promise<Response>
   /** The record of the only request. */
   record(): Promise<LogLine>
@@ -28,7 +28,7 @@ interface Settings {
   readonly first?: Record<string, unknown>
 }
 
-/** A relay that asks the first, and then the second. */
+/** Runs a relay with a route to the first upstream, and to the second one as its failover. */
 async function withPair(
   scripts: readonly [Script | readonly Script[], Script | readonly Script[]],
   act: (pair: Pair) => Promise<void>,
@@ -102,11 +102,11 @@ const DEATHS: Array<[string, Script]> = [
   ['closes the connection', step.end()],
   ['resets the connection', step.reset()],
   ['sends half a head and closes', (request) => request.write('HTTP/1.1 200 O').then(() => request.end())],
-  ['answers with no HTTP', (request) => request.write('SSH-2.0-x\r\n\r\n')],
+  ['sends no HTTP', (request) => request.write('SSH-2.0-x\r\n\r\n')],
 ]
 
 for (const [name, script] of DEATHS) {
-  test(`a target that ${name} before it has answered is followed by the next`, async () => {
+  test(`a request goes to the next target if one ${name} before the response`, async () => {
     await withPair([script, OK], async ({ ask, record }) => {
       const response = await ask()
       assert.is(response.status, 200, response.body.toString())
@@ -117,7 +117,7 @@ for (const [name, script] of DEATHS) {
   })
 }
 
-test('a target that cannot be connected is followed by the next, whatever is asked', async () => {
+test('any request goes to the next target if one cannot be connected', async () => {
   await withPair([OK, OK], async ({ ask, first, record }) => {
     await first.close()
     const response = await ask('{}', '/v1/images/generations')
@@ -135,7 +135,7 @@ test('a request that may have created something upstream is not repeated', async
   })
 })
 
-test('a route says by itself whether the next is asked', async () => {
+test('the failover setting of a route overrides the default for its requests', async () => {
   await withPair(
     [status('503 Busy'), OK],
     async ({ ask, second }) => {
@@ -153,7 +153,7 @@ test('a route says by itself whether the next is asked', async () => {
   )
 })
 
-test('a target that does not begin in its time is followed by the next', async () => {
+test('a request goes to the next target if one does not respond within firstByteMs', async () => {
   await withPair(
     [step.hang(), OK],
     async ({ ask, first, record }) => {
@@ -191,7 +191,7 @@ test('when all targets have failed, the client gets the last error response', as
   await withPair([status('500 A'), status('503 B')], async ({ ask }) => assert.is((await ask()).status, 503))
 })
 
-test('an answer that is not whole when it is needed is waited for, and is none if it does not come', async () => {
+test('the relay waits for the rest of an error response, and sends its own error if the rest does not come', async () => {
   const slowly: Script = async (request) => {
     await request.write(head('503 Busy', 'content-length: 4'))
     await wait(50)
@@ -211,7 +211,7 @@ test('an answer that is not whole when it is needed is waited for, and is none i
   })
 })
 
-test('an error that is too long to be kept is let go, and the next answers all the same', async () => {
+test('an error response that is too long to keep is dropped, and the next target is used', async () => {
   const long: Script = (request) =>
     request.write(head('500 Oops', 'content-length: 1000000') + 'x'.repeat(200_000))
   await withPair([long, OK], async ({ ask, first }) => {
@@ -220,7 +220,7 @@ test('an error that is too long to be kept is let go, and the next answers all t
   })
 })
 
-test('once a byte has gone to the client there is no other target', async () => {
+test('a request is not sent to another target after the client got a first byte', async () => {
   const cut: Script = async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))
     await request.chunk('data: 1\n\n')
@@ -235,7 +235,7 @@ test('once a byte has gone to the client there is no other target', async () => 
   })
 })
 
-test('a client that leaves while the second is asked cancels it there, and nobody else is asked', async () => {
+test('a client that leaves during the second attempt cancels it', async () => {
   await withPair([status('503 Busy'), step.hang()], async ({ relay, second, record }) => {
     const client = await relay.client()
     client.send(
@@ -261,7 +261,7 @@ test('a target that sends Retry-After gets no requests for that time', async () 
   })
 })
 
-test('a target that fails again and again is asked behind the others, and the log tells', async () => {
+test('a target that fails again and again is used after the others, and the log names it', async () => {
   await withPair([step.end(), OK], async ({ ask, first, relay }) => {
     for (let i = 0; i < 8; i++) assert.is((await ask()).status, 200)
     assert.is(first.requests.length, 5)
@@ -270,11 +270,11 @@ test('a target that fails again and again is asked behind the others, and the lo
   })
 })
 
-test('a kept connection that has gone stale is replaced by a fresh one, without a second target', async () => {
+test('a request on a stale connection is repeated on a fresh one to the same target', async () => {
   let asked = 0
   const stale: Script = async (request) => {
     asked++
-    // The second request on the first connection finds it closed.
+    // The second request on the first connection gets a close.
     if (request.connection === 1 && asked === 2) request.end()
     else await request.write(whole('200 OK', 'ok'))
   }
@@ -294,7 +294,7 @@ test('a kept connection that has gone stale is replaced by a fresh one, without 
   await upstream.close()
 })
 
-test('a 200 with nothing in it for too long is followed by the next, if the route says so', async () => {
+test('a stream without an event within firstTokenMs leads to the next target', async () => {
   const silent: Script = async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))
     await request.chunk(': keep-alive\n\n')
@@ -312,7 +312,7 @@ test('a 200 with nothing in it for too long is followed by the next, if the rout
   )
 })
 
-test('a beginning that was held back is the client whole, byte for byte', async () => {
+test('the held-back beginning of a stream reaches the client byte for byte', async () => {
   const slow: Script = async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))
     await request.chunk(': keep-alive\n\n')
@@ -334,7 +334,7 @@ test('a beginning that was held back is the client whole, byte for byte', async 
   )
 })
 
-test('an empty answer and a broken one that were held back are what they are', async () => {
+test('a held-back empty response reaches the client, and a held-back cut leads to the next target', async () => {
   const empty: Script = (request) => request.write(whole('200 OK', ''))
   await withPair([empty, OK], async ({ ask }) => assert.is((await ask()).body.length, 0), {
     route: { firstTokenMs: 5_000 },
@@ -348,7 +348,7 @@ test('an empty answer and a broken one that were held back are what they are', a
   })
 })
 
-test('an upload that is still coming when the first target fails goes whole to the second', async () => {
+test('the second target gets the whole body if the first one fails within the upload', async () => {
   await withPair([step.end(), OK], async ({ relay, second, record }) => {
     const client = await relay.client()
     const body = `{"model":"m","tools":[],"messages":"${'x'.repeat(100_000)}"}`
@@ -362,7 +362,7 @@ test('an upload that is still coming when the first target fails goes whole to t
   })
 })
 
-test('the model has the name that each target knows', async () => {
+test('each target gets its own name of the model', async () => {
   await withPair(
     [status('503 Busy'), OK],
     async ({ ask, first, second }) => {
@@ -395,7 +395,7 @@ test('all clients that share a response get that of the second target', async ()
       await until(() => relay.inspect().openCount === clients.indexOf(client) + 1, 'it to be read')
     }
     const request = await first.request(0)
-    // The one who pays leaves.
+    // The client that is billed leaves.
     clients[0]?.destroy()
     await until(() => relay.inspect().openCount === 2, 'it to be gone')
     request.end()
@@ -408,7 +408,7 @@ test('all clients that share a response get that of the second target', async ()
       failed_attempts,
       upstream,
     ])
-    // Who has left pays no longer: what was asked is in one record.
+    // The attempts are in one record only, and not in that of the client that left.
     assert.equal(told[0], ['joined', 0, null, 'a'])
     assert.equal(told.slice(1).sort(), [
       ['joined', 0, null, 'b'],

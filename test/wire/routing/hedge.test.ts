@@ -14,7 +14,7 @@ const from =
 
 const busy: Script = (request) => request.write(whole('503 Busy', 'busy'))
 
-test('a late first target is hedged by the second, and the slower attempt is given up', () =>
+test('a late first target is hedged by the second, and the slower attempt is cancelled', () =>
   withTargets(
     [step.hang(), from('b')],
     async ({ relay, upstreams: [a], ask, record }) => {
@@ -34,7 +34,7 @@ for (const [name, failing] of [
   ['an error', busy],
   ['a reset', step.reset()],
 ] as const) {
-  test(`${name} of one is not the client's while the other may yet answer`, () => {
+  test(`${name} of one hedged target does not reach the client while the other may still respond`, () => {
     const failed = gate()
     const slow: Script = async (request) => {
       await failed.opened
@@ -86,7 +86,7 @@ const slowly: Script = async (request) => {
   await request.write(whole('200 OK', 'from a'))
 }
 
-test('what makes something, or may not be asked twice by the config, is asked once however long it takes', async () => {
+test('requests that may not be repeated are never hedged', async () => {
   await withTargets(
     [slowly, from('b')],
     async ({ relay, upstreams: [, b], ask }) => {
@@ -107,7 +107,7 @@ test('what makes something, or may not be asked twice by the config, is asked on
   )
 })
 
-test('the second is not asked before the body is whole, and then after as long as for any other', () =>
+test('the hedge delay begins only when the first target has the whole body', () =>
   withTargets(
     [step.hang(), from('b')],
     async ({ relay, upstreams: [a, b], record }) => {
@@ -123,7 +123,7 @@ test('the second is not asked before the body is whole, and then after as long a
       assert.is(b?.arriving.length, 0)
       client.send(body.slice(70_000))
       assert.is((await client.response()).body.toString(), 'from b')
-      // The first has been sent all of it, too.
+      // The first target has the whole body too.
       assert.is((await a?.request(0))?.body.toString(), body)
       assert.is((await b?.request(0))?.body.toString(), body)
       assert.is((await record()).attempts, 2)
@@ -132,7 +132,7 @@ test('the second is not asked before the body is whole, and then after as long a
     HEDGED,
   ))
 
-test('where the first is held back as it is silent, and the next is late, a third is asked', () => {
+test('a third target is used if the first sends no event and the second is late', () => {
   const silent: Script = async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))
     await request.hang()
@@ -152,7 +152,7 @@ test('where the first is held back as it is silent, and the next is late, a thir
   )
 })
 
-test('of two that are silent, the one that has something to say first is taken', () => {
+test('the hedged target that sends the first event wins', () => {
   const beginning = async (request: Parameters<Script>[0]): Promise<void> => {
     await request.write(head('200 OK', SSE, CHUNKED))
     await request.chunk(': wait\n\n')
@@ -180,8 +180,8 @@ test('of two that are silent, the one that has something to say first is taken',
   )
 })
 
-test('a kept connection that has gone stale is replaced at each of the two', () => {
-  // The first request on each connection is answered, the next one finds it closed.
+test('a stale connection is replaced for each of two hedged targets', () => {
+  // The first request on each connection gets a response, the next one gets a close.
   const stale = (name: string, slow: boolean): Script => {
     let asked = 0
     return async (request) => {
@@ -194,7 +194,7 @@ test('a kept connection that has gone stale is replaced at each of the two', () 
   return withTargets(
     [stale('a', true), stale('b', false)],
     async ({ relay, ask, record }) => {
-      // Both answer once.
+      // Each target responds once.
       assert.is((await ask()).status, 409)
       expectHedgesAfter(relay, 50)
       assert.is((await ask()).body.toString(), 'from b')
@@ -206,7 +206,7 @@ test('a kept connection that has gone stale is replaced at each of the two', () 
   )
 })
 
-test('a target that was asked just before another answered has not shown how long it takes', () => {
+test('an attempt that was cancelled right after its start does not count in the latency of its target', () => {
   const asked = gate()
   const first: Script = async (request) => {
     await asked.opened

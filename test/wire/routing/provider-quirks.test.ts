@@ -13,20 +13,20 @@ import { CHUNKED, head, type Script, ScriptedUpstream } from '../../support/upst
 
 interface Stage {
   readonly relay: TestRelay
-  /** Who has the quirk, and who is to be asked where that fails. */
+  /** `first` has the quirk; `second` would get a failover. */
   readonly first: ScriptedUpstream
   readonly second: ScriptedUpstream
   ask(model: string): Promise<Response>
 }
 
-/** Where the preset has its API, on this machine. */
+/** The base URL of this upstream, with the path of the preset's base URL. */
 function baseOf({ preset }: Quirk, upstream: ScriptedUpstream): string {
   const { baseUrl } = PRESETS[preset]
   const path = baseUrl === null ? '' : new URL(baseUrl).pathname
   return `http://127.0.0.1:${upstream.port}${path === '/' ? '' : path}`
 }
 
-/** A relay with the quirk's preset, and another upstream to fail over to. The answers to `held` are held until they begin. */
+/** Runs a relay with the quirk's preset and a failover target. Responses for the model `held` are first held back. */
 async function withQuirk(quirk: Quirk, script: Script, act: (stage: Stage) => Promise<void>): Promise<void> {
   const first = await ScriptedUpstream.start(script)
   const second = await ScriptedUpstream.start(OK)
@@ -60,7 +60,7 @@ async function withQuirk(quirk: Quirk, script: Script, act: (stage: Stage) => Pr
   }
 }
 
-/** In one piece, in awkward ones, and in small ones. */
+/** Ways to send a body: in one piece, cut at awkward places, and in small pieces. */
 function waysOf({ body }: Answer): Way[] {
   const awkward = tellingPlaces(body, 8)
   const small = pieceBySize(body, 23).map((_, i) => i * 23)
@@ -81,7 +81,7 @@ for (const quirk of QUIRKS) {
   const { name, body, headers, decided } = quirk
   const ways = waysOf(quirk)
 
-  test(`${name}: it passes untouched and is counted, and nobody else is asked`, () => {
+  test(`the response "${name}" passes unchanged, is recorded, and causes no failover`, () => {
     const left = [...ways, ...ways]
     return withQuirk(
       quirk,
@@ -111,7 +111,7 @@ for (const quirk of QUIRKS) {
     )
   })
 
-  test(`${name}: broken off, it is so for the client, and nobody else is asked`, () => {
+  test(`the response "${name}" that breaks off is cut for the client and causes no failover`, () => {
     const places = [1, body.length >> 1, body.length - 1]
     const left = places.flatMap((place) => [[place, 'end'] as const, [place, 'reset'] as const])
     const cuts = [...left]
@@ -122,7 +122,7 @@ for (const quirk of QUIRKS) {
         const [place, how] = left.shift() ?? [0, 'end']
         await request.write(head(quirk.status, ...headers, CHUNKED))
         await request.chunk(body.subarray(0, place))
-        // A reset may take away what was not read yet.
+        // A reset may discard bytes that were not read yet.
         await seen.opened
         request[how]()
       },

@@ -32,7 +32,7 @@ const post = (relay: TestRelay, path: string, model: string): string => {
   return `POST ${path} HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`
 }
 
-test('/readyz names unhealthy targets to clients on the same machine only, and everybody gets counts', async () => {
+test('/readyz names unhealthy targets to clients on the same machine only, and gives counts to all', async () => {
   const upstream = await ScriptedUpstream.start(failing)
   const entry = { baseUrl: upstream.url, apiKey: { env: 'UPSTREAM_KEY' } }
   const relay = await startRelay(
@@ -57,7 +57,7 @@ test('/readyz names unhealthy targets to clients on the same machine only, and e
       assert.equal(body.targets, { closed: 2, open: 1, half_open: 0, trial: 0, cooling: 1 })
       assert.not.match(JSON.stringify(body), /sk-upstream|127\.0\.0\.1/)
     }
-    // From outside they are numbers, also behind a proxy that stands on this machine.
+    // Other clients get only counts, also through a proxy on this machine.
     for (const lines of [
       ['host: relay.example.com'],
       ['host: localhost', 'origin: https://example.com'],

@@ -19,15 +19,15 @@ writeFileSync(join(folder, 'other.pem'), other.cert)
 test.after(() => rmSync(folder, { recursive: true }))
 
 interface Tried {
-  /** Of the answer to a request. */
+  /** Status of the response to a request. */
   readonly status: number
   readonly body: string
-  /** What a WebSocket got. */
+  /** The message that a WebSocket got, or its error. */
   readonly echo: string
 }
 
-/** Asks an upstream on this machine that has a certificate for another name. */
-async function trying(tls: Record<string, unknown>): Promise<Tried> {
+/** Sends a request and a WebSocket handshake to an upstream on this machine, whose certificate is for `NAME`. */
+async function tryUpstream(tls: Record<string, unknown>): Promise<Tried> {
   const server = createServer(certificate, (req, res) => req.resume().on('end', () => res.end('fine')))
   const sockets = new WebSocketServer({ server })
   sockets.on('connection', (socket) => socket.send('hello'))
@@ -59,15 +59,15 @@ async function trying(tls: Record<string, unknown>): Promise<Tried> {
   }
 }
 
-test('an upstream with a certificate of its own is trusted by its file, and under its name', async () => {
-  const tried = await trying({ caFile: join(folder, 'ca.pem'), servername: NAME })
+test('an upstream with a private certificate is trusted by tls.caFile and tls.servername', async () => {
+  const tried = await tryUpstream({ caFile: join(folder, 'ca.pem'), servername: NAME })
   assert.equal(tried, { status: 200, body: 'fine', echo: 'hello' })
 })
 
 const UNTRUSTED: Array<[string, Record<string, unknown>, RegExp]> = [
-  ['without the file', { servername: NAME }, /DEPTH_ZERO_SELF_SIGNED_CERT/],
+  ['without its certificate file', { servername: NAME }, /DEPTH_ZERO_SELF_SIGNED_CERT/],
   [
-    'with the file of another',
+    'with the certificate file of another',
     { caFile: join(folder, 'other.pem'), servername: NAME },
     /SELF_SIGNED|SIGNATURE/,
   ],
@@ -75,10 +75,10 @@ const UNTRUSTED: Array<[string, Record<string, unknown>, RegExp]> = [
 ]
 
 for (const [how, tls, cause] of UNTRUSTED) {
-  test(`${how} it is not trusted, even where the environment says that nothing is to be checked`, async () => {
+  test(`an upstream ${how} is not trusted, even if NODE_TLS_REJECT_UNAUTHORIZED is 0`, async () => {
     process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
     try {
-      const { status, body, echo } = await trying(tls)
+      const { status, body, echo } = await tryUpstream(tls)
       assert.is(status, 502)
       assert.match(body, cause)
       assert.match(echo, /502/)

@@ -17,14 +17,14 @@ function mistyped(key: string): string {
   return key.slice(0, -1) + (key.endsWith('a') ? 'b' : 'a')
 }
 
-/** A key that was issued and is revoked by now. */
+/** Issues a key and revokes it. */
 function revoked(scene: Scene): string {
   const { key } = issueKey(scene.relay.keyFile, OWNER)
   revokeKey(scene.relay.keyFile, key)
   return key
 }
 
-/** Asks until the status is this; the keyring looks at its file from time to time. */
+/** Repeats the request until it gets `status`: the relay reads the key file again from time to time. */
 async function eventually(scene: Scene, request: string, status: number): Promise<Response> {
   for (let tries = 0; ; tries++) {
     const response = await scene.ask(request)
@@ -39,7 +39,7 @@ async function revocationIsKnown(scene: Scene, lines: string[]): Promise<void> {
   }
 }
 
-test('a key is taken from any of three headers, also beside empty and wrong ones', () =>
+test('a key is accepted in any of three headers, also beside empty and wrong ones', () =>
   withRelay(OK, async (scene) => {
     const { key } = scene.relay
     const ways = [
@@ -78,7 +78,7 @@ const REFUSALS: Refusal[] = [
   ['mistyped_api_key', (scene) => [`api-key: ${mistyped(scene.relay.key)}`]],
   ['unknown_api_key', () => [`x-api-key: ${mintKey(OWNER)}`]],
   ['revoked_api_key', (scene) => [`Authorization: Bearer ${revoked(scene)}`]],
-  // Of several, the client is told what is furthest right.
+  // Of several wrong keys, the error is about the one that is closest to a valid key.
   [
     'unknown_api_key',
     (scene) => [`Authorization: Bearer ${mintKey(OWNER)}`, `x-api-key: ${mistyped(scene.relay.key)}`],
@@ -86,13 +86,13 @@ const REFUSALS: Refusal[] = [
 ]
 
 for (const [code, lines] of REFUSALS) {
-  test(`${code} is sent in the format of the client, and the key is not repeated anywhere`, () =>
+  test(`the error ${code} has the format of the client, and the key is in no response and no log`, () =>
     withRelay(OK, async (scene) => {
       const sent = lines(scene)
       const secrets = sent
         .map((line) => line.split(/: (?:Bearer )?/)[1] ?? '')
         .filter((text) => text.length > 7)
-      // A key that was just made is unknown until its file is read again.
+      // The relay knows a new key only when it has read the key file again.
       if (code === 'revoked_api_key') await revocationIsKnown(scene, sent)
 
       const client = await scene.client()
@@ -136,7 +136,7 @@ for (const [code, lines] of REFUSALS) {
     }))
 }
 
-test('a key that was pasted in a wrong place is not in the log either', () =>
+test('a key that was pasted into a path, query or model is not in the log', () =>
   withRelay(OK, async (scene) => {
     const { key } = scene.relay
     const body = JSON.stringify({ model: key })
@@ -156,7 +156,7 @@ test('a key that is issued or revoked while the relay runs takes effect without 
     const response = await eventually(scene, request, 401)
     assert.is(headerOf(response, 'x-thinwire-error'), 'revoked_api_key')
     assert.match(id, /^k_/)
-    // The other key is as good as before.
+    // The other key is still valid.
     assert.is((await scene.ask(get('/v1/x', `x-api-key: ${scene.relay.key}`))).status, 200)
   }))
 
@@ -164,7 +164,7 @@ const PASSTHROUGH = { keys: { mode: 'passthrough' } }
 
 for (const apiKey of [undefined, { env: 'UPSTREAM_KEY' }]) {
   const having = apiKey === undefined ? 'has no key' : 'has a key'
-  test(`in mode passthrough the client's own credential goes through, also where the upstream ${having}`, () =>
+  test(`the client's own credential goes upstream in mode passthrough if the upstream ${having}`, () =>
     withRelay(
       OK,
       async (scene) => {
@@ -174,7 +174,7 @@ for (const apiKey of [undefined, { env: 'UPSTREAM_KEY' }]) {
           request.headers.filter(([name]) => /authorization|api-key/i.test(name)).map(([, value]) => value),
           ['Bearer sk-of-the-client', 'sk-ant-of-the-client'],
         )
-        // Nobody is let in on the relay's account: who brings no credential has none.
+        // A client without a credential does not get the relay's.
         const bare = await scene.relayed(get('/v1/x'))
         assert.not.match(bare.head, /authorization|api-key|sk-upstream-secret/i)
         const line = (await scene.relay.requests(2))[0]
@@ -188,7 +188,7 @@ for (const apiKey of [undefined, { env: 'UPSTREAM_KEY' }]) {
 
 const OFF = { keys: { mode: 'off' } }
 
-test("in mode off a program on this machine needs no key, and gets the upstream's", () =>
+test("a program on this machine needs no key in mode off, and uses the relay's upstream credential", () =>
   withRelay(
     OK,
     async (scene) => {
@@ -208,7 +208,7 @@ test("in mode off a program on this machine needs no key, and gets the upstream'
     OFF,
   ))
 
-test('in mode off a web page is refused, whatever name it came by', () =>
+test('a web page is refused in mode off, whatever its host and origin are', () =>
   withRelay(
     OK,
     async (scene) => {

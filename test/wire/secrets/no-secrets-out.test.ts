@@ -15,20 +15,20 @@ const test = suite<Place>('secrets')
 test.before.each(open)
 test.after.each(clear)
 
-/** Of no pattern that anything could know them by. */
+/** Credentials without a pattern by which the relay could recognize them. */
 const API_KEY = 'credential/of-the.upstream+0123456789='
 const QUERY_KEY = 'credential/of-the.query+0123456789='
 const HEADER = 'credential/of-a.header+0123456789='
 const FROM_FILE = 'credential/of-a.file+0123456789='
 const PASSWORD = 'password/of-the.proxy+0123456789='
 
-/** Each in all forms in which it could be told. */
+/** Every form in which a credential could appear. */
 const FORMS = [API_KEY, QUERY_KEY, HEADER, FROM_FILE, PASSWORD].flatMap((secret) => [
   secret,
   encodeURIComponent(secret),
   Buffer.from(secret).toString('base64').replace(/=+$/, ''),
   Buffer.from(`me:${secret}`).toString('base64').replace(/=+$/, ''),
-  // More of it than its first characters, at whatever place it was cut.
+  // Long parts of it, too.
   secret.slice(0, -4),
   secret.slice(4),
 ])
@@ -37,7 +37,7 @@ function assertHidden(what: string, text: string): void {
   for (const form of FORMS) assert.not.ok(text.includes(form), `${what} has ${form}`)
 }
 
-/** What becomes of a request, by the first segment of the base path. */
+/** What the upstream does with a request, by the first segment of its path. */
 const SCRIPTS: Readonly<Record<string, (request: Received) => unknown>> = {
   reset: (request) => request.reset(),
   closed: (request) => request.end(),
@@ -57,7 +57,7 @@ const SCRIPTS: Readonly<Record<string, (request: Received) => unknown>> = {
     await request.write(`${head('200 OK', SSE, CHUNKED)}${chunk('data: 1\n\n')}`)
     await request.hang()
   },
-  // OpenAI tells which key it was by its first and last characters.
+  // OpenAI's error contains the first and last characters of the key.
   unknown: (request) => {
     const told = `${API_KEY.slice(0, 4)}********${API_KEY.slice(-4)}`
     const error = { message: `Incorrect API key provided: ${told}.`, code: 'invalid_api_key' }
@@ -82,7 +82,7 @@ const SCRIPTS: Readonly<Record<string, (request: Received) => unknown>> = {
     ),
 }
 
-/** A proxy that fails in the way that the name of the upstream says. */
+/** A proxy whose way to fail depends on the name of the upstream. */
 class FailingProxy {
   private readonly sockets = new Set<Socket>()
   private readonly server: Server
@@ -114,7 +114,7 @@ class FailingProxy {
 
 const TIMEOUTS = { connectMs: 300, firstByteMs: 300, idleMs: 300 }
 
-/** An upstream for each failure and each place of the credential, by name. */
+/** Upstreams by name: one for each failure and each place of the credential. */
 function upstreamsOf(ports: Readonly<Record<'scripted' | 'closed' | 'tls', number>>) {
   const bases: Record<string, Record<string, unknown>> = {
     unreached: { baseUrl: `http://127.0.0.1:${ports.closed}/v1` },
@@ -135,13 +135,13 @@ function upstreamsOf(ports: Readonly<Record<'scripted' | 'closed' | 'tls', numbe
   )
 }
 
-/** All that a client gets for these bytes, until the relay has nothing more to say. */
+/** @returns everything that a client gets for these bytes until the relay closes the connection */
 async function ask(place: Place, thinwire: Thinwire, bytes: string): Promise<string> {
   const client = await thinwire.client(place)
   client.send(bytes)
   await client.closed()
   const [response] = parseResponses(client.bytes, true)
-  // Also as it is without the frames of its chunks.
+  // The body without its chunk framing is appended.
   return `${client.text}\n${response?.body.toString('latin1')}`
 }
 
@@ -151,7 +151,7 @@ function filesBelow(folder: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name))
 }
 
-test('whatever fails, no credential is in a response, the log, the ledger or the list of processes', async (place) => {
+test('no credential is in a response, the log, the ledger or the process list, whatever fails', async (place) => {
   const scripted = await ScriptedUpstream.start(async (request) => {
     await SCRIPTS[request.target.split('/')[1] ?? '']?.(request)
   })
@@ -207,10 +207,10 @@ test('whatever fails, no credential is in a response, the log, the ledger or the
     for (const [request, answer] of answers) {
       const [line = ''] = request.split('\r\n')
       const model = /"model":"([^"]+)"/.exec(request)?.[1] ?? ''
-      assertHidden(`the answer to ${line} ${model}`, answer)
+      assertHidden(`the response to ${line} ${model}`, answer)
     }
 
-    // A config that is wrong, with what was pasted in a wrong place.
+    // Invalid configs with a credential in a wrong place.
     const [first = ''] = names
     const entry = upstreams[first] as object
     const broken: unknown[] = [

@@ -10,7 +10,7 @@ const TOKEN = 'sk-ant-oat01-mine'
 const JWT = 'eyJhbGciOiJub25lIn0.e30.'
 const BEARER = `Authorization: Bearer ${KEY}`
 
-/** What went upstream of the places where a credential may be, with names in lower case. */
+/** The credential headers that the upstream got, with names in lower case. */
 function credentials({ headers }: Received): string[] {
   return headers
     .filter(([name]) => /^(?:authorization|x-api-key|api-key|x-goog-api-key)$/i.test(name))
@@ -24,48 +24,66 @@ const OPENAI = { preset: 'openai' }
 const AZURE = { auth: 'api-key' }
 
 const TABLE: Row[] = [
+  ['a bearer key goes to Anthropic as x-api-key', ANTHROPIC, '/messages', [BEARER], [`x-api-key: ${KEY}`]],
   [
-    'a key as a bearer goes to Anthropic as it wants it',
+    'a bearer key for the list of models goes to Anthropic as x-api-key',
     ANTHROPIC,
-    '/messages',
+    '/models',
     [BEARER],
     [`x-api-key: ${KEY}`],
   ],
-  ['also for its models', ANTHROPIC, '/models', [BEARER], [`x-api-key: ${KEY}`]],
-  ["also in Azure's place", ANTHROPIC, '/messages', [`api-key: ${KEY}`], [`x-api-key: ${KEY}`]],
   [
-    'also where the place is there, and empty',
+    'an api-key goes to Anthropic as x-api-key',
+    ANTHROPIC,
+    '/messages',
+    [`api-key: ${KEY}`],
+    [`x-api-key: ${KEY}`],
+  ],
+  [
+    'a bearer key replaces an empty x-api-key',
     ANTHROPIC,
     '/messages',
     [BEARER, 'X-Api-Key: '],
     [`x-api-key: ${KEY}`],
   ],
   [
-    'and stays one for its chat completions',
+    "a bearer key stays a bearer for Anthropic's chat completions",
     ANTHROPIC,
     '/chat/completions',
     [BEARER],
     [`authorization: Bearer ${KEY}`],
   ],
-  ['which want one', ANTHROPIC, '/chat/completions', [`X-Api-Key: ${KEY}`], [`authorization: Bearer ${KEY}`]],
-  ['a key where it is wanted stays', ANTHROPIC, '/messages', [`X-Api-Key: ${KEY}`], [`x-api-key: ${KEY}`]],
   [
-    'and so does what is beside it',
+    "an x-api-key becomes a bearer for Anthropic's chat completions",
+    ANTHROPIC,
+    '/chat/completions',
+    [`X-Api-Key: ${KEY}`],
+    [`authorization: Bearer ${KEY}`],
+  ],
+  ['an x-api-key for Anthropic stays', ANTHROPIC, '/messages', [`X-Api-Key: ${KEY}`], [`x-api-key: ${KEY}`]],
+  [
+    'an x-api-key for Anthropic and a bearer beside it both stay',
     ANTHROPIC,
     '/messages',
     ['authorization: Bearer other', `X-Api-Key: ${KEY}`],
     ['authorization: Bearer other', `x-api-key: ${KEY}`],
   ],
   [
-    'an OAuth token stays a bearer',
+    'an OAuth token for Anthropic stays a bearer',
     ANTHROPIC,
     '/messages',
     [`authorization: Bearer ${TOKEN}`],
     [`authorization: Bearer ${TOKEN}`],
   ],
-  ['and becomes one', ANTHROPIC, '/messages', [`x-api-key: ${TOKEN}`], [`authorization: Bearer ${TOKEN}`]],
   [
-    'what is no bearer stays',
+    'an OAuth token in x-api-key becomes a bearer for Anthropic',
+    ANTHROPIC,
+    '/messages',
+    [`x-api-key: ${TOKEN}`],
+    [`authorization: Bearer ${TOKEN}`],
+  ],
+  [
+    'an authorization that is no bearer stays',
     ANTHROPIC,
     '/messages',
     ['authorization: Basic bWluZQ=='],
@@ -79,14 +97,14 @@ const TABLE: Row[] = [
     ['authorization: Bearer sk-1'],
   ],
   [
-    'Azure gets a key of its own kind',
+    'Azure gets a bearer key as api-key',
     AZURE,
     '/chat/completions',
     ['authorization: Bearer 0a1b'],
     ['api-key: 0a1b'],
   ],
   [
-    'and a token of Entra as it is',
+    'Azure gets an Entra token as a bearer',
     AZURE,
     '/chat/completions',
     [`authorization: Bearer ${JWT}`],
@@ -100,32 +118,38 @@ const TABLE: Row[] = [
     ['x-goog-api-key: AIza1'],
   ],
   [
-    "and OpenAI a Gemini client's as a bearer",
+    "OpenAI gets a Gemini client's key as a bearer",
     OPENAI,
     '/responses',
     ['x-goog-api-key: AIza1'],
     ['authorization: Bearer AIza1'],
   ],
   [
-    'where nothing is said of an upstream, a key stays',
+    'a key stays in its header for an upstream without auth settings',
     {},
     '/messages',
     [`x-api-key: ${KEY}`],
     [`x-api-key: ${KEY}`],
   ],
-  ['it goes into no URL', { auth: 'query' }, '/messages', [BEARER], [`authorization: Bearer ${KEY}`]],
   [
-    'nor where the config puts another',
+    'a key does not go into the URL of an upstream with auth query',
+    { auth: 'query' },
+    '/messages',
+    [BEARER],
+    [`authorization: Bearer ${KEY}`],
+  ],
+  [
+    'a key does not replace a header of the config',
     { auth: 'x-api-key', headers: { 'x-api-key': 'of the config' } },
     '/x',
     [BEARER],
     [`authorization: Bearer ${KEY}`, 'x-api-key: of the config'],
   ],
-  ['none is none', ANTHROPIC, '/messages', [], []],
+  ['a request without a credential gets none', ANTHROPIC, '/messages', [], []],
 ]
 
 for (const [what, entry, path, sent, got] of TABLE) {
-  test(`in mode passthrough: ${what}`, () =>
+  test(`${what} in mode passthrough`, () =>
     withRelay(
       OK,
       async (scene) => {
@@ -138,7 +162,7 @@ for (const [what, entry, path, sent, got] of TABLE) {
     ))
 }
 
-test("a key in Cursor's OpenAI field does for Anthropic, whose own body Cursor sends", () =>
+test("a key in Cursor's OpenAI field works for Anthropic in mode passthrough", () =>
   withRelay(
     OK,
     async (scene) => {
@@ -154,7 +178,7 @@ test("a key in Cursor's OpenAI field does for Anthropic, whose own body Cursor s
     { apiKey: undefined, ...ANTHROPIC },
   ))
 
-test('a WebSocket gets it in the same way', () =>
+test('a WebSocket handshake in mode passthrough gets its credential in the right header', () =>
   withRelay(
     OK,
     async (scene) => {

@@ -32,7 +32,7 @@ async function withQuery(
   }
 }
 
-test('a credential goes as a parameter, in place of one of the client, and in no header', () =>
+test("a credential with auth query replaces the client's parameter and is in no header", () =>
   withQuery(
     (request) => request.write(whole('200 OK', 'ok')),
     async ({ relay, upstream }) => {
@@ -48,7 +48,7 @@ test('a credential goes as a parameter, in place of one of the client, and in no
     { query: { v: '1' } },
   ))
 
-test("the parameter may have another name, and then the usual one is the client's", () =>
+test("the client's key parameter stays if keyParameter has another name", () =>
   withQuery(
     (request) => request.write(whole('200 OK', 'ok')),
     async ({ relay, upstream }) => {
@@ -61,7 +61,7 @@ test("the parameter may have another name, and then the usual one is the client'
     { keyParameter: 'api_token' },
   ))
 
-test("with the client's own credential none is added", () =>
+test('the credential is not added to the query in mode passthrough', () =>
   withQuery(
     (request) => request.write(whole('200 OK', 'ok')),
     async ({ relay, upstream }) => {
@@ -75,7 +75,7 @@ test("with the client's own credential none is added", () =>
     { keys: { mode: 'passthrough' } },
   ))
 
-test('a redirect that tells the URL again is sent on without the credential', () =>
+test('the credential is removed from a redirect that contains the upstream URL', () =>
   withQuery(
     (request) =>
       request.write(
@@ -103,7 +103,7 @@ const FAILURES: Array<[string, (request: Received) => void | Promise<void>, numb
 ]
 
 for (const [what, script, status] of FAILURES) {
-  test(`logs and errors name an upstream with ${what} without the credential`, () =>
+  test(`logs and errors about an upstream with ${what} do not contain the credential`, () =>
     withQuery(script, async ({ relay }) => {
       const client = await relay.client()
       client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
@@ -114,7 +114,7 @@ for (const [what, script, status] of FAILURES) {
     }))
 }
 
-test('logs and errors name an unreachable upstream without the credential', async () => {
+test('logs and errors about an unreachable upstream do not contain the credential', async () => {
   const gone = await ScriptedUpstream.start(() => {})
   const { url } = gone
   await gone.close()

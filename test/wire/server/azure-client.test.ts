@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { OK, withRelay } from '../../support/scene.js'
 import { whole } from '../../support/upstream.js'
 
-/** As Cursor's settings for Azure make it. */
+/** A request as Cursor sends it with its Azure settings. */
 function ask(deployment: string, body: string, key: string): string {
   const target = `/openai/deployments/${deployment}/chat/completions?api-version=2023-03-15-preview`
   return `POST ${target} HTTP/1.1\r\nhost: relay\r\napi-key: ${key}\r\ncontent-length: ${body.length}\r\n\r\n${body}`
@@ -18,7 +18,7 @@ const BODIES: Array<[string, string]> = [
 ]
 
 for (const [sent, wanted] of BODIES) {
-  test(`a client of Azure that sends ${JSON.stringify(sent)} asks for the model in its path`, async () => {
+  test(`the deployment in the path becomes the model of an Azure request with the body ${JSON.stringify(sent)}`, async () => {
     await withRelay(OK, async (scene) => {
       const got = await scene.relayed(ask('fast', sent, scene.relay.key))
       assert.is(got.target, '/v1/chat/completions')
@@ -30,7 +30,7 @@ for (const [sent, wanted] of BODIES) {
   })
 }
 
-test('a deployment may be a name of the config', async () => {
+test('an Azure deployment may be a model name of the config', async () => {
   await withRelay(
     OK,
     async (scene) => {
@@ -41,7 +41,7 @@ test('a deployment may be a name of the config', async () => {
   )
 })
 
-test('the client of Azure gets on with it', async () => {
+test('the Azure client of the openai package gets its completion', async () => {
   await withRelay(
     (request) => request.write(whole('200 OK', '{"id":"x","choices":[]}', 'content-type: application/json')),
     async (scene) => {

@@ -26,7 +26,7 @@ const ANSWERS = [
   Buffer.from('HTTP/1.0 200 OK\r\n\r\nuntil it closes'),
 ]
 
-/** Requests of every kind, good and bad; `key` are the headers of one that is admitted. */
+/** Valid and invalid requests. @param key header lines with a valid key */
 function requests(key: string): string[] {
   const post = `POST /v1/x HTTP/1.1\r\n${key}`
   return [
@@ -48,7 +48,7 @@ function requests(key: string): string[] {
   ]
 }
 
-test('clients and upstreams that do anything at any time break nothing, and leave nothing open', async () => {
+test('the relay survives random clients and upstreams and has no request open afterwards', async () => {
   const upstream = await ScriptedUpstream.start(async (request) => {
     const answer = oneOf(ANSWERS)
     const end = below(3) > 0 ? answer.length : below(answer.length)
@@ -99,31 +99,31 @@ test('clients and upstreams that do anything at any time break nothing, and leav
   const work = async (): Promise<void> => {
     while (left-- > 0) await connection()
   }
-  // An error that nothing catches would end this process, and with it the test.
+  // An uncaught error would end this process and so fail the test.
   await Promise.all(Array.from({ length: AT_ONCE }, work))
 
   await until(() => relay.inspect().openCount === 0, 'every exchange to be settled')
   let ready = { in_flight: -1, buffered_bytes: -1 }
-  // What a client had sent before it left may still be on its way to the relay.
+  // Bytes that a client sent before it left may still be on their way to the relay.
   for (let i = 0; i < 500 && ready.in_flight !== 0; i++) {
     const client = await relay.client()
     client.send('GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
     await client.closed()
     const response = await client.response()
-    // On a busy machine the request itself may be late for limits as short as these.
+    // On a busy machine this request itself may exceed the short timeouts.
     if (response.status === 200) ready = JSON.parse(response.body.toString())
     await wait(10)
   }
   assert.is(ready.in_flight, 0)
-  // What is over is in the log and the ledger a moment later.
+  // Log and ledger are written a moment after a request has ended.
   relay.app.flush()
   assert.is(ready.buffered_bytes, 0)
   assert.equal(
     relay.lines.filter((line) => line.end === 'crashed'),
     [],
   )
-  // Each of them has one record, but for those that asked for nothing: probes, and what never became a request.
-  // A warning about a slow request has an id, too, but no end.
+  // Each request has one record, but probes and bytes that are no request have none.
+  // A warning about a slow request has an id, but no end.
   const told = relay.lines.filter(
     (line) => 'id' in line && 'end' in line && !(line.end === 'local' && line.phase === 'admit'),
   )

@@ -14,7 +14,7 @@ function assertOneOrigin(response: Response): void {
   )
 }
 
-/** Names that a page may read of this answer, as the browser reads the header. */
+/** The response headers that a browser lets a page read. */
 function exposed(response: Response): string[] {
   const values = response.headers.filter(([name]) => name.toLowerCase() === 'access-control-expose-headers')
   assert.is(values.length, 1)
@@ -31,7 +31,7 @@ function preflight(path: string, ...lines: string[]): string {
   return `OPTIONS ${path} HTTP/1.1\r\n${all.join('\r\n')}\r\n\r\n`
 }
 
-test('a preflight needs no key, and is allowed every header that it asks for', () =>
+test('a preflight needs no key, and allows every header that it names', () =>
   withRelay(OK, async (scene) => {
     const asked = 'authorization,content-type,x-stainless-retry-count,x-something-new'
     for (const path of [
@@ -51,7 +51,7 @@ test('a preflight needs no key, and is allowed every header that it asks for', (
     assert.is(scene.upstream.requests.length, 0)
   }))
 
-test('a preflight that names no header is allowed those that clients send', () =>
+test('a preflight that names no header allows the headers that clients send', () =>
   withRelay(OK, async (scene) => {
     const allowed = headerOf(await scene.ask(preflight('/v1/models')), 'access-control-allow-headers') ?? ''
     for (const name of ['authorization', 'content-type', 'x-api-key', 'api-key', 'x-goog-api-key']) {
@@ -59,20 +59,20 @@ test('a preflight that names no header is allowed those that clients send', () =
     }
   }))
 
-test('a page may ask for a relay at a private address', () =>
+test('a preflight allows a page to use a relay at a private address', () =>
   withRelay(OK, async (scene) => {
     const response = await scene.ask(preflight('/v1/models', 'Access-Control-Request-Private-Network: true'))
     assert.is(headerOf(response, 'access-control-allow-private-network'), 'true')
   }))
 
-test('preflight and request share a connection', () =>
+test('a preflight and its request can use the same connection', () =>
   withRelay(OK, async (scene) => {
     const client = await scene.client()
     client.send(preflight('/v1/chat/completions'))
     assert.is((await client.response()).status, 204)
     client.send(`POST /v1/chat/completions HTTP/1.1\r\n${scene.auth}${ORIGIN}content-length: 2\r\n\r\n{}`)
     assert.is((await client.response(1)).status, 200)
-    // CORS ends here: an upstream that saw an Origin would take the request for a page's own.
+    // The Origin must not reach the upstream, which could treat the request as one from a web page.
     assert.is(scene.upstream.requests[0]?.header('origin'), undefined)
   }))
 
@@ -82,7 +82,7 @@ const ANSWERS: Array<[string, Buffer]> = [
   ['a redirect', whole('307 Temporary Redirect', '', 'Location: https://example.com/')],
   ['a stream', Buffer.from(`${head('200 OK', SSE, CHUNKED)}2\r\nok\r\n0\r\n\r\n`)],
   [
-    'an answer with CORS headers of its own',
+    'a response with CORS headers of its own',
     whole(
       '200 OK',
       '{}',
@@ -95,7 +95,7 @@ const ANSWERS: Array<[string, Buffer]> = [
   ],
 ]
 for (const [name, answer] of ANSWERS) {
-  test(`${name} may be read by any page, and all of its headers too`, () =>
+  test(`${name} can be read by any page, and so can all of its headers`, () =>
     withRelay(
       (request) => request.write(answer),
       async (scene) => {
@@ -106,7 +106,7 @@ for (const [name, answer] of ANSWERS) {
         assert.ok(names.includes('x-request-id'))
         for (const [header] of response.headers) {
           const lower = header.toLowerCase()
-          // Set by Node's server, or of no use to a page.
+          // These headers are set by Node's server, or no page needs them.
           if (/^(date|connection|keep-alive|transfer-encoding|access-control-.*)$/.test(lower)) continue
           assert.ok(names.includes(lower), `${lower} is not exposed`)
         }
@@ -118,7 +118,7 @@ for (const [name, answer] of ANSWERS) {
     ))
 }
 
-test('every error of the relay may be read by a page', () =>
+test('every error of the relay can be read by a page', () =>
   withRelay(
     (request) => request.reset(),
     async (scene: Scene) => {
@@ -144,7 +144,7 @@ test('every error of the relay may be read by a page', () =>
     { limits: { bodyBytes: 1024 }, routes: [{ path: '/models', upstream: 'up' }] },
   ))
 
-test('what the relay answers by itself may be read by a page', () =>
+test('every response that the relay makes itself can be read by a page', () =>
   withRelay(
     OK,
     async (scene) => {

@@ -7,7 +7,7 @@ import { CHUNKED, head, type Script, SSE, whole } from '../../support/upstream.j
 
 const get = (scene: Scene, path = '/v1/x'): string => `GET ${path} HTTP/1.1\r\n${scene.auth}\r\n`
 
-/** A stream of two events, the second when the test says so; `/v1/short` is answered at once. */
+/** A stream of two events, with the second after `second`. `/v1/short` gets a short response at once. */
 function twoEvents(second: Promise<void>): Script {
   return async (request) => {
     if (request.target === '/v1/short') return request.write(whole('200 OK', 'ok'))
@@ -21,7 +21,7 @@ function twoEvents(second: Promise<void>): Script {
 
 const ENDLESS = twoEvents(new Promise(() => {}))
 
-/** Whether somebody takes connections at this port. */
+/** Whether this port accepts connections. */
 async function listens(port: number): Promise<boolean> {
   try {
     const client = await RawClient.connect(port)
@@ -32,7 +32,7 @@ async function listens(port: number): Promise<boolean> {
   }
 }
 
-test('a drain takes no new connections, and lets an open stream come to its end', () => {
+test('a drain accepts no new connections, and waits for the end of an open stream', () => {
   const second = gate()
   return withRelay(twoEvents(second.opened), async (scene) => {
     const client = await scene.client()
@@ -50,7 +50,7 @@ test('a drain takes no new connections, and lets an open stream come to its end'
     const response = await client.response()
     assert.ok(response.complete)
     assert.is(response.body.toString(), 'data: 1\n\ndata: 2\n\n')
-    // It began before the drain and so could not be told `connection: close`; it is closed all the same.
+    // The response began before the drain, without `connection: close`, but the connection is closed nevertheless.
     assert.is(await client.closed(), 'fin')
     assert.is(await drained, 0)
     const [line] = await scene.relay.requests(1)
@@ -59,7 +59,7 @@ test('a drain takes no new connections, and lets an open stream come to its end'
   })
 })
 
-test('an answer that begins while the relay drains is the last of its connection, and says so', () => {
+test('a response that begins during a drain has connection: close and ends its connection', () => {
   const answer = gate()
   const script: Script = async (request) => {
     await answer.opened
@@ -80,7 +80,7 @@ test('an answer that begins while the relay drains is the last of its connection
   })
 })
 
-test('a body that is still coming when the drain begins is served', () =>
+test('a request whose body is still arriving when the drain begins is served', () =>
   withRelay(
     (request) => request.write(whole('200 OK', request.body)),
     async (scene) => {
@@ -96,7 +96,7 @@ test('a body that is still coming when the drain begins is served', () =>
     },
   ))
 
-test('an idle connection is closed at once, while another still streams', () => {
+test('a drain closes an idle connection at once while another one streams', () => {
   const second = gate()
   return withRelay(twoEvents(second.opened), async (scene) => {
     const kept = await scene.client()
@@ -115,7 +115,7 @@ test('an idle connection is closed at once, while another still streams', () => 
   })
 })
 
-test('a connection whose stream has ended is closed while another still streams', () => {
+test('a drain closes a connection whose stream has ended while another one streams', () => {
   const gates = [gate(), gate()]
   const script: Script = (request) =>
     twoEvents(gates[request.connection - 1]?.opened ?? Promise.resolve())(request)
@@ -136,7 +136,7 @@ test('a connection whose stream has ended is closed while another still streams'
   })
 })
 
-test('a relay with nothing but idle connections is drained at once', () =>
+test('a drain of a relay with only idle connections ends at once', () =>
   withRelay(ENDLESS, async (scene) => {
     const kept = await scene.client()
     kept.send(get(scene, '/v1/short'))
@@ -155,8 +155,8 @@ test('a request whose head arrives during the drain is refused, so that the clie
     await stream.sees('data: 1')
     const late = await scene.client()
     const request = get(scene)
-    // Newer versions of Node close a connection on which nothing has come yet.
-    // Its beginning comes with a request that is answered, so that it is known to have come.
+    // Newer versions of Node close a connection on which nothing has arrived. So the beginning follows a complete
+    // request, whose response shows that the relay has read both.
     late.send(`GET /healthz HTTP/1.1\r\nhost: relay\r\n\r\n${request.slice(0, 10)}`)
     await late.response()
     const drained = scene.relay.app.drain()
@@ -176,7 +176,7 @@ test('a request whose head arrives during the drain is refused, so that the clie
 
 const SHORT = { timeouts: { drainMs: 100 } }
 
-test('what is left after drainMs is cut, and never looks whole', () =>
+test('requests that are open after drainMs are cut, and their responses do not look complete', () =>
   withRelay(
     ENDLESS,
     async (scene) => {
@@ -204,7 +204,7 @@ test('what is left after drainMs is cut, and never looks whole', () =>
     SHORT,
   ))
 
-test('what is cut by a drain does not look whole to a client of HTTP/1.0 either', () =>
+test('an HTTP/1.0 client sees a cut by a drain as a reset', () =>
   withRelay(
     ENDLESS,
     async (scene) => {
@@ -212,13 +212,13 @@ test('what is cut by a drain does not look whole to a client of HTTP/1.0 either'
       client.send(`GET /v1/x HTTP/1.0\r\n${scene.auth}\r\n`)
       await client.sees('data: 1')
       assert.is(await scene.relay.app.drain(), 1)
-      // Its body ends with the connection, so a FIN would say that this was all.
+      // The body ends with the connection, so a FIN would look like its end.
       assert.is(await client.closed(), 'reset')
     },
     SHORT,
   ))
 
-test('a drain of no time at all closes everything', () =>
+test('a drain with drainMs 0 closes everything at once', () =>
   withRelay(
     ENDLESS,
     async (scene) => {

@@ -35,7 +35,7 @@ test('a HEAD probe gets the head of the GET response without a body, and the con
     }
   }))
 
-test('other methods and paths want a key', () =>
+test('other methods and paths than the probes need a key', () =>
   withRelay(OK, async (scene) => {
     for (const line of [
       'POST /',
@@ -50,7 +50,7 @@ test('other methods and paths want a key', () =>
     assert.is(scene.upstream.requests.length, 0)
   }))
 
-test('readyz counts what is in flight', () =>
+test('readyz counts the requests in flight and their bytes', () =>
   withRelay(
     () => {},
     async (scene) => {
@@ -72,13 +72,13 @@ test('a relay that is shutting down is not ready, but healthy', () =>
   withRelay(
     () => {},
     async (scene) => {
-      // Requests that have begun to come, which a drain leaves open as long as something else runs.
+      // A drain leaves a connection with an incomplete request open as long as another request runs.
       const [ready, healthy, late] = [await scene.client(), await scene.client(), await scene.client()]
       const busy = await scene.client()
       busy.send(`GET /v1/x HTTP/1.1\r\n${scene.auth}\r\n`)
       await scene.upstream.request(0)
       for (const client of [ready, healthy, late]) {
-        // The beginning comes with a request that is answered, so that it is known to have come.
+        // The beginning follows a complete request, whose response shows that the relay has read both.
         client.send(`GET /healthz HTTP/1.1\r\n${BARE}GET `)
         await client.response()
       }
@@ -101,7 +101,7 @@ test('a relay that is shutting down is not ready, but healthy', () =>
     },
   ))
 
-test("the list of models is the upstream's, byte for byte", () => {
+test("the list of models is the upstream's response, byte for byte", () => {
   const list = '{"object":"list" , "data":[{"id":"gpt-x"}]}'
   return withRelay(
     (request) => request.write(whole('200 OK', list)),
@@ -122,7 +122,7 @@ const ALIASES = {
   },
 }
 
-test('where the config has names of its own, they are the list', () =>
+test('the models of the config, if there are any, are the list of models', () =>
   withRelay(
     OK,
     async (scene) => {
@@ -141,7 +141,7 @@ test('where the config has names of its own, they are the list', () =>
         assert.is(JSON.parse(one.body.toString()).id, 'tw/fast')
       }
       assert.is(scene.upstream.requests.length, 0)
-      // What the config does not name is the upstream's to know.
+      // A model that the config does not name is looked up upstream.
       const other = await scene.relayed(`GET /v1/models/gpt-x HTTP/1.1\r\n${scene.auth}\r\n`)
       assert.is(other.target, '/v1/models/gpt-x')
     },
@@ -150,7 +150,7 @@ test('where the config has names of its own, they are the list', () =>
 
 const hash = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
 
-/** Sends `before + model + after` and sees that nothing but the model's bytes are others at the upstream. */
+/** Sends `before + model + after` and checks that only the bytes of the model change. */
 async function assertSpliced(scene: Scene, before: string, model: string, after: string): Promise<void> {
   const body = Buffer.from(before + model + after)
   const head = `POST /v1/chat/completions HTTP/1.1\r\n${scene.auth}content-length: ${body.length}\r\n\r\n`
@@ -178,11 +178,11 @@ const SPLICES: Array<[string, string, string, string]> = [
   ['ahead of broken JSON', '{"model":', '"tw/fast"', ', broken'],
 ]
 for (const [place, before, model, after] of SPLICES) {
-  test(`a name of the config is put in place of the model's own, ${place}; every other byte stays`, () =>
+  test(`a model name of the config is replaced where it is ${place}, and every other byte stays`, () =>
     withRelay(OK, (scene) => assertSpliced(scene, before, model, after), ALIASES))
 }
 
-test('a body that names another model, or the same, is left as it was', () =>
+test('a body stays unchanged if its model is not in the config or has the same name upstream', () =>
   withRelay(
     OK,
     async (scene) => {

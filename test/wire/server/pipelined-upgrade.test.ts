@@ -4,11 +4,11 @@ import { withRelay } from '../../support/scene.js'
 import { until } from '../../support/until.js'
 import { type Script, whole } from '../../support/upstream.js'
 
-/** `/v1/slow` is never answered. */
+/** An upstream that sends the target back, and nothing for `/v1/slow`. */
 const ECHO: Script = (request) =>
   request.target === '/v1/slow' ? undefined : request.write(whole('200 OK', request.target))
 
-/** What may stand behind a request that is still being answered, and takes its connection away from Node's parser. */
+/** Requests that take the connection away from Node's parser while an earlier one is in flight. */
 const UPGRADES: Array<[string, string]> = [
   [
     'a WebSocket handshake',
@@ -23,14 +23,14 @@ const UPGRADES: Array<[string, string]> = [
 
 for (const [name, second] of UPGRADES) {
   for (const first of ['/healthz', '/v1/refused', '/v1/answered']) {
-    test(`${name} behind ${first} harms nobody, and leaves nobody waiting`, () =>
+    test(`${name} behind ${first} leaves no request waiting and disturbs no other client`, () =>
       withRelay(ECHO, async (scene) => {
         const stream = await scene.bystander()
         const client = await scene.client()
         const headers = first === '/v1/refused' ? 'host: relay\r\n' : scene.auth
         client.send(`GET ${first} HTTP/1.1\r\n${headers}\r\n${second}${headers}\r\n`)
-        const answers = (): number => client.text.split('HTTP/1.1 ').length - 1
-        await until(() => answers() === 2 || client.ending !== null, 'both answers, or the end')
+        const responses = (): number => client.text.split('HTTP/1.1 ').length - 1
+        await until(() => responses() === 2 || client.ending !== null, 'both responses, or the end')
         await until(() => scene.relay.inspect().openCount === 1, 'both to be over')
         await stream.ends()
       }))
@@ -48,7 +48,7 @@ for (const [name, second] of UPGRADES) {
         client[leave]()
         await until(() => request.closed, 'the upstream request to be cancelled')
         await until(() => scene.relay.inspect().openCount === 1, 'both to be over')
-        // An offer that Node passes over by itself is a pipelined request, and sent on at once; it is cancelled too.
+        // If Node itself ignores the offer, it is a pipelined request that is sent upstream, and is cancelled too.
         const [first, ...others] = scene.asked.map(({ target }) => target)
         assert.is(first, '/v1/slow')
         assert.ok(others.length === 0 || name === 'an offer of HTTP/2')

@@ -82,25 +82,25 @@ const BROKEN: Array<[string, Record<string, unknown> | string, RegExp]> = [
   ['is not JSON', '{"upstreams": {', /keeps its config: .*is not JSON/],
   ['has an unknown setting', { upstreems: {} }, /keeps its config: .*upstreems: unknown setting/],
   [
-    'names an upstream that is not there',
+    'names an unknown upstream',
     { upstreams: { a: { baseUrl: 'http://127.0.0.1:1' } }, routes: [{ upstream: 'b' }] },
     /keeps its config: .*no such upstream/,
   ],
   [
-    'has a secret that is not there',
+    'names a missing secret',
     { upstreams: { a: { preset: 'openai' } } },
     /keeps its config: .*OPENAI_API_KEY/,
   ],
   ['has no upstream', {}, /keeps its config: it has no upstreams/],
 ]
 
-for (const [name, settings, told] of BROKEN) {
-  test(`a config file that ${name} changes nothing, and the log says what is wrong with it`, async () => {
+for (const [name, settings, message] of BROKEN) {
+  test(`a config file that ${name} changes nothing, and the log names the problem`, async () => {
     await withReloader(answers('one'), async ({ relay, change, ask }) => {
       change(settings)
       assert.is(await ask(), 'one')
       assert.ok(
-        relay.lines.some(({ msg }) => told.test(String(msg))),
+        relay.lines.some(({ msg }) => message.test(String(msg))),
         JSON.stringify(relay.lines),
       )
     })
@@ -125,7 +125,7 @@ test('a reload applies what it can, and logs each time which settings need a res
   })
 })
 
-test('a reload applies timeouts of upstreams, and those of clients replace no upstream', async () => {
+test('a reload applies timeouts of upstreams, and a change of client timeouts replaces no upstream', async () => {
   await withReloader(answers('one'), async ({ relay, one, change, ask, reloads }) => {
     const upstreams = { one: cold(one) }
     assert.is(await ask(), 'one')
@@ -144,7 +144,7 @@ test('a reload applies timeouts of upstreams, and those of clients replace no up
 for (const mode of ['passthrough', 'off']) {
   test(`a config file that changes keys.mode to ${mode} is not applied at all`, async () => {
     await withReloader(answers('one'), async ({ relay, two, change, ask, reloads }) => {
-      // Such an upstream may be one that gets no credential, or that only this machine reaches.
+      // An upstream of this config may be meant for clients of the other mode only.
       change({ keys: { mode }, upstreams: { two: cold(two) } })
       assert.is(await ask(), 'one')
       assert.is(reloads(), 0)
@@ -156,11 +156,11 @@ for (const mode of ['passthrough', 'off']) {
   })
 }
 
-test('the config file is read again when it was written or replaced', async () => {
+test('the config file is read again after it was written or replaced', async () => {
   const act = async ({ relay, two, ask, reloads }: Running): Promise<void> => {
     const file = relay.config.file as string
     const text = JSON.stringify({ listen: '127.0.0.1:0', upstreams: { two: cold(two) } })
-    // Only a change after the first look counts, and nothing says when that was.
+    // Only a change after the first look is noticed, and the test cannot know when that was.
     const replace = (): void => {
       writeFileSync(`${file}.new`, text)
       renameSync(`${file}.new`, file)

@@ -7,13 +7,13 @@ import { OK, type Scene, withRelay } from '../../support/scene.js'
 import { until } from '../../support/until.js'
 import { CHUNKED, head, type Script, SSE, whole } from '../../support/upstream.js'
 
-/** What `curl --http2` sends with every plain request: an offer, that a server may pass over (RFC 9110, 7.8). */
+/** `curl --http2` sends this offer with every plain request; a server may ignore it (RFC 9110, 7.8). */
 const OFFER =
   'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n'
 
 const post = (scene: Scene, more: string): string => `POST /v1/x HTTP/1.1\r\n${scene.auth}${OFFER}${more}`
 
-test('a request that offers HTTP/2 is served as the plain request that it is', () =>
+test('a request that offers HTTP/2 is served as HTTP/1.1', () =>
   withRelay(OK, async (scene) => {
     const request = await scene.relayed(`GET /v1/x?a=b HTTP/1.1\r\n${scene.auth}${OFFER}X-Kept: 1\r\n\r\n`)
     assert.is(request.target, '/v1/x?a=b')
@@ -26,7 +26,7 @@ test('a request that offers HTTP/2 is served as the plain request that it is', (
     )
   }))
 
-test('the connection of an upgrade offer stays in use, also for further offers', () =>
+test('the connection of an upgrade offer stays in use, also for more offers', () =>
   withRelay(OK, async (scene) => {
     const client = await scene.client()
     for (const [n, offer] of [OFFER, '', OFFER, OFFER, ''].entries()) {
@@ -41,7 +41,7 @@ test('the connection of an upgrade offer stays in use, also for further offers',
     )
   }))
 
-test('other options of its Connection header still hold', () =>
+test('the other options in the Connection header of an upgrade offer are obeyed', () =>
   withRelay(OK, async (scene) => {
     const client = await scene.client()
     client.send(
@@ -52,7 +52,7 @@ test('other options of its Connection header still hold', () =>
     assert.is(scene.upstream.requests[0]?.header('x-named'), undefined)
   }))
 
-test('a body comes with it: in one piece with the head, later, in pieces, in chunks', () =>
+test('a request with an upgrade offer may have a body, with any framing and in any number of pieces', () =>
   withRelay(OK, async (scene) => {
     const together = await scene.relayed(post(scene, 'content-length: 7\r\n\r\n{"a":1}'))
     assert.is(together.body.toString(), '{"a":1}')
@@ -75,7 +75,7 @@ test('a body comes with it: in one piece with the head, later, in pieces, in chu
     assert.ok((await scene.relayed(bytes)).body.equals(large))
   }))
 
-test('a client that waits for 100 Continue gets it', () =>
+test('a request with an upgrade offer gets the 100 Continue that it waits for', () =>
   withRelay(OK, async (scene) => {
     const client = await scene.client()
     client.send(post(scene, 'expect: 100-continue\r\ncontent-length: 7\r\n\r\n'))
@@ -88,12 +88,12 @@ test('a client that waits for 100 Continue gets it', () =>
 const ECHO: Script = (request) => request.write(whole('200 OK', request.target))
 
 /**
- * Whether this Node passes over an offer by itself; releases of 22 and of 24 differ in it. One that does reads nothing
- * behind a body that came with an offer; no client pipelines there.
+ * Whether this Node ignores an offer by itself; releases of 22 and of 24 differ. Such a Node reads nothing behind a
+ * body that came with an offer, and no client pipelines there.
  */
 const NATIVE = 'shouldUpgradeCallback' in createServer()
 
-test('a request pipelined behind it is served too, in its turn', () =>
+test('a request pipelined behind an upgrade offer is served in its turn', () =>
   withRelay(ECHO, async (scene) => {
     if (NATIVE) return
     const client = await scene.client()
@@ -103,22 +103,22 @@ test('a request pipelined behind it is served too, in its turn', () =>
     assert.is((await client.response(1)).body.toString(), '/v1/second')
   }))
 
-test('behind a request in flight it leaves nobody waiting', () =>
+test('an upgrade offer pipelined behind a request in flight is served or its connection closed', () =>
   withRelay(ECHO, async (scene) => {
     const client = await scene.client()
     client.send(
       `GET /v1/first HTTP/1.1\r\n${scene.auth}\r\nGET /v1/second HTTP/1.1\r\n${scene.auth}${OFFER}\r\n`,
     )
     assert.is((await client.response(0)).body.toString(), '/v1/first')
-    // Served in its turn, or given up with its connection.
+    // The second request is served in its turn, or its connection is closed.
     await until(
       () => client.ending !== null || client.text.includes('/v1/second'),
-      'the second answer, or the end',
+      'the second response, or the end',
     )
     await until(() => scene.relay.inspect().openCount === 0, 'both to be over')
   }))
 
-test('a POST that asks for a WebSocket is no handshake, and is served as the POST that it is', () =>
+test('a POST that asks for a WebSocket is served as a POST', () =>
   // RFC 6455, 4.2.1: a handshake is a GET.
   withRelay(OK, async (scene) => {
     const request = await scene.relayed(
@@ -128,14 +128,14 @@ test('a POST that asks for a WebSocket is no handshake, and is served as the POS
     assert.is(request.body.toString(), '{"a":1}')
   }))
 
-test('it is refused as any other request, and its limits hold', () =>
+test('a request with an upgrade offer is refused like any other, and all limits apply to it', () =>
   withRelay(
     OK,
     async (scene) => {
       const refusals: Array<[number, string]> = [
         [401, `GET /v1/x HTTP/1.1\r\nhost: relay\r\n${OFFER}\r\n`],
         [413, post(scene, 'content-length: 5000\r\n\r\n')],
-        // The same Node waits for more.
+        // A Node that ignores offers waits for more bytes.
         [NATIVE ? 408 : 400, post(scene, 'transfer-encoding: chunked\r\n\r\nzz\r\n')],
         [400, post(scene, 'content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n')],
         [408, post(scene, 'content-length: 100\r\n\r\nhalf')],
@@ -146,7 +146,7 @@ test('it is refused as any other request, and its limits hold', () =>
     { limits: { bodyBytes: 1024 }, timeouts: { requestMs: 150 } },
   ))
 
-test('a client that leaves cancels it upstream', () =>
+test('a client that leaves cancels its request with an upgrade offer upstream', () =>
   withRelay(
     async (request) => {
       await request.write(head('200 OK', SSE, CHUNKED))

@@ -13,7 +13,7 @@ import { whole } from '../../support/upstream.js'
 
 test.after.each(runClock)
 
-/** One side of a socket: what it got, and how it ended. */
+/** One side of a WebSocket, the messages that it got, and how it ended. */
 class Peer {
   readonly messages: Array<Buffer | string> = []
   close: { code: number; reason: string } | null = null
@@ -42,7 +42,7 @@ class Peer {
 interface Pair {
   readonly client: Peer
   readonly server: Peer
-  /** What the upstream was asked with. */
+  /** The target of the handshake that the upstream got. */
   readonly target: string
   readonly headers: NodeJS.Dict<string | string[]>
 }
@@ -52,7 +52,7 @@ interface Stage {
   open(path: string, options?: { protocols?: string[]; headers?: Record<string, string> }): Promise<Pair>
 }
 
-/** A relay in front of a real WebSocket server. */
+/** Runs a relay in front of a real WebSocket server. */
 async function withSockets(act: (stage: Stage) => Promise<void>, settings: object = {}): Promise<void> {
   const server = createServer()
   const sockets = new WebSocketServer({ server, handleProtocols: (offered) => [...offered][0] ?? false })
@@ -86,7 +86,7 @@ async function withSockets(act: (stage: Stage) => Promise<void>, settings: objec
 }
 
 for (const path of ['/v1/realtime?model=gpt-realtime&x=a%20b', '/v1/responses']) {
-  test(`${path} is tunnelled both ways: text, binary, large and many, in their order`, () =>
+  test(`a WebSocket at ${path} passes text, binary, large and many messages both ways in order`, () =>
     withSockets(async ({ relay, open }) => {
       const { client, server, target } = await open(path)
       assert.is(target, path)
@@ -126,7 +126,7 @@ const MODELS: Array<[sent: string, got: string, model: string]> = [
 ]
 
 for (const [sent, got, model] of MODELS) {
-  test(`a handshake for ${sent} is one for ${model}, by the name that the upstream has for it`, () =>
+  test(`a handshake for ${sent} has the model ${model} and goes upstream as ${got}`, () =>
     withSockets(
       async ({ relay, open }) => {
         const { client, target } = await open(sent)
@@ -139,7 +139,7 @@ for (const [sent, got, model] of MODELS) {
     ))
 }
 
-test('where a handshake names no model, none is put into its query', () =>
+test('no model is put into the query of a handshake that names none', () =>
   withSockets(
     async ({ open }) => {
       const { client, target } = await open('/v1/responses?x=1')
@@ -149,7 +149,7 @@ test('where a handshake names no model, none is put into its query', () =>
     { routes: [{ targets: [{ upstream: 'up', model: 'real one' }] }] },
   ))
 
-test('the longest silence of a socket is measured, as that of a stream is', () =>
+test('the longest silence of a WebSocket is recorded', () =>
   withSockets(async ({ relay, open }) => {
     const { client, server } = await open('/v1/realtime')
     for (let i = 0; i < 2; i++) {
@@ -165,7 +165,7 @@ test('the longest silence of a socket is measured, as that of a stream is', () =
 const HEAD_OF_101 =
   'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n'
 
-test('what the upstream says right behind its 101 is not lost', () =>
+test('bytes that the upstream sends right behind its 101 reach the client', () =>
   withRelay(
     async (request) => {
       await request.write(Buffer.from(`${HEAD_OF_101}\x81\x02hi`, 'latin1'))
@@ -178,7 +178,7 @@ test('what the upstream says right behind its 101 is not lost', () =>
     },
   ))
 
-test('what the client says right behind its handshake is not lost', () =>
+test('bytes that the client sends right behind its handshake reach the upstream', () =>
   withRelay(
     async (request) => {
       await request.write(HEAD_OF_101)
@@ -193,7 +193,7 @@ test('what the client says right behind its handshake is not lost', () =>
     },
   ))
 
-test('close codes and reasons pass both ways', () =>
+test('WebSocket close codes and reasons pass both ways', () =>
   withSockets(async ({ open }) => {
     const first = await open('/v1/realtime')
     first.client.socket.close(4001, 'by the client')
@@ -204,7 +204,7 @@ test('close codes and reasons pass both ways', () =>
     assert.equal(await second.client.closed(), { code: 1011, reason: 'by the upstream' })
   }))
 
-test('a side that dies takes the other with it, without a closing handshake', () =>
+test('a WebSocket side that dies ends the other side without a closing handshake', () =>
   withSockets(async ({ relay, open }) => {
     const first = await open('/v1/realtime')
     first.client.socket.terminate()
@@ -216,7 +216,7 @@ test('a side that dies takes the other with it, without a closing handshake', ()
     assert.is(relay.inspect().openCount, 0)
   }))
 
-test("the client's key stays here, the upstream's goes there, and other headers pass", () =>
+test("a handshake goes upstream with the relay's credential instead of the client's key, and its other headers pass", () =>
   withSockets(async ({ relay, open }) => {
     const ways = [
       { authorization: `Bearer ${relay.key}` },
@@ -254,7 +254,7 @@ function handshake(scene: Scene, credentials = scene.auth): string {
 }
 
 for (const status of ['426 Upgrade Required', '401 Unauthorized', '200 OK']) {
-  test(`an upstream that answers ${status} to a handshake is heard by the client`, () =>
+  test(`a response ${status} to a handshake reaches the client`, () =>
     withRelay(
       (request) =>
         request.write(whole(status, '{"error":"no"}', 'Content-Type: application/json', 'X-Theirs: 1')),
@@ -305,7 +305,7 @@ test('a handshake with an upstream that cannot be reached gives 502', () =>
     assert.not.match(response.body.toString(), /127\.0\.0\.1|sk-upstream-secret/)
   }))
 
-test('a handshake that the upstream leaves unanswered gives 504', () =>
+test('a handshake without a response from the upstream gives 504', () =>
   withRelay(
     () => {},
     async (scene) => {
@@ -314,12 +314,12 @@ test('a handshake that the upstream leaves unanswered gives 504', () =>
       const request = await scene.upstream.request(0)
       pass(101)
       assert.is((await answer).status, 504)
-      await until(() => request.closed, 'the connection to be given up')
+      await until(() => request.closed, 'the connection to close')
     },
     { timeouts: { firstByteMs: 100 } },
   ))
 
-test('a socket that is open when the drain is over is cut', () =>
+test('a WebSocket that is open at the end of the drain is cut', () =>
   withSockets(
     async ({ relay, open }) => {
       const { client, server } = await open('/v1/realtime')

@@ -6,7 +6,7 @@ import { auth, startRelay } from '../../support/relay.js'
 import { gate, until, wait } from '../../support/until.js'
 import { CHUNKED, chunk, head, ScriptedUpstream, SSE } from '../../support/upstream.js'
 
-test('each piece of a stream is with the client before the next one is sent', async () => {
+test('each chunk of a stream reaches the client before the upstream sends the next one', async () => {
   const second = gate()
   const upstream = await ScriptedUpstream.start(async (request) => {
     await request.write(head('200 Fine', SSE, CHUNKED))
@@ -31,7 +31,7 @@ test('each piece of a stream is with the client before the next one is sent', as
   await upstream.close()
 })
 
-test('the head leaves as soon as the upstream has sent it, with no piece behind it', async () => {
+test('the client gets the head before the upstream has sent any of the body', async () => {
   const body = gate()
   const upstream = await ScriptedUpstream.start(async (request) => {
     await request.write(head('200 OK', SSE, CHUNKED))
@@ -49,7 +49,7 @@ test('the head leaves as soon as the upstream has sent it, with no piece behind 
   await upstream.close()
 })
 
-test('a head and a body that came together leave together', async () => {
+test('a head and a body that arrive together are sent in one write', async () => {
   const upstream = await ScriptedUpstream.start((request) =>
     request.write(
       Buffer.concat([
@@ -68,7 +68,7 @@ test('a head and a body that came together leave together', async () => {
   await upstream.close()
 })
 
-/** A body and how the wire carries it: framing, where it is cut into writes, and pauses between those. */
+/** A body, its framing, the places where it is cut into writes, and the pauses between these. */
 const answers = fc.record({
   body: fc.uint8Array({ minLength: 0, maxLength: 3000 }),
   eventStream: fc.boolean(),
@@ -78,9 +78,10 @@ const answers = fc.record({
   pauses: fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 7, maxLength: 7 }),
 })
 
-/** How many body bytes are in a prefix of the wire's bytes: what the client must have before it gets any more. */
-interface TappedSocket {
+/** A response as it is on the wire. */
+interface FramedResponse {
   readonly bytes: Buffer
+  /** Number of body bytes within the first `length` bytes: the client must have them before more is sent. */
   bodyIn(length: number): number
 }
 
@@ -89,7 +90,7 @@ function frame(answer: {
   eventStream: boolean
   framing: string
   chunks: number[]
-}): TappedSocket {
+}): FramedResponse {
   const body = Buffer.from(answer.body)
   const type = answer.eventStream ? SSE : 'content-type: application/octet-stream'
   if (answer.framing !== 'chunked') {
@@ -120,9 +121,9 @@ function frame(answer: {
   }
 }
 
-test('whatever an upstream sends, however it is cut, the client gets the same bytes, none of them late', async () => {
+test('the client gets every byte at once and unchanged, whatever the body, the framing and the cuts are', async () => {
   type Turn = {
-    wire: TappedSocket
+    wire: FramedResponse
     cuts: number[]
     pauses: number[]
     close: boolean
@@ -130,7 +131,7 @@ test('whatever an upstream sends, however it is cut, the client gets the same by
   }
   let turn: Turn | null = null
   const upstream = await ScriptedUpstream.start(async (request) => {
-    if (turn === null) throw new Error('a request that nobody made')
+    if (turn === null) throw new Error('an unexpected request')
     const { wire, cuts, pauses, close, seen } = turn
     const ends = [...cuts.filter((cut) => cut < wire.bytes.length).sort((a, b) => a - b), wire.bytes.length]
     let from = 0
