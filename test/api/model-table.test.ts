@@ -83,7 +83,7 @@ const KNOWN: ReadonlyArray<[string, PresetName | null, Partial<ModelTraits>]> = 
   ['MiniMax-M2.1', 'minimax', { efforts: [] }],
   ['qwen3-max', 'alibaba', { efforts: [], customTools: false }],
   ['grok-4-0709', 'xai', { efforts: [], refuses: ['presence_penalty', 'frequency_penalty', 'stop'] }],
-  ['grok-4-fast-non-reasoning', 'xai', { efforts: [], refuses: [] }],
+  ['grok-4-fast-non-reasoning', 'xai', { efforts: [], refuses: ['presence_penalty', 'frequency_penalty'] }],
   ['grok-4.5', 'xai', { efforts: ['low', 'medium', 'high'] }],
   ['grok-3-mini', 'xai', { efforts: ['low', 'high'] }],
   ['devstral-2512', 'mistral', { callIds: 'nine', limitField: 'max_tokens', customTools: false }],
