@@ -88,23 +88,13 @@ const CLAUDE_ROWS: readonly ModelRow[] = [
     traits: { ...CLAUDE_ONE_SAMPLING, maxOutputTokens: 64_000 },
   },
   {
-    match: ['claude-opus-4-6*'],
+    match: ['claude-opus-4-6*', 'claude-sonnet-4-6*'],
     presets: ANTHROPIC,
     traits: {
       ...CLAUDE_ADAPTIVE,
       refuses: ['top_p'],
       efforts: ['low', 'medium', 'high', 'max'],
       maxOutputTokens: 128_000,
-    },
-  },
-  {
-    match: ['claude-sonnet-4-6*'],
-    presets: ANTHROPIC,
-    traits: {
-      ...CLAUDE_ADAPTIVE,
-      refuses: ['top_p'],
-      efforts: ['low', 'medium', 'high', 'max'],
-      maxOutputTokens: 64_000,
     },
   },
   {

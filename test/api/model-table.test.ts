@@ -57,7 +57,7 @@ const KNOWN: ReadonlyArray<[string, PresetName | null, Partial<ModelTraits>]> = 
   ['claude-sonnet-4-5-20250929', 'anthropic', { thinking: 'budget', maxOutputTokens: 64_000 }],
   ['claude-haiku-4-5', 'anthropic', { thinking: 'budget', maxOutputTokens: 64_000, refuses: ['top_p'] }],
   ['claude-opus-4-6', 'anthropic', { thinking: 'adaptive', maxOutputTokens: 128_000, refuses: ['top_p'] }],
-  ['claude-sonnet-4-6', 'anthropic', { thinking: 'adaptive', maxOutputTokens: 64_000 }],
+  ['claude-sonnet-4-6', 'anthropic', { thinking: 'adaptive', maxOutputTokens: 128_000 }],
   ['claude-opus-4-7', 'anthropic', { thinking: 'adaptive', refuses: ['temperature', 'top_p', 'top_k'] }],
   ['claude-opus-5-5', 'anthropic', { thinking: 'adaptive', maxOutputTokens: 128_000, api: 'messages' }],
   ['claude-haiku-9', 'anthropic', { thinking: 'adaptive', maxOutputTokens: null, api: 'messages' }],

@@ -7,7 +7,8 @@ import type { ModelTraits } from '../../api/model-traits.js'
  * - `limitField`: the limit of output tokens has this name in chat completions;
  * - `api`: the model is asked by this API;
  * - `customTools`: it takes no custom tools;
- * - `chatThinking`: it takes no earlier thinking in chat completions.
+ * - `chatThinking`: it takes no earlier thinking in chat completions;
+ * - `thinking`: a Claude model thinks in this way.
  */
 export type Correction =
   | { readonly kind: 'drop'; readonly fields: readonly string[] }
@@ -15,6 +16,7 @@ export type Correction =
   | { readonly kind: 'api'; readonly to: ConversationApi }
   | { readonly kind: 'customTools' }
   | { readonly kind: 'chatThinking' }
+  | { readonly kind: 'thinking'; readonly to: 'budget' | 'adaptive' }
 
 /** Fields that tell the model how hard to think: without them, no effort is sent at all. */
 const EFFORT_FIELDS = new Set(['reasoning_effort', 'reasoning', 'output_config', 'thinkingConfig'])
@@ -30,6 +32,8 @@ export function correctTraits(traits: ModelTraits, correction: Correction): Part
       return { customTools: false }
     case 'chatThinking':
       return { chatThinking: 'none' }
+    case 'thinking':
+      return { thinking: correction.to }
     case 'drop': {
       const { fields } = correction
       return {

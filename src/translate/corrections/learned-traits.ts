@@ -56,7 +56,9 @@ function keyOf(target: string, model: string): string {
   return `${target}\n${model}`
 }
 
-/** An API or a limit that was corrected once is not corrected again: two errors that contradict each other end there. */
+/**
+ * An API or a limit that was corrected once is not corrected again: two errors that contradict each other end there.
+ */
 function isKnown(known: readonly Correction[], correction: Correction): boolean {
   if (correction.kind !== 'drop') return known.some(({ kind }) => kind === correction.kind)
   return correction.fields.every((field) =>

@@ -14,8 +14,8 @@ const STATUSES = new Set([400, 404, 422])
 
 /**
  * Reads from an error of an upstream what has to be changed so that the same request is accepted. Nothing has been
- * generated then, so that a second try costs nothing. It finds only changes that the client hardly notices: never one of
- * the conversation, the tools, the model, or the form of the answer.
+ * generated then, so that a second try costs nothing. It finds only changes that the client hardly notices: never one
+ * of the conversation, the tools, the model, or the form of the answer.
  * @param body of the error, uncompressed; anything may be in it
  * @returns null if the error says no such thing, or what it names was not sent
  */
@@ -27,6 +27,10 @@ export function readCorrection(status: number, body: Buffer, sent: SentRequest):
   const to = findOtherApi(status, facts, sent.api)
   if (to !== null) return { kind: 'api', to }
   if (sent.api === 'chat' && refusesThinking(facts)) return { kind: 'chatThinking' }
+  if (sent.api === 'messages') {
+    if (facts.texts.some((text) => ADAPTIVE_ONLY.test(text))) return { kind: 'thinking', to: 'adaptive' }
+    if (facts.texts.some((text) => BUDGET_ONLY.test(text))) return { kind: 'thinking', to: 'budget' }
+  }
   return findRefusedFields(facts, sent)
 }
 
@@ -75,6 +79,10 @@ function refusesThinking({ texts, places }: ErrorFacts): boolean {
     places.some(({ path }) => path[0] === 'messages' && path.at(-1) === 'reasoning_content')
   )
 }
+
+/** Anthropic's, since Opus 4.7 and before Opus 4.6. */
+const ADAPTIVE_ONLY = /thinking\.type\.enabled['"`]? is not supported/i
+const BUDGET_ONLY = /adaptive thinking is not supported/i
 
 const QUOTE = `['"\`]`
 /** Each names one refused field. */
@@ -144,8 +152,8 @@ function findRefusedFields(facts: ErrorFacts, sent: SentRequest): Correction | n
 /** The limit of output tokens has another name, and stays. */
 const LIMITS = new Set(['max_tokens', 'max_completion_tokens'])
 
-/** Paths of an effort: what is dropped is the member that holds it. */
-const EFFORT_PATH = /^(reasoning|output_config)\.effort$/
+/** Paths of which the member that holds them is dropped. */
+const PART_PATH = /^(reasoning|output_config|stream_options)\.(?:effort|include_usage|include_obfuscation)$/
 
 /**
  * The field of the request that an error means: it may write the name in another case, or behind a path.
@@ -156,7 +164,7 @@ function findSentField(name: string, { fields }: SentRequest): string | null {
     .replace(/\.$/, '')
     .replace(/^body\./, '')
     .replace(/^generation_?config\./i, '')
-  const path = EFFORT_PATH.exec(plain)?.[1] ?? plain
+  const path = PART_PATH.exec(plain)?.[1] ?? plain
   for (const each of [path, toSnakeCase(path), toCamelCase(path)]) if (fields.includes(each)) return each
   return null
 }

@@ -185,6 +185,25 @@ const REFUSED_FIELDS: readonly Refusal[] = [
     expected: drop('stream_options', 'seed'),
   },
   {
+    name: 'Mistral: a part of a field',
+    status: 422,
+    body: {
+      object: 'error',
+      message: {
+        detail: [
+          {
+            type: 'extra_forbidden',
+            loc: ['body', 'stream_options', 'include_usage'],
+            msg: 'Extra inputs are not permitted',
+            input: true,
+          },
+        ],
+      },
+    },
+    api: 'chat',
+    expected: drop('stream_options'),
+  },
+  {
     name: 'Mistral: a list as text',
     status: 422,
     body: {
@@ -396,6 +415,20 @@ const OTHERS: readonly Refusal[] = [
     },
     api: 'chat',
     expected: { kind: 'customTools' },
+  },
+  {
+    name: 'Anthropic: a budget for a model that thinks by effort',
+    body: anthropic(
+      '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.',
+    ),
+    api: 'messages',
+    expected: { kind: 'thinking', to: 'adaptive' },
+  },
+  {
+    name: 'Anthropic: an effort for a model that thinks by budget',
+    body: anthropic('adaptive thinking is not supported on this model'),
+    api: 'messages',
+    expected: { kind: 'thinking', to: 'budget' },
   },
   {
     name: 'Groq: earlier thinking',
