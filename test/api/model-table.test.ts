@@ -1,4 +1,3 @@
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CONVERSATION_APIS } from '../../src/api/apis.js'
@@ -6,6 +5,7 @@ import { MODEL_ROWS } from '../../src/api/model-rows.js'
 import { findTraits, type ModelRule, TRAIT_NAMES } from '../../src/api/model-table.js'
 import type { ModelTraits } from '../../src/api/model-traits.js'
 import { PRESET_NAMES, PRESETS, type PresetName } from '../../src/api/presets.js'
+import { fc } from '../support/property.js'
 
 function traitsOf(
   model: string | null,

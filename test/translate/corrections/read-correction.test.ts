@@ -1,8 +1,8 @@
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CONVERSATION_APIS } from '../../../src/api/apis.js'
 import { readCorrection } from '../../../src/translate/corrections/read-correction.js'
+import { fc } from '../../support/property.js'
 import { FIELDS, REFUSALS } from './refusals.js'
 
 for (const { name, status = 400, body, api, expected } of REFUSALS) {
