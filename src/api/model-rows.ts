@@ -29,7 +29,8 @@ export const PRESET_TRAITS: Readonly<Partial<Record<PresetName, Partial<ModelTra
   },
   // console.groq.com, OpenAI Compatibility: these give a 400. Few models take an effort (Reasoning).
   groq: { refuses: ['logprobs', 'top_logprobs', 'logit_bias'], efforts: [] },
-  gemini: { api: 'chat' },
+  // Its schema has neither, and refuses what it does not have.
+  gemini: { api: 'chat', refuses: ['store', 'metadata'] },
   'gemini-native': { api: 'gemini' },
 }
 
@@ -87,23 +88,13 @@ const CLAUDE_ROWS: readonly ModelRow[] = [
     traits: { ...CLAUDE_ONE_SAMPLING, maxOutputTokens: 64_000 },
   },
   {
-    match: ['claude-opus-4-6*'],
+    match: ['claude-opus-4-6*', 'claude-sonnet-4-6*'],
     presets: ANTHROPIC,
     traits: {
       ...CLAUDE_ADAPTIVE,
       refuses: ['top_p'],
       efforts: ['low', 'medium', 'high', 'max'],
       maxOutputTokens: 128_000,
-    },
-  },
-  {
-    match: ['claude-sonnet-4-6*'],
-    presets: ANTHROPIC,
-    traits: {
-      ...CLAUDE_ADAPTIVE,
-      refuses: ['top_p'],
-      efforts: ['low', 'medium', 'high', 'max'],
-      maxOutputTokens: 64_000,
     },
   },
   {
@@ -175,6 +166,8 @@ const GEMINI_ROWS: readonly ModelRow[] = [
     },
   },
 ]
+
+const GROK_REFUSES = ['presence_penalty', 'frequency_penalty', 'stop'] as const
 
 const OTHER_ROWS: readonly ModelRow[] = [
   // api-docs.deepseek.com, Thinking Mode: with tools, `reasoning_content` has to come back. Reasoning Model: logprobs
@@ -248,39 +241,31 @@ const OTHER_ROWS: readonly ModelRow[] = [
     presets: OPEN_HOSTS,
     traits: { chatThinking: 'reasoning_content' },
   },
-  // docs.x.ai, Reasoning: reasoning models refuse penalties and `stop`. An effort is taken by 3-mini and since 4.3.
+  // docs.x.ai, Reasoning: reasoning models refuse penalties and `stop`; since Grok 4 the others refuse penalties, too.
+  // An effort is taken by 3-mini and since 4.3.
+  { match: ['grok-3-mini*'], presets: ['xai'], traits: { efforts: ['low', 'high'], refuses: GROK_REFUSES } },
+  { match: ['grok-3*', 'grok-2*'], presets: ['xai'], traits: { efforts: [] } },
   {
-    match: ['grok-3-mini*'],
+    match: ['grok-*-non-reasoning*'],
     presets: ['xai'],
-    traits: { efforts: ['low', 'high'], refuses: ['presence_penalty', 'frequency_penalty', 'stop'] },
+    traits: { efforts: [], refuses: ['presence_penalty', 'frequency_penalty'] },
   },
-  { match: ['grok-3*', 'grok-2*', '*-non-reasoning*'], presets: ['xai'], traits: { efforts: [] } },
   {
     match: ['grok-4.3*'],
     presets: ['xai'],
-    traits: {
-      efforts: ['none', 'low', 'medium', 'high'],
-      refuses: ['presence_penalty', 'frequency_penalty', 'stop'],
-    },
+    traits: { efforts: ['none', 'low', 'medium', 'high'], refuses: GROK_REFUSES },
   },
   {
     match: ['grok-4.5*'],
     presets: ['xai'],
-    traits: {
-      efforts: ['low', 'medium', 'high'],
-      refuses: ['presence_penalty', 'frequency_penalty', 'stop'],
-    },
+    traits: { efforts: ['low', 'medium', 'high'], refuses: GROK_REFUSES },
   },
   {
     match: ['grok-4', 'grok-4-*', 'grok-4.1*', 'grok-4.20*', 'grok-code*'],
     presets: ['xai'],
-    traits: { efforts: [], refuses: ['presence_penalty', 'frequency_penalty', 'stop'] },
+    traits: { efforts: [], refuses: GROK_REFUSES },
   },
-  {
-    match: ['grok-*'],
-    presets: ['xai'],
-    traits: { refuses: ['presence_penalty', 'frequency_penalty', 'stop'] },
-  },
+  { match: ['grok-*'], presets: ['xai'], traits: { refuses: GROK_REFUSES } },
 ]
 
 /** All built-in rows. The first one that matches a model and its upstream's preset is taken. */

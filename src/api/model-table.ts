@@ -91,7 +91,7 @@ export function findTraits({ model, upstream, preset, rules }: ModelAtUpstream):
       (each) =>
         (each.upstream === null || each.upstream === upstream) &&
         (each.preset === null || each.preset === preset) &&
-        each.match.some((pattern) => matchesPattern(pattern, name)),
+        findPattern(each, name) !== null,
     )
     if (rule !== undefined) take(rule.traits, { kind: 'rule', name: rule.path })
   }
@@ -107,18 +107,33 @@ interface MatchingRow {
 function findRow(name: string, preset: PresetName | null): MatchingRow | null {
   for (const row of MODEL_ROWS) {
     if (row.presets !== null && (preset === null || !row.presets.includes(preset))) continue
-    for (const pattern of row.match) if (matchesPattern(pattern, name)) return { row, pattern }
+    const pattern = findPattern(row, name)
+    if (pattern !== null) return { row, pattern }
+  }
+  return null
+}
+
+/** The patterns of rows and rules, in lower case and split at each `*`. The traits are looked up for each attempt. */
+const split = new WeakMap<object, readonly (readonly string[])[]>()
+
+/** @returns the first pattern that matches a name in lower case; null if none does */
+function findPattern(of: { readonly match: readonly string[] }, name: string): string | null {
+  let patterns = split.get(of)
+  if (patterns === undefined) {
+    patterns = of.match.map((pattern) => pattern.toLowerCase().split('*'))
+    split.set(of, patterns)
+  }
+  for (let i = 0; i < patterns.length; i++) {
+    if (matchesParts(patterns[i] as readonly string[], name)) return of.match[i] as string
   }
   return null
 }
 
 /**
- * Whether a name matches a pattern in which `*` stands for any run of characters. Not by a regular expression: the
- * name is the client's, and several `*` would make one of them slow.
- * @param name in lower case
+ * Whether a name is these parts with any runs of characters between them. Not by a regular expression: the name is the
+ * client's, and several `*` would make one of them slow.
  */
-function matchesPattern(pattern: string, name: string): boolean {
-  const parts = pattern.toLowerCase().split('*')
+function matchesParts(parts: readonly string[], name: string): boolean {
   const first = parts[0] as string
   if (parts.length === 1) return first === name
   const last = parts[parts.length - 1] as string

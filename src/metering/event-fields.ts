@@ -4,8 +4,8 @@ import type { ResponseStats } from './response-stats.js'
 
 /**
  * Reads the fields of events and responses of all APIs: chat completions, completions, Responses, Anthropic Messages,
- * Gemini's (`gemini-fields.ts`) and llama.cpp's own. The API is recognised by the fields, not by the path, because upstreams mix them. Every field
- * may be missing, null or of another type.
+ * Gemini's (`gemini-fields.ts`) and llama.cpp's own. The API is recognised by the fields, not by the path, because
+ * upstreams mix them. Every field may be missing, null or of another type.
  */
 
 const END_TYPES = new Set(['message_stop', 'response.completed', 'response.incomplete', 'response.failed'])

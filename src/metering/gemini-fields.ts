@@ -30,8 +30,8 @@ function readCandidate({ content, finishReason }: JsonObject, stats: ResponseSta
 }
 
 /**
- * Reads Gemini's `usageMetadata`. It counts thoughts beside the candidates, and cached tokens as part of the prompt. Each event
- * has the numbers up to then.
+ * Reads Gemini's `usageMetadata`. It counts thoughts beside the candidates, and cached tokens as part of the prompt.
+ * Each event has the numbers up to then.
  * @param usage parsed JSON of any type
  */
 export function readGeminiUsage(usage: unknown, stats: ResponseStats): void {

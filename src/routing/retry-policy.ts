@@ -1,3 +1,5 @@
+import { findApiIndex } from '../api/api-of-path.js'
+import { APIS } from '../api/presets.js'
 import { classifyFailure, type FailureKind, type Outcome } from './outcome.js'
 
 /**
@@ -99,13 +101,16 @@ const REPEATABLE_POSTS: ReadonlySet<string> = new Set([
   '/embeddings',
 ])
 
+/** The model is in the path of Gemini's own API. */
+const GEMINI = APIS.indexOf('gemini')
+
 /**
  * Whether failover is on where the config does not say: for reads, and for requests that only generate. It is off for
  * requests that create something or are expensive (files, batches, audio, images), and for unknown paths.
  * @param path behind the version, without a query
  */
 export function isFailoverDefault(method: string, path: string): boolean {
-  if (method === 'POST') return REPEATABLE_POSTS.has(path)
+  if (method === 'POST') return REPEATABLE_POSTS.has(path) || findApiIndex(path) === GEMINI
   return (method === 'GET' || method === 'HEAD') && !isAccountScoped(path)
 }
 

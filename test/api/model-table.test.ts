@@ -1,4 +1,3 @@
-import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CONVERSATION_APIS } from '../../src/api/apis.js'
@@ -6,6 +5,7 @@ import { MODEL_ROWS } from '../../src/api/model-rows.js'
 import { findTraits, type ModelRule, TRAIT_NAMES } from '../../src/api/model-table.js'
 import type { ModelTraits } from '../../src/api/model-traits.js'
 import { PRESET_NAMES, PRESETS, type PresetName } from '../../src/api/presets.js'
+import { fc } from '../support/property.js'
 
 function traitsOf(
   model: string | null,
@@ -57,7 +57,7 @@ const KNOWN: ReadonlyArray<[string, PresetName | null, Partial<ModelTraits>]> = 
   ['claude-sonnet-4-5-20250929', 'anthropic', { thinking: 'budget', maxOutputTokens: 64_000 }],
   ['claude-haiku-4-5', 'anthropic', { thinking: 'budget', maxOutputTokens: 64_000, refuses: ['top_p'] }],
   ['claude-opus-4-6', 'anthropic', { thinking: 'adaptive', maxOutputTokens: 128_000, refuses: ['top_p'] }],
-  ['claude-sonnet-4-6', 'anthropic', { thinking: 'adaptive', maxOutputTokens: 64_000 }],
+  ['claude-sonnet-4-6', 'anthropic', { thinking: 'adaptive', maxOutputTokens: 128_000 }],
   ['claude-opus-4-7', 'anthropic', { thinking: 'adaptive', refuses: ['temperature', 'top_p', 'top_k'] }],
   ['claude-opus-5-5', 'anthropic', { thinking: 'adaptive', maxOutputTokens: 128_000, api: 'messages' }],
   ['claude-haiku-9', 'anthropic', { thinking: 'adaptive', maxOutputTokens: null, api: 'messages' }],
@@ -83,7 +83,7 @@ const KNOWN: ReadonlyArray<[string, PresetName | null, Partial<ModelTraits>]> = 
   ['MiniMax-M2.1', 'minimax', { efforts: [] }],
   ['qwen3-max', 'alibaba', { efforts: [], customTools: false }],
   ['grok-4-0709', 'xai', { efforts: [], refuses: ['presence_penalty', 'frequency_penalty', 'stop'] }],
-  ['grok-4-fast-non-reasoning', 'xai', { efforts: [], refuses: [] }],
+  ['grok-4-fast-non-reasoning', 'xai', { efforts: [], refuses: ['presence_penalty', 'frequency_penalty'] }],
   ['grok-4.5', 'xai', { efforts: ['low', 'medium', 'high'] }],
   ['grok-3-mini', 'xai', { efforts: ['low', 'high'] }],
   ['devstral-2512', 'mistral', { callIds: 'nine', limitField: 'max_tokens', customTools: false }],

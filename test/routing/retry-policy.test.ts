@@ -205,6 +205,8 @@ const BY_DEFAULT: Array<[string, string, boolean]> = [
   ['POST', '/messages', true],
   ['POST', '/messages/count_tokens', true],
   ['POST', '/embeddings', true],
+  ['POST', '/models/gemini-3-pro:streamGenerateContent', true],
+  ['POST', '/models/gemini-3-pro', false],
   ['POST', '/responses/resp_1/cancel', false],
   ['GET', '/responses/resp_1', false],
   ['DELETE', '/responses/resp_1', false],
