@@ -89,9 +89,10 @@ function rewriteChat(
 ): UpstreamRewrite {
   const { edits, wrapped } = buildNativeRequest('chat', body, createDefaultTarget(capabilities))
   const all = customs.length === 0 ? wrapped : [...customs, ...wrapped]
-  if (all.length > 0) {
+  const hasTools = peekFields(body).tools
+  if (all.length > 0 || hasTools) {
     const translate = createResponseTranslation({
-      ...{ from: 'chat', stream, includeUsage, model: null, wrapped: all },
+      ...{ from: 'chat', stream, includeUsage, model: null, wrapped: all, hasTools },
     })
     return { edits, translate, readable: true, foreign: false }
   }

@@ -2,6 +2,7 @@ import { filterObjects, isObject, type JsonObject, numberOr, parseJson, stringOr
 import { EMPTY } from '../../lib/bytes.js'
 import type { CreateTranslation, Translation } from '../translation.js'
 import { BufferedTranslation } from './buffered.js'
+import { repairCompletion } from './chat-repair.js'
 import { createChatError } from './chat-errors.js'
 import type { ChatUsage } from './chat-usage.js'
 import { ChunkWriter, type FinishReason } from './chunk-writer.js'
@@ -41,7 +42,7 @@ const REASONS: readonly FinishReason[] = ['stop', 'length', 'tool_calls', 'conte
  * @param includeUsage the client asked for a usage chunk
  */
 export function splitCompletion(body: Buffer, includeUsage: boolean): Buffer {
-  const completion = parseJson(body.toString('utf8'))
+  const completion = parseJson(repairCompletion(body).toString('utf8'))
   const writer = new ChunkWriter(includeUsage, null)
   const [choice] = isObject(completion) ? filterObjects(completion.choices) : []
   if (isObject(completion) && choice !== undefined) writeCompletion(writer, completion, choice)

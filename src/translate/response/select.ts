@@ -3,7 +3,9 @@ import { unwrapCompletion } from '../custom-tools/unwrap-completion.js'
 import { UnwrapStream } from '../custom-tools/unwrap-stream.js'
 import type { Translation } from '../translation.js'
 import { BufferedTranslation } from './buffered.js'
+import { ChainedTranslation } from './chain.js'
 import { translateError } from './chat-errors.js'
+import { ChatRepairStream, repairCompletion } from './chat-repair.js'
 import { splitCompletion } from './completion-to-stream.js'
 import { MessagesTranslation } from './messages-stream.js'
 import { ResponsesTranslation } from './responses-stream.js'
@@ -23,6 +25,8 @@ export interface ResponseContext {
   readonly model: string | null
   /** Names of the custom tools that went out as functions. Missing: none. */
   readonly wrapped?: readonly string[]
+  /** The request had tools, so that chat completions may have calls to repair. Missing: only if some are wrapped. */
+  readonly hasTools?: boolean
 }
 
 /** In bytes. A longer error passes as it is. */
@@ -39,7 +43,7 @@ export function selectTranslation(context: ResponseContext): Translation | null 
   if (status >= 400) {
     return eventStream || from === 'chat' ? null : new BufferedTranslation(translateError, LONGEST_ERROR)
   }
-  if (status !== 200 || (from === 'chat' && !context.wrapped?.length)) return null
+  if (status !== 200 || (from === 'chat' && !context.wrapped?.length && !context.hasTools)) return null
   if (eventStream) return createStreamTranslation(context)
   return new BufferedTranslation(
     (body) => translateWhole(body, context),
@@ -51,9 +55,9 @@ export function selectTranslation(context: ResponseContext): Translation | null 
 
 function createStreamTranslation({ from, includeUsage, model, wrapped = [] }: ResponseContext): Translation {
   if (from === 'responses') return new ResponsesTranslation(includeUsage, model)
-  return from === 'messages'
-    ? new MessagesTranslation(includeUsage, model, wrapped)
-    : new UnwrapStream(wrapped)
+  if (from === 'messages') return new MessagesTranslation(includeUsage, model, wrapped)
+  const repair = new ChatRepairStream()
+  return wrapped.length === 0 ? repair : new ChainedTranslation(repair, new UnwrapStream(wrapped))
 }
 
 function translateWhole(body: Buffer, context: ResponseContext): Buffer {
@@ -63,5 +67,5 @@ function translateWhole(body: Buffer, context: ResponseContext): Buffer {
 
 function convertCompletion(body: Buffer, { from, model, wrapped = [] }: ResponseContext): Buffer {
   if (from === 'responses') return translateResponse(body, model)
-  return from === 'messages' ? translateMessage(body, model, wrapped) : unwrapCompletion(body, wrapped)
+  return from === 'messages' ? translateMessage(body, model, wrapped) : unwrapCompletion(repairCompletion(body), wrapped)
 }
