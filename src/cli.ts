@@ -48,7 +48,7 @@ async function main(args: string[]): Promise<number> {
     case 'models': {
       const { runModels } = await import('./commands/models.js')
       const { loadDestinations } = await import('./config/config.js')
-      return telling(() =>
+      return reportConfigErrors(() =>
         runModels(rest, {
           out: process.stdout,
           err: process.stderr,

@@ -45,7 +45,7 @@ const OPEN_HOSTS: readonly PresetName[] = [
 ]
 
 const ANTHROPIC: readonly PresetName[] = ['anthropic']
-const CLAUDE: Partial<ModelTraits> = { api: 'messages', customTools: false }
+const CLAUDE: Partial<ModelTraits> = { api: 'messages', customTools: false, thinking: 'none' }
 /** Extended thinking guide: models that think by `budget_tokens`. */
 const CLAUDE_BUDGET: Partial<ModelTraits> = { ...CLAUDE, thinking: 'budget' }
 /** Since Opus 4.1, `temperature` and `top_p` are refused together (Messages API, model notes): one is left out. */

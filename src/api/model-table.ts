@@ -48,7 +48,7 @@ const USUAL: ModelTraits = {
   customTools: ALL_CAPABILITIES.customTools,
   reasoningObject: ALL_CAPABILITIES.reasoning,
   chatThinking: 'none',
-  thinking: 'none',
+  thinking: null,
   maxOutputTokens: null,
   callIds: 'any',
 }

@@ -32,9 +32,10 @@ export interface ModelTraits {
   readonly chatThinking: ChatThinking
   /**
    * How a Claude model thinks: `budget`: `thinking: {"type":"enabled","budget_tokens":N}`; `adaptive`: by effort
-   * (`output_config.effort`); `none`: not at all. Of a Gemini model: `budget` or `adaptive` (`thinkingLevel`).
+   * (`output_config.effort`); `none`: not at all. Of a Gemini model: `budget` or `adaptive` (`thinkingLevel`). Null: as
+   * the client says.
    */
-  readonly thinking: 'none' | 'budget' | 'adaptive'
+  readonly thinking: 'none' | 'budget' | 'adaptive' | null
   /** The longest output that it takes, in tokens: Messages requires a limit. Null: unknown. */
   readonly maxOutputTokens: number | null
   /** The call ids that it takes: `any` up to 64 characters of `[A-Za-z0-9_-]`, or Mistral's nine letters and digits. */

@@ -51,9 +51,10 @@ export const modelTraits = z.strictObject({
     ),
   thinking: z
     .enum(['none', 'budget', 'adaptive'])
+    .nullable()
     .optional()
     .describe(
-      'How a Claude or Gemini model is told to think. `budget`: by a number of tokens. `adaptive`: by an effort. `none`: not at all.',
+      'How a Claude or Gemini model is told to think. `budget`: by a number of tokens. `adaptive`: by an effort. `none`: not at all. `null`: as the client says.',
     ),
   maxOutputTokens: count()
     .nullable()

@@ -1,5 +1,5 @@
 import { equalsAscii } from './key-table.js'
-import { isBlankString, type StringVisitor } from './scanner.js'
+import type { StringVisitor } from './scanner.js'
 
 /**
  * A string to notice, however deep it is nested, in a value that is stepped over. Keys and values are treated alike,
@@ -10,10 +10,6 @@ export interface Mark {
   readonly text: string
   /** Notice it only if the next string has more bytes than this. */
   readonly aheadOf?: number
-  /** Notice it only if the next string is blank: empty, or nothing but white space. */
-  readonly aheadOfBlank?: boolean
-  /** Notice it only if the next string is this one, which is ASCII. */
-  readonly aheadOfText?: string
 }
 
 const LONGEST_MARK = 29
@@ -46,7 +42,7 @@ export class MarkScanner implements StringVisitor {
   visit(bytes: Buffer, start: number, end: number): void {
     const length = end - start
     if (this.pending !== -1) {
-      if (isNoticed(this.marks[this.pending] as Mark, bytes, start, end)) this.seen |= 1 << this.pending
+      if (length > ((this.marks[this.pending] as Mark).aheadOf as number)) this.seen |= 1 << this.pending
       this.pending = -1
     }
     if (length > LONGEST_MARK) return
@@ -60,16 +56,8 @@ export class MarkScanner implements StringVisitor {
       if ((bits & (1 << n)) === 0) continue
       const mark = marks[n] as Mark
       if (!equalsAscii(bytes, start, mark.text)) continue
-      if (mark.aheadOf === undefined && mark.aheadOfBlank !== true && mark.aheadOfText === undefined)
-        this.seen |= 1 << n
+      if (mark.aheadOf === undefined) this.seen |= 1 << n
       else this.pending = n
     }
   }
-}
-
-/** Whether the string that follows a mark is one that the mark is noticed for. */
-function isNoticed(mark: Mark, bytes: Buffer, start: number, end: number): boolean {
-  if (mark.aheadOf !== undefined) return end - start > mark.aheadOf
-  if (mark.aheadOfText === undefined) return isBlankString(bytes, start, end)
-  return end - start === mark.aheadOfText.length && equalsAscii(bytes, start, mark.aheadOfText)
 }

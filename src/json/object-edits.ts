@@ -159,24 +159,26 @@ export function resolveEdits(edits: readonly Edit[]): Edit[] {
 export class ArrayEdits {
   private readonly array: Value
   private readonly elements: readonly Value[]
-  private readonly cuts: Set<number>
+  /** Null as long as there is none: most arrays do not change. */
+  private cuts: Set<number> | null
   /** New elements ahead of the element with this index; behind all for their number. */
-  private readonly inserts: Map<number, string[]>
+  private inserts: Map<number, string[]> | null
 
   /** @param array outlined with its elements */
   constructor(array: Value) {
     this.array = array
     this.elements = array.elements ?? []
-    this.cuts = new Set()
-    this.inserts = new Map()
+    this.cuts = null
+    this.inserts = null
   }
 
   cut(n: number): void {
+    this.cuts ??= new Set()
     this.cuts.add(n)
   }
 
   isCut(n: number): boolean {
-    return this.cuts.has(n)
+    return this.cuts?.has(n) === true
   }
 
   /**
@@ -184,6 +186,7 @@ export class ArrayEdits {
    * @param text JSON text
    */
   insert(n: number, text: string): void {
+    this.inserts ??= new Map()
     const texts = this.inserts.get(n)
     if (texts === undefined) this.inserts.set(n, [text])
     else texts.push(text)
@@ -191,14 +194,17 @@ export class ArrayEdits {
 
   /** How many elements there are in the end. */
   countLeft(): number {
-    let left = this.elements.length - this.cuts.size
-    for (const texts of this.inserts.values()) left += texts.length
+    let left = this.elements.length - (this.cuts?.size ?? 0)
+    for (const texts of this.inserts?.values() ?? []) left += texts.length
     return left
   }
 
   /** All changes, in ascending order. */
   edits(): Edit[] {
-    const { elements, cuts, inserts } = this
+    if (this.cuts === null && this.inserts === null) return []
+    const { elements } = this
+    const cuts = this.cuts ?? new Set()
+    const inserts = this.inserts ?? new Map<number, string[]>()
     const edits = removeElements(elements, (n) => cuts.has(n) && !inserts.has(n))
     const isLeft = (n: number): boolean => !cuts.has(n) || inserts.has(n)
     for (const [n, texts] of inserts) {

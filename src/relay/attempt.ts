@@ -1,4 +1,6 @@
 import type { Dispatcher } from 'undici'
+import type { ConversationApi } from '../api/apis.js'
+import type { ModelTraits } from '../api/model-traits.js'
 import type { BodyUpload } from '../exchange/request-body-handle.js'
 import type { Failure } from '../routing/outcome.js'
 import type { Target } from '../routing/route.js'
@@ -31,6 +33,12 @@ export interface ResponseHead {
   rawSocket: TappedSocket | null
 }
 
+/** What a request was fitted to. */
+export interface FittedTo {
+  readonly api: ConversationApi
+  readonly traits: ModelTraits
+}
+
 const CANCELLED = new Error('the attempt was cancelled')
 
 /**
@@ -57,6 +65,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   upload: BodyUpload | null
   /** Creates the translation of the response; null if it passes unchanged. Set before the request is sent. */
   translate: CreateTranslation | null
+  /** How the request was fitted to the target's model; null if it was sent as it came. */
+  fitted: FittedTo | null
   private readonly failover: Failover
   private receiver: BodyHandler | null
   /** Null while the request waits for a connection, because undici cannot abort it before; null again after the end. */
@@ -77,6 +87,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.probe = null
     this.upload = null
     this.translate = null
+    this.fitted = null
     this.failover = failover
     this.receiver = null
     this.abort = null

@@ -1,5 +1,6 @@
 import { findApiIndex, includesApi, OTHER_API } from '../api/api-of-path.js'
 import { hasConversationApi } from '../api/apis.js'
+import { listVariants, type ModelVariant } from '../api/model-variants.js'
 import type { Config } from '../config/config.js'
 import type { DestinationConfig, TargetConfig } from '../config/routes.js'
 import {
@@ -13,7 +14,6 @@ import { HedgeBudget } from './hedge.js'
 import { type BalancedTarget, LoadBalancer } from './load-balancer.js'
 import type { Endpoint, Route, Target } from './route.js'
 import { type RoutesByApi, RouteTable } from './route-table.js'
-import { findVariant, type Variant } from './variants.js'
 
 /** Called when the circuit breaker of a target has changed its state. @param name `Target.name` */
 export type OnTargetStateChange = (name: string, ...change: Parameters<OnBreakerChange>) => void
@@ -111,13 +111,14 @@ export class Router<E extends Endpoint = Endpoint> {
     return this.table.find(path, model, team, CONVERSATION, bodyPath)
   }
 
-  /** The alias that a team asks for by the name of a variant; null if it is none (see `findVariant`). */
-  findVariant(model: string, team: string | null): Variant | null {
-    if (this.byAlias.size === 0) return null
-    return findVariant(model, (name) => {
-      const alias = this.byAlias.get(name)
-      return alias !== undefined && isAllowed(alias.teams, team)
-    })
+  /** The alias that a team asks for by the name of a variant; null if it is none (see `listVariants`). */
+  findVariant(model: string, team: string | null): ModelVariant | null {
+    if (this.byAlias.size === 0 || this.byAlias.has(model)) return null
+    for (const variant of listVariants(model)) {
+      const alias = this.byAlias.get(variant.base)
+      if (alias !== undefined && isAllowed(alias.teams, team)) return variant
+    }
+    return null
   }
 
   /** The names of an alias's targets, in the order of the config. */

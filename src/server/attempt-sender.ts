@@ -1,12 +1,16 @@
+import { isDeepStrictEqual } from 'node:util'
+import { type ConversationApi, speaksApi } from '../api/apis.js'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { BodyUpload } from '../exchange/request-body-handle.js'
 import { applyEdits } from '../json/edits.js'
+import { findEvery, findMember, parseOutline } from '../json/outline.js'
 import type { Log } from '../observe/log.js'
 import type { Attempt } from '../relay/attempt.js'
 import type { Target } from '../routing/route.js'
 import type { ConversationRequest, OutboundRequest } from '../translate/conversation-request.js'
-import { formatConfigLine, type LearnedTraits } from '../translate/corrections/learned-traits.js'
+import { type Correction, formatConfigLine } from '../translate/corrections/correction.js'
+import type { LearnedTraits } from '../translate/corrections/learned-traits.js'
 import { readCorrection } from '../translate/corrections/read-correction.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { buildUpstreamRequest } from '../upstream/upstream-request.js'
@@ -31,7 +35,7 @@ export class AttemptSender {
     const { body, req } = exchange
     const { target } = attempt
     const conversation = body?.conversation ?? null
-    const outbound = conversation === null ? null : this.fit(conversation, target, model)
+    const outbound = conversation === null ? null : this.fit(conversation, attempt, model)
     if (outbound !== null) exchange.setDroppedFields(outbound.dropped)
     const request = {
       ...{ method, path: outbound?.path ?? path, query: outbound?.query ?? query },
@@ -66,33 +70,41 @@ export class AttemptSender {
    * @param error the body of the response
    * @returns whether the request is to be sent once more: what it is sent with now differs
    */
-  correct(exchange: Exchange, { target }: Attempt, status: number, error: Buffer): boolean {
+  correct(exchange: Exchange, attempt: Attempt, status: number, error: Buffer): boolean {
     const conversation = exchange.body?.conversation ?? null
-    if (conversation === null) return false
-    const asked = conversation.modelName ?? exchange.request.model
-    const { api, traits } = this.traits.find(target, conversation.api, asked)
-    if (api === null) return false
-    const correction = readCorrection(status, error, { api, traits })
-    if (correction === null) return false
+    const { fitted, target } = attempt
+    const asked = conversation?.modelName ?? exchange.request.model
     const model = target.model ?? asked
-    if (!this.learned.learn(target.name, model, correction)) return false
-    const line = formatConfigLine(model, target.upstream.name, correction)
-    this.log.warn(
-      { target: target.name, model },
-      `${target.name} refused a request, which was changed and sent once more; to change it from the start, add to modelTraits: ${line}`,
+    if (conversation === null || fitted === null || model === null) return false
+    const { pieces } = conversation.requestFor({ ...fitted, model, upstream: target.upstream.name })
+    const sent = { api: fitted.api, fields: listFields(Buffer.concat(pieces), fitted.api) }
+    const correction = readCorrection(status, error, sent)
+    if (correction === null || !isPossible(correction, target)) return false
+    const isNew = this.learned.learn(target.name, model, correction)
+    if (isNew) this.warn(target, model)
+    // Another request may have learned it in the meantime.
+    return (
+      isNew || !isDeepStrictEqual(this.traits.find(target, conversation.api, asked).traits, fitted.traits)
     )
-    return true
   }
 
-  private fit(
-    conversation: ConversationRequest,
-    target: Target<Upstream>,
-    asked: string | null,
-  ): OutboundRequest {
+  private warn(target: Target<Upstream>, model: string): void {
+    const { name } = target.upstream
+    const before = this.traits.findUncorrected(target, model)
+    const line = formatConfigLine(name, model, before, this.learned.list(target.name, model))
+    this.log.warn(
+      { target: target.name, model },
+      `${target.name} refused a request, which was changed and sent once more. To change such requests from the start, add to modelTraits: ${line}`,
+    )
+  }
+
+  private fit(conversation: ConversationRequest, attempt: Attempt, asked: string | null): OutboundRequest {
+    const { target } = attempt
     const model = conversation.modelName ?? asked
     const { api, traits } = this.traits.find(target, conversation.api, model)
+    attempt.fitted = { api: api ?? conversation.api, traits }
     return conversation.requestFor({
-      ...{ api: api ?? conversation.api, traits },
+      ...attempt.fitted,
       ...{ model: target.model ?? model, upstream: target.upstream.name },
     })
   }
@@ -102,4 +114,18 @@ function sizeOf(pieces: readonly Buffer[]): number {
   let bytes = 0
   for (const piece of pieces) bytes += piece.length
   return bytes
+}
+
+/** A model may be asked by another API only where its upstream has that. */
+function isPossible(correction: Correction, { upstream }: Target<Upstream>): boolean {
+  return correction.kind !== 'api' || speaksApi(upstream.apis, correction.to)
+}
+
+const MEMBERS = findEvery({ generationConfig: findEvery() })
+
+/** The names of the members of a body; of Gemini's, also of its `generationConfig`. */
+function listFields(body: Buffer, api: ConversationApi): string[] {
+  const outline = parseOutline(body, MEMBERS)
+  const inner = api === 'gemini' ? findMember(outline, 'generationConfig') : null
+  return [...(outline?.members ?? []), ...(inner?.members ?? [])].map(({ key }) => key)
 }

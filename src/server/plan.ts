@@ -133,14 +133,14 @@ function planCursorChat(request: PlanRequest, body: Buffer, rules: PlanRules): P
     return { kind: 'local', status: 200, body: createKeyCheckResponse(model ?? 'none') }
   const api = detectBodyApi(body)
   const variant = model === null ? null : rules.router.findVariant(model, team)
-  const route = rules.router.findConversationRoute(path, PATHS[api], variant?.name ?? model, team)
+  const route = rules.router.findConversationRoute(path, PATHS[api], variant?.base ?? model, team)
   if (route === null) return { ...NO_ROUTE, bodyApi: api }
   const conversation = prepareConversation(api, body, {
     ...{
       reads: 'chat',
       isCursor: true,
       model,
-      modelName: variant?.name ?? null,
+      modelName: variant?.base ?? null,
       effort: variant?.effort ?? null,
     },
     ...{ showThinking: rules.showThinking, thoughts: rules.openThoughts(body) },

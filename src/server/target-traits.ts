@@ -34,11 +34,14 @@ export class TargetTraits {
    * @param model the client's; a target may have its own
    */
   find(target: Target<Upstream>, body: BodyApi, model: string | null): TargetWants {
-    const traits = this.learned.apply(this.findTraits(target, model), target.name, target.model ?? model)
+    const known = this.findUncorrected(target, model)
+    const name = target.model ?? model
+    const traits = name === null ? known : this.learned.apply(known, target.name, name)
     return { api: chooseApi(body, target.upstream.apis, traits), traits }
   }
 
-  private findTraits({ upstream, model: own }: Target<Upstream>, asked: string | null): ModelTraits {
+  /** The traits by the config and the built-in table alone. */
+  findUncorrected({ upstream, model: own }: Target<Upstream>, asked: string | null): ModelTraits {
     const model = own ?? asked
     const key = `${upstream.name}\n${model ?? ''}`
     const known = this.known.get(key)

@@ -1,9 +1,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { findTraits } from '../../src/api/model-table.js'
+import { listVariants } from '../../src/api/model-variants.js'
 import type { Api } from '../../src/api/presets.js'
 import type { Route } from '../../src/routing/route.js'
-import { findVariant } from '../../src/routing/variants.js'
 import {
   type Plan,
   type PlanRequest,
@@ -58,7 +58,7 @@ function fakeRules({
       hasTranslatedRoutes: Object.values(conversations).some(({ translate }) => translate),
       findRoute: (path) => routes[path] ?? null,
       findConversationRoute: (_path, _bodyPath, model) => conversations[model ?? ''] ?? null,
-      findVariant: (name) => findVariant(name, (each) => conversations[each] !== undefined),
+      findVariant: (name) => listVariants(name).find(({ base }) => conversations[base] !== undefined) ?? null,
     },
     models: { answer: () => models, routeFor: () => modelRoute },
     traits: {

@@ -190,6 +190,13 @@ export function chatFor(body: Fields, customTools: boolean, reasoning: boolean):
     const customs = customTools ? customsIn(body.tools) : []
     result.tool_choice = choiceFor(body.tool_choice, 'nested', customs) ?? body.tool_choice
   }
+  // The target with all capabilities takes one name of the limit, and the target with few of them the other.
+  const [limit, other] = ['max_completion_tokens', 'max_tokens'].sort(() => (customTools ? 0 : -1)) as [
+    string,
+    string,
+  ]
+  if (nothing(body[limit]) && !nothing(body[other])) result[limit] = body[other]
+  delete result[other]
   if (reasoning) return result
   delete result.reasoning
   const effort = isObject(body.reasoning) ? body.reasoning.effort : undefined
@@ -229,6 +236,12 @@ export function messagesFor(body: Fields): Fields {
       } else result.tool_choice = kept
     }
   } else delete result.tool_choice
+  if (isObject(body.thinking) && body.temperature !== 1) delete result.temperature
+  const own_system = blocksFor(body.system)
+  if (own_system !== undefined) result.system = body.system
+  if (Array.isArray(body.system) && own_system?.length !== body.system.length) result.system = own_system
+  if ('system' in body && typeof body.system === 'string' && own_system?.length === 0) delete result.system
+  if (Array.isArray(body.system) && body.system.length > 0 && own_system?.length === 0) delete result.system
   if (!Array.isArray(body.messages)) return result
   const isSystem = (message: unknown): boolean =>
     isObject(message) && ['system', 'developer'].includes(String(message.role))
@@ -237,11 +250,31 @@ export function messagesFor(body: Fields): Fields {
   result.messages = body.messages
     .slice(leading.length)
     .map((message) => (isSystem(message) ? { ...message, role: 'user' } : message))
+    .reduce((kept: unknown[], message: unknown) => {
+      if (!isObject(message)) return [...kept, message]
+      const { content } = message
+      const left = Array.isArray(content) ? blocksFor(content, true) : content
+      const blank =
+        nothing(left) || (typeof left === 'string' ? left.trim() === '' : (left as []).length === 0)
+      if (!blank) return [...kept, { ...message, content: left }]
+      if (kept.length > 0 || message.role === 'assistant') return kept
+      return [{ ...message, content: '(no text)' }]
+    }, [])
   if (leading.length === 0) return result
-  const blocks = [body.system, ...leading.map(({ content }) => content)].flatMap((content) => {
-    if (typeof content === 'string') return content === '' ? [] : [{ type: 'text', text: content }]
-    return Array.isArray(content) ? content : []
-  })
+  const blocks = [body.system, ...leading.map(({ content }) => content)].flatMap(
+    (content) => blocksFor(content) ?? [],
+  )
   if (blocks.length > 0) result.system = blocks
+  else delete result.system
   return result
+}
+
+/** The blocks of a content that are not blank. */
+function blocksFor(content: unknown, renamed = false): Fields[] | undefined {
+  if (typeof content === 'string') return content.trim() === '' ? [] : [{ type: 'text', text: content }]
+  if (!Array.isArray(content)) return undefined
+  return content
+    .filter((block) => !(block.type !== 'tool_use' && String(block.text).trim() === '') || !renamed)
+    .filter((block) => renamed || String(block.text).trim() !== '')
+    .map((block) => (renamed && block.type === 'input_text' ? { ...block, type: 'text' } : block))
 }

@@ -15,7 +15,8 @@ const COMPLETION = findOnly({
  * @returns the same bytes if there is no such call
  */
 export function unwrapCompletion(body: Buffer, tools: readonly string[]): Buffer {
-  if (!body.includes(TOOL_CALLS)) return body
+  if (tools.length === 0 || !body.includes(TOOL_CALLS)) return body
+  const names = new Set(tools)
   const edits: Edit[] = []
   for (const choice of findMember(parseOutline(body, COMPLETION), 'choices')?.elements ?? []) {
     for (const call of findMember(findMember(choice, 'message'), 'tool_calls')?.elements ?? []) {
@@ -23,7 +24,7 @@ export function unwrapCompletion(body: Buffer, tools: readonly string[]): Buffer
       const value = findMember(called, 'arguments')
       const args = readText(body, value, Number.POSITIVE_INFINITY)
       const name = readText(body, findMember(called, 'name')) ?? ''
-      if (value === null || args === null || !tools.includes(name)) continue
+      if (value === null || args === null || !names.has(name)) continue
       const text = unwrapInput(args)
       if (text !== args) edits.push({ start: value.start, end: value.end, text: JSON.stringify(text) })
     }

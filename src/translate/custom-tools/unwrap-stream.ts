@@ -45,7 +45,7 @@ interface Replacement {
  */
 export class UnwrapStream extends EventTransform {
   /** Names of the wrapped tools. */
-  private readonly tools: readonly string[]
+  private readonly tools: ReadonlySet<string>
   private readonly calls: StreamCalls
   /** For the current event. */
   private replacements: Replacement[]
@@ -59,7 +59,7 @@ export class UnwrapStream extends EventTransform {
   /** @param tools names of the wrapped tools */
   constructor(tools: readonly string[]) {
     super(LONGEST_EVENT)
-    this.tools = tools
+    this.tools = new Set(tools)
     this.calls = new StreamCalls()
     this.replacements = []
     this.chunksAhead = ''
@@ -134,7 +134,7 @@ export class UnwrapStream extends EventTransform {
     this.calls.setLast(call)
     if (name !== null && !call.isIdentified) {
       call.isIdentified = true
-      if (this.tools.includes(name)) call.decoder = new InputDecoder()
+      if (this.tools.has(name)) call.decoder = new InputDecoder()
     }
     return call
   }

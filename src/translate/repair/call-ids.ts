@@ -13,17 +13,18 @@ export interface CallIds {
  *
  * Sources: Responses allows 64 characters ("Expected a string with maximum length 64"), Messages
  * `^[a-zA-Z0-9_-]+$`, Mistral exactly nine of `a-z`, `A-Z`, `0-9` ("Tool call id has to be defined, with length 9").
+ * @param longest OpenAI's chat completions take 40 characters
  */
-export function createCallIds(kind: ModelTraits['callIds']): CallIds {
+export function createCallIds(kind: ModelTraits['callIds'], longest = 64): CallIds {
   const known = new Map<string, string>()
-  const isValid = kind === 'nine' ? NINE : ANY
-  const hash = kind === 'nine' ? hashToNine : hashToAny
+  const isNine = kind === 'nine'
+  const isValid = isNine ? NINE : ANY
   return {
     idFor(id) {
-      if (isValid.test(id)) return id
+      if (isValid.test(id) && id.length <= longest) return id
       let made = known.get(id)
       if (made === undefined) {
-        made = hash(id)
+        made = isNine ? hashToNine(id) : hashToAny(id, longest)
         known.set(id, made)
       }
       return made
@@ -31,11 +32,12 @@ export function createCallIds(kind: ModelTraits['callIds']): CallIds {
   }
 }
 
-const ANY = /^[A-Za-z0-9_-]{1,64}$/
+const ANY = /^[A-Za-z0-9_-]+$/
 const NINE = /^[A-Za-z0-9]{9}$/
 
-function hashToAny(id: string): string {
-  return `call_${createHash('sha256').update(id).digest('hex').slice(0, 40)}`
+function hashToAny(id: string, longest: number): string {
+  const hash = createHash('sha256').update(id).digest('hex')
+  return `call_${hash.slice(0, Math.min(40, longest - 'call_'.length))}`
 }
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'

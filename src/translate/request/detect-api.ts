@@ -2,7 +2,7 @@ import type { BodyApi } from '../../api/apis.js'
 import { CLOSE_BRACKET, OPEN_BRACKET } from '../../json/bytes.js'
 import { equalsText, findMember, findString, type Value } from '../../json/outline.js'
 import { skipSpace } from '../../json/scanner.js'
-import { filterMessages, parseRequestOutline } from './request-outline.js'
+import { parseRequestOutline } from './request-outline.js'
 
 /**
  * The API that a body on `/chat/completions` is written for.
@@ -52,7 +52,7 @@ function hasInputSchema(body: Buffer, request: Value): boolean {
 
 /** Tool calls and results as blocks, or images and documents with a `source`. */
 function hasBlocks(body: Buffer, request: Value): boolean {
-  for (const message of filterMessages(body, findMember(request, 'messages'), 'block')) {
+  for (const message of findMember(request, 'messages')?.elements ?? []) {
     for (const block of findMember(message, 'content')?.elements ?? []) {
       const type = findMember(block, 'type')
       if (equalsText(body, type, 'tool_use') || equalsText(body, type, 'tool_result')) return true
@@ -72,7 +72,7 @@ function hasBlocks(body: Buffer, request: Value): boolean {
  * are empty, null or no array are no calls, and occur in bodies of all three APIs.
  */
 function hasChatMessages(body: Buffer, messages: Value): boolean {
-  for (const message of filterMessages(body, messages, 'chat')) {
+  for (const message of messages.elements ?? []) {
     const role = findMember(message, 'role')
     if (equalsText(body, role, 'tool') || equalsText(body, role, 'function')) return true
     if (findMember(message, 'tool_calls')?.elements?.length) return true

@@ -17,7 +17,6 @@ import { editCallId, readCallId } from './native-call-ids.js'
 import { findThought, type NativeContext } from './native-context.js'
 import { type Contents, MessagesRepairs, removeMessage } from './native-messages-repairs.js'
 import { applyRepairs } from './native-repairs.js'
-import { openConversation } from './request-outline.js'
 import { SystemPrompt } from './system-prompt.js'
 
 /**
@@ -27,9 +26,8 @@ import { SystemPrompt } from './system-prompt.js'
 export function editMessagesHistory(context: NativeContext): boolean {
   const { body, request, edits } = context
   const system = new SystemPrompt(context)
-  const marks = ['system', 'use', 'toolCalls', 'blank', 'messagesPart'] as const
-  const conversation = openConversation(body, findMember(request, 'messages'), marks)
-  if (conversation === null) {
+  const conversation = findMember(request, 'messages')
+  if (!conversation?.elements) {
     system.write()
     return true
   }
@@ -113,7 +111,8 @@ class BlockList {
   edit(blocks: readonly Value[]): void {
     const { body } = this.context
     removeBlanks(body, blocks, this.array, this.history, this.n)
-    for (const [k, block] of blocks.entries()) {
+    for (let k = 0; k < blocks.length; k++) {
+      const block = blocks[k] as Value
       if (this.array.isCut(k) || block.members === null) continue
       if (editPart(body, block, this.history, this.n)) continue
       const type = findMember(block, 'type')
@@ -131,9 +130,9 @@ class BlockList {
     if (!content?.elements?.length) return
     const array = new ArrayEdits(content)
     removeBlanks(body, content.elements, array, this.history, this.n)
-    for (const [k, part] of content.elements.entries()) {
+    content.elements.forEach((part, k) => {
       if (!array.isCut(k)) editPart(body, part, this.history, this.n)
-    }
+    })
     if (array.countLeft() === 0) this.history.of(this.n).replace(content, '""')
     else if (array.countLeft() < content.elements.length) this.history.of(this.n).within(array.edits())
   }
@@ -151,15 +150,16 @@ function removeBlanks(
   n: number,
 ): void {
   let last: Value | null = null
-  for (const [k, block] of blocks.entries()) {
-    const mark: Value | null = findMember(block, 'cache_control')
+  for (let k = 0; k < blocks.length; k++) {
+    const block = blocks[k] as Value
     if (!isBlankText(body, block)) {
-      last = mark === null && canCache(body, block) ? block : null
+      last = block
       continue
     }
     array.cut(k)
-    if (mark === null || last === null) continue
-    const at = last.end - 1
+    const mark = findMember(block, 'cache_control')
+    if (mark === null || last === null || !canCache(body, last)) continue
+    const at: number = last.end - 1
     history.of(n).within([{ start: at, end: at, text: `,"cache_control":${sliceText(body, mark)}` }])
     last = null
   }
@@ -167,6 +167,7 @@ function removeBlanks(
 
 function canCache(body: Buffer, block: Value): boolean {
   const type = readText(body, findMember(block, 'type'))
+  if (findMember(block, 'cache_control') !== null) return false
   return type !== null && type !== 'thinking' && type !== 'redacted_thinking' && !IMAGE_PARTS.has(type)
 }
 
@@ -174,10 +175,10 @@ function canCache(body: Buffer, block: Value): boolean {
 const IMAGE_PARTS: ReadonlySet<string> = new Set(['image_url', 'input_image'])
 
 function isBlankText(body: Buffer, block: Value): boolean {
+  const text = findString(body, findMember(block, 'text'))
+  if (text === null || !isBlankString(body, text.start + 1, text.end - 1)) return false
   const type = findMember(block, 'type')
-  const isText = TEXT_PARTS.some((name) => equalsText(body, type, name))
-  const text = isText ? findString(body, findMember(block, 'text')) : null
-  return text !== null && isBlankString(body, text.start + 1, text.end - 1)
+  return TEXT_PARTS.some((name) => equalsText(body, type, name))
 }
 
 const TEXT_PARTS = ['text', 'input_text', 'output_text']

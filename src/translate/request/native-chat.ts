@@ -15,7 +15,7 @@ import { HistoryEdits } from './history.js'
 import { editCallId, readCallId } from './native-call-ids.js'
 import { findThought, fitEffort, type NativeContext } from './native-context.js'
 import { applyRepairs, type RepairWriter } from './native-repairs.js'
-import { LONGEST_CALL_ID, openConversation } from './request-outline.js'
+import { LONGEST_CALL_ID } from './request-outline.js'
 
 /** Changes what Cursor puts into chat completions from other APIs, and what the model does not take. */
 export function editChat(context: NativeContext): void {
@@ -117,8 +117,8 @@ function quote(text: string): string {
 /** Fits earlier calls and their results to the target. A chat without calls is not looked at. */
 function editHistory(context: NativeContext): void {
   const { body, request, edits, target } = context
-  const conversation = openConversation(body, findMember(request, 'messages'), ['toolCalls', 'toolCallId'])
-  if (conversation === null) return
+  const conversation = findMember(request, 'messages')
+  if (!conversation?.elements?.some(hasCall)) return
   const history = new HistoryEdits(body, conversation)
   const ids = target.traits.callIds === 'nine' ? createCallIds('nine') : SHORT_IDS
   for (let n = 0; n < history.messages.length; n++) {
@@ -129,6 +129,10 @@ function editHistory(context: NativeContext): void {
   }
   applyRepairs(history, new ChatRepairs(history, ids))
   history.addTo(edits)
+}
+
+function hasCall(message: Value): boolean {
+  return findMember(message, 'tool_calls') !== null || findMember(message, 'tool_call_id') !== null
 }
 
 /** Chat completions of most vendors take any id that is not too long, and some want their own form back (Kimi). */

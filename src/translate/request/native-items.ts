@@ -15,16 +15,13 @@ import { HistoryEdits } from './history.js'
 import { editCallId, readCallId } from './native-call-ids.js'
 import { findThought, type NativeContext } from './native-context.js'
 import { applyRepairs, type RepairWriter, type Turn } from './native-repairs.js'
-import { hasMark, openConversation } from './request-outline.js'
 
-/** Fits the items of `input` to the target. An input that has only messages in the form of Responses is not looked at. */
+/** Fits the items of `input` to the target. */
 export function editItems(context: NativeContext): void {
   const { body, request, edits } = context
   const input = findMember(request, 'input')
-  const marks = ['call', 'longId', 'id', 'responsesPart', 'toolCalls'] as const
-  const conversation = openConversation(body, input, marks)
-  if (conversation === null) return
-  const history = new HistoryEdits(body, conversation)
+  if (!input?.elements) return
+  const history = new HistoryEdits(body, input)
   const ids = createCallIds('any')
   const customIds = new Set<string>()
   for (let n = 0; n < history.messages.length; n++) {
@@ -37,7 +34,7 @@ export function editItems(context: NativeContext): void {
     if (type === 'message') editParts(history, n, findMember(item, 'content'))
     else editCall(context, history, n, { type, customIds })
   }
-  if (hasMark(input, 'call')) {
+  if (history.messages.some((item) => findMember(item, 'call_id') !== null)) {
     addReasoning(context, history)
     // What the vendor has of the conversation is not in the body: its calls have their results here.
     if (isEmptyValue(body, findMember(request, 'previous_response_id')) && isWhole(history)) {

@@ -78,7 +78,8 @@ export class MessagesRepairs implements RepairWriter {
   /** "`tool_use` ids were found without `tool_result` blocks immediately after": a text ahead of results is refused. */
   private orderBlocks(n: number, blocks: readonly number[]): void {
     const array = this.contents.get(n)
-    if (array === undefined || blocks.length === 0) return
+    // Results alone, or results ahead of all else, are in order.
+    if (array === undefined || blocks.every((k, at) => k === at)) return
     const { messages } = this.history
     const all = findMember(messages[n] as Value, 'content')?.elements ?? []
     const isResult = new Set(blocks)
@@ -107,7 +108,9 @@ function listTurns(history: HistoryEdits): MessagesTurn[] {
     const turn = joined ?? { facts: { calls: [], results: [] }, first: n, last: n, blocks: [] }
     if (joined === undefined) turns.push(turn)
     turn.last = n
-    for (const [k, block] of (findMember(message, 'content')?.elements ?? []).entries()) {
+    const blocks = findMember(message, 'content')?.elements ?? []
+    for (let k = 0; k < blocks.length; k++) {
+      const block = blocks[k] as Value
       const type = findMember(block, 'type')
       if (isModels && equalsText(body, type, 'tool_use')) {
         const id = readCallId(body, findMember(block, 'id'))

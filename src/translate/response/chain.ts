@@ -1,7 +1,7 @@
 import type { CreateTranslation, Translation } from '../translation.js'
 
 /** Two translations of one response, one after the other. */
-class ChainedTranslation implements Translation {
+export class ChainedTranslation implements Translation {
   private readonly first: Translation
   private readonly second: Translation
 

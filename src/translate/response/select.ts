@@ -8,7 +8,7 @@ import type { ThoughtSink } from '../thinking/thought-sink.js'
 import type { CreateTranslation, Translation } from '../translation.js'
 import { BufferedTranslation } from './buffered.js'
 import { joinTranslations } from './chain.js'
-import { ChatRepair, repairCompletion } from './chat-repair.js'
+import { ChatRepairStream, repairCompletion } from './chat-repair.js'
 import { createResponseWriter } from './create-writer.js'
 import { convertErrorBody } from './error-body.js'
 import { ChatStream, readWholeCompletion } from './read-chat.js'
@@ -113,7 +113,7 @@ function selectForChat(context: ResponseContext): Translation | null {
 function createChatTransform(context: ResponseContext): Translation | null {
   const { wrapped = [], hasTools = false, thoughts = null } = context
   const observer = thoughts === null ? null : new ChatThoughtObserver(true, thoughts)
-  const repair = hasTools ? new ChatRepair() : null
+  const repair = hasTools ? new ChatRepairStream() : null
   const unwrap = wrapped.length > 0 ? new UnwrapStream(wrapped) : null
   return joinTranslations(observer, joinTranslations(repair, unwrap))
 }

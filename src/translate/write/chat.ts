@@ -16,7 +16,6 @@ import { formatCustomText, formatInputText, formatWrappedObject, joinTexts, list
 import {
   formatModel,
   formatObject,
-  formatServiceTier,
   RequestFields,
   type WriteContext,
   type WrittenRequest,
@@ -39,6 +38,9 @@ export const OPENAI_OTHERS = ['store', 'safety_identifier', 'prompt_cache_retent
  * (ai.google.dev/gemini-api/docs/thought-signatures).
  */
 export const UNKNOWN_SIGNATURE = 'skip_thought_signature_validator'
+
+/** The effort levels of servers of which nothing more is known, from low to high. */
+const USUAL_EFFORTS = ['none', 'minimal', 'low', 'medium', 'high']
 
 /** OpenAI refuses more (API reference, Create chat completion, `stop`). */
 const MOST_STOPS = 4
@@ -68,19 +70,15 @@ export function writeChat(
   fields.add('presence_penalty', conversation.presencePenalty)
   fields.add('seed', conversation.seed)
   fields.add('stop', formatStop(conversation.stop, MOST_STOPS, false, fields))
-  fields.add('n', conversation.n)
   fields.add('logprobs', conversation.logprobs)
   fields.add('top_logprobs', conversation.topLogprobs)
   fields.add('logit_bias', conversation.logitBias)
   addEffort(fields, conversation, target, context)
-  fields.add('verbosity', conversation.verbosity)
   fields.add('response_format', formatAnswer(conversation.format))
   fields.add('user', conversation.user)
-  fields.add('metadata', conversation.metadata)
-  fields.add('service_tier', formatServiceTier(conversation))
-  fields.add('prompt_cache_key', conversation.promptCacheKey)
-  fields.addOthers(conversation, OPENAI_OTHERS)
-  fields.dropGiven(conversation, ['topK'])
+  // OpenAI alone has these, and has Responses for whoever sends them: other servers refuse what they do not know.
+  fields.addOthers(conversation, [])
+  fields.dropGiven(conversation, ['topK', 'n', 'verbosity', 'metadata', 'serviceTier', 'promptCacheKey'])
   if (conversation.tools.length > 0) {
     fields.add('tools', `[${conversation.tools.map((tool) => formatChatTool(tool, tools)).join(',')}]`)
     const choice = readToolChoice(conversation, tools, fields)
@@ -105,11 +103,10 @@ function addEffort(
   context: WriteContext,
 ): void {
   const wanted = context.effort ?? conversation.effort
-  const effort = chooseEffort(wanted, traits.efforts)
+  // Servers of which nothing is known have three levels, and often those below them.
+  const effort = chooseEffort(wanted, traits.efforts ?? USUAL_EFFORTS)
   if (effort === null) {
     if (wanted !== null) fields.drop('reasoning_effort')
-  } else if (traits.reasoningObject) {
-    fields.add('reasoning', `{"effort":${JSON.stringify(effort)}}`, 'reasoning_effort')
   } else fields.add('reasoning_effort', JSON.stringify(effort))
 }
 

@@ -59,7 +59,9 @@ export function chooseThinking(
     if (excludes) fields.drop('thinking')
     return { ...off, thinking: excludes ? null : '{"type":"adaptive","display":"summarized"}', effort }
   }
-  const budget = traits.thinking === 'none' ? null : chooseBudget(given, wanted)
+  // Of an unknown model, only the client can know that it thinks.
+  const isUnable = traits.thinking === 'none' || (traits.thinking === null && given === null)
+  const budget = isUnable ? null : chooseBudget(given, wanted)
   const most = traits.maxOutputTokens ?? Number.POSITIVE_INFINITY
   const room = Math.min(limit ?? most, most)
   if (budget === null || excludes || !knowsTurn || room < 2 * LEAST_BUDGET) {

@@ -152,7 +152,7 @@ function formatThinking(
   fields: RequestFields,
 ): Json | null {
   const wanted = context.effort ?? conversation.effort
-  if (traits.thinking === 'none') {
+  if (traits.thinking === 'none' || (traits.thinking === null && wanted === null)) {
     if (wanted !== null) fields.drop('reasoning_effort')
     return null
   }

@@ -32,11 +32,17 @@ const CASES: readonly [name: string, args: string, text: string][] = [
   ['arguments that are cut in an escape sequence', '{"input":"ab\\u00e', 'ab\\u00e'],
   ['arguments that are cut behind the text', '{"input":"ab"', 'ab'],
   ['arguments that are cut ahead of the text', ' {"inp', ' {"inp'],
-  ['another key', '{"patch":"ab"}', '{"patch":"ab"}'],
-  ['a longer key', '{"input_":"ab"}', '{"input_":"ab"}'],
+  ['another key that is known', '{"patch":"a\\nb"}', 'a\nb'],
+  ['any other key of the only string', '{"input_":"a\\nb", "n":1,"o":{"a":["x"]}}', 'a\nb'],
+  ['two strings under unknown keys', '{"a":"x","b":"y"}', '{"a":"x","b":"y"}'],
+  ['no string', '{"a":1,"b":null}', '{"a":1,"b":null}'],
   ['another type', '{"input":["ab"]}', '{"input":["ab"]}'],
-  ['another member ahead', '{"why":"x","input":"ab"}', '{"why":"x","input":"ab"}'],
-  ['another member behind', '{"input":"a\\nb" , "why":"x"}', 'a\nb" , "why":"x"}'],
+  ['another member ahead', '{"why":"x","input":"ab"}', 'ab'],
+  ['an object ahead', '{"o":{"input":"x\\"}"},"input":"ab"}', 'ab'],
+  ['another member behind', '{"input":"a\\nb" , "why":"x"}', 'a\nb'],
+  ['the same key again', '{"input":"ab","input":"cd"}', 'ab'],
+  ['no member behind a comma', '{"input":"ab","cd"}', 'ab","cd"}'],
+  ['a quote that is not escaped', '{"input":"say "hi", you"}', 'say "hi", you"}'],
   ['more behind the object', '{"input":"ab"} {}', 'ab"} {}'],
   ['two brackets', '{"input":"ab"}}', 'ab"}}'],
   ['a text', '*** Begin Patch', '*** Begin Patch'],
@@ -116,7 +122,7 @@ test('any arguments are decoded the same however they are cut', () => {
 })
 
 test('complete arguments of another form stay as they are, and so do incomplete ones', () => {
-  for (const args of ['', '{}', '{"input":"ab', '{"input":"ab","why":"x"}', 'x', '{"input":1}'])
+  for (const args of ['', '{}', '{"input":"ab', '{"a":"x","b":"y"}', 'x', '{"input":1}'])
     assert.is(unwrapInput(args), args)
 })
 

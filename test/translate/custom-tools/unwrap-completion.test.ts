@@ -16,7 +16,7 @@ const COMPLETION =
 const UNWRAPPED = COMPLETION.replace(
   '"{\\"input\\": \\"*** Begin\\\\n\\\\ud83e\\\\udd8a\\"}"',
   '"*** Begin\\n🦊"',
-)
+).replace('"{\\"input\\":\\"x\\",\\"y\\":1}"', '"x"')
 
 test('in a whole completion, only wrapped arguments of wrapped tools change', () => {
   assert.is.not(UNWRAPPED, COMPLETION)

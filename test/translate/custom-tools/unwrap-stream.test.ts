@@ -131,17 +131,17 @@ const STREAMS: readonly Stream[] = [
   {
     name: 'another form, from the first letter on and behind the text',
     events: [
-      opened('ApplyPatch', '{"pa', 0),
-      argued('tch":"x"}', 0),
+      opened('ApplyPatch', '["pa', 0),
+      argued('tch","x"]', 0),
       opened('Sketch', '{"input":"x"', 1),
       argued(',"y":1}', 1),
       FINISH,
     ],
     left: [
-      opened('ApplyPatch', '{"pa', 0),
-      argued('tch":"x"}', 0),
+      opened('ApplyPatch', '["pa', 0),
+      argued('tch","x"]', 0),
       opened('Sketch', 'x', 1),
-      argued('","y":1}', 1),
+      argued('', 1),
       FINISH,
     ],
   },

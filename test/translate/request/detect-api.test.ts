@@ -69,7 +69,15 @@ const TABLE: readonly [BodyApi, string][] = [
   ['chat', '{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":[]}]}]}'],
   // Signs of both: Messages would refuse messages of chat completions.
   ['chat', `{"system":"s","messages":[${USER},{"role":"tool","tool_call_id":"c","content":"x"}]}`],
-  ['chat', `{"system":"s","messages":[{"role":"assistant","content":null,"tool_calls":[]}]}`],
+  ...['[]', '[ \n\t]', 'null', '{}', '"x"', '7'].map((calls): [BodyApi, string] => [
+    'messages',
+    `{"system":"s","messages":[${USER},{"role":"assistant","content":"x","tool_calls":${calls}}]}`,
+  ]),
+  ['chat', `{"system":"s","messages":[${USER},{"role":"assistant","tool_calls":[{"id":"c"}]}]}`],
+  ...['{}', '"x"', '[ ]', 'null', '3'].map((messages): [BodyApi, string] => [
+    'responses',
+    `{"messages":${messages},"input":[]}`,
+  ]),
   [
     'messages',
     `{"system":"s","messages":[{"role":"user","content":"tool"},{"role":"assistant","content":"tool_calls"}]}`,

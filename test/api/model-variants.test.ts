@@ -1,12 +1,13 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { findVariant } from '../../src/routing/variants.js'
+import { listVariants } from '../../src/api/model-variants.js'
 
 const MODELS = new Set(['team-coder', 'coder-fast', 'low', 'a-high'])
 
 function find(name: string): [string, string | null] | null {
-  const variant = findVariant(name, (each) => MODELS.has(each))
-  return variant === null ? null : [variant.name, variant.effort]
+  if (MODELS.has(name)) return null
+  const variant = listVariants(name).find(({ base }) => MODELS.has(base))
+  return variant === undefined ? null : [variant.base, variant.effort]
 }
 
 test('the suffixes of a variant name the model and its effort', () => {

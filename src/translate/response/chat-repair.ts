@@ -1,0 +1,271 @@
+import { createHash } from 'node:crypto'
+import { OPEN_BRACE } from '../../json/bytes.js'
+import { applyEdits, type Edit } from '../../json/edits.js'
+import { resolveEdits } from '../../json/object-edits.js'
+import {
+  equalsText,
+  findMember,
+  findOnly,
+  findString,
+  isEmptyValue,
+  parseOutline,
+  readElements,
+  readText,
+  sliceText,
+  type Value,
+  WHOLE,
+} from '../../json/outline.js'
+import { findStringEnd } from '../../json/scanner.js'
+import { parseJson } from '../../json/values.js'
+import { EMPTY } from '../../lib/bytes.js'
+import { findOnlyData } from '../../sse/event-data.js'
+import { EventTransform } from './event-transform.js'
+
+/** In bytes. A longer event passes as it comes. */
+const LONGEST_EVENT = 16 * 1024 * 1024
+
+const TOOL_CALLS = Buffer.from('"tool_calls"')
+const FINISH_REASON = Buffer.from('"finish_reason"')
+
+const CALL = findOnly({
+  ...{ index: WHOLE, id: WHOLE, type: WHOLE },
+  function: findOnly({ name: WHOLE, arguments: WHOLE }),
+  custom: findOnly({ name: WHOLE, input: WHOLE }),
+})
+const CALLS = findOnly({ tool_calls: readElements(CALL) })
+const CHUNK = findOnly({
+  ...{ id: WHOLE, created: WHOLE },
+  choices: readElements(findOnly({ index: WHOLE, delta: CALLS, finish_reason: WHOLE })),
+})
+const COMPLETION = findOnly({
+  ...{ id: WHOLE, created: WHOLE },
+  choices: readElements(findOnly({ index: WHOLE, message: CALLS, finish_reason: WHOLE })),
+})
+
+/** A call of one choice, as the client reads it. */
+interface Call {
+  readonly index: number
+  readonly id: string
+  name: string
+  /** Its arguments came in one piece: whatever names a function next is another call. */
+  readonly isWhole: boolean
+}
+
+/** The calls of one choice. */
+interface ChoiceCalls {
+  count: number
+  /** By the upstream's index; of several calls with the same, the last one. */
+  readonly byIndex: Map<string, Call>
+  last: Call | null
+}
+
+/**
+ * Repairs calls in a stream of chat completions so that Cursor reads them (OpenAI API reference: The chat completion
+ * chunk object):
+ * - a call of type `custom` becomes one of a function, whose arguments are the text;
+ * - calls without an index, or all with index 0, as Gemini's compatible API has them, get one each;
+ * - a call without an id gets one, and arguments that are an object become text;
+ * - the finish reason of a choice with calls is `tool_calls`, also where the upstream says `stop`.
+ *
+ * All other events pass byte for byte, and only those with calls, or with an end behind calls, are parsed.
+ */
+export class ChatRepairStream extends EventTransform {
+  private readonly choices: Map<string, ChoiceCalls>
+  /** The last event that had nothing but a part of one call's arguments and needed no repair, around that part. */
+  private before: Buffer
+  private after: Buffer
+
+  constructor() {
+    super(LONGEST_EVENT)
+    this.choices = new Map()
+    this.before = EMPTY
+    this.after = EMPTY
+  }
+
+  protected change(event: Buffer): Buffer {
+    const hasCalls = event.includes(TOOL_CALLS)
+    if (!hasCalls && (this.choices.size === 0 || !event.includes(FINISH_REASON))) return event
+    if (this.isLikeLast(event)) return event
+    this.before = EMPTY
+    const start = findOnlyData(event)?.start ?? -1
+    const chunk = start === -1 ? null : parseOutline(event, CHUNK, start)
+    const edits = repairChoices(event, chunk, 'delta', this.choices)
+    if (edits.length > 0) return Buffer.concat(applyEdits([event], edits))
+    this.remember(event, chunk)
+    return event
+  }
+
+  /** An incomplete event is useless to every client. */
+  protected changeBroken(): Buffer {
+    return EMPTY
+  }
+
+  /** Whether the event differs from the last one in a part of the arguments only, which is one string again. */
+  private isLikeLast(event: Buffer): boolean {
+    const { before, after } = this
+    const end = event.length - after.length
+    if (before.length === 0 || end <= before.length) return false
+    if (event.compare(before, 0, before.length, 0, before.length) !== 0) return false
+    if (event.compare(after, 0, after.length, end) !== 0) return false
+    return findStringEnd(event, before.length) === end
+  }
+
+  private remember(event: Buffer, chunk: Value | null): void {
+    const choices = findMember(chunk, 'choices')?.elements
+    const calls = findMember(findMember(choices?.[0] ?? null, 'delta'), 'tool_calls')?.elements
+    if (choices?.length !== 1 || calls?.length !== 1) return
+    const [call] = calls as [Value]
+    const args = findString(event, findMember(findMember(call, 'function'), 'arguments'))
+    const name = findMember(findMember(call, 'function'), 'name')
+    if (args === null || !isEmptyValue(event, name) || !isEmptyValue(event, findMember(call, 'id'))) return
+    // With its opening quote.
+    this.before = Buffer.from(event.subarray(0, args.start + 1))
+    this.after = Buffer.from(event.subarray(args.end))
+  }
+}
+
+/**
+ * Repairs the calls of a whole chat completion, as `ChatRepairStream` does. All other bytes stay.
+ * @returns the same bytes if there is nothing to repair
+ */
+export function repairCompletion(body: Buffer): Buffer {
+  if (!body.includes(TOOL_CALLS)) return body
+  const edits = repairChoices(body, parseOutline(body, COMPLETION), 'message', new Map())
+  return edits.length === 0 ? body : Buffer.concat(applyEdits([body], edits))
+}
+
+function repairChoices(
+  bytes: Buffer,
+  chunk: Value | null,
+  key: 'delta' | 'message',
+  known: Map<string, ChoiceCalls>,
+): Edit[] {
+  const edits: Edit[] = []
+  const repair = new Repair(bytes, chunk, key === 'message', edits)
+  for (const choice of findMember(chunk, 'choices')?.elements ?? []) {
+    const index = findMember(choice, 'index')
+    const name = index === null ? '0' : sliceText(bytes, index)
+    const calls = findMember(findMember(choice, key), 'tool_calls')?.elements ?? []
+    let state = known.get(name)
+    if (state === undefined && calls.length > 0) {
+      state = { count: 0, byIndex: new Map(), last: null }
+      known.set(name, state)
+    }
+    if (state === undefined) continue
+    for (const call of calls) if (call.members !== null) repair.editCall(call, state, name)
+    const reason = findMember(choice, 'finish_reason')
+    if (equalsText(bytes, reason, 'stop')) replace(edits, reason as Value, '"tool_calls"')
+  }
+  return resolveEdits(edits)
+}
+
+/** Repairs the calls of one chunk, or of a whole completion. */
+class Repair {
+  private readonly bytes: Buffer
+  private readonly chunk: Value | null
+  private readonly isWhole: boolean
+  private readonly edits: Edit[]
+
+  constructor(bytes: Buffer, chunk: Value | null, isWhole: boolean, edits: Edit[]) {
+    this.bytes = bytes
+    this.chunk = chunk
+    this.isWhole = isWhole
+    this.edits = edits
+  }
+
+  editCall(call: Value, state: ChoiceCalls, choice: string): void {
+    const { bytes, edits } = this
+    const made = findMember(call, 'function') ?? findMember(call, 'custom')
+    const index = findMember(call, 'index')
+    const givenIndex = isEmptyValue(bytes, index) ? '' : sliceText(bytes, index as Value)
+    const id = readText(bytes, findMember(call, 'id')) ?? ''
+    const name = readText(bytes, findMember(made, 'name')) ?? ''
+    const known = givenIndex === '' ? state.last : (state.byIndex.get(givenIndex) ?? null)
+    if (known === null || this.isWhole || isAnother(known, id, name)) {
+      const args = readArguments(bytes, made)
+      const begun = {
+        ...{ index: state.count++, name, isWhole: args !== null && isObjectText(args) },
+        id: id === '' ? this.createId(choice, state.count) : id,
+      }
+      if (id === '') this.setMember(call, 'id', JSON.stringify(begun.id))
+      state.last = begun
+      state.byIndex.set(givenIndex, begun)
+    } else {
+      state.last = known
+      if (known.name === '') known.name = name
+    }
+    const wanted = (state.last as Call).index
+    if (!this.isWhole && givenIndex !== String(wanted)) this.setMember(call, 'index', String(wanted))
+    const custom = findMember(call, 'custom')
+    if (custom?.members && findMember(call, 'function') === null) this.editCustom(call, custom)
+    const args = findMember(findMember(call, 'function'), 'arguments')
+    if (args !== null && bytes[args.start] === OPEN_BRACE)
+      replace(edits, args, JSON.stringify(sliceText(bytes, args)))
+  }
+
+  /** Cursor looks for `function.name` in every call and fails without it (icebear0828/codex-proxy#708). */
+  private editCustom(call: Value, custom: Value): void {
+    const { edits } = this
+    const type = findMember(call, 'type')
+    if (type !== null) replace(edits, type, '"function"')
+    renameKey(edits, call, custom, 'function')
+    const input = findMember(custom, 'input')
+    if (input !== null) renameKey(edits, custom, input, 'arguments')
+    else if (this.isWhole) this.setMember(custom, 'arguments', '""')
+  }
+
+  /** Sets a member that the object has, or adds it ahead of all others. */
+  private setMember(object: Value, key: string, text: string): void {
+    const value = findMember(object, key)
+    if (value !== null) {
+      replace(this.edits, value, text)
+      return
+    }
+    const at = object.start + 1
+    const comma = isEmptyObject(this.bytes, object) ? '' : ','
+    this.edits.push({ start: at, end: at, text: `"${key}":${text}${comma}` })
+  }
+
+  /** The same each time for the same response, and another one in each response: results name calls by it. */
+  private createId(choice: string, count: number): string {
+    const values = ['id', 'created'].map((key) => findMember(this.chunk, key))
+    const stamp = values.map((value) => (value === null ? '' : sliceText(this.bytes, value)))
+    const hash = createHash('sha256')
+      .update(`${stamp.join(' ')} ${choice} ${count}`)
+      .digest('hex')
+    return `call_${hash.slice(0, 24)}`
+  }
+}
+
+/**
+ * Whether a delta begins another call than the one that its index says. Some upstreams give all calls the same index or
+ * none, some repeat the name in each delta, and some invent an id for each delta.
+ */
+function isAnother(known: Call, id: string, name: string): boolean {
+  if (name === '') return false
+  if (id !== '') return id !== known.id
+  return known.isWhole || (known.name !== '' && name !== known.name)
+}
+
+function readArguments(bytes: Buffer, made: Value | null): string | null {
+  const args = findMember(made, 'arguments')
+  if (args !== null && bytes[args.start] === OPEN_BRACE) return sliceText(bytes, args)
+  return readText(bytes, args, Number.POSITIVE_INFINITY)
+}
+
+function isObjectText(text: string): boolean {
+  return text.startsWith('{') && text.trimEnd().endsWith('}') && parseJson(text) !== undefined
+}
+
+function isEmptyObject(bytes: Buffer, object: Value): boolean {
+  return bytes.toString('latin1', object.start + 1, object.end - 1).trim() === ''
+}
+
+function replace(edits: Edit[], value: Value, text: string): void {
+  edits.push({ start: value.start, end: value.end, text })
+}
+
+function renameKey(edits: Edit[], object: Value, value: Value, to: string): void {
+  for (const { keyStart, keyEnd, value: each } of object.members ?? [])
+    if (each === value) edits.push({ start: keyStart, end: keyEnd, text: JSON.stringify(to) })
+}
