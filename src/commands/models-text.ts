@@ -67,7 +67,7 @@ const WORDS: Readonly<Record<keyof ModelTraits, readonly [string, (traits: Model
     'thinking in chat',
     ({ chatThinking }) => (chatThinking === 'none' ? 'not sent back' : `sent back as ${chatThinking}`),
   ],
-  thinking: ['thinking', ({ thinking }) => THINKING[thinking]],
+  thinking: ['thinking', ({ thinking }) => (thinking === null ? 'as the client says' : THINKING[thinking])],
   maxOutputTokens: [
     'longest output',
     ({ maxOutputTokens }) => (maxOutputTokens === null ? 'unknown' : `${maxOutputTokens} tokens`),

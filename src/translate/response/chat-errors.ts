@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, parseJson, stringOr } from '../../json/values.js'
+import { type JsonObject, stringOr } from '../../json/values.js'
 
 /** The error object of OpenAI's APIs: each error has all four members (openai-openapi, `Error`). */
 export interface ChatError {
@@ -7,8 +7,6 @@ export interface ChatError {
   readonly param: string | null
   readonly code: string | number | null
 }
-
-const MEMBERS = ['message', 'type', 'param', 'code']
 
 /**
  * Converts an error object of any of the APIs, Gemini's too.
@@ -23,21 +21,4 @@ export function createChatError(error: JsonObject | null): ChatError {
     param: stringOr(param, null),
     code: typeof code === 'string' || typeof code === 'number' ? code : null,
   }
-}
-
-/**
- * Converts the body of an error response to OpenAI's form: from Anthropic's form, from Gemini's list, and from errors
- * that lack some of the members. Further members stay.
- * @returns the same bytes if the body is in OpenAI's form already, or in an unknown one
- */
-export function translateError(body: Buffer): Buffer {
-  const parsed = parseJson(body.toString('utf8'))
-  const response: unknown = Array.isArray(parsed) && parsed.length > 0 ? parsed[0] : parsed
-  if (!isObject(response) || !isObject(response.error)) return body
-  const { error } = response
-  if (typeof error.message !== 'string') return body
-  const { type: _, ...rest } = response
-  if (response === parsed && response.type !== 'error' && MEMBERS.every((member) => member in error))
-    return body
-  return Buffer.from(JSON.stringify({ ...rest, error: { ...error, ...createChatError(error) } }))
 }

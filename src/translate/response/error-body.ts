@@ -111,7 +111,8 @@ export function convertErrorBody(body: Buffer, reads: BodyApi, status: number): 
   const parsed = parseJson(json)
   const response: unknown = Array.isArray(parsed) ? parsed[0] : parsed
   if (!isObject(response) || !isObject(response.error)) return formatError(read, reads, status)
-  const { type: _, error, ...rest } = response
+  const { type: _, ...rest } = response
+  const { error } = response
   if (response.type !== 'error' && json === text && response === parsed && isSame(error, read)) return body
   return Buffer.from(JSON.stringify({ ...rest, error: { ...error, ...read } }))
 }

@@ -39,8 +39,8 @@ export const OPENAI_OTHERS = ['store', 'safety_identifier', 'prompt_cache_retent
  */
 export const UNKNOWN_SIGNATURE = 'skip_thought_signature_validator'
 
-/** The effort levels of servers of which nothing more is known, from low to high. */
-const USUAL_EFFORTS = ['none', 'minimal', 'low', 'medium', 'high']
+/** Few servers have these: one of which nothing is known gets `high`. */
+const ABOVE_HIGH = ['xhigh', 'max']
 
 /** OpenAI refuses more (API reference, Create chat completion, `stop`). */
 const MOST_STOPS = 4
@@ -103,8 +103,7 @@ function addEffort(
   context: WriteContext,
 ): void {
   const wanted = context.effort ?? conversation.effort
-  // Servers of which nothing is known have three levels, and often those below them.
-  const effort = chooseEffort(wanted, traits.efforts ?? USUAL_EFFORTS)
+  const effort = chooseEffort(wanted, traits.efforts ?? (ABOVE_HIGH.includes(wanted ?? '') ? ['high'] : null))
   if (effort === null) {
     if (wanted !== null) fields.drop('reasoning_effort')
   } else fields.add('reasoning_effort', JSON.stringify(effort))

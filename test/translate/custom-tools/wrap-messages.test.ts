@@ -22,7 +22,7 @@ const WRAPPED = ['ApplyPatch']
 
 function translation(eventStream = true): Translation {
   const facts = { from: 'messages', status: 200, includeUsage: false, model: null } as const
-  return selectTranslation({ ...facts, eventStream, wrapped: WRAPPED }) as Translation
+  return selectTranslation({ ...facts, eventStream, stream: eventStream, wrapped: WRAPPED }) as Translation
 }
 
 const use = (index: number, name: string, input: object = {}): Event =>

@@ -24,8 +24,8 @@ async function ask<T>(answer: Answer, run: (client: OpenAI) => Promise<T>): Prom
   const server = createServer(async (req, res) => {
     req.resume()
     res.writeHead(status, { 'content-type': eventStream ? 'text/event-stream' : 'application/json' })
-    const facts = { status, eventStream, includeUsage: true, model: null }
-    const translation = from === null ? null : selectTranslation({ stream: true, ...facts, from })
+    const facts = { status, eventStream, stream: eventStream, includeUsage: true, model: null }
+    const translation = from === null ? null : selectTranslation({ ...facts, from })
     for (const piece of pieces) {
       const bytes = Buffer.from(piece)
       res.write(translation?.push(bytes) ?? bytes)
@@ -225,7 +225,7 @@ test("a strict reader as Zed's and a simple one as Continue's read each translat
     ['messages', MESSAGES],
   ] as const) {
     for (const [name, events] of streams) {
-      const facts = { from, status: 200, eventStream: true, includeUsage: true, model: null }
+      const facts = { from, status: 200, eventStream: true, stream: true, includeUsage: true, model: null }
       const translation = selectTranslation(facts)
       if (translation === null) throw new Error('the response has to be translated')
       const written = `${translation.push(Buffer.from(`: ping\n\n${named(...events)}`))}${translation.end()}`

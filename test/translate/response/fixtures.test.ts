@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { EventReader } from '../../../src/sse/event-reader.js'
-import { translateError } from '../../../src/translate/response/chat-errors.js'
+import { convertErrorBody } from '../../../src/translate/response/error-body.js'
 import { type ResponseContext, selectTranslation } from '../../../src/translate/response/select.js'
 import type { Translation } from '../../../src/translate/translation.js'
 import {
@@ -31,7 +31,7 @@ const usage = (prompt: number, completion: number, cached: number, more: object 
 })
 
 function translation(from: ResponseContext['from']): Translation {
-  const facts = { from, status: 200, eventStream: true, includeUsage: true, model: null }
+  const facts = { from, status: 200, eventStream: true, stream: true, includeUsage: true, model: null }
   return selectTranslation(facts) as Translation
 }
 
@@ -113,7 +113,7 @@ for (const { name, pieces } of SPLITS) {
 }
 
 test("Gemini's error becomes one of OpenAI's", () => {
-  const { error } = JSON.parse(translateError(GEMINI_ERROR).toString())
+  const { error } = JSON.parse(convertErrorBody(GEMINI_ERROR, 'chat', 400).toString())
   assert.is(error.type, 'INVALID_ARGUMENT')
   assert.is(error.code, 400)
 })

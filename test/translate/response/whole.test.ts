@@ -1,10 +1,14 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { translateError } from '../../../src/translate/response/chat-errors.js'
 import { CompletionWriter } from '../../../src/translate/response/completion-writer.js'
+import { convertErrorBody } from '../../../src/translate/response/error-body.js'
 import { readWholeMessage } from '../../../src/translate/response/read-messages.js'
 import { readWholeResponse } from '../../../src/translate/response/read-responses.js'
 import { selectTranslation } from '../../../src/translate/response/select.js'
+
+function translateError(body: Buffer): Buffer {
+  return convertErrorBody(body, 'chat', 400)
+}
 
 function translateResponse(body: Buffer, model: string | null = null): Buffer {
   const writer = new CompletionWriter(model, 'reasoning_content')
@@ -160,7 +164,7 @@ test('a whole message becomes a chat completion', () => {
   assert.is(silent.choices[0].message.content, null)
 })
 
-test('a body that is not JSON, or of an unknown form, passes as it is', () => {
+test('a body that is not JSON, or of an unknown form, is an error', () => {
   for (const body of [
     '',
     '<html>',
@@ -169,9 +173,11 @@ test('a body that is not JSON, or of an unknown form, passes as it is', () => {
     'null',
     '{"object":"chat.completion","choices":[]}',
     '{"output":1}',
-  ])
-    for (const convert of [translateResponse, translateMessage, translateError])
-      assert.is(convert(Buffer.from(body)).toString(), body)
+  ]) {
+    for (const convert of [translateResponse, translateMessage])
+      assert.is(parsed(convert(Buffer.from(body))).error.code, 'upstream_unreadable', body)
+    assert.type(parsed(translateError(Buffer.from(body))).error.message, 'string')
+  }
 })
 
 for (const [name, body, expected] of [
@@ -193,7 +199,7 @@ for (const [name, body, expected] of [
         message: 'x',
         code: 'content_filter',
         innererror: { a: 1 },
-        type: 'server_error',
+        type: 'invalid_request_error',
         param: null,
       },
     },
@@ -204,15 +210,23 @@ for (const [name, body, expected] of [
   })
 }
 
-test("errors in OpenAI's form and unknown errors keep their bytes", () => {
-  for (const body of [
-    '{ "error": {"message":"x","type":"t","param":null,"code":null,"more":1} }',
-    '{"detail":"x"}',
-    '{"error":"x"}',
-    '{"error":{"code":1}}',
-    '<html>524</html>',
-  ])
-    assert.is(translateError(Buffer.from(body)).toString(), body)
+test("an error in OpenAI's form keeps its bytes, and any other body becomes one", () => {
+  const native = '{ "error": {"message":"x","type":"t","param":null,"code":null,"more":1} }'
+  assert.is(translateError(Buffer.from(native)).toString(), native)
+  for (const [body, message] of [
+    ['{"detail":"x"}', 'x'],
+    ['{"error":"x"}', 'x'],
+    ['{"error":{"code":1}}', null],
+    ['<html><title>524: A timeout occurred</title></html>', '524: A timeout occurred'],
+    ['Request Entity Too Large', 'Request Entity Too Large'],
+    ['event: error\ndata: {"error":{"message":"streamed"}}\n\n', 'streamed'],
+    ['data: {"type":"error","error":{"type":"t","message":"streamed"}}\n\n', 'streamed'],
+    ['', null],
+  ] as const) {
+    const { error } = parsed(translateError(Buffer.from(body)))
+    assert.equal(Object.keys(error).sort(), ['code', 'message', 'param', 'type'], body)
+    if (message !== null) assert.is(error.message, message)
+  }
 })
 
 const FACTS = { from: 'responses', status: 200, eventStream: false, includeUsage: true, model: null } as const
@@ -253,7 +267,7 @@ test('the head of a response decides whether it is translated', () => {
   assert.is(name({ eventStream: true, from: 'messages' }), 'MessagesStream')
   assert.is(name({}), 'BufferedTranslation')
   assert.is(name({ status: 429 }), 'BufferedTranslation')
-  assert.is(name({ status: 429, eventStream: true }), 'as it is')
+  assert.is(name({ status: 429, eventStream: true }), 'BufferedTranslation')
   for (const status of [204, 302, 304]) assert.is(name({ status }), 'as it is')
   const error = selectTranslation({ ...FACTS, from: 'messages', status: 529 })
   error?.push(json({ type: 'error', error: { type: 'overloaded_error', message: 'x' } }))

@@ -63,7 +63,6 @@ function judge(api: Api, json: unknown, given: Partial<ModelTraits>): string[] {
       return validateChat(json, {
         reasons,
         functionsAlone: given.customTools !== true,
-        reasoningObject: given.reasoningObject === true,
         ...(given.chatThinking === undefined || given.chatThinking === 'none'
           ? {}
           : { thinking: given.chatThinking }),
