@@ -154,7 +154,8 @@ export class ValueScanner {
 }
 
 /** Backslash and letter of the escapes for white space. */
-const SPACE_ESCAPES = /^\\(?:[nrtf]|u(?:0009|000[a-dA-D]|0020|00[aA]0|1680|20(?:0[0-9aA]|2[89fF]|5[fF])|3000|[fF][eE][fF][fF]))/
+const SPACE_ESCAPES =
+  /^\\(?:[nrtf]|u(?:0009|000[a-dA-D]|0020|00[aA]0|1680|20(?:0[0-9aA]|2[89fF]|5[fF])|3000|[fF][eE][fF][fF]))/
 
 /** White space beyond ASCII, as `String.prototype.trim` removes it. */
 const WIDE_SPACE = /^[\s\ufeff]/

@@ -191,13 +191,16 @@ export function chatFor(body: Fields, customTools: boolean, reasoning: boolean):
     result.tool_choice = choiceFor(body.tool_choice, 'nested', customs) ?? body.tool_choice
   }
   // The target with all capabilities takes one name of the limit, and the target with few of them the other.
-  const [limit, other] = ['max_completion_tokens', 'max_tokens'].sort(() => (customTools ? 0 : -1)) as [string, string]
+  const [limit, other] = ['max_completion_tokens', 'max_tokens'].sort(() => (customTools ? 0 : -1)) as [
+    string,
+    string,
+  ]
   if (nothing(body[limit]) && !nothing(body[other])) result[limit] = body[other]
   delete result[other]
   if (reasoning) return result
   delete result.reasoning
   const effort = isObject(body.reasoning) ? body.reasoning.effort : undefined
-  if (typeof effort === 'string' && !('reasoning_effort' in body)) result.reasoning_effort = effort
+  if (typeof effort === 'string' && nothing(body.reasoning_effort)) result.reasoning_effort = effort
   return result
 }
 
@@ -251,11 +254,23 @@ export function messagesFor(body: Fields): Fields {
       if (!isObject(message)) return [...kept, message]
       const { content } = message
       const left = Array.isArray(content) ? blocksFor(content, true) : content
-      const blank = nothing(left) || (typeof left === 'string' ? left.trim() === '' : (left as []).length === 0)
+      const blank =
+        nothing(left) || (typeof left === 'string' ? left.trim() === '' : (left as []).length === 0)
       if (!blank) return [...kept, { ...message, content: left }]
       if (kept.length > 0 || message.role === 'assistant') return kept
       return [{ ...message, content: '(no text)' }]
     }, [])
+  const last = (result.messages as unknown[])
+    .filter((each) => isObject(each) && each.role === 'assistant')
+    .at(-1)
+  const content = isObject(last) && Array.isArray(last.content) ? last.content : []
+  if (content.some((block) => block.type === 'tool_use') && isObject(body.thinking)) {
+    // Its thinking is not known, and a budget requires it.
+    if (body.thinking.type === 'enabled') {
+      delete result.thinking
+      if ('temperature' in body) result.temperature = body.temperature
+    }
+  }
   if (leading.length === 0) return result
   const blocks = [body.system, ...leading.map(({ content }) => content)].flatMap(
     (content) => blocksFor(content) ?? [],

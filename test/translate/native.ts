@@ -8,13 +8,24 @@ import { changes, edited, requireUntouchedOutside } from './bodies.js'
 /** A model that takes all that its API has. */
 export const TRAITS: ModelTraits = {
   ...{ api: null, refuses: [], limitField: 'max_completion_tokens', efforts: null, customTools: true },
-  ...{ reasoningObject: true, chatThinking: 'none', thinking: 'budget', maxOutputTokens: null, callIds: 'any' },
+  ...{
+    reasoningObject: true,
+    chatThinking: 'none',
+    thinking: 'budget',
+    maxOutputTokens: null,
+    callIds: 'any',
+  },
 }
 
 /** What a target may say, besides the traits of its model. */
 export type Target = Partial<ModelTraits> & Partial<Omit<NativeTarget, 'traits'>>
 
-export function createTarget({ upstream = 'up', effort = null, thoughts = null, ...traits }: Target = {}): NativeTarget {
+export function createTarget({
+  upstream = 'up',
+  effort = null,
+  thoughts = null,
+  ...traits
+}: Target = {}): NativeTarget {
   return { traits: { ...TRAITS, ...traits }, upstream, effort, thoughts }
 }
 

@@ -16,7 +16,17 @@ const PARTIAL_ESCAPE = /\\(?:u[0-9a-fA-F]{0,3})?$/y
 const UNESCAPED: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
 
 /** What comes next in the arguments. */
-type State = 'object' | 'first-key' | 'key' | 'in-key' | 'colon' | 'value' | 'in-value' | 'after' | 'closed' | 'other'
+type State =
+  | 'object'
+  | 'first-key'
+  | 'key'
+  | 'in-key'
+  | 'colon'
+  | 'value'
+  | 'in-value'
+  | 'after'
+  | 'closed'
+  | 'other'
 
 /**
  * Decodes the text of a custom tool's call from the arguments of the function that stands in for it,

@@ -1,13 +1,6 @@
 import { OPEN_BRACE } from '../../json/bytes.js'
 import type { ObjectEdits } from '../../json/object-edits.js'
-import {
-  equalsText,
-  findMember,
-  findString,
-  readText,
-  sliceText,
-  type Value,
-} from '../../json/outline.js'
+import { equalsText, findMember, findString, readText, sliceText, type Value } from '../../json/outline.js'
 import { isObject, type JsonObject } from '../../json/values.js'
 import { wrapInput } from './input-decoder.js'
 
@@ -69,7 +62,9 @@ function wrapCustomCall(body: Buffer, call: Value, edits: ObjectEdits): void {
 export function wrapText(body: Buffer, input: Value): string {
   // The text is copied as JSON, and so may have what is no valid string.
   const text = readText(body, input, Number.POSITIVE_INFINITY)
-  return JSON.stringify(text === null ? `{"input":${sliceText(body, input)}}` : JSON.stringify({ input: text }))
+  return JSON.stringify(
+    text === null ? `{"input":${sliceText(body, input)}}` : JSON.stringify({ input: text }),
+  )
 }
 
 /** Renames the member of an object that has this value. */

@@ -79,7 +79,11 @@ export class HistoryEdits {
 
   /** @param changes between `start` and `end` */
   private splice(start: number, end: number, changes: readonly Edit[]): string {
-    const within = changes.map((edit) => ({ start: edit.start - start, end: edit.end - start, text: edit.text }))
+    const within = changes.map((edit) => ({
+      start: edit.start - start,
+      end: edit.end - start,
+      text: edit.text,
+    }))
     return Buffer.concat(applyEdits([this.body.subarray(start, end)], within)).toString()
   }
 }

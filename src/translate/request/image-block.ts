@@ -9,7 +9,10 @@ const LONGEST_HEAD = 256
  * @returns null if it has no URL
  */
 export function formatImageBlock(body: Buffer, part: Value): string | null {
-  if (!equalsText(body, findMember(part, 'type'), 'image_url') && !equalsText(body, findMember(part, 'type'), 'input_image'))
+  if (
+    !equalsText(body, findMember(part, 'type'), 'image_url') &&
+    !equalsText(body, findMember(part, 'type'), 'input_image')
+  )
     return null
   const image = findMember(part, 'image_url')
   const url = findString(body, findMember(image, 'url') ?? image)

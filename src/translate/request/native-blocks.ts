@@ -1,5 +1,13 @@
 import { ArrayEdits } from '../../json/object-edits.js'
-import { equalsText, findMember, findString, isEmptyValue, readText, sliceText, type Value } from '../../json/outline.js'
+import {
+  equalsText,
+  findMember,
+  findString,
+  isEmptyValue,
+  readText,
+  sliceText,
+  type Value,
+} from '../../json/outline.js'
 import { isBlankString } from '../../json/scanner.js'
 import { wrapMessagesCall } from '../custom-tools/wrap-history.js'
 import { type CallIds, createCallIds } from '../repair/call-ids.js'
@@ -197,9 +205,14 @@ function isBlank(body: Buffer, content: Value | null): boolean {
  * Adds what is remembered of the thinking ahead of calls, where the client did not send it back.
  * @returns false if the last turn of the model has calls, and no thinking
  */
-function addThinking({ body, request, target }: NativeContext, history: HistoryEdits, contents: Contents): boolean {
+function addThinking(
+  { body, request, target }: NativeContext,
+  history: HistoryEdits,
+  contents: Contents,
+): boolean {
   const type = readText(body, findMember(findMember(request, 'thinking'), 'type'))
-  const isOn = type === 'enabled' || type === 'adaptive' || (target.effort !== null && target.effort !== 'none')
+  const isOn =
+    type === 'enabled' || type === 'adaptive' || (target.effort !== null && target.effort !== 'none')
   if (!isOn) return true
   let isGiven = false
   let isWanting = false

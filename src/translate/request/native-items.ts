@@ -9,9 +9,9 @@ import {
   type Value,
 } from '../../json/outline.js'
 import { isCallOf, renameKey, wrapArguments, wrapText } from '../custom-tools/wrap-history.js'
+import { type CallIds, createCallIds } from '../repair/call-ids.js'
 import { CANCELLED } from '../repair/turns.js'
 import { HistoryEdits } from './history.js'
-import { type CallIds, createCallIds } from '../repair/call-ids.js'
 import { editCallId, readCallId } from './native-call-ids.js'
 import { findThought, type NativeContext } from './native-context.js'
 import { applyRepairs, type RepairWriter, type Turn } from './native-repairs.js'
@@ -248,7 +248,8 @@ function listTurns({ body, messages }: HistoryEdits): Turn[] {
     const id = readCallId(body, findMember(item, 'call_id'))
     if (id === null) return
     if (type === 'function_call' || type === 'custom_tool_call') turn.facts.calls.push(id)
-    else if (type === 'function_call_output' || type === 'custom_tool_call_output') turn.facts.results.push(id)
+    else if (type === 'function_call_output' || type === 'custom_tool_call_output')
+      turn.facts.results.push(id)
   })
   return turns
 }

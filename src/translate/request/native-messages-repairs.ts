@@ -154,4 +154,3 @@ function writeContents(history: HistoryEdits, contents: Contents): void {
   }
   contents.clear()
 }
-

@@ -67,7 +67,9 @@ function editChoice(body: Buffer, request: Value, edits: ObjectEdits): void {
   const choice = findMember(request, 'tool_choice')
   const current = readValue(body, choice)
   const isNative = isObject(current) && NATIVE_CHOICES.includes(current.type)
-  const wanted = isNative ? current : translateToolChoice(current, { form: 'input_schema', customs: NO_NAMES })
+  const wanted = isNative
+    ? current
+    : translateToolChoice(current, { form: 'input_schema', customs: NO_NAMES })
   const noParallelCalls = isFalse(body, findMember(request, 'parallel_tool_calls'))
   if (wanted === undefined && choice !== null && !isEmptyValue(body, choice)) return
   const kept = (wanted ?? (noParallelCalls ? { type: 'auto' } : null)) as { type: string } | null

@@ -101,7 +101,11 @@ function isForcedChoice(body: Buffer, choice: Value | null): boolean {
 /** "`temperature` may only be set to 1 when thinking is enabled", and `top_k` not at all. */
 function cutSampling({ body, request, fields }: NativeContext): void {
   const temperature = findMember(request, 'temperature')
-  if (temperature !== null && Number(sliceText(body, temperature)) !== 1 && !equalsText(body, temperature, ''))
+  if (
+    temperature !== null &&
+    Number(sliceText(body, temperature)) !== 1 &&
+    !equalsText(body, temperature, '')
+  )
     fields.drop('temperature')
   fields.drop('top_k')
 }

@@ -230,7 +230,9 @@ class Repair {
   private createId(choice: string, count: number): string {
     const values = ['id', 'created'].map((key) => findMember(this.chunk, key))
     const stamp = values.map((value) => (value === null ? '' : sliceText(this.bytes, value)))
-    const hash = createHash('sha256').update(`${stamp.join(' ')} ${choice} ${count}`).digest('hex')
+    const hash = createHash('sha256')
+      .update(`${stamp.join(' ')} ${choice} ${count}`)
+      .digest('hex')
     return `call_${hash.slice(0, 24)}`
   }
 }

@@ -2,8 +2,8 @@ import { filterObjects, isObject, type JsonObject, numberOr, parseJson, stringOr
 import { EMPTY } from '../../lib/bytes.js'
 import type { CreateTranslation, Translation } from '../translation.js'
 import { BufferedTranslation } from './buffered.js'
-import { repairCompletion } from './chat-repair.js'
 import { createChatError } from './chat-errors.js'
+import { repairCompletion } from './chat-repair.js'
 import type { ChatUsage } from './chat-usage.js'
 import { ChunkWriter, type FinishReason } from './chunk-writer.js'
 

@@ -67,5 +67,7 @@ function translateWhole(body: Buffer, context: ResponseContext): Buffer {
 
 function convertCompletion(body: Buffer, { from, model, wrapped = [] }: ResponseContext): Buffer {
   if (from === 'responses') return translateResponse(body, model)
-  return from === 'messages' ? translateMessage(body, model, wrapped) : unwrapCompletion(repairCompletion(body), wrapped)
+  return from === 'messages'
+    ? translateMessage(body, model, wrapped)
+    : unwrapCompletion(repairCompletion(body), wrapped)
 }

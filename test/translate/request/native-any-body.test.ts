@@ -99,11 +99,7 @@ for (const [shape, options, model] of [
     fc.assert(
       fc.property(anyLooseBody, (body) => {
         assert.equal(sent(shape, body, options), model(JSON.parse(body)), body)
-        const again = build(
-          shape,
-          Buffer.from(JSON.stringify(sent(shape, body, options))),
-          options,
-        )
+        const again = build(shape, Buffer.from(JSON.stringify(sent(shape, body, options))), options)
         assert.equal(again.edits, [], 'a changed body needs no further change')
       }),
       { numRuns: 500 },

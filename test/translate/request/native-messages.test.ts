@@ -6,10 +6,7 @@ import { build, changed, sent } from '../native.js'
 
 test("only the request for a usage chunk is removed from Cursor's Messages body", () => {
   assert.equal(changed('messages', MESSAGES_BODY), [[',"stream_options":{"include_usage":true}', '']])
-  const { path, stream, includeUsage, conversation } = build(
-    'messages',
-    Buffer.from(MESSAGES_BODY),
-  )
+  const { path, stream, includeUsage, conversation } = build('messages', Buffer.from(MESSAGES_BODY))
   assert.equal([path, stream, includeUsage, conversation], ['/messages', true, true, null])
 })
 
