@@ -251,12 +251,18 @@ export function messagesFor(body: Fields): Fields {
     .slice(leading.length)
     .map((message) => (isSystem(message) ? { ...message, role: 'user' } : message))
     .reduce((kept: unknown[], message: unknown) => {
-      if (!isObject(message)) return [...kept, message]
+      if (!isObject(message)) {
+        kept.push(message)
+        return kept
+      }
       const { content } = message
       const left = Array.isArray(content) ? blocksFor(content, true) : content
       const blank =
         nothing(left) || (typeof left === 'string' ? left.trim() === '' : (left as []).length === 0)
-      if (!blank) return [...kept, { ...message, content: left }]
+      if (!blank) {
+        kept.push({ ...message, content: left })
+        return kept
+      }
       if (kept.length > 0 || message.role === 'assistant') return kept
       return [{ ...message, content: '(no text)' }]
     }, [])

@@ -481,7 +481,7 @@ test('fields are sent as the model takes them, and the client is told which are 
   }
 })
 
-test('a growing history keeps its beginning, whatever is repaired in it', () => {
+test('a repaired history needs no further repair, and is the same each time', () => {
   const id = fc.constantFrom('a', 'b', 'c:1')
   const item = fc.oneof(
     ...[
