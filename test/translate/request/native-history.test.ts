@@ -481,27 +481,44 @@ test('fields are sent as the model takes them, and the client is told which are 
   }
 })
 
-test('a repaired history needs no further repair, and is the same each time', () => {
-  const id = fc.constantFrom('a', 'b', 'c:1')
-  const item = fc.oneof(
-    ...[
-      fc.constant(user),
-      fc.constant(system),
-      id.map((each) => calls(each)),
-      id.map((each) => result(each)),
-    ],
-  )
-  fc.assert(
-    fc.property(fc.array(item, { maxLength: 12 }), (items) => {
-      const bytes = Buffer.from(JSON.stringify({ messages: items }))
-      const first = edited(bytes, build('chat', bytes).edits)
-      const made = Buffer.from(first)
-      assert.equal(build('chat', made).edits, [], 'what is repaired needs no further repair')
-      assert.is(edited(bytes, build('chat', bytes).edits), first)
-    }),
-    { numRuns: 300 },
-  )
-})
+const id = fc.constantFrom('a', 'b', 'c:1')
+const block = fc.oneof(
+  id.map(use),
+  id.map((each) => done(each)),
+  fc.constantFrom(text('t'), text(' ', MARK), text('')),
+)
+const MESSAGE: Readonly<Record<BodyApi, fc.Arbitrary<unknown>>> = {
+  chat: fc.oneof(
+    fc.constantFrom<unknown>(user, system, null, { role: 'assistant', tool_calls: [] }),
+    fc.array(id, { maxLength: 2 }).map((ids) => calls(...ids)),
+    id.map((each) => result(each)),
+  ),
+  responses: fc.oneof(
+    fc.constantFrom<unknown>(user, system, null, {}),
+    id.map(fcall),
+    id.map((each) => output(each)),
+  ),
+  messages: fc.oneof(
+    fc.constantFrom<unknown>(user, system, null, { role: 'assistant', content: '' }),
+    fc.record({ role: fc.constantFrom('user', 'assistant'), content: fc.array(block, { maxLength: 4 }) }),
+  ),
+}
+
+for (const api of ['chat', 'responses', 'messages'] as const) {
+  test(`any repaired history of ${api} is JSON, needs no further repair, and is the same each time`, () => {
+    fc.assert(
+      fc.property(fc.array(MESSAGE[api], { maxLength: 12 }), (items) => {
+        const bytes = Buffer.from(JSON.stringify({ max_tokens: 9, [LISTS[api]]: items }))
+        const target: Target = { limitField: 'max_tokens' }
+        const first = edited(bytes, build(api, bytes, target).edits)
+        JSON.parse(first)
+        assert.equal(build(api, Buffer.from(first), target).edits, [], first)
+        assert.is(edited(bytes, build(api, bytes, target).edits), first)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+}
 
 test('the work grows with the size of a body, and not faster', () => {
   const shapes: [string, (n: number) => string, BodyApi][] = [
