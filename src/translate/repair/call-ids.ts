@@ -40,7 +40,7 @@ function hashToAny(id: string): string {
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 
-/** Nine of 62 letters are 53 bits: two of a thousand calls meet in one chat of twenty thousand millions. */
+/** Nine of 62 letters are 53 bits: of chats with ten thousand calls, one in 270 million has two calls with one id. */
 function hashToNine(id: string): string {
   const digest = createHash('sha256').update(id).digest()
   let made = ''

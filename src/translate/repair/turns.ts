@@ -2,8 +2,8 @@
  * What one turn of a conversation says about tool calls, by the ids of the calls.
  *
  * A turn is what a repair may move as a whole: a message of chat completions; of Messages, a message, where neighbours
- * of the same role count as one turn; of Responses, each item, where neighbouring calls and reasoning, with a message of
- * the assistant's ahead of them, count as one turn.
+ * of the same role count as one turn; of Responses, each item, where neighbouring calls and reasoning, with a message
+ * of the assistant's ahead of them, count as one turn.
  */
 export interface TurnFacts {
   readonly calls: readonly string[]
