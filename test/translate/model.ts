@@ -200,7 +200,7 @@ export function chatFor(body: Fields, customTools: boolean, reasoning: boolean):
   if (reasoning) return result
   delete result.reasoning
   const effort = isObject(body.reasoning) ? body.reasoning.effort : undefined
-  if (typeof effort === 'string' && !('reasoning_effort' in body)) result.reasoning_effort = effort
+  if (typeof effort === 'string' && nothing(body.reasoning_effort)) result.reasoning_effort = effort
   return result
 }
 
@@ -251,15 +251,32 @@ export function messagesFor(body: Fields): Fields {
     .slice(leading.length)
     .map((message) => (isSystem(message) ? { ...message, role: 'user' } : message))
     .reduce((kept: unknown[], message: unknown) => {
-      if (!isObject(message)) return [...kept, message]
+      if (!isObject(message)) {
+        kept.push(message)
+        return kept
+      }
       const { content } = message
       const left = Array.isArray(content) ? blocksFor(content, true) : content
       const blank =
         nothing(left) || (typeof left === 'string' ? left.trim() === '' : (left as []).length === 0)
-      if (!blank) return [...kept, { ...message, content: left }]
+      if (!blank) {
+        kept.push({ ...message, content: left })
+        return kept
+      }
       if (kept.length > 0 || message.role === 'assistant') return kept
       return [{ ...message, content: '(no text)' }]
     }, [])
+  const last = (result.messages as unknown[])
+    .filter((each) => isObject(each) && each.role === 'assistant')
+    .at(-1)
+  const content = isObject(last) && Array.isArray(last.content) ? last.content : []
+  if (content.some((block) => block.type === 'tool_use') && isObject(body.thinking)) {
+    // Its thinking is not known, and a budget requires it.
+    if (body.thinking.type === 'enabled') {
+      delete result.thinking
+      if ('temperature' in body) result.temperature = body.temperature
+    }
+  }
   if (leading.length === 0) return result
   const blocks = [body.system, ...leading.map(({ content }) => content)].flatMap(
     (content) => blocksFor(content) ?? [],

@@ -50,68 +50,71 @@ function editLimit({ body, request, edits, target }: NativeContext): void {
  * `reasoning` as an object becomes `reasoning_effort` where only that is taken. The effort becomes one that the model
  * has.
  */
-function editEffort({ body, request, edits, target, fields }: NativeContext): void {
+function editEffort(context: NativeContext): void {
+  const { body, request, edits, target, fields } = context
   const { efforts, reasoningObject } = target.traits
-  const reasoning = findMember(request, 'reasoning')
-  const inner = findMember(reasoning, 'effort')
-  const outer = findMember(request, 'reasoning_effort')
-  const own = readText(body, outer) ?? readText(body, inner)
-  const wanted = fitEffort(target, own)
   if (efforts?.length === 0) {
     fields.drop('reasoning')
     fields.drop('reasoning_effort')
     return
   }
-  if (reasoning?.members && reasoningObject) {
-    if (outer !== null && wanted !== null) editValue(body, edits, outer, wanted)
-    else if (outer !== null && own !== null) fields.drop('reasoning_effort')
-    if (outer === null || inner !== null) editInner(reasoning, inner, { body, edits, own, wanted })
+  const reasoning = findMember(request, 'reasoning')
+  const inner = findString(body, findMember(reasoning, 'effort'))
+  const outer = findMember(request, 'reasoning_effort')
+  if (reasoningObject && reasoning?.members) {
+    fitInner(context, reasoning, inner, findString(body, outer) !== null)
+    if (findString(body, outer)) fitOuter(context, outer as Value)
     return
   }
-  if (outer === null && findString(body, inner) && wanted !== null) {
+  // What is no text is for the upstream to refuse.
+  if (findString(body, outer) || !isEmptyValue(body, outer)) {
+    if (!reasoningObject) edits.cut('reasoning')
+    if (findString(body, outer)) fitOuter(context, outer as Value)
+    return
+  }
+  const own = readText(body, inner)
+  const wanted = fitEffort(target, own)
+  if (reasoning !== null && !reasoningObject && inner !== null && wanted !== null) {
     edits.rename(
       'reasoning',
       'reasoning_effort',
-      keepsText(own, wanted) ? sliceText(body, inner as Value) : quote(wanted),
+      wanted === own ? sliceText(body, inner) : JSON.stringify(wanted),
     )
     return
   }
-  if (reasoning !== null && !reasoningObject) edits.cut('reasoning')
-  if (own !== null && wanted === null) {
-    fields.drop('reasoning_effort')
-    fields.report('reasoning')
-  } else if (wanted !== null && outer === null) edits.add('reasoning_effort', quote(wanted))
-  else if (wanted !== null && outer !== null) editValue(body, edits, outer, wanted)
+  if (own !== null && wanted === null) fields.report('reasoning')
+  if (!reasoningObject) edits.cut('reasoning')
+  if (wanted === null) return
+  if (outer === null) edits.add('reasoning_effort', JSON.stringify(wanted))
+  else edits.replace(outer, JSON.stringify(wanted))
 }
 
-interface EffortChange {
-  readonly body: Buffer
-  readonly edits: ObjectEdits
-  readonly own: string | null
-  readonly wanted: string | null
+/** Fits the effort of `reasoning_effort`. */
+function fitOuter({ body, edits, target, fields }: NativeContext, outer: Value): void {
+  const own = readText(body, outer)
+  const wanted = fitEffort(target, own)
+  if (wanted === null) fields.drop('reasoning_effort')
+  else if (wanted !== own) edits.replace(outer, JSON.stringify(wanted))
+}
+
+/** @param isElsewhere the body has an effort beside the object */
+function fitInner(context: NativeContext, reasoning: Value, inner: Value | null, isElsewhere: boolean): void {
+  const { body, edits, target, fields } = context
+  const own = readText(body, inner)
+  if (inner === null && isElsewhere) return
+  const wanted = fitEffort(target, own)
+  if (wanted === own) return
+  if (wanted === null) fields.report('reasoning')
+  setInner(body, reasoning, wanted, edits)
 }
 
 /** Sets the effort in the object `reasoning`; OpenRouter takes either an effort or a limit of tokens in it. */
-function editInner(reasoning: Value, inner: Value | null, { body, edits, own, wanted }: EffortChange): void {
-  if (keepsText(own, wanted)) return
+function setInner(body: Buffer, reasoning: Value, wanted: string | null, edits: ObjectEdits): void {
   const within = new ObjectEdits(reasoning)
-  if (inner !== null && wanted !== null) within.replace(inner, quote(wanted))
-  else if (wanted !== null) within.add('effort', quote(wanted))
-  else within.cut('effort')
+  within.cut('effort')
+  if (wanted !== null) within.add('effort', JSON.stringify(wanted))
   if (wanted !== null && !isEmptyValue(body, findMember(reasoning, 'max_tokens'))) within.cut('max_tokens')
   edits.within(within.edits())
-}
-
-function editValue(body: Buffer, edits: ObjectEdits, value: Value, text: string): void {
-  if (readText(body, value) !== text) edits.replace(value, quote(text))
-}
-
-function keepsText(own: string | null, wanted: string | null): boolean {
-  return own === wanted
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text)
 }
 
 /** Fits earlier calls and their results to the target. A chat without calls is not looked at. */

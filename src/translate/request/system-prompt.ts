@@ -38,7 +38,7 @@ export class SystemPrompt {
     else edits.replace(own, text)
   }
 
-  /** Adds the blocks of a content with their bytes. The cache mark of a block that is left out goes to the one before. */
+  /** Adds the blocks of a content with their bytes. The cache mark of one that is left out goes to the one before. */
   private collect(content: Value | null): void {
     const { body } = this.context
     if (content === null) return

@@ -165,12 +165,14 @@ class Repair {
   private readonly chunk: Value | null
   private readonly isWhole: boolean
   private readonly edits: Edit[]
+  private added: string[]
 
   constructor(bytes: Buffer, chunk: Value | null, isWhole: boolean, edits: Edit[]) {
     this.bytes = bytes
     this.chunk = chunk
     this.isWhole = isWhole
     this.edits = edits
+    this.added = []
   }
 
   editCall(call: Value, state: ChoiceCalls, choice: string): void {
@@ -196,6 +198,7 @@ class Repair {
     }
     const wanted = (state.last as Call).index
     if (!this.isWhole && givenIndex !== String(wanted)) this.setMember(call, 'index', String(wanted))
+    this.addMembers(call)
     const custom = findMember(call, 'custom')
     if (custom?.members && findMember(call, 'function') === null) this.editCustom(call, custom)
     const args = findMember(findMember(call, 'function'), 'arguments')
@@ -212,18 +215,26 @@ class Repair {
     const input = findMember(custom, 'input')
     if (input !== null) renameKey(edits, custom, input, 'arguments')
     else if (this.isWhole) this.setMember(custom, 'arguments', '""')
+    this.addMembers(custom)
   }
 
-  /** Sets a member that the object has, or adds it ahead of all others. */
+  /** Sets a member that the object has, or keeps it for `addMembers`. */
   private setMember(object: Value, key: string, text: string): void {
     const value = findMember(object, key)
     if (value !== null) {
       replace(this.edits, value, text)
       return
     }
+    this.added.push(`"${key}":${text}`)
+  }
+
+  /** Writes the members that an object did not have. */
+  private addMembers(object: Value): void {
+    if (this.added.length === 0) return
     const at = object.start + 1
     const comma = isEmptyObject(this.bytes, object) ? '' : ','
-    this.edits.push({ start: at, end: at, text: `"${key}":${text}${comma}` })
+    this.edits.push({ start: at, end: at, text: this.added.join(',') + comma })
+    this.added = []
   }
 
   /** The same each time for the same response, and another one in each response: results name calls by it. */

@@ -11,6 +11,8 @@ const RESPONSES =
   '"input":[{"role":"user","content":"hi"}],"tools":[{"type":"function","name":"Shell","parameters":{"type":"object"}}]'
 const MESSAGES =
   '"max_tokens":9,"system":[{"type":"text","text":"S"}],"messages":[{"role":"user","content":"hi"}],"tools":[{"name":"LS","input_schema":{"type":"object"}}]'
+/** Without tools no call can come, so that nothing of the response has to be read. */
+const ASKED = '"messages":[{"role":"user","content":"hi"}]'
 const CHAT =
   '"messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"Shell","parameters":{"type":"object"}}}]'
 const STREAM = '"model":"m","stream":true,"stream_options":{"include_usage":true}'
@@ -156,7 +158,7 @@ test('usage that only the relay asked for is removed from a stream made from JSO
     { requestUsage: true },
   ))
 
-test('a chat stream passes at once and unchanged, also if its content-type is JSON', () =>
+test('a stream of a chat without tools is neither held nor changed, also one whose head calls it JSON', () =>
   withRelay(
     async (request) => {
       await request.write(head('200 OK', request.body.includes('"flow"') ? SSE : JSON_TYPE, CHUNKED))
@@ -165,7 +167,7 @@ test('a chat stream passes at once and unchanged, also if its content-type is JS
     },
     async (scene) => {
       for (const model of ['flow', 'other']) {
-        const body = `{"model":"${model}","stream":true,${CHAT}}`
+        const body = `{"model":"${model}","stream":true,${ASKED}}`
         const client = await scene.client()
         client.send(
           `POST /cursor/v1/chat/completions HTTP/1.1\r\n${scene.auth}content-length: ${body.length}\r\n\r\n${body}`,
@@ -175,14 +177,16 @@ test('a chat stream passes at once and unchanged, also if its content-type is JS
     },
   ))
 
-test('a compressed chat response passes unchanged although the client requested a stream', () =>
+test('a compressed response to a chat without tools passes unchanged, and with tools none is requested', () =>
   withRelay(
     (request) => request.write(whole('200 OK', gzipSync('{}'), JSON_TYPE, 'content-encoding: gzip')),
     async (scene) => {
-      const response = await ask(scene, `{${STREAM},${CHAT}}`, 'accept-encoding: gzip\r\n')
+      const response = await ask(scene, `{${STREAM},${ASKED}}`, 'accept-encoding: gzip\r\n')
       assert.is(headerOf(response, 'content-type'), 'application/json')
       assert.equal(response.body, gzipSync('{}'))
       assert.is((await scene.upstream.request(0)).header('accept-encoding'), 'gzip')
+      await ask(scene, `{${STREAM},${CHAT}}`, 'accept-encoding: gzip\r\n')
+      assert.is((await scene.upstream.request(1)).header('accept-encoding'), 'identity')
     },
   ))
 
