@@ -300,6 +300,13 @@ export function unwrapInput(args: string): string {
   return decoder.isComplete ? text : args
 }
 
+/** The text of arguments that are exactly `{"input":TEXT}`; the same arguments if they are anything else. */
+export function unwrapExactInput(args: string): string {
+  const decoder = new InputDecoder()
+  const text = decoder.push(args)
+  return decoder.isExact ? text : args
+}
+
 /** The arguments of the function for the text of a custom tool; the same text if it is wrapped already. */
 export function wrapInput(text: string): string {
   const decoder = new InputDecoder()

@@ -1,6 +1,6 @@
 import { findEvery, findString, parseOutline, readText, sliceText, type Value } from '../../json/outline.js'
 import type { JsonString } from '../conversation.js'
-import { unwrapInput } from '../custom-tools/input-decoder.js'
+import { unwrapExactInput } from '../custom-tools/input-decoder.js'
 
 /**
  * The text of a custom tool from its call as a function, as Cursor sends it back: the text itself, or `{"input":TEXT}`
@@ -22,7 +22,7 @@ function unwrap(body: Buffer, value: Value, json: JsonString): JsonString {
   if (!WRAPPED.test(json)) return json
   const text = readText(body, value, Number.POSITIVE_INFINITY)
   if (text === null) return json
-  const unwrapped = unwrapInput(text)
+  const unwrapped = unwrapExactInput(text)
   return unwrapped === text ? json : JSON.stringify(unwrapped)
 }
 

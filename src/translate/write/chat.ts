@@ -11,9 +11,17 @@ import type {
 import type { TranslationTarget } from '../conversation-request.js'
 import { formatUrl, listAsTexts, replacePart } from './data-sources.js'
 import { findThought, isAssistantItem } from './earlier-thinking.js'
-import { chooseEffort } from './effort.js'
-import { formatCustomText, formatInputText, formatWrappedObject, joinTexts, listTexts } from './json-text.js'
+import { chooseEffort, readEffort } from './effort.js'
 import {
+  formatArray,
+  formatCustomText,
+  formatInputText,
+  formatWrappedObject,
+  joinTexts,
+  listTexts,
+} from './json-text.js'
+import {
+  formatLimit,
   formatModel,
   formatObject,
   RequestFields,
@@ -63,7 +71,7 @@ export function writeChat(
   fields.add('model', formatModel(conversation, target))
   fields.add('stream', conversation.stream ? 'true' : null)
   if (conversation.stream && conversation.includeUsage) fields.add('stream_options', '{"include_usage":true}')
-  fields.add(traits.limitField, conversation.maxTokens)
+  fields.add(traits.limitField, formatLimit(conversation, traits.maxOutputTokens), 'max_tokens')
   fields.add('temperature', conversation.temperature)
   fields.add('top_p', conversation.topP)
   fields.add('frequency_penalty', conversation.frequencyPenalty)
@@ -102,7 +110,7 @@ function addEffort(
   { traits }: TranslationTarget,
   context: WriteContext,
 ): void {
-  const wanted = context.effort ?? conversation.effort
+  const wanted = readEffort(conversation, context.effort)
   const effort = chooseEffort(wanted, traits.efforts ?? (ABOVE_HIGH.includes(wanted ?? '') ? ['high'] : null))
   if (effort === null) {
     if (wanted !== null) fields.drop('reasoning_effort')
@@ -167,7 +175,7 @@ class ChatMessages {
       at++
     }
     this.flushResultParts()
-    return `[${this.messages.join(',')}]`
+    return formatArray(this.messages)
   }
 
   private addMessage({ role, parts }: MessageItem): void {

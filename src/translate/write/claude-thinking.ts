@@ -1,6 +1,6 @@
 import type { Conversation, Json, ToolChoice } from '../conversation.js'
 import type { TranslationTarget } from '../conversation-request.js'
-import { chooseEffort } from './effort.js'
+import { chooseEffort, readEffort } from './effort.js'
 import type { MessageBlocks } from './messages-blocks.js'
 import type { RequestFields } from './request-fields.js'
 
@@ -53,8 +53,7 @@ export function chooseThinking(
   const given = conversation.thinkingBudget
   if ((wanted === null && given === null) || wanted === 'none') return off
   if (traits.thinking === 'adaptive') {
-    const level = wanted ?? levelOf(Number(given))
-    const effort = chooseEffort(level, traits.efforts ?? EFFORTS)
+    const effort = chooseEffort(readEffort(conversation, wanted), traits.efforts ?? EFFORTS)
     if (effort === null) fields.drop('reasoning_effort')
     if (excludes) fields.drop('thinking')
     return { ...off, thinking: excludes ? null : '{"type":"adaptive","display":"summarized"}', effort }
@@ -102,10 +101,4 @@ function chooseBudget(given: Json | null, wanted: string | null): number | null 
   if (wanted !== null) return BUDGETS[wanted] ?? null
   const budget = Number(given)
   return Number.isInteger(budget) && budget > 0 ? Math.max(LEAST_BUDGET, budget) : null
-}
-
-/** The effort that is nearest to a client's budget. */
-function levelOf(budget: number): string {
-  if (budget >= 16_384) return 'high'
-  return budget >= 8192 ? 'medium' : 'low'
 }

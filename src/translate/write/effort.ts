@@ -1,3 +1,5 @@
+import type { Conversation } from '../conversation.js'
+
 /** From low to high, as OpenAI and Anthropic name them. */
 const LEVELS: readonly string[] = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']
 
@@ -19,4 +21,16 @@ export function chooseEffort(wanted: string | null, offered: readonly string[] |
     nearest = level
   }
   return nearest
+}
+
+/**
+ * The effort that the client wants: by the model's name, by the body, or by a budget of tokens for thinking.
+ * @param named by the model's name
+ */
+export function readEffort({ effort, thinkingBudget }: Conversation, named: string | null): string | null {
+  if (named !== null || effort !== null) return named ?? effort
+  const budget = Number(thinkingBudget)
+  if (thinkingBudget === null || !(budget > 0)) return null
+  if (budget < 4096) return 'low'
+  return budget < 16_384 ? 'medium' : 'high'
 }

@@ -13,8 +13,9 @@ import type { TranslationTarget } from '../conversation-request.js'
 import { UNKNOWN_SIGNATURE } from './chat.js'
 import { guessMediaType, listAsTexts, readFileText, replacePart, splitDataUrl } from './data-sources.js'
 import { findThought, isAssistantItem } from './earlier-thinking.js'
-import { chooseEffort } from './effort.js'
+import { chooseEffort, readEffort } from './effort.js'
 import {
+  formatArray,
   formatInputObject,
   formatWrappedObject,
   isBlank,
@@ -24,6 +25,7 @@ import {
 } from './json-text.js'
 import { OPENING } from './messages-blocks.js'
 import {
+  formatLimit,
   formatModel,
   formatObject,
   RequestFields,
@@ -123,7 +125,7 @@ function formatGeneration(
   fields: RequestFields,
 ): Json | null {
   const config = new RequestFields(target.traits.refuses)
-  config.add('maxOutputTokens', conversation.maxTokens, 'max_tokens')
+  config.add('maxOutputTokens', formatLimit(conversation, target.traits.maxOutputTokens), 'max_tokens')
   config.add('temperature', conversation.temperature)
   config.add('topP', conversation.topP, 'top_p')
   config.add('topK', conversation.topK, 'top_k')
@@ -151,7 +153,7 @@ function formatThinking(
   context: WriteContext,
   fields: RequestFields,
 ): Json | null {
-  const wanted = context.effort ?? conversation.effort
+  const wanted = readEffort(conversation, context.effort)
   if (traits.thinking === 'none' || (traits.thinking === null && wanted === null)) {
     if (wanted !== null) fields.drop('reasoning_effort')
     return null
@@ -215,8 +217,8 @@ class GeminiContents {
   }
 
   format(): Json {
-    const texts = this.contents.map(({ role, parts }) => `{"role":"${role}","parts":[${parts.join(',')}]}`)
-    return `[${texts.join(',')}]`
+    const texts = this.contents.map(({ role, parts }) => `{"role":"${role}","parts":${formatArray(parts)}}`)
+    return formatArray(texts)
   }
 
   private addAssistant(items: readonly Item[]): void {

@@ -1,6 +1,6 @@
 import { isObject, parseJson } from '../../json/values.js'
 import type { CallInput, Json, JsonString, Part, TextPart } from '../conversation.js'
-import { unwrapInput, wrapInput } from '../custom-tools/input-decoder.js'
+import { unwrapExactInput, wrapInput } from '../custom-tools/input-decoder.js'
 
 // Values are joined as JSON text. Nothing is parsed to be printed again, so that numbers keep their digits.
 
@@ -82,10 +82,10 @@ function parseString(text: JsonString): string {
 export function formatCustomText(input: CallInput): JsonString {
   if (input.form === 'text') {
     const text = parseString(input.text)
-    const free = unwrapInput(text)
+    const free = unwrapExactInput(text)
     return free === text ? input.text : JSON.stringify(free)
   }
-  const free = unwrapInput(input.object)
+  const free = unwrapExactInput(input.object)
   return JSON.stringify(free)
 }
 
@@ -94,10 +94,15 @@ export function formatWrappedObject(input: CallInput): Json {
   if (input.form === 'object') return formatInputObject(input)
   const text = parseString(input.text)
   // Arguments that a model wrapped itself may have escape sequences that JSON does not.
-  return formatObjectText(wrapInput(text)) ?? JSON.stringify({ input: unwrapInput(text) })
+  return formatObjectText(wrapInput(text)) ?? JSON.stringify({ input: unwrapExactInput(text) })
 }
 
-/** An array of JSON values. */
+/**
+ * An array of JSON values. The texts are appended to each other, which copies nothing until the whole body is copied
+ * into its bytes: `join` would copy a prompt once for each level of nesting.
+ */
 export function formatArray(values: readonly Json[]): Json {
-  return `[${values.join(',')}]`
+  let text = '['
+  for (const [n, value] of values.entries()) text += n === 0 ? value : `,${value}`
+  return `${text}]`
 }

@@ -13,6 +13,7 @@ import type { Markable } from './cache-marks.js'
 import { listAsTexts, readFileText, replacePart, splitDataUrl } from './data-sources.js'
 import { isAssistantItem } from './earlier-thinking.js'
 import {
+  formatArray,
   formatInputObject,
   formatWrappedObject,
   isBlank,
@@ -79,8 +80,8 @@ export class MessageBlocks {
   }
 
   /**
-   * Whether the thinking of the assistant's current turn is there. A turn goes on over the results of its calls, and its
-   * first message begins with thinking.
+   * Whether the thinking of the current turn is there. A turn goes on over the results of its calls, and its first
+   * message begins with thinking.
    */
   get knowsTurn(): boolean {
     let first: BlockMessage | null = null
@@ -144,7 +145,7 @@ export class MessageBlocks {
     const blocks: Json[] = []
     for (const part of parts)
       if (part.type !== 'text' || !isBlank(part.text)) blocks.push(this.formatPart(part))
-    return `[${blocks.join(',')}]`
+    return formatArray(blocks)
   }
 
   private pushPart(role: 'user' | 'assistant', part: Part): void {

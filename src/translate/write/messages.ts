@@ -5,7 +5,7 @@ import { formatMarked, type Markable, setCacheMarks } from './cache-marks.js'
 import { chooseThinking } from './claude-thinking.js'
 import { listAsTexts } from './data-sources.js'
 import { findThought, planThinking } from './earlier-thinking.js'
-import { isBlank } from './json-text.js'
+import { formatArray, isBlank } from './json-text.js'
 import { MessageBlocks } from './messages-blocks.js'
 import {
   formatModel,
@@ -57,9 +57,9 @@ export function writeMessages(
   if (tools.length > 0) fields.add('tools', `[${tools.map(formatMarked).join(',')}]`)
   if (system.length > 0) fields.add('system', `[${system.map(formatMarked).join(',')}]`)
   const messages = blocks.messages.map(
-    (message) => `{"role":"${message.role}","content":[${message.blocks.map(formatMarked).join(',')}]}`,
+    (message) => `{"role":"${message.role}","content":${formatArray(message.blocks.map(formatMarked))}}`,
   )
-  fields.add('messages', `[${messages.join(',')}]`)
+  fields.add('messages', formatArray(messages))
 
   const choice = readToolChoice(conversation, set, fields)
   fields.add('tool_choice', formatChoice(choice, conversation))

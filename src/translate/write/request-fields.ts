@@ -38,13 +38,13 @@ export interface CallIdMap {
  */
 export class RequestFields {
   readonly dropped: string[]
-  private readonly members: string[]
+  private members: Json
   private readonly refuses: readonly string[]
 
   /** @param refuses names of fields, as in `ModelTraits` */
   constructor(refuses: readonly string[]) {
     this.dropped = []
-    this.members = []
+    this.members = ''
     this.refuses = refuses
   }
 
@@ -53,7 +53,8 @@ export class RequestFields {
    * @param client the name by which it is reported, if that is another
    */
   add(name: string, json: Json | null, client = name): void {
-    if (json !== null && this.accepts(name, client)) this.members.push(`${JSON.stringify(name)}:${json}`)
+    if (json === null || !this.accepts(name, client)) return
+    this.members += `${this.members === '' ? '' : ','}${JSON.stringify(name)}:${json}`
   }
 
   /** Whether the model takes the field. If it does not, the field is reported. */
@@ -87,7 +88,7 @@ export class RequestFields {
 
   /** The members as an object. */
   format(): Json {
-    return `{${this.members.join(',')}}`
+    return `{${this.members}}`
   }
 }
 
@@ -124,9 +125,23 @@ export function formatServiceTier({ serviceTier }: Conversation): JsonString | n
   return serviceTier === '"standard_only"' ? '"default"' : serviceTier
 }
 
+/**
+ * The limit of output tokens, within what the model takes: a higher or lower one is refused.
+ * @param least the lowest that the API takes
+ */
+export function formatLimit({ maxTokens }: Conversation, most: number | null, least = 1): Json | null {
+  if (maxTokens === null) return null
+  const limit = Number(maxTokens)
+  if (most !== null && limit > most) return String(most)
+  return limit < least ? String(least) : maxTokens
+}
+
 /** The members of an object, of which those that are null are left out. */
 export function formatObject(members: Readonly<Record<string, Json | null>>): Json {
-  const texts: string[] = []
-  for (const [name, json] of Object.entries(members)) if (json !== null) texts.push(`"${name}":${json}`)
-  return `{${texts.join(',')}}`
+  let text = ''
+  for (const name in members) {
+    const json = members[name] ?? null
+    if (json !== null) text += `${text === '' ? '' : ','}"${name}":${json}`
+  }
+  return `{${text}}`
 }

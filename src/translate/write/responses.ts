@@ -21,9 +21,17 @@ import type { TranslationTarget } from '../conversation-request.js'
 import { OPENAI_OTHERS } from './chat.js'
 import { formatUrl, listAsTexts, replacePart } from './data-sources.js'
 import { findThought, planThinking } from './earlier-thinking.js'
-import { chooseEffort } from './effort.js'
-import { formatCustomText, formatInputText, formatWrappedObject, joinTexts, listTexts } from './json-text.js'
+import { chooseEffort, readEffort } from './effort.js'
 import {
+  formatArray,
+  formatCustomText,
+  formatInputText,
+  formatWrappedObject,
+  joinTexts,
+  listTexts,
+} from './json-text.js'
+import {
+  formatLimit,
   formatModel,
   formatObject,
   formatServiceTier,
@@ -55,14 +63,15 @@ export function writeResponses(
   const fields = new RequestFields(traits.refuses)
   const tools = createToolSet(conversation, traits, true)
   const leading = countLeadingSystem(conversation.items)
-  const wanted = context.effort ?? conversation.effort
+  const wanted = readEffort(conversation, context.effort)
   const effort = chooseEffort(wanted, traits.efforts)
   // Models that do not reason refuse the fields of reasoning.
   const reasons = traits.efforts === null ? effort !== null : traits.efforts.length > 0
   fields.add('model', formatModel(conversation, target))
   fields.add('stream', conversation.stream ? 'true' : null)
   fields.add('store', conversation.others.get('store') === 'true' ? 'true' : 'false')
-  fields.add('max_output_tokens', boundLimit(conversation.maxTokens), 'max_tokens')
+  const limit = formatLimit(conversation, traits.maxOutputTokens, LEAST_LIMIT)
+  fields.add('max_output_tokens', limit, 'max_tokens')
   fields.add('temperature', conversation.temperature)
   fields.add('top_p', conversation.topP)
   if (wanted !== null && effort === null) fields.drop('reasoning_effort')
@@ -100,10 +109,6 @@ export function writeResponses(
 /** (API reference, Create a model response: a lower limit is refused) */
 const LEAST_LIMIT = 16
 
-function boundLimit(limit: Json | null): Json | null {
-  return limit !== null && Number(limit) < LEAST_LIMIT ? String(LEAST_LIMIT) : limit
-}
-
 /** The number of items that become `instructions`: none if the input would be empty without them. */
 function countLeadingSystem(items: readonly Item[]): number {
   return Math.max(
@@ -134,11 +139,9 @@ function formatReasoning(fields: RequestFields, effort: string | null): Json | n
 }
 
 function formatText(fields: RequestFields, { format, verbosity }: Conversation): Json | null {
-  if (format === null && verbosity === null) return null
-  return formatObject({
-    format: format === null ? null : formatAnswer(format),
-    verbosity: verbosity === null || !fields.accepts('text.verbosity', 'verbosity') ? null : verbosity,
-  })
+  const kept = verbosity !== null && fields.accepts('text.verbosity', 'verbosity') ? verbosity : null
+  if (format === null && kept === null) return null
+  return formatObject({ format: format === null ? null : formatAnswer(format), verbosity: kept })
 }
 
 function formatAnswer(format: AnswerFormat): Json {
@@ -200,7 +203,7 @@ class ResponsesInput {
       else if (item.kind === 'call') input.push(this.formatCall(item))
       else if (item.kind === 'result') input.push(this.formatResult(item))
     }
-    return `[${input.join(',')}]`
+    return formatArray(input)
   }
 
   private formatMessage(role: 'system' | 'user' | 'assistant', parts: readonly Part[]): Json {
@@ -237,7 +240,7 @@ class ResponsesInput {
   }
 
   private formatParts(parts: readonly Part[]): Json {
-    return `[${parts.map((part) => this.formatPart(part)).join(',')}]`
+    return formatArray(parts.map((part) => this.formatPart(part)))
   }
 
   private formatPart(part: Part): Json {

@@ -1,8 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { findCustomTools, translateToChat } from '../../../src/translate/request/to-chat.js'
 import { changes, edited } from '../bodies.js'
 import { build } from '../native.js'
+import { translateToChat } from '../to-chat.js'
 
 // Cursor sends the arguments of a call back in later turns.
 
@@ -103,19 +103,18 @@ test('calls of a translated Responses body get JSON arguments, in whichever form
     { role: 'assistant', tool_calls: [{ function: { name: 'ApplyPatch', arguments: text } }, null] },
   ]
   const body = Buffer.from(JSON.stringify({ input: items, tools: [JSON.parse(TOOL)] }))
-  assert.equal(findCustomTools(body), ['ApplyPatch'])
   const [last, ...others] = [...JSON.parse(translateToChat('responses', body).toString()).messages].reverse()
-  assert.equal(last.tool_calls, [{ function: { name: 'ApplyPatch', arguments: wrapped } }, null])
-  const chat = Buffer.from(JSON.stringify({ messages: others.reverse() }))
-  assert.equal(argumentsIn(chat), [wrapped, wrapped, wrapped, '{"command":"ls"}', '{}', '{"input":""}'])
+  const chat = Buffer.from(JSON.stringify({ messages: [...others.reverse(), last] }))
+  const more = [wrapped, wrapped, wrapped, '{"command":"ls"}', '{}', '{"input":""}', wrapped]
+  assert.equal(argumentsIn(chat), more)
 })
 
 test('calls of a translated Messages body get JSON arguments', () => {
   const body = Buffer.from(MESSAGES(`"${PATCH}"`))
-  assert.equal(argumentsIn(translateToChat('messages', body)), [JSON.parse(WRAPPED), '"x"'])
+  assert.equal(argumentsIn(translateToChat('messages', body)), [JSON.parse(WRAPPED), '{"arguments":"x"}'])
   assert.equal(argumentsIn(translateToChat('messages', Buffer.from(MESSAGES('{"input":"x"}')))), [
     '{"input":"x"}',
-    '"x"',
+    '{"arguments":"x"}',
   ])
 })
 

@@ -1,9 +1,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { detectBodyApi } from '../../../src/translate/request/detect-api.js'
-import { translateToChat } from '../../../src/translate/request/to-chat.js'
 import { fc } from '../../support/property.js'
 import { CHAT_BODY, MESSAGES_BODY, RESPONSES_BODY, tool, toolChoice } from '../bodies.js'
+import { translateToChat } from '../to-chat.js'
 
 type Fields = Record<string, unknown>
 
@@ -233,7 +233,7 @@ test('formats, limits and efforts get the names that chat completions have for t
   })
   assert.equal(response_format, { type: 'json_schema', json_schema: inner })
   assert.equal([max_tokens, reasoning_effort, messages], [5, 'low', [{ role: 'user', content: 'hi' }]])
-  assert.equal(rest, { model: 'm', stream: false })
+  assert.equal(rest, { model: 'm' })
   assert.is(chat('messages', { output_config: { effort: 'max' }, messages: [] }).reasoning_effort, 'high')
 })
 

@@ -1,7 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ChatRepairStream, repairCompletion } from '../../../src/translate/response/chat-repair.js'
-import { splitCompletion } from '../../../src/translate/response/completion-to-stream.js'
+import { ChunkWriter } from '../../../src/translate/response/chunk-writer.js'
+import { readWholeCompletion } from '../../../src/translate/response/read-chat.js'
 import { selectTranslation } from '../../../src/translate/response/select.js'
 import { fc } from '../../support/property.js'
 
@@ -150,7 +151,9 @@ test('calls in a whole completion are repaired, and so are those that become a s
     { id: 'b', ...made('B', '{"n":"12345678901234567890"}') },
   ]
   assert.is(repairCompletion(body).toString(), completion(wanted, 'tool_calls'))
-  const stream = splitCompletion(body, false).toString()
+  const writer = new ChunkWriter(false, null)
+  readWholeCompletion(body, writer)
+  const stream = writer.take().toString()
   assert.match(stream, '"name":"Patch"')
   assert.match(stream, JSON.stringify('x "y"'))
   assert.match(stream, '"finish_reason":"tool_calls"')
