@@ -1,4 +1,3 @@
-import { ALL_CAPABILITIES, type Capabilities } from '../api/capabilities.js'
 import { type Api, type AuthScheme, type PathStyle, PRESETS, type PresetName } from '../api/presets.js'
 import { readAuthorities } from './authorities.js'
 import { findOtherBasePaths, resolveBaseUrl } from './base-url.js'
@@ -24,8 +23,6 @@ export interface UpstreamConfig {
   readonly otherBasePaths: readonly (readonly [string, string])[]
   /** Whether its list of models is what can be requested. */
   readonly listsModels: boolean
-  /** What its chat completions accept unchanged of the things that Cursor mixes into chats. */
-  readonly capabilities: Capabilities
   readonly apiKey: string | null
   readonly auth: AuthScheme
   /** Where a client's own credential goes. Null if neither config nor preset says it: it stays where it is. */
@@ -62,7 +59,6 @@ export function createUpstreamConfig(name: string, origin: string, timeouts: Tim
     paths: 'plain',
     otherBasePaths: [],
     listsModels: true,
-    capabilities: ALL_CAPABILITIES,
     apiKey: null,
     auth: 'none',
     passthroughAuth: null,
@@ -130,8 +126,6 @@ export function resolveUpstream(
     paths: preset?.paths ?? 'plain',
     otherBasePaths: findOtherBasePaths(preset, base.basePath),
     listsModels: preset?.listed ?? true,
-    // An unknown upstream gets bodies unchanged: what is not changed is not changed wrongly.
-    capabilities: preset?.chat ?? ALL_CAPABILITIES,
     apiKey,
     auth,
     passthroughAuth,

@@ -35,8 +35,8 @@ export interface FieldRefusal {
  * | `OutboundRequest.translate` | once per response | a `Translation`, which changes it chunk by chunk |
  *
  * All but the `Translation` are free of state, and no step changes its input. `requestFor` is idempotent: a retry, a
- * failover and a hedge that runs at the same time each get the same bytes for the same target, and the upstream's prompt
- * cache recognizes the prompt.
+ * failover and a hedge that runs at the same time each get the same bytes for the same target, and the prompt cache of
+ * the upstream recognizes the prompt.
  */
 export interface ConversationRequest {
   /** The API that the client's body is written for. */
@@ -87,7 +87,7 @@ export interface OutboundRequest {
 export interface ConversationOptions {
   /** The API that the client reads. */
   readonly reads: BodyApi
-  /** It came by Cursor's own route: what Cursor mixes into bodies is put right, also for the API they are written for. */
+  /** It came by Cursor's own route: what Cursor mixes into bodies is put right, also where their API stays. */
   readonly isCursor: boolean
   /** The model's name for the client, for responses that have none; null if it names none. */
   readonly model: string | null

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import type { Dispatcher } from 'undici'
-import type { Capabilities } from '../api/capabilities.js'
 import type { Api, PresetName } from '../api/presets.js'
 import type { Config } from '../config/config.js'
 import type { UpstreamConfig, UpstreamTimeouts } from '../config/upstreams.js'
@@ -34,7 +33,6 @@ export class Upstream {
   /** Null if the config names none. */
   readonly preset: PresetName | null
   readonly timeouts: UpstreamTimeouts
-  readonly chat: Capabilities
   /** Whether its list of models names the models that requests can use. */
   readonly listed: boolean
   readonly address: UpstreamAddress
@@ -58,7 +56,6 @@ export class Upstream {
     this.apis = config.apis
     this.preset = config.preset
     this.timeouts = config.timeouts
-    this.chat = config.capabilities
     this.listed = config.listsModels
     this.address = new UpstreamAddress(config)
     this.auth = new UpstreamAuth(config)

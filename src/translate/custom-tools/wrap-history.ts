@@ -1,7 +1,6 @@
 import { OPEN_BRACE } from '../../json/bytes.js'
 import type { ObjectEdits } from '../../json/object-edits.js'
 import { equalsText, findMember, findString, readText, sliceText, type Value } from '../../json/outline.js'
-import { isObject, type JsonObject } from '../../json/values.js'
 import { wrapInput } from './input-decoder.js'
 
 // Cursor reads a call of a custom tool as a call of a function whose arguments are the text (see
@@ -79,22 +78,6 @@ export function wrapMessagesCall({ body, wrapped }: WrapContext, block: Value, e
   if (input === null || !isCallOf(body, block, wrapped)) return
   const text = readText(body, input, Number.POSITIVE_INFINITY)
   if (text !== null) edits.replace(input, wrapInput(text))
-}
-
-/**
- * Wraps calls in one parsed message of a chat.
- * @returns the same message if it has no calls, or if there are no wrapped tools
- */
-export function wrapCalls(message: JsonObject, tools: readonly string[]): JsonObject {
-  if (tools.length === 0 || !Array.isArray(message.tool_calls)) return message
-  return { ...message, tool_calls: message.tool_calls.map((call) => wrapCall(call, tools)) }
-}
-
-function wrapCall(call: unknown, tools: readonly string[]): unknown {
-  if (!isObject(call) || !isObject(call.function)) return call
-  const { name, arguments: args } = call.function
-  if (typeof name !== 'string' || typeof args !== 'string' || !tools.includes(name)) return call
-  return { ...call, function: { ...call.function, arguments: wrapInput(args) } }
 }
 
 /** Whether a call, or what names its function, calls one of these tools. */

@@ -48,29 +48,9 @@ export function createToolEdits(body: Buffer, tools: Value | null, target: ToolT
   return { edits, customs }
 }
 
-/** The names of the custom tools, in any form. */
-export function listCustomNames(body: Buffer, tools: Value | null): string[] {
-  const names: string[] = []
-  for (const value of tools?.elements ?? []) {
-    const tool = readTool(body, value)
-    if (tool?.kind === 'custom') collectName(body, tool, names)
-  }
-  return names
-}
-
 function collectName(body: Buffer, { name }: Tool, names: string[]): void {
   const text = readText(body, name)
   if (text !== null && text !== '') names.push(text)
-}
-
-/** All tools that the client runs, in the target's form, each as JSON text. Built-in tools are left out. */
-export function listToolTexts(body: Buffer, tools: Value | null, target: ToolTarget): string[] {
-  const texts: string[] = []
-  for (const value of tools?.elements ?? []) {
-    const tool = readTool(body, value)
-    if (tool !== null) texts.push(formatTool(body, tool, target) ?? sliceText(body, value))
-  }
-  return texts
 }
 
 /** Null if the tool has the target's form already. */

@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CONVERSATION_APIS, type ConversationApi } from '../../../src/api/apis.js'
+import { unwrapInput } from '../../../src/translate/custom-tools/input-decoder.js'
 import { cutAt } from '../../support/cuts.js'
 import { fc } from '../../support/property.js'
 import { eventsOf, tellStream, tellWhole } from '../readers.js'
@@ -162,7 +163,7 @@ test('an answer is told alike by the readers of all APIs, streamed or whole', ()
       const calls = answer.calls.map(({ name, args }, i) => ({
         id: `id_${i}`,
         name,
-        input: args,
+        input: name === 'Wrapped' ? unwrapInput(args) : args,
         isCustom: name === 'Wrapped',
       }))
       for (const api of CONVERSATION_APIS) {
