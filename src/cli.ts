@@ -12,7 +12,7 @@ const HELP = `thinwire ${VERSION}: a relay for LLM APIs
   thinwire models   show where a model's requests go, and what is known of it
   thinwire doctor   check whether Cursor will work with a base URL
 
-thinwire COMMAND --help explains a command; thinwire --version prints the version.
+thinwire COMMAND --help explains a command; --version prints the version.
 `
 
 const WRONG_USAGE = 2
