@@ -147,7 +147,7 @@ export class RequestDispatcher {
     usable: readonly number[] | null,
   ): FailoverOptions {
     const { targets, balancer, failover, firstTokenMs } = route
-    const conversation = exchange.body?.conversation?.conversation ?? null
+    const conversation = targets.length > 1 ? (exchange.body?.conversation?.conversation ?? null) : null
     // Stored objects (files, batches) exist at the first target only.
     const isPinned = targets.length > 1 && isAccountScoped(exchange.request.path)
     const all = isPinned ? FIRST_ONLY : balancer.order(performance.now(), conversation)

@@ -15,6 +15,7 @@ import { findRefusal } from './read/refusals.js'
 import { readResponses } from './read/responses.js'
 import { createCallIds } from './repair/call-ids.js'
 import { repairItems } from './repair/items.js'
+import { hashBeginning } from './request/beginning.js'
 import { buildNativeRequest } from './request/native-request.js'
 import { parseRequestOutline, type RequestMeta, readRequestMeta } from './request/request-outline.js'
 import { createResponseTranslation } from './response/select.js'
@@ -52,7 +53,7 @@ class PreparedConversation implements ConversationRequest {
   readonly reads: BodyApi
   readonly modelName: string | null
   readonly meta: Pick<RequestMeta, 'stream' | 'includeUsage'>
-  readonly conversation: string | null
+  private readonly conversationId: string | null
   private readonly body: Buffer
   private readonly options: ConversationOptions
   /** Read when a target of another API needs it; null if the body cannot be read. */
@@ -64,10 +65,15 @@ class PreparedConversation implements ConversationRequest {
     this.reads = options.reads
     this.modelName = options.modelName
     this.meta = meta
-    this.conversation = conversation
+    this.conversationId = conversation
     this.body = body
     this.options = options
     this.content = undefined
+  }
+
+  /** A chat that grows keeps its beginning: it stands for the id that only some clients send. */
+  get conversation(): string | null {
+    return this.conversationId ?? (hashBeginning(this.body) || null)
   }
 
   findRefusal(to: ConversationApi): FieldRefusal | null {

@@ -436,10 +436,22 @@ test('all requests of a Cursor conversation go to one target', async () => {
     { a: { baseUrl: openai.url }, b: { baseUrl: other.url } },
     { routes: [{ targets: [{ upstream: 'a' }, { upstream: 'b' }], strategy: 'weight' }] },
   )
-  for (const conversation of ['c-1', 'c-2', 'c-3', 'c-4', 'c-5', 'c-6', 'c-7', 'c-8']) {
-    const body = RESPONSES_BODY.replace('c-1', conversation)
+  const names = ['c-1', 'c-2', 'c-3', 'c-4', 'c-5', 'c-6', 'c-7', 'c-8']
+  const withId = names.map((name) => () => RESPONSES_BODY.replace('c-1', name))
+  // A chat has no id, but a beginning that stays while it grows.
+  const grown = (name: string, turns: number): string => {
+    const later = Array.from({ length: turns }, (_, n) => ({
+      role: n % 2 ? 'user' : 'assistant',
+      content: `${n}`,
+    }))
+    const messages = [{ role: 'system', content: 'You help.' }, { role: 'user', content: name }, ...later]
+    return JSON.stringify({ model: 'm', messages })
+  }
+  const withoutId = names.map((name) => (turn: number) => grown(name, 2 * turn))
+  for (const write of [...withId, ...withoutId]) {
     const before = [openai.requests.length, other.requests.length]
     for (let i = 0; i < 4; i++) {
+      const body = write(i)
       const client = await relay.client()
       client.send(
         `POST /cursor/chat/completions HTTP/1.1\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n${body}`,
