@@ -4,6 +4,7 @@ export type Bound =
   | 'headerBytes'
   | 'bufferedBytes'
   | 'transformBufferBytes'
+  | 'thinkingBytes'
   | 'connections'
   | 'maxConcurrentRequests'
   | 'maxConcurrentRequestsPerKey'

@@ -42,7 +42,7 @@ export class RequestDispatcher {
   private readonly log: Pick<Log, 'warn'>
   /** What was learned of the models at the targets; kept when the config changes. */
   private readonly learned: LearnedTraits
-  private readonly thoughts: ThoughtStore
+  private thoughts: ThoughtStore
   private traits: TargetTraits
   private sender: AttemptSender
 
@@ -52,10 +52,7 @@ export class RequestDispatcher {
     this.context = context
     this.log = log
     this.learned = new LearnedTraits()
-    this.thoughts = new ThoughtStore({
-      maxBytes: config.cursor.thinkingBytes,
-      maxAgeMs: config.cursor.thinkingMs,
-    })
+    this.thoughts = this.createThoughts(config)
     this.traits = new TargetTraits(config.modelRules, this.learned)
     this.sender = new AttemptSender(config, this.traits, this.learned, log)
     this.models = new ModelList(router, config)
@@ -71,11 +68,17 @@ export class RequestDispatcher {
     const sameUpstreams = this.router.upstreams.every((upstream) => router.upstreams.includes(upstream))
     if (!sameUpstreams || !isDeepStrictEqual(config.cache, this.config.cache))
       this.cache = config.cache.enabled ? new ResponseCache(config, this.context) : null
+    if (!isDeepStrictEqual(config.cursor, this.config.cursor)) this.thoughts = this.createThoughts(config)
     this.config = config
     this.router = router
     this.models = this.models.after(router, config)
     this.traits = new TargetTraits(config.modelRules, this.learned)
     this.sender = new AttemptSender(config, this.traits, this.learned, this.log)
+  }
+
+  private createThoughts({ cursor }: Config): ThoughtStore {
+    const bounds = { maxBytes: cursor.thinkingBytes, maxAgeMs: cursor.thinkingMs }
+    return new ThoughtStore(bounds, { onFull: () => this.context.bounds.hit('thinkingBytes') })
   }
 
   /** Circuit breakers by the names of their targets. */

@@ -15,6 +15,14 @@ export interface ThoughtBounds {
   readonly maxAgeMs: number
 }
 
+/** What a store tells, and asks, of its surroundings. */
+export interface ThoughtStoreOptions {
+  /** Thinking was forgotten early, as there was no room. */
+  readonly onFull?: () => void
+  /** The clock, in milliseconds. */
+  readonly now?: () => number
+}
+
 /**
  * Keeps the thinking of tool turns in memory, for the next turn of the same conversation. It never goes to a disk: it
  * may repeat any part of a prompt.
@@ -22,11 +30,14 @@ export interface ThoughtBounds {
 export class ThoughtStore {
   private readonly thoughts: LRUCache<string, Thought>
 
-  /** @param now the clock, in milliseconds, for tests */
-  constructor({ maxBytes, maxAgeMs }: ThoughtBounds, now: () => number = () => performance.now()) {
+  constructor({ maxBytes, maxAgeMs }: ThoughtBounds, options: ThoughtStoreOptions = {}) {
+    const { onFull, now = () => performance.now() } = options
     this.thoughts = new LRUCache({
       ...{ maxSize: maxBytes, ttl: maxAgeMs, updateAgeOnGet: true, ttlResolution: 0 },
       perf: { now },
+      dispose: (_thought, _key, reason) => {
+        if (reason === 'evict') onFull?.()
+      },
       sizeCalculation: ({ json }, key) => ENTRY_BYTES + json.length + key.length,
     })
   }

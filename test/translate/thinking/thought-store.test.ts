@@ -16,11 +16,14 @@ function createThought(text: string): Thought {
 
 function createStore(bounds = { maxBytes: 1_000_000, maxAgeMs: 1_000 }): {
   store: ThoughtStore
-  clock: { now: number }
+  clock: { now: number; evicted: number }
 } {
   // lru-cache takes 0 for "no time".
-  const clock = { now: 1 }
-  return { store: new ThoughtStore(bounds, () => clock.now), clock }
+  const clock = { now: 1, evicted: 0 }
+  return {
+    store: new ThoughtStore(bounds, { now: () => clock.now, onFull: () => void clock.evicted++ }),
+    clock,
+  }
 }
 
 function chat(user: string, ...later: string[]): Buffer {
@@ -80,11 +83,12 @@ test('thinking is forgotten when it was not used for the time that it is kept', 
 })
 
 test('the oldest thinking makes room for new, and a single turn cannot fill the store', () => {
-  const { store } = createStore({ maxBytes: 3_000_000, maxAgeMs: 1_000 })
+  const { store, clock } = createStore({ maxBytes: 3_000_000, maxAgeMs: 1_000 })
   const memory = store.open('team', chat('first'))
   for (let i = 0; i < 10; i++) memory.remember(`call_${i}`, createThought('x'.repeat(500_000)))
   assert.ok(store.bytes <= 3_000_000, String(store.bytes))
   assert.is(memory.find('call_0'), null)
+  assert.is(clock.evicted, 5, 'each is counted')
   assert.ok(memory.find('call_9'))
   memory.remember('long', createThought('x'.repeat(2_000_000)))
   assert.is(memory.find('long'), null)
