@@ -152,9 +152,9 @@ export class Exchange {
     this.result.upstream = upstream
   }
 
-  /** @param fields that the target of the last attempt was not sent */
+  /** @param fields that the target of the last attempt was not sent, by the client's names for them */
   setDroppedFields(fields: readonly string[]): void {
-    this.result.droppedFields = fields.length === 0 ? null : fields.join(', ')
+    this.result.droppedFields = formatFields(fields)
   }
 
   /** @param failure target and cause, such as `azure 429` */
@@ -267,4 +267,15 @@ export class Exchange {
     this.body?.release()
     return new RequestSummary(this.facts, this.times, this.result, now)
   }
+}
+
+/** In the log, the ledger and a header: enough to see what was left out. */
+const MOST_FIELDS = 20
+const FIELD_NAME = /^[\w.[\]-]{1,64}$/
+
+/** A client may give a field any name: one that is no usual name is `other`. Null for none. */
+function formatFields(fields: readonly string[]): string | null {
+  if (fields.length === 0) return null
+  const names = fields.slice(0, MOST_FIELDS).map((name) => (FIELD_NAME.test(name) ? name : 'other'))
+  return [...new Set(names)].join(', ')
 }

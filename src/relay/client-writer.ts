@@ -71,6 +71,8 @@ export class ClientWriter implements ResponseSink, Stage {
     const { exchange } = this
     const now = performance.now()
     if (exchange.outcome.cache !== null) setHeader(headers, 'x-thinwire-cache', exchange.outcome.cache)
+    const { droppedFields } = exchange.outcome
+    if (droppedFields !== null) setHeader(headers, 'x-thinwire-dropped-fields', droppedFields)
     const crossOrigin = findHeader(exchange.req.rawHeaders, 'origin') !== undefined
     addRelayHeaders(
       headers,
