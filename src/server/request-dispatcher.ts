@@ -61,12 +61,12 @@ export class RequestDispatcher {
 
   /**
    * Requests from now on follow this config. Cached responses are kept under the names of their targets, so a change of
-   * routes does them no harm; the cache is emptied when an upstream has changed or has gone, or its own rules have
-   * changed.
+   * routes does them no harm; the cache is emptied when an upstream has changed or has gone, or its own rules or those of
+   * the translation have changed.
    */
   reconfigure(config: Config, router: Router<Upstream>): void {
     const sameUpstreams = this.router.upstreams.every((upstream) => router.upstreams.includes(upstream))
-    if (!sameUpstreams || !isDeepStrictEqual(config.cache, this.config.cache))
+    if (!sameUpstreams || !isDeepStrictEqual(settingsOfCache(config), settingsOfCache(this.config)))
       this.cache = config.cache.enabled ? new ResponseCache(config, this.context) : null
     if (!isDeepStrictEqual(config.cursor, this.config.cursor)) this.thoughts = this.createThoughts(config)
     this.config = config
@@ -205,6 +205,11 @@ export class RequestDispatcher {
     })
     return true
   }
+}
+
+/** What cached responses depend on, besides their targets. */
+function settingsOfCache({ cache, cursor, modelRules }: Config): unknown {
+  return { cache, cursor, modelRules }
 }
 
 function isFull({ targets }: Route<Upstream>): boolean {
