@@ -61,8 +61,8 @@ export class RequestDispatcher {
 
   /**
    * Requests from now on follow this config. Cached responses are kept under the names of their targets, so a change of
-   * routes does them no harm; the cache is emptied when an upstream has changed or has gone, or its own rules or those of
-   * the translation have changed.
+   * routes does them no harm; the cache is emptied when an upstream has changed or has gone, or when the rules of the
+   * cache or of the translation have changed.
    */
   reconfigure(config: Config, router: Router<Upstream>): void {
     const sameUpstreams = this.router.upstreams.every((upstream) => router.upstreams.includes(upstream))
