@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createParser } from 'eventsource-parser'
 import { hashKey, isLikelyKey, mintKey } from '../../src/access/key.js'
 import { filterRequestHeaders } from '../../src/http/request-headers.js'
-import { captureMarks, findEvery, parseOutline } from '../../src/json/outline.js'
+import { findEvery, findOnly, parseOutline, readElements, WHOLE } from '../../src/json/outline.js'
 import { peekFields } from '../../src/json/peek.js'
 import { StreamMeter } from '../../src/metering/stream-meter.js'
 import { piecesOf, promptOf, REQUEST_HEADERS, streamOf } from './fixtures.js'
@@ -15,9 +15,11 @@ export interface Pair {
   readonly usual: { readonly name: string; readonly run: () => unknown }
 }
 
-/** What is read of a request on `/cursor`: its members, and a few marks in the conversation. */
+/** Much of what is read of a request on `/cursor`: its members, its messages and their parts. */
 const OUTLINE = findEvery({
-  messages: captureMarks([{ text: 'tool' }, { text: 'system' }, { text: 'source' }]),
+  messages: readElements(
+    findEvery({ role: WHOLE, content: readElements(findOnly({ type: WHOLE, text: WHOLE })) }),
+  ),
 })
 
 const ADDED = ['authorization', 'Bearer sk-bench-0000000000']

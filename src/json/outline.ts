@@ -1,6 +1,5 @@
 import { CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
 import { equalsString, KeyTable } from './key-table.js'
-import { type Mark, MarkScanner } from './mark-scanner.js'
 import { decodeString, findLiteralEnd, findStringEnd, skipSpace, ValueScanner } from './scanner.js'
 
 /**
@@ -17,8 +16,6 @@ export class Value {
   readonly members: readonly Member[] | null
   /** Elements of an array; null if the plan does not ask for them. */
   readonly elements: readonly Value[] | null
-  /** The plan's marks that were seen in the value: a bit for each, by its index. */
-  readonly seen: number
   /** The values of many members by their keys, once one was asked for. */
   private index: ReadonlyMap<string, Value> | null
 
@@ -27,13 +24,11 @@ export class Value {
     end: number,
     members: readonly Member[] | null = null,
     elements: readonly Value[] | null = null,
-    seen = 0,
   ) {
     this.start = start
     this.end = end
     this.members = members
     this.elements = elements
-    this.seen = seen
     this.index = null
   }
 
@@ -77,31 +72,24 @@ export interface Plan {
   readonly others: boolean
   /** For an array: the plan of all its elements. Null: an array is stepped over. */
   readonly elements: Plan | null
-  /** For a value that is stepped over: the strings to notice in it. */
-  readonly marks: readonly Mark[] | null
 }
 
 /** Plans the place of a value and nothing in it. */
-export const WHOLE: Plan = { members: null, others: false, elements: null, marks: null }
+export const WHOLE: Plan = { members: null, others: false, elements: null }
 
 /** Plans these members of an object and no others. */
 export function findOnly(members: Readonly<Record<string, Plan>>): Plan {
-  return { members: new KeyTable(members), others: false, elements: null, marks: null }
+  return { members: new KeyTable(members), others: false, elements: null }
 }
 
 /** Plans all members of an object. Members without a plan here are outlined as wholes. */
 export function findEvery(members: Readonly<Record<string, Plan>> = {}): Plan {
-  return { members: new KeyTable(members), others: true, elements: null, marks: null }
+  return { members: new KeyTable(members), others: true, elements: null }
 }
 
 /** Plans the elements of an array. A value that is no array is stepped over. */
 export function readElements(element: Plan): Plan {
-  return { members: null, others: false, elements: element, marks: null }
-}
-
-/** Plans the place of a value, and whether these strings are in it. */
-export function captureMarks(marks: readonly Mark[]): Plan {
-  return { members: null, others: false, elements: null, marks }
+  return { members: null, others: false, elements: element }
 }
 
 /**
@@ -170,12 +158,10 @@ class OutlineReader {
     const byte = this.body[start]
     if (byte === OPEN_BRACE && plan.members !== null) return this.readObject(plan, plan.members)
     if (byte === OPEN_BRACKET && plan.elements !== null) return this.readArray(plan.elements)
-    const marks = plan.marks === null || (byte !== OPEN_BRACE && byte !== OPEN_BRACKET) ? null : plan.marks
-    const scanner = marks === null ? null : new MarkScanner(marks)
-    const end = this.findEnd(start, scanner)
+    const end = this.findEnd(start)
     if (end === -1) return null
     this.at = end
-    return new Value(start, end, null, null, scanner?.seen ?? 0)
+    return new Value(start, end)
   }
 
   private readObject(plan: Plan, keys: KeyTable<Plan>): Value | null {
@@ -199,7 +185,7 @@ class OutlineReader {
         if (key === null || value === null) return null
         members.push({ key, keyStart, keyEnd, value })
       } else {
-        this.at = this.findEnd(skipSpace(body, this.at), null)
+        this.at = this.findEnd(skipSpace(body, this.at))
         if (this.at === -1) return null
       }
       at = skipSpace(body, this.at)
@@ -228,11 +214,11 @@ class OutlineReader {
   }
 
   /** Index after the value that begins at `start`; -1 if none does, or it does not end. */
-  private findEnd(start: number, marks: MarkScanner | null): number {
+  private findEnd(start: number): number {
     const { body } = this
     const byte = body[start]
     if (byte === QUOTE) return findStringEnd(body, start + 1)
-    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) return this.scanner.skipNested(body, start + 1, marks)
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) return this.scanner.skipNested(body, start + 1)
     const literalEnd = findLiteralEnd(body, start)
     const end = literalEnd === -1 ? body.length : literalEnd
     return end > start ? end : -1

@@ -79,12 +79,6 @@ function endsInEscape(bytes: Buffer, from: number): boolean {
   return ((bytes.length - 1 - i) & 1) === 1
 }
 
-/** Gets every string within an object or array that is stepped over. */
-export interface StringVisitor {
-  /** @param start index after the opening quote @param end index of the closing quote */
-  visit(bytes: Buffer, start: number, end: number): void
-}
-
 /** Steps over a string or a nested value that may continue in the next chunk, wherever the chunks are cut. */
 export class ValueScanner {
   /** Objects and arrays that are open. */
@@ -115,10 +109,9 @@ export class ValueScanner {
   /**
    * Steps over an object or array from `from`, behind its opening bracket or where a chunk continues it. The kinds of
    * brackets are not compared.
-   * @param visitor gets the strings; a value with a visitor must not be cut
    * @returns the index after its closing bracket; -1 if it continues in the next chunk
    */
-  skipNested(bytes: Buffer, from: number, visitor: StringVisitor | null = null): number {
+  skipNested(bytes: Buffer, from: number): number {
     const { length } = bytes
     let i = from
     if (this.isInString) {
@@ -136,7 +129,6 @@ export class ValueScanner {
           this.isAfterBackslash = endsInEscape(bytes, i + 1)
           break
         }
-        if (visitor !== null) visitor.visit(bytes, i + 1, end - 1)
         i = end - 1
       } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
         depth++

@@ -53,7 +53,7 @@ function judgeEvent(name: string, event: JsonObject): Beginning {
   if (type === 'content_block_start') return judgeBlock(asObject(event.content_block))
   if (type === 'response.output_item.added') return judgeItem(asObject(event.item))
   if (Array.isArray(event.choices)) return judgeChoices(event)
-  if (Array.isArray(event.candidates)) return 'content'
+  if (Array.isArray(event.candidates)) return judgeCandidates(event.candidates)
   return event.usageMetadata !== undefined && type === '' ? 'empty' : 'content'
 }
 
@@ -76,6 +76,20 @@ function judgeBlock({ type, text, thinking }: JsonObject): Beginning {
 
 function judgeItem({ type }: JsonObject): Beginning {
   return type === 'message' || type === 'reasoning' ? 'empty' : 'content'
+}
+
+/** Gemini's first chunk may have an empty text, or none. */
+function judgeCandidates(candidates: unknown): Beginning {
+  const isEmpty = filterObjects(candidates).every(
+    ({ content, finishReason }) =>
+      !finishReason &&
+      filterObjects(asObject(content).parts).every((part) => Object.entries(part).every(isEmptyPart)),
+  )
+  return isEmpty ? 'empty' : 'content'
+}
+
+function isEmptyPart([key, value]: readonly [string, unknown]): boolean {
+  return key === 'thought' || (key === 'text' && value === '')
 }
 
 /** A first chunk with the role alone, or without a choice (Azure's filter results), is an empty start. */

@@ -13,7 +13,7 @@ import { readChat } from './read/chat.js'
 import { readMessages } from './read/messages.js'
 import { findRefusal } from './read/refusals.js'
 import { readResponses } from './read/responses.js'
-import { createCallIds } from './repair/call-ids.js'
+import { createCallIds, LONGEST_CHAT_CALL_ID } from './repair/call-ids.js'
 import { repairItems } from './repair/items.js'
 import { hashBeginning } from './request/beginning.js'
 import { buildNativeRequest } from './request/native-request.js'
@@ -115,7 +115,7 @@ class PreparedConversation implements ConversationRequest {
 
   private translate(content: Conversation, target: TranslationTarget): OutboundRequest {
     const { thoughts, effort } = this.options
-    const callIds = createCallIds(target.traits.callIds, LONGEST_CALL_ID)
+    const callIds = createCallIds(target.traits.callIds, LONGEST_CHAT_CALL_ID)
     const written = WRITERS[target.api](content, target, { thoughts, effort, callIds })
     const { path, query, body, dropped, wrapped } = written
     const context = this.responseContext(target, wrapped)
@@ -144,9 +144,6 @@ class PreparedConversation implements ConversationRequest {
     }
   }
 }
-
-/** OpenAI's chat completions refuse longer ids of calls; all other APIs take these, too. */
-const LONGEST_CALL_ID = 40
 
 const PATHS = { chat: '/chat/completions', responses: '/responses', messages: '/messages' } as const
 

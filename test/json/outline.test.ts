@@ -1,7 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
-  captureMarks,
   equalsText,
   findEvery,
   findMember,
@@ -59,18 +58,6 @@ test('keys and strings are recognised with any of their letters escaped', () => 
   assert.is(found?.members?.length, 1)
   assert.ok(equalsText(body, findMember(found, 'k'), 'tool'))
   assert.not.ok(equalsText(body, findMember(found, 'k'), 'toool'))
-})
-
-test('a mark is noticed as a whole string at any depth, and never as a part of one', () => {
-  const plan = captureMarks([{ text: 'one' }, { text: 'id', aheadOf: 3 }])
-  const seen = (text: string): number | undefined => parseOutline(Buffer.from(text), plan)?.seen
-  assert.is(seen('[{"a":["one"]}]'), 1)
-  assert.is(seen('{"one":{}}'), 1)
-  assert.is(seen('["\\"one","one\\"","\\"one\\"","\\\\","on","One",1]'), 0)
-  assert.is(seen('{"id":"1234"}'), 2)
-  assert.is(seen('{"id":"123","x":"12345"}'), 0)
-  assert.is(seen('["one","id","id","long"]'), 3)
-  assert.is(seen('"one"'), 0)
 })
 
 test.run()

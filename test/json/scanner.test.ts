@@ -5,7 +5,6 @@ import {
   ESCAPED_BYTES,
   findLiteralEnd,
   findStringEnd,
-  type StringVisitor,
   skipDigits,
   skipSpace,
   ValueScanner,
@@ -88,20 +87,6 @@ test('one scanner steps over several values, one after the other', () => {
   assert.is(scanner.skipNested(bytes, 1), 10)
   assert.is(scanner.skipNested(bytes, 11), 20)
   assert.is(scanner.skipString(bytes, 21), 23)
-})
-
-test('a visitor gets every string, keys included, with its place', () => {
-  fc.assert(
-    fc.property(nested.object, (value) => {
-      const bytes = Buffer.from(JSON.stringify(value))
-      const strings: string[] = []
-      const visitor: StringVisitor = {
-        visit: (all, start, end) => void strings.push(all.toString('utf8', start - 1, end + 1)),
-      }
-      new ValueScanner().skipNested(bytes, 1, visitor)
-      assert.equal(strings, bytes.toString().match(/"(?:[^"\\]|\\.)*"/g) ?? [])
-    }),
-  )
 })
 
 test('a literal ends at a comma, a closing bracket or white space', () => {

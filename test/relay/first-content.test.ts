@@ -25,6 +25,8 @@ const EMPTY = [
   event({ choices: [{ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }] }),
   event({ choices: [{ index: 0, delta: { role: 'assistant', content: null, tool_calls: [] } }] }),
   event({ choices: [], prompt_filter_results: [{ prompt_index: 0 }] }),
+  event({ candidates: [{ content: { role: 'model', parts: [{ text: '' }] } }], usageMetadata: {} }),
+  event({ candidates: [{ content: { role: 'model' } }] }),
 ]
 
 const CONTENT = [
@@ -40,6 +42,9 @@ const CONTENT = [
   event({ choices: [{ index: 0, text: 'a' }] }),
   event({ choices: [], usage: { prompt_tokens: 1 } }),
   event({ candidates: [{ content: { parts: [{ text: 'a' }] } }] }),
+  event({ candidates: [{ content: { parts: [{ text: '', thoughtSignature: 's' }] } }] }),
+  event({ candidates: [{ content: { parts: [{ functionCall: { name: 'f' } }] } }] }),
+  event({ candidates: [{ finishReason: 'STOP' }] }),
   'data: [DONE]\n\n',
   'data: no JSON\n\n',
 ]

@@ -32,6 +32,9 @@ export function createCallIds(kind: ModelTraits['callIds'], longest = 64): CallI
   }
 }
 
+/** OpenAI's chat completions refuse longer ids of calls; all other APIs take these, too. */
+export const LONGEST_CHAT_CALL_ID = 40
+
 const ANY = /^[A-Za-z0-9_-]+$/
 const NINE = /^[A-Za-z0-9]{9}$/
 

@@ -9,13 +9,13 @@ import {
   type Value,
 } from '../../json/outline.js'
 import { wrapChatCall } from '../custom-tools/wrap-history.js'
-import { type CallIds, createCallIds } from '../repair/call-ids.js'
+import { type CallIds, createCallIds, LONGEST_CHAT_CALL_ID } from '../repair/call-ids.js'
 import { CANCELLED } from '../repair/turns.js'
+import { UNKNOWN_SIGNATURE } from '../write/chat.js'
 import { HistoryEdits } from './history.js'
 import { editCallId, readCallId } from './native-call-ids.js'
 import { findThought, fitEffort, type NativeContext } from './native-context.js'
 import { applyRepairs, type RepairWriter } from './native-repairs.js'
-import { LONGEST_CALL_ID } from './request-outline.js'
 
 /** Changes what Cursor puts into chat completions from other APIs, and what the model does not take. */
 export function editChat(context: NativeContext): void {
@@ -140,7 +140,8 @@ function hasCall(message: Value): boolean {
 
 /** Chat completions of most vendors take any id that is not too long, and some want their own form back (Kimi). */
 const SHORT_IDS: CallIds = {
-  idFor: (id) => (id.length <= LONGEST_CALL_ID ? id : createCallIds('any').idFor(id)),
+  idFor: (id) =>
+    id.length <= LONGEST_CHAT_CALL_ID ? id : createCallIds('any', LONGEST_CHAT_CALL_ID).idFor(id),
 }
 
 function editCalls(context: NativeContext, history: HistoryEdits, n: number, ids: CallIds): void {
@@ -190,17 +191,23 @@ function addReasoning(
   else edits.replace(known, text)
 }
 
-/** Gemini's compatible API refuses a call of its own without the signature, which stands in `extra_content`. */
+/**
+ * Gemini's compatible API refuses the first of parallel calls without a signature, which stands in `extra_content`. One
+ * that is not known, as the call is another model's or was forgotten, is replaced by what Gemini takes for it.
+ */
 function addSignatures({ body, target }: NativeContext, calls: Value, edits: ObjectEdits): void {
-  for (const call of calls.elements ?? []) {
+  for (const [n, call] of (calls.elements ?? []).entries()) {
     if (!call.members?.length || !isEmptyValue(body, findMember(call, 'extra_content'))) continue
-    const thought = findThought(target, 'chat', readCallId(body, findMember(call, 'id')))
-    if (!thought?.startsWith('{')) continue
+    const found = findThought(target, 'chat', readCallId(body, findMember(call, 'id')))
+    const thought = found?.startsWith('{') ? found : n === 0 ? UNKNOWN_EXTRA : null
+    if (thought === null) continue
     const known = findMember(call, 'extra_content')
     if (known !== null) edits.replace(known, thought)
     else edits.within([{ start: call.end - 1, end: call.end - 1, text: `,"extra_content":${thought}` }])
   }
 }
+
+const UNKNOWN_EXTRA = `{"google":{"thought_signature":"${UNKNOWN_SIGNATURE}"}}`
 
 /** How repairs are written in chat completions: each result is a message. */
 class ChatRepairs implements RepairWriter {

@@ -11,9 +11,6 @@ import {
 
 const TOOLS = readElements(findEvery({ function: findEvery(), custom: findEvery() }))
 
-/** In bytes: longer ids of tool calls may be too long for Responses. */
-export const LONGEST_CALL_ID = 64
-
 const IMAGE_URL = findOnly({ url: WHOLE, detail: WHOLE })
 const RESULT_PART = findOnly({
   ...{ type: WHOLE, text: WHOLE, cache_control: WHOLE },

@@ -70,7 +70,8 @@ export class BufferedTranslation implements Translation {
 
   end(): Buffer {
     if (this.stream !== null) return this.stream.end()
-    return this.passing || this.held.bytes === 0 ? EMPTY : this.convert(this.held.take())
+    // A body without anything in it is converted, too: as an answer or an error it cannot be read.
+    return this.passing ? EMPTY : this.convert(this.held.take())
   }
 
   abort(error: string): Buffer {

@@ -387,6 +387,34 @@ test('what is remembered of thinking goes back to its upstream, and to no other'
   assert.equal(lost.dropped, ['thinking'], 'a budget requires the thinking of the last turn')
 })
 
+test('a call without a known signature gets what Gemini takes for one, if it is the first of its message', () => {
+  const target: Target = { chatThinking: 'thought_signature' }
+  const own = { google: { thought_signature: 'own' } }
+  const signatures = (messages: unknown[]): unknown[] =>
+    (history('chat', messages, target) as { tool_calls?: { extra_content?: unknown }[] }[])
+      .flatMap(({ tool_calls: made = [] }) => made)
+      .map(({ extra_content: extra }) => extra)
+  const unknown = { google: { thought_signature: 'skip_thought_signature_validator' } }
+  const turns = [user, calls('a', 'b'), result('a'), result('b'), calls('c'), result('c')]
+  assert.equal(signatures(turns), [unknown, undefined, unknown])
+  const signed = { role: 'assistant', content: null, tool_calls: [{ ...call('a'), extra_content: own }] }
+  assert.equal(signatures([user, signed, result('a')]), [own])
+})
+
+test('an id of a call that is too long for chat completions is replaced, in the call and in its result', () => {
+  for (const length of [40, 41, 64, 65, 2000]) {
+    const id = 'i'.repeat(length)
+    const [, made, answer] = history('chat', [user, calls(id), result(id)]) as [
+      unknown,
+      { tool_calls: [{ id: string }] },
+      { tool_call_id: string },
+    ]
+    assert.is(made.tool_calls[0].id === id, length === 40)
+    assert.ok(made.tool_calls[0].id.length <= 40)
+    assert.is(answer.tool_call_id, made.tool_calls[0].id)
+  }
+})
+
 test('fields are sent as the model takes them, and the client is told which are not', () => {
   const cases: [BodyApi, object, Target, object, string[]][] = [
     [

@@ -274,4 +274,22 @@ test('the head of a response decides whether it is translated', () => {
   assert.is(parsed(error?.end() ?? Buffer.alloc(0)).error.code, null)
 })
 
+test('a body without anything in it is an error that the client can read', () => {
+  for (const from of ['chat', 'responses', 'messages', 'gemini'] as const) {
+    for (const stream of [false, true]) {
+      for (const body of ['', '\r\n']) {
+        const answer = (status: number): string => {
+          const context = { from, status, stream, includeUsage: false, model: 'm', hasTools: true }
+          const translation = selectTranslation({ ...context, eventStream: false, json: true })
+          translation?.push(Buffer.from(body))
+          return translation?.end().toString() ?? ''
+        }
+        assert.is(parsed(Buffer.from(answer(524))).error.type, 'server_error')
+        // Native bodies that are not streamed stay as they are.
+        if (from !== 'chat' || stream) assert.match(answer(200), /"error":\{"message":"/)
+      }
+    }
+  }
+})
+
 test.run()
