@@ -84,7 +84,10 @@ const BODIES: Readonly<Record<BodyApi, (steps: readonly Step[]) => object>> = {
         ...calls.map(({ id, result }) => ({ role: 'tool', tool_call_id: id, content: result })),
       ]),
     ],
-    tools: TOOLS.map(({ schema, ...tool }) => ({ type: 'function', function: { ...tool, parameters: schema } })),
+    tools: TOOLS.map(({ schema, ...tool }) => ({
+      type: 'function',
+      function: { ...tool, parameters: schema },
+    })),
     tool_choice: 'auto',
   }),
   responses: (steps) => ({
