@@ -12,16 +12,17 @@ const WARM_UP = 10
 /**
  * Compares the parts of a request's way in two builds, sample by sample in turns, by CPU time: a busy machine
  * disturbs it less than wall-clock time. `node dist/bench/micro/compare.js CHECKOUT [FIGURE] [ROUNDS]`, the other
- * checkout built.
+ * checkout built; `usual` in its place compares with the usual way to do the same.
  */
 async function compare(checkout: string, figure: string, rounds: number): Promise<string[]> {
-  const rows = [['figure', 'before', 'now', 'ratio', '95 % interval', '']]
-  const before = await loadPairs(resolve(checkout, 'dist'))
+  const rows = [['figure', checkout === 'usual' ? 'usual' : 'before', 'now', 'ratio', '95 % interval', '']]
+  const before = checkout === 'usual' ? null : await loadPairs(resolve(checkout, 'dist'))
   const now = await loadPairs(resolve(import.meta.dirname, '../..'))
   for (const pair of now) {
-    const other = before.find((one) => one.figure === pair.figure)
-    if (other === undefined || !pair.figure.includes(figure)) continue
-    const samples = takeTurns(other.ours, pair.ours, rounds)
+    if (!pair.figure.includes(figure)) continue
+    const other = before === null ? pair.usual.run : before.find((one) => one.figure === pair.figure)?.ours
+    if (other === undefined) continue
+    const samples = takeTurns(other, pair.ours, rounds)
     const { ratio, low, high } = ratioOfMedians(samples.now, samples.before)
     rows.push([
       pair.figure,
@@ -70,7 +71,7 @@ function cpuUs(run: () => unknown, calls: number): number {
 
 const [checkout, figure = '', rounds = '60'] = process.argv.slice(2)
 if (checkout === undefined) {
-  process.stderr.write('usage: node dist/bench/micro/compare.js CHECKOUT [FIGURE] [ROUNDS]\n')
+  process.stderr.write('usage: node dist/bench/micro/compare.js CHECKOUT|usual [FIGURE] [ROUNDS]\n')
   process.exitCode = 2
 } else {
   process.stdout.write(`${(await compare(checkout, figure, Number(rounds))).join('\n')}\n`)

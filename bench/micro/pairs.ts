@@ -6,6 +6,7 @@ import { findEvery, findOnly, parseOutline, readElements, WHOLE } from '../../sr
 import { peekFields } from '../../src/json/peek.js'
 import { StreamMeter } from '../../src/metering/stream-meter.js'
 import { piecesOf, promptOf, REQUEST_HEADERS, streamOf } from './fixtures.js'
+import { requestPairs } from './requests.js'
 import { translationPairs } from './translation.js'
 
 /** A step of Thinwire for a request, and the usual way to do it. */
@@ -60,6 +61,7 @@ export function makePairs(): Pair[] {
       usual: { name: 'createHash', run: () => createHash('sha256').update(key).digest('hex') },
     },
     ...translationPairs(),
+    ...requestPairs(),
   ]
 }
 

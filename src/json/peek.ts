@@ -1,6 +1,7 @@
 import { EMPTY } from '../lib/bytes.js'
 import { COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
 import { KeyTable } from './key-table.js'
+import type { Member, Value } from './outline.js'
 import { decodeString, findLiteralEnd, skipSpace, ValueScanner } from './scanner.js'
 import { readCount } from './values.js'
 
@@ -99,9 +100,9 @@ export class Peeker {
   private hasFunctions: boolean
   private prompts: number
 
-  constructor() {
+  constructor(objectStart: number | null = null) {
     this.fields = {
-      objectStart: null,
+      objectStart,
       model: null,
       stream: null,
       maxTokens: null,
@@ -138,6 +139,15 @@ export class Peeker {
     }
     if (this.isKept()) this.carry(chunk)
     this.base += length
+  }
+
+  /** Takes a member of a body that is complete, without another walk over it. */
+  takeMember(body: Buffer, { keyStart, keyEnd, value }: Member): void {
+    const key = KEYS.find(body, keyStart + 1, keyEnd - 1)?.value ?? null
+    if (key === null) return
+    const byte = body[value.start]
+    this.start = value.start
+    this.takeValue(key, body, value.end, byte === QUOTE, byte === OPEN_BRACE || byte === OPEN_BRACKET)
   }
 
   /** Whether a key or a value has begun and not ended. */
@@ -277,6 +287,16 @@ export class Peeker {
 export function peekFields(body: Buffer): Peek {
   const peeker = new Peeker()
   peeker.push(body)
+  return peeker.found
+}
+
+/**
+ * The same for a body whose members are known: its strings are not walked over again.
+ * @param request outlined with all of its members (`findEvery`)
+ */
+export function peekMembers(body: Buffer, { start, members }: Value): Peek {
+  const peeker = new Peeker(start + 1)
+  for (const member of members ?? []) peeker.takeMember(body, member)
   return peeker.found
 }
 

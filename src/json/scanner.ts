@@ -178,6 +178,8 @@ export function isBlankString(bytes: Buffer, start: number, end: number): boolea
 
 /** The text of the JSON string that stands from `start` to `end`, quotes included; null if it is no valid string. */
 export function decodeString(bytes: Buffer, start: number, end: number): string | null {
+  // Ids, names and keys.
+  if (isPlain(bytes, start, end)) return bytes.toString('latin1', start + 1, end - 1)
   try {
     const text: unknown = JSON.parse(bytes.toString('utf8', start, end))
     return typeof text === 'string' ? text : null
@@ -186,3 +188,19 @@ export function decodeString(bytes: Buffer, start: number, end: number): string 
     return null
   }
 }
+
+/** In bytes, quotes included. */
+const LONGEST_PLAIN = 64
+
+/** Whether a short string has only ASCII characters that stand for themselves. */
+function isPlain(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start < 2 || end - start > LONGEST_PLAIN || bytes[start] !== QUOTE || bytes[end - 1] !== QUOTE)
+    return false
+  for (let i = start + 1; i < end - 1; i++) {
+    const byte = bytes[i] as number
+    if (byte < SPACE || byte > LAST_ASCII || byte === BACKSLASH || byte === QUOTE) return false
+  }
+  return true
+}
+
+const LAST_ASCII = 0x7f

@@ -1,6 +1,6 @@
 import type { BodyApi, ConversationApi } from '../api/apis.js'
 import { findMember } from '../json/outline.js'
-import { peekFields } from '../json/peek.js'
+import { peekFields, peekMembers } from '../json/peek.js'
 import type { Conversation } from './conversation.js'
 import type {
   ConversationOptions,
@@ -100,7 +100,9 @@ class PreparedConversation implements ConversationRequest {
   private forward(target: TranslationTarget): OutboundRequest {
     const { api, body, options } = this
     const path = PATHS[api]
-    const base = { path, query: null, pieces: [body], peeked: peekFields(body) }
+    const request = parseRequestOutline(body)
+    const peeked = request === null ? peekFields(body) : peekMembers(body, request)
+    const base = { path, query: null, pieces: [body], peeked }
     if (!options.isCursor)
       return { ...base, edits: [], translate: null, readable: false, foreign: false, dropped: [] }
     const { traits, upstream } = target
@@ -117,10 +119,10 @@ class PreparedConversation implements ConversationRequest {
     const { thoughts, effort } = this.options
     const callIds = createCallIds(target.traits.callIds, LONGEST_CHAT_CALL_ID)
     const written = WRITERS[target.api](content, target, { thoughts, effort, callIds })
-    const { path, query, body, dropped, wrapped } = written
+    const { path, query, body, peeked, dropped, wrapped } = written
     const context = this.responseContext(target, wrapped)
     return {
-      ...{ path, query, pieces: [body], peeked: peekFields(body), edits: [], dropped },
+      ...{ path, query, pieces: [body], peeked, edits: [], dropped },
       translate: createResponseTranslation({ ...context, from: target.api }),
       ...{ readable: true, foreign: target.api !== this.reads },
     }

@@ -1,7 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { applyEdits, createModelEdit } from '../../src/json/edits.js'
-import { type Peek, Peeker, peekFields } from '../../src/json/peek.js'
+import { findEvery, parseOutline } from '../../src/json/outline.js'
+import { type Peek, Peeker, peekFields, peekMembers } from '../../src/json/peek.js'
 import { fc } from '../support/property.js'
 
 /** The same fields by `JSON.parse`. */
@@ -191,6 +192,25 @@ test('the fields of every object are those that a parser finds, with doubled and
       assert.equal(found(text), parsed(text))
     }),
     { numRuns: 2000 },
+  )
+})
+
+const FIELDS = ['stream_options', 'tools', 'functions', 'max_tokens', 'max_completion_tokens', 'prompt']
+
+test('the members of an outline give the same fields as a walk over the body', () => {
+  const keys = fc.oneof(fc.constantFrom('model', 'stream', ...FIELDS), awkward)
+  const values = fc.oneof(value, fc.nat(9), fc.constantFrom('x'.repeat(1_100)))
+  const list = fc.array(fc.tuple(keys, values, fc.boolean()), { maxLength: 9 })
+  fc.assert(
+    fc.property(list, fc.constantFrom('', ' ', '\n\t'), (all, space) => {
+      const text = all.map(
+        ([name, of, escaped]) => `${space}${key(name, escaped)}:${JSON.stringify(of)}${space}`,
+      )
+      const body = Buffer.from(`${space}{${text.join(',')}}${space}`)
+      const outline = parseOutline(body, findEvery())
+      if (outline === null) throw new Error('no outline')
+      assert.equal(peekMembers(body, outline), peekFields(body))
+    }),
   )
 })
 

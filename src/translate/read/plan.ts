@@ -39,14 +39,22 @@ const CALL_MEMBERS = findOnly({ name: WHOLE, arguments: WHOLE, input: WHOLE })
 
 /** The conversation: messages of chat completions and of Messages, items of Responses. */
 const CONVERSATION = readElements(
-  findOnly({
+  findEvery({
     ...{ role: WHOLE, type: WHOLE, name: WHOLE, content: CONTENT, cache_control: WHOLE },
     ...{ refusal: WHOLE, reasoning_content: WHOLE, reasoning: WHOLE, tool_call_id: WHOLE, is_error: WHOLE },
     tool_calls: readElements(
-      findOnly({ type: WHOLE, id: WHOLE, function: CALL_MEMBERS, custom: CALL_MEMBERS }),
+      findOnly({
+        type: WHOLE,
+        id: WHOLE,
+        function: CALL_MEMBERS,
+        custom: CALL_MEMBERS,
+        extra_content: WHOLE,
+      }),
     ),
     function_call: CALL_MEMBERS,
     ...{ id: WHOLE, call_id: WHOLE, arguments: WHOLE, input: WHOLE, output: CONTENT },
+    // Their keys need no decoding, as they are in the table.
+    ...{ status: WHOLE, summary: WHOLE, encrypted_content: WHOLE },
   }),
 )
 
@@ -58,17 +66,21 @@ const TOOL_MEMBERS = {
   }),
 }
 
-const TOOL = findOnly({
+const TOOL = findEvery({
   ...TOOL_MEMBERS,
   ...{ type: WHOLE, cache_control: WHOLE },
-  function: findOnly(TOOL_MEMBERS),
-  custom: findOnly(TOOL_MEMBERS),
+  function: findEvery(TOOL_MEMBERS),
+  custom: findEvery(TOOL_MEMBERS),
 })
 
 const FORMAT_MEMBERS = { name: WHOLE, description: WHOLE, schema: WHOLE, strict: WHOLE }
-const FORMAT = findOnly({ type: WHOLE, ...FORMAT_MEMBERS, json_schema: findOnly(FORMAT_MEMBERS) })
+const FORMAT = findEvery({ type: WHOLE, ...FORMAT_MEMBERS, json_schema: findEvery(FORMAT_MEMBERS) })
 
-/** All that the readers look at, so that one pass over the body serves them. */
+/**
+ * All that the readers look at, and all that is changed in a body that goes to its own API, so that one pass over the
+ * body serves everyone. The places of messages and their parts cost no more than a search for what they may have:
+ * strings are stepped over in both.
+ */
 export const REQUEST: Plan = findEvery({
   ...{ messages: CONVERSATION, system: CONTENT, instructions: CONTENT },
   input: CONVERSATION,
@@ -76,12 +88,12 @@ export const REQUEST: Plan = findEvery({
   functions: readElements(TOOL),
   response_format: FORMAT,
   output_format: FORMAT,
-  text: findOnly({ format: FORMAT, verbosity: WHOLE }),
-  output_config: findOnly({ format: FORMAT, effort: WHOLE }),
-  reasoning: findOnly({ effort: WHOLE, enabled: WHOLE, max_tokens: WHOLE }),
-  thinking: findOnly({ type: WHOLE, budget_tokens: WHOLE }),
-  stream_options: findOnly({ include_usage: WHOLE }),
-  metadata: findOnly({ user_id: WHOLE }),
+  text: findEvery({ format: FORMAT, verbosity: WHOLE }),
+  output_config: findEvery({ format: FORMAT, effort: WHOLE }),
+  reasoning: findEvery({ effort: WHOLE, enabled: WHOLE, max_tokens: WHOLE }),
+  thinking: findEvery({ type: WHOLE, budget_tokens: WHOLE }),
+  stream_options: findEvery({ include_usage: WHOLE }),
+  metadata: findEvery({ user_id: WHOLE }),
   stop: readElements(WHOLE),
   stop_sequences: readElements(WHOLE),
   include: readElements(WHOLE),

@@ -1,9 +1,9 @@
-import { findMember, parseOutline, type Value } from '../../json/outline.js'
+import { findMember, type Value } from '../../json/outline.js'
 import { parseJson } from '../../json/values.js'
 import type { Conversation, Json, Tool, ToolChoice } from '../conversation.js'
+import { parseRequestOutline } from '../request/request-outline.js'
 import { readBudget, readEffort, readFormat, readLogprobs, readStop } from './fields.js'
 import { ItemReader } from './items.js'
-import { REQUEST } from './plan.js'
 import { REFUSABLE_OTHERS } from './refusals.js'
 import { readToolChoice } from './tool-choice.js'
 import { readTools } from './tools.js'
@@ -18,12 +18,13 @@ export interface Dialect {
 }
 
 /**
- * Reads a request in one pass over its body. Values are copied as they stand.
+ * Reads a request by the outline of its body. Values are copied as they stand.
+ * @param body must not be changed afterwards, as its outline is remembered
  * @returns null if the body is no JSON object
  */
 export function readRequest(body: Buffer, dialect: Dialect): Conversation | null {
-  const outline = parseOutline(body, REQUEST)
-  if (outline?.members == null) return null
+  const outline = parseRequestOutline(body)
+  if (outline === null) return null
   return new RequestReader(body, outline, dialect).read()
 }
 

@@ -1,65 +1,7 @@
-import {
-  findEvery,
-  findMember,
-  findOnly,
-  parseOutline,
-  readElements,
-  readText,
-  type Value,
-  WHOLE,
-} from '../../json/outline.js'
+import { findMember, parseOutline, readText, type Value } from '../../json/outline.js'
+import { REQUEST } from '../read/plan.js'
 
-const TOOLS = readElements(findEvery({ function: findEvery(), custom: findEvery() }))
-
-const IMAGE_URL = findOnly({ url: WHOLE, detail: WHOLE })
-const RESULT_PART = findOnly({
-  ...{ type: WHOLE, text: WHOLE, cache_control: WHOLE },
-  ...{ image_url: IMAGE_URL, detail: WHOLE },
-})
-const PART = findOnly({
-  ...{ type: WHOLE, text: WHOLE, cache_control: WHOLE, source: WHOLE },
-  ...{ image_url: IMAGE_URL, detail: WHOLE },
-  ...{ id: WHOLE, name: WHOLE, input: WHOLE, tool_use_id: WHOLE, content: readElements(RESULT_PART) },
-})
-const CALL = findOnly({
-  ...{ id: WHOLE, type: WHOLE, extra_content: WHOLE },
-  ...{
-    function: findOnly({ name: WHOLE, arguments: WHOLE }),
-    custom: findOnly({ name: WHOLE, input: WHOLE }),
-  },
-})
-
-/** Messages of chat completions and of Messages, and items of Responses' `input`. */
-const MESSAGES = readElements(
-  findEvery({
-    ...{ content: readElements(PART), output: readElements(RESULT_PART), tool_calls: readElements(CALL) },
-    // Their keys need no decoding, as they are in the table.
-    ...{ role: WHOLE, type: WHOLE, name: WHOLE, id: WHOLE, arguments: WHOLE, input: WHOLE, status: WHOLE },
-    ...{ call_id: WHOLE, tool_call_id: WHOLE, reasoning_content: WHOLE, summary: WHOLE },
-    encrypted_content: WHOLE,
-  }),
-)
-
-/**
- * Every member that any function here reads, so that one pass over the body serves all of them. The places of messages
- * and their parts cost no more than a search for what they may have: strings are stepped over in both.
- */
-const REQUEST = findEvery({
-  messages: MESSAGES,
-  input: MESSAGES,
-  tools: TOOLS,
-  response_format: findEvery({ json_schema: findEvery() }),
-  system: readElements(findOnly({ type: WHOLE, text: WHOLE, cache_control: WHOLE })),
-  include: readElements(WHOLE),
-  ...Object.fromEntries(
-    ['metadata', 'stream_options', 'reasoning', 'text', 'thinking', 'output_config'].map((key) => [
-      key,
-      findEvery(),
-    ]),
-  ),
-})
-
-/** One body is needed once to detect its API, and then once for each upstream that is tried. */
+/** One body is needed once to detect its API, once to be read, and then for each upstream that is tried. */
 const outlines = new WeakMap<Buffer, { readonly request: Value | null }>()
 
 /**

@@ -94,9 +94,9 @@ export function writeChat(
     const { parallelCalls } = conversation
     fields.add('parallel_tool_calls', parallelCalls === null ? null : String(parallelCalls))
   } else readToolChoice(conversation, tools, fields)
-  fields.add('messages', new ChatMessages(conversation, target, context, tools, fields).format())
+  fields.addHistory('messages', new ChatMessages(conversation, target, context, tools, fields).format())
   return {
-    body: Buffer.from(fields.format()),
+    ...fields.formatBody(),
     path: '/chat/completions',
     query: null,
     dropped: fields.dropped,

@@ -75,7 +75,7 @@ export function writeGemini(
   fields.add('generationConfig', formatGeneration(conversation, target, context, fields))
   const contents = new GeminiContents(target, context, set, fields)
   contents.addAll(leading === -1 ? [] : items.slice(leading))
-  fields.add('contents', contents.format())
+  fields.addHistory('contents', contents.format())
 
   fields.addOthers(conversation, [])
   fields.dropGiven(conversation, ['verbosity', 'user', 'metadata', 'serviceTier', 'promptCacheKey'])
@@ -85,7 +85,7 @@ export function writeGemini(
   const name = readModel(conversation, target)
   const method = conversation.stream ? 'streamGenerateContent' : 'generateContent'
   return {
-    body: Buffer.from(fields.format()),
+    ...fields.formatBody(),
     path: `/models/${encodeURIComponent(name)}:${method}`,
     query: conversation.stream ? '?alt=sse' : '',
     dropped: fields.dropped,

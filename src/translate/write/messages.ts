@@ -59,7 +59,7 @@ export function writeMessages(
   const messages = blocks.messages.map(
     (message) => `{"role":"${message.role}","content":${formatArray(message.blocks.map(formatMarked))}}`,
   )
-  fields.add('messages', formatArray(messages))
+  fields.addHistory('messages', formatArray(messages))
 
   const choice = readToolChoice(conversation, set, fields)
   fields.add('tool_choice', formatChoice(choice, conversation))
@@ -75,7 +75,7 @@ export function writeMessages(
   fields.dropGiven(conversation, ['promptCacheKey', 'n', 'logprobs', 'topLogprobs', 'logitBias'])
   if (conversation.tools.some(({ strict }) => strict === 'true')) fields.drop('strict')
   return {
-    body: Buffer.from(fields.format()),
+    ...fields.formatBody(),
     path: '/messages',
     query: null,
     dropped: fields.dropped,

@@ -1,3 +1,4 @@
+import { type Peek, peekFields } from '../../json/peek.js'
 import type { Conversation, Json, JsonString } from '../conversation.js'
 import type { TranslationTarget } from '../conversation-request.js'
 import type { ThoughtMemory } from '../thinking/thought-memory.js'
@@ -5,6 +6,8 @@ import type { ThoughtMemory } from '../thinking/thought-memory.js'
 /** A conversation as the request of one target. */
 export interface WrittenRequest {
   readonly body: Buffer
+  /** Where the model and other fields stand in the body. */
+  readonly peeked: Peek
   /** The endpoint behind the version. */
   readonly path: string
   /** The query in place of the client's, with its `?`; null: the client's. */
@@ -38,12 +41,18 @@ export interface CallIdMap {
  */
 export class RequestFields {
   readonly dropped: string[]
+  /** The members ahead of the history, with its key; '' if there is none so far. */
+  private ahead: Json
+  private history: Json
+  /** The members, or those behind the history. */
   private members: Json
   private readonly refuses: readonly string[]
 
   /** @param refuses names of fields, as in `ModelTraits` */
   constructor(refuses: readonly string[]) {
     this.dropped = []
+    this.ahead = ''
+    this.history = ''
     this.members = ''
     this.refuses = refuses
   }
@@ -54,7 +63,15 @@ export class RequestFields {
    */
   add(name: string, json: Json | null, client = name): void {
     if (json === null || !this.accepts(name, client)) return
-    this.members += `${this.members === '' ? '' : ','}${JSON.stringify(name)}:${json}`
+    this.members += `${this.isEmpty ? '' : ','}${JSON.stringify(name)}:${json}`
+  }
+
+  /** Adds the conversation, once: nearly all of the body, which need not be walked over again. */
+  addHistory(name: string, json: Json): void {
+    if (!this.accepts(name)) return
+    this.ahead = `${this.members}${this.isEmpty ? '' : ','}${JSON.stringify(name)}:`
+    this.history = json
+    this.members = ''
   }
 
   /** Whether the model takes the field. If it does not, the field is reported. */
@@ -88,7 +105,18 @@ export class RequestFields {
 
   /** The members as an object. */
   format(): Json {
-    return `{${this.members}}`
+    return `{${this.ahead}${this.history}${this.members}}`
+  }
+
+  /** The members as a body. */
+  formatBody(): Pick<WrittenRequest, 'body' | 'peeked'> {
+    // No field whose place is asked for stands behind the history.
+    const short = this.history === '' ? this.members : `${this.ahead}[]${this.members}`
+    return { body: Buffer.from(this.format()), peeked: peekFields(Buffer.from(`{${short}}`)) }
+  }
+
+  private get isEmpty(): boolean {
+    return this.members === '' && this.ahead === ''
   }
 }
 

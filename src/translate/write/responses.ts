@@ -96,9 +96,9 @@ export function writeResponses(
   } else readToolChoice(conversation, tools, fields)
   fields.add('instructions', formatInstructions(conversation.items.slice(0, leading), fields))
   const input = new ResponsesInput(conversation.items.slice(leading), target, context, tools, fields)
-  fields.add('input', input.format(reasons))
+  fields.addHistory('input', input.format(reasons))
   return {
-    body: Buffer.from(fields.format()),
+    ...fields.formatBody(),
     path: '/responses',
     query: null,
     dropped: fields.dropped,

@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { ModelTraits } from '../../../src/api/model-traits.js'
+import { peekFields } from '../../../src/json/peek.js'
 import type { Item } from '../../../src/translate/conversation.js'
 import { fc } from '../../support/property.js'
 import { validateChat } from '../../support/vendors/chat.js'
@@ -121,6 +122,7 @@ for (const api of APIS) {
         const first = write(conversationOf(items, more), targetOf(api, given), { thoughts })
         const second = write(conversationOf(copy, more), targetOf(api, given), { thoughts })
         assert.is(second.text, first.text)
+        assert.equal(first.peeked, peekFields(first.body))
         assert.equal(second.dropped, first.dropped)
         assert.equal(items, copy)
       }),

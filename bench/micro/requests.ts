@@ -1,0 +1,42 @@
+import type { BodyApi, ConversationApi } from '../../src/api/apis.js'
+import type { ModelTraits } from '../../src/api/model-traits.js'
+import { prepareConversation } from '../../src/translate/prepare-conversation.js'
+import { agentChat } from './agent-chat.js'
+import type { Pair } from './pairs.js'
+
+const SHAPES: readonly BodyApi[] = ['chat', 'responses', 'messages']
+const TARGETS: readonly ConversationApi[] = ['chat', 'responses', 'messages', 'gemini']
+
+const BYTES = 1024 * 1024
+
+const TRAITS: ModelTraits = {
+  ...{ api: null, refuses: [], limitField: 'max_completion_tokens', efforts: null, customTools: true },
+  ...{ reasoningObject: false, chatThinking: 'none', thinking: null, maxOutputTokens: null, callIds: 'any' },
+}
+
+/**
+ * The cost of an agent's request of 1 MiB and 400 turns from each API to each, from its bytes to the bytes for the
+ * target, compared with parsing and printing the same body.
+ */
+export function requestPairs(): Pair[] {
+  return SHAPES.flatMap((from) => {
+    const body = agentChat(from, BYTES)
+    return TARGETS.map((to) => ({
+      figure: `request_${from}_${to}`,
+      ours: () => translateRequest(from, to, body),
+      usual: { name: 'parse and print', run: () => Buffer.from(JSON.stringify(JSON.parse(body.toString()))) },
+    }))
+  })
+}
+
+/** The bytes for the target. @param body is copied, as an outline is remembered for its buffer */
+export function translateRequest(from: BodyApi, to: ConversationApi, body: Buffer): number {
+  const request = prepareConversation(from, Buffer.from(body), {
+    ...{ reads: 'chat', isCursor: true, model: null, modelName: null, effort: null },
+    ...{ showThinking: 'reasoning_content', thoughts: null },
+  })
+  const { pieces } = request.requestFor({ api: to, traits: TRAITS, model: null, upstream: 'bench' })
+  let bytes = 0
+  for (const piece of pieces) bytes += piece.length
+  return bytes
+}
