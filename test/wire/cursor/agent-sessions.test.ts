@@ -1,0 +1,33 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { BodyApi } from '../../../src/api/apis.js'
+import { type ModelName, playSession, type Stage, startStage } from '../../support/agent/play.js'
+import { SEED } from '../../support/random.js'
+
+const SHAPES: readonly BodyApi[] = ['chat', 'responses', 'messages']
+const MODELS: readonly ModelName[] = ['m-chat', 'm-responses', 'm-messages', 'm-adaptive', 'm-gemini']
+
+let stage: Stage
+
+test.before(async () => {
+  stage = await startStage(SEED)
+})
+
+test.after(() => stage.close())
+
+let seed = SEED * 100
+for (const shape of SHAPES) {
+  for (const model of MODELS) {
+    for (const streamed of [true, false]) {
+      seed++
+      const options = { shape, model, streamed, turns: 40, seed }
+      test(`an agent's session in ${shape} shape, with ${model}, ${streamed ? 'streamed' : 'whole'}`, async () => {
+        const report = await playSession(stage, options)
+        assert.is(report.requests, 40)
+        assert.ok(report.calls > 15 && report.prefixes > 5, JSON.stringify(report))
+      })
+    }
+  }
+}
+
+test.run()
