@@ -67,7 +67,7 @@ function printTools(shape: BodyApi): string {
   const nested = (name: string): string =>
     `{"type":"function","function":{"name":"${name}","description":"run","parameters":${SCHEMA}}}`
   const flat = (name: string): string =>
-    `{"type":"function","name":"${name}","description":"run","parameters":${SCHEMA}}`
+    `{"type":"function","name":"${name}","description":"run","parameters":${SCHEMA},"strict":false}`
   const blocks = (name: string): string => `{"name":"${name}","description":"run","input_schema":${SCHEMA}}`
   const forms = {
     chat: [nested, flat, nested],

@@ -69,7 +69,7 @@ export class ModelDouble {
     const problems = [...rules.validate(body), ...rules.checkThinking(body)]
     if (next === null) problems.push('nobody expects a request')
     if (problems.length > 0) {
-      this.refusal = `${rules.api}: ${problems.join('; ')}\n${text}`
+      this.refusal = `${rules.api}: ${problems.join('; ').slice(0, 3000)}\n${process.env.SHOW_BODY === '1' ? text : ''}`
       const error = { error: { message: `refused by the ${rules.api} double`, problems } }
       await request.write(whole('400 Bad Request', JSON.stringify(error), 'content-type: application/json'))
       return

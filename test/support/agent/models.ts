@@ -121,7 +121,7 @@ export function createResponsesModel(random: Random): ModelApi {
       })
     for (const call of answer.calls) {
       const id = drawId(random, 'call_')
-      if (call === answer.calls[0]) known.set(id, items[0]?.json as string)
+      if (call === answer.calls[0]) known.set(id, sortMembers(JSON.parse(items[0]?.json as string)))
       else known.set(id, '')
       const custom = call.name === PATCH_TOOL
       items.push({
@@ -153,11 +153,13 @@ export function createResponsesModel(random: Random): ModelApi {
       const problems: string[] = []
       let waiting: string[] = []
       for (const item of listOf(body.input).map(membersOf)) {
-        if (item.type === 'reasoning') waiting.push(quote(item))
+        if (item.type === 'reasoning') waiting.push(sortMembers(item))
         else if (String(item.type).endsWith('_call')) {
           const expected = known.get(String(item.call_id)) ?? ''
           if (waiting.join() !== expected)
-            problems.push(`ahead of ${item.call_id} is ${waiting.join() || 'no reasoning'}`)
+            problems.push(
+              `ahead of ${item.call_id} is ${waiting.join() || 'nothing'} instead of ${expected || 'nothing'}`,
+            )
           waiting = []
         }
       }
@@ -169,6 +171,11 @@ export function createResponsesModel(random: Random): ModelApi {
         .filter(({ type }) => String(type).endsWith('_call'))
         .map(({ name, arguments: args, input }) => callOf(name, String(input ?? args))),
   }
+}
+
+/** The order of members says nothing. */
+function sortMembers(item: Fields): string {
+  return quote(Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1))))
 }
 
 function writeItem(
@@ -287,7 +294,7 @@ export function createMessagesModel(random: Random): ModelApi {
   const isThinking = ({ type }: Fields): boolean => type === 'thinking' || type === 'redacted_thinking'
   return {
     ...{ api: 'messages', list: 'messages', isStreamed: streamFlag, write },
-    validate: (body) => validateMessages(body, { oneSampling: true }),
+    validate: (body) => validateMessages(body, { oneSampling: true, joinsTurns: true }),
     thinks: ({ thinking }) => ['enabled', 'adaptive'].includes(String(membersOf(thinking).type)),
     checkThinking(body) {
       const problems: string[] = []
@@ -359,7 +366,7 @@ export function createGeminiModel(random: Random): ModelApi {
     })
     const usage =
       '"usageMetadata":{"promptTokenCount":12,"candidatesTokenCount":3,"totalTokenCount":16,"thoughtsTokenCount":1}'
-    const rest = `${usage},"modelVersion":"gemini-x","responseId":"r1"`
+    const rest = `${usage},"modelVersion":"gemini-x","responseId":"${drawId(random, 'r')}"`
     const candidate = (parts: readonly string[], end: boolean): string =>
       `{"candidates":[{"content":{"parts":[${parts.join(',')}],"role":"model"},${end ? '"finishReason":"STOP",' : ''}"index":0}],${rest}}`
     if (!streamed) {
