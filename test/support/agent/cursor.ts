@@ -14,6 +14,8 @@ export type Entry =
       readonly id: string
       readonly text: string
       readonly isError: boolean
+      /** A picture that the tool has made: chat completions cannot carry one. */
+      readonly image: string | null
       readonly name: string
     }
 
@@ -127,8 +129,13 @@ function printItems(entry: Entry): string[] {
       )
       return [...text, ...calls]
     }
-    case 'result':
-      return [`{"type":"function_call_output","call_id":${quote(entry.id)},"output":${quote(entry.text)}}`]
+    case 'result': {
+      const output =
+        entry.image === null
+          ? quote(entry.text)
+          : `[{"type":"input_text","text":${quote(entry.text || 'seen')}},{"type":"input_image","image_url":"data:image/png;base64,${entry.image}"}]`
+      return [`{"type":"function_call_output","call_id":${quote(entry.id)},"output":${output}}`]
+    }
   }
 }
 
@@ -162,8 +169,12 @@ function printBlocks(entry: Entry): string[] {
       ]
     case 'result': {
       const error = entry.isError ? ',"is_error":true' : ''
+      const image =
+        entry.image === null
+          ? ''
+          : `,{"type":"image","source":{"type":"base64","media_type":"image/png","data":"${entry.image}"}}`
       return [
-        `{"type":"tool_result","tool_use_id":${quote(entry.id)},"content":[{"type":"text","text":${quote(entry.text)}}]${error}}`,
+        `{"type":"tool_result","tool_use_id":${quote(entry.id)},"content":[{"type":"text","text":${quote(entry.text)}}${image}]${error}}`,
       ]
     }
   }

@@ -2,9 +2,10 @@ import * as assert from 'uvu/assert'
 import type { BodyApi } from '../../../src/api/apis.js'
 import type { Response } from '../client.js'
 import { randomFrom } from '../random.js'
+import { readChatStream } from '../readers/chat.js'
 import { auth, startRelay, type TestRelay } from '../relay.js'
 import { drawAnswer, type ModelAnswer, pick, type Random } from './answers.js'
-import { drawUser, type Entry, keepAnswer, printRequest } from './cursor.js'
+import { drawUser, type Entry, keepAnswer, PIXEL, printRequest } from './cursor.js'
 import { ModelDouble } from './model.js'
 import { createChatModel, createGeminiModel, createMessagesModel, createResponsesModel } from './models.js'
 import { measurePrefix } from './prefix.js'
@@ -145,6 +146,8 @@ class Session {
     const body = double.bodies.at(-1) as Buffer
     if (response.status !== 200) assert.unreachable(double.refusal ?? `${response.body}\n${body}`)
     const read = readAgentAnswer(response, options.streamed)
+    // Chunks of the model's own API pass as they are, in whatever form they have.
+    if (options.streamed && double.rules.api !== 'chat') readChatStream(response.body.toString())
     const said = double.made as ModelAnswer
     assert.is(read.text, said.text)
     assert.is(read.thinking, said.thinking)
@@ -215,7 +218,8 @@ class Session {
         const isError = random() < 0.15
         const text = isError ? `exit code 1 ${n}` : pick(random, ['ok', 'Grüße 🦊\n"x"', '{"a":1.0}', ''])
         if (random() < 0.05) history.push({ kind: 'system', text: `The user opened file ${n}.` })
-        history.push({ kind: 'result', id, text, isError, name })
+        const image = random() < 0.1 ? PIXEL : null
+        history.push({ kind: 'result', id, text, isError, name, image })
       }
       if (isStopped) {
         history.push(drawUser(random, n))
