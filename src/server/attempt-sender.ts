@@ -76,8 +76,9 @@ export class AttemptSender {
     const asked = conversation?.modelName ?? exchange.request.model
     const model = target.model ?? asked
     if (conversation === null || fitted === null || model === null) return false
-    const { pieces } = conversation.requestFor({ ...fitted, model, upstream: target.upstream.name })
-    const sent = { api: fitted.api, fields: listFields(Buffer.concat(pieces), fitted.api) }
+    const { pieces, edits } = conversation.requestFor({ ...fitted, model, upstream: target.upstream.name })
+    const body = Buffer.concat(applyEdits(pieces, edits))
+    const sent = { api: fitted.api, fields: listFields(body, fitted.api) }
     const correction = readCorrection(status, error, sent)
     if (correction === null || !isPossible(correction, target)) return false
     const isNew = this.learned.learn(target.name, model, correction)
