@@ -43,6 +43,8 @@ export class ModelDouble {
   breakAt: number | null = null
   /** Why the last request was refused, with its body; null if it was not. */
   refusal: string | null = null
+  /** A response in place of the answer; null if there is none. */
+  failure: { readonly status: string; readonly body: string } | null = null
   /** Requests that asked the model to think. */
   thought = 0
   private readonly random: Random
@@ -72,6 +74,11 @@ export class ModelDouble {
       this.refusal = `${rules.api}: ${problems.join('; ').slice(0, 3000)}\n${process.env.SHOW_BODY === '1' ? text : ''}`
       const error = { error: { message: `refused by the ${rules.api} double`, problems } }
       await request.write(whole('400 Bad Request', JSON.stringify(error), 'content-type: application/json'))
+      return
+    }
+    if (this.failure !== null) {
+      const { status, body } = this.failure
+      await request.write(whole(status, body, 'content-type: application/json'))
       return
     }
     const streamed = rules.isStreamed(request, body)

@@ -21,8 +21,12 @@ export interface Stage {
   close(): Promise<void>
 }
 
-/** Starts the relay and its models. @param seed of what the doubles draw */
-export async function startStage(seed: number): Promise<Stage> {
+/**
+ * Starts the relay and its models.
+ * @param seed of what the doubles draw
+ * @param alias settings of each entry of `models`
+ */
+export async function startStage(seed: number, alias: Record<string, unknown> = {}): Promise<Stage> {
   const random = randomFrom(seed)
   const messages = createMessagesModel(random)
   const [chat, responses, claude, gemini] = await Promise.all([
@@ -41,11 +45,11 @@ export async function startStage(seed: number): Promise<Stage> {
     },
     {
       models: {
-        'm-chat': { upstream: 'ds', model: 'deepseek-reasoner' },
-        'm-responses': { upstream: 'oa', model: 'gpt-5.1' },
-        'm-messages': { upstream: 'cl', model: 'claude-opus-4-5' },
-        'm-adaptive': { upstream: 'cl', model: 'claude-opus-4-8' },
-        'm-gemini': { upstream: 'gm', model: 'gemini-3-pro' },
+        'm-chat': { upstream: 'ds', model: 'deepseek-reasoner', ...alias },
+        'm-responses': { upstream: 'oa', model: 'gpt-5.1', ...alias },
+        'm-messages': { upstream: 'cl', model: 'claude-opus-4-5', ...alias },
+        'm-adaptive': { upstream: 'cl', model: 'claude-opus-4-8', ...alias },
+        'm-gemini': { upstream: 'gm', model: 'gemini-3-pro', ...alias },
       },
     },
   )
