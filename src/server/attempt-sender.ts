@@ -83,10 +83,11 @@ export class AttemptSender {
     if (correction === null || !isPossible(correction, target)) return false
     const isNew = this.learned.learn(target.name, model, correction)
     if (isNew) this.warn(target, model)
+    const { api, traits } = this.traits.find(target, conversation.api, asked)
+    // A field that must not be dropped is refused from now on; the client of this request gets the upstream's words.
+    if (api === null || conversation.findRefusal(api) !== null) return false
     // Another request may have learned it in the meantime.
-    return (
-      isNew || !isDeepStrictEqual(this.traits.find(target, conversation.api, asked).traits, fitted.traits)
-    )
+    return isNew || !isDeepStrictEqual(traits, fitted.traits)
   }
 
   private warn(target: Target<Upstream>, model: string): void {
