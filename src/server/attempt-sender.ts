@@ -76,16 +76,18 @@ export class AttemptSender {
     const asked = conversation?.modelName ?? exchange.request.model
     const model = target.model ?? asked
     if (conversation === null || fitted === null || model === null) return false
-    const { pieces } = conversation.requestFor({ ...fitted, model, upstream: target.upstream.name })
-    const sent = { api: fitted.api, fields: listFields(Buffer.concat(pieces), fitted.api) }
+    const { pieces, edits } = conversation.requestFor({ ...fitted, model, upstream: target.upstream.name })
+    const body = Buffer.concat(applyEdits(pieces, edits))
+    const sent = { api: fitted.api, fields: listFields(body, fitted.api) }
     const correction = readCorrection(status, error, sent)
     if (correction === null || !isPossible(correction, target)) return false
     const isNew = this.learned.learn(target.name, model, correction)
     if (isNew) this.warn(target, model)
+    const { api, traits } = this.traits.find(target, conversation.api, asked)
+    // A field that must not be dropped is refused from now on; the client of this request gets the upstream's words.
+    if (api === null || conversation.findRefusal(api) !== null) return false
     // Another request may have learned it in the meantime.
-    return (
-      isNew || !isDeepStrictEqual(this.traits.find(target, conversation.api, asked).traits, fitted.traits)
-    )
+    return isNew || !isDeepStrictEqual(traits, fitted.traits)
   }
 
   private warn(target: Target<Upstream>, model: string): void {

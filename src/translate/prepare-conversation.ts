@@ -91,7 +91,9 @@ class PreparedConversation implements ConversationRequest {
   private read(): Conversation | null {
     if (this.content === undefined) {
       const read = READERS[this.api](this.body)
-      this.content = read === null ? null : { ...read, items: repairItems(read.items) }
+      // Clients of Responses and Messages get the usage unasked.
+      const includeUsage = read?.includeUsage === true || this.reads !== 'chat'
+      this.content = read === null ? null : { ...read, includeUsage, items: repairItems(read.items) }
     }
     return this.content
   }

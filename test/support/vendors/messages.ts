@@ -23,6 +23,11 @@ import {
 export interface MessagesRules {
   /** The model takes `temperature` or `top_p`, but not both. */
   readonly oneSampling?: boolean
+  /**
+   * Neighbours of one role are joined, as the API does it (API reference, Create a Message, `messages`). Otherwise the
+   * roles have to take turns, which all servers with this API accept.
+   */
+  readonly joinsTurns?: boolean
 }
 
 /** @returns why Anthropic would refuse the body of a message */
@@ -30,7 +35,8 @@ export function validateMessages(body: unknown, rules: MessagesRules = {}): stri
   const problems: string[] = []
   bodyCheck(body, 'body', problems)
   const request = membersOf(body)
-  const messages = listOf(request.messages).map(membersOf)
+  const given = listOf(request.messages).map(membersOf)
+  const messages = rules.joinsTurns === true ? joinTurns(given) : given
   checkRoles(messages, problems)
   checkCalls(messages, problems)
   checkTools(request, problems)
@@ -80,7 +86,8 @@ const document = object(
 const toolResult = object(
   { type: constant('tool_result'), tool_use_id: id },
   {
-    content: textOr({ visible: true }, array(tagged({ text: textBlock, image, document }), 1)),
+    // A text alone may be empty; an empty block is refused.
+    content: textOr({ empty: true }, array(tagged({ text: textBlock, image, document }), 1)),
     is_error: truth,
     ...marked,
   },
@@ -161,6 +168,17 @@ const bodyCheck = object(
     }),
   },
 )
+
+function joinTurns(messages: readonly Members[]): readonly Members[] {
+  const joined: { role: unknown; content: unknown[] }[] = []
+  for (const { role, content } of messages) {
+    const blocks = typeof content === 'string' ? [{ type: 'text', text: content }] : listOf(content)
+    const last = joined.at(-1)
+    if (last !== undefined && last.role === role) last.content.push(...blocks)
+    else joined.push({ role, content: [...blocks] })
+  }
+  return joined
+}
 
 const blocksOf = (each: Members): readonly Members[] => listOf(each.content).map(membersOf)
 

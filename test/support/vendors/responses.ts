@@ -70,7 +70,10 @@ const inputPart = tagged({
   ),
 })
 const outputPart = tagged({
-  output_text: object({ type: constant('output_text'), text: text() }, { annotations: array(anyObject) }),
+  output_text: object(
+    { type: constant('output_text'), text: text() },
+    { annotations: array(anyObject), logprobs: array(anyObject) },
+  ),
   refusal: object({ type: constant('refusal'), refusal: text() }),
 })
 const prompt = (role: string): Check =>

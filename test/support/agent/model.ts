@@ -1,0 +1,113 @@
+import type { ConversationApi } from '../../../src/api/apis.js'
+import { cutAt } from '../cuts.js'
+import type { Fields } from '../readers/events.js'
+import { CHUNKED, head, type Received, type Script, ScriptedUpstream, SSE, whole } from '../upstream.js'
+import type { ModelAnswer, ModelCall, Random } from './answers.js'
+
+/** A response before it is sent. */
+export interface Written {
+  /** Whole, or the events of a stream one by one. */
+  readonly parts: readonly string[]
+  /** Parts from here on say that the answer is complete. */
+  readonly ending: number
+}
+
+/** One of the four APIs, as a model double plays it. */
+export interface ModelApi {
+  readonly api: ConversationApi
+  /** Why the vendor would refuse the body. */
+  validate(body: Fields): string[]
+  isStreamed(request: Received, body: Fields): boolean
+  /** Whether the model is asked to think. */
+  thinks(body: Fields): boolean
+  /** Remembers the thinking that the vendor wants back, and writes the answer. */
+  write(answer: ModelAnswer, streamed: boolean, body: Fields): Written
+  /** What the vendor would refuse, of the thinking of earlier turns. */
+  checkThinking(body: Fields): string[]
+  /** The calls in the conversation of a body, in their order, with their exact inputs. */
+  listCalls(body: Fields, text: string): ModelCall[]
+  /** The member of the body that grows. */
+  readonly list: 'messages' | 'input' | 'contents'
+}
+
+/** A model behind an upstream: it judges each request and answers what the test has put next. */
+export class ModelDouble {
+  readonly upstream: ScriptedUpstream
+  readonly rules: ModelApi
+  /** Of each request, in their order. */
+  readonly bodies: Buffer[] = []
+  /** What was said last. */
+  made: ModelAnswer | null = null
+  next: ModelAnswer | null = null
+  /** From 0 to 1: where the next response is broken off. */
+  breakAt: number | null = null
+  /** Why the last request was refused, with its body; null if it was not. */
+  refusal: string | null = null
+  /** A response in place of the answer; null if there is none. */
+  failure: { readonly status: string; readonly body: string } | null = null
+  /** Requests that asked the model to think. */
+  thought = 0
+  private readonly random: Random
+
+  private constructor(upstream: ScriptedUpstream, rules: ModelApi, random: Random) {
+    this.upstream = upstream
+    this.rules = rules
+    this.random = random
+  }
+
+  static async start(rules: ModelApi, random: Random): Promise<ModelDouble> {
+    let double: ModelDouble | null = null
+    const script: Script = (request) => double?.answer(request)
+    const upstream = await ScriptedUpstream.start(script)
+    double = new ModelDouble(upstream, rules, random)
+    return double
+  }
+
+  private async answer(request: Received): Promise<void> {
+    const { rules, next, random } = this
+    const text = request.body.toString()
+    const body = JSON.parse(text) as Fields
+    this.bodies.push(request.body)
+    const problems = [...rules.validate(body), ...rules.checkThinking(body)]
+    if (next === null) problems.push('nobody expects a request')
+    if (problems.length > 0) {
+      this.refusal = `${rules.api}: ${problems.join('; ').slice(0, 3000)}\n${process.env.SHOW_BODY === '1' ? text : ''}`
+      const error = { error: { message: `refused by the ${rules.api} double`, problems } }
+      await request.write(whole('400 Bad Request', JSON.stringify(error), 'content-type: application/json'))
+      return
+    }
+    if (this.failure !== null) {
+      const { status, body } = this.failure
+      await request.write(whole(status, body, 'content-type: application/json'))
+      return
+    }
+    const streamed = rules.isStreamed(request, body)
+    const thinks = rules.thinks(body)
+    if (thinks) this.thought++
+    const made = { ...(next as ModelAnswer), ...(thinks ? null : { thinking: '' }) }
+    this.made = made
+    const written = rules.write(made, streamed, body)
+    await this.send(request, written, streamed, random)
+  }
+
+  private async send(
+    request: Received,
+    { parts, ending }: Written,
+    streamed: boolean,
+    random: Random,
+  ): Promise<void> {
+    const { breakAt } = this
+    const bytes = Buffer.from(parts.join(''))
+    await request.write(head('200 OK', streamed ? SSE : 'content-type: application/json', CHUNKED))
+    const most = streamed ? Buffer.byteLength(parts.slice(0, ending).join('')) : bytes.length - 1
+    const sent = breakAt === null ? bytes : bytes.subarray(0, Math.floor(breakAt * most))
+    const places = Array.from({ length: Math.floor(random() * 4) }, () => Math.floor(random() * sent.length))
+    for (const piece of cutAt(
+      sent,
+      places.sort((a, b) => a - b),
+    ))
+      await request.chunk(piece)
+    if (breakAt === null) await request.lastChunk()
+    else request.destroy()
+  }
+}

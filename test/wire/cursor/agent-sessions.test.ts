@@ -1,0 +1,34 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { BodyApi } from '../../../src/api/apis.js'
+import { type ModelName, playSession, type Stage, startStage } from '../../support/agent/play.js'
+import { SEED } from '../../support/random.js'
+
+const SHAPES: readonly BodyApi[] = ['chat', 'responses', 'messages']
+const MODELS: readonly ModelName[] = ['m-chat', 'm-responses', 'm-messages', 'm-adaptive', 'm-gemini']
+
+let stage: Stage
+
+test.before(async () => {
+  stage = await startStage(SEED)
+})
+
+test.after(() => stage.close())
+
+let seed = SEED * 100
+for (const shape of SHAPES) {
+  for (const model of MODELS) {
+    for (const streamed of [true, false]) {
+      seed++
+      const turns = model === 'm-adaptive' ? 16 : 40
+      const options = { shape, model, streamed, turns, seed }
+      test(`an agent's session in ${shape} shape, with ${model}, ${streamed ? 'streamed' : 'whole'}`, async () => {
+        const report = await playSession(stage, options)
+        assert.is(report.requests, turns)
+        assert.ok(report.calls > turns / 3 && report.prefixes > turns / 8, JSON.stringify(report))
+      })
+    }
+  }
+}
+
+test.run()
