@@ -15,7 +15,7 @@ import { buildPathUrl } from './base-url.js'
 import { fail, pass, type Seen, skip, warn } from './finding.js'
 import { isResponse } from './http-request.js'
 import { cleanText } from './quote.js'
-import { explainRefusal } from './refusal.js'
+import { describeEntry, explainRefusal } from './refusal.js'
 import type { Visit } from './visit.js'
 
 /** What was seen of a model in Agent mode, with bodies of one shape. */
@@ -33,8 +33,6 @@ export interface ModelFinding {
   readonly works: boolean
 }
 
-/** More models are tried only if they are named: each costs a few answers. */
-const MODELS_MAX = 20
 const AT_ONCE = 3
 /** Longest time for one answer. */
 const ANSWER_MS = 60_000
@@ -45,16 +43,20 @@ const OTHER_KINDS =
   /embed|tts|whisper|audio|realtime|transcribe|image|moderation|dall-e|search|instruct|sora|rerank|^thinwire-demo-(?:error|silent)/
 
 /** The models that are tried: those that were named, else the listed ones that are for chat. */
-export function chooseModels({ named, listed }: Pick<Visit, 'named' | 'listed'>): readonly string[] {
-  if (named.length > 0) return [...new Set(named)]
-  return [...new Set(listed)].filter((name) => !OTHER_KINDS.test(name)).slice(0, MODELS_MAX)
+export function chooseModels(visit: ModelChoice): readonly string[] {
+  return visit.named.length > 0 ? [...new Set(visit.named)] : listChats(visit).slice(0, visit.modelsMax)
 }
 
-/** The names of listed models that are left out because there are too many. */
-export function countLeftOut(visit: Pick<Visit, 'named' | 'listed'>): number {
-  if (visit.named.length > 0) return 0
-  const names = [...new Set(visit.listed)].filter((name) => !OTHER_KINDS.test(name))
-  return Math.max(0, names.length - MODELS_MAX)
+/** How many listed models are left out because there are too many. */
+export function countLeftOut(visit: ModelChoice): number {
+  return visit.named.length > 0 ? 0 : Math.max(0, listChats(visit).length - visit.modelsMax)
+}
+
+/** By what models are chosen. */
+export type ModelChoice = Pick<Visit, 'named' | 'listed' | 'modelsMax'>
+
+function listChats({ listed }: ModelChoice): string[] {
+  return [...new Set(listed)].filter((name) => !OTHER_KINDS.test(name))
 }
 
 /** Plays Cursor with several models. @param onFinding called for each, in the order of `models` */
@@ -86,7 +88,14 @@ async function examineModel(visit: Visit, model: string): Promise<ModelFinding> 
     const blocked = visit.fault === null ? null : skip(visit.fault.why)
     agent.push({ shape, ...(blocked ?? (await tryAgent(visit, model, shape))) })
   }
-  return { model, ask, agent, works: agent[0]?.outcome === 'ok' }
+  const works = agent[0]?.outcome === 'ok'
+  const learned = visit.findLearned(model)
+  const change =
+    learned === null ? [] : ['to save a refused request after each start:', ...describeEntry(learned)]
+  const [first, ...others] = agent.map((each, i) =>
+    i === 0 ? { ...each, change: [...each.change, ...change] } : each,
+  )
+  return { model, ask, agent: first === undefined ? [] : [first, ...others], works }
 }
 
 async function tryAsk(visit: Visit, model: string): Promise<Seen> {
@@ -115,8 +124,7 @@ async function tryAgent(visit: Visit, model: string, shape: AgentShape): Promise
   if ('outcome' in last) return { ...last, seen: `after the result of ${called}: ${last.seen}` }
   if (last.text.trim() === '' && last.calls.length === 0)
     return fail(`after the result of ${called}: an answer without text`)
-  const end = last.calls.length === 0 ? 'answered with text' : 'called another tool'
-  return pass(`called ${called}, got its result, ${end}`)
+  return pass(`called ${called}, then ${last.calls.length === 0 ? 'answered' : 'called another tool'}`)
 }
 
 /** @returns why there is no answer that Cursor can read */

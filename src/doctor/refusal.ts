@@ -264,14 +264,15 @@ function describeTraits(refused: RefusedRequest, traits: Partial<ModelTraits>): 
 
 function describeLine({ model, place }: RefusedRequest, line: string): string[] {
   return [
-    `add to modelTraits: [${spaceOut(line)}]`,
+    ...describeEntry(line),
     ...(place === null
       ? [`"match" is the name that the upstream gets for ${model} (models.${model}.model)`]
       : []),
   ]
 }
 
-/** With a space behind each comma between members, where a report can begin a new line. */
-function spaceOut(json: string): string {
-  return json.replaceAll(/(["\]}\d]|true|false|null),"/g, '$1, "')
+/** The advice to add an entry to `modelTraits`. @param entry as JSON */
+export function describeEntry(entry: string): string[] {
+  // With a space behind each comma between members, where a report can begin a new line.
+  return [`add to modelTraits: ${entry.replaceAll(/(["\]}\d]|true|false|null),"/g, '$1, "')}`]
 }

@@ -87,11 +87,12 @@ export interface Report {
  * of one of those that are listed.
  */
 export function isFine(visit: Visit, { findings, models }: Report): boolean {
-  return countOutcomes(findings).failed === 0 && (models === null || worksInAgentMode(visit, models))
+  return countOutcomes(findings).failed === 0 && (!visit.cursor || worksInAgentMode(visit, models ?? []))
 }
 
 function worksInAgentMode({ named }: Visit, models: readonly ModelFinding[]): boolean {
-  return models.length > 0 && (named.length > 0 ? models.every : models.some).call(models, isWorking)
+  if (models.length === 0) return false
+  return named.length > 0 ? models.every(isWorking) : models.some(isWorking)
 }
 
 function isWorking({ works }: ModelFinding): boolean {

@@ -18,12 +18,16 @@ export interface VisitOptions {
   readonly key: string
   /** The models to try. Empty: all that are listed. */
   readonly models: readonly string[]
+  /** How many of the listed models are tried. */
+  readonly modelsMax: number
   /** Play Cursor's agent with each model. */
   readonly cursor: boolean
   /** Send each model the bodies of all APIs, not only the one that Cursor chooses by its name. */
   readonly allShapes: boolean
   /** Where the relay sends a model, as far as its config is known here. */
   readonly findPlace: FindPlace
+  /** The entry of `modelTraits` that the relay had to learn for a model in this run; null if there is none. */
+  readonly findLearned: (model: string) => string | null
   readonly timeoutMs: number
   /** Silence of a stream to test; 0 for none. */
   readonly idleMs: number
@@ -38,12 +42,14 @@ export class Visit {
   readonly cursor: boolean
   readonly allShapes: boolean
   readonly findPlace: FindPlace
+  readonly findLearned: VisitOptions['findLearned']
   readonly idleMs: number
   readonly roots: readonly string[]
   readonly deadline: number
   readonly timeoutMs: number
   /** The models that were named. Empty: all that are listed. */
   readonly named: readonly string[]
+  readonly modelsMax: number
   /** The names in the list of models. */
   listed: readonly string[] = []
   /** The model of the checks that need any one. */
@@ -72,10 +78,12 @@ export class Visit {
     this.base = options.base
     this.key = options.key
     this.named = options.models
+    this.modelsMax = options.modelsMax
     this.model = options.models[0] ?? null
     this.cursor = options.cursor
     this.allShapes = options.allShapes
     this.findPlace = options.findPlace
+    this.findLearned = options.findLearned
     this.idleMs = options.idleMs
     this.roots = options.roots
     this.timeoutMs = options.timeoutMs
