@@ -4,7 +4,9 @@ import type { DestinationsConfig } from '../config/config.js'
 import type { FindPlace } from '../doctor/refusal.js'
 import { compileGlobs, isAllowed } from '../routing/glob.js'
 
-/** Finds where the relay of a config sends a model: the first target of its alias, or of the first route that takes it. */
+/**
+ * Finds where the relay of a config sends a model: the first target of its alias, or of the first route that takes it.
+ */
 export function createPlaceFinder({ upstreams, routes, aliases, modelRules }: DestinationsConfig): FindPlace {
   return (name) => {
     const bases = [name, ...listVariants(name).map(({ base }) => base)]

@@ -35,7 +35,8 @@ const TIMEOUT_S = 10
 const MODELS_MAX = 20
 
 const DOCTOR_HELP = `thinwire doctor URL [--key KEY] [--model NAME]... [--cursor] [--all-shapes]
-                    [--config FILE] [--idle SECONDS] [--timeout SECONDS] [--json]
+                    [--config FILE] [--idle SECONDS] [--timeout SECONDS]
+                    [--json]
 thinwire doctor --offline [--config FILE] [--model NAME]... [--all-shapes]
 
 Checks whether Cursor will work with a base URL, such as
@@ -54,8 +55,8 @@ nothing.
   --model NAME     a model to try; can be given more than once. Default: those
                    in the list of models, twenty at most
   --cursor         play Cursor. Default for a URL that ends in /cursor/v1
-  --all-shapes     send each model the agent's bodies of all three APIs. Default:
-                   the one that Cursor chooses by the model's name
+  --all-shapes     send each model the agent's bodies of all three APIs.
+                   Default: the one that Cursor chooses by the model's name
   --config FILE    the relay's config, to name its upstreams in what to change
   --offline        without URL and key: tries the models of the config in this
                    folder against doubles of their providers, which refuse what
@@ -65,9 +66,9 @@ nothing.
   --timeout S      time for all checks but --idle and the models. Default: ${TIMEOUT_S}
   --json           print one JSON object
 
-Exit codes: 0 nothing failed, and an agent's turn with a tool was complete (where
-Cursor is played: of each --model, else of one model); 1 it is not so; 2 wrong
-usage.
+Exit codes: 0 nothing failed, and where Cursor is played, an agent's turn with a
+tool was complete (of each --model, else of at least one model); 1 it is not so;
+2 wrong usage.
 `
 
 /** `thinwire doctor`: checks whether Cursor and other clients will work with a base URL. Resolves to the exit code. */
@@ -175,7 +176,7 @@ async function playCursor(
   colours: boolean,
 ): Promise<ModelFinding[]> {
   const models = chooseModels(visit)
-  const printer = new ModelPrinter(write, colours, models)
+  const printer = new ModelPrinter(write, colours, { models, allShapes: visit.allShapes })
   if (models.length > 0) printer.begin()
   const found = await examineModels(visit, models, (finding) => printer.show(finding))
   const leftOut = countLeftOut(visit)

@@ -28,7 +28,7 @@ const RESULT = '1|export const answer = 42'
 /** The free-text tool of Cursor's agent. Its argument is a patch, not JSON. */
 export const PATCH_TOOL = 'ApplyPatch'
 /** Tokens that a turn may take, where the API wants a limit. */
-const LIMIT = 8_192
+const LIMIT = 4_096
 
 const TEXT = { type: 'string' }
 const GRAMMAR = {

@@ -91,7 +91,9 @@ async function examineModel(visit: Visit, model: string): Promise<ModelFinding> 
   const works = agent[0]?.outcome === 'ok'
   const learned = visit.findLearned(model)
   const change =
-    learned === null ? [] : ['to save a refused request after each start:', ...describeEntry(learned)]
+    learned === null
+      ? []
+      : describeEntry(learned).map((line) => `to save a refused request after each start, ${line}`)
   const [first, ...others] = agent.map((each, i) =>
     i === 0 ? { ...each, change: [...each.change, ...change] } : each,
   )

@@ -18,17 +18,22 @@ export class ModelPrinter {
   private readonly colours: boolean
   private readonly nameWidth: number
 
-  /** @param models that will be shown */
-  constructor(write: (text: string) => void, colours: boolean, models: readonly string[]) {
+  /** @param shown the names of the models, and whether each has a row for each shape */
+  constructor(
+    write: (text: string) => void,
+    colours: boolean,
+    { models, allShapes }: { readonly models: readonly string[]; readonly allShapes: boolean },
+  ) {
     this.write = write
     this.colours = colours
-    this.nameWidth = Math.min(NAME_MAX, Math.max(NAME_MIN, ...models.map(({ length }) => length))) + 2
+    const least = allShapes ? '  as Responses'.length : NAME_MIN
+    this.nameWidth = Math.min(NAME_MAX, Math.max(least, ...models.map(({ length }) => length))) + 2
   }
 
   /** Writes the line above the table. */
   begin(): void {
     const names = ['Ask', 'Agent'].map((name) => name.padEnd(MARK_WIDTH)).join('')
-    this.write(`\n ${'Model'.padEnd(this.nameWidth)}${names}Cause\n`)
+    this.write(`\n ${'Model'.padEnd(this.nameWidth)}${names}Result, or the first cause\n`)
   }
 
   show({ model, ask, agent }: ModelFinding): void {

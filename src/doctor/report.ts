@@ -130,9 +130,8 @@ function describeAgentFailure({ named }: Visit, models: readonly ModelFinding[])
 }
 
 function describeWorking(models: readonly ModelFinding[]): string {
-  const count = models.filter(isWorking).length
-  if (models.length === 1) return "Cursor's agent works with this model."
-  return `Cursor's agent works with ${count === models.length ? 'all' : count} of these ${models.length} models.`
+  if (models.length === 1) return 'The model works in Agent mode.'
+  return `${models.filter(isWorking).length} of ${models.length} models work in Agent mode.`
 }
 
 function describeReach(visit: Visit, skipped: number): string {
