@@ -100,7 +100,7 @@ const firstTurn =
   }
 
 async function examine(url: string, ...args: readonly string[]) {
-  const { code, out } = await look([url, '--json', '--key', 'k', ...args])
+  const { code, out } = await look([url, '--json', '--key', 'key-of-a-test', ...args])
   return { code, out, models: readModels(out) }
 }
 
@@ -249,7 +249,7 @@ test('the exit code is 0 if each model that was named works, or one of those tha
       ? sendJson(res, 400, { error: { message: 'bad does not support tools' } })
       : firstTurn(...CALL)(body, res),
   )
-  const listed = await look([url, '--json', '--key', 'k'])
+  const listed = await look([url, '--json', '--key', 'key-of-a-test'])
   // The other checks use the first model, and that is a failure of its own.
   assert.is(listed.code, 1)
   assert.equal(
@@ -272,7 +272,7 @@ test('the table of models has lines of at most 80 columns', async () => {
       ? sendJson(res, 400, { error: { message, param: 'temperature', code: 'unsupported_parameter' } })
       : sendChunks(res, ...TEXT),
   )
-  const { out } = await look([url, '--key', 'k'])
+  const { out } = await look([url, '--key', 'key-of-a-test'])
   assert.match(out, /^ Model {22,} Ask {4}Agent {2}Result, or the first cause$/m)
   assert.match(out, /^ m {10,} ok {5}FAIL {3}400: Unsupported parameter/m)
   assert.match(out, /^ {3}> add to modelTraits: \{"match":"m", "refuses":\["temperature"\]\}$/m)
