@@ -1,8 +1,14 @@
 import { rootCertificates } from 'node:tls'
 import { parseArgs } from 'node:util'
-import { formatUrl, readBaseUrl } from '../doctor/base-url.js'
+import type { ConfigSource } from '../config/config.js'
+import { KEY } from '../doctor/api.js'
+import { type BaseUrl, formatUrl, readBaseUrl } from '../doctor/base-url.js'
 import { examine } from '../doctor/examination.js'
-import { countOutcomes, formatJson, formatVerdict, Printer } from '../doctor/report.js'
+import type { Finding } from '../doctor/finding.js'
+import { chooseModels, countLeftOut, examineModels, type ModelFinding } from '../doctor/model-check.js'
+import { ModelPrinter } from '../doctor/model-report.js'
+import type { FindPlace } from '../doctor/refusal.js'
+import { formatJson, formatVerdict, isFine, Printer } from '../doctor/report.js'
 import { Visit } from '../doctor/visit.js'
 
 type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean }
@@ -15,6 +21,8 @@ export interface DoctorIo {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Certificates of the trusted authorities, PEM. Default: the well-known ones. */
   readonly roots?: readonly string[]
+  /** The folder of the config. Default: the current one. */
+  readonly cwd?: string
 }
 
 const FINE = 0
@@ -23,27 +31,44 @@ const WRONG_USAGE = 2
 
 const KEY_INPUT_MAX = 64 * 1024
 const TIMEOUT_S = 10
+/** More models are tried only if they are named: each costs a few answers. */
+const MODELS_MAX = 20
 
-const DOCTOR_HELP = `thinwire doctor URL [--key KEY] [--model NAME] [--cursor] [--idle SECONDS]
-                    [--timeout SECONDS] [--json]
+const DOCTOR_HELP = `thinwire doctor URL [--key KEY] [--model NAME]... [--cursor] [--all-shapes]
+                    [--config FILE] [--idle SECONDS] [--timeout SECONDS]
+                    [--json]
+thinwire doctor --offline [--config FILE] [--model NAME]... [--all-shapes]
 
-Checks in about ten seconds whether Cursor will work with a base URL, such as
-https://your-host/v1: DNS, TLS, CORS, key, responses, whether streams arrive
-event by event, and whether large prompts pass. Each line says what was tried,
-what was seen and, after ">", what to change. The provider charges for a few
-short answers of the model. The large prompts are blank and cost nothing.
+Checks whether Cursor will work with a base URL, such as
+https://your-host/cursor/v1: DNS, TLS, CORS, key, whether streams arrive event
+by event, and whether large prompts pass. Each line says what was tried, what
+was seen and, after ">", what to change. After a fault that hides the rest, the
+rest is not tried.
+
+Then it plays Cursor with each model: a question in Ask mode, and a turn in
+Agent mode with tools, whose result it sends back. The provider charges for
+three or four short answers of each model. Large prompts are blank and cost
+nothing.
 
   --key KEY        the key to use; - reads it from standard input, so that it is
                    in no list of processes. Default: THINWIRE_KEY
-  --model NAME     the model to use. Default: one of the listed models
-  --cursor         try all the bodies that Cursor sends. Default for a URL that
-                   ends in /cursor/v1
+  --model NAME     a model to try; can be given more than once. Default: those
+                   in the list of models, twenty at most
+  --cursor         play Cursor. Default for a URL that ends in /cursor/v1
+  --all-shapes     send each model the agent's bodies of all three APIs.
+                   Default: the one that Cursor chooses by the model's name
+  --config FILE    the relay's config, to name its upstreams in what to change
+  --offline        without URL and key: tries the models of the config in this
+                   folder against doubles of their providers, which refuse what
+                   these are known to refuse. Nothing leaves this machine
   --idle SECONDS   also test a stream that is silent for this long (only with a
                    Thinwire that has its demo upstream)
-  --timeout S      time for all checks but --idle. Default: ${TIMEOUT_S}
+  --timeout S      time for all checks but --idle and the models. Default: ${TIMEOUT_S}
   --json           print one JSON object
 
-Exit codes: 0 nothing failed, 1 something failed, 2 wrong usage.
+Exit codes: 0 nothing failed, and where Cursor is played, an agent's turn with a
+tool was complete (of each --model, else of at least one model); 1 it is not so;
+2 wrong usage.
 `
 
 /** `thinwire doctor`: checks whether Cursor and other clients will work with a base URL. Resolves to the exit code. */
@@ -54,6 +79,15 @@ export async function runDoctor(args: readonly string[], io: DoctorIo): Promise<
     io.out.write(DOCTOR_HELP)
     return FINE
   }
+  try {
+    return given.offline ? await rehearse(given, io) : await visitUrl(given, io)
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'ConfigError') throw error
+    return refuse(io, error.message)
+  }
+}
+
+async function visitUrl(given: Given, io: DoctorIo): Promise<number> {
   const base = readBaseUrl(given.url)
   if (typeof base === 'string') return refuse(io, base)
   const key = given.key === '-' ? await readLine(io.in, io.err) : (given.key ?? io.env.THINWIRE_KEY ?? '')
@@ -63,34 +97,113 @@ export async function runDoctor(args: readonly string[], io: DoctorIo): Promise<
   // A header can have no other characters.
   if (!/^[\x21-\x7e]+$/.test(key))
     return refuse(io, 'the key has blanks or other characters that a key cannot have')
+  const { cursor, models, idleMs, timeoutMs, allShapes } = given
+  const visit = new Visit({
+    ...{ base, key, models, idleMs, timeoutMs, allShapes },
+    cursor: cursor || base.cursor,
+    modelsMax: MODELS_MAX,
+    roots: io.roots ?? rootCertificates,
+    findPlace: given.config === null ? () => null : await loadPlaces(given.config, io),
+    findLearned: () => null,
+  })
+  return report(visit, given, io, `thinwire doctor ${formatUrl(base)}\n\n`, (show) => examine(visit, show))
+}
 
+/** Plays Cursor with a relay of this process. */
+async function rehearse(given: Given, io: DoctorIo): Promise<number> {
+  // The relay's own code: only this needs it.
+  const [{ loadConfigWithoutSecrets }, { startRehearsal }, { createPlaceFinder }] = await Promise.all([
+    import('../config/config.js'),
+    import('./doctor-offline.js'),
+    import('./doctor-place.js'),
+  ])
+  const config = loadConfigWithoutSecrets(locateConfig(given.config, io))
+  const rehearsal = await startRehearsal(config)
+  try {
+    const base = readBaseUrl(rehearsal.url) as BaseUrl
+    const findPlace = createPlaceFinder(config)
+    const { models, timeoutMs, allShapes } = given
+    const visit = new Visit({
+      ...{ base, key: 'offline', models, timeoutMs, allShapes, findPlace },
+      ...{ cursor: true, modelsMax: Number.POSITIVE_INFINITY, idleMs: 0, roots: [] },
+      findLearned(model) {
+        const place = findPlace(model)
+        return place === null ? null : (rehearsal.learned.get(`${place.upstream}/${place.model}`) ?? null)
+      },
+    })
+    visit.thinwire = true
+    const title = `thinwire doctor --offline (${config.file ?? 'without a config file'})\n`
+    return await report(visit, given, io, title, async () => {
+      await KEY.run(visit)
+      return []
+    })
+  } finally {
+    await rehearsal.close()
+  }
+}
+
+/** Runs the checks, and then the models, and prints what they find. Resolves to the exit code. */
+async function report(
+  visit: Visit,
+  given: Given,
+  io: DoctorIo,
+  title: string,
+  check: (show: (finding: Finding) => void) => Promise<Finding[]>,
+): Promise<number> {
   // The reader may stop early: `| head`.
   io.out.on('error', () => {})
   const startedAt = performance.now()
-  const visit = new Visit({
-    base,
-    key,
-    model: given.model,
-    cursor: given.cursor || base.cursor,
-    idleMs: given.idleMs,
-    timeoutMs: given.timeoutMs,
-    roots: io.roots ?? rootCertificates,
-  })
   const colours = io.out.isTTY === true && (io.env.NO_COLOR ?? '') === ''
-  const printer = new Printer((text) => io.out.write(text), colours)
-  if (!given.json) io.out.write(`thinwire doctor ${formatUrl(base)}\n\n`)
-  const findings = await examine(visit, given.json ? () => {} : (finding) => printer.show(finding))
+  const write = given.json ? () => {} : (text: string) => void io.out.write(text)
+  const printer = new Printer(write, colours)
+  write(title)
+  const findings = await check((finding) => printer.show(finding))
   printer.end()
-  const elapsedMs = performance.now() - startedAt
-  io.out.write((given.json ? formatJson : formatVerdict)(visit, findings, elapsedMs))
-  return countOutcomes(findings).failed > 0 ? FAILED : FINE
+  const models = visit.cursor && canPlay(visit) ? await playCursor(visit, write, colours) : null
+  const outcome = { findings, models, elapsedMs: performance.now() - startedAt }
+  io.out.write((given.json ? formatJson : formatVerdict)(visit, outcome))
+  return isFine(visit, outcome) ? FINE : FAILED
+}
+
+/** Nothing of what a request of the agent needs is known to be missing. */
+function canPlay({ missing }: Visit): boolean {
+  return ![...missing.keys()].some((need) => need !== 'model' && need !== 'size')
+}
+
+async function playCursor(
+  visit: Visit,
+  write: (text: string) => void,
+  colours: boolean,
+): Promise<ModelFinding[]> {
+  const models = chooseModels(visit)
+  const printer = new ModelPrinter(write, colours, { models, allShapes: visit.allShapes })
+  if (models.length > 0) printer.begin()
+  const found = await examineModels(visit, models, (finding) => printer.show(finding))
+  const leftOut = countLeftOut(visit)
+  if (leftOut > 0) write(` ${leftOut} more in the list: --model NAME tries one.\n`)
+  return found
+}
+
+async function loadPlaces(file: string, io: DoctorIo): Promise<FindPlace> {
+  const [{ loadDestinations }, { createPlaceFinder }] = await Promise.all([
+    import('../config/config.js'),
+    import('./doctor-place.js'),
+  ])
+  return createPlaceFinder(loadDestinations(locateConfig(file, io)))
+}
+
+function locateConfig(file: string | null, io: DoctorIo): ConfigSource {
+  return { ...(file === null ? {} : { file }), env: io.env, cwd: io.cwd ?? process.cwd() }
 }
 
 interface Given {
   readonly url: string
   readonly key: string | null
-  readonly model: string | null
+  readonly models: readonly string[]
   readonly cursor: boolean
+  readonly allShapes: boolean
+  readonly offline: boolean
+  readonly config: string | null
   readonly json: boolean
   readonly help: boolean
   readonly idleMs: number
@@ -101,8 +214,11 @@ interface Given {
 function readArguments(args: readonly string[]): Given | string {
   const options = {
     key: { type: 'string' },
-    model: { type: 'string' },
+    model: { type: 'string', multiple: true },
     cursor: { type: 'boolean' },
+    'all-shapes': { type: 'boolean' },
+    offline: { type: 'boolean' },
+    config: { type: 'string' },
     json: { type: 'boolean' },
     idle: { type: 'string' },
     timeout: { type: 'string' },
@@ -118,8 +234,10 @@ function readArguments(args: readonly string[]): Given | string {
   }
   const { values, positionals } = parsed
   const help = values.help === true
+  const offline = values.offline === true
   const [url, second] = positionals
-  if (!help && (url === undefined || second !== undefined)) {
+  if (!help && offline && url !== undefined) return '--offline takes no URL: it starts a relay by itself'
+  if (!help && !offline && (url === undefined || second !== undefined)) {
     return 'give one base URL: thinwire doctor https://your-host/v1 --key -'
   }
   const idle = readSeconds(values.idle ?? '0', 0, 3_600)
@@ -129,8 +247,11 @@ function readArguments(args: readonly string[]): Given | string {
   return {
     url: url ?? '',
     key: values.key ?? null,
-    model: values.model ?? null,
+    models: values.model ?? [],
     cursor: values.cursor === true,
+    allShapes: values['all-shapes'] === true,
+    offline,
+    config: values.config ?? null,
     json: values.json === true,
     help,
     idleMs: idle * 1000,

@@ -48,12 +48,29 @@ export interface Config {
  * @throws ConfigError with every problem that was found, each by its path in the file
  */
 export function loadConfig(source: ConfigSource): Config {
+  return resolveConfig(source, Secrets)
+}
+
+/**
+ * Reads a config for a relay that calls no provider: every secret is a stand-in, so that none has to be set. Without
+ * `upstreams` and without a provider's key in the environment, all providers that such a key would give are there.
+ * @throws ConfigError
+ */
+export function loadConfigWithoutSecrets(source: ConfigSource): Config {
+  const config = resolveConfig(source, StandInSecrets)
+  if (config.upstreams.length > 0) return config
+  const env = { ...source.env, OPENAI_API_KEY: 'stand-in', ANTHROPIC_API_KEY: 'stand-in' }
+  return resolveConfig({ ...source, env }, StandInSecrets)
+}
+
+function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
   const { file, parsed, label, warnings } = readConfigFile(source)
   const folder = file === null ? source.cwd : dirname(file)
   const problems: Problem[] = []
   const listen = resolveListen(source, parsed, problems)
   const metrics = { listen: resolveMetricsListen(parsed, problems) }
-  const destinations = resolveDestinations(parsed, new Secrets(source.env, folder, problems))
+  const known = Reader === StandInSecrets ? withoutKeys(parsed) : parsed
+  const destinations = resolveDestinations(known, new Reader(source.env, folder, problems))
   if (listen === null || problems.length > 0) throw new ConfigError(label, problems)
   const { keys, listModels, cursor, cache, limits, timeouts, log } = parsed
   return freeze({
@@ -104,10 +121,17 @@ export function loadDestinations(source: ConfigSource): DestinationsConfig {
   const { file, parsed, label } = readConfigFile(source)
   const problems: Problem[] = []
   const folder = file === null ? source.cwd : dirname(file)
-  const keyless = { ...parsed, keys: { ...parsed.keys, mode: 'passthrough' as const } }
-  const destinations = resolveDestinations(keyless, new StandInSecrets(source.env, folder, problems))
+  const destinations = resolveDestinations(
+    withoutKeys(parsed),
+    new StandInSecrets(source.env, folder, problems),
+  )
   if (problems.length > 0) throw new ConfigError(label, problems)
   return destinations
+}
+
+/** A config of which no key of an upstream is missing. */
+function withoutKeys(parsed: ConfigFile): ConfigFile {
+  return { ...parsed, keys: { ...parsed.keys, mode: 'passthrough' } }
 }
 
 /** @returns null if there is a problem with it */

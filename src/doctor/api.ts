@@ -4,6 +4,7 @@ import { createKeyCheckBody } from './bodies.js'
 import { fail, pass, type Seen, warn } from './finding.js'
 import { findHeader, formatSeconds, type HttpResponse, isResponse } from './http-request.js'
 import { cleanText, detectBodyKind, parseBody, quoteBody, readField } from './quote.js'
+import { explainRefusal } from './refusal.js'
 import type { Check, Need, Visit } from './visit.js'
 
 const ALL: readonly Need[] = ['address', 'connection', 'relay', 'path', 'trust']
@@ -44,6 +45,7 @@ function judgeModels(response: HttpResponse, visit: Visit): Seen {
   }
   const names = list.map((each) => readField(each, 'id')).filter((id): id is string => typeof id === 'string')
   const wanted = visit.model
+  visit.listed = names
   visit.model ??= chooseModel(names)
   if (visit.model === null) {
     return warn('200, but the list is empty', 'add a model to the relay, or name one here: --model NAME')
@@ -122,7 +124,7 @@ export const KEY_CHECK: Check = {
     const response = await visit.send('POST', buildPathUrl(visit.base, CHAT), headers, body, SHARE)
     if (!isResponse(response)) return response.late ? describeSlow(response.reason) : fail(response.reason)
     visit.readable.push(['chat', response])
-    if (response.status !== 200) return describeRefusal(response, visit)
+    if (response.status !== 200) return describeRefusedTest(response, visit, body)
     if (response.end !== 'whole')
       return fail(`200, but ${response.end === 'cut' ? 'cut' : 'not complete in time'}`)
     const choices = readField(parseBody(response), 'choices')
@@ -142,31 +144,24 @@ export function formatModelSuffix({ model }: Visit): string {
   return model === null ? '' : ` (${cleanText(model, '').slice(0, 60)})`
 }
 
-/** Describes an error response to a correct request. */
-export function describeRefusal(response: HttpResponse, visit: Visit): Seen {
-  const text = quoteBody(response, visit.key)
-  const kind = detectBodyKind(response)
-  if (kind === 'page') return fail(text, 'this is a page of a proxy: see its log')
-  if (response.status === 429) {
-    return fail(text, 'Cursor ends an agent run on 429; check the limits of the provider and of the key')
-  }
-  if (response.status === 404) return fail(text, 'name a model that exists: --model NAME')
-  if (/max_tokens/.test(text)) {
-    return warn(
-      text,
-      "this model refuses Cursor's test, but may work: cursor.answerKeyCheck lets the relay answer the test at /cursor/v1",
-    )
-  }
-  if (/reasoning|verbosity|prompt_cache_retention|temperature|include\b/.test(text)) {
-    return warn(text, 'Cursor sends this to reasoning models; use one: --model')
-  }
-  if (/Missing required parameter: '?messages/.test(text)) {
-    return fail(
-      text,
-      'this base URL forwards such a body unchanged; a URL that ends in /cursor/v1 translates it',
-    )
-  }
-  return visit.thinwire
-    ? fail(text, 'for more, run on the machine of the relay: thinwire usage tail --errors')
-    : fail(text)
+/** Describes an error response to a correct request. @param body of the request */
+export function describeRefusal(response: HttpResponse, visit: Visit, body: string): Seen {
+  const { key, thinwire } = visit
+  const model = visit.model ?? ''
+  return explainRefusal(response, { ...{ model, body, key, thinwire }, place: visit.findPlace(model) })
+}
+
+/** Cursor's test of a key has a limit of ten tokens, by the older name, and a temperature. */
+function describeRefusedTest(response: HttpResponse, visit: Visit, body: string): Seen {
+  const seen = describeRefusal(response, visit, body)
+  if (response.status !== 400 || !/max_(?:completion_|output_)?tokens|temperature/.test(seen.seen))
+    return seen
+  return warn(
+    seen.seen,
+    "Cursor's test alone has this limit and temperature, so the model may work all the same",
+    ...(visit.base.cursor
+      ? []
+      : ['use the base URL that ends in /cursor/v1: it changes what the model refuses']),
+    'cursor.answerKeyCheck lets the relay answer the test at /cursor/v1',
+  )
 }

@@ -1,7 +1,8 @@
-import { buildPathUrl, buildRootUrl } from './base-url.js'
-import { fail, pass, type Seen, warn } from './finding.js'
+import { buildPathUrl, buildRootUrl, readPrefix } from './base-url.js'
+import { fail, pass, type Seen, skip, warn } from './finding.js'
 import { FRONT_NAMES, findRemedy, identifyFront } from './front.js'
-import { findHeader, findHeaders, type HttpResponse, isResponse } from './http-request.js'
+import { describeTlsPort } from './front-fault.js'
+import { findHeader, findHeaders, type HttpResponse, isResponse, send } from './http-request.js'
 import { cleanText, detectBodyKind, parseBody, quoteBody, readField } from './quote.js'
 import type { Check, Visit } from './visit.js'
 
@@ -23,13 +24,23 @@ export const RELAY: Check = {
     const response = await visit.send('GET', buildRootUrl(visit.base), {}, null, SHARE)
     if (!isResponse(response)) {
       visit.missing.set('relay', 'there is no response')
+      if (!response.late && (await speaksTls(visit))) return describeTlsPort(visit.base)
       return fail(response.reason, ...findRemedy('unreachable', visit.front))
     }
+    if (visit.fault !== null) return visit.fault.seen
     visit.local.push(response)
     visit.front = identifyFront(response) ?? visit.front
     const body = parseBody(response)
     visit.thinwire =
       readField(body, 'name') === 'thinwire' || findHeader(response, 'x-thinwire-error') !== undefined
+    const prefix = readPrefix(visit.base)
+    if (visit.thinwire && prefix !== '' && readField(body, 'name') !== 'thinwire') {
+      visit.missing.set('relay', 'the prefix has to be removed first')
+      return fail(
+        `Thinwire responds, but it gets the path with ${prefix} in front, which it does not know`,
+        ...findRemedy('prefix', visit.front).map((line) => line.replaceAll('/PREFIX', prefix)),
+      )
+    }
     const through = visit.front === null ? '' : ` through ${FRONT_NAMES[visit.front]}`
     if (
       [502, 503, 504, 521, 522, 523, 530].includes(response.status) &&
@@ -52,6 +63,19 @@ export const RELAY: Check = {
   },
 }
 
+/** Whether the port that gave no response to plain HTTP has TLS. No key is sent. */
+async function speaksTls({ base, timeoutMs }: Visit): Promise<boolean> {
+  if (base.secure) return false
+  const url = new URL(base.url)
+  // A port in full: setting the scheme alone would change a default one.
+  url.protocol = 'https:'
+  url.port = String(base.port)
+  const body = null
+  return isResponse(
+    await send({ method: 'HEAD', url, headers: {}, body, timeoutMs: timeoutMs * SHARE, roots: null }),
+  )
+}
+
 /** Whether a POST is redirected. Clients do not follow redirects, or lose the body or the key. */
 export const REDIRECT: Check = {
   name: 'redirect',
@@ -68,19 +92,20 @@ export const REDIRECT: Check = {
     }
     if (findHeader(response, 'x-thinwire-error') !== undefined) visit.local.push(response)
     const kind = detectBodyKind(response)
-    if (response.status === 404 || response.status === 405 || (response.status === 403 && kind === 'page')) {
+    if (response.status === 404 || response.status === 405) {
+      visit.missing.set('path', 'the path does not exist')
       return fail(
         `${quoteBody(response, visit.key)}: the path does not exist`,
         'enter the base URL with /v1 at its end, and let the proxy forward all paths',
       )
     }
     if (response.status === 401 || response.status === 400) return pass(`${response.status}, no redirect`)
-    return kind === 'page'
-      ? fail(
-          `${quoteBody(response, visit.key)}, from a proxy`,
-          'let the proxy forward this path to the relay',
-        )
-      : pass(`${response.status}, no redirect`)
+    if (kind !== 'page') return pass(`${response.status}, no redirect`)
+    visit.missing.set('path', 'a proxy answers in place of the relay')
+    return fail(
+      `${quoteBody(response, visit.key)}, from a proxy`,
+      'let the proxy forward this path to the relay',
+    )
   },
 }
 
@@ -131,6 +156,7 @@ export const PREFLIGHT: Check = {
     visit.local.push(response)
     if (response.status < 200 || response.status > 299) return fail(quoteBody(response, visit.key), ...advice)
     const flaw = findOriginFlaw(response)
+    visit.preflightFlaw = flaw
     if (flaw !== null) return fail(`${response.status}, but ${flaw}`, ...advice)
     const names = readList(response, 'access-control-allow-headers')
     // `*` does not stand for authorization (Fetch standard, CORS non-wildcard request-header name).
@@ -182,6 +208,9 @@ export const CORS: Check = {
       if (flaw !== null) flaws.push(`${name}: ${flaw}`)
     }
     if (flaws.length === 0) return pass('a page may read them')
+    const known = visit.preflightFlaw
+    if (known !== null && flaws.every((flaw) => flaw.endsWith(`: ${known}`)))
+      return skip('the preflight has the same fault')
     return fail(
       flaws.join('; '),
       visit.thinwire

@@ -53,19 +53,48 @@ export function buildPathUrl(base: BaseUrl, path: string): URL {
   return new URL(base.typed + path)
 }
 
+/** What is before the version in the path: a prefix by which a proxy knows the relay. Empty if there is none. */
+export function readPrefix(base: BaseUrl): string {
+  return base.url.pathname.replace(/\/+$/, '').replace(/(?:\/cursor)?\/v1$/, '')
+}
+
 /** The path where the relay tells its name, for each of its base paths. A prefix before the version is a proxy's. */
 export function buildRootUrl(base: BaseUrl): URL {
-  const prefix = base.url.pathname.replace(/\/+$/, '').replace(/(?:\/cursor)?\/v1$/, '')
-  return new URL(`${prefix}/v1/`, base.url.origin)
+  return new URL(`${readPrefix(base)}/v1/`, base.url.origin)
 }
 
 const NOT_FOR_CURSOR =
   'it works for clients on this machine, not for Cursor, whose servers refuse such addresses'
 
+/** Azure's own hosts (learn.microsoft.com, Azure OpenAI REST API reference). */
+const AZURE_HOST = /\.(?:openai|services\.ai|cognitiveservices)\.azure\.(?:com|us|cn)$/i
+
+/** Paths of Azure's API, which Cursor appends by itself in its Azure settings. */
+const AZURE_PATH = /^(.*?)\/openai(?:\/.*)?$/
+
+const ENDPOINT = /\/(?:chat\/completions|completions|responses|messages|models)\/?$/
+
+/** Why requests to the URL cannot arrive where they should, whatever is behind it; null if they can. */
+export function findUselessUrl({ url, typed, host }: BaseUrl): string | null {
+  const isUseless =
+    /[?#]/.test(typed) ||
+    ENDPOINT.test(url.pathname) ||
+    AZURE_HOST.test(host) ||
+    AZURE_PATH.test(url.pathname)
+  return isUseless ? 'the URL has to be corrected first' : null
+}
+
 /** Judges the form of a base URL. */
 export function examineUrl(base: BaseUrl): Seen {
   const parts: Seen[] = []
   const { url, host, secure, reach } = base
+  if (AZURE_HOST.test(host)) {
+    return fail(
+      "this is Azure's own address: it takes no Authorization: Bearer of Cursor's, and no Thinwire is there",
+      `put it into the relay's config: upstreams: {"azure": {"preset": "azure", "baseUrl": "${url.origin}"}}`,
+      "and enter the relay's own URL in Cursor: https://your-host/cursor/v1",
+    )
+  }
   if (reach === 'loopback' || reach === 'private') {
     const where = reach === 'loopback' ? 'this machine only' : 'a private network'
     const who = reach === 'loopback' ? NOT_FOR_CURSOR : NOT_FOR_CURSOR.replace('on this machine', 'in it')
@@ -96,12 +125,21 @@ function examinePath(url: URL, typed: string): Seen[] {
     parts.push(fail('the URL has a ? or #, and clients append their path to it', 'end it with /v1'))
   }
   const { pathname } = url
-  const endpoint = /\/(?:chat\/completions|completions|responses|messages|models)\/?$/
-  if (endpoint.test(pathname)) {
+  const azure = AZURE_PATH.exec(pathname)
+  if (azure !== null) {
+    parts.push(
+      fail(
+        'the URL has a path of Azure (/openai), which Cursor does not use for its OpenAI base URL',
+        `enter ${url.origin}${azure[1]}/cursor/v1`,
+      ),
+    )
+    return parts
+  }
+  if (ENDPOINT.test(pathname)) {
     parts.push(
       fail(
         'the URL ends in an endpoint, and clients append one',
-        `enter ${url.origin}${pathname.replace(endpoint, '')}`,
+        `enter ${url.origin}${pathname.replace(ENDPOINT, '')}`,
       ),
     )
     return parts

@@ -15,7 +15,7 @@ const ADDRESSES_MAX = 6
 /** Whether the name has addresses that Cursor's servers can reach. */
 export const DNS: Check = {
   name: 'dns',
-  needs: [],
+  needs: ['address'],
   skipReason: ({ base }) => (isIP(base.host) === 0 ? null : 'the host is an address, not a name'),
   tried: ({ base }) => `addresses of ${base.host}`,
   async run(visit) {

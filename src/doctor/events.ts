@@ -70,14 +70,15 @@ export function readEvents(response: HttpResponse): EventsSeen {
   return { times, bytes, chunks, done, finish, error, foreign, unindexed, demo }
 }
 
-interface Event {
+/** An event of a stream: its arrival in milliseconds from the start of the request, its data, its size in bytes. */
+export interface Event {
   readonly atMs: number
   readonly data: string
   readonly size: number
 }
 
 /** Splits a body into events with data. Comments, which only keep a connection alive, are left out. */
-function splitEvents(chunks: readonly BodyChunk[]): Event[] {
+export function splitEvents(chunks: readonly BodyChunk[]): Event[] {
   const events: Event[] = []
   const splitter = new EventSplitter()
   const partial = new PartialBuffer()

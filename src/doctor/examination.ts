@@ -1,6 +1,6 @@
 import { KEY, KEY_CHECK, WRONG_KEY } from './api.js'
 import { CLOCK, CORS, PREFLIGHT, REDIRECT, RELAY } from './arrival.js'
-import { examineUrl } from './base-url.js'
+import { examineUrl, findUselessUrl } from './base-url.js'
 import { TLS } from './certificate.js'
 import { CONNECT, DNS } from './connection.js'
 import { type Finding, skip } from './finding.js'
@@ -12,7 +12,11 @@ const URL_FORM: Check = {
   name: 'url',
   needs: [],
   tried: () => 'the form of the URL',
-  run: ({ base }) => examineUrl(base),
+  run(visit) {
+    const why = findUselessUrl(visit.base)
+    if (why !== null) for (const need of ['address', 'relay', 'path'] as const) visit.missing.set(need, why)
+    return examineUrl(visit.base)
+  },
 }
 
 /** The checks in rows. Checks of a row run at the same time; each row uses the results of earlier rows. */
@@ -43,10 +47,28 @@ export async function examine(visit: Visit, onFinding: (finding: Finding) => voi
   const findings: Finding[] = []
   for (const row of listRows(visit)) {
     const found = await Promise.all(row.map((check) => runCheck(check, visit)))
+    tellFault(found, visit)
     for (const finding of found) onFinding(finding)
     findings.push(...found)
   }
   return findings
+}
+
+/**
+ * What stands in front of the relay is told once, in place of what the checks of the row made of it. The later rows are
+ * skipped.
+ */
+function tellFault(found: Finding[], visit: Visit): void {
+  const { fault } = visit
+  if (fault === null || visit.missing.has('relay')) return
+  visit.missing.set('relay', fault.why)
+  const isWrong = ({ outcome }: Finding): boolean => outcome === 'failed' || outcome === 'warning'
+  const wrong = found.findIndex(isWrong)
+  const first = wrong === -1 ? found.findIndex(({ outcome }) => outcome === 'ok') : wrong
+  for (const [i, finding] of found.entries()) {
+    if (i === first) found[i] = { ...finding, ...fault.seen }
+    else if (isWrong(finding)) found[i] = { ...finding, ...skip(fault.why) }
+  }
 }
 
 async function runCheck(check: Check, visit: Visit): Promise<Finding> {

@@ -46,6 +46,12 @@ export type FrontProblem =
   | 'header'
   | 'unreachable'
   | 'cors'
+  | 'prefix'
+  | 'credential'
+  | 'login'
+  | 'rate'
+  | 'method'
+  | 'forbidden'
 /** Settings that solve a problem, by front. */
 export type Remedies = Readonly<Partial<Record<Front, string>>>
 
@@ -92,6 +98,38 @@ const REMEDIES: Readonly<Record<FrontProblem, Remedies>> = {
     nginx: 'forward OPTIONS to the relay: no return, limit_except or add_header for it',
     caddy: 'forward OPTIONS to the relay: no respond or header for it',
     cloudflare: 'Access: "Bypass OPTIONS requests to origin" in its CORS settings; no header rules',
+  },
+  prefix: {
+    nginx: 'location /PREFIX/ { proxy_pass http://127.0.0.1:4000/; } with a slash at the end of both',
+    caddy: 'handle_path /PREFIX/* in place of handle: it removes the prefix',
+    cloudflare: 'a host name of its own for the relay: a tunnel removes no prefix',
+  },
+  credential: {
+    nginx:
+      'proxy_set_header Authorization $http_authorization; in the location, and no other line that sets it',
+    caddy: 'no header_up -Authorization, and no header_up Authorization, in reverse_proxy',
+    cloudflare: 'no Transform Rule or Worker that removes the request header Authorization',
+  },
+  login: {
+    nginx: 'auth_basic off; in the location of the relay',
+    caddy: 'no basic_auth for the paths of the relay',
+    cloudflare: 'Access: a Bypass policy for the host of the relay',
+  },
+  rate: {
+    nginx:
+      'limit_req with burst=50 nodelay (an agent sends many requests at once), or no limit_req and limit_conn',
+    caddy: 'a larger rate_limit, or none',
+    cloudflare: 'a rate limiting rule that leaves the host of the relay out',
+  },
+  method: {
+    nginx: 'no limit_except, and no deny or return for POST, in the location of the relay',
+    caddy: 'no matcher that takes POST away from reverse_proxy, such as method GET',
+    cloudflare: 'a WAF rule that skips the host of the relay',
+  },
+  forbidden: {
+    nginx: 'no deny in the location of the relay; look for a firewall module, too (error.log tells)',
+    caddy: 'no respond 403, and no remote_ip matcher, for the paths of the relay',
+    cloudflare: 'a WAF rule that skips the host of the relay, also for bot fight mode',
   },
 }
 

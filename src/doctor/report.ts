@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import { formatUrl } from './base-url.js'
 import type { Finding, Outcome } from './finding.js'
+import type { ModelFinding } from './model-check.js'
 import type { Visit } from './visit.js'
 
 /** Number of findings by outcome. */
@@ -10,8 +11,10 @@ const WIDTH = 80
 const NAME_WIDTH = 12
 const INDENT = 7 + NAME_WIDTH + 1
 
-const MARKS = { ok: 'ok', warning: 'warn', failed: 'FAIL', skipped: '-' } as const
-const COLOURS = { ok: 'green', warning: 'yellow', failed: 'red', skipped: 'dim' } as const
+/** How each outcome is written. */
+export const MARKS = { ok: 'ok', warning: 'warn', failed: 'FAIL', skipped: '-' } as const
+/** Colour of each outcome in a terminal. */
+export const COLOURS = { ok: 'green', warning: 'yellow', failed: 'red', skipped: 'dim' } as const
 
 /** Counts findings by outcome. */
 export function countOutcomes(findings: readonly Finding[]): Counts {
@@ -71,19 +74,67 @@ export class Printer {
   }
 }
 
+/** What an examination has found. */
+export interface Report {
+  readonly findings: readonly Finding[]
+  /** Null: Cursor was not played. */
+  readonly models: readonly ModelFinding[] | null
+  readonly elapsedMs: number
+}
+
+/**
+ * Whether Cursor will work: nothing failed, and agent turns with a tool were complete: of each model that was named, or
+ * of one of those that are listed.
+ */
+export function isFine(visit: Visit, { findings, models }: Report): boolean {
+  return countOutcomes(findings).failed === 0 && (!visit.cursor || worksInAgentMode(visit, models ?? []))
+}
+
+function worksInAgentMode({ named }: Visit, models: readonly ModelFinding[]): boolean {
+  if (models.length === 0) return false
+  return named.length > 0 ? models.every(isWorking) : models.some(isWorking)
+}
+
+function isWorking({ works }: ModelFinding): boolean {
+  return works
+}
+
 /** Formats the last lines: the counts, and what they mean. */
-export function formatVerdict(visit: Visit, findings: readonly Finding[], elapsedMs: number): string {
+export function formatVerdict(visit: Visit, report: Report): string {
+  const { findings, elapsedMs } = report
   const { ok, warning, failed, skipped } = countOutcomes(findings)
   const counts = [`${ok} ok`, `${warning} to look at`, `${failed} failed`, `${skipped} not tried`]
-  const text = `${counts.join(', ')}, in ${(elapsedMs / 1000).toFixed(1)} s. ${describeVerdict(visit, findings)}`
+  const seconds = `${(elapsedMs / 1000).toFixed(1)} s`
+  const shown = findings.length === 0 ? '' : `${counts.join(', ')}, in ${seconds}. `
+  const text = `${shown}${describeVerdict(visit, report)}`
   return `\n${wrapText(text, WIDTH - 1)
     .map((line) => ` ${line}\n`)
     .join('')}`
 }
 
-function describeVerdict(visit: Visit, findings: readonly Finding[]): string {
+function describeVerdict(visit: Visit, { findings, models }: Report): string {
   const { failed, skipped } = countOutcomes(findings)
   if (failed > 0) return 'Cursor will not work well with this URL until the failures are fixed.'
+  if (models !== null && !worksInAgentMode(visit, models)) return describeAgentFailure(visit, models)
+  const agent = models === null ? '' : `${describeWorking(models)} `
+  if (findings.length === 0) return agent.trim()
+  return `${agent}${describeReach(visit, skipped)}`
+}
+
+function describeAgentFailure({ named }: Visit, models: readonly ModelFinding[]): string {
+  if (models.length === 0) return "Cursor's agent could not be tried: no model is known (--model NAME)."
+  const broken = models.filter(({ works }) => !works).map(({ model }) => model)
+  return named.length > 1 && broken.length < models.length
+    ? `Cursor's agent will not work with ${broken.join(', ')}.`
+    : `Cursor's agent will not work with ${models.length === 1 ? 'this model' : 'any of these models'}.`
+}
+
+function describeWorking(models: readonly ModelFinding[]): string {
+  if (models.length === 1) return 'The model works in Agent mode.'
+  return `${models.filter(isWorking).length} of ${models.length} models work in Agent mode.`
+}
+
+function describeReach(visit: Visit, skipped: number): string {
   if (visit.reach !== 'public') {
     const where = visit.reach === 'loopback' ? 'on this machine' : 'in its network'
     return `Clients ${where} can use it. Cursor cannot: its own servers make the calls.`
@@ -94,7 +145,8 @@ function describeVerdict(visit: Visit, findings: readonly Finding[]): string {
 }
 
 /** Formats the report as JSON, for programs. */
-export function formatJson(visit: Visit, findings: readonly Finding[], elapsedMs: number): string {
+export function formatJson(visit: Visit, outcome: Report): string {
+  const { findings, models, elapsedMs } = outcome
   const { ok, warning, failed, skipped } = countOutcomes(findings)
   const report = {
     v: 1,
@@ -103,7 +155,7 @@ export function formatJson(visit: Visit, findings: readonly Finding[], elapsedMs
     front: visit.front,
     thinwire: visit.thinwire,
     reach: visit.reach,
-    verdict: describeVerdict(visit, findings),
+    verdict: describeVerdict(visit, outcome),
     counts: { ok, warning, failed, skipped },
     elapsed_ms: Math.round(elapsedMs),
     checks: findings.map(({ check, outcome, tried, seen, change }) => ({
@@ -113,11 +165,13 @@ export function formatJson(visit: Visit, findings: readonly Finding[], elapsedMs
       seen,
       change,
     })),
+    models,
   }
   return `${JSON.stringify(report, null, 2)}\n`
 }
 
-function wrapText(text: string, width: number): string[] {
+/** Breaks a text at blanks, into lines of at most `width` characters unless a word is longer. */
+export function wrapText(text: string, width: number): string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.split(' ')) {

@@ -1,7 +1,7 @@
 import { describeRefusal, describeSlow, formatModelSuffix } from './api.js'
 import { CHAT } from './arrival.js'
 import { buildPathUrl } from './base-url.js'
-import { createChatBody, createMessagesBody, createMixedBody, createResponsesBody } from './bodies.js'
+import { createChatBody } from './bodies.js'
 import { type EventsSeen, readEvents } from './events.js'
 import { combine, fail, pass, type Seen, warn } from './finding.js'
 import { findRemedy } from './front.js'
@@ -19,45 +19,37 @@ const SHARE = 0.6
 const BUFFER = 3_500
 const SEGMENT = 1_300
 
-/** The bodies that Cursor sends, by the API of their format. */
-const BODIES = [
-  { name: 'stream', cursor: false, what: 'streamed, with tools', make: createChatBody },
-  { name: 'ask mode', cursor: true, what: 'with the tools of two APIs', make: createMixedBody },
-  { name: 'agent mode', cursor: true, what: 'a body of the Responses API', make: createResponsesBody },
-  { name: 'claude names', cursor: true, what: "a body of Anthropic's API", make: createMessagesBody },
-] as const
-
-/** A chat body is tried with any base URL; Cursor's other bodies only with one that ends in `/cursor/v1`. */
+/** A chat body is tried with any base URL; Cursor's agent only where all its bodies are translated. */
 export function createStreamChecks(visit: Visit): readonly Check[] {
-  return visit.cursor ? STREAMS : [...STREAMS.slice(0, 1), NOT_CURSOR]
+  return visit.cursor ? [STREAM] : [STREAM, NOT_CURSOR]
 }
 
 const NOT_CURSOR: Check = {
   name: 'agent mode',
   needs: NEEDS,
-  skipReason: () => "Cursor's other bodies are for a base URL that ends in /cursor/v1 (--cursor tries them)",
-  tried: () => 'bodies of other APIs',
+  skipReason: () => "Cursor's agent is for a base URL that ends in /cursor/v1 (--cursor tries it here)",
+  tried: () => "bodies of Cursor's agent",
   run: () => pass('not tried'),
 }
 
-const STREAMS: readonly Check[] = BODIES.map(({ name, cursor, what, make }) => ({
-  name,
+const STREAM: Check = {
+  name: 'stream',
   needs: NEEDS,
-  tried: (visit) => `POST ${CHAT}, ${what}${cursor ? '' : formatModelSuffix(visit)}`,
+  tried: (visit) => `POST ${CHAT}, streamed, with tools${formatModelSuffix(visit)}`,
   async run(visit) {
     // Cursor's servers send no Origin.
     const headers = { ...visit.authorization, 'content-type': 'application/json' }
-    const body = make(visit.model ?? '')
+    const body = createChatBody(visit.model ?? '')
     const response = await visit.send('POST', buildPathUrl(visit.base, CHAT), headers, body, SHARE)
     if (!isResponse(response)) return response.late ? describeSlow(response.reason) : fail(response.reason)
-    if (response.status !== 200) return describeRefusal(response, visit)
+    if (response.status !== 200) return describeRefusal(response, visit, body)
     const events = readEvents(response)
     visit.streams.push({ response, events })
-    return judgeStream(response, events, visit, cursor)
+    return judgeStream(response, events, visit)
   },
-}))
+}
 
-function judgeStream(response: HttpResponse, events: EventsSeen, visit: Visit, cursor: boolean): Seen {
+function judgeStream(response: HttpResponse, events: EventsSeen, visit: Visit): Seen {
   const type = findHeader(response, 'content-type') ?? 'none'
   if (!/^text\/event-stream\b/i.test(type)) {
     return fail(
@@ -71,7 +63,7 @@ function judgeStream(response: HttpResponse, events: EventsSeen, visit: Visit, c
   if (foreign !== null) {
     return fail(
       `200, but events that Cursor does not read (${cleanText(foreign, visit.key).slice(0, 60)})`,
-      cursor ? 'enter a base URL that ends in /cursor/v1' : 'the response has to be chat completion chunks',
+      'the response has to be chat completion chunks',
     )
   }
   if (response.end === 'cut')

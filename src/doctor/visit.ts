@@ -4,8 +4,10 @@ import type { BaseUrl } from './base-url.js'
 import type { EventsSeen } from './events.js'
 import type { Seen } from './finding.js'
 import type { Front } from './front.js'
-import { type HttpResponse, type RequestFailure, send } from './http-request.js'
+import { type FrontFault, findFrontFault } from './front-fault.js'
+import { type HttpResponse, isResponse, type RequestFailure, send } from './http-request.js'
 import type { Reach } from './reach.js'
+import type { FindPlace } from './refusal.js'
 
 /** A precondition of a check. */
 export type Need = 'address' | 'connection' | 'relay' | 'path' | 'trust' | 'key' | 'model' | 'size'
@@ -14,10 +16,18 @@ export type Need = 'address' | 'connection' | 'relay' | 'path' | 'trust' | 'key'
 export interface VisitOptions {
   readonly base: BaseUrl
   readonly key: string
-  /** Null: one of the listed models. */
-  readonly model: string | null
-  /** Try all the bodies that Cursor sends. */
+  /** The models to try. Empty: all that are listed. */
+  readonly models: readonly string[]
+  /** How many of the listed models are tried. */
+  readonly modelsMax: number
+  /** Play Cursor's agent with each model. */
   readonly cursor: boolean
+  /** Send each model the bodies of all APIs, not only the one that Cursor chooses by its name. */
+  readonly allShapes: boolean
+  /** Where the relay sends a model, as far as its config is known here. */
+  readonly findPlace: FindPlace
+  /** The entry of `modelTraits` that the relay had to learn for a model in this run; null if there is none. */
+  readonly findLearned: (model: string) => string | null
   readonly timeoutMs: number
   /** Silence of a stream to test; 0 for none. */
   readonly idleMs: number
@@ -30,10 +40,19 @@ export class Visit {
   readonly base: BaseUrl
   readonly key: string
   readonly cursor: boolean
+  readonly allShapes: boolean
+  readonly findPlace: FindPlace
+  readonly findLearned: VisitOptions['findLearned']
   readonly idleMs: number
   readonly roots: readonly string[]
   readonly deadline: number
   readonly timeoutMs: number
+  /** The models that were named. Empty: all that are listed. */
+  readonly named: readonly string[]
+  readonly modelsMax: number
+  /** The names in the list of models. */
+  listed: readonly string[] = []
+  /** The model of the checks that need any one. */
   model: string | null
   reach: Reach
   /** The host's addresses. */
@@ -41,6 +60,10 @@ export class Visit {
   front: Front | null = null
   /** The server is known to be a Thinwire. */
   thinwire = false
+  /** The first thing in front of the relay that keeps requests from it; nothing behind it can be judged. */
+  fault: FrontFault | null = null
+  /** What is wrong with the CORS headers of a preflight. */
+  preflightFlaw: string | null = null
   /** Preconditions that are not met, each with the reason. */
   readonly missing = new Map<Need, string>()
   /** The certificate is valid or was not checked. */
@@ -54,8 +77,13 @@ export class Visit {
   constructor(options: VisitOptions) {
     this.base = options.base
     this.key = options.key
-    this.model = options.model
+    this.named = options.models
+    this.modelsMax = options.modelsMax
+    this.model = options.models[0] ?? null
     this.cursor = options.cursor
+    this.allShapes = options.allShapes
+    this.findPlace = options.findPlace
+    this.findLearned = options.findLearned
     this.idleMs = options.idleMs
     this.roots = options.roots
     this.timeoutMs = options.timeoutMs
@@ -73,7 +101,7 @@ export class Visit {
    * @param share of the whole time that it may take
    * @param beyondMs extra time, beyond the time for checks
    */
-  send(
+  async send(
     method: string,
     url: URL,
     headers: Readonly<Record<string, string>>,
@@ -82,7 +110,7 @@ export class Visit {
     beyondMs = 0,
   ): Promise<HttpResponse | RequestFailure> {
     const timeoutMs = Math.max(1, Math.min(this.leftMs, this.timeoutMs * share)) + beyondMs
-    return send({
+    const outcome = await send({
       method,
       url,
       headers: { 'user-agent': `thinwire-doctor/${VERSION}`, ...headers },
@@ -90,6 +118,9 @@ export class Visit {
       timeoutMs,
       roots: this.trusted ? this.roots : null,
     })
+    if (isResponse(outcome))
+      this.fault ??= findFrontFault(outcome, { method, hasKey: 'authorization' in headers }, this)
+    return outcome
   }
 
   /** The key as Cursor sends it. */

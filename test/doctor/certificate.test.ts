@@ -77,7 +77,19 @@ test('the key is sent neither unencrypted over the internet nor to a server with
   ]) {
     const base = readBaseUrl(url)
     if (typeof base === 'string') throw new Error(base)
-    const options = { base, key: 'k', model: null, cursor: false, timeoutMs: 5_000, idleMs: 0, roots: [] }
+    const options = {
+      base,
+      key: 'k',
+      models: [],
+      modelsMax: 20,
+      allShapes: false,
+      findPlace: () => null,
+      findLearned: () => null,
+      cursor: false,
+      timeoutMs: 5_000,
+      idleMs: 0,
+      roots: [],
+    }
     const visit = new Visit(options)
     // As if it were a name of the internet, of which there are none in a test.
     visit.reach = 'public'

@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Faults } from '../support/front.js'
-import { behind, clearWard, closeWard, faulty, openWard, type Ward } from '../support/ward.js'
+import { behind, clearWard, closeWard, openWard, type Ward } from '../support/ward.js'
 
 const test = suite<Ward>('doctor: streams')
 
@@ -39,33 +39,6 @@ function answering(events: (body: Record<string, unknown>) => unknown[]): Faults
 const chunk = (delta: unknown, reason: string | null = null): unknown => ({
   object: 'chat.completion.chunk',
   choices: [{ index: 0, delta, finish_reason: reason }],
-})
-const CHUNKS = [chunk({ role: 'assistant', content: 'one' }), chunk({}, 'stop'), '[DONE]']
-
-test('a relay answers every body that Cursor sends at its base URL for Cursor', async (ward) => {
-  const { code, out, find } = await behind(ward, {}, { path: '/cursor/v1' })
-  assert.is(code, 0, out)
-  assert.equal(faulty(out), [])
-  for (const name of ['stream', 'ask mode', 'agent mode', 'claude names']) {
-    assert.match(find(name), /^ok: 200, \d+ chunks/)
-  }
-})
-
-test('a base URL for Cursor is tried with every body that Cursor sends', async (ward) => {
-  const bodies: Array<Record<string, unknown>> = []
-  const faults = answering((body) => {
-    bodies.push(body)
-    return 'input' in body ? [{ type: 'response.created', response: {} }] : CHUNKS
-  })
-  const { code, find } = await behind(ward, faults, { path: '/cursor/v1', args: ['--model', 'm'] })
-  assert.is(code, 1)
-  assert.match(find('stream'), /^ok: 200, 2 chunks/)
-  assert.match(find('ask mode'), /^ok: 200, 2 chunks/)
-  assert.match(find('claude names'), /^ok: 200, 2 chunks/)
-  assert.match(find('agent mode'), /^failed: 200, but events that Cursor does not read \(response\.created\)/)
-  assert.is(bodies.length, 4)
-  assert.ok(bodies.some((body) => Array.isArray(body.system)))
-  assert.ok(bodies.every((body) => body.model === 'm'))
 })
 
 test('a stream that a client could not read is reported with the reason', async (ward) => {

@@ -46,17 +46,22 @@ export interface Look {
   readonly input?: string
   readonly terminal?: boolean
   readonly roots?: readonly string[]
+  readonly cwd?: string
 }
 
 /** Runs `thinwire doctor` in this process. */
 export async function look(
   args: readonly string[],
-  { env = {}, input = '', terminal = false, roots }: Look = {},
+  { env = {}, input = '', terminal = false, roots, cwd }: Look = {},
 ) {
   const out = new Page()
   const err = new Page()
   out.isTTY = terminal
-  const given = { in: Readable.from([input]), out, err, env, ...(roots === undefined ? {} : { roots }) }
+  const given = {
+    ...{ in: Readable.from([input]), out, err, env },
+    ...(roots === undefined ? {} : { roots }),
+    ...(cwd === undefined ? {} : { cwd }),
+  }
   const code = await runDoctor(args, given)
   return { code, out: out.text, err: err.text }
 }
