@@ -29,9 +29,10 @@ export function requestPairs(): Pair[] {
   })
 }
 
-/** The bytes for the target. @param body is copied, as an outline is remembered for its buffer */
+/** The number of bytes for the target. */
 export function translateRequest(from: BodyApi, to: ConversationApi, body: Buffer): number {
-  const request = prepareConversation(from, Buffer.from(body), {
+  // An outline is remembered for its buffer.
+  const request = prepareConversation(from, body.subarray(), {
     ...{ reads: 'chat', isCursor: true, model: null, modelName: null, effort: null },
     ...{ showThinking: 'reasoning_content', thoughts: null },
   })

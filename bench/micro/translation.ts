@@ -1,9 +1,11 @@
 import { createParser } from 'eventsource-parser'
+import type { BodyApi, ConversationApi } from '../../src/api/apis.js'
+import { StreamMeter } from '../../src/metering/stream-meter.js'
 import { UnwrapStream } from '../../src/translate/custom-tools/unwrap-stream.js'
-import { ChunkWriter } from '../../src/translate/response/chunk-writer.js'
-import { MessagesStream } from '../../src/translate/response/read-messages.js'
-import { ResponsesStream } from '../../src/translate/response/read-responses.js'
+import { createResponseTranslation } from '../../src/translate/response/select.js'
+import type { ThoughtSink } from '../../src/translate/thinking/thought-sink.js'
 import type { Translation } from '../../src/translate/translation.js'
+import { streamOf } from './fixtures.js'
 import type { Pair } from './pairs.js'
 
 /** Number of text events; the streams have some more at either end. */
@@ -24,22 +26,66 @@ const WORDS = [
   '.',
 ]
 
+const UPSTREAMS: readonly ConversationApi[] = ['chat', 'responses', 'messages', 'gemini']
+const CLIENTS: readonly BodyApi[] = ['chat', 'responses', 'messages']
+
+const NOTHING_KEPT: ThoughtSink = { remember: () => {} }
+
 /**
- * The cost of translating a stream of 200 events of another API to chat completion chunks, each in a read of its own,
- * compared with the usual way: a parser of events, `JSON.parse`, an object, `JSON.stringify`.
+ * The cost of a stream of 200 events, each in a read of its own:
+ * - `translate_*`: from each API to each other, compared with the usual way: a parser of events, `JSON.parse`, an
+ *   object, `JSON.stringify`;
+ * - `agent_text` and `agent_calls`: chats with tools that pass, compared with the metering that every stream has.
  */
 export function translationPairs(): Pair[] {
+  return [...streamPairs(), ...agentPairs()]
+}
+
+/** Translates a stream as the relay does for a client of this API. */
+export function createTranslation(from: ConversationApi, reads: BodyApi): Translation {
+  const create = createResponseTranslation({
+    ...{ from, reads, stream: true, includeUsage: true, model: null, hasTools: true, thoughts: NOTHING_KEPT },
+  })
+  const translation = create(200, { eventStream: true, json: false, encoding: null, requestId: null })
+  if (translation === null) throw new Error(`streams of ${from} are not translated`)
+  return translation
+}
+
+export const PIECES: Readonly<Record<ConversationApi, () => Buffer[]>> = {
+  chat: textPieces,
+  responses: responsesPieces,
+  messages: messagesPieces,
+  gemini: geminiPieces,
+}
+
+function agentPairs(): Pair[] {
   return [
-    {
-      figure: 'translate_responses',
-      pieces: responsesPieces(),
-      make: () => new ResponsesStream(new ChunkWriter(true, null)),
-    },
-    {
-      figure: 'translate_messages',
-      pieces: messagesPieces(),
-      make: () => new MessagesStream(new ChunkWriter(true, null)),
-    },
+    { figure: 'agent_text', pieces: textPieces() },
+    { figure: 'agent_calls', pieces: callPieces() },
+  ].map(({ figure, pieces }) => ({
+    figure,
+    ours: () => translate(createTranslation('chat', 'chat'), pieces),
+    usual: { name: 'metering', run: () => meter(pieces) },
+  }))
+}
+
+function meter(pieces: readonly Buffer[]): number {
+  const stream = new StreamMeter()
+  for (const piece of pieces) stream.push(piece)
+  stream.end()
+  return stream.readStats().deltas
+}
+
+function streamPairs(): Pair[] {
+  const pairs = UPSTREAMS.flatMap((from) =>
+    CLIENTS.filter((reads) => reads !== from).map((reads) => ({
+      figure: reads === 'chat' ? `translate_${from}` : `translate_${from}_${reads}`,
+      pieces: PIECES[from](),
+      make: () => createTranslation(from, reads),
+    })),
+  )
+  return [
+    ...pairs,
     {
       figure: 'unwrap_calls',
       pieces: callPieces(),
@@ -65,9 +111,11 @@ export function translateByObjects(pieces: readonly Buffer[]): number {
   const decoder = new TextDecoder()
   const parser = createParser({
     onEvent({ data }) {
+      if (data === '[DONE]') return
       const parsed = JSON.parse(data)
-      const { delta } = parsed
-      if (delta === undefined && parsed.choices !== undefined) {
+      const delta =
+        parsed.delta ?? parsed.choices?.[0]?.delta.content ?? parsed.candidates?.[0].content.parts[0]
+      if (parsed.choices?.[0]?.delta.tool_calls !== undefined) {
         const [call] = parsed.choices[0].delta.tool_calls
         call.function.arguments = call.function.arguments.replaceAll('\\n', '\n').replaceAll('\\"', '"')
         bytes += Buffer.from(`data: ${JSON.stringify(parsed)}\n\n`).length
@@ -127,6 +175,26 @@ function messagesPieces(): Buffer[] {
     { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: EVENTS } },
     { type: 'message_stop' },
   ].map(pieceOf)
+}
+
+function geminiPieces(): Buffer[] {
+  return Array.from({ length: EVENTS }, (_, i) => {
+    const content = { parts: [{ text: WORDS[(i * 7) % WORDS.length] }], role: 'model' }
+    const finish = i === EVENTS - 1 ? { finishReason: 'STOP' } : {}
+    const usageMetadata = { promptTokenCount: 900, candidatesTokenCount: i, totalTokenCount: 900 + i }
+    const response = {
+      candidates: [{ content, ...finish, index: 0 }],
+      usageMetadata,
+      ...{ modelVersion: 'gemini-x-test', responseId: 'BenchBenchBenchBench' },
+    }
+    return Buffer.from(`data: ${JSON.stringify(response)}\r\n\r\n`)
+  })
+}
+
+/** The text of a chat, each event in a read of its own. */
+function textPieces(): Buffer[] {
+  const events = streamOf(EVENTS).toString().split('\n\n').slice(0, -1)
+  return events.map((event) => Buffer.from(`${event}\n\n`))
 }
 
 /** A patch in the arguments of a function call of a chat. */

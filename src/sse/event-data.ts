@@ -1,3 +1,4 @@
+import { LF } from '../lib/bytes.js'
 import { DATA, findValue, isField, skipByteOrderMark } from './fields.js'
 import { LineFinder } from './line-finder.js'
 
@@ -39,4 +40,10 @@ function findData(event: Buffer): Span[] {
     start = lines.nextLine
   }
   return spans
+}
+
+/** Whether a chunk ends with a blank line, and so with an event: nearly every chunk of an LLM does. */
+export function endsWithEvent(chunk: Buffer): boolean {
+  const { length } = chunk
+  return length >= 2 && chunk[length - 1] === LF && chunk[length - 2] === LF
 }

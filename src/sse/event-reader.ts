@@ -46,6 +46,11 @@ export class EventReader {
     return this.completeBytes + this.partialLine.bytes
   }
 
+  /** Whether an event begins with the next chunk. If that chunk ends with a blank line, it may be left out here. */
+  get isBetweenEvents(): boolean {
+    return this.bytesHeld === 0 && !this.lines.isAfterCarriageReturn
+  }
+
   push(chunk: Buffer): void {
     const { lines } = this
     let start = lines.startChunk(chunk)

@@ -22,6 +22,14 @@ export class EventSplitter {
     return this.lines.startChunk(chunk)
   }
 
+  /**
+   * Whether a line begins with the next chunk. If that chunk ends with a blank line, nothing is changed by leaving it
+   * out here.
+   */
+  get isAtLineStart(): boolean {
+    return this.isLineEmpty && !this.lines.isAfterCarriageReturn
+  }
+
   /** @returns the position behind the event that `from` is in; -1 if it does not end in this chunk */
   findEventEnd(chunk: Buffer, from: number): number {
     const { lines } = this

@@ -41,6 +41,11 @@ export class LineFinder {
     return chunk[0] === LF ? 1 : 0
   }
 
+  /** Whether the last chunk ended with CR, so that an LF at the start of the next one belongs to it. */
+  get isAfterCarriageReturn(): boolean {
+    return this.skipNextLineFeed
+  }
+
   /** Sets `nextLine`. @returns where the line that begins at `from` ends; -1 if it does not end in this chunk */
   findLineEnd(chunk: Buffer, from: number): number {
     if (from >= chunk.length) return -1

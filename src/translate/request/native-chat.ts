@@ -10,7 +10,7 @@ import {
 } from '../../json/outline.js'
 import { wrapChatCall } from '../custom-tools/wrap-history.js'
 import { type CallIds, createCallIds, LONGEST_CHAT_CALL_ID } from '../repair/call-ids.js'
-import { CANCELLED } from '../repair/turns.js'
+import { CANCELLED, type TurnFacts } from '../repair/turns.js'
 import { UNKNOWN_SIGNATURE } from '../write/chat.js'
 import { HistoryEdits } from './history.js'
 import { editCallId, readCallId } from './native-call-ids.js'
@@ -209,6 +209,25 @@ function addSignatures({ body, target }: NativeContext, calls: Value, edits: Obj
 
 const UNKNOWN_EXTRA = `{"google":{"thought_signature":"${UNKNOWN_SIGNATURE}"}}`
 
+const NONE: readonly string[] = []
+const NO_FACTS: TurnFacts = { calls: NONE, results: NONE }
+
+function readFacts(body: Buffer, message: Value): TurnFacts {
+  const role = findMember(message, 'role')
+  if (equalsText(body, role, 'tool')) {
+    const id = readCallId(body, findMember(message, 'tool_call_id'))
+    return id === null ? NO_FACTS : { calls: NONE, results: [id] }
+  }
+  const elements = equalsText(body, role, 'assistant') ? findMember(message, 'tool_calls')?.elements : null
+  if (!elements?.length) return NO_FACTS
+  const calls: string[] = []
+  for (const call of elements) {
+    const id = readCallId(body, findMember(call, 'id'))
+    if (id !== null) calls.push(id)
+  }
+  return { calls, results: NONE }
+}
+
 /** How repairs are written in chat completions: each result is a message. */
 class ChatRepairs implements RepairWriter {
   readonly turns: RepairWriter['turns']
@@ -219,19 +238,11 @@ class ChatRepairs implements RepairWriter {
     this.history = history
     this.ids = ids
     const { body } = history
-    this.turns = history.messages.map((message, n) => {
-      const isResult = equalsText(body, findMember(message, 'role'), 'tool')
-      const result = isResult ? readCallId(body, findMember(message, 'tool_call_id')) : null
-      const calls = equalsText(body, findMember(message, 'role'), 'assistant')
-        ? (findMember(message, 'tool_calls')?.elements ?? [])
-        : []
-      const called = calls.map((call) => readCallId(body, findMember(call, 'id')))
-      return {
-        facts: { calls: called.filter((id) => id !== null), results: result === null ? [] : [result] },
-        first: n,
-        last: n,
-      }
-    })
+    this.turns = history.messages.map((message, n) => ({
+      facts: readFacts(body, message),
+      first: n,
+      last: n,
+    }))
   }
 
   drop(turn: number): void {

@@ -82,9 +82,12 @@ export class ChatRepairStream extends EventTransform {
     this.after = EMPTY
   }
 
+  protected override leaves(bytes: Buffer): boolean {
+    return !bytes.includes(TOOL_CALLS) && (this.choices.size === 0 || !bytes.includes(FINISH_REASON))
+  }
+
   protected change(event: Buffer): Buffer {
-    const hasCalls = event.includes(TOOL_CALLS)
-    if (!hasCalls && (this.choices.size === 0 || !event.includes(FINISH_REASON))) return event
+    if (this.leaves(event)) return event
     if (this.isLikeLast(event)) return event
     this.before = EMPTY
     const start = findOnlyData(event)?.start ?? -1

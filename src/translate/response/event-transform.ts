@@ -1,5 +1,6 @@
 import { CR, EMPTY } from '../../lib/bytes.js'
 import { PartialBuffer } from '../../lib/partial-buffer.js'
+import { endsWithEvent } from '../../sse/event-data.js'
 import { EventSplitter } from '../../sse/event-splitter.js'
 import type { Translation } from '../translation.js'
 
@@ -38,14 +39,29 @@ export abstract class EventTransform implements Translation {
   /** @param event the part that arrived before the stream broke off @returns the bytes of it that may pass */
   protected abstract changeBroken(event: Buffer): Buffer
 
+  /** Whether no event in this chunk of complete events would be changed, as far as can be seen without splitting it. */
+  protected leaves(_chunk: Buffer): boolean {
+    return false
+  }
+
   push(chunk: Buffer): Buffer {
+    return this.isBetweenEvents && endsWithEvent(chunk) && this.leaves(chunk) ? chunk : this.split(chunk)
+  }
+
+  private get isBetweenEvents(): boolean {
+    return this.held.bytes === 0 && !this.passing && this.splitter.isAtLineStart
+  }
+
+  private split(chunk: Buffer): Buffer {
     const parts: Buffer[] = []
     const { splitter } = this
     const from = splitter.startChunk(chunk)
     let start = 0
+    /** Where the bytes begin that pass as they are, up to `start`: they are not copied one event by one. */
+    let passed = 0
     if (from === 1 && this.endedInCr !== null) {
-      if (this.endedInCr === 'kept') parts.push(chunk.subarray(0, 1))
       start = 1
+      if (this.endedInCr === 'removed') passed = 1
     }
     if (chunk.length > 0) this.endedInCr = null
     for (
@@ -53,13 +69,20 @@ export abstract class EventTransform implements Translation {
       end !== -1;
       end = splitter.findEventEnd(chunk, start)
     ) {
-      const event = this.takeHeld(chunk.subarray(start, end))
-      start = end
+      const own = chunk.subarray(start, end)
+      const event = this.takeHeld(own)
       const kept = this.passing ? event : this.change(event)
       this.passing = false
-      if (kept.length > 0) parts.push(kept)
+      if (kept !== own) {
+        if (start > passed) parts.push(chunk.subarray(passed, start))
+        if (kept.length > 0) parts.push(kept)
+        passed = end
+      }
+      start = end
       if (end === chunk.length && chunk[end - 1] === CR) this.endedInCr = kept.length > 0 ? 'kept' : 'removed'
     }
+    if (passed === 0 && start === chunk.length) return chunk
+    if (start > passed) parts.push(chunk.subarray(passed, start))
     const rest = chunk.subarray(start)
     if (!this.passing && this.held.bytes + rest.length <= this.longest) this.held.add(rest)
     else if (rest.length > 0) {

@@ -34,7 +34,7 @@ export abstract class StreamTranslation implements Translation, EventHandler {
   protected readonly writer: ResponseWriter
   protected readonly wrapped: readonly string[]
   protected readonly thoughts: ThoughtSink | null
-  private readonly reader: EventReader
+  protected readonly reader: EventReader
   /** JSON text of the current event. */
   private data: string
   /** The same as bytes, or the whole body; null until they are asked for. */

@@ -1,5 +1,6 @@
 import { EMPTY } from '../../lib/bytes.js'
 import { PartialBuffer } from '../../lib/partial-buffer.js'
+import { endsWithEvent } from '../../sse/event-data.js'
 import { ChatStream, readWholeCompletion } from '../response/read-chat.js'
 import type { ResponseWriter } from '../response/response-writer.js'
 import type { Translation } from '../translation.js'
@@ -8,8 +9,12 @@ import type { ThoughtSink } from './thought-sink.js'
 /** In bytes, of an event or a whole body. Longer ones pass unread, and nothing is remembered. */
 const LONGEST_READ = 1024 * 1024
 
-/** What an event has if it matters: nearly all events have text alone, and are not parsed. */
-const MATTERS = /"(?:reasoning|thinking|tool_calls|function_call|error)|"finish_reason":\s*"\w|\[DONE\]/
+/**
+ * What an event has if it matters: nearly all events have a text, or a part of the arguments of a call that has begun,
+ * and are not parsed.
+ */
+const MATTERS =
+  /"(?:reasoning|thinking|extra_content|function_call|error)|"finish_reason":\s*"\w|\[DONE\]|"tool_calls"[^]*"(?:id|name)"/
 
 /** Writes nothing. It only knows what was called. */
 class SilentWriter implements ResponseWriter {
@@ -53,6 +58,12 @@ class SilentWriter implements ResponseWriter {
 
 /** Reads only the events that say something about thinking, calls or the end. */
 class ThoughtStream extends ChatStream {
+  override push(chunk: Buffer): Buffer {
+    if (this.reader.isBetweenEvents && endsWithEvent(chunk) && !MATTERS.test(chunk.toString('latin1')))
+      return EMPTY
+    return super.push(chunk)
+  }
+
   override takeEvent(name: string, data: string): void {
     if (MATTERS.test(data)) super.takeEvent(name, data)
   }

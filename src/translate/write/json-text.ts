@@ -1,4 +1,5 @@
-import { isObject, parseJson } from '../../json/values.js'
+import { isObjectInString, isObjectText } from '../../json/object-text.js'
+import { parseJson } from '../../json/values.js'
 import type { CallInput, Json, JsonString, Part, TextPart } from '../conversation.js'
 import { unwrapExactInput, wrapInput } from '../custom-tools/input-decoder.js'
 
@@ -57,7 +58,7 @@ export function formatInputObject(input: CallInput): Json {
 
 /** The text of a JSON object as it can be sent; null if it is no JSON object. */
 function formatObjectText(text: string): Json | null {
-  return isObject(parseJson(text)) ? text.replace(LONE_SURROGATE, escapeCharacter) : null
+  return isObjectText(text) ? text.replace(LONE_SURROGATE, escapeCharacter) : null
 }
 
 function escapeCharacter(character: string): string {
@@ -69,7 +70,7 @@ function escapeCharacter(character: string): string {
  * JSON object are kept in one, as servers that parse the arguments of earlier turns refuse anything else.
  */
 export function formatInputText(input: CallInput): JsonString {
-  if (input.form === 'text' && isObject(parseJson(parseString(input.text)))) return input.text
+  if (input.form === 'text' && isObjectInString(input.text)) return input.text
   return JSON.stringify(formatInputObject(input))
 }
 
