@@ -125,7 +125,7 @@ class PreparedConversation implements ConversationRequest {
     const context = this.responseContext(target, wrapped)
     return {
       ...{ path, query, pieces: [body], peeked, edits: [], dropped },
-      translate: createResponseTranslation({ ...context, from: target.api }),
+      translate: createResponseTranslation({ ...context, from: target.api, hasTools: this.hasTools }),
       ...{ readable: true, foreign: target.api !== this.reads },
     }
   }

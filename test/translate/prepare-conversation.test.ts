@@ -105,6 +105,22 @@ for (const api of ['responses', 'messages'] as const) {
   })
 }
 
+test('calls that Cursor cannot read are put right in chat completions, whatever the body was written for', () => {
+  const chunk = (more: object, finish: string | null = null): string =>
+    `data: ${JSON.stringify({ id: 'x', choices: [{ index: 0, delta: more, finish_reason: finish }] })}\n\n`
+  const call = (id: string): object => ({
+    tool_calls: [{ id, type: 'function', function: { name: 'Read', arguments: '{}' } }],
+  })
+  const stream = chunk(call('a')) + chunk(call('b')) + chunk({}, 'stop')
+  for (const from of APIS) {
+    const { translate: create } = fit(prepare(from, Buffer.from(BODIES[from])), 'chat')
+    const translation = create?.(200, { ...createResponseFacts(), eventStream: true }) ?? null
+    const read = translation?.push(Buffer.from(stream)).toString() ?? stream
+    assert.match(read, /"index":1\b/, from)
+    assert.match(read, /"finish_reason":"tool_calls"/, from)
+  }
+})
+
 test('each translation has a bound, and says an error in the form that the client reads', () => {
   const error = '{"error":{"message":"too long","type":"server_error","param":null,"code":"x"}}'
   const facts = { ...createResponseFacts(), json: true }

@@ -52,16 +52,35 @@ export class StreamCalls {
   private readonly byIndex: Map<string, StreamCall>
   /** The call of the last delta, by choice. */
   private readonly lastOfChoice: Map<number, StreamCall>
+  /** Decoders that hold a part of a text. They are counted, as each event asks, and the calls may be many. */
+  private rests: number
 
   constructor() {
     this.byIndex = new Map()
     this.lastOfChoice = new Map()
+    this.rests = 0
   }
 
   /** Whether a decoder holds a part of a text. */
   get hasRest(): boolean {
-    for (const { decoder } of this.byIndex.values()) if (decoder?.hasRest) return true
-    return false
+    return this.rests > 0
+  }
+
+  /** Decodes a part of a call's arguments. */
+  decode(decoder: InputDecoder, args: string): string {
+    if (decoder.hasRest) this.rests--
+    const text = decoder.push(args)
+    if (decoder.hasRest) this.rests++
+    return text
+  }
+
+  /** Ends a call. @returns what its decoder held */
+  flush({ decoder }: StreamCall): string {
+    if (!decoder?.hasRest) return ''
+    this.rests--
+    const rest = decoder.flush()
+    if (decoder.hasRest) this.rests++
+    return rest
   }
 
   /** The call that a delta belongs to, unless it begins another one. */

@@ -49,6 +49,10 @@ export class UnwrapStream extends EventTransform {
   private readonly calls: StreamCalls
   /** For the current event. */
   private replacements: Replacement[]
+  /** The last replacement of each call in the current event. */
+  private readonly lastOf: Map<StreamCall, Replacement>
+  /** The beginning of chunks like the current event; null until a call needs it. */
+  private head: string | null
   /** Chunks that leave ahead of the current event. */
   private chunksAhead: string
   /** The current event is the last one. */
@@ -62,6 +66,8 @@ export class UnwrapStream extends EventTransform {
     this.tools = new Set(tools)
     this.calls = new StreamCalls()
     this.replacements = []
+    this.lastOf = new Map()
+    this.head = null
     this.chunksAhead = ''
     this.isEnding = false
     this.template = null
@@ -78,7 +84,8 @@ export class UnwrapStream extends EventTransform {
     if (template !== null && !this.isEnding) {
       const args = template.match(event)
       if (args !== null) {
-        const text = template.call.decoder?.push(args) ?? args
+        const { decoder } = template.call
+        const text = decoder === null ? args : this.calls.decode(decoder, args)
         return text === args ? event : template.fill(text)
       }
     }
@@ -93,6 +100,7 @@ export class UnwrapStream extends EventTransform {
   private parseEvent(event: Buffer): Buffer {
     // This event may begin another call, so the template is no longer valid.
     this.template = null
+    this.head = null
     const start = findOnlyData(event)?.start ?? -1
     const chunk = start === -1 ? null : parseOutline(event, CHUNK, start)
     const choices = findMember(chunk, 'choices')?.elements ?? null
@@ -101,6 +109,7 @@ export class UnwrapStream extends EventTransform {
     const { replacements, chunksAhead } = this
     if (replacements.length === 0 && chunksAhead === '') return event
     this.replacements = []
+    this.lastOf.clear()
     this.chunksAhead = ''
     this.template = createTemplate(event, choices, replacements)
     return Buffer.concat([Buffer.from(chunksAhead), ...applyEdits([event], listEdits(replacements))])
@@ -115,7 +124,10 @@ export class UnwrapStream extends EventTransform {
       if (value === null || args === null || args === '') continue
       call.isIdentified = true
       const { decoder } = call
-      if (decoder !== null) this.replacements.push({ call, value, args, text: decoder.push(args) })
+      if (decoder === null) continue
+      const replacement = { call, value, args, text: this.calls.decode(decoder, args) }
+      this.replacements.push(replacement)
+      this.lastOf.set(call, replacement)
     }
     if (isFinished(event, choice)) this.endCalls(choiceIndex)
   }
@@ -128,7 +140,8 @@ export class UnwrapStream extends EventTransform {
     let call = this.calls.find(choice, index)
     if (call === undefined || call.isFollowedBy(index, id, name)) {
       if (call !== undefined) this.endCall(call)
-      call = new StreamCall(choice, index, id, copyHead(event, start))
+      this.head ??= copyHead(event, start)
+      call = new StreamCall(choice, index, id, this.head)
       this.calls.add(call)
     }
     this.calls.setLast(call)
@@ -141,13 +154,13 @@ export class UnwrapStream extends EventTransform {
 
   /** @param choice null for all choices */
   private endCalls(choice: number | null): void {
-    for (const call of this.calls.list(choice)) this.endCall(call)
+    if (this.calls.hasRest) for (const call of this.calls.list(choice)) this.endCall(call)
   }
 
   private endCall(call: StreamCall): void {
-    const rest = call.decoder?.flush() ?? ''
+    const rest = this.calls.flush(call)
     if (rest === '') return
-    const last = this.replacements.findLast((replacement) => replacement.call === call)
+    const last = this.lastOf.get(call)
     if (last === undefined) this.chunksAhead += call.formatChunk(rest)
     else last.text += rest
   }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { OPEN_BRACE } from '../../json/bytes.js'
 import { applyEdits, type Edit } from '../../json/edits.js'
 import { resolveEdits } from '../../json/object-edits.js'
@@ -240,13 +240,17 @@ class Repair {
     this.added = []
   }
 
-  /** The same each time for the same response, and another one in each response: results name calls by it. */
+  /**
+   * The same each time for the same response, and another one in each response: results name calls by it. A response
+   * that nothing tells from others gets a random one.
+   */
   private createId(choice: string, count: number): string {
     const values = ['id', 'created'].map((key) => findMember(this.chunk, key))
-    const stamp = values.map((value) => (value === null ? '' : sliceText(this.bytes, value)))
-    const hash = createHash('sha256')
-      .update(`${stamp.join(' ')} ${choice} ${count}`)
-      .digest('hex')
+    const stamp = values.map((value) =>
+      isEmptyValue(this.bytes, value) ? '' : sliceText(this.bytes, value as Value),
+    )
+    const salt = /^[" 0]*$/.test(stamp.join('')) ? randomUUID() : stamp.join(' ')
+    const hash = createHash('sha256').update(`${salt} ${choice} ${count}`).digest('hex')
     return `call_${hash.slice(0, 24)}`
   }
 }

@@ -107,7 +107,8 @@ function selectForChat(context: ResponseContext): Translation | null {
         asStream: () => createChatTransform(context) ?? PASSES,
       })
     : null
-  return joinTranslations(observer, whole)
+  // Behind the repair, as thinking is kept by the ids that the client gets.
+  return joinTranslations(whole, observer)
 }
 
 function createChatTransform(context: ResponseContext): Translation | null {
@@ -115,7 +116,8 @@ function createChatTransform(context: ResponseContext): Translation | null {
   const observer = thoughts === null ? null : new ChatThoughtObserver(true, thoughts)
   const repair = hasTools ? new ChatRepairStream() : null
   const unwrap = wrapped.length > 0 ? new UnwrapStream(wrapped) : null
-  return joinTranslations(observer, joinTranslations(repair, unwrap))
+  // Behind the repair, as thinking is kept by the ids that the client gets.
+  return joinTranslations(joinTranslations(repair, observer), unwrap)
 }
 
 /**

@@ -355,4 +355,41 @@ test('a response is unwrapped only if tools were wrapped and it is no error, and
   }
 })
 
+test('the time grows with the size of the stream, however many calls it has in one event or in all', () => {
+  const call = (index: number): string =>
+    `{"index":${index},"id":"call_${index}","type":"function","function":{"name":"ApplyPatch","arguments":"{\\"input\\":\\"\\\\"}}`
+  const numbers = (count: number): number[] => [...Array(count).keys()]
+  const streams: Record<string, (count: number) => string> = {
+    'one event': (count) => chunk(`{"tool_calls":[${numbers(count).map(call).join()}]}`) + FINISH,
+    'all with one index': (count) => chunk(`{"tool_calls":[${numbers(count).fill(0).map(call).join()}]}`),
+    'many events': (count) =>
+      numbers(count)
+        .map((n) => opened('ApplyPatch', '{"input":"\\', n))
+        .join(''),
+    'texts behind calls': (count) =>
+      numbers(count)
+        .map((n) => opened('ApplyPatch', '{"input":"a"}', n))
+        .join('') + SAY.repeat(count),
+    'an end in each event': (count) =>
+      numbers(count)
+        .map((n) => opened('ApplyPatch', '{"input":"a"}', n))
+        .join('') + FINISH.repeat(count),
+  }
+  for (const [name, create] of Object.entries(streams)) {
+    const take = (count: number): number => {
+      const bytes = Buffer.from(create(count))
+      let least = Number.POSITIVE_INFINITY
+      for (let run = 0; run < 3; run++) {
+        const before = process.cpuUsage()
+        translate(new UnwrapStream(TOOLS), [bytes])
+        least = Math.min(least, process.cpuUsage(before).user / 1000)
+      }
+      return least
+    }
+    const [few, many] = [take(500), take(4000)]
+    // Eight times the time would be linear, and 64 times quadratic. The rest is for the garbage collector.
+    assert.ok(many < 24 * few + 20, `${name}: ${few.toFixed(1)} ms, then ${many.toFixed(1)} ms`)
+  }
+})
+
 test.run()

@@ -198,4 +198,18 @@ test('any event passes through, whatever it has', () => {
   )
 })
 
+test('an id that is made is never that of another response, also where nothing tells them apart', () => {
+  const call = '{"index":0,"type":"function","function":{"name":"Read","arguments":"{}"}}'
+  for (const head of ['', '"id":null,', '"id":"","created":0,', '"created":null,']) {
+    const event = `data: {${head}"choices":[{"index":0,"delta":{"tool_calls":[${call}]},"finish_reason":null}]}\n\n`
+    const body = `{${head}"choices":[{"index":0,"message":{"tool_calls":[${call}]},"finish_reason":"stop"}]}`
+    const made = [0, 1].flatMap(() => [
+      new ChatRepairStream().push(Buffer.from(event)).toString(),
+      repairCompletion(Buffer.from(body)).toString(),
+    ])
+    const ids = made.map((text) => /"id":"(call_[0-9a-f]{24})"/.exec(text)?.[1])
+    assert.is(new Set(ids).size, 4, head)
+  }
+})
+
 test.run()
