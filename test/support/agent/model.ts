@@ -10,6 +10,8 @@ export interface Written {
   readonly parts: readonly string[]
   /** Parts from here on say that the answer is complete. */
   readonly ending: number
+  /** What is shown of the thinking. Missing: all of it. */
+  readonly shown?: string
 }
 
 /** One of the four APIs, as a model double plays it. */
@@ -85,8 +87,8 @@ export class ModelDouble {
     const thinks = rules.thinks(body)
     if (thinks) this.thought++
     const made = { ...(next as ModelAnswer), ...(thinks ? null : { thinking: '' }) }
-    this.made = made
     const written = rules.write(made, streamed, body)
+    this.made = { ...made, thinking: written.shown ?? made.thinking }
     await this.send(request, written, streamed, random)
   }
 

@@ -66,6 +66,9 @@ export async function startStage(seed: number, alias: Record<string, unknown> = 
   }
 }
 
+/** Of each answer of a double: the cached ones are a part of them, but for Claude's. */
+const PROMPT_TOKENS = { chat: 12, responses: 12, messages: 16, gemini: 12 }
+
 export interface SessionOptions {
   readonly shape: BodyApi
   readonly streamed: boolean
@@ -151,7 +154,10 @@ class Session {
     if (response.status !== 200) assert.unreachable(double.refusal ?? `${response.body}\n${body}`)
     const read = readAgentAnswer(response, options.streamed)
     // Chunks of the model's own API pass as they are, in whatever form they have.
-    if (options.streamed && double.rules.api !== 'chat') readChatStream(response.body.toString())
+    if (options.streamed && double.rules.api !== 'chat') {
+      const { usage } = readChatStream(response.body.toString())
+      assert.is(usage?.prompt_tokens, PROMPT_TOKENS[double.rules.api])
+    }
     const said = double.made as ModelAnswer
     assert.is(read.text, said.text)
     assert.is(read.thinking, said.thinking)
