@@ -82,6 +82,8 @@ export interface SessionReport {
   requests: number
   calls: number
   cuts: number
+  /** Cuts in place of which the model said an error, which the client read. */
+  errors: number
   edits: number
   stops: number
   switches: number
@@ -114,7 +116,17 @@ class Session {
     this.model = options.model
     this.lastBodies = new Map()
     this.report = {
-      ...{ requests: 0, calls: 0, cuts: 0, edits: 0, stops: 0, switches: 0, prefixes: 0, thinking: 0 },
+      ...{
+        requests: 0,
+        calls: 0,
+        cuts: 0,
+        errors: 0,
+        edits: 0,
+        stops: 0,
+        switches: 0,
+        prefixes: 0,
+        thinking: 0,
+      },
     }
   }
 
@@ -140,7 +152,7 @@ class Session {
 
   private switchModel(away: boolean): void {
     const all: ModelName[] = ['m-chat', 'm-responses', 'm-messages', 'm-adaptive', 'm-gemini']
-    const others = all.filter((each) => this.stage.doubles[each] !== this.stage.doubles[this.options.model])
+    const others = all.filter((each) => each !== this.options.model)
     this.model = away ? pick(this.random, others) : this.options.model
     this.report.switches++
   }
@@ -195,9 +207,11 @@ class Session {
     const { double, options } = this
     double.next = made
     double.breakAt = this.random()
+    double.saysError = this.random() < 0.5
     const response = await this.ask()
     double.breakAt = null
     const body = response.body.toString()
+    if (body.includes('told by the model')) this.report.errors++
     assert.not(looksComplete(response, options.streamed), `a cut looks complete: ${body.slice(-800)}`)
     this.report.cuts++
   }
