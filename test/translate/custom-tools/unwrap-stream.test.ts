@@ -356,7 +356,7 @@ test('a response is unwrapped only if tools were wrapped and it is no error, and
   assert.is(error === null ? null : translate(error, [Buffer.from(inForm)]), inForm)
   const { events, left } = STREAMS[0] as Stream
   for (const eventStream of [true, false]) {
-    const translation = selectTranslation({ ...facts, wrapped: TOOLS, eventStream })
+    const translation = selectTranslation({ ...facts, wrapped: TOOLS, eventStream, stream: eventStream })
     assert.ok(translation !== null)
     assert.is(translate(translation, [Buffer.from(events.join(''))]), left.join(''))
   }
