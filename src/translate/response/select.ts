@@ -95,7 +95,8 @@ function selectForChat(context: ResponseContext): Translation | null {
     hasTools = false,
     thoughts = null,
   } = context
-  if (eventStream) return createChatTransform(context)
+  // Some servers have streams alone, also for a client that did not ask for one.
+  if (eventStream) return stream ? createChatTransform(context) : translateFrom(context)
   if (stream) {
     const asStream = (): Translation => createChatTransform(context) ?? PASSES
     return json || hasTools ? translateFrom(context, asStream) : null

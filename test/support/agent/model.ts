@@ -10,6 +10,8 @@ export interface Written {
   readonly parts: readonly string[]
   /** Parts from here on say that the answer is complete. */
   readonly ending: number
+  /** What is shown of the thinking. Missing: all of it. */
+  readonly shown?: string
 }
 
 /** One of the four APIs, as a model double plays it. */
@@ -30,6 +32,16 @@ export interface ModelApi {
   readonly list: 'messages' | 'input' | 'contents'
 }
 
+/** An error in the middle of a stream, as each API says it. */
+const ERROR_EVENTS: Readonly<Record<ConversationApi, string>> = {
+  chat: 'data: {"error":{"message":"told by the model","type":"server_error","param":null,"code":null}}\n\n',
+  responses:
+    'event: error\ndata: {"type":"error","sequence_number":99,"code":"server_error","message":"told by the model","param":null}\n\n',
+  messages:
+    'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"told by the model"}}\n\n',
+  gemini: 'data: {"error":{"code":503,"message":"told by the model","status":"UNAVAILABLE"}}\r\n\r\n',
+}
+
 /** A model behind an upstream: it judges each request and answers what the test has put next. */
 export class ModelDouble {
   readonly upstream: ScriptedUpstream
@@ -41,6 +53,8 @@ export class ModelDouble {
   next: ModelAnswer | null = null
   /** From 0 to 1: where the next response is broken off. */
   breakAt: number | null = null
+  /** Where it is broken off, the upstream says an error, and ends the response well. */
+  saysError = false
   /** Why the last request was refused, with its body; null if it was not. */
   refusal: string | null = null
   /** A response in place of the answer; null if there is none. */
@@ -81,12 +95,14 @@ export class ModelDouble {
       await request.write(whole(status, body, 'content-type: application/json'))
       return
     }
-    const streamed = rules.isStreamed(request, body)
+    const asked = rules.isStreamed(request, body)
+    // Some gateways have one form alone.
+    const streamed = random() < 0.1 ? !asked : asked
     const thinks = rules.thinks(body)
     if (thinks) this.thought++
     const made = { ...(next as ModelAnswer), ...(thinks ? null : { thinking: '' }) }
-    this.made = made
     const written = rules.write(made, streamed, body)
+    this.made = { ...made, thinking: written.shown ?? made.thinking }
     await this.send(request, written, streamed, random)
   }
 
@@ -99,14 +115,21 @@ export class ModelDouble {
     const { breakAt } = this
     const bytes = Buffer.from(parts.join(''))
     await request.write(head('200 OK', streamed ? SSE : 'content-type: application/json', CHUNKED))
-    const most = streamed ? Buffer.byteLength(parts.slice(0, ending).join('')) : bytes.length - 1
+    const kept = parts.slice(0, streamed ? ending : undefined)
+    const most = Buffer.byteLength(kept.join('')) - (streamed ? 0 : 1)
+    if (breakAt !== null && streamed && this.saysError) {
+      await request.chunk(kept.slice(0, Math.floor(breakAt * (kept.length + 1))).join(''))
+      await request.chunk(ERROR_EVENTS[this.rules.api])
+      await request.lastChunk()
+      return
+    }
     const sent = breakAt === null ? bytes : bytes.subarray(0, Math.floor(breakAt * most))
     const places = Array.from({ length: Math.floor(random() * 4) }, () => Math.floor(random() * sent.length))
-    for (const piece of cutAt(
+    const pieces = cutAt(
       sent,
       places.sort((a, b) => a - b),
-    ))
-      await request.chunk(piece)
+    )
+    for (const piece of pieces) await request.chunk(piece)
     if (breakAt === null) await request.lastChunk()
     else request.destroy()
   }

@@ -122,7 +122,12 @@ export function createResponsesModel(random: Random): ModelApi {
     for (const call of answer.calls) {
       const id = drawId(random, 'call_')
       if (call === answer.calls[0]) known.set(id, sortMembers(JSON.parse(items[0]?.json as string)))
-      else known.set(id, '')
+      else if (random() < 0.3) {
+        // The model reasons again, and says nothing of it.
+        const json = `{"id":"${drawId(random, 'rs_')}","type":"reasoning","summary":[],"encrypted_content":"${drawId(random, 'gBBBB')}"}`
+        items.push({ json, call: null })
+        known.set(id, sortMembers(JSON.parse(json)))
+      } else known.set(id, '')
       const custom = call.name === PATCH_TOOL
       items.push({
         json: `{"id":"${drawId(random, custom ? 'ctc_' : 'fc_')}","type":"${custom ? 'custom_tool_call' : 'function_call'}","status":"completed","call_id":"${id}","name":"${call.name}","${custom ? 'input' : 'arguments'}":${quote(call.input)}}`,
@@ -187,6 +192,11 @@ function writeItem(
 ): void {
   const item = JSON.parse(json) as Fields
   const at = `"item_id":"${item.id}","output_index":${index}`
+  if (listOf(item.summary ?? [null]).length === 0) {
+    add('response.output_item.added', `"output_index":${index},"item":${json}`)
+    add('response.output_item.done', `"output_index":${index},"item":${json}`)
+    return
+  }
   const text = call?.input ?? String(membersOf(listOf(item.content ?? item.summary)[0]).text)
   const begun = quote({
     ...item,
@@ -220,10 +230,13 @@ function writeItem(
 /** Claude: its thinking blocks have to come back as they were. */
 export function createMessagesModel(random: Random): ModelApi {
   const known = new Map<string, string>()
-  const write = (answer: ModelAnswer, streamed: boolean): Written => {
+  const write = (given: ModelAnswer, streamed: boolean): Written => {
     const blocks: { json: string; deltas: string[] }[] = []
     const thinking: string[] = []
-    if (answer.thinking !== '') {
+    // Newer models may show nothing of what they think: the signature alone comes.
+    const shown = random() < 0.15 ? '' : given.thinking
+    const answer = { ...given, thinking: shown }
+    if (given.thinking !== '') {
       const signature = `${drawId(random, 'Eq')}==`
       thinking.push(`{"type":"thinking","thinking":${quote(answer.thinking)},"signature":"${signature}"}`)
       blocks.push({
@@ -267,7 +280,7 @@ export function createMessagesModel(random: Random): ModelApi {
         parts: [
           `{${begin},"content":[${full.join(',')}],"stop_reason":"${reason}","stop_sequence":null,${usage}}`,
         ],
-        ending: 0,
+        ...{ ending: 0, shown },
       }
     const parts = [
       named(
@@ -289,7 +302,7 @@ export function createMessagesModel(random: Random): ModelApi {
     )
     const ending = parts.length
     parts.push(named('message_stop', ''))
-    return { parts, ending }
+    return { parts, ending, shown }
   }
   const isThinking = ({ type }: Fields): boolean => type === 'thinking' || type === 'redacted_thinking'
   return {
@@ -362,7 +375,8 @@ export function createGeminiModel(random: Random): ModelApi {
       if (call.nonce !== null && signature !== null) known.set(call.nonce, signature)
       const args = inputOf(call)
       const own = args === '{}' ? '' : `,"args":${args}`
-      return `{"functionCall":{"name":"${call.name}"${own}}${signature === null ? '' : `,"thoughtSignature":"${signature}"`}}`
+      const id = random() < 0.5 ? `,"id":"${drawId(random, 'fc')}"` : ''
+      return `{"functionCall":{"name":"${call.name}"${own}${id}}${signature === null ? '' : `,"thoughtSignature":"${signature}"`}}`
     })
     const usage =
       '"usageMetadata":{"promptTokenCount":12,"candidatesTokenCount":3,"totalTokenCount":16,"thoughtsTokenCount":1}'
@@ -379,7 +393,10 @@ export function createGeminiModel(random: Random): ModelApi {
     if (random() < 0.5) for (const each of calls) parts.push(candidate([each], false))
     else if (calls.length > 0) parts.push(candidate(calls, false))
     const ending = parts.length
-    parts.push(candidate(['{"text":""}'], true))
+    // A signature may also come with the last text.
+    const last =
+      calls.length > 0 ? '{"text":""}' : `{"text":"","thoughtSignature":"${drawId(random, 'Sig')}"}`
+    parts.push(candidate([last], true))
     return { parts: parts.map((each) => `data: ${each}\r\n\r\n`), ending }
   }
   const partsOf = (body: Fields): Fields[] =>

@@ -66,6 +66,9 @@ export async function startStage(seed: number, alias: Record<string, unknown> = 
   }
 }
 
+/** Of each answer of a double: the cached ones are a part of them, but for Claude's. */
+const PROMPT_TOKENS = { chat: 12, responses: 12, messages: 16, gemini: 12 }
+
 export interface SessionOptions {
   readonly shape: BodyApi
   readonly streamed: boolean
@@ -79,6 +82,8 @@ export interface SessionReport {
   requests: number
   calls: number
   cuts: number
+  /** Cuts in place of which the model said an error, which the client read. */
+  errors: number
   edits: number
   stops: number
   switches: number
@@ -111,7 +116,17 @@ class Session {
     this.model = options.model
     this.lastBodies = new Map()
     this.report = {
-      ...{ requests: 0, calls: 0, cuts: 0, edits: 0, stops: 0, switches: 0, prefixes: 0, thinking: 0 },
+      ...{
+        requests: 0,
+        calls: 0,
+        cuts: 0,
+        errors: 0,
+        edits: 0,
+        stops: 0,
+        switches: 0,
+        prefixes: 0,
+        thinking: 0,
+      },
     }
   }
 
@@ -137,7 +152,7 @@ class Session {
 
   private switchModel(away: boolean): void {
     const all: ModelName[] = ['m-chat', 'm-responses', 'm-messages', 'm-adaptive', 'm-gemini']
-    const others = all.filter((each) => this.stage.doubles[each] !== this.stage.doubles[this.options.model])
+    const others = all.filter((each) => each !== this.options.model)
     this.model = away ? pick(this.random, others) : this.options.model
     this.report.switches++
   }
@@ -151,7 +166,10 @@ class Session {
     if (response.status !== 200) assert.unreachable(double.refusal ?? `${response.body}\n${body}`)
     const read = readAgentAnswer(response, options.streamed)
     // Chunks of the model's own API pass as they are, in whatever form they have.
-    if (options.streamed && double.rules.api !== 'chat') readChatStream(response.body.toString())
+    if (options.streamed && double.rules.api !== 'chat') {
+      const { usage } = readChatStream(response.body.toString())
+      assert.is(usage?.prompt_tokens, PROMPT_TOKENS[double.rules.api])
+    }
     const said = double.made as ModelAnswer
     assert.is(read.text, said.text)
     assert.is(read.thinking, said.thinking)
@@ -189,9 +207,11 @@ class Session {
     const { double, options } = this
     double.next = made
     double.breakAt = this.random()
+    double.saysError = this.random() < 0.5
     const response = await this.ask()
     double.breakAt = null
     const body = response.body.toString()
+    if (body.includes('told by the model')) this.report.errors++
     assert.not(looksComplete(response, options.streamed), `a cut looks complete: ${body.slice(-800)}`)
     this.report.cuts++
   }

@@ -26,11 +26,10 @@ export function looksComplete(response: Response, streamed: boolean): boolean {
   const text = response.body.toString()
   if (streamed) return text.includes('data: [DONE]\n')
   try {
-    JSON.parse(text)
+    return response.complete && (JSON.parse(text) as Fields).error === undefined
   } catch {
     return false
   }
-  return response.complete
 }
 
 function readWhole(text: string): AgentAnswer {

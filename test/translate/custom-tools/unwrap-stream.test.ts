@@ -342,14 +342,21 @@ test('any bytes pass unchanged where there is no call of a wrapped tool', () => 
 })
 
 test('a response is unwrapped only if tools were wrapped and it is no error, and as a stream if it is one', () => {
-  const facts = { from: 'chat', status: 200, eventStream: true, includeUsage: false, model: null } as const
+  const facts = {
+    from: 'chat',
+    status: 200,
+    eventStream: true,
+    stream: true,
+    includeUsage: false,
+    model: null,
+  } as const
   assert.is(selectTranslation(facts), null)
   const error = selectTranslation({ ...facts, wrapped: TOOLS, status: 400, eventStream: false })
   const inForm = '{"error":{"message":"x","type":"t","param":null,"code":null}}'
   assert.is(error === null ? null : translate(error, [Buffer.from(inForm)]), inForm)
   const { events, left } = STREAMS[0] as Stream
   for (const eventStream of [true, false]) {
-    const translation = selectTranslation({ ...facts, wrapped: TOOLS, eventStream })
+    const translation = selectTranslation({ ...facts, wrapped: TOOLS, eventStream, stream: eventStream })
     assert.ok(translation !== null)
     assert.is(translate(translation, [Buffer.from(events.join(''))]), left.join(''))
   }

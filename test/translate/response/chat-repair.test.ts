@@ -171,7 +171,14 @@ test('numbers in arguments that are an object keep their digits', () => {
 })
 
 test('a wrapped tool is unwrapped behind the repair', () => {
-  const facts = { from: 'chat', status: 200, eventStream: true, includeUsage: false, model: null } as const
+  const facts = {
+    from: 'chat',
+    status: 200,
+    eventStream: true,
+    stream: true,
+    includeUsage: false,
+    model: null,
+  } as const
   const translation = selectTranslation({ ...facts, wrapped: ['Patch'], hasTools: true })
   const events = ['a', 'b'].map((id) =>
     part({ index: 0, id, ...made('Patch', JSON.stringify({ input: id })) }),

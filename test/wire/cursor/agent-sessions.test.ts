@@ -1,7 +1,13 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { BodyApi } from '../../../src/api/apis.js'
-import { type ModelName, playSession, type Stage, startStage } from '../../support/agent/play.js'
+import {
+  type ModelName,
+  playSession,
+  type SessionReport,
+  type Stage,
+  startStage,
+} from '../../support/agent/play.js'
 import { SEED } from '../../support/random.js'
 
 const SHAPES: readonly BodyApi[] = ['chat', 'responses', 'messages']
@@ -15,6 +21,8 @@ test.before(async () => {
 
 test.after(() => stage.close())
 
+const reports: SessionReport[] = []
+
 let seed = SEED * 100
 for (const shape of SHAPES) {
   for (const model of MODELS) {
@@ -24,11 +32,20 @@ for (const shape of SHAPES) {
       const options = { shape, model, streamed, turns, seed }
       test(`an agent's session in ${shape} shape, with ${model}, ${streamed ? 'streamed' : 'whole'}`, async () => {
         const report = await playSession(stage, options)
+        reports.push(report)
         assert.is(report.requests, turns)
         assert.ok(report.calls > turns / 3 && report.prefixes > turns / 8, JSON.stringify(report))
       })
     }
   }
 }
+
+test('the sessions had edits, stops, cuts, errors and switches of the model', () => {
+  const total = (name: keyof SessionReport): number => reports.reduce((sum, each) => sum + each[name], 0)
+  for (const name of ['edits', 'stops', 'cuts', 'errors', 'switches'] as const)
+    assert.ok(total(name) > 10, name)
+  assert.ok(total('thinking') > total('requests') / 2)
+  assert.ok(total('prefixes') > total('requests') / 2)
+})
 
 test.run()

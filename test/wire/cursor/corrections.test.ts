@@ -399,6 +399,38 @@ test('a model that refuses what was left out is not asked again', async () => {
   )
 })
 
+test('a target that fails after a correction is followed by the next one, with its own corrections', async () => {
+  let fails = true
+  await withUpstream(
+    PLAIN,
+    (_, body) => {
+      const refusal = unsupported(body, body.model === 'one' ? 'temperature' : 'user')
+      return refusal ?? (body.model === 'one' && fails ? openai('oops', null, null, 500) : null)
+    },
+    async ({ relay, upstream, ask, warnings }) => {
+      requireAnswer(await ask('chat'))
+      const sent = upstream.requests.map(({ body }) => JSON.parse(body.toString()) as Fields)
+      assert.equal(
+        sent.map(({ model, temperature, user }) => [model, temperature !== undefined, user !== undefined]),
+        [
+          ['one', true, true],
+          ['one', false, true],
+          ['two', true, true],
+          ['two', true, false],
+        ],
+      )
+      assert.is(warnings().length, 2)
+      const [record] = await relay.records(1)
+      assert.is(record?.attempts, 4)
+      assert.is(record?.failed_attempts, 'up/one corrected, up/one 500, up/two corrected')
+      fails = false
+      requireAnswer(await ask('chat'))
+      assert.is(upstream.requests.length, 5)
+    },
+    { models: { team: { targets: ['one', 'two'].map((model) => ({ upstream: 'up', model })) } } },
+  )
+})
+
 test('a request on /v1 is not repeated', async () => {
   await withUpstream(
     PLAIN,
