@@ -56,7 +56,8 @@ export function countLeftOut(visit: ModelChoice): number {
 export type ModelChoice = Pick<Visit, 'named' | 'listed' | 'modelsMax'>
 
 function listChats({ listed }: ModelChoice): string[] {
-  return [...new Set(listed)].filter((name) => !OTHER_KINDS.test(name))
+  // Names with control characters are none, and would be shown.
+  return [...new Set(listed)].filter((name) => !OTHER_KINDS.test(name) && cleanText(name, '') === name)
 }
 
 /** Plays Cursor with several models. @param onFinding called for each, in the order of `models` */
@@ -137,8 +138,12 @@ async function requestAnswer(visit: Visit, model: string, body: string): Promise
   if (!isResponse(response)) return fail(response.reason)
   if (visit.fault !== null) return visit.fault.seen
   const { key, thinwire } = visit
+  const { cursor } = visit.base
   if (response.status !== 200)
-    return explainRefusal(response, { ...{ model, body, key, thinwire }, place: visit.findPlace(model) })
+    return explainRefusal(response, {
+      ...{ model, body, key, thinwire, cursor },
+      place: visit.findPlace(model),
+    })
   const answer = readAgentAnswer(response, { names: TOOL_NAMES, freeText: PATCH_TOOL })
   const clean = (text: string): string => cleanText(text, key).slice(0, QUOTE_MAX)
   if (answer.error !== null) return fail(`an error within the answer: ${clean(answer.error)}`)

@@ -24,6 +24,8 @@ export interface RefusedRequest {
   readonly body: string
   readonly key: string
   readonly thinwire: boolean
+  /** The base URL is one for Cursor, where the relay fits bodies to their models. */
+  readonly cursor: boolean
   /** Null if it is not known. */
   readonly place: ModelPlace | null
 }
@@ -205,7 +207,7 @@ function findCause(response: HttpResponse, text: string, refused: RefusedRequest
 const NAMES: Readonly<Record<Correction['kind'], string>> = {
   drop: 'the model does not take a field that Cursor sends',
   limitField: 'the model has another name for the limit of output tokens',
-  api: 'the model is asked by another API',
+  api: 'the model has to be asked by another API',
   customTools: "the upstream takes no custom tools, such as Cursor's ApplyPatch",
   chatThinking: 'the upstream takes no earlier thinking',
   thinking: 'this Claude model thinks in another way',
@@ -262,7 +264,8 @@ function describeTraits(refused: RefusedRequest, traits: Partial<ModelTraits>): 
   return describeLine(refused, JSON.stringify({ ...match, ...traits }))
 }
 
-function describeLine({ model, place }: RefusedRequest, line: string): string[] {
+function describeLine({ model, place, cursor }: RefusedRequest, line: string): string[] {
+  if (!cursor) return ['use a base URL that ends in /cursor/v1: there the relay changes what a model refuses']
   return [
     ...describeEntry(line),
     ...(place === null

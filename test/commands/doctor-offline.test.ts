@@ -70,13 +70,13 @@ const FAMILIES = {
     oss: { upstream: 'groq', model: 'openai/gpt-oss-120b' },
     qwen: { upstream: 'home', model: 'qwen3' },
     // For a team: it is tried all the same.
-    team: { upstream: 'openai', model: 'gpt-5.2', teams: ['core'] },
+    team: { upstream: 'openai', model: 'gpt-5.2', team: 'core' },
   },
 }
 
 test('models of each family work in all shapes, without a key and without a network', async (context) => {
-  const { code, models } = await rehearse(context, FAMILIES, '--all-shapes')
-  assert.is(code, 0)
+  const { code, err, models } = await rehearse(context, FAMILIES, '--all-shapes')
+  assert.is(code, 0, err)
   assert.equal(models.map(({ model }) => model).sort(), Object.keys(FAMILIES.models).sort())
   for (const each of models) {
     assert.is(each.agent.length, 3)
