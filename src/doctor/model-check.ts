@@ -91,7 +91,7 @@ async function examineModel(visit: Visit, model: string): Promise<ModelFinding> 
   const change =
     learned === null
       ? []
-      : describeEntry(learned).map((line) => `to save a refused request after each start, ${line}`)
+      : [`to save a refused request after each start, ${describeEntry(learned, visit.findPlace(model))}`]
   const [first, ...others] = agent.map((each, i) =>
     i === 0 ? { ...each, change: [...each.change, ...change] } : each,
   )

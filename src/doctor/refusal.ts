@@ -12,6 +12,8 @@ export interface ModelPlace {
   /** The name that the upstream gets. */
   readonly model: string
   readonly traits: ModelTraits
+  /** An entry of `modelTraits` matches it already. */
+  readonly hasEntry: boolean
 }
 
 /** Finds where the relay sends a model. @returns null if its config is not known here, or has no such model */
@@ -267,15 +269,18 @@ function describeTraits(refused: RefusedRequest, traits: Partial<ModelTraits>): 
 function describeLine({ model, place, cursor }: RefusedRequest, line: string): string[] {
   if (!cursor) return ['use a base URL that ends in /cursor/v1: there the relay changes what a model refuses']
   return [
-    ...describeEntry(line),
+    describeEntry(line, place),
     ...(place === null
       ? [`"match" is the name that the upstream gets for ${model} (models.${model}.model)`]
       : []),
   ]
 }
 
-/** The advice to add an entry to `modelTraits`. @param entry as JSON */
-export function describeEntry(entry: string): string[] {
+/** The advice to add an entry to `modelTraits`, of which the first that matches counts. @param entry as JSON */
+export function describeEntry(entry: string, place: ModelPlace | null): string {
   // With a space behind each comma between members, where a report can begin a new line.
-  return [`add to modelTraits: ${entry.replaceAll(/(["\]}\d]|true|false|null),"/g, '$1, "')}`]
+  const spaced = entry.replaceAll(/(["\]}\d]|true|false|null),"/g, '$1, "')
+  return place?.hasEntry === true
+    ? `put before the others in modelTraits: ${spaced}`
+    : `add to modelTraits: ${spaced}`
 }

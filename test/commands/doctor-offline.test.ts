@@ -122,7 +122,7 @@ test('a model that a rule of the config spoils is told with its cause', async (c
   const bad = listed.models.find(({ model }) => model === 'bad')
   assert.match(
     bad === undefined ? '' : describe(bad),
-    /^bad: ok failed \(after the result of Read: 400: Tool call id .*\) add to modelTraits: \{"match":"devstral-latest", "upstream":"mistral", "callIds":"nine"\}/,
+    /^bad: ok failed \(after the result of Read: 400: Tool call id .*\) put before the others in modelTraits: \{"match":"devstral-latest", "upstream":"mistral", "callIds":"nine"\}/,
   )
   assert.is((await rehearse(context, null, '--model', 'bad')).code, 1)
   assert.is((await rehearse(context, null, '--model', 'good')).code, 0)

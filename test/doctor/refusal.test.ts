@@ -18,6 +18,7 @@ const PLACE: ModelPlace = {
   upstream: 'up',
   model: 'gpt-5.2',
   traits: findTraits({ model: 'gpt-5.2', upstream: 'up', preset: null, rules: [] }).traits,
+  hasEntry: false,
 }
 
 function explain(response: HttpResponse, place: ModelPlace | null = PLACE, cursor = true): string {
