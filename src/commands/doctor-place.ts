@@ -16,9 +16,10 @@ export function createPlaceFinder({ upstreams, routes, aliases, modelRules }: De
     const upstream = upstreams.find((each) => each.name === target?.upstream)
     if (target === undefined || upstream === undefined) return null
     const model = target.model ?? alias?.name ?? name
-    const { traits } = findTraits({
+    const { traits, sources } = findTraits({
       ...{ model, upstream: upstream.name, preset: upstream.preset, rules: modelRules },
     })
-    return { upstream: upstream.name, model, traits }
+    const hasEntry = Object.values(sources).some(({ kind }) => kind === 'rule')
+    return { upstream: upstream.name, model, traits, hasEntry }
   }
 }

@@ -124,7 +124,7 @@ async function rehearse(given: Given, io: DoctorIo): Promise<number> {
     const findPlace = createPlaceFinder(config)
     const { models, timeoutMs, allShapes } = given
     const visit = new Visit({
-      ...{ base, key: 'offline', models, timeoutMs, allShapes, findPlace },
+      ...{ base, key: 'key-of-thinwire-doctor', models, timeoutMs, allShapes, findPlace },
       ...{ cursor: true, modelsMax: Number.POSITIVE_INFINITY, idleMs: 0, roots: [] },
       findLearned(model) {
         const place = findPlace(model)

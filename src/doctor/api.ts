@@ -147,8 +147,12 @@ export function formatModelSuffix({ model }: Visit): string {
 /** Describes an error response to a correct request. @param body of the request */
 export function describeRefusal(response: HttpResponse, visit: Visit, body: string): Seen {
   const { key, thinwire } = visit
+  const { cursor } = visit.base
   const model = visit.model ?? ''
-  return explainRefusal(response, { ...{ model, body, key, thinwire }, place: visit.findPlace(model) })
+  return explainRefusal(response, {
+    ...{ model, body, key, thinwire, cursor },
+    place: visit.findPlace(model),
+  })
 }
 
 /** Cursor's test of a key has a limit of ten tokens, by the older name, and a temperature. */
@@ -159,9 +163,7 @@ function describeRefusedTest(response: HttpResponse, visit: Visit, body: string)
   return warn(
     seen.seen,
     "Cursor's test alone has this limit and temperature, so the model may work all the same",
-    ...(visit.base.cursor
-      ? []
-      : ['use the base URL that ends in /cursor/v1: it changes what the model refuses']),
+    ...(visit.base.cursor ? [] : seen.change),
     'cursor.answerKeyCheck lets the relay answer the test at /cursor/v1',
   )
 }

@@ -56,7 +56,8 @@ export function countLeftOut(visit: ModelChoice): number {
 export type ModelChoice = Pick<Visit, 'named' | 'listed' | 'modelsMax'>
 
 function listChats({ listed }: ModelChoice): string[] {
-  return [...new Set(listed)].filter((name) => !OTHER_KINDS.test(name))
+  // Names with control characters are none, and would be shown.
+  return [...new Set(listed)].filter((name) => !OTHER_KINDS.test(name) && cleanText(name, '') === name)
 }
 
 /** Plays Cursor with several models. @param onFinding called for each, in the order of `models` */
@@ -84,16 +85,13 @@ async function examineModel(visit: Visit, model: string): Promise<ModelFinding> 
   const shapes = visit.allShapes ? [own, ...AGENT_SHAPES.filter((shape) => shape !== own)] : [own]
   const ask = await tryAsk(visit, model)
   const agent: ShapeFinding[] = []
-  for (const shape of shapes) {
-    const blocked = visit.fault === null ? null : skip(visit.fault.why)
-    agent.push({ shape, ...(blocked ?? (await tryAgent(visit, model, shape))) })
-  }
+  for (const shape of shapes) agent.push({ shape, ...(await tryAgent(visit, model, shape)) })
   const works = agent[0]?.outcome === 'ok'
   const learned = visit.findLearned(model)
   const change =
     learned === null
       ? []
-      : describeEntry(learned).map((line) => `to save a refused request after each start, ${line}`)
+      : [`to save a refused request after each start, ${describeEntry(learned, visit.findPlace(model))}`]
   const [first, ...others] = agent.map((each, i) =>
     i === 0 ? { ...each, change: [...each.change, ...change] } : each,
   )
@@ -113,6 +111,8 @@ async function tryAgent(visit: Visit, model: string, shape: AgentShape): Promise
     const urge: Urge = 'required'
     const again = await requestAnswer(visit, model, createAgentBody(shape, model, urge))
     // Models that think may refuse to be urged.
+    const { fault } = visit
+    if (fault !== null) return fault.seen
     if ('outcome' in again || again.calls.length === 0)
       return warn(
         'it did not call a tool, though it was asked twice to',
@@ -131,14 +131,23 @@ async function tryAgent(visit: Visit, model: string, shape: AgentShape): Promise
 
 /** @returns why there is no answer that Cursor can read */
 async function requestAnswer(visit: Visit, model: string, body: string): Promise<AgentAnswer | Seen> {
+  const known = visit.fault
+  if (known !== null) return skip(known.why)
   // Cursor's servers send no Origin.
   const headers = { ...visit.authorization, 'content-type': 'application/json' }
   const response = await visit.send('POST', buildPathUrl(visit.base, CHAT), headers, body, 0, ANSWER_MS)
   if (!isResponse(response)) return fail(response.reason)
-  if (visit.fault !== null) return visit.fault.seen
   const { key, thinwire } = visit
-  if (response.status !== 200)
-    return explainRefusal(response, { ...{ model, body, key, thinwire }, place: visit.findPlace(model) })
+  const { cursor } = visit.base
+  if (response.status !== 200) {
+    // Found in this response, or in that of another model.
+    const { fault } = visit as Pick<Visit, 'fault'>
+    if (fault !== null) return fault.seen
+    return explainRefusal(response, {
+      ...{ model, body, key, thinwire, cursor },
+      place: visit.findPlace(model),
+    })
+  }
   const answer = readAgentAnswer(response, { names: TOOL_NAMES, freeText: PATCH_TOOL })
   const clean = (text: string): string => cleanText(text, key).slice(0, QUOTE_MAX)
   if (answer.error !== null) return fail(`an error within the answer: ${clean(answer.error)}`)

@@ -12,6 +12,8 @@ export interface ModelPlace {
   /** The name that the upstream gets. */
   readonly model: string
   readonly traits: ModelTraits
+  /** An entry of `modelTraits` matches it already. */
+  readonly hasEntry: boolean
 }
 
 /** Finds where the relay sends a model. @returns null if its config is not known here, or has no such model */
@@ -24,6 +26,8 @@ export interface RefusedRequest {
   readonly body: string
   readonly key: string
   readonly thinwire: boolean
+  /** The base URL is one for Cursor, where the relay fits bodies to their models. */
+  readonly cursor: boolean
   /** Null if it is not known. */
   readonly place: ModelPlace | null
 }
@@ -205,7 +209,7 @@ function findCause(response: HttpResponse, text: string, refused: RefusedRequest
 const NAMES: Readonly<Record<Correction['kind'], string>> = {
   drop: 'the model does not take a field that Cursor sends',
   limitField: 'the model has another name for the limit of output tokens',
-  api: 'the model is asked by another API',
+  api: 'the model has to be asked by another API',
   customTools: "the upstream takes no custom tools, such as Cursor's ApplyPatch",
   chatThinking: 'the upstream takes no earlier thinking',
   thinking: 'this Claude model thinks in another way',
@@ -262,17 +266,21 @@ function describeTraits(refused: RefusedRequest, traits: Partial<ModelTraits>): 
   return describeLine(refused, JSON.stringify({ ...match, ...traits }))
 }
 
-function describeLine({ model, place }: RefusedRequest, line: string): string[] {
+function describeLine({ model, place, cursor }: RefusedRequest, line: string): string[] {
+  if (!cursor) return ['use a base URL that ends in /cursor/v1: there the relay changes what a model refuses']
   return [
-    ...describeEntry(line),
+    describeEntry(line, place),
     ...(place === null
       ? [`"match" is the name that the upstream gets for ${model} (models.${model}.model)`]
       : []),
   ]
 }
 
-/** The advice to add an entry to `modelTraits`. @param entry as JSON */
-export function describeEntry(entry: string): string[] {
+/** The advice to add an entry to `modelTraits`, of which the first that matches counts. @param entry as JSON */
+export function describeEntry(entry: string, place: ModelPlace | null): string {
   // With a space behind each comma between members, where a report can begin a new line.
-  return [`add to modelTraits: ${entry.replaceAll(/(["\]}\d]|true|false|null),"/g, '$1, "')}`]
+  const spaced = entry.replaceAll(/(["\]}\d]|true|false|null),"/g, '$1, "')
+  return place?.hasEntry === true
+    ? `put before the others in modelTraits: ${spaced}`
+    : `add to modelTraits: ${spaced}`
 }

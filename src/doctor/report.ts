@@ -87,7 +87,8 @@ export interface Report {
  * of one of those that are listed.
  */
 export function isFine(visit: Visit, { findings, models }: Report): boolean {
-  return countOutcomes(findings).failed === 0 && (!visit.cursor || worksInAgentMode(visit, models ?? []))
+  if (countOutcomes(findings).failed > 0 || visit.fault !== null) return false
+  return !visit.cursor || worksInAgentMode(visit, models ?? [])
 }
 
 function worksInAgentMode({ named }: Visit, models: readonly ModelFinding[]): boolean {
@@ -114,7 +115,8 @@ export function formatVerdict(visit: Visit, report: Report): string {
 
 function describeVerdict(visit: Visit, { findings, models }: Report): string {
   const { failed, skipped } = countOutcomes(findings)
-  if (failed > 0) return 'Cursor will not work well with this URL until the failures are fixed.'
+  if (failed > 0 || visit.fault !== null)
+    return 'Cursor will not work well with this URL until the failures are fixed.'
   if (models !== null && !worksInAgentMode(visit, models)) return describeAgentFailure(visit, models)
   const agent = models === null ? '' : `${describeWorking(models)} `
   if (findings.length === 0) return agent.trim()

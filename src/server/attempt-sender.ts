@@ -96,7 +96,7 @@ export class AttemptSender {
     const line = formatConfigLine(name, model, before, this.learned.list(target.name, model))
     this.log.warn(
       { target: target.name, model },
-      `${target.name} refused a request, which was changed and sent once more. To change such requests from the start, add to modelTraits: ${line}`,
+      `${target.name} refused a request, which was changed and sent once more. To change such requests from the start, ahead of other entries that match add to modelTraits: ${line}`,
     )
   }
 

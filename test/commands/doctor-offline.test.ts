@@ -70,13 +70,13 @@ const FAMILIES = {
     oss: { upstream: 'groq', model: 'openai/gpt-oss-120b' },
     qwen: { upstream: 'home', model: 'qwen3' },
     // For a team: it is tried all the same.
-    team: { upstream: 'openai', model: 'gpt-5.2', teams: ['core'] },
+    team: { upstream: 'openai', model: 'gpt-5.2', team: 'core' },
   },
 }
 
 test('models of each family work in all shapes, without a key and without a network', async (context) => {
-  const { code, models } = await rehearse(context, FAMILIES, '--all-shapes')
-  assert.is(code, 0)
+  const { code, err, models } = await rehearse(context, FAMILIES, '--all-shapes')
+  assert.is(code, 0, err)
   assert.equal(models.map(({ model }) => model).sort(), Object.keys(FAMILIES.models).sort())
   for (const each of models) {
     assert.is(each.agent.length, 3)
@@ -122,7 +122,7 @@ test('a model that a rule of the config spoils is told with its cause', async (c
   const bad = listed.models.find(({ model }) => model === 'bad')
   assert.match(
     bad === undefined ? '' : describe(bad),
-    /^bad: ok failed \(after the result of Read: 400: Tool call id .*\) add to modelTraits: \{"match":"devstral-latest", "upstream":"mistral", "callIds":"nine"\}/,
+    /^bad: ok failed \(after the result of Read: 400: Tool call id .*\) put before the others in modelTraits: \{"match":"devstral-latest", "upstream":"mistral", "callIds":"nine"\}/,
   )
   assert.is((await rehearse(context, null, '--model', 'bad')).code, 1)
   assert.is((await rehearse(context, null, '--model', 'good')).code, 0)

@@ -1,9 +1,26 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { startDemo } from '../../src/demo/server.js'
 import type { AgentShape } from '../../src/doctor/agent-bodies.js'
-import { behind, clearWard, closeWard, faulty, look, openWard, type Ward } from '../support/ward.js'
+import { readBaseUrl } from '../../src/doctor/base-url.js'
+import { startDouble } from '../../src/doctor/doubles/double.js'
+import { examineModels } from '../../src/doctor/model-check.js'
+import { Visit } from '../../src/doctor/visit.js'
+import {
+  answerPage,
+  behind,
+  clearWard,
+  closeWard,
+  faulty,
+  look,
+  openWard,
+  type Ward,
+} from '../support/ward.js'
 
 const test = suite<Ward>('doctor: agent')
 
@@ -104,6 +121,17 @@ async function examine(url: string, ...args: readonly string[]) {
   return { code, out, models: readModels(out) }
 }
 
+/** Plays Cursor alone, without the other checks. */
+function play(url: string, ...models: readonly string[]): Promise<readonly ModelJson[]> {
+  const base = readBaseUrl(url)
+  if (typeof base === 'string') throw new Error(base)
+  const visit = new Visit({
+    ...{ base, key: 'key-of-a-test', models, modelsMax: 20, cursor: true, allShapes: false },
+    ...{ timeoutMs: 10_000, idleMs: 0, roots: [], findPlace: () => null, findLearned: () => null },
+  })
+  return examineModels(visit, models, () => {})
+}
+
 test('a relay completes turns of Cursor in all shapes of bodies, with each model that it lists', async (ward) => {
   const { code, out } = await behind(ward, {}, { path: '/cursor/v1', args: ['--all-shapes'] })
   assert.is(code, 0, out)
@@ -183,8 +211,8 @@ test('a call that Cursor cannot read fails with the reason', async () => {
     [[{ type: 'response.created' }], /no chat completion chunk \(response\.created\)/],
   ]
   for (const [events, expected] of cases) {
-    const { code, models } = await examine(await serve(['m'], firstTurn(...events)))
-    assert.is(code, 1)
+    const models = await play(await serve([], firstTurn(...events)), 'm')
+    assert.is(models[0]?.works, false)
     const [agent] = models[0]?.agent ?? []
     assert.match(agent === undefined ? '' : show(agent), expected, agent === undefined ? '' : show(agent))
     assert.is(agent?.outcome, 'failed')
@@ -280,6 +308,93 @@ test('the table of models has lines of at most 80 columns', async () => {
     out.split('\n').every((line) => line.length <= 80),
     out,
   )
+})
+
+test('models of providers that are asked without a relay fail with the true cause and its cure', async () => {
+  const demo = await startDemo({ paceMs: 0 })
+  try {
+    for (const [preset, model, cause, cure] of [
+      ['openai', 'gpt-5.2', /use \/v1\/responses .*has to be asked by another API/, '"api":"responses"'],
+      ['openai', 'o3', /'temperature' is not supported/, '"refuses":["temperature"]'],
+      ['openai', 'gpt-4o', /takes no custom tools/, '"customTools":false'],
+      ['anthropic', 'opus', /takes no custom tools/, '"customTools":false'],
+    ] as const) {
+      const double = await startDouble(preset, demo.origin)
+      try {
+        const { code, models } = await examine(`${double.origin}/cursor/v1`, '--model', model)
+        assert.is(code, 1)
+        const [agent] = models[0]?.agent ?? []
+        assert.is(agent?.outcome, 'failed', model)
+        assert.match(agent?.seen ?? '', cause)
+        assert.is(agent?.change[0], `add to modelTraits: {"match":"${model}", ${cure}}`)
+      } finally {
+        await double.close()
+      }
+    }
+  } finally {
+    await demo.close()
+  }
+})
+
+test('with the config of the relay the cure names the upstream and its model', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'thinwire-doctor-'))
+  const file = join(folder, 'relay.json')
+  const models = { team: { upstream: 'mine', model: 'some-model' } }
+  writeFileSync(file, JSON.stringify({ upstreams: { mine: { preset: 'openai' } }, models }))
+  try {
+    const url = await serve(['team'], (body, res) =>
+      hasTools(body)
+        ? sendJson(res, 400, {
+            error: { message: "Unsupported parameter: 'temperature'", param: 'temperature' },
+          })
+        : sendChunks(res, ...TEXT),
+    )
+    const found = await examine(url, '--config', file)
+    assert.equal(found.models[0]?.agent[0]?.change, [
+      'add to modelTraits: {"match":"some-model", "upstream":"mine", "refuses":["temperature"]}',
+    ])
+    const missing = await look([url, '--key', 'key-of-a-test', '--config', join(folder, 'none.json')])
+    assert.is(missing.code, 2)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test('neither the key nor a control character of a list or an answer is in the table of models', async () => {
+  const names = ['good', 'bad\u001b[2Jname', 'ev\u202eil', 'long'.repeat(40)]
+  const url = await serve(names, (body, res) => {
+    const message = `Key key-of-a-test is \u001b[2J\u009b not\nwelcome for ${String(body.model)}`
+    sendChunks(res, { error: { message } })
+  })
+  for (const args of [['--json'], []]) {
+    const { code, out } = await look([url, '--key', 'key-of-a-test', ...args])
+    assert.is(code, 1)
+    assert.not.ok(/[\p{Cc}\p{Cf}]/u.test(out.replaceAll('\n', '')))
+    assert.not.match(out, /key-of-a-test/)
+    assert.match(out, /good/)
+    assert.not.match(out, /il"|badname/)
+  }
+})
+
+test('a limit of a proxy that comes between turns is told as that', async (ward) => {
+  let left = 12
+  const { code, out } = await behind(
+    ward,
+    {
+      respond: (req, res) =>
+        req.method === 'POST' &&
+        req.headers.authorization !== undefined &&
+        left-- <= 0 &&
+        answerPage(res, 503, '503 Service Temporarily Unavailable'),
+    },
+    { path: '/cursor/v1', args: ['--all-shapes'] },
+  )
+  assert.is(code, 1)
+  const told = readModels(out).flatMap(({ ask, agent }) => [ask, ...agent].map(show))
+  assert.ok(
+    told.some((text) => /^failed: .*a proxy in front limits the number of requests.*limit_req/.test(text)),
+  )
+  assert.ok(told.some((text) => /^skipped: a proxy limits requests/.test(text)))
 })
 
 test.run()

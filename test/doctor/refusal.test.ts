@@ -18,12 +18,13 @@ const PLACE: ModelPlace = {
   upstream: 'up',
   model: 'gpt-5.2',
   traits: findTraits({ model: 'gpt-5.2', upstream: 'up', preset: null, rules: [] }).traits,
+  hasEntry: false,
 }
 
-function explain(response: HttpResponse, place: ModelPlace | null = PLACE): string {
+function explain(response: HttpResponse, place: ModelPlace | null = PLACE, cursor = true): string {
   const body = JSON.stringify({ model: 'team', temperature: 0, tools: [], max_tokens: 10 })
   const { outcome, seen, change } = explainRefusal(response, {
-    ...{ model: 'team', body, key: 'key-of-a-test', thinwire: true, place },
+    ...{ model: 'team', body, key: 'key-of-a-test', thinwire: true, place, cursor },
   })
   return `${outcome}: ${seen} > ${change.join(' | ')}`
 }
@@ -60,7 +61,7 @@ const CASES: ReadonlyArray<readonly [name: string, HttpResponse, RegExp]> = [
         { param: 'reasoning_effort' },
       ),
     ),
-    /asked by another API.*"api":"responses"/,
+    /has to be asked by another API.*"api":"responses"/,
   ],
   [
     'custom tools',
@@ -210,6 +211,16 @@ test('without the config the entry is for the name of the client, and says which
     /modelTraits: \{"match":"team", "refuses":\["temperature"\]\} \| .*models\.team\.model/,
   )
   assert.match(explain(respond(401, error('Wrong key')), null), /check apiKey of the upstream/)
+})
+
+test('where bodies are forwarded as they are, the base URL for Cursor is the cure of what a model refuses', () => {
+  for (const [name, response] of CASES.slice(0, 4)) {
+    assert.match(
+      explain(response, PLACE, false),
+      /> use a base URL that ends in \/cursor\/v1: there[^|]*$/,
+      name,
+    )
+  }
 })
 
 test.run()

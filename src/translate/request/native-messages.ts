@@ -46,7 +46,7 @@ export function editMessages(context: NativeContext): void {
   const { body, request, edits, fields } = context
   editChoice(body, request, edits)
   for (const key of OPENAI_ONLY) edits.cut(key)
-  editLimit(body, request, edits)
+  editLimit(context)
   editUser(body, request, edits)
   editStop(body, request, edits)
   const tier = findMember(request, 'service_tier')
@@ -98,20 +98,29 @@ function readValue(body: Buffer, value: Value | null): unknown {
 /** In bytes. */
 const LONGEST_READ = 64 * 1024
 
-function editLimit(body: Buffer, request: Value, edits: ObjectEdits): void {
+/** Cursor's limit may be for another model: one above what this model takes is refused. */
+function editLimit({ body, request, edits, target }: NativeContext): void {
+  const most = target.traits.maxOutputTokens ?? Number.POSITIVE_INFINITY
   const others = ['max_completion_tokens', 'max_output_tokens']
-  if (isEmptyValue(body, findMember(request, 'max_tokens'))) {
-    const set = others.find((key) => !isEmptyValue(body, findMember(request, key)))
-    if (set === undefined) {
-      edits.cut('max_tokens')
-      edits.add('max_tokens', String(defaultLimit(body, request)))
-    } else {
-      edits.rename(set, 'max_tokens')
-    }
-    for (const other of others) if (other !== set) edits.cut(other)
-  } else {
+  const given = findMember(request, 'max_tokens')
+  if (given !== null && !isEmptyValue(body, given)) {
+    if (isAbove(body, given, most)) edits.replace(given, String(most))
     for (const other of others) edits.cut(other)
+    return
   }
+  const set = others.find((key) => !isEmptyValue(body, findMember(request, key)))
+  if (set === undefined) {
+    edits.cut('max_tokens')
+    edits.add('max_tokens', String(Math.min(defaultLimit(body, request), most)))
+  } else {
+    edits.rename(set, 'max_tokens', isAbove(body, findMember(request, set), most) ? String(most) : null)
+  }
+  for (const other of others) if (other !== set) edits.cut(other)
+}
+
+function isAbove(body: Buffer, value: Value | null, most: number): boolean {
+  const limit = readValue(body, value)
+  return typeof limit === 'number' && limit > most
 }
 
 /** The thinking budget is a part of the limit and must be less than it. */

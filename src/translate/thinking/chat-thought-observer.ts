@@ -14,7 +14,7 @@ const LONGEST_READ = 1024 * 1024
  * and are not parsed.
  */
 const MATTERS =
-  /"(?:reasoning|thinking|extra_content|function_call|error)|"finish_reason":\s*"\w|\[DONE\]|"tool_calls"[^]*"(?:id|name)"/
+  /"(?:reasoning|thinking|extra_content|function_call|error)|"finish_reason":\s*"\w|\[DONE\]|"tool_calls"[\s\S]*"(?:id|name)"/
 
 /** Writes nothing. It only knows what was called. */
 class SilentWriter implements ResponseWriter {

@@ -17,6 +17,19 @@ test('a Messages body gets the required max_tokens, with room for its thinking b
   assert.equal(sent('messages', { messages: [], thinking }), { messages: [], thinking, max_tokens: 36_384 })
 })
 
+test('a limit above what the model takes becomes its own limit, under whatever name it comes', () => {
+  const target = { maxOutputTokens: 4_096 }
+  for (const [given, wanted] of [
+    [{ max_tokens: 8_192 }, 4_096],
+    [{ max_completion_tokens: 8_192 }, 4_096],
+    [{ max_output_tokens: 1e9, max_completion_tokens: null }, 4_096],
+    [{ max_tokens: 4_096 }, 4_096],
+    [{ max_tokens: 7 }, 7],
+    [{}, 4_096],
+  ] as const)
+    assert.equal(sent('messages', { messages: [], ...given }, target), { messages: [], max_tokens: wanted })
+})
+
 test('on the way to Messages, the user becomes user_id, and no other metadata stays', () => {
   const rest = { max_tokens: 1, messages: [] }
   const cases: [object, object][] = [
