@@ -153,7 +153,8 @@ function findRefusedFields(facts: ErrorFacts, sent: SentRequest): Correction | n
 const LIMITS = new Set(['max_tokens', 'max_completion_tokens'])
 
 /** Paths of which the member that holds them is dropped. */
-const PART_PATH = /^(reasoning|output_config|stream_options)\.(?:effort|include_usage|include_obfuscation)$/
+const PART_PATH =
+  /^(reasoning|output_config|stream_options)\.(?:effort|summary|include_usage|include_obfuscation)$/
 
 /**
  * The field of the request that an error means: it may write the name in another case, or behind a path.

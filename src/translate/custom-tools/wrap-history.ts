@@ -18,7 +18,7 @@ export interface WrapContext {
 /**
  * Fits a call in a message of a chat: arguments that are a text are wrapped, and so are calls of type `custom`, which
  * an upstream that has custom tools may have made earlier in the conversation. Arguments that are an object become the
- * text that they have to be.
+ * text that they have to be, and so do empty ones, which servers that parse them refuse.
  */
 export function wrapChatCall({ body, wrapped, target }: WrapContext, call: Value, edits: ObjectEdits): void {
   if (equalsText(body, findMember(call, 'type'), 'custom')) {
@@ -26,7 +26,10 @@ export function wrapChatCall({ body, wrapped, target }: WrapContext, call: Value
     return
   }
   const made = findMember(call, 'function')
-  wrapArguments(body, findMember(made, 'arguments'), isCallOf(body, made, wrapped), edits)
+  const args = findMember(made, 'arguments')
+  const isWrapped = isCallOf(body, made, wrapped)
+  if (args !== null && !isWrapped && equalsText(body, args, '')) edits.replace(args, '"{}"')
+  else wrapArguments(body, args, isWrapped, edits)
 }
 
 /** @param isWrapped the arguments are the text of a custom tool */

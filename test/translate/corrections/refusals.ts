@@ -91,6 +91,16 @@ const REFUSED_FIELDS: readonly Refusal[] = [
     expected: drop('reasoning'),
   },
   {
+    name: 'OpenAI: a summary, for an organization that is not verified',
+    body: openai(
+      'Your organization must be verified to generate reasoning summaries.',
+      'reasoning.summary',
+      'unsupported_value',
+    ),
+    api: 'responses',
+    expected: drop('reasoning'),
+  },
+  {
     name: 'OpenAI: an effort, in chat completions',
     body: openai('Unrecognized request argument supplied: reasoning_effort', null, null),
     api: 'chat',

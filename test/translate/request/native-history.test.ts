@@ -401,6 +401,16 @@ test('a call without a known signature gets what Gemini takes for one, if it is 
   assert.equal(signatures([user, signed, result('a')]), [own])
 })
 
+test('empty arguments of a call become an empty object, which servers that parse them need', () => {
+  const message = { role: 'assistant', content: null, tool_calls: [call('a', ''), call('b', '{"x":1}')] }
+  assert.equal(history('chat', [user, message, result('a'), result('b')]), [
+    user,
+    { ...message, tool_calls: [call('a'), call('b', '{"x":1}')] },
+    result('a'),
+    result('b'),
+  ])
+})
+
 test('an id of a call that is too long for chat completions is replaced, in the call and in its result', () => {
   for (const length of [40, 41, 64, 65, 2000]) {
     const id = 'i'.repeat(length)
