@@ -42,7 +42,8 @@ const TEXTS = [
 export function drawAnswer(random: Random, n: number): ModelAnswer {
   const count = random() < 0.7 ? 1 + Math.floor(random() * 3) : 0
   const calls = Array.from({ length: count }, (_, k) => drawCall(random, `n${n}x${k}`))
-  const hasText = count === 0 || random() < 0.5
+  // Rarely, a model thinks and says nothing.
+  const hasText = random() < (count === 0 ? 0.85 : 0.5)
   return {
     thinking: `thought ${n}: ${pick(random, TEXTS)}`,
     text: hasText ? `${pick(random, TEXTS)}${n}` : '',

@@ -59,6 +59,11 @@ export class ModelDouble {
   refusal: string | null = null
   /** A response in place of the answer; null if there is none. */
   failure: { readonly status: string; readonly body: string } | null = null
+  /**
+   * How often, from 0 to 1, a stream comes in place of a whole answer, or the other way round: some gateways have one
+   * form alone.
+   */
+  oddForms = 0
   /** Requests that asked the model to think. */
   thought = 0
   private readonly random: Random
@@ -96,8 +101,7 @@ export class ModelDouble {
       return
     }
     const asked = rules.isStreamed(request, body)
-    // Some gateways have one form alone.
-    const streamed = random() < 0.1 ? !asked : asked
+    const streamed = random() < this.oddForms ? !asked : asked
     const thinks = rules.thinks(body)
     if (thinks) this.thought++
     const made = { ...(next as ModelAnswer), ...(thinks ? null : { thinking: '' }) }

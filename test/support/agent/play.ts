@@ -160,6 +160,7 @@ class Session {
   private async playTurn(made: ModelAnswer): Promise<AgentAnswer> {
     const { double, options, report } = this
     double.next = made
+    double.oddForms = 0.1
     double.refusal = null
     const response = await this.ask()
     const body = double.bodies.at(-1) as Buffer

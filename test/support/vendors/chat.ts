@@ -113,7 +113,8 @@ function createBodyCheck(rules: ChatRules): Check {
       developer: system,
       user: object({ role: constant('user'), content: textOr({}, array(userPart, 1)) }),
       assistant: object(
-        { role: constant('assistant'), content: orNull(textOr({}, array(textPart, 1))) },
+        // It may have said nothing.
+        { role: constant('assistant'), content: orNull(textOr({ empty: true }, array(textPart, 1))) },
         { tool_calls: array(call, 1), ...reasoning },
       ),
       tool: object({
