@@ -27,7 +27,7 @@ export const TRANSLATED: Scenario = {
     try {
       // Until the code is compiled.
       if (mode !== 'smoke') for (const api of APIS) await cpuPerEvent(stage, running, api, WARM_UP_S)
-      const seconds = sized(mode, { whole: 1.5, quick: 1.2, smoke: 1 })
+      const seconds = sized(mode, { whole: 1.5, quick: 1.5, smoke: 1 })
       const rows = sized(mode, { whole: 2, quick: 2, smoke: 1 })
       const costs = await byTurns(APIS, rows, (api) => cpuPerEvent(stage, running, api, seconds))
       for (const [n, api] of APIS.entries())
@@ -51,8 +51,13 @@ function withGemini(first: Settings): Settings {
 }
 
 async function cpuPerEvent(stage: Stage, running: Running, api: Api, seconds: number): Promise<number> {
-  const streams = sized(stage.mode, { whole: 100, quick: 50, smoke: 10 })
-  const { delayUs, readings } = await runPaced(stage, running, streams, seconds, ALONE, api)
-  const [before, after] = readings
-  return (after.cpuUs - before.cpuUs) / delayUs.length
+  const streams = sized(stage.mode, { whole: 100, quick: 40, smoke: 10 })
+  for (let attempt = 1; ; attempt++) {
+    const { delayUs, readings } = await runPaced(stage, running, streams, seconds, ALONE, api)
+    const [before, after] = readings
+    // On a busy machine the first stream may end before the last one has begun.
+    if (delayUs.length > 0 || attempt === MOST_ATTEMPTS) return (after.cpuUs - before.cpuUs) / delayUs.length
+  }
 }
+
+const MOST_ATTEMPTS = 4
