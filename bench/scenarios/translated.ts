@@ -1,10 +1,11 @@
 import type { Running } from '../contestants.js'
+import type { Settings } from '../live-config.js'
 import { ALONE, runPaced } from '../paced.js'
 import { type Scenario, type Stage, sized } from '../scenario.js'
 import { byTurns } from '../turns.js'
-import type { Api } from '../wire/plan.js'
+import { type Api, GEMINI_MODEL } from '../wire/plan.js'
 
-const APIS: readonly Api[] = ['chat', 'responses', 'messages']
+const APIS: readonly Api[] = ['chat', 'responses', 'messages', 'gemini']
 
 /**
  * The cost of translating an event of another API to a chat chunk, compared with chat events that pass unchanged. All
@@ -12,7 +13,7 @@ const APIS: readonly Api[] = ['chat', 'responses', 'messages']
  */
 export const TRANSLATED: Scenario = {
   name: 'translated',
-  about: '100 streams at 50 events/s: chats, and Responses and Messages that are translated to chats',
+  about: '100 streams at 50 events/s: chats, and Responses, Messages and Gemini that are translated to chats',
   // No baseline translates.
   baselines: [],
   fresh: false,
@@ -20,23 +21,43 @@ export const TRANSLATED: Scenario = {
   rounds: { whole: 5, quick: 2, smoke: 1 },
   async measure(stage, running) {
     const { record, mode } = stage
-    // Until the code is compiled.
-    if (mode !== 'smoke') for (const api of APIS) await cpuPerEvent(stage, running, api, WARM_UP_S)
-    const seconds = sized(mode, { whole: 1.5, quick: 0.6, smoke: 0.5 })
-    const rows = sized(mode, { whole: 2, quick: 2, smoke: 1 })
-    const costs = await byTurns(APIS, rows, (api) => cpuPerEvent(stage, running, api, seconds))
-    const [chat, responses, messages] = costs as [number, number, number]
-    record.add('translated', 'cpu_per_chat_event', 'us', running.name, chat)
-    record.add('translated', 'responses_added', 'us', running.name, responses - chat)
-    record.add('translated', 'messages_added', 'us', running.name, messages - chat)
+    const { reconfigure } = running
+    if (reconfigure === null) throw new Error(`${running.name} has no config that can be changed`)
+    await reconfigure(withGemini, 2)
+    try {
+      // Until the code is compiled.
+      if (mode !== 'smoke') for (const api of APIS) await cpuPerEvent(stage, running, api, WARM_UP_S)
+      const seconds = sized(mode, { whole: 1.5, quick: 1.5, smoke: 1 })
+      const rows = sized(mode, { whole: 2, quick: 2, smoke: 1 })
+      const costs = await byTurns(APIS, rows, (api) => cpuPerEvent(stage, running, api, seconds))
+      for (const [n, api] of APIS.entries())
+        record.add('translated', `cpu_per_${api}_event`, 'us', running.name, costs[n] as number)
+    } finally {
+      await reconfigure((first) => first, 1)
+    }
   },
 }
 
-const WARM_UP_S = 0.5
+const WARM_UP_S = 1
+
+/** A second upstream at the same address, that is asked by Gemini's own API. */
+function withGemini(first: Settings): Settings {
+  const upstreams = first.upstreams as Readonly<Record<string, Settings>>
+  return {
+    ...first,
+    upstreams: { ...upstreams, gemini: { ...upstreams.openai, apis: ['gemini'] } },
+    models: { [GEMINI_MODEL]: { upstream: 'gemini', model: GEMINI_MODEL } },
+  }
+}
 
 async function cpuPerEvent(stage: Stage, running: Running, api: Api, seconds: number): Promise<number> {
-  const streams = sized(stage.mode, { whole: 100, quick: 100, smoke: 20 })
-  const { delayUs, readings } = await runPaced(stage, running, streams, seconds, ALONE, api)
-  const [before, after] = readings
-  return (after.cpuUs - before.cpuUs) / delayUs.length
+  const streams = sized(stage.mode, { whole: 100, quick: 40, smoke: 10 })
+  for (let attempt = 1; ; attempt++) {
+    const { delayUs, readings } = await runPaced(stage, running, streams, seconds, ALONE, api)
+    const [before, after] = readings
+    // On a busy machine the first stream may end before the last one has begun.
+    if (delayUs.length > 0 || attempt === MOST_ATTEMPTS) return (after.cpuUs - before.cpuUs) / delayUs.length
+  }
 }
+
+const MOST_ATTEMPTS = 4

@@ -16,6 +16,7 @@ const END = '0\r\n\r\n'
 /** The API of a request, by the request line. */
 export function apiOf(head: string): Api {
   const path = head.slice(0, head.indexOf('\r\n')).split(' ')[1] ?? ''
+  if (path.includes(':streamGenerateContent')) return 'gemini'
   return path.endsWith('/responses') ? 'responses' : path.endsWith('/messages') ? 'messages' : 'chat'
 }
 
@@ -43,6 +44,17 @@ function eventsOf(
   ...events: readonly { readonly type: string; readonly [field: string]: unknown }[]
 ): string {
   return events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('')
+}
+
+function generated(candidate: object): string {
+  const usageMetadata = { promptTokenCount: 500, candidatesTokenCount: 100, totalTokenCount: 600 }
+  const response = {
+    candidates: [candidate],
+    usageMetadata,
+    modelVersion: 'bench-native',
+    responseId: 'bench',
+  }
+  return `data: ${JSON.stringify(response)}\r\n\r\n`
 }
 
 /** The place of the stamp and the filler. */
@@ -87,5 +99,10 @@ const PARTS: Readonly<Record<Api, { begin: string; delta: string; end: string }>
       { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 100 } },
       { type: 'message_stop' },
     ),
+  },
+  gemini: {
+    begin: '',
+    delta: generated({ content: { parts: [{ text: HOLE }], role: 'model' }, index: 0 }),
+    end: generated({ content: { parts: [{ text: '' }], role: 'model' }, finishReason: 'STOP', index: 0 }),
   },
 }

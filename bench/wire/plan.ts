@@ -49,15 +49,25 @@ export function nowUs(): number {
 }
 
 /** The APIs of prompts and streams. */
-export type Api = 'chat' | 'responses' | 'messages'
+export type Api = 'chat' | 'responses' | 'messages' | 'gemini'
 
 /** The default model name. */
 export const MODEL = 'bench-model'
+
+/** The name by which Gemini's own API is reached: its prompts are chats, as no client writes it. */
+export const GEMINI_MODEL = 'bench-native'
 
 /** A prompt of about `bytes` that carries a plan. */
 export function promptWith(plan: Plan, bytes: number, api: Api = 'chat', model: string = MODEL): Buffer {
   const lines = Math.max(1, Math.floor((bytes - 400) / JSON.stringify(LINE).length / TURNS))
   const messages = messagesOf(lines)
+  if (api === 'gemini') {
+    // The API has no field for the user.
+    const planned = [{ role: 'system', content: writePlan(plan) }, ...messages]
+    return Buffer.from(
+      JSON.stringify({ model: GEMINI_MODEL, stream: plan.json === 0, temperature: 0, messages: planned }),
+    )
+  }
   const asked = { model, user: writePlan(plan), stream: plan.json === 0, temperature: 0 }
   if (api === 'responses') return Buffer.from(JSON.stringify({ ...asked, input: messages }))
   // The system prompt distinguishes it from a chat.

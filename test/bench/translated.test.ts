@@ -15,7 +15,7 @@ import type { OutboundRequest } from '../../src/translate/conversation-request.j
 import { prepareConversation } from '../../src/translate/prepare-conversation.js'
 import { detectBodyApi } from '../../src/translate/request/detect-api.js'
 
-const APIS: readonly Api[] = ['chat', 'responses', 'messages']
+const APIS: readonly Exclude<Api, 'gemini'>[] = ['chat', 'responses', 'messages']
 const PLAN = { json: 0, chunks: 3, every: 20, bytes: 200 }
 const STAMPS = ['0000000000000001', '0000000000000002', '0000000000000003']
 
@@ -88,8 +88,8 @@ test('an event has the bytes that are asked for, where it can be said in so few'
   }
 })
 
-test('what a translation adds is told for each event, beside chats of the same process', async () => {
-  const cost: Readonly<Record<Api, number>> = { chat: 20, responses: 26, messages: 25 }
+test('what an event costs is told for each API, beside chats of the same process', async () => {
+  const cost: Readonly<Record<Api, number>> = { chat: 20, responses: 26, messages: 25, gemini: 24 }
   let cpuUs = 0
   const driver = {
     async run(_: string, { api, plan }: Jobs['paced']['ask'], onMark: (mark: Mark) => void) {
@@ -102,15 +102,21 @@ test('what a translation adds is told for each event, beside chats of the same p
     },
   }
   const read = async () => ({ cpuUs, rssBytes: 0, gcUs: null, loopDelayP99Us: null })
-  const running = { name: 'thinwire', child: { read, watch: async () => {} } } as unknown as Running
+  const reconfigure = async () => {}
+  const running = {
+    name: 'thinwire',
+    reconfigure,
+    child: { read, watch: async () => {} },
+  } as unknown as Running
   const record = new Recorder()
   await TRANSLATED.measure({ driver: driver as unknown as Driver, record, mode: 'quick' }, running)
   assert.equal(
     record.series.map(({ figure, values }) => [figure, ...values]),
     [
       ['cpu_per_chat_event', 20],
-      ['responses_added', 6],
-      ['messages_added', 5],
+      ['cpu_per_responses_event', 26],
+      ['cpu_per_messages_event', 25],
+      ['cpu_per_gemini_event', 24],
     ],
   )
 })

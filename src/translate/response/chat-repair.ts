@@ -83,12 +83,12 @@ export class ChatRepairStream extends EventTransform {
   }
 
   protected override leaves(bytes: Buffer): boolean {
-    return !bytes.includes(TOOL_CALLS) && (this.choices.size === 0 || !bytes.includes(FINISH_REASON))
+    if (bytes.includes(TOOL_CALLS)) return this.isLikeLast(bytes)
+    return this.choices.size === 0 || !bytes.includes(FINISH_REASON)
   }
 
   protected change(event: Buffer): Buffer {
     if (this.leaves(event)) return event
-    if (this.isLikeLast(event)) return event
     this.before = EMPTY
     const start = findOnlyData(event)?.start ?? -1
     const chunk = start === -1 ? null : parseOutline(event, CHUNK, start)

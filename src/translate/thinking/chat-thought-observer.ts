@@ -9,12 +9,19 @@ import type { ThoughtSink } from './thought-sink.js'
 /** In bytes, of an event or a whole body. Longer ones pass unread, and nothing is remembered. */
 const LONGEST_READ = 1024 * 1024
 
+const MATTERS = /"(?:reasoning|thinking|extra_content|function_call|error)|"finish_reason":\s*"\w|\[DONE\]/
+
 /**
- * What an event has if it matters: nearly all events have a text, or a part of the arguments of a call that has begun,
- * and are not parsed.
+ * Whether an event has to be parsed: nearly all have a text, or a part of the arguments of a call that has begun. It
+ * takes O(n), whatever is repeated in the event.
  */
-const MATTERS =
-  /"(?:reasoning|thinking|extra_content|function_call|error)|"finish_reason":\s*"\w|\[DONE\]|"tool_calls"[\s\S]*"(?:id|name)"/
+function matters(event: string): boolean {
+  if (MATTERS.test(event)) return true
+  const at = event.indexOf('"tool_calls"')
+  if (at === -1) return false
+  // Without a brace behind it, the event is broken.
+  return event.includes('"id"', at) || event.includes('"name"', at) || !event.includes('}', at)
+}
 
 /** Writes nothing. It only knows what was called. */
 class SilentWriter implements ResponseWriter {
@@ -59,13 +66,13 @@ class SilentWriter implements ResponseWriter {
 /** Reads only the events that say something about thinking, calls or the end. */
 class ThoughtStream extends ChatStream {
   override push(chunk: Buffer): Buffer {
-    if (this.reader.isBetweenEvents && endsWithEvent(chunk) && !MATTERS.test(chunk.toString('latin1')))
+    if (this.reader.isBetweenEvents && endsWithEvent(chunk) && !matters(chunk.toString('latin1')))
       return EMPTY
     return super.push(chunk)
   }
 
   override takeEvent(name: string, data: string): void {
-    if (MATTERS.test(data)) super.takeEvent(name, data)
+    if (matters(data)) super.takeEvent(name, data)
   }
 }
 
