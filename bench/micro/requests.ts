@@ -24,7 +24,7 @@ export function requestPairs(): Pair[] {
     return TARGETS.map((to) => ({
       figure: `request_${from}_${to}`,
       ours: () => translateRequest(from, to, body),
-      usual: { name: 'parse and print', run: () => Buffer.from(JSON.stringify(JSON.parse(body.toString()))) },
+      usual: { name: 'JSON', run: () => Buffer.from(JSON.stringify(JSON.parse(body.toString()))) },
     }))
   })
 }

@@ -15,9 +15,6 @@ export interface ErrorEvent {
   readonly type: string
 }
 
-/** A response that ends without content is as good as one of a gateway that has got none. */
-const NO_CONTENT: ErrorEvent = { status: 502, type: 'empty' }
-
 /**
  * The beginning of a response, held back until it has content. Keep-alive comments (DeepSeek, OpenRouter), blank lines
  * and events that only announce an answer are no content. While nothing has gone to the client, another target can
@@ -55,9 +52,8 @@ export class ProbedResponse implements BodyHandler, HeldResponse {
     return this.failover.onErrorEvent(this, { status: findErrorStatus(type), type })
   }
 
-  /** It was held to its end: it has no content at all. */
   onEnd(): void {
-    this.failover.onErrorEvent(this, NO_CONTENT)
+    this.failover.onContent(this)
     this.attempt.onComplete()
   }
 
