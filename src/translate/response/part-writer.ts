@@ -1,9 +1,8 @@
-import { EMPTY } from '../../lib/bytes.js'
 import { AnswerPart, type PartKind } from './answer-part.js'
+import { AnswerWriter } from './answer-writer.js'
 import type { ChatError } from './chat-errors.js'
 import type { ChatUsage } from './chat-usage.js'
-import { asCreated, createId } from './ids.js'
-import type { FinishReason, ResponseWriter } from './response-writer.js'
+import type { FinishReason } from './response-writer.js'
 
 /** Text that may stand behind a JSON value without changing it (RFC 8259, 2). */
 const BLANK = /^[ \t\r\n]*$/
@@ -16,21 +15,7 @@ const BLANK = /^[ \t\r\n]*$/
  * A subclass prints; the order is kept here. Each call of the writer costs a constant time, but for the check whether
  * arguments are complete, which is made at most three times per call.
  */
-export abstract class PartWriter implements ResponseWriter {
-  calls: number
-  filled: boolean
-  over: boolean
-  /** Characters of text that are held: for parts that wait, for calls and for what the end repeats. */
-  bytesHeld: number
-  protected id: string
-  /** In seconds since 1970. */
-  protected created: number
-  protected model: string
-  /** What is written since the last `take`. */
-  protected out: string
-  protected begun: boolean
-  /** What ids of this API begin with. */
-  private readonly idPrefix: string
+export abstract class PartWriter extends AnswerWriter {
   /** The stream repeats the text of each part at its end, so that it has to be kept. */
   private readonly keepsText: boolean
   private parts: number
@@ -43,50 +28,13 @@ export abstract class PartWriter implements ResponseWriter {
 
   /** @param model the name for the response if the upstream gives none */
   constructor(model: string | null, idPrefix: string, keepsText: boolean) {
-    this.calls = 0
-    this.filled = false
-    this.over = false
-    this.bytesHeld = 0
-    this.id = ''
-    this.created = 0
-    this.model = model ?? ''
-    this.out = ''
-    this.begun = false
-    this.idPrefix = idPrefix
+    super(model, idPrefix)
     this.keepsText = keepsText
     this.parts = 0
     this.callParts = []
     this.current = null
     this.waiting = null
     this.last = null
-  }
-
-  take(): Buffer {
-    if (this.out === '') return EMPTY
-    const bytes = Buffer.from(this.out)
-    this.out = ''
-    return bytes
-  }
-
-  begin(id: string | null, created: number | null, model: string | null): void {
-    if (this.begun || this.over) return
-    this.begun = true
-    this.id = id ?? createId(this.idPrefix)
-    this.created = asCreated(created)
-    this.model = model ?? this.model
-    this.writeBegin()
-  }
-
-  content(text: string): void {
-    this.write('text', text)
-  }
-
-  reasoning(text: string): void {
-    this.write('reasoning', text)
-  }
-
-  refusal(text: string): void {
-    this.write('refusal', text)
   }
 
   openCall(id: string, name: string, isCustom = false): number {
@@ -133,8 +81,6 @@ export abstract class PartWriter implements ResponseWriter {
     this.bytesHeld = 0
   }
 
-  /** Writes the events ahead of all parts. */
-  protected abstract writeBegin(): void
   /** Writes the beginning of a part, and sets its `id` and `head`. */
   protected abstract writeOpen(part: AnswerPart): void
   protected abstract writeDelta(part: AnswerPart, text: string): void
@@ -143,7 +89,7 @@ export abstract class PartWriter implements ResponseWriter {
   protected abstract writeEnd(reason: FinishReason, usage: ChatUsage | null): void
   protected abstract writeError(error: ChatError): void
 
-  private write(kind: PartKind, text: string): void {
+  protected write(kind: PartKind, text: string): void {
     if (text === '' || this.over) return
     const { current } = this
     if (current !== null && current.kind === kind && this.waiting === null) this.append(current, text)

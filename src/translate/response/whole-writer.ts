@@ -1,30 +1,17 @@
 import type { BodyApi } from '../../api/apis.js'
-import { EMPTY } from '../../lib/bytes.js'
 import { AnswerPart, type PartKind } from './answer-part.js'
+import { AnswerWriter } from './answer-writer.js'
 import type { ChatError } from './chat-errors.js'
 import type { ChatUsage } from './chat-usage.js'
 import { printErrorBody } from './error-bodies.js'
-import { asCreated, createId } from './ids.js'
-import type { FinishReason, ResponseWriter } from './response-writer.js'
+import type { FinishReason } from './response-writer.js'
 
 /** Gathers an answer that the client reads as a whole body. Comments and pings are not part of it. */
-export abstract class WholeWriter implements ResponseWriter {
-  calls: number
-  filled: boolean
-  over: boolean
-  /** Characters of text that are held. */
-  bytesHeld: number
-  protected id: string
-  /** In seconds since 1970. */
-  protected created: number
-  protected model: string
+export abstract class WholeWriter extends AnswerWriter {
   /** Each stretch of text, reasoning or refusal, and each call, in their order. */
   protected readonly parts: AnswerPart[]
   private readonly api: BodyApi
-  private readonly idPrefix: string
   private readonly callParts: AnswerPart[]
-  private begun: boolean
-  private out: string
 
   /**
    * @param api whose form an error has
@@ -32,46 +19,10 @@ export abstract class WholeWriter implements ResponseWriter {
    * @param model the name for the response if the upstream gives none
    */
   constructor(api: BodyApi, idPrefix: string, model: string | null) {
-    this.calls = 0
-    this.filled = false
-    this.over = false
-    this.bytesHeld = 0
-    this.id = ''
-    this.created = 0
-    this.model = model ?? ''
+    super(model, idPrefix)
     this.parts = []
     this.api = api
-    this.idPrefix = idPrefix
     this.callParts = []
-    this.begun = false
-    this.out = ''
-  }
-
-  take(): Buffer {
-    if (this.out === '') return EMPTY
-    const bytes = Buffer.from(this.out)
-    this.out = ''
-    return bytes
-  }
-
-  begin(id: string | null, created: number | null, model: string | null): void {
-    if (this.begun || this.over) return
-    this.begun = true
-    this.id = id ?? createId(this.idPrefix)
-    this.created = asCreated(created)
-    this.model = model ?? this.model
-  }
-
-  content(text: string): void {
-    this.add('text', text)
-  }
-
-  reasoning(text: string): void {
-    this.add('reasoning', text)
-  }
-
-  refusal(text: string): void {
-    this.add('refusal', text)
   }
 
   openCall(id: string, name: string, isCustom = false): number {
@@ -114,7 +65,10 @@ export abstract class WholeWriter implements ResponseWriter {
     this.bytesHeld = 0
   }
 
-  private add(kind: PartKind, text: string): void {
+  /** A whole body is printed at its end. */
+  protected writeBegin(): void {}
+
+  protected write(kind: PartKind, text: string): void {
     if (text === '' || this.over) return
     this.filled = true
     let part = this.parts.at(-1)
