@@ -136,6 +136,14 @@ export type AnswerFormat =
       readonly strict: Json | null
     }
 
+/** Splits the items into the system's text ahead of all others, and what follows it. */
+export function splitSystem(items: readonly Item[]): { system: readonly Item[]; rest: readonly Item[] } {
+  const first = items.findIndex((item) => item.kind !== 'message' || item.role !== 'system')
+  return first === -1
+    ? { system: items, rest: [] }
+    : { system: items.slice(0, first), rest: items.slice(first) }
+}
+
 /** A whole request of a client, whatever API it is written for. Fields that it does not have are null. */
 export interface Conversation {
   readonly model: JsonString | null

@@ -99,7 +99,7 @@ const NAMES: Readonly<Record<ConversationApi, string>> = {
 
 /**
  * Finds a field that an API cannot carry and that must not be dropped, as the client would get another answer than it
- * asked for. All other fields that an API does not have are harmless: see `listDropped`.
+ * asked for. All other fields that an API does not have are harmless: the writers report them.
  * @returns the first such field; null if the conversation can go to this API
  */
 export function findRefusal(conversation: Conversation, to: ConversationApi): FieldRefusal | null {

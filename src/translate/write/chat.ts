@@ -29,17 +29,7 @@ import {
   type WrittenRequest,
 } from './request-fields.js'
 import { formatStop } from './stop.js'
-import {
-  createToolSet,
-  formatChatTool,
-  formatOpenAiChoice,
-  isCustomCall,
-  readToolChoice,
-  type ToolSet,
-} from './tool-texts.js'
-
-/** Fields beyond those of a conversation that chat completions and Responses both have, under the same names. */
-export const OPENAI_OTHERS = ['store', 'safety_identifier', 'prompt_cache_retention', 'prompt_cache_options']
+import { addOpenAiTools, createToolSet, isCustomCall, type ToolSet } from './tool-texts.js'
 
 /**
  * What Gemini takes in place of a signature that is not known, for history that another model made
@@ -78,6 +68,8 @@ export function writeChat(
   fields.add('presence_penalty', conversation.presencePenalty)
   fields.add('seed', conversation.seed)
   fields.add('stop', formatStop(conversation.stop, MOST_STOPS, false, fields))
+  // One answer is what every server gives.
+  fields.add('n', conversation.n === '1' ? null : conversation.n)
   fields.add('logprobs', conversation.logprobs)
   fields.add('top_logprobs', conversation.topLogprobs)
   fields.add('logit_bias', conversation.logitBias)
@@ -86,14 +78,8 @@ export function writeChat(
   fields.add('user', conversation.user)
   // OpenAI alone has these, and has Responses for whoever sends them: other servers refuse what they do not know.
   fields.addOthers(conversation, [])
-  fields.dropGiven(conversation, ['topK', 'n', 'verbosity', 'metadata', 'serviceTier', 'promptCacheKey'])
-  if (conversation.tools.length > 0) {
-    fields.add('tools', `[${conversation.tools.map((tool) => formatChatTool(tool, tools)).join(',')}]`)
-    const choice = readToolChoice(conversation, tools, fields)
-    fields.add('tool_choice', formatOpenAiChoice(choice, tools, 'nested'))
-    const { parallelCalls } = conversation
-    fields.add('parallel_tool_calls', parallelCalls === null ? null : String(parallelCalls))
-  } else readToolChoice(conversation, tools, fields)
+  fields.dropGiven(conversation, ['topK', 'verbosity', 'metadata', 'serviceTier', 'promptCacheKey'])
+  addOpenAiTools(fields, conversation, tools, 'nested')
   fields.addHistory('messages', new ChatMessages(conversation, target, context, tools, fields).format())
   return {
     ...fields.formatBody(),

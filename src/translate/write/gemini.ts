@@ -1,13 +1,14 @@
 import { parseJson } from '../../json/values.js'
-import type {
-  CallItem,
-  Conversation,
-  Item,
-  Json,
-  JsonString,
-  Part,
-  ResultItem,
-  ToolChoice,
+import {
+  type CallItem,
+  type Conversation,
+  type Item,
+  type Json,
+  type JsonString,
+  type Part,
+  type ResultItem,
+  splitSystem,
+  type ToolChoice,
 } from '../conversation.js'
 import type { TranslationTarget } from '../conversation-request.js'
 import { UNKNOWN_SIGNATURE } from './chat.js'
@@ -63,9 +64,8 @@ export function writeGemini(
   const { traits } = target
   const fields = new RequestFields(traits.refuses)
   const set = createToolSet(conversation, traits, false)
-  const { items, tools } = conversation
-  const leading = items.findIndex((item) => item.kind !== 'message' || item.role !== 'system')
-  const system = leading === -1 ? items : items.slice(0, leading)
+  const { tools } = conversation
+  const { system, rest } = splitSystem(conversation.items)
   fields.add('systemInstruction', formatSystem(system, fields))
   if (tools.length > 0)
     fields.add('tools', `[{"functionDeclarations":[${tools.map(formatGeminiTool).join(',')}]}]`)
@@ -74,7 +74,7 @@ export function writeGemini(
   fields.add('toolConfig', config === null ? null : `{"functionCallingConfig":${config}}`, 'tool_choice')
   fields.add('generationConfig', formatGeneration(conversation, target, context, fields))
   const contents = new GeminiContents(target, context, set, fields)
-  contents.addAll(leading === -1 ? [] : items.slice(leading))
+  contents.addAll(rest)
   fields.addHistory('contents', contents.format())
 
   fields.addOthers(conversation, [])

@@ -1,5 +1,13 @@
 import { parseJson } from '../../json/values.js'
-import type { AnswerFormat, Conversation, Item, Json, JsonString, ToolChoice } from '../conversation.js'
+import {
+  type AnswerFormat,
+  type Conversation,
+  type Item,
+  type Json,
+  type JsonString,
+  splitSystem,
+  type ToolChoice,
+} from '../conversation.js'
 import type { TranslationTarget } from '../conversation-request.js'
 import { formatMarked, type Markable, setCacheMarks } from './cache-marks.js'
 import { chooseThinking } from './claude-thinking.js'
@@ -33,10 +41,8 @@ export function writeMessages(
 ): WrittenRequest {
   const fields = new RequestFields(target.traits.refuses)
   const set = createToolSet(conversation, target.traits, false)
-  const { items } = conversation
-  const leading = items.findIndex((item) => item.kind !== 'message' || item.role !== 'system')
-  const system = createSystem(leading === -1 ? items : items.slice(0, leading), fields)
-  const rest = leading === -1 ? [] : items.slice(leading)
+  const { system: leading, rest } = splitSystem(conversation.items)
+  const system = createSystem(leading, fields)
   const tools = conversation.tools.map(
     (tool): Markable => ({ json: formatMessagesTool(tool), cache: tool.cache, takesMark: true }),
   )

@@ -18,7 +18,6 @@ import type {
   ResultItem,
 } from '../conversation.js'
 import type { TranslationTarget } from '../conversation-request.js'
-import { OPENAI_OTHERS } from './chat.js'
 import { formatUrl, listAsTexts, replacePart } from './data-sources.js'
 import { findThought, planThinking } from './earlier-thinking.js'
 import { chooseEffort, readEffort } from './effort.js'
@@ -39,14 +38,13 @@ import {
   type WriteContext,
   type WrittenRequest,
 } from './request-fields.js'
-import {
-  createToolSet,
-  formatOpenAiChoice,
-  formatResponsesTool,
-  isCustomCall,
-  readToolChoice,
-  type ToolSet,
-} from './tool-texts.js'
+import { addOpenAiTools, createToolSet, isCustomCall, type ToolSet } from './tool-texts.js'
+
+/** Fields beyond those of a conversation that Responses has (API reference, Create a model response). */
+const KNOWN_OTHERS = [
+  ...['store', 'safety_identifier', 'prompt_cache_retention', 'prompt_cache_options'],
+  'truncation',
+]
 
 /**
  * Writes a conversation as a request of Responses. The input comes last, and nothing ahead of it depends on it.
@@ -84,16 +82,10 @@ export function writeResponses(
   fields.add('metadata', conversation.metadata)
   fields.add('service_tier', formatServiceTier(conversation))
   fields.add('prompt_cache_key', conversation.promptCacheKey)
-  fields.addOthers(withoutStore(conversation), [...OPENAI_OTHERS, 'truncation'])
+  fields.addOthers(withoutStore(conversation), KNOWN_OTHERS)
   fields.dropGiven(conversation, ['topK', 'seed', 'frequencyPenalty', 'presencePenalty', 'stop'])
   fields.dropGiven(conversation, ['n', 'logprobs', 'topLogprobs', 'logitBias'])
-  if (conversation.tools.length > 0) {
-    fields.add('tools', `[${conversation.tools.map((tool) => formatResponsesTool(tool, tools)).join(',')}]`)
-    const choice = readToolChoice(conversation, tools, fields)
-    fields.add('tool_choice', formatOpenAiChoice(choice, tools, 'flat'))
-    const { parallelCalls } = conversation
-    fields.add('parallel_tool_calls', parallelCalls === null ? null : String(parallelCalls))
-  } else readToolChoice(conversation, tools, fields)
+  addOpenAiTools(fields, conversation, tools, 'flat')
   fields.add('instructions', formatInstructions(conversation.items.slice(0, leading), fields))
   const input = new ResponsesInput(conversation.items.slice(leading), target, context, tools, fields)
   fields.addHistory('input', input.format(reasons))

@@ -35,7 +35,7 @@ export function isCustomCall(call: CallItem, { customs }: ToolSet): boolean {
 }
 
 /** A tool as chat completions have it. */
-export function formatChatTool(tool: Tool, { keepCustoms }: ToolSet): Json {
+function formatChatTool(tool: Tool, { keepCustoms }: ToolSet): Json {
   const { description, strict } = tool
   const name = JSON.stringify(tool.name)
   if (tool.kind === 'custom' && keepCustoms) {
@@ -52,7 +52,7 @@ export function formatChatTool(tool: Tool, { keepCustoms }: ToolSet): Json {
  * A tool as Responses has it. Functions are strict there unless the request says otherwise, and in no other API
  * (OpenAI's guide to migrate to Responses).
  */
-export function formatResponsesTool(tool: Tool, { keepCustoms }: ToolSet): Json {
+function formatResponsesTool(tool: Tool, { keepCustoms }: ToolSet): Json {
   const { description } = tool
   const name = JSON.stringify(tool.name)
   if (tool.kind === 'custom' && keepCustoms) {
@@ -139,12 +139,27 @@ export function readToolChoice(
   return allowed.length > 0 ? { ...toolChoice, names: allowed } : { kind: toolChoice.mode }
 }
 
-/** A choice as chat completions (`nested`) and Responses (`flat`) have it. */
-export function formatOpenAiChoice(
-  choice: ToolChoice | null,
+/**
+ * Adds the tools, the choice among them and whether calls may be parallel, as OpenAI's two APIs have them.
+ * @param form of a tool: `nested` in chat completions, `flat` in Responses
+ */
+export function addOpenAiTools(
+  fields: RequestFields,
+  conversation: Conversation,
   set: ToolSet,
   form: 'nested' | 'flat',
-): Json | null {
+): void {
+  const { tools, parallelCalls } = conversation
+  const format = form === 'nested' ? formatChatTool : formatResponsesTool
+  if (tools.length > 0) fields.add('tools', `[${tools.map((tool) => format(tool, set)).join(',')}]`)
+  const choice = readToolChoice(conversation, set, fields)
+  if (tools.length === 0) return
+  fields.add('tool_choice', formatOpenAiChoice(choice, set, form))
+  fields.add('parallel_tool_calls', parallelCalls === null ? null : String(parallelCalls))
+}
+
+/** A choice as chat completions (`nested`) and Responses (`flat`) have it. */
+function formatOpenAiChoice(choice: ToolChoice | null, set: ToolSet, form: 'nested' | 'flat'): Json | null {
   if (choice === null) return null
   if (choice.kind === 'one') return formatToolReference(choice.name, set, form)
   if (choice.kind !== 'allowed') return choice.kind === 'any' ? '"required"' : `"${choice.kind}"`

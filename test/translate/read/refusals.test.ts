@@ -1,8 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CONVERSATION_APIS, type ConversationApi } from '../../../src/api/apis.js'
-import { listDropped } from '../../../src/translate/read/dropped.js'
 import { findRefusal } from '../../../src/translate/read/refusals.js'
+import { targetOf, write } from '../write/conversations.js'
 import { read } from './bodies.js'
 
 const content = (part: object): object => ({ messages: [{ role: 'user', content: [part] }] })
@@ -46,7 +46,7 @@ test('a field that an API cannot carry is refused by name', () => {
   }
 })
 
-test('a harmless field that an API does not have is listed once', () => {
+test('a harmless field that an API does not have is reported once by its writer', () => {
   const conversation = read('chat', {
     ...{
       model: 'm',
@@ -61,11 +61,21 @@ test('a harmless field that an API does not have is listed once', () => {
     },
     ...{ store: false, truncation: 'auto', odd: 1, tools: [{ type: 'web_search' }, { type: 'web_search' }] },
   })
-  assert.equal(listDropped(conversation, 'chat'), ['top_k', 'truncation', 'odd', 'tools[web_search]'])
-  assert.equal(listDropped(conversation, 'responses'), ['top_k', 'seed', 'stop', 'odd', 'tools[web_search]'])
-  const others = ['store', 'truncation', 'odd', 'tools[web_search]']
-  assert.equal(listDropped(conversation, 'messages'), ['seed', 'metadata', ...others])
-  assert.equal(listDropped(conversation, 'gemini'), ['user', 'metadata', ...others])
+  const dropped = (api: ConversationApi): string[] => [...write(conversation, targetOf(api)).dropped].sort()
+  const others = ['odd', 'store', 'tools[web_search]', 'truncation']
+  assert.equal(dropped('chat'), [...others, 'metadata', 'top_k'].sort())
+  assert.equal(dropped('responses'), ['odd', 'seed', 'stop', 'tools[web_search]', 'top_k'])
+  assert.equal(dropped('messages'), [...others, 'metadata', 'seed'].sort())
+  assert.equal(dropped('gemini'), [...others, 'metadata', 'user'].sort())
+})
+
+test('a number of answers that is not refused reaches chat completions', () => {
+  for (const [n, sent] of [
+    [2, 2],
+    [1, undefined],
+    [null, undefined],
+  ] as const)
+    assert.is(write(read('chat', { model: 'm', n }), targetOf('chat')).json.n, sent)
 })
 
 test.run()
