@@ -3,6 +3,27 @@ import type { Api } from './presets.js'
 /** The APIs whose request bodies Cursor sends to `/chat/completions`: it does not adapt the path to the body. */
 export type BodyApi = 'chat' | 'responses' | 'messages'
 
+/** The endpoints of these APIs, behind the version. */
+export const BODY_PATHS = {
+  chat: '/chat/completions',
+  responses: '/responses',
+  messages: '/messages',
+} as const satisfies Record<BodyApi, string>
+
+/** The API whose conversations are posted to this path; null for any other path. */
+export function findBodyApi(path: string): BodyApi | null {
+  switch (path) {
+    case BODY_PATHS.chat:
+      return 'chat'
+    case BODY_PATHS.responses:
+      return 'responses'
+    case BODY_PATHS.messages:
+      return 'messages'
+    default:
+      return null
+  }
+}
+
 /** The APIs that a conversation with a model can be sent by. `gemini` is Gemini's native API (`generateContent`). */
 export type ConversationApi = BodyApi | 'gemini'
 

@@ -1,4 +1,4 @@
-import type { BodyApi } from '../api/apis.js'
+import { BODY_PATHS, type BodyApi, findBodyApi } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { Route, Target } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
@@ -87,7 +87,7 @@ const NO_ROUTE = { kind: 'refuse', code: 'no_route', bodyApi: null, field: null 
  */
 export function planRequest(request: PlanRequest, rules: PlanRules): Plan {
   const { method, path, body, model, team } = request
-  const pathApi = method === 'POST' && body !== null ? findPathApi(path) : null
+  const pathApi = method === 'POST' && body !== null ? findBodyApi(path) : null
   if (request.isCursor && pathApi === 'chat' && body !== null)
     return body.isComplete ? planCursorChat(request, body.join(), rules) : WAIT
   if (pathApi !== null && body !== null && rules.router.hasTranslatedRoutes) {
@@ -106,26 +106,6 @@ export function planRequest(request: PlanRequest, rules: PlanRules): Plan {
   return route === null ? NO_ROUTE : { kind: 'proxy', route, conversation: null, usable: null }
 }
 
-/** The API whose conversations are posted to this path; null for any other path. */
-function findPathApi(path: string): BodyApi | null {
-  switch (path) {
-    case '/chat/completions':
-      return 'chat'
-    case '/responses':
-      return 'responses'
-    case '/messages':
-      return 'messages'
-    default:
-      return null
-  }
-}
-
-const PATHS: Readonly<Record<BodyApi, string>> = {
-  chat: '/chat/completions',
-  responses: '/responses',
-  messages: '/messages',
-}
-
 /** Plans a chat from Cursor, whose body may be written for another API than its path says. */
 function planCursorChat(request: PlanRequest, body: Buffer, rules: PlanRules): Plan {
   const { model, team, path } = request
@@ -133,7 +113,7 @@ function planCursorChat(request: PlanRequest, body: Buffer, rules: PlanRules): P
     return { kind: 'local', status: 200, body: createKeyCheckResponse(model ?? 'none') }
   const api = detectBodyApi(body)
   const variant = model === null ? null : rules.router.findVariant(model, team)
-  const route = rules.router.findConversationRoute(path, PATHS[api], variant?.base ?? model, team)
+  const route = rules.router.findConversationRoute(path, BODY_PATHS[api], variant?.base ?? model, team)
   if (route === null) return { ...NO_ROUTE, bodyApi: api }
   const conversation = prepareConversation(api, body, {
     ...{

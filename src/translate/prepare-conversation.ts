@@ -1,4 +1,4 @@
-import type { BodyApi, ConversationApi } from '../api/apis.js'
+import { BODY_PATHS, type BodyApi, type ConversationApi } from '../api/apis.js'
 import { findMember } from '../json/outline.js'
 import { peekFields, peekMembers } from '../json/peek.js'
 import type { Conversation } from './conversation.js'
@@ -101,20 +101,18 @@ class PreparedConversation implements ConversationRequest {
   /** The body goes to the API that it is written for: only what that API or its model refuses is changed. */
   private forward(target: TranslationTarget): OutboundRequest {
     const { api, body, options } = this
-    const path = PATHS[api]
     const request = parseRequestOutline(body)
     const peeked = request === null ? peekFields(body) : peekMembers(body, request)
-    const base = { path, query: null, pieces: [body], peeked }
+    const base = { path: BODY_PATHS[api], query: null, pieces: [body], peeked }
     if (!options.isCursor)
       return { ...base, edits: [], translate: null, readable: false, foreign: false, dropped: [] }
     const { traits, upstream } = target
     const { effort, thoughts } = options
     const { edits, dropped, wrapped } = buildNativeRequest(api, body, { traits, upstream, effort, thoughts })
-    const { hasTools } = this
-    const context = { ...this.responseContext(target, wrapped), from: api, hasTools }
+    const context = this.responseContext(api, upstream, wrapped)
     const translate = createResponseTranslation(context)
     const foreign = api !== this.reads
-    return { ...base, edits, translate, readable: foreign || hasTools, foreign, dropped }
+    return { ...base, edits, translate, readable: foreign || context.hasTools, foreign, dropped }
   }
 
   private translate(content: Conversation, target: TranslationTarget): OutboundRequest {
@@ -122,10 +120,9 @@ class PreparedConversation implements ConversationRequest {
     const callIds = createCallIds(target.traits.callIds, LONGEST_CHAT_CALL_ID)
     const written = WRITERS[target.api](content, target, { thoughts, effort, callIds })
     const { path, query, body, peeked, dropped, wrapped } = written
-    const context = this.responseContext(target, wrapped)
     return {
       ...{ path, query, pieces: [body], peeked, edits: [], dropped },
-      translate: createResponseTranslation({ ...context, from: target.api, hasTools: this.hasTools }),
+      translate: createResponseTranslation(this.responseContext(target.api, target.upstream, wrapped)),
       ...{ readable: true, foreign: target.api !== this.reads },
     }
   }
@@ -137,19 +134,17 @@ class PreparedConversation implements ConversationRequest {
     )
   }
 
-  /** Everything that decides how a response is read. Nothing in it keeps the body alive. */
-  private responseContext({ api, upstream }: TranslationTarget, wrapped: readonly string[]) {
-    const { reads, meta, options } = this
+  /** Everything that decides how a response of this API is read. Nothing in it keeps the body alive. */
+  private responseContext(api: ConversationApi, upstream: string, wrapped: readonly string[]) {
+    const { reads, meta, options, hasTools } = this
     const { model, showThinking, thoughts } = options
     return {
-      ...{ reads, ...meta, model, showThinking, wrapped },
+      ...{ from: api, reads, ...meta, model, showThinking, wrapped, hasTools },
       // Thinking is wanted back beside tool calls alone.
-      thoughts: thoughts === null || !this.hasTools ? null : createThoughtSink(thoughts, upstream, api),
+      thoughts: thoughts === null || !hasTools ? null : createThoughtSink(thoughts, upstream, api),
     }
   }
 }
-
-const PATHS = { chat: '/chat/completions', responses: '/responses', messages: '/messages' } as const
 
 /** Keeps what an upstream thought, under the calls that it made. */
 function createThoughtSink(memory: ThoughtMemory, upstream: string, api: ConversationApi): ThoughtSink {

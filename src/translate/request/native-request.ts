@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { BodyApi } from '../../api/apis.js'
+import { BODY_PATHS, type BodyApi } from '../../api/apis.js'
 import type { Edit } from '../../json/edits.js'
 import { ObjectEdits } from '../../json/object-edits.js'
 import { equalsText, findMember, findString, sliceText } from '../../json/outline.js'
@@ -15,7 +15,7 @@ import { createToolEdits, type ToolForm } from './tools.js'
 /** What a request needs on its way to the API that it is written for. */
 export interface NativeRequest extends RequestMeta {
   /** The endpoint, behind the version. */
-  readonly path: '/chat/completions' | '/responses' | '/messages'
+  readonly path: (typeof BODY_PATHS)[BodyApi]
   /** In ascending order; empty if nothing has to change. */
   readonly edits: readonly Edit[]
   /** Names of the custom tools that go out as functions: the arguments of their calls are `{"input":"..."}`. */
@@ -23,8 +23,6 @@ export interface NativeRequest extends RequestMeta {
   /** Names of the client's fields that were cut because the model refuses them; each once. */
   readonly dropped: readonly string[]
 }
-
-const PATHS = { chat: '/chat/completions', responses: '/responses', messages: '/messages' } as const
 
 /**
  * Fits a body to the API that it is written for, and to its target. Cursor mixes in members and forms of other APIs,
@@ -34,7 +32,7 @@ const PATHS = { chat: '/chat/completions', responses: '/responses', messages: '/
 export function buildNativeRequest(api: BodyApi, body: Buffer, target: NativeTarget): NativeRequest {
   const request = parseRequestOutline(body)
   const meta = readRequestMeta(body, request)
-  const path = PATHS[api]
+  const path = BODY_PATHS[api]
   if (request === null) return { path, edits: [], ...meta, wrapped: [], dropped: [] }
   const edits = new ObjectEdits(request)
   const { traits } = target

@@ -1,4 +1,5 @@
 import type { ConversationApi } from '../../api/apis.js'
+import type { Translation } from '../translation.js'
 import { ChatStream, readWholeCompletion } from './read-chat.js'
 import { GeminiStream, readWholeGemini } from './read-gemini.js'
 import { MessagesStream, readWholeMessage } from './read-messages.js'
@@ -20,13 +21,17 @@ const WHOLES = {
   gemini: readWholeGemini,
 }
 
-/** Creates the reader of an event stream of this API. Its output is what the writer writes. */
+/**
+ * Creates the reader of an event stream of this API. Its output is what the writer writes.
+ * @param makes see `Translation`
+ */
 export function createStreamReader(
   api: ConversationApi,
   writer: ResponseWriter,
   options: ReaderOptions,
+  makes: Translation['makes'] = null,
 ): StreamTranslation {
-  return new STREAMS[api](writer, options)
+  return new STREAMS[api](writer, options, makes)
 }
 
 /**

@@ -11,12 +11,9 @@ import { joinTranslations } from './chain.js'
 import { ChatRepairStream, repairCompletion } from './chat-repair.js'
 import { createResponseWriter } from './create-writer.js'
 import { convertErrorBody } from './error-body.js'
-import { ChatStream, readWholeCompletion } from './read-chat.js'
-import { GeminiStream, readWholeGemini } from './read-gemini.js'
-import { MessagesStream, readWholeMessage } from './read-messages.js'
-import { ResponsesStream, readWholeResponse } from './read-responses.js'
+import { createStreamReader, readWholeBody } from './readers.js'
 import type { ResponseWriter } from './response-writer.js'
-import type { ReaderOptions, StreamTranslation } from './stream.js'
+import type { StreamTranslation } from './stream.js'
 
 /** What decides, of the request and its target, how a response is read. */
 export interface RequestContext {
@@ -131,54 +128,19 @@ function translateFrom(context: ResponseContext, asStream: (() => Translation) |
   const options = { wrapped, thoughts }
   const createWriter = (): ResponseWriter =>
     createResponseWriter({ reads, stream, includeUsage, model, showThinking })
-  if (eventStream) return createReader(from, createWriter(), options, stream ? null : 'json')
+  const createReader = (): StreamTranslation =>
+    createStreamReader(from, createWriter(), options, stream ? null : 'json')
+  if (eventStream) return createReader()
   return new BufferedTranslation(
     (body) => {
       const writer = createWriter()
-      readWhole(from, body, writer, options)
+      readWholeBody(from, body, writer, options)
       return writer.take()
     },
     {
       makes: stream ? 'stream' : 'json',
-      asStream: asStream ?? (() => createReader(from, createWriter(), options, stream ? null : 'json')),
-      printError: (error) => {
-        const reader = createReader(from, createWriter(), options, null)
-        return reader.abort(error)
-      },
+      asStream: asStream ?? createReader,
+      printError: (error) => createReader().abort(error),
     },
   )
-}
-
-function createReader(
-  from: ConversationApi,
-  writer: ResponseWriter,
-  options: ReaderOptions,
-  makes: Translation['makes'],
-): StreamTranslation {
-  switch (from) {
-    case 'chat':
-      return new ChatStream(writer, options, makes)
-    case 'responses':
-      return new ResponsesStream(writer, options, makes)
-    case 'messages':
-      return new MessagesStream(writer, options, makes)
-    case 'gemini':
-      return new GeminiStream(writer, options, makes)
-  }
-}
-
-const WHOLE_READERS = {
-  chat: readWholeCompletion,
-  responses: readWholeResponse,
-  messages: readWholeMessage,
-  gemini: readWholeGemini,
-} as const
-
-function readWhole(
-  from: ConversationApi,
-  body: Buffer,
-  writer: ResponseWriter,
-  options: ReaderOptions,
-): void {
-  WHOLE_READERS[from](body, writer, options)
 }
