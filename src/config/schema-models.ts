@@ -54,7 +54,7 @@ export const modelTraits = z.strictObject({
     .nullable()
     .optional()
     .describe(
-      'How a Claude or Gemini model is told to think. `budget`: by a number of tokens. `adaptive`: by an effort. `none`: not at all. `null`: as the client says.',
+      'How a Claude or Gemini model is asked to think. `budget`: by a number of tokens. `adaptive`: by an effort. `none`: not at all. `null`: as the client says.',
     ),
   maxOutputTokens: count()
     .nullable()

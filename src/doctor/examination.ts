@@ -55,7 +55,7 @@ export async function examine(visit: Visit, onFinding: (finding: Finding) => voi
 }
 
 /**
- * What stands in front of the relay is told once, in place of what the checks of the row made of it. The later rows are
+ * A fault in front of the relay is reported once, in place of what the checks of the row made of it. The later rows are
  * skipped.
  */
 function tellFault(found: Finding[], visit: Visit): void {

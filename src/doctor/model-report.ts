@@ -65,7 +65,7 @@ export class ModelPrinter {
   }
 }
 
-/** What was seen in both modes: the same cause is told once, and what is fine is told of the agent alone. */
+/** What was seen in both modes: the same cause is printed once, and a success is printed for the agent alone. */
 function describeBoth(ask: Seen, agent: Seen): readonly Seen[] {
   if (ask.outcome === 'ok' || ask.seen === agent.seen) return [agent]
   return agent.outcome === 'ok'

@@ -46,7 +46,7 @@ const MODEL_SETTING = ({ model, place }: RefusedRequest): string =>
     ? `name a model that the upstream has: "model" in models: {"${model}": {...}}`
     : `models.${model}.model is "${place.model}": write a name that the upstream ${place.upstream} has`
 
-/** Causes that are no field of the request, in the words of the APIs. The first that matches is told. */
+/** Causes that are no field of the request, in the words of the APIs. The first that matches is reported. */
 const CAUSES: readonly Cause[] = [
   {
     pattern:
@@ -163,7 +163,7 @@ const CAUSES: readonly Cause[] = [
   },
 ]
 
-/** Errors of the relay itself, by their code. Others are told by their own message. */
+/** Errors of the relay itself, by their code. Others are reported by their own message. */
 const RELAY_CURES: Readonly<Record<string, (refused: RefusedRequest) => string>> = {
   no_route: ({ model }) => `add it to the config: models: {"${model}": {"upstream": "...", "model": "..."}}`,
   unsupported_field: ({ model }) => `take another upstream for ${model}: thinwire models explain ${model}`,

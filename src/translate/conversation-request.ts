@@ -2,7 +2,6 @@ import type { BodyApi, ConversationApi } from '../api/apis.js'
 import type { ModelTraits } from '../api/model-traits.js'
 import type { Edit } from '../json/edits.js'
 import type { Peek } from '../json/peek.js'
-import type { RequestMeta } from './request/request-outline.js'
 import type { ThoughtMemory } from './thinking/thought-memory.js'
 import type { CreateTranslation } from './translation.js'
 
@@ -45,8 +44,6 @@ export interface ConversationRequest {
   readonly reads: BodyApi
   /** The name that a target without a model of its own gets; null: the client's own, as it stands in the body. */
   readonly modelName: string | null
-  /** What the client's body says about the response that it wants. */
-  readonly meta: Pick<RequestMeta, 'stream' | 'includeUsage'>
   /** The conversation that the request belongs to: all its requests prefer one target. Null if it is unknown. */
   readonly conversation: string | null
   /** Why the request cannot go to a target that is asked by this API; null if it can. */

@@ -52,7 +52,7 @@ class PreparedConversation implements ConversationRequest {
   readonly api: BodyApi
   readonly reads: BodyApi
   readonly modelName: string | null
-  readonly meta: Pick<RequestMeta, 'stream' | 'includeUsage'>
+  private readonly meta: Pick<RequestMeta, 'stream' | 'includeUsage'>
   private readonly conversationId: string | null
   private readonly body: Buffer
   private readonly options: ConversationOptions

@@ -7,10 +7,9 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { startDemo } from '../../src/demo/server.js'
 import type { AgentShape } from '../../src/doctor/agent-bodies.js'
-import { readBaseUrl } from '../../src/doctor/base-url.js'
 import { startDouble } from '../../src/doctor/doubles/double.js'
 import { examineModels } from '../../src/doctor/model-check.js'
-import { Visit } from '../../src/doctor/visit.js'
+import { createVisit } from '../support/visit.js'
 import {
   answerPage,
   behind,
@@ -123,12 +122,7 @@ async function examine(url: string, ...args: readonly string[]) {
 
 /** Plays Cursor alone, without the other checks. */
 function play(url: string, ...models: readonly string[]): Promise<readonly ModelJson[]> {
-  const base = readBaseUrl(url)
-  if (typeof base === 'string') throw new Error(base)
-  const visit = new Visit({
-    ...{ base, key: 'key-of-a-test', models, modelsMax: 20, cursor: true, allShapes: false },
-    ...{ timeoutMs: 10_000, idleMs: 0, roots: [], findPlace: () => null, findLearned: () => null },
-  })
+  const visit = createVisit(url, { key: 'key-of-a-test', models, cursor: true })
   return examineModels(visit, models, () => {})
 }
 

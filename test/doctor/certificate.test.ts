@@ -1,14 +1,13 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { KEY, KEY_CHECK, WRONG_KEY } from '../../src/doctor/api.js'
-import { readBaseUrl } from '../../src/doctor/base-url.js'
 import { TLS } from '../../src/doctor/certificate.js'
 import { CONNECT } from '../../src/doctor/connection.js'
 import { BODY_SIZES } from '../../src/doctor/size.js'
 import { createStreamChecks } from '../../src/doctor/streaming.js'
-import { Visit } from '../../src/doctor/visit.js'
 import { type Authority, type Certificate, issue, selfSigned } from '../support/certificate.js'
 import { FaultyFront } from '../support/front.js'
+import { createVisit } from '../support/visit.js'
 import {
   behind,
   clearWard,
@@ -75,28 +74,14 @@ test('the key is sent neither unencrypted over the internet nor to a server with
     `https://localhost:${front.port}/v1`,
     `${ward.relay.url.replace('127.0.0.1', 'localhost')}`,
   ]) {
-    const base = readBaseUrl(url)
-    if (typeof base === 'string') throw new Error(base)
-    const options = {
-      base,
-      key: 'k',
-      models: [],
-      modelsMax: 20,
-      allShapes: false,
-      findPlace: () => null,
-      findLearned: () => null,
-      cursor: false,
-      timeoutMs: 5_000,
-      idleMs: 0,
-      roots: [],
-    }
-    const visit = new Visit(options)
+    const visit = createVisit(url, { timeoutMs: 5_000 })
+    const isSecure = url.startsWith('https:')
     // As if it were a name of the internet, of which there are none in a test.
     visit.reach = 'public'
     visit.addresses = ['127.0.0.1']
     await CONNECT.run(visit)
-    if (base.secure) await TLS.run(visit)
-    assert.match(visit.missing.get('trust') ?? '', base.secure ? /certificate/ : /unencrypted/)
+    if (isSecure) await TLS.run(visit)
+    assert.match(visit.missing.get('trust') ?? '', isSecure ? /certificate/ : /unencrypted/)
     const needy = [KEY, WRONG_KEY, KEY_CHECK, ...createStreamChecks(visit), ...BODY_SIZES]
     assert.ok(needy.every(({ needs }) => needs.includes('trust')))
   }

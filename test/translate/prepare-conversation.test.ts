@@ -56,7 +56,7 @@ for (const from of APIS)
       }
       assert.is(body.toString(), BODIES[from], 'the body of the client is not changed')
       const outbound = fit(conversation, to)
-      const isWhole = !conversation.meta.stream
+      const isWhole = JSON.parse(BODIES[from]).stream !== true
       assert.is(outbound.path, isWhole ? PATHS[to].replace('streamG', 'g') : PATHS[to])
       assert.is(outbound.query, to === 'gemini' && !isWhole ? '?alt=sse' : null)
       assert.is(outbound.foreign, to !== 'chat', 'a client of chat completions reads nothing else')

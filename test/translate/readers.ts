@@ -43,6 +43,22 @@ export function eventsOf(...data: readonly unknown[]): string {
   return data.map((each) => `data: ${typeof each === 'string' ? each : JSON.stringify(each)}\n\n`).join('')
 }
 
+/** Digits that do not survive being parsed and printed. */
+export const EXACT = '{"id":2512292042121000001,"y":1e400,"x":1.0,"z":-0}'
+
+/** An answer that says nothing and ends well. */
+export function createEmptyAnswer(id: string, model: string): Told {
+  return {
+    ...{ id, model, content: '', reasoning: '', refusal: '', calls: [], comments: [] },
+    ...{ finish: 'stop', usage: null, error: null },
+  }
+}
+
+/** A call as a reader tells it. */
+export function createCall(id: string, name: string, input: string, isCustom = false): Told['calls'][number] {
+  return { id, name, input, isCustom }
+}
+
 /** Keeps what it gets. */
 export function createSink(): ThoughtSink & { readonly got: [string[], string][] } {
   const got: [string[], string][] = []

@@ -1,30 +1,19 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { cutsOf } from '../chunks.js'
-import { createSink, eventsOf, tellStream, tellWhole, withShortIds } from '../readers.js'
+import {
+  createCall,
+  createEmptyAnswer,
+  createSink,
+  EXACT,
+  eventsOf,
+  tellStream,
+  tellWhole,
+  withShortIds,
+} from '../readers.js'
 import type { Told } from '../recording-writer.js'
 
-/** Digits that do not survive being parsed and printed. */
-const EXACT = '{"id":2512292042121000001,"y":1e400,"x":1.0,"z":-0}'
-
-const NOTHING: Told = {
-  id: 'c1',
-  model: 'm',
-  content: '',
-  reasoning: '',
-  refusal: '',
-  calls: [],
-  comments: [],
-  finish: 'stop',
-  usage: null,
-  error: null,
-}
-const tool = (id: string, name: string, input: string, isCustom = false): Told['calls'][number] => ({
-  id,
-  name,
-  input,
-  isCustom,
-})
+const NOTHING = createEmptyAnswer('c1', 'm')
 
 const chunk = (choice: object | null, more: object = {}): object => ({
   id: 'c1',
@@ -88,12 +77,12 @@ const STREAMS: readonly [name: string, data: readonly unknown[], told: Partial<T
       end('tool_calls'),
       '[DONE]',
     ],
-    { calls: [tool('a', 'Shell', '{"c":1}'), tool('b', 'Read', '{}')], finish: 'tool_calls' },
+    { calls: [createCall('a', 'Shell', '{"c":1}'), createCall('b', 'Read', '{}')], finish: 'tool_calls' },
   ],
   [
     'calls without an index, and the finish reason stop',
     [calls(fn('Shell', '{}', { id: 'a' }), fn('Read', '{"b":1}', { id: 'b' })), end('stop'), '[DONE]'],
-    { calls: [tool('a', 'Shell', '{}'), tool('b', 'Read', '{"b":1}')], finish: 'tool_calls' },
+    { calls: [createCall('a', 'Shell', '{}'), createCall('b', 'Read', '{"b":1}')], finish: 'tool_calls' },
   ],
   [
     'the same index for all calls',
@@ -102,7 +91,7 @@ const STREAMS: readonly [name: string, data: readonly unknown[], told: Partial<T
       calls(fn('Read', '{}', { index: 0, id: 'b' })),
       end('stop'),
     ],
-    { calls: [tool('a', 'Shell', '{}'), tool('b', 'Read', '{}')], finish: 'tool_calls' },
+    { calls: [createCall('a', 'Shell', '{}'), createCall('b', 'Read', '{}')], finish: 'tool_calls' },
   ],
   [
     'the same index for all calls, told apart by their ids',
@@ -113,12 +102,15 @@ const STREAMS: readonly [name: string, data: readonly unknown[], told: Partial<T
       calls(fn(undefined, ']', { index: 0, id: 'b' })),
       end('stop'),
     ],
-    { calls: [tool('a', 'Shell', '{}'), tool('b', 'Read', '[]')], finish: 'tool_calls' },
+    { calls: [createCall('a', 'Shell', '{}'), createCall('b', 'Read', '[]')], finish: 'tool_calls' },
   ],
   [
     'calls without index and id',
     [calls(fn('Shell', '{}'), fn('Read', '{}')), end('stop')],
-    { calls: [tool('call_0', 'Shell', '{}'), tool('call_1', 'Read', '{}')], finish: 'tool_calls' },
+    {
+      calls: [createCall('call_0', 'Shell', '{}'), createCall('call_1', 'Read', '{}')],
+      finish: 'tool_calls',
+    },
   ],
   [
     'a name in each delta, and another id in each',
@@ -128,7 +120,7 @@ const STREAMS: readonly [name: string, data: readonly unknown[], told: Partial<T
       calls(fn(undefined, '1}', { index: 0, id: 'x' })),
       end('tool_calls'),
     ],
-    { calls: [tool('a', 'Shell', '{"a":1}')], finish: 'tool_calls' },
+    { calls: [createCall('a', 'Shell', '{"a":1}')], finish: 'tool_calls' },
   ],
   [
     'a name that comes late',
@@ -138,12 +130,12 @@ const STREAMS: readonly [name: string, data: readonly unknown[], told: Partial<T
       calls(fn('Shell', '}', { index: 0 })),
       end('tool_calls'),
     ],
-    { calls: [tool('a', 'Shell', '{"a":1}')], finish: 'tool_calls' },
+    { calls: [createCall('a', 'Shell', '{"a":1}')], finish: 'tool_calls' },
   ],
   [
     'one id for two calls',
     [calls(fn('A', '{}', { index: 0, id: 'a' }), fn('B', '{}', { index: 1, id: 'a' })), end('tool_calls')],
-    { calls: [tool('a', 'A', '{}'), tool('call_1', 'B', '{}')], finish: 'tool_calls' },
+    { calls: [createCall('a', 'A', '{}'), createCall('call_1', 'B', '{}')], finish: 'tool_calls' },
   ],
   [
     'calls of custom tools',
@@ -152,7 +144,7 @@ const STREAMS: readonly [name: string, data: readonly unknown[], told: Partial<T
       calls({ index: 0, custom: { input: 'Begin' } }),
       end('tool_calls'),
     ],
-    { calls: [tool('a', 'ApplyPatch', '*** Begin', true)], finish: 'tool_calls' },
+    { calls: [createCall('a', 'ApplyPatch', '*** Begin', true)], finish: 'tool_calls' },
   ],
   [
     'a wrapped custom tool',
@@ -162,14 +154,14 @@ const STREAMS: readonly [name: string, data: readonly unknown[], told: Partial<T
       calls(fn(undefined, 'y"}', { index: 0 })),
       end('tool_calls'),
     ],
-    { calls: [tool('a', 'Wrapped', 'x\ny', true)], finish: 'tool_calls' },
+    { calls: [createCall('a', 'Wrapped', 'x\ny', true)], finish: 'tool_calls' },
   ],
   [
     'arguments that are an object',
     [
       `{"id":"c1","model":"m","choices":[{"delta":{"tool_calls":[{"id":"a","function":{"name":"A","arguments":${EXACT}}}]},"finish_reason":"stop"}]}`,
     ],
-    { calls: [tool('a', 'A', EXACT)], finish: 'tool_calls' },
+    { calls: [createCall('a', 'A', EXACT)], finish: 'tool_calls' },
   ],
   [
     'an empty object ahead of arguments as text',
@@ -178,7 +170,7 @@ const STREAMS: readonly [name: string, data: readonly unknown[], told: Partial<T
       calls(fn(undefined, '{"b":1}', { index: 0 })),
       end('tool_calls'),
     ],
-    { calls: [tool('a', 'A', '{"b":1}')], finish: 'tool_calls' },
+    { calls: [createCall('a', 'A', '{"b":1}')], finish: 'tool_calls' },
   ],
   [
     'the older form of a call',
@@ -187,12 +179,12 @@ const STREAMS: readonly [name: string, data: readonly unknown[], told: Partial<T
       delta({ function_call: { arguments: ':1}' }, tool_calls: [] }),
       end('function_call'),
     ],
-    { calls: [tool('call_0', 'A', '{"a":1}')], finish: 'tool_calls' },
+    { calls: [createCall('call_0', 'A', '{"a":1}')], finish: 'tool_calls' },
   ],
   [
     'a call that is cut',
     [calls(fn('A', '{"a', { index: 0, id: 'a' })), end('length'), '[DONE]'],
-    { calls: [tool('a', 'A', '{"a')], finish: 'length' },
+    { calls: [createCall('a', 'A', '{"a')], finish: 'length' },
   ],
   [
     'usage behind the end, and zeros behind the usage',
@@ -272,7 +264,7 @@ const STREAMS: readonly [name: string, data: readonly unknown[], told: Partial<T
         finish_reason: 'stop',
       }),
     ],
-    { content: 'hi', calls: [tool('a', 'A', '{}'), tool('b', 'A', '{}')], finish: 'tool_calls' },
+    { content: 'hi', calls: [createCall('a', 'A', '{}'), createCall('b', 'A', '{}')], finish: 'tool_calls' },
   ],
 ]
 
@@ -391,29 +383,32 @@ for (const [name, body, told] of [
       content: null,
       tool_calls: [{ id: 'a', type: 'custom', custom: { name: 'ApplyPatch', input: 'x' } }],
     }),
-    { calls: [tool('a', 'ApplyPatch', 'x', true)], finish: 'tool_calls' },
+    { calls: [createCall('a', 'ApplyPatch', 'x', true)], finish: 'tool_calls' },
   ],
   [
     'calls of one tool without ids',
     completion({ tool_calls: [fn('A', '{}'), fn('A', '{"b":1}')] }),
-    { calls: [tool('call_0', 'A', '{}'), tool('call_1', 'A', '{"b":1}')], finish: 'tool_calls' },
+    { calls: [createCall('call_0', 'A', '{}'), createCall('call_1', 'A', '{"b":1}')], finish: 'tool_calls' },
   ],
   [
     'a wrapped custom tool',
     completion({
       tool_calls: [fn('Wrapped', '{"input":"x"}', { id: 'a' }), fn('Wrapped', '{"b":1}', { id: 'b' })],
     }),
-    { calls: [tool('a', 'Wrapped', 'x', true), tool('b', 'Wrapped', '{"b":1}', true)], finish: 'tool_calls' },
+    {
+      calls: [createCall('a', 'Wrapped', 'x', true), createCall('b', 'Wrapped', '{"b":1}', true)],
+      finish: 'tool_calls',
+    },
   ],
   [
     'the older form of a call',
     completion({ function_call: { name: 'A', arguments: '{}' } }),
-    { calls: [tool('call_0', 'A', '{}')], finish: 'tool_calls' },
+    { calls: [createCall('call_0', 'A', '{}')], finish: 'tool_calls' },
   ],
   [
     'arguments that are an object',
     `{"id":"c1","model":"m","choices":[{"message":{"tool_calls":[{"id":"a","function":{"name":"A","arguments":${EXACT}}},{"id":"b","function":{"name":"B","arguments": {"n" : 1.50} }}]}}]}`,
-    { calls: [tool('a', 'A', EXACT), tool('b', 'B', '{"n" : 1.50}')], finish: 'tool_calls' },
+    { calls: [createCall('a', 'A', EXACT), createCall('b', 'B', '{"n" : 1.50}')], finish: 'tool_calls' },
   ],
   [
     'usage',

@@ -1,29 +1,19 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { cutsOf } from '../chunks.js'
-import { createSink, eventsOf, tellStream, tellWhole, withShortIds } from '../readers.js'
+import {
+  createCall,
+  createEmptyAnswer,
+  createSink,
+  EXACT,
+  eventsOf,
+  tellStream,
+  tellWhole,
+  withShortIds,
+} from '../readers.js'
 import type { Told } from '../recording-writer.js'
 
-const EXACT = '{"id":2512292042121000001,"y":1e400,"x":1.0,"z":-0}'
-
-const NOTHING: Told = {
-  id: 'r1',
-  model: 'gemini-test',
-  content: '',
-  reasoning: '',
-  refusal: '',
-  calls: [],
-  comments: [],
-  finish: 'stop',
-  usage: null,
-  error: null,
-}
-const tool = (id: string, name: string, input: string, isCustom = false): Told['calls'][number] => ({
-  id,
-  name,
-  input,
-  isCustom,
-})
+const NOTHING = createEmptyAnswer('r1', 'gemini-test')
 
 const head = { responseId: 'r1', modelVersion: 'gemini-test' }
 const parts = (...parts: readonly unknown[]): object => ({
@@ -71,7 +61,11 @@ const RESPONSES: readonly [name: string, chunks: readonly unknown[], told: Parti
     'calls with and without ids and arguments',
     [parts(called('A', { b: 1 }), called('B', undefined), called('C', {}, { id: 'own' })), ended('STOP')],
     {
-      calls: [tool('call_0', 'A', '{"b":1}'), tool('call_1', 'B', '{}'), tool('own', 'C', '{}')],
+      calls: [
+        createCall('call_0', 'A', '{"b":1}'),
+        createCall('call_1', 'B', '{}'),
+        createCall('own', 'C', '{}'),
+      ],
       finish: 'tool_calls',
     },
   ],
@@ -80,12 +74,12 @@ const RESPONSES: readonly [name: string, chunks: readonly unknown[], told: Parti
     [
       `{"responseId":"r1","modelVersion":"gemini-test","candidates":[{"content":{"parts":[{"text":"x"},{"functionCall":{"args":${EXACT},"name":"A"}}]},"finishReason":"STOP"}]}`,
     ],
-    { content: 'x', calls: [tool('call_0', 'A', EXACT)], finish: 'tool_calls' },
+    { content: 'x', calls: [createCall('call_0', 'A', EXACT)], finish: 'tool_calls' },
   ],
   [
     'a wrapped custom tool',
     [parts(called('Wrapped', { input: 'x\ny' })), ended('STOP')],
-    { calls: [tool('call_0', 'Wrapped', 'x\ny', true)], finish: 'tool_calls' },
+    { calls: [createCall('call_0', 'Wrapped', 'x\ny', true)], finish: 'tool_calls' },
   ],
   [
     'parts of tools that Google runs, and an image',
