@@ -9,8 +9,6 @@ export interface CacheCandidate {
   readonly path: string
   readonly team: string | null
   readonly model: string | null
-  /** Length of the body. */
-  readonly bytes: number
 }
 
 interface Rule {
@@ -37,17 +35,16 @@ export class CacheRules {
     }))
   }
 
-  /** Whether a rule may match, before the body is complete. */
-  mayMatch({ method, path, team, bytes }: CacheCandidate): boolean {
+  /** Whether a rule may match, before the body is complete. @param bytes length of the body */
+  mayMatch({ method, path, team }: CacheCandidate, bytes: number): boolean {
     if (method !== 'POST') return false
     for (const { paths, teams, promptBytes } of this.rules)
       if (bytes <= promptBytes && fits(paths, path) && fits(teams, team)) return true
     return false
   }
 
-  /** Whether a rule matches. @param found members of the complete body */
-  matches(candidate: CacheCandidate, found: Peek): boolean {
-    const { method, path, team, model, bytes } = candidate
+  /** Whether a rule matches. @param bytes length of the body @param found members of the complete body */
+  matches({ method, path, team, model }: CacheCandidate, bytes: number, found: Peek): boolean {
     if (method !== 'POST') return false
     for (const rule of this.rules) {
       if (bytes > rule.promptBytes || !fits(rule.paths, path)) continue

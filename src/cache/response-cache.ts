@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
+import type { RequestFacts } from '../exchange/request-facts.js'
 import { findHeader } from '../http/flat-headers.js'
 import type { RelayContext } from '../relay/relay-context.js'
 import type { RequestBody } from '../relay/request-body.js'
@@ -13,6 +14,9 @@ import { SharedResponse } from './shared-response.js'
 import { Subscriber } from './subscriber.js'
 
 type Answered = 'answered'
+
+/** Headers may ask for the cache, or refuse it. */
+type Wishing = Pick<RequestFacts, 'rawHeaders'>
 
 /** Responses to autocomplete requests: kept for seconds, and shared while they arrive. */
 export class ResponseCache {
@@ -74,9 +78,9 @@ export class ResponseCache {
   }
 
   /** Whether the response may be cached, by the head of the request alone. @param bytes length of the body */
-  mayHold(exchange: Exchange, bytes: number): boolean {
-    const wish = readWish(exchange)
-    return wish === 'on' || (wish === null && this.rules.mayMatch(candidateOf(exchange, bytes)))
+  mayHold(request: CacheCandidate & Wishing, bytes: number): boolean {
+    const wish = readWish(request)
+    return wish === 'on' || (wish === null && this.rules.mayMatch(request, bytes))
   }
 
   /**
@@ -86,16 +90,16 @@ export class ResponseCache {
    * @returns `answered`; or the key for `share`; or null if the response is not cached
    */
   answer(exchange: Exchange, route: string, body: RequestBody): Answered | { readonly key: string } | null {
-    const wish = readWish(exchange)
-    if (exchange.request.method !== 'POST') return null
-    if (wish !== 'on' && !this.rules.matches(candidateOf(exchange, body.length), body.peeked)) return null
+    const { request } = exchange
+    const wish = readWish(request)
+    if (request.method !== 'POST') return null
+    if (wish !== 'on' && !this.rules.matches(request, body.length, body.peeked)) return null
     if (wish === 'off') {
       exchange.setCache('off')
       return null
     }
     if (!body.isComplete) return null
-    const { path, query } = exchange.request
-    const { rawHeaders } = exchange.req
+    const { path, query, rawHeaders } = request
     const whole = body.join()
     const prompt = this.promptOf(exchange, body)
     const identity = { scope: this.scopeOf(exchange), route, path, query, rawHeaders, body: [whole] }
@@ -225,22 +229,11 @@ function sessionOf(exchange: Exchange): string {
 }
 
 /** Reads the client's wish: `x-thinwire-cache: on` or `off`, or `cache-control` (RFC 9111, 5.2.1); null for none. */
-function readWish(exchange: Exchange): 'on' | 'off' | null {
-  const { rawHeaders } = exchange.req
+function readWish({ rawHeaders }: Wishing): 'on' | 'off' | null {
   const wish = findHeader(rawHeaders, 'x-thinwire-cache')?.trim().toLowerCase()
   if (wish === 'on' || wish === 'off') return wish
   const control = findHeader(rawHeaders, 'cache-control')
   return control !== undefined && /\bno-(?:cache|store)\b/i.test(control) ? 'off' : null
-}
-
-function candidateOf(exchange: Exchange, bytes: number): CacheCandidate {
-  return {
-    method: exchange.request.method,
-    path: exchange.request.path,
-    team: exchange.request.key?.team ?? null,
-    model: exchange.request.model,
-    bytes,
-  }
 }
 
 /** Whether a path is of the completions API, and not of chat. */

@@ -55,6 +55,11 @@ export class RequestFacts {
     return this.bodyApi === null ? this.errorFormat : `cursor_${this.bodyApi}`
   }
 
+  /** Null before the request is admitted, and in the modes without keys. */
+  get team(): string | null {
+    return this.key?.team ?? null
+  }
+
   get userAgent(): string | null {
     return findHeader(this.rawHeaders, 'user-agent') ?? null
   }

@@ -38,13 +38,13 @@ export class AttemptSender {
     const outbound = conversation === null ? null : this.fit(conversation, attempt, model)
     if (outbound !== null) exchange.setDroppedFields(outbound.dropped)
     const request = {
-      ...{ method, path: outbound?.path ?? path, query: outbound?.query ?? query },
-      ...{
-        rawHeaders: req.rawHeaders,
-        found: outbound?.peeked ?? body?.peeked ?? null,
-        deployment,
-        outbound,
-      },
+      method,
+      path: outbound?.path ?? path,
+      query: outbound?.query ?? query,
+      rawHeaders: req.rawHeaders,
+      found: outbound?.peeked ?? body?.peeked ?? null,
+      deployment,
+      outbound,
     }
     const destination = { upstream: target.upstream, model: target.model ?? conversation?.modelName ?? null }
     const {
@@ -106,8 +106,10 @@ export class AttemptSender {
     const { api, traits } = this.traits.find(target, conversation.api, model)
     attempt.fitted = { api: api ?? conversation.api, traits }
     return conversation.requestFor({
-      ...attempt.fitted,
-      ...{ model: target.model ?? model, upstream: target.upstream.name },
+      api: attempt.fitted.api,
+      traits,
+      model: target.model ?? model,
+      upstream: target.upstream.name,
     })
   }
 }

@@ -1,5 +1,6 @@
 import { BODY_PATHS, type BodyApi, findBodyApi } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
+import type { RequestFacts } from '../exchange/request-facts.js'
 import type { Route, Target } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
 import type {
@@ -42,19 +43,14 @@ export interface ProxyPlan {
 }
 
 /** What a plan depends on, of a request that was admitted. */
-export interface PlanRequest {
-  readonly method: string
-  /** Behind the version. */
-  readonly path: string
-  /** The request came by Cursor's own route. */
-  readonly isCursor: boolean
-  readonly model: string | null
-  readonly team: string | null
-  /** Null if the request has none. */
-  readonly body: PlanBody | null
-}
+export type PlanRequest = Pick<
+  RequestFacts,
+  'method' | 'path' | 'isCursor' | 'model' | 'team' | 'key' | 'rawHeaders'
+>
 
 export interface PlanBody {
+  /** Bytes, as far as is known. */
+  readonly length: number
   /** All of it has arrived. */
   readonly isComplete: boolean
   /** To be called only when the body is complete. */
@@ -73,10 +69,10 @@ export interface PlanRules {
   readonly answerKeyCheck: boolean
   /** How thinking is shown to Cursor (`cursor.thinking`). */
   readonly showThinking: ConversationOptions['showThinking']
-  /** Opens the memory of the thinking in this conversation. */
-  openThoughts(body: Buffer): ConversationOptions['thoughts']
-  /** Whether the cache may hold the response, which it can tell only from the complete body. */
-  mayCache(): boolean
+  /** Opens the memory of the thinking in the conversation of a body. */
+  openThoughts(request: PlanRequest, body: Buffer): ConversationOptions['thoughts']
+  /** Whether the cache may hold the response; only the complete body decides. @param bytes of the body */
+  mayCache(request: PlanRequest, bytes: number): boolean
 }
 
 const WAIT: Plan = { kind: 'wait' }
@@ -84,9 +80,10 @@ const NO_ROUTE = { kind: 'refuse', code: 'no_route', bodyApi: null, field: null 
 
 /**
  * Decides what is done with a request. Sends nothing and changes nothing: the caller carries the plan out.
+ * @param body null if the request has none
  */
-export function planRequest(request: PlanRequest, rules: PlanRules): Plan {
-  const { method, path, body, model, team } = request
+export function planRequest(request: PlanRequest, body: PlanBody | null, rules: PlanRules): Plan {
+  const { method, path, model, team } = request
   const pathApi = method === 'POST' && body !== null ? findBodyApi(path) : null
   if (request.isCursor && pathApi === 'chat' && body !== null)
     return body.isComplete ? planCursorChat(request, body.join(), rules) : WAIT
@@ -102,7 +99,8 @@ export function planRequest(request: PlanRequest, rules: PlanRules): Plan {
     if (models !== null) return { kind: 'local', status: 200, body: models }
   }
   const route = isModelList ? rules.models.routeFor(path, team) : rules.router.findRoute(path, model, team)
-  if (body?.isComplete === false && (route === null || needsWholeBody(request, route, rules))) return WAIT
+  if (body?.isComplete === false && (route === null || needsWholeBody(request, body, route, rules)))
+    return WAIT
   return route === null ? NO_ROUTE : { kind: 'proxy', route, conversation: null, usable: null }
 }
 
@@ -116,14 +114,13 @@ function planCursorChat(request: PlanRequest, body: Buffer, rules: PlanRules): P
   const route = rules.router.findConversationRoute(path, BODY_PATHS[api], variant?.base ?? model, team)
   if (route === null) return { ...NO_ROUTE, bodyApi: api }
   const conversation = prepareConversation(api, body, {
-    ...{
-      reads: 'chat',
-      isCursor: true,
-      model,
-      modelName: variant?.base ?? null,
-      effort: variant?.effort ?? null,
-    },
-    ...{ showThinking: rules.showThinking, thoughts: rules.openThoughts(body) },
+    reads: 'chat',
+    isCursor: true,
+    model,
+    modelName: variant?.base ?? null,
+    effort: variant?.effort ?? null,
+    showThinking: rules.showThinking,
+    thoughts: rules.openThoughts(request, body),
   })
   return planConversation(conversation, route, request, rules)
 }
@@ -137,8 +134,13 @@ function planTranslated(
   rules: PlanRules,
 ): Plan {
   const conversation = prepareConversation(api, body, {
-    ...{ reads: api, isCursor: false, model: request.model, modelName: null, effort: null },
-    ...{ showThinking: 'reasoning_content', thoughts: rules.openThoughts(body) },
+    reads: api,
+    isCursor: false,
+    model: request.model,
+    modelName: null,
+    effort: null,
+    showThinking: 'reasoning_content',
+    thoughts: rules.openThoughts(request, body),
   })
   return planConversation(conversation, route, request, rules)
 }
@@ -173,7 +175,12 @@ function findRefusal(
 }
 
 /** Whether the end of the body may change the request, or the cache. */
-function needsWholeBody({ method, path }: PlanRequest, route: Route<Upstream>, rules: PlanRules): boolean {
-  for (const { upstream } of route.targets) if (upstream.asksUsage(method, path)) return true
-  return rules.mayCache()
+function needsWholeBody(
+  request: PlanRequest,
+  { length }: PlanBody,
+  route: Route<Upstream>,
+  rules: PlanRules,
+): boolean {
+  for (const { upstream } of route.targets) if (upstream.asksUsage(request.method, request.path)) return true
+  return rules.mayCache(request, length)
 }

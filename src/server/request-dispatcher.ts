@@ -26,7 +26,7 @@ import { placePassthroughCredential } from '../upstream/passthrough-auth.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { replaceModel } from '../upstream/url.js'
 import { AttemptSender } from './attempt-sender.js'
-import { type Plan, type ProxyPlan, planRequest } from './plan.js'
+import { type Plan, type PlanRequest, type PlanRules, type ProxyPlan, planRequest } from './plan.js'
 import { TargetTraits } from './target-traits.js'
 
 const FIRST_ONLY: readonly number[] = [0]
@@ -45,6 +45,7 @@ export class RequestDispatcher {
   private thoughts: ThoughtStore
   private traits: TargetTraits
   private sender: AttemptSender
+  private planRules: PlanRules
 
   constructor(config: Config, router: Router<Upstream>, context: RelayContext, log: Pick<Log, 'warn'>) {
     this.config = config
@@ -57,6 +58,7 @@ export class RequestDispatcher {
     this.sender = new AttemptSender(config, this.traits, this.learned, log)
     this.models = new ModelList(router, config)
     this.cache = config.cache.enabled ? new ResponseCache(config, context) : null
+    this.planRules = this.createPlanRules()
   }
 
   /**
@@ -74,6 +76,20 @@ export class RequestDispatcher {
     this.models = this.models.after(router, config)
     this.traits = new TargetTraits(config.modelRules, this.learned)
     this.sender = new AttemptSender(config, this.traits, this.learned, this.log)
+    this.planRules = this.createPlanRules()
+  }
+
+  private createPlanRules(): PlanRules {
+    const { router, models, traits, config } = this
+    return {
+      router,
+      models,
+      traits,
+      answerKeyCheck: config.cursor.answerKeyCheck,
+      showThinking: config.cursor.thinking,
+      openThoughts: (request, body) => this.thoughts.open(ownerOf(request), body),
+      mayCache: (request, bytes) => this.cache?.mayHold(request, bytes) === true,
+    }
   }
 
   private createThoughts({ cursor }: Config): ThoughtStore {
@@ -92,17 +108,7 @@ export class RequestDispatcher {
 
   /** @param body null if the request has none */
   plan(exchange: Exchange, body: RequestBody | null): Plan {
-    const { method, path, isCursor, model, key } = exchange.request
-    const request = { method, path, isCursor, model, team: key?.team ?? null, body }
-    return planRequest(request, {
-      router: this.router,
-      models: this.models,
-      traits: this.traits,
-      answerKeyCheck: this.config.cursor.answerKeyCheck,
-      showThinking: this.config.cursor.thinking,
-      openThoughts: (bytes) => this.thoughts.open(ownerOf(exchange), bytes),
-      mayCache: () => body !== null && this.cache?.mayHold(exchange, body.length) === true,
-    })
+    return planRequest(exchange.request, body, this.planRules)
   }
 
   /**
@@ -178,11 +184,7 @@ export class RequestDispatcher {
   tunnel(exchange: Exchange, socket: Socket, head: Buffer): boolean {
     const queryModel = new URLSearchParams(exchange.request.query).get('model')
     exchange.setModel(queryModel)
-    const route = this.router.findRoute(
-      exchange.request.path,
-      exchange.request.model,
-      exchange.request.key?.team ?? null,
-    )
+    const route = this.router.findRoute(exchange.request.path, exchange.request.model, exchange.request.team)
     if (route === null) return false
     const [first = 0] = route.balancer.order(performance.now(), null)
     const { upstream, model } = route.targets[first] as Target<Upstream>
@@ -240,8 +242,8 @@ function findHedge(
 }
 
 /** Who may not see the thinking of others: a team, or the bearer of a provider's own key. */
-function ownerOf({ request }: Exchange): string {
-  if (request.key !== null) return request.key.team
-  const [credential] = credentialsIn(request.rawHeaders)
+function ownerOf({ team, rawHeaders }: PlanRequest): string {
+  if (team !== null) return team
+  const [credential] = credentialsIn(rawHeaders)
   return credential === undefined ? '' : createHash('sha256').update(credential).digest('base64')
 }

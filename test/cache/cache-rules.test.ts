@@ -7,27 +7,27 @@ import { peekFields } from '../../src/json/peek.js'
 const { rules } = loadConfig({ env: {}, cwd: '/nonexistent' }).cache
 const USUAL = new CacheRules(rules)
 
-function holds(policy: CacheRules, body: string, question: Partial<CacheCandidate> = {}): boolean {
+type Question = Partial<CacheCandidate> & { readonly bytes?: number }
+
+function holds(
+  policy: CacheRules,
+  body: string,
+  { bytes = body.length, ...question }: Question = {},
+): boolean {
   const { model } = peekFields(Buffer.from(body))
   const whole: CacheCandidate = {
     method: 'POST',
     path: '/chat/completions',
     team: 'team1',
     model: model?.value ?? null,
-    bytes: body.length,
     ...question,
   }
-  const held = policy.matches(whole, peekFields(Buffer.from(body)))
-  if (held) assert.ok(policy.mayMatch(whole), 'mayMatch must be true before the body is complete')
+  const held = policy.matches(whole, bytes, peekFields(Buffer.from(body)))
+  if (held) assert.ok(policy.mayMatch(whole, bytes), 'mayMatch must be true before the body is complete')
   return held
 }
 
-const CASES: readonly (readonly [
-  held: boolean,
-  what: string,
-  body: string,
-  question?: Partial<CacheCandidate>,
-])[] = [
+const CASES: readonly (readonly [held: boolean, what: string, body: string, question?: Question])[] = [
   [true, 'a completion', '{"prompt":"x"}', { path: '/completions' }],
   [true, 'a completion in the middle', '{"prompt":"x","suffix":"y"}', { path: '/fim/completions' }],
   [true, 'a completion of many tokens', '{"prompt":"x","max_tokens":4000}', { path: '/completions' }],

@@ -6,6 +6,7 @@ import type { Api } from '../../src/api/presets.js'
 import type { Route } from '../../src/routing/route.js'
 import {
   type Plan,
+  type PlanBody,
   type PlanRequest,
   type PlanRules,
   type ProxyPlan,
@@ -74,24 +75,37 @@ function fakeRules({
   }
 }
 
-const CHAT: PlanRequest = {
+interface Asked extends PlanRequest {
+  readonly body: PlanBody | null
+}
+
+const CHAT: Asked = {
   method: 'POST',
   path: '/chat/completions',
   isCursor: false,
   model: 'm',
   team: null,
+  key: null,
+  rawHeaders: [],
   body: completeBody({ model: 'm', messages: [{ role: 'user', content: 'hi' }] }),
 }
 
-function completeBody(value: unknown): PlanRequest['body'] {
-  return { isComplete: true, join: () => Buffer.from(JSON.stringify(value)) }
+function completeBody(value: unknown): PlanBody {
+  const body = Buffer.from(JSON.stringify(value))
+  return { length: body.length, isComplete: true, join: () => body }
 }
 
-const PARTIAL: PlanRequest['body'] = {
+const PARTIAL: PlanBody = {
+  length: 9,
   isComplete: false,
   join: () => {
     throw new Error('an incomplete body was joined')
   },
+}
+
+function plan(request: Partial<Asked>, fakes: Fakes): Plan {
+  const { body, ...asked } = { ...CHAT, ...request }
+  return planRequest(asked, body, fakeRules(fakes))
 }
 
 /** The parts of a plan that a table can name. */
@@ -134,7 +148,7 @@ const TWO_ANSWERS = completeBody({ model: 'm', n: 2, messages: [{ role: 'user', 
 const MODEL_LIST = { method: 'GET', path: '/models', body: null } as const
 const CHAT_ROUTE = { '/chat/completions': PLAIN }
 
-const CASES: readonly (readonly [string, Partial<PlanRequest>, Fakes, string])[] = [
+const CASES: readonly (readonly [string, Partial<Asked>, Fakes, string])[] = [
   ['a request with a route is sent as it came', {}, { routes: CHAT_ROUTE }, 'proxy plain -'],
   ['a request without a body is sent as it came', { body: null }, { routes: CHAT_ROUTE }, 'proxy plain -'],
   ['a request without a route is refused', {}, {}, 'refuse no_route -'],
@@ -304,19 +318,19 @@ const CASES: readonly (readonly [string, Partial<PlanRequest>, Fakes, string])[]
 
 for (const [title, request, fakes, expected] of CASES) {
   test(title, () => {
-    assert.is(describePlan(planRequest({ ...CHAT, ...request }, fakeRules(fakes))), expected)
+    assert.is(describePlan(plan(request, fakes)), expected)
   })
 }
 
 test('a pending plan has the promise of the list', async () => {
-  const plan = planRequest({ ...CHAT, ...MODEL_LIST }, fakeRules({ models: Promise.resolve('the list') }))
-  assert.is(plan.kind === 'pending' ? await plan.body : null, 'the list')
+  const pending = plan(MODEL_LIST, { models: Promise.resolve('the list') })
+  assert.is(pending.kind === 'pending' ? await pending.body : null, 'the list')
 })
 
 test('the local answer to a key check names the model of the request', () => {
-  const request = { ...CHAT, isCursor: true, body: KEY_CHECK, model: 'gpt-x' }
-  const plan = planRequest(request, fakeRules({ answerKeyCheck: true }))
-  assert.is(plan.kind === 'local' ? (plan.body as { model: string }).model : null, 'gpt-x')
+  const request = { isCursor: true, body: KEY_CHECK, model: 'gpt-x' }
+  const local = plan(request, { answerKeyCheck: true })
+  assert.is(local.kind === 'local' ? (local.body as { model: string }).model : null, 'gpt-x')
 })
 
 test.run()
