@@ -60,6 +60,8 @@ export class Outcome {
   attempts: number
   /** Targets that failed, and why: `azure 429, groq ECONNREFUSED`. */
   failures: string | null
+  /** Targets whose attempt was overtaken by another one (hedging): they may bill the prompt too. Null for none. */
+  overtaken: string | null
   /** Fields of the request that the target was not sent, as it does not have or take them: `temperature, stop`. */
   droppedFields: string | null
   bytesIn: number
@@ -88,6 +90,7 @@ export class Outcome {
     this.upstreamRequestId = null
     this.attempts = 0
     this.failures = null
+    this.overtaken = null
     this.droppedFields = null
     this.bytesIn = 0
     this.bytesOut = 0

@@ -32,6 +32,12 @@ export class RequestFacts {
   key: KeyRecord | null
   model: string | null
   stream: boolean | null
+  /** Address of the client; behind a trusted proxy, the one that the proxy names. Null if the client had left. */
+  clientAddress: string | null
+  /** What the client sent in `x-thinwire-tags`: `project=a,ticket=b`, sorted; null for none. */
+  tags: string | null
+  /** Identifies the WebSocket that the request came by; null if it came by HTTP. */
+  connectionId: string | null
 
   constructor(id: string, req: IncomingMessage) {
     this.id = id
@@ -48,6 +54,9 @@ export class RequestFacts {
     this.key = null
     this.model = null
     this.stream = null
+    this.clientAddress = null
+    this.tags = null
+    this.connectionId = null
   }
 
   /** The API that was spoken: of a chat from Cursor, the one that its body is written for. */

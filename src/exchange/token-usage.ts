@@ -12,7 +12,7 @@ export interface TokenUsage {
 
 /** Usage of a response from the cache. */
 export const CACHED_USAGE: TokenUsage = {
-  usage: { prompt: 0, cached: null, cacheWritten: null, completion: 0, reasoning: null },
+  usage: { prompt: 0, cached: null, cacheWritten: null, completion: 0, reasoning: null, details: null },
   source: 'cache',
 }
 
@@ -48,6 +48,7 @@ export function resolveUsage(evidence: UsageEvidence): TokenUsage {
         ? Math.max(said?.completion ?? 0, passed ?? 0)
         : (said?.completion ?? passed),
       reasoning: said?.reasoning ?? null,
+      details: said?.details ?? null,
     },
     source: 'estimated',
   }

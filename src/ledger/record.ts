@@ -2,6 +2,7 @@ import { formatKey, quoteName } from '../exchange/log-text.js'
 import { formatPath } from '../exchange/shown-path.js'
 import type { RequestSummary } from '../exchange/summary.js'
 import { formatMs, formatTime, quoteJson } from '../lib/text.js'
+import type { UsageDetails } from '../metering/usage.js'
 import { computeCost, type Prices } from './prices.js'
 
 /** Version of the record format. Added fields do not change it. */
@@ -47,9 +48,50 @@ export function formatRecord(
     `"finish_reason":${quoteName(stats?.finishReason ?? null)},"stream_error":${quoteName(stats?.error ?? null)},` +
     `"read_ms":${formatMs(summary.timeline.bodyMs)},"ttft_ms":${formatMs(summary.firstTokenMs)},"upstream_ttfb_ms":${formatMs(summary.timeline.upstreamMs)},` +
     `"total_ms":${formatMs(summary.totalMs)},"overhead_us":${overheadMs === null ? null : Math.round(overheadMs * 1_000)},` +
-    `"gap_max_ms":${formatMs(summary.outcome.longestGapMs)},"user_agent":${quoteName(summary.request.userAgent?.slice(0, MAX_USER_AGENT) ?? null)},` +
-    `"trace_id":${quoteJson(summary.request.traceId)},"error_code":${quoteJson(summary.outcome.errorCode)}}\n`
+    `"gap_max_ms":${formatMs(summary.outcome.longestGapMs)},"client_address":${quoteJson(summary.request.clientAddress)},"user_agent":${quoteName(summary.request.userAgent?.slice(0, MAX_USER_AGENT) ?? null)},` +
+    `"trace_id":${quoteJson(summary.request.traceId)},"upstream_request_id":${quoteName(summary.outcome.upstreamRequestId)},"error_code":${quoteJson(summary.outcome.errorCode)}` +
+    `${formatRareFields(summary)}}\n`
   )
+}
+
+/** Formats the fields that few records have: they stand only where they are known, as they would double the record. */
+function formatRareFields(summary: RequestSummary): string {
+  const { tags, connectionId } = summary.request
+  const { overtaken } = summary.outcome
+  const details = summary.usage.usage?.details ?? null
+  let text = ''
+  if (tags !== null) text += `,"tags":${quoteName(tags)}`
+  if (connectionId !== null) text += `,"connection_id":"${connectionId}"`
+  if (overtaken !== null) text += `,"overtaken":${quoteName(overtaken)}`
+  return details === null ? text : text + formatDetails(details)
+}
+
+function formatDetails(details: UsageDetails): string {
+  const { tier, passes } = details
+  let text =
+    formatKnown('cache_write_1h_tokens', details.cacheWrittenHour) +
+    formatKnown('audio_prompt_tokens', details.audioPrompt) +
+    formatKnown('audio_completion_tokens', details.audioCompletion) +
+    formatKnown('image_prompt_tokens', details.imagePrompt) +
+    formatKnown('image_completion_tokens', details.imageCompletion) +
+    formatKnown('searches', details.searches)
+  if (tier !== null) text += `,"service_tier":${quoteName(tier)}`
+  if (passes !== null) text += `,"passes":${quoteName(formatPasses(passes))}`
+  return text
+}
+
+function formatKnown(name: string, value: number | null): string {
+  return value === null ? '' : `,"${name}":${value}`
+}
+
+/** Tokens in and out of each pass, with its model if that is another one: `1200+300, claude-haiku-5-5 40+12`. */
+function formatPasses(passes: NonNullable<UsageDetails['passes']>): string {
+  return passes
+    .map(({ model, usage }) => {
+      const tokens = `${usage.prompt ?? 0}+${usage.completion ?? 0}`
+      return model === null ? tokens : `${model} ${tokens}`
+    })
+    .join(', ')
 }
 
 /** Rounds to a billionth of a dollar: smaller fractions are errors of binary arithmetic. */

@@ -27,6 +27,7 @@ const END_NAMES = Object.keys(ENDS) as [End, ...End[]]
 const name = () => z.string().nullable()
 const count = () => z.int().min(0)
 const tokens = () => count().nullable()
+const known = () => count().optional()
 const milliseconds = () => z.number().min(0).nullable()
 
 /** The schema of a record; every field has a description, which goes into the JSON Schema. */
@@ -111,13 +112,37 @@ export const recordSchema = z.strictObject({
     .nullable()
     .describe('Time that the relay itself took until the response began, in microseconds.'),
   gap_max_ms: milliseconds().describe('Longest pause between two chunks of the response, in milliseconds.'),
+  client_address: name().describe(
+    'Address of the client; behind a trusted proxy, the one that the proxy names.',
+  ),
   user_agent: name().describe('User-Agent header of the client.'),
   trace_id: z
     .string()
     .regex(/^[0-9a-f]{32}$/)
     .nullable()
     .describe("Trace id of the client's traceparent header (W3C Trace Context)."),
+  upstream_request_id: name().describe('Request id of the upstream, by which its support finds the request.'),
   error_code: name().describe('Error code of the relay, as in the header x-thinwire-error.'),
+  // Only where they are known.
+  tags: z.string().optional().describe('Tags of the client, from x-thinwire-tags: project=a,ticket=b.'),
+  connection_id: z.string().optional().describe('Identifies the WebSocket that the request came by.'),
+  overtaken: z
+    .string()
+    .optional()
+    .describe('Targets that another attempt has overtaken (hedging), and that may bill the prompt too.'),
+  cache_write_1h_tokens: known().describe('Part of cache_write_tokens that is kept for an hour.'),
+  audio_prompt_tokens: known().describe('Part of prompt_tokens that is audio.'),
+  audio_completion_tokens: known().describe('Part of completion_tokens that is audio.'),
+  image_prompt_tokens: known().describe('Part of prompt_tokens that is images.'),
+  image_completion_tokens: known().describe('Part of completion_tokens that is images.'),
+  searches: known().describe('Web searches, which are billed by their number.'),
+  service_tier: z.string().optional().describe('Tier that served the request: priority, flex, batch.'),
+  passes: z
+    .string()
+    .optional()
+    .describe(
+      'Passes that the token counts sum up, each as prompt+completion, after its model if it has one of its own: 1200+300, claude-haiku-5-5 40+12.',
+    ),
 })
 
 /** A record as this version writes it. Earlier versions may have written fewer fields. */

@@ -185,7 +185,7 @@ function readLlama(event: JsonObject, stats: ResponseStats): void {
   const prompt = readCount(event.tokens_evaluated) ?? processed
   const completion = readCount(event.tokens_predicted) ?? timing('predicted_n')
   if (prompt !== null || completion !== null)
-    stats.mergeUsage({ prompt, cached, cacheWritten: null, completion, reasoning: null })
+    stats.mergeUsage({ prompt, cached, cacheWritten: null, completion, reasoning: null, details: null })
   if (typeof reason === 'string' && reason !== '' && reason !== 'none') stats.setFinishReason(reason)
 }
 
@@ -215,6 +215,7 @@ export function readUsage(usage: unknown, stats: ResponseStats): void {
     cacheWritten: toCache ?? (isObject(promptDetails) ? readCount(promptDetails.cache_write_tokens) : null),
     completion: readCount(usage.completion_tokens) ?? readCount(usage.output_tokens),
     reasoning: isObject(completionDetails) ? readCount(completionDetails.reasoning_tokens) : null,
+    details: null,
   })
 }
 

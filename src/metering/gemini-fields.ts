@@ -46,5 +46,6 @@ export function readGeminiUsage(usage: unknown, stats: ResponseStats): void {
     cacheWritten: null,
     completion: answer === null && thoughts === null ? null : (answer ?? 0) + (reasoning ?? 0),
     reasoning: thoughts,
+    details: null,
   })
 }

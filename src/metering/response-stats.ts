@@ -102,5 +102,6 @@ export class ResponseStats {
     usage.cacheWritten = latest.cacheWritten ?? usage.cacheWritten
     usage.completion = latest.completion ?? usage.completion
     usage.reasoning = latest.reasoning ?? usage.reasoning
+    usage.details = latest.details ?? usage.details
   }
 }

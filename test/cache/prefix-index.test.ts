@@ -5,7 +5,7 @@ import { PrefixEntry, PrefixIndex } from '../../src/cache/prefix-index.js'
 import { createResponseFacts } from '../../src/http/response-headers.js'
 
 const ACCOUNT = {
-  usage: { prompt: 10, cached: 4, cacheWritten: null, completion: 10, reasoning: null },
+  usage: { prompt: 10, cached: 4, cacheWritten: null, completion: 10, reasoning: null, details: null },
   source: 'upstream',
 } as const
 const HEAD = {

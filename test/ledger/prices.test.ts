@@ -28,7 +28,7 @@ const own = Prices.from('prices.json', TABLE)
 const builtIn = Prices.open(true) as Prices
 
 function usage(prompt: number | null, completion: number | null, more: Partial<Usage> = {}): Usage {
-  return { prompt, completion, cached: null, cacheWritten: null, reasoning: null, ...more }
+  return { prompt, completion, cached: null, cacheWritten: null, reasoning: null, details: null, ...more }
 }
 
 /** In millionths of a dollar. @param names as answered and as asked; one name for both */

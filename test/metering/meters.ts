@@ -38,7 +38,14 @@ export function facts(stats: ResponseStats): Expected {
 }
 
 export function expectation(expected: Expected): unknown {
-  const none = { prompt: null, cached: null, cacheWritten: null, completion: null, reasoning: null }
+  const none = {
+    prompt: null,
+    cached: null,
+    cacheWritten: null,
+    completion: null,
+    reasoning: null,
+    details: null,
+  }
   return {
     deltas: 0,
     textBytes: 0,

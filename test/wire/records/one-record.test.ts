@@ -7,7 +7,7 @@ import { PHASES } from '../../../src/exchange/outcome.js'
 import { AS_OF } from '../../../src/ledger/price-table.js'
 import { recordSchema } from '../../../src/ledger/schema.js'
 import { CHAT_STREAM } from '../../support/fixtures.js'
-import { FIELDS } from '../../support/ledger.js'
+import { FIELDS, REQUIRED_FIELDS } from '../../support/ledger.js'
 import { OK, type Scene, withRelay } from '../../support/scene.js'
 import { CHUNKED, chunk, head, LAST_CHUNK, type Received, SSE, whole } from '../../support/upstream.js'
 
@@ -65,7 +65,7 @@ test('a request leaves one record with key, model, tokens and times, and none of
     await scene.relayed(post(scene, '/v1/chat/completions?api-key=in-the-query', headers))
     const [record, ...others] = await scene.relay.records(1)
     assert.is(others.length, 0)
-    assert.equal(Object.keys(record ?? {}), FIELDS)
+    assert.equal(Object.keys(record ?? {}), REQUIRED_FIELDS)
     const { id, writer, ts, key, read_ms, ttft_ms, upstream_ttfb_ms, total_ms, overhead_us, ...rest } =
       record ?? {}
     assert.match(String(id), /^tw-/)
@@ -114,6 +114,8 @@ test('a request leaves one record with key, model, tokens and times, and none of
       gap_max_ms: null,
       user_agent: 'Cursor/1 ***',
       trace_id: trace,
+      client_address: null,
+      upstream_request_id: null,
       error_code: null,
     })
     assert.not.match(JSON.stringify(record), /the prompt|in-the-query|sk-|naïve/)
