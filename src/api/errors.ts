@@ -83,6 +83,13 @@ const rows = {
     retry: false,
     message: 'The request is not valid HTTP. Check the client, and any proxy between it and this relay.',
   },
+  invalid_tags: {
+    status: 400,
+    ...INVALID,
+    retry: false,
+    message:
+      'The header x-thinwire-tags must look like project=a,ticket=b: at most 10 tags of different names. A name has at most 32 letters, digits, "_", "." or "-"; a value at most 64 of these, ":", "/", "@" or "+".',
+  },
   unsupported_field: {
     status: 400,
     ...INVALID,

@@ -49,9 +49,20 @@ function readUsable(source: ConfigSource, current: Config, log: Log): Config | n
 
 /** A reload changes where requests go and what is cached. All other settings wait for a restart. */
 function mergeReloadable(read: Config, current: Config): Config {
-  const { upstreams, routes, aliases, listModels, cursor, cache, warnings } = read
+  const { upstreams, routes, aliases, modelRules, listModels, cursor, cache, warnings } = read
   const timeouts = { ...current.timeouts, ...resolveUpstreamTimeouts(read.timeouts) }
-  return { ...current, upstreams, routes, aliases, listModels, cursor, cache, timeouts, warnings }
+  return {
+    ...current,
+    upstreams,
+    routes,
+    aliases,
+    modelRules,
+    listModels,
+    cursor,
+    cache,
+    timeouts,
+    warnings,
+  }
 }
 
 /** Where two configs differ, as paths in the file: one setting of a section, but a list as a whole. */

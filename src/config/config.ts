@@ -32,6 +32,8 @@ export interface Config {
   readonly modelRules: readonly ModelRule[]
   readonly listModels: ConfigFile['listModels']
   readonly cursor: Readonly<ConfigFile['cursor']>
+  /** Addresses and networks of proxies in front, whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[]
   readonly limits: Limits
   readonly timeouts: Timeouts
   readonly ledger: Readonly<ConfigFile['ledger']>
@@ -72,13 +74,20 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
   const known = Reader === StandInSecrets ? withoutKeys(parsed) : parsed
   const destinations = resolveDestinations(known, new Reader(source.env, folder, problems))
   if (listen === null || problems.length > 0) throw new ConfigError(label, problems)
-  const { keys, listModels, cursor, cache, limits, timeouts, log } = parsed
+  const { keys, listModels, trustedProxies, cursor, cache, limits, timeouts, log } = parsed
   return freeze({
     file,
     listen,
     keys: { mode: keys.mode, file: resolve(folder, keys.file) },
     ...destinations,
-    ...{ listModels, cursor, cache, limits, timeouts, log, metrics },
+    listModels,
+    trustedProxies,
+    cursor,
+    cache,
+    limits,
+    timeouts,
+    log,
+    metrics,
     ledger: resolveLedger(parsed, folder),
     warnings: [...warnings, ...destinations.warnings],
   })

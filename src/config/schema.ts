@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { PresetName } from '../api/presets.js'
 import type { SchemaNode } from './json-schema.js'
+import { isAddressOrNetwork } from './networks.js'
 import { addDeprecatedNames } from './renamed.js'
 import { cache } from './schema-cache.js'
 import { ledger } from './schema-ledger.js'
@@ -36,6 +37,16 @@ export const configSchema = z.strictObject({
         .describe('The key file, relative to the folder of the config file.'),
     })
     .prefault({}),
+  trustedProxies: z
+    .array(
+      z.string().refine(isAddressOrNetwork, {
+        error: 'must be an address such as 10.0.0.7, or a network such as 10.0.0.0/8',
+      }),
+    )
+    .default([])
+    .describe(
+      'Proxies in front of the relay: addresses, and networks such as `10.0.0.0/8`. From them, the address of the client is read from `X-Forwarded-For`, for the usage ledger.',
+    ),
   upstreams: z
     .record(
       z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, {

@@ -82,6 +82,14 @@ export class Exchange {
     facts.errorFormat = errorFormatOf(path)
   }
 
+  setClientAddress(address: string | null): void {
+    this.facts.clientAddress = address
+  }
+
+  setTags(tags: string): void {
+    this.facts.tags = tags
+  }
+
   admit(key: KeyRecord): void {
     this.facts.key = key
   }
@@ -140,6 +148,8 @@ export class Exchange {
     this.isConnected = false
     this.result.attempts = 0
     this.result.failures = null
+    this.result.overtaken = null
+    this.result.overtakenCount = 0
   }
 
   /** The upload is complete: from here on the upstream is waited for. @param now `performance.now()` */
@@ -163,6 +173,13 @@ export class Exchange {
     result.failures = result.failures === null ? failure : `${result.failures}, ${failure}`
   }
 
+  /** Another attempt has overtaken this one. @param wasSent so that the upstream may bill the prompt */
+  addOvertaken(target: string, wasSent: boolean): void {
+    const { result } = this
+    result.overtaken = result.overtaken === null ? target : `${result.overtaken}, ${target}`
+    if (wasSent) result.overtakenCount++
+  }
+
   setUpstream(upstream: string | null): void {
     this.result.upstream = upstream
   }
@@ -178,11 +195,15 @@ export class Exchange {
     const { result } = this
     heir.result.attempts = result.attempts
     heir.result.failures = result.failures
+    heir.result.overtaken = result.overtaken
+    heir.result.overtakenCount = result.overtakenCount
     heir.result.upstream = result.upstream
     heir.result.meter = result.meter
     heir.isConnected = this.isConnected
     result.attempts = 0
     result.failures = null
+    result.overtaken = null
+    result.overtakenCount = 0
     result.meter = null
   }
 

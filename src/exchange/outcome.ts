@@ -60,8 +60,10 @@ export class Outcome {
   attempts: number
   /** Targets that failed, and why: `azure 429, groq ECONNREFUSED`. */
   failures: string | null
-  /** Targets whose attempt was overtaken by another one (hedging): they may bill the prompt too. Null for none. */
+  /** Targets whose attempts were overtaken by another one (hedging); null for none. */
   overtaken: string | null
+  /** How many of these had been sent the request, so that they may bill the prompt too. */
+  overtakenCount: number
   /** Fields of the request that the target was not sent, as it does not have or take them: `temperature, stop`. */
   droppedFields: string | null
   bytesIn: number
@@ -91,6 +93,7 @@ export class Outcome {
     this.attempts = 0
     this.failures = null
     this.overtaken = null
+    this.overtakenCount = 0
     this.droppedFields = null
     this.bytesIn = 0
     this.bytesOut = 0

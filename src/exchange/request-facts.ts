@@ -73,9 +73,25 @@ export class RequestFacts {
     return findHeader(this.rawHeaders, 'user-agent') ?? null
   }
 
+  /** What Claude Code names its session (LLM gateway protocol, request headers). */
+  get sessionId(): string | null {
+    return readToken(this.rawHeaders, 'x-claude-code-session-id')
+  }
+
+  /** What Claude Code names the subagent that sends the request; null for its main agent. */
+  get agentId(): string | null {
+    return readToken(this.rawHeaders, 'x-claude-code-agent-id')
+  }
+
   get traceId(): string | null {
     return TRACE.exec(findHeader(this.rawHeaders, 'traceparent') ?? '')?.[1] ?? null
   }
+}
+
+/** A header with an id that can stand in a record as it is. */
+function readToken(rawHeaders: readonly string[], name: string): string | null {
+  const token = findHeader(rawHeaders, name)
+  return token !== undefined && /^[\w.:@-]{1,128}$/.test(token) ? token : null
 }
 
 /** The client's own `x-request-id`, if it can stand in a header and a log line as it is. */

@@ -65,6 +65,14 @@ export class RequestSummary {
     return this.resolvedUsage
   }
 
+  /** Estimate of the prompt tokens that overtaken upstreams may bill; null if there are none, or it is not known. */
+  get overtakenPromptTokens(): number | null {
+    const { overtakenCount, prompt } = this.outcome
+    if (overtakenCount === 0) return null
+    const tokens = this.usage.usage?.prompt ?? prompt?.estimateTokens() ?? null
+    return tokens === null ? null : tokens * overtakenCount
+  }
+
   /** Tokens that did not have to be asked for again; null if they had to be, or are not known. */
   get savedUsage(): TokenUsage | null {
     return this.isShared ? (this.outcome.sharedUsage?.usage ?? null) : null

@@ -1,3 +1,4 @@
+import { classifyRequest } from '../api/request-class.js'
 import { formatKey, quoteName } from '../exchange/log-text.js'
 import { formatPath } from '../exchange/shown-path.js'
 import type { RequestSummary } from '../exchange/summary.js'
@@ -32,7 +33,7 @@ export function formatRecord(
   const savedCost = saved === null || price === null ? null : computeCost(price, saved)
   return (
     `{"v":${VERSION},"id":"${summary.request.id}","seq":${seq},"writer":"${writer}","ts":"${formatTime(summary.request.receivedAt)}",` +
-    `${formatKey(summary.request.key)},"route":"${formatPath(summary)}","dialect":"${summary.request.api}","model":${quoteName(summary.request.model)},` +
+    `${formatKey(summary.request.key)},"route":"${formatPath(summary)}","dialect":"${summary.request.api}","request_class":"${classifyRequest(summary.request.method, summary.request.path)}","model":${quoteName(summary.request.model)},` +
     `"upstream_model":${quoteName(stats?.model ?? null)},"upstream":${quoteName(summary.outcome.upstream)},"attempts":${summary.outcome.attempts},` +
     `"failed_attempts":${quoteName(summary.outcome.failures)},` +
     `"dropped_fields":${quoteName(summary.outcome.droppedFields)},` +
@@ -56,13 +57,16 @@ export function formatRecord(
 
 /** Formats the fields that few records have: they stand only where they are known, as they would double the record. */
 function formatRareFields(summary: RequestSummary): string {
-  const { tags, connectionId } = summary.request
+  const { tags, connectionId, sessionId, agentId } = summary.request
   const { overtaken } = summary.outcome
   const details = summary.usage.usage?.details ?? null
   let text = ''
   if (tags !== null) text += `,"tags":${quoteName(tags)}`
   if (connectionId !== null) text += `,"connection_id":"${connectionId}"`
+  if (sessionId !== null) text += `,"session_id":"${sessionId}"`
+  if (agentId !== null) text += `,"agent_id":"${agentId}"`
   if (overtaken !== null) text += `,"overtaken":${quoteName(overtaken)}`
+  text += formatKnown('overtaken_prompt_tokens', summary.overtakenPromptTokens)
   return details === null ? text : text + formatDetails(details)
 }
 

@@ -52,6 +52,11 @@ export const recordSchema = z.strictObject({
   dialect: z
     .enum(['openai', 'anthropic', 'cursor_chat', 'cursor_responses', 'cursor_messages'])
     .describe('API of the request. At /cursor, the API that the body is written for.'),
+  request_class: z
+    .enum(['chat', 'completion', 'embedding', 'image', 'audio', 'realtime', 'stored', 'models', 'other'])
+    .describe(
+      'Kind of work, by the path. stored: an object that the provider keeps, such as a batch or a file.',
+    ),
   model: name().describe('Model that the client requested.'),
   upstream_model: name().describe('Model that the upstream names in its response.'),
   upstream: name().describe('Upstream that responded or was tried last, by its name in the config.'),
@@ -126,10 +131,12 @@ export const recordSchema = z.strictObject({
   // Only where they are known.
   tags: z.string().optional().describe('Tags of the client, from x-thinwire-tags: project=a,ticket=b.'),
   connection_id: z.string().optional().describe('Identifies the WebSocket that the request came by.'),
-  overtaken: z
-    .string()
-    .optional()
-    .describe('Targets that another attempt has overtaken (hedging), and that may bill the prompt too.'),
+  session_id: z.string().optional().describe('Session of Claude Code, from x-claude-code-session-id.'),
+  agent_id: z.string().optional().describe('Subagent of Claude Code, from x-claude-code-agent-id.'),
+  overtaken: z.string().optional().describe('Targets that another attempt has overtaken (hedging).'),
+  overtaken_prompt_tokens: known().describe(
+    'Prompt tokens, by estimate, that these targets may bill too. They are in no other field.',
+  ),
   cache_write_1h_tokens: known().describe('Part of cache_write_tokens that is kept for an hour.'),
   audio_prompt_tokens: known().describe('Part of prompt_tokens that is audio.'),
   audio_completion_tokens: known().describe('Part of completion_tokens that is audio.'),

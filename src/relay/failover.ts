@@ -326,6 +326,7 @@ export class Failover {
   /** Gives up an attempt because another one was faster. */
   private passOver(attempt: Attempt, now: number): void {
     reportOvertaken(attempt, now - this.waitsSince(attempt), now)
+    this.exchange.addOvertaken(attempt.target.name, attempt.phase !== 'connecting')
     attempt.giveUp(TOO_SLOW)
   }
 

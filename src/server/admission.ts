@@ -1,9 +1,12 @@
+import { ClientAddresses } from '../access/client-address.js'
 import { authenticate } from '../access/credentials.js'
 import type { KeyRecord, Keyring } from '../access/keyring.js'
 import { isLocalCaller } from '../access/local.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
+import { parseTags } from '../exchange/tags.js'
+import { findHeader } from '../http/flat-headers.js'
 import type { BoundCounters } from '../lib/limit-counters.js'
 
 /** Authentication and concurrency limits, decided on the request head, before the body is read. */
@@ -13,6 +16,7 @@ export class Admission {
   /** Null in the modes without keys. */
   private readonly keyring: Pick<Keyring, 'find'> | null
   private readonly bounds: BoundCounters
+  private readonly addresses: ClientAddresses
   /** Requests in flight by key. The record stays the same when the key file is read again. */
   private readonly inFlight: Map<KeyRecord, number>
 
@@ -21,6 +25,7 @@ export class Admission {
     this.limits = config.limits
     this.keyring = keyring
     this.bounds = bounds
+    this.addresses = new ClientAddresses(config.trustedProxies)
     this.inFlight = new Map()
   }
 
@@ -30,6 +35,8 @@ export class Admission {
    * @returns the reason of a refusal; null if the exchange is admitted
    */
   admit(exchange: Exchange, credentials: readonly string[], all: number): ErrorCode | null {
+    const { req } = exchange
+    exchange.setClientAddress(this.addresses.find(req.socket.remoteAddress, req.rawHeaders))
     if (this.keyring !== null) {
       const verdict = authenticate(credentials, this.keyring)
       if ('refusal' in verdict) return verdict.refusal
@@ -40,14 +47,14 @@ export class Admission {
       }
       this.inFlight.set(verdict.record, inFlight + 1)
       exchange.admit(verdict.record)
-    } else if (this.mode === 'off' && !isLocalCaller(exchange.req.rawHeaders)) {
+    } else if (this.mode === 'off' && !isLocalCaller(req.rawHeaders)) {
       return 'forbidden_origin'
     }
     if (all > this.limits.maxConcurrentRequests) {
       this.bounds.hit('maxConcurrentRequests')
       return 'relay_busy'
     }
-    return null
+    return readTags(exchange)
   }
 
   /** Counts an exchange out that has ended. */
@@ -56,4 +63,14 @@ export class Admission {
     // A key with none in flight stays: there are few keys, and a Map that shrinks and grows makes long-lived garbage.
     this.inFlight.set(exchange.request.key, (this.inFlight.get(exchange.request.key) ?? 1) - 1)
   }
+}
+
+/** Takes over the tags of a request, for its record. */
+function readTags(exchange: Exchange): 'invalid_tags' | null {
+  const header = findHeader(exchange.req.rawHeaders, 'x-thinwire-tags')
+  if (header === undefined) return null
+  const tags = parseTags(header)
+  if (tags === null) return 'invalid_tags'
+  if (tags !== '') exchange.setTags(tags)
+  return null
 }

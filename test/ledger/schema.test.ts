@@ -25,6 +25,7 @@ const RECORD: Readonly<Record<string, unknown>> = {
   ts: '2026-01-01T09:00:00.000Z',
   route: '/v1/models',
   dialect: 'openai',
+  request_class: 'models',
   attempts: 0,
   failed_attempts: null,
   dropped_fields: null,

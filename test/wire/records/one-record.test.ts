@@ -82,6 +82,7 @@ test('a request leaves one record with key, model, tokens and times, and none of
       user: 'user1',
       route: '/v1/chat/completions',
       dialect: 'openai',
+      request_class: 'chat',
       model: 'gpt-x',
       upstream_model: 'gpt-fixture',
       upstream: 'up',
@@ -114,7 +115,7 @@ test('a request leaves one record with key, model, tokens and times, and none of
       gap_max_ms: null,
       user_agent: 'Cursor/1 ***',
       trace_id: trace,
-      client_address: null,
+      client_address: '127.0.0.1',
       upstream_request_id: null,
       error_code: null,
     })

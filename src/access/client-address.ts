@@ -1,0 +1,64 @@
+import { BlockList, isIP } from 'node:net'
+import { type FlatHeaders, findHeaders } from '../http/flat-headers.js'
+
+/**
+ * Finds the address of a client. Behind a trusted proxy it is the address that the proxy names in `X-Forwarded-For`:
+ * the last one in the list that is not itself a trusted proxy, as a client can put anything in front of it.
+ */
+export class ClientAddresses {
+  /** Null if no proxy is trusted. */
+  private readonly trusted: BlockList | null
+
+  /** @param trustedProxies addresses, and networks such as `10.0.0.0/8` */
+  constructor(trustedProxies: readonly string[]) {
+    this.trusted = trustedProxies.length === 0 ? null : createBlockList(trustedProxies)
+  }
+
+  /**
+   * @param peer `socket.remoteAddress`
+   * @returns null if the client has left, so that its address is not known
+   */
+  find(peer: string | undefined, rawHeaders: FlatHeaders): string | null {
+    if (peer === undefined) return null
+    let address = normalise(peer)
+    if (this.trusted === null || !this.isTrusted(address)) return address
+    const named = findHeaders(rawHeaders, 'x-forwarded-for').flatMap((value) => value.split(','))
+    for (let i = named.length - 1; i >= 0; i--) {
+      const next = readAddress(named[i] as string)
+      // Not an address: what stands in front of it cannot be believed either.
+      if (next === null) return address
+      address = next
+      if (!this.isTrusted(address)) return address
+    }
+    return address
+  }
+
+  private isTrusted(address: string): boolean {
+    const family = isIP(address)
+    return family !== 0 && this.trusted?.check(address, family === 6 ? 'ipv6' : 'ipv4') === true
+  }
+}
+
+function createBlockList(entries: readonly string[]): BlockList {
+  const list = new BlockList()
+  for (const entry of entries) {
+    const [address = '', prefix] = entry.split('/')
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+    if (prefix === undefined) list.addAddress(address, family)
+    else list.addSubnet(address, Number(prefix), family)
+  }
+  return list
+}
+
+/** IPv4 addresses of a socket that listens on IPv6 come as `::ffff:127.0.0.1`. */
+function normalise(address: string): string {
+  return address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address
+}
+
+/** Reads an entry of `X-Forwarded-For`: some proxies add the port, and brackets around IPv6. */
+function readAddress(text: string): string | null {
+  const trimmed = text.trim().replace(/^"|"$/g, '')
+  const bracketed = /^\[([^\]]+)\](?::\d+)?$/.exec(trimmed)?.[1]
+  const address = normalise(bracketed ?? trimmed.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1'))
+  return isIP(address) === 0 ? null : address
+}

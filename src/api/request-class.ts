@@ -1,0 +1,40 @@
+import { isGeneration } from './request-target.js'
+
+/** What kind of work a request asks for. */
+export type RequestClass =
+  | 'chat'
+  | 'completion'
+  | 'embedding'
+  | 'image'
+  | 'audio'
+  | 'realtime'
+  | 'stored'
+  | 'models'
+  | 'other'
+
+/** Paths behind the version, and what is asked for there. The first row that matches decides. */
+const ROWS: readonly (readonly [RegExp, RequestClass])[] = [
+  [/^\/realtime(?:$|\/)/, 'realtime'],
+  [/\/embeddings$|:(?:batchE|e)mbedContents?$/, 'embedding'],
+  [/^\/images\//, 'image'],
+  [/^\/audio\//, 'audio'],
+  [/^\/(?:fim\/)?completions$|^\/(?:infill|completion)$/, 'completion'],
+  [
+    /^\/(?:responses|chat\/completions|messages\/batches|batches|files|conversations|threads)(?:\/|$)/,
+    'stored',
+  ],
+  [/^\/models(?:\/[^:]*)?$/, 'models'],
+]
+
+/**
+ * Classifies a request by its method and path. Objects that a provider stores are `stored`, whatever is done to them.
+ * @param path behind the version
+ */
+export function classifyRequest(method: string, path: string): RequestClass {
+  const generates = method === 'POST' && isGeneration(path)
+  if (generates && !path.endsWith('/completions') && path !== '/infill' && path !== '/completion')
+    return 'chat'
+  if (generates && path.endsWith('/chat/completions')) return 'chat'
+  for (const [pattern, name] of ROWS) if (pattern.test(path)) return name
+  return 'other'
+}
