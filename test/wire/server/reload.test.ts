@@ -2,7 +2,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { auth } from '../../support/relay.js'
+import { auth, post } from '../../support/relay.js'
 import { answers, cold, type Running, withReloader } from '../../support/reloader.js'
 import { clear, KEY, open, type Place, Thinwire } from '../../support/thinwire.js'
 import { until } from '../../support/until.js'
@@ -48,6 +48,19 @@ test('an upstream that a reload does not change keeps its connections', async ()
     assert.is((await two.request(0)).body.toString(), '{"model":"real"}')
   })
 })
+
+test('modelTraits that a reload changes hold from the next request on', () =>
+  withReloader(answers('{}'), async ({ relay, one, change }) => {
+    const body = '{"model":"m","temperature":0,"messages":[{"role":"user","content":"hi"}]}'
+    await post(relay, '/cursor/v1/chat/completions', body)
+    change({ upstreams: { one: cold(one) }, modelTraits: [{ match: 'm', refuses: ['temperature'] }] })
+    await post(relay, '/cursor/v1/chat/completions', body)
+    const sent = (await Promise.all([one.request(0), one.request(1)])).map((each) => each.body.toString())
+    assert.equal(
+      sent.map((text) => text.includes('temperature')),
+      [true, false],
+    )
+  }))
 
 test('an open request can still fail over to the next target of the old config', async () => {
   await withReloader(
