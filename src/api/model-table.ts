@@ -1,7 +1,6 @@
-import { ALL_CAPABILITIES } from './capabilities.js'
-import { MODEL_ROWS, type ModelRow, PRESET_TRAITS } from './model-rows.js'
+import { ANY_PRESET_TRAITS, MODEL_ROWS, type ModelRow, PRESET_TRAITS } from './model-rows.js'
 import type { ModelTraits } from './model-traits.js'
-import { PRESETS, type PresetName } from './presets.js'
+import type { PresetName } from './presets.js'
 
 /** An entry of `modelTraits` in the config. */
 export interface ModelRule {
@@ -45,8 +44,8 @@ const USUAL: ModelTraits = {
   refuses: [],
   limitField: 'max_tokens',
   efforts: null,
-  customTools: ALL_CAPABILITIES.customTools,
-  reasoningObject: ALL_CAPABILITIES.reasoning,
+  customTools: true,
+  reasoningObject: true,
   chatThinking: 'none',
   thinking: null,
   maxOutputTokens: null,
@@ -73,11 +72,8 @@ export function findTraits({ model, upstream, preset, rules }: ModelAtUpstream):
       sources[name] = source
     }
   }
-  if (preset !== null) {
-    const { chat } = PRESETS[preset]
-    const source: TraitSource = { kind: 'preset', name: preset }
-    take({ customTools: chat.customTools, reasoningObject: chat.reasoning, ...PRESET_TRAITS[preset] }, source)
-  }
+  if (preset !== null)
+    take({ ...ANY_PRESET_TRAITS, ...PRESET_TRAITS[preset] }, { kind: 'preset', name: preset })
   if (model !== null) {
     const name = model.toLowerCase()
     const row = findRow(name, preset)
