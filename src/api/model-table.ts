@@ -39,7 +39,7 @@ export interface ModelAtUpstream {
 }
 
 /** What is known of no model: chat completions as most servers have them. */
-const USUAL: ModelTraits = {
+export const USUAL_TRAITS: ModelTraits = {
   api: null,
   refuses: [],
   limitField: 'max_tokens',
@@ -53,7 +53,7 @@ const USUAL: ModelTraits = {
 }
 
 /** The names of all traits. */
-export const TRAIT_NAMES = Object.keys(USUAL) as readonly (keyof ModelTraits)[]
+export const TRAIT_NAMES = Object.keys(USUAL_TRAITS) as readonly (keyof ModelTraits)[]
 
 /**
  * Finds what a model wants. Each trait is taken from the first of these that gives it: the first rule of the config
@@ -61,7 +61,7 @@ export const TRAIT_NAMES = Object.keys(USUAL) as readonly (keyof ModelTraits)[]
  * what its preset refuses; a rule's list replaces both, so that a rule can take something back.
  */
 export function findTraits({ model, upstream, preset, rules }: ModelAtUpstream): ResolvedTraits {
-  const traits: Record<string, unknown> = { ...USUAL }
+  const traits: Record<string, unknown> = { ...USUAL_TRAITS }
   const sources: Record<string, TraitSource> = {}
   const usual: TraitSource = { kind: 'default', name: 'default' }
   for (const name of TRAIT_NAMES) sources[name] = usual

@@ -246,9 +246,16 @@ test('what the config says of models is resolved in its order, with what it give
     match: ['a*', 'b'],
     upstream: 'a',
     preset: 'azure',
-    ...{ api: 'responses', refuses: ['temperature'], limitField: 'max_completion_tokens', efforts: null },
-    ...{ customTools: true, reasoningObject: false, chatThinking: 'reasoning_content', thinking: 'adaptive' },
-    ...{ maxOutputTokens: null, callIds: 'nine' },
+    api: 'responses',
+    refuses: ['temperature'],
+    limitField: 'max_completion_tokens',
+    efforts: null,
+    customTools: true,
+    reasoningObject: false,
+    chatThinking: 'reasoning_content',
+    thinking: 'adaptive',
+    maxOutputTokens: null,
+    callIds: 'nine',
   }
   const { modelRules } = load({ upstreams, modelTraits: [given, { match: 'c', api: null }] })
   const { match, upstream, preset, ...traits } = given

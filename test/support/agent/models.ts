@@ -92,7 +92,11 @@ export function createChatModel(random: Random, ids: 'random' | 'counted'): Mode
       })),
     )
   return {
-    ...{ api: 'chat', list: 'messages', isStreamed: streamFlag, thinks: () => true, write },
+    api: 'chat',
+    list: 'messages',
+    isStreamed: streamFlag,
+    thinks: () => true,
+    write,
     validate: (body) => validateChat(body, { functionsAlone: true, thinking: 'reasoning_content' }),
     checkThinking: (body) =>
       callsOf(body).flatMap(({ made, thinking }) => {
@@ -151,7 +155,10 @@ export function createResponsesModel(random: Random): ModelApi {
     return { parts, ending }
   }
   return {
-    ...{ api: 'responses', list: 'input', isStreamed: streamFlag, write },
+    api: 'responses',
+    list: 'input',
+    isStreamed: streamFlag,
+    write,
     validate: (body) => validateResponses(body, { reasons: true }),
     thinks: (body) => listOf(body.include).includes('reasoning.encrypted_content'),
     checkThinking(body) {
@@ -280,7 +287,8 @@ export function createMessagesModel(random: Random): ModelApi {
         parts: [
           `{${begin},"content":[${full.join(',')}],"stop_reason":"${reason}","stop_sequence":null,${usage}}`,
         ],
-        ...{ ending: 0, shown },
+        ending: 0,
+        shown,
       }
     const parts = [
       named(
@@ -306,7 +314,10 @@ export function createMessagesModel(random: Random): ModelApi {
   }
   const isThinking = ({ type }: Fields): boolean => type === 'thinking' || type === 'redacted_thinking'
   return {
-    ...{ api: 'messages', list: 'messages', isStreamed: streamFlag, write },
+    api: 'messages',
+    list: 'messages',
+    isStreamed: streamFlag,
+    write,
     validate: (body) => validateMessages(body, { oneSampling: true, joinsTurns: true }),
     thinks: ({ thinking }) => ['enabled', 'adaptive'].includes(String(membersOf(thinking).type)),
     checkThinking(body) {
@@ -405,7 +416,9 @@ export function createGeminiModel(random: Random): ModelApi {
       .map((each) => membersOf(each) as Fields)
       .filter(({ functionCall }) => functionCall !== undefined)
   return {
-    ...{ api: 'gemini', list: 'contents', write },
+    api: 'gemini',
+    list: 'contents',
+    write,
     isStreamed: ({ target }) => target.includes(':streamGenerateContent?alt=sse'),
     validate: (body) => validateGemini(body, { signatures: true }),
     thinks: ({ generationConfig }) =>

@@ -56,8 +56,11 @@ export async function startStage(seed: number, alias: Record<string, unknown> = 
   return {
     relay,
     doubles: {
-      ...{ 'm-chat': chat, 'm-responses': responses, 'm-messages': claude },
-      ...{ 'm-adaptive': claude, 'm-gemini': gemini },
+      'm-chat': chat,
+      'm-responses': responses,
+      'm-messages': claude,
+      'm-adaptive': claude,
+      'm-gemini': gemini,
     },
     async close() {
       await relay.close()
@@ -116,17 +119,15 @@ class Session {
     this.model = options.model
     this.lastBodies = new Map()
     this.report = {
-      ...{
-        requests: 0,
-        calls: 0,
-        cuts: 0,
-        errors: 0,
-        edits: 0,
-        stops: 0,
-        switches: 0,
-        prefixes: 0,
-        thinking: 0,
-      },
+      requests: 0,
+      calls: 0,
+      cuts: 0,
+      errors: 0,
+      edits: 0,
+      stops: 0,
+      switches: 0,
+      prefixes: 0,
+      thinking: 0,
     }
   }
 

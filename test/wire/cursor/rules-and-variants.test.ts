@@ -225,8 +225,12 @@ test('numbers keep their digits in calls, in history, in schemas and in the seed
             ...HISTORY,
             { kind: 'assistant', text: '', calls },
             {
-              ...{ kind: 'result', id: calls[0]?.id as string, name: 'Grep' },
-              ...{ text: 'ok', isError: false, image: null },
+              kind: 'result',
+              id: calls[0]?.id as string,
+              name: 'Grep',
+              text: 'ok',
+              isError: false,
+              image: null,
             },
           ]
           readAgentAnswer(await ask(history), streamed)
