@@ -3,14 +3,14 @@ import OpenAI from 'openai'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { ModelAnswer } from '../support/agent/answers.js'
-import { type ModelName, type Stage, startStage } from '../support/agent/play.js'
+import { type ModelName, type Stage, startStage } from '../support/agent/stage.js'
 import { SEED } from '../support/random.js'
 
 /** With `translate`, the official clients use a model of any API by the client's own. */
 let stage: Stage
 
 test.before(async () => {
-  stage = await startStage(SEED * 2, { translate: true })
+  stage = await startStage(SEED * 2, { alias: { translate: true } })
 })
 
 test.after(() => stage.close())

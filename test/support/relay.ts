@@ -36,7 +36,7 @@ export interface TestRelay {
 }
 
 /** Header lines of a request that is admitted. */
-export function auth(relay: TestRelay): string {
+export function auth(relay: Pick<TestRelay, 'key'>): string {
   return `host: relay\r\nauthorization: Bearer ${relay.key}\r\n`
 }
 
