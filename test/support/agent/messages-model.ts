@@ -7,8 +7,9 @@ import { drawId, inputOf, listObjectCalls, named, quote, streamFlag } from './mo
 
 /** Claude: its thinking blocks have to come back as they were. */
 export function createMessagesModel(random: Random): ModelApi {
-  const known = new Map<string, string>()
-  const write = (given: ModelAnswer, streamed: boolean): Written => {
+  /** By the id of a call: what was thought ahead of it, and by which model. */
+  const known = new Map<string, { readonly json: string; readonly model: unknown }>()
+  const write = (given: ModelAnswer, streamed: boolean, { model }: Fields): Written => {
     const blocks: { json: string; deltas: string[] }[] = []
     const thinking: string[] = []
     // Newer models may show nothing of what they think: the signature alone comes.
@@ -41,7 +42,7 @@ export function createMessagesModel(random: Random): ModelApi {
     }
     for (const [n, call] of answer.calls.entries()) {
       const id = drawId(random, 'toolu_01')
-      known.set(id, n === 0 ? thinking.join() : '')
+      known.set(id, { json: n === 0 ? thinking.join() : '', model })
       full.push(`{"type":"tool_use","id":"${id}","name":"${call.name}","input":${inputOf(call)}}`)
       const pieces = inputOf(call) === '{}' ? [''] : ['', ...splitText(random, inputOf(call))]
       blocks.push({
@@ -97,8 +98,11 @@ export function createMessagesModel(random: Random): ModelApi {
         const blocks = listOf(message.content).map((each) => membersOf(each) as Fields)
         const first = blocks.find(({ type }) => type === 'tool_use')
         const found = blocks.filter(isThinking).map((each) => quote(each))
-        const expected = first === undefined ? '' : (known.get(String(first.id)) ?? '')
-        if (found.join() !== expected)
+        const thought = known.get(String(first?.id))
+        const expected = thought?.json ?? ''
+        // What another model thought may be left out: it is no use to this one.
+        const isWanted = thought?.model === body.model || found.length > 0
+        if (isWanted && found.join() !== expected)
           problems.push(`thinking is ${found.join() || 'missing'} instead of ${expected || 'none'}`)
         if (found.length > 0 && !blocks.slice(0, found.length).every(isThinking))
           problems.push('thinking is not first')
