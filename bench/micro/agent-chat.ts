@@ -77,7 +77,8 @@ const BODIES: Readonly<Record<BodyApi, (steps: readonly Step[]) => object>> = {
           role: 'assistant',
           content: say,
           tool_calls: calls.map(({ id, name, input }) => ({
-            ...{ id, type: 'function' },
+            id,
+            type: 'function',
             function: { name, arguments: JSON.stringify(input) },
           })),
         },
@@ -97,7 +98,9 @@ const BODIES: Readonly<Record<BodyApi, (steps: readonly Step[]) => object>> = {
       ...steps.flatMap(({ say, calls }) => [
         { type: 'message', role: 'assistant', content: [{ type: 'output_text', text: say }] },
         ...calls.map(({ id, name, input }) => ({
-          ...{ type: 'function_call', call_id: id, name },
+          type: 'function_call',
+          call_id: id,
+          name,
           arguments: JSON.stringify(input),
         })),
         ...calls.map(({ id, result }) => ({ type: 'function_call_output', call_id: id, output: result })),

@@ -1,4 +1,5 @@
 import type { BodyApi, ConversationApi } from '../../src/api/apis.js'
+import { USUAL_TRAITS } from '../../src/api/model-table.js'
 import type { ModelTraits } from '../../src/api/model-traits.js'
 import { prepareConversation } from '../../src/translate/prepare-conversation.js'
 import { agentChat } from './agent-chat.js'
@@ -10,8 +11,9 @@ const TARGETS: readonly ConversationApi[] = ['chat', 'responses', 'messages', 'g
 const BYTES = 1024 * 1024
 
 const TRAITS: ModelTraits = {
-  ...{ api: null, refuses: [], limitField: 'max_completion_tokens', efforts: null, customTools: true },
-  ...{ reasoningObject: false, chatThinking: 'none', thinking: null, maxOutputTokens: null, callIds: 'any' },
+  ...USUAL_TRAITS,
+  limitField: 'max_completion_tokens',
+  reasoningObject: false,
 }
 
 /**
@@ -33,8 +35,13 @@ export function requestPairs(): Pair[] {
 export function translateRequest(from: BodyApi, to: ConversationApi, body: Buffer): number {
   // An outline is remembered for its buffer.
   const request = prepareConversation(from, body.subarray(), {
-    ...{ reads: 'chat', isCursor: true, model: null, modelName: null, effort: null },
-    ...{ showThinking: 'reasoning_content', thoughts: null },
+    reads: 'chat',
+    isCursor: true,
+    model: null,
+    modelName: null,
+    effort: null,
+    showThinking: 'reasoning_content',
+    thoughts: null,
   })
   const { pieces } = request.requestFor({ api: to, traits: TRAITS, model: null, upstream: 'bench' })
   let bytes = 0

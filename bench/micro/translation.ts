@@ -44,7 +44,13 @@ export function translationPairs(): Pair[] {
 /** Translates a stream as the relay does for a client of this API. */
 export function createTranslation(from: ConversationApi, reads: BodyApi): Translation {
   const create = createResponseTranslation({
-    ...{ from, reads, stream: true, includeUsage: true, model: null, hasTools: true, thoughts: NOTHING_KEPT },
+    from,
+    reads,
+    stream: true,
+    includeUsage: true,
+    model: null,
+    hasTools: true,
+    thoughts: NOTHING_KEPT,
   })
   const translation = create(200, { eventStream: true, json: false, encoding: null, requestId: null })
   if (translation === null) throw new Error(`streams of ${from} are not translated`)
@@ -185,7 +191,8 @@ function geminiPieces(): Buffer[] {
     const response = {
       candidates: [{ content, ...finish, index: 0 }],
       usageMetadata,
-      ...{ modelVersion: 'gemini-x-test', responseId: 'BenchBenchBenchBench' },
+      modelVersion: 'gemini-x-test',
+      responseId: 'BenchBenchBenchBench',
     }
     return Buffer.from(`data: ${JSON.stringify(response)}\r\n\r\n`)
   })

@@ -81,7 +81,8 @@ export function manyRoutes(first: Settings): Settings {
     },
     routes: [
       ...numbers.map((n) => ({
-        ...{ model: [`model${n}-*`, `*/model${n}`], upstream: `upstream${n}` },
+        model: [`model${n}-*`, `*/model${n}`],
+        upstream: `upstream${n}`,
         ...(n % 2 === 0 ? {} : { team: [`team${n + 1}`, `lab${n}-*`] }),
       })),
       { model: ['bench-*', 'test-*'], team: 'team*', upstream: 'openai' },

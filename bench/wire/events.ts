@@ -80,8 +80,12 @@ const PARTS: Readonly<Record<Api, { begin: string; delta: string; end: string }>
       { type: 'response.output_item.added', output_index: 0, item: { id: ITEM, type: 'message' } },
     ),
     delta: eventsOf({
-      ...{ type: 'response.output_text.delta', sequence_number: 4, ...OF_ITEM },
-      ...{ delta: HOLE, logprobs: [], obfuscation: 'QwErTyUi' },
+      type: 'response.output_text.delta',
+      sequence_number: 4,
+      ...OF_ITEM,
+      delta: HOLE,
+      logprobs: [],
+      obfuscation: 'QwErTyUi',
     }),
     end: eventsOf({
       type: 'response.completed',

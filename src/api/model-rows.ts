@@ -12,12 +12,23 @@ export interface ModelRow {
   readonly traits: Partial<ModelTraits>
 }
 
-/** What a preset's models want, whatever their names. Those that are not here want the usual. */
+/** What the models of every preset want, if `PRESET_TRAITS` does not say otherwise. */
+export const ANY_PRESET_TRAITS: Partial<ModelTraits> = { customTools: false, reasoningObject: false }
+
+/** Gateways adapt requests themselves: as little as possible is rewritten for them. */
+const GATEWAY: Partial<ModelTraits> = { customTools: true, reasoningObject: true }
+
+/** What a preset's models want, whatever their names. */
 export const PRESET_TRAITS: Readonly<Partial<Record<PresetName, Partial<ModelTraits>>>> = {
   // `max_tokens` is deprecated, and all models take its successor (platform.openai.com, API reference, Chat).
-  openai: { limitField: 'max_completion_tokens' },
-  azure: { limitField: 'max_completion_tokens' },
-  helicone: { limitField: 'max_completion_tokens' },
+  openai: { limitField: 'max_completion_tokens', customTools: true },
+  azure: { limitField: 'max_completion_tokens', customTools: true },
+  'azure-deployments': { customTools: true },
+  helicone: { limitField: 'max_completion_tokens', ...GATEWAY },
+  'helicone-gateway': GATEWAY,
+  litellm: GATEWAY,
+  portkey: GATEWAY,
+  openrouter: { reasoningObject: true },
   // Its schema forbids fields that it does not have; the usage comes unasked. Call ids are checked
   // (docs.mistral.ai, API, Chat Completion).
   mistral: {

@@ -1,7 +1,6 @@
-import { ALL_CAPABILITIES } from './capabilities.js'
-import { MODEL_ROWS, type ModelRow, PRESET_TRAITS } from './model-rows.js'
+import { ANY_PRESET_TRAITS, MODEL_ROWS, type ModelRow, PRESET_TRAITS } from './model-rows.js'
 import type { ModelTraits } from './model-traits.js'
-import { PRESETS, type PresetName } from './presets.js'
+import type { PresetName } from './presets.js'
 
 /** An entry of `modelTraits` in the config. */
 export interface ModelRule {
@@ -40,13 +39,13 @@ export interface ModelAtUpstream {
 }
 
 /** What is known of no model: chat completions as most servers have them. */
-const USUAL: ModelTraits = {
+export const USUAL_TRAITS: ModelTraits = {
   api: null,
   refuses: [],
   limitField: 'max_tokens',
   efforts: null,
-  customTools: ALL_CAPABILITIES.customTools,
-  reasoningObject: ALL_CAPABILITIES.reasoning,
+  customTools: true,
+  reasoningObject: true,
   chatThinking: 'none',
   thinking: null,
   maxOutputTokens: null,
@@ -54,7 +53,7 @@ const USUAL: ModelTraits = {
 }
 
 /** The names of all traits. */
-export const TRAIT_NAMES = Object.keys(USUAL) as readonly (keyof ModelTraits)[]
+export const TRAIT_NAMES = Object.keys(USUAL_TRAITS) as readonly (keyof ModelTraits)[]
 
 /**
  * Finds what a model wants. Each trait is taken from the first of these that gives it: the first rule of the config
@@ -62,7 +61,7 @@ export const TRAIT_NAMES = Object.keys(USUAL) as readonly (keyof ModelTraits)[]
  * what its preset refuses; a rule's list replaces both, so that a rule can take something back.
  */
 export function findTraits({ model, upstream, preset, rules }: ModelAtUpstream): ResolvedTraits {
-  const traits: Record<string, unknown> = { ...USUAL }
+  const traits: Record<string, unknown> = { ...USUAL_TRAITS }
   const sources: Record<string, TraitSource> = {}
   const usual: TraitSource = { kind: 'default', name: 'default' }
   for (const name of TRAIT_NAMES) sources[name] = usual
@@ -73,11 +72,8 @@ export function findTraits({ model, upstream, preset, rules }: ModelAtUpstream):
       sources[name] = source
     }
   }
-  if (preset !== null) {
-    const { chat } = PRESETS[preset]
-    const source: TraitSource = { kind: 'preset', name: preset }
-    take({ customTools: chat.customTools, reasoningObject: chat.reasoning, ...PRESET_TRAITS[preset] }, source)
-  }
+  if (preset !== null)
+    take({ ...ANY_PRESET_TRAITS, ...PRESET_TRAITS[preset] }, { kind: 'preset', name: preset })
   if (model !== null) {
     const name = model.toLowerCase()
     const row = findRow(name, preset)

@@ -1,5 +1,3 @@
-import { ALL_CAPABILITIES, type Capabilities } from './capabilities.js'
-
 /** In which header, or in the query, a credential is sent to an upstream. */
 export const AUTH_SCHEMES = [
   ...(['bearer', 'x-api-key', 'api-key', 'anthropic'] as const),
@@ -40,12 +38,7 @@ export interface Preset {
   readonly defaultPath: string
   /** Base paths of APIs that have another one, by path prefix: `/messages` stands for `/messages/x` too. */
   readonly elsewhere: Readonly<Record<string, string>>
-  /** Parts of Cursor's chat requests that it accepts unchanged. */
-  readonly chat: Capabilities
 }
-
-const NO_CUSTOM: Capabilities = { customTools: false, reasoning: false }
-const OPENAI_CHAT: Capabilities = { customTools: true, reasoning: false }
 
 /** The usual values. */
 const OPENAI_LIKE = {
@@ -59,7 +52,6 @@ const OPENAI_LIKE = {
   listed: true,
   defaultPath: '',
   elsewhere: {},
-  chat: NO_CUSTOM,
 } as const
 
 /** For servers that usually run on the same machine without a key. */
@@ -68,7 +60,6 @@ const LOCAL = { ...OPENAI_LIKE, keyless: true } as const
 const rows = {
   openai: {
     ...OPENAI_LIKE,
-    chat: OPENAI_CHAT,
     baseUrl: 'https://api.openai.com/v1',
     keyEnv: 'OPENAI_API_KEY',
     apis: ['chat', 'completions', 'responses', 'embeddings'],
@@ -76,7 +67,6 @@ const rows = {
   // https://RESOURCE.openai.azure.com. The model is the name of a deployment; no api-version is needed.
   azure: {
     ...OPENAI_LIKE,
-    chat: OPENAI_CHAT,
     keyEnv: 'AZURE_OPENAI_API_KEY',
     auth: 'api-key',
     apis: ['chat', 'completions', 'responses', 'embeddings'],
@@ -86,7 +76,6 @@ const rows = {
   // Azure's API before v1, with the deployment in the path and a version in the query.
   'azure-deployments': {
     ...OPENAI_LIKE,
-    chat: OPENAI_CHAT,
     keyEnv: 'AZURE_OPENAI_API_KEY',
     auth: 'api-key',
     apis: ['chat', 'completions', 'embeddings'],
@@ -179,7 +168,6 @@ const rows = {
     ...OPENAI_LIKE,
     baseUrl: 'https://openrouter.ai/api/v1',
     keyEnv: 'OPENROUTER_API_KEY',
-    chat: { customTools: false, reasoning: true },
   },
   together: {
     ...OPENAI_LIKE,
@@ -204,11 +192,10 @@ const rows = {
   },
   'lm-studio': { ...LOCAL, baseUrl: 'http://127.0.0.1:1234/v1', keyEnv: 'LM_API_TOKEN', defaultPath: '/v1' },
   // Other gateways. LiteLLM's default port is this relay's as well, so its address must be given.
-  litellm: { ...LOCAL, keyEnv: 'LITELLM_API_KEY', defaultPath: '/v1', chat: ALL_CAPABILITIES },
+  litellm: { ...LOCAL, keyEnv: 'LITELLM_API_KEY', defaultPath: '/v1' },
   // `apiKey` is the provider's key here, if it is not stored at Portkey.
   portkey: {
     ...LOCAL,
-    chat: ALL_CAPABILITIES,
     baseUrl: 'https://api.portkey.ai/v1',
     keyEnv: null,
     headers: { 'x-portkey-api-key': { env: 'PORTKEY_API_KEY' } },
@@ -216,7 +203,6 @@ const rows = {
   // Helicone's proxy takes OpenAI's key beside its own; its gateway takes Helicone's key alone.
   helicone: {
     ...OPENAI_LIKE,
-    chat: ALL_CAPABILITIES,
     baseUrl: 'https://oai.helicone.ai/v1',
     keyEnv: 'OPENAI_API_KEY',
     apis: ['chat', 'completions', 'responses', 'embeddings'],
@@ -224,7 +210,6 @@ const rows = {
   },
   'helicone-gateway': {
     ...OPENAI_LIKE,
-    chat: ALL_CAPABILITIES,
     baseUrl: 'https://ai-gateway.helicone.ai/v1',
     keyEnv: 'HELICONE_API_KEY',
   },

@@ -34,7 +34,10 @@ export async function startRehearsal(config: Config): Promise<Rehearsal> {
     }
     const learned = new Map<string, string>()
     const app: App = await createApp({
-      ...{ config: redirect(config, doubles), log: createLog(learned), prices: null, source: null },
+      config: redirect(config, doubles),
+      log: createLog(learned),
+      prices: null,
+      source: null,
       recordsUsage: false,
     })
     parts.push(app)
@@ -58,7 +61,10 @@ function redirect(config: Config, doubles: readonly Double[]): Config {
     upstreams: config.upstreams.map((upstream, i) => ({
       ...upstream,
       origin: doubles[i]?.origin ?? '',
-      ...{ proxy: null, ca: null, servername: null, warm: false },
+      proxy: null,
+      ca: null,
+      servername: null,
+      warm: false,
     })),
   }
 }

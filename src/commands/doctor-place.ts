@@ -17,7 +17,10 @@ export function createPlaceFinder({ upstreams, routes, aliases, modelRules }: De
     if (target === undefined || upstream === undefined) return null
     const model = target.model ?? alias?.name ?? name
     const { traits, sources } = findTraits({
-      ...{ model, upstream: upstream.name, preset: upstream.preset, rules: modelRules },
+      model,
+      upstream: upstream.name,
+      preset: upstream.preset,
+      rules: modelRules,
     })
     const hasEntry = Object.values(sources).some(({ kind }) => kind === 'rule')
     return { upstream: upstream.name, model, traits, hasEntry }

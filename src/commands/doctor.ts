@@ -99,7 +99,12 @@ async function visitUrl(given: Given, io: DoctorIo): Promise<number> {
     return refuse(io, 'the key has blanks or other characters that a key cannot have')
   const { cursor, models, idleMs, timeoutMs, allShapes } = given
   const visit = new Visit({
-    ...{ base, key, models, idleMs, timeoutMs, allShapes },
+    base,
+    key,
+    models,
+    idleMs,
+    timeoutMs,
+    allShapes,
     cursor: cursor || base.cursor,
     modelsMax: MODELS_MAX,
     roots: io.roots ?? rootCertificates,
@@ -124,8 +129,16 @@ async function rehearse(given: Given, io: DoctorIo): Promise<number> {
     const findPlace = createPlaceFinder(config)
     const { models, timeoutMs, allShapes } = given
     const visit = new Visit({
-      ...{ base, key: 'key-of-thinwire-doctor', models, timeoutMs, allShapes, findPlace },
-      ...{ cursor: true, modelsMax: Number.POSITIVE_INFINITY, idleMs: 0, roots: [] },
+      base,
+      key: 'key-of-thinwire-doctor',
+      models,
+      timeoutMs,
+      allShapes,
+      findPlace,
+      cursor: true,
+      modelsMax: Number.POSITIVE_INFINITY,
+      idleMs: 0,
+      roots: [],
       findLearned(model) {
         const place = findPlace(model)
         return place === null ? null : (rehearsal.learned.get(`${place.upstream}/${place.model}`) ?? null)

@@ -97,7 +97,7 @@ export const configSchema = z.strictObject({
         .enum(['reasoning_content', 'think_tags', 'none'])
         .default('reasoning_content')
         .describe(
-          'How Cursor is shown what a model thinks. `reasoning_content`: in that field, as DeepSeek does. `think_tags`: as text between `<think>` and `</think>`, before the answer. `none`: not at all.',
+          'How Cursor is shown what a model thinks. `reasoning_content`: in that field, as DeepSeek does. `think_tags`: as text between `<think>` and `</think>`, before the answer. `none`: not at all. For the last two, chat completions are written anew, too.',
         ),
     })
     .prefault({}),

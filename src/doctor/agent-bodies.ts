@@ -115,7 +115,10 @@ const HISTORIES: Readonly<Record<AgentShape, (answer: AgentAnswer) => readonly J
       role: 'assistant',
       content: text,
       tool_calls: calls.map(({ id, name, arguments: written }, index) => ({
-        ...{ index, id, type: 'function', function: { name, arguments: written } },
+        index,
+        id,
+        type: 'function',
+        function: { name, arguments: written },
       })),
     },
     ...calls.map(({ id, name }) => ({ role: 'tool', name, tool_call_id: id, content: RESULT })),
@@ -129,7 +132,8 @@ const HISTORIES: Readonly<Record<AgentShape, (answer: AgentAnswer) => readonly J
     ),
     ...calls.map(({ id: call_id, name }) => ({
       type: name === PATCH_TOOL ? 'custom_tool_call_output' : 'function_call_output',
-      ...{ call_id, output: RESULT },
+      call_id,
+      output: RESULT,
     })),
   ],
   messages: ({ text, calls }) => [

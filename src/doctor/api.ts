@@ -150,7 +150,11 @@ export function describeRefusal(response: HttpResponse, visit: Visit, body: stri
   const { cursor } = visit.base
   const model = visit.model ?? ''
   return explainRefusal(response, {
-    ...{ model, body, key, thinwire, cursor },
+    model,
+    body,
+    key,
+    thinwire,
+    cursor,
     place: visit.findPlace(model),
   })
 }

@@ -144,7 +144,11 @@ async function requestAnswer(visit: Visit, model: string, body: string): Promise
     const { fault } = visit as Pick<Visit, 'fault'>
     if (fault !== null) return fault.seen
     return explainRefusal(response, {
-      ...{ model, body, key, thinwire, cursor },
+      model,
+      body,
+      key,
+      thinwire,
+      cursor,
       place: visit.findPlace(model),
     })
   }

@@ -138,8 +138,12 @@ export class Metrics implements SummarySink {
     const upstream = summary.outcome.upstream ?? ''
     this.requests.inc(
       {
-        ...{ team, upstream, dialect: summary.request.api, end: summary.outcome.end ?? '' },
-        ...{ cache: summary.outcome.cache ?? '', status: summary.outcome.status ?? '' },
+        team,
+        upstream,
+        dialect: summary.request.api,
+        end: summary.outcome.end ?? '',
+        cache: summary.outcome.cache ?? '',
+        status: summary.outcome.status ?? '',
       },
       1,
     )

@@ -192,7 +192,13 @@ function createRoutes<E extends Endpoint>(
     }
     const id = able.map(formatTargetId).join(',')
     const route = byId.get(id) ?? {
-      ...{ id, targets: able, strategy, failover, firstTokenMs, hedge, translate },
+      id,
+      targets: able,
+      strategy,
+      failover,
+      firstTokenMs,
+      hedge,
+      translate,
       balancer: new LoadBalancer(able.map(toBalancedTarget), strategy, Math.random),
       hedges: new HedgeBudget(),
     }

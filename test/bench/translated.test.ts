@@ -41,7 +41,10 @@ function prepareNative(api: BodyApi, body: Buffer): OutboundRequest {
     reads: 'chat',
     showThinking: 'reasoning_content',
   }).requestFor({
-    ...{ api, traits, model: null, upstream: 'up' },
+    api,
+    traits,
+    model: null,
+    upstream: 'up',
   })
 }
 

@@ -3,14 +3,14 @@ import OpenAI from 'openai'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { ModelAnswer } from '../support/agent/answers.js'
-import { type ModelName, type Stage, startStage } from '../support/agent/play.js'
+import { type ModelName, type Stage, startStage } from '../support/agent/stage.js'
 import { SEED } from '../support/random.js'
 
 /** With `translate`, the official clients use a model of any API by the client's own. */
 let stage: Stage
 
 test.before(async () => {
-  stage = await startStage(SEED * 2, { translate: true })
+  stage = await startStage(SEED * 2, { alias: { translate: true } })
 })
 
 test.after(() => stage.close())
@@ -116,13 +116,20 @@ const RESPONSES: Client = {
   open(model, streamed) {
     const input: OpenAI.Responses.ResponseInput = [{ role: 'user', content: 'find it' }]
     const tools: OpenAI.Responses.FunctionTool[] = ['Grep', 'Shell'].map((name) => ({
-      ...{ type: 'function', name, parameters: SCHEMA, strict: false },
+      type: 'function',
+      name,
+      parameters: SCHEMA,
+      strict: false,
     }))
     let calls: readonly OpenAI.Responses.ResponseFunctionToolCall[] = []
     return {
       async ask() {
         const request = {
-          ...{ model, input, tools, instructions: 'Be brief.', store: false },
+          model,
+          input,
+          tools,
+          instructions: 'Be brief.',
+          store: false,
           reasoning: { effort: 'medium' as const, summary: 'auto' as const },
           include: ['reasoning.encrypted_content' as const],
         }
@@ -162,7 +169,11 @@ const MESSAGES: Client = {
     return {
       async ask() {
         const request: Anthropic.MessageCreateParamsNonStreaming = {
-          ...{ model, messages, tools, max_tokens: 16_000, system: 'Be brief.' },
+          model,
+          messages,
+          tools,
+          max_tokens: 16_000,
+          system: 'Be brief.',
           thinking: { type: 'enabled', budget_tokens: 2048 },
         }
         const client = anthropic().messages

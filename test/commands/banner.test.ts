@@ -3,9 +3,16 @@ import * as assert from 'uvu/assert'
 import { type Banner, formatBanner } from '../../src/commands/banner.js'
 
 const BANNER: Banner = {
-  ...{ version: '1.2.3', url: 'http://127.0.0.1:4000', everyInterface: null },
-  ...{ upstreams: ['openai'], mode: 'keys', key: null, activeKeys: 2 },
-  ...{ keyFile: 'data/keys.jsonl', configFile: 'thinwire.json', metricsUrl: null },
+  version: '1.2.3',
+  url: 'http://127.0.0.1:4000',
+  everyInterface: null,
+  upstreams: ['openai'],
+  mode: 'keys',
+  key: null,
+  activeKeys: 2,
+  keyFile: 'data/keys.jsonl',
+  configFile: 'thinwire.json',
+  metricsUrl: null,
 }
 
 test('a relay on one address shows it as a URL', () => {

@@ -13,7 +13,10 @@ test.before.each(open)
 test.after.each(clear)
 
 const ANSWER = JSON.stringify({
-  ...{ id: 'a', object: 'chat.completion', created: 1, model: 'm' },
+  id: 'a',
+  object: 'chat.completion',
+  created: 1,
+  model: 'm',
   choices: [{ index: 0, message: { role: 'assistant', content: 'Hi' }, finish_reason: 'stop' }],
   usage: {
     prompt_tokens: 7,

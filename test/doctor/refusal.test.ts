@@ -7,8 +7,14 @@ import { explainRefusal, type ModelPlace } from '../../src/doctor/refusal.js'
 function respond(status: number, body: unknown, headers: readonly string[] = []): HttpResponse {
   const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
   return {
-    ...{ status, version: '1.1', headers, chunks: [{ atMs: 1, bytes }] },
-    ...{ headMs: 1, headAt: 0, totalMs: 1, end: 'whole' },
+    status,
+    version: '1.1',
+    headers,
+    chunks: [{ atMs: 1, bytes }],
+    headMs: 1,
+    headAt: 0,
+    totalMs: 1,
+    end: 'whole',
   }
 }
 
@@ -24,7 +30,12 @@ const PLACE: ModelPlace = {
 function explain(response: HttpResponse, place: ModelPlace | null = PLACE, cursor = true): string {
   const body = JSON.stringify({ model: 'team', temperature: 0, tools: [], max_tokens: 10 })
   const { outcome, seen, change } = explainRefusal(response, {
-    ...{ model: 'team', body, key: 'key-of-a-test', thinwire: true, place, cursor },
+    model: 'team',
+    body,
+    key: 'key-of-a-test',
+    thinwire: true,
+    place,
+    cursor,
   })
   return `${outcome}: ${seen} > ${change.join(' | ')}`
 }

@@ -36,7 +36,7 @@ export interface TestRelay {
 }
 
 /** Header lines of a request that is admitted. */
-export function auth(relay: TestRelay): string {
+export function auth(relay: Pick<TestRelay, 'key'>): string {
   return `host: relay\r\nauthorization: Bearer ${relay.key}\r\n`
 }
 
@@ -78,7 +78,10 @@ export async function startRelay(
   const hasKeys = config.keys.mode === 'keys'
   const key = hasKeys ? issueKey(config.keys.file, { env: 'test', team: 'team1', user: 'user1' }).key : ''
   const app = await createApp({
-    ...{ config, log, prices: Prices.open(config.ledger.prices), keyPollMs: 20 },
+    config,
+    log,
+    prices: Prices.open(config.ledger.prices),
+    keyPollMs: 20,
     ...(configPollMs === null ? { source: null } : { source, configPollMs }),
   })
   const { port } = await app.listen()

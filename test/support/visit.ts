@@ -6,8 +6,17 @@ export function createVisit(url: string, options: Partial<VisitOptions> = {}): V
   const base = readBaseUrl(url)
   if (typeof base === 'string') throw new Error(base)
   return new Visit({
-    ...{ base, key: 'k', models: [], modelsMax: 20, allShapes: false, cursor: false },
-    ...{ timeoutMs: 10_000, idleMs: 0, roots: [], findPlace: () => null, findLearned: () => null },
+    base,
+    key: 'k',
+    models: [],
+    modelsMax: 20,
+    allShapes: false,
+    cursor: false,
+    timeoutMs: 10_000,
+    idleMs: 0,
+    roots: [],
+    findPlace: () => null,
+    findLearned: () => null,
     ...options,
   })
 }

@@ -58,7 +58,10 @@ export async function look(
   const err = new Page()
   out.isTTY = terminal
   const given = {
-    ...{ in: Readable.from([input]), out, err, env },
+    in: Readable.from([input]),
+    out,
+    err,
+    env,
     ...(roots === undefined ? {} : { roots }),
     ...(cwd === undefined ? {} : { cwd }),
   }

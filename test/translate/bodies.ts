@@ -90,7 +90,10 @@ export const tool: fc.Arbitrary<unknown> = fc.oneof(
   customParts.map((parts) => ({ type: 'custom', ...parts })),
   customParts.map((custom) => ({ type: 'custom', custom })),
   fc.record({
-    ...{ name, description: maybe(fc.string()), input_schema: schema, cache_control: cacheControl },
+    name,
+    description: maybe(fc.string()),
+    input_schema: schema,
+    cache_control: cacheControl,
     type: maybe(fc.constantFrom('custom', null, 'function')),
   }),
   fc.constantFrom<unknown>(

@@ -78,8 +78,13 @@ function readCase(name: string): GoldenCase {
 export function planRequest({ setup, request }: GoldenCase): ConversationRequest {
   const { reads = 'chat', isCursor = true, showThinking = 'reasoning_content', effort = null } = setup
   return prepareConversation(isCursor ? detectBodyApi(request) : reads, request, {
-    ...{ reads, isCursor, model: peekFields(request).model?.value ?? null, modelName: null, effort },
-    ...{ showThinking, thoughts: null },
+    reads,
+    isCursor,
+    model: peekFields(request).model?.value ?? null,
+    modelName: null,
+    effort,
+    showThinking,
+    thoughts: null,
   })
 }
 
@@ -90,7 +95,8 @@ export function attempt({ setup }: GoldenCase, conversation: ConversationRequest
   const outbound = conversation.requestFor({
     api: target === 'native' ? conversation.api : target,
     traits: { ...known.traits, ...traits },
-    ...{ model: upstreamModel, upstream: 'up' },
+    model: upstreamModel,
+    upstream: 'up',
   })
   const usageEdit = requestUsage && !outbound.foreign ? createUsageEdit(outbound.peeked) : null
   const modelEdit = upstreamModel === null ? null : createModelEdit(outbound.peeked, upstreamModel)

@@ -6,6 +6,8 @@ const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const defined = (fields: Fields): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+const given = (fields: Fields): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null))
 
 type Known =
   | { kind: 'function'; form: 'nested' | 'flat' | 'anthropic' | 'odd'; parts: Fields; cache: unknown }
@@ -14,9 +16,10 @@ type Known =
 function known(tool: unknown): Known | null {
   if (!isObject(tool)) return null
   const { type, cache_control: cache } = tool
-  if (isObject(tool.function) && (type === undefined || type === 'function')) {
+  const untyped = type === undefined || type === null
+  if (isObject(tool.function) && (untyped || type === 'function')) {
     if (!('name' in tool.function)) return null
-    return { kind: 'function', form: type === undefined ? 'odd' : 'nested', parts: tool.function, cache }
+    return { kind: 'function', form: untyped ? 'odd' : 'nested', parts: tool.function, cache }
   }
   if (isObject(tool.custom) && type === 'custom') {
     return 'name' in tool.custom ? { kind: 'custom', form: 'nested', parts: tool.custom, cache } : null
@@ -24,13 +27,11 @@ function known(tool: unknown): Known | null {
   if (!('name' in tool)) return null
   const schema = 'input_schema' in tool
   if (type === 'function') return { kind: 'function', form: schema ? 'odd' : 'flat', parts: tool, cache }
-  if (schema && (type === undefined || type === null || type === 'custom')) {
+  if (schema && (untyped || type === 'custom')) {
     return { kind: 'function', form: 'anthropic', parts: tool, cache }
   }
   if (type === 'custom') return { kind: 'custom', form: 'flat', parts: tool, cache }
-  return (type === undefined || type === null) && 'parameters' in tool
-    ? { kind: 'function', form: 'odd', parts: tool, cache }
-    : null
+  return untyped && 'parameters' in tool ? { kind: 'function', form: 'odd', parts: tool, cache } : null
 }
 
 const NO_ARGUMENTS = { type: 'object', properties: {} }
@@ -44,25 +45,24 @@ function grammarOf(format: unknown): { syntax: unknown; definition: unknown } | 
 export function toolFor(tool: unknown, target: 'nested' | 'flat' | 'anthropic', customs: boolean): unknown {
   const found = known(tool)
   if (found === null) return tool
-  const { name, description } = found.parts
-  const cache_control = found.cache
+  // A member that is null says nothing.
+  const { name, description, strict, parameters, input_schema } = given(found.parts)
+  const cache_control = found.cache ?? undefined
   if (found.kind === 'custom' && customs) {
     const { format } = found.parts
     const grammar = grammarOf(format)
     const grammarNested = isObject(format) && isObject(format.grammar)
     if (found.form === target && (grammar === null || grammarNested === (target === 'nested'))) return tool
-    const ours =
-      grammar === null
-        ? format
-        : target === 'nested'
-          ? { type: 'grammar', grammar }
-          : { type: 'grammar', ...grammar }
-    const parts = defined({ name, description, format: ours })
+    // Text without a grammar is the default, and needs no word.
+    const ours = target === 'nested' ? { grammar } : grammar
+    const parts = defined({
+      name,
+      description,
+      format: grammar === null ? undefined : { type: 'grammar', ...ours },
+    })
     return target === 'nested' ? { type: 'custom', custom: parts } : { type: 'custom', ...parts }
   }
-  let schema = found.parts.parameters ?? found.parts.input_schema
-  if ('parameters' in found.parts) schema = found.parts.parameters
-  let strict = found.parts.strict
+  let schema = parameters ?? input_schema
   if (found.kind === 'custom') {
     const grammar = grammarOf(found.parts.format)
     const read = typeof grammar?.definition === 'string'
@@ -71,7 +71,6 @@ export function toolFor(tool: unknown, target: 'nested' | 'flat' | 'anthropic', 
       ...(read && { description: `Has to match this ${grammar.syntax} grammar:\n${grammar.definition}` }),
     }
     schema = { type: 'object', properties: { input }, required: ['input'] }
-    strict = undefined
   } else if (found.form === target) {
     return tool
   }
@@ -79,18 +78,25 @@ export function toolFor(tool: unknown, target: 'nested' | 'flat' | 'anthropic', 
     return defined({
       name,
       description,
-      input_schema: schema === undefined ? NO_ARGUMENTS : schema,
+      input_schema: schema ?? NO_ARGUMENTS,
       cache_control,
     })
   }
   if (target === 'nested') {
-    return { type: 'function', function: defined({ name, description, parameters: schema, strict }) }
+    return {
+      type: 'function',
+      function: defined({
+        name,
+        description,
+        parameters: schema,
+        ...(found.kind === 'function' && { strict }),
+      }),
+    }
   }
-  const parameters = schema === undefined ? NO_ARGUMENTS : schema
   return {
     type: 'function',
-    ...defined({ name, description, parameters }),
-    strict: strict === undefined ? false : strict,
+    ...defined({ name, description, parameters: schema ?? NO_ARGUMENTS }),
+    strict: found.kind === 'function' && strict !== undefined ? strict : false,
   }
 }
 

@@ -1,4 +1,5 @@
 import type { BodyApi } from '../../src/api/apis.js'
+import { USUAL_TRAITS } from '../../src/api/model-table.js'
 import type { ModelTraits } from '../../src/api/model-traits.js'
 import type { NativeTarget } from '../../src/translate/request/native-context.js'
 import { buildNativeRequest, type NativeRequest } from '../../src/translate/request/native-request.js'
@@ -7,14 +8,9 @@ import { changes, edited, requireUntouchedOutside } from './bodies.js'
 
 /** A model that takes all that its API has. */
 export const TRAITS: ModelTraits = {
-  ...{ api: null, refuses: [], limitField: 'max_completion_tokens', efforts: null, customTools: true },
-  ...{
-    reasoningObject: true,
-    chatThinking: 'none',
-    thinking: 'budget',
-    maxOutputTokens: null,
-    callIds: 'any',
-  },
+  ...USUAL_TRAITS,
+  limitField: 'max_completion_tokens',
+  thinking: 'budget',
 }
 
 /** What a target may say, besides the traits of its model. */

@@ -29,8 +29,13 @@ function prepare(
   reads: (typeof APIS)[number] = 'chat',
 ): ConversationRequest {
   return prepareConversation(api, body, {
-    ...{ reads, isCursor: reads === 'chat', model: 'asked', modelName: null, effort: null },
-    ...{ showThinking: 'reasoning_content', thoughts: null },
+    reads,
+    isCursor: reads === 'chat',
+    model: 'asked',
+    modelName: null,
+    effort: null,
+    showThinking: 'reasoning_content',
+    thoughts: null,
   })
 }
 

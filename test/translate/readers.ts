@@ -49,8 +49,16 @@ export const EXACT = '{"id":2512292042121000001,"y":1e400,"x":1.0,"z":-0}'
 /** An answer that says nothing and ends well. */
 export function createEmptyAnswer(id: string, model: string): Told {
   return {
-    ...{ id, model, content: '', reasoning: '', refusal: '', calls: [], comments: [] },
-    ...{ finish: 'stop', usage: null, error: null },
+    id,
+    model,
+    content: '',
+    reasoning: '',
+    refusal: '',
+    calls: [],
+    comments: [],
+    finish: 'stop',
+    usage: null,
+    error: null,
   }
 }
 

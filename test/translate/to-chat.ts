@@ -6,8 +6,13 @@ import { prepareConversation } from '../../src/translate/prepare-conversation.js
 export function translateToChat(api: BodyApi, body: Buffer): Buffer {
   const { traits } = findTraits({ model: null, upstream: null, preset: null, rules: [] })
   const conversation = prepareConversation(api, body, {
-    ...{ reads: 'chat', isCursor: true, model: null, modelName: null, effort: null },
-    ...{ showThinking: 'reasoning_content', thoughts: null },
+    reads: 'chat',
+    isCursor: true,
+    model: null,
+    modelName: null,
+    effort: null,
+    showThinking: 'reasoning_content',
+    thoughts: null,
   })
   const target = { api: 'chat', model: null, upstream: 'up' } as const
   return Buffer.concat(

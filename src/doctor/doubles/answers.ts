@@ -47,7 +47,8 @@ export function answerGemini(model: string, body: Readonly<Record<string, unknow
   const chunk = {
     candidates: [{ index: 0, content: { role: 'model', parts: [part] }, finishReason: 'STOP' }],
     usageMetadata: { promptTokenCount: 20, candidatesTokenCount: 5, totalTokenCount: 25 },
-    ...{ modelVersion: model, responseId: 'double' },
+    modelVersion: model,
+    responseId: 'double',
   }
   return `data: ${JSON.stringify(chunk)}\r\n\r\n`
 }

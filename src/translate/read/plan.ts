@@ -10,14 +10,24 @@ const INNERMOST = planOneOrMany(findOnly({ type: WHOLE, text: WHOLE }))
 
 /** The members of a part of a message, in all APIs. */
 const PART_MEMBERS = {
-  ...{ type: WHOLE, cache_control: WHOLE, text: WHOLE, refusal: WHOLE },
+  type: WHOLE,
+  cache_control: WHOLE,
+  text: WHOLE,
+  refusal: WHOLE,
   image_url: findOnly({ url: WHOLE, detail: WHOLE }),
   detail: WHOLE,
   file: findOnly({ file_data: WHOLE, file_id: WHOLE, filename: WHOLE }),
-  ...{ file_data: WHOLE, file_id: WHOLE, file_url: WHOLE, filename: WHOLE },
+  file_data: WHOLE,
+  file_id: WHOLE,
+  file_url: WHOLE,
+  filename: WHOLE,
   input_audio: findOnly({ data: WHOLE, format: WHOLE }),
   source: findOnly({
-    ...{ type: WHOLE, media_type: WHOLE, data: WHOLE, url: WHOLE, file_id: WHOLE },
+    type: WHOLE,
+    media_type: WHOLE,
+    data: WHOLE,
+    url: WHOLE,
+    file_id: WHOLE,
     content: INNERMOST,
   }),
   title: WHOLE,
@@ -30,8 +40,13 @@ export const CONTENT = planOneOrMany(
   findOnly({
     ...PART_MEMBERS,
     content: RESULT_CONTENT,
-    ...{ id: WHOLE, name: WHOLE, input: WHOLE, tool_use_id: WHOLE, is_error: WHOLE },
-    ...{ thinking: WHOLE, data: WHOLE },
+    id: WHOLE,
+    name: WHOLE,
+    input: WHOLE,
+    tool_use_id: WHOLE,
+    is_error: WHOLE,
+    thinking: WHOLE,
+    data: WHOLE,
   }),
 )
 
@@ -40,8 +55,16 @@ const CALL_MEMBERS = findOnly({ name: WHOLE, arguments: WHOLE, input: WHOLE })
 /** The conversation: messages of chat completions and of Messages, items of Responses. */
 const CONVERSATION = readElements(
   findEvery({
-    ...{ role: WHOLE, type: WHOLE, name: WHOLE, content: CONTENT, cache_control: WHOLE },
-    ...{ refusal: WHOLE, reasoning_content: WHOLE, reasoning: WHOLE, tool_call_id: WHOLE, is_error: WHOLE },
+    role: WHOLE,
+    type: WHOLE,
+    name: WHOLE,
+    content: CONTENT,
+    cache_control: WHOLE,
+    refusal: WHOLE,
+    reasoning_content: WHOLE,
+    reasoning: WHOLE,
+    tool_call_id: WHOLE,
+    is_error: WHOLE,
     tool_calls: readElements(
       findOnly({
         type: WHOLE,
@@ -52,23 +75,35 @@ const CONVERSATION = readElements(
       }),
     ),
     function_call: CALL_MEMBERS,
-    ...{ id: WHOLE, call_id: WHOLE, arguments: WHOLE, input: WHOLE, output: CONTENT },
+    id: WHOLE,
+    call_id: WHOLE,
+    arguments: WHOLE,
+    input: WHOLE,
+    output: CONTENT,
     // Their keys need no decoding, as they are in the table.
-    ...{ status: WHOLE, summary: WHOLE, encrypted_content: WHOLE },
+    status: WHOLE,
+    summary: WHOLE,
+    encrypted_content: WHOLE,
   }),
 )
 
 const TOOL_MEMBERS = {
-  ...{ name: WHOLE, description: WHOLE, parameters: WHOLE, input_schema: WHOLE, strict: WHOLE },
+  name: WHOLE,
+  description: WHOLE,
+  parameters: WHOLE,
+  input_schema: WHOLE,
+  strict: WHOLE,
   format: findOnly({
-    ...{ syntax: WHOLE, definition: WHOLE },
+    syntax: WHOLE,
+    definition: WHOLE,
     grammar: findOnly({ syntax: WHOLE, definition: WHOLE }),
   }),
 }
 
 const TOOL = findEvery({
   ...TOOL_MEMBERS,
-  ...{ type: WHOLE, cache_control: WHOLE },
+  type: WHOLE,
+  cache_control: WHOLE,
   function: findEvery(TOOL_MEMBERS),
   custom: findEvery(TOOL_MEMBERS),
 })
@@ -82,7 +117,9 @@ const FORMAT = findEvery({ type: WHOLE, ...FORMAT_MEMBERS, json_schema: findEver
  * strings are stepped over in both.
  */
 export const REQUEST: Plan = findEvery({
-  ...{ messages: CONVERSATION, system: CONTENT, instructions: CONTENT },
+  messages: CONVERSATION,
+  system: CONTENT,
+  instructions: CONTENT,
   input: CONVERSATION,
   tools: readElements(TOOL),
   functions: readElements(TOOL),

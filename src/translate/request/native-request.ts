@@ -4,13 +4,14 @@ import type { Edit } from '../../json/edits.js'
 import { ObjectEdits } from '../../json/object-edits.js'
 import { equalsText, findMember, findString, sliceText } from '../../json/outline.js'
 import { parseJson } from '../../json/values.js'
+import type { ToolForm } from '../read/tools.js'
 import { editChat } from './native-chat.js'
 import { FieldCuts, type NativeContext, type NativeTarget } from './native-context.js'
 import { editMessages } from './native-messages.js'
 import { editResponses } from './native-responses.js'
 import { parseRequestOutline, type RequestMeta, readRequestMeta } from './request-outline.js'
 import { translateToolChoice } from './tool-choice.js'
-import { createToolEdits, type ToolForm } from './tools.js'
+import { createToolEdits } from './tools.js'
 
 /** What a request needs on its way to the API that it is written for. */
 export interface NativeRequest extends RequestMeta {

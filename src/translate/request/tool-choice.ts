@@ -1,5 +1,5 @@
 import { asArray, asObject, type JsonObject } from '../../json/values.js'
-import type { ToolForm } from './tools.js'
+import type { ToolForm } from '../read/tools.js'
 
 /** Which tools a model may or must call, in words that stand for all three APIs. */
 type Choice =

@@ -28,17 +28,21 @@ const TOOL_CALLS = Buffer.from('"tool_calls"')
 const FINISH_REASON = Buffer.from('"finish_reason"')
 
 const CALL = findOnly({
-  ...{ index: WHOLE, id: WHOLE, type: WHOLE },
+  index: WHOLE,
+  id: WHOLE,
+  type: WHOLE,
   function: findOnly({ name: WHOLE, arguments: WHOLE }),
   custom: findOnly({ name: WHOLE, input: WHOLE }),
 })
 const CALLS = findOnly({ tool_calls: readElements(CALL) })
 const CHUNK = findOnly({
-  ...{ id: WHOLE, created: WHOLE },
+  id: WHOLE,
+  created: WHOLE,
   choices: readElements(findOnly({ index: WHOLE, delta: CALLS, finish_reason: WHOLE })),
 })
 const COMPLETION = findOnly({
-  ...{ id: WHOLE, created: WHOLE },
+  id: WHOLE,
+  created: WHOLE,
   choices: readElements(findOnly({ index: WHOLE, message: CALLS, finish_reason: WHOLE })),
 })
 

@@ -91,7 +91,10 @@ function selectForChat(context: ResponseContext): Translation | null {
     wrapped = [],
     hasTools = false,
     thoughts = null,
+    showThinking = 'reasoning_content',
   } = context
+  // Nearly all servers name thinking like this: to show it in another way, the response has to be written anew.
+  if (showThinking !== 'reasoning_content') return translateFrom(context)
   // Some servers have streams alone, also for a client that did not ask for one.
   if (eventStream) return stream ? createChatTransform(context) : translateFrom(context)
   if (stream) {

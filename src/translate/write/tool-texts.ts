@@ -35,7 +35,7 @@ export function isCustomCall(call: CallItem, { customs }: ToolSet): boolean {
 }
 
 /** A tool as chat completions have it. */
-function formatChatTool(tool: Tool, { keepCustoms }: ToolSet): Json {
+export function formatChatTool(tool: Tool, { keepCustoms }: Pick<ToolSet, 'keepCustoms'>): Json {
   const { description, strict } = tool
   const name = JSON.stringify(tool.name)
   if (tool.kind === 'custom' && keepCustoms) {
@@ -52,7 +52,7 @@ function formatChatTool(tool: Tool, { keepCustoms }: ToolSet): Json {
  * A tool as Responses has it. Functions are strict there unless the request says otherwise, and in no other API
  * (OpenAI's guide to migrate to Responses).
  */
-function formatResponsesTool(tool: Tool, { keepCustoms }: ToolSet): Json {
+export function formatResponsesTool(tool: Tool, { keepCustoms }: Pick<ToolSet, 'keepCustoms'>): Json {
   const { description } = tool
   const name = JSON.stringify(tool.name)
   if (tool.kind === 'custom' && keepCustoms) {

@@ -35,15 +35,19 @@ export function drawUser(random: Random, n: number): Entry {
   return { kind: 'user', text: `${text} ${n}`, image: random() < 0.15 ? PIXEL : null }
 }
 
-/** Prints a request as Cursor sends it. The same history gives the same bytes. */
+/**
+ * Prints a request as Cursor sends it. The same history gives the same bytes.
+ * @param purpose of the tools, in their descriptions
+ */
 export function printRequest(
   shape: BodyApi,
   model: string,
   history: readonly Entry[],
   streamed: boolean,
+  purpose = 'run',
 ): string {
   const stream = streamed ? ',"stream":true,"stream_options":{"include_usage":true}' : ''
-  const tools = `"tools":${printTools(shape)}`
+  const tools = `"tools":${printTools(shape, purpose)}`
   switch (shape) {
     case 'chat': {
       const messages = ['{"role":"system","content":"You edit code."}', ...history.flatMap(printChat)]
@@ -65,12 +69,13 @@ const SCHEMA =
   '{"type":"object","properties":{"nonce":{"type":"string"},"k0":{"type":"integer","maximum":9223372036854775807}}}'
 
 /** Tools in the forms that Cursor mixes. */
-function printTools(shape: BodyApi): string {
+function printTools(shape: BodyApi, purpose: string): string {
   const nested = (name: string): string =>
-    `{"type":"function","function":{"name":"${name}","description":"run","parameters":${SCHEMA}}}`
+    `{"type":"function","function":{"name":"${name}","description":"${purpose}","parameters":${SCHEMA}}}`
   const flat = (name: string): string =>
-    `{"type":"function","name":"${name}","description":"run","parameters":${SCHEMA},"strict":false}`
-  const blocks = (name: string): string => `{"name":"${name}","description":"run","input_schema":${SCHEMA}}`
+    `{"type":"function","name":"${name}","description":"${purpose}","parameters":${SCHEMA},"strict":false}`
+  const blocks = (name: string): string =>
+    `{"name":"${name}","description":"${purpose}","input_schema":${SCHEMA}}`
   const forms = {
     chat: [nested, flat, nested],
     responses: [flat, nested, flat],

@@ -42,10 +42,8 @@ const ERROR_EVENTS: Readonly<Record<ConversationApi, string>> = {
   gemini: 'data: {"error":{"code":503,"message":"told by the model","status":"UNAVAILABLE"}}\r\n\r\n',
 }
 
-/** A model behind an upstream: it judges each request and answers what the test has put next. */
-export class ModelDouble {
-  readonly upstream: ScriptedUpstream
-  readonly rules: ModelApi
+/** What a double says next in one session, and what it has seen of it. */
+export class Cue {
   /** Of each request, in their order. */
   readonly bodies: Buffer[] = []
   /** What was said last. */
@@ -57,18 +55,30 @@ export class ModelDouble {
   saysError = false
   /** Why the last request was refused, with its body; null if it was not. */
   refusal: string | null = null
-  /** A response in place of the answer; null if there is none. */
-  failure: { readonly status: string; readonly body: string } | null = null
   /**
    * How often, from 0 to 1, a stream comes in place of a whole answer, or the other way round: some gateways have one
    * form alone.
    */
   oddForms = 0
+}
+
+/**
+ * A model behind an upstream: it judges each request and answers what the test has put next. It is the cue of all
+ * requests that belong to no other one.
+ */
+export class ModelDouble extends Cue {
+  readonly upstream: ScriptedUpstream
+  readonly rules: ModelApi
+  /** A response in place of the answer; null if there is none. */
+  failure: { readonly status: string; readonly body: string } | null = null
   /** Requests that asked the model to think. */
   thought = 0
   private readonly random: Random
+  /** By a text that stands in all bodies of the session. */
+  private readonly cues = new Map<string, Cue>()
 
   private constructor(upstream: ScriptedUpstream, rules: ModelApi, random: Random) {
+    super()
     this.upstream = upstream
     this.rules = rules
     this.random = random
@@ -82,15 +92,29 @@ export class ModelDouble {
     return double
   }
 
+  /** The cue of the session whose bodies have this text: sessions that run at the same time have one each. */
+  cueFor(mark: string): Cue {
+    const cue = this.cues.get(mark) ?? new Cue()
+    this.cues.set(mark, cue)
+    return cue
+  }
+
+  private findCue(text: string): Cue {
+    for (const [mark, cue] of this.cues) if (text.includes(mark)) return cue
+    return this
+  }
+
   private async answer(request: Received): Promise<void> {
-    const { rules, next, random } = this
+    const { rules, random } = this
     const text = request.body.toString()
     const body = JSON.parse(text) as Fields
-    this.bodies.push(request.body)
+    const cue = this.findCue(text)
+    const { next } = cue
+    cue.bodies.push(request.body)
     const problems = [...rules.validate(body), ...rules.checkThinking(body)]
     if (next === null) problems.push('nobody expects a request')
     if (problems.length > 0) {
-      this.refusal = `${rules.api}: ${problems.join('; ').slice(0, 3000)}\n${process.env.SHOW_BODY === '1' ? text : ''}`
+      cue.refusal = `${rules.api}: ${problems.join('; ').slice(0, 3000)}\n${process.env.SHOW_BODY === '1' ? text : ''}`
       const error = { error: { message: `refused by the ${rules.api} double`, problems } }
       await request.write(whole('400 Bad Request', JSON.stringify(error), 'content-type: application/json'))
       return
@@ -101,27 +125,27 @@ export class ModelDouble {
       return
     }
     const asked = rules.isStreamed(request, body)
-    const streamed = random() < this.oddForms ? !asked : asked
+    const streamed = random() < cue.oddForms ? !asked : asked
     const thinks = rules.thinks(body)
     if (thinks) this.thought++
     const made = { ...(next as ModelAnswer), ...(thinks ? null : { thinking: '' }) }
     const written = rules.write(made, streamed, body)
-    this.made = { ...made, thinking: written.shown ?? made.thinking }
-    await this.send(request, written, streamed, random)
+    cue.made = { ...made, thinking: written.shown ?? made.thinking }
+    await this.send(request, written, streamed, cue)
   }
 
   private async send(
     request: Received,
     { parts, ending }: Written,
     streamed: boolean,
-    random: Random,
+    { breakAt, saysError }: Cue,
   ): Promise<void> {
-    const { breakAt } = this
+    const { random } = this
     const bytes = Buffer.from(parts.join(''))
     await request.write(head('200 OK', streamed ? SSE : 'content-type: application/json', CHUNKED))
     const kept = parts.slice(0, streamed ? ending : undefined)
     const most = Buffer.byteLength(kept.join('')) - (streamed ? 0 : 1)
-    if (breakAt !== null && streamed && this.saysError) {
+    if (breakAt !== null && streamed && saysError) {
       await request.chunk(kept.slice(0, Math.floor(breakAt * (kept.length + 1))).join(''))
       await request.chunk(ERROR_EVENTS[this.rules.api])
       await request.lastChunk()

@@ -3,68 +3,13 @@ import type { BodyApi } from '../../../src/api/apis.js'
 import type { Response } from '../client.js'
 import { randomFrom } from '../random.js'
 import { readChatStream } from '../readers/chat.js'
-import { auth, startRelay, type TestRelay } from '../relay.js'
+import { auth } from '../relay.js'
 import { drawAnswer, type ModelAnswer, pick, type Random } from './answers.js'
 import { drawUser, type Entry, keepAnswer, PIXEL, printRequest } from './cursor.js'
-import { ModelDouble } from './model.js'
-import { createChatModel, createGeminiModel, createMessagesModel, createResponsesModel } from './models.js'
+import type { Cue, ModelDouble } from './model.js'
 import { measurePrefix } from './prefix.js'
 import { type AgentAnswer, looksComplete, readAgentAnswer } from './read-answer.js'
-
-/** The names of the models that a session may use. */
-export type ModelName = 'm-chat' | 'm-responses' | 'm-messages' | 'm-adaptive' | 'm-gemini'
-
-/** A relay in front of a model double for each API. */
-export interface Stage {
-  readonly relay: TestRelay
-  readonly doubles: Readonly<Record<ModelName, ModelDouble>>
-  close(): Promise<void>
-}
-
-/**
- * Starts the relay and its models.
- * @param seed of what the doubles draw
- * @param alias settings of each entry of `models`
- */
-export async function startStage(seed: number, alias: Record<string, unknown> = {}): Promise<Stage> {
-  const random = randomFrom(seed)
-  const messages = createMessagesModel(random)
-  const [chat, responses, claude, gemini] = await Promise.all([
-    ModelDouble.start(createChatModel(random, seed % 2 === 0 ? 'random' : 'counted'), random),
-    ModelDouble.start(createResponsesModel(random), random),
-    ModelDouble.start(messages, random),
-    ModelDouble.start(createGeminiModel(random), random),
-  ])
-  const apiKey = { env: 'UPSTREAM_KEY' }
-  const relay = await startRelay(
-    {
-      ds: { preset: 'deepseek', baseUrl: chat.upstream.url, apiKey, apis: ['chat'] },
-      oa: { preset: 'openai', baseUrl: responses.upstream.url, apiKey },
-      cl: { preset: 'anthropic', baseUrl: claude.upstream.url, apiKey },
-      gm: { preset: 'gemini-native', baseUrl: gemini.upstream.url, apiKey },
-    },
-    {
-      models: {
-        'm-chat': { upstream: 'ds', model: 'deepseek-reasoner', ...alias },
-        'm-responses': { upstream: 'oa', model: 'gpt-5.1', ...alias },
-        'm-messages': { upstream: 'cl', model: 'claude-opus-4-5', ...alias },
-        'm-adaptive': { upstream: 'cl', model: 'claude-opus-4-8', ...alias },
-        'm-gemini': { upstream: 'gm', model: 'gemini-3-pro', ...alias },
-      },
-    },
-  )
-  return {
-    relay,
-    doubles: {
-      ...{ 'm-chat': chat, 'm-responses': responses, 'm-messages': claude },
-      ...{ 'm-adaptive': claude, 'm-gemini': gemini },
-    },
-    async close() {
-      await relay.close()
-      for (const each of [chat, responses, claude, gemini]) await each.upstream.close()
-    },
-  }
-}
+import { MODEL_NAMES, type ModelName, type Stage } from './stage.js'
 
 /** Of each answer of a double: the cached ones are a part of them, but for Claude's. */
 const PROMPT_TOKENS = { chat: 12, responses: 12, messages: 16, gemini: 12 }
@@ -74,7 +19,12 @@ export interface SessionOptions {
   readonly streamed: boolean
   readonly model: ModelName
   readonly turns: number
+  /** No two sessions of a stage have the same. */
   readonly seed: number
+  /** What the user says first. */
+  readonly first?: string
+  /** Missing: the relay's own. */
+  readonly key?: string
 }
 
 /** What happened in a session. */
@@ -102,6 +52,8 @@ class Session {
   private readonly stage: Stage
   private readonly options: SessionOptions
   private readonly random: Random
+  /** Of the tools: it tells the session's bodies apart from all others. */
+  private readonly purpose: string
   private history: Entry[]
   private model: ModelName
   /** The last whole body of each model since the history was edited. */
@@ -112,21 +64,21 @@ class Session {
     this.stage = stage
     this.options = options
     this.random = randomFrom(options.seed)
-    this.history = [{ kind: 'user', text: `session ${options.seed}: rename foo`, image: null }]
+    const first = options.first ?? `session ${options.seed}: rename foo`
+    this.history = [{ kind: 'user', text: first, image: null }]
+    this.purpose = `run in session ${options.seed}.`
     this.model = options.model
     this.lastBodies = new Map()
     this.report = {
-      ...{
-        requests: 0,
-        calls: 0,
-        cuts: 0,
-        errors: 0,
-        edits: 0,
-        stops: 0,
-        switches: 0,
-        prefixes: 0,
-        thinking: 0,
-      },
+      requests: 0,
+      calls: 0,
+      cuts: 0,
+      errors: 0,
+      edits: 0,
+      stops: 0,
+      switches: 0,
+      prefixes: 0,
+      thinking: 0,
     }
   }
 
@@ -150,30 +102,35 @@ class Session {
     return this.stage.doubles[this.model]
   }
 
+  private get cue(): Cue {
+    return this.double.cueFor(this.purpose)
+  }
+
   private switchModel(away: boolean): void {
-    const all: ModelName[] = ['m-chat', 'm-responses', 'm-messages', 'm-adaptive', 'm-gemini']
-    const others = all.filter((each) => each !== this.options.model)
+    const others = MODEL_NAMES.filter((each) => each !== this.options.model)
     this.model = away ? pick(this.random, others) : this.options.model
     this.report.switches++
   }
 
   private async playTurn(made: ModelAnswer): Promise<AgentAnswer> {
-    const { double, options, report } = this
-    double.next = made
-    double.oddForms = 0.1
-    double.refusal = null
+    const { double, cue, options, report } = this
+    cue.next = made
+    cue.oddForms = 0.1
+    cue.refusal = null
     const response = await this.ask()
-    const body = double.bodies.at(-1) as Buffer
-    if (response.status !== 200) assert.unreachable(double.refusal ?? `${response.body}\n${body}`)
+    const body = cue.bodies.at(-1) as Buffer
+    if (response.status !== 200) assert.unreachable(cue.refusal ?? `${response.body}\n${body}`)
     const read = readAgentAnswer(response, options.streamed)
     // Chunks of the model's own API pass as they are, in whatever form they have.
     if (options.streamed && double.rules.api !== 'chat') {
       const { usage } = readChatStream(response.body.toString())
       assert.is(usage?.prompt_tokens, PROMPT_TOKENS[double.rules.api])
     }
-    const said = double.made as ModelAnswer
-    assert.is(read.text, said.text)
-    assert.is(read.thinking, said.thinking)
+    const said = cue.made as ModelAnswer
+    const { shown } = this.stage
+    const tagged = shown === 'think_tags' && said.thinking !== '' ? `<think>${said.thinking}</think>\n\n` : ''
+    assert.is(read.text, tagged + said.text)
+    assert.is(read.thinking, shown === 'reasoning_content' ? said.thinking : '')
     assert.equal(
       read.calls.map(({ name, arguments: input }) => ({ name, input })),
       said.calls.map(({ name, input }) => ({ name, input })),
@@ -205,12 +162,12 @@ class Session {
 
   /** The upstream breaks off. The client must see no success, and asks again. */
   private async playCut(made: ModelAnswer): Promise<void> {
-    const { double, options } = this
-    double.next = made
-    double.breakAt = this.random()
-    double.saysError = this.random() < 0.5
+    const { cue, options } = this
+    cue.next = made
+    cue.breakAt = this.random()
+    cue.saysError = this.random() < 0.5
     const response = await this.ask()
-    double.breakAt = null
+    cue.breakAt = null
     const body = response.body.toString()
     if (body.includes('told by the model')) this.report.errors++
     assert.not(looksComplete(response, options.streamed), `a cut looks complete: ${body.slice(-800)}`)
@@ -218,11 +175,11 @@ class Session {
   }
 
   private async ask(): Promise<Response> {
-    const { shape, streamed } = this.options
-    const body = printRequest(shape, this.model, this.history, streamed)
+    const { shape, streamed, key = this.stage.relay.key } = this.options
+    const body = printRequest(shape, this.model, this.history, streamed, this.purpose)
     const client = await this.stage.relay.client()
     client.send(
-      `POST /cursor/v1/chat/completions HTTP/1.1\r\n${auth(this.stage.relay)}content-type: application/json\r\n` +
+      `POST /cursor/v1/chat/completions HTTP/1.1\r\n${auth({ key })}content-type: application/json\r\n` +
         `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     )
     const response = await client.response()

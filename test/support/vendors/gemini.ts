@@ -74,10 +74,16 @@ const bodyCheck = object(
     generationConfig: object(
       {},
       {
-        ...{ maxOutputTokens: count(), temperature: number(0, 2), topP: number(0, 1), topK: count() },
-        ...{ seed: number(-(2 ** 31), 2 ** 31 - 1, true), stopSequences: array(text(), 1, 5) },
-        ...{ frequencyPenalty: number(-2, 2), presencePenalty: number(-2, 2) },
-        ...{ responseMimeType: oneOf('text/plain', 'application/json'), responseJsonSchema: anyObject },
+        maxOutputTokens: count(),
+        temperature: number(0, 2),
+        topP: number(0, 1),
+        topK: count(),
+        seed: number(-(2 ** 31), 2 ** 31 - 1, true),
+        stopSequences: array(text(), 1, 5),
+        frequencyPenalty: number(-2, 2),
+        presencePenalty: number(-2, 2),
+        responseMimeType: oneOf('text/plain', 'application/json'),
+        responseJsonSchema: anyObject,
         thinkingConfig: object(
           {},
           {

@@ -136,7 +136,10 @@ const one = { disable_parallel_tool_use: truth }
 const bodyCheck = object(
   { model: text(), max_tokens: count(), messages: array(message, 1) },
   {
-    ...{ stream: truth, temperature: number(0, 1), top_p: number(0, 1), top_k: count(0) },
+    stream: truth,
+    temperature: number(0, 1),
+    top_p: number(0, 1),
+    top_k: count(0),
     system: textOr({ visible: true }, array(textBlock, 1)),
     stop_sequences: array(visible, 1),
     metadata: object({ user_id: text({ most: 256 }) }),

@@ -155,8 +155,13 @@ const toolChoice: Check = (value, path, problems) =>
 const bodyCheck = object(
   { model: text(), input: textOr({}, array(item, 1)) },
   {
-    ...{ instructions: text(), stream: truth, store: truth, max_output_tokens: count(16) },
-    ...{ temperature: number(0, 2), top_p: number(0, 1), top_logprobs: number(0, 20, true) },
+    instructions: text(),
+    stream: truth,
+    store: truth,
+    max_output_tokens: count(16),
+    temperature: number(0, 2),
+    top_p: number(0, 1),
+    top_logprobs: number(0, 20, true),
     reasoning: object({}, { effort: oneOf(...EFFORTS), summary: oneOf('auto', 'concise', 'detailed') }),
     include: array(oneOf('reasoning.encrypted_content', 'message.output_text.logprobs')),
     text: object(
@@ -173,11 +178,17 @@ const bodyCheck = object(
         }),
       },
     ),
-    ...{ user: text(), metadata: openAiMetadata, prompt_cache_key: text(), safety_identifier: text() },
-    ...{ prompt_cache_retention: text(), prompt_cache_options: anyObject },
+    user: text(),
+    metadata: openAiMetadata,
+    prompt_cache_key: text(),
+    safety_identifier: text(),
+    prompt_cache_retention: text(),
+    prompt_cache_options: anyObject,
     service_tier: oneOf('auto', 'default', 'flex', 'scale', 'priority'),
     truncation: oneOf('auto', 'disabled'),
-    ...{ tools: array(tool, 1, 128), tool_choice: toolChoice, parallel_tool_calls: truth },
+    tools: array(tool, 1, 128),
+    tool_choice: toolChoice,
+    parallel_tool_calls: truth,
   },
 )
 

@@ -12,7 +12,8 @@ type Bad = readonly [problem: RegExp, change: Body]
 
 const user = { role: 'user', content: 'Hello' }
 const calling = (...ids: string[]) => ({
-  ...{ role: 'assistant', content: null },
+  role: 'assistant',
+  content: null,
   tool_calls: ids.map((id) => ({ id, type: 'function', function: { name: 'f', arguments: '{}' } })),
 })
 const answer = (id: string) => ({ role: 'tool', tool_call_id: id, content: '' })
@@ -47,12 +48,14 @@ const BAD_CHAT: readonly Bad[] = [
 ]
 
 const item = (type: string, id: string) => ({
-  ...{ type, call_id: id },
+  type,
+  call_id: id,
   ...(type.endsWith('output') ? { output: '' } : { name: 'f', arguments: '{}' }),
 })
 const reasoning = { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'e' }
 const RESPONSES: Body = {
-  ...{ model: 'm', store: false },
+  model: 'm',
+  store: false,
   input: [user, reasoning, item('function_call', 'a'), item('function_call_output', 'a')],
 }
 const BAD_RESPONSES: readonly Bad[] = [
@@ -89,7 +92,9 @@ const block = (text: string) => ({ type: 'text', text, cache_control: { type: 'e
 const thought = { type: 'thinking', thinking: '', signature: 's' }
 const says = (role: string, ...content: unknown[]) => ({ role, content })
 const MESSAGES: Body = {
-  ...{ model: 'm', max_tokens: 2000, thinking: { type: 'enabled', budget_tokens: 1024 } },
+  model: 'm',
+  max_tokens: 2000,
+  thinking: { type: 'enabled', budget_tokens: 1024 },
   messages: [user, says('assistant', thought, use('a'), use('b')), says('user', done('b'), done('a'))],
 }
 const BAD_MESSAGES: readonly Bad[] = [

@@ -48,18 +48,19 @@ test('a field that an API cannot carry is refused by name', () => {
 
 test('a harmless field that an API does not have is reported once by its writer', () => {
   const conversation = read('chat', {
-    ...{
-      model: 'm',
-      temperature: 1,
-      top_k: 1,
-      seed: 1,
-      stop: 'x',
-      n: 1,
-      logprobs: false,
-      user: 'u',
-      metadata: {},
-    },
-    ...{ store: false, truncation: 'auto', odd: 1, tools: [{ type: 'web_search' }, { type: 'web_search' }] },
+    model: 'm',
+    temperature: 1,
+    top_k: 1,
+    seed: 1,
+    stop: 'x',
+    n: 1,
+    logprobs: false,
+    user: 'u',
+    metadata: {},
+    store: false,
+    truncation: 'auto',
+    odd: 1,
+    tools: [{ type: 'web_search' }, { type: 'web_search' }],
   })
   const dropped = (api: ConversationApi): string[] => [...write(conversation, targetOf(api)).dropped].sort()
   const others = ['odd', 'store', 'tools[web_search]', 'truncation']

@@ -300,8 +300,10 @@ test('any value in any place is read without an error, and every copied value is
     'x',
   ]
   const body = fc.record({
-    ...{ messages: fc.oneof(fc.array(odd), odd), input: fc.oneof(fc.array(odd), odd) },
-    ...{ tools: fc.oneof(fc.array(tool, { maxLength: 3 }), odd), tool_choice: fc.oneof(toolChoice, odd) },
+    messages: fc.oneof(fc.array(odd), odd),
+    input: fc.oneof(fc.array(odd), odd),
+    tools: fc.oneof(fc.array(tool, { maxLength: 3 }), odd),
+    tool_choice: fc.oneof(toolChoice, odd),
     ...Object.fromEntries(fields.map((field) => [field, odd])),
   })
   fc.assert(

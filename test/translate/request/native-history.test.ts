@@ -9,11 +9,13 @@ import { build, createMemory, createTarget, sent, type Target } from '../native.
 const cancelled = JSON.parse(CANCELLED) as string
 
 const call = (id: string, args: unknown = '{}', name = 'Read'): object => ({
-  ...{ id, type: 'function' },
+  id,
+  type: 'function',
   function: { name, arguments: args },
 })
 const calls = (...ids: string[]): object => ({
-  ...{ role: 'assistant', content: null },
+  role: 'assistant',
+  content: null,
   tool_calls: ids.map((id) => call(id)),
 })
 const result = (id: string, content = 'r'): object => ({ role: 'tool', tool_call_id: id, content })

@@ -42,20 +42,24 @@ test('on the way to Responses, a nested function keeps the bytes of its schema a
 test('on the way to Responses, members of chat completions get the names that Responses has for them', () => {
   const schema = { name: 'n', schema: { type: 'object' }, strict: true }
   const body = {
-    ...{
-      model: 'm',
-      input: 'x',
-      n: 1,
-      stop: ['a'],
-      max_tokens: 5,
-      max_completion_tokens: 6,
-      verbosity: 'low',
-    },
-    ...{ response_format: { type: 'json_schema', json_schema: schema }, reasoning_effort: 'high', user: 'u' },
+    model: 'm',
+    input: 'x',
+    n: 1,
+    stop: ['a'],
+    max_tokens: 5,
+    max_completion_tokens: 6,
+    verbosity: 'low',
+    response_format: { type: 'json_schema', json_schema: schema },
+    reasoning_effort: 'high',
+    user: 'u',
     stream_options: { include_usage: true, include_obfuscation: false },
   }
   assert.equal(sent('responses', body), {
-    ...{ model: 'm', input: 'x', max_output_tokens: 6, user: 'u', reasoning: { effort: 'high' } },
+    model: 'm',
+    input: 'x',
+    max_output_tokens: 6,
+    user: 'u',
+    reasoning: { effort: 'high' },
     text: { format: { type: 'json_schema', ...schema }, verbosity: 'low' },
     stream_options: { include_obfuscation: false },
   })

@@ -222,14 +222,16 @@ test('formats, limits and efforts get the names that chat completions have for t
   const format = { type: 'json_schema', name: 'n', schema: { type: 'object' }, strict: true }
   const { type: _, ...inner } = format
   const { response_format, max_tokens, reasoning_effort, messages, ...rest } = chat('responses', {
-    ...{ model: 'm', input: 'hi', max_output_tokens: 5, reasoning: { effort: 'low' }, text: { format } },
-    ...{
-      store: true,
-      previous_response_id: 'resp_1',
-      metadata: { a: 'b' },
-      tool_choice: 'auto',
-      stream: false,
-    },
+    model: 'm',
+    input: 'hi',
+    max_output_tokens: 5,
+    reasoning: { effort: 'low' },
+    text: { format },
+    store: true,
+    previous_response_id: 'resp_1',
+    metadata: { a: 'b' },
+    tool_choice: 'auto',
+    stream: false,
   })
   assert.equal(response_format, { type: 'json_schema', json_schema: inner })
   assert.equal([max_tokens, reasoning_effort, messages], [5, 'low', [{ role: 'user', content: 'hi' }]])
@@ -286,7 +288,11 @@ test('any body becomes a chat with functions only', () => {
         'reasoning',
         'message',
       ),
-      ...{ call_id: odd, name: odd, arguments: odd, input: odd, output: odd },
+      call_id: odd,
+      name: odd,
+      arguments: odd,
+      input: odd,
+      output: odd,
     }),
     fc.record({
       role: fc.constantFrom('user', 'assistant'),
@@ -303,9 +309,20 @@ test('any body becomes a chat with functions only', () => {
   )
   const list = fc.oneof(fc.array(item, { maxLength: 6 }), odd)
   const body = fc.record({
-    ...{ model: odd, input: list, messages: list, system: odd, instructions: odd, text: odd, include: odd },
-    ...{ reasoning: odd, thinking: odd, metadata: odd, output_config: odd, stop_sequences: odd },
-    ...{ tools: fc.oneof(fc.array(tool, { maxLength: 4 }), odd), tool_choice: fc.oneof(toolChoice, odd) },
+    model: odd,
+    input: list,
+    messages: list,
+    system: odd,
+    instructions: odd,
+    text: odd,
+    include: odd,
+    reasoning: odd,
+    thinking: odd,
+    metadata: odd,
+    output_config: odd,
+    stop_sequences: odd,
+    tools: fc.oneof(fc.array(tool, { maxLength: 4 }), odd),
+    tool_choice: fc.oneof(toolChoice, odd),
   })
   fc.assert(
     fc.property(body, (each) => {

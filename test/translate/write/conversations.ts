@@ -1,3 +1,4 @@
+import { USUAL_TRAITS } from '../../../src/api/model-table.js'
 import type { ModelTraits } from '../../../src/api/model-traits.js'
 import type { Conversation, Item, Part, ResultItem, Tool } from '../../../src/translate/conversation.js'
 import type { TranslationTarget } from '../../../src/translate/conversation-request.js'
@@ -20,11 +21,34 @@ export type Api = keyof typeof WRITERS
 export const APIS = Object.keys(WRITERS) as Api[]
 
 const NOTHING: Conversation = {
-  ...{ model: '"m"', stream: false, includeUsage: false, items: [], tools: [], toolChoice: null },
-  ...{ parallelCalls: null, maxTokens: null, temperature: null, topP: null, topK: null, seed: null },
-  ...{ frequencyPenalty: null, presencePenalty: null, stop: null, format: null, effort: null },
-  ...{ thinkingBudget: null, verbosity: null, user: null, metadata: null, serviceTier: null },
-  ...{ promptCacheKey: null, n: null, logprobs: null, topLogprobs: null, logitBias: null, others: new Map() },
+  model: '"m"',
+  stream: false,
+  includeUsage: false,
+  items: [],
+  tools: [],
+  toolChoice: null,
+  parallelCalls: null,
+  maxTokens: null,
+  temperature: null,
+  topP: null,
+  topK: null,
+  seed: null,
+  frequencyPenalty: null,
+  presencePenalty: null,
+  stop: null,
+  format: null,
+  effort: null,
+  thinkingBudget: null,
+  verbosity: null,
+  user: null,
+  metadata: null,
+  serviceTier: null,
+  promptCacheKey: null,
+  n: null,
+  logprobs: null,
+  topLogprobs: null,
+  logitBias: null,
+  others: new Map(),
 }
 
 /** A conversation of these items, with whatever else is given. */
@@ -33,14 +57,10 @@ export function conversationOf(items: readonly Item[], more: Partial<Conversatio
 }
 
 const PLAIN_TRAITS: ModelTraits = {
-  ...{ api: null, refuses: [], limitField: 'max_completion_tokens', efforts: null, customTools: true },
-  ...{
-    reasoningObject: false,
-    chatThinking: 'none',
-    thinking: 'none',
-    maxOutputTokens: null,
-    callIds: 'any',
-  },
+  ...USUAL_TRAITS,
+  limitField: 'max_completion_tokens',
+  reasoningObject: false,
+  thinking: 'none',
 }
 
 export function targetOf(
@@ -83,33 +103,56 @@ export function thoughtOf(
 }
 
 export const text = (content: string, cache: string | null = null): Part => ({
-  ...{ type: 'text', text: JSON.stringify(content), isRefusal: false, cache },
+  type: 'text',
+  text: JSON.stringify(content),
+  isRefusal: false,
+  cache,
 })
 export const say = (role: 'system' | 'user' | 'assistant', ...parts: (string | Part)[]): Item => ({
-  ...{ kind: 'message', role },
+  kind: 'message',
+  role,
   parts: parts.map((part) => (typeof part === 'string' ? text(part) : part)),
 })
 /** @param args an object as JSON text, or in brackets the text of arguments */
 export const call = (id: string, name: string, args: string | [string], isCustom = false): Item => ({
-  ...{ kind: 'call', id, name, isCustom },
+  kind: 'call',
+  id,
+  name,
+  isCustom,
   input:
     typeof args === 'string'
       ? { form: 'object', object: args }
       : { form: 'text', text: JSON.stringify(args[0]) },
 })
 export const result = (id: string, ...parts: (string | Part)[]): ResultItem => ({
-  ...{ kind: 'result', id, isError: false, cache: null },
+  kind: 'result',
+  id,
+  isError: false,
+  cache: null,
   parts: parts.map((part) => (typeof part === 'string' ? text(part) : part)),
 })
 export const tool = (name: string, schema: string | null = '{"type":"object","properties":{}}'): Tool => ({
-  ...{ kind: 'function', name, description: '"does it"', schema, strict: null, grammar: null, cache: null },
+  kind: 'function',
+  name,
+  description: '"does it"',
+  schema,
+  strict: null,
+  grammar: null,
+  cache: null,
 })
 export const custom = (name: string): Tool => ({
-  ...{ kind: 'custom', name, description: '"does it"', schema: null, strict: null, cache: null },
+  kind: 'custom',
+  name,
+  description: '"does it"',
+  schema: null,
+  strict: null,
+  cache: null,
   grammar: { syntax: '"lark"', definition: '"start: \\"x\\""' },
 })
 export const image = (source: 'base64' | 'url' = 'base64'): Part => ({
-  ...{ type: 'image', detail: null, cache: null },
+  type: 'image',
+  detail: null,
+  cache: null,
   source:
     source === 'url'
       ? { kind: 'url', url: '"https://example.com/a.png"' }
@@ -259,7 +302,8 @@ const anyTool = (name: string): fc.Arbitrary<Tool> =>
   fc.oneof(
     fc.tuple(schema, fc.constantFrom(null, 'true', 'false'), mark).map(([given, strict, cache]) => ({
       ...tool(name, given),
-      ...{ strict, cache },
+      strict,
+      cache,
     })),
     fc.boolean().map((free): Tool => (free ? { ...custom(name), grammar: null } : custom(name))),
   )
@@ -269,16 +313,23 @@ const orNull = <T>(...values: T[]): fc.Arbitrary<T | null> => fc.constantFrom(nu
 /** All fields but the items, as a vendor would take them one by one. */
 export const settings: fc.Arbitrary<Partial<Conversation>> = fc
   .record({
-    ...{ stream: fc.boolean(), includeUsage: fc.boolean(), tools, parallelCalls: orNull(true, false) },
+    stream: fc.boolean(),
+    includeUsage: fc.boolean(),
+    tools,
+    parallelCalls: orNull(true, false),
     toolChoice: orNull<NonNullable<Conversation['toolChoice']>>(
       ...(['auto', 'none', 'any'] as const).map((kind) => ({ kind })),
       ...NAMES.map((name) => ({ kind: 'one', name }) as const),
       { kind: 'allowed', mode: 'any', names: NAMES.slice(0, 2) },
       { kind: 'allowed', mode: 'auto', names: NAMES.slice(2) },
     ),
-    ...{ maxTokens: orNull('1', '900', '5000', '200000'), temperature: orNull('0', '0.70', '1.5', '2') },
-    ...{ topP: orNull('0.9', '1'), topK: orNull('40'), seed: orNull('42') },
-    ...{ frequencyPenalty: orNull('0.5'), presencePenalty: orNull('-1') },
+    maxTokens: orNull('1', '900', '5000', '200000'),
+    temperature: orNull('0', '0.70', '1.5', '2'),
+    topP: orNull('0.9', '1'),
+    topK: orNull('40'),
+    seed: orNull('42'),
+    frequencyPenalty: orNull('0.5'),
+    presencePenalty: orNull('-1'),
     stop: orNull('["a"]', '[" ","\\n"]', '["1","2","3","4","5","6"]', '[]'),
     format: orNull<NonNullable<Conversation['format']>>(
       { kind: 'json' },
@@ -286,13 +337,13 @@ export const settings: fc.Arbitrary<Partial<Conversation>> = fc
     ),
     effort: orNull('none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'),
     thinkingBudget: orNull('1024', '10000'),
-    ...{
-      verbosity: orNull('"low"'),
-      user: orNull('"u"', `"${'u'.repeat(300)}"`),
-      metadata: orNull('{"a":"b"}'),
-    },
+    verbosity: orNull('"low"'),
+    user: orNull('"u"', `"${'u'.repeat(300)}"`),
+    metadata: orNull('{"a":"b"}'),
     serviceTier: orNull('"auto"', '"default"', '"standard_only"'),
-    ...{ promptCacheKey: orNull('"k"'), n: orNull('1'), logprobs: orNull('true') },
+    promptCacheKey: orNull('"k"'),
+    n: orNull('1'),
+    logprobs: orNull('true'),
     others: fc.constantFrom(new Map(), new Map([['store', 'true']]), new Map([['container', '"c"']])),
   })
   .map((each) => ({ ...each, topLogprobs: each.logprobs === null ? null : '3' }))

@@ -251,21 +251,31 @@ const CASES: readonly Case[] = [
     items: [HELLO],
     more: {
       ...TOOLS,
-      ...{ stream: true, includeUsage: true, maxTokens: '100', temperature: '1.50', topP: '0.9', topK: '5' },
-      ...{ stop: '["a"," "]', parallelCalls: false, toolChoice: { kind: 'any' }, verbosity: '"low"' },
-      ...{ user: '"me"', promptCacheKey: '"k"' },
+      stream: true,
+      includeUsage: true,
+      maxTokens: '100',
+      temperature: '1.50',
+      topP: '0.9',
+      topK: '5',
+      stop: '["a"," "]',
+      parallelCalls: false,
+      toolChoice: { kind: 'any' },
+      verbosity: '"low"',
+      user: '"me"',
+      promptCacheKey: '"k"',
       format: { kind: 'schema', name: '"n"', description: null, schema: '{"type":"object"}', strict: 'true' },
     },
     has: {
       chat: {
-        ...{ model: 'm', stream: true, stream_options: { include_usage: true }, max_completion_tokens: 100 },
-        ...{
-          temperature: 1.5,
-          top_p: 0.9,
-          stop: ['a', ' '],
-          parallel_tool_calls: false,
-          tool_choice: 'required',
-        },
+        model: 'm',
+        stream: true,
+        stream_options: { include_usage: true },
+        max_completion_tokens: 100,
+        temperature: 1.5,
+        top_p: 0.9,
+        stop: ['a', ' '],
+        parallel_tool_calls: false,
+        tool_choice: 'required',
         user: 'me',
         response_format: {
           type: 'json_schema',
@@ -283,27 +293,45 @@ const CASES: readonly Case[] = [
         ],
       },
       responses: {
-        ...{ model: 'm', stream: true, store: false, max_output_tokens: 100, temperature: 1.5, top_p: 0.9 },
-        ...{ parallel_tool_calls: false, tool_choice: 'required', user: 'me', prompt_cache_key: 'k' },
+        model: 'm',
+        stream: true,
+        store: false,
+        max_output_tokens: 100,
+        temperature: 1.5,
+        top_p: 0.9,
+        parallel_tool_calls: false,
+        tool_choice: 'required',
+        user: 'me',
+        prompt_cache_key: 'k',
         text: {
           format: { type: 'json_schema', name: 'n', schema: { type: 'object' }, strict: true },
           verbosity: 'low',
         },
         tools: [
           {
-            ...{ type: 'function', name: 'read', description: 'does it', strict: false },
+            type: 'function',
+            name: 'read',
+            description: 'does it',
+            strict: false,
             parameters: { type: 'object', properties: {} },
           },
         ],
       },
       messages: {
-        ...{ model: 'm', stream: true, max_tokens: 100, temperature: 1, top_k: 5, stop_sequences: ['a'] },
+        model: 'm',
+        stream: true,
+        max_tokens: 100,
+        temperature: 1,
+        top_k: 5,
+        stop_sequences: ['a'],
         tool_choice: { type: 'any', disable_parallel_tool_use: true },
         metadata: { user_id: 'me' },
         output_config: { format: { type: 'json_schema', schema: { type: 'object' } } },
         tools: [
           {
-            ...{ name: 'read', description: 'does it', ...MARK },
+            name: 'read',
+            description: 'does it',
+            ...MARK,
             input_schema: { type: 'object', properties: {} },
           },
         ],
@@ -321,7 +349,8 @@ const CASES: readonly Case[] = [
           {
             functionDeclarations: [
               {
-                ...{ name: 'read', description: 'does it' },
+                name: 'read',
+                description: 'does it',
                 parametersJsonSchema: { type: 'object', properties: {} },
               },
             ],
@@ -351,7 +380,9 @@ const CASES: readonly Case[] = [
         tool_choice: { type: 'custom', name: 'patch' },
         tools: [
           {
-            ...{ type: 'custom', name: 'patch', description: 'does it' },
+            type: 'custom',
+            name: 'patch',
+            description: 'does it',
             format: { type: 'grammar', syntax: 'lark', definition: 'start: "x"' },
           },
         ],
@@ -384,7 +415,8 @@ const CASES: readonly Case[] = [
             role: 'assistant',
             content: null,
             tool_calls: ['c1', 'c2', 'c3', 'c4'].map((id) => ({
-              ...{ id, type: 'function' },
+              id,
+              type: 'function',
               function: { name: 'patch', arguments: '{"input":"*** Begin"}' },
             })),
           },
@@ -394,7 +426,9 @@ const CASES: readonly Case[] = [
       messages: {
         tools: [
           {
-            ...{ name: 'patch', description: 'does it', ...MARK },
+            name: 'patch',
+            description: 'does it',
+            ...MARK,
             input_schema: {
               type: 'object',
               properties: {
@@ -550,16 +584,15 @@ for (const api of APIS) {
       gemini: ['container', 'metadata', 'prompt_cache_key', 'user'],
     }
     const more = {
-      ...{
-        topK: '1',
-        seed: '1',
-        stop: '["a"]',
-        n: '1',
-        logprobs: 'false',
-        metadata: '{"a":"b"}',
-        user: '"u"',
-      },
-      ...{ promptCacheKey: '"k"', others: new Map([['container', '"c"']]) },
+      topK: '1',
+      seed: '1',
+      stop: '["a"]',
+      n: '1',
+      logprobs: 'false',
+      metadata: '{"a":"b"}',
+      user: '"u"',
+      promptCacheKey: '"k"',
+      others: new Map([['container', '"c"']]),
     }
     const { dropped } = write(conversationOf([HELLO], more), targetOf(api))
     assert.equal([...dropped].sort(), lacking[api])

@@ -1,17 +1,11 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { BodyApi } from '../../../src/api/apis.js'
-import {
-  type ModelName,
-  playSession,
-  type SessionReport,
-  type Stage,
-  startStage,
-} from '../../support/agent/play.js'
+import { playSession, type SessionReport } from '../../support/agent/play.js'
+import { MODEL_NAMES, type Stage, startStage } from '../../support/agent/stage.js'
 import { SEED } from '../../support/random.js'
 
 const SHAPES: readonly BodyApi[] = ['chat', 'responses', 'messages']
-const MODELS: readonly ModelName[] = ['m-chat', 'm-responses', 'm-messages', 'm-adaptive', 'm-gemini']
 
 let stage: Stage
 
@@ -25,7 +19,7 @@ const reports: SessionReport[] = []
 
 let seed = SEED * 100
 for (const shape of SHAPES) {
-  for (const model of MODELS) {
+  for (const model of MODEL_NAMES) {
     for (const streamed of [true, false]) {
       seed++
       const turns = model === 'm-adaptive' ? 16 : 40

@@ -2,14 +2,12 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { BodyApi, ConversationApi } from '../../../src/api/apis.js'
 import type { ModelAnswer } from '../../support/agent/answers.js'
+import { createChatModel } from '../../support/agent/chat-model.js'
 import { type Entry, printRequest } from '../../support/agent/cursor.js'
-import {
-  createChatModel,
-  createGeminiModel,
-  createMessagesModel,
-  createResponsesModel,
-} from '../../support/agent/models.js'
+import { createGeminiModel } from '../../support/agent/gemini-model.js'
+import { createMessagesModel } from '../../support/agent/messages-model.js'
 import { readAgentAnswer } from '../../support/agent/read-answer.js'
+import { createResponsesModel } from '../../support/agent/responses-model.js'
 import type { Response } from '../../support/client.js'
 import { randomFrom, SEED } from '../../support/random.js'
 import type { Fields } from '../../support/readers/events.js'
@@ -235,7 +233,7 @@ async function withUpstream(
 ): Promise<void> {
   const random = randomFrom(SEED)
   const models = {
-    chat: createChatModel(random, 'random'),
+    chat: createChatModel(random, { ids: 'random', thinking: 'reasoning_content' }),
     responses: createResponsesModel(random),
     messages: createMessagesModel(random),
     gemini: createGeminiModel(random),

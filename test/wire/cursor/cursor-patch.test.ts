@@ -88,7 +88,11 @@ const CHAT_STREAM = [
 ]
 
 const USAGE = data({
-  ...{ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [] },
+  id: 'c',
+  object: 'chat.completion.chunk',
+  created: 1,
+  model: 'm',
+  choices: [],
   usage: { prompt_tokens: 12, completion_tokens: 3, total_tokens: 15 },
 })
 
@@ -112,12 +116,16 @@ const MESSAGES_STREAM = [
 ].map(event)
 
 const COMPLETION = JSON.stringify({
-  ...{ id: 'c', object: 'chat.completion', created: 1, model: 'm' },
+  id: 'c',
+  object: 'chat.completion',
+  created: 1,
+  model: 'm',
   choices: [
     {
       index: 0,
       message: {
-        ...{ role: 'assistant', content: 'hi' },
+        role: 'assistant',
+        content: 'hi',
         tool_calls: [
           { id: 'call_P', type: 'function', function: { name: 'ApplyPatch', arguments: ARGUMENTS } },
         ],
@@ -128,7 +136,11 @@ const COMPLETION = JSON.stringify({
 })
 
 const MESSAGE = JSON.stringify({
-  ...{ id: 'm', type: 'message', role: 'assistant', model: 'm', stop_reason: 'tool_use' },
+  id: 'm',
+  type: 'message',
+  role: 'assistant',
+  model: 'm',
+  stop_reason: 'tool_use',
   content: [
     { type: 'text', text: 'hi' },
     { type: 'tool_use', id: 'call_P', name: 'ApplyPatch', input: { input: PATCH } },

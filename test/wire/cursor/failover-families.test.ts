@@ -2,15 +2,13 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { BodyApi } from '../../../src/api/apis.js'
 import { drawAnswer, type ModelAnswer } from '../../support/agent/answers.js'
+import { createChatModel } from '../../support/agent/chat-model.js'
 import { type Entry, printRequest } from '../../support/agent/cursor.js'
+import { createGeminiModel } from '../../support/agent/gemini-model.js'
+import { createMessagesModel } from '../../support/agent/messages-model.js'
 import { ModelDouble } from '../../support/agent/model.js'
-import {
-  createChatModel,
-  createGeminiModel,
-  createMessagesModel,
-  createResponsesModel,
-} from '../../support/agent/models.js'
 import { looksComplete, readAgentAnswer } from '../../support/agent/read-answer.js'
+import { createResponsesModel } from '../../support/agent/responses-model.js'
 import type { Response } from '../../support/client.js'
 import { randomFrom, SEED } from '../../support/random.js'
 import { auth, type LogLine, startRelay, type TestRelay } from '../../support/relay.js'
@@ -136,7 +134,10 @@ async function withFamilies(
 ): Promise<void> {
   const random = randomFrom(SEED)
   const doubles = {
-    chat: await ModelDouble.start(createChatModel(random, 'random'), random),
+    chat: await ModelDouble.start(
+      createChatModel(random, { ids: 'random', thinking: 'reasoning_content' }),
+      random,
+    ),
     responses: await ModelDouble.start(createResponsesModel(random), random),
     messages: await ModelDouble.start(createMessagesModel(random), random),
     gemini: await ModelDouble.start(createGeminiModel(random), random),

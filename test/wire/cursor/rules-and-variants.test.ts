@@ -4,8 +4,8 @@ import type { BodyApi } from '../../../src/api/apis.js'
 import type { ModelAnswer } from '../../support/agent/answers.js'
 import { type Entry, printRequest } from '../../support/agent/cursor.js'
 import type { ModelDouble } from '../../support/agent/model.js'
-import { type ModelName, type Stage, startStage } from '../../support/agent/play.js'
 import { readAgentAnswer } from '../../support/agent/read-answer.js'
+import { type ModelName, type Stage, startStage } from '../../support/agent/stage.js'
 import type { Response } from '../../support/client.js'
 import { SEED } from '../../support/random.js'
 import type { Fields } from '../../support/readers/events.js'
@@ -225,8 +225,12 @@ test('numbers keep their digits in calls, in history, in schemas and in the seed
             ...HISTORY,
             { kind: 'assistant', text: '', calls },
             {
-              ...{ kind: 'result', id: calls[0]?.id as string, name: 'Grep' },
-              ...{ text: 'ok', isError: false, image: null },
+              kind: 'result',
+              id: calls[0]?.id as string,
+              name: 'Grep',
+              text: 'ok',
+              isError: false,
+              image: null,
             },
           ]
           readAgentAnswer(await ask(history), streamed)
