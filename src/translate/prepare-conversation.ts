@@ -106,10 +106,11 @@ class PreparedConversation implements ConversationRequest {
     const base = { path: BODY_PATHS[api], query: null, pieces: [body], peeked }
     if (!options.isCursor)
       return { ...base, edits: [], translate: null, readable: false, foreign: false, dropped: [] }
-    const { traits, upstream } = target
+    const { traits, upstream, model } = target
     const { effort, thoughts } = options
-    const { edits, dropped, wrapped } = buildNativeRequest(api, body, { traits, upstream, effort, thoughts })
-    const context = this.responseContext(api, upstream, wrapped)
+    const native = { traits, upstream, model, effort, thoughts }
+    const { edits, dropped, wrapped } = buildNativeRequest(api, body, native)
+    const context = this.responseContext(target, wrapped)
     const translate = createResponseTranslation(context)
     const foreign = api !== this.reads
     return { ...base, edits, translate, readable: foreign || context.hasTools, foreign, dropped }
@@ -122,7 +123,7 @@ class PreparedConversation implements ConversationRequest {
     const { path, query, body, peeked, dropped, wrapped } = written
     return {
       ...{ path, query, pieces: [body], peeked, edits: [], dropped },
-      translate: createResponseTranslation(this.responseContext(target.api, target.upstream, wrapped)),
+      translate: createResponseTranslation(this.responseContext(target, wrapped)),
       ...{ readable: true, foreign: target.api !== this.reads },
     }
   }
@@ -135,22 +136,23 @@ class PreparedConversation implements ConversationRequest {
   }
 
   /** Everything that decides how a response of this API is read. Nothing in it keeps the body alive. */
-  private responseContext(api: ConversationApi, upstream: string, wrapped: readonly string[]) {
+  private responseContext(target: TranslationTarget, wrapped: readonly string[]) {
     const { reads, meta, options, hasTools } = this
     const { model, showThinking, thoughts } = options
     return {
-      ...{ from: api, reads, ...meta, model, showThinking, wrapped, hasTools },
+      ...{ from: target.api, reads, ...meta, model, showThinking, wrapped, hasTools },
       // Thinking is wanted back beside tool calls alone.
-      thoughts: thoughts === null || !hasTools ? null : createThoughtSink(thoughts, upstream, api),
+      thoughts: thoughts === null || !hasTools ? null : createThoughtSink(thoughts, target),
     }
   }
 }
 
 /** Keeps what an upstream thought, under the calls that it made. */
-function createThoughtSink(memory: ThoughtMemory, upstream: string, api: ConversationApi): ThoughtSink {
+function createThoughtSink(memory: ThoughtMemory, { upstream, model, api }: TranslationTarget): ThoughtSink {
+  const recorder = memory.openRecorder()
   return {
     remember(callIds, json) {
-      for (const id of callIds) memory.remember(id, { upstream, api, json })
+      for (const id of callIds) recorder.remember(id, { upstream, model, api, json })
     },
   }
 }

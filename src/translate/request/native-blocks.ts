@@ -228,7 +228,7 @@ function addThinking(
       const kind = findMember(block, 'type')
       if (equalsText(body, kind, 'thinking') || equalsText(body, kind, 'redacted_thinking')) isGiven = true
       if (isGiven || array === undefined || !equalsText(body, kind, 'tool_use')) continue
-      const thought = findThought(target, 'messages', readCallId(body, findMember(block, 'id')))
+      const thought = findThought(target, 'messages', readCallId(body, findMember(block, 'id')), n)
       isWanting = thought === null
       if (thought === null) continue
       array.insert(0, thought)

@@ -158,8 +158,8 @@ function editCalls(context: NativeContext, history: HistoryEdits, n: number, ids
     wrapChatCall(context, call, history.of(n))
     editCallId(history, n, findMember(call, 'id'), ids)
   }
-  if (target.traits.chatThinking === 'reasoning_content') addReasoning(context, message, calls, history.of(n))
-  else if (target.traits.chatThinking === 'thought_signature') addSignatures(context, calls, history.of(n))
+  if (target.traits.chatThinking === 'reasoning_content') addReasoning(context, calls, history, n)
+  else if (target.traits.chatThinking === 'thought_signature') addSignatures(context, calls, history, n)
 }
 
 /** Strict servers refuse an empty array of calls, and a message without calls and without a content. */
@@ -174,32 +174,33 @@ function cutEmptyCalls(body: Buffer, message: Value, edits: ObjectEdits): void {
 /**
  * DeepSeek and Kimi refuse a call of theirs without its `reasoning_content`; an empty one stands for what is not known.
  */
-function addReasoning(
-  { body, target }: NativeContext,
-  message: Value,
-  calls: Value,
-  edits: ObjectEdits,
-): void {
-  const known = findMember(message, 'reasoning_content')
+function addReasoning({ body, target }: NativeContext, calls: Value, history: HistoryEdits, n: number): void {
+  const known = findMember(history.messages[n] as Value, 'reasoning_content')
   if (findString(body, known)) return
   let thought: string | null = null
   for (const call of calls.elements ?? []) {
-    thought ??= findThought(target, 'chat', readCallId(body, findMember(call, 'id')))
+    thought ??= findThought(target, 'chat', readCallId(body, findMember(call, 'id')), n)
   }
   const text = thought?.startsWith('"') ? thought : '""'
-  if (known === null) edits.add('reasoning_content', text)
-  else edits.replace(known, text)
+  if (known === null) history.of(n).add('reasoning_content', text)
+  else history.of(n).replace(known, text)
 }
 
 /**
  * Gemini's compatible API refuses the first of parallel calls without a signature, which stands in `extra_content`. One
  * that is not known, as the call is another model's or was forgotten, is replaced by what Gemini takes for it.
  */
-function addSignatures({ body, target }: NativeContext, calls: Value, edits: ObjectEdits): void {
-  for (const [n, call] of (calls.elements ?? []).entries()) {
+function addSignatures(
+  { body, target }: NativeContext,
+  calls: Value,
+  history: HistoryEdits,
+  n: number,
+): void {
+  const edits = history.of(n)
+  for (const [k, call] of (calls.elements ?? []).entries()) {
     if (!call.members?.length || !isEmptyValue(body, findMember(call, 'extra_content'))) continue
-    const found = findThought(target, 'chat', readCallId(body, findMember(call, 'id')))
-    const thought = found?.startsWith('{') ? found : n === 0 ? UNKNOWN_EXTRA : null
+    const found = findThought(target, 'chat', readCallId(body, findMember(call, 'id')), n)
+    const thought = found?.startsWith('{') ? found : k === 0 ? UNKNOWN_EXTRA : null
     if (thought === null) continue
     const known = findMember(call, 'extra_content')
     if (known !== null) edits.replace(known, thought)

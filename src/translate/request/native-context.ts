@@ -1,7 +1,7 @@
 import type { ModelTraits } from '../../api/model-traits.js'
 import type { ObjectEdits } from '../../json/object-edits.js'
 import { isEmptyValue, type Value } from '../../json/outline.js'
-import type { ThoughtMemory } from '../thinking/thought-memory.js'
+import { isFrom, type ThoughtMemory } from '../thinking/thought-memory.js'
 import { chooseEffort } from '../write/effort.js'
 
 /** Where a body goes that stays in its own API. */
@@ -9,6 +9,8 @@ export interface NativeTarget {
   readonly traits: ModelTraits
   /** Name of the upstream: thinking goes back only to where it came from. */
   readonly upstream: string
+  /** The model's name there; null if it is the client's. */
+  readonly model: string | null
   /** The effort that the client chose by the model's name; null if it did not. */
   readonly effort: string | null
   /** The thinking of earlier turns; null: none is kept. */
@@ -84,14 +86,18 @@ export function fitEffort({ traits, effort }: NativeTarget, own: string | null):
   return chooseEffort(effort ?? own, traits.efforts)
 }
 
-/** The thinking that came with a call from this target, as JSON text; null if it is not known. */
+/**
+ * The thinking that came with a call from this target, as JSON text; null if it is not known.
+ * @param message index of its message or item in the body
+ */
 export function findThought(
-  { thoughts, upstream }: NativeTarget,
+  { thoughts, upstream, model }: NativeTarget,
   api: 'chat' | 'responses' | 'messages',
   callId: string | null,
+  message: number,
 ): string | null {
-  const thought = callId === null ? null : (thoughts?.find(callId) ?? null)
-  return thought !== null && thought.upstream === upstream && thought.api === api && thought.json !== ''
+  const thought = callId === null ? null : (thoughts?.find({ id: callId, message }) ?? null)
+  return thought !== null && isFrom(thought, { api, upstream, model }) && thought.json !== ''
     ? thought.json
     : null
 }

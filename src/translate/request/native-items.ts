@@ -184,7 +184,7 @@ function addReasoning({ body, target }: NativeContext, history: HistoryEdits): v
     if (type === 'reasoning') isGiven = true
     else if (!isAssistants(body, item, type)) isGiven = false
     if ((type !== 'function_call' && type !== 'custom_tool_call') || isGiven) return
-    const thought = findThought(target, 'responses', readCallId(body, findMember(item, 'call_id')))
+    const thought = findThought(target, 'responses', readCallId(body, findMember(item, 'call_id')), n)
     // Calls that came together share their reasoning, and no item may come twice.
     if (thought === null || known.has(thought)) return
     known.add(thought)

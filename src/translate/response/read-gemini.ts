@@ -122,8 +122,9 @@ export class GeminiStream extends StreamTranslation {
     const id = stringOr(call.id, '') || this.callIds.create(this.id, writer.calls)
     const args = this.readArguments(call.args, at, n)
     new CallInput(writer, id, stringOr(call.name, ''), false, this.wrapped).end(args)
-    if (typeof signature === 'string' && signature !== '' && !writer.over)
-      this.thoughts?.remember([id], JSON.stringify(signature))
+    if (writer.over) return
+    const isSigned = typeof signature === 'string' && signature !== ''
+    this.thoughts?.remember([id], isSigned ? JSON.stringify(signature) : '')
   }
 
   /** Copied, as a parsed number may have lost digits. `{}` if there are none. */

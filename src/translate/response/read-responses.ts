@@ -286,7 +286,9 @@ export class ResponsesStream extends StreamTranslation {
   private rememberThoughts({ output }: JsonObject): void {
     if (this.thoughts === null || this.writer.over) return
     // Some upstreams have reasoning items in the last event alone.
-    if (this.groups.isEmpty) {
+    const hasThoughts = filterObjects(output).some(({ type }) => type === 'reasoning')
+    if (this.groups.isEmpty && hasThoughts) {
+      this.groups.clear()
       for (const item of filterObjects(output)) {
         if (item.type === 'reasoning') this.addThought(item)
         else if (isCall(item) && typeof item.call_id === 'string') this.groups.addCall(item.call_id)

@@ -206,8 +206,8 @@ class ChatMessages {
   private findReasoning(calls: readonly CallItem[], given: JsonString | null): JsonString | null {
     if (this.target.traits.chatThinking !== 'reasoning_content') return null
     if (given !== null) return given
-    for (const { id } of calls) {
-      const thought = findThought(this.context.thoughts, this.target, 'chat', id)
+    for (const call of calls) {
+      const thought = findThought(this.context.thoughts, this.target, 'chat', call)
       if (thought?.startsWith('"') === true) return thought
     }
     return '""'
@@ -234,9 +234,9 @@ class ChatMessages {
   }
 
   /** Only the first of parallel calls has a signature. */
-  private findExtra({ id }: CallItem, index: number): Json | null {
+  private findExtra(call: CallItem, index: number): Json | null {
     if (this.target.traits.chatThinking !== 'thought_signature') return null
-    const thought = findThought(this.context.thoughts, this.target, 'chat', id)
+    const thought = findThought(this.context.thoughts, this.target, 'chat', call)
     if (thought?.startsWith('{') === true) return thought
     return index === 0 ? `{"google":{"thought_signature":"${UNKNOWN_SIGNATURE}"}}` : null
   }

@@ -261,7 +261,7 @@ class GeminiContents {
     const args = isCustomCall(call, this.tools)
       ? formatWrappedObject(call.input)
       : formatInputObject(call.input)
-    const known = findThought(this.context.thoughts, this.target, 'gemini', call.id)
+    const known = findThought(this.context.thoughts, this.target, 'gemini', call)
     const unknown = isFirst && this.target.traits.thinking !== 'budget' ? `"${UNKNOWN_SIGNATURE}"` : null
     return formatObject({
       functionCall: formatObject({ name: JSON.stringify(call.name), args }),

@@ -184,8 +184,8 @@ class ResponsesInput {
   format(reasons: boolean): Json {
     const input: Json[] = []
     const { thoughts } = this.context
-    const plan = planThinking(this.items, 'responses', (id) =>
-      reasons ? findThought(thoughts, this.target, 'responses', id) : null,
+    const plan = planThinking(this.items, 'responses', (call) =>
+      reasons ? findThought(thoughts, this.target, 'responses', call) : null,
     )
     for (const [at, item] of this.items.entries()) {
       const planned = plan.get(at)
