@@ -4,15 +4,20 @@ import { parseRequestOutline, readRequestMeta } from '../request/request-outline
 
 /** What stands ahead of each turn of the assistant's in a conversation, as hashes. */
 export interface TurnHashes {
-  /** By the index of a message or item: the hash of all that is ahead of the turn that it belongs to. */
+  /**
+   * By the index of a message or item: the hash of all that is ahead of the turn that it belongs to; ''
+   * if it is none of the assistant's.
+   */
   readonly ahead: readonly string[]
   /** The same for the turn that the answer belongs to. */
   readonly next: string
+  /** Of the first thing that the user has said: it stays if a later message is edited. */
+  readonly beginning: string
   /** The request says which conversation it belongs to. */
   readonly isNamed: boolean
 }
 
-const NOTHING: TurnHashes = { ahead: [], next: '', isNamed: false }
+const NOTHING: TurnHashes = { ahead: [], next: '', beginning: '', isNamed: false }
 
 /**
  * Hashes the conversation of a request of any of the three APIs. A chat that grows keeps the hashes of its turns. What
@@ -53,21 +58,25 @@ class TurnHasher {
     this.addContent(findMember(request, 'system'))
     const ahead: string[] = []
     const list = findMember(request, isFilled(body, request, 'messages') ? 'messages' : 'input')
+    let beginning: string | null = null
     let inTurn = false
     for (const message of list?.elements ?? []) {
       const wasInTurn = inTurn
       inTurn = isAssistants(body, message)
       ahead.push(inTurn && wasInTurn ? (ahead.at(-1) as string) : inTurn ? this.digest() : '')
+      const first = this.pieces.length
       this.addMessage(message)
+      if (beginning === null && equalsText(body, findMember(message, 'role'), 'user'))
+        beginning = hashBeginning(conversation, this.pieces.slice(first))
     }
     if (list !== null && list.elements === null) this.addContent(list)
     const next = inTurn ? (ahead.at(-1) as string) : this.digest()
-    return { ahead, next, isNamed: conversation !== null }
+    beginning ??= hashBeginning(conversation, [])
+    return { ahead, next, beginning, isNamed: conversation !== null }
   }
 
   private digest(): string {
-    const hash = createHash('sha256').update(this.last)
-    this.last = hash.update(Buffer.concat(this.pieces)).digest('base64')
+    this.last = digest(this.last, this.pieces)
     this.pieces = []
     return this.last
   }
@@ -129,6 +138,15 @@ class TurnHasher {
     else this.pieces.push(TEXT, this.body.subarray(value.start, value.end))
     this.pieces.push(END)
   }
+}
+
+function digest(before: string, pieces: readonly Buffer[]): string {
+  return createHash('sha256').update(before).update(Buffer.concat(pieces)).digest('base64')
+}
+
+/** Never the hash of a turn. */
+function hashBeginning(conversation: string | null, pieces: readonly Buffer[]): string {
+  return `first ${digest(conversation ?? '', pieces)}`
 }
 
 function isFilled(body: Buffer, request: Value, key: string): boolean {

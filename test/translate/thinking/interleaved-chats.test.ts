@@ -20,6 +20,8 @@ interface Turn {
   readonly text: string
   readonly thinks: boolean
   readonly model: string
+  /** The user changes an earlier message first. */
+  readonly edits: boolean
 }
 
 /** Few values of each, so that chats are alike by chance, and for long. */
@@ -29,6 +31,7 @@ const turn: fc.Arbitrary<Turn> = fc.record({
   text: fc.constantFrom('', 'I look.'),
   thinks: fc.constantFrom(true, true, false),
   model: fc.constantFrom('m', 'm', 'm', 'other'),
+  edits: fc.constantFrom(false, false, false, false, false, true),
 })
 const chats = fc.array(
   fc.record({
@@ -149,7 +152,13 @@ interface Chat {
   /** The thinking of its turns, in their order, and what asked for it. */
   readonly thoughts: { readonly text: string; readonly model: string; readonly key: string }[]
   next: number
+  isEdited: boolean
 }
+
+/** No thinking is forgotten. */
+const ENOUGH = 10_000_000
+/** Nearly all is forgotten. */
+const FEW = 2_000
 
 /** A thought names its chat and its turn. */
 const THOUGHT = /thought-\d+-\d+/g
@@ -159,12 +168,13 @@ function play(
   to: keyof typeof ANSWERS,
   scripts: readonly { system: string; user: string; turns: readonly Turn[] }[],
   steps: readonly number[],
+  maxBytes: number,
 ): { readonly found: number } {
-  const store = new ThoughtStore({ maxBytes: 10_000_000, maxAgeMs: 1_000_000 })
+  const store = new ThoughtStore({ maxBytes, maxAgeMs: 1_000_000 })
   /** The chats whose turn had the same beginning and the same call id. */
   const users = new Map<string, Set<number>>()
   const all = scripts.map(
-    ({ user }): Chat => ({ entries: [{ kind: 'user', text: user }], thoughts: [], next: 0 }),
+    ({ user }): Chat => ({ entries: [{ kind: 'user', text: user }], thoughts: [], next: 0, isEdited: false }),
   )
   let found = 0
   for (const step of steps) {
@@ -173,6 +183,11 @@ function play(
     const turn = script?.turns[chat?.next ?? 0]
     if (script === undefined || chat === undefined || turn === undefined) continue
     if (turn.user !== null) chat.entries.push({ kind: 'user', text: turn.user })
+    const told = chat.entries.flatMap((entry, at) => (entry.kind === 'user' && at > 0 ? [at] : []))
+    if (turn.edits && told[0] !== undefined) {
+      chat.entries[told[0]] = { kind: 'user', text: `changed ${n} ${turn.user}` }
+      chat.isEdited = true
+    }
     const ahead = JSON.stringify([script.system, chat.entries])
     const body = Buffer.from(JSON.stringify({ model: 'asked', ...BODIES[from](script.system, chat.entries) }))
     const conversation = prepareConversation(from, body, {
@@ -190,6 +205,7 @@ function play(
     }
     for (const { text, model, key } of chat.thoughts) {
       if (model !== turn.model || users.get(key)?.size !== 1) continue
+      if (chat.isEdited || maxBytes < ENOUGH) continue
       assert.ok(sent.includes(text), `chat ${n} was not sent its ${text}`)
       found++
     }
@@ -213,11 +229,12 @@ for (const from of ['chat', 'responses', 'messages'] as const)
       let found = 0
       fc.assert(
         fc.property(chats, order, (scripts, steps) => {
-          found += play(from, to, scripts, steps).found
+          found += play(from, to, scripts, steps, ENOUGH).found
+          play(from, to, scripts, steps, FEW)
         }),
-        { numRuns: 60 },
+        { numRuns: 30 },
       )
-      assert.ok(found > 20, `${found} were found`)
+      assert.ok(found > 10, `${found} were found`)
     })
 
 test.run()

@@ -145,6 +145,30 @@ test('a conversation with a name is told apart by it, and goes on from its last 
   assert.is(find(store, chat(next), 2, 'c'), null)
 })
 
+test('an edit of what the user said later does not hide the thinking, unless another turn has the same call id', () => {
+  for (const id of IDS) {
+    const { store } = createStore()
+    const ahead = [say('first'), answer('b'), result('b')]
+    remember(store, chat([...ahead, say('go')]), id, createThought('because'))
+    const edited = chat([...ahead, say('changed'), answer(id)])
+    assert.is(find(store, edited, 5, id), 'because', id)
+    assert.is(find(store, chat([say('else'), ...ahead.slice(1), say('go'), answer(id)]), 5, id), null)
+    remember(store, chat([...ahead, say('stop')]), id, createThought('another'))
+    assert.is(find(store, edited, 5, id), null)
+    assert.is(find(store, chat([...ahead, say('go'), answer(id)]), 5, id), 'because')
+  }
+})
+
+test('a chat that was forgotten does not get the thinking of one that is alike', () => {
+  const { store, clock } = createStore()
+  const [asked, next] = [chat([say('hi')]), chat([say('hi'), answer('c')])]
+  remember(store, asked, 'c', createThought('of the first'))
+  clock.now += 2_000
+  assert.is(find(store, next, 2, 'c'), null)
+  remember(store, asked, 'c', createThought('of the second'))
+  assert.is(find(store, next, 2, 'c'), null)
+})
+
 test('what clients change from turn to turn does not hide the thinking', () => {
   const mark = { cache_control: { type: 'ephemeral' } }
   const used = { type: 'tool_use', id: 'c', name: 'read', input: {} }
@@ -182,7 +206,7 @@ test('a Responses body is told apart by its input', () => {
     find(store, body([first, reasoning, { role: 'assistant', content: 'I look.' }, call]), 3, 'c'),
     'because',
   )
-  assert.is(find(store, body([first, first, call]), 2, 'c'), null)
+  assert.is(find(store, body([{ ...first, content: 'two' }, first, call]), 2, 'c'), null)
   assert.is(find(store, body('one'), 0, 'c'), null)
 })
 
