@@ -165,21 +165,15 @@ class ChatMessages {
   }
 
   private addMessage({ role, parts }: MessageItem): void {
-    const content = role === 'user' ? this.formatContent(parts) : joinTexts(listAsTexts(parts, this.fields))
+    const content =
+      role === 'user' ? formatChatContent(parts, this.fields) : joinTexts(listAsTexts(parts, this.fields))
     this.messages.push(`{"role":"${role}","content":${content}}`)
   }
 
   private flushResultParts(): void {
     if (this.resultParts.length === 0) return
-    this.messages.push(`{"role":"user","content":${this.formatContent(this.resultParts)}}`)
+    this.messages.push(`{"role":"user","content":${formatChatContent(this.resultParts, this.fields)}}`)
     this.resultParts = []
-  }
-
-  /** One string if all parts are text. */
-  private formatContent(parts: readonly Part[]): Json {
-    const texts = listTexts(parts)
-    if (texts.length === parts.length) return joinTexts(texts)
-    return `[${parts.map((part) => formatPart(part, this.fields)).join(',')}]`
   }
 
   /** One message of texts and calls. */
@@ -244,6 +238,13 @@ class ChatMessages {
   private formatId(id: string): JsonString {
     return JSON.stringify(this.context.callIds?.idFor(id) ?? id)
   }
+}
+
+/** The content of a message of the user's: one string if all parts are text. */
+export function formatChatContent(parts: readonly Part[], fields: RequestFields): Json {
+  const texts = listTexts(parts)
+  if (texts.length === parts.length) return joinTexts(texts)
+  return `[${parts.map((part) => formatPart(part, fields)).join(',')}]`
 }
 
 function formatPart(part: Part, fields: RequestFields): Json {
