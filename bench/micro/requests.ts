@@ -11,6 +11,7 @@ const BYTES = 1024 * 1024
 
 const TRAITS: ModelTraits = {
   ...{ api: null, refuses: [], limitField: 'max_completion_tokens', efforts: null, customTools: true },
+  ...{ refusesTogether: [], toolNames: null },
   ...{ reasoningObject: false, chatThinking: 'none', thinking: null, maxOutputTokens: null, callIds: 'any' },
 }
 

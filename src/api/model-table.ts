@@ -43,6 +43,7 @@ export interface ModelAtUpstream {
 const USUAL: ModelTraits = {
   api: null,
   refuses: [],
+  refusesTogether: [],
   limitField: 'max_tokens',
   efforts: null,
   customTools: ALL_CAPABILITIES.customTools,
@@ -51,6 +52,7 @@ const USUAL: ModelTraits = {
   thinking: null,
   maxOutputTokens: null,
   callIds: 'any',
+  toolNames: null,
 }
 
 /** The names of all traits. */

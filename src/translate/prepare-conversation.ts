@@ -15,6 +15,7 @@ import { findRefusal } from './read/refusals.js'
 import { readResponses } from './read/responses.js'
 import { createCallIds, LONGEST_CHAT_CALL_ID } from './repair/call-ids.js'
 import { repairItems } from './repair/items.js'
+import { renameTools } from './repair/tool-names.js'
 import { hashBeginning } from './request/beginning.js'
 import { buildNativeRequest } from './request/native-request.js'
 import { parseRequestOutline, type RequestMeta, readRequestMeta } from './request/request-outline.js'
@@ -109,8 +110,8 @@ class PreparedConversation implements ConversationRequest {
     const { traits, upstream, model } = target
     const { effort, thoughts } = options
     const native = { traits, upstream, model, effort, thoughts }
-    const { edits, dropped, wrapped } = buildNativeRequest(api, body, native)
-    const context = this.responseContext(target, wrapped)
+    const { edits, dropped, wrapped, clients } = buildNativeRequest(api, body, native)
+    const context = this.responseContext(target, wrapped, clients)
     const translate = createResponseTranslation(context)
     const foreign = api !== this.reads
     return { ...base, edits, translate, readable: foreign || context.hasTools, foreign, dropped }
@@ -119,11 +120,13 @@ class PreparedConversation implements ConversationRequest {
   private translate(content: Conversation, target: TranslationTarget): OutboundRequest {
     const { thoughts, effort } = this.options
     const callIds = createCallIds(target.traits.callIds, LONGEST_CHAT_CALL_ID)
-    const written = WRITERS[target.api](content, target, { thoughts, effort, callIds })
-    const { path, query, body, peeked, dropped, wrapped } = written
+    const { conversation, clients } = renameTools(content, target.api, target.traits)
+    const written = WRITERS[target.api](conversation, target, { thoughts, effort, callIds })
+    const { path, query, body, peeked, dropped } = written
+    const wrapped = written.wrapped.map((name) => clients.get(name) ?? name)
     return {
       ...{ path, query, pieces: [body], peeked, edits: [], dropped },
-      translate: createResponseTranslation(this.responseContext(target, wrapped)),
+      translate: createResponseTranslation(this.responseContext(target, wrapped, clients)),
       ...{ readable: true, foreign: target.api !== this.reads },
     }
   }
@@ -136,11 +139,15 @@ class PreparedConversation implements ConversationRequest {
   }
 
   /** Everything that decides how a response of this API is read. Nothing in it keeps the body alive. */
-  private responseContext(target: TranslationTarget, wrapped: readonly string[]) {
+  private responseContext(
+    target: TranslationTarget,
+    wrapped: readonly string[],
+    clients: ReadonlyMap<string, string>,
+  ) {
     const { reads, meta, options, hasTools } = this
     const { model, showThinking, thoughts } = options
     return {
-      ...{ from: target.api, reads, ...meta, model, showThinking, wrapped, hasTools },
+      ...{ from: target.api, reads, ...meta, model, showThinking, wrapped, clients, hasTools },
       // Thinking is wanted back beside tool calls alone.
       thoughts: thoughts === null || !hasTools ? null : createThoughtSink(thoughts, target),
     }

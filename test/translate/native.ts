@@ -14,6 +14,8 @@ export const TRAITS: ModelTraits = {
     thinking: 'budget',
     maxOutputTokens: null,
     callIds: 'any',
+    toolNames: null,
+    refusesTogether: [],
   },
 }
 

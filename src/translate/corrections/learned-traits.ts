@@ -60,6 +60,10 @@ function keyOf(target: string, model: string): string {
  * An API or a limit that was corrected once is not corrected again: two errors that contradict each other end there.
  */
 function isKnown(known: readonly Correction[], correction: Correction): boolean {
+  if (correction.kind === 'together') {
+    const pair = correction.fields.join(' ')
+    return known.some((each) => each.kind === 'together' && each.fields.join(' ') === pair)
+  }
   if (correction.kind !== 'drop') return known.some(({ kind }) => kind === correction.kind)
   return correction.fields.every((field) =>
     known.some((each) => each.kind === 'drop' && each.fields.includes(field)),

@@ -7,6 +7,8 @@ import { RequestFields } from '../write/request-fields.js'
 import { isToolRole } from './chat-call-ids.js'
 import type { HistoryEdits } from './history.js'
 
+const NOTHING = { refuses: [], refusesTogether: [] }
+
 /** Parts of results other than text, by the index of the message. */
 export type Media = ReadonlyMap<number, readonly Part[]>
 
@@ -35,7 +37,7 @@ export function placeMedia(history: HistoryEdits, media: Media): void {
     else known.push(...parts)
   }
   for (const [n, parts] of placed)
-    history.insert(n, `{"role":"user","content":${formatChatContent(parts, new RequestFields([]))}}`)
+    history.insert(n, `{"role":"user","content":${formatChatContent(parts, new RequestFields(NOTHING))}}`)
 }
 
 /** Whether the message is a result that stays in its place, or none that stays at all. */

@@ -14,7 +14,7 @@ import { UNKNOWN_SIGNATURE } from '../write/chat.js'
 import { type ChatCallIds, isToolRole, listChatCallIds } from './chat-call-ids.js'
 import { placeMedia, takeMedia } from './chat-media.js'
 import { HistoryEdits } from './history.js'
-import { readCallId } from './native-call-ids.js'
+import { editToolName, readCallId } from './native-call-ids.js'
 import { findThought, type NativeContext } from './native-context.js'
 import { applyRepairs, type RepairWriter } from './native-repairs.js'
 
@@ -31,6 +31,7 @@ export function editChatHistory(context: NativeContext): void {
     if (message.members === null) continue
     editCalls(context, history, n, ids.calls[n] ?? NONE, short)
     editResult(history, n, ids.results[n] ?? null, short)
+    if (isToolRole(body, message)) editToolName(history, n, findMember(message, 'name'), context.names)
   }
   const media = takeMedia(history)
   applyRepairs(history, new ChatRepairs(history, ids, short))
@@ -79,13 +80,10 @@ function editCalls(
   for (const [k, call] of (calls.elements ?? []).entries()) {
     if (!call.members?.length) continue
     wrapChatCall(context, call, history.of(n))
+    const made = findMember(call, 'function') ?? findMember(call, 'custom')
+    editToolName(history, n, findMember(made, 'name'), context.names)
     const id = findMember(call, 'id')
-    const wanted = ids.idFor(own[k] as string)
-    if (id !== null) replaceId(history, n, id, wanted)
-    else {
-      const at = call.end - 1
-      history.of(n).within([{ start: at, end: at, text: `,"id":${JSON.stringify(wanted)}` }])
-    }
+    if (id !== null && own[k] !== '') replaceId(history, n, id, ids.idFor(own[k] as string))
   }
   if (target.traits.chatThinking === 'reasoning_content') addReasoning(context, calls, history, n)
   else if (target.traits.chatThinking === 'thought_signature') addSignatures(context, calls, history, n)
@@ -118,7 +116,7 @@ function editLegacyCall(
   const { body, target } = context
   const args = findMember(legacy, 'arguments')
   const text = args === null || equalsText(body, args, '') ? '"{}"' : sliceText(body, args)
-  const name = sliceText(body, findMember(legacy, 'name') ?? legacy)
+  const name = JSON.stringify(context.names.nameFor(readCallId(body, findMember(legacy, 'name')) ?? ''))
   const made = `{"name":${name},"arguments":${text.startsWith('"') ? text : JSON.stringify(text)}}`
   const known = { id, type: 'function' }
   const extra = target.traits.chatThinking === 'thought_signature' ? `,"extra_content":${UNKNOWN_EXTRA}` : ''
@@ -194,7 +192,10 @@ class ChatRepairs implements RepairWriter {
     this.ids = ids
     this.turns = history.messages.map((_, n) => {
       const result = own.results[n] ?? null
-      const facts: TurnFacts = { calls: own.calls[n] ?? NONE, results: result === null ? NONE : [result] }
+      const facts: TurnFacts = {
+        calls: own.calls[n]?.filter((id) => id !== '') ?? NONE,
+        results: result === null ? NONE : [result],
+      }
       return { facts, first: n, last: n }
     })
   }

@@ -1,5 +1,6 @@
 import { ObjectEdits } from '../../json/object-edits.js'
 import { findMember, findString, isEmptyValue, readText, sliceText, type Value } from '../../json/outline.js'
+import { parseJson } from '../../json/values.js'
 import { editChatHistory } from './native-chat-history.js'
 import { fitEffort, type NativeContext } from './native-context.js'
 
@@ -19,6 +20,7 @@ export function editChat(context: NativeContext): void {
   editLimit(context)
   editEffort(context)
   fields.dropRefused({ [target.traits.limitField]: LIMITS, reasoning_effort: ['reasoning'] })
+  fields.cutParts('stream_options')
   editChatHistory(context)
 }
 
@@ -27,27 +29,39 @@ export function editChat(context: NativeContext): void {
  * @param hasTools the request has the new form, too
  * @returns whether they became tools
  */
-function editFunctions({ body, request, edits }: NativeContext, hasTools: boolean): boolean {
+function editFunctions({ body, request, edits, names }: NativeContext, hasTools: boolean): boolean {
   const functions = findMember(request, 'functions')?.elements ?? []
   if (hasTools || functions.length === 0) {
     edits.cut('functions')
     edits.cut('function_call')
     return false
   }
-  const tools = functions.map((each) => `{"type":"function","function":${sliceText(body, each)}}`)
+  const tools = functions.map((each) => `{"type":"function","function":${formatFunction(body, each, names)}}`)
   edits.rename('functions', 'tools', `[${tools.join(',')}]`)
   const choice = findMember(request, 'function_call')
   if (!isEmptyValue(body, findMember(request, 'tool_choice'))) edits.cut('function_call')
   else if (!isEmptyValue(body, choice))
-    edits.rename('function_call', 'tool_choice', formatChoice(body, choice as Value))
+    edits.rename('function_call', 'tool_choice', formatChoice(body, choice as Value, names))
   else edits.cut('function_call')
   return true
 }
 
+function formatFunction(body: Buffer, made: Value, names: NativeContext['names']): string {
+  const value = findMember(made, 'name')
+  const name = readText(body, value, Number.POSITIVE_INFINITY)
+  const wanted = name === null ? null : names.nameFor(name)
+  if (value === null || wanted === name) return sliceText(body, made)
+  const ahead = body.toString('utf8', made.start, value.start)
+  return `${ahead}${JSON.stringify(wanted)}${body.toString('utf8', value.end, made.end)}`
+}
+
 /** `{"name":NAME}` names a function. */
-function formatChoice(body: Buffer, choice: Value): string {
+function formatChoice(body: Buffer, choice: Value, names: NativeContext['names']): string {
   const text = sliceText(body, choice)
-  return text.startsWith('{') ? `{"type":"function","function":${text}}` : text
+  const parsed = text.startsWith('{') ? parseJson(text) : undefined
+  return parsed === undefined
+    ? text
+    : JSON.stringify({ type: 'function', function: names.renameChoice(parsed) })
 }
 
 const LIMITS = ['max_completion_tokens', 'max_tokens']
@@ -115,18 +129,21 @@ function fitOuter({ body, edits, target, fields }: NativeContext, outer: Value):
 
 /** @param isElsewhere the body has an effort beside the object */
 function fitInner(context: NativeContext, reasoning: Value, inner: Value | null, isElsewhere: boolean): void {
-  const { body, edits, target, fields } = context
+  const { body, target, fields } = context
   const own = readText(body, inner)
-  if (inner === null && isElsewhere) return
-  const wanted = fitEffort(target, own)
-  if (wanted === own) return
+  const wanted = fields.isRefused('reasoning.effort') ? null : fitEffort(target, own)
+  if ((inner === null && isElsewhere) || wanted === own) {
+    fields.cutParts('reasoning')
+    return
+  }
   if (wanted === null) fields.report('reasoning')
-  setInner(body, reasoning, wanted, edits)
+  setInner(context, reasoning, wanted)
 }
 
 /** Sets the effort in the object `reasoning`; OpenRouter takes either an effort or a limit of tokens in it. */
-function setInner(body: Buffer, reasoning: Value, wanted: string | null, edits: ObjectEdits): void {
+function setInner({ body, edits, fields }: NativeContext, reasoning: Value, wanted: string | null): void {
   const within = new ObjectEdits(reasoning)
+  for (const { key } of reasoning.members ?? []) if (fields.isRefused(`reasoning.${key}`)) within.cut(key)
   within.cut('effort')
   if (wanted !== null) within.add('effort', JSON.stringify(wanted))
   if (wanted !== null && !isEmptyValue(body, findMember(reasoning, 'max_tokens'))) within.cut('max_tokens')

@@ -8,6 +8,7 @@ import {
   sliceText,
   type Value,
 } from '../../json/outline.js'
+import type { ToolNames } from '../repair/tool-names.js'
 
 /**
  * The three forms of a tool: chat completions have `nested`, Responses `flat`, Messages `input_schema`. One `tools`
@@ -22,6 +23,8 @@ export interface ToolTarget {
    * Custom tools (free text instead of JSON arguments) stay; otherwise they become functions with one string `input`.
    */
   readonly customs: boolean
+  /** The names that it takes. */
+  readonly names: Pick<ToolNames, 'nameFor'>
 }
 
 /** The changes to a `tools` array. */
@@ -42,8 +45,12 @@ export function createToolEdits(body: Buffer, tools: Value | null, target: ToolT
     const tool = readTool(body, value)
     if (tool === null) continue
     if (tool.kind === 'custom') collectName(body, tool, customs)
-    const text = formatTool(body, tool, target)
+    const own = readText(body, tool.name, Number.POSITIVE_INFINITY)
+    const name = own === null ? null : target.names.nameFor(own)
+    const nameText = name === null || name === own ? sliceText(body, tool.name) : JSON.stringify(name)
+    const text = formatTool(body, { ...tool, nameText }, target)
     if (text !== null) edits.push({ start: value.start, end: value.end, text })
+    else if (name !== own) edits.push({ start: tool.name.start, end: tool.name.end, text: nameText })
   }
   return { edits, customs }
 }
@@ -54,7 +61,7 @@ function collectName(body: Buffer, { name }: Tool, names: string[]): void {
 }
 
 /** Null if the tool has the target's form already. */
-function formatTool(body: Buffer, tool: Tool, { form, customs }: ToolTarget): string | null {
+function formatTool(body: Buffer, tool: NamedTool, { form, customs }: ToolTarget): string | null {
   if (tool.kind === 'function') return formatFunction(body, tool, form)
   return customs ? formatCustomTool(body, tool, form) : formatWrapper(body, tool, form)
 }
@@ -74,6 +81,11 @@ interface Tool {
   readonly format: Value | null
   /** `cache_control` of Messages, which OpenAI's API refuses. */
   readonly cacheControl: Value | null
+}
+
+interface NamedTool extends Tool {
+  /** Its name for the target, as JSON text. */
+  readonly nameText: string
 }
 
 /** Null for built-in tools of any API, and for a value that is no tool. */
@@ -124,9 +136,9 @@ function createTool(
 const NO_ARGUMENTS = '{"type":"object","properties":{}}'
 
 /** Null if the function has that form already. */
-function formatFunction(body: Buffer, tool: Tool, form: ToolForm): string | null {
+function formatFunction(body: Buffer, tool: NamedTool, form: ToolForm): string | null {
   if (tool.form === form && tool.regular) return null
-  const name = formatMember(body, 'name', tool.name)
+  const name = `"name":${tool.nameText}`
   const description = formatMember(body, 'description', tool.description)
   const schema = tool.schema === null ? NO_ARGUMENTS : sliceText(body, tool.schema)
   if (form === 'input_schema') {
@@ -142,11 +154,11 @@ function formatFunction(body: Buffer, tool: Tool, form: ToolForm): string | null
 }
 
 /** Null if the custom tool has that form already. */
-function formatCustomTool(body: Buffer, tool: Tool, form: ToolForm): string | null {
+function formatCustomTool(body: Buffer, tool: NamedTool, form: ToolForm): string | null {
   if (tool.form === form && tool.regular && formatGrammar(body, tool.format, form) === null) return null
   const format =
     formatGrammar(body, tool.format, form) ?? (tool.format === null ? null : sliceText(body, tool.format))
-  const name = formatMember(body, 'name', tool.name)
+  const name = `"name":${tool.nameText}`
   const description = formatMember(body, 'description', tool.description)
   const parts = `${name}${description}${format === null ? '' : `,"format":${format}`}`
   return form === 'nested' ? `{"type":"custom","custom":{${parts}}}` : `{"type":"custom",${parts}}`
@@ -177,7 +189,7 @@ function findGrammar(
 const FORMAT = findEvery({ grammar: findEvery() })
 
 /** The function that stands in for a custom tool. The model reads the grammar in its description. */
-function formatWrapper(body: Buffer, tool: Tool, form: ToolForm): string {
+function formatWrapper(body: Buffer, tool: NamedTool, form: ToolForm): string {
   const { syntax, definition } = findGrammar(body, tool.format)
   const grammar = readText(body, definition, LONGEST_GRAMMAR)
   const language = readText(body, syntax)
@@ -186,7 +198,7 @@ function formatWrapper(body: Buffer, tool: Tool, form: ToolForm): string {
       ? { type: 'string' }
       : { type: 'string', description: `Has to match this ${language ?? ''} grammar:\n${grammar}` }
   const schema = JSON.stringify({ type: 'object', properties: { input }, required: ['input'] })
-  const name = formatMember(body, 'name', tool.name)
+  const name = `"name":${tool.nameText}`
   const description = formatMember(body, 'description', tool.description)
   if (form === 'input_schema') {
     return `{${name}${description},"input_schema":${schema}${formatMember(body, 'cache_control', tool.cacheControl)}}`
@@ -200,8 +212,8 @@ function formatWrapper(body: Buffer, tool: Tool, form: ToolForm): string {
 /** In bytes. A longer grammar is left out of the description. */
 const LONGEST_GRAMMAR = 64 * 1024
 
-/** A member with a comma ahead of it, but for `name`, which each tool begins with. '' if there is no value. */
+/** A member with a comma ahead of it; '' if there is no value. */
 function formatMember(body: Buffer, key: string, value: Value | null): string {
   if (value === null) return ''
-  return `${key === 'name' ? '' : ','}"${key}":${sliceText(body, value)}`
+  return `,"${key}":${sliceText(body, value)}`
 }

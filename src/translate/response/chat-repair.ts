@@ -30,6 +30,8 @@ const LEGACY_CALL = /"function_call"\s*:\s*\{/
 const FUNCTION_CALL = Buffer.from('"function_call"')
 const FINISH_REASON = Buffer.from('"finish_reason"')
 
+const NO_NAMES: ReadonlyMap<string, string> = new Map()
+
 const CALL = findOnly({
   ...{ index: WHOLE, id: WHOLE, type: WHOLE },
   function: findOnly({ name: WHOLE, arguments: WHOLE }),
@@ -86,9 +88,13 @@ export class ChatRepairStream extends EventTransform {
   /** The last event that had nothing but a part of one call's arguments and needed no repair, around that part. */
   private before: Buffer
   private after: Buffer
+  /** By the upstream's names of tools, those of the client. */
+  private readonly clients: ReadonlyMap<string, string>
 
-  constructor() {
+  /** @param clients by names of tools that the upstream got in place of the client's, those of the client */
+  constructor(clients: ReadonlyMap<string, string> = NO_NAMES) {
     super(LONGEST_EVENT)
+    this.clients = clients
     this.choices = new Map()
     this.before = EMPTY
     this.after = EMPTY
@@ -105,7 +111,7 @@ export class ChatRepairStream extends EventTransform {
     this.before = EMPTY
     const start = findOnlyData(event)?.start ?? -1
     const chunk = start === -1 ? null : parseOutline(event, CHUNK, start)
-    const edits = repairChoices(event, chunk, 'delta', this.choices)
+    const edits = repairChoices(event, chunk, 'delta', this.choices, this.clients)
     if (edits.length > 0) return Buffer.concat(applyEdits([event], edits))
     this.remember(event, chunk)
     return event
@@ -144,9 +150,9 @@ export class ChatRepairStream extends EventTransform {
  * Repairs the calls of a whole chat completion, as `ChatRepairStream` does. All other bytes stay.
  * @returns the same bytes if there is nothing to repair
  */
-export function repairCompletion(body: Buffer): Buffer {
+export function repairCompletion(body: Buffer, clients: ReadonlyMap<string, string> = NO_NAMES): Buffer {
   if (!body.includes(TOOL_CALLS) && !hasLegacyCall(body)) return body
-  const edits = repairChoices(body, parseOutline(body, COMPLETION), 'message', new Map())
+  const edits = repairChoices(body, parseOutline(body, COMPLETION), 'message', new Map(), clients)
   return edits.length === 0 ? body : Buffer.concat(applyEdits([body], edits))
 }
 
@@ -155,9 +161,10 @@ function repairChoices(
   chunk: Value | null,
   key: 'delta' | 'message',
   known: Map<string, ChoiceCalls>,
+  clients: ReadonlyMap<string, string>,
 ): Edit[] {
   const edits: Edit[] = []
-  const repair = new Repair(bytes, chunk, key === 'message', edits)
+  const repair = new Repair(bytes, chunk, key === 'message', edits, clients)
   for (const choice of findMember(chunk, 'choices')?.elements ?? []) {
     const index = findMember(choice, 'index')
     const name = index === null ? '0' : sliceText(bytes, index)
@@ -186,9 +193,17 @@ class Repair {
   private readonly chunk: Value | null
   private readonly isWhole: boolean
   private readonly edits: Edit[]
+  private readonly clients: ReadonlyMap<string, string>
   private added: string[]
 
-  constructor(bytes: Buffer, chunk: Value | null, isWhole: boolean, edits: Edit[]) {
+  constructor(
+    bytes: Buffer,
+    chunk: Value | null,
+    isWhole: boolean,
+    edits: Edit[],
+    clients: ReadonlyMap<string, string>,
+  ) {
+    this.clients = clients
     this.bytes = bytes
     this.chunk = chunk
     this.isWhole = isWhole
@@ -203,6 +218,8 @@ class Repair {
     const givenIndex = isEmptyValue(bytes, index) ? '' : sliceText(bytes, index as Value)
     const id = readText(bytes, findMember(call, 'id')) ?? ''
     const name = readText(bytes, findMember(made, 'name')) ?? ''
+    const client = this.clients.get(name)
+    if (client !== undefined) replace(edits, findMember(made, 'name') as Value, JSON.stringify(client))
     const known = givenIndex === '' ? state.last : (state.byIndex.get(givenIndex) ?? null)
     if (known === null || this.isWhole || isAnother(known, id, name)) {
       const args = readArguments(bytes, made)
@@ -243,8 +260,8 @@ class Repair {
       parts.push(`"id":${JSON.stringify(id)}`, '"type":"function"')
     }
     const made: string[] = []
-    const name = findString(bytes, findMember(legacy, 'name'))
-    if (name !== null) made.push(`"name":${sliceText(bytes, name)}`)
+    const name = readText(bytes, findMember(legacy, 'name'))
+    if (name !== null) made.push(`"name":${JSON.stringify(this.clients.get(name) ?? name)}`)
     const args = findMember(legacy, 'arguments')
     const text = args === null || isEmptyValue(bytes, args) ? null : sliceText(bytes, args)
     if (text !== null) made.push(`"arguments":${text.startsWith('{') ? JSON.stringify(text) : text}`)

@@ -56,11 +56,13 @@ export function writeChat(
   context: WriteContext,
 ): WrittenRequest {
   const { traits } = target
-  const fields = new RequestFields(traits.refuses)
+  const fields = new RequestFields(traits)
   const tools = createToolSet(conversation, traits, true)
   fields.add('model', formatModel(conversation, target))
   fields.add('stream', conversation.stream ? 'true' : null)
-  if (conversation.stream && conversation.includeUsage) fields.add('stream_options', '{"include_usage":true}')
+  const asksUsage = conversation.stream && conversation.includeUsage
+  if (asksUsage && fields.accepts('stream_options.include_usage', 'stream_options'))
+    fields.add('stream_options', '{"include_usage":true}')
   fields.add(traits.limitField, formatLimit(conversation, traits.maxOutputTokens), 'max_tokens')
   fields.add('temperature', conversation.temperature)
   fields.add('top_p', conversation.topP)

@@ -39,7 +39,7 @@ export function writeMessages(
   target: TranslationTarget,
   context: WriteContext,
 ): WrittenRequest {
-  const fields = new RequestFields(target.traits.refuses)
+  const fields = new RequestFields(target.traits)
   const set = createToolSet(conversation, target.traits, false)
   const { system: leading, rest } = splitSystem(conversation.items)
   const system = createSystem(leading, fields)

@@ -227,10 +227,10 @@ function writeItem(
   add('response.output_item.done', `"output_index":${index},"item":${json}`)
 }
 
-/** Claude: its thinking blocks have to come back as they were. */
+/** Claude: its thinking blocks have to come back as they were, to the model that made them and to no other. */
 export function createMessagesModel(random: Random): ModelApi {
   const known = new Map<string, string>()
-  const write = (given: ModelAnswer, streamed: boolean): Written => {
+  const write = (given: ModelAnswer, streamed: boolean, { model }: Fields): Written => {
     const blocks: { json: string; deltas: string[] }[] = []
     const thinking: string[] = []
     // Newer models may show nothing of what they think: the signature alone comes.
@@ -263,7 +263,7 @@ export function createMessagesModel(random: Random): ModelApi {
     }
     for (const [n, call] of answer.calls.entries()) {
       const id = drawId(random, 'toolu_01')
-      known.set(id, n === 0 ? thinking.join() : '')
+      known.set(`${model} ${id}`, n === 0 ? thinking.join() : '')
       full.push(`{"type":"tool_use","id":"${id}","name":"${call.name}","input":${inputOf(call)}}`)
       const pieces = inputOf(call) === '{}' ? [''] : ['', ...splitText(random, inputOf(call))]
       blocks.push({
@@ -315,7 +315,7 @@ export function createMessagesModel(random: Random): ModelApi {
         const blocks = listOf(message.content).map((each) => membersOf(each) as Fields)
         const first = blocks.find(({ type }) => type === 'tool_use')
         const found = blocks.filter(isThinking).map((each) => quote(each))
-        const expected = first === undefined ? '' : (known.get(String(first.id)) ?? '')
+        const expected = first === undefined ? '' : (known.get(`${body.model} ${first.id}`) ?? '')
         if (found.join() !== expected)
           problems.push(`thinking is ${found.join() || 'missing'} instead of ${expected || 'none'}`)
         if (found.length > 0 && !blocks.slice(0, found.length).every(isThinking))

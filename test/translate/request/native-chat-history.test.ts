@@ -7,9 +7,8 @@ import { sent } from '../native.js'
 const PIXEL = 'data:image/png;base64,iVBORw0KGgo='
 const image = { type: 'image_url', image_url: { url: PIXEL } }
 const words = (text: string): object => ({ type: 'text', text })
-const call = (id: string | null, args: unknown = '{}'): object => ({
-  ...(id === null ? {} : { id }),
-  ...{ type: 'function', function: { name: 'read', arguments: args } },
+const call = (id: string, args: unknown = '{}'): object => ({
+  ...{ id, type: 'function', function: { name: 'read', arguments: args } },
 })
 const calls = (...list: object[]): object => ({ role: 'assistant', content: null, tool_calls: list })
 const result = (id: string, content: unknown = 'r'): object => ({ role: 'tool', tool_call_id: id, content })
@@ -114,14 +113,6 @@ const CASES: readonly [name: string, given: unknown[], wanted: unknown[]][] = [
       result('a'),
     ],
   ],
-  [
-    'calls and results without ids, by their order',
-    [user, calls(call(null), call(null)), { role: 'tool', content: '1' }, { role: 'tool', content: '2' }],
-    [
-      ...[user, calls(call('call_unnamed_0'), call('call_unnamed_1'))],
-      ...[result('call_unnamed_0', '1'), result('call_unnamed_1', '2')],
-    ],
-  ],
 ]
 
 for (const [name, given, wanted] of CASES)
@@ -156,7 +147,7 @@ test('functions and function_call become tools and tool_choice', () => {
 })
 
 /** A turn of calls with whatever ids, and results with whatever content, perhaps with some missing. */
-const id = fc.constantFrom('a', 'a', 'b', 'a_2', 'functions.read:0', null)
+const id = fc.constantFrom('a', 'a', 'b', 'a_2', 'functions.read:0')
 const content = fc.constantFrom<unknown>('r', [words('x')], [image], [words('x'), image, words('y'), image])
 const turn = fc.record({
   ids: fc.array(id, { minLength: 1, maxLength: 4 }),
@@ -169,9 +160,7 @@ const turn = fc.record({
 const chat = fc.array(turn, { minLength: 1, maxLength: 4 }).map((turns) =>
   turns.map(({ ids, content: given, isLegacy, isStopped, ahead }) => {
     const made = isLegacy ? [legacy] : [calls(...ids.map((each) => call(each)))]
-    const results = isLegacy
-      ? [{ ...returned, content: given }]
-      : ids.map((each) => (each === null ? { role: 'tool', content: given } : result(each, given)))
+    const results = isLegacy ? [{ ...returned, content: given }] : ids.map((each) => result(each, given))
     const kept = isStopped ? results.slice(1) : results
     return [user, ...made, ...(ahead ? [{ role: 'system', content: 's' }] : []), ...kept]
   }),
@@ -179,7 +168,7 @@ const chat = fc.array(turn, { minLength: 1, maxLength: 4 }).map((turns) =>
 
 const TOOLS = { tools: [{ type: 'function', function: { name: 'read', parameters: { type: 'object' } } }] }
 
-test('a vendor takes any chat with images in results, doubled or missing ids and calls of the older form', () => {
+test('a vendor takes any chat with images in results, doubled ids and calls of the older form', () => {
   fc.assert(
     fc.property(chat, (turns) => {
       const body = { model: 'm', ...send([...turns.flat(), user], TOOLS) }

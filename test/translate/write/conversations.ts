@@ -40,6 +40,8 @@ const PLAIN_TRAITS: ModelTraits = {
     thinking: 'none',
     maxOutputTokens: null,
     callIds: 'any',
+    toolNames: null,
+    refusesTogether: [],
   },
 }
 
