@@ -17,10 +17,10 @@ export interface Located<T> extends Span {
 }
 
 /**
- * The top-level fields that the relay needs of a JSON prompt, found in its bytes, a byte order mark or not: the prompt is neither decoded, parsed
- * nor copied. For every valid JSON text the fields are what `JSON.parse` would give: the last of doubled keys wins, and
- * escaped keys count. For anything else they are the fields before the first error: broken JSON is for the upstream
- * to refuse.
+ * The top-level fields that the relay needs of a JSON prompt, found in its bytes, perhaps behind a byte order mark: the
+ * prompt is neither decoded, parsed nor copied. For every valid JSON text the fields are what `JSON.parse` would give:
+ * the last of doubled keys wins, and escaped keys count. For anything else they are the fields before the first error:
+ * broken JSON is for the upstream to refuse.
  */
 export interface Peek {
   /** Index after the brace that opens the object; null if the body is no object. */

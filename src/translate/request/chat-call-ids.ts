@@ -17,8 +17,8 @@ export function isToolRole(body: Buffer, message: Value): boolean {
 
 /**
  * Lists the ids of calls and results. Each call of a message has its own: vendors refuse doubled ones, so that of calls
- * with the same id all but the first get another one, and so do their results, in the same order. Calls of the older form
- * have none and get one. The same beginning of a chat always gets the same ids.
+ * with the same id all but the first get another one, and so do their results, in the same order. Calls of the older
+ * form have none and get one. The same beginning of a chat always gets the same ids.
  */
 export function listChatCallIds(body: Buffer, messages: readonly Value[]): ChatCallIds {
   const lister = new Lister(body)
