@@ -17,9 +17,10 @@ import { createCallIds, LONGEST_CHAT_CALL_ID } from './repair/call-ids.js'
 import { repairItems } from './repair/items.js'
 import { renameTools } from './repair/tool-names.js'
 import { hashBeginning } from './request/beginning.js'
+import { addChatThinking } from './request/native-chat-history.js'
 import { buildNativeRequest } from './request/native-request.js'
 import { parseRequestOutline, type RequestMeta, readRequestMeta } from './request/request-outline.js'
-import { createResponseTranslation } from './response/select.js'
+import { createChatObserver, createResponseTranslation } from './response/select.js'
 import type { ThoughtMemory } from './thinking/thought-memory.js'
 import type { ThoughtSink } from './thinking/thought-sink.js'
 import { writeChat } from './write/chat.js'
@@ -105,8 +106,7 @@ class PreparedConversation implements ConversationRequest {
     const request = parseRequestOutline(body)
     const peeked = request === null ? peekFields(body) : peekMembers(body, request)
     const base = { path: BODY_PATHS[api], query: null, pieces: [body], peeked }
-    if (!options.isCursor)
-      return { ...base, edits: [], translate: null, readable: false, foreign: false, dropped: [] }
+    if (!options.isCursor) return { ...base, ...this.replay(target), foreign: false, dropped: [] }
     const { traits, upstream, model } = target
     const { effort, thoughts } = options
     const native = { traits, upstream, model, effort, thoughts }
@@ -115,6 +115,20 @@ class PreparedConversation implements ConversationRequest {
     const translate = createResponseTranslation(context)
     const foreign = api !== this.reads
     return { ...base, edits, translate, readable: foreign || context.hasTools, foreign, dropped }
+  }
+
+  /**
+   * Of a client that is not Cursor, a body that stays in its API keeps its bytes. Where chat completions want the
+   * thinking of earlier turns back, which few clients send, it is put in, and that of the answer is kept.
+   */
+  private replay(target: TranslationTarget): Pick<OutboundRequest, 'edits' | 'translate' | 'readable'> {
+    const { api, body, hasTools } = this
+    const { effort, thoughts } = this.options
+    if (api !== 'chat' || target.traits.chatThinking === 'none' || thoughts === null)
+      return { edits: [], translate: null, readable: false }
+    const edits = addChatThinking(body, { ...target, effort, thoughts })
+    const translate = hasTools ? createChatObserver(createThoughtSink(thoughts, target)) : null
+    return { edits, translate, readable: hasTools }
   }
 
   private translate(content: Conversation, target: TranslationTarget): OutboundRequest {

@@ -1,4 +1,5 @@
-import type { ObjectEdits } from '../../json/object-edits.js'
+import type { Edit } from '../../json/edits.js'
+import { ObjectEdits } from '../../json/object-edits.js'
 import {
   equalsText,
   findMember,
@@ -15,8 +16,9 @@ import { type ChatCallIds, isToolRole, listChatCallIds } from './chat-call-ids.j
 import { placeMedia, takeMedia } from './chat-media.js'
 import { HistoryEdits } from './history.js'
 import { editToolName, readCallId } from './native-call-ids.js'
-import { findThought, type NativeContext } from './native-context.js'
+import { findThought, type NativeContext, type NativeTarget } from './native-context.js'
 import { applyRepairs, type RepairWriter } from './native-repairs.js'
+import { parseRequestOutline } from './request-outline.js'
 
 /** Fits earlier calls and their results to the target. A chat without calls is not looked at. */
 export function editChatHistory(context: NativeContext): void {
@@ -37,6 +39,21 @@ export function editChatHistory(context: NativeContext): void {
   applyRepairs(history, new ChatRepairs(history, ids, short))
   placeMedia(history, media)
   history.addTo(edits)
+}
+
+/** Puts the thinking of earlier turns back into a chat whose bytes stay otherwise. */
+export function addChatThinking(body: Buffer, target: NativeTarget): Edit[] {
+  const request = parseRequestOutline(body)
+  const conversation = findMember(request, 'messages')
+  if (request === null || !conversation?.elements) return []
+  const history = new HistoryEdits(body, conversation)
+  for (const [n, message] of history.messages.entries()) {
+    const calls = findMember(message, 'tool_calls')
+    if (calls?.elements?.length) addThinking({ body, target }, calls, history, n)
+  }
+  const edits = new ObjectEdits(request)
+  history.addTo(edits)
+  return edits.edits()
 }
 
 function hasCall(body: Buffer, message: Value): boolean {
@@ -61,7 +78,7 @@ function editCalls(
   own: readonly string[],
   ids: CallIds,
 ): void {
-  const { body, target } = context
+  const { body } = context
   const message = history.messages[n] as Value
   const calls = findMember(message, 'tool_calls')
   const legacy = findMember(message, 'function_call')
@@ -85,8 +102,16 @@ function editCalls(
     const id = findMember(call, 'id')
     if (id !== null && own[k] !== '') replaceId(history, n, id, ids.idFor(own[k] as string))
   }
-  if (target.traits.chatThinking === 'reasoning_content') addReasoning(context, calls, history, n)
-  else if (target.traits.chatThinking === 'thought_signature') addSignatures(context, calls, history, n)
+  addThinking(context, calls, history, n)
+}
+
+/** The body of a chat, and where it goes. */
+type ThinkingContext = Pick<NativeContext, 'body' | 'target'>
+
+function addThinking(context: ThinkingContext, calls: Value, history: HistoryEdits, n: number): void {
+  const { chatThinking } = context.target.traits
+  if (chatThinking === 'reasoning_content') addReasoning(context, calls, history, n)
+  else if (chatThinking === 'thought_signature') addSignatures(context, calls, history, n)
 }
 
 function replaceId(history: HistoryEdits, n: number, value: Value, wanted: string): void {
@@ -143,7 +168,12 @@ function cutEmptyCalls(body: Buffer, message: Value, edits: ObjectEdits): void {
 /**
  * DeepSeek and Kimi refuse a call of theirs without its `reasoning_content`; an empty one stands for what is not known.
  */
-function addReasoning({ body, target }: NativeContext, calls: Value, history: HistoryEdits, n: number): void {
+function addReasoning(
+  { body, target }: ThinkingContext,
+  calls: Value,
+  history: HistoryEdits,
+  n: number,
+): void {
   const known = findMember(history.messages[n] as Value, 'reasoning_content')
   if (findString(body, known)) return
   let thought: string | null = null
@@ -160,7 +190,7 @@ function addReasoning({ body, target }: NativeContext, calls: Value, history: Hi
  * that is not known, as the call is another model's or was forgotten, is replaced by what Gemini takes for it.
  */
 function addSignatures(
-  { body, target }: NativeContext,
+  { body, target }: ThinkingContext,
   calls: Value,
   history: HistoryEdits,
   n: number,

@@ -71,6 +71,14 @@ export function createResponseTranslation(request: RequestContext): CreateTransl
     encoding === null ? selectTranslation({ ...request, status, eventStream, json }) : null
 }
 
+/** Reads the thinking of chat completions that pass byte for byte. */
+export function createChatObserver(thoughts: ThoughtSink): CreateTranslation {
+  return (status, { eventStream, json, encoding }) => {
+    const isRead = status === 200 && encoding === null && (eventStream || json)
+    return isRead ? new ChatThoughtObserver(eventStream, thoughts) : null
+  }
+}
+
 /**
  * Chooses the translation that turns a response with this head into what the client reads; null if the response passes
  * as it is. A client that asked for a stream gets one, also from a whole response. The length of the body changes.
