@@ -90,6 +90,8 @@ function formatType(node: SchemaNode): string {
 }
 
 function listTypeOf(items: SchemaNode): string {
+  // A tuple.
+  if (items.type === 'array') return 'list of pairs'
   return items.enum === undefined ? `list of ${formatType(items)}s` : `list of ${formatType(items)}`
 }
 

@@ -21,14 +21,15 @@ const GATEWAY: Partial<ModelTraits> = { customTools: true, reasoningObject: true
 /** What a preset's models want, whatever their names. */
 export const PRESET_TRAITS: Readonly<Partial<Record<PresetName, Partial<ModelTraits>>>> = {
   // `max_tokens` is deprecated, and all models take its successor (platform.openai.com, API reference, Chat).
-  openai: { limitField: 'max_completion_tokens', customTools: true },
-  azure: { limitField: 'max_completion_tokens', customTools: true },
-  'azure-deployments': { customTools: true },
-  helicone: { limitField: 'max_completion_tokens', ...GATEWAY },
+  openai: { limitField: 'max_completion_tokens', customTools: true, toolNames: 'openai' },
+  azure: { limitField: 'max_completion_tokens', customTools: true, toolNames: 'openai' },
+  'azure-deployments': { customTools: true, toolNames: 'openai' },
+  helicone: { limitField: 'max_completion_tokens', toolNames: 'openai', ...GATEWAY },
   'helicone-gateway': GATEWAY,
   litellm: GATEWAY,
   portkey: GATEWAY,
   openrouter: { reasoningObject: true },
+  anthropic: { toolNames: 'anthropic' },
   // Its schema forbids fields that it does not have; the usage comes unasked. Call ids are checked
   // (docs.mistral.ai, API, Chat Completion).
   mistral: {
@@ -41,8 +42,8 @@ export const PRESET_TRAITS: Readonly<Partial<Record<PresetName, Partial<ModelTra
   // console.groq.com, OpenAI Compatibility: these give a 400. Few models take an effort (Reasoning).
   groq: { refuses: ['logprobs', 'top_logprobs', 'logit_bias'], efforts: [] },
   // Its schema has neither, and refuses what it does not have.
-  gemini: { api: 'chat', refuses: ['store', 'metadata'] },
-  'gemini-native': { api: 'gemini' },
+  gemini: { api: 'chat', refuses: ['store', 'metadata'], toolNames: 'gemini' },
+  'gemini-native': { api: 'gemini', toolNames: 'gemini' },
 }
 
 /** They run open models, and read what they know of a message. */
@@ -59,8 +60,9 @@ const ANTHROPIC: readonly PresetName[] = ['anthropic']
 const CLAUDE: Partial<ModelTraits> = { api: 'messages', customTools: false, thinking: 'none' }
 /** Extended thinking guide: models that think by `budget_tokens`. */
 const CLAUDE_BUDGET: Partial<ModelTraits> = { ...CLAUDE, thinking: 'budget' }
-/** Since Opus 4.1, `temperature` and `top_p` are refused together (Messages API, model notes): one is left out. */
-const CLAUDE_ONE_SAMPLING: Partial<ModelTraits> = { ...CLAUDE_BUDGET, refuses: ['top_p'] }
+/** Since Opus 4.1, `temperature` and `top_p` are refused together (Messages API, model notes). */
+const ONE_SAMPLING: ModelTraits['refusesTogether'] = [['temperature', 'top_p']]
+const CLAUDE_ONE_SAMPLING: Partial<ModelTraits> = { ...CLAUDE_BUDGET, refusesTogether: ONE_SAMPLING }
 /** Adaptive thinking guide. Since Opus 4.7 sampling parameters give a 400 (migration guide). */
 const CLAUDE_ADAPTIVE: Partial<ModelTraits> = {
   ...CLAUDE,
@@ -103,7 +105,8 @@ const CLAUDE_ROWS: readonly ModelRow[] = [
     presets: ANTHROPIC,
     traits: {
       ...CLAUDE_ADAPTIVE,
-      refuses: ['top_p'],
+      refuses: [],
+      refusesTogether: ONE_SAMPLING,
       efforts: ['low', 'medium', 'high', 'max'],
       maxOutputTokens: 128_000,
     },

@@ -42,6 +42,7 @@ export interface ModelAtUpstream {
 export const USUAL_TRAITS: ModelTraits = {
   api: null,
   refuses: [],
+  refusesTogether: [],
   limitField: 'max_tokens',
   efforts: null,
   customTools: true,
@@ -50,6 +51,7 @@ export const USUAL_TRAITS: ModelTraits = {
   thinking: null,
   maxOutputTokens: null,
   callIds: 'any',
+  toolNames: null,
 }
 
 /** The names of all traits. */

@@ -21,6 +21,8 @@ export interface ModelTraits {
   readonly api: ConversationApi | null
   /** Names of request fields that the model refuses, in the API that it is asked by. They are left out. */
   readonly refuses: readonly string[]
+  /** Pairs of fields that it refuses together: where a request has both, the second is left out. */
+  readonly refusesTogether: readonly (readonly [string, string])[]
   /** The name of the limit of output tokens in chat completions. */
   readonly limitField: 'max_tokens' | 'max_completion_tokens'
   /** The effort levels that it takes, from low to high; null: whatever the client says is sent. Empty: none is sent. */
@@ -40,4 +42,10 @@ export interface ModelTraits {
   readonly maxOutputTokens: number | null
   /** The call ids that it takes: `any` up to 64 characters of `[A-Za-z0-9_-]`, or Mistral's nine letters and digits. */
   readonly callIds: 'any' | 'nine'
+  /**
+   * The names of tools that it takes: `openai` up to 64 characters of `[A-Za-z0-9_-]`, `anthropic` up to 128 of them,
+   * `gemini` up to 64 of `[A-Za-z0-9_.:-]` behind a letter or an underscore. Others are replaced on the way in, and put
+   * back in answers. Null: whatever its API takes.
+   */
+  readonly toolNames: 'openai' | 'anthropic' | 'gemini' | null
 }

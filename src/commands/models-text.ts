@@ -51,6 +51,11 @@ export function describeTarget(
 const WORDS: Readonly<Record<keyof ModelTraits, readonly [string, (traits: ModelTraits) => string]>> = {
   api: ['API', ({ api }) => (api === null ? 'the one of the body' : API_NAMES[api])],
   refuses: ['left out', ({ refuses }) => (refuses.length === 0 ? 'nothing' : refuses.join(', '))],
+  refusesTogether: [
+    'not together',
+    ({ refusesTogether: pairs }) =>
+      pairs.length === 0 ? 'nothing' : pairs.map(([first, second]) => `${first} and ${second}`).join(', '),
+  ],
   limitField: ['limit of tokens', ({ limitField }) => limitField],
   efforts: [
     'efforts',
@@ -73,6 +78,10 @@ const WORDS: Readonly<Record<keyof ModelTraits, readonly [string, (traits: Model
     ({ maxOutputTokens }) => (maxOutputTokens === null ? 'unknown' : `${maxOutputTokens} tokens`),
   ],
   callIds: ['call ids', ({ callIds }) => (callIds === 'any' ? 'any' : 'nine letters and digits')],
+  toolNames: [
+    'tool names',
+    ({ toolNames }) => (toolNames === null ? 'as its API has them' : `as ${TOOL_NAMES[toolNames]} has them`),
+  ],
 }
 
 const API_NAMES = {
@@ -81,6 +90,8 @@ const API_NAMES = {
   messages: 'Messages',
   gemini: "Gemini's own (generateContent)",
 } as const
+
+const TOOL_NAMES = { openai: 'OpenAI', anthropic: 'Anthropic', gemini: 'Gemini' } as const
 
 const THINKING = {
   none: 'not asked for in Messages or by Gemini',

@@ -24,6 +24,12 @@ export const modelTraits = z.strictObject({
     .array(z.string().min(1))
     .optional()
     .describe('Request fields that the model refuses: they are left out. Replaces the built-in list.'),
+  refusesTogether: z
+    .array(z.tuple([z.string().min(1), z.string().min(1)]))
+    .optional()
+    .describe(
+      'Pairs of request fields that the model refuses together: where a request has both, the second is left out.',
+    ),
   limitField: z
     .enum(['max_tokens', 'max_completion_tokens'])
     .optional()
@@ -64,4 +70,11 @@ export const modelTraits = z.strictObject({
     .enum(['any', 'nine'])
     .optional()
     .describe('Call ids that the model takes. `nine`: nine letters and digits, as Mistral wants.'),
+  toolNames: z
+    .enum(['openai', 'anthropic', 'gemini'])
+    .nullable()
+    .optional()
+    .describe(
+      'Names of tools that the model takes, as this vendor has them. Others are replaced, and put back in answers. `null`: as the API of the request.',
+    ),
 })

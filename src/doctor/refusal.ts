@@ -208,6 +208,7 @@ function findCause(response: HttpResponse, text: string, refused: RefusedRequest
 /** What each correction means for the request. */
 const NAMES: Readonly<Record<Correction['kind'], string>> = {
   drop: 'the model does not take a field that Cursor sends',
+  together: 'the model does not take two fields together that Cursor sends',
   limitField: 'the model has another name for the limit of output tokens',
   api: 'the model has to be asked by another API',
   customTools: "the upstream takes no custom tools, such as Cursor's ApplyPatch",
@@ -229,6 +230,8 @@ const FIELDS = [
     'top_k',
     'seed',
   ],
+  ...['reasoning.effort', 'reasoning.summary', 'text.verbosity', 'stream_options.include_usage'],
+  ...['thinking.budget_tokens', 'thinking.display', 'output_config.effort'],
   ...['thinkingConfig', 'presencePenalty', 'frequencyPenalty', 'topP', 'topK', 'stopSequences'],
 ]
 

@@ -1,4 +1,13 @@
-import { CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
+import {
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  skipBom,
+} from './bytes.js'
 import { equalsString, KeyTable } from './key-table.js'
 import { decodeString, findLiteralEnd, findStringEnd, skipSpace, ValueScanner } from './scanner.js'
 
@@ -95,11 +104,11 @@ export function readElements(element: Plan): Plan {
 /**
  * Parses the outline of a complete JSON text, or of the one value that begins at `from`. Of a value that is stepped
  * over, only quotes and the depth of brackets are checked.
- * @param from index of a value; without it, the text must end with the value
+ * @param from index of a value; without it, the text must end with the value, and may begin with a byte order mark
  * @returns null if the text is seen to be no JSON
  */
 export function parseOutline(body: Buffer, plan: Plan, from = -1): Value | null {
-  const reader = new OutlineReader(body, Math.max(from, 0))
+  const reader = new OutlineReader(body, from === -1 ? skipBom(body) : from)
   const value = reader.readValue(plan)
   if (value === null || from !== -1) return value
   return skipSpace(body, value.end) === body.length ? value : null

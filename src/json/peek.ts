@@ -1,5 +1,5 @@
 import { EMPTY } from '../lib/bytes.js'
-import { COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
+import { BOM, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
 import { KeyTable } from './key-table.js'
 import type { Member, Value } from './outline.js'
 import { decodeString, findLiteralEnd, skipSpace, ValueScanner } from './scanner.js'
@@ -17,10 +17,10 @@ export interface Located<T> extends Span {
 }
 
 /**
- * The top-level fields that the relay needs of a JSON prompt, found in its bytes: the prompt is neither decoded, parsed
- * nor copied. For every valid JSON text the fields are what `JSON.parse` would give: the last of doubled keys wins, and
- * escaped keys count. For anything else they are the fields before the first error: broken JSON is for the upstream
- * to refuse.
+ * The top-level fields that the relay needs of a JSON prompt, found in its bytes, perhaps behind a byte order mark: the
+ * prompt is neither decoded, parsed nor copied. For every valid JSON text the fields are what `JSON.parse` would give:
+ * the last of doubled keys wins, and escaped keys count. For anything else they are the fields before the first error:
+ * broken JSON is for the upstream to refuse.
  */
 export interface Peek {
   /** Index after the brace that opens the object; null if the body is no object. */
@@ -99,6 +99,8 @@ export class Peeker {
   private hasTools: boolean
   private hasFunctions: boolean
   private prompts: number
+  /** How many bytes of a byte order mark there were. */
+  private marked: number
 
   constructor(objectStart: number | null = null) {
     this.fields = {
@@ -121,6 +123,7 @@ export class Peeker {
     this.hasTools = false
     this.hasFunctions = false
     this.prompts = 0
+    this.marked = 0
   }
 
   /** What was found up to now; the same object at each call. */
@@ -176,8 +179,11 @@ export class Peeker {
     const byte = chunk[at]
     switch (this.state) {
       case BEFORE_OBJECT:
-        this.state = byte === OPEN_BRACE ? BEFORE_KEY : OVER
-        if (byte === OPEN_BRACE) this.fields.objectStart = this.base + at + 1
+        if (byte === BOM[this.marked] && this.base + at === this.marked) this.marked++
+        else if (byte === OPEN_BRACE && this.marked % BOM.length === 0) {
+          this.state = BEFORE_KEY
+          this.fields.objectStart = this.base + at + 1
+        } else this.state = OVER
         return at + 1
       case BEFORE_KEY:
         this.state = byte === QUOTE ? IN_KEY : OVER

@@ -6,10 +6,12 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Parses JSON text; undefined if it is not valid. */
+const BYTE_ORDER_MARK = 0xfeff
+
+/** Parses JSON text, perhaps behind a byte order mark; undefined if it is not valid. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return JSON.parse(text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text)
   } catch {
     return undefined
   }

@@ -125,11 +125,18 @@ function isPossible(correction: Correction, { upstream }: Target<Upstream>): boo
   return correction.kind !== 'api' || speaksApi(upstream.apis, correction.to)
 }
 
-const MEMBERS = findEvery({ generationConfig: findEvery() })
+/** Objects of which an upstream may refuse a part. */
+const PARTED = ['reasoning', 'text', 'stream_options', 'thinking', 'output_config', 'thinkingConfig']
+const PARTS = Object.fromEntries(PARTED.map((key) => [key, findEvery()]))
+const MEMBERS = findEvery({ ...PARTS, generationConfig: findEvery(PARTS) })
 
-/** The names of the members of a body; of Gemini's, also of its `generationConfig`. */
+/** The names of the members of a body, as `SentRequest` has them. */
 function listFields(body: Buffer, api: ConversationApi): string[] {
   const outline = parseOutline(body, MEMBERS)
   const inner = api === 'gemini' ? findMember(outline, 'generationConfig') : null
-  return [...(outline?.members ?? []), ...(inner?.members ?? [])].map(({ key }) => key)
+  const members = [...(outline?.members ?? []), ...(inner?.members ?? [])]
+  const parts = members
+    .filter(({ key }) => PARTED.includes(key))
+    .flatMap(({ key, value }) => (value.members ?? []).map((part) => `${key}.${part.key}`))
+  return [...members.map(({ key }) => key), ...parts]
 }

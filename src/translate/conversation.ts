@@ -1,3 +1,5 @@
+import type { CallPlace } from './thinking/thought-memory.js'
+
 /**
  * A conversation as no API writes it: the readers of the three client APIs (`read/`) build it, and the writers of the
  * four target APIs (`write/`) print it. Twelve pairs of APIs need seven files instead of twenty-four.
@@ -77,6 +79,8 @@ export interface CallItem {
   readonly input: CallInput
   /** The call came as a custom tool's, with free text. */
   readonly isCustom: boolean
+  /** Where it stands in the client's body, by which its thinking is found. Missing: nowhere. */
+  readonly source?: CallPlace
 }
 
 /** The result of a call. */

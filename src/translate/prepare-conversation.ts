@@ -15,10 +15,12 @@ import { findRefusal } from './read/refusals.js'
 import { readResponses } from './read/responses.js'
 import { createCallIds, LONGEST_CHAT_CALL_ID } from './repair/call-ids.js'
 import { repairItems } from './repair/items.js'
+import { renameTools } from './repair/tool-names.js'
 import { hashBeginning } from './request/beginning.js'
+import { addChatThinking } from './request/native-chat-history.js'
 import { buildNativeRequest } from './request/native-request.js'
 import { parseRequestOutline, type RequestMeta, readRequestMeta } from './request/request-outline.js'
-import { createResponseTranslation } from './response/select.js'
+import { createChatObserver, createResponseTranslation } from './response/select.js'
 import type { ThoughtMemory } from './thinking/thought-memory.js'
 import type { ThoughtSink } from './thinking/thought-sink.js'
 import { writeChat } from './write/chat.js'
@@ -104,25 +106,41 @@ class PreparedConversation implements ConversationRequest {
     const request = parseRequestOutline(body)
     const peeked = request === null ? peekFields(body) : peekMembers(body, request)
     const base = { path: BODY_PATHS[api], query: null, pieces: [body], peeked }
-    if (!options.isCursor)
-      return { ...base, edits: [], translate: null, readable: false, foreign: false, dropped: [] }
-    const { traits, upstream } = target
+    if (!options.isCursor) return { ...base, ...this.replay(target), foreign: false, dropped: [] }
+    const { traits, upstream, model } = target
     const { effort, thoughts } = options
-    const { edits, dropped, wrapped } = buildNativeRequest(api, body, { traits, upstream, effort, thoughts })
-    const context = this.responseContext(api, upstream, wrapped)
+    const native = { traits, upstream, model, effort, thoughts }
+    const { edits, dropped, wrapped, clients } = buildNativeRequest(api, body, native)
+    const context = this.responseContext(target, wrapped, clients)
     const translate = createResponseTranslation(context)
     const foreign = api !== this.reads
     return { ...base, edits, translate, readable: foreign || context.hasTools, foreign, dropped }
   }
 
+  /**
+   * Of a client that is not Cursor, a body that stays in its API keeps its bytes. Where chat completions want the
+   * thinking of earlier turns back, which few clients send, it is put in, and that of the answer is kept.
+   */
+  private replay(target: TranslationTarget): Pick<OutboundRequest, 'edits' | 'translate' | 'readable'> {
+    const { api, body, hasTools } = this
+    const { effort, thoughts } = this.options
+    if (api !== 'chat' || target.traits.chatThinking === 'none' || thoughts === null)
+      return { edits: [], translate: null, readable: false }
+    const edits = addChatThinking(body, { ...target, effort, thoughts })
+    const translate = hasTools ? createChatObserver(createThoughtSink(thoughts, target)) : null
+    return { edits, translate, readable: hasTools }
+  }
+
   private translate(content: Conversation, target: TranslationTarget): OutboundRequest {
     const { thoughts, effort } = this.options
     const callIds = createCallIds(target.traits.callIds, LONGEST_CHAT_CALL_ID)
-    const written = WRITERS[target.api](content, target, { thoughts, effort, callIds })
-    const { path, query, body, peeked, dropped, wrapped } = written
+    const { conversation, clients } = renameTools(content, target.api, target.traits)
+    const written = WRITERS[target.api](conversation, target, { thoughts, effort, callIds })
+    const { path, query, body, peeked, dropped } = written
+    const wrapped = written.wrapped.map((name) => clients.get(name) ?? name)
     return {
       ...{ path, query, pieces: [body], peeked, edits: [], dropped },
-      translate: createResponseTranslation(this.responseContext(target.api, target.upstream, wrapped)),
+      translate: createResponseTranslation(this.responseContext(target, wrapped, clients)),
       ...{ readable: true, foreign: target.api !== this.reads },
     }
   }
@@ -135,22 +153,27 @@ class PreparedConversation implements ConversationRequest {
   }
 
   /** Everything that decides how a response of this API is read. Nothing in it keeps the body alive. */
-  private responseContext(api: ConversationApi, upstream: string, wrapped: readonly string[]) {
+  private responseContext(
+    target: TranslationTarget,
+    wrapped: readonly string[],
+    clients: ReadonlyMap<string, string>,
+  ) {
     const { reads, meta, options, hasTools } = this
     const { model, showThinking, thoughts } = options
     return {
-      ...{ from: api, reads, ...meta, model, showThinking, wrapped, hasTools },
+      ...{ from: target.api, reads, ...meta, model, showThinking, wrapped, clients, hasTools },
       // Thinking is wanted back beside tool calls alone.
-      thoughts: thoughts === null || !hasTools ? null : createThoughtSink(thoughts, upstream, api),
+      thoughts: thoughts === null || !hasTools ? null : createThoughtSink(thoughts, target),
     }
   }
 }
 
 /** Keeps what an upstream thought, under the calls that it made. */
-function createThoughtSink(memory: ThoughtMemory, upstream: string, api: ConversationApi): ThoughtSink {
+function createThoughtSink(memory: ThoughtMemory, { upstream, model, api }: TranslationTarget): ThoughtSink {
+  const recorder = memory.openRecorder()
   return {
     remember(callIds, json) {
-      for (const id of callIds) memory.remember(id, { upstream, api, json })
+      for (const id of callIds) recorder.remember(id, { upstream, model, api, json })
     },
   }
 }

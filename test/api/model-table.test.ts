@@ -20,6 +20,9 @@ function rule(given: Partial<ModelRule>): ModelRule {
 }
 
 /** Model, preset, and some of its traits. */
+/** Claude models that take one of them alone. */
+const ONE: ModelTraits['refusesTogether'] = [['temperature', 'top_p']]
+
 const KNOWN: ReadonlyArray<[string, PresetName | null, Partial<ModelTraits>]> = [
   ['gpt-5', 'openai', { api: 'responses', customTools: true, efforts: ['minimal', 'low', 'medium', 'high'] }],
   ['gpt-5-mini-2025-08-07', 'azure', { api: 'responses', limitField: 'max_completion_tokens' }],
@@ -52,11 +55,23 @@ const KNOWN: ReadonlyArray<[string, PresetName | null, Partial<ModelTraits>]> = 
   ['claude-3-5-haiku-latest', 'anthropic', { api: 'messages', thinking: 'none', maxOutputTokens: 8192 }],
   ['claude-3-7-sonnet-20250219', 'anthropic', { thinking: 'budget', maxOutputTokens: 64_000, refuses: [] }],
   ['claude-opus-4-20250514', 'anthropic', { thinking: 'budget', maxOutputTokens: 32_000, refuses: [] }],
-  ['claude-opus-4-1', 'anthropic', { thinking: 'budget', maxOutputTokens: 32_000, refuses: ['top_p'] }],
+  [
+    'claude-opus-4-1',
+    'anthropic',
+    { thinking: 'budget', maxOutputTokens: 32_000, refuses: [], refusesTogether: ONE },
+  ],
   ['claude-sonnet-4-0', 'anthropic', { thinking: 'budget', maxOutputTokens: 64_000 }],
   ['claude-sonnet-4-5-20250929', 'anthropic', { thinking: 'budget', maxOutputTokens: 64_000 }],
-  ['claude-haiku-4-5', 'anthropic', { thinking: 'budget', maxOutputTokens: 64_000, refuses: ['top_p'] }],
-  ['claude-opus-4-6', 'anthropic', { thinking: 'adaptive', maxOutputTokens: 128_000, refuses: ['top_p'] }],
+  [
+    'claude-haiku-4-5',
+    'anthropic',
+    { thinking: 'budget', maxOutputTokens: 64_000, refuses: [], refusesTogether: ONE },
+  ],
+  [
+    'claude-opus-4-6',
+    'anthropic',
+    { thinking: 'adaptive', maxOutputTokens: 128_000, refuses: [], refusesTogether: ONE },
+  ],
   ['claude-sonnet-4-6', 'anthropic', { thinking: 'adaptive', maxOutputTokens: 128_000 }],
   ['claude-opus-4-7', 'anthropic', { thinking: 'adaptive', refuses: ['temperature', 'top_p', 'top_k'] }],
   ['claude-opus-5-5', 'anthropic', { thinking: 'adaptive', maxOutputTokens: 128_000, api: 'messages' }],

@@ -18,16 +18,17 @@ export type Target = Partial<ModelTraits> & Partial<Omit<NativeTarget, 'traits'>
 
 export function createTarget({
   upstream = 'up',
+  model = 'm',
   effort = null,
   thoughts = null,
   ...traits
 }: Target = {}): NativeTarget {
-  return { traits: { ...TRAITS, ...traits }, upstream, effort, thoughts }
+  return { traits: { ...TRAITS, ...traits }, upstream, model, effort, thoughts }
 }
 
 /** A memory that has these thoughts, by the ids of calls. */
 export function createMemory(thoughts: Readonly<Record<string, Thought>>): ThoughtMemory {
-  return { find: (id) => thoughts[id] ?? null, remember: () => {} }
+  return { find: ({ id }) => thoughts[id] ?? null, openRecorder: () => ({ remember: () => {} }) }
 }
 
 /** An upstream without custom tools and reasoning objects. */

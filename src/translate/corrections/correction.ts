@@ -3,7 +3,8 @@ import type { ModelTraits } from '../../api/model-traits.js'
 
 /**
  * What an upstream's error says about its model, as a change of the model's traits:
- * - `drop`: these fields of the request are refused, named as they were sent;
+ * - `drop`: these fields of the request are refused, named as they were sent, or parts of them (`reasoning.summary`);
+ * - `together`: these two fields are refused together;
  * - `limitField`: the limit of output tokens has this name in chat completions;
  * - `api`: the model is asked by this API;
  * - `customTools`: it takes no custom tools;
@@ -12,6 +13,7 @@ import type { ModelTraits } from '../../api/model-traits.js'
  */
 export type Correction =
   | { readonly kind: 'drop'; readonly fields: readonly string[] }
+  | { readonly kind: 'together'; readonly fields: readonly [string, string] }
   | { readonly kind: 'limitField'; readonly to: ModelTraits['limitField'] }
   | { readonly kind: 'api'; readonly to: ConversationApi }
   | { readonly kind: 'customTools' }
@@ -24,6 +26,8 @@ const EFFORT_FIELDS = new Set(['reasoning_effort', 'reasoning', 'output_config',
 /** What a correction changes: the traits that get other values. */
 export function correctTraits(traits: ModelTraits, correction: Correction): Partial<ModelTraits> {
   switch (correction.kind) {
+    case 'together':
+      return { refusesTogether: [...traits.refusesTogether, correction.fields] }
     case 'limitField':
       return { limitField: correction.to }
     case 'api':
@@ -36,13 +40,20 @@ export function correctTraits(traits: ModelTraits, correction: Correction): Part
       return { thinking: correction.to }
     case 'drop': {
       const { fields } = correction
+      const refuses = [...new Set([...traits.refuses, ...fields])]
+      const takesNoEffort = fields.some((field) => EFFORT_FIELDS.has(field))
       return {
-        refuses: [...new Set([...traits.refuses, ...fields])],
-        ...(fields.some((field) => EFFORT_FIELDS.has(field)) ? { efforts: [] } : null),
+        refuses,
+        ...(takesNoEffort || isWithoutReasoning(refuses) ? { efforts: [] } : null),
         ...(fields.includes('thinking') ? { thinking: 'none' as const } : null),
       }
     }
   }
+}
+
+/** A model that takes no part of `reasoning` does not reason, and refuses all else that is about it. */
+function isWithoutReasoning(refuses: readonly string[]): boolean {
+  return refuses.includes('reasoning.effort') && refuses.includes('reasoning.summary')
 }
 
 /**

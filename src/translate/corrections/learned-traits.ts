@@ -8,17 +8,31 @@ const CORRECTIONS_MAX = 32
 /** Longer names are not remembered: no upstream has such a model. */
 const NAME_MAX = 300
 
+/** In milliseconds. What an upstream refuses for an hour, for a wrong path in its config say, it may take later. */
+const AGE_MAX = 60 * 60 * 1000
+
 const NOTHING: readonly Correction[] = []
 
+/** The corrections of one pair. */
+interface Learned {
+  readonly corrections: readonly Correction[]
+  /** When the first of them was learned. */
+  readonly since: number
+}
+
 /**
- * What upstreams have said of their models in errors, for as long as the relay runs: the next request is right at once.
- * Bounded in number, as clients choose the names of models.
+ * What upstreams have said of their models in errors: the next request is right at once. All that was learned of a pair
+ * is forgotten an hour after its first correction, and learned anew if it is still true, at the price of one refused
+ * request. Bounded in number, as clients choose the names of models.
  */
 export class LearnedTraits {
-  private readonly byPair: Map<string, readonly Correction[]>
+  private readonly byPair: Map<string, Learned>
+  private readonly now: () => number
 
-  constructor() {
+  /** @param now the clock, in milliseconds */
+  constructor(now: () => number = () => performance.now()) {
     this.byPair = new Map()
+    this.now = now
   }
 
   /** The traits with all that was learned. The same object if nothing was. */
@@ -42,13 +56,20 @@ export class LearnedTraits {
       const [oldest] = this.byPair.keys()
       if (oldest !== undefined) this.byPair.delete(oldest)
     }
-    this.byPair.set(key, [...known, correction])
+    const since = known.length === 0 ? this.now() : (this.byPair.get(key)?.since ?? this.now())
+    this.byPair.set(key, { corrections: [...known, correction], since })
     return true
   }
 
   /** What was learned, in its order. */
   list(target: string, model: string): readonly Correction[] {
-    return this.byPair.size === 0 ? NOTHING : (this.byPair.get(keyOf(target, model)) ?? NOTHING)
+    if (this.byPair.size === 0) return NOTHING
+    const key = keyOf(target, model)
+    const learned = this.byPair.get(key)
+    if (learned === undefined) return NOTHING
+    if (this.now() - learned.since < AGE_MAX) return learned.corrections
+    this.byPair.delete(key)
+    return NOTHING
   }
 }
 
@@ -60,6 +81,10 @@ function keyOf(target: string, model: string): string {
  * An API or a limit that was corrected once is not corrected again: two errors that contradict each other end there.
  */
 function isKnown(known: readonly Correction[], correction: Correction): boolean {
+  if (correction.kind === 'together') {
+    const pair = correction.fields.join(' ')
+    return known.some((each) => each.kind === 'together' && each.fields.join(' ') === pair)
+  }
   if (correction.kind !== 'drop') return known.some(({ kind }) => kind === correction.kind)
   return correction.fields.every((field) =>
     known.some((each) => each.kind === 'drop' && each.fields.includes(field)),

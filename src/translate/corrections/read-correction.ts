@@ -5,7 +5,10 @@ import { type ErrorFacts, readErrorFacts } from './error-facts.js'
 /** The request that an upstream refused. */
 export interface SentRequest {
   readonly api: ConversationApi
-  /** Names of the members of its body; for Gemini, also of its `generationConfig`. */
+  /**
+   * Names of the members of its body; for Gemini, also of its `generationConfig`. Of an object among them also its
+   * members, as `reasoning.effort`.
+   */
   readonly fields: readonly string[]
 }
 
@@ -31,7 +34,17 @@ export function readCorrection(status: number, body: Buffer, sent: SentRequest):
     if (facts.texts.some((text) => ADAPTIVE_ONLY.test(text))) return { kind: 'thinking', to: 'adaptive' }
     if (facts.texts.some((text) => BUDGET_ONLY.test(text))) return { kind: 'thinking', to: 'budget' }
   }
-  return findRefusedFields(facts, sent)
+  return findPair(facts, sent) ?? findRefusedFields(facts, sent)
+}
+
+function findPair({ texts }: ErrorFacts, sent: SentRequest): Correction | null {
+  for (const text of texts) {
+    const [, first = '', second = ''] = NOT_TOGETHER.exec(text) ?? []
+    const [one, other] = [findSentField(first, sent), findSentField(second, sent)]
+    if (one !== null && other !== null && !isKept(other, sent.api))
+      return { kind: 'together', fields: [one, other] }
+  }
+  return null
 }
 
 /** In the words of OpenAI, of servers in Rust, and of C++ ones that look for `function` at once. */
@@ -109,9 +122,12 @@ const ONE_FIELD: readonly RegExp[] = [
   ),
   // Python servers.
   new RegExp(`unexpected keyword argument ${QUOTE}(\\w{1,80})${QUOTE}`, 'gi'),
-  // Anthropic: the first of two stays.
-  new RegExp(`${QUOTE}?\\w{1,80}${QUOTE}? and ${QUOTE}?(\\w{1,80})${QUOTE}? cannot both be specified`, 'gi'),
 ]
+/** Anthropic's: the first of two stays. */
+const NOT_TOGETHER = new RegExp(
+  `${QUOTE}?(\\w{1,80})${QUOTE}? and ${QUOTE}?(\\w{1,80})${QUOTE}? cannot both be specified`,
+  'i',
+)
 /** Each has a list of them. */
 const SEVERAL_FIELDS: readonly RegExp[] = [
   /Unrecognized request arguments? supplied: ([\w.,\s]{1,400})/gi,
@@ -152,7 +168,7 @@ function findRefusedFields(facts: ErrorFacts, sent: SentRequest): Correction | n
 /** The limit of output tokens has another name, and stays. */
 const LIMITS = new Set(['max_tokens', 'max_completion_tokens'])
 
-/** Paths of which the member that holds them is dropped. */
+/** Parts that mean the member that holds them, if they were not sent themselves. */
 const PART_PATH =
   /^(reasoning|output_config|stream_options)\.(?:effort|summary|include_usage|include_obfuscation)$/
 
@@ -165,8 +181,8 @@ function findSentField(name: string, { fields }: SentRequest): string | null {
     .replace(/\.$/, '')
     .replace(/^body\./, '')
     .replace(/^generation_?config\./i, '')
-  const path = PART_PATH.exec(plain)?.[1] ?? plain
-  for (const each of [path, toSnakeCase(path), toCamelCase(path)]) if (fields.includes(each)) return each
+  for (const path of [plain, PART_PATH.exec(plain)?.[1] ?? plain])
+    for (const each of [path, toSnakeCase(path), toCamelCase(path)]) if (fields.includes(each)) return each
   return null
 }
 
@@ -186,6 +202,7 @@ const KEPT = new Set([
   ...['response_format', 'text', 'responseSchema', 'responseMimeType', 'modalities', 'audio', 'prediction'],
   ...['max_output_tokens', 'maxOutputTokens', 'generationConfig', 'safetySettings', 'cachedContent'],
   ...['logprobs', 'top_logprobs', 'responseLogprobs', 'web_search_options'],
+  ...['text.format', 'output_config.format', 'thinking.type'],
 ])
 
 function isKept(field: string, api: ConversationApi): boolean {

@@ -19,6 +19,8 @@ export class ItemReader {
   /** How many of them have their results. */
   private answered: number
   private madeIds: number
+  /** Index of the message or item that is read. */
+  private message: number
 
   /**
    * @param customs names of the custom tools: their calls may come as those of functions
@@ -33,6 +35,7 @@ export class ItemReader {
     this.unnamed = []
     this.answered = 0
     this.madeIds = 0
+    this.message = -1
   }
 
   /** Adds a prompt that stands beside the messages: `system` or `instructions`. */
@@ -47,7 +50,10 @@ export class ItemReader {
       if (findString(this.body, list)) this.addPlain('user', list, null)
       return
     }
-    for (const item of list.elements) if (item.members !== null) this.addItem(item)
+    for (const [n, item] of list.elements.entries()) {
+      this.message = n
+      if (item.members !== null) this.addItem(item)
+    }
   }
 
   private addItem(item: Value): void {
@@ -181,12 +187,14 @@ export class ItemReader {
     if (name === null || name === '') return
     const input = findMember(inner, key)
     const id = readId(body, outer, CALL_IDS) ?? this.createCallId()
+    const source = { id, message: this.message }
     if (isCustom || this.customs.has(name)) {
       const text = isCustom ? copyString(body, inner, key) : readCustomInput(body, input)
-      this.items.push({ kind: 'call', id, name, isCustom: true, input: { form: 'text', text: text ?? '""' } })
+      const free = { form: 'text', text: text ?? '""' } as const
+      this.items.push({ kind: 'call', id, name, isCustom: true, input: free, source })
       return
     }
-    this.items.push({ kind: 'call', id, name, isCustom: false, input: readInput(body, input, key) })
+    this.items.push({ kind: 'call', id, name, isCustom: false, input: readInput(body, input, key), source })
   }
 
   private addResult(item: Value, content: Value | null): void {

@@ -12,6 +12,8 @@ export class HistoryEdits {
   private readonly array: ArrayEdits
   /** By the index of a message, made when it is needed. */
   private readonly changes: Map<number, ObjectEdits>
+  /** Of the messages that moved, the index of the message that they are ahead of now. */
+  private readonly moves: Map<number, number>
 
   /** @param conversation as `openConversation` returns it */
   constructor(body: Buffer, conversation: Value) {
@@ -19,6 +21,7 @@ export class HistoryEdits {
     this.messages = conversation.elements ?? []
     this.array = new ArrayEdits(conversation)
     this.changes = new Map()
+    this.moves = new Map()
   }
 
   /** The changes to a message that is an object. */
@@ -47,6 +50,14 @@ export class HistoryEdits {
   move(n: number, to: number): void {
     this.array.insert(to, this.format(n))
     this.array.cut(n)
+    this.moves.set(n, to)
+  }
+
+  /** Index of the message that stands behind the message `n` now, or of one that was there; null if it is gone. */
+  placeBehind(n: number): number | null {
+    const to = this.moves.get(n)
+    if (to !== undefined) return to
+    return this.isCut(n) ? null : n + 1
   }
 
   /** Adds all changes to those of the request. */

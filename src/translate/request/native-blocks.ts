@@ -13,7 +13,7 @@ import { wrapMessagesCall } from '../custom-tools/wrap-history.js'
 import { type CallIds, createCallIds } from '../repair/call-ids.js'
 import { HistoryEdits } from './history.js'
 import { formatImageBlock } from './image-block.js'
-import { editCallId, readCallId } from './native-call-ids.js'
+import { editCallId, editToolName, readCallId } from './native-call-ids.js'
 import { findThought, type NativeContext } from './native-context.js'
 import { type Contents, MessagesRepairs, removeMessage } from './native-messages-repairs.js'
 import { applyRepairs } from './native-repairs.js'
@@ -118,6 +118,7 @@ class BlockList {
       const type = findMember(block, 'type')
       if (equalsText(body, type, 'tool_use')) {
         editCallId(this.history, this.n, findMember(block, 'id'), this.ids)
+        editToolName(this.history, this.n, findMember(block, 'name'), this.context.names)
         if (this.context.wrapped.size > 0) wrapMessagesCall(this.context, block, this.history.of(this.n))
       } else if (equalsText(body, type, 'tool_result')) this.editResult(block)
     }
@@ -228,7 +229,7 @@ function addThinking(
       const kind = findMember(block, 'type')
       if (equalsText(body, kind, 'thinking') || equalsText(body, kind, 'redacted_thinking')) isGiven = true
       if (isGiven || array === undefined || !equalsText(body, kind, 'tool_use')) continue
-      const thought = findThought(target, 'messages', readCallId(body, findMember(block, 'id')))
+      const thought = findThought(target, 'messages', readCallId(body, findMember(block, 'id')), n)
       isWanting = thought === null
       if (thought === null) continue
       array.insert(0, thought)

@@ -1,5 +1,6 @@
 import { readText, type Value } from '../../json/outline.js'
 import type { CallIds } from '../repair/call-ids.js'
+import type { ToolNames } from '../repair/tool-names.js'
 import type { HistoryEdits } from './history.js'
 
 /** Replaces the id of a call, in the call or in its result. */
@@ -8,6 +9,14 @@ export function editCallId(history: HistoryEdits, n: number, value: Value | null
   if (value === null || id === null) return
   const wanted = ids.idFor(id)
   if (wanted !== id) history.of(n).replace(value, JSON.stringify(wanted))
+}
+
+/** Replaces the name of a tool that the target does not take. */
+export function editToolName(history: HistoryEdits, n: number, value: Value | null, names: ToolNames): void {
+  const name = readCallId(history.body, value)
+  if (value === null || name === null) return
+  const wanted = names.nameFor(name)
+  if (wanted !== name) history.of(n).replace(value, JSON.stringify(wanted))
 }
 
 /** The id of a call; null if it is missing, no string, or longer than any vendor's. */

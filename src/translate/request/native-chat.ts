@@ -1,27 +1,16 @@
 import { ObjectEdits } from '../../json/object-edits.js'
-import {
-  equalsText,
-  findMember,
-  findString,
-  isEmptyValue,
-  readText,
-  sliceText,
-  type Value,
-} from '../../json/outline.js'
-import { wrapChatCall } from '../custom-tools/wrap-history.js'
-import { type CallIds, createCallIds, LONGEST_CHAT_CALL_ID } from '../repair/call-ids.js'
-import { CANCELLED, type TurnFacts } from '../repair/turns.js'
-import { UNKNOWN_SIGNATURE } from '../write/chat.js'
-import { HistoryEdits } from './history.js'
-import { editCallId, readCallId } from './native-call-ids.js'
-import { findThought, fitEffort, type NativeContext } from './native-context.js'
-import { applyRepairs, type RepairWriter } from './native-repairs.js'
+import { findMember, findString, isEmptyValue, readText, sliceText, type Value } from '../../json/outline.js'
+import { parseJson } from '../../json/values.js'
+import { editChatHistory } from './native-chat-history.js'
+import { fitEffort, type NativeContext } from './native-context.js'
 
 /** Changes what Cursor puts into chat completions from other APIs, and what the model does not take. */
 export function editChat(context: NativeContext): void {
   const { body, request, edits, target, fields } = context
   const tools = findMember(request, 'tools')
-  if (tools === null || tools.elements?.length === 0 || isEmptyValue(body, tools)) {
+  const hasTools = tools !== null && tools.elements?.length !== 0 && !isEmptyValue(body, tools)
+  const hasFunctions = editFunctions(context, hasTools)
+  if (!hasTools && !hasFunctions) {
     // Cursor sends `"tools":null,"tool_choice":"auto"` (a recording of gabrii's proxy for it). OpenAI refuses a choice
     // and parallel_tool_calls without tools, and an empty array of tools.
     edits.cut('tools')
@@ -31,7 +20,48 @@ export function editChat(context: NativeContext): void {
   editLimit(context)
   editEffort(context)
   fields.dropRefused({ [target.traits.limitField]: LIMITS, reasoning_effort: ['reasoning'] })
-  editHistory(context)
+  fields.cutParts('stream_options')
+  editChatHistory(context)
+}
+
+/**
+ * `functions` and `function_call` are the older form of `tools` and `tool_choice`, which most servers do not know.
+ * @param hasTools the request has the new form, too
+ * @returns whether they became tools
+ */
+function editFunctions({ body, request, edits, names }: NativeContext, hasTools: boolean): boolean {
+  const functions = findMember(request, 'functions')?.elements ?? []
+  if (hasTools || functions.length === 0) {
+    edits.cut('functions')
+    edits.cut('function_call')
+    return false
+  }
+  const tools = functions.map((each) => `{"type":"function","function":${formatFunction(body, each, names)}}`)
+  edits.rename('functions', 'tools', `[${tools.join(',')}]`)
+  const choice = findMember(request, 'function_call')
+  if (!isEmptyValue(body, findMember(request, 'tool_choice'))) edits.cut('function_call')
+  else if (!isEmptyValue(body, choice))
+    edits.rename('function_call', 'tool_choice', formatChoice(body, choice as Value, names))
+  else edits.cut('function_call')
+  return true
+}
+
+function formatFunction(body: Buffer, made: Value, names: NativeContext['names']): string {
+  const value = findMember(made, 'name')
+  const name = readText(body, value, Number.POSITIVE_INFINITY)
+  const wanted = name === null ? null : names.nameFor(name)
+  if (value === null || wanted === name) return sliceText(body, made)
+  const ahead = body.toString('utf8', made.start, value.start)
+  return `${ahead}${JSON.stringify(wanted)}${body.toString('utf8', value.end, made.end)}`
+}
+
+/** `{"name":NAME}` names a function. */
+function formatChoice(body: Buffer, choice: Value, names: NativeContext['names']): string {
+  const text = sliceText(body, choice)
+  const parsed = text.startsWith('{') ? parseJson(text) : undefined
+  return parsed === undefined
+    ? text
+    : JSON.stringify({ type: 'function', function: names.renameChoice(parsed) })
 }
 
 const LIMITS = ['max_completion_tokens', 'max_tokens']
@@ -99,162 +129,23 @@ function fitOuter({ body, edits, target, fields }: NativeContext, outer: Value):
 
 /** @param isElsewhere the body has an effort beside the object */
 function fitInner(context: NativeContext, reasoning: Value, inner: Value | null, isElsewhere: boolean): void {
-  const { body, edits, target, fields } = context
+  const { body, target, fields } = context
   const own = readText(body, inner)
-  if (inner === null && isElsewhere) return
-  const wanted = fitEffort(target, own)
-  if (wanted === own) return
+  const wanted = fields.isRefused('reasoning.effort') ? null : fitEffort(target, own)
+  if ((inner === null && isElsewhere) || wanted === own) {
+    fields.cutParts('reasoning')
+    return
+  }
   if (wanted === null) fields.report('reasoning')
-  setInner(body, reasoning, wanted, edits)
+  setInner(context, reasoning, wanted)
 }
 
 /** Sets the effort in the object `reasoning`; OpenRouter takes either an effort or a limit of tokens in it. */
-function setInner(body: Buffer, reasoning: Value, wanted: string | null, edits: ObjectEdits): void {
+function setInner({ body, edits, fields }: NativeContext, reasoning: Value, wanted: string | null): void {
   const within = new ObjectEdits(reasoning)
+  for (const { key } of reasoning.members ?? []) if (fields.isRefused(`reasoning.${key}`)) within.cut(key)
   within.cut('effort')
   if (wanted !== null) within.add('effort', JSON.stringify(wanted))
   if (wanted !== null && !isEmptyValue(body, findMember(reasoning, 'max_tokens'))) within.cut('max_tokens')
   edits.within(within.edits())
-}
-
-/** Fits earlier calls and their results to the target. A chat without calls is not looked at. */
-function editHistory(context: NativeContext): void {
-  const { body, request, edits, target } = context
-  const conversation = findMember(request, 'messages')
-  if (!conversation?.elements?.some(hasCall)) return
-  const history = new HistoryEdits(body, conversation)
-  const ids = target.traits.callIds === 'nine' ? createCallIds('nine') : SHORT_IDS
-  for (let n = 0; n < history.messages.length; n++) {
-    const message = history.messages[n] as Value
-    if (message.members === null) continue
-    editCalls(context, history, n, ids)
-    editCallId(history, n, findMember(message, 'tool_call_id'), ids)
-  }
-  applyRepairs(history, new ChatRepairs(history, ids))
-  history.addTo(edits)
-}
-
-function hasCall(message: Value): boolean {
-  return findMember(message, 'tool_calls') !== null || findMember(message, 'tool_call_id') !== null
-}
-
-/** Chat completions of most vendors take any id that is not too long, and some want their own form back (Kimi). */
-const SHORT_IDS: CallIds = {
-  idFor: (id) =>
-    id.length <= LONGEST_CHAT_CALL_ID ? id : createCallIds('any', LONGEST_CHAT_CALL_ID).idFor(id),
-}
-
-function editCalls(context: NativeContext, history: HistoryEdits, n: number, ids: CallIds): void {
-  const { body, target } = context
-  const message = history.messages[n] as Value
-  const calls = findMember(message, 'tool_calls')
-  if (calls === null) return
-  if (calls.elements === null ? isEmptyValue(body, calls) : calls.elements.length === 0) {
-    cutEmptyCalls(body, message, history.of(n))
-    return
-  }
-  for (const call of calls.elements ?? []) {
-    if (call.members === null) continue
-    wrapChatCall(context, call, history.of(n))
-    editCallId(history, n, findMember(call, 'id'), ids)
-  }
-  if (target.traits.chatThinking === 'reasoning_content') addReasoning(context, message, calls, history.of(n))
-  else if (target.traits.chatThinking === 'thought_signature') addSignatures(context, calls, history.of(n))
-}
-
-/** Strict servers refuse an empty array of calls, and a message without calls and without a content. */
-function cutEmptyCalls(body: Buffer, message: Value, edits: ObjectEdits): void {
-  edits.cut('tool_calls')
-  const content = findMember(message, 'content')
-  if (!equalsText(body, findMember(message, 'role'), 'assistant')) return
-  if (content === null) edits.add('content', '""')
-  else if (isEmptyValue(body, content)) edits.replace(content, '""')
-}
-
-/**
- * DeepSeek and Kimi refuse a call of theirs without its `reasoning_content`; an empty one stands for what is not known.
- */
-function addReasoning(
-  { body, target }: NativeContext,
-  message: Value,
-  calls: Value,
-  edits: ObjectEdits,
-): void {
-  const known = findMember(message, 'reasoning_content')
-  if (findString(body, known)) return
-  let thought: string | null = null
-  for (const call of calls.elements ?? []) {
-    thought ??= findThought(target, 'chat', readCallId(body, findMember(call, 'id')))
-  }
-  const text = thought?.startsWith('"') ? thought : '""'
-  if (known === null) edits.add('reasoning_content', text)
-  else edits.replace(known, text)
-}
-
-/**
- * Gemini's compatible API refuses the first of parallel calls without a signature, which stands in `extra_content`. One
- * that is not known, as the call is another model's or was forgotten, is replaced by what Gemini takes for it.
- */
-function addSignatures({ body, target }: NativeContext, calls: Value, edits: ObjectEdits): void {
-  for (const [n, call] of (calls.elements ?? []).entries()) {
-    if (!call.members?.length || !isEmptyValue(body, findMember(call, 'extra_content'))) continue
-    const found = findThought(target, 'chat', readCallId(body, findMember(call, 'id')))
-    const thought = found?.startsWith('{') ? found : n === 0 ? UNKNOWN_EXTRA : null
-    if (thought === null) continue
-    const known = findMember(call, 'extra_content')
-    if (known !== null) edits.replace(known, thought)
-    else edits.within([{ start: call.end - 1, end: call.end - 1, text: `,"extra_content":${thought}` }])
-  }
-}
-
-const UNKNOWN_EXTRA = `{"google":{"thought_signature":"${UNKNOWN_SIGNATURE}"}}`
-
-const NONE: readonly string[] = []
-const NO_FACTS: TurnFacts = { calls: NONE, results: NONE }
-
-function readFacts(body: Buffer, message: Value): TurnFacts {
-  const role = findMember(message, 'role')
-  if (equalsText(body, role, 'tool')) {
-    const id = readCallId(body, findMember(message, 'tool_call_id'))
-    return id === null ? NO_FACTS : { calls: NONE, results: [id] }
-  }
-  const elements = equalsText(body, role, 'assistant') ? findMember(message, 'tool_calls')?.elements : null
-  if (!elements?.length) return NO_FACTS
-  const calls: string[] = []
-  for (const call of elements) {
-    const id = readCallId(body, findMember(call, 'id'))
-    if (id !== null) calls.push(id)
-  }
-  return { calls, results: NONE }
-}
-
-/** How repairs are written in chat completions: each result is a message. */
-class ChatRepairs implements RepairWriter {
-  readonly turns: RepairWriter['turns']
-  private readonly history: HistoryEdits
-  private readonly ids: CallIds
-
-  constructor(history: HistoryEdits, ids: CallIds) {
-    this.history = history
-    this.ids = ids
-    const { body } = history
-    this.turns = history.messages.map((message, n) => ({
-      facts: readFacts(body, message),
-      first: n,
-      last: n,
-    }))
-  }
-
-  drop(turn: number): void {
-    this.history.cut(turn)
-  }
-
-  endDrops(): void {}
-
-  cancel(cancelled: readonly string[], before: number): void {
-    for (const id of cancelled) {
-      const call = JSON.stringify(this.ids.idFor(id))
-      this.history.insert(before, `{"role":"tool","tool_call_id":${call},"content":${CANCELLED}}`)
-    }
-  }
 }

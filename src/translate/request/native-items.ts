@@ -12,7 +12,7 @@ import { isCallOf, renameKey, wrapArguments, wrapText } from '../custom-tools/wr
 import { type CallIds, createCallIds } from '../repair/call-ids.js'
 import { CANCELLED } from '../repair/turns.js'
 import { HistoryEdits } from './history.js'
-import { editCallId, readCallId } from './native-call-ids.js'
+import { editCallId, editToolName, readCallId } from './native-call-ids.js'
 import { findThought, type NativeContext } from './native-context.js'
 import { applyRepairs, type RepairWriter, type Turn } from './native-repairs.js'
 
@@ -31,6 +31,8 @@ export function editItems(context: NativeContext): void {
     cutEmptyCalls(history, n)
     editItemId(history, n, type)
     editCallId(history, n, findMember(item, 'call_id'), ids)
+    if (type.endsWith('tool_call') || type === 'function_call')
+      editToolName(history, n, findMember(item, 'name'), context.names)
     if (type === 'message') editParts(history, n, findMember(item, 'content'))
     else editCall(context, history, n, { type, customIds })
   }
@@ -184,7 +186,7 @@ function addReasoning({ body, target }: NativeContext, history: HistoryEdits): v
     if (type === 'reasoning') isGiven = true
     else if (!isAssistants(body, item, type)) isGiven = false
     if ((type !== 'function_call' && type !== 'custom_tool_call') || isGiven) return
-    const thought = findThought(target, 'responses', readCallId(body, findMember(item, 'call_id')))
+    const thought = findThought(target, 'responses', readCallId(body, findMember(item, 'call_id')), n)
     // Calls that came together share their reasoning, and no item may come twice.
     if (thought === null || known.has(thought)) return
     known.add(thought)

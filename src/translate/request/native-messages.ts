@@ -44,7 +44,7 @@ const SYNONYMS = { stop_sequences: ['stop'], metadata: ['user'] }
 /** Changes what Cursor adds to a Messages body from chat completions, and what the model does not take. */
 export function editMessages(context: NativeContext): void {
   const { body, request, edits, fields } = context
-  editChoice(body, request, edits)
+  editChoice(context)
   for (const key of OPENAI_ONLY) edits.cut(key)
   editLimit(context)
   editUser(body, request, edits)
@@ -57,7 +57,7 @@ export function editMessages(context: NativeContext): void {
 }
 
 /** Messages refuses a choice without tools, and any other member in a choice of type "none" (new-api issue 2763). */
-function editChoice(body: Buffer, request: Value, edits: ObjectEdits): void {
+function editChoice({ body, request, edits, names }: NativeContext): void {
   const tools = findMember(request, 'tools')
   if (!tools?.elements?.length) {
     edits.cut('tool_choice')
@@ -72,13 +72,14 @@ function editChoice(body: Buffer, request: Value, edits: ObjectEdits): void {
     : translateToolChoice(current, { form: 'input_schema', customs: NO_NAMES })
   const noParallelCalls = isFalse(body, findMember(request, 'parallel_tool_calls'))
   if (wanted === undefined && choice !== null && !isEmptyValue(body, choice)) return
-  const kept = (wanted ?? (noParallelCalls ? { type: 'auto' } : null)) as { type: string } | null
+  const chosen = names.renameChoice(wanted)
+  const kept = (chosen ?? (noParallelCalls ? { type: 'auto' } : null)) as { type: string } | null
   if (kept === null) {
     edits.cut('tool_choice')
     return
   }
   const disable = noParallelCalls && kept.type !== 'none' && !('disable_parallel_tool_use' in kept)
-  if (isNative && !disable) return
+  if (isNative && !disable && chosen === wanted) return
   const text = JSON.stringify(disable ? { ...kept, disable_parallel_tool_use: true } : kept)
   if (choice === null) edits.add('tool_choice', text)
   else edits.replace(choice, text)

@@ -5,6 +5,7 @@ import { ObjectEdits } from '../../json/object-edits.js'
 import { equalsText, findMember, findString, sliceText } from '../../json/outline.js'
 import { parseJson } from '../../json/values.js'
 import type { ToolForm } from '../read/tools.js'
+import { ToolNames } from '../repair/tool-names.js'
 import { editChat } from './native-chat.js'
 import { FieldCuts, type NativeContext, type NativeTarget } from './native-context.js'
 import { editMessages } from './native-messages.js'
@@ -21,6 +22,8 @@ export interface NativeRequest extends RequestMeta {
   readonly edits: readonly Edit[]
   /** Names of the custom tools that go out as functions: the arguments of their calls are `{"input":"..."}`. */
   readonly wrapped: readonly string[]
+  /** By the names of tools that the target gets in place of the client's, those of the client. */
+  readonly clients: ReadonlyMap<string, string>
   /** Names of the client's fields that were cut because the model refuses them; each once. */
   readonly dropped: readonly string[]
 }
@@ -34,20 +37,32 @@ export function buildNativeRequest(api: BodyApi, body: Buffer, target: NativeTar
   const request = parseRequestOutline(body)
   const meta = readRequestMeta(body, request)
   const path = BODY_PATHS[api]
-  if (request === null) return { path, edits: [], ...meta, wrapped: [], dropped: [] }
+  if (request === null) return { path, edits: [], ...meta, wrapped: [], clients: new Map(), dropped: [] }
   const edits = new ObjectEdits(request)
   const { traits } = target
   const keepsCustoms = api !== 'messages' && traits.customTools
   const form = FORMS[api]
-  const tools = createToolEdits(body, findMember(request, 'tools'), { form, customs: keepsCustoms })
+  const toolNames = new ToolNames(traits.toolNames)
+  const toolTarget = { form, customs: keepsCustoms, names: toolNames }
+  const tools = createToolEdits(body, findMember(request, 'tools'), toolTarget)
   edits.within(tools.edits)
-  const fields = new FieldCuts(body, request, edits, traits.refuses)
+  const fields = new FieldCuts(body, request, edits, traits)
   const names = new Set(tools.customs)
   const [customs, wrapped] = keepsCustoms ? [names, NO_NAMES] : [NO_NAMES, names]
-  const context: NativeContext = { body, request, edits, target, customs, wrapped, fields }
+  const context: NativeContext = {
+    ...{ body, request, edits, target, customs, wrapped, fields },
+    names: toolNames,
+  }
   EDITORS[api](context)
   if (api !== 'messages') editChoice(context, form)
-  return { path, edits: edits.edits(), ...meta, wrapped: [...wrapped], dropped: fields.dropped }
+  return {
+    path,
+    edits: edits.edits(),
+    ...meta,
+    wrapped: [...wrapped],
+    clients: toolNames.clients,
+    dropped: fields.dropped,
+  }
 }
 
 const EDITORS: Readonly<Record<BodyApi, (context: NativeContext) => void>> = {
@@ -65,7 +80,7 @@ const FORMS: Readonly<Record<BodyApi, ToolForm>> = {
 }
 
 /** Writes the tool choice in the form of the upstream's API; a choice that is not understood stays. */
-function editChoice({ body, request, edits, customs }: NativeContext, form: ToolForm): void {
+function editChoice({ body, request, edits, customs, names }: NativeContext, form: ToolForm): void {
   const choice = findMember(request, 'tool_choice')
   if (choice === null || equalsText(body, choice, 'auto') || choice.end - choice.start > LONGEST_CHOICE)
     return
@@ -73,8 +88,8 @@ function editChoice({ body, request, edits, customs }: NativeContext, form: Tool
   if (form === 'nested' && findString(body, choice)) return
   const current = parseJson(sliceText(body, choice))
   if (current === undefined) return
-  const wanted = translateToolChoice(current, { form, customs })
-  if (wanted !== undefined && !isDeepStrictEqual(wanted, current)) {
+  const wanted = names.renameChoice(translateToolChoice(current, { form, customs }) ?? current)
+  if (!isDeepStrictEqual(wanted, current)) {
     edits.replace(choice, JSON.stringify(wanted))
   }
 }

@@ -34,12 +34,14 @@ export function editThinking(context: NativeContext, isPossible: boolean): void 
   const isForced = isForcedChoice(body, findMember(request, 'tool_choice'))
   const canThink = isPossible && !isForced && !fields.isRefused('thinking')
   let isOn = type === 'enabled' || type === 'adaptive'
+  // What is written anew replaces this.
+  fields.cutParts('thinking')
   if (effort === 'none') {
     if (isOn) edits.cut('thinking')
     isOn = false
   } else if (way === 'adaptive') {
     if (type === 'enabled' || (effort !== null && !isOn && canThink)) {
-      setThinking(context, thinking, '{"type":"adaptive"}')
+      setThinking(context, thinking, null)
       isOn = true
     }
     editEffort(context)
@@ -58,7 +60,7 @@ function editEffort(context: NativeContext): void {
   const config = findMember(request, 'output_config')
   const inner = findMember(config, 'effort')
   const own = readText(body, inner)
-  const wanted = fitEffort(target, own)
+  const wanted = fields.isRefused('output_config.effort') ? null : fitEffort(target, own)
   if (wanted === own || fields.isRefused('output_config')) return
   if (config?.members) {
     const within = new ObjectEdits(config)
@@ -82,11 +84,15 @@ function setBudget(context: NativeContext, thinking: Value | null, effort: strin
   const most = (isEmptyValue(body, limit) ? 16_384 : Number(sliceText(body, limit as Value))) - 1024
   const budget = Math.min(wanted as number, most)
   if (!(budget >= 1024)) return false
-  setThinking(context, thinking, `{"type":"enabled","budget_tokens":${Math.floor(budget)}}`)
+  setThinking(context, thinking, Math.floor(budget))
   return true
 }
 
-function setThinking({ edits }: NativeContext, thinking: Value | null, text: string): void {
+/** @param budget null: the model thinks adaptively */
+function setThinking({ edits, fields }: NativeContext, thinking: Value | null, budget: number | null): void {
+  const tokens =
+    budget === null || fields.isRefused('thinking.budget_tokens') ? '' : `,"budget_tokens":${budget}`
+  const text = `{"type":"${budget === null ? 'adaptive' : 'enabled'}"${tokens}}`
   if (thinking === null) edits.add('thinking', text)
   else edits.replace(thinking, text)
 }

@@ -1,7 +1,8 @@
 import type { Edit } from '../../json/edits.js'
-import type { Value } from '../../json/outline.js'
+import { findMember, type Value } from '../../json/outline.js'
 import type { Json, Tool } from '../conversation.js'
 import { copyTool, findTool, type ToolForm } from '../read/tools.js'
+import type { ToolNames } from '../repair/tool-names.js'
 import { formatMarked } from '../write/cache-marks.js'
 import { formatChatTool, formatMessagesTool, formatResponsesTool, type ToolSet } from '../write/tool-texts.js'
 
@@ -12,6 +13,8 @@ export interface ToolTarget {
    * Custom tools (free text instead of JSON arguments) stay; otherwise they become functions with one string `input`.
    */
   readonly customs: boolean
+  /** The names that it takes. */
+  readonly names: Pick<ToolNames, 'nameFor'>
 }
 
 /** The changes to a `tools` array. */
@@ -29,7 +32,7 @@ export interface ToolEdits {
 export function createToolEdits(
   body: Buffer,
   tools: Value | null,
-  { form, customs: keepCustoms }: ToolTarget,
+  { form, customs: keepCustoms, names }: ToolTarget,
 ): ToolEdits {
   const edits: Edit[] = []
   const customs: string[] = []
@@ -37,10 +40,14 @@ export function createToolEdits(
     const tool = findTool(body, value)
     if (tool === null) continue
     if (tool.kind === 'custom') customs.push(tool.name)
+    const name = names.nameFor(tool.name)
     const stays = tool.form === form && tool.regular && (keepCustoms || tool.kind === 'function')
-    if (stays) continue
-    const text = FORMATS[form](copyTool(body, tool), { keepCustoms })
-    edits.push({ start: value.start, end: value.end, text })
+    const renamed = stays ? findMember(tool.inner, 'name') : null
+    if (!stays) {
+      const text = FORMATS[form]({ ...copyTool(body, tool), name }, { keepCustoms })
+      edits.push({ start: value.start, end: value.end, text })
+    } else if (renamed !== null && name !== tool.name)
+      edits.push({ start: renamed.start, end: renamed.end, text: JSON.stringify(name) })
   }
   return { edits, customs }
 }

@@ -25,7 +25,12 @@ import { EventTransform } from './event-transform.js'
 const LONGEST_EVENT = 16 * 1024 * 1024
 
 const TOOL_CALLS = Buffer.from('"tool_calls"')
+/** The older form of a call, and not `null` or a finish reason. */
+const LEGACY_CALL = /"function_call"\s*:\s*\{/
+const FUNCTION_CALL = Buffer.from('"function_call"')
 const FINISH_REASON = Buffer.from('"finish_reason"')
+
+const NO_NAMES: ReadonlyMap<string, string> = new Map()
 
 const CALL = findOnly({
   index: WHOLE,
@@ -34,7 +39,10 @@ const CALL = findOnly({
   function: findOnly({ name: WHOLE, arguments: WHOLE }),
   custom: findOnly({ name: WHOLE, input: WHOLE }),
 })
-const CALLS = findOnly({ tool_calls: readElements(CALL) })
+const CALLS = findOnly({
+  tool_calls: readElements(CALL),
+  function_call: findOnly({ name: WHOLE, arguments: WHOLE }),
+})
 const CHUNK = findOnly({
   id: WHOLE,
   created: WHOLE,
@@ -49,7 +57,10 @@ const COMPLETION = findOnly({
 /** A call of one choice, as the client reads it. */
 interface Call {
   readonly index: number
+  /** The upstream's, if it gives one. */
   readonly id: string
+  /** The same, but for an id that another call of the choice has. */
+  readonly clientId: string
   name: string
   /** Its arguments came in one piece: whatever names a function next is another call. */
   readonly isWhole: boolean
@@ -61,6 +72,8 @@ interface ChoiceCalls {
   /** By the upstream's index; of several calls with the same, the last one. */
   readonly byIndex: Map<string, Call>
   last: Call | null
+  /** The ids that the client has got. */
+  readonly used: Set<string>
 }
 
 /**
@@ -68,7 +81,8 @@ interface ChoiceCalls {
  * chunk object):
  * - a call of type `custom` becomes one of a function, whose arguments are the text;
  * - calls without an index, or all with index 0, as Gemini's compatible API has them, get one each;
- * - a call without an id gets one, and arguments that are an object become text;
+ * - a call without an id, or with that of another one, gets its own, and arguments that are an object become text;
+ * - `function_call`, the older form of a call, becomes `tool_calls`;
  * - the finish reason of a choice with calls is `tool_calls`, also where the upstream says `stop`.
  *
  * All other events pass byte for byte, and only those with calls, or with an end behind calls, are parsed.
@@ -78,9 +92,13 @@ export class ChatRepairStream extends EventTransform {
   /** The last event that had nothing but a part of one call's arguments and needed no repair, around that part. */
   private before: Buffer
   private after: Buffer
+  /** By the upstream's names of tools, those of the client. */
+  private readonly clients: ReadonlyMap<string, string>
 
-  constructor() {
+  /** @param clients by names of tools that the upstream got in place of the client's, those of the client */
+  constructor(clients: ReadonlyMap<string, string> = NO_NAMES) {
     super(LONGEST_EVENT)
+    this.clients = clients
     this.choices = new Map()
     this.before = EMPTY
     this.after = EMPTY
@@ -88,6 +106,7 @@ export class ChatRepairStream extends EventTransform {
 
   protected override leaves(bytes: Buffer): boolean {
     if (bytes.includes(TOOL_CALLS)) return this.isLikeLast(bytes)
+    if (hasLegacyCall(bytes)) return false
     return this.choices.size === 0 || !bytes.includes(FINISH_REASON)
   }
 
@@ -96,7 +115,7 @@ export class ChatRepairStream extends EventTransform {
     this.before = EMPTY
     const start = findOnlyData(event)?.start ?? -1
     const chunk = start === -1 ? null : parseOutline(event, CHUNK, start)
-    const edits = repairChoices(event, chunk, 'delta', this.choices)
+    const edits = repairChoices(event, chunk, 'delta', this.choices, this.clients)
     if (edits.length > 0) return Buffer.concat(applyEdits([event], edits))
     this.remember(event, chunk)
     return event
@@ -135,9 +154,9 @@ export class ChatRepairStream extends EventTransform {
  * Repairs the calls of a whole chat completion, as `ChatRepairStream` does. All other bytes stay.
  * @returns the same bytes if there is nothing to repair
  */
-export function repairCompletion(body: Buffer): Buffer {
-  if (!body.includes(TOOL_CALLS)) return body
-  const edits = repairChoices(body, parseOutline(body, COMPLETION), 'message', new Map())
+export function repairCompletion(body: Buffer, clients: ReadonlyMap<string, string> = NO_NAMES): Buffer {
+  if (!body.includes(TOOL_CALLS) && !hasLegacyCall(body)) return body
+  const edits = repairChoices(body, parseOutline(body, COMPLETION), 'message', new Map(), clients)
   return edits.length === 0 ? body : Buffer.concat(applyEdits([body], edits))
 }
 
@@ -146,22 +165,28 @@ function repairChoices(
   chunk: Value | null,
   key: 'delta' | 'message',
   known: Map<string, ChoiceCalls>,
+  clients: ReadonlyMap<string, string>,
 ): Edit[] {
   const edits: Edit[] = []
-  const repair = new Repair(bytes, chunk, key === 'message', edits)
+  const repair = new Repair(bytes, chunk, key === 'message', edits, clients)
   for (const choice of findMember(chunk, 'choices')?.elements ?? []) {
     const index = findMember(choice, 'index')
     const name = index === null ? '0' : sliceText(bytes, index)
-    const calls = findMember(findMember(choice, key), 'tool_calls')?.elements ?? []
+    const message = findMember(choice, key)
+    const calls = findMember(message, 'tool_calls')?.elements ?? []
+    // Some upstreams repeat a call in the older form.
+    const legacy = calls.length === 0 ? findMember(message, 'function_call') : null
     let state = known.get(name)
-    if (state === undefined && calls.length > 0) {
-      state = { count: 0, byIndex: new Map(), last: null }
+    if (state === undefined && (calls.length > 0 || legacy?.members?.length)) {
+      state = { count: 0, byIndex: new Map(), last: null, used: new Set() }
       known.set(name, state)
     }
     if (state === undefined) continue
     for (const call of calls) if (call.members !== null) repair.editCall(call, state, name)
+    if (legacy?.members?.length) repair.editLegacyCall(message as Value, legacy, state, name)
     const reason = findMember(choice, 'finish_reason')
-    if (equalsText(bytes, reason, 'stop')) replace(edits, reason as Value, '"tool_calls"')
+    if (equalsText(bytes, reason, 'stop') || equalsText(bytes, reason, 'function_call'))
+      replace(edits, reason as Value, '"tool_calls"')
   }
   return resolveEdits(edits)
 }
@@ -172,9 +197,17 @@ class Repair {
   private readonly chunk: Value | null
   private readonly isWhole: boolean
   private readonly edits: Edit[]
+  private readonly clients: ReadonlyMap<string, string>
   private added: string[]
 
-  constructor(bytes: Buffer, chunk: Value | null, isWhole: boolean, edits: Edit[]) {
+  constructor(
+    bytes: Buffer,
+    chunk: Value | null,
+    isWhole: boolean,
+    edits: Edit[],
+    clients: ReadonlyMap<string, string>,
+  ) {
+    this.clients = clients
     this.bytes = bytes
     this.chunk = chunk
     this.isWhole = isWhole
@@ -189,19 +222,26 @@ class Repair {
     const givenIndex = isEmptyValue(bytes, index) ? '' : sliceText(bytes, index as Value)
     const id = readText(bytes, findMember(call, 'id')) ?? ''
     const name = readText(bytes, findMember(made, 'name')) ?? ''
+    const client = this.clients.get(name)
+    if (client !== undefined) replace(edits, findMember(made, 'name') as Value, JSON.stringify(client))
     const known = givenIndex === '' ? state.last : (state.byIndex.get(givenIndex) ?? null)
     if (known === null || this.isWhole || isAnother(known, id, name)) {
       const args = readArguments(bytes, made)
+      const index = state.count++
+      const isOwn = id !== '' && !state.used.has(id)
+      const clientId = isOwn ? id : this.createId(choice, state.count)
+      state.used.add(clientId)
       const begun = {
-        ...{ index: state.count++, name, isWhole: args !== null && isObjectText(args) },
-        id: id === '' ? this.createId(choice, state.count) : id,
+        ...{ index, name, isWhole: args !== null && isObjectText(args) },
+        ...{ id: id === '' ? clientId : id, clientId },
       }
-      if (id === '') this.setMember(call, 'id', JSON.stringify(begun.id))
+      if (!isOwn) this.setMember(call, 'id', JSON.stringify(clientId))
       state.last = begun
       state.byIndex.set(givenIndex, begun)
     } else {
       state.last = known
       if (known.name === '') known.name = name
+      if (id === known.id && id !== known.clientId) this.setMember(call, 'id', JSON.stringify(known.clientId))
     }
     const wanted = (state.last as Call).index
     if (!this.isWhole && givenIndex !== String(wanted)) this.setMember(call, 'index', String(wanted))
@@ -211,6 +251,30 @@ class Repair {
     const args = findMember(findMember(call, 'function'), 'arguments')
     if (args !== null && bytes[args.start] === OPEN_BRACE)
       replace(edits, args, JSON.stringify(sliceText(bytes, args)))
+  }
+
+  /** There is one such call in an answer, and its parts have neither an index nor an id. */
+  editLegacyCall(message: Value, legacy: Value, state: ChoiceCalls, choice: string): void {
+    const { bytes } = this
+    const parts: string[] = []
+    if (!this.isWhole) parts.push('"index":0')
+    if (state.last === null) {
+      const id = this.createId(choice, ++state.count)
+      state.last = { index: 0, id, clientId: id, name: '', isWhole: false }
+      parts.push(`"id":${JSON.stringify(id)}`, '"type":"function"')
+    }
+    const made: string[] = []
+    const name = readText(bytes, findMember(legacy, 'name'))
+    if (name !== null) made.push(`"name":${JSON.stringify(this.clients.get(name) ?? name)}`)
+    const args = findMember(legacy, 'arguments')
+    const text = args === null || isEmptyValue(bytes, args) ? null : sliceText(bytes, args)
+    if (text !== null) made.push(`"arguments":${text.startsWith('{') ? JSON.stringify(text) : text}`)
+    else if (this.isWhole) made.push('"arguments":"{}"')
+    parts.push(`"function":{${made.join(',')}}`)
+    const calls = findMember(message, 'tool_calls')
+    if (calls !== null) replace(this.edits, calls, `[{${parts.join(',')}}]`)
+    else renameKey(this.edits, message, legacy, 'tool_calls')
+    replace(this.edits, legacy, calls === null ? `[{${parts.join(',')}}]` : 'null')
   }
 
   /** Cursor looks for `function.name` in every call and fails without it (icebear0828/codex-proxy#708). */
@@ -267,6 +331,10 @@ function isAnother(known: Call, id: string, name: string): boolean {
   if (name === '') return false
   if (id !== '') return id !== known.id
   return known.isWhole || (known.name !== '' && name !== known.name)
+}
+
+function hasLegacyCall(bytes: Buffer): boolean {
+  return bytes.includes(FUNCTION_CALL) && LEGACY_CALL.test(bytes.toString('latin1'))
 }
 
 function readArguments(bytes: Buffer, made: Value | null): string | null {

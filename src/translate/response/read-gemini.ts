@@ -119,11 +119,13 @@ export class GeminiStream extends StreamTranslation {
   /** @param at index of the candidate @param n index of the part */
   private readCall(call: JsonObject, signature: unknown, at: number, n: number): void {
     const { writer } = this
+    if (stringOr(call.name, '') === '') this.failUnreadable()
     const id = stringOr(call.id, '') || this.callIds.create(this.id, writer.calls)
     const args = this.readArguments(call.args, at, n)
     new CallInput(writer, id, stringOr(call.name, ''), false, this.wrapped).end(args)
-    if (typeof signature === 'string' && signature !== '' && !writer.over)
-      this.thoughts?.remember([id], JSON.stringify(signature))
+    if (writer.over) return
+    const isSigned = typeof signature === 'string' && signature !== ''
+    this.thoughts?.remember([id], isSigned ? JSON.stringify(signature) : '')
   }
 
   /** Copied, as a parsed number may have lost digits. `{}` if there are none. */

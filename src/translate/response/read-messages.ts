@@ -130,6 +130,7 @@ export class MessagesStream extends StreamTranslation {
         const { calls } = this.writer
         const id = stringOr(block.id, '') || this.callIds.create(this.id, calls)
         const name = stringOr(block.name, '')
+        if (name === '') this.failUnreadable()
         const whole = this.readToolInput(block.input, place)
         this.calls.set(index, { input: new CallInput(this.writer, id, name, false, this.wrapped), whole })
         this.groups.addCall(id)

@@ -23,12 +23,15 @@ class Item {
   /** Null if the item is no call, or has no name yet. */
   call: CallInput | null
   callId: unknown
+  /** It is a call that has no name yet. */
+  isNameless: boolean
   /** The parts whose text is written, or begun: parts of the content from 0 up, others below 0. */
   readonly written: Set<number>
 
   constructor() {
     this.call = null
     this.callId = undefined
+    this.isNameless = false
     this.written = new Set()
   }
 
@@ -71,6 +74,8 @@ export class ResponsesStream extends StreamTranslation {
   private lastReasoningPart: number
 
   private readonly calls: CallInput[]
+  /** How many calls have no name yet. */
+  private nameless: number
   private id: string | null
   private readonly callIds: CallIds
   private readonly groups: ThoughtGroups
@@ -85,6 +90,7 @@ export class ResponsesStream extends StreamTranslation {
     this.lastReasoning = null
     this.lastReasoningPart = 0
     this.calls = []
+    this.nameless = 0
     this.id = null
     this.callIds = new CallIds()
     this.groups = new ThoughtGroups()
@@ -210,6 +216,8 @@ export class ResponsesStream extends StreamTranslation {
     const item = this.findItem(done, index)
     if (isCall(done)) {
       this.open(done, item)
+      // No more comes of it: without its name, nothing can be called.
+      if (item.call === null) this.failUnreadable()
       if (done.type === 'custom_tool_call') this.endArguments(item, this.readText(done.input))
       else this.endArguments(item, this.readArguments(done, at) || '{}')
       return
@@ -241,7 +249,11 @@ export class ResponsesStream extends StreamTranslation {
   /** Begins a call as soon as its name is known. */
   private open(call: JsonObject, item: Item): void {
     const { name, call_id: callId, id } = call
-    if (item.call !== null || !isCall(call) || typeof name !== 'string' || name === '') return
+    if (item.call !== null || !isCall(call)) return
+    const isNameless = typeof name !== 'string' || name === ''
+    if (isNameless !== item.isNameless) this.nameless += isNameless ? 1 : -1
+    item.isNameless = isNameless
+    if (isNameless) return
     if (typeof callId === 'string') this.byId.set(callId, item)
     item.callId = callId
     const { calls } = this.writer
@@ -265,6 +277,7 @@ export class ResponsesStream extends StreamTranslation {
     const isEmpty = !this.writer.filled
     for (const [at, item] of asArray(response.output).entries())
       if (isObject(item) && (isEmpty || isCall(item))) this.writeItem(item, null, at)
+    if (this.nameless > 0) this.failUnreadable()
     this.rememberThoughts(response)
     this.endCalls()
     this.writer.finish(
@@ -274,6 +287,7 @@ export class ResponsesStream extends StreamTranslation {
   }
 
   protected override endWithFinish(): void {
+    if (this.nameless > 0) this.failUnreadable()
     this.rememberThoughts({})
     this.endCalls()
     this.writer.finish(readResponseFinish({}, 'completed', this.writer.calls), null)
@@ -286,7 +300,9 @@ export class ResponsesStream extends StreamTranslation {
   private rememberThoughts({ output }: JsonObject): void {
     if (this.thoughts === null || this.writer.over) return
     // Some upstreams have reasoning items in the last event alone.
-    if (this.groups.isEmpty) {
+    const hasThoughts = filterObjects(output).some(({ type }) => type === 'reasoning')
+    if (this.groups.isEmpty && hasThoughts) {
+      this.groups.clear()
       for (const item of filterObjects(output)) {
         if (item.type === 'reasoning') this.addThought(item)
         else if (isCall(item) && typeof item.call_id === 'string') this.groups.addCall(item.call_id)

@@ -12,6 +12,7 @@ import { ChatRepairStream, repairCompletion } from './chat-repair.js'
 import { createResponseWriter } from './create-writer.js'
 import { convertErrorBody } from './error-body.js'
 import { createStreamReader, readWholeBody } from './readers.js'
+import { RenamedWriter } from './renamed-writer.js'
 import type { ResponseWriter } from './response-writer.js'
 import type { StreamTranslation } from './stream.js'
 
@@ -27,8 +28,10 @@ export interface RequestContext {
   readonly includeUsage: boolean
   /** The model in the client's request: the client reads this name if the response has none. */
   readonly model: string | null
-  /** Names of the custom tools that went out as functions. Missing: none. */
+  /** The client's names of the custom tools that went out as functions. Missing: none. */
   readonly wrapped?: readonly string[]
+  /** By names of tools that the upstream got in place of the client's, those of the client. Missing: none. */
+  readonly clients?: ReadonlyMap<string, string>
   /** The request has tools, so that a chat completion may have calls that Cursor cannot read. Missing: it has none. */
   readonly hasTools?: boolean
   /** Missing: as `reasoning_content`. */
@@ -44,6 +47,8 @@ export interface ResponseContext extends RequestContext {
   /** The head says JSON. Missing: it does not. */
   readonly json?: boolean
 }
+
+const NO_NAMES: ReadonlyMap<string, string> = new Map()
 
 /** For a response that turns out to be a stream of chat completions although its head says JSON. */
 const PASSES: Translation = {
@@ -64,6 +69,14 @@ const LONGEST_ERROR = 1024 * 1024
 export function createResponseTranslation(request: RequestContext): CreateTranslation {
   return (status, { eventStream, json, encoding }) =>
     encoding === null ? selectTranslation({ ...request, status, eventStream, json }) : null
+}
+
+/** Reads the thinking of chat completions that pass byte for byte. */
+export function createChatObserver(thoughts: ThoughtSink): CreateTranslation {
+  return (status, { eventStream, json, encoding }) => {
+    const isRead = status === 200 && encoding === null && (eventStream || json)
+    return isRead ? new ChatThoughtObserver(eventStream, thoughts) : null
+  }
 }
 
 /**
@@ -92,6 +105,7 @@ function selectForChat(context: ResponseContext): Translation | null {
     hasTools = false,
     thoughts = null,
     showThinking = 'reasoning_content',
+    clients = NO_NAMES,
   } = context
   // Nearly all servers name thinking like this: to show it in another way, the response has to be written anew.
   if (showThinking !== 'reasoning_content') return translateFrom(context)
@@ -104,7 +118,7 @@ function selectForChat(context: ResponseContext): Translation | null {
   const observer = thoughts === null ? null : new ChatThoughtObserver(false, thoughts)
   const changes = wrapped.length > 0 || hasTools
   const whole = changes
-    ? new BufferedTranslation((body) => unwrapCompletion(repairCompletion(body), wrapped), {
+    ? new BufferedTranslation((body) => unwrapCompletion(repairCompletion(body, clients), wrapped), {
         asStream: () => createChatTransform(context) ?? PASSES,
       })
     : null
@@ -113,9 +127,9 @@ function selectForChat(context: ResponseContext): Translation | null {
 }
 
 function createChatTransform(context: ResponseContext): Translation | null {
-  const { wrapped = [], hasTools = false, thoughts = null } = context
+  const { wrapped = [], hasTools = false, thoughts = null, clients = NO_NAMES } = context
   const observer = thoughts === null ? null : new ChatThoughtObserver(true, thoughts)
-  const repair = hasTools ? new ChatRepairStream() : null
+  const repair = hasTools ? new ChatRepairStream(clients) : null
   const unwrap = wrapped.length > 0 ? new UnwrapStream(wrapped) : null
   // Behind the repair, as thinking is kept by the ids that the client gets.
   return joinTranslations(joinTranslations(repair, observer), unwrap)
@@ -128,9 +142,12 @@ function createChatTransform(context: ResponseContext): Translation | null {
 function translateFrom(context: ResponseContext, asStream: (() => Translation) | null = null): Translation {
   const { from, eventStream, reads = 'chat', stream = false, includeUsage, model } = context
   const { wrapped = [], thoughts = null, showThinking = 'reasoning_content' } = context
-  const options = { wrapped, thoughts }
-  const createWriter = (): ResponseWriter =>
-    createResponseWriter({ reads, stream, includeUsage, model, showThinking })
+  const { clients = NO_NAMES } = context
+  const options = { wrapped: listUpstreams(wrapped, clients), thoughts }
+  const createWriter = (): ResponseWriter => {
+    const writer = createResponseWriter({ reads, stream, includeUsage, model, showThinking })
+    return clients.size === 0 ? writer : new RenamedWriter(writer, clients)
+  }
   const createReader = (): StreamTranslation =>
     createStreamReader(from, createWriter(), options, stream ? null : 'json')
   if (eventStream) return createReader()
@@ -146,4 +163,11 @@ function translateFrom(context: ResponseContext, asStream: (() => Translation) |
       printError: (error) => createReader().abort(error),
     },
   )
+}
+
+/** The upstream's names of these tools. */
+function listUpstreams(names: readonly string[], clients: ReadonlyMap<string, string>): readonly string[] {
+  if (clients.size === 0) return names
+  const upstreams = new Map([...clients].map(([upstream, client]) => [client, upstream]))
+  return names.map((name) => upstreams.get(name) ?? name)
 }

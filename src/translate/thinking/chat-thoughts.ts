@@ -40,6 +40,6 @@ export class ChatThoughts {
   remember(sink: ThoughtSink): void {
     for (const [id, json] of this.extras) sink.remember([id], json)
     const others = this.calls.filter((id) => !this.extras.has(id))
-    if (others.length > 0 && this.text !== '') sink.remember(others, JSON.stringify(this.text))
+    if (others.length > 0) sink.remember(others, this.text === '' ? '' : JSON.stringify(this.text))
   }
 }

@@ -12,15 +12,25 @@ interface Group {
 /** Collects the thinking items of a response, each group of them with the calls that follow it. */
 export class ThoughtGroups {
   private readonly groups: Group[]
+  /** Calls without thinking ahead of them. */
+  private readonly bare: string[]
   private length: number
 
   constructor() {
     this.groups = []
+    this.bare = []
     this.length = 0
   }
 
   get isEmpty(): boolean {
     return this.groups.length === 0
+  }
+
+  /** Forgets all, to begin anew. */
+  clear(): void {
+    this.groups.length = 0
+    this.bare.length = 0
+    this.length = 0
   }
 
   /** Adds an item, which belongs to the calls from here on. @param json JSON text */
@@ -33,12 +43,15 @@ export class ThoughtGroups {
   }
 
   addCall(id: string): void {
-    this.groups.at(-1)?.calls.push(id)
+    const calls = this.groups.at(-1)?.calls ?? this.bare
+    calls.push(id)
   }
 
   /** Hands on what has calls behind it. If a part was too long, the rest would be useless without it. */
   remember(sink: ThoughtSink): void {
-    if (this.length > LONGEST_THOUGHT) return
-    for (const { json, calls } of this.groups) if (calls.length > 0) sink.remember(calls, json)
+    const isTooLong = this.length > LONGEST_THOUGHT
+    if (this.bare.length > 0) sink.remember(this.bare, '')
+    for (const { json, calls } of this.groups)
+      if (calls.length > 0) sink.remember(calls, isTooLong ? '' : json)
   }
 }

@@ -56,11 +56,13 @@ export function writeChat(
   context: WriteContext,
 ): WrittenRequest {
   const { traits } = target
-  const fields = new RequestFields(traits.refuses)
+  const fields = new RequestFields(traits)
   const tools = createToolSet(conversation, traits, true)
   fields.add('model', formatModel(conversation, target))
   fields.add('stream', conversation.stream ? 'true' : null)
-  if (conversation.stream && conversation.includeUsage) fields.add('stream_options', '{"include_usage":true}')
+  const asksUsage = conversation.stream && conversation.includeUsage
+  if (asksUsage && fields.accepts('stream_options.include_usage', 'stream_options'))
+    fields.add('stream_options', '{"include_usage":true}')
   fields.add(traits.limitField, formatLimit(conversation, traits.maxOutputTokens), 'max_tokens')
   fields.add('temperature', conversation.temperature)
   fields.add('top_p', conversation.topP)
@@ -165,21 +167,15 @@ class ChatMessages {
   }
 
   private addMessage({ role, parts }: MessageItem): void {
-    const content = role === 'user' ? this.formatContent(parts) : joinTexts(listAsTexts(parts, this.fields))
+    const content =
+      role === 'user' ? formatChatContent(parts, this.fields) : joinTexts(listAsTexts(parts, this.fields))
     this.messages.push(`{"role":"${role}","content":${content}}`)
   }
 
   private flushResultParts(): void {
     if (this.resultParts.length === 0) return
-    this.messages.push(`{"role":"user","content":${this.formatContent(this.resultParts)}}`)
+    this.messages.push(`{"role":"user","content":${formatChatContent(this.resultParts, this.fields)}}`)
     this.resultParts = []
-  }
-
-  /** One string if all parts are text. */
-  private formatContent(parts: readonly Part[]): Json {
-    const texts = listTexts(parts)
-    if (texts.length === parts.length) return joinTexts(texts)
-    return `[${parts.map((part) => formatPart(part, this.fields)).join(',')}]`
   }
 
   /** One message of texts and calls. */
@@ -206,8 +202,8 @@ class ChatMessages {
   private findReasoning(calls: readonly CallItem[], given: JsonString | null): JsonString | null {
     if (this.target.traits.chatThinking !== 'reasoning_content') return null
     if (given !== null) return given
-    for (const { id } of calls) {
-      const thought = findThought(this.context.thoughts, this.target, 'chat', id)
+    for (const call of calls) {
+      const thought = findThought(this.context.thoughts, this.target, 'chat', call)
       if (thought?.startsWith('"') === true) return thought
     }
     return '""'
@@ -234,9 +230,9 @@ class ChatMessages {
   }
 
   /** Only the first of parallel calls has a signature. */
-  private findExtra({ id }: CallItem, index: number): Json | null {
+  private findExtra(call: CallItem, index: number): Json | null {
     if (this.target.traits.chatThinking !== 'thought_signature') return null
-    const thought = findThought(this.context.thoughts, this.target, 'chat', id)
+    const thought = findThought(this.context.thoughts, this.target, 'chat', call)
     if (thought?.startsWith('{') === true) return thought
     return index === 0 ? `{"google":{"thought_signature":"${UNKNOWN_SIGNATURE}"}}` : null
   }
@@ -244,6 +240,13 @@ class ChatMessages {
   private formatId(id: string): JsonString {
     return JSON.stringify(this.context.callIds?.idFor(id) ?? id)
   }
+}
+
+/** The content of a message of the user's: one string if all parts are text. */
+export function formatChatContent(parts: readonly Part[], fields: RequestFields): Json {
+  const texts = listTexts(parts)
+  if (texts.length === parts.length) return joinTexts(texts)
+  return `[${parts.map((part) => formatPart(part, fields)).join(',')}]`
 }
 
 function formatPart(part: Part, fields: RequestFields): Json {

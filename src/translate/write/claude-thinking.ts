@@ -56,7 +56,7 @@ export function chooseThinking(
     const effort = chooseEffort(readEffort(conversation, wanted), traits.efforts ?? EFFORTS)
     if (effort === null) fields.drop('reasoning_effort')
     if (excludes) fields.drop('thinking')
-    return { ...off, thinking: excludes ? null : '{"type":"adaptive","display":"summarized"}', effort }
+    return { ...off, thinking: excludes ? null : formatAdaptive(fields), effort }
   }
   // Of an unknown model, only the client can know that it thinks.
   const isUnable = traits.thinking === 'none' || (traits.thinking === null && given === null)
@@ -70,11 +70,17 @@ export function chooseThinking(
   const fits = budget < room
   const used = fits ? budget : Math.floor(room / 2)
   const text = fits && given !== null && wanted === null ? given : String(used)
+  const tokens = fields.accepts('thinking.budget_tokens', 'thinking') ? `,"budget_tokens":${text}` : ''
   return {
     maxTokens: formatLimit(conversation, limit, traits.maxOutputTokens, used),
-    thinking: `{"type":"enabled","budget_tokens":${text}}`,
+    thinking: `{"type":"enabled"${tokens}}`,
     effort: null,
   }
+}
+
+function formatAdaptive(fields: RequestFields): Json {
+  const display = fields.accepts('thinking.display', 'thinking') ? ',"display":"summarized"' : ''
+  return `{"type":"adaptive"${display}}`
 }
 
 /** The client's limit; null if it set none. */

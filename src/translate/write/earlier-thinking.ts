@@ -1,7 +1,7 @@
 import type { ConversationApi } from '../../api/apis.js'
 import type { CallItem, Item, Json } from '../conversation.js'
 import type { TranslationTarget } from '../conversation-request.js'
-import type { ThoughtMemory } from '../thinking/thought-memory.js'
+import { isFrom, type ThoughtMemory } from '../thinking/thought-memory.js'
 
 /** Whether the item belongs to a message of the assistant's. */
 export function isAssistantItem(item: Item): boolean {
@@ -15,10 +15,10 @@ export function findThought(
   thoughts: ThoughtMemory | null,
   target: TranslationTarget,
   api: ConversationApi,
-  callId: string,
+  { id, source }: CallItem,
 ): Json | null {
-  const thought = thoughts?.find(callId) ?? null
-  return thought !== null && thought.upstream === target.upstream && thought.api === api ? thought.json : null
+  const thought = thoughts?.find(source ?? { id, message: -1 }) ?? null
+  return thought !== null && isFrom(thought, { ...target, api }) ? thought.json : null
 }
 
 /**
@@ -31,7 +31,7 @@ export function findThought(
 export function planThinking(
   items: readonly Item[],
   api: 'responses' | 'messages',
-  find: (callId: string) => Json | null,
+  find: (call: CallItem) => Json | null,
 ): ReadonlyMap<number, Json> {
   const plan = new Map<number, Json>()
   for (let start = 0; start < items.length; start++) {
@@ -69,7 +69,7 @@ function planRemembered(
   items: readonly Item[],
   start: number,
   end: number,
-  find: (callId: string) => Json | null,
+  find: (call: CallItem) => Json | null,
   plan: Map<number, Json>,
 ): void {
   const seen = new Set<Json>()
@@ -77,7 +77,7 @@ function planRemembered(
   for (let n = start; n < end; n++) {
     const item = items[n] as Item
     if (item.kind !== 'call') continue
-    const json = find((item as CallItem).id)
+    const json = find(item)
     if (json !== null && json !== '' && !seen.has(json)) {
       seen.add(json)
       plan.set(first ? start : n, json)

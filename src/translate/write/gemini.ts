@@ -62,7 +62,7 @@ export function writeGemini(
   context: WriteContext,
 ): WrittenRequest {
   const { traits } = target
-  const fields = new RequestFields(traits.refuses)
+  const fields = new RequestFields(traits)
   const set = createToolSet(conversation, traits, false)
   const { tools } = conversation
   const { system, rest } = splitSystem(conversation.items)
@@ -124,7 +124,11 @@ function formatGeneration(
   context: WriteContext,
   fields: RequestFields,
 ): Json | null {
-  const config = new RequestFields(target.traits.refuses)
+  const { refuses, refusesTogether } = target.traits
+  const config = new RequestFields({
+    refuses: refuses.map((name) => name.replace(/^generationConfig\./, '')),
+    refusesTogether,
+  })
   config.add('maxOutputTokens', formatLimit(conversation, target.traits.maxOutputTokens), 'max_tokens')
   config.add('temperature', conversation.temperature)
   config.add('topP', conversation.topP, 'top_p')
@@ -141,7 +145,11 @@ function formatGeneration(
     config.add('responseMimeType', '"application/json"', 'response_format')
     config.add('responseJsonSchema', format.kind === 'schema' ? format.schema : null, 'response_format')
   }
-  config.add('thinkingConfig', formatThinking(conversation, target, context, fields), 'reasoning_effort')
+  config.add(
+    'thinkingConfig',
+    formatThinking(conversation, target, context, fields, config),
+    'reasoning_effort',
+  )
   for (const name of config.dropped) fields.drop(name)
   const json = config.format()
   return json === '{}' ? null : json
@@ -152,7 +160,9 @@ function formatThinking(
   { traits }: TranslationTarget,
   context: WriteContext,
   fields: RequestFields,
+  config: RequestFields,
 ): Json | null {
+  const accepts = (part: string): boolean => config.accepts(`thinkingConfig.${part}`, 'reasoning_effort')
   const wanted = readEffort(conversation, context.effort)
   if (traits.thinking === 'none' || (traits.thinking === null && wanted === null)) {
     if (wanted !== null) fields.drop('reasoning_effort')
@@ -166,18 +176,24 @@ function formatThinking(
   if (traits.thinking === 'adaptive') {
     const level = chooseEffort(wanted, traits.efforts ?? LEVELS)
     if (wanted !== null && level === null) fields.drop('reasoning_effort')
-    return formatObject({
-      includeThoughts: 'true',
-      thinkingLevel: level === null ? null : JSON.stringify(level),
+    return formatParts({
+      includeThoughts: accepts('includeThoughts') ? 'true' : null,
+      thinkingLevel: level !== null && accepts('thinkingLevel') ? JSON.stringify(level) : null,
     })
   }
   const level = chooseEffort(wanted, traits.efforts)
   const budget = level === null ? null : (BUDGETS[level] ?? null)
   if (wanted !== null && budget === null) fields.drop('reasoning_effort')
-  return formatObject({
-    includeThoughts: budget === 0 ? null : 'true',
-    thinkingBudget: budget === null ? null : String(budget),
+  return formatParts({
+    includeThoughts: budget !== 0 && accepts('includeThoughts') ? 'true' : null,
+    thinkingBudget: budget !== null && accepts('thinkingBudget') ? String(budget) : null,
   })
+}
+
+/** Null if no part is left. */
+function formatParts(parts: Readonly<Record<string, Json | null>>): Json | null {
+  const json = formatObject(parts)
+  return json === '{}' ? null : json
 }
 
 interface Content {
@@ -261,7 +277,7 @@ class GeminiContents {
     const args = isCustomCall(call, this.tools)
       ? formatWrappedObject(call.input)
       : formatInputObject(call.input)
-    const known = findThought(this.context.thoughts, this.target, 'gemini', call.id)
+    const known = findThought(this.context.thoughts, this.target, 'gemini', call)
     const unknown = isFirst && this.target.traits.thinking !== 'budget' ? `"${UNKNOWN_SIGNATURE}"` : null
     return formatObject({
       functionCall: formatObject({ name: JSON.stringify(call.name), args }),

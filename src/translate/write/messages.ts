@@ -39,7 +39,7 @@ export function writeMessages(
   target: TranslationTarget,
   context: WriteContext,
 ): WrittenRequest {
-  const fields = new RequestFields(target.traits.refuses)
+  const fields = new RequestFields(target.traits)
   const set = createToolSet(conversation, target.traits, false)
   const { system: leading, rest } = splitSystem(conversation.items)
   const system = createSystem(leading, fields)
@@ -47,7 +47,9 @@ export function writeMessages(
     (tool): Markable => ({ json: formatMessagesTool(tool), cache: tool.cache, takesMark: true }),
   )
   const blocks = new MessageBlocks(context, set, fields)
-  const plan = planThinking(rest, 'messages', (id) => findThought(context.thoughts, target, 'messages', id))
+  const plan = planThinking(rest, 'messages', (call) =>
+    findThought(context.thoughts, target, 'messages', call),
+  )
   blocks.addAll(rest, target.traits.thinking === 'none' ? new Map() : plan)
   const turns = blocks.messages.filter(({ role }) => role === 'user')
   const replies = blocks.messages.filter(({ role }) => role === 'assistant')

@@ -1,3 +1,4 @@
+import type { ModelTraits } from '../../api/model-traits.js'
 import { type Peek, peekFields } from '../../json/peek.js'
 import type { Conversation, Json, JsonString } from '../conversation.js'
 import type { TranslationTarget } from '../conversation-request.js'
@@ -47,14 +48,19 @@ export class RequestFields {
   /** The members, or those behind the history. */
   private members: Json
   private readonly refuses: readonly string[]
+  private readonly together: ModelTraits['refusesTogether']
+  /** Names of the members so far. */
+  private readonly names: string[]
 
-  /** @param refuses names of fields, as in `ModelTraits` */
-  constructor(refuses: readonly string[]) {
+  /** @param traits names of fields, as in `ModelTraits` */
+  constructor({ refuses, refusesTogether }: Pick<ModelTraits, 'refuses' | 'refusesTogether'>) {
     this.dropped = []
     this.ahead = ''
     this.history = ''
     this.members = ''
     this.refuses = refuses
+    this.together = refusesTogether
+    this.names = []
   }
 
   /**
@@ -63,6 +69,11 @@ export class RequestFields {
    */
   add(name: string, json: Json | null, client = name): void {
     if (json === null || !this.accepts(name, client)) return
+    if (this.together.some(([first, second]) => second === name && this.names.includes(first))) {
+      this.drop(client)
+      return
+    }
+    this.names.push(name)
     this.members += `${this.isEmpty ? '' : ','}${JSON.stringify(name)}:${json}`
   }
 

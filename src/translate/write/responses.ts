@@ -58,7 +58,7 @@ export function writeResponses(
   context: WriteContext,
 ): WrittenRequest {
   const { traits } = target
-  const fields = new RequestFields(traits.refuses)
+  const fields = new RequestFields(traits)
   const tools = createToolSet(conversation, traits, true)
   const leading = countLeadingSystem(conversation.items)
   const wanted = readEffort(conversation, context.effort)
@@ -124,7 +124,10 @@ function formatInstructions(items: readonly Item[], fields: RequestFields): Json
 /** The summary is what a client can be shown of the reasoning. */
 function formatReasoning(fields: RequestFields, effort: string | null): Json | null {
   const members = formatObject({
-    effort: effort === null ? null : JSON.stringify(effort),
+    effort:
+      effort !== null && fields.accepts('reasoning.effort', 'reasoning_effort')
+        ? JSON.stringify(effort)
+        : null,
     summary: fields.accepts('reasoning.summary') ? '"auto"' : null,
   })
   return members === '{}' ? null : members
@@ -184,8 +187,8 @@ class ResponsesInput {
   format(reasons: boolean): Json {
     const input: Json[] = []
     const { thoughts } = this.context
-    const plan = planThinking(this.items, 'responses', (id) =>
-      reasons ? findThought(thoughts, this.target, 'responses', id) : null,
+    const plan = planThinking(this.items, 'responses', (call) =>
+      reasons ? findThought(thoughts, this.target, 'responses', call) : null,
     )
     for (const [at, item] of this.items.entries()) {
       const planned = plan.get(at)

@@ -99,10 +99,9 @@ export function createMessagesModel(random: Random): ModelApi {
         const first = blocks.find(({ type }) => type === 'tool_use')
         const found = blocks.filter(isThinking).map((each) => quote(each))
         const thought = known.get(String(first?.id))
-        const expected = thought?.json ?? ''
-        // What another model thought may be left out: it is no use to this one.
-        const isWanted = thought?.model === body.model || found.length > 0
-        if (isWanted && found.join() !== expected)
+        // What another model thought is no use to this one.
+        const expected = thought !== undefined && thought.model === body.model ? thought.json : ''
+        if (found.join() !== expected)
           problems.push(`thinking is ${found.join() || 'missing'} instead of ${expected || 'none'}`)
         if (found.length > 0 && !blocks.slice(0, found.length).every(isThinking))
           problems.push('thinking is not first')

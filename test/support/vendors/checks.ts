@@ -62,6 +62,11 @@ export function array(element: Check, least = 0, most = Number.POSITIVE_INFINITY
   }
 }
 
+/** A body may have any name: one that all objects have, such as `__proto__`, has no check. */
+function findCheck(checks: Readonly<Record<string, Check>>, name: string): Check | undefined {
+  return Object.hasOwn(checks, name) ? checks[name] : undefined
+}
+
 /** An object with these members and no others. */
 export function object(
   required: Readonly<Record<string, Check>>,
@@ -70,9 +75,10 @@ export function object(
   return (value, path, problems) => {
     if (!isMembers(value)) return void problems.push(`${path} has to be an object`)
     for (const name of Object.keys(required))
-      if (value[name] === undefined) problems.push(`${path}.${name} is missing`)
+      if (!Object.hasOwn(value, name) || value[name] === undefined)
+        problems.push(`${path}.${name} is missing`)
     for (const [name, each] of Object.entries(value)) {
-      const check = required[name] ?? optional[name]
+      const check = findCheck(required, name) ?? findCheck(optional, name)
       if (check === undefined) problems.push(`${path}.${name} is an unknown field`)
       else check(each, `${path}.${name}`, problems)
     }
@@ -82,7 +88,7 @@ export function object(
 /** An object whose kind is told by one of its members. */
 export function tagged(kinds: Readonly<Record<string, Check>>, tag = 'type'): Check {
   return (value, path, problems) => {
-    const check = isMembers(value) ? kinds[String(value[tag])] : undefined
+    const check = isMembers(value) ? findCheck(kinds, String(value[tag])) : undefined
     if (check === undefined) problems.push(`${path}.${tag} has to be one of ${Object.keys(kinds).join(', ')}`)
     else check(value, path, problems)
   }

@@ -198,4 +198,24 @@ test('rules of one server are only its own', () => {
   )
 })
 
+test('names that all objects have are unknown fields and kinds, and nothing throws', () => {
+  for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
+    for (const [validate, body] of [
+      [validateChat, CHAT],
+      [(given: unknown) => validateResponses(given, { reasons: false }), RESPONSES],
+      [(given: unknown) => validateMessages(given, {}), MESSAGES],
+      [(given: unknown) => validateGemini(given, { signatures: false }), GEMINI],
+    ] as const) {
+      // `JSON.parse` makes a member of it, as a vendor would see it.
+      const whole = JSON.parse(`{"${name}":{},${JSON.stringify(body).slice(1)}`)
+      assert.ok(
+        validate(whole).some((problem) => problem.includes(`${name} is an unknown field`)),
+        name,
+      )
+    }
+    const tools = [{ type: name, function: { name: 'f' } }]
+    assert.match(validateChat({ ...CHAT, tools }).join(), /type has to be one of/)
+  }
+})
+
 test.run()

@@ -80,4 +80,36 @@ test('the line of config says the same as what was learned', () => {
   )
 })
 
+test('all kinds of corrections are forgotten an hour after the first, and can be learned again', () => {
+  const kinds: readonly Correction[] = [
+    drop('seed'),
+    { kind: 'together', fields: ['temperature', 'top_p'] },
+    { kind: 'limitField', to: 'max_tokens' },
+    { kind: 'api', to: 'chat' },
+    ...[{ kind: 'customTools' } as const, { kind: 'chatThinking' } as const],
+    { kind: 'thinking', to: 'budget' },
+  ]
+  for (const correction of kinds) {
+    const clock = { now: 5 }
+    const learned = new LearnedTraits(() => clock.now)
+    assert.ok(learned.learn('a', 'm', correction))
+    clock.now += 60 * 60 * 1000 - 1
+    assert.equal(learned.list('a', 'm'), [correction])
+    assert.ok(learned.learn('a', 'm', drop('other')))
+    clock.now += 1
+    assert.equal(learned.list('a', 'm'), [], correction.kind)
+    assert.is(learned.apply(traits, 'a', 'm'), traits)
+    assert.ok(learned.learn('a', 'm', correction))
+    assert.equal(learned.list('a', 'm'), [correction])
+  }
+})
+
+test('fields that are refused together are learned once', () => {
+  const learned = new LearnedTraits()
+  const pair: Correction = { kind: 'together', fields: ['temperature', 'top_p'] }
+  assert.ok(learned.learn('a', 'm', pair))
+  assert.not(learned.learn('a', 'm', pair))
+  assert.equal(learned.apply(traits, 'a', 'm').refusesTogether, [['temperature', 'top_p']])
+})
+
 test.run()

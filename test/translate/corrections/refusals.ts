@@ -17,18 +17,21 @@ export const FIELDS: Readonly<Record<ConversationApi, readonly string[]>> = {
     ...['model', 'messages', 'tools', 'tool_choice', 'stream', 'stream_options', 'temperature', 'top_p', 'n'],
     ...['max_tokens', 'presence_penalty', 'frequency_penalty', 'logprobs', 'stop', 'store', 'metadata'],
     ...['reasoning_effort', 'parallel_tool_calls', 'response_format', 'seed', 'prompt_cache_key', 'user'],
+    'stream_options.include_usage',
   ],
   responses: [
     ...['model', 'input', 'instructions', 'tools', 'stream', 'temperature', 'top_p', 'reasoning', 'store'],
     ...['include', 'max_output_tokens', 'text', 'previous_response_id', 'prompt_cache_retention'],
+    ...['reasoning.effort', 'reasoning.summary', 'text.verbosity', 'text.format'],
   ],
   messages: [
     ...['model', 'messages', 'system', 'tools', 'stream', 'max_tokens', 'temperature', 'top_p', 'top_k'],
     ...['thinking', 'output_config', 'metadata', 'context_management'],
+    ...['thinking.type', 'thinking.budget_tokens', 'output_config.effort'],
   ],
   gemini: [
     ...['contents', 'tools', 'systemInstruction', 'generationConfig', 'temperature', 'presencePenalty'],
-    ...['thinkingConfig', 'maxOutputTokens', 'labels'],
+    ...['thinkingConfig', 'maxOutputTokens', 'labels', 'topK', 'thinkingConfig.thinkingBudget'],
   ],
 }
 
@@ -88,7 +91,7 @@ const REFUSED_FIELDS: readonly Refusal[] = [
       'unsupported_value',
     ),
     api: 'responses',
-    expected: drop('reasoning'),
+    expected: drop('reasoning.effort'),
   },
   {
     name: 'OpenAI: a summary, for an organization that is not verified',
@@ -98,7 +101,42 @@ const REFUSED_FIELDS: readonly Refusal[] = [
       'unsupported_value',
     ),
     api: 'responses',
-    expected: drop('reasoning'),
+    expected: drop('reasoning.summary'),
+  },
+  {
+    name: 'OpenAI: a part of text',
+    body: openai(
+      "Unsupported parameter: 'text.verbosity' is not supported with this model.",
+      'text.verbosity',
+      'unsupported_parameter',
+    ),
+    api: 'responses',
+    expected: drop('text.verbosity'),
+  },
+  {
+    name: 'OpenAI: the form of the answer, which is kept',
+    body: openai("Unsupported parameter: 'text.format'", 'text.format', 'unsupported_parameter'),
+    api: 'responses',
+    expected: null,
+  },
+  {
+    name: 'Anthropic: a part of thinking',
+    body: anthropic('thinking.budget_tokens: Extra inputs are not permitted'),
+    api: 'messages',
+    expected: drop('thinking.budget_tokens'),
+  },
+  {
+    name: 'Gemini: parts of the generation config by their other names',
+    body: {
+      error: {
+        code: 400,
+        status: 'INVALID_ARGUMENT',
+        message:
+          "'generation_config.top_k' is not supported. 'generation_config.thinking_config.thinking_budget' is not supported.",
+      },
+    },
+    api: 'gemini',
+    expected: drop('topK', 'thinkingConfig.thinkingBudget'),
   },
   {
     name: 'OpenAI: an effort, in chat completions',
@@ -146,7 +184,7 @@ const REFUSED_FIELDS: readonly Refusal[] = [
       '`temperature` and `top_p` cannot both be specified for this model. Please use only one.',
     ),
     api: 'messages',
-    expected: drop('top_p'),
+    expected: { kind: 'together', fields: ['temperature', 'top_p'] },
   },
   {
     name: 'Anthropic: a deprecated field',
@@ -211,7 +249,7 @@ const REFUSED_FIELDS: readonly Refusal[] = [
       },
     },
     api: 'chat',
-    expected: drop('stream_options'),
+    expected: drop('stream_options.include_usage'),
   },
   {
     name: 'Mistral: a list as text',

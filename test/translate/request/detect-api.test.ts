@@ -83,16 +83,11 @@ const TABLE: readonly [BodyApi, string][] = [
     `{"system":"s","messages":[{"role":"user","content":"tool"},{"role":"assistant","content":"tool_calls"}]}`,
   ],
   // Unreadable bodies.
-  ...[
-    '',
-    '[]',
-    '"input"',
-    '{"input":"x"',
-    '{"input":"x"}}',
-    '{"input":"x",}',
-    "{'input':'x'}",
-    '\ufeff{"input":"x"}',
-  ].map((text): [BodyApi, string] => ['chat', text]),
+  ...['', '[]', '"input"', '{"input":"x"', '{"input":"x"}}', '{"input":"x",}', "{'input':'x'}"].map(
+    (text): [BodyApi, string] => ['chat', text],
+  ),
+  ['responses', '\ufeff{"input":"x"}'],
+  ['chat', '\ufeff\ufeff{"input":"x"}'],
   ['chat', '{"messages":"x"}'],
   ['chat', '{"messages":{"role":"user"}}'],
 ]

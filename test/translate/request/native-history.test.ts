@@ -347,11 +347,15 @@ test('ids of Mistral have nine characters, and others keep the form of their ven
   assert.is(answer.tool_call_id, made.tool_calls[0].id)
 })
 
-test('what is remembered of thinking goes back to its upstream, and to no other', () => {
+test('what is remembered of thinking goes back to its upstream and model, and to no other', () => {
   const reasoning = '{"type":"reasoning","id":"rs_1","summary":[]}'
   const thinking = '{"type":"thinking","thinking":"t","signature":"s"}'
   const known = (api: BodyApi, json: string): Target => ({
-    thoughts: createMemory({ a: { upstream: 'up', api, json }, b: { upstream: 'other', api, json } }),
+    thoughts: createMemory({
+      a: { upstream: 'up', model: 'm', api, json },
+      b: { upstream: 'other', model: 'm', api, json },
+      d: { upstream: 'up', model: 'other', api, json },
+    }),
   })
   const chat = (id: string): unknown[] => [user, calls(id), result(id)]
   const deepseek: Target = { chatThinking: 'reasoning_content' }
@@ -359,6 +363,7 @@ test('what is remembered of thinking goes back to its upstream, and to no other'
     (history('chat', chat(id), target) as { reasoning_content?: string }[])[1]?.reasoning_content
   assert.is(content('a', { ...deepseek, ...known('chat', '"why"') }), 'why')
   assert.is(content('b', { ...deepseek, ...known('chat', '"why"') }), '')
+  assert.is(content('d', { ...deepseek, ...known('chat', '"why"') }), '')
   assert.is(content('a', known('chat', '"why"')), undefined)
   const signed = history('chat', chat('a'), {
     chatThinking: 'thought_signature',

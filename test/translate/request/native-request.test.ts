@@ -100,7 +100,7 @@ test('an unreadable body stays as it is, and nothing throws', () => {
     ],
     ...[
       '{"a":"\\"}',
-      '\ufeff{"n":1}',
+      '\ufeff\ufeff{"n":1}',
       '{"n":1',
       '{"tools":[{"type":"custom",}]}',
       RESPONSES_BODY.slice(0, -1),

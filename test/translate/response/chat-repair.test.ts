@@ -161,6 +161,100 @@ test('calls in a whole completion are repaired, and so are those that become a s
     assert.is(repairCompletion(Buffer.from(same)).toString().replace('"tool_calls"}', '"stop"}'), same)
 })
 
+const ID = /call_[0-9a-f]{24}/g
+
+test('a call of the older form becomes one that Cursor reads, in streams and in whole completions', () => {
+  const old = (made: object): string => chunk({ function_call: made })
+  const events = [
+    chunk({ role: 'assistant', content: null }),
+    old({ name: 'Read', arguments: '' }),
+    old({ arguments: '{"a"' }),
+    old({ arguments: ':1}' }),
+    chunk({}, 'function_call'),
+    DONE,
+  ]
+  const got = through(events)
+  assert.is(new Set(got.match(ID)).size, 1)
+  const wanted = [
+    chunk({ role: 'assistant', content: null }),
+    part({ index: 0, id: 'ID', type: 'function', function: { name: 'Read', arguments: '' } }),
+    part({ index: 0, function: { arguments: '{"a"' } }),
+    part({ index: 0, function: { arguments: ':1}' } }),
+    end(),
+    DONE,
+  ]
+  assert.is(got.replaceAll(ID, 'ID'), wanted.join(''))
+  const whole = (message: object, reason: string): string =>
+    JSON.stringify({ id: 'x', choices: [{ index: 0, message, finish_reason: reason }] })
+  const call = {
+    id: 'ID',
+    type: 'function',
+    function: { name: 'Read', arguments: '{"n":12345678901234567890}' },
+  }
+  for (const args of ['{"n":12345678901234567890}', 0]) {
+    const text = whole({ content: null, function_call: { name: 'Read', arguments: args } }, 'function_call')
+    const body = Buffer.from(args === 0 ? text.replace(':0}', ':{"n":12345678901234567890}}') : text)
+    assert.is(
+      repairCompletion(body).toString().replaceAll(ID, 'ID'),
+      whole({ content: null, tool_calls: [call] }, 'tool_calls'),
+    )
+  }
+  const beside = whole({ tool_calls: null, function_call: { name: 'Read', arguments: '{}' } }, 'stop')
+  assert.equal(
+    JSON.parse(repairCompletion(Buffer.from(beside)).toString().replaceAll(ID, 'ID')),
+    JSON.parse(
+      whole(
+        { tool_calls: [{ ...call, function: { name: 'Read', arguments: '{}' } }], function_call: null },
+        'tool_calls',
+      ),
+    ),
+  )
+})
+
+test('what only looks like a call of the older form passes byte for byte', () => {
+  const events = [
+    chunk({ content: '"function_call":{', function_call: null }),
+    chunk({ function_call: {} }),
+    chunk({ function_call: 'x' }),
+    end('stop'),
+  ]
+  assert.is(through(events), events.join(''))
+})
+
+test('calls of one answer with the same id get one each, and their parts follow', () => {
+  const events = [
+    part({ index: 0, id: 'a', ...made('A', '{}') }),
+    part({ index: 1, id: 'a', ...made('B', '') }),
+    part({ index: 1, id: 'a', function: { arguments: '{}' } }),
+    end(),
+  ]
+  const wanted = [
+    part({ index: 0, id: 'a', ...made('A', '{}') }),
+    part({ index: 1, id: 'ID', ...made('B', '') }),
+    part({ index: 1, id: 'ID', function: { arguments: '{}' } }),
+    end(),
+  ]
+  assert.is(through(events).replaceAll(ID, 'ID'), wanted.join(''))
+  const body = repairCompletion(
+    Buffer.from(
+      completion([
+        { id: 'a', ...made('A') },
+        { id: 'a', ...made('B') },
+      ]),
+    ),
+  )
+  assert.is(
+    body.toString().replaceAll(ID, 'ID'),
+    completion(
+      [
+        { id: 'a', ...made('A') },
+        { id: 'ID', ...made('B') },
+      ],
+      'tool_calls',
+    ),
+  )
+})
+
 test('numbers in arguments that are an object keep their digits', () => {
   const body =
     '{"choices":[{"message":{"tool_calls":[{"id":"a","function":{"name":"A","arguments":{"id":2512292042121000001,"y":1e400}}}]}}]}'

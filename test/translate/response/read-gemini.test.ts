@@ -199,7 +199,10 @@ test("thought signatures of Gemini are handed on by their calls' ids", () => {
   const signed = { ...called('A', {}, { id: 'a' }), thoughtSignature: 'sig"' }
   const response = parts({ text: 'hm', thought: true }, signed, called('B', {}, { id: 'b' }))
   tellWhole('gemini', response, { thoughts })
-  assert.equal(thoughts.got, [[['a'], '"sig\\""']])
+  assert.equal(thoughts.got, [
+    [['a'], '"sig\\""'],
+    [['b'], ''],
+  ])
 })
 
 test.run()

@@ -83,7 +83,7 @@ export function write(
 }
 
 export function memoryOf(thoughts: Readonly<Record<string, Thought>>): ThoughtMemory {
-  return { find: (id) => thoughts[id] ?? null, remember: () => {} }
+  return { find: ({ id }) => thoughts[id] ?? null, openRecorder: () => ({ remember: () => {} }) }
 }
 
 /** The thinking of a call as the API has it. */
@@ -99,7 +99,7 @@ export function thoughtOf(
     messages: { type: 'thinking', thinking: `thought ${id}`, signature: `s${id}` },
     gemini: `s${id}`,
   }
-  return { upstream: 'up', api, json: JSON.stringify(values[api]) }
+  return { upstream: 'up', model: null, api, json: JSON.stringify(values[api]) }
 }
 
 export const text = (content: string, cache: string | null = null): Part => ({

@@ -620,10 +620,11 @@ test('Gemini has the model and the stream in its path', () => {
   assert.is(streamed.query, '?alt=sse')
 })
 
-test('thinking of another upstream or another API is not sent', () => {
+test('thinking of another upstream, another model or another API is not sent', () => {
   for (const api of APIS) {
     for (const foreign of [
       { ...thoughtOf(api, 'c1'), upstream: 'else' },
+      { ...thoughtOf(api, 'c1'), model: 'else' },
       { ...thoughtOf(api, 'c1'), api: 'none' },
     ]) {
       const context = { thoughts: memoryOf({ c1: foreign as ReturnType<typeof thoughtOf> }) }
