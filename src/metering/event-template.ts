@@ -1,5 +1,6 @@
 import * as bytesOfJson from '../json/bytes.js'
 import { ESCAPED_BYTES, skipDigits } from '../json/scanner.js'
+import { createView, isComparable, isSame } from '../lib/same-bytes.js'
 import type { TokenEstimator } from './token-estimator.js'
 
 // Copied, as V8 loads an imported constant from its cell for each byte.
@@ -83,7 +84,7 @@ export class EventTemplate {
     estimator: TokenEstimator,
   ): EventTemplate | null {
     if (block.length > LONGEST_TEMPLATE) return null
-    for (const byte of INCOMPARABLE) if (block.includes(byte)) return null
+    if (!isComparable(block)) return null
     const starts = [0]
     const ends: number[] = []
     const holes: Hole[] = []
@@ -231,43 +232,8 @@ const LONGEST_TEMPLATE = 4_096
 const PATTERN =
   /"(content|refusal|text|delta|reasoning_content|reasoning|arguments|input|partial_json|thinking|obfuscation|sequence_number)": ?(?:"((?:[^"\\]|\\.)*)"|(\d+)(?=[,}]))/g
 
-/**
- * Eight bytes at a time are compared as floating-point numbers: with a call of memcmp for each part, a stream takes
- * twice as long. Two such numbers are equal if and only if their bytes are, except for NaN and the two zeros. Both
- * contain one of these bytes, so events that have one get no template.
- */
-const INCOMPARABLE = [0x00, 0x7f, 0xff]
-
-function isSame(one: DataView, from: number, other: DataView, start: number, size: number): boolean {
-  if (size < 8) {
-    for (let i = 0; i < size; i++) if (one.getUint8(from + i) !== other.getUint8(start + i)) return false
-    return true
-  }
-  // The last eight bytes may overlap those compared before. Four comparisons at a time save a sixth of the time.
-  const last = size - 8
-  let i = 0
-  for (; i + 24 < last; i += 32) {
-    if (
-      one.getFloat64(from + i, true) !== other.getFloat64(start + i, true) ||
-      one.getFloat64(from + i + 8, true) !== other.getFloat64(start + i + 8, true) ||
-      one.getFloat64(from + i + 16, true) !== other.getFloat64(start + i + 16, true) ||
-      one.getFloat64(from + i + 24, true) !== other.getFloat64(start + i + 24, true)
-    )
-      return false
-  }
-  for (; i < last; i += 8) {
-    if (one.getFloat64(from + i, true) !== other.getFloat64(start + i, true)) return false
-  }
-  return one.getFloat64(from + last, true) === other.getFloat64(start + last, true)
-}
-
 /** @returns where the number ends, or the end of the chunk; -1 if this is no number */
 function skipNumber(chunk: Buffer, from: number, holeBytes: number): number {
   // JSON has no number with a leading zero but 0 itself.
   return holeBytes === 0 && chunk[from] === ZERO ? -1 : skipDigits(chunk, from)
-}
-
-/** Creates a view of one chunk. Do not keep it: it keeps the chunk in memory. */
-export function createView(bytes: Buffer): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 }

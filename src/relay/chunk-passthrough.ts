@@ -4,7 +4,7 @@ import type { RawBodyReader, TappedSocket } from '../upstream/connector.js'
 import { ChunkWalker } from './chunk-walker.js'
 import type { ClientWriter } from './client-writer.js'
 import type { ChunkObserver } from './response-sink.js'
-import { writeHeadAndFirstChunk } from './write-head.js'
+import { writeHeadAndFirstChunk } from './write-chunk.js'
 
 /** The end of a chunked body, where it has no trailers (RFC 9112, 7.1). */
 const LAST_CHUNK = Buffer.from('0\r\n\r\n')

@@ -11,7 +11,7 @@ import { ClientConnection } from './client-connection.js'
 import { sendUpstreamError } from './local-response.js'
 import type { RelayContext } from './relay-context.js'
 import type { ChunkObserver, CutReason, FilteredHead, ResponseFeed, ResponseSink } from './response-sink.js'
-import { writeHeadAndFirstChunk } from './write-head.js'
+import { writeChunk, writeHeadAndFirstChunk } from './write-chunk.js'
 
 /**
  * Writes a response to one client, in the same tick in which the bytes arrive, and watches the client: whether it takes
@@ -113,7 +113,7 @@ export class ClientWriter implements ResponseSink, Stage {
     if (chunk.length === 0) return !this.isBlocked
     const { exchange } = this
     const more =
-      exchange.outcome.bytesOut === 0 ? writeHeadAndFirstChunk(this.res, chunk) : this.res.write(chunk)
+      exchange.outcome.bytesOut === 0 ? writeHeadAndFirstChunk(this.res, chunk) : writeChunk(this.res, chunk)
     exchange.countBytesOut(chunk.length)
     if (!more) this.waitForDrain()
     return more
@@ -206,7 +206,7 @@ export class ClientWriter implements ResponseSink, Stage {
     this.isBlocked = true
     this.connection.watch()
     // Writes that go past the response object do not raise its 'drain'.
-    if (this.passthrough !== null) this.res.socket?.once('drain', () => this.onDrain())
+    if (socket !== null) socket.once('drain', () => this.onDrain())
     else if (!this.listensForDrain) {
       this.listensForDrain = true
       this.res.on('drain', () => this.onDrain())

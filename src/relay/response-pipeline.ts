@@ -6,7 +6,9 @@ import { readErrorCode } from '../lib/error-code.js'
 import { createMeter } from '../metering/create-meter.js'
 import type { Meter } from '../metering/meter.js'
 import type { Translation } from '../translate/translation.js'
+import type { TappedSocket } from '../upstream/connector.js'
 import type { Attempt, ResponseHead } from './attempt.js'
+import { ChunkedBody } from './chunked-body.js'
 import { Failover } from './failover.js'
 import type { FailoverOptions, ResponseHandler } from './failover-options.js'
 import { LINGER_MS, TOO_SLOW } from './failure.js'
@@ -32,6 +34,8 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
   private meter: Meter | null
   /** Null if the response passes as it is. */
   private translation: Translation | null
+  /** Reads the body that is translated; null if undici does, or if it passes as it is. */
+  private body: ChunkedBody | null
   /** Chunks that arrived, and how many had at the last tick: idle time is measured in ticks, not by a timer. */
   private chunks: number
   private chunksAtTick: number
@@ -55,6 +59,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
     this.transformBufferBytes = transformBufferBytes
     this.meter = null
     this.translation = null
+    this.body = null
     this.chunks = 0
     this.chunksAtTick = 0
     this.quietSince = 0
@@ -71,6 +76,11 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
   /** The name of the upstream that responded, or else of the last attempt. */
   get upstream(): string | null {
     return this.failover.exchange.outcome.upstream
+  }
+
+  /** The sink holds as much as it may, so that the upstream has to wait. */
+  get isBlocked(): boolean {
+    return this.sink.isBlocked
   }
 
   hasSentEnd(): boolean {
@@ -112,8 +122,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
       this.complete()
       return
     }
-    // A translation changes the chunks.
-    if (translation === null && rawSocket !== null) sink.passChunks(this, rawSocket)
+    if (rawSocket !== null) this.divertBody(rawSocket)
     // A head that came with body bytes in the same read leaves with them in one packet; one that came alone leaves at
     // the end of this tick.
     process.nextTick(flushHead, this)
@@ -172,6 +181,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
   readOn(): void {
     if (this.sink.isBlocked || !this.failover.reading) return
     this.sink.resumeChunks()
+    this.body?.resume()
     this.failover.readOn()
   }
 
@@ -215,6 +225,13 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
     if (this.state === 'complete' || this.sink.hasClients) return
     this.cancel(CLIENT_GONE)
     this.sink.drop()
+  }
+
+  /** Has the body read at the socket: undici's parser takes long for a chunk. */
+  private divertBody(rawSocket: TappedSocket): void {
+    if (this.translation === null) this.sink.passChunks(this, rawSocket)
+    // Only a response to POST with a body is translated, so that the chunks that its head announces do come.
+    else this.body = new ChunkedBody(this, rawSocket)
   }
 
   private cancel(reason: Error): void {

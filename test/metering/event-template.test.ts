@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createView, EventTemplate } from '../../src/metering/event-template.js'
+import { createView } from '../../src/lib/same-bytes.js'
+import { EventTemplate } from '../../src/metering/event-template.js'
 import { TokenEstimator } from '../../src/metering/token-estimator.js'
 
 /** An event in parts; every second part is a hole. */

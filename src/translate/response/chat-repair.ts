@@ -20,6 +20,7 @@ import { parseJson } from '../../json/values.js'
 import { EMPTY } from '../../lib/bytes.js'
 import { findOnlyData } from '../../sse/event-data.js'
 import { EventTransform } from './event-transform.js'
+import { RepeatedEvents } from './repeated-events.js'
 
 /** In bytes. A longer event passes as it comes. */
 const LONGEST_EVENT = 16 * 1024 * 1024
@@ -89,6 +90,8 @@ interface ChoiceCalls {
  */
 export class ChatRepairStream extends EventTransform {
   private readonly choices: Map<string, ChoiceCalls>
+  /** Events ahead of the first call. */
+  private readonly texts: RepeatedEvents
   /** The last event that had nothing but a part of one call's arguments and needed no repair, around that part. */
   private before: Buffer
   private after: Buffer
@@ -100,14 +103,19 @@ export class ChatRepairStream extends EventTransform {
     super(LONGEST_EVENT)
     this.clients = clients
     this.choices = new Map()
+    this.texts = new RepeatedEvents()
     this.before = EMPTY
     this.after = EMPTY
   }
 
   protected override leaves(bytes: Buffer): boolean {
+    const hasCalls = this.choices.size > 0
+    if (!hasCalls && this.texts.covers(bytes)) return true
     if (bytes.includes(TOOL_CALLS)) return this.isLikeLast(bytes)
     if (hasLegacyCall(bytes)) return false
-    return this.choices.size === 0 || !bytes.includes(FINISH_REASON)
+    if (hasCalls) return !bytes.includes(FINISH_REASON)
+    this.texts.learn(bytes)
+    return true
   }
 
   protected change(event: Buffer): Buffer {

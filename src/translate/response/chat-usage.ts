@@ -51,14 +51,17 @@ export function readMessageUsage(usage: unknown): ChatUsage | null {
  * Adds the usage of a later event, member by member. Its counts replace earlier ones, as they are totals; but zeros are
  * not known to be counts, as some servers end with a usage of zeros.
  */
-export function mergeUsage(before: JsonObject, later: unknown): JsonObject {
+export function mergeUsage(before: Record<string, unknown>, later: unknown): Record<string, unknown> {
   if (!isObject(later)) return before
   const usage: Record<string, unknown> = { ...before }
-  for (const [member, value] of Object.entries(later)) {
-    if (value === null || (value === 0 && typeof usage[member] === 'number')) continue
-    usage[member] = value
-  }
+  for (const [member, value] of Object.entries(later)) setCount(usage, member, value)
   return usage
+}
+
+/** Sets a member of a usage to that of a later event, as `mergeUsage` does. */
+export function setCount(usage: Record<string, unknown>, member: string, value: unknown): void {
+  if (value === null || (value === 0 && typeof usage[member] === 'number')) return
+  usage[member] = value
 }
 
 /**

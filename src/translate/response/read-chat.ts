@@ -141,11 +141,15 @@ export class ChatStream extends StreamTranslation {
 
   /** @param at index of the choice */
   private readMessage(message: JsonObject, at: number, isWhole: boolean): void {
-    this.writeReasoning(message)
+    const thought = this.writeReasoning(message)
     const { content } = message
     if (Array.isArray(content)) this.readParts(content)
     else this.writer.content(this.readText(content))
     this.writer.refusal(this.readText(message.refusal))
+    if (!message.function_call && asArray(message.tool_calls).length === 0) {
+      if (thought === '') this.say(content, (text) => this.writer.content(text))
+      else if (!content) this.say(thought, (text) => this.reason(text))
+    }
     const { tool_calls: calls, function_call: legacy } = message
     if (Array.isArray(calls)) {
       for (const [n, call] of calls.entries()) if (isObject(call)) this.readCall(call, at, n, isWhole)
@@ -159,13 +163,14 @@ export class ChatStream extends StreamTranslation {
    * Writes the reasoning: `reasoning_content` (DeepSeek), `reasoning` (OpenRouter, vLLM, Ollama) or
    * `reasoning_details` (OpenRouter). If a message has several of them, they say the same.
    */
-  private writeReasoning(message: JsonObject): void {
+  private writeReasoning(message: JsonObject): string {
     const { reasoning_content: reasoning, reasoning: other, reasoning_details: details } = message
     let text = this.readText(reasoning)
     if (text === '') text = stringOr(other, '')
     if (text === '' && Array.isArray(details))
       for (const part of filterObjects(details)) text += stringOr(part.text, '') || stringOr(part.summary, '')
     this.reason(text)
+    return text
   }
 
   private reason(text: string): void {

@@ -1,9 +1,10 @@
 import { findMember, findOnly, readElements, sliceText, type Value, WHOLE } from '../../json/outline.js'
 import { isObject, type JsonObject, stringOr } from '../../json/values.js'
+import type { EventForm } from '../../sse/event-form.js'
 import type { Translation } from '../translation.js'
 import { CallIds, CallInput } from './call-input.js'
 import { createChatError } from './chat-errors.js'
-import { mergeUsage, readGeminiUsage } from './chat-usage.js'
+import { mergeUsage, readGeminiUsage, setCount } from './chat-usage.js'
 import type { FinishReason, ResponseWriter } from './response-writer.js'
 import { findError, hasError, PLAIN, type ReaderOptions, StreamTranslation } from './stream.js'
 
@@ -22,7 +23,9 @@ const CHUNKS = readElements(CHUNK)
 export class GeminiStream extends StreamTranslation {
   private readonly callIds: CallIds
   private id: string | null
-  private usage: JsonObject
+  private usage: Record<string, unknown>
+  /** The usage of the current event alone. */
+  private counted: unknown
   private finishReason: string | null
   private isBlocked: boolean
   /** In a body that is a list of chunks, the index of the current one; else -1. */
@@ -33,6 +36,7 @@ export class GeminiStream extends StreamTranslation {
     this.callIds = new CallIds()
     this.id = null
     this.usage = {}
+    this.counted = null
     this.finishReason = null
     this.isBlocked = false
     this.at = -1
@@ -45,6 +49,7 @@ export class GeminiStream extends StreamTranslation {
     }
     const { candidates, promptFeedback, usageMetadata } = chunk
     this.usage = mergeUsage(this.usage, usageMetadata)
+    this.counted = usageMetadata
     if (isObject(promptFeedback) && typeof promptFeedback.blockReason === 'string') this.isBlocked = true
     if (Array.isArray(candidates)) {
       this.begin(chunk)
@@ -89,8 +94,10 @@ export class GeminiStream extends StreamTranslation {
       }
       if (typeof candidate.index === 'number' && candidate.index !== 0) continue
       const { content, finishReason, finishMessage } = candidate
-      if (isObject(content)) this.readParts(content.parts, at)
-      else if (content !== undefined && content !== null) this.failUnreadable()
+      if (isObject(content)) {
+        this.readParts(content.parts, at)
+        this.sayOnly(content.parts)
+      } else if (content !== undefined && content !== null) this.failUnreadable()
       if (typeof finishReason === 'string' && finishReason !== '') {
         this.finishReason = finishReason
         if (FAILURES.has(finishReason)) this.failWith(finishReason, finishMessage)
@@ -114,6 +121,27 @@ export class GeminiStream extends StreamTranslation {
         this.writer.content(`[${stringOr(part.inlineData.mimeType, 'data')}]`)
       else this.writer.content(this.readText(part.text))
     }
+  }
+
+  private sayOnly(parts: unknown): void {
+    const [part, ...others]: unknown[] = Array.isArray(parts) ? parts : []
+    if (!isObject(part) || others.length > 0 || isObject(part.functionCall) || isObject(part.inlineData))
+      return
+    const isThought = part.thought === true
+    this.say(part.text, (text, form) => {
+      this.addCounts(form)
+      if (isThought) this.writer.reasoning(text)
+      else this.writer.content(text)
+    })
+  }
+
+  private addCounts({ countNames, counts }: EventForm): void {
+    for (let n = 0; n < countNames.length; n++) setCount(this.usage, countNames[n] as string, counts[n])
+  }
+
+  protected override knowsCounts({ countNames, counts }: EventForm): boolean {
+    const { counted } = this
+    return countNames.every((name, n) => isObject(counted) && counted[name] === counts[n])
   }
 
   /** @param at index of the candidate @param n index of the part */

@@ -46,7 +46,7 @@ export class MessagesStream extends StreamTranslation {
   /** The thinking block that is open, where thinking is kept. */
   private thinking: Thinking | null
   private readonly groups: ThoughtGroups
-  private usage: JsonObject
+  private usage: Record<string, unknown>
   private stopReason: string | null
 
   constructor(writer: ResponseWriter, options: ReaderOptions = PLAIN, makes: Translation['makes'] = null) {
@@ -142,16 +142,21 @@ export class MessagesStream extends StreamTranslation {
     switch (delta.type) {
       case 'text_delta':
         this.writer.content(this.readText(delta.text))
+        this.say(delta.text, (text) => this.writer.content(text))
         return
       case 'thinking_delta':
         this.writeThinking(index, delta.thinking)
+        this.say(delta.thinking, (text) => this.writeThinking(index, text))
         return
       case 'signature_delta':
         if (this.thinking !== null) this.thinking.signature += stringOr(delta.signature, '')
         return
-      case 'input_json_delta':
+      case 'input_json_delta': {
         // The input of a tool that Anthropic runs itself has no call here.
-        this.calls.get(index)?.input.push(this.readText(delta.partial_json))
+        const input = this.calls.get(index)?.input
+        input?.push(this.readText(delta.partial_json))
+        this.say(delta.partial_json, (text) => input?.push(text))
+      }
     }
   }
 

@@ -103,9 +103,12 @@ export class ResponsesStream extends StreamTranslation {
       case 'response.queued':
         this.begin(event.response)
         return
-      case 'response.output_text.delta':
-        this.writeText(this.findEventItem(event), contentPart(event), event.delta)
+      case 'response.output_text.delta': {
+        const [item, part] = [this.findEventItem(event), contentPart(event)]
+        this.writeText(item, part, event.delta)
+        this.say(event.delta, (text) => this.writeText(item, part, text))
         return
+      }
       case 'response.output_text.done':
         this.writeText(this.findEventItem(event), contentPart(event), event.text, true)
         return
@@ -116,13 +119,13 @@ export class ResponsesStream extends StreamTranslation {
         this.writeRefusal(this.findEventItem(event), contentPart(event), event.refusal, true)
         return
       case 'response.reasoning_text.delta':
-        this.writeReasoning(this.findEventItem(event), contentPart(event), event.delta)
+        this.readReasoning(event, contentPart(event))
         return
       case 'response.reasoning_text.done':
         this.writeReasoning(this.findEventItem(event), contentPart(event), event.text, true)
         return
       case 'response.reasoning_summary_text.delta':
-        this.writeReasoning(this.findEventItem(event), summaryPart(event.summary_index), event.delta)
+        this.readReasoning(event, summaryPart(event.summary_index))
         return
       case 'response.reasoning_summary_text.done':
         this.writeReasoning(this.findEventItem(event), summaryPart(event.summary_index), event.text, true)
@@ -131,9 +134,12 @@ export class ResponsesStream extends StreamTranslation {
         if (isObject(event.item)) this.open(event.item, this.findItem(event.item, event.output_index))
         return
       case 'response.function_call_arguments.delta':
-      case 'response.custom_tool_call_input.delta':
-        this.writeArguments(this.findEventItem(event), this.readText(event.delta))
+      case 'response.custom_tool_call_input.delta': {
+        const item = this.findEventItem(event)
+        this.writeArguments(item, this.readText(event.delta))
+        this.say(event.delta, (text) => this.writeArguments(item, text))
         return
+      }
       case 'response.function_call_arguments.done':
         this.endArguments(this.findEventItem(event), this.readArguments(event, -1))
         return
@@ -191,6 +197,12 @@ export class ResponsesStream extends StreamTranslation {
     this.lastReasoning = item
     this.lastReasoningPart = part
     this.writer.reasoning(isNext ? `\n\n${text}` : text)
+  }
+
+  private readReasoning(event: JsonObject, part: number): void {
+    const item = this.findEventItem(event)
+    this.writeReasoning(item, part, event.delta)
+    this.say(event.delta, (text) => this.writeReasoning(item, part, text))
   }
 
   /** While a call has no name its deltas are dropped: the complete item repeats all arguments. */

@@ -1,10 +1,12 @@
 import { type Plan, parseOutline, type Value } from '../../json/outline.js'
 import { isObject, type JsonObject, parseJson } from '../../json/values.js'
 import { EMPTY } from '../../lib/bytes.js'
+import type { EventForm } from '../../sse/event-form.js'
 import { type EventHandler, EventReader } from '../../sse/event-reader.js'
 import type { ThoughtSink } from '../thinking/thought-sink.js'
 import type { Translation } from '../translation.js'
 import { createChatError } from './chat-errors.js'
+import { RepeatedEvents, type TextReceiver } from './repeated-events.js'
 import type { ResponseWriter } from './response-writer.js'
 
 /** What a reader of responses knows of the request. */
@@ -35,6 +37,10 @@ export abstract class StreamTranslation implements Translation, EventHandler {
   protected readonly wrapped: readonly string[]
   protected readonly thoughts: ThoughtSink | null
   protected readonly reader: EventReader
+  private readonly repeated: RepeatedEvents
+  /** The text of the last event, if it did nothing but hand it on; and what it was handed to. */
+  protected said: string | null
+  private receiver: TextReceiver | null
   /** JSON text of the current event. */
   private data: string
   /** The same as bytes, or the whole body; null until they are asked for. */
@@ -48,13 +54,18 @@ export abstract class StreamTranslation implements Translation, EventHandler {
     this.wrapped = options.wrapped
     this.thoughts = options.thoughts
     this.reader = new EventReader(this)
+    this.repeated = new RepeatedEvents()
+    this.said = null
+    this.receiver = null
     this.data = ''
     this.bytes = null
     this.outline = null
   }
 
   push(chunk: Buffer): Buffer {
-    this.reader.push(chunk)
+    const { reader, repeated } = this
+    const at = reader.isBetweenEvents ? repeated.read(chunk) : 0
+    if (at < chunk.length) this.parse(at === 0 ? chunk : chunk.subarray(at))
     return this.writer.take()
   }
 
@@ -82,6 +93,7 @@ export abstract class StreamTranslation implements Translation, EventHandler {
   }
 
   takeEvent(name: string, data: string): void {
+    this.said = null
     if (this.writer.over) return
     // Not every API ends like this, but some servers that imitate one do.
     if (data === '[DONE]') {
@@ -124,6 +136,20 @@ export abstract class StreamTranslation implements Translation, EventHandler {
       this.failUnreadable("The upstream's response is neither a stream nor a complete answer.")
   }
 
+  /**
+   * To be called for an event that does nothing but hand on one text. It must do the same with any other text, as long
+   * as no event of another form comes: these are not parsed then.
+   */
+  protected say(text: unknown, receiver: TextReceiver): void {
+    this.said = typeof text === 'string' && text !== '' ? text : null
+    this.receiver = receiver
+  }
+
+  /** Whether the counts of an event's form are those that its reader took from it. */
+  protected knowsCounts(form: EventForm): boolean {
+    return form.countNames.length === 0
+  }
+
   /** Reads one event. @param type never an error or a ping; '' if the event has neither a type nor a name */
   protected abstract read(type: string, event: JsonObject): void
 
@@ -161,6 +187,15 @@ export abstract class StreamTranslation implements Translation, EventHandler {
   protected outlineOf(plan: Plan): Value | null {
     this.outline ??= parseOutline(this.json, plan)
     return this.outline
+  }
+
+  private parse(chunk: Buffer): void {
+    const { reader, repeated } = this
+    const startsEvent = reader.isBetweenEvents
+    this.said = null
+    reader.push(chunk)
+    if (this.said === null || this.receiver === null || !startsEvent || !reader.isBetweenEvents) return
+    repeated.learn(chunk, this.said, this.receiver, (form) => this.knowsCounts(form))
   }
 
   /** An event without an object. */

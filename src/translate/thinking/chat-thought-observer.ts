@@ -2,6 +2,7 @@ import { EMPTY } from '../../lib/bytes.js'
 import { PartialBuffer } from '../../lib/partial-buffer.js'
 import { endsWithEvent } from '../../sse/event-data.js'
 import { ChatStream, readWholeCompletion } from '../response/read-chat.js'
+import { RepeatedEvents } from '../response/repeated-events.js'
 import type { ResponseWriter } from '../response/response-writer.js'
 import type { Translation } from '../translation.js'
 import type { ThoughtSink } from './thought-sink.js'
@@ -65,14 +66,26 @@ class SilentWriter implements ResponseWriter {
 
 /** Reads only the events that say something about thinking, calls or the end. */
 class ThoughtStream extends ChatStream {
+  /** Events that say nothing of these. */
+  private readonly silent: RepeatedEvents
+
+  constructor(sink: ThoughtSink) {
+    super(new SilentWriter(), { wrapped: [], thoughts: sink })
+    this.silent = new RepeatedEvents()
+  }
+
   override push(chunk: Buffer): Buffer {
-    if (this.reader.isBetweenEvents && endsWithEvent(chunk) && !matters(chunk.toString('latin1')))
-      return EMPTY
-    return super.push(chunk)
+    const { reader, silent } = this
+    if (!reader.isBetweenEvents || !endsWithEvent(chunk)) return super.push(chunk)
+    if (silent.covers(chunk)) return EMPTY
+    if (matters(chunk.toString('latin1'))) return super.push(chunk)
+    silent.learn(chunk)
+    return EMPTY
   }
 
   override takeEvent(name: string, data: string): void {
     if (matters(data)) super.takeEvent(name, data)
+    else this.said = null
   }
 }
 
@@ -97,7 +110,7 @@ export class ChatThoughtObserver implements Translation {
     this.bytesHeld = 0
     this.sink = sink
     this.isStream = eventStream
-    this.stream = eventStream ? new ThoughtStream(new SilentWriter(), { wrapped: [], thoughts: sink }) : null
+    this.stream = eventStream ? new ThoughtStream(sink) : null
     this.body = eventStream ? null : new PartialBuffer()
   }
 

@@ -33,7 +33,7 @@ export interface BlockMessage {
 }
 
 interface Block extends Markable {
-  readonly isThinking: boolean
+  readonly kind: 'thinking' | 'result' | 'other'
 }
 
 /** The images that Claude reads (Anthropic's guide "Vision"). */
@@ -66,7 +66,7 @@ export class MessageBlocks {
     for (const [at, item] of items.entries()) {
       const blocks = thinking.get(at)
       if (blocks !== undefined)
-        this.push('assistant', { json: blocks, cache: null, takesMark: false, isThinking: true })
+        this.push('assistant', { json: blocks, cache: null, takesMark: false, kind: 'thinking' })
       if (item.kind === 'message') this.addMessage(item, items[at + 1])
       else if (item.kind === 'call') this.addCall(item)
       else if (item.kind === 'result') this.addResult(item)
@@ -88,16 +88,16 @@ export class MessageBlocks {
     for (let n = this.messages.length - 1; n >= 0; n--) {
       const message = this.messages[n] as BlockMessage
       if (message.role === 'assistant') first = message
-      else if (!message.blocks.some(({ json }) => json.startsWith('{"type":"tool_result"'))) break
+      else if (!message.blocks.some(({ kind }) => kind === 'result')) break
     }
-    return first === null || first.blocks[0]?.isThinking === true
+    return first === null || first.blocks[0]?.kind === 'thinking'
   }
 
   private addMessage({ role, parts }: MessageItem, next: Item | undefined): void {
     const sender = role === 'assistant' ? role : 'user'
     const last = this.messages.at(-1)
     const goesOn =
-      (last?.role === sender && last.blocks.at(-1)?.isThinking !== true) ||
+      (last?.role === sender && last.blocks.at(-1)?.kind !== 'thinking') ||
       (sender === 'assistant' && next !== undefined && isAssistantItem(next))
     if (!goesOn && parts.every((part) => part.type === 'text' && isBlank(part.text))) {
       this.pushText(sender, BLANK_MESSAGE, parts.findLast((part) => part.cache !== null)?.cache ?? null)
@@ -135,7 +135,8 @@ export class MessageBlocks {
       content: this.formatResult(parts),
       is_error: isError ? 'true' : null,
     })
-    this.pushJson('user', json, cache ?? parts.findLast((part) => part.cache !== null)?.cache ?? null)
+    const mark = cache ?? parts.findLast((part) => part.cache !== null)?.cache ?? null
+    this.push('user', { json, cache: mark, takesMark: true, kind: 'result' })
   }
 
   /** Null: the result is empty. */
@@ -164,7 +165,7 @@ export class MessageBlocks {
   }
 
   private pushJson(role: 'user' | 'assistant', json: Json, cache: Json | null): void {
-    this.push(role, { json, cache, takesMark: true, isThinking: false })
+    this.push(role, { json, cache, takesMark: true, kind: 'other' })
   }
 
   private push(role: 'user' | 'assistant', block: Block): void {
@@ -178,7 +179,7 @@ export class MessageBlocks {
     const { messages } = this
     if (messages[0]?.role !== 'user') {
       const json = `{"type":"text","text":${OPENING}}`
-      messages.unshift({ role: 'user', blocks: [{ json, cache: null, takesMark: true, isThinking: false }] })
+      messages.unshift({ role: 'user', blocks: [{ json, cache: null, takesMark: true, kind: 'other' }] })
     }
     const last = messages.at(-1)
     const block = last?.blocks.at(-1)
