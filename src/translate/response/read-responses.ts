@@ -5,6 +5,7 @@ import type { Translation } from '../translation.js'
 import { CallIds, CallInput } from './call-input.js'
 import { createChatError } from './chat-errors.js'
 import { readResponseUsage } from './chat-usage.js'
+import { isCall, type OutputItem, OutputItems } from './output-items.js'
 import type { FinishReason, ResponseWriter } from './response-writer.js'
 import { findError, PLAIN, type ReaderOptions, StreamTranslation } from './stream.js'
 
@@ -18,39 +19,6 @@ const EVENT = findOnly({
   response: findOnly({ output: OUTPUT }),
 })
 
-/** An output item of a response, as far as it has arrived. */
-class Item {
-  /** Null if the item is no call, or has no name yet. */
-  call: CallInput | null
-  callId: unknown
-  /** It is a call that has no name yet. */
-  isNameless: boolean
-  /** The parts whose text is written, or begun: parts of the content from 0 up, others below 0. */
-  readonly written: Set<number>
-
-  constructor() {
-    this.call = null
-    this.callId = undefined
-    this.isNameless = false
-    this.written = new Set()
-  }
-
-  /**
-   * Decides whether a text has to be written, and notes that its part has text.
-   * @param whole the text is all of the part, so it is a repetition if any of the part is written
-   */
-  admits(part: number, text: string, whole: boolean): boolean {
-    if (text === '' || (whole && this.written.has(part))) return false
-    this.written.add(part)
-    return true
-  }
-
-  /** Whether an item with this call id may be this one: ids may be missing. */
-  mayBe(callId: unknown): boolean {
-    return typeof callId !== 'string' || typeof this.callId !== 'string' || callId === this.callId
-  }
-}
-
 /** The part number of a call's arguments. Parts of a reasoning summary come below it. */
 const ARGUMENTS = -1
 
@@ -58,19 +26,14 @@ const ARGUMENTS = -1
  * Reads a response of the Responses API, as a stream (OpenAI API reference: Responses, Streaming events) or as a whole
  * (The response object). Calls of tools that OpenAI runs itself are dropped: their results show in the text.
  *
- * Upstreams differ in how they identify items: by an id, by an index in the output, or by both. Some give each event
- * a new id. Some send no deltas but complete items only, or only the last event. Each text is written once in all
+ * Some upstreams send no deltas but complete items only, or only the last event. Each text is written once in all
  * cases.
  */
 export class ResponsesStream extends StreamTranslation {
-  private readonly byId: Map<string, Item>
-  private readonly byIndex: Map<number, Item>
-  private last: Item | null
-  /** There was an event that did not identify its item. */
-  private hasUnidentified: boolean
+  private readonly items: OutputItems
   /** The items whose text and reasoning were written last: an empty line separates two items or parts. */
-  private lastText: Item | null
-  private lastReasoning: Item | null
+  private lastText: OutputItem | null
+  private lastReasoning: OutputItem | null
   private lastReasoningPart: number
 
   private readonly calls: CallInput[]
@@ -82,10 +45,7 @@ export class ResponsesStream extends StreamTranslation {
 
   constructor(writer: ResponseWriter, options: ReaderOptions = PLAIN, makes: Translation['makes'] = null) {
     super(writer, options, makes)
-    this.byId = new Map()
-    this.byIndex = new Map()
-    this.last = null
-    this.hasUnidentified = false
+    this.items = new OutputItems()
     this.lastText = null
     this.lastReasoning = null
     this.lastReasoningPart = 0
@@ -104,47 +64,47 @@ export class ResponsesStream extends StreamTranslation {
         this.begin(event.response)
         return
       case 'response.output_text.delta': {
-        const [item, part] = [this.findEventItem(event), contentPart(event)]
+        const [item, part] = [this.items.findOfEvent(event), contentPart(event)]
         this.writeText(item, part, event.delta)
         this.say(event.delta, (text) => this.writeText(item, part, text))
         return
       }
       case 'response.output_text.done':
-        this.writeText(this.findEventItem(event), contentPart(event), event.text, true)
+        this.writeText(this.items.findOfEvent(event), contentPart(event), event.text, true)
         return
       case 'response.refusal.delta':
-        this.writeRefusal(this.findEventItem(event), contentPart(event), event.delta)
+        this.writeRefusal(this.items.findOfEvent(event), contentPart(event), event.delta)
         return
       case 'response.refusal.done':
-        this.writeRefusal(this.findEventItem(event), contentPart(event), event.refusal, true)
+        this.writeRefusal(this.items.findOfEvent(event), contentPart(event), event.refusal, true)
         return
       case 'response.reasoning_text.delta':
         this.readReasoning(event, contentPart(event))
         return
       case 'response.reasoning_text.done':
-        this.writeReasoning(this.findEventItem(event), contentPart(event), event.text, true)
+        this.writeReasoning(this.items.findOfEvent(event), contentPart(event), event.text, true)
         return
       case 'response.reasoning_summary_text.delta':
         this.readReasoning(event, summaryPart(event.summary_index))
         return
       case 'response.reasoning_summary_text.done':
-        this.writeReasoning(this.findEventItem(event), summaryPart(event.summary_index), event.text, true)
+        this.writeReasoning(this.items.findOfEvent(event), summaryPart(event.summary_index), event.text, true)
         return
       case 'response.output_item.added':
-        if (isObject(event.item)) this.open(event.item, this.findItem(event.item, event.output_index))
+        if (isObject(event.item)) this.open(event.item, this.items.find(event.item, event.output_index))
         return
       case 'response.function_call_arguments.delta':
       case 'response.custom_tool_call_input.delta': {
-        const item = this.findEventItem(event)
+        const item = this.items.findOfEvent(event)
         this.writeArguments(item, this.readText(event.delta))
         this.say(event.delta, (text) => this.writeArguments(item, text))
         return
       }
       case 'response.function_call_arguments.done':
-        this.endArguments(this.findEventItem(event), this.readArguments(event, -1))
+        this.endArguments(this.items.findOfEvent(event), this.readArguments(event, -1))
         return
       case 'response.custom_tool_call_input.done':
-        this.endArguments(this.findEventItem(event), this.readText(event.input))
+        this.endArguments(this.items.findOfEvent(event), this.readText(event.input))
         return
       case 'response.output_item.done':
         if (isObject(event.item)) this.endItem(event.item, event.output_index)
@@ -176,7 +136,7 @@ export class ResponsesStream extends StreamTranslation {
 
   // With `whole`, a text is all of its part, and is left out if any of the part is written.
 
-  private writeText(item: Item, part: number, value: unknown, whole = false): void {
+  private writeText(item: OutputItem, part: number, value: unknown, whole = false): void {
     const text = this.readText(value)
     if (!item.admits(part, text, whole)) return
     const isNext = this.lastText !== null && this.lastText !== item
@@ -184,12 +144,12 @@ export class ResponsesStream extends StreamTranslation {
     this.writer.content(isNext ? `\n\n${text}` : text)
   }
 
-  private writeRefusal(item: Item, part: number, value: unknown, whole = false): void {
+  private writeRefusal(item: OutputItem, part: number, value: unknown, whole = false): void {
     const text = this.readText(value)
     if (item.admits(part, text, whole)) this.writer.refusal(text)
   }
 
-  private writeReasoning(item: Item, part: number, value: unknown, whole = false): void {
+  private writeReasoning(item: OutputItem, part: number, value: unknown, whole = false): void {
     const text = this.readText(value)
     if (!item.admits(part, text, whole)) return
     const isNext =
@@ -200,17 +160,17 @@ export class ResponsesStream extends StreamTranslation {
   }
 
   private readReasoning(event: JsonObject, part: number): void {
-    const item = this.findEventItem(event)
+    const item = this.items.findOfEvent(event)
     this.writeReasoning(item, part, event.delta)
     this.say(event.delta, (text) => this.writeReasoning(item, part, text))
   }
 
   /** While a call has no name its deltas are dropped: the complete item repeats all arguments. */
-  private writeArguments(item: Item, text: string): void {
+  private writeArguments(item: OutputItem, text: string): void {
     item.call?.push(text)
   }
 
-  private endArguments(item: Item, text: string): void {
+  private endArguments(item: OutputItem, text: string): void {
     if (text !== '') item.call?.end(text)
   }
 
@@ -225,7 +185,7 @@ export class ResponsesStream extends StreamTranslation {
    * @param at its index in the output; -1 if the event has it alone
    */
   private writeItem(done: JsonObject, index: unknown, at: number): void {
-    const item = this.findItem(done, index)
+    const item = this.items.find(done, index)
     if (isCall(done)) {
       this.open(done, item)
       // No more comes of it: without its name, nothing can be called.
@@ -259,14 +219,14 @@ export class ResponsesStream extends StreamTranslation {
   }
 
   /** Begins a call as soon as its name is known. */
-  private open(call: JsonObject, item: Item): void {
+  private open(call: JsonObject, item: OutputItem): void {
     const { name, call_id: callId, id } = call
     if (item.call !== null || !isCall(call)) return
     const isNameless = typeof name !== 'string' || name === ''
     if (isNameless !== item.isNameless) this.nameless += isNameless ? 1 : -1
     item.isNameless = isNameless
     if (isNameless) return
-    if (typeof callId === 'string') this.byId.set(callId, item)
+    if (typeof callId === 'string') this.items.name(item, callId)
     item.callId = callId
     const { calls } = this.writer
     const known = stringOr(callId, '') || stringOr(id, '') || this.callIds.create(this.id, calls)
@@ -338,38 +298,6 @@ export class ResponsesStream extends StreamTranslation {
       JSON.stringify({ type: 'reasoning', ...known, summary: texts, encrypted_content: encrypted }),
     )
   }
-
-  /** The known item with these ids, or else with this index; a new one if there is none. */
-  private findItem(item: JsonObject, index: unknown): Item {
-    const { id, call_id: callId } = item
-    const byId =
-      (typeof callId === 'string' ? this.byId.get(callId) : undefined) ??
-      (typeof id === 'string' ? this.byId.get(id) : undefined)
-    if (byId !== undefined) return byId
-    const byIndex = typeof index === 'number' ? this.byIndex.get(index) : undefined
-    // Some upstreams count wrong and use an index twice.
-    if (byIndex?.mayBe(callId)) return byIndex
-    if (this.hasUnidentified && this.last !== null && !isCall(item)) return this.last
-    return this.remember(new Item(), id, index)
-  }
-
-  /** The item of an event. It may never have been added, and an unknown id identifies nothing. */
-  private findEventItem({ item_id: id, output_index: index }: JsonObject): Item {
-    const byId = typeof id === 'string' ? this.byId.get(id) : undefined
-    if (byId !== undefined) return byId
-    const byIndex = typeof index === 'number' ? this.byIndex.get(index) : undefined
-    if (byIndex !== undefined) return byIndex
-    if (typeof index === 'number') return this.remember(new Item(), id, index)
-    this.hasUnidentified = true
-    return this.last ?? this.remember(new Item(), id, index)
-  }
-
-  private remember(item: Item, id: unknown, index: unknown): Item {
-    this.last = item
-    if (typeof id === 'string') this.byId.set(id, item)
-    if (typeof index === 'number') this.byIndex.set(index, item)
-    return item
-  }
 }
 
 /**
@@ -395,11 +323,6 @@ export function readResponseFinish(response: JsonObject, status: string, calls: 
     return isObject(details) && details.reason === 'content_filter' ? 'content_filter' : 'length'
   }
   return calls > 0 ? 'tool_calls' : 'stop'
-}
-
-/** Whether an item is a call of a tool that the client runs. */
-export function isCall(item: JsonObject): boolean {
-  return item.type === 'function_call' || item.type === 'custom_tool_call'
 }
 
 function contentPart(event: JsonObject): number {

@@ -2,6 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { UnwrapStream } from '../../../src/translate/custom-tools/unwrap-stream.js'
 import { selectTranslation } from '../../../src/translate/response/select.js'
+import { assertGrowsLinearly } from '../../support/growth.js'
 import { fc } from '../../support/property.js'
 import { cutsOf, translate } from '../chunks.js'
 
@@ -382,21 +383,13 @@ test('the time grows with the size of the stream, however many calls it has in o
         .map((n) => opened('ApplyPatch', '{"input":"a"}', n))
         .join('') + FINISH.repeat(count),
   }
-  for (const [name, create] of Object.entries(streams)) {
-    const take = (count: number): number => {
-      const bytes = Buffer.from(create(count))
-      let least = Number.POSITIVE_INFINITY
-      for (let run = 0; run < 3; run++) {
-        const before = process.cpuUsage()
-        translate(new UnwrapStream(TOOLS), [bytes])
-        least = Math.min(least, process.cpuUsage(before).user / 1000)
-      }
-      return least
-    }
-    const [few, many] = [take(500), take(4000)]
-    // Eight times the time would be linear, and 64 times quadratic. The rest is for the garbage collector.
-    assert.ok(many < 24 * few + 20, `${name}: ${few.toFixed(1)} ms, then ${many.toFixed(1)} ms`)
-  }
+  for (const [name, create] of Object.entries(streams))
+    assertGrowsLinearly(
+      name,
+      2_000,
+      (count) => Buffer.from(create(count)),
+      (bytes) => translate(new UnwrapStream(TOOLS), [bytes]),
+    )
 })
 
 test.run()

@@ -1,8 +1,8 @@
 import { test } from 'uvu'
-import * as assert from 'uvu/assert'
 import { findRefusal } from '../../../src/translate/read/refusals.js'
 import { repairItems } from '../../../src/translate/repair/items.js'
-import { type APIS, READERS } from './bodies.js'
+import { assertGrowsLinearly } from '../../support/growth.js'
+import { READERS } from './bodies.js'
 
 const list = (n: number, write: (i: number) => string): string =>
   Array.from({ length: n }, (_, i) => write(i)).join(',')
@@ -40,32 +40,20 @@ const SHAPES: Readonly<Record<string, (n: number) => string>> = {
   'escaped quotes': (n) => messages(`{"content":"${'\\"'.repeat(n * 10)}"}`),
 }
 
-/** The least CPU time of several runs, in microseconds. */
-function measure(body: Buffer, api: (typeof APIS)[number]): number {
-  let least = Number.POSITIVE_INFINITY
-  for (let run = 0; run < 2; run++) {
-    // An outline is remembered for its buffer.
-    const copy = Buffer.from(body)
-    const before = process.cpuUsage()
-    const conversation = READERS[api](copy)
-    if (conversation === null) throw new Error('the body is not read')
-    repairItems(conversation.items)
-    findRefusal(conversation, 'gemini')
-    const { user, system } = process.cpuUsage(before)
-    least = Math.min(least, user + system)
-  }
-  return least
-}
-
 test('reading and repairing take a time that grows like the body', () => {
-  for (const [what, write] of Object.entries(SHAPES)) {
-    const small = Buffer.from(write(2_000))
-    const large = Buffer.from(write(16_000))
-    measure(small, 'chat')
-    // Eight times the time would be linear, and 64 times quadratic. The rest is for the garbage collector.
-    const limit = 36 * Math.max(measure(small, 'chat'), 2_000)
-    assert.ok(measure(large, 'chat') < limit, what)
-  }
+  for (const [what, write] of Object.entries(SHAPES))
+    assertGrowsLinearly(
+      what,
+      2_000,
+      // A buffer of its own for each run: an outline is remembered for its buffer.
+      (size) => Buffer.from(write(size)),
+      (body) => {
+        const conversation = READERS.chat(body)
+        if (conversation === null) throw new Error('the body is not read')
+        repairItems(conversation.items)
+        findRefusal(conversation, 'gemini')
+      },
+    )
 })
 
 test.run()

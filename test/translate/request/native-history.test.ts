@@ -2,6 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { BodyApi } from '../../../src/api/apis.js'
 import { CANCELLED } from '../../../src/translate/repair/turns.js'
+import { assertGrowsLinearly } from '../../support/growth.js'
 import { fc } from '../../support/property.js'
 import { edited } from '../bodies.js'
 import { build, createMemory, createTarget, sent, type Target } from '../native.js'
@@ -594,19 +595,13 @@ test('the work grows with the size of a body, and not faster', () => {
     ],
   ]
   const target = createTarget({ customTools: false })
-  for (const [name, make, api] of shapes) {
-    const [small, large] = [2000, 8000].map((n) => {
-      const times = Array.from({ length: 5 }, () => {
-        const body = Buffer.from(make(n))
-        const { user: before } = process.cpuUsage()
-        build(api, body, { customTools: target.traits.customTools })
-        return process.cpuUsage().user - before
-      })
-      return times.sort((a, b) => a - b)[2] as number
-    }) as [number, number]
-    // Squared, it would be 16 times the work; small times have garbage collection in them.
-    assert.ok(large < 9 * small + 20_000, `${name}: ${small} and ${large} us`)
-  }
+  for (const [name, make, api] of shapes)
+    assertGrowsLinearly(
+      name,
+      8_000,
+      (size) => Buffer.from(make(size)),
+      (body) => build(api, body, { customTools: target.traits.customTools }),
+    )
 })
 
 test.run()

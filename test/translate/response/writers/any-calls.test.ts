@@ -2,6 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { BodyApi } from '../../../../src/api/apis.js'
 import { isJsonObject } from '../../../../src/translate/response/answer-part.js'
+import { assertGrowsLinearly } from '../../../support/growth.js'
 import { fc } from '../../../support/property.js'
 import { readChatStream } from '../../../support/readers/chat.js'
 import type { Fields, ReadAnswer } from '../../../support/readers/events.js'
@@ -248,19 +249,19 @@ test('a call is streamed as soon as the one ahead is complete', () => {
 })
 
 test('calls in any number cost a time in proportion to their number, however they are mixed', () => {
-  for (const reads of ['responses', 'messages'] as const) {
-    const timeOf = (calls: number): number => {
-      const writer = create({ reads })
-      const startedAt = process.cpuUsage()
-      for (let n = 0; n < calls; n++) writer.openCall(`c${n}`, 'f')
-      for (const piece of ['{"a":', '1', '}']) for (let n = 0; n < calls; n++) writer.callArguments(n, piece)
-      writer.finish('tool_calls', USAGE)
-      writer.take()
-      return process.cpuUsage(startedAt).user
-    }
-    timeOf(2_000)
-    assert.ok(timeOf(40_000) < 120 * Math.max(timeOf(2_000), 1_000), 'twenty times the calls')
-  }
+  for (const reads of ['responses', 'messages'] as const)
+    assertGrowsLinearly(
+      reads,
+      5_000,
+      (calls) => ({ calls, writer: create({ reads }) }),
+      ({ calls, writer }) => {
+        for (let n = 0; n < calls; n++) writer.openCall(`c${n}`, 'f')
+        for (const piece of ['{"a":', '1', '}'])
+          for (let n = 0; n < calls; n++) writer.callArguments(n, piece)
+        writer.finish('tool_calls', USAGE)
+        writer.take()
+      },
+    )
 })
 
 test.run()
