@@ -121,7 +121,10 @@ export function roundToNanos(usd: Decimal): NanoUsd {
   return nano <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(nano) : nano
 }
 
-/** The bills of the passes, and of what the response has once: its request, and its searches. */
+/**
+ * The bills of the passes, and last of what the response has once: its request, and its searches. One bill if it has no
+ * passes. A bill is null if its tokens or its rates are not known; the others are left out then.
+ */
 export function createPassBills(
   price: Price,
   usage: Usage,
@@ -129,9 +132,9 @@ export function createPassBills(
   findPass: (model: string) => Price | null,
 ): (Bill | null)[] {
   const { details } = usage
-  if (details === null) return [createBill(price, usage, region)]
+  if (details === null || details.passes === null) return [createBill(price, usage, region)]
   const bills: (Bill | null)[] = []
-  for (const { model, usage: tokens } of details.passes ?? []) {
+  for (const { model, usage: tokens } of details.passes) {
     const own = model === null ? price : findPass(model)
     const { cacheWrittenHour = null, audioPrompt = null, audioCompletion = null } = tokens.details ?? {}
     const { imagePrompt = null, imageCompletion = null } = tokens.details ?? {}

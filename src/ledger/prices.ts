@@ -184,3 +184,8 @@ function findPrice(
   }
   return null
 }
+
+/** The names under which an entry is looked for, in their order. */
+export function listTriedNames(name: string, { providers }: PriceContext): string[] {
+  return listNameForms(name).flatMap((form) => [form, ...providers.map((one) => `${one}/${form}`)])
+}
