@@ -57,12 +57,12 @@ interface Answer {
 }
 
 function bill(price: Price, { model, upstream, usage }: Question, prices: Prices): Answer {
-  const { region } = prices.contextOf(upstream)
-  if (usage === null) return { cards: price.select(null, region), bills: [], cost: null }
-  const cards = price.select(usage.details?.tier ?? null, region)
+  const circumstances = { region: prices.contextOf(upstream).region, at: null }
+  if (usage === null) return { cards: price.select(null, circumstances), bills: [], cost: null }
+  const cards = price.select(usage.details?.tier ?? null, circumstances)
   const found = (name: string): Price | null => prices.find(name, null, upstream)
-  const bills = createPassBills(price, usage, region, found)
-  const { nano } = prices.charge(usage, { answered: model, requested: model, upstream })
+  const bills = createPassBills(price, usage, circumstances, found)
+  const { nano } = prices.charge(usage, { answered: model, requested: model, upstream, at: null })
   return {
     cards,
     bills: bills.filter((one): one is Bill => one !== null),
@@ -85,6 +85,8 @@ function describe(
     const { services, factors } = price.readEntry()
     const tiers = [...services.keys(), ...factors.keys()].filter((tier) => tier !== '')
     text += wrapLine('tier'.padEnd(LABEL), `standard; it has others: ${tiers.join(', ') || 'none'}`)
+    if (price.readEntry().offPeak !== null)
+      text += wrapLine('hours'.padEnd(LABEL), 'the dearer ones; at others it costs less')
     const sizes = [...(cards ?? [])].reverse()
     for (const card of sizes) text += `\n${listCard(card, sizes.length)}`
     return text

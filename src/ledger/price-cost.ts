@@ -1,12 +1,13 @@
 import { addDecimals, type Decimal, roundDecimal, scaleUp } from '../lib/decimal.js'
 import type { NanoUsd } from '../lib/nano-usd.js'
 import type { Usage } from '../metering/usage.js'
-import { type Price, pickCard } from './price.js'
+import { type Circumstances, type Price, pickCard } from './price.js'
 import { KINDS } from './price-fields.js'
 import type { RateCard } from './rate-card.js'
 
 const REQUEST = KINDS.indexOf('request')
 const OUTPUT = KINDS.indexOf('output')
+const ANYWHERE: Circumstances = { region: null, at: null }
 const AUDIO = [KINDS.indexOf('audioInput'), KINDS.indexOf('audioOutput')] as const
 
 /** The rates that apply to a request, and how much of each kind it had, in the order of `KINDS`. */
@@ -17,13 +18,12 @@ export interface Bill {
 
 /**
  * Finds the rates for a usage, and splits its tokens into kinds.
- * @param tier the service tier; null for the one of the usage
  * @returns null if the tokens or the rates of the tier are not known
  */
-export function createBill(price: Price, usage: Usage, region: string | null): Bill | null {
+export function createBill(price: Price, usage: Usage, circumstances: Circumstances): Bill | null {
   const { prompt, details } = usage
   if (prompt === null) return null
-  const cards = price.select(details === null ? null : details.tier, region)
+  const cards = price.select(details === null ? null : details.tier, circumstances)
   const card = cards === null ? undefined : pickCard(cards, prompt)
   if (card === undefined) return null
   const counts = splitTokens(usage, prompt, card)
@@ -62,12 +62,12 @@ function splitTokens(usage: Usage, prompt: number, card: RateCard): number[] | n
 export function computeCost(
   price: Price,
   usage: Usage,
-  region: string | null = null,
+  circumstances: Circumstances = ANYWHERE,
   findPass: (model: string) => Price | null = () => null,
 ): NanoUsd | null {
   const { details } = usage
-  if (details !== null && details.passes !== null) return sumPasses(price, usage, region, findPass)
-  const bill = createBill(price, usage, region)
+  if (details !== null && details.passes !== null) return sumPasses(price, usage, circumstances, findPass)
+  const bill = createBill(price, usage, circumstances)
   if (bill === null || !isKnown(price, bill)) return null
   return addUp(bill)
 }
@@ -128,11 +128,11 @@ export function roundToNanos(usd: Decimal): NanoUsd {
 export function createPassBills(
   price: Price,
   usage: Usage,
-  region: string | null,
+  circumstances: Circumstances,
   findPass: (model: string) => Price | null,
 ): (Bill | null)[] {
   const { details } = usage
-  if (details === null || details.passes === null) return [createBill(price, usage, region)]
+  if (details === null || details.passes === null) return [createBill(price, usage, circumstances)]
   const bills: (Bill | null)[] = []
   for (const { model, usage: tokens } of details.passes) {
     const own = model === null ? price : findPass(model)
@@ -141,12 +141,12 @@ export function createPassBills(
     const tier = tokens.details?.tier ?? details.tier
     const rest = { cacheWrittenHour, audioPrompt, audioCompletion, imagePrompt, imageCompletion, tier }
     const pass = { ...tokens, details: { ...rest, searches: null, costNano: null, passes: null } }
-    const bill = own === null ? null : createBill(own, pass, region)
+    const bill = own === null ? null : createBill(own, pass, circumstances)
     if (bill === null || own === null || !isKnown(own, bill)) return [null]
     bills.push({ card: bill.card, counts: bill.counts.map((count, i) => (i === REQUEST ? 0 : count)) })
   }
   const once = { prompt: usage.prompt ?? 0, cached: null, cacheWritten: null, completion: 0, reasoning: null }
-  const { card } = createBill(price, { ...once, details }, region) ?? {}
+  const { card } = createBill(price, { ...once, details }, circumstances) ?? {}
   const counts = KINDS.map((kind) =>
     kind === 'request' ? 1 : kind === 'search' ? (details.searches ?? 0) : 0,
   )
@@ -157,11 +157,11 @@ export function createPassBills(
 function sumPasses(
   price: Price,
   usage: Usage,
-  region: string | null,
+  circumstances: Circumstances,
   findPass: (model: string) => Price | null,
 ): NanoUsd | null {
   let sum: Decimal = { digits: 0n, scale: 9 }
-  for (const bill of createPassBills(price, usage, region, findPass)) {
+  for (const bill of createPassBills(price, usage, circumstances, findPass)) {
     const part = bill === null ? null : addExactly(bill)
     if (part === null) return null
     sum = addDecimals(sum, part)

@@ -1,6 +1,7 @@
 import { isObject, type JsonObject } from '../json/values.js'
 import { type Decimal, parseDecimal } from '../lib/decimal.js'
 import { type Kind, nameRateField, parseRateField, SEARCH_FIELD } from './price-fields.js'
+import { type PriceHours, readPriceHours } from './price-hours.js'
 import { type OwnRates, overlayRates, RateCard } from './rate-card.js'
 
 /** Rates of one entry by the size of the prompt that they begin at. */
@@ -14,6 +15,13 @@ export interface PriceEntry {
   readonly ranges: RatesBySize | null
   /** Factors for a service tier or a region: `fast`, `us`; `region:eu` for the region of a host. */
   readonly factors: ReadonlyMap<string, Decimal>
+  /** Rates that take the place of the others at some hours; null if the hour does not matter. */
+  readonly offPeak: OffPeak | null
+}
+
+interface OffPeak {
+  readonly hours: PriceHours
+  readonly rates: OwnRates
 }
 
 /** Modes of models that answer without tokens. */
@@ -61,7 +69,8 @@ export function readPriceEntry(entry: JsonObject): PriceEntry | null {
   const base = services.get('')?.get(0) ?? {}
   if (WITHOUT_OUTPUT.has(entry.mode) && base.input !== undefined && base.output === undefined)
     setRate(services, '', 0, 'output', NOTHING)
-  return isPriced(services.get('')?.get(0) ?? {}, ranges) ? { services, ranges, factors } : null
+  const offPeak = readOffPeak(entry.off_peak_pricing)
+  return isPriced(services.get('')?.get(0) ?? {}, ranges) ? { services, ranges, factors, offPeak } : null
 }
 
 function hasNewName(entry: JsonObject, name: string): boolean {
@@ -117,23 +126,42 @@ function readRanges(list: unknown): RatesBySize | null {
     const above = isObject(range) && Array.isArray(range.range) ? (range.range as unknown[])[0] : undefined
     if (!isObject(range) || typeof above !== 'number' || !(above >= 0))
       throw new FieldError(`${name}.range must be two numbers of tokens`)
-    const own: Partial<Record<Kind, Decimal>> = {}
-    for (const [field, value] of Object.entries(range)) {
-      const { kind, above: size, service } = parseRateField(field) ?? {}
-      if (kind !== undefined && size === 0 && service === '' && value !== null)
-        own[kind] = readRate(`${name}.${field}`, value)
-    }
+    const own = readPlainRates(name, range)
     if (own.input === undefined) throw new FieldError(`${name} must have ${nameRateField('input')}`)
     ranges.set(above, own)
   }
   return ranges
 }
 
+/** Reads the rates of a member of an entry, which have neither a size nor a tier. @throws FieldError */
+function readPlainRates(name: string, member: JsonObject): OwnRates {
+  const own: Partial<Record<Kind, Decimal>> = {}
+  for (const [field, value] of Object.entries(member)) {
+    const { kind, above, service } = parseRateField(field) ?? {}
+    if (kind !== undefined && above === 0 && service === '' && value !== null)
+      own[kind] = readRate(`${name}.${field}`, value)
+  }
+  return own
+}
+
+/** @throws FieldError */
+function readOffPeak(rule: unknown): OffPeak | null {
+  if (!isObject(rule)) return null
+  const hours = readPriceHours(rule)
+  if (hours === null) throw new FieldError('off_peak_pricing must have hours such as "16:30-00:30" (UTC)')
+  return { hours, rates: readPlainRates('off_peak_pricing', rule) }
+}
+
 /**
  * The rates of an entry for one service tier, the largest prompts first.
  * @param service empty for the standard tier
+ * @param isCheapHour the rates of `off_peak_pricing` hold, for prompts of any size
  */
-export function buildCards({ services, ranges }: PriceEntry, service: string): RateCard[] {
+export function buildCards(
+  { services, ranges, offPeak }: PriceEntry,
+  service: string,
+  isCheapHour: boolean,
+): RateCard[] {
   const standard = services.get('') ?? new Map<number, OwnRates>()
   const special = service === '' ? undefined : services.get(service)
   const sizes = [...standard.keys(), ...(special?.keys() ?? []), ...(ranges?.keys() ?? [])]
@@ -148,7 +176,8 @@ export function buildCards({ services, ranges }: PriceEntry, service: string): R
     // A range has all rates of its prompts, but that of the output may stand outside of the list.
     const { output, request, search } = below
     const rates = range === undefined ? below : dropUndefined({ output, request, search, ...range })
-    cards.unshift(new RateCard(above, rates))
+    const replaced = isCheapHour && offPeak !== null ? overlayRates(rates, offPeak.rates) : rates
+    cards.unshift(new RateCard(above, replaced))
   }
   return cards
 }

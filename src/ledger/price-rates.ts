@@ -41,7 +41,7 @@ export function describeSize(above: number): string {
 }
 
 /** Every rate and factor of an entry by what it is for, such as `input above 200,000 tokens, priority`. */
-function listRates({ services, ranges, factors }: PriceEntry): Map<string, string> {
+function listRates({ services, ranges, factors, offPeak }: PriceEntry): Map<string, string> {
   const listed = new Map<string, string>()
   for (const [service, sizes] of [...services, ['', ranges ?? new Map()] as const])
     for (const [above, rates] of [...sizes].sort(([a], [b]) => a - b))
@@ -51,6 +51,10 @@ function listRates({ services, ranges, factors }: PriceEntry): Map<string, strin
         if (rate !== undefined)
           listed.set(`${WORDS[kind]}${describeSize(above)}${tier}`, formatRate(kind, rate))
       }
+  for (const kind of KINDS) {
+    const rate = offPeak?.rates[kind]
+    if (rate !== undefined) listed.set(`${WORDS[kind]}, off peak`, formatRate(kind, rate))
+  }
   for (const [word, factor] of factors) listed.set(`factor for ${word}`, formatDecimal(factor))
   return listed
 }

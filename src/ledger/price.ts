@@ -1,9 +1,13 @@
 import type { Decimal } from '../lib/decimal.js'
 import { buildCards, type PriceEntry } from './price-entry.js'
+import { isOffPeak } from './price-hours.js'
 import type { RateCard } from './rate-card.js'
 
 /** Words of upstreams for the standard tier. A word of a geography that costs nothing more is one of them, too. */
-const STANDARD = new Set(['', 'default', 'standard', 'auto', 'on_demand', 'global', 'not_available'])
+const STANDARD = new Set([
+  ...['', 'default', 'standard', 'auto', 'on_demand', 'traffic_type_unspecified'],
+  ...['global', 'not_available'],
+])
 
 /** Words of upstreams for a tier, and how price files call it; the first name with a rate is taken. */
 const SERVICE_NAMES: ReadonlyMap<string, readonly string[]> = new Map([
@@ -27,6 +31,14 @@ export interface PriceOrigin {
   readonly builtIn: boolean
   /** Whose model the entry describes; null for an entry of the operator, which names no provider that is known. */
   readonly provider: string | null
+}
+
+/** What decides the rates of a request beside its model, its tokens and its tier. */
+export interface Circumstances {
+  /** Of the upstream's host; null if it has none. */
+  readonly region: string | null
+  /** When the request ended, in epoch milliseconds; null for the dearer hours. */
+  readonly at: number | null
 }
 
 /** What one model costs. The rates are put together when they are first asked for: a file has thousands of entries. */
@@ -54,17 +66,18 @@ export class Price {
   /**
    * The rates of a service tier by the size of the prompt, the largest first; null if they are not known.
    * @param tier in the upstream's word; several words are separated by spaces or commas
-   * @param region of the upstream's host
    */
-  select(tier: string | null, region: string | null): readonly RateCard[] | null {
-    if (tier === null && region === null) {
-      this.standard ??= buildCards(this.read(), '')
+  select(tier: string | null, { region, at }: Circumstances): readonly RateCard[] | null {
+    const { offPeak } = this.read()
+    const isCheapHour = offPeak !== null && at !== null && isOffPeak(offPeak.hours, at)
+    if (region === null && !isCheapHour && (tier === null || STANDARD.has(tier))) {
+      this.standard ??= buildCards(this.read(), '', false)
       return this.standard
     }
-    const key = `${region ?? ''} ${tier ?? ''}`
+    const key = `${isCheapHour} ${region ?? ''} ${tier ?? ''}`
     const before = this.tiers.get(key)
     if (before !== undefined) return before
-    const cards = this.build(tier, region)
+    const cards = this.build(tier, region, isCheapHour)
     if (this.tiers.size >= MAX_TIERS) this.tiers.clear()
     this.tiers.set(key, cards)
     return cards
@@ -75,7 +88,11 @@ export class Price {
     return this.entry
   }
 
-  private build(tier: string | null, region: string | null): readonly RateCard[] | null {
+  private build(
+    tier: string | null,
+    region: string | null,
+    isCheapHour: boolean,
+  ): readonly RateCard[] | null {
     const entry = this.read()
     const multiplied: Decimal[] = []
     const factor = entry.factors.get(`region:${region}`)
@@ -90,7 +107,7 @@ export class Price {
       // No cost is better than a wrong one.
       else return null
     }
-    const cards = buildCards(entry, service)
+    const cards = buildCards(entry, service, isCheapHour)
     return multiplied.reduce((all, one) => all.map((card) => card.multiply(one)), cards)
   }
 }

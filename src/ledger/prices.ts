@@ -43,6 +43,8 @@ export interface PricedRequest {
   readonly requested: string | null
   /** The name of the upstream in the config; null if none was asked. */
   readonly upstream: string | null
+  /** When it ended, in epoch milliseconds: some prices depend on the hour. */
+  readonly at: number | null
 }
 
 const UNKNOWN: Charge = { nano: null, source: null }
@@ -118,7 +120,8 @@ export class Prices {
     if (price === null) return UNKNOWN
     const context = this.contextOf(request.upstream)
     const findPass = (model: string): Price | null => this.lookUp(model, context)
-    return { nano: computeCost(price, usage, context.region, findPass), source: price.source }
+    const circumstances = { region: context.region, at: request.at }
+    return { nano: computeCost(price, usage, circumstances, findPass), source: price.source }
   }
 
   /**

@@ -102,7 +102,12 @@ function charge(summary: RequestSummary, usage: Usage | null, prices: Prices | n
   if (usage === null || prices === null) return UNPRICED
   const { model: requested } = summary.request
   const answered = summary.stats?.model ?? null
-  return prices.charge(usage, { answered, requested, upstream: summary.outcome.upstream })
+  return prices.charge(usage, {
+    answered,
+    requested,
+    upstream: summary.outcome.upstream,
+    at: summary.closedAt,
+  })
 }
 
 function formatCost(nano: NanoUsd | null): string | null {

@@ -17,10 +17,10 @@ function usage(tokens: Tokens, details: Partial<UsageDetails> | null = null): Us
 }
 
 /** The cost of a usage by one entry, in nano-dollars. */
-function cost(entry: object, of: Usage, region: string | null = null): unknown {
+function cost(entry: object, of: Usage, region: string | null = null, at: number | null = null): unknown {
   const price = Prices.from('prices.json', { m: entry }).find('m', null)
   assert.ok(price !== null)
-  return computeCost(price, of, region)
+  return computeCost(price, of, { region, at })
 }
 
 const TEXT = { input_cost_per_token: 1e-6, output_cost_per_token: 4e-6 }
@@ -258,6 +258,60 @@ test('a factor multiplies all tokens of a tier or a region, and not the searches
   assert.is(at('batch', 'eu'), (250_000 + 50_000 + 200_000) * 1.1)
 })
 
+test('at some hours an entry has other rates, whatever the size of the prompt', () => {
+  const entry = {
+    ...TEXT,
+    input_cost_per_token_above_1k_tokens: 2e-6,
+    output_cost_per_reasoning_token: 4e-6,
+    off_peak_pricing: {
+      hours_utc: ['16:30-00:30', '04:00-06:00'],
+      windows: [{ hours_utc: '10:00-23:00', weekdays: [6, 'Sun'] }],
+      weekday_timezone: 'Asia/Shanghai',
+      input_cost_per_token: 5e-7,
+      output_cost_per_token: 1e-6,
+    },
+  }
+  const at = (time: string | null, prompt = 1_000) =>
+    cost(
+      entry,
+      usage({ prompt, completion: 100, reasoning: 50 }),
+      null,
+      time === null ? null : Date.parse(`${time}Z`),
+    )
+  const [dear, cheap] = [1_400_000, 600_000]
+  // 26 November 2026 is a Thursday.
+  for (const [time, expected] of [
+    [null, dear],
+    ['2026-11-26T16:29:59', dear],
+    ['2026-11-26T16:30:00', cheap],
+    ['2026-11-27T00:29:59', cheap],
+    ['2026-11-27T00:30:00', dear],
+    ['2026-11-27T04:00:00', cheap],
+    ['2026-11-27T06:00:00', dear],
+    // Saturday and Sunday; in Shanghai, Sunday ends at 16:00.
+    ['2026-11-27T12:00:00', dear],
+    ['2026-11-28T12:00:00', cheap],
+    ['2026-11-29T15:59:00', cheap],
+    ['2026-11-29T16:01:00', dear],
+    ['2026-11-30T12:00:00', dear],
+  ] as const)
+    assert.is(at(time), expected, String(time))
+  assert.is(at('2026-11-27T17:00:00', 2_000), 2_000 * 500 + 100_000)
+  for (const rule of [
+    {},
+    { hours_utc: '25:00-01:00' },
+    { hours_utc: 7 },
+    { windows: [7] },
+    { hours_utc: '01:00-02:00', weekday_timezone: 'Moon/Tycho' },
+    { windows: [{ hours_utc: '01:00-02:00', weekdays: [0] }] },
+    { windows: [{ hours_utc: '01:00-02:00', weekdays: 'mon' }] },
+  ])
+    assert.throws(
+      () => Prices.from('p.json', { m: { ...TEXT, off_peak_pricing: rule } }),
+      'p.json: m.off_peak_pricing must have hours such as "16:30-00:30" (UTC)',
+    )
+})
+
 test('a tier that the entry does not know makes the cost unknown', () => {
   for (const tier of ['scale', 'priority', 'batch', 'fast', 'constructor', '__proto__'])
     assert.is(cost(TEXT, usage(ASKED, { tier })), null, tier)
@@ -313,7 +367,7 @@ test('each pass of a response has the price of its model, and the request is bil
           ...more,
         },
       ),
-      { answered: 'main', requested: 'main', upstream: null },
+      { answered: 'main', requested: 'main', upstream: null, at: null },
     )
   const main = 1_000_000 + 400_000 + 1_000_000
   assert.equal(sum('helper'), { nano: main + 50_000 + 15_000, source: 'p.json' })
@@ -325,7 +379,7 @@ test('each pass of a response has the price of its model, and the request is bil
 test('a cost that the upstream reports wins', () => {
   const prices = Prices.from('p.json', { m: TEXT })
   const charge = (answered: string, costNano: number | null) =>
-    prices.charge(usage(ASKED, { costNano }), { answered, requested: null, upstream: null })
+    prices.charge(usage(ASKED, { costNano }), { answered, requested: null, upstream: null, at: null })
   assert.equal(charge('m', 123), { nano: 123, source: 'upstream' })
   assert.equal(charge('unknown', 123), { nano: 123, source: 'upstream' })
   assert.equal(charge('m', 0), { nano: 0, source: 'upstream' })

@@ -226,7 +226,7 @@ test('prices for a million tokens convert exactly to prices for one token', () =
   const rates = (name: string): unknown =>
     builtIn
       .find(name, null)
-      ?.select(null, null)
+      ?.select(null, { region: null, at: null })
       ?.map(({ above, own }) => [
         above,
         KINDS.flatMap((kind) => {
