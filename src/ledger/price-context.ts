@@ -16,6 +16,8 @@ export interface PricedUpstream {
   readonly preset: PresetName | null
   /** `https://api.openai.com`. */
   readonly origin: string
+  /** As the config says it; null if it does not. */
+  readonly priceProvider: string | null
 }
 
 /** For requests without an upstream. */
@@ -40,19 +42,30 @@ const PRESET_OF_ORIGIN = new Map(
   ),
 )
 
-/** Finds how price files name the models of an upstream: by its preset, or else by its host. */
-export function findPriceContext({ preset, origin }: PricedUpstream): PriceContext {
+/** Finds how price files name the models of an upstream: by its config, its preset, or else its host. */
+export function findPriceContext({ preset, origin, priceProvider }: PricedUpstream): PriceContext {
   const host = new URL(origin).hostname
   const region = REGIONAL_OPENAI.exec(host)?.[1] ?? null
   const found = preset === null ? PRESET_OF_ORIGIN.get(origin) : PRESETS[preset]
-  if (found !== undefined)
-    return { providers: found.priceProviders, takesOthers: found.takesOtherPrices, region }
+  const known = found?.priceProviders ?? (region === null ? findHost(host) : ['openai'])
+  // The rest of `azure/eu/...` is looked for below `azure`.
+  const said = priceProvider === null ? [] : listParents(priceProvider)
+  const providers = [...new Set([...said, ...known])]
+  return { providers, takesOthers: found?.takesOtherPrices ?? true, region }
+}
+
+function findHost(host: string): readonly string[] {
   for (const [pattern, names] of HOSTS) {
-    if (!pattern.test(host)) continue
-    const [, place = ''] = pattern.exec(host) ?? []
-    return { providers: names.map((name) => name.replace('$1', place)), takesOthers: true, region }
+    const match = pattern.exec(host)
+    if (match !== null) return names.map((name) => name.replace('$1', match[1] ?? ''))
   }
-  return { providers: region === null ? [] : ['openai'], takesOthers: true, region }
+  return []
+}
+
+/** `azure/eu` and `azure`. */
+function listParents(name: string): string[] {
+  const parts = name.split('/')
+  return parts.map((_, i) => parts.slice(0, parts.length - i).join('/'))
 }
 
 /** Providers of the entries of LiteLLM's file beside those of the presets: makers of models, and clouds. */

@@ -20,11 +20,11 @@ function table(...names: (string | readonly [name: string, provider: string])[])
 function entryOf(
   file: object,
   [answered, requested]: readonly [string | null, string | null],
-  upstream: { preset?: PresetName; origin?: string } = {},
+  upstream: { preset?: PresetName; origin?: string; priceProvider?: string } = {},
 ): string | null {
   const prices = Prices.from('prices.json', file)
-  const { preset = null, origin = 'https://up.example' } = upstream
-  prices.follow([{ name: 'up', preset, origin }])
+  const { preset = null, origin = 'https://up.example', priceProvider = null } = upstream
+  prices.follow([{ name: 'up', preset, origin, priceProvider }])
   const found = prices.find(answered, requested, 'up')
   return found === null ? null : `${found.origin.builtIn ? 'built-in ' : ''}${found.origin.name}`
 }
@@ -192,22 +192,37 @@ test('prices follow the upstreams of a new config', () => {
   const prices = Prices.from('p', FILE)
   const of = () => prices.find('llama-3.3-70b-versatile', null, 'up')?.origin.name
   assert.is(of(), undefined)
-  prices.follow([{ name: 'up', preset: 'groq', origin: 'https://api.groq.com' }])
+  prices.follow([{ name: 'up', preset: 'groq', origin: 'https://api.groq.com', priceProvider: null }])
   assert.is(of(), 'groq/llama-3.3-70b-versatile')
-  prices.follow([{ name: 'other', preset: 'groq', origin: 'https://api.groq.com' }])
+  prices.follow([{ name: 'other', preset: 'groq', origin: 'https://api.groq.com', priceProvider: null }])
   assert.is(of(), undefined)
 })
 
+test('the config says what stands before the models of an upstream, and its parent comes after it', () => {
+  const at = (priceProvider: string, model: string, preset?: PresetName) =>
+    entryOf(FILE, [model, null], preset === undefined ? { priceProvider } : { priceProvider, preset })
+  assert.is(at('azure/eu', 'gpt-4o', 'azure'), 'azure/eu/gpt-4o')
+  assert.is(at('azure/eu', 'gpt-4o-2024-11-20'), 'azure/eu/gpt-4o')
+  assert.is(at('azure/eu', 'gpt-4o-2024-08-06'), 'azure/gpt-4o-2024-08-06')
+  assert.is(at('azure/eu', 'phi-9', 'azure'), 'azure_ai/phi-9')
+  assert.is(at('groq', 'llama-3.3-70b-versatile'), 'groq/llama-3.3-70b-versatile')
+  assert.is(at('groq', 'gpt-4o', 'llama-cpp'), null)
+})
+
 test('a region is told by the host of OpenAI', () => {
-  const region = (origin: string) => findPriceContext({ name: 'up', preset: 'openai', origin }).region
+  const region = (origin: string) =>
+    findPriceContext({ name: 'up', preset: 'openai', origin, priceProvider: null }).region
   assert.is(region('https://eu.api.openai.com'), 'eu')
   assert.is(region('https://api.openai.com'), null)
   assert.is(region('https://eu.api.openai.com.example'), null)
-  assert.equal(findPriceContext({ name: 'up', preset: null, origin: 'https://us.api.openai.com' }), {
-    providers: ['openai'],
-    takesOthers: true,
-    region: 'us',
-  })
+  assert.equal(
+    findPriceContext({ name: 'up', preset: null, origin: 'https://us.api.openai.com', priceProvider: null }),
+    {
+      providers: ['openai'],
+      takesOthers: true,
+      region: 'us',
+    },
+  )
 })
 
 test('every preset of a provider has a name in price files', () => {
