@@ -72,8 +72,11 @@ export class Outcome {
   longestGapMs: number | null
   /** Null if the request cannot be cached. */
   cache: CacheOutcome | null
-  /** Usage of the cached or joined response; null if the response came from an upstream for this request. */
-  sharedUsage: { readonly usage: TokenUsage | null } | null
+  /**
+   * Usage of the cached or joined response, and the upstream that made it; null if the response came from an upstream
+   * for this request.
+   */
+  sharedUsage: { readonly usage: TokenUsage | null; readonly upstream: string | null } | null
   /** Sample of the prompt for a token estimate; the body itself is freed. */
   prompt: PromptSample | null
   /** Reads a copy of the response; null if it is not metered. */

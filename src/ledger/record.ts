@@ -105,7 +105,8 @@ function charge(summary: RequestSummary, usage: Usage | null, prices: Prices | n
   return prices.charge(usage, {
     answered,
     requested,
-    upstream: summary.outcome.upstream,
+    // A cached response names no upstream, but its price is that of the one that made it.
+    upstream: summary.outcome.sharedUsage?.upstream ?? summary.outcome.upstream,
     at: summary.closedAt,
   })
 }
