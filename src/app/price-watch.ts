@@ -22,22 +22,25 @@ export function watchPriceFile(
   let latest = 0
   const read = async (): Promise<void> => {
     const turn = ++latest
-    const text = await readFile(file, 'utf8').catch((error: unknown) => {
-      refuse(`cannot be read (${readErrorCode(error)})`)
-      return null
-    })
-    // A later change is read already, and its text is the newer one.
-    if (text === null || turn !== latest) return
+    // A later change has the newer text.
+    const isLatest = (): boolean => turn === latest
     try {
-      prices.replace(basename(file), JSON.parse(text))
-      log.info({ file, models: prices.size }, 'the price file was read again and is in use now')
+      await prices.replace(basename(file), JSON.parse(await readFile(file, 'utf8')), isLatest)
     } catch (error) {
-      if (error instanceof PricesError) refuse(error.message)
-      else if (error instanceof SyntaxError) refuse('it is not JSON')
-      else throw error
+      if (isLatest()) refuse(describe(error))
+      return
     }
+    if (isLatest()) log.info({ file, models: prices.size }, 'the price file was read again and is in use now')
   }
   const refuse = (why: string): void =>
     log.warn({ file }, `the price file ${file} is not used, the relay keeps its prices: ${why}`)
   return new FileWatch(file, () => void read(), pollMs)
+}
+
+/** @throws the error itself, if it is a fault of the relay */
+function describe(error: unknown): string {
+  if (error instanceof PricesError) return error.message
+  if (error instanceof SyntaxError) return 'it is not JSON'
+  if (error instanceof Error && 'code' in error) return `it cannot be read (${readErrorCode(error)})`
+  throw error
 }

@@ -45,15 +45,17 @@ export class FieldError extends Error {}
  * @throws FieldError that begins with the name of the field
  */
 export function readPriceEntry(entry: JsonObject): PriceEntry | null {
-  const services = new Map<string, Map<number, OwnRates>>([['', new Map()]])
+  const services = new Map<string, Map<number, SomeRates>>([['', new Map()]])
   const factors = new Map<string, Decimal>()
   const edge = FROM_EXACTLY.has(entry.litellm_provider) ? 1 : 0
   for (const [name, value] of Object.entries(entry)) {
     if (value === null || value === undefined) continue
     const field = parseRateField(name)
-    const region = field === null ? REGION_FACTOR.exec(name)?.[1] : undefined
-    if (region !== undefined) factors.set(`region:${region}`, readRate(name, value, 'factor'))
-    if (field === null) continue
+    if (field === null) {
+      const region = name.startsWith('regional_') ? REGION_FACTOR.exec(name)?.[1] : undefined
+      if (region !== undefined) factors.set(`region:${region}`, readRate(name, value, 'factor'))
+      continue
+    }
     const { kind, service } = field
     if (name.startsWith('input_cost_per_token_cache_hit') && hasNewName(entry, name)) continue
     const above = field.above === 0 ? 0 : field.above - edge
@@ -63,7 +65,7 @@ export function readPriceEntry(entry: JsonObject): PriceEntry | null {
   if (search !== null) setRate(services, '', 0, 'search', search)
   if (isObject(entry.provider_specific_entry))
     for (const [word, value] of Object.entries(entry.provider_specific_entry))
-      if (typeof value === 'number')
+      if (readDecimal(value) !== null)
         factors.set(word, readRate(`provider_specific_entry.${word}`, value, 'factor'))
   const ranges = readRanges(entry.tiered_pricing)
   const base = services.get('')?.get(0) ?? {}
@@ -83,22 +85,45 @@ function isPriced(base: OwnRates, ranges: RatesBySize | null): boolean {
   return base.input !== undefined && (base.output ?? base.imageOutput ?? base.audioOutput) !== undefined
 }
 
+type SomeRates = Partial<Record<Kind, Decimal>>
+
 function setRate(
-  services: Map<string, Map<number, OwnRates>>,
+  services: Map<string, Map<number, SomeRates>>,
   service: string,
   above: number,
   kind: Kind,
   rate: Decimal,
 ): void {
-  const sizes = services.get(service) ?? new Map<number, OwnRates>()
+  const sizes = services.get(service) ?? new Map<number, SomeRates>()
   services.set(service, sizes)
-  sizes.set(above, { ...sizes.get(above), [kind]: rate })
+  const rates = sizes.get(above)
+  if (rates === undefined) sizes.set(above, { [kind]: rate })
+  else rates[kind] = rate
+}
+
+/** Most numbers that are remembered. Thousands of entries have some hundreds of different rates. */
+const MAX_KNOWN = 5_000
+const known = new Map<number, Decimal>()
+
+function parseNumber(value: number): Decimal | null {
+  const before = known.get(value)
+  if (before !== undefined) return before
+  const decimal = parseDecimal(value)
+  if (decimal === null) return null
+  if (known.size >= MAX_KNOWN) known.clear()
+  known.set(value, decimal)
+  return decimal
+}
+
+/** @returns null if it is neither a number nor the text of one */
+function readDecimal(value: unknown): Decimal | null {
+  if (typeof value === 'number') return parseNumber(value)
+  return typeof value === 'string' && value.length <= 40 ? parseDecimal(value) : null
 }
 
 /** @throws FieldError */
 function readRate(name: string, value: unknown, what: 'rate' | 'factor' = 'rate'): Decimal {
-  const isText = typeof value === 'string' && value.length <= 40
-  const rate = typeof value === 'number' || isText ? parseDecimal(value) : null
+  const rate = readDecimal(value)
   if (rate !== null) return rate
   const unit = name.startsWith(nameRateField('request')) ? 'one request' : 'one token'
   const expected = what === 'factor' ? 'a number' : `a number of US dollars for ${unit}`
@@ -111,7 +136,7 @@ function readSearchRate(value: unknown): Decimal | null {
   const size = isObject(value) ? SEARCH_SIZES.find((one) => value[one] !== undefined) : undefined
   const rate = isObject(value) ? (size === undefined ? null : value[size]) : value
   if (rate === null) return null
-  const decimal = typeof rate === 'number' || typeof rate === 'string' ? parseDecimal(rate) : null
+  const decimal = readDecimal(rate)
   if (decimal === null)
     throw new FieldError(`${SEARCH_FIELD}.${size ?? ''} must be a number of US dollars for one search`)
   return decimal

@@ -10,7 +10,7 @@ import {
   type PricedUpstream,
 } from './price-context.js'
 import { computeCost } from './price-cost.js'
-import { buildBuiltInPrices, readPriceFile, readPriceTable } from './price-file.js'
+import { buildBuiltInPrices, readPriceFile, readPriceTable, readPriceTableSlowly } from './price-file.js'
 import { listNameForms } from './price-names.js'
 
 export { computeCost } from './price-cost.js'
@@ -86,9 +86,15 @@ export class Prices {
     return new Prices(new Map([...buildBuiltInPrices(), ...readPriceTable(source, table)]))
   }
 
-  /** Applies to later requests the prices that a parsed file has now. @throws PricesError, and then nothing changes */
-  replace(source: string, table: unknown): void {
-    this.models = new Map([...buildBuiltInPrices(), ...readPriceTable(source, table)])
+  /**
+   * Applies to later requests the prices that a parsed file has now.
+   * @param isLatest asked when they are read; they do not apply if not
+   * @throws PricesError, and then nothing changes
+   */
+  async replace(source: string, table: unknown, isLatest: () => boolean = () => true): Promise<void> {
+    const models = await readPriceTableSlowly(source, table)
+    if (!isLatest()) return
+    this.models = new Map([...buildBuiltInPrices(), ...models])
     this.cached.clear()
   }
 
