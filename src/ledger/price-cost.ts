@@ -110,7 +110,8 @@ export function addExactly({ card, counts }: Bill): Decimal | null {
     if (count === 0) continue
     const rate = card.rates[i] ?? null
     if (rate === null) return null
-    digits += scaleUp(rate, card.scale) * BigInt(count)
+    // A whole number for a count of any upstream; an error here would end the relay.
+    digits += scaleUp(rate, card.scale) * BigInt(Math.round(count))
   }
   return { digits, scale: card.scale }
 }

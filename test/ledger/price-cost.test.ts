@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { computeCost, Prices } from '../../src/ledger/prices.js'
+import { computeCost, Prices, PricesError } from '../../src/ledger/prices.js'
 import type { Usage, UsageDetails } from '../../src/metering/usage.js'
 import { fc } from '../support/property.js'
 
@@ -475,6 +475,83 @@ test('passes are added before they are rounded', () => {
       const parts = passes.map((counted) => ({ model: null, usage: toUsage(counted) }))
       const together = cost(toJson(rates), { ...all, details: { ...details, passes: parts } })
       assert.is(BigInt(together as number), expected(rates, sums))
+    }),
+  )
+})
+
+const NAMES = [
+  ...FIELDS,
+  ...[
+    'input_cost_per_token_above_2k_tokens',
+    'output_cost_per_token_flex',
+    'input_cost_per_token_above_1_tokens_flex',
+  ],
+  ...[
+    'tiered_pricing',
+    'provider_specific_entry',
+    'off_peak_pricing',
+    'litellm_provider',
+    'mode',
+    '__proto__',
+  ],
+  ...['regional_processing_uplift_multiplier_eu', 'input_cost_per_token_cache_hit'],
+]
+const value = fc.oneof(
+  { weight: 4, arbitrary: fc.double({ min: 0, max: 1, noNaN: true }) },
+  { weight: 1, arbitrary: fc.jsonValue() },
+)
+const member = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.tuple(fc.constantFrom(...FIELDS.slice(0, 11)), fc.double({ min: 0, max: 1, noNaN: true })),
+  },
+  { weight: 1, arbitrary: fc.tuple(fc.constantFrom(...NAMES), value) },
+)
+
+test('whatever a file has, it is refused with a reason, or costs are whole numbers that are not negative', () => {
+  let used = 0
+  fc.assert(
+    fc.property(
+      fc.array(member),
+      counts,
+      fc.constantFrom(null, 'flex', 'fast', 'us'),
+      (members, counted, tier) => {
+        // By its text, as a file is read: `__proto__` is a name like any other there.
+        const fields = members.map(([name, is]) => `${JSON.stringify(name)}:${JSON.stringify(is)}`)
+        let prices: Prices
+        try {
+          prices = Prices.from('p.json', JSON.parse(`{"m":{${fields.join(',')}}}`))
+        } catch (error) {
+          assert.instance(error, PricesError)
+          assert.match((error as Error).message, /^p\.json(?:: m\.| has no model)/)
+          return
+        }
+        used++
+        const of = toUsage(counted)
+        const price = prices.find('m', null)
+        assert.ok(price)
+        const nano = computeCost(price, { ...of, details: { ...NO_DETAILS, ...of.details, tier } })
+        if (nano === null) return
+        assert.ok(
+          typeof nano === 'bigint' ? nano > 0n : Number.isSafeInteger(nano) && nano >= 0,
+          String(nano),
+        )
+      },
+    ),
+    { numRuns: 1_000 },
+  )
+  assert.ok(used > 50, String(used))
+})
+
+test('counts of any size, also those that no upstream should send, never make an error', () => {
+  const odd = fc.oneof(
+    fc.constantFrom(0, 0.5, 1e15, Number.MAX_SAFE_INTEGER, 1e300),
+    fc.double({ min: 0, max: 1e20, noNaN: true }),
+  )
+  fc.assert(
+    fc.property(entry, fc.array(odd, { minLength: 11, maxLength: 11 }), (rates, counted) => {
+      const nano = cost(toJson(rates), toUsage(counted))
+      assert.ok(nano === null || (nano as number | bigint) >= 0, String(nano))
     }),
   )
 })
