@@ -5,6 +5,7 @@ import { Price } from './price.js'
 import { readProvider } from './price-context.js'
 import { FieldError, type PriceEntry, readPriceEntry } from './price-entry.js'
 import { nameRateField } from './price-fields.js'
+import { listNameForms } from './price-names.js'
 import { AS_OF, type PerMillion, PRICE_TABLE } from './price-table.js'
 
 /** A price file cannot be used; the message says why and what is expected. */
@@ -65,7 +66,9 @@ function* listPrices(source: string, table: unknown): Generator<readonly [name: 
   for (const [name, entry] of Object.entries(table)) {
     if (name === SAMPLE || !isObject(entry) || readEntry(source, name, entry) === null) yield [name, null]
     else {
-      const origin = { source, name, builtIn: false, provider: readProvider(entry.litellm_provider) }
+      const provider = readProvider(entry.litellm_provider)
+      const isOwn = provider === null && !listNameForms(name).some((form) => BUILT_IN_NAMES.has(form))
+      const origin = { source, name, builtIn: false, provider, isOwn }
       // Read once more when it is first asked for: what was read takes several times the memory of the entry.
       yield [name, new Price(origin, () => readEntry(source, name, entry) as PriceEntry)]
     }
@@ -88,6 +91,8 @@ function readEntry(source: string, name: string, entry: JsonObject): PriceEntry 
   }
 }
 
+const BUILT_IN_NAMES = new Set(PRICE_TABLE.flatMap(({ models }) => models.split(' ')))
+
 /** The built-in prices, by model. */
 export function buildBuiltInPrices(): Map<string, Price> {
   const prices = new Map<string, Price>()
@@ -99,7 +104,7 @@ export function buildBuiltInPrices(): Map<string, Price> {
     }
     if (search !== undefined) entry.search_context_cost_per_query = search
     for (const name of models.split(' ')) {
-      const origin = { source: BUILT_IN, name, builtIn: true, provider }
+      const origin = { source: BUILT_IN, name, builtIn: true, provider, isOwn: false }
       prices.set(name, new Price(origin, () => readPriceEntry(entry) as PriceEntry))
     }
   }

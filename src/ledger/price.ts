@@ -29,8 +29,10 @@ export interface PriceOrigin {
   /** Name of the entry. */
   readonly name: string
   readonly builtIn: boolean
-  /** Whose model the entry describes; null for an entry of the operator, which names no provider that is known. */
+  /** Whose model the entry describes; null if it names no provider that is known. */
   readonly provider: string | null
+  /** An entry that the operator has made for a name of their own: neither its provider nor its name is known. */
+  readonly isOwn: boolean
 }
 
 /** What decides the rates of a request beside its model, its tokens and its tier. */

@@ -140,9 +140,9 @@ export class Prices {
     const context = this.contextOf(upstream)
     if (answered === null) return requested === null ? null : this.lookUp(requested, context)
     const price = this.lookUp(answered, context)
-    if (requested === null || requested === answered || isOperators(price)) return price
-    const alias = requested.length > MAX_NAME ? null : (this.models.get(requested) ?? null)
-    return isOperators(alias) ? alias : price
+    if (requested === null || requested === answered || price?.origin.isOwn === true) return price
+    const alias = requested.length > MAX_NAME ? undefined : this.models.get(requested)
+    return alias?.origin.isOwn === true ? alias : price
   }
 
   /** Number of names whose price is cached. */
@@ -168,30 +168,28 @@ export class Prices {
   }
 }
 
-/** An entry of the operator: in the file, and not of the model of a provider that is known. */
-function isOperators(price: Price | null): price is Price {
-  return price !== null && !price.origin.builtIn && price.origin.provider === null
-}
-
-function findPrice(
-  name: string,
-  { providers, takesOthers }: PriceContext,
-  models: ReadonlyMap<string, Price>,
-): Price | null {
+function findPrice(name: string, context: PriceContext, models: ReadonlyMap<string, Price>): Price | null {
+  const { providers, takesOthers } = context
   for (const form of listNameForms(name)) {
     const exact = models.get(form)
-    const provider = exact?.origin.provider ?? null
-    const [own = null] = providers
-    if (exact !== undefined && (provider === null || (own !== null && isOfProvider(provider, own))))
-      return exact
+    if (exact !== undefined && isFirstChoice(exact, context)) return exact
     for (const one of providers) {
       const prefixed = models.get(`${one}/${form}`)
       if (prefixed !== undefined) return prefixed
     }
-    if (exact !== undefined && (takesOthers || providers.some((one) => isOfProvider(provider ?? '', one))))
+    const provider = exact?.origin.provider ?? ''
+    if (exact !== undefined && (takesOthers || providers.some((one) => isOfProvider(provider, one))))
       return exact
   }
   return null
+}
+
+/** Whether an entry under the exact name comes before those below the names of the upstream's provider. */
+function isFirstChoice({ origin }: Price, { providers, takesOthers }: PriceContext): boolean {
+  const { provider, isOwn } = origin
+  const [first = null] = providers
+  if (provider === null) return isOwn || takesOthers
+  return first !== null && isOfProvider(provider, first)
 }
 
 /** The names under which an entry is looked for, in their order. */

@@ -183,6 +183,14 @@ test('the model that answered decides, but for an alias with an entry of the ope
     [null, null, null],
   ] as const)
     assert.is(entryOf(file, [answered, requested]), entry, `${answered} for ${requested}`)
+  // Also without a provider, an entry under the name of a model that is built in is the price of that model.
+  const plain = table('gpt-4o', 'gpt-4.1-2025-04-14')
+  for (const requested of ['gpt-4o', 'gpt-4.1-2025-04-14']) {
+    assert.is(entryOf(plain, ['llama', requested]), null)
+    assert.is(entryOf(plain, [requested, requested]), requested)
+    assert.is(entryOf(plain, [requested, requested], { preset: 'azure' }), requested)
+    assert.is(entryOf(plain, [requested, requested], { preset: 'llama-cpp' }), null)
+  }
   // A local server that repeats the alias, or names no model.
   for (const answered of ['gpt-4o', null])
     assert.is(entryOf(file, [answered, 'gpt-4o'], { preset: 'llama-cpp' }), null)
