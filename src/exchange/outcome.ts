@@ -55,6 +55,8 @@ export class Outcome {
   status: number | null
   /** Name of the upstream that responded, or else of the last attempt. */
   upstream: string | null
+  /** The model that this upstream was asked for; null if it is the one that the client requested. */
+  sentModel: string | null
   upstreamRequestId: string | null
   /** Attempts that were made; one upstream may have had two. */
   attempts: number
@@ -90,6 +92,7 @@ export class Outcome {
     this.cause = null
     this.status = null
     this.upstream = null
+    this.sentModel = null
     this.upstreamRequestId = null
     this.attempts = 0
     this.failures = null

@@ -101,7 +101,8 @@ const UNPRICED: Charge = { nano: null, source: null }
 function charge(summary: RequestSummary, usage: Usage | null, prices: Prices | null): Charge {
   if (usage === null || prices === null) return UNPRICED
   const { model: requested } = summary.request
-  const answered = summary.stats?.model ?? null
+  // Where the upstream names no model, the one that it was asked for has answered.
+  const answered = summary.stats?.model ?? summary.outcome.sentModel
   return prices.charge(usage, {
     answered,
     requested,

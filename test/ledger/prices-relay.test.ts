@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { AS_OF } from '../../src/ledger/price-table.js'
 import { type LogLine, post, startRelay, type TestRelay } from '../support/relay.js'
 import { until } from '../support/until.js'
 import { ScriptedUpstream, whole } from '../support/upstream.js'
@@ -77,6 +78,32 @@ test('a model below the name of its provider has its price, and an alias that of
   })
   assert.equal(await bill(relay, 1), [0.0014, 'prices.json'])
   assert.equal(await bill(relay, 2, 'fast'), [0.0014, 'prices.json'])
+})
+
+test('an answer that names no model has the price of the model that was asked for', async (context) => {
+  const silent = await ScriptedUpstream.start((request) =>
+    request.write(
+      whole(
+        '200 OK',
+        '{"usage":{"prompt_tokens":1000,"completion_tokens":100}}',
+        'content-type: application/json',
+      ),
+    ),
+  )
+  const file = join(context.folder, 'prices.json')
+  writeFileSync(file, JSON.stringify({ 'llama-9': price(1e-6, 4e-6), 'gpt-4o': price(7, 7) }))
+  const relay = await startRelay(
+    { up: { baseUrl: silent.url } },
+    { ledger: { prices: file }, models: { 'gpt-4o': { upstream: 'up', model: 'llama-9' } } },
+  )
+  context.relays.push(relay)
+  try {
+    assert.equal(await bill(relay, 1, 'gpt-4o'), [0.0014, 'prices.json'])
+    assert.equal(await bill(relay, 2, 'llama-9'), [0.0014, 'prices.json'])
+    assert.equal(await bill(relay, 3, 'gpt-4o-mini'), [0.00021, `built-in ${AS_OF}`])
+  } finally {
+    await silent.close()
+  }
 })
 
 test('a model of another provider, and one without a price, have no cost', async (context) => {
