@@ -1,3 +1,4 @@
+import type { DestinationsConfig } from '../config/config.js'
 import { isObject, readCount } from '../json/values.js'
 import type { Price } from '../ledger/price.js'
 import { type Bill, createPassBills } from '../ledger/price-cost.js'
@@ -42,7 +43,7 @@ function explain({ values, rest }: Given, io: PricesIo): number {
   const price = prices.find(question.model, question.model, upstream)
   const answer = price === null ? null : bill(price, question, prices)
   if (values.json === true) io.out.write(`${JSON.stringify(toJson(price, answer, question, prices))}\n`)
-  else if (price === null || answer === null) io.out.write(describeMissing(question, prices))
+  else if (price === null || answer === null) io.out.write(describeMissing(question, prices, io.load(config)))
   else io.out.write(describe(price, answer, question))
   return answer === null || (usage !== null && answer.cost === null) ? CANNOT : OK
 }
@@ -143,7 +144,17 @@ function multiply(rate: Decimal, count: number): string {
   return formatDecimal(multiplyDecimals(rate, { digits: BigInt(count), scale: 0 }))
 }
 
-function describeMissing({ model, upstream }: Question, prices: Prices): string {
+function describeMissing({ model, upstream }: Question, prices: Prices, config: DestinationsConfig): string {
+  const alias = upstream === null ? config.aliases.find(({ name }) => name === model) : undefined
+  if (alias !== undefined) {
+    const targets = alias.targets.map((target) => `${target.model ?? model} --upstream ${target.upstream}`)
+    return (
+      wrapLine(
+        '',
+        `${model} is a model of the config, without a price of its own: the model that answers decides.`,
+      ) + targets.map((target) => wrapLine('', `thinwire prices explain ${target}`)).join('')
+    )
+  }
   const tried = listTriedNames(model, prices.contextOf(upstream)).join(', ')
   return wrapLine('', `${model} has no price: its records have no cost.`) + wrapLine('looked for ', tried)
 }

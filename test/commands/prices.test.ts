@@ -225,6 +225,26 @@ test('a price or a cost that is not known is told with the reason, and exit code
   }
 })
 
+test('an alias without a price of its own is told with its targets', (context) => {
+  const models = {
+    fast: { targets: [{ upstream: 'g', model: 'llama-9' }, { upstream: 'gpu' }] },
+    own: { upstream: 'g' },
+  }
+  const config = { upstreams: UPSTREAMS, models, ledger: { prices: 'prices.json' } }
+  const files = { 'thinwire.json': config, 'prices.json': { ...PRICES, own: PRICES.old } }
+  const { code, out } = runIn(context, files, 'explain', 'fast')
+  assert.is(code, 1)
+  assert.is(
+    out,
+    `fast is a model of the config, without a price of its own: the model that
+answers decides.
+thinwire prices explain llama-9 --upstream g
+thinwire prices explain fast --upstream gpu
+`,
+  )
+  assert.match(runIn(context, files, 'explain', 'own').out, /\nentry +own of prices\.json\n/)
+})
+
 test('a changed file is compared model by model and rate by rate, and nothing is written', (context) => {
   const { code, out, err } = runIn(context, { ...WITH_FILE, 'next.json': NEXT }, ...withNext(context))
   const { folder } = context
