@@ -25,9 +25,9 @@ export const NO_CONTEXT: PriceContext = { providers: [], takesOthers: true, regi
 
 /** Clouds without a preset, by their hosts, with their names in price files. `$1` is the region. */
 const HOSTS: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/^bedrock(?:-runtime|-mantle)?\.([a-z0-9-]+)\.amazonaws\.com$/, ['bedrock/$1', 'bedrock']],
-  [/^(?:[a-z0-9-]+-)?aiplatform\.googleapis\.com$/, ['vertex_ai']],
-  [/\.openai\.azure\.com$/, ['azure']],
+  [/^bedrock(?:-runtime|-mantle)?\.([a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)$/, ['bedrock/$1', 'bedrock']],
+  [/^(?:[a-z0-9-]+-)?aiplatform(?:\.[a-z0-9-]+\.rep)?\.googleapis\.com$/, ['vertex_ai']],
+  [/\.(?:openai|cognitiveservices)\.azure\.com$/, ['azure']],
   [/\.(?:services\.ai|models\.ai)\.azure\.com$/, ['azure_ai', 'azure']],
 ]
 

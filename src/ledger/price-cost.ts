@@ -50,8 +50,9 @@ function splitTokens(usage: Usage, prompt: number, card: RateCard): number[] | n
   const imageOut = Math.min(details.imageCompletion ?? 0, answer - audioOut)
   text -= audioIn + imageIn
   answer -= audioOut + imageOut
-  const prompted = [text, cached, written - hour, hour, audioIn, imageIn]
-  return [...prompted, answer, reasoning, audioOut, imageOut, 1, details.searches ?? 0]
+  const short = written - hour
+  const searches = details.searches ?? 0
+  return [text, cached, short, hour, audioIn, imageIn, answer, reasoning, audioOut, imageOut, 1, searches]
 }
 
 /**

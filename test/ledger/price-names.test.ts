@@ -114,7 +114,15 @@ const NAMES: readonly (readonly [PresetName | string, string, string | null])[] 
   // Without a preset, the host tells the provider.
   ['https://api.groq.com', 'llama-3.3-70b-versatile', 'groq/llama-3.3-70b-versatile'],
   ['https://our.openai.azure.com', 'gpt-4o', 'azure/gpt-4o'],
+  ['https://our.cognitiveservices.azure.com', 'gpt-4o', 'azure/gpt-4o'],
+  ['https://our.openai.azure.com.example', 'gpt-4o', 'gpt-4o'],
   ['https://our.services.ai.azure.com', 'phi-9', 'azure_ai/phi-9'],
+  ['https://aiplatform.eu.rep.googleapis.com', 'claude-haiku-9', 'vertex_ai/claude-haiku-9'],
+  [
+    'https://bedrock-mantle.us-east-1.api.aws',
+    'anthropic.claude-9-v1:0',
+    'bedrock/us-east-1/anthropic.claude-9-v1:0',
+  ],
   [
     'https://bedrock-runtime.us-east-1.amazonaws.com',
     'anthropic.claude-9-v1:0',
