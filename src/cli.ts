@@ -10,6 +10,7 @@ const HELP = `thinwire ${VERSION}: a relay for LLM APIs
   thinwire keys     issue, list and revoke access keys
   thinwire usage    report tokens and costs, or follow requests live
   thinwire models   show where a model's requests go, and what is known of it
+  thinwire prices   show what a model costs, and compare price files
   thinwire doctor   check whether Cursor will work with a base URL
 
 thinwire COMMAND --help explains a command; --version prints the version.
@@ -52,6 +53,18 @@ async function main(args: string[]): Promise<number> {
         runModels(rest, {
           out: process.stdout,
           err: process.stderr,
+          load: (file) => loadDestinations({ file, env: process.env, cwd: process.cwd() }),
+        }),
+      )
+    }
+    case 'prices': {
+      const { runPrices } = await import('./commands/prices.js')
+      const { loadDestinations, locatePrices } = await import('./config/config.js')
+      return reportConfigErrors(() =>
+        runPrices(rest, {
+          out: process.stdout,
+          err: process.stderr,
+          setting: (file) => locatePrices({ file, env: process.env, cwd: process.cwd() }),
           load: (file) => loadDestinations({ file, env: process.env, cwd: process.cwd() }),
         }),
       )

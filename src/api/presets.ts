@@ -38,6 +38,10 @@ export interface Preset {
   readonly defaultPath: string
   /** Base paths of APIs that have another one, by path prefix: `/messages` stands for `/messages/x` too. */
   readonly elsewhere: Readonly<Record<string, string>>
+  /** Its names in price files, which stand before the model (`groq/llama-3.3-70b`). The likeliest first. */
+  readonly priceProviders: readonly string[]
+  /** Whether the price of another provider's model of the same name applies. */
+  readonly takesOtherPrices: boolean
 }
 
 /** The usual values. */
@@ -52,10 +56,15 @@ const OPENAI_LIKE = {
   listed: true,
   defaultPath: '',
   elsewhere: {},
+  priceProviders: [],
+  takesOtherPrices: true,
 } as const
 
-/** For servers that usually run on the same machine without a key. */
-const LOCAL = { ...OPENAI_LIKE, keyless: true } as const
+/** Other gateways: any provider may be behind them. */
+const GATEWAY = { ...OPENAI_LIKE, keyless: true } as const
+
+/** For servers that usually run on the same machine without a key. What they call `gpt-4o` is not OpenAI's. */
+const LOCAL = { ...GATEWAY, takesOtherPrices: false } as const
 
 const rows = {
   openai: {
@@ -63,6 +72,7 @@ const rows = {
     baseUrl: 'https://api.openai.com/v1',
     keyEnv: 'OPENAI_API_KEY',
     apis: ['chat', 'completions', 'responses', 'embeddings'],
+    priceProviders: ['openai'],
   },
   // https://RESOURCE.openai.azure.com. The model is the name of a deployment; no api-version is needed.
   azure: {
@@ -72,6 +82,7 @@ const rows = {
     apis: ['chat', 'completions', 'responses', 'embeddings'],
     listed: false,
     defaultPath: '/openai/v1',
+    priceProviders: ['azure', 'azure_ai', 'openai'],
   },
   // Azure's API before v1, with the deployment in the path and a version in the query.
   'azure-deployments': {
@@ -80,6 +91,7 @@ const rows = {
     auth: 'api-key',
     apis: ['chat', 'completions', 'embeddings'],
     query: { 'api-version': '2024-10-21' },
+    priceProviders: ['azure', 'azure_ai', 'openai'],
     paths: 'deployments',
     listed: false,
     defaultPath: '/openai',
@@ -91,12 +103,14 @@ const rows = {
     keyEnv: 'ANTHROPIC_API_KEY',
     auth: 'anthropic',
     apis: ['chat', 'messages'],
+    priceProviders: ['anthropic'],
   },
   gemini: {
     ...OPENAI_LIKE,
     baseUrl: 'https://generativelanguage.googleapis.com/v1beta/openai',
     keyEnv: 'GEMINI_API_KEY',
     apis: ['chat', 'embeddings'],
+    priceProviders: ['gemini', 'vertex_ai'],
   },
   // Its own API (`generateContent`), which has more than the compatible one: thoughts, files, caches.
   'gemini-native': {
@@ -107,12 +121,14 @@ const rows = {
     apis: ['gemini'],
     // A list of names such as `models/gemini-3-pro`, in another form than OpenAI's.
     listed: false,
+    priceProviders: ['gemini', 'vertex_ai'],
   },
   groq: {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.groq.com/openai/v1',
     keyEnv: 'GROQ_API_KEY',
     apis: ['chat', 'responses'],
+    priceProviders: ['groq'],
   },
   deepseek: {
     ...OPENAI_LIKE,
@@ -120,6 +136,7 @@ const rows = {
     keyEnv: 'DEEPSEEK_API_KEY',
     apis: ['chat', 'completions', 'messages'],
     elsewhere: { '/completions': '/beta', '/messages': '/anthropic/v1' },
+    priceProviders: ['deepseek'],
   },
   // Kimi. It takes its key as a bearer token at both APIs.
   moonshot: {
@@ -128,6 +145,7 @@ const rows = {
     keyEnv: 'MOONSHOT_API_KEY',
     apis: ['chat', 'messages'],
     elsewhere: { '/messages': '/anthropic/v1' },
+    priceProviders: ['moonshot'],
   },
   // GLM.
   zai: {
@@ -136,6 +154,7 @@ const rows = {
     keyEnv: 'ZAI_API_KEY',
     apis: ['chat', 'messages'],
     elsewhere: { '/messages': '/api/anthropic/v1' },
+    priceProviders: ['zai'],
   },
   minimax: {
     ...OPENAI_LIKE,
@@ -143,6 +162,7 @@ const rows = {
     keyEnv: 'MINIMAX_API_KEY',
     apis: ['chat', 'messages'],
     elsewhere: { '/messages': '/anthropic/v1' },
+    priceProviders: ['minimax'],
   },
   // Qwen, by the OpenAI-compatible mode of Model Studio (DashScope), outside China.
   alibaba: {
@@ -150,6 +170,7 @@ const rows = {
     baseUrl: 'https://dashscope-intl.aliyuncs.com/compatible-mode/v1',
     keyEnv: 'DASHSCOPE_API_KEY',
     apis: ['chat', 'embeddings'],
+    priceProviders: ['dashscope'],
   },
   mistral: {
     ...OPENAI_LIKE,
@@ -157,31 +178,41 @@ const rows = {
     keyEnv: 'MISTRAL_API_KEY',
     // `completions` stands for /fim/completions, its fill-in-the-middle API.
     apis: ['chat', 'completions', 'embeddings'],
+    priceProviders: ['mistral', 'codestral', 'text-completion-codestral'],
   },
   xai: {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.x.ai/v1',
     keyEnv: 'XAI_API_KEY',
     apis: ['chat', 'completions', 'responses'],
+    priceProviders: ['xai'],
   },
   openrouter: {
     ...OPENAI_LIKE,
     baseUrl: 'https://openrouter.ai/api/v1',
     keyEnv: 'OPENROUTER_API_KEY',
+    priceProviders: ['openrouter'],
   },
   together: {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.together.ai/v1',
     keyEnv: 'TOGETHER_API_KEY',
     apis: ['chat', 'completions', 'embeddings'],
+    priceProviders: ['together_ai'],
   },
   fireworks: {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.fireworks.ai/inference/v1',
     keyEnv: 'FIREWORKS_API_KEY',
+    priceProviders: ['fireworks_ai'],
   },
-  ollama: { ...LOCAL, baseUrl: 'http://127.0.0.1:11434/v1', keyEnv: 'OLLAMA_API_KEY' },
-  vllm: { ...LOCAL, keyEnv: 'VLLM_API_KEY', defaultPath: '/v1' },
+  ollama: {
+    ...LOCAL,
+    baseUrl: 'http://127.0.0.1:11434/v1',
+    keyEnv: 'OLLAMA_API_KEY',
+    priceProviders: ['ollama', 'ollama_chat'],
+  },
+  vllm: { ...LOCAL, keyEnv: 'VLLM_API_KEY', defaultPath: '/v1', priceProviders: ['hosted_vllm', 'vllm'] },
   'llama-cpp': {
     ...LOCAL,
     baseUrl: 'http://127.0.0.1:8080/v1',
@@ -189,13 +220,25 @@ const rows = {
     defaultPath: '/v1',
     // Its own API, which editor plugins use, has no version in the path.
     elsewhere: { '/infill': '', '/completion': '' },
+    priceProviders: ['llamafile'],
   },
-  'lm-studio': { ...LOCAL, baseUrl: 'http://127.0.0.1:1234/v1', keyEnv: 'LM_API_TOKEN', defaultPath: '/v1' },
+  'lm-studio': {
+    ...LOCAL,
+    baseUrl: 'http://127.0.0.1:1234/v1',
+    keyEnv: 'LM_API_TOKEN',
+    defaultPath: '/v1',
+    priceProviders: ['lm_studio'],
+  },
   // Other gateways. LiteLLM's default port is this relay's as well, so its address must be given.
-  litellm: { ...LOCAL, keyEnv: 'LITELLM_API_KEY', defaultPath: '/v1' },
+  litellm: {
+    ...GATEWAY,
+    keyEnv: 'LITELLM_API_KEY',
+    defaultPath: '/v1',
+    priceProviders: ['litellm_proxy'],
+  },
   // `apiKey` is the provider's key here, if it is not stored at Portkey.
   portkey: {
-    ...LOCAL,
+    ...GATEWAY,
     baseUrl: 'https://api.portkey.ai/v1',
     keyEnv: null,
     headers: { 'x-portkey-api-key': { env: 'PORTKEY_API_KEY' } },
@@ -207,6 +250,7 @@ const rows = {
     keyEnv: 'OPENAI_API_KEY',
     apis: ['chat', 'completions', 'responses', 'embeddings'],
     headers: { 'helicone-auth': { env: 'HELICONE_API_KEY', prefix: 'Bearer ' } },
+    priceProviders: ['openai'],
   },
   'helicone-gateway': {
     ...OPENAI_LIKE,

@@ -19,6 +19,7 @@ import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
 import { readNextConfig } from './next-config.js'
+import { watchPriceFile } from './price-watch.js'
 
 export interface AppOptions {
   readonly config: Config
@@ -33,7 +34,7 @@ export interface AppOptions {
   readonly recordsUsage?: boolean
   /** Time between two checks of the key file, in milliseconds. */
   readonly keyPollMs?: number
-  /** Time between two checks of the config file, in milliseconds. */
+  /** Time between two checks of the config file and the price file, in milliseconds. */
   readonly configPollMs?: number
 }
 
@@ -67,6 +68,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, prices } = options
   const ownKeyReload = { isRunning: false }
   const ownKeyring = options.keyring === undefined ? openKeyring(options, ownKeyReload) : null
+  prices?.follow(config.upstreams)
   const router = new Router(config, createUpstreams(config), createTargetStateLogger(log))
   const ledger = options.recordsUsage === false ? null : new Ledger(config.ledger, log, prices)
   // Loaded only where it is used: it makes every start slower.
@@ -123,6 +125,7 @@ export class App {
   private readonly keepWarm: KeepWarm
   private metricsServer: MetricsServer | null
   private configWatch: FileWatch | null
+  private priceWatch: FileWatch | null
   private current: Config
   private router: Router<Upstream>
   /** Upstreams of earlier configs that still have requests under way. */
@@ -142,6 +145,7 @@ export class App {
     this.keepWarm = new KeepWarm(createKeepWarmLogger(options.log, () => this.current))
     this.metricsServer = null
     this.configWatch = null
+    this.priceWatch = null
     this.current = options.config
     this.router = parts.router
     this.retiring = new Set()
@@ -155,7 +159,8 @@ export class App {
   }
 
   /**
-   * Listens for clients and, if the config says so, for scrapers of metrics. The config file is watched from now on.
+   * Listens for clients and, if the config says so, for scrapers of metrics. The config file and the price file are
+   * watched from now on.
    * @throws {ListenError} the caller must call `close` in this case too
    */
   async listen(): Promise<Ports> {
@@ -166,6 +171,8 @@ export class App {
     const metricsPort = metrics.listen === null ? null : await this.listenForScrapers(metrics.listen)
     if (this.options.source !== null && file !== null)
       this.configWatch = new FileWatch(file, () => this.reload(), this.options.configPollMs)
+    if (this.options.prices !== null)
+      this.priceWatch = watchPriceFile(this.options.prices, this.current, this.log, this.options.configPollMs)
     return { port, metricsPort }
   }
 
@@ -216,6 +223,7 @@ export class App {
     const upstreams = createUpstreams(config, before.upstreams)
     this.router = new Router(config, upstreams, createTargetStateLogger(this.log), before)
     this.handler.reconfigure(config, this.router)
+    this.options.prices?.follow(config.upstreams)
     for (const upstream of before.upstreams)
       if (!this.router.upstreams.includes(upstream)) this.retire(upstream)
     void this.keepWarm.keep(this.router.upstreams)
@@ -269,6 +277,7 @@ export class App {
     this.metricsServer?.close()
     this.listener.close()
     this.configWatch?.close()
+    this.priceWatch?.close()
     this.keepWarm.close()
     this.slowness.close()
   }

@@ -7,6 +7,8 @@ import type { Subscriber } from './subscriber.js'
 /** Usage of a response; null until it is known. A separate object, because it is held longer than the response. */
 export interface SharedUsage {
   usage: TokenUsage | null
+  /** The upstream that made the response, which decides its price; null until its usage is known. */
+  upstream: string | null
 }
 
 /** A response in memory that subscribers read, whole or still arriving. */
@@ -48,12 +50,16 @@ export class CachedResponse implements ResponseSource {
   private readonly body: Buffer
   private readonly madeAt: number
 
-  /** @param madeAt `performance.now()` at its arrival. An `age` from another cache counts too (RFC 9111, 5.1) */
+  /**
+   * @param maker the upstream that made it
+   * @param madeAt `performance.now()` at its arrival. An `age` from another cache counts too (RFC 9111, 5.1)
+   */
   constructor(
     head: FilteredHead,
     body: Buffer,
     usage: TokenUsage,
     prompt: Buffer | null = null,
+    maker: string | null = null,
     madeAt = performance.now(),
   ) {
     const headers = [...head.headers]
@@ -63,7 +69,7 @@ export class CachedResponse implements ResponseSource {
     removeHeader(headers, 'content-length')
     headers.push('content-length', String(body.length))
     this.head = { ...head, headers }
-    this.sharedUsage = { usage }
+    this.sharedUsage = { usage, upstream: maker }
     this.usage = usage
     this.upstream = null
     this.isComplete = true
@@ -80,7 +86,14 @@ export class CachedResponse implements ResponseSource {
   shortened(body: Buffer, usage: TokenUsage): CachedResponse {
     const headers = [...this.head.headers]
     removeEntityHeaders(headers)
-    return new CachedResponse({ ...this.head, headers }, body, usage, null, this.madeAt)
+    return new CachedResponse(
+      { ...this.head, headers },
+      body,
+      usage,
+      null,
+      this.sharedUsage.upstream,
+      this.madeAt,
+    )
   }
 
   /** Estimated bytes in memory. */

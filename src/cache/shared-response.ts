@@ -48,7 +48,7 @@ export class SharedResponse implements ResponseSink, ResponseSource {
     this.keepsResponse = true
     this.key = key
     this.age = null
-    this.sharedUsage = { usage: null }
+    this.sharedUsage = { usage: null, upstream: null }
     this.head = null
     this.isBlocked = false
     this.heldPrompt = null
@@ -262,6 +262,7 @@ export class SharedResponse implements ResponseSink, ResponseSource {
     const { facts, status } = head
     const usage = resolveUsage({ stats, prompt: this.prompt, status, end: 'done' })
     this.sharedUsage.usage = usage
+    this.sharedUsage.upstream = this.upstream
     const isWhole =
       status === 200 &&
       stats.error === null &&
@@ -272,7 +273,7 @@ export class SharedResponse implements ResponseSink, ResponseSource {
       // A compressed response cannot be read, so it cannot be trimmed for a prompt that continues it.
       const prompt = facts.encoding === null ? this.heldPrompt : null
       const [body, heldPrompt] = copyToOneBuffer(this.chunks, this.heldBytes, prompt)
-      this.cache.onKept(this, new CachedResponse(head, body, usage, heldPrompt))
+      this.cache.onKept(this, new CachedResponse(head, body, usage, heldPrompt, this.upstream))
     }
     this.close()
     this.free()

@@ -119,6 +119,16 @@ export function locateLedger(source: ConfigSource): string {
   return resolve(file === null ? source.cwd : dirname(file), parsed.ledger.folder)
 }
 
+/**
+ * Finds the setting of the prices, without the secrets likewise: the absolute path of a file, or whether there are
+ * built-in prices.
+ * @throws ConfigError
+ */
+export function locatePrices(source: ConfigSource): string | boolean {
+  const { file, parsed } = readConfigFile(source)
+  return resolveLedger(parsed, file === null ? source.cwd : dirname(file)).prices
+}
+
 /** Where requests go, as far as it can be told without the secrets. */
 export type DestinationsConfig = Pick<Config, 'upstreams' | 'routes' | 'aliases' | 'modelRules' | 'warnings'>
 

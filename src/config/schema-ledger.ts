@@ -35,6 +35,6 @@ export const ledger = z.strictObject({
     })
     .default(true)
     .describe(
-      "What tokens cost. `true`: built-in prices of common models. A file, relative to the folder of the config file and in the format of LiteLLM's `model_prices_and_context_window.json`: its prices take precedence over the built-in ones, model by model. `false`: records have no cost.",
+      "What tokens cost. `true`: built-in prices of common models. A file, relative to the folder of the config file and in the format of LiteLLM's `model_prices_and_context_window.json`: its prices take precedence over the built-in ones, model by model, and a changed file applies within a second. `false`: records have no cost.",
     ),
 })

@@ -110,6 +110,13 @@ export const upstream = z.strictObject({
     .describe(
       'URL of an HTTP proxy to this upstream; by reference if it holds a password. `false`: no proxy. Not given: from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`).',
     ),
+  priceProvider: z
+    .string()
+    .regex(/^[^/\s]+(?:\/[^/\s]+)*$/, { error: 'must be a name such as azure/eu' })
+    .optional()
+    .describe(
+      'What a price file (`ledger.prices`) has before the models of this upstream, such as `azure/eu` or `bedrock/eu-west-1`. Not given: by the preset or the host.',
+    ),
   requestUsage: z
     .boolean()
     .default(false)

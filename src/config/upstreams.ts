@@ -45,6 +45,8 @@ export interface UpstreamConfig {
   readonly ca: string | null
   readonly servername: string | null
   readonly proxy: ProxyConfig | null
+  /** What a price file has before its models; null for what the preset or the host tells. */
+  readonly priceProvider: string | null
   readonly requestUsage: boolean
   readonly warm: boolean
 }
@@ -72,6 +74,7 @@ export function createUpstreamConfig(name: string, origin: string, timeouts: Tim
     ca: null,
     servername: null,
     proxy: null,
+    priceProvider: null,
     requestUsage: false,
     warm: true,
   }
@@ -139,6 +142,7 @@ export function resolveUpstream(
     ca,
     servername: entry.tls.servername ?? null,
     proxy: resolveProxy(entry.proxy, base.origin, path, secrets),
+    priceProvider: entry.priceProvider ?? null,
     requestUsage,
     warm,
   }

@@ -157,9 +157,11 @@ export class Exchange {
     this.times.attemptStartedAt = now
   }
 
-  countAttempt(upstream: string): void {
+  /** @param model that the upstream is asked for; null for the requested one */
+  countAttempt(upstream: string, model: string | null): void {
     this.result.attempts++
     this.result.upstream = upstream
+    this.result.sentModel = model
   }
 
   /** @param fields that the target of the last attempt was not sent, by the client's names for them */
@@ -184,9 +186,13 @@ export class Exchange {
     this.result.upstream = upstream
   }
 
-  /** @param startedAt of the attempt that won: `performance.now()` */
-  setWinner(upstream: string, startedAt: number): void {
+  /**
+   * @param model that the upstream was asked for; null for the requested one
+   * @param startedAt of the attempt that won: `performance.now()`
+   */
+  setWinner(upstream: string, model: string | null, startedAt: number): void {
     this.result.upstream = upstream
+    this.result.sentModel = model
     this.times.winnerStartedAt = startedAt
   }
 
@@ -198,6 +204,7 @@ export class Exchange {
     heir.result.overtaken = result.overtaken
     heir.result.overtakenCount = result.overtakenCount
     heir.result.upstream = result.upstream
+    heir.result.sentModel = result.sentModel
     heir.result.meter = result.meter
     heir.isConnected = this.isConnected
     result.attempts = 0

@@ -55,6 +55,8 @@ export class Outcome {
   status: number | null
   /** Name of the upstream that responded, or else of the last attempt. */
   upstream: string | null
+  /** The model that this upstream was asked for; null if it is the one that the client requested. */
+  sentModel: string | null
   upstreamRequestId: string | null
   /** Attempts that were made; one upstream may have had two. */
   attempts: number
@@ -74,8 +76,11 @@ export class Outcome {
   longestGapMs: number | null
   /** Null if the request cannot be cached. */
   cache: CacheOutcome | null
-  /** Usage of the cached or joined response; null if the response came from an upstream for this request. */
-  sharedUsage: { readonly usage: TokenUsage | null } | null
+  /**
+   * Usage of the cached or joined response, and the upstream that made it; null if the response came from an upstream
+   * for this request.
+   */
+  sharedUsage: { readonly usage: TokenUsage | null; readonly upstream: string | null } | null
   /** Sample of the prompt for a token estimate; the body itself is freed. */
   prompt: PromptSample | null
   /** Reads a copy of the response; null if it is not metered. */
@@ -89,6 +94,7 @@ export class Outcome {
     this.cause = null
     this.status = null
     this.upstream = null
+    this.sentModel = null
     this.upstreamRequestId = null
     this.attempts = 0
     this.failures = null

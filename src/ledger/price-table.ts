@@ -12,7 +12,7 @@ export const AS_OF = '2026-11-19'
 export type PerMillion = readonly [input: number, output: number, cached?: number, written?: number]
 
 /** Models of one price. */
-export interface PriceRow {
+interface Models {
   /** Names of the models, separated by spaces and without dates: `gpt-4o-2024-08-06` has the price of `gpt-4o`. */
   readonly models: string
   readonly usd: PerMillion
@@ -20,9 +20,16 @@ export interface PriceRow {
   readonly over?: readonly [prompt: number, input: number, output: number, cached?: number, written?: number]
 }
 
-/** The built-in prices. */
-export const PRICE_TABLE: readonly PriceRow[] = [
-  // OpenAI; cache writes are kept for thirty minutes.
+/** A row of the table. */
+export interface PriceRow extends Models {
+  /** Whose models they are, as price files name it. */
+  readonly provider: string
+  /** US dollars for one web search; without a figure its cost is not known. */
+  readonly search?: number
+}
+
+// OpenAI; cache writes are kept for thirty minutes.
+const OPENAI: readonly Models[] = [
   { models: 'gpt-6.2-astra', usd: [8, 40, 0.4, 10], over: [272_000, 16, 60, 0.8, 20] },
   { models: 'gpt-6.2-sol gpt-6.1-sol', usd: [2, 10, 0.1, 2.5], over: [272_000, 4, 15, 0.2, 5] },
   { models: 'gpt-6.1-terra', usd: [1, 5, 0.05, 1.25], over: [272_000, 2, 7.5, 0.1, 2.5] },
@@ -50,8 +57,10 @@ export const PRICE_TABLE: readonly PriceRow[] = [
   { models: 'gpt-4o-mini', usd: [0.15, 0.6, 0.075] },
   { models: 'text-embedding-3-large', usd: [0.13, 0] },
   { models: 'text-embedding-3-small', usd: [0.02, 0] },
+]
 
-  // Anthropic; cache writes are kept for five minutes.
+// Anthropic; cache writes are kept for five minutes.
+const ANTHROPIC: readonly Models[] = [
   { models: 'claude-fable-5-2', usd: [8, 40, 0.2, 10] },
   { models: 'claude-fable-5-1', usd: [10, 50, 0.25, 12.5] },
   { models: 'claude-fable-5', usd: [10, 50, 1, 12.5] },
@@ -67,8 +76,10 @@ export const PRICE_TABLE: readonly PriceRow[] = [
   { models: 'claude-sonnet-4-5', usd: [3, 15, 0.3, 3.75], over: [200_000, 6, 22.5, 0.6, 7.5] },
   { models: 'claude-haiku-5-5', usd: [0.1, 0.5, 0.01, 0.125], over: [100_000, 0.5, 2.5, 0.05, 0.625] },
   { models: 'claude-haiku-4-5', usd: [1, 5, 0.1, 1.25] },
+]
 
-  // Google; text, images and video, not audio.
+// Google; text, images and video, not audio.
+const GOOGLE: readonly Models[] = [
   { models: 'gemini-4-neon', usd: [3, 15, 0.15] },
   { models: 'gemini-4-hydrogen', usd: [1.5, 7.5, 0.075] },
   { models: 'gemini-3.5-flash', usd: [1.5, 9, 0.15] },
@@ -77,11 +88,22 @@ export const PRICE_TABLE: readonly PriceRow[] = [
   { models: 'gemini-2.5-pro', usd: [1.25, 10, 0.125], over: [200_000, 2.5, 15, 0.25] },
   { models: 'gemini-2.5-flash', usd: [0.3, 2.5, 0.03] },
   { models: 'gemini-2.5-flash-lite', usd: [0.1, 0.4, 0.01] },
+]
 
-  // xAI; the second tier includes a prompt of exactly 200,000 tokens.
+// xAI; the second tier includes a prompt of exactly 200,000 tokens.
+const XAI: readonly Models[] = [
   { models: 'grok-4.7 grok-4.6', usd: [2, 6, 0.5], over: [199_999, 4, 12, 1] },
   { models: 'grok-4.3', usd: [1.25, 2.5, 0.2], over: [199_999, 2.5, 5, 0.4] },
+]
 
-  // Mistral
-  { models: 'codestral-2508 codestral-latest', usd: [0.3, 0.9, 0.03] },
+// Mistral
+const MISTRAL: readonly Models[] = [{ models: 'codestral-2508 codestral-latest', usd: [0.3, 0.9, 0.03] }]
+
+/** The built-in prices. */
+export const PRICE_TABLE: readonly PriceRow[] = [
+  ...OPENAI.map((models) => ({ provider: 'openai', ...models })),
+  ...ANTHROPIC.map((models) => ({ provider: 'anthropic', search: 0.01, ...models })),
+  ...GOOGLE.map((models) => ({ provider: 'gemini', ...models })),
+  ...XAI.map((models) => ({ provider: 'xai', ...models })),
+  ...MISTRAL.map((models) => ({ provider: 'mistral', ...models })),
 ]

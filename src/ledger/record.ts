@@ -2,9 +2,10 @@ import { classifyRequest } from '../api/request-class.js'
 import { formatKey, quoteName } from '../exchange/log-text.js'
 import { formatPath } from '../exchange/shown-path.js'
 import type { RequestSummary } from '../exchange/summary.js'
+import { formatNanoUsd, type NanoUsd } from '../lib/nano-usd.js'
 import { formatMs, formatTime, quoteJson } from '../lib/text.js'
-import type { UsageDetails } from '../metering/usage.js'
-import { computeCost, type Prices } from './prices.js'
+import type { Usage, UsageDetails } from '../metering/usage.js'
+import type { Charge, Prices } from './prices.js'
 
 /** Version of the record format. Added fields do not change it. */
 const VERSION = 1
@@ -27,10 +28,10 @@ export function formatRecord(
 ): string {
   const { stats, overheadMs } = summary
   const { usage, source } = summary.usage
-  const price = usage === null ? null : (prices?.find(stats?.model ?? null, summary.request.model) ?? null)
-  const cost = source === 'cache' ? 0 : usage === null || price === null ? null : computeCost(price, usage)
+  const { nano, source: priceSource } = charge(summary, usage, prices)
+  const cost = source === 'cache' ? 0 : nano
   const saved = summary.savedUsage?.usage ?? null
-  const savedCost = saved === null || price === null ? null : computeCost(price, saved)
+  const savedCost = charge(summary, saved, prices).nano
   return (
     `{"v":${VERSION},"id":"${summary.request.id}","seq":${seq},"writer":"${writer}","ts":"${formatTime(summary.request.receivedAt)}",` +
     `${formatKey(summary.request.key)},"route":"${formatPath(summary)}","dialect":"${summary.request.api}","request_class":"${classifyRequest(summary.request.method, summary.request.path)}","model":${quoteName(summary.request.model)},` +
@@ -41,9 +42,9 @@ export function formatRecord(
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
     `"cache_write_tokens":${usage?.cacheWritten ?? null},"completion_tokens":${usage?.completion ?? null},` +
     `"reasoning_tokens":${usage?.reasoning ?? null},"usage_source":"${source}",` +
-    `"cost_usd":${cost === null ? null : formatUsd(cost)},"price_source":${cost === null ? null : quoteName(price?.source ?? null)},` +
+    `"cost_usd":${formatCost(cost)},"price_source":${cost === null ? null : quoteName(priceSource)},` +
     `"saved_tokens":${saved === null ? null : (saved.prompt ?? 0) + (saved.completion ?? 0)},` +
-    `"saved_usd":${savedCost === null ? null : formatUsd(savedCost)},` +
+    `"saved_usd":${formatCost(savedCost)},` +
     `"bytes_in":${summary.outcome.bytesIn},"bytes_out":${summary.outcome.bytesOut},` +
     `"events":${stats?.events ?? null},"unparsed_events":${stats?.unparsed ?? null},"unread_events":${stats?.unparsed ?? null},"tool_calls":${stats?.toolCalls ?? null},` +
     `"finish_reason":${quoteName(stats?.finishReason ?? null)},"stream_error":${quoteName(stats?.error ?? null)},` +
@@ -98,9 +99,25 @@ function formatPasses(passes: NonNullable<UsageDetails['passes']>): string {
     .join(', ')
 }
 
-/** Rounds to a billionth of a dollar: smaller fractions are errors of binary arithmetic. */
-function formatUsd(cost: number): string {
-  return String(Number(cost.toFixed(9)))
+const UNPRICED: Charge = { nano: null, source: null }
+
+/** Finds what a usage costs; nothing is known without a usage or without prices. */
+function charge(summary: RequestSummary, usage: Usage | null, prices: Prices | null): Charge {
+  if (usage === null || prices === null) return UNPRICED
+  const { model: requested } = summary.request
+  // Where the upstream names no model, the one that it was asked for has answered.
+  const answered = summary.stats?.model ?? summary.outcome.sentModel
+  return prices.charge(usage, {
+    answered,
+    requested,
+    // A cached response names no upstream, but its price is that of the one that made it.
+    upstream: summary.outcome.sharedUsage?.upstream ?? summary.outcome.upstream,
+    at: summary.closedAt,
+  })
+}
+
+function formatCost(nano: NanoUsd | null): string | null {
+  return nano === null ? null : formatNanoUsd(nano)
 }
 
 /** Whether a request belongs in the ledger: health probes and CORS preflights do not, as they cost nothing. */

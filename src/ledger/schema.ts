@@ -93,8 +93,14 @@ export const recordSchema = z.strictObject({
     .describe(
       'Source of the token counts. upstream: reported by the upstream. estimated: by the relay. cache: the response came from the cache or was shared. none: not known.',
     ),
-  cost_usd: z.number().min(0).nullable().describe('Cost of the tokens in US dollars.'),
-  price_source: name().describe('Name of the price file, or built-in and the date of its prices.'),
+  cost_usd: z
+    .number()
+    .min(0)
+    .nullable()
+    .describe('Cost of the response in US dollars, exact to a billionth.'),
+  price_source: name().describe(
+    'Source of the cost: upstream if the response reported it, else the name of the price file, or built-in and the date of its prices.',
+  ),
   saved_tokens: tokens().describe('Tokens that the cache of the relay saved.'),
   saved_usd: z.number().min(0).nullable().describe('Cost of the saved tokens in US dollars.'),
   bytes_in: count().describe('Bytes of the request body.'),

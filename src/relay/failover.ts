@@ -249,7 +249,7 @@ export class Failover {
   private attempt(target: Target<Upstream>, isRetry = false, corrections = 0): void {
     const { exchange } = this
     const attempt = new Attempt(this, target, isRetry, corrections)
-    exchange.countAttempt(target.upstream.name)
+    exchange.countAttempt(target.upstream.name, target.model)
     this.attempts.push(attempt)
     try {
       this.options.send(this.exchange, attempt)
@@ -307,8 +307,8 @@ export class Failover {
   /** Makes an attempt the winner. @throws if the head cannot be sent on */
   private take(attempt: Attempt, head: ResponseHead): void {
     const { exchange, receiver, attempts } = this
-    const { breaker, upstream } = attempt.target
-    exchange.setWinner(upstream.name, attempt.startedAt)
+    const { breaker, upstream, model } = attempt.target
+    exchange.setWinner(upstream.name, model, attempt.startedAt)
     // A response that came before the end of the upload says nothing about latency.
     const isEarly = exchange.body?.isComplete === false
     receiver.onHead(head, attempt)
@@ -351,7 +351,8 @@ export class Failover {
       return
     }
     const { exchange, receiver } = this
-    exchange.setWinner(fallback.attempt.target.upstream.name, fallback.attempt.startedAt)
+    const { upstream, model } = fallback.attempt.target
+    exchange.setWinner(upstream.name, model, fallback.attempt.startedAt)
     try {
       receiver.onHead(fallback.head, fallback.attempt)
     } catch (error) {

@@ -189,7 +189,7 @@ export class RequestDispatcher {
     const [first = 0] = route.balancer.order(performance.now(), null)
     const { upstream, model } = route.targets[first] as Target<Upstream>
     exchange.startAttempts(performance.now())
-    exchange.countAttempt(upstream.name)
+    exchange.countAttempt(upstream.name, model)
     const tunnel = new Tunnel(exchange, socket, head, this.context, upstream.timeouts)
     exchange.stage = tunnel
     const passthrough = this.config.keys.mode === 'passthrough'

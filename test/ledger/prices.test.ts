@@ -1,7 +1,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { KINDS } from '../../src/ledger/price-fields.js'
 import { AS_OF, PRICE_TABLE } from '../../src/ledger/price-table.js'
 import { computeCost, Prices, PricesError } from '../../src/ledger/prices.js'
+import { formatDecimal } from '../../src/lib/decimal.js'
 import type { Usage } from '../../src/metering/usage.js'
 
 const TABLE = {
@@ -36,7 +38,7 @@ function micros(prices: Prices, names: string | [string | null, string | null], 
   const [answered, asked] = typeof names === 'string' ? [names, names] : names
   const price = prices.find(answered, asked)
   const cost = price === null ? null : computeCost(price, of)
-  return cost === null ? null : Math.round(cost * 1e9) / 1e3
+  return cost === null ? null : Number(cost) / 1e3
 }
 
 function sourceOf(prices: Prices, answered: string | null, asked: string | null): string | null {
@@ -221,13 +223,22 @@ test('each entry of the built-in table is plausible', () => {
 })
 
 test('prices for a million tokens convert exactly to prices for one token', () => {
-  assert.equal(builtIn.find('gpt-6-luna', null)?.tiers, [
-    { above: 272_000, input: 2e-7, output: 7.5e-7, cacheRead: 2e-8, cacheWrite: 2.5e-7, reasoning: null },
-    { above: 0, input: 1e-7, output: 5e-7, cacheRead: 1e-8, cacheWrite: 1.25e-7, reasoning: null },
+  const rates = (name: string): unknown =>
+    builtIn
+      .find(name, null)
+      ?.select(null, { region: null, at: null })
+      ?.map(({ above, own }) => [
+        above,
+        KINDS.flatMap((kind) => {
+          const rate = own[kind]
+          return rate === undefined ? [] : [`${kind} ${formatDecimal(rate)}`]
+        }),
+      ])
+  assert.equal(rates('gpt-6-luna'), [
+    [272_000, ['input 0.0000002', 'cacheRead 0.00000002', 'cacheWrite 0.00000025', 'output 0.00000075']],
+    [0, ['input 0.0000001', 'cacheRead 0.00000001', 'cacheWrite 0.000000125', 'output 0.0000005']],
   ])
-  assert.equal(builtIn.find('gpt-4o-2024-05-13', null)?.tiers, [
-    { above: 0, input: 5e-6, output: 15e-6, cacheRead: null, cacheWrite: null, reasoning: null },
-  ])
+  assert.equal(rates('gpt-4o-2024-05-13'), [[0, ['input 0.000005', 'output 0.000015']]])
 })
 
 test('a wrong price file is reported with its model and field', () => {

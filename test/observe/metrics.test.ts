@@ -21,7 +21,7 @@ test('each time of a request is observed in seconds in its own histogram', async
   const req = { method: 'GET', rawHeaders: [] } as unknown as IncomingMessage
   const exchange = new Exchange(req, {} as ServerResponse, 1_000)
   exchange.startAttempts(1_500)
-  exchange.setWinner('up', 1_500)
+  exchange.setWinner('up', null, 1_500)
   exchange.startResponse(200, null, 3_500)
   exchange.markHeadSent(3_500)
   exchange.conclude('done')

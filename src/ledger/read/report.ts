@@ -1,3 +1,4 @@
+import { formatNanoUsd, parseNanoUsd } from '../../lib/nano-usd.js'
 import { type Entry, findOwner, isError } from './entry.js'
 import { Histogram } from './histogram.js'
 import type { Period } from './period.js'
@@ -126,7 +127,8 @@ class Sum {
   private promptTokens: number | null = null
   private cachedTokens: number | null = null
   private completionTokens: number | null = null
-  private costUsd: number | null = null
+  /** In nano-dollars: sums of whole numbers are exact. */
+  private cost: bigint | null = null
   private unpriced = 0
   private estimated = 0
   private readonly ttftMs = new Histogram()
@@ -138,7 +140,8 @@ class Sum {
     this.promptTokens = addKnown(this.promptTokens, entry.promptTokens)
     this.cachedTokens = addKnown(this.cachedTokens, entry.cachedTokens)
     this.completionTokens = addKnown(this.completionTokens, entry.completionTokens)
-    this.costUsd = addKnown(this.costUsd, entry.costUsd)
+    const cost = entry.costUsd === null ? null : parseNanoUsd(entry.costUsd)
+    if (cost !== null) this.cost = (this.cost ?? 0n) + cost
     if (entry.costUsd === null && (entry.promptTokens !== null || entry.completionTokens !== null)) {
       this.unpriced++
     }
@@ -154,8 +157,7 @@ class Sum {
       prompt_tokens: this.promptTokens,
       cached_tokens: this.cachedTokens,
       completion_tokens: this.completionTokens,
-      // Further digits are errors of binary addition, as in 0.1 + 0.2.
-      cost_usd: this.costUsd === null ? null : Number(this.costUsd.toFixed(9)),
+      cost_usd: this.cost === null ? null : Number(formatNanoUsd(this.cost)),
       unpriced: this.unpriced,
       ttft_ms_p50: round(this.ttftMs.quantile(0.5)),
       ttft_ms_p99: round(this.ttftMs.quantile(0.99)),

@@ -24,6 +24,27 @@ function report(
   return made
 }
 
+test('costs are added exactly, and the groups make up the total', () => {
+  const nano = fc.integer({ min: 0, max: 10_000_000_000 })
+  fc.assert(
+    fc.property(fc.array(fc.tuple(nano, fc.constantFrom('a', 'b')), { minLength: 1 }), (costs) => {
+      const { groups, total } = report(
+        'team',
+        costs.map(([cost, team]) => ({ team, cost_usd: Number(`${cost}e-9`) })),
+      )
+      const sum = costs.reduce((all, [cost]) => all + BigInt(cost), 0n)
+      assert.is(total.cost_usd, Number(`${sum}e-9`))
+      const parts = groups.map(({ totals }) => BigInt(Math.round(Number(totals.cost_usd) * 1e9)))
+      assert.is(
+        parts.reduce((all, part) => all + part, 0n),
+        sum,
+      )
+    }),
+  )
+  const tenths = Array.from({ length: 10 }, () => ({ team: 'a', cost_usd: 0.1 }))
+  assert.is(report('team', tenths).total.cost_usd, 1)
+})
+
 test('requests are grouped as requested, the largest group first and unknown names as null', () => {
   const records = [
     { team: 'a', user: 'x', key: 'k_1', model: 'm', upstream: 'u', ts: '2026-01-02T00:00:00.000Z' },

@@ -1,0 +1,41 @@
+import { formatDecimal, parseDecimal, roundDecimal } from './decimal.js'
+
+/**
+ * Money in whole billionths of a US dollar (nano-dollars). Sums of integers are exact. A number where it is a safe
+ * integer (below nine million dollars), else a bigint.
+ */
+export type NanoUsd = number | bigint
+
+const NANOS = 1_000_000_000
+
+/** Whole dollars above this lose nano-dollars as a JSON number: a double has 53 bits. */
+const MAX_EXACT = 2 ** 51 / NANOS
+
+/**
+ * Reads an amount of US dollars, such as `cost_usd` of a record.
+ * @param usd a number of JSON, or its text. A text of any length is exact, a number up to two million dollars
+ * @returns null if it is not an amount; fractions of a nano-dollar are rounded, half up
+ */
+export function parseNanoUsd(usd: number | string): bigint | null {
+  if (typeof usd === 'number') {
+    if (!(usd >= 0) || !Number.isFinite(usd)) return null
+    if (usd <= MAX_EXACT) return BigInt(Math.round(usd * NANOS))
+  }
+  const decimal = parseDecimal(usd)
+  return decimal === null ? null : roundDecimal(decimal, 9)
+}
+
+/** Formats an amount in US dollars as a decimal number without an exponent, exactly: `0.0000622`. */
+export function formatNanoUsd(nano: NanoUsd): string {
+  if (nano < NANOS) {
+    if (nano === 0) return '0'
+    const fraction = String(nano)
+    let end = fraction.length
+    while (end > 0 && fraction.charCodeAt(end - 1) === 48) end--
+    return end === 0 ? '0' : `0.${ZEROS[fraction.length]}${fraction.slice(0, end)}`
+  }
+  return formatDecimal({ digits: BigInt(nano), scale: 9 })
+}
+
+/** The zeros before a fraction of so many digits. */
+const ZEROS = Array.from({ length: 10 }, (_, digits) => '0'.repeat(9 - digits))
