@@ -65,8 +65,10 @@ function mayBeBilled({ stats, status, end }: UsageEvidence): boolean {
 
 /** Estimates the tokens of the completion. @returns null if the response could not be parsed */
 function completionOf(stats: ResponseStats): number | null {
+  const { deltas, callTokens } = stats
   const { tokens } = stats.estimator
-  if (stats.deltas === 0 && stats.unparsed > 0) return null
+  if (deltas === 0 && stats.unparsed > 0 && !stats.isCut) return null
   // Most upstreams send one event per token, and then the number of events is more exact. Others join several tokens.
-  return Math.abs(stats.deltas - tokens) * 5 <= tokens ? stats.deltas : tokens
+  const textTokens = tokens - callTokens
+  return Math.abs(deltas - textTokens) * 5 <= textTokens ? deltas + callTokens : tokens
 }

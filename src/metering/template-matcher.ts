@@ -12,6 +12,8 @@ export class TemplateMatcher {
   private older: EventTemplate | null
   /** The template of the event that the last chunk ended in, which matches as far as the event came. */
   private open: EventTemplate | null
+  /** The tier that was named last when the templates were made; their events name it, or none. */
+  private tier: string | null
 
   /** @param stats counts the events that match */
   constructor(stats: ResponseStats) {
@@ -19,6 +21,7 @@ export class TemplateMatcher {
     this.recent = null
     this.older = null
     this.open = null
+    this.tier = null
   }
 
   /** The last chunk ended within an event that matches so far. The next chunk goes to `resume`. */
@@ -34,6 +37,7 @@ export class TemplateMatcher {
   learn(event: Buffer, textBytes: number): void {
     const template = EventTemplate.of(event, textBytes, this.stats.model, this.stats.estimator)
     if (template === null) return
+    if (this.tier !== this.stats.tier) this.forget()
     this.older = this.recent
     this.recent = template
   }
@@ -45,6 +49,7 @@ export class TemplateMatcher {
    * @returns where the first event begins that does not match, or (`isMidEvent`) that continues in the next chunk
    */
   match(chunk: Buffer, view: DataView, from: number): number {
+    if (this.tier !== this.stats.tier) this.forget()
     let at = from
     while (at < chunk.length && this.recent !== null) {
       const { recent, older } = this
@@ -85,6 +90,13 @@ export class TemplateMatcher {
   abandon(): void {
     this.open?.forget()
     this.open = null
+  }
+
+  /** Drops the templates: their events name another tier than the last one that was named. */
+  private forget(): void {
+    this.recent = null
+    this.older = null
+    this.tier = this.stats.tier
   }
 
   private walk(template: EventTemplate, chunk: Buffer, view: DataView, at: number): number {
