@@ -16,7 +16,7 @@ export function readGemini(response: JsonObject, stats: ResponseStats): number {
   let bytes = 0
   for (const candidate of filterObjects(response.candidates)) bytes += readCandidate(candidate, stats)
   const { modelVersion, promptFeedback } = response
-  if (typeof modelVersion === 'string' && modelVersion !== '') stats.model = modelVersion
+  if (typeof modelVersion === 'string' && modelVersion !== '') stats.setModel(modelVersion)
   // A prompt that is blocked has no candidates.
   if (isObject(promptFeedback) && typeof promptFeedback.blockReason === 'string')
     stats.setFinishReason(promptFeedback.blockReason)

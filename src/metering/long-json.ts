@@ -2,8 +2,7 @@ import { COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from '../json/bytes.js'
 import { findLiteralEnd, skipSpace, ValueScanner } from '../json/scanner.js'
 import { parseJson } from '../json/values.js'
 import { PartialBuffer } from '../lib/partial-buffer.js'
-import { OWN_FORMS } from './usage-forms.js'
-import { PLACES, type Place } from './usage-places.js'
+import { USAGE_CONTAINERS, USAGE_KEYS } from './usage-places.js'
 
 /** Bytes of an event or a JSON response that are kept to be parsed. Of a longer one, only the facts are read. */
 export const LONGEST = 1024 * 1024
@@ -31,19 +30,11 @@ const FACTS: ReadonlySet<string> = new Set([
     'done',
   ],
   ...['promptFeedback', 'groundingMetadata', 'index'],
-  ...PLACES.flatMap(listKeys),
-  ...OWN_FORMS.top.flatMap(({ fields }) => Object.keys(fields)),
+  ...USAGE_KEYS,
 ])
 
 /** Members in which there are facts. */
-const CONTAINERS: ReadonlySet<string> = new Set([
-  ...PLACES.filter(({ forms }) => forms === null).map(({ key }) => key),
-  ...['candidates', 'output', 'action'],
-])
-
-function listKeys({ key, forms, within }: Place): string[] {
-  return forms === null ? within.flatMap(listKeys) : [key]
-}
+const CONTAINERS: ReadonlySet<string> = new Set([...USAGE_CONTAINERS, ...['candidates', 'output', 'action']])
 
 /** What the next byte belongs to. */
 const BEFORE_VALUE = 0

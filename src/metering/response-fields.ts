@@ -69,11 +69,11 @@ function readItems(output: unknown, stats: ResponseStats): number {
 export function readCommon(event: JsonObject, stats: ResponseStats): void {
   const { error, model, service_tier: tier, x_groq: groq, message, response, stop_type: reason } = event
   if (error !== undefined && error !== null) stats.setError(readErrorName(error))
-  if (typeof model === 'string' && model !== '') stats.model = model
+  if (typeof model === 'string' && model !== '') stats.setModel(model)
   if (typeof tier === 'string') stats.setTier(tier)
   readUsage(event, stats)
   if (isObject(groq) && groq.error !== undefined && groq.error !== null) stats.setError('error')
-  if (isObject(message) && typeof message.model === 'string') stats.model = message.model
+  if (isObject(message) && typeof message.model === 'string') stats.setModel(message.model)
   if (isObject(response)) readCreated(response, stats)
   // llama.cpp's own API.
   if (typeof reason === 'string' && reason !== '' && reason !== 'none') stats.setFinishReason(reason)
@@ -82,7 +82,7 @@ export function readCommon(event: JsonObject, stats: ResponseStats): void {
 /** Reads the response in an event of the Responses API. */
 function readCreated(response: JsonObject, stats: ResponseStats): void {
   const { model, service_tier: tier, error, output } = response
-  if (typeof model === 'string') stats.model = model
+  if (typeof model === 'string') stats.setModel(model)
   if (typeof tier === 'string') stats.setTier(tier)
   if (isObject(error)) stats.setError(readErrorName(error))
   stats.takeSearches(filterObjects(output).filter(isSearch).length)

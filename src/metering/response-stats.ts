@@ -1,5 +1,6 @@
 import type { JsonObject } from '../json/values.js'
 import { type CallPart, CallTracker } from './call-tracker.js'
+import { type FormReader, readerOf } from './form-reader.js'
 import { CALL_TOKENS, TokenEstimator } from './token-estimator.js'
 import type { Usage } from './usage.js'
 import { USAGE_FORMS, type UsageForm } from './usage-forms.js'
@@ -23,7 +24,7 @@ export class ResponseStats {
   /** `performance.now()` of the first delta or tool call; null before it. A keep-alive or a role is neither. */
   firstTokenAt: number | null
   /** The forms that a usage object of the upstream may have. */
-  readonly forms: readonly UsageForm[]
+  readonly forms: FormReader
   /** `usage.completion` was sent when the answer began, and the final number has not come yet. */
   usageIsPartial: boolean
   finishReason: string | null
@@ -34,6 +35,8 @@ export class ResponseStats {
   model: string | null
   /** The tier that was named last, in the upstream's word; null if none was. */
   tier: string | null
+  /** Model and tier in one string. Events that match a template name those that the template was made from. */
+  origin: string
   /** Events that are neither JSON nor an end mark, and events that are too long to be kept. */
   unparsed: number
   /** The body is JSON that was cut. What came of it was read. */
@@ -63,13 +66,14 @@ export class ResponseStats {
     this.toolCalls = 0
     this.callTokens = 0
     this.firstTokenAt = null
-    this.forms = forms
+    this.forms = forms === USAGE_FORMS ? USUAL_READER : readerOf(forms)
     this.usageIsPartial = false
     this.finishReason = null
     this.error = null
     this.errors = 0
     this.model = null
     this.tier = null
+    this.origin = ''
     this.unparsed = 0
     this.isCut = false
     this.nonTextFacts = 0
@@ -101,9 +105,7 @@ export class ResponseStats {
   addText(value: unknown): number {
     if (typeof value !== 'string' || value === '') return 0
     if (this.skipEstimate) return Buffer.byteLength(value)
-    const bytes = Buffer.from(value)
-    this.estimator.takeAll(bytes)
-    return bytes.length
+    return this.estimator.takeText(value)
   }
 
   /** Counts a tool call. @param name empty if it is not known */
@@ -115,7 +117,7 @@ export class ResponseStats {
     const { estimator } = this
     const before = estimator.tokens
     estimator.add(CALL_TOKENS)
-    estimator.takeAll(Buffer.from(name))
+    estimator.takeText(name)
     estimator.add(0)
     this.callTokens += estimator.tokens - before
   }
@@ -138,7 +140,7 @@ export class ResponseStats {
   }
 
   /** Takes what a usage object says. @param forms that the object may have */
-  takeUsage(usage: JsonObject, forms: readonly UsageForm[]): void {
+  takeUsage(usage: JsonObject, forms: FormReader): void {
     const tally = this.openTally()
     const tellsAnswer = tally.take(usage, forms)
     if (tellsAnswer === null) return
@@ -146,10 +148,17 @@ export class ResponseStats {
     if (tellsAnswer) this.usageIsPartial = false
   }
 
+  setModel(model: string): void {
+    if (model === this.model) return
+    this.model = model
+    this.origin = `${this.tier}\n${model}`
+  }
+
   /** @param tier that served the request, named beside the usage */
   setTier(tier: string): void {
     if (tier === this.tier) return
     this.tier = tier
+    this.origin = `${tier}\n${this.model}`
     this.openTally().setTier(tier)
   }
 
@@ -172,6 +181,8 @@ export class ResponseStats {
     return this.tally
   }
 }
+
+const USUAL_READER = readerOf(USAGE_FORMS)
 
 /** Searches of one answer that are counted one by one. */
 const MAX_SEARCHES = 1_000

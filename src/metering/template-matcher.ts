@@ -12,8 +12,6 @@ export class TemplateMatcher {
   private older: EventTemplate | null
   /** The template of the event that the last chunk ended in, which matches as far as the event came. */
   private open: EventTemplate | null
-  /** The tier that was named last when the templates were made; their events name it, or none. */
-  private tier: string | null
 
   /** @param stats counts the events that match */
   constructor(stats: ResponseStats) {
@@ -21,7 +19,6 @@ export class TemplateMatcher {
     this.recent = null
     this.older = null
     this.open = null
-    this.tier = null
   }
 
   /** The last chunk ended within an event that matches so far. The next chunk goes to `resume`. */
@@ -35,9 +32,8 @@ export class TemplateMatcher {
    * @param textBytes UTF-8 bytes of its text
    */
   learn(event: Buffer, textBytes: number): void {
-    const template = EventTemplate.of(event, textBytes, this.stats.model, this.stats.estimator)
+    const template = EventTemplate.of(event, textBytes, this.stats.origin, this.stats.estimator)
     if (template === null) return
-    if (this.tier !== this.stats.tier) this.forget()
     this.older = this.recent
     this.recent = template
   }
@@ -49,7 +45,6 @@ export class TemplateMatcher {
    * @returns where the first event begins that does not match, or (`isMidEvent`) that continues in the next chunk
    */
   match(chunk: Buffer, view: DataView, from: number): number {
-    if (this.tier !== this.stats.tier) this.forget()
     let at = from
     while (at < chunk.length && this.recent !== null) {
       const { recent, older } = this
@@ -92,18 +87,11 @@ export class TemplateMatcher {
     this.open = null
   }
 
-  /** Drops the templates: their events name another tier than the last one that was named. */
-  private forget(): void {
-    this.recent = null
-    this.older = null
-    this.tier = this.stats.tier
-  }
-
   private walk(template: EventTemplate, chunk: Buffer, view: DataView, at: number): number {
     const { stats } = this
-    // The last model that was named counts. An event of this template would name the model of the event it was made
-    // from.
-    if (template.model !== stats.model) return at
+    // The last model and tier that were named count. An event of this template would name those of the event that it
+    // was made from.
+    if (template.origin !== stats.origin) return at
     const next = template.walk(chunk, view, at)
     const { events } = template
     if (events > 0) {

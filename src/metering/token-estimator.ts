@@ -56,6 +56,24 @@ export class TokenEstimator {
     for (let i = 0; i < bytes.length; i++) this.take(bytes[i] as number)
   }
 
+  /**
+   * Takes the next part of the text. Most texts are ASCII: a buffer for each delta costs more than all of the estimate.
+   * @returns its UTF-8 bytes
+   */
+  takeText(text: string): number {
+    const { length } = text
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i)
+      if (code < 0x80) this.take(code)
+      else {
+        const rest = Buffer.from(i === 0 ? text : text.slice(i))
+        this.takeAll(rest)
+        return i + rest.length
+      }
+    }
+    return length
+  }
+
   /** Adds tokens that are no text. The text after them begins a run of its own. */
   add(tokens: number): void {
     this.hundredths += tokens * 100

@@ -36,8 +36,9 @@ export type Part = (typeof PARTS)[number]
 
 /**
  * What a member of a usage object is: a number of tokens or searches (`Part`), a cost in dollars or in ten-billionths
- * of a dollar, the tier, the passes of an answer, an object with members of its own, one of which some members are
- * added up, or a list of numbers by modality, which are added up too.
+ * of a dollar, the tier, the passes of an answer, a sign that a part of the prompt is in the total alone, an object
+ * with members of its own, one of which some members are added up, or a list of numbers by modality, which are added
+ * up too.
  */
 export type Field =
   | Part
@@ -45,6 +46,7 @@ export type Field =
   | 'usdTicks'
   | 'tier'
   | 'passes'
+  | 'hidesPrompt'
   | { readonly members: Fields }
   | { readonly sum: readonly string[]; readonly part: Part }
   | { readonly modalities: Readonly<Record<string, Part>> }
@@ -114,6 +116,8 @@ const EXTRAS: Fields = {
   cache_creation: CACHE_CREATION,
   // SGLang and Perplexity.
   reasoning_tokens: 'reasoning',
+  // Mistral tells it for audio alone.
+  prompt_audio_seconds: 'hidesPrompt',
   // Anthropic and OpenRouter; Perplexity; xAI.
   server_tool_use: { members: { web_search_requests: 'searches' } },
   num_search_queries: 'searches',
@@ -142,13 +146,7 @@ const CHAT: UsageForm = { name: 'chat', marks: CHAT_MARKS, fields: CHAT_FIELDS }
 /** Gemini's compatible API counts thoughts in the total alone. */
 const GEMINI_CHAT: UsageForm = { ...CHAT, name: 'gemini chat', surplus: 'completion' }
 
-/** Mistral counts the tokens of audio in the total alone. The seconds are told for audio only. */
-const MISTRAL_AUDIO: UsageForm = {
-  name: 'mistral audio',
-  marks: ['prompt_audio_seconds'],
-  fields: CHAT_FIELDS,
-  surplus: 'prompt',
-}
+/** Mistral counts the tokens of audio in the total alone. */
 const MISTRAL_CHAT: UsageForm = { ...CHAT, name: 'mistral chat', surplus: 'prompt' }
 
 /** Anthropic counts the tokens that it reads from the cache or writes to it beside the input. */
@@ -264,13 +262,12 @@ const LLAMA_FIELDS: UsageForm = {
   needsCached: true,
 }
 
-/** Forms of an object that is called `usage`, in the order in which they are tried. */
+/** Forms of an object that is called `usage`. The first that has one of its marks there counts. */
 export const USAGE_FORMS: readonly UsageForm[] = [
+  CHAT,
   COHERE_BILLED,
   COHERE_TOKENS,
   CONVERSE,
-  MISTRAL_AUDIO,
-  CHAT,
   ANTHROPIC,
   RESPONSES,
   PLAIN,

@@ -1,6 +1,7 @@
-import { filterObjects, isObject, type JsonObject, readCount } from '../json/values.js'
+import type { JsonObject } from '../json/values.js'
+import { addKnown, type FormReader, slotOf, UNKNOWN } from './form-reader.js'
 import type { Usage, UsageDetails, UsagePass } from './usage.js'
-import { type Field, type Fields, PARTS, type Part, USUAL_TIERS, type UsageForm } from './usage-forms.js'
+import { PARTS, USUAL_TIERS, type UsageForm } from './usage-forms.js'
 
 /**
  * Adds up what a response says of its usage, in any of the forms of `usage-forms.ts`, in any order and any number of
@@ -10,7 +11,7 @@ import { type Field, type Fields, PARTS, type Part, USUAL_TIERS, type UsageForm 
  * Anthropic's stream may repeat the input as 0.
  */
 export class UsageTally {
-  /** By `SLOTS`; UNKNOWN for what was not told. */
+  /** In the order of `PARTS`; UNKNOWN for what was not told. */
   private readonly numbers: number[]
   private tier: string | null
   private passes: readonly UsagePass[] | null
@@ -25,26 +26,23 @@ export class UsageTally {
 
   /**
    * Takes the numbers of a usage object.
-   * @param forms the first that fits is taken
-   * @returns whether the object has a number of tokens of the answer; null if it has no number at all
+   * @returns whether the object has a number of tokens of the answer; null if it says nothing
    */
-  take(usage: JsonObject, forms: readonly UsageForm[]): boolean | null {
-    const form = findForm(usage, forms)
-    if (form === null) return null
-    const found = FOUND
-    found.numbers.fill(UNKNOWN)
-    found.tier = null
-    found.passes = null
-    collect(usage, readersOf(form), found)
-    const { numbers, tier } = found
-    if (form.needsCached && numbers[CACHED] === UNKNOWN) numbers[FRESH_PROMPT] = UNKNOWN
-    if (form.surplus !== undefined) this.surplus = form.surplus
+  take(usage: JsonObject, forms: FormReader): boolean | null {
+    const found = forms.read(usage)
+    if (found === null) return null
+    const { numbers, parts, count, tier, passes } = found
+    const tellsAnswer = numbers[COMPLETION] !== UNKNOWN
+    for (let i = 0; i < count; i++) {
+      const part = parts[i] as number
+      const number = numbers[part] as number
+      if (number > 0 || (number === 0 && this.numbers[part] === UNKNOWN)) this.numbers[part] = number
+    }
+    if (found.surplus !== undefined) this.surplus = found.surplus
     if (tier !== null) this.tier = tier
-    const { passes } = found
-    const tellsAnswer = (numbers[COMPLETION] as number) >= 0
-    const isEmpty = !this.keep(numbers) && tier === null
+    const saysNothing = count === 0 && tier === null && passes === null
     if (passes !== null) this.keepPasses(passes, forms)
-    return isEmpty && passes === null ? null : tellsAnswer
+    return saysNothing ? null : tellsAnswer
   }
 
   /** @param tier that a response names beside its usage */
@@ -149,20 +147,7 @@ export class UsageTally {
     return null
   }
 
-  /** @returns whether there was a number */
-  private keep(latest: readonly number[]): boolean {
-    const { numbers } = this
-    let hasNumber = false
-    for (let part = 0; part < latest.length; part++) {
-      const number = latest[part] as number
-      if (number === UNKNOWN) continue
-      hasNumber = true
-      if (number > 0 || numbers[part] === UNKNOWN) numbers[part] = number
-    }
-    return hasNumber
-  }
-
-  private keepPasses(list: readonly JsonObject[], forms: readonly UsageForm[]): void {
+  private keepPasses(list: readonly JsonObject[], forms: FormReader): void {
     const passes: UsagePass[] = []
     for (const pass of list) {
       const tally = new UsageTally()
@@ -175,155 +160,33 @@ export class UsageTally {
   }
 }
 
-/** Not told. */
-const UNKNOWN = -1
-
-/** Most passes of one answer that are read. */
-const MAX_PASSES = 100
-
-const slot = (part: Part): number => PARTS.indexOf(part)
-const PROMPT = slot('prompt')
-const FRESH_PROMPT = slot('freshPrompt')
-const TOOL_PROMPT = slot('toolPrompt')
-const CACHED = slot('cached')
-const WRITTEN = slot('written')
-const WRITTEN_SHORT = slot('writtenShort')
-const WRITTEN_HOUR = slot('writtenHour')
-const COMPLETION = slot('completion')
-const THOUGHTS = slot('thoughts')
-const REASONING = slot('reasoning')
-const TOTAL = slot('total')
-const AUDIO_PROMPT = slot('audioPrompt')
-const AUDIO_COMPLETION = slot('audioCompletion')
-const IMAGE_PROMPT = slot('imagePrompt')
-const IMAGE_COMPLETION = slot('imageCompletion')
-const SEARCHES = slot('searches')
-const COST_NANO = slot('costNano')
+const PROMPT = slotOf('prompt')
+const FRESH_PROMPT = slotOf('freshPrompt')
+const TOOL_PROMPT = slotOf('toolPrompt')
+const CACHED = slotOf('cached')
+const WRITTEN = slotOf('written')
+const WRITTEN_SHORT = slotOf('writtenShort')
+const WRITTEN_HOUR = slotOf('writtenHour')
+const COMPLETION = slotOf('completion')
+const THOUGHTS = slotOf('thoughts')
+const REASONING = slotOf('reasoning')
+const TOTAL = slotOf('total')
+const AUDIO_PROMPT = slotOf('audioPrompt')
+const AUDIO_COMPLETION = slotOf('audioCompletion')
+const IMAGE_PROMPT = slotOf('imagePrompt')
+const IMAGE_COMPLETION = slotOf('imageCompletion')
+const SEARCHES = slotOf('searches')
+const COST_NANO = slotOf('costNano')
 
 const DETAIL_NAMES = [
   ...(['cacheWrittenHour', 'audioPrompt', 'audioCompletion', 'imagePrompt', 'imageCompletion'] as const),
   ...(['searches', 'tier', 'costNano', 'passes'] as const),
 ]
 
-/** What one usage object says. */
-interface Found {
-  readonly numbers: number[]
-  tier: string | null
-  passes: readonly JsonObject[] | null
-}
-
-/** One for all: an object with its array for each usage object would be the most of the work. */
-const FOUND: Found = { numbers: PARTS.map(() => UNKNOWN), tier: null, passes: null }
-
-type Reader = (value: unknown, found: Found) => void
-type Readers = ReadonlyMap<string, Reader>
-
-const READERS = new WeakMap<UsageForm, Readers>()
-
-function readersOf(form: UsageForm): Readers {
-  let readers = READERS.get(form)
-  if (readers === undefined) {
-    readers = makeReaders(form.fields)
-    READERS.set(form, readers)
-  }
-  return readers
-}
-
-function makeReaders(fields: Fields): Readers {
-  return new Map(Object.entries(fields).map(([name, field]) => [name, makeReader(field)]))
-}
-
-function makeReader(field: Field): Reader {
-  if (typeof field === 'object') {
-    if ('members' in field) return readMembers(makeReaders(field.members))
-    if ('sum' in field) return readSum(field.sum, slot(field.part))
-    return readModalities(field.modalities)
-  }
-  switch (field) {
-    case 'tier':
-      return (value, found) => {
-        if (typeof value === 'string' && value !== '') found.tier = value
-      }
-    case 'passes':
-      return (value, found) => {
-        found.passes = filterObjects(value).slice(0, MAX_PASSES)
-      }
-    case 'usd':
-      return (value, found) => takeLarger(found, COST_NANO, readDollars(value, 1e9))
-    case 'usdTicks':
-      return (value, found) => takeLarger(found, COST_NANO, readDollars(value, 0.1))
-    default: {
-      const part = slot(field)
-      return (value, found) => takeLarger(found, part, readCount(value) ?? UNKNOWN)
-    }
-  }
-}
-
-function readMembers(readers: Readers): Reader {
-  return (value, found) => {
-    if (isObject(value)) collect(value, readers, found)
-  }
-}
-
-function readSum(names: readonly string[], part: number): Reader {
-  return (value, found) => {
-    if (!isObject(value)) return
-    let sum = UNKNOWN
-    for (const name of names) sum = addKnown(sum, readCount(value[name]) ?? UNKNOWN)
-    takeLarger(found, part, sum)
-  }
-}
-
-function readModalities(modalities: Readonly<Record<string, Part>>): Reader {
-  const slots = new Map(Object.entries(modalities).map(([name, part]) => [name, slot(part)]))
-  return (value, found) => {
-    for (const [name, part] of slots) {
-      let sum = UNKNOWN
-      for (const { modality, tokenCount } of filterObjects(value))
-        if (modality === name) sum = addKnown(sum, readCount(tokenCount) ?? UNKNOWN)
-      takeLarger(found, part, sum)
-    }
-  }
-}
-
-/** Looks at the members that are there: most objects have few of those that could be. */
-function collect(object: JsonObject, readers: Readers, found: Found): void {
-  for (const name in object) readers.get(name)?.(object[name], found)
-}
-
-function takeLarger({ numbers }: Found, part: number, number: number): void {
-  if (number > (numbers[part] as number)) numbers[part] = number
-}
-
-/** @param value a number of dollars, or an object with the sum (Perplexity) */
-function readDollars(value: unknown, factor: number): number {
-  if (isObject(value)) {
-    const { currency, total_cost: total } = value
-    return currency === undefined || currency === 'USD' ? readDollars(total, factor) : UNKNOWN
-  }
-  if (typeof value !== 'number' || !(value >= 0)) return UNKNOWN
-  const nano = Math.round(value * factor)
-  return Number.isSafeInteger(nano) ? nano : UNKNOWN
-}
-
-function findForm(usage: JsonObject, forms: readonly UsageForm[]): UsageForm | null {
-  for (const form of forms) {
-    const { marks } = form
-    if (marks.length === 0) return form
-    for (const mark of marks) if (usage[mark] !== undefined && usage[mark] !== null) return form
-  }
-  return null
-}
-
 function sumOf(passes: readonly UsagePass[], pick: (usage: Usage) => number | null): number {
   let sum = UNKNOWN
   for (const { usage } of passes) sum = addKnown(sum, pick(usage) ?? UNKNOWN)
   return sum
-}
-
-/** Adds two numbers, each of which may be unknown. */
-function addKnown(one: number, other: number): number {
-  return one === UNKNOWN ? other : other === UNKNOWN ? one : one + other
 }
 
 function largest(one: number | null | undefined, other: number): number | null {
