@@ -12,6 +12,7 @@ export function completeJson(text: string): string | null {
   for (let at = 0; at < text.length; at++) {
     switch (text[at]) {
       case '"': {
+        if (open.length === 0) return null
         const isKey = open[open.length - 1] === '}' && !isAfterColon
         const end = findEnd(text, at + 1)
         if (end === -1) return isKey ? close(text, safe, '', open) : close(text, findCut(text, at), '"', open)

@@ -11,8 +11,8 @@ export const LONGEST = 1024 * 1024
 const LONGEST_FACT = 64 * 1024
 /** Bytes of the longest name of a fact, with its quotes. */
 const LONGEST_KEY = 64
-/** Objects and arrays that are read within each other: a candidate in a response in an array. */
-const DEEPEST = 5
+/** Objects and arrays that are read within each other: the output of a response has items, and these have actions. */
+const DEEPEST = 6
 /** Members and elements that are kept in all. */
 const MOST_FACTS = 10_000
 

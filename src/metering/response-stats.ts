@@ -117,13 +117,16 @@ export class ResponseStats {
     const { estimator } = this
     const before = estimator.tokens
     estimator.add(CALL_TOKENS)
-    estimator.takeText(name)
+    // In a name, the sign between two words is one token with the word behind it, as a space is.
+    estimator.takeText(name.replace(/[_-]/g, ' '))
     estimator.add(0)
     this.callTokens += estimator.tokens - before
   }
 
   /** Counts a tool call if it begins with this part of it. */
   addCallPart(part: CallPart): void {
+    // Whether such a part begins a call depends on its arguments, so no template may count it.
+    if (part.index === null && part.id === '' && part.name !== '') this.nonTextFacts++
     this.calls ??= new CallTracker()
     if (this.calls.begins(part)) this.addToolCall(part.name)
   }
