@@ -36,8 +36,12 @@ export function resolveUsage(evidence: UsageEvidence): TokenUsage {
   const { stats, prompt } = evidence
   const said = stats?.usage ?? null
   const known = said !== null && said.prompt !== null && said.completion !== null && !stats?.usageIsPartial
-  if (known || prompt === null || !mayBeBilled(evidence))
-    return { usage: said, source: said === null ? 'none' : 'upstream' }
+  if (known || prompt === null || !mayBeBilled(evidence)) {
+    // A tier alone counts nothing.
+    const isTold =
+      said !== null && (said.prompt ?? said.completion ?? said.details?.costNano ?? null) !== null
+    return { usage: said, source: isTold ? 'upstream' : 'none' }
+  }
   const passed = stats === null ? 0 : completionOf(stats)
   return {
     usage: {
