@@ -72,10 +72,20 @@ export class JsonMeter implements Meter {
     stats.events = 1
     if (long !== null) {
       stats.unparsed++
-      if (long.root !== undefined) readResponse(long.root, stats)
+      readFacts(long.root, stats)
     } else readBody(body.toString('utf8'), stats)
     // All tokens came at the end of the response, not when it was parsed.
     if (stats.firstTokenAt !== null) stats.firstTokenAt = endedAt
+  }
+}
+
+/** Reads what was kept of a body that is too long. */
+function readFacts(root: unknown, stats: ResponseStats): void {
+  if (root === undefined) return
+  try {
+    readResponse(root, stats)
+  } catch {
+    // The body counts as unparsed already.
   }
 }
 

@@ -267,7 +267,7 @@ export class StreamMeter implements Meter {
     if (long !== null) {
       stats.unparsed++
       stats.ended = false
-      if (long.root !== undefined) readEvent(long.root, stats)
+      readFacts(long.root, stats)
     } else {
       const text = this.data.take().toString('utf8').trim()
       if (text === '[DONE]') {
@@ -309,5 +309,15 @@ export class StreamMeter implements Meter {
       const value = this.isJsonLines ? start : findValue(line, start, line.length, DATA)
       this.data.addLong(line.subarray(value))
     } else partial.add(COMMENT_LINE)
+  }
+}
+
+/** Reads what was kept of an event that is too long. */
+function readFacts(root: unknown, stats: ResponseStats): void {
+  if (root === undefined) return
+  try {
+    readEvent(root, stats)
+  } catch {
+    // The event counts as unparsed already.
   }
 }

@@ -26,9 +26,10 @@ export class UsageTally {
 
   /**
    * Takes the numbers of a usage object.
+   * @param isPass the object is a pass itself, and has none
    * @returns whether the object has a number of tokens of the answer; null if it says nothing
    */
-  take(usage: JsonObject, forms: FormReader): boolean | null {
+  take(usage: JsonObject, forms: FormReader, isPass = false): boolean | null {
     const found = forms.read(usage)
     if (found === null) return null
     const { numbers, parts, count, tier, passes } = found
@@ -41,7 +42,7 @@ export class UsageTally {
     if (found.surplus !== undefined) this.surplus = found.surplus
     if (tier !== null) this.tier = tier
     const saysNothing = count === 0 && tier === null && passes === null
-    if (passes !== null) this.keepPasses(passes, forms)
+    if (passes !== null && !isPass) this.keepPasses(passes, forms)
     return saysNothing ? null : tellsAnswer
   }
 
@@ -151,7 +152,7 @@ export class UsageTally {
     const passes: UsagePass[] = []
     for (const pass of list) {
       const tally = new UsageTally()
-      tally.take(pass, forms)
+      tally.take(pass, forms, true)
       const usage = tally.read()
       if (usage === null) continue
       passes.push({ model: typeof pass.model === 'string' && pass.model !== '' ? pass.model : null, usage })

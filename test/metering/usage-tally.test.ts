@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { JsonMeter } from '../../src/metering/json-meter.js'
 import { StreamMeter } from '../../src/metering/stream-meter.js'
 import { fc } from '../support/property.js'
 import { cutAt, READING, scan } from './meters.js'
@@ -57,6 +58,84 @@ test('passes that are less than the whole do not replace it, and one pass alone 
     const { usage } = told({ ...whole, iterations: list }).readStats()
     assert.equal([usage?.prompt, usage?.completion, usage?.details], [100, 50, null])
   }
+})
+
+test('passes within passes are not read, however deep they are', () => {
+  const depth = 50_000
+  const nested = (filler: string): Buffer =>
+    Buffer.from(
+      `data: {"filler":"${filler}","usage":{"input_tokens":7,"output_tokens":1,${'"iterations":[{'.repeat(depth)}${'}]'.repeat(depth)}}}\n\n`,
+    )
+  assert.is(scan(new StreamMeter(), [nested('')]).usage?.prompt, 7)
+  const { unparsed } = scan(new StreamMeter(), [nested('x'.repeat(2_000_000))])
+  assert.is(unparsed, 1)
+})
+
+test('events of any JSON are read without an error', () => {
+  const name = fc.constantFrom(
+    ...[
+      'usage',
+      'choices',
+      'delta',
+      'message',
+      'response',
+      'x_groq',
+      'timings',
+      'meta',
+      'type',
+      'error',
+      'content',
+    ],
+    ...[
+      'iterations',
+      'prompt_tokens',
+      'input_tokens',
+      'output',
+      'item',
+      'tool_calls',
+      'function',
+      'candidates',
+      'cost',
+    ],
+  )
+  const leaf = fc.constantFrom<unknown>(
+    null,
+    0,
+    7,
+    -1,
+    1.5,
+    '',
+    'x',
+    'message-end',
+    'content_block_start',
+    true,
+    [],
+    {},
+  )
+  const { any } = fc.letrec((tie) => ({
+    any: fc.oneof(
+      { depthSize: 'medium', withCrossShrink: true },
+      leaf,
+      fc.dictionary(name, tie('any'), { maxKeys: 4 }),
+      fc.array(tie('any'), { maxLength: 3 }),
+    ),
+  }))
+  fc.assert(
+    fc.property(fc.array(any, { maxLength: 4 }), (events) => {
+      const bytes = Buffer.from(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''))
+      const { unparsed } = scan(new StreamMeter(), [bytes])
+      // Values that are no objects are unparsed, and nothing else is.
+      const isObject = (event: unknown): boolean => typeof event === 'object' && event !== null
+      const others = (event: unknown): number =>
+        Array.isArray(event) ? event.reduce((sum, one) => sum + others(one), 0) : isObject(event) ? 0 : 1
+      assert.is(
+        unparsed,
+        events.reduce((sum: number, event) => sum + others(event), 0),
+      )
+      for (const event of events) scan(new JsonMeter(), [Buffer.from(JSON.stringify(event))])
+    }),
+    { numRuns: 3_000 },
+  )
 })
 
 // What follows is for any order of events, with repeats, zeros and nulls between them.
