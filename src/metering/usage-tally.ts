@@ -82,7 +82,10 @@ export class UsageTally {
       ),
       details: this.readDetails(
         passes,
-        sumOf(passes, ({ details }) => details?.cacheWrittenHour ?? null),
+        Math.max(
+          own?.details?.cacheWrittenHour ?? UNKNOWN,
+          sumOf(passes, ({ details }) => details?.cacheWrittenHour ?? null),
+        ),
       ),
     }
   }
@@ -98,7 +101,7 @@ export class UsageTally {
     const total = numbers[TOTAL] as number
     const fresh = numbers[FRESH_PROMPT] as number
     let prompt = numbers[PROMPT] as number
-    if (prompt === UNKNOWN && fresh !== UNKNOWN) prompt = addKnown(addKnown(fresh, cached), written)
+    if (prompt <= 0 && fresh !== UNKNOWN) prompt = addKnown(addKnown(fresh, cached), written)
     if (prompt !== UNKNOWN) prompt = addKnown(prompt, numbers[TOOL_PROMPT] as number)
     let completion = addKnown(numbers[COMPLETION] as number, thoughts)
     // xAI counts reasoning beside the completion, and the total says so.

@@ -7,10 +7,11 @@ import type { Meter } from '../../src/metering/meter.js'
 import type { ResponseStats } from '../../src/metering/response-stats.js'
 import { CHAT_SHAPES } from './forms/chats.js'
 import type { Json, Shape } from './forms/form.js'
+import { OTHER_API_SHAPES } from './forms/other-apis.js'
 import { OWN_API_SHAPES } from './forms/own-apis.js'
 import { cutAt, MIB, READINGS, scan } from './meters.js'
 
-const SHAPES = [...CHAT_SHAPES, ...OWN_API_SHAPES]
+const SHAPES = [...CHAT_SHAPES, ...OWN_API_SHAPES, ...OTHER_API_SHAPES]
 
 /** How the head of a response may call its body. */
 const STREAM_TYPES = { eventStream: true, json: false, untyped: false, jsonLines: false }
