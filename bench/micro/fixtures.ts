@@ -64,6 +64,18 @@ export function streamOf(events: number): Buffer {
   return Buffer.from(`${text}data: [DONE]\n\n`)
 }
 
+/** The same with the usage so far in each event, as vLLM and Gemini write it: no event is like the one before. */
+export function usageStreamOf(events: number): Buffer {
+  let n = 0
+  const text = streamOf(events).toString()
+  return Buffer.from(
+    text.replaceAll('"usage":null', () => {
+      n++
+      return `"usage":{"prompt_tokens":900,"completion_tokens":${n},"total_tokens":${900 + n}}`
+    }),
+  )
+}
+
 /** Cuts a stream into pieces as a network delivers them, not at the ends of events. */
 export function piecesOf(bytes: Buffer, size: number): Buffer[] {
   const pieces: Buffer[] = []

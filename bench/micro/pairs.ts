@@ -5,7 +5,7 @@ import { filterRequestHeaders } from '../../src/http/request-headers.js'
 import { findEvery, findOnly, parseOutline, readElements, WHOLE } from '../../src/json/outline.js'
 import { peekFields } from '../../src/json/peek.js'
 import { StreamMeter } from '../../src/metering/stream-meter.js'
-import { piecesOf, promptOf, REQUEST_HEADERS, streamOf } from './fixtures.js'
+import { piecesOf, promptOf, REQUEST_HEADERS, streamOf, usageStreamOf } from './fixtures.js'
 import { requestPairs } from './requests.js'
 import { translationPairs } from './translation.js'
 
@@ -45,6 +45,7 @@ export function makePairs(): Pair[] {
     ...[
       { figure: 'scan_1k', pieces: piecesOf(streamOf(200), 1_000) },
       { figure: 'scan_16k', pieces: piecesOf(streamOf(200), 16_384) },
+      { figure: 'scan_usage', pieces: piecesOf(usageStreamOf(200), 16_384) },
     ].map(({ figure, pieces }) => ({
       figure,
       ours: () => scan(pieces),

@@ -1,5 +1,6 @@
 import { createParser } from 'eventsource-parser'
 import type { BodyApi, ConversationApi } from '../../src/api/apis.js'
+import { createResponseFacts } from '../../src/http/response-headers.js'
 import { StreamMeter } from '../../src/metering/stream-meter.js'
 import { UnwrapStream } from '../../src/translate/custom-tools/unwrap-stream.js'
 import { createResponseTranslation } from '../../src/translate/response/select.js'
@@ -52,7 +53,7 @@ export function createTranslation(from: ConversationApi, reads: BodyApi): Transl
     hasTools: true,
     thoughts: NOTHING_KEPT,
   })
-  const translation = create(200, { eventStream: true, json: false, encoding: null, requestId: null })
+  const translation = create(200, { ...createResponseFacts(), eventStream: true })
   if (translation === null) throw new Error(`streams of ${from} are not translated`)
   return translation
 }

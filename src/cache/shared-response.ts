@@ -268,7 +268,8 @@ export class SharedResponse implements ResponseSink, ResponseSource {
       stats.error === null &&
       stats.unparsed === 0 &&
       stats.events > 0 &&
-      (!facts.eventStream || stats.ended)
+      // A stream may be called JSON. JSON itself is one event.
+      (stats.ended || (!facts.eventStream && stats.events === 1))
     if (isWhole && !this.isClosed) {
       // A compressed response cannot be read, so it cannot be trimmed for a prompt that continues it.
       const prompt = facts.encoding === null ? this.heldPrompt : null

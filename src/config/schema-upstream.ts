@@ -121,7 +121,7 @@ export const upstream = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      'Request the usage of streamed chat completions (`stream_options.include_usage`) when the client does not, and remove it from the response again. Events are then passed on when they are complete.',
+      'Request the usage of streamed chat completions and completions (`stream_options.include_usage`) when the client does not, and remove it from the response again. Events are then passed on when they are complete.',
     ),
   warm: z
     .boolean()

@@ -36,8 +36,12 @@ export function resolveUsage(evidence: UsageEvidence): TokenUsage {
   const { stats, prompt } = evidence
   const said = stats?.usage ?? null
   const known = said !== null && said.prompt !== null && said.completion !== null && !stats?.usageIsPartial
-  if (known || prompt === null || !mayBeBilled(evidence))
-    return { usage: said, source: said === null ? 'none' : 'upstream' }
+  if (known || prompt === null || !mayBeBilled(evidence)) {
+    // A tier alone counts nothing.
+    const isTold =
+      said !== null && (said.prompt ?? said.completion ?? said.details?.costNano ?? null) !== null
+    return { usage: said, source: isTold ? 'upstream' : 'none' }
+  }
   const passed = stats === null ? 0 : completionOf(stats)
   return {
     usage: {
@@ -65,8 +69,10 @@ function mayBeBilled({ stats, status, end }: UsageEvidence): boolean {
 
 /** Estimates the tokens of the completion. @returns null if the response could not be parsed */
 function completionOf(stats: ResponseStats): number | null {
+  const { deltas, callTokens } = stats
   const { tokens } = stats.estimator
-  if (stats.deltas === 0 && stats.unparsed > 0) return null
+  if (deltas === 0 && stats.unparsed > 0 && !stats.isCut) return null
   // Most upstreams send one event per token, and then the number of events is more exact. Others join several tokens.
-  return Math.abs(stats.deltas - tokens) * 5 <= tokens ? stats.deltas : tokens
+  const textTokens = tokens - callTokens
+  return Math.abs(deltas - textTokens) * 5 <= textTokens ? deltas + callTokens : tokens
 }

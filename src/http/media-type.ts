@@ -16,3 +16,13 @@ const EVENT_STREAM = /^\s*text\/event-stream(?:$|[\s;,])/i
 export function isJson(value: string): boolean {
   return /^application\/(?:[\w.-]+\+)?json\b/i.test(value)
 }
+
+/** Whether a `content-type` is one of the names for lines of JSON. */
+export function isJsonLines(value: string): boolean {
+  return /^application\/(?:x-)?(?:ndjson|jsonl(?:ines)?|json-lines)\b/i.test(value)
+}
+
+/** Whether a `content-type` says nothing of what the body is. Many servers send it by default. */
+export function isUntyped(value: string): boolean {
+  return /^\s*(?:text\/plain\b|application\/octet-stream\b|$)/i.test(value)
+}

@@ -7,7 +7,7 @@ import {
   removeHeader,
 } from './flat-headers.js'
 import { collectConnectionNames, HOP_BY_HOP } from './hop-by-hop.js'
-import { isEventStream, isJson } from './media-type.js'
+import { isEventStream, isJson, isJsonLines, isUntyped } from './media-type.js'
 
 const NO_TRANSFORM = 'no-cache, no-transform'
 
@@ -28,6 +28,10 @@ const DROPPED: ReadonlySet<string> = new Set([
 export interface ResponseFacts {
   eventStream: boolean
   json: boolean
+  /** Lines of JSON. */
+  jsonLines: boolean
+  /** The head does not say what the body is, or calls it plain text. */
+  untyped: boolean
   /** The `content-encoding` of the body, in lower case; null if the body is not encoded. */
   encoding: string | null
   /** The upstream's own request id, or null. */
@@ -36,7 +40,7 @@ export interface ResponseFacts {
 
 /** Facts of a response whose head has not been read yet. */
 export function createResponseFacts(): ResponseFacts {
-  return { eventStream: false, json: false, encoding: null, requestId: null }
+  return { eventStream: false, json: false, jsonLines: false, untyped: true, encoding: null, requestId: null }
 }
 
 /**
@@ -64,6 +68,8 @@ export function filterResponseHeaders(raw: RawHeaders, facts: ResponseFacts): Fl
       case 'content-type':
         facts.eventStream = isEventStream(value)
         facts.json = isJson(value)
+        facts.jsonLines = isJsonLines(value)
+        facts.untyped = isUntyped(value)
         break
       case 'content-encoding':
         facts.encoding = readContentCoding(value)

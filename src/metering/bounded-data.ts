@@ -1,25 +1,25 @@
 import { PartialBuffer } from '../lib/partial-buffer.js'
-import { findLast, LONGEST } from './trailing-usage.js'
+import { LONGEST, LongJson } from './long-json.js'
 
 const LF = Buffer.from('\n')
 
 /**
  * The data of the event that is not complete yet: the values of its `data` lines, joined with LF. Of data that is too
- * long only the end is kept.
+ * long only the facts are kept.
  */
 export class BoundedData {
-  /** The beginning of the data was dropped. */
-  isTruncated: boolean
   private lines: number
   /** The only line so far, as a view of the chunk: most events come in one chunk and need no copy. */
   private view: Buffer | null
   private readonly copy: PartialBuffer
+  /** Reads the data once it is too long. */
+  private long: LongJson | null
 
   constructor() {
-    this.isTruncated = false
     this.lines = 0
     this.view = null
     this.copy = new PartialBuffer()
+    this.long = null
   }
 
   /** The event has no `data` line so far. */
@@ -30,13 +30,24 @@ export class BoundedData {
   /** @param value of a `data` line; may be a view of bytes that stay as they are until `detach` is called */
   add(value: Buffer): void {
     this.lines++
+    if (this.long !== null) {
+      this.long.push(LF)
+      this.long.push(value)
+      return
+    }
     if (this.lines === 1) this.view = value
     else {
       this.detach()
       this.copy.add(LF)
       this.copy.add(value)
     }
-    if (Math.max(value.length, this.copy.bytes) >= LONGEST) this.truncate()
+    if (Math.max(value.length, this.copy.bytes) >= LONGEST) this.openLong()
+  }
+
+  /** Adds the beginning of a line that is too long, or more of it. */
+  addLong(bytes: Buffer): void {
+    if (this.lines === 0) this.lines = 1
+    this.openLong().push(bytes)
   }
 
   /** Copies what is a view. Must be called before the bytes that were added change. */
@@ -47,18 +58,28 @@ export class BoundedData {
     this.copy.add(view)
   }
 
+  /** If the data is too long, takes its facts; the next event begins empty. @returns null if it is not */
+  takeFacts(): LongJson | null {
+    const { long } = this
+    if (long === null) return null
+    this.take()
+    return long
+  }
+
   /** Takes the data of the whole event; the next one begins empty. @returns bytes that are good until the next `add` */
   take(): Buffer {
     const data = this.view ?? this.copy.take()
     this.view = null
     this.lines = 0
-    this.isTruncated = false
+    this.long = null
     return data
   }
 
-  private truncate(): void {
+  private openLong(): LongJson {
+    if (this.long !== null) return this.long
     this.detach()
-    this.copy.add(findLast(this.copy.take()))
-    this.isTruncated = true
+    this.long = new LongJson()
+    this.long.push(this.copy.take())
+    return this.long
   }
 }

@@ -23,8 +23,8 @@ export class EventTemplate {
   private readonly starts: readonly number[]
   private readonly ends: readonly number[]
   private readonly holes: readonly Hole[]
-  /** The last model that was named before the template was made; matching events name it, or none. */
-  readonly model: string | null
+  /** `ResponseStats.origin` when the template was made; matching events name the same model and tier, or none. */
+  readonly origin: string
   /** Gets the text of the events that match. */
   private readonly estimator: TokenEstimator
   /** Events that ended in the last chunk, and UTF-8 bytes of their text. */
@@ -49,14 +49,14 @@ export class EventTemplate {
     starts: readonly number[],
     ends: readonly number[],
     holes: readonly Hole[],
-    model: string | null,
+    origin: string,
     estimator: TokenEstimator,
   ) {
     this.block = createView(block)
     this.starts = starts
     this.ends = ends
     this.holes = holes
-    this.model = model
+    this.origin = origin
     this.estimator = estimator
     this.events = 0
     this.textBytes = 0
@@ -73,14 +73,14 @@ export class EventTemplate {
    * Makes a template of an event that was parsed and said nothing but text.
    * @param block the whole event with its blank line; its lines end with LF
    * @param textBytes UTF-8 bytes of the text that was found in it
-   * @param model the model that was named last
+   * @param origin `ResponseStats.origin`
    * @param estimator gets the text of the events that match
    * @returns null if it is not certain which string of the event is the text
    */
   static of(
     block: Buffer,
     textBytes: number,
-    model: string | null,
+    origin: string,
     estimator: TokenEstimator,
   ): EventTemplate | null {
     if (block.length > LONGEST_TEMPLATE) return null
@@ -109,7 +109,7 @@ export class EventTemplate {
     }
     if (texts !== 1) return null
     ends.push(block.length)
-    return new EventTemplate(Buffer.from(block), starts, ends, holes, model, estimator)
+    return new EventTemplate(Buffer.from(block), starts, ends, holes, origin, estimator)
   }
 
   /**

@@ -1,5 +1,11 @@
-import { filterObjects, isObject, type JsonObject, readCount } from '../json/values.js'
+import { filterObjects, isObject, type JsonObject, stringOr } from '../json/values.js'
+import { countQueries, textOf } from './answer-text.js'
 import type { ResponseStats } from './response-stats.js'
+
+/** Whether an event or a response is of Gemini's own API. */
+export function isGemini({ candidates, promptFeedback }: JsonObject): boolean {
+  return candidates !== undefined || promptFeedback !== undefined
+}
 
 /**
  * Reads what Gemini's own API says in an event or a whole response: the text of its candidates, why it ended and its
@@ -10,42 +16,25 @@ export function readGemini(response: JsonObject, stats: ResponseStats): number {
   let bytes = 0
   for (const candidate of filterObjects(response.candidates)) bytes += readCandidate(candidate, stats)
   const { modelVersion, promptFeedback } = response
-  if (typeof modelVersion === 'string' && modelVersion !== '') stats.model = modelVersion
+  if (typeof modelVersion === 'string' && modelVersion !== '') stats.setModel(modelVersion)
   // A prompt that is blocked has no candidates.
   if (isObject(promptFeedback) && typeof promptFeedback.blockReason === 'string')
     stats.setFinishReason(promptFeedback.blockReason)
   return bytes
 }
 
-function readCandidate({ content, finishReason }: JsonObject, stats: ResponseStats): number {
+function readCandidate(
+  { content, finishReason, groundingMetadata }: JsonObject,
+  stats: ResponseStats,
+): number {
   if (typeof finishReason === 'string' && finishReason !== '') stats.setFinishReason(finishReason)
+  if (groundingMetadata !== undefined) stats.takeSearches(countQueries(groundingMetadata))
   let bytes = 0
   for (const { text, functionCall } of filterObjects(isObject(content) ? content.parts : null)) {
     bytes += stats.addText(text)
     if (!isObject(functionCall)) continue
-    stats.addToolCall()
-    bytes += stats.addText(JSON.stringify(functionCall.args))
+    stats.addToolCall(stringOr(functionCall.name, ''))
+    bytes += stats.addText(textOf(functionCall.args))
   }
   return bytes
-}
-
-/**
- * Reads Gemini's `usageMetadata`. It counts thoughts beside the candidates, and cached tokens as part of the prompt.
- * Each event has the numbers up to then.
- * @param usage parsed JSON of any type
- */
-export function readGeminiUsage(usage: unknown, stats: ResponseStats): void {
-  if (!isObject(usage)) return
-  const answer = readCount(usage.candidatesTokenCount)
-  const thoughts = readCount(usage.thoughtsTokenCount)
-  // A later event may leave out the thoughts, whose number stays.
-  const reasoning = thoughts ?? stats.usage?.reasoning ?? null
-  stats.mergeUsage({
-    prompt: readCount(usage.promptTokenCount),
-    cached: readCount(usage.cachedContentTokenCount),
-    cacheWritten: null,
-    completion: answer === null && thoughts === null ? null : (answer ?? 0) + (reasoning ?? 0),
-    reasoning: thoughts,
-    details: null,
-  })
 }

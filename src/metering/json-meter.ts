@@ -1,12 +1,14 @@
 import { joinChunks } from '../lib/bytes.js'
-import { readResponse } from './event-fields.js'
+import { completeJson } from './cut-json.js'
+import { LONGEST, LongJson } from './long-json.js'
 import type { Meter } from './meter.js'
+import { readResponse } from './response-fields.js'
 import { ResponseStats } from './response-stats.js'
-import { findLast, LONGEST, readTrailingUsage } from './trailing-usage.js'
+import type { UsageForm } from './usage-forms.js'
 
 /**
- * Reads a JSON response. It keeps up to a megabyte of the body, or the end of a longer one, and parses it when
- * `readStats` is first called after the end: by then the client has its response.
+ * Reads a JSON response. It keeps up to a megabyte of the body, and parses it when `readStats` is first called after
+ * the end: by then the client has its response. Of a longer body it reads the facts as they come.
  */
 export class JsonMeter implements Meter {
   /** Always false: JSON has no end mark of its own. */
@@ -15,33 +17,39 @@ export class JsonMeter implements Meter {
   /** The chunks that are not read yet. */
   private chunks: Buffer[]
   private bytes: number
-  /** The beginning was dropped. */
-  private isTruncated: boolean
+  /** Reads a body that is too long. */
+  private long: LongJson | null
   /** `performance.now()` of the end; null before it. */
   private endedAt: number | null
+  private isParsed: boolean
 
-  constructor() {
+  constructor(forms?: readonly UsageForm[]) {
     this.ended = false
-    this.stats = new ResponseStats()
+    this.stats = new ResponseStats(forms)
     this.chunks = []
     this.bytes = 0
-    this.isTruncated = false
+    this.long = null
     this.endedAt = null
+    this.isParsed = false
   }
 
   readStats(): ResponseStats {
-    if (this.endedAt !== null && this.chunks.length > 0) this.parse(this.endedAt)
+    if (this.endedAt !== null && this.bytes > 0 && !this.isParsed) this.parse(this.endedAt)
     return this.stats
   }
 
   push(chunk: Buffer): void {
-    this.chunks.push(chunk)
+    if (this.endedAt !== null) return
     this.bytes += chunk.length
+    if (this.long !== null) {
+      this.long.push(chunk)
+      return
+    }
+    this.chunks.push(chunk)
     if (this.bytes <= LONGEST) return
-    this.isTruncated = true
-    const end = findLast(Buffer.concat(this.chunks))
-    this.chunks = [end]
-    this.bytes = end.length
+    this.long = new LongJson()
+    for (const one of this.chunks) this.long.push(one)
+    this.chunks = []
   }
 
   end(): void {
@@ -57,22 +65,48 @@ export class JsonMeter implements Meter {
   }
 
   private parse(endedAt: number): void {
-    const { stats } = this
+    const { stats, long } = this
     const body = joinChunks(this.chunks)
     this.chunks = []
+    this.isParsed = true
     stats.events = 1
-    if (this.isTruncated) {
+    if (long !== null) {
       stats.unparsed++
-      readTrailingUsage(findLast(body), stats)
-      return
-    }
-    try {
-      // DeepSeek sends blank lines before the JSON, to keep the connection alive.
-      readResponse(JSON.parse(body.toString('utf8')), stats)
-    } catch {
-      stats.unparsed++
-    }
+      readFacts(long.root, stats)
+    } else readBody(body.toString('utf8'), stats)
     // All tokens came at the end of the response, not when it was parsed.
     if (stats.firstTokenAt !== null) stats.firstTokenAt = endedAt
+  }
+}
+
+/** Reads what was kept of a body that is too long. */
+function readFacts(root: unknown, stats: ResponseStats): void {
+  if (root === undefined) return
+  try {
+    readResponse(root, stats)
+  } catch {
+    // The body counts as unparsed already.
+  }
+}
+
+/** DeepSeek sends blank lines before the JSON, to keep the connection alive. */
+function readBody(text: string, stats: ResponseStats): void {
+  try {
+    readResponse(JSON.parse(text), stats)
+  } catch {
+    stats.unparsed++
+    readCutBody(text, stats)
+  }
+}
+
+/** Reads what came of a body that was cut. */
+function readCutBody(text: string, stats: ResponseStats): void {
+  const completed = completeJson(text)
+  if (completed === null) return
+  try {
+    readResponse(JSON.parse(completed), stats)
+    stats.isCut = true
+  } catch {
+    // It is no JSON, which `unparsed` says.
   }
 }

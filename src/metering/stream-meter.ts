@@ -1,14 +1,16 @@
 import { EMPTY } from '../lib/bytes.js'
 import { PartialBuffer } from '../lib/partial-buffer.js'
 import { createView } from '../lib/same-bytes.js'
-import { DATA, findValue, isField, skipByteOrderMark } from '../sse/fields.js'
+import { DATA, EVENT, findValue, isField, skipByteOrderMark } from '../sse/fields.js'
 import { LineFinder } from '../sse/line-finder.js'
+import { BareError } from './bare-error.js'
 import { BoundedData } from './bounded-data.js'
 import { readEvent } from './event-fields.js'
+import { LONGEST } from './long-json.js'
 import type { Meter } from './meter.js'
 import { ResponseStats } from './response-stats.js'
 import { TemplateMatcher } from './template-matcher.js'
-import { findLast, LONGEST, readTrailingUsage } from './trailing-usage.js'
+import type { UsageForm } from './usage-forms.js'
 
 /** A line may have some bytes before its value. They must not decide, by where the stream is cut, what is too long. */
 const LONGEST_LINE = LONGEST + 16
@@ -22,12 +24,13 @@ const BATCH = 2048
 
 /** The first letter of `event`. */
 const LETTER_E = 0x65
-const DATA_LINE = Buffer.from('data:')
 const COMMENT_LINE = Buffer.from(':')
+const ERROR = Buffer.from('error')
 
 /**
  * Reads an event stream beside its way to the client (WHATWG HTML, 9.2.6), as bytes that may be cut anywhere. Events
- * that look like an earlier one are counted by templates; all others are parsed line by line.
+ * that look like an earlier one are counted by templates; all others are parsed line by line. It also reads lines of
+ * JSON, each of which is an event (Ollama's own API).
  *
  * It takes O(n), holds one event and of that at most a megabyte, and never throws: events that it does not understand
  * are counted as `unparsed`.
@@ -44,11 +47,20 @@ export class StreamMeter implements Meter {
   private batch: Buffer
   private batchBytes: number
   private isFirstLine: boolean
+  /** Each line is an event. */
+  private readonly isJsonLines: boolean
+  /** The line is too long to be kept, and goes to `data` as it comes. */
+  private isInLongLine: boolean
+  /** The event that is not complete yet is called `error`. */
+  private isErrorEvent: boolean
+  /** Null before the first line that could be an error without a field name. */
+  private bareError: BareError | null
   /** Bytes of text in the last parsed event; null if it said anything besides text. */
   private textOnlyBytes: number | null
 
-  constructor() {
-    this.stats = new ResponseStats()
+  /** @param isJsonLines the body is lines of JSON, and no event stream */
+  constructor(forms?: readonly UsageForm[], isJsonLines = false) {
+    this.stats = new ResponseStats(forms)
     this.lines = new LineFinder()
     this.templates = new TemplateMatcher(this.stats)
     this.data = new BoundedData()
@@ -56,6 +68,10 @@ export class StreamMeter implements Meter {
     this.batch = EMPTY
     this.batchBytes = 0
     this.isFirstLine = true
+    this.isJsonLines = isJsonLines
+    this.isInLongLine = false
+    this.isErrorEvent = false
+    this.bareError = null
     this.textOnlyBytes = null
   }
 
@@ -97,7 +113,7 @@ export class StreamMeter implements Meter {
       this.templates.abandon()
       this.readPartialEvent()
     }
-    if (this.partial.bytes > 0) this.readPartialLine(EMPTY)
+    if (this.isInLine) this.readPartialLine(EMPTY)
     if (!this.data.isEmpty) this.endEvent()
   }
 
@@ -116,11 +132,16 @@ export class StreamMeter implements Meter {
     const view = createView(chunk)
     if (this.templates.isMidEvent) at = this.resumeEvent(chunk, view, at)
     else if (this.isBetweenEvents) at = this.matchEvents(chunk, view, at)
-    if (at < length) this.readLines(chunk, view, at)
+    if (at < length) this.readLines(chunk, this.isJsonLines ? null : view, at)
+  }
+
+  /** A line has begun and not ended. */
+  private get isInLine(): boolean {
+    return this.partial.bytes > 0 || this.isInLongLine
   }
 
   private get isBetweenEvents(): boolean {
-    return this.partial.bytes === 0 && this.data.isEmpty
+    return !this.isInLine && this.data.isEmpty && !this.isErrorEvent
   }
 
   /** Counts events that match a template. @returns where reading continues */
@@ -163,10 +184,9 @@ export class StreamMeter implements Meter {
       const end = lines.findLineEnd(chunk, lineStart)
       if (end === -1) break
       at = lines.nextLine
-      const endsEvent =
-        this.partial.bytes === 0
-          ? this.readLine(chunk, lineStart, end)
-          : this.readPartialLine(chunk.subarray(lineStart, end))
+      const endsEvent = this.isInLine
+        ? this.readPartialLine(chunk.subarray(lineStart, end))
+        : this.readLine(chunk, lineStart, end)
       if (endsEvent) {
         if (eventStart !== -1 && this.textOnlyBytes !== null)
           this.templates.learn(chunk.subarray(eventStart, at), this.textOnlyBytes)
@@ -174,7 +194,7 @@ export class StreamMeter implements Meter {
           at = this.matchEvents(chunk, matchable, at)
           eventStart = at
         }
-      } else if (matchable !== null && eventStart !== -1 && data.isEmpty) {
+      } else if (matchable !== null && eventStart !== -1 && data.isEmpty && !this.isErrorEvent) {
         // Other fields and comments say nothing, so an event may as well begin after them. An `event` line right before
         // the data is the same in all events of a kind, so it is a part of the template.
         const next = this.matchEvents(chunk, matchable, at)
@@ -188,9 +208,16 @@ export class StreamMeter implements Meter {
 
   /** Reads the line that began in an earlier chunk. @param rest the end of it @returns whether it ended an event */
   private readPartialLine(rest: Buffer): boolean {
-    this.partial.add(rest)
-    const line = this.partial.take()
-    return this.readLine(line, 0, line.length)
+    if (!this.isInLongLine) {
+      this.partial.add(rest)
+      const line = this.partial.take()
+      return this.readLine(line, 0, line.length)
+    }
+    this.data.addLong(rest)
+    this.isInLongLine = false
+    this.isFirstLine = false
+    if (this.isJsonLines) this.endEvent()
+    return this.isJsonLines
   }
 
   /** @returns whether it ended an event */
@@ -203,34 +230,60 @@ export class StreamMeter implements Meter {
     if (start === end) {
       this.textOnlyBytes = null
       if (!this.data.isEmpty) this.endEvent()
+      this.isErrorEvent = false
+      return true
+    }
+    if (this.isJsonLines) {
+      this.data.add(line.subarray(start, end))
+      this.endEvent()
       return true
     }
     if (isField(line, start, end, DATA)) this.data.add(line.subarray(findValue(line, start, end, DATA), end))
+    else this.readOtherLine(line, start, end)
     return false
   }
 
+  /** Reads a line that has no data. Nearly all of them say nothing. */
+  private readOtherLine(line: Buffer, start: number, end: number): void {
+    if (isField(line, start, end, EVENT)) {
+      const value = findValue(line, start, end, EVENT)
+      this.isErrorEvent = line.compare(ERROR, 0, ERROR.length, value, end) === 0
+      return
+    }
+    if (!this.data.isEmpty) return
+    this.bareError ??= BareError.begin(line, start)
+    const error = this.bareError?.add(line.subarray(start, end)) ?? null
+    if (this.bareError?.isOver) this.bareError = null
+    if (error === null) return
+    this.stats.events++
+    readEvent(error, this.stats)
+  }
+
   private endEvent(): void {
-    const { stats } = this
-    const { isTruncated } = this.data
-    const data = this.data.take()
+    const { stats, isErrorEvent } = this
+    const { nonTextFacts, unparsed, deltas, textBytes, errors } = stats
     stats.events++
-    if (isTruncated) {
+    const long = this.data.takeFacts()
+    if (long !== null) {
       stats.unparsed++
       stats.ended = false
-      readTrailingUsage(findLast(data), stats)
-      return
+      readFacts(long.root, stats)
+    } else {
+      const text = this.data.take().toString('utf8').trim()
+      if (text === '[DONE]') {
+        stats.ended = true
+        return
+      }
+      try {
+        readEvent(JSON.parse(text), stats)
+      } catch {
+        stats.unparsed++
+        stats.ended = false
+      }
     }
-    const { nonTextFacts, unparsed, deltas, textBytes } = stats
-    const text = data.toString('utf8').trim()
-    if (text === '[DONE]') {
+    if (isErrorEvent && stats.errors === errors) {
+      stats.setError('error')
       stats.ended = true
-      return
-    }
-    try {
-      readEvent(JSON.parse(text), stats)
-    } catch {
-      stats.unparsed++
-      stats.ended = false
     }
     const isTextOnly =
       stats.deltas === deltas + 1 &&
@@ -240,20 +293,31 @@ export class StreamMeter implements Meter {
     this.textOnlyBytes = isTextOnly ? stats.textBytes - textBytes : null
   }
 
-  /**
-   * Copies the beginning of a line that continues in the next chunk. Of a line that is too long, only the end is
-   * kept.
-   */
+  /** Copies the beginning of a line that continues in the next chunk. Of a line that is too long, nothing is kept. */
   private keepLine(chunk: Buffer, from: number): void {
     const { partial } = this
+    if (this.isInLongLine) {
+      this.data.addLong(chunk.subarray(from))
+      return
+    }
     partial.add(chunk, from)
     if (partial.bytes <= LONGEST_LINE) return
     const line = partial.take()
-    const isData = isField(line, 0, line.length, DATA)
-    if (isData) this.data.isTruncated = true
-    const end = findLast(line)
-    // The name of the field is kept, so that the line is still known for what it is when it ends.
-    partial.add(isData ? DATA_LINE : COMMENT_LINE)
-    partial.add(end)
+    const start = this.isFirstLine ? skipByteOrderMark(line, 0, line.length) : 0
+    if (this.isJsonLines || isField(line, start, line.length, DATA)) {
+      this.isInLongLine = true
+      const value = this.isJsonLines ? start : findValue(line, start, line.length, DATA)
+      this.data.addLong(line.subarray(value))
+    } else partial.add(COMMENT_LINE)
+  }
+}
+
+/** Reads what was kept of an event that is too long. */
+function readFacts(root: unknown, stats: ResponseStats): void {
+  if (root === undefined) return
+  try {
+    readEvent(root, stats)
+  } catch {
+    // The event counts as unparsed already.
   }
 }

@@ -32,7 +32,7 @@ export class TemplateMatcher {
    * @param textBytes UTF-8 bytes of its text
    */
   learn(event: Buffer, textBytes: number): void {
-    const template = EventTemplate.of(event, textBytes, this.stats.model, this.stats.estimator)
+    const template = EventTemplate.of(event, textBytes, this.stats.origin, this.stats.estimator)
     if (template === null) return
     this.older = this.recent
     this.recent = template
@@ -89,9 +89,9 @@ export class TemplateMatcher {
 
   private walk(template: EventTemplate, chunk: Buffer, view: DataView, at: number): number {
     const { stats } = this
-    // The last model that was named counts. An event of this template would name the model of the event it was made
-    // from.
-    if (template.model !== stats.model) return at
+    // The last model and tier that were named count. An event of this template would name those of the event that it
+    // was made from.
+    if (template.origin !== stats.origin) return at
     const next = template.walk(chunk, view, at)
     const { events } = template
     if (events > 0) {

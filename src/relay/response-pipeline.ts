@@ -112,7 +112,7 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
     sink.begin({ status, reason: readReasonPhrase(reason, 'utf8'), headers, facts })
     this.state = 'streaming'
     this.translation = translation
-    this.meter = createMeter(facts)
+    this.meter = createMeter(facts, attempt.target.upstream.preset, exchange.request.stream === true)
     exchange.setMeter(this.meter)
     this.quietSince = performance.now()
     this.idleMs = attempt.target.upstream.timeouts.idleMs

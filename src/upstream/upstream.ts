@@ -25,6 +25,9 @@ export function createUpstreams(
   )
 }
 
+/** APIs that tell usage in a stream if they are asked for it. Mistral's `/fim/completions` refuses the field. */
+const TELLS_IF_ASKED = /(?<!\/fim)\/completions$/
+
 /** One API, and the connections to it. */
 export class Upstream {
   readonly name: string
@@ -75,7 +78,7 @@ export class Upstream {
 
   /** Whether the relay asks for the usage of a streamed response if the client does not. */
   asksUsage(method: string, path: string): boolean {
-    return this.config.requestUsage && method === 'POST' && path.endsWith('/chat/completions')
+    return this.config.requestUsage && method === 'POST' && TELLS_IF_ASKED.test(path)
   }
 
   /** The query that gets the whole list of models: Anthropic lists twenty by default. */

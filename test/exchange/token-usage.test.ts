@@ -94,6 +94,18 @@ test('an error event as the whole stream uses no tokens, and one behind text use
   assert.equal(settled({ stats: seenIn(delta('Hello') + error) }), ['estimated', 11, 1])
 })
 
+test('a tier without numbers is no usage that the upstream told', () => {
+  const tier = '{"choices":[],"service_tier":"flex"}'
+  const failed = seenIn(`data: ${tier}\n\ndata: {"error":{"code":"x"}}\n\n`)
+  const { usage, source } = resolveUsage({ stats: failed, prompt: PROMPT, status: 200, end: 'done' })
+  assert.equal([source, usage?.prompt, usage?.details?.tier], ['none', null, 'flex'])
+  const estimated = resolveUsage({
+    stats: seenIn(`data: ${tier}\n\n${delta('Hello')}`),
+    ...{ prompt: PROMPT, status: 200, end: 'client_gone' },
+  })
+  assert.equal([estimated.source, estimated.usage?.details?.tier], ['estimated', 'flex'])
+})
+
 test('the completion of a response that cannot be parsed is unknown', () => {
   assert.equal(settled({ stats: seenIn('data: <html>\n\n') }), ['estimated', 11, null])
 })

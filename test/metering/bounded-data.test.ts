@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { BoundedData } from '../../src/metering/bounded-data.js'
-import { KEPT_END, LONGEST } from '../../src/metering/trailing-usage.js'
+import { LONGEST } from '../../src/metering/long-json.js'
 
 test('data lines are joined with LF, and empty lines count', () => {
   for (const lines of [['a'], ['a', 'b'], ['', 'a', ''], ['']]) {
@@ -25,18 +25,16 @@ test('after detach, the bytes that were added may change', () => {
   assert.is(data.take().toString(), 'a\nb')
 })
 
-test('data that is too long, in one line or in many, keeps its end only', () => {
-  const last = Buffer.from('the end')
+test('of data that is too long, in one line or in many, the facts are kept', () => {
   for (const size of [1_000, 100_000, LONGEST]) {
     const data = new BoundedData()
+    data.add(Buffer.from('{"text":"'))
     for (let bytes = 0; bytes < LONGEST; bytes += size) data.add(Buffer.alloc(size, 'x'))
-    assert.is(data.isTruncated, true)
-    data.add(last)
-    const kept = data.take()
-    assert.ok(kept.length <= KEPT_END + 2_000, String(kept.length))
-    assert.ok(kept.toString().endsWith(`\n${last}`))
+    data.add(Buffer.from('","usage":{"prompt_tokens":7}}'))
+    assert.equal(data.takeFacts()?.root, { usage: { prompt_tokens: 7 } })
     // The next event begins as if nothing had been.
-    assert.is(data.isTruncated, false)
+    assert.is(data.isEmpty, true)
+    assert.is(data.takeFacts(), null)
     data.add(Buffer.from('next'))
     assert.is(data.take().toString(), 'next')
   }
@@ -45,7 +43,7 @@ test('data that is too long, in one line or in many, keeps its end only', () => 
 test('data of just less than the limit is kept whole', () => {
   const data = new BoundedData()
   data.add(Buffer.alloc(LONGEST - 1, 'x'))
-  assert.is(data.isTruncated, false)
+  assert.is(data.takeFacts(), null)
   assert.is(data.take().length, LONGEST - 1)
 })
 

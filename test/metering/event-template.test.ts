@@ -195,7 +195,7 @@ test('no template is made of an event whose text is not certain', () => {
     [`data: {"content":"abc","x":"${'y'.repeat(5_000)}"}\n\n`, 3],
   ]
   for (const [event, textBytes] of cases)
-    assert.is(EventTemplate.of(Buffer.from(event), textBytes, null, new TokenEstimator()), null, event)
+    assert.is(EventTemplate.of(Buffer.from(event), textBytes, '', new TokenEstimator()), null, event)
 })
 
 test.run()

@@ -167,10 +167,18 @@ for (const { name, body, expected } of RESPONSES) {
   })
 }
 
-test('a body that is cut JSON or no JSON counts as unparsed', () => {
-  for (const body of ['{"usage":{"prompt_tokens":1}', '<html>']) {
-    assert.equal(facts(scan(new JsonMeter(), [Buffer.from(body)])), expectation({ events: 1, unparsed: 1 }))
-  }
+test('a body that is cut JSON or no JSON counts as unparsed, and what came of it is read', () => {
+  const model = '{"model":"m","usage":{"prompt_tokens":1,"completion_tokens":2'
+  assert.equal(
+    facts(scan(new JsonMeter(), [Buffer.from(model)])),
+    expectation({ events: 1, unparsed: 1, model: 'm', usage: { prompt: 1 } }),
+  )
+  for (const body of ['<html>', '7', '{"a":1}}', '{"a":1} {"b":2}', '{]'])
+    assert.equal(
+      facts(scan(new JsonMeter(), [Buffer.from(body)])),
+      expectation({ events: 1, unparsed: 1 }),
+      body,
+    )
 })
 
 test('the usage of a JSON response of three megabytes is found at its end', () => {

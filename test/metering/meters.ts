@@ -32,9 +32,12 @@ export function scan(
 }
 
 export function facts(stats: ResponseStats): Expected {
-  const { firstTokenAt, nonTextFacts, usage, estimator, usageIsPartial, skipEstimate, ...rest } = stats
-  assert.is(firstTokenAt !== null, stats.deltas > 0 || stats.toolCalls > 0)
-  return { ...rest, usage: usage === null ? null : { ...usage } } as unknown as Expected
+  const { events, deltas, textBytes, toolCalls, usage, finishReason, error, model, unparsed, ended } = stats
+  assert.is(stats.firstTokenAt !== null, stats.deltas > 0 || stats.toolCalls > 0)
+  const told = usage === null ? null : { ...usage }
+  return {
+    ...{ events, deltas, textBytes, toolCalls, usage: told, finishReason, error, model, unparsed, ended },
+  } as unknown as Expected
 }
 
 export function expectation(expected: Expected): unknown {

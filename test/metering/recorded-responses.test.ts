@@ -42,7 +42,7 @@ async function recordOf({ status, headers }: Answer, pieces: readonly Buffer[]):
     facts,
   )
   const exchange = new Exchange({ rawHeaders: [] } as unknown as IncomingMessage, {} as ServerResponse, 0)
-  const meter = createMeter(facts)
+  const meter = createMeter(facts, null, true)
   exchange.setTarget({ path: '/chat/completions', query: '', cursor: false, deployment: null })
   exchange.startResponse(Number.parseInt(status, 10), null, 0)
   exchange.setMeter(meter)

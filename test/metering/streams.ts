@@ -141,7 +141,7 @@ export const RECORDINGS: readonly Recording[] = [
   ].map((error, i) => ({
     name: `a Responses error, ${i === 0 ? 'nested' : 'flat'}`,
     bytes: named(error),
-    expected: { events: 1, error: 'server_error' },
+    expected: { events: 1, error: 'server_error', ended: true },
   })),
   {
     name: 'a Responses stream that failed',
@@ -159,12 +159,12 @@ export const RECORDINGS: readonly Recording[] = [
   {
     name: "OpenRouter's error within a chunk",
     bytes: data({ ...chat({ content: '' }, {}, 'error'), error: { code: 502, message: 'x' } }),
-    expected: { events: 1, error: '502', finishReason: 'error', model: 'gpt-x-test' },
+    expected: { events: 1, error: '502', finishReason: 'error', model: 'gpt-x-test', ended: true },
   },
   {
     name: 'an error as a named event',
     bytes: `event: error\n${data({ error: { message: 'x', type: 'server_error', code: null } })}`,
-    expected: { events: 1, error: 'server_error' },
+    expected: { events: 1, error: 'server_error', ended: true },
   },
   {
     name: 'keep-alives, which are no tokens',
@@ -230,7 +230,7 @@ export const RECORDINGS: readonly Recording[] = [
   {
     name: 'Anthropic Messages with an overload error in the middle',
     bytes: named({ type: 'error', error: { type: 'overloaded_error', message: 'x' } } as never),
-    expected: { events: 1, error: 'overloaded_error' },
+    expected: { events: 1, error: 'overloaded_error', ended: true },
   },
   {
     name: "Groq's usage in `x_groq`",
@@ -337,7 +337,7 @@ export const RECORDINGS: readonly Recording[] = [
     name: 'data that is not JSON or not an object, and lines that are no events',
     bytes:
       'data: {"choices":\n\ndata: 7\n\ndata: "x"\n\ndatum: {}\n\n<html>\n\n\0\0\n\ndata: [{"error":{"code":400}}]\n\n',
-    expected: { events: 4, unparsed: 3, error: '400' },
+    expected: { events: 4, unparsed: 3, error: '400', ended: true },
   },
   {
     name: 'fields with wrong types',
@@ -349,6 +349,6 @@ export const RECORDINGS: readonly Recording[] = [
       x_groq: [],
       timings: null,
     }),
-    expected: { events: 1, error: 'error' },
+    expected: { events: 1, error: 'error', ended: true },
   },
 ]

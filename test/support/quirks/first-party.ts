@@ -113,7 +113,7 @@ export const OPENAI_QUIRKS: readonly Quirk[] = [
       tool_calls: 1,
       finish_reason: 'failed',
       stream_error: 'server_error',
-      ...estimated(8),
+      ...estimated(17),
     },
   ),
 ]

@@ -50,7 +50,7 @@ export const OLLAMA_QUIRKS: readonly Quirk[] = [
       choice({ role: 'assistant', content: '' }, 'tool_calls'),
       DONE,
     ),
-    { upstream_model: 'qwen-fixture', tool_calls: 3, finish_reason: 'tool_calls', ...estimated(1) },
+    { upstream_model: 'qwen-fixture', tool_calls: 3, finish_reason: 'tool_calls', ...estimated(30) },
   ),
 ]
 
@@ -95,7 +95,7 @@ export const VLLM_QUIRKS: readonly Quirk[] = [
       { choices: [], ...usage(14, 4, { reasoning_tokens: 0, prompt_tokens_details: null }) },
       DONE,
     ),
-    { upstream_model: 'served-fixture', finish_reason: 'stop', ...used(14, 4) },
+    { upstream_model: 'served-fixture', finish_reason: 'stop', ...used(14, 4, { reasoning_tokens: 0 }) },
   ),
 ]
 

@@ -117,7 +117,7 @@ test('a client that asked for usage gets it, and a request that is no chat strea
       for (const [body, path] of [
         [{ ...BODY, stream: false }, '/v1/chat/completions'],
         [BODY, '/v1/responses'],
-        [BODY, '/v1/completions'],
+        [BODY, '/v1/fim/completions'],
         [BODY, '/v1/messages'],
       ] as const) {
         const response = await scene.ask(post(scene, body, '', path))
