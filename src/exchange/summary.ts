@@ -3,7 +3,7 @@ import type { Outcome } from './outcome.js'
 import type { RequestFacts } from './request-facts.js'
 import type { Timeline } from './timeline.js'
 import { computeOverheadMs } from './timing.js'
-import { CACHED_USAGE, resolveUsage, type TokenUsage } from './token-usage.js'
+import { CACHED_USAGE, NO_USAGE, resolveUsage, type TokenUsage } from './token-usage.js'
 
 /** Takes the summaries of requests that are over: the ledger, the log, the metrics and others. */
 export interface SummarySink {
@@ -63,6 +63,11 @@ export class RequestSummary {
           end: this.outcome.end,
         })
     return this.resolvedUsage
+  }
+
+  /** The response shows tokens that are in the record of another request, or will be. */
+  withholdUsage(): void {
+    this.resolvedUsage = NO_USAGE
   }
 
   /** Estimate of the prompt tokens that overtaken upstreams may bill; null if there are none, or it is not known. */

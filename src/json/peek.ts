@@ -3,7 +3,7 @@ import { COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
 import { KeyTable } from './key-table.js'
 import type { Member, Value } from './outline.js'
 import { decodeString, findLiteralEnd, skipSpace, ValueScanner } from './scanner.js'
-import { readCount } from './values.js'
+import { isObject, parseJson, readCount } from './values.js'
 
 /** A place in a body: from the first byte of a value, quotes included, to the index after its last byte. */
 export interface Span {
@@ -40,7 +40,27 @@ export interface Peek {
   readonly streamOptions: Located<string> | null
   /** Null if it is no string, or the key stands there twice. */
   readonly prompt: Span | null
+  /** Null if it is missing or neither true nor false; so is `background`. */
+  readonly store: boolean | null
+  readonly background: boolean | null
+  /** Objects that the provider has stored and the request goes on from, in their order; the same list at each call. */
+  readonly references: readonly Reference[]
 }
+
+/** A stored object that a request names. */
+export interface Reference {
+  readonly field: ReferenceField
+  /** Empty if the value is longer than `LONGEST`. */
+  readonly id: string
+}
+
+/** Top-level fields that name a stored object: with its id, or as an object that has an `id`. */
+export type ReferenceField =
+  | 'previous_response_id'
+  | 'conversation'
+  | 'input_file_id'
+  | 'file_id'
+  | 'assistant_id'
 
 /** Bytes of the longest key or value that is read; no client writes a `model` that is longer, escapes included. */
 const LONGEST = 1024
@@ -67,6 +87,9 @@ type Key =
   | 'tools'
   | 'functions'
   | 'prompt'
+  | 'store'
+  | 'background'
+  | ReferenceField
 
 const KEYS = new KeyTable<Key>({
   model: 'model',
@@ -77,7 +100,17 @@ const KEYS = new KeyTable<Key>({
   tools: 'tools',
   functions: 'functions',
   prompt: 'prompt',
+  store: 'store',
+  background: 'background',
+  previous_response_id: 'previous_response_id',
+  conversation: 'conversation',
+  input_file_id: 'input_file_id',
+  file_id: 'file_id',
+  assistant_id: 'assistant_id',
 })
+
+/** More references than a request can have fields for them are of no use to it. */
+const MOST_REFERENCES = 16
 
 /**
  * Reads a body while it arrives, chunk by chunk, however it is cut. O(n) over all chunks. Of a chunk it keeps at most a
@@ -99,8 +132,10 @@ export class Peeker {
   private hasTools: boolean
   private hasFunctions: boolean
   private prompts: number
+  private readonly references: Reference[]
 
   constructor(objectStart: number | null = null) {
+    this.references = []
     this.fields = {
       objectStart,
       model: null,
@@ -109,6 +144,9 @@ export class Peeker {
       tools: false,
       streamOptions: null,
       prompt: null,
+      store: null,
+      background: null,
+      references: this.references,
     }
     this.scanner = new ValueScanner()
     this.state = BEFORE_OBJECT
@@ -256,7 +294,21 @@ export class Peeker {
         this.maxCompletionTokens = isNested ? null : parseCount(this.readToken(chunk, end))
         fields.maxTokens = this.maxCompletionTokens ?? this.maxTokens
         break
+      case 'store':
+      case 'background':
+        fields[key] = isNested ? null : readBoolean(this.readToken(chunk, end))
+        break
+      default:
+        if (isString || isNested) this.takeReference(key, this.readToken(chunk, end))
     }
+  }
+
+  /** Doubled keys are all kept: an upstream may read the first or the last of them. */
+  private takeReference(field: ReferenceField, token: Buffer): void {
+    const value = token.length === 0 ? '' : parseJson(token.toString())
+    const id = isObject(value) ? value.id : value
+    const { references } = this
+    if (typeof id === 'string' && references.length < MOST_REFERENCES) references.push({ field, id })
   }
 
   /** The bytes of the key or value that ends at `end`; none if it is longer than `LONGEST`. */
@@ -272,7 +324,7 @@ export class Peeker {
   private isKept(): boolean {
     const { state, key } = this
     if (state === IN_KEY) return true
-    if (state === IN_NESTED) return key === 'stream_options'
+    if (state === IN_NESTED) return key === 'stream_options' || key === 'conversation'
     return (state === IN_STRING || state === IN_LITERAL) && key !== null && key !== 'prompt'
   }
 

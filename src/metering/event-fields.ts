@@ -146,6 +146,7 @@ function readCommon(event: JsonObject, stats: ResponseStats): void {
     stats.setError(isObject(event.error) ? readErrorName(event.error) : 'error')
   }
   if (typeof event.model === 'string' && event.model !== '') stats.model = event.model
+  stats.object.read(event)
   const { x_groq: groq, message, response } = event
   // `usage` is read after the timings, so it counts where both have a number.
   if (event.timings !== undefined || (event.choices === undefined && event.type === undefined))
@@ -163,6 +164,7 @@ function readCommon(event: JsonObject, stats: ResponseStats): void {
     if (typeof message.model === 'string') stats.model = message.model
   }
   if (isObject(response)) {
+    stats.object.read(response)
     readUsage(response.usage, stats)
     if (typeof response.model === 'string') stats.model = response.model
     if (isObject(response.error)) stats.setError(readErrorName(response.error))

@@ -38,8 +38,10 @@ export class JsonMeter implements Meter {
     this.chunks.push(chunk)
     this.bytes += chunk.length
     if (this.bytes <= LONGEST) return
+    const kept = Buffer.concat(this.chunks)
+    if (!this.isTruncated) this.stats.object.readHead(kept)
     this.isTruncated = true
-    const end = findLast(Buffer.concat(this.chunks))
+    const end = findLast(kept)
     this.chunks = [end]
     this.bytes = end.length
   }

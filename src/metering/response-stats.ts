@@ -1,3 +1,4 @@
+import { ObjectFacts } from './object-facts.js'
 import { TokenEstimator } from './token-estimator.js'
 import type { Usage } from './usage.js'
 
@@ -24,6 +25,7 @@ export class ResponseStats {
   /** Code or type of an error in the body. In a stream it comes with status 200. */
   error: string | null
   model: string | null
+  readonly object: ObjectFacts
   /** Events that are neither JSON nor an end mark, and events that are too long to be kept. */
   unparsed: number
   /**
@@ -47,6 +49,7 @@ export class ResponseStats {
     this.finishReason = null
     this.error = null
     this.model = null
+    this.object = new ObjectFacts()
     this.unparsed = 0
     this.nonTextFacts = 0
     this.ended = false

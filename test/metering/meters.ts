@@ -32,7 +32,8 @@ export function scan(
 }
 
 export function facts(stats: ResponseStats): Expected {
-  const { firstTokenAt, nonTextFacts, usage, estimator, usageIsPartial, skipEstimate, ...rest } = stats
+  const { firstTokenAt, nonTextFacts, usage, estimator, usageIsPartial, skipEstimate, object, ...rest } =
+    stats
   assert.is(firstTokenAt !== null, stats.deltas > 0 || stats.toolCalls > 0)
   return { ...rest, usage: usage === null ? null : { ...usage } } as unknown as Expected
 }

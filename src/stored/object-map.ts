@@ -1,0 +1,83 @@
+/** What the relay knows of an object that a provider stores. Nothing of its content. */
+export interface StoredObject {
+  readonly id: string
+  /** Who made it (`ownerOf`); empty if nobody can be told from others. */
+  readonly owner: string
+  /** Name of the upstream that has it. */
+  readonly upstream: string
+  /** Epoch milliseconds. */
+  readonly madeAt: number
+  /** Its tokens are in a record. */
+  readonly isBilled: boolean
+}
+
+/** Bounds of the memory for stored objects. */
+export interface ObjectBounds {
+  readonly objects: number
+  readonly ageMs: number
+}
+
+/** Stored objects by their ids. The oldest leave first: by their age, and when there are too many. */
+export class ObjectMap {
+  private readonly byId: Map<string, StoredObject>
+  private readonly bounds: ObjectBounds
+  private readonly onFull: () => void
+  private readonly now: () => number
+  /** Owners and upstreams are few: each name is in memory once, and not with each object. */
+  private readonly names: Map<string, string>
+
+  /** @param onFull an object had to leave before its time @param now epoch milliseconds */
+  constructor(bounds: ObjectBounds, onFull: () => void, now: () => number = Date.now) {
+    this.byId = new Map()
+    this.bounds = bounds
+    this.onFull = onFull
+    this.now = now
+    this.names = new Map()
+  }
+
+  get size(): number {
+    return this.byId.size
+  }
+
+  find(id: string): StoredObject | null {
+    const found = this.byId.get(id)
+    return found === undefined || this.isOld(found) ? null : found
+  }
+
+  /** Keeps an object; one that is known by this id is replaced, and stays in its place. */
+  set({ id, owner, upstream, madeAt, isBilled }: StoredObject): void {
+    const object = { id, owner: this.share(owner), upstream: this.share(upstream), madeAt, isBilled }
+    if (this.isOld(object)) return
+    this.byId.set(id, object)
+    this.removeOld()
+    if (this.byId.size <= this.bounds.objects) return
+    const [oldest] = this.byId.keys()
+    this.byId.delete(oldest as string)
+    this.onFull()
+  }
+
+  values(): IterableIterator<StoredObject> {
+    return this.byId.values()
+  }
+
+  private removeOld(): void {
+    for (const object of this.byId.values()) {
+      if (!this.isOld(object)) return
+      this.byId.delete(object.id)
+    }
+  }
+
+  private isOld({ madeAt }: StoredObject): boolean {
+    return this.now() - madeAt > this.bounds.ageMs
+  }
+
+  private share(name: string): string {
+    const known = this.names.get(name)
+    if (known !== undefined) return known
+    if (this.names.size >= MOST_NAMES) this.names.clear()
+    this.names.set(name, name)
+    return name
+  }
+}
+
+const MOST_NAMES = 10_000
