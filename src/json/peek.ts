@@ -43,7 +43,7 @@ export interface Peek {
   /** Null if it is missing or neither true nor false; so is `background`. */
   readonly store: boolean | null
   readonly background: boolean | null
-  /** Objects that the provider has stored and the request goes on from, in their order; the same list at each call. */
+  /** Objects that the provider has stored and the request goes on from. A new list for each one that is found. */
   readonly references: readonly Reference[]
 }
 
@@ -64,6 +64,8 @@ export type ReferenceField =
 
 /** Bytes of the longest key or value that is read; no client writes a `model` that is longer, escapes included. */
 const LONGEST = 1024
+
+const NO_REFERENCES: readonly Reference[] = []
 
 /** What the next byte belongs to. */
 const BEFORE_OBJECT = 0
@@ -109,9 +111,6 @@ const KEYS = new KeyTable<Key>({
   assistant_id: 'assistant_id',
 })
 
-/** More references than a request can have fields for them are of no use to it. */
-const MOST_REFERENCES = 16
-
 /**
  * Reads a body while it arrives, chunk by chunk, however it is cut. O(n) over all chunks. Of a chunk it keeps at most a
  * key or a value that continues in the next one.
@@ -132,10 +131,8 @@ export class Peeker {
   private hasTools: boolean
   private hasFunctions: boolean
   private prompts: number
-  private readonly references: Reference[]
 
   constructor(objectStart: number | null = null) {
-    this.references = []
     this.fields = {
       objectStart,
       model: null,
@@ -146,7 +143,7 @@ export class Peeker {
       prompt: null,
       store: null,
       background: null,
-      references: this.references,
+      references: NO_REFERENCES,
     }
     this.scanner = new ValueScanner()
     this.state = BEFORE_OBJECT
@@ -303,12 +300,16 @@ export class Peeker {
     }
   }
 
-  /** Doubled keys are all kept: an upstream may read the first or the last of them. */
+  /** Of a doubled key the first and the last value are kept: an upstream may read either. */
   private takeReference(field: ReferenceField, token: Buffer): void {
     const value = token.length === 0 ? '' : parseJson(token.toString())
     const id = isObject(value) ? value.id : value
-    const { references } = this
-    if (typeof id === 'string' && references.length < MOST_REFERENCES) references.push({ field, id })
+    if (typeof id !== 'string') return
+    const { references } = this.fields
+    const last = references.findLastIndex((reference) => reference.field === field)
+    const isThird = last !== references.findIndex((reference) => reference.field === field)
+    const kept = isThird ? references.filter((_, i) => i !== last) : references
+    this.fields.references = [...kept, { field, id }]
   }
 
   /** The bytes of the key or value that ends at `end`; none if it is longer than `LONGEST`. */

@@ -74,7 +74,7 @@ export class RequestBody implements RequestBodyHandle, Stage {
   /** Offset of the model in the body when `onReady` was first called; -1 before. */
   private readyAt: number
   /** References to stored objects that the plan takes into account. */
-  private knownReferences: number
+  private knownReferences: Peek['references']
 
   constructor(
     exchange: Exchange,
@@ -97,7 +97,7 @@ export class RequestBody implements RequestBodyHandle, Stage {
     this.upload = null
     this.sink = null
     this.readyAt = -1
-    this.knownReferences = 0
+    this.knownReferences = this.peeked.references
   }
 
   /** Members that were found in the body so far. */
@@ -194,7 +194,7 @@ export class RequestBody implements RequestBodyHandle, Stage {
     if (this.sink !== null) this.sendOn(data, this.sink)
     else if (this.declared > this.received && this.readyAt === -1 && this.peeked.model !== null) {
       this.readyAt = this.peeked.model.start
-      this.knownReferences = this.peeked.references.length
+      this.knownReferences = this.peeked.references
       this.events.onReady(exchange, this)
     }
   }
@@ -212,9 +212,9 @@ export class RequestBody implements RequestBodyHandle, Stage {
   }
 
   private hasNewReference(): boolean {
-    const { length } = this.peeked.references
-    if (length === this.knownReferences) return false
-    this.knownReferences = length
+    const { references } = this.peeked
+    if (references === this.knownReferences) return false
+    this.knownReferences = references
     return this.events.onReference(this.exchange, this)
   }
 

@@ -93,6 +93,11 @@ export class StoredFile {
     this.waitMs = 0
   }
 
+  /** Lines that are not in the file yet. */
+  get waitingCount(): number {
+    return this.waiting.length
+  }
+
   /** Reads the objects of an earlier start. Broken lines are skipped: a crash may tear the last one. */
   async load(): Promise<void> {
     let text: string
