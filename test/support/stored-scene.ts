@@ -29,12 +29,15 @@ export interface StoredScene {
 export async function withProviders(
   act: (scene: StoredScene) => Promise<void>,
   settings: Record<string, unknown> = {},
+  configPollMs: number | null = null,
 ): Promise<void> {
   const first = await StoredProvider.start('a')
   const second = await StoredProvider.start('b')
   const relay = await startRelay(
     { a: { baseUrl: first.url }, b: { baseUrl: second.url } },
     { routes: [{ targets: [{ upstream: 'a' }, { upstream: 'b' }], failover: true }], ...settings },
+    {},
+    configPollMs,
   )
   try {
     const otherKey = relay.key === '' ? '' : relay.addKey('other')
