@@ -21,6 +21,8 @@ import type { TargetTraits } from './target-traits.js'
 export type Plan =
   /** The rest of the body decides: plan again when it is complete. */
   | { readonly kind: 'wait' }
+  /** Responses that are being read decide: plan again when they have been. */
+  | { readonly kind: 'later' }
   /** The relay answers with JSON of its own. */
   | { readonly kind: 'local'; readonly status: number; readonly body: unknown }
   /** The same, once the body is there. */
@@ -82,17 +84,25 @@ export interface PlanRules {
 }
 
 const WAIT: Plan = { kind: 'wait' }
+const LATER: Plan = { kind: 'later' }
 const NO_REFERENCES: readonly Reference[] = []
 const NO_ROUTE = { kind: 'refuse', code: 'no_route', bodyApi: null, field: null } as const
 
 /**
  * Decides what is done with a request. Sends nothing and changes nothing: the caller carries the plan out.
  * @param body null if the request has none
+ * @param isLast it is not to be planned later once more
  */
-export function planRequest(request: PlanRequest, body: PlanBody | null, rules: PlanRules): Plan {
+export function planRequest(
+  request: PlanRequest,
+  body: PlanBody | null,
+  rules: PlanRules,
+  isLast = false,
+): Plan {
   const { method, path, model, team } = request
   const location = rules.locate(request, body?.peeked.references ?? NO_REFERENCES)
   if (location?.kind === 'refused') return refuseLocation(location)
+  if (location?.kind === 'behind' && !isLast) return body?.isComplete === false ? WAIT : LATER
   const pathApi = method === 'POST' && body !== null ? findBodyApi(path) : null
   if (request.isCursor && pathApi === 'chat' && body !== null)
     return body.isComplete ? planCursorChat(request, body.join(), rules) : WAIT
@@ -120,11 +130,11 @@ function refuseLocation({ code, missing }: Location & { kind: 'refused' }): Plan
 
 /** A request about stored objects goes to the upstream that has them, as long as the config has that upstream. */
 function pinTo(
-  location: (Location & { kind: 'at' }) | null,
+  location: Location | null,
   route: Route<Upstream> | null,
   { router }: PlanRules,
 ): Pick<ProxyPlan, 'usable'> & { readonly route: Route<Upstream> | null } {
-  if (location === null) return { route, usable: null }
+  if (location?.kind !== 'at') return { route, usable: null }
   const indexes = [...(route?.targets.keys() ?? [])]
   const usable = indexes.filter((i) => route?.targets[i]?.upstream.name === location.upstream)
   if (usable.length > 0) return { route, usable }

@@ -118,8 +118,8 @@ export class RequestDispatcher {
   }
 
   /** @param body null if the request has none */
-  plan(exchange: Exchange, body: RequestBody | null): Plan {
-    return planRequest(exchange.request, body, this.planRules)
+  plan(exchange: Exchange, body: RequestBody | null, isLast: boolean): Plan {
+    return planRequest(exchange.request, body, this.planRules, isLast)
   }
 
   /** Where the stored objects of a request are, as far as its body has named them; null if that decides nothing. */

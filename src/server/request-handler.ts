@@ -246,9 +246,9 @@ export class RequestHandler implements MetricsSource {
   }
 
   /** The body is complete, or says enough to be sent on while it arrives. */
-  private continue(exchange: Exchange, body: RequestBody): void {
+  private continue(exchange: Exchange, body: RequestBody | null, isLast = false): void {
     try {
-      this.execute(exchange, body)
+      this.execute(exchange, body, isLast)
     } catch (error) {
       this.crash(exchange, error)
     }
@@ -259,10 +259,15 @@ export class RequestHandler implements MetricsSource {
     this.refuse(exchange, reason)
   }
 
-  /** Plans the request and carries the plan out. @param body null if the request has none */
-  private execute(exchange: Exchange, body: RequestBody | null): void {
-    const plan = this.dispatcher.plan(exchange, body)
+  /** Plans the request and carries the plan out. @param body null if it has none @param isLast see `planRequest` */
+  private execute(exchange: Exchange, body: RequestBody | null, isLast = false): void {
+    const plan = this.dispatcher.plan(exchange, body, isLast)
     if (plan.kind === 'wait') return
+    if (plan.kind === 'later') {
+      const again = (): void => this.continue(exchange, body, true)
+      Waiting.start(exchange, this.recorder.whenRead(), again, again)
+      return
+    }
     exchange.enter('plan')
     switch (plan.kind) {
       case 'refuse':
@@ -289,12 +294,9 @@ export class RequestHandler implements MetricsSource {
 
   /** Sends JSON once it is there. Its maker limits the wait. */
   private answerLater(exchange: Exchange, body: Promise<unknown>): void {
-    const waiting = new Waiting()
-    exchange.stage = waiting
-    body
-      .then((value) => waiting.isOver || this.answerLocal(exchange, 200, value))
-      // An upstream's list may be impossible to serialise, such as too deep a nesting.
-      .catch(() => waiting.isOver || this.refuse(exchange, 'internal_error'))
+    const answer = (value: unknown): void => this.answerLocal(exchange, 200, value)
+    // An upstream's list may be impossible to serialise, such as too deep a nesting.
+    Waiting.start(exchange, body, answer, () => this.refuse(exchange, 'internal_error'))
   }
 
   /** Answers health probes, which need neither a key nor an upstream. */

@@ -2,6 +2,7 @@ import type { InFlight } from '../exchange/in-flight.js'
 import type { KnownObjects, LocateRequest } from '../stored/locate.js'
 import type { StoredObject } from '../stored/object-map.js'
 import type { StoredObjects } from '../stored/stored-objects.js'
+import { mayMake } from '../stored/stored-path.js'
 import type { Recorder } from './recorder.js'
 
 /**
@@ -10,10 +11,14 @@ import type { Recorder } from './recorder.js'
  */
 export class StoredLookup implements KnownObjects {
   private readonly stored: StoredObjects
-  private readonly recorder: Pick<Recorder, 'flush'>
+  private readonly recorder: Pick<Recorder, 'flush' | 'hasUnread'>
   private readonly inFlight: Pick<InFlight, 'find'>
 
-  constructor(stored: StoredObjects, recorder: Pick<Recorder, 'flush'>, inFlight: Pick<InFlight, 'find'>) {
+  constructor(
+    stored: StoredObjects,
+    recorder: Pick<Recorder, 'flush' | 'hasUnread'>,
+    inFlight: Pick<InFlight, 'find'>,
+  ) {
     this.stored = stored
     this.recorder = recorder
     this.inFlight = inFlight
@@ -33,5 +38,9 @@ export class StoredLookup implements KnownObjects {
 
   isVisible(object: StoredObject, request: LocateRequest): boolean {
     return this.stored.isVisible(object, request)
+  }
+
+  isBehind(): boolean {
+    return this.recorder.hasUnread(({ request }) => mayMake(request))
   }
 }

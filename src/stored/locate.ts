@@ -12,6 +12,8 @@ export type LocateRequest = Pick<RequestFacts, 'method' | 'path' | 'team' | 'raw
 export interface KnownObjects {
   find(id: string): StoredObject | null
   isVisible(object: StoredObject, request: LocateRequest): boolean
+  /** Whether an object may be learned in a moment, as the response that has made it is still being read. */
+  isBehind(): boolean
 }
 
 /** Where the objects of a request are. */
@@ -23,6 +25,8 @@ export type Location =
       /** The request is about stored objects: no other upstream can answer it, whatever its model. */
       readonly isAboutIt: boolean
     }
+  /** It is known in a moment. */
+  | { readonly kind: 'behind' }
   /** The client is told so, in the provider's words. */
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly missing: MissingObject | null }
 
@@ -53,9 +57,13 @@ export function locate(
   if (path !== null && refusesLists && isList(request.method, path))
     return { kind: 'refused', code: 'list_refused', missing: null }
   let upstream: string | null = null
+  let isOneUnknown = false
   for (const [i, id] of path?.ids.entries() ?? []) {
     const object = known.find(id)
-    if (object === null) continue
+    if (object === null) {
+      isOneUnknown = true
+      continue
+    }
     if (!known.isVisible(object, request))
       return refuse('object_not_found', nameCollection(path as StoredPath, i), id)
     upstream ??= object.upstream
@@ -63,10 +71,14 @@ export function locate(
   for (const { field, id } of references) {
     const object = known.find(id)
     const isUnreadable = id === '' && request.path === '/responses'
-    if (object === null && !isUnreadable) continue
+    if (object === null && !isUnreadable) {
+      isOneUnknown = true
+      continue
+    }
     if (object === null || !known.isVisible(object, request)) return refuseReference(field, id)
     upstream ??= object.upstream
   }
+  if (isOneUnknown && known.isBehind()) return { kind: 'behind' }
   return upstream === null ? null : { kind: 'at', upstream, isAboutIt: path !== null }
 }
 

@@ -1,4 +1,5 @@
 import { COLLECTIONS } from '../api/stored-collections.js'
+import type { RequestFacts } from '../exchange/request-facts.js'
 
 /** A path of an API by which stored objects are read, changed and made. */
 export interface StoredPath {
@@ -47,6 +48,11 @@ export function mayBeStored(method: string, path: string, store: boolean | null)
   if (method !== 'POST') return false
   // Responses are stored unless the client says no, chat completions only if it says yes (OpenAI, API reference).
   return path === '/responses' ? store !== false : path === '/chat/completions' && store === true
+}
+
+/** Whether a request may make an object. */
+export function mayMake({ method, path, store }: Pick<RequestFacts, 'method' | 'path' | 'store'>): boolean {
+  return method === 'POST' && (mayBeStored(method, path, store) || parseStoredPath(method, path) !== null)
 }
 
 /** An upstream decodes the path, so that an id has many spellings. */

@@ -121,6 +121,7 @@ function plan(request: Partial<Asked>, fakes: Fakes): Plan {
 function describePlan(plan: Plan): string {
   switch (plan.kind) {
     case 'wait':
+    case 'later':
     case 'pending':
       return plan.kind
     case 'local':
@@ -366,6 +367,18 @@ const CASES: readonly (readonly [string, Partial<Asked>, Fakes, string])[] = [
     'refuse object_not_found id',
   ],
   [
+    'a request for an object that may be known in a moment is planned later',
+    { ...READ, body: null },
+    { routes: READ_ROUTE, location: { kind: 'behind' } },
+    'later',
+  ],
+  [
+    'its body is read to the end before',
+    { ...READ, method: 'POST', body: PARTIAL },
+    { routes: READ_ROUTE, location: { kind: 'behind' } },
+    'wait',
+  ],
+  [
     'a chat from Cursor that names an object of another team is refused',
     { isCursor: true },
     { conversations: { m: PLAIN }, location: MISSING },
@@ -390,6 +403,12 @@ for (const [title, request, fakes, expected] of CASES) {
     assert.is(describePlan(plan(request, fakes)), expected)
   })
 }
+
+test('a request is planned later only once', () => {
+  const { body, ...request } = { ...CHAT, ...READ, body: null }
+  const rules = fakeRules({ routes: READ_ROUTE, location: { kind: 'behind' } })
+  assert.is(describePlan(planRequest(request, body, rules, true)), 'proxy mixed -')
+})
 
 test('a pending plan has the promise of the list', async () => {
   const pending = plan(MODEL_LIST, { models: Promise.resolve('the list') })

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { type Received, type Script, ScriptedUpstream, whole } from './upstream.js'
 
 interface Kept {
@@ -25,6 +26,8 @@ export class StoredProvider {
   isDown: boolean
   /** It makes at once what else it makes later. */
   isPrompt: boolean
+  /** Its responses are compressed. */
+  isCompressed: boolean
 
   private constructor(upstream: ScriptedUpstream, kept: Map<string, Kept>, asked: string[]) {
     this.upstream = upstream
@@ -32,6 +35,7 @@ export class StoredProvider {
     this.asked = asked
     this.isDown = false
     this.isPrompt = false
+    this.isCompressed = false
   }
 
   /** @param name stands in the ids @param pending looks at what is made later until it is done */
@@ -54,23 +58,29 @@ export class StoredProvider {
   private answer(name: string, pending: number, request: Received): Promise<void> {
     const path = request.target.replace(/^\/v1/, '').replace(/\?.*/, '')
     this.asked.push(`${request.method} ${path}`)
-    if (this.isDown) return request.write(json('503 Busy', { error: { message: 'down' } }))
+    if (this.isDown) return request.write(this.json('503 Busy', { error: { message: 'down' } }))
     const maker = request.method === 'POST' ? findMaker(path) : null
     if (maker !== null) return this.make(name, maker, pending, request)
     const ids = path.split('/').filter((segment) => this.kept.has(segment))
     const object = this.kept.get(ids.at(-1) ?? '')
     if (object === undefined || object.isDeleted)
-      return request.write(json('404 Not Found', { error: { message: `upstream ${name} has no ${path}` } }))
+      return request.write(
+        this.json('404 Not Found', { error: { message: `upstream ${name} has no ${path}` } }),
+      )
     if (request.method === 'DELETE') {
       object.isDeleted = true
-      return request.write(json('200 OK', { id: object.id, object: `${object.kind}.deleted`, deleted: true }))
+      return request.write(
+        this.json('200 OK', { id: object.id, object: `${object.kind}.deleted`, deleted: true }),
+      )
     }
     if (path.endsWith('/input_items') || path.endsWith('/messages'))
-      return request.write(json('200 OK', { object: 'list', data: [] }))
+      return request.write(this.json('200 OK', { object: 'list', data: [] }))
     if (path.endsWith('/cancel')) object.pending = 0
     else if (object.pending > 0) object.pending--
     const shown = show(object)
-    return request.write(request.target.includes('stream=true') ? stream(shown) : json('200 OK', shown))
+    return request.write(
+      request.target.includes('stream=true') ? this.stream(shown) : this.json('200 OK', shown),
+    )
   }
 
   private make(name: string, [kind, prefix]: Maker, pending: number, request: Received): Promise<void> {
@@ -81,7 +91,24 @@ export class StoredProvider {
     const [, , parent = ''] = request.target.replace(/^\/v1/, '').split('/')
     const object = { id, kind, prompt, parent, pending: isLater ? pending : 0, isDeleted: false }
     this.kept.set(id, object)
-    return request.write(body.stream === true ? stream(show(object)) : json('200 OK', show(object)))
+    return request.write(body.stream === true ? this.stream(show(object)) : this.json('200 OK', show(object)))
+  }
+
+  private json(status: string, value: unknown): Buffer {
+    return this.encode(status, JSON.stringify(value), 'content-type: application/json')
+  }
+
+  private stream(response: Record<string, unknown>): Buffer {
+    const begun = { type: 'response.created', response: { ...response, status: 'in_progress', usage: null } }
+    const ended = { type: 'response.completed', response }
+    const events = response.status === 'completed' ? [begun, ended] : [begun]
+    const text = events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('')
+    return this.encode('200 OK', text, 'content-type: text/event-stream')
+  }
+
+  private encode(status: string, text: string, type: string): Buffer {
+    if (!this.isCompressed) return whole(status, text, type)
+    return whole(status, gzipSync(text), type, 'content-encoding: gzip')
   }
 }
 
@@ -130,16 +157,4 @@ function show({ id, kind, prompt, parent, pending }: Kept): Record<string, unkno
     }
   }
   return base
-}
-
-function json(status: string, value: unknown): Buffer {
-  return whole(status, JSON.stringify(value), 'content-type: application/json')
-}
-
-function stream(response: Record<string, unknown>): Buffer {
-  const begun = { type: 'response.created', response: { ...response, status: 'in_progress', usage: null } }
-  const ended = { type: 'response.completed', response }
-  const events = response.status === 'completed' ? [begun, ended] : [begun]
-  const text = events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('')
-  return whole('200 OK', text, 'content-type: text/event-stream')
 }

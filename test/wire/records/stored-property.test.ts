@@ -106,42 +106,45 @@ async function run(
   first.isDown = false
 }
 
-test('whatever two teams do at two upstreams, each object is billed once to its team, and nobody sees the other ones', () =>
-  withProviders(async (scene) => {
-    const known: Known[] = []
-    await fc.assert(
-      fc.asyncProperty(actions, async (rounds) => {
-        await run(scene, known, rounds)
-      }),
-      { numRuns: 25, endOnFailure: true },
-    )
-    scene.relay.app.flush()
-    const asked = scene.relay.lines.filter((line) => 'end' in line).length
-    const records = await scene.relay.records(asked)
-    const billed = new Map<unknown, unknown[]>()
-    for (const { prompt_tokens: prompt, team } of records)
-      if (prompt !== null) billed.set(prompt, [...(billed.get(prompt) ?? []), team])
-    let shown = 0
-    for (const provider of [scene.first, scene.second])
-      for (const { id, prompt } of provider.kept.values()) {
-        const object = known.find((each) => each.id === id)
-        const team = object?.isOther ? 'other' : 'team1'
-        if (object?.wasShown) shown++
-        assert.equal(billed.get(prompt) ?? [], object?.wasShown ? [team] : [], `the records with ${id}`)
-        billed.delete(prompt)
-      }
-    assert.equal([...billed], [], 'tokens of no object')
-    assert.ok(shown > 50, `${shown} objects were seen whole`)
-    // Who has an object is asked for it, and nobody else.
-    for (const [provider, others] of [
-      [scene.first, /_b\d|-b\d/],
-      [scene.second, /_a\d|-a\d/],
-    ] as const)
-      assert.equal(
-        provider.asked.filter((path) => others.test(path)),
-        [],
+for (const isCompressed of [false, true])
+  test(`whatever two teams do at two upstreams, each object is billed once to its team, and nobody sees the other ones: ${isCompressed ? 'compressed' : 'plain'} responses`, () =>
+    withProviders(async (scene) => {
+      const known: Known[] = []
+      scene.first.isCompressed = isCompressed
+      scene.second.isCompressed = isCompressed
+      await fc.assert(
+        fc.asyncProperty(actions, async (rounds) => {
+          await run(scene, known, rounds)
+        }),
+        { numRuns: 25, endOnFailure: true },
       )
-    assert.ok(scene.second.kept.size > 5, 'some objects were made by a failover')
-  }))
+      scene.relay.app.flush()
+      const asked = scene.relay.lines.filter((line) => 'end' in line).length
+      const records = await scene.relay.records(asked)
+      const billed = new Map<unknown, unknown[]>()
+      for (const { prompt_tokens: prompt, team } of records)
+        if (prompt !== null) billed.set(prompt, [...(billed.get(prompt) ?? []), team])
+      let shown = 0
+      for (const provider of [scene.first, scene.second])
+        for (const { id, prompt } of provider.kept.values()) {
+          const object = known.find((each) => each.id === id)
+          const team = object?.isOther ? 'other' : 'team1'
+          if (object?.wasShown) shown++
+          assert.equal(billed.get(prompt) ?? [], object?.wasShown ? [team] : [], `the records with ${id}`)
+          billed.delete(prompt)
+        }
+      assert.equal([...billed], [], 'tokens of no object')
+      assert.ok(shown > 50, `${shown} objects were seen whole`)
+      // Who has an object is asked for it, and nobody else.
+      for (const [provider, others] of [
+        [scene.first, /_b\d|-b\d/],
+        [scene.second, /_a\d|-a\d/],
+      ] as const)
+        assert.equal(
+          provider.asked.filter((path) => others.test(path)),
+          [],
+        )
+      assert.ok(scene.second.kept.size > 5, 'some objects were made by a failover')
+    }))
 
 test.run()

@@ -1,6 +1,7 @@
+import { pbkdf2 } from 'node:crypto'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { auth } from '../../support/relay.js'
+import { auth, post } from '../../support/relay.js'
 import { withProviders } from '../../support/stored-scene.js'
 import { until } from '../../support/until.js'
 
@@ -90,6 +91,31 @@ test('a reference behind a prompt that is on its way already takes the request t
     assert.equal(first.asked, [])
     assert.is(second.asked.length, 2)
     assert.is((await second.upstream.request(1)).body.toString(), head + tail)
+  }, TWO))
+
+test('an object whose compressed response is still being read is waited for', () =>
+  withProviders(async ({ ask, relay, otherKey, first, second }) => {
+    second.isCompressed = true
+    // Decoding has to wait until these are done.
+    const busy = Array.from(
+      { length: 8 },
+      () => new Promise((resolve) => pbkdf2('a', 'b', 200_000, 64, 'sha512', resolve)),
+    )
+    const made = await post(relay, '/v1/responses', JSON.stringify(AT_B))
+    assert.is(made.status, 200)
+    second.isCompressed = false
+    const [id = ''] = second.kept.keys()
+    const looks = [
+      ask('GET', `/responses/${id}`),
+      ask('POST', '/responses', { ...RESPONSE, previous_response_id: id }),
+      ask('GET', `/responses/${id}`, undefined, otherKey),
+    ]
+    await Promise.all(busy)
+    assert.equal(
+      (await Promise.all(looks)).map(({ status }) => status),
+      [200, 200, 404],
+    )
+    assert.equal(first.asked, [])
   }, TWO))
 
 test('an unknown reference behind a prompt leaves the upload as it is', () =>
