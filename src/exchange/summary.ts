@@ -25,6 +25,8 @@ export class RequestSummary {
   /** Epoch milliseconds. */
   readonly closedAt: number
   readonly totalMs: number
+  /** Id of the key that asked for what the tokens were spent on, if it is another one; else null. */
+  makerKey: string | null
   private resolvedUsage: TokenUsage | null
 
   /** @param now `performance.now()` */
@@ -39,6 +41,7 @@ export class RequestSummary {
     this.outcome = outcome
     this.closedAt = Date.now()
     this.totalMs = now - timeline.startedAt
+    this.makerKey = null
     this.resolvedUsage = null
   }
 
@@ -63,6 +66,11 @@ export class RequestSummary {
           end: this.outcome.end,
         })
     return this.resolvedUsage
+  }
+
+  /** @param key id of the key that had the tokens spent, where another one sees them first */
+  setMaker(key: string | null): void {
+    this.makerKey = key
   }
 
   /** The response shows tokens that are in the record of another request, or will be. */

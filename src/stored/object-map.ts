@@ -3,6 +3,8 @@ export interface StoredObject {
   readonly id: string
   /** Who made it (`ownerOf`); empty if nobody can be told from others. */
   readonly owner: string
+  /** Id of the key that made it; null without keys. */
+  readonly key: string | null
   /** Name of the upstream that has it. */
   readonly upstream: string
   /** Epoch milliseconds. */
@@ -23,7 +25,7 @@ export class ObjectMap {
   private readonly bounds: ObjectBounds
   private readonly onFull: () => void
   private readonly now: () => number
-  /** Owners and upstreams are few: each name is in memory once, and not with each object. */
+  /** Owners, keys and upstreams are few: each name is in memory once, and not with each object. */
   private readonly names: Map<string, string>
 
   /** @param onFull an object had to leave before its time @param now epoch milliseconds */
@@ -45,8 +47,11 @@ export class ObjectMap {
   }
 
   /** Keeps an object; one that is known by this id is replaced, and stays in its place. */
-  set({ id, owner, upstream, madeAt, isBilled }: StoredObject): void {
-    const object = { id, owner: this.share(owner), upstream: this.share(upstream), madeAt, isBilled }
+  set(made: StoredObject): void {
+    const { id, madeAt, isBilled } = made
+    const owner = this.share(made.owner)
+    const key = made.key === null ? null : this.share(made.key)
+    const object = { id, owner, key, upstream: this.share(made.upstream), madeAt, isBilled }
     if (this.isOld(object)) return
     this.byId.set(id, object)
     this.removeOld()

@@ -240,15 +240,16 @@ function pump(file: StoredFile): void {
   file.pump()
 }
 
-function formatLine({ id, owner, upstream, madeAt, isBilled }: StoredObject): string {
-  return `${JSON.stringify({ id, owner, upstream, at: madeAt, billed: isBilled })}\n`
+function formatLine({ id, owner, key, upstream, madeAt, isBilled }: StoredObject): string {
+  return `${JSON.stringify({ id, owner, key, upstream, at: madeAt, billed: isBilled })}\n`
 }
 
 function parseLine(line: string): StoredObject | null {
   const value = parseJson(line)
   if (!isObject(value)) return null
-  const { id, owner, upstream, at, billed } = value
+  const { id, owner, key, upstream, at, billed } = value
   if (typeof id !== 'string' || typeof owner !== 'string' || typeof upstream !== 'string') return null
   if (typeof at !== 'number' || typeof billed !== 'boolean') return null
-  return { id, owner, upstream, madeAt: at, isBilled: billed }
+  if (typeof key !== 'string' && key !== null) return null
+  return { id, owner, key, upstream, madeAt: at, isBilled: billed }
 }

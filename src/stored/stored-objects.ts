@@ -118,6 +118,7 @@ export class StoredObjects implements SummarySink {
       // Who may see the object of others is not the one who pays for it.
       if (object.owner === '' || object.owner === ownerOf(summary.request)) {
         this.set({ ...object, isBilled: true })
+        if (object.key !== (summary.request.key?.id ?? null)) summary.setMaker(object.key)
         return
       }
     }
@@ -132,6 +133,7 @@ export class StoredObjects implements SummarySink {
     const object = {
       id,
       owner: ownerOf(request),
+      key: request.key?.id ?? null,
       upstream: outcome.upstream,
       madeAt: request.receivedAt,
       isBilled,

@@ -3,7 +3,14 @@ import * as assert from 'uvu/assert'
 import { ObjectMap } from '../../src/stored/object-map.js'
 import { fc } from '../support/property.js'
 
-const objectOf = (id: string, madeAt = 0) => ({ id, owner: 'team', upstream: 'up', madeAt, isBilled: false })
+const objectOf = (id: string, madeAt = 0) => ({
+  id,
+  owner: 'team',
+  key: null,
+  upstream: 'up',
+  madeAt,
+  isBilled: false,
+})
 
 test('the oldest object leaves when there are too many, and is counted', () => {
   let full = 0

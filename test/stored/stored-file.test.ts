@@ -16,6 +16,7 @@ test.after.each(() => rmSync(folder, { recursive: true, force: true }))
 const objectOf = (n: number, isBilled = true): StoredObject => ({
   id: `resp_${n}`,
   owner: 'team1',
+  key: n % 2 === 0 ? null : 'k_1',
   upstream: 'openai',
   madeAt: n,
   isBilled,

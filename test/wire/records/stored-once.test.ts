@@ -105,6 +105,20 @@ test('an object that was not made through the relay has no tokens in any record'
     assert.is(record?.request_class, 'stored')
   }))
 
+test('the record of a colleague who sees the tokens first names the key that made the object', () =>
+  withProviders(async ({ ask, relay }) => {
+    const colleague = relay.addKey('team1')
+    const { id } = await ask('POST', '/responses', { ...RESPONSE, background: true })
+    for (let i = 0; i < 3; i++) await ask('GET', `/responses/${id}`, undefined, colleague)
+    const own = await ask('POST', '/responses', { ...RESPONSE, background: true })
+    for (let i = 0; i < 3; i++) await ask('GET', `/responses/${own.id}`)
+    const records = await relay.records(8)
+    const makers = records.map(({ prompt_tokens: prompt, maker_key: maker }) => [prompt !== null, maker])
+    const key = records[0]?.key
+    const not = [false, undefined]
+    assert.equal(makers, [not, not, [true, key], not, not, not, [true, undefined], not])
+  }))
+
 test('the tokens of an object that others may see are in a record of the team that made it', () =>
   withProviders(
     async ({ ask, relay, otherKey, first }) => {

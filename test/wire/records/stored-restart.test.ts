@@ -114,7 +114,8 @@ test('the file has nothing of what was said, and no key', async (scene) => {
   const { id } = await send(thinwire.port, scene.key, 'POST', '/responses', secret)
   await until(() => linesOf(scene).length === 1, 'the object to be written')
   const { at, ...rest } = JSON.parse(linesOf(scene)[0] ?? '')
-  assert.equal(rest, { id, owner: 'team1', upstream: 'a', billed: true })
+  assert.match(rest.key, /^k_/)
+  assert.equal(rest, { id, owner: 'team1', key: rest.key, upstream: 'a', billed: true })
   assert.ok(Math.abs(Date.now() - at) < 3_600_000)
 })
 
