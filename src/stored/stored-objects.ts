@@ -7,7 +7,7 @@ import type { ResponseStats } from '../metering/response-stats.js'
 import type { Log } from '../observe/log.js'
 import { ObjectMap, type StoredObject } from './object-map.js'
 import { StoredFile } from './stored-file.js'
-import { mayBeStored, parseStoredPath, type StoredPath } from './stored-path.js'
+import { isList, mayBeStored, parseStoredPath, type StoredPath } from './stored-path.js'
 
 const DAY_MS = 86_400_000
 
@@ -92,7 +92,8 @@ export class StoredObjects implements SummarySink {
     const { request, outcome } = summary
     const path = parseStoredPath(request.method, request.path)
     const made = this.learnAt(path, request, outcome)
-    if (path === null) {
+    // A list shows no tokens; what looks like one may be the handshake of a WebSocket (`GET /responses`).
+    if (path === null || isList(request.method, path)) {
       // Other generations have their tokens in their own record.
       if (made !== null && request.background === true) this.bill(made, summary)
       return
