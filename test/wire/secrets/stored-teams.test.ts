@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { send, withProviders } from '../../support/stored-scene.js'
@@ -201,6 +203,28 @@ test('with stored.visibleTo all, every team has every object', () =>
       assert.is((await ask('GET', `/responses/${id}`, undefined, otherKey)).status, 200)
     },
     { stored: { visibleTo: 'all' } },
+  ))
+
+test('a translated response is no stored object: its id is made by the relay', () =>
+  withProviders(
+    async ({ ask, otherKey, first, relay }) => {
+      const { status, id } = await ask('POST', '/responses', RESPONSE)
+      assert.is(status, 200)
+      assert.equal(first.asked, ['POST /chat/completions'])
+      const [inner = ''] = first.kept.keys()
+      assert.is.not(id, inner)
+      // Neither of the two ids is known, so both are the upstream's to judge.
+      assert.is((await ask('GET', `/chat/completions/${inner}`, undefined, otherKey)).status, 200)
+      await ask('GET', `/responses/${id}`, undefined, otherKey)
+      await relay.records(3)
+      assert.not(existsSync(join(relay.config.ledger.folder, 'stored.jsonl')))
+    },
+    {
+      models: {
+        m: { upstream: 'a', translate: true },
+      },
+      modelTraits: [{ match: '*', api: 'chat' }],
+    },
   ))
 
 test('lists pass as they are, or are refused if the config says so', async () => {
