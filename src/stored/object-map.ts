@@ -22,6 +22,12 @@ export interface ObjectBounds {
 /** Stored objects by their ids. The oldest leave first: by their age, and when there are too many. */
 export class ObjectMap {
   private readonly byId: Map<string, StoredObject>
+  /**
+   * Their ids from the oldest on, which is at `oldest`. The map has the same order, but its first entry is found only
+   * behind all that were deleted before it.
+   */
+  private ids: string[]
+  private oldest: number
   private readonly bounds: ObjectBounds
   private readonly onFull: () => void
   private readonly now: () => number
@@ -31,6 +37,8 @@ export class ObjectMap {
   /** @param onFull an object had to leave before its time @param now epoch milliseconds */
   constructor(bounds: ObjectBounds, onFull: () => void, now: () => number = Date.now) {
     this.byId = new Map()
+    this.ids = []
+    this.oldest = 0
     this.bounds = bounds
     this.onFull = onFull
     this.now = now
@@ -53,11 +61,11 @@ export class ObjectMap {
     const key = made.key === null ? null : this.share(made.key)
     const object = { id, owner, key, upstream: this.share(made.upstream), madeAt, isBilled }
     if (this.isOld(object)) return
+    if (!this.byId.has(id)) this.ids.push(id)
     this.byId.set(id, object)
     this.removeOld()
     if (this.byId.size <= this.bounds.objects) return
-    const [oldest] = this.byId.keys()
-    this.byId.delete(oldest as string)
+    this.removeOldest()
     this.onFull()
   }
 
@@ -66,10 +74,19 @@ export class ObjectMap {
   }
 
   private removeOld(): void {
-    for (const object of this.byId.values()) {
-      if (!this.isOld(object)) return
-      this.byId.delete(object.id)
+    for (;;) {
+      const object = this.byId.get(this.ids[this.oldest] ?? '')
+      if (object === undefined || !this.isOld(object)) return
+      this.removeOldest()
     }
+  }
+
+  private removeOldest(): void {
+    this.byId.delete(this.ids[this.oldest] as string)
+    this.oldest++
+    if (this.oldest < MOST_GONE || this.oldest < this.ids.length / 2) return
+    this.ids = this.ids.slice(this.oldest)
+    this.oldest = 0
   }
 
   private isOld({ madeAt }: StoredObject): boolean {
@@ -86,3 +103,6 @@ export class ObjectMap {
 }
 
 const MOST_NAMES = 10_000
+
+/** Ids of so many objects that left may stay in the list. */
+const MOST_GONE = 1_000

@@ -33,6 +33,7 @@ export class StoredObjects implements SummarySink {
   /** Null if nothing is kept over a restart. */
   private readonly file: StoredFile | null
   private readonly visibleTo: Config['stored']['visibleTo']
+  private isLoading: boolean
 
   /** @param path of the file that keeps them; null for none @param onFull an object was forgotten before its time */
   constructor(
@@ -42,14 +43,18 @@ export class StoredObjects implements SummarySink {
     onFull: () => void,
   ) {
     const bounds = { objects: options.objects, ageMs: options.days * DAY_MS }
-    this.objects = new ObjectMap(bounds, onFull)
+    this.isLoading = false
+    // The file may still have objects that left long ago.
+    this.objects = new ObjectMap(bounds, () => this.isLoading || onFull())
     this.file = path === null ? null : new StoredFile(path, this.objects, log)
     this.visibleTo = options.visibleTo
   }
 
   /** Reads what an earlier start has learned. */
   async load(): Promise<void> {
+    this.isLoading = true
     await this.file?.load()
+    this.isLoading = false
   }
 
   get size(): number {

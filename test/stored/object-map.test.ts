@@ -73,6 +73,19 @@ test('an object that is billed later keeps its place', () => {
   )
 })
 
+test('of very many objects the newest stay, in their order', () => {
+  const objects = new ObjectMap(
+    { objects: 1_500, ageMs: 10 },
+    () => {},
+    () => 0,
+  )
+  for (let n = 0; n < 20_000; n++) objects.set(objectOf(String(n)))
+  assert.equal(
+    [...objects.values()].map(({ id }) => Number(id)),
+    Array.from({ length: 1_500 }, (_, i) => 18_500 + i),
+  )
+})
+
 test('whatever comes, there are never more objects than the bound, and the newest is there', () => {
   fc.assert(
     fc.property(
