@@ -15,6 +15,7 @@ const LAYERS = [
   ['exchange'],
   ['routing', 'upstream'],
   ['ledger', 'observe'],
+  ['stored'],
   ['relay'],
   ['cache'],
   ['admin', 'server'],

@@ -19,6 +19,8 @@ interface ErrorRow {
    * not sent, so that the client's own rule holds.
    */
   readonly retry: boolean | null
+  /** `error.code` in OpenAI's format, where it is the vendor's own and not our code. */
+  readonly vendorCode?: string | null
   /** What was wrong and what to change. Clients show it as it is, so it repeats nothing of the request. */
   readonly message: string
 }
@@ -96,6 +98,28 @@ const rows = {
     retry: false,
     message:
       'A field of the request cannot be translated to the API of the target. Leave it out, or choose a model that takes it.',
+  },
+  object_not_found: {
+    status: 404,
+    openai: 'invalid_request_error',
+    anthropic: 'not_found_error',
+    retry: false,
+    vendorCode: null,
+    message: 'No object has this id. Check the id, and the key that the object was made with.',
+  },
+  previous_response_not_found: {
+    status: 400,
+    ...INVALID,
+    retry: false,
+    message: 'The previous response was not found. Check its id, and the key that it was made with.',
+  },
+  list_refused: {
+    status: 403,
+    openai: 'invalid_request_error',
+    anthropic: 'permission_error',
+    retry: false,
+    message:
+      'This relay does not list stored objects, as the list would show those of other teams. Ask for an object by its id, or set stored.lists to "pass".',
   },
   no_route: {
     status: 404,
@@ -244,12 +268,13 @@ export function formatErrorBody(
   detail?: string,
   param: string | null = null,
 ): string {
-  const row = ERRORS[code]
+  const row: ErrorRow = ERRORS[code]
   const message = detail ?? row.message
   if (format === 'anthropic') {
     return JSON.stringify({ type: 'error', error: { type: row.anthropic, message }, request_id: requestId })
   }
-  return JSON.stringify({ error: { message, type: row.openai, param, code } })
+  const shown = row.vendorCode === undefined ? code : row.vendorCode
+  return JSON.stringify({ error: { message, type: row.openai, param, code: shown } })
 }
 
 /**

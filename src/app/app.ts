@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { Keyring } from '../access/keyring.js'
 import type { MetricsServer } from '../admin/metrics-server.js'
 import type { Config, ConfigSource } from '../config/config.js'
@@ -13,6 +14,7 @@ import { SlownessWatch } from '../observe/slowness-watch.js'
 import { Router } from '../routing/router.js'
 import { Listener } from '../server/listener.js'
 import { RequestHandler } from '../server/request-handler.js'
+import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
 import { FileWatch } from './file-watch.js'
@@ -76,12 +78,27 @@ export async function createApp(options: AppOptions): Promise<App> {
     config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const keyring = options.keyring ?? ownKeyring
   const slowness = new SlownessWatch(log, config.log.slowMs)
+  const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
+  const stored = new StoredObjects(config.stored, storedPath, log, () => handler.bounds.hit('storedObjects'))
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness]
   if (metrics !== null) sinks.unshift(metrics)
   if (ledger !== null) sinks.unshift(ledger)
-  const handler = new RequestHandler({ config, keyring, router, log, sinks, ledger })
+  // It decides which record has the usage.
+  sinks.unshift(stored)
+  const handler = new RequestHandler({ config, keyring, router, log, sinks, ledger, stored })
+  await stored.load()
   const listener = new Listener(config, handler, log)
-  const parts = { keyring: ownKeyring, ownKeyReload, router, ledger, metrics, slowness, handler, listener }
+  const parts = {
+    keyring: ownKeyring,
+    ownKeyReload,
+    router,
+    ledger,
+    stored,
+    metrics,
+    slowness,
+    handler,
+    listener,
+  }
   return new App(options, parts)
 }
 
@@ -104,6 +121,7 @@ interface AppParts {
   readonly ownKeyReload: OwnKeyReload
   readonly router: Router<Upstream>
   readonly ledger: Ledger | null
+  readonly stored: StoredObjects
   readonly metrics: Metrics | null
   readonly slowness: SlownessWatch
   readonly handler: RequestHandler
@@ -118,6 +136,7 @@ export class App {
   private readonly ownKeyReload: OwnKeyReload
   private readonly log: Log
   private readonly ledger: Ledger | null
+  private readonly stored: StoredObjects
   private readonly metrics: Metrics | null
   private readonly slowness: SlownessWatch
   private readonly handler: RequestHandler
@@ -138,6 +157,7 @@ export class App {
     this.ownKeyReload = parts.ownKeyReload
     this.log = options.log
     this.ledger = parts.ledger
+    this.stored = parts.stored
     this.metrics = parts.metrics
     this.slowness = parts.slowness
     this.handler = parts.handler
@@ -265,6 +285,7 @@ export class App {
   flushToDisk(): void {
     this.flush()
     this.ledger?.flushNow()
+    this.stored.flushNow()
   }
 
   /** A write to the ledger does not come back: Node would wait for it for ever at the end of the process. */
@@ -287,7 +308,7 @@ export class App {
     this.stop()
     await Promise.all([...this.router.upstreams, ...this.retiring].map((upstream) => upstream.destroy()))
     this.keyring?.close()
-    const lost = (await this.ledger?.close()) ?? 0
+    const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close()])
     if (lost > 0) this.log.error({ lost }, `${lost} records could not be written to the ledger`)
   }
 }

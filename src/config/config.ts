@@ -37,6 +37,7 @@ export interface Config {
   readonly limits: Limits
   readonly timeouts: Timeouts
   readonly ledger: Readonly<ConfigFile['ledger']>
+  readonly stored: Readonly<ConfigFile['stored']>
   readonly cache: Readonly<ConfigFile['cache']>
   readonly log: Readonly<ConfigFile['log']>
   /** `listen` is null if there are no metrics. */
@@ -74,7 +75,7 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
   const known = Reader === StandInSecrets ? withoutKeys(parsed) : parsed
   const destinations = resolveDestinations(known, new Reader(source.env, folder, problems))
   if (listen === null || problems.length > 0) throw new ConfigError(label, problems)
-  const { keys, listModels, trustedProxies, cursor, cache, limits, timeouts, log } = parsed
+  const { keys, listModels, trustedProxies, cursor, cache, limits, timeouts, stored, log } = parsed
   return freeze({
     file,
     listen,
@@ -86,6 +87,7 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
     cache,
     limits,
     timeouts,
+    stored,
     log,
     metrics,
     ledger: resolveLedger(parsed, folder),

@@ -8,6 +8,7 @@ import { ledger } from './schema-ledger.js'
 import { limits, timeouts } from './schema-limits.js'
 import { modelTraits } from './schema-models.js'
 import { alias, type destination, route } from './schema-routes.js'
+import { stored } from './schema-stored.js'
 import { type headerValue, upstream } from './schema-upstream.js'
 import { duration, MIB, type secretRef, size } from './schema-values.js'
 
@@ -105,6 +106,7 @@ export const configSchema = z.strictObject({
   timeouts: timeouts.prefault({}),
   cache: cache.prefault({}),
   ledger: ledger.prefault({}),
+  stored: stored.prefault({}),
   log: z
     .strictObject({
       level: z

@@ -5,6 +5,7 @@ import type { BodyApi } from '../api/apis.js'
 import { errorFormatOf } from '../api/error-format.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { RequestTarget } from '../api/request-target.js'
+import type { Peek } from '../json/peek.js'
 import type { Meter } from '../metering/meter.js'
 import type { PromptSample } from '../metering/prompt-sample.js'
 import { type CacheOutcome, type End, Outcome, PHASES, type Phase } from './outcome.js'
@@ -101,11 +102,14 @@ export class Exchange {
     this.times.bodyStartedAt = now
   }
 
-  /** @param received bytes of the body so far */
-  readBody(received: number, model: string | null, stream: boolean | null): void {
+  /** @param received bytes of the body so far @param peeked what was found in them */
+  readBody(received: number, peeked: Peek): void {
+    const { facts } = this
     this.result.bytesIn = received
-    this.setModel(model)
-    this.facts.stream = stream
+    this.setModel(peeked.model?.value ?? null)
+    facts.stream = peeked.stream?.value ?? null
+    facts.store = peeked.store
+    facts.background = peeked.background
   }
 
   /** The body is complete. @param now `performance.now()` */
@@ -124,6 +128,10 @@ export class Exchange {
   }
 
   // plan
+
+  markTranslated(): void {
+    this.facts.isTranslated = true
+  }
 
   setBodyApi(api: BodyApi | null): void {
     this.facts.bodyApi = api

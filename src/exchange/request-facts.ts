@@ -32,6 +32,11 @@ export class RequestFacts {
   key: KeyRecord | null
   model: string | null
   stream: boolean | null
+  /** Whether the provider is to keep the response, and to make it while nobody waits; null if it was not said. */
+  store: boolean | null
+  background: boolean | null
+  /** The client gets a translated response, which has an id that no provider knows. */
+  isTranslated: boolean
   /** Address of the client; behind a trusted proxy, the one that the proxy names. Null if the client had left. */
   clientAddress: string | null
   /** What the client sent in `x-thinwire-tags`: `project=a,ticket=b`, sorted; null for none. */
@@ -54,6 +59,9 @@ export class RequestFacts {
     this.key = null
     this.model = null
     this.stream = null
+    this.store = null
+    this.background = null
+    this.isTranslated = false
     this.clientAddress = null
     this.tags = null
     this.connectionId = null

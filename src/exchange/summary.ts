@@ -3,7 +3,7 @@ import type { Outcome } from './outcome.js'
 import type { RequestFacts } from './request-facts.js'
 import type { Timeline } from './timeline.js'
 import { computeOverheadMs } from './timing.js'
-import { CACHED_USAGE, resolveUsage, type TokenUsage } from './token-usage.js'
+import { CACHED_USAGE, NO_USAGE, resolveUsage, type TokenUsage } from './token-usage.js'
 
 /** Takes the summaries of requests that are over: the ledger, the log, the metrics and others. */
 export interface SummarySink {
@@ -25,6 +25,8 @@ export class RequestSummary {
   /** Epoch milliseconds. */
   readonly closedAt: number
   readonly totalMs: number
+  /** Id of the key that asked for what the tokens were spent on, if it is another one; else null. */
+  makerKey: string | null
   private resolvedUsage: TokenUsage | null
 
   /** @param now `performance.now()` */
@@ -39,6 +41,7 @@ export class RequestSummary {
     this.outcome = outcome
     this.closedAt = Date.now()
     this.totalMs = now - timeline.startedAt
+    this.makerKey = null
     this.resolvedUsage = null
   }
 
@@ -63,6 +66,16 @@ export class RequestSummary {
           end: this.outcome.end,
         })
     return this.resolvedUsage
+  }
+
+  /** @param key id of the key that had the tokens spent, where another one sees them first */
+  setMaker(key: string | null): void {
+    this.makerKey = key
+  }
+
+  /** The response shows tokens that are in the record of another request, or will be. */
+  withholdUsage(): void {
+    this.resolvedUsage = NO_USAGE
   }
 
   /** Estimate of the prompt tokens that overtaken upstreams may bill; null if there are none, or it is not known. */

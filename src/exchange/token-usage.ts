@@ -16,6 +16,9 @@ export const CACHED_USAGE: TokenUsage = {
   source: 'cache',
 }
 
+/** Usage of a response whose tokens are not billed in its record. */
+export const NO_USAGE: TokenUsage = { usage: null, source: 'none' }
+
 /** The facts of an ended request that decide its usage. */
 export interface UsageEvidence {
   /** Null if no response came, or it was not metered. */

@@ -3,7 +3,7 @@ import { BOM, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
 import { KeyTable } from './key-table.js'
 import type { Member, Value } from './outline.js'
 import { decodeString, findLiteralEnd, skipSpace, ValueScanner } from './scanner.js'
-import { readCount } from './values.js'
+import { isObject, parseJson, readCount } from './values.js'
 
 /** A place in a body: from the first byte of a value, quotes included, to the index after its last byte. */
 export interface Span {
@@ -40,10 +40,32 @@ export interface Peek {
   readonly streamOptions: Located<string> | null
   /** Null if it is no string, or the key stands there twice. */
   readonly prompt: Span | null
+  /** Null if it is missing or neither true nor false; so is `background`. */
+  readonly store: boolean | null
+  readonly background: boolean | null
+  /** Objects that the provider has stored and the request goes on from. A new list for each one that is found. */
+  readonly references: readonly Reference[]
 }
+
+/** A stored object that a request names. */
+export interface Reference {
+  readonly field: ReferenceField
+  /** Empty if the value is longer than `LONGEST`. */
+  readonly id: string
+}
+
+/** Top-level fields that name a stored object: with its id, or as an object that has an `id`. */
+export type ReferenceField =
+  | 'previous_response_id'
+  | 'conversation'
+  | 'input_file_id'
+  | 'file_id'
+  | 'assistant_id'
 
 /** Bytes of the longest key or value that is read; no client writes a `model` that is longer, escapes included. */
 const LONGEST = 1024
+
+const NO_REFERENCES: readonly Reference[] = []
 
 /** What the next byte belongs to. */
 const BEFORE_OBJECT = 0
@@ -67,6 +89,9 @@ type Key =
   | 'tools'
   | 'functions'
   | 'prompt'
+  | 'store'
+  | 'background'
+  | ReferenceField
 
 const KEYS = new KeyTable<Key>({
   model: 'model',
@@ -77,6 +102,13 @@ const KEYS = new KeyTable<Key>({
   tools: 'tools',
   functions: 'functions',
   prompt: 'prompt',
+  store: 'store',
+  background: 'background',
+  previous_response_id: 'previous_response_id',
+  conversation: 'conversation',
+  input_file_id: 'input_file_id',
+  file_id: 'file_id',
+  assistant_id: 'assistant_id',
 })
 
 /**
@@ -111,6 +143,9 @@ export class Peeker {
       tools: false,
       streamOptions: null,
       prompt: null,
+      store: null,
+      background: null,
+      references: NO_REFERENCES,
     }
     this.scanner = new ValueScanner()
     this.state = BEFORE_OBJECT
@@ -262,7 +297,25 @@ export class Peeker {
         this.maxCompletionTokens = isNested ? null : parseCount(this.readToken(chunk, end))
         fields.maxTokens = this.maxCompletionTokens ?? this.maxTokens
         break
+      case 'store':
+      case 'background':
+        fields[key] = isNested ? null : readBoolean(this.readToken(chunk, end))
+        break
+      default:
+        if (isString || isNested) this.takeReference(key, this.readToken(chunk, end))
     }
+  }
+
+  /** Of a doubled key the first and the last value are kept: an upstream may read either. */
+  private takeReference(field: ReferenceField, token: Buffer): void {
+    const value = token.length === 0 ? '' : parseJson(token.toString())
+    const id = isObject(value) ? value.id : value
+    if (typeof id !== 'string') return
+    const { references } = this.fields
+    const last = references.findLastIndex((reference) => reference.field === field)
+    const isThird = last !== references.findIndex((reference) => reference.field === field)
+    const kept = isThird ? references.filter((_, i) => i !== last) : references
+    this.fields.references = [...kept, { field, id }]
   }
 
   /** The bytes of the key or value that ends at `end`; none if it is longer than `LONGEST`. */
@@ -278,7 +331,7 @@ export class Peeker {
   private isKept(): boolean {
     const { state, key } = this
     if (state === IN_KEY) return true
-    if (state === IN_NESTED) return key === 'stream_options'
+    if (state === IN_NESTED) return key === 'stream_options' || key === 'conversation'
     return (state === IN_STRING || state === IN_LITERAL) && key !== null && key !== 'prompt'
   }
 

@@ -66,6 +66,7 @@ function formatRareFields(summary: RequestSummary): string {
   if (connectionId !== null) text += `,"connection_id":"${connectionId}"`
   if (sessionId !== null) text += `,"session_id":"${sessionId}"`
   if (agentId !== null) text += `,"agent_id":"${agentId}"`
+  if (summary.makerKey !== null) text += `,"maker_key":"${summary.makerKey}"`
   if (overtaken !== null) text += `,"overtaken":${quoteName(overtaken)}`
   text += formatKnown('overtaken_prompt_tokens', summary.overtakenPromptTokens)
   return details === null ? text : text + formatDetails(details)

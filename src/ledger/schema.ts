@@ -139,6 +139,10 @@ export const recordSchema = z.strictObject({
   connection_id: z.string().optional().describe('Identifies the WebSocket that the request came by.'),
   session_id: z.string().optional().describe('Session of Claude Code, from x-claude-code-session-id.'),
   agent_id: z.string().optional().describe('Subagent of Claude Code, from x-claude-code-agent-id.'),
+  maker_key: z
+    .string()
+    .optional()
+    .describe('Key that made the stored object whose tokens these are, if it is another key of the team.'),
   overtaken: z.string().optional().describe('Targets that another attempt has overtaken (hedging).'),
   overtaken_prompt_tokens: known().describe(
     'Prompt tokens, by estimate, that these targets may bill too. They are in no other field.',

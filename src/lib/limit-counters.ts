@@ -5,6 +5,7 @@ export type Bound =
   | 'bufferedBytes'
   | 'transformBufferBytes'
   | 'thinkingBytes'
+  | 'storedObjects'
   | 'connections'
   | 'maxConcurrentRequests'
   | 'maxConcurrentRequestsPerKey'

@@ -29,7 +29,7 @@ const FACTS: ReadonlySet<string> = new Set([
     'stop',
     'done',
   ],
-  ...['promptFeedback', 'groundingMetadata', 'index'],
+  ...['promptFeedback', 'groundingMetadata', 'index', 'thread_id'],
   ...USAGE_KEYS,
 ])
 

@@ -71,6 +71,7 @@ export function readCommon(event: JsonObject, stats: ResponseStats): void {
   if (error !== undefined && error !== null) stats.setError(readErrorName(error))
   if (typeof model === 'string' && model !== '') stats.setModel(model)
   if (typeof tier === 'string') stats.setTier(tier)
+  stats.object.read(event)
   readUsage(event, stats)
   if (isObject(groq) && groq.error !== undefined && groq.error !== null) stats.setError('error')
   if (isObject(message) && typeof message.model === 'string') stats.setModel(message.model)
@@ -84,6 +85,7 @@ function readCreated(response: JsonObject, stats: ResponseStats): void {
   const { model, service_tier: tier, error, output } = response
   if (typeof model === 'string') stats.setModel(model)
   if (typeof tier === 'string') stats.setTier(tier)
+  stats.object.read(response)
   if (isObject(error)) stats.setError(readErrorName(error))
   stats.takeSearches(filterObjects(output).filter(isSearch).length)
   readStatus(response, stats)

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../json/values.js'
 import { type CallPart, CallTracker } from './call-tracker.js'
 import { type FormReader, readerOf } from './form-reader.js'
+import { ObjectFacts } from './object-facts.js'
 import { CALL_TOKENS, TokenEstimator } from './token-estimator.js'
 import type { Usage } from './usage.js'
 import { USAGE_FORMS, type UsageForm } from './usage-forms.js'
@@ -37,6 +38,7 @@ export class ResponseStats {
   tier: string | null
   /** Model and tier in one string. Events that match a template name those that the template was made from. */
   origin: string
+  readonly object: ObjectFacts
   /** Events that are neither JSON nor an end mark, and events that are too long to be kept. */
   unparsed: number
   /** The body is JSON that was cut. What came of it was read. */
@@ -74,6 +76,7 @@ export class ResponseStats {
     this.model = null
     this.tier = null
     this.origin = ''
+    this.object = new ObjectFacts()
     this.unparsed = 0
     this.isCut = false
     this.nonTextFacts = 0

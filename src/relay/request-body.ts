@@ -23,9 +23,11 @@ export const BOUND_OF_BODY_REFUSAL = {
 export interface BodyEvents {
   /**
    * The body can be sent on: it is complete, or has named its model while it arrives. Called again when an incomplete
-   * body becomes complete, if nothing was sent before, or if the body has named another model since.
+   * body becomes complete, if nothing was sent before, or if the body has since named another model or a stored object.
    */
   readonly onReady: (exchange: Exchange, body: RequestBody) => void
+  /** The body has named a stored object behind `onReady`. @returns whether that decides where the request goes */
+  readonly onReference: (exchange: Exchange, body: RequestBody) => boolean
   /** The body is refused. Called at most once; no other event follows. */
   readonly onRefused: (exchange: Exchange, reason: BodyRefusal) => void
 }
@@ -47,8 +49,8 @@ export interface RequestSink extends Stage {
  *
  * The upload to the upstream starts as soon as the body has named its model, so that the upstream has most of the body
  * when the last byte arrives. That is a guess: JSON allows a repeated key, and the last one counts. If a later key
- * names another model, the attempt is cancelled. The upstream does not have the whole request at that time, so it has
- * not acted on it.
+ * names another model, or a stored object that the request goes on from, the attempt is cancelled. The upstream does
+ * not have the whole request at that time, so it has not acted on it.
  */
 export class RequestBody implements RequestBodyHandle, Stage {
   readonly pieces: Buffer[]
@@ -71,6 +73,8 @@ export class RequestBody implements RequestBodyHandle, Stage {
   private sink: RequestSink | null
   /** Offset of the model in the body when `onReady` was first called; -1 before. */
   private readyAt: number
+  /** References to stored objects that the plan takes into account. */
+  private knownReferences: Peek['references']
 
   constructor(
     exchange: Exchange,
@@ -93,6 +97,7 @@ export class RequestBody implements RequestBodyHandle, Stage {
     this.upload = null
     this.sink = null
     this.readyAt = -1
+    this.knownReferences = this.peeked.references
   }
 
   /** Members that were found in the body so far. */
@@ -185,17 +190,17 @@ export class RequestBody implements RequestBodyHandle, Stage {
     exchange.heldBytes += data.length
     this.pieces.push(data)
     this.peeker.push(data)
-    const { model, stream } = this.peeked
-    exchange.readBody(this.received, model?.value ?? null, stream?.value ?? null)
+    exchange.readBody(this.received, this.peeked)
     if (this.sink !== null) this.sendOn(data, this.sink)
     else if (this.declared > this.received && this.readyAt === -1 && this.peeked.model !== null) {
       this.readyAt = this.peeked.model.start
+      this.knownReferences = this.peeked.references
       this.events.onReady(exchange, this)
     }
   }
 
   private sendOn(data: Buffer, sink: RequestSink): void {
-    if (this.peeked.model?.start === this.readyAt) {
+    if (this.peeked.model?.start === this.readyAt && !this.hasNewReference()) {
       this.upload?.push(data)
       return
     }
@@ -204,6 +209,13 @@ export class RequestBody implements RequestBodyHandle, Stage {
     this.sink = null
     sink.abandon()
     this.upload?.end()
+  }
+
+  private hasNewReference(): boolean {
+    const { references } = this.peeked
+    if (references === this.knownReferences) return false
+    this.knownReferences = references
+    return this.events.onReference(this.exchange, this)
   }
 
   private onEnd(): void {

@@ -1,5 +1,6 @@
 import { findApiIndex } from '../api/api-of-path.js'
 import { APIS } from '../api/presets.js'
+import { COLLECTIONS } from '../api/stored-collections.js'
 import { classifyFailure, type FailureKind, type Outcome } from './outcome.js'
 
 /**
@@ -113,23 +114,6 @@ export function isFailoverDefault(method: string, path: string): boolean {
   if (method === 'POST') return REPEATABLE_POSTS.has(path) || findApiIndex(path) === GEMINI
   return (method === 'GET' || method === 'HEAD') && !isAccountScoped(path)
 }
-
-/** Collections of stored objects, each with an id (API references of OpenAI and Anthropic). */
-const COLLECTIONS = [
-  'assistants',
-  'batches',
-  'containers',
-  'conversations',
-  'evals',
-  'files',
-  'fine_tuning',
-  'messages/batches',
-  'skills',
-  'threads',
-  'uploads',
-  'vector_stores',
-  'videos',
-]
 
 /** `/responses` and `/chat/completions` themselves generate: only paths below them are stored objects. */
 const ACCOUNT_SCOPED = new RegExp(`^/(?:(?:${COLLECTIONS.join('|')})(?:/|$)|(?:responses|chat/completions)/)`)

@@ -47,6 +47,8 @@ export class Router<E extends Endpoint = Endpoint> {
   /** By `Target.name`. */
   private readonly health: Map<string, TargetHealth<E>>
   private readonly onStateChange: OnTargetStateChange
+  /** Routes to one upstream, by its name, as far as they were asked for. */
+  private readonly direct: Map<string, Route<E>>
 
   /**
    * @param config checked: every upstream that a route names exists
@@ -70,6 +72,7 @@ export class Router<E extends Endpoint = Endpoint> {
     this.targetsByKey = new Map()
     this.health = new Map()
     this.onStateChange = onStateChange
+    this.direct = new Map()
     this.aliases = config.aliases.map((alias) => alias.name)
     this.byAlias = new Map(
       config.aliases.map((alias) => [
@@ -92,6 +95,19 @@ export class Router<E extends Endpoint = Endpoint> {
     // A team that may use an alias never gets past it: an upstream would not know the name.
     if (alias !== undefined && isAllowed(alias.teams, team)) return alias.routes[api] ?? null
     return this.table.find(path, model, team, api)
+  }
+
+  /** Finds the route to one upstream, for what only that one can answer; null if the config does not have it. */
+  findRouteTo(name: string): Route<E> | null {
+    const known = this.direct.get(name)
+    if (known !== undefined) return known
+    const upstream = this.upstreams.find((candidate) => candidate.name === name)
+    if (upstream === undefined) return null
+    const entry = { upstream: name, model: null, weight: 1 }
+    const target = this.createTarget(entry, new Map([[name, upstream]]), null, null)
+    const [route = null] = createRoutes({ ...DIRECT, targets: [entry] }, [target]).slice(OTHER_API)
+    if (route !== null) this.direct.set(name, route)
+    return route
   }
 
   /**
@@ -171,6 +187,14 @@ export class Router<E extends Endpoint = Endpoint> {
     return breaker
   }
 }
+
+const DIRECT = {
+  strategy: 'order',
+  failover: null,
+  firstTokenMs: null,
+  hedge: false,
+  translate: false,
+} as const
 
 /** Stands for a conversation in any of its APIs. */
 const CONVERSATION = OTHER_API + 1

@@ -1,8 +1,10 @@
 import { BODY_PATHS, type BodyApi, findBodyApi } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
+import type { Peek, Reference } from '../json/peek.js'
 import type { Route, Target } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
+import type { Location } from '../stored/locate.js'
 import type {
   ConversationOptions,
   ConversationRequest,
@@ -19,6 +21,8 @@ import type { TargetTraits } from './target-traits.js'
 export type Plan =
   /** The rest of the body decides: plan again when it is complete. */
   | { readonly kind: 'wait' }
+  /** Responses that are being read decide: plan again when they have been. */
+  | { readonly kind: 'later' }
   /** The relay answers with JSON of its own. */
   | { readonly kind: 'local'; readonly status: number; readonly body: unknown }
   /** The same, once the body is there. */
@@ -28,7 +32,7 @@ export type Plan =
       readonly code: ErrorCode
       readonly bodyApi: BodyApi | null
       /** A field that no target can be sent; null if that is not the reason. */
-      readonly field: FieldRefusal | null
+      readonly field: { readonly param: string | null; readonly message: string } | null
     }
   | ProxyPlan
 
@@ -53,6 +57,8 @@ export interface PlanBody {
   readonly length: number
   /** All of it has arrived. */
   readonly isComplete: boolean
+  /** What was found in it so far. */
+  readonly peeked: Pick<Peek, 'references'>
   /** To be called only when the body is complete. */
   join(): Buffer
 }
@@ -61,7 +67,7 @@ export interface PlanBody {
 export interface PlanRules {
   readonly router: Pick<
     Router<Upstream>,
-    'findRoute' | 'findConversationRoute' | 'findVariant' | 'hasTranslatedRoutes'
+    'findRoute' | 'findConversationRoute' | 'findVariant' | 'findRouteTo' | 'hasTranslatedRoutes'
   >
   readonly models: Pick<ModelList, 'answer' | 'routeFor'>
   readonly traits: Pick<TargetTraits, 'find'>
@@ -71,19 +77,32 @@ export interface PlanRules {
   readonly showThinking: ConversationOptions['showThinking']
   /** Opens the memory of the thinking in the conversation of a body. */
   openThoughts(request: PlanRequest, body: Buffer): ConversationOptions['thoughts']
+  /** Where the stored objects of a request are; see `locate`. */
+  locate(request: PlanRequest, references: readonly Reference[]): Location | null
   /** Whether the cache may hold the response; only the complete body decides. @param bytes of the body */
   mayCache(request: PlanRequest, bytes: number): boolean
 }
 
 const WAIT: Plan = { kind: 'wait' }
+const LATER: Plan = { kind: 'later' }
+const NO_REFERENCES: readonly Reference[] = []
 const NO_ROUTE = { kind: 'refuse', code: 'no_route', bodyApi: null, field: null } as const
 
 /**
  * Decides what is done with a request. Sends nothing and changes nothing: the caller carries the plan out.
  * @param body null if the request has none
+ * @param isLast it is not to be planned later once more
  */
-export function planRequest(request: PlanRequest, body: PlanBody | null, rules: PlanRules): Plan {
+export function planRequest(
+  request: PlanRequest,
+  body: PlanBody | null,
+  rules: PlanRules,
+  isLast = false,
+): Plan {
   const { method, path, model, team } = request
+  const location = rules.locate(request, body?.peeked.references ?? NO_REFERENCES)
+  if (location?.kind === 'refused') return refuseLocation(location)
+  if (location?.kind === 'behind' && !isLast) return body?.isComplete === false ? WAIT : LATER
   const pathApi = method === 'POST' && body !== null ? findBodyApi(path) : null
   if (request.isCursor && pathApi === 'chat' && body !== null)
     return body.isComplete ? planCursorChat(request, body.join(), rules) : WAIT
@@ -98,10 +117,28 @@ export function planRequest(request: PlanRequest, body: PlanBody | null, rules: 
     if (models instanceof Promise) return { kind: 'pending', body: models }
     if (models !== null) return { kind: 'local', status: 200, body: models }
   }
-  const route = isModelList ? rules.models.routeFor(path, team) : rules.router.findRoute(path, model, team)
+  const matching = isModelList ? rules.models.routeFor(path, team) : rules.router.findRoute(path, model, team)
+  const { route, usable } = pinTo(location, matching, rules)
   if (body?.isComplete === false && (route === null || needsWholeBody(request, body, route, rules)))
     return WAIT
-  return route === null ? NO_ROUTE : { kind: 'proxy', route, conversation: null, usable: null }
+  return route === null ? NO_ROUTE : { kind: 'proxy', route, conversation: null, usable }
+}
+
+function refuseLocation({ code, missing }: Location & { kind: 'refused' }): Plan {
+  return { kind: 'refuse', code, bodyApi: null, field: missing }
+}
+
+/** A request about stored objects goes to the upstream that has them, as long as the config has that upstream. */
+function pinTo(
+  location: Location | null,
+  route: Route<Upstream> | null,
+  { router }: PlanRules,
+): Pick<ProxyPlan, 'usable'> & { readonly route: Route<Upstream> | null } {
+  if (location?.kind !== 'at') return { route, usable: null }
+  const indexes = [...(route?.targets.keys() ?? [])]
+  const usable = indexes.filter((i) => route?.targets[i]?.upstream.name === location.upstream)
+  if (usable.length > 0) return { route, usable }
+  return { route: (location.isAboutIt ? router.findRouteTo(location.upstream) : null) ?? route, usable: null }
 }
 
 /** Plans a chat from Cursor, whose body may be written for another API than its path says. */

@@ -41,6 +41,20 @@ export class Recorder {
     return this.unread.size
   }
 
+  /** Whether a response that is over is still being read: a compressed one takes some milliseconds. */
+  hasUnread(matches: (summary: RequestSummary) => boolean): boolean {
+    for (const summary of this.unread) if (matches(summary)) return true
+    return false
+  }
+
+  /** Resolves when all responses that are over now have been read. */
+  async whenRead(): Promise<void> {
+    const unread = [...this.unread]
+    await Promise.all(
+      unread.map(({ outcome }) => new Promise<void>((resolve) => outcome.meter?.whenRead(resolve))),
+    )
+  }
+
   /** Hands on all that there is, when the relay ends. */
   close(): void {
     this.gathered.push(...this.unread)

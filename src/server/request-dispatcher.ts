@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
-import { credentialsIn, stripSubprotocolKeys } from '../access/credentials.js'
+import { stripSubprotocolKeys } from '../access/credentials.js'
 import { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
+import { ownerOf } from '../exchange/owner.js'
 import { filterRequestHeaders } from '../http/request-headers.js'
 import type { Log } from '../observe/log.js'
 import { ClientWriter } from '../relay/client-writer.js'
@@ -19,6 +19,7 @@ import { findHedgeDelayMs } from '../routing/hedge.js'
 import { isAccountScoped, isFailoverDefault } from '../routing/retry-policy.js'
 import type { Route, Target } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
+import { type KnownObjects, type Location, locate } from '../stored/locate.js'
 import { LearnedTraits } from '../translate/corrections/learned-traits.js'
 import { ThoughtStore } from '../translate/thinking/thought-store.js'
 import { ModelList } from '../upstream/model-list.js'
@@ -26,7 +27,7 @@ import { placePassthroughCredential } from '../upstream/passthrough-auth.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { replaceModel } from '../upstream/url.js'
 import { AttemptSender } from './attempt-sender.js'
-import { type Plan, type PlanRequest, type PlanRules, type ProxyPlan, planRequest } from './plan.js'
+import { type Plan, type PlanRules, type ProxyPlan, planRequest } from './plan.js'
 import { TargetTraits } from './target-traits.js'
 
 const FIRST_ONLY: readonly number[] = [0]
@@ -40,6 +41,7 @@ export class RequestDispatcher {
   cache: ResponseCache | null
   private readonly context: RelayContext
   private readonly log: Pick<Log, 'warn'>
+  private readonly stored: KnownObjects
   /** What was learned of the models at the targets; kept when the config changes. */
   private readonly learned: LearnedTraits
   private thoughts: ThoughtStore
@@ -47,11 +49,18 @@ export class RequestDispatcher {
   private sender: AttemptSender
   private planRules: PlanRules
 
-  constructor(config: Config, router: Router<Upstream>, context: RelayContext, log: Pick<Log, 'warn'>) {
+  constructor(
+    config: Config,
+    router: Router<Upstream>,
+    context: RelayContext,
+    log: Pick<Log, 'warn'>,
+    stored: KnownObjects,
+  ) {
     this.config = config
     this.router = router
     this.context = context
     this.log = log
+    this.stored = stored
     this.learned = new LearnedTraits()
     this.thoughts = this.createThoughts(config)
     this.traits = new TargetTraits(config.modelRules, this.learned)
@@ -88,6 +97,8 @@ export class RequestDispatcher {
       answerKeyCheck: config.cursor.answerKeyCheck,
       showThinking: config.cursor.thinking,
       openThoughts: (request, body) => this.thoughts.open(ownerOf(request), body),
+      locate: (request, references) =>
+        locate(request, references, this.stored, config.stored.lists === 'refuse'),
       mayCache: (request, bytes) => this.cache?.mayHold(request, bytes) === true,
     }
   }
@@ -107,8 +118,13 @@ export class RequestDispatcher {
   }
 
   /** @param body null if the request has none */
-  plan(exchange: Exchange, body: RequestBody | null): Plan {
-    return planRequest(exchange.request, body, this.planRules)
+  plan(exchange: Exchange, body: RequestBody | null, isLast: boolean): Plan {
+    return planRequest(exchange.request, body, this.planRules, isLast)
+  }
+
+  /** Where the stored objects of a request are, as far as its body has named them; null if that decides nothing. */
+  locate({ request }: Exchange, { peeked }: RequestBody): Location | null {
+    return this.planRules.locate(request, peeked.references)
   }
 
   /**
@@ -157,9 +173,11 @@ export class RequestDispatcher {
   ): FailoverOptions {
     const { targets, balancer, failover, firstTokenMs } = route
     const conversation = targets.length > 1 ? (exchange.body?.conversation?.conversation ?? null) : null
-    // Stored objects (files, batches) exist at the first target only.
+    // Stored objects (files, batches) exist at one target only: the one that made them, else the first.
     const isPinned = targets.length > 1 && isAccountScoped(exchange.request.path)
-    const all = isPinned ? FIRST_ONLY : balancer.order(performance.now(), conversation)
+    const all = isPinned
+      ? (usable ?? FIRST_ONLY).slice(0, 1)
+      : balancer.order(performance.now(), conversation)
     const order = usable === null ? all : all.filter((i) => usable.includes(i))
     const hedge = route.hedge ? findHedge(exchange, route, order) : null
     return {
@@ -239,11 +257,4 @@ function findHedge(
   hedges.count()
   const afterMs = findHedgeDelayMs((targets[order[0] as number] as Target<Upstream>).breaker.latency)
   return afterMs === null ? null : { afterMs, budget: hedges }
-}
-
-/** Who may not see the thinking of others: a team, or the bearer of a provider's own key. */
-function ownerOf({ team, rawHeaders }: PlanRequest): string {
-  if (team !== null) return team
-  const [credential] = credentialsIn(rawHeaders)
-  return credential === undefined ? '' : createHash('sha256').update(credential).digest('base64')
 }

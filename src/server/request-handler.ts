@@ -30,11 +30,13 @@ import {
 } from '../relay/request-body.js'
 import { destroyResponse } from '../relay/reset.js'
 import type { Router } from '../routing/router.js'
+import type { StoredObjects } from '../stored/stored-objects.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { Admission } from './admission.js'
 import { createLastResponse, watchQueuedResponse } from './raw-socket.js'
 import { Recorder } from './recorder.js'
 import { RequestDispatcher } from './request-dispatcher.js'
+import { StoredLookup } from './stored-lookup.js'
 import { Waiting } from './waiting.js'
 
 /** The parts that a request handler works with. */
@@ -48,6 +50,8 @@ export interface RequestHandlerParts {
   readonly sinks: readonly SummarySink[]
   /** Null where nothing is recorded, as in the doctor. */
   readonly ledger: { readonly state: LedgerState } | null
+  /** One of the sinks. */
+  readonly stored: StoredObjects
 }
 
 /**
@@ -77,11 +81,13 @@ export class RequestHandler implements MetricsSource {
     this.inFlight = new InFlight()
     const budget = new ByteBudget(parts.config.limits.bufferedBytes)
     this.context = new RelayContext(new BoundCounters(), budget)
-    this.dispatcher = new RequestDispatcher(parts.config, parts.router, this.context, parts.log)
+    const stored = new StoredLookup(parts.stored, this.recorder, this.inFlight)
+    this.dispatcher = new RequestDispatcher(parts.config, parts.router, this.context, parts.log, stored)
     this.admission = new Admission(parts.config, parts.keyring, this.context.bounds)
     this.ready = true
     this.bodyEvents = {
       onReady: (exchange, body) => this.continue(exchange, body),
+      onReference: (exchange, body) => this.dispatcher.locate(exchange, body) !== null,
       onRefused: (exchange, reason) => this.refuseBody(exchange, reason),
     }
     this.bodyLimits = {
@@ -240,9 +246,9 @@ export class RequestHandler implements MetricsSource {
   }
 
   /** The body is complete, or says enough to be sent on while it arrives. */
-  private continue(exchange: Exchange, body: RequestBody): void {
+  private continue(exchange: Exchange, body: RequestBody | null, isLast = false): void {
     try {
-      this.execute(exchange, body)
+      this.execute(exchange, body, isLast)
     } catch (error) {
       this.crash(exchange, error)
     }
@@ -253,15 +259,20 @@ export class RequestHandler implements MetricsSource {
     this.refuse(exchange, reason)
   }
 
-  /** Plans the request and carries the plan out. @param body null if the request has none */
-  private execute(exchange: Exchange, body: RequestBody | null): void {
-    const plan = this.dispatcher.plan(exchange, body)
+  /** Plans the request and carries the plan out. @param body null if it has none @param isLast see `planRequest` */
+  private execute(exchange: Exchange, body: RequestBody | null, isLast = false): void {
+    const plan = this.dispatcher.plan(exchange, body, isLast)
     if (plan.kind === 'wait') return
+    if (plan.kind === 'later') {
+      const again = (): void => this.continue(exchange, body, true)
+      Waiting.start(exchange, this.recorder.whenRead(), again, again)
+      return
+    }
     exchange.enter('plan')
     switch (plan.kind) {
       case 'refuse':
         if (exchange.request.isCursor) exchange.setBodyApi(plan.bodyApi)
-        this.refuse(exchange, plan.code, plan.field?.message, plan.field?.param)
+        this.refuse(exchange, plan.code, plan.field?.message, plan.field?.param ?? null)
         return
       case 'local':
         this.answerLocal(exchange, plan.status, plan.body)
@@ -272,6 +283,7 @@ export class RequestHandler implements MetricsSource {
       case 'proxy':
         if (body !== null && plan.conversation !== null) {
           body.conversation = plan.conversation
+          exchange.markTranslated()
           if (exchange.request.isCursor) exchange.setBodyApi(plan.conversation.api)
         }
         if (this.dispatcher.proxy(exchange, plan, body)) return
@@ -282,12 +294,9 @@ export class RequestHandler implements MetricsSource {
 
   /** Sends JSON once it is there. Its maker limits the wait. */
   private answerLater(exchange: Exchange, body: Promise<unknown>): void {
-    const waiting = new Waiting()
-    exchange.stage = waiting
-    body
-      .then((value) => waiting.isOver || this.answerLocal(exchange, 200, value))
-      // An upstream's list may be impossible to serialise, such as too deep a nesting.
-      .catch(() => waiting.isOver || this.refuse(exchange, 'internal_error'))
+    const answer = (value: unknown): void => this.answerLocal(exchange, 200, value)
+    // An upstream's list may be impossible to serialise, such as too deep a nesting.
+    Waiting.start(exchange, body, answer, () => this.refuse(exchange, 'internal_error'))
   }
 
   /** Answers health probes, which need neither a key nor an upstream. */
@@ -347,7 +356,7 @@ export class RequestHandler implements MetricsSource {
     return refusal === null
   }
 
-  refuse(exchange: Exchange, code: ErrorCode, detail?: string, param?: string): void {
+  refuse(exchange: Exchange, code: ErrorCode, detail?: string, param: string | null = null): void {
     exchange.conclude('refused')
     sendError(exchange, code, this.context.draining, detail, param)
   }

@@ -92,6 +92,45 @@ test('a prompt is found if it is one string', () => {
   }
 })
 
+/** Bodies with the stored objects that they name, whether they are to be stored, and in the background. */
+const STORED: Readonly<
+  Record<string, readonly [references: string, store?: boolean | null, background?: boolean]>
+> = {
+  '{"previous_response_id":"resp_1","input":"hi"}': ['previous_response_id=resp_1'],
+  '{"conversation":"conv_1","store":false}': ['conversation=conv_1', false],
+  '{"conversation": { "x":[1], "id" : "conv_1" } ,"background":true}': ['conversation=conv_1', null, true],
+  '{"conv\\u0065rsation":{"\\u0069d":"conv_1"}}': ['conversation=conv_1'],
+  '{"input_file_id":"file-1","file_id":"file-2","assistant_id":"asst_1"}': [
+    'input_file_id=file-1 file_id=file-2 assistant_id=asst_1',
+  ],
+  '{"previous_response_id":"a","previous_response_id":"b"}': [
+    'previous_response_id=a previous_response_id=b',
+  ],
+  '{"previous_response_id":null,"conversation":{},"file_id":7,"store":null}': [''],
+  '{"conversation":["conv_1"],"store":"true","background":1}': [''],
+  '{"input":[{"previous_response_id":"inner","store":true}]}': [''],
+  [`{"conversation":{"id":"conv_1","x":"${'x'.repeat(2_000)}"},"store":true}`]: ['conversation=', true],
+}
+
+for (const [text, [references, store = null, background = null]] of Object.entries(STORED))
+  test(`the stored objects of ${text.slice(0, 70)} are "${references}", wherever it is cut`, () => {
+    const body = Buffer.from(text)
+    const whole = peekFields(body)
+    assert.is(whole.references.map(({ field, id }) => `${field}=${id}`).join(' '), references)
+    assert.equal([whole.store, whole.background], [store, background])
+    for (let at = 0; at < body.length; at += 1 + Math.floor(body.length / 200))
+      assert.equal(peekInChunks(body, [at, at + 3]), whole, `cut at ${at}`)
+  })
+
+test('of a key that is there many times the first and the last object are kept', () => {
+  const many = Array.from({ length: 100 }, (_, i) => `"file_id":"file-${i}"`)
+  const { references } = peekFields(Buffer.from(`{"conversation":"c",${many.join()},"assistant_id":"a"}`))
+  assert.equal(
+    references.map(({ id }) => id),
+    ['c', 'file-0', 'file-99', 'a'],
+  )
+})
+
 for (const text of TABLE) {
   test(`the fields of ${text.slice(0, 60)} are those that a parser finds`, () => {
     assert.equal(found(text), parsed(text))
@@ -125,7 +164,7 @@ const value = fc.letrec((tie) => ({
 
 const members = fc.array(
   fc.tuple(
-    fc.oneof(fc.constantFrom('model', 'stream'), awkward),
+    fc.oneof(fc.constantFrom('model', 'stream', 'store', 'conversation', 'previous_response_id'), awkward),
     fc.oneof(value, fc.boolean(), fc.constantFrom('m', 'gpt-x')),
     fc.boolean(),
   ),

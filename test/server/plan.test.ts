@@ -12,6 +12,7 @@ import {
   type ProxyPlan,
   planRequest,
 } from '../../src/server/plan.js'
+import type { Location } from '../../src/stored/locate.js'
 import { chooseApi } from '../../src/translate/choose-api.js'
 import type { Upstream } from '../../src/upstream/upstream.js'
 
@@ -24,7 +25,10 @@ interface FakeRoute {
 }
 
 function fakeRoute(id: string, { asksUsage = false, translate = false, targets = [null] }: FakeRoute = {}) {
-  const upstreams = targets.map((apis) => ({ upstream: { apis, asksUsage: () => asksUsage }, model: null }))
+  const upstreams = targets.map((apis, i) => ({
+    upstream: { name: `up${i}`, apis, asksUsage: () => asksUsage },
+    model: null,
+  }))
   return { id, translate, targets: upstreams } as unknown as Route<Upstream>
 }
 
@@ -44,6 +48,8 @@ interface Fakes {
   readonly modelRoute?: Route<Upstream> | null
   readonly answerKeyCheck?: boolean
   readonly mayCache?: boolean
+  /** Where the stored objects of the request are. */
+  readonly location?: Location
 }
 
 function fakeRules({
@@ -59,6 +65,7 @@ function fakeRules({
       hasTranslatedRoutes: Object.values(conversations).some(({ translate }) => translate),
       findRoute: (path) => routes[path] ?? null,
       findConversationRoute: (_path, _bodyPath, model) => conversations[model ?? ''] ?? null,
+      findRouteTo: (name) => (name === 'gone' ? null : fakeRoute(`to ${name}`)),
       findVariant: (name) => listVariants(name).find(({ base }) => conversations[base] !== undefined) ?? null,
     },
     models: { answer: () => models, routeFor: () => modelRoute },
@@ -71,6 +78,7 @@ function fakeRules({
     answerKeyCheck: rest.answerKeyCheck ?? false,
     showThinking: 'reasoning_content',
     openThoughts: () => null,
+    locate: () => rest.location ?? null,
     mayCache: () => rest.mayCache ?? false,
   }
 }
@@ -92,12 +100,13 @@ const CHAT: Asked = {
 
 function completeBody(value: unknown): PlanBody {
   const body = Buffer.from(JSON.stringify(value))
-  return { length: body.length, isComplete: true, join: () => body }
+  return { length: body.length, isComplete: true, peeked: { references: [] }, join: () => body }
 }
 
 const PARTIAL: PlanBody = {
   length: 9,
   isComplete: false,
+  peeked: { references: [] },
   join: () => {
     throw new Error('an incomplete body was joined')
   },
@@ -112,6 +121,7 @@ function plan(request: Partial<Asked>, fakes: Fakes): Plan {
 function describePlan(plan: Plan): string {
   switch (plan.kind) {
     case 'wait':
+    case 'later':
     case 'pending':
       return plan.kind
     case 'local':
@@ -125,7 +135,7 @@ function describePlan(plan: Plan): string {
 
 /** The API of the body, that of the client, the model's name, and the targets that can be used. */
 function describeConversation({ conversation, usable }: ProxyPlan): string {
-  if (conversation === null) return '-'
+  if (conversation === null) return usable?.join('+') ?? '-'
   const { api, reads, modelName } = conversation
   return [api, reads, modelName, usable?.join('+')].filter(Boolean).join(' ')
 }
@@ -146,6 +156,18 @@ const MESSAGES = completeBody({
 })
 const TWO_ANSWERS = completeBody({ model: 'm', n: 2, messages: [{ role: 'user', content: 'hi' }] })
 const MODEL_LIST = { method: 'GET', path: '/models', body: null } as const
+const READ = { method: 'GET', path: '/files/file-1', model: null } as const
+const READ_ROUTE = { '/files/file-1': MIXED }
+const MISSING: Location = {
+  kind: 'refused',
+  code: 'object_not_found',
+  missing: { message: 'No such File object: file-1', param: 'id' },
+}
+
+function at(upstream: string, isAboutIt = true): Location {
+  return { kind: 'at', upstream, isAboutIt }
+}
+
 const CHAT_ROUTE = { '/chat/completions': PLAIN }
 
 const CASES: readonly (readonly [string, Partial<Asked>, Fakes, string])[] = [
@@ -303,6 +325,66 @@ const CASES: readonly (readonly [string, Partial<Asked>, Fakes, string])[] = [
     'local 200',
   ],
   [
+    'a stored object is asked for at the target that made it',
+    { ...READ, body: null },
+    { routes: READ_ROUTE, location: at('up2') },
+    'proxy mixed 2',
+  ],
+  [
+    'a stored object is asked for at its upstream, if no target of the route is',
+    { ...READ, body: null },
+    { routes: READ_ROUTE, location: at('elsewhere') },
+    'proxy to elsewhere -',
+  ],
+  [
+    'a stored object is asked for at its upstream without any route',
+    { ...READ, body: null },
+    { location: at('elsewhere') },
+    'proxy to elsewhere -',
+  ],
+  [
+    'a stored object of an upstream that is gone is asked for by the route',
+    { ...READ, body: null },
+    { routes: READ_ROUTE, location: at('gone') },
+    'proxy mixed -',
+  ],
+  [
+    'a request that goes on from a stored object goes to the target that has it',
+    { path: '/responses', body: RESPONSES },
+    { routes: { '/responses': MIXED }, location: at('up1', false) },
+    'proxy mixed 1',
+  ],
+  [
+    'a request that goes on from a stored object goes by its route if that has another upstream',
+    { path: '/responses', body: RESPONSES },
+    { routes: { '/responses': PLAIN }, location: at('elsewhere', false) },
+    'proxy plain -',
+  ],
+  [
+    'a stored object of another team is refused before its body is complete',
+    { ...READ, method: 'POST', body: PARTIAL },
+    { routes: READ_ROUTE, location: MISSING },
+    'refuse object_not_found id',
+  ],
+  [
+    'a request for an object that may be known in a moment is planned later',
+    { ...READ, body: null },
+    { routes: READ_ROUTE, location: { kind: 'behind' } },
+    'later',
+  ],
+  [
+    'its body is read to the end before',
+    { ...READ, method: 'POST', body: PARTIAL },
+    { routes: READ_ROUTE, location: { kind: 'behind' } },
+    'wait',
+  ],
+  [
+    'a chat from Cursor that names an object of another team is refused',
+    { isCursor: true },
+    { conversations: { m: PLAIN }, location: MISSING },
+    'refuse object_not_found id',
+  ],
+  [
     'a key check from Cursor is sent on if the config says so',
     { isCursor: true, body: KEY_CHECK },
     { conversations: { m: PLAIN } },
@@ -321,6 +403,12 @@ for (const [title, request, fakes, expected] of CASES) {
     assert.is(describePlan(plan(request, fakes)), expected)
   })
 }
+
+test('a request is planned later only once', () => {
+  const { body, ...request } = { ...CHAT, ...READ, body: null }
+  const rules = fakeRules({ routes: READ_ROUTE, location: { kind: 'behind' } })
+  assert.is(describePlan(planRequest(request, body, rules, true)), 'proxy mixed -')
+})
 
 test('a pending plan has the promise of the list', async () => {
   const pending = plan(MODEL_LIST, { models: Promise.resolve('the list') })

@@ -1,0 +1,46 @@
+import type { InFlight } from '../exchange/in-flight.js'
+import type { KnownObjects, LocateRequest } from '../stored/locate.js'
+import type { StoredObject } from '../stored/object-map.js'
+import type { StoredObjects } from '../stored/stored-objects.js'
+import { mayMake } from '../stored/stored-path.js'
+import type { Recorder } from './recorder.js'
+
+/**
+ * Finds stored objects, also those that were made a moment ago: by a request whose summary has not been handed on, or
+ * by one that is under way (a client may ask for an object whose stream it still reads).
+ */
+export class StoredLookup implements KnownObjects {
+  private readonly stored: StoredObjects
+  private readonly recorder: Pick<Recorder, 'flush' | 'hasUnread'>
+  private readonly inFlight: Pick<InFlight, 'find'>
+
+  constructor(
+    stored: StoredObjects,
+    recorder: Pick<Recorder, 'flush' | 'hasUnread'>,
+    inFlight: Pick<InFlight, 'find'>,
+  ) {
+    this.stored = stored
+    this.recorder = recorder
+    this.inFlight = inFlight
+  }
+
+  /** O(1) for an object that is known; for another, it looks at every open request. */
+  find(id: string): StoredObject | null {
+    const known = this.stored.find(id)
+    if (known !== null) return known
+    this.recorder.flush()
+    const maker = this.inFlight.find(
+      ({ request, outcome }) => request.method === 'POST' && outcome.meter?.readStats().object.id === id,
+    )
+    if (maker !== undefined) this.stored.learn(maker.request, maker.outcome)
+    return this.stored.find(id)
+  }
+
+  isVisible(object: StoredObject, request: LocateRequest): boolean {
+    return this.stored.isVisible(object, request)
+  }
+
+  isBehind(): boolean {
+    return this.recorder.hasUnread(({ request }) => mayMake(request))
+  }
+}

@@ -1,0 +1,102 @@
+import type { ErrorCode } from '../api/errors.js'
+import { describeMissing, type MissingObject } from '../api/stored-collections.js'
+import type { RequestFacts } from '../exchange/request-facts.js'
+import type { Reference, ReferenceField } from '../json/peek.js'
+import type { StoredObject } from './object-map.js'
+import { isList, parseStoredPath, type StoredPath } from './stored-path.js'
+
+/** What decides where a request about stored objects goes. */
+export type LocateRequest = Pick<RequestFacts, 'method' | 'path' | 'team' | 'rawHeaders'>
+
+/** The objects that are known. */
+export interface KnownObjects {
+  find(id: string): StoredObject | null
+  isVisible(object: StoredObject, request: LocateRequest): boolean
+  /** Whether an object may be learned in a moment, as the response that has made it is still being read. */
+  isBehind(): boolean
+}
+
+/** Where the objects of a request are. */
+export type Location =
+  | {
+      readonly kind: 'at'
+      /** Name of the upstream that has the object. */
+      readonly upstream: string
+      /** The request is about stored objects: no other upstream can answer it, whatever its model. */
+      readonly isAboutIt: boolean
+    }
+  /** It is known in a moment. */
+  | { readonly kind: 'behind' }
+  /** The client is told so, in the provider's words. */
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly missing: MissingObject | null }
+
+/** The collection of the object that a field names. */
+const COLLECTION_OF: Readonly<Record<ReferenceField, string>> = {
+  previous_response_id: 'responses',
+  conversation: 'conversations',
+  input_file_id: 'files',
+  file_id: 'files',
+  assistant_id: 'assistants',
+}
+
+/**
+ * Finds where the stored objects of a request are: those in its path, and those that its body goes on from. Nothing is
+ * changed. An id that is not known is the upstream's to judge.
+ * @param references in the body
+ * @param refusesLists `stored.lists`
+ * @returns null if none of them is known
+ */
+export function locate(
+  request: LocateRequest,
+  references: readonly Reference[],
+  known: KnownObjects,
+  refusesLists: boolean,
+): Location | null {
+  const path = parseStoredPath(request.method, request.path)
+  if (path === null && references.length === 0) return null
+  if (path !== null && refusesLists && isList(request.method, path))
+    return { kind: 'refused', code: 'list_refused', missing: null }
+  let upstream: string | null = null
+  let isOneUnknown = false
+  for (const [i, id] of path?.ids.entries() ?? []) {
+    const object = known.find(id)
+    if (object === null) {
+      isOneUnknown = true
+      continue
+    }
+    if (!known.isVisible(object, request))
+      return refuse('object_not_found', nameCollection(path as StoredPath, i), id)
+    upstream ??= object.upstream
+  }
+  for (const { field, id } of references) {
+    const object = known.find(id)
+    const isUnreadable = id === '' && request.path === '/responses'
+    if (object === null && !isUnreadable) {
+      isOneUnknown = true
+      continue
+    }
+    if (object === null || !known.isVisible(object, request)) return refuseReference(field, id)
+    upstream ??= object.upstream
+  }
+  if (isOneUnknown && known.isBehind()) return { kind: 'behind' }
+  return upstream === null ? null : { kind: 'at', upstream, isAboutIt: path !== null }
+}
+
+/** As OpenAI does: the previous response is a fault of the field, all others are objects that are not there. */
+function refuseReference(field: ReferenceField, id: string): Location {
+  if (field !== 'previous_response_id') return refuse('object_not_found', COLLECTION_OF[field], id)
+  return {
+    kind: 'refused',
+    code: 'previous_response_not_found',
+    missing: { message: `Previous response with id '${id}' not found.`, param: field },
+  }
+}
+
+function refuse(code: ErrorCode, collection: string, id: string): Location {
+  return { kind: 'refused', code, missing: describeMissing(collection, id) }
+}
+
+/** @param i index of an id: the run of a thread is in `threads/runs` */
+function nameCollection({ collection, parts }: StoredPath, i: number): string {
+  return [collection, ...parts.slice(0, i)].join('/')
+}
