@@ -46,6 +46,8 @@ export interface UpstreamConfig {
   readonly servername: string | null
   readonly proxy: ProxyConfig | null
   readonly requestUsage: boolean
+  /** Whether WebSockets are opened to it. */
+  readonly websockets: boolean
   readonly warm: boolean
 }
 
@@ -73,6 +75,7 @@ export function createUpstreamConfig(name: string, origin: string, timeouts: Tim
     servername: null,
     proxy: null,
     requestUsage: false,
+    websockets: true,
     warm: true,
   }
 }
@@ -89,6 +92,8 @@ export function createEntriesFromEnv(env: Secrets['env']): NonNullable<ConfigFil
 export interface UpstreamContext {
   readonly secrets: Secrets
   readonly timeouts: Timeouts
+  /** Whether WebSockets are opened to upstreams that do not say. */
+  readonly websockets: boolean
   /** Clients bring credentials of their own. */
   readonly passthrough: boolean
   /** Warnings are appended here. */
@@ -140,6 +145,7 @@ export function resolveUpstream(
     servername: entry.tls.servername ?? null,
     proxy: resolveProxy(entry.proxy, base.origin, path, secrets),
     requestUsage,
+    websockets: entry.websockets ?? context.websockets,
     warm,
   }
 }

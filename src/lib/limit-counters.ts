@@ -14,6 +14,7 @@ export type Bound =
   | 'firstByteMs'
   | 'idleMs'
   | 'clientStallMs'
+  | 'websocketQuietMs'
   | 'drainMs'
 
 /** Counts how often each limit was hit since the start. */

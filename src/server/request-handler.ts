@@ -35,6 +35,7 @@ import { Admission } from './admission.js'
 import { createLastResponse, watchQueuedResponse } from './raw-socket.js'
 import { Recorder } from './recorder.js'
 import { RequestDispatcher } from './request-dispatcher.js'
+import { SocketDispatcher } from './socket-dispatcher.js'
 import { Waiting } from './waiting.js'
 
 /** The parts that a request handler works with. */
@@ -66,6 +67,7 @@ export class RequestHandler implements MetricsSource {
   private readonly ledger: RequestHandlerParts['ledger']
   private readonly recorder: Recorder
   private readonly dispatcher: RequestDispatcher
+  private readonly sockets: SocketDispatcher
   private readonly bodyLimits: BodyLimits
   private readonly bodyEvents: BodyEvents
 
@@ -79,6 +81,9 @@ export class RequestHandler implements MetricsSource {
     this.context = new RelayContext(new BoundCounters(), budget)
     this.dispatcher = new RequestDispatcher(parts.config, parts.router, this.context, parts.log)
     this.admission = new Admission(parts.config, parts.keyring, this.context.bounds)
+    this.sockets = new SocketDispatcher(parts.config, parts.router, this.context, this.admission, (summary) =>
+      this.recorder.add(summary),
+    )
     this.ready = true
     this.bodyEvents = {
       onReady: (exchange, body) => this.continue(exchange, body),
@@ -147,6 +152,7 @@ export class RequestHandler implements MetricsSource {
   /** Sends new requests by another config. Open requests keep the one that they began with. */
   reconfigure(config: Config, router: Router<Upstream>): void {
     this.dispatcher.reconfigure(config, router)
+    this.sockets.reconfigure(config, router)
   }
 
   /** Ends all open exchanges, when the time for draining is up. They are closed when this returns. */
@@ -221,7 +227,8 @@ export class RequestHandler implements MetricsSource {
     if (!this.aim(exchange) || !this.admit(exchange, [...credentialsIn(raw), ...readSubprotocolKeys(raw)]))
       return
     exchange.enter('plan')
-    if (!this.dispatcher.tunnel(exchange, socket, head)) this.refuse(exchange, 'no_route')
+    const refusal = this.sockets.open(exchange, socket, head)
+    if (refusal !== null) this.refuse(exchange, refusal.code, refusal.detail)
   }
 
   /** Reads what the request asks for. False if it was refused. */

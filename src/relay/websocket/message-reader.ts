@@ -1,0 +1,109 @@
+import { EMPTY } from '../../lib/bytes.js'
+import { PartialBuffer } from '../../lib/partial-buffer.js'
+import { findLast } from '../../metering/trailing-usage.js'
+import { FrameReader } from './frame-reader.js'
+import { CLOSE, TEXT } from './frames.js'
+
+/** Bytes of a message that are kept to be read: a completed response repeats its whole text, or has an image in it. */
+const LONGEST_MESSAGE = 4 * 1024 * 1024
+
+/** Bytes that are kept of the beginning of a longer message: the type stands there. */
+const KEPT_BEGINNING = 256
+
+/** A message that was too long to be kept. */
+export interface LongMessage {
+  readonly beginning: Buffer
+  readonly end: Buffer
+}
+
+export interface MessageHandler {
+  /** @param bytes of its frames, heads included */
+  onMessage(payload: Buffer, bytes: number): void
+  onLongMessage(message: LongMessage, bytes: number): void
+  /** The upstream wants to close the connection. */
+  onUpstreamCloseFrame(): void
+}
+
+/**
+ * Reads the text messages of an upstream beside their way to the client. Binary messages are stepped over. Of a message
+ * it holds at most `LONGEST_MESSAGE` bytes.
+ */
+export class MessageReader {
+  readonly frames: FrameReader
+  private readonly handler: MessageHandler
+  /** Bytes of the frames of the message that is not complete yet. */
+  private bytes: number
+  private isText: boolean
+  /** The payload, if one part has all of it so far: most messages come in one chunk, and need no copy. */
+  private view: Buffer | null
+  private readonly copy: PartialBuffer
+  /** The beginning of a message that is too long; null for others. */
+  private beginning: Buffer | null
+
+  constructor(handler: MessageHandler) {
+    this.handler = handler
+    this.frames = new FrameReader(false, {
+      onFrame: () => this.onFrame(),
+      onPayload: (part) => this.onPayload(part),
+    })
+    this.bytes = 0
+    this.isText = false
+    this.view = null
+    this.copy = new PartialBuffer()
+    this.beginning = null
+  }
+
+  push(chunk: Buffer): void {
+    const { frames } = this
+    for (let at = 0; at < chunk.length && !frames.isBroken; ) {
+      at = frames.read(chunk, at)
+      if (frames.isBetweenFrames && !frames.isControl && frames.isFinal) this.endMessage()
+    }
+    this.detach()
+  }
+
+  private onFrame(): void {
+    const { frames } = this
+    if (frames.opcode === CLOSE) this.handler.onUpstreamCloseFrame()
+    if (frames.isControl) return
+    if (!frames.isInMessage) this.isText = frames.opcode === TEXT
+    this.bytes += frames.headLength + frames.length
+  }
+
+  private onPayload(part: Buffer): void {
+    if (!this.isText || this.frames.isControl) return
+    if (this.view === null && this.copy.bytes === 0) {
+      this.view = part
+    } else {
+      this.detach()
+      this.copy.add(part)
+    }
+    if (Math.max(part.length, this.copy.bytes) > LONGEST_MESSAGE) this.truncate()
+  }
+
+  private truncate(): void {
+    this.detach()
+    const kept = this.copy.take()
+    this.beginning ??= Buffer.from(kept.subarray(0, KEPT_BEGINNING))
+    this.copy.add(findLast(kept))
+  }
+
+  /** Copies what is a view of a chunk. */
+  private detach(): void {
+    const { view } = this
+    if (view === null) return
+    this.view = null
+    this.copy.add(view)
+  }
+
+  private endMessage(): void {
+    const { handler, bytes, beginning, isText } = this
+    const payload = this.view ?? (this.copy.bytes > 0 ? this.copy.take() : EMPTY)
+    this.view = null
+    this.bytes = 0
+    this.beginning = null
+    if (!isText) return
+    if (beginning === null) handler.onMessage(payload, bytes)
+    else handler.onLongMessage({ beginning, end: payload }, bytes)
+  }
+}
