@@ -116,6 +116,8 @@ export class SocketResponse {
   ): RequestSummary | null {
     if (this.isClosed) return null
     this.isClosed = true
+    // No upstream has read it.
+    if (!this.wasSent) this.result.prompt = null
     this.result.end = end
     this.result.errorCode = code
     this.result.cause = cause

@@ -123,7 +123,13 @@ export class SocketDispatcher {
         return there === undefined ? null : (there.model ?? model)
       },
       onNoWebSocket: (upstream) => this.refusedAt.set(upstream, performance.now()),
-      admitFurther: () => admission.admitFurther(exchange),
+      admit: (upstream, isFurther) => {
+        if (upstream?.full === true) {
+          context.bounds.hit('upstreamMaxConcurrentRequests')
+          return 'upstream_busy'
+        }
+        return isFurther ? admission.admitFurther(exchange) : null
+      },
       releaseFurther: () => admission.release(exchange),
       record,
     }

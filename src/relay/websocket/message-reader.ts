@@ -20,8 +20,8 @@ export interface MessageHandler {
   /** @param bytes of its frames, heads included */
   onMessage(payload: Buffer, bytes: number): void
   onLongMessage(message: LongMessage, bytes: number): void
-  /** The upstream wants to close the connection. */
-  onUpstreamCloseFrame(): void
+  /** The bytes are no valid frames: nothing more is read. */
+  onUnreadable(): void
 }
 
 /**
@@ -31,6 +31,7 @@ export interface MessageHandler {
 export class MessageReader {
   readonly frames: FrameReader
   private readonly handler: MessageHandler
+  private readonly onCloseFrame: () => void
   /** Bytes of the frames of the message that is not complete yet. */
   private bytes: number
   private isText: boolean
@@ -40,8 +41,10 @@ export class MessageReader {
   /** The beginning of a message that is too long; null for others. */
   private beginning: Buffer | null
 
-  constructor(handler: MessageHandler) {
+  /** @param onCloseFrame the upstream wants to close the connection */
+  constructor(handler: MessageHandler, onCloseFrame: () => void) {
     this.handler = handler
+    this.onCloseFrame = onCloseFrame
     this.frames = new FrameReader(false, {
       onFrame: () => this.onFrame(),
       onPayload: (part) => this.onPayload(part),
@@ -55,16 +58,18 @@ export class MessageReader {
 
   push(chunk: Buffer): void {
     const { frames } = this
+    if (frames.isBroken) return
     for (let at = 0; at < chunk.length && !frames.isBroken; ) {
       at = frames.read(chunk, at)
       if (frames.isBetweenFrames && !frames.isControl && frames.isFinal) this.endMessage()
     }
     this.detach()
+    if (frames.isBroken) this.handler.onUnreadable()
   }
 
   private onFrame(): void {
     const { frames } = this
-    if (frames.opcode === CLOSE) this.handler.onUpstreamCloseFrame()
+    if (frames.opcode === CLOSE) this.onCloseFrame()
     if (frames.isControl) return
     if (!frames.isInMessage) this.isText = frames.opcode === TEXT
     this.bytes += frames.headLength + frames.length

@@ -8,7 +8,7 @@ import { asObject, isObject, type JsonObject, parseJson, stringOr } from '../../
 import { PromptSample } from '../../metering/prompt-sample.js'
 import type { Upstream } from '../../upstream/upstream.js'
 import { type ClientEvent, findEventType } from './client-event.js'
-import type { LongMessage } from './message-reader.js'
+import type { LongMessage, MessageHandler } from './message-reader.js'
 import type { SocketRules } from './socket-rules.js'
 
 /** The last event of a response, in the Responses and the Realtime API. */
@@ -43,13 +43,15 @@ interface OpenResponse {
   readonly takesPlace: boolean
 }
 
-type TrackerRules = Pick<SocketRules, 'admitFurther' | 'releaseFurther' | 'record'>
+type TrackerRules = Pick<SocketRules, 'admit' | 'releaseFurther' | 'record'>
 
 /**
  * The responses of one WebSocket: each gets a record of its own. It reads the events of the upstream after they have
  * left for the client.
  */
-export class ResponseTracker {
+export class ResponseTracker implements MessageHandler {
+  /** `performance.now()`, of the upstream's last message. */
+  lastMessageAt: number
   private readonly exchange: Exchange
   private readonly isRealtime: boolean
   private readonly rules: TrackerRules
@@ -57,6 +59,9 @@ export class ResponseTracker {
   private readonly open: OpenResponse[]
   private upstream: Upstream | null
   private count: number
+  private isUnreadable: boolean
+  /** When a response ended last: `performance.now()`. */
+  private lastEndAt: number
   /** Of the Realtime API: when a response was asked for last, and the bytes of that. */
   private asked: { readonly at: number; readonly bytes: number } | null
   private sessionModel: string | null
@@ -66,12 +71,15 @@ export class ResponseTracker {
    * @param isRealtime responses of the Realtime API begin by themselves; those of the Responses API follow requests
    */
   constructor(exchange: Exchange, isRealtime: boolean, rules: TrackerRules) {
+    this.lastMessageAt = performance.now()
     this.exchange = exchange
     this.isRealtime = isRealtime
     this.rules = rules
     this.open = []
     this.upstream = null
     this.count = 0
+    this.isUnreadable = false
+    this.lastEndAt = 0
     this.asked = null
     this.sessionModel = null
     this.transcriptionModel = null
@@ -97,7 +105,7 @@ export class ResponseTracker {
    */
   begin(event: ClientEvent, bytes: number): ErrorCode | null {
     const { isRealtime } = this
-    const refusal = this.upstream?.full === true ? 'upstream_busy' : this.admit()
+    const refusal = this.admit()
     if (refusal !== null) {
       this.refuse(event, bytes, refusal)
       return refusal
@@ -124,6 +132,7 @@ export class ResponseTracker {
 
   /** An event of the upstream. @param bytes of its frames */
   onMessage(payload: Buffer, bytes: number): void {
+    this.lastMessageAt = performance.now()
     const event = parseJson(payload.toString())
     if (!isObject(event) || typeof event.type !== 'string') {
       this.findCurrent('')?.response.meter.read(undefined)
@@ -136,8 +145,15 @@ export class ResponseTracker {
     else if (isObject(event.session)) this.readSession(event.session)
   }
 
+  /** The upstream sends no valid frames: nothing more is known of the responses that are open. */
+  onUnreadable(): void {
+    this.isUnreadable = true
+    for (const { response } of this.open) response.meter.read(undefined)
+  }
+
   /** An event that was too long to be kept. */
   onLongMessage({ beginning, end }: LongMessage, bytes: number): void {
+    this.lastMessageAt = performance.now()
     const type = findEventType(beginning) ?? ''
     const entry = this.findCurrent('')
     if (entry === null) return
@@ -148,11 +164,13 @@ export class ResponseTracker {
 
   /** Whether a response has been silent for too long. @param now `performance.now()` */
   hasSilent({ firstByteMs, idleMs }: UpstreamTimeouts, now: number): boolean {
+    if (this.isUnreadable) return false
     return this.open.some(({ response, upstream }) => {
       if (upstream === null || response.failedAt !== null) return false
-      return response.lastEventAt === null
-        ? now - response.startedAt > firstByteMs
-        : now - response.lastEventAt > idleMs
+      if (response.lastEventAt !== null) return now - response.lastEventAt > idleMs
+      // It waits for its turn: the responses of a lane come one after another.
+      if (this.findCurrent(response.lane)?.response !== response) return false
+      return now - Math.max(response.startedAt, this.lastEndAt) > firstByteMs
     })
   }
 
@@ -164,11 +182,13 @@ export class ResponseTracker {
     }
   }
 
-  /** The connection is over. @param end of the responses that are open */
-  close(end: End, code: ErrorCode | null, cause: string | null): void {
+  /** The connection is over: a response that is open ends as the connection does. */
+  close(): void {
+    const { end, errorCode, cause } = this.exchange.outcome
+    const isOrderly = end === null || end === 'done' || end === 'refused'
     for (const entry of [...this.open]) {
       if (entry.response.failedAt !== null) this.finish(entry, 'done')
-      else this.finish(entry, end, code, cause)
+      else this.finish(entry, isOrderly ? 'client_gone' : end, errorCode, cause)
     }
   }
 
@@ -183,7 +203,7 @@ export class ResponseTracker {
 
   private admit(): ErrorCode | null {
     if (this.open.length >= MOST_OPEN) return 'key_busy'
-    return this.open.length === 0 || this.isRealtime ? null : this.rules.admitFurther()
+    return this.rules.admit(this.upstream, this.open.length > 0 && !this.isRealtime)
   }
 
   private onResponseEvent(type: string, event: JsonObject, bytes: number): void {
@@ -313,7 +333,8 @@ export class ResponseTracker {
     this.open.splice(at, 1)
     if (entry.upstream !== null) entry.upstream.inFlight--
     if (entry.takesPlace) this.rules.releaseFurther()
-    this.record(entry.response.close(end, performance.now(), code, cause))
+    this.lastEndAt = performance.now()
+    this.record(entry.response.close(end, this.lastEndAt, code, cause))
   }
 
   private record(summary: RequestSummary | null): void {

@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { ERRORS, type ErrorCode } from '../../api/errors.js'
 import type { Exchange } from '../../exchange/exchange.js'
-import type { End } from '../../exchange/outcome.js'
 import type { Stage } from '../../exchange/stage.js'
 import { findHeader } from '../../http/flat-headers.js'
 import { asObject, parseJson } from '../../json/values.js'
@@ -59,6 +58,7 @@ export class SocketRelay implements Stage {
   private early: Buffer[]
   /** Who sent the first close frame. */
   private closedBy: 'client' | 'upstream' | null
+  /** `performance.now()`, of the client's last message. */
   private lastMessageAt: number
 
   constructor(exchange: Exchange, socket: Socket, head: Buffer, context: RelayContext, rules: SocketRules) {
@@ -66,11 +66,13 @@ export class SocketRelay implements Stage {
     this.socket = socket
     this.context = context
     this.rules = rules
-    const isRealtime = exchange.request.path.startsWith('/realtime')
+    const isRealtime = /\/realtime(?:$|\/)/.test(exchange.request.path)
     this.gate = new ClientGate(this, rules.bodyBytes, false)
-    this.messages = new MessageReader(this)
-    this.client = new ClientSocket(exchange, socket, this.messages.frames, isRealtime)
     this.tracker = new ResponseTracker(exchange, isRealtime, rules)
+    this.messages = new MessageReader(this.tracker, () => {
+      this.closedBy ??= 'upstream'
+    })
+    this.client = new ClientSocket(exchange, socket, this.messages.frames, isRealtime)
     this.starter = new ResponseStarter(exchange, context, rules, this.tracker)
     this.state = 'opening'
     this.hasAccepted = false
@@ -298,26 +300,10 @@ export class SocketRelay implements Stage {
     this.closeWhenIdle()
   }
 
-  onMessage(payload: Buffer, bytes: number): void {
-    this.lastMessageAt = performance.now()
-    this.tracker.onMessage(payload, bytes)
-  }
-
-  onLongMessage(...message: Parameters<ResponseTracker['onLongMessage']>): void {
-    this.lastMessageAt = performance.now()
-    this.tracker.onLongMessage(...message)
-  }
-
-  onUpstreamCloseFrame(): void {
-    this.closedBy ??= 'upstream'
-  }
-
   /** The upstream's connection is over: so is the client's, and what has come is written first. */
   private onUpstreamOver(cause: string | null): void {
     if (this.state !== 'open') return
-    const isCut = this.closedBy === null || (this.closedBy === 'upstream' && this.tracker.openCount > 0)
-    if (isCut) this.exchange.conclude('upstream_cut', cause, 'upstream_cut')
-    else this.exchange.conclude(this.tracker.openCount > 0 ? 'client_gone' : 'done')
+    this.conclude('upstream', cause)
     this.state = 'over'
     this.socket.destroySoon()
   }
@@ -325,16 +311,22 @@ export class SocketRelay implements Stage {
   // The end
 
   onClose(): void {
-    const { exchange, upstream, tracker } = this
-    const isDone = this.closedBy !== null && tracker.openCount === 0
-    exchange.conclude(isDone ? 'done' : 'client_gone')
+    const { upstream, tracker } = this
+    this.conclude('client', null)
     this.state = 'over'
     this.connector?.giveUp()
     this.connector = null
     this.gate.end()
-    const { end, errorCode, cause } = exchange.outcome
-    tracker.close(endOfOpen(end ?? 'client_gone'), errorCode, cause)
+    tracker.close()
     upstream?.destroySoon()
+  }
+
+  /** A connection is complete if one side has closed it between two responses. @param side whose connection ended */
+  private conclude(side: 'client' | 'upstream', cause: string | null): void {
+    const { exchange, closedBy } = this
+    if (closedBy !== null && this.tracker.openCount === 0) exchange.conclude('done')
+    else if ((closedBy ?? side) === 'client') exchange.conclude('client_gone')
+    else exchange.conclude('upstream_cut', cause, 'upstream_cut')
   }
 
   onTick(now: number): void {
@@ -352,7 +344,7 @@ export class SocketRelay implements Stage {
     } else if (target !== null && tracker.hasSilent(target.upstream.timeouts, now)) {
       this.exchange.conclude('upstream_idle', 'idleMs')
       this.close(CLOSE_CODES.internalError, 'upstream_idle')
-    } else if (this.isIdle && now - this.lastMessageAt > rules.quietMs) {
+    } else if (this.isIdle && now - Math.max(this.lastMessageAt, tracker.lastMessageAt) > rules.quietMs) {
       this.context.bounds.hit('websocketQuietMs')
       this.exchange.conclude('done', 'websocketQuietMs')
       this.close(CLOSE_CODES.goingAway, 'no message for too long')
@@ -383,16 +375,10 @@ export class SocketRelay implements Stage {
 
   /** Nothing passes any more. @param frame the last one for the client */
   private end(frame: Buffer): void {
-    const { end, errorCode, cause } = this.exchange.outcome
     this.state = 'closing'
     this.gate.end()
-    this.tracker.close(endOfOpen(end ?? 'done'), errorCode, cause)
+    this.tracker.close()
     this.upstream?.destroySoon()
     this.client.end(frame)
   }
-}
-
-/** How a response ends whose connection ends so. */
-function endOfOpen(end: End): End {
-  return end === 'done' || end === 'refused' ? 'client_gone' : end
 }

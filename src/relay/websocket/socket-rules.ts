@@ -19,8 +19,12 @@ export interface SocketRules {
   nameAt(target: Target<Upstream>, model: string): string | null
   /** An upstream has no WebSocket at the path of this one. */
   onNoWebSocket(upstream: Upstream): void
-  /** Another response beside one that is open. @returns why it is refused; null if it may begin */
-  admitFurther(): ErrorCode | null
+  /**
+   * @param upstream that gets the response; null if none is connected yet
+   * @param isFurther it comes beside another one
+   * @returns why it is refused; null if it may begin
+   */
+  admit(upstream: Upstream | null, isFurther: boolean): ErrorCode | null
   releaseFurther(): void
   record(summary: RequestSummary): void
 }
