@@ -51,7 +51,7 @@ export interface UpstreamConfig {
   readonly warm: boolean
 }
 
-/** An upstream that has only an address, such as the relay's own demo. */
+/** An upstream that has only an address and no WebSockets, such as the relay's own demo. */
 export function createUpstreamConfig(name: string, origin: string, timeouts: Timeouts): UpstreamConfig {
   return {
     name,
@@ -75,7 +75,7 @@ export function createUpstreamConfig(name: string, origin: string, timeouts: Tim
     servername: null,
     proxy: null,
     requestUsage: false,
-    websockets: true,
+    websockets: false,
     warm: true,
   }
 }

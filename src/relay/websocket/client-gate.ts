@@ -213,13 +213,20 @@ export class ClientGate {
       return
     }
     if (!this.isHolding) return
-    payload.add(frames.decode(part, at))
+    let from = 0
+    if (!this.isLocal && !this.hasSoughtType && payload.bytes + part.length >= TYPE_BYTES) {
+      this.hasSoughtType = true
+      // No more of it is unmasked than is needed: most messages of a Realtime session are audio.
+      from = TYPE_BYTES - payload.bytes
+      payload.add(frames.decode(part.subarray(0, from), at))
+      const type = findEventType(Buffer.from(payload.beginning(TYPE_BYTES), 'latin1'))
+      if (type !== null && type !== CREATE) {
+        this.settle('pass')
+        return
+      }
+    }
+    payload.add(frames.decode(part.subarray(from), at + from))
     this.hold(part.length)
-    if (!this.isHolding || this.isLocal || this.hasSoughtType || payload.bytes < TYPE_BYTES) return
-    this.hasSoughtType = true
-    const beginning = Buffer.from(payload.beginning(TYPE_BYTES), 'latin1')
-    const type = findEventType(beginning)
-    if (type !== null && type !== CREATE) this.settle('pass')
   }
 
   private endFrame(): void {

@@ -130,8 +130,7 @@ export class Connector {
     reportFailure(handshake, failure, cause)
     this.settle(handshake)
     const isNext = this.decide(failure, this.hasNext()) === 'next'
-    if (isNext || this.exchange.outcome.failures !== null)
-      this.exchange.addFailure(`${handshake.target.name} ${cause}`)
+    this.exchange.addFailure(`${handshake.target.name} ${cause}`)
     if (isNext) this.attempt()
     else if (this.fallback !== null) this.finish(this.fallback)
     else this.handler.onFailed(code, cause)
