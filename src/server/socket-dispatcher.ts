@@ -101,6 +101,7 @@ export class SocketDispatcher {
     return {
       bodyBytes: config.limits.bodyBytes,
       quietMs: config.timeouts.websocketQuietMs,
+      requestMs: config.timeouts.requestMs,
       clientStallMs: config.timeouts.clientStallMs,
       route: (model) => {
         const route = router.findRoute(path, model, team)

@@ -96,6 +96,11 @@ export class ClientGate {
     return this.frames.isBetweenFrames || this.isHolding
   }
 
+  /** A message is held that is not complete. */
+  get isIncomplete(): boolean {
+    return this.isHolding && this.waiting === null
+  }
+
   /** Bytes that came while the gate waits. */
   get waitingBytes(): number {
     return this.waiting?.reduce((sum, { length }) => sum + length, 0) ?? 0

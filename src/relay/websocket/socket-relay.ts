@@ -344,6 +344,9 @@ export class SocketRelay implements Stage {
     } else if (target !== null && tracker.hasSilent(target.upstream.timeouts, now)) {
       this.exchange.conclude('upstream_idle', 'idleMs')
       this.close(CLOSE_CODES.internalError, 'upstream_idle')
+    } else if (this.gate.isIncomplete && now - this.lastMessageAt > rules.requestMs) {
+      this.context.bounds.hit('requestMs')
+      this.refuseConnection('request_timeout', null)
     } else if (this.isIdle && now - Math.max(this.lastMessageAt, tracker.lastMessageAt) > rules.quietMs) {
       this.context.bounds.hit('websocketQuietMs')
       this.exchange.conclude('done', 'websocketQuietMs')

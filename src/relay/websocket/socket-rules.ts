@@ -11,6 +11,8 @@ export interface SocketRules {
   readonly bodyBytes: number
   /** Milliseconds that a connection may stay open without a message or an open response. */
   readonly quietMs: number
+  /** Milliseconds that a message of a client may take to arrive, if it is held until it is complete. */
+  readonly requestMs: number
   /** Milliseconds that a client may read nothing while data waits for it. */
   readonly clientStallMs: number
   /** Finds the targets of a connection. @returns why there are none */

@@ -151,6 +151,28 @@ for (const path of ['/v1/responses', '/v1/realtime?model=m'])
       { limits: { bodyBytes: 4_096 } },
     ))
 
+for (const path of ['/v1/responses', '/v1/realtime?model=m'])
+  test(`a message that does not arrive in time closes the connection at ${path}`, () =>
+    withSockets(
+      async ({ relay, open, connections }) => {
+        const pass = stopClock()
+        const client = open(path)
+        await client.opened()
+        client.socket.send('{"type":"response.create","model":"m",', { fin: false })
+        await until(() => relay.inspect().bufferedBytes > 0, 'the message to be held')
+        pass(101)
+        assert.equal(await client.closed(), { code: 1008, reason: 'request_timeout' })
+        assert.is(codeOf(client.events[0]), 'request_timeout')
+        assert.equal(
+          (await connections(1)).map(({ end, error_code }) => [end, error_code]),
+          [['refused', 'request_timeout']],
+        )
+        assert.is(relay.inspect().boundsHit.requestMs, 1)
+        await until(() => relay.inspect().bufferedBytes === 0, 'the memory to be given back')
+      },
+      { timeouts: { requestMs: 100 } },
+    ))
+
 test('messages that are held count for the memory of all clients', () =>
   withSockets(
     async ({ relay, open }) => {
