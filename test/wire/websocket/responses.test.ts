@@ -165,6 +165,27 @@ test('a later model of another upstream is refused by an event, and the connecti
     { one: {}, two: {} },
   ))
 
+test("an error of the relay's waits for the end of a message that comes in fragments", () =>
+  withSockets(
+    async ({ upstreams, open }) => {
+      const client = open()
+      await client.opened()
+      client.send(create('plain'))
+      const peer = (await upstreams.one?.connection(0))?.peer
+      await peer?.event(0)
+      peer?.socket.send('{"type":"a",', { fin: false })
+      client.send(create('elsewhere'))
+      // What the upstream gets after it shows that the refusal has been decided.
+      client.socket.ping('later')
+      await until(() => peer?.pings.length === 1, 'the ping')
+      peer?.socket.send('"b":1}', { fin: true })
+      assert.equal(await client.event(0), { type: 'a', b: 1 })
+      assert.is(codeOf(await client.event(1)), 'no_route')
+    },
+    { models: { elsewhere: { upstream: 'two' } }, routes: [{ upstream: 'one' }] },
+    { one: {}, two: {} },
+  ))
+
 test('a model without a route is refused by an event and the close of the connection', () =>
   withSockets(
     async ({ up, open, responses, connections }) => {
