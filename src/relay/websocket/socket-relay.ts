@@ -52,6 +52,8 @@ export class SocketRelay implements Stage {
   /** The relay has accepted the handshake itself. */
   private hasAccepted: boolean
   private connector: Connector | null
+  /** What an upstream says to a handshake that it refuses, while it is read; null for nothing. */
+  private refusal: IncomingMessage | null
   private target: Target<Upstream> | null
   private upstream: Socket | null
   /** What came before the upstream accepted a handshake that was forwarded. */
@@ -77,6 +79,7 @@ export class SocketRelay implements Stage {
     this.state = 'opening'
     this.hasAccepted = false
     this.connector = null
+    this.refusal = null
     this.target = null
     this.upstream = null
     this.early = head.length > 0 ? [head] : []
@@ -267,6 +270,7 @@ export class SocketRelay implements Stage {
       return
     }
     if (hasNoWebSocket(status)) this.rules.onNoWebSocket(upstream)
+    this.refusal = res
     readRefusal(res, upstream.redactor, (body) => {
       if (this.state !== 'opening') return
       const lane = this.starter.first?.lane ?? ''
@@ -316,6 +320,7 @@ export class SocketRelay implements Stage {
     this.state = 'over'
     this.connector?.giveUp()
     this.connector = null
+    this.refusal?.destroy()
     this.gate.end()
     tracker.close()
     upstream?.destroySoon()

@@ -7,6 +7,7 @@ import type { RawClient } from '../../support/client.js'
 import { runClock, stopClock } from '../../support/clock.js'
 import { startRelay } from '../../support/relay.js'
 import { until } from '../../support/until.js'
+import { CHUNKED, head, ScriptedUpstream } from '../../support/upstream.js'
 import { answer, create, USAGE, withSockets } from './sockets.js'
 
 test.after.each(runClock)
@@ -226,6 +227,27 @@ for (const [what, bytes] of [
       )
       assert.is(up.accepted.length, 0)
     }))
+
+test('a client that leaves while a refusal comes cancels it upstream', async () => {
+  const upstream = await ScriptedUpstream.start((request) =>
+    request.write(`${head('429 Slow down', CHUNKED)}2\r\nno\r\n`),
+  )
+  const relay = await startRelay(upstream.url)
+  const client = await relay.client()
+  client.send(
+    `GET /v1/responses HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer ${relay.key}\r\n${HANDSHAKE}`,
+  )
+  client.send(encodeFrame(1, Buffer.from(JSON.stringify(create('m'))), MASK))
+  const request = await upstream.request(0)
+  client.destroy()
+  await until(() => request.closed, 'the upstream connection to close')
+  assert.equal(
+    (await relay.records(2)).map(({ end }) => end),
+    ['client_gone', 'client_gone'],
+  )
+  await relay.close()
+  await upstream.close()
+})
 
 test('a response that no upstream got is not estimated', () =>
   withSockets(async ({ up, open, responses }) => {
