@@ -109,6 +109,14 @@ export function readSubprotocolKeys(rawHeaders: FlatHeaders): string[] {
   return found
 }
 
+/** The other subprotocols that a client offers, in its order. */
+export function readSubprotocols(rawHeaders: FlatHeaders): string[] {
+  const offered = findHeaders(rawHeaders, 'sec-websocket-protocol').join(',').split(',')
+  return offered
+    .map((token) => token.trim())
+    .filter((token) => token !== '' && !token.startsWith(SUBPROTOCOL))
+}
+
 /** The same headers without those keys: like the other credentials of a client, they end at the relay. */
 export function stripSubprotocolKeys(headers: FlatHeaders): string[] {
   const kept: string[] = []

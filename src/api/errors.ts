@@ -160,7 +160,8 @@ const rows = {
     status: 426,
     ...INVALID,
     retry: false,
-    message: 'The upstream does not accept WebSocket connections on this path. Use HTTP.',
+    message:
+      'No upstream for this request accepts WebSocket connections on this path, or they are off (websockets). Use HTTP.',
   },
   superseded: {
     status: 409,

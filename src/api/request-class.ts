@@ -20,7 +20,7 @@ const ROWS: readonly (readonly [RegExp, RequestClass])[] = [
   [/^\/audio\//, 'audio'],
   [/^\/(?:fim\/)?completions$|^\/(?:infill|completion)$/, 'completion'],
   [
-    /^\/(?:responses|chat\/completions|messages\/batches|batches|files|conversations|threads)(?:\/|$)/,
+    /^\/(?:(?:chat\/completions|messages\/batches|batches|files|conversations|threads)(?:\/|$)|responses\/)/,
     'stored',
   ],
   [/^\/models(?:\/[^:]*)?$/, 'models'],

@@ -182,7 +182,8 @@ function resolveMetricsListen({ metrics }: ConfigFile, problems: Problem[]): Lis
 function resolveDestinations(parsed: ConfigFile, secrets: Secrets): DestinationsConfig {
   const warnings: string[] = []
   const passthrough = parsed.keys.mode === 'passthrough'
-  const context = { secrets, timeouts: parsed.timeouts, passthrough, warnings }
+  const { timeouts, websockets } = parsed
+  const context = { secrets, timeouts, websockets, passthrough, warnings }
   const entries = parsed.upstreams ?? createEntriesFromEnv(secrets.env)
   const names = Object.keys(entries)
   if (parsed.upstreams !== undefined && names.length === 0)

@@ -37,6 +37,11 @@ export const timeouts = z.strictObject({
     .describe(
       'How long an idle upstream connection stays open. Keep it below the idle limit of load balancers (often 60 s).',
     ),
+  websocketQuietMs: duration()
+    .default(3_600_000)
+    .describe(
+      'How long a WebSocket stays open without a message and without an open response. It is closed after it, with code 1001. Within a response `idleMs` applies.',
+    ),
   drainMs: duration(0)
     .default(30_000)
     .describe('How long open streams may continue after SIGTERM, before they are cut.'),

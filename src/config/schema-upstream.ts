@@ -123,6 +123,12 @@ export const upstream = z.strictObject({
     .describe(
       'Request the usage of streamed chat completions and completions (`stream_options.include_usage`) when the client does not, and remove it from the response again. Events are then passed on when they are complete.',
     ),
+  websockets: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether WebSockets (Responses, Realtime) are opened to this upstream. Where no target has them, the client gets 426 and uses HTTP. Not given: as `websockets` says.',
+    ),
   warm: z
     .boolean()
     .default(true)

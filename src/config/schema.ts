@@ -78,6 +78,12 @@ export const configSchema = z.strictObject({
     .describe(
       'What `GET /v1/models` lists. `aliases`: only the names in `models`, if there are any for the team of the key. `all`: the models of the upstreams, too.',
     ),
+  websockets: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Accept WebSockets (Responses, Realtime). `false`: they are answered with 426, and Codex uses HTTP. An upstream may say otherwise.',
+    ),
   cursor: z
     .strictObject({
       answerKeyCheck: z

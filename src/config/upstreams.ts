@@ -48,10 +48,12 @@ export interface UpstreamConfig {
   /** What a price file has before its models; null for what the preset or the host tells. */
   readonly priceProvider: string | null
   readonly requestUsage: boolean
+  /** Whether WebSockets are opened to it. */
+  readonly websockets: boolean
   readonly warm: boolean
 }
 
-/** An upstream that has only an address, such as the relay's own demo. */
+/** An upstream that has only an address and no WebSockets, such as the relay's own demo. */
 export function createUpstreamConfig(name: string, origin: string, timeouts: Timeouts): UpstreamConfig {
   return {
     name,
@@ -76,6 +78,7 @@ export function createUpstreamConfig(name: string, origin: string, timeouts: Tim
     proxy: null,
     priceProvider: null,
     requestUsage: false,
+    websockets: false,
     warm: true,
   }
 }
@@ -92,6 +95,8 @@ export function createEntriesFromEnv(env: Secrets['env']): NonNullable<ConfigFil
 export interface UpstreamContext {
   readonly secrets: Secrets
   readonly timeouts: Timeouts
+  /** Whether WebSockets are opened to upstreams that do not say. */
+  readonly websockets: boolean
   /** Clients bring credentials of their own. */
   readonly passthrough: boolean
   /** Warnings are appended here. */
@@ -144,6 +149,7 @@ export function resolveUpstream(
     proxy: resolveProxy(entry.proxy, base.origin, path, secrets),
     priceProvider: entry.priceProvider ?? null,
     requestUsage,
+    websockets: entry.websockets ?? context.websockets,
     warm,
   }
 }

@@ -117,7 +117,19 @@ export class Exchange {
     this.times.bodyMs = now - (this.times.bodyStartedAt ?? now)
   }
 
-  /** Bytes that a tunnel has passed upstream. */
+  /** It is a WebSocket: records of its responses name it by its id. */
+  setConnection(): void {
+    this.facts.connectionId = this.facts.id
+  }
+
+  /** The relay accepts a WebSocket itself; the first message is its body. @param now `performance.now()` */
+  acceptUpgrade(now: number): void {
+    this.enter('read')
+    this.result.status = 101
+    this.times.bodyStartedAt = now
+  }
+
+  /** Bytes that a WebSocket has passed upstream. */
   countBytesIn(bytes: number): void {
     if (!this.isClosed) this.result.bytesIn += bytes
   }

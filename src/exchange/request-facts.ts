@@ -41,7 +41,7 @@ export class RequestFacts {
   clientAddress: string | null
   /** What the client sent in `x-thinwire-tags`: `project=a,ticket=b`, sorted; null for none. */
   tags: string | null
-  /** Identifies the WebSocket that the request came by; null if it came by HTTP. */
+  /** Id of the WebSocket that the request came by, or is; null if it came by HTTP. */
   connectionId: string | null
 
   constructor(id: string, req: IncomingMessage) {

@@ -136,7 +136,12 @@ export const recordSchema = z.strictObject({
   error_code: name().describe('Error code of the relay, as in the header x-thinwire-error.'),
   // Only where they are known.
   tags: z.string().optional().describe('Tags of the client, from x-thinwire-tags: project=a,ticket=b.'),
-  connection_id: z.string().optional().describe('Identifies the WebSocket that the request came by.'),
+  connection_id: z
+    .string()
+    .optional()
+    .describe(
+      'Id of the record of the WebSocket that the response came by; in that record it is its own id.',
+    ),
   session_id: z.string().optional().describe('Session of Claude Code, from x-claude-code-session-id.'),
   agent_id: z.string().optional().describe('Subagent of Claude Code, from x-claude-code-agent-id.'),
   maker_key: z

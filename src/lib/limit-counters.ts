@@ -15,6 +15,7 @@ export type Bound =
   | 'firstByteMs'
   | 'idleMs'
   | 'clientStallMs'
+  | 'websocketQuietMs'
   | 'drainMs'
 
 /** Counts how often each limit was hit since the start. */

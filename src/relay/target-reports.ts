@@ -1,9 +1,16 @@
+import type { RawHeaders } from '../http/flat-headers.js'
 import { classifyOutcome, type Failure } from '../routing/outcome.js'
 import { readCooldownMs } from '../routing/retry-after.js'
-import type { Attempt, ResponseHead } from './attempt.js'
+import type { Attempt } from './attempt.js'
+
+/** An attempt, as far as its target's breaker needs to know it. */
+type Reported = Pick<Attempt, 'target' | 'ticket'>
 
 /** Reports an error response to the breaker of its target. */
-export function reportStatus({ target, ticket }: Attempt, { status, raw }: ResponseHead): void {
+export function reportStatus(
+  { target, ticket }: Reported,
+  { status, raw }: { readonly status: number; readonly raw: RawHeaders },
+): void {
   const { breaker } = target
   const now = performance.now()
   const verdict = classifyOutcome(status)
@@ -15,7 +22,7 @@ export function reportStatus({ target, ticket }: Attempt, { status, raw }: Respo
 }
 
 /** Reports an attempt without a response. @param why for the log: an error code, or the name of a time limit */
-export function reportFailure({ target, ticket }: Attempt, failure: Failure, why: string): void {
+export function reportFailure({ target, ticket }: Reported, failure: Failure, why: string): void {
   const verdict = classifyOutcome(failure)
   if (verdict === 'failure') target.breaker.fail(ticket, performance.now(), why)
   else if (verdict === 'success') target.breaker.succeed(ticket, performance.now(), null)

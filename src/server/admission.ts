@@ -57,6 +57,22 @@ export class Admission {
     return readTags(exchange)
   }
 
+  /**
+   * Admits another response on a WebSocket, beside one that is open: the connection itself counts as one request. Each
+   * one that is admitted has to be released.
+   * @returns the reason of a refusal; null if it is admitted
+   */
+  admitFurther({ request: { key } }: Exchange): ErrorCode | null {
+    if (key === null) return null
+    const inFlight = this.inFlight.get(key) ?? 0
+    if (inFlight >= this.limits.maxConcurrentRequestsPerKey) {
+      this.bounds.hit('maxConcurrentRequestsPerKey')
+      return 'key_busy'
+    }
+    this.inFlight.set(key, inFlight + 1)
+    return null
+  }
+
   /** Counts an exchange out that has ended. */
   release(exchange: Exchange): void {
     if (exchange.request.key === null) return

@@ -92,6 +92,8 @@ export class Listener {
    */
   async drain(): Promise<number> {
     this.handler.context.draining = true
+    // WebSockets without an open response are closed at once.
+    this.handler.tick(performance.now())
     const closed = new Promise<void>((resolve) => this.http.close(() => resolve()))
     const deadline = performance.now() + this.config.timeouts.drainMs
     // A compressed response is metered for some milliseconds after it has been sent.

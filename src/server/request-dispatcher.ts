@@ -1,11 +1,8 @@
-import type { Socket } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
-import { stripSubprotocolKeys } from '../access/credentials.js'
 import { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { ownerOf } from '../exchange/owner.js'
-import { filterRequestHeaders } from '../http/request-headers.js'
 import type { Log } from '../observe/log.js'
 import { ClientWriter } from '../relay/client-writer.js'
 import type { FailoverOptions } from '../relay/failover-options.js'
@@ -13,7 +10,6 @@ import type { RelayContext } from '../relay/relay-context.js'
 import type { RequestBody } from '../relay/request-body.js'
 import { ResponsePipeline } from '../relay/response-pipeline.js'
 import type { ResponseSink } from '../relay/response-sink.js'
-import { Tunnel } from '../relay/tunnel.js'
 import type { BreakerSnapshot } from '../routing/circuit-breaker.js'
 import { findHedgeDelayMs } from '../routing/hedge.js'
 import { isAccountScoped, isFailoverDefault } from '../routing/retry-policy.js'
@@ -23,9 +19,7 @@ import { type KnownObjects, type Location, locate } from '../stored/locate.js'
 import { LearnedTraits } from '../translate/corrections/learned-traits.js'
 import { ThoughtStore } from '../translate/thinking/thought-store.js'
 import { ModelList } from '../upstream/model-list.js'
-import { placePassthroughCredential } from '../upstream/passthrough-auth.js'
 import type { Upstream } from '../upstream/upstream.js'
-import { replaceModel } from '../upstream/url.js'
 import { AttemptSender } from './attempt-sender.js'
 import { type Plan, type PlanRules, type ProxyPlan, planRequest } from './plan.js'
 import { TargetTraits } from './target-traits.js'
@@ -193,37 +187,6 @@ export class RequestDispatcher {
           ? null
           : (attempt, status, error) => this.sender.correct(exchange, attempt, status, error),
     }
-  }
-
-  /**
-   * Opens a WebSocket to the first target of its route.
-   * @returns false if no route matches; nothing was done then
-   */
-  tunnel(exchange: Exchange, socket: Socket, head: Buffer): boolean {
-    const queryModel = new URLSearchParams(exchange.request.query).get('model')
-    exchange.setModel(queryModel)
-    const route = this.router.findRoute(exchange.request.path, exchange.request.model, exchange.request.team)
-    if (route === null) return false
-    const [first = 0] = route.balancer.order(performance.now(), null)
-    const { upstream, model } = route.targets[first] as Target<Upstream>
-    exchange.startAttempts(performance.now())
-    exchange.countAttempt(upstream.name, model)
-    const tunnel = new Tunnel(exchange, socket, head, this.context, upstream.timeouts)
-    exchange.stage = tunnel
-    const passthrough = this.config.keys.mode === 'passthrough'
-    const extra = upstream.auth.headersFor(exchange.request.path, passthrough)
-    const headers = filterRequestHeaders(exchange.req.rawHeaders, extra, passthrough)
-    if (passthrough)
-      placePassthroughCredential(headers, upstream.auth.passthroughSchemeFor(exchange.request.path))
-    const wanted = model ?? exchange.request.model
-    const renamed = exchange.request.model !== null && wanted !== null && wanted !== queryModel
-    const query = renamed ? replaceModel(exchange.request.query, wanted) : exchange.request.query
-    tunnel.open({
-      upstream,
-      path: upstream.address.build(exchange.request.path, query, wanted, passthrough),
-      headers: passthrough ? headers : stripSubprotocolKeys(headers),
-    })
-    return true
   }
 }
 

@@ -11,7 +11,6 @@ import { Exchange } from '../exchange/exchange.js'
 import { InFlight } from '../exchange/in-flight.js'
 import type { SummarySink } from '../exchange/summary.js'
 import { answerPreflight } from '../http/cors.js'
-import { findHeader } from '../http/flat-headers.js'
 import { hasOneHost, readContentLength } from '../http/request-headers.js'
 import { ignore } from '../lib/ignore.js'
 import { BoundCounters } from '../lib/limit-counters.js'
@@ -36,6 +35,8 @@ import { Admission } from './admission.js'
 import { createLastResponse, watchQueuedResponse } from './raw-socket.js'
 import { Recorder } from './recorder.js'
 import { RequestDispatcher } from './request-dispatcher.js'
+import { findProblem } from './request-problem.js'
+import { SocketDispatcher } from './socket-dispatcher.js'
 import { StoredLookup } from './stored-lookup.js'
 import { Waiting } from './waiting.js'
 
@@ -70,6 +71,7 @@ export class RequestHandler implements MetricsSource {
   private readonly ledger: RequestHandlerParts['ledger']
   private readonly recorder: Recorder
   private readonly dispatcher: RequestDispatcher
+  private readonly sockets: SocketDispatcher
   private readonly bodyLimits: BodyLimits
   private readonly bodyEvents: BodyEvents
 
@@ -84,6 +86,9 @@ export class RequestHandler implements MetricsSource {
     const stored = new StoredLookup(parts.stored, this.recorder, this.inFlight)
     this.dispatcher = new RequestDispatcher(parts.config, parts.router, this.context, parts.log, stored)
     this.admission = new Admission(parts.config, parts.keyring, this.context.bounds)
+    this.sockets = new SocketDispatcher(parts.config, parts.router, this.context, this.admission, (summary) =>
+      this.recorder.add(summary),
+    )
     this.ready = true
     this.bodyEvents = {
       onReady: (exchange, body) => this.continue(exchange, body),
@@ -153,6 +158,7 @@ export class RequestHandler implements MetricsSource {
   /** Sends new requests by another config. Open requests keep the one that they began with. */
   reconfigure(config: Config, router: Router<Upstream>): void {
     this.dispatcher.reconfigure(config, router)
+    this.sockets.reconfigure(config, router)
   }
 
   /** Ends all open exchanges, when the time for draining is up. They are closed when this returns. */
@@ -190,20 +196,9 @@ export class RequestHandler implements MetricsSource {
     }
     if (!this.aim(exchange)) return
     if (this.answerLocally(exchange) || !this.admit(exchange, credentialsIn(req.rawHeaders))) return
-    if (req.method === 'TRACE') {
-      // RFC 9110, 9.3.8: a client must not send credentials in it. The relay would add one.
-      this.refuse(
-        exchange,
-        'invalid_request',
-        'TRACE is not relayed: the response would contain the credentials that the relay adds.',
-      )
-      return
-    }
-
-    const coding = findHeader(req.rawHeaders, 'transfer-encoding')
-    if (coding !== undefined && !/^\s*chunked\s*$/i.test(coding)) {
-      // Node decodes only chunked, so the body would not be the one that the headers describe.
-      this.refuse(exchange, 'invalid_request', 'The only supported transfer-encoding is chunked.')
+    const problem = findProblem(req)
+    if (problem !== null) {
+      this.refuse(exchange, 'invalid_request', problem)
       return
     }
     const length = readContentLength(req.rawHeaders)
@@ -227,7 +222,8 @@ export class RequestHandler implements MetricsSource {
     if (!this.aim(exchange) || !this.admit(exchange, [...credentialsIn(raw), ...readSubprotocolKeys(raw)]))
       return
     exchange.enter('plan')
-    if (!this.dispatcher.tunnel(exchange, socket, head)) this.refuse(exchange, 'no_route')
+    const refusal = this.sockets.open(exchange, socket, head)
+    if (refusal !== null) this.refuse(exchange, refusal.code, refusal.detail)
   }
 
   /** Reads what the request asks for. False if it was refused. */

@@ -38,9 +38,11 @@ export class Upstream {
   readonly timeouts: UpstreamTimeouts
   /** Whether its list of models names the models that requests can use. */
   readonly listed: boolean
+  /** Whether WebSockets are opened to it. */
+  readonly websockets: boolean
   readonly address: UpstreamAddress
   readonly auth: UpstreamAuth
-  /** TLS settings for WebSocket tunnels, which have connections of their own; null for the defaults. */
+  /** TLS settings for WebSockets, which have connections of their own; null for the defaults. */
   readonly tls: { readonly ca: string | null; readonly servername: string | null }
   /** Removes the upstream's credentials from its responses; null if it has none. */
   readonly redactor: CredentialRedactor | null
@@ -60,6 +62,7 @@ export class Upstream {
     this.preset = config.preset
     this.timeouts = config.timeouts
     this.listed = config.listsModels
+    this.websockets = config.websockets
     this.address = new UpstreamAddress(config)
     this.auth = new UpstreamAuth(config)
     this.tls = { ca: config.ca, servername: config.servername }
@@ -94,12 +97,12 @@ export class Upstream {
     )
   }
 
-  /** Scheme, host and port: for WebSocket tunnels, which have connections of their own. */
+  /** Scheme, host and port: for WebSockets, which have connections of their own. */
   get origin(): string {
     return this.config.origin
   }
 
-  /** Whether connections go through a proxy, so that a WebSocket tunnel has to be opened by `connect`. */
+  /** Whether connections go through a proxy, so that a WebSocket has to be opened by `connect`. */
   get proxied(): boolean {
     return this.pool.proxied
   }

@@ -17,6 +17,7 @@ const CASES: readonly (readonly [request: string, name: RequestClass])[] = [
   ['POST /images/generations', 'image'],
   ['POST /audio/speech', 'audio'],
   ['GET /realtime', 'realtime'],
+  ['GET /responses', 'other'],
   ['GET /responses/resp_1', 'stored'],
   ['DELETE /responses/resp_1', 'stored'],
   ['POST /responses/resp_1/cancel', 'stored'],

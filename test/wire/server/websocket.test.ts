@@ -85,7 +85,7 @@ async function withSockets(act: (stage: Stage) => Promise<void>, settings: objec
   }
 }
 
-for (const path of ['/v1/realtime?model=gpt-realtime&x=a%20b', '/v1/responses']) {
+for (const path of ['/v1/realtime?model=gpt-realtime&x=a%20b', '/v1/responses?model=gpt-realtime']) {
   test(`a WebSocket at ${path} passes text, binary, large and many messages both ways in order`, () =>
     withSockets(async ({ relay, open }) => {
       const { client, server, target } = await open(path)
@@ -111,7 +111,7 @@ for (const path of ['/v1/realtime?model=gpt-realtime&x=a%20b', '/v1/responses'])
       assert.is(line?.end, 'done')
       assert.is(line?.status, 101)
       assert.ok(Number(line?.bytes_in) > large.length && Number(line?.bytes_out) > large.length)
-      if (path.includes('model=')) assert.is(line?.model, 'gpt-realtime')
+      assert.is(line?.model, 'gpt-realtime')
     }))
 }
 
@@ -142,8 +142,8 @@ for (const [sent, got, model] of MODELS) {
 test('no model is put into the query of a handshake that names none', () =>
   withSockets(
     async ({ open }) => {
-      const { client, target } = await open('/v1/responses?x=1')
-      assert.is(target, '/v1/responses?x=1')
+      const { client, target } = await open('/v1/realtime?x=1')
+      assert.is(target, '/v1/realtime?x=1')
       client.socket.close(1000)
     },
     { routes: [{ targets: [{ upstream: 'up', model: 'real one' }] }] },
@@ -250,7 +250,7 @@ test('a browser may send its key as a subprotocol, which the upstream does not s
   }))
 
 function handshake(scene: Scene, credentials = scene.auth): string {
-  return `GET /v1/responses HTTP/1.1\r\n${credentials}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`
+  return `GET /v1/realtime HTTP/1.1\r\n${credentials}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`
 }
 
 for (const status of ['426 Upgrade Required', '401 Unauthorized', '200 OK']) {
@@ -319,14 +319,28 @@ test('a handshake without a response from the upstream gives 504', () =>
     { timeouts: { firstByteMs: 100 } },
   ))
 
-test('a WebSocket that is open at the end of the drain is cut', () =>
+test('a WebSocket without an open response is closed when the relay shuts down', () =>
+  withSockets(async ({ relay, open }) => {
+    const { client, server } = await open('/v1/realtime')
+    assert.is(await relay.app.drain(), 0)
+    assert.equal(await client.closed(), { code: 1001, reason: 'draining' })
+    assert.is((await server.closed())?.code, 1001)
+    assert.is((await relay.requests(1))[0]?.end, 'done')
+  }))
+
+test('a WebSocket whose response is open at the end of the drain is cut', () =>
   withSockets(
     async ({ relay, open }) => {
-      const { client, server } = await open('/v1/realtime')
+      const { client, server } = await open('/v1/realtime?model=m')
+      server.socket.send('{"type":"response.created","response":{"id":"r1"}}')
+      await client.message(0)
       assert.is(await relay.app.drain(), 1)
       assert.is((await client.closed())?.code, 1006)
       assert.is((await server.closed())?.code, 1006)
-      assert.is((await relay.requests(1))[0]?.end, 'shutdown')
+      assert.equal(
+        (await relay.requests(2)).map((line) => line.end),
+        ['shutdown', 'shutdown'],
+      )
     },
     { timeouts: { drainMs: 50 } },
   ))

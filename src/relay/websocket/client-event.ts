@@ -1,0 +1,96 @@
+import { COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from '../../json/bytes.js'
+import { applyEdits, type Edit } from '../../json/edits.js'
+import {
+  findMember,
+  findOnly,
+  findString,
+  parseOutline,
+  readText,
+  type Value,
+  WHOLE,
+} from '../../json/outline.js'
+import { decodeString, findLiteralEnd, findStringEnd, skipSpace, ValueScanner } from '../../json/scanner.js'
+
+/** The event by which a client asks for a response, in the Responses and the Realtime API. */
+export const CREATE = 'response.create'
+
+const PLAN = findOnly({
+  type: WHOLE,
+  model: WHOLE,
+  stream_id: WHOLE,
+  event_id: WHOLE,
+  response: findOnly({ model: WHOLE }),
+})
+
+/** An event of a client: one message. */
+export class ClientEvent {
+  readonly payload: Buffer
+  /** Null if the message is no JSON object with a type. */
+  readonly type: string | null
+  /** Null if it names none. */
+  readonly model: string | null
+  readonly lane: string
+  readonly eventId: string | null
+  private readonly modelValue: Value | null
+  private readonly response: Value | null
+
+  constructor(payload: Buffer) {
+    const outline = parseOutline(payload, PLAN)
+    this.payload = payload
+    this.type = readText(payload, findMember(outline, 'type'))
+    this.response = findMember(outline, 'response')
+    this.modelValue =
+      findString(payload, findMember(outline, 'model')) ??
+      findString(payload, findMember(this.response, 'model'))
+    this.model = readText(payload, this.modelValue)
+    this.lane = readText(payload, findMember(outline, 'stream_id')) ?? ''
+    this.eventId = readText(payload, findMember(outline, 'event_id'))
+  }
+
+  /** The JSON text that has the prompt. */
+  get prompt(): Buffer {
+    const { payload, response } = this
+    return response === null ? payload : payload.subarray(response.start, response.end)
+  }
+
+  /** The same event with another model. */
+  rename(model: string): Buffer {
+    const { payload, modelValue } = this
+    if (modelValue === null) return payload
+    const edit: Edit = { start: modelValue.start, end: modelValue.end, text: JSON.stringify(model) }
+    return Buffer.concat(applyEdits([payload], [edit]))
+  }
+}
+
+/**
+ * Finds the type of an event whose end may be missing.
+ * @returns null if it is not there yet, or is no string
+ */
+export function findEventType(beginning: Buffer): string | null {
+  const scanner = new ValueScanner()
+  let at = skipSpace(beginning, 0)
+  if (beginning[at] !== OPEN_BRACE) return null
+  at = skipSpace(beginning, at + 1)
+  while (beginning[at] === QUOTE) {
+    const keyEnd = findStringEnd(beginning, at + 1)
+    if (keyEnd === -1) return null
+    const isType = decodeString(beginning, at, keyEnd) === 'type'
+    const colon = skipSpace(beginning, keyEnd)
+    if (beginning[colon] !== COLON) return null
+    const start = skipSpace(beginning, colon + 1)
+    const end = findValueEnd(beginning, start, scanner)
+    if (end === -1 || end === beginning.length) return null
+    if (isType) return beginning[start] === QUOTE ? decodeString(beginning, start, end) : null
+    const comma = skipSpace(beginning, end)
+    if (beginning[comma] !== COMMA) return null
+    at = skipSpace(beginning, comma + 1)
+  }
+  return null
+}
+
+function findValueEnd(bytes: Buffer, start: number, scanner: ValueScanner): number {
+  const byte = bytes[start]
+  if (byte === QUOTE) return findStringEnd(bytes, start + 1)
+  if (byte === OPEN_BRACE || byte === OPEN_BRACKET) return scanner.skipNested(bytes, start + 1)
+  return findLiteralEnd(bytes, start)
+}

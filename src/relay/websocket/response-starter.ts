@@ -1,0 +1,103 @@
+import type { ErrorCode } from '../../api/errors.js'
+import type { Exchange } from '../../exchange/exchange.js'
+import type { Target } from '../../routing/route.js'
+import type { Upstream } from '../../upstream/upstream.js'
+import type { RelayContext } from '../relay-context.js'
+import { type ClientEvent, CREATE } from './client-event.js'
+import type { SocketRoute } from './connector.js'
+import type { ResponseTracker } from './response-tracker.js'
+import type { SocketRules } from './socket-rules.js'
+
+/** Why an event of a client does not pass. */
+export interface EventRefusal {
+  readonly code: ErrorCode
+  /** Replaces the usual message. */
+  readonly detail?: string
+}
+
+const ELSEWHERE =
+  'This model is not at the upstream of this connection, or not for this key. Open another connection for it.'
+
+/** Decides whether a response may begin, and by which name its target knows the model. */
+export class ResponseStarter {
+  /** The event that decided the route; null if the handshake did, or it has passed. */
+  first: ClientEvent | null
+  private readonly exchange: Exchange
+  private readonly context: RelayContext
+  private readonly rules: SocketRules
+  private readonly tracker: ResponseTracker
+  private target: Target<Upstream> | null
+  /** The model that decided the route. */
+  private routedModel: string | null
+
+  constructor(exchange: Exchange, context: RelayContext, rules: SocketRules, tracker: ResponseTracker) {
+    this.first = null
+    this.exchange = exchange
+    this.context = context
+    this.rules = rules
+    this.tracker = tracker
+    this.target = null
+    this.routedModel = exchange.request.model
+  }
+
+  /** Why no other response may begin; null if one may. */
+  get closingReason(): 'revoked_api_key' | 'draining' | null {
+    const { key } = this.exchange.request
+    if (key !== null && key.revokedAt !== null) return 'revoked_api_key'
+    return this.context.draining ? 'draining' : null
+  }
+
+  /** The message that decides where the connection goes. @param bytes of its frames */
+  route(event: ClientEvent, bytes: number): SocketRoute | ErrorCode {
+    const isCreate = event.type === CREATE
+    const route = this.closingReason ?? this.rules.route(event.model)
+    if (typeof route === 'string') {
+      if (isCreate) this.tracker.refuse(event, bytes, route)
+      return route
+    }
+    const refusal = isCreate ? this.tracker.begin(event, bytes) : null
+    if (refusal !== null) return refusal
+    this.first = event
+    this.routedModel = event.model
+    return route
+  }
+
+  /**
+   * The connection has a target.
+   * @returns the first message with the name that the target has for its model; null if it passes as it came
+   */
+  setTarget(target: Target<Upstream>): Buffer | null {
+    const { first, routedModel } = this
+    const { model } = target
+    this.target = target
+    this.first = null
+    if (first === null || routedModel === null || model === null || model === routedModel) return null
+    return first.rename(model)
+  }
+
+  /**
+   * A later message.
+   * @param bytes of its frames
+   * @returns what passes: null for the message as it came
+   */
+  start(event: ClientEvent, bytes: number): Buffer | EventRefusal | null {
+    if (event.type !== CREATE) return null
+    const { model } = event
+    const name = model === null ? null : this.nameOf(model)
+    const closing = this.closingReason
+    if (closing !== null || (model !== null && name === null)) {
+      this.tracker.refuse(event, bytes, closing ?? 'no_route')
+      return closing === null ? { code: 'no_route', detail: ELSEWHERE } : { code: closing }
+    }
+    const refusal = this.tracker.begin(event, bytes)
+    if (refusal !== null) return { code: refusal }
+    return name === null || name === model ? null : event.rename(name)
+  }
+
+  /** The model that decided the route has the name that its target gives it. */
+  private nameOf(model: string): string | null {
+    const { target } = this
+    if (target === null) return model
+    return model === this.routedModel ? (target.model ?? model) : this.rules.nameAt(target, model)
+  }
+}

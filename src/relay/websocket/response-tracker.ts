@@ -1,0 +1,343 @@
+import type { ErrorCode } from '../../api/errors.js'
+import type { UpstreamTimeouts } from '../../config/upstreams.js'
+import type { Exchange } from '../../exchange/exchange.js'
+import type { End } from '../../exchange/outcome.js'
+import { type SocketRequest, SocketResponse } from '../../exchange/socket-response.js'
+import type { RequestSummary } from '../../exchange/summary.js'
+import { asObject, isObject, type JsonObject, parseJson, stringOr } from '../../json/values.js'
+import { PromptSample } from '../../metering/prompt-sample.js'
+import type { Upstream } from '../../upstream/upstream.js'
+import { type ClientEvent, findEventType } from './client-event.js'
+import type { LongMessage, MessageHandler } from './message-reader.js'
+import type { SocketRules } from './socket-rules.js'
+
+/** The last event of a response, in the Responses and the Realtime API. */
+const ENDS: ReadonlySet<string> = new Set([
+  'response.completed',
+  'response.done',
+  'response.failed',
+  'response.incomplete',
+  'response.cancelled',
+])
+
+const BEGINNINGS: ReadonlySet<string> = new Set([
+  'response.created',
+  'response.queued',
+  'response.in_progress',
+])
+
+const TRANSCRIBED = 'conversation.item.input_audio_transcription.completed'
+
+/** Most responses that one connection may have open; OpenAI's limit is 16. */
+const MOST_OPEN = 64
+
+/** Milliseconds that an error event may be followed by the last event of its response. */
+const SETTLE_MS = 2_000
+
+/** An open response and what it takes up. */
+interface OpenResponse {
+  readonly response: SocketResponse
+  /** Null before it is sent. */
+  upstream: Upstream | null
+  /** It counts against the limits of the key, beside the connection itself. */
+  readonly takesPlace: boolean
+}
+
+type TrackerRules = Pick<SocketRules, 'admit' | 'releaseFurther' | 'record'>
+
+/**
+ * The responses of one WebSocket: each gets a record of its own. It reads the events of the upstream after they have
+ * left for the client.
+ */
+export class ResponseTracker implements MessageHandler {
+  /** `performance.now()`, of the upstream's last message. */
+  lastMessageAt: number
+  private readonly exchange: Exchange
+  private readonly isRealtime: boolean
+  private readonly rules: TrackerRules
+  /** In the order in which they began. */
+  private readonly open: OpenResponse[]
+  private upstream: Upstream | null
+  private count: number
+  private isUnreadable: boolean
+  /** When a response ended last: `performance.now()`. */
+  private lastEndAt: number
+  /** Of the Realtime API: when a response was asked for last, and the bytes of that. */
+  private asked: { readonly at: number; readonly bytes: number } | null
+  private sessionModel: string | null
+  private transcriptionModel: string | null
+
+  /**
+   * @param isRealtime responses of the Realtime API begin by themselves; those of the Responses API follow requests
+   */
+  constructor(exchange: Exchange, isRealtime: boolean, rules: TrackerRules) {
+    this.lastMessageAt = performance.now()
+    this.exchange = exchange
+    this.isRealtime = isRealtime
+    this.rules = rules
+    this.open = []
+    this.upstream = null
+    this.count = 0
+    this.isUnreadable = false
+    this.lastEndAt = 0
+    this.asked = null
+    this.sessionModel = null
+    this.transcriptionModel = null
+  }
+
+  /** Responses that have not ended. One with an error counts no longer, although its last event may still come. */
+  get openCount(): number {
+    let count = 0
+    for (const { response } of this.open) if (response.failedAt === null) count++
+    return count
+  }
+
+  setUpstream(upstream: Upstream): void {
+    this.upstream = upstream
+    const now = performance.now()
+    for (const entry of this.open) this.send(entry, now)
+  }
+
+  /**
+   * A client asks for a response.
+   * @param bytes of its frames
+   * @returns why it is refused; null if it may be sent
+   */
+  begin(event: ClientEvent, bytes: number): ErrorCode | null {
+    const { isRealtime } = this
+    const refusal = this.admit()
+    if (refusal !== null) {
+      this.refuse(event, bytes, refusal)
+      return refusal
+    }
+    const now = performance.now()
+    if (isRealtime) {
+      this.asked = { at: now, bytes }
+      return null
+    }
+    const prompt = PromptSample.of([event.prompt])
+    const takesPlace = this.open.length > 0
+    const entry = this.add({ model: event.model, lane: event.lane, bytes, prompt }, now, takesPlace)
+    if (this.upstream !== null) this.send(entry, now)
+    return null
+  }
+
+  /** Records a response that is not begun. */
+  refuse(event: ClientEvent, bytes: number, code: ErrorCode): void {
+    const request = { model: event.model, lane: event.lane, bytes, prompt: null }
+    const now = performance.now()
+    const response = this.create(request, now)
+    this.record(response.close('refused', now, code))
+  }
+
+  /** An event of the upstream. @param bytes of its frames */
+  onMessage(payload: Buffer, bytes: number): void {
+    this.lastMessageAt = performance.now()
+    const event = parseJson(payload.toString())
+    if (!isObject(event) || typeof event.type !== 'string') {
+      this.findCurrent('')?.response.meter.read(undefined)
+      return
+    }
+    const { type } = event
+    if (type.startsWith('response.')) this.onResponseEvent(type, event, bytes)
+    else if (type === 'error') this.onError(event, bytes)
+    else if (type === TRANSCRIBED) this.onTranscribed(event, bytes)
+    else if (isObject(event.session)) this.readSession(event.session)
+  }
+
+  /** The upstream sends no valid frames: nothing more is known of the responses that are open. */
+  onUnreadable(): void {
+    this.isUnreadable = true
+    for (const { response } of this.open) response.meter.read(undefined)
+  }
+
+  /** An event that was too long to be kept. */
+  onLongMessage({ beginning, facts }: LongMessage, bytes: number): void {
+    this.lastMessageAt = performance.now()
+    const type = findEventType(beginning) ?? ''
+    const entry = this.findCurrent('')
+    if (entry === null) return
+    entry.response.countEvent(bytes, performance.now())
+    entry.response.meter.skip(facts)
+    if (ENDS.has(type)) this.finish(entry, 'done')
+  }
+
+  /** Whether a response has been silent for too long. @param now `performance.now()` */
+  hasSilent({ firstByteMs, idleMs }: UpstreamTimeouts, now: number): boolean {
+    if (this.isUnreadable) return false
+    return this.open.some(({ response, upstream }) => {
+      if (upstream === null || response.failedAt !== null) return false
+      if (response.lastEventAt !== null) return now - response.lastEventAt > idleMs
+      // It waits for its turn: the responses of a lane come one after another.
+      if (this.findCurrent(response.lane)?.response !== response) return false
+      return now - Math.max(response.startedAt, this.lastEndAt) > firstByteMs
+    })
+  }
+
+  /** Ends responses whose error was their last event after all. @param now `performance.now()` */
+  settle(now: number): void {
+    for (const entry of [...this.open]) {
+      const { failedAt } = entry.response
+      if (failedAt !== null && now - failedAt > SETTLE_MS) this.finish(entry, 'done')
+    }
+  }
+
+  /** The connection is over: a response that is open ends as the connection does. */
+  close(): void {
+    const { end, errorCode, cause } = this.exchange.outcome
+    const isOrderly = end === null || end === 'done' || end === 'refused'
+    for (const entry of [...this.open]) {
+      if (entry.response.failedAt !== null) this.finish(entry, 'done')
+      else this.finish(entry, isOrderly ? 'client_gone' : end, errorCode, cause)
+    }
+  }
+
+  /** No upstream has taken the connection; one has said why with this status. */
+  refuseOpen(status: number, error: JsonObject): void {
+    for (const entry of [...this.open]) {
+      entry.response.meter.read({ type: 'error', error })
+      entry.response.setStatus(status)
+      this.finish(entry, 'done')
+    }
+  }
+
+  private admit(): ErrorCode | null {
+    if (this.open.length >= MOST_OPEN) return 'key_busy'
+    return this.rules.admit(this.upstream, this.open.length > 0 && !this.isRealtime)
+  }
+
+  private onResponseEvent(type: string, event: JsonObject, bytes: number): void {
+    const now = performance.now()
+    const entry =
+      this.find(type, event) ?? (type === 'response.created' ? this.beginByItself(event, now) : null)
+    if (entry === null) return
+    const { response } = entry
+    response.countEvent(bytes, now)
+    response.meter.nameModel(this.sessionModel)
+    response.meter.read(event)
+    if (ENDS.has(type)) this.finish(entry, 'done')
+  }
+
+  private find(type: string, event: JsonObject): OpenResponse | null {
+    const lane = stringOr(event.stream_id, '')
+    const id = stringOr(event.response_id, stringOr(asObject(event.response).id, null))
+    if (id === null) return this.findCurrent(lane)
+    const known = this.open.find(({ response }) => response.upstreamId === id)
+    if (known !== undefined) return known
+    if (!BEGINNINGS.has(type) && !ENDS.has(type)) return null
+    const next = this.findPending(lane)
+    if (next !== null) next.response.upstreamId = id
+    return next
+  }
+
+  /** The response that an event without an id is of. */
+  private findCurrent(lane: string): OpenResponse | null {
+    const inLane = this.open.filter(({ response }) => response.lane === lane)
+    const begun = inLane.filter(({ response }) => response.upstreamId !== null)
+    const current = begun.findLast(({ response }) => response.failedAt === null)
+    return current ?? this.findPending(lane) ?? begun.at(-1) ?? null
+  }
+
+  /** The first response that was sent and that no event has come of. */
+  private findPending(lane: string): OpenResponse | null {
+    const isPending = ({ response }: OpenResponse): boolean =>
+      response.wasSent && response.upstreamId === null
+    return this.open.find((entry) => isPending(entry) && entry.response.lane === lane) ?? null
+  }
+
+  /** A response that nobody has asked for by name: the Realtime API answers speech by itself. */
+  private beginByItself(event: JsonObject, now: number): OpenResponse | null {
+    if (this.open.length >= MOST_OPEN) return null
+    const { request } = this.exchange
+    const { asked } = this
+    this.asked = null
+    const model = request.model ?? this.sessionModel
+    const lane = stringOr(event.stream_id, '')
+    const asking = { model, lane, bytes: asked?.bytes ?? 0, prompt: null }
+    const entry = this.add(asking, asked?.at ?? now, false)
+    entry.response.upstreamId = stringOr(asObject(event.response).id, '')
+    this.send(entry, now)
+    return entry
+  }
+
+  private onError(event: JsonObject, bytes: number): void {
+    // An error of the Realtime API is about one event of the client; a response that is open goes on.
+    this.asked = null
+    if (this.isRealtime) return
+    const entry = this.findCurrent(stringOr(event.stream_id, ''))
+    if (entry === null) return
+    const { response } = entry
+    const now = performance.now()
+    const hasBegun = response.upstreamId !== null
+    response.countEvent(bytes, now)
+    response.meter.read(event)
+    if (hasBegun) {
+      response.failedAt = now
+      return
+    }
+    const { status } = event
+    if (typeof status === 'number' && Number.isInteger(status) && status >= 400 && status < 600)
+      response.setStatus(status)
+    this.finish(entry, 'done')
+  }
+
+  /** The transcript of what a user has said has a model and usage of its own. */
+  private onTranscribed(event: JsonObject, bytes: number): void {
+    const now = performance.now()
+    const request = { model: this.transcriptionModel, lane: '', bytes: 0, prompt: null }
+    const response = this.create(request, now)
+    if (this.upstream !== null) response.send(this.upstream.name, now)
+    response.countEvent(bytes, now)
+    response.meter.nameModel(this.transcriptionModel)
+    response.meter.read(event)
+    this.record(response.close('done', now))
+  }
+
+  private readSession(session: JsonObject): void {
+    const audio = asObject(asObject(session.audio).input)
+    const transcription = isObject(audio.transcription)
+      ? audio.transcription
+      : asObject(session.input_audio_transcription)
+    this.sessionModel = stringOr(session.model, this.sessionModel)
+    this.transcriptionModel = stringOr(transcription.model, this.transcriptionModel)
+  }
+
+  private create(request: SocketRequest, now: number): SocketResponse {
+    const { exchange } = this
+    this.count++
+    return new SocketResponse(exchange, `${exchange.request.id}.${this.count}`, request, now)
+  }
+
+  private add(request: SocketRequest, now: number, takesPlace: boolean): OpenResponse {
+    const entry: OpenResponse = { response: this.create(request, now), upstream: null, takesPlace }
+    this.open.push(entry)
+    return entry
+  }
+
+  private send(entry: OpenResponse, now: number): void {
+    const { upstream } = this
+    if (upstream === null || entry.upstream !== null) return
+    entry.upstream = upstream
+    upstream.inFlight++
+    entry.response.send(upstream.name, now)
+  }
+
+  private finish(
+    entry: OpenResponse,
+    end: End,
+    code: ErrorCode | null = null,
+    cause: string | null = null,
+  ): void {
+    const at = this.open.indexOf(entry)
+    if (at === -1) return
+    this.open.splice(at, 1)
+    if (entry.upstream !== null) entry.upstream.inFlight--
+    if (entry.takesPlace) this.rules.releaseFurther()
+    this.lastEndAt = performance.now()
+    this.record(entry.response.close(end, this.lastEndAt, code, cause))
+  }
+
+  private record(summary: RequestSummary | null): void {
+    if (summary !== null) this.rules.record(summary)
+  }
+}

@@ -1,0 +1,392 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { ERRORS, type ErrorCode } from '../../api/errors.js'
+import type { Exchange } from '../../exchange/exchange.js'
+import type { Stage } from '../../exchange/stage.js'
+import { findHeader } from '../../http/flat-headers.js'
+import { asObject, parseJson } from '../../json/values.js'
+import { readErrorCode } from '../../lib/error-code.js'
+import type { Target } from '../../routing/route.js'
+import type { Upstream } from '../../upstream/upstream.js'
+import { sendUpstreamError } from '../local-response.js'
+import type { RelayContext } from '../relay-context.js'
+import type { ClientEvent } from './client-event.js'
+import { ClientGate, type Verdict } from './client-gate.js'
+import { ClientSocket } from './client-socket.js'
+import { Connector, hasNoWebSocket, type SocketRoute } from './connector.js'
+import { formatRefusalEvent } from './error-event.js'
+import { acceptKey, CLOSE, CLOSE_CODES, encodeClose, encodeFrame, PING, PONG, TEXT } from './frames.js'
+import { MessageReader } from './message-reader.js'
+import { readRefusal } from './refusal-body.js'
+import { RefusedHandshake } from './refused-handshake.js'
+import { ResponseStarter } from './response-starter.js'
+import { ResponseTracker } from './response-tracker.js'
+import { closeCodeOf, type SocketRules } from './socket-rules.js'
+
+/** Bytes that a client may send before the upstream has accepted. */
+const EARLY_BYTES = 64 * 1024
+
+/**
+ * `choosing`: the relay has accepted the handshake, and waits for the message that names the model. `opening`: a target
+ * is asked. `open`: frames pass. `closing`: the relay has sent a close frame. `over`: nothing passes.
+ */
+type State = 'choosing' | 'opening' | 'open' | 'closing' | 'over'
+
+/**
+ * A WebSocket through the relay (RFC 6455). Bytes pass both ways unchanged; the events are read beside them, and each
+ * response gets a record. Where the handshake names no model, the relay accepts it itself, and the first message
+ * decides the route.
+ */
+export class SocketRelay implements Stage {
+  private readonly exchange: Exchange
+  private readonly socket: Socket
+  private readonly context: RelayContext
+  private readonly rules: SocketRules
+  private readonly gate: ClientGate
+  private readonly messages: MessageReader
+  private readonly tracker: ResponseTracker
+  private readonly starter: ResponseStarter
+  private readonly client: ClientSocket
+  private state: State
+  /** The relay has accepted the handshake itself. */
+  private hasAccepted: boolean
+  private connector: Connector | null
+  /** What an upstream says to a handshake that it refuses, while it is read; null for nothing. */
+  private refusal: IncomingMessage | null
+  private target: Target<Upstream> | null
+  private upstream: Socket | null
+  /** What came before the upstream accepted a handshake that was forwarded. */
+  private early: Buffer[]
+  /** Who sent the first close frame. */
+  private closedBy: 'client' | 'upstream' | null
+  /** `performance.now()`, of the client's last message. */
+  private lastMessageAt: number
+
+  constructor(exchange: Exchange, socket: Socket, head: Buffer, context: RelayContext, rules: SocketRules) {
+    this.exchange = exchange
+    this.socket = socket
+    this.context = context
+    this.rules = rules
+    const isRealtime = /\/realtime(?:$|\/)/.test(exchange.request.path)
+    this.gate = new ClientGate(this, rules.bodyBytes, false)
+    this.tracker = new ResponseTracker(exchange, isRealtime, rules)
+    this.messages = new MessageReader(this.tracker, () => {
+      this.closedBy ??= 'upstream'
+    })
+    this.client = new ClientSocket(exchange, socket, this.messages.frames, isRealtime)
+    this.starter = new ResponseStarter(exchange, context, rules, this.tracker)
+    this.state = 'opening'
+    this.hasAccepted = false
+    this.connector = null
+    this.refusal = null
+    this.target = null
+    this.upstream = null
+    this.early = head.length > 0 ? [head] : []
+    this.closedBy = null
+    this.lastMessageAt = performance.now()
+    exchange.stage = this
+  }
+
+  /** Forwards the handshake. */
+  forward(route: SocketRoute): void {
+    this.listen()
+    this.connect(route)
+  }
+
+  /**
+   * Accepts the handshake, and waits for the first message.
+   * @param key of the handshake
+   * @param protocol that the client has offered; null if it has offered none
+   */
+  accept(key: string, protocol: string | null): void {
+    const { exchange, early } = this
+    const own = ['sec-websocket-accept', acceptKey(key)]
+    if (protocol !== null) own.push('sec-websocket-protocol', protocol)
+    this.hasAccepted = true
+    this.state = 'choosing'
+    this.gate.isLocal = true
+    exchange.acceptUpgrade(performance.now())
+    this.client.upgrade('Switching Protocols', own)
+    this.early = []
+    this.listen()
+    for (const data of early) this.onClientData(data)
+  }
+
+  // The client's side
+
+  private listen(): void {
+    const { socket, exchange } = this
+    // Read from the start: else the relay would not notice a client that leaves.
+    socket.on('data', this.onClientData)
+    // WebSockets are not half-closed: a FIN means that the client has left (RFC 6455, 7.1.1: the server closes first).
+    socket.once('end', () => exchange.res.destroy())
+    socket.on('drain', () => this.upstream?.resume())
+  }
+
+  private readonly onClientData = (data: Buffer): void => {
+    const { state, socket } = this
+    if (state === 'closing' || state === 'over') return
+    if (state === 'opening' && !this.hasAccepted) {
+      this.early.push(data)
+      if (this.early.reduce((sum, { length }) => sum + length, 0) > EARLY_BYTES) socket.pause()
+      return
+    }
+    this.exchange.countBytesIn(data.length)
+    this.upstream?.cork()
+    this.gate.push(data)
+    this.upstream?.uncork()
+    if (this.gate.waitingBytes > EARLY_BYTES) socket.pause()
+  }
+
+  onMessageStart(): void {
+    this.lastMessageAt = performance.now()
+  }
+
+  onPass(bytes: Buffer): void {
+    const { upstream, socket } = this
+    if (upstream?.writable === true && !upstream.write(bytes)) socket.pause()
+  }
+
+  onReplaced(payload: Buffer): void {
+    this.onPass(encodeFrame(TEXT, payload, randomBytes(4)))
+  }
+
+  onEvent(event: ClientEvent, bytes: number): Verdict {
+    if (this.state === 'choosing') return this.onFirstEvent(event, bytes)
+    const started = this.starter.start(event, bytes)
+    if (started === null || Buffer.isBuffer(started)) return started ?? 'pass'
+    this.client.sendError(started.code, event, started.detail)
+    this.closeWhenIdle()
+    return 'drop'
+  }
+
+  /** The message that decides where the connection goes. */
+  private onFirstEvent(event: ClientEvent, bytes: number): Verdict {
+    const { exchange } = this
+    exchange.endBody(performance.now())
+    exchange.enter('plan')
+    const route = this.starter.route(event, bytes)
+    if (typeof route === 'string') {
+      this.refuseConnection(route, event)
+      return 'drop'
+    }
+    this.connect(route)
+    return 'wait'
+  }
+
+  onCloseFrame(): void {
+    this.closedBy ??= 'client'
+  }
+
+  onLocalControl(opcode: number, payload: Buffer): void {
+    if (opcode === PING) this.client.write(encodeFrame(PONG, payload, null))
+    if (opcode !== CLOSE) return
+    this.closedBy = 'client'
+    this.exchange.conclude('done')
+    this.end(encodeFrame(CLOSE, payload.subarray(0, 2), null))
+  }
+
+  onTooLong(): void {
+    this.context.bounds.hit('bodyBytes')
+    this.refuseConnection('body_too_large', null)
+  }
+
+  onHold(bytes: number): boolean {
+    const { budget, bounds } = this.context
+    if (budget.take(bytes)) {
+      this.exchange.heldBytes += bytes
+      return true
+    }
+    bounds.hit('bufferedBytes')
+    this.refuseConnection('relay_busy', null)
+    return false
+  }
+
+  onRelease(bytes: number): void {
+    this.context.budget.give(bytes)
+    this.exchange.heldBytes -= bytes
+  }
+
+  onInvalid(): void {
+    this.exchange.conclude('refused', null, 'invalid_request')
+    this.close(CLOSE_CODES.protocolError, 'invalid frame')
+  }
+
+  /** @param event that is refused; null if it is not complete */
+  private refuseConnection(code: ErrorCode, event: ClientEvent | null): void {
+    this.exchange.conclude('refused', null, code)
+    this.client.sendError(code, event)
+    this.close(closeCodeOf(code), code)
+  }
+
+  // The upstream's side
+
+  private connect(route: SocketRoute): void {
+    this.state = 'opening'
+    this.connector = new Connector(this.exchange, route, this)
+    this.connector.start()
+  }
+
+  onOpen(target: Target<Upstream>, res: IncomingMessage, upstream: Socket, head: Buffer): void {
+    const { exchange, socket, hasAccepted } = this
+    const { redactor } = target.upstream
+    const raw = redactor === null ? res.rawHeaders : res.rawHeaders.map((part) => redactor.hide(part))
+    exchange.startResponse(101, findHeader(raw, 'x-request-id') ?? null, performance.now())
+    if (!hasAccepted) this.client.upgrade(res.statusMessage, raw)
+    this.connector = null
+    this.target = target
+    this.upstream = upstream
+    this.state = 'open'
+    this.lastMessageAt = performance.now()
+    this.tracker.setUpstream(target.upstream)
+    upstream.on('error', (error) => this.onUpstreamOver(readErrorCode(error)))
+    upstream.on('close', () => this.onUpstreamOver(null))
+    upstream.on('drain', () => socket.resume())
+    if (head.length > 0) this.onUpstreamData(head)
+    const renamed = this.starter.setTarget(target)
+    if (hasAccepted) this.gate.resume(renamed ?? 'pass')
+    const { early } = this
+    this.early = []
+    // Bytes that wait for the upstream are not bounded by the socket: it is asked again for the next ones.
+    socket.resume()
+    for (const data of early) this.onClientData(data)
+    upstream.on('data', (data: Buffer) => this.onUpstreamData(data))
+  }
+
+  onRefused(target: Target<Upstream>, res: IncomingMessage): void {
+    const { exchange } = this
+    const { upstream } = target
+    const status = res.statusCode ?? 502
+    this.connector = null
+    if (!this.hasAccepted) {
+      this.state = 'over'
+      // Early data has no receiver now. Reading continues, so that the relay notices a client that leaves.
+      this.early = []
+      this.socket.resume()
+      const refused = new RefusedHandshake(exchange, upstream, res)
+      exchange.stage = refused
+      refused.start()
+      return
+    }
+    if (hasNoWebSocket(status)) this.rules.onNoWebSocket(upstream)
+    this.refusal = res
+    readRefusal(res, upstream.redactor, (body) => {
+      if (this.state !== 'opening') return
+      const lane = this.starter.first?.lane ?? ''
+      const event = formatRefusalEvent(status, body, this.client.style, lane)
+      this.tracker.refuseOpen(status, asObject(asObject(parseJson(event)).error))
+      this.client.sendText(event)
+      exchange.conclude('upstream_failed', `status ${status}`)
+      this.close(CLOSE_CODES.internalError, `upstream refused: ${status}`)
+    })
+  }
+
+  onFailed(code: ErrorCode, cause: string): void {
+    this.connector = null
+    if (!this.hasAccepted) {
+      this.state = 'over'
+      sendUpstreamError(this.exchange, code, cause, this.context)
+      return
+    }
+    if (code === 'upstream_timeout') this.context.bounds.hit('firstByteMs')
+    this.exchange.conclude('upstream_failed', cause, code)
+    this.client.sendError(code, this.starter.first, `${ERRORS[code].message} (${cause})`)
+    this.close(CLOSE_CODES.internalError, code)
+  }
+
+  private onUpstreamData(data: Buffer): void {
+    if (this.state !== 'open') return
+    this.exchange.countChunk()
+    if (!this.client.write(data)) this.upstream?.pause()
+    this.messages.push(data)
+    this.client.flush()
+    this.closeWhenIdle()
+  }
+
+  /** The upstream's connection is over: so is the client's, and what has come is written first. */
+  private onUpstreamOver(cause: string | null): void {
+    if (this.state !== 'open') return
+    this.conclude('upstream', cause)
+    this.state = 'over'
+    this.socket.destroySoon()
+  }
+
+  // The end
+
+  onClose(): void {
+    const { upstream, tracker } = this
+    this.conclude('client', null)
+    this.state = 'over'
+    this.connector?.giveUp()
+    this.connector = null
+    this.refusal?.destroy()
+    this.gate.end()
+    tracker.close()
+    upstream?.destroySoon()
+  }
+
+  /** A connection is complete if one side has closed it between two responses. @param side whose connection ended */
+  private conclude(side: 'client' | 'upstream', cause: string | null): void {
+    const { exchange, closedBy } = this
+    if (closedBy !== null && this.tracker.openCount === 0) exchange.conclude('done')
+    else if ((closedBy ?? side) === 'client') exchange.conclude('client_gone')
+    else exchange.conclude('upstream_cut', cause, 'upstream_cut')
+  }
+
+  onTick(now: number): void {
+    const { state, client, target, rules, tracker } = this
+    if (state === 'closing') client.expire(now)
+    if (state === 'closing' || state === 'over') return
+    this.connector?.onTick(now)
+    tracker.settle(now)
+    this.closeWhenIdle()
+    // While the client does not read, the relay does not read what the upstream sends.
+    if (client.isBlocked) {
+      if (!client.isStalled(rules.clientStallMs, now)) return
+      this.exchange.conclude('client_stalled')
+      this.socket.destroy()
+    } else if (target !== null && tracker.hasSilent(target.upstream.timeouts, now)) {
+      this.exchange.conclude('upstream_idle', 'idleMs')
+      this.close(CLOSE_CODES.internalError, 'upstream_idle')
+    } else if (this.gate.isIncomplete && now - this.lastMessageAt > rules.requestMs) {
+      this.context.bounds.hit('requestMs')
+      this.refuseConnection('request_timeout', null)
+    } else if (this.isIdle && now - Math.max(this.lastMessageAt, tracker.lastMessageAt) > rules.quietMs) {
+      this.context.bounds.hit('websocketQuietMs')
+      this.exchange.conclude('done', 'websocketQuietMs')
+      this.close(CLOSE_CODES.goingAway, 'no message for too long')
+    }
+  }
+
+  /** The connection waits for a message, and no response is open. */
+  private get isIdle(): boolean {
+    return (this.state === 'open' || this.state === 'choosing') && this.tracker.openCount === 0
+  }
+
+  /** Closes the connection if no other response may begin, and none is open. */
+  private closeWhenIdle(): void {
+    const reason = this.starter.closingReason
+    if (reason === null || !this.isIdle) return
+    if (reason === 'revoked_api_key') this.client.sendError(reason, null)
+    this.exchange.conclude('done', null, reason === 'draining' ? null : reason)
+    this.close(closeCodeOf(reason), reason)
+  }
+
+  /** Closes both sides, each with a close frame where what has passed allows it. */
+  private close(code: number, reason: string): void {
+    const { upstream } = this
+    if (upstream?.writable === true && this.gate.isBetweenFrames && this.closedBy === null)
+      upstream.write(encodeFrame(CLOSE, encodeClose(CLOSE_CODES.goingAway, ''), randomBytes(4)))
+    this.end(encodeFrame(CLOSE, encodeClose(code, reason), null))
+  }
+
+  /** Nothing passes any more. @param frame the last one for the client */
+  private end(frame: Buffer): void {
+    this.state = 'closing'
+    this.gate.end()
+    this.tracker.close()
+    this.upstream?.destroySoon()
+    this.client.end(frame)
+  }
+}

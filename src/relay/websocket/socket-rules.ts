@@ -1,0 +1,41 @@
+import { ERRORS, type ErrorCode } from '../../api/errors.js'
+import type { RequestSummary } from '../../exchange/summary.js'
+import type { Target } from '../../routing/route.js'
+import type { Upstream } from '../../upstream/upstream.js'
+import type { SocketRoute } from './connector.js'
+import { CLOSE_CODES } from './frames.js'
+
+/** What a WebSocket needs to know of the config, the keys and the routes. */
+export interface SocketRules {
+  /** Longest message of a client, in bytes. */
+  readonly bodyBytes: number
+  /** Milliseconds that a connection may stay open without a message or an open response. */
+  readonly quietMs: number
+  /** Milliseconds that a message of a client may take to arrive, if it is held until it is complete. */
+  readonly requestMs: number
+  /** Milliseconds that a client may read nothing while data waits for it. */
+  readonly clientStallMs: number
+  /** Finds the targets of a connection. @returns why there are none */
+  route(model: string | null): SocketRoute | ErrorCode
+  /** Finds the name of a model at the target of a connection; null if the model is not there. */
+  nameAt(target: Target<Upstream>, model: string): string | null
+  /** An upstream has no WebSocket at the path of this one. */
+  onNoWebSocket(upstream: Upstream): void
+  /**
+   * @param upstream that gets the response; null if none is connected yet
+   * @param isFurther it comes beside another one
+   * @returns why it is refused; null if it may begin
+   */
+  admit(upstream: Upstream | null, isFurther: boolean): ErrorCode | null
+  releaseFurther(): void
+  record(summary: RequestSummary): void
+}
+
+/** The code that a connection is closed with after an error of the relay's. */
+export function closeCodeOf(code: ErrorCode): number {
+  if (code === 'draining') return CLOSE_CODES.goingAway
+  if (code === 'body_too_large') return CLOSE_CODES.messageTooBig
+  const { status } = ERRORS[code]
+  if (status === 429 || status === 503) return CLOSE_CODES.tryAgainLater
+  return code === 'upgrade_unsupported' ? CLOSE_CODES.internalError : CLOSE_CODES.policyViolation
+}

@@ -1,0 +1,177 @@
+import type { Socket } from 'node:net'
+import { readSubprotocols, stripSubprotocolKeys } from '../access/credentials.js'
+import { findApiIndex, includesApi } from '../api/api-of-path.js'
+import { BODY_PATHS } from '../api/apis.js'
+import type { ErrorCode } from '../api/errors.js'
+import type { Config } from '../config/config.js'
+import type { Exchange } from '../exchange/exchange.js'
+import type { RequestSummary } from '../exchange/summary.js'
+import { removeHeader } from '../http/flat-headers.js'
+import { filterRequestHeaders } from '../http/request-headers.js'
+import type { RelayContext } from '../relay/relay-context.js'
+import type { SocketRoute } from '../relay/websocket/connector.js'
+import { readHandshakeKey } from '../relay/websocket/frames.js'
+import type { HandshakeRequest } from '../relay/websocket/handshake.js'
+import { SocketRelay } from '../relay/websocket/socket-relay.js'
+import type { SocketRules } from '../relay/websocket/socket-rules.js'
+import { isFailoverDefault } from '../routing/retry-policy.js'
+import type { Target } from '../routing/route.js'
+import type { Router } from '../routing/router.js'
+import { placePassthroughCredential } from '../upstream/passthrough-auth.js'
+import type { Upstream } from '../upstream/upstream.js'
+import { replaceModel } from '../upstream/url.js'
+import type { Admission } from './admission.js'
+
+/** Milliseconds that an upstream without a WebSocket for Responses is remembered: then it is asked once more. */
+const REMEMBERED_MS = 600_000
+
+/** Why a handshake is refused. */
+export interface SocketRefusal {
+  readonly code: ErrorCode
+  /** Replaces the usual message. */
+  readonly detail?: string
+}
+
+/** Opens WebSockets to the targets of their routes. Holds what a reload of the config replaces. */
+export class SocketDispatcher {
+  private config: Config
+  private router: Router<Upstream>
+  private readonly context: RelayContext
+  private readonly admission: Admission
+  private readonly record: (summary: RequestSummary) => void
+  /** When an upstream has refused a WebSocket for Responses: `performance.now()`. */
+  private readonly refusedAt: WeakMap<Upstream, number>
+
+  constructor(
+    config: Config,
+    router: Router<Upstream>,
+    context: RelayContext,
+    admission: Admission,
+    record: (summary: RequestSummary) => void,
+  ) {
+    this.config = config
+    this.router = router
+    this.context = context
+    this.admission = admission
+    this.record = record
+    this.refusedAt = new WeakMap()
+  }
+
+  /** WebSockets from now on follow this config. */
+  reconfigure(config: Config, router: Router<Upstream>): void {
+    this.config = config
+    this.router = router
+  }
+
+  /** @returns why the handshake is refused; null if it is under way */
+  open(exchange: Exchange, socket: Socket, head: Buffer): SocketRefusal | null {
+    exchange.setModel(new URLSearchParams(exchange.request.query).get('model'))
+    exchange.setConnection()
+    const rules = this.createRules(exchange)
+    // The first message names the model.
+    if (exchange.request.path === BODY_PATHS.responses && exchange.request.model === null)
+      return this.accept(exchange, socket, head, rules)
+    const route = rules.route(exchange.request.model)
+    if (typeof route === 'string') return { code: route }
+    new SocketRelay(exchange, socket, head, this.context, rules).forward(route)
+    return null
+  }
+
+  private accept(exchange: Exchange, socket: Socket, head: Buffer, rules: SocketRules): SocketRefusal | null {
+    const { rawHeaders, path } = exchange.request
+    const key = readHandshakeKey(rawHeaders)
+    if (key === null) return { code: 'invalid_request', detail: INVALID_HANDSHAKE }
+    if (!this.router.upstreams.some((upstream) => this.mayAccept(upstream, path)))
+      return { code: 'upgrade_unsupported' }
+    const [protocol = null] = readSubprotocols(rawHeaders)
+    new SocketRelay(exchange, socket, head, this.context, rules).accept(key, protocol)
+    return null
+  }
+
+  /** Whether an upstream may have a WebSocket for Responses. */
+  private mayAccept(upstream: Upstream, path: string): boolean {
+    if (!upstream.websockets || !includesApi(upstream.apis, findApiIndex(path))) return false
+    const refusedAt = this.refusedAt.get(upstream)
+    return refusedAt === undefined || performance.now() - refusedAt > REMEMBERED_MS
+  }
+
+  private createRules(exchange: Exchange): SocketRules {
+    const { config, router, admission, context, record } = this
+    const { path, team } = exchange.request
+    return {
+      bodyBytes: config.limits.bodyBytes,
+      quietMs: config.timeouts.websocketQuietMs,
+      requestMs: config.timeouts.requestMs,
+      clientStallMs: config.timeouts.clientStallMs,
+      route: (model) => {
+        const route = router.findRoute(path, model, team)
+        if (route === null) return 'no_route'
+        const ordered = route.balancer.order(performance.now(), null)
+        const targets = ordered
+          .flatMap((i) => route.targets[i] ?? [])
+          .filter(({ upstream }) => upstream.websockets)
+        if (targets.length === 0) return 'upgrade_unsupported'
+        if (targets.every(({ upstream }) => upstream.full)) {
+          context.bounds.hit('upstreamMaxConcurrentRequests')
+          return 'upstream_busy'
+        }
+        return this.createRoute(exchange, model, targets, route.failover)
+      },
+      nameAt: ({ upstream }, model) => {
+        const there = router
+          .findRoute(path, model, team)
+          ?.targets.find((target) => target.upstream === upstream)
+        return there === undefined ? null : (there.model ?? model)
+      },
+      onNoWebSocket: (upstream) => this.refusedAt.set(upstream, performance.now()),
+      admit: (upstream, isFurther) => {
+        if (upstream?.full === true) {
+          context.bounds.hit('upstreamMaxConcurrentRequests')
+          return 'upstream_busy'
+        }
+        return isFurther ? admission.admitFurther(exchange) : null
+      },
+      releaseFurther: () => admission.release(exchange),
+      record,
+    }
+  }
+
+  private createRoute(
+    exchange: Exchange,
+    model: string | null,
+    targets: readonly Target<Upstream>[],
+    failover: boolean | null,
+  ): SocketRoute {
+    const passthrough = this.config.keys.mode === 'passthrough'
+    return {
+      targets,
+      failover: failover ?? isFailoverDefault(exchange.request.method, exchange.request.path),
+      build: (target) => buildHandshake(exchange, target, model, passthrough),
+    }
+  }
+}
+
+const INVALID_HANDSHAKE =
+  'The WebSocket handshake needs Sec-WebSocket-Version: 13 and a Sec-WebSocket-Key of 16 bytes (RFC 6455, 4.1).'
+
+/** Builds the handshake for a target: the client's, with the model name, the credential and the path of the target. */
+function buildHandshake(
+  { request }: Exchange,
+  { upstream, model: ownName }: Target<Upstream>,
+  model: string | null,
+  passthrough: boolean,
+): HandshakeRequest {
+  const { path, query, rawHeaders } = request
+  const queryModel = new URLSearchParams(query).get('model')
+  const wanted = ownName ?? model
+  const isRenamed = request.model !== null && wanted !== null && wanted !== queryModel
+  const headers = filterRequestHeaders(rawHeaders, upstream.auth.headersFor(path, passthrough), passthrough)
+  if (passthrough) placePassthroughCredential(headers, upstream.auth.passthroughSchemeFor(path))
+  // Compressed frames could not be read.
+  removeHeader(headers, 'sec-websocket-extensions')
+  const target = isRenamed ? replaceModel(query, wanted) : query
+  return {
+    path: upstream.address.build(path, target, wanted, passthrough),
+    headers: passthrough ? headers : stripSubprotocolKeys(headers),
+  }
+}
