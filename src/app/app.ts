@@ -10,6 +10,7 @@ import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
 import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
 import { SlownessWatch } from '../observe/slowness-watch.js'
+import { ResponseEnds } from '../routing/response-ends.js'
 import { Router } from '../routing/router.js'
 import { Listener } from '../server/listener.js'
 import { RequestHandler } from '../server/request-handler.js'
@@ -74,7 +75,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const keyring = options.keyring ?? ownKeyring
   const slowness = new SlownessWatch(log, config.log.slowMs)
-  const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness]
+  const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
   if (ledger !== null) sinks.unshift(ledger)
   const handler = new RequestHandler({ config, keyring, router, log, sinks, ledger })

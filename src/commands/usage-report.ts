@@ -32,7 +32,8 @@ token (ttft), and the time that the relay itself added (relay).
 
 TIME is a day (2026-01-31, UTC), a time (2026-01-31T09:00Z), or how long ago
 (30m, 24h, 7d, 2w). Errors are requests with a status of 400 or above or
-without a status, and responses that were cut.
+without a status, responses that were cut, and those that report an error
+within a stream.
 "-" means unknown. "+" after a cost: some requests have no price. "~" before
 tokens: some are estimated, because the upstream reported none. Quantiles are
 exact within 1 %.

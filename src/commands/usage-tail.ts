@@ -42,7 +42,8 @@ are estimated.
   --user USER     only requests of this user: alice, or team1/alice
   --model MODEL   only requests for this model
   --errors        only requests with a status of 400 or above or without a
-                  status, and responses that were cut
+                  status, responses that were cut, and those that report an
+                  error within a stream
   --json          print records as they are in the ledger
   --config FILE   the config file. Default: thinwire.json in this folder
   --folder DIR    the ledger's folder. Default: ledger.folder of the config

@@ -1,3 +1,4 @@
+import { findFailureSign } from '../../exchange/failed-request.js'
 import type { UsageRecord } from '../schema.js'
 
 /** The fields of a record that reports read. A value is null if it is unknown or of the wrong type. */
@@ -12,6 +13,7 @@ export interface Entry {
   readonly upstream: string | null
   readonly status: number | null
   readonly end: string | null
+  readonly streamError: string | null
   readonly promptTokens: number | null
   readonly cachedTokens: number | null
   readonly completionTokens: number | null
@@ -69,6 +71,7 @@ export function readEntry(line: string): Entry | null {
     upstream: asText(fields.upstream),
     status: asNumber(fields.status),
     end: asText(fields.end),
+    streamError: asText(fields.stream_error),
     promptTokens: asNumber(fields.prompt_tokens),
     cachedTokens: asNumber(fields.cached_tokens),
     completionTokens: asNumber(fields.completion_tokens),
@@ -80,12 +83,13 @@ export function readEntry(line: string): Entry | null {
   }
 }
 
-/** End reasons that are not failures. A client that leaves does so by choice. */
-const GOOD_ENDS: ReadonlySet<string | null> = new Set(['done', 'local', 'client_gone'])
-
-/** Whether a request failed, by its status or its end reason. */
-export function isError({ status, end }: Pick<Entry, 'status' | 'end'>): boolean {
-  return status === null || status >= 400 || !GOOD_ENDS.has(end)
+/** Whether a request failed, as metrics count it. */
+export function isError({
+  status,
+  end,
+  streamError,
+}: Pick<Entry, 'status' | 'end' | 'streamError'>): boolean {
+  return findFailureSign(status, end, streamError) !== null
 }
 
 /** Formats the owner as `team/user`, as two teams may each have a user of the same name; null if unknown. */

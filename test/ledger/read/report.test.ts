@@ -111,6 +111,9 @@ test('a request is an error if its status is missing or at least 400, or its end
   assert.is(errors(399, 'done'), 0)
   assert.is(errors(400, 'done'), 1)
   assert.is(errors(null, 'client_gone'), 1)
+  const streamed = { status: 200, end: 'done', stream_error: 'overloaded_error' }
+  assert.is(report('team', [streamed, { ...streamed, end: 'client_gone' }]).total.errors, 2)
+  assert.is(report('team', [{ ...streamed, stream_error: null }]).total.errors, 0)
 })
 
 test('repeated records count once, and torn lines do not count', () => {
