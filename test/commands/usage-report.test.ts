@@ -92,8 +92,8 @@ test('json and csv have exact numbers, and unknown is not zero', async (place) =
   const csv = await runUsage(place, ['--by', 'model', '--csv'])
   assert.is(
     csv.out,
-    'model,requests,errors,prompt_tokens,cached_tokens,completion_tokens,cost_usd,unpriced,ttft_ms_p50,ttft_ms_p99,' +
-      'overhead_us_p99,estimated\r\n"a ""b"", c",2,0,1234568,0,,0.3,0,,,,0\r\n,1,0,,,,,0,,,,0\r\n',
+    'model,requests,errors,prompt_tokens,cached_tokens,completion_tokens,reasoning_tokens,searches,cost_usd,unpriced,ttft_ms_p50,ttft_ms_p99,' +
+      'overhead_us_p99,estimated\r\n"a ""b"", c",2,0,1234568,0,,,,0.3,0,,,,0\r\n,1,0,,,,,,,0,,,,0\r\n',
   )
 })
 
@@ -140,7 +140,7 @@ test('a model name that looks like a formula is not run by a spreadsheet', async
   const cells = out
     .split('\r\n')
     .slice(1, -1)
-    .map((row) => row.replace(/,1,0,,,,,0,,,,0$/, ''))
+    .map((row) => row.replace(/,1,0,,,,,,,0,,,,0$/, ''))
   assert.equal(
     cells.sort(),
     ["'=1+2", "'+1", "'-1", "'@SUM(A1)", '"\'\t=1"', "'\uff1d1", '"\'=a""b"', '"a;=1"', 'gpt-4=x'].sort(),

@@ -1,24 +1,43 @@
 import { findFailureSign } from '../../exchange/failed-request.js'
 import type { UsageRecord } from '../schema.js'
+import { parseLedgerTime } from './ledger-time.js'
+import { RecordShapes } from './record-shapes.js'
+import { toNanoUsd, type Whole } from './whole.js'
 
-/** The fields of a record that reports read. A value is null if it is unknown or of the wrong type. */
-export interface Entry {
-  readonly writer: string
-  readonly seq: number
-  readonly ts: string | null
+/** What requests can be grouped and filtered by. A value is null if it is unknown. */
+export interface Dimensions {
+  /** When the request arrived, in epoch milliseconds; of many requests, the start of their quarter of an hour. */
+  readonly at: number | null
   readonly key: string | null
+  readonly env: string | null
   readonly team: string | null
   readonly user: string | null
   readonly model: string | null
+  readonly upstreamModel: string | null
   readonly upstream: string | null
-  readonly status: number | null
   readonly end: string | null
+  readonly requestClass: string | null
+  readonly serviceTier: string | null
+  /** As in the record: `project=a,ticket=b`. */
+  readonly tags: string | null
+}
+
+/** The fields of a record that reports read. A value is null if it is unknown or of the wrong type. */
+export interface Entry extends Dimensions {
+  readonly writer: string
+  readonly seq: number
+  readonly ts: string | null
+  readonly sessionId: string | null
+  readonly status: number | null
   readonly streamError: string | null
   readonly promptTokens: number | null
   readonly cachedTokens: number | null
   readonly completionTokens: number | null
+  readonly reasoningTokens: number | null
+  readonly searches: number | null
   readonly usageSource: string | null
-  readonly costUsd: number | null
+  /** Nano-dollars. */
+  readonly cost: Whole | null
   readonly ttftMs: number | null
   readonly totalMs: number | null
   readonly overheadUs: number | null
@@ -35,7 +54,26 @@ interface IdentifiedRecord {
  * Fields of a line that claims to be a record; names and types come from the schema. Each field is checked when it is
  * read, as parsing each line with the schema would take far longer.
  */
-type Fields = Partial<UsageRecord>
+export type Fields = Partial<UsageRecord>
+
+/** The fields that `readEntry` reads. */
+export const ENTRY_FIELDS = [
+  ...([
+    'seq',
+    'writer',
+    'ts',
+    'key',
+    'env',
+    'team',
+    'user',
+    'request_class',
+    'model',
+    'upstream_model',
+  ] as const),
+  ...(['upstream', 'status', 'end', 'prompt_tokens', 'cached_tokens', 'completion_tokens'] as const),
+  ...(['reasoning_tokens', 'usage_source', 'cost_usd', 'stream_error', 'ttft_ms', 'total_ms'] as const),
+  ...(['overhead_us', 'tags', 'session_id', 'searches', 'service_tier'] as const),
+] satisfies readonly (keyof UsageRecord)[]
 
 /**
  * Reads the identity of a record.
@@ -43,40 +81,66 @@ type Fields = Partial<UsageRecord>
  * @returns null if the line is not a record, such as a line that a crash or a full disk has torn
  */
 export function readIdentity(line: string): IdentifiedRecord | null {
-  let fields: Fields | null
+  const fields = parseFields(line)
+  return fields === null ? null : identify(fields)
+}
+
+function parseFields(line: string): Fields | null {
   try {
-    fields = JSON.parse(line) as Fields | null
+    const fields = JSON.parse(line) as unknown
+    return typeof fields === 'object' && fields !== null ? fields : null
   } catch {
     return null
   }
-  if (typeof fields !== 'object' || fields === null) return null
+}
+
+function identify(fields: Fields): IdentifiedRecord | null {
   const { writer, seq } = fields
   if (typeof writer !== 'string' || seq === undefined || !Number.isSafeInteger(seq) || seq < 1) return null
   return { writer, seq, fields }
 }
 
+const shapes = new RecordShapes(ENTRY_FIELDS)
+
 /** Reads a record for a report. @returns null as `readIdentity` */
 export function readEntry(line: string): Entry | null {
-  const found = readIdentity(line)
+  let read = shapes.read(line)
+  if (read === null) {
+    read = parseFields(line)
+    if (read === null) return null
+    shapes.learn(Object.keys(read))
+  }
+  const found = identify(read)
   if (found === null) return null
   const { writer, seq, fields } = found
+  const ts = asText(fields.ts)
+  const cost = asNumber(fields.cost_usd)
   return {
     writer,
     seq,
-    ts: asText(fields.ts),
+    ts,
+    at: ts === null ? null : parseLedgerTime(ts),
     key: asText(fields.key),
+    env: asText(fields.env),
     team: asText(fields.team),
     user: asText(fields.user),
     model: asText(fields.model),
+    upstreamModel: asText(fields.upstream_model),
     upstream: asText(fields.upstream),
-    status: asNumber(fields.status),
     end: asText(fields.end),
+    requestClass: asText(fields.request_class),
+    serviceTier: asText(fields.service_tier),
+    tags: asText(fields.tags),
+    sessionId: asText(fields.session_id),
+    status: asNumber(fields.status),
     streamError: asText(fields.stream_error),
-    promptTokens: asNumber(fields.prompt_tokens),
-    cachedTokens: asNumber(fields.cached_tokens),
-    completionTokens: asNumber(fields.completion_tokens),
+    promptTokens: asCount(fields.prompt_tokens),
+    cachedTokens: asCount(fields.cached_tokens),
+    completionTokens: asCount(fields.completion_tokens),
+    reasoningTokens: asCount(fields.reasoning_tokens),
+    searches: asCount(fields.searches),
     usageSource: asText(fields.usage_source),
-    costUsd: asNumber(fields.cost_usd),
+    cost: cost === null ? null : toNanoUsd(cost),
     ttftMs: asNumber(fields.ttft_ms),
     totalMs: asNumber(fields.total_ms),
     overheadUs: asNumber(fields.overhead_us),
@@ -97,10 +161,22 @@ export function findOwner({ team, user }: Pick<Entry, 'team' | 'user'>): string 
   return user === null ? null : `${team ?? '-'}/${user}`
 }
 
+/** Finds the value of a tag. @param tags `project=a,ticket=b` @returns null if there is none */
+export function findTag(tags: string | null, name: string): string | null {
+  if (tags === null) return null
+  const start = `${name}=`
+  const tag = tags.split(',').find((each) => each.startsWith(start))
+  return tag === undefined ? null : tag.slice(start.length)
+}
+
 function asText(value: string | null | undefined): string | null {
   return typeof value === 'string' ? value : null
 }
 
 function asNumber(value: number | null | undefined): number | null {
-  return typeof value === 'number' && value >= 0 ? value : null
+  return typeof value === 'number' && value >= 0 && Number.isFinite(value) ? value : null
+}
+
+function asCount(value: number | null | undefined): number | null {
+  return typeof value === 'number' && value >= 0 && Number.isSafeInteger(value) ? value : null
 }
