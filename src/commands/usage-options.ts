@@ -17,9 +17,9 @@ export const FILTER_HELP = `  --team TEAM     only requests of this team
   --user USER     only requests of this user: alice, or team1/alice
   --key KEY       only requests with the key of this id
   --model MODEL   only requests for this model
-  --tag NAME=VALUE  only requests with this tag
-                  In each of these, * stands for any characters ('gpt-*'). One
-                  that is given again takes more; another --tag takes fewer.
+  --tag NAME=TEXT only requests with this tag: project=a
+                  In these, * stands for any characters: 'gpt-*'. An option that
+                  is given again takes more requests, --tag fewer
 `
 
 /** Reads the options that choose requests. @throws UsageProblem */

@@ -5,6 +5,7 @@ import { readDay } from '../ledger/read/day-reader.js'
 import { GROUPING_NAMES, type Grouping, parseGrouping } from '../ledger/read/grouping.js'
 import { Report, type SortKey } from '../ledger/read/report.js'
 import { listDays } from '../ledger/read/rollup-files.js'
+import { isWritable, makeRollups } from '../ledger/read/rollup-maker.js'
 import type { Zone } from '../ledger/read/zone.js'
 import { Progress } from './progress.js'
 import {
@@ -121,11 +122,21 @@ async function readAll(
   usesRollups: boolean,
   progress: Progress,
 ): Promise<void> {
-  const options = { now: Date.now(), usesRollups, onProgress: (bytes: number) => progress.add(bytes) }
+  const now = Date.now()
+  const onProgress = (bytes: number): void => progress.add(bytes)
+  const days = listDays(names)
   try {
-    for (const day of listDays(names)) {
+    // Those of many days are made at the same time; where they cannot be kept, it would be for nothing.
+    const makes = usesRollups && report.takesRollups && days.length > 2 && (await isWritable(folder))
+    const made = new Set(makes ? (await makeRollups(folder, days, now, onProgress)).made : [])
+    for (const day of days) {
       const files = names.filter(({ name }) => day.names.includes(name))
-      await readDay(folder, day, await sizeOf(folder, files), report, options)
+      const onRead = made.has(day.day) ? () => {} : onProgress
+      await readDay(folder, day, await sizeOf(folder, files), report, {
+        now,
+        usesRollups,
+        onProgress: onRead,
+      })
     }
   } finally {
     progress.end()

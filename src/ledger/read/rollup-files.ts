@@ -1,10 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import type { LedgerName } from '../files.js'
 import { readEntry } from './entry.js'
 import { readLines } from './lines.js'
-import { type FileStamp, Rollup, RollupBuilder } from './rollup.js'
+import { type FileStamp, parseHead, Rollup, RollupBuilder, type RollupHead } from './rollup.js'
 
 /** A rollup tells a changed file by these last bytes, beside its size and time. */
 const TAIL_BYTES = 4_096
@@ -53,8 +55,26 @@ export async function readRollup(folder: string, { day, names }: DayFiles): Prom
   }
   const rollup = Rollup.parse(text)
   if (rollup === null) return null
-  const stamps = await stampFiles(folder, names)
-  return JSON.stringify(rollup.head.files) === JSON.stringify(stamps) ? rollup : null
+  return fitsFiles(rollup.head, await stampFiles(folder, names)) ? rollup : null
+}
+
+/** Whether there is a rollup that fits the files as they are now; its rows may be damaged all the same. */
+export async function isCurrent(folder: string, { day, names }: DayFiles): Promise<boolean> {
+  const head = await readFirstLine(join(folder, formatRollupName(day)))
+  return head !== null && fitsFiles(parseHead(head), await stampFiles(folder, names))
+}
+
+async function readFirstLine(path: string): Promise<string | null> {
+  try {
+    for await (const line of createInterface({ input: createReadStream(path) })) return line
+  } catch {
+    // Missing, or of another user.
+  }
+  return null
+}
+
+function fitsFiles(head: RollupHead | null, stamps: readonly FileStamp[]): boolean {
+  return head !== null && JSON.stringify(head.files) === JSON.stringify(stamps)
 }
 
 /**

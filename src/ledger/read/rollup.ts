@@ -165,15 +165,9 @@ export class Rollup {
   /** Parses a rollup. @returns null if it is damaged, or of another version */
   static parse(text: string): Rollup | null {
     const end = text.indexOf('\n')
-    let head: RollupHead | null
-    try {
-      head = JSON.parse(text.slice(0, end)) as RollupHead | null
-    } catch {
-      return null
-    }
+    const head = parseHead(text.slice(0, end))
     const rows = text.slice(end + 1)
-    if (typeof head !== 'object' || head === null || head.v !== VERSION || head.hash !== hashText(rows))
-      return null
+    if (head === null || head.hash !== hashText(rows)) return null
     return new Rollup(head, rows)
   }
 
@@ -207,6 +201,16 @@ export class Rollup {
       key: name(10),
       tags: name(11),
     }
+  }
+}
+
+/** Parses the first line of a rollup. @returns null if it is damaged, or of another version */
+export function parseHead(line: string): RollupHead | null {
+  try {
+    const head = JSON.parse(line) as RollupHead | null
+    return head?.v === VERSION ? head : null
+  } catch {
+    return null
   }
 }
 

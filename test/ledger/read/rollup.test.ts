@@ -20,7 +20,9 @@ import { GROUPING_NAMES, type Grouping, parseGrouping } from '../../../src/ledge
 import { Period } from '../../../src/ledger/read/period.js'
 import { Report } from '../../../src/ledger/read/report.js'
 import { Rollup } from '../../../src/ledger/read/rollup.js'
-import { formatRollupName, listDays } from '../../../src/ledger/read/rollup-files.js'
+import { formatRollupChecks, verifyRollups } from '../../../src/ledger/read/rollup-check.js'
+import { type DayFiles, formatRollupName, listDays } from '../../../src/ledger/read/rollup-files.js'
+import { makeRollups } from '../../../src/ledger/read/rollup-maker.js'
 import { UTC, Zone } from '../../../src/ledger/read/zone.js'
 import { recordOf } from '../../support/ledger.js'
 import { fc } from '../../support/property.js'
@@ -265,6 +267,47 @@ test('a folder that cannot be written has reports all the same, and nothing is l
     chmodSync(folder, 0o700)
   }
   assert.ok(existsSync(join(folder, DAY)))
+})
+
+test('rollups of many days are made at once, and only those that are missing', async ({ folder }) => {
+  const days = ['01', '02', '03', '04', '05']
+  for (const [i, day] of days.entries())
+    append(folder, `usage-2026-01-${day}.jsonl`, recordOf({ seq: i + 1, team: 'a' }))
+  const list = (): DayFiles[] => listDays(listLedgerNames(readdirSync(folder)))
+  const now = Date.UTC(2026, 0, 5, 12)
+  const first = await makeRollups(folder, list(), now)
+  assert.equal(first, {
+    made: days.slice(0, 4).map((day) => `2026-01-${day}`),
+    failed: [],
+    current: 0,
+    open: 1,
+  })
+  append(folder, 'usage-2026-01-02.jsonl', recordOf({ seq: 9, team: 'a' }))
+  const next = await makeRollups(folder, list(), now)
+  assert.equal(next, { made: ['2026-01-02'], failed: [], current: 3, open: 1 })
+  assert.equal(await ask(folder, BY_TEAM, true, now), await ask(folder, BY_TEAM, false, now))
+  assert.is(rollups(folder).length, 4)
+})
+
+test('a rollup that tells something else than the records is found, and an outdated one is no fault', async ({
+  folder,
+}) => {
+  for (const day of ['01', '02', '03'])
+    append(folder, `usage-2026-01-${day}.jsonl`, recordOf({ seq: Number(day), team: 'a' }))
+  const names = listLedgerNames(readdirSync(folder))
+  assert.equal(await verifyRollups(folder, names), [])
+  await ask(folder, BY_TEAM, true)
+  const path = join(folder, formatRollupName('2026-01-02'))
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"a"', '"b"'))
+  append(folder, 'usage-2026-01-03.jsonl', recordOf({ seq: 9 }))
+  const checks = await verifyRollups(folder, names)
+  assert.equal(checks, [
+    { day: '2026-01-01', state: 'same' },
+    { day: '2026-01-02', state: 'differs' },
+    { day: '2026-01-03', state: 'outdated' },
+  ])
+  assert.match(formatRollupChecks(checks).join('\n'), / {2}rollup-2026-01-02\.jsonl$/)
+  assert.equal(formatRollupChecks(checks.filter(({ state }) => state !== 'differs')), [])
 })
 
 test.run()
