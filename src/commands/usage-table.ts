@@ -69,11 +69,11 @@ export function formatTable(
     ...groups.map(({ names, totals }) => ({ names: names.map((name) => name ?? '-'), totals })),
     { names: ['total'], totals: total },
   ]
-  // Times are all of one length: a line of their own for each would be too much.
-  const times = by.filter(({ isTime }) => isTime).length
-  const wanted =
-    times === by.length ? Math.max(...rows.map(({ names }) => names.join(' ').length)) : NAME_WIDTH
-  const table = chooseColumns(total, lineWidth - wanted)
+  const table = chooseColumns(
+    total,
+    lineWidth,
+    rows.map(({ names }) => names.join(' ').length),
+  )
   const nameMax = lineWidth - widthOf(table)
   const heads = by.map(({ name }) => name)
   const widths = fitNames(
@@ -110,11 +110,18 @@ export function formatTable(
   return lines.map((line) => `${line}\n`).join('')
 }
 
-/** Chooses the columns that say something and fit into a width. */
-function chooseColumns(total: Totals, max: number): Column[] {
+/**
+ * Chooses the columns that say something. The least of them go if the names need their place.
+ * @param lengths of the names; those that do not fit even then have lines of their own
+ */
+function chooseColumns(total: Totals, lineWidth: number, lengths: readonly number[]): Column[] {
   let table = TABLE.filter(({ isShown }) => isShown === undefined || isShown(total))
-  for (const name of LEAST)
-    if (widthOf(table) > max) table = table.filter(({ head }) => head.join(' ') !== name)
+  const without = table.filter(({ head }) => !LEAST.includes(head.join(' ')))
+  const most = lineWidth - widthOf(without)
+  const wanted = Math.max(NAME_WIDTH, ...lengths.filter((length) => length <= most))
+  for (const name of LEAST) {
+    if (widthOf(table) > lineWidth - wanted) table = table.filter(({ head }) => head.join(' ') !== name)
+  }
   return table
 }
 

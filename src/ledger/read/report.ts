@@ -5,7 +5,7 @@ import type { Period } from './period.js'
 import type { RollupHead } from './rollup.js'
 import { SequenceCheck } from './sequence-check.js'
 import { Sum, type SumRow, type Totals } from './sum.js'
-import type { Zone } from './zone.js'
+import { QUARTER_MS, type Zone } from './zone.js'
 
 /** Most groups of a report: clients can make up model names. Further groups are summed up as `OTHERS`. */
 const MAX_GROUPS = 10_000
@@ -82,21 +82,21 @@ export class Report {
 
   /**
    * Begins a day whose records are summed up.
-   * @returns false if its records have to be read instead: some were counted before, or the period or the zone divides
-   * a quarter of an hour
+   * @returns whether its rows are to be added, or none as all are outside of the period. `records`: these have to be
+   * read instead, as some were counted before, or the period or the zone divides a quarter of an hour
    */
-  beginRollup({ writers, quarters, torn, duplicates }: RollupHead): boolean {
+  beginRollup({ writers, quarters, torn, duplicates }: RollupHead): 'rows' | 'none' | 'records' {
     const { period, zone } = this.options
-    if (!this.takesRollups) return false
-    if (
-      !quarters.every((quarter) => period.isWhole(quarter) && (quarter === null || zone.isUniform(quarter)))
-    )
-      return false
-    if (writers.some(([writer, ranges]) => this.seen.hasAny(writer, ranges))) return false
+    const isUsable = (quarter: number | null): boolean =>
+      period.isWhole(quarter) && (quarter === null || zone.isUniform(quarter))
+    if (!this.takesRollups || !quarters.every(isUsable)) return 'records'
+    if (writers.some(([writer, ranges]) => this.seen.hasAny(writer, ranges))) return 'records'
     for (const [writer, ranges] of writers) this.seen.addRanges(writer, ranges)
     this.torn += torn
     this.duplicates += duplicates
-    return true
+    const isIn = (quarter: number | null): boolean =>
+      period.includes(quarter === null ? null : quarter * QUARTER_MS)
+    return quarters.some(isIn) ? 'rows' : 'none'
   }
 
   /** Adds the sum of some requests of that day. @param from index of the sum in `row` */

@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { LF } from '../../lib/bytes.js'
 import type { LedgerName } from '../files.js'
 import { readEntry } from './entry.js'
 import { readLines } from './lines.js'
@@ -10,6 +9,9 @@ import { type FileStamp, parseHead, Rollup, RollupBuilder, type RollupHead } fro
 
 /** A rollup tells a changed file by these last bytes, beside its size and time. */
 const TAIL_BYTES = 4_096
+
+/** Most heads are shorter. */
+const HEAD_BYTES = 32 * 1024
 
 const DAY_MS = 86_400_000
 
@@ -64,13 +66,22 @@ export async function isCurrent(folder: string, { day, names }: DayFiles): Promi
   return head !== null && fitsFiles(parseHead(head), await stampFiles(folder, names))
 }
 
+/** @returns null if the file is missing, or of another user */
 async function readFirstLine(path: string): Promise<string | null> {
+  const file = await open(path).catch(() => null)
+  if (file === null) return null
+  const parts: Buffer[] = []
   try {
-    for await (const line of createInterface({ input: createReadStream(path) })) return line
-  } catch {
-    // Missing, or of another user.
+    for (let at = 0; ; ) {
+      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(HEAD_BYTES), 0, HEAD_BYTES, at)
+      const end = buffer.subarray(0, bytesRead).indexOf(LF)
+      parts.push(buffer.subarray(0, end === -1 ? bytesRead : end))
+      if (end !== -1 || bytesRead === 0) return Buffer.concat(parts).toString()
+      at += bytesRead
+    }
+  } finally {
+    await file.close()
   }
-  return null
 }
 
 function fitsFiles(head: RollupHead | null, stamps: readonly FileStamp[]): boolean {

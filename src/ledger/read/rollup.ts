@@ -174,7 +174,8 @@ export class Rollup {
   /** Adds all requests of the day to a report. @returns false if the records have to be read instead */
   addTo(report: Report): boolean {
     const { head, rows } = this
-    if (head.rows === null || !report.beginRollup(head)) return false
+    const needed = head.rows === null ? 'records' : report.beginRollup(head)
+    if (needed !== 'rows') return needed === 'none'
     for (let start = 0, end = rows.indexOf('\n'); end !== -1; end = rows.indexOf('\n', start)) {
       const row = JSON.parse(rows.slice(start, end)) as SumRow
       report.addRow(this.readDimensions(row), row, SUM_AT)

@@ -1,101 +1,55 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { findTag, readEntry, readIdentity } from '../../../src/ledger/read/entry.js'
-import { FIELDS } from '../../support/ledger.js'
-import { fc } from '../../support/property.js'
+import { type Entry, findTag, readEntry } from '../../../src/ledger/read/entry.js'
+import { recordOf } from '../../support/ledger.js'
 
-/** Values of a field, right ones and wrong ones. */
-const value = fc.oneof(
-  fc.constantFrom<unknown>(
-    null,
-    true,
-    false,
-    0,
-    1,
-    7,
-    200,
-    0.5,
-    1e-9,
-    -3,
-    1e300,
-    'done',
-    'a,"b',
-    'x\\y',
-    'ü\u2028',
-    '',
-  ),
-  fc.constantFrom<unknown>([], { a: 1 }, '","team":"forged', '2026-01-01T00:00:00.000Z'),
-)
+function read(fields: Readonly<Record<string, unknown>>): Entry {
+  const entry = readEntry(recordOf({ seq: 1, ...fields }).trimEnd())
+  assert.ok(entry !== null)
+  return entry
+}
 
-/** A line with all fields in their order, as the ledger writes it, and perhaps some that are wrong. */
-const written = fc
-  .tuple(fc.array(value, { minLength: FIELDS.length, maxLength: FIELDS.length }), fc.nat(3))
-  .map(([values, wrong]) => {
-    const usual = FIELDS.map((_, i) => ['text', null, 12, 'a b', 3.25][i % 5])
-    const record = FIELDS.map((name, i) => [name, i % 4 < wrong ? values[i] : usual[i]])
-    return JSON.stringify({ ...Object.fromEntries(record), seq: 7, writer: 'w-1', v: 1 })
+test('a value of a wrong type or out of range is unknown', () => {
+  const wrong = read({
+    team: 7,
+    tags: ['a'],
+    prompt_tokens: 1.5,
+    searches: -1,
+    ttft_ms: '3',
+    cost_usd: -0.1,
+    status: null,
   })
-
-/** What may happen to a line: a part is lost, doubled or replaced. */
-const damaged = fc
-  .tuple(
-    written,
-    fc.nat(2_000),
-    fc.nat(2_000),
-    fc.constantFrom('', '"', ',', '\\', '}', ' ', '1', 'null', '\n'),
-  )
-  .map(([line, from, to, put]) => line.slice(0, from) + put + line.slice(to))
-
-test('a line is read as JSON.parse reads it, whatever it looks like', () => {
-  fc.assert(
-    fc.property(fc.array(fc.oneof(written, damaged), { minLength: 1, maxLength: 20 }), (lines) => {
-      // More than once: a line is read by the patterns of the ones before it.
-      for (const line of [...lines, ...lines]) {
-        const found = readIdentity(line)
-        const entry = readEntry(line)
-        if (found === null) {
-          assert.is(entry, null, line)
-          continue
-        }
-        assert.ok(entry !== null, line)
-        const { fields } = found
-        const text = (field: unknown): string | null => (typeof field === 'string' ? field : null)
-        const number = (field: unknown): number | null =>
-          typeof field === 'number' && field >= 0 && Number.isFinite(field) ? field : null
-        assert.equal(
-          [
-            entry.writer,
-            entry.seq,
-            entry.ts,
-            entry.team,
-            entry.model,
-            entry.end,
-            entry.tags,
-            entry.streamError,
-          ],
-          [found.writer, found.seq, ...[fields.ts, fields.team, fields.model].map(text)].concat(
-            [fields.end, fields.tags, fields.stream_error].map(text),
-          ),
-        )
-        assert.equal(
-          [entry.status, entry.ttftMs, entry.overheadUs],
-          [fields.status, fields.ttft_ms, fields.overhead_us].map(number),
-        )
-      }
-    }),
-    { numRuns: 300 },
-  )
+  const { team, tags, promptTokens, searches, ttftMs, cost, status } = wrong
+  for (const value of [team, tags, promptTokens, searches, ttftMs, cost, status]) assert.is(value, null)
+  assert.is(readEntry('{"writer":"w","seq":1,"ttft_ms":1e400}')?.ttftMs, null)
 })
 
-test('a field that stands twice counts as it does for JSON.parse: the last one', () => {
-  const line = (end: string): string => `{"v":1,"seq":1,"writer":"w","team":"a","end":"done"${end}}`
-  for (const end of ['', ',"team":"b"', ',"tags":"x=1","tags":"x=2"']) {
-    const { fields } = readIdentity(line(end)) ?? {}
-    for (let i = 0; i < 2; i++) {
-      assert.is(readEntry(line(end))?.team, fields?.team)
-      assert.is(readEntry(line(end))?.tags, fields?.tags ?? null)
-    }
-  }
+test('a time is read in the format of the ledger, and in any other that is one', () => {
+  for (const ts of ['2026-01-01T09:00:59.123Z', '2026-01-01T09:00:00.000Z', '2026-02-28T23:59:59.999Z'])
+    assert.is(read({ ts }).at, Date.parse(ts))
+  assert.is(read({ ts: '2026-01-01T10:00:00+01:00' }).at, Date.UTC(2026, 0, 1, 9))
+  for (const ts of [
+    '2026-13-01T09:00:00.000Z',
+    '2026-01-01T25:00:00.000Z',
+    '2026-01-01T09:00:60.000Z',
+    'never',
+    null,
+    7,
+  ])
+    assert.is(read({ ts }).at, null, String(ts))
+})
+
+test('a cost is a whole number of nano-dollars', () => {
+  for (const [usd, nano] of [
+    [0, 0],
+    [1e-9, 1],
+    [0.1, 100_000_000],
+    [0.3, 300_000_000],
+    [1.005, 1_005_000_000],
+    [999_999.999_999_999, 999_999_999_999_999],
+    [20_000_000.5, 20_000_000_500_000_000n],
+  ] as const)
+    assert.is(read({ cost_usd: usd }).cost, nano)
 })
 
 test('the value of a tag is found by its whole name', () => {
