@@ -43,7 +43,7 @@ token (ttft), and the time that the relay itself added (relay).
   --timezone ZONE the zone of days, months, hours and times: Europe/Berlin.
                   Default: UTC
 ${FILTER_HELP}  --sort KEY      ${SORT_KEYS.join(', ')}: the largest first
-  --top N         so many groups; the others are summed up in one
+  --top N         the N largest groups; the others are summed up in one
   --json          exact numbers, for a program
   --csv           exact numbers for a spreadsheet, without the total
   --no-rollups    read each record: rollup-YYYY-MM-DD.jsonl is neither read nor
@@ -168,9 +168,9 @@ function readSort(values: Given['values']): SortKey | null {
   throw new UsageProblem(`--sort takes one of: ${SORT_KEYS.join(', ')}`)
 }
 
-function readTop(values: Given['values']): number {
+function readTop(values: Given['values']): number | null {
   const text = readOption(values, 'top')
-  if (text === undefined) return Number.POSITIVE_INFINITY
+  if (text === undefined) return null
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text)
   throw new UsageProblem('--top takes a number of groups, from 1')
 }

@@ -213,6 +213,14 @@ test('groups are sorted by what is asked for, and those behind the top are one',
   assert.equal(await groupsOf(place, '--by', 'model', '--top', '1'), ['gpt-5=2', '(others)=2'])
   assert.equal(await groupsOf(place, '--by', 'model,user', '--top', '1'), ['gpt-5/a/x=2', '(others)/null=2'])
   assert.equal(await groupsOf(place, '--by', 'model', '--top', '3'), ['gpt-5=2', 'claude=1', 'gpt-5-mini=1'])
+  assert.equal(await groupsOf(place, '--by', 'hour', '--team', 'a', '--top', '1', '--sort', 'cost'), [
+    '2026-01-31 23:00=1',
+    '(others)=2',
+  ])
+  assert.equal(await groupsOf(place, '--by', 'day,model', '--top', '1'), [
+    '2026-01-01/gpt-5=2',
+    '(others)/null=2',
+  ])
   const { total } = JSON.parse((await runUsage(place, ['--json', '--top', '1'])).out)
   assert.is(total.requests, 4)
   assert.is(total.cost_usd, 5.3)

@@ -108,21 +108,22 @@ export class Report {
   /**
    * All groups: in the order of time if they are grouped by it, else by the number of requests, the largest first.
    * @param sort another order
-   * @param top so many groups, and one that sums up the others
+   * @param top so many groups of the largest, and one that sums up the others; null: all
    */
-  list(sort: SortKey | null = null, top: number = Number.POSITIVE_INFINITY): Group[] {
+  list(sort: SortKey | null = null, top: number | null = null): Group[] {
     const groups = this.found.map(({ names, sum }) => ({ names, sum, totals: sum.totals }))
     const sizeOf = SIZES[sort ?? 'requests']
     groups.sort(
       (a, b) =>
-        (sort === null ? this.compareTimes(a.names, b.names) : 0) ||
+        (sort === null && top === null ? this.compareTimes(a.names, b.names) : 0) ||
         sizeOf(b.totals) - sizeOf(a.totals) ||
         compareNames(a.names, b.names),
     )
     const others = new Sum()
-    for (const { sum } of groups.slice(top)) others.merge(sum)
+    const end = top ?? groups.length
+    for (const { sum } of groups.slice(end)) others.merge(sum)
     if (this.others !== null) others.merge(this.others)
-    const shown: Group[] = groups.slice(0, top).map(({ names, totals }) => ({ names, totals }))
+    const shown: Group[] = groups.slice(0, end).map(({ names, totals }) => ({ names, totals }))
     if (others.totals.requests === 0) return shown
     const names = this.options.by.map((_, i) => (i === 0 ? OTHERS : null))
     return [...shown, { names, totals: others.totals }]
