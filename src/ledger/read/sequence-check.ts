@@ -50,11 +50,15 @@ export class SequenceCheck {
     return [...this.writers].map(([writer, ranges]) => [writer, ranges.flatMap(({ from, to }) => [from, to])])
   }
 
-  /** Whether a record of these ranges was added before. */
+  /** Whether a record of these ranges was added before. @param ranges ascending, as `ranges` has them */
   hasAny(writer: string, ranges: readonly number[]): boolean {
-    return (this.writers.get(writer) ?? []).some(({ from, to }) =>
-      ranges.some((first, i) => i % 2 === 0 && first <= to && (ranges[i + 1] as number) >= from),
-    )
+    const known = this.writers.get(writer) ?? []
+    let at = 0
+    for (let i = 0; i < ranges.length; i += 2) {
+      while (at < known.length && (known[at] as { to: number }).to < (ranges[i] as number)) at++
+      if (at < known.length && (known[at] as { from: number }).from <= (ranges[i + 1] as number)) return true
+    }
+    return false
   }
 
   /** Adds all records of ranges, of which none was added before. */
