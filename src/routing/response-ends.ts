@@ -8,9 +8,11 @@ import { findErrorStatus } from './error-event.js'
  */
 export class ResponseEnds implements SummarySink {
   record(summary: RequestSummary): void {
-    const { responder, responderTicket } = summary.outcome
+    const { responder, responderTicket, end } = summary.outcome
     if (responder === null) return
     const error = summary.stats?.error ?? null
+    // A response that its client did not see to its end tells nothing.
+    if (error === null && end !== 'done') return
     const isOwn = error !== null && findErrorStatus(error) >= 500
     responder.settle(responderTicket, performance.now(), isOwn ? error : null)
   }
