@@ -4,7 +4,8 @@ import { styleText } from 'node:util'
 import { type Entry, findOwner, isError, readEntry } from '../ledger/read/entry.js'
 import { SequenceCheck } from '../ledger/read/sequence-check.js'
 import { LedgerTail } from '../ledger/read/tail.js'
-import { formatDuration, shortenNumber } from './short.js'
+import { formatNanoUsd } from '../lib/nano-usd.js'
+import { formatCost, formatDuration, shortenNumber } from './short.js'
 import {
   CANNOT,
   type Command,
@@ -16,6 +17,7 @@ import {
   type Stream,
   UsageProblem,
 } from './usage-common.js'
+import { FILTER_HELP, FILTER_OPTIONS, readFilter } from './usage-options.js'
 
 const POLL_MS = 200
 
@@ -27,22 +29,20 @@ const LINES_MAX = 100_000
 
 /** `thinwire usage tail`: prints requests as they end. */
 export const TAIL: Command = {
-  help: `thinwire usage tail [-n LINES] [--team TEAM] [--user USER] [--model MODEL]
-                    [--errors] [--no-follow]
+  help: `thinwire usage tail [-n LINES] [--team TEAM ...] [--errors] [--no-follow]
 
 Prints the last records of the usage ledger, then new ones as they are written,
-until Ctrl-C: time (UTC), team/user, model, status or end reason, tokens in/out,
-time to the first token, total time. "-" means unknown; "~" before tokens: they
-are estimated.
+until Ctrl-C: time (UTC), team/user, model, status, end reason or error within a
+stream, tokens in/out, time to the first token, total time, and where they are
+known and fit into the terminal, cost in US dollars and tags. "-" means unknown;
+"~" before tokens: they are estimated.
 
   -n, --lines N   number of past records. Default: ${LINES}. The last ${LINES_MAX} records
                   are searched for matches
   --no-follow     print the past records and end
-  --team TEAM     only requests of this team
-  --user USER     only requests of this user: alice, or team1/alice
-  --model MODEL   only requests for this model
-  --errors        only requests with a status of 400 or above or without a
-                  status, and responses that were cut
+${FILTER_HELP}  --errors        only requests with a status of 400 or above or without a
+                  status, responses that were cut, and those that report an
+                  error within a stream
   --json          print records as they are in the ledger
   --config FILE   the config file. Default: thinwire.json in this folder
   --folder DIR    the ledger's folder. Default: ledger.folder of the config
@@ -51,11 +51,9 @@ Exit codes: 0 done, 2 the ledger cannot be read, or wrong options.
 `,
   options: {
     ...LEDGER_OPTIONS,
+    ...FILTER_OPTIONS,
     lines: { type: 'string', short: 'n' },
     'no-follow': { type: 'boolean' },
-    team: { type: 'string' },
-    user: { type: 'string' },
-    model: { type: 'string' },
     errors: { type: 'boolean' },
     json: { type: 'boolean' },
   },
@@ -92,14 +90,17 @@ async function printRecords(
   stop: AbortSignal,
 ): Promise<void> {
   const seen = new SequenceCheck()
-  const matches = createFilter(values)
+  const matches = readFilter(values)
+  const isShown = (entry: Entry): boolean => matches(entry) && (values.errors !== true || isError(entry))
   const colours = out.isTTY === true && (process.env.NO_COLOR ?? '') === ''
   let full = false
   /** Formats a line of the ledger. @returns null if it is not printed */
   const format = (line: string): string | null => {
     const entry = line === '' ? null : readEntry(line)
-    if (entry === null || !seen.add(entry.writer, entry.seq) || !matches(entry)) return null
-    return values.json === true ? line : formatEntry(entry, colours)
+    if (entry === null || !seen.add(entry.writer, entry.seq) || !isShown(entry)) return null
+    return values.json === true
+      ? line
+      : formatEntry(entry, colours, out.isTTY === true ? out.columns : undefined)
   }
   const print = (text: string | null): void => {
     if (text !== null && !stop.aborted) full = !out.write(`${text}\n`)
@@ -150,31 +151,37 @@ function readLineCount(values: Given['values']): number {
   throw new UsageProblem(`--lines takes a number from 0 to ${LINES_MAX}`)
 }
 
-function createFilter(values: Given['values']): (entry: Entry) => boolean {
-  const [team, user, model] = ['team', 'user', 'model'].map((name) => readOption(values, name))
-  return (entry) =>
-    (team === undefined || entry.team === team) &&
-    (user === undefined || entry.user === user || findOwner(entry) === user) &&
-    (model === undefined || entry.model === model) &&
-    (values.errors !== true || isError(entry))
-}
-
-/** Formats a record as a line. Columns fit the usual values; longer ones are not cut. */
-function formatEntry(entry: Entry, colours: boolean): string {
-  const { end, status } = entry
-  const outcome = end === 'done' || end === 'local' || end === null ? String(status ?? end ?? '-') : end
+/**
+ * Formats a record as a line. Columns fit the usual values; longer ones are not cut.
+ * @param width of the terminal: cost and tags are left out where they would make a second line
+ */
+function formatEntry(entry: Entry, colours: boolean, width = Number.POSITIVE_INFINITY): string {
   const mark = entry.usageSource === 'estimated' ? '~' : ''
   const tokens = `${mark}${shortenNumber(entry.promptTokens)}/${shortenNumber(entry.completionTokens)}`
-  const coloured = (format: 'red' | 'yellow' | 'dim', text: string): string =>
-    colours ? styleText(format, text) : text
-  const padded = outcome.padEnd(11)
-  return [
-    coloured('dim', entry.ts?.slice(11, 19) ?? '-'.padEnd(8)),
-    (findOwner(entry) ?? '-').padEnd(16),
-    (entry.model ?? '-').padEnd(16),
-    isError(entry) ? coloured('red', padded) : end === 'client_gone' ? coloured('yellow', padded) : padded,
-    tokens.padStart(11),
-    formatDuration(entry.ttftMs).padStart(5),
-    formatDuration(entry.totalMs).padStart(5),
-  ].join(' ')
+  const colour = isError(entry) ? 'red' : entry.end === 'client_gone' ? 'yellow' : null
+  const columns: readonly (readonly [string, 'red' | 'yellow' | 'dim' | null])[] = [
+    [entry.ts?.slice(11, 19) ?? '-'.padEnd(8), 'dim'],
+    [(findOwner(entry) ?? '-').padEnd(16), null],
+    [(entry.model ?? '-').padEnd(16), null],
+    [findOutcome(entry).padEnd(11), colour],
+    [tokens.padStart(11), null],
+    [formatDuration(entry.ttftMs).padStart(5), null],
+    [formatDuration(entry.totalMs).padStart(5), null],
+  ]
+  const cost =
+    entry.cost === null ? '' : `$${formatCost(Number(formatNanoUsd(entry.cost)), false)}`.padStart(8)
+  const texts = columns.map(([text, style]) => (colours && style !== null ? styleText(style, text) : text))
+  let length = columns.reduce((all, [text]) => all + 1 + text.length, -1)
+  for (const text of [cost, entry.tags ?? '']) {
+    if (text === '' || length + 1 + text.length > width) continue
+    texts.push(text)
+    length += 1 + text.length
+  }
+  return texts.join(' ')
+}
+
+/** The status, or what went wrong behind it. */
+function findOutcome({ status, end, streamError }: Entry): string {
+  if (end !== 'done' && end !== 'local' && end !== null) return end
+  return status !== null && status < 400 && streamError !== null ? streamError : String(status ?? end ?? '-')
 }

@@ -1,3 +1,4 @@
+import { formatRollupChecks, verifyRollups } from '../ledger/read/rollup-check.js'
 import type { Gap } from '../ledger/read/sequence-check.js'
 import { type FileReport, Verifier } from '../ledger/read/verify.js'
 import { CANNOT, type Command, DONE, findFiles, LEDGER_OPTIONS, readFiles } from './usage-common.js'
@@ -10,14 +11,14 @@ export const VERIFY: Command = {
 
 Reads the usage ledger and prints for each file the number of records, torn
 lines and duplicate records, and then the missing records: each start of a relay
-numbers its records without a gap.
+numbers its records without a gap. Rollups are compared with the records.
 
   --config FILE   the config file. Default: thinwire.json in this folder
   --folder DIR    the ledger's folder. Default: ledger.folder of the config
   --json          print JSON, for a program
 
-Exit codes: 0 nothing is missing, 1 records are missing, 2 the ledger cannot be
-read, or wrong options.
+Exit codes: 0 nothing is missing, 1 records are missing or a rollup differs, 2
+the ledger cannot be read, or wrong options.
 `,
   options: { ...LEDGER_OPTIONS, json: { type: 'boolean' } },
   async run({ folder, values, io }) {
@@ -28,10 +29,14 @@ read, or wrong options.
       const file = verifier.begin(name)
       return (line) => verifier.push(file, line)
     })
+    const rollups = await verifyRollups(folder, names)
     const { files, gaps } = verifier
-    if (values.json === true) io.out.write(`${JSON.stringify({ files, gaps })}\n`)
-    else for (const line of formatVerification(files, gaps, verifier.writerCount)) io.out.write(`${line}\n`)
-    return gaps.length === 0 ? DONE : MISSING
+    if (values.json === true) io.out.write(`${JSON.stringify({ files, gaps, rollups })}\n`)
+    else {
+      const lines = [...formatVerification(files, gaps, verifier.writerCount), ...formatRollupChecks(rollups)]
+      for (const line of lines) io.out.write(`${line}\n`)
+    }
+    return gaps.length === 0 && rollups.every(({ state }) => state !== 'differs') ? DONE : MISSING
   },
 }
 

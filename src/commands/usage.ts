@@ -1,14 +1,21 @@
 import { parseArgs } from 'node:util'
 import { CANNOT, type Command, DONE, readOption, type UsageIo, UsageProblem } from './usage-common.js'
 import { REPORT } from './usage-report.js'
+import { ROLLUP } from './usage-rollup.js'
 import { TAIL } from './usage-tail.js'
 import { VERIFY } from './usage-verify.js'
 
-const COMMANDS: Readonly<Record<string, Command>> = { report: REPORT, tail: TAIL, verify: VERIFY }
+const COMMANDS: Readonly<Record<string, Command>> = {
+  report: REPORT,
+  tail: TAIL,
+  verify: VERIFY,
+  rollup: ROLLUP,
+}
 
 const HELP = `thinwire usage report    sum up requests, tokens and cost (the default command)
 thinwire usage tail      print requests as they end
 thinwire usage verify    check that no record of the usage ledger is missing
+thinwire usage rollup    sum up the days that are over, for fast reports
 
 `
 

@@ -8,7 +8,7 @@ import type { RequestTarget } from '../api/request-target.js'
 import type { Peek } from '../json/peek.js'
 import type { Meter } from '../metering/meter.js'
 import type { PromptSample } from '../metering/prompt-sample.js'
-import { type CacheOutcome, type End, Outcome, PHASES, type Phase } from './outcome.js'
+import { type CacheOutcome, type End, Outcome, PHASES, type Phase, type ResponderHealth } from './outcome.js'
 import type { RequestBodyHandle } from './request-body-handle.js'
 import { RequestFacts } from './request-facts.js'
 import type { Stage } from './stage.js'
@@ -216,6 +216,12 @@ export class Exchange {
     this.times.winnerStartedAt = startedAt
   }
 
+  /** @param ticket identifies the attempt */
+  setResponder(responder: ResponderHealth, ticket: number): void {
+    this.result.responder = responder
+    this.result.responderTicket = ticket
+  }
+
   /** Moves attempts and usage to another exchange that shares the response, so that they are recorded exactly once. */
   moveBillingTo(heir: Exchange): void {
     const { result } = this
@@ -226,12 +232,15 @@ export class Exchange {
     heir.result.upstream = result.upstream
     heir.result.sentModel = result.sentModel
     heir.result.meter = result.meter
+    heir.result.responder = result.responder
+    heir.result.responderTicket = result.responderTicket
     heir.isConnected = this.isConnected
     result.attempts = 0
     result.failures = null
     result.overtaken = null
     result.overtakenCount = 0
     result.meter = null
+    result.responder = null
   }
 
   // respond

@@ -43,6 +43,17 @@ export type End =
   /** A fault of the relay. */
   | 'crashed'
 
+/** The health of the target that responded, as far as the end of its response tells of it. */
+export interface ResponderHealth {
+  /**
+   * A response that began well is over.
+   * @param ticket identifies the attempt
+   * @param now `performance.now()`
+   * @param error the target's own, which ended the response; null for none
+   */
+  settle(ticket: number, now: number, error: string | null): void
+}
+
 /** What became of a request. Unknown is null. */
 export class Outcome {
   phase: Phase
@@ -58,6 +69,9 @@ export class Outcome {
   /** The model that this upstream was asked for; null if it is the one that the client requested. */
   sentModel: string | null
   upstreamRequestId: string | null
+  /** Health of the target whose response began well; null for none. Where a response is shared, its payer has it. */
+  responder: ResponderHealth | null
+  responderTicket: number
   /** Attempts that were made; one upstream may have had two. */
   attempts: number
   /** Targets that failed, and why: `azure 429, groq ECONNREFUSED`. */
@@ -96,6 +110,8 @@ export class Outcome {
     this.upstream = null
     this.sentModel = null
     this.upstreamRequestId = null
+    this.responder = null
+    this.responderTicket = 0
     this.attempts = 0
     this.failures = null
     this.overtaken = null

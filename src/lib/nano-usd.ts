@@ -16,10 +16,10 @@ const MAX_EXACT = 2 ** 51 / NANOS
  * @param usd a number of JSON, or its text. A text of any length is exact, a number up to two million dollars
  * @returns null if it is not an amount; fractions of a nano-dollar are rounded, half up
  */
-export function parseNanoUsd(usd: number | string): bigint | null {
+export function parseNanoUsd(usd: number | string): NanoUsd | null {
   if (typeof usd === 'number') {
     if (!(usd >= 0) || !Number.isFinite(usd)) return null
-    if (usd <= MAX_EXACT) return BigInt(Math.round(usd * NANOS))
+    if (usd <= MAX_EXACT) return Math.round(usd * NANOS)
   }
   const decimal = parseDecimal(usd)
   return decimal === null ? null : roundDecimal(decimal, 9)

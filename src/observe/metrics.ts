@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { findFailureSign } from '../exchange/failed-request.js'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import type { BreakerState } from '../routing/circuit-breaker.js'
 import { VERSION } from '../version.js'
@@ -26,6 +27,7 @@ const OVERHEAD_BUCKETS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
 export class Metrics implements SummarySink {
   private readonly registry: Registry
   private readonly requests: Counter<'team' | 'dialect' | 'upstream' | 'status' | 'end' | 'cache'>
+  private readonly errors: Counter<'team' | 'upstream' | 'sign'>
   private readonly phases: Counter<'phase'>
   private readonly failedAttempts: Counter<'target' | 'cause'>
   private readonly tokens: Counter<'team' | 'upstream' | 'kind' | 'source'>
@@ -69,6 +71,11 @@ export class Metrics implements SummarySink {
       'end',
       'cache',
     ])
+    this.errors = counter(
+      'request_errors_total',
+      'Finished requests that failed, by what shows it: status, end, or stream_error for an error within a response.',
+      ['team', 'upstream', 'sign'],
+    )
     this.phases = counter('request_phases_total', 'Finished requests, by the last phase that they reached.', [
       'phase',
     ])
@@ -147,6 +154,7 @@ export class Metrics implements SummarySink {
       },
       1,
     )
+    this.countError(summary, team, upstream)
     this.phases.inc({ phase: summary.outcome.phase }, 1)
     if (summary.outcome.failures !== null) this.countFailures(summary.outcome.failures)
     this.countTokens(summary, team, upstream)
@@ -202,6 +210,12 @@ export class Metrics implements SummarySink {
       const space = failure.lastIndexOf(' ')
       this.failedAttempts.inc({ target: failure.slice(0, space), cause: failure.slice(space + 1) })
     }
+  }
+
+  private countError(summary: RequestSummary, team: string, upstream: string): void {
+    const { status, end } = summary.outcome
+    const sign = findFailureSign(status, end, summary.stats?.error ?? null)
+    if (sign !== null) this.errors.inc({ team, upstream, sign }, 1)
   }
 
   private countTokens(summary: RequestSummary, team: string, upstream: string): void {

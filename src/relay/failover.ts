@@ -313,8 +313,10 @@ export class Failover {
     const isEarly = exchange.body?.isComplete === false
     receiver.onHead(head, attempt)
     const now = performance.now()
-    if (head.status < 400)
+    if (head.status < 400) {
       breaker.succeed(attempt.ticket, now, isEarly ? null : now - this.waitsSince(attempt))
+      exchange.setResponder(breaker, attempt.ticket)
+    }
     this.winner = attempt
     this.stopHedging()
     this.fallback?.free()

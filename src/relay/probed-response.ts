@@ -1,5 +1,6 @@
 import { findHeader } from '../http/flat-headers.js'
 import { isEventStream } from '../http/media-type.js'
+import { findErrorStatus } from '../routing/error-event.js'
 import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
 import { BudgetedBuffer } from './budgeted-buffer.js'
 import type { ByteBudget } from './byte-budget.js'
@@ -65,16 +66,4 @@ export class ProbedResponse implements BodyHandler, HeldResponse {
 /** Whether a byte is more than white space. */
 function isVisible(byte: number): boolean {
   return byte > 0x20
-}
-
-/**
- * The status that a vendor gives such an error where it comes before the head (Anthropic API reference, Errors; OpenAI
- * guide, Error codes; Google API design guide, Errors). An error of an unknown type is the upstream's own.
- */
-function findErrorStatus(type: string): number {
-  if (/overloaded|unavailable/i.test(type)) return 503
-  if (/rate_limit|too_many|resource_exhausted|^429$/i.test(type)) return 429
-  if (/invalid|not_found|authentication|permission|billing|content|policy|too_large|^4\d\d$/i.test(type))
-    return 400
-  return 500
 }

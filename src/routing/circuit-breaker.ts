@@ -96,6 +96,10 @@ export class CircuitBreaker {
   private ignoredUpTo: number
   /** Ticket of the trial request; 0 if there is none. */
   private trialTicket: number
+  /** Ticket of the trial that closed the breaker; 0 for none. */
+  private closingTicket: number
+  /** Responses in a row that began well and ended in an error of the target's own. */
+  private consecutiveLateFailures: number
 
   constructor(options: BreakerOptions, onChange: OnBreakerChange) {
     this.state = 'closed'
@@ -115,6 +119,8 @@ export class CircuitBreaker {
     this.lastTicket = 0
     this.ignoredUpTo = 0
     this.trialTicket = 0
+    this.closingTicket = 0
+    this.consecutiveLateFailures = 0
   }
 
   /**
@@ -157,6 +163,7 @@ export class CircuitBreaker {
     if (ticket <= this.ignoredUpTo) return
     if (this.state !== 'closed') {
       this.close(now)
+      this.closingTicket = ticket
       return
     }
     this.consecutiveFailures = 0
@@ -176,6 +183,30 @@ export class CircuitBreaker {
     } else if (ticket === this.trialTicket) {
       this.open(now, why)
     }
+  }
+
+  /**
+   * A response that `succeed` has counted is over. Where it ended in an error of the target's own, the success becomes
+   * a failure; if it was the trial that closed the breaker, the breaker opens again.
+   * @param error for the log; null for none
+   */
+  settle(ticket: number, now: number, error: string | null): void {
+    if (error === null) {
+      if (ticket > this.ignoredUpTo) this.consecutiveLateFailures = 0
+      return
+    }
+    this.failureCount++
+    if (this.state !== 'closed') return
+    if (ticket === this.closingTicket) {
+      this.open(now, error)
+      return
+    }
+    if (ticket <= this.ignoredUpTo) return
+    this.consecutiveLateFailures++
+    this.outcomes.turn(now)
+    const { failures } = this.options
+    if (this.consecutiveLateFailures >= failures || this.outcomes.hasMostlyFailed(2 * failures))
+      this.open(now, error)
   }
 
   /**
@@ -244,6 +275,8 @@ export class CircuitBreaker {
   private ignoreEarlierAttempts(): void {
     this.ignoredUpTo = this.lastTicket
     this.trialTicket = 0
+    this.closingTicket = 0
+    this.consecutiveLateFailures = 0
   }
 
   private changeState(to: BreakerState, why: string): void {

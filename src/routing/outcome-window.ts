@@ -27,6 +27,22 @@ export class OutcomeWindow {
   }
 
   /**
+   * A success of the window has turned out to be a failure: the newest one is counted so. If it is too old to be in the
+   * window, the failure is added.
+   * @param now `performance.now()`
+   */
+  turn(now: number): void {
+    this.advance(Math.floor(now / this.slotMs))
+    for (let back = 0; back < SLOTS; back++) {
+      const at = (this.newestSlot - back + SLOTS) % SLOTS
+      if ((this.totals[at] as number) === (this.failures[at] as number)) continue
+      this.failures[at] = (this.failures[at] as number) + 1
+      return
+    }
+    this.add(now, true)
+  }
+
+  /**
    * Whether at least half of the outcomes were failures, up to the time of the last `add`.
    * @param minimum with fewer outcomes than this the result is false
    */

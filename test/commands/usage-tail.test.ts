@@ -42,11 +42,17 @@ test('records are printed as they are written, without colours outside of a term
   const used = { prompt_tokens: 1_234, completion_tokens: 56, ttft_ms: 250, total_ms: 1_800 }
   appendText(place, DAY, recordOf({ seq: 2, team: 'a', user: 'alice', model: 'gpt', ...used }))
   appendText(place, DAY, recordOf({ seq: 3, status: null, end: 'upstream_failed' }))
-  await until(() => shown(tail).length === 2, 'two records')
+  appendText(
+    place,
+    DAY,
+    recordOf({ seq: 4, stream_error: 'overloaded_error', cost_usd: 0.0123, tags: 'project=a' }),
+  )
+  await until(() => shown(tail).length === 3, 'three records')
   await stopped(tail)
   assert.equal(shown(tail), [
     '09:00:00 a/alice          gpt              200             1.2k/56 250ms  1.8s',
     '09:00:00 -                -                upstream_failed         -/-     -     -',
+    '09:00:00 -                -                overloaded_error         -/-     -     -  $0.0123 project=a',
   ])
 })
 
@@ -94,6 +100,23 @@ test('matching records may be far back', async (place) => {
   appendText(place, DAY, records.join(''))
   assert.equal(await last(place, '-n', '2', '--team', 'a'), ['m2989', 'm2990'])
   assert.equal(await last(place, '--team', 'nobody'), [])
+})
+
+test('errors are those that reports count, and filters have patterns, keys and tags', async (place) => {
+  const records = [
+    { model: 'gpt-5', key: 'k1', tags: 'project=a,ticket=7', team: 'web' },
+    { model: 'gpt-5-mini', key: 'k2', stream_error: 'overloaded_error', team: 'web' },
+    { model: 'claude', key: 'k1', tags: 'project=b', status: 500, team: 'data' },
+    { model: 'old', end: 'upstream_cut', tags: 'ticket=7', team: 'data' },
+  ]
+  appendText(place, DAY, records.map((fields, i) => recordOf({ seq: i + 1, ...fields })).join(''))
+  assert.equal(await last(place, '--errors'), ['gpt-5-mini', 'claude', 'old'])
+  assert.equal(await last(place, '--model', 'gpt-*'), ['gpt-5', 'gpt-5-mini'])
+  assert.equal(await last(place, '--model', 'old', '--model', 'claude'), ['claude', 'old'])
+  assert.equal(await last(place, '--key', 'k1'), ['gpt-5', 'claude'])
+  assert.equal(await last(place, '--tag', 'project=*'), ['gpt-5', 'claude'])
+  assert.equal(await last(place, '--tag', 'project=a', '--tag', 'ticket=7'), ['gpt-5'])
+  assert.equal(await last(place, '--tag', 'project=a', '--team', 'data'), [])
 })
 
 test('tail --no-follow without a ledger gets one line and exit code 2', async (place) => {

@@ -42,4 +42,37 @@ test('each time of a request is observed in seconds in its own histogram', async
   )
 })
 
+test('requests that failed are counted by what shows it, also those with an error within a stream', async () => {
+  const metrics = new Metrics()
+  const record = (
+    status: number,
+    end: 'done' | 'upstream_cut' | 'client_gone',
+    error: string | null,
+  ): void => {
+    const req = { method: 'GET', rawHeaders: [] } as unknown as IncomingMessage
+    const exchange = new Exchange(req, {} as ServerResponse, 0)
+    exchange.setWinner('up', null, 0)
+    exchange.startResponse(status, null, 1)
+    exchange.conclude(end)
+    const summary = exchange.close(2) as RequestSummary
+    Object.defineProperty(summary, 'stats', { value: { error } })
+    metrics.record(summary)
+  }
+  record(200, 'done', null)
+  record(200, 'client_gone', null)
+  record(200, 'done', 'overloaded_error')
+  record(200, 'client_gone', 'server_error')
+  record(200, 'upstream_cut', null)
+  record(429, 'done', 'rate_limit_error')
+  const text = await metrics.render(NOTHING)
+  const counts = [
+    ...text.matchAll(/^thinwire_request_errors_total\{team="",upstream="up",sign="(\w+)"\} (\d+)$/gm),
+  ]
+  assert.equal(counts.map(([, sign, count]) => `${sign} ${count}`).sort(), [
+    'end 1',
+    'status 1',
+    'stream_error 2',
+  ])
+})
+
 test.run()

@@ -43,6 +43,62 @@ test('five failures in a row open the breaker, and the listener gets the cause o
   assert.equal(changes, ['closed>open ECONNRESET'])
 })
 
+/** A response that began well, and ended as told. */
+function respond(breaker: CircuitBreaker, now: number, error: string | null): void {
+  const ticket = breaker.begin(now)
+  breaker.succeed(ticket, now, 100)
+  breaker.end(ticket)
+  breaker.settle(ticket, now, error)
+}
+
+test('five responses in a row that end in an error open the breaker', () => {
+  const { breaker, changes } = subject()
+  for (let i = 0; i < 4; i++) respond(breaker, 0, 'overloaded_error')
+  respond(breaker, 0, null)
+  for (let i = 0; i < 4; i++) respond(breaker, 0, 'overloaded_error')
+  assert.is(breaker.state, 'closed')
+  respond(breaker, 0, 'overloaded_error')
+  assert.equal(changes, ['closed>open overloaded_error'])
+  assert.is(breaker.snapshot(0).failures, 9)
+})
+
+test('responses that end in an error count as one failed outcome each, not as a success and a failure', () => {
+  const { breaker } = subject()
+  for (let i = 0; i < 4; i++) {
+    respond(breaker, i, 'server_error')
+    respond(breaker, i, null)
+  }
+  respond(breaker, 5, null)
+  assert.is(breaker.state, 'closed')
+  respond(breaker, 6, 'server_error')
+  assert.is(breaker.state, 'open')
+})
+
+test('a trial whose response ends in an error opens the breaker again, for longer', () => {
+  const { breaker, changes } = subject()
+  open(breaker, 0)
+  respond(breaker, 5_000, 'api_error')
+  assert.is(breaker.state, 'open')
+  assert.is(changes.at(-1), 'closed>open api_error')
+  assert.not.ok(breaker.allows(14_999))
+  assert.ok(breaker.allows(15_000))
+  respond(breaker, 15_000, null)
+  assert.is(breaker.state, 'closed')
+})
+
+test('responses that began before the breaker opened do not open it again', () => {
+  const { breaker } = subject()
+  const tickets = Array.from({ length: 9 }, () => {
+    const ticket = breaker.begin(0)
+    breaker.succeed(ticket, 0, 100)
+    return ticket
+  })
+  open(breaker, 1)
+  succeed(breaker, 6_000)
+  for (const ticket of tickets) breaker.settle(ticket, 6_001, 'server_error')
+  assert.is(breaker.state, 'closed')
+})
+
 test('a success between failures starts the row again', () => {
   const { breaker } = subject()
   for (let i = 0; i < 4; i++) fail(breaker, 0)

@@ -1,22 +1,43 @@
+import { findFailureSign } from '../../exchange/failed-request.js'
+import { parseNanoUsd } from '../../lib/nano-usd.js'
 import type { UsageRecord } from '../schema.js'
+import { parseLedgerTime } from './ledger-time.js'
+import type { Whole } from './whole.js'
 
-/** The fields of a record that reports read. A value is null if it is unknown or of the wrong type. */
-export interface Entry {
-  readonly writer: string
-  readonly seq: number
-  readonly ts: string | null
+/** What requests can be grouped and filtered by. A value is null if it is unknown. */
+export interface Dimensions {
+  /** When the request arrived, in epoch milliseconds; of many requests, the start of their quarter of an hour. */
+  readonly at: number | null
   readonly key: string | null
+  readonly env: string | null
   readonly team: string | null
   readonly user: string | null
   readonly model: string | null
+  readonly upstreamModel: string | null
   readonly upstream: string | null
-  readonly status: number | null
   readonly end: string | null
+  readonly requestClass: string | null
+  readonly serviceTier: string | null
+  /** As in the record: `project=a,ticket=b`. */
+  readonly tags: string | null
+}
+
+/** The fields of a record that reports read. A value is null if it is unknown or of the wrong type. */
+export interface Entry extends Dimensions {
+  readonly writer: string
+  readonly seq: number
+  readonly ts: string | null
+  readonly sessionId: string | null
+  readonly status: number | null
+  readonly streamError: string | null
   readonly promptTokens: number | null
   readonly cachedTokens: number | null
   readonly completionTokens: number | null
+  readonly reasoningTokens: number | null
+  readonly searches: number | null
   readonly usageSource: string | null
-  readonly costUsd: number | null
+  /** Nano-dollars. */
+  readonly cost: Whole | null
   readonly ttftMs: number | null
   readonly totalMs: number | null
   readonly overheadUs: number | null
@@ -53,39 +74,56 @@ export function readIdentity(line: string): IdentifiedRecord | null {
   return { writer, seq, fields }
 }
 
-/** Reads a record for a report. @returns null as `readIdentity` */
+/**
+ * Reads a record for a report. `JSON.parse` of the whole line costs no more than a pattern that checks the line and
+ * takes these fields alone (330,000 records: 2.1 s of CPU time against 2.5 s).
+ * @returns null as `readIdentity`
+ */
 export function readEntry(line: string): Entry | null {
   const found = readIdentity(line)
   if (found === null) return null
   const { writer, seq, fields } = found
+  const ts = asText(fields.ts)
+  const cost = asNumber(fields.cost_usd)
   return {
     writer,
     seq,
-    ts: asText(fields.ts),
+    ts,
+    at: ts === null ? null : parseLedgerTime(ts),
     key: asText(fields.key),
+    env: asText(fields.env),
     team: asText(fields.team),
     user: asText(fields.user),
     model: asText(fields.model),
+    upstreamModel: asText(fields.upstream_model),
     upstream: asText(fields.upstream),
-    status: asNumber(fields.status),
     end: asText(fields.end),
-    promptTokens: asNumber(fields.prompt_tokens),
-    cachedTokens: asNumber(fields.cached_tokens),
-    completionTokens: asNumber(fields.completion_tokens),
+    requestClass: asText(fields.request_class),
+    serviceTier: asText(fields.service_tier),
+    tags: asText(fields.tags),
+    sessionId: asText(fields.session_id),
+    status: asNumber(fields.status),
+    streamError: asText(fields.stream_error),
+    promptTokens: asCount(fields.prompt_tokens),
+    cachedTokens: asCount(fields.cached_tokens),
+    completionTokens: asCount(fields.completion_tokens),
+    reasoningTokens: asCount(fields.reasoning_tokens),
+    searches: asCount(fields.searches),
     usageSource: asText(fields.usage_source),
-    costUsd: asNumber(fields.cost_usd),
+    cost: cost === null ? null : parseNanoUsd(cost),
     ttftMs: asNumber(fields.ttft_ms),
     totalMs: asNumber(fields.total_ms),
     overheadUs: asNumber(fields.overhead_us),
   }
 }
 
-/** End reasons that are not failures. A client that leaves does so by choice. */
-const GOOD_ENDS: ReadonlySet<string | null> = new Set(['done', 'local', 'client_gone'])
-
-/** Whether a request failed, by its status or its end reason. */
-export function isError({ status, end }: Pick<Entry, 'status' | 'end'>): boolean {
-  return status === null || status >= 400 || !GOOD_ENDS.has(end)
+/** Whether a request failed, as metrics count it. */
+export function isError({
+  status,
+  end,
+  streamError,
+}: Pick<Entry, 'status' | 'end' | 'streamError'>): boolean {
+  return findFailureSign(status, end, streamError) !== null
 }
 
 /** Formats the owner as `team/user`, as two teams may each have a user of the same name; null if unknown. */
@@ -93,10 +131,22 @@ export function findOwner({ team, user }: Pick<Entry, 'team' | 'user'>): string 
   return user === null ? null : `${team ?? '-'}/${user}`
 }
 
+/** Finds the value of a tag. @param tags `project=a,ticket=b` @returns null if there is none */
+export function findTag(tags: string | null, name: string): string | null {
+  if (tags === null) return null
+  const start = `${name}=`
+  const tag = tags.split(',').find((each) => each.startsWith(start))
+  return tag === undefined ? null : tag.slice(start.length)
+}
+
 function asText(value: string | null | undefined): string | null {
   return typeof value === 'string' ? value : null
 }
 
 function asNumber(value: number | null | undefined): number | null {
-  return typeof value === 'number' && value >= 0 ? value : null
+  return typeof value === 'number' && value >= 0 && Number.isFinite(value) ? value : null
+}
+
+function asCount(value: number | null | undefined): number | null {
+  return typeof value === 'number' && value >= 0 && Number.isSafeInteger(value) ? value : null
 }

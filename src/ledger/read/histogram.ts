@@ -12,26 +12,23 @@ const SMALLEST = 0.001
 const LARGEST = 1e12
 const LOWEST = bucketOf(SMALLEST) - 1
 
-/** Buckets are allocated in groups of this size, as values arrive. */
-const GROUP = 32
-
 /**
  * Computes quantiles of values from 0 up, in memory that does not grow with their number. Values are counted in
  * buckets that each reach 2 % further than the one before, so that a quantile is within 1 % of the value at its rank.
- * A power of ten has 115 buckets, allocated only between the smallest and the largest value: a few hundred for the
- * usual times, and never more than 1,760.
+ * A power of ten has 115 buckets. Only those with values are kept: a few hundred for the usual times, and never more
+ * than 1,760. Two histograms can be merged, with the same result as if one had counted all values.
  */
 export class Histogram {
-  private counts: Float64Array
-  /** Bucket that `counts[0]` counts. */
-  private first: number
+  /** Ascending. */
+  private readonly buckets: number[]
+  private readonly counts: number[]
   private count: number
   private min: number
   private max: number
 
   constructor() {
-    this.counts = new Float64Array(0)
-    this.first = 0
+    this.buckets = []
+    this.counts = []
     this.count = 0
     this.min = Number.POSITIVE_INFINITY
     this.max = Number.NEGATIVE_INFINITY
@@ -40,14 +37,25 @@ export class Histogram {
   /** Counts a value; ignores negative values and NaN. */
   add(value: number): void {
     if (!(value >= 0)) return
-    const bucket = value < SMALLEST ? LOWEST : bucketOf(Math.min(value, LARGEST))
-    const { first, counts } = this
-    if (bucket < first || bucket >= first + counts.length) this.widen(bucket)
-    const at = bucket - this.first
-    this.counts[at] = (this.counts[at] as number) + 1
-    this.count++
-    if (value < this.min) this.min = value
-    if (value > this.max) this.max = value
+    this.addCount(value < SMALLEST ? LOWEST : bucketOf(Math.min(value, LARGEST)), 1)
+    this.widen(value, value)
+  }
+
+  /** Adds the values of another histogram, as its `pack` has returned them. */
+  merge(packed: Packed): void {
+    if (packed === 0) return
+    this.widen(packed[0] as number, packed[1] as number)
+    for (let at = 2; at < packed.length; at += 2)
+      this.addCount(packed[at] as number, packed[at + 1] as number)
+  }
+
+  /** All that is known of the values, as numbers for JSON. */
+  pack(): Packed {
+    if (this.count === 0) return 0
+    const packed = [this.min, this.max]
+    for (let at = 0; at < this.buckets.length; at++)
+      packed.push(this.buckets[at] as number, this.counts[at] as number)
+    return packed
   }
 
   /**
@@ -60,22 +68,37 @@ export class Histogram {
     for (let at = 0; at < this.counts.length; at++) {
       left -= this.counts[at] as number
       if (left > 0) continue
-      const bucket = this.first + at
+      const bucket = this.buckets[at] as number
       return bucket === LOWEST ? this.min : Math.min(this.max, Math.max(this.min, middleOf(bucket)))
     }
     return this.max
   }
 
-  private widen(bucket: number): void {
-    const { counts, first } = this
-    const step = Math.floor(bucket / GROUP) * GROUP
-    const from = counts.length === 0 ? step : Math.min(first, step)
-    const to = counts.length === 0 ? step + GROUP : Math.max(first + counts.length, step + GROUP)
-    this.counts = new Float64Array(to - from)
-    this.counts.set(counts, counts.length === 0 ? 0 : first - from)
-    this.first = from
+  private widen(min: number, max: number): void {
+    if (min < this.min) this.min = min
+    if (max > this.max) this.max = max
+  }
+
+  private addCount(bucket: number, count: number): void {
+    const { buckets, counts } = this
+    let low = 0
+    let high = buckets.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((buckets[middle] as number) < bucket) low = middle + 1
+      else high = middle
+    }
+    if (buckets[low] === bucket) counts[low] = (counts[low] as number) + count
+    else {
+      buckets.splice(low, 0, bucket)
+      counts.splice(low, 0, count)
+    }
+    this.count += count
   }
 }
+
+/** The smallest and the largest value, then buckets and their counts in turn; 0 for no values. */
+export type Packed = readonly number[] | 0
 
 /** Bucket i counts values above GROWTH ** (i - 1) and up to GROWTH ** i. */
 function bucketOf(value: number): number {

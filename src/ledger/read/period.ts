@@ -1,3 +1,5 @@
+import { QUARTER_MS, UTC, type Zone } from './zone.js'
+
 const DAY_MS = 86_400_000
 
 const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: DAY_MS, w: 7 * DAY_MS }
@@ -6,27 +8,34 @@ const DAY = /^\d{4}-\d\d-\d\d$/
 const TIME = /^(\d{4}-\d\d-\d\d)[Tt ]([01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?$/
 const BACK = /^(\d{1,6})([mhdw])$/
 
-/** The format in which the ledger writes times. They can be compared as text. */
-const LEDGER_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
-
 /**
- * Parses a time that a person typed: a day (UTC), a time in ISO 8601 (UTC if it has no zone), or an age: 30m, 24h, 7d,
+ * Parses a time that a person typed: a day, a time in ISO 8601 (of `zone` if it names none), or an age: 30m, 24h, 7d,
  * 2w.
  * @param edge whether a day means its start or its end
  * @param now epoch milliseconds
  * @returns epoch milliseconds; null if the text has another format
  */
-export function parseTime(text: string, edge: 'start' | 'end', now: number): number | null {
+export function parseTime(text: string, edge: 'start' | 'end', now: number, zone: Zone = UTC): number | null {
   const [, count, unit] = BACK.exec(text) ?? []
   if (count !== undefined && unit !== undefined) return now - Number(count) * (UNITS_MS[unit] ?? 0)
   if (DAY.test(text)) {
     const start = startOf(text)
-    return start === null || edge === 'start' ? start : start + DAY_MS
+    return start === null ? null : zone.findMoment(edge === 'start' ? start : start + DAY_MS)
   }
-  const [, day, , zone] = TIME.exec(text) ?? []
+  const [, day, , offset] = TIME.exec(text) ?? []
   if (day === undefined || startOf(day) === null) return null
-  const at = Date.parse(`${text.replace(/[t ]/, 'T').replace('z', 'Z')}${zone === undefined ? 'Z' : ''}`)
-  return Number.isNaN(at) ? null : at
+  const at = Date.parse(`${text.replace(/[t ]/, 'T').replace('z', 'Z')}${offset === undefined ? 'Z' : ''}`)
+  if (Number.isNaN(at)) return null
+  return offset === undefined ? zone.findMoment(at) : at
+}
+
+/** Parses a month: `2026-11`. @returns its period; null if the text has another format */
+export function parseMonth(text: string, zone: Zone): Period | null {
+  const [, year, month] = /^(\d{4})-(0[1-9]|1[0-2])$/.exec(text) ?? []
+  if (year === undefined || month === undefined) return null
+  const start = Date.UTC(Number(year), Number(month) - 1)
+  const end = Date.UTC(Number(year), Number(month))
+  return new Period(zone.findMoment(start), zone.findMoment(end))
 }
 
 /** Start of a day. Null for a day that does not exist, such as 30 February, which `Date` would accept. */
@@ -37,21 +46,29 @@ function startOf(day: string): number | null {
 
 /** A time span that includes its start and excludes its end. A bound that is null is open. */
 export class Period {
-  readonly since: string | null
-  readonly until: string | null
+  /** Epoch milliseconds. */
+  readonly since: number | null
+  /** Epoch milliseconds. */
+  readonly until: number | null
 
-  /** @param since epoch milliseconds @param until epoch milliseconds */
   constructor(since: number | null, until: number | null) {
-    this.since = since === null ? null : new Date(since).toISOString()
-    this.until = until === null ? null : new Date(until).toISOString()
+    this.since = since
+    this.until = until
   }
 
   /** Whether a request of that time is in the period. An unknown time is only in a period without bounds. */
-  includes(ts: string | null): boolean {
+  includes(at: number | null): boolean {
     const { since, until } = this
-    if (since === null && until === null) return true
-    const at = ts === null || LEDGER_TIME.test(ts) ? ts : formatIso(ts)
-    return at !== null && (since === null || at >= since) && (until === null || at < until)
+    if (at === null) return since === null && until === null
+    return (since === null || at >= since) && (until === null || at < until)
+  }
+
+  /** Whether a quarter of an hour is in the period as a whole or not at all. @param quarter number since the epoch */
+  isWhole(quarter: number | null): boolean {
+    if (quarter === null) return true
+    const start = quarter * QUARTER_MS
+    const isCut = (at: number | null): boolean => at !== null && at > start && at < start + QUARTER_MS
+    return !isCut(this.since) && !isCut(this.until)
   }
 
   /**
@@ -62,11 +79,6 @@ export class Period {
   mayBeIn(day: string): boolean {
     if (this.since === null) return true
     const start = startOf(day)
-    return start === null || new Date(start + 2 * DAY_MS).toISOString() > this.since
+    return start === null || start + 2 * DAY_MS > this.since
   }
-}
-
-function formatIso(ts: string): string | null {
-  const at = Date.parse(ts)
-  return Number.isNaN(at) ? null : new Date(at).toISOString()
 }

@@ -45,6 +45,37 @@ export class SequenceCheck {
     return gaps
   }
 
+  /** The numbers of each writer as ranges, both ends included: `[from, to, from, to]`. */
+  get ranges(): [string, number[]][] {
+    return [...this.writers].map(([writer, ranges]) => [writer, ranges.flatMap(({ from, to }) => [from, to])])
+  }
+
+  /** Whether a record of these ranges was added before. @param ranges ascending, as `ranges` has them */
+  hasAny(writer: string, ranges: readonly number[]): boolean {
+    const known = this.writers.get(writer) ?? []
+    let at = 0
+    for (let i = 0; i < ranges.length; i += 2) {
+      while (at < known.length && (known[at] as { to: number }).to < (ranges[i] as number)) at++
+      if (at < known.length && (known[at] as { from: number }).from <= (ranges[i + 1] as number)) return true
+    }
+    return false
+  }
+
+  /** Adds all records of ranges, of which none was added before. */
+  addRanges(writer: string, added: readonly number[]): void {
+    const ranges = [...(this.writers.get(writer) ?? [])]
+    for (let i = 0; i < added.length; i += 2)
+      ranges.push({ from: added[i] as number, to: added[i + 1] as number })
+    ranges.sort((a, b) => a.from - b.from)
+    const joined: Ranges = []
+    for (const range of ranges) {
+      const last = joined.at(-1)
+      if (last !== undefined && last.to === range.from - 1) last.to = range.to
+      else joined.push(range)
+    }
+    this.writers.set(writer, joined)
+  }
+
   /** Number of writers, which are starts of relays. */
   get writerCount(): number {
     return this.writers.size

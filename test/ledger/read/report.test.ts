@@ -1,22 +1,29 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readEntry } from '../../../src/ledger/read/entry.js'
+import { createFilter, type FilterPatterns } from '../../../src/ledger/read/filter.js'
+import { type Grouping, parseGrouping } from '../../../src/ledger/read/grouping.js'
 import { Histogram } from '../../../src/ledger/read/histogram.js'
+import { parseLedgerTime } from '../../../src/ledger/read/ledger-time.js'
 import { LineSplitter } from '../../../src/ledger/read/lines.js'
 import { Period, parseTime } from '../../../src/ledger/read/period.js'
-import { type Grouping, OTHERS, Report } from '../../../src/ledger/read/report.js'
+import { OTHERS, Report } from '../../../src/ledger/read/report.js'
+import { UTC } from '../../../src/ledger/read/zone.js'
 import { fc } from '../../support/property.js'
 
 const ALWAYS = new Period(null, null)
 
 /** A report of records that have these fields, one after another. */
 function report(
-  by: Grouping,
+  by: string,
   records: readonly Record<string, unknown>[],
   period: Period = ALWAYS,
-  mostGroups?: number,
+  maxGroups?: number,
+  patterns: FilterPatterns = {},
 ): Report {
-  const made = new Report(by, period, mostGroups)
+  const groupings = by.split(',').map((name) => parseGrouping(name, UTC) as Grouping)
+  const options = { by: groupings, period, filter: createFilter(patterns), zone: UTC }
+  const made = new Report(maxGroups === undefined ? options : { ...options, maxGroups })
   records.forEach((fields, i) => {
     const record = { v: 1, writer: 'w-1', seq: i + 1, status: 200, end: 'done', ...fields }
     made.add(readEntry(JSON.stringify(record)))
@@ -28,10 +35,12 @@ test('costs are added exactly, and the groups make up the total', () => {
   const nano = fc.integer({ min: 0, max: 10_000_000_000 })
   fc.assert(
     fc.property(fc.array(fc.tuple(nano, fc.constantFrom('a', 'b')), { minLength: 1 }), (costs) => {
-      const { groups, total } = report(
+      const made = report(
         'team',
         costs.map(([cost, team]) => ({ team, cost_usd: Number(`${cost}e-9`) })),
       )
+      const groups = made.list()
+      const { total } = made
       const sum = costs.reduce((all, [cost]) => all + BigInt(cost), 0n)
       assert.is(total.cost_usd, Number(`${sum}e-9`))
       const parts = groups.map(({ totals }) => BigInt(Math.round(Number(totals.cost_usd) * 1e9)))
@@ -52,8 +61,10 @@ test('requests are grouped as requested, the largest group first and unknown nam
     { team: 'b', user: 'x', key: 'k_3', model: 'n', upstream: null, ts: '2026-01-02T09:00:00.000Z' },
     { team: 'a', user: 'x', key: 'k_1', model: null, upstream: 'u', ts: null, end: 'refused' },
   ]
-  const names = (by: Grouping): [string | null, number][] =>
-    report(by, records).groups.map(({ name, totals }) => [name, totals.requests])
+  const names = (by: string): [string | null, number][] =>
+    report(by, records)
+      .list()
+      .map(({ names, totals }) => [names[0] ?? null, totals.requests])
   assert.equal(names('team'), [
     ['a', 3],
     ['b', 1],
@@ -96,6 +107,8 @@ test('a value that is unknown for all requests is null, and known values are sum
     prompt_tokens: null,
     cached_tokens: null,
     completion_tokens: null,
+    reasoning_tokens: null,
+    searches: null,
     cost_usd: null,
     unpriced: 0,
     ttft_ms_p50: null,
@@ -105,7 +118,7 @@ test('a value that is unknown for all requests is null, and known values are sum
   })
   const known = report('team', [
     { prompt_tokens: 10, cached_tokens: 0, cost_usd: 0.1, ttft_ms: 5, overhead_us: 90 },
-    { prompt_tokens: 1, completion_tokens: 7, cost_usd: 0.2 },
+    { prompt_tokens: 1, completion_tokens: 7, reasoning_tokens: 4, searches: 3, cost_usd: 0.2 },
     { completion_tokens: 3, cost_usd: null, usage_source: 'estimated' },
     { cost_usd: null },
   ]).total
@@ -115,6 +128,8 @@ test('a value that is unknown for all requests is null, and known values are sum
     prompt_tokens: 11,
     cached_tokens: 0,
     completion_tokens: 10,
+    reasoning_tokens: 4,
+    searches: 3,
     cost_usd: 0.3,
     unpriced: 1,
     ttft_ms_p50: 5,
@@ -132,6 +147,9 @@ test('a request is an error if its status is missing or at least 400, or its end
   assert.is(errors(399, 'done'), 0)
   assert.is(errors(400, 'done'), 1)
   assert.is(errors(null, 'client_gone'), 1)
+  const streamed = { status: 200, end: 'done', stream_error: 'overloaded_error' }
+  assert.is(report('team', [streamed, { ...streamed, end: 'client_gone' }]).total.errors, 2)
+  assert.is(report('team', [{ ...streamed, stream_error: null }]).total.errors, 0)
 })
 
 test('repeated records count once, and torn lines do not count', () => {
@@ -146,9 +164,10 @@ test('repeated records count once, and torn lines do not count', () => {
 test('made-up names do not make the report grow without limit', () => {
   const records = Array.from({ length: 20 }, (_, i) => ({ model: `m${i}` }))
   const made = report('model', records, ALWAYS, 5)
-  assert.is(made.groups.length, 6)
-  assert.is(made.groups[0]?.name, OTHERS)
-  assert.is(made.groups[0]?.totals.requests, 15)
+  const groups = made.list()
+  assert.is(groups.length, 6)
+  assert.equal(groups[5]?.names, [OTHERS])
+  assert.is(groups[5]?.totals.requests, 15)
   assert.is(made.total.requests, 20)
 })
 
@@ -156,10 +175,10 @@ test('a period includes its start and excludes its end', () => {
   const times = ['2026-01-01T23:59:59.999Z', '2026-01-02T00:00:00.000Z', '2026-01-03T00:00:00.000Z']
   const period = new Period(Date.UTC(2026, 0, 2), Date.UTC(2026, 0, 3))
   assert.equal(
-    times.filter((ts) => period.includes(ts)),
+    times.filter((ts) => period.includes(parseLedgerTime(ts))),
     ['2026-01-02T00:00:00.000Z'],
   )
-  assert.ok(period.includes('2026-01-02T01:00:00+01:00'))
+  assert.ok(period.includes(parseLedgerTime('2026-01-02T01:00:00+01:00')))
   assert.not(period.includes(null))
   assert.ok(ALWAYS.includes(null))
   const records = times.map((ts) => ({ ts }))

@@ -1,0 +1,44 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { listDays } from '../ledger/read/rollup-files.js'
+import { makeRollups } from '../ledger/read/rollup-maker.js'
+import { Progress } from './progress.js'
+import { CANNOT, type Command, DONE, findFiles, LEDGER_OPTIONS } from './usage-common.js'
+
+/** `thinwire usage rollup`: sums up the days that are over, so that reports of them are fast. */
+export const ROLLUP: Command = {
+  help: `thinwire usage rollup [--config FILE] [--folder DIR]
+
+Sums up each day that is over in rollup-YYYY-MM-DD.jsonl, beside the ledger, so
+that reports of long periods are fast. A report makes missing rollups itself:
+run this each night, after 01:00 UTC, and the first report need not wait.
+
+A rollup is made anew when the files of its day have changed. It can be deleted
+at any time. "thinwire usage verify" compares it with the records.
+
+  --config FILE   the config file. Default: thinwire.json in this folder
+  --folder DIR    the ledger's folder. Default: ledger.folder of the config
+
+Exit codes: 0 done, 2 the ledger cannot be read, a rollup cannot be written, or
+wrong options.
+`,
+  options: LEDGER_OPTIONS,
+  async run({ folder, io }) {
+    const names = await findFiles(folder, io)
+    if (names === null) return CANNOT
+    const sizes = await Promise.all(names.map(async ({ name }) => (await stat(join(folder, name))).size))
+    const progress = new Progress(
+      io.err,
+      sizes.reduce((all, size) => all + size, 0),
+    )
+    const { made, failed, current } = await makeRollups(folder, listDays(names), Date.now(), (bytes) =>
+      progress.add(bytes),
+    ).finally(() => progress.end())
+    io.out.write(`${made.length} made, ${current} up to date\n`)
+    if (failed.length === 0) return DONE
+    io.err.write(
+      `thinwire usage: no rollup of ${failed.join(', ')}: ${folder} cannot be written, or the files changed meanwhile\n`,
+    )
+    return CANNOT
+  },
+}

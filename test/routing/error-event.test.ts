@@ -1,0 +1,18 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { findErrorStatus } from '../../src/routing/error-event.js'
+
+/** Codes and types that the vendors document, by the status that they stand for. */
+const TYPES: Readonly<Record<number, string>> = {
+  400: 'invalid_request_error invalid_prompt context_length_exceeded string_above_max_length model_not_found not_found_error authentication_error permission_error billing_error content_filter cyber_policy invalid_image_format image_parse_error unsupported_value request_too_large tool_use_failed INVALID_ARGUMENT FAILED_PRECONDITION 400 404',
+  429: 'rate_limit_error rate_limit_exceeded insufficient_quota RESOURCE_EXHAUSTED 429',
+  500: 'server_error api_error internal_server_error vector_store_timeout timeout_error INTERNAL error 500 502',
+  503: 'overloaded_error service_unavailable UNAVAILABLE engine_overloaded',
+}
+
+test('an error event has the status that its vendor gives the same error in a head', () => {
+  for (const [status, types] of Object.entries(TYPES))
+    for (const type of types.split(' ')) assert.is(findErrorStatus(type), Number(status), type)
+})
+
+test.run()
