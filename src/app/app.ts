@@ -4,7 +4,7 @@ import type { Config, ConfigSource } from '../config/config.js'
 import type { ListenAddress } from '../config/listen.js'
 import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
-import { Ledger } from '../ledger/write/ledger.js'
+import { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import { createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
@@ -68,7 +68,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const ownKeyReload = { isRunning: false }
   const ownKeyring = options.keyring === undefined ? openKeyring(options, ownKeyReload) : null
   const router = new Router(config, createUpstreams(config), createTargetStateLogger(log))
-  const ledger = options.recordsUsage === false ? null : new Ledger(config.ledger, log, prices)
+  const ledger = options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices)
   // Loaded only where it is used: it makes every start slower.
   const metrics =
     config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
@@ -101,7 +101,7 @@ interface AppParts {
   readonly keyring: Keyring | null
   readonly ownKeyReload: OwnKeyReload
   readonly router: Router<Upstream>
-  readonly ledger: Ledger | null
+  readonly ledger: Bookkeeper | null
   readonly metrics: Metrics | null
   readonly slowness: SlownessWatch
   readonly handler: RequestHandler
@@ -115,7 +115,7 @@ export class App {
   private readonly options: AppOptions
   private readonly ownKeyReload: OwnKeyReload
   private readonly log: Log
-  private readonly ledger: Ledger | null
+  private readonly ledger: Bookkeeper | null
   private readonly metrics: Metrics | null
   private readonly slowness: SlownessWatch
   private readonly handler: RequestHandler
@@ -166,6 +166,7 @@ export class App {
     const metricsPort = metrics.listen === null ? null : await this.listenForScrapers(metrics.listen)
     if (this.options.source !== null && file !== null)
       this.configWatch = new FileWatch(file, () => this.reload(), this.options.configPollMs)
+    await this.ledger?.begin()
     return { port, metricsPort }
   }
 
@@ -253,10 +254,13 @@ export class App {
     this.handler.writeDown()
   }
 
-  /** Writes every record to the disk, synchronously: for a process that is about to end by itself. */
-  flushToDisk(): void {
+  /**
+   * Writes every record to the disk, synchronously: for a process that is about to end by itself.
+   * @returns the number of records that could not be written
+   */
+  flushToDisk(): number {
     this.flush()
-    this.ledger?.flushNow()
+    return this.ledger?.endNow() ?? 0
   }
 
   /** A write to the ledger does not come back: Node would wait for it for ever at the end of the process. */
@@ -273,12 +277,14 @@ export class App {
     this.slowness.close()
   }
 
-  /** Closes everything at once. Resolves when the records are on the disk, or cannot be written. */
-  async close(): Promise<void> {
+  /**
+   * Closes everything at once.
+   * @returns the number of records that could not be written to the disk
+   */
+  async close(): Promise<number> {
     this.stop()
     await Promise.all([...this.router.upstreams, ...this.retiring].map((upstream) => upstream.destroy()))
     this.keyring?.close()
-    const lost = (await this.ledger?.close()) ?? 0
-    if (lost > 0) this.log.error({ lost }, `${lost} records could not be written to the ledger`)
+    return (await this.ledger?.close()) ?? 0
   }
 }

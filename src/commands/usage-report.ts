@@ -47,12 +47,12 @@ Exit codes: 0 done, 2 the ledger cannot be read, or wrong options.
     json: { type: 'boolean' },
     csv: { type: 'boolean' },
   },
-  async run({ folder, values, io }) {
+  async run({ folders, values, io }) {
     const by = readGrouping(values)
     const period = readPeriod(values)
     if (values.json === true && values.csv === true)
       throw new UsageProblem('--json and --csv exclude each other')
-    const names = await findFiles(folder, io)
+    const names = await findFiles(folders, io)
     if (names === null) return CANNOT
     const report = new Report(by, period)
     const addLine = (line: string): void => {
@@ -60,7 +60,7 @@ Exit codes: 0 done, 2 the ledger cannot be read, or wrong options.
       if (line !== '') report.add(readEntry(line))
     }
     const read = names.filter(({ day }) => period.mayBeIn(day))
-    await readFiles(folder, read, io, () => addLine)
+    await readFiles(read, io, () => addLine)
     const { groups, total, torn, duplicates } = report
     if (values.json === true) {
       const { since, until } = period
