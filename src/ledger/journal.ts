@@ -6,8 +6,12 @@ import { parseObject, parseStartMark, type StartMark } from './starts.js'
  * what the records of its open requests would be. It is removed when the relay ends well. Else the next start writes
  * those records, and then removes it.
  *
- * Its first line is a `StartMark`. Each further line is `{"seq":12,"open":{...}}`: a record without its number, and the
- * number of the last record that the start had made by then. A later line of the same request replaces an earlier one.
+ * Its first line is a `StartMark`. Each further line is `{"seq":12,"at":1767225600000,"open":{...}}`: a record without
+ * its number, the number of the last record that the start had made by then, and the time. A later line of the same
+ * request replaces an earlier one. A line with a time alone is written each minute.
+ *
+ * No line says that a request has ended. Its record does; and a request whose line was not renewed for two minutes,
+ * while others were written, had ended: its record may be in a file that was taken away since.
  */
 export interface Journal {
   /** Null if it was never written. */
@@ -21,6 +25,8 @@ export interface OpenRecord {
   readonly id: string
   /** The record of this request, if there is one, has a higher number. */
   readonly seq: number
+  /** When the line was written, epoch milliseconds. */
+  readonly at: number
   readonly fields: Readonly<Record<string, unknown>>
 }
 
@@ -33,6 +39,9 @@ export interface JournalName {
   /** Writer of the start that completes the records of this one; null if nobody does. */
   readonly claimedBy: string | null
 }
+
+/** A live request's line is renewed every few seconds, and the time is written each minute; milliseconds. */
+const STALE_MS = 120_000
 
 const NAME = /^open-(w-[0-9a-f]+)\.(\d+)(?:\.by-(w-[0-9a-f]+))?\.jsonl$/
 
@@ -60,32 +69,45 @@ export function formatMark(mark: StartMark): string {
   return `\n${JSON.stringify({ v: 1, ...mark })}\n`
 }
 
-/** @param record as `formatRecord` returns it, with the number 0 */
-export function formatOpen(record: string, seq: number): string {
-  return `{"seq":${seq},"open":${record.slice(0, -1)}}\n`
+/**
+ * @param record as `formatRecord` returns it, with the number 0
+ * @param at epoch milliseconds
+ */
+export function formatOpen(record: string, seq: number, at: number): string {
+  return `{"seq":${seq},"at":${at},"open":${record.slice(0, -1)}}\n`
+}
+
+/** Says that the start was alive. @param at epoch milliseconds */
+export function formatBeat(at: number): string {
+  return `{"at":${at}}\n`
 }
 
 /** Reads the parts of a journal. Torn and foreign lines are skipped. */
 export function parseJournal(parts: readonly string[]): Journal {
   let mark: StartMark | null = null
   const open = new Map<string, OpenRecord>()
+  let latest = 0
   for (const line of parts.join('\n').split('\n')) {
     if (line === '') continue
-    const entry = parseOpen(line)
+    const found = parseObject(line)
+    if (found === null) continue
+    const entry = readOpen(found)
     if (entry !== null) open.set(entry.id, entry)
     else mark ??= parseStartMark(line)
+    if (Number.isSafeInteger(found.at)) latest = Math.max(latest, found.at as number)
   }
+  for (const { id, at } of open.values()) if (at < latest - STALE_MS) open.delete(id)
   return { mark, open }
 }
 
-function parseOpen(line: string): OpenRecord | null {
-  const found = parseObject(line)
-  const fields = found?.open as Record<string, unknown> | null | undefined
-  if (typeof fields !== 'object' || fields === null || !Number.isSafeInteger(found?.seq)) return null
+function readOpen({ seq: last, at, open }: Record<string, unknown>): OpenRecord | null {
+  if (typeof open !== 'object' || open === null) return null
+  if (!Number.isSafeInteger(last) || !Number.isSafeInteger(at)) return null
+  const fields = open as Record<string, unknown>
   const { v, id, seq, ts, end } = fields
   if (v !== 1 || typeof id !== 'string' || seq !== 0 || typeof ts !== 'string' || end !== 'crashed')
     return null
-  return { id, seq: found?.seq as number, fields }
+  return { id, seq: last as number, at: at as number, fields }
 }
 
 /** The record of a request whose relay was killed, as a line. */

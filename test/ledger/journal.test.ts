@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
+  formatBeat,
   formatJournalName,
   formatMark,
   formatOpen,
@@ -17,11 +18,12 @@ import { fc } from '../support/property.js'
 const MARK = { writer: 'w-1f', started: '2026-01-01T00:00:00.000Z', flush_ms: 20, ...markProcess() }
 
 /** Lines of a request; a later one has more bytes. */
-function lineOf(id: string, bytes: number): string {
+function lineOf(id: string, bytes: number, at = 1_000_000): string {
   const record = formatRecord(summarize('crashed'), 'w-1f', 0, null)
   return formatOpen(
     record.replace(/"id":"[^"]*"/, `"id":"${id}"`).replace(/"bytes_out":0/, `"bytes_out":${bytes}`),
     7,
+    at,
   )
 }
 
@@ -75,6 +77,15 @@ test('a journal that is cut at any byte has all the lines before the cut', () =>
   }
 })
 
+test('a request whose line was not renewed while the start lived on had ended', () => {
+  const beat = (at: number) => formatBeat(at)
+  const text = formatMark(MARK) + lineOf('tw-a', 1, 1_000_000) + lineOf('tw-b', 2, 1_060_000)
+  assert.equal(bytesOf(text), { 'tw-a': 1, 'tw-b': 2 })
+  assert.equal(bytesOf(text + beat(1_119_000)), { 'tw-a': 1, 'tw-b': 2 })
+  assert.equal(bytesOf(text + beat(1_121_000)), { 'tw-b': 2 })
+  assert.equal(bytesOf(text + lineOf('tw-a', 3, 1_200_000)), { 'tw-a': 3 })
+})
+
 test('repeated and foreign lines change nothing', () => {
   const foreign = fc.oneof(
     fc.string(),
@@ -82,9 +93,9 @@ test('repeated and foreign lines change nothing', () => {
     fc.constantFrom(
       '{"seq":1}',
       '{"seq":1,"open":null}',
-      '{"seq":1,"open":{"v":1,"id":"tw-x","seq":5,"ts":"2026","end":"crashed"}}',
-      '{"seq":1,"open":{"v":1,"id":"tw-x","seq":0,"ts":"2026","end":"done"}}',
-      '{"seq":"1","open":{"v":1,"id":"tw-x","seq":0,"ts":"2026","end":"crashed"}}',
+      '{"seq":1,"at":1,"open":{"v":1,"id":"tw-x","seq":5,"ts":"2026","end":"crashed"}}',
+      '{"seq":1,"at":1,"open":{"v":1,"id":"tw-x","seq":0,"ts":"2026","end":"done"}}',
+      '{"seq":"1","at":1,"open":{"v":1,"id":"tw-x","seq":0,"ts":"2026","end":"crashed"}}',
       '{"v":1,"id":"tw-x","seq":1,"writer":"w-9"}',
       formatRecord(summarize(), 'w-1f', 3, null).trim(),
     ),

@@ -142,7 +142,7 @@ export class Bookkeeper implements SummarySink {
       if (exchange.place === null || (outcome.end === 'local' && outcome.phase === 'admit')) continue
       exchange.journaledAt = now
       const record = formatRecord(exchange.summarizeOpen(now), this.ledger.writer, 0, this.prices)
-      this.journal.add(formatOpen(record, this.ledger.lastSeq))
+      this.journal.add(formatOpen(record, this.ledger.lastSeq, Date.now()))
     }
     if (to < due.length) {
       setImmediate(() => this.format(due, to, now))

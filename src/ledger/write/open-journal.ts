@@ -1,6 +1,6 @@
 import { ignore } from '../../lib/ignore.js'
 import type { LedgerFile, LedgerFiles } from '../files.js'
-import { formatMark, locateJournal } from '../journal.js'
+import { formatBeat, formatMark, locateJournal } from '../journal.js'
 import type { StartMark } from '../starts.js'
 import { DISK_TIMEOUT_MS } from './disk-watch.js'
 
@@ -9,6 +9,9 @@ const PART_BYTES = 4 * 1024 * 1024
 
 /** How often the file is touched, so that another machine sees that this start is alive. */
 const BEAT_MS = 2_000
+
+/** How often the time is written, if nothing else is. */
+const TIME_MS = 60_000
 
 /** How often to check that the file is still at its path. */
 const PLACE_CHECK_MS = 1_000
@@ -31,6 +34,7 @@ export class OpenJournal {
   private writing: Promise<void> | null
   private writingSince: number
   private touchedAt: number
+  private timedAt: number
   private placeCheckedAt: number
   /** `performance.now()` when the open part was begun. */
   private partSince: number
@@ -51,6 +55,7 @@ export class OpenJournal {
     this.writing = null
     this.writingSince = 0
     this.touchedAt = 0
+    this.timedAt = 0
     this.placeCheckedAt = 0
     this.partSince = 0
     this.since = 0
@@ -135,7 +140,9 @@ export class OpenJournal {
       }
     }
     this.file ??= await this.open()
+    if (lines.length === 0 && now - this.timedAt > TIME_MS) lines.push(formatBeat(Date.now()))
     if (lines.length > 0) {
+      this.timedAt = now
       await this.write(this.file, lines.join(''))
       this.touchedAt = now
     } else if (now - this.touchedAt > BEAT_MS) {

@@ -42,7 +42,7 @@ function leaveJournal(
   claimedBy: string | null = null,
 ): void {
   const mark = { writer, started: `${TODAY}T00:00:00.000Z`, flush_ms: 20, ...process }
-  const lines = ids.map((id) => formatOpen(recordOf(writer, id, 0), 3))
+  const lines = ids.map((id) => formatOpen(recordOf(writer, id, 0), 3, 1_000))
   writeFileSync(join(folder, formatJournalName(writer, 1, claimedBy)), formatMark(mark) + lines.join(''))
 }
 
