@@ -15,7 +15,7 @@ import {
 } from '../../support/crashes.js'
 import { readLedger } from '../../support/ledger.js'
 import { configure, openStream, streaming } from '../../support/start.js'
-import { clear, open, type Place, runUsage, started } from '../../support/thinwire.js'
+import { clear, open, type Place, runUsage, started, Thinwire } from '../../support/thinwire.js'
 import { until, wait } from '../../support/until.js'
 import { ScriptedUpstream } from '../../support/upstream.js'
 
@@ -114,10 +114,9 @@ test('kills again and again, also of a start that completes records, double none
     await untilJournaled(place, 3)
     await thinwire.kill()
     // The next one is killed while it starts, at another moment in each round.
-    const hasty = started(place, [], { UPSTREAM_KEY })
-    await wait(round * 200)
-    for (const each of place.running) each.child.kill('SIGKILL')
-    await hasty.catch(() => {})
+    const hasty = new Thinwire(place, ['start', '--listen', '127.0.0.1:0'], { UPSTREAM_KEY })
+    await wait(200 + round * 200)
+    await hasty.kill()
     thinwire = await started(place, [], { UPSTREAM_KEY })
     await until(() => journals(place).length === 1, 'all to be completed')
     assert.is(records(place).length, streams)
