@@ -144,10 +144,11 @@ export class Ledger implements SummarySink {
   }
 
   /**
-   * Adds a record that another start could not write.
+   * Adds a record that another start could not write. A closed ledger takes none: the next start adds it then.
    * @param format makes the line, of this writer and with this number
    */
   adopt(format: (writer: string, seq: number) => string): void {
+    if (this.closing) return
     this.seq++
     this.add(format(this.writer, this.seq), Date.now())
   }
@@ -215,7 +216,7 @@ export class Ledger implements SummarySink {
       this.pump()
       await this.pumping
     }
-    return this.unwritten === 0 && this.dropped === dropped
+    return !this.closing && this.unwritten === 0 && this.dropped === dropped
   }
 
   /**

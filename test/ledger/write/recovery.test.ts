@@ -162,6 +162,20 @@ test('a start on another machine is dead when its journal is touched no more', a
   assert.equal(ids(folder), ['tw-1'])
 })
 
+test('a start that ends while it completes a journal leaves the rest to the next one', async ({ folder }) => {
+  leaveJournal(folder, 'w-1f', IDS)
+  const { ledger } = bench({ folder, fsync: 'never' }, DISK)
+  const running = new Recovery([folder], ledger, DISK, { warn: () => {} }).run()
+  await ledger.close()
+  const { lastSeq } = ledger
+  await running
+  assert.is(ledger.lastSeq, lastSeq)
+  assert.is(journals(folder).length, 1)
+  const next = await recover([folder])
+  await next.ledger.close()
+  assert.equal(ids(folder), [...IDS].sort())
+})
+
 test('of two starts at the same time, one completes a journal', async ({ folder }) => {
   leaveJournal(folder, 'w-1f', IDS)
   const both = await Promise.all([recover([folder]), recover([folder])])
