@@ -42,7 +42,7 @@ async function main(args: string[]): Promise<number> {
         runUsage(rest, {
           out: process.stdout,
           err: process.stderr,
-          folder: (file) => locateLedger({ file, env: process.env, cwd: process.cwd() }),
+          folders: (file) => locateLedger({ file, env: process.env, cwd: process.cwd() }),
         }),
       )
     }

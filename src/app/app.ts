@@ -5,7 +5,7 @@ import type { Config, ConfigSource } from '../config/config.js'
 import type { ListenAddress } from '../config/listen.js'
 import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
-import { Ledger } from '../ledger/write/ledger.js'
+import { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import { createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
@@ -73,7 +73,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const ownKeyring = options.keyring === undefined ? openKeyring(options, ownKeyReload) : null
   prices?.follow(config.upstreams)
   const router = new Router(config, createUpstreams(config), createTargetStateLogger(log))
-  const ledger = options.recordsUsage === false ? null : new Ledger(config.ledger, log, prices)
+  const ledger = options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices)
   // Loaded only where it is used: it makes every start slower.
   const metrics =
     config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
@@ -121,7 +121,7 @@ interface AppParts {
   readonly keyring: Keyring | null
   readonly ownKeyReload: OwnKeyReload
   readonly router: Router<Upstream>
-  readonly ledger: Ledger | null
+  readonly ledger: Bookkeeper | null
   readonly stored: StoredObjects
   readonly metrics: Metrics | null
   readonly slowness: SlownessWatch
@@ -136,7 +136,7 @@ export class App {
   private readonly options: AppOptions
   private readonly ownKeyReload: OwnKeyReload
   private readonly log: Log
-  private readonly ledger: Ledger | null
+  private readonly ledger: Bookkeeper | null
   private readonly stored: StoredObjects
   private readonly metrics: Metrics | null
   private readonly slowness: SlownessWatch
@@ -194,6 +194,7 @@ export class App {
       this.configWatch = new FileWatch(file, () => this.reload(), this.options.configPollMs)
     if (this.options.prices !== null)
       this.priceWatch = watchPriceFile(this.options.prices, this.current, this.log, this.options.configPollMs)
+    await this.ledger?.begin()
     return { port, metricsPort }
   }
 
@@ -282,11 +283,15 @@ export class App {
     this.handler.writeDown()
   }
 
-  /** Writes every record to the disk, synchronously: for a process that is about to end by itself. */
-  flushToDisk(): void {
+  /**
+   * Writes every record to the disk, synchronously: for a process that is about to end by itself.
+   * @returns the number of records that could not be written
+   */
+  flushToDisk(): number {
     this.flush()
-    this.ledger?.flushNow()
+    const lost = this.ledger?.endNow() ?? 0
     this.stored.flushNow()
+    return lost
   }
 
   /** A write to the ledger does not come back: Node would wait for it for ever at the end of the process. */
@@ -304,12 +309,15 @@ export class App {
     this.slowness.close()
   }
 
-  /** Closes everything at once. Resolves when the records are on the disk, or cannot be written. */
-  async close(): Promise<void> {
+  /**
+   * Closes everything at once.
+   * @returns the number of records that could not be written to the disk
+   */
+  async close(): Promise<number> {
     this.stop()
     await Promise.all([...this.router.upstreams, ...this.retiring].map((upstream) => upstream.destroy()))
     this.keyring?.close()
     const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close()])
-    if (lost > 0) this.log.error({ lost }, `${lost} records could not be written to the ledger`)
+    return lost
   }
 }

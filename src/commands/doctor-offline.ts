@@ -19,7 +19,7 @@ export interface Rehearsal {
  * recorded. Limits on teams do not hold: each alias is tried.
  */
 export async function startRehearsal(config: Config): Promise<Rehearsal> {
-  const parts: { close(): Promise<void> }[] = []
+  const parts: { close(): Promise<unknown> }[] = []
   const close = async (): Promise<void> => {
     for (const part of parts.reverse()) await part.close()
   }

@@ -1,5 +1,6 @@
 import type { App } from '../app/app.js'
 import type { Log } from '../observe/log.js'
+import { EXIT_RECORDS_LOST } from './process-exit.js'
 
 const EXIT_FAULT = 1
 
@@ -48,11 +49,11 @@ async function drain(app: App, log: Log, signal: string, cleanUp: () => Promise<
   log.info({ signal, in_flight: open }, `${signal}: ending${when}`)
   const cut = await app.drain()
   if (cut > 0) log.warn({ cut }, `${cut} requests were still open and have been cut`)
-  await app.close()
+  const lost = await app.close()
   await cleanUp()
   log.info({}, 'ended')
   await log.drain(LOG_DRAIN_MS)
-  process.exit(0)
+  process.exit(lost === 0 ? 0 : EXIT_RECORDS_LOST)
 }
 
 /** SIGHUP reloads the config, as is usual for servers. In a terminal it ends the process: the window was closed. */

@@ -17,13 +17,14 @@ export type Stream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonl
 export interface UsageIo {
   readonly out: Stream
   readonly err: Stream
-  /** Finds the ledger's folder. @throws ConfigError */
-  readonly folder: (configFile: string | undefined) => string
+  /** Finds the ledger's folders, the fallback last. @throws ConfigError */
+  readonly folders: (configFile: string | undefined) => readonly string[]
 }
 
 /** The input of a command. */
 export interface Given {
-  readonly folder: string
+  /** Of the ledger; there may be a fallback behind the first one. */
+  readonly folders: readonly string[]
   readonly values: Readonly<Record<string, unknown>>
   readonly io: UsageIo
 }
@@ -45,37 +46,59 @@ export class UsageProblem extends Error {}
 /** The options of every command. */
 export const LEDGER_OPTIONS = { config: { type: 'string' }, folder: { type: 'string' } } as const
 
-/** Finds the ledger's files in a folder, the oldest first. @returns null if there are none; then `err` has a message */
-export async function findFiles(folder: string, io: UsageIo): Promise<LedgerName[] | null> {
-  const names = listLedgerNames(await readdir(folder))
-  if (names.length > 0) return names
-  io.err.write(`thinwire usage: there is no usage-YYYY-MM-DD.jsonl in ${folder} (--folder, --config)\n`)
+/** A file of the ledger, in one of its folders. */
+export interface LedgerPath extends LedgerName {
+  readonly folder: string
+}
+
+/**
+ * Finds the ledger's files, the oldest of each folder first.
+ * @returns null if there are none; then `err` has a message
+ * @throws the error of the file system, if no folder can be read
+ */
+export async function findFiles(folders: readonly string[], io: UsageIo): Promise<LedgerPath[] | null> {
+  const found: LedgerPath[] = []
+  const failures: unknown[] = []
+  for (const folder of folders) {
+    try {
+      for (const name of listLedgerNames(await readdir(folder))) found.push({ ...name, folder })
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (found.length > 0) return found
+  if (failures.length === folders.length) throw failures[0]
+  io.err.write(
+    `thinwire usage: there is no usage-YYYY-MM-DD.jsonl in ${folders.join(' or ')} (--folder, --config)\n`,
+  )
   return null
 }
 
 /**
  * Reads files one after another and shows the progress on a terminal.
- * @param onFile called with the name of each file; returns a function that gets its lines without line ends
+ * @param onFile called with each file; returns a function that gets its lines without line ends
  */
 export async function readFiles(
-  folder: string,
-  names: readonly LedgerName[],
+  files: readonly LedgerPath[],
   io: UsageIo,
-  onFile: (name: string) => (line: string) => void,
+  onFile: (file: LedgerPath) => (line: string) => void,
 ): Promise<void> {
-  const paths = names.map(({ name }) => join(folder, name))
-  const sizes = await Promise.all(paths.map(async (path) => (await stat(path)).size))
-  const progress = new Progress(
-    io.err,
-    sizes.reduce((all, size) => all + size, 0),
-  )
+  const progress = new Progress(io.err, await sizeOf(files))
   try {
-    for (const { name } of names) {
-      await readLines(join(folder, name), onFile(name), (bytes) => progress.add(bytes))
+    for (const file of files) {
+      await readLines(join(file.folder, file.name), onFile(file), (bytes) => progress.add(bytes))
     }
   } finally {
     progress.end()
   }
+}
+
+/** Bytes of all these files. */
+export async function sizeOf(files: readonly LedgerPath[]): Promise<number> {
+  const sizes = await Promise.all(
+    files.map(async ({ folder, name }) => (await stat(join(folder, name))).size),
+  )
+  return sizes.reduce((all, size) => all + size, 0)
 }
 
 /** Reads the value of an option that takes a text. */

@@ -1,6 +1,3 @@
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { LedgerName } from '../ledger/files.js'
 import { readDay } from '../ledger/read/day-reader.js'
 import { GROUPING_NAMES, type Grouping, parseGrouping } from '../ledger/read/grouping.js'
 import { Report, type SortKey } from '../ledger/read/report.js'
@@ -15,7 +12,9 @@ import {
   findFiles,
   type Given,
   LEDGER_OPTIONS,
+  type LedgerPath,
   readOption,
+  sizeOf,
   UsageProblem,
 } from './usage-common.js'
 import { formatCsv } from './usage-csv.js'
@@ -76,7 +75,7 @@ Exit codes: 0 done, 2 the ledger cannot be read, or wrong options.
     csv: { type: 'boolean' },
     'no-rollups': { type: 'boolean' },
   },
-  async run({ folder, values, io }) {
+  async run({ folders, values, io }) {
     const zone = readZone(values)
     const by = readGroupings(values, zone)
     const period = readPeriod(values, zone)
@@ -84,17 +83,19 @@ Exit codes: 0 done, 2 the ledger cannot be read, or wrong options.
     const [sort, top] = [readSort(values), readTop(values)]
     if (values.json === true && values.csv === true)
       throw new UsageProblem('--json and --csv exclude each other')
-    const names = await findFiles(folder, io)
+    const names = await findFiles(folders, io)
     if (names === null) return CANNOT
     const report = new Report({ by, period, filter, zone })
     const read = names.filter(({ day }) => period.mayBeIn(day))
-    await readAll(
-      folder,
-      read,
-      report,
-      values['no-rollups'] !== true,
-      new Progress(io.err, await sizeOf(folder, read)),
-    )
+    const progress = new Progress(io.err, await sizeOf(read))
+    try {
+      for (const folder of folders) {
+        const own = read.filter((file) => file.folder === folder)
+        await readFolder(folder, own, report, values['no-rollups'] !== true, progress)
+      }
+    } finally {
+      progress.end()
+    }
     const { total, torn, duplicates } = report
     const groups = report.list(sort, top)
     const byNames = by.map(({ name }) => name)
@@ -115,37 +116,25 @@ Exit codes: 0 done, 2 the ledger cannot be read, or wrong options.
   },
 }
 
-async function readAll(
+/** Reads the records of a folder, or their rollups: each folder has its own. */
+async function readFolder(
   folder: string,
-  names: readonly LedgerName[],
+  files: readonly LedgerPath[],
   report: Report,
   usesRollups: boolean,
   progress: Progress,
 ): Promise<void> {
   const now = Date.now()
   const onProgress = (bytes: number): void => progress.add(bytes)
-  const days = listDays(names)
-  try {
-    // Those of many days are made at the same time; where they cannot be kept, it would be for nothing.
-    const makes = usesRollups && report.takesRollups && days.length > 2 && (await isWritable(folder))
-    const made = new Set(makes ? (await makeRollups(folder, days, now, onProgress)).made : [])
-    for (const day of days) {
-      const files = names.filter(({ name }) => day.names.includes(name))
-      const onRead = made.has(day.day) ? () => {} : onProgress
-      await readDay(folder, day, await sizeOf(folder, files), report, {
-        now,
-        usesRollups,
-        onProgress: onRead,
-      })
-    }
-  } finally {
-    progress.end()
+  const days = listDays(files)
+  // Those of many days are made at the same time; where they cannot be kept, it would be for nothing.
+  const makes = usesRollups && report.takesRollups && days.length > 2 && (await isWritable(folder))
+  const made = new Set(makes ? (await makeRollups(folder, days, now, onProgress)).made : [])
+  for (const day of days) {
+    const size = await sizeOf(files.filter(({ name }) => day.names.includes(name)))
+    const onRead = made.has(day.day) ? () => {} : onProgress
+    await readDay(folder, day, size, report, { now, usesRollups, onProgress: onRead })
   }
-}
-
-async function sizeOf(folder: string, names: readonly LedgerName[]): Promise<number> {
-  const sizes = await Promise.all(names.map(async ({ name }) => (await stat(join(folder, name))).size))
-  return sizes.reduce((all, size) => all + size, 0)
 }
 
 function readGroupings(values: Given['values'], zone: Zone): Grouping[] {

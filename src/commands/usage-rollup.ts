@@ -1,9 +1,7 @@
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { listDays } from '../ledger/read/rollup-files.js'
 import { makeRollups } from '../ledger/read/rollup-maker.js'
 import { Progress } from './progress.js'
-import { CANNOT, type Command, DONE, findFiles, LEDGER_OPTIONS } from './usage-common.js'
+import { CANNOT, type Command, DONE, findFiles, LEDGER_OPTIONS, sizeOf } from './usage-common.js'
 
 /** `thinwire usage rollup`: sums up the days that are over, so that reports of them are fast. */
 export const ROLLUP: Command = {
@@ -23,21 +21,28 @@ Exit codes: 0 done, 2 the ledger cannot be read, a rollup cannot be written, or
 wrong options.
 `,
   options: LEDGER_OPTIONS,
-  async run({ folder, io }) {
-    const names = await findFiles(folder, io)
-    if (names === null) return CANNOT
-    const sizes = await Promise.all(names.map(async ({ name }) => (await stat(join(folder, name))).size))
-    const progress = new Progress(
-      io.err,
-      sizes.reduce((all, size) => all + size, 0),
-    )
-    const { made, failed, current } = await makeRollups(folder, listDays(names), Date.now(), (bytes) =>
-      progress.add(bytes),
-    ).finally(() => progress.end())
-    io.out.write(`${made.length} made, ${current} up to date\n`)
+  async run({ folders, io }) {
+    const files = await findFiles(folders, io)
+    if (files === null) return CANNOT
+    const progress = new Progress(io.err, await sizeOf(files))
+    const onProgress = (bytes: number): void => progress.add(bytes)
+    let [made, current] = [0, 0]
+    const failed: string[] = []
+    try {
+      for (const folder of folders) {
+        const days = listDays(files.filter((file) => file.folder === folder))
+        const found = await makeRollups(folder, days, Date.now(), onProgress)
+        made += found.made.length
+        current += found.current
+        failed.push(...found.failed.map((day) => `${day} in ${folder}`))
+      }
+    } finally {
+      progress.end()
+    }
+    io.out.write(`${made} made, ${current} up to date\n`)
     if (failed.length === 0) return DONE
     io.err.write(
-      `thinwire usage: no rollup of ${failed.join(', ')}: ${folder} cannot be written, or the files changed meanwhile\n`,
+      `thinwire usage: no rollup of ${failed.join(', ')}: the folder cannot be written, or the files changed meanwhile\n`,
     )
     return CANNOT
   },

@@ -57,9 +57,10 @@ Exit codes: 0 done, 2 the ledger cannot be read, or wrong options.
     errors: { type: 'boolean' },
     json: { type: 'boolean' },
   },
-  async run({ folder, values, io }) {
+  async run({ folders, values, io }) {
+    const [folder = ''] = folders
     const lines = readLineCount(values)
-    if (values['no-follow'] === true && (await findFiles(folder, io)) === null) return CANNOT
+    if (values['no-follow'] === true && (await findFiles([folder], io)) === null) return CANNOT
     const { out } = io
     const stop = new AbortController()
     const end = (): void => stop.abort()

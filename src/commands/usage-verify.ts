@@ -1,46 +1,74 @@
-import { formatRollupChecks, verifyRollups } from '../ledger/read/rollup-check.js'
-import type { Gap } from '../ledger/read/sequence-check.js'
-import { type FileReport, Verifier } from '../ledger/read/verify.js'
+import { join } from 'node:path'
+import { formatRollupChecks, type RollupCheck, verifyRollups } from '../ledger/read/rollup-check.js'
+import { readStarts } from '../ledger/read/start-check.js'
+import { type FileReport, type StartFinding, type Verification, Verifier } from '../ledger/read/verify.js'
 import { CANNOT, type Command, DONE, findFiles, LEDGER_OPTIONS, readFiles } from './usage-common.js'
 
 const MISSING = 1
+
+/** Gaps and the like that are printed, of each kind. */
+const MOST_SHOWN = 20
 
 /** `thinwire usage verify`: checks that no record of the ledger is missing. */
 export const VERIFY: Command = {
   help: `thinwire usage verify [--config FILE] [--folder DIR] [--json]
 
 Reads the usage ledger and prints for each file the number of records, torn
-lines and duplicate records, and then the missing records: each start of a relay
-numbers its records without a gap. Rollups are compared with the records.
+lines and duplicate records, and then what is wrong with them. Each start of a
+relay numbers its records without a gap, so missing records are found; it chains
+them by hashes, so changed, removed and inserted lines are found; and it notes
+how it has ended, so a start that was killed is found. Rollups are compared with
+the records.
 
   --config FILE   the config file. Default: thinwire.json in this folder
-  --folder DIR    the ledger's folder. Default: ledger.folder of the config
+  --folder DIR    the ledger's folder. Default: ledger.folder of the config, and
+                  ledger.fallbackFolder
   --json          print JSON, for a program
 
-Exit codes: 0 nothing is missing, 1 records are missing or a rollup differs, 2
-the ledger cannot be read, or wrong options.
+Exit codes: 0 nothing is missing; also after a crash, if the next start has
+completed the records. 1 records are missing or changed, could not be written,
+or are still to be completed by the next start; or a rollup differs. 2 the
+ledger cannot be read, or wrong options.
 `,
   options: { ...LEDGER_OPTIONS, json: { type: 'boolean' } },
-  async run({ folder, values, io }) {
-    const names = await findFiles(folder, io)
-    if (names === null) return CANNOT
+  async run({ folders, values, io }) {
+    const files = await findFiles(folders, io)
+    if (files === null) return CANNOT
+    // Before the records: what is written meanwhile is no gap.
+    const starts = await readStarts(folders)
     const verifier = new Verifier()
-    await readFiles(folder, names, io, (name) => {
-      const file = verifier.begin(name)
+    await readFiles(files, io, ({ name, day, folder }) => {
+      const file = verifier.begin(folder === folders[0] ? name : join(folder, name), day, folder)
       return (line) => verifier.push(file, line)
     })
-    const rollups = await verifyRollups(folder, names)
-    const { files, gaps } = verifier
-    if (values.json === true) io.out.write(`${JSON.stringify({ files, gaps, rollups })}\n`)
+    const found = verifier.finish(starts)
+    const rollups: RollupCheck[] = []
+    for (const folder of folders)
+      rollups.push(
+        ...(await verifyRollups(
+          folder,
+          files.filter((file) => file.folder === folder),
+        )),
+      )
+    if (values.json === true)
+      io.out.write(`${JSON.stringify({ files: verifier.files, ...found, rollups })}\n`)
     else {
-      const lines = [...formatVerification(files, gaps, verifier.writerCount), ...formatRollupChecks(rollups)]
-      for (const line of lines) io.out.write(`${line}\n`)
+      const lines = formatVerification(verifier.files, found, verifier.writerCount)
+      for (const line of [...lines, ...formatRollupChecks(rollups)]) io.out.write(`${line}\n`)
     }
-    return gaps.length === 0 && rollups.every(({ state }) => state !== 'differs') ? DONE : MISSING
+    const isComplete = found.gaps.length === 0 && found.breaks.length === 0
+    const isSame = rollups.every(({ state }) => state !== 'differs')
+    return isComplete && isSame && !found.starts.some(isUnsettled) ? DONE : MISSING
   },
 }
 
-function formatVerification(files: readonly FileReport[], gaps: readonly Gap[], writers: number): string[] {
+/** A killed start whose records are completed is no reason to fail, and neither is one that may be running. */
+function isUnsettled({ kind }: StartFinding): boolean {
+  return kind === 'incomplete' || kind === 'lost'
+}
+
+function formatVerification(files: readonly FileReport[], found: Verification, writers: number): string[] {
+  const { gaps, breaks, starts } = found
   const lines = [
     `${'file'.padEnd(26)} ${['records', 'torn', 'twice'].map((head) => head.padStart(11)).join(' ')}`,
   ]
@@ -51,18 +79,51 @@ function formatVerification(files: readonly FileReport[], gaps: readonly Gap[], 
     lines.push(`${file.name.padEnd(26)} ${counts.join(' ')}`)
   }
   lines.push('')
-  if (gaps.length === 0) {
+  let missing = 0
+  for (const { from, to } of gaps) missing += to - from + 1
+  if (missing === 0)
     lines.push(
       `${records} records of ${writers} ${writers === 1 ? 'start' : 'starts'} of the relay, without a gap`,
     )
-    return lines
-  }
-  let missing = 0
-  for (const { from, to } of gaps) missing += to - from + 1
-  lines.push(`${records} records, ${missing} missing:`)
-  for (const { writer, from, to } of gaps.slice(0, 20)) {
-    lines.push(`  ${writer} ${from === to ? `record ${from}` : `records ${from} to ${to}`}`)
-  }
-  if (gaps.length > 20) lines.push(`  and ${gaps.length - 20} more gaps; --json prints all`)
+  else lines.push(`${records} records, ${missing} missing:`, ...formatRanges(gaps, 'gaps'))
+  if (breaks.length > 0)
+    lines.push(
+      'changed after they were written, or other lines were removed or put between them:',
+      ...formatRanges(breaks, 'places'),
+    )
+  for (const start of starts) lines.push(...formatStart(start))
   return lines
+}
+
+function formatRanges(ranges: Verification['gaps'], noun: string): string[] {
+  const lines = ranges
+    .slice(0, MOST_SHOWN)
+    .map(
+      ({ writer, from, to }) => `  ${writer} ${from === to ? `record ${from}` : `records ${from} to ${to}`}`,
+    )
+  const more = ranges.length - MOST_SHOWN
+  return more > 0 ? [...lines, `  and ${more} more ${noun}; --json prints all`] : lines
+}
+
+function formatStart({ writer, started, kind, windowMs, lost, underWay }: StartFinding): string[] {
+  const start = `${writer}, started at ${started},`
+  const requests = underWay === 1 ? '1 request' : `${underWay} requests`
+  const isOne = underWay === 1
+  const window = `  at most the records of its last ${windowMs} ms may be missing`
+  switch (kind) {
+    case 'killed': {
+      const recorded = `  ${requests} under way ${isOne ? 'is' : 'are'} recorded as crashed`
+      return [`${start} did not end well:`, window, recorded]
+    }
+    case 'incomplete':
+      return [
+        `${start} did not end well:`,
+        window,
+        `  the next start of a relay records what was under way (up to ${requests})`,
+      ]
+    case 'unknown':
+      return [`${start} has not ended, or was killed:`, '  it belongs to another machine or container']
+    case 'lost':
+      return [`${start} could not write ${lost === 1 ? '1 record' : `${lost} records`}`]
+  }
 }

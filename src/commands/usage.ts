@@ -39,15 +39,16 @@ export async function runUsage(args: readonly string[], io: UsageIo): Promise<nu
     io.out.write(named ? command.help : `${HELP}${command.help}`)
     return DONE
   }
-  const folder = readOption(values, 'folder') ?? io.folder(readOption(values, 'config'))
+  const folder = readOption(values, 'folder')
+  const folders = folder === undefined ? io.folders(readOption(values, 'config')) : [folder]
   try {
-    return await command.run({ folder, values, io })
+    return await command.run({ folders, values, io })
   } catch (error) {
     if (error instanceof UsageProblem) return refuse(io, error.message)
     const { code } = error as NodeJS.ErrnoException
     // An error without a code is a fault of the program, not of the disk.
     if (code === undefined) throw error
-    return refuse(io, `${folder} cannot be read (${code})`)
+    return refuse(io, `${folders[0]} cannot be read (${code})`)
   }
 }
 

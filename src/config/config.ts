@@ -113,12 +113,14 @@ export function locateKeyFile(source: ConfigSource): KeyFileLocation {
 }
 
 /**
- * Finds the folder of the usage ledger, without the secrets likewise.
+ * Finds the folders of the usage ledger, the fallback last, without the secrets likewise.
  * @throws ConfigError
  */
-export function locateLedger(source: ConfigSource): string {
+export function locateLedger(source: ConfigSource): string[] {
   const { file, parsed } = readConfigFile(source)
-  return resolve(file === null ? source.cwd : dirname(file), parsed.ledger.folder)
+  const { folder, fallbackFolder } = parsed.ledger
+  const folders = fallbackFolder === null ? [folder] : [folder, fallbackFolder]
+  return folders.map((each) => resolve(file === null ? source.cwd : dirname(file), each))
 }
 
 /**
@@ -203,10 +205,11 @@ function resolveDestinations(parsed: ConfigFile, secrets: Secrets): Destinations
 }
 
 function resolveLedger({ ledger }: ConfigFile, folder: string): Config['ledger'] {
-  const { prices } = ledger
+  const { prices, fallbackFolder } = ledger
   return {
     ...ledger,
     folder: resolve(folder, ledger.folder),
+    fallbackFolder: fallbackFolder === null ? null : resolve(folder, fallbackFolder),
     prices: typeof prices === 'string' ? resolve(folder, prices) : prices,
   }
 }

@@ -8,9 +8,19 @@ export const ledger = z.strictObject({
     .min(1)
     .default('data')
     .describe('Folder of the `usage-YYYY-MM-DD.jsonl` files, relative to the folder of the config file.'),
-  flushMs: duration()
-    .default(100)
-    .describe('Records are written after this time at the latest. A `kill -9` loses no more than these.'),
+  fallbackFolder: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe(
+      'A second folder, best on another disk, relative to the folder of the config file. Records go there when `folder` could not be written for 3 s, until it can be again. `thinwire usage` reads both.',
+    ),
+  flushMs: duration(0)
+    .default(20)
+    .describe(
+      'Records are written after this time at the latest; `0`: at the end of each turn of the event loop. A `kill -9` loses no more than these.',
+    ),
   flushBytes: size(1, 64 * MIB)
     .default(256 * 1024)
     .describe('Records are written earlier when there are this many bytes of them.'),

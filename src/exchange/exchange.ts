@@ -40,6 +40,8 @@ export class Exchange {
   isConnected: boolean
   /** Index among the exchanges in flight; null when it is not one of them. */
   place: number | null
+  /** When the ledger's journal last got it: `performance.now()`, 0 for never. */
+  journaledAt: number
   // The same objects as above, open for change.
   private readonly facts: RequestFacts
   private readonly times: Timeline
@@ -63,6 +65,7 @@ export class Exchange {
     this.awaitsContinue = false
     this.isConnected = false
     this.place = null
+    this.journaledAt = 0
     this.isClosed = false
   }
 
@@ -308,6 +311,17 @@ export class Exchange {
     this.result.status = status
     this.setError(code, cause)
     this.conclude('refused')
+  }
+
+  /**
+   * What the record would be if the relay were killed now.
+   * @param now `performance.now()`
+   */
+  summarizeOpen(now: number): RequestSummary {
+    const outcome = Object.assign(new Outcome(), this.result)
+    outcome.end = 'crashed'
+    outcome.prompt ??= this.body?.samplePrompt() ?? null
+    return new RequestSummary(this.facts, this.times, outcome, now)
   }
 
   /**

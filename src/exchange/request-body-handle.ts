@@ -1,4 +1,5 @@
 import type { Peek } from '../json/peek.js'
+import type { PromptSample } from '../metering/prompt-sample.js'
 import type { ConversationRequest } from '../translate/conversation-request.js'
 
 /** What an exchange knows of its request body, and what an attempt needs to send it. */
@@ -14,6 +15,8 @@ export interface RequestBodyHandle {
   readonly conversation: ConversationRequest | null
   /** @param pieces the buffers that have arrived, edited or not @returns the body for undici */
   send(pieces: readonly Buffer[]): Buffer | BodyUpload
+  /** A sample of the prompt, if an upstream may have read it; null if not, or if the body is freed. */
+  samplePrompt(): PromptSample | null
   /** Frees the body once no other attempt can need it. */
   release(): void
 }

@@ -64,7 +64,7 @@ export function resolveUsage(evidence: UsageEvidence): TokenUsage {
 /** Whether an upstream got the whole prompt and did not refuse it. */
 function mayBeBilled({ stats, status, end }: UsageEvidence): boolean {
   if (status === null || (end === 'superseded' && stats === null))
-    return end === 'client_gone' || end === 'shutdown' || end === 'superseded'
+    return end === 'client_gone' || end === 'shutdown' || end === 'crashed' || end === 'superseded'
   if (status >= 300 || stats === null) return false
   // A response with only an error is not billed.
   return stats.error === null || stats.firstTokenAt !== null

@@ -1,5 +1,5 @@
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, stat } from 'node:fs/promises'
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 /** The parts of a file system that the ledger uses, so that tests can make it fail. */
@@ -10,6 +10,16 @@ export interface LedgerFiles {
   list(folder: string): Promise<string[]>
   /** Appends synchronously, when the process is about to exit. */
   appendNow(path: string, bytes: Buffer): void
+  /** Reads a whole file; null if it does not exist. */
+  read(path: string): Promise<string | null>
+  /** Moves a file within its folder. @returns false if it is not there */
+  move(from: string, to: string): Promise<boolean>
+  /** Removes a file, if it is there. */
+  remove(path: string): Promise<void>
+  /** Removes a file synchronously, if it is there. */
+  removeNow(path: string): void
+  /** Changes whenever the file is written or touched; null if it does not exist. */
+  stamp(path: string): Promise<string | null>
 }
 
 /** A file that is open for appending. */
@@ -22,8 +32,10 @@ export interface LedgerFile {
   write(bytes: Buffer): Promise<number>
   sync(): Promise<void>
   close(): Promise<void>
-  /** Whether the file is still at the path it was opened at; false if it was moved or deleted. */
-  inPlace(): Promise<boolean>
+  /** Whether the file is still at the path it was opened at, and if not, whether it is anywhere. */
+  place(): Promise<'there' | 'moved' | 'deleted'>
+  /** Sets the time of its last change to now. */
+  touch(): Promise<void>
 }
 
 /** A file name of the ledger. The files of a day (UTC) have the records of the requests that ended on that day. */
@@ -58,7 +70,7 @@ export const DISK: LedgerFiles = {
     try {
       handle = await open(path, 'a+', 0o640)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      if (!isMissing(error)) throw error
       await mkdir(dirname(path), { recursive: true })
       handle = await open(path, 'a+', 0o640)
     }
@@ -68,7 +80,7 @@ export const DISK: LedgerFiles = {
     try {
       return await readdir(folder)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+      if (isMissing(error)) return []
       throw error
     }
   },
@@ -79,6 +91,38 @@ export const DISK: LedgerFiles = {
       for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
     } finally {
       closeSync(fd)
+    }
+  },
+  async read(path) {
+    try {
+      return await readFile(path, 'utf8')
+    } catch (error) {
+      if (isMissing(error)) return null
+      throw error
+    }
+  },
+  async move(from, to) {
+    try {
+      await rename(from, to)
+      return true
+    } catch (error) {
+      if (isMissing(error)) return false
+      throw error
+    }
+  },
+  async remove(path) {
+    await rm(path, { force: true })
+  },
+  removeNow(path) {
+    rmSync(path, { force: true })
+  },
+  async stamp(path) {
+    try {
+      const { ino, size, mtimeMs } = await stat(path)
+      return `${ino} ${size} ${mtimeMs}`
+    } catch (error) {
+      if (isMissing(error)) return null
+      throw error
     }
   },
 }
@@ -115,16 +159,25 @@ class DiskFile implements LedgerFile {
     return this.handle.close()
   }
 
-  async inPlace(): Promise<boolean> {
+  async place(): Promise<'there' | 'moved' | 'deleted'> {
     const opened = await this.handle.stat()
     try {
       const found = await stat(this.path)
-      return found.ino === opened.ino && found.dev === opened.dev
+      if (found.ino === opened.ino && found.dev === opened.dev) return 'there'
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-      throw error
+      if (!isMissing(error)) throw error
     }
+    return opened.nlink === 0 ? 'deleted' : 'moved'
   }
+
+  touch(): Promise<void> {
+    const now = new Date()
+    return this.handle.utimes(now, now)
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT'
 }
 
 /** Path of a file of the ledger. */

@@ -165,6 +165,19 @@ export const recordSchema = z.strictObject({
     .describe(
       'Passes that the token counts sum up, each as prompt+completion, after its model if it has one of its own: 1200+300, claude-haiku-5-5 40+12.',
     ),
+  recovered_from: z
+    .string()
+    .optional()
+    .describe(
+      'Start of a relay that was killed while the request was under way: its writer. The next start wrote the record, with what was known last.',
+    ),
+  chain: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional()
+    .describe(
+      'First record of a batch: the hash of the chain value and of all lines of the batch before it, of the same writer. A changed, removed, moved or inserted line breaks it.',
+    ),
 })
 
 /** A record as this version writes it. Earlier versions may have written fewer fields. */

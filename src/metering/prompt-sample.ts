@@ -56,10 +56,13 @@ export class PromptSample {
   private readonly windows: readonly Buffer[]
   /** Size of the body. */
   private readonly bytes: number
+  /** Null before the first call. */
+  private estimate: number | null
 
   private constructor(windows: readonly Buffer[], bytes: number) {
     this.windows = windows
     this.bytes = bytes
+    this.estimate = null
   }
 
   /** @param chunks of the whole JSON body; the sample does not hold on to them if there are several */
@@ -70,8 +73,13 @@ export class PromptSample {
     return new PromptSample(windows, bytes)
   }
 
-  /** Parses or scans the sample: once for each request is enough. */
+  /** Parses or scans the sample, at the first call. */
   estimateTokens(): number {
+    this.estimate ??= this.compute()
+    return this.estimate
+  }
+
+  private compute(): number {
     return (this.bytes <= SAMPLE_BYTES ? this.estimateWhole() : null) ?? this.estimateByWindows()
   }
 

@@ -147,6 +147,12 @@ export class RequestBody implements RequestBodyHandle, Stage {
     return pieces[0] ?? EMPTY
   }
 
+  samplePrompt(): PromptSample | null {
+    const { exchange, pieces } = this
+    if (!this.isComplete || pieces.length === 0 || !exchange.isConnected) return null
+    return (exchange.outcome.status ?? 0) < 300 && isPrompt(exchange) ? PromptSample.of(pieces) : null
+  }
+
   /**
    * Frees the body when no further attempt can follow. A stream lasts for minutes, and needs only a sample of the
    * prompt. An incomplete body is kept.
@@ -154,8 +160,8 @@ export class RequestBody implements RequestBodyHandle, Stage {
   release(): void {
     const { exchange, pieces } = this
     if (!this.isComplete || pieces.length === 0) return
-    if (exchange.isConnected && (exchange.outcome.status ?? 0) < 300 && isPrompt(exchange))
-      exchange.setPrompt(PromptSample.of(pieces))
+    const sample = this.samplePrompt()
+    if (sample !== null) exchange.setPrompt(sample)
     pieces.length = 0
     this.conversation = null
     this.budget.give(exchange.heldBytes)

@@ -19,6 +19,9 @@ const LINGER_MS = 2_000
 /** Bytes that a client may send after an upgrade that waits for its turn. */
 const QUEUED_BYTES = 64 * 1024
 
+/** Longest time between two ticks. The ledger is to know of every request that has run for a second. */
+const TICK_MS = 250
+
 /** Milliseconds between the checks of a drain for open exchanges. */
 const DRAIN_POLL_MS = 25
 
@@ -70,7 +73,7 @@ export class Listener {
       timeouts.connectMs,
     )
     // One timer for all exchanges: limits are minutes, and a timer per exchange would be moved with each chunk.
-    this.clock = setInterval(() => handler.tick(performance.now()), clamp(shortest / 4, 10, 1_000)).unref()
+    this.clock = setInterval(() => handler.tick(performance.now()), clamp(shortest / 4, 10, TICK_MS)).unref()
   }
 
   /** Starts to listen. @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL */
@@ -94,6 +97,8 @@ export class Listener {
     this.handler.context.draining = true
     // WebSockets without an open response are closed at once.
     this.handler.tick(performance.now())
+    // The platform may not wait for as long as `drainMs`.
+    this.handler.noteOpen(performance.now())
     const closed = new Promise<void>((resolve) => this.http.close(() => resolve()))
     const deadline = performance.now() + this.config.timeouts.drainMs
     // A compressed response is metered for some milliseconds after it has been sent.

@@ -1,20 +1,24 @@
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 
-/** Summaries are gathered for this time, or until there are so many, and then handed on together. */
-const GATHER_MS = 20
+/** Summaries are handed on together when there are so many, or after `gatherMs`. */
 const MAX_GATHERED = 1_000
 
 /** Hands the summary of every request to each sink: the ledger, the log, the metrics and others. */
 export class Recorder {
   private readonly sinks: readonly SummarySink[]
+  private readonly gatherMs: number
   private gathered: RequestSummary[]
   /** Requests that are over, but whose response the meter has not read to its end. */
   private readonly unread: Set<RequestSummary>
   private isWaiting: boolean
 
-  /** @param sinks in the order in which they get the summaries */
-  constructor(sinks: readonly SummarySink[]) {
+  /**
+   * @param sinks in the order in which they get the summaries
+   * @param gatherMs milliseconds for which summaries are gathered; 0: until the end of the turn
+   */
+  constructor(sinks: readonly SummarySink[], gatherMs: number) {
     this.sinks = sinks
+    this.gatherMs = gatherMs
     this.gathered = []
     this.unread = new Set()
     this.isWaiting = false
@@ -76,7 +80,8 @@ export class Recorder {
     if (this.gathered.length >= MAX_GATHERED) this.flush()
     else if (!this.isWaiting) {
       this.isWaiting = true
-      setTimeout(flush, GATHER_MS, this).unref()
+      if (this.gatherMs === 0) setImmediate(flush, this)
+      else setTimeout(flush, this.gatherMs, this).unref()
     }
   }
 }

@@ -12,6 +12,8 @@ import { InFlight } from '../exchange/in-flight.js'
 import type { SummarySink } from '../exchange/summary.js'
 import { answerPreflight } from '../http/cors.js'
 import { hasOneHost, readContentLength } from '../http/request-headers.js'
+import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
+import { MAX_GATHER_MS } from '../ledger/write/ledger.js'
 import { ignore } from '../lib/ignore.js'
 import { BoundCounters } from '../lib/limit-counters.js'
 import type { Log } from '../observe/log.js'
@@ -50,7 +52,7 @@ export interface RequestHandlerParts {
   /** Get the summary of every request, in this order. */
   readonly sinks: readonly SummarySink[]
   /** Null where nothing is recorded, as in the doctor. */
-  readonly ledger: { readonly state: LedgerState } | null
+  readonly ledger: Pick<Bookkeeper, 'state' | 'noteOpen'> | null
   /** One of the sinks. */
   readonly stored: StoredObjects
 }
@@ -79,7 +81,7 @@ export class RequestHandler implements MetricsSource {
     this.config = parts.config
     this.log = parts.log
     this.ledger = parts.ledger
-    this.recorder = new Recorder(parts.sinks)
+    this.recorder = new Recorder(parts.sinks, Math.min(parts.config.ledger.flushMs, MAX_GATHER_MS))
     this.inFlight = new InFlight()
     const budget = new ByteBudget(parts.config.limits.bufferedBytes)
     this.context = new RelayContext(new BoundCounters(), budget)
@@ -146,6 +148,7 @@ export class RequestHandler implements MetricsSource {
 
   tick(now: number): void {
     this.recorder.tick(now)
+    this.noteOpen(now)
     this.inFlight.forEach((exchange) => {
       try {
         exchange.stage?.onTick(now)
@@ -153,6 +156,11 @@ export class RequestHandler implements MetricsSource {
         this.crash(exchange, error)
       }
     })
+  }
+
+  /** Tells the ledger of the requests that are open, in case the relay is killed. @param now `performance.now()` */
+  noteOpen(now: number): void {
+    this.ledger?.noteOpen(this.inFlight, now, this.context.draining)
   }
 
   /** Sends new requests by another config. Open requests keep the one that they began with. */

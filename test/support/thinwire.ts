@@ -156,7 +156,7 @@ class Written extends Writable {
 /** `thinwire usage` without a process of its own, for what is about its words: that takes a tenth of the time. */
 export async function runUsage(place: Place, args: readonly string[]) {
   const io = { out: new Written(), err: new Written() }
-  const folder = (file: string | undefined) => locateLedger({ file, env: {}, cwd: place.folder })
-  const code = await runUsageCommand(args, { ...io, folder })
+  const folders = (file: string | undefined) => locateLedger({ file, env: {}, cwd: place.folder })
+  const code = await runUsageCommand(args, { ...io, folders })
   return { code, out: io.out.text, err: io.err.text }
 }

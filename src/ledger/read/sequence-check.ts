@@ -14,9 +14,28 @@ type Ranges = { from: number; to: number }[]
  */
 export class SequenceCheck {
   private readonly writers: Map<string, Ranges>
+  /** Last numbers that are known from elsewhere, by writer. */
+  private readonly lasts: Map<string, number>
 
   constructor() {
     this.writers = new Map()
+    this.lasts = new Map()
+  }
+
+  /** Tells the last number of a writer, so that records that are missing at its end are found too. */
+  expect(writer: string, last: number): void {
+    this.lasts.set(writer, last)
+  }
+
+  /** Whether any record of a writer was added. */
+  knows(writer: string): boolean {
+    return this.writers.has(writer)
+  }
+
+  /** Whether a number is missing, of a writer that has others. */
+  isMissing(writer: string, seq: number): boolean {
+    const ranges = this.writers.get(writer) ?? []
+    return !ranges.some(({ from, to }) => from <= seq && seq <= to)
   }
 
   /** Adds a record. @returns false if it was added before */
@@ -30,17 +49,19 @@ export class SequenceCheck {
   }
 
   /**
-   * Missing numbers of every writer, from 1 up to its last record. Records that are missing after the last one cannot
-   * be detected.
+   * Missing numbers of every writer, from 1 up to its last record. Records that are missing after the last one are
+   * detected only if `expect` has told of them.
    */
   get gaps(): Gap[] {
     const gaps: Gap[] = []
-    for (const [writer, ranges] of this.writers) {
+    for (const writer of new Set([...this.writers.keys(), ...this.lasts.keys()])) {
       let next = 1
-      for (const { from, to } of ranges) {
+      for (const { from, to } of this.writers.get(writer) ?? []) {
         if (from > next) gaps.push({ writer, from: next, to: from - 1 })
         next = to + 1
       }
+      const last = this.lasts.get(writer) ?? 0
+      if (last >= next) gaps.push({ writer, from: next, to: last })
     }
     return gaps
   }

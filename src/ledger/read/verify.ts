@@ -1,5 +1,7 @@
+import { type Break, ChainCheck, type ChainEnd } from './chain-check.js'
 import { readIdentity } from './entry.js'
 import { type Gap, SequenceCheck } from './sequence-check.js'
+import type { Starts } from './start-check.js'
 
 /** Counts of one file. */
 export interface FileReport {
@@ -11,22 +13,64 @@ export interface FileReport {
   duplicates: number
 }
 
+/** A start that did not end well, or could not write all of its records. */
+export interface StartFinding {
+  readonly writer: string
+  readonly started: string
+  /**
+   * `killed`: it did not end well, and a later start has completed its records. `incomplete`: the next start of a relay
+   * will complete them. `unknown`: it may be running, on another machine. `lost`: it ended, but could not write some.
+   */
+  readonly kind: 'killed' | 'incomplete' | 'unknown' | 'lost'
+  /** Time before its end of which records may be missing, in milliseconds; 0 if it ended well. */
+  readonly windowMs: number
+  /** Records that it could not write. */
+  readonly lost: number
+  /** Requests that were under way: recorded as crashed, or still to be. */
+  readonly underWay: number
+}
+
+/** Everything that is wrong with a ledger. */
+export interface Verification {
+  readonly gaps: readonly Gap[]
+  readonly breaks: readonly Break[]
+  readonly starts: readonly StartFinding[]
+}
+
 /**
- * Checks a ledger line by line for missing, torn and repeated records. It keeps one range of numbers for each writer
- * and one more for each gap, however long the files are.
+ * Checks a ledger line by line for missing, torn, repeated and changed records. It keeps one range of numbers for each
+ * writer and one more for each gap, however long the files are.
  */
 export class Verifier {
   readonly files: FileReport[]
   private readonly seen: SequenceCheck
+  private readonly chains: ChainCheck
+  /** Records that a later start has written, by the writer that was killed. */
+  private readonly recovered: Map<string, number>
+  /** Folder and day of each file. */
+  private readonly places: Map<FileReport, string>
+  /** The first day of which there is a file. */
+  private firstDay: string
 
   constructor() {
     this.files = []
     this.seen = new SequenceCheck()
+    this.chains = new ChainCheck()
+    this.recovered = new Map()
+    this.places = new Map()
+    this.firstDay = '9'
   }
 
-  /** Starts the report of a file. */
-  begin(name: string): FileReport {
+  /**
+   * Starts the report of a file.
+   * @param name as it is reported
+   * @param day of its name
+   * @param folder that it is in
+   */
+  begin(name: string, day = name, folder = ''): FileReport {
     const file = { name, records: 0, torn: 0, duplicates: 0 }
+    this.places.set(file, `${folder} ${day}`)
+    if (day < this.firstDay) this.firstDay = day
     this.files.push(file)
     return file
   }
@@ -40,8 +84,44 @@ export class Verifier {
       file.torn++
       return
     }
-    if (this.seen.add(found.writer, found.seq)) file.records++
-    else file.duplicates++
+    const { writer, seq, fields } = found
+    if (!this.seen.add(writer, seq)) {
+      file.duplicates++
+      return
+    }
+    file.records++
+    this.chains.add(writer, seq, fields.chain, line, this.places.get(file) ?? '')
+    const from = fields.recovered_from
+    if (typeof from === 'string') this.recovered.set(from, (this.recovered.get(from) ?? 0) + 1)
+  }
+
+  /** Ends the reading: compares the records with what is known of the starts. */
+  finish(starts: Starts): Verification {
+    const ends = new Map<string, ChainEnd>()
+    for (const { writer, ended, records, chain } of starts.ended.values()) {
+      if (ended === null || records === null) continue
+      // A start of which there is nothing, from before the first file: its files were removed.
+      if (this.seen.knows(writer) || ended.slice(0, 10) >= this.firstDay) this.seen.expect(writer, records)
+      if (chain !== null) ends.set(writer, { link: chain, records })
+    }
+    const breaks = this.chains.finish(ends, (writer, seq) => this.seen.isMissing(writer, seq))
+    return { gaps: this.gaps, breaks, starts: this.findStarts(starts) }
+  }
+
+  private findStarts({ ended, open }: Starts): StartFinding[] {
+    const found: StartFinding[] = []
+    for (const { writer, started, ended: at, flush_ms: windowMs, lost } of ended.values()) {
+      const underWay = this.recovered.get(writer) ?? 0
+      if (at === null) found.push({ writer, started, kind: 'killed', windowMs, lost: 0, underWay })
+      else if ((lost ?? 0) > 0)
+        found.push({ writer, started, kind: 'lost', windowMs: 0, lost: lost ?? 0, underWay })
+    }
+    for (const { writer, started, flush_ms: windowMs, isRunning, openRequests: underWay } of open) {
+      if (isRunning === true) continue
+      const kind = isRunning === false ? 'incomplete' : 'unknown'
+      found.push({ writer, started, kind, windowMs, lost: 0, underWay })
+    }
+    return found
   }
 
   /** Missing numbers of every writer. */

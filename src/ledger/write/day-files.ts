@@ -8,16 +8,29 @@ import type { DiskWatch } from './disk-watch.js'
 /** How often to check that the open file is still at its path. */
 const PLACE_CHECK_MS = 1_000
 
+/** Checked earlier after so many bytes: until the check they are kept, to be written again if the file was deleted. */
+const PLACE_CHECK_BYTES = 1024 * 1024
+
+/** What the owner of the files hears of them. */
+export interface DayFileEvents {
+  /** The disk failed to sync what was written. @param code of the error */
+  readonly onSyncFailed: (code: string) => void
+  /** A sync is due; the owner calls `syncIfDue` once no write is under way. */
+  readonly onSyncDue: () => void
+  /** The open file is no longer at its path, and another one is written from now on. */
+  readonly onReplaced: (path: string, isDeleted: boolean) => void
+}
+
 /**
  * Chooses the file for each batch, and writes and syncs it: the file of the batch's day, the next part when that is
- * full, and a new file at the same path when the old one was moved or deleted.
+ * full, and a new file at the same path when the old one was moved or deleted. What went into a deleted file since the
+ * last check is written again to the new one.
  */
 export class DayFiles {
   private readonly options: Config['ledger']
   private readonly files: LedgerFiles
   private readonly disk: DiskWatch
-  private readonly onSyncFailed: (code: string) => void
-  private readonly onSyncDue: () => void
+  private readonly events: DayFileEvents
   private file: LedgerFile | null
   private path: string
   private fileDay: string
@@ -26,34 +39,28 @@ export class DayFiles {
   /** Size that the file has if no other process writes to it. */
   private size: number
   private placeCheckedAt: number
+  /** Bytes that were written to the open file since then. */
+  private recent: Buffer[]
+  private recentBytes: number
   private unsynced: boolean
   /** A sync in the background, while writes continue. */
   private syncing: Promise<void> | null
   private syncedAt: number
   private syncTimer: NodeJS.Timeout | null
 
-  /**
-   * @param onSyncFailed called with an error code when the disk fails to sync what was written
-   * @param onSyncDue called when a sync is due; the owner calls `syncIfDue` once no write is under way
-   */
-  constructor(
-    options: Config['ledger'],
-    files: LedgerFiles,
-    disk: DiskWatch,
-    onSyncFailed: (code: string) => void,
-    onSyncDue: () => void,
-  ) {
+  constructor(options: Config['ledger'], files: LedgerFiles, disk: DiskWatch, events: DayFileEvents) {
     this.options = options
     this.files = files
     this.disk = disk
-    this.onSyncFailed = onSyncFailed
-    this.onSyncDue = onSyncDue
+    this.events = events
     this.file = null
     this.path = ''
     this.fileDay = ''
     this.part = 0
     this.size = 0
     this.placeCheckedAt = 0
+    this.recent = []
+    this.recentBytes = 0
     this.unsynced = false
     this.syncing = null
     this.syncedAt = 0
@@ -65,7 +72,9 @@ export class DayFiles {
    * @throws the error of the file system
    */
   async write(batch: Batch): Promise<void> {
-    const file = await this.openFor(batch)
+    const before = this.file
+    const file = await this.openFor(batch.day, batch.bytes.length)
+    if (file !== before) batch.written = findLineStart(batch)
     while (batch.written < batch.bytes.length) {
       const bytes = await file.write(batch.bytes.subarray(batch.written))
       batch.written += bytes
@@ -73,7 +82,29 @@ export class DayFiles {
       if (batch.written < batch.bytes.length) await this.resume(file, batch)
     }
     this.unsynced = true
+    this.recent.push(batch.bytes)
+    this.recentBytes += batch.bytes.length
     if (this.options.fsync === 'every') await this.sync(file)
+  }
+
+  /**
+   * Opens the file of a day.
+   * @throws the error of the file system
+   */
+  async prepare(day: string): Promise<void> {
+    await this.openFor(day, 0)
+  }
+
+  /** Appends the rest of a batch synchronously. @returns false if that failed */
+  appendNow(batch: Batch): boolean {
+    // The line feed in front ends a torn line. Readers skip empty lines.
+    const rest = batch.bytes.subarray(findLineStart(batch))
+    try {
+      this.files.appendNow(this.pathOf(batch.day), Buffer.concat([Buffer.from('\n'), rest]))
+    } catch {
+      return false
+    }
+    return true
   }
 
   /** Forgets the open file, so that the next write opens it again: its path may lead to another disk by then. */
@@ -81,11 +112,12 @@ export class DayFiles {
     const { file } = this
     this.file = null
     this.fileDay = ''
+    this.forgetRecent()
     void file?.close().catch(() => {})
   }
 
   /** Path for a record of that day: the open file, or else the first file of the day. */
-  pathOf(day: string): string {
+  private pathOf(day: string): string {
     return day === this.fileDay && this.path !== ''
       ? this.path
       : locateLedgerFile(this.options.folder, day, 1)
@@ -97,6 +129,11 @@ export class DayFiles {
 
   /** Syncs and closes the open file. */
   async leave(): Promise<void> {
+    if (this.file !== null && this.recent.length > 0) await this.checkPlace(this.file)
+    await this.close()
+  }
+
+  private async close(): Promise<void> {
     await this.syncing
     const { file } = this
     if (file === null) return
@@ -128,7 +165,7 @@ export class DayFiles {
       .watch(file.sync())
       .catch((error) => {
         this.unsynced = true
-        if (this.file === file) this.onSyncFailed(readErrorCode(error))
+        if (this.file === file) this.events.onSyncFailed(readErrorCode(error))
       })
       .finally(() => {
         this.syncing = null
@@ -138,29 +175,57 @@ export class DayFiles {
 
   reportSyncDue(): void {
     this.syncTimer = null
-    this.onSyncDue()
+    this.events.onSyncDue()
   }
 
-  private async openFor(batch: Batch): Promise<LedgerFile> {
-    const now = performance.now()
-    if (this.file !== null && this.fileDay === batch.day && now - this.placeCheckedAt > PLACE_CHECK_MS) {
-      this.placeCheckedAt = now
-      // If the file was moved or deleted, new records go to a new file at the old path.
-      if (!(await this.file.inPlace())) this.part = 0
-      else this.size = await this.file.size()
-    }
-    const full = this.size > 0 && this.size + batch.bytes.length > this.options.rotateBytes
-    if (this.file !== null && this.fileDay === batch.day && this.part > 0 && !full) return this.file
+  /** @param bytes that are to be written */
+  private async openFor(day: string, bytes: number): Promise<LedgerFile> {
+    const isDue =
+      performance.now() - this.placeCheckedAt > PLACE_CHECK_MS || this.recentBytes > PLACE_CHECK_BYTES
+    if (this.file !== null && isDue) await this.checkPlace(this.file)
+    const full = this.size > 0 && this.size + bytes > this.options.rotateBytes
+    if (this.file !== null && this.fileDay === day && this.part > 0 && !full) return this.file
     await this.leave()
-    this.part =
-      this.fileDay === batch.day && this.part > 0 ? this.part + 1 : await this.findLastPart(batch.day)
-    this.fileDay = batch.day
-    this.path = locateLedgerFile(this.options.folder, batch.day, this.part)
+    this.part = this.fileDay === day && this.part > 0 ? this.part + 1 : await this.findLastPart(day)
+    return this.open(day)
+  }
+
+  private async open(day: string): Promise<LedgerFile> {
+    this.fileDay = day
+    this.path = locateLedgerFile(this.options.folder, day, this.part)
     const file = await this.files.open(this.path)
     this.file = file
-    this.placeCheckedAt = now
-    await this.startAtLine(file, batch)
+    this.placeCheckedAt = performance.now()
+    this.forgetRecent()
+    await this.endTornLine(file)
     return file
+  }
+
+  /** If the file was moved or deleted, opens a new one at the old path. */
+  private async checkPlace(file: LedgerFile): Promise<void> {
+    const place = await file.place()
+    this.placeCheckedAt = performance.now()
+    const lost = place === 'deleted' ? Buffer.concat(this.recent) : null
+    this.forgetRecent()
+    if (place === 'there') {
+      this.size = await file.size()
+      return
+    }
+    this.events.onReplaced(this.path, place === 'deleted')
+    await this.close()
+    this.part = await this.findLastPart(this.fileDay)
+    const opened = await this.open(this.fileDay)
+    if (lost === null || lost.length === 0) return
+    for (let at = 0; at < lost.length; ) at += await opened.write(lost.subarray(at))
+    this.size += lost.length
+    this.unsynced = true
+    this.recent.push(lost)
+    this.recentBytes = lost.length
+  }
+
+  private forgetRecent(): void {
+    this.recent = []
+    this.recentBytes = 0
   }
 
   /** Finds the last part of a day. Whether it is full shows at the next write. */
@@ -169,9 +234,8 @@ export class DayFiles {
     return names.filter((name) => name.day === day).at(-1)?.part ?? 1
   }
 
-  /** Makes the next write start at a line: ends a torn line in the file, so that it costs no other line. */
-  private async startAtLine(file: LedgerFile, batch: Batch): Promise<void> {
-    batch.written = findLineStart(batch)
+  /** Ends a torn line in the file, so that it costs no other line. */
+  private async endTornLine(file: LedgerFile): Promise<void> {
     const last = await file.lastByte()
     if (last !== null && last !== LF) await file.write(Buffer.from('\n'))
     this.size = await file.size()
@@ -179,7 +243,9 @@ export class DayFiles {
 
   /** After a short write: continues within the line, unless another relay has appended to the file meanwhile. */
   private async resume(file: LedgerFile, batch: Batch): Promise<void> {
-    if ((await file.size()) !== this.size) await this.startAtLine(file, batch)
+    if ((await file.size()) === this.size) return
+    batch.written = findLineStart(batch)
+    await this.endTornLine(file)
   }
 
   private async sync(file: LedgerFile): Promise<void> {

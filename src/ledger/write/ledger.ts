@@ -1,32 +1,33 @@
 import { randomBytes } from 'node:crypto'
 import type { Config } from '../../config/config.js'
 import type { RequestSummary, SummarySink } from '../../exchange/summary.js'
-import { readErrorCode } from '../../lib/error-code.js'
 import { LineBuffer } from '../../lib/line-buffer.js'
 import type { Log } from '../../observe/log.js'
 import type { LedgerState } from '../../observe/relay-state.js'
+import { firstLink, Link, withLink } from '../chain.js'
 import { DISK, type LedgerFiles } from '../files.js'
 import type { Prices } from '../prices.js'
 import { formatRecord, isRecorded } from '../record.js'
-import { type Batch, findLineStart } from './batch.js'
-import { DayFiles } from './day-files.js'
-import { DISK_TIMEOUT_MS, DiskWatch } from './disk-watch.js'
+import type { Batch } from './batch.js'
+import { DISK_TIMEOUT_MS } from './disk-watch.js'
+import { LedgerFolders, PATIENCE, type Patience } from './ledger-folders.js'
 
 const DAY_MS = 86_400_000
 
-/** Waits between attempts on a failing disk: the first, doubled after each attempt, and the longest. */
-const WAITS_MS = [250, 30_000] as const
-
-/** Reported in place of an error code when the disk does not respond at all. */
-const NO_ANSWER = 'no answer'
+/**
+ * The relay gathers summaries for this time before it hands them on (`Recorder`); a longer `ledger.flushMs` is waited
+ * for here. Both together are the time in which a `kill -9` can lose a record.
+ */
+export const MAX_GATHER_MS = 20
 
 /**
  * The usage ledger: a record for every request, in append-only JSON lines files, one for each day.
  *
  * Records wait in memory for `flushMs` and are written together, one write at a time. After any error of the disk they
- * are kept and tried again; only beyond `bufferedBytes` are new records dropped, and counted. Records are numbered
- * without gaps, so that `thinwire usage verify` finds missing ones. A crash within a write may leave a record twice;
- * both copies have the same number.
+ * are kept and tried again; when that lasts, they are written to `fallbackFolder`. Only beyond `bufferedBytes` are new
+ * records dropped, and counted. Records are numbered without gaps, so that `thinwire usage verify` finds missing ones,
+ * and batches are chained, so that it finds changed ones. A crash within a write may leave a record twice; both copies
+ * have the same number.
  */
 export class Ledger implements SummarySink {
   /** Identifies this start of the relay in the records. */
@@ -34,11 +35,11 @@ export class Ledger implements SummarySink {
   private readonly options: Config['ledger']
   private readonly log: Pick<Log, 'warn' | 'info'>
   private readonly prices: Prices | null
-  private readonly files: LedgerFiles
-  private readonly disk: DiskWatch
-  private readonly days: DayFiles
-  private readonly waitsMs: readonly [number, number]
+  /** Time from the hand-over of a record to its write, in milliseconds; 0: at the end of the turn. */
+  private readonly delayMs: number
   private seq: number
+  /** The link in the first record of the next batch. */
+  private link: string
   private readonly lines: LineBuffer
   private lineCount: number
   /** Day of the records in `lines` (UTC), and its start in epoch milliseconds. */
@@ -48,37 +49,48 @@ export class Ledger implements SummarySink {
   private queuedBytes: number
   private written: number
   private dropped: number
-  private stalled: string | null
+  private isScheduled: boolean
   private timer: NodeJS.Timeout | null
   private pumping: Promise<void> | null
   private closing: boolean
-  /** Length of the next wait between two attempts. */
-  private waitMs: number
-  /** Ends the wait that is under way. */
-  private wake: (() => void) | null
+  private readonly folders: LedgerFolders
 
   constructor(
     options: Config['ledger'],
     log: Pick<Log, 'warn' | 'info'>,
     prices: Prices | null,
     files: LedgerFiles = DISK,
-    waitsMs: readonly [number, number] = WAITS_MS,
+    patience: Patience = PATIENCE,
   ) {
     this.writer = `w-${randomBytes(6).toString('hex')}`
     this.options = options
     this.log = log
     this.prices = prices
-    this.files = files
-    this.disk = new DiskWatch(() => this.onDiskTimeout())
-    this.days = new DayFiles(
-      options,
-      files,
-      this.disk,
-      (code) => this.stall(code),
-      () => this.pump(),
-    )
-    this.waitsMs = waitsMs
+    this.folders = new LedgerFolders(options, files, patience, {
+      onStalled: (cause) =>
+        log.warn(
+          { cause, queued_bytes: this.queuedBytes },
+          `the ledger cannot be written (${cause}): records are kept in memory and tried again`,
+        ),
+      onFallback: (cause, folder) =>
+        log.warn(
+          { cause, folder },
+          'records go to ledger.fallbackFolder until the ledger can be written again',
+        ),
+      onWorking: () => log.info({ queued_bytes: this.queuedBytes }, 'the ledger can be written again'),
+      onReplaced: (file, deleted) =>
+        log.warn(
+          { file, deleted },
+          deleted
+            ? `the ledger's file ${file} was deleted: a new one has the records since the last look at it`
+            : `the ledger's file ${file} was moved: new records go to a new one`,
+        ),
+      onSyncDue: () => this.pump(),
+      onLate: (batch) => this.settle(batch),
+    })
+    this.delayMs = Math.max(0, options.flushMs - MAX_GATHER_MS)
     this.seq = 0
+    this.link = firstLink(this.writer)
     this.lines = new LineBuffer()
     this.lineCount = 0
     this.day = ''
@@ -87,17 +99,15 @@ export class Ledger implements SummarySink {
     this.queuedBytes = 0
     this.written = 0
     this.dropped = 0
-    this.stalled = null
+    this.isScheduled = false
     this.timer = null
     this.pumping = null
     this.closing = false
-    this.waitMs = waitsMs[0]
-    this.wake = null
   }
 
   get state(): LedgerState {
     return {
-      stalled: this.stalled,
+      stalled: this.folders.stalled,
       queued_bytes: this.queuedBytes + this.lines.bytes,
       written: this.written,
       dropped: this.dropped,
@@ -106,99 +116,149 @@ export class Ledger implements SummarySink {
 
   /** Whether the disk neither works nor fails. Any further call to it may block for ever. */
   get hung(): boolean {
-    return this.disk.isBusy && this.stalled === NO_ANSWER
+    return this.folders.hung
+  }
+
+  /** Number of the last record. */
+  get lastSeq(): number {
+    return this.seq
+  }
+
+  /** The link that the next batch would have. Right once everything is sealed, as after `close`. */
+  get lastLink(): string {
+    return this.link
+  }
+
+  /** Records that are not in a file yet. */
+  get unwritten(): number {
+    let count = this.lineCount
+    for (const { records } of this.queue) count += records
+    return count
   }
 
   /** Adds the record of a request. Never waits and never throws. */
   record(summary: RequestSummary): void {
     if (!isRecorded(summary)) return
     this.seq++
-    const line = formatRecord(summary, this.writer, this.seq, this.prices)
+    this.add(formatRecord(summary, this.writer, this.seq, this.prices), summary.closedAt)
+  }
+
+  /**
+   * Adds a record that another start could not write. A closed ledger takes none: the next start adds it then.
+   * @param format makes the line, of this writer and with this number
+   */
+  adopt(format: (writer: string, seq: number) => string): void {
+    if (this.closing) return
+    this.seq++
+    this.add(format(this.writer, this.seq), Date.now())
+  }
+
+  /** @param at epoch milliseconds; decides the file */
+  private add(line: string, at: number): void {
     if (this.queuedBytes + this.lines.bytes + line.length > this.options.bufferedBytes) {
       if (this.dropped === 0)
         this.log.warn(
-          { stalled: this.stalled },
+          { stalled: this.folders.stalled },
           'the memory for waiting ledger records is full (ledger.bufferedBytes): new records are dropped and counted',
         )
       this.dropped++
       return
     }
-    if (summary.closedAt < this.dayStart || summary.closedAt >= this.dayStart + DAY_MS) {
+    if (at < this.dayStart || at >= this.dayStart + DAY_MS) {
       this.seal()
-      this.dayStart = summary.closedAt - (summary.closedAt % DAY_MS)
+      this.dayStart = at - (at % DAY_MS)
       this.day = new Date(this.dayStart).toISOString().slice(0, 10)
     }
-    this.lines.add(line)
+    this.lines.add(this.lineCount === 0 ? withLink(line, this.link) : line)
     this.lineCount++
     if (this.lines.bytes >= this.options.flushBytes) {
       // Sealed although the disk may be busy: copying tens of megabytes at once would hold up every stream.
       this.seal()
       this.pump()
-    } else this.timer ??= setTimeout(pump, this.options.flushMs, this).unref()
+    } else this.schedule()
+  }
+
+  private schedule(): void {
+    if (this.isScheduled) return
+    this.isScheduled = true
+    // As soon as all the records of this turn are here.
+    if (this.delayMs === 0) queueMicrotask(() => this.pump())
+    else this.timer = setTimeout(pump, this.delayMs, this).unref()
   }
 
   /** Starts writing all waiting records, unless that is under way. */
   pump(): void {
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
+    this.isScheduled = false
     this.pumping ??= this.writeAll().finally(() => {
       this.pumping = null
       // Records that arrived during the last write.
-      if (this.queuedBytes + this.lines.bytes > 0 && !this.closing)
-        this.timer ??= setTimeout(pump, this.options.flushMs, this).unref()
+      if (this.unwritten > 0 && !this.closing) this.schedule()
     })
   }
 
   /**
-   * Writes all waiting records and closes the file. Gives up on a failing disk after `DISK_TIMEOUT_MS`.
+   * Opens the file of today, so that there is one however the relay ends, and a folder that cannot be written shows
+   * before the first record.
+   */
+  async prepare(): Promise<void> {
+    await this.folders.prepare(new Date().toISOString().slice(0, 10))
+  }
+
+  /**
+   * Resolves when what is waiting now is in a file.
+   * @returns false if it is not: the ledger is closed, or records were dropped
+   */
+  async whenWritten(): Promise<boolean> {
+    const { dropped } = this
+    while (this.unwritten > 0 && !this.closing) {
+      this.pump()
+      await this.pumping
+    }
+    return !this.closing && this.unwritten === 0 && this.dropped === dropped
+  }
+
+  /**
+   * Writes all waiting records and closes the file. Gives up on a failing disk after `DISK_TIMEOUT_MS`, and then tries
+   * once more as `flushNow` does.
    * @returns the number of records that could not be written
    */
   async close(): Promise<number> {
     this.closing = true
-    this.wake?.()
+    this.folders.hurry()
     let timer: NodeJS.Timeout | undefined
     const timeUp = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, DISK_TIMEOUT_MS)
     })
-    await Promise.race([this.finish(), timeUp.then(() => this.onDiskTimeout())])
+    await Promise.race([this.finish(), timeUp.then(() => this.folders.giveUp())])
     clearTimeout(timer)
-    let lost = this.lineCount
-    for (const { records } of this.queue) lost += records
-    return lost
+    return this.unwritten === 0 ? 0 : this.flushNow()
   }
 
   /**
    * Writes all waiting records synchronously, when the process is about to exit. A batch whose write is under way may
    * then be in the file twice.
+   * @returns the number of records that could not be written
    */
-  flushNow(): void {
-    if (this.hung) return
+  flushNow(): number {
     this.seal()
-    const { queue } = this
-    this.queue = []
-    for (const batch of queue) {
-      // The line feed in front ends a torn line. Readers skip empty lines.
-      const rest = batch.bytes.subarray(findLineStart(batch))
-      try {
-        this.files.appendNow(this.days.pathOf(batch.day), Buffer.concat([Buffer.from('\n'), rest]))
-      } catch {
-        // The process exits: there is nobody to report to.
-      }
-    }
+    for (const batch of [...this.queue]) if (this.folders.writeNow(batch)) this.settle(batch)
+    return this.unwritten
   }
 
   private async finish(): Promise<void> {
     await this.pumping
     this.pump()
     await this.pumping
-    this.days.stopSyncing()
-    await this.disk.watch(this.days.leave().catch(() => {}))
+    await this.folders.leave()
   }
 
   /** Makes a batch of the gathered records. */
   private seal(): void {
     if (this.lineCount === 0) return
     const bytes = this.lines.take()
+    this.link = new Link(this.link).add(bytes).close()
     this.queue.push({ day: this.day, bytes, records: this.lineCount, written: 0 })
     this.queuedBytes += bytes.length
     this.lineCount = 0
@@ -209,64 +269,21 @@ export class Ledger implements SummarySink {
       this.seal()
       const batch = this.queue[0]
       if (batch === undefined) {
-        this.days.syncIfDue()
+        this.folders.syncIfDue()
         return
       }
-      if (!(await this.disk.watch(this.attempt(batch)))) {
-        await this.wait()
-        continue
-      }
-      this.queue.shift()
-      this.queuedBytes -= batch.bytes.length
-      this.written += batch.records
+      if (await this.folders.write(batch)) this.settle(batch)
+      else await this.folders.wait()
     }
   }
 
-  private onDiskTimeout(): void {
-    if (this.disk.isBusy) this.reportStall(NO_ANSWER)
-  }
-
-  /** @returns whether the whole batch is in the file */
-  private async attempt(batch: Batch): Promise<boolean> {
-    try {
-      await this.days.write(batch)
-    } catch (error) {
-      this.stall(readErrorCode(error))
-      return false
-    }
-    if (this.stalled !== null) {
-      this.log.info({ queued_bytes: this.queuedBytes }, 'the ledger can be written again')
-      this.stalled = null
-    }
-    this.waitMs = this.waitsMs[0]
-    return true
-  }
-
-  private stall(cause: string): void {
-    this.days.abandon()
-    this.reportStall(cause)
-  }
-
-  private reportStall(cause: string): void {
-    if (this.stalled === cause) return
-    this.stalled = cause
-    this.log.warn(
-      { cause, queued_bytes: this.queuedBytes },
-      `the ledger cannot be written (${cause}): records are kept in memory and tried again`,
-    )
-  }
-
-  private wait(): Promise<void> {
-    const [first, longest] = this.waitsMs
-    const ms = this.closing ? first : this.waitMs
-    this.waitMs = Math.min(this.waitMs * 2, longest)
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms).unref()
-      this.wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
+  /** A batch is in a file. */
+  private settle(batch: Batch): void {
+    const place = this.queue.indexOf(batch)
+    if (place === -1) return
+    this.queue.splice(place, 1)
+    this.queuedBytes -= batch.bytes.length
+    this.written += batch.records
   }
 }
 

@@ -1,134 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { loadConfig } from '../../../src/config/config.js'
-import { Exchange } from '../../../src/exchange/exchange.js'
-import type { RequestSummary } from '../../../src/exchange/summary.js'
-import type { LedgerFile, LedgerFiles } from '../../../src/ledger/files.js'
-import { Ledger } from '../../../src/ledger/write/ledger.js'
+import { bench, Disk, FILE, records, summarize, upTo } from '../../support/ledger-disk.js'
 import { deferred, until, wait } from '../../support/until.js'
-
-/** Fault of the next write. */
-type Fault = { error: string } | { bytes: number } | { until: Promise<void> }
-
-/** A disk in memory that fails on demand. */
-class Disk implements LedgerFiles {
-  readonly files = new Map<string, { bytes: Buffer }>()
-  readonly faults: Fault[] = []
-  /** What the next syncs wait for. */
-  readonly syncs: Promise<void>[] = []
-  readonly calls: string[] = []
-  /** Called after a write, before the ledger gets its result. */
-  onWrite: (() => void) | null = null
-
-  text(path: string): string {
-    return this.files.get(path)?.bytes.toString() ?? ''
-  }
-
-  put(path: string, text: string): void {
-    this.files.set(path, { bytes: Buffer.from(text) })
-  }
-
-  async open(path: string): Promise<LedgerFile> {
-    this.calls.push(`open ${path}`)
-    let file = this.files.get(path)
-    if (file === undefined) {
-      file = { bytes: Buffer.alloc(0) }
-      this.files.set(path, file)
-    }
-    const opened = file
-    return {
-      size: async () => opened.bytes.length,
-      lastByte: async () => opened.bytes.at(-1) ?? null,
-      write: async (bytes) => {
-        const fault = this.faults.shift()
-        if (fault !== undefined && 'error' in fault)
-          throw Object.assign(new Error('disk'), { code: fault.error })
-        if (fault !== undefined && 'until' in fault) await fault.until
-        const length =
-          fault !== undefined && 'bytes' in fault ? Math.min(fault.bytes, bytes.length) : bytes.length
-        this.calls.push(`write ${length}`)
-        opened.bytes = Buffer.concat([opened.bytes, bytes.subarray(0, length)])
-        this.onWrite?.()
-        return length
-      },
-      sync: async () => {
-        this.calls.push('sync')
-        await this.syncs.shift()
-      },
-      close: async () => void this.calls.push('close'),
-      inPlace: async () => this.files.get(path) === opened,
-    }
-  }
-
-  async list(folder: string): Promise<string[]> {
-    return [...this.files.keys()]
-      .filter((path) => path.startsWith(`${folder}/`))
-      .map((path) => path.slice(folder.length + 1))
-  }
-
-  appendNow(path: string, bytes: Buffer): void {
-    this.put(path, Buffer.concat([this.files.get(path)?.bytes ?? Buffer.alloc(0), bytes]).toString())
-  }
-}
-
-const { ledger: DEFAULTS } = loadConfig({ env: {}, cwd: '/nonexistent' })
-const TODAY = new Date().toISOString().slice(0, 10)
-const FILE = `/led/usage-${TODAY}.jsonl`
-
-interface Bench {
-  readonly disk: Disk
-  readonly ledger: Ledger
-  readonly logged: string[]
-  /** Adds so many requests. */
-  add(count: number): void
-}
-
-function bench(options: Partial<typeof DEFAULTS> = {}, disk = new Disk()): Bench {
-  const logged: string[] = []
-  const log = {
-    warn: (_: unknown, message: string) => void logged.push(`warn ${message}`),
-    info: (_: unknown, message: string) => void logged.push(`info ${message}`),
-  }
-  const ledger = new Ledger({ ...DEFAULTS, folder: '/led', flushMs: 1, ...options }, log, null, disk, [2, 20])
-  return {
-    disk,
-    ledger,
-    logged,
-    add(count) {
-      for (let i = 0; i < count; i++) ledger.record(summarize())
-    },
-  }
-}
-
-function summarize(): RequestSummary {
-  const req = { method: 'GET', rawHeaders: [] } as unknown as IncomingMessage
-  const exchange = new Exchange(req, {} as ServerResponse, 0)
-  exchange.conclude('done')
-  return exchange.close(1) as RequestSummary
-}
-
-interface Found {
-  readonly seq: number
-  readonly writer: string
-}
-
-/** The records of a file; lines that are none are left out. */
-function records(text: string): { seqs: number[]; torn: number } {
-  const seqs: number[] = []
-  let torn = 0
-  for (const line of text.split('\n')) {
-    if (line === '') continue
-    try {
-      seqs.push((JSON.parse(line) as Found).seq)
-    } catch {
-      torn++
-    }
-  }
-  return { seqs, torn }
-}
-
-const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
 
 test('records are written together, in order, and numbered without gaps', async () => {
   const { disk, ledger, add } = bench()
@@ -286,15 +159,17 @@ test('a full file is followed by the next part, and a new start continues the la
   assert.equal(records(disk.text(names.at(-1) ?? '')).seqs.at(-1), 1)
 })
 
-test('a file that was moved or deleted is created again at its path', async () => {
-  const { disk, ledger, add } = bench()
+test('a file that was deleted is created again at its path, with a warning and without a loss', async () => {
+  const { disk, ledger, logged, add } = bench()
   add(1)
   await until(() => ledger.state.written === 1, 'the first record')
   disk.files.delete(FILE)
   await wait(1_050)
   add(1)
   await until(() => ledger.state.written === 2, 'the second record')
-  assert.equal(records(disk.text(FILE)).seqs, [2])
+  // What was written since the last look at the file is written again.
+  assert.equal(records(disk.text(FILE)).seqs, [1, 2])
+  assert.is(logged.filter((line) => /was deleted: a new one/.test(line)).length, 1)
   await ledger.close()
 })
 

@@ -65,11 +65,13 @@ test('a request leaves one record with key, model, tokens and times, and none of
     await scene.relayed(post(scene, '/v1/chat/completions?api-key=in-the-query', headers))
     const [record, ...others] = await scene.relay.records(1)
     assert.is(others.length, 0)
-    assert.equal(Object.keys(record ?? {}), REQUIRED_FIELDS)
-    const { id, writer, ts, key, read_ms, ttft_ms, upstream_ttfb_ms, total_ms, overhead_us, ...rest } =
+    // The first of a batch.
+    assert.equal(Object.keys(record ?? {}), [...REQUIRED_FIELDS, 'chain'])
+    const { id, writer, ts, key, read_ms, ttft_ms, upstream_ttfb_ms, total_ms, overhead_us, chain, ...rest } =
       record ?? {}
     assert.match(String(id), /^tw-/)
     assert.match(String(writer), /^w-[0-9a-f]{12}$/)
+    assert.match(String(chain), /^[0-9a-f]{32}$/)
     assert.is(new Date(String(ts)).toISOString(), ts)
     assert.match(String(key), /^k_[0-9a-f]{10}$/)
     for (const time of [read_ms, ttft_ms, upstream_ttfb_ms, total_ms, overhead_us])

@@ -17,8 +17,8 @@ const SECONDS = Number(process.env.SOAK_SECONDS ?? 6)
 
 const CLIENTS = 12
 
-/** A request that ended this long ago is in the file: the relay batches requests for 20 ms and records for 100 ms. */
-const WRITTEN_MS = 620
+/** A request that ended this long ago is in the file: the relay writes after 20 ms, and a busy machine later. */
+const WRITTEN_MS = 520
 
 /** A second signal that follows sooner counts as a repetition of the first. */
 const SECOND_SIGNAL_MS = 900
@@ -167,6 +167,14 @@ test('the ledger has one record for each request, over relays that are ended by 
     assert.is(other, undefined, `two records of one request: ${JSON.stringify([other, record])}`)
     byTrace.set(trace, record)
     const life = lives[sent.life] as Life
+    if (record.recovered_from !== undefined) {
+      // The next life has written it.
+      assert.is(life.ending, 'SIGKILL')
+      assert.is(record.end, 'crashed')
+      life.writer ??= String(record.recovered_from)
+      assert.is(record.recovered_from, life.writer)
+      continue
+    }
     life.writer ??= String(record.writer)
     assert.is(record.writer, life.writer)
     checkRecord(record, sent, life)

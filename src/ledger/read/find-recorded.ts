@@ -1,0 +1,60 @@
+import { open, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { listLedgerNames } from '../files.js'
+import type { OpenRecord } from '../journal.js'
+import { readIdentity } from './entry.js'
+import { readBackwards } from './lines.js'
+
+/**
+ * Finds which requests of a journal have a record. The files are read backwards, and only as far as such a record can
+ * stand: a writer's numbers ascend in each file.
+ * @param folders of the ledger
+ * @param writer of the journal
+ * @returns their ids
+ */
+export async function findRecorded(
+  folders: readonly string[],
+  writer: string,
+  open: ReadonlyMap<string, OpenRecord>,
+): Promise<Set<string>> {
+  const recorded = new Set<string>()
+  if (open.size === 0) return recorded
+  const entries = [...open.values()]
+  const seq = Math.min(...entries.map((entry) => entry.seq))
+  // A request is recorded on the day on which it ends, or later.
+  const firstDay = entries
+    .map(({ fields }) => String(fields.ts).slice(0, 10))
+    .reduce((first, day) => (day < first ? day : first))
+  const take = (line: string): boolean => {
+    const found = readIdentity(line)
+    if (found === null) return true
+    const { id } = found.fields
+    if (id !== undefined && open.has(id)) recorded.add(id)
+    return recorded.size < open.size && (found.writer !== writer || found.seq > seq)
+  }
+  for (const folder of folders) {
+    const names = listLedgerNames(await listFolder(folder)).filter(({ day }) => day >= firstDay)
+    for (const { name } of names.reverse()) await readBack(join(folder, name), take)
+  }
+  return recorded
+}
+
+async function readBack(path: string, take: (line: string) => boolean): Promise<void> {
+  const file = await open(path)
+  try {
+    const stats = await file.stat()
+    if (!stats.isFile()) return
+    for await (const lines of readBackwards(file, stats.size)) if (!lines.every(take)) return
+  } finally {
+    await file.close()
+  }
+}
+
+async function listFolder(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}

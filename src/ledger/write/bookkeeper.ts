@@ -1,0 +1,229 @@
+import { join } from 'node:path'
+import type { Config } from '../../config/config.js'
+import type { Exchange } from '../../exchange/exchange.js'
+import type { InFlight } from '../../exchange/in-flight.js'
+import type { RequestSummary, SummarySink } from '../../exchange/summary.js'
+import { readErrorCode } from '../../lib/error-code.js'
+import type { Log } from '../../observe/log.js'
+import type { LedgerState } from '../../observe/relay-state.js'
+import { DISK } from '../files.js'
+import { formatOpen } from '../journal.js'
+import type { Prices } from '../prices.js'
+import { formatRecord } from '../record.js'
+import { formatStartEnd, markProcess, STARTS_FILE } from '../starts.js'
+import { DISK_TIMEOUT_MS } from './disk-watch.js'
+import { Ledger } from './ledger.js'
+import { OpenJournal } from './open-journal.js'
+import { Recovery } from './recovery.js'
+
+/**
+ * A request goes into the journal at the first tick after this age, in milliseconds: with a tick each 250 ms, before it
+ * is a second old.
+ */
+const JOURNAL_AFTER_MS = 700
+
+/** How often the line of an open request is renewed, in milliseconds; and while the relay ends. */
+const RENEW_MS = 3_000
+const RENEW_AT_END_MS = 1_000
+
+/** Lines that are formatted in one turn of the event loop: each may take 50 microseconds, for the estimates. */
+const SLICE = 8
+
+/** Time between two looks at a start of which it is not known whether it is dead. */
+const LOOK_MS = 2_000
+
+/** How long a start waits for the records of an earlier one. It serves requests meanwhile. */
+const BEGIN_MS = 500
+
+/**
+ * Keeps the books of one start of the relay: the ledger; the journal of open requests, from which the next start
+ * completes the ledger if this one is killed; and the note of how this start has ended.
+ */
+export class Bookkeeper implements SummarySink {
+  private readonly options: Config['ledger']
+  private readonly log: Pick<Log, 'warn' | 'info' | 'error'>
+  private readonly prices: Prices | null
+  private readonly ledger: Ledger
+  private readonly started: string
+  private readonly journal: OpenJournal
+  private readonly recovery: Recovery
+  private recoveringSince: number
+  private lookTimer: NodeJS.Timeout | null
+  private hasBegun: boolean
+  private isOver: boolean
+  private isNoted: boolean
+  /** Requests whose lines are being formatted. */
+  private isFormatting: boolean
+  private reportedLost: number
+
+  constructor(options: Config['ledger'], log: Pick<Log, 'warn' | 'info' | 'error'>, prices: Prices | null) {
+    this.options = options
+    this.log = log
+    this.prices = prices
+    this.ledger = new Ledger(options, log, prices)
+    this.started = new Date().toISOString()
+    const { writer } = this.ledger
+    const mark = { writer, started: this.started, flush_ms: options.flushMs, ...markProcess() }
+    this.journal = new OpenJournal(this.folders, mark, DISK)
+    this.recovery = new Recovery(this.folders, this.ledger, DISK, log)
+    this.recoveringSince = 0
+    this.lookTimer = null
+    this.hasBegun = false
+    this.isOver = false
+    this.isNoted = false
+    this.isFormatting = false
+    this.reportedLost = 0
+  }
+
+  get state(): LedgerState {
+    return this.ledger.state
+  }
+
+  /** A call to the disk does not come back: Node would wait for it for ever at the end of the process. */
+  get hung(): boolean {
+    const isRecoveryHung =
+      this.recoveringSince !== 0 && performance.now() - this.recoveringSince > DISK_TIMEOUT_MS
+    return this.ledger.hung || this.journal.isHung || isRecoveryHung
+  }
+
+  /**
+   * Marks the start, and completes the records of starts that did not end well.
+   * @returns resolves when that is done, or after half a second
+   */
+  async begin(): Promise<void> {
+    this.hasBegun = true
+    let timer: NodeJS.Timeout | undefined
+    const timeUp = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, BEGIN_MS)
+    })
+    const work = this.journal
+      .flush(performance.now())
+      .then(() => this.ledger.prepare())
+      .then(() => this.recover())
+    await Promise.race([work, timeUp])
+    clearTimeout(timer)
+  }
+
+  /** Adds the record of a request. */
+  record(summary: RequestSummary): void {
+    this.ledger.record(summary)
+  }
+
+  /**
+   * Writes open requests to the journal: those that have run for a second, and again every few seconds. At its end, the
+   * relay writes all of them, and more often.
+   * @param now `performance.now()`
+   */
+  noteOpen(inFlight: InFlight, now: number, isEnding: boolean): void {
+    if (!this.hasBegun || this.isOver || this.isFormatting || this.journal.isBusy) return
+    const { validSince } = this.journal
+    const renewMs = isEnding ? RENEW_AT_END_MS : RENEW_MS
+    const due: Exchange[] = []
+    let oldest = now
+    inFlight.forEach((exchange) => {
+      const { journaledAt } = exchange
+      if (journaledAt === 0) {
+        if (isEnding || now - exchange.timeline.startedAt >= JOURNAL_AFTER_MS) due.push(exchange)
+        return
+      }
+      if (journaledAt < oldest) oldest = journaledAt
+      if (journaledAt < validSince || now - journaledAt >= renewMs) due.push(exchange)
+    })
+    this.journal.trim(oldest)
+    this.isFormatting = true
+    this.format(due, 0, now)
+  }
+
+  private format(due: readonly Exchange[], from: number, now: number): void {
+    const to = Math.min(from + SLICE, due.length)
+    for (const exchange of due.slice(from, to)) {
+      const { outcome } = exchange
+      // Ended meanwhile, or not to be recorded.
+      if (exchange.place === null || (outcome.end === 'local' && outcome.phase === 'admit')) continue
+      exchange.journaledAt = now
+      const record = formatRecord(exchange.summarizeOpen(now), this.ledger.writer, 0, this.prices)
+      this.journal.add(formatOpen(record, this.ledger.lastSeq, Date.now()))
+    }
+    if (to < due.length) {
+      setImmediate(() => this.format(due, to, now))
+      return
+    }
+    this.isFormatting = false
+    if (!this.isOver) void this.journal.flush(now)
+  }
+
+  /**
+   * Writes all records, and notes that this start has ended.
+   * @returns the number of records that could not be written
+   */
+  async close(): Promise<number> {
+    this.stop()
+    await this.ledger.close()
+    return this.endNow()
+  }
+
+  /** As `close`, but synchronously, for a process that is about to exit. */
+  endNow(): number {
+    this.stop()
+    this.ledger.flushNow()
+    const { writer, lastSeq, lastLink, state } = this.ledger
+    const lost = this.ledger.unwritten + state.dropped
+    if (lost > this.reportedLost) {
+      this.reportedLost = lost
+      this.log.error({ lost }, `${lost} records could not be written to the ledger`)
+    }
+    if (!this.hasBegun || this.isNoted) return lost
+    const line = formatStartEnd({
+      writer,
+      started: this.started,
+      ended: new Date().toISOString(),
+      flush_ms: this.options.flushMs,
+      records: lastSeq,
+      lost,
+      chain: lastLink,
+      found_by: null,
+    })
+    this.isNoted = this.append(line)
+    // If records are lost, the next start may find some of the requests in the journal.
+    if (this.isNoted && lost === 0 && !this.hung) this.journal.removeNow()
+    return lost
+  }
+
+  private stop(): void {
+    this.isOver = true
+    if (this.lookTimer !== null) clearTimeout(this.lookTimer)
+  }
+
+  private append(line: string): boolean {
+    for (const folder of this.hung ? this.folders.slice(1) : this.folders) {
+      try {
+        DISK.appendNow(join(folder, STARTS_FILE), Buffer.from(line))
+        return true
+      } catch {
+        // The next one, if there is any.
+      }
+    }
+    return false
+  }
+
+  private get folders(): readonly string[] {
+    const { folder, fallbackFolder } = this.options
+    return fallbackFolder === null ? [folder] : [folder, fallbackFolder]
+  }
+
+  private async recover(): Promise<void> {
+    this.recoveringSince = performance.now()
+    let mustLook: boolean
+    try {
+      mustLook = await this.recovery.run()
+    } catch (error) {
+      mustLook = true
+      this.log.info(
+        { cause: readErrorCode(error) },
+        'the records of an earlier start cannot be completed yet',
+      )
+    }
+    this.recoveringSince = 0
+    if (mustLook && !this.isOver) this.lookTimer = setTimeout(() => void this.recover(), LOOK_MS).unref()
+  }
+}
