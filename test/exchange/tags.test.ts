@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseTags } from '../../src/exchange/tags.js'
+import { fc } from '../support/property.js'
 
 const CASES: readonly (readonly [header: string, tags: string | null])[] = [
   ['project=a,ticket=b', 'project=a,ticket=b'],

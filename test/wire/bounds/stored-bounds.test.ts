@@ -10,6 +10,8 @@ test('of more objects than the bound the oldest are as if they were not known, a
     async ({ ask, otherKey, relay }) => {
       const ids: string[] = []
       for (let i = 0; i < 5; i++) ids.push((await ask('POST', '/responses', RESPONSE)).id)
+      // An object is learned with its record.
+      await relay.records(5)
       const seen = []
       for (const id of ids) seen.push((await ask('GET', `/responses/${id}`, undefined, otherKey)).status)
       assert.equal(seen, [200, 200, 404, 404, 404])
