@@ -1,5 +1,4 @@
 import type { DestinationsConfig } from '../config/config.js'
-import { isObject, readCount } from '../json/values.js'
 import type { Price } from '../ledger/price.js'
 import { type Bill, createPassBills } from '../ledger/price-cost.js'
 import { KINDS } from '../ledger/price-fields.js'
@@ -8,9 +7,10 @@ import { listTriedNames, Prices } from '../ledger/prices.js'
 import type { RateCard } from '../ledger/rate-card.js'
 import { type Decimal, formatDecimal, multiplyDecimals } from '../lib/decimal.js'
 import { formatNanoUsd } from '../lib/nano-usd.js'
-import type { Usage, UsageDetails, UsagePass } from '../metering/usage.js'
+import type { Usage } from '../metering/usage.js'
 import { wrapLine } from './models-text.js'
 import { CANNOT, type Given, OK, type PricesIo, PricesProblem, type Subcommand } from './prices-common.js'
+import { parseUsage } from './prices-usage.js'
 
 /** `thinwire prices explain MODEL`: which entry is a model's, its rates, and what a usage costs. */
 export const EXPLAIN: Subcommand = {
@@ -183,62 +183,4 @@ function toJson(
     })),
     cost_usd: answer.cost === null ? null : Number(answer.cost),
   }
-}
-
-const TOKEN_FIELDS = {
-  ...{ prompt: 'prompt_tokens', cached: 'cached_tokens', cacheWritten: 'cache_write_tokens' },
-  ...{ completion: 'completion_tokens', reasoning: 'reasoning_tokens' },
-} as const
-
-const DETAIL_FIELDS = {
-  ...{ cacheWrittenHour: 'cache_write_1h_tokens', searches: 'searches' },
-  ...{ audioPrompt: 'audio_prompt_tokens', audioCompletion: 'audio_completion_tokens' },
-  ...{ imagePrompt: 'image_prompt_tokens', imageCompletion: 'image_completion_tokens' },
-} as const
-
-/** Reads a usage by the names of a record's fields; other fields of a record may stand beside them. */
-function parseUsage(text: string): Usage {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    throw new PricesProblem('--usage is not JSON')
-  }
-  return readUsage(value, '')
-}
-
-function readUsage(value: unknown, path: string): Usage {
-  if (!isObject(value))
-    throw new PricesProblem(`--usage${path} must be an object, such as {"prompt_tokens": 1000}`)
-  const count = (name: string): number | null => {
-    const given = value[name] ?? null
-    const read = readCount(given)
-    if (given !== null && read === null)
-      throw new PricesProblem(`--usage${path}.${name} must be a whole number`)
-    return read
-  }
-  const counts = <T extends Readonly<Record<string, string>>>(fields: T) =>
-    Object.fromEntries(Object.entries(fields).map(([key, name]) => [key, count(name)])) as Record<
-      keyof T,
-      number | null
-    >
-  const tier = value.service_tier ?? null
-  if (tier !== null && typeof tier !== 'string')
-    throw new PricesProblem(`--usage${path}.service_tier must be a text`)
-  const details: UsageDetails = {
-    ...counts(DETAIL_FIELDS),
-    ...{ tier, costNano: null, passes: readPasses(value.passes ?? null, path) },
-  }
-  const known = Object.values(details).some((detail) => detail !== null)
-  return { ...counts(TOKEN_FIELDS), details: known ? details : null }
-}
-
-function readPasses(value: unknown, path: string): UsagePass[] | null {
-  if (value === null) return null
-  if (path !== '' || !Array.isArray(value))
-    throw new PricesProblem('--usage.passes must be a list of usages, each with a "model" of its own or none')
-  return (value as unknown[]).map((pass, i) => {
-    const model = isObject(pass) ? pass.model : null
-    return { model: typeof model === 'string' ? model : null, usage: readUsage(pass, `.passes[${i}]`) }
-  })
 }

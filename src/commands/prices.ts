@@ -16,8 +16,8 @@ const HELP = `Prices: what a model costs by the price file, or by the built-in t
 
   thinwire prices explain MODEL   the rates of a model, and what a usage costs
     --upstream U                  as if the upstream U of the config answered
-    --usage JSON                  tokens, by the names that records have:
-                                  '{"prompt_tokens": 1000, ...}'
+    --usage JSON                  tokens: the "usage" of a response as it is, or
+                                  by the names that records have
   thinwire prices update          compare the prices in use with another file
     --file F                      the other file
     --write                       and put it in the place of ledger.prices

@@ -140,7 +140,7 @@ search 0.01 one
 test('a usage is billed kind by kind, and the sum is that of the record', (context) => {
   const usage = {
     ...{ prompt_tokens: 1_234, cached_tokens: 1_000, completion_tokens: 100, searches: 2 },
-    ...{ id: 'a whole record may be given', cost_usd: 7 },
+    ...{ writer: 'a whole record may be given', cost_usd: 7 },
   }
   const args = ['explain', 'llama-9', '--upstream', 'g', '--usage', JSON.stringify(usage)]
   const { code, out } = runIn(context, WITH_FILE, ...args)
@@ -168,6 +168,26 @@ sum 0.01080706
   assert.is(json.rates[0].cacheRead, '0.00000059')
   assert.equal([json.entry, json.source, json.provider], ['groq/llama-9', 'prices.json', 'groq'])
 })
+
+for (const [provider, usage, cost] of [
+  [
+    'OpenAI',
+    { prompt_tokens: 100, completion_tokens: 10, prompt_tokens_details: { cached_tokens: 40 } },
+    0.00031,
+  ],
+  ['Anthropic', { input_tokens: 60, cache_read_input_tokens: 40, output_tokens: 10 }, 0.00031],
+  ['Gemini', { promptTokenCount: 100, cachedContentTokenCount: 40, candidatesTokenCount: 10 }, 0.00031],
+  [
+    'a whole response',
+    { id: 'r', usage: { input_tokens: 100, output_tokens: 10, input_tokens_details: { cached_tokens: 40 } } },
+    0.00031,
+  ],
+] as const)
+  test(`the usage of ${provider} is taken as it is`, (context) => {
+    const args = ['explain', 'gpt-5.4', '--json', '--usage', JSON.stringify(usage)]
+    const { code, out } = runIn(context, WITH_FILE, ...args)
+    assert.equal([code, JSON.parse(out).cost_usd], [0, cost])
+  })
 
 test('a tier and the passes of a usage are billed by their own rates', (context) => {
   const bill = (usage: object) =>
@@ -403,6 +423,7 @@ for (const [args, why] of [
   [['explain', 'a', '--usage', '{'], /^thinwire prices: --usage is not JSON/],
   [['explain', 'a', '--usage', '[]'], /^thinwire prices: --usage must be an object/],
   [['explain', 'a', '--usage', '{"prompt_tokens":-1}'], /--usage\.prompt_tokens must be a whole number/],
+  [['explain', 'a', '--usage', '{"tokens":5}'], /--usage has no number of prompt tokens/],
   [['explain', 'a', '--usage', '{"searches":"1"}'], /--usage\.searches must be a whole number/],
   [['explain', 'a', '--usage', '{"service_tier":1}'], /--usage\.service_tier must be a text/],
   [['explain', 'a', '--usage', '{"passes":"1+2"}'], /--usage\.passes must be a list of usages/],
