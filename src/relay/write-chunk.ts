@@ -31,9 +31,14 @@ export function writeHeadAndFirstChunk(res: ServerResponse, chunk: Buffer): bool
  */
 export function writeChunk(res: ServerResponse, chunk: Buffer): boolean {
   const { socket } = res
-  return res.chunkedEncoding && socket !== null && chunk.length <= SMALL_CHUNK
-    ? socket.write(frameChunk(chunk))
-    : res.write(chunk)
+  if (!res.chunkedEncoding || socket === null) return res.write(chunk)
+  if (chunk.length <= SMALL_CHUNK) return socket.write(frameChunk(chunk))
+  // From Node 22 on, `write` holds a chunk back until the end of the turn, behind those that go to the socket
+  // themselves, unless the socket is corked already.
+  socket.cork()
+  const more = res.write(chunk)
+  socket.uncork()
+  return more
 }
 
 function frameChunk(chunk: Buffer): Buffer {
