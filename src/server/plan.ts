@@ -13,6 +13,7 @@ import type {
 import { createKeyCheckResponse, isKeyCheck } from '../translate/cursor-key-check.js'
 import { prepareConversation } from '../translate/prepare-conversation.js'
 import { detectBodyApi } from '../translate/request/detect-api.js'
+import { removeShownThinking } from '../translate/request/shown-thinking.js'
 import type { ModelList } from '../upstream/model-list.js'
 import type { Upstream } from '../upstream/upstream.js'
 import type { TargetTraits } from './target-traits.js'
@@ -142,11 +143,12 @@ function pinTo(
 }
 
 /** Plans a chat from Cursor, whose body may be written for another API than its path says. */
-function planCursorChat(request: PlanRequest, body: Buffer, rules: PlanRules): Plan {
+function planCursorChat(request: PlanRequest, given: Buffer, rules: PlanRules): Plan {
   const { model, team, path } = request
-  if (rules.answerKeyCheck && isKeyCheck(body))
+  if (rules.answerKeyCheck && isKeyCheck(given))
     return { kind: 'local', status: 200, body: createKeyCheckResponse(model ?? 'none') }
-  const api = detectBodyApi(body)
+  const api = detectBodyApi(given)
+  const body = rules.showThinking === 'think_tags' ? removeShownThinking(api, given) : given
   const variant = model === null ? null : rules.router.findVariant(model, team)
   const route = rules.router.findConversationRoute(path, BODY_PATHS[api], variant?.base ?? model, team)
   if (route === null) return { ...NO_ROUTE, bodyApi: api }

@@ -13,8 +13,8 @@ import { readChat } from './read/chat.js'
 import { readMessages } from './read/messages.js'
 import { findRefusal } from './read/refusals.js'
 import { readResponses } from './read/responses.js'
-import { createCallIds, LONGEST_CHAT_CALL_ID } from './repair/call-ids.js'
-import { repairItems } from './repair/items.js'
+import { createCallIds, createChatCallIds, LONGEST_CHAT_CALL_ID } from './repair/call-ids.js'
+import { repairOrder, separateIds } from './repair/items.js'
 import { renameTools } from './repair/tool-names.js'
 import { hashBeginning } from './request/beginning.js'
 import { addChatThinking } from './request/native-chat-history.js'
@@ -95,7 +95,7 @@ class PreparedConversation implements ConversationRequest {
       const read = READERS[this.api](this.body)
       // Clients of Responses and Messages get the usage unasked.
       const includeUsage = read?.includeUsage === true || this.reads !== 'chat'
-      this.content = read === null ? null : { ...read, includeUsage, items: repairItems(read.items) }
+      this.content = read === null ? null : { ...read, includeUsage, items: repairOrder(read.items) }
     }
     return this.content
   }
@@ -133,8 +133,11 @@ class PreparedConversation implements ConversationRequest {
 
   private translate(content: Conversation, target: TranslationTarget): OutboundRequest {
     const { thoughts, effort } = this.options
-    const callIds = createCallIds(target.traits.callIds, LONGEST_CHAT_CALL_ID)
-    const { conversation, clients } = renameTools(content, target.api, target.traits)
+    const kind = target.traits.callIds
+    const callIds =
+      target.api === 'chat' ? createChatCallIds(kind) : createCallIds(kind, LONGEST_CHAT_CALL_ID)
+    const items = separateIds(content.items, target.api === 'chat' ? 'turn' : 'conversation')
+    const { conversation, clients } = renameTools({ ...content, items }, target.api, target.traits)
     const written = WRITERS[target.api](conversation, target, { thoughts, effort, callIds })
     const { path, query, body, peeked, dropped } = written
     const wrapped = written.wrapped.map((name) => clients.get(name) ?? name)

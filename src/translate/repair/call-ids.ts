@@ -32,6 +32,16 @@ export function createCallIds(kind: ModelTraits['callIds'], longest = 64): CallI
   }
 }
 
+/**
+ * The ids that a target of chat completions takes. Most vendors take any that are not too long, whatever letters they
+ * have, and some want their own form back (Kimi: `functions.read:0`).
+ */
+export function createChatCallIds(kind: ModelTraits['callIds']): CallIds {
+  const ids = createCallIds(kind, LONGEST_CHAT_CALL_ID)
+  if (kind === 'nine') return ids
+  return { idFor: (id) => (id !== '' && id.length <= LONGEST_CHAT_CALL_ID ? id : ids.idFor(id)) }
+}
+
 /** OpenAI's chat completions refuse longer ids of calls; all other APIs take these, too. */
 export const LONGEST_CHAT_CALL_ID = 40
 

@@ -3,15 +3,15 @@ import { CANCELLED, planRepairs, type Repair, type TurnFacts } from './turns.js'
 
 /**
  * Repairs the order of calls and results (see `planRepairs`), and gives ids of their own to calls whose id an earlier
- * call has: some vendors refuse doubled ids, and some models count from zero in each turn. The same beginning of a
- * conversation always gives the same items.
+ * call has: see `separateIds`. The same beginning of a conversation always gives the same items.
  * @returns the same list if nothing is wrong
  */
 export function repairItems(items: readonly Item[]): readonly Item[] {
-  return separateIds(repairOrder(items))
+  return separateIds(repairOrder(items), 'conversation')
 }
 
-function repairOrder(items: readonly Item[]): readonly Item[] {
+/** @returns the same list if nothing is wrong */
+export function repairOrder(items: readonly Item[]): readonly Item[] {
   const turns = listTurns(items)
   const repairs = planRepairs(turns)
   if (repairs.length === 0) return items
@@ -85,16 +85,32 @@ interface SameId {
   count: number
 }
 
-function separateIds(items: readonly Item[]): readonly Item[] {
+/**
+ * Gives ids of their own to calls whose id an earlier call has: some vendors refuse doubled ids, and some models count
+ * from zero in each turn.
+ * @param items in the order that `repairOrder` gives them
+ * @param scope where no two calls may have one id. Chat completions: in a turn, so that a model gets its own ids back.
+ * @returns the same list if no ids are doubled
+ */
+export function separateIds(items: readonly Item[], scope: 'conversation' | 'turn'): readonly Item[] {
   if (!hasDoubledIds(items)) return items
   const used = new Set<string>()
   const known = new Map<string, SameId>()
+  let inTurn = false
   return items.map((item) => {
-    if (item.kind === 'call') return separateCall(item, used, known)
-    if (item.kind !== 'result') return item
-    const same = known.get(item.id)
-    const id = same?.ids[same.answered++] ?? item.id
-    return id === item.id ? item : { ...item, id }
+    if (item.kind === 'result') {
+      inTurn = false
+      const same = known.get(item.id)
+      const id = same?.ids[same.answered++] ?? item.id
+      return id === item.id ? item : { ...item, id }
+    }
+    if (item.kind !== 'call') return item
+    if (!inTurn && scope === 'turn') {
+      used.clear()
+      known.clear()
+    }
+    inTurn = true
+    return separateCall(item, used, known)
   })
 }
 

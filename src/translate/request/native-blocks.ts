@@ -13,7 +13,7 @@ import { wrapMessagesCall } from '../custom-tools/wrap-history.js'
 import { type CallIds, createCallIds } from '../repair/call-ids.js'
 import { HistoryEdits } from './history.js'
 import { formatImageBlock } from './image-block.js'
-import { editCallId, editToolName, readCallId } from './native-call-ids.js'
+import { DistinctCallIds, editCallId, editToolName, readCallId } from './native-call-ids.js'
 import { findThought, type NativeContext } from './native-context.js'
 import { type Contents, MessagesRepairs, removeMessage } from './native-messages-repairs.js'
 import { applyRepairs } from './native-repairs.js'
@@ -36,11 +36,12 @@ export function editMessagesHistory(context: NativeContext): boolean {
   system.write()
   const contents: Contents = new Map()
   const ids = createCallIds('any')
+  const own = listCallIds(history)
   for (let n = 0; n < history.messages.length; n++) {
-    if (!history.isCut(n)) editMessage(context, { history, n, contents, ids })
+    if (!history.isCut(n)) editMessage(context, { history, n, contents, own, ids })
   }
   const thinks = addThinking(context, history, contents)
-  applyRepairs(history, new MessagesRepairs(history, contents, ids))
+  applyRepairs(history, new MessagesRepairs(history, contents, own, ids))
   history.addTo(edits)
   return thinks
 }
@@ -68,7 +69,24 @@ interface MessagePlace {
   readonly history: HistoryEdits
   readonly n: number
   readonly contents: Contents
+  readonly own: DistinctCallIds
   readonly ids: CallIds
+}
+
+function listCallIds({ body, messages }: HistoryEdits): DistinctCallIds {
+  const own = new DistinctCallIds(body)
+  let [turn, isModels] = [0, false]
+  for (const message of messages) {
+    const wasModels = isModels
+    isModels = equalsText(body, findMember(message, 'role'), 'assistant')
+    if (isModels && !wasModels) turn++
+    for (const block of findMember(message, 'content')?.elements ?? []) {
+      const type = findMember(block, 'type')
+      if (equalsText(body, type, 'tool_use')) own.addCall(findMember(block, 'id'), turn)
+      else if (equalsText(body, type, 'tool_result')) own.addResult(findMember(block, 'tool_use_id'))
+    }
+  }
+  return own
 }
 
 function editMessage(context: NativeContext, place: MessagePlace): void {
@@ -98,13 +116,15 @@ class BlockList {
   private readonly history: HistoryEdits
   private readonly n: number
   private readonly array: ArrayEdits
+  private readonly own: DistinctCallIds
   private readonly ids: CallIds
 
-  constructor(context: NativeContext, { history, n, ids }: MessagePlace, array: ArrayEdits) {
+  constructor(context: NativeContext, { history, n, own, ids }: MessagePlace, array: ArrayEdits) {
     this.context = context
     this.history = history
     this.n = n
     this.array = array
+    this.own = own
     this.ids = ids
   }
 
@@ -117,7 +137,7 @@ class BlockList {
       if (editPart(body, block, this.history, this.n)) continue
       const type = findMember(block, 'type')
       if (equalsText(body, type, 'tool_use')) {
-        editCallId(this.history, this.n, findMember(block, 'id'), this.ids)
+        editCallId(this.history, this.n, findMember(block, 'id'), this.own, this.ids)
         editToolName(this.history, this.n, findMember(block, 'name'), this.context.names)
         if (this.context.wrapped.size > 0) wrapMessagesCall(this.context, block, this.history.of(this.n))
       } else if (equalsText(body, type, 'tool_result')) this.editResult(block)
@@ -126,7 +146,7 @@ class BlockList {
 
   private editResult(block: Value): void {
     const { body } = this.context
-    editCallId(this.history, this.n, findMember(block, 'tool_use_id'), this.ids)
+    editCallId(this.history, this.n, findMember(block, 'tool_use_id'), this.own, this.ids)
     const content = findMember(block, 'content')
     if (!content?.elements?.length) return
     const array = new ArrayEdits(content)

@@ -9,7 +9,7 @@ import {
   type Value,
 } from '../../json/outline.js'
 import { wrapChatCall } from '../custom-tools/wrap-history.js'
-import { type CallIds, createCallIds, LONGEST_CHAT_CALL_ID } from '../repair/call-ids.js'
+import { type CallIds, createChatCallIds } from '../repair/call-ids.js'
 import { CANCELLED, type TurnFacts } from '../repair/turns.js'
 import { UNKNOWN_SIGNATURE } from '../write/chat.js'
 import { type ChatCallIds, isToolRole, listChatCallIds } from './chat-call-ids.js'
@@ -26,7 +26,7 @@ export function editChatHistory(context: NativeContext): void {
   const conversation = findMember(request, 'messages')
   if (!conversation?.elements?.some((message) => hasCall(body, message))) return
   const history = new HistoryEdits(body, conversation)
-  const short = target.traits.callIds === 'nine' ? createCallIds('nine') : SHORT_IDS
+  const short = createChatCallIds(target.traits.callIds)
   const ids = listChatCallIds(body, history.messages)
   for (let n = 0; n < history.messages.length; n++) {
     const message = history.messages[n] as Value
@@ -62,12 +62,6 @@ function hasCall(body: Buffer, message: Value): boolean {
     findMember(message, 'function_call')?.members != null ||
     isToolRole(body, message)
   )
-}
-
-/** Chat completions of most vendors take any id that is not too long, and some want their own form back (Kimi). */
-const SHORT_IDS: CallIds = {
-  idFor: (id) =>
-    id.length <= LONGEST_CHAT_CALL_ID ? id : createCallIds('any', LONGEST_CHAT_CALL_ID).idFor(id),
 }
 
 /** @param own ids of the message's calls, in their order @param ids as the target takes them */

@@ -12,7 +12,7 @@ import { isCallOf, renameKey, wrapArguments, wrapText } from '../custom-tools/wr
 import { type CallIds, createCallIds } from '../repair/call-ids.js'
 import { CANCELLED } from '../repair/turns.js'
 import { HistoryEdits } from './history.js'
-import { editCallId, editToolName, readCallId } from './native-call-ids.js'
+import { DistinctCallIds, editCallId, editToolName, readCallId } from './native-call-ids.js'
 import { findThought, type NativeContext } from './native-context.js'
 import { applyRepairs, type RepairWriter, type Turn } from './native-repairs.js'
 
@@ -23,6 +23,7 @@ export function editItems(context: NativeContext): void {
   if (!input?.elements) return
   const history = new HistoryEdits(body, input)
   const ids = createCallIds('any')
+  const own = listCallIds(history)
   const customIds = new Set<string>()
   for (let n = 0; n < history.messages.length; n++) {
     const item = history.messages[n] as Value
@@ -30,20 +31,35 @@ export function editItems(context: NativeContext): void {
     const type = readText(body, findMember(item, 'type')) ?? 'message'
     cutEmptyCalls(history, n)
     editItemId(history, n, type)
-    editCallId(history, n, findMember(item, 'call_id'), ids)
+    editCallId(history, n, findMember(item, 'call_id'), own, ids)
     if (type.endsWith('tool_call') || type === 'function_call')
       editToolName(history, n, findMember(item, 'name'), context.names)
     if (type === 'message') editParts(history, n, findMember(item, 'content'))
-    else editCall(context, history, n, { type, customIds })
+    else editCall(context, history, n, { type, own, customIds })
   }
   if (history.messages.some((item) => findMember(item, 'call_id') !== null)) {
     addReasoning(context, history)
     // What the vendor has of the conversation is not in the body: its calls have their results here.
     if (isEmptyValue(body, findMember(request, 'previous_response_id')) && isWhole(history)) {
-      applyRepairs(history, new ItemRepairs(history, ids, customIds))
+      applyRepairs(history, new ItemRepairs(history, own, ids, customIds))
     }
   }
   history.addTo(edits)
+}
+
+function listCallIds({ body, messages }: HistoryEdits): DistinctCallIds {
+  const own = new DistinctCallIds(body)
+  let [turn, isModels] = [0, false]
+  for (const item of messages) {
+    const type = readText(body, findMember(item, 'type'))
+    const wasModels = isModels
+    isModels = isAssistants(body, item, type)
+    if (isModels && !wasModels) turn++
+    const id = findMember(item, 'call_id')
+    if (type === 'function_call' || type === 'custom_tool_call') own.addCall(id, turn)
+    else if (type === 'function_call_output' || type === 'custom_tool_call_output') own.addResult(id)
+  }
+  return own
 }
 
 /** Members of chat completions that Responses refuses in an item. */
@@ -99,6 +115,7 @@ function formatImage(body: Buffer, part: Value): string {
 
 interface CallFacts {
   readonly type: string
+  readonly own: DistinctCallIds
   /** Ids of the calls so far that go out as custom tools'. */
   readonly customIds: Set<string>
 }
@@ -110,9 +127,9 @@ interface CallFacts {
  */
 function editCall(context: NativeContext, history: HistoryEdits, n: number, facts: CallFacts): void {
   const { body, target, customs, wrapped } = context
-  const { type, customIds } = facts
+  const { type, own, customIds } = facts
   const item = history.messages[n] as Value
-  const id = readCallId(body, findMember(item, 'call_id'))
+  const id = own.read(findMember(item, 'call_id'))
   switch (type) {
     case 'function_call':
       if (id === null || !isCallOf(body, item, customs)) {
@@ -212,11 +229,11 @@ class ItemRepairs implements RepairWriter {
   private readonly ids: CallIds
   private readonly customIds: ReadonlySet<string>
 
-  constructor(history: HistoryEdits, ids: CallIds, customIds: ReadonlySet<string>) {
+  constructor(history: HistoryEdits, own: DistinctCallIds, ids: CallIds, customIds: ReadonlySet<string>) {
     this.history = history
     this.ids = ids
     this.customIds = customIds
-    this.turns = listTurns(history)
+    this.turns = listTurns(history, own)
   }
 
   /** A turn of results is one item. */
@@ -236,7 +253,7 @@ class ItemRepairs implements RepairWriter {
 }
 
 /** Neighbours of the model's count as one turn; any other item is one by itself. */
-function listTurns({ body, messages }: HistoryEdits): Turn[] {
+function listTurns({ body, messages }: HistoryEdits, own: DistinctCallIds): Turn[] {
   const turns: { facts: { calls: string[]; results: string[] }; first: number; last: number }[] = []
   let isModels = false
   messages.forEach((item, n) => {
@@ -247,7 +264,7 @@ function listTurns({ body, messages }: HistoryEdits): Turn[] {
     const turn = joined ?? { facts: { calls: [], results: [] }, first: n, last: n }
     if (joined === undefined) turns.push(turn)
     turn.last = n
-    const id = readCallId(body, findMember(item, 'call_id'))
+    const id = own.read(findMember(item, 'call_id'))
     if (id === null) return
     if (type === 'function_call' || type === 'custom_tool_call') turn.facts.calls.push(id)
     else if (type === 'function_call_output' || type === 'custom_tool_call_output')

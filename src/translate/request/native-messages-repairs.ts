@@ -3,7 +3,7 @@ import { equalsText, findMember, findString, sliceText, type Value } from '../..
 import type { CallIds } from '../repair/call-ids.js'
 import { CANCELLED } from '../repair/turns.js'
 import type { HistoryEdits } from './history.js'
-import { readCallId } from './native-call-ids.js'
+import type { DistinctCallIds } from './native-call-ids.js'
 import type { RepairWriter, Turn } from './native-repairs.js'
 
 /** The changes to the contents of messages, by their indexes. */
@@ -26,11 +26,11 @@ export class MessagesRepairs implements RepairWriter {
   private readonly contents: Contents
   private readonly ids: CallIds
 
-  constructor(history: HistoryEdits, contents: Contents, ids: CallIds) {
+  constructor(history: HistoryEdits, contents: Contents, own: DistinctCallIds, ids: CallIds) {
     this.history = history
     this.contents = contents
     this.ids = ids
-    this.turns = listTurns(history)
+    this.turns = listTurns(history, own)
   }
 
   drop(turn: number, result: number): void {
@@ -96,7 +96,7 @@ export class MessagesRepairs implements RepairWriter {
 }
 
 /** Neighbours of the model's count as one turn; each message of the user's is one. */
-function listTurns(history: HistoryEdits): MessagesTurn[] {
+function listTurns(history: HistoryEdits, own: DistinctCallIds): MessagesTurn[] {
   const { body, messages } = history
   const turns: MessagesTurn[] = []
   let isModels = false
@@ -113,10 +113,10 @@ function listTurns(history: HistoryEdits): MessagesTurn[] {
       const block = blocks[k] as Value
       const type = findMember(block, 'type')
       if (isModels && equalsText(body, type, 'tool_use')) {
-        const id = readCallId(body, findMember(block, 'id'))
+        const id = own.read(findMember(block, 'id'))
         if (id !== null) turn.facts.calls.push(id)
       } else if (!isModels && equalsText(body, type, 'tool_result')) {
-        const id = readCallId(body, findMember(block, 'tool_use_id'))
+        const id = own.read(findMember(block, 'tool_use_id'))
         if (id === null) continue
         turn.facts.results.push(id)
         turn.blocks.push(k)

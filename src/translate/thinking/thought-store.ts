@@ -37,8 +37,9 @@ type Entry = Thought | string
  *
  * Upstreams make the same call ids in many chats: Kimi counts from 0 in each (`functions.read:0`), and some have the
  * same id in each response. So thinking is kept by the call id and all that was said ahead of the call's turn. Where
- * the user has edited that, it is found by the call id and the beginning of the chat, if no other turn had the same.
- * Of two turns that cannot be told apart, none gets the thinking of the other, even if one of them is forgotten.
+ * the user has edited that, it is found by the call id, the beginning of the chat and what is directly ahead of the
+ * turn; where that was edited too, by the first two. Both only if no other turn had the same. Of two turns that cannot
+ * be told apart, none gets the thinking of the other, even if one of them is forgotten.
  */
 export class ThoughtStore {
   private readonly entries: LRUCache<string, Entry>
@@ -115,13 +116,16 @@ class ConversationMemory implements ThoughtMemory {
     const { store, owner } = this
     // Hashes are needed for nothing while nothing is kept.
     if (store.isEmpty) return null
-    const { ahead, beginning } = this.hashes
+    const { ahead, near, beginning } = this.hashes
     const turn = ahead[message]
     if (turn === undefined || turn === '') return null
     let entry = store.find(keyOf(owner, turn, id))
-    if (entry === null) {
-      const other = store.find(keyOf(owner, beginning, id))
-      if (typeof other === 'string' && other !== '') entry = store.find(keyOf(owner, other, id))
+    for (const place of [near[message] as string, beginning]) {
+      if (entry !== null) break
+      const other = store.find(keyOf(owner, place, id))
+      // Several turns had what is directly ahead of this one: which one is this?
+      if (other === '') return null
+      if (typeof other === 'string') entry = store.find(keyOf(owner, other, id))
     }
     return entry === null || typeof entry === 'string' || entry.json === '' ? null : entry
   }
@@ -145,7 +149,8 @@ class Recorder implements ThoughtRecorder {
   /** Null once its hashes are known: it has the body. */
   private memory: ConversationMemory | null
   private turn: string
-  private beginning: string
+  /** What is ahead of the turn besides all of it: the turn is found by these where earlier messages were edited. */
+  private places: readonly string[]
   private isNamed: boolean
 
   constructor(store: ThoughtStore, owner: string, memory: ConversationMemory) {
@@ -153,17 +158,17 @@ class Recorder implements ThoughtRecorder {
     this.owner = owner
     this.memory = memory
     this.turn = ''
-    this.beginning = ''
+    this.places = []
     this.isNamed = false
   }
 
   /** Takes what it needs of the body, and lets go of it. */
   settle(): void {
     if (this.memory === null) return
-    const { next, beginning, isNamed } = this.memory.hashes
+    const { next, nextNear, beginning, isNamed } = this.memory.hashes
     this.memory = null
     this.turn = next
-    this.beginning = beginning
+    this.places = [nextNear, beginning]
     this.isNamed = isNamed
   }
 
@@ -178,9 +183,11 @@ class Recorder implements ThoughtRecorder {
     const known = store.find(key)
     const isShared = known === null ? store.wasKept(key) : !isDeepStrictEqual(known, kept)
     store.keep(key, isShared && !this.isNamed ? { ...kept, json: '' } : kept)
-    const place = keyOf(owner, this.beginning, callId)
-    const other = store.find(place)
-    store.keep(place, (other === null ? store.wasKept(place) : other !== turn) ? '' : turn)
+    for (const each of this.places) {
+      const place = keyOf(owner, each, callId)
+      const other = store.find(place)
+      store.keep(place, (other === null ? store.wasKept(place) : other !== turn) ? '' : turn)
+    }
   }
 }
 

@@ -9,15 +9,29 @@ export interface TurnHashes {
    * if it is none of the assistant's.
    */
   readonly ahead: readonly string[]
-  /** The same for the turn that the answer belongs to. */
+  /**
+   * In the same way, a hash of `beginning` and of what is directly ahead of the turn: the assistant's turn before it,
+   * and what the user and the tools said since. It stays if something further ahead is edited.
+   */
+  readonly near: readonly string[]
+  /** The same as `ahead` for the turn that the answer belongs to. */
   readonly next: string
+  /** The same as `near` for the turn that the answer belongs to. */
+  readonly nextNear: string
   /** Of the first thing that the user has said: it stays if a later message is edited. */
   readonly beginning: string
   /** The request says which conversation it belongs to. */
   readonly isNamed: boolean
 }
 
-const NOTHING: TurnHashes = { ahead: [], next: '', beginning: '', isNamed: false }
+const NOTHING: TurnHashes = {
+  ahead: [],
+  near: [],
+  next: '',
+  nextNear: '',
+  beginning: '',
+  isNamed: false,
+}
 
 /**
  * Hashes the conversation of a request of any of the three APIs. A chat that grows keeps the hashes of its turns. What
@@ -43,11 +57,14 @@ class TurnHasher {
   /** What is new since the last hash. */
   private pieces: Buffer[]
   private last: string
+  /** The hash of what was new then. */
+  private near: string
 
   constructor(body: Buffer) {
     this.body = body
     this.pieces = []
     this.last = ''
+    this.near = ''
   }
 
   hash(request: Value): TurnHashes {
@@ -57,28 +74,39 @@ class TurnHasher {
     this.addContent(findMember(request, 'instructions'))
     this.addContent(findMember(request, 'system'))
     const ahead: string[] = []
+    const near: string[] = []
     const list = findMember(request, isFilled(body, request, 'messages') ? 'messages' : 'input')
     let beginning: string | null = null
     let inTurn = false
     for (const message of list?.elements ?? []) {
       const wasInTurn = inTurn
       inTurn = isAssistants(body, message)
-      ahead.push(inTurn && wasInTurn ? (ahead.at(-1) as string) : inTurn ? this.digest() : '')
+      if (inTurn && !wasInTurn) this.digest()
+      ahead.push(inTurn ? this.last : '')
+      near.push(inTurn ? this.near : '')
       const first = this.pieces.length
       this.addMessage(message)
       if (beginning === null && equalsText(body, findMember(message, 'role'), 'user'))
         beginning = hashBeginning(conversation, this.pieces.slice(first))
     }
     if (list !== null && list.elements === null) this.addContent(list)
-    const next = inTurn ? (ahead.at(-1) as string) : this.digest()
+    if (!inTurn) this.digest()
     beginning ??= hashBeginning(conversation, [])
-    return { ahead, next, beginning, isNamed: conversation !== null }
+    const start = beginning
+    return {
+      ahead,
+      near: near.map((each) => (each === '' ? '' : joinHashes(start, each))),
+      next: this.last,
+      nextNear: joinHashes(start, this.near),
+      beginning,
+      isNamed: conversation !== null,
+    }
   }
 
-  private digest(): string {
-    this.last = digest(this.last, this.pieces)
+  private digest(): void {
+    this.near = digest('', this.pieces)
+    this.last = digest(this.last, [Buffer.from(this.near)])
     this.pieces = []
-    return this.last
   }
 
   private addMessage(message: Value): void {
@@ -142,6 +170,11 @@ class TurnHasher {
 
 function digest(before: string, pieces: readonly Buffer[]): string {
   return createHash('sha256').update(before).update(Buffer.concat(pieces)).digest('base64')
+}
+
+/** Never the hash of a turn, nor of a beginning. */
+function joinHashes(beginning: string, near: string): string {
+  return `${beginning} ${near}`
 }
 
 /** Never the hash of a turn. */

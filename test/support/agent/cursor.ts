@@ -55,7 +55,7 @@ export function printRequest(
     }
     case 'responses': {
       const input = ['{"role":"system","content":"You edit code."}', ...history.flatMap(printItems)]
-      return `{"model":"${model}","input":[${input.join(',')}],${tools},"tool_choice":"auto","include":["reasoning.encrypted_content"],"reasoning":{"effort":"medium","summary":"auto"},"store":false,"metadata":{"cursorConversationId":"c-1"},"user":"u_hash"${stream}}`
+      return `{"model":"${model}","input":[${input.join(',')}],${tools},"tool_choice":"auto","include":["reasoning.encrypted_content"],"reasoning":{"effort":"medium","summary":"auto"},"store":false,"metadata":{"cursorConversationId":${quote(purpose)}},"user":"u_hash"${stream}}`
     }
     case 'messages': {
       const system = '[{"type":"text","text":"You edit code.","cache_control":{"type":"ephemeral"}}]'

@@ -14,6 +14,9 @@ import { MODEL_NAMES, type ModelName, type Stage } from './stage.js'
 /** Of each answer of a double: the cached ones are a part of them, but for Claude's. */
 const PROMPT_TOKENS = { chat: 12, responses: 12, messages: 16, gemini: 12 }
 
+/** What a relay writes around thinking that it shows as text. */
+const SHOWN = /<think>/
+
 export interface SessionOptions {
   readonly shape: BodyApi
   readonly streamed: boolean
@@ -152,6 +155,7 @@ class Session {
   /** The model gets each call of the history with its exact input. */
   private checkHistory(body: Buffer): void {
     const text = body.toString()
+    assert.not(SHOWN.test(text), 'the model gets what Cursor was shown')
     const sent = this.double.rules.listCalls(JSON.parse(text), text)
     const kept = this.history.flatMap((entry) => (entry.kind === 'assistant' ? entry.calls : []))
     assert.equal(

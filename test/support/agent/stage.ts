@@ -35,19 +35,20 @@ export interface StageOptions {
   readonly shown?: ShownThinking
   /** The ids that the model behind chat completions gives to calls. */
   readonly ids?: ChatModelOptions['ids']
+  /** See `ChatModelOptions`. */
+  readonly alike?: boolean
 }
 
 /**
  * Starts the relay and its models.
  * @param seed of what the doubles draw
  */
-export async function startStage(
-  seed: number,
-  { alias = {}, shown = 'reasoning_content', ids = seed % 2 === 0 ? 'random' : 'counted' }: StageOptions = {},
-): Promise<Stage> {
+export async function startStage(seed: number, options: StageOptions = {}): Promise<Stage> {
+  const { alias = {}, shown = 'reasoning_content', alike = false } = options
+  const { ids = seed % 2 === 0 ? 'random' : 'counted' } = options
   const random = randomFrom(seed)
   const [chat, compatible, responses, claude, gemini] = await Promise.all([
-    ModelDouble.start(createChatModel(random, { ids, thinking: 'reasoning_content' }), random),
+    ModelDouble.start(createChatModel(random, { ids, thinking: 'reasoning_content', alike }), random),
     ModelDouble.start(createChatModel(random, { ids: 'random', thinking: 'thought_signature' }), random),
     ModelDouble.start(createResponsesModel(random), random),
     ModelDouble.start(createMessagesModel(random), random),

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createCallIds } from '../../../src/translate/repair/call-ids.js'
+import { createCallIds, createChatCallIds } from '../../../src/translate/repair/call-ids.js'
 import { fc } from '../../support/property.js'
 
 const FORMS = { any: /^[A-Za-z0-9_-]{1,64}$/, nine: /^[A-Za-z0-9]{9}$/ } as const
@@ -21,6 +21,23 @@ test('an id that the target takes stays, and any other gets a valid one', () => 
     const made = createCallIds(kind).idFor(id)
     assert.is(made === id, stays, id)
     assert.match(made, FORMS[kind])
+  }
+})
+
+test('a target of chat completions gets any id that is not too long as it is', () => {
+  const rows: readonly (readonly [kind: 'any' | 'nine', id: string, stays: boolean])[] = [
+    ['any', 'functions.read:0', true],
+    ['any', 'a b\n', true],
+    ['any', 'x'.repeat(40), true],
+    ['any', 'x'.repeat(41), false],
+    ['any', '', false],
+    ['nine', 'abcDEF123', true],
+    ['nine', 'functions.read:0', false],
+  ]
+  for (const [kind, id, stays] of rows) {
+    const made = createChatCallIds(kind).idFor(id)
+    assert.is(made === id, stays, id)
+    assert.ok(stays || (FORMS[kind].test(made) && made.length <= 40), made)
   }
 })
 

@@ -340,4 +340,59 @@ test('any body becomes a chat with functions only', () => {
   )
 })
 
+/** One call, or two with one id, and their results. */
+type Turn = readonly string[]
+
+const BODIES = {
+  responses: (turns: readonly Turn[]) => ({
+    input: turns.flatMap((ids): object[] => [
+      { role: 'user', content: 'go on' },
+      ...ids.map((id) => ({ type: 'function_call', call_id: id, name: 'f', arguments: '{}' })),
+      ...ids.map((id, n) => ({ type: 'function_call_output', call_id: id, output: `found ${n}` })),
+    ]),
+  }),
+  messages: (turns: readonly Turn[]) => ({
+    messages: turns.flatMap((ids): object[] => [
+      { role: 'user', content: 'go on' },
+      { role: 'assistant', content: ids.map((id) => ({ type: 'tool_use', id, name: 'f', input: {} })) },
+      {
+        role: 'user',
+        content: ids.map((id, n) => ({ type: 'tool_result', tool_use_id: id, content: `found ${n}` })),
+      },
+    ]),
+  }),
+} as const
+
+/** The ids of each message's calls or result. */
+function listIds(shape: keyof typeof BODIES, turns: readonly Turn[]): unknown[][] {
+  const sent = translateToChat(shape, Buffer.from(JSON.stringify(BODIES[shape](turns)))).toString()
+  const { messages } = JSON.parse(sent) as { messages: Fields[] }
+  return messages
+    .filter(({ role }) => role !== 'user')
+    .map(({ tool_calls, tool_call_id }) =>
+      tool_call_id === undefined ? (tool_calls as Fields[]).map(({ id }) => id) : [tool_call_id],
+    )
+}
+
+test('a model gets its own ids of calls back from each shape, also those that come again in a later turn', () => {
+  for (const shape of ['responses', 'messages'] as const) {
+    const ids = listIds(shape, [['functions.Grep:3'], ['functions.Grep:3', 'functions.Read:4']])
+    assert.equal(ids, [
+      ...[['functions.Grep:3'], ['functions.Grep:3']],
+      ...[['functions.Grep:3', 'functions.Read:4'], ['functions.Grep:3'], ['functions.Read:4']],
+    ])
+    assert.equal(listIds(shape, [['a', 'a']]), [['a', 'a_2'], ['a'], ['a_2']])
+  }
+})
+
+test('ids of calls are the same from each shape', () => {
+  const id = fc.constantFrom('functions.Grep:3', 'functions.Grep:3', 'a', 'a_2', 'x'.repeat(41), 'é b')
+  fc.assert(
+    fc.property(fc.array(fc.array(id, { minLength: 1, maxLength: 3 }), { maxLength: 4 }), (turns) => {
+      const expected = listIds('responses', turns)
+      assert.equal(listIds('messages', turns), expected)
+    }),
+  )
+})
+
 test.run()

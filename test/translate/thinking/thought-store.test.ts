@@ -2,6 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Thought, ThoughtMemory } from '../../../src/translate/thinking/thought-memory.js'
 import { ThoughtStore } from '../../../src/translate/thinking/thought-store.js'
+import { fc } from '../../support/property.js'
 
 const IDS = [
   'call_a1B2c3D4e5F6g7H8i9J0k1L2',
@@ -157,6 +158,67 @@ test('an edit of what the user said later does not hide the thinking, unless ano
     assert.is(find(store, edited, 5, id), null)
     assert.is(find(store, chat([...ahead, say('go'), answer(id)]), 5, id), 'because')
   }
+})
+
+/** A turn of a chat whose model counts the calls of the history, as Kimi does. */
+interface Counted {
+  readonly user: string
+  readonly id: string
+  readonly thought: string
+}
+
+function tellTurns(turns: readonly Counted[], user: string | null = null): Buffer {
+  const told = turns.flatMap((turn) => [say(turn.user), answer(turn.id), result(turn.id)])
+  return chat([say('first'), ...told, ...(user === null ? [] : [say(user)])])
+}
+
+test('where ids come again after turns were removed or changed, a turn has its own thinking or none', () => {
+  let [found, lost] = [0, 0]
+  const step = fc.record({ what: fc.constantFrom('ask', 'ask', 'ask', 'change', 'remove'), at: fc.nat(9) })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
+      const { store } = createStore()
+      const turns: Counted[] = []
+      const given = new Map<string, number>()
+      steps.forEach(({ what, at }, n) => {
+        const k = at % Math.max(1, turns.length)
+        if (what === 'remove') turns.splice(k, 1)
+        else if (what === 'change' && turns[k] !== undefined) turns[k] = { ...turns[k], user: `changed ${n}` }
+        else if (what === 'ask') {
+          const turn = { user: `say ${n}`, id: `functions.Grep:${turns.length}`, thought: `thought ${n}` }
+          remember(store, tellTurns(turns, turn.user), turn.id, createThought(turn.thought))
+          turns.push(turn)
+          given.set(turn.id, (given.get(turn.id) ?? 0) + 1)
+        }
+        const body = tellTurns(turns)
+        turns.forEach(({ id, thought }, place) => {
+          const own = find(store, body, 3 * place + 3, id)
+          if (own === thought) found++
+          else {
+            assert.is(own, null, 'of another turn')
+            assert.ok((given.get(id) ?? 0) > 1, `the thinking of ${id} is lost`)
+            lost++
+          }
+        })
+      })
+    }),
+  )
+  assert.ok(found > 20 * lost, `${found} were found, and ${lost} lost`)
+})
+
+test('a change far ahead of a turn does not hide its thinking, though another turn has the same call id', () => {
+  const { store } = createStore()
+  const turns = ['one', 'two', 'three'].map(
+    (user): Counted => ({ user, id: 'functions.Grep:0', thought: user }),
+  )
+  turns.forEach(({ user, id, thought }, n) => {
+    remember(store, tellTurns(turns.slice(0, n), user), id, createThought(thought))
+  })
+  const changed = tellTurns([{ ...(turns[0] as Counted), user: 'else' }, ...turns.slice(1)])
+  assert.equal(
+    [3, 6, 9].map((message) => find(store, changed, message, 'functions.Grep:0')),
+    [null, 'two', 'three'],
+  )
 })
 
 test('a chat that was forgotten does not get the thinking of one that is alike', () => {

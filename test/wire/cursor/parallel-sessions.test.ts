@@ -42,4 +42,20 @@ test('sessions of three teams at one time keep their calls and their thinking ap
   }
 })
 
+test('sessions of one team that begin alike have their own thinking where anything tells them apart', async () => {
+  const alike = await startStage(SEED, { ids: 'counted', alike: true })
+  try {
+    const sessions = listSessions(SEED * 1_000_000 + 100, [alike.relay.key])
+    const reports = await Promise.all(
+      sessions.map((options) => playSession(alike, { ...options, first: 'rename foo' })),
+    )
+    for (const report of reports) {
+      assert.is(report.requests, TURNS)
+      assert.ok(report.calls > TURNS / 3 && report.thinking > TURNS / 3, JSON.stringify(report))
+    }
+  } finally {
+    await alike.close()
+  }
+})
+
 test.run()
