@@ -311,6 +311,9 @@ export class ResponseTracker implements MessageHandler {
   private add(request: SocketRequest, now: number, takesPlace: boolean): OpenResponse {
     const entry: OpenResponse = { response: this.create(request, now), upstream: null, takesPlace }
     this.open.push(entry)
+    const { exchange } = this
+    exchange.responses ??= []
+    exchange.responses.push(entry.response)
     return entry
   }
 
@@ -331,6 +334,8 @@ export class ResponseTracker implements MessageHandler {
     const at = this.open.indexOf(entry)
     if (at === -1) return
     this.open.splice(at, 1)
+    // In the same order as `open`.
+    this.exchange.responses?.splice(at, 1)
     if (entry.upstream !== null) entry.upstream.inFlight--
     if (entry.takesPlace) this.rules.releaseFurther()
     this.lastEndAt = performance.now()
