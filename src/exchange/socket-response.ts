@@ -16,6 +16,9 @@ export interface SocketRequest {
   /** Bytes of its frames. */
   readonly bytes: number
   readonly prompt: PromptSample | null
+  /** Null if it was not said. */
+  readonly store: boolean | null
+  readonly background: boolean | null
 }
 
 /**
@@ -57,6 +60,8 @@ export class SocketResponse implements OpenRecord {
     facts.connectionId = handshake.id
     facts.model = request.model
     facts.stream = true
+    facts.store = request.store
+    facts.background = request.background
     this.lane = request.lane
     this.meter = new MessageMeter()
     this.upstreamId = null

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../api/errors.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import type { Target } from '../../routing/route.js'
+import type { Location } from '../../stored/locate.js'
 import type { Upstream } from '../../upstream/upstream.js'
 import type { RelayContext } from '../relay-context.js'
 import { type ClientEvent, CREATE } from './client-event.js'
@@ -13,7 +14,11 @@ export interface EventRefusal {
   readonly code: ErrorCode
   /** Replaces the usual message. */
   readonly detail?: string
+  /** The field that it is about. */
+  readonly param?: string | null
 }
+
+type Refused = Extract<Location, { kind: 'refused' }>
 
 const ELSEWHERE =
   'This model is not at the upstream of this connection, or not for this key. Open another connection for it.'
@@ -47,10 +52,18 @@ export class ResponseStarter {
     return this.context.draining ? 'draining' : null
   }
 
-  /** The message that decides where the connection goes. @param bytes of its frames */
-  route(event: ClientEvent, bytes: number): SocketRoute | ErrorCode {
+  /**
+   * The message that decides where the connection goes.
+   * @param bytes of its frames
+   * @returns an error code that ends the connection, or a refusal of this message alone
+   */
+  route(event: ClientEvent, bytes: number): SocketRoute | ErrorCode | EventRefusal {
     const isCreate = event.type === CREATE
-    const route = this.closingReason ?? this.rules.route(event.model)
+    const location = isCreate ? this.rules.locate(event.peek().references) : null
+    if (location?.kind === 'refused' && this.closingReason === null)
+      return this.refuseObjects(event, bytes, location)
+    const upstream = location?.kind === 'at' ? location.upstream : null
+    const route = this.closingReason ?? this.rules.route(event.model, upstream)
     if (typeof route === 'string') {
       if (isCreate) this.tracker.refuse(event, bytes, route)
       return route
@@ -89,9 +102,17 @@ export class ResponseStarter {
       this.tracker.refuse(event, bytes, closing ?? 'no_route')
       return closing === null ? { code: 'no_route', detail: ELSEWHERE } : { code: closing }
     }
+    const location = this.rules.locate(event.peek().references)
+    if (location?.kind === 'refused') return this.refuseObjects(event, bytes, location)
     const refusal = this.tracker.begin(event, bytes)
     if (refusal !== null) return { code: refusal }
     return name === null || name === model ? null : event.rename(name)
+  }
+
+  private refuseObjects(event: ClientEvent, bytes: number, location: Refused): EventRefusal {
+    const { code, missing } = location
+    this.tracker.refuse(event, bytes, code)
+    return missing === null ? { code } : { code, detail: missing.message, param: missing.param }
   }
 
   /** The model that decided the route has the name that its target gives it. */
