@@ -28,7 +28,8 @@ export function readPriceFile(
 ): { readonly text: string; readonly table: unknown } {
   try {
     const text = readFileSync(file, 'utf8')
-    return { text, table: JSON.parse(text) }
+    // As in the config file: some editors put a byte order mark first.
+    return { text, table: JSON.parse(text.replace(/^\uFEFF/, '')) }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     throw new PricesError(`${file} ${code === undefined ? 'is not JSON' : `cannot be read (${code})`}${hint}`)

@@ -161,6 +161,23 @@ test('a folder without a ledger gets one line and exit code 2', async (place) =>
   )
 })
 
+test('no name in the ledger writes to the terminal', async (place) => {
+  mkdirSync(join(place.folder, 'data'))
+  const names = { model: 'm\u001b[2J', team: 't\n', user: 'u\u202e', end: 'e\u0007', tags: 'a=\u009b1m' }
+  const record = { v: 1, seq: 1, writer: 'w-1', ts: '2026-01-01T\u001b[31m:00:00Z', ...names }
+  writeFileSync(join(place.folder, 'data', 'usage-2026-01-01.jsonl'), `${JSON.stringify(record)}\n`)
+  for (const command of [
+    ['report', '--by', 'model,user,end'],
+    ['report', '--by', 'tag:a'],
+    ['tail', '--no-follow'],
+  ]) {
+    const { code, out } = await runUsage(place, command)
+    assert.is(code, 0)
+    assert.match(out, '?')
+    assert.not.match(out, /[^\n\x20-\x7e]/)
+  }
+})
+
 test('a folder or file that cannot be read is named, and no other folder hides it', async (place) => {
   const settings = { ledger: { folder: 'data', fallbackFolder: 'spare' } }
   writeFileSync(join(place.folder, 'thinwire.json'), JSON.stringify(settings))
