@@ -90,6 +90,11 @@ export class SocketResponse implements OpenRecord {
     return this.times.attemptStartedAt !== null
   }
 
+  /** @param model that the upstream is asked for; null for the requested one */
+  rename(model: string | null): void {
+    this.result.sentModel = model
+  }
+
   /** @param now `performance.now()` */
   send(upstream: string, now: number): void {
     this.result.phase = 'attempt'

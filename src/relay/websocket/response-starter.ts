@@ -68,7 +68,7 @@ export class ResponseStarter {
       if (isCreate) this.tracker.refuse(event, bytes, route)
       return route
     }
-    const refusal = isCreate ? this.tracker.begin(event, bytes) : null
+    const refusal = isCreate ? this.tracker.begin(event, bytes, null) : null
     if (refusal !== null) return refusal
     this.first = event
     this.routedModel = event.model
@@ -85,6 +85,7 @@ export class ResponseStarter {
     this.target = target
     this.first = null
     if (first === null || routedModel === null || model === null || model === routedModel) return null
+    this.tracker.renameOpen(model)
     return first.rename(model)
   }
 
@@ -104,9 +105,10 @@ export class ResponseStarter {
     }
     const location = this.rules.locate(event.peek().references)
     if (location?.kind === 'refused') return this.refuseObjects(event, bytes, location)
-    const refusal = this.tracker.begin(event, bytes)
+    const renamed = name === model ? null : name
+    const refusal = this.tracker.begin(event, bytes, renamed)
     if (refusal !== null) return { code: refusal }
-    return name === null || name === model ? null : event.rename(name)
+    return renamed === null ? null : event.rename(renamed)
   }
 
   private refuseObjects(event: ClientEvent, bytes: number, location: Refused): EventRefusal {

@@ -103,9 +103,10 @@ export class ResponseTracker implements MessageHandler {
   /**
    * A client asks for a response.
    * @param bytes of its frames
+   * @param sentModel by which the upstream knows the model; null for the requested name
    * @returns why it is refused; null if it may be sent
    */
-  begin(event: ClientEvent, bytes: number): ErrorCode | null {
+  begin(event: ClientEvent, bytes: number, sentModel: string | null): ErrorCode | null {
     const { isRealtime } = this
     const refusal = this.admit()
     if (refusal !== null) {
@@ -122,8 +123,14 @@ export class ResponseTracker implements MessageHandler {
     const { store, background } = event.peek()
     const { model, lane } = event
     const entry = this.add({ model, lane, bytes, prompt, store, background }, now, takesPlace)
+    entry.response.rename(sentModel)
     if (this.upstream !== null) this.send(entry, now)
     return null
+  }
+
+  /** The upstream of the connection knows the model of what is open by this name. */
+  renameOpen(sentModel: string): void {
+    for (const { response } of this.open) response.rename(sentModel)
   }
 
   /** Records a response that is not begun. */
