@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Config } from '../config/config.js'
+import { parsePriceText } from '../ledger/price-file.js'
 import { type Prices, PricesError } from '../ledger/prices.js'
 import { readErrorCode } from '../lib/error-code.js'
 import type { Log } from '../observe/log.js'
@@ -25,7 +26,7 @@ export function watchPriceFile(
     // A later change has the newer text.
     const isLatest = (): boolean => turn === latest
     try {
-      await prices.replace(basename(file), JSON.parse(await readFile(file, 'utf8')), isLatest)
+      await prices.replace(basename(file), parsePriceText(await readFile(file, 'utf8')), isLatest)
     } catch (error) {
       if (isLatest()) refuse(describe(error))
       return

@@ -1,6 +1,7 @@
 import { findTraits, type TraitSource } from '../api/model-table.js'
 import type { ModelTraits } from '../api/model-traits.js'
 import type { DestinationsConfig } from '../config/config.js'
+import { showText } from '../lib/visible-text.js'
 
 const COLUMNS = 80
 const LABEL = 21
@@ -10,7 +11,7 @@ export function wrapLine(label: string, text: string): string {
   const indent = ' '.repeat(label.length)
   let lines = ''
   let line = label
-  for (const word of text.split(' ')) {
+  for (const word of showText(text).split(' ')) {
     const separator = line === label || line === indent ? '' : ' '
     if (separator !== '' && line.length + 1 + word.length > COLUMNS) {
       lines += `${line}\n`

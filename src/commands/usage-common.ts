@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { ParseArgsConfig } from 'node:util'
 import { type LedgerName, listLedgerNames } from '../ledger/files.js'
 import { readLines } from '../ledger/read/lines.js'
+import { isMissing } from '../ledger/read/start-check.js'
 import { Progress } from './progress.js'
 
 /** Exit code of a command that is done. */
@@ -54,7 +55,7 @@ export interface LedgerPath extends LedgerName {
 /**
  * Finds the ledger's files, the oldest of each folder first.
  * @returns null if there are none; then `err` has a message
- * @throws the error of the file system, if no folder can be read
+ * @throws the error of the file system, if no folder is there or one cannot be read
  */
 export async function findFiles(folders: readonly string[], io: UsageIo): Promise<LedgerPath[] | null> {
   const found: LedgerPath[] = []
@@ -63,6 +64,8 @@ export async function findFiles(folders: readonly string[], io: UsageIo): Promis
     try {
       for (const name of listLedgerNames(await readdir(folder))) found.push({ ...name, folder })
     } catch (error) {
+      // A report without the records of a folder that is there would look complete.
+      if (!isMissing(error)) throw error
       failures.push(error)
     }
   }

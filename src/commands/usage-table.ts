@@ -1,6 +1,7 @@
 import type { Grouping } from '../ledger/read/grouping.js'
 import type { Group } from '../ledger/read/report.js'
 import type { Totals } from '../ledger/read/sum.js'
+import { showText } from '../lib/visible-text.js'
 import { formatCost, formatDuration, shortenNumber } from './short.js'
 
 const COLUMNS = 80
@@ -66,7 +67,7 @@ export function formatTable(
 ): string {
   const lineWidth = Math.max(COLUMNS, columns)
   const rows = [
-    ...groups.map(({ names, totals }) => ({ names: names.map((name) => name ?? '-'), totals })),
+    ...groups.map(({ names, totals }) => ({ names: names.map((name) => showText(name ?? '-')), totals })),
     { names: ['total'], totals: total },
   ]
   const table = chooseColumns(

@@ -5,6 +5,7 @@ import { type Entry, findOwner, isError, readEntry } from '../ledger/read/entry.
 import { SequenceCheck } from '../ledger/read/sequence-check.js'
 import { LedgerTail } from '../ledger/read/tail.js'
 import { formatNanoUsd } from '../lib/nano-usd.js'
+import { showText } from '../lib/visible-text.js'
 import { formatCost, formatDuration, shortenNumber } from './short.js'
 import {
   CANNOT,
@@ -161,10 +162,10 @@ function formatEntry(entry: Entry, colours: boolean, width = Number.POSITIVE_INF
   const tokens = `${mark}${shortenNumber(entry.promptTokens)}/${shortenNumber(entry.completionTokens)}`
   const colour = isError(entry) ? 'red' : entry.end === 'client_gone' ? 'yellow' : null
   const columns: readonly (readonly [string, 'red' | 'yellow' | 'dim' | null])[] = [
-    [entry.ts?.slice(11, 19) ?? '-'.padEnd(8), 'dim'],
-    [(findOwner(entry) ?? '-').padEnd(16), null],
-    [(entry.model ?? '-').padEnd(16), null],
-    [findOutcome(entry).padEnd(11), colour],
+    [showText(entry.ts ?? '').slice(11, 19) || '-'.padEnd(8), 'dim'],
+    [showText(findOwner(entry) ?? '-').padEnd(16), null],
+    [showText(entry.model ?? '-').padEnd(16), null],
+    [showText(findOutcome(entry)).padEnd(11), colour],
     [tokens.padStart(11), null],
     [formatDuration(entry.ttftMs).padStart(5), null],
     [formatDuration(entry.totalMs).padStart(5), null],
@@ -173,7 +174,7 @@ function formatEntry(entry: Entry, colours: boolean, width = Number.POSITIVE_INF
     entry.cost === null ? '' : `$${formatCost(Number(formatNanoUsd(entry.cost)), false)}`.padStart(8)
   const texts = columns.map(([text, style]) => (colours && style !== null ? styleText(style, text) : text))
   let length = columns.reduce((all, [text]) => all + 1 + text.length, -1)
-  for (const text of [cost, entry.tags ?? '']) {
+  for (const text of [cost, showText(entry.tags ?? '')]) {
     if (text === '' || length + 1 + text.length > width) continue
     texts.push(text)
     length += 1 + text.length

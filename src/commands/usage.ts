@@ -45,10 +45,10 @@ export async function runUsage(args: readonly string[], io: UsageIo): Promise<nu
     return await command.run({ folders, values, io })
   } catch (error) {
     if (error instanceof UsageProblem) return refuse(io, error.message)
-    const { code } = error as NodeJS.ErrnoException
+    const { code, path = folders[0] } = error as NodeJS.ErrnoException
     // An error without a code is a fault of the program, not of the disk.
     if (code === undefined) throw error
-    return refuse(io, `${folders[0]} cannot be read (${code})`)
+    return refuse(io, `${path} cannot be read (${code})`)
   }
 }
 

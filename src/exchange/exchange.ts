@@ -8,6 +8,7 @@ import type { RequestTarget } from '../api/request-target.js'
 import type { Peek } from '../json/peek.js'
 import type { Meter } from '../metering/meter.js'
 import type { PromptSample } from '../metering/prompt-sample.js'
+import type { OpenRecord } from './open-record.js'
 import { type CacheOutcome, type End, Outcome, PHASES, type Phase, type ResponderHealth } from './outcome.js'
 import type { RequestBodyHandle } from './request-body-handle.js'
 import { RequestFacts } from './request-facts.js'
@@ -22,7 +23,7 @@ let count = 0
  * The record of one request, from its head to its summary. Everybody may read it; it changes only through its methods.
  * Phases go forward only: admit, read, plan, cache, attempt, respond.
  */
-export class Exchange {
+export class Exchange implements OpenRecord {
   readonly req: IncomingMessage
   readonly res: ServerResponse
   readonly request: Readonly<RequestFacts>
@@ -40,8 +41,9 @@ export class Exchange {
   isConnected: boolean
   /** Index among the exchanges in flight; null when it is not one of them. */
   place: number | null
-  /** When the ledger's journal last got it: `performance.now()`, 0 for never. */
   journaledAt: number
+  /** Of a WebSocket: the records of its responses that are open. Null before the first one. */
+  responses: OpenRecord[] | null
   // The same objects as above, open for change.
   private readonly facts: RequestFacts
   private readonly times: Timeline
@@ -66,6 +68,7 @@ export class Exchange {
     this.isConnected = false
     this.place = null
     this.journaledAt = 0
+    this.responses = null
     this.isClosed = false
   }
 
@@ -313,10 +316,15 @@ export class Exchange {
     this.conclude('refused')
   }
 
-  /**
-   * What the record would be if the relay were killed now.
-   * @param now `performance.now()`
-   */
+  get startedAt(): number {
+    return this.times.startedAt
+  }
+
+  get isPending(): boolean {
+    const { end, phase } = this.result
+    return this.place !== null && !(end === 'local' && phase === 'admit')
+  }
+
   summarizeOpen(now: number): RequestSummary {
     const outcome = Object.assign(new Outcome(), this.result)
     outcome.end = 'crashed'

@@ -1,5 +1,6 @@
 import { KEY_PATTERN } from '../access/key.js'
 import type { KeyRecord } from '../access/keyring.js'
+import { showText } from '../lib/visible-text.js'
 
 /** Longest text from a client in a line, in characters. */
 const MAX_TEXT = 200
@@ -23,17 +24,16 @@ const redacted = new Map<string, string>()
 const MAX_REDACTED = 1_000
 
 /**
- * Makes a text from a client safe for a line of the log or the ledger. Credentials become `***` and control characters
- * `?`, so that no name can write a line of its own; the text is cut after 200 characters.
+ * Makes a text from a client safe for a line of the log or the ledger. Credentials become `***` and characters that
+ * cannot be seen `?`, so that no name can write a line of its own, or look like another one; the text is cut after 200
+ * characters.
  * @returns the text as it stands between the quotes of a JSON string
  */
 export function redactText(text: string): string {
   const known = redacted.get(text)
   if (known !== undefined) return known
-  const printable = text
-    .slice(0, 4 * MAX_TEXT)
-    .replace(SECRET, '***')
-    .replace(/[^\x20-\x7e\u00a1-\u{10ffff}]/gu, '?')
+  const shown = showText(text.slice(0, 4 * MAX_TEXT).replace(SECRET, '***'))
+  const printable = shown.replaceAll('\u00a0', '?')
   const short = printable.length > MAX_TEXT ? `${printable.slice(0, MAX_TEXT)}...` : printable
   const safe = JSON.stringify(short).slice(1, -1)
   if (text.length > MAX_TEXT) return safe

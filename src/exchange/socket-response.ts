@@ -2,6 +2,7 @@ import type { ErrorCode } from '../api/errors.js'
 import { MessageMeter } from '../metering/message-meter.js'
 import type { PromptSample } from '../metering/prompt-sample.js'
 import type { Exchange } from './exchange.js'
+import type { OpenRecord } from './open-record.js'
 import { type End, Outcome } from './outcome.js'
 import { RequestFacts } from './request-facts.js'
 import { RequestSummary } from './summary.js'
@@ -15,13 +16,16 @@ export interface SocketRequest {
   /** Bytes of its frames. */
   readonly bytes: number
   readonly prompt: PromptSample | null
+  /** Null if it was not said. */
+  readonly store: boolean | null
+  readonly background: boolean | null
 }
 
 /**
  * The record of one response on a WebSocket. It has the facts of the handshake, a model of its own, and the id of the
  * connection. It counts as the POST that it stands for.
  */
-export class SocketResponse {
+export class SocketResponse implements OpenRecord {
   readonly lane: string
   readonly meter: MessageMeter
   /** Id that the upstream gave it; null before its first event. */
@@ -30,6 +34,9 @@ export class SocketResponse {
   readonly startedAt: number
   lastEventAt: number | null
   failedAt: number | null
+  journaledAt: number
+  readonly request: Readonly<RequestFacts>
+  readonly outcome: Readonly<Outcome>
   private readonly facts: RequestFacts
   private readonly times: Timeline
   private readonly result: Outcome
@@ -53,15 +60,20 @@ export class SocketResponse {
     facts.connectionId = handshake.id
     facts.model = request.model
     facts.stream = true
+    facts.store = request.store
+    facts.background = request.background
     this.lane = request.lane
     this.meter = new MessageMeter()
     this.upstreamId = null
     this.startedAt = now
     this.lastEventAt = null
     this.failedAt = null
+    this.journaledAt = 0
     this.facts = facts
     this.times = new Timeline(now)
     this.result = new Outcome()
+    this.request = this.facts
+    this.outcome = this.result
     this.result.phase = 'plan'
     this.result.bytesIn = request.bytes
     this.result.prompt = request.prompt
@@ -76,6 +88,11 @@ export class SocketResponse {
   /** It has been sent to an upstream. */
   get wasSent(): boolean {
     return this.times.attemptStartedAt !== null
+  }
+
+  /** @param model that the upstream is asked for; null for the requested one */
+  rename(model: string | null): void {
+    this.result.sentModel = model
   }
 
   /** @param now `performance.now()` */
@@ -102,6 +119,18 @@ export class SocketResponse {
   /** The upstream has refused it, with a status as an HTTP response would have. */
   setStatus(status: number): void {
     this.result.status = status
+  }
+
+  get isPending(): boolean {
+    return !this.isClosed
+  }
+
+  summarizeOpen(now: number): RequestSummary {
+    const outcome = Object.assign(new Outcome(), this.result)
+    outcome.end = 'crashed'
+    // No upstream has read it.
+    if (!this.wasSent) outcome.prompt = null
+    return new RequestSummary(this.facts, this.times, outcome, now)
   }
 
   /**

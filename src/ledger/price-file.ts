@@ -28,11 +28,19 @@ export function readPriceFile(
 ): { readonly text: string; readonly table: unknown } {
   try {
     const text = readFileSync(file, 'utf8')
-    return { text, table: JSON.parse(text) }
+    return { text, table: parsePriceText(text) }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     throw new PricesError(`${file} ${code === undefined ? 'is not JSON' : `cannot be read (${code})`}${hint}`)
   }
+}
+
+/**
+ * Parses the text of a price file. As in the config file, some editors put a byte order mark first.
+ * @throws SyntaxError
+ */
+export function parsePriceText(text: string): unknown {
+  return JSON.parse(text.replace(/^\uFEFF/, ''))
 }
 
 /**

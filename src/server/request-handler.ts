@@ -9,7 +9,7 @@ import type { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
 import { Exchange } from '../exchange/exchange.js'
 import { InFlight } from '../exchange/in-flight.js'
-import type { SummarySink } from '../exchange/summary.js'
+import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import { answerPreflight } from '../http/cors.js'
 import { hasOneHost, readContentLength } from '../http/request-headers.js'
 import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
@@ -88,9 +88,9 @@ export class RequestHandler implements MetricsSource {
     const stored = new StoredLookup(parts.stored, this.recorder, this.inFlight)
     this.dispatcher = new RequestDispatcher(parts.config, parts.router, this.context, parts.log, stored)
     this.admission = new Admission(parts.config, parts.keyring, this.context.bounds)
-    this.sockets = new SocketDispatcher(parts.config, parts.router, this.context, this.admission, (summary) =>
-      this.recorder.add(summary),
-    )
+    const record = (summary: RequestSummary): void => this.recorder.add(summary)
+    const { context, admission } = this
+    this.sockets = new SocketDispatcher(parts.config, parts.router, context, admission, record, stored)
     this.ready = true
     this.bodyEvents = {
       onReady: (exchange, body) => this.continue(exchange, body),

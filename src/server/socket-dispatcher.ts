@@ -17,6 +17,7 @@ import type { SocketRules } from '../relay/websocket/socket-rules.js'
 import { isFailoverDefault } from '../routing/retry-policy.js'
 import type { Target } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
+import { type KnownObjects, locate } from '../stored/locate.js'
 import { placePassthroughCredential } from '../upstream/passthrough-auth.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { replaceModel } from '../upstream/url.js'
@@ -39,6 +40,7 @@ export class SocketDispatcher {
   private readonly context: RelayContext
   private readonly admission: Admission
   private readonly record: (summary: RequestSummary) => void
+  private readonly stored: KnownObjects
   /** When an upstream has refused a WebSocket for Responses: `performance.now()`. */
   private readonly refusedAt: WeakMap<Upstream, number>
 
@@ -48,12 +50,14 @@ export class SocketDispatcher {
     context: RelayContext,
     admission: Admission,
     record: (summary: RequestSummary) => void,
+    stored: KnownObjects,
   ) {
     this.config = config
     this.router = router
     this.context = context
     this.admission = admission
     this.record = record
+    this.stored = stored
     this.refusedAt = new WeakMap()
   }
 
@@ -68,13 +72,24 @@ export class SocketDispatcher {
     exchange.setModel(new URLSearchParams(exchange.request.query).get('model'))
     exchange.setConnection()
     const rules = this.createRules(exchange)
+    const refusal = this.refuseObjects(exchange)
+    if (refusal !== null) return refusal
     // The first message names the model.
     if (exchange.request.path === BODY_PATHS.responses && exchange.request.model === null)
       return this.accept(exchange, socket, head, rules)
-    const route = rules.route(exchange.request.model)
+    const route = rules.route(exchange.request.model, null)
     if (typeof route === 'string') return { code: route }
     new SocketRelay(exchange, socket, head, this.context, rules).forward(route)
     return null
+  }
+
+  /** An upstream without WebSockets answers a handshake as it answers a GET: with the object that its path names. */
+  private refuseObjects({ request }: Exchange): SocketRefusal | null {
+    if (request.path === BODY_PATHS.responses) return null
+    const location = locate(request, [], this.stored, this.config.stored.lists === 'refuse')
+    if (location?.kind !== 'refused') return null
+    const { code, missing } = location
+    return missing === null ? { code } : { code, detail: missing.message }
   }
 
   private accept(exchange: Exchange, socket: Socket, head: Buffer, rules: SocketRules): SocketRefusal | null {
@@ -96,20 +111,24 @@ export class SocketDispatcher {
   }
 
   private createRules(exchange: Exchange): SocketRules {
-    const { config, router, admission, context, record } = this
-    const { path, team } = exchange.request
+    const { config, router, admission, context, record, stored } = this
+    const { path, team, rawHeaders } = exchange.request
     return {
       bodyBytes: config.limits.bodyBytes,
       quietMs: config.timeouts.websocketQuietMs,
       requestMs: config.timeouts.requestMs,
       clientStallMs: config.timeouts.clientStallMs,
-      route: (model) => {
+      // As of the POST that the event stands for.
+      locate: (references) => locate({ method: 'POST', path, team, rawHeaders }, references, stored, false),
+      route: (model, upstreamName) => {
         const route = router.findRoute(path, model, team)
         if (route === null) return 'no_route'
         const ordered = route.balancer.order(performance.now(), null)
-        const targets = ordered
+        const able = ordered
           .flatMap((i) => route.targets[i] ?? [])
           .filter(({ upstream }) => upstream.websockets)
+        const pinned = able.filter(({ upstream }) => upstream.name === upstreamName)
+        const targets = pinned.length > 0 ? pinned : able
         if (targets.length === 0) return 'upgrade_unsupported'
         if (targets.every(({ upstream }) => upstream.full)) {
           context.bounds.hit('upstreamMaxConcurrentRequests')

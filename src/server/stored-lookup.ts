@@ -1,4 +1,5 @@
 import type { InFlight } from '../exchange/in-flight.js'
+import type { OpenRecord } from '../exchange/open-record.js'
 import type { KnownObjects, LocateRequest } from '../stored/locate.js'
 import type { StoredObject } from '../stored/object-map.js'
 import type { StoredObjects } from '../stored/stored-objects.js'
@@ -29,9 +30,11 @@ export class StoredLookup implements KnownObjects {
     const known = this.stored.find(id)
     if (known !== null) return known
     this.recorder.flush()
-    const maker = this.inFlight.find(
-      ({ request, outcome }) => request.method === 'POST' && outcome.meter?.readStats().object.id === id,
-    )
+    let maker: OpenRecord | undefined
+    this.inFlight.find((exchange) => {
+      maker = makes(exchange, id) ? exchange : exchange.responses?.find((response) => makes(response, id))
+      return maker !== undefined
+    })
     if (maker !== undefined) this.stored.learn(maker.request, maker.outcome)
     return this.stored.find(id)
   }
@@ -43,4 +46,8 @@ export class StoredLookup implements KnownObjects {
   isBehind(): boolean {
     return this.recorder.hasUnread(({ request }) => mayMake(request))
   }
+}
+
+function makes({ request, outcome }: OpenRecord, id: string): boolean {
+  return request.method === 'POST' && outcome.meter?.readStats().object.id === id
 }

@@ -13,6 +13,7 @@ export interface StoredPath {
 
 const PATH = new RegExp(
   `^/(${[...COLLECTIONS, 'responses', 'chat/completions'].map((name) => (name === 'fine_tuning' ? 'fine_tuning/[a-z]+' : name)).join('|')})(?:/(.+))?$`,
+  'i',
 )
 
 /** Below a collection, and yet no stored object: a model is asked, or tokens are counted. */
@@ -27,13 +28,14 @@ const GENERATIONS: ReadonlySet<string> = new Set(['/responses', '/chat/completio
  * @returns null for any other request, also for one that generates and whose response may be stored
  */
 export function parseStoredPath(method: string, path: string): StoredPath | null {
-  if (method === 'POST' && (GENERATIONS.has(path) || CALLS.has(path))) return null
-  const [, collection, rest] = PATH.exec(path) ?? []
+  const plain = decodePath(path)
+  if (method === 'POST' && (GENERATIONS.has(plain) || CALLS.has(plain))) return null
+  const [, collection, rest] = PATH.exec(plain) ?? []
   if (collection === undefined) return null
   const segments = rest === undefined ? [] : rest.split('/')
   return {
-    collection,
-    ids: segments.filter((_, i) => i % 2 === 0).map(decodeSegment),
+    collection: collection.toLowerCase(),
+    ids: segments.filter((_, i) => i % 2 === 0),
     parts: segments.filter((_, i) => i % 2 === 1),
   }
 }
@@ -55,11 +57,16 @@ export function mayMake({ method, path, store }: Pick<RequestFacts, 'method' | '
   return method === 'POST' && (mayBeStored(method, path, store) || parseStoredPath(method, path) !== null)
 }
 
-/** An upstream decodes the path, so that an id has many spellings. */
-function decodeSegment(segment: string): string {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return segment
-  }
+/**
+ * An upstream may decode the path before it splits it, and may not care for case or empty segments: collections and ids
+ * have many spellings. Ids are ASCII, so that other bytes may stay encoded, also where they are no UTF-8.
+ */
+function decodePath(path: string): string {
+  if (!path.includes('%')) return path
+  const plain = path.replace(/%([0-7][\da-f])/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
+  return `/${plain.split('/').filter(isFilled).join('/')}`
+}
+
+function isFilled(segment: string): boolean {
+  return segment !== ''
 }

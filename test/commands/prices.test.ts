@@ -316,6 +316,24 @@ test('--write puts the file in the place of the configured one, byte by byte, an
   assert.match(again.out.replaceAll('\n', ' '), /0 added, 0 removed, 0 changed, 2 the same $/)
 })
 
+test('a byte order mark is no part of a file, and no name in it writes to the terminal', (context) => {
+  const rates = { input_cost_per_token: 1e-6, output_cost_per_token: 1e-6 }
+  const text = `\ufeff${JSON.stringify({ 'm\u001b[2J\n\u202e': rates })}`
+  const { code, out } = runIn(context, { 'next.json': text }, ...withNext(context))
+  assert.is(code, 0)
+  assert.match(out, '\n  m?[2J??\n')
+  const { code: written } = runIn(
+    context,
+    { ...WITH_FILE, 'next.json': text },
+    ...withNext(context),
+    '--write',
+  )
+  assert.is(written, 0)
+  const explained = runIn(context, {}, 'explain', 'm\u001b[2J\n\u202e')
+  assert.is(explained.code, 0)
+  assert.not.match(explained.out, /[^\n\x20-\x7e]/)
+})
+
 test('--write follows a symbolic link, and makes a file that does not exist yet', (context) => {
   const { folder } = context
   mkdirSync(join(folder, 'shared'))

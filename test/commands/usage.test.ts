@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -159,6 +159,47 @@ test('a folder without a ledger gets one line and exit code 2', async (place) =>
     odd.err,
     'thinwire usage: the commands are report, tail, verify, rollup (more: thinwire usage --help)\n',
   )
+})
+
+test('no name in the ledger writes to the terminal', async (place) => {
+  mkdirSync(join(place.folder, 'data'))
+  const names = { model: 'm\u001b[2J', team: 't\n', user: 'u\u202e', end: 'e\u0007', tags: 'a=\u009b1m' }
+  const record = { v: 1, seq: 1, writer: 'w-1', ts: '2026-01-01T\u001b[31m:00:00Z', ...names }
+  writeFileSync(join(place.folder, 'data', 'usage-2026-01-01.jsonl'), `${JSON.stringify(record)}\n`)
+  for (const command of [
+    ['report', '--by', 'model,user,end'],
+    ['report', '--by', 'tag:a'],
+    ['tail', '--no-follow'],
+  ]) {
+    const { code, out } = await runUsage(place, command)
+    assert.is(code, 0)
+    assert.match(out, '?')
+    assert.not.match(out, /[^\n\x20-\x7e]/)
+  }
+})
+
+test('a folder or file that cannot be read is named, and no other folder hides it', async (place) => {
+  const settings = { ledger: { folder: 'data', fallbackFolder: 'spare' } }
+  writeFileSync(join(place.folder, 'thinwire.json'), JSON.stringify(settings))
+  mkdirSync(join(place.folder, 'spare'))
+  writeFileSync(join(place.folder, 'spare', 'usage-2026-01-01.jsonl'), '{"v":1,"seq":1,"writer":"w-1"}\n')
+  const commands = [['report'], ['verify'], ['rollup']]
+  // The fallback alone is all there is.
+  for (const command of commands) assert.is((await runUsage(place, command)).code, 0, command[0])
+  symlinkSync('data', join(place.folder, 'data'))
+  for (const command of commands) {
+    const { code, err } = await runUsage(place, command)
+    assert.is(code, 2, command[0])
+    assert.match(err, /^thinwire usage: .*\/data cannot be read \(ELOOP\)\n$/)
+  }
+  rmSync(join(place.folder, 'data'))
+  mkdirSync(join(place.folder, 'data'))
+  symlinkSync('nowhere', join(place.folder, 'data', 'usage-2026-01-02.jsonl'))
+  for (const command of commands) {
+    const { code, err } = await runUsage(place, command)
+    assert.is(code, 2, command[0])
+    assert.match(err, /\/data\/usage-2026-01-02\.jsonl cannot be read \(ENOENT\)\n$/)
+  }
 })
 
 test('the help of each usage command fits 80 columns', async (place) => {

@@ -106,6 +106,17 @@ test('an answer that names no model has the price of the model that was asked fo
   }
 })
 
+test('a file with a byte order mark is taken by a running relay', async (context) => {
+  const relay = await start(context, 'groq', { 'llama-9': price(1e-6, 4e-6) })
+  assert.equal(await bill(relay, 1), [0.0014, 'prices.json'])
+  writeFileSync(
+    join(context.folder, 'prices.json'),
+    `\ufeff${JSON.stringify({ 'llama-9': price(2e-6, 8e-6) })}`,
+  )
+  await until(() => linesOf(relay, 'price').length > 0, 'the log to tell of the prices')
+  assert.equal(await bill(relay, 2), [0.0028, 'prices.json'])
+})
+
 test('a model of another provider, and one without a price, have no cost', async (context) => {
   const relay = await start(context, 'xai', {
     'groq/llama-9': price(1e-6, 4e-6),

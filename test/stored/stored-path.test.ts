@@ -25,6 +25,17 @@ const PATHS: readonly (readonly [request: string, collection: string | null, ids
   ['GET /responses/resp_1/input_items', 'responses', 'resp_1'],
   ['GET /responses/resp%5F1', 'responses', 'resp_1'],
   ['GET /responses/%', 'responses', '%'],
+  ['GET /%72esponses/resp_1', 'responses', 'resp_1'],
+  ['GET /Responses/resp_1', 'responses', 'resp_1'],
+  ['GET /responses%2Fresp_1', 'responses', 'resp_1'],
+  ['GET /responses/%2fresp_1', 'responses', 'resp_1'],
+  ['GET /responses/resp_1%2Finput_items', 'responses', 'resp_1'],
+  ['GET /responses/resp%5F1/%FF', 'responses', 'resp_1'],
+  ['GET /responses/resp%5F1%2F%FF', 'responses', 'resp_1'],
+  ['GET /threads/thread_1%2Fruns/run%5f1', 'threads', 'thread_1 run_1'],
+  ['GET /%66iles', 'files', ''],
+  ['GET /files%2F', 'files', ''],
+  ['POST /%72esponses', null],
   ['GET /chat/completions', 'chat/completions', ''],
   ['GET /chat/completions/chatcmpl-1', 'chat/completions', 'chatcmpl-1'],
   ['POST /chat/completions/chatcmpl-1', 'chat/completions', 'chatcmpl-1'],
@@ -66,7 +77,7 @@ test('a list of a collection is not an object of it', () => {
   })
   assert.equal(
     listed.map(([request]) => request),
-    ['GET /chat/completions', 'GET /files'],
+    ['GET /%66iles', 'GET /files%2F', 'GET /chat/completions', 'GET /files'],
   )
 })
 

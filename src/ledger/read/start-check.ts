@@ -59,7 +59,7 @@ async function listFolder(folder: string): Promise<string[]> {
 }
 
 /** There may be another thing in the place of a folder, which then the fallback is for. */
-function isMissing(error: unknown): boolean {
+export function isMissing(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code === 'ENOENT' || code === 'ENOTDIR'
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Config } from '../../config/config.js'
-import type { Exchange } from '../../exchange/exchange.js'
 import type { InFlight } from '../../exchange/in-flight.js'
+import type { OpenRecord } from '../../exchange/open-record.js'
 import type { RequestSummary, SummarySink } from '../../exchange/summary.js'
 import { readErrorCode } from '../../lib/error-code.js'
 import type { Log } from '../../observe/log.js'
@@ -118,30 +118,33 @@ export class Bookkeeper implements SummarySink {
     if (!this.hasBegun || this.isOver || this.isFormatting || this.journal.isBusy) return
     const { validSince } = this.journal
     const renewMs = isEnding ? RENEW_AT_END_MS : RENEW_MS
-    const due: Exchange[] = []
+    const due: OpenRecord[] = []
     let oldest = now
-    inFlight.forEach((exchange) => {
-      const { journaledAt } = exchange
+    const note = (open: OpenRecord): void => {
+      const { journaledAt } = open
       if (journaledAt === 0) {
-        if (isEnding || now - exchange.timeline.startedAt >= JOURNAL_AFTER_MS) due.push(exchange)
+        if (isEnding || now - open.startedAt >= JOURNAL_AFTER_MS) due.push(open)
         return
       }
       if (journaledAt < oldest) oldest = journaledAt
-      if (journaledAt < validSince || now - journaledAt >= renewMs) due.push(exchange)
+      if (journaledAt < validSince || now - journaledAt >= renewMs) due.push(open)
+    }
+    inFlight.forEach((exchange) => {
+      note(exchange)
+      exchange.responses?.forEach(note)
     })
     this.journal.trim(oldest)
     this.isFormatting = true
     this.format(due, 0, now)
   }
 
-  private format(due: readonly Exchange[], from: number, now: number): void {
+  private format(due: readonly OpenRecord[], from: number, now: number): void {
     const to = Math.min(from + SLICE, due.length)
-    for (const exchange of due.slice(from, to)) {
-      const { outcome } = exchange
+    for (const open of due.slice(from, to)) {
       // Ended meanwhile, or not to be recorded.
-      if (exchange.place === null || (outcome.end === 'local' && outcome.phase === 'admit')) continue
-      exchange.journaledAt = now
-      const record = formatRecord(exchange.summarizeOpen(now), this.ledger.writer, 0, this.prices)
+      if (!open.isPending) continue
+      open.journaledAt = now
+      const record = formatRecord(open.summarizeOpen(now), this.ledger.writer, 0, this.prices)
       this.journal.add(formatOpen(record, this.ledger.lastSeq, Date.now()))
     }
     if (to < due.length) {

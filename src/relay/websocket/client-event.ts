@@ -9,6 +9,7 @@ import {
   type Value,
   WHOLE,
 } from '../../json/outline.js'
+import { type Peek, peekFields } from '../../json/peek.js'
 import { decodeString, findLiteralEnd, findStringEnd, skipSpace, ValueScanner } from '../../json/scanner.js'
 
 /** The event by which a client asks for a response, in the Responses and the Realtime API. */
@@ -51,6 +52,14 @@ export class ClientEvent {
   get prompt(): Buffer {
     const { payload, response } = this
     return response === null ? payload : payload.subarray(response.start, response.end)
+  }
+
+  /** What a POST of the same would have at the top of its body. */
+  peek(): Pick<Peek, 'references' | 'store' | 'background'> {
+    const outer = peekFields(this.payload)
+    if (this.response === null) return outer
+    const { references, store, background } = peekFields(this.prompt)
+    return { references: [...outer.references, ...references], store, background }
   }
 
   /** The same event with another model. */

@@ -26,7 +26,7 @@ export interface GateHandler {
   /** Counts bytes that are held. @returns false if there is no room for them: nothing more is read */
   onHold(bytes: number): boolean
   onRelease(bytes: number): void
-  /** The bytes are no valid frames, and there is no upstream that could say so. */
+  /** The bytes are no valid frames, and may not pass. */
   onInvalid(): void
 }
 
@@ -40,15 +40,19 @@ interface HeldPart {
 }
 
 /**
- * Reads the frames of a client on their way to the upstream. A message passes as soon as it cannot begin a response:
- * audio passes while it arrives. A `response.create` is held until it is complete, as nothing can act on a part of it;
- * then it passes as it came, or with another model.
+ * Reads the frames of a client on their way to the upstream. In a Realtime session, a message passes as soon as it does
+ * not look like a `response.create`: audio passes while it arrives. All others are held until they are complete, as
+ * nothing can act on a part of them; then they pass as they came, or with another model.
+ *
+ * In the Responses API each message decides on a model and on stored objects. Nothing passes unread there: no binary
+ * frame, no message whose first `type` is followed by another one, and nothing that is no valid frame.
  *
  * Control frames keep their place among the other frames. Before there is an upstream, the relay answers them.
  */
 export class ClientGate {
   /** There is no upstream yet. */
   isLocal: boolean
+  private readonly isRealtime: boolean
   private readonly handler: GateHandler
   private readonly frames: FrameReader
   private readonly longest: number
@@ -70,8 +74,9 @@ export class ClientGate {
   private isOver: boolean
 
   /** @param longest bytes of a message */
-  constructor(handler: GateHandler, longest: number, isLocal: boolean) {
+  constructor(handler: GateHandler, longest: number, isLocal: boolean, isRealtime: boolean) {
     this.isLocal = isLocal
+    this.isRealtime = isRealtime
     this.handler = handler
     this.frames = new FrameReader(true, {
       onFrame: () => this.onFrame(),
@@ -156,9 +161,9 @@ export class ClientGate {
     if (frames.isBetweenFrames && !this.isOver) this.endFrame()
   }
 
-  /** From here on bytes pass unread: it is for the upstream to refuse them. */
+  /** In a Realtime session bytes pass unread from here on: it is for the upstream to refuse them. */
   private onBroken(bytes: Buffer): void {
-    if (this.isLocal) {
+    if (this.isLocal || !this.isRealtime) {
       this.handler.onInvalid()
       return
     }
@@ -199,7 +204,7 @@ export class ClientGate {
     if (!frames.isInMessage) {
       this.bytes = 0
       this.messageLength = 0
-      this.isHolding = this.isLocal || frames.opcode === TEXT
+      this.isHolding = this.isLocal || !this.isRealtime || frames.opcode === TEXT
       this.hasSoughtType = false
       this.handler.onMessageStart()
     }
@@ -219,7 +224,12 @@ export class ClientGate {
     }
     if (!this.isHolding) return
     let from = 0
-    if (!this.isLocal && !this.hasSoughtType && payload.bytes + part.length >= TYPE_BYTES) {
+    if (
+      !this.isLocal &&
+      this.isRealtime &&
+      !this.hasSoughtType &&
+      payload.bytes + part.length >= TYPE_BYTES
+    ) {
       this.hasSoughtType = true
       // No more of it is unmasked than is needed: most messages of a Realtime session are audio.
       from = TYPE_BYTES - payload.bytes

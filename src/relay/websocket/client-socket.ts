@@ -75,8 +75,9 @@ export class ClientSocket {
   }
 
   /** Sends an error of the relay's. @param event that it is about; null for the connection */
-  sendError(code: ErrorCode, event: ClientEvent | null, detail?: string): void {
-    this.sendText(formatErrorEvent(code, detail, this.style, event?.lane ?? '', event?.eventId ?? null))
+  sendError(code: ErrorCode, event: ClientEvent | null, detail?: string, param?: string | null): void {
+    const about = { lane: event?.lane ?? '', eventId: event?.eventId ?? null, param: param ?? null }
+    this.sendText(formatErrorEvent(code, detail, this.style, about))
   }
 
   /** Sends a message of the relay's own, now or when the upstream's message is complete. */

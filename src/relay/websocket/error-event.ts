@@ -8,20 +8,27 @@ export interface EventStyle {
   readonly requestId: string
 }
 
+/** What an error is about. */
+export interface ErrorSubject {
+  /** Of the response; empty for none. */
+  readonly lane: string
+  /** The client's id of the event; null for none. */
+  readonly eventId: string | null
+  /** A field of the event; null for none. */
+  readonly param: string | null
+}
+
 /**
  * Formats an error of the relay's as an event of the API: with its HTTP status, as Codex reads it, and in the form that
  * both APIs of OpenAI's send (API reference, Responses and Realtime, server events).
- * @param lane of the response that it is about; empty for none
- * @param eventId the client's id of the event that it is about; null for none
  */
 export function formatErrorEvent(
   code: ErrorCode,
   detail: string | undefined,
   style: EventStyle,
-  lane: string,
-  eventId: string | null,
+  { lane, eventId, param }: ErrorSubject,
 ): string {
-  const { error } = JSON.parse(formatErrorBody(code, 'openai', style.requestId, detail)) as {
+  const { error } = JSON.parse(formatErrorBody(code, 'openai', style.requestId, detail, param)) as {
     error: JsonObject
   }
   return formatEvent(ERRORS[code].status, error, style, lane, eventId)

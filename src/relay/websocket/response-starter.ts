@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../api/errors.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import type { Target } from '../../routing/route.js'
+import type { Location } from '../../stored/locate.js'
 import type { Upstream } from '../../upstream/upstream.js'
 import type { RelayContext } from '../relay-context.js'
 import { type ClientEvent, CREATE } from './client-event.js'
@@ -13,7 +14,11 @@ export interface EventRefusal {
   readonly code: ErrorCode
   /** Replaces the usual message. */
   readonly detail?: string
+  /** The field that it is about. */
+  readonly param?: string | null
 }
+
+type Refused = Extract<Location, { kind: 'refused' }>
 
 const ELSEWHERE =
   'This model is not at the upstream of this connection, or not for this key. Open another connection for it.'
@@ -47,15 +52,23 @@ export class ResponseStarter {
     return this.context.draining ? 'draining' : null
   }
 
-  /** The message that decides where the connection goes. @param bytes of its frames */
-  route(event: ClientEvent, bytes: number): SocketRoute | ErrorCode {
+  /**
+   * The message that decides where the connection goes.
+   * @param bytes of its frames
+   * @returns an error code that ends the connection, or a refusal of this message alone
+   */
+  route(event: ClientEvent, bytes: number): SocketRoute | ErrorCode | EventRefusal {
     const isCreate = event.type === CREATE
-    const route = this.closingReason ?? this.rules.route(event.model)
+    const location = isCreate ? this.rules.locate(event.peek().references) : null
+    if (location?.kind === 'refused' && this.closingReason === null)
+      return this.refuseObjects(event, bytes, location)
+    const upstream = location?.kind === 'at' ? location.upstream : null
+    const route = this.closingReason ?? this.rules.route(event.model, upstream)
     if (typeof route === 'string') {
       if (isCreate) this.tracker.refuse(event, bytes, route)
       return route
     }
-    const refusal = isCreate ? this.tracker.begin(event, bytes) : null
+    const refusal = isCreate ? this.tracker.begin(event, bytes, null) : null
     if (refusal !== null) return refusal
     this.first = event
     this.routedModel = event.model
@@ -72,6 +85,7 @@ export class ResponseStarter {
     this.target = target
     this.first = null
     if (first === null || routedModel === null || model === null || model === routedModel) return null
+    this.tracker.renameOpen(model)
     return first.rename(model)
   }
 
@@ -89,9 +103,18 @@ export class ResponseStarter {
       this.tracker.refuse(event, bytes, closing ?? 'no_route')
       return closing === null ? { code: 'no_route', detail: ELSEWHERE } : { code: closing }
     }
-    const refusal = this.tracker.begin(event, bytes)
+    const location = this.rules.locate(event.peek().references)
+    if (location?.kind === 'refused') return this.refuseObjects(event, bytes, location)
+    const renamed = name === model ? null : name
+    const refusal = this.tracker.begin(event, bytes, renamed)
     if (refusal !== null) return { code: refusal }
-    return name === null || name === model ? null : event.rename(name)
+    return renamed === null ? null : event.rename(renamed)
+  }
+
+  private refuseObjects(event: ClientEvent, bytes: number, location: Refused): EventRefusal {
+    const { code, missing } = location
+    this.tracker.refuse(event, bytes, code)
+    return missing === null ? { code } : { code, detail: missing.message, param: missing.param }
   }
 
   /** The model that decided the route has the name that its target gives it. */

@@ -34,6 +34,8 @@ const MOST_OPEN = 64
 /** Milliseconds that an error event may be followed by the last event of its response. */
 const SETTLE_MS = 2_000
 
+const UNSAID = { prompt: null, store: null, background: null } as const
+
 /** An open response and what it takes up. */
 interface OpenResponse {
   readonly response: SocketResponse
@@ -101,9 +103,10 @@ export class ResponseTracker implements MessageHandler {
   /**
    * A client asks for a response.
    * @param bytes of its frames
+   * @param sentModel by which the upstream knows the model; null for the requested name
    * @returns why it is refused; null if it may be sent
    */
-  begin(event: ClientEvent, bytes: number): ErrorCode | null {
+  begin(event: ClientEvent, bytes: number, sentModel: string | null): ErrorCode | null {
     const { isRealtime } = this
     const refusal = this.admit()
     if (refusal !== null) {
@@ -117,14 +120,23 @@ export class ResponseTracker implements MessageHandler {
     }
     const prompt = PromptSample.of([event.prompt])
     const takesPlace = this.open.length > 0
-    const entry = this.add({ model: event.model, lane: event.lane, bytes, prompt }, now, takesPlace)
+    const { store, background } = event.peek()
+    const { model, lane } = event
+    const entry = this.add({ model, lane, bytes, prompt, store, background }, now, takesPlace)
+    entry.response.rename(sentModel)
     if (this.upstream !== null) this.send(entry, now)
     return null
   }
 
+  /** The upstream of the connection knows the model of what is open by this name. */
+  renameOpen(sentModel: string): void {
+    for (const { response } of this.open) response.rename(sentModel)
+  }
+
   /** Records a response that is not begun. */
   refuse(event: ClientEvent, bytes: number, code: ErrorCode): void {
-    const request = { model: event.model, lane: event.lane, bytes, prompt: null }
+    const { model, lane } = event
+    const request = { model, lane, bytes, ...UNSAID }
     const now = performance.now()
     const response = this.create(request, now)
     this.record(response.close('refused', now, code))
@@ -253,7 +265,7 @@ export class ResponseTracker implements MessageHandler {
     this.asked = null
     const model = request.model ?? this.sessionModel
     const lane = stringOr(event.stream_id, '')
-    const asking = { model, lane, bytes: asked?.bytes ?? 0, prompt: null }
+    const asking = { model, lane, bytes: asked?.bytes ?? 0, ...UNSAID }
     const entry = this.add(asking, asked?.at ?? now, false)
     entry.response.upstreamId = stringOr(asObject(event.response).id, '')
     this.send(entry, now)
@@ -284,7 +296,7 @@ export class ResponseTracker implements MessageHandler {
   /** The transcript of what a user has said has a model and usage of its own. */
   private onTranscribed(event: JsonObject, bytes: number): void {
     const now = performance.now()
-    const request = { model: this.transcriptionModel, lane: '', bytes: 0, prompt: null }
+    const request = { model: this.transcriptionModel, lane: '', bytes: 0, ...UNSAID }
     const response = this.create(request, now)
     if (this.upstream !== null) response.send(this.upstream.name, now)
     response.countEvent(bytes, now)
@@ -311,6 +323,9 @@ export class ResponseTracker implements MessageHandler {
   private add(request: SocketRequest, now: number, takesPlace: boolean): OpenResponse {
     const entry: OpenResponse = { response: this.create(request, now), upstream: null, takesPlace }
     this.open.push(entry)
+    const { exchange } = this
+    exchange.responses ??= []
+    exchange.responses.push(entry.response)
     return entry
   }
 
@@ -331,6 +346,8 @@ export class ResponseTracker implements MessageHandler {
     const at = this.open.indexOf(entry)
     if (at === -1) return
     this.open.splice(at, 1)
+    // In the same order as `open`.
+    this.exchange.responses?.splice(at, 1)
     if (entry.upstream !== null) entry.upstream.inFlight--
     if (entry.takesPlace) this.rules.releaseFurther()
     this.lastEndAt = performance.now()

@@ -69,7 +69,7 @@ export class SocketRelay implements Stage {
     this.context = context
     this.rules = rules
     const isRealtime = /\/realtime(?:$|\/)/.test(exchange.request.path)
-    this.gate = new ClientGate(this, rules.bodyBytes, false)
+    this.gate = new ClientGate(this, rules.bodyBytes, false, isRealtime)
     this.tracker = new ResponseTracker(exchange, isRealtime, rules)
     this.messages = new MessageReader(this.tracker, () => {
       this.closedBy ??= 'upstream'
@@ -156,7 +156,7 @@ export class SocketRelay implements Stage {
     if (this.state === 'choosing') return this.onFirstEvent(event, bytes)
     const started = this.starter.start(event, bytes)
     if (started === null || Buffer.isBuffer(started)) return started ?? 'pass'
-    this.client.sendError(started.code, event, started.detail)
+    this.client.sendError(started.code, event, started.detail, started.param)
     this.closeWhenIdle()
     return 'drop'
   }
@@ -169,6 +169,10 @@ export class SocketRelay implements Stage {
     const route = this.starter.route(event, bytes)
     if (typeof route === 'string') {
       this.refuseConnection(route, event)
+      return 'drop'
+    }
+    if ('code' in route) {
+      this.client.sendError(route.code, event, route.detail, route.param)
       return 'drop'
     }
     this.connect(route)

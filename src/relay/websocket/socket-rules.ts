@@ -1,6 +1,8 @@
 import { ERRORS, type ErrorCode } from '../../api/errors.js'
 import type { RequestSummary } from '../../exchange/summary.js'
+import type { Reference } from '../../json/peek.js'
 import type { Target } from '../../routing/route.js'
+import type { Location } from '../../stored/locate.js'
 import type { Upstream } from '../../upstream/upstream.js'
 import type { SocketRoute } from './connector.js'
 import { CLOSE_CODES } from './frames.js'
@@ -15,8 +17,14 @@ export interface SocketRules {
   readonly requestMs: number
   /** Milliseconds that a client may read nothing while data waits for it. */
   readonly clientStallMs: number
-  /** Finds the targets of a connection. @returns why there are none */
-  route(model: string | null): SocketRoute | ErrorCode
+  /** Finds where the stored objects are that a response goes on from; see `locate`. */
+  locate(references: readonly Reference[]): Location | null
+  /**
+   * Finds the targets of a connection.
+   * @param upstream that has the stored objects: the only one, if it is among the targets; null for none
+   * @returns why there are none
+   */
+  route(model: string | null, upstream: string | null): SocketRoute | ErrorCode
   /** Finds the name of a model at the target of a connection; null if the model is not there. */
   nameAt(target: Target<Upstream>, model: string): string | null
   /** An upstream has no WebSocket at the path of this one. */

@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { parseLedgerTime } from '../../../src/ledger/read/ledger-time.js'
 import { parseMonth, parseTime } from '../../../src/ledger/read/period.js'
 import { findZone, UTC, Zone } from '../../../src/ledger/read/zone.js'
 import { fc } from '../../support/property.js'
@@ -23,6 +24,18 @@ test('hours, days and months are those that a person in the zone sees', () => {
       [hour, day, month],
     )
   }
+})
+
+test('each time that a record may have is one in every zone', () => {
+  const times = ['0000-01-01T00:00:00+14:00', '9999-12-31T23:59:59.999Z', '+275760-09-13T00:00:00.000Z', '5']
+  for (const zone of [UTC, BERLIN, new Zone('Pacific/Kiritimati'), new Zone('America/New_York')])
+    for (const time of times) {
+      const moment = parseLedgerTime(time)
+      if (moment === null) continue
+      assert.match(zone.formatHour(moment), /:00/)
+      assert.match(zone.formatDay(moment), /\d-\d\d/)
+      assert.match(zone.formatMonth(moment), /\d/)
+    }
 })
 
 test('an hour that comes twice, as clocks go back, has two names', () => {

@@ -77,6 +77,12 @@ function message(text: string, fragments = 1, opcode = 1): Buffer {
   return Buffer.concat(frames)
 }
 
+/** Bytes of the pings in a message of four fragments. */
+const PINGS_OF_FOUR = [0, 1, 2, 3].reduce(
+  (sum, n) => sum + encodeFrame(9, Buffer.from(`ping ${n}`), MASK).length,
+  0,
+)
+
 const CREATE = '{"type":"response.create","model":"m","input":"hello"}'
 const AUDIO = `{"type":"input_audio_buffer.append","audio":"${'A'.repeat(1_200)}"}`
 const SESSION = Buffer.concat([
@@ -89,13 +95,13 @@ const SESSION = Buffer.concat([
 
 test('bytes pass unchanged and in order, and the events are the same, wherever they are cut', () => {
   const whole = new Passed()
-  new ClientGate(whole, 10_000, false).push(SESSION)
+  new ClientGate(whole, 10_000, false, true).push(SESSION)
   assert.ok(whole.wire.equals(SESSION))
   assert.is(whole.events.filter((event) => event.startsWith('response.create m')).length, 2)
   fc.assert(
     fc.property(fc.array(fc.nat(SESSION.length), { maxLength: 40 }), (places) => {
       const passed = new Passed()
-      const gate = new ClientGate(passed, 10_000, false)
+      const gate = new ClientGate(passed, 10_000, false, true)
       const at = [0, ...places.sort((a, b) => a - b), SESSION.length]
       for (let i = 1; i < at.length; i++) gate.push(SESSION.subarray(at[i - 1], at[i]))
       assert.ok(passed.wire.equals(SESSION), 'other bytes')
@@ -104,7 +110,7 @@ test('bytes pass unchanged and in order, and the events are the same, wherever t
     }),
   )
   const single = new Passed()
-  const gate = new ClientGate(single, 10_000, false)
+  const gate = new ClientGate(single, 10_000, false, true)
   for (const byte of SESSION) gate.push(Buffer.from([byte]))
   assert.ok(single.wire.equals(SESSION))
 })
@@ -115,7 +121,7 @@ function isCreate(event: string): boolean {
 
 test('a message that asks for no response passes before it is complete; one that does is held', () => {
   const passed = new Passed()
-  const gate = new ClientGate(passed, 10_000, false)
+  const gate = new ClientGate(passed, 10_000, false, true)
   const audio = message(AUDIO)
   gate.push(audio.subarray(0, 900))
   assert.ok(passed.wire.equals(audio.subarray(0, 900)))
@@ -129,10 +135,40 @@ test('a message that asks for no response passes before it is complete; one that
   assert.is(passed.held, 0)
 })
 
+test('where every message decides on a model, none passes unread: whatever its type, its frames and their opcodes', () => {
+  const long = 'x'.repeat(2_000)
+  const twice = `{"type":"session.update","input":"${long}","type":"response.create","model":"m"}`
+  const kinds: readonly (readonly [text: string, opcode: number])[] = [
+    [twice, 1],
+    [twice, 2],
+    [CREATE, 2],
+    [AUDIO, 1],
+    [`{"input":"${long}","type":"response.create","model":"m"}`, 1],
+  ]
+  for (const [text, opcode] of kinds)
+    for (const fragments of [1, 4]) {
+      const passed = new Passed(() => 'drop')
+      const gate = new ClientGate(passed, 10_000, false, false)
+      for (const byte of message(text, fragments, opcode)) gate.push(Buffer.from([byte]))
+      assert.is(passed.events.length, 1, text)
+      if (text !== AUDIO) assert.match(passed.events[0] ?? '', 'response.create m')
+      assert.is(passed.wire.length, fragments === 1 ? 0 : PINGS_OF_FOUR)
+      assert.is(passed.held, 0)
+    }
+  const reserved = message(CREATE)
+  reserved[0] = 0xc1
+  for (const bytes of [Buffer.from('early'), reserved, encodeFrame(1, Buffer.from(CREATE), null)]) {
+    const passed = new Passed()
+    new ClientGate(passed, 10_000, false, false).push(bytes)
+    assert.is(passed.invalid, 1)
+    assert.is(passed.wire.length, 0)
+  }
+})
+
 test('a dropped message takes no control frame with it, and a replaced one follows them', () => {
   for (const verdict of ['drop', Buffer.from('other')] as const) {
     const passed = new Passed(() => verdict)
-    new ClientGate(passed, 10_000, false).push(message(CREATE, 2))
+    new ClientGate(passed, 10_000, false, true).push(message(CREATE, 2))
     const pings = [0, 1].map((n) => encodeFrame(9, Buffer.from(`ping ${n}`), MASK))
     // The second ping comes behind the message.
     const replaced = verdict === 'drop' ? [] : [encodeFrame(1, verdict, MASK)]
@@ -142,7 +178,7 @@ test('a dropped message takes no control frame with it, and a replaced one follo
 
 test('what comes while the gate waits follows the message that it waits for', () => {
   const passed = new Passed((event) => (event.model === 'm' ? 'wait' : 'pass'))
-  const gate = new ClientGate(passed, 10_000, true)
+  const gate = new ClientGate(passed, 10_000, true, true)
   gate.push(
     Buffer.concat([
       encodeFrame(9, Buffer.from('early'), MASK),
@@ -159,11 +195,11 @@ test('what comes while the gate waits follows the message that it waits for', ()
 
 test('bytes that are no frames pass unread once there is an upstream, and are refused before', () => {
   const passed = new Passed()
-  const gate = new ClientGate(passed, 10_000, false)
+  const gate = new ClientGate(passed, 10_000, false, true)
   for (const piece of ['ear', 'ly', ', and late']) gate.push(Buffer.from(piece))
   assert.is(passed.wire.toString(), 'early, and late')
   const local = new Passed()
-  new ClientGate(local, 10_000, true).push(Buffer.from('early'))
+  new ClientGate(local, 10_000, true, true).push(Buffer.from('early'))
   assert.is(local.invalid, 1)
   assert.is(local.wire.length, 0)
 })
@@ -171,7 +207,7 @@ test('bytes that are no frames pass unread once there is an upstream, and are re
 test('a message that is too long in one frame or in many is refused, and nothing is held', () => {
   for (const fragments of [1, 5]) {
     const passed = new Passed()
-    const gate = new ClientGate(passed, 1_000, false)
+    const gate = new ClientGate(passed, 1_000, false, true)
     gate.push(message(CREATE.replace('hello', 'x'.repeat(1_000)), fragments))
     gate.push(message(CREATE))
     assert.is(passed.tooLong, 1)

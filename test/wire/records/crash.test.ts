@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync 
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { WebSocket } from 'ws'
 import {
   chat,
   chatting,
@@ -18,6 +19,7 @@ import { configure, openStream, streaming } from '../../support/start.js'
 import { clear, open, type Place, runUsage, started, Thinwire } from '../../support/thinwire.js'
 import { until, wait } from '../../support/until.js'
 import { ScriptedUpstream } from '../../support/upstream.js'
+import { answer, create, Peer, SocketUpstream } from '../websocket/sockets.js'
 
 const test = suite<Place>('crash')
 
@@ -86,6 +88,56 @@ test('a request that waits for its upstream is recorded as crashed with its prom
   assert.is(record?.usage_source, 'estimated')
   assert.ok(Number(record?.prompt_tokens) > 0)
 })
+
+for (const waits of [false, true])
+  test(`each open response on a WebSocket is recorded as crashed, beside its connection: ${waits ? 'it waits' : 'it streams'}`, async (place) => {
+    const up = new SocketUpstream()
+    const peers: Peer[] = []
+    try {
+      const settings = { baseUrl: await up.start(), apiKey: { env: 'UPSTREAM_KEY' }, warm: false }
+      configure(place, { upstreams: { up: settings }, ...OPEN })
+      const thinwire = await started(place, [], { UPSTREAM_KEY })
+      const client = new Peer(new WebSocket(`${thinwire.url.replace('http', 'ws')}/v1/responses`))
+      peers.push(client)
+      await client.opened()
+      client.send(create('m'))
+      const { peer } = await up.connection(0)
+      await peer.event(0)
+      peer.send(...answer('resp_1', 'm-1'))
+      await client.event(3)
+      client.send(create('m', { stream_id: 'a' }), create('m', { stream_id: 'b' }))
+      await peer.event(2)
+      if (!waits) {
+        peer.send(...answer('resp_2', 'm-1', null, { stream_id: 'a' }))
+        await client.event(6)
+      }
+      await untilJournaled(place, 3)
+      await thinwire.kill()
+    } finally {
+      for (const { socket } of peers) socket.terminate()
+      up.close()
+    }
+    await started(place, [], { UPSTREAM_KEY })
+    await until(() => records(place).length === 4, 'the records')
+    await until(() => journals(place).length === 1, 'the journal to be removed')
+    const all = records(place)
+    const connection = all.find(({ id, connection_id }) => id === connection_id)
+    assert.equal([connection?.end, connection?.status], ['crashed', 101])
+    assert.ok(all.every(({ connection_id }) => connection_id === connection?.id))
+    const responses = all.filter((record) => record !== connection)
+    assert.equal(responses.map(({ end, model, status }) => `${end} ${model} ${status}`).sort(), [
+      waits ? 'crashed m null' : 'crashed m 200',
+      'crashed m null',
+      'done m 200',
+    ])
+    for (const record of responses.filter(({ end }) => end === 'crashed')) {
+      assert.is(record.usage_source, 'estimated')
+      assert.ok(Number(record.prompt_tokens) > 0)
+      assert.is(record.phase, record.status === 200 ? 'respond' : 'attempt')
+      assert.is(Number(record.completion_tokens) > 0, record.status === 200)
+    }
+    assert.is((await runUsage(place, ['verify'])).code, 0)
+  })
 
 test('a stream that ends before the kill has its own record, and no second one', async (place) => {
   const { thinwire, last } = await chatting(place)

@@ -149,13 +149,20 @@ for (const [make, body, look, lookBody, status, error] of FOREIGN)
       assert.is((await ask(method, path, fill(lookBody, id))).status, 200)
     }))
 
-test('an object has its owner before its response has ended, and however its id is spelled', () =>
+test('an object has its owner before its response has ended, and however its path is spelled', () =>
   withProviders(async ({ relay, ask, otherKey, first }) => {
     const { id } = await ask('POST', '/responses', { ...RESPONSE, stream: true })
-    const spelled = `%72${id.slice(1)}`
-    assert.is((await ask('GET', `/responses/${spelled}`, undefined, otherKey)).status, 404)
-    assert.not(first.asked.includes(`GET /responses/${spelled}`))
-    await relay.records(2)
+    const spellings = [
+      `/responses/%72${id.slice(1)}`,
+      `/%72esponses/${id}`,
+      `/Responses/${id}`,
+      `/responses%2F${id}`,
+      `/responses/%2f${id}`,
+      `/responses/${id}%2Finput_items`,
+    ]
+    for (const path of spellings) assert.is((await ask('GET', path, undefined, otherKey)).status, 404, path)
+    assert.equal(first.asked, ['POST /responses'])
+    await relay.records(1 + spellings.length)
   }))
 
 test('ids that are not known pass to the upstream, whose words come back', () =>
@@ -234,7 +241,9 @@ test('lists pass as they are, or are refused if the config says so', async () =>
   })
   await withProviders(
     async ({ ask, first }) => {
-      for (const path of ['/files', '/batches', '/chat/completions', '/messages/batches', '/vector_stores']) {
+      const spellings = ['/%66iles', '/files%2F', '/files/', '/FILES']
+      const lists = ['/files', '/batches', '/chat/completions', '/messages/batches', '/vector_stores']
+      for (const path of [...lists, ...spellings]) {
         const got = await ask('GET', path)
         assert.is(got.status, 403, path)
         assert.match(got.text, 'stored.lists')

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { until } from '../../support/until.js'
@@ -111,6 +114,33 @@ test('the model of the first message decides the route, and an alias becomes the
     },
     { one: {}, two: {} },
   ))
+
+test('an answer that names no model is billed by the name that its target has for it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'thinwire-prices-'))
+  const file = join(folder, 'prices.json')
+  const rates = { input_cost_per_token: 1e-3, output_cost_per_token: 1e-2 }
+  writeFileSync(file, JSON.stringify({ 'real-one': rates }))
+  return withSockets(
+    async ({ up, open, responses }) => {
+      const client = open()
+      await client.opened()
+      const completed = {
+        type: 'response.completed',
+        response: { id: 'r', status: 'completed', usage: USAGE },
+      }
+      client.send(create('fast'))
+      const { peer } = await up.connection(0)
+      for (const n of [0, 1]) {
+        await peer.event(n)
+        peer.send(completed)
+        await client.event(n)
+        if (n === 0) client.send(create('fast'))
+      }
+      for (const record of await responses(2)) assert.is(record.cost_usd, 0.24)
+    },
+    { ...ALIAS, ledger: { prices: file } },
+  ).finally(() => rmSync(folder, { recursive: true }))
+})
 
 test('only the model changes in a message that is renamed, and in later ones too', () =>
   withSockets(async ({ up, open }) => {

@@ -73,12 +73,17 @@ export interface Accepted {
 /** A real WebSocket server. */
 export class SocketUpstream {
   readonly accepted: Accepted[] = []
+  /** What each plain GET gets; null for 404. */
+  object: object | null = null
   private readonly server: Server
   private readonly sockets: WebSocketServer
 
   /** @param refusal answers each handshake with this status instead */
   constructor(refusal: { status: number; body: string } | null = null) {
-    this.server = createServer((_, res) => res.writeHead(404).end())
+    this.server = createServer((_, res) => {
+      if (this.object === null) res.writeHead(404).end()
+      else res.setHeader('content-type', 'application/json').end(JSON.stringify(this.object))
+    })
     this.sockets = new WebSocketServer({
       noServer: true,
       perMessageDeflate: true,
