@@ -120,10 +120,12 @@ export function createBill(group: Group, lines: readonly Line[]): Bill {
   // A hedge may be charged twice: the record has what the target charged that gave the response.
   if (group.kind === 'hedged')
     return { lines, charges: charges.filter(({ upstream }) => upstream === lines[0]?.fields.upstream) }
-  // Who leaves before somebody joins has a request of its own, which is cancelled.
+  // Who leaves before somebody joins has a request of its own, which is cancelled. Its usage may have come before.
   const left = group.sents.filter(({ hasLeft }) => hasLeft).map(({ trace }) => trace)
+  const isCharged = (trace: unknown): boolean => charges.some((one) => one.trace === trace)
   const isAlone = ({ fields }: Line): boolean =>
-    left.includes(String(fields.trace_id)) && fields.usage_source === 'estimated'
+    left.includes(String(fields.trace_id)) &&
+    (fields.usage_source === 'estimated' || !isCharged(fields.trace_id))
   const alone = lines.filter(isAlone).map(({ fields }) => fields.trace_id)
   return {
     lines: lines.filter((line) => !isAlone(line)),
