@@ -57,6 +57,7 @@ ledger cannot be read, or wrong options.
       for (const line of [...lines, ...formatRollupChecks(rollups)]) io.out.write(`${line}\n`)
     }
     const isComplete = found.gaps.length === 0 && found.breaks.length === 0
+    if (isForeign(verifier.files)) return MISSING
     const isSame = rollups.every(({ state }) => state !== 'differs')
     return isComplete && isSame && !found.starts.some(isUnsettled) ? DONE : MISSING
   },
@@ -81,7 +82,8 @@ function formatVerification(files: readonly FileReport[], found: Verification, w
   lines.push('')
   let missing = 0
   for (const { from, to } of gaps) missing += to - from + 1
-  if (missing === 0)
+  if (isForeign(files)) lines.push('no line of these files is a record')
+  else if (missing === 0)
     lines.push(
       `${records} records of ${writers} ${writers === 1 ? 'start' : 'starts'} of the relay, without a gap`,
     )
@@ -93,6 +95,11 @@ function formatVerification(files: readonly FileReport[], found: Verification, w
     )
   for (const start of starts) lines.push(...formatStart(start))
   return lines
+}
+
+/** Whether there are lines, and none of them is a record: the files are compressed, or not of a ledger. */
+function isForeign(files: readonly FileReport[]): boolean {
+  return files.some(({ torn }) => torn > 0) && files.every(({ records }) => records === 0)
 }
 
 function formatRanges(ranges: Verification['gaps'], noun: string): string[] {

@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readLedger } from '../support/ledger.js'
@@ -135,6 +136,19 @@ test('missing records are listed by their numbers within 80 columns, with exit c
   assert.match(out, /\n3 records, 3 missing:\n {2}w-aaaaaaaaaaaa records 3 to 5\n$/)
   for (const line of out.split('\n')) assert.ok(line.length <= 80, line)
 })
+
+for (const [what, bytes] of [
+  ['compressed', gzipSync('{"v":1,"seq":1,"writer":"w-1"}\n')],
+  ['of another program', '{"time":1,"msg":"hello"}\n'],
+  ['cut within its first line', '{"v":1,"seq":1,"wri'],
+] as const)
+  test(`a ledger file that is ${what} does not pass for a complete one`, async (place) => {
+    mkdirSync(join(place.folder, 'data'))
+    writeFileSync(join(place.folder, 'data', 'usage-2026-01-01.jsonl'), bytes)
+    const { code, out } = await runUsage(place, ['verify'])
+    assert.is(code, 1)
+    assert.match(out, /\nno line of these files is a record\n$/)
+  })
 
 test('a name with a Unicode line separator does not tear its record', async (place) => {
   mkdirSync(join(place.folder, 'data'))
