@@ -186,15 +186,24 @@ class Chaos {
     return leaves === null ? 'it has no record' : null
   }
 
+  /** How many upstreams got the whole request. */
+  private countWhole({ number }: Sent): number {
+    let count = 0
+    for (const { server } of this.upstreams.values())
+      for (const request of server.requests) if (Number(request.header(NUMBER)) === number) count++
+    return count
+  }
+
   /** Compares the client's response with the record. @returns what is wrong, or null */
   check(sent: Sent, record: LogLine): string | null {
     const { got, kind } = sent
     const targets = [...this.upstreams.keys()].filter((name) => isStormy(name) === (kind === 'storm'))
-    const { attempts, failed_attempts, upstream, status, end, cache } = record
+    const { failed_attempts, upstream, status, end, cache } = record
     if (this.endless.includes(sent)) return 'its client got no end'
     if (end === 'crashed') return 'it met a fault'
     const failures = failed_attempts === null ? [] : String(failed_attempts).split(', ')
-    if (kind === 'once' && Number(attempts) > 1) return 'it was sent twice'
+    // What an upstream did not get whole, it has not acted on.
+    if (kind === 'once' && this.countWhole(sent) > 1) return 'it was sent twice'
     for (const failure of failures) {
       const name = failure.slice(0, 1)
       if (kind !== 'storm' && GOOD.has(this.moodOf(name, sent)) && !isLate(failure))
