@@ -42,15 +42,22 @@ class Chaos {
   readonly relay: TestRelay
   readonly upstreams: ReadonlyMap<string, MoodyUpstream>
   private readonly random: () => number
+  private wasSeen: boolean
 
   constructor(relay: TestRelay, upstreams: readonly MoodyUpstream[]) {
     this.relay = relay
     this.upstreams = new Map(upstreams.map((upstream) => [upstream.name, upstream]))
     this.random = randomFrom(SEED)
+    this.wasSeen = false
   }
 
-  /** Whether a hedge and a third attempt were seen. */
+  /** Whether a hedge and a third attempt were seen; the budget of hedges forgets its own. */
   get seenAll(): boolean {
+    this.wasSeen ||= this.sees()
+    return this.wasSeen
+  }
+
+  private sees(): boolean {
     const { relay } = this
     const hedged = relay.inspect().findRoute('/chat/completions', 'storm', null)?.hedges.taken ?? 0
     return hedged > 0 && relay.lines.some(({ attempts }) => attempts === 3)
