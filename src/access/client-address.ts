@@ -20,7 +20,7 @@ export class ClientAddresses {
    */
   find(peer: string | undefined, rawHeaders: FlatHeaders): string | null {
     if (peer === undefined) return null
-    let address = normalise(peer)
+    let address = unmapAddress(peer)
     if (this.trusted === null || !this.isTrusted(address)) return address
     const named = findHeaders(rawHeaders, 'x-forwarded-for').flatMap((value) => value.split(','))
     for (let i = named.length - 1; i >= 0; i--) {
@@ -50,8 +50,8 @@ function createBlockList(entries: readonly string[]): BlockList {
   return list
 }
 
-/** IPv4 addresses of a socket that listens on IPv6 come as `::ffff:127.0.0.1`. */
-function normalise(address: string): string {
+/** An IPv4 address without the prefix that it has on a socket that listens on IPv6: `::ffff:127.0.0.1`. */
+export function unmapAddress(address: string): string {
   return address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address
 }
 
@@ -59,6 +59,6 @@ function normalise(address: string): string {
 function readAddress(text: string): string | null {
   const trimmed = text.trim().replace(/^"|"$/g, '')
   const bracketed = /^\[([^\]]+)\](?::\d+)?$/.exec(trimmed)?.[1]
-  const address = normalise(bracketed ?? trimmed.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1'))
+  const address = unmapAddress(bracketed ?? trimmed.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1'))
   return isIP(address) === 0 ? null : address
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { isLoopback } from '../config/listen.js'
 import { type FlatHeaders, findHeader } from '../http/flat-headers.js'
+import { unmapAddress } from './client-address.js'
 
 /**
  * Whether a request comes from a program on this machine, and not from a web page that is open on it. It protects the
@@ -26,7 +27,7 @@ export function isLocalCaller(rawHeaders: FlatHeaders): boolean {
  * adds one of the headers below or passes the Host on.
  */
 export function isOnThisMachine({ socket, rawHeaders }: IncomingMessage): boolean {
-  const address = socket.remoteAddress?.replace(/^::ffff:/, '') ?? ''
+  const address = unmapAddress(socket.remoteAddress ?? '')
   return (
     isLoopback(address) &&
     isLocalCaller(rawHeaders) &&

@@ -12,6 +12,9 @@ export type RequestClass =
   | 'models'
   | 'other'
 
+/** Paths that generate a completion of a text, and no chat. */
+const PLAIN_COMPLETION = /(?<!\/chat)\/completions$|^\/(?:infill|completion)$/
+
 /** Paths behind the version, and what is asked for there. The first row that matches decides. */
 const ROWS: readonly (readonly [RegExp, RequestClass])[] = [
   [/^\/realtime(?:$|\/)/, 'realtime'],
@@ -31,10 +34,7 @@ const ROWS: readonly (readonly [RegExp, RequestClass])[] = [
  * @param path behind the version
  */
 export function classifyRequest(method: string, path: string): RequestClass {
-  const generates = method === 'POST' && isGeneration(path)
-  if (generates && !path.endsWith('/completions') && path !== '/infill' && path !== '/completion')
-    return 'chat'
-  if (generates && path.endsWith('/chat/completions')) return 'chat'
+  if (method === 'POST' && isGeneration(path) && !PLAIN_COMPLETION.test(path)) return 'chat'
   for (const [pattern, name] of ROWS) if (pattern.test(path)) return name
   return 'other'
 }

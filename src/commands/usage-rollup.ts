@@ -11,7 +11,7 @@ Sums up each day that is over in rollup-YYYY-MM-DD.jsonl, beside the ledger, so
 that reports of long periods are fast. A report makes missing rollups itself:
 run this each night, after 01:00 UTC, and the first report need not wait.
 
-A rollup is made anew when the files of its day have changed. It can be deleted
+A rollup is made again when the files of its day have changed. It can be deleted
 at any time. "thinwire usage verify" compares it with the records.
 
   --config FILE   the config file. Default: thinwire.json in this folder

@@ -104,7 +104,7 @@ export const configSchema = z.strictObject({
         .enum(['reasoning_content', 'think_tags', 'none'])
         .default('reasoning_content')
         .describe(
-          'How Cursor is shown what a model thinks. `reasoning_content`: in that field, as DeepSeek does. `think_tags`: as text between `<think>` and `</think>`, before the answer; it is removed from the history that Cursor sends back. `none`: not at all. For the last two, chat completions are written anew, too.',
+          'How Cursor is shown what a model thinks. `reasoning_content`: in that field, as DeepSeek does. `think_tags`: as text between `<think>` and `</think>`, before the answer; it is removed from the history that Cursor sends back. `none`: not at all. For the last two, chat completions are written again, too.',
         ),
     })
     .prefault({}),

@@ -8,7 +8,7 @@ const DIGITS = 32
  * batch's own link and of the bytes of all its lines. A line that was changed, removed, moved or inserted later gives
  * another hash than the next batch says.
  *
- * There is no secret in it: who rewrites a whole file can compute the chain anew. It makes tampering evident, and
+ * There is no secret in it: who rewrites a whole file can compute the chain again. It makes tampering evident, and
  * cannot prevent it.
  */
 export class Link {

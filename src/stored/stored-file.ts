@@ -9,7 +9,7 @@ import type { ObjectMap, StoredObject } from './object-map.js'
 /** Lines wait for this time, and are then written together. */
 const GATHER_MS = 50
 
-/** Lines that may wait for a slow disk. Beyond it they are dropped, and the whole file is written anew. */
+/** Lines that may wait for a slow disk. Beyond it they are dropped, and the whole file is written again. */
 const MOST_WAITING = 10_000
 
 /** Waits between two attempts on a failing disk: the first, doubled after each attempt, and the longest. */
@@ -18,16 +18,16 @@ const WAITS_MS = [1_000, 30_000] as const
 /** Longest wait for the disk when the relay ends. */
 const CLOSE_MS = 3_000
 
-/** A file of fewer lines is never written anew to make it shorter. */
+/** A file of fewer lines is never written again to make it shorter. */
 const FEW_LINES = 1_000
 
-/** Lines that are written at a time when the file is written anew. */
+/** Lines that are written at a time when the file is written again. */
 const SLICE = 1_000
 
 /** The parts of a file system that the file needs, so that tests can make it fail. */
 export interface StoredDisk {
   append(path: string, text: string): Promise<void>
-  /** Writes a file anew: either all of it is there afterwards, or the old one. */
+  /** Writes a file again: either all of it is there afterwards, or the old one. */
   replace(path: string, slices: Iterable<string>): Promise<void>
 }
 
@@ -51,7 +51,7 @@ const DISK: StoredDisk = {
 
 /**
  * Keeps an `ObjectMap` over a restart, in an append-only file of JSON lines. The last line of an id counts. The file is
- * written anew when it has twice as many lines as there are objects. No request waits for it: what the disk does not
+ * written again when it has twice as many lines as there are objects. No request waits for it: what the disk does not
  * take is still in memory, and is written later.
  */
 export class StoredFile {

@@ -99,7 +99,7 @@ for (const kind of EDITORS) {
   })
 }
 
-test('past the cache every key goes upstream, and a client that asks anew leaves its last answer', async () => {
+test('past the cache every key goes upstream, and a client that asks again leaves its last answer', async () => {
   const [kind] = EDITORS as [EditorKind]
   const upstream = await TypingUpstream.start({ finalText: TEXT, right: 1, speed: 1 })
   const relay = await startRelay(`http://127.0.0.1:${upstream.port}/v1`)

@@ -11,7 +11,7 @@ function clientOf(way: Way): OpenAI {
   return new OpenAI({ baseURL: `${way.origin}/v1`, apiKey: way.key })
 }
 
-/** The bytes of a multipart body with its boundary, which each client makes up anew, evened out. */
+/** The bytes of a multipart body with its boundary, which each client makes up again, evened out. */
 function withoutBoundary(request: Received | undefined): string {
   const boundary = /^multipart\/form-data; boundary=(.+)$/.exec(request?.header('content-type') ?? '')?.[1]
   if (request === undefined || boundary === undefined) throw new Error('not a multipart body')

@@ -24,7 +24,7 @@ for (const script of process.argv.slice(2)) {
     process.exitCode = 1
     process.stdout.write(`${error instanceof Error ? error.stack : String(error)}\n`)
   }
-  // uvu sets it anew for each file.
+  // uvu sets it again for each file.
   failed ||= process.exitCode !== 0
   process.stdout.write(`\n${END}${Math.round(performance.now() - startedAt)}\n`)
 }

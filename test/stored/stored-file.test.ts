@@ -82,7 +82,7 @@ test('torn and foreign lines are skipped, wherever the last one is cut', async (
   }
 })
 
-test('the file is written anew when it has twice as many lines as there are objects', async () => {
+test('the file is written again when it has twice as many lines as there are objects', async () => {
   const path = join(folder, 'stored.jsonl')
   const { file, keep } = await openFile(path, undefined, 600)
   for (let n = 0; n < 3_000; n++) {

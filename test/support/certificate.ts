@@ -1,6 +1,6 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 
-/** A certificate and its key; PEM. Made anew each time, so that none has to be kept here. */
+/** A certificate and its key; PEM. Made again each time, so that none has to be kept here. */
 export interface Certificate {
   readonly cert: string
   readonly key: string

@@ -149,7 +149,7 @@ test('pieces arrive apart when a gate is between them', async () => {
   )
 })
 
-test('a list of steps runs anew for each request', () =>
+test('a list of steps runs again for each request', () =>
   withBoth([step.write(head('200 OK', CHUNKED)), step.chunk('a'), step.lastChunk()], async (client) => {
     for (const n of [0, 1, 2]) {
       client.send(GET)

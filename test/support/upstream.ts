@@ -147,7 +147,7 @@ export class ScriptedUpstream {
     this.server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.onConnection(socket))
   }
 
-  /** @param script or steps, for each request anew; a connection's next request waits until they are through */
+  /** @param script or steps, for each request again; a connection's next request waits until they are through */
   static async start(
     script: Script | readonly Script[],
     onArriving: OnArriving | null = null,

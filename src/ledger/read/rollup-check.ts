@@ -8,7 +8,7 @@ import { buildRollup, formatRollupName, listDays, readRollup } from './rollup-fi
 export interface RollupCheck {
   readonly day: string
   /**
-   * `outdated`: the files of the day have changed since, so that the rollup is not used, and is made anew.
+   * `outdated`: the files of the day have changed since, so that the rollup is not used, and is made again.
    * `differs`: it is used, and tells something else than the records.
    */
   readonly state: 'same' | 'outdated' | 'differs'
@@ -37,7 +37,7 @@ export function formatRollupChecks(checks: readonly RollupCheck[]): string[] {
   if (differing.length === 0) return []
   return [
     '',
-    'rollups that differ from the records of their day (delete them; they are made anew):',
+    'rollups that differ from the records of their day (delete them; they are made again):',
     ...differing.map(({ day }) => `  ${formatRollupName(day)}`),
   ]
 }

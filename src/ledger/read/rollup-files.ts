@@ -52,7 +52,7 @@ export async function readRollup(folder: string, { day, names }: DayFiles): Prom
   try {
     text = await readFile(join(folder, formatRollupName(day)), 'utf8')
   } catch {
-    // Missing, or of another user: then it is made anew, in memory at least.
+    // Missing, or of another user: then it is made again, in memory at least.
     return null
   }
   const rollup = Rollup.parse(text)

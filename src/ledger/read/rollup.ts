@@ -5,7 +5,7 @@ import { SequenceCheck } from './sequence-check.js'
 import { Sum, type SumRow } from './sum.js'
 import { QUARTER_MS } from './zone.js'
 
-/** Version of the format, and of what is summed up. Rollups of another one are made anew. */
+/** Version of the format, and of what is summed up. Rollups of another one are made again. */
 const VERSION = 1
 
 /** Most sums of a day. Beyond it, a rollup saves too little time. */

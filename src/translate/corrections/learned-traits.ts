@@ -22,7 +22,7 @@ interface Learned {
 
 /**
  * What upstreams have said of their models in errors: the next request is right at once. All that was learned of a pair
- * is forgotten an hour after its first correction, and learned anew if it is still true, at the price of one refused
+ * is forgotten an hour after its first correction, and learned again if it is still true, at the price of one refused
  * request. Bounded in number, as clients choose the names of models.
  */
 export class LearnedTraits {

@@ -192,7 +192,7 @@ function canCache(body: Buffer, block: Value): boolean {
   return type !== null && type !== 'thinking' && type !== 'redacted_thinking' && !IMAGE_PARTS.has(type)
 }
 
-/** These are written anew, with all that is in them. */
+/** These are written again, with all that is in them. */
 const IMAGE_PARTS: ReadonlySet<string> = new Set(['image_url', 'input_image'])
 
 function isBlankText(body: Buffer, block: Value): boolean {

@@ -34,7 +34,7 @@ export function editThinking(context: NativeContext, isPossible: boolean): void 
   const isForced = isForcedChoice(body, findMember(request, 'tool_choice'))
   const canThink = isPossible && !isForced && !fields.isRefused('thinking')
   let isOn = type === 'enabled' || type === 'adaptive'
-  // What is written anew replaces this.
+  // What is written again replaces this.
   fields.cutParts('thinking')
   if (effort === 'none') {
     if (isOn) edits.cut('thinking')

@@ -107,7 +107,7 @@ function selectForChat(context: ResponseContext): Translation | null {
     showThinking = 'reasoning_content',
     clients = NO_NAMES,
   } = context
-  // Nearly all servers name thinking like this: to show it in another way, the response has to be written anew.
+  // Nearly all servers name thinking like this: to show it in another way, the response has to be written again.
   if (showThinking !== 'reasoning_content') return translateFrom(context)
   // Some servers have streams alone, also for a client that did not ask for one.
   if (eventStream) return stream ? createChatTransform(context) : translateFrom(context)

@@ -26,7 +26,7 @@ export class ThoughtGroups {
     return this.groups.length === 0
   }
 
-  /** Forgets all, to begin anew. */
+  /** Forgets all, to begin again. */
   clear(): void {
     this.groups.length = 0
     this.bare.length = 0

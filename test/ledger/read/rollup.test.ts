@@ -197,7 +197,7 @@ test('rollups give what the records give, for all groupings, zones, periods and 
 const DAY = 'usage-2026-01-01.jsonl'
 const BY_TEAM: Question = { by: ['team'] }
 
-test('a rollup is used while the files of its day stay the same, and made anew when they change', async ({
+test('a rollup is used while the files of its day stay the same, and made again when they change', async ({
   folder,
 }) => {
   const path = join(folder, formatRollupName('2026-01-01'))

@@ -98,7 +98,7 @@ test('a short write is continued at any byte, also after an error', async () => 
       const { ledger, add } = bench({}, disk)
       add(2)
       await until(() => ledger.state.written === 2, `both records, cut at ${bytes}`)
-      // After an error the file is opened anew, and what was torn there is one line that is none.
+      // After an error the file is opened again, and what was torn there is one line that is none.
       const found = records(disk.text(FILE))
       // One that was cut right before its line end is whole all the same, and is there twice.
       const seqs = found.torn === 0 ? [...new Set(found.seqs)] : found.seqs

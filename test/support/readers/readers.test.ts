@@ -21,7 +21,7 @@ const STEPS: Step[] = [
 
 const READERS = { chat: readChatStream, responses: readResponsesStream, messages: readMessagesStream }
 
-/** Sequence numbers are given anew, so that they alone do not show what was done. */
+/** Sequence numbers are given again, so that they alone do not show what was done. */
 function joinEvents(events: readonly string[]): string {
   return events
     .map((event, n) => `${event.replace(/"sequence_number":\d+/, `"sequence_number":${n}`)}\n\n`)
