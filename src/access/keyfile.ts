@@ -35,6 +35,12 @@ export interface KeyRecord {
   readonly issuedAt: string
   /** ISO 8601, UTC; null while the key is valid. */
   revokedAt: string | null
+  /** ISO 8601, UTC: the key is valid before it; null if it does not expire. */
+  expiresAt: string | null
+  /** Patterns of the models that the key may use, `*` matches anything; null for all models. */
+  models: readonly string[] | null
+  /** Addresses and networks from which the key may be used; null for all. */
+  addresses: readonly string[] | null
 }
 
 /** A key record while its file is read. */
@@ -210,7 +216,17 @@ function applyLine(
     return 'its "env", "team" or "user" has characters that a key cannot have'
   if (parsed.byHash.has(hash)) return null
   if (parsed.byId.has(id)) return 'its "id" is taken by another key'
-  const entry: MutableKeyRecord = { id, env, team, user, issuedAt: at, revokedAt: null }
+  const entry: MutableKeyRecord = {
+    id,
+    env,
+    team,
+    user,
+    issuedAt: at,
+    revokedAt: null,
+    expiresAt: null,
+    models: null,
+    addresses: null,
+  }
   parsed.byHash.set(hash, entry)
   parsed.byId.set(id, entry)
   return null

@@ -196,7 +196,20 @@ export function issueKey(
   const ts = new Date(now()).toISOString()
   const { env, team, user } = owner
   appendEntry(file, { v: 1, ts, op: 'issued', id, hash, env, team, user })
-  return { key, record: { id, env, team, user, issuedAt: ts, revokedAt: null } }
+  return {
+    key,
+    record: {
+      id,
+      env,
+      team,
+      user,
+      issuedAt: ts,
+      revokedAt: null,
+      expiresAt: null,
+      models: null,
+      addresses: null,
+    },
+  }
 }
 
 /**

@@ -110,6 +110,9 @@ function createKeyring(key: string): { find(hash: string): KeyRecord | undefined
     id: deriveKeyId(hash),
     issuedAt: new Date().toISOString(),
     revokedAt: null,
+    expiresAt: null,
+    models: null,
+    addresses: null,
   }
   const records = new Map([[hash, record]])
   return { find: (wanted) => records.get(wanted) }

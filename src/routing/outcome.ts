@@ -27,6 +27,9 @@ export const FIRST_TOKEN_LATE = 'UND_ERR_BODY_TIMEOUT'
 /** Code of a response that must be translated, but is compressed although that was not asked for. */
 export const ENCODED_RESPONSE = 'UPSTREAM_COMPRESSED'
 
+/** Code of a request that was not sent because the relay has no valid credential for the upstream at the moment. */
+export const CREDENTIAL_MISSING = 'UPSTREAM_CREDENTIAL_MISSING'
+
 /**
  * Kinds of outcomes. Each has its row in the retry policy and its verdict for the circuit breaker.
  *

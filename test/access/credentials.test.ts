@@ -11,7 +11,15 @@ function ringOf(...issued: { key: string; revoked?: boolean }[]) {
   for (const { key, revoked } of issued) {
     const hash = hashKey(key)
     const revokedAt = revoked === true ? '2026-02-01T00:00:00.000Z' : null
-    records.set(hash, { id: deriveKeyId(hash), ...OWNER, issuedAt: '2026-01-01T00:00:00.000Z', revokedAt })
+    records.set(hash, {
+      id: deriveKeyId(hash),
+      ...OWNER,
+      issuedAt: '2026-01-01T00:00:00.000Z',
+      revokedAt,
+      expiresAt: null,
+      models: null,
+      addresses: null,
+    })
   }
   return {
     lookups: 0,

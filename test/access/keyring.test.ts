@@ -107,6 +107,9 @@ test('an issued key is found by its hash, with its owner', (place) => {
     ...ALICE,
     issuedAt: '2026-01-31T12:00:00.000Z',
     revokedAt: null,
+    expiresAt: null,
+    models: null,
+    addresses: null,
   })
 })
 

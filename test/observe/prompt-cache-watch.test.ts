@@ -18,7 +18,17 @@ function make(): {
   return {
     warnings,
     ask: (id, cached, prompt = 10_000, source = 'upstream') => {
-      const key = { id, env: 'e', team: 'team1', user: id, issuedAt: '', revokedAt: null }
+      const key = {
+        id,
+        env: 'e',
+        team: 'team1',
+        user: id,
+        issuedAt: '',
+        revokedAt: null,
+        expiresAt: null,
+        models: null,
+        addresses: null,
+      }
       const usage = { prompt, cached, cacheWritten: null, completion: 1, reasoning: null, details: null }
       watch.record({ request: { key }, usage: { usage, source } } as RequestSummary)
     },
