@@ -11,6 +11,7 @@ const HELP = `thinwire ${VERSION}: a relay for LLM APIs
   thinwire usage    report tokens and costs, or follow requests live
   thinwire models   show where a model's requests go, and what is known of it
   thinwire prices   show what a model costs, and compare price files
+  thinwire config   check a config file without starting
   thinwire doctor   check whether Cursor will work with a base URL
 
 thinwire COMMAND --help explains a command; --version prints the version.
@@ -69,6 +70,13 @@ async function main(args: string[]): Promise<number> {
         }),
       )
     }
+    case 'config':
+      return (await import('./commands/config.js')).runConfig(rest, {
+        out: process.stdout,
+        err: process.stderr,
+        env: process.env,
+        cwd: process.cwd(),
+      })
     case 'doctor':
       return (await import('./commands/doctor.js')).runDoctor(rest, {
         in: process.stdin,

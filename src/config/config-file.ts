@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { findDuplicates } from './duplicates.js'
 import { ConfigError, describeIssues } from './problems.js'
 import { renameOldSettings } from './renamed.js'
 import { type ConfigFile, configSchema } from './schema.js'
@@ -50,8 +51,10 @@ export function readConfigFile(source: ConfigSource): ParsedConfigFile {
   } catch (error) {
     throw new ConfigError(label, [{ path: '', message: describeSyntaxError(text, error as Error) }])
   }
+  const duplicates = findDuplicates(text)
+  if (duplicates.length > 0) throw new ConfigError(label, duplicates)
   const renamed = renameOldSettings(json)
-  const result = configSchema.safeParse(json)
+  const result = configSchema.safeParse(json, { reportInput: true })
   const issues = result.success ? [] : describeIssues(result.error.issues, renamed.paths)
   const problems = [...renamed.problems, ...issues]
   if (!result.success || problems.length > 0) throw new ConfigError(label, problems)

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { ModelRule } from '../api/model-table.js'
-import { type ConfigSource, readConfigFile } from './config-file.js'
+import { type ConfigSource, DEFAULT_FILE, readConfigFile } from './config-file.js'
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen.js'
 import { resolveModelRules } from './model-rules.js'
 import { ConfigError, type Problem } from './problems.js'
@@ -93,6 +94,11 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
     ledger: resolveLedger(parsed, folder),
     warnings: [...warnings, ...destinations.warnings],
   })
+}
+
+/** The config file that is read: the one that was named, or the default one; null if there is none. */
+export function locateConfigFile({ file, cwd }: Pick<ConfigSource, 'file' | 'cwd'>): string | null {
+  return file ?? (existsSync(resolve(cwd, DEFAULT_FILE)) ? DEFAULT_FILE : null)
 }
 
 /** Where the keys are. Both are absolute paths. */

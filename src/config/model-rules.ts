@@ -1,4 +1,5 @@
 import type { ModelRule } from '../api/model-table.js'
+import { describeUnknownUpstream } from './problems.js'
 import type { ConfigFile } from './schema.js'
 import type { Secrets } from './secrets.js'
 
@@ -14,7 +15,7 @@ export function resolveModelRules(
   return entries.map(({ match, upstream, preset, ...traits }, i) => {
     const path = `modelTraits[${i}]`
     if (upstream !== undefined && !known.includes(upstream))
-      secrets.report(`${path}.upstream`, `no such upstream; the config has ${known.join(', ') || 'none'}`)
+      secrets.report(`${path}.upstream`, describeUnknownUpstream(upstream, known))
     if (Object.keys(traits).length === 0)
       secrets.report(path, 'says nothing of its models; give at least one trait, such as "refuses" or "api"')
     return {

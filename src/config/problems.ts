@@ -57,7 +57,7 @@ export function describeIssues(
         })
         break
       case 'invalid_value':
-        problems.push({ path, message: `must be one of ${issue.values.map(String).join(', ')}` })
+        problems.push({ path, message: describeChoice(issue.values.map(String), issue.input) })
         break
       case 'too_small':
         problems.push({ path, message: describeMinimum(issue.origin, issue.minimum) })
@@ -73,6 +73,19 @@ export function describeIssues(
     }
   }
   return problems
+}
+
+/** The value itself may be a pasted secret, so only a choice that is near to it is named. */
+function describeChoice(choices: readonly string[], input: unknown): string {
+  const near = typeof input === 'string' ? findNearest(input, choices) : undefined
+  return `must be one of ${choices.join(', ')}${near === undefined ? '' : `; did you mean ${near}?`}`
+}
+
+/** Says that a name is no upstream of the config. @param known the names of its upstreams */
+export function describeUnknownUpstream(name: string, known: readonly string[]): string {
+  const near = findNearest(name, known)
+  const hint = near === undefined || known.length === 1 ? '' : `; did you mean ${near}?`
+  return `no such upstream; the config has ${known.join(', ') || 'none'}${hint}`
 }
 
 function findPathInFile(path: string, oldPaths: ReadonlyMap<string, string>): string {
@@ -101,9 +114,13 @@ function describeType(type: string): string {
   return names[type] ?? type
 }
 
+/** Made once: a file may have a wrong name in each of many objects. */
+let schema: SchemaNode | null = null
+
 /** The current names of the settings at a path, by the JSON Schema. */
 function settingsAt(path: readonly PropertyKey[]): string[] {
-  let node: SchemaNode | undefined = buildConfigJsonSchema()
+  schema ??= buildConfigJsonSchema()
+  let node: SchemaNode | undefined = schema
   for (const part of path) {
     if (node === undefined) break
     if (typeof part === 'number') node = node.items
@@ -119,7 +136,8 @@ function settingsAt(path: readonly PropertyKey[]): string[] {
 /** Finds the known name that a mistyped one most likely means. @returns undefined if none is near */
 export function findNearest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined
-  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1
+  // A name of which every letter would have to change is near to nothing.
+  let bestDistance = Math.min(Math.max(2, Math.floor(name.length / 3)) + 1, name.length)
   for (const candidate of known) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
     if (distance < bestDistance) {

@@ -1,3 +1,4 @@
+import { describeUnknownUpstream } from './problems.js'
 import type { ConfigFile, Destination } from './schema.js'
 import type { Secrets } from './secrets.js'
 import { formatPath } from './setting-path.js'
@@ -118,8 +119,7 @@ function resolveDestination(
 ): DestinationConfig {
   const { upstream, strategy, failover, firstTokenMs, hedge, translate } = given
   const check = (name: string, where: string): void => {
-    if (!known.includes(name))
-      secrets.report(where, `no such upstream; the config has ${known.join(', ') || 'none'}`)
+    if (!known.includes(name)) secrets.report(where, describeUnknownUpstream(name, known))
   }
   let targets: TargetConfig[] = []
   if (given.targets !== undefined) {
