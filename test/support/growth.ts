@@ -2,9 +2,17 @@ import * as assert from 'uvu/assert'
 
 const RUNS = 4
 
+/** More runs of the larger size than of the smaller one: what disturbs it has more time to. */
+const LARGE_RUNS = 10
+
+/** Times shorter than this say nothing, in microseconds. */
+const SHORTEST = 3_000
+
 /**
  * Asserts that work grows with its size and not with the square of it, by CPU time: the least of several runs, as the
- * garbage collector and a busy machine only add to it. Eight times the size may take 40 times the time.
+ * garbage collector and a busy machine only add to it. Four times the size may take five times the time; 16 times would
+ * be quadratic. Where the first step misses that, the next one decides, from four times the size to 16 times. Eight times
+ * the time is enough there: tables that have outgrown the caches cost up to seven (measured with one `Map`, machine busy).
  * @param prepare makes the input of a size outside of the time
  */
 export function assertGrowsLinearly<Input>(
@@ -19,11 +27,22 @@ export function assertGrowsLinearly<Input>(
     work(input)
     return process.cpuUsage(before).user
   }
-  let few = Number.POSITIVE_INFINITY
-  for (let run = 0; run < RUNS; run++) few = Math.min(few, measure(size))
-  // 64 times the time would be quadratic. Very short times say nothing.
-  const limit = 40 * Math.max(few, 3_000)
-  let many = Number.POSITIVE_INFINITY
-  for (let run = 0; run < RUNS && many >= limit; run++) many = Math.min(many, measure(8 * size))
-  assert.ok(many < limit, `${what}: ${few} us, eight times as much: ${many} us`)
+  const times = [measureLeast(() => measure(size), RUNS, 0)]
+  for (const [step, most] of [
+    [4, 5],
+    [16, 8],
+  ] as const) {
+    const limit = most * Math.max(times.at(-1) as number, SHORTEST)
+    const time = measureLeast(() => measure(step * size), LARGE_RUNS, limit)
+    if (time < limit) return
+    times.push(time)
+  }
+  assert.unreachable(`${what}: ${times.join(' us, four times as much: ')} us`)
+}
+
+/** The least of so many runs, or the first one that is below the limit. */
+function measureLeast(measure: () => number, runs: number, limit: number): number {
+  let least = Number.POSITIVE_INFINITY
+  for (let run = 0; run < runs && least >= limit; run++) least = Math.min(least, measure())
+  return least
 }
