@@ -163,11 +163,15 @@ test('list says how to add a key when there is none', (place) => {
 })
 
 test('list shows every key, the revoked ones too, in the order of issue', (place) => {
-  const first = issueKey(place.file, { env: 'prod', team: 'team1', user: 'alice' }, () =>
-    Date.parse('2026-01-31T23:59:59Z'),
+  const first = issueKey(
+    place.file,
+    { env: 'prod', team: 'team1', user: 'alice' },
+    { now: () => Date.parse('2026-01-31T23:59:59Z') },
   )
-  const second = issueKey(place.file, { env: 'dev', team: 'research', user: 'bo' }, () =>
-    Date.parse('2026-02-01T00:00:00Z'),
+  const second = issueKey(
+    place.file,
+    { env: 'dev', team: 'research', user: 'bo' },
+    { now: () => Date.parse('2026-02-01T00:00:00Z') },
   )
   assert.is(run(place, 'revoke', first.record.id).code, 0)
   assert.is(
@@ -202,8 +206,10 @@ function revokeOnly(place: Place): void {
 }
 
 test('list --json prints one object a line', (place) => {
-  const { record } = issueKey(place.file, { env: 'prod', team: 't', user: 'u' }, () =>
-    Date.parse('2026-01-31T12:00:00Z'),
+  const { record } = issueKey(
+    place.file,
+    { env: 'prod', team: 't', user: 'u' },
+    { now: () => Date.parse('2026-01-31T12:00:00Z') },
   )
   add(place, 'dev', 't', 'u')
   const lines = run(place, 'list', '--json').out.trimEnd().split('\n')
