@@ -20,6 +20,8 @@ export interface KeyringOptions {
   readonly onProblem?: (message: string) => void
   /** Called after each reading but the first, with the number of keys, revoked ones included. */
   readonly onReload?: (count: number) => void
+  /** Called after each look at the file, whether it has changed or not: keys may expire in the meantime. */
+  readonly onPoll?: () => void
 }
 
 const POLL_MS = 500
@@ -44,6 +46,7 @@ export class Keyring {
   readonly #pollMs: number
   readonly #onProblem: (message: string) => void
   readonly #onReload: (count: number) => void
+  readonly #onPoll: () => void
   #byHash = new Map<string, MutableKey>()
   /** Fingerprint of the file when it was last read; empty before. */
   #fingerprint = ''
@@ -61,6 +64,7 @@ export class Keyring {
     this.#pollMs = options.pollMs ?? POLL_MS
     this.#onProblem = options.onProblem ?? ignore
     this.#onReload = options.onReload ?? ignore
+    this.#onPoll = options.onPoll ?? ignore
   }
 
   /**
@@ -139,6 +143,7 @@ export class Keyring {
       this.#accept(found)
       this.#onReload(this.size)
     }
+    this.#onPoll()
     this.#schedule()
   }
 

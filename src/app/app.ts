@@ -13,6 +13,7 @@ import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
 import { SlownessWatch } from '../observe/slowness-watch.js'
 import { ResponseEnds } from '../routing/response-ends.js'
 import { Router } from '../routing/router.js'
+import { cutKeyless } from '../server/key-ends.js'
 import { Listener } from '../server/listener.js'
 import { RequestHandler } from '../server/request-handler.js'
 import { StoredObjects } from '../stored/stored-objects.js'
@@ -70,7 +71,12 @@ export class ListenError extends Error {
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, prices } = options
   const ownKeyReload = { isRunning: false }
-  const ownKeyring = options.keyring === undefined ? openKeyring(options, ownKeyReload) : null
+  const endKeyless = (): void => {
+    // WebSockets look at their keys.
+    handler.tick(performance.now())
+    if (config.keys.cutStreams) cutKeyless(handler.inFlight, handler.draining)
+  }
+  const ownKeyring = options.keyring === undefined ? openKeyring(options, ownKeyReload, endKeyless) : null
   prices?.follow(config.upstreams)
   const router = new Router(config, createUpstreams(config), createTargetStateLogger(log))
   const ledger = options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices)
@@ -103,13 +109,24 @@ export async function createApp(options: AppOptions): Promise<App> {
   return new App(options, parts)
 }
 
-/** @param ownReload a reload that this process has asked for is not logged */
-function openKeyring({ config, log, keyPollMs }: AppOptions, ownReload: OwnKeyReload): Keyring | null {
+/**
+ * @param ownReload a reload that this process has asked for is not logged
+ * @param endKeyless ends what is open with keys that are not valid any more
+ */
+function openKeyring(
+  { config, log, keyPollMs }: AppOptions,
+  ownReload: OwnKeyReload,
+  endKeyless: () => void,
+): Keyring | null {
   if (config.keys.mode !== 'keys') return null
   return Keyring.open(config.keys.file, {
     ...(keyPollMs === undefined ? {} : { pollMs: keyPollMs }),
     onProblem: (message) => log.warn({}, message),
-    onReload: (keys) => ownReload.isRunning || log.info({ keys }, 'the key file was read again'),
+    onReload: (keys) => {
+      if (!ownReload.isRunning) log.info({ keys }, 'the key file was read again')
+      endKeyless()
+    },
+    onPoll: () => config.keys.cutStreams && endKeyless(),
   })
 }
 
