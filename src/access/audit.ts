@@ -111,6 +111,16 @@ export function loadAudit(keyFile: string): ParsedAudit {
   return { entries, flaws }
 }
 
+/** @param text of an audit, or of its end @returns the hashes of the lines of the key file that it has */
+export function findAuditedLines(text: string): Set<string> {
+  const found = new Set<string>()
+  for (const line of splitLines(text)) {
+    const entry = parseEntry(line)
+    if (entry !== null) found.add(entry.line)
+  }
+  return found
+}
+
 function readAudit(file: string): string {
   try {
     return readFileSync(file, 'utf8')

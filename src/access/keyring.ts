@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { readErrorCode } from '../lib/error-code.js'
 import { ignore } from '../lib/ignore.js'
+import { type KeyFileWatch, listSome } from './key-file-watch.js'
 import { type KeyRecord, type MutableKey, parseKeyFile, type StoredKey } from './key-lines.js'
 import { createFileError, fingerprintKeyFile, type KeyFileText, readIfExists } from './keyfile.js'
 
@@ -20,19 +21,15 @@ export interface KeyringOptions {
   readonly onProblem?: (message: string) => void
   /** Called after each reading but the first, with the number of keys, revoked ones included. */
   readonly onReload?: (count: number) => void
+  /** Told of the file; closed with the keyring. */
+  readonly watch?: KeyFileWatch
   /** Called after each look at the file, whether it has changed or not: keys may expire in the meantime. */
   readonly onPoll?: () => void
 }
 
 const POLL_MS = 500
-/** Broken lines, or keys, that one reading reports: a binary file in this place must not flood the log. */
+/** Broken lines that one reading reports: a binary file in this place must not flood the log. */
 const FLAWS_MAX = 10
-
-/** The first of some ids, and how many there are beside them. */
-function listSome(ids: readonly string[]): string {
-  const more = ids.length - FLAWS_MAX
-  return ids.slice(0, FLAWS_MAX).join(', ') + (more > 0 ? ` and ${more} more` : '')
-}
 
 /**
  * The current keys: read from the key file, and again whenever it changes.
@@ -46,6 +43,7 @@ export class Keyring {
   readonly #pollMs: number
   readonly #onProblem: (message: string) => void
   readonly #onReload: (count: number) => void
+  readonly #watch: KeyFileWatch | null
   readonly #onPoll: () => void
   #byHash = new Map<string, MutableKey>()
   /** Fingerprint of the file when it was last read; empty before. */
@@ -64,6 +62,7 @@ export class Keyring {
     this.#pollMs = options.pollMs ?? POLL_MS
     this.#onProblem = options.onProblem ?? ignore
     this.#onReload = options.onReload ?? ignore
+    this.#watch = options.watch ?? null
     this.#onPoll = options.onPoll ?? ignore
   }
 
@@ -75,6 +74,7 @@ export class Keyring {
     const ring = new Keyring(file, options)
     const found = readIfExists(file)
     if (found !== null) ring.#accept(found)
+    else ring.#watch?.onRead('', [])
     ring.#schedule()
     return ring
   }
@@ -115,6 +115,7 @@ export class Keyring {
     this.#closed = true
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
+    this.#watch?.close()
   }
 
   /** One poll at a time: the next timer is set when this poll is over, however long a slow disk takes. */
@@ -144,6 +145,7 @@ export class Keyring {
       this.#onReload(this.size)
     }
     this.#onPoll()
+    this.#watch?.onPoll(() => this.list())
     this.#schedule()
   }
 
@@ -175,6 +177,7 @@ export class Keyring {
     if (fresh.length > FLAWS_MAX) {
       this.#onProblem(`key file ${this.#file}: further lines were skipped (${fresh.length - FLAWS_MAX})`)
     }
+    this.#watch?.onRead(text, this.list())
   }
 
   #report(err: unknown): void {

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { KeyFileWatch } from '../access/key-file-watch.js'
 import { Keyring } from '../access/keyring.js'
 import type { MetricsServer } from '../admin/metrics-server.js'
 import type { Config, ConfigSource } from '../config/config.js'
@@ -71,12 +72,16 @@ export class ListenError extends Error {
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, prices } = options
   const ownKeyReload = { isRunning: false }
-  const endKeyless = (): void => {
-    // WebSockets look at their keys.
-    handler.tick(performance.now())
+  const cutRequests = (): void => {
     if (config.keys.cutStreams) cutKeyless(handler.inFlight, handler.draining)
   }
-  const ownKeyring = options.keyring === undefined ? openKeyring(options, ownKeyReload, endKeyless) : null
+  const onKeysRead = (keys: number): void => {
+    if (!ownKeyReload.isRunning) log.info({ keys }, 'the key file was read again')
+    // WebSockets look at their keys then.
+    handler.tick(performance.now())
+    cutRequests()
+  }
+  const ownKeyring = options.keyring === undefined ? openKeyring(options, onKeysRead, cutRequests) : null
   prices?.follow(config.upstreams)
   const router = new Router(config, createUpstreams(config), createTargetStateLogger(log))
   const ledger = options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices)
@@ -109,27 +114,25 @@ export async function createApp(options: AppOptions): Promise<App> {
   return new App(options, parts)
 }
 
-/**
- * @param ownReload a reload that this process has asked for is not logged
- * @param endKeyless ends what is open with keys that are not valid any more
- */
+/** @param onPoll called twice a second: keys may expire in the meantime */
 function openKeyring(
   { config, log, keyPollMs }: AppOptions,
-  ownReload: OwnKeyReload,
-  endKeyless: () => void,
+  onReload: (count: number) => void,
+  onPoll: () => void,
 ): Keyring | null {
   if (config.keys.mode !== 'keys') return null
-  return Keyring.open(config.keys.file, {
+  const { file } = config.keys
+  const onProblem = (message: string): void => log.warn({}, message)
+  return Keyring.open(file, {
     ...(keyPollMs === undefined ? {} : { pollMs: keyPollMs }),
-    onProblem: (message) => log.warn({}, message),
-    onReload: (keys) => {
-      if (!ownReload.isRunning) log.info({ keys }, 'the key file was read again')
-      endKeyless()
-    },
-    onPoll: () => config.keys.cutStreams && endKeyless(),
+    onProblem,
+    onReload,
+    onPoll,
+    watch: new KeyFileWatch(file, onProblem),
   })
 }
 
+/** A reload that this process has asked for is not logged. */
 interface OwnKeyReload {
   isRunning: boolean
 }
