@@ -7,7 +7,7 @@ import { VERSION } from './version.js'
 const HELP = `thinwire ${VERSION}: a relay for LLM APIs
 
   thinwire start    run the relay
-  thinwire keys     issue, list and revoke access keys
+  thinwire keys     issue, limit, rotate and revoke access keys
   thinwire usage    report tokens and costs, or follow requests live
   thinwire models   show where a model's requests go, and what is known of it
   thinwire prices   show what a model costs, and compare price files

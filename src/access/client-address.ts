@@ -7,11 +7,11 @@ import { type FlatHeaders, findHeaders } from '../http/flat-headers.js'
  */
 export class ClientAddresses {
   /** Null if no proxy is trusted. */
-  private readonly trusted: BlockList | null
+  private readonly trusted: AddressList | null
 
   /** @param trustedProxies addresses, and networks such as `10.0.0.0/8` */
   constructor(trustedProxies: readonly string[]) {
-    this.trusted = trustedProxies.length === 0 ? null : createBlockList(trustedProxies)
+    this.trusted = trustedProxies.length === 0 ? null : new AddressList(trustedProxies)
   }
 
   /**
@@ -21,33 +21,38 @@ export class ClientAddresses {
   find(peer: string | undefined, rawHeaders: FlatHeaders): string | null {
     if (peer === undefined) return null
     let address = unmapAddress(peer)
-    if (this.trusted === null || !this.isTrusted(address)) return address
+    if (this.trusted?.has(address) !== true) return address
     const named = findHeaders(rawHeaders, 'x-forwarded-for').flatMap((value) => value.split(','))
     for (let i = named.length - 1; i >= 0; i--) {
       const next = readAddress(named[i] as string)
       // Not an address: what stands in front of it cannot be believed either.
       if (next === null) return address
       address = next
-      if (!this.isTrusted(address)) return address
+      if (!this.trusted.has(address)) return address
     }
     return address
   }
-
-  private isTrusted(address: string): boolean {
-    const family = isIP(address)
-    return family !== 0 && this.trusted?.check(address, family === 6 ? 'ipv6' : 'ipv4') === true
-  }
 }
 
-function createBlockList(entries: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const entry of entries) {
-    const [address = '', prefix] = entry.split('/')
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-    if (prefix === undefined) list.addAddress(address, family)
-    else list.addSubnet(address, Number(prefix), family)
+/** A list of addresses and networks. An IPv4 address is also found if it is written as a mapped IPv6 one. */
+export class AddressList {
+  private readonly list: BlockList
+
+  /** @param entries see `isAddressOrNetwork` */
+  constructor(entries: readonly string[]) {
+    this.list = new BlockList()
+    for (const entry of entries) {
+      const [address = '', prefix] = entry.split('/')
+      const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+      if (prefix === undefined) this.list.addAddress(address, family)
+      else this.list.addSubnet(address, Number(prefix), family)
+    }
   }
-  return list
+
+  has(address: string): boolean {
+    const family = isIP(address)
+    return family !== 0 && this.list.check(address, family === 6 ? 'ipv6' : 'ipv4')
+  }
 }
 
 /** An IPv4 address without the prefix that it has on a socket that listens on IPv6: `::ffff:127.0.0.1`. */

@@ -1,5 +1,6 @@
 import { type FlatHeaders, findHeader, findHeaders } from '../http/flat-headers.js'
 import { hashKey, inspectKey, isLikelyKey } from './key.js'
+import { findKeyFault, type KeyFault } from './key-limits.js'
 import type { KeyRecord, Keyring } from './keyring.js'
 
 /** Why a request is not authenticated: error codes of the client API. */
@@ -8,7 +9,7 @@ export type CredentialRefusal =
   | 'malformed_api_key'
   | 'mistyped_api_key'
   | 'unknown_api_key'
-  | 'revoked_api_key'
+  | KeyFault
 
 /** Credentials beyond this number are ignored. A client has no reason to send each header more than twice. */
 const CREDENTIALS_MAX = 8
@@ -23,6 +24,7 @@ const BY_SPECIFICITY: readonly CredentialRefusal[] = [
   'mistyped_api_key',
   'unknown_api_key',
   'revoked_api_key',
+  'expired_api_key',
 ]
 
 /**
@@ -65,7 +67,7 @@ function checkKey(text: string, keyring: Pick<Keyring, 'find'>): KeyRecord | Cre
   // `key check`).
   if (isLikelyKey(text)) {
     const record = keyring.find(hashKey(text))
-    if (record !== undefined) return record.revokedAt === null ? record : 'revoked_api_key'
+    if (record !== undefined) return findKeyFault(record) ?? record
   }
   const inspected = inspectKey(text)
   if (inspected === 'malformed') return 'malformed_api_key'

@@ -12,47 +12,8 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { isObject } from '../json/values.js'
 import { LF } from '../lib/bytes.js'
 import { readErrorCode } from '../lib/error-code.js'
-import { deriveKeyId, findPartFlaw } from './key.js'
-
-/*
- * The key file: one JSON object a line, only ever appended to. It holds no keys, only their hashes.
- *
- *   {"v":1,"ts":"2026-01-31T09:00:00.000Z","op":"issued","id":"k_…","hash":"…","env":"prod","team":"a","user":"b"}
- *   {"v":1,"ts":"2026-02-01T09:00:00.000Z","op":"changed","id":"k_…","team":"c"}
- *   {"v":1,"ts":"2026-03-01T09:00:00.000Z","op":"revoked","id":"k_…"}
- */
-
-/** One issued key. The keyring keeps the same object for a key, so that counters can be kept by it. */
-export interface KeyRecord {
-  readonly id: string
-  readonly env: string
-  readonly team: string
-  readonly user: string
-  /** ISO 8601, UTC. */
-  readonly issuedAt: string
-  /** ISO 8601, UTC; null while the key is valid. */
-  revokedAt: string | null
-  /** ISO 8601, UTC: the key is valid before it; null if it does not expire. */
-  expiresAt: string | null
-  /** Patterns of the models that the key may use, `*` matches anything; null for all models. */
-  models: readonly string[] | null
-  /** Addresses and networks from which the key may be used; null for all. */
-  addresses: readonly string[] | null
-}
-
-/** A key record while its file is read. */
-export type MutableKeyRecord = { -readonly [field in keyof KeyRecord]: KeyRecord[field] }
-
-/** The content of a key file. */
-export interface ParsedKeyFile {
-  readonly byHash: Map<string, MutableKeyRecord>
-  readonly byId: Map<string, MutableKeyRecord>
-  /** One sentence for each skipped line. It never repeats the line, which may be a key put there by mistake. */
-  readonly flaws: string[]
-}
 
 /** A file's text, and the fingerprint of the file just before it was read. */
 export interface KeyFileText {
@@ -68,6 +29,8 @@ export type KeyringErrorCode =
   | 'unknown_key'
   | 'ambiguous_key'
   | 'already_revoked'
+  | 'expired_key'
+  | 'already_rotated'
 
 /**
  * The key file or a key in it cannot be used. The message is one line and says what to do; `cause` is the system's
@@ -113,17 +76,18 @@ export function readIfExists(file: string): KeyFileText | null {
 }
 
 /**
- * Appends one line in one write and syncs it. With O_APPEND two writers do not overwrite each other.
+ * Appends lines in one write and syncs them. With O_APPEND two writers do not overwrite each other.
+ * @param lines without line ends
  * @throws {KeyringError} `unwritable`
  */
-export function appendEntry(file: string, line: Record<string, string | number>): void {
+export function appendLines(file: string, lines: readonly string[]): void {
   try {
     const isNew = !existsSync(file)
     if (isNew) mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
     const fd = openSync(file, 'a+', 0o600)
     try {
       // After a partial write (a full disk) the new line would join the broken one, and both would be lost.
-      const bytes = Buffer.from(`${lacksLineEnd(fd) ? '\n' : ''}${JSON.stringify(line)}\n`)
+      const bytes = Buffer.from(`${lacksLineEnd(fd) ? '\n' : ''}${lines.join('\n')}\n`)
       if (writeSync(fd, bytes) < bytes.length) throw createCodedError('ENOSPC')
       fsyncSync(fd)
     } finally {
@@ -154,95 +118,6 @@ function syncFolder(folder: string): void {
   } finally {
     if (fd !== null) closeSync(fd)
   }
-}
-
-/** Parses a key file. Never throws: a line that it does not understand is skipped and named in `flaws`. */
-export function parseKeyFile(text: string): ParsedKeyFile {
-  const parsed: ParsedKeyFile = { byHash: new Map(), byId: new Map(), flaws: [] }
-  // Applied at the end: in a file that was joined from two, a revocation may stand before its key and still counts.
-  const revocations = new Map<string, { at: string | null; line: number }>()
-  const lines = text.split('\n')
-  for (let i = 0; i < lines.length; i++) {
-    const line = lines[i] ?? ''
-    if (line.trim() === '') continue
-    let fields: unknown
-    try {
-      fields = JSON.parse(line)
-    } catch {
-      // The last line without a line end may still be in the middle of a write. If it is whole it counts already: an
-      // editor may write no line end, and no part of a JSON object is a JSON object itself.
-      if (i < lines.length - 1) parsed.flaws.push(`line ${i + 1} was skipped: it is not JSON`)
-      continue
-    }
-    const flaw = isObject(fields) ? applyLine(fields, parsed, revocations, i + 1) : 'it is not a JSON object'
-    if (flaw !== null) parsed.flaws.push(`line ${i + 1} was skipped: ${flaw}`)
-  }
-  for (const [id, { at, line }] of revocations) {
-    const entry = parsed.byId.get(id)
-    if (entry !== undefined) entry.revokedAt = at ?? entry.issuedAt
-    else parsed.flaws.push(`line ${line} was skipped: it revokes a key that was not issued here`)
-  }
-  return parsed
-}
-
-function applyLine(
-  fields: Record<string, unknown>,
-  parsed: ParsedKeyFile,
-  revocations: Map<string, { at: string | null; line: number }>,
-  line: number,
-): string | null {
-  const { v, ts, op, id, hash, env, team, user } = fields
-  if (v !== 1) return 'its "v" is not 1; it may come from a newer version'
-  if (typeof id !== 'string') return 'it has no "id"'
-  const at = formatInstant(ts)
-  if (op === 'revoked') {
-    // A revocation with a broken date revokes all the same: that is the safe side.
-    if (!revocations.has(id)) revocations.set(id, { at, line })
-    return null
-  }
-  if (op === 'changed') {
-    const entry = parsed.byId.get(id)
-    if (entry === undefined) return 'it changes a key that was not issued before it'
-    if (isPart(env)) entry.env = env
-    if (isPart(team)) entry.team = team
-    if (isPart(user)) entry.user = user
-    return null
-  }
-  if (op !== 'issued') return 'its "op" is not issued, changed or revoked'
-  if (at === null) return 'its "ts" is not a date'
-  if (typeof hash !== 'string' || !/^[0-9a-f]{64}$/.test(hash)) return 'its "hash" is not a SHA-256 in hex'
-  if (id !== deriveKeyId(hash)) return 'its "id" does not belong to its "hash"'
-  if (!isPart(env) || !isPart(team) || !isPart(user))
-    return 'its "env", "team" or "user" has characters that a key cannot have'
-  if (parsed.byHash.has(hash)) return null
-  if (parsed.byId.has(id)) return 'its "id" is taken by another key'
-  const entry: MutableKeyRecord = {
-    id,
-    env,
-    team,
-    user,
-    issuedAt: at,
-    revokedAt: null,
-    expiresAt: null,
-    models: null,
-    addresses: null,
-  }
-  parsed.byHash.set(hash, entry)
-  parsed.byId.set(id, entry)
-  return null
-}
-
-function isPart(value: unknown): value is string {
-  return typeof value === 'string' && findPartFlaw(value) === null
-}
-
-/**
- * Formats the date again: Date.parse accepts odd texts, and these are printed in terminals.
- * @returns null if it is no date
- */
-function formatInstant(value: unknown): string | null {
-  const ms = typeof value === 'string' ? Date.parse(value) : Number.NaN
-  return Number.isNaN(ms) ? null : new Date(ms).toISOString()
 }
 
 /**

@@ -2,21 +2,13 @@ import { readFileSync, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { readErrorCode } from '../lib/error-code.js'
 import { ignore } from '../lib/ignore.js'
-import { deriveKeyId, hashKey, inspectKey, type KeyOwner, mintKey } from './key.js'
-import {
-  appendEntry,
-  createFileError,
-  fingerprintKeyFile,
-  type KeyFileText,
-  type KeyRecord,
-  KeyringError,
-  type MutableKeyRecord,
-  type ParsedKeyFile,
-  parseKeyFile,
-  readIfExists,
-} from './keyfile.js'
+import { type KeyFileWatch, listSome } from './key-file-watch.js'
+import { type KeyRecord, type MutableKey, parseKeyFile, type StoredKey } from './key-lines.js'
+import { createFileError, fingerprintKeyFile, type KeyFileText, readIfExists } from './keyfile.js'
 
-export { type KeyRecord, KeyringError } from './keyfile.js'
+export { issueKey, revokeKey } from './key-changes.js'
+export type { KeyRecord } from './key-lines.js'
+export { KeyringError } from './keyfile.js'
 
 /** How the key file is read again, and the callbacks for it. */
 export interface KeyringOptions {
@@ -29,6 +21,10 @@ export interface KeyringOptions {
   readonly onProblem?: (message: string) => void
   /** Called after each reading but the first, with the number of keys, revoked ones included. */
   readonly onReload?: (count: number) => void
+  /** Told of the file; closed with the keyring. */
+  readonly watch?: KeyFileWatch
+  /** Called after each look at the file, whether it has changed or not: keys may expire in the meantime. */
+  readonly onPoll?: () => void
 }
 
 const POLL_MS = 500
@@ -47,7 +43,9 @@ export class Keyring {
   readonly #pollMs: number
   readonly #onProblem: (message: string) => void
   readonly #onReload: (count: number) => void
-  #byHash = new Map<string, MutableKeyRecord>()
+  readonly #watch: KeyFileWatch | null
+  readonly #onPoll: () => void
+  #byHash = new Map<string, MutableKey>()
   /** Fingerprint of the file when it was last read; empty before. */
   #fingerprint = ''
   /** The error code that was last reported, so that a lasting problem is reported once and not twice a second. */
@@ -64,6 +62,8 @@ export class Keyring {
     this.#pollMs = options.pollMs ?? POLL_MS
     this.#onProblem = options.onProblem ?? ignore
     this.#onReload = options.onReload ?? ignore
+    this.#watch = options.watch ?? null
+    this.#onPoll = options.onPoll ?? ignore
   }
 
   /**
@@ -74,6 +74,7 @@ export class Keyring {
     const ring = new Keyring(file, options)
     const found = readIfExists(file)
     if (found !== null) ring.#accept(found)
+    else ring.#watch?.onRead('', [])
     ring.#schedule()
     return ring
   }
@@ -84,7 +85,7 @@ export class Keyring {
   }
 
   /** Lists all keys in the order in which they were issued, revoked ones included. */
-  list(): KeyRecord[] {
+  list(): StoredKey[] {
     return [...this.#byHash.values()]
   }
 
@@ -114,6 +115,7 @@ export class Keyring {
     this.#closed = true
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
+    this.#watch?.close()
   }
 
   /** One poll at a time: the next timer is set when this poll is over, however long a slow disk takes. */
@@ -142,18 +144,29 @@ export class Keyring {
       this.#accept(found)
       this.#onReload(this.size)
     }
+    this.#onPoll()
+    this.#watch?.onPoll(() => this.list())
     this.#schedule()
   }
 
-  /** Updates the records that exist already in place: counters may be kept by them. */
+  /** Updates the records that exist already in place: counters may be kept by them, and open requests have them. */
   #accept({ fingerprint, text }: KeyFileText): void {
     const parsed = parseKeyFile(text)
-    const byHash = new Map<string, MutableKeyRecord>()
+    const byHash = new Map<string, MutableKey>()
+    const restored: string[] = []
     for (const [hash, entry] of parsed.byHash) {
       const known = this.#byHash.get(hash)
+      if (known !== undefined && known.revokedAt !== null && entry.revokedAt === null) restored.push(entry.id)
       byHash.set(hash, known === undefined ? entry : Object.assign(known, entry))
     }
+    // A key whose lines are gone is not valid any more, for open requests either.
+    for (const [hash, known] of this.#byHash)
+      if (!byHash.has(hash)) known.revokedAt ??= new Date().toISOString()
     this.#byHash = byHash
+    if (restored.length > 0)
+      this.#onProblem(
+        `key file ${this.#file}: keys that were revoked are valid again (${listSome(restored)}); it may be an older copy`,
+      )
     this.#fingerprint = fingerprint
     this.#errorCode = null
 
@@ -164,6 +177,7 @@ export class Keyring {
     if (fresh.length > FLAWS_MAX) {
       this.#onProblem(`key file ${this.#file}: further lines were skipped (${fresh.length - FLAWS_MAX})`)
     }
+    this.#watch?.onRead(text, this.list())
   }
 
   #report(err: unknown): void {
@@ -175,88 +189,4 @@ export class Keyring {
     const { message } = createFileError('unreadable', this.#file, err)
     this.#onProblem(`${message}; until then the keys that were read before stay valid (${this.size})`)
   }
-}
-
-/**
- * Issues a key and appends its hash to the key file, which is synced before this returns. Nobody can get the key back
- * from the file. A missing file or folder is created, readable by this user only.
- * @throws {KeyFormatError} for a wrong owner, {KeyringError} if the file cannot be used
- */
-export function issueKey(
-  file: string,
-  owner: KeyOwner,
-  now: () => number = Date.now,
-): { key: string; record: KeyRecord } {
-  const { byId } = parseKeyFile(readIfExists(file)?.text ?? '')
-  let key = mintKey(owner)
-  // An id is 40 bits of the hash. If two keys had the same id, neither could be revoked by it.
-  while (byId.has(deriveKeyId(hashKey(key)))) key = mintKey(owner)
-  const hash = hashKey(key)
-  const id = deriveKeyId(hash)
-  const ts = new Date(now()).toISOString()
-  const { env, team, user } = owner
-  appendEntry(file, { v: 1, ts, op: 'issued', id, hash, env, team, user })
-  return {
-    key,
-    record: {
-      id,
-      env,
-      team,
-      user,
-      issuedAt: ts,
-      revokedAt: null,
-      expiresAt: null,
-      models: null,
-      addresses: null,
-    },
-  }
-}
-
-/**
- * Revokes a key. @param idOrKey its id, the beginning of its id if no other id begins with it, or the key itself
- * @throws {KeyringError} `unknown_key`, `ambiguous_key`, `already_revoked`, `bad_key`, or if the file cannot be used
- */
-export function revokeKey(file: string, idOrKey: string, now: () => number = Date.now): KeyRecord {
-  const entry = findEntry(parseKeyFile(readIfExists(file)?.text ?? ''), file, idOrKey)
-  if (entry.revokedAt !== null) {
-    throw new KeyringError('already_revoked', `${entry.id} is revoked already, since ${entry.revokedAt}`)
-  }
-  entry.revokedAt = new Date(now()).toISOString()
-  appendEntry(file, { v: 1, ts: entry.revokedAt, op: 'revoked', id: entry.id })
-  return entry
-}
-
-/** No message repeats the argument unless it looks like an id: it may be most of a key. */
-function findEntry(parsed: ParsedKeyFile, file: string, idOrKey: string): MutableKeyRecord {
-  const inspected = inspectKey(idOrKey)
-  if (typeof inspected !== 'string') {
-    const entry = parsed.byHash.get(hashKey(idOrKey))
-    if (entry !== undefined) return entry
-    throw new KeyringError('unknown_key', `this key is not in ${file}; see: thinwire keys list`)
-  }
-  if (inspected === 'mistyped') {
-    throw new KeyringError(
-      'bad_key',
-      'this key is incomplete or mistyped (its length or checksum is wrong); give its id instead',
-    )
-  }
-  if (!/^k_[0-9a-f]{1,10}$/.test(idOrKey)) {
-    throw new KeyringError(
-      'bad_key',
-      'give an id such as k_0123456789 (thinwire keys list shows them) or the whole key',
-    )
-  }
-  const alike = [...parsed.byId.values()].filter((entry) => entry.id.startsWith(idOrKey))
-  const [first, ...others] = alike
-  if (first === undefined) {
-    throw new KeyringError('unknown_key', `no key in ${file} has an id that begins with ${idOrKey}`)
-  }
-  if (others.length > 0) {
-    const ids = alike.slice(0, 5).map((entry) => entry.id)
-    throw new KeyringError(
-      'ambiguous_key',
-      `${alike.length} ids begin with ${idOrKey}: ${ids.join(', ')}${alike.length > 5 ? ', …' : ''}; give more of it`,
-    )
-  }
-  return first
 }

@@ -65,6 +65,20 @@ const rows = {
     retry: false,
     message: 'This Thinwire key has been revoked. Ask the operator of this relay for a new one.',
   },
+  expired_api_key: {
+    status: 401,
+    ...AUTHENTICATION,
+    retry: false,
+    message: 'This Thinwire key has expired. Ask the operator of this relay for a new one.',
+  },
+  forbidden_address: {
+    status: 403,
+    openai: 'invalid_request_error',
+    anthropic: 'permission_error',
+    retry: false,
+    message:
+      'This Thinwire key may not be used from this address. Use it in its own network, or ask the operator of this relay to change its addresses.',
+  },
   forbidden_origin: {
     status: 403,
     openai: 'invalid_request_error',

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { KeyFileWatch } from '../access/key-file-watch.js'
 import { Keyring } from '../access/keyring.js'
 import type { MetricsServer } from '../admin/metrics-server.js'
 import type { Config, ConfigSource } from '../config/config.js'
@@ -13,6 +14,7 @@ import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
 import { SlownessWatch } from '../observe/slowness-watch.js'
 import { ResponseEnds } from '../routing/response-ends.js'
 import { Router } from '../routing/router.js'
+import { cutKeyless } from '../server/key-ends.js'
 import { Listener } from '../server/listener.js'
 import { RequestHandler } from '../server/request-handler.js'
 import { StoredObjects } from '../stored/stored-objects.js'
@@ -70,7 +72,16 @@ export class ListenError extends Error {
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, prices } = options
   const ownKeyReload = { isRunning: false }
-  const ownKeyring = options.keyring === undefined ? openKeyring(options, ownKeyReload) : null
+  const cutRequests = (): void => {
+    if (config.keys.cutStreams) cutKeyless(handler.inFlight, handler.draining)
+  }
+  const onKeysRead = (keys: number): void => {
+    if (!ownKeyReload.isRunning) log.info({ keys }, 'the key file was read again')
+    // WebSockets look at their keys then.
+    handler.tick(performance.now())
+    cutRequests()
+  }
+  const ownKeyring = options.keyring === undefined ? openKeyring(options, onKeysRead, cutRequests) : null
   prices?.follow(config.upstreams)
   const router = new Router(config, createUpstreams(config), createTargetStateLogger(log))
   const ledger = options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices)
@@ -103,16 +114,25 @@ export async function createApp(options: AppOptions): Promise<App> {
   return new App(options, parts)
 }
 
-/** @param ownReload a reload that this process has asked for is not logged */
-function openKeyring({ config, log, keyPollMs }: AppOptions, ownReload: OwnKeyReload): Keyring | null {
+/** @param onPoll called twice a second: keys may expire in the meantime */
+function openKeyring(
+  { config, log, keyPollMs }: AppOptions,
+  onReload: (count: number) => void,
+  onPoll: () => void,
+): Keyring | null {
   if (config.keys.mode !== 'keys') return null
-  return Keyring.open(config.keys.file, {
+  const { file } = config.keys
+  const onProblem = (message: string): void => log.warn({}, message)
+  return Keyring.open(file, {
     ...(keyPollMs === undefined ? {} : { pollMs: keyPollMs }),
-    onProblem: (message) => log.warn({}, message),
-    onReload: (keys) => ownReload.isRunning || log.info({ keys }, 'the key file was read again'),
+    onProblem,
+    onReload,
+    onPoll,
+    watch: new KeyFileWatch(file, onProblem),
   })
 }
 
+/** A reload that this process has asked for is not logged. */
 interface OwnKeyReload {
   isRunning: boolean
 }

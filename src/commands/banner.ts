@@ -1,4 +1,5 @@
 import { relative } from 'node:path'
+import { findKeyFault } from '../access/key-limits.js'
 import type { App, Ports } from '../app/app.js'
 import { VERSION } from '../version.js'
 import { formatAddress, formatOrigin, isEveryInterface } from './listening.js'
@@ -40,7 +41,7 @@ export function describeRelay(
     upstreams: isDemo ? null : config.upstreams.map(({ name }) => name),
     mode: config.keys.mode,
     key,
-    activeKeys: keyring?.list().filter(({ revokedAt }) => revokedAt === null).length ?? 0,
+    activeKeys: keyring?.list().filter((record) => findKeyFault(record) === null).length ?? 0,
     keyFile: relative(process.cwd(), config.keys.file) || config.keys.file,
     configFile: config.file === null ? null : relative(process.cwd(), config.file),
     metricsUrl: metricsOrigin === null ? null : `${metricsOrigin}/metrics`,

@@ -1,8 +1,21 @@
-import { existsSync } from 'node:fs'
-import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { existsSync, readFileSync } from 'node:fs'
+import { loadAudit } from '../access/audit.js'
+import { compareWithAudit } from '../access/audit-check.js'
 import { findPartFlaw } from '../access/key.js'
-import { issueKey, type KeyRecord, Keyring, KeyringError, revokeKey } from '../access/keyring.js'
+import { changeKey, type IssuedKey, issueKey, revokeKey, rotateKey } from '../access/key-changes.js'
+import { type KeyLimits, NO_LIMITS, parseDuration } from '../access/key-limits.js'
+import { Keyring, KeyringError } from '../access/keyring.js'
 import type { KeyFileLocation } from '../config/config.js'
+import { type Given, type Grammar, LIMIT_OPTIONS, readArguments, readLimits } from './keys-arguments.js'
+import {
+  describeLimits,
+  expiresSoon,
+  formatAudit,
+  formatAuditLines,
+  formatInstant,
+  formatKeyLines,
+  formatKeyTable,
+} from './keys-text.js'
 
 /** What the command reads and writes. */
 export interface KeysIo {
@@ -20,7 +33,19 @@ const HELP = `Access keys: one for each person or program that may use this rela
 
   thinwire keys add --env ENV --team TEAM --user USER   issue a key
   thinwire keys list [--json]                           show all keys
+  thinwire keys set ID|KEY LIMITS                       change a key's limits
+  thinwire keys rotate ID|KEY [--overlap 24h]           replace a key
   thinwire keys revoke ID|KEY                           revoke a key
+  thinwire keys audit [--json]                          show who changed what
+
+LIMITS of a key, with add and set (any and never take a limit away):
+  --expires 30d                   12h, 30d, 4w, 2026-12-31 or never
+  --models 'gpt-*,claude-haiku-*'  names, * for anything, or any
+  --addresses 10.0.0.0/8          addresses and networks, or any
+
+rotate issues a key with the same owner and limits. Both keys are valid for the
+overlap; --overlap 0h ends the old one at once. The new one lives as long as the
+old one was to live; --expires says otherwise.
 
 ENV, TEAM and USER are 1 to 32 characters of a-z, 0-9 and "-".
 A key is shown only once, when it is issued: only its hash is stored.
@@ -35,28 +60,24 @@ thinwire.json, or name the config with --config FILE.
 `
 
 const ADD_EXAMPLE = 'thinwire keys add --env prod --team team1 --user alice'
+const EXAMPLE_ID = 'k_0123456789'
+const USUAL_OVERLAP = '24h'
 
-interface Subcommand {
-  readonly options: NonNullable<ParseArgsConfig['options']>
-  /** How many arguments it takes beside its options, and the message for another number of them. */
-  readonly argumentCount: number
-  readonly usage: string
-  /** Finds what is wrong with the values of the options, one line each. */
-  readonly check: (values: Given['values']) => string[]
+interface Subcommand extends Grammar {
   readonly run: (given: Given, io: KeysIo) => number
-}
-
-interface Given {
-  readonly values: Readonly<Record<string, string | true>>
-  readonly rest: readonly string[]
 }
 
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   add: {
-    options: { env: { type: 'string' }, team: { type: 'string' }, user: { type: 'string' } },
+    options: {
+      env: { type: 'string' },
+      team: { type: 'string' },
+      user: { type: 'string' },
+      ...LIMIT_OPTIONS,
+    },
     argumentCount: 0,
     usage: `keys add takes options only, for example: ${ADD_EXAMPLE}`,
-    check: findOwnerFlaws,
+    check: (values) => [...findOwnerFlaws(values), ...findLimitFlaws(values)],
     run: add,
   },
   list: {
@@ -66,18 +87,45 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     check: () => [],
     run: list,
   },
+  set: {
+    options: LIMIT_OPTIONS,
+    argumentCount: 1,
+    usage: `keys set takes one id or key, for example: thinwire keys set ${EXAMPLE_ID} --expires 30d`,
+    check: (values) =>
+      Object.keys(LIMIT_OPTIONS).some((name) => name in values)
+        ? findLimitFlaws(values)
+        : ['keys set needs --expires, --models or --addresses'],
+    run: set,
+  },
+  rotate: {
+    options: { overlap: { type: 'string' }, expires: { type: 'string' } },
+    argumentCount: 1,
+    usage: `keys rotate takes one id or key, for example: thinwire keys rotate ${EXAMPLE_ID}`,
+    check: (values) => [
+      ...(overlapOf(values) === null ? ['--overlap must be like 24h, 7d or 0h'] : []),
+      ...findLimitFlaws(values),
+    ],
+    run: rotate,
+  },
   revoke: {
     options: {},
     argumentCount: 1,
-    usage: 'keys revoke takes one id or key, for example: thinwire keys revoke k_0123456789',
+    usage: `keys revoke takes one id or key, for example: thinwire keys revoke ${EXAMPLE_ID}`,
     check: () => [],
     run: revoke,
+  },
+  audit: {
+    options: { json: { type: 'boolean' } },
+    argumentCount: 0,
+    usage: 'keys audit takes options only: --json and --config FILE',
+    check: () => [],
+    run: audit,
   },
 }
 
 /**
- * `thinwire keys`: issues, lists and revokes access keys. Results go to `out`, so that a script can use them; hints
- * and errors go to `err`.
+ * `thinwire keys`: issues, lists, changes and revokes access keys. Results go to `out`, so that a script can use them;
+ * hints and errors go to `err`.
  * @returns the exit code: 0 done, 1 failed, 2 wrong usage
  */
 export function runKeys(args: string[], io: KeysIo): number {
@@ -88,11 +136,9 @@ export function runKeys(args: string[], io: KeysIo): number {
   }
   const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined
   if (subcommand === undefined) {
+    const names = Object.keys(SUBCOMMANDS).join(', ')
     // The argument is not repeated: it may be a key.
-    writeLine(
-      io,
-      `thinwire keys ${name === '' ? 'needs' : 'has only'} one of: add, list, revoke (more: thinwire keys --help)`,
-    )
+    writeLine(io, `thinwire keys ${name === '' ? 'needs' : 'has only'} one of: ${names} (see --help)`)
     return WRONG_USAGE
   }
   const { given, flaws } = readArguments(rest, name, subcommand)
@@ -116,13 +162,21 @@ function add(given: Given, io: KeysIo): number {
   const { env, team, user } = given.values
   const { file, configFile } = locateKeyFile(given, io)
   const isNew = !existsSync(file)
-  const { key, record } = issueKey(file, { env: String(env), team: String(team), user: String(user) })
-  io.out.write(`${key}\n`)
-  writeLine(io, `${isNew ? 'NEW key file' : 'Key file'}: ${file}`)
+  const limits = { ...NO_LIMITS, ...limitsOf(given) }
+  const owner = { env: String(env), team: String(team), user: String(user) }
+  const issued = issueKey(file, owner, { limits, onProblem: (message) => writeLine(io, message) })
+  writeKey(issued, `${isNew ? 'NEW key file' : 'Key file'}: ${file}`, io)
   if (isNew && configFile === null) io.err.write(NO_CONFIG)
-  writeLine(io, 'Shown only this once. A relay with this key file accepts it within a second.')
-  writeLine(io, `To revoke it: thinwire keys revoke ${record.id}`)
+  writeLine(io, `To revoke it: thinwire keys revoke ${issued.record.id}`)
   return OK
+}
+
+/** The key goes to `out`, what there is to know of it to `err`. */
+function writeKey({ key, record }: IssuedKey, place: string, io: KeysIo): void {
+  io.out.write(`${key}\n`)
+  writeLine(io, place)
+  writeLine(io, 'Shown only this once. A relay with this key file accepts it within a second.')
+  for (const line of describeLimits(givenLimits(record))) writeLine(io, `  ${line}`)
 }
 
 /** A key that is issued in another folder than the relay's is refused by the relay. */
@@ -142,123 +196,105 @@ function findOwnerFlaws(values: Given['values']): string[] {
   return flaws
 }
 
+function findLimitFlaws(values: Given['values']): string[] {
+  const limits = readLimits(values, Date.now())
+  return Array.isArray(limits) ? limits : []
+}
+
+/** The limits that the options name; they have been checked. */
+function limitsOf({ values }: Given): Partial<KeyLimits> {
+  const limits = readLimits(values, Date.now())
+  return Array.isArray(limits) ? {} : limits
+}
+
+/** The limits that a key has. */
+function givenLimits({ expiresAt, models, addresses }: KeyLimits): Partial<KeyLimits> {
+  return {
+    ...(expiresAt === null ? {} : { expiresAt }),
+    ...(models === null ? {} : { models }),
+    ...(addresses === null ? {} : { addresses }),
+  }
+}
+
 function list(given: Given, io: KeysIo): number {
   const json = given.values.json === true
   const { file } = locateKeyFile(given, io)
   const ring = Keyring.open(file, { onProblem: (message) => writeLine(io, message) })
   ring.close()
   const records = ring.list()
+  const now = Date.now()
   if (records.length === 0) {
     // A sentence among JSON lines would be no JSON.
     const stream = json ? io.err : io.out
     stream.write(`No keys yet in ${file}\nTo add one: ${ADD_EXAMPLE}\n`)
   } else {
-    io.out.write(json ? formatJsonLines(records) : formatTable(records))
+    io.out.write(json ? formatKeyLines(records) : formatKeyTable(records, now))
   }
+  const soon = records.filter((record) => record.rotatedTo === null && expiresSoon(record, now))
+  if (soon.length > 0)
+    writeLine(
+      io,
+      `${soon.length === 1 ? '1 key expires' : `${soon.length} keys expire`} within 7 days. To replace one: thinwire keys rotate ID`,
+    )
   return OK
 }
 
+function set(given: Given, io: KeysIo): number {
+  const limits = limitsOf(given)
+  const { file } = locateKeyFile(given, io)
+  const record = changeKey(file, given.rest[0] ?? '', limits, {
+    onProblem: (message) => writeLine(io, message),
+  })
+  const { id, env, team, user } = record
+  io.out.write(`Changed ${id} (${env}, ${team}, ${user}); in force within a second.\n`)
+  for (const line of describeLimits(limits)) io.out.write(`  ${line}\n`)
+  return OK
+}
+
+function rotate(given: Given, io: KeysIo): number {
+  const { file } = locateKeyFile(given, io)
+  const { expiresAt } = limitsOf(given)
+  const issued = rotateKey(file, given.rest[0] ?? '', overlapOf(given.values) ?? 0, expiresAt, {
+    onProblem: (message) => writeLine(io, message),
+  })
+  const { old, record } = issued
+  writeKey(issued, `Key file: ${file}`, io)
+  writeLine(io, `${record.id} replaces ${old.id} (${old.env}, ${old.team}, ${old.user}),`)
+  writeLine(io, `which is refused from ${formatInstant(old.expiresAt ?? '')} on.`)
+  return OK
+}
+
+/** @returns milliseconds; null if it is no length of time */
+function overlapOf(values: Given['values']): number | null {
+  return parseDuration(String(values.overlap ?? USUAL_OVERLAP))
+}
+
 function revoke(given: Given, io: KeysIo): number {
-  const record = revokeKey(locateKeyFile(given, io).file, given.rest[0] ?? '')
+  const record = revokeKey(locateKeyFile(given, io).file, given.rest[0] ?? '', {
+    onProblem: (message) => writeLine(io, message),
+  })
   io.out.write(
     `Revoked ${record.id} (${record.env}, ${record.team}, ${record.user}); it is refused within a second.\n`,
   )
   return OK
 }
 
-function formatJsonLines(records: readonly KeyRecord[]): string {
-  let text = ''
-  for (const { id, env, team, user, issuedAt, revokedAt } of records) {
-    text += `${JSON.stringify({ id, env, team, user, issued_at: issuedAt, revoked_at: revokedAt })}\n`
-  }
-  return text
-}
-
-const GAP = '  '
-/** Env, team and user share 80 columns less id (12), issued (10), status (7) and five gaps. */
-const OWNER_COLUMNS = 80 - 12 - 10 - 7 - 5 * GAP.length
-
-function formatTable(records: readonly KeyRecord[]): string {
-  const rows = [['ID', 'ENV', 'TEAM', 'USER', 'ISSUED', 'STATUS']]
-  for (const { id, env, team, user, issuedAt, revokedAt } of records) {
-    rows.push([id, env, team, user, issuedAt.slice(0, 10), revokedAt === null ? 'active' : 'revoked'])
-  }
-  const widths = [0, 0, 0, 0, 0, 0]
-  for (const row of rows) {
-    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length)
-  }
-  widths.splice(1, 3, ...shrink(widths.slice(1, 4), OWNER_COLUMNS))
-  let text = ''
-  for (const row of rows) {
-    const cells = row.map((cell, column) => fitCell(cell, widths[column] ?? 0))
-    text += `${cells.join(GAP).trimEnd()}\n`
-  }
-  return text
-}
-
-/** Takes columns from the widest one by one until all fit, so that short names stay whole as long as possible. */
-function shrink(widths: readonly number[], room: number): number[] {
-  const shrunk = [...widths]
-  for (let excess = shrunk.reduce((sum, width) => sum + width, 0) - room; excess > 0; excess--) {
-    const widest = Math.max(...shrunk)
-    shrunk[shrunk.lastIndexOf(widest)] = widest - 1
-  }
-  return shrunk
-}
-
-function fitCell(cell: string, width: number): string {
-  return cell.length > width ? `${cell.slice(0, width - 1)}…` : cell.padEnd(width)
-}
-
-/** parseArgs throws at the first mistake. Its tokens allow a line for each mistake. */
-function readArguments(
-  args: string[],
-  name: string,
-  subcommand: Subcommand,
-): { given: Given; flaws: string[] } {
-  const options: NonNullable<ParseArgsConfig['options']> = {
-    ...subcommand.options,
-    config: { type: 'string' },
-    help: { type: 'boolean', short: 'h' },
-  }
-  // In `--env --team x` parseArgs would take `--team` as the value of `--env`. A value with a dash is given as
-  // `--env=-x`.
-  const withValues = args.map((arg, i) => {
-    const takesValue = Object.hasOwn(options, arg.slice(2)) && options[arg.slice(2)]?.type === 'string'
-    return takesValue && arg.startsWith('--') && (args[i + 1] ?? '-').startsWith('-') ? `${arg}=` : arg
-  })
-  const { tokens } = parseArgs({
-    args: withValues,
-    options,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  })
-  const values: Record<string, string | true> = {}
-  const rest: string[] = []
-  const flaws: string[] = []
-  for (const token of tokens) {
-    if (token.kind === 'positional') rest.push(token.value)
-    if (token.kind !== 'option') continue
-    const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined
-    if (option === undefined) {
-      flaws.push(
-        `keys ${name} has no option ${token.rawName}; it has ${Object.keys(options).map(addDashes).join(', ')}`,
-      )
-    } else if (Object.hasOwn(values, token.name)) {
-      flaws.push(`--${token.name} is given twice; give it once`)
-    } else if (option.type === 'boolean') {
-      if (token.value !== undefined) flaws.push(`--${token.name} takes no value; write just --${token.name}`)
-      values[token.name] = true
-    } else {
-      values[token.name] = token.value ?? ''
-      if (token.name === 'config' && !token.value) flaws.push('--config needs a value: --config FILE')
-    }
-  }
-  flaws.push(...subcommand.check(values))
-  // The value of an unknown option counts as an argument. That is one mistake, so it gets one line.
-  if (flaws.length === 0 && rest.length !== subcommand.argumentCount) flaws.push(subcommand.usage)
-  return { given: { values, rest }, flaws }
+/** The exit code is 1 if the audit or the key file was changed by other means than this command. */
+function audit(given: Given, io: KeysIo): number {
+  const { file } = locateKeyFile(given, io)
+  const { entries, flaws } = loadAudit(file)
+  io.out.write(given.values.json === true ? formatAuditLines(entries) : formatAudit(entries))
+  const keyFile = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  const { older, unaudited, missing } = compareWithAudit(keyFile, entries)
+  if (entries.length === 0) writeLine(io, `No changes in the audit of ${file} yet.`)
+  if (older > 0)
+    writeLine(io, `The key file has ${older} ${older === 1 ? 'line' : 'lines'} from before the audit.`)
+  for (const flaw of flaws) writeLine(io, `audit: ${flaw}`)
+  for (const { number, what } of unaudited)
+    writeLine(io, `key file: line ${number} (${what}) was not written by thinwire keys`)
+  for (const { op, id, ts } of missing)
+    writeLine(io, `key file: a line is gone (${op} ${id}, ${formatInstant(ts)})`)
+  return flaws.length + unaudited.length + missing.length > 0 ? CANNOT : OK
 }
 
 function locateKeyFile(given: Given, io: KeysIo): KeyFileLocation {
@@ -268,8 +304,4 @@ function locateKeyFile(given: Given, io: KeysIo): KeyFileLocation {
 
 function writeLine(io: KeysIo, line: string): void {
   io.err.write(`${line}\n`)
-}
-
-function addDashes(option: string): string {
-  return `--${option}`
 }

@@ -24,7 +24,11 @@ export interface Config {
   /** The file it came from; null if it was made from defaults and the environment. */
   readonly file: string | null
   readonly listen: ListenAddress
-  readonly keys: { readonly mode: 'keys' | 'passthrough' | 'off'; readonly file: string }
+  readonly keys: {
+    readonly mode: 'keys' | 'passthrough' | 'off'
+    readonly file: string
+    readonly cutStreams: boolean
+  }
   /** Empty when no provider is configured: then the demo upstream is started. */
   readonly upstreams: readonly UpstreamConfig[]
   readonly routes: readonly RouteConfig[]
@@ -80,7 +84,7 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
   return freeze({
     file,
     listen,
-    keys: { mode: keys.mode, file: resolve(folder, keys.file) },
+    keys: { ...keys, file: resolve(folder, keys.file) },
     ...destinations,
     listModels,
     trustedProxies,

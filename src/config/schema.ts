@@ -36,6 +36,12 @@ export const configSchema = z.strictObject({
         .min(1)
         .default('data/keys.jsonl')
         .describe('The key file, relative to the folder of the config file.'),
+      cutStreams: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Cut responses that are open when their key is revoked, is deleted or expires. `false`: they run to their end, as their key was valid when they began. WebSockets are closed in any case.',
+        ),
     })
     .prefault({}),
   trustedProxies: z

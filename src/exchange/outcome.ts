@@ -38,6 +38,8 @@ export type End =
   | 'client_gone'
   /** The client did not read for longer than `timeouts.clientStallMs`. */
   | 'client_stalled'
+  /** The key was revoked, deleted or expired while the request was open, and it was cut. */
+  | 'revoked'
   /** Still open when the time for draining was up. */
   | 'shutdown'
   /** A fault of the relay. */

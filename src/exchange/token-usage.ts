@@ -63,8 +63,10 @@ export function resolveUsage(evidence: UsageEvidence): TokenUsage {
 
 /** Whether an upstream got the whole prompt and did not refuse it. */
 function mayBeBilled({ stats, status, end }: UsageEvidence): boolean {
-  if (status === null || (end === 'superseded' && stats === null))
-    return end === 'client_gone' || end === 'shutdown' || end === 'crashed' || end === 'superseded'
+  // The relay's own status: it has ended a request that an upstream was working on.
+  const isWithdrawn = end === 'superseded' || end === 'revoked'
+  if (status === null || (isWithdrawn && stats === null))
+    return isWithdrawn || end === 'client_gone' || end === 'shutdown' || end === 'crashed'
   if (status >= 300 || stats === null) return false
   // A response with only an error is not billed.
   return stats.error === null || stats.firstTokenAt !== null

@@ -18,6 +18,7 @@ const ENDS: Readonly<Record<End, string>> = {
   superseded: 'a newer autocomplete request of the same session replaced this one',
   client_gone: 'the client left before the end',
   client_stalled: 'the client stopped reading',
+  revoked: 'the key of the request was revoked, was deleted or expired, and the relay cut it',
   shutdown: 'the request was still open when the relay had to stop',
   crashed: 'a fault in the relay ended the request',
 }

@@ -1,5 +1,6 @@
 import { ClientAddresses } from '../access/client-address.js'
 import { authenticate } from '../access/credentials.js'
+import { mayBeUsedFrom } from '../access/key-limits.js'
 import type { KeyRecord, Keyring } from '../access/keyring.js'
 import { isLocalCaller } from '../access/local.js'
 import type { ErrorCode } from '../api/errors.js'
@@ -47,6 +48,8 @@ export class Admission {
       }
       this.inFlight.set(verdict.record, inFlight + 1)
       exchange.admit(verdict.record)
+      // After `admit`: the record names a key that is used where it should not be.
+      if (!mayBeUsedFrom(verdict.record, exchange.request.clientAddress)) return 'forbidden_address'
     } else if (this.mode === 'off' && !isLocalCaller(req.rawHeaders)) {
       return 'forbidden_origin'
     }

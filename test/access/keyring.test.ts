@@ -99,7 +99,7 @@ test('a missing file is an empty keyring and not a problem', async (place) => {
 })
 
 test('an issued key is found by its hash, with its owner', (place) => {
-  const { key, record } = issueKey(place.file, ALICE, () => NOON)
+  const { key, record } = issueKey(place.file, ALICE, { now: () => NOON })
   const found = open(place).find(hashKey(key))
   assert.equal(found, record)
   assert.equal(found, {
@@ -110,6 +110,8 @@ test('an issued key is found by its hash, with its owner', (place) => {
     expiresAt: null,
     models: null,
     addresses: null,
+    replaces: null,
+    rotatedTo: null,
   })
 })
 
@@ -125,8 +127,8 @@ test('the file never contains the key, and only the user can read the file and a
 })
 
 test('every line has the documented fields in the documented order', (place) => {
-  const { record } = issueKey(place.file, ALICE, () => NOON)
-  revokeKey(place.file, record.id, () => NOON + 1000)
+  const { record } = issueKey(place.file, ALICE, { now: () => NOON })
+  revokeKey(place.file, record.id, { now: () => NOON + 1000 })
   const [issued = '', revoked = '', rest] = readFileSync(place.file, 'utf8').split('\n')
   assert.equal(Object.keys(JSON.parse(issued)), ['v', 'ts', 'op', 'id', 'hash', 'env', 'team', 'user'])
   assert.is(revoked, `{"v":1,"ts":"2026-01-31T12:00:01.000Z","op":"revoked","id":"${record.id}"}`)
@@ -144,7 +146,7 @@ test('a key that is revoked while the keyring is open becomes revoked in the sam
   const ring = open(place)
   const before = ring.find(hashKey(key))
   assert.is(before?.revokedAt, null)
-  revokeKey(place.file, record.id, () => NOON)
+  revokeKey(place.file, record.id, { now: () => NOON })
   await until('the key is revoked', () => before?.revokedAt === '2026-01-31T12:00:00.000Z')
   assert.is(ring.find(hashKey(key)), before)
   assert.is(ring.size, 1)
@@ -273,7 +275,7 @@ test('a file of broken lines gives a few messages, not one for each line', (plac
 })
 
 test('a revocation counts at any place and with any date, and the first date is kept', (place) => {
-  const { record } = issueKey(place.file, ALICE, () => NOON)
+  const { record } = issueKey(place.file, ALICE, { now: () => NOON })
   const line = readFileSync(place.file, 'utf8')
   const revoked = (ts: string) => `{"v":1,"ts":"${ts}","op":"revoked","id":"${record.id}"}\n`
   writeFileSync(place.file, revoked('2026-05-01T00:00:00Z') + line + revoked('2026-06-01T00:00:00Z') + line)
@@ -411,7 +413,7 @@ test('nothing is written for a wrong owner', (place) => {
 test('a key is revoked by its id, by the beginning of its id, or by the key', (place) => {
   for (const way of [(id: string) => id, (id: string) => id.slice(0, 8), (_: string, key: string) => key]) {
     const { key, record } = issueKey(place.file, ALICE)
-    const revoked = revokeKey(place.file, way(record.id, key), () => NOON)
+    const revoked = revokeKey(place.file, way(record.id, key), { now: () => NOON })
     assert.equal(revoked, { ...record, revokedAt: '2026-01-31T12:00:00.000Z' })
     assert.equal(open(place).find(hashKey(key)), revoked)
   }
@@ -421,7 +423,7 @@ test('a revocation that fails has a clear message, writes nothing, and repeats n
   const { key, record } = issueKey(place.file, ALICE)
   // Of 17 ids two start with the same hex digit.
   for (let i = 0; i < 16; i++) issueKey(place.file, BOB)
-  revokeKey(place.file, record.id, () => NOON)
+  revokeKey(place.file, record.id, { now: () => NOON })
   const before = readFileSync(place.file, 'utf8')
   const digits = open(place)
     .list()

@@ -1,4 +1,4 @@
-import { firstLink, Link } from '../chain.js'
+import { firstLink, Link } from '../../lib/chain.js'
 
 /** Records of one writer that are not as they were written: changed, removed, moved, or with others between them. */
 export interface Break {

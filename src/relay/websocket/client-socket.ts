@@ -86,6 +86,11 @@ export class ClientSocket {
     this.flush()
   }
 
+  /** A close frame may be sent now. */
+  get isBetweenFrames(): boolean {
+    return this.isUpgraded && this.frames.isBetweenFrames
+  }
+
   /** Sends what had to wait, if the upstream's message is complete. */
   flush(): void {
     if (!this.isUpgraded || !this.frames.isBetweenMessages) return
@@ -96,7 +101,7 @@ export class ClientSocket {
   end(frame: Buffer): void {
     const { socket } = this
     this.endedAt = performance.now()
-    if (!this.isUpgraded || !this.frames.isBetweenFrames) {
+    if (!this.isBetweenFrames) {
       socket.destroySoon()
       return
     }

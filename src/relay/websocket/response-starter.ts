@@ -1,3 +1,4 @@
+import { findKeyFault, type KeyFault } from '../../access/key-limits.js'
 import type { ErrorCode } from '../../api/errors.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import type { Target } from '../../routing/route.js'
@@ -34,6 +35,8 @@ export class ResponseStarter {
   private target: Target<Upstream> | null
   /** The model that decided the route. */
   private routedModel: string | null
+  /** Why the key was not valid at the last look. */
+  private keyFault: KeyFault | null
 
   constructor(exchange: Exchange, context: RelayContext, rules: SocketRules, tracker: ResponseTracker) {
     this.first = null
@@ -43,13 +46,19 @@ export class ResponseStarter {
     this.tracker = tracker
     this.target = null
     this.routedModel = exchange.request.model
+    this.keyFault = null
+  }
+
+  /** Looks whether the key is still valid. @returns why it is not; null if it is */
+  checkKey(): KeyFault | null {
+    const { key } = this.exchange.request
+    if (key !== null) this.keyFault = findKeyFault(key)
+    return this.keyFault
   }
 
   /** Why no other response may begin; null if one may. */
-  get closingReason(): 'revoked_api_key' | 'draining' | null {
-    const { key } = this.exchange.request
-    if (key !== null && key.revokedAt !== null) return 'revoked_api_key'
-    return this.context.draining ? 'draining' : null
+  get closingReason(): KeyFault | 'draining' | null {
+    return this.keyFault ?? (this.context.draining ? 'draining' : null)
   }
 
   /**
@@ -58,6 +67,7 @@ export class ResponseStarter {
    * @returns an error code that ends the connection, or a refusal of this message alone
    */
   route(event: ClientEvent, bytes: number): SocketRoute | ErrorCode | EventRefusal {
+    this.checkKey()
     const isCreate = event.type === CREATE
     const location = isCreate ? this.rules.locate(event.peek().references) : null
     if (location?.kind === 'refused' && this.closingReason === null)
@@ -96,6 +106,7 @@ export class ResponseStarter {
    */
   start(event: ClientEvent, bytes: number): Buffer | EventRefusal | null {
     if (event.type !== CREATE) return null
+    this.checkKey()
     const { model } = event
     const name = model === null ? null : this.nameOf(model)
     const closing = this.closingReason

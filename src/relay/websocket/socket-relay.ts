@@ -1,27 +1,27 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { ERRORS, type ErrorCode } from '../../api/errors.js'
+import type { KeyFault } from '../../access/key-limits.js'
+import type { ErrorCode } from '../../api/errors.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import type { Stage } from '../../exchange/stage.js'
 import { findHeader } from '../../http/flat-headers.js'
-import { asObject, parseJson } from '../../json/values.js'
 import { readErrorCode } from '../../lib/error-code.js'
 import type { Target } from '../../routing/route.js'
 import type { Upstream } from '../../upstream/upstream.js'
-import { sendUpstreamError } from '../local-response.js'
+import { sendError, sendUpstreamError } from '../local-response.js'
 import type { RelayContext } from '../relay-context.js'
 import type { ClientEvent } from './client-event.js'
 import { ClientGate, type Verdict } from './client-gate.js'
 import { ClientSocket } from './client-socket.js'
 import { Connector, hasNoWebSocket, type SocketRoute } from './connector.js'
-import { formatRefusalEvent } from './error-event.js'
+import { FailedOpening } from './failed-opening.js'
 import { acceptKey, CLOSE, CLOSE_CODES, encodeClose, encodeFrame, PING, PONG, TEXT } from './frames.js'
 import { MessageReader } from './message-reader.js'
-import { readRefusal } from './refusal-body.js'
 import { RefusedHandshake } from './refused-handshake.js'
 import { ResponseStarter } from './response-starter.js'
 import { ResponseTracker } from './response-tracker.js'
+import { SocketEnd } from './socket-end.js'
 import { closeCodeOf, type SocketRules } from './socket-rules.js'
 
 /** Bytes that a client may send before the upstream has accepted. */
@@ -48,18 +48,16 @@ export class SocketRelay implements Stage {
   private readonly tracker: ResponseTracker
   private readonly starter: ResponseStarter
   private readonly client: ClientSocket
+  private readonly failed: FailedOpening
   private state: State
   /** The relay has accepted the handshake itself. */
   private hasAccepted: boolean
   private connector: Connector | null
-  /** What an upstream says to a handshake that it refuses, while it is read; null for nothing. */
-  private refusal: IncomingMessage | null
   private target: Target<Upstream> | null
   private upstream: Socket | null
   /** What came before the upstream accepted a handshake that was forwarded. */
   private early: Buffer[]
-  /** Who sent the first close frame. */
-  private closedBy: 'client' | 'upstream' | null
+  private readonly ending: SocketEnd
   /** `performance.now()`, of the client's last message. */
   private lastMessageAt: number
 
@@ -71,19 +69,19 @@ export class SocketRelay implements Stage {
     const isRealtime = /\/realtime(?:$|\/)/.test(exchange.request.path)
     this.gate = new ClientGate(this, rules.bodyBytes, false, isRealtime)
     this.tracker = new ResponseTracker(exchange, isRealtime, rules)
+    this.ending = new SocketEnd(exchange, this.tracker)
     this.messages = new MessageReader(this.tracker, () => {
-      this.closedBy ??= 'upstream'
+      this.ending.closedBy ??= 'upstream'
     })
     this.client = new ClientSocket(exchange, socket, this.messages.frames, isRealtime)
     this.starter = new ResponseStarter(exchange, context, rules, this.tracker)
+    this.failed = new FailedOpening(exchange, this.client, this.starter, this.tracker)
     this.state = 'opening'
     this.hasAccepted = false
     this.connector = null
-    this.refusal = null
     this.target = null
     this.upstream = null
     this.early = head.length > 0 ? [head] : []
-    this.closedBy = null
     this.lastMessageAt = performance.now()
     exchange.stage = this
   }
@@ -100,7 +98,7 @@ export class SocketRelay implements Stage {
    * @param protocol that the client has offered; null if it has offered none
    */
   accept(key: string, protocol: string | null): void {
-    const { exchange, early } = this
+    const { exchange } = this
     const own = ['sec-websocket-accept', acceptKey(key)]
     if (protocol !== null) own.push('sec-websocket-protocol', protocol)
     this.hasAccepted = true
@@ -108,9 +106,8 @@ export class SocketRelay implements Stage {
     this.gate.isLocal = true
     exchange.acceptUpgrade(performance.now())
     this.client.upgrade('Switching Protocols', own)
-    this.early = []
     this.listen()
-    for (const data of early) this.onClientData(data)
+    for (const data of this.early.splice(0)) this.onClientData(data)
   }
 
   // The client's side
@@ -157,7 +154,7 @@ export class SocketRelay implements Stage {
     const started = this.starter.start(event, bytes)
     if (started === null || Buffer.isBuffer(started)) return started ?? 'pass'
     this.client.sendError(started.code, event, started.detail, started.param)
-    this.closeWhenIdle()
+    this.closeWhenBarred()
     return 'drop'
   }
 
@@ -180,13 +177,14 @@ export class SocketRelay implements Stage {
   }
 
   onCloseFrame(): void {
-    this.closedBy ??= 'client'
+    this.ending.closedBy ??= 'client'
   }
 
   onLocalControl(opcode: number, payload: Buffer): void {
-    if (opcode === PING) this.client.write(encodeFrame(PONG, payload, null))
+    // A pong for the last ping is enough (RFC 6455, 5.5.3): those for a client that does not read are left out.
+    if (opcode === PING && !this.client.isBlocked) this.client.write(encodeFrame(PONG, payload, null))
     if (opcode !== CLOSE) return
-    this.closedBy = 'client'
+    this.ending.closedBy = 'client'
     this.exchange.conclude('done')
     this.end(encodeFrame(CLOSE, payload.subarray(0, 2), null))
   }
@@ -249,9 +247,11 @@ export class SocketRelay implements Stage {
     upstream.on('drain', () => socket.resume())
     if (head.length > 0) this.onUpstreamData(head)
     const renamed = this.starter.setTarget(target)
+    // What has waited may be thousands of frames: together they are one write.
+    upstream.cork()
     if (hasAccepted) this.gate.resume(renamed ?? 'pass')
-    const { early } = this
-    this.early = []
+    upstream.uncork()
+    const early = this.early.splice(0)
     // Bytes that wait for the upstream are not bounded by the socket: it is asked again for the next ones.
     socket.resume()
     for (const data of early) this.onClientData(data)
@@ -274,16 +274,7 @@ export class SocketRelay implements Stage {
       return
     }
     if (hasNoWebSocket(status)) this.rules.onNoWebSocket(upstream)
-    this.refusal = res
-    readRefusal(res, upstream.redactor, (body) => {
-      if (this.state !== 'opening') return
-      const lane = this.starter.first?.lane ?? ''
-      const event = formatRefusalEvent(status, body, this.client.style, lane)
-      this.tracker.refuseOpen(status, asObject(asObject(parseJson(event)).error))
-      this.client.sendText(event)
-      exchange.conclude('upstream_failed', `status ${status}`)
-      this.close(CLOSE_CODES.internalError, `upstream refused: ${status}`)
-    })
+    this.failed.refuse(upstream, res, (reason) => this.close(CLOSE_CODES.internalError, reason))
   }
 
   onFailed(code: ErrorCode, cause: string): void {
@@ -294,8 +285,7 @@ export class SocketRelay implements Stage {
       return
     }
     if (code === 'upstream_timeout') this.context.bounds.hit('firstByteMs')
-    this.exchange.conclude('upstream_failed', cause, code)
-    this.client.sendError(code, this.starter.first, `${ERRORS[code].message} (${cause})`)
+    this.failed.fail(code, cause)
     this.close(CLOSE_CODES.internalError, code)
   }
 
@@ -305,46 +295,43 @@ export class SocketRelay implements Stage {
     if (!this.client.write(data)) this.upstream?.pause()
     this.messages.push(data)
     this.client.flush()
-    this.closeWhenIdle()
+    this.closeWhenBarred()
   }
 
   /** The upstream's connection is over: so is the client's, and what has come is written first. */
   private onUpstreamOver(cause: string | null): void {
     if (this.state !== 'open') return
-    this.conclude('upstream', cause)
+    this.ending.conclude('upstream', cause)
     this.state = 'over'
     this.socket.destroySoon()
   }
 
   // The end
 
-  onClose(): void {
-    const { upstream, tracker } = this
-    this.conclude('client', null)
-    this.state = 'over'
+  private stopOpening(): void {
     this.connector?.giveUp()
     this.connector = null
-    this.refusal?.destroy()
-    this.gate.end()
-    tracker.close()
-    upstream?.destroySoon()
+    this.failed.drop()
   }
 
-  /** A connection is complete if one side has closed it between two responses. @param side whose connection ended */
-  private conclude(side: 'client' | 'upstream', cause: string | null): void {
-    const { exchange, closedBy } = this
-    if (closedBy !== null && this.tracker.openCount === 0) exchange.conclude('done')
-    else if ((closedBy ?? side) === 'client') exchange.conclude('client_gone')
-    else exchange.conclude('upstream_cut', cause, 'upstream_cut')
+  onClose(): void {
+    this.ending.conclude('client', null)
+    this.state = 'over'
+    this.stopOpening()
+    this.gate.end()
+    this.tracker.close()
+    this.upstream?.destroySoon()
   }
 
   onTick(now: number): void {
-    const { state, client, target, rules, tracker } = this
+    const { state, client, target, rules, tracker, lastMessageAt } = this
     if (state === 'closing') client.expire(now)
     if (state === 'closing' || state === 'over') return
+    this.starter.checkKey()
+    this.closeWhenBarred()
+    if (this.state !== state) return
     this.connector?.onTick(now)
     tracker.settle(now)
-    this.closeWhenIdle()
     // While the client does not read, the relay does not read what the upstream sends.
     if (client.isBlocked) {
       if (!client.isStalled(rules.clientStallMs, now)) return
@@ -353,10 +340,10 @@ export class SocketRelay implements Stage {
     } else if (target !== null && tracker.hasSilent(target.upstream.timeouts, now)) {
       this.exchange.conclude('upstream_idle', 'idleMs')
       this.close(CLOSE_CODES.internalError, 'upstream_idle')
-    } else if (this.gate.isIncomplete && now - this.lastMessageAt > rules.requestMs) {
+    } else if (this.gate.isIncomplete && now - lastMessageAt > rules.requestMs) {
       this.context.bounds.hit('requestMs')
       this.refuseConnection('request_timeout', null)
-    } else if (this.isIdle && now - Math.max(this.lastMessageAt, tracker.lastMessageAt) > rules.quietMs) {
+    } else if (this.isIdle && now - Math.max(lastMessageAt, tracker.lastMessageAt) > rules.quietMs) {
       this.context.bounds.hit('websocketQuietMs')
       this.exchange.conclude('done', 'websocketQuietMs')
       this.close(CLOSE_CODES.goingAway, 'no message for too long')
@@ -368,19 +355,35 @@ export class SocketRelay implements Stage {
     return (this.state === 'open' || this.state === 'choosing') && this.tracker.openCount === 0
   }
 
-  /** Closes the connection if no other response may begin, and none is open. */
-  private closeWhenIdle(): void {
+  /** Closes the connection if no other response may begin: for its key at once, else when none is open. */
+  private closeWhenBarred(): void {
     const reason = this.starter.closingReason
-    if (reason === null || !this.isIdle) return
-    if (reason === 'revoked_api_key') this.client.sendError(reason, null)
-    this.exchange.conclude('done', null, reason === 'draining' ? null : reason)
+    if (reason !== null && reason !== 'draining') this.endKey(reason)
+    if (reason !== 'draining' || !this.isIdle) return
+    this.exchange.conclude('done')
     this.close(closeCodeOf(reason), reason)
+  }
+
+  /** The key is not valid any more. */
+  private endKey(fault: KeyFault): void {
+    const { exchange, client, state } = this
+    if (state === 'opening' && !this.hasAccepted) {
+      this.stopOpening()
+      this.state = 'over'
+      exchange.conclude('revoked', null, fault)
+      sendError(exchange, fault, this.context.draining)
+      return
+    }
+    if (this.ending.waitsForFrame(client.isBetweenFrames)) return
+    client.sendError(fault, null)
+    exchange.conclude(this.isIdle ? 'done' : 'revoked', null, fault)
+    this.close(closeCodeOf(fault), fault)
   }
 
   /** Closes both sides, each with a close frame where what has passed allows it. */
   private close(code: number, reason: string): void {
     const { upstream } = this
-    if (upstream?.writable === true && this.gate.isBetweenFrames && this.closedBy === null)
+    if (upstream?.writable === true && this.gate.isBetweenFrames && this.ending.closedBy === null)
       upstream.write(encodeFrame(CLOSE, encodeClose(CLOSE_CODES.goingAway, ''), randomBytes(4)))
     this.end(encodeFrame(CLOSE, encodeClose(code, reason), null))
   }
@@ -388,6 +391,7 @@ export class SocketRelay implements Stage {
   /** Nothing passes any more. @param frame the last one for the client */
   private end(frame: Buffer): void {
     this.state = 'closing'
+    this.stopOpening()
     this.gate.end()
     this.tracker.close()
     this.upstream?.destroySoon()

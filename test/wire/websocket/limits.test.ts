@@ -1,6 +1,5 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { revokeKey } from '../../../src/access/keyring.js'
 import { runClock, stopClock } from '../../support/clock.js'
 import { until } from '../../support/until.js'
 import {
@@ -28,46 +27,6 @@ async function begin({ up, open }: SocketScene): Promise<{ client: Peer; peer: P
 }
 
 const END = { type: 'response.completed', response: { id: 'r1', status: 'completed', usage: null } }
-
-test('a key that is revoked ends its connection after the response that is open', () =>
-  withSockets(async (scene) => {
-    const { relay, connections, responses } = scene
-    const { client, peer } = await begin(scene)
-    revokeKey(relay.keyFile, relay.key)
-    relay.app.reloadKeys()
-    client.send(create('m', { stream_id: 'second' }))
-    const refusal = await client.event(3)
-    assert.equal(
-      [refusal.type, refusal.status, refusal.stream_id, codeOf(refusal)],
-      ['error', 401, 'second', 'revoked_api_key'],
-    )
-    assert.is(peer.messages.length, 1)
-    peer.send(END)
-    assert.equal(await client.closed(), { code: 1008, reason: 'revoked_api_key' })
-    assert.is(client.events[4]?.type, 'response.completed')
-    await peer.closed()
-    assert.equal(
-      (await responses(2)).map(({ end, error_code }) => [end, error_code]),
-      [
-        ['refused', 'revoked_api_key'],
-        ['done', null],
-      ],
-    )
-    assert.equal(
-      [(await connections(1))[0]?.end, (await connections(1))[0]?.error_code],
-      ['done', 'revoked_api_key'],
-    )
-  }))
-
-for (const path of ['/v1/responses', '/v1/realtime?model=m'])
-  test(`a key that is revoked ends an idle connection at ${path}`, () =>
-    withSockets(async ({ relay, open }) => {
-      const client = open(path)
-      await client.opened()
-      revokeKey(relay.keyFile, relay.key)
-      assert.equal(await client.closed(), { code: 1008, reason: 'revoked_api_key' })
-      assert.is(codeOf(client.events[0]), 'revoked_api_key')
-    }))
 
 test('a drain ends idle connections at once, and others after their response', () =>
   withSockets(async (scene) => {

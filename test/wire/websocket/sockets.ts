@@ -70,6 +70,9 @@ export interface Accepted {
   readonly headers: NodeJS.Dict<string | string[]>
 }
 
+/** Else `ws` cuts a client whose pings come faster than their pongs leave, with a relay or without. */
+const NO_PONG_LIMIT = { maxPendingAutoPongs: 0 }
+
 /** A real WebSocket server. */
 export class SocketUpstream {
   readonly accepted: Accepted[] = []
@@ -87,6 +90,7 @@ export class SocketUpstream {
     this.sockets = new WebSocketServer({
       noServer: true,
       perMessageDeflate: true,
+      ...NO_PONG_LIMIT,
       handleProtocols: (offered) => [...offered][0] ?? false,
     })
     this.server.on('upgrade', (req, socket, head) => {
