@@ -31,10 +31,21 @@ export function createConnector(
   return (target, callback) => {
     connect(target, (...result) => {
       const [error, socket] = result
-      if (error === null) new TappedSocket(socket)
+      if (error === null) {
+        closeOnError(socket)
+        new TappedSocket(socket)
+      }
       callback(...result)
     })
   }
+}
+
+/**
+ * A TLS error on an established connection, such as a record that was changed on its way, is told by 'error' alone:
+ * Node leaves the connection open (`TLSSocket._emitTLSError`), and undici waits for its close.
+ */
+function closeOnError(socket: Socket): void {
+  socket.on('error', (error) => socket.destroy(error))
 }
 
 /**
