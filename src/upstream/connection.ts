@@ -31,7 +31,7 @@ export class Connection {
       ...options,
       connect: (target, callback) =>
         connect(target, (...result) => {
-          this.socket = result[1]
+          this.socket = result[1] ?? null
           callback(...result)
         }),
     })

@@ -75,6 +75,14 @@ export function wasConnectionReused(error: unknown, written: boolean): boolean {
   return error instanceof UsedConnectionError && (error.silent || !written)
 }
 
+/**
+ * Whether a connection that had been kept from an earlier request was lost under another one without a word, and not
+ * given up by the relay, whose reasons have no code.
+ */
+export function isConnectionLost(error: Error): boolean {
+  return error instanceof UsedConnectionError && error.silent && error.code !== undefined
+}
+
 /** Creates undici's connector without a tap. */
 export function createPlainConnector(
   options: buildConnector.BuildOptions,
