@@ -1,6 +1,7 @@
 import { isIP, type Socket } from 'node:net'
 import type { buildConnector, Client, Dispatcher } from 'undici'
 import type { UpstreamConfig } from '../config/upstreams.js'
+import { AddressMemory, type Lookup } from './address-memory.js'
 import { Connection, type ConnectionEvents } from './connection.js'
 import { createConnector, createPlainConnector, isConnectionLost } from './connector.js'
 import { ProxyTunnels } from './egress-proxy.js'
@@ -41,6 +42,7 @@ export class ConnectionPool implements ConnectionEvents {
   /** Null if connections are direct. */
   private readonly tunnels: ProxyTunnels | null
   private readonly connector: buildConnector.connector
+  private readonly addresses: AddressMemory
   /** The one that became idle last is the last. */
   private readonly idle: Connection[]
   /** All that may take a request, or have one. */
@@ -79,7 +81,8 @@ export class ConnectionPool implements ConnectionEvents {
       bodyTimeout: 0,
       maxHeaderSize,
     }
-    this.connector = createConnector(this.connectOptions, this.tunnels)
+    this.addresses = new AddressMemory()
+    this.connector = createConnector(this.connectOptions, this.tunnels, this.addresses)
     this.idle = []
     this.current = new Set()
     this.retiring = new Set()
@@ -116,15 +119,22 @@ export class ConnectionPool implements ConnectionEvents {
     return this.proxied || isIP(host) !== 0 ? null : host
   }
 
+  /** Looks names up for connections outside of the pool. */
+  get lookup(): Lookup {
+    return this.addresses.lookup
+  }
+
   /**
    * Opens a connection outside of the pool, TLS included.
    * @param callback called once
    */
   connect(callback: (error: Error | null, socket: Socket | null) => void): void {
     const endpoint = parseEndpoint(new URL(this.config.origin))
-    createPlainConnector(this.connectOptions, this.tunnels)(endpoint, (error, socket) =>
-      callback(error, socket),
-    )
+    createPlainConnector(
+      this.connectOptions,
+      this.tunnels,
+      this.addresses,
+    )(endpoint, (error, socket) => callback(error, socket))
   }
 
   /** Uses new connections from now on. Connections in use serve their requests to the end. */

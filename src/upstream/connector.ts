@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net'
-import { buildConnector } from 'undici'
+import type { buildConnector } from 'undici'
+import { AddressMemory } from './address-memory.js'
+import { createDirectConnector } from './direct-connector.js'
 import type { ProxyTunnels } from './egress-proxy.js'
 
 /** Replaces ECONNRESET, which undici takes for the end of some responses; see `TappedSocket`. */
@@ -26,8 +28,9 @@ export interface RawBodyReader {
 export function createConnector(
   options: buildConnector.BuildOptions,
   tunnels: ProxyTunnels | null = null,
+  addresses: AddressMemory = new AddressMemory(),
 ): buildConnector.connector {
-  const connect = createPlainConnector(options, tunnels)
+  const connect = createPlainConnector(options, tunnels, addresses)
   return (target, callback) => {
     connect(target, (...result) => {
       const [error, socket] = result
@@ -87,8 +90,9 @@ export function isConnectionLost(error: Error): boolean {
 export function createPlainConnector(
   options: buildConnector.BuildOptions,
   tunnels: ProxyTunnels | null,
+  addresses: AddressMemory,
 ): buildConnector.connector {
-  const connect = buildConnector(options)
+  const connect = createDirectConnector(options, addresses)
   if (tunnels === null) return connect
   return (target, callback) => {
     const secure = target.protocol === 'https:'

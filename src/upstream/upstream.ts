@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici'
 import type { Api, PresetName } from '../api/presets.js'
 import type { Config } from '../config/config.js'
 import type { UpstreamConfig, UpstreamTimeouts } from '../config/upstreams.js'
+import type { Lookup } from './address-memory.js'
 import type { Connection } from './connection.js'
 import { ConnectionPool, type DispatchRequest, type Reuse } from './connection-pool.js'
 import { CredentialRedactor, RedactedResponse } from './credential-redactor.js'
@@ -108,6 +109,11 @@ export class Upstream {
   /** Whether connections go through a proxy, so that a WebSocket has to be opened by `connect`. */
   get proxied(): boolean {
     return this.pool.proxied
+  }
+
+  /** See `ConnectionPool.lookup`. */
+  get lookup(): Lookup {
+    return this.pool.lookup
   }
 
   /** See `ConnectionPool.connect`. */
