@@ -37,6 +37,11 @@ export const timeouts = z.strictObject({
     .describe(
       'How long an idle upstream connection stays open. Keep it below the idle limit of load balancers (often 60 s).',
     ),
+  upstreamReuseMs: duration(0)
+    .default(5_000)
+    .describe(
+      'An upstream connection that was unused for longer takes no request that may not be sent twice, such as the upload of a file: a firewall or balancer may have forgotten the connection. Such a request gets a new one.',
+    ),
   websocketQuietMs: duration()
     .default(3_600_000)
     .describe(

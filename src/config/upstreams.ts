@@ -8,7 +8,10 @@ import type { Secrets } from './secrets.js'
 import { readApiKey, readHeaders } from './upstream-credentials.js'
 
 /** The timeouts that an upstream can override. Milliseconds. */
-export type UpstreamTimeouts = Pick<Timeouts, 'connectMs' | 'firstByteMs' | 'idleMs' | 'upstreamKeepAliveMs'>
+export type UpstreamTimeouts = Pick<
+  Timeouts,
+  'connectMs' | 'firstByteMs' | 'idleMs' | 'upstreamKeepAliveMs' | 'upstreamReuseMs'
+>
 
 /** One upstream, with its preset applied and its secrets read. */
 export interface UpstreamConfig {
@@ -164,5 +167,6 @@ export function resolveUpstreamTimeouts(
     firstByteMs: own.firstByteMs ?? general.firstByteMs,
     idleMs: own.idleMs ?? general.idleMs,
     upstreamKeepAliveMs: general.upstreamKeepAliveMs,
+    upstreamReuseMs: general.upstreamReuseMs,
   }
 }

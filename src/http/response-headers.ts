@@ -81,6 +81,11 @@ export function filterResponseHeaders(raw: RawHeaders, facts: ResponseFacts): Fl
       case 'request-id':
         facts.requestId ??= value
         break
+      case 'content-disposition':
+        if (isAscii(value)) break
+        // Behind a `content-length`, Node takes the value for text and encodes it again, or refuses it.
+        headers.unshift(name, value)
+        continue
       case 'cache-control':
         hasCacheControl = true
         break
@@ -204,6 +209,10 @@ export function readReasonPhrase(reason: string | undefined, decodedAs: 'utf8' |
   if (reason === undefined || /^[\t\x20-\x7e]*$/.test(reason)) return reason ?? ''
   const bytes = decodedAs === 'utf8' ? Buffer.from(reason).toString('latin1') : reason
   return /[^\t\x20-\x7e\x80-\xff]/.test(bytes) ? '' : bytes
+}
+
+function isAscii(text: string): boolean {
+  return !/[^\0-\x7f]/.test(text)
 }
 
 function readContentCoding(value: string): string | null {

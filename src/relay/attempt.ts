@@ -5,6 +5,7 @@ import type { BodyUpload } from '../exchange/request-body-handle.js'
 import type { Failure } from '../routing/outcome.js'
 import type { Target } from '../routing/route.js'
 import type { CreateTranslation } from '../translate/translation.js'
+import type { Reuse } from '../upstream/connection-pool.js'
 import { type TappedSocket, takeRawSocket } from '../upstream/connector.js'
 import type { Upstream } from '../upstream/upstream.js'
 import type { Failover } from './failover.js'
@@ -111,6 +112,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const { probe, phase, upload } = this
     const reached = probe !== null ? 'silent' : phase === 'connecting' ? 'connecting' : 'waiting'
     return { code, phase: reached, reused, sentWhole: upload === null || upload.written }
+  }
+
+  /** A request that has met a lost connection gets a new one; one that may not be repeated gets no old one. */
+  get reuse(): Reuse {
+    if (this.isRetry && this.corrections === 0) return 'none'
+    return this.failover.isRepeatable ? 'any' : 'recent'
   }
 
   /** Sends the rest of the response to another receiver. */

@@ -4,7 +4,7 @@ import type { RawBodyReader, TappedSocket } from '../upstream/connector.js'
 import { ChunkWalker } from './chunk-walker.js'
 import type { ClientWriter } from './client-writer.js'
 import type { ChunkObserver } from './response-sink.js'
-import { writeHeadAndFirstChunk } from './write-chunk.js'
+import { writeHeadAlone, writeHeadAndFirstChunk } from './write-chunk.js'
 
 /** The end of a chunked body, where it has no trailers (RFC 9112, 7.1). */
 const LAST_CHUNK = Buffer.from('0\r\n\r\n')
@@ -67,7 +67,8 @@ export class ChunkPassthrough implements RawBodyReader {
     this.observer.countRead()
     exchange.countBytesOut(walker.dataBytes)
     const rest = passed === bytes.length ? null : bytes.subarray(passed)
-    if (rest !== null && LAST_CHUNK.equals(rest)) return this.passLast(bytes, passed, rest)
+    if (rest !== null && walker.end === 'other' && LAST_CHUNK.equals(rest))
+      return this.passLast(bytes, passed, rest)
     const more = this.pass(bytes, passed)
     this.showData(bytes)
     if (rest === null) return more
@@ -87,7 +88,7 @@ export class ChunkPassthrough implements RawBodyReader {
   sendHead(): void {
     if (this.isHeadSent) return
     this.isHeadSent = true
-    this.res.flushHeaders()
+    writeHeadAlone(this.res)
   }
 
   /** Reads on: the client's buffer has room again. */

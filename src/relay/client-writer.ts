@@ -11,7 +11,7 @@ import { ClientConnection } from './client-connection.js'
 import { sendUpstreamError } from './local-response.js'
 import type { RelayContext } from './relay-context.js'
 import type { ChunkObserver, CutReason, FilteredHead, ResponseFeed, ResponseSink } from './response-sink.js'
-import { writeChunk, writeHeadAndFirstChunk } from './write-chunk.js'
+import { writeChunk, writeHeadAlone, writeHeadAndFirstChunk } from './write-chunk.js'
 
 /**
  * Writes a response to one client, in the same tick in which the bytes arrive, and watches the client: whether it takes
@@ -90,7 +90,7 @@ export class ClientWriter implements ResponseSink, Stage {
   flushHead(): void {
     const { exchange } = this
     if (this.state === 'streaming' && exchange.outcome.bytesOut === 0) {
-      if (this.passthrough === null) this.res.flushHeaders()
+      if (this.passthrough === null) writeHeadAlone(this.res)
       else this.passthrough.sendHead()
     }
     exchange.markHeadSent(performance.now())

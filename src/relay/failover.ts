@@ -80,6 +80,11 @@ export class Failover {
     this.winner?.giveUp(reason)
   }
 
+  /** The request may be sent twice to one upstream, also if that has acted on it. */
+  get isRepeatable(): boolean {
+    return this.mayRepeat || isIdempotent(this.exchange.request.method)
+  }
+
   /** The winning response has not ended yet. */
   get reading(): boolean {
     return this.winner?.reading === true

@@ -7,6 +7,7 @@ import { createMeter } from '../metering/create-meter.js'
 import type { Meter } from '../metering/meter.js'
 import type { Translation } from '../translate/translation.js'
 import type { TappedSocket } from '../upstream/connector.js'
+import { findOddReason } from '../upstream/odd-reasons.js'
 import type { Attempt, ResponseHead } from './attempt.js'
 import { ChunkedBody } from './chunked-body.js'
 import { Failover } from './failover.js'
@@ -109,7 +110,9 @@ export class ResponsePipeline implements ResponseHandler, ResponseFeed, ChunkObs
     const headers = filterResponseHeaders(raw, facts)
     const translation = createTranslation(attempt, status, facts, headers)
     const { exchange, sink } = this
-    sink.begin({ status, reason: readReasonPhrase(reason, 'utf8'), headers, facts })
+    const odd = findOddReason(reason)
+    const phrase = odd === null ? readReasonPhrase(reason, 'utf8') : readReasonPhrase(odd, 'latin1')
+    sink.begin({ status, reason: phrase, headers, facts })
     this.state = 'streaming'
     this.translation = translation
     this.meter = createMeter(facts, attempt.target.upstream.preset, exchange.request.stream === true)

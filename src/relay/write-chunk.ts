@@ -10,6 +10,17 @@ const CR = 0x0d
 const LF = 0x0a
 
 /**
+ * Sends the head of a response alone. `flushHeaders` would encode it as UTF-8, so that a byte above 0x7f became two: a
+ * head is Latin-1, as its strings are (RFC 9110, 5.5).
+ */
+export function writeHeadAlone(res: ServerResponse): void {
+  const { socket } = res
+  socket?.cork()
+  res.write('', 'latin1')
+  socket?.uncork()
+}
+
+/**
  * Sends the head of a response and the first chunk of its body at once. `write` alone holds them back until the end of
  * this turn, and makes an `end` that follows write an empty part.
  * @returns the result of `write`: false if the client's buffer is full

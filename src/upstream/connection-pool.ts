@@ -1,7 +1,9 @@
 import { isIP, type Socket } from 'node:net'
-import { type buildConnector, type Dispatcher, Pool } from 'undici'
+import type { buildConnector, Client, Dispatcher } from 'undici'
 import type { UpstreamConfig } from '../config/upstreams.js'
-import { createConnector, createPlainConnector } from './connector.js'
+import { AddressMemory, type Lookup } from './address-memory.js'
+import { Connection, type ConnectionEvents } from './connection.js'
+import { createConnector, createPlainConnector, isConnectionLost } from './connector.js'
 import { ProxyTunnels } from './egress-proxy.js'
 import { parseEndpoint, stripHostBrackets } from './url.js'
 
@@ -18,26 +20,41 @@ export interface DispatchRequest {
 }
 
 /**
- * The connections to one upstream: an undici pool that can be replaced while requests are under way.
- *
- * An aborted request closes its connection, and undici then opens another one in its place, so the pool keeps its size.
- * Unused connections close after `timeouts.upstreamKeepAliveMs`.
+ * Which kept connection may take a request. `recent`: one that had a request within `timeouts.upstreamReuseMs`. `none`:
+ * a new connection is opened, as for a request that has met a lost one.
  */
-export class ConnectionPool {
+export type Reuse = 'any' | 'recent' | 'none'
+
+/** What became idle at most so much later than a lost connection, or earlier, is taken for lost too. */
+const SAME_AGE_MS = 1_000
+
+/**
+ * The connections to one upstream. The one that was used last is used next, so that the others reach their time limit
+ * (`timeouts.upstreamKeepAliveMs`). There is no bound on their number: a stream keeps its connection for minutes, and a
+ * request that waits for a connection cannot be aborted. The bound is the upstream's limit of concurrent requests.
+ *
+ * Not undici's `Pool`: that cannot be asked for a new connection, and looks at all busy ones for each request.
+ */
+export class ConnectionPool implements ConnectionEvents {
   private readonly config: UpstreamConfig
-  private readonly maxHeaderSize: number
   private readonly connectOptions: buildConnector.BuildOptions
+  private readonly clientOptions: Client.Options
   /** Null if connections are direct. */
   private readonly tunnels: ProxyTunnels | null
-  private current: Pool
-  /** Replaced pools whose last requests are still under way. */
-  private readonly retiring: Set<Pool>
+  private readonly connector: buildConnector.connector
+  private readonly addresses: AddressMemory
+  /** The one that became idle last is the last. */
+  private readonly idle: Connection[]
+  /** All that may take a request, or have one. */
+  private readonly current: Set<Connection>
+  /** Serve their last request. */
+  private readonly retiring: Set<Connection>
+  private isClosed: boolean
 
   /** @param maxHeaderSize bytes of a response head */
   constructor(config: UpstreamConfig, maxHeaderSize: number) {
     const { connectMs } = config.timeouts
     this.config = config
-    this.maxHeaderSize = maxHeaderSize
     this.tunnels = config.proxy === null ? null : new ProxyTunnels(config.proxy, connectMs)
     this.connectOptions = {
       timeout: connectMs,
@@ -50,22 +67,45 @@ export class ConnectionPool {
       ...(config.ca === null ? {} : { ca: config.ca }),
       ...(config.servername === null ? {} : { servername: config.servername }),
     } as buildConnector.BuildOptions
-    this.current = this.createPool()
+    this.clientOptions = {
+      // With more than 1, requests would wait behind streams.
+      pipelining: 1,
+      allowH2: false,
+      keepAliveTimeout: config.timeouts.upstreamKeepAliveMs,
+      // The hint of a server (`keep-alive: timeout=`), minus the threshold, takes precedence.
+      keepAliveMaxTimeout: 600_000,
+      keepAliveTimeoutThreshold: 1_000,
+      // The relay has its own timers: undici's have a resolution of half a second, and cannot tell a client that stalls
+      // from an upstream that does.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize,
+    }
+    this.addresses = new AddressMemory()
+    this.connector = createConnector(this.connectOptions, this.tunnels, this.addresses)
+    this.idle = []
+    this.current = new Set()
     this.retiring = new Set()
+    this.isClosed = false
   }
 
-  dispatch(request: DispatchRequest, handler: Dispatcher.DispatchHandler): void {
-    // A request that began under an earlier config may come after that config's upstream was closed.
-    const isClosed = this.current.closed
-    if (isClosed) this.current = this.createPool()
+  /** @returns the connection that has the request, or is being opened for it */
+  dispatch(request: DispatchRequest, handler: Dispatcher.DispatchHandler, reuse: Reuse = 'any'): Connection {
+    const connection = this.take(reuse)
     // undici takes iterables as bodies (docs, Dispatcher.dispatch); its types leave them out.
-    this.current.dispatch(request as Dispatcher.DispatchOptions, handler)
-    if (isClosed) void this.retire(this.current)
+    connection.dispatch(request as Dispatcher.DispatchOptions, handler)
+    // undici has refused the request, and tells nobody else.
+    if (!connection.isUsed) this.onUnused(connection)
+    // A request that began under an earlier config may come after that config's upstream was closed.
+    if (this.isClosed) void this.retireAll()
+    return connection
   }
 
   /** Number of open connections. */
   get connected(): number {
-    return this.current.stats.connected
+    let count = 0
+    for (const { isOpen } of this.current) if (isOpen) count++
+    return count
   }
 
   /** Whether connections go through a proxy. */
@@ -79,61 +119,109 @@ export class ConnectionPool {
     return this.proxied || isIP(host) !== 0 ? null : host
   }
 
+  /** Looks names up for connections outside of the pool. */
+  get lookup(): Lookup {
+    return this.addresses.lookup
+  }
+
   /**
    * Opens a connection outside of the pool, TLS included.
    * @param callback called once
    */
   connect(callback: (error: Error | null, socket: Socket | null) => void): void {
     const endpoint = parseEndpoint(new URL(this.config.origin))
-    createPlainConnector(this.connectOptions, this.tunnels)(endpoint, (error, socket) =>
-      callback(error, socket),
-    )
+    createPlainConnector(
+      this.connectOptions,
+      this.tunnels,
+      this.addresses,
+    )(endpoint, (error, socket) => callback(error, socket))
   }
 
   /** Uses new connections from now on. Connections in use serve their requests to the end. */
   renew(): void {
-    const { current } = this
-    if (current.closed) return
-    this.current = this.createPool()
-    void this.retire(current)
+    void this.retireAll()
   }
 
   /** Resolves when the requests under way have ended. A request that comes later gets a connection of its own. */
   async close(): Promise<void> {
-    await this.retire(this.current)
+    this.isClosed = true
+    await this.retireAll()
   }
 
   /** Closes every connection, also those in use. */
   async destroy(): Promise<void> {
-    await Promise.all([this.current, ...this.retiring].map((pool) => pool.destroy()))
+    this.isClosed = true
+    const all = [...this.current, ...this.retiring]
+    this.idle.length = 0
+    this.current.clear()
+    await Promise.all(all.map((connection) => connection.destroy()))
   }
 
-  private async retire(pool: Pool): Promise<void> {
-    this.retiring.add(pool)
-    // It rejects if the pool is destroyed meanwhile.
-    await pool.close().catch(() => {})
-    this.retiring.delete(pool)
+  onFree(connection: Connection): void {
+    if (!this.current.has(connection)) return
+    connection.idleSince = performance.now()
+    this.idle.push(connection)
   }
 
-  private createPool(): Pool {
-    const { config, connectOptions, tunnels, maxHeaderSize } = this
-    return new Pool(config.origin, {
-      // Unlimited: a stream keeps its connection for minutes, and a request that waits for a connection cannot be
-      // aborted. The bound is the upstream's limit of concurrent requests.
-      connections: null,
-      // With more than 1, requests would wait behind streams.
-      pipelining: 1,
-      allowH2: false,
-      keepAliveTimeout: config.timeouts.upstreamKeepAliveMs,
-      // The hint of a server (`keep-alive: timeout=`), minus the threshold, takes precedence.
-      keepAliveMaxTimeout: 600_000,
-      keepAliveTimeoutThreshold: 1_000,
-      // The relay has its own timers: undici's have a resolution of half a second, and cannot tell a client that stalls
-      // from an upstream that does.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize,
-      connect: createConnector(connectOptions, tunnels),
-    })
+  onLost(connection: Connection, error: Error): void {
+    if (connection.idleSince !== null && isConnectionLost(error)) this.dropUnusedSince(connection.idleSince)
+  }
+
+  onClosed(connection: Connection): void {
+    if (!this.current.delete(connection)) return
+    const at = this.idle.indexOf(connection)
+    if (at !== -1) this.idle.splice(at, 1)
+    void this.retire(connection)
+  }
+
+  private take(reuse: Reuse): Connection {
+    const { idle } = this
+    while (reuse !== 'none' && idle.length > 0) {
+      const connection = idle[idle.length - 1] as Connection
+      if (reuse === 'recent' && this.isOld(connection)) break
+      idle.pop()
+      if (connection.isOpen) return connection
+    }
+    const { config, clientOptions, connector } = this
+    const connection = new Connection(config.origin, clientOptions, connector, this)
+    this.current.add(connection)
+    return connection
+  }
+
+  private isOld({ idleSince }: Connection): boolean {
+    return performance.now() - (idleSince ?? 0) > this.config.timeouts.upstreamReuseMs
+  }
+
+  private onUnused(connection: Connection): void {
+    if (connection.isOpen) this.onFree(connection)
+    else this.onClosed(connection)
+  }
+
+  /**
+   * A kept connection was lost without a word: what had been unused as long as it, the same network or balancer has
+   * most likely forgotten too.
+   */
+  private dropUnusedSince(idleSince: number): void {
+    const { idle } = this
+    let old = 0
+    while (old < idle.length && ((idle[old] as Connection).idleSince ?? 0) <= idleSince + SAME_AGE_MS) old++
+    for (const connection of idle.splice(0, old)) {
+      this.current.delete(connection)
+      void connection.destroy()
+    }
+  }
+
+  private async retireAll(): Promise<void> {
+    const all = [...this.current]
+    this.idle.length = 0
+    this.current.clear()
+    await Promise.all(all.map((connection) => this.retire(connection)))
+  }
+
+  private async retire(connection: Connection): Promise<void> {
+    this.retiring.add(connection)
+    // It rejects if the connection is destroyed meanwhile.
+    await connection.close().catch(() => {})
+    this.retiring.delete(connection)
   }
 }

@@ -1,11 +1,17 @@
 import type { Socket } from 'node:net'
-import { buildConnector } from 'undici'
+import type { buildConnector } from 'undici'
+import { AddressMemory } from './address-memory.js'
+import { createDirectConnector } from './direct-connector.js'
 import type { ProxyTunnels } from './egress-proxy.js'
+import { keepOddReason } from './odd-reasons.js'
 
 /** Replaces ECONNRESET, which undici takes for the end of some responses; see `TappedSocket`. */
 const RESET = 'UPSTREAM_RESET'
 
 const HEAD_END = Buffer.from('\r\n\r\n')
+
+/** An interim head is shorter than this, or left to undici. */
+const INTERIM_MAX_BYTES = 16 * 1024
 
 /**
  * Matches a head whose last `transfer-encoding` line is `chunked` alone. Chunks behind another coding are left to
@@ -26,15 +32,27 @@ export interface RawBodyReader {
 export function createConnector(
   options: buildConnector.BuildOptions,
   tunnels: ProxyTunnels | null = null,
+  addresses: AddressMemory = new AddressMemory(),
 ): buildConnector.connector {
-  const connect = createPlainConnector(options, tunnels)
+  const connect = createPlainConnector(options, tunnels, addresses)
   return (target, callback) => {
     connect(target, (...result) => {
       const [error, socket] = result
-      if (error === null) new TappedSocket(socket)
+      if (error === null) {
+        closeOnError(socket)
+        new TappedSocket(socket)
+      }
       callback(...result)
     })
   }
+}
+
+/**
+ * A TLS error on an established connection, such as a record that was changed on its way, is told by 'error' alone:
+ * Node leaves the connection open (`TLSSocket._emitTLSError`), and undici waits for its close.
+ */
+function closeOnError(socket: Socket): void {
+  socket.on('error', (error) => socket.destroy(error))
 }
 
 /**
@@ -64,12 +82,21 @@ export function wasConnectionReused(error: unknown, written: boolean): boolean {
   return error instanceof UsedConnectionError && (error.silent || !written)
 }
 
+/**
+ * Whether a connection that had been kept from an earlier request was lost under another one without a word, and not
+ * given up by the relay, whose reasons have no code.
+ */
+export function isConnectionLost(error: Error): boolean {
+  return error instanceof UsedConnectionError && error.silent && error.code !== undefined
+}
+
 /** Creates undici's connector without a tap. */
 export function createPlainConnector(
   options: buildConnector.BuildOptions,
   tunnels: ProxyTunnels | null,
+  addresses: AddressMemory,
 ): buildConnector.connector {
-  const connect = buildConnector(options)
+  const connect = createDirectConnector(options, addresses)
   if (tunnels === null) return connect
   return (target, callback) => {
     const secure = target.protocol === 'https:'
@@ -123,6 +150,10 @@ export class TappedSocket {
   private hasRead: boolean
   /** The upstream has ended the connection, and undici does not know it yet. */
   private heldEnd: boolean
+  /** A request was written, and nothing but interim responses has come since. */
+  private awaitsHead: boolean
+  /** The beginning of what may be an interim response. */
+  private heldHead: Buffer | null
   /** Bytes received after TLS (`socket.bytesRead` counts the handshake, too): now, and at the last write. */
   private received: number
   private receivedBefore: number
@@ -134,12 +165,14 @@ export class TappedSocket {
     this.reader = null
     this.hasRead = false
     this.heldEnd = false
+    this.awaitsHead = false
+    this.heldHead = null
     this.received = 0
     this.receivedBefore = 0
     socket.push = (data, encoding) => {
       if (data === null) return this.onEnd()
       this.received += (data as Buffer).length
-      return this.onData(data, encoding)
+      return this.awaitsHead ? this.onHeadData(data as Buffer) : this.onData(data, encoding)
     }
     socket.read = (size) => {
       this.hasRead = true
@@ -154,6 +187,8 @@ export class TappedSocket {
     }
     socket.write = ((data: Buffer, encoding: BufferEncoding, done: () => void) => {
       this.receivedBefore = this.received
+      // undici writes heads as strings, and bodies as buffers.
+      if (typeof data === 'string') this.awaitsHead = true
       return write.call(socket, data, encoding, done)
     }) as typeof write
     socket.destroy = (error) => destroy.call(socket, this.describeError(error))
@@ -195,6 +230,28 @@ export class TappedSocket {
     return received === 0 ? described : new UsedConnectionError(described, receivedBefore === received)
   }
 
+  /**
+   * Drops 100 Continue, which an upstream may send unasked (RFC 9110, 15.2): undici takes it for an error. It takes all
+   * other interim responses.
+   */
+  private onHeadData(data: Buffer): boolean {
+    let head = this.heldHead === null ? data : Buffer.concat([this.heldHead, data])
+    this.heldHead = null
+    for (;;) {
+      const state = readInterim(head)
+      if (state === 'open' && head.length < INTERIM_MAX_BYTES) {
+        this.heldHead = head
+        return true
+      }
+      if (state !== 'continue') break
+      head = head.subarray(head.indexOf(HEAD_END) + HEAD_END.length)
+      if (head.length === 0) return true
+    }
+    this.awaitsHead = false
+    keepOddReason(head)
+    return this.onData(head, undefined)
+  }
+
   private onData(data: Buffer, encoding: BufferEncoding | undefined): boolean {
     if (this.reader !== null) return this.reader.onWire(data)
     const bodyAt = findChunkedBody(data)
@@ -223,7 +280,11 @@ export class TappedSocket {
   }
 
   private onEnd(): boolean {
-    const { socket } = this
+    const { socket, heldHead } = this
+    if (heldHead !== null) {
+      this.heldHead = null
+      this.pushToUndici.call(socket, heldHead)
+    }
     // A parser that is not paused reads on this event.
     this.hasRead = false
     socket.emit('readable')
@@ -231,6 +292,19 @@ export class TappedSocket {
     this.heldEnd = true
     return false
   }
+}
+
+const CONTINUE = /^HTTP\/1\.[01] 100[ \r]/
+
+/** Whether a head is that of 100 Continue; `open`: it may yet become that. */
+function readInterim(head: Buffer): 'continue' | 'open' | 'final' {
+  // Any status but 1xx.
+  if (head.length > 12 && head[9] !== 0x31) return 'final'
+  const line = head.toString('latin1', 0, 13)
+  if (line.length < 13)
+    return 'HTTP/1.1 100 '.startsWith(line) || 'HTTP/1.0 100 '.startsWith(line) ? 'open' : 'final'
+  if (!CONTINUE.test(line)) return 'final'
+  return head.includes(HEAD_END) ? 'continue' : 'open'
 }
 
 /** Finds where the body of a chunked response begins, in data that has the whole head; -1 if there is none. */

@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net'
-import { buildConnector } from 'undici'
+import type { buildConnector } from 'undici'
 import type { ProxyConfig } from '../config/proxy.js'
 import { EMPTY } from '../lib/bytes.js'
+import { AddressMemory } from './address-memory.js'
+import { createDirectConnector } from './direct-connector.js'
 import { parseEndpoint } from './url.js'
 
 /** Longest response head of a proxy, in bytes. */
@@ -34,13 +36,14 @@ export class ProxyTunnels {
     this.proxy = proxy
     this.url = new URL(proxy.origin)
     this.connectMs = connectMs
-    this.connect = buildConnector({
+    const options = {
       timeout: connectMs,
       allowH2: false,
       autoSelectFamilyAttemptTimeout: 1_000,
       keepAliveInitialDelay: 30_000,
       rejectUnauthorized: true,
-    } as buildConnector.BuildOptions)
+    } as buildConnector.BuildOptions
+    this.connect = createDirectConnector(options, new AddressMemory())
   }
 
   /**

@@ -4,7 +4,9 @@ import type { Dispatcher } from 'undici'
 import type { Api, PresetName } from '../api/presets.js'
 import type { Config } from '../config/config.js'
 import type { UpstreamConfig, UpstreamTimeouts } from '../config/upstreams.js'
-import { ConnectionPool, type DispatchRequest } from './connection-pool.js'
+import type { Lookup } from './address-memory.js'
+import type { Connection } from './connection.js'
+import { ConnectionPool, type DispatchRequest, type Reuse } from './connection-pool.js'
 import { CredentialRedactor, RedactedResponse } from './credential-redactor.js'
 import { UpstreamAddress } from './upstream-address.js'
 import { UpstreamAuth } from './upstream-auth.js'
@@ -89,11 +91,13 @@ export class Upstream {
     return this.config.auth === 'anthropic' ? '?limit=1000' : ''
   }
 
-  dispatch(request: DispatchRequest, handler: Dispatcher.DispatchHandler): void {
+  /** @returns the connection that has the request, or is being opened for it */
+  dispatch(request: DispatchRequest, handler: Dispatcher.DispatchHandler, reuse: Reuse = 'any'): Connection {
     this.usedAt = performance.now()
-    this.pool.dispatch(
+    return this.pool.dispatch(
       request,
       this.redactor === null ? handler : new RedactedResponse(handler, this.redactor),
+      reuse,
     )
   }
 
@@ -105,6 +109,11 @@ export class Upstream {
   /** Whether connections go through a proxy, so that a WebSocket has to be opened by `connect`. */
   get proxied(): boolean {
     return this.pool.proxied
+  }
+
+  /** See `ConnectionPool.lookup`. */
+  get lookup(): Lookup {
+    return this.pool.lookup
   }
 
   /** See `ConnectionPool.connect`. */

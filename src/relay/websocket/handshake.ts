@@ -1,6 +1,6 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import type { Socket } from 'node:net'
+import type { LookupFunction, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Target } from '../../routing/route.js'
 import type { Upstream } from '../../upstream/upstream.js'
@@ -73,6 +73,7 @@ export class Handshake {
       ...(upstream.proxied
         ? { createConnection: (_, done) => this.connect(upstream, done) }
         : { agent: false }),
+      lookup: upstream.lookup as LookupFunction,
       rejectUnauthorized: true,
       ...(ca === null ? {} : { ca }),
       ...(servername === null ? {} : { servername }),
