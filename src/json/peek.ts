@@ -34,6 +34,10 @@ export interface Peek {
    * for no limit, is no count.
    */
   readonly maxTokens: number | null
+  /** Null if it is missing or no number. */
+  readonly temperature: number | null
+  /** `n` is there, and is not one: the client wants several answers. */
+  readonly several: boolean
   /** There are `tools` or `functions`, even if the list is empty. */
   readonly tools: boolean
   /** `value` is its JSON text, empty if that is longer than `LONGEST`. Null if it is missing. */
@@ -86,6 +90,8 @@ type Key =
   | 'stream_options'
   | 'max_tokens'
   | 'max_completion_tokens'
+  | 'temperature'
+  | 'n'
   | 'tools'
   | 'functions'
   | 'prompt'
@@ -99,6 +105,8 @@ const KEYS = new KeyTable<Key>({
   stream_options: 'stream_options',
   max_tokens: 'max_tokens',
   max_completion_tokens: 'max_completion_tokens',
+  temperature: 'temperature',
+  n: 'n',
   tools: 'tools',
   functions: 'functions',
   prompt: 'prompt',
@@ -140,6 +148,8 @@ export class Peeker {
       model: null,
       stream: null,
       maxTokens: null,
+      temperature: null,
+      several: false,
       tools: false,
       streamOptions: null,
       prompt: null,
@@ -297,6 +307,14 @@ export class Peeker {
         this.maxCompletionTokens = isNested ? null : parseCount(this.readToken(chunk, end))
         fields.maxTokens = this.maxCompletionTokens ?? this.maxTokens
         break
+      case 'temperature':
+        fields.temperature = isNested ? null : parseNumber(this.readToken(chunk, end))
+        break
+      case 'n': {
+        const token = isNested ? EMPTY : this.readToken(chunk, end)
+        fields.several = parseNumber(token) !== 1 && !isNull(token)
+        break
+      }
       case 'store':
       case 'background':
         fields[key] = isNested ? null : readBoolean(this.readToken(chunk, end))
@@ -362,6 +380,12 @@ export function peekMembers(body: Buffer, { start, members }: Value): Peek {
 function parseCount(token: Buffer): number | null {
   if (token.length === 0 || token[0] === QUOTE) return null
   return readCount(Number(token.toString('latin1')))
+}
+
+function parseNumber(token: Buffer): number | null {
+  if (token.length === 0 || token[0] === QUOTE || isNull(token)) return null
+  const number = Number(token.toString('latin1'))
+  return Number.isFinite(number) ? number : null
 }
 
 function readBoolean(token: Buffer): boolean | null {
