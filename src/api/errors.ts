@@ -28,6 +28,7 @@ interface ErrorRow {
 const INVALID = { openai: 'invalid_request_error', anthropic: 'invalid_request_error' } as const
 const AUTHENTICATION = { openai: 'invalid_request_error', anthropic: 'authentication_error' } as const
 const SERVER = { openai: 'server_error', anthropic: 'api_error' } as const
+const TIMEOUT = { openai: 'server_error', anthropic: 'timeout_error' } as const
 const OVERLOADED = { openai: 'server_error', anthropic: 'overloaded_error' } as const
 
 const rows = {
@@ -36,7 +37,7 @@ const rows = {
     ...AUTHENTICATION,
     retry: false,
     message:
-      'No API key was sent. Send your Thinwire key (lc_...) as Authorization: Bearer, x-api-key or api-key. In Cursor, enter it as the OpenAI API key.',
+      "You didn't provide an API key. Send your Thinwire key (lc_...) as Authorization: Bearer, x-api-key or api-key. In Cursor, enter it as the OpenAI API key.",
   },
   malformed_api_key: {
     status: 401,
@@ -137,7 +138,8 @@ const rows = {
   },
   no_route: {
     status: 404,
-    ...INVALID,
+    openai: 'invalid_request_error',
+    anthropic: 'not_found_error',
     retry: false,
     message:
       'No route of this relay matches the request. Check the path and the model name, or add a route to the config.',
@@ -221,7 +223,7 @@ const rows = {
   },
   upstream_connect_timeout: {
     status: 504,
-    ...SERVER,
+    ...TIMEOUT,
     retry: true,
     message:
       'Connecting to the upstream took longer than timeouts.connectMs. Check the network of this relay, and try again.',
@@ -249,7 +251,7 @@ const rows = {
   },
   upstream_timeout: {
     status: 504,
-    ...SERVER,
+    ...TIMEOUT,
     // The upstream may still be working on the request, and be paid for it.
     retry: false,
     message:
@@ -272,7 +274,9 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = rows
 
 /**
  * Builds the JSON body of an error in the format that the client reads. OpenAI's error has four fields, of which
- * `param` and `code` may be null (API reference, Errors); Anthropic's has `request_id` beside the error.
+ * `param` and `code` may be null (API reference, Errors); Anthropic's has `request_id` beside the error; Google's has
+ * the HTTP status and the word for it, and our code as the reason (AIP-193); Ollama's is a sentence (docs/api.md,
+ * Errors); Cohere's has an id (API reference, Errors).
  * @param detail replaces the usual message; the client sees it
  * @param param the field of the request that it is about, in OpenAI's format
  */
@@ -288,8 +292,34 @@ export function formatErrorBody(
   if (format === 'anthropic') {
     return JSON.stringify({ type: 'error', error: { type: row.anthropic, message }, request_id: requestId })
   }
+  if (format === 'ollama') return JSON.stringify({ error: message })
+  if (format === 'cohere') return JSON.stringify({ id: requestId, message })
+  if (format === 'gemini') {
+    const reason = { '@type': ERROR_INFO, reason: code.toUpperCase(), domain: 'thinwire' }
+    const status = findGoogleStatus(row.status)
+    return JSON.stringify({ error: { code: row.status, message, status, details: [reason] } })
+  }
   const shown = row.vendorCode === undefined ? code : row.vendorCode
   return JSON.stringify({ error: { message, type: row.openai, param, code: shown } })
+}
+
+const ERROR_INFO = 'type.googleapis.com/google.rpc.ErrorInfo'
+
+/** The words of `google.rpc.Code`, by the HTTP status that stands for each. */
+const GOOGLE_STATUSES: Readonly<Record<number, string>> = {
+  401: 'UNAUTHENTICATED',
+  403: 'PERMISSION_DENIED',
+  404: 'NOT_FOUND',
+  408: 'DEADLINE_EXCEEDED',
+  409: 'ABORTED',
+  429: 'RESOURCE_EXHAUSTED',
+  500: 'INTERNAL',
+  504: 'DEADLINE_EXCEEDED',
+}
+
+/** Other faults of the client are invalid arguments. Google has no word for a bad gateway; it may be tried again. */
+function findGoogleStatus(status: number): string {
+  return GOOGLE_STATUSES[status] ?? (status < 500 ? 'INVALID_ARGUMENT' : 'UNAVAILABLE')
 }
 
 /**

@@ -7,7 +7,10 @@ export const AUTH_SCHEMES = [
 export type AuthScheme = (typeof AUTH_SCHEMES)[number]
 
 /** The APIs that routes distinguish. Any other path goes to the upstream of its route, whatever APIs that has. */
-export const APIS = ['chat', 'completions', 'responses', 'messages', 'embeddings', 'gemini'] as const
+export const APIS = [
+  ...(['chat', 'completions', 'responses', 'messages', 'embeddings'] as const),
+  ...(['gemini', 'ollama', 'cohere'] as const),
+] as const
 /** One of `APIS`. */
 export type Api = (typeof APIS)[number]
 
@@ -66,6 +69,21 @@ const GATEWAY = { ...OPENAI_LIKE, keyless: true } as const
 /** For servers that usually run on the same machine without a key. What they call `gpt-4o` is not OpenAI's. */
 const LOCAL = { ...GATEWAY, takesOtherPrices: false } as const
 
+/**
+ * Ollama's own API has no version in its path. Only what reads and generates is there: what deletes or loads models
+ * gets the base path in front, and with it Ollama's 404, so that no client of the relay changes the models of all.
+ */
+const OLLAMA_PATHS = {
+  '/api/chat': '',
+  '/api/generate': '',
+  '/api/embed': '',
+  '/api/embeddings': '',
+  '/api/tags': '',
+  '/api/show': '',
+  '/api/ps': '',
+  '/api/version': '',
+} as const
+
 const rows = {
   openai: {
     ...OPENAI_LIKE,
@@ -119,6 +137,8 @@ const rows = {
     keyEnv: 'GEMINI_API_KEY',
     auth: 'x-goog-api-key',
     apis: ['gemini'],
+    // Its lists, files and caches, where the client's path has the version, and uploads, which have it inside.
+    elsewhere: { '/v1beta': '', '/upload/v1beta': '' },
     // A list of names such as `models/gemini-3-pro`, in another form than OpenAI's.
     listed: false,
     priceProviders: ['gemini', 'vertex_ai'],
@@ -180,6 +200,21 @@ const rows = {
     apis: ['chat', 'completions', 'embeddings'],
     priceProviders: ['mistral', 'codestral', 'text-completion-codestral'],
   },
+  // Version 2 of its own API, and its compatible one.
+  cohere: {
+    ...OPENAI_LIKE,
+    baseUrl: 'https://api.cohere.com/v1',
+    keyEnv: 'COHERE_API_KEY',
+    apis: ['chat', 'embeddings', 'cohere'],
+    elsewhere: {
+      '/v2': '',
+      '/chat/completions': '/compatibility/v1',
+      '/embeddings': '/compatibility/v1',
+    },
+    // A list of another form than OpenAI's.
+    listed: false,
+    priceProviders: ['cohere', 'cohere_chat'],
+  },
   xai: {
     ...OPENAI_LIKE,
     baseUrl: 'https://api.x.ai/v1',
@@ -206,13 +241,33 @@ const rows = {
     keyEnv: 'FIREWORKS_API_KEY',
     priceProviders: ['fireworks_ai'],
   },
+  // Its compatible APIs, and its own.
   ollama: {
     ...LOCAL,
     baseUrl: 'http://127.0.0.1:11434/v1',
     keyEnv: 'OLLAMA_API_KEY',
+    defaultPath: '/v1',
+    elsewhere: OLLAMA_PATHS,
     priceProviders: ['ollama', 'ollama_chat'],
   },
-  vllm: { ...LOCAL, keyEnv: 'VLLM_API_KEY', defaultPath: '/v1', priceProviders: ['hosted_vllm', 'vllm'] },
+  // Its own API alone. Also for https://ollama.com, which wants a key.
+  'ollama-native': {
+    ...LOCAL,
+    baseUrl: 'http://127.0.0.1:11434/v1',
+    keyEnv: 'OLLAMA_API_KEY',
+    defaultPath: '/v1',
+    apis: ['ollama'],
+    elsewhere: OLLAMA_PATHS,
+    priceProviders: ['ollama', 'ollama_chat'],
+  },
+  vllm: {
+    ...LOCAL,
+    keyEnv: 'VLLM_API_KEY',
+    defaultPath: '/v1',
+    // Cohere's API for embeddings and reranking.
+    elsewhere: { '/v2': '' },
+    priceProviders: ['hosted_vllm', 'vllm'],
+  },
   'llama-cpp': {
     ...LOCAL,
     baseUrl: 'http://127.0.0.1:8080/v1',

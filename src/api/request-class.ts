@@ -13,20 +13,20 @@ export type RequestClass =
   | 'other'
 
 /** Paths that generate a completion of a text, and no chat. */
-const PLAIN_COMPLETION = /(?<!\/chat)\/completions$|^\/(?:infill|completion)$/
+const PLAIN_COMPLETION = /(?<!\/chat)\/completions$|^\/(?:infill|completion|api\/generate)$/
 
 /** Paths behind the version, and what is asked for there. The first row that matches decides. */
 const ROWS: readonly (readonly [RegExp, RequestClass])[] = [
   [/^\/realtime(?:$|\/)/, 'realtime'],
-  [/\/embeddings$|:(?:batchE|e)mbedContents?$/, 'embedding'],
+  [/\/embeddings$|^\/(?:api|v2)\/embed$|(?::|%3a)(?:batchE|e)mbedContents?$/i, 'embedding'],
   [/^\/images\//, 'image'],
   [/^\/audio\//, 'audio'],
-  [/^\/(?:fim\/)?completions$|^\/(?:infill|completion)$/, 'completion'],
+  [/^\/(?:fim\/)?completions$|^\/(?:infill|completion|api\/generate)$/, 'completion'],
   [
     /^\/(?:(?:chat\/completions|messages\/batches|batches|files|conversations|threads)(?:\/|$)|responses\/)/,
     'stored',
   ],
-  [/^\/models(?:\/[^:]*)?$/, 'models'],
+  [/^(?:\/v1beta)?\/models(?:\/[^:]*)?$|^\/api\/(?:tags|show|ps)$/, 'models'],
 ]
 
 /**

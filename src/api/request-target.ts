@@ -1,3 +1,5 @@
+import { removePrefixes } from './path-prefixes.js'
+
 /** The target of a request, after the usual mistakes in a typed base URL have been corrected. */
 export interface RequestTarget {
   /** After the version: `/chat/completions`. */
@@ -19,9 +21,11 @@ export interface InvalidTarget {
 /**
  * Parses an origin-form request target (RFC 9112, 3.2.1).
  *
- * Clients append their path to what a person typed into a settings field. So `/v1` may be there, missing or twice, and
- * slashes may be doubled or trailing: `//chat/completions`, `/v1/v1/messages`, `/v1/models/`. Absolute targets and dot
- * segments are refused: no API has them, and an upstream that resolves them would serve another path than was routed.
+ * Clients append their path to what a person typed into a settings field. So `/v1` may be there, missing or twice, the
+ * path of a provider's base URL may be in front (`removePrefixes`), and slashes may be doubled or trailing:
+ * `//chat/completions`, `/openai/v1/responses`, `/v1/models/`. What is routed, checked and sent is the path without all
+ * of it. Absolute targets and dot segments are refused: no API has them, and an upstream that resolves them would serve
+ * another path than was routed.
  */
 export function parseRequestTarget(url: string): RequestTarget | InvalidTarget {
   if (url.charCodeAt(0) !== SLASH) {
@@ -38,15 +42,25 @@ export function parseRequestTarget(url: string): RequestTarget | InvalidTarget {
   if (path.includes('#')) {
     return { problem: 'The path must not have a fragment (#).' }
   }
-  const cursor = path.startsWith('/cursor/') || path === '/cursor'
-  if (cursor) path = path.slice('/cursor'.length)
-  while (path.startsWith('/v1/') || path === '/v1') path = path.slice(3)
   if (path.length > 1 && path.endsWith('/')) path = path.slice(0, -1)
-  const azure = path.startsWith('/openai/deployments/') ? AZURE.exec(path) : null
+  const evened = removePrefixes(path)
+  const { cursor, last } = evened
+  const azure = evened.path.startsWith('/openai/deployments/') ? AZURE.exec(evened.path) : null
   const deployment = azure === null ? null : decodeName(azure[1] as string)
   if (azure === null || deployment === null)
-    return { path: path === '' ? '/' : path, query, cursor, deployment: null }
+    return { path: evened.path, query: evenQuery(evened.path, query, last), cursor, deployment: null }
   return { path: azure[2] as string, query: removeVersion(query), cursor, deployment }
+}
+
+/**
+ * Azure's paths before v1 have `/openai` alone in front, and a version in the query. Its Realtime API names the
+ * deployment there too, where others name the model.
+ */
+function evenQuery(path: string, query: string, last: string): string {
+  if (last !== '/openai' || query === '') return query
+  const kept = removeVersion(query)
+  const namesDeployment = path === '/realtime' && !/[?&]model=/.test(kept)
+  return namesDeployment ? kept.replace(/([?&])deployment=/, '$1model=') : kept
 }
 
 /** Azure's API before v1 has the model's deployment in the path (API reference, Azure OpenAI in Foundry Models). */
@@ -63,6 +77,7 @@ function decodeName(segment: string): string | null {
 
 /** Removes `api-version`: an upstream that needs one has it in the config. */
 function removeVersion(query: string): string {
+  if (!/[?&]api-version(?:[=&]|$)/i.test(query)) return query
   const kept = query
     .slice(1)
     .split('&')
@@ -78,20 +93,27 @@ const DOT_SEGMENT = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:$|[/\\;]|%2f|%5c)/i
 
 /**
  * Whether a model generates tokens on this path, so that the prompt is paid for. `/infill` and `/completion` are
- * llama.cpp's.
+ * llama.cpp's, `/api` is Ollama's, `/v2` Cohere's.
  * @param path after the version
  */
 export function isGeneration(path: string): boolean {
   return (
     path.endsWith('/completions') ||
     path.endsWith('/responses') ||
-    path === '/messages' ||
     path.endsWith('/v1/messages') ||
-    path === '/infill' ||
-    path === '/completion' ||
+    GENERATIONS.has(path) ||
     (path.startsWith('/models/') && GEMINI_GENERATION.test(path))
   )
 }
+
+const GENERATIONS: ReadonlySet<string> = new Set([
+  '/messages',
+  '/infill',
+  '/completion',
+  '/api/chat',
+  '/api/generate',
+  '/v2/chat',
+])
 
 /** Gemini's own API (ai.google.dev, API reference, models). */
 const GEMINI_GENERATION = /(?::|%3a)(?:generateContent|streamGenerateContent)$/i

@@ -16,6 +16,7 @@ interface Rule {
   readonly models: readonly RegExp[] | null
   readonly teams: readonly RegExp[] | null
   readonly maxTokens: number | null
+  readonly maxTemperature: number | null
   readonly promptBytes: number
   readonly tools: boolean
 }
@@ -30,6 +31,7 @@ export class CacheRules {
       models: patterns(rule.model),
       teams: patterns(rule.team),
       maxTokens: rule.maxTokens ?? null,
+      maxTemperature: rule.maxTemperature ?? null,
       promptBytes: rule.promptBytes,
       tools: rule.tools,
     }))
@@ -50,11 +52,20 @@ export class CacheRules {
       if (bytes > rule.promptBytes || !fits(rule.paths, path)) continue
       if (!fits(rule.teams, team) || !fits(rule.models, model)) continue
       if (found.tools && !rule.tools) continue
+      if (rule.maxTemperature !== null && isSampling(found, rule.maxTemperature)) continue
       if (rule.maxTokens === null || (found.maxTokens !== null && found.maxTokens <= rule.maxTokens))
         return true
     }
     return false
   }
+}
+
+/**
+ * Whether a request is for a sample, so that the same bytes are to get another answer each time: best of several,
+ * self-consistency, evaluations. Without a temperature most models sample at 1.
+ */
+function isSampling({ temperature, several }: Peek, maxTemperature: number): boolean {
+  return several || temperature === null || temperature > maxTemperature
 }
 
 function patterns(setting: string | readonly string[] | undefined): readonly RegExp[] | null {

@@ -1,3 +1,4 @@
+import type { Api } from '../api/presets.js'
 import { describeUnknownUpstream } from './problems.js'
 import type { ConfigFile, Destination } from './schema.js'
 import type { Secrets } from './secrets.js'
@@ -63,7 +64,8 @@ function createDestination(upstream: string): DestinationConfig {
 
 /**
  * The routes of a config without routes. Claude models go to Anthropic by both of its APIs: Messages, and chat
- * completions on its OpenAI-compatible endpoint. It has no other models.
+ * completions on its OpenAI-compatible endpoint. It has no other models. An upstream that names an API with paths of
+ * its own gets these.
  */
 export function createDefaultRoutes(upstreams: readonly UpstreamConfig[]): RouteConfig[] {
   const routes: RouteConfig[] = []
@@ -72,10 +74,21 @@ export function createDefaultRoutes(upstreams: readonly UpstreamConfig[]): Route
     routes.push({ ...createRouteConfig(claude), paths: ['/messages', '/messages/*'] })
     routes.push({ ...createRouteConfig(claude), models: ['claude-*'] })
   }
+  for (const { name, apis, preset } of upstreams.slice(1))
+    for (const [api, paths] of OWN_PATHS)
+      if (apis?.includes(api) ?? preset === api)
+        routes.push({ ...createRouteConfig(name), paths: [...paths] })
   const first = upstreams[0]
   if (first !== undefined) routes.push(createRouteConfig(first.name))
   return routes
 }
+
+/** APIs whose paths no other API has. */
+const OWN_PATHS: readonly (readonly [Api, readonly string[]])[] = [
+  ['gemini', ['/models/*:*', '/v1beta/*', '/upload/v1beta/*']],
+  ['ollama', ['/api/*']],
+  ['cohere', ['/v2/*']],
+]
 
 /** Resolves the routes of a config. @param known names of upstreams */
 export function resolveRoutes(

@@ -12,6 +12,14 @@ const cacheRule = z.strictObject({
     .describe(
       'Matches requests whose `max_tokens` or `max_completion_tokens` is at most this. Not given: any.',
     ),
+  maxTemperature: z
+    .number()
+    .min(0, 'must be at least 0')
+    .max(10, 'must be at most 10')
+    .optional()
+    .describe(
+      'Matches requests for one answer (`n` of 1, or none) whose `temperature` is at most this. Not given: any, also deliberate samples.',
+    ),
   promptBytes: size(1, 64 * MIB)
     .default(64 * 1024)
     .describe('Matches requests with a body of at most this size.'),
@@ -50,7 +58,15 @@ export const cache = z.strictObject({
     .array(cacheRule)
     .default([
       { path: ['/completions', '/fim/completions'], promptBytes: 64 * 1024, tools: false },
-      { path: '/chat/completions', maxTokens: 256, promptBytes: 64 * 1024, tools: false },
+      {
+        path: '/chat/completions',
+        maxTokens: 256,
+        maxTemperature: 0.5,
+        promptBytes: 64 * 1024,
+        tools: false,
+      },
     ])
-    .describe('Which requests count as autocomplete: those that match at least one rule.'),
+    .describe(
+      'Which requests count as autocomplete: those that match at least one rule. A chat that samples on purpose (no `temperature`, or more than 0.5, or `n` above 1) is cached and shared only by a rule of your own without `maxTemperature`.',
+    ),
 })

@@ -28,7 +28,7 @@ export const destination = {
     .enum(['order', 'weight', 'latency'])
     .default('order')
     .describe(
-      'Which target is tried first. `order`: the first in the list. `weight`: a random one, by weight. `latency`: the one that was fastest recently.',
+      'Which target is tried first. `order`: the first in the list. `weight`: a random one, by weight. `latency`: the one that was fastest recently. With these two, all requests of a chat go to the same one.',
     ),
   failover: z
     .boolean()

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KeyRecord } from '../access/keyring.js'
+import { parseModelPath, streamsByItself } from '../api/api-of-path.js'
 import type { BodyApi } from '../api/apis.js'
 import { errorFormatOf } from '../api/error-format.js'
 import type { ErrorCode } from '../api/errors.js'
@@ -15,6 +16,8 @@ import { RequestFacts } from './request-facts.js'
 import type { Stage } from './stage.js'
 import { RequestSummary } from './summary.js'
 import { Timeline } from './timeline.js'
+
+const NO_KEYS: readonly string[] = []
 
 const BOOT = randomBytes(4).toString('hex')
 let count = 0
@@ -35,6 +38,8 @@ export class Exchange implements OpenRecord {
   body: RequestBodyHandle | null
   /** Bytes of the request body that count against `limits.bufferedBytes`. */
   heldBytes: number
+  /** Keys that stood in the query; they are in it no more. */
+  queryKeys: readonly string[]
   /** The client waits for `100 Continue` before it sends its body. */
   awaitsContinue: boolean
   /** The upstream has a connection for the request, and may have read some of it. */
@@ -64,6 +69,7 @@ export class Exchange implements OpenRecord {
     this.stage = null
     this.body = null
     this.heldBytes = 0
+    this.queryKeys = NO_KEYS
     this.awaitsContinue = false
     this.isConnected = false
     this.place = null
@@ -85,7 +91,10 @@ export class Exchange implements OpenRecord {
     facts.query = query
     facts.isCursor = cursor
     facts.deployment = deployment
-    facts.model = deployment
+    facts.pathModel = deployment ?? parseModelPath(path)?.model ?? null
+    facts.model = facts.pathModel
+    facts.usualStream = streamsByItself(path)
+    facts.stream = facts.usualStream
     facts.errorFormat = errorFormatOf(path)
   }
 
@@ -113,7 +122,7 @@ export class Exchange implements OpenRecord {
     const { facts } = this
     this.result.bytesIn = received
     this.setModel(peeked.model?.value ?? null)
-    facts.stream = peeked.stream?.value ?? null
+    facts.stream = peeked.stream?.value ?? facts.usualStream
     facts.store = peeked.store
     facts.background = peeked.background
   }
@@ -142,7 +151,7 @@ export class Exchange implements OpenRecord {
 
   /** A model in the path wins over one in the body or the query. */
   setModel(model: string | null): void {
-    this.facts.model = this.facts.deployment ?? model
+    this.facts.model = this.facts.pathModel ?? model
   }
 
   // plan

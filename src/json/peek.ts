@@ -1,9 +1,10 @@
 import { EMPTY } from '../lib/bytes.js'
 import { BOM, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
 import { KeyTable } from './key-table.js'
+import { isNull, parseCount, parseNumber, readBoolean } from './literals.js'
 import type { Member, Value } from './outline.js'
 import { decodeString, findLiteralEnd, skipSpace, ValueScanner } from './scanner.js'
-import { isObject, parseJson, readCount } from './values.js'
+import { isObject, parseJson } from './values.js'
 
 /** A place in a body: from the first byte of a value, quotes included, to the index after its last byte. */
 export interface Span {
@@ -34,6 +35,10 @@ export interface Peek {
    * for no limit, is no count.
    */
   readonly maxTokens: number | null
+  /** Null if it is missing or no number. */
+  readonly temperature: number | null
+  /** `n` is there, and is not one: the client wants several answers. */
+  readonly several: boolean
   /** There are `tools` or `functions`, even if the list is empty. */
   readonly tools: boolean
   /** `value` is its JSON text, empty if that is longer than `LONGEST`. Null if it is missing. */
@@ -43,6 +48,8 @@ export interface Peek {
   /** Null if it is missing or neither true nor false; so is `background`. */
   readonly store: boolean | null
   readonly background: boolean | null
+  /** The value of `prompt_cache_key` or `session_id`, or else of `metadata`, which says what chat it is; or null. */
+  readonly session: Span | null
   /** Objects that the provider has stored and the request goes on from. A new list for each one that is found. */
   readonly references: readonly Reference[]
 }
@@ -86,11 +93,16 @@ type Key =
   | 'stream_options'
   | 'max_tokens'
   | 'max_completion_tokens'
+  | 'temperature'
+  | 'n'
   | 'tools'
   | 'functions'
   | 'prompt'
   | 'store'
   | 'background'
+  | 'prompt_cache_key'
+  | 'session_id'
+  | 'metadata'
   | ReferenceField
 
 const KEYS = new KeyTable<Key>({
@@ -99,11 +111,16 @@ const KEYS = new KeyTable<Key>({
   stream_options: 'stream_options',
   max_tokens: 'max_tokens',
   max_completion_tokens: 'max_completion_tokens',
+  temperature: 'temperature',
+  n: 'n',
   tools: 'tools',
   functions: 'functions',
   prompt: 'prompt',
   store: 'store',
   background: 'background',
+  prompt_cache_key: 'prompt_cache_key',
+  session_id: 'session_id',
+  metadata: 'metadata',
   previous_response_id: 'previous_response_id',
   conversation: 'conversation',
   input_file_id: 'input_file_id',
@@ -140,11 +157,14 @@ export class Peeker {
       model: null,
       stream: null,
       maxTokens: null,
+      temperature: null,
+      several: false,
       tools: false,
       streamOptions: null,
       prompt: null,
       store: null,
       background: null,
+      session: null,
       references: NO_REFERENCES,
     }
     this.scanner = new ValueScanner()
@@ -297,6 +317,19 @@ export class Peeker {
         this.maxCompletionTokens = isNested ? null : parseCount(this.readToken(chunk, end))
         fields.maxTokens = this.maxCompletionTokens ?? this.maxTokens
         break
+      case 'temperature':
+        fields.temperature = isNested ? null : parseNumber(this.readToken(chunk, end))
+        break
+      case 'n': {
+        const token = isNested ? EMPTY : this.readToken(chunk, end)
+        fields.several = parseNumber(token) !== 1 && !isNull(token)
+        break
+      }
+      case 'prompt_cache_key':
+      case 'session_id':
+      case 'metadata':
+        if (key !== 'metadata' || fields.session === null) fields.session = { start, end: bodyEnd }
+        break
       case 'store':
       case 'background':
         fields[key] = isNested ? null : readBoolean(this.readToken(chunk, end))
@@ -357,19 +390,4 @@ export function peekMembers(body: Buffer, { start, members }: Value): Peek {
   const peeker = new Peeker(start + 1)
   for (const member of members ?? []) peeker.takeMember(body, member)
   return peeker.found
-}
-
-function parseCount(token: Buffer): number | null {
-  if (token.length === 0 || token[0] === QUOTE) return null
-  return readCount(Number(token.toString('latin1')))
-}
-
-function readBoolean(token: Buffer): boolean | null {
-  if (token.length === 4 && token.toString('latin1') === 'true') return true
-  if (token.length === 5 && token.toString('latin1') === 'false') return false
-  return null
-}
-
-function isNull(token: Buffer): boolean {
-  return token.toString('latin1') === 'null'
 }

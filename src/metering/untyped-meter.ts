@@ -1,9 +1,17 @@
+import { OPEN_BRACKET } from '../json/bytes.js'
 import { skipSpace } from '../json/scanner.js'
+import { ArrayMeter } from './array-meter.js'
 import { JsonMeter } from './json-meter.js'
 import type { Meter } from './meter.js'
 import { ResponseStats } from './response-stats.js'
 import { StreamMeter } from './stream-meter.js'
 import type { UsageForm } from './usage-forms.js'
+
+function createMeter(first: number, forms: readonly UsageForm[] | undefined): Meter {
+  if (STREAM_STARTS.has(first)) return new StreamMeter(forms)
+  // Gemini's streams, unless the client asks for events.
+  return first === OPEN_BRACKET ? new ArrayMeter(forms) : new JsonMeter(forms)
+}
 
 /** First letters of the fields of an event stream, of a comment, and of a byte order mark. */
 const STREAM_STARTS: ReadonlySet<number> = new Set([...Buffer.from('deir:'), 0xef])
@@ -45,7 +53,7 @@ export class UntypedMeter implements Meter {
       const first = chunk[skipSpace(chunk, 0)]
       // White space ahead of an answer keeps the connection alive, and says nothing.
       if (first === undefined) return
-      this.meter = STREAM_STARTS.has(first) ? new StreamMeter(this.forms) : new JsonMeter(this.forms)
+      this.meter = createMeter(first, this.forms)
     }
     this.meter.push(chunk)
   }

@@ -2,6 +2,7 @@ import { BODY_PATHS, type BodyApi, findBodyApi } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import type { Peek, Reference } from '../json/peek.js'
+import { findSession } from '../routing/affinity.js'
 import type { Route, Target } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
 import type { Location } from '../stored/locate.js'
@@ -221,5 +222,8 @@ function needsWholeBody(
   rules: PlanRules,
 ): boolean {
   for (const { upstream } of route.targets) if (upstream.asksUsage(request.method, request.path)) return true
+  // The end of the body may name the session, which decides between the targets.
+  if (route.strategy !== 'order' && route.targets.length > 1 && findSession(request.rawHeaders) === null)
+    return true
   return rules.mayCache(request, length)
 }

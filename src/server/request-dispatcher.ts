@@ -10,6 +10,7 @@ import type { RelayContext } from '../relay/relay-context.js'
 import type { RequestBody } from '../relay/request-body.js'
 import { ResponsePipeline } from '../relay/response-pipeline.js'
 import type { ResponseSink } from '../relay/response-sink.js'
+import { findAffinity } from '../routing/affinity.js'
 import type { BreakerSnapshot } from '../routing/circuit-breaker.js'
 import { findHedgeDelayMs } from '../routing/hedge.js'
 import { isAccountScoped, isFailoverDefault } from '../routing/retry-policy.js'
@@ -155,7 +156,7 @@ export class RequestDispatcher {
       else body.uploadTo(writer)
       return writer
     }
-    const options = this.failoverOptions(exchange, route, usable)
+    const options = this.failoverOptions(exchange, route, usable, body)
     new ResponsePipeline(exchange, createSink, options, config.limits.transformBufferBytes).start()
   }
 
@@ -164,14 +165,13 @@ export class RequestDispatcher {
     exchange: Exchange,
     route: Route<Upstream>,
     usable: readonly number[] | null,
+    body: RequestBody | null,
   ): FailoverOptions {
     const { targets, balancer, failover, firstTokenMs } = route
-    const conversation = targets.length > 1 ? (exchange.body?.conversation?.conversation ?? null) : null
+    const affinity = targets.length > 1 && route.strategy !== 'order' ? affinityOf(exchange, body) : null
     // Stored objects (files, batches) exist at one target only: the one that made them, else the first.
     const isPinned = targets.length > 1 && isAccountScoped(exchange.request.path)
-    const all = isPinned
-      ? (usable ?? FIRST_ONLY).slice(0, 1)
-      : balancer.order(performance.now(), conversation)
+    const all = isPinned ? (usable ?? FIRST_ONLY).slice(0, 1) : balancer.order(performance.now(), affinity)
     const order = usable === null ? all : all.filter((i) => usable.includes(i))
     const hedge = route.hedge ? findHedge(exchange, route, order) : null
     return {
@@ -193,6 +193,14 @@ export class RequestDispatcher {
 /** What cached responses depend on, besides their targets. */
 function settingsOfCache({ cache, cursor, modelRules }: Config): unknown {
   return { cache, cursor, modelRules }
+}
+
+/** What the request has in common with those that are to go to the same target; null for nothing. */
+function affinityOf({ request }: Exchange, body: RequestBody | null): string | null {
+  const conversation = body?.conversation ?? null
+  if (conversation !== null) return conversation.conversation
+  const isWhole = body?.isComplete === true
+  return findAffinity(request, isWhole ? { bytes: body.join(), session: body.peeked.session } : null)
 }
 
 function isFull({ targets }: Route<Upstream>): boolean {

@@ -2,16 +2,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { credentialsIn, readSubprotocolKeys } from '../access/credentials.js'
 import type { Keyring } from '../access/keyring.js'
+import { describeRefusedKey } from '../access/refused-key.js'
 import { answerProbe } from '../admin/probes.js'
 import type { ErrorCode } from '../api/errors.js'
-import { parseRequestTarget } from '../api/request-target.js'
 import type { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
 import { Exchange } from '../exchange/exchange.js'
 import { InFlight } from '../exchange/in-flight.js'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import { answerPreflight } from '../http/cors.js'
-import { hasOneHost, readContentLength } from '../http/request-headers.js'
+import { readContentLength } from '../http/request-headers.js'
 import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import { MAX_GATHER_MS } from '../ledger/write/ledger.js'
 import { ignore } from '../lib/ignore.js'
@@ -36,6 +36,7 @@ import type { Upstream } from '../upstream/upstream.js'
 import { Admission } from './admission.js'
 import { createLastResponse, watchQueuedResponse } from './raw-socket.js'
 import { Recorder } from './recorder.js'
+import { aimRequest } from './request-aim.js'
 import { RequestDispatcher } from './request-dispatcher.js'
 import { findProblem } from './request-problem.js'
 import { SocketDispatcher } from './socket-dispatcher.js'
@@ -236,17 +237,9 @@ export class RequestHandler implements MetricsSource {
 
   /** Reads what the request asks for. False if it was refused. */
   private aim(exchange: Exchange): boolean {
-    if (!hasOneHost(exchange.req.rawHeaders, exchange.req.httpVersionMinor)) {
-      this.refuse(exchange, 'invalid_request', 'The request must have one Host header (RFC 9112, 3.2).')
-      return false
-    }
-    const target = parseRequestTarget(exchange.req.url ?? '/')
-    if ('problem' in target) {
-      this.refuse(exchange, 'invalid_path', target.problem)
-      return false
-    }
-    exchange.setTarget(target)
-    return true
+    const refusal = aimRequest(exchange, this.config.keys.mode === 'passthrough')
+    if (refusal !== null) this.refuse(exchange, refusal.code, refusal.detail)
+    return refusal === null
   }
 
   /** The body is complete, or says enough to be sent on while it arrives. */
@@ -352,11 +345,13 @@ export class RequestHandler implements MetricsSource {
   }
 
   /** Returns false if the request was refused. */
-  private admit(exchange: Exchange, credentials: readonly string[]): boolean {
+  private admit(exchange: Exchange, inHeaders: readonly string[]): boolean {
+    const { queryKeys } = exchange
+    const credentials = queryKeys.length === 0 ? inHeaders : [...inHeaders, ...queryKeys]
     const refusal = this.context.draining
       ? 'draining'
       : this.admission.admit(exchange, credentials, this.inFlight.size)
-    if (refusal !== null) this.refuse(exchange, refusal)
+    if (refusal !== null) this.refuse(exchange, refusal, describeRefusedKey(refusal, credentials))
     return refusal === null
   }
 

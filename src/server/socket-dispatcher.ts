@@ -14,6 +14,7 @@ import { readHandshakeKey } from '../relay/websocket/frames.js'
 import type { HandshakeRequest } from '../relay/websocket/handshake.js'
 import { SocketRelay } from '../relay/websocket/socket-relay.js'
 import type { SocketRules } from '../relay/websocket/socket-rules.js'
+import { findSession } from '../routing/affinity.js'
 import { isFailoverDefault } from '../routing/retry-policy.js'
 import type { Target } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
@@ -123,7 +124,7 @@ export class SocketDispatcher {
       route: (model, upstreamName) => {
         const route = router.findRoute(path, model, team)
         if (route === null) return 'no_route'
-        const ordered = route.balancer.order(performance.now(), null)
+        const ordered = route.balancer.order(performance.now(), findSession(rawHeaders))
         const able = ordered
           .flatMap((i) => route.targets[i] ?? [])
           .filter(({ upstream }) => upstream.websockets)

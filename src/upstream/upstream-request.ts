@@ -1,3 +1,4 @@
+import { replacePathModel } from '../api/api-of-path.js'
 import { type FlatHeaderList, type FlatHeaders, findHeader, removeHeader } from '../http/flat-headers.js'
 import { filterRequestHeaders } from '../http/request-headers.js'
 import type { ResponseFacts } from '../http/response-headers.js'
@@ -57,7 +58,7 @@ export function buildUpstreamRequest(
   { upstream, model }: Destination,
   passthrough: boolean,
 ): UpstreamRequest {
-  const { path, query, found, deployment, outbound } = request
+  const { query, found, deployment, outbound } = request
   const usageEdit = createAddedUsageEdit(request, upstream)
   const edits: Edit[] = outbound === null ? [] : [...outbound.edits]
   const modelEdit = found === null ? null : createNameEdit(found, model, deployment)
@@ -65,7 +66,7 @@ export function buildUpstreamRequest(
   if (usageEdit !== null) edits.push(usageEdit)
   const modelName = model ?? deployment ?? found?.model?.value ?? null
   return {
-    path: upstream.address.build(path, query, modelName, passthrough),
+    path: upstream.address.build(nameInPath(request, model), query, modelName, passthrough),
     headers: buildHeaders(request, upstream, passthrough, usageEdit !== null || outbound?.readable === true),
     edits: edits.length > 1 ? sortEdits(edits) : edits,
     translate: composeTranslation(outbound, usageEdit !== null),
@@ -79,6 +80,11 @@ function createAddedUsageEdit(
 ): Edit | null {
   if (found === null || outbound?.foreign === true || !upstream.asksUsage(method, path)) return null
   return createUsageEdit(found)
+}
+
+/** The path with the model's name at the upstream, if it is one of Gemini's: these name the model in the path alone. */
+function nameInPath({ path, outbound }: ClientRequest, model: string | null): string {
+  return model === null || outbound !== null ? path : replacePathModel(path, model)
 }
 
 function createNameEdit(found: Peek, model: string | null, deployment: string | null): Edit | null {

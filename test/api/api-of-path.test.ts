@@ -1,6 +1,13 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { findApiIndex, includesApi, OTHER_API } from '../../src/api/api-of-path.js'
+import {
+  findApiIndex,
+  includesApi,
+  OTHER_API,
+  parseModelPath,
+  replacePathModel,
+  streamsByItself,
+} from '../../src/api/api-of-path.js'
 import { APIS, type Api } from '../../src/api/presets.js'
 import { isGeneration } from '../../src/api/request-target.js'
 
@@ -18,6 +25,23 @@ const PATHS: ReadonlyArray<[string, Api | null, isGeneration: boolean]> = [
   ['/models/gemini-3-pro%3AstreamGenerateContent', 'gemini', true],
   ['/models/gemini-3-pro:countTokens', 'gemini', false],
   ['/models/tuned/x:generateContent', 'gemini', true],
+  ['/models/text-embedding:embedContent', 'gemini', false],
+  ['/models/text-embedding:batchEmbedContents', 'gemini', false],
+  ['/models/imagen:predict', 'gemini', false],
+  ['/v1beta/models', 'gemini', false],
+  ['/v1beta/files/x', 'gemini', false],
+  ['/upload/v1beta/files', 'gemini', false],
+  ['/api/chat', 'ollama', true],
+  ['/api/generate', 'ollama', true],
+  ['/api/embed', 'ollama', false],
+  ['/api/embeddings', 'ollama', false],
+  ['/api/tags', 'ollama', false],
+  ['/api/delete', null, false],
+  ['/v2/chat', 'cohere', true],
+  ['/v2/embed', 'cohere', false],
+  ['/v2/rerank', 'cohere', false],
+  ['/v2/models', null, false],
+  ['/models/ft:gpt-4o:org::id', null, false],
   ['/models/gemini-3-pro', null, false],
   ['/models/gemini-3-pro:generateContentX', null, false],
   ['/models', null, false],
@@ -30,6 +54,36 @@ for (const [path, api, generates] of PATHS) {
     assert.is(isGeneration(path), generates)
   })
 }
+
+const MODEL_PATHS: ReadonlyArray<[path: string, model: string | null, replaced: string]> = [
+  ['/models/a:generateContent', 'a', '/models/b%3A1:generateContent'],
+  ['/models/a%2Fb%3AstreamGenerateContent', 'a/b', '/models/b%3A1%3AstreamGenerateContent'],
+  ['/models/tuned/x:countTokens', 'tuned/x', '/models/b%3A1:countTokens'],
+  ['/models/a:b:generateContent', 'a:b', '/models/b%3A1:generateContent'],
+  ['/models/%zz:generateContent', null, '/models/%zz:generateContent'],
+  ['/models/a', null, '/models/a'],
+  ['/models/ft:gpt-4o:org::id', null, '/models/ft:gpt-4o:org::id'],
+  ['/chat/completions', null, '/chat/completions'],
+]
+
+for (const [path, model, replaced] of MODEL_PATHS)
+  test(`the path ${path} names the model ${model}, which can be replaced`, () => {
+    assert.is(parseModelPath(path)?.model ?? null, model)
+    assert.is(replacePathModel(path, 'b:1'), replaced)
+    if (model !== null) assert.is(replacePathModel(path, model), path)
+  })
+
+test("the paths of Gemini's streams and of Ollama's generations ask for a stream by themselves", () => {
+  for (const path of [
+    '/models/m:streamGenerateContent',
+    '/models/m%3astreamGenerateContent',
+    '/api/chat',
+    '/api/generate',
+  ])
+    assert.is(streamsByItself(path), true)
+  for (const path of ['/models/m:generateContent', '/api/embed', '/chat/completions', '/v2/chat'])
+    assert.is(streamsByItself(path), null)
+})
 
 test('an upstream has the APIs that it lists, all if it lists none, and each has the others', () => {
   for (const api of APIS) {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { describeRefusedKey } from '../../src/access/refused-key.js'
+import { ERROR_FORMATS } from '../../src/api/error-format.js'
 import { buildErrorHeaders, ERRORS, type ErrorCode, formatErrorBody } from '../../src/api/errors.js'
 import { findHeader } from '../../src/http/flat-headers.js'
 
@@ -27,6 +29,88 @@ test("in Anthropic's format every error has the same message and a request id", 
       request_id: 'r1',
     })
   }
+})
+
+/** The enumerations of the vendors: Anthropic's API reference, Errors; OpenAI's, Error codes; `google.rpc.Code`. */
+const ANTHROPIC: Readonly<Record<number, string>> = {
+  400: 'invalid_request_error',
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  413: 'request_too_large',
+  429: 'rate_limit_error',
+  500: 'api_error',
+  503: 'overloaded_error',
+  504: 'timeout_error',
+}
+const GOOGLE: Readonly<Record<number, string>> = {
+  400: 'INVALID_ARGUMENT',
+  401: 'UNAUTHENTICATED',
+  403: 'PERMISSION_DENIED',
+  404: 'NOT_FOUND',
+  408: 'DEADLINE_EXCEEDED',
+  409: 'ABORTED',
+  429: 'RESOURCE_EXHAUSTED',
+  500: 'INTERNAL',
+  502: 'UNAVAILABLE',
+  503: 'UNAVAILABLE',
+  504: 'DEADLINE_EXCEEDED',
+}
+const OPENAI_TYPES = ['invalid_request_error', 'server_error', 'requests']
+
+for (const format of ERROR_FORMATS)
+  for (const code of CODES)
+    test(`${code} in the format ${format} is what the vendor documents for its status`, () => {
+      const { status, message } = ERRORS[code]
+      const body = JSON.parse(formatErrorBody(code, format, 'r1'))
+      switch (format) {
+        case 'openai':
+          assert.ok(OPENAI_TYPES.includes(body.error.type))
+          assert.is(body.error.type === 'server_error', status >= 500)
+          return
+        case 'anthropic': {
+          const other = status < 500 ? 'invalid_request_error' : 'api_error'
+          assert.is(body.error.type, ANTHROPIC[status] ?? other)
+          return
+        }
+        case 'gemini': {
+          const details = [
+            {
+              '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
+              reason: code.toUpperCase(),
+              domain: 'thinwire',
+            },
+          ]
+          const word = GOOGLE[status] ?? 'INVALID_ARGUMENT'
+          assert.equal(body, { error: { code: status, message, status: word, details } })
+          // AIP-193.
+          assert.match(details[0]?.reason ?? '', /^[A-Z][A-Z0-9_]{1,61}[A-Z0-9]$/)
+          return
+        }
+        case 'ollama':
+          assert.equal(body, { error: message })
+          return
+        case 'cohere':
+          assert.equal(body, { id: 'r1', message })
+      }
+    })
+
+const KEY = 'lc_prod_team1_ada_0123456789abcdefghijWXYZ'
+
+test("a refused key is told in OpenAI's words, with little of the key, and our advice behind", () => {
+  const told = (code: ErrorCode, ...keys: string[]) => describeRefusedKey(code, keys)
+  for (const code of CODES.filter((each) => ERRORS[each].status === 401 && each !== 'missing_api_key'))
+    assert.is(told(code, KEY), `Incorrect API key provided: lc_****WXYZ. ${ERRORS[code].message}`)
+  assert.match(
+    told('malformed_api_key', 'sk-0123456789abcdefghij') ?? '',
+    /provided: sk-\*{4}ghij\. This is not/,
+  )
+  assert.match(told('malformed_api_key', 'sk-0123456789abcdefghij', KEY) ?? '', /provided: lc_\*{4}WXYZ\. /)
+  for (const odd of ['', 'short', 'lc_short', 'ä'.repeat(40), '<script>alert("x")</script>'])
+    assert.match(told('malformed_api_key', odd) ?? '', /provided: \*{4}\. /, odd)
+  assert.is(told('missing_api_key'), undefined)
+  assert.is(told('draining', KEY), undefined)
+  assert.match(ERRORS.missing_api_key.message, /^You didn't provide an API key\. /)
 })
 
 test('the headers of an error have its length and its code, and let web pages read it', () => {

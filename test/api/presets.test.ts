@@ -57,6 +57,9 @@ const EXPECTED: Readonly<Record<PresetName, Expected>> = {
       '/models/gemini-3-pro:streamGenerateContent?alt=sse':
         '/v1beta/models/gemini-3-pro:streamGenerateContent?alt=sse',
       '/models/gemini-3-pro:countTokens': '/v1beta/models/gemini-3-pro:countTokens',
+      '/v1beta/models/gemini-3-pro:batchEmbedContents': '/v1beta/models/gemini-3-pro:batchEmbedContents',
+      '/v1beta/cachedContents': '/v1beta/cachedContents',
+      '/upload/v1beta/files': '/upload/v1beta/files',
     },
     refused: ['/chat/completions', '/messages'],
   },
@@ -114,12 +117,46 @@ const EXPECTED: Readonly<Record<PresetName, Expected>> = {
   openrouter: { base: '/api/v1', env: { OPENROUTER_API_KEY: 'sk-preset' }, headers: bearer },
   together: { base: '/v1', env: { TOGETHER_API_KEY: 'sk-preset' }, headers: bearer },
   fireworks: { base: '/inference/v1', env: { FIREWORKS_API_KEY: 'sk-preset' }, headers: bearer },
-  ollama: { base: '/v1', env: {}, headers: { authorization: undefined } },
+  cohere: {
+    base: '/v1',
+    env: { COHERE_API_KEY: 'sk-preset' },
+    headers: bearer,
+    paths: {
+      '/v2/chat': '/v2/chat',
+      '/v2/embed': '/v2/embed',
+      '/v2/rerank': '/v2/rerank',
+      '/chat/completions': '/compatibility/v1/chat/completions',
+      '/embeddings': '/compatibility/v1/embeddings',
+    },
+    refused: ['/messages', '/responses'],
+  },
+  ollama: {
+    base: '',
+    env: {},
+    headers: { authorization: undefined },
+    paths: {
+      '/chat/completions': '/v1/chat/completions',
+      '/api/chat': '/api/chat',
+      '/api/generate': '/api/generate',
+      '/api/embed': '/api/embed',
+      '/api/show': '/api/show',
+      // No client deletes a model that all use.
+      '/api/delete': '/v1/api/delete',
+      '/api/pull': '/v1/api/pull',
+    },
+  },
+  'ollama-native': {
+    base: '',
+    env: { OLLAMA_API_KEY: 'sk-preset' },
+    headers: bearer,
+    paths: { '/api/chat': '/api/chat', '/api/delete': '/v1/api/delete' },
+    refused: ['/chat/completions', '/messages'],
+  },
   vllm: {
     base: '',
     env: { VLLM_API_KEY: 'sk-preset' },
     headers: bearer,
-    paths: { '/chat/completions': '/v1/chat/completions' },
+    paths: { '/chat/completions': '/v1/chat/completions', '/v2/rerank': '/v2/rerank' },
   },
   'llama-cpp': {
     base: '/v1',

@@ -259,7 +259,7 @@ for (const [name, options] of [
       if (!(caught instanceof Anthropic.AuthenticationError)) throw caught
       assert.is(caught.status, 401)
       assert.is(caught.type, 'authentication_error')
-      assert.match(caught.apiMessage ?? '', /^This is not a Thinwire key: /)
+      assert.match(caught.apiMessage ?? '', /^Incorrect API key provided: .*This is not a Thinwire key: /)
       assert.not.match(caught.message, 'someone-elses')
       assert.is(attempts.count, 1)
       const [line] = await both.relay.requests(1)

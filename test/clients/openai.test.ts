@@ -279,7 +279,7 @@ for (const [key, code] of [
       assert.is(failure.thrown, 'AuthenticationError')
       assert.is(failure.status, 401)
       assert.is(failure.code, code)
-      assert.match(failure.message, /^401 This .*Thinwire key/)
+      assert.match(failure.message, /^401 Incorrect API key provided: .*This .*Thinwire key/)
       assert.is(typeof failure.requestId, 'string')
       assert.is(attempts.count, 1)
       const [line] = await both.relay.requests(1)

@@ -53,7 +53,10 @@ test('a refused key is reported with the message of the relay, and checks that n
   const { code, out } = await look([ward.relay.url, '--json', '--key', 'sk-of-the-provider'])
   const find = finder(out)
   assert.is(code, 1)
-  assert.match(find('key'), /^failed: 401: This is not a Thinwire key: .*> issue a key: thinwire keys add/)
+  assert.match(
+    find('key'),
+    /^failed: 401: Incorrect API key provided: .*This is not a Thinwire key: .*> issue a key: thinwire keys add/,
+  )
   assert.match(find('stream'), /^skipped: the key is refused/)
   assert.match(find('wrong key'), /^ok: 401/)
   assert.match(find('40 KB header'), /^ok/)

@@ -157,4 +157,25 @@ test('Cursor is shown thinking as reasoning_content, as the config says otherwis
   )
 })
 
+test('without routes, an upstream that names an API with paths of its own gets these', () => {
+  const config = load(
+    {
+      upstreams: {
+        a: { baseUrl },
+        g: { preset: 'gemini-native' },
+        o: { preset: 'ollama' },
+        c: { preset: 'cohere' },
+      },
+    },
+    { GEMINI_API_KEY: 'k', COHERE_API_KEY: 'k' },
+  )
+  const routes = config.routes.map(({ paths, targets }) => [targets[0]?.upstream, paths])
+  assert.equal(routes, [
+    ['g', ['/models/*:*', '/v1beta/*', '/upload/v1beta/*']],
+    ['o', ['/api/*']],
+    ['c', ['/v2/*']],
+    ['a', null],
+  ])
+})
+
 test.run()

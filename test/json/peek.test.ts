@@ -66,6 +66,32 @@ test('stream_options are found with their text, and very long ones with their pl
   assert.equal(peekFields(Buffer.from(long)).streamOptions, { start: 18, end: long.length - 15, value: '' })
 })
 
+test('the temperature and the number of answers are what JSON.parse finds, however the body is cut', () => {
+  const values = fc.oneof(
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.constantFrom(null, 0, 1, 2, '0', 'null', true, [1], { n: 1 }),
+  )
+  const member = fc.tuple(fc.constantFrom('temperature', 'n', 'max_tokens', 'nn'), values)
+  fc.assert(
+    fc.property(
+      fc.array(member, { maxLength: 6 }),
+      fc.array(fc.nat(200), { maxLength: 4 }),
+      (members, cuts) => {
+        const text = `{${members.map(([key, value]) => `"${key}": ${JSON.stringify(value)}`).join(' ,')}}`
+        const { temperature, n } = JSON.parse(text)
+        const peeker = new Peeker()
+        const bytes = Buffer.from(text)
+        const places = [0, ...cuts.map((cut) => Math.min(cut, bytes.length)), bytes.length].sort(
+          (a, b) => a - b,
+        )
+        for (const [i, place] of places.entries()) peeker.push(bytes.subarray(places[i - 1] ?? 0, place))
+        assert.is(peeker.found.temperature, typeof temperature === 'number' ? temperature : null, text)
+        assert.is(peeker.found.several, n !== undefined && n !== null && n !== 1, text)
+      },
+    ),
+  )
+})
+
 test('a prompt is found if it is one string', () => {
   const prompts: Record<string, string | null> = {
     '{"prompt":"a","suffix":"b"}': '"a"',

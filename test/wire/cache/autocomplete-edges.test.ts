@@ -35,7 +35,13 @@ function live(scene: Scene, count: number): Promise<void> {
 
 test('a prompt larger than the rules allow reaches the upstream unchanged and is not cached', () =>
   withRelay(answer, async (scene) => {
-    const body = JSON.stringify({ model: 'm', max_tokens: 16, messages: [], filler: 'x'.repeat(150_000) })
+    const body = JSON.stringify({
+      model: 'm',
+      max_tokens: 16,
+      temperature: 0,
+      messages: [],
+      filler: 'x'.repeat(150_000),
+    })
     for (const path of ['/v1/chat/completions', '/v1/completions']) {
       const client = await scene.client()
       client.send(
@@ -331,7 +337,7 @@ test('a cached response hides the usage that only the relay asked for', () => {
       await request.lastChunk()
     },
     async (scene) => {
-      const body = '{"model":"m","stream":true,"max_tokens":9,"messages":[]}'
+      const body = '{"model":"m","stream":true,"max_tokens":9,"temperature":0,"messages":[]}'
       const message = `POST /v1/chat/completions HTTP/1.1\r\n${scene.auth}content-length: ${body.length}\r\n\r\n${body}`
       const clients = [await scene.client(), await scene.client()]
       clients[0]?.send(message)
