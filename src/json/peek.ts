@@ -1,9 +1,11 @@
 import { EMPTY } from '../lib/bytes.js'
-import { BOM, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
+import { BOM, CLOSE_BRACE, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
 import { KeyTable } from './key-table.js'
+import { isLiteralStart, isNull, parseCount, readBoolean } from './literals.js'
+import { isLikeModel, ModelCopies } from './model-copies.js'
 import type { Member, Value } from './outline.js'
+import { addReference, type Reference, type ReferenceField } from './references.js'
 import { decodeString, findLiteralEnd, skipSpace, ValueScanner } from './scanner.js'
-import { isObject, parseJson, readCount } from './values.js'
 
 /** A place in a body: from the first byte of a value, quotes included, to the index after its last byte. */
 export interface Span {
@@ -25,8 +27,19 @@ export interface Located<T> extends Span {
 export interface Peek {
   /** Index after the brace that opens the object; null if the body is no object. */
   readonly objectStart: number | null
+  /** The body is one JSON object from its first to its last byte, as far as its own level shows, or a whole form. */
+  readonly isWhole: boolean
   /** Null if it is missing or no string. */
   readonly model: Located<string> | null
+  /**
+   * All of what may be read as the model, in its order, where that is not one string with the key `model`: doubled
+   * keys, keys in other letters (`Model`), values of another kind (null in their place). Empty for the usual body.
+   */
+  readonly modelCopies: readonly Located<string | null>[]
+  /** There is a list of models that an upstream may run in place of this one (`models`, `fallbacks`). */
+  readonly namesOthers: boolean
+  /** The boundary, if the body is a form (`multipart/form-data`): its values have no quotes. Null for JSON. */
+  readonly formBoundary: string | null
   /** Null if it is missing or neither true nor false. */
   readonly stream: Located<boolean> | null
   /**
@@ -47,21 +60,6 @@ export interface Peek {
   readonly references: readonly Reference[]
 }
 
-/** A stored object that a request names. */
-export interface Reference {
-  readonly field: ReferenceField
-  /** Empty if the value is longer than `LONGEST`. */
-  readonly id: string
-}
-
-/** Top-level fields that name a stored object: with its id, or as an object that has an `id`. */
-export type ReferenceField =
-  | 'previous_response_id'
-  | 'conversation'
-  | 'input_file_id'
-  | 'file_id'
-  | 'assistant_id'
-
 /** Bytes of the longest key or value that is read; no client writes a `model` that is longer, escapes included. */
 const LONGEST = 1024
 
@@ -77,11 +75,14 @@ const IN_STRING = 5
 const IN_LITERAL = 6
 const IN_NESTED = 7
 const AFTER_VALUE = 8
-/** The object has ended, or the body is broken. */
-const OVER = 9
+const BEFORE_FIRST_KEY = 9
+const AFTER_OBJECT = 10
+const BROKEN = 11
 
 type Key =
   | 'model'
+  | typeof OTHER_MODEL
+  | 'models'
   | 'stream'
   | 'stream_options'
   | 'max_tokens'
@@ -93,8 +94,16 @@ type Key =
   | 'background'
   | ReferenceField
 
+/** A key that some servers read as `model`. */
+const OTHER_MODEL = 'Model'
+
+const NO_COPIES: Peek['modelCopies'] = []
+
 const KEYS = new KeyTable<Key>({
   model: 'model',
+  models: 'models',
+  fallbacks: 'models',
+  fallback_models: 'models',
   stream: 'stream',
   stream_options: 'stream_options',
   max_tokens: 'max_tokens',
@@ -131,13 +140,18 @@ export class Peeker {
   private hasTools: boolean
   private hasFunctions: boolean
   private prompts: number
+  private readonly models: ModelCopies
   /** How many bytes of a byte order mark there were. */
   private marked: number
 
   constructor(objectStart: number | null = null) {
     this.fields = {
       objectStart,
+      isWhole: objectStart !== null,
       model: null,
+      modelCopies: NO_COPIES,
+      namesOthers: false,
+      formBoundary: null,
       stream: null,
       maxTokens: null,
       tools: false,
@@ -158,7 +172,13 @@ export class Peeker {
     this.hasTools = false
     this.hasFunctions = false
     this.prompts = 0
+    this.models = new ModelCopies()
     this.marked = 0
+  }
+
+  /** The body is no JSON object: nothing that follows can mend that. */
+  get isBroken(): boolean {
+    return this.state === BROKEN
   }
 
   /** What was found up to now; the same object at each call. */
@@ -181,7 +201,7 @@ export class Peeker {
 
   /** Takes a member of a body that is complete, without another walk over it. */
   takeMember(body: Buffer, { keyStart, keyEnd, value }: Member): void {
-    const key = KEYS.find(body, keyStart + 1, keyEnd - 1)?.value ?? null
+    const key = findKey(body.subarray(keyStart, keyEnd))
     if (key === null) return
     const byte = body[value.start]
     this.start = value.start
@@ -202,7 +222,7 @@ export class Peeker {
     const end = scanner.skipString(chunk, from)
     if (state === IN_STRING) return this.endValue(chunk, end)
     if (end !== -1) {
-      this.key = this.findKey(chunk, end)
+      this.key = findKey(this.readToken(chunk, end))
       this.state = BEFORE_COLON
     }
     return end
@@ -216,37 +236,43 @@ export class Peeker {
       case BEFORE_OBJECT:
         if (byte === BOM[this.marked] && this.base + at === this.marked) this.marked++
         else if (byte === OPEN_BRACE && this.marked % BOM.length === 0) {
-          this.state = BEFORE_KEY
+          this.state = BEFORE_FIRST_KEY
           this.fields.objectStart = this.base + at + 1
-        } else this.state = OVER
+        } else this.state = BROKEN
         return at + 1
+      case BEFORE_FIRST_KEY:
       case BEFORE_KEY:
-        this.state = byte === QUOTE ? IN_KEY : OVER
+        if (byte === CLOSE_BRACE && this.state === BEFORE_FIRST_KEY) return this.endObject(at)
+        this.state = byte === QUOTE ? IN_KEY : BROKEN
         this.start = this.base + at
         return at + 1
       case BEFORE_COLON:
-        this.state = byte === COLON ? BEFORE_VALUE : OVER
+        this.state = byte === COLON ? BEFORE_VALUE : BROKEN
         return at + 1
       case BEFORE_VALUE:
         this.start = this.base + at
         if (byte === QUOTE) this.state = IN_STRING
         else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.state = IN_NESTED
-        else {
+        else if (isLiteralStart(byte as number)) {
           this.state = IN_LITERAL
           return at
-        }
+        } else this.state = BROKEN
         return at + 1
       case AFTER_VALUE:
-        this.state = byte === COMMA ? BEFORE_KEY : OVER
+        if (byte === CLOSE_BRACE) return this.endObject(at)
+        this.state = byte === COMMA ? BEFORE_KEY : BROKEN
         return at + 1
       default:
+        this.state = BROKEN
+        this.fields.isWhole = false
         return chunk.length
     }
   }
 
-  private findKey(chunk: Buffer, end: number): Key | null {
-    const token = this.readToken(chunk, end)
-    return KEYS.find(token, 1, token.length - 1)?.value ?? null
+  private endObject(at: number): number {
+    this.state = AFTER_OBJECT
+    this.fields.isWhole = true
+    return at + 1
   }
 
   /** @param end index after the value; -1 if it has not ended. @returns `end` */
@@ -263,14 +289,18 @@ export class Peeker {
     const { fields, start } = this
     const bodyEnd = this.base + end
     switch (key) {
+      case 'models':
+        fields.namesOthers = true
+        break
       case 'prompt':
         this.prompts++
         fields.prompt = isString && this.prompts === 1 ? { start, end: bodyEnd } : null
         break
-      case 'model': {
-        const token = isString ? this.readToken(chunk, end) : EMPTY
-        const value = decodeString(token, 0, token.length)
-        fields.model = value === null ? null : { value, start, end: bodyEnd }
+      case 'model':
+      case OTHER_MODEL: {
+        const token = isNested ? EMPTY : this.readToken(chunk, end)
+        const value = isString ? decodeString(token, 0, token.length) : null
+        this.models.take(fields, { value, start, end: bodyEnd }, isNull(token), key === 'model')
         break
       }
       case 'stream': {
@@ -302,20 +332,9 @@ export class Peeker {
         fields[key] = isNested ? null : readBoolean(this.readToken(chunk, end))
         break
       default:
-        if (isString || isNested) this.takeReference(key, this.readToken(chunk, end))
+        if (isString || isNested)
+          fields.references = addReference(fields.references, key, this.readToken(chunk, end))
     }
-  }
-
-  /** Of a doubled key the first and the last value are kept: an upstream may read either. */
-  private takeReference(field: ReferenceField, token: Buffer): void {
-    const value = token.length === 0 ? '' : parseJson(token.toString())
-    const id = isObject(value) ? value.id : value
-    if (typeof id !== 'string') return
-    const { references } = this.fields
-    const last = references.findLastIndex((reference) => reference.field === field)
-    const isThird = last !== references.findIndex((reference) => reference.field === field)
-    const kept = isThird ? references.filter((_, i) => i !== last) : references
-    this.fields.references = [...kept, { field, id }]
   }
 
   /** The bytes of the key or value that ends at `end`; none if it is longer than `LONGEST`. */
@@ -359,17 +378,7 @@ export function peekMembers(body: Buffer, { start, members }: Value): Peek {
   return peeker.found
 }
 
-function parseCount(token: Buffer): number | null {
-  if (token.length === 0 || token[0] === QUOTE) return null
-  return readCount(Number(token.toString('latin1')))
-}
-
-function readBoolean(token: Buffer): boolean | null {
-  if (token.length === 4 && token.toString('latin1') === 'true') return true
-  if (token.length === 5 && token.toString('latin1') === 'false') return false
-  return null
-}
-
-function isNull(token: Buffer): boolean {
-  return token.toString('latin1') === 'null'
+function findKey(token: Buffer): Key | null {
+  const known = KEYS.find(token, 1, token.length - 1)
+  return known !== null ? known.value : isLikeModel(token) ? OTHER_MODEL : null
 }

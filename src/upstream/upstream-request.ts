@@ -1,7 +1,7 @@
 import { type FlatHeaderList, type FlatHeaders, findHeader, removeHeader } from '../http/flat-headers.js'
 import { filterRequestHeaders } from '../http/request-headers.js'
 import type { ResponseFacts } from '../http/response-headers.js'
-import { createModelEdit, createRequiredModelEdit, createUsageEdit, type Edit } from '../json/edits.js'
+import { createModelEdits, createRequiredModelEdits, createUsageEdit, type Edit } from '../json/edits.js'
 import { sortEdits } from '../json/object-edits.js'
 import type { Peek } from '../json/peek.js'
 import { ENCODED_RESPONSE } from '../routing/outcome.js'
@@ -60,8 +60,7 @@ export function buildUpstreamRequest(
   const { path, query, found, deployment, outbound } = request
   const usageEdit = createAddedUsageEdit(request, upstream)
   const edits: Edit[] = outbound === null ? [] : [...outbound.edits]
-  const modelEdit = found === null ? null : createNameEdit(found, model, deployment)
-  if (modelEdit !== null) edits.push(modelEdit)
+  if (found !== null) edits.push(...createNameEdits(found, model, deployment))
   if (usageEdit !== null) edits.push(usageEdit)
   const modelName = model ?? deployment ?? found?.model?.value ?? null
   return {
@@ -81,10 +80,12 @@ function createAddedUsageEdit(
   return createUsageEdit(found)
 }
 
-function createNameEdit(found: Peek, model: string | null, deployment: string | null): Edit | null {
-  if (deployment !== null) return createRequiredModelEdit(found, model ?? deployment)
-  return model === null ? null : createModelEdit(found, model)
+function createNameEdits(found: Peek, model: string | null, deployment: string | null): readonly Edit[] {
+  if (deployment !== null) return createRequiredModelEdits(found, model ?? deployment)
+  return model === null ? NO_EDITS : createModelEdits(found, model)
 }
+
+const NO_EDITS: readonly Edit[] = []
 
 /** @param readable the response must not be compressed, as it will be changed */
 function buildHeaders(

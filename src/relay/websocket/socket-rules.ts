@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorCode } from '../../api/errors.js'
 import type { RequestSummary } from '../../exchange/summary.js'
-import type { Reference } from '../../json/peek.js'
+import type { Reference } from '../../json/references.js'
 import type { Target } from '../../routing/route.js'
 import type { Location } from '../../stored/locate.js'
 import type { Upstream } from '../../upstream/upstream.js'

@@ -1,0 +1,27 @@
+import { QUOTE } from './bytes.js'
+import { readCount } from './values.js'
+
+/** Whether a number or a word may begin with this byte. */
+export function isLiteralStart(byte: number): boolean {
+  return (
+    (byte >= 0x30 && byte <= 0x39) ||
+    (byte >= 0x61 && byte <= 0x7a) ||
+    (byte >= 0x41 && byte <= 0x5a) ||
+    byte === 0x2d
+  )
+}
+
+export function parseCount(token: Buffer): number | null {
+  if (token.length === 0 || token[0] === QUOTE) return null
+  return readCount(Number(token.toString('latin1')))
+}
+
+export function readBoolean(token: Buffer): boolean | null {
+  if (token.length === 4 && token.toString('latin1') === 'true') return true
+  if (token.length === 5 && token.toString('latin1') === 'false') return false
+  return null
+}
+
+export function isNull(token: Buffer): boolean {
+  return token.toString('latin1') === 'null'
+}
