@@ -1,3 +1,4 @@
+import { readQueryModel } from '../api/query-model.js'
 import { type FlatHeaderList, type FlatHeaders, findHeader, removeHeader } from '../http/flat-headers.js'
 import { filterRequestHeaders } from '../http/request-headers.js'
 import type { ResponseFacts } from '../http/response-headers.js'
@@ -11,6 +12,7 @@ import { hasUsageField, UsageStripper } from '../translate/response/strip-usage.
 import type { CreateTranslation, Translation } from '../translate/translation.js'
 import { placePassthroughCredential } from './passthrough-auth.js'
 import type { Upstream } from './upstream.js'
+import { replaceModel } from './url.js'
 
 /** A client's request, as far as it matters for the request to the upstream. */
 export interface ClientRequest {
@@ -57,11 +59,12 @@ export function buildUpstreamRequest(
   { upstream, model }: Destination,
   passthrough: boolean,
 ): UpstreamRequest {
-  const { path, query, found, deployment, outbound } = request
+  const { path, found, deployment, outbound } = request
   const usageEdit = createAddedUsageEdit(request, upstream)
   const edits: Edit[] = outbound === null ? [] : [...outbound.edits]
   if (found !== null) edits.push(...createNameEdits(found, model, deployment))
   if (usageEdit !== null) edits.push(usageEdit)
+  const query = nameInQuery(request.query, model ?? deployment)
   const modelName = model ?? deployment ?? found?.model?.value ?? null
   return {
     path: upstream.address.build(path, query, modelName, passthrough),
@@ -69,6 +72,13 @@ export function buildUpstreamRequest(
     edits: edits.length > 1 ? sortEdits(edits) : edits,
     translate: composeTranslation(outbound, usageEdit !== null),
   }
+}
+
+/** Some clients name the model in the query, too: it is the same one there, or the request was refused. */
+function nameInQuery(query: string, model: string | null): string {
+  return model === null || query === '' || readQueryModel(query).model === null
+    ? query
+    : replaceModel(query, model)
 }
 
 /** The edit that asks for usage, if only the relay wants it. */

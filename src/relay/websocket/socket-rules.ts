@@ -27,6 +27,10 @@ export interface SocketRules {
   route(model: string | null, upstream: string | null): SocketRoute | ErrorCode
   /** Finds the name of a model at the target of a connection; null if the model is not there. */
   nameAt(target: Target<Upstream>, model: string): string | null
+  /** Whether a rule depends on the model. */
+  dependsOnModel(): boolean
+  /** Whether the key may use a model; null for one that is not known. */
+  mayUse(model: string | null): boolean
   /** An upstream has no WebSocket at the path of this one. */
   onNoWebSocket(upstream: Upstream): void
   /**
