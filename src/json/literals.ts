@@ -1,6 +1,11 @@
 import { QUOTE } from './bytes.js'
 import { readCount } from './values.js'
 
+/** Whether JSON allows this byte between two tokens (RFC 8259, 2). */
+export function isSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+}
+
 /** Whether a number or a word may begin with this byte. */
 export function isLiteralStart(byte: number): boolean {
   return (

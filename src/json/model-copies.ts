@@ -5,9 +5,9 @@ import { decodeString } from './scanner.js'
 /** More copies are not told apart: nobody writes as many but to be misread. */
 const COPIES_MAX = 8
 
-/** Bytes of `"model"`, plain and with each letter escaped. */
+/** Bytes of `"model"`, plain and with each letter escaped, also where it ends with zeros as a string of C does. */
 const SHORTEST = 7
-const LONGEST = 2 + 5 * 6
+const LONGEST = 2 + 8 * 6
 
 const MODEL = [0x6d, 0x6f, 0x64, 0x65, 0x6c]
 
@@ -20,7 +20,7 @@ export function isLikeModel(token: Buffer): boolean {
   const { length } = token
   if (length < SHORTEST || length > LONGEST) return false
   if (length === SHORTEST) return MODEL.every((letter, i) => ((token[i + 1] as number) | 0x20) === letter)
-  return token.includes(BACKSLASH) && decodeString(token, 0, length)?.toLowerCase() === 'model'
+  return token.includes(BACKSLASH) && /^model\0*$/i.test(decodeString(token, 0, length) ?? '')
 }
 
 /** Collects what a body says of its model, once or many times. */

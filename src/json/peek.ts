@@ -1,7 +1,7 @@
 import { EMPTY } from '../lib/bytes.js'
 import { BOM, CLOSE_BRACE, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
 import { KeyTable } from './key-table.js'
-import { isLiteralStart, isNull, parseCount, readBoolean } from './literals.js'
+import { isLiteralStart, isNull, isSpace, parseCount, readBoolean } from './literals.js'
 import { isLikeModel, ModelCopies } from './model-copies.js'
 import type { Member, Value } from './outline.js'
 import { addReference, type Reference, type ReferenceField } from './references.js'
@@ -190,9 +190,7 @@ export class Peeker {
     const { length } = chunk
     let i = 0
     while (i < length) {
-      const next = this.isInToken()
-        ? this.continueToken(chunk, i)
-        : this.stepBetween(chunk, skipSpace(chunk, i))
+      const next = this.isInToken() ? this.continueToken(chunk, i) : this.skipBetween(chunk, i)
       i = next === -1 ? length : next
     }
     if (this.isKept()) this.carry(chunk)
@@ -226,6 +224,18 @@ export class Peeker {
       this.state = BEFORE_COLON
     }
     return end
+  }
+
+  /** What stands between two tokens is white space; anything else, as in UTF-16, is no JSON. */
+  private skipBetween(chunk: Buffer, from: number): number {
+    const at = skipSpace(chunk, from)
+    for (let i = from; i < at; i++) {
+      if (isSpace(chunk[i] as number)) continue
+      this.state = BROKEN
+      this.fields.isWhole = false
+      return chunk.length
+    }
+    return this.stepBetween(chunk, at)
   }
 
   /** Takes the byte at `at`, which stands between two tokens or begins one. @returns the index to go on at */

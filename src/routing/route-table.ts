@@ -76,12 +76,15 @@ export class RouteTable<E extends Endpoint = Endpoint> {
     return null
   }
 
-  /** Whether some route that such a request may take depends on its model. */
-  dependsOnModel(path: string, team: string | null): boolean {
+  /** Whether the model of a request decides which route takes it. @param api see `find` */
+  dependsOnModel(path: string, team: string | null, api: number): boolean {
     if (!this.selective) return false
-    for (const rule of this.rules)
-      if (rule.models !== null && isAllowed(rule.teams, team) && matchesPath(rule.paths, path, null))
-        return true
+    for (const { models, teams, paths, routes } of this.rules) {
+      if (!isAllowed(teams, team) || !matchesPath(paths, path, null)) continue
+      if (models !== null) return true
+      // It takes any model, so that no later route is looked at.
+      if (routes[api] != null) return false
+    }
     return false
   }
 

@@ -104,7 +104,7 @@ export class Router<E extends Endpoint = Endpoint> {
    */
   dependsOnModel(path: string, team: string | null, isKnownPath = true): boolean {
     if (isKnownPath) for (const { teams } of this.byAlias.values()) if (isAllowed(teams, team)) return true
-    return this.table.dependsOnModel(path, team)
+    return this.table.dependsOnModel(path, team, this.selective ? findApiIndex(path) : OTHER_API)
   }
 
   /** Some route has patterns for paths. */

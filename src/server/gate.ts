@@ -65,7 +65,6 @@ export function findDoubt(request: GateRequest, body: GateBody | null, use: Mode
   const inQuery = query === '' ? null : findQueryDoubt(request, body)
   if (inQuery !== null) return inQuery
   if (body === null) return null
-  if (use === 'unknown') return hasOneReading(body) ? null : COPIES
   if (body.flaw !== null) return DOUBT_OF_FLAW[body.flaw]
   if (body.isComplete && !body.peeked.isWhole) return UNREADABLE
   // Each copy is replaced by the model of the path.
