@@ -114,6 +114,34 @@ const rows = {
     message:
       'A field of the request cannot be translated to the API of the target. Leave it out, or choose a model that takes it.',
   },
+  ambiguous_request: {
+    status: 400,
+    ...INVALID,
+    retry: false,
+    message:
+      'The request can be read in more than one way, and a rule of this relay depends on it. Name one model, in one place, as "model".',
+  },
+  unreadable_body: {
+    status: 400,
+    ...INVALID,
+    retry: false,
+    message:
+      'The body is not one JSON object in UTF-8, or not a complete form, so that its model cannot be read, and a rule of this relay depends on the model. Send valid JSON in UTF-8.',
+  },
+  unsupported_body: {
+    status: 415,
+    ...INVALID,
+    retry: false,
+    message:
+      'The content-type or content-encoding of the body is one that this relay cannot read, and a rule of this relay depends on the model. Send JSON in UTF-8, plain or with one of gzip, br and deflate.',
+  },
+  model_not_allowed: {
+    status: 403,
+    openai: 'invalid_request_error',
+    anthropic: 'permission_error',
+    retry: false,
+    message: 'This key may not use this model. Ask the operator of this relay which models it may use.',
+  },
   object_not_found: {
     status: 404,
     openai: 'invalid_request_error',

@@ -56,7 +56,12 @@ export const timeouts = z.strictObject({
 export const limits = z.strictObject({
   bodyBytes: size(1024, 2048 * MIB)
     .default(32 * MIB)
-    .describe('Largest request body. 413 beyond it.'),
+    .describe('Largest request body, also when it is decoded. 413 beyond it.'),
+  bodyRatio: count(2_000)
+    .default(100)
+    .describe(
+      'How many times longer an encoded request body (`content-encoding`) over 1 MiB may become when it is decoded. Beyond it the body is not read: 413 where a rule depends on its model, otherwise it passes as it came.',
+    ),
   headerBytes: size(8 * 1024, MIB)
     .default(64 * 1024)
     .describe('Largest request head. 431 beyond it.'),

@@ -6,6 +6,8 @@ import type { ConversationRequest } from '../translate/conversation-request.js'
 export interface RequestBodyHandle {
   /** The buffers as the socket gave them. */
   readonly pieces: readonly Buffer[]
+  /** The text of an encoded body (`content-encoding`); null if it is not encoded, or was not decoded. */
+  readonly decoded: readonly Buffer[] | null
   /** Bytes of the complete body, known before it is complete. */
   readonly length: number
   readonly isComplete: boolean

@@ -55,20 +55,25 @@ function spliceChunk(chunk: Buffer, edits: readonly Edit[]): Buffer {
   return spliced
 }
 
-/** Replaces the model name; null if the body has none. */
-export function createModelEdit(found: Peek, model: string): Edit | null {
-  if (found.model === null) return null
-  return { start: found.model.start, end: found.model.end, text: JSON.stringify(model) }
+/** Replaces the model name, in each place where a server may read it; no edit if the body has none. */
+export function createModelEdits(found: Peek, model: string): Edit[] {
+  const text = found.formBoundary === null ? JSON.stringify(model) : model
+  const places = found.modelCopies.length > 0 ? found.modelCopies : found.model === null ? [] : [found.model]
+  return places.map(({ start, end }) => ({ start, end, text }))
 }
 
 /**
  * Replaces the model name, or inserts one if the body has none, for a request that names its model in its path.
- * @returns null if the body has this name already, or is no object
+ * @returns no edit if the body has this name already, or is neither an object nor a form
  */
-export function createRequiredModelEdit(found: Peek, model: string): Edit | null {
-  if (found.model !== null) return found.model.value === model ? null : createModelEdit(found, model)
-  const start = found.objectStart
-  return start === null ? null : { start, end: start, text: `"model":${JSON.stringify(model)},` }
+export function createRequiredModelEdits(found: Peek, model: string): Edit[] {
+  if (found.modelCopies.length > 0) return createModelEdits(found, model)
+  if (found.model !== null) return found.model.value === model ? [] : createModelEdits(found, model)
+  const { objectStart: start, formBoundary } = found
+  if (start !== null) return [{ start, end: start, text: `"model":${JSON.stringify(model)},` }]
+  if (formBoundary === null) return []
+  const part = `--${formBoundary}\r\nContent-Disposition: form-data; name="model"\r\n\r\n${model}\r\n`
+  return [{ start: 0, end: 0, text: part }]
 }
 
 const INCLUDE_USAGE = '{"include_usage":true}'

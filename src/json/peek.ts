@@ -1,73 +1,14 @@
 import { EMPTY } from '../lib/bytes.js'
-import { BOM, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
+import { BOM, CLOSE_BRACE, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
 import { KeyTable } from './key-table.js'
-import { isNull, parseCount, parseNumber, readBoolean } from './literals.js'
+import { isLiteralStart, isNull, isSpace, parseCount, parseNumber, readBoolean } from './literals.js'
+import { isLikeModel, ModelCopies } from './model-copies.js'
 import type { Member, Value } from './outline.js'
+import type { Peek } from './peeked.js'
+import { addReference, type Reference, type ReferenceField } from './references.js'
 import { decodeString, findLiteralEnd, skipSpace, ValueScanner } from './scanner.js'
-import { isObject, parseJson } from './values.js'
 
-/** A place in a body: from the first byte of a value, quotes included, to the index after its last byte. */
-export interface Span {
-  readonly start: number
-  readonly end: number
-}
-
-/** A value and where it stands in the body. */
-export interface Located<T> extends Span {
-  readonly value: T
-}
-
-/**
- * The top-level fields that the relay needs of a JSON prompt, found in its bytes, perhaps behind a byte order mark: the
- * prompt is neither decoded, parsed nor copied. For every valid JSON text the fields are what `JSON.parse` would give:
- * the last of doubled keys wins, and escaped keys count. For anything else they are the fields before the first error:
- * broken JSON is for the upstream to refuse.
- */
-export interface Peek {
-  /** Index after the brace that opens the object; null if the body is no object. */
-  readonly objectStart: number | null
-  /** Null if it is missing or no string. */
-  readonly model: Located<string> | null
-  /** Null if it is missing or neither true nor false. */
-  readonly stream: Located<boolean> | null
-  /**
-   * `max_completion_tokens`, or else `max_tokens`. Null if both are missing or no count; llama.cpp's -1, which stands
-   * for no limit, is no count.
-   */
-  readonly maxTokens: number | null
-  /** Null if it is missing or no number. */
-  readonly temperature: number | null
-  /** `n` is there, and is not one: the client wants several answers. */
-  readonly several: boolean
-  /** There are `tools` or `functions`, even if the list is empty. */
-  readonly tools: boolean
-  /** `value` is its JSON text, empty if that is longer than `LONGEST`. Null if it is missing. */
-  readonly streamOptions: Located<string> | null
-  /** Null if it is no string, or the key stands there twice. */
-  readonly prompt: Span | null
-  /** Null if it is missing or neither true nor false; so is `background`. */
-  readonly store: boolean | null
-  readonly background: boolean | null
-  /** The value of `prompt_cache_key` or `session_id`, or else of `metadata`, which says what chat it is; or null. */
-  readonly session: Span | null
-  /** Objects that the provider has stored and the request goes on from. A new list for each one that is found. */
-  readonly references: readonly Reference[]
-}
-
-/** A stored object that a request names. */
-export interface Reference {
-  readonly field: ReferenceField
-  /** Empty if the value is longer than `LONGEST`. */
-  readonly id: string
-}
-
-/** Top-level fields that name a stored object: with its id, or as an object that has an `id`. */
-export type ReferenceField =
-  | 'previous_response_id'
-  | 'conversation'
-  | 'input_file_id'
-  | 'file_id'
-  | 'assistant_id'
+export type { Located, Peek, Span } from './peeked.js'
 
 /** Bytes of the longest key or value that is read; no client writes a `model` that is longer, escapes included. */
 const LONGEST = 1024
@@ -84,11 +25,14 @@ const IN_STRING = 5
 const IN_LITERAL = 6
 const IN_NESTED = 7
 const AFTER_VALUE = 8
-/** The object has ended, or the body is broken. */
-const OVER = 9
+const BEFORE_FIRST_KEY = 9
+const AFTER_OBJECT = 10
+const BROKEN = 11
 
 type Key =
   | 'model'
+  | typeof OTHER_MODEL
+  | 'models'
   | 'stream'
   | 'stream_options'
   | 'max_tokens'
@@ -105,8 +49,16 @@ type Key =
   | 'metadata'
   | ReferenceField
 
+/** A key that some servers read as `model`. */
+const OTHER_MODEL = 'Model'
+
+const NO_COPIES: Peek['modelCopies'] = []
+
 const KEYS = new KeyTable<Key>({
   model: 'model',
+  models: 'models',
+  fallbacks: 'models',
+  fallback_models: 'models',
   stream: 'stream',
   stream_options: 'stream_options',
   max_tokens: 'max_tokens',
@@ -148,13 +100,18 @@ export class Peeker {
   private hasTools: boolean
   private hasFunctions: boolean
   private prompts: number
+  private readonly models: ModelCopies
   /** How many bytes of a byte order mark there were. */
   private marked: number
 
   constructor(objectStart: number | null = null) {
     this.fields = {
       objectStart,
+      isWhole: objectStart !== null,
       model: null,
+      modelCopies: NO_COPIES,
+      namesOthers: false,
+      formBoundary: null,
       stream: null,
       maxTokens: null,
       temperature: null,
@@ -178,7 +135,13 @@ export class Peeker {
     this.hasTools = false
     this.hasFunctions = false
     this.prompts = 0
+    this.models = new ModelCopies()
     this.marked = 0
+  }
+
+  /** The body is no JSON object: nothing that follows can mend that. */
+  get isBroken(): boolean {
+    return this.state === BROKEN
   }
 
   /** What was found up to now; the same object at each call. */
@@ -190,9 +153,7 @@ export class Peeker {
     const { length } = chunk
     let i = 0
     while (i < length) {
-      const next = this.isInToken()
-        ? this.continueToken(chunk, i)
-        : this.stepBetween(chunk, skipSpace(chunk, i))
+      const next = this.isInToken() ? this.continueToken(chunk, i) : this.skipBetween(chunk, i)
       i = next === -1 ? length : next
     }
     if (this.isKept()) this.carry(chunk)
@@ -201,7 +162,7 @@ export class Peeker {
 
   /** Takes a member of a body that is complete, without another walk over it. */
   takeMember(body: Buffer, { keyStart, keyEnd, value }: Member): void {
-    const key = KEYS.find(body, keyStart + 1, keyEnd - 1)?.value ?? null
+    const key = findKey(body.subarray(keyStart, keyEnd))
     if (key === null) return
     const byte = body[value.start]
     this.start = value.start
@@ -222,10 +183,22 @@ export class Peeker {
     const end = scanner.skipString(chunk, from)
     if (state === IN_STRING) return this.endValue(chunk, end)
     if (end !== -1) {
-      this.key = this.findKey(chunk, end)
+      this.key = findKey(this.readToken(chunk, end))
       this.state = BEFORE_COLON
     }
     return end
+  }
+
+  /** What stands between two tokens is white space; anything else, as in UTF-16, is no JSON. */
+  private skipBetween(chunk: Buffer, from: number): number {
+    const at = skipSpace(chunk, from)
+    for (let i = from; i < at; i++) {
+      if (isSpace(chunk[i] as number)) continue
+      this.state = BROKEN
+      this.fields.isWhole = false
+      return chunk.length
+    }
+    return this.stepBetween(chunk, at)
   }
 
   /** Takes the byte at `at`, which stands between two tokens or begins one. @returns the index to go on at */
@@ -236,37 +209,43 @@ export class Peeker {
       case BEFORE_OBJECT:
         if (byte === BOM[this.marked] && this.base + at === this.marked) this.marked++
         else if (byte === OPEN_BRACE && this.marked % BOM.length === 0) {
-          this.state = BEFORE_KEY
+          this.state = BEFORE_FIRST_KEY
           this.fields.objectStart = this.base + at + 1
-        } else this.state = OVER
+        } else this.state = BROKEN
         return at + 1
+      case BEFORE_FIRST_KEY:
       case BEFORE_KEY:
-        this.state = byte === QUOTE ? IN_KEY : OVER
+        if (byte === CLOSE_BRACE && this.state === BEFORE_FIRST_KEY) return this.endObject(at)
+        this.state = byte === QUOTE ? IN_KEY : BROKEN
         this.start = this.base + at
         return at + 1
       case BEFORE_COLON:
-        this.state = byte === COLON ? BEFORE_VALUE : OVER
+        this.state = byte === COLON ? BEFORE_VALUE : BROKEN
         return at + 1
       case BEFORE_VALUE:
         this.start = this.base + at
         if (byte === QUOTE) this.state = IN_STRING
         else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.state = IN_NESTED
-        else {
+        else if (isLiteralStart(byte as number)) {
           this.state = IN_LITERAL
           return at
-        }
+        } else this.state = BROKEN
         return at + 1
       case AFTER_VALUE:
-        this.state = byte === COMMA ? BEFORE_KEY : OVER
+        if (byte === CLOSE_BRACE) return this.endObject(at)
+        this.state = byte === COMMA ? BEFORE_KEY : BROKEN
         return at + 1
       default:
+        this.state = BROKEN
+        this.fields.isWhole = false
         return chunk.length
     }
   }
 
-  private findKey(chunk: Buffer, end: number): Key | null {
-    const token = this.readToken(chunk, end)
-    return KEYS.find(token, 1, token.length - 1)?.value ?? null
+  private endObject(at: number): number {
+    this.state = AFTER_OBJECT
+    this.fields.isWhole = true
+    return at + 1
   }
 
   /** @param end index after the value; -1 if it has not ended. @returns `end` */
@@ -283,14 +262,18 @@ export class Peeker {
     const { fields, start } = this
     const bodyEnd = this.base + end
     switch (key) {
+      case 'models':
+        fields.namesOthers = true
+        break
       case 'prompt':
         this.prompts++
         fields.prompt = isString && this.prompts === 1 ? { start, end: bodyEnd } : null
         break
-      case 'model': {
-        const token = isString ? this.readToken(chunk, end) : EMPTY
-        const value = decodeString(token, 0, token.length)
-        fields.model = value === null ? null : { value, start, end: bodyEnd }
+      case 'model':
+      case OTHER_MODEL: {
+        const token = isNested ? EMPTY : this.readToken(chunk, end)
+        const value = isString ? decodeString(token, 0, token.length) : null
+        this.models.take(fields, { value, start, end: bodyEnd }, isNull(token), key === 'model')
         break
       }
       case 'stream': {
@@ -335,20 +318,9 @@ export class Peeker {
         fields[key] = isNested ? null : readBoolean(this.readToken(chunk, end))
         break
       default:
-        if (isString || isNested) this.takeReference(key, this.readToken(chunk, end))
+        if (isString || isNested)
+          fields.references = addReference(fields.references, key, this.readToken(chunk, end))
     }
-  }
-
-  /** Of a doubled key the first and the last value are kept: an upstream may read either. */
-  private takeReference(field: ReferenceField, token: Buffer): void {
-    const value = token.length === 0 ? '' : parseJson(token.toString())
-    const id = isObject(value) ? value.id : value
-    if (typeof id !== 'string') return
-    const { references } = this.fields
-    const last = references.findLastIndex((reference) => reference.field === field)
-    const isThird = last !== references.findIndex((reference) => reference.field === field)
-    const kept = isThird ? references.filter((_, i) => i !== last) : references
-    this.fields.references = [...kept, { field, id }]
   }
 
   /** The bytes of the key or value that ends at `end`; none if it is longer than `LONGEST`. */
@@ -390,4 +362,9 @@ export function peekMembers(body: Buffer, { start, members }: Value): Peek {
   const peeker = new Peeker(start + 1)
   for (const member of members ?? []) peeker.takeMember(body, member)
   return peeker.found
+}
+
+function findKey(token: Buffer): Key | null {
+  const known = KEYS.find(token, 1, token.length - 1)
+  return known !== null ? known.value : isLikeModel(token) ? OTHER_MODEL : null
 }

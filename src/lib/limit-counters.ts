@@ -1,6 +1,7 @@
 /** A limit or timeout of the config that can be hit. */
 export type Bound =
   | 'bodyBytes'
+  | 'bodyRatio'
   | 'headerBytes'
   | 'bufferedBytes'
   | 'transformBufferBytes'

@@ -2,11 +2,13 @@ import { isGeneration } from '../api/request-target.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { BodyUpload, RequestBodyHandle } from '../exchange/request-body-handle.js'
 import type { Stage } from '../exchange/stage.js'
-import { findHeader } from '../http/flat-headers.js'
-import { type Peek, Peeker } from '../json/peek.js'
+import { readRequestMedia } from '../http/request-media.js'
+import type { Peek } from '../json/peek.js'
 import { EMPTY, joinChunks } from '../lib/bytes.js'
 import { PromptSample } from '../metering/prompt-sample.js'
 import type { ConversationRequest } from '../translate/conversation-request.js'
+import type { DecodeHandler } from './body-decoder.js'
+import { type BodyFlaw, BodyReader, joinInPlace } from './body-reader.js'
 import type { ByteBudget } from './byte-budget.js'
 
 /** Why a body is refused; also the code of the error that the client gets. */
@@ -28,6 +30,8 @@ export interface BodyEvents {
   readonly onReady: (exchange: Exchange, body: RequestBody) => void
   /** The body has named a stored object behind `onReady`. @returns whether that decides where the request goes */
   readonly onReference: (exchange: Exchange, body: RequestBody) => boolean
+  /** Behind `onReady`, it turns out that others may read another model. @returns whether a rule depends on the model */
+  readonly onDoubt: (exchange: Exchange) => boolean
   /** The body is refused. Called at most once; no other event follows. */
   readonly onRefused: (exchange: Exchange, reason: BodyRefusal) => void
 }
@@ -36,6 +40,8 @@ export interface BodyEvents {
 export interface BodyLimits {
   readonly bodyBytes: number
   readonly requestMs: number
+  /** How many times longer the body may become when it is decoded. */
+  readonly bodyRatio: number
 }
 
 /** Sends a body upstream while it still arrives. */
@@ -52,7 +58,7 @@ export interface RequestSink extends Stage {
  * names another model, or a stored object that the request goes on from, the attempt is cancelled. The upstream does
  * not have the whole request at that time, so it has not acted on it.
  */
-export class RequestBody implements RequestBodyHandle, Stage {
+export class RequestBody implements RequestBodyHandle, Stage, DecodeHandler {
   readonly pieces: Buffer[]
   /** The whole body has arrived. */
   isComplete: boolean
@@ -66,7 +72,7 @@ export class RequestBody implements RequestBodyHandle, Stage {
    * `content-length`, or -1 if the body is chunked. Such a body is sent when complete: some upstreams need a length.
    */
   private readonly declared: number
-  private readonly peeker: Peeker
+  private readonly reader: BodyReader
   private received: number
   private isOver: boolean
   private upload: Upload | null
@@ -75,6 +81,8 @@ export class RequestBody implements RequestBodyHandle, Stage {
   private readyAt: number
   /** References to stored objects that the plan takes into account. */
   private knownReferences: Peek['references']
+  /** Copies of the model that the plan takes into account. */
+  private knownCopies: Peek['modelCopies']
 
   constructor(
     exchange: Exchange,
@@ -91,18 +99,28 @@ export class RequestBody implements RequestBodyHandle, Stage {
     this.limits = limits
     this.budget = budget
     this.declared = declared
-    this.peeker = new Peeker()
+    this.reader = new BodyReader(readRequestMedia(exchange.req.rawHeaders))
     this.received = 0
     this.isOver = false
     this.upload = null
     this.sink = null
     this.readyAt = -1
     this.knownReferences = this.peeked.references
+    this.knownCopies = this.peeked.modelCopies
   }
 
   /** Members that were found in the body so far. */
   get peeked(): Peek {
-    return this.peeker.found
+    return this.reader.found
+  }
+
+  /** Why the body cannot be read; null if nothing hinders it. */
+  get flaw(): BodyFlaw | null {
+    return this.reader.flaw
+  }
+
+  get decoded(): readonly Buffer[] | null {
+    return this.reader.decoded
   }
 
   /** Bytes of the complete body. Known whenever `onReady` is called. */
@@ -140,17 +158,17 @@ export class RequestBody implements RequestBodyHandle, Stage {
     return this.upload
   }
 
-  /** Returns the body as one buffer. The pieces are joined at the first call. */
+  /** Returns the text of the body as one buffer: decoded, if it is encoded. The pieces are joined at the first call. */
   join(): Buffer {
-    const { pieces } = this
-    if (pieces.length > 1) pieces.splice(0, pieces.length, Buffer.concat(pieces))
-    return pieces[0] ?? EMPTY
+    const pieces = this.reader.decoded ?? this.pieces
+    return pieces.length === 0 ? EMPTY : joinInPlace(pieces)
   }
 
   samplePrompt(): PromptSample | null {
-    const { exchange, pieces } = this
+    const { exchange, pieces, reader } = this
     if (!this.isComplete || pieces.length === 0 || !exchange.isConnected) return null
-    return (exchange.outcome.status ?? 0) < 300 && isPrompt(exchange) ? PromptSample.of(pieces) : null
+    if ((exchange.outcome.status ?? 0) >= 300 || !isGeneration(exchange.request.path)) return null
+    return reader.isDirect ? PromptSample.of(pieces) : reader.decoded && PromptSample.of(reader.decoded)
   }
 
   /**
@@ -163,6 +181,7 @@ export class RequestBody implements RequestBodyHandle, Stage {
     const sample = this.samplePrompt()
     if (sample !== null) exchange.setPrompt(sample)
     pieces.length = 0
+    this.reader.stop()
     this.conversation = null
     this.budget.give(exchange.heldBytes)
     exchange.heldBytes = 0
@@ -170,6 +189,7 @@ export class RequestBody implements RequestBodyHandle, Stage {
 
   onClose(): void {
     this.isOver = true
+    this.reader.stop()
     this.sink?.onClose()
     this.upload?.end()
   }
@@ -195,18 +215,19 @@ export class RequestBody implements RequestBodyHandle, Stage {
     }
     exchange.heldBytes += data.length
     this.pieces.push(data)
-    this.peeker.push(data)
+    this.reader.push(data)
     exchange.readBody(this.received, this.peeked)
     if (this.sink !== null) this.sendOn(data, this.sink)
     else if (this.declared > this.received && this.readyAt === -1 && this.peeked.model !== null) {
       this.readyAt = this.peeked.model.start
       this.knownReferences = this.peeked.references
+      this.knownCopies = this.peeked.modelCopies
       this.events.onReady(exchange, this)
     }
   }
 
   private sendOn(data: Buffer, sink: RequestSink): void {
-    if (this.peeked.model?.start === this.readyAt && !this.hasNewReference()) {
+    if (this.peeked.model?.start === this.readyAt && !this.hasNewReference() && !this.hasNewDoubt()) {
       this.upload?.push(data)
       return
     }
@@ -224,22 +245,59 @@ export class RequestBody implements RequestBodyHandle, Stage {
     return this.events.onReference(this.exchange, this)
   }
 
+  /** Looked for before the last bytes are sent: without them, an upstream does not act on the request. */
+  private hasNewDoubt(): boolean {
+    const { reader, peeked, knownCopies } = this
+    const isLimited = peeked.namesOthers && this.exchange.request.key?.models != null
+    const isCut = this.received >= this.declared && !peeked.isWhole
+    if (peeked.modelCopies === knownCopies && !reader.isBroken && !isCut && !isLimited) return false
+    return this.events.onDoubt(this.exchange)
+  }
+
   private onEnd(): void {
     const { exchange } = this
     if (this.isOver || exchange.stage !== this) return
-    this.isOver = true
-    this.isComplete = true
     const now = performance.now()
     exchange.endBody(now)
     if (this.sink === null) {
-      this.events.onReady(exchange, this)
+      if (this.reader.end(this.pieces, this)) this.onRead(true)
       return
     }
+    this.isOver = true
+    this.isComplete = true
     exchange.stage = this.sink
     this.upload?.end()
     if (exchange.timeline.responseStartedAt !== null) this.release()
     // The first-byte timeout runs from here.
     else exchange.restartAttemptClock(now)
+  }
+
+  get bodyBytes(): number {
+    return this.limits.bodyBytes
+  }
+
+  get bodyRatio(): number {
+    return this.limits.bodyRatio
+  }
+
+  takeRoom(bytes: number): boolean {
+    if (!this.budget.take(bytes)) return false
+    this.exchange.heldBytes += bytes
+    return true
+  }
+
+  /** The text of the complete body is there, as far as it can be read. */
+  onRead(hasRoom: boolean): void {
+    const { exchange, reader } = this
+    if (this.isOver) return
+    if (!hasRoom) {
+      this.refuse('relay_busy')
+      return
+    }
+    this.isOver = true
+    this.isComplete = true
+    if (!reader.isDirect) exchange.readBody(this.received, this.peeked)
+    this.events.onReady(exchange, this)
   }
 
   /** Refuses the body. Later data is dropped, and no other event follows. */
@@ -250,6 +308,7 @@ export class RequestBody implements RequestBodyHandle, Stage {
     this.sink?.abandon()
     this.upload?.end()
     this.pieces.length = 0
+    this.reader.stop()
   }
 }
 
@@ -313,14 +372,6 @@ export class Upload implements BodyUpload {
     const value = this.queue.shift()
     return value === undefined ? { value, done: true } : { value, done: false }
   }
-}
-
-/** Whether the body is a prompt whose tokens can be estimated: sent to a model, and not compressed. */
-function isPrompt({ request, req }: Exchange): boolean {
-  return (
-    isGeneration(request.path) &&
-    (findHeader(req.rawHeaders, 'content-encoding') ?? 'identity') === 'identity'
-  )
 }
 
 function flush(upload: Upload): void {

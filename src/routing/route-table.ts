@@ -52,6 +52,8 @@ export class RouteTable<E extends Endpoint = Endpoint> {
    * that names the model is never overtaken by a later one that takes any model: a prompt for a private model must not
    * leave for another account because its upstream lacks an API.
    * @param api index of the request's API, see `RoutesByApi`
+   * @param isKnownPath an API has a model in requests of this path. In others a model is anybody's guess: it matches a
+   * rule with paths of its own, and a rule without them takes no such request, nor does a later one
    * @param otherPath the request matches a route by this path as well; null for none
    * @returns null if there is none
    */
@@ -61,16 +63,34 @@ export class RouteTable<E extends Endpoint = Endpoint> {
     team: string | null,
     api: number,
     otherPath: string | null = null,
+    isKnownPath = true,
   ): Route<E> | null {
     const rules = this.selective ? this.findRules(model, team) : this.rules
     let isNamed = false
     for (const rule of rules) {
       if ((isNamed && rule.models === null) || !matchesPath(rule.paths, path, otherPath)) continue
-      const route = rule.routes[api]
+      const route = isKnownPath || rule.models === null || rule.paths !== null ? rule.routes[api] : null
       if (route != null) return route
       isNamed ||= rule.models !== null
     }
     return null
+  }
+
+  /** Whether the model of a request decides which route takes it. @param api see `find` */
+  dependsOnModel(path: string, team: string | null, api: number): boolean {
+    if (!this.selective) return false
+    for (const { models, teams, paths, routes } of this.rules) {
+      if (!isAllowed(teams, team) || !matchesPath(paths, path, null)) continue
+      if (models !== null) return true
+      // It takes any model, so that no later route is looked at.
+      if (routes[api] != null) return false
+    }
+    return false
+  }
+
+  /** Some route has patterns for paths. */
+  get hasPaths(): boolean {
+    return this.rules.some(({ paths }) => paths !== null)
   }
 
   /** Number of remembered pairs, for tests. */

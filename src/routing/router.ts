@@ -87,14 +87,29 @@ export class Router<E extends Endpoint = Endpoint> {
    * @param path behind the version, without a query
    * @param model null if the request names none
    * @param team of the key; null if there is none
+   * @param isKnownPath an API has a model in requests of this path
    * @returns null if no route matches, or if no target of the matching route speaks the API of the path
    */
-  findRoute(path: string, model: string | null, team: string | null): Route<E> | null {
+  findRoute(path: string, model: string | null, team: string | null, isKnownPath = true): Route<E> | null {
     const api = this.selective ? findApiIndex(path) : OTHER_API
-    const alias = model === null ? undefined : this.byAlias.get(model)
+    const alias = model === null || !isKnownPath ? undefined : this.byAlias.get(model)
     // A team that may use an alias never gets past it: an upstream would not know the name.
     if (alias !== undefined && isAllowed(alias.teams, team)) return alias.routes[api] ?? null
-    return this.table.find(path, model, team, api)
+    return this.table.find(path, model, team, api, null, isKnownPath)
+  }
+
+  /**
+   * Whether the model of such a request decides where it goes, or what its model becomes.
+   * @param isKnownPath see `findRoute`
+   */
+  dependsOnModel(path: string, team: string | null, isKnownPath = true): boolean {
+    if (isKnownPath) for (const { teams } of this.byAlias.values()) if (isAllowed(teams, team)) return true
+    return this.table.dependsOnModel(path, team, this.selective ? findApiIndex(path) : OTHER_API)
+  }
+
+  /** Some route has patterns for paths. */
+  get hasPathRules(): boolean {
+    return this.table.hasPaths
   }
 
   /** Finds the route to one upstream, for what only that one can answer; null if the config does not have it. */

@@ -3,6 +3,7 @@ import { type ConversationApi, speaksApi } from '../api/apis.js'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { BodyUpload } from '../exchange/request-body-handle.js'
+import { removeHeader } from '../http/flat-headers.js'
 import { applyEdits } from '../json/edits.js'
 import { findEvery, findMember, parseOutline } from '../json/outline.js'
 import type { Log } from '../observe/log.js'
@@ -56,7 +57,10 @@ export class AttemptSender {
     attempt.translate = translate
     let sent: Buffer | BodyUpload | null = null
     if (body !== null) {
-      const pieces = applyEdits(outbound?.pieces ?? body.pieces, edits)
+      // An encoded body passes as it came, unless a value has to change: then its text is sent.
+      const text = body.decoded !== null && edits.length > 0 ? body.decoded : null
+      if (body.decoded !== null && (text ?? outbound) !== null) removeHeader(headers, 'content-encoding')
+      const pieces = applyEdits(outbound?.pieces ?? text ?? body.pieces, edits)
       if (!body.isComplete)
         headers.push('content-length', String(body.length + sizeOf(pieces) - sizeOf(body.pieces)))
       sent = body.send(pieces)

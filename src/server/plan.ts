@@ -1,7 +1,9 @@
 import { BODY_PATHS, type BodyApi, findBodyApi } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
+import { findModelUse, type ModelUse } from '../api/model-use.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
-import type { Peek, Reference } from '../json/peek.js'
+import type { Peek } from '../json/peek.js'
+import type { Reference } from '../json/references.js'
 import { findSession } from '../routing/affinity.js'
 import type { Route, Target } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
@@ -15,8 +17,17 @@ import { createKeyCheckResponse, isKeyCheck } from '../translate/cursor-key-chec
 import { prepareConversation } from '../translate/prepare-conversation.js'
 import { detectBodyApi } from '../translate/request/detect-api.js'
 import { removeShownThinking } from '../translate/request/shown-thinking.js'
-import type { ModelList } from '../upstream/model-list.js'
+import { type ModelList, parseModelName } from '../upstream/model-list.js'
 import type { Upstream } from '../upstream/upstream.js'
+import {
+  findDeepModels,
+  findDoubt,
+  findNamedModel,
+  type GateBody,
+  type GateRefusal,
+  isPathDoubt,
+} from './gate.js'
+import { FORBIDDEN, findKeyPatterns, mayUse, refuseModels } from './key-models.js'
 import type { TargetTraits } from './target-traits.js'
 
 /** What is done with a request. */
@@ -51,25 +62,27 @@ export interface ProxyPlan {
 /** What a plan depends on, of a request that was admitted. */
 export type PlanRequest = Pick<
   RequestFacts,
-  'method' | 'path' | 'isCursor' | 'model' | 'team' | 'key' | 'rawHeaders'
+  'method' | 'path' | 'query' | 'deployment' | 'isCursor' | 'model' | 'team' | 'key' | 'rawHeaders'
 >
 
-export interface PlanBody {
+export interface PlanBody extends GateBody {
   /** Bytes, as far as is known. */
   readonly length: number
-  /** All of it has arrived. */
-  readonly isComplete: boolean
   /** What was found in it so far. */
-  readonly peeked: Pick<Peek, 'references'>
-  /** To be called only when the body is complete. */
-  join(): Buffer
+  readonly peeked: GateBody['peeked'] & Pick<Peek, 'references' | 'namesOthers'>
 }
 
 /** What a plan depends on, of the relay. */
 export interface PlanRules {
   readonly router: Pick<
     Router<Upstream>,
-    'findRoute' | 'findConversationRoute' | 'findVariant' | 'findRouteTo' | 'hasTranslatedRoutes'
+    | 'findRoute'
+    | 'findConversationRoute'
+    | 'findVariant'
+    | 'findRouteTo'
+    | 'hasTranslatedRoutes'
+    | 'dependsOnModel'
+    | 'hasPathRules'
   >
   readonly models: Pick<ModelList, 'answer' | 'routeFor'>
   readonly traits: Pick<TargetTraits, 'find'>
@@ -101,7 +114,11 @@ export function planRequest(
   rules: PlanRules,
   isLast = false,
 ): Plan {
-  const { method, path, model, team } = request
+  const { method, path, team } = request
+  const use = findModelUse(method, path)
+  const gate = passGate(request, body, use, rules)
+  if (gate !== null) return gate
+  const model = findNamedModel(request, body, use)
   const location = rules.locate(request, body?.peeked.references ?? NO_REFERENCES)
   if (location?.kind === 'refused') return refuseLocation(location)
   if (location?.kind === 'behind' && !isLast) return body?.isComplete === false ? WAIT : LATER
@@ -115,15 +132,54 @@ export function planRequest(
   }
   const isModelList = path.startsWith('/models') && (method === 'GET' || method === 'HEAD')
   if (isModelList) {
-    const models = rules.models.answer(path, team)
+    const name = parseModelName(path)
+    if (name !== null && !mayUse(request.key, name)) return refuseAtGate(FORBIDDEN)
+    const models = rules.models.answer(path, team, findKeyPatterns(request.key))
     if (models instanceof Promise) return { kind: 'pending', body: models }
     if (models !== null) return { kind: 'local', status: 200, body: models }
   }
-  const matching = isModelList ? rules.models.routeFor(path, team) : rules.router.findRoute(path, model, team)
+  const matching = isModelList
+    ? rules.models.routeFor(path, team)
+    : rules.router.findRoute(path, model, team, use !== 'unknown')
   const { route, usable } = pinTo(location, matching, rules)
   if (body?.isComplete === false && (route === null || needsWholeBody(request, body, route, rules)))
     return WAIT
   return route === null ? NO_ROUTE : { kind: 'proxy', route, conversation: null, usable }
+}
+
+/**
+ * Refuses what a rule depends on and cannot be read, or can be read in several ways, and what a key may not use.
+ * @returns null if the request passes, as far as its body has arrived
+ */
+function passGate(request: PlanRequest, body: PlanBody | null, use: ModelUse, rules: PlanRules): Plan | null {
+  const { path, team, key } = request
+  const isLimited = key !== null && key.models !== null
+  const doubt = findDoubt(request, body, use)
+  if (doubt !== null) {
+    const depends =
+      isLimited ||
+      rules.router.dependsOnModel(path, team, use !== 'unknown') ||
+      (isPathDoubt(doubt) && rules.router.hasPathRules)
+    if (depends) return refuseAtGate(doubt)
+  }
+  return isLimited ? passKey(request, body, use, rules) : null
+}
+
+/** Checks a request of a key that may use some models only. */
+function passKey(request: PlanRequest, body: PlanBody | null, use: ModelUse, rules: PlanRules): Plan | null {
+  const { key, path, team, isCursor } = request
+  const named = findNamedModel(request, body, use)
+  if (body?.isComplete === false && (named === null || use === 'deep')) return WAIT
+  if (isCursor && rules.answerKeyCheck && body?.isComplete === true && isKeyCheck(body.join())) return null
+  const deep = use === 'deep' ? findDeepModels(path, body) : []
+  const all = deep.length > 0 || named === null ? deep : [named]
+  const variant = isCursor && named !== null ? rules.router.findVariant(named, team) : null
+  const refusal = refuseModels(key, use, all, variant, body?.peeked.namesOthers === true)
+  return refusal === null ? null : refuseAtGate(refusal)
+}
+
+function refuseAtGate({ code, message, param }: GateRefusal): Plan {
+  return { kind: 'refuse', code, bodyApi: null, field: { param, message } }
 }
 
 function refuseLocation({ code, missing }: Location & { kind: 'refused' }): Plan {

@@ -22,7 +22,7 @@ import { ThoughtStore } from '../translate/thinking/thought-store.js'
 import { ModelList } from '../upstream/model-list.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { AttemptSender } from './attempt-sender.js'
-import { type Plan, type PlanRules, type ProxyPlan, planRequest } from './plan.js'
+import { type Plan, type PlanRequest, type PlanRules, type ProxyPlan, planRequest } from './plan.js'
 import { TargetTraits } from './target-traits.js'
 
 const FIRST_ONLY: readonly number[] = [0]
@@ -120,6 +120,11 @@ export class RequestDispatcher {
   /** Where the stored objects of a request are, as far as its body has named them; null if that decides nothing. */
   locate({ request }: Exchange, { peeked }: RequestBody): Location | null {
     return this.planRules.locate(request, peeked.references)
+  }
+
+  /** Whether a rule depends on the model of a request. */
+  dependsOnModel({ path, team, key }: PlanRequest): boolean {
+    return key?.models != null || this.router.dependsOnModel(path, team)
   }
 
   /**

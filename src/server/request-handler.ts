@@ -96,12 +96,11 @@ export class RequestHandler implements MetricsSource {
     this.bodyEvents = {
       onReady: (exchange, body) => this.continue(exchange, body),
       onReference: (exchange, body) => this.dispatcher.locate(exchange, body) !== null,
+      onDoubt: ({ request }) => this.dispatcher.dependsOnModel(request),
       onRefused: (exchange, reason) => this.refuseBody(exchange, reason),
     }
-    this.bodyLimits = {
-      bodyBytes: parts.config.limits.bodyBytes,
-      requestMs: parts.config.timeouts.requestMs,
-    }
+    const { limits, timeouts } = parts.config
+    this.bodyLimits = { ...limits, requestMs: timeouts.requestMs }
   }
 
   /** @param expects the client waits for 100 Continue before it sends its body */

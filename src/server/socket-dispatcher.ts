@@ -3,6 +3,8 @@ import { readSubprotocols, stripSubprotocolKeys } from '../access/credentials.js
 import { findApiIndex, includesApi } from '../api/api-of-path.js'
 import { BODY_PATHS } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
+import { isAmbiguousPath } from '../api/model-use.js'
+import { readQueryModel } from '../api/query-model.js'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { RequestSummary } from '../exchange/summary.js'
@@ -23,6 +25,7 @@ import { placePassthroughCredential } from '../upstream/passthrough-auth.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { replaceModel } from '../upstream/url.js'
 import type { Admission } from './admission.js'
+import { mayUse } from './key-models.js'
 
 /** Milliseconds that an upstream without a WebSocket for Responses is remembered: then it is asked once more. */
 const REMEMBERED_MS = 600_000
@@ -70,7 +73,8 @@ export class SocketDispatcher {
 
   /** @returns why the handshake is refused; null if it is under way */
   open(exchange: Exchange, socket: Socket, head: Buffer): SocketRefusal | null {
-    exchange.setModel(new URLSearchParams(exchange.request.query).get('model'))
+    const refused = this.readModel(exchange)
+    if (refused !== null) return refused
     exchange.setConnection()
     const rules = this.createRules(exchange)
     const refusal = this.refuseObjects(exchange)
@@ -81,6 +85,19 @@ export class SocketDispatcher {
     const route = rules.route(exchange.request.model, null)
     if (typeof route === 'string') return { code: route }
     new SocketRelay(exchange, socket, head, this.context, rules).forward(route)
+    return null
+  }
+
+  /** Takes the model from the query, at paths where an API has it there. */
+  private readModel(exchange: Exchange): SocketRefusal | null {
+    const { path, query, team, key } = exchange.request
+    const { model, isAmbiguous, hasDeployment } = readQueryModel(query)
+    const isKnown = path === BODY_PATHS.responses || /\/realtime(?:$|\/)/.test(path)
+    const depends = key?.models != null || this.router.dependsOnModel(path, team)
+    if (isAmbiguous || (hasDeployment && depends)) return { code: 'ambiguous_request', detail: AMBIGUOUS }
+    if (depends && isAmbiguousPath('POST', path)) return { code: 'ambiguous_request' }
+    if (!isKnown) return key?.models == null ? null : { code: 'model_not_allowed' }
+    exchange.setModel(model)
     return null
   }
 
@@ -113,7 +130,7 @@ export class SocketDispatcher {
 
   private createRules(exchange: Exchange): SocketRules {
     const { config, router, admission, context, record, stored } = this
-    const { path, team, rawHeaders } = exchange.request
+    const { path, team, rawHeaders, key } = exchange.request
     return {
       bodyBytes: config.limits.bodyBytes,
       quietMs: config.timeouts.websocketQuietMs,
@@ -121,7 +138,10 @@ export class SocketDispatcher {
       clientStallMs: config.timeouts.clientStallMs,
       // As of the POST that the event stands for.
       locate: (references) => locate({ method: 'POST', path, team, rawHeaders }, references, stored, false),
+      dependsOnModel: () => key?.models != null || router.dependsOnModel(path, team),
+      mayUse: (model) => (model === null ? key?.models == null : mayUse(key, model)),
       route: (model, upstreamName) => {
+        if (key?.models != null && (model === null || !mayUse(key, model))) return 'model_not_allowed'
         const route = router.findRoute(path, model, team)
         if (route === null) return 'no_route'
         const ordered = route.balancer.order(performance.now(), findSession(rawHeaders))
@@ -138,6 +158,7 @@ export class SocketDispatcher {
         return this.createRoute(exchange, model, targets, route.failover)
       },
       nameAt: ({ upstream }, model) => {
+        if (!mayUse(key, model)) return null
         const there = router
           .findRoute(path, model, team)
           ?.targets.find((target) => target.upstream === upstream)
@@ -170,6 +191,9 @@ export class SocketDispatcher {
     }
   }
 }
+
+const AMBIGUOUS =
+  'The query of the handshake names a model more than once, or in another way than model=NAME. Name one model, once.'
 
 const INVALID_HANDSHAKE =
   'The WebSocket handshake needs Sec-WebSocket-Version: 13 and a Sec-WebSocket-Key of 16 bytes (RFC 6455, 4.1).'

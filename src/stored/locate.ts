@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../api/errors.js'
 import { describeMissing, type MissingObject } from '../api/stored-collections.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
-import type { Reference, ReferenceField } from '../json/peek.js'
+import type { Reference, ReferenceField } from '../json/references.js'
 import type { StoredObject } from './object-map.js'
 import { isList, parseStoredPath, type StoredPath } from './stored-path.js'
 

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.js'
+import { matchesAny } from '../routing/glob.js'
 import type { Route } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
 import { BodyCollector } from './body-collector.js'
@@ -68,11 +69,17 @@ export class ModelList {
   /**
    * @param path begins with `/models`
    * @param team of the key
+   * @param allowed patterns of the models that the key may use; null for all
    * @returns the body of the response, or a promise of it that is never rejected; null if an upstream has to respond
    * (see `routeFor`)
    */
-  answer(path: string, team: string | null): unknown | Promise<unknown> | null {
-    const aliases = this.router.listAliases(team)
+  answer(
+    path: string,
+    team: string | null,
+    allowed: readonly RegExp[] | null = null,
+  ): unknown | Promise<unknown> | null {
+    const listed = this.router.listAliases(team)
+    const aliases = allowed === null ? listed : listed.filter((name) => matchesAny(allowed, name))
     const name = parseModelName(path)
     if (name !== null) return aliases.includes(name) ? this.describe(name) : null
     if (path !== '/models') return null
@@ -81,9 +88,9 @@ export class ModelList {
     if (this.passthrough)
       return aliases.length === 0 ? null : buildModelList(aliases.map((alias) => this.describe(alias)))
     // The list of a single upstream passes byte for byte.
-    const single = this.router.upstreams.length === 1
+    const single = this.router.upstreams.length === 1 && allowed === null
     if (single && aliases.length === 0 && this.router.findRoute(path, null, team) !== null) return null
-    return this.mergeLists(aliases, team)
+    return this.mergeLists(aliases, team, allowed)
   }
 
   /**
@@ -106,15 +113,19 @@ export class ModelList {
   }
 
   /** All models that a team may use: aliases first, then each upstream's, in the order of the config. */
-  private async mergeLists(aliases: readonly string[], team: string | null): Promise<ModelObject> {
+  private async mergeLists(
+    aliases: readonly string[],
+    team: string | null,
+    allowed: readonly RegExp[] | null,
+  ): Promise<ModelObject> {
     const { upstreams } = this.router
     const lists = await Promise.all(upstreams.map((upstream) => this.modelsOf(upstream)))
     const models = new Map<string, ModelObject>(aliases.map((name) => [name, this.describe(name)]))
     upstreams.forEach((upstream, i) => {
       for (const model of lists[i] ?? []) {
         const id = model.id as string
-        if (!models.has(id) && this.isRouted(upstream, id, team))
-          models.set(id, describeModel(model, upstream.name))
+        if (models.has(id) || (allowed !== null && !matchesAny(allowed, id))) continue
+        if (this.isRouted(upstream, id, team)) models.set(id, describeModel(model, upstream.name))
       }
     })
     return buildModelList([...models.values()])
@@ -168,7 +179,7 @@ function fetchModels(upstream: Upstream, timeoutMs: number): Promise<readonly Mo
 }
 
 /** The model in `/models/{id}`, which may contain slashes; null if there is none. */
-function parseModelName(path: string): string | null {
+export function parseModelName(path: string): string | null {
   if (!path.startsWith('/models/')) return null
   const segment = path.slice('/models/'.length)
   try {

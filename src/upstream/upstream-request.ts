@@ -1,8 +1,9 @@
 import { replacePathModel } from '../api/api-of-path.js'
+import { readQueryModel } from '../api/query-model.js'
 import { type FlatHeaderList, type FlatHeaders, findHeader, removeHeader } from '../http/flat-headers.js'
 import { filterRequestHeaders } from '../http/request-headers.js'
 import type { ResponseFacts } from '../http/response-headers.js'
-import { createModelEdit, createRequiredModelEdit, createUsageEdit, type Edit } from '../json/edits.js'
+import { createModelEdits, createRequiredModelEdits, createUsageEdit, type Edit } from '../json/edits.js'
 import { sortEdits } from '../json/object-edits.js'
 import type { Peek } from '../json/peek.js'
 import { ENCODED_RESPONSE } from '../routing/outcome.js'
@@ -12,6 +13,7 @@ import { hasUsageField, UsageStripper } from '../translate/response/strip-usage.
 import type { CreateTranslation, Translation } from '../translate/translation.js'
 import { placePassthroughCredential } from './passthrough-auth.js'
 import type { Upstream } from './upstream.js'
+import { replaceModel } from './url.js'
 
 /** A client's request, as far as it matters for the request to the upstream. */
 export interface ClientRequest {
@@ -58,12 +60,12 @@ export function buildUpstreamRequest(
   { upstream, model }: Destination,
   passthrough: boolean,
 ): UpstreamRequest {
-  const { query, found, deployment, outbound } = request
+  const { found, deployment, outbound } = request
   const usageEdit = createAddedUsageEdit(request, upstream)
   const edits: Edit[] = outbound === null ? [] : [...outbound.edits]
-  const modelEdit = found === null ? null : createNameEdit(found, model, deployment)
-  if (modelEdit !== null) edits.push(modelEdit)
+  if (found !== null) edits.push(...createNameEdits(found, model, deployment))
   if (usageEdit !== null) edits.push(usageEdit)
+  const query = nameInQuery(request.query, model ?? deployment)
   const modelName = model ?? deployment ?? found?.model?.value ?? null
   return {
     path: upstream.address.build(nameInPath(request, model), query, modelName, passthrough),
@@ -71,6 +73,13 @@ export function buildUpstreamRequest(
     edits: edits.length > 1 ? sortEdits(edits) : edits,
     translate: composeTranslation(outbound, usageEdit !== null),
   }
+}
+
+/** Some clients name the model in the query, too: it is the same one there, or the request was refused. */
+function nameInQuery(query: string, model: string | null): string {
+  return model === null || query === '' || readQueryModel(query).model === null
+    ? query
+    : replaceModel(query, model)
 }
 
 /** The edit that asks for usage, if only the relay wants it. */
@@ -87,10 +96,12 @@ function nameInPath({ path, outbound }: ClientRequest, model: string | null): st
   return model === null || outbound !== null ? path : replacePathModel(path, model)
 }
 
-function createNameEdit(found: Peek, model: string | null, deployment: string | null): Edit | null {
-  if (deployment !== null) return createRequiredModelEdit(found, model ?? deployment)
-  return model === null ? null : createModelEdit(found, model)
+function createNameEdits(found: Peek, model: string | null, deployment: string | null): readonly Edit[] {
+  if (deployment !== null) return createRequiredModelEdits(found, model ?? deployment)
+  return model === null ? NO_EDITS : createModelEdits(found, model)
 }
+
+const NO_EDITS: readonly Edit[] = []
 
 /** @param readable the response must not be compressed, as it will be changed */
 function buildHeaders(

@@ -1,5 +1,5 @@
 import { test } from 'uvu'
-import { parseKeyFile } from '../../src/access/keyfile.js'
+import { parseKeyFile } from '../../src/access/key-lines.js'
 import { parseRequestTarget } from '../../src/api/request-target.js'
 import { parseTags } from '../../src/exchange/tags.js'
 import { assertGrowsLinearly } from '../support/growth.js'

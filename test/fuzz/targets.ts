@@ -1,5 +1,5 @@
 import { inspectKey, isLikelyKey } from '../../src/access/key.js'
-import { parseKeyFile } from '../../src/access/keyfile.js'
+import { parseKeyFile } from '../../src/access/key-lines.js'
 import { parseRequestTarget } from '../../src/api/request-target.js'
 import { ANSWERS } from '../support/answers.js'
 import {

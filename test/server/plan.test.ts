@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { findTraits } from '../../src/api/model-table.js'
 import { listVariants } from '../../src/api/model-variants.js'
 import type { Api } from '../../src/api/presets.js'
+import { Peeker, peekFields } from '../../src/json/peek.js'
 import type { Route } from '../../src/routing/route.js'
 import {
   type Plan,
@@ -65,6 +66,8 @@ function fakeRules({
       hasTranslatedRoutes: Object.values(conversations).some(({ translate }) => translate),
       findRoute: (path) => routes[path] ?? null,
       findConversationRoute: (_path, _bodyPath, model) => conversations[model ?? ''] ?? null,
+      dependsOnModel: () => false,
+      hasPathRules: false,
       findRouteTo: (name) => (name === 'gone' ? null : fakeRoute(`to ${name}`)),
       findVariant: (name) => listVariants(name).find(({ base }) => conversations[base] !== undefined) ?? null,
     },
@@ -90,6 +93,8 @@ interface Asked extends PlanRequest {
 const CHAT: Asked = {
   method: 'POST',
   path: '/chat/completions',
+  query: '',
+  deployment: null,
   isCursor: false,
   model: 'm',
   team: null,
@@ -100,13 +105,14 @@ const CHAT: Asked = {
 
 function completeBody(value: unknown): PlanBody {
   const body = Buffer.from(JSON.stringify(value))
-  return { length: body.length, isComplete: true, peeked: { references: [] }, join: () => body }
+  return { length: body.length, isComplete: true, flaw: null, peeked: peekFields(body), join: () => body }
 }
 
 const PARTIAL: PlanBody = {
   length: 9,
   isComplete: false,
-  peeked: { references: [] },
+  flaw: null,
+  peeked: new Peeker().found,
   join: () => {
     throw new Error('an incomplete body was joined')
   },

@@ -39,7 +39,7 @@ export async function withReloader(
   const reloads = (): number =>
     relay.lines.filter(({ msg }) => msg === 'the config was read again and is in use now').length
   const ask = async (body = '{"model":"m"}'): Promise<string> => {
-    const response = await post(relay, '/v1/x', body)
+    const response = await post(relay, '/v1/moderations', body)
     return response.body.toString()
   }
   const change = (settings: Record<string, unknown> | string): void => {

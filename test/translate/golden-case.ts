@@ -8,7 +8,7 @@ import {
   filterResponseHeaders,
   type ResponseFacts,
 } from '../../src/http/response-headers.js'
-import { applyEdits, createModelEdit, createUsageEdit } from '../../src/json/edits.js'
+import { applyEdits, createModelEdits, createUsageEdit } from '../../src/json/edits.js'
 import { sortEdits } from '../../src/json/object-edits.js'
 import { peekFields } from '../../src/json/peek.js'
 import type { ConversationRequest, ShownThinking } from '../../src/translate/conversation-request.js'
@@ -99,8 +99,8 @@ export function attempt({ setup }: GoldenCase, conversation: ConversationRequest
     upstream: 'up',
   })
   const usageEdit = requestUsage && !outbound.foreign ? createUsageEdit(outbound.peeked) : null
-  const modelEdit = upstreamModel === null ? null : createModelEdit(outbound.peeked, upstreamModel)
-  const edits = [...outbound.edits, ...[modelEdit, usageEdit].filter((edit) => edit !== null)]
+  const modelEdits = upstreamModel === null ? [] : createModelEdits(outbound.peeked, upstreamModel)
+  const edits = [...outbound.edits, ...modelEdits, ...(usageEdit === null ? [] : [usageEdit])]
   return {
     path: outbound.path + (outbound.query ?? ''),
     body: Buffer.concat(applyEdits(outbound.pieces, sortEdits(edits))),

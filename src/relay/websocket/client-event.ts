@@ -1,4 +1,5 @@
 import { COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from '../../json/bytes.js'
+import { collectModels } from '../../json/deep-models.js'
 import { applyEdits, type Edit } from '../../json/edits.js'
 import {
   findMember,
@@ -15,12 +16,19 @@ import { decodeString, findLiteralEnd, findStringEnd, skipSpace, ValueScanner } 
 /** The event by which a client asks for a response, in the Responses and the Realtime API. */
 export const CREATE = 'response.create'
 
+/** The event by which a client of the Realtime API changes its session, models included. */
+export const UPDATE = 'session.update'
+
+/** Levels at which the settings of a session name models. */
+const SESSION_DEPTH = 8
+
 const PLAN = findOnly({
   type: WHOLE,
   model: WHOLE,
   stream_id: WHOLE,
   event_id: WHOLE,
   response: findOnly({ model: WHOLE }),
+  session: findOnly({ model: WHOLE }),
 })
 
 /** An event of a client: one message. */
@@ -42,7 +50,8 @@ export class ClientEvent {
     this.response = findMember(outline, 'response')
     this.modelValue =
       findString(payload, findMember(outline, 'model')) ??
-      findString(payload, findMember(this.response, 'model'))
+      findString(payload, findMember(this.response, 'model')) ??
+      findString(payload, findMember(findMember(outline, 'session'), 'model'))
     this.model = readText(payload, this.modelValue)
     this.lane = readText(payload, findMember(outline, 'stream_id')) ?? ''
     this.eventId = readText(payload, findMember(outline, 'event_id'))
@@ -60,6 +69,21 @@ export class ClientEvent {
     if (this.response === null) return outer
     const { references, store, background } = peekFields(this.prompt)
     return { references: [...outer.references, ...references], store, background }
+  }
+
+  /** Other readers may find another model in it: it names several, or is not one JSON object. */
+  get isAmbiguous(): boolean {
+    const { payload, response, model } = this
+    const outer = peekFields(payload)
+    if (!outer.isWhole || outer.modelCopies.length > 0) return true
+    if (response === null) return false
+    const inner = peekFields(this.prompt)
+    return inner.modelCopies.length > 0 || (inner.model !== null && inner.model.value !== model)
+  }
+
+  /** All models of the session that it sets: null for one that is no text. */
+  get sessionModels(): readonly (string | null)[] {
+    return collectModels(this.payload, SESSION_DEPTH)
   }
 
   /** The same event with another model. */

@@ -1,5 +1,5 @@
 import { PartialBuffer } from '../../lib/partial-buffer.js'
-import { ClientEvent, CREATE, findEventType } from './client-event.js'
+import { ClientEvent, CREATE, findEventType, UPDATE } from './client-event.js'
 import { FrameReader } from './frame-reader.js'
 import { CLOSE, TEXT } from './frames.js'
 
@@ -235,7 +235,7 @@ export class ClientGate {
       from = TYPE_BYTES - payload.bytes
       payload.add(frames.decode(part.subarray(0, from), at))
       const type = findEventType(Buffer.from(payload.beginning(TYPE_BYTES), 'latin1'))
-      if (type !== null && type !== CREATE) {
+      if (type !== null && type !== CREATE && type !== UPDATE) {
         this.settle('pass')
         return
       }

@@ -5,7 +5,7 @@ import type { Target } from '../../routing/route.js'
 import type { Location } from '../../stored/locate.js'
 import type { Upstream } from '../../upstream/upstream.js'
 import type { RelayContext } from '../relay-context.js'
-import { type ClientEvent, CREATE } from './client-event.js'
+import { type ClientEvent, CREATE, UPDATE } from './client-event.js'
 import type { SocketRoute } from './connector.js'
 import type { ResponseTracker } from './response-tracker.js'
 import type { SocketRules } from './socket-rules.js'
@@ -69,6 +69,11 @@ export class ResponseStarter {
   route(event: ClientEvent, bytes: number): SocketRoute | ErrorCode | EventRefusal {
     this.checkKey()
     const isCreate = event.type === CREATE
+    const doubt = this.closingReason === null ? this.findDoubt(event) : null
+    if (doubt !== null) {
+      if (isCreate) this.tracker.refuse(event, bytes, doubt.code)
+      return doubt
+    }
     const location = isCreate ? this.rules.locate(event.peek().references) : null
     if (location?.kind === 'refused' && this.closingReason === null)
       return this.refuseObjects(event, bytes, location)
@@ -105,8 +110,14 @@ export class ResponseStarter {
    * @returns what passes: null for the message as it came
    */
   start(event: ClientEvent, bytes: number): Buffer | EventRefusal | null {
-    if (event.type !== CREATE) return null
+    if (event.type !== CREATE && event.type !== UPDATE) return null
     this.checkKey()
+    const doubt = this.closingReason === null ? this.findDoubt(event) : null
+    if (doubt !== null) {
+      if (event.type === CREATE) this.tracker.refuse(event, bytes, doubt.code)
+      return doubt
+    }
+    if (event.type === UPDATE) return this.update(event)
     const { model } = event
     const name = model === null ? null : this.nameOf(model)
     const closing = this.closingReason
@@ -120,6 +131,24 @@ export class ResponseStarter {
     const refusal = this.tracker.begin(event, bytes, renamed)
     if (refusal !== null) return { code: refusal }
     return renamed === null ? null : event.rename(renamed)
+  }
+
+  /** A message that changes the session: its model has to be at the target, as that of a response. */
+  private update(event: ClientEvent): Buffer | EventRefusal | null {
+    const { model } = event
+    const name = model === null ? null : this.nameOf(model)
+    if (model !== null && name === null) return { code: 'no_route', detail: ELSEWHERE }
+    return name === null || name === model ? null : event.rename(name)
+  }
+
+  /** Why a message may not pass that servers may read in several ways, or that names what the key may not use. */
+  private findDoubt(event: ClientEvent): EventRefusal | null {
+    const { rules, exchange } = this
+    if (rules.dependsOnModel() && event.isAmbiguous) return { code: 'ambiguous_request', param: 'model' }
+    if (rules.mayUse(null)) return null
+    const isSession = /\/realtime(?:$|\/)/.test(exchange.request.path)
+    const models = isSession ? event.sessionModels : [event.model]
+    return models.every((model) => rules.mayUse(model)) ? null : { code: 'model_not_allowed', param: 'model' }
   }
 
   private refuseObjects(event: ClientEvent, bytes: number, location: Refused): EventRefusal {

@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorCode } from '../../api/errors.js'
 import type { RequestSummary } from '../../exchange/summary.js'
-import type { Reference } from '../../json/peek.js'
+import type { Reference } from '../../json/references.js'
 import type { Target } from '../../routing/route.js'
 import type { Location } from '../../stored/locate.js'
 import type { Upstream } from '../../upstream/upstream.js'
@@ -27,6 +27,10 @@ export interface SocketRules {
   route(model: string | null, upstream: string | null): SocketRoute | ErrorCode
   /** Finds the name of a model at the target of a connection; null if the model is not there. */
   nameAt(target: Target<Upstream>, model: string): string | null
+  /** Whether a rule depends on the model. */
+  dependsOnModel(): boolean
+  /** Whether the key may use a model; null for one that is not known. */
+  mayUse(model: string | null): boolean
   /** An upstream has no WebSocket at the path of this one. */
   onNoWebSocket(upstream: Upstream): void
   /**

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { BodyApi } from '../../../src/api/apis.js'
-import { createModelEdit, createUsageEdit } from '../../../src/json/edits.js'
+import { createModelEdits, createUsageEdit, type Edit } from '../../../src/json/edits.js'
 import { sortEdits } from '../../../src/json/object-edits.js'
 import { peekFields } from '../../../src/json/peek.js'
 import { CHAT_BODY, changes, edited, RESPONSES_BODY } from '../bodies.js'
@@ -126,7 +126,7 @@ test('of duplicate keys the last one counts, and all of them are removed togethe
 test('the edits for a model alias and for usage combine with those of the API', () => {
   const body = Buffer.from('{"model":"m","stream":true,"tools":null,"tool_choice":"auto"}')
   const found = peekFields(body)
-  const others = [createUsageEdit(found), createModelEdit(found, 'other')].filter((edit) => edit !== null)
+  const others = [createUsageEdit(found) as Edit, ...createModelEdits(found, 'other')]
   const edits = sortEdits([...build('chat', body).edits, ...others])
   assert.is(edited(body, edits), '{"model":"other","stream":true,"stream_options":{"include_usage":true}}')
 })

@@ -7,8 +7,14 @@ import { until } from '../../support/until.js'
 
 const RESPONSE = { model: 'm', input: 'hi' }
 
-/** The first upstream comes first, but for a model that only the second one has. */
-const TWO = { models: { 'at-b': { upstream: 'b' } } }
+/** The first upstream comes first, but for a model that only the second one has, and for what has no model. */
+const TWO = {
+  routes: [
+    { path: ['/conversations', '/threads', '/files'], upstream: 'b' },
+    { targets: [{ upstream: 'a' }, { upstream: 'b' }], failover: true },
+  ],
+  models: { 'at-b': { upstream: 'b' } },
+}
 
 const AT_B = { model: 'at-b', input: 'hi' }
 const CHAT_AT_B = { model: 'at-b', messages: [], store: true }

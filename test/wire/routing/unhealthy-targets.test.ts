@@ -6,7 +6,7 @@ import { type Script, ScriptedUpstream, whole } from '../../support/upstream.js'
 
 const failing: Script = (request) =>
   request.write(
-    request.target === '/v1/busy'
+    request.target === '/v1/moderations'
       ? whole('429 Too Many Requests', '{}', 'retry-after: 60')
       : whole('500 Broken', '{}'),
   )
@@ -47,7 +47,7 @@ test('/readyz names unhealthy targets to clients on the same machine only, and g
     assert.equal(before.unhealthy, { open: [], half_open: [], cooling: [] })
     assert.equal(before.unwell, { open: [], trial: [], cooling: [] })
     for (let i = 0; i < 5; i++) await send(relay, post(relay, '/v1/completions', 'fast'))
-    await send(relay, post(relay, '/v1/busy', 'third'))
+    await send(relay, post(relay, '/v1/moderations', 'third'))
     const unhealthy = { open: ['two/vendor/real'], half_open: [], cooling: ['three'] }
     const unwell = { open: ['two/vendor/real'], trial: [], cooling: ['three'] }
     for (const host of ['localhost:4000', '127.0.0.1', '[::1]:4000']) {

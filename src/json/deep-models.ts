@@ -1,0 +1,42 @@
+import { CLOSE_BRACE, CLOSE_BRACKET, COLON, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
+import { isLikeModel } from './model-copies.js'
+import { decodeString, findLiteralEnd, findStringEnd, skipSpace } from './scanner.js'
+
+/**
+ * Collects the models that JSON names at any level down to a depth, each as often as it is there: null for one that is
+ * no text. Linear in the length of the body.
+ * @param body known to be one JSON object
+ * @param depth of objects and lists; 1 is the top level
+ */
+export function collectModels(body: Buffer, depth: number): (string | null)[] {
+  const models: (string | null)[] = []
+  let level = 0
+  for (let at = 0; at < body.length; ) {
+    const byte = body[at]
+    if (byte !== QUOTE) {
+      if (byte === OPEN_BRACE || byte === OPEN_BRACKET) level++
+      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) level--
+      at++
+      continue
+    }
+    const end = findStringEnd(body, at + 1)
+    if (end === -1) return models
+    const colon = level > depth ? end : skipSpace(body, end)
+    if (body[colon] === COLON && isLikeModel(body.subarray(at, end))) {
+      const start = skipSpace(body, colon + 1)
+      const model = readName(body, start)
+      if (model !== undefined) models.push(model)
+    }
+    at = end
+  }
+  return models
+}
+
+/** @returns undefined for an object, as in the schema of a tool, and for JSON's null */
+function readName(body: Buffer, start: number): string | null | undefined {
+  const byte = body[start]
+  if (byte === OPEN_BRACE) return undefined
+  if (byte === QUOTE) return decodeString(body, start, findStringEnd(body, start + 1))
+  const end = findLiteralEnd(body, start)
+  return body.toString('latin1', start, end === -1 ? start : end) === 'null' ? undefined : null
+}

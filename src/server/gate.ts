@@ -1,0 +1,169 @@
+import type { ErrorCode } from '../api/errors.js'
+import { findPathModel, isAmbiguousPath, type ModelUse, namesModel } from '../api/model-use.js'
+import { readQueryModel } from '../api/query-model.js'
+import type { RequestFacts } from '../exchange/request-facts.js'
+import { collectModels } from '../json/deep-models.js'
+import type { Peek } from '../json/peek.js'
+import type { BodyFlaw } from '../relay/body-reader.js'
+
+/** Why a request is refused whose model decides, or whose path does. */
+export interface GateRefusal {
+  readonly code: ErrorCode
+  readonly message: string
+  /** The field that it is about. */
+  readonly param: string | null
+}
+
+/** What the gate looks at, of a request. */
+export type GateRequest = Pick<RequestFacts, 'method' | 'path' | 'query' | 'deployment' | 'model'>
+
+/** What the gate looks at, of a body. */
+export interface GateBody {
+  readonly isComplete: boolean
+  readonly peeked: Pick<Peek, 'model' | 'modelCopies' | 'isWhole' | 'formBoundary'>
+  /** Why the body cannot be read; null if nothing hinders it. */
+  readonly flaw: BodyFlaw | null
+  /** To be called only when the body is complete. */
+  join(): Buffer
+}
+
+/**
+ * The model that decides about a request; null if it names none, or if its path has nothing to do with models.
+ * @param use of the method and the path
+ */
+export function findNamedModel(request: GateRequest, body: GateBody | null, use: ModelUse): string | null {
+  const { deployment, path, model } = request
+  if (deployment !== null) return deployment
+  if (use === 'unknown') return model
+  if (!namesModel(use)) return null
+  if (use === 'path') return findPathModel(path) ?? model
+  return model ?? (use === 'deep' ? (findDeepModels(path, body)[0] ?? null) : null)
+}
+
+/** Levels at which a body names the models that run. Below them there are prompts. */
+const BATCH_DEPTH = 4
+const SESSION_DEPTH = 8
+
+/** The models that a body names below its top level; empty before it is complete. */
+export function findDeepModels(path: string, body: GateBody | null): readonly (string | null)[] {
+  if (body === null || !body.isComplete || !body.peeked.isWhole || body.peeked.formBoundary !== null)
+    return []
+  return collectModels(body.join(), path.startsWith('/messages/') ? BATCH_DEPTH : SESSION_DEPTH)
+}
+
+/**
+ * The one place that says what is ambiguous: a request that another reader may take for another model or another path
+ * than the relay does, or whose model cannot be read at all. It matters only where a rule depends on it.
+ * @param body null if there is none
+ * @param use of the method and the path
+ * @returns null if all readers agree, as far as the body has arrived
+ */
+export function findDoubt(request: GateRequest, body: GateBody | null, use: ModelUse): GateRefusal | null {
+  const { method, path, query } = request
+  if (isAmbiguousPath(method, path)) return PATH
+  if (!namesModel(use) && use !== 'unknown') return null
+  const inQuery = query === '' ? null : findQueryDoubt(request, body)
+  if (inQuery !== null) return inQuery
+  if (body === null) return null
+  if (body.flaw !== null) return DOUBT_OF_FLAW[body.flaw]
+  if (body.isComplete && !body.peeked.isWhole) return UNREADABLE
+  // Each copy is replaced by the model of the path.
+  if (request.deployment !== null) return null
+  if (!hasOneReading(body)) return COPIES
+  return use === 'path' ? findPathDoubt(path, body) : null
+}
+
+function findQueryDoubt(
+  { query, deployment, model }: GateRequest,
+  body: GateBody | null,
+): GateRefusal | null {
+  const named = readQueryModel(query)
+  if (named.isAmbiguous || named.hasDeployment) return QUERY
+  if (named.model === null) return null
+  const other = deployment ?? model
+  return other === named.model || (other === null && body === null) ? null : QUERY
+}
+
+function findPathDoubt(path: string, { peeked }: GateBody): GateRefusal | null {
+  const inBody = peeked.model?.value
+  const inPath = findPathModel(path)
+  // Google's own clients write the resource name, `models/NAME`.
+  return inBody === undefined || inBody === inPath || inBody === `models/${inPath}` ? null : COPIES
+}
+
+/** Whether the first, the last and any other copy of the model are one name, which every reader takes for the same. */
+function hasOneReading({ peeked: { model, modelCopies } }: GateBody): boolean {
+  if (model === null ? modelCopies.length > 0 : !isPlainName(model.value)) return false
+  return modelCopies.every(({ value }) => value === model?.value)
+}
+
+/** A name has no control characters, and nothing that is no Unicode: servers drop or replace these. */
+function isPlainName(name: string): boolean {
+  return !/[\p{Cc}\p{Cs}\ufffd]/u.test(name)
+}
+
+const PATH: GateRefusal = {
+  code: 'ambiguous_request',
+  message:
+    'The path has escapes, parameters or capital letters that a server may read as another path, and a rule of this relay depends on it. Write it as the API documents it, such as /v1/chat/completions.',
+  param: null,
+}
+
+const QUERY: GateRefusal = {
+  code: 'ambiguous_request',
+  message:
+    'The query names a model more than once, in another way than model=NAME, or another one than the body. Name one model, once.',
+  param: 'model',
+}
+
+const COPIES: GateRefusal = {
+  code: 'ambiguous_request',
+  message:
+    'The request names its model more than once, with another spelling of the key, or not as a text, and a rule of this relay depends on it. Name one model, once, as "model": "NAME".',
+  param: 'model',
+}
+
+const UNREADABLE: GateRefusal = {
+  code: 'unreadable_body',
+  message:
+    'The body is not one JSON object in UTF-8, or not a complete form, so that its model cannot be read, and a rule of this relay depends on the model. Send valid JSON in UTF-8.',
+  param: null,
+}
+
+const DOUBT_OF_FLAW: Readonly<Record<BodyFlaw, GateRefusal>> = {
+  unknown_coding: {
+    code: 'unsupported_body',
+    message:
+      'The content-encoding of the body is one that this relay does not decode, or has several codings, and a rule of this relay depends on the model. Send the body plain, or with one of gzip, br and deflate.',
+    param: null,
+  },
+  unclear_type: {
+    code: 'unsupported_body',
+    message:
+      'The content-type of the body is one that this relay cannot read, and a rule of this relay depends on the model. Send application/json in UTF-8, or multipart/form-data with one boundary.',
+    param: null,
+  },
+  broken: {
+    code: 'unreadable_body',
+    message:
+      'The body is not encoded as its content-encoding says, and a rule of this relay depends on the model.',
+    param: null,
+  },
+  too_long: {
+    code: 'body_too_large',
+    message:
+      'The decoded body is larger than this relay reads, and a rule of this relay depends on the model. Send less, or raise limits.bodyBytes.',
+    param: null,
+  },
+  too_dense: {
+    code: 'body_too_large',
+    message:
+      'The body becomes too many times longer when it is decoded, and a rule of this relay depends on the model. Send it plain, or raise limits.bodyRatio.',
+    param: null,
+  },
+}
+
+/** Whether a rule may depend on more of a path than whether it is that of a model. */
+export function isPathDoubt(doubt: GateRefusal): boolean {
+  return doubt === PATH
+}

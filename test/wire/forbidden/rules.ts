@@ -1,0 +1,133 @@
+import type { Keyring } from '../../../src/access/keyring.js'
+import { startRelay, type TestRelay } from '../../support/relay.js'
+import { type Received, ScriptedUpstream, whole } from '../../support/upstream.js'
+import { readModels, readPaths } from './readings.js'
+
+export const OPEN = 'open-1'
+export const SECRET = 'secret-1'
+
+/** A rule that forbids a model or a path to the relay's own key. */
+export interface RuleKind {
+  readonly name: string
+  readonly settings: Record<string, unknown>
+  /** Patterns of the key's models; null for all. */
+  readonly models: readonly string[] | null
+  /** Names of doors that the rule leaves open for the allowed model. */
+  readonly opens: readonly string[]
+  /** Whether a request must not have come to the upstream `up`. */
+  forbids(request: Received): boolean
+}
+
+const MODEL_DOORS = [
+  ...[
+    'chat',
+    'completions',
+    'responses',
+    'messages',
+    'embeddings',
+    'moderations',
+    'images',
+    'gemini',
+    'azure',
+  ],
+  ...['audio', 'edits', 'cursor', 'runs'],
+]
+
+const runsSecret = (request: Received): boolean => {
+  const models = readModels(request)
+  return models.has(SECRET) || models.has('real-secret')
+}
+
+/** No API has a model in requests of these paths, so that what is called so there means nothing. */
+const hasNoModel = (request: Received): boolean =>
+  [...readPaths(request.target)].some((path) => /^\/v1\/(?:files|batches)$/.test(path))
+
+/** `/v1/files` may be read by none of these rules, and other paths with a model may run it. */
+const isElsewhere = (request: Received): boolean =>
+  /\/(?:files|batches|unheard\/of)$/.test([...readPaths(request.target)].join(' '))
+
+export const RULES: readonly RuleKind[] = [
+  {
+    name: 'a route for a model',
+    settings: { routes: [{ model: 'open-*', upstream: 'up' }] },
+    models: null,
+    opens: MODEL_DOORS,
+    forbids: (request) => runsSecret(request) || isElsewhere(request),
+  },
+  {
+    name: 'a route for another team',
+    settings: {
+      routes: [
+        { team: 'other', model: 'secret-*', upstream: 'private' },
+        { model: 'open-*', upstream: 'up' },
+      ],
+    },
+    models: null,
+    opens: MODEL_DOORS,
+    forbids: (request) => runsSecret(request) || isElsewhere(request),
+  },
+  {
+    name: 'a private model before any other',
+    settings: {
+      routes: [{ model: 'secret-*', team: 'team1', upstream: 'private' }, { upstream: 'up' }],
+    },
+    models: null,
+    opens: [...MODEL_DOORS, 'batches', 'files'],
+    forbids: (request) => runsSecret(request) && !hasNoModel(request),
+  },
+  {
+    name: 'a route for a path',
+    settings: { routes: [{ path: ['/embeddings', '/embeddings/*'], upstream: 'up' }] },
+    models: null,
+    opens: ['embeddings'],
+    forbids: (request) => [...readPaths(request.target)].some((path) => !path.startsWith('/v1/embeddings')),
+  },
+  {
+    name: 'an alias of another team',
+    settings: {
+      routes: [{ path: '/never', upstream: 'up' }],
+      models: {
+        [OPEN]: { upstream: 'up', model: 'real-open' },
+        [SECRET]: { upstream: 'up', model: 'real-secret', team: 'other' },
+      },
+    },
+    models: null,
+    opens: MODEL_DOORS,
+    forbids: (request) => runsSecret(request) || isElsewhere(request),
+  },
+  {
+    name: 'the models of the key',
+    settings: { routes: [{ upstream: 'up' }] },
+    models: ['open-*'],
+    opens: [...MODEL_DOORS, 'files'],
+    forbids: (request) =>
+      (runsSecret(request) && !hasNoModel(request)) ||
+      /\/(?:batches|unheard\/of)$/.test([...readPaths(request.target)].join(' ')),
+  },
+]
+
+export interface Scene {
+  readonly relay: TestRelay
+  readonly up: ScriptedUpstream
+  readonly private: ScriptedUpstream
+}
+
+/** Runs a relay with two upstreams, of which the second is for others. */
+export async function withRule(
+  { settings, models }: Pick<RuleKind, 'settings' | 'models'>,
+  act: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  const answer = (request: Received): Promise<void> => request.write(whole('200 OK', '{}'))
+  const up = await ScriptedUpstream.start(answer)
+  const secret = await ScriptedUpstream.start(answer)
+  const relay = await startRelay({ up: { baseUrl: up.url }, private: { baseUrl: secret.url } }, settings)
+  try {
+    const { keyring } = relay.app as unknown as { readonly keyring: Keyring }
+    for (const record of keyring.list()) Object.assign(record, { models })
+    await act({ relay, up, private: secret })
+  } finally {
+    await relay.close()
+    await up.close()
+    await secret.close()
+  }
+}
