@@ -220,6 +220,7 @@ function needsWholeBody(
   route: Route<Upstream>,
   rules: PlanRules,
 ): boolean {
-  for (const { upstream } of route.targets) if (upstream.asksUsage(request.method, request.path)) return true
+  for (const { upstream } of route.targets)
+    if (upstream.needsWholeBody || upstream.asksUsage(request.method, request.path)) return true
   return rules.mayCache(request, length)
 }
