@@ -1,3 +1,4 @@
+import { findCloudApi } from './cloud-paths.js'
 import { APIS, type Api } from './presets.js'
 
 /**
@@ -11,7 +12,8 @@ export function findApiIndex(path: string): number {
   if (isAtOrBelow(path, '/responses')) return RESPONSES
   if (path.endsWith('/embeddings')) return EMBEDDINGS
   if (path.startsWith('/models/') && GEMINI_METHOD.test(path)) return GEMINI
-  return OTHER_API
+  const cloud = findCloudApi(path)
+  return cloud === null ? OTHER_API : APIS.indexOf(cloud)
 }
 
 const CHAT = APIS.indexOf('chat')

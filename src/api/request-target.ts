@@ -1,3 +1,5 @@
+import { evenCloudPath, isCloudGeneration } from './cloud-paths.js'
+
 /** The target of a request, after the usual mistakes in a typed base URL have been corrected. */
 export interface RequestTarget {
   /** After the version: `/chat/completions`. */
@@ -38,6 +40,7 @@ export function parseRequestTarget(url: string): RequestTarget | InvalidTarget {
   if (path.includes('#')) {
     return { problem: 'The path must not have a fragment (#).' }
   }
+  path = evenCloudPath(path)
   const cursor = path.startsWith('/cursor/') || path === '/cursor'
   if (cursor) path = path.slice('/cursor'.length)
   while (path.startsWith('/v1/') || path === '/v1') path = path.slice(3)
@@ -89,7 +92,8 @@ export function isGeneration(path: string): boolean {
     path.endsWith('/v1/messages') ||
     path === '/infill' ||
     path === '/completion' ||
-    (path.startsWith('/models/') && GEMINI_GENERATION.test(path))
+    (path.startsWith('/models/') && GEMINI_GENERATION.test(path)) ||
+    isCloudGeneration(path)
   )
 }
 

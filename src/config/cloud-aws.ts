@@ -24,15 +24,14 @@ export function resolveAws(entry: UpstreamEntry, place: CloudPlace): ResolvedClo
       ? { baseUrl: `https://bedrock-runtime.${region}.${awsDomainOf(region)}`, otherBasePaths: [] }
       : null
   if (hasKey || passthrough) return { credential: null, address }
-  const source = findAwsSource(entry, region, place)
-  if (source === null) {
-    if (settings.source === undefined)
-      secrets.report(
-        `${path}.aws.source`,
-        'is missing, and the environment has no credential of AWS; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_BEARER_TOKEN_BEDROCK, or give "instance" for the role of this machine',
-      )
-    return { credential: null, address }
-  }
+  const from = settings.source ?? guessAwsSource(settings, env)
+  if (from === null)
+    secrets.report(
+      `${path}.aws.source`,
+      'is missing, and the environment has no credential of AWS; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_BEARER_TOKEN_BEDROCK, or give "instance" for the role of this machine',
+    )
+  const source = from === null ? null : readAwsSource(from, settings, region, place)
+  if (source === null) return { credential: null, address }
   const proxy = source.from === 'web-identity' ? proxyTo(entry, source.url, place) : null
   return { credential: { kind: 'aws', region, source, proxy }, address }
 }
@@ -41,30 +40,29 @@ function awsDomainOf(region: string): string {
   return region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com'
 }
 
-function findAwsSource(entry: UpstreamEntry, region: string, place: CloudPlace): AwsSource | null {
-  const { aws = {} } = entry
-  const { env } = place
-  switch (aws.source ?? guessAwsSource(aws, env)) {
+function readAwsSource(
+  from: AwsSource['from'],
+  settings: AwsSettings,
+  region: string,
+  place: CloudPlace,
+): AwsSource | null {
+  const { endpoint } = settings
+  switch (from) {
     case 'keys':
-      return readAwsKeys(aws, place)
+      return readAwsKeys(settings, place)
     case 'web-identity':
-      return readAwsWebIdentity(aws.endpoint, region, place)
+      return readAwsWebIdentity(endpoint, region, place)
     case 'container':
-      return readAwsContainer(aws.endpoint, place)
+      return readAwsContainer(endpoint, place)
     case 'instance':
-      return fromUrl(
-        aws.endpoint ?? 'http://169.254.169.254',
-        `${place.path}.aws.endpoint`,
-        place,
-        (url) => ({
-          from: 'instance',
-          url,
-        }),
-      )
-    default:
-      return null
+      return fromUrl(endpoint ?? INSTANCE_METADATA, `${place.path}.aws.endpoint`, place, (url) => ({
+        from,
+        url,
+      }))
   }
 }
+
+const INSTANCE_METADATA = 'http://169.254.169.254'
 
 type AwsSettings = NonNullable<UpstreamEntry['aws']>
 

@@ -9,6 +9,7 @@ import {
   type ResolvedCloud,
 } from './cloud-config.js'
 import type { SecretRef, UpstreamEntry } from './schema.js'
+import { StandInSecrets } from './secrets.js'
 
 const GOOGLE_METADATA = 'http://metadata.google.internal'
 const GOOGLE_TOKENS = 'https://oauth2.googleapis.com/token'
@@ -24,13 +25,16 @@ export function resolveGoogle(entry: UpstreamEntry, place: CloudPlace): Resolved
     settings.project ??
     env('GOOGLE_CLOUD_PROJECT') ??
     textOf(file?.project_id) ??
-    (passthrough ? 'project' : null)
+    // The key that names it is not read.
+    (secrets instanceof StandInSecrets ? 'project' : null)
   const location = settings.location ?? env('GOOGLE_CLOUD_LOCATION') ?? 'global'
-  if (entry.preset === 'vertex' && project === null)
+  // A file that cannot be read has been reported.
+  const isUnread = !hasOther && settings.source !== 'instance' && file === null
+  if (entry.preset === 'vertex' && project === null && !isUnread)
     secrets.report(`${path}.google.project`, 'is missing; give the id of the project that pays')
   const address = entry.preset === 'vertex' && project !== null ? buildVertexAddress(project, location) : null
   if (source === null) {
-    if (!hasOther && file === null && findGoogleRef(settings, env) === null)
+    if (isUnread && findGoogleRef(settings, env) === null)
       secrets.report(
         `${path}.google.credentials`,
         'is missing; name a file: {"file": "PATH"}, or set GOOGLE_APPLICATION_CREDENTIALS, or give the source "instance" for the service account of this machine',

@@ -37,12 +37,13 @@ export function resolveCloud(
 }
 
 type Section = CloudConfig['kind']
+type Sections = Pick<UpstreamEntry, Section | 'preset'>
 
 const SECTIONS: readonly Section[] = ['aws', 'google', 'entra']
 const SECTION_OF_PRESET: Partial<Record<PresetName, Section>> = { bedrock: 'aws', vertex: 'google' }
 
 /** Finds the section of an entry that says how the relay gets its credential; null if it has none. */
-export function findSection(entry: UpstreamEntry): Section | null {
+export function findSection(entry: Sections): Section | null {
   return listSections(entry)[0] ?? null
 }
 
@@ -52,7 +53,7 @@ export function isMadeAddress({ preset, baseUrl }: UpstreamEntry): boolean {
 }
 
 /** The section of a preset is there even if the entry leaves it out. */
-function listSections(entry: UpstreamEntry): Section[] {
+function listSections(entry: Sections): Section[] {
   const sections = SECTIONS.filter((section) => entry[section] !== undefined)
   const usual = entry.preset === undefined ? undefined : SECTION_OF_PRESET[entry.preset]
   return sections.length > 0 || usual === undefined ? sections : [usual]

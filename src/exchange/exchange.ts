@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KeyRecord } from '../access/keyring.js'
 import type { BodyApi } from '../api/apis.js'
+import { findCloudModel, streamsByCloudPath } from '../api/cloud-paths.js'
 import { errorFormatOf } from '../api/error-format.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { RequestTarget } from '../api/request-target.js'
@@ -85,7 +86,10 @@ export class Exchange implements OpenRecord {
     facts.query = query
     facts.isCursor = cursor
     facts.deployment = deployment
-    facts.model = deployment
+    facts.pathModel = deployment ?? findCloudModel(path)
+    facts.model = facts.pathModel
+    facts.usualStream = streamsByCloudPath(path)
+    facts.stream = facts.usualStream
     facts.errorFormat = errorFormatOf(path)
   }
 
@@ -113,7 +117,7 @@ export class Exchange implements OpenRecord {
     const { facts } = this
     this.result.bytesIn = received
     this.setModel(peeked.model?.value ?? null)
-    facts.stream = peeked.stream?.value ?? null
+    facts.stream = peeked.stream?.value ?? facts.usualStream
     facts.store = peeked.store
     facts.background = peeked.background
   }
@@ -142,7 +146,7 @@ export class Exchange implements OpenRecord {
 
   /** A model in the path wins over one in the body or the query. */
   setModel(model: string | null): void {
-    this.facts.model = this.facts.deployment ?? model
+    this.facts.model = this.facts.pathModel ?? model
   }
 
   // plan

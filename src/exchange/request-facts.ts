@@ -23,8 +23,10 @@ export class RequestFacts {
   isCursor: boolean
   /** API that the body is written for, of a chat from Cursor; null until it is detected. */
   bodyApi: BodyApi | null
-  /** The model, if it stands in the path (Azure); else null. */
+  /** The model, if it stands in the path and the upstream wants it in the body (Azure); else null. */
   deployment: string | null
+  /** The model, if it stands in the path (Azure, Bedrock, Vertex); else null. */
+  pathModel: string | null
   errorFormat: ErrorFormat
   /** The client's `x-request-id`, or our id: sent back unless the upstream sends its own. */
   requestId: string
@@ -32,6 +34,8 @@ export class RequestFacts {
   key: KeyRecord | null
   model: string | null
   stream: boolean | null
+  /** Whether such a request asks for a stream if its body does not say (Bedrock, Vertex); null if it does not. */
+  usualStream: boolean | null
   /** Whether the provider is to keep the response, and to make it while nobody waits; null if it was not said. */
   store: boolean | null
   background: boolean | null
@@ -54,11 +58,13 @@ export class RequestFacts {
     this.isCursor = false
     this.bodyApi = null
     this.deployment = null
+    this.pathModel = null
     this.errorFormat = 'openai'
     this.requestId = readClientRequestId(req.rawHeaders) ?? id
     this.key = null
     this.model = null
     this.stream = null
+    this.usualStream = null
     this.store = null
     this.background = null
     this.isTranslated = false

@@ -16,15 +16,20 @@ const LONGEST = 256 * 1024
  * Sends requests to the token endpoint of an upstream. It opens a connection for each, because minutes or hours lie
  * between two of them.
  * @param proxy on the way to the endpoint, which is another one than the upstream
+ * @param timeoutMs for one response, in milliseconds
  */
-export function createTokenClient(config: UpstreamConfig, proxy: ProxyConfig | null): SendTokenRequest {
+export function createTokenClient(
+  config: UpstreamConfig,
+  proxy: ProxyConfig | null,
+  timeoutMs = TIMEOUT_MS,
+): SendTokenRequest {
   return async ({ method, url, headers, body }) => {
     const { origin, pathname, search } = new URL(url)
     // The authorities of the config are those of the upstream, and the name in a certificate likewise.
     const pool = new ConnectionPool({ ...config, origin, proxy, servername: null }, LONGEST)
     try {
       return await new Promise<TokenResponse>((resolve, reject) => {
-        const handler = new TokenResponseReader(resolve, reject)
+        const handler = new TokenResponseReader(timeoutMs, resolve, reject)
         const sent = body === null ? null : Buffer.from(body)
         pool.dispatch({ method, path: pathname + search, headers: [...headers], body: sent }, handler)
       })
@@ -44,10 +49,10 @@ class TokenResponseReader implements Dispatcher.DispatchHandler {
   private status: number
   private date: number | null
 
-  constructor(resolve: (response: TokenResponse) => void, reject: (error: Error) => void) {
+  constructor(timeoutMs: number, resolve: (response: TokenResponse) => void, reject: (error: Error) => void) {
     this.resolve = resolve
     this.reject = reject
-    this.timer = setTimeout(() => this.fail('TOKEN_TIMEOUT'), TIMEOUT_MS).unref()
+    this.timer = setTimeout(() => this.fail('TOKEN_TIMEOUT'), timeoutMs).unref()
     this.chunks = []
     this.bytes = 0
     this.status = 0

@@ -1,3 +1,4 @@
+import { replaceCloudModel } from '../api/cloud-paths.js'
 import { type FlatHeaderList, type FlatHeaders, findHeader, removeHeader } from '../http/flat-headers.js'
 import { filterRequestHeaders } from '../http/request-headers.js'
 import type { ResponseFacts } from '../http/response-headers.js'
@@ -57,7 +58,7 @@ export function buildUpstreamRequest(
   { upstream, model }: Destination,
   passthrough: boolean,
 ): UpstreamRequest {
-  const { path, query, found, deployment, outbound } = request
+  const { query, found, deployment, outbound } = request
   const usageEdit = createAddedUsageEdit(request, upstream)
   const edits: Edit[] = outbound === null ? [] : [...outbound.edits]
   const modelEdit = found === null ? null : createNameEdit(found, model, deployment)
@@ -65,7 +66,7 @@ export function buildUpstreamRequest(
   if (usageEdit !== null) edits.push(usageEdit)
   const modelName = model ?? deployment ?? found?.model?.value ?? null
   return {
-    path: upstream.address.build(path, query, modelName, passthrough),
+    path: upstream.address.build(nameInPath(request, model), query, modelName, passthrough),
     headers: buildHeaders(request, upstream, passthrough, usageEdit !== null || outbound?.readable === true),
     edits: edits.length > 1 ? sortEdits(edits) : edits,
     translate: composeTranslation(outbound, usageEdit !== null),
@@ -79,6 +80,11 @@ function createAddedUsageEdit(
 ): Edit | null {
   if (found === null || outbound?.foreign === true || !upstream.asksUsage(method, path)) return null
   return createUsageEdit(found)
+}
+
+/** The path with the model's name at the upstream, where it names the model. */
+function nameInPath({ path, outbound }: ClientRequest, model: string | null): string {
+  return model === null || outbound !== null ? path : replaceCloudModel(path, model)
 }
 
 function createNameEdit(found: Peek, model: string | null, deployment: string | null): Edit | null {
@@ -96,11 +102,18 @@ function buildHeaders(
   const needed = auth.headersFor(path, passthrough)
   const added = readable ? withoutCompression(needed) : needed
   const headers = filterRequestHeaders(rawHeaders, added, passthrough)
-  if (passthrough) placePassthroughCredential(headers, auth.passthroughSchemeFor(path))
+  if (passthrough) {
+    if (findHeader(headers, 'authorization')?.startsWith(AWS_SIGNATURE))
+      removeHeader(headers, 'authorization')
+    placePassthroughCredential(headers, auth.passthroughSchemeFor(path))
+  }
   const fallback = auth.defaultHeaderFor(path)
   if (fallback !== null && findHeader(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
   return headers
 }
+
+/** A signature is valid at the host that it was made for, which is the relay. */
+const AWS_SIGNATURE = 'AWS4-'
 
 function withoutCompression(needed: readonly string[]): string[] {
   const added = [...needed]
