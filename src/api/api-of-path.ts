@@ -1,3 +1,4 @@
+import { findCloudApi } from './cloud-paths.js'
 import { APIS, type Api } from './presets.js'
 
 /**
@@ -13,7 +14,9 @@ export function findApiIndex(path: string): number {
   if (path.endsWith('/embeddings')) return EMBEDDINGS
   if (path.startsWith('/models/') && GEMINI_METHOD.test(path)) return GEMINI
   if (isAtOrBelow(path, '/v1beta') || isAtOrBelow(path, '/upload/v1beta')) return GEMINI
-  return COHERE_PATH.test(path) ? COHERE : OTHER_API
+  if (COHERE_PATH.test(path)) return COHERE
+  const cloud = findCloudApi(path)
+  return cloud === null ? OTHER_API : APIS.indexOf(cloud)
 }
 
 const CHAT = APIS.indexOf('chat')

@@ -24,7 +24,7 @@ const READ = new RegExp(`^/(?:${COLLECTION}|responses|chat/completions|organizat
 const ROWS: readonly (readonly [RegExp, ModelUse])[] = [
   // The method of a model: Gemini and Vertex behind a colon, which some clients encode; Bedrock behind a slash.
   [/^\/(?:v\d\w*\/)?(?:models|tunedModels)\/[^/]+(?::|%3a)[a-z]+$/i, 'path'],
-  [/^\/(?:v\d\w*\/)?projects\/.+\/models\/[^/]+(?::|%3a)[a-z]+$/i, 'path'],
+  [/^\/(?:v\d\w*\/)?(?:projects\/.+|publishers\/[^/]+)\/models\/[^/]+(?::|%3a)[a-z]+$/i, 'path'],
   [/^\/model\/[^/]+\/(?:invoke|invoke-with-response-stream|converse|converse-stream|count-tokens)$/, 'path'],
   [/^\/messages\/batches$/, 'deep'],
   [/^\/realtime\/(?:client_secrets|sessions|transcription_sessions|calls)$/, 'deep'],
@@ -61,7 +61,7 @@ export function namesModel(use: ModelUse): boolean {
 }
 
 const MODEL_IN_PATH =
-  /^\/(?:v\d\w*\/)?(?:models|tunedModels|model|projects\/.+\/models)\/([^/]+?)(?:(?::|%3a)[a-z]+|\/[a-z-]+)$/i
+  /^\/(?:v\d\w*\/)?(?:models|tunedModels|model|projects\/.+\/models|publishers\/[^/]+\/models)\/([^/]+?)(?:(?::|%3a)[a-z]+|\/[a-z-]+)$/i
 
 /** The model that the path of a request names; null if it names none, or cannot be decoded. */
 export function findPathModel(path: string): string | null {

@@ -9,7 +9,7 @@ export type AuthScheme = (typeof AUTH_SCHEMES)[number]
 /** The APIs that routes distinguish. Any other path goes to the upstream of its route, whatever APIs that has. */
 export const APIS = [
   ...(['chat', 'completions', 'responses', 'messages', 'embeddings'] as const),
-  ...(['gemini', 'ollama', 'cohere'] as const),
+  ...(['gemini', 'ollama', 'cohere', 'bedrock', 'vertex'] as const),
 ] as const
 /** One of `APIS`. */
 export type Api = (typeof APIS)[number]
@@ -142,6 +142,24 @@ const rows = {
     // A list of names such as `models/gemini-3-pro`, in another form than OpenAI's.
     listed: false,
     priceProviders: ['gemini', 'vertex_ai'],
+  },
+  // Amazon Bedrock: its own paths, which name the model. Requests are signed (`aws`), or have an API key of Bedrock.
+  bedrock: {
+    ...OPENAI_LIKE,
+    keyEnv: 'AWS_BEARER_TOKEN_BEDROCK',
+    keyless: true,
+    apis: ['bedrock'],
+    listed: false,
+    priceProviders: ['bedrock', 'bedrock_converse', 'anthropic'],
+  },
+  // Google Cloud (`google`): Gemini's own API, Claude by `rawPredict`, and chat completions.
+  vertex: {
+    ...OPENAI_LIKE,
+    keyEnv: null,
+    keyless: true,
+    apis: ['chat', 'gemini', 'vertex'],
+    listed: false,
+    priceProviders: ['vertex_ai', 'gemini', 'anthropic'],
   },
   groq: {
     ...OPENAI_LIKE,

@@ -1,3 +1,4 @@
+import { evenCloudPath, isCloudGeneration } from './cloud-paths.js'
 import { removePrefixes } from './path-prefixes.js'
 
 /** The target of a request, after the usual mistakes in a typed base URL have been corrected. */
@@ -43,12 +44,13 @@ export function parseRequestTarget(url: string): RequestTarget | InvalidTarget {
     return { problem: 'The path must not have a fragment (#).' }
   }
   if (path.length > 1 && path.endsWith('/')) path = path.slice(0, -1)
-  const evened = removePrefixes(path)
-  const { cursor, last } = evened
-  const azure = evened.path.startsWith('/openai/deployments/') ? AZURE.exec(evened.path) : null
+  const typed = removePrefixes(path)
+  const { cursor, last } = typed
+  const evened = evenCloudPath(typed.path)
+  const azure = evened.startsWith('/openai/deployments/') ? AZURE.exec(evened) : null
   const deployment = azure === null ? null : decodeName(azure[1] as string)
   if (azure === null || deployment === null)
-    return { path: evened.path, query: evenQuery(evened.path, query, last), cursor, deployment: null }
+    return { path: evened, query: evenQuery(evened, query, last), cursor, deployment: null }
   return { path: azure[2] as string, query: removeVersion(query), cursor, deployment }
 }
 
@@ -102,7 +104,8 @@ export function isGeneration(path: string): boolean {
     path.endsWith('/responses') ||
     path.endsWith('/v1/messages') ||
     GENERATIONS.has(path) ||
-    (path.startsWith('/models/') && GEMINI_GENERATION.test(path))
+    (path.startsWith('/models/') && GEMINI_GENERATION.test(path)) ||
+    isCloudGeneration(path)
   )
 }
 

@@ -20,6 +20,7 @@ import { RequestHandler } from '../server/request-handler.js'
 import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
+import { createCredentialLogger } from './credential-log.js'
 import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
@@ -83,7 +84,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   }
   const ownKeyring = options.keyring === undefined ? openKeyring(options, onKeysRead, cutRequests) : null
   prices?.follow(config.upstreams)
-  const router = new Router(config, createUpstreams(config), createTargetStateLogger(log))
+  const upstreams = createUpstreams(config, [], createCredentialLogger(log))
+  const router = new Router(config, upstreams, createTargetStateLogger(log))
   const ledger = options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices)
   // Loaded only where it is used: it makes every start slower.
   const metrics =
@@ -201,11 +203,12 @@ export class App {
 
   /**
    * Listens for clients and, if the config says so, for scrapers of metrics. The config file and the price file are
-   * watched from now on.
+   * watched from now on, and the credentials of upstreams that expire are refreshed.
    * @throws {ListenError} the caller must call `close` in this case too
    */
   async listen(): Promise<Ports> {
     const { listen, metrics, file } = this.current
+    for (const upstream of this.router.upstreams) void upstream.start()
     const { port } = await this.listener.listen().catch((error: unknown) => {
       throw new ListenError(listen, 'listen', error)
     })
@@ -230,10 +233,11 @@ export class App {
 
   /**
    * Connects the upstreams, and keeps them connected from now on.
-   * @returns resolves when each of them is connected or has failed to
+   * @returns resolves when each of them is connected and has its credential, or has failed to
    */
-  connectUpstreams(): Promise<void> {
-    return this.keepWarm.keep(this.router.upstreams)
+  async connectUpstreams(): Promise<void> {
+    const { upstreams } = this.router
+    await Promise.all([this.keepWarm.keep(upstreams), ...upstreams.map((upstream) => upstream.start())])
   }
 
   /** `/readyz` says `ready` from now on. Requests are served before, too. */
@@ -262,13 +266,13 @@ export class App {
   private apply(config: Config): void {
     const before = this.router
     this.current = config
-    const upstreams = createUpstreams(config, before.upstreams)
+    const upstreams = createUpstreams(config, before.upstreams, createCredentialLogger(this.log))
     this.router = new Router(config, upstreams, createTargetStateLogger(this.log), before)
     this.handler.reconfigure(config, this.router)
     this.options.prices?.follow(config.upstreams)
     for (const upstream of before.upstreams)
       if (!this.router.upstreams.includes(upstream)) this.retire(upstream)
-    void this.keepWarm.keep(this.router.upstreams)
+    void this.connectUpstreams()
   }
 
   private retire(upstream: Upstream): void {

@@ -1,4 +1,5 @@
 import { PRESET_NAMES, PRESETS, type Preset } from '../api/presets.js'
+import type { CloudAddress } from './cloud-config.js'
 import type { UpstreamEntry } from './schema.js'
 
 /** The base URL of an upstream in its two parts. */
@@ -9,9 +10,17 @@ export interface BaseUrl {
   readonly basePath: string
 }
 
-/** Takes the base URL of an entry, or else its preset's. @returns a sentence if something is wrong with it */
-export function resolveBaseUrl(entry: UpstreamEntry, preset: Preset | null): BaseUrl | string {
-  const text = entry.baseUrl ?? preset?.baseUrl ?? null
+/**
+ * Takes the base URL of an entry, or else its preset's.
+ * @param address that the settings of a cloud make; null for none
+ * @returns a sentence if something is wrong with it
+ */
+export function resolveBaseUrl(
+  entry: UpstreamEntry,
+  preset: Preset | null,
+  address: CloudAddress | null = null,
+): BaseUrl | string {
+  const text = entry.baseUrl ?? address?.baseUrl ?? preset?.baseUrl ?? null
   if (text === null) {
     if (preset === null) return `is missing; give a URL, or a preset: ${PRESET_NAMES.join(', ')}`
     const example =
@@ -22,6 +31,9 @@ export function resolveBaseUrl(entry: UpstreamEntry, preset: Preset | null): Bas
   }
   const base = parseBaseUrl(text)
   if (typeof base === 'string' || preset === null) return base
+  // Another host for the same paths, such as a private endpoint.
+  if (base.basePath === '' && address !== null)
+    return { ...base, basePath: trimSlashes(new URL(address.baseUrl).pathname) }
   if (base.basePath === '') return { ...base, basePath: preset.defaultPath }
   return entry.preset === 'azure' || entry.preset === 'azure-deployments'
     ? resolveAzurePath(base, entry.preset)
@@ -65,7 +77,10 @@ function parseBaseUrl(text: string): BaseUrl | string {
 export function findOtherBasePaths(
   preset: Preset | null,
   basePath: string,
+  address: CloudAddress | null = null,
 ): readonly (readonly [string, string])[] {
+  if (address !== null)
+    return basePath === trimSlashes(new URL(address.baseUrl).pathname) ? address.otherBasePaths : []
   if (preset === null) return []
   const usual = preset.baseUrl === null ? preset.defaultPath : new URL(preset.baseUrl).pathname
   return basePath === trimSlashes(usual) ? Object.entries(preset.elsewhere) : []

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { APIS, AUTH_SCHEMES, PRESET_NAMES } from '../api/presets.js'
+import { aws, entra, google } from './schema-clouds.js'
 import { count, duration, secretRef } from './schema-values.js'
 
 /** Unreserved characters (RFC 3986 2.3), which need no encoding. */
@@ -42,6 +43,9 @@ export const upstream = z.strictObject({
     .describe(
       'How the credential is sent. `bearer`: `Authorization: Bearer`. `x-api-key`, `api-key` (Azure) and `x-goog-api-key` (Gemini): headers of that name. `anthropic`: `x-api-key`, but `Bearer` on its OpenAI-compatible `/chat/completions`. `query`: as a URL parameter. `none`: not at all. Not given: from the preset, or else `bearer`.',
     ),
+  aws: aws.optional(),
+  google: google.optional(),
+  entra: entra.optional(),
   keyParameter: z
     .string()
     .regex(PARAMETER_NAME, { error: 'is not a name for a URL parameter' })

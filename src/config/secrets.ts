@@ -36,6 +36,19 @@ export class Secrets {
   }
 
   /**
+   * Reads a secret of several lines.
+   * @param path of the setting that refers to it
+   * @returns null if there is a problem with it, or if no secret is read
+   */
+  readDocument(ref: SecretRef, path: string): string | null {
+    const text = 'env' in ref ? this.env[ref.env]?.trim() : this.readFile(ref.file, path)?.trim()
+    if (text !== undefined && text !== '') return text
+    if ('env' in ref) this.report(path, `the environment variable ${ref.env} is not set`)
+    else if (text === '') this.report(path, `the file ${ref.file} is empty`)
+    return null
+  }
+
+  /**
    * @param file relative to the folder of the config file
    * @param path of the setting that names the file
    * @returns undefined if there is a problem with it
@@ -60,5 +73,9 @@ export class Secrets {
 export class StandInSecrets extends Secrets {
   override read(): string {
     return 'http://stand-in'
+  }
+
+  override readDocument(): null {
+    return null
   }
 }

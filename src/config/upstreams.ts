@@ -1,10 +1,12 @@
 import { type Api, type AuthScheme, type PathStyle, PRESETS, type PresetName } from '../api/presets.js'
 import { readAuthorities } from './authorities.js'
 import { findOtherBasePaths, resolveBaseUrl } from './base-url.js'
+import type { CloudConfig } from './cloud-config.js'
 import { isLoopback } from './listen.js'
 import { type ProxyConfig, resolveProxy } from './proxy.js'
 import { type ConfigFile, createPresetEntry, type Timeouts, type UpstreamEntry } from './schema.js'
 import type { Secrets } from './secrets.js'
+import { findSection, isMadeAddress, resolveCloud } from './upstream-clouds.js'
 import { readApiKey, readHeaders } from './upstream-credentials.js'
 
 /** The timeouts that an upstream can override. Milliseconds. */
@@ -27,6 +29,8 @@ export interface UpstreamConfig {
   /** Whether its list of models is what can be requested. */
   readonly listsModels: boolean
   readonly apiKey: string | null
+  /** A credential that the relay makes or fetches itself, in place of a key; null for none. */
+  readonly cloud: CloudConfig | null
   readonly auth: AuthScheme
   /** Where a client's own credential goes. Null if neither config nor preset says it: it stays where it is. */
   readonly passthroughAuth: AuthScheme | null
@@ -67,6 +71,7 @@ export function createUpstreamConfig(name: string, origin: string, timeouts: Tim
     otherBasePaths: [],
     listsModels: true,
     apiKey: null,
+    cloud: null,
     auth: 'none',
     passthroughAuth: null,
     keyParameter: 'key',
@@ -118,15 +123,26 @@ export function resolveUpstream(
   const { secrets } = context
   const path = `upstreams.${name}`
   const preset = entry.preset === undefined ? null : PRESETS[entry.preset]
-  const base = resolveBaseUrl(entry, preset)
-  if (typeof base === 'string') secrets.report(`${path}.baseUrl`, base)
   const passthroughAuth = entry.auth ?? preset?.auth ?? null
-  const auth = passthroughAuth ?? 'bearer'
   const { headers, secrets: headerSecrets } = readHeaders(entry, preset, path, context)
-  const apiKey = readApiKey(entry, preset, auth, path, context)
+  const section = findSection(entry)
+  // A key in the environment is not meant where the config says where tokens come from.
+  const usualAuth = passthroughAuth ?? 'bearer'
+  const hasToken = section === 'google' || section === 'entra'
+  const apiKey =
+    hasToken && entry.apiKey === undefined ? null : readApiKey(entry, preset, usualAuth, path, context)
+  const cloud = resolveCloud(entry, path, apiKey !== null, context)
+  const auth = authWith(cloud.credential, usualAuth)
+  if (cloud.credential !== null && entry.auth !== undefined && entry.auth !== auth)
+    secrets.report(`${path}.auth`, `is decided by ${cloud.credential.kind}; leave it out`)
+  const base = resolveBaseUrl(entry, preset, cloud.address)
+  // The settings that the address is made from have been reported.
+  if (typeof base === 'string' && !(cloud.address === null && isMadeAddress(entry)))
+    secrets.report(`${path}.baseUrl`, base)
   const ca = entry.tls.caFile === undefined ? null : readAuthorities(entry.tls.caFile, path, secrets)
   if (typeof base === 'string') return null
-  if (apiKey !== null && base.origin.startsWith('http:') && !isLoopback(new URL(base.origin).hostname)) {
+  const hasCredential = apiKey !== null || cloud.credential !== null
+  if (hasCredential && base.origin.startsWith('http:') && !isLoopback(new URL(base.origin).hostname)) {
     context.warnings.push(`${path}.baseUrl: the credential goes to ${base.origin} unencrypted; use https://`)
   }
   const { keyParameter, requestUsage, warm } = entry
@@ -135,9 +151,10 @@ export function resolveUpstream(
     preset: entry.preset ?? null,
     ...base,
     paths: preset?.paths ?? 'plain',
-    otherBasePaths: findOtherBasePaths(preset, base.basePath),
+    otherBasePaths: findOtherBasePaths(preset, base.basePath, cloud.address),
     listsModels: preset?.listed ?? true,
     apiKey,
+    cloud: cloud.credential,
     auth,
     passthroughAuth,
     keyParameter,
@@ -152,9 +169,16 @@ export function resolveUpstream(
     proxy: resolveProxy(entry.proxy, base.origin, path, secrets),
     priceProvider: entry.priceProvider ?? null,
     requestUsage,
-    websockets: entry.websockets ?? context.websockets,
+    // A handshake would have to be signed.
+    websockets: cloud.credential?.kind === 'aws' ? false : (entry.websockets ?? context.websockets),
     warm,
   }
+}
+
+/** A token is a bearer token; a signature is made when the request is complete. */
+function authWith(cloud: CloudConfig | null, usual: AuthScheme): AuthScheme {
+  if (cloud === null) return usual
+  return cloud.kind === 'aws' ? 'none' : 'bearer'
 }
 
 /** Picks the timeouts of upstreams from the general ones. @param own take precedence */

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KeyRecord } from '../access/keyring.js'
 import { parseModelPath, streamsByItself } from '../api/api-of-path.js'
 import type { BodyApi } from '../api/apis.js'
+import { findCloudModel, streamsByCloudPath } from '../api/cloud-paths.js'
 import { errorFormatOf } from '../api/error-format.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { RequestTarget } from '../api/request-target.js'
@@ -91,9 +92,9 @@ export class Exchange implements OpenRecord {
     facts.query = query
     facts.isCursor = cursor
     facts.deployment = deployment
-    facts.pathModel = deployment ?? parseModelPath(path)?.model ?? null
+    facts.pathModel = deployment ?? parseModelPath(path)?.model ?? findCloudModel(path)
     facts.model = facts.pathModel
-    facts.usualStream = streamsByItself(path)
+    facts.usualStream = streamsByItself(path) ?? streamsByCloudPath(path)
     facts.stream = facts.usualStream
     facts.errorFormat = errorFormatOf(path)
   }

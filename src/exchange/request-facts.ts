@@ -25,7 +25,7 @@ export class RequestFacts {
   bodyApi: BodyApi | null
   /** The model, if it stands in the path and the upstream wants it in the body (Azure); else null. */
   deployment: string | null
-  /** The model, if it stands in the path (Azure, Gemini); else null. */
+  /** The model, if it stands in the path (Azure, Gemini, Bedrock, Vertex); else null. */
   pathModel: string | null
   errorFormat: ErrorFormat
   /** The client's `x-request-id`, or our id: sent back unless the upstream sends its own. */
@@ -34,7 +34,7 @@ export class RequestFacts {
   key: KeyRecord | null
   model: string | null
   stream: boolean | null
-  /** Whether such a request asks for a stream if its body does not say (Gemini, Ollama); null if it does not. */
+  /** Whether such a request asks for a stream if its body does not say (Gemini, Ollama, Bedrock); null if it does not. */
   usualStream: boolean | null
   /** Whether the provider is to keep the response, and to make it while nobody waits; null if it was not said. */
   store: boolean | null

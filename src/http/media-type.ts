@@ -26,3 +26,8 @@ export function isJsonLines(value: string): boolean {
 export function isUntyped(value: string): boolean {
   return /^\s*(?:text\/plain\b|application\/octet-stream\b|$)/i.test(value)
 }
+
+/** Whether a `content-type` is that of Bedrock's streams, which are binary. */
+export function isAwsEventStream(value: string): boolean {
+  return /^\s*application\/vnd\.amazon\.eventstream\b/i.test(value)
+}

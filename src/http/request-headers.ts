@@ -39,6 +39,10 @@ const DROPPED: ReadonlySet<string> = new Set([
   'cf-ew-via',
   'cf-warp-tag-id',
   'x-amzn-trace-id',
+  // Of a signature of AWS, which is valid at the host that it was made for alone.
+  'x-amz-date',
+  'x-amz-security-token',
+  'x-amz-content-sha256',
 ])
 
 /** Headers whose names begin like this do not reach an upstream either. */

@@ -7,7 +7,7 @@ import {
   removeHeader,
 } from './flat-headers.js'
 import { collectConnectionNames, HOP_BY_HOP } from './hop-by-hop.js'
-import { isEventStream, isJson, isJsonLines, isUntyped } from './media-type.js'
+import { isAwsEventStream, isEventStream, isJson, isJsonLines, isUntyped } from './media-type.js'
 
 const NO_TRANSFORM = 'no-cache, no-transform'
 
@@ -27,6 +27,8 @@ const DROPPED: ReadonlySet<string> = new Set([
 /** Properties of a response that later steps need, read in the same walk that filters its headers. */
 export interface ResponseFacts {
   eventStream: boolean
+  /** Binary events of AWS. */
+  awsEventStream: boolean
   json: boolean
   /** Lines of JSON. */
   jsonLines: boolean
@@ -36,11 +38,22 @@ export interface ResponseFacts {
   encoding: string | null
   /** The upstream's own request id, or null. */
   requestId: string | null
+  /** Tokens that the head tells, by Bedrock's names for them; null if it tells none. */
+  headerUsage: Record<string, number> | null
 }
 
 /** Facts of a response whose head has not been read yet. */
 export function createResponseFacts(): ResponseFacts {
-  return { eventStream: false, json: false, jsonLines: false, untyped: true, encoding: null, requestId: null }
+  return {
+    eventStream: false,
+    awsEventStream: false,
+    json: false,
+    jsonLines: false,
+    untyped: true,
+    encoding: null,
+    requestId: null,
+    headerUsage: null,
+  }
 }
 
 /**
@@ -67,6 +80,7 @@ export function filterResponseHeaders(raw: RawHeaders, facts: ResponseFacts): Fl
     switch (lower) {
       case 'content-type':
         facts.eventStream = isEventStream(value)
+        facts.awsEventStream = isAwsEventStream(value)
         facts.json = isJson(value)
         facts.jsonLines = isJsonLines(value)
         facts.untyped = isUntyped(value)
@@ -92,16 +106,33 @@ export function filterResponseHeaders(raw: RawHeaders, facts: ResponseFacts): Fl
       case 'x-accel-buffering':
         hasAccelBuffering = true
         break
+      default:
+        if (lower.startsWith('x-amzn-')) readAmazonHeader(lower, value, facts)
     }
     headers.push(name, value)
   }
   if (named !== null) removeConnectionNames(headers, named)
-  if (facts.eventStream) {
+  if (facts.eventStream || facts.awsEventStream) {
     // Proxies in front must neither transform events nor hold them back: nginx reads the second, most others the first.
     if (!hasCacheControl) headers.push('cache-control', NO_TRANSFORM)
     if (!hasAccelBuffering) headers.push('x-accel-buffering', 'no')
   }
   return headers
+}
+
+const BEDROCK_COUNTS: Readonly<Record<string, string>> = {
+  'x-amzn-bedrock-input-token-count': 'inputTokenCount',
+  'x-amzn-bedrock-output-token-count': 'outputTokenCount',
+  'x-amzn-bedrock-cache-read-input-token-count': 'cacheReadInputTokenCount',
+  'x-amzn-bedrock-cache-write-input-token-count': 'cacheWriteInputTokenCount',
+}
+
+function readAmazonHeader(lower: string, value: string, facts: ResponseFacts): void {
+  if (lower === 'x-amzn-requestid') facts.requestId ??= value
+  const name = BEDROCK_COUNTS[lower]
+  if (name === undefined || !/^\d{1,12}$/.test(value)) return
+  facts.headerUsage ??= {}
+  facts.headerUsage[name] = Number(value)
 }
 
 /**

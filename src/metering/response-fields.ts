@@ -1,5 +1,6 @@
 import { filterObjects, isObject, type JsonObject, stringOr } from '../json/values.js'
 import { isSearch, readChoice, readContent, readErrorName, readMessage, textOf } from './answer-text.js'
+import { readConverseResponse } from './converse-fields.js'
 import { isGemini, readGemini } from './gemini-fields.js'
 import type { ResponseStats } from './response-stats.js'
 import { readUsage } from './usage-places.js'
@@ -35,6 +36,7 @@ export function readResponse(response: unknown, stats: ResponseStats): void {
   bytes += readContent(response.content, stats)
   for (const block of filterObjects(response.content)) bytes += readBlock(block, stats)
   bytes += readItems(response.output, stats)
+  bytes += readConverseResponse(response, stats)
   // Ollama's own API, and Cohere's.
   if (isObject(response.message)) bytes += readMessage(response.message, stats)
   bytes += stats.addText(response.response) + stats.addText(response.thinking)

@@ -50,6 +50,11 @@ export function readUsage(event: JsonObject, stats: ResponseStats): void {
   }
 }
 
+/** Reads what a head says of the usage of models whose bodies say nothing of it, such as Bedrock's embeddings. */
+export function readHeaderUsage(usage: JsonObject, stats: ResponseStats): void {
+  stats.takeUsage(usage, BEDROCK)
+}
+
 function take(value: unknown, forms: FormReader, stats: ResponseStats): void {
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     stats.takeUsage(value as JsonObject, forms)

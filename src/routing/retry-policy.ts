@@ -1,4 +1,5 @@
 import { findApiIndex } from '../api/api-of-path.js'
+import { isCloudGeneration } from '../api/cloud-paths.js'
 import { APIS } from '../api/presets.js'
 import { COLLECTIONS } from '../api/stored-collections.js'
 import { classifyFailure, type FailureKind, type Outcome } from './outcome.js'
@@ -111,7 +112,8 @@ const GEMINI = APIS.indexOf('gemini')
  * @param path behind the version, without a query
  */
 export function isFailoverDefault(method: string, path: string): boolean {
-  if (method === 'POST') return REPEATABLE_POSTS.has(path) || findApiIndex(path) === GEMINI
+  if (method === 'POST')
+    return REPEATABLE_POSTS.has(path) || findApiIndex(path) === GEMINI || isCloudGeneration(path)
   return (method === 'GET' || method === 'HEAD') && !isAccountScoped(path)
 }
 

@@ -277,7 +277,8 @@ function needsWholeBody(
   route: Route<Upstream>,
   rules: PlanRules,
 ): boolean {
-  for (const { upstream } of route.targets) if (upstream.asksUsage(request.method, request.path)) return true
+  for (const { upstream } of route.targets)
+    if (upstream.needsWholeBody || upstream.asksUsage(request.method, request.path)) return true
   // The end of the body may name the session, which decides between the targets.
   if (route.strategy !== 'order' && route.targets.length > 1 && findSession(request.rawHeaders) === null)
     return true

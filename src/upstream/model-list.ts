@@ -175,7 +175,11 @@ function fetchModels(upstream: Upstream, timeoutMs: number): Promise<readonly Mo
     const path = address.build('/models', listQuery, null, false)
     const collector = new BodyCollector(timeoutMs, LIST_MAX_BYTES, resolve)
     upstream.dispatch({ method: 'GET', path, headers, body: null }, collector)
-  }).then((text) => (text === null ? null : parseModels(text)))
+  }).then(
+    (text) => (text === null ? null : parseModels(text)),
+    // There is no credential for the upstream at the moment.
+    () => null,
+  )
 }
 
 /** The model in `/models/{id}`, which may contain slashes; null if there is none. */

@@ -1,4 +1,5 @@
 import { replacePathModel } from '../api/api-of-path.js'
+import { replaceCloudModel } from '../api/cloud-paths.js'
 import { readQueryModel } from '../api/query-model.js'
 import { type FlatHeaderList, type FlatHeaders, findHeader, removeHeader } from '../http/flat-headers.js'
 import { filterRequestHeaders } from '../http/request-headers.js'
@@ -91,9 +92,10 @@ function createAddedUsageEdit(
   return createUsageEdit(found)
 }
 
-/** The path with the model's name at the upstream, if it is one of Gemini's: these name the model in the path alone. */
+/** The path with the model's name at the upstream, where it names the model (Gemini, Bedrock, Vertex). */
 function nameInPath({ path, outbound }: ClientRequest, model: string | null): string {
-  return model === null || outbound !== null ? path : replacePathModel(path, model)
+  if (model === null || outbound !== null) return path
+  return replaceCloudModel(replacePathModel(path, model), model)
 }
 
 function createNameEdits(found: Peek, model: string | null, deployment: string | null): readonly Edit[] {
@@ -113,11 +115,18 @@ function buildHeaders(
   const needed = auth.headersFor(path, passthrough)
   const added = readable ? withoutCompression(needed) : needed
   const headers = filterRequestHeaders(rawHeaders, added, passthrough)
-  if (passthrough) placePassthroughCredential(headers, auth.passthroughSchemeFor(path))
+  if (passthrough) {
+    if (findHeader(headers, 'authorization')?.startsWith(AWS_SIGNATURE))
+      removeHeader(headers, 'authorization')
+    placePassthroughCredential(headers, auth.passthroughSchemeFor(path))
+  }
   const fallback = auth.defaultHeaderFor(path)
   if (fallback !== null && findHeader(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
   return headers
 }
+
+/** A signature is valid at the host that it was made for, which is the relay. */
+const AWS_SIGNATURE = 'AWS4-'
 
 function withoutCompression(needed: readonly string[]): string[] {
   const added = [...needed]

@@ -5,6 +5,14 @@ import type { Api, PresetName } from '../api/presets.js'
 import type { Config } from '../config/config.js'
 import type { UpstreamConfig, UpstreamTimeouts } from '../config/upstreams.js'
 import type { Lookup } from './address-memory.js'
+import {
+  type CloudAccess,
+  type CredentialEvents,
+  CredentialWatch,
+  createCloudAccess,
+  NO_CREDENTIAL_EVENTS,
+  TokenAccess,
+} from './cloud-access.js'
 import type { Connection } from './connection.js'
 import { ConnectionPool, type DispatchRequest, type Reuse } from './connection-pool.js'
 import { CredentialRedactor, RedactedResponse } from './credential-redactor.js'
@@ -21,9 +29,10 @@ const RESPONSE_HEAD_MIN = 64 * 1024
 export function createUpstreams(
   { upstreams, limits }: Pick<Config, 'upstreams' | 'limits'>,
   before: readonly Upstream[] = [],
+  events: CredentialEvents = NO_CREDENTIAL_EVENTS,
 ): readonly Upstream[] {
   return upstreams.map(
-    (entry) => before.find((upstream) => upstream.isMadeFrom(entry)) ?? new Upstream(entry, limits),
+    (entry) => before.find((upstream) => upstream.isMadeFrom(entry)) ?? new Upstream(entry, limits, events),
   )
 }
 
@@ -46,8 +55,6 @@ export class Upstream {
   readonly auth: UpstreamAuth
   /** TLS settings for WebSockets, which have connections of their own; null for the defaults. */
   readonly tls: { readonly ca: string | null; readonly servername: string | null }
-  /** Removes the upstream's credentials from its responses; null if it has none. */
-  readonly redactor: CredentialRedactor | null
   /**
    * Attempts that have begun and not ended, streams included. A counter of our own: undici adds up all connections at
    * each look.
@@ -57,8 +64,17 @@ export class Upstream {
   usedAt: number
   private readonly config: UpstreamConfig
   private readonly pool: ConnectionPool
+  /** Null if the credential stays the same. */
+  private readonly access: CloudAccess | null
+  private lastRedactor: CredentialRedactor | null
+  /** Of the credentials that the redactor knows. */
+  private redactorGeneration: number
 
-  constructor(config: UpstreamConfig, limits: Config['limits']) {
+  constructor(
+    config: UpstreamConfig,
+    limits: Config['limits'],
+    events: CredentialEvents = NO_CREDENTIAL_EVENTS,
+  ) {
     this.name = config.name
     this.apis = config.apis
     this.preset = config.preset
@@ -66,9 +82,11 @@ export class Upstream {
     this.listed = config.listsModels
     this.websockets = config.websockets
     this.address = new UpstreamAddress(config)
-    this.auth = new UpstreamAuth(config)
+    this.access = createCloudAccess(config, events)
+    this.auth = new UpstreamAuth(config, this.access instanceof TokenAccess ? this.access : null)
     this.tls = { ca: config.ca, servername: config.servername }
-    this.redactor = CredentialRedactor.of(config)
+    this.lastRedactor = CredentialRedactor.of(config)
+    this.redactorGeneration = -1
     this.inFlight = 0
     this.usedAt = performance.now()
     this.config = config
@@ -91,12 +109,41 @@ export class Upstream {
     return this.config.auth === 'anthropic' ? '?limit=1000' : ''
   }
 
-  /** @returns the connection that has the request, or is being opened for it */
+  /** Whether a request can be sent only when its body is complete, as the body is signed. */
+  get needsWholeBody(): boolean {
+    return this.access?.needsBody === true
+  }
+
+  /** Gets the credential, if it has to be fetched. @returns resolves when it is there, or could not be got */
+  start(): Promise<void> {
+    return this.access?.source.start() ?? Promise.resolve()
+  }
+
+  /** Removes the upstream's credentials from its responses; null if it has none. */
+  get redactor(): CredentialRedactor | null {
+    const { access, config } = this
+    if (access !== null && access.source.generation !== this.redactorGeneration) {
+      this.redactorGeneration = access.source.generation
+      this.lastRedactor = CredentialRedactor.of({
+        ...config,
+        secrets: [...config.secrets, ...access.listSecrets()],
+      })
+    }
+    return this.lastRedactor
+  }
+
+  /**
+   * @returns the connection that has the request, or is being opened for it
+   * @throws with the code CREDENTIAL_MISSING if there is no valid credential at the moment
+   */
   dispatch(request: DispatchRequest, handler: Dispatcher.DispatchHandler, reuse: Reuse = 'any'): Connection {
+    const { access, redactor } = this
     this.usedAt = performance.now()
+    access?.complete(request)
+    const watched = access === null ? handler : new CredentialWatch(handler, access)
     return this.pool.dispatch(
       request,
-      this.redactor === null ? handler : new RedactedResponse(handler, this.redactor),
+      redactor === null ? watched : new RedactedResponse(watched, redactor),
       reuse,
     )
   }
@@ -165,11 +212,13 @@ export class Upstream {
 
   /** See `ConnectionPool.close`. */
   async close(): Promise<void> {
+    this.access?.source.close()
     await this.pool.close()
   }
 
   /** See `ConnectionPool.destroy`. */
   async destroy(): Promise<void> {
+    this.access?.source.close()
     await this.pool.destroy()
   }
 }

@@ -18,7 +18,8 @@ interface Expected {
 const bearer = { authorization: 'Bearer sk-preset', 'x-api-key': undefined, 'api-key': undefined }
 const OPENAI_ONLY = ['/messages']
 
-const EXPECTED: Readonly<Record<PresetName, Expected>> = {
+/** What `vertex` gets is in `test/wire/clouds`, as it needs a token endpoint. */
+const EXPECTED: Readonly<Record<Exclude<PresetName, 'vertex'>, Expected>> = {
   openai: { base: '/v1', env: { OPENAI_API_KEY: 'sk-preset' }, headers: bearer, refused: OPENAI_ONLY },
   azure: {
     base: '',
@@ -61,6 +62,13 @@ const EXPECTED: Readonly<Record<PresetName, Expected>> = {
       '/v1beta/cachedContents': '/v1beta/cachedContents',
       '/upload/v1beta/files': '/upload/v1beta/files',
     },
+    refused: ['/chat/completions', '/messages'],
+  },
+  bedrock: {
+    base: '',
+    env: { AWS_BEARER_TOKEN_BEDROCK: 'sk-preset', AWS_REGION: 'eu-west-1' },
+    headers: bearer,
+    paths: { '/model/amazon.nova-pro-v1%3A0/converse': '/model/amazon.nova-pro-v1%3A0/converse' },
     refused: ['/chat/completions', '/messages'],
   },
   moonshot: {
@@ -185,6 +193,7 @@ const EXPECTED: Readonly<Record<PresetName, Expected>> = {
 }
 
 for (const preset of PRESET_NAMES) {
+  if (preset === 'vertex') continue
   const { base, env, headers, paths, refused } = EXPECTED[preset]
   test(`an upstream of the preset ${preset} gets the path, the credential and the headers that it needs`, async () => {
     const upstream = await ScriptedUpstream.start(OK)

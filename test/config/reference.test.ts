@@ -15,6 +15,7 @@ test.after(() => rmSync(folder, { recursive: true }))
 const ROOT = new URL('../../../', import.meta.url)
 const readme = readFileSync(new URL('README.md', ROOT), 'utf8')
 const reference = readFileSync(new URL('src/config/README.md', ROOT), 'utf8')
+const clouds = readFileSync(new URL('src/config/CLOUDS.md', ROOT), 'utf8')
 
 test('the reference of the settings is up to date with the schema (npm run docs)', () => {
   assert.ok(updateConfigReadme(reference) === reference, 'run: npm run docs')
@@ -72,8 +73,8 @@ function examplesOf(page: string): string[] {
 }
 
 test('each config in the READMEs loads without a warning', () => {
-  const examples = [...examplesOf(readme), ...examplesOf(reference)]
-  assert.ok(examplesOf(reference).length > 0)
+  const examples = [...examplesOf(readme), ...examplesOf(reference), ...examplesOf(clouds)]
+  for (const page of [reference, clouds]) assert.ok(examplesOf(page).length > 0)
   const file = join(folder, 'thinwire.json')
   for (const text of examples) {
     writeFileSync(file, text)

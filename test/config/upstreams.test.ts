@@ -150,6 +150,8 @@ for (const [preset, typed, expected] of AZURE_BASES) {
 
 test('a preset and its key in the environment are enough for an upstream', () => {
   for (const preset of PRESET_NAMES) {
+    // It has tokens instead of a key: see `clouds.test.ts`.
+    if (preset === 'vertex') continue
     const row = PRESETS[preset]
     const names = [row.keyEnv, ...Object.values(row.headers).map(({ env }) => env)]
     const env = Object.fromEntries(names.map((name) => [name, `secret-of-${name}`]))
