@@ -6,7 +6,7 @@ import type { ListenAddress } from '../config/listen.js'
 import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
-import { createTargetStateLogger } from '../observe/health-log.js'
+import { createAccountLogger, createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
 import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
@@ -72,7 +72,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   const ownKeyReload = { isRunning: false }
   const ownKeyring = options.keyring === undefined ? openKeyring(options, ownKeyReload) : null
   prices?.follow(config.upstreams)
-  const router = new Router(config, createUpstreams(config), createTargetStateLogger(log))
+  const accounts = createAccountLogger(log)
+  const router = new Router(config, createUpstreams(config), createTargetStateLogger(log), null, accounts)
   const ledger = options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices)
   // Loaded only where it is used: it makes every start slower.
   const metrics =
@@ -243,7 +244,8 @@ export class App {
     const before = this.router
     this.current = config
     const upstreams = createUpstreams(config, before.upstreams)
-    this.router = new Router(config, upstreams, createTargetStateLogger(this.log), before)
+    const accounts = createAccountLogger(this.log)
+    this.router = new Router(config, upstreams, createTargetStateLogger(this.log), before, accounts)
     this.handler.reconfigure(config, this.router)
     this.options.prices?.follow(config.upstreams)
     for (const upstream of before.upstreams)

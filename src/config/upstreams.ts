@@ -6,6 +6,7 @@ import { type ProxyConfig, resolveProxy } from './proxy.js'
 import { type ConfigFile, createPresetEntry, type Timeouts, type UpstreamEntry } from './schema.js'
 import type { Secrets } from './secrets.js'
 import { readApiKey, readHeaders } from './upstream-credentials.js'
+import { readUpstreamKeys, type UpstreamKey } from './upstream-keys.js'
 
 /** The timeouts that an upstream can override. Milliseconds. */
 export type UpstreamTimeouts = Pick<Timeouts, 'connectMs' | 'firstByteMs' | 'idleMs' | 'upstreamKeepAliveMs'>
@@ -23,7 +24,10 @@ export interface UpstreamConfig {
   readonly otherBasePaths: readonly (readonly [string, string])[]
   /** Whether its list of models is what can be requested. */
   readonly listsModels: boolean
+  /** With `keys`, the first of them. */
   readonly apiKey: string | null
+  /** Several credentials that take turns; null for one or none. */
+  readonly keys: readonly UpstreamKey[] | null
   readonly auth: AuthScheme
   /** Where a client's own credential goes. Null if neither config nor preset says it: it stays where it is. */
   readonly passthroughAuth: AuthScheme | null
@@ -64,6 +68,7 @@ export function createUpstreamConfig(name: string, origin: string, timeouts: Tim
     otherBasePaths: [],
     listsModels: true,
     apiKey: null,
+    keys: null,
     auth: 'none',
     passthroughAuth: null,
     keyParameter: 'key',
@@ -120,7 +125,10 @@ export function resolveUpstream(
   const passthroughAuth = entry.auth ?? preset?.auth ?? null
   const auth = passthroughAuth ?? 'bearer'
   const { headers, secrets: headerSecrets } = readHeaders(entry, preset, path, context)
-  const apiKey = readApiKey(entry, preset, auth, path, context)
+  const keys = readUpstreamKeys(entry.keys, auth, path, secrets)
+  if (keys !== null && entry.apiKey !== undefined)
+    secrets.report(`${path}.apiKey`, 'and keys are both there; move it into keys')
+  const apiKey = keys?.[0]?.credential ?? readApiKey(entry, preset, auth, path, context)
   const ca = entry.tls.caFile === undefined ? null : readAuthorities(entry.tls.caFile, path, secrets)
   if (typeof base === 'string') return null
   if (apiKey !== null && base.origin.startsWith('http:') && !isLoopback(new URL(base.origin).hostname)) {
@@ -135,11 +143,12 @@ export function resolveUpstream(
     otherBasePaths: findOtherBasePaths(preset, base.basePath),
     listsModels: preset?.listed ?? true,
     apiKey,
+    keys,
     auth,
     passthroughAuth,
     keyParameter,
     headers,
-    secrets: apiKey === null ? headerSecrets : [apiKey, ...headerSecrets],
+    secrets: [...(keys?.map(({ credential }) => credential) ?? [apiKey ?? []].flat()), ...headerSecrets],
     query: Object.entries({ ...preset?.query, ...entry.query }).flat(),
     apis: entry.apis ?? preset?.apis ?? null,
     maxConcurrentRequests: entry.limits.maxConcurrentRequests ?? null,

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Dispatcher } from 'undici'
 import type { Api, PresetName } from '../api/presets.js'
 import type { Config } from '../config/config.js'
+import type { UpstreamKey } from '../config/upstream-keys.js'
 import type { UpstreamConfig, UpstreamTimeouts } from '../config/upstreams.js'
 import { ConnectionPool, type DispatchRequest } from './connection-pool.js'
 import { CredentialRedactor, RedactedResponse } from './credential-redactor.js'
@@ -28,6 +29,12 @@ export function createUpstreams(
 /** APIs that tell usage in a stream if they are asked for it. Mistral's `/fim/completions` refuses the field. */
 const TELLS_IF_ASKED = /(?<!\/fim)\/completions$/
 
+/** How the requests with one credential are sent. */
+interface CredentialUse {
+  readonly auth: UpstreamAuth
+  readonly address: UpstreamAddress
+}
+
 /** One API, and the connections to it. */
 export class Upstream {
   readonly name: string
@@ -40,6 +47,9 @@ export class Upstream {
   readonly listed: boolean
   /** Whether WebSockets are opened to it. */
   readonly websockets: boolean
+  /** Its keys, which share the connections; null if it has one credential or none. */
+  readonly keys: readonly UpstreamKey[] | null
+  /** With the first credential. */
   readonly address: UpstreamAddress
   readonly auth: UpstreamAuth
   /** TLS settings for WebSockets, which have connections of their own; null for the defaults. */
@@ -53,6 +63,7 @@ export class Upstream {
   inFlight: number
   /** `performance.now()` of the last request. */
   usedAt: number
+  private readonly credentials: readonly CredentialUse[]
   private readonly config: UpstreamConfig
   private readonly pool: ConnectionPool
 
@@ -63,14 +74,25 @@ export class Upstream {
     this.timeouts = config.timeouts
     this.listed = config.listsModels
     this.websockets = config.websockets
+    this.keys = config.keys
     this.address = new UpstreamAddress(config)
     this.auth = new UpstreamAuth(config)
+    this.credentials =
+      config.keys?.map(({ credential }) => {
+        const own = { ...config, apiKey: credential }
+        return { auth: new UpstreamAuth(own), address: new UpstreamAddress(own) }
+      }) ?? []
     this.tls = { ca: config.ca, servername: config.servername }
     this.redactor = CredentialRedactor.of(config)
     this.inFlight = 0
     this.usedAt = performance.now()
     this.config = config
     this.pool = new ConnectionPool(config, Math.max(limits.headerBytes, RESPONSE_HEAD_MIN))
+  }
+
+  /** How requests are sent with one of the credentials. @param key index into `keys`; 0 where there are none */
+  withKey(key: number): CredentialUse {
+    return this.credentials[key] ?? this
   }
 
   /** Whether it has reached its limit of concurrent requests. */
