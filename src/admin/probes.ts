@@ -40,25 +40,35 @@ export function answerProbe(
   }
 }
 
-type TargetCounts = Readonly<Record<BreakerState | 'cooling', number>>
-type UnhealthyTargets = Readonly<Record<'open' | 'half_open' | 'cooling', readonly string[]>>
+type TargetCounts = Readonly<Record<BreakerState | 'cooling' | 'refused', number>>
+type UnhealthyTargets = Readonly<Record<'open' | 'half_open' | 'cooling' | 'refused', readonly string[]>>
 
-/** Counts targets by the state of their breaker, and besides all targets in a cooldown (`retry-after`). */
+/**
+ * Counts targets by the state of their breaker, and besides all targets in a cooldown (`retry-after`), and those whose
+ * upstream refuses the credential of the relay, has no quota left for it, or lacks a model.
+ */
 export function countTargets(targets: RelayState['targetHealth']): TargetCounts {
-  const counts = { closed: 0, open: 0, half_open: 0, cooling: 0 }
-  for (const { state, cooling_ms } of targets.values()) {
+  const counts = { closed: 0, open: 0, half_open: 0, cooling: 0, refused: 0 }
+  for (const { state, cooling_ms, refused } of targets.values()) {
     counts[state]++
     if (cooling_ms > 0) counts.cooling++
+    if (refused !== null) counts.refused++
   }
   return counts
 }
 
 /** Names of the targets that are tried after the others, or in a trial. */
 function findUnhealthy(targets: RelayState['targetHealth']): UnhealthyTargets {
-  const unhealthy = { open: [] as string[], half_open: [] as string[], cooling: [] as string[] }
-  for (const [name, { state, cooling_ms }] of targets) {
+  const unhealthy = {
+    open: [] as string[],
+    half_open: [] as string[],
+    cooling: [] as string[],
+    refused: [] as string[],
+  }
+  for (const [name, { state, cooling_ms, refused }] of targets) {
     if (state !== 'closed') unhealthy[state].push(name)
     if (cooling_ms > 0) unhealthy.cooling.push(name)
+    if (refused !== null) unhealthy.refused.push(`${name} (${refused})`)
   }
   return unhealthy
 }

@@ -236,6 +236,13 @@ const rows = {
     message:
       'All upstreams for this request are at their concurrency limit. Try again, or raise upstreams.NAME.limits.maxConcurrentRequests.',
   },
+  upstream_credential_missing: {
+    status: 503,
+    ...SERVER,
+    retry: true,
+    message:
+      'The relay has no valid credential for the upstream at the moment. Try again; if it lasts, ask the operator of this relay: its log has the cause.',
+  },
   draining: {
     status: 503,
     ...OVERLOADED,

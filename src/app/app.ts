@@ -7,7 +7,7 @@ import type { ListenAddress } from '../config/listen.js'
 import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
-import { createTargetStateLogger } from '../observe/health-log.js'
+import { createAccountLogger, createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
 import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
@@ -85,7 +85,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   const ownKeyring = options.keyring === undefined ? openKeyring(options, onKeysRead, cutRequests) : null
   prices?.follow(config.upstreams)
   const upstreams = createUpstreams(config, [], createCredentialLogger(log))
-  const router = new Router(config, upstreams, createTargetStateLogger(log))
+  const accounts = createAccountLogger(log)
+  const router = new Router(config, upstreams, createTargetStateLogger(log), null, accounts)
   const ledger = options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices)
   // Loaded only where it is used: it makes every start slower.
   const metrics =
@@ -267,7 +268,8 @@ export class App {
     const before = this.router
     this.current = config
     const upstreams = createUpstreams(config, before.upstreams, createCredentialLogger(this.log))
-    this.router = new Router(config, upstreams, createTargetStateLogger(this.log), before)
+    const accounts = createAccountLogger(this.log)
+    this.router = new Router(config, upstreams, createTargetStateLogger(this.log), before, accounts)
     this.handler.reconfigure(config, this.router)
     this.options.prices?.follow(config.upstreams)
     for (const upstream of before.upstreams)

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { APIS, AUTH_SCHEMES, PRESET_NAMES } from '../api/presets.js'
 import { aws, entra, google } from './schema-clouds.js'
 import { count, duration, secretRef } from './schema-values.js'
+import { upstreamKeys } from './upstream-keys.js'
 
 /** Unreserved characters (RFC 3986 2.3), which need no encoding. */
 const PARAMETER_NAME = /^[\w.~-]+$/
@@ -37,6 +38,7 @@ export const upstream = z.strictObject({
     .describe(
       "Credential of this upstream, by reference. Not given: from the preset's environment variable, such as `OPENAI_API_KEY`; without a preset no credential is sent.",
     ),
+  keys: upstreamKeys,
   auth: z
     .enum(AUTH_SCHEMES)
     .optional()

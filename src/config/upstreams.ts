@@ -8,6 +8,7 @@ import { type ConfigFile, createPresetEntry, type Timeouts, type UpstreamEntry }
 import type { Secrets } from './secrets.js'
 import { findSection, isMadeAddress, resolveCloud } from './upstream-clouds.js'
 import { readApiKey, readHeaders } from './upstream-credentials.js'
+import { readUpstreamKeys, type UpstreamKey } from './upstream-keys.js'
 
 /** The timeouts that an upstream can override. Milliseconds. */
 export type UpstreamTimeouts = Pick<
@@ -28,9 +29,12 @@ export interface UpstreamConfig {
   readonly otherBasePaths: readonly (readonly [string, string])[]
   /** Whether its list of models is what can be requested. */
   readonly listsModels: boolean
+  /** With `keys`, the first of them. */
   readonly apiKey: string | null
   /** A credential that the relay makes or fetches itself, in place of a key; null for none. */
   readonly cloud: CloudConfig | null
+  /** Several credentials that take turns; null for one or none. */
+  readonly keys: readonly UpstreamKey[] | null
   readonly auth: AuthScheme
   /** Where a client's own credential goes. Null if neither config nor preset says it: it stays where it is. */
   readonly passthroughAuth: AuthScheme | null
@@ -72,6 +76,7 @@ export function createUpstreamConfig(name: string, origin: string, timeouts: Tim
     listsModels: true,
     apiKey: null,
     cloud: null,
+    keys: null,
     auth: 'none',
     passthroughAuth: null,
     keyParameter: 'key',
@@ -129,8 +134,12 @@ export function resolveUpstream(
   // A key in the environment is not meant where the config says where tokens come from.
   const usualAuth = passthroughAuth ?? 'bearer'
   const hasToken = section === 'google' || section === 'entra'
+  const keys = readUpstreamKeys(entry.keys, usualAuth, path, secrets)
+  if (keys !== null && entry.apiKey !== undefined)
+    secrets.report(`${path}.apiKey`, 'and keys are both there; move it into keys')
+  const isKeyless = keys === null && hasToken && entry.apiKey === undefined
   const apiKey =
-    hasToken && entry.apiKey === undefined ? null : readApiKey(entry, preset, usualAuth, path, context)
+    keys?.[0]?.credential ?? (isKeyless ? null : readApiKey(entry, preset, usualAuth, path, context))
   const cloud = resolveCloud(entry, path, apiKey !== null, context)
   const auth = authWith(cloud.credential, usualAuth)
   if (cloud.credential !== null && entry.auth !== undefined && entry.auth !== auth)
@@ -155,11 +164,12 @@ export function resolveUpstream(
     listsModels: preset?.listed ?? true,
     apiKey,
     cloud: cloud.credential,
+    keys,
     auth,
     passthroughAuth,
     keyParameter,
     headers,
-    secrets: apiKey === null ? headerSecrets : [apiKey, ...headerSecrets],
+    secrets: [...(keys?.map(({ credential }) => credential) ?? [apiKey ?? []].flat()), ...headerSecrets],
     query: Object.entries({ ...preset?.query, ...entry.query }).flat(),
     apis: entry.apis ?? preset?.apis ?? null,
     maxConcurrentRequests: entry.limits.maxConcurrentRequests ?? null,

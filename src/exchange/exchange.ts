@@ -18,6 +18,14 @@ import type { Stage } from './stage.js'
 import { RequestSummary } from './summary.js'
 import { Timeline } from './timeline.js'
 
+/** Where an attempt goes. */
+interface AttemptedTarget {
+  readonly upstream: { readonly name: string }
+  /** Name of the upstream's key, if it has several. */
+  readonly keyName: string | null
+  /** The model that the upstream is asked for; null for the requested one. */
+  readonly model: string | null
+}
 const NO_KEYS: readonly string[] = []
 
 const BOOT = randomBytes(4).toString('hex')
@@ -193,10 +201,10 @@ export class Exchange implements OpenRecord {
     this.times.attemptStartedAt = now
   }
 
-  /** @param model that the upstream is asked for; null for the requested one */
-  countAttempt(upstream: string, model: string | null): void {
+  countAttempt({ upstream, model, keyName }: AttemptedTarget): void {
     this.result.attempts++
-    this.result.upstream = upstream
+    this.result.upstream = upstream.name
+    this.result.upstreamKey = keyName
     this.result.sentModel = model
   }
 
@@ -222,12 +230,10 @@ export class Exchange implements OpenRecord {
     this.result.upstream = upstream
   }
 
-  /**
-   * @param model that the upstream was asked for; null for the requested one
-   * @param startedAt of the attempt that won: `performance.now()`
-   */
-  setWinner(upstream: string, model: string | null, startedAt: number): void {
-    this.result.upstream = upstream
+  /** @param startedAt of the attempt that won: `performance.now()` */
+  setWinner({ upstream, model, keyName }: AttemptedTarget, startedAt: number): void {
+    this.result.upstream = upstream.name
+    this.result.upstreamKey = keyName
     this.result.sentModel = model
     this.times.winnerStartedAt = startedAt
   }
@@ -246,6 +252,7 @@ export class Exchange implements OpenRecord {
     heir.result.overtaken = result.overtaken
     heir.result.overtakenCount = result.overtakenCount
     heir.result.upstream = result.upstream
+    heir.result.upstreamKey = result.upstreamKey
     heir.result.sentModel = result.sentModel
     heir.result.meter = result.meter
     heir.result.responder = result.responder

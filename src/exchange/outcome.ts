@@ -68,6 +68,8 @@ export class Outcome {
   status: number | null
   /** Name of the upstream that responded, or else of the last attempt. */
   upstream: string | null
+  /** Name of the key that it was asked with; null if it has only one. */
+  upstreamKey: string | null
   /** The model that this upstream was asked for; null if it is the one that the client requested. */
   sentModel: string | null
   upstreamRequestId: string | null
@@ -110,6 +112,7 @@ export class Outcome {
     this.cause = null
     this.status = null
     this.upstream = null
+    this.upstreamKey = null
     this.sentModel = null
     this.upstreamRequestId = null
     this.responder = null

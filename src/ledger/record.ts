@@ -59,7 +59,7 @@ export function formatRecord(
 /** Formats the fields that few records have: they stand only where they are known, as they would double the record. */
 function formatRareFields(summary: RequestSummary): string {
   const { tags, connectionId, sessionId, agentId } = summary.request
-  const { overtaken } = summary.outcome
+  const { overtaken, upstreamKey } = summary.outcome
   const details = summary.usage.usage?.details ?? null
   let text = ''
   if (tags !== null) text += `,"tags":${quoteName(tags)}`
@@ -67,6 +67,7 @@ function formatRareFields(summary: RequestSummary): string {
   if (sessionId !== null) text += `,"session_id":"${sessionId}"`
   if (agentId !== null) text += `,"agent_id":"${agentId}"`
   if (summary.makerKey !== null) text += `,"maker_key":"${summary.makerKey}"`
+  if (upstreamKey !== null) text += `,"upstream_key":"${upstreamKey}"`
   if (overtaken !== null) text += `,"overtaken":${quoteName(overtaken)}`
   text += formatKnown('overtaken_prompt_tokens', summary.overtakenPromptTokens)
   return details === null ? text : text + formatDetails(details)

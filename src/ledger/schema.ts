@@ -150,6 +150,10 @@ export const recordSchema = z.strictObject({
     .string()
     .optional()
     .describe('Key that made the stored object whose tokens these are, if it is another key of the team.'),
+  upstream_key: z
+    .string()
+    .optional()
+    .describe('Name of the key that the upstream was asked with, where it has several (`keys`).'),
   overtaken: z.string().optional().describe('Targets that another attempt has overtaken (hedging).'),
   overtaken_prompt_tokens: known().describe(
     'Prompt tokens, by estimate, that these targets may bill too. They are in no other field.',

@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { findFailureSign } from '../exchange/failed-request.js'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import type { BreakerState } from '../routing/circuit-breaker.js'
+import type { TargetSnapshot } from '../routing/router.js'
 import { VERSION } from '../version.js'
 import type { RelayState } from './relay-state.js'
 
@@ -12,6 +13,8 @@ export interface MetricsSource extends RelayState {
 }
 
 const STATES: readonly BreakerState[] = ['closed', 'open', 'half_open']
+
+const REFUSALS: readonly NonNullable<TargetSnapshot['refused']>[] = ['credential', 'quota', 'model']
 
 /** Buckets in seconds: from a cached response to a model that reasons for minutes. */
 const DURATION_BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
@@ -42,6 +45,7 @@ export class Metrics implements SummarySink {
   private readonly bounds: Counter<'bound'>
   private readonly targetState: Gauge<'target' | 'state'>
   private readonly targetCooldown: Gauge<'target'>
+  private readonly targetRefused: Gauge<'target' | 'why'>
   private readonly targetInFlight: Gauge<'target'>
   private readonly targetOpened: Counter<'target'>
   private readonly ledgerRecords: Counter<'outcome'>
@@ -124,8 +128,13 @@ export class Metrics implements SummarySink {
     )
     this.targetCooldown = gauge(
       'target_cooldown_seconds',
-      'Time left of the cooldown that a target requested (retry-after).',
+      'Time left of the cooldown of a target: one that it requested (retry-after), or that of a refused key.',
       ['target'],
+    )
+    this.targetRefused = gauge(
+      'target_refused',
+      '1 while the upstream of a target does not serve it: it refuses the credential, has no quota left for it, or lacks a model.',
+      ['target', 'why'],
     )
     this.targetInFlight = gauge('target_in_flight', 'Attempts in flight at a target, streams included.', [
       'target',
@@ -194,11 +203,13 @@ export class Metrics implements SummarySink {
   private readTargets(targets: MetricsSource['targetHealth']): void {
     this.targetState.reset()
     this.targetCooldown.reset()
+    this.targetRefused.reset()
     this.targetInFlight.reset()
     this.targetOpened.reset()
     for (const [target, health] of targets) {
       for (const state of STATES) this.targetState.set({ target, state }, health.state === state ? 1 : 0)
       this.targetCooldown.set({ target }, health.cooling_ms / 1_000)
+      for (const why of REFUSALS) this.targetRefused.set({ target, why }, health.refused === why ? 1 : 0)
       this.targetInFlight.set({ target }, health.in_flight)
       this.targetOpened.inc({ target }, health.opened)
     }

@@ -1,5 +1,5 @@
 import type { BoundCounters } from '../lib/limit-counters.js'
-import type { BreakerSnapshot } from '../routing/circuit-breaker.js'
+import type { TargetSnapshot } from '../routing/router.js'
 
 /** State of a relay, for health probes and metrics. */
 export interface RelayState {
@@ -11,7 +11,7 @@ export interface RelayState {
   readonly bufferedBytes: number
   readonly bounds: BoundCounters
   /** Health of each target, by name. */
-  readonly targetHealth: ReadonlyMap<string, BreakerSnapshot>
+  readonly targetHealth: ReadonlyMap<string, TargetSnapshot>
   /** Null if there is no ledger. */
   readonly ledgerState: LedgerState | null
 }

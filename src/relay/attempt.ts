@@ -11,6 +11,7 @@ import type { Upstream } from '../upstream/upstream.js'
 import type { Failover } from './failover.js'
 import type { AttemptPhase } from './failure.js'
 import type { ProbedResponse } from './probed-response.js'
+import type { RefusedRequest } from './refused-request.js'
 
 /** Receives the body of a response. */
 export interface BodyHandler {
@@ -62,6 +63,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   phase: AttemptPhase
   /** The response while it is held back (see `ProbedResponse`); else null. */
   probe: ProbedResponse | null
+  /** The refusal while its body is waited for; else null. */
+  refused: RefusedRequest | null
   /** The upload, if the body was sent while it arrived; null if it was sent complete. */
   upload: BodyUpload | null
   /** Creates the translation of the response; null if it passes unchanged. Set before the request is sent. */
@@ -86,6 +89,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     target.upstream.inFlight++
     this.phase = 'connecting'
     this.probe = null
+    this.refused = null
     this.upload = null
     this.translate = null
     this.fitted = null
@@ -103,6 +107,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.isGivenUp = true
     this.probe?.held.free()
     this.probe = null
+    this.refused?.stop()
+    this.refused = null
     this.reportEnd()
     this.abort?.(reason)
   }

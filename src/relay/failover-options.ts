@@ -30,6 +30,8 @@ export interface FailoverOptions {
    * A second target is tried when the first has not answered after `afterMs`, if `budget` allows it; null for never.
    */
   readonly hedge: { readonly afterMs: number; readonly budget: HedgeBudget } | null
+  /** Upstreams get the credentials of the relay, and not the client's own. */
+  readonly ownsCredential: boolean
   /** Limits the bytes of responses that are held back. */
   readonly budget: ByteBudget
   /** Sends the request; called once for each attempt. @param exchange the exchange that is billed now */

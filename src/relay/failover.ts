@@ -1,31 +1,33 @@
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { readErrorCode } from '../lib/error-code.js'
-import { type Failure, FIRST_BYTE_LATE, FIRST_TOKEN_LATE, type Outcome } from '../routing/outcome.js'
+import type { ErrorFacts } from '../routing/error-facts.js'
 import {
-  type AttemptState,
-  type Decision,
-  decide,
-  isFailoverDefault,
-  isIdempotent,
-} from '../routing/retry-policy.js'
+  CREDENTIAL_MISSING,
+  classifyFailure,
+  EMPTY_RESPONSE,
+  type FailureKind,
+  FIRST_BYTE_LATE,
+  FIRST_TOKEN_LATE,
+} from '../routing/outcome.js'
+import { isDecidedByBody } from '../routing/refusal.js'
+import type { Decision } from '../routing/retry-policy.js'
 import type { Target } from '../routing/route.js'
 import { wasConnectionReused } from '../upstream/connector.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { Attempt, type BodyHandler, type ResponseHead } from './attempt.js'
+import { hedgeDelay, isLate, waitsSince } from './attempt-limits.js'
 import type { FailoverOptions, ResponseHandler } from './failover-options.js'
 import { classifyError, TOO_SLOW } from './failure.js'
-import { FallbackResponse } from './fallback-response.js'
+import type { FallbackResponse } from './fallback-response.js'
+import { FallbackResponses } from './fallback-responses.js'
+import { HedgeTimer } from './hedge-timer.js'
 import type { HeldResponse } from './held-response.js'
-import { type ErrorEvent, ProbedResponse } from './probed-response.js'
+import { isPlain, ProbedResponse } from './probed-response.js'
+import { type Asked, judgeErrorEvent, judgeFallback, judgeRefusal } from './refusal-reports.js'
 import { RefusedRequest } from './refused-request.js'
-import { reportFailure, reportOvertaken, reportStatus } from './target-reports.js'
-
-/** How often a request is changed and sent once more: a model may refuse one field after another. */
-const MOST_CORRECTIONS = 3
-
-/** What vendors answer to a request that their model does not take. */
-const REFUSALS: readonly number[] = [400, 404, 422]
+import { TargetChoice } from './target-choice.js'
+import { reportOutcome, reportOvertaken, reportServed, reportStatus } from './target-reports.js'
 
 /**
  * Tries the targets of a request in order, until one gives a usable response. If none does, the client gets the last
@@ -38,51 +40,48 @@ export class Failover {
   exchange: Exchange
   private readonly receiver: ResponseHandler
   private readonly options: FailoverOptions
-  /** Index into `order` of the next target. */
-  private nextIndex: number
+  private readonly choice: TargetChoice
   /** Attempts that may still give a response. */
   private readonly attempts: Attempt[]
   /** The attempt whose response the client gets. */
   private winner: Attempt | null
-  /** The last error response, kept in case no other target succeeds. */
-  private fallback: FallbackResponse | null
-  private hedgeTimer: NodeJS.Timeout | null
+  /** Error responses, kept in case no other target succeeds. */
+  private readonly fallbacks: FallbackResponses
+  private readonly hedgeTimer: HedgeTimer
   private isOver: boolean
 
   constructor(exchange: Exchange, receiver: ResponseHandler, options: FailoverOptions) {
     this.exchange = exchange
     this.receiver = receiver
     this.options = options
-    this.nextIndex = 0
+    this.choice = new TargetChoice(exchange.request, options)
     this.attempts = []
     this.winner = null
-    this.fallback = null
-    this.hedgeTimer = null
+    this.fallbacks = new FallbackResponses(options.budget, (fallback) =>
+      judgeFallback(fallback, options.ownsCredential),
+    )
+    this.hedgeTimer = new HedgeTimer(this)
     this.isOver = false
   }
 
   start(): void {
     const { hedge, order } = this.options
-    if (hedge !== null && order.length > 1) {
-      this.hedgeTimer = setTimeout(startHedge, hedge.afterMs, this).unref()
-    }
-    this.attempt(this.takeNext())
+    if (hedge !== null && order.length > 1) this.hedgeTimer.start(hedge.afterMs)
+    this.attempt(this.choice.take())
   }
 
   /** Aborts everything: no client is left, or the response reached a limit. */
   giveUp(reason: Error): void {
     this.isOver = true
-    this.stopHedging()
-    this.fallback?.drop()
-    this.fallback?.free()
-    this.fallback = null
+    this.hedgeTimer.stop()
+    this.fallbacks.drop()
     for (const attempt of this.attempts.splice(0)) attempt.giveUp(reason)
     this.winner?.giveUp(reason)
   }
 
   /** The request may be sent twice to one upstream, also if that has acted on it. */
   get isRepeatable(): boolean {
-    return this.mayRepeat || isIdempotent(this.exchange.request.method)
+    return this.choice.isRepeatable
   }
 
   /** The winning response has not ended yet. */
@@ -100,7 +99,7 @@ export class Failover {
     // A late attempt is removed from the list, or wins. Its replacement is added at the end, and is not late yet.
     for (let i = 0; i < attempts.length && !this.isSettled; ) {
       const attempt = attempts[i] as Attempt
-      if (this.isLate(attempt, now)) this.onLate(attempt)
+      if (isLate(attempt, this.exchange, this.options.firstTokenMs, now)) this.onLate(attempt)
       else i++
     }
   }
@@ -115,12 +114,11 @@ export class Failover {
   /** Tries the second target, if the first takes longer than it usually does. */
   startHedge(): void {
     const { hedge } = this.options
-    this.hedgeTimer = null
-    if (hedge === null || this.isSettled || this.attempts.length !== 1 || !this.hasNext()) return
+    if (hedge === null || this.isSettled || this.attempts.length !== 1 || !this.choice.hasNext()) return
     const now = performance.now()
-    const left = this.hedgeDelay(this.attempts[0] as Attempt, hedge.afterMs, now)
-    if (left > 0) this.hedgeTimer = setTimeout(startHedge, left, this).unref()
-    else if (this.next.breaker.allows(now) && hedge.budget.take()) this.attempt(this.takeNext())
+    const left = hedgeDelay(this.attempts[0] as Attempt, this.exchange, hedge.afterMs, now)
+    if (left > 0) this.hedgeTimer.start(left)
+    else if (this.choice.peekHealthy(now) !== null && hedge.budget.take()) this.attempt(this.choice.take())
   }
 
   // An attempt's side
@@ -130,12 +128,8 @@ export class Failover {
   }
 
   onHead(attempt: Attempt, head: ResponseHead): BodyHandler {
-    const { status } = head
-    if (status >= 400) reportStatus(attempt, head)
-    if (status >= 400 && this.decide(attempt, status) === 'next')
-      return this.holdFallback(attempt, head, String(status))
-    if (this.mayCorrect(attempt, status)) return new RefusedRequest(this, attempt, head, this.options.budget)
-    if (status === 200 && this.options.firstTokenMs !== null && this.mayRepeat && this.hasOther()) {
+    if (head.status >= 400) return this.onErrorHead(attempt, head)
+    if (this.choice.mayProbe(head, this.attempts.length)) {
       attempt.probe = new ProbedResponse(this, attempt, head, this.options.budget)
       return attempt.probe
     }
@@ -144,50 +138,86 @@ export class Failover {
   }
 
   /** A response that was held back goes to the client. @returns false to pause reading */
-  onContent({ attempt, head, held }: HeldResponse): boolean {
+  onContent(held: HeldResponse): boolean {
+    const { attempt, head } = held
+    held.offerSocket(true)
     try {
       this.take(attempt, head)
     } catch (error) {
       this.onFailed(attempt, error)
       return true
     }
+    held.offerSocket(false)
     attempt.probe = null
+    attempt.refused = null
     attempt.setReceiver(this.receiver)
-    let more = true
-    for (const chunk of held.chunks) more = this.receiver.onData(chunk)
-    held.free()
-    return more
+    return held.release(this.receiver)
   }
 
-  /** A stream begins with an error: as good as a response with that status. @returns false to pause reading */
-  onErrorEvent(probe: ProbedResponse, { status, type }: ErrorEvent): boolean {
-    const { attempt, head, held } = probe
-    if (this.decide(attempt, status) !== 'next') return this.onContent(probe)
-    if (status >= 500) attempt.target.breaker.fail(attempt.ticket, performance.now(), type)
-    attempt.probe = null
-    const fallback = this.holdFallback(attempt, head, type)
-    attempt.setReceiver(fallback)
-    for (const chunk of held.chunks) fallback.onData(chunk)
-    held.free()
+  /** A response begins with an error: as good as a response with that status. @returns false to pause reading */
+  onErrorEvent(probe: ProbedResponse, facts: ErrorFacts): boolean {
+    const { attempt } = probe
+    const { model, isOwn } = this.asked(attempt)
+    const { kind, why, askedMs } = judgeErrorEvent(facts, isOwn)
+    // Its health hears of it at the end of the response.
+    if (this.decide(attempt, kind) === 'accept') return this.onContent(probe)
+    reportOutcome(attempt, { kind, why, askedMs, model })
+    return this.giveWay(probe, kind, why)
+  }
+
+  /** A response is over without any content. @returns whether another target is tried in its place */
+  onEmpty(probe: ProbedResponse): boolean {
+    const { attempt } = probe
+    const kind = classifyFailure(attempt.failure(EMPTY_RESPONSE, false))
+    if (this.decide(attempt, kind) === 'accept') return false
+    reportOutcome(attempt, { kind, why: EMPTY_RESPONSE, askedMs: null, model: null })
+    this.giveWay(probe, kind, EMPTY_RESPONSE)
     return true
   }
 
-  /** A refusal is complete. @returns whether the request is sent once more, changed */
-  onRefusal({ attempt, head, held }: RefusedRequest): boolean {
+  /**
+   * A refusal is complete, or is not waited for any longer.
+   * @param body null if it is not complete; then the status decides
+   * @returns false to pause reading
+   */
+  onRefusal(refused: RefusedRequest, body: Buffer | null): boolean {
+    const { attempt, head } = refused
     const { target, corrections } = attempt
-    if (this.isSettled || this.options.correct?.(attempt, head.status, Buffer.concat(held.chunks)) !== true)
-      return false
-    this.remove(attempt, 'corrected')
-    this.attempt(target, true, corrections + 1)
-    return true
+    if (this.isSettled || !this.attempts.includes(attempt)) return true
+    const mayCorrect = body !== null && this.choice.mayCorrect(attempt, head.status)
+    if (mayCorrect && this.options.correct?.(attempt, head.status, body) === true) {
+      this.remove(attempt, 'corrected')
+      attempt.giveUp(TOO_SLOW)
+      this.attempt(target, true, corrections + 1)
+      return true
+    }
+    const kind = judgeRefusal(attempt, head, body, this.asked(attempt))
+    const decision = this.decide(attempt, kind)
+    if (decision === 'accept' && this.fallbacks.isEmpty) return this.onContent(refused)
+    return this.giveWay(refused, kind, String(head.status), decision)
   }
 
-  onFailed(attempt: Attempt, error: unknown): void {
+  /** A refusal breaks off while its body is waited for. */
+  onRefusalCut(refused: RefusedRequest, error: Error): void {
+    const { attempt, kind } = refused
+    if (this.isSettled || !this.attempts.includes(attempt)) return
+    const isNext = this.decide(attempt, kind) !== 'accept'
+    if (isNext || this.decide(attempt, 'connection_lost') === 'next') {
+      this.onFailed(attempt, error, isNext ? kind : 'connection_lost')
+      return
+    }
+    this.onContent(refused)
+    attempt.onError(error)
+  }
+
+  /** @param kind if it is known better than by the error */
+  onFailed(attempt: Attempt, error: unknown, kind: FailureKind | null = null): void {
     if (this.isOver || !this.attempts.includes(attempt)) return
     const code = readErrorCode(error)
     const written = attempt.phase !== 'connecting'
     const failure = attempt.failure(code, wasConnectionReused(error, written))
-    this.lose(attempt, failure, code, classifyError(error, written ? 'waiting' : 'connecting'))
+    const errorCode = classifyError(error, written ? 'waiting' : 'connecting')
+    this.lose(attempt, kind ?? classifyFailure(failure, this.options.ownsCredential), code, errorCode)
   }
 
   // What happens
@@ -197,68 +227,79 @@ export class Failover {
     return this.isOver || this.winner !== null
   }
 
-  /** Whether the request may be repeated although an upstream may have acted on it. */
-  private get mayRepeat(): boolean {
-    return (
-      this.options.failover ?? isFailoverDefault(this.exchange.request.method, this.exchange.request.path)
-    )
+  private asked({ target }: Attempt): Asked {
+    const { body, request } = this.exchange
+    const model = target.model ?? body?.conversation?.modelName ?? request.model
+    return { isOwn: this.options.ownsCredential, model }
   }
 
-  /** Whether a target is left to try. Skips targets at their limit of concurrent requests. */
-  private hasNext(): boolean {
-    const { order } = this.options
-    while (this.nextIndex < order.length && this.next.upstream.full) this.nextIndex++
-    return this.nextIndex < order.length
+  private decide(attempt: Attempt, kind: FailureKind): Decision {
+    return this.choice.decide(attempt, kind, this.attempts.length)
   }
 
-  /** Whether anything but a single open attempt may still give a response. */
-  private hasOther(): boolean {
-    return this.attempts.length > 1 || this.hasNext()
-  }
-
-  private get next(): Target<Upstream> {
-    const { targets, order } = this.options
-    return targets[order[this.nextIndex] as number] as Target<Upstream>
-  }
-
-  private takeNext(): Target<Upstream> {
-    const { next } = this
-    this.nextIndex++
-    return next
-  }
-
-  private decide(attempt: Attempt, outcome: Outcome): Decision {
-    const idempotent = isIdempotent(this.exchange.request.method)
-    const state: AttemptState = {
-      retried: attempt.isRetry,
-      hasOther: this.hasOther(),
-      failover: this.mayRepeat,
-      idempotent,
+  private onErrorHead(attempt: Attempt, head: ResponseHead): BodyHandler {
+    const { status } = head
+    const kind = classifyFailure(status, this.options.ownsCredential)
+    const decision = this.decide(attempt, kind)
+    const hasOther = this.attempts.length > 1 || this.choice.hasNext() || !this.fallbacks.isEmpty
+    // A rate limit needs no words to go on.
+    const isOpen = isDecidedByBody(status) && isPlain(head.raw) && (status !== 429 || decision === 'accept')
+    if (this.choice.mayCorrect(attempt, status) || (isOpen && hasOther)) {
+      attempt.refused = new RefusedRequest(this, attempt, head, kind, this.options.budget)
+      return attempt.refused
     }
-    return decide(outcome, state)
+    // Without its body, a 403 may be about the request.
+    const isCertain = status !== 403 || decision !== 'accept'
+    reportStatus(attempt, head, isCertain ? kind : 'final_status', this.asked(attempt).model)
+    if (decision !== 'accept' || !this.fallbacks.isEmpty)
+      return this.holdFallback(attempt, head, kind, String(status), decision)
+    this.take(attempt, head)
+    return this.receiver
   }
 
-  private mayCorrect({ corrections }: Attempt, status: number): boolean {
-    return this.options.correct !== null && REFUSALS.includes(status) && corrections < MOST_CORRECTIONS
+  /** A response that is held back becomes a fallback. @returns false to pause reading */
+  private giveWay(
+    held: HeldResponse,
+    kind: FailureKind,
+    why: string,
+    decision: Decision = this.decide(held.attempt, kind),
+  ): boolean {
+    const { attempt, head } = held
+    attempt.probe = null
+    attempt.refused = null
+    const fallback = this.holdFallback(attempt, head, kind, why, decision)
+    attempt.setReceiver(fallback)
+    return held.release(fallback)
   }
 
-  /** Keeps an error response for the case that no other target succeeds, and tries the next one. */
-  private holdFallback(attempt: Attempt, head: ResponseHead, why: string): FallbackResponse {
+  /** Keeps an error response for the case that no other target succeeds, and goes on. */
+  private holdFallback(
+    attempt: Attempt,
+    head: ResponseHead,
+    kind: FailureKind,
+    why: string,
+    decision: Decision,
+  ): FallbackResponse {
     this.remove(attempt, why)
-    const fallback = new FallbackResponse(attempt, head, this.options.budget, this.fallback)
-    this.fallback = fallback
-    if (this.attempts.length === 0) this.attempt(this.takeNext())
+    const fallback = this.fallbacks.add(attempt, head, kind)
+    if (this.attempts.length > 0) return fallback
+    if (decision === 'accept') this.finish('upstream_cut', why)
+    else this.attempt(this.choice.takeAfter(attempt.target, kind))
     return fallback
   }
 
   private attempt(target: Target<Upstream>, isRetry = false, corrections = 0): void {
     const { exchange } = this
     const attempt = new Attempt(this, target, isRetry, corrections)
-    exchange.countAttempt(target.upstream.name, target.model)
+    exchange.countAttempt(target)
     this.attempts.push(attempt)
     try {
       this.options.send(this.exchange, attempt)
     } catch (error) {
+      if (readErrorCode(error) === CREDENTIAL_MISSING) {
+        this.onFailed(attempt, error)
+        return
+      }
       this.attempts.splice(this.attempts.indexOf(attempt), 1)
       attempt.giveUp(TOO_SLOW)
       // The caller of `start` handles the error of the first attempt. Later attempts are called by undici or a timer.
@@ -267,72 +308,53 @@ export class Failover {
     }
   }
 
-  /** Start of the first-byte timeout: dispatch or end of upload, whichever is later. */
-  private waitsSince(attempt: Attempt): number {
-    return Math.max(attempt.startedAt, this.exchange.timeline.attemptStartedAt ?? 0)
-  }
-
-  private isLate(attempt: Attempt, now: number): boolean {
-    const since = this.waitsSince(attempt)
-    if (attempt.probe === null) return now - since > attempt.target.upstream.timeouts.firstByteMs
-    const { firstTokenMs } = this.options
-    return firstTokenMs !== null && now - Math.max(since, attempt.probe.since) > firstTokenMs
-  }
-
   /** The attempt has reached a time limit. */
   private onLate(attempt: Attempt): void {
     const { probe } = attempt
-    const outcome = attempt.failure(probe === null ? FIRST_BYTE_LATE : FIRST_TOKEN_LATE, false)
-    // No other target is left: go on with this response, as if there were no limit.
-    if (probe !== null && this.decide(attempt, outcome) === 'accept') this.onContent(probe)
-    else this.lose(attempt, outcome, probe === null ? 'firstByteMs' : 'firstTokenMs', 'upstream_timeout')
+    const kind = classifyFailure(attempt.failure(probe === null ? FIRST_BYTE_LATE : FIRST_TOKEN_LATE, false))
+    const isPassed = probe !== null && this.options.firstTokenMs === null
+    // Or no other target is left: go on with this response, as if there were no limit.
+    if (probe !== null && (isPassed || this.decide(attempt, kind) === 'accept')) this.onContent(probe)
+    else this.lose(attempt, kind, probe === null ? 'firstByteMs' : 'firstTokenMs', 'upstream_timeout')
   }
 
   /** The attempt has failed. @param code the client's error if no target succeeds */
-  private lose(attempt: Attempt, outcome: Failure, why: string, code: ErrorCode): void {
-    const decision = this.decide(attempt, outcome)
+  private lose(attempt: Attempt, kind: FailureKind, why: string, code: ErrorCode): void {
+    const decision = this.decide(attempt, kind)
     const { target } = attempt
-    reportFailure(attempt, outcome, why)
+    reportOutcome(attempt, { kind, why, askedMs: null, model: this.asked(attempt).model })
     this.remove(attempt, why)
     attempt.giveUp(TOO_SLOW)
-    if (decision === 'retry') this.attempt(target, true)
+    if (decision === 'fresh') this.attempt(target, true)
     // Another attempt is still open.
     else if (this.attempts.length > 0) return
-    else if (decision === 'next') this.attempt(this.takeNext())
+    else if (decision === 'next' || decision === 'key') this.attempt(this.choice.takeAfter(target, kind))
     else this.finish(code, why)
-  }
-
-  /** Milliseconds until a second target may be tried beside this attempt. */
-  private hedgeDelay(attempt: Attempt, afterMs: number, now: number): number {
-    // The response has begun, or the upload has not ended: the time has not started.
-    if (attempt.probe !== null || this.exchange.body?.isComplete === false) return afterMs
-    return afterMs - (now - this.waitsSince(attempt))
   }
 
   /** Makes an attempt the winner. @throws if the head cannot be sent on */
   private take(attempt: Attempt, head: ResponseHead): void {
-    const { exchange, receiver, attempts } = this
-    const { breaker, upstream, model } = attempt.target
-    exchange.setWinner(upstream.name, model, attempt.startedAt)
+    const { exchange, attempts } = this
+    const { breaker } = attempt.target
     // A response that came before the end of the upload says nothing about latency.
     const isEarly = exchange.body?.isComplete === false
-    receiver.onHead(head, attempt)
+    this.hand(attempt, head)
     const now = performance.now()
     if (head.status < 400) {
-      breaker.succeed(attempt.ticket, now, isEarly ? null : now - this.waitsSince(attempt))
+      breaker.succeed(attempt.ticket, now, isEarly ? null : now - waitsSince(attempt, exchange))
       exchange.setResponder(breaker, attempt.ticket)
+      reportServed(attempt, this.asked(attempt).model)
     }
     this.winner = attempt
-    this.stopHedging()
-    this.fallback?.free()
-    this.fallback = null
+    this.hedgeTimer.stop()
+    this.fallbacks.forget()
     for (const other of attempts) if (other !== attempt) this.passOver(other, now)
     attempts.length = 0
   }
 
   /** Gives up an attempt because another one was faster. */
   private passOver(attempt: Attempt, now: number): void {
-    reportOvertaken(attempt, now - this.waitsSince(attempt), now)
+    reportOvertaken(attempt, now - waitsSince(attempt, this.exchange), now)
     this.exchange.addOvertaken(attempt.target.name, attempt.phase !== 'connecting')
     attempt.giveUp(TOO_SLOW)
   }
@@ -343,12 +365,10 @@ export class Failover {
     exchange.addFailure(`${attempt.target.name} ${why}`)
   }
 
-  /** No target has succeeded: the client gets the fallback response, or an error of the relay. */
+  /** No target has succeeded: the client gets the best fallback response, or an error of the relay. */
   private finish(code: ErrorCode, cause: string): void {
-    const { fallback } = this
-    this.stopHedging()
-    if (fallback === null) this.fail(code, cause)
-    else fallback.whenSettled(() => this.useFallback(fallback.best, code, cause))
+    this.hedgeTimer.stop()
+    this.fallbacks.whenSettled((best) => this.useFallback(best, code, cause))
   }
 
   private useFallback(fallback: FallbackResponse | null, code: ErrorCode, cause: string): void {
@@ -357,34 +377,28 @@ export class Failover {
       this.fail(code, cause)
       return
     }
-    const { exchange, receiver } = this
-    const { upstream, model } = fallback.attempt.target
-    exchange.setWinner(upstream.name, model, fallback.attempt.startedAt)
+    const { attempt, head, held } = fallback
     try {
-      receiver.onHead(fallback.head, fallback.attempt)
+      this.hand(attempt, head)
     } catch (error) {
       this.fail(classifyError(error, 'waiting'), readErrorCode(error))
       return
     }
-    this.winner = fallback.attempt
-    for (const chunk of fallback.held.chunks) receiver.onData(chunk)
-    this.fallback?.free()
-    this.fallback = null
-    receiver.onEnd()
+    this.winner = attempt
+    for (const chunk of held.chunks) this.receiver.onData(chunk)
+    this.fallbacks.forget()
+    this.receiver.onEnd()
+  }
+
+  /** The client gets the response of an attempt. @throws if the head cannot be sent on */
+  private hand(attempt: Attempt, head: ResponseHead): void {
+    this.exchange.setWinner(attempt.target, attempt.startedAt)
+    this.receiver.onHead(head, attempt)
   }
 
   private fail(code: ErrorCode, cause: string): void {
     this.isOver = true
-    this.fallback?.free()
+    this.fallbacks.forget()
     this.receiver.onFailed(code, cause)
   }
-
-  private stopHedging(): void {
-    if (this.hedgeTimer !== null) clearTimeout(this.hedgeTimer)
-    this.hedgeTimer = null
-  }
-}
-
-function startHedge(failover: Failover): void {
-  failover.startHedge()
 }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../api/errors.js'
 import { readErrorCode } from '../lib/error-code.js'
-import { ENCODED_RESPONSE } from '../routing/outcome.js'
+import { CREDENTIAL_MISSING, ENCODED_RESPONSE } from '../routing/outcome.js'
 
 /**
  * Milliseconds that an upstream gets to close a stream after its end mark, when all clients have left. Its connection
@@ -20,6 +20,7 @@ export type AttemptPhase = 'connecting' | 'waiting' | 'streaming'
  */
 export function classifyError(error: unknown, phase: AttemptPhase): ErrorCode {
   const code = readErrorCode(error)
+  if (code === CREDENTIAL_MISSING) return 'upstream_credential_missing'
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return 'upstream_connect_timeout'
   // undici refuses the request before it sends anything: the request is invalid, and no upstream has failed.
   if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED') return 'invalid_request'

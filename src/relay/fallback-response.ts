@@ -1,6 +1,8 @@
+import type { FailureKind } from '../routing/outcome.js'
 import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
 import { BudgetedBuffer } from './budgeted-buffer.js'
 import type { ByteBudget } from './byte-budget.js'
+import type { FallbackResponses } from './fallback-responses.js'
 
 /** Milliseconds that a fallback response may take to arrive. */
 const FALLBACK_MS = 1_000
@@ -8,8 +10,8 @@ const FALLBACK_MS = 1_000
 const NOT_NEEDED = new Error('the fallback response is not needed')
 
 /**
- * A retryable error response, kept as the fallback: the client gets it if no other target succeeds, so that it reads
- * the upstream's own error and not one of the relay.
+ * An error response, held for the case that no other target succeeds: then the client may get it, so that it reads the
+ * upstream's own error and not one of the relay.
  *
  * `arriving` > `complete` or `broken`.
  */
@@ -17,38 +19,32 @@ export class FallbackResponse implements BodyHandler {
   readonly head: ResponseHead
   readonly attempt: Attempt
   readonly held: BudgetedBuffer
+  kind: FailureKind
   state: 'arriving' | 'complete' | 'broken'
-  /** An earlier, complete fallback, used if this one breaks off. */
-  private earlier: FallbackResponse | null
   /** The rest is read and dropped, so that the connection can be used again. */
-  private isDropped: boolean
+  private isForgotten: boolean
+  private readonly owner: FallbackResponses
   private readonly timer: NodeJS.Timeout
-  private onSettled: (() => void) | null
 
-  constructor(attempt: Attempt, head: ResponseHead, budget: ByteBudget, earlier: FallbackResponse | null) {
+  constructor(
+    owner: FallbackResponses,
+    attempt: Attempt,
+    head: ResponseHead,
+    kind: FailureKind,
+    budget: ByteBudget,
+  ) {
     this.head = head
     this.attempt = attempt
     this.held = new BudgetedBuffer(budget)
+    this.kind = kind
     this.state = 'arriving'
-    this.earlier = earlier?.settle() ?? null
-    this.isDropped = false
+    this.isForgotten = false
+    this.owner = owner
     this.timer = setTimeout(drop, FALLBACK_MS, this).unref()
-    this.onSettled = null
-  }
-
-  /** Calls back when the response is complete or broken; at once if it already is. */
-  whenSettled(onSettled: () => void): void {
-    if (this.state === 'arriving') this.onSettled = onSettled
-    else onSettled()
-  }
-
-  /** The response for the client: this one, or the earlier one; null if neither is complete. */
-  get best(): FallbackResponse | null {
-    return this.state === 'complete' ? this : this.earlier
   }
 
   onData(chunk: Buffer): boolean {
-    if (!this.isDropped && !this.held.push(chunk)) this.drop()
+    if (this.state === 'arriving' && !this.isForgotten && !this.held.push(chunk)) this.drop()
     return true
   }
 
@@ -60,13 +56,6 @@ export class FallbackResponse implements BodyHandler {
     this.end('broken')
   }
 
-  /** Frees what is held: the client gets another response. */
-  free(): void {
-    this.isDropped = true
-    this.held.free()
-    this.freeEarlier()
-  }
-
   /** Aborts the response if it still arrives. */
   drop(): void {
     if (this.state !== 'arriving') return
@@ -74,25 +63,18 @@ export class FallbackResponse implements BodyHandler {
     this.end('broken')
   }
 
-  /** Called when a later fallback takes over. @returns the best complete response; null if there is none */
-  private settle(): FallbackResponse | null {
-    this.drop()
-    return this.best
+  /** The client gets another response. */
+  forget(): void {
+    this.isForgotten = true
+    this.held.free()
   }
 
   private end(state: 'complete' | 'broken'): void {
+    if (this.state !== 'arriving') return
     clearTimeout(this.timer)
     this.state = state
     if (state === 'broken') this.held.free()
-    else this.freeEarlier()
-    const { onSettled } = this
-    this.onSettled = null
-    onSettled?.()
-  }
-
-  private freeEarlier(): void {
-    this.earlier?.free()
-    this.earlier = null
+    if (!this.isForgotten) this.owner.onSettled(this)
   }
 }
 

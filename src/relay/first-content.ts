@@ -1,4 +1,5 @@
 import { asObject, filterObjects, isObject, type JsonObject, parseJson } from '../json/values.js'
+import { type ErrorFacts, readErrorFacts } from '../routing/error-facts.js'
 import { type EventHandler, EventReader } from '../sse/event-reader.js'
 
 /**
@@ -18,13 +19,13 @@ const LONGEST_EVENT = 256 * 1024
 export class FirstContentFinder implements EventHandler {
   /** What the events so far have shown. */
   found: Beginning
-  /** Of the error: its type, or else its code, for the decision whether another target may do better. */
-  errorType: string | null
+  /** Of the error, for the decision whether another target may do better. */
+  facts: ErrorFacts | null
   private readonly reader: EventReader
 
   constructor() {
     this.found = 'empty'
-    this.errorType = null
+    this.facts = null
     this.reader = new EventReader(this)
   }
 
@@ -37,24 +38,35 @@ export class FirstContentFinder implements EventHandler {
 
   takeEvent(name: string, data: string): void {
     if (this.found !== 'empty') return
+    // The end mark of a stream without content says no more than its end.
+    if (data === '' || data === '[DONE]') return
     const event = parseJson(data)
-    if (data === '') return
     this.found = isObject(event) ? judgeEvent(name, event) : 'content'
-    if (this.found === 'error' && isObject(event)) this.errorType = readErrorType(event)
+    if (this.found === 'error' && isObject(event)) this.facts = readErrorFacts(event, Date.now())
   }
 
   takeComment(): void {}
+
+  /** The stream is over. */
+  end(): Beginning {
+    return this.found
+  }
 }
 
 function judgeEvent(name: string, event: JsonObject): Beginning {
   const type = typeof event.type === 'string' ? event.type : name
-  if (type === 'error' || type === 'response.failed' || isObject(event.error)) return 'error'
+  if (type === 'error' || type === 'response.failed' || isError(event.error)) return 'error'
   if (EMPTY_TYPES.has(type)) return 'empty'
   if (type === 'content_block_start') return judgeBlock(asObject(event.content_block))
   if (type === 'response.output_item.added') return judgeItem(asObject(event.item))
   if (Array.isArray(event.choices)) return judgeChoices(event)
   if (Array.isArray(event.candidates)) return judgeCandidates(event.candidates)
   return event.usageMetadata !== undefined && type === '' ? 'empty' : 'content'
+}
+
+/** The error of an event is an object, or a text of its own. */
+function isError(error: unknown): boolean {
+  return isObject(error) || (typeof error === 'string' && error !== '')
 }
 
 /** Events of Messages and Responses that announce an answer, and have none of it. */
@@ -104,12 +116,4 @@ function judgeChoices({ choices, usage }: JsonObject): Beginning {
 function isEmptyDelta([key, value]: readonly [string, unknown]): boolean {
   if (key === 'role' || value === null || value === '') return true
   return Array.isArray(value) && value.length === 0
-}
-
-/** The error of a failed response is one level deeper. */
-function readErrorType(event: JsonObject): string | null {
-  const error = isObject(event.error) ? event.error : asObject(asObject(event.response).error)
-  for (const value of [error.type, error.code, error.status, event.code])
-    if (typeof value === 'string' || typeof value === 'number') return String(value)
-  return null
 }

@@ -1,65 +1,159 @@
-import { findHeader } from '../http/flat-headers.js'
-import { isEventStream } from '../http/media-type.js'
-import { findErrorStatus } from '../routing/error-event.js'
+import { findHeader, type RawHeaders } from '../http/flat-headers.js'
+import { isEventStream, isJson } from '../http/media-type.js'
+import type { ErrorFacts } from '../routing/error-facts.js'
+import type { RawBodyReader, TappedSocket } from '../upstream/connector.js'
 import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
 import { BudgetedBuffer } from './budgeted-buffer.js'
 import type { ByteBudget } from './byte-budget.js'
+import { ChunkWalker } from './chunk-walker.js'
 import type { Failover } from './failover.js'
-import { FirstContentFinder } from './first-content.js'
+import { type Beginning, FirstContentFinder } from './first-content.js'
 import type { HeldResponse } from './held-response.js'
+import { JsonBeginning } from './json-beginning.js'
 
-/** An error in place of the first content of a stream. */
-export interface ErrorEvent {
-  /** The status that a response with this error has. */
-  readonly status: number
-  /** As the vendor calls it, for the log. */
-  readonly type: string
+/** Finds in a body where the answer begins. */
+interface BeginningReader {
+  /** Of an error in place of an answer; null before one is complete. */
+  readonly facts: ErrorFacts | null
+  push(data: Buffer): Beginning
+  end(): Beginning
 }
 
 /**
  * The beginning of a response, held back until it has content. Keep-alive comments (DeepSeek, OpenRouter), blank lines
  * and events that only announce an answer are no content. While nothing has gone to the client, another target can
  * still be tried.
+ *
+ * Chunks are read at the socket, framing and all, so that they can pass from socket to socket once the answer has
+ * begun.
  */
-export class ProbedResponse implements BodyHandler, HeldResponse {
+export class ProbedResponse implements BodyHandler, HeldResponse, RawBodyReader {
   readonly attempt: Attempt
   readonly head: ResponseHead
   readonly held: BudgetedBuffer
   /** When the head arrived: `performance.now()`. */
   readonly since: number
-  /** Null if the response is not an event stream. */
-  private readonly firstContent: FirstContentFinder | null
+  private reader: BeginningReader
   private readonly failover: Failover
+  /** The connection, while the held chunks have their framing; null if undici reads it. */
+  private rawSocket: TappedSocket | null
+  private readonly walker: ChunkWalker | null
+  /** The beginning of a size line, until the rest of it arrives; it is held already. */
+  private carried: Buffer | null
 
   constructor(failover: Failover, attempt: Attempt, head: ResponseHead, budget: ByteBudget) {
     this.attempt = attempt
     this.head = head
     this.held = new BudgetedBuffer(budget)
     this.since = performance.now()
-    const isStream = isEventStream(findHeader(head.raw, 'content-type'))
-    this.firstContent = isStream ? new FirstContentFinder() : null
+    this.reader = createReader(head.raw)
     this.failover = failover
+    this.rawSocket = head.rawSocket
+    this.walker = head.rawSocket === null ? null : new ChunkWalker()
+    this.carried = null
+    head.rawSocket?.take(this)
+  }
+
+  /** Data from the socket, with its framing. */
+  onWire(read: Buffer): boolean {
+    const { walker } = this
+    const hasRoom = this.held.push(read)
+    if (walker === null || !hasRoom) return this.failover.onContent(this)
+    const bytes = this.carried === null ? read : Buffer.concat([this.carried, read])
+    this.carried = null
+    const passed = walker.walk(bytes)
+    for (let i = 0; i < walker.data.length; i += 2) {
+      const found = this.reader.push(bytes.subarray(walker.data[i], walker.data[i + 1]))
+      if (found === 'content') return this.failover.onContent(this)
+      if (found === 'error') return this.onError()
+    }
+    if (passed === bytes.length) return true
+    if (walker.end === 'partial') {
+      this.carried = Buffer.from(bytes.subarray(passed))
+      return true
+    }
+    return this.leaveToUndici()
   }
 
   onData(chunk: Buffer): boolean {
-    const hasRoom = this.held.push(chunk)
-    if (!hasRoom) return this.failover.onContent(this)
-    const { firstContent } = this
-    if (firstContent === null) return chunk.some(isVisible) ? this.failover.onContent(this) : true
-    const found = firstContent.push(chunk)
+    if (!this.held.push(chunk)) return this.failover.onContent(this)
+    const found = this.reader.push(chunk)
     if (found === 'empty') return true
-    if (found === 'content') return this.failover.onContent(this)
-    const type = firstContent.errorType ?? 'error'
-    return this.failover.onErrorEvent(this, { status: findErrorStatus(type), type })
+    return found === 'content' ? this.failover.onContent(this) : this.onError()
   }
 
   onEnd(): void {
-    this.failover.onContent(this)
+    const found = this.reader.end()
+    if (found === 'error') this.onError()
+    else if (found === 'content' || !this.failover.onEmpty(this)) this.failover.onContent(this)
     this.attempt.onComplete()
   }
 
   onCut(error: Error): void {
     this.failover.onFailed(this.attempt, error)
+  }
+
+  /** Hands what was held to the receiver of the response. @returns false to pause reading */
+  release(receiver: BodyHandler): boolean {
+    const { held, rawSocket } = this
+    const chunks = [...held.chunks]
+    held.free()
+    this.rawSocket = null
+    let more = true
+    for (const chunk of chunks)
+      more = rawSocket === null ? receiver.onData(chunk) : rawSocket.passOn(chunk, this)
+    return more
+  }
+
+  /** Gives the head its connection again while the receiver takes it, so that the receiver can read the chunks. */
+  offerSocket(isOffered: boolean): void {
+    this.head.rawSocket = isOffered ? this.rawSocket : null
+  }
+
+  /** The end of the body, or framing that is not plain: undici reads all of it, and `onData` sees it from the start. */
+  private leaveToUndici(): boolean {
+    this.reader = createReader(this.head.raw)
+    return this.release(this)
+  }
+
+  private onError(): boolean {
+    return this.failover.onErrorEvent(this, this.reader.facts ?? UNKNOWN)
+  }
+}
+
+const UNKNOWN: ErrorFacts = { words: [], message: '', delayMs: null }
+
+/** Whether a body says in its beginning whether it has an answer. */
+export function isReadable(raw: RawHeaders): boolean {
+  const type = findHeader(raw, 'content-type') ?? ''
+  return isPlain(raw) && (isEventStream(type) || isJson(type.trim()))
+}
+
+/** Whether a body is not compressed. */
+export function isPlain(raw: RawHeaders): boolean {
+  return /^\s*(?:identity\s*)?$/i.test(findHeader(raw, 'content-encoding') ?? '')
+}
+
+function createReader(raw: RawHeaders): BeginningReader {
+  if (!isReadable(raw)) return new AnyContent()
+  return isEventStream(findHeader(raw, 'content-type')) ? new FirstContentFinder() : new JsonBeginning()
+}
+
+/** Of a body that cannot be read: anything but white space is an answer. */
+class AnyContent implements BeginningReader {
+  readonly facts: ErrorFacts | null
+
+  constructor() {
+    this.facts = null
+  }
+
+  push(data: Buffer): Beginning {
+    return data.some(isVisible) ? 'content' : 'empty'
+  }
+
+  /** Its end says no more: it may have no body. */
+  end(): Beginning {
+    return 'content'
   }
 }
 

@@ -16,6 +16,12 @@ export interface BalancedTarget {
   readonly health: BalancedHealth
 }
 
+/** Orders the targets of a route for each request. */
+export interface Balancer {
+  /** See `LoadBalancer.order`. */
+  order(now: number, affinity: string | null): readonly number[]
+}
+
 /** The order of a route with one target. */
 const ONE: readonly number[] = Object.freeze([0])
 
@@ -33,7 +39,7 @@ const LATENCY_MIN_MS = 1
  * unhealthy, all are tried (like Envoy's panic threshold). A relay that refuses by itself cannot be right more often
  * than the target.
  */
-export class LoadBalancer {
+export class LoadBalancer implements Balancer {
   private readonly targets: readonly BalancedTarget[]
   private readonly strategy: Strategy
   private readonly random: () => number

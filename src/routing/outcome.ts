@@ -27,36 +27,39 @@ export const FIRST_TOKEN_LATE = 'UND_ERR_BODY_TIMEOUT'
 /** Code of a response that must be translated, but is compressed although that was not asked for. */
 export const ENCODED_RESPONSE = 'UPSTREAM_COMPRESSED'
 
+/** Code of a 200 that ended without any content. */
+export const EMPTY_RESPONSE = 'UPSTREAM_EMPTY'
+
 /** Code of a request that was not sent because the relay has no valid credential for the upstream at the moment. */
 export const CREDENTIAL_MISSING = 'UPSTREAM_CREDENTIAL_MISSING'
 
 /**
- * Kinds of outcomes. Each has its row in the retry policy and its verdict for the circuit breaker.
- *
- * - `final_status`: a status that would be the same at another time.
- * - `retryable_status`: see `isRetryable`.
- * - `rejected_locally`: undici refuses to send the request, to any upstream.
- * - `untranslatable`: the response cannot be translated for this client.
- * - `connect_failed`: no connection was made.
- * - `stale_connection_unsent`: a kept connection was closed before it took the whole request.
- * - `stale_connection`: a kept connection was closed after it took the whole request, and before any response.
- * - `upload_incomplete`: a new connection was lost before it took the whole request.
- * - `connection_lost`: a new connection was lost, or the response is no HTTP.
- * - `first_byte_timeout`: no byte of a response came in time.
- * - `stalled`: a response began, and had no content in time.
+ * Kinds of outcomes, each with what happened. Each has its row in the retry policy. Where a response exists, its body
+ * may tell more than its status (see `classifyRefusal`).
  */
-export type FailureKind =
-  | 'final_status'
-  | 'retryable_status'
-  | 'rejected_locally'
-  | 'untranslatable'
-  | 'connect_failed'
-  | 'stale_connection_unsent'
-  | 'stale_connection'
-  | 'upload_incomplete'
-  | 'connection_lost'
-  | 'first_byte_timeout'
-  | 'stalled'
+export const FAILURE_KINDS = {
+  final_status: 'a status that would be the same at another target',
+  correctable: 'a refusal that names a field the model does not take',
+  retryable_status: 'status 408 or 409',
+  rate_limited: 'status 429, or a rate limit in place of an answer',
+  server_error: 'status 500 and above except 501 and 505, or such an error in place of an answer',
+  credential_missing: 'the relay has no valid credential for the upstream now',
+  credential_refused: 'the upstream refuses the credential of the relay: 401, 403',
+  quota_exhausted: 'the account has no quota or credit left: 402, insufficient_quota',
+  model_missing: 'the account has no such model or deployment',
+  empty_response: 'a 200 that ends without any content',
+  stalled: 'a 200 without content in time',
+  rejected_locally: 'the request cannot be written as HTTP',
+  untranslatable: 'a response that cannot be translated for this client',
+  connect_failed: 'no connection was made',
+  stale_connection_unsent: 'a kept connection was closed before it took the whole request',
+  stale_connection: 'a kept connection was closed before any response',
+  upload_incomplete: 'a new connection was lost before it took the whole request',
+  connection_lost: 'a new connection was lost, or the response is no HTTP',
+  first_byte_timeout: 'no byte of a response came in time',
+} as const
+
+export type FailureKind = keyof typeof FAILURE_KINDS
 
 const LOCAL_REJECTIONS: ReadonlySet<string> = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'])
 
@@ -85,65 +88,47 @@ const LOST_CONNECTIONS: ReadonlySet<string> = new Set([
   'ENETDOWN',
 ])
 
-/** Finds the kind of an outcome. */
-export function classifyFailure(outcome: Outcome): FailureKind {
-  if (typeof outcome === 'number') return isRetryable(outcome) ? 'retryable_status' : 'final_status'
+/**
+ * Finds the kind of an outcome.
+ * @param isOwn the credential is the relay's. A client's own credential is the client's to mend
+ */
+export function classifyFailure(outcome: Outcome, isOwn = true): FailureKind {
+  if (typeof outcome === 'number') return classifyStatus(outcome, isOwn)
   const { code, phase, reused, sentWhole } = outcome
   if (LOCAL_REJECTIONS.has(code)) return 'rejected_locally'
+  if (code === CREDENTIAL_MISSING) return 'credential_missing'
   if (code === ENCODED_RESPONSE) return 'untranslatable'
   const stale = reused && LOST_CONNECTIONS.has(code)
   if (phase === 'connecting') return stale ? 'stale_connection_unsent' : 'connect_failed'
   if (CONNECT_FAILURES.has(code)) return 'connect_failed'
-  if (phase === 'silent') return code === FIRST_TOKEN_LATE ? 'stalled' : 'connection_lost'
+  if (phase === 'silent') {
+    if (code === EMPTY_RESPONSE) return 'empty_response'
+    return code === FIRST_TOKEN_LATE ? 'stalled' : 'connection_lost'
+  }
   if (!sentWhole) return stale ? 'stale_connection_unsent' : 'upload_incomplete'
   if (code === FIRST_BYTE_LATE) return 'first_byte_timeout'
   return stale ? 'stale_connection' : 'connection_lost'
 }
 
 /**
- * The statuses that the official clients of OpenAI and Anthropic retry: 408, 409, 429 and all from 500 up,
+ * The statuses that the official clients of OpenAI and Anthropic retry are 408, 409, 429 and all from 500 up,
  * Anthropic's 529 among them. Not 501 and 505 (RFC 9110, 15.6.2 and 15.6.6): they are about the request, so they
  * would come again.
  */
-function isRetryable(status: number): boolean {
-  if (status >= 500) return status !== 501 && status !== 505
-  return status === 408 || status === 409 || status === 429
-}
-
-/** What an outcome means for the circuit breaker of its target; `ignore`: neither a success nor a failure. */
-export type Verdict = 'success' | 'failure' | 'ignore'
-
-/**
- * Judges the health of a target by an outcome.
- *
- * - Success: a status below 500 (a client's mistake is not the target's), 501 and 505, and a response that cannot be
- *   translated for this client.
- * - Failure: any other status from 500 up, and any other failure.
- * - Ignored: 429, which has its own cooldown; a stale connection; a request that undici refuses to send.
- *
- * A client that has left is no outcome.
- */
-export function classifyOutcome(outcome: Outcome): Verdict {
-  switch (classifyFailure(outcome)) {
-    case 'final_status':
-    case 'untranslatable':
-      return 'success'
-    case 'retryable_status':
-      return judgeStatus(outcome as number)
-    case 'rejected_locally':
-    case 'stale_connection':
-    case 'stale_connection_unsent':
-      return 'ignore'
-    case 'connect_failed':
-    case 'upload_incomplete':
-    case 'connection_lost':
-    case 'first_byte_timeout':
-    case 'stalled':
-      return 'failure'
+function classifyStatus(status: number, isOwn: boolean): FailureKind {
+  if (status >= 500) return status === 501 || status === 505 ? 'final_status' : 'server_error'
+  switch (status) {
+    case 408:
+    case 409:
+      return 'retryable_status'
+    case 429:
+      return 'rate_limited'
+    case 401:
+    case 403:
+      return isOwn ? 'credential_refused' : 'final_status'
+    case 402:
+      return isOwn ? 'quota_exhausted' : 'final_status'
+    default:
+      return 'final_status'
   }
-}
-
-function judgeStatus(status: number): Verdict {
-  if (status >= 500) return 'failure'
-  return status === 429 ? 'ignore' : 'success'
 }

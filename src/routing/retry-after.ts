@@ -1,4 +1,5 @@
 import { findHeader, type RawHeaders } from '../http/flat-headers.js'
+import { readResetMs } from './rate-limit-reset.js'
 
 /**
  * Longest cooldown in milliseconds, whatever the target asks for: a quota for the day may be raised within the
@@ -15,9 +16,21 @@ const LATER: ReadonlySet<number> = new Set([429, 503, 529])
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
 /**
+ * Longest cooldown in milliseconds that the body of an error gives: it names the limit that was reached, such as that
+ * of a day.
+ */
+const BODY_COOLDOWN_MAX_MS = 600_000
+
+/** Bounds what the body of an error asks for. @returns milliseconds */
+export function boundBodyDelay(ms: number): number {
+  return Math.min(BODY_COOLDOWN_MAX_MS, ms)
+}
+
+/**
  * Reads for how long a target asks to get no requests: from `retry-after-ms` (Azure OpenAI; the clients of OpenAI and
- * Anthropic read it first), else from `retry-after` (RFC 9110, 10.2.3); else one second for 429, 503 and 529. With
- * other statuses below 500 the header is about the request (413, 3xx) and not about the target.
+ * Anthropic read it first), else from `retry-after` (RFC 9110, 10.2.3), else for 429 from the headers of its rate
+ * limits; else one second for 429, 503 and 529. With other statuses below 500 the header is about the request (413,
+ * 3xx) and not about the target.
  *
  * @param raw headers of the response as name, value, name, value; bytes (Latin-1) or text
  * @param wallMs Unix time in milliseconds, used if the response has no `date`
@@ -30,10 +43,21 @@ export function readCooldownMs(
   maxMs: number = COOLDOWN_MAX_MS,
 ): number {
   if (status !== 429 && status < 500) return 0
-  const asked =
+  const asked = readAskedMs(raw, wallMs) ?? (status === 429 ? readResetMs(raw, wallMs) : null)
+  return Math.min(maxMs, asked ?? (LATER.has(status) ? COOLDOWN_DEFAULT_MS : 0))
+}
+
+/**
+ * Reads how long the client of a response is asked to wait.
+ * @param raw headers of the response
+ * @param wallMs Unix time in milliseconds
+ * @returns milliseconds; null if no header says it
+ */
+export function readAskedMs(raw: RawHeaders, wallMs: number): number | null {
+  return (
     parseNumber(readValue(raw, 'retry-after-ms')) ??
     parseDelayMs(readValue(raw, 'retry-after'), readValue(raw, 'date'), wallMs)
-  return Math.min(maxMs, asked ?? (LATER.has(status) ? COOLDOWN_DEFAULT_MS : 0))
+  )
 }
 
 /** Parses seconds, or a date. A date counts from the response's own `date`: the clocks of both sides may differ. */

@@ -9,14 +9,33 @@ import {
   CircuitBreaker,
   type OnBreakerChange,
 } from './circuit-breaker.js'
+import { CredentialHealth, type RefusalKind } from './credential-health.js'
 import { compileGlobs, isAllowed } from './glob.js'
 import { HedgeBudget } from './hedge.js'
-import { type BalancedTarget, LoadBalancer } from './load-balancer.js'
+import { KeyRotation } from './key-rotation.js'
+import { type BalancedTarget, type Balancer, LoadBalancer } from './load-balancer.js'
+import { MissingModels } from './missing-models.js'
 import type { Endpoint, Route, Target } from './route.js'
 import { type RoutesByApi, RouteTable } from './route-table.js'
 
 /** Called when the circuit breaker of a target has changed its state. @param name `Target.name` */
 export type OnTargetStateChange = (name: string, ...change: Parameters<OnBreakerChange>) => void
+
+/** What the upstreams say of the accounts of the relay. */
+export interface AccountEvents {
+  /** @param name `upstream` or `upstream#key` @param why null: it is served again */
+  onCredential(name: string, why: RefusalKind | null): void
+  /** @param target `Target.name` @param model that its account lacks */
+  onMissingModel(target: string, model: string): void
+}
+
+const NO_EVENTS: AccountEvents = { onCredential() {}, onMissingModel() {} }
+
+/** The health of one target, for probes and metrics. */
+export interface TargetSnapshot extends BreakerSnapshot {
+  /** Why its upstream does not serve it; null if it does. */
+  readonly refused: RefusalKind | 'model' | null
+}
 
 interface Alias<E extends Endpoint> {
   readonly teams: readonly RegExp[] | null
@@ -26,6 +45,8 @@ interface Alias<E extends Endpoint> {
 interface TargetHealth<E extends Endpoint> {
   readonly upstream: E
   readonly breaker: CircuitBreaker
+  readonly credential: CredentialHealth
+  readonly missing: MissingModels
 }
 
 /**
@@ -46,7 +67,10 @@ export class Router<E extends Endpoint = Endpoint> {
   private readonly targetsByKey: Map<string, Target<E>>
   /** By `Target.name`. */
   private readonly health: Map<string, TargetHealth<E>>
+  /** By upstream and key. */
+  private readonly credentials: Map<string, { readonly upstream: E; readonly health: CredentialHealth }>
   private readonly onStateChange: OnTargetStateChange
+  private readonly events: AccountEvents
   /** Routes to one upstream, by its name, as far as they were asked for. */
   private readonly direct: Map<string, Route<E>>
 
@@ -60,10 +84,13 @@ export class Router<E extends Endpoint = Endpoint> {
     upstreams: readonly E[],
     onStateChange: OnTargetStateChange = () => {},
     before: Router<E> | null = null,
+    events: AccountEvents = NO_EVENTS,
   ) {
     const byName = new Map(upstreams.map((upstream) => [upstream.name, upstream]))
     const create = (destination: DestinationConfig, alias: string | null): RoutesByApi<E> => {
-      const targets = destination.targets.map((target) => this.createTarget(target, byName, alias, before))
+      const targets = destination.targets.flatMap((target) =>
+        this.createTargets(target, byName, alias, before),
+      )
       return createRoutes(destination, targets)
     }
     this.upstreams = upstreams
@@ -71,7 +98,9 @@ export class Router<E extends Endpoint = Endpoint> {
     this.selective = upstreams.some(({ apis }) => apis !== null)
     this.targetsByKey = new Map()
     this.health = new Map()
+    this.credentials = new Map()
     this.onStateChange = onStateChange
+    this.events = events
     this.direct = new Map()
     this.aliases = config.aliases.map((alias) => alias.name)
     this.byAlias = new Map(
@@ -119,8 +148,8 @@ export class Router<E extends Endpoint = Endpoint> {
     const upstream = this.upstreams.find((candidate) => candidate.name === name)
     if (upstream === undefined) return null
     const entry = { upstream: name, model: null, weight: 1 }
-    const target = this.createTarget(entry, new Map([[name, upstream]]), null, null)
-    const [route = null] = createRoutes({ ...DIRECT, targets: [entry] }, [target]).slice(OTHER_API)
+    const targets = this.createTargets(entry, new Map([[name, upstream]]), null, null)
+    const [route = null] = createRoutes({ ...DIRECT, targets: [entry] }, targets).slice(OTHER_API)
     if (route !== null) this.direct.set(name, route)
     return route
   }
@@ -154,7 +183,8 @@ export class Router<E extends Endpoint = Endpoint> {
 
   /** The names of an alias's targets, in the order of the config. */
   listAliasTargets(alias: string): readonly string[] {
-    return this.byAlias.get(alias)?.routes[OTHER_API]?.targets.map(({ name }) => name) ?? []
+    const targets = this.byAlias.get(alias)?.routes[OTHER_API]?.targets ?? []
+    return [...new Set(targets.map(({ place }) => place))]
   }
 
   /** The aliases that a team may use, in the order of the config. */
@@ -162,45 +192,96 @@ export class Router<E extends Endpoint = Endpoint> {
     return this.aliases.filter((name) => isAllowed(this.byAlias.get(name)?.teams ?? null, team))
   }
 
-  /** The state of each target's breaker, by the target's name. @param now `performance.now()` */
-  snapshotTargets(now: number): ReadonlyMap<string, BreakerSnapshot> {
-    const snapshots = new Map<string, BreakerSnapshot>()
-    for (const [name, { breaker }] of this.health) snapshots.set(name, breaker.snapshot(now))
+  /** The health of each target, by the target's name. @param now `performance.now()` */
+  snapshotTargets(now: number): ReadonlyMap<string, TargetSnapshot> {
+    const snapshots = new Map<string, TargetSnapshot>()
+    for (const [name, { breaker, credential, missing }] of this.health) {
+      const snapshot = breaker.snapshot(now)
+      const missingMs = missing.coolingMs(now)
+      const coolingMs = Math.max(snapshot.cooling_ms, credential.coolingUntil - now, missingMs)
+      const refused = credential.refused ?? (missingMs > 0 ? 'model' : null)
+      snapshots.set(name, { ...snapshot, cooling_ms: coolingMs, refused })
+    }
     return snapshots
   }
 
-  /** Creates a target, or finds the one that was created for an equal entry. */
-  private createTarget(
+  /** Finds a key of an upstream that is not at rest, for requests of the relay's own. @returns its index */
+  findKey(upstream: E, now: number): number {
+    const keys = upstream.keys?.map((_, key) => key) ?? []
+    const served = (key: number): boolean =>
+      this.credentials.get(nameCredential(upstream, key))?.health.allows(now) !== false
+    return keys.find(served) ?? 0
+  }
+
+  /** Creates the targets of an entry, one for each key of its upstream, or finds those of an equal entry. */
+  private createTargets(
     entry: TargetConfig,
     byName: ReadonlyMap<string, E>,
     alias: string | null,
     before: Router<E> | null,
-  ): Target<E> {
+  ): Target<E>[] {
     const upstream = byName.get(entry.upstream)
     if (upstream === undefined) throw new Error(`no upstream named ${entry.upstream}`)
-    const { weight } = entry
     const model = entry.model === alias ? null : entry.model
-    const name = model === null ? upstream.name : `${upstream.name}/${model}`
-    const key = `${name} ${weight}`
-    const known = this.targetsByKey.get(key)
+    const keys = upstream.keys?.map((_, key) => key) ?? [0]
+    return keys.map((key) => this.createTarget(upstream, key, model, entry.weight, before))
+  }
+
+  private createTarget(
+    upstream: E,
+    key: number,
+    model: string | null,
+    weight: number,
+    before: Router<E> | null,
+  ): Target<E> {
+    const suffix = model === null ? '' : `/${model}`
+    const name = nameCredential(upstream, key) + suffix
+    const id = `${name} ${weight}`
+    const known = this.targetsByKey.get(id)
     if (known !== undefined) return known
-    const target = { breaker: this.createBreaker(name, upstream, before), upstream, model, weight, name }
-    this.targetsByKey.set(key, target)
+    const { breaker, credential, missing } = this.createHealth(name, upstream, key, before)
+    const place = upstream.name + suffix
+    const keyName = upstream.keys?.[key]?.name ?? null
+    const target = { breaker, credential, missing, upstream, key, keyName, model, weight, name, place }
+    this.targetsByKey.set(id, target)
     return target
   }
 
-  /** Creates a breaker, or finds the one that this router or the one before already has. */
-  private createBreaker(name: string, upstream: E, before: Router<E> | null): CircuitBreaker {
+  /** Creates the health of a target, or finds what this router or the one before already has. */
+  private createHealth(name: string, upstream: E, key: number, before: Router<E> | null): TargetHealth<E> {
     const known = this.health.get(name)
-    if (known !== undefined) return known.breaker
+    if (known !== undefined) return known
+    const credential = this.createCredential(nameCredential(upstream, key), upstream, before)
     const earlier = before?.health.get(name)
-    const breaker =
+    const health =
       earlier?.upstream === upstream
-        ? earlier.breaker
-        : new CircuitBreaker(BREAKER_DEFAULTS, (...change) => this.onStateChange(name, ...change))
-    this.health.set(name, { upstream, breaker })
-    return breaker
+        ? earlier
+        : {
+            upstream,
+            breaker: new CircuitBreaker(BREAKER_DEFAULTS, (...change) => this.onStateChange(name, ...change)),
+            credential,
+            missing: new MissingModels((model) => this.events.onMissingModel(name, model)),
+          }
+    this.health.set(name, health)
+    return health
   }
+
+  private createCredential(name: string, upstream: E, before: Router<E> | null): CredentialHealth {
+    const known = this.credentials.get(name)
+    if (known !== undefined) return known.health
+    const earlier = before?.credentials.get(name)
+    const health =
+      earlier?.upstream === upstream
+        ? earlier.health
+        : new CredentialHealth((why) => this.events.onCredential(name, why))
+    this.credentials.set(name, { upstream, health })
+    return health
+  }
+}
+
+/** `upstream`, or `upstream#key` if it has several. */
+function nameCredential({ name, keys }: Endpoint, key: number): string {
+  return keys === null ? name : `${name}#${keys[key]?.name}`
 }
 
 const DIRECT = {
@@ -229,7 +310,7 @@ function createRoutes<E extends Endpoint>(
       routes.push(null)
       continue
     }
-    const id = able.map(formatTargetId).join(',')
+    const id = [...new Set(able.map(formatPlaceId))].join(',')
     const route = byId.get(id) ?? {
       id,
       targets: able,
@@ -238,7 +319,7 @@ function createRoutes<E extends Endpoint>(
       firstTokenMs,
       hedge,
       translate,
-      balancer: new LoadBalancer(able.map(toBalancedTarget), strategy, Math.random),
+      balancer: createBalancer(able, strategy),
       hedges: new HedgeBudget(),
     }
     byId.set(id, route)
@@ -247,10 +328,23 @@ function createRoutes<E extends Endpoint>(
   return routes
 }
 
+function createBalancer(targets: readonly Target[], strategy: DestinationConfig['strategy']): Balancer {
+  if (targets.every(({ upstream }) => upstream.keys === null))
+    return new LoadBalancer(targets.map(toBalancedTarget), strategy, Math.random)
+  const places = [...new Set(targets.map(({ place }) => place))]
+  const rotated = targets.map((target) => ({
+    ...toBalancedTarget(target),
+    name: target.place,
+    group: places.indexOf(target.place),
+    keyWeight: target.upstream.keys?.[target.key]?.weight ?? 1,
+  }))
+  return new KeyRotation(rotated, strategy, Math.random)
+}
+
 /**
  * To the balancer, a target at its limit of concurrent requests is like an unhealthy one: it comes after the others.
  */
-function toBalancedTarget({ name, weight, breaker, upstream }: Target): BalancedTarget {
+function toBalancedTarget({ name, weight, breaker, credential, upstream }: Target): BalancedTarget {
   return {
     name,
     weight,
@@ -258,13 +352,13 @@ function toBalancedTarget({ name, weight, breaker, upstream }: Target): Balanced
       get inFlight() {
         return breaker.inFlight
       },
-      allows: (now) => breaker.allows(now) && !upstream.full,
+      allows: (now) => credential.allows(now) && breaker.allows(now) && !upstream.full,
       expectedFirstByteMs: (now) => breaker.expectedFirstByteMs(now),
     },
   }
 }
 
-/** Like `Target.name`, but without commas. */
-function formatTargetId({ upstream, model }: Target): string {
+/** Like `Target.place`, but without commas. */
+function formatPlaceId({ upstream, model }: Target): string {
   return model === null ? upstream.name : `${upstream.name}/${encodeURIComponent(model)}`
 }

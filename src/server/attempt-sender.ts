@@ -47,7 +47,8 @@ export class AttemptSender {
       deployment,
       outbound,
     }
-    const destination = { upstream: target.upstream, model: target.model ?? conversation?.modelName ?? null }
+    const { upstream, key } = target
+    const destination = { upstream, key, model: target.model ?? conversation?.modelName ?? null }
     const {
       path: address,
       headers,
@@ -85,7 +86,7 @@ export class AttemptSender {
     const sent = { api: fitted.api, fields: listFields(body, fitted.api) }
     const correction = readCorrection(status, error, sent)
     if (correction === null || !isPossible(correction, target)) return false
-    const isNew = this.learned.learn(target.name, model, correction)
+    const isNew = this.learned.learn(target.place, model, correction)
     if (isNew) this.warn(target, model)
     const { api, traits } = this.traits.find(target, conversation.api, asked)
     // A field that must not be dropped is refused from now on; the client of this request gets the upstream's words.
@@ -97,7 +98,7 @@ export class AttemptSender {
   private warn(target: Target<Upstream>, model: string): void {
     const { name } = target.upstream
     const before = this.traits.findUncorrected(target, model)
-    const line = formatConfigLine(name, model, before, this.learned.list(target.name, model))
+    const line = formatConfigLine(name, model, before, this.learned.list(target.place, model))
     this.log.warn(
       { target: target.name, model },
       `${target.name} refused a request, which was changed and sent once more. To change such requests from the start, ahead of other entries that match add to modelTraits: ${line}`,

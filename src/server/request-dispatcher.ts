@@ -11,11 +11,10 @@ import type { RequestBody } from '../relay/request-body.js'
 import { ResponsePipeline } from '../relay/response-pipeline.js'
 import type { ResponseSink } from '../relay/response-sink.js'
 import { findAffinity } from '../routing/affinity.js'
-import type { BreakerSnapshot } from '../routing/circuit-breaker.js'
 import { findHedgeDelayMs } from '../routing/hedge.js'
 import { isAccountScoped, isFailoverDefault } from '../routing/retry-policy.js'
 import type { Route, Target } from '../routing/route.js'
-import type { Router } from '../routing/router.js'
+import type { Router, TargetSnapshot } from '../routing/router.js'
 import { type KnownObjects, type Location, locate } from '../stored/locate.js'
 import { LearnedTraits } from '../translate/corrections/learned-traits.js'
 import { ThoughtStore } from '../translate/thinking/thought-store.js'
@@ -24,8 +23,6 @@ import type { Upstream } from '../upstream/upstream.js'
 import { AttemptSender } from './attempt-sender.js'
 import { type Plan, type PlanRequest, type PlanRules, type ProxyPlan, planRequest } from './plan.js'
 import { TargetTraits } from './target-traits.js'
-
-const FIRST_ONLY: readonly number[] = [0]
 
 /** The second half of a request's life: plan, cache, attempt. Holds what a reload of the config replaces. */
 export class RequestDispatcher {
@@ -104,7 +101,7 @@ export class RequestDispatcher {
   }
 
   /** Circuit breakers by the names of their targets. */
-  get targetHealth(): ReadonlyMap<string, BreakerSnapshot> {
+  get targetHealth(): ReadonlyMap<string, TargetSnapshot> {
     return this.router.snapshotTargets(performance.now())
   }
 
@@ -174,10 +171,11 @@ export class RequestDispatcher {
   ): FailoverOptions {
     const { targets, balancer, failover, firstTokenMs } = route
     const affinity = targets.length > 1 && route.strategy !== 'order' ? affinityOf(exchange, body) : null
-    // Stored objects (files, batches) exist at one target only: the one that made them, else the first.
     const isPinned = targets.length > 1 && isAccountScoped(exchange.request.path)
-    const all = isPinned ? (usable ?? FIRST_ONLY).slice(0, 1) : balancer.order(performance.now(), affinity)
-    const order = usable === null ? all : all.filter((i) => usable.includes(i))
+    const all = balancer.order(performance.now(), affinity)
+    const able = isPinned ? orderAccount(route, usable, all) : all
+    const open = usable === null ? able : able.filter((i) => usable.includes(i))
+    const order = deferMissing(open, route, exchange.body?.conversation?.modelName ?? exchange.request.model)
     const hedge = route.hedge ? findHedge(exchange, route, order) : null
     return {
       targets,
@@ -185,6 +183,7 @@ export class RequestDispatcher {
       failover,
       firstTokenMs,
       hedge,
+      ownsCredential: this.config.keys.mode !== 'passthrough',
       budget: this.context.budget,
       send: this.sender.send,
       correct:
@@ -206,6 +205,35 @@ function affinityOf({ request }: Exchange, body: RequestBody | null): string | n
   if (conversation !== null) return conversation.conversation
   const isWhole = body?.isComplete === true
   return findAffinity(request, isWhole ? { bytes: body.join(), session: body.peeked.session } : null)
+}
+
+/**
+ * Stored objects (files, batches) exist in one account only: that of the target that made them, else of the first one.
+ * Each of its keys gets to them.
+ */
+function orderAccount(
+  { targets }: Route<Upstream>,
+  usable: readonly number[] | null,
+  order: readonly number[],
+): readonly number[] {
+  const place = targets[usable?.[0] ?? 0]?.place
+  return order.filter((i) => targets[i]?.place === place)
+}
+
+/** Targets that have said that they lack the model come last. @param asked the model of the request */
+function deferMissing(
+  order: readonly number[],
+  { targets }: Route<Upstream>,
+  asked: string | null,
+): readonly number[] {
+  if (order.length === 1 || order.every((i) => targets[i]?.missing.isEmpty !== false)) return order
+  const now = performance.now()
+  const lacks = (i: number): boolean => {
+    const target = targets[i]
+    const model = target?.model ?? asked
+    return target !== undefined && model !== null && target.missing.lacks(model, now)
+  }
+  return [...order.filter((i) => !lacks(i)), ...order.filter(lacks)]
 }
 
 function isFull({ targets }: Route<Upstream>): boolean {

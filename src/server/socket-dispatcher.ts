@@ -187,6 +187,7 @@ export class SocketDispatcher {
     return {
       targets,
       failover: failover ?? isFailoverDefault(exchange.request.method, exchange.request.path),
+      ownsCredential: !passthrough,
       build: (target) => buildHandshake(exchange, target, model, passthrough),
     }
   }
@@ -201,7 +202,7 @@ const INVALID_HANDSHAKE =
 /** Builds the handshake for a target: the client's, with the model name, the credential and the path of the target. */
 function buildHandshake(
   { request }: Exchange,
-  { upstream, model: ownName }: Target<Upstream>,
+  { upstream, key, model: ownName }: Target<Upstream>,
   model: string | null,
   passthrough: boolean,
 ): HandshakeRequest {
@@ -209,13 +210,14 @@ function buildHandshake(
   const queryModel = new URLSearchParams(query).get('model')
   const wanted = ownName ?? model
   const isRenamed = request.model !== null && wanted !== null && wanted !== queryModel
-  const headers = filterRequestHeaders(rawHeaders, upstream.auth.headersFor(path, passthrough), passthrough)
-  if (passthrough) placePassthroughCredential(headers, upstream.auth.passthroughSchemeFor(path))
+  const { auth, address } = upstream.withKey(key)
+  const headers = filterRequestHeaders(rawHeaders, auth.headersFor(path, passthrough), passthrough)
+  if (passthrough) placePassthroughCredential(headers, auth.passthroughSchemeFor(path))
   // Compressed frames could not be read.
   removeHeader(headers, 'sec-websocket-extensions')
   const target = isRenamed ? replaceModel(query, wanted) : query
   return {
-    path: upstream.address.build(path, target, wanted, passthrough),
+    path: address.build(path, target, wanted, passthrough),
     headers: passthrough ? headers : stripSubprotocolKeys(headers),
   }
 }

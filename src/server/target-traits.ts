@@ -36,7 +36,7 @@ export class TargetTraits {
   find(target: Target<Upstream>, body: BodyApi, model: string | null): TargetWants {
     const known = this.findUncorrected(target, model)
     const name = target.model ?? model
-    const traits = name === null ? known : this.learned.apply(known, target.name, name)
+    const traits = name === null ? known : this.learned.apply(known, target.place, name)
     return { api: chooseApi(body, target.upstream.apis, traits), traits }
   }
 

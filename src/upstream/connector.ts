@@ -209,6 +209,17 @@ export class TappedSocket {
     return this.handOver(rest)
   }
 
+  /**
+   * Passes on data that a reader has held back, to the reader that has taken its place or else to undici.
+   * @param from the reader that held it
+   * @returns what `onWire` has to return
+   */
+  passOn(held: Buffer, from: RawBodyReader): boolean {
+    if (this.reader === from) this.reader = null
+    if (this.socket.destroyed) return true
+    return this.reader === null ? this.handOver(held) : this.reader.onWire(held)
+  }
+
   /** Resumes after `onWire` has returned false. */
   goOn(): void {
     this.socket._read(0)

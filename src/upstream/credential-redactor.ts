@@ -32,8 +32,9 @@ export class CredentialRedactor {
   }
 
   /** Creates the redactor of an upstream. @returns null if it has no credentials */
-  static of({ secrets, auth, apiKey }: UpstreamConfig): CredentialRedactor | null {
-    const inUrl = auth === 'query' && apiKey !== null ? [apiKey] : []
+  static of({ secrets, auth, apiKey, keys }: UpstreamConfig): CredentialRedactor | null {
+    const credentials = keys?.map(({ credential }) => credential) ?? [apiKey ?? []].flat()
+    const inUrl = auth === 'query' ? credentials : []
     const hidden = [...inUrl, ...secrets.filter((secret) => secret.length >= SECRET_MIN_LENGTH)]
     return hidden.length === 0 ? null : new CredentialRedactor(hidden, inUrl.length > 0)
   }

@@ -150,15 +150,25 @@ export class ModelList {
       this.lists.set(upstream, list)
     }
     const age = performance.now() - list.at
-    if (age > (list.failed ? pauseMs : freshMs)) list.pending ??= refresh(upstream, list, timeoutMs)
+    if (age > (list.failed ? pauseMs : freshMs))
+      list.pending ??= refresh(upstream, list, {
+        key: this.router.findKey(upstream, performance.now()),
+        timeoutMs,
+      })
     if (list.models === null) await list.pending
     return list.models ?? []
   }
 }
 
+interface FetchOptions {
+  /** Index of the upstream's key to use. */
+  readonly key: number
+  readonly timeoutMs: number
+}
+
 /** Requests an upstream's list. The promise is never rejected. */
-async function refresh(upstream: Upstream, list: CachedList, timeoutMs: number): Promise<void> {
-  const models = await fetchModels(upstream, timeoutMs)
+async function refresh(upstream: Upstream, list: CachedList, how: FetchOptions): Promise<void> {
+  const models = await fetchModels(upstream, how)
   list.pending = null
   list.at = performance.now()
   list.failed = models === null
@@ -166,9 +176,13 @@ async function refresh(upstream: Upstream, list: CachedList, timeoutMs: number):
 }
 
 /** @returns null if there is no usable list in time */
-function fetchModels(upstream: Upstream, timeoutMs: number): Promise<readonly ModelObject[] | null> {
+function fetchModels(
+  upstream: Upstream,
+  { key, timeoutMs }: FetchOptions,
+): Promise<readonly ModelObject[] | null> {
   return new Promise<string | null>((resolve) => {
-    const { auth, address, listQuery } = upstream
+    const { listQuery } = upstream
+    const { auth, address } = upstream.withKey(key)
     const headers = [...auth.headersFor('/models', false), 'accept', 'application/json']
     const fallback = auth.defaultHeaderFor('/models')
     if (fallback !== null) headers.push(...fallback)

@@ -14,6 +14,7 @@ import { hasUsageField, UsageStripper } from '../translate/response/strip-usage.
 import type { CreateTranslation, Translation } from '../translate/translation.js'
 import { placePassthroughCredential } from './passthrough-auth.js'
 import type { Upstream } from './upstream.js'
+import type { UpstreamAuth } from './upstream-auth.js'
 import { replaceModel } from './url.js'
 
 /** A client's request, as far as it matters for the request to the upstream. */
@@ -36,6 +37,8 @@ export interface ClientRequest {
 /** Where a request goes. */
 export interface Destination {
   readonly upstream: Upstream
+  /** Index of the key to use, see `Upstream.withKey`. */
+  readonly key: number
   /** Replaces the client's model; null leaves the body as it is. */
   readonly model: string | null
 }
@@ -58,7 +61,7 @@ export interface UpstreamRequest {
  */
 export function buildUpstreamRequest(
   request: ClientRequest,
-  { upstream, model }: Destination,
+  { upstream, key, model }: Destination,
   passthrough: boolean,
 ): UpstreamRequest {
   const { found, deployment, outbound } = request
@@ -68,9 +71,10 @@ export function buildUpstreamRequest(
   if (usageEdit !== null) edits.push(usageEdit)
   const query = nameInQuery(request.query, model ?? deployment)
   const modelName = model ?? deployment ?? found?.model?.value ?? null
+  const { address, auth } = upstream.withKey(key)
   return {
-    path: upstream.address.build(nameInPath(request, model), query, modelName, passthrough),
-    headers: buildHeaders(request, upstream, passthrough, usageEdit !== null || outbound?.readable === true),
+    path: address.build(nameInPath(request, model), query, modelName, passthrough),
+    headers: buildHeaders(request, auth, passthrough, usageEdit !== null || outbound?.readable === true),
     edits: edits.length > 1 ? sortEdits(edits) : edits,
     translate: composeTranslation(outbound, usageEdit !== null),
   }
@@ -108,7 +112,7 @@ const NO_EDITS: readonly Edit[] = []
 /** @param readable the response must not be compressed, as it will be changed */
 function buildHeaders(
   { path, rawHeaders }: ClientRequest,
-  { auth }: Upstream,
+  auth: UpstreamAuth,
   passthrough: boolean,
   readable: boolean,
 ): string[] {

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Dispatcher } from 'undici'
 import type { Api, PresetName } from '../api/presets.js'
 import type { Config } from '../config/config.js'
+import type { UpstreamKey } from '../config/upstream-keys.js'
 import type { UpstreamConfig, UpstreamTimeouts } from '../config/upstreams.js'
 import type { Lookup } from './address-memory.js'
 import {
@@ -39,6 +40,12 @@ export function createUpstreams(
 /** APIs that tell usage in a stream if they are asked for it. Mistral's `/fim/completions` refuses the field. */
 const TELLS_IF_ASKED = /(?<!\/fim)\/completions$/
 
+/** How the requests with one credential are sent. */
+interface CredentialUse {
+  readonly auth: UpstreamAuth
+  readonly address: UpstreamAddress
+}
+
 /** One API, and the connections to it. */
 export class Upstream {
   readonly name: string
@@ -51,6 +58,9 @@ export class Upstream {
   readonly listed: boolean
   /** Whether WebSockets are opened to it. */
   readonly websockets: boolean
+  /** Its keys, which share the connections; null if it has one credential or none. */
+  readonly keys: readonly UpstreamKey[] | null
+  /** With the first credential. */
   readonly address: UpstreamAddress
   readonly auth: UpstreamAuth
   /** TLS settings for WebSockets, which have connections of their own; null for the defaults. */
@@ -62,6 +72,7 @@ export class Upstream {
   inFlight: number
   /** `performance.now()` of the last request. */
   usedAt: number
+  private readonly credentials: readonly CredentialUse[]
   private readonly config: UpstreamConfig
   private readonly pool: ConnectionPool
   /** Null if the credential stays the same. */
@@ -81,9 +92,15 @@ export class Upstream {
     this.timeouts = config.timeouts
     this.listed = config.listsModels
     this.websockets = config.websockets
+    this.keys = config.keys
     this.address = new UpstreamAddress(config)
     this.access = createCloudAccess(config, events)
     this.auth = new UpstreamAuth(config, this.access instanceof TokenAccess ? this.access : null)
+    this.credentials =
+      config.keys?.map(({ credential }) => {
+        const own = { ...config, apiKey: credential }
+        return { auth: new UpstreamAuth(own, null), address: new UpstreamAddress(own) }
+      }) ?? []
     this.tls = { ca: config.ca, servername: config.servername }
     this.lastRedactor = CredentialRedactor.of(config)
     this.redactorGeneration = -1
@@ -91,6 +108,11 @@ export class Upstream {
     this.usedAt = performance.now()
     this.config = config
     this.pool = new ConnectionPool(config, Math.max(limits.headerBytes, RESPONSE_HEAD_MIN))
+  }
+
+  /** How requests are sent with one of the credentials. @param key index into `keys`; 0 where there are none */
+  withKey(key: number): CredentialUse {
+    return this.credentials[key] ?? this
   }
 
   /** Whether it has reached its limit of concurrent requests. */

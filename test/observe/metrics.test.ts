@@ -21,7 +21,7 @@ test('each time of a request is observed in seconds in its own histogram', async
   const req = { method: 'GET', rawHeaders: [] } as unknown as IncomingMessage
   const exchange = new Exchange(req, {} as ServerResponse, 1_000)
   exchange.startAttempts(1_500)
-  exchange.setWinner('up', null, 1_500)
+  exchange.setWinner({ upstream: { name: 'up' }, keyName: null, model: null }, 1_500)
   exchange.startResponse(200, null, 3_500)
   exchange.markHeadSent(3_500)
   exchange.conclude('done')
@@ -51,7 +51,7 @@ test('requests that failed are counted by what shows it, also those with an erro
   ): void => {
     const req = { method: 'GET', rawHeaders: [] } as unknown as IncomingMessage
     const exchange = new Exchange(req, {} as ServerResponse, 0)
-    exchange.setWinner('up', null, 0)
+    exchange.setWinner({ upstream: { name: 'up' }, keyName: null, model: null }, 0)
     exchange.startResponse(status, null, 1)
     exchange.conclude(end)
     const summary = exchange.close(2) as RequestSummary

@@ -10,6 +10,7 @@ function event(data: unknown, name?: string): string {
 const EMPTY = [
   ': keep-alive\n\n',
   '\n\n',
+  'data: [DONE]\n\n',
   event({ type: 'ping' }, 'ping'),
   event(
     { type: 'message_start', message: { id: 'm', content: [], usage: { input_tokens: 5 } } },
@@ -45,7 +46,6 @@ const CONTENT = [
   event({ candidates: [{ content: { parts: [{ text: '', thoughtSignature: 's' }] } }] }),
   event({ candidates: [{ content: { parts: [{ functionCall: { name: 'f' } }] } }] }),
   event({ candidates: [{ finishReason: 'STOP' }] }),
-  'data: [DONE]\n\n',
   'data: no JSON\n\n',
 ]
 
@@ -89,7 +89,7 @@ test('an error in place of an answer is found with its type, behind any empty st
     for (const start of ['', ...EMPTY]) {
       const finder = feed(start + text, 3)
       assert.is(finder.found, 'error', start + text)
-      assert.is(finder.errorType, type)
+      assert.is(finder.facts?.words[0] ?? null, type)
     }
 })
 

@@ -10,6 +10,8 @@ import type { FailoverOptions } from '../../src/relay/failover-options.js'
 import { ResponsePipeline } from '../../src/relay/response-pipeline.js'
 import type { ResponseSink } from '../../src/relay/response-sink.js'
 import { BREAKER_DEFAULTS, CircuitBreaker } from '../../src/routing/circuit-breaker.js'
+import { CredentialHealth } from '../../src/routing/credential-health.js'
+import { MissingModels } from '../../src/routing/missing-models.js'
 import type { Target } from '../../src/routing/route.js'
 import type { Upstream } from '../../src/upstream/upstream.js'
 
@@ -62,10 +64,15 @@ function startPipeline(upstreams = 1, send: ((attempt: Attempt) => void) | null 
   const { timeouts } = loadConfig({ env: {}, cwd: '/nonexistent' })
   const targets = Array.from({ length: upstreams }, (_, i) => ({
     name: `up${i}`,
+    place: `up${i}`,
+    key: 0,
+    keyName: null,
     upstream: { name: `up${i}`, timeouts: resolveUpstreamTimeouts(timeouts) } as Upstream,
     model: null,
     weight: 1,
     breaker: new CircuitBreaker(BREAKER_DEFAULTS, () => {}),
+    credential: new CredentialHealth(() => {}),
+    missing: new MissingModels(() => {}),
   }))
   const options: FailoverOptions = {
     targets,
@@ -73,6 +80,7 @@ function startPipeline(upstreams = 1, send: ((attempt: Attempt) => void) | null 
     failover: true,
     firstTokenMs: null,
     hedge: null,
+    ownsCredential: true,
     budget: new ByteBudget(1_000_000),
     correct: null,
     send: (_, attempt) => void (send === null ? attempts.push(attempt) : send(attempt)),

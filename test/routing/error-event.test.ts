@@ -4,15 +4,23 @@ import { findErrorStatus } from '../../src/routing/error-event.js'
 
 /** Codes and types that the vendors document, by the status that they stand for. */
 const TYPES: Readonly<Record<number, string>> = {
-  400: 'invalid_request_error invalid_prompt context_length_exceeded string_above_max_length model_not_found not_found_error authentication_error permission_error billing_error content_filter cyber_policy invalid_image_format image_parse_error unsupported_value request_too_large tool_use_failed INVALID_ARGUMENT FAILED_PRECONDITION 400 404',
+  400: 'invalid_request_error invalid_prompt context_length_exceeded string_above_max_length model_not_found not_found_error authentication_error permission_error billing_error content_filter cyber_policy invalid_image_format image_parse_error unsupported_value request_too_large tool_use_failed INVALID_ARGUMENT FAILED_PRECONDITION BadRequestError 400',
   429: 'rate_limit_error rate_limit_exceeded insufficient_quota RESOURCE_EXHAUSTED 429',
-  500: 'server_error api_error internal_server_error vector_store_timeout timeout_error INTERNAL error 500 502',
+  500: 'server_error api_error internal_server_error vector_store_timeout timeout_error INTERNAL error 500',
   503: 'overloaded_error service_unavailable UNAVAILABLE engine_overloaded',
 }
 
 test('an error event has the status that its vendor gives the same error in a head', () => {
   for (const [status, types] of Object.entries(TYPES))
     for (const type of types.split(' ')) assert.is(findErrorStatus(type), Number(status), type)
+})
+
+test('a code that is a status says it, wherever the error has it', () => {
+  assert.is(findErrorStatus('404'), 404)
+  assert.is(findErrorStatus('unavailable', '502'), 502)
+  assert.is(findErrorStatus('badrequesterror', '400'), 400)
+  assert.is(findErrorStatus('1302', 'server_error'), 500)
+  assert.is(findErrorStatus(), 500)
 })
 
 test.run()

@@ -1,24 +1,35 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
+  CREDENTIAL_MISSING,
   classifyFailure,
-  classifyOutcome,
+  EMPTY_RESPONSE,
   ENCODED_RESPONSE,
   type FailureKind,
   FIRST_BYTE_LATE,
   FIRST_TOKEN_LATE,
   type Outcome,
-  type Verdict,
 } from '../../src/routing/outcome.js'
 
 const WAITING = { phase: 'waiting', reused: false, sentWhole: true } as const
 
 const KINDS: Array<[Outcome, FailureKind]> = [
   [200, 'final_status'],
+  [400, 'final_status'],
+  [401, 'credential_refused'],
+  [402, 'quota_exhausted'],
+  [403, 'credential_refused'],
   [404, 'final_status'],
+  [408, 'retryable_status'],
+  [409, 'retryable_status'],
   [501, 'final_status'],
-  [429, 'retryable_status'],
-  [500, 'retryable_status'],
+  [505, 'final_status'],
+  [429, 'rate_limited'],
+  [500, 'server_error'],
+  [529, 'server_error'],
+  [999, 'server_error'],
+  [{ ...WAITING, code: CREDENTIAL_MISSING, phase: 'connecting' }, 'credential_missing'],
+  [{ ...WAITING, code: EMPTY_RESPONSE, phase: 'silent' }, 'empty_response'],
   [{ ...WAITING, code: 'UND_ERR_NOT_SUPPORTED' }, 'rejected_locally'],
   [{ ...WAITING, code: ENCODED_RESPONSE }, 'untranslatable'],
   [{ ...WAITING, code: 'ECONNREFUSED' }, 'connect_failed'],
@@ -45,35 +56,11 @@ test('a response that is no HTTP does not make a kept connection stale', () => {
     assert.is(classifyFailure({ ...WAITING, code, reused: true }), 'connection_lost', code)
 })
 
-const VERDICTS: Array<[string, Outcome, Verdict]> = [
-  ['200', 200, 'success'],
-  ['400', 400, 'success'],
-  ['404', 404, 'success'],
-  ['408', 408, 'success'],
-  ['501', 501, 'success'],
-  ['429', 429, 'ignore'],
-  ['500', 500, 'failure'],
-  ['503', 503, 'failure'],
-  ['529', 529, 'failure'],
-  ['a refused connection', { ...WAITING, code: 'ECONNREFUSED', phase: 'connecting' }, 'failure'],
-  ['a new connection that is lost', { ...WAITING, code: 'ECONNRESET' }, 'failure'],
-  ['a kept connection that is lost', { ...WAITING, code: 'ECONNRESET', reused: true }, 'ignore'],
-  ['a response that cannot be translated', { ...WAITING, code: ENCODED_RESPONSE }, 'success'],
-  ['a first byte that is too late', { ...WAITING, code: FIRST_BYTE_LATE }, 'failure'],
-  ['a stalled stream', { ...WAITING, code: FIRST_TOKEN_LATE, phase: 'silent' }, 'failure'],
-  [
-    'a request that undici refuses to send',
-    { ...WAITING, code: 'UND_ERR_INVALID_ARG', phase: 'connecting' },
-    'ignore',
-  ],
-]
-
-const VERDICT_NAMES = { success: 'a success', failure: 'a failure', ignore: 'neither success nor failure' }
-
-for (const [name, outcome, verdict] of VERDICTS) {
-  test(`for the circuit breaker, ${name} is ${VERDICT_NAMES[verdict]}`, () => {
-    assert.is(classifyOutcome(outcome), verdict)
-  })
-}
+test("what an upstream says of a client's own credential is no failure of the relay's", () => {
+  for (const status of [401, 402, 403]) assert.is(classifyFailure(status, false), 'final_status')
+  for (const [outcome, kind] of KINDS)
+    if (typeof outcome !== 'number' || outcome < 401 || outcome > 403)
+      assert.is(classifyFailure(outcome, false), kind)
+})
 
 test.run()

@@ -31,7 +31,11 @@ test('health hears of errors of the target, and of responses that ended well', (
     ['client_gone', 'server_error', ['server_error']],
     ['client_gone', null, []],
     ['shutdown', null, []],
-    ['upstream_cut', null, []],
+    ['upstream_cut', null, ['upstream_cut']],
+    ['upstream_idle', null, ['upstream_idle']],
+    ['upstream_cut', 'rate_limit_error', [null]],
+    ['client_stalled', null, []],
+    ['superseded', null, []],
   ] as const)
     assert.equal(heardOf(end, error), heard, `${end} ${error}`)
 })

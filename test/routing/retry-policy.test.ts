@@ -1,13 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import {
-  ENCODED_RESPONSE,
-  type Failure,
-  type FailurePhase,
-  FIRST_BYTE_LATE,
-  FIRST_TOKEN_LATE,
-  type Outcome,
-} from '../../src/routing/outcome.js'
+import { FAILURE_KINDS, type FailureKind } from '../../src/routing/outcome.js'
 import {
   type AttemptState,
   type Decision,
@@ -15,153 +8,154 @@ import {
   isAccountScoped,
   isFailoverDefault,
   isIdempotent,
+  RETRY_POLICY,
 } from '../../src/routing/retry-policy.js'
 import { fc } from '../support/property.js'
 
-/** Everything is possible and allowed. */
-const FREE: AttemptState = { retried: false, hasOther: true, failover: true, idempotent: false }
+const KINDS = Object.keys(FAILURE_KINDS) as FailureKind[]
 
-function failed(code: string, phase: FailurePhase, more: Partial<Failure> = {}): Failure {
-  return { code, phase, reused: false, sentWhole: true, ...more }
+/**
+ * What is decided, one letter for each state: `=` the same target, `f` the same on a fresh connection, `k` another key,
+ * `n` the next target, `a` accept, `g` give up.
+ *
+ * The four words are: failover; no failover but an idempotent method; neither; and then all three once more for an
+ * attempt that was itself a retry. The four letters of a word are: another key and another upstream are left; only a key;
+ * only another upstream; neither.
+ */
+const DECIDED: Readonly<Record<FailureKind, string>> = {
+  //                        failover idempotent neither | failover idempotent neither
+  final_status: '            aaaa     aaaa       aaaa      aaaa     aaaa       aaaa',
+  correctable: '             ====     ====       ====      aaaa     aaaa       aaaa',
+  retryable_status: '        nnna     aaaa       aaaa      nnna     aaaa       aaaa',
+  rate_limited: '            kkna     kkaa       kkaa      kkna     kkaa       kkaa',
+  server_error: '            nnna     aaaa       aaaa      nnna     aaaa       aaaa',
+  credential_missing: '      kkng     kkng       kkng      kkng     kkng       kkng',
+  credential_refused: '      kkna     kkna       kkna      kkna     kkna       kkna',
+  quota_exhausted: '         kkna     kkna       kkna      kkna     kkna       kkna',
+  model_missing: '           nnna     nnna       nnna      nnna     nnna       nnna',
+  empty_response: '          nnna     aaaa       aaaa      nnna     aaaa       aaaa',
+  stalled: '                 nnna     aaaa       aaaa      nnna     aaaa       aaaa',
+  rejected_locally: '        gggg     gggg       gggg      gggg     gggg       gggg',
+  untranslatable: '          ngng     gggg       gggg      ngng     gggg       gggg',
+  connect_failed: '          ngng     ngng       ngng      ngng     ngng       ngng',
+  stale_connection_unsent: ' ffff     ffff       ffff      ngng     ngng       ngng',
+  stale_connection: '        ffff     ffff       gggg      ngng     gggg       gggg',
+  upload_incomplete: '       ngng     ngng       ngng      ngng     ngng       ngng',
+  connection_lost: '         ngng     gggg       gggg      ngng     gggg       gggg',
+  first_byte_timeout: '      ngng     gggg       gggg      ngng     gggg       gggg',
 }
 
-const STALE = failed('UND_ERR_SOCKET', 'waiting', { reused: true })
-const STALE_UNSENT = failed('EPIPE', 'waiting', { reused: true, sentWhole: false })
-const DEAD = failed('ECONNRESET', 'waiting')
-const UNSENT = failed('ECONNRESET', 'waiting', { sentWhole: false })
-const UNWRITTEN = failed('UPSTREAM_RESET', 'connecting', { reused: true })
-const UNREACHED = failed('ECONNREFUSED', 'connecting')
-const LATE = failed(FIRST_BYTE_LATE, 'waiting')
-const SILENT = failed(FIRST_TOKEN_LATE, 'silent')
-const REFUSED = failed('UND_ERR_INVALID_ARG', 'connecting')
+const LETTERS: Readonly<Record<Decision, string>> = {
+  same: '=',
+  fresh: 'f',
+  key: 'k',
+  next: 'n',
+  accept: 'a',
+  give_up: 'g',
+}
 
-/** Decisions if everything is possible; without another target; without failover; without both. */
-const DECIDED: Array<[string, Outcome, [Decision, Decision, Decision, Decision]]> = [
-  ['a 200', 200, ['accept', 'accept', 'accept', 'accept']],
-  ['a client error', 400, ['accept', 'accept', 'accept', 'accept']],
-  ['a retryable status', 503, ['next', 'accept', 'accept', 'accept']],
-  ['a refused connection', UNREACHED, ['next', 'fail', 'next', 'fail']],
-  ['a kept connection that is lost', STALE, ['retry', 'retry', 'fail', 'fail']],
-  ['a kept connection that is lost after half the body', STALE_UNSENT, ['retry', 'retry', 'retry', 'retry']],
-  [
-    'a kept connection that is lost before anything was written',
-    UNWRITTEN,
-    ['retry', 'retry', 'retry', 'retry'],
-  ],
-  ['a new connection that is lost', DEAD, ['next', 'fail', 'fail', 'fail']],
-  ['a new connection that is lost after half the body', UNSENT, ['next', 'fail', 'next', 'fail']],
-  ['a first byte that is too late', LATE, ['next', 'fail', 'fail', 'fail']],
-  ['a 200 that stalls', SILENT, ['next', 'accept', 'accept', 'accept']],
-  [
-    'a 200 without content whose connection is lost',
-    failed('ECONNRESET', 'silent'),
-    ['next', 'fail', 'fail', 'fail'],
-  ],
-  [
-    'a response that cannot be translated',
-    failed(ENCODED_RESPONSE, 'waiting'),
-    ['next', 'fail', 'fail', 'fail'],
-  ],
-  ['a request that undici refuses to send', REFUSED, ['fail', 'fail', 'fail', 'fail']],
-]
+/** What an outcome says of the target's health, and what is to rest. */
+const HEALTH: Readonly<Record<FailureKind, string>> = {
+  final_status: 'success none',
+  correctable: 'success none',
+  retryable_status: 'success none',
+  rate_limited: 'ignore target',
+  server_error: 'failure target',
+  credential_missing: 'failure none',
+  credential_refused: 'ignore credential',
+  quota_exhausted: 'ignore credential',
+  model_missing: 'success model',
+  empty_response: 'failure none',
+  stalled: 'failure none',
+  rejected_locally: 'ignore none',
+  untranslatable: 'success none',
+  connect_failed: 'failure none',
+  stale_connection_unsent: 'ignore none',
+  stale_connection: 'ignore none',
+  upload_incomplete: 'failure none',
+  connection_lost: 'failure none',
+  first_byte_timeout: 'failure none',
+}
 
-for (const [name, outcome, expected] of DECIDED) {
-  test(`after ${name} the decision is ${[...new Set(expected)].join(' or ')}`, () => {
-    const found = [true, false].flatMap((failover) =>
-      [true, false].map((hasOther) => decide(outcome, { ...FREE, hasOther, failover })),
-    )
-    assert.equal(found, expected)
+function decideAll(kind: FailureKind): string {
+  const words: string[] = []
+  for (const retried of [false, true])
+    for (const [failover, idempotent] of [
+      [true, false],
+      [false, true],
+      [false, false],
+    ] as const) {
+      const letters = [
+        [true, true],
+        [true, false],
+        [false, true],
+        [false, false],
+      ].map(
+        ([hasKey = false, hasOther = false]) =>
+          LETTERS[decide(kind, { retried, failover, idempotent, hasKey, hasOther })],
+      )
+      words.push(letters.join(''))
+    }
+  return words.join(' ')
+}
+
+for (const kind of KINDS) {
+  test(`the decisions after ${kind} are those of the table, in every state`, () => {
+    assert.is(decideAll(kind), DECIDED[kind].trim().replace(/ +/g, ' '))
+    assert.is(`${RETRY_POLICY[kind].health} ${RETRY_POLICY[kind].cooldown}`, HEALTH[kind])
   })
 }
 
-test('a request on a lost kept connection is retried once, and then goes to the next target', () => {
-  assert.is(decide(STALE, { ...FREE, retried: true }), 'next')
-  assert.is(decide(STALE, { ...FREE, retried: true, hasOther: false }), 'fail')
-  assert.is(decide(STALE, { ...FREE, retried: true, failover: false }), 'fail')
-  assert.is(decide(STALE_UNSENT, { ...FREE, retried: true, failover: false }), 'next')
-})
-
-test('without failover an idempotent request is still retried at the same target', () => {
-  const state = { retried: false, hasOther: true, failover: false, idempotent: true }
-  assert.is(decide(STALE, state), 'retry')
-  assert.is(decide(STALE, { ...state, retried: true }), 'fail')
-  assert.is(decide(DEAD, state), 'fail')
-})
-
-test('a request that got no connection goes to the next target, whatever the error code', () => {
-  for (const code of [
-    'ECONNREFUSED',
-    'ENOTFOUND',
-    'EAI_AGAIN',
-    'ETIMEDOUT',
-    'UND_ERR_CONNECT_TIMEOUT',
-    'ERR_TLS_CERT_ALTNAME_INVALID',
-    'DEPTH_ZERO_SELF_SIGNED_CERT',
-    'EPROTO',
-    'ECONNRESET',
-    'UND_ERR_SOCKET',
-    'something new',
-  ])
-    assert.is(decide(failed(code, 'connecting'), { ...FREE, failover: false }), 'next', code)
-})
-
-test('a first-byte timeout on a kept connection is not retried at the same target', () => {
-  assert.is(decide(failed(FIRST_BYTE_LATE, 'waiting', { reused: true }), FREE), 'next')
-})
-
-test('the retryable statuses are 408, 409, 429 and all from 500 up except 501 and 505', () => {
-  const next = [...Array(600).keys()].filter((status) => decide(status, FREE) === 'next')
-  const from500 = [...Array(100).keys()].map((i) => 500 + i).filter((status) => status !== 501)
-  assert.equal(next, [408, 409, 429, ...from500.filter((status) => status !== 505)])
-})
-
+const anyKind = fc.constantFrom(...KINDS)
 const anyState: fc.Arbitrary<AttemptState> = fc.record({
   retried: fc.boolean(),
+  hasKey: fc.boolean(),
   hasOther: fc.boolean(),
   failover: fc.boolean(),
   idempotent: fc.boolean(),
 })
 
-const anyFailure: fc.Arbitrary<Failure> = fc.record({
-  code: fc.constantFrom(
-    ...['ECONNREFUSED', 'ETIMEDOUT', 'UND_ERR_SOCKET', 'ECONNRESET', 'UPSTREAM_RESET', 'EPIPE', 'HPE_X'],
-    ...[FIRST_BYTE_LATE, FIRST_TOKEN_LATE, 'UND_ERR_INVALID_ARG', 'UND_ERR_DESTROYED', 'unknown'],
-  ),
-  phase: fc.constantFrom<FailurePhase>('connecting', 'waiting', 'silent'),
-  reused: fc.boolean(),
-  sentWhole: fc.boolean(),
-})
-
-const anyOutcome: fc.Arbitrary<Outcome> = fc.oneof(fc.integer({ min: 200, max: 999 }), anyFailure)
-
-test('a decision never needs a target that does not exist, nor a second retry', () => {
+test('with failover it makes no difference whether the method is idempotent', () => {
   fc.assert(
-    fc.property(anyOutcome, anyState, (outcome, state) => {
-      const decision = decide(outcome, state)
-      if (decision === 'next') assert.ok(state.hasOther)
-      if (decision === 'retry') assert.not.ok(state.retried)
+    fc.property(anyKind, anyState, (kind, state) => {
+      const repeatable = { ...state, failover: true }
+      assert.is(
+        decide(kind, { ...repeatable, idempotent: true }),
+        decide(kind, { ...repeatable, idempotent: false }),
+      )
     }),
   )
 })
 
-test('a status never becomes an error of the relay, and only a lost kept connection is retried', () => {
+test('a decision never needs a target or a key that does not exist, nor a second retry', () => {
   fc.assert(
-    fc.property(anyOutcome, anyState, (outcome, state) => {
-      const decision = decide(outcome, state)
-      if (typeof outcome === 'number') assert.ok(decision === 'accept' || decision === 'next')
-      else if (decision === 'retry') assert.ok(outcome.reused && outcome.phase !== 'silent')
-      else if (decision === 'accept') assert.is(outcome.phase, 'silent')
+    fc.property(anyKind, anyState, (kind, state) => {
+      const decision = decide(kind, state)
+      if (decision === 'next') assert.ok(state.hasOther || state.hasKey)
+      if (decision === 'key') assert.ok(state.hasKey)
+      if (decision === 'same' || decision === 'fresh') assert.not.ok(state.retried)
     }),
   )
 })
+
+/** The upstream did something with the request, or may have. */
+const ACTED: readonly FailureKind[] = [
+  'retryable_status',
+  'server_error',
+  'empty_response',
+  'stalled',
+  'untranslatable',
+  'stale_connection',
+  'connection_lost',
+  'first_byte_timeout',
+]
 
 test('without failover a request that an upstream may have acted on is not sent to another target', () => {
   fc.assert(
-    fc.property(anyFailure, anyState, (failure, state) => {
-      fc.pre(failure.sentWhole && failure.phase !== 'connecting' && failure.code !== 'ECONNREFUSED')
-      const decision = decide(failure, { ...state, failover: false })
-      assert.not.equal(decision, 'next')
-      if (decision === 'retry') assert.ok(state.idempotent)
+    fc.property(fc.constantFrom(...ACTED), anyState, (kind, state) => {
+      const decision = decide(kind, { ...state, failover: false })
+      assert.not.ok(decision === 'next' || decision === 'key')
+      if (decision === 'fresh') assert.ok(state.idempotent)
     }),
   )
 })
@@ -169,26 +163,32 @@ test('without failover a request that an upstream may have acted on is not sent 
 test('every walk over the targets ends, with at most two attempts for each', () => {
   fc.assert(
     fc.property(
-      fc.array(anyOutcome, { minLength: 40, maxLength: 40 }),
-      fc.integer({ min: 1, max: 8 }),
+      fc.array(anyKind, { minLength: 60, maxLength: 60 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 4 }),
       fc.boolean(),
-      (outcomes, targets, failover) => {
+      (kinds, upstreams, keys, failover) => {
         let attempts = 1
-        let target = 1
+        let left = upstreams * keys - 1
+        let ownLeft = keys - 1
         let retried = false
-        for (const outcome of outcomes) {
-          const decision = decide(outcome, {
+        for (const kind of kinds) {
+          const hasOther = left - ownLeft > 0
+          const decision = decide(kind, {
             retried,
-            hasOther: target < targets,
+            hasKey: ownLeft > 0,
+            hasOther,
             failover,
             idempotent: false,
           })
-          if (decision === 'accept' || decision === 'fail') break
-          retried = decision === 'retry'
-          if (decision === 'next') target++
+          if (decision === 'accept' || decision === 'give_up') break
+          retried = decision === 'same' || decision === 'fresh'
+          if (!retried) left--
+          if (decision === 'key') ownLeft--
+          if (decision === 'next') ownLeft = Math.min(left, keys - 1)
           attempts++
         }
-        assert.ok(attempts <= 2 * targets)
+        assert.ok(attempts <= 2 * upstreams * keys)
       },
     ),
   )

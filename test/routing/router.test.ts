@@ -24,7 +24,7 @@ function routerOf(settings: Record<string, unknown>, env: Record<string, string>
 
 /** What a router needs to know of the upstreams of a config: no connections. */
 function endpointsOf({ upstreams }: Config): Endpoint[] {
-  return upstreams.map(({ name, apis }) => ({ name, apis, full: false }))
+  return upstreams.map(({ name, apis }) => ({ name, apis, full: false, keys: null }))
 }
 
 const upstreams = { a: { baseUrl: 'http://127.0.0.1:1/v1' }, b: { baseUrl: 'http://127.0.0.1:2/v1' } }
@@ -252,12 +252,24 @@ test('targets with the same upstream and model share a breaker, also with anothe
   for (let i = 0; i < 5; i++) breaker.fail(breaker.begin(now), now, 'status 500')
   breaker.coolDownUntil(now + 60_000)
   assert.equal(changes, ['a/m open'])
-  assert.equal(countTargets(router.snapshotTargets(now)), { closed: 1, open: 1, half_open: 0, cooling: 1 })
+  assert.equal(countTargets(router.snapshotTargets(now)), {
+    closed: 1,
+    open: 1,
+    half_open: 0,
+    cooling: 1,
+    refused: 0,
+  })
   const after = new Router(both(1), endpoints, () => {}, router)
   assert.is(target(after, 'x').breaker, breaker)
   assert.is(target(after, 'x').weight, 1)
   assert.is(target(after, 'x'), target(after, 'y'))
-  assert.equal(countTargets(after.snapshotTargets(now)), { closed: 1, open: 1, half_open: 0, cooling: 1 })
+  assert.equal(countTargets(after.snapshotTargets(now)), {
+    closed: 1,
+    open: 1,
+    half_open: 0,
+    cooling: 1,
+    refused: 0,
+  })
 })
 
 test('a breaker starts closed if its upstream was replaced, or if the upstream gets another model', () => {

@@ -3,12 +3,19 @@ import type { Socket } from 'node:net'
 import type { ErrorCode } from '../../api/errors.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import { readErrorCode } from '../../lib/error-code.js'
-import { type Failure, FIRST_BYTE_LATE } from '../../routing/outcome.js'
-import { type Decision, decide } from '../../routing/retry-policy.js'
+import {
+  CREDENTIAL_MISSING,
+  classifyFailure,
+  type Failure,
+  type FailureKind,
+  FIRST_BYTE_LATE,
+} from '../../routing/outcome.js'
+import { type Decision, decide, RETRY_POLICY } from '../../routing/retry-policy.js'
 import type { Target } from '../../routing/route.js'
+import { TargetWalk } from '../../routing/target-walk.js'
 import type { Upstream } from '../../upstream/upstream.js'
 import { classifyError } from '../failure.js'
-import { reportFailure, reportStatus } from '../target-reports.js'
+import { reportOutcome, reportServed, reportStatus } from '../target-reports.js'
 import { Handshake, type HandshakeRequest } from './handshake.js'
 
 /** Where a WebSocket may go. */
@@ -17,6 +24,8 @@ export interface SocketRoute {
   readonly targets: readonly Target<Upstream>[]
   /** Whether a handshake goes to the next target after one that may have acted on it. */
   readonly failover: boolean
+  /** Upstreams get the credentials of the relay, and not the client's own. */
+  readonly ownsCredential: boolean
   /** Builds the handshake for one of the targets. */
   readonly build: (target: Target<Upstream>) => HandshakeRequest
 }
@@ -41,7 +50,7 @@ export class Connector {
   private readonly exchange: Exchange
   private readonly route: SocketRoute
   private readonly handler: ConnectorHandler
-  private nextIndex: number
+  private readonly walk: TargetWalk<Upstream>
   private current: Handshake | null
   /** A response that is kept in case that no other target accepts. */
   private fallback: { target: Target<Upstream>; res: IncomingMessage } | null
@@ -50,14 +59,13 @@ export class Connector {
     this.exchange = exchange
     this.route = route
     this.handler = handler
-    this.nextIndex = 0
+    this.walk = new TargetWalk(route.targets, [...route.targets.keys()])
     this.current = null
     this.fallback = null
   }
 
   start(): void {
     this.exchange.startAttempts(performance.now())
-    this.hasNext()
     this.attempt()
   }
 
@@ -93,8 +101,9 @@ export class Connector {
     const { target, ticket } = handshake
     // A handshake says nothing about the latency of a model.
     target.breaker.succeed(ticket, performance.now(), null)
+    reportServed(handshake, target.model)
     this.settle(handshake)
-    this.exchange.setWinner(target.upstream.name, target.model, handshake.startedAt)
+    this.exchange.setWinner(target, handshake.startedAt)
     this.fallback?.res.destroy()
     this.fallback = null
     this.handler.onOpen(target, res, socket, head)
@@ -104,11 +113,10 @@ export class Connector {
     const status = res.statusCode ?? 502
     const { target } = handshake
     res.on('error', ignoreError)
-    if (status >= 400) reportStatus(handshake, { status, raw: res.rawHeaders })
+    const kind = classifyFailure(status, this.route.ownsCredential)
+    if (status >= 400) reportStatus(handshake, { status, raw: res.rawHeaders }, kind, target.model)
     this.settle(handshake)
-    const hasOther = this.hasNext()
-    const isNext = this.decide(status, hasOther) === 'next' || (hasOther && hasNoWebSocket(status))
-    if (!isNext) {
+    if (!this.goesOn(target, kind) && !(hasNoWebSocket(status) && this.walk.hasNext())) {
       this.finish({ target, res })
       return
     }
@@ -127,11 +135,11 @@ export class Connector {
   private lose(handshake: Handshake, failureCode: string, cause: string, code: ErrorCode): void {
     const phase = handshake.isConnected ? 'waiting' : 'connecting'
     const failure: Failure = { code: failureCode, phase, reused: false, sentWhole: true }
-    reportFailure(handshake, failure, cause)
+    const kind = classifyFailure(failure, this.route.ownsCredential)
+    reportOutcome(handshake, { kind, why: cause, askedMs: null, model: null })
     this.settle(handshake)
-    const isNext = this.decide(failure, this.hasNext()) === 'next'
     this.exchange.addFailure(`${handshake.target.name} ${cause}`)
-    if (isNext) this.attempt()
+    if (this.goesOn(handshake.target, kind)) this.attempt()
     else if (this.fallback !== null) this.finish(this.fallback)
     else this.handler.onFailed(code, cause)
   }
@@ -143,9 +151,32 @@ export class Connector {
     this.handler.onRefused(target, res)
   }
 
-  private decide(outcome: number | Failure, hasOther: boolean): Decision {
-    // A connection of its own is never stale.
-    return decide(outcome, { retried: true, hasOther, failover: this.route.failover, idempotent: true })
+  /** Whether another target is tried after a failure; it is the next one then. */
+  private goesOn({ upstream }: Target<Upstream>, kind: FailureKind): boolean {
+    const { walk, route } = this
+    const decision: Decision = decide(kind, {
+      // A connection of its own is never stale.
+      retried: true,
+      hasKey: walk.hasKey(upstream),
+      hasOther: walk.hasOther(upstream),
+      failover: route.failover,
+      idempotent: true,
+    })
+    if (decision !== 'next' && decision !== 'key') return false
+    walk.place(upstream, RETRY_POLICY[kind].keys)
+    return true
+  }
+
+  /** Nothing was begun: the relay has no valid credential for the target. */
+  private onCredentialMissing(target: Target<Upstream>): void {
+    const now = performance.now()
+    const ticket = target.breaker.begin(now)
+    target.breaker.fail(ticket, now, CREDENTIAL_MISSING)
+    target.breaker.end(ticket)
+    this.exchange.addFailure(`${target.name} ${CREDENTIAL_MISSING}`)
+    if (this.goesOn(target, 'credential_missing')) this.attempt()
+    else if (this.fallback !== null) this.finish(this.fallback)
+    else this.handler.onFailed('upstream_credential_missing', CREDENTIAL_MISSING)
   }
 
   private settle({ target, ticket }: Handshake): void {
@@ -153,21 +184,16 @@ export class Connector {
     this.current = null
   }
 
-  /** Whether a target is left to try. Skips targets at their limit of concurrent requests. */
-  private hasNext(): boolean {
-    const { targets } = this.route
-    while (this.nextIndex < targets.length && targets[this.nextIndex]?.upstream.full) this.nextIndex++
-    return this.nextIndex < targets.length
-  }
-
   private attempt(): void {
-    const target = this.route.targets[this.nextIndex] as Target<Upstream>
-    this.nextIndex++
-    this.exchange.countAttempt(target.upstream.name, target.model)
+    this.walk.hasNext()
+    const target = this.walk.take()
+    this.exchange.countAttempt(target)
     try {
       this.current = new Handshake(target, this.route.build(target), this)
     } catch (error) {
-      this.handler.onFailed('internal_error', readErrorCode(error))
+      const code = readErrorCode(error)
+      if (code === CREDENTIAL_MISSING) this.onCredentialMissing(target)
+      else this.handler.onFailed('internal_error', code)
     }
   }
 }

@@ -44,17 +44,17 @@ test('/readyz names unhealthy targets to clients on the same machine only, and g
   )
   try {
     const before = await ready(relay, 'host: localhost')
-    assert.equal(before.unhealthy, { open: [], half_open: [], cooling: [] })
+    assert.equal(before.unhealthy, { open: [], half_open: [], cooling: [], refused: [] })
     assert.equal(before.unwell, { open: [], trial: [], cooling: [] })
     for (let i = 0; i < 5; i++) await send(relay, post(relay, '/v1/completions', 'fast'))
     await send(relay, post(relay, '/v1/moderations', 'third'))
-    const unhealthy = { open: ['two/vendor/real'], half_open: [], cooling: ['three'] }
+    const unhealthy = { open: ['two/vendor/real'], half_open: [], cooling: ['three'], refused: [] }
     const unwell = { open: ['two/vendor/real'], trial: [], cooling: ['three'] }
     for (const host of ['localhost:4000', '127.0.0.1', '[::1]:4000']) {
       const body = await ready(relay, `host: ${host}`)
       assert.equal(body.unhealthy, unhealthy)
       assert.equal(body.unwell, unwell)
-      assert.equal(body.targets, { closed: 2, open: 1, half_open: 0, trial: 0, cooling: 1 })
+      assert.equal(body.targets, { closed: 2, open: 1, half_open: 0, trial: 0, cooling: 1, refused: 0 })
       assert.not.match(JSON.stringify(body), /sk-upstream|127\.0\.0\.1/)
     }
     // Other clients get only counts, also through a proxy on this machine.
@@ -68,7 +68,7 @@ test('/readyz names unhealthy targets to clients on the same machine only, and g
       const body = await ready(relay, ...lines)
       assert.is(body.unhealthy, undefined)
       assert.is(body.unwell, undefined)
-      assert.equal(body.targets, { closed: 2, open: 1, half_open: 0, trial: 0, cooling: 1 })
+      assert.equal(body.targets, { closed: 2, open: 1, half_open: 0, trial: 0, cooling: 1, refused: 0 })
     }
   } finally {
     await relay.close()
