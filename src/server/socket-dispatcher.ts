@@ -17,11 +17,12 @@ import type { SocketRules } from '../relay/websocket/socket-rules.js'
 import { isFailoverDefault } from '../routing/retry-policy.js'
 import type { Target } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
-import { type KnownObjects, locate } from '../stored/locate.js'
+import { locate } from '../stored/locate.js'
 import { placePassthroughCredential } from '../upstream/passthrough-auth.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { replaceModel } from '../upstream/url.js'
 import type { Admission } from './admission.js'
+import type { StoredLookup } from './stored-lookup.js'
 
 /** Milliseconds that an upstream without a WebSocket for Responses is remembered: then it is asked once more. */
 const REMEMBERED_MS = 600_000
@@ -40,7 +41,7 @@ export class SocketDispatcher {
   private readonly context: RelayContext
   private readonly admission: Admission
   private readonly record: (summary: RequestSummary) => void
-  private readonly stored: KnownObjects
+  private readonly stored: StoredLookup
   /** When an upstream has refused a WebSocket for Responses: `performance.now()`. */
   private readonly refusedAt: WeakMap<Upstream, number>
 
@@ -50,7 +51,7 @@ export class SocketDispatcher {
     context: RelayContext,
     admission: Admission,
     record: (summary: RequestSummary) => void,
-    stored: KnownObjects,
+    stored: StoredLookup,
   ) {
     this.config = config
     this.router = router
@@ -120,6 +121,7 @@ export class SocketDispatcher {
       clientStallMs: config.timeouts.clientStallMs,
       // As of the POST that the event stands for.
       locate: (references) => locate({ method: 'POST', path, team, rawHeaders }, references, stored, false),
+      whenKnown: () => stored.whenKnown(),
       route: (model, upstreamName) => {
         const route = router.findRoute(path, model, team)
         if (route === null) return 'no_route'
