@@ -40,7 +40,7 @@ export const configSchema = z.strictObject({
         .boolean()
         .default(false)
         .describe(
-          'Cut responses that are open when their key is revoked, is deleted or expires. `false`: they run to their end, as their key was valid when they began. WebSockets are closed in any case.',
+          'Cut responses that are open when their key is revoked, is deleted or expires. `false`: they run to their end, as their key was valid when they began. WebSockets are closed, and requests that have not gone to an upstream are refused, in any case.',
         ),
     })
     .prefault({}),
