@@ -52,7 +52,7 @@ export const configSchema = z.strictObject({
     )
     .default([])
     .describe(
-      'Proxies in front of the relay: addresses, and networks such as `10.0.0.0/8`. From them, the address of the client is read from `X-Forwarded-For`, for the usage ledger.',
+      'Proxies in front of the relay: addresses, and networks such as `10.0.0.0/8`. From them, the address of the client is read from `X-Forwarded-For`, for the usage ledger and for keys that are limited to addresses.',
     ),
   upstreams: z
     .record(
