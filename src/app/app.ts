@@ -14,7 +14,7 @@ import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
 import { SlownessWatch } from '../observe/slowness-watch.js'
 import { ResponseEnds } from '../routing/response-ends.js'
 import { Router } from '../routing/router.js'
-import { cutKeyless } from '../server/key-ends.js'
+import { endKeyless } from '../server/key-ends.js'
 import { Listener } from '../server/listener.js'
 import { RequestHandler } from '../server/request-handler.js'
 import { StoredObjects } from '../stored/stored-objects.js'
@@ -73,16 +73,14 @@ export class ListenError extends Error {
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, prices } = options
   const ownKeyReload = { isRunning: false }
-  const cutRequests = (): void => {
-    if (config.keys.cutStreams) cutKeyless(handler.inFlight, handler.draining)
-  }
+  const endRequests = (): void => endKeyless(handler.inFlight, config.keys.cutStreams, handler.draining)
   const onKeysRead = (keys: number): void => {
     if (!ownKeyReload.isRunning) log.info({ keys }, 'the key file was read again')
     // WebSockets look at their keys then.
     handler.tick(performance.now())
-    cutRequests()
+    endRequests()
   }
-  const ownKeyring = options.keyring === undefined ? openKeyring(options, onKeysRead, cutRequests) : null
+  const ownKeyring = options.keyring === undefined ? openKeyring(options, onKeysRead, endRequests) : null
   prices?.follow(config.upstreams)
   const upstreams = createUpstreams(config, [], createCredentialLogger(log))
   const accounts = createAccountLogger(log)

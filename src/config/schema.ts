@@ -40,7 +40,7 @@ export const configSchema = z.strictObject({
         .boolean()
         .default(false)
         .describe(
-          'Cut responses that are open when their key is revoked, is deleted or expires. `false`: they run to their end, as their key was valid when they began. WebSockets are closed in any case.',
+          'Cut responses that are open when their key is revoked, is deleted or expires. `false`: they run to their end, as their key was valid when they began. WebSockets are closed, and requests that have not gone to an upstream are refused, in any case.',
         ),
     })
     .prefault({}),
@@ -52,7 +52,7 @@ export const configSchema = z.strictObject({
     )
     .default([])
     .describe(
-      'Proxies in front of the relay: addresses, and networks such as `10.0.0.0/8`. From them, the address of the client is read from `X-Forwarded-For`, for the usage ledger.',
+      'Proxies in front of the relay: addresses, and networks such as `10.0.0.0/8`. From them, the address of the client is read from `X-Forwarded-For`, for the usage ledger and for keys that are limited to addresses.',
     ),
   upstreams: z
     .record(

@@ -20,12 +20,13 @@ import { findSession } from '../routing/affinity.js'
 import { isFailoverDefault } from '../routing/retry-policy.js'
 import type { Target } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
-import { type KnownObjects, locate } from '../stored/locate.js'
+import { locate } from '../stored/locate.js'
 import { placePassthroughCredential } from '../upstream/passthrough-auth.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { replaceModel } from '../upstream/url.js'
 import type { Admission } from './admission.js'
 import { mayUse } from './key-models.js'
+import type { StoredLookup } from './stored-lookup.js'
 
 /** Milliseconds that an upstream without a WebSocket for Responses is remembered: then it is asked once more. */
 const REMEMBERED_MS = 600_000
@@ -44,7 +45,7 @@ export class SocketDispatcher {
   private readonly context: RelayContext
   private readonly admission: Admission
   private readonly record: (summary: RequestSummary) => void
-  private readonly stored: KnownObjects
+  private readonly stored: StoredLookup
   /** When an upstream has refused a WebSocket for Responses: `performance.now()`. */
   private readonly refusedAt: WeakMap<Upstream, number>
 
@@ -54,7 +55,7 @@ export class SocketDispatcher {
     context: RelayContext,
     admission: Admission,
     record: (summary: RequestSummary) => void,
-    stored: KnownObjects,
+    stored: StoredLookup,
   ) {
     this.config = config
     this.router = router
@@ -140,6 +141,7 @@ export class SocketDispatcher {
       locate: (references) => locate({ method: 'POST', path, team, rawHeaders }, references, stored, false),
       dependsOnModel: () => key?.models != null || router.dependsOnModel(path, team),
       mayUse: (model) => (model === null ? key?.models == null : mayUse(key, model)),
+      whenKnown: () => stored.whenKnown(),
       route: (model, upstreamName) => {
         if (key?.models != null && (model === null || !mayUse(key, model))) return 'model_not_allowed'
         const route = router.findRoute(path, model, team)

@@ -12,12 +12,12 @@ import type { Recorder } from './recorder.js'
  */
 export class StoredLookup implements KnownObjects {
   private readonly stored: StoredObjects
-  private readonly recorder: Pick<Recorder, 'flush' | 'hasUnread'>
+  private readonly recorder: Pick<Recorder, 'flush' | 'hasUnread' | 'whenRead'>
   private readonly inFlight: Pick<InFlight, 'find'>
 
   constructor(
     stored: StoredObjects,
-    recorder: Pick<Recorder, 'flush' | 'hasUnread'>,
+    recorder: Pick<Recorder, 'flush' | 'hasUnread' | 'whenRead'>,
     inFlight: Pick<InFlight, 'find'>,
   ) {
     this.stored = stored
@@ -45,6 +45,11 @@ export class StoredLookup implements KnownObjects {
 
   isBehind(): boolean {
     return this.recorder.hasUnread(({ request }) => mayMake(request))
+  }
+
+  /** Resolves when the objects are known that may be learned in a moment. */
+  whenKnown(): Promise<void> {
+    return this.recorder.whenRead()
   }
 }
 

@@ -135,11 +135,10 @@ export class ClientGate {
     this.release()
   }
 
-  /** The upstream is there: the held message passes, and what came since is read. */
-  resume(verdict: 'pass' | Buffer): void {
+  /** What becomes of the held message is known, and what came since is read. */
+  resume(verdict: 'pass' | 'drop' | Buffer): void {
     const { waiting } = this
     this.waiting = null
-    this.isLocal = false
     this.settle(verdict)
     for (const chunk of waiting ?? []) this.push(chunk)
   }

@@ -1,12 +1,15 @@
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ErrorCode } from '../../api/errors.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import { formatServerTiming } from '../../exchange/timing.js'
+import { findHeader } from '../../http/flat-headers.js'
 import { buildResponseHeaders, createResponseFacts, readReasonPhrase } from '../../http/response-headers.js'
+import type { Upstream } from '../../upstream/upstream.js'
 import type { ClientEvent } from './client-event.js'
 import { type EventStyle, formatErrorEvent } from './error-event.js'
 import type { FrameReader } from './frame-reader.js'
-import { encodeFrame, TEXT } from './frames.js'
+import { acceptKey, encodeFrame, TEXT } from './frames.js'
 
 /** Most frames of the relay's own that wait for the end of a message. */
 const MOST_QUEUED = 64
@@ -45,8 +48,26 @@ export class ClientSocket {
     })
   }
 
+  /**
+   * Accepts the handshake on the relay's own.
+   * @param key of the handshake
+   * @param protocol that the client has offered; null if it has offered none
+   */
+  accept(key: string, protocol: string | null): void {
+    const own = ['sec-websocket-accept', acceptKey(key)]
+    if (protocol !== null) own.push('sec-websocket-protocol', protocol)
+    this.upgrade('Switching Protocols', own)
+  }
+
+  /** An upstream has accepted the handshake. @param hasAccepted the relay has done so before */
+  startResponse(res: IncomingMessage, { redactor }: Upstream, hasAccepted: boolean): void {
+    const raw = redactor === null ? res.rawHeaders : res.rawHeaders.map((part) => redactor.hide(part))
+    this.exchange.startResponse(101, findHeader(raw, 'x-request-id') ?? null, performance.now())
+    if (!hasAccepted) this.upgrade(res.statusMessage, raw)
+  }
+
   /** Written to the socket: the response object would add framing, which a WebSocket does not have. */
-  upgrade(reason: string | undefined, raw: readonly string[]): void {
+  private upgrade(reason: string | undefined, raw: readonly string[]): void {
     const { exchange, socket } = this
     const timing = formatServerTiming(exchange.timeline, performance.now())
     const { requestId } = exchange.request

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { ERRORS, type ErrorCode } from '../../api/errors.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import { asObject, parseJson } from '../../json/values.js'
+import type { BoundCounters } from '../../lib/limit-counters.js'
 import type { Upstream } from '../../upstream/upstream.js'
 import type { ClientSocket } from './client-socket.js'
 import { formatRefusalEvent } from './error-event.js'
@@ -42,7 +43,8 @@ export class FailedOpening {
     })
   }
 
-  fail(code: ErrorCode, cause: string): void {
+  fail(code: ErrorCode, cause: string, bounds: BoundCounters): void {
+    if (code === 'upstream_timeout') bounds.hit('firstByteMs')
     this.exchange.conclude('upstream_failed', cause, code)
     this.client.sendError(code, this.starter.first, `${ERRORS[code].message} (${cause})`)
   }

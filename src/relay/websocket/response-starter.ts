@@ -19,6 +19,9 @@ export interface EventRefusal {
   readonly param?: string | null
 }
 
+/** What the event names may be known in a moment: it is held until then. */
+export const LATER = Symbol('later')
+
 type Refused = Extract<Location, { kind: 'refused' }>
 
 const ELSEWHERE =
@@ -37,6 +40,8 @@ export class ResponseStarter {
   private routedModel: string | null
   /** Why the key was not valid at the last look. */
   private keyFault: KeyFault | null
+  /** The event that was held last: what it names is known by now, or never. */
+  private held: ClientEvent | null
 
   constructor(exchange: Exchange, context: RelayContext, rules: SocketRules, tracker: ResponseTracker) {
     this.first = null
@@ -47,6 +52,7 @@ export class ResponseStarter {
     this.target = null
     this.routedModel = exchange.request.model
     this.keyFault = null
+    this.held = null
   }
 
   /** Looks whether the key is still valid. @returns why it is not; null if it is */
@@ -66,7 +72,7 @@ export class ResponseStarter {
    * @param bytes of its frames
    * @returns an error code that ends the connection, or a refusal of this message alone
    */
-  route(event: ClientEvent, bytes: number): SocketRoute | ErrorCode | EventRefusal {
+  route(event: ClientEvent, bytes: number): SocketRoute | ErrorCode | EventRefusal | typeof LATER {
     this.checkKey()
     const isCreate = event.type === CREATE
     const doubt = this.closingReason === null ? this.findDoubt(event) : null
@@ -75,6 +81,7 @@ export class ResponseStarter {
       return doubt
     }
     const location = isCreate ? this.rules.locate(event.peek().references) : null
+    if (this.isEarly(event, location)) return LATER
     if (location?.kind === 'refused' && this.closingReason === null)
       return this.refuseObjects(event, bytes, location)
     const upstream = location?.kind === 'at' ? location.upstream : null
@@ -109,7 +116,7 @@ export class ResponseStarter {
    * @param bytes of its frames
    * @returns what passes: null for the message as it came
    */
-  start(event: ClientEvent, bytes: number): Buffer | EventRefusal | null {
+  start(event: ClientEvent, bytes: number): Buffer | EventRefusal | typeof LATER | null {
     if (event.type !== CREATE && event.type !== UPDATE) return null
     this.checkKey()
     const doubt = this.closingReason === null ? this.findDoubt(event) : null
@@ -126,6 +133,7 @@ export class ResponseStarter {
       return closing === null ? { code: 'no_route', detail: ELSEWHERE } : { code: closing }
     }
     const location = this.rules.locate(event.peek().references)
+    if (this.isEarly(event, location)) return LATER
     if (location?.kind === 'refused') return this.refuseObjects(event, bytes, location)
     const renamed = name === model ? null : name
     const refusal = this.tracker.begin(event, bytes, renamed)
@@ -149,6 +157,13 @@ export class ResponseStarter {
     const isSession = /\/realtime(?:$|\/)/.test(exchange.request.path)
     const models = isSession ? event.sessionModels : [event.model]
     return models.every((model) => rules.mayUse(model)) ? null : { code: 'model_not_allowed', param: 'model' }
+  }
+
+  /** Whether an event has to be held; once is enough, as for a POST. */
+  private isEarly(event: ClientEvent, location: Location | null): boolean {
+    if (location?.kind !== 'behind' || this.held === event) return false
+    this.held = event
+    return true
   }
 
   private refuseObjects(event: ClientEvent, bytes: number, location: Refused): EventRefusal {

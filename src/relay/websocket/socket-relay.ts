@@ -5,7 +5,6 @@ import type { KeyFault } from '../../access/key-limits.js'
 import type { ErrorCode } from '../../api/errors.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import type { Stage } from '../../exchange/stage.js'
-import { findHeader } from '../../http/flat-headers.js'
 import { readErrorCode } from '../../lib/error-code.js'
 import type { Target } from '../../routing/route.js'
 import type { Upstream } from '../../upstream/upstream.js'
@@ -16,10 +15,11 @@ import { ClientGate, type Verdict } from './client-gate.js'
 import { ClientSocket } from './client-socket.js'
 import { Connector, hasNoWebSocket, type SocketRoute } from './connector.js'
 import { FailedOpening } from './failed-opening.js'
-import { acceptKey, CLOSE, CLOSE_CODES, encodeClose, encodeFrame, PING, PONG, TEXT } from './frames.js'
+import { CLOSE, CLOSE_CODES, encodeClose, encodeFrame, PING, PONG, TEXT } from './frames.js'
+import { HeldMemory } from './held-memory.js'
 import { MessageReader } from './message-reader.js'
 import { RefusedHandshake } from './refused-handshake.js'
-import { ResponseStarter } from './response-starter.js'
+import { LATER, ResponseStarter } from './response-starter.js'
 import { ResponseTracker } from './response-tracker.js'
 import { SocketEnd } from './socket-end.js'
 import { closeCodeOf, type SocketRules } from './socket-rules.js'
@@ -48,6 +48,7 @@ export class SocketRelay implements Stage {
   private readonly tracker: ResponseTracker
   private readonly starter: ResponseStarter
   private readonly client: ClientSocket
+  private readonly memory: HeldMemory
   private readonly failed: FailedOpening
   private state: State
   /** The relay has accepted the handshake itself. */
@@ -76,6 +77,7 @@ export class SocketRelay implements Stage {
     this.client = new ClientSocket(exchange, socket, this.messages.frames, isRealtime)
     this.starter = new ResponseStarter(exchange, context, rules, this.tracker)
     this.failed = new FailedOpening(exchange, this.client, this.starter, this.tracker)
+    this.memory = new HeldMemory(exchange, context)
     this.state = 'opening'
     this.hasAccepted = false
     this.connector = null
@@ -92,20 +94,14 @@ export class SocketRelay implements Stage {
     this.connect(route)
   }
 
-  /**
-   * Accepts the handshake, and waits for the first message.
-   * @param key of the handshake
-   * @param protocol that the client has offered; null if it has offered none
-   */
+  /** Accepts the handshake, and waits for the first message. See `ClientSocket.accept`. */
   accept(key: string, protocol: string | null): void {
     const { exchange } = this
-    const own = ['sec-websocket-accept', acceptKey(key)]
-    if (protocol !== null) own.push('sec-websocket-protocol', protocol)
     this.hasAccepted = true
     this.state = 'choosing'
     this.gate.isLocal = true
     exchange.acceptUpgrade(performance.now())
-    this.client.upgrade('Switching Protocols', own)
+    this.client.accept(key, protocol)
     this.listen()
     for (const data of this.early.splice(0)) this.onClientData(data)
   }
@@ -152,6 +148,7 @@ export class SocketRelay implements Stage {
   onEvent(event: ClientEvent, bytes: number): Verdict {
     if (this.state === 'choosing') return this.onFirstEvent(event, bytes)
     const started = this.starter.start(event, bytes)
+    if (started === LATER) return this.hold(event, bytes)
     if (started === null || Buffer.isBuffer(started)) return started ?? 'pass'
     this.client.sendError(started.code, event, started.detail, started.param)
     this.closeWhenBarred()
@@ -164,6 +161,7 @@ export class SocketRelay implements Stage {
     exchange.endBody(performance.now())
     exchange.enter('plan')
     const route = this.starter.route(event, bytes)
+    if (route === LATER) return this.hold(event, bytes)
     if (typeof route === 'string') {
       this.refuseConnection(route, event)
       return 'drop'
@@ -173,6 +171,17 @@ export class SocketRelay implements Stage {
       return 'drop'
     }
     this.connect(route)
+    return 'wait'
+  }
+
+  /** Nothing passes until it is known what the event goes on from. */
+  private hold(event: ClientEvent, bytes: number): Verdict {
+    void this.rules.whenKnown().then(() => {
+      if (this.state === 'closing' || this.state === 'over') return
+      const verdict = this.onEvent(event, bytes)
+      if (verdict !== 'wait') this.gate.resume(verdict)
+      this.socket.resume()
+    })
     return 'wait'
   }
 
@@ -195,19 +204,13 @@ export class SocketRelay implements Stage {
   }
 
   onHold(bytes: number): boolean {
-    const { budget, bounds } = this.context
-    if (budget.take(bytes)) {
-      this.exchange.heldBytes += bytes
-      return true
-    }
-    bounds.hit('bufferedBytes')
-    this.refuseConnection('relay_busy', null)
-    return false
+    const fits = this.memory.take(bytes)
+    if (!fits) this.refuseConnection('relay_busy', null)
+    return fits
   }
 
   onRelease(bytes: number): void {
-    this.context.budget.give(bytes)
-    this.exchange.heldBytes -= bytes
+    this.memory.give(bytes)
   }
 
   onInvalid(): void {
@@ -231,11 +234,8 @@ export class SocketRelay implements Stage {
   }
 
   onOpen(target: Target<Upstream>, res: IncomingMessage, upstream: Socket, head: Buffer): void {
-    const { exchange, socket, hasAccepted } = this
-    const { redactor } = target.upstream
-    const raw = redactor === null ? res.rawHeaders : res.rawHeaders.map((part) => redactor.hide(part))
-    exchange.startResponse(101, findHeader(raw, 'x-request-id') ?? null, performance.now())
-    if (!hasAccepted) this.client.upgrade(res.statusMessage, raw)
+    const { socket, hasAccepted } = this
+    this.client.startResponse(res, target.upstream, hasAccepted)
     this.connector = null
     this.target = target
     this.upstream = upstream
@@ -249,6 +249,7 @@ export class SocketRelay implements Stage {
     const renamed = this.starter.setTarget(target)
     // What has waited may be thousands of frames: together they are one write.
     upstream.cork()
+    this.gate.isLocal = false
     if (hasAccepted) this.gate.resume(renamed ?? 'pass')
     upstream.uncork()
     const early = this.early.splice(0)
@@ -284,8 +285,7 @@ export class SocketRelay implements Stage {
       sendUpstreamError(this.exchange, code, cause, this.context)
       return
     }
-    if (code === 'upstream_timeout') this.context.bounds.hit('firstByteMs')
-    this.failed.fail(code, cause)
+    this.failed.fail(code, cause, this.context.bounds)
     this.close(CLOSE_CODES.internalError, code)
   }
 

@@ -67,6 +67,69 @@ test('with keys.cutStreams a request that has no response yet gets an error', ()
     { keys: { cutStreams: true } },
   ))
 
+for (const cutStreams of [true, false])
+  test(`a request that is still being sent is refused when its key is revoked: keys.cutStreams ${cutStreams}`, () =>
+    withRelay(
+      () => {},
+      async (scene) => {
+        const client = await scene.client()
+        // Without a model no target is known: nothing is sent on before the end.
+        client.send(
+          `POST /v1/chat/completions HTTP/1.1\r\n${scene.auth}content-length: 100000\r\n\r\n{"messages":[`,
+        )
+        await until(() => scene.relay.inspect().exchanges[0]?.phase === 'read', 'the request')
+        await until(() => scene.relay.inspect().bufferedBytes > 0, 'the body')
+        revokeKey(scene.relay.keyFile, scene.relay.key)
+        const response = await client.response()
+        assert.equal([response.status, headerOf(response, 'x-thinwire-error')], [401, 'revoked_api_key'])
+        assert.is(scene.upstream.requests.length, 0)
+        client.destroy()
+        const [record] = await scene.relay.records(1)
+        assert.equal([record?.end, record?.phase, record?.usage_source], ['refused', 'read', 'none'])
+        assert.is(scene.relay.inspect().bufferedBytes, 0)
+      },
+      { keys: { cutStreams } },
+    ))
+
+test('with keys.cutStreams a shared response goes on for the other client', () =>
+  withRelay(
+    () => {},
+    async (scene) => {
+      const { relay } = scene
+      const other = relay.addKey('team1')
+      const body = '{"model":"m","prompt":"Once upon","stream":true}'
+      const ask = async (key: string) => {
+        const client = await scene.client()
+        client.send(
+          `POST /v1/completions HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer ${key}\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+        )
+        return client
+      }
+      const payer = await ask(relay.key)
+      const request = await scene.upstream.request(0)
+      await request.write(head('200 OK', SSE, CHUNKED))
+      await request.chunk(EVENT)
+      await payer.sees('Once')
+      const joined = await ask(other)
+      await joined.sees('Once')
+      assert.is(scene.upstream.requests.length, 1)
+      revokeKey(relay.keyFile, relay.key)
+      await payer.closed()
+      await request.chunk('data: [DONE]\n\n')
+      await request.lastChunk()
+      assert.match((await joined.response()).body.toString(), 'DONE')
+      const records = await relay.records(2)
+      assert.equal(
+        records.map(({ end, attempts }) => [end, attempts]),
+        [
+          ['revoked', 0],
+          ['done', 1],
+        ],
+      )
+    },
+    { keys: { cutStreams: true }, cache: { scope: 'team' } },
+  ))
+
 test('by default a stream runs to its end after its key was revoked, and the next request is refused', () =>
   withRelay(
     () => {},

@@ -72,6 +72,48 @@ test('the refusal of a previous response has the words and the field of the prov
     assert.is((event.error as Record<string, unknown>).param, 'previous_response_id')
   }))
 
+for (const isFirst of [true, false])
+  test(`an event waits until a response is read that it goes on from: as the ${isFirst ? 'first' : 'second'} one`, () =>
+    withSockets(async ({ relay, up, open }) => {
+      const foreign = open('/v1/responses', { key: relay.addKey('other') })
+      await foreign.opened()
+      if (!isFirst) {
+        foreign.send(create('m'))
+        const { peer } = await up.connection(0)
+        await peer.event(0)
+        peer.send(...answer('resp_0', 'm-1'))
+        await foreign.event(3)
+      }
+      const before = foreign.messages.length
+      // Compressed, and long: the relay reads it after the client has it, for a while.
+      const output = [{ type: 'message', content: [{ type: 'output_text', text: 'x'.repeat(30_000_000) }] }]
+      up.object = {
+        id: 'resp_1',
+        object: 'response',
+        status: 'completed',
+        model: 'm-1',
+        output,
+        usage: USAGE,
+      }
+      up.isGzipped = true
+      await new Promise<void>((resolve, reject) => {
+        const headers = { authorization: `Bearer ${relay.key}`, 'content-type': 'application/json' }
+        const options = { port: relay.port, path: '/v1/responses', method: 'POST', headers }
+        const asking = request(options, (res) => res.resume().on('end', resolve))
+        asking.on('error', reject).end('{"model":"m","input":"hi","store":true}')
+      })
+      foreign.send(
+        create('m', { previous_response_id: 'resp_1' }),
+        create('m', { previous_response_id: 'resp_2' }),
+      )
+      assert.match(JSON.stringify(await foreign.event(before)), "'resp_1' not found")
+      // What came behind it passes then, in its order.
+      const { peer } = await up.connection(0)
+      await peer.event(isFirst ? 0 : 1)
+      assert.match(peer.messages.at(-1) ?? '', 'resp_2')
+      assert.not.match(peer.messages.join(), 'resp_1')
+    }))
+
 for (const store of [true, null, false])
   test(`the tokens of a response on a WebSocket are not recorded again when it is asked for by HTTP: store ${store}`, () =>
     withSockets(async ({ relay, up, open, responses }) => {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import { WebSocket, WebSocketServer } from 'ws'
 import { type LogLine, startRelay, type TestRelay } from '../../support/relay.js'
 import { until } from '../../support/until.js'
@@ -78,14 +79,22 @@ export class SocketUpstream {
   readonly accepted: Accepted[] = []
   /** What each plain GET gets; null for 404. */
   object: object | null = null
+  /** It is compressed. */
+  isGzipped = false
   private readonly server: Server
   private readonly sockets: WebSocketServer
 
   /** @param refusal answers each handshake with this status instead */
   constructor(refusal: { status: number; body: string } | null = null) {
     this.server = createServer((_, res) => {
-      if (this.object === null) res.writeHead(404).end()
-      else res.setHeader('content-type', 'application/json').end(JSON.stringify(this.object))
+      if (this.object === null) {
+        res.writeHead(404).end()
+        return
+      }
+      const text = JSON.stringify(this.object)
+      res.setHeader('content-type', 'application/json')
+      if (this.isGzipped) res.setHeader('content-encoding', 'gzip').end(gzipSync(text))
+      else res.end(text)
     })
     this.sockets = new WebSocketServer({
       noServer: true,
