@@ -221,6 +221,6 @@ function needsWholeBody(
   rules: PlanRules,
 ): boolean {
   for (const { upstream } of route.targets)
-    if (upstream.needsWholeBody || upstream.asksUsage(request.method, request.path)) return true
+    if (upstream.needsWholeBody(request.path) || upstream.asksUsage(request.method, request.path)) return true
   return rules.mayCache(request, length)
 }
