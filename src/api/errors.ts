@@ -258,7 +258,8 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = rows
 
 /**
  * Builds the JSON body of an error in the format that the client reads. OpenAI's error has four fields, of which
- * `param` and `code` may be null (API reference, Errors); Anthropic's has `request_id` beside the error.
+ * `param` and `code` may be null (API reference, Errors); Anthropic's has `request_id` beside the error; Bedrock's is a
+ * message alone, and its name is in a header.
  * @param detail replaces the usual message; the client sees it
  * @param param the field of the request that it is about, in OpenAI's format
  */
@@ -274,8 +275,23 @@ export function formatErrorBody(
   if (format === 'anthropic') {
     return JSON.stringify({ type: 'error', error: { type: row.anthropic, message }, request_id: requestId })
   }
+  if (format === 'bedrock') return JSON.stringify({ message })
   const shown = row.vendorCode === undefined ? code : row.vendorCode
   return JSON.stringify({ error: { message, type: row.openai, param, code: shown } })
+}
+
+/** The names of Bedrock's errors by their status (API reference, InvokeModel, Errors). */
+const AWS_ERRORS: Readonly<Record<number, string>> = {
+  401: 'AccessDeniedException',
+  403: 'AccessDeniedException',
+  404: 'ResourceNotFoundException',
+  408: 'ModelTimeoutException',
+  429: 'ThrottlingException',
+  503: 'ServiceUnavailableException',
+}
+
+function findAwsError(status: number): string {
+  return AWS_ERRORS[status] ?? (status < 500 ? 'ValidationException' : 'InternalServerException')
 }
 
 /**
@@ -303,6 +319,7 @@ export function buildErrorHeaders(
     'access-control-expose-headers',
     'x-request-id, x-thinwire-error, retry-after',
   ]
+  if (format === 'bedrock') headers.push('x-amzn-errortype', findAwsError(row.status))
   // Anthropic's client looks for the id here.
   if (format === 'anthropic') headers.push('request-id', requestId)
   if (row.retry !== null) headers.push('x-should-retry', String(row.retry))

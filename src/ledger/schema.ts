@@ -50,7 +50,7 @@ export const recordSchema = z.strictObject({
   user: name().describe('Person who owns the key. Two teams may each have a user of the same name.'),
   route: z.string().describe('Requested path, without the query.'),
   dialect: z
-    .enum(['openai', 'anthropic', 'cursor_chat', 'cursor_responses', 'cursor_messages'])
+    .enum(['openai', 'anthropic', 'bedrock', 'cursor_chat', 'cursor_responses', 'cursor_messages'])
     .describe('API of the request. At /cursor, the API that the body is written for.'),
   request_class: z
     .enum(['chat', 'completion', 'embedding', 'image', 'audio', 'realtime', 'stored', 'models', 'other'])

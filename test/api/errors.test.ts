@@ -29,6 +29,15 @@ test("in Anthropic's format every error has the same message and a request id", 
   }
 })
 
+test("in Bedrock's format every error is a message, and its name is in a header", () => {
+  for (const code of CODES) {
+    assert.equal(JSON.parse(formatErrorBody(code, 'bedrock', 'r1')), { message: ERRORS[code].message })
+    const name = findHeader(buildErrorHeaders(code, 'bedrock', 'r1', 7), 'x-amzn-errortype')
+    assert.match(name ?? '', /^[A-Z]\w+Exception$/)
+    assert.is(findHeader(buildErrorHeaders(code, 'openai', 'r1', 7), 'x-amzn-errortype'), undefined)
+  }
+})
+
 test('the headers of an error have its length and its code, and let web pages read it', () => {
   for (const code of CODES) {
     const headers = buildErrorHeaders(code, 'openai', 'r1', 7)

@@ -149,6 +149,8 @@ test("the Messages API has Anthropic's error format, and every other path has Op
   assert.is(errorFormatOf('/messages/count_tokens'), 'anthropic')
   assert.is(errorFormatOf('/messages-other'), 'openai')
   assert.is(errorFormatOf('/chat/completions'), 'openai')
+  assert.is(errorFormatOf('/model/m/converse'), 'bedrock')
+  assert.is(errorFormatOf('/model/m'), 'openai')
 })
 
 test.run()
