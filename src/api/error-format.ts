@@ -2,14 +2,14 @@ import { findApiIndex } from './api-of-path.js'
 import { APIS } from './presets.js'
 
 /** Whose error format a client reads. */
-export const ERROR_FORMATS = ['openai', 'anthropic', 'gemini', 'ollama', 'cohere'] as const
+export const ERROR_FORMATS = ['openai', 'anthropic', 'gemini', 'ollama', 'cohere', 'bedrock'] as const
 /** One of `ERROR_FORMATS`. */
 export type ErrorFormat = (typeof ERROR_FORMATS)[number]
 
 /** By the index of the API of a path; OpenAI's elsewhere. */
 const BY_API: readonly (ErrorFormat | undefined)[] = APIS.map((api) => {
   if (api === 'messages') return 'anthropic'
-  return api === 'gemini' || api === 'ollama' || api === 'cohere' ? api : undefined
+  return ERROR_FORMATS.find((format) => format === api)
 })
 
 /**

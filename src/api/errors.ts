@@ -311,7 +311,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = rows
  * Builds the JSON body of an error in the format that the client reads. OpenAI's error has four fields, of which
  * `param` and `code` may be null (API reference, Errors); Anthropic's has `request_id` beside the error; Google's has
  * the HTTP status and the word for it, and our code as the reason (AIP-193); Ollama's is a sentence (docs/api.md,
- * Errors); Cohere's has an id (API reference, Errors).
+ * Errors); Cohere's has an id (API reference, Errors); Bedrock's is a message, and its name is in a header.
  * @param detail replaces the usual message; the client sees it
  * @param param the field of the request that it is about, in OpenAI's format
  */
@@ -327,6 +327,7 @@ export function formatErrorBody(
   if (format === 'anthropic') {
     return JSON.stringify({ type: 'error', error: { type: row.anthropic, message }, request_id: requestId })
   }
+  if (format === 'bedrock') return JSON.stringify({ message })
   if (format === 'ollama') return JSON.stringify({ error: message })
   if (format === 'cohere') return JSON.stringify({ id: requestId, message })
   if (format === 'gemini') {
@@ -357,6 +358,20 @@ function findGoogleStatus(status: number): string {
   return GOOGLE_STATUSES[status] ?? (status < 500 ? 'INVALID_ARGUMENT' : 'UNAVAILABLE')
 }
 
+/** The names of Bedrock's errors by their status (API reference, InvokeModel, Errors). */
+const AWS_ERRORS: Readonly<Record<number, string>> = {
+  401: 'AccessDeniedException',
+  403: 'AccessDeniedException',
+  404: 'ResourceNotFoundException',
+  408: 'ModelTimeoutException',
+  429: 'ThrottlingException',
+  503: 'ServiceUnavailableException',
+}
+
+function findAwsError(status: number): string {
+  return AWS_ERRORS[status] ?? (status < 500 ? 'ValidationException' : 'InternalServerException')
+}
+
 /**
  * Builds the headers of an error response, CORS included, so that a web page can read the error.
  * @param length bytes of the body
@@ -382,6 +397,7 @@ export function buildErrorHeaders(
     'access-control-expose-headers',
     'x-request-id, x-thinwire-error, retry-after',
   ]
+  if (format === 'bedrock') headers.push('x-amzn-errortype', findAwsError(row.status))
   // Anthropic's client looks for the id here.
   if (format === 'anthropic') headers.push('request-id', requestId)
   if (row.retry !== null) headers.push('x-should-retry', String(row.retry))

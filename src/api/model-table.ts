@@ -74,11 +74,12 @@ export function findTraits({ model, upstream, preset, rules }: ModelAtUpstream):
       sources[name] = source
     }
   }
-  if (preset !== null)
-    take({ ...ANY_PRESET_TRAITS, ...PRESET_TRAITS[preset] }, { kind: 'preset', name: preset })
-  if (model !== null) {
-    const name = model.toLowerCase()
-    const row = findRow(name, preset)
+  const name = model?.toLowerCase() ?? null
+  const known = findOriginal(name, preset)
+  if (known.preset !== null)
+    take({ ...ANY_PRESET_TRAITS, ...PRESET_TRAITS[known.preset] }, { kind: 'preset', name: known.preset })
+  if (name !== null) {
+    const row = known.name === null ? null : findRow(known.name, known.preset)
     if (row !== null) {
       const refused = traits.refuses as readonly string[]
       take(row.row.traits, { kind: 'row', name: row.pattern })
@@ -94,6 +95,27 @@ export function findTraits({ model, upstream, preset, rules }: ModelAtUpstream):
     if (rule !== undefined) take(rule.traits, { kind: 'rule', name: rule.path })
   }
   return { traits: traits as unknown as ModelTraits, sources: sources as ResolvedTraits['sources'] }
+}
+
+/** A model of Claude as Bedrock names it, also with a region or in an ARN: `eu.anthropic.claude-opus-4-6-v1:0`. */
+const CLAUDE_AT_BEDROCK = /(?:^|[./])anthropic\.(claude-.+)$/
+const CLAUDE_AT_VERTEX = /^(?:anthropic\/)?(claude-.+)$/
+const GEMINI_AT_VERTEX = /^(?:google\/)?(gemini-.+)$/
+
+/**
+ * Finds the provider that has made a model, where a cloud serves it by the provider's own API, and its name there.
+ * @param name in lower case
+ */
+function findOriginal(
+  name: string | null,
+  preset: PresetName | null,
+): { readonly name: string | null; readonly preset: PresetName | null } {
+  if (name === null || (preset !== 'bedrock' && preset !== 'vertex')) return { name, preset }
+  const claude = (preset === 'bedrock' ? CLAUDE_AT_BEDROCK : CLAUDE_AT_VERTEX).exec(name)?.[1]
+  // Vertex has an @ ahead of the date of a version.
+  if (claude !== undefined) return { name: claude.replace('@', '-'), preset: 'anthropic' }
+  const gemini = preset === 'vertex' ? GEMINI_AT_VERTEX.exec(name)?.[1] : undefined
+  return gemini === undefined ? { name, preset } : { name: gemini, preset: 'gemini-native' }
 }
 
 interface MatchingRow {

@@ -61,6 +61,7 @@ function redirect(config: Config, doubles: readonly Double[]): Config {
     upstreams: config.upstreams.map((upstream, i) => ({
       ...upstream,
       origin: doubles[i]?.origin ?? '',
+      cloud: null,
       proxy: null,
       ca: null,
       servername: null,

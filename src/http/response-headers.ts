@@ -80,8 +80,8 @@ export function filterResponseHeaders(raw: RawHeaders, facts: ResponseFacts): Fl
     switch (lower) {
       case 'content-type':
         facts.eventStream = isEventStream(value)
-        facts.awsEventStream = isAwsEventStream(value)
         facts.json = isJson(value)
+        facts.awsEventStream = !facts.eventStream && !facts.json && isAwsEventStream(value)
         facts.jsonLines = isJsonLines(value)
         facts.untyped = isUntyped(value)
         break

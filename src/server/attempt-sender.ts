@@ -13,8 +13,9 @@ import type { ConversationRequest, OutboundRequest } from '../translate/conversa
 import { type Correction, formatConfigLine } from '../translate/corrections/correction.js'
 import type { LearnedTraits } from '../translate/corrections/learned-traits.js'
 import { readCorrection } from '../translate/corrections/read-correction.js'
+import { adaptHeaders, adaptMessages, adaptResponse, readBetas } from '../upstream/cloud-messages.js'
 import type { Upstream } from '../upstream/upstream.js'
-import { buildUpstreamRequest } from '../upstream/upstream-request.js'
+import { buildUpstreamRequest, type ClientRequest, type Destination } from '../upstream/upstream-request.js'
 import type { TargetTraits } from './target-traits.js'
 
 /** Sends attempts: the request as it came, with what its target needs changed. */
@@ -49,6 +50,9 @@ export class AttemptSender {
     }
     const { upstream, key } = target
     const destination = { upstream, key, model: target.model ?? conversation?.modelName ?? null }
+    if (body !== null && upstream.adaptsMessages(request.path)) {
+      if (this.sendAdapted(attempt, outbound?.pieces ?? body.pieces, request, destination)) return
+    }
     const {
       path: address,
       headers,
@@ -68,6 +72,37 @@ export class AttemptSender {
       if (!Buffer.isBuffer(sent)) attempt.upload = sent
     }
     target.upstream.dispatch({ method, path: address, headers, body: sent }, attempt, attempt.reuse)
+  }
+
+  /**
+   * Sends a request of Messages in the form that a cloud has for it.
+   * @param pieces of the body, which is complete
+   * @returns false if it cannot be put into that form: then it goes as it is, and the upstream refuses it
+   */
+  private sendAdapted(
+    attempt: Attempt,
+    pieces: readonly Buffer[],
+    request: ClientRequest,
+    destination: Destination,
+  ): boolean {
+    const { upstream } = destination
+    const { messages } = upstream
+    const { path, rawHeaders, found, outbound } = request
+    const model = destination.model ?? found?.model?.value ?? null
+    if (messages === null || model === null) return false
+    const edited = applyEdits(pieces, outbound?.edits ?? [])
+    const adapted = adaptMessages(messages, path, model, edited, readBetas(rawHeaders))
+    if (adapted === null) return false
+    const inCloud = { ...request, path: adapted.path, query: '', found: null }
+    const built = buildUpstreamRequest(inCloud, destination, this.passthrough)
+    adaptHeaders(messages, built.headers)
+    attempt.translate = adaptResponse(messages, built.translate)
+    upstream.dispatch(
+      { method: request.method, path: built.path, headers: built.headers, body: adapted.body },
+      attempt,
+      attempt.reuse,
+    )
+    return true
   }
 
   /**

@@ -278,7 +278,7 @@ function needsWholeBody(
   rules: PlanRules,
 ): boolean {
   for (const { upstream } of route.targets)
-    if (upstream.needsWholeBody || upstream.asksUsage(request.method, request.path)) return true
+    if (upstream.needsWholeBody(request.path) || upstream.asksUsage(request.method, request.path)) return true
   // The end of the body may name the session, which decides between the targets.
   if (route.strategy !== 'order' && route.targets.length > 1 && findSession(request.rawHeaders) === null)
     return true

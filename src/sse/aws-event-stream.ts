@@ -54,6 +54,11 @@ export class AwsEventReader {
     return !this.isLost && (this.partial.bytes > 0 || this.skipped > 0)
   }
 
+  /** Bytes of the message that is not complete. */
+  get bytesHeld(): number {
+    return this.partial.bytes
+  }
+
   push(chunk: Buffer): void {
     let at = 0
     while (at < chunk.length && !this.isLost) {

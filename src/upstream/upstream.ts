@@ -14,6 +14,7 @@ import {
   NO_CREDENTIAL_EVENTS,
   TokenAccess,
 } from './cloud-access.js'
+import { type CloudMessages, findCloudMessages, isAdapted } from './cloud-messages.js'
 import type { Connection } from './connection.js'
 import { ConnectionPool, type DispatchRequest, type Reuse } from './connection-pool.js'
 import { CredentialRedactor, RedactedResponse } from './credential-redactor.js'
@@ -58,6 +59,8 @@ export class Upstream {
   readonly listed: boolean
   /** Whether WebSockets are opened to it. */
   readonly websockets: boolean
+  /** What it has in place of Anthropic's Messages; null for the same. */
+  readonly messages: CloudMessages | null
   /** Its keys, which share the connections; null if it has one credential or none. */
   readonly keys: readonly UpstreamKey[] | null
   /** With the first credential. */
@@ -93,6 +96,7 @@ export class Upstream {
     this.listed = config.listsModels
     this.websockets = config.websockets
     this.keys = config.keys
+    this.messages = findCloudMessages(config.preset)
     this.address = new UpstreamAddress(config)
     this.access = createCloudAccess(config, events)
     this.auth = new UpstreamAuth(config, this.access instanceof TokenAccess ? this.access : null)
@@ -131,9 +135,14 @@ export class Upstream {
     return this.config.auth === 'anthropic' ? '?limit=1000' : ''
   }
 
-  /** Whether a request can be sent only when its body is complete, as the body is signed. */
-  get needsWholeBody(): boolean {
-    return this.access?.needsBody === true
+  /** Whether a request can be sent only when its body is complete, as the body is signed or adapted. */
+  needsWholeBody(path: string): boolean {
+    return this.access?.needsBody === true || this.adaptsMessages(path)
+  }
+
+  /** Whether a request of Messages has to be put into the form of a cloud. */
+  adaptsMessages(path: string): boolean {
+    return this.messages !== null && isAdapted(this.messages, path)
   }
 
   /** Gets the credential, if it has to be fetched. @returns resolves when it is there, or could not be got */

@@ -92,6 +92,9 @@ for (const format of ERROR_FORMATS)
           return
         case 'cohere':
           assert.equal(body, { id: 'r1', message })
+          return
+        case 'bedrock':
+          assert.equal(body, { message })
       }
     })
 
@@ -111,6 +114,15 @@ test("a refused key is told in OpenAI's words, with little of the key, and our a
   assert.is(told('missing_api_key'), undefined)
   assert.is(told('draining', KEY), undefined)
   assert.match(ERRORS.missing_api_key.message, /^You didn't provide an API key\. /)
+})
+
+test("in Bedrock's format every error is a message, and its name is in a header", () => {
+  for (const code of CODES) {
+    assert.equal(JSON.parse(formatErrorBody(code, 'bedrock', 'r1')), { message: ERRORS[code].message })
+    const name = findHeader(buildErrorHeaders(code, 'bedrock', 'r1', 7), 'x-amzn-errortype')
+    assert.match(name ?? '', /^[A-Z]\w+Exception$/)
+    assert.is(findHeader(buildErrorHeaders(code, 'openai', 'r1', 7), 'x-amzn-errortype'), undefined)
+  }
 })
 
 test('the headers of an error have its length and its code, and let web pages read it', () => {

@@ -27,6 +27,18 @@ const KNOWN: ReadonlyArray<[string, PresetName | null, Partial<ModelTraits>]> = 
   ['gpt-5', 'openai', { api: 'responses', customTools: true, efforts: ['minimal', 'low', 'medium', 'high'] }],
   ['gpt-5-mini-2025-08-07', 'azure', { api: 'responses', limitField: 'max_completion_tokens' }],
   ['GPT-5-Nano', 'azure-deployments', { api: 'responses', limitField: 'max_completion_tokens' }],
+  // The names that clouds have for models of others.
+  ['eu.anthropic.claude-sonnet-4-5-20250929-v1:0', 'bedrock', { api: 'messages', refusesTogether: ONE }],
+  [
+    'arn:aws:bedrock:eu-west-1:1:inference-profile/eu.anthropic.claude-opus-4-20250514-v1:0',
+    'bedrock',
+    { api: 'messages', maxOutputTokens: 32_000 },
+  ],
+  ['claude-sonnet-4@20250514', 'vertex', { api: 'messages', maxOutputTokens: 64_000 }],
+  ['google/gemini-2.5-pro', 'vertex', { api: 'gemini', thinking: 'budget' }],
+  ['gemini-3-pro', 'vertex', { api: 'gemini', toolNames: 'gemini' }],
+  ['meta/llama-4-maverick', 'vertex', { api: null }],
+  ['amazon.nova-pro-v1:0', 'bedrock', { api: null }],
   ['gpt-5.1', 'openai', { efforts: ['none', 'low', 'medium', 'high'] }],
   ['gpt-5.1-codex', 'openai', { efforts: ['low', 'medium', 'high'], api: 'responses' }],
   ['gpt-5.1-codex-max', 'openai', { efforts: ['low', 'medium', 'high', 'xhigh'] }],

@@ -69,7 +69,7 @@ const EXPECTED: Readonly<Record<Exclude<PresetName, 'vertex'>, Expected>> = {
     env: { AWS_BEARER_TOKEN_BEDROCK: 'sk-preset', AWS_REGION: 'eu-west-1' },
     headers: bearer,
     paths: { '/model/amazon.nova-pro-v1%3A0/converse': '/model/amazon.nova-pro-v1%3A0/converse' },
-    refused: ['/chat/completions', '/messages'],
+    refused: ['/chat/completions', '/responses'],
   },
   moonshot: {
     base: '/v1',

@@ -270,6 +270,8 @@ test("each API with an error format of its own has it, and every other path has 
   assert.is(errorFormatOf('/messages/count_tokens'), 'anthropic')
   assert.is(errorFormatOf('/messages-other'), 'openai')
   assert.is(errorFormatOf('/chat/completions'), 'openai')
+  assert.is(errorFormatOf('/model/m/converse'), 'bedrock')
+  assert.is(errorFormatOf('/model/m'), 'openai')
 })
 
 test.run()

@@ -51,6 +51,8 @@ const FAMILIES = {
     xai: { preset: 'xai' },
     groq: { preset: 'groq' },
     home: { preset: 'ollama' },
+    aws: { preset: 'bedrock', aws: { region: 'eu-west-1' } },
+    cloud: { preset: 'vertex', google: { location: 'europe-west1' } },
   },
   models: {
     four: { upstream: 'openai', model: 'gpt-4o-mini' },
@@ -69,6 +71,9 @@ const FAMILIES = {
     grok: { upstream: 'xai', model: 'grok-4' },
     oss: { upstream: 'groq', model: 'openai/gpt-oss-120b' },
     qwen: { upstream: 'home', model: 'qwen3' },
+    opus2: { upstream: 'aws', model: 'eu.anthropic.claude-opus-4-8-v1:0' },
+    haiku2: { upstream: 'cloud', model: 'claude-haiku-4-5@20251001' },
+    gemini3: { upstream: 'cloud', model: 'gemini-3-pro-preview' },
     // For a team: it is tried all the same.
     team: { upstream: 'openai', model: 'gpt-5.2', team: 'core' },
   },

@@ -27,7 +27,7 @@ interface FakeRoute {
 
 function fakeRoute(id: string, { asksUsage = false, translate = false, targets = [null] }: FakeRoute = {}) {
   const upstreams = targets.map((apis, i) => ({
-    upstream: { name: `up${i}`, apis, asksUsage: () => asksUsage },
+    upstream: { name: `up${i}`, apis, asksUsage: () => asksUsage, needsWholeBody: () => false },
     model: null,
   }))
   return { id, translate, targets: upstreams } as unknown as Route<Upstream>

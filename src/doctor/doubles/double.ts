@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ConversationApi } from '../../api/apis.js'
+import { type CloudPath, evenCloudPath, parseCloudPath } from '../../api/cloud-paths.js'
 import { MODEL_ROWS } from '../../api/model-rows.js'
 import { findTraits } from '../../api/model-table.js'
 import type { ModelTraits } from '../../api/model-traits.js'
@@ -65,15 +66,17 @@ async function answer(
     sendJson(res, 200, { object: 'list', data: listModels(preset).map((id) => ({ id, object: 'model' })) })
     return
   }
-  const body = parseJson(await readText(req))
-  const api = detectApi(path)
+  const cloud = parseCloudPath(evenCloudPath(path))
+  const given = parseJson(await readText(req))
+  const body = cloud === null || !isObject(given) ? given : readCloudBody(given, cloud)
+  const api = cloud === null ? detectApi(path) : 'messages'
   if (api === null || !isObject(body)) {
     sendJson(res, 404, {
       error: { message: `Unknown request URL: POST ${path}.`, type: 'invalid_request_error' },
     })
     return
   }
-  const model = readModel(path, body)
+  const model = cloud?.model ?? readModel(path, body)
   const { traits } = findTraits({ model, upstream: null, preset, rules: [] })
   const refusal = findRefusal({ api, model, body, traits, preset })
   if (refusal !== null) sendJson(res, refusal.status, refusal.body)
@@ -92,6 +95,14 @@ function detectApi(path: string): ConversationApi | null {
 function readModel(path: string, body: Readonly<Record<string, unknown>>): string {
   const named = /\/(?:models|deployments)\/([^/:]+)/.exec(path)?.[1]
   return named === undefined ? stringOr(body.model, '') : decodeURIComponent(named)
+}
+
+/** A request of Messages out of the form that a cloud has for it. The relay takes an answer in either form. */
+function readCloudBody(
+  { anthropic_version: _version, anthropic_beta: _beta, ...body }: Readonly<Record<string, unknown>>,
+  { model, method }: CloudPath,
+): Readonly<Record<string, unknown>> {
+  return { ...body, model, stream: /stream/i.test(method) }
 }
 
 async function askDemo(res: ServerResponse, url: string, body: object, traits: ModelTraits): Promise<void> {

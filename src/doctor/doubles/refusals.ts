@@ -29,6 +29,7 @@ const FAMILIES: Readonly<Partial<Record<PresetName, Family>>> = {
   'azure-deployments': 'openai',
   helicone: 'openai',
   anthropic: 'anthropic',
+  bedrock: 'anthropic',
   gemini: 'gemini',
   'gemini-native': 'gemini',
   mistral: 'mistral',

@@ -1,5 +1,8 @@
 import { createVerify, generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -10,6 +13,7 @@ import { createEntraFetch } from '../../../src/upstream/cloud/entra-token.js'
 import { createGoogleFetch } from '../../../src/upstream/cloud/google-token.js'
 import type { Fetched } from '../../../src/upstream/cloud/token-source.js'
 import { createTokenClient } from '../../../src/upstream/token-client.js'
+import { selfSigned } from '../../support/certificate.js'
 import { type TokenAnswer, type TokenAsked, TokenEndpoint } from '../../support/token-endpoint.js'
 
 const TIMEOUTS = { connectMs: 5_000, firstByteMs: 5_000, idleMs: 5_000, upstreamKeepAliveMs: 5_000 }
@@ -326,6 +330,44 @@ test('an endpoint that says nothing is given up, and its connection is closed', 
       assert.is(asked.length, 1)
     },
   ))
+
+test('an endpoint is reached through a proxy, with TLS and an authority of the config, or not at all', async () => {
+  const certificate = selfSigned('tokens.example')
+  const endpoint = createHttpsServer(certificate, (_req, res) => res.end(JSON.stringify(TOKEN)))
+  await new Promise<void>((resolve) => endpoint.listen(0, '127.0.0.1', resolve))
+  const connected: string[] = []
+  const proxy = createHttpServer()
+  proxy.on('connect', (req, socket) => {
+    connected.push(`${req.url} ${req.headers['proxy-authorization']}`)
+    const tunnel = connect((endpoint.address() as AddressInfo).port, '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      tunnel.pipe(socket).pipe(tunnel)
+    })
+    for (const each of [socket, tunnel]) each.on('error', () => {})
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  const origin = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  const config = createUpstreamConfig('up', 'http://unused', TIMEOUTS as never)
+  const source = {
+    from: 'secret',
+    url: 'https://tokens.example/t',
+    clientId: 'c',
+    clientSecret: 's',
+  } as const
+  try {
+    const through = { origin, authorization: 'Basic bWU=' }
+    const trusting = createTokenClient({ ...config, ca: certificate.cert, servername: 'other' }, through)
+    assert.is((await createEntraFetch(source, SCOPE, trusting)()).credential, 'token-1')
+    assert.equal(connected, ['tokens.example:443 Basic bWU='])
+    const wary = createTokenClient(config, through)
+    assert.match(await codeOf(createEntraFetch(source, SCOPE, wary)), /SELF_SIGNED|UNABLE_TO_VERIFY/)
+  } finally {
+    for (const server of [endpoint, proxy]) {
+      server.closeAllConnections()
+      server.close()
+    }
+  }
+})
 
 test('a token file that is missing is told by the code of the system', async () => {
   const source = {
