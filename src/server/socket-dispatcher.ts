@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { readSubprotocols, stripSubprotocolKeys } from '../access/credentials.js'
+import { dropQueryKeys, holdsKey } from '../access/key-traces.js'
 import { findApiIndex, includesApi } from '../api/api-of-path.js'
 import { BODY_PATHS } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
@@ -24,6 +25,7 @@ import { placePassthroughCredential } from '../upstream/passthrough-auth.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { replaceModel } from '../upstream/url.js'
 import type { Admission } from './admission.js'
+import { KEY_IN_PATH } from './gate.js'
 import { mayUse } from './key-models.js'
 
 /** Milliseconds that an upstream without a WebSocket for Responses is remembered: then it is asked once more. */
@@ -90,6 +92,7 @@ export class SocketDispatcher {
   /** Takes the model from the query, at paths where an API has it there. */
   private readModel(exchange: Exchange): SocketRefusal | null {
     const { path, query, team, key } = exchange.request
+    if (key !== null && holdsKey(path)) return { code: 'invalid_path', detail: KEY_IN_PATH }
     const { model, isAmbiguous, hasDeployment } = readQueryModel(query)
     const isKnown = path === BODY_PATHS.responses || /\/realtime(?:$|\/)/.test(path)
     const depends = key?.models != null || this.router.dependsOnModel(path, team)
@@ -204,17 +207,20 @@ function buildHandshake(
   model: string | null,
   passthrough: boolean,
 ): HandshakeRequest {
-  const { path, query, rawHeaders } = request
+  const { path, rawHeaders } = request
+  const query = passthrough ? request.query : dropQueryKeys(request.query)
   const queryModel = new URLSearchParams(query).get('model')
   const wanted = ownName ?? model
   const isRenamed = request.model !== null && wanted !== null && wanted !== queryModel
-  const headers = filterRequestHeaders(rawHeaders, upstream.auth.headersFor(path, passthrough), passthrough)
+  const given = passthrough ? rawHeaders : stripSubprotocolKeys(rawHeaders)
+  const added = upstream.auth.headersFor(path, passthrough)
+  const headers = filterRequestHeaders(given, added, passthrough, holdsKey)
   if (passthrough) placePassthroughCredential(headers, upstream.auth.passthroughSchemeFor(path))
   // Compressed frames could not be read.
   removeHeader(headers, 'sec-websocket-extensions')
   const target = isRenamed ? replaceModel(query, wanted) : query
   return {
     path: upstream.address.build(path, target, wanted, passthrough),
-    headers: passthrough ? headers : stripSubprotocolKeys(headers),
+    headers,
   }
 }

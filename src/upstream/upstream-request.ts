@@ -1,3 +1,4 @@
+import { dropQueryKeys, holdsKey } from '../access/key-traces.js'
 import { readQueryModel } from '../api/query-model.js'
 import { type FlatHeaderList, type FlatHeaders, findHeader, removeHeader } from '../http/flat-headers.js'
 import { filterRequestHeaders } from '../http/request-headers.js'
@@ -64,7 +65,8 @@ export function buildUpstreamRequest(
   const edits: Edit[] = outbound === null ? [] : [...outbound.edits]
   if (found !== null) edits.push(...createNameEdits(found, model, deployment))
   if (usageEdit !== null) edits.push(usageEdit)
-  const query = nameInQuery(request.query, model ?? deployment)
+  const given = passthrough ? request.query : dropQueryKeys(request.query)
+  const query = nameInQuery(given, model ?? deployment)
   const modelName = model ?? deployment ?? found?.model?.value ?? null
   return {
     path: upstream.address.build(path, query, modelName, passthrough),
@@ -106,7 +108,7 @@ function buildHeaders(
 ): string[] {
   const needed = auth.headersFor(path, passthrough)
   const added = readable ? withoutCompression(needed) : needed
-  const headers = filterRequestHeaders(rawHeaders, added, passthrough)
+  const headers = filterRequestHeaders(rawHeaders, added, passthrough, holdsKey)
   if (passthrough) placePassthroughCredential(headers, auth.passthroughSchemeFor(path))
   const fallback = auth.defaultHeaderFor(path)
   if (fallback !== null && findHeader(rawHeaders, fallback[0]) === undefined) headers.push(...fallback)
