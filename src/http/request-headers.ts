@@ -133,6 +133,14 @@ function findConnectionNames(raw: FlatHeaders): ReadonlySet<string> | null {
   return named
 }
 
+/**
+ * Whether a client's header of this name reaches no upstream, unless the client's own credentials are kept.
+ * @param lower the name in lower case
+ */
+export function isNeverSent(lower: string): boolean {
+  return DROPPED.has(lower) || CLIENT_CREDENTIALS.has(lower) || hasDroppedPrefix(lower)
+}
+
 function hasDroppedPrefix(lower: string): boolean {
   // All prefixes begin with x or s; most headers begin with another letter.
   const first = lower.charCodeAt(0)
