@@ -1,4 +1,5 @@
 import { type FlatHeaders, findHeader, findHeaders } from '../http/flat-headers.js'
+import { OTHER_CREDENTIAL_HEADERS } from '../http/request-headers.js'
 import { hashKey, inspectKey, isLikelyKey } from './key.js'
 import { findKeyFault, type KeyFault } from './key-limits.js'
 import type { KeyRecord, Keyring } from './keyring.js'
@@ -43,6 +44,31 @@ export function credentialsIn(rawHeaders: FlatHeaders): string[] {
 }
 
 /**
+ * Finds the keys with which a client may authenticate. Beside the usual headers they may stand in those of gateways, as
+ * the whole `Authorization` without a scheme, or as the user or the password of `Basic`. Not in `Proxy-Authorization`,
+ * which is for a proxy in front.
+ */
+export function presentedKeys(rawHeaders: FlatHeaders): string[] {
+  const found = credentialsIn(rawHeaders)
+  if (found.some((text) => isLikelyKey(text))) return found
+  for (const name of OTHER_CREDENTIAL_HEADERS) collect(rawHeaders, name, found)
+  for (const value of findHeaders(rawHeaders, 'authorization'))
+    for (const text of readOtherSchemes(value))
+      if (isLikelyKey(text) && found.length < CREDENTIALS_MAX) found.push(text)
+  return found
+}
+
+/** What stands in `Authorization` without a scheme, or in `Basic` (RFC 7617, 2). */
+function readOtherSchemes(value: string): readonly string[] {
+  const text = value.trim()
+  const [, basic] = /^basic[ \t]+([\w+/=-]+)$/i.exec(text) ?? []
+  if (basic === undefined) return [text]
+  const pair = Buffer.from(basic, 'base64').toString('latin1')
+  const colon = pair.indexOf(':')
+  return colon === -1 ? [pair] : [pair.slice(0, colon), pair.slice(colon + 1)]
+}
+
+/**
  * Decides on the credentials of a request: the first valid key wins. If there is none, the most specific refusal does.
  *
  * The look-up is a Map by SHA-256, not a constant-time comparison. Timing could leak how much of a *hash* agrees with
@@ -76,11 +102,17 @@ function checkKey(text: string, keyring: Pick<Keyring, 'find'>): KeyRecord | Cre
 
 function collect(rawHeaders: FlatHeaders, name: string, found: string[]): void {
   for (const value of findHeaders(rawHeaders, name)) {
-    const text = name === 'authorization' ? readBearerToken(value) : value.trim()
+    const text = name.endsWith('authorization') ? readToken(name, value) : value.trim()
     if (text === '' || found.includes(text)) continue
     if (found.length === CREDENTIALS_MAX) return
     found.push(text)
   }
+}
+
+/** Cloudflare's header has a scheme, too; some clients leave it out. */
+function readToken(name: string, value: string): string {
+  const token = readBearerToken(value)
+  return token === '' && name !== 'authorization' ? value.trim() : token
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { removeHeader } from '../http/flat-headers.js'
+import { removePersonalHeaders } from '../http/response-headers.js'
 import { EMPTY } from '../lib/bytes.js'
 import { ClientWriter } from '../relay/client-writer.js'
 import { sendError } from '../relay/local-response.js'
@@ -35,6 +36,8 @@ export class Subscriber implements ResponseFeed {
   begin(head: FilteredHead): void {
     const { source, exchange } = this
     const headers = [...head.headers]
+    // Whoever did not make the response gets no cookies, ids and limits of whoever did.
+    if (exchange.outcome.cache !== 'miss') removePersonalHeaders(headers)
     if (source.age !== null) headers.push('age', String(source.age))
     else if (source.isComplete) this.setLength(headers)
     this.writer.begin({ ...head, headers })

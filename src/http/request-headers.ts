@@ -48,10 +48,27 @@ const DROPPED: ReadonlySet<string> = new Set([
 /** Headers whose names begin like this do not reach an upstream either. */
 const DROPPED_PREFIXES = ['x-forwarded-', 'sec-fetch-', 'x-thinwire-', 'x-envoy-', 'x-arr-']
 
-/** Headers in which a client may send its key. None of them reaches an upstream, as each holds a credential. */
+/** Headers in which the APIs that are known here expect a key. */
 export const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set([
   ...['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'],
 ])
+
+/**
+ * Headers in which some client or gateway expects a key: LiteLLM's, Azure API Management's, ElevenLabs', that of
+ * Cloudflare's AI gateway, and one that people make up.
+ */
+export const OTHER_CREDENTIAL_HEADERS: readonly string[] = [
+  ...[
+    'x-litellm-api-key',
+    'ocp-apim-subscription-key',
+    'xi-api-key',
+    'cf-aig-authorization',
+    'openai-api-key',
+  ],
+]
+
+/** What a client sends in any of these is for the relay alone. */
+const CLIENT_CREDENTIALS: ReadonlySet<string> = new Set([...CREDENTIAL_HEADERS, ...OTHER_CREDENTIAL_HEADERS])
 
 /**
  * Builds the headers of an upstream request from those of the client, in the order they came.
@@ -63,11 +80,14 @@ export const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set([
  * @param added headers that the upstream needs (credential, its own headers), names in lower case; each replaces the
  * client's
  * @param keepCredentials true where the client's own provider key is passed through
+ * @param isSecret tells a text that holds a key of the relay's own: such a header is dropped, whatever its name. Not
+ * asked where the client's credentials are kept
  */
 export function filterRequestHeaders(
   raw: FlatHeaders,
   added: FlatHeaders,
   keepCredentials: boolean,
+  isSecret: ((text: string) => boolean) | null = null,
 ): FlatHeaderList {
   const named = findConnectionNames(raw)
   const headers: string[] = []
@@ -75,9 +95,11 @@ export function filterRequestHeaders(
     const name = raw[i] as string
     const lower = name.toLowerCase()
     if (DROPPED.has(lower) || named?.has(lower) || hasDroppedPrefix(lower)) continue
-    if (!keepCredentials && CREDENTIAL_HEADERS.has(lower)) continue
+    if (!keepCredentials && CLIENT_CREDENTIALS.has(lower)) continue
     if (added.length > 0 && hasName(added, lower)) continue
-    headers.push(name, raw[i + 1] as string)
+    const value = raw[i + 1] as string
+    if (!keepCredentials && isSecret !== null && (isSecret(value) || isSecret(name))) continue
+    headers.push(name, value)
   }
   for (let i = 0; i < added.length; i++) headers.push(added[i] as string)
   return headers
@@ -113,6 +135,14 @@ function findConnectionNames(raw: FlatHeaders): ReadonlySet<string> | null {
       named = collectConnectionNames(named, raw[i + 1] as string)
   }
   return named
+}
+
+/**
+ * Whether a client's header of this name reaches no upstream, unless the client's own credentials are kept.
+ * @param lower the name in lower case
+ */
+export function isNeverSent(lower: string): boolean {
+  return DROPPED.has(lower) || CLIENT_CREDENTIALS.has(lower) || hasDroppedPrefix(lower)
 }
 
 function hasDroppedPrefix(lower: string): boolean {

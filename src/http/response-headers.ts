@@ -224,6 +224,47 @@ const BODY_HEADERS: ReadonlySet<string> = new Set([
   'signature-input',
 ])
 
+/** Headers of a response that are about the request that it was made for, or about whoever sent that. */
+const PERSONAL: ReadonlySet<string> = new Set([
+  ...['set-cookie', 'set-cookie2', 'authentication-info', 'www-authenticate'],
+  ...[
+    'x-request-id',
+    'request-id',
+    'x-ms-request-id',
+    'apim-request-id',
+    'x-ms-client-request-id',
+    'x-trace-id',
+  ],
+  ...['x-amzn-requestid', 'x-amz-request-id', 'x-amz-id-2', 'x-amz-cf-id', 'cf-ray', 'x-goog-request-id'],
+  ...[
+    'x-correlation-id',
+    'traceparent',
+    'tracestate',
+    'openai-processing-ms',
+    'x-envoy-upstream-service-time',
+  ],
+  ...['openai-organization', 'openai-project', 'anthropic-organization-id', 'retry-after', 'retry-after-ms'],
+])
+
+/** Beginnings of such names: limits of a key, and what gateways say of it. */
+const PERSONAL_PREFIXES = [
+  'x-ratelimit-',
+  'anthropic-ratelimit-',
+  'ratelimit',
+  'x-codex-',
+  'x-litellm-',
+  'helicone-',
+]
+
+/** Removes what a client must not get of a response that was made for another one. */
+export function removePersonalHeaders(headers: FlatHeaderList): void {
+  for (let i = headers.length - 2; i >= 0; i -= 2) {
+    const lower = (headers[i] as string).toLowerCase()
+    if (PERSONAL.has(lower) || PERSONAL_PREFIXES.some((prefix) => lower.startsWith(prefix)))
+      headers.splice(i, 2)
+  }
+}
+
 /** Removes the headers that describe the exact bytes of a body, for a body that is changed on its way. */
 export function removeEntityHeaders(headers: FlatHeaderList): void {
   for (let i = headers.length - 2; i >= 0; i -= 2) {

@@ -163,6 +163,10 @@ const DOUBT_OF_FLAW: Readonly<Record<BodyFlaw, GateRefusal>> = {
   },
 }
 
+/** A path cannot be sent without a part of it, as other parameters can. */
+export const KEY_IN_PATH =
+  'The path contains a key of this relay, which must not reach an upstream. Send the key as Authorization: Bearer.'
+
 /** Whether a rule may depend on more of a path than whether it is that of a model. */
 export function isPathDoubt(doubt: GateRefusal): boolean {
   return doubt === PATH

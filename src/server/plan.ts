@@ -1,3 +1,4 @@
+import { holdsKey } from '../access/key-traces.js'
 import { BODY_PATHS, type BodyApi, findBodyApi } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
 import { findModelUse, type ModelUse } from '../api/model-use.js'
@@ -26,6 +27,7 @@ import {
   type GateBody,
   type GateRefusal,
   isPathDoubt,
+  KEY_IN_PATH,
 } from './gate.js'
 import { FORBIDDEN, findKeyPatterns, mayUse, refuseModels } from './key-models.js'
 import type { TargetTraits } from './target-traits.js'
@@ -153,6 +155,8 @@ export function planRequest(
  */
 function passGate(request: PlanRequest, body: PlanBody | null, use: ModelUse, rules: PlanRules): Plan | null {
   const { path, team, key } = request
+  if (key !== null && holdsKey(path))
+    return refuseAtGate({ code: 'invalid_path', message: KEY_IN_PATH, param: null })
   const isLimited = key !== null && key.models !== null
   const doubt = findDoubt(request, body, use)
   if (doubt !== null) {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { credentialsIn, readSubprotocolKeys } from '../access/credentials.js'
+import { presentedKeys, readSubprotocolKeys } from '../access/credentials.js'
 import type { Keyring } from '../access/keyring.js'
 import { describeRefusedKey } from '../access/refused-key.js'
 import { answerProbe } from '../admin/probes.js'
@@ -203,7 +203,7 @@ export class RequestHandler implements MetricsSource {
       return
     }
     if (!this.aim(exchange)) return
-    if (this.answerLocally(exchange) || !this.admit(exchange, credentialsIn(req.rawHeaders))) return
+    if (this.answerLocally(exchange) || !this.admit(exchange, presentedKeys(req.rawHeaders))) return
     const problem = findProblem(req)
     if (problem !== null) {
       this.refuse(exchange, 'invalid_request', problem)
@@ -227,7 +227,7 @@ export class RequestHandler implements MetricsSource {
 
   private beginUpgrade(exchange: Exchange, socket: Socket, head: Buffer): void {
     const raw = exchange.req.rawHeaders
-    if (!this.aim(exchange) || !this.admit(exchange, [...credentialsIn(raw), ...readSubprotocolKeys(raw)]))
+    if (!this.aim(exchange) || !this.admit(exchange, [...presentedKeys(raw), ...readSubprotocolKeys(raw)]))
       return
     exchange.enter('plan')
     const refusal = this.sockets.open(exchange, socket, head)

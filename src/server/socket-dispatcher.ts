@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { readSubprotocols, stripSubprotocolKeys } from '../access/credentials.js'
+import { dropQueryKeys, holdsKey } from '../access/key-traces.js'
 import { findApiIndex, includesApi } from '../api/api-of-path.js'
 import { BODY_PATHS } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
@@ -25,6 +26,7 @@ import { placePassthroughCredential } from '../upstream/passthrough-auth.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { replaceModel } from '../upstream/url.js'
 import type { Admission } from './admission.js'
+import { KEY_IN_PATH } from './gate.js'
 import { mayUse } from './key-models.js'
 import type { StoredLookup } from './stored-lookup.js'
 
@@ -92,6 +94,7 @@ export class SocketDispatcher {
   /** Takes the model from the query, at paths where an API has it there. */
   private readModel(exchange: Exchange): SocketRefusal | null {
     const { path, query, team, key } = exchange.request
+    if (key !== null && holdsKey(path)) return { code: 'invalid_path', detail: KEY_IN_PATH }
     const { model, isAmbiguous, hasDeployment } = readQueryModel(query)
     const isKnown = path === BODY_PATHS.responses || /\/realtime(?:$|\/)/.test(path)
     const depends = key?.models != null || this.router.dependsOnModel(path, team)
@@ -208,18 +211,20 @@ function buildHandshake(
   model: string | null,
   passthrough: boolean,
 ): HandshakeRequest {
-  const { path, query, rawHeaders } = request
+  const { path, rawHeaders } = request
+  const query = passthrough ? request.query : dropQueryKeys(request.query)
   const queryModel = new URLSearchParams(query).get('model')
   const wanted = ownName ?? model
   const isRenamed = request.model !== null && wanted !== null && wanted !== queryModel
   const { auth, address } = upstream.withKey(key)
-  const headers = filterRequestHeaders(rawHeaders, auth.headersFor(path, passthrough), passthrough)
+  const given = passthrough ? rawHeaders : stripSubprotocolKeys(rawHeaders)
+  const headers = filterRequestHeaders(given, auth.headersFor(path, passthrough), passthrough, holdsKey)
   if (passthrough) placePassthroughCredential(headers, auth.passthroughSchemeFor(path))
   // Compressed frames could not be read.
   removeHeader(headers, 'sec-websocket-extensions')
   const target = isRenamed ? replaceModel(query, wanted) : query
   return {
     path: address.build(path, target, wanted, passthrough),
-    headers: passthrough ? headers : stripSubprotocolKeys(headers),
+    headers,
   }
 }

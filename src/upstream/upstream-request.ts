@@ -1,3 +1,4 @@
+import { dropQueryKeys, holdsKey } from '../access/key-traces.js'
 import { replacePathModel } from '../api/api-of-path.js'
 import { replaceCloudModel } from '../api/cloud-paths.js'
 import { readQueryModel } from '../api/query-model.js'
@@ -69,7 +70,8 @@ export function buildUpstreamRequest(
   const edits: Edit[] = outbound === null ? [] : [...outbound.edits]
   if (found !== null) edits.push(...createNameEdits(found, model, deployment))
   if (usageEdit !== null) edits.push(usageEdit)
-  const query = nameInQuery(request.query, model ?? deployment)
+  const given = passthrough ? request.query : dropQueryKeys(request.query)
+  const query = nameInQuery(given, model ?? deployment)
   const modelName = model ?? deployment ?? found?.model?.value ?? null
   const { address, auth } = upstream.withKey(key)
   return {
@@ -118,7 +120,7 @@ function buildHeaders(
 ): string[] {
   const needed = auth.headersFor(path, passthrough)
   const added = readable ? withoutCompression(needed) : needed
-  const headers = filterRequestHeaders(rawHeaders, added, passthrough)
+  const headers = filterRequestHeaders(rawHeaders, added, passthrough, holdsKey)
   if (passthrough) {
     if (findHeader(headers, 'authorization')?.startsWith(AWS_SIGNATURE))
       removeHeader(headers, 'authorization')

@@ -18,7 +18,10 @@ test('requests with the same bytes have the same key, whatever their packets and
     wanted,
   )
   assert.is(
-    buildCacheKey({ ...ONE, rawHeaders: ['accept', 'text/event-stream', 'User-Agent', 'b', 'X-Other', '1'] }),
+    buildCacheKey({
+      ...ONE,
+      rawHeaders: ['accept', 'text/event-stream', 'User-Agent', 'b', 'X-Stainless-Lang', 'js'],
+    }),
     wanted,
   )
 })
@@ -43,6 +46,11 @@ test('everything that a response depends on changes the key', () => {
       'Content-Type',
       'If-None-Match',
       'range',
+      'x-portkey-config',
+      'helicone-auth',
+      'x-litellm-tags',
+      'x-session-id',
+      'X-Nobody-Knows',
     ].map((name) => ({ rawHeaders: [name, 'another'] })),
   ]
   const keys = [ONE, ...others.map((other) => ({ ...ONE, ...other }))].map((one) => buildCacheKey(one))

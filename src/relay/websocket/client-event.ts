@@ -2,6 +2,7 @@ import { COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from '../../json/bytes.
 import { collectModels } from '../../json/deep-models.js'
 import { applyEdits, type Edit } from '../../json/edits.js'
 import {
+  findEvery,
   findMember,
   findOnly,
   findString,
@@ -69,6 +70,12 @@ export class ClientEvent {
     if (this.response === null) return outer
     const { references, store, background } = peekFields(this.prompt)
     return { references: [...outer.references, ...references], store, background }
+  }
+
+  /** Other readers may find another type in it: it has several, or none, or is not one JSON object. */
+  get hasUnclearType(): boolean {
+    const members = parseOutline(this.payload, findEvery())?.members ?? []
+    return this.type === null || members.filter(({ key }) => key.toLowerCase() === 'type').length !== 1
   }
 
   /** Other readers may find another model in it: it names several, or is not one JSON object. */

@@ -117,7 +117,7 @@ export class ResponseStarter {
    * @returns what passes: null for the message as it came
    */
   start(event: ClientEvent, bytes: number): Buffer | EventRefusal | typeof LATER | null {
-    if (event.type !== CREATE && event.type !== UPDATE) return null
+    if (event.type !== CREATE && event.type !== UPDATE && !this.isUnclear(event)) return null
     this.checkKey()
     const doubt = this.closingReason === null ? this.findDoubt(event) : null
     if (doubt !== null) {
@@ -149,10 +149,15 @@ export class ResponseStarter {
     return name === null || name === model ? null : event.rename(name)
   }
 
+  private isUnclear(event: ClientEvent): boolean {
+    return this.rules.dependsOnModel() && event.hasUnclearType
+  }
+
   /** Why a message may not pass that servers may read in several ways, or that names what the key may not use. */
   private findDoubt(event: ClientEvent): EventRefusal | null {
     const { rules, exchange } = this
-    if (rules.dependsOnModel() && event.isAmbiguous) return { code: 'ambiguous_request', param: 'model' }
+    if (this.isUnclear(event) || (rules.dependsOnModel() && event.isAmbiguous))
+      return { code: 'ambiguous_request', param: 'model' }
     if (rules.mayUse(null)) return null
     const isSession = /\/realtime(?:$|\/)/.test(exchange.request.path)
     const models = isSession ? event.sessionModels : [event.model]
