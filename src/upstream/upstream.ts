@@ -73,6 +73,11 @@ export class Upstream {
     this.pool = new ConnectionPool(config, Math.max(limits.headerBytes, RESPONSE_HEAD_MIN))
   }
 
+  /** Whether it has a limit of concurrent requests. */
+  get isLimited(): boolean {
+    return this.config.maxConcurrentRequests !== null
+  }
+
   /** Whether it has reached its limit of concurrent requests. */
   get full(): boolean {
     const { maxConcurrentRequests } = this.config
