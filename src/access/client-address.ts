@@ -1,5 +1,7 @@
 import { BlockList, isIP } from 'node:net'
+import { isLoopback } from '../config/listen.js'
 import { type FlatHeaders, findHeaders } from '../http/flat-headers.js'
+import { groupAddress, unmapAddress } from './address-group.js'
 
 /**
  * Finds the address of a client. Behind a trusted proxy it is the address that the proxy names in `X-Forwarded-For`:
@@ -33,6 +35,23 @@ export class ClientAddresses {
     return address
   }
 
+  /**
+   * Finds the address under which a request is counted: one /64 network of IPv6. A proxy on this machine need not be
+   * trusted for that: else all of its clients would be counted as one.
+   * @returns null as `find`
+   */
+  findCounted(peer: string | undefined, rawHeaders: FlatHeaders): string | null {
+    const address = this.find(peer, rawHeaders)
+    if (address === null || !isLoopback(address)) return address === null ? null : groupAddress(address)
+    const last = findHeaders(rawHeaders, 'x-forwarded-for').at(-1)?.split(',').at(-1)
+    return groupAddress((last === undefined ? null : readAddress(last)) ?? address)
+  }
+
+  /** Whether a connection is of a proxy, so that it may be any client's. @param peer `socket.remoteAddress` */
+  isProxy(peer: string): boolean {
+    return this.trusted !== null && this.isTrusted(unmapAddress(peer))
+  }
+
   private isTrusted(address: string): boolean {
     const family = isIP(address)
     return family !== 0 && this.trusted?.check(address, family === 6 ? 'ipv6' : 'ipv4') === true
@@ -48,11 +67,6 @@ function createBlockList(entries: readonly string[]): BlockList {
     else list.addSubnet(address, Number(prefix), family)
   }
   return list
-}
-
-/** An IPv4 address without the prefix that it has on a socket that listens on IPv6: `::ffff:127.0.0.1`. */
-export function unmapAddress(address: string): string {
-  return address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address
 }
 
 /** Reads an entry of `X-Forwarded-For`: some proxies add the port, and brackets around IPv6. */

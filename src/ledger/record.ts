@@ -69,6 +69,7 @@ function formatRareFields(summary: RequestSummary): string {
   if (summary.makerKey !== null) text += `,"maker_key":"${summary.makerKey}"`
   if (overtaken !== null) text += `,"overtaken":${quoteName(overtaken)}`
   text += formatKnown('overtaken_prompt_tokens', summary.overtakenPromptTokens)
+  if (summary.requests > 1) text += formatKnown('requests', summary.requests)
   return details === null ? text : text + formatDetails(details)
 }
 

@@ -150,7 +150,7 @@ export class SocketDispatcher {
         }
         return isFurther ? admission.admitFurther(exchange) : null
       },
-      releaseFurther: () => admission.release(exchange),
+      releaseFurther: () => admission.releaseFurther(exchange),
       record,
     }
   }
