@@ -257,6 +257,8 @@ export class Listener {
       this.pipelining.onStopped(socket, error.rawPacket?.subarray(error.bytesParsed) ?? EMPTY)
       return
     }
+    // Bytes behind a request with `Connection: close` are not read (RFC 9112, 9.6). The request itself is served.
+    if (error.code === 'HPE_CLOSED_CONNECTION') return
     const message = messageOf(socket)
     const exchange = message === undefined ? undefined : this.handler.exchangeOf(message)
     // The parser reports a client that has left within a message by HPE_INVALID_EOF_STATE.
