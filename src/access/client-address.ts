@@ -1,5 +1,7 @@
 import { BlockList, isIP } from 'node:net'
+import { isLoopback } from '../config/listen.js'
 import { type FlatHeaders, findHeaders } from '../http/flat-headers.js'
+import { groupAddress, unmapAddress } from './address-group.js'
 
 /**
  * Finds the address of a client. Behind a trusted proxy it is the address that the proxy names in `X-Forwarded-For`:
@@ -32,6 +34,23 @@ export class ClientAddresses {
     }
     return address
   }
+
+  /**
+   * Finds the address under which a request is counted: one /64 network of IPv6. A proxy on this machine need not be
+   * trusted for that: else all of its clients would be counted as one.
+   * @returns null as `find`
+   */
+  findCounted(peer: string | undefined, rawHeaders: FlatHeaders): string | null {
+    const address = this.find(peer, rawHeaders)
+    if (address === null || !isLoopback(address)) return address === null ? null : groupAddress(address)
+    const last = findHeaders(rawHeaders, 'x-forwarded-for').at(-1)?.split(',').at(-1)
+    return groupAddress((last === undefined ? null : readAddress(last)) ?? address)
+  }
+
+  /** Whether a connection is of a proxy, so that it may be any client's. @param peer `socket.remoteAddress` */
+  isProxy(peer: string): boolean {
+    return this.trusted?.has(unmapAddress(peer)) === true
+  }
 }
 
 /** A list of addresses and networks. An IPv4 address is also found if it is written as a mapped IPv6 one. */
@@ -53,11 +72,6 @@ export class AddressList {
     const family = isIP(address)
     return family !== 0 && this.list.check(address, family === 6 ? 'ipv6' : 'ipv4')
   }
-}
-
-/** An IPv4 address without the prefix that it has on a socket that listens on IPv6: `::ffff:127.0.0.1`. */
-export function unmapAddress(address: string): string {
-  return address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address
 }
 
 /** Reads an entry of `X-Forwarded-For`: some proxies add the port, and brackets around IPv6. */

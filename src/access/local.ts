@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { isLoopback } from '../config/listen.js'
 import { type FlatHeaders, findHeader } from '../http/flat-headers.js'
-import { unmapAddress } from './client-address.js'
+import { readHostname } from '../http/host.js'
+import { unmapAddress } from './address-group.js'
 
 /**
  * Whether a request comes from a program on this machine, and not from a web page that is open on it. It protects the
@@ -36,9 +37,3 @@ export function isOnThisMachine({ socket, rawHeaders }: IncomingMessage): boolea
 }
 
 const PROXY_HEADERS = ['x-forwarded-for', 'forwarded', 'via']
-
-/** The host of `host[:port]` in lower case, without the brackets of an IPv6 address. */
-function readHostname(authority: string): string {
-  const bracketed = /^\[([^\]]*)\](?::\d+)?$/.exec(authority)
-  return (bracketed?.[1] ?? authority.replace(/:\d+$/, '')).toLowerCase()
-}

@@ -21,7 +21,7 @@ export function answerProbe(
     case '/healthz':
       return { status: 200, body: { status: 'ok' } }
     case '/readyz': {
-      const status = health.draining ? 'draining' : health.ready ? 'ready' : 'starting'
+      const status = describeReadiness(health)
       const { targetHealth } = health
       const body = {
         status,
@@ -38,6 +38,12 @@ export function answerProbe(
     default:
       return null
   }
+}
+
+function describeReadiness({ draining, ready, hasFiles }: RelayState): string {
+  if (draining) return 'draining'
+  if (!hasFiles) return 'out_of_files'
+  return ready ? 'ready' : 'starting'
 }
 
 type TargetCounts = Readonly<Record<BreakerState | 'cooling' | 'refused', number>>

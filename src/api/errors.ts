@@ -80,6 +80,14 @@ const rows = {
     message:
       'This Thinwire key may not be used from this address. Use it in its own network, or ask the operator of this relay to change its addresses.',
   },
+  too_many_refusals: {
+    status: 429,
+    openai: 'requests',
+    anthropic: 'rate_limit_error',
+    retry: false,
+    message:
+      'Too many requests of this address were refused in the last minute. Check the API key and the base URL; a request with a valid key is served at once.',
+  },
   forbidden_origin: {
     status: 403,
     openai: 'invalid_request_error',
@@ -199,6 +207,13 @@ const rows = {
     retry: false,
     message:
       'The request headers are larger than this relay accepts. Send less, or raise limits.headerBytes.',
+  },
+  version_unsupported: {
+    status: 505,
+    ...INVALID,
+    retry: false,
+    message:
+      'This relay speaks HTTP/1.1 and HTTP/1.0. Check the client, and any proxy between it and this relay.',
   },
   upgrade_unsupported: {
     status: 426,

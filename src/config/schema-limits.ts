@@ -76,6 +76,22 @@ export const limits = z.strictObject({
   connections: count(1_000_000)
     .default(20_000)
     .describe('Open client connections. Further ones are closed at once.'),
+  connectionsPerAddress: count(1_000_000)
+    .default(2_000)
+    .describe(
+      'Open connections of one address (IPv6: of one /64 network). Further ones are closed at once. Proxies in `trustedProxies` have no such limit.',
+    ),
+  unansweredRequestsPerConnection: count(1_000)
+    .default(1)
+    .describe(
+      'Requests of one connection that are served at one time. A client may send further ones ahead (pipelining); each waits until an earlier one is answered.',
+    ),
+  refusalsPerAddressPerMinute: count(1_000_000)
+    .default(60)
+    .describe(
+      'Requests of one address that are refused for want of a valid key, or as no valid request. Further ones of that minute get 429, and their connection is closed; requests with a valid key are served. The ledger and the log have one line for all of them.',
+    ),
+  headerFields: count(100_000).default(5_000).describe('Header fields of one request. 431 beyond it.'),
   maxConcurrentRequests: count(1_000_000)
     .default(10_000)
     .describe('Requests in flight, all keys together. 503 beyond it.'),

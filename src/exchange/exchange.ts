@@ -51,6 +51,10 @@ export class Exchange implements OpenRecord {
   queryKeys: readonly string[]
   /** The client waits for `100 Continue` before it sends its body. */
   awaitsContinue: boolean
+  /** It is admitted, and counts against the limits of requests at one time. */
+  holdsSlot: boolean
+  /** One of many refused requests that one record stands for. */
+  isSummed: boolean
   /** The upstream has a connection for the request, and may have read some of it. */
   isConnected: boolean
   /** Index among the exchanges in flight; null when it is not one of them. */
@@ -80,6 +84,8 @@ export class Exchange implements OpenRecord {
     this.heldBytes = 0
     this.queryKeys = NO_KEYS
     this.awaitsContinue = false
+    this.holdsSlot = false
+    this.isSummed = false
     this.isConnected = false
     this.place = null
     this.journaledAt = 0
@@ -339,7 +345,7 @@ export class Exchange implements OpenRecord {
 
   get isPending(): boolean {
     const { end, phase } = this.result
-    return this.place !== null && !(end === 'local' && phase === 'admit')
+    return this.place !== null && !this.isSummed && !(end === 'local' && phase === 'admit')
   }
 
   summarizeOpen(now: number): RequestSummary {

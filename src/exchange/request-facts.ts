@@ -48,9 +48,13 @@ export class RequestFacts {
   /** Id of the WebSocket that the request came by, or is; null if it came by HTTP. */
   connectionId: string | null
 
-  constructor(id: string, req: IncomingMessage) {
+  constructor(
+    id: string,
+    req: Pick<IncomingMessage, 'method' | 'rawHeaders'>,
+    receivedAt: number = Date.now(),
+  ) {
     this.id = id
-    this.receivedAt = Date.now()
+    this.receivedAt = receivedAt
     this.rawHeaders = req.rawHeaders
     this.method = req.method ?? 'GET'
     this.path = '/'

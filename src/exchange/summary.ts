@@ -27,6 +27,8 @@ export class RequestSummary {
   readonly totalMs: number
   /** Id of the key that asked for what the tokens were spent on, if it is another one; else null. */
   makerKey: string | null
+  /** How many requests this one stands for: refusals of one address are summed up when there are too many. */
+  requests: number
   private resolvedUsage: TokenUsage | null
 
   /** @param now `performance.now()` */
@@ -42,6 +44,7 @@ export class RequestSummary {
     this.closedAt = Date.now()
     this.totalMs = now - timeline.startedAt
     this.makerKey = null
+    this.requests = 1
     this.resolvedUsage = null
   }
 

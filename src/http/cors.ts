@@ -1,5 +1,4 @@
-import type { ServerResponse } from 'node:http'
-import { type FlatHeaders, findHeader } from './flat-headers.js'
+import { type FlatHeaderList, type FlatHeaders, findHeader } from './flat-headers.js'
 
 /**
  * CORS for every origin (Fetch standard, CORS protocol): Cursor checks a key with a `fetch` from its window, whose
@@ -13,10 +12,11 @@ const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 const COMMON_HEADERS = 'authorization, content-type, x-api-key, api-key, x-goog-api-key'
 
 /**
- * Responds to OPTIONS with 204. No key is needed, as a preflight never has one. All headers that it names are allowed.
+ * Builds the headers of the response to OPTIONS, a 204. No key is needed, as a preflight never has one. All headers
+ * that it names are allowed.
  * @param requestId sent as `x-request-id`
  */
-export function answerPreflight(res: ServerResponse, rawHeaders: FlatHeaders, requestId: string): void {
+export function buildPreflightHeaders(rawHeaders: FlatHeaders, requestId: string): FlatHeaderList {
   const requested = findHeader(rawHeaders, 'access-control-request-headers')
   const headers = [
     'access-control-allow-origin',
@@ -37,6 +37,5 @@ export function answerPreflight(res: ServerResponse, rawHeaders: FlatHeaders, re
   if (findHeader(rawHeaders, 'access-control-request-private-network') === 'true') {
     headers.push('access-control-allow-private-network', 'true')
   }
-  res.writeHead(204, headers)
-  res.end()
+  return headers
 }

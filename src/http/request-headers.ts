@@ -1,4 +1,4 @@
-import { type FlatHeaderList, type FlatHeaders, findHeader, findHeaders } from './flat-headers.js'
+import { type FlatHeaderList, type FlatHeaders, findHeader } from './flat-headers.js'
 import { collectConnectionNames, HOP_BY_HOP } from './hop-by-hop.js'
 
 /** Headers of a request that do not reach an upstream, in lower case. */
@@ -19,6 +19,12 @@ const DROPPED: ReadonlySet<string> = new Set([
   'access-control-request-private-network',
   // Set for this relay's domain (by a login proxy, for example), so never meant for an upstream.
   'cookie',
+  // Some frameworks take the path or the method from them, so that they would serve another one than was routed.
+  'x-original-url',
+  'x-rewrite-url',
+  'x-http-method',
+  'x-http-method-override',
+  'x-method-override',
   // Added by tunnels and proxies in front: they say who the client is, and some CDNs refuse them from outside.
   'forwarded',
   'via',
@@ -113,16 +119,6 @@ export function readContentLength(raw: FlatHeaders): number {
   const length = findHeader(raw, 'content-length')
   if (length !== undefined) return Number(length)
   return findHeader(raw, 'transfer-encoding') === undefined ? 0 : -1
-}
-
-/**
- * Whether a request names exactly one host (RFC 9112, 3.2), or none in HTTP/1.0. Checked here and not by Node, which
- * lets two hosts pass, and refuses a request without a host in no API's format and without a line in the log.
- * @param minor of the HTTP version: 1.0 needs no host
- */
-export function hasOneHost(raw: FlatHeaders, minor: number): boolean {
-  const hosts = findHeaders(raw, 'host').length
-  return hosts === 1 || (hosts === 0 && minor === 0)
 }
 
 /** Names listed in `Connection`; null if it lists none but headers that are dropped anyway. */

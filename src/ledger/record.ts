@@ -70,6 +70,7 @@ function formatRareFields(summary: RequestSummary): string {
   if (upstreamKey !== null) text += `,"upstream_key":"${upstreamKey}"`
   if (overtaken !== null) text += `,"overtaken":${quoteName(overtaken)}`
   text += formatKnown('overtaken_prompt_tokens', summary.overtakenPromptTokens)
+  if (summary.requests > 1) text += formatKnown('requests', summary.requests)
   return details === null ? text : text + formatDetails(details)
 }
 

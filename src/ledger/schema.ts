@@ -158,6 +158,9 @@ export const recordSchema = z.strictObject({
   overtaken_prompt_tokens: known().describe(
     'Prompt tokens, by estimate, that these targets may bill too. They are in no other field.',
   ),
+  requests: known().describe(
+    'How many refused requests of one address this record stands for, where each would have had a record of its own: see `limits.refusalsPerAddressPerMinute`.',
+  ),
   cache_write_1h_tokens: known().describe('Part of cache_write_tokens that is kept for an hour.'),
   audio_prompt_tokens: known().describe('Part of prompt_tokens that is audio.'),
   audio_completion_tokens: known().describe('Part of completion_tokens that is audio.'),

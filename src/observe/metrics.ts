@@ -161,10 +161,12 @@ export class Metrics implements SummarySink {
         cache: summary.outcome.cache ?? '',
         status: summary.outcome.status ?? '',
       },
-      1,
+      summary.requests,
     )
     this.countError(summary, team, upstream)
-    this.phases.inc({ phase: summary.outcome.phase }, 1)
+    this.phases.inc({ phase: summary.outcome.phase }, summary.requests)
+    // Refusals that were summed up: their times are not known.
+    if (summary.requests > 1) return
     if (summary.outcome.failures !== null) this.countFailures(summary.outcome.failures)
     this.countTokens(summary, team, upstream)
     this.duration.observe({ upstream }, summary.totalMs / 1_000)

@@ -5,6 +5,8 @@ import type { TargetSnapshot } from '../routing/router.js'
 export interface RelayState {
   readonly draining: boolean
   readonly ready: boolean
+  /** False while the process is about to run out of file descriptors. */
+  readonly hasFiles: boolean
   /** Requests in flight. */
   readonly openCount: number
   /** Bytes of request bodies in memory. */

@@ -5,7 +5,8 @@ import { formatMs, formatTime, quoteJson } from '../lib/text.js'
 
 /**
  * Formats the log line of a request: JSON in pino's format, and a line end. Every line has every field; unknown values
- * are null. Fields are chosen one by one, so that no header, body or credential gets into the log.
+ * are null. A line that stands for many refusals has their number, too. Fields are chosen one by one, so that no
+ * header, body or credential gets into the log.
  * @param level number of the level in pino
  */
 export function formatRequestLine(summary: RequestSummary, level: number): string {
@@ -23,14 +24,21 @@ export function formatRequestLine(summary: RequestSummary, level: number): strin
     `"usage_source":"${source}","deltas":${stats?.deltas ?? null},"finish_reason":${quoteName(stats?.finishReason ?? null)},` +
     `"stream_error":${quoteName(stats?.error ?? null)},"ttft_ms":${formatMs(summary.firstTokenMs)},` +
     `"upstream_ttfb_ms":${formatMs(summary.timeline.upstreamMs)},"overhead_ms":${formatMs(summary.overheadMs)},` +
-    `"total_ms":${formatMs(summary.totalMs)},"msg":"${describe(summary)}"}\n`
+    `"total_ms":${formatMs(summary.totalMs)},${formatCount(summary)}"msg":"${describe(summary)}"}\n`
   )
+}
+
+/** How many requests the line stands for, and whose; nothing for a single one. */
+function formatCount({ requests, request }: RequestSummary): string {
+  return requests === 1 ? '' : `"requests":${requests},"client_address":${quoteJson(request.clientAddress)},`
 }
 
 /** Summarizes a request for people, in one line. @returns the text as it stands between the quotes of a JSON string */
 function describe(summary: RequestSummary): string {
   const { end, errorCode } = summary.outcome
-  const { key } = summary.request
+  const { key, clientAddress } = summary.request
+  if (summary.requests > 1)
+    return `${summary.requests} more requests refused, from ${clientAddress ?? 'many addresses'}`
   let text = `${summary.request.method} ${formatPath(summary)} ${summary.outcome.status ?? '-'}`
   if (end !== 'done' && end !== null) text += ` ${end}`
   if (errorCode !== null && errorCode !== end) text += ` ${errorCode}`

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import { buildErrorHeaders, ERRORS, type ErrorCode, formatErrorBody } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { formatServerTiming } from '../exchange/timing.js'
+import { buildPreflightHeaders } from '../http/cors.js'
 import { readContentLength } from '../http/request-headers.js'
 import type { RelayContext } from './relay-context.js'
 import { destroyResponse } from './reset.js'
@@ -30,6 +31,12 @@ export function sendJson(exchange: Exchange, status: number, value: unknown, isL
     'access-control-allow-origin',
     '*',
   ])
+}
+
+/** Answers a CORS preflight. @param isLast close the connection after it */
+export function sendPreflight(exchange: Exchange, isLast: boolean): void {
+  const { request, req } = exchange
+  send(exchange, 204, '', isLast, buildPreflightHeaders(req.rawHeaders, request.requestId))
 }
 
 /**
@@ -95,7 +102,8 @@ function send(exchange: Exchange, status: number, body: string, isLast: boolean,
   }
   // Closing a socket with unread bytes resets it, and a reset drops the response that the client has not read yet. So
   // the response is sent first, and the rest of the body is read and dropped before the connection closes.
-  res.write(bytes)
+  if (bytes === '') res.flushHeaders()
+  else res.write(bytes)
   const close = () => res.end()
   const timer = setTimeout(close, LINGER_MS).unref()
   req.once('close', () => clearTimeout(timer))

@@ -5,6 +5,7 @@ import type { Stage } from '../exchange/stage.js'
 import { readRequestMedia } from '../http/request-media.js'
 import type { Peek } from '../json/peek.js'
 import { EMPTY, joinChunks } from '../lib/bytes.js'
+import { JoinedPieces } from '../lib/joined-pieces.js'
 import { PromptSample } from '../metering/prompt-sample.js'
 import type { ConversationRequest } from '../translate/conversation-request.js'
 import type { DecodeHandler } from './body-decoder.js'
@@ -51,7 +52,8 @@ export interface RequestSink extends Stage {
 }
 
 /**
- * A request body that arrives. Its buffers are kept as the socket gave them, for further attempts, and are not joined.
+ * A request body that arrives. Its buffers are kept for further attempts, as the socket gave them; small ones are
+ * joined.
  *
  * The upload to the upstream starts as soon as the body has named its model, so that the upstream has most of the body
  * when the last byte arrives. That is a guess: JSON allows a repeated key, and the last one counts. If a later key
@@ -73,6 +75,7 @@ export class RequestBody implements RequestBodyHandle, Stage, DecodeHandler {
    */
   private readonly declared: number
   private readonly reader: BodyReader
+  private readonly kept: JoinedPieces
   private received: number
   private isOver: boolean
   private upload: Upload | null
@@ -91,7 +94,8 @@ export class RequestBody implements RequestBodyHandle, Stage, DecodeHandler {
     limits: BodyLimits,
     budget: ByteBudget,
   ) {
-    this.pieces = []
+    this.kept = new JoinedPieces()
+    this.pieces = this.kept.list
     this.isComplete = false
     this.conversation = null
     this.exchange = exchange
@@ -209,12 +213,13 @@ export class RequestBody implements RequestBodyHandle, Stage, DecodeHandler {
       return
     }
     // Bytes count when they arrive and not when they are declared: a slow upload takes no room from others.
-    if (!this.budget.take(data.length)) {
+    const cost = this.kept.costOf(data)
+    if (!this.budget.take(cost)) {
       this.refuse('relay_busy')
       return
     }
-    exchange.heldBytes += data.length
-    this.pieces.push(data)
+    exchange.heldBytes += cost
+    this.kept.add(data)
     this.reader.push(data)
     exchange.readBody(this.received, this.peeked)
     if (this.sink !== null) this.sendOn(data, this.sink)
@@ -317,13 +322,13 @@ export class RequestBody implements RequestBodyHandle, Stage, DecodeHandler {
  * fast client costs fewer writes, and a local upstream is not woken for each buffer.
  */
 export class Upload implements BodyUpload {
-  private readonly queue: Buffer[]
+  private readonly queue: JoinedPieces
   private isEnded: boolean
   private isGathering: boolean
   private wake: ((result: IteratorResult<Buffer>) => void) | null
 
   constructor(pieces: readonly Buffer[]) {
-    this.queue = [...pieces]
+    this.queue = new JoinedPieces(pieces)
     this.isEnded = false
     this.isGathering = false
     this.wake = null
@@ -331,12 +336,12 @@ export class Upload implements BodyUpload {
 
   /** Undici has taken all of the body. Whether the socket has sent it cannot be known. */
   get written(): boolean {
-    return this.isEnded && this.queue.length === 0
+    return this.isEnded && this.queue.list.length === 0
   }
 
   /** Adds data to the upload. */
   push(data: Buffer): void {
-    this.queue.push(data)
+    this.queue.add(data)
     if (this.isGathering || this.wake === null) return
     this.isGathering = true
     setImmediate(flush, this)
@@ -352,7 +357,7 @@ export class Upload implements BodyUpload {
   flush(): void {
     const { wake } = this
     this.isGathering = false
-    if (wake === null || (this.queue.length === 0 && !this.isEnded)) return
+    if (wake === null || (this.queue.list.length === 0 && !this.isEnded)) return
     this.wake = null
     wake(this.take())
   }
@@ -362,14 +367,14 @@ export class Upload implements BodyUpload {
   }
 
   next(): Promise<IteratorResult<Buffer>> {
-    if (this.queue.length > 0 || this.isEnded) return Promise.resolve(this.take())
+    if (this.queue.list.length > 0 || this.isEnded) return Promise.resolve(this.take())
     return new Promise((resolve) => {
       this.wake = resolve
     })
   }
 
   private take(): IteratorResult<Buffer> {
-    const value = this.queue.shift()
+    const value = this.queue.list.shift()
     return value === undefined ? { value, done: true } : { value, done: false }
   }
 }

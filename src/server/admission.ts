@@ -1,4 +1,4 @@
-import { ClientAddresses } from '../access/client-address.js'
+import type { ClientAddresses } from '../access/client-address.js'
 import { authenticate } from '../access/credentials.js'
 import { mayBeUsedFrom } from '../access/key-limits.js'
 import type { KeyRecord, Keyring } from '../access/keyring.js'
@@ -18,46 +18,54 @@ export class Admission {
   private readonly keyring: Pick<Keyring, 'find'> | null
   private readonly bounds: BoundCounters
   private readonly addresses: ClientAddresses
+  /** Admitted requests in flight. */
+  private admitted: number
   /** Requests in flight by key. The record stays the same when the key file is read again. */
   private readonly inFlight: Map<KeyRecord, number>
 
-  constructor(config: Config, keyring: Pick<Keyring, 'find'> | null, bounds: BoundCounters) {
+  constructor(
+    config: Config,
+    keyring: Pick<Keyring, 'find'> | null,
+    bounds: BoundCounters,
+    addresses: ClientAddresses,
+  ) {
     this.mode = config.keys.mode
     this.limits = config.limits
     this.keyring = keyring
     this.bounds = bounds
-    this.addresses = new ClientAddresses(config.trustedProxies)
+    this.addresses = addresses
+    this.admitted = 0
     this.inFlight = new Map()
   }
 
   /**
-   * Admits an exchange and sets its key.
-   * @param all number of exchanges in flight, with this one
+   * Admits an exchange and sets its key. A refused request counts against no limit: whoever has no key takes no place
+   * from those who have one.
    * @returns the reason of a refusal; null if the exchange is admitted
    */
-  admit(exchange: Exchange, credentials: readonly string[], all: number): ErrorCode | null {
+  admit(exchange: Exchange, credentials: readonly string[]): ErrorCode | null {
     const { req } = exchange
     exchange.setClientAddress(this.addresses.find(req.socket.remoteAddress, req.rawHeaders))
     if (this.keyring !== null) {
       const verdict = authenticate(credentials, this.keyring)
       if ('refusal' in verdict) return verdict.refusal
-      const inFlight = this.inFlight.get(verdict.record) ?? 0
-      if (inFlight >= this.limits.maxConcurrentRequestsPerKey) {
-        this.bounds.hit('maxConcurrentRequestsPerKey')
-        return 'key_busy'
-      }
-      this.inFlight.set(verdict.record, inFlight + 1)
+      if (this.isBusy(verdict.record)) return 'key_busy'
       exchange.admit(verdict.record)
       // After `admit`: the record names a key that is used where it should not be.
       if (!mayBeUsedFrom(verdict.record, exchange.request.clientAddress)) return 'forbidden_address'
     } else if (this.mode === 'off' && !isLocalCaller(req.rawHeaders)) {
       return 'forbidden_origin'
     }
-    if (all > this.limits.maxConcurrentRequests) {
+    if (this.admitted >= this.limits.maxConcurrentRequests) {
       this.bounds.hit('maxConcurrentRequests')
       return 'relay_busy'
     }
-    return readTags(exchange)
+    const refusal = readTags(exchange)
+    if (refusal !== null) return refusal
+    this.admitted++
+    exchange.holdsSlot = true
+    this.countKey(exchange, 1)
+    return null
   }
 
   /**
@@ -65,22 +73,34 @@ export class Admission {
    * one that is admitted has to be released.
    * @returns the reason of a refusal; null if it is admitted
    */
-  admitFurther({ request: { key } }: Exchange): ErrorCode | null {
-    if (key === null) return null
-    const inFlight = this.inFlight.get(key) ?? 0
-    if (inFlight >= this.limits.maxConcurrentRequestsPerKey) {
-      this.bounds.hit('maxConcurrentRequestsPerKey')
-      return 'key_busy'
-    }
-    this.inFlight.set(key, inFlight + 1)
+  admitFurther(exchange: Exchange): ErrorCode | null {
+    const { key } = exchange.request
+    if (key !== null && this.isBusy(key)) return 'key_busy'
+    this.countKey(exchange, 1)
     return null
   }
 
-  /** Counts an exchange out that has ended. */
+  releaseFurther(exchange: Exchange): void {
+    this.countKey(exchange, -1)
+  }
+
+  /** Counts an exchange out that has ended, or is refused. The second call for an exchange does nothing. */
   release(exchange: Exchange): void {
-    if (exchange.request.key === null) return
+    if (!exchange.holdsSlot) return
+    exchange.holdsSlot = false
+    this.admitted--
+    this.countKey(exchange, -1)
+  }
+
+  private isBusy(key: KeyRecord): boolean {
+    if ((this.inFlight.get(key) ?? 0) < this.limits.maxConcurrentRequestsPerKey) return false
+    this.bounds.hit('maxConcurrentRequestsPerKey')
+    return true
+  }
+
+  private countKey({ request: { key } }: Exchange, by: 1 | -1): void {
     // A key with none in flight stays: there are few keys, and a Map that shrinks and grows makes long-lived garbage.
-    this.inFlight.set(exchange.request.key, (this.inFlight.get(exchange.request.key) ?? 1) - 1)
+    if (key !== null) this.inFlight.set(key, (this.inFlight.get(key) ?? 0) + by)
   }
 }
 

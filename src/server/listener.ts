@@ -6,18 +6,21 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
 import { buildErrorHeaders, ERRORS, type ErrorCode, formatErrorBody } from '../api/errors.js'
 import type { Config } from '../config/config.js'
+import type { ListenAddress } from '../config/listen.js'
+import { EMPTY } from '../lib/bytes.js'
 import { ignore } from '../lib/ignore.js'
 import type { Log } from '../observe/log.js'
+import { ConnectionCounts } from './connection-counts.js'
+import { HeldBytes } from './held-bytes.js'
+import { OpenFiles, readFileLimit } from './open-files.js'
+import { Pipelining, STOPPED } from './pipelining.js'
 import type { RequestHandler } from './request-handler.js'
 
 /** Milliseconds that a refused connection is still read, so that the client can read the response. */
 const LINGER_MS = 2_000
-
-/** Bytes that a client may send after an upgrade that waits for its turn. */
-const QUEUED_BYTES = 64 * 1024
 
 /** Longest time between two ticks. The ledger is to know of every request that has run for a second. */
 const TICK_MS = 250
@@ -32,12 +35,18 @@ export class Listener {
   private readonly config: Config
   private readonly log: Log
   private readonly clock: NodeJS.Timeout
+  private readonly pipelining: Pipelining
+  private readonly connections: ConnectionCounts
+  private readonly files: OpenFiles
+  /** Where it listens; null before the first time, and after the last. */
+  private address: ListenAddress | null
 
   constructor(config: Config, handler: RequestHandler, log: Log) {
     const { limits, timeouts } = config
     this.config = config
     this.handler = handler
     this.log = log
+    this.address = null
     const options: ServerOptions & UpgradeOption = {
       noDelay: true,
       // Finds clients that are gone without a FIN, such as a closed laptop.
@@ -55,12 +64,25 @@ export class Listener {
       shouldUpgradeCallback: isHandshake,
     }
     this.http = createServer(options)
-    // Node's default silently drops headers beyond the 2,000th. Their bytes are limited already.
-    this.http.maxHeadersCount = 0
+    // Node silently drops headers beyond this. `findHeadFlaw` sees that there was one too many.
+    this.http.maxHeadersCount = limits.headerFields + 1
     this.http.maxConnections = limits.connections
-    this.http.on('request', (req, res) => handler.handle(req, res, false))
-    this.http.on('checkContinue', (req, res) => handler.handle(req, res, true))
-    this.http.on('checkExpectation', (req, res) => handler.refuseExpectation(req, res))
+    this.pipelining = new Pipelining(
+      limits.unansweredRequestsPerConnection,
+      handler.bounds,
+      handler.context.budget,
+      (socket, bytes) => this.mayHold(socket, bytes),
+    )
+    this.connections = new ConnectionCounts(config, handler.addresses, handler.bounds, log)
+    this.files = new OpenFiles(readFileLimit(), log, {
+      pause: () => this.pause(),
+      resume: () => this.resume(),
+      count: () => handler.bounds.hit('openFiles'),
+    })
+    this.http.on('connection', (socket) => this.onConnection(socket))
+    this.http.on('request', (req, res) => this.onRequest(req, res, 'none'))
+    this.http.on('checkContinue', (req, res) => this.onRequest(req, res, 'continue'))
+    this.http.on('checkExpectation', (req, res) => this.onRequest(req, res, 'other'))
     this.http.on('clientError', (error, socket) => this.onClientError(error, socket as Socket))
     this.http.on('upgrade', (req, socket, head) => this.onUpgrade(req, socket as Socket, head))
     this.http.on('connect', (req, socket) => this.onConnect(req, socket as Socket))
@@ -73,20 +95,50 @@ export class Listener {
       timeouts.connectMs,
     )
     // One timer for all exchanges: limits are minutes, and a timer per exchange would be moved with each chunk.
-    this.clock = setInterval(() => handler.tick(performance.now()), clamp(shortest / 4, 10, TICK_MS)).unref()
+    this.clock = setInterval(() => this.tick(performance.now()), clamp(shortest / 4, 10, TICK_MS)).unref()
   }
 
   /** Starts to listen. @throws the error of `listen`: EADDRINUSE, EACCES, EADDRNOTAVAIL */
-  listen(): Promise<AddressInfo> {
-    const { host, port } = this.config.listen
+  async listen(): Promise<AddressInfo> {
+    const { listen, limits } = this.config
+    const address = await this.bind(listen)
+    this.address = { host: listen.host, port: address.port }
+    this.http.on('error', (error) => this.log.error({ err: error }, 'listener error'))
+    this.files.check(limits.connections)
+    return address
+  }
+
+  private bind({ host, port }: ListenAddress): Promise<AddressInfo> {
     return new Promise((resolve, reject) => {
       this.http.once('error', reject)
       this.http.listen({ host, port, backlog: 1024 }, () => {
         this.http.removeListener('error', reject)
-        this.http.on('error', (error) => this.log.error({ err: error }, 'listener error'))
         resolve(this.http.address() as AddressInfo)
       })
     })
+  }
+
+  /** Refuses connections; those that are open go on. Node's HTTP server would also close the idle ones. */
+  private pause(): void {
+    this.handler.hasFiles = false
+    NetServer.prototype.close.call(this.http)
+  }
+
+  private resume(): void {
+    if (this.address === null) return
+    this.bind(this.address).then(
+      () => {
+        this.handler.hasFiles = true
+      },
+      // Another program may have taken the port in the meantime.
+      () => this.files.tryAgain(),
+    )
+  }
+
+  private tick(now: number): void {
+    this.handler.tick(now)
+    this.connections.tick(now)
+    this.files.tick(this.connections.open)
   }
 
   /**
@@ -95,6 +147,7 @@ export class Listener {
    */
   async drain(): Promise<number> {
     this.handler.context.draining = true
+    this.address = null
     // WebSockets without an open response are closed at once.
     this.handler.tick(performance.now())
     // The platform may not wait for as long as `drainMs`.
@@ -117,9 +170,43 @@ export class Listener {
   /** Closes everything at once. */
   close(): void {
     clearInterval(this.clock)
+    this.address = null
     this.handler.shutDown()
     this.http.close()
     this.http.closeAllConnections()
+  }
+
+  private onConnection(socket: Socket): void {
+    if (!this.connections.add(socket)) {
+      socket.destroy()
+      return
+    }
+    this.pipelining.watch(socket)
+    this.files.onConnection(socket, this.connections.open)
+  }
+
+  private onRequest(req: IncomingMessage, res: ServerResponse, expects: Expectation): void {
+    // Behind the last response of a connection nothing is served (RFC 9112, 9.6).
+    if (!req.socket.writable) return
+    const isHeld =
+      res.socket === null && this.pipelining.hold(req.socket, res, () => this.begin(req, res, expects))
+    if (!isHeld) this.begin(req, res, expects)
+  }
+
+  private begin(req: IncomingMessage, res: ServerResponse, expects: Expectation): void {
+    if (expects === 'other') this.handler.refuseExpectation(req, res)
+    else this.handler.handle(req, res, expects === 'continue')
+  }
+
+  /** A client with a key may send as much ahead as one request can have, so that it is seen when it leaves. */
+  private mayHold(socket: Socket, bytes: number): boolean {
+    const { bodyBytes, headerBytes } = this.config.limits
+    const message = messageOf(socket)
+    return (
+      bytes <= bodyBytes + headerBytes &&
+      message !== undefined &&
+      this.handler.exchangeOf(message)?.holdsSlot === true
+    )
   }
 
   private onUpgrade(req: IncomingMessage, socket: Socket, head: Buffer): void {
@@ -145,23 +232,17 @@ export class Listener {
    * removed its listeners from the socket, so until then this function notices a client that leaves.
    */
   private queueUpgrade(before: ServerResponse, req: IncomingMessage, socket: Socket, head: Buffer): void {
-    const held = [head]
-    let bytes = head.length
-    const keep = (piece: Buffer): void => {
-      held.push(piece)
-      bytes += piece.length
-      if (bytes > QUEUED_BYTES) socket.pause()
-    }
+    const held = new HeldBytes(socket, this.handler.context.budget, (_, bytes) => this.mayHold(socket, bytes))
     const leave = (): unknown => socket.destroy()
     socket.on('error', ignore)
-    socket.on('data', keep)
     socket.once('end', leave)
+    held.start(head)
     before.once('close', () => {
-      socket.removeListener('data', keep)
+      const pieces = held.end()
       socket.removeListener('end', leave)
       // Later bytes belong to the next reader of the socket.
       socket.pause()
-      if (socket.writable) this.onUpgrade(req, socket, Buffer.concat(held))
+      if (socket.writable) this.onUpgrade(req, socket, Buffer.concat(pieces))
     })
   }
 
@@ -171,7 +252,13 @@ export class Listener {
   }
 
   /** Refuses a request that Node could not parse: not HTTP, conflicting lengths, or a head too large or too slow. */
-  private onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  private onClientError(error: ClientError, socket: Socket): void {
+    if (error.code === STOPPED) {
+      this.pipelining.onStopped(socket, error.rawPacket?.subarray(error.bytesParsed) ?? EMPTY)
+      return
+    }
+    // Bytes behind a request with `Connection: close` are not read (RFC 9112, 9.6). The request itself is served.
+    if (error.code === 'HPE_CLOSED_CONNECTION') return
     const message = messageOf(socket)
     const exchange = message === undefined ? undefined : this.handler.exchangeOf(message)
     // The parser reports a client that has left within a message by HPE_INVALID_EOF_STATE.
@@ -187,10 +274,11 @@ export class Listener {
     if (code === 'headers_too_large') this.handler.bounds.hit('headerBytes')
     if (code === 'request_timeout') this.handler.bounds.hit('headersMs')
     if (exchange === undefined) {
-      this.log.info(
-        { end: 'refused', status: ERRORS[code].status, error_code: code, cause: error.code },
-        `refused: ${code}`,
-      )
+      if (this.handler.refusals.isWorthALine(socket.remoteAddress))
+        this.log.info(
+          { end: 'refused', status: ERRORS[code].status, error_code: code, cause: error.code },
+          `refused: ${code}`,
+        )
     } else {
       exchange.refuse(ERRORS[code].status, code, error.code ?? null)
     }
@@ -233,9 +321,22 @@ function messageOf(socket: Socket): ServerResponse | undefined {
   return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
 }
 
-function clientErrorCode(error: NodeJS.ErrnoException): ErrorCode {
-  if (error.code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large'
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'request_timeout'
+/** An error of Node's parser. */
+type ClientError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer; readonly bytesParsed?: number }
+
+/** What the client expects before it sends its body (RFC 9110, 10.1.1). */
+type Expectation = 'none' | 'continue' | 'other'
+
+/** The end of a request line of another version, such as HTTP/3.0. */
+const OTHER_VERSION = / HTTP\/\d\.\d\r\n/
+
+function clientErrorCode({ code, rawPacket, bytesParsed = 0 }: ClientError): ErrorCode {
+  if (code === 'HPE_INVALID_VERSION') {
+    const line = rawPacket?.toString('latin1', Math.max(0, bytesParsed - 10), bytesParsed + 4) ?? ''
+    return OTHER_VERSION.test(line) ? 'version_unsupported' : 'invalid_request'
+  }
+  if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large'
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'request_timeout'
   return 'invalid_request'
 }
 

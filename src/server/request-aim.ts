@@ -2,7 +2,6 @@ import { takeQueryKeys } from '../access/query-key.js'
 import type { ErrorCode } from '../api/errors.js'
 import { parseRequestTarget } from '../api/request-target.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { hasOneHost } from '../http/request-headers.js'
 
 /** Why a request asks for nothing that can be answered. */
 export interface AimRefusal {
@@ -17,8 +16,6 @@ export interface AimRefusal {
  */
 export function aimRequest(exchange: Exchange, keepsKeys: boolean): AimRefusal | null {
   const { req } = exchange
-  if (!hasOneHost(req.rawHeaders, req.httpVersionMinor))
-    return { code: 'invalid_request', detail: 'The request must have one Host header (RFC 9112, 3.2).' }
   const target = parseRequestTarget(req.url ?? '/')
   if ('problem' in target) return { code: 'invalid_path', detail: target.problem }
   const found = keepsKeys || target.query === '' ? null : takeQueryKeys(target.path, target.query)

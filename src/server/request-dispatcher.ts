@@ -24,6 +24,8 @@ import { AttemptSender } from './attempt-sender.js'
 import { type Plan, type PlanRequest, type PlanRules, type ProxyPlan, planRequest } from './plan.js'
 import { TargetTraits } from './target-traits.js'
 
+const WAIT: Plan = { kind: 'wait' }
+
 /** The second half of a request's life: plan, cache, attempt. Holds what a reload of the config replaces. */
 export class RequestDispatcher {
   private config: Config
@@ -111,7 +113,10 @@ export class RequestDispatcher {
 
   /** @param body null if the request has none */
   plan(exchange: Exchange, body: RequestBody | null, isLast: boolean): Plan {
-    return planRequest(exchange.request, body, this.planRules, isLast)
+    const plan = planRequest(exchange.request, body, this.planRules, isLast)
+    // A slow upload would hold one of the few places of an upstream without using it.
+    if (plan.kind === 'proxy' && body?.isComplete === false && isLimited(plan.route)) return WAIT
+    return plan
   }
 
   /** Where the stored objects of a request are, as far as its body has named them; null if that decides nothing. */
@@ -234,6 +239,12 @@ function deferMissing(
     return target !== undefined && model !== null && target.missing.lacks(model, now)
   }
   return [...order.filter((i) => !lacks(i)), ...order.filter(lacks)]
+}
+
+/** Whether an upstream of the route takes only so many requests at one time. */
+function isLimited({ targets }: Route<Upstream>): boolean {
+  for (const { upstream } of targets) if (upstream.isLimited) return true
+  return false
 }
 
 function isFull({ targets }: Route<Upstream>): boolean {

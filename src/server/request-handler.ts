@@ -1,18 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { ClientAddresses } from '../access/client-address.js'
 import { presentedKeys, readSubprotocolKeys } from '../access/credentials.js'
-import type { Keyring } from '../access/keyring.js'
 import { describeRefusedKey } from '../access/refused-key.js'
-import { answerProbe } from '../admin/probes.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
 import { Exchange } from '../exchange/exchange.js'
 import { InFlight } from '../exchange/in-flight.js'
-import type { RequestSummary, SummarySink } from '../exchange/summary.js'
-import { answerPreflight } from '../http/cors.js'
+import type { RequestSummary } from '../exchange/summary.js'
 import { readContentLength } from '../http/request-headers.js'
-import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import { MAX_GATHER_MS } from '../ledger/write/ledger.js'
 import { ignore } from '../lib/ignore.js'
 import { BoundCounters } from '../lib/limit-counters.js'
@@ -20,7 +17,7 @@ import type { Log } from '../observe/log.js'
 import type { MetricsSource } from '../observe/metrics.js'
 import type { LedgerState } from '../observe/relay-state.js'
 import { ByteBudget } from '../relay/byte-budget.js'
-import { sendError, sendJson } from '../relay/local-response.js'
+import { sendError } from '../relay/local-response.js'
 import { RelayContext } from '../relay/relay-context.js'
 import {
   BOUND_OF_BODY_REFUSAL,
@@ -30,33 +27,21 @@ import {
   RequestBody,
 } from '../relay/request-body.js'
 import { destroyResponse } from '../relay/reset.js'
+import { UnreadResponse } from '../relay/unread-response.js'
 import type { Router } from '../routing/router.js'
-import type { StoredObjects } from '../stored/stored-objects.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { Admission } from './admission.js'
+import { LocalAnswers } from './local-answers.js'
 import { createLastResponse, watchQueuedResponse } from './raw-socket.js'
 import { Recorder } from './recorder.js'
+import { Refusals } from './refusals.js'
 import { aimRequest } from './request-aim.js'
 import { RequestDispatcher } from './request-dispatcher.js'
-import { findProblem } from './request-problem.js'
+import type { RequestHandlerParts } from './request-handler-parts.js'
+import { findHeadFlaw, findProblem } from './request-problem.js'
 import { SocketDispatcher } from './socket-dispatcher.js'
 import { StoredLookup } from './stored-lookup.js'
 import { Waiting } from './waiting.js'
-
-/** The parts that a request handler works with. */
-export interface RequestHandlerParts {
-  readonly config: Config
-  /** Null in the modes without keys. */
-  readonly keyring: Pick<Keyring, 'find'> | null
-  readonly router: Router<Upstream>
-  readonly log: Log
-  /** Get the summary of every request, in this order. */
-  readonly sinks: readonly SummarySink[]
-  /** Null where nothing is recorded, as in the doctor. */
-  readonly ledger: Pick<Bookkeeper, 'state' | 'noteOpen'> | null
-  /** One of the sinks. */
-  readonly stored: StoredObjects
-}
 
 /**
  * Leads each request through its phases: admit, read, plan, cache, attempt, respond. Each step calls the next one
@@ -68,8 +53,14 @@ export class RequestHandler implements MetricsSource {
   readonly context: RelayContext
   /** What `/readyz` says while it is not draining. Requests are answered in any case. */
   ready: boolean
+  /** False while the process is about to run out of file descriptors. */
+  hasFiles: boolean
   private readonly config: Config
+  readonly addresses: ClientAddresses
+  /** Of requests without a key. */
+  readonly refusals: Refusals
   private readonly admission: Admission
+  private readonly local: LocalAnswers
   private readonly log: Log
   private readonly ledger: RequestHandlerParts['ledger']
   private readonly recorder: Recorder
@@ -88,11 +79,15 @@ export class RequestHandler implements MetricsSource {
     this.context = new RelayContext(new BoundCounters(), budget)
     const stored = new StoredLookup(parts.stored, this.recorder, this.inFlight)
     this.dispatcher = new RequestDispatcher(parts.config, parts.router, this.context, parts.log, stored)
-    this.admission = new Admission(parts.config, parts.keyring, this.context.bounds)
+    this.addresses = new ClientAddresses(parts.config.trustedProxies)
+    this.admission = new Admission(parts.config, parts.keyring, this.context.bounds, this.addresses)
     const record = (summary: RequestSummary): void => this.recorder.add(summary)
-    const { context, admission } = this
+    const { context, admission, addresses } = this
+    this.local = new LocalAnswers(this, admission)
+    this.refusals = new Refusals(parts.config, addresses, context.bounds, parts.log, record)
     this.sockets = new SocketDispatcher(parts.config, parts.router, context, admission, record, stored)
     this.ready = true
+    this.hasFiles = true
     this.bodyEvents = {
       onReady: (exchange, body) => this.continue(exchange, body),
       onReference: (exchange, body) => this.dispatcher.locate(exchange, body) !== null,
@@ -147,11 +142,14 @@ export class RequestHandler implements MetricsSource {
   }
 
   tick(now: number): void {
+    this.refusals.tick(now)
     this.recorder.tick(now)
     this.noteOpen(now)
     this.inFlight.forEach((exchange) => {
       try {
-        exchange.stage?.onTick(now)
+        // The relay's own response has been sent, and is not over yet.
+        exchange.stage ??= new UnreadResponse(exchange, this.context, this.config.timeouts.clientStallMs)
+        exchange.stage.onTick(now)
       } catch (error) {
         this.crash(exchange, error)
       }
@@ -181,6 +179,7 @@ export class RequestHandler implements MetricsSource {
 
   /** Hands all summaries to the log and the ledger now, and not some milliseconds later. */
   writeDown(): void {
+    this.refusals.flush(performance.now())
     this.recorder.close()
   }
 
@@ -196,14 +195,13 @@ export class RequestHandler implements MetricsSource {
 
   private begin(exchange: Exchange): void {
     const { req, res } = exchange
+    if (!this.hasSoundHead(exchange)) return
     if (req.method === 'OPTIONS') {
-      exchange.conclude('local')
-      exchange.startLocalResponse(204, 0)
-      answerPreflight(res, req.rawHeaders, exchange.request.requestId)
+      this.local.answerPreflight(exchange)
       return
     }
-    if (!this.aim(exchange)) return
-    if (this.answerLocally(exchange) || !this.admit(exchange, presentedKeys(req.rawHeaders))) return
+    if (!this.aim(exchange) || this.local.answerProbe(exchange)) return
+    if (!this.admit(exchange, presentedKeys(req.rawHeaders))) return
     const problem = findProblem(req)
     if (problem !== null) {
       this.refuse(exchange, 'invalid_request', problem)
@@ -227,11 +225,20 @@ export class RequestHandler implements MetricsSource {
 
   private beginUpgrade(exchange: Exchange, socket: Socket, head: Buffer): void {
     const raw = exchange.req.rawHeaders
-    if (!this.aim(exchange) || !this.admit(exchange, [...presentedKeys(raw), ...readSubprotocolKeys(raw)]))
-      return
+    if (!this.hasSoundHead(exchange) || !this.aim(exchange)) return
+    if (!this.admit(exchange, [...presentedKeys(raw), ...readSubprotocolKeys(raw)])) return
     exchange.enter('plan')
     const refusal = this.sockets.open(exchange, socket, head)
     if (refusal !== null) this.refuse(exchange, refusal.code, refusal.detail)
+  }
+
+  /** False if the request was refused. */
+  private hasSoundHead(exchange: Exchange): boolean {
+    const flaw = findHeadFlaw(exchange.req, this.config.limits.headerFields)
+    if (flaw === null) return true
+    if (flaw.code === 'headers_too_large') this.context.bounds.hit('headerFields')
+    this.refuse(exchange, flaw.code, flaw.detail, null, flaw.isLast)
+    return false
   }
 
   /** Reads what the request asks for. False if it was refused. */
@@ -271,10 +278,10 @@ export class RequestHandler implements MetricsSource {
         this.refuse(exchange, plan.code, plan.field?.message, plan.field?.param ?? null)
         return
       case 'local':
-        this.answerLocal(exchange, plan.status, plan.body)
+        this.local.answer(exchange, plan.status, plan.body)
         return
       case 'pending':
-        this.answerLater(exchange, plan.body)
+        this.local.answerLater(exchange, plan.body, () => this.refuse(exchange, 'internal_error'))
         return
       case 'proxy':
         if (body !== null && plan.conversation !== null) {
@@ -286,22 +293,6 @@ export class RequestHandler implements MetricsSource {
         this.context.bounds.hit('upstreamMaxConcurrentRequests')
         this.refuse(exchange, 'upstream_busy')
     }
-  }
-
-  /** Sends JSON once it is there. Its maker limits the wait. */
-  private answerLater(exchange: Exchange, body: Promise<unknown>): void {
-    const answer = (value: unknown): void => this.answerLocal(exchange, 200, value)
-    // An upstream's list may be impossible to serialise, such as too deep a nesting.
-    Waiting.start(exchange, body, answer, () => this.refuse(exchange, 'internal_error'))
-  }
-
-  /** Answers health probes, which need neither a key nor an upstream. */
-  private answerLocally(exchange: Exchange): boolean {
-    if (exchange.request.method !== 'GET' && exchange.request.method !== 'HEAD') return false
-    const answer = answerProbe(exchange.request.path, this, exchange.req)
-    if (answer === null) return false
-    this.answerLocal(exchange, answer.status, answer.body)
-    return true
   }
 
   /** No exchange is open, and every response has been metered. */
@@ -347,21 +338,27 @@ export class RequestHandler implements MetricsSource {
   private admit(exchange: Exchange, inHeaders: readonly string[]): boolean {
     const { queryKeys } = exchange
     const credentials = queryKeys.length === 0 ? inHeaders : [...inHeaders, ...queryKeys]
-    const refusal = this.context.draining
-      ? 'draining'
-      : this.admission.admit(exchange, credentials, this.inFlight.size)
+    const refusal = this.context.draining ? 'draining' : this.admission.admit(exchange, credentials)
     if (refusal !== null) this.refuse(exchange, refusal, describeRefusedKey(refusal, credentials))
     return refusal === null
   }
 
-  refuse(exchange: Exchange, code: ErrorCode, detail?: string, param: string | null = null): void {
+  /** @param isLast close the connection after it */
+  refuse(
+    exchange: Exchange,
+    code: ErrorCode,
+    detail?: string,
+    param: string | null = null,
+    isLast: boolean = false,
+  ): void {
     exchange.conclude('refused')
-    sendError(exchange, code, this.context.draining, detail, param)
-  }
-
-  answerLocal(exchange: Exchange, status: number, value: unknown): void {
-    exchange.conclude('local')
-    sendJson(exchange, status, value, this.context.draining)
+    const { draining } = this.context
+    if (exchange.holdsSlot || exchange.request.key !== null) this.admission.release(exchange)
+    else if (this.refusals.isTooMany(exchange, code)) {
+      sendError(exchange, 'too_many_refusals', true)
+      return
+    }
+    sendError(exchange, code, isLast || draining, detail, param)
   }
 
   private crash(exchange: Exchange, error: unknown): void {
@@ -389,6 +386,7 @@ export class RequestHandler implements MetricsSource {
     if (end === 'upstream_idle') bounds.hit('idleMs')
     if (errorCode === 'answer_too_long') bounds.hit('transformBufferBytes')
     if (end === 'client_stalled') bounds.hit('clientStallMs')
-    this.recorder.add(summary)
+    if (exchange.isSummed) this.refusals.addBytes(exchange)
+    else this.recorder.add(summary)
   }
 }

@@ -177,7 +177,7 @@ export class SocketDispatcher {
         }
         return isFurther ? admission.admitFurther(exchange) : null
       },
-      releaseFurther: () => admission.release(exchange),
+      releaseFurther: () => admission.releaseFurther(exchange),
       record,
     }
   }

@@ -119,6 +119,11 @@ export class Upstream {
     return this.credentials[key] ?? this
   }
 
+  /** Whether it has a limit of concurrent requests. */
+  get isLimited(): boolean {
+    return this.config.maxConcurrentRequests !== null
+  }
+
   /** Whether it has reached its limit of concurrent requests. */
   get full(): boolean {
     const { maxConcurrentRequests } = this.config

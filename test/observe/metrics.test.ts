@@ -9,6 +9,7 @@ import { Metrics, type MetricsSource } from '../../src/observe/metrics.js'
 const NOTHING: MetricsSource = {
   draining: false,
   ready: true,
+  hasFiles: true,
   openCount: 0,
   bufferedBytes: 0,
   cacheBytes: 0,

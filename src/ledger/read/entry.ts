@@ -26,6 +26,8 @@ export interface Dimensions {
 export interface Entry extends Dimensions {
   readonly writer: string
   readonly seq: number
+  /** How many requests the record stands for. */
+  readonly requests: number
   readonly ts: string | null
   readonly sessionId: string | null
   readonly status: number | null
@@ -88,6 +90,7 @@ export function readEntry(line: string): Entry | null {
   return {
     writer,
     seq,
+    requests: asCount(fields.requests) ?? 1,
     ts,
     at: ts === null ? null : parseLedgerTime(ts),
     key: asText(fields.key),

@@ -43,8 +43,8 @@ export class Sum {
   private readonly overheadUs = new Histogram()
 
   add(entry: Entry): void {
-    this.requests++
-    if (isError(entry)) this.errors++
+    this.requests += entry.requests
+    if (isError(entry)) this.errors += entry.requests
     this.promptTokens = addWhole(this.promptTokens, entry.promptTokens)
     this.cachedTokens = addWhole(this.cachedTokens, entry.cachedTokens)
     this.completionTokens = addWhole(this.completionTokens, entry.completionTokens)

@@ -97,34 +97,39 @@ test('a client that sends its body after a refusal can go on using the connectio
     }
   }))
 
-test('a pipelined client gets its 100 Continue in its turn, and not within another response', () => {
-  const script: Script = async (request) => {
-    if (request.method === 'POST') return OK(request)
-    await request.write(responseHead('200 OK', SSE, CHUNKED))
-    await request.chunk('data: 1\n\n')
-  }
-  return withRelay(script, async (scene) => {
-    const client = await scene.client()
-    client.send(`GET /v1/x HTTP/1.1\r\n${scene.auth}\r\n${head(scene, 'content-length: 5')}`)
-    await client.sees('data: 1\n\n')
-    await until(() => scene.relay.inspect().openCount === 2, 'the second request to be read')
-    const first = await scene.upstream.request(0)
-    for (let i = 2; i < 5; i++) {
-      await first.chunk(`data: ${i}\n\n`)
-      await client.sees(`data: ${i}\n\n`)
-      await wait(10)
+for (const count of [1, 2])
+  test(`a pipelined client gets its 100 Continue in its turn, and not within another response, where ${count} are served at one time`, () => {
+    const script: Script = async (request) => {
+      if (request.method === 'POST') return OK(request)
+      await request.write(responseHead('200 OK', SSE, CHUNKED))
+      await request.chunk('data: 1\n\n')
     }
-    assert.not.match(client.text, /100 Continue/)
-    await first.lastChunk()
-    await client.sees(CONTINUE)
-    client.send('hello')
-    const responses = [await client.response(0), await client.response(1)]
-    assert.is(responses[0]?.body.toString(), 'data: 1\n\ndata: 2\n\ndata: 3\n\ndata: 4\n\n')
-    assert.equal(responses[1]?.interim, [100])
-    assert.is(responses[1]?.body.toString(), 'ok')
-    assert.is((await scene.upstream.request(1)).body.toString(), 'hello')
+    return withRelay(
+      script,
+      async (scene) => {
+        const client = await scene.client()
+        client.send(`GET /v1/x HTTP/1.1\r\n${scene.auth}\r\n${head(scene, 'content-length: 5')}`)
+        await client.sees('data: 1\n\n')
+        await until(() => scene.relay.inspect().openCount === count, 'as many requests as are served')
+        const first = await scene.upstream.request(0)
+        for (let i = 2; i < 5; i++) {
+          await first.chunk(`data: ${i}\n\n`)
+          await client.sees(`data: ${i}\n\n`)
+          await wait(10)
+        }
+        assert.not.match(client.text, /100 Continue/)
+        await first.lastChunk()
+        await client.sees(CONTINUE)
+        client.send('hello')
+        const responses = [await client.response(0), await client.response(1)]
+        assert.is(responses[0]?.body.toString(), 'data: 1\n\ndata: 2\n\ndata: 3\n\ndata: 4\n\n')
+        assert.equal(responses[1]?.interim, [100])
+        assert.is(responses[1]?.body.toString(), 'ok')
+        assert.is((await scene.upstream.request(1)).body.toString(), 'hello')
+      },
+      { limits: { unansweredRequestsPerConnection: count } },
+    )
   })
-})
 
 test('an unknown expectation is refused with 417', () =>
   withRelay(OK, async (scene) => {

@@ -103,6 +103,9 @@ const CUTS: Cut[] = [
   },
 ]
 
+/** Each of these is served while the first one waits. */
+const PIPELINED = { limits: { unansweredRequestsPerConnection: 3 } }
+
 const exchangeOf = (scene: Scene, mark: string): OpenExchange | undefined =>
   scene.relay.inspect().exchanges.find((each) => each.header('x-mark') === mark)
 
@@ -154,7 +157,7 @@ for (const { name, begins, breaks, end, request, settings, delivered } of CUTS) 
         }
         await until(() => exchangeOf(scene, 'third') === undefined, 'the third to be over')
       },
-      settings,
+      { ...PIPELINED, ...settings },
     )
   })
 }
@@ -181,6 +184,7 @@ test('an HTTP/1.0 client gets nothing of a pipelined response that breaks off be
       assert.is(response.body.toString(), 'first')
       assert.is(response.rest.length, 0)
     },
+    PIPELINED,
   )
 })
 

@@ -193,7 +193,7 @@ test('a client that leaves right after a complete response counts as done', asyn
 
 test('a client that leaves with a second request pipelined behind its first cancels both', async () => {
   const upstream = await ScriptedUpstream.start(() => {})
-  const relay = await startRelay(upstream.url)
+  const relay = await startRelay(upstream.url, { limits: { unansweredRequestsPerConnection: 2 } })
   const client = await relay.client()
   client.send(`GET /v1/a HTTP/1.1\r\n${auth(relay)}\r\nGET /v1/b HTTP/1.1\r\n${auth(relay)}\r\n`)
   const requests = [await upstream.request(0), await upstream.request(1)]

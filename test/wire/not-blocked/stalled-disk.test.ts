@@ -24,7 +24,10 @@ async function startedOnStalledDisk(place: Place): Promise<Thinwire> {
     assert.is(spawnSync('mkfifo', [join(data, `usage-${day}.jsonl`)]).status, 0)
   }
   // A pipe cannot be synced, and that error would be logged before a write hangs.
-  writeFileSync(join(place.folder, 'thinwire.json'), '{"ledger":{"fsync":"never"}}')
+  writeFileSync(
+    join(place.folder, 'thinwire.json'),
+    '{"ledger":{"fsync":"never"},"limits":{"refusalsPerAddressPerMinute":10000}}',
+  )
   return started(place)
 }
 

@@ -1,0 +1,23 @@
+import type { Keyring } from '../access/keyring.js'
+import type { Config } from '../config/config.js'
+import type { SummarySink } from '../exchange/summary.js'
+import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
+import type { Log } from '../observe/log.js'
+import type { Router } from '../routing/router.js'
+import type { StoredObjects } from '../stored/stored-objects.js'
+import type { Upstream } from '../upstream/upstream.js'
+
+/** The parts that a request handler works with. */
+export interface RequestHandlerParts {
+  readonly config: Config
+  /** Null in the modes without keys. */
+  readonly keyring: Pick<Keyring, 'find'> | null
+  readonly router: Router<Upstream>
+  readonly log: Log
+  /** Get the summary of every request, in this order. */
+  readonly sinks: readonly SummarySink[]
+  /** Null where nothing is recorded, as in the doctor. */
+  readonly ledger: Pick<Bookkeeper, 'state' | 'noteOpen'> | null
+  /** One of the sinks. */
+  readonly stored: StoredObjects
+}
