@@ -34,7 +34,7 @@ export class RequestFacts {
   key: KeyRecord | null
   model: string | null
   stream: boolean | null
-  /** Whether such a request asks for a stream if its body does not say (Gemini, Ollama, Bedrock); null if it does not. */
+  /** Whether such a request asks for a stream if its body does not say so (Gemini, Ollama, Bedrock); else null. */
   usualStream: boolean | null
   /** Whether the provider is to keep the response, and to make it while nobody waits; null if it was not said. */
   store: boolean | null
