@@ -1,4 +1,5 @@
 import type { FlatHeaderList } from '../http/flat-headers.js'
+import { findAwsError } from './aws-errors.js'
 import type { ErrorFormat } from './error-format.js'
 
 /**
@@ -278,20 +279,6 @@ export function formatErrorBody(
   if (format === 'bedrock') return JSON.stringify({ message })
   const shown = row.vendorCode === undefined ? code : row.vendorCode
   return JSON.stringify({ error: { message, type: row.openai, param, code: shown } })
-}
-
-/** The names of Bedrock's errors by their status (API reference, InvokeModel, Errors). */
-const AWS_ERRORS: Readonly<Record<number, string>> = {
-  401: 'AccessDeniedException',
-  403: 'AccessDeniedException',
-  404: 'ResourceNotFoundException',
-  408: 'ModelTimeoutException',
-  429: 'ThrottlingException',
-  503: 'ServiceUnavailableException',
-}
-
-function findAwsError(status: number): string {
-  return AWS_ERRORS[status] ?? (status < 500 ? 'ValidationException' : 'InternalServerException')
 }
 
 /**
