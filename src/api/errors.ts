@@ -1,5 +1,7 @@
 import type { FlatHeaderList } from '../http/flat-headers.js'
+import { findAwsError } from './aws-errors.js'
 import type { ErrorFormat } from './error-format.js'
+import { findGoogleStatus } from './google-status.js'
 
 /**
  * An error that Thinwire itself responds with. Errors of an upstream are not here: they pass through as they came.
@@ -210,7 +212,7 @@ const rows = {
   },
   version_unsupported: {
     status: 505,
-    ...INVALID,
+    ...SERVER,
     retry: false,
     message:
       'This relay speaks HTTP/1.1 and HTTP/1.0. Check the client, and any proxy between it and this relay.',
@@ -253,7 +255,7 @@ const rows = {
   },
   upstream_credential_missing: {
     status: 503,
-    ...SERVER,
+    ...OVERLOADED,
     retry: true,
     message:
       'The relay has no valid credential for the upstream at the moment. Try again; if it lasts, ask the operator of this relay: its log has the cause.',
@@ -355,37 +357,6 @@ export function formatErrorBody(
 }
 
 const ERROR_INFO = 'type.googleapis.com/google.rpc.ErrorInfo'
-
-/** The words of `google.rpc.Code`, by the HTTP status that stands for each. */
-const GOOGLE_STATUSES: Readonly<Record<number, string>> = {
-  401: 'UNAUTHENTICATED',
-  403: 'PERMISSION_DENIED',
-  404: 'NOT_FOUND',
-  408: 'DEADLINE_EXCEEDED',
-  409: 'ABORTED',
-  429: 'RESOURCE_EXHAUSTED',
-  500: 'INTERNAL',
-  504: 'DEADLINE_EXCEEDED',
-}
-
-/** Other faults of the client are invalid arguments. Google has no word for a bad gateway; it may be tried again. */
-function findGoogleStatus(status: number): string {
-  return GOOGLE_STATUSES[status] ?? (status < 500 ? 'INVALID_ARGUMENT' : 'UNAVAILABLE')
-}
-
-/** The names of Bedrock's errors by their status (API reference, InvokeModel, Errors). */
-const AWS_ERRORS: Readonly<Record<number, string>> = {
-  401: 'AccessDeniedException',
-  403: 'AccessDeniedException',
-  404: 'ResourceNotFoundException',
-  408: 'ModelTimeoutException',
-  429: 'ThrottlingException',
-  503: 'ServiceUnavailableException',
-}
-
-function findAwsError(status: number): string {
-  return AWS_ERRORS[status] ?? (status < 500 ? 'ValidationException' : 'InternalServerException')
-}
 
 /**
  * Builds the headers of an error response, CORS included, so that a web page can read the error.

@@ -14,8 +14,8 @@ export function resolveEntra(entry: UpstreamEntry, place: CloudPlace): ResolvedC
   const settings = entry.entra
   const { secrets, path, env, passthrough } = place
   if (settings === undefined || passthrough) return NO_CLOUD
-  if (entry.apiKey !== undefined) {
-    secrets.report(`${path}.entra`, 'and apiKey are both there; keep one')
+  if (place.hasKey) {
+    secrets.report(`${path}.entra`, 'and a key are both there; keep one')
     return NO_CLOUD
   }
   const hasSecret = settings.clientSecret !== undefined || env('AZURE_CLIENT_SECRET') !== null

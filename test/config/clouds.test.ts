@@ -338,7 +338,7 @@ const WRONG: [string, object, RegExp, Record<string, string>?][] = [
   [
     'a key beside a token',
     { ...AZURE, apiKey: { env: 'K' }, entra: {} },
-    /^entra: and apiKey are both there; keep one$/,
+    /^entra: and a key are both there; keep one$/,
     { K: 'pass-9' },
   ],
   [

@@ -164,7 +164,7 @@ test('a rule for a model cannot be passed by an unusual spelling of the path', (
         '/bedrock/model/secret/convers%65',
       ]
       for (const path of spellings) assert.is((await post(relay, path, '{}')).status, 404, path)
-      assert.is((await post(relay, '/model/open/invoke', '{"model":"secret"}')).status, 200)
+      assert.is((await post(relay, '/model/open/invoke', '{}')).status, 200)
       assert.is(upstream.requests.length, 1)
     },
     { settings: { routes: [{ model: 'open', upstream: 'aws' }] } },
