@@ -48,6 +48,14 @@ export function mayBeUsedFrom({ addresses }: Pick<KeyRecord, 'addresses'>, addre
   return list.has(address)
 }
 
+/** Why a key may not be used any more by a client that was admitted with it: it became invalid, or was limited. */
+export type UseFault = KeyFault | 'forbidden_address'
+
+/** @param address of the client @param now see `findKeyFault` @returns null if it may be used */
+export function findUseFault(key: KeyRecord, address: string | null, now?: number): UseFault | null {
+  return findKeyFault(key, now) ?? (mayBeUsedFrom(key, address) ? null : 'forbidden_address')
+}
+
 /**
  * Reads a length of time: `12h`, `30d`, `4w`.
  * @returns milliseconds; null if it is none, or longer than anybody means

@@ -59,14 +59,28 @@ export interface ParsedKeyFile {
   readonly flaws: string[]
 }
 
-/** Revocations by the id of their keys. */
-type Revocations = Map<string, { at: string | null; line: number }>
+/** What is known while a file is read. */
+interface Reading {
+  readonly parsed: Omit<ParsedKeyFile, 'flaws'>
+  readonly flaws: Flaw[]
+  /**
+   * By the id of their keys. Applied at the end: in a file that was joined from two, a revocation may stand before its
+   * key and still counts.
+   */
+  readonly revocations: Map<string, { at: string | null; line: number }>
+  /** Changes that stand before their key, likewise: without them it would lack its limits. By the id of the key. */
+  readonly early: Map<string, { fields: Record<string, unknown>; line: number }[]>
+}
+
+interface Flaw {
+  readonly line: number
+  readonly text: string
+}
 
 /** Parses a key file. Never throws: a line that it does not understand is skipped and named in `flaws`. */
 export function parseKeyFile(text: string): ParsedKeyFile {
-  const parsed: ParsedKeyFile = { byHash: new Map(), byId: new Map(), openToV1: new Set(), flaws: [] }
-  // Applied at the end: in a file that was joined from two, a revocation may stand before its key and still counts.
-  const revocations: Revocations = new Map()
+  const parsed = { byHash: new Map(), byId: new Map(), openToV1: new Set<string>() }
+  const reading: Reading = { parsed, flaws: [], revocations: new Map(), early: new Map() }
   const lines = text.split('\n')
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i] ?? ''
@@ -77,26 +91,29 @@ export function parseKeyFile(text: string): ParsedKeyFile {
     } catch {
       // The last line without a line end may still be in the middle of a write. If it is whole it counts already: an
       // editor may write no line end, and no part of a JSON object is a JSON object itself.
-      if (i < lines.length - 1) parsed.flaws.push(`line ${i + 1} was skipped: it is not JSON`)
+      if (i < lines.length - 1) skip(reading, i + 1, 'it is not JSON')
       continue
     }
-    const flaw = isObject(fields) ? applyLine(fields, parsed, revocations, i + 1) : 'it is not a JSON object'
-    if (flaw !== null) parsed.flaws.push(`line ${i + 1} was skipped: ${flaw}`)
+    const flaw = isObject(fields) ? applyLine(fields, reading, i + 1) : 'it is not a JSON object'
+    if (flaw !== null) skip(reading, i + 1, flaw)
   }
-  for (const [id, { at, line }] of revocations) {
+  for (const changes of reading.early.values())
+    for (const { line } of changes) skip(reading, line, 'it changes a key that was not issued here')
+  reading.flaws.sort((one, other) => one.line - other.line)
+  for (const [id, { at, line }] of reading.revocations) {
     const entry = parsed.byId.get(id)
     if (entry !== undefined) entry.revokedAt = at ?? entry.issuedAt
-    else parsed.flaws.push(`line ${line} was skipped: it revokes a key that was not issued here`)
+    else skip(reading, line, 'it revokes a key that was not issued here')
   }
-  return parsed
+  return { ...parsed, flaws: reading.flaws.map(({ text }) => text) }
 }
 
-function applyLine(
-  fields: Record<string, unknown>,
-  parsed: ParsedKeyFile,
-  revocations: Revocations,
-  line: number,
-): string | null {
+function skip({ flaws }: Reading, line: number, why: string): void {
+  flaws.push({ line, text: `line ${line} was skipped: ${why}` })
+}
+
+function applyLine(fields: Record<string, unknown>, reading: Reading, line: number): string | null {
+  const { parsed, revocations, early } = reading
   const { v, ts, op, id } = fields
   if (v !== 1 && v !== 2) return 'its "v" is not 1 or 2; it may come from a newer version'
   if (typeof id !== 'string') return 'it has no "id"'
@@ -110,22 +127,23 @@ function applyLine(
   }
   if (op === 'changed') {
     const entry = parsed.byId.get(id)
-    if (entry === undefined) return 'it changes a key that was not issued before it'
-    applyChange(fields, entry, parsed, line)
+    if (entry !== undefined) applyChange(fields, entry, reading, line)
+    else if (early.get(id)?.push({ fields, line }) === undefined) early.set(id, [{ fields, line }])
     return null
   }
   if (op !== 'issued') return 'its "op" is not issued, changed or revoked'
   if (at === null) return 'its "ts" is not a date'
-  return applyIssue(fields, id, at, parsed, line)
+  return applyIssue(fields, id, at, reading, line)
 }
 
 function applyIssue(
   fields: Record<string, unknown>,
   id: string,
   issuedAt: string,
-  parsed: ParsedKeyFile,
+  reading: Reading,
   line: number,
 ): string | null {
+  const { parsed, early } = reading
   const { v, hash, env, team, user } = fields
   if (typeof hash !== 'string' || !/^[0-9a-f]{64}$/.test(hash)) return 'its "hash" is not a SHA-256 in hex'
   if (id !== deriveKeyId(hash)) return 'its "id" does not belong to its "hash"'
@@ -146,7 +164,9 @@ function applyIssue(
     replaces: null,
     rotatedTo: null,
   }
-  applyChange(fields, entry, parsed, line)
+  applyChange(fields, entry, reading, line)
+  for (const change of early.get(id) ?? []) applyChange(change.fields, entry, reading, change.line)
+  early.delete(id)
   parsed.byHash.set(hash, entry)
   parsed.byId.set(id, entry)
   if (v === 1) parsed.openToV1.add(id)
@@ -157,9 +177,10 @@ function applyIssue(
 function applyChange(
   fields: Record<string, unknown>,
   entry: MutableKey,
-  { flaws }: ParsedKeyFile,
+  { flaws }: Reading,
   line: number,
 ): void {
+  const tell = (what: string): void => void flaws.push({ line, text: `line ${line}: its ${what}` })
   const { env, team, user, expires, models, addresses, replaces, rotated_to: rotatedTo } = fields
   if (isPart(env)) entry.env = env
   if (isPart(team)) entry.team = team
@@ -169,19 +190,17 @@ function applyChange(
   if (expires !== undefined) {
     // A limit that cannot be read lets nothing through: that is the safe side.
     const at = formatInstant(expires)
-    if (expires !== null && at === null)
-      flaws.push(`line ${line}: its "expires" is not a date, so the key counts as expired`)
+    if (expires !== null && at === null) tell('"expires" is not a date, so the key counts as expired')
     entry.expiresAt = expires === null ? null : (at ?? LONG_AGO)
   }
   if (models !== undefined) {
     const isKnown = models === null || areModels(models)
-    if (!isKnown) flaws.push(`line ${line}: its "models" are not a list of names, so the key may use none`)
+    if (!isKnown) tell('"models" are not a list of names, so the key may use none')
     entry.models = isKnown ? models : []
   }
   if (addresses !== undefined) {
     const isKnown = addresses === null || areAddresses(addresses)
-    if (!isKnown)
-      flaws.push(`line ${line}: its "addresses" are not a list of networks, so the key may be used from none`)
+    if (!isKnown) tell('"addresses" are not a list of networks, so the key may be used from none')
     entry.addresses = isKnown ? addresses : []
   }
 }

@@ -56,9 +56,18 @@ function judgeModels(response: HttpResponse, visit: Visit): Seen {
   return names.includes(wanted) ? pass(`${count}, with ${name}`) : pass(`${count}, ${name} not among them`)
 }
 
+const KEY_CURE = 'issue a key: thinwire keys add --env prod --team team1 --user alice'
+
+/** By the error code of the relay. */
+const KEY_CURES: Readonly<Record<string, string>> = {
+  expired_api_key: 'let it live longer: thinwire keys set ID --expires 30d; or issue another key',
+  forbidden_address:
+    'this machine is not among the addresses of the key: thinwire keys set ID --addresses any. Cursor calls from its own servers',
+}
+
 function adviseOnKey(response: HttpResponse, visit: Visit): string {
   const code = findHeader(response, 'x-thinwire-error')
-  if (code !== undefined) return 'issue a key: thinwire keys add --env prod --team team1 --user alice'
+  if (code !== undefined) return KEY_CURES[code] ?? KEY_CURE
   const basic = /^basic\b/i.test(findHeader(response, 'www-authenticate') ?? '')
   return basic || detectBodyKind(response) === 'page'
     ? "this is a proxy's own login: remove it from this path (nginx: auth_basic off; Caddy: no basic_auth)"

@@ -1,4 +1,4 @@
-import { findKeyFault } from '../access/key-limits.js'
+import { findUseFault } from '../access/key-limits.js'
 import type { InFlight } from '../exchange/in-flight.js'
 import { PHASES } from '../exchange/outcome.js'
 import { sendError } from '../relay/local-response.js'
@@ -8,7 +8,7 @@ import { destroyResponse } from '../relay/reset.js'
 const SENT = PHASES.indexOf('cache')
 
 /**
- * Ends requests whose key is not valid any more. A request that has not gone to an upstream is always refused.
+ * Ends requests whose key may not be used any more. A request that has not gone to an upstream is always refused.
  * WebSockets close themselves.
  * @param cutsStreams the others, too (`keys.cutStreams`): an error if they have no response yet, else a cut
  * @param isLast the relay is shutting down
@@ -16,8 +16,8 @@ const SENT = PHASES.indexOf('cache')
 export function endKeyless(inFlight: InFlight, cutsStreams: boolean, isLast: boolean): void {
   const now = Date.now()
   inFlight.forEach((exchange) => {
-    const { key, connectionId } = exchange.request
-    const fault = key === null || connectionId !== null ? null : findKeyFault(key, now)
+    const { key, connectionId, clientAddress } = exchange.request
+    const fault = key === null || connectionId !== null ? null : findUseFault(key, clientAddress, now)
     const { end, phase } = exchange.outcome
     if (fault === null || end !== null) return
     const isSent = PHASES.indexOf(phase) >= SENT

@@ -109,6 +109,8 @@ export class SocketDispatcher {
   private refuseObjects({ request }: Exchange): SocketRefusal | null {
     if (request.path === BODY_PATHS.responses) return null
     const location = locate(request, [], this.stored, this.config.stored.lists === 'refuse')
+    // No WebSocket is at the path of an object: whose it is need not be waited for.
+    if (location?.kind === 'behind') return { code: 'object_not_found' }
     if (location?.kind !== 'refused') return null
     const { code, missing } = location
     return missing === null ? { code } : { code, detail: missing.message }

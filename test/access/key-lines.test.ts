@@ -76,6 +76,21 @@ test('limits count in a line of version 1 too, as somebody may write them by han
   assert.equal([key?.models, key?.addresses], [['m'], ['10.0.0.1']])
 })
 
+test('a change that stands before its key counts, as in a file that was joined from two', () => {
+  const early = [changed({ models: ['a'] }), changed({ models: ['b'], addresses: ['10.0.0.1'] })]
+  const { key, flaws } = read(...early, issued(), changed({ expires: '2027-01-01T00:00:00Z' }))
+  assert.equal(flaws, [])
+  assert.equal(
+    [key?.models, key?.addresses, key?.expiresAt],
+    [['b'], ['10.0.0.1'], '2027-01-01T00:00:00.000Z'],
+  )
+  const never = read(changed({ models: ['a'] }), { v: 1 }, { v: 1, op: 'x', id: ID })
+  assert.equal(
+    never.flaws.map((flaw) => flaw.slice(0, 6)),
+    ['line 1', 'line 2', 'line 3'],
+  )
+})
+
 test('a line of a newer version is skipped, and a key is linked to the one that it replaces', () => {
   const { key, flaws } = read(issued(), { ...changed({ models: ['m'] }), v: 3 })
   assert.is(key?.models, null)

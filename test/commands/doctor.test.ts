@@ -2,6 +2,8 @@ import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { type KeyLimits, NO_LIMITS } from '../../src/access/key-limits.js'
+import { issueKey } from '../../src/access/keyring.js'
 import { behind, clearWard, closeWard, faulty, finder, look, openWard, type Ward } from '../support/ward.js'
 
 const test = suite<Ward>('doctor')
@@ -60,6 +62,24 @@ test('a refused key is reported with the message of the relay, and checks that n
   assert.match(find('stream'), /^skipped: the key is refused/)
   assert.match(find('wrong key'), /^ok: 401/)
   assert.match(find('40 KB header'), /^ok/)
+})
+
+test('a key that has expired, or is for other addresses, is reported with the change that lets it in', async ({
+  relay,
+}) => {
+  const owner = { env: 'test', team: 'team1', user: 'late' }
+  const past = new Date(Date.now() - 1_000).toISOString()
+  const table: [Partial<KeyLimits>, RegExp][] = [
+    [{ expiresAt: past }, /^failed: 401: .*has expired.*> .*thinwire keys set ID --expires 30d/],
+    [{ addresses: ['10.0.0.0/8'] }, /^failed: 403: .*> .*thinwire keys set ID --addresses any.*own servers/],
+  ]
+  for (const [limits, seen] of table) {
+    const { key } = issueKey(relay.keyFile, owner, { limits: { ...NO_LIMITS, ...limits } })
+    relay.app.reloadKeys()
+    const { code, out } = await look([relay.url, '--json', '--key', key])
+    assert.is(code, 1)
+    assert.match(finder(out)('key'), seen)
+  }
 })
 
 test('neither the key nor a control character of a response is in the output', async (ward) => {

@@ -1,4 +1,4 @@
-import { findKeyFault, type KeyFault } from '../../access/key-limits.js'
+import { findUseFault, type UseFault } from '../../access/key-limits.js'
 import type { ErrorCode } from '../../api/errors.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import type { Target } from '../../routing/route.js'
@@ -38,8 +38,8 @@ export class ResponseStarter {
   private target: Target<Upstream> | null
   /** The model that decided the route. */
   private routedModel: string | null
-  /** Why the key was not valid at the last look. */
-  private keyFault: KeyFault | null
+  /** Why the key might not be used at the last look. */
+  private keyFault: UseFault | null
   /** The event that was held last: what it names is known by now, or never. */
   private held: ClientEvent | null
 
@@ -55,15 +55,15 @@ export class ResponseStarter {
     this.held = null
   }
 
-  /** Looks whether the key is still valid. @returns why it is not; null if it is */
-  checkKey(): KeyFault | null {
-    const { key } = this.exchange.request
-    if (key !== null) this.keyFault = findKeyFault(key)
+  /** Looks whether the key may still be used. @returns why it may not; null if it may */
+  checkKey(): UseFault | null {
+    const { key, clientAddress } = this.exchange.request
+    if (key !== null) this.keyFault = findUseFault(key, clientAddress)
     return this.keyFault
   }
 
   /** Why no other response may begin; null if one may. */
-  get closingReason(): KeyFault | 'draining' | null {
+  get closingReason(): UseFault | 'draining' | null {
     return this.keyFault ?? (this.context.draining ? 'draining' : null)
   }
 

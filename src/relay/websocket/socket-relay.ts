@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { KeyFault } from '../../access/key-limits.js'
+import type { UseFault } from '../../access/key-limits.js'
 import type { ErrorCode } from '../../api/errors.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import type { Stage } from '../../exchange/stage.js'
@@ -364,8 +364,8 @@ export class SocketRelay implements Stage {
     this.close(closeCodeOf(reason), reason)
   }
 
-  /** The key is not valid any more. */
-  private endKey(fault: KeyFault): void {
+  /** The key may not be used any more. */
+  private endKey(fault: UseFault): void {
     const { exchange, client, state } = this
     if (state === 'opening' && !this.hasAccepted) {
       this.stopOpening()

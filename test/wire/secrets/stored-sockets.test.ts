@@ -1,8 +1,9 @@
 import { request } from 'node:http'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { TestRelay } from '../../support/relay.js'
 import { withProviders } from '../../support/stored-scene.js'
-import { answer, codeOf, create, USAGE, withSockets } from '../websocket/sockets.js'
+import { answer, codeOf, create, type SocketUpstream, USAGE, withSockets } from '../websocket/sockets.js'
 
 for (const [name, nest] of [
   ['at the top', (id: string) => create('m', { previous_response_id: id })],
@@ -72,6 +73,26 @@ test('the refusal of a previous response has the words and the field of the prov
     assert.is((event.error as Record<string, unknown>).param, 'previous_response_id')
   }))
 
+/** Makes the object `resp_1`. It is compressed and long: the relay reads it after the client has it, for a while. */
+async function makeLong(relay: TestRelay, up: SocketUpstream): Promise<void> {
+  const output = [{ type: 'message', content: [{ type: 'output_text', text: 'x'.repeat(30_000_000) }] }]
+  up.object = { id: 'resp_1', object: 'response', status: 'completed', model: 'm-1', output, usage: USAGE }
+  up.isGzipped = true
+  await new Promise<void>((resolve, reject) => {
+    const headers = { authorization: `Bearer ${relay.key}`, 'content-type': 'application/json' }
+    const options = { port: relay.port, path: '/v1/responses', method: 'POST', headers }
+    const asking = request(options, (res) => res.resume().on('end', resolve))
+    asking.on('error', reject).end('{"model":"m","input":"hi","store":true}')
+  })
+}
+
+test('a handshake does not show an object that is still being read to another team', () =>
+  withSockets(async ({ relay, up, open }) => {
+    const key = relay.addKey('other')
+    await makeLong(relay, up)
+    assert.is((await open('/v1/responses/resp_1?model=m', { key }).refused()).status, 404)
+  }))
+
 for (const isFirst of [true, false])
   test(`an event waits until a response is read that it goes on from: as the ${isFirst ? 'first' : 'second'} one`, () =>
     withSockets(async ({ relay, up, open }) => {
@@ -85,23 +106,7 @@ for (const isFirst of [true, false])
         await foreign.event(3)
       }
       const before = foreign.messages.length
-      // Compressed, and long: the relay reads it after the client has it, for a while.
-      const output = [{ type: 'message', content: [{ type: 'output_text', text: 'x'.repeat(30_000_000) }] }]
-      up.object = {
-        id: 'resp_1',
-        object: 'response',
-        status: 'completed',
-        model: 'm-1',
-        output,
-        usage: USAGE,
-      }
-      up.isGzipped = true
-      await new Promise<void>((resolve, reject) => {
-        const headers = { authorization: `Bearer ${relay.key}`, 'content-type': 'application/json' }
-        const options = { port: relay.port, path: '/v1/responses', method: 'POST', headers }
-        const asking = request(options, (res) => res.resume().on('end', resolve))
-        asking.on('error', reject).end('{"model":"m","input":"hi","store":true}')
-      })
+      await makeLong(relay, up)
       foreign.send(
         create('m', { previous_response_id: 'resp_1' }),
         create('m', { previous_response_id: 'resp_2' }),

@@ -22,6 +22,11 @@ const WAYS: readonly (readonly [string, (relay: TestRelay) => void, string])[] =
     (relay) => void rotateKey(relay.keyFile, relay.key, 0),
     'expired_api_key',
   ],
+  [
+    'is limited to other addresses',
+    (relay) => void changeKey(relay.keyFile, relay.key, { addresses: ['10.0.0.0/8'] }),
+    'forbidden_address',
+  ],
   ['is deleted from the file', (relay) => removeLines(relay), 'revoked_api_key'],
 ]
 
