@@ -124,7 +124,7 @@ export class Failover {
 
   onHead(attempt: Attempt, head: ResponseHead): BodyHandler {
     if (head.status >= 400) return this.onErrorHead(attempt, head)
-    if (this.choice.mayProbe(head, this.attempts.length)) {
+    if (this.choice.mayProbe(head, this.attempts.length > 1 || !this.fallbacks.isEmpty)) {
       attempt.probe = new ProbedResponse(this, attempt, head, this.options.budget)
       return attempt.probe
     }
@@ -155,18 +155,20 @@ export class Failover {
     const { model, isOwn } = this.asked(attempt)
     const { kind, why, askedMs } = judgeErrorEvent(facts, isOwn)
     // Its health hears of it at the end of the response.
-    if (this.decide(attempt, kind) === 'accept') return this.onContent(probe)
+    const decision = this.decide(attempt, kind)
+    if (decision === 'accept' && this.fallbacks.isEmpty) return this.onContent(probe)
     reportOutcome(attempt, { kind, why, askedMs, model })
-    return this.giveWay(probe, kind, why)
+    return this.giveWay(probe, kind, why, decision)
   }
 
   /** A response is over without any content. @returns whether another target is tried in its place */
   onEmpty(probe: ProbedResponse): boolean {
     const { attempt } = probe
     const kind = classifyFailure(attempt.failure(EMPTY_RESPONSE, false))
-    if (this.decide(attempt, kind) === 'accept') return false
+    const decision = this.decide(attempt, kind)
+    if (decision === 'accept' && this.fallbacks.isEmpty) return false
     reportOutcome(attempt, { kind, why: EMPTY_RESPONSE, askedMs: null, model: null })
-    this.giveWay(probe, kind, EMPTY_RESPONSE)
+    this.giveWay(probe, kind, EMPTY_RESPONSE, decision)
     return true
   }
 
@@ -253,12 +255,7 @@ export class Failover {
   }
 
   /** A response that is held back becomes a fallback. @returns false to pause reading */
-  private giveWay(
-    held: HeldResponse,
-    kind: FailureKind,
-    why: string,
-    decision: Decision = this.decide(held.attempt, kind),
-  ): boolean {
+  private giveWay(held: HeldResponse, kind: FailureKind, why: string, decision: Decision): boolean {
     const { attempt, head } = held
     attempt.probe = null
     attempt.refused = null

@@ -11,7 +11,7 @@ import { FallbackResponse } from './fallback-response.js'
 export class FallbackResponses {
   private readonly budget: ByteBudget
   /** Reads the complete body of one. @returns its kind, which the body may tell better than the status */
-  private readonly read: (fallback: FallbackResponse) => FailureKind
+  readonly read: (fallback: FallbackResponse) => FailureKind
   private readonly arriving: Set<FallbackResponse>
   /** The best complete one. */
   private best: FallbackResponse | null
@@ -68,7 +68,7 @@ export class FallbackResponses {
   /** Aborts those that still arrive. */
   drop(): void {
     this.whenAll = null
-    for (const fallback of this.arriving) fallback.drop()
+    for (const fallback of [...this.arriving]) fallback.drop()
     this.forget()
   }
 
