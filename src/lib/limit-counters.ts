@@ -14,6 +14,7 @@ export type Bound =
   | 'headersMs'
   | 'firstByteMs'
   | 'idleMs'
+  | 'heldMs'
   | 'clientStallMs'
   | 'websocketQuietMs'
   | 'drainMs'

@@ -93,7 +93,7 @@ export class Failover {
     // A late attempt is removed from the list, or wins. Its replacement is added at the end, and is not late yet.
     for (let i = 0; i < attempts.length && !this.isSettled; ) {
       const attempt = attempts[i] as Attempt
-      if (isLate(attempt, this.exchange, this.options.firstTokenMs, now)) this.onLate(attempt)
+      if (isLate(attempt, this.exchange, this.options, now)) this.onLate(attempt)
       else i++
     }
   }
@@ -305,6 +305,7 @@ export class Failover {
     const { probe } = attempt
     const kind = classifyFailure(attempt.failure(probe === null ? FIRST_BYTE_LATE : FIRST_TOKEN_LATE, false))
     const isPassed = probe !== null && this.options.firstTokenMs === null
+    if (isPassed) this.options.onHeld()
     // Or no other target is left: go on with this response, as if there were no limit.
     if (probe !== null && (isPassed || this.decide(attempt, kind) === 'accept')) this.onContent(probe)
     else this.lose(attempt, kind, probe === null ? 'firstByteMs' : 'firstTokenMs', 'upstream_timeout')

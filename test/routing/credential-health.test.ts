@@ -5,10 +5,11 @@ import { MissingModels } from '../../src/routing/missing-models.js'
 import { fc } from '../support/property.js'
 
 const MINUTE = 60_000
+const FIRST = { credential: MINUTE, quota: 5 * MINUTE }
 
 function credential(): { health: CredentialHealth; told: (RefusalKind | null)[] } {
   const told: (RefusalKind | null)[] = []
-  return { health: new CredentialHealth((why) => told.push(why)), told }
+  return { health: new CredentialHealth(FIRST, (why) => told.push(why)), told }
 }
 
 test('a refused credential rests for a minute, then for twice as long each time, up to an hour', () => {

@@ -1,9 +1,12 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { runClock, stopClock } from '../../support/clock.js'
 import { ANSWER, event, FRAMINGS, JSON_TYPE, refusing, streaming } from '../../support/failures.js'
 import { targetsOf, withTargets } from '../../support/targets.js'
 import { gate, until } from '../../support/until.js'
 import { CHUNKED, chunk, head, type Script, SSE, whole } from '../../support/upstream.js'
+
+test.after.each(runClock)
 
 const DELTA = event({ choices: [{ index: 0, delta: { content: 'Hello' } }] })
 const DONE = 'data: [DONE]\n\n'
@@ -231,6 +234,39 @@ for (const [name, body, next] of BODIES) {
       })
   })
 }
+
+test('a stream without content is held back for no longer than heldMs, and then goes to the client', async () => {
+  const seen = gate()
+  const slow: Script = async (request) => {
+    await request.write(head('200 OK', SSE, CHUNKED))
+    await request.chunk(': wait\n\n')
+    await seen.opened
+    await request.chunk(GOOD.join(''))
+    await request.lastChunk()
+  }
+  await withTargets(
+    [slow, ANSWER],
+    async ({ relay, upstreams }) => {
+      const pass = stopClock()
+      const client = await relay.client()
+      client.send(
+        `POST /v1/chat/completions HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer ${relay.key}\r\ncontent-length: 2\r\n\r\n{}`,
+      )
+      await until(() => (upstreams[0]?.requests.length ?? 0) === 1, 'the request')
+      await until(() => {
+        pass(1_001)
+        return client.bytes.includes(': wait')
+      }, 'the held bytes')
+      seen.open()
+      const response = await client.response()
+      assert.is(response.body.toString(), `: wait\n\n${GOOD.join('')}`)
+      client.destroy()
+      assert.is(upstreams[1]?.requests.length, 0)
+      assert.is(relay.inspect().boundsHit.heldMs, 1)
+    },
+    { settings: { timeouts: { heldMs: 1_000 } } },
+  )
+})
 
 test('a beginning that cannot be read passes as it comes', async () => {
   const odd = [

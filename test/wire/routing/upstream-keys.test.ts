@@ -68,7 +68,7 @@ for (const strategy of ['order', 'weight', 'latency'] as const)
       async ({ a, ask }) => {
         for (let i = 0; i < 60; i++) assert.is((await ask()).status, 200)
         const used = keysUsed(a)
-        for (const key of [1, 2]) assert.ok(used.filter((each) => each === key).length > 10, used.join(''))
+        for (const key of [1, 2]) assert.ok(used.filter((each) => each === key).length > 2, used.join(''))
         // Of weight 0.
         assert.not(used.includes(3))
       },
