@@ -9,6 +9,7 @@ import { CONNECTS, REFUSALS, REQUESTS } from './scenarios/requests.js'
 import { ROUTING } from './scenarios/routing.js'
 import { STALLED_DISK } from './scenarios/stalled-disk.js'
 import { START } from './scenarios/start.js'
+import { TARGETS } from './scenarios/targets.js'
 import { TRANSLATED } from './scenarios/translated.js'
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...(process.platform === 'linux' ? [STALLED_DISK] : []),
   REFUSALS,
   ROUTING,
+  TARGETS,
   TRANSLATED,
   METERING,
   HITS,

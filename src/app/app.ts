@@ -13,7 +13,7 @@ import type { Metrics } from '../observe/metrics.js'
 import { PromptCacheWatch } from '../observe/prompt-cache-watch.js'
 import { SlownessWatch } from '../observe/slowness-watch.js'
 import { ResponseEnds } from '../routing/response-ends.js'
-import { Router } from '../routing/router.js'
+import { type AccountRules, Router } from '../routing/router.js'
 import { endKeyless } from '../server/key-ends.js'
 import { Listener } from '../server/listener.js'
 import { RequestHandler } from '../server/request-handler.js'
@@ -83,7 +83,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const ownKeyring = options.keyring === undefined ? openKeyring(options, onKeysRead, endRequests) : null
   prices?.follow(config.upstreams)
   const upstreams = createUpstreams(config, [], createCredentialLogger(log))
-  const accounts = createAccountLogger(log)
+  const accounts = createAccountRules(config, log)
   const router = new Router(config, upstreams, createTargetStateLogger(log), null, accounts)
   const ledger = options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices)
   // Loaded only where it is used: it makes every start slower.
@@ -113,6 +113,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     listener,
   }
   return new App(options, parts)
+}
+
+function createAccountRules({ timeouts }: Config, log: Log): AccountRules {
+  const cooldowns = { credential: timeouts.refusedKeyMs, quota: timeouts.spentQuotaMs }
+  return { cooldowns, ...createAccountLogger(log) }
 }
 
 /** @param onPoll called twice a second: keys may expire in the meantime */
@@ -266,7 +271,7 @@ export class App {
     const before = this.router
     this.current = config
     const upstreams = createUpstreams(config, before.upstreams, createCredentialLogger(this.log))
-    const accounts = createAccountLogger(this.log)
+    const accounts = createAccountRules(config, this.log)
     this.router = new Router(config, upstreams, createTargetStateLogger(this.log), before, accounts)
     this.handler.reconfigure(config, this.router)
     this.options.prices?.follow(config.upstreams)

@@ -16,6 +16,21 @@ export const timeouts = z.strictObject({
     .describe(
       'Longest silence within a response of an upstream. The response is cut after it. A stream has no limit in total.',
     ),
+  heldMs: duration()
+    .default(30_000)
+    .describe(
+      'How long the beginning of a response without content is held back while another target is left, where the route has no `firstTokenMs`. Then it goes to the client.',
+    ),
+  refusedKeyMs: duration()
+    .default(60_000)
+    .describe(
+      'How long a key of an upstream is tried after all others when the upstream has refused it. Doubled with each refusal that follows, up to an hour.',
+    ),
+  spentQuotaMs: duration()
+    .default(300_000)
+    .describe(
+      'The same for a key whose account has no quota or credit left, unless the upstream names a longer time.',
+    ),
   clientStallMs: duration()
     .default(120_000)
     .describe(

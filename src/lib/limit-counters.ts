@@ -20,6 +20,7 @@ export type Bound =
   | 'headersMs'
   | 'firstByteMs'
   | 'idleMs'
+  | 'heldMs'
   | 'clientStallMs'
   | 'websocketQuietMs'
   | 'drainMs'

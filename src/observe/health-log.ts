@@ -1,4 +1,4 @@
-import type { AccountEvents, OnTargetStateChange } from '../routing/router.js'
+import type { AccountRules, OnTargetStateChange } from '../routing/router.js'
 import type { Log } from './log.js'
 
 /** Creates a listener that logs each change of a target's circuit breaker: a warning when the circuit opens. */
@@ -15,7 +15,7 @@ export function createTargetStateLogger(log: Log): OnTargetStateChange {
  * Creates a listener that logs what upstreams say of the relay's accounts. Each refusal is logged once, until the
  * credential is served again.
  */
-export function createAccountLogger(log: Log): AccountEvents {
+export function createAccountLogger(log: Log): Omit<AccountRules, 'cooldowns'> {
   return {
     onCredential(upstream, why) {
       const fields = { upstream, why }

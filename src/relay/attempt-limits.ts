@@ -1,11 +1,6 @@
 import type { Exchange } from '../exchange/exchange.js'
 import type { Attempt } from './attempt.js'
-
-/**
- * Milliseconds that a beginning without content is held back where the config does not say (`firstTokenMs`). Then it
- * goes to the client, whose own patience with a silent connection is often a minute.
- */
-const HELD_MS = 30_000
+import type { FailoverOptions } from './failover-options.js'
 
 /**
  * Start of the first-byte timeout: dispatch or end of upload, whichever is later. @returns as of `performance.now()`
@@ -16,18 +11,17 @@ export function waitsSince(attempt: Attempt, { timeline }: Exchange): number {
 
 /**
  * Whether an attempt has waited too long for a first byte, or for content behind it.
- * @param firstTokenMs of the route; null for none
  * @param now `performance.now()`
  */
 export function isLate(
   attempt: Attempt,
   exchange: Exchange,
-  firstTokenMs: number | null,
+  { firstTokenMs, heldMs }: FailoverOptions,
   now: number,
 ): boolean {
   const since = waitsSince(attempt, exchange)
   if (attempt.probe === null) return now - since > attempt.target.upstream.timeouts.firstByteMs
-  return now - Math.max(since, attempt.probe.since) > (firstTokenMs ?? HELD_MS)
+  return now - Math.max(since, attempt.probe.since) > (firstTokenMs ?? heldMs)
 }
 
 /** Milliseconds until a second target may be tried beside an attempt. @param now `performance.now()` */

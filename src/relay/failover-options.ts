@@ -26,6 +26,10 @@ export interface FailoverOptions {
   readonly failover: boolean | null
   /** Milliseconds that a response may stay without content while another target is left; null for no limit. */
   readonly firstTokenMs: number | null
+  /** What bounds the same where `firstTokenMs` does not. Then the response goes to the client. */
+  readonly heldMs: number
+  /** The time has come. */
+  readonly onHeld: () => void
   /**
    * A second target is tried when the first has not answered after `afterMs`, if `budget` allows it; null for never.
    */

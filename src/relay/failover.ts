@@ -24,7 +24,7 @@ import { FallbackResponses } from './fallback-responses.js'
 import { HedgeTimer } from './hedge-timer.js'
 import type { HeldResponse } from './held-response.js'
 import { isPlain, ProbedResponse } from './probed-response.js'
-import { type Asked, judgeErrorEvent, judgeFallback, judgeRefusal } from './refusal-reports.js'
+import { type Asked, judgeErrorEvent, judgeRefusal } from './refusal-reports.js'
 import { RefusedRequest } from './refused-request.js'
 import { TargetChoice } from './target-choice.js'
 import { reportOutcome, reportOvertaken, reportServed, reportStatus } from './target-reports.js'
@@ -45,9 +45,10 @@ export class Failover {
   private readonly attempts: Attempt[]
   /** The attempt whose response the client gets. */
   private winner: Attempt | null
-  /** Error responses, kept in case no other target succeeds. */
-  private readonly fallbacks: FallbackResponses
-  private readonly hedgeTimer: HedgeTimer
+  /** Error responses, kept in case no other target succeeds; null before the first. */
+  private fallbacks: FallbackResponses | null
+  /** Null where a second target is never tried beside the first. */
+  private readonly hedgeTimer: HedgeTimer | null
   private isOver: boolean
 
   constructor(exchange: Exchange, receiver: ResponseHandler, options: FailoverOptions) {
@@ -57,24 +58,22 @@ export class Failover {
     this.choice = new TargetChoice(exchange.request, options)
     this.attempts = []
     this.winner = null
-    this.fallbacks = new FallbackResponses(options.budget, (fallback) =>
-      judgeFallback(fallback, options.ownsCredential),
-    )
-    this.hedgeTimer = new HedgeTimer(this)
+    this.fallbacks = null
+    this.hedgeTimer = options.hedge === null ? null : new HedgeTimer(this)
     this.isOver = false
   }
 
   start(): void {
     const { hedge, order } = this.options
-    if (hedge !== null && order.length > 1) this.hedgeTimer.start(hedge.afterMs)
+    if (hedge !== null && order.length > 1) this.hedgeTimer?.start(hedge.afterMs)
     this.attempt(this.choice.take())
   }
 
   /** Aborts everything: no client is left, or the response reached a limit. */
   giveUp(reason: Error): void {
     this.isOver = true
-    this.hedgeTimer.stop()
-    this.fallbacks.drop()
+    this.hedgeTimer?.stop()
+    this.fallbacks?.drop()
     for (const attempt of this.attempts.splice(0)) attempt.giveUp(reason)
     this.winner?.giveUp(reason)
   }
@@ -99,7 +98,7 @@ export class Failover {
     // A late attempt is removed from the list, or wins. Its replacement is added at the end, and is not late yet.
     for (let i = 0; i < attempts.length && !this.isSettled; ) {
       const attempt = attempts[i] as Attempt
-      if (isLate(attempt, this.exchange, this.options.firstTokenMs, now)) this.onLate(attempt)
+      if (isLate(attempt, this.exchange, this.options, now)) this.onLate(attempt)
       else i++
     }
   }
@@ -117,7 +116,7 @@ export class Failover {
     if (hedge === null || this.isSettled || this.attempts.length !== 1 || !this.choice.hasNext()) return
     const now = performance.now()
     const left = hedgeDelay(this.attempts[0] as Attempt, this.exchange, hedge.afterMs, now)
-    if (left > 0) this.hedgeTimer.start(left)
+    if (left > 0) this.hedgeTimer?.start(left)
     else if (this.choice.peekHealthy(now) !== null && hedge.budget.take()) this.attempt(this.choice.take())
   }
 
@@ -129,7 +128,7 @@ export class Failover {
 
   onHead(attempt: Attempt, head: ResponseHead): BodyHandler {
     if (head.status >= 400) return this.onErrorHead(attempt, head)
-    if (this.choice.mayProbe(head, this.attempts.length)) {
+    if (this.choice.mayProbe(head, this.attempts.length > 1 || this.fallbacks !== null)) {
       attempt.probe = new ProbedResponse(this, attempt, head, this.options.budget)
       return attempt.probe
     }
@@ -160,18 +159,20 @@ export class Failover {
     const { model, isOwn } = this.asked(attempt)
     const { kind, why, askedMs } = judgeErrorEvent(facts, isOwn)
     // Its health hears of it at the end of the response.
-    if (this.decide(attempt, kind) === 'accept') return this.onContent(probe)
+    const decision = this.decide(attempt, kind)
+    if (decision === 'accept' && this.fallbacks === null) return this.onContent(probe)
     reportOutcome(attempt, { kind, why, askedMs, model })
-    return this.giveWay(probe, kind, why)
+    return this.giveWay(probe, kind, why, decision)
   }
 
   /** A response is over without any content. @returns whether another target is tried in its place */
   onEmpty(probe: ProbedResponse): boolean {
     const { attempt } = probe
     const kind = classifyFailure(attempt.failure(EMPTY_RESPONSE, false))
-    if (this.decide(attempt, kind) === 'accept') return false
+    const decision = this.decide(attempt, kind)
+    if (decision === 'accept' && this.fallbacks === null) return false
     reportOutcome(attempt, { kind, why: EMPTY_RESPONSE, askedMs: null, model: null })
-    this.giveWay(probe, kind, EMPTY_RESPONSE)
+    this.giveWay(probe, kind, EMPTY_RESPONSE, decision)
     return true
   }
 
@@ -193,7 +194,7 @@ export class Failover {
     }
     const kind = judgeRefusal(attempt, head, body, this.asked(attempt))
     const decision = this.decide(attempt, kind)
-    if (decision === 'accept' && this.fallbacks.isEmpty) return this.onContent(refused)
+    if (decision === 'accept' && this.fallbacks === null) return this.onContent(refused)
     return this.giveWay(refused, kind, String(head.status), decision)
   }
 
@@ -241,7 +242,7 @@ export class Failover {
     const { status } = head
     const kind = classifyFailure(status, this.options.ownsCredential)
     const decision = this.decide(attempt, kind)
-    const hasOther = this.attempts.length > 1 || this.choice.hasNext() || !this.fallbacks.isEmpty
+    const hasOther = this.attempts.length > 1 || this.choice.hasNext() || this.fallbacks !== null
     // A rate limit needs no words to go on.
     const isOpen = isDecidedByBody(status) && isPlain(head.raw) && (status !== 429 || decision === 'accept')
     if (this.choice.mayCorrect(attempt, status) || (isOpen && hasOther)) {
@@ -251,19 +252,14 @@ export class Failover {
     // Without its body, a 403 may be about the request.
     const isCertain = status !== 403 || decision !== 'accept'
     reportStatus(attempt, head, isCertain ? kind : 'final_status', this.asked(attempt).model)
-    if (decision !== 'accept' || !this.fallbacks.isEmpty)
+    if (decision !== 'accept' || this.fallbacks !== null)
       return this.holdFallback(attempt, head, kind, String(status), decision)
     this.take(attempt, head)
     return this.receiver
   }
 
   /** A response that is held back becomes a fallback. @returns false to pause reading */
-  private giveWay(
-    held: HeldResponse,
-    kind: FailureKind,
-    why: string,
-    decision: Decision = this.decide(held.attempt, kind),
-  ): boolean {
+  private giveWay(held: HeldResponse, kind: FailureKind, why: string, decision: Decision): boolean {
     const { attempt, head } = held
     attempt.probe = null
     attempt.refused = null
@@ -281,6 +277,7 @@ export class Failover {
     decision: Decision,
   ): FallbackResponse {
     this.remove(attempt, why)
+    this.fallbacks ??= new FallbackResponses(this.options.budget, this.options.ownsCredential)
     const fallback = this.fallbacks.add(attempt, head, kind)
     if (this.attempts.length > 0) return fallback
     if (decision === 'accept') this.finish('upstream_cut', why)
@@ -313,6 +310,7 @@ export class Failover {
     const { probe } = attempt
     const kind = classifyFailure(attempt.failure(probe === null ? FIRST_BYTE_LATE : FIRST_TOKEN_LATE, false))
     const isPassed = probe !== null && this.options.firstTokenMs === null
+    if (isPassed) this.options.onHeld()
     // Or no other target is left: go on with this response, as if there were no limit.
     if (probe !== null && (isPassed || this.decide(attempt, kind) === 'accept')) this.onContent(probe)
     else this.lose(attempt, kind, probe === null ? 'firstByteMs' : 'firstTokenMs', 'upstream_timeout')
@@ -346,8 +344,8 @@ export class Failover {
       reportServed(attempt, this.asked(attempt).model)
     }
     this.winner = attempt
-    this.hedgeTimer.stop()
-    this.fallbacks.forget()
+    this.hedgeTimer?.stop()
+    this.fallbacks?.forget()
     for (const other of attempts) if (other !== attempt) this.passOver(other, now)
     attempts.length = 0
   }
@@ -367,8 +365,9 @@ export class Failover {
 
   /** No target has succeeded: the client gets the best fallback response, or an error of the relay. */
   private finish(code: ErrorCode, cause: string): void {
-    this.hedgeTimer.stop()
-    this.fallbacks.whenSettled((best) => this.useFallback(best, code, cause))
+    this.hedgeTimer?.stop()
+    if (this.fallbacks === null) this.fail(code, cause)
+    else this.fallbacks.whenSettled((best) => this.useFallback(best, code, cause))
   }
 
   private useFallback(fallback: FallbackResponse | null, code: ErrorCode, cause: string): void {
@@ -386,7 +385,7 @@ export class Failover {
     }
     this.winner = attempt
     for (const chunk of held.chunks) this.receiver.onData(chunk)
-    this.fallbacks.forget()
+    this.fallbacks?.forget()
     this.receiver.onEnd()
   }
 
@@ -398,7 +397,7 @@ export class Failover {
 
   private fail(code: ErrorCode, cause: string): void {
     this.isOver = true
-    this.fallbacks.forget()
+    this.fallbacks?.forget()
     this.receiver.onFailed(code, cause)
   }
 }

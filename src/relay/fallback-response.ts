@@ -21,7 +21,7 @@ export class FallbackResponse implements BodyHandler {
   readonly held: BudgetedBuffer
   kind: FailureKind
   state: 'arriving' | 'complete' | 'broken'
-  /** The rest is read and dropped, so that the connection can be used again. */
+  /** The client gets another response. The rest is read for what it says of the target. */
   private isForgotten: boolean
   private readonly owner: FallbackResponses
   private readonly timer: NodeJS.Timeout
@@ -44,7 +44,7 @@ export class FallbackResponse implements BodyHandler {
   }
 
   onData(chunk: Buffer): boolean {
-    if (this.state === 'arriving' && !this.isForgotten && !this.held.push(chunk)) this.drop()
+    if (this.state === 'arriving' && !this.held.push(chunk)) this.drop()
     return true
   }
 
@@ -66,7 +66,7 @@ export class FallbackResponse implements BodyHandler {
   /** The client gets another response. */
   forget(): void {
     this.isForgotten = true
-    this.held.free()
+    if (this.state !== 'arriving') this.held.free()
   }
 
   private end(state: 'complete' | 'broken'): void {
@@ -75,6 +75,10 @@ export class FallbackResponse implements BodyHandler {
     this.state = state
     if (state === 'broken') this.held.free()
     if (!this.isForgotten) this.owner.onSettled(this)
+    else if (state === 'complete') {
+      this.owner.read(this)
+      this.held.free()
+    }
   }
 }
 

@@ -6,27 +6,23 @@ import { readAskedMs } from '../routing/retry-after.js'
 import type { Attempt, ResponseHead } from './attempt.js'
 import type { ByteBudget } from './byte-budget.js'
 import { FallbackResponse } from './fallback-response.js'
+import { judgeFallback } from './refusal-reports.js'
 
 /** The error responses of the targets that have failed so far: the best one for the client is kept. */
 export class FallbackResponses {
   private readonly budget: ByteBudget
-  /** Reads the complete body of one. @returns its kind, which the body may tell better than the status */
-  private readonly read: (fallback: FallbackResponse) => FailureKind
+  private readonly ownsCredential: boolean
   private readonly arriving: Set<FallbackResponse>
   /** The best complete one. */
   private best: FallbackResponse | null
   private whenAll: ((best: FallbackResponse | null) => void) | null
 
-  constructor(budget: ByteBudget, read: (fallback: FallbackResponse) => FailureKind) {
+  constructor(budget: ByteBudget, ownsCredential: boolean) {
     this.budget = budget
-    this.read = read
+    this.ownsCredential = ownsCredential
     this.arriving = new Set()
     this.best = null
     this.whenAll = null
-  }
-
-  get isEmpty(): boolean {
-    return this.best === null && this.arriving.size === 0
   }
 
   add(attempt: Attempt, head: ResponseHead, kind: FailureKind): FallbackResponse {
@@ -56,6 +52,11 @@ export class FallbackResponses {
     this.tellIfAll()
   }
 
+  /** Reads the complete body of one. @returns its kind, which the body may tell better than the status */
+  read(fallback: FallbackResponse): FailureKind {
+    return judgeFallback(fallback, this.ownsCredential)
+  }
+
   /** The client has another response. */
   forget(): void {
     this.whenAll = null
@@ -68,7 +69,7 @@ export class FallbackResponses {
   /** Aborts those that still arrive. */
   drop(): void {
     this.whenAll = null
-    for (const fallback of this.arriving) fallback.drop()
+    for (const fallback of [...this.arriving]) fallback.drop()
     this.forget()
   }
 

@@ -86,7 +86,8 @@ export class JsonBeginning {
 /** @param text the first bytes of the body, as Latin-1 */
 function judgeBeginning(text: string): Beginning {
   const open = /^(?:\xef\xbb\xbf)?\s*(\S)?/.exec(text)
-  if (open === null || open[1] === undefined) return 'empty'
+  // Nothing, or a part of the byte order mark.
+  if (open === null || open[1] === undefined || /^\xef\xbb?$/.test(text)) return 'empty'
   if (open[1] !== '{') return 'content'
   let rest = text.slice(open[0].length)
   for (;;) {

@@ -82,9 +82,12 @@ export class TargetChoice {
     )
   }
 
-  /** Whether the beginning of a response is held until it has content. @param open see `decide` */
-  mayProbe({ status, raw }: ResponseHead, open: number): boolean {
-    if (status !== 200 || !this.mayRepeat || (open === 1 && !this.walk.hasNext())) return false
+  /**
+   * Whether the beginning of a response is held until it has content.
+   * @param hasOther there is another response that the client could get, or another attempt
+   */
+  mayProbe({ status, raw }: ResponseHead, hasOther: boolean): boolean {
+    if (status !== 200 || !this.mayRepeat || !(hasOther || this.walk.hasNext())) return false
     return this.firstTokenMs !== null || (this.method === 'POST' && isReadable(raw))
   }
 }

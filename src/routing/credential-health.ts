@@ -2,7 +2,8 @@
 export type RefusalKind = 'credential' | 'quota'
 
 /** First cooldowns in milliseconds, doubled with each refusal that follows, up to the maximum. */
-const FIRST_MS: Readonly<Record<RefusalKind, number>> = { credential: 60_000, quota: 300_000 }
+export type Cooldowns = Readonly<Record<RefusalKind, number>>
+
 const MAX_MS = 3_600_000
 
 /** Called when a credential is refused for a reason that it was not refused for before; null: it is served again. */
@@ -19,9 +20,11 @@ export class CredentialHealth {
   coolingUntil: number
   /** Refusals in a row, each after the cooldown of the one before. */
   private level: number
+  private readonly firstMs: Cooldowns
   private readonly onChange: OnCredentialChange
 
-  constructor(onChange: OnCredentialChange) {
+  constructor(firstMs: Cooldowns, onChange: OnCredentialChange) {
+    this.firstMs = firstMs
     this.refused = null
     this.coolingUntil = 0
     this.level = 0
@@ -37,7 +40,7 @@ export class CredentialHealth {
     const asked = Math.min(MAX_MS, askedMs ?? 0)
     // Requests that were under way are refused for the same reason as the first one.
     const isNew = now >= this.coolingUntil
-    const ms = isNew ? Math.min(MAX_MS, FIRST_MS[why] * 2 ** this.level) : 0
+    const ms = isNew ? Math.min(MAX_MS, this.firstMs[why] * 2 ** this.level) : 0
     if (isNew) this.level++
     this.coolingUntil = Math.max(this.coolingUntil, now + Math.max(ms, asked))
     if (this.refused === why) return

@@ -16,6 +16,9 @@ const MESSAGE_MAX = 2_000
 /** Words are codes: a longer one is a sentence. */
 const WORD_MAX = 80
 
+/** No upstream means more than a month. */
+const DELAY_MAX_MS = 31 * 86_400_000
+
 /**
  * Reads the body of an error response.
  * @param wallMs Unix time in milliseconds, for the times in it
@@ -42,8 +45,8 @@ export function readErrorFacts(object: JsonObject, wallMs: number): ErrorFacts {
   const message = firstText(error.message, outer.error, outer.message, outer.detail, outer.Message)
   const text = message.slice(0, MESSAGE_MAX)
   const told = readDelay(error) ?? readDelay(outer) ?? readDelay(metadata)
-  const delayMs = told ?? findRetryInfo(details) ?? readReset(metadata, wallMs) ?? findDelayMs(text, wallMs)
-  return { words, message: text, delayMs }
+  const ms = told ?? findRetryInfo(details) ?? readReset(metadata, wallMs) ?? findDelayMs(text, wallMs)
+  return { words, message: text, delayMs: ms !== null && ms >= 0 ? Math.min(ms, DELAY_MAX_MS) : null }
 }
 
 const WORD_FIELDS = ['type', 'code', 'status', 'reason', '__type', 'error_code', 'error_type', 'errorCode']

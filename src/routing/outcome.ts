@@ -42,7 +42,7 @@ export const FAILURE_KINDS = {
   correctable: 'a refusal that names a field the model does not take',
   retryable_status: 'status 408 or 409',
   rate_limited: 'status 429, or a rate limit in place of an answer',
-  server_error: 'status 500 and above except 501 and 505, or such an error in place of an answer',
+  server_error: 'status 500 and above but 501 and 505, or such an error in place of an answer',
   credential_missing: 'the relay has no valid credential for the upstream now',
   credential_refused: 'the upstream refuses the credential of the relay: 401, 403',
   quota_exhausted: 'the account has no quota or credit left: 402, insufficient_quota',

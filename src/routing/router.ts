@@ -9,7 +9,7 @@ import {
   CircuitBreaker,
   type OnBreakerChange,
 } from './circuit-breaker.js'
-import { CredentialHealth, type RefusalKind } from './credential-health.js'
+import { type Cooldowns, CredentialHealth, type RefusalKind } from './credential-health.js'
 import { compileGlobs, isAllowed } from './glob.js'
 import { HedgeBudget } from './hedge.js'
 import { KeyRotation } from './key-rotation.js'
@@ -21,15 +21,21 @@ import { type RoutesByApi, RouteTable } from './route-table.js'
 /** Called when the circuit breaker of a target has changed its state. @param name `Target.name` */
 export type OnTargetStateChange = (name: string, ...change: Parameters<OnBreakerChange>) => void
 
-/** What the upstreams say of the accounts of the relay. */
-export interface AccountEvents {
+/** What becomes of an account of the relay that an upstream refuses, and who is told. */
+export interface AccountRules {
+  /** For how long a refused credential rests. */
+  readonly cooldowns: Cooldowns
   /** @param name `upstream` or `upstream#key` @param why null: it is served again */
   onCredential(name: string, why: RefusalKind | null): void
   /** @param target `Target.name` @param model that its account lacks */
   onMissingModel(target: string, model: string): void
 }
 
-const NO_EVENTS: AccountEvents = { onCredential() {}, onMissingModel() {} }
+const NO_RULES: AccountRules = {
+  cooldowns: { credential: 60_000, quota: 300_000 },
+  onCredential() {},
+  onMissingModel() {},
+}
 
 /** The health of one target, for probes and metrics. */
 export interface TargetSnapshot extends BreakerSnapshot {
@@ -70,7 +76,7 @@ export class Router<E extends Endpoint = Endpoint> {
   /** By upstream and key. */
   private readonly credentials: Map<string, { readonly upstream: E; readonly health: CredentialHealth }>
   private readonly onStateChange: OnTargetStateChange
-  private readonly events: AccountEvents
+  private readonly accounts: AccountRules
   /** Routes to one upstream, by its name, as far as they were asked for. */
   private readonly direct: Map<string, Route<E>>
 
@@ -84,7 +90,7 @@ export class Router<E extends Endpoint = Endpoint> {
     upstreams: readonly E[],
     onStateChange: OnTargetStateChange = () => {},
     before: Router<E> | null = null,
-    events: AccountEvents = NO_EVENTS,
+    accounts: AccountRules = NO_RULES,
   ) {
     const byName = new Map(upstreams.map((upstream) => [upstream.name, upstream]))
     const create = (destination: DestinationConfig, alias: string | null): RoutesByApi<E> => {
@@ -100,7 +106,7 @@ export class Router<E extends Endpoint = Endpoint> {
     this.health = new Map()
     this.credentials = new Map()
     this.onStateChange = onStateChange
-    this.events = events
+    this.accounts = accounts
     this.direct = new Map()
     this.aliases = config.aliases.map((alias) => alias.name)
     this.byAlias = new Map(
@@ -260,7 +266,7 @@ export class Router<E extends Endpoint = Endpoint> {
             upstream,
             breaker: new CircuitBreaker(BREAKER_DEFAULTS, (...change) => this.onStateChange(name, ...change)),
             credential,
-            missing: new MissingModels((model) => this.events.onMissingModel(name, model)),
+            missing: new MissingModels((model) => this.accounts.onMissingModel(name, model)),
           }
     this.health.set(name, health)
     return health
@@ -273,7 +279,7 @@ export class Router<E extends Endpoint = Endpoint> {
     const health =
       earlier?.upstream === upstream
         ? earlier.health
-        : new CredentialHealth((why) => this.events.onCredential(name, why))
+        : new CredentialHealth(this.accounts.cooldowns, (why) => this.accounts.onCredential(name, why))
     this.credentials.set(name, { upstream, health })
     return health
   }

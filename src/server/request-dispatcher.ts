@@ -34,6 +34,7 @@ export class RequestDispatcher {
   /** Null if the cache is off. */
   cache: ResponseCache | null
   private readonly context: RelayContext
+  private readonly onHeld: () => void
   private readonly log: Pick<Log, 'warn'>
   private readonly stored: KnownObjects
   /** What was learned of the models at the targets; kept when the config changes. */
@@ -53,6 +54,7 @@ export class RequestDispatcher {
     this.config = config
     this.router = router
     this.context = context
+    this.onHeld = () => context.bounds.hit('heldMs')
     this.log = log
     this.stored = stored
     this.learned = new LearnedTraits()
@@ -187,6 +189,8 @@ export class RequestDispatcher {
       order,
       failover,
       firstTokenMs,
+      heldMs: this.config.timeouts.heldMs,
+      onHeld: this.onHeld,
       hedge,
       ownsCredential: this.config.keys.mode !== 'passthrough',
       budget: this.context.budget,

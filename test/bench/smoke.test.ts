@@ -39,7 +39,7 @@ test('the suite runs through, and every figure of it is one that can be', () => 
   for (const verdict of results.verdicts)
     assert.ok(figures.has(`${verdict.scenario} ${verdict.figure}`), verdict.name)
   assert.ok(figures.has('metering cpu_per_chunk'))
-  for (const scenario of ['hits', 'misses', 'joins', 'routing', 'translated'])
+  for (const scenario of ['hits', 'misses', 'joins', 'routing', 'targets', 'translated'])
     assert.ok(
       results.verdicts.some((verdict) => verdict.scenario === scenario),
       scenario,

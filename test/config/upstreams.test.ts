@@ -43,6 +43,33 @@ const WRONG: Array<[string, object, RegExp, Record<string, string>?]> = [
     /^apiKey: is never sent with auth "none"; leave it out, or choose another auth$/,
     { K: 'k' },
   ],
+  [
+    'a key beside others',
+    { baseUrl, apiKey: { env: 'K' }, keys: [{ env: 'K' }] },
+    /^apiKey: and keys are both there; move it into keys$/,
+    { K: 'k' },
+  ],
+  [
+    'several keys that are never sent',
+    { baseUrl, auth: 'none', keys: [{ env: 'K' }] },
+    /^keys: are never sent with auth "none"; leave them out, or choose another auth$/,
+    { K: 'k' },
+  ],
+  [
+    'one of several keys that is not set',
+    { baseUrl, keys: [{ env: 'K' }, { env: 'L' }] },
+    /^keys\[1\]: the environment variable L is not set$/,
+    { K: 'k' },
+  ],
+  [
+    'two keys of one name',
+    { baseUrl, keys: [{ env: 'K', name: '2' }, { env: 'K' }] },
+    /^keys\[1\]\.name: is the name of another key already$/,
+    { K: 'k' },
+  ],
+  ['a key in the file itself', { baseUrl, keys: ['sk-secret'] }, /^keys\[0\]: a key is given by reference: /],
+  ['no key in the list', { baseUrl, keys: [] }, /^keys: needs at least 1 entry$/],
+  ['an invalid name of a key', { baseUrl, keys: [{ env: 'K', name: 'a b' }] }, /^keys\[0\]/],
   ['an unknown auth', { baseUrl, auth: 'basic' }, /^auth: must be one of bearer, .*query, none$/],
   ['an unknown API', { baseUrl, apis: ['audio'] }, /^apis\[0\]: must be one of chat, completions, /],
   ['an empty list of APIs', { baseUrl, apis: [] }, /^apis: needs at least 1 entry$/],
@@ -314,6 +341,20 @@ test('settings that are likely to surprise give a warning', () => {
     warnings({ upstreams: { up: plain } }, { K: 'k' })[0] ?? '',
     /^upstreams\.up\.baseUrl: .*unencrypted/,
   )
+})
+
+test('several keys replace the one key, and are named by their name or place', () => {
+  const env = { K: 'k-1', L: 'l-2', GROQ_API_KEY: 'unused' }
+  const keys = [{ env: 'K' }, { env: 'L', name: 'spare', weight: 0.5 }]
+  const [upstream] = load({ upstreams: { up: { preset: 'groq', keys } } }, env).upstreams
+  assert.equal(upstream?.keys, [
+    { name: '1', weight: 1, credential: 'k-1' },
+    { name: 'spare', weight: 0.5, credential: 'l-2' },
+  ])
+  assert.is(upstream?.apiKey, 'k-1')
+  assert.equal(upstream?.secrets, ['k-1', 'l-2'])
+  const [plain] = load({ upstreams: { up: { baseUrl, apiKey: { env: 'K' } } } }, env).upstreams
+  assert.equal([plain?.keys, plain?.secrets], [null, ['k-1']])
 })
 
 test.run()

@@ -71,7 +71,7 @@ function startPipeline(upstreams = 1, send: ((attempt: Attempt) => void) | null 
     model: null,
     weight: 1,
     breaker: new CircuitBreaker(BREAKER_DEFAULTS, () => {}),
-    credential: new CredentialHealth(() => {}),
+    credential: new CredentialHealth({ credential: 1, quota: 1 }, () => {}),
     missing: new MissingModels(() => {}),
   }))
   const options: FailoverOptions = {
@@ -79,6 +79,8 @@ function startPipeline(upstreams = 1, send: ((attempt: Attempt) => void) | null 
     order: targets.map((_, i) => i),
     failover: true,
     firstTokenMs: null,
+    heldMs: 1_000,
+    onHeld() {},
     hedge: null,
     ownsCredential: true,
     budget: new ByteBudget(1_000_000),

@@ -26,12 +26,27 @@ const MOODS = {
   '429': 4,
   'slow 500': 2,
   'endless 500': 1,
+  '401': 2,
+  '402': 2,
+  'slow 403': 2,
+  'no deployment': 2,
+  'no quota': 2,
+  'error first': 3,
+  'error behind a ping': 3,
+  'error in JSON': 2,
+  nothing: 2,
 }
 
 export type Mood = keyof typeof MOODS
 
 /** Those in which it answers well. */
 export const GOOD: ReadonlySet<Mood> = new Set(['json', 'stream', 'slow json', 'slow stream'])
+
+/** Those in which it refuses the account: it has not acted on the request. */
+export const REFUSING: ReadonlySet<Mood> = new Set(['401', '402', 'slow 403', 'no deployment', 'no quota'])
+
+/** Those in which an error comes with status 200. */
+export const FAILING_200: ReadonlySet<Mood> = new Set(['error first', 'error behind a ping', 'error in JSON'])
 
 /** Those in which its answer, or what looks like one, breaks off where no other target is left to be asked. */
 export const BREAKING: ReadonlySet<Mood> = new Set(['cut', 'silence', 'silent death', 'endless 500'])
@@ -40,12 +55,25 @@ export const BREAKING: ReadonlySet<Mood> = new Set(['cut', 'silence', 'silent de
 export const NUMBER = 'x-number'
 
 /** Error bodies name their upstream and their request, too. */
-export function errorFor(name: string, number: number): string {
-  return JSON.stringify({ error: { message: 'not now', from: name, number } })
+export function errorFor(name: string, number: number, mood: Mood = '500'): string {
+  const code = CODES[mood]
+  const error = { message: 'not now', from: name, number, ...(code === undefined ? {} : { code }) }
+  return JSON.stringify({ error })
+}
+
+const CODES: Partial<Record<Mood, string>> = {
+  'no deployment': 'DeploymentNotFound',
+  'no quota': 'insufficient_quota',
+  'error first': 'server_error',
+  'error behind a ping': 'server_error',
+  'error in JSON': 'server_error',
 }
 
 /** All that an upstream says to a request in a good mood: it names both, again and again. */
 export function answerFor(name: string, number: number, mood: Mood): string {
+  if (mood === 'error in JSON') return errorFor(name, number, mood)
+  if (FAILING_200.has(mood))
+    return `${mood === 'error first' ? '' : ': wait\n\n'}data: ${errorFor(name, number, mood)}\n\n`
   const length = 1 + (number % 7)
   if (!mood.endsWith('stream') && mood !== 'cut')
     return JSON.stringify({ from: name, number, text: `${name}${number} `.repeat(50 * length) })
@@ -181,9 +209,25 @@ export class MoodyUpstream {
         return request.write(whole(`${mood} Oops`, errorFor(name, number), json))
       case '429':
         return request.write(whole('429 Later', errorFor(name, number), json, 'retry-after-ms: 30'))
+      case '401':
+      case '402':
+        return request.write(whole(`${mood} No`, errorFor(name, number), json))
+      case 'no deployment':
+        return request.write(whole('404 None', errorFor(name, number, mood), json))
+      case 'no quota':
+        return request.write(whole('429 None', errorFor(name, number, mood), json))
+      case 'error in JSON':
+        return request.write(whole('200 OK', answerFor(name, number, mood), json))
+      case 'error first':
+      case 'error behind a ping':
+      case 'nothing':
+        await request.write(head('200 OK', SSE, CHUNKED))
+        if (mood !== 'nothing') await request.chunk(answerFor(name, number, mood))
+        return request.lastChunk()
+      case 'slow 403':
       case 'slow 500': {
         const body = errorFor(name, number)
-        await request.write(head('500 Oops', json, `content-length: ${body.length}`))
+        await request.write(head(`${mood.slice(5)} Oops`, json, `content-length: ${body.length}`))
         for (let from = 0; from < body.length; from += 10) {
           await wait(5)
           await request.write(body.slice(from, from + 10))

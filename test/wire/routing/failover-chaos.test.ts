@@ -1,7 +1,16 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseResponses, RawClient, type Response } from '../../support/client.js'
-import { answerFor, BREAKING, errorFor, GOOD, MoodyUpstream, NUMBER } from '../../support/moody.js'
+import {
+  answerFor,
+  BREAKING,
+  errorFor,
+  FAILING_200,
+  GOOD,
+  MoodyUpstream,
+  NUMBER,
+  REFUSING,
+} from '../../support/moody.js'
 import { randomFrom, SEED } from '../../support/random.js'
 import { auth, type LogLine, startRelay, type TestRelay } from '../../support/relay.js'
 import { until, wait } from '../../support/until.js'
@@ -193,11 +202,13 @@ class Chaos {
     return leaves === null ? 'it has no record' : null
   }
 
-  /** How many upstreams got the whole request. */
+  /** How many upstreams got the whole request, and may have acted on it. */
   private countWhole({ number }: Sent): number {
     let count = 0
-    for (const { server } of this.upstreams.values())
-      for (const request of server.requests) if (Number(request.header(NUMBER)) === number) count++
+    for (const upstream of this.upstreams.values()) {
+      if (REFUSING.has(upstream.moodFor(number))) continue
+      for (const request of upstream.server.requests) if (Number(request.header(NUMBER)) === number) count++
+    }
     return count
   }
 
@@ -227,10 +238,16 @@ class Chaos {
       const whole = answerFor(from, sent.number, mood)
       if (got.complete ? text !== whole : !whole.startsWith(text))
         return 'its bytes are not those of one response'
-      if (got.complete) return GOOD.has(mood) ? null : `the response of ${from} was bad`
+      if (got.complete && !FAILING_200.has(mood))
+        return GOOD.has(mood) ? null : `the response of ${from} was bad`
       if (mood === 'cut') return null
     }
-    if (got.status >= 400 && got.complete && from !== null && text !== errorFor(from, sent.number))
+    if (
+      got.status >= 400 &&
+      got.complete &&
+      from !== null &&
+      text !== errorFor(from, sent.number, this.moodOf(from, sent))
+    )
       return 'its error is not of one upstream'
     if (sent.leaves !== null || kind === 'once') return null
     // The request failed, so no target may have been able to serve it. A machine that stalls makes every target late.
