@@ -113,6 +113,9 @@ export class RequestDispatcher {
 
   /** @param body null if the request has none */
   plan(exchange: Exchange, body: RequestBody | null, isLast: boolean): Plan {
+    const flaw = body?.flaw ?? null
+    if (flaw === 'too_dense') this.context.bounds.hit('bodyRatio')
+    else if (flaw === 'too_long') this.context.bounds.hit('bodyBytes')
     return planRequest(exchange.request, body, this.planRules, isLast)
   }
 
