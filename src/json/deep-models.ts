@@ -21,8 +21,8 @@ export function collectModels(body: Buffer, depth: number): (string | null)[] {
     }
     const end = findStringEnd(body, at + 1)
     if (end === -1) return models
-    const colon = level > depth ? end : skipSpace(body, end)
-    if (body[colon] === COLON && isLikeModel(body.subarray(at, end))) {
+    const colon = skipSpace(body, end)
+    if (level <= depth && body[colon] === COLON && isLikeModel(body.subarray(at, end))) {
       const start = skipSpace(body, colon + 1)
       const model = readName(body, start)
       if (model !== undefined) models.push(model)

@@ -146,7 +146,7 @@ const DOUBT_OF_FLAW: Readonly<Record<BodyFlaw, GateRefusal>> = {
   broken: {
     code: 'unreadable_body',
     message:
-      'The body is not encoded as its content-encoding says, and a rule of this relay depends on the model.',
+      'The body is not encoded as its content-encoding says, and a rule of this relay depends on the model. Send it plain, or encode it again.',
     param: null,
   },
   too_long: {

@@ -115,6 +115,9 @@ export class RequestDispatcher {
 
   /** @param body null if the request has none */
   plan(exchange: Exchange, body: RequestBody | null, isLast: boolean): Plan {
+    const flaw = body?.flaw ?? null
+    if (flaw === 'too_dense') this.context.bounds.hit('bodyRatio')
+    else if (flaw === 'too_long') this.context.bounds.hit('bodyBytes')
     const plan = planRequest(exchange.request, body, this.planRules, isLast)
     // A slow upload would hold one of the few places of an upstream without using it.
     if (plan.kind === 'proxy' && body?.isComplete === false && isLimited(plan.route)) return WAIT

@@ -127,6 +127,16 @@ export function takeRawSocket(): TappedSocket | null {
   return socket
 }
 
+/** Changes data on its way to a reader; it may hold some of it back until the next data. */
+export interface WireFilter {
+  push(data: Buffer): Buffer
+}
+
+/** Filters the body whose head is being parsed, for the reader that takes its socket, if one does. */
+export function filterRawSocket(filter: WireFilter): void {
+  parsingHead?.filterWith(filter)
+}
+
 /**
  * A tap between the socket of an upstream connection and undici.
  *
@@ -146,6 +156,7 @@ export class TappedSocket {
   private readonly pushToUndici: Socket['push']
   /** Gets the data in place of undici; null if undici does. */
   private reader: RawBodyReader | null
+  private filter: WireFilter | null
   /** undici has called `read` since this was last set to false. */
   private hasRead: boolean
   /** The upstream has ended the connection, and undici does not know it yet. */
@@ -163,6 +174,7 @@ export class TappedSocket {
     this.socket = socket
     this.pushToUndici = push
     this.reader = null
+    this.filter = null
     this.hasRead = false
     this.heldEnd = false
     this.awaitsHead = false
@@ -199,6 +211,16 @@ export class TappedSocket {
     this.reader = reader
   }
 
+  /** Has the data behind the head filtered before a reader gets it. */
+  filterWith(filter: WireFilter): void {
+    this.filter = filter
+  }
+
+  private passToReader(reader: RawBodyReader, data: Buffer): boolean {
+    const passed = this.filter === null ? data : this.filter.push(data)
+    return passed.length === 0 || reader.onWire(passed)
+  }
+
   /**
    * Gives the connection back to undici.
    * @param rest the end of the data that the reader got last, beginning with a size line
@@ -206,6 +228,7 @@ export class TappedSocket {
    */
   giveBack(rest: Buffer): boolean {
     this.reader = null
+    this.filter = null
     return this.handOver(rest)
   }
 
@@ -264,10 +287,11 @@ export class TappedSocket {
   }
 
   private onData(data: Buffer, encoding: BufferEncoding | undefined): boolean {
-    if (this.reader !== null) return this.reader.onWire(data)
+    if (this.reader !== null) return this.passToReader(this.reader, data)
     const bodyAt = findChunkedBody(data)
     if (bodyAt === -1) return this.pushToUndici.call(this.socket, data, encoding)
     // If these bytes are a body that looks like a head, it does no harm that undici gets them in two parts.
+    this.filter = null
     parsingHead = this
     const more = this.handOver(data.subarray(0, bodyAt))
     parsingHead = null

@@ -1,9 +1,8 @@
 import { Transform, type TransformCallback } from 'node:stream'
-import type { Dispatcher } from 'undici'
 import type { UpstreamConfig } from '../config/upstreams.js'
-import { findHeader } from '../http/flat-headers.js'
 import { EMPTY } from '../lib/bytes.js'
-import { takeRawSocket } from './connector.js'
+import { listBase64Forms, listTextForms } from './secret-forms.js'
+import { WireRedactor } from './wire-redactor.js'
 
 /** Replaces a credential in a header. */
 const HIDDEN = '***'
@@ -16,19 +15,25 @@ const SECRET_MIN_LENGTH = 10
 
 /**
  * Removes an upstream's credentials from its responses. A credential in the URL may come back in the `location` of a
- * redirect or in an error page, and some upstreams repeat a key that they do not know. Bodies are changed only in
- * responses from status 300 up, and only where they contain a whole credential. Compressed bodies are not searched.
+ * redirect or in an error page, some upstreams repeat a key that they do not know, and some repeat the whole request. A
+ * body changes only where it contains a whole credential, which stars replace, byte for byte.
+ *
+ * Searched are all headers, and all bodies that can be read: also in Base64 but for event streams, where each search
+ * counts. Compressed errors are decoded, or dropped (`RedactedResponse`). A compressed success passes unread.
  */
 export class CredentialRedactor {
   private readonly secrets: readonly Buffer[]
-  /** Search the headers of successful responses, too: the credential is in the URL. */
-  readonly always: boolean
+  /** Those forms that an event stream is searched for. */
+  private readonly streamed: readonly Buffer[]
+  /** No shorter text contains one. */
+  private readonly shortest: number
 
-  private constructor(secrets: readonly string[], always: boolean) {
-    // Longest first: one may be the beginning of another.
-    const all = [...new Set(secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]))]
-    this.secrets = all.sort((a, b) => b.length - a.length).map((secret) => Buffer.from(secret, 'latin1'))
-    this.always = always
+  private constructor(secrets: readonly string[]) {
+    this.streamed = sortForms(secrets.flatMap(listTextForms))
+    this.secrets = sortForms(
+      secrets.flatMap((secret) => [...listTextForms(secret), ...listBase64Forms(secret)]),
+    )
+    this.shortest = Math.min(...this.secrets.map(({ length }) => length))
   }
 
   /** Creates the redactor of an upstream. @returns null if it has no credentials */
@@ -36,7 +41,7 @@ export class CredentialRedactor {
     const credentials = keys?.map(({ credential }) => credential) ?? [apiKey ?? []].flat()
     const inUrl = auth === 'query' ? credentials : []
     const hidden = [...inUrl, ...secrets.filter((secret) => secret.length >= SECRET_MIN_LENGTH)]
-    return hidden.length === 0 ? null : new CredentialRedactor(hidden, inUrl.length > 0)
+    return hidden.length === 0 ? null : new CredentialRedactor(hidden)
   }
 
   /** Replaces credentials in a text. */
@@ -49,18 +54,34 @@ export class CredentialRedactor {
     return hidden
   }
 
-  /** Replaces credentials in header values. @param raw name, value, name, value; changed in place */
+  /** Replaces credentials in names and values of headers. @param raw name, value, name, value; changed in place */
   hideInHeaders(raw: Buffer[]): void {
-    for (let i = 1; i < raw.length; i += 2) {
-      const value = raw[i] as Buffer
-      if (this.secrets.some((secret) => value.includes(secret)))
-        raw[i] = Buffer.from(this.hide(value.toString('latin1')), 'latin1')
+    for (let i = 0; i < raw.length; i++) {
+      const text = raw[i] as Buffer
+      if (text.length < this.shortest || !this.isIn(text)) continue
+      raw[i] = Buffer.from(this.hide(text.toString('latin1')), 'latin1')
     }
+  }
+
+  /** Whether bytes contain a credential. */
+  isIn(bytes: Buffer): boolean {
+    for (const secret of this.secrets) if (bytes.includes(secret)) return true
+    return false
   }
 
   /** Creates the redactor of one body. */
   body(): BodyRedactor {
     return new BodyRedactor(this.secrets)
+  }
+
+  /** Creates the redactor of an event stream that undici has taken out of its chunks. */
+  events(): BodyRedactor {
+    return new BodyRedactor(this.streamed)
+  }
+
+  /** Creates the redactor of an event stream in chunks, as they are on the wire. */
+  wire(): WireRedactor {
+    return new WireRedactor(this.streamed)
   }
 
   /** The same as a Node stream. */
@@ -110,59 +131,17 @@ export class BodyRedactor {
   private countBegun(bytes: Buffer): number {
     let longest = 0
     for (const secret of this.secrets) {
-      for (let n = Math.min(secret.length - 1, bytes.length); n > longest; n--) {
-        if (bytes.subarray(bytes.length - n).equals(secret.subarray(0, n))) longest = n
-      }
+      const first = secret[0] as number
+      let at = bytes.indexOf(first, Math.max(0, bytes.length - secret.length + 1))
+      for (; at !== -1 && bytes.length - at > longest; at = bytes.indexOf(first, at + 1))
+        if (bytes.compare(secret, 0, bytes.length - at, at) === 0) longest = bytes.length - at
     }
     return longest
   }
 }
 
-/** An undici handler that passes a redacted response to another handler. */
-export class RedactedResponse implements Dispatcher.DispatchHandler {
-  private readonly handler: Dispatcher.DispatchHandler
-  private readonly redactor: CredentialRedactor
-  private body: BodyRedactor | null
-
-  constructor(handler: Dispatcher.DispatchHandler, redactor: CredentialRedactor) {
-    this.handler = handler
-    this.redactor = redactor
-    this.body = null
-  }
-
-  onConnect(abort: (reason?: Error) => void): void {
-    this.handler.onConnect?.(abort)
-  }
-
-  onHeaders(status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
-    const { redactor, handler } = this
-    const isSuccess = status < 300
-    if (redactor.always || !isSuccess) redactor.hideInHeaders(raw)
-    if (isSuccess) return handler.onHeaders?.(status, raw, resume, reason) ?? true
-    if (!isCompressed(raw)) {
-      this.body = redactor.body()
-      // The handler behind this one must not divert a body that has to be redacted.
-      takeRawSocket()
-    }
-    return handler.onHeaders?.(status, raw, resume, redactor.hide(reason)) ?? true
-  }
-
-  onData(chunk: Buffer): boolean {
-    const redacted = this.body === null ? chunk : this.body.push(chunk)
-    return redacted.length === 0 || (this.handler.onData?.(redacted) ?? true)
-  }
-
-  onComplete(trailers: string[] | null): void {
-    const rest = this.body?.end() ?? EMPTY
-    if (rest.length > 0) this.handler.onData?.(rest)
-    this.handler.onComplete?.(trailers)
-  }
-
-  onError(error: Error): void {
-    this.handler.onError?.(error)
-  }
-}
-
-function isCompressed(raw: readonly Buffer[]): boolean {
-  return !/^\s*(?:identity\s*)?$/i.test(findHeader(raw, 'content-encoding') ?? '')
+/** Longest first: one may be the beginning of another. */
+function sortForms(forms: readonly string[]): readonly Buffer[] {
+  const all = [...new Set(forms)].sort((a, b) => b.length - a.length)
+  return all.map((form) => Buffer.from(form, 'latin1'))
 }

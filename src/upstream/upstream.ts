@@ -17,7 +17,8 @@ import {
 import { type CloudMessages, findCloudMessages, isAdapted } from './cloud-messages.js'
 import type { Connection } from './connection.js'
 import { ConnectionPool, type DispatchRequest, type Reuse } from './connection-pool.js'
-import { CredentialRedactor, RedactedResponse } from './credential-redactor.js'
+import { CredentialRedactor } from './credential-redactor.js'
+import { RedactedResponse } from './redacted-response.js'
 import { UpstreamAddress } from './upstream-address.js'
 import { UpstreamAuth } from './upstream-auth.js'
 

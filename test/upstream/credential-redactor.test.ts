@@ -1,10 +1,10 @@
-import { gzipSync } from 'node:zlib'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createUpstreamConfig, type UpstreamConfig } from '../../src/config/upstreams.js'
 import { CredentialRedactor } from '../../src/upstream/credential-redactor.js'
 import { auth, startRelay } from '../support/relay.js'
-import { CHUNKED, head, type Script, ScriptedUpstream, whole } from '../support/upstream.js'
+import { CHUNKED, head, type Script, ScriptedUpstream, SSE, whole } from '../support/upstream.js'
 
 const SECRET = 'aab-aab-secret/1'
 
@@ -141,18 +141,135 @@ test('a credential is hidden in chunks of any size, and a body that is cut ends 
   assert.is(record?.end, 'upstream_cut')
 })
 
-test('successful and compressed responses, and those with only part of the credential, pass byte for byte', async () => {
-  const packed = gzipSync(REPEATED)
+test('what contains no credential, or only a part of one, passes byte for byte, compressed or not', async () => {
   const begun = JSON.stringify({ error: { message: `no ${KEY.slice(0, 8)}***, in-the-open` } })
   const ANSWERS: Array<[string, string | Buffer, string]> = [
-    ['200 OK', REPEATED, 'content-type: application/json'],
-    ['401 No', packed, 'content-encoding: gzip'],
+    ['200 OK', begun, 'content-type: application/json'],
+    ['200 OK', gzipSync(begun), 'content-encoding: gzip'],
+    ['401 No', gzipSync(begun), 'content-encoding: gzip'],
+    ['401 No', brotliCompressSync(begun), 'content-encoding: br'],
+    ['401 No', '', 'content-encoding: gzip'],
     ['401 No', begun, 'content-type: application/json'],
   ]
   for (const [status, body, header] of ANSWERS) {
     const { response } = await relayed((request) => request.write(whole(status, body, header)))
-    assert.ok(response.body.equals(Buffer.from(body as string)), status)
+    assert.ok(response.body.equals(Buffer.from(body as string)), `${status} ${header}`)
+    assert.is(response.header('content-length'), String(Buffer.byteLength(body as string)))
+    if (header.startsWith('content-encoding'))
+      assert.is(response.header('content-encoding'), header.split(': ')[1])
   }
 })
+
+/** How an upstream may write what it tells back. */
+const SPELLINGS: Readonly<Record<string, (key: string) => string>> = {
+  plain: (key) => key,
+  'in a URL': (key) => encodeURIComponent(key),
+  'in JSON': (key) => JSON.stringify(key).slice(1, -1),
+  'in JSON with escaped slashes': (key) => key.replaceAll('/', '\\/'),
+  'in Base64': (key) => Buffer.from(key).toString('base64'),
+  'in Base64, as a bearer': (key) => Buffer.from(`Bearer ${key}`).toString('base64'),
+  'in Base64, behind a name': (key) => Buffer.from(`{"k":"${key}"}`).toString('base64'),
+  'in Base64 for URLs': (key) => Buffer.from(`a${key}b`).toString('base64url'),
+}
+
+const LONG_KEY = 'sk-proj-4fQ/8a+0Zk2Lx9Vw7Rt1Yp3Ns6Bm5Hc'
+
+/** No part of a key that is longer than what its first and last letters leave in Base64. */
+function assertHidden(text: string, told: string, what: string): void {
+  for (let at = 0; at + 16 <= told.length - 4; at++) {
+    if (at >= 4) assert.not.ok(text.includes(told.slice(at, at + 16)), `${what}: ${text}`)
+  }
+}
+
+async function tell(script: Script, key = LONG_KEY) {
+  const upstream = await ScriptedUpstream.start(script)
+  const relay = await startRelay({ up: { baseUrl: upstream.url, apiKey: { env: 'KEY' } } }, {}, { KEY: key })
+  const client = await relay.client()
+  try {
+    client.send(`POST /v1/chat/completions HTTP/1.1\r\n${auth(relay)}content-length: 2\r\n\r\n{}`)
+    return await client.response()
+  } finally {
+    client.destroy()
+    await relay.close()
+    await upstream.close()
+  }
+}
+
+for (const [spelling, spell] of Object.entries(SPELLINGS)) {
+  test(`a credential that is told back ${spelling} is hidden in headers, in bodies, in errors, compressed or not`, async () => {
+    const told = spell(LONG_KEY)
+    const body = `{"a":"${told}","b":1}`
+    const json = 'content-type: application/json'
+    const ANSWERS: readonly Buffer[] = [
+      whole('200 OK', body, json, `x-told: ${told}`),
+      whole('200 OK', body, 'content-type: text/plain'),
+      whole('401 No', body, json),
+      whole('401 No', gzipSync(body), json, 'content-encoding: gzip'),
+      whole('500 No', brotliCompressSync(body), json, 'content-encoding: br'),
+      whole('429 No', deflateSync(body), json, 'content-encoding: deflate'),
+      whole('401 No', gzipSync(body).subarray(0, -9), json, 'content-encoding: gzip'),
+      whole('401 No', body, json, 'content-encoding: zstd'),
+      whole('401 No', body, json, 'content-encoding: gzip, gzip'),
+    ]
+    for (const answer of ANSWERS) {
+      const response = await tell((request) => request.write(answer))
+      const what = answer.toString('latin1', 0, 200)
+      const text = `${response.headers.flat().join()}\n${response.body.toString('latin1')}`
+      assertHidden(text, told, what)
+      if (response.header('content-encoding') === undefined) JSON.parse(response.body.toString())
+    }
+  })
+}
+
+test('a credential in an event stream is hidden, wherever it is divided, and each other byte stays', async () => {
+  for (const told of [LONG_KEY, encodeURIComponent(LONG_KEY), LONG_KEY.replaceAll('/', '\\/')]) {
+    const before = 'data: {"choices":[{"delta":{"content":"sk-proj sk-proj-4 s"}}]}\n\n'
+    const event = `event: error\ndata: {"error":{"message":"bad key ${told} given"}}\n\n`
+    const text = `${before}${event}data: [DONE]\n\n`
+    const start = before.length + event.indexOf(told)
+    const places = [1, 2, 7, 8, 9, 20, told.length - 8, told.length - 1].map((at) => start + at)
+    const ways: readonly Script[] = [
+      ...places.map(
+        (at): Script =>
+          (request) =>
+            sendPieces(request, [text.slice(0, at), text.slice(at)], false),
+      ),
+      ...places.map(
+        (at): Script =>
+          (request) =>
+            sendPieces(request, [text.slice(0, at), text.slice(at)], true),
+      ),
+      (request) => sendPieces(request, [text], false),
+      (request) => sendPieces(request, [...text], true),
+      (request) => sendPieces(request, text.match(/[\s\S]{1,7}/g) ?? [], false),
+      (request) => request.write(whole('200 OK', text, SSE)),
+    ]
+    for (const [i, way] of ways.entries()) {
+      const response = await tell(way)
+      assert.is(response.body.toString(), text.replace(told, '*'.repeat(told.length)), `way ${i}`)
+      assert.ok(response.complete)
+    }
+  }
+})
+
+/** @param isOneWrite all chunks are in one packet */
+async function sendPieces(
+  request: Parameters<Script>[0],
+  pieces: readonly string[],
+  isOneWrite: boolean,
+): Promise<void> {
+  const chunks = pieces.map((piece) => `${piece.length.toString(16)}\r\n${piece}\r\n`)
+  const first = head('200 OK', CHUNKED, SSE)
+  if (isOneWrite) {
+    await request.write(`${first}${chunks.join('')}0\r\n\r\n`)
+    return
+  }
+  await request.write(first)
+  for (const chunk of chunks) {
+    await request.write(chunk)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await request.write('0\r\n\r\n')
+}
 
 test.run()

@@ -16,7 +16,12 @@ function takeCredential(upstream: unknown, how: 'thrown' | 'later'): void {
     it.withKey = () => {
       throw missing()
     }
-  else it.dispatch = (_request, handler) => void setImmediate(() => handler.onError?.(missing()))
+  else
+    it.dispatch = (_request, handler) => {
+      setImmediate(() => handler.onError?.(missing()))
+      // Nothing looks at the connection of a request that has failed.
+      return {} as ReturnType<Upstream['dispatch']>
+    }
 }
 
 for (const how of ['thrown', 'later'] as const) {
