@@ -40,6 +40,20 @@ export class UpstreamAddress {
     return this.buildPath(path, model) + (text === '' ? query : addParameters(query, names, text))
   }
 
+  /**
+   * The path behind the version that leads to a path of the upstream; null if none does.
+   * @param target without its query
+   */
+  findPath(target: string): string | null {
+    const { basePath, otherBasePaths } = this.config
+    for (const base of [...otherBasePaths.map(([, other]) => other), basePath]) {
+      if (!isAtOrBelow(target, base)) continue
+      const path = target.slice(base.length) || '/'
+      if (this.buildPath(path, null) === target || (path === '/' && target === base)) return path
+    }
+    return null
+  }
+
   private buildPath(path: string, model: string | null): string {
     const { basePath, paths, otherBasePaths } = this.config
     for (const [prefix, base] of otherBasePaths) if (isAtOrBelow(path, prefix)) return base + path

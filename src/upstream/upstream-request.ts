@@ -1,4 +1,5 @@
 import { replacePathModel } from '../api/api-of-path.js'
+import { hasDocumentedLinks } from '../api/link-fields.js'
 import { type FlatHeaderList, type FlatHeaders, findHeader, removeHeader } from '../http/flat-headers.js'
 import { filterRequestHeaders } from '../http/request-headers.js'
 import type { ResponseFacts } from '../http/response-headers.js'
@@ -67,7 +68,12 @@ export function buildUpstreamRequest(
   const modelName = model ?? deployment ?? found?.model?.value ?? null
   return {
     path: upstream.address.build(nameInPath(request, model), query, modelName, passthrough),
-    headers: buildHeaders(request, upstream, passthrough, usageEdit !== null || outbound?.readable === true),
+    headers: buildHeaders(
+      request,
+      upstream,
+      passthrough,
+      usageEdit !== null || outbound?.readable === true || hasDocumentedLinks(request.path),
+    ),
     edits: edits.length > 1 ? sortEdits(edits) : edits,
     translate: composeTranslation(outbound, usageEdit !== null),
   }
