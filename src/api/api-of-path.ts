@@ -71,6 +71,15 @@ export function replacePathModel(path: string, model: string): string {
 }
 
 /**
+ * The model that the query of a Realtime request names. The body of one may be a session description (SDP), which names
+ * none.
+ * @param query with its `?`, or empty
+ */
+export function findQueryModel(path: string, query: string): string | null {
+  return query !== '' && isAtOrBelow(path, '/realtime') ? new URLSearchParams(query).get('model') : null
+}
+
+/**
  * Whether a request on this path asks for a stream if its body says nothing of it; null if the body alone says it.
  * Gemini's paths say it themselves (`streamGenerateContent`), and Ollama streams unless it is told not to.
  */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KeyRecord } from '../access/keyring.js'
-import { parseModelPath, streamsByItself } from '../api/api-of-path.js'
+import { findQueryModel, parseModelPath, streamsByItself } from '../api/api-of-path.js'
 import type { BodyApi } from '../api/apis.js'
 import { errorFormatOf } from '../api/error-format.js'
 import type { ErrorCode } from '../api/errors.js'
@@ -91,7 +91,7 @@ export class Exchange implements OpenRecord {
     facts.query = query
     facts.isCursor = cursor
     facts.deployment = deployment
-    facts.pathModel = deployment ?? parseModelPath(path)?.model ?? null
+    facts.pathModel = deployment ?? parseModelPath(path)?.model ?? findQueryModel(path, query)
     facts.model = facts.pathModel
     facts.usualStream = streamsByItself(path)
     facts.stream = facts.usualStream

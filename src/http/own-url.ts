@@ -1,8 +1,8 @@
 import { type FlatHeaders, findHeader } from './flat-headers.js'
 
 /**
- * The address by which a client has reached the relay: scheme and host, and what a proxy in front has in its path if the
- * config says it.
+ * The address by which a client has reached the relay: scheme and host, and what a proxy in front has in its path if
+ * the config says it.
  * @param isEncrypted the connection is TLS
  * @param publicUrl of the config; null for none
  * @returns without a slash at the end; null if the request names no host that can stand in a URL

@@ -1,9 +1,10 @@
 import { EMPTY } from '../lib/bytes.js'
 import { BOM, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
-import { KeyTable } from './key-table.js'
 import { isNull, parseCount, parseNumber, readBoolean } from './literals.js'
 import type { Member, Value } from './outline.js'
+import { KEYS, type Key } from './peek-keys.js'
 import { decodeString, findLiteralEnd, skipSpace, ValueScanner } from './scanner.js'
+import { findSessionModel, LONGEST_SESSION } from './session-model.js'
 import { isObject, parseJson } from './values.js'
 
 /** A place in a body: from the first byte of a value, quotes included, to the index after its last byte. */
@@ -26,7 +27,7 @@ export interface Located<T> extends Span {
 export interface Peek {
   /** Index after the brace that opens the object; null if the body is no object. */
   readonly objectStart: number | null
-  /** Null if it is missing or no string. */
+  /** Of the object itself, or else of its member `session` (Realtime). Null if it is missing or no string. */
   readonly model: Located<string> | null
   /** Null if it is missing or neither true nor false. */
   readonly stream: Located<boolean> | null
@@ -66,6 +67,7 @@ export type ReferenceField =
   | 'previous_response_id'
   | 'conversation'
   | 'input_file_id'
+  | 'training_file'
   | 'file_id'
   | 'assistant_id'
 
@@ -87,47 +89,6 @@ const AFTER_VALUE = 8
 /** The object has ended, or the body is broken. */
 const OVER = 9
 
-type Key =
-  | 'model'
-  | 'stream'
-  | 'stream_options'
-  | 'max_tokens'
-  | 'max_completion_tokens'
-  | 'temperature'
-  | 'n'
-  | 'tools'
-  | 'functions'
-  | 'prompt'
-  | 'store'
-  | 'background'
-  | 'prompt_cache_key'
-  | 'session_id'
-  | 'metadata'
-  | ReferenceField
-
-const KEYS = new KeyTable<Key>({
-  model: 'model',
-  stream: 'stream',
-  stream_options: 'stream_options',
-  max_tokens: 'max_tokens',
-  max_completion_tokens: 'max_completion_tokens',
-  temperature: 'temperature',
-  n: 'n',
-  tools: 'tools',
-  functions: 'functions',
-  prompt: 'prompt',
-  store: 'store',
-  background: 'background',
-  prompt_cache_key: 'prompt_cache_key',
-  session_id: 'session_id',
-  metadata: 'metadata',
-  previous_response_id: 'previous_response_id',
-  conversation: 'conversation',
-  input_file_id: 'input_file_id',
-  file_id: 'file_id',
-  assistant_id: 'assistant_id',
-})
-
 /**
  * Reads a body while it arrives, chunk by chunk, however it is cut. O(n) over all chunks. Of a chunk it keeps at most a
  * key or a value that continues in the next one.
@@ -145,6 +106,8 @@ export class Peeker {
   private key: Key | null
   private maxCompletionTokens: number | null
   private maxTokens: number | null
+  /** The last one of the object itself. */
+  private ownModel: Located<string> | null
   private hasTools: boolean
   private hasFunctions: boolean
   private prompts: number
@@ -175,6 +138,7 @@ export class Peeker {
     this.key = null
     this.maxCompletionTokens = null
     this.maxTokens = null
+    this.ownModel = null
     this.hasTools = false
     this.hasFunctions = false
     this.prompts = 0
@@ -290,9 +254,14 @@ export class Peeker {
       case 'model': {
         const token = isString ? this.readToken(chunk, end) : EMPTY
         const value = decodeString(token, 0, token.length)
-        fields.model = value === null ? null : { value, start, end: bodyEnd }
+        this.ownModel = value === null ? null : { value, start, end: bodyEnd }
+        fields.model = this.ownModel
         break
       }
+      case 'session':
+        if (this.ownModel === null && isNested)
+          fields.model = findSessionModel(this.readToken(chunk, end, LONGEST_SESSION), start)
+        break
       case 'stream': {
         const value = isNested ? null : readBoolean(this.readToken(chunk, end))
         fields.stream = value === null ? null : { value, start, end: bodyEnd }
@@ -352,10 +321,10 @@ export class Peeker {
   }
 
   /** The bytes of the key or value that ends at `end`; none if it is longer than `LONGEST`. */
-  private readToken(chunk: Buffer, end: number): Buffer {
+  private readToken(chunk: Buffer, end: number, longest = LONGEST): Buffer {
     const { carried } = this
     this.carried = EMPTY
-    if (this.base + end - this.start > LONGEST) return EMPTY
+    if (this.base + end - this.start > longest) return EMPTY
     if (this.start >= this.base) return chunk.subarray(this.start - this.base, end)
     return Buffer.concat([carried, chunk.subarray(0, end)])
   }
@@ -364,12 +333,13 @@ export class Peeker {
   private isKept(): boolean {
     const { state, key } = this
     if (state === IN_KEY) return true
-    if (state === IN_NESTED) return key === 'stream_options' || key === 'conversation'
+    if (state === IN_NESTED) return key === 'stream_options' || key === 'conversation' || key === 'session'
     return (state === IN_STRING || state === IN_LITERAL) && key !== null && key !== 'prompt'
   }
 
   private carry(chunk: Buffer): void {
-    if (this.base + chunk.length - this.start > LONGEST) this.carried = EMPTY
+    const longest = this.state === IN_NESTED && this.key === 'session' ? LONGEST_SESSION : LONGEST
+    if (this.base + chunk.length - this.start > longest) this.carried = EMPTY
     else if (this.start >= this.base) this.carried = Buffer.from(chunk.subarray(this.start - this.base))
     else this.carried = Buffer.concat([this.carried, chunk])
   }

@@ -1,4 +1,4 @@
-import { replacePathModel } from '../api/api-of-path.js'
+import { findQueryModel, replacePathModel } from '../api/api-of-path.js'
 import { hasDocumentedLinks } from '../api/link-fields.js'
 import { type FlatHeaderList, type FlatHeaders, findHeader, removeHeader } from '../http/flat-headers.js'
 import { filterRequestHeaders } from '../http/request-headers.js'
@@ -13,6 +13,7 @@ import { hasUsageField, UsageStripper } from '../translate/response/strip-usage.
 import type { CreateTranslation, Translation } from '../translate/translation.js'
 import { placePassthroughCredential } from './passthrough-auth.js'
 import type { Upstream } from './upstream.js'
+import { replaceModel } from './url.js'
 
 /** A client's request, as far as it matters for the request to the upstream. */
 export interface ClientRequest {
@@ -59,7 +60,7 @@ export function buildUpstreamRequest(
   { upstream, model }: Destination,
   passthrough: boolean,
 ): UpstreamRequest {
-  const { query, found, deployment, outbound } = request
+  const { found, deployment, outbound } = request
   const usageEdit = createAddedUsageEdit(request, upstream)
   const edits: Edit[] = outbound === null ? [] : [...outbound.edits]
   const modelEdit = found === null ? null : createNameEdit(found, model, deployment)
@@ -67,7 +68,12 @@ export function buildUpstreamRequest(
   if (usageEdit !== null) edits.push(usageEdit)
   const modelName = model ?? deployment ?? found?.model?.value ?? null
   return {
-    path: upstream.address.build(nameInPath(request, model), query, modelName, passthrough),
+    path: upstream.address.build(
+      nameInPath(request, model),
+      nameInQuery(request, model),
+      modelName,
+      passthrough,
+    ),
     headers: buildHeaders(
       request,
       upstream,
@@ -91,6 +97,12 @@ function createAddedUsageEdit(
 /** The path with the model's name at the upstream, if it is one of Gemini's: these name the model in the path alone. */
 function nameInPath({ path, outbound }: ClientRequest, model: string | null): string {
   return model === null || outbound !== null ? path : replacePathModel(path, model)
+}
+
+/** The same for a query that names the model. */
+function nameInQuery({ path, query }: ClientRequest, model: string | null): string {
+  const named = model === null ? null : findQueryModel(path, query)
+  return named === null || named === model || model === null ? query : replaceModel(query, model)
 }
 
 function createNameEdit(found: Peek, model: string | null, deployment: string | null): Edit | null {

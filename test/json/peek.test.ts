@@ -92,6 +92,35 @@ test('the temperature and the number of answers are what JSON.parse finds, howev
   )
 })
 
+test('the model of a session is found where the object has none of its own, however the body is cut', () => {
+  const instructions = 'x"\n{'.repeat(2_000)
+  const CASES: [body: unknown, model: string | null][] = [
+    [{ session: { type: 'realtime', model: 'inner' } }, 'inner'],
+    [{ expires_after: {}, session: { instructions, tools: [{ model: 'no' }], model: 'inner' } }, 'inner'],
+    [{ session: { model: 'inner' }, model: 'own' }, 'own'],
+    [{ model: 'own', session: { model: 'inner' } }, 'own'],
+    [{ session: { audio: { input: { model: 'no' } } } }, null],
+    [{ session: { model: 7 } }, null],
+    [{ session: 'model' }, null],
+    [{ session: ['model'] }, null],
+    [{ sessions: { model: 'no' } }, null],
+  ]
+  for (const [value, model] of CASES) {
+    const body = Buffer.from(JSON.stringify(value))
+    for (let cut = 0; cut <= body.length; cut += body.length > 1_000 ? 97 : 1) {
+      const peeker = new Peeker()
+      for (const piece of [body.subarray(0, cut), body.subarray(cut)]) peeker.push(piece)
+      const { found } = peeker
+      assert.is(found.model?.value ?? null, model)
+      if (found.model === null) continue
+      assert.is(body.toString('utf8', found.model.start, found.model.end), JSON.stringify(model))
+      const edit = createModelEdit(found, 'new')
+      const edited = JSON.parse(Buffer.concat(applyEdits([body], edit === null ? [] : [edit])).toString())
+      assert.is(edited.model ?? edited.session.model, 'new')
+    }
+  }
+})
+
 test('a prompt is found if it is one string', () => {
   const prompts: Record<string, string | null> = {
     '{"prompt":"a","suffix":"b"}': '"a"',
