@@ -38,6 +38,19 @@ const OLLAMA_PATH = /^\/api\/(?:chat|generate|embed|embeddings|tags|show|ps|vers
 /** Version 2 of Cohere's API (docs.cohere.com, API reference), which vLLM has as well. */
 const COHERE_PATH = /^\/v2\/(?:chat|embed|rerank)$/
 
+/** The methods of Gemini's that make nothing that is kept, and the calls of Ollama's and Cohere's own APIs. */
+const MODEL_CALL =
+  /^\/models\/.+(?::|%3a)(?:(?:stream)?GenerateContent|countTokens|(?:batch)?EmbedContents?|predict)$|^\/api\/(?:chat|generate|embed|embeddings|show)$|^\/v2\/(?:chat|embed|rerank)$/i
+
+/**
+ * Whether a POST to a path of Gemini's, Ollama's or Cohere's own API only asks a model, so that it costs tokens and
+ * changes nothing.
+ * @param path after the version
+ */
+export function onlyAsksModel(path: string): boolean {
+  return MODEL_CALL.test(path)
+}
+
 /** The model in a path of Gemini's: `/models/MODEL:generateContent`. A name may have slashes. */
 const GEMINI_MODEL = /^\/models\/(.+)((?::|%3a)\w+)$/i
 
