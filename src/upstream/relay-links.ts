@@ -100,7 +100,8 @@ export class RelayLinks {
     const parsed = own === null ? null : parseRequestTarget(`/v1${own}`)
     if (own === null || parsed === null || 'problem' in parsed || parsed.path !== own) return null
     const base = isAbsolute ? this.findBase() : ''
-    return base === null ? null : `${base}/v1${own === '/' ? '' : own}${rest}`
+    const rewritten = base === null ? null : `${base}/v1${own === '/' ? '' : own}${rest}`
+    return rewritten === url ? null : rewritten
   }
 }
 
