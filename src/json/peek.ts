@@ -4,7 +4,7 @@ import { isNull, parseCount, parseNumber, readBoolean } from './literals.js'
 import type { Member, Value } from './outline.js'
 import { KEYS, type Key } from './peek-keys.js'
 import { decodeString, findLiteralEnd, skipSpace, ValueScanner } from './scanner.js'
-import { findSessionModel, LONGEST_SESSION } from './session-model.js'
+import { SessionModel } from './session-model.js'
 import { isObject, parseJson } from './values.js'
 
 /** A place in a body: from the first byte of a value, quotes included, to the index after its last byte. */
@@ -106,6 +106,8 @@ export class Peeker {
   private key: Key | null
   private maxCompletionTokens: number | null
   private maxTokens: number | null
+  /** Null before the first session. */
+  private sessionModel: SessionModel | null
   /** The last one of the object itself. */
   private ownModel: Located<string> | null
   private hasTools: boolean
@@ -138,6 +140,7 @@ export class Peeker {
     this.key = null
     this.maxCompletionTokens = null
     this.maxTokens = null
+    this.sessionModel = null
     this.ownModel = null
     this.hasTools = false
     this.hasFunctions = false
@@ -260,7 +263,7 @@ export class Peeker {
       }
       case 'session':
         if (this.ownModel === null && isNested)
-          fields.model = findSessionModel(this.readToken(chunk, end, LONGEST_SESSION), start)
+          fields.model = this.openSession().find(chunk.subarray(Math.max(0, start - this.base), end), start)
         break
       case 'stream': {
         const value = isNested ? null : readBoolean(this.readToken(chunk, end))
@@ -308,6 +311,11 @@ export class Peeker {
     }
   }
 
+  private openSession(): SessionModel {
+    this.sessionModel ??= new SessionModel()
+    return this.sessionModel
+  }
+
   /** Of a doubled key the first and the last value are kept: an upstream may read either. */
   private takeReference(field: ReferenceField, token: Buffer): void {
     const value = token.length === 0 ? '' : parseJson(token.toString())
@@ -321,10 +329,10 @@ export class Peeker {
   }
 
   /** The bytes of the key or value that ends at `end`; none if it is longer than `LONGEST`. */
-  private readToken(chunk: Buffer, end: number, longest = LONGEST): Buffer {
+  private readToken(chunk: Buffer, end: number): Buffer {
     const { carried } = this
     this.carried = EMPTY
-    if (this.base + end - this.start > longest) return EMPTY
+    if (this.base + end - this.start > LONGEST) return EMPTY
     if (this.start >= this.base) return chunk.subarray(this.start - this.base, end)
     return Buffer.concat([carried, chunk.subarray(0, end)])
   }
@@ -338,8 +346,9 @@ export class Peeker {
   }
 
   private carry(chunk: Buffer): void {
-    const longest = this.state === IN_NESTED && this.key === 'session' ? LONGEST_SESSION : LONGEST
-    if (this.base + chunk.length - this.start > longest) this.carried = EMPTY
+    if (this.state === IN_NESTED && this.key === 'session')
+      this.openSession().keep(chunk.subarray(Math.max(0, this.start - this.base)))
+    else if (this.base + chunk.length - this.start > LONGEST) this.carried = EMPTY
     else if (this.start >= this.base) this.carried = Buffer.from(chunk.subarray(this.start - this.base))
     else this.carried = Buffer.concat([this.carried, chunk])
   }

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { applyEdits, createModelEdit } from '../../src/json/edits.js'
 import { findEvery, parseOutline } from '../../src/json/outline.js'
 import { type Peek, Peeker, peekFields, peekMembers } from '../../src/json/peek.js'
+import { assertGrowsLinearly } from '../support/growth.js'
 import { fc } from '../support/property.js'
 
 /** The same fields by `JSON.parse`. */
@@ -101,13 +102,19 @@ test('the model of a session is found where the object has none of its own, howe
     [{ model: 'own', session: { model: 'inner' } }, 'own'],
     [{ session: { audio: { input: { model: 'no' } } } }, null],
     [{ session: { model: 7 } }, null],
+    [{ session: { instructions: 'x'.repeat(300_000), model: 'no' } }, null],
+    [{ session: { instructions: 'x'.repeat(300_000) }, model: 'own' }, 'own'],
     [{ session: 'model' }, null],
     [{ session: ['model'] }, null],
     [{ sessions: { model: 'no' } }, null],
   ]
   for (const [value, model] of CASES) {
     const body = Buffer.from(JSON.stringify(value))
-    for (let cut = 0; cut <= body.length; cut += body.length > 1_000 ? 97 : 1) {
+    for (
+      let cut = 0;
+      cut <= body.length;
+      cut += body.length > 100_000 ? 37_001 : body.length > 1_000 ? 97 : 1
+    ) {
       const peeker = new Peeker()
       for (const piece of [body.subarray(0, cut), body.subarray(cut)]) peeker.push(piece)
       const { found } = peeker
@@ -119,6 +126,19 @@ test('the model of a session is found where the object has none of its own, howe
       assert.is(edited.model ?? edited.session.model, 'new')
     }
   }
+})
+
+test('a session that comes in small pieces is read in time in proportion to its length', () => {
+  assertGrowsLinearly(
+    'a session in pieces of 8 bytes',
+    25_000,
+    (size) => Buffer.from(`{"session":{"instructions":"${'x'.repeat(size)}","model":"m"}}`),
+    (body) => {
+      const peeker = new Peeker()
+      for (let at = 0; at < body.length; at += 8) peeker.push(body.subarray(at, at + 8))
+      assert.is(peeker.found.model?.value, 'm')
+    },
+  )
 })
 
 test('a prompt is found if it is one string', () => {
