@@ -1,4 +1,4 @@
-import { findQueryModel, replacePathModel } from '../api/api-of-path.js'
+import { findQueryModel, parseModelPath, replacePathModel } from '../api/api-of-path.js'
 import { hasDocumentedLinks } from '../api/link-fields.js'
 import { type FlatHeaderList, type FlatHeaders, findHeader, removeHeader } from '../http/flat-headers.js'
 import { filterRequestHeaders } from '../http/request-headers.js'
@@ -63,7 +63,7 @@ export function buildUpstreamRequest(
   const { found, deployment, outbound } = request
   const usageEdit = createAddedUsageEdit(request, upstream)
   const edits: Edit[] = outbound === null ? [] : [...outbound.edits]
-  const modelEdit = found === null ? null : createNameEdit(found, model, deployment)
+  const modelEdit = found === null ? null : createNameEdit(found, nameInBody(request, model), deployment)
   if (modelEdit !== null) edits.push(modelEdit)
   if (usageEdit !== null) edits.push(usageEdit)
   const modelName = model ?? deployment ?? found?.model?.value ?? null
@@ -97,6 +97,12 @@ function createAddedUsageEdit(
 /** The path with the model's name at the upstream, if it is one of Gemini's: these name the model in the path alone. */
 function nameInPath({ path, outbound }: ClientRequest, model: string | null): string {
   return model === null || outbound !== null ? path : replacePathModel(path, model)
+}
+
+/** The name for the body. Gemini's bodies name the model as a resource, beside the path: `models/NAME`. */
+function nameInBody({ path, found }: ClientRequest, model: string | null): string | null {
+  const isResource = found?.model?.value.startsWith('models/') === true && parseModelPath(path) !== null
+  return model === null || !isResource ? model : `models/${model}`
 }
 
 /** The same for a query that names the model. */
