@@ -41,6 +41,19 @@ const OLLAMA_PATH = /^\/api\/(?:chat|generate|embed|embeddings|tags|show|ps|vers
 /** Version 2 of Cohere's API (docs.cohere.com, API reference), which vLLM has as well. */
 const COHERE_PATH = /^\/v2\/(?:chat|embed|rerank)$/
 
+/** The methods of Gemini's that make nothing that is kept, and the calls of Ollama's and Cohere's own APIs. */
+const MODEL_CALL =
+  /^\/models\/.+(?::|%3a)(?:(?:stream)?GenerateContent|countTokens|(?:batch)?EmbedContents?|predict)$|^\/api\/(?:chat|generate|embed|embeddings|show)$|^\/v2\/(?:chat|embed|rerank)$/i
+
+/**
+ * Whether a POST to a path of Gemini's, Ollama's or Cohere's own API only asks a model, so that it costs tokens and
+ * changes nothing.
+ * @param path after the version
+ */
+export function onlyAsksModel(path: string): boolean {
+  return MODEL_CALL.test(path)
+}
+
 /** The model in a path of Gemini's: `/models/MODEL:generateContent`. A name may have slashes. */
 const GEMINI_MODEL = /^\/models\/(.+)((?::|%3a)\w+)$/i
 
@@ -71,6 +84,15 @@ export function replacePathModel(path: string, model: string): string {
   const parsed = parseModelPath(path)
   if (parsed === null || parsed.model === model) return path
   return `/models/${model.split('/').map(encodeURIComponent).join('/')}${parsed.method}`
+}
+
+/**
+ * The model that the query of a Realtime request names. The body of one may be a session description (SDP), which names
+ * none.
+ * @param query with its `?`, or empty
+ */
+export function findQueryModel(path: string, query: string): string | null {
+  return query !== '' && isAtOrBelow(path, '/realtime') ? new URLSearchParams(query).get('model') : null
 }
 
 /**

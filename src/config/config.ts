@@ -5,6 +5,7 @@ import { type ConfigSource, DEFAULT_FILE, readConfigFile } from './config-file.j
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen.js'
 import { resolveModelRules } from './model-rules.js'
 import { ConfigError, type Problem } from './problems.js'
+import { trimPublicUrl } from './public-url.js'
 import {
   type AliasConfig,
   createDefaultRoutes,
@@ -37,6 +38,8 @@ export interface Config {
   readonly modelRules: readonly ModelRule[]
   readonly listModels: ConfigFile['listModels']
   readonly cursor: Readonly<ConfigFile['cursor']>
+  /** By which clients reach the relay, without a slash or `/v1` at its end; null if the request tells it. */
+  readonly publicUrl: string | null
   /** Addresses and networks of proxies in front, whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
   readonly limits: Limits
@@ -87,6 +90,7 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
     keys: { ...keys, file: resolve(folder, keys.file) },
     ...destinations,
     listModels,
+    publicUrl: parsed.publicUrl === undefined ? null : trimPublicUrl(parsed.publicUrl),
     trustedProxies,
     cursor,
     cache,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { PresetName } from '../api/presets.js'
 import type { SchemaNode } from './json-schema.js'
 import { isAddressOrNetwork } from './networks.js'
+import { isPublicUrl } from './public-url.js'
 import { addDeprecatedNames } from './renamed.js'
 import { cache } from './schema-cache.js'
 import { ledger } from './schema-ledger.js'
@@ -44,6 +45,13 @@ export const configSchema = z.strictObject({
         ),
     })
     .prefault({}),
+  publicUrl: z
+    .string()
+    .refine(isPublicUrl, { error: 'must be a URL such as https://llm.example.com, without a query' })
+    .optional()
+    .describe(
+      'The address by which clients reach the relay, for URLs of an upstream in its responses (`results_url`, redirects): they lead to the relay. Not given: the `Host` of the request, with `https` behind TLS or by `X-Forwarded-Proto`.',
+    ),
   trustedProxies: z
     .array(
       z.string().refine(isAddressOrNetwork, {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KeyRecord } from '../access/keyring.js'
-import { parseModelPath, streamsByItself } from '../api/api-of-path.js'
+import { findQueryModel, isAtOrBelow, parseModelPath, streamsByItself } from '../api/api-of-path.js'
 import type { BodyApi } from '../api/apis.js'
 import { findCloudModel, streamsByCloudPath } from '../api/cloud-paths.js'
 import { errorFormatOf } from '../api/error-format.js'
@@ -106,7 +106,8 @@ export class Exchange implements OpenRecord {
     facts.query = query
     facts.isCursor = cursor
     facts.deployment = deployment
-    facts.pathModel = deployment ?? parseModelPath(path)?.model ?? findCloudModel(path)
+    facts.pathModel =
+      deployment ?? parseModelPath(path)?.model ?? findCloudModel(path) ?? findQueryModel(path, query)
     facts.model = facts.pathModel
     facts.usualStream = streamsByItself(path) ?? streamsByCloudPath(path)
     facts.stream = facts.usualStream
@@ -136,7 +137,10 @@ export class Exchange implements OpenRecord {
   readBody(received: number, peeked: Peek): void {
     const { facts } = this
     this.result.bytesIn = received
-    this.setModel(peeked.model?.value ?? null)
+    const { model, sessionModel } = peeked
+    const inSession =
+      sessionModel !== null && isAtOrBelow(facts.path, '/realtime') ? sessionModel.value : null
+    this.setModel(model?.value ?? inSession)
     facts.stream = peeked.stream?.value ?? facts.usualStream
     facts.store = peeked.store
     facts.background = peeked.background

@@ -25,7 +25,7 @@ export class RequestFacts {
   bodyApi: BodyApi | null
   /** The model, if it stands in the path and the upstream wants it in the body (Azure); else null. */
   deployment: string | null
-  /** The model, if it stands in the path (Azure, Gemini, Bedrock, Vertex); else null. */
+  /** The model, if it stands in the path (Azure, Gemini, Bedrock, Vertex) or in the query (Realtime); else null. */
   pathModel: string | null
   errorFormat: ErrorFormat
   /** The client's `x-request-id`, or our id: sent back unless the upstream sends its own. */

@@ -24,7 +24,7 @@ export function parseCount(token: Buffer): number | null {
 
 /** Reads a token that is a number; null for anything else. */
 export function parseNumber(token: Buffer): number | null {
-  if (token.length === 0 || token[0] === QUOTE || isNull(token)) return null
+  if (token.length === 0 || token[0] === QUOTE) return null
   const number = Number(token.toString('latin1'))
   return Number.isFinite(number) ? number : null
 }

@@ -1,12 +1,13 @@
 import { EMPTY } from '../lib/bytes.js'
 import { BOM, CLOSE_BRACE, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
-import { KeyTable } from './key-table.js'
 import { isLiteralStart, isNull, isSpace, parseCount, parseNumber, readBoolean } from './literals.js'
 import { isLikeModel, ModelCopies } from './model-copies.js'
 import type { Member, Value } from './outline.js'
+import { KEYS, type Key, OTHER_MODEL } from './peek-keys.js'
 import type { Peek } from './peeked.js'
-import { addReference, type Reference, type ReferenceField } from './references.js'
+import { addReference, type Reference } from './references.js'
 import { decodeString, findLiteralEnd, skipSpace, ValueScanner } from './scanner.js'
+import { SessionModel } from './session-model.js'
 
 export type { Located, Peek, Span } from './peeked.js'
 
@@ -29,56 +30,7 @@ const BEFORE_FIRST_KEY = 9
 const AFTER_OBJECT = 10
 const BROKEN = 11
 
-type Key =
-  | 'model'
-  | typeof OTHER_MODEL
-  | 'models'
-  | 'stream'
-  | 'stream_options'
-  | 'max_tokens'
-  | 'max_completion_tokens'
-  | 'temperature'
-  | 'n'
-  | 'tools'
-  | 'functions'
-  | 'prompt'
-  | 'store'
-  | 'background'
-  | 'prompt_cache_key'
-  | 'session_id'
-  | 'metadata'
-  | ReferenceField
-
-/** A key that some servers read as `model`. */
-const OTHER_MODEL = 'Model'
-
 const NO_COPIES: Peek['modelCopies'] = []
-
-const KEYS = new KeyTable<Key>({
-  model: 'model',
-  models: 'models',
-  fallbacks: 'models',
-  fallback_models: 'models',
-  stream: 'stream',
-  stream_options: 'stream_options',
-  max_tokens: 'max_tokens',
-  max_completion_tokens: 'max_completion_tokens',
-  temperature: 'temperature',
-  n: 'n',
-  tools: 'tools',
-  functions: 'functions',
-  prompt: 'prompt',
-  store: 'store',
-  background: 'background',
-  prompt_cache_key: 'prompt_cache_key',
-  session_id: 'session_id',
-  metadata: 'metadata',
-  previous_response_id: 'previous_response_id',
-  conversation: 'conversation',
-  input_file_id: 'input_file_id',
-  file_id: 'file_id',
-  assistant_id: 'assistant_id',
-})
 
 /**
  * Reads a body while it arrives, chunk by chunk, however it is cut. O(n) over all chunks. Of a chunk it keeps at most a
@@ -97,6 +49,9 @@ export class Peeker {
   private key: Key | null
   private maxCompletionTokens: number | null
   private maxTokens: number | null
+  /** Null before the first session. */
+  private sessionModel: SessionModel | null
+  /** The last one of the object itself. */
   private hasTools: boolean
   private hasFunctions: boolean
   private prompts: number
@@ -109,6 +64,7 @@ export class Peeker {
       objectStart,
       isWhole: objectStart !== null,
       model: null,
+      sessionModel: null,
       modelCopies: NO_COPIES,
       namesOthers: false,
       formBoundary: null,
@@ -132,6 +88,7 @@ export class Peeker {
     this.key = null
     this.maxCompletionTokens = null
     this.maxTokens = null
+    this.sessionModel = null
     this.hasTools = false
     this.hasFunctions = false
     this.prompts = 0
@@ -276,6 +233,13 @@ export class Peeker {
         this.models.take(fields, { value, start, end: bodyEnd }, isNull(token), key === 'model')
         break
       }
+      case 'session':
+        if (isNested)
+          fields.sessionModel = this.openSession().find(
+            chunk.subarray(Math.max(0, start - this.base), end),
+            start,
+          )
+        break
       case 'stream': {
         const value = isNested ? null : readBoolean(this.readToken(chunk, end))
         fields.stream = value === null ? null : { value, start, end: bodyEnd }
@@ -323,6 +287,11 @@ export class Peeker {
     }
   }
 
+  private openSession(): SessionModel {
+    this.sessionModel ??= new SessionModel()
+    return this.sessionModel
+  }
+
   /** The bytes of the key or value that ends at `end`; none if it is longer than `LONGEST`. */
   private readToken(chunk: Buffer, end: number): Buffer {
     const { carried } = this
@@ -336,12 +305,14 @@ export class Peeker {
   private isKept(): boolean {
     const { state, key } = this
     if (state === IN_KEY) return true
-    if (state === IN_NESTED) return key === 'stream_options' || key === 'conversation'
+    if (state === IN_NESTED) return key === 'stream_options' || key === 'conversation' || key === 'session'
     return (state === IN_STRING || state === IN_LITERAL) && key !== null && key !== 'prompt'
   }
 
   private carry(chunk: Buffer): void {
-    if (this.base + chunk.length - this.start > LONGEST) this.carried = EMPTY
+    if (this.state === IN_NESTED && this.key === 'session')
+      this.openSession().keep(chunk.subarray(Math.max(0, this.start - this.base)))
+    else if (this.base + chunk.length - this.start > LONGEST) this.carried = EMPTY
     else if (this.start >= this.base) this.carried = Buffer.from(chunk.subarray(this.start - this.base))
     else this.carried = Buffer.concat([this.carried, chunk])
   }

@@ -24,6 +24,8 @@ export interface Peek {
   readonly isWhole: boolean
   /** Null if it is missing or no string. */
   readonly model: Located<string> | null
+  /** The model of the member `session` (Realtime). Null if it is missing or no string. */
+  readonly sessionModel: Located<string> | null
   /**
    * All of what may be read as the model, in its order, where that is not one string with the key `model`: doubled
    * keys, keys in other letters (`Model`), values of another kind (null in their place). Empty for the usual body.

@@ -12,6 +12,7 @@ export type ReferenceField =
   | 'previous_response_id'
   | 'conversation'
   | 'input_file_id'
+  | 'training_file'
   | 'file_id'
   | 'assistant_id'
 

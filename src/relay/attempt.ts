@@ -7,6 +7,7 @@ import type { Target } from '../routing/route.js'
 import type { CreateTranslation } from '../translate/translation.js'
 import type { Reuse } from '../upstream/connection-pool.js'
 import { type TappedSocket, takeRawSocket } from '../upstream/connector.js'
+import type { RelayLinks } from '../upstream/relay-links.js'
 import type { Upstream } from '../upstream/upstream.js'
 import type { Failover } from './failover.js'
 import type { AttemptPhase } from './failure.js'
@@ -69,6 +70,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
   upload: BodyUpload | null
   /** Creates the translation of the response; null if it passes unchanged. Set before the request is sent. */
   translate: CreateTranslation | null
+  /** Rewrites URLs of the upstream in the head of the response. Null before the request is sent. */
+  links: RelayLinks | null
   /** How the request was fitted to the target's model; null if it was sent as it came. */
   fitted: FittedTo | null
   private readonly failover: Failover
@@ -92,6 +95,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.refused = null
     this.upload = null
     this.translate = null
+    this.links = null
     this.fitted = null
     this.failover = failover
     this.receiver = null

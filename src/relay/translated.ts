@@ -9,17 +9,19 @@ import type { Translation } from '../translate/translation.js'
 import type { Attempt } from './attempt.js'
 
 /**
- * Creates the translation of a response, and adapts the headers to the translated body.
+ * Creates the translation of a response, and adapts the headers to the translated body and to the relay's address.
  * @param headers the headers for the client, which are changed
  * @returns null if the response passes unchanged
  * @throws if the response must be translated and cannot be
  */
 export function createTranslation(
-  { translate }: Attempt,
+  { translate, links }: Attempt,
   status: number,
   facts: ResponseFacts,
   headers: string[],
 ): Translation | null {
+  // A 200 to a generation has no URLs.
+  if (links !== null && (status !== 200 || links.isOpen)) links.rewriteHeaders(headers)
   const translation = translate?.(status, facts) ?? null
   if (translation === null) return null
   removeEntityHeaders(headers)

@@ -1,6 +1,5 @@
-import { findApiIndex } from '../api/api-of-path.js'
+import { onlyAsksModel } from '../api/api-of-path.js'
 import { isCloudGeneration } from '../api/cloud-paths.js'
-import { APIS } from '../api/presets.js'
 import { COLLECTIONS } from '../api/stored-collections.js'
 import type { FailureKind } from './outcome.js'
 
@@ -156,22 +155,20 @@ const REPEATABLE_POSTS: ReadonlySet<string> = new Set([
   '/embeddings',
 ])
 
-/** The model is in the path of Gemini's own API. */
-const GEMINI = APIS.indexOf('gemini')
-
 /**
  * Whether failover is on where the config does not say: for reads, and for requests that only generate. It is off for
  * requests that create something or are expensive (files, batches, audio, images), and for unknown paths.
  * @param path behind the version, without a query
  */
 export function isFailoverDefault(method: string, path: string): boolean {
-  if (method === 'POST')
-    return REPEATABLE_POSTS.has(path) || findApiIndex(path) === GEMINI || isCloudGeneration(path)
+  if (method === 'POST') return REPEATABLE_POSTS.has(path) || onlyAsksModel(path) || isCloudGeneration(path)
   return (method === 'GET' || method === 'HEAD') && !isAccountScoped(path)
 }
 
 /** `/responses` and `/chat/completions` themselves generate: only paths below them are stored objects. */
-const ACCOUNT_SCOPED = new RegExp(`^/(?:(?:${COLLECTIONS.join('|')})(?:/|$)|(?:responses|chat/completions)/)`)
+const ACCOUNT_SCOPED = new RegExp(
+  `^/(?:(?:${COLLECTIONS.join('|')})(?:/|$)|(?:responses|chat/completions)/|(?:upload/)?v1beta/(?!models(?:/|$)))`,
+)
 
 /**
  * Whether a path is about objects that one account stores. Another target does not have them: it would respond with 404

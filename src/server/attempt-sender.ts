@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type ConversationApi, speaksApi } from '../api/apis.js'
+import { mayHoldLinks } from '../api/link-fields.js'
+import { isGeneration } from '../api/request-target.js'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { BodyUpload } from '../exchange/request-body-handle.js'
@@ -14,6 +16,8 @@ import { type Correction, formatConfigLine } from '../translate/corrections/corr
 import type { LearnedTraits } from '../translate/corrections/learned-traits.js'
 import { readCorrection } from '../translate/corrections/read-correction.js'
 import { adaptHeaders, adaptMessages, adaptResponse, readBetas } from '../upstream/cloud-messages.js'
+import { LinkedResponse } from '../upstream/linked-response.js'
+import { RelayLinks } from '../upstream/relay-links.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { buildUpstreamRequest, type ClientRequest, type Destination } from '../upstream/upstream-request.js'
 import type { TargetTraits } from './target-traits.js'
@@ -21,12 +25,14 @@ import type { TargetTraits } from './target-traits.js'
 /** Sends attempts: the request as it came, with what its target needs changed. */
 export class AttemptSender {
   private readonly passthrough: boolean
+  private readonly publicUrl: string | null
   private readonly traits: TargetTraits
   private readonly learned: LearnedTraits
   private readonly log: Pick<Log, 'warn'>
 
   constructor(config: Config, traits: TargetTraits, learned: LearnedTraits, log: Pick<Log, 'warn'>) {
     this.passthrough = config.keys.mode === 'passthrough'
+    this.publicUrl = config.publicUrl
     this.traits = traits
     this.learned = learned
     this.log = log
@@ -71,7 +77,10 @@ export class AttemptSender {
       sent = body.send(pieces)
       if (!Buffer.isBuffer(sent)) attempt.upload = sent
     }
-    target.upstream.dispatch({ method, path: address, headers, body: sent }, attempt, attempt.reuse)
+    const links = new RelayLinks(target.upstream, req, this.publicUrl, !isGeneration(path))
+    attempt.links = links
+    const handler = mayHoldLinks(method, path) ? new LinkedResponse(attempt, links) : attempt
+    target.upstream.dispatch({ method, path: address, headers, body: sent }, handler, attempt.reuse)
   }
 
   /**

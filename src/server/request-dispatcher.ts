@@ -10,7 +10,7 @@ import type { RelayContext } from '../relay/relay-context.js'
 import type { RequestBody } from '../relay/request-body.js'
 import { ResponsePipeline } from '../relay/response-pipeline.js'
 import type { ResponseSink } from '../relay/response-sink.js'
-import { findAffinity } from '../routing/affinity.js'
+import { findAffinity, findSession } from '../routing/affinity.js'
 import { findHedgeDelayMs } from '../routing/hedge.js'
 import { isAccountScoped, isFailoverDefault } from '../routing/retry-policy.js'
 import type { Route, Target } from '../routing/route.js'
@@ -214,7 +214,7 @@ function settingsOfCache({ cache, cursor, modelRules }: Config): unknown {
 /** What the request has in common with those that are to go to the same target; null for nothing. */
 function affinityOf({ request }: Exchange, body: RequestBody | null): string | null {
   const conversation = body?.conversation ?? null
-  if (conversation !== null) return conversation.conversation
+  if (conversation !== null) return findSession(request.rawHeaders) ?? conversation.conversation
   const isWhole = body?.isComplete === true
   return findAffinity(request, isWhole ? { bytes: body.join(), session: body.peeked.session } : null)
 }

@@ -35,6 +35,7 @@ const COLLECTION_OF: Readonly<Record<ReferenceField, string>> = {
   previous_response_id: 'responses',
   conversation: 'conversations',
   input_file_id: 'files',
+  training_file: 'files',
   file_id: 'files',
   assistant_id: 'assistants',
 }

@@ -1,6 +1,6 @@
 import { isAtOrBelow } from '../api/api-of-path.js'
 import type { UpstreamConfig } from '../config/upstreams.js'
-import { addParameters, buildDeploymentPath, formatQuery } from './url.js'
+import { addParameters, buildDeploymentPath, formatQuery, nameDeployment } from './url.js'
 
 /** Query parameters that are added to each request. */
 interface AddedQuery {
@@ -37,7 +37,22 @@ export class UpstreamAddress {
   build(path: string, query: string, model: string | null, passthrough: boolean): string {
     if (this.plain) return this.config.basePath + path + query
     const { names, text } = passthrough ? this.query : this.queryWithKey
-    return this.buildPath(path, model) + (text === '' ? query : addParameters(query, names, text))
+    const named = this.config.paths === 'deployments' ? nameDeployment(path, query) : query
+    return this.buildPath(path, model) + (text === '' ? named : addParameters(named, names, text))
+  }
+
+  /**
+   * The path behind the version that leads to a path of the upstream; null if none does.
+   * @param target without its query
+   */
+  findPath(target: string): string | null {
+    const { basePath, otherBasePaths } = this.config
+    for (const base of [...otherBasePaths.map(([, other]) => other), basePath]) {
+      if (!isAtOrBelow(target, base)) continue
+      const path = target.slice(base.length) || '/'
+      if (this.buildPath(path, null) === target || (path === '/' && target === base)) return path
+    }
+    return null
   }
 
   private buildPath(path: string, model: string | null): string {

@@ -1,6 +1,7 @@
 import { dropQueryKeys, holdsKey } from '../access/key-traces.js'
-import { replacePathModel } from '../api/api-of-path.js'
+import { isAtOrBelow, parseModelPath, replacePathModel } from '../api/api-of-path.js'
 import { replaceCloudModel } from '../api/cloud-paths.js'
+import { hasDocumentedLinks } from '../api/link-fields.js'
 import { readQueryModel } from '../api/query-model.js'
 import { type FlatHeaderList, type FlatHeaders, findHeader, removeHeader } from '../http/flat-headers.js'
 import { filterRequestHeaders } from '../http/request-headers.js'
@@ -68,7 +69,7 @@ export function buildUpstreamRequest(
   const { found, deployment, outbound } = request
   const usageEdit = createAddedUsageEdit(request, upstream)
   const edits: Edit[] = outbound === null ? [] : [...outbound.edits]
-  if (found !== null) edits.push(...createNameEdits(found, model, deployment))
+  if (found !== null) edits.push(...createNameEdits(request, found, nameInBody(request, model)))
   if (usageEdit !== null) edits.push(usageEdit)
   const given = passthrough ? request.query : dropQueryKeys(request.query)
   const query = nameInQuery(given, model ?? deployment)
@@ -76,7 +77,12 @@ export function buildUpstreamRequest(
   const { address, auth } = upstream.withKey(key)
   return {
     path: address.build(nameInPath(request, model), query, modelName, passthrough),
-    headers: buildHeaders(request, auth, passthrough, usageEdit !== null || outbound?.readable === true),
+    headers: buildHeaders(
+      request,
+      auth,
+      passthrough,
+      usageEdit !== null || outbound?.readable === true || hasDocumentedLinks(request.path),
+    ),
     edits: edits.length > 1 ? sortEdits(edits) : edits,
     translate: composeTranslation(outbound, usageEdit !== null),
   }
@@ -104,9 +110,24 @@ function nameInPath({ path, outbound }: ClientRequest, model: string | null): st
   return replaceCloudModel(replacePathModel(path, model), model)
 }
 
-function createNameEdits(found: Peek, model: string | null, deployment: string | null): readonly Edit[] {
+/** The name for the body. Gemini's bodies name the model as a resource, beside the path: `models/NAME`. */
+function nameInBody({ path, found }: ClientRequest, model: string | null): string | null {
+  const isResource = found?.model?.value.startsWith('models/') === true && parseModelPath(path) !== null
+  return model === null || !isResource ? model : `models/${model}`
+}
+
+function createNameEdits(
+  { path, deployment }: ClientRequest,
+  found: Peek,
+  model: string | null,
+): readonly Edit[] {
   if (deployment !== null) return createRequiredModelEdits(found, model ?? deployment)
-  return model === null ? NO_EDITS : createModelEdits(found, model)
+  if (model === null) return NO_EDITS
+  const { sessionModel } = found
+  // The models of sessions are the only ones below the top level that are replaced.
+  if (sessionModel === null || found.model !== null || !isAtOrBelow(path, '/realtime'))
+    return createModelEdits(found, model)
+  return [{ start: sessionModel.start, end: sessionModel.end, text: JSON.stringify(model) }]
 }
 
 const NO_EDITS: readonly Edit[] = []

@@ -27,6 +27,11 @@ export function buildDeploymentPath(path: string, model: string | null): string 
   return `/deployments/${encodeURIComponent(model)}${path}`
 }
 
+/** Azure's older Realtime API calls the model of a query `deployment`. */
+export function nameDeployment(path: string, query: string): string {
+  return path === '/realtime' ? query.replace(/([?&])model=/, '$1deployment=') : query
+}
+
 /**
  * Adds parameters to a client's query. The client's own parameters of these names are removed; the others stay byte for
  * byte.

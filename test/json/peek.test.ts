@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { applyEdits, createModelEdits } from '../../src/json/edits.js'
 import { findEvery, parseOutline } from '../../src/json/outline.js'
 import { type Peek, Peeker, peekFields, peekMembers } from '../../src/json/peek.js'
+import { assertGrowsLinearly } from '../support/growth.js'
 import { fc } from '../support/property.js'
 
 /** The same fields by `JSON.parse`. */
@@ -89,6 +90,53 @@ test('the temperature and the number of answers are what JSON.parse finds, howev
         assert.is(peeker.found.several, n !== undefined && n !== null && n !== 1, text)
       },
     ),
+  )
+})
+
+test('the model of a session is found beside that of the object, however the body is cut', () => {
+  const instructions = 'x"\n{'.repeat(2_000)
+  const CASES: [body: unknown, model: string | null][] = [
+    [{ session: { type: 'realtime', model: 'inner' } }, 'inner'],
+    [{ expires_after: {}, session: { instructions, tools: [{ model: 'no' }], model: 'inner' } }, 'inner'],
+    [{ session: { model: 'inner' }, model: 'own' }, 'inner'],
+    [{ model: 'own', session: { model: 'inner' } }, 'inner'],
+    [{ session: { audio: { input: { model: 'no' } } } }, null],
+    [{ session: { model: 7 } }, null],
+    [{ session: { instructions: 'x'.repeat(300_000), model: 'no' } }, null],
+    [{ session: { instructions: 'x'.repeat(300_000) }, model: 'own' }, null],
+    [{ session: 'model' }, null],
+    [{ session: ['model'] }, null],
+    [{ sessions: { model: 'no' } }, null],
+  ]
+  for (const [value, model] of CASES) {
+    const body = Buffer.from(JSON.stringify(value))
+    for (
+      let cut = 0;
+      cut <= body.length;
+      cut += body.length > 100_000 ? 37_001 : body.length > 1_000 ? 97 : 1
+    ) {
+      const peeker = new Peeker()
+      for (const piece of [body.subarray(0, cut), body.subarray(cut)]) peeker.push(piece)
+      const { found } = peeker
+      const { sessionModel } = found
+      assert.is(sessionModel?.value ?? null, model)
+      assert.is(found.model?.value ?? null, 'model' in (value as object) ? 'own' : null)
+      if (sessionModel !== null)
+        assert.is(body.toString('utf8', sessionModel.start, sessionModel.end), JSON.stringify(model))
+    }
+  }
+})
+
+test('a session that comes in small pieces is read in time in proportion to its length', () => {
+  assertGrowsLinearly(
+    'a session in pieces of 8 bytes',
+    25_000,
+    (size) => Buffer.from(`{"session":{"instructions":"${'x'.repeat(size)}","model":"m"}}`),
+    (body) => {
+      const peeker = new Peeker()
+      for (let at = 0; at < body.length; at += 8) peeker.push(body.subarray(at, at + 8))
+      assert.is(peeker.found.sessionModel?.value, 'm')
+    },
   )
 })
 

@@ -128,7 +128,7 @@ test('a model of another provider, and one without a price, have no cost', async
 
 test('a response from the cache has saved what it would have cost at the upstream that made it', async (context) => {
   const relay = await start(context, 'groq', { 'groq/llama-9': price(1e-6, 4e-6) })
-  const body = JSON.stringify({ model: 'llama-9', max_tokens: 20, messages: [] })
+  const body = JSON.stringify({ model: 'llama-9', max_tokens: 20, temperature: 0, messages: [] })
   for (let time = 0; time < 2; time++) await post(relay, '/v1/chat/completions', body)
   const [miss, hit] = await relay.records(2)
   assert.equal([miss?.cache, miss?.cost_usd, miss?.saved_usd], ['miss', 0.0014, null])

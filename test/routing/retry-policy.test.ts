@@ -207,6 +207,22 @@ const BY_DEFAULT: Array<[string, string, boolean]> = [
   ['POST', '/embeddings', true],
   ['POST', '/models/gemini-3-pro:streamGenerateContent', true],
   ['POST', '/models/gemini-3-pro', false],
+  ['POST', '/models/gemini-3-pro:countTokens', true],
+  ['POST', '/models/text-embedding:batchEmbedContents', true],
+  ['POST', '/models/veo:predictLongRunning', false],
+  ['POST', '/models/gemini-3-pro:batchGenerateContent', false],
+  ['POST', '/v1beta/cachedContents', false],
+  ['POST', '/upload/v1beta/files', false],
+  ['GET', '/v1beta/files/f', false],
+  ['GET', '/v1beta/models', true],
+  ['POST', '/api/chat', true],
+  ['POST', '/api/generate', true],
+  ['POST', '/api/embed', true],
+  ['GET', '/api/tags', true],
+  ['POST', '/api/pull', false],
+  ['POST', '/v2/chat', true],
+  ['POST', '/v2/rerank', true],
+  ['POST', '/v2/datasets', false],
   ['POST', '/responses/resp_1/cancel', false],
   ['GET', '/responses/resp_1', false],
   ['DELETE', '/responses/resp_1', false],
@@ -232,9 +248,23 @@ for (const [method, path, expected] of BY_DEFAULT) {
 }
 
 test('paths of objects that one account stores are account-scoped, and paths that generate are not', () => {
-  for (const path of ['/files', '/files/f', '/fine_tuning/jobs', '/responses/r', '/messages/batches'])
+  for (const path of [
+    '/files',
+    '/files/f',
+    '/fine_tuning/jobs',
+    '/responses/r',
+    '/messages/batches',
+    '/v1beta/files',
+  ])
     assert.ok(isAccountScoped(path), path)
-  for (const path of ['/filesystem', '/responses', '/messages', '/chat/completions', '/models/files'])
+  for (const path of [
+    '/filesystem',
+    '/responses',
+    '/messages',
+    '/chat/completions',
+    '/models/files',
+    '/v1beta/models',
+  ])
     assert.not.ok(isAccountScoped(path), path)
 })
 

@@ -124,6 +124,12 @@ const MAKERS: readonly (readonly [RegExp, ...Maker])[] = [
   [/^\/batches$/, 'batch', 'batch_'],
   [/^\/files$/, 'file', 'file-'],
   [/^\/messages\/batches$/, 'message_batch', 'msgbatch_'],
+  [/^\/fine_tuning\/jobs$/, 'fine_tuning.job', 'ftjob-'],
+  [/^\/vector_stores$/, 'vector_store', 'vs_'],
+  [/^\/videos$/, 'video', 'video_'],
+  [/^\/uploads$/, 'upload', 'upload_'],
+  [/^\/containers$/, 'container', 'cntr_'],
+  [/^\/evals$/, 'eval', 'eval_'],
 ]
 
 const LATER = ['thread.run', 'batch']

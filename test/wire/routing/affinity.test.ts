@@ -107,6 +107,22 @@ for (const strategy of ['weight', 'latency']) {
     }))
 }
 
+test('a session that the client names counts for translated chats and on /cursor, too', () =>
+  withAccounts('weight', async ({ relay, ask }) => {
+    const accounts = new Set<string>()
+    for (let n = 0; n < 12; n++) {
+      const client = await relay.client()
+      const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: `question ${n}` }] })
+      const head = `POST /cursor/v1/chat/completions HTTP/1.1\r\n${auth(relay)}x-session-id: one\r\n`
+      client.send(`${head}content-length: ${body.length}\r\n\r\n${body}`)
+      await client.response()
+      client.destroy()
+    }
+    for (const { upstream } of await relay.records(12)) accounts.add(String(upstream))
+    assert.is(accounts.size, 1)
+    assert.is(await ask('/chat/completions', chat('other')[0], 'x-session-id: one\r\n'), [...accounts][0])
+  }))
+
 test('a stored response takes the request to its account, whatever the chat says', () =>
   withAccounts('weight', async ({ relay, ask }) => {
     for (let n = 0; n < 12; n++) {

@@ -264,6 +264,18 @@ for (const [door, error] of MID_ERRORS)
       assert.is(record?.usage_source, 'estimated')
     }))
 
+test("Gemini's embeddings name the model in the path and in the body, and both are replaced by an alias", () =>
+  withDoor(DOORS[0] as Door, async (relay, upstream) => {
+    const body = '{"model": "models/MODEL", "content":{"parts":[{"text":"hi"}]}}'
+    const door = { ...(DOORS[0] as Door), body }
+    const path = '/v1beta/models/MODEL:embedContent'
+    await ask(relay, door, 'team-model', `x-goog-api-key: ${relay.key}\r\n`, path)
+    const got = await upstream.request(0)
+    assert.is(got.target, '/v1beta/models/real-1:embedContent')
+    assert.is(got.body.toString(), body.replace('MODEL', 'real-1'))
+    assert.is((await relay.records(1))[0]?.model, 'team-model')
+  }))
+
 test("what would change the models of all does not reach Ollama's own API", () =>
   withDoor(DOORS[2] as Door, async (relay, upstream) => {
     for (const path of ['/api/delete', '/api/pull', '/api/create', '/api/push', '/api/copy'])
