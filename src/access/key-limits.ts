@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import { isAddressOrNetwork } from '../config/networks.js'
 import { AddressList } from './client-address.js'
 import type { KeyRecord } from './key-lines.js'
@@ -30,7 +29,22 @@ export type KeyFault = 'revoked_api_key' | 'expired_api_key'
  */
 export function findKeyFault({ revokedAt, expiresAt }: KeyRecord, now?: number): KeyFault | null {
   if (revokedAt !== null) return 'revoked_api_key'
-  return expiresAt !== null && (now ?? Date.now()) >= Date.parse(expiresAt) ? 'expired_api_key' : null
+  return expiresAt !== null && (now ?? Date.now()) >= parseInstant(expiresAt) ? 'expired_api_key' : null
+}
+
+/** Expiries that were parsed, as each request with such a key needs one. All are forgotten when there are too many. */
+const instants = new Map<string, number>()
+
+const MOST_INSTANTS = 1_000
+
+/** @returns epoch milliseconds */
+function parseInstant(iso: string): number {
+  const known = instants.get(iso)
+  if (known !== undefined) return known
+  if (instants.size >= MOST_INSTANTS) instants.clear()
+  const at = Date.parse(iso)
+  instants.set(iso, at)
+  return at
 }
 
 /** By the array of the record, which is another one after each change. */
@@ -39,7 +53,7 @@ const lists = new WeakMap<readonly string[], AddressList>()
 /** Whether a key may be used from an address. @param address null if it is not known */
 export function mayBeUsedFrom({ addresses }: Pick<KeyRecord, 'addresses'>, address: string | null): boolean {
   if (addresses === null) return true
-  if (address === null || isIP(address) === 0) return false
+  if (address === null) return false
   let list = lists.get(addresses)
   if (list === undefined) {
     list = new AddressList(addresses)

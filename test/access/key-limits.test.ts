@@ -110,6 +110,19 @@ test('a key with addresses may be used from these alone, however an address is w
     assert.is(mayBeUsedFrom({ addresses }, address), allowed, `${addresses} from ${address}`)
 })
 
+test('an address is judged in the same way the first time, the next time, and among very many', () => {
+  const key = { addresses: ['10.0.0.0/8'] }
+  const changed = { addresses: ['11.0.0.0/8'] }
+  for (let i = 0; i < 3_000; i++) {
+    const rest = `${i % 250}.${Math.floor(i / 250)}.1`
+    for (let n = 0; n < 2; n++) {
+      assert.ok(mayBeUsedFrom(key, `10.${rest}`))
+      assert.not.ok(mayBeUsedFrom(key, `11.${rest}`))
+      assert.ok(mayBeUsedFrom(changed, `11.${rest}`))
+    }
+  }
+})
+
 test('models are names without commas, spaces and control characters, and addresses are networks', () => {
   for (const good of [['gpt-*'], ['*'], ['a/b:c@1', 'x'], Array(100).fill('m')]) assert.ok(areModels(good))
   const bad = [
