@@ -52,6 +52,8 @@ export interface ParsedKeyFile {
   readonly byId: Map<string, MutableKeyRecord>
   /** One sentence for each skipped line. It never repeats the line, which may be a key put there by mistake. */
   readonly flaws: string[]
+  /** The last line, if it is no JSON and has no line end: it is being written, or was torn. Null if there is none. */
+  tornLine: number | null
 }
 
 /** A file's text, and the fingerprint of the file just before it was read. */
@@ -158,7 +160,7 @@ function syncFolder(folder: string): void {
 
 /** Parses a key file. Never throws: a line that it does not understand is skipped and named in `flaws`. */
 export function parseKeyFile(text: string): ParsedKeyFile {
-  const parsed: ParsedKeyFile = { byHash: new Map(), byId: new Map(), flaws: [] }
+  const parsed: ParsedKeyFile = { byHash: new Map(), byId: new Map(), flaws: [], tornLine: null }
   // Applied at the end: in a file that was joined from two, a revocation may stand before its key and still counts.
   const revocations = new Map<string, { at: string | null; line: number }>()
   const lines = text.split('\n')
@@ -172,6 +174,7 @@ export function parseKeyFile(text: string): ParsedKeyFile {
       // The last line without a line end may still be in the middle of a write. If it is whole it counts already: an
       // editor may write no line end, and no part of a JSON object is a JSON object itself.
       if (i < lines.length - 1) parsed.flaws.push(`line ${i + 1} was skipped: it is not JSON`)
+      else parsed.tornLine = i + 1
       continue
     }
     const flaw = isObject(fields) ? applyLine(fields, parsed, revocations, i + 1) : 'it is not a JSON object'

@@ -49,6 +49,8 @@ export class Keyring {
   readonly #onReload: (count: number) => void
   #byHash = new Map<string, MutableKeyRecord>()
   /** Fingerprint of the file when it was last read; empty before. */
+  /** See `ParsedKeyFile`; null once it was reported. */
+  #tornLine: number | null = null
   #fingerprint = ''
   /** The error code that was last reported, so that a lasting problem is reported once and not twice a second. */
   #errorCode: string | null = null
@@ -138,6 +140,7 @@ export class Keyring {
     if (this.#closed) return
     const overtaken = reloads !== this.#reloads
     if (failure !== null && !overtaken) this.#report(failure)
+    if (failure === null && found === null && !overtaken) this.#reportTorn()
     if (found !== null && !overtaken) {
       this.#accept(found)
       this.#onReload(this.size)
@@ -149,10 +152,13 @@ export class Keyring {
   #accept({ fingerprint, text }: KeyFileText): void {
     const parsed = parseKeyFile(text)
     const byHash = new Map<string, MutableKeyRecord>()
+    const revoked = this.list().filter(({ revokedAt }) => revokedAt !== null)
     for (const [hash, entry] of parsed.byHash) {
       const known = this.#byHash.get(hash)
       byHash.set(hash, known === undefined ? entry : Object.assign(known, entry))
     }
+    this.#warnOfOlder(byHash, revoked)
+    this.#tornLine = parsed.tornLine
     this.#byHash = byHash
     this.#fingerprint = fingerprint
     this.#errorCode = null
@@ -164,6 +170,29 @@ export class Keyring {
     if (fresh.length > FLAWS_MAX) {
       this.#onProblem(`key file ${this.#file}: further lines were skipped (${fresh.length - FLAWS_MAX})`)
     }
+  }
+
+  /** A file that was put back from a backup has lost keys or revocations. @param revoked the keys that were revoked */
+  #warnOfOlder(byHash: ReadonlyMap<string, KeyRecord>, revoked: readonly KeyRecord[]): void {
+    const lost = [...this.#byHash.keys()].filter((hash) => !byHash.has(hash)).length
+    const valid = revoked.filter(({ revokedAt }) => revokedAt === null).map(({ id }) => id)
+    if (lost > 0)
+      this.#onProblem(
+        `key file ${this.#file} has lost keys (${lost}): they are refused from now on. It may be an older copy`,
+      )
+    if (valid.length > 0)
+      this.#onProblem(
+        `key file ${this.#file} has lost revocations: ${valid.slice(0, FLAWS_MAX).join(', ')}${valid.length > FLAWS_MAX ? ', …' : ''} (${valid.length}) are valid again. It may be an older copy: revoke them again`,
+      )
+  }
+
+  /** A line that is being written is whole at the next poll; one that is not was torn. */
+  #reportTorn(): void {
+    if (this.#tornLine === null) return
+    this.#onProblem(
+      `key file ${this.#file}, line ${this.#tornLine} was skipped: it is not complete, perhaps after a full disk or a crash`,
+    )
+    this.#tornLine = null
   }
 
   #report(err: unknown): void {
