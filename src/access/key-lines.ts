@@ -57,11 +57,13 @@ export interface ParsedKeyFile {
   readonly openToV1: Set<string>
   /** One sentence for each line with a mistake. It never repeats the line, which may be a key put there by mistake. */
   readonly flaws: string[]
+  /** The last line, if it is no JSON and has no line end: it is being written, or was torn. Null if there is none. */
+  readonly tornLine: number | null
 }
 
 /** What is known while a file is read. */
 interface Reading {
-  readonly parsed: Omit<ParsedKeyFile, 'flaws'>
+  readonly parsed: Omit<ParsedKeyFile, 'flaws' | 'tornLine'>
   readonly flaws: Flaw[]
   /**
    * By the id of their keys. Applied at the end: in a file that was joined from two, a revocation may stand before its
@@ -81,6 +83,7 @@ interface Flaw {
 export function parseKeyFile(text: string): ParsedKeyFile {
   const parsed = { byHash: new Map(), byId: new Map(), openToV1: new Set<string>() }
   const reading: Reading = { parsed, flaws: [], revocations: new Map(), early: new Map() }
+  let tornLine: number | null = null
   const lines = text.split('\n')
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i] ?? ''
@@ -92,6 +95,7 @@ export function parseKeyFile(text: string): ParsedKeyFile {
       // The last line without a line end may still be in the middle of a write. If it is whole it counts already: an
       // editor may write no line end, and no part of a JSON object is a JSON object itself.
       if (i < lines.length - 1) skip(reading, i + 1, 'it is not JSON')
+      else tornLine = i + 1
       continue
     }
     const flaw = isObject(fields) ? applyLine(fields, reading, i + 1) : 'it is not a JSON object'
@@ -105,7 +109,7 @@ export function parseKeyFile(text: string): ParsedKeyFile {
     if (entry !== undefined) entry.revokedAt = at ?? entry.issuedAt
     else skip(reading, line, 'it revokes a key that was not issued here')
   }
-  return { ...parsed, flaws: reading.flaws.map(({ text }) => text) }
+  return { ...parsed, flaws: reading.flaws.map(({ text }) => text), tornLine }
 }
 
 function skip({ flaws }: Reading, line: number, why: string): void {

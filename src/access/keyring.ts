@@ -46,6 +46,8 @@ export class Keyring {
   readonly #watch: KeyFileWatch | null
   readonly #onPoll: () => void
   #byHash = new Map<string, MutableKey>()
+  /** See `ParsedKeyFile`; null once it was reported. */
+  #tornLine: number | null = null
   /** Fingerprint of the file when it was last read; empty before. */
   #fingerprint = ''
   /** The error code that was last reported, so that a lasting problem is reported once and not twice a second. */
@@ -140,6 +142,7 @@ export class Keyring {
     if (this.#closed) return
     const overtaken = reloads !== this.#reloads
     if (failure !== null && !overtaken) this.#report(failure)
+    if (failure === null && found === null && !overtaken) this.#reportTorn()
     if (found !== null && !overtaken) {
       this.#accept(found)
       this.#onReload(this.size)
@@ -160,13 +163,15 @@ export class Keyring {
       byHash.set(hash, known === undefined ? entry : Object.assign(known, entry))
     }
     // A key whose lines are gone is not valid any more, for open requests either.
-    for (const [hash, known] of this.#byHash)
-      if (!byHash.has(hash)) known.revokedAt ??= new Date().toISOString()
+    let lost = 0
+    for (const [hash, known] of this.#byHash) {
+      if (byHash.has(hash)) continue
+      known.revokedAt ??= new Date().toISOString()
+      lost++
+    }
     this.#byHash = byHash
-    if (restored.length > 0)
-      this.#onProblem(
-        `key file ${this.#file}: keys that were revoked are valid again (${listSome(restored)}); it may be an older copy`,
-      )
+    this.#tornLine = parsed.tornLine
+    this.#warnOfOlder(lost, restored)
     this.#fingerprint = fingerprint
     this.#errorCode = null
 
@@ -178,6 +183,27 @@ export class Keyring {
       this.#onProblem(`key file ${this.#file}: further lines were skipped (${fresh.length - FLAWS_MAX})`)
     }
     this.#watch?.onRead(text, this.list())
+  }
+
+  /** A file that was put back from a backup has lost keys or revocations. */
+  #warnOfOlder(lost: number, restored: readonly string[]): void {
+    if (lost > 0)
+      this.#onProblem(
+        `key file ${this.#file} has lost keys (${lost}): they are refused from now on; it may be an older copy`,
+      )
+    if (restored.length > 0)
+      this.#onProblem(
+        `key file ${this.#file}: keys that were revoked are valid again (${listSome(restored)}); it may be an older copy`,
+      )
+  }
+
+  /** A line that is being written is whole at the next poll; one that is not was torn. */
+  #reportTorn(): void {
+    if (this.#tornLine === null) return
+    this.#onProblem(
+      `key file ${this.#file}, line ${this.#tornLine} was skipped: it is not complete, perhaps after a full disk or a crash`,
+    )
+    this.#tornLine = null
   }
 
   #report(err: unknown): void {

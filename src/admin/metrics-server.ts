@@ -1,6 +1,7 @@
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { type AddressInfo, isIP } from 'node:net'
 import type { ListenAddress } from '../config/listen.js'
+import { findHostFlaw, readHostname } from '../http/host.js'
 import type { Metrics, MetricsSource } from '../observe/metrics.js'
 
 /**
@@ -10,8 +11,20 @@ import type { Metrics, MetricsSource } from '../observe/metrics.js'
 export class MetricsServer {
   private readonly http: Server
 
-  constructor(metrics: Metrics, source: MetricsSource) {
+  /** @param hosts names by which it may be called, besides those that cannot be a web page's */
+  constructor(metrics: Metrics, source: MetricsSource, hosts: readonly string[]) {
+    const names = hosts.map((host) => host.toLowerCase())
     this.http = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (req, res) => {
+      // Scrapers do not pipeline, and each response is as large as all metrics.
+      if (res.socket === null) {
+        req.socket.destroy()
+        return
+      }
+      if (!isCalledRight(req, names)) {
+        res.writeHead(421, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' })
+        res.end('This name is not known here. Add it to metrics.hosts, or use the IP address.\n')
+        return
+      }
       const path = (req.url ?? '').split('?', 1)[0]
       if ((req.method !== 'GET' && req.method !== 'HEAD') || path !== '/metrics') {
         res.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('GET /metrics\n')
@@ -47,4 +60,17 @@ export class MetricsServer {
     this.http.close()
     this.http.closeAllConnections()
   }
+}
+
+/**
+ * Whether the Host of a request is none that a web page could have: a page whose name points to this machine (DNS
+ * rebinding) could read the metrics in the browser of somebody who reaches them. Such a name has a dot.
+ */
+function isCalledRight(
+  { rawHeaders, httpVersionMinor, headers }: IncomingMessage,
+  names: readonly string[],
+): boolean {
+  if (findHostFlaw(rawHeaders, httpVersionMinor) !== null) return false
+  const name = readHostname(headers.host ?? 'localhost')
+  return isIP(name) !== 0 || !name.includes('.') || name.endsWith('.localhost') || names.includes(name)
 }

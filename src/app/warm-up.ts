@@ -98,7 +98,7 @@ function createWarmUpConfig(config: Config, port: number): Config {
     upstreams: [upstream],
     routes: [createRouteConfig(name)],
     aliases: [],
-    metrics: { listen: null },
+    metrics: { listen: null, hosts: [] },
   }
 }
 

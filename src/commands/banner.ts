@@ -68,6 +68,20 @@ export function formatBanner(banner: Banner): string {
   return lines.join('\n')
 }
 
+/** Where the banner is not shown in a terminal, it may be kept, and the key with it. */
+export function formatKeyWarning(): string {
+  return [
+    '  The key above is in this output now. If that is kept as a log, whoever reads',
+    '  the log has the key: issue another one where nothing is logged, and revoke',
+    '  this one:',
+    '',
+    '    npx thinwire keys add --env prod --team team1 --user me',
+    '    npx thinwire keys list',
+    '    npx thinwire keys revoke k_...',
+    '',
+  ].join('\n')
+}
+
 function headLines({ version, url, everyInterface }: Banner): string[] {
   if (everyInterface === null) return [`Thinwire ${version} listens on ${url}`, '']
   const port = everyInterface.slice(everyInterface.lastIndexOf(':') + 1)

@@ -55,7 +55,7 @@ function redirect(config: Config, doubles: readonly Double[]): Config {
     ...config,
     listen: { host: '127.0.0.1', port: 0 },
     keys: { ...config.keys, mode: 'off' },
-    metrics: { listen: null },
+    metrics: { listen: null, hosts: [] },
     cache: { ...config.cache, enabled: false },
     aliases: config.aliases.map((alias) => ({ ...alias, teams: null })),
     upstreams: config.upstreams.map((upstream, i) => ({

@@ -5,7 +5,7 @@ import type { Config, ConfigSource } from '../config/config.js'
 import { type Demo, startDemo } from '../demo/server.js'
 import type { Prices } from '../ledger/prices.js'
 import { type Log, openLog } from '../observe/log.js'
-import { describeRelay, formatBanner } from './banner.js'
+import { describeRelay, formatBanner, formatKeyWarning } from './banner.js'
 import { useDemo } from './demo-config.js'
 import { issueFirstKey } from './first-key.js'
 import { describeListenError } from './listening.js'
@@ -36,9 +36,12 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     flushOnExit(app)
     const ports = await app.listen()
     const key = issueFirstKey(app)
+    const isLogged = key !== null && process.stderr.isTTY !== true
     drainOnSignal(app, log, async () => demo?.close())
     if (demo === null) reloadOnHangup(app, log)
     options.print(formatBanner(describeRelay(app, ports, key, demo !== null)))
+    // A container or a service keeps what it prints.
+    if (isLogged) options.print(formatKeyWarning())
     await warmUp(app, log)
   } catch (error) {
     options.print(`thinwire: ${describeStartError(error)}`)

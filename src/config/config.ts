@@ -49,7 +49,7 @@ export interface Config {
   readonly cache: Readonly<ConfigFile['cache']>
   readonly log: Readonly<ConfigFile['log']>
   /** `listen` is null if there are no metrics. */
-  readonly metrics: { readonly listen: ListenAddress | null }
+  readonly metrics: { readonly listen: ListenAddress | null; readonly hosts: readonly string[] }
   /** Settings that are likely to surprise, for the log: one line each, which begins with the path in the file. */
   readonly warnings: readonly string[]
 }
@@ -79,7 +79,7 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
   const folder = file === null ? source.cwd : dirname(file)
   const problems: Problem[] = []
   const listen = resolveListen(source, parsed, problems)
-  const metrics = { listen: resolveMetricsListen(parsed, problems) }
+  const metrics = { listen: resolveMetricsListen(parsed, problems), hosts: parsed.metrics.hosts }
   const known = Reader === StandInSecrets ? withoutKeys(parsed) : parsed
   const destinations = resolveDestinations(known, new Reader(source.env, folder, problems))
   if (listen === null || problems.length > 0) throw new ConfigError(label, problems)

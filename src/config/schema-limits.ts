@@ -106,7 +106,7 @@ export const limits = z.strictObject({
     .describe(
       'Requests of one address that are refused for want of a valid key, or as no valid request. Further ones of that minute get 429, and their connection is closed; requests with a valid key are served. The ledger and the log have one line for all of them.',
     ),
-  headerFields: count(100_000).default(5_000).describe('Header fields of one request. 431 beyond it.'),
+  headerFields: count(100_000).default(500).describe('Header fields of one request. 431 beyond it.'),
   maxConcurrentRequests: count(1_000_000)
     .default(10_000)
     .describe('Requests in flight, all keys together. 503 beyond it.'),

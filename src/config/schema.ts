@@ -155,6 +155,12 @@ export const configSchema = z.strictObject({
         .describe(
           'HOST:PORT that serves `GET /metrics` to Prometheus, without a key: `127.0.0.1:9464`. `null`: no metrics.',
         ),
+      hosts: z
+        .array(z.string().min(1))
+        .default([])
+        .describe(
+          'Names by which a scraper may call that address, such as `thinwire.example.com`. IP addresses, `localhost` and names without a dot are accepted in any case. A web page could have a name of its own point there.',
+        ),
     })
     .prefault({}),
 })

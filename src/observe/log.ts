@@ -1,6 +1,7 @@
 import pino, { type Logger } from 'pino'
 import type { Config } from '../config/config.js'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
+import { showLines } from '../lib/visible-text.js'
 import { formatRequestLine } from './request-line.js'
 import { type OpenSink, openSink, type Sink } from './sink.js'
 
@@ -32,19 +33,19 @@ export class Log implements SummarySink {
   }
 
   debug(fields: Record<string, unknown>, message: string): void {
-    this.logger.debug(fields, message)
+    this.logger.debug(showFields(fields), showLines(message))
   }
 
   info(fields: Record<string, unknown>, message: string): void {
-    this.logger.info(fields, message)
+    this.logger.info(showFields(fields), showLines(message))
   }
 
   warn(fields: Record<string, unknown>, message: string): void {
-    this.logger.warn(fields, message)
+    this.logger.warn(showFields(fields), showLines(message))
   }
 
   error(fields: Record<string, unknown>, message: string): void {
-    this.logger.error(fields, message)
+    this.logger.error(showFields(fields), showLines(message))
   }
 
   /** Writes the line of a request, at `debug` if the relay answered by itself. */
@@ -61,6 +62,14 @@ export class Log implements SummarySink {
     const { level: _, time: __, msg, ...fields } = JSON.parse(line)
     this.logger[level](fields, msg)
   }
+}
+
+/** Names and texts of a line may be a client's: what a terminal obeys or hides is not in them. */
+function showFields(fields: Record<string, unknown>): Record<string, unknown> {
+  const shown: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(fields))
+    shown[name] = typeof value === 'string' ? showLines(value) : value
+  return shown
 }
 
 /** Opens the log on standard output. @param terminal whether standard output is a terminal */

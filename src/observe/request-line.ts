@@ -16,7 +16,7 @@ export function formatRequestLine(summary: RequestSummary, level: number): strin
     `{"level":${level},"time":"${formatTime(summary.closedAt)}","id":"${summary.request.id}","end":"${summary.outcome.end}","status":${summary.outcome.status},` +
     `"method":"${summary.request.method}","path":"${formatPath(summary)}",${formatKey(summary.request.key)},"model":${quoteName(summary.request.model)},` +
     `"stream":${summary.request.stream},"upstream":${quoteName(summary.outcome.upstream)},"attempts":${summary.outcome.attempts},"failed_attempts":${quoteName(summary.outcome.failures)},` +
-    `"upstream_request_id":${quoteJson(summary.outcome.upstreamRequestId)},` +
+    `"upstream_request_id":${quoteName(summary.outcome.upstreamRequestId)},` +
     `"error_code":${quoteJson(summary.outcome.errorCode)},"cause":${quoteJson(summary.outcome.cause)},"phase":"${summary.outcome.phase}","bytes_in":${summary.outcome.bytesIn},` +
     `"bytes_out":${summary.outcome.bytesOut},"pieces":${summary.outcome.chunks},"upstream_model":${quoteName(stats?.model ?? null)},` +
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +

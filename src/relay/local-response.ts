@@ -4,11 +4,18 @@ import type { Exchange } from '../exchange/exchange.js'
 import { formatServerTiming } from '../exchange/timing.js'
 import { buildPreflightHeaders } from '../http/cors.js'
 import { readContentLength } from '../http/request-headers.js'
+import { discardInput } from './discard-input.js'
 import type { RelayContext } from './relay-context.js'
 import { destroyResponse } from './reset.js'
 
 /** Milliseconds that the rest of a refused request's body is read, so that the client can read the response. */
 const LINGER_MS = 10_000
+
+/** Pieces of such a body that are parsed. Whoever sends more is read on, at far less cost, but its end is not seen. */
+const MOST_PIECES = 512
+
+/** Bytes of such a body that are read of a client without a key. */
+const KEYLESS_BYTES = 256 * 1024
 
 /** Bytes up to which Node reads an unread body to its end and keeps the connection. */
 const SMALL_BODY = 64 * 1024
@@ -108,5 +115,14 @@ function send(exchange: Exchange, status: number, body: string, isLast: boolean,
   const timer = setTimeout(close, LINGER_MS).unref()
   req.once('close', () => clearTimeout(timer))
   req.once('end', close)
-  req.resume()
+  let pieces = 0
+  let read = 0
+  req.on('data', ({ length }: Buffer) => {
+    pieces++
+    read += length
+    if (pieces < MOST_PIECES && read < KEYLESS_BYTES) return
+    // What is not read waits at the client: it takes no memory here.
+    if (exchange.request.key === null) req.socket.pause()
+    else if (pieces === MOST_PIECES) discardInput(req.socket)
+  })
 }

@@ -13,6 +13,7 @@ import type { ListenAddress } from '../config/listen.js'
 import { EMPTY } from '../lib/bytes.js'
 import { ignore } from '../lib/ignore.js'
 import type { Log } from '../observe/log.js'
+import { discardInput } from '../relay/discard-input.js'
 import { ConnectionCounts } from './connection-counts.js'
 import { HeldBytes } from './held-bytes.js'
 import { OpenFiles, readFileLimit } from './open-files.js'
@@ -187,7 +188,10 @@ export class Listener {
 
   private onRequest(req: IncomingMessage, res: ServerResponse, expects: Expectation): void {
     // Behind the last response of a connection nothing is served (RFC 9112, 9.6).
-    if (!req.socket.writable) return
+    if (!req.socket.writable) {
+      this.pipelining.stop()
+      return
+    }
     const isHeld =
       res.socket === null && this.pipelining.hold(req.socket, res, () => this.begin(req, res, expects))
     if (!isHeld) this.begin(req, res, expects)
@@ -298,9 +302,7 @@ export class Listener {
     for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`
     socket.end(`${text}\r\n${body}`)
     // Later bytes of the client must be read: else the close is a reset, which drops the response.
-    socket.removeAllListeners('data')
-    socket.on('data', ignore)
-    socket.resume()
+    discardInput(socket)
     const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref()
     socket.once('close', () => clearTimeout(timer))
   }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { BoundCounters } from '../lib/limit-counters.js'
 import type { ByteBudget } from '../relay/byte-budget.js'
+import { discardInput } from '../relay/discard-input.js'
 import { HeldBytes } from './held-bytes.js'
 
 /**
@@ -93,11 +94,16 @@ export class Pipelining {
     return true
   }
 
+  /** Stops the parser of the request that is in its callback, for good: nothing behind it is read. */
+  stop(): void {
+    this.mustStop = true
+  }
+
   /** The parser has stopped. @param rest the bytes that it has not read */
   onStopped(socket: Socket, rest: Buffer): void {
     const held = this.held.get(socket)
     if (held === undefined) {
-      socket.destroy()
+      discardInput(socket)
       return
     }
     held.readers = socket.listeners('data') as HeldRequest['readers']

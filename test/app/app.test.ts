@@ -45,7 +45,7 @@ test('an address that is taken is an error with the address and its setting, for
       const config = {
         ...plain,
         listen: isListen ? address : free,
-        metrics: { listen: isListen ? null : address },
+        metrics: { listen: isListen ? null : address, hosts: [] },
       }
       const app = await create(context, '127.0.0.1:0', { config })
       const error = await app.listen().catch((reason: unknown) => reason)

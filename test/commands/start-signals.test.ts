@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseResponses } from '../support/client.js'
-import { openStream, status, streaming } from '../support/start.js'
+import { configure, openStream, status, streaming } from '../support/start.js'
 import { clear, open, type Place, started, Thinwire } from '../support/thinwire.js'
 import { until, wait } from '../support/until.js'
 
@@ -168,6 +168,7 @@ test('a relay ends although its log reader has gone away', async (place) => {
 })
 
 test('a log reader that has stopped delays neither a request nor the end', async (place) => {
+  configure(place, { limits: { refusalsPerAddressPerMinute: 10_000 } })
   const thinwire = await started(place)
   thinwire.child.stdout?.pause()
   // More lines than the pipe and the buffers at both ends hold.

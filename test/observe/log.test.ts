@@ -111,4 +111,17 @@ test('a line in a terminal is readable where packages are symbolic links (npm li
   }
 })
 
+test('what a terminal obeys or hides is in no line, wherever it comes from', () => {
+  const lines: string[] = []
+  const sink = { write: (line: string) => void lines.push(line) }
+  const log = new Log(pino({ level: 'debug', base: null }, sink), sink)
+  const odd = 'a\u202eb\u2066c\u200bd\u2028e\u001bf\u009bg'
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) log[level]({ model: odd, count: 1 }, odd)
+  for (const line of lines) {
+    const { model, msg, count } = JSON.parse(line)
+    assert.equal([model, msg, count], ['a?b?c?d?e?f?g', 'a?b?c?d?e?f?g', 1])
+  }
+  assert.is(lines.length, 4)
+})
+
 test.run()

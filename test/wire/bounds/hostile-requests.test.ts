@@ -198,8 +198,24 @@ hostile(
     const many = await scene.relayed(`GET /v1/x HTTP/1.1\r\n${scene.auth}${names.join('')}\r\n`)
     assert.is(many.header('x3999'), '3999')
   },
-  { asked: 3 },
+  { asked: 3, settings: { limits: { headerFields: 4_010 } } },
 )
+
+for (const admitted of [true, false])
+  hostile(
+    `more header fields than limits.headerFields get 431 ${admitted ? 'with' : 'without'} a key, and one less does not`,
+    async (scene, client) => {
+      // Host and key are fields, too.
+      const head = admitted ? scene.auth : 'host: relay\r\n'
+      const fields = (count: number): string =>
+        `GET /healthz HTTP/1.1\r\n${head}${'a:\r\n'.repeat(count - (admitted ? 2 : 1))}\r\n`
+      assert.is((await scene.ask(fields(50))).status, 200)
+      client.send(fields(51) + SMUGGLED)
+      await assertRefused(scene, client, 431, 'headers_too_large')
+      assert.equal(scene.relay.inspect().boundsHit, { headerFields: 1 })
+    },
+    { settings: { limits: { headerFields: 50 } } },
+  )
 
 hostile(
   'a client that half-closes its connection after its request counts as gone',
