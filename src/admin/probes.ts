@@ -21,7 +21,8 @@ export function answerProbe(
     case '/healthz':
       return { status: 200, body: { status: 'ok' } }
     case '/readyz': {
-      const status = health.draining ? 'draining' : health.ready ? 'ready' : 'starting'
+      health.readiness.onAsked()
+      const status = health.draining ? 'draining' : health.readiness.isReady ? 'ready' : 'starting'
       const { targetHealth } = health
       const body = {
         status,

@@ -171,7 +171,7 @@ export class App {
     this.router = parts.router
     this.retiring = new Set()
     // Until `markReady`.
-    this.handler.ready = false
+    this.handler.readiness.isReady = false
   }
 
   /** The config that the relay follows now. */
@@ -218,7 +218,7 @@ export class App {
 
   /** `/readyz` says `ready` from now on. Requests are served before, too. */
   markReady(): void {
-    this.handler.ready = true
+    this.handler.readiness.isReady = true
   }
 
   /** Reads the key file at once, for a key that this process has issued. Other changes are found within a second. */

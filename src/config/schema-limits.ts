@@ -47,6 +47,11 @@ export const timeouts = z.strictObject({
     .describe(
       'How long a WebSocket stays open without a message and without an open response. It is closed after it, with code 1001. Within a response `idleMs` applies.',
     ),
+  readyGraceMs: duration(0)
+    .default(5_000)
+    .describe(
+      'How long `/readyz` answers 503 after SIGTERM while new requests are still taken, so that a balancer can stop sending them. It is a part of `drainMs`. Without a request for `/readyz` in the last two minutes there is no such wait.',
+    ),
   drainMs: duration(0)
     .default(30_000)
     .describe('How long open streams may continue after SIGTERM, before they are cut.'),

@@ -1,10 +1,11 @@
 import type { BoundCounters } from '../lib/limit-counters.js'
 import type { BreakerSnapshot } from '../routing/circuit-breaker.js'
+import type { Readiness } from './readiness.js'
 
 /** State of a relay, for health probes and metrics. */
 export interface RelayState {
   readonly draining: boolean
-  readonly ready: boolean
+  readonly readiness: Readiness
   /** Requests in flight. */
   readonly openCount: number
   /** Bytes of request bodies in memory. */

@@ -18,6 +18,7 @@ import { ignore } from '../lib/ignore.js'
 import { BoundCounters } from '../lib/limit-counters.js'
 import type { Log } from '../observe/log.js'
 import type { MetricsSource } from '../observe/metrics.js'
+import { Readiness } from '../observe/readiness.js'
 import type { LedgerState } from '../observe/relay-state.js'
 import { ByteBudget } from '../relay/byte-budget.js'
 import { sendError, sendJson } from '../relay/local-response.js'
@@ -65,8 +66,7 @@ export interface RequestHandlerParts {
 export class RequestHandler implements MetricsSource {
   readonly inFlight: InFlight
   readonly context: RelayContext
-  /** What `/readyz` says while it is not draining. Requests are answered in any case. */
-  ready: boolean
+  readonly readiness: Readiness
   private readonly config: Config
   private readonly admission: Admission
   private readonly log: Log
@@ -91,7 +91,7 @@ export class RequestHandler implements MetricsSource {
     const record = (summary: RequestSummary): void => this.recorder.add(summary)
     const { context, admission } = this
     this.sockets = new SocketDispatcher(parts.config, parts.router, context, admission, record, stored)
-    this.ready = true
+    this.readiness = new Readiness()
     this.bodyEvents = {
       onReady: (exchange, body) => this.continue(exchange, body),
       onReference: (exchange, body) => this.dispatcher.locate(exchange, body) !== null,
@@ -323,7 +323,7 @@ export class RequestHandler implements MetricsSource {
   }
 
   get draining(): boolean {
-    return this.context.draining
+    return this.readiness.isLeaving || this.context.draining
   }
 
   get bounds(): BoundCounters {
