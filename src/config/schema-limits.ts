@@ -17,9 +17,9 @@ export const timeouts = z.strictObject({
       'Longest silence within a response of an upstream. The response is cut after it. A stream has no limit in total.',
     ),
   clientStallMs: duration()
-    .default(120_000)
+    .default(60_000)
     .describe(
-      'A client that reads nothing for this long is disconnected, and its upstream request cancelled.',
+      'A client that takes nothing of what it is sent for this long is disconnected, and its upstream request cancelled. On Linux this is what the client has acknowledged; elsewhere it is noticed when the buffers of the kernel are full.',
     ),
   requestMs: duration()
     .default(300_000)
