@@ -42,6 +42,11 @@ export const timeouts = z.strictObject({
     .describe(
       'An upstream connection that was unused for longer takes no request that may not be sent twice, such as the upload of a file: a firewall or balancer may have forgotten the connection. Such a request gets a new one.',
     ),
+  upstreamAckMs: duration()
+    .default(3_000)
+    .describe(
+      'A request on a kept upstream connection that acknowledges nothing of it for this long is sent again on a new one, if it may be sent twice: a firewall or balancer has forgotten the connection. Only Linux tells what was acknowledged; elsewhere `firstByteMs` applies.',
+    ),
   websocketQuietMs: duration()
     .default(3_600_000)
     .describe(

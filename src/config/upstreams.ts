@@ -10,7 +10,7 @@ import { readApiKey, readHeaders } from './upstream-credentials.js'
 /** The timeouts that an upstream can override. Milliseconds. */
 export type UpstreamTimeouts = Pick<
   Timeouts,
-  'connectMs' | 'firstByteMs' | 'idleMs' | 'upstreamKeepAliveMs' | 'upstreamReuseMs'
+  'connectMs' | 'firstByteMs' | 'idleMs' | 'upstreamKeepAliveMs' | 'upstreamReuseMs' | 'upstreamAckMs'
 >
 
 /** One upstream, with its preset applied and its secrets read. */
@@ -168,5 +168,6 @@ export function resolveUpstreamTimeouts(
     idleMs: own.idleMs ?? general.idleMs,
     upstreamKeepAliveMs: general.upstreamKeepAliveMs,
     upstreamReuseMs: general.upstreamReuseMs,
+    upstreamAckMs: general.upstreamAckMs,
   }
 }

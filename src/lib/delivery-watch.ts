@@ -55,6 +55,11 @@ export class DeliveryWatch {
     return this.wasFound
   }
 
+  /** Something is unacknowledged, as far as the last reading tells. */
+  get isPending(): boolean {
+    return this.since !== null
+  }
+
   /**
    * To be called at each tick.
    * @param now `performance.now()`

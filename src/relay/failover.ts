@@ -101,6 +101,7 @@ export class Failover {
     for (let i = 0; i < attempts.length && !this.isSettled; ) {
       const attempt = attempts[i] as Attempt
       if (this.isLate(attempt, now)) this.onLate(attempt)
+      else if (this.isRepeatable && attempt.isForgotten(now)) this.onForgotten(attempt)
       else i++
     }
   }
@@ -277,6 +278,11 @@ export class Failover {
     if (attempt.probe === null) return now - since > attempt.target.upstream.timeouts.firstByteMs
     const { firstTokenMs } = this.options
     return firstTokenMs !== null && now - Math.max(since, attempt.probe.since) > firstTokenMs
+  }
+
+  /** A kept connection does not even take the request, which may be sent again on another one. */
+  private onForgotten(attempt: Attempt): void {
+    this.lose(attempt, attempt.failure('ETIMEDOUT', true), 'upstreamAckMs', 'upstream_timeout')
   }
 
   /** The attempt has reached a time limit. */

@@ -62,7 +62,11 @@ export class AttemptSender {
       sent = body.send(pieces)
       if (!Buffer.isBuffer(sent)) attempt.upload = sent
     }
-    target.upstream.dispatch({ method, path: address, headers, body: sent }, attempt, attempt.reuse)
+    attempt.connection = target.upstream.dispatch(
+      { method, path: address, headers, body: sent },
+      attempt,
+      attempt.reuse,
+    )
   }
 
   /**
