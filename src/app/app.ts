@@ -18,6 +18,7 @@ import { RequestHandler } from '../server/request-handler.js'
 import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
+import { AuthorityWatch } from './authority-watch.js'
 import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
@@ -146,6 +147,7 @@ export class App {
   private metricsServer: MetricsServer | null
   private configWatch: FileWatch | null
   private priceWatch: FileWatch | null
+  private readonly authorities: AuthorityWatch
   private current: Config
   private router: Router<Upstream>
   /** Upstreams of earlier configs that still have requests under way. */
@@ -167,6 +169,7 @@ export class App {
     this.metricsServer = null
     this.configWatch = null
     this.priceWatch = null
+    this.authorities = new AuthorityWatch(() => this.reload(), options.configPollMs)
     this.current = options.config
     this.router = parts.router
     this.retiring = new Set()
@@ -190,6 +193,7 @@ export class App {
       throw new ListenError(listen, 'listen', error)
     })
     const metricsPort = metrics.listen === null ? null : await this.listenForScrapers(metrics.listen)
+    if (this.options.source !== null) this.authorities.follow(this.current)
     if (this.options.source !== null && file !== null)
       this.configWatch = new FileWatch(file, () => this.reload(), this.options.configPollMs)
     if (this.options.prices !== null)
@@ -242,6 +246,7 @@ export class App {
   private apply(config: Config): void {
     const before = this.router
     this.current = config
+    this.authorities.follow(config)
     const upstreams = createUpstreams(config, before.upstreams)
     this.router = new Router(config, upstreams, createTargetStateLogger(this.log), before)
     this.handler.reconfigure(config, this.router)
@@ -305,6 +310,7 @@ export class App {
     this.listener.close()
     this.configWatch?.close()
     this.priceWatch?.close()
+    this.authorities.close()
     this.keepWarm.close()
     this.slowness.close()
   }

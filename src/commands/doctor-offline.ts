@@ -63,6 +63,7 @@ function redirect(config: Config, doubles: readonly Double[]): Config {
       origin: doubles[i]?.origin ?? '',
       proxy: null,
       ca: null,
+      caFile: null,
       servername: null,
       warm: false,
     })),

@@ -46,6 +46,8 @@ export interface UpstreamConfig {
   readonly timeouts: UpstreamTimeouts
   /** Certificate authorities to trust, PEM; null for the well-known ones. */
   readonly ca: string | null
+  /** The file that they come from; null if there is none. */
+  readonly caFile: string | null
   readonly servername: string | null
   readonly proxy: ProxyConfig | null
   /** What a price file has before its models; null for what the preset or the host tells. */
@@ -77,6 +79,7 @@ export function createUpstreamConfig(name: string, origin: string, timeouts: Tim
     maxConcurrentRequests: null,
     timeouts: resolveUpstreamTimeouts(timeouts),
     ca: null,
+    caFile: null,
     servername: null,
     proxy: null,
     priceProvider: null,
@@ -148,6 +151,7 @@ export function resolveUpstream(
     maxConcurrentRequests: entry.limits.maxConcurrentRequests ?? null,
     timeouts: resolveUpstreamTimeouts(context.timeouts, entry.timeouts),
     ca,
+    caFile: entry.tls.caFile === undefined ? null : secrets.locate(entry.tls.caFile),
     servername: entry.tls.servername ?? null,
     proxy: resolveProxy(entry.proxy, base.origin, path, secrets),
     priceProvider: entry.priceProvider ?? null,

@@ -3,6 +3,7 @@ import { buildErrorHeaders, ERRORS, type ErrorCode, formatErrorBody } from '../a
 import type { Exchange } from '../exchange/exchange.js'
 import { formatServerTiming } from '../exchange/timing.js'
 import { readContentLength } from '../http/request-headers.js'
+import { adviseOnTls } from '../lib/tls-advice.js'
 import type { RelayContext } from './relay-context.js'
 import { destroyResponse } from './reset.js'
 
@@ -70,7 +71,12 @@ export function sendUpstreamError(
   // undici refuses an invalid request: the client must change it, and no upstream has failed.
   const refused = code === 'invalid_request'
   exchange.conclude(refused ? 'refused' : 'upstream_failed', cause)
-  sendError(exchange, code, context.draining, refused ? undefined : `${ERRORS[code].message} (${cause})`)
+  sendError(
+    exchange,
+    code,
+    context.draining,
+    refused ? undefined : `${ERRORS[code].message} (${adviseOnTls(cause)})`,
+  )
 }
 
 function send(exchange: Exchange, status: number, body: string, isLast: boolean, headers: string[]): void {
