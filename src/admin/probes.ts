@@ -21,6 +21,7 @@ export function answerProbe(
     case '/healthz':
       return { status: 200, body: { status: 'ok' } }
     case '/readyz': {
+      health.readiness.onAsked()
       const status = describeReadiness(health)
       const { targetHealth } = health
       const body = {
@@ -40,10 +41,10 @@ export function answerProbe(
   }
 }
 
-function describeReadiness({ draining, ready, hasFiles }: RelayState): string {
+function describeReadiness({ draining, readiness, hasFiles }: RelayState): string {
   if (draining) return 'draining'
   if (!hasFiles) return 'out_of_files'
-  return ready ? 'ready' : 'starting'
+  return readiness.isReady ? 'ready' : 'starting'
 }
 
 type TargetCounts = Readonly<Record<BreakerState | 'cooling' | 'refused', number>>

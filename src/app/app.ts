@@ -20,6 +20,7 @@ import { RequestHandler } from '../server/request-handler.js'
 import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
+import { AuthorityWatch } from './authority-watch.js'
 import { createCredentialLogger } from './credential-log.js'
 import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
@@ -172,6 +173,7 @@ export class App {
   private metricsServer: MetricsServer | null
   private configWatch: FileWatch | null
   private priceWatch: FileWatch | null
+  private readonly authorities: AuthorityWatch
   private current: Config
   private router: Router<Upstream>
   /** Upstreams of earlier configs that still have requests under way. */
@@ -193,11 +195,12 @@ export class App {
     this.metricsServer = null
     this.configWatch = null
     this.priceWatch = null
+    this.authorities = new AuthorityWatch(() => this.reload(), options.configPollMs)
     this.current = options.config
     this.router = parts.router
     this.retiring = new Set()
     // Until `markReady`.
-    this.handler.ready = false
+    this.handler.readiness.isReady = false
   }
 
   /** The config that the relay follows now. */
@@ -217,6 +220,7 @@ export class App {
       throw new ListenError(listen, 'listen', error)
     })
     const metricsPort = metrics.listen === null ? null : await this.listenForScrapers(metrics.listen)
+    if (this.options.source !== null) this.authorities.follow(this.current)
     if (this.options.source !== null && file !== null)
       this.configWatch = new FileWatch(file, () => this.reload(), this.options.configPollMs)
     if (this.options.prices !== null)
@@ -246,7 +250,7 @@ export class App {
 
   /** `/readyz` says `ready` from now on. Requests are served before, too. */
   markReady(): void {
-    this.handler.ready = true
+    this.handler.readiness.isReady = true
   }
 
   /** Reads the key file at once, for a key that this process has issued. Other changes are found within a second. */
@@ -270,6 +274,7 @@ export class App {
   private apply(config: Config): void {
     const before = this.router
     this.current = config
+    this.authorities.follow(config)
     const upstreams = createUpstreams(config, before.upstreams, createCredentialLogger(this.log))
     const accounts = createAccountRules(config, this.log)
     this.router = new Router(config, upstreams, createTargetStateLogger(this.log), before, accounts)
@@ -334,6 +339,7 @@ export class App {
     this.listener.close()
     this.configWatch?.close()
     this.priceWatch?.close()
+    this.authorities.close()
     this.keepWarm.close()
     this.slowness.close()
   }

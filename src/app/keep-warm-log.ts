@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.js'
+import { adviseOnTls } from '../lib/tls-advice.js'
 import type { Log } from '../observe/log.js'
 import type { KeepWarmEvents } from '../upstream/keep-warm.js'
 
@@ -17,7 +18,7 @@ export function createKeepWarmLogger(log: Log, config: () => Config): KeepWarmEv
 
 /** @param cause an error code, such as ECONNREFUSED */
 function explain({ upstreams }: Config, name: string, cause: string): string {
-  if (cause !== 'ENOTFOUND' && cause !== 'EAI_AGAIN') return cause
+  if (cause !== 'ENOTFOUND' && cause !== 'EAI_AGAIN') return adviseOnTls(cause)
   const upstream = upstreams.find((entry) => entry.name === name)
   const origin = upstream?.proxy?.origin ?? upstream?.origin
   const host = origin === undefined ? 'its host' : new URL(origin).hostname

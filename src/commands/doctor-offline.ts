@@ -64,6 +64,7 @@ function redirect(config: Config, doubles: readonly Double[]): Config {
       cloud: null,
       proxy: null,
       ca: null,
+      caFile: null,
       servername: null,
       warm: false,
     })),

@@ -32,9 +32,9 @@ export const timeouts = z.strictObject({
       'The same for a key whose account has no quota or credit left, unless the upstream names a longer time.',
     ),
   clientStallMs: duration()
-    .default(120_000)
+    .default(60_000)
     .describe(
-      'A client that reads nothing for this long is disconnected, and its upstream request cancelled.',
+      'A client that takes nothing of what it is sent for this long is disconnected, and its upstream request cancelled. On Linux this is what the client has acknowledged; elsewhere it is noticed when the buffers of the kernel are full.',
     ),
   requestMs: duration()
     .default(300_000)
@@ -57,10 +57,20 @@ export const timeouts = z.strictObject({
     .describe(
       'An upstream connection that was unused for longer takes no request that may not be sent twice, such as the upload of a file: a firewall or balancer may have forgotten the connection. Such a request gets a new one.',
     ),
+  upstreamAckMs: duration()
+    .default(3_000)
+    .describe(
+      'A request on a kept upstream connection that acknowledges nothing of it for this long is sent again on a new one, if it may be sent twice: a firewall or balancer has forgotten the connection. Only Linux tells what was acknowledged; elsewhere `firstByteMs` applies.',
+    ),
   websocketQuietMs: duration()
     .default(3_600_000)
     .describe(
       'How long a WebSocket stays open without a message and without an open response. It is closed after it, with code 1001. Within a response `idleMs` applies.',
+    ),
+  readyGraceMs: duration(0)
+    .default(5_000)
+    .describe(
+      'How long `/readyz` answers 503 after SIGTERM while new requests are still taken, so that a balancer can stop sending them. It is a part of `drainMs`. Without a request for `/readyz` in the last two minutes there is no such wait.',
     ),
   drainMs: duration(0)
     .default(30_000)

@@ -35,6 +35,11 @@ export class Secrets {
     return ''
   }
 
+  /** @returns the absolute path of a file that the config names */
+  locate(file: string): string {
+    return resolve(this.folder, file)
+  }
+
   /**
    * Reads a secret of several lines.
    * @param path of the setting that refers to it
@@ -55,7 +60,7 @@ export class Secrets {
    */
   readFile(file: string, path: string): string | undefined {
     try {
-      return readFileSync(resolve(this.folder, file), 'utf8')
+      return readFileSync(this.locate(file), 'utf8')
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'unknown error'
       this.report(path, `the file ${file} cannot be read (${code})`)

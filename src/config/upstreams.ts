@@ -13,7 +13,7 @@ import { readUpstreamKeys, type UpstreamKey } from './upstream-keys.js'
 /** The timeouts that an upstream can override. Milliseconds. */
 export type UpstreamTimeouts = Pick<
   Timeouts,
-  'connectMs' | 'firstByteMs' | 'idleMs' | 'upstreamKeepAliveMs' | 'upstreamReuseMs'
+  'connectMs' | 'firstByteMs' | 'idleMs' | 'upstreamKeepAliveMs' | 'upstreamReuseMs' | 'upstreamAckMs'
 >
 
 /** One upstream, with its preset applied and its secrets read. */
@@ -54,6 +54,8 @@ export interface UpstreamConfig {
   readonly timeouts: UpstreamTimeouts
   /** Certificate authorities to trust, PEM; null for the well-known ones. */
   readonly ca: string | null
+  /** The file that they come from; null if there is none. */
+  readonly caFile: string | null
   readonly servername: string | null
   readonly proxy: ProxyConfig | null
   /** What a price file has before its models; null for what the preset or the host tells. */
@@ -87,6 +89,7 @@ export function createUpstreamConfig(name: string, origin: string, timeouts: Tim
     maxConcurrentRequests: null,
     timeouts: resolveUpstreamTimeouts(timeouts),
     ca: null,
+    caFile: null,
     servername: null,
     proxy: null,
     priceProvider: null,
@@ -175,6 +178,7 @@ export function resolveUpstream(
     maxConcurrentRequests: entry.limits.maxConcurrentRequests ?? null,
     timeouts: resolveUpstreamTimeouts(context.timeouts, entry.timeouts),
     ca,
+    caFile: entry.tls.caFile === undefined ? null : secrets.locate(entry.tls.caFile),
     servername: entry.tls.servername ?? null,
     proxy: resolveProxy(entry.proxy, base.origin, path, secrets),
     priceProvider: entry.priceProvider ?? null,
@@ -202,5 +206,6 @@ export function resolveUpstreamTimeouts(
     idleMs: own.idleMs ?? general.idleMs,
     upstreamKeepAliveMs: general.upstreamKeepAliveMs,
     upstreamReuseMs: general.upstreamReuseMs,
+    upstreamAckMs: general.upstreamAckMs,
   }
 }

@@ -1,10 +1,11 @@
 import type { BoundCounters } from '../lib/limit-counters.js'
 import type { TargetSnapshot } from '../routing/router.js'
+import type { Readiness } from './readiness.js'
 
 /** State of a relay, for health probes and metrics. */
 export interface RelayState {
   readonly draining: boolean
-  readonly ready: boolean
+  readonly readiness: Readiness
   /** False while the process is about to run out of file descriptors. */
   readonly hasFiles: boolean
   /** Requests in flight. */

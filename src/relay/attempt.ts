@@ -5,6 +5,7 @@ import type { BodyUpload } from '../exchange/request-body-handle.js'
 import type { Failure } from '../routing/outcome.js'
 import type { Target } from '../routing/route.js'
 import type { CreateTranslation } from '../translate/translation.js'
+import type { Connection } from '../upstream/connection.js'
 import type { Reuse } from '../upstream/connection-pool.js'
 import { type TappedSocket, takeRawSocket } from '../upstream/connector.js'
 import type { RelayLinks } from '../upstream/relay-links.js'
@@ -13,6 +14,7 @@ import type { Failover } from './failover.js'
 import type { AttemptPhase } from './failure.js'
 import type { ProbedResponse } from './probed-response.js'
 import type { RefusedRequest } from './refused-request.js'
+import { SilentConnection } from './silent-connection.js'
 
 /** Receives the body of a response. */
 export interface BodyHandler {
@@ -74,6 +76,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
   links: RelayLinks | null
   /** How the request was fitted to the target's model; null if it was sent as it came. */
   fitted: FittedTo | null
+  /** The connection that has the request; null before it is dispatched. */
+  connection: Connection | null
+  private silence: SilentConnection | null
   private readonly failover: Failover
   private receiver: BodyHandler | null
   /** Null while the request waits for a connection, because undici cannot abort it before; null again after the end. */
@@ -97,6 +102,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.translate = null
     this.links = null
     this.fitted = null
+    this.connection = null
+    this.silence = null
     this.failover = failover
     this.receiver = null
     this.abort = null
@@ -128,6 +135,17 @@ export class Attempt implements Dispatcher.DispatchHandler {
   get reuse(): Reuse {
     if (this.isRetry && this.corrections === 0) return 'none'
     return this.failover.isRepeatable ? 'any' : 'recent'
+  }
+
+  /** The upstream acknowledges nothing on this connection, which was kept. The connection is dropped then. */
+  isForgotten(now: number): boolean {
+    if (this.phase !== 'waiting' || this.probe !== null || this.connection === null) return false
+    const limitMs = this.target.upstream.timeouts.upstreamAckMs
+    if (now - this.startedAt < limitMs / 2) return false
+    this.silence ??= new SilentConnection(this.connection)
+    if (!this.silence.isForgotten(now, limitMs)) return false
+    this.silence.drop()
+    return true
   }
 
   /** Sends the rest of the response to another receiver. */

@@ -1,5 +1,13 @@
 import type { ServerResponse } from 'node:http'
+import { DeliveryWatch } from '../lib/delivery-watch.js'
 import { destroyResponse, resetSocket } from './reset.js'
+
+/**
+ * How old what is known of the client's connection may be; while the relay reads nothing from it, it is the only way
+ * to learn that the client has left. A reading takes 10 ms of a thread on large machines.
+ */
+const DELIVERY_MS = 15_000
+const UNREAD_DELIVERY_MS = 2_000
 
 /** The client's connection during a response: finds stalled clients, and breaks responses off. */
 export class ClientConnection {
@@ -8,11 +16,14 @@ export class ClientConnection {
   private queuedBefore: number
   /** When that number last changed: `performance.now()`. */
   private since: number
+  /** Null before the client's turn. */
+  private delivery: DeliveryWatch | null
 
   constructor(res: ServerResponse) {
     this.res = res
     this.queuedBefore = 0
     this.since = 0
+    this.delivery = null
   }
 
   /** Starts the stall clock: the client has to take the queued bytes from now on. */
@@ -21,16 +32,40 @@ export class ClientConnection {
     this.queuedBefore = this.queued()
   }
 
-  /** Whether the client has taken nothing for longer than `limitMs`. @param now `performance.now()` */
-  hasStalled(now: number, limitMs: number): boolean {
+  /**
+   * Whether the client has taken nothing for longer than `limitMs`. Where the kernel tells what a client has
+   * acknowledged, this counts: the client's machine has gone, or its program reads nothing. Elsewhere it is what the
+   * kernel takes, whose buffers hold megabytes.
+   * @param now `performance.now()`
+   * @param isPending the relay waits for the client
+   */
+  hasStalled(now: number, limitMs: number, isPending: boolean): boolean {
+    const { socket } = this.res
     const queued = this.queued()
     // A pipelined response whose turn has not come cannot be taken yet.
-    if (queued !== this.queuedBefore || this.res.socket === null) {
+    if (queued !== this.queuedBefore || socket === null) {
       this.queuedBefore = queued
       this.since = now
-      return false
     }
-    return now - this.since > limitMs
+    if (socket === null || socket.destroyed) return false
+    this.delivery ??= new DeliveryWatch(socket)
+    const maxAgeMs = socket.isPaused() || !this.res.req.complete ? UNREAD_DELIVERY_MS : DELIVERY_MS
+    const undeliveredMs = this.delivery.check(now, Math.min(maxAgeMs, limitMs / 4))
+    return this.delivery.isInformed ? undeliveredMs > limitMs : isPending && now - this.since > limitMs
+  }
+
+  /**
+   * Whether the client has left, as far as the last call of `hasStalled` knows. Node does not notice that while the
+   * connection is paused: because of requests behind this one, or of a body that the upstream does not take. And after
+   * a FIN it waits until the client has taken what was written, which may never be.
+   */
+  get hasLeft(): boolean {
+    return this.delivery?.hasLeft === true || this.res.socket?.readableEnded === true
+  }
+
+  /** Closes the connection of a client that has left, which tells everybody. */
+  leave(): void {
+    this.res.socket?.destroy()
   }
 
   /**

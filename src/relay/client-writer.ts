@@ -185,7 +185,8 @@ export class ClientWriter implements ResponseSink, Stage {
 
   onTick(now: number): void {
     const pending = this.isBlocked || this.state === 'flushing' || this.state === 'closed'
-    if (pending && this.connection.hasStalled(now, this.stallMs)) this.giveUp()
+    if (this.connection.hasStalled(now, this.stallMs, pending)) this.giveUp()
+    else if (this.isOpen && this.connection.hasLeft) this.connection.leave()
     else this.feed.onTick(now)
   }
 

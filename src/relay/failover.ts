@@ -2,21 +2,14 @@ import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { readErrorCode } from '../lib/error-code.js'
 import type { ErrorFacts } from '../routing/error-facts.js'
-import {
-  CREDENTIAL_MISSING,
-  classifyFailure,
-  EMPTY_RESPONSE,
-  type FailureKind,
-  FIRST_BYTE_LATE,
-  FIRST_TOKEN_LATE,
-} from '../routing/outcome.js'
+import { CREDENTIAL_MISSING, classifyFailure, EMPTY_RESPONSE, type FailureKind } from '../routing/outcome.js'
 import { isDecidedByBody } from '../routing/refusal.js'
 import type { Decision } from '../routing/retry-policy.js'
 import type { Target } from '../routing/route.js'
 import { wasConnectionReused } from '../upstream/connector.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { Attempt, type BodyHandler, type ResponseHead } from './attempt.js'
-import { hedgeDelay, isLate, waitsSince } from './attempt-limits.js'
+import { findLapse, hedgeDelay, type Lapse, waitsSince } from './attempt-limits.js'
 import type { FailoverOptions, ResponseHandler } from './failover-options.js'
 import { classifyError, TOO_SLOW } from './failure.js'
 import type { FallbackResponse } from './fallback-response.js'
@@ -98,8 +91,9 @@ export class Failover {
     // A late attempt is removed from the list, or wins. Its replacement is added at the end, and is not late yet.
     for (let i = 0; i < attempts.length && !this.isSettled; ) {
       const attempt = attempts[i] as Attempt
-      if (isLate(attempt, this.exchange, this.options, now)) this.onLate(attempt)
-      else i++
+      const lapse = findLapse(attempt, this.exchange, this.options, this.isRepeatable, now)
+      if (lapse === null) i++
+      else this.onLapse(attempt, lapse)
     }
   }
 
@@ -306,14 +300,13 @@ export class Failover {
   }
 
   /** The attempt has reached a time limit. */
-  private onLate(attempt: Attempt): void {
+  private onLapse(attempt: Attempt, { kind, setting }: Lapse): void {
     const { probe } = attempt
-    const kind = classifyFailure(attempt.failure(probe === null ? FIRST_BYTE_LATE : FIRST_TOKEN_LATE, false))
     const isPassed = probe !== null && this.options.firstTokenMs === null
     if (isPassed) this.options.onHeld()
     // Or no other target is left: go on with this response, as if there were no limit.
     if (probe !== null && (isPassed || this.decide(attempt, kind) === 'accept')) this.onContent(probe)
-    else this.lose(attempt, kind, probe === null ? 'firstByteMs' : 'firstTokenMs', 'upstream_timeout')
+    else this.lose(attempt, kind, setting, 'upstream_timeout')
   }
 
   /** The attempt has failed. @param code the client's error if no target succeeds */

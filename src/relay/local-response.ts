@@ -4,6 +4,7 @@ import type { Exchange } from '../exchange/exchange.js'
 import { formatServerTiming } from '../exchange/timing.js'
 import { buildPreflightHeaders } from '../http/cors.js'
 import { readContentLength } from '../http/request-headers.js'
+import { adviseOnTls } from '../lib/tls-advice.js'
 import { discardInput } from './discard-input.js'
 import type { RelayContext } from './relay-context.js'
 import { destroyResponse } from './reset.js'
@@ -84,7 +85,12 @@ export function sendUpstreamError(
   // undici refuses an invalid request: the client must change it, and no upstream has failed.
   const refused = code === 'invalid_request'
   exchange.conclude(refused ? 'refused' : 'upstream_failed', cause)
-  sendError(exchange, code, context.draining, refused ? undefined : `${ERRORS[code].message} (${cause})`)
+  sendError(
+    exchange,
+    code,
+    context.draining,
+    refused ? undefined : `${ERRORS[code].message} (${adviseOnTls(cause)})`,
+  )
 }
 
 function send(exchange: Exchange, status: number, body: string, isLast: boolean, headers: string[]): void {

@@ -24,7 +24,7 @@ export class UnreadResponse implements Stage {
   }
 
   onTick(now: number): void {
-    if (this.isOver || !this.connection.hasStalled(now, this.stallMs)) return
+    if (this.isOver || !this.connection.hasStalled(now, this.stallMs, true)) return
     this.isOver = true
     this.context.bounds.hit('clientStallMs')
     this.connection.giveUp()

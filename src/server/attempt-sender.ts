@@ -80,7 +80,11 @@ export class AttemptSender {
     const links = new RelayLinks(target.upstream, req, this.publicUrl, !isGeneration(path))
     attempt.links = links
     const handler = mayHoldLinks(method, path) ? new LinkedResponse(attempt, links) : attempt
-    target.upstream.dispatch({ method, path: address, headers, body: sent }, handler, attempt.reuse)
+    attempt.connection = target.upstream.dispatch(
+      { method, path: address, headers, body: sent },
+      handler,
+      attempt.reuse,
+    )
   }
 
   /**
@@ -106,7 +110,7 @@ export class AttemptSender {
     const built = buildUpstreamRequest(inCloud, destination, this.passthrough)
     adaptHeaders(messages, built.headers)
     attempt.translate = adaptResponse(messages, built.translate)
-    upstream.dispatch(
+    attempt.connection = upstream.dispatch(
       { method: request.method, path: built.path, headers: built.headers, body: adapted.body },
       attempt,
       attempt.reuse,

@@ -143,10 +143,17 @@ export class Listener {
   }
 
   /**
-   * Stops accepting, lets open exchanges come to their end for `timeouts.drainMs`, then closes what is left.
+   * Lets `/readyz` fail for `timeouts.readyGraceMs`, if anybody asks for it. Then stops accepting, lets open exchanges
+   * come to their end until `timeouts.drainMs` have passed, and closes what is left.
    * @returns how many had to be cut
    */
   async drain(): Promise<number> {
+    const { drainMs, readyGraceMs } = this.config.timeouts
+    const deadline = performance.now() + drainMs
+    if (this.handler.readiness.isProbed) {
+      this.handler.readiness.isLeaving = true
+      await waitWhileListening(Math.min(readyGraceMs, drainMs))
+    }
     this.handler.context.draining = true
     this.address = null
     // WebSockets without an open response are closed at once.
@@ -154,7 +161,6 @@ export class Listener {
     // The platform may not wait for as long as `drainMs`.
     this.handler.noteOpen(performance.now())
     const closed = new Promise<void>((resolve) => this.http.close(() => resolve()))
-    const deadline = performance.now() + this.config.timeouts.drainMs
     // A compressed response is metered for some milliseconds after it has been sent.
     while (!this.handler.idle && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
@@ -360,6 +366,11 @@ function withoutUpgrade(req: IncomingMessage): Buffer {
     head += `${raw[i]}: ${value}\r\n`
   }
   return Buffer.from(`${head}\r\n`, 'latin1')
+}
+
+/** It does not keep the process alive: an open listener does. */
+function waitWhileListening(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref())
 }
 
 function clamp(value: number, least: number, most: number): number {

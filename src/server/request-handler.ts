@@ -15,6 +15,7 @@ import { ignore } from '../lib/ignore.js'
 import { BoundCounters } from '../lib/limit-counters.js'
 import type { Log } from '../observe/log.js'
 import type { MetricsSource } from '../observe/metrics.js'
+import { Readiness } from '../observe/readiness.js'
 import type { LedgerState } from '../observe/relay-state.js'
 import { ByteBudget } from '../relay/byte-budget.js'
 import { sendError } from '../relay/local-response.js'
@@ -51,8 +52,7 @@ import { Waiting } from './waiting.js'
 export class RequestHandler implements MetricsSource {
   readonly inFlight: InFlight
   readonly context: RelayContext
-  /** What `/readyz` says while it is not draining. Requests are answered in any case. */
-  ready: boolean
+  readonly readiness: Readiness
   /** False while the process is about to run out of file descriptors. */
   hasFiles: boolean
   private readonly config: Config
@@ -86,8 +86,8 @@ export class RequestHandler implements MetricsSource {
     this.local = new LocalAnswers(this, admission)
     this.refusals = new Refusals(parts.config, addresses, context.bounds, parts.log, record)
     this.sockets = new SocketDispatcher(parts.config, parts.router, context, admission, record, stored)
-    this.ready = true
     this.hasFiles = true
+    this.readiness = new Readiness()
     this.bodyEvents = {
       onReady: (exchange, body) => this.continue(exchange, body),
       onReference: (exchange, body) => this.dispatcher.locate(exchange, body) !== null,
@@ -306,7 +306,7 @@ export class RequestHandler implements MetricsSource {
   }
 
   get draining(): boolean {
-    return this.context.draining
+    return this.readiness.isLeaving || this.context.draining
   }
 
   get bounds(): BoundCounters {

@@ -167,6 +167,10 @@ export class ConnectionPool implements ConnectionEvents {
     if (connection.idleSince !== null && isConnectionLost(error)) this.dropUnusedSince(connection.idleSince)
   }
 
+  onForgotten({ idleSince }: Connection): void {
+    if (idleSince !== null) this.dropUnusedSince(idleSince)
+  }
+
   onClosed(connection: Connection): void {
     if (!this.current.delete(connection)) return
     const at = this.idle.indexOf(connection)

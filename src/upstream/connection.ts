@@ -9,6 +9,8 @@ export interface ConnectionEvents {
   onClosed(connection: Connection): void
   /** It was lost under a request. Called after the request was told, and before `onFree` or `onClosed`. */
   onLost(connection: Connection, error: Error): void
+  /** The upstream does not acknowledge what it is sent. */
+  onForgotten(connection: Connection): void
 }
 
 /** One connection to an upstream: undici's client, which opens it with the first request, and the socket below. */
@@ -18,6 +20,7 @@ export class Connection {
   /** Null before it is open, and after it was closed. */
   socket: Socket | null
   private readonly client: Client
+  private readonly events: ConnectionEvents
 
   constructor(
     origin: string,
@@ -27,6 +30,7 @@ export class Connection {
   ) {
     this.idleSince = null
     this.socket = null
+    this.events = events
     this.client = new Client(origin, {
       ...options,
       connect: (target, callback) =>
@@ -61,6 +65,11 @@ export class Connection {
 
   dispatch(request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
     this.client.dispatch(request, handler)
+  }
+
+  /** The network has forgotten it. */
+  forget(): void {
+    this.events.onForgotten(this)
   }
 
   /** Closes it when its request has ended. */

@@ -5,11 +5,12 @@ import { Exchange } from '../../src/exchange/exchange.js'
 import type { RequestSummary } from '../../src/exchange/summary.js'
 import { BoundCounters } from '../../src/lib/limit-counters.js'
 import { Metrics, type MetricsSource } from '../../src/observe/metrics.js'
+import { Readiness } from '../../src/observe/readiness.js'
 
 const NOTHING: MetricsSource = {
   draining: false,
-  ready: true,
   hasFiles: true,
+  readiness: new Readiness(),
   openCount: 0,
   bufferedBytes: 0,
   cacheBytes: 0,

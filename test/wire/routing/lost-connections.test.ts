@@ -87,4 +87,52 @@ test('a request that may not be sent twice uses a connection that had a request 
   await upstream.close()
 })
 
+/** Elsewhere nothing tells what was acknowledged. */
+const onLinux = process.platform === 'linux' ? test : test.skip
+
+onLinux('a request that a kept connection does not acknowledge is sent again on a new one', async () => {
+  const upstream = await ScriptedUpstream.start(async (request) => {
+    await request.write(whole('200 OK', `from ${request.connection}`))
+    // What the kernel has no room for is not acknowledged, as if packets were dropped.
+    if (request.connection <= 2) request.socket.pause()
+  })
+  const relay = await startRelay(upstream.url, { timeouts: { upstreamAckMs: 400 } })
+  const first = await Promise.all([post(relay, CHAT, BODY), post(relay, CHAT, BODY)])
+  assert.equal(first.map((response) => response.body.toString()).sort(), ['from 1', 'from 2'])
+  await until(() => relay.inspect().upstreams[0]?.connected === 2, 'the connections to be kept')
+  const large = `{"model":"m","messages":[{"role":"user","content":"${'x'.repeat(24 * 1024 * 1024)}"}]}`
+  const response = await post(relay, CHAT, large)
+  assert.is(response.status, 200, response.body.toString())
+  assert.match(response.body.toString(), /^from [34]$/)
+  // The other kept connection, which is as old, is not tried any more.
+  assert.match((await post(relay, CHAT, BODY)).body.toString(), /^from [34]$/)
+  const [, , line] = await relay.requests(4)
+  assert.match(String(line?.failed_attempts), /upstreamAckMs/)
+  await relay.close()
+  await upstream.close()
+})
+
+onLinux(
+  'a request that a kept connection has acknowledged waits for its response, and is sent once',
+  async () => {
+    const answer = gate()
+    const upstream = await ScriptedUpstream.start(async (request) => {
+      if (upstream.requests.length > 1) await answer.opened
+      await request.write(whole('200 OK', 'fine'))
+    })
+    const relay = await startRelay(upstream.url, { timeouts: { upstreamAckMs: 40 } })
+    await post(relay, CHAT, BODY)
+    await until(() => relay.inspect().upstreams[0]?.connected === 1, 'the connection to be kept')
+    const response = post(relay, CHAT, BODY)
+    await upstream.request(1)
+    // Several readings of the kernel's table.
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    answer.open()
+    assert.is((await response).status, 200)
+    assert.is(upstream.requests.length, 2)
+    await relay.close()
+    await upstream.close()
+  },
+)
+
 test.run()

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createSecureServer as createHttp2Server } from 'node:http2'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -7,7 +8,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { WebSocket, WebSocketServer } from 'ws'
 import { selfSigned } from '../../support/certificate.js'
-import { auth, startRelay } from '../../support/relay.js'
+import { auth, post, startRelay } from '../../support/relay.js'
 import { until } from '../../support/until.js'
 
 const NAME = 'upstream.example'
@@ -87,5 +88,49 @@ for (const [how, tls, cause] of UNTRUSTED) {
     }
   })
 }
+
+const ADVICE: Array<[string, Record<string, unknown>, RegExp]> = [
+  ['an unknown authority', { servername: NAME }, /DEPTH_ZERO_SELF_SIGNED_CERT: .*tls\.caFile/],
+  ['a wrong name', { caFile: join(folder, 'ca.pem') }, /ERR_TLS_CERT_ALTNAME_INVALID: .*tls\.servername/],
+]
+for (const [what, tls, advice] of ADVICE) {
+  test(`the error of an upstream with ${what} names the setting to change`, async () => {
+    assert.match((await tryUpstream(tls)).body, advice)
+  })
+}
+
+test('the error of an upstream that speaks HTTP/2 alone names the protocol', async () => {
+  const server = createHttp2Server({ ...certificate, allowHTTP1: false })
+  server.on('sessionError', () => {})
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const tls = { caFile: join(folder, 'ca.pem'), servername: NAME }
+  const relay = await startRelay({ up: { baseUrl: `https://127.0.0.1:${port}/v1`, tls } })
+  const response = await post(relay, '/v1/x', '{}')
+  assert.is(response.status, 502)
+  assert.match(response.body.toString(), /does not speak HTTP\/1\.1/)
+  await relay.close()
+  server.close()
+})
+
+test('a certificate file that is replaced is followed without a signal', async () => {
+  const server = createServer(certificate, (req, res) => req.resume().on('end', () => res.end('fine')))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const caFile = join(folder, 'replaced.pem')
+  writeFileSync(caFile, other.cert)
+  const tls = { caFile, servername: NAME }
+  const relay = await startRelay({ up: { baseUrl: `https://127.0.0.1:${port}/v1`, tls } }, {}, {}, 20)
+  assert.is((await post(relay, '/v1/x', '{}')).status, 502)
+  writeFileSync(`${caFile}.new`, `${other.cert}${certificate.cert}`)
+  renameSync(`${caFile}.new`, caFile)
+  const used = (): boolean =>
+    relay.lines.some(({ msg }) => msg === 'the config was read again and is in use now')
+  await until(used, 'the new file to be used')
+  assert.is((await post(relay, '/v1/x', '{}')).status, 200)
+  await relay.close()
+  server.closeAllConnections()
+  server.close()
+})
 
 test.run()

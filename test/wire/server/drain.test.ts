@@ -233,4 +233,67 @@ test('a drain with drainMs 0 closes everything at once', () =>
     { timeouts: { drainMs: 0 } },
   ))
 
+const READYZ = 'GET /readyz HTTP/1.1\r\nhost: relay\r\n\r\n'
+const PATIENT = { timeouts: { readyGraceMs: 60_000, drainMs: 60_000 } }
+
+test('a balancer that asks for /readyz gets 503 ahead of the end, while new requests are still answered', () =>
+  withRelay(
+    twoEvents(Promise.resolve()),
+    async (scene) => {
+      assert.is((await scene.ask(READYZ)).status, 200)
+      void scene.relay.app.drain()
+      const probe = await scene.ask(READYZ)
+      assert.is(probe.status, 503)
+      assert.is(JSON.parse(probe.body.toString()).status, 'draining')
+      const response = await scene.ask(get(scene, '/v1/short'))
+      assert.is(response.status, 200)
+      assert.is(headerOf(response, 'connection'), 'keep-alive')
+    },
+    PATIENT,
+  ))
+
+test('the listener closes when readyGraceMs are over, and the drain goes on', () => {
+  const second = gate()
+  return withRelay(
+    twoEvents(second.opened),
+    async (scene) => {
+      assert.is((await scene.ask(READYZ)).status, 200)
+      const client = await scene.client()
+      client.send(get(scene))
+      await client.sees('data: 1')
+      const drained = scene.relay.app.drain()
+      while (await listens(scene.relay.port)) await new Promise((resolve) => setTimeout(resolve, 5))
+      assert.is(client.ending, null)
+      second.open()
+      assert.ok((await client.response()).complete)
+      assert.is(await drained, 0)
+    },
+    { timeouts: { readyGraceMs: 50, drainMs: 60_000 } },
+  )
+})
+
+test('a relay whose /readyz nobody has asked for stops accepting at once', () =>
+  withRelay(
+    twoEvents(Promise.resolve()),
+    async (scene) => {
+      assert.is((await scene.ask(get(scene, '/v1/short'))).status, 200)
+      assert.is(await scene.relay.app.drain(), 0)
+      assert.is(await listens(scene.relay.port), false)
+    },
+    PATIENT,
+  ))
+
+test('readyGraceMs is a part of drainMs', () =>
+  withRelay(
+    ENDLESS,
+    async (scene) => {
+      assert.is((await scene.ask(READYZ)).status, 200)
+      const client = await scene.client()
+      client.send(get(scene))
+      await client.sees('data: 1')
+      assert.is(await scene.relay.app.drain(), 1)
+    },
+    { timeouts: { readyGraceMs: 60_000, drainMs: 50 } },
+  ))
+
 test.run()

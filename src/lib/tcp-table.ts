@@ -1,0 +1,135 @@
+import { fstatSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import type { Socket } from 'node:net'
+
+/** One line for each connection of this network namespace (Linux, proc(5)). */
+const FILES: readonly string[] = ['/proc/net/tcp', '/proc/net/tcp6']
+
+/** The state and the queue of a connection on which nothing is to be told: ESTABLISHED, nothing unacknowledged. */
+const QUIET = ' 01 00000000:'
+
+/** The other side has sent its FIN, and this side has not read as far. */
+const CLOSE_WAIT = 0x08
+
+/** What the kernel knows of a connection. */
+export interface TcpEntry {
+  /** Bytes that were written to it, and that the other side has not acknowledged. */
+  readonly unacknowledged: number
+  /** The other side has closed its half. */
+  readonly isClosedByPeer: boolean
+}
+
+const NOTHING: TcpEntry = { unacknowledged: 0, isClosedByPeer: false }
+
+/**
+ * The kernel's table of TCP connections. Node tells when the kernel has taken some bytes, and nothing of whether the
+ * other side has: a client that has vanished looks like one that reads, until the kernel's buffer is full. Linux alone
+ * tells it, here; elsewhere the table is never read.
+ *
+ * It is read in Node's thread pool, all at once, and at most as often as somebody needs it.
+ */
+export class TcpTable {
+  /** Number of the last reading that was begun. */
+  begun: number
+  /** Number of the last reading that is complete. */
+  complete: number
+  private beganAt: number
+  private isMissing: boolean
+  private entries: ReadonlyMap<number, TcpEntry>
+  private inodes: ReadonlySet<number>
+
+  constructor() {
+    this.begun = 0
+    this.complete = 0
+    this.beganAt = Number.NEGATIVE_INFINITY
+    this.isMissing = process.platform !== 'linux'
+    this.entries = new Map()
+    this.inodes = new Set()
+  }
+
+  /** Begins a reading, unless one was begun within `maxAgeMs`. @param now `performance.now()` */
+  want(now: number, maxAgeMs: number): void {
+    if (this.isMissing || this.begun !== this.complete || now - this.beganAt < maxAgeMs) return
+    this.begun++
+    this.beganAt = now
+    void this.read()
+  }
+
+  /** What the last reading tells of a connection; null if it is not in the table: closed by a reset, above all. */
+  find(inode: number): TcpEntry | null {
+    return this.entries.get(inode) ?? (this.inodes.has(inode) ? NOTHING : null)
+  }
+
+  private async read(): Promise<void> {
+    try {
+      const texts = await Promise.all(FILES.map((file) => readFile(file, 'latin1').catch(() => '')))
+      const entries = new Map<number, TcpEntry>()
+      const inodes = new Set<number>()
+      for (const text of texts) parseTcpTable(text, entries, inodes)
+      this.entries = entries
+      this.inodes = inodes
+      // Not even the listener's own connections: no such file, or a sandbox without it.
+      if (inodes.size === 0) this.isMissing = true
+    } finally {
+      this.complete = this.begun
+    }
+  }
+}
+
+/**
+ * Reads the text of such a file.
+ * @param entries gets those on which there is something to tell, by inode
+ * @param inodes gets all
+ */
+export function parseTcpTable(text: string, entries: Map<number, TcpEntry>, inodes: Set<number>): void {
+  // The first line has the names of the columns.
+  let at = text.indexOf('\n') + 1
+  // ` 12: 0100007F:8B72 0100007F:81CD 01 0000006B:00000000 01:00000012 00000000     0        0 4005024 2 ...`
+  for (let end = text.indexOf('\n', at); end !== -1; at = end + 1, end = text.indexOf('\n', at)) {
+    const colon = text.indexOf(': ', at)
+    const local = text.indexOf(' ', colon + 2)
+    const remote = text.indexOf(' ', local + 1)
+    const [, , inode] = text
+      .slice(remote + 42, end)
+      .trimStart()
+      .split(/ +/, 3)
+    if (inode === undefined || inode === '0') continue
+    inodes.add(Number(inode))
+    if (text.startsWith(QUIET, remote)) continue
+    const state = Number.parseInt(text.slice(remote + 1, remote + 3), 16)
+    const unacknowledged = Number.parseInt(text.slice(remote + 4, remote + 12), 16)
+    entries.set(Number(inode), { unacknowledged, isClosedByPeer: state === CLOSE_WAIT })
+  }
+}
+
+/** The kernel has one table for all. */
+export const TCP_TABLE = new TcpTable()
+
+/** Members of Node's handles that its types leave out. */
+export interface TcpHandle {
+  readonly fd?: number
+  /** Bytes that were written to the handle. */
+  readonly bytesWritten?: number
+  /** Those of them that the kernel has not taken. */
+  readonly writeQueueSize?: number
+  /** The handle below a TLS handle. */
+  readonly _parent?: TcpHandle
+}
+
+/** The TCP handle of a connection; undefined if it is closed. */
+export function tcpHandleOf(socket: Socket): TcpHandle | undefined {
+  const handle = (socket as { _handle?: TcpHandle | null })._handle ?? undefined
+  return handle?._parent ?? handle
+}
+
+/** The number that the kernel's tables know a connection by; null if it has none. */
+export function inodeOf(handle: TcpHandle | undefined): number | null {
+  const fd = handle?.fd
+  if (fd === undefined || fd < 0) return null
+  try {
+    return fstatSync(fd).ino
+  } catch {
+    // Closed in the meantime.
+    return null
+  }
+}
