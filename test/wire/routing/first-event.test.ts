@@ -268,6 +268,19 @@ test('a stream without content is held back for no longer than heldMs, and then 
   )
 })
 
+test('what is made in the background is not made a second time', async () => {
+  const made = streaming([event({ type: 'response.created', response: { id: 'resp_1' } })])
+  await withTargets(
+    [made, ANSWER],
+    async ({ ask, upstreams }) => {
+      const body = '{"model":"m","background":true,"stream":true,"input":"x"}'
+      assert.match((await ask('/v1/responses', body)).body.toString(), /resp_1/)
+      assert.is(upstreams[1]?.requests.length, 0)
+    },
+    { route: { firstTokenMs: 5_000 } },
+  )
+})
+
 test('a beginning that cannot be read passes as it comes', async () => {
   const odd = [
     whole('200 OK', 'x', 'content-type: audio/mpeg'),
