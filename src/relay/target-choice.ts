@@ -24,14 +24,14 @@ const REFUSALS: readonly number[] = [400, 404, 422]
 export class TargetChoice {
   /** Whether the request may be repeated although an upstream may have acted on it. */
   private readonly mayRepeat: boolean
-  private readonly method: string
+  private readonly request: Pick<RequestFacts, 'method' | 'path' | 'background'>
   private readonly firstTokenMs: number | null
   private readonly isConversation: boolean
   private readonly walk: TargetWalk<Upstream>
 
-  constructor(request: Pick<RequestFacts, 'method' | 'path'>, options: FailoverOptions) {
+  constructor(request: Pick<RequestFacts, 'method' | 'path' | 'background'>, options: FailoverOptions) {
     this.mayRepeat = options.failover ?? isFailoverDefault(request.method, request.path)
-    this.method = request.method
+    this.request = request
     this.firstTokenMs = options.firstTokenMs
     this.isConversation = options.correct !== null
     this.walk = new TargetWalk(options.targets, options.order)
@@ -71,7 +71,7 @@ export class TargetChoice {
       hasKey: this.walk.hasKey(target.upstream),
       hasOther: open > 1 || this.walk.hasOther(target.upstream),
       failover: this.mayRepeat,
-      idempotent: isIdempotent(this.method),
+      idempotent: isIdempotent(this.request.method),
     })
   }
 
@@ -88,6 +88,9 @@ export class TargetChoice {
    */
   mayProbe({ status, raw }: ResponseHead, hasOther: boolean): boolean {
     if (status !== 200 || !this.mayRepeat || !(hasOther || this.walk.hasNext())) return false
-    return this.firstTokenMs !== null || (this.method === 'POST' && isReadable(raw))
+    const { method, background } = this.request
+    // What is made in the background exists from its head on: another target would make it a second time.
+    if (background === true) return false
+    return this.firstTokenMs !== null || (method === 'POST' && isReadable(raw))
   }
 }

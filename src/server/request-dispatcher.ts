@@ -232,13 +232,19 @@ function orderAccount(
   return order.filter((i) => targets[i]?.place === place)
 }
 
+/** Whether any target has said that it lacks a model: few ever do. */
+function hasMissing(targets: Route<Upstream>['targets']): boolean {
+  for (const { missing } of targets) if (!missing.isEmpty) return true
+  return false
+}
+
 /** Targets that have said that they lack the model come last. @param asked the model of the request */
 function deferMissing(
   order: readonly number[],
   { targets }: Route<Upstream>,
   asked: string | null,
 ): readonly number[] {
-  if (order.length === 1 || order.every((i) => targets[i]?.missing.isEmpty !== false)) return order
+  if (order.length === 1 || !hasMissing(targets)) return order
   const now = performance.now()
   const lacks = (i: number): boolean => {
     const target = targets[i]

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createTargetStateLogger } from '../../src/observe/health-log.js'
+import { createAccountLogger, createTargetStateLogger } from '../../src/observe/health-log.js'
 import type { Log } from '../../src/observe/log.js'
 
 interface Line {
@@ -25,6 +25,26 @@ test('each change of a circuit writes one line, and an opened circuit a warning'
     ],
   )
   assert.equal(lines[0]?.fields, { target: 'openai', from: 'closed', to: 'open', why: 'ECONNREFUSED' })
+})
+
+test('what upstreams say of the accounts is a warning, and its end is told as well', () => {
+  const lines: Line[] = []
+  const write = (level: string) => (fields: unknown, text: string) => lines.push({ level, fields, text })
+  const accounts = createAccountLogger({ info: write('info'), warn: write('warn') } as unknown as Log)
+  accounts.onCredential('openai#spare', 'credential')
+  accounts.onCredential('openai#spare', 'quota')
+  accounts.onCredential('openai#spare', null)
+  accounts.onMissingModel('azure', 'gpt-x')
+  assert.equal(
+    lines.map(({ level, fields }) => [level, fields]),
+    [
+      ['warn', { upstream: 'openai#spare', why: 'credential' }],
+      ['warn', { upstream: 'openai#spare', why: 'quota' }],
+      ['info', { upstream: 'openai#spare', why: null }],
+      ['warn', { target: 'azure', model: 'gpt-x' }],
+    ],
+  )
+  for (const { text } of lines) assert.match(text, /openai#spare|azure/)
 })
 
 test.run()

@@ -6,6 +6,7 @@ import type { RequestSummary } from '../../src/exchange/summary.js'
 import { BoundCounters } from '../../src/lib/limit-counters.js'
 import { Metrics, type MetricsSource } from '../../src/observe/metrics.js'
 import { Readiness } from '../../src/observe/readiness.js'
+import { BREAKER_DEFAULTS, CircuitBreaker } from '../../src/routing/circuit-breaker.js'
 
 const NOTHING: MetricsSource = {
   draining: false,
@@ -75,6 +76,21 @@ test('requests that failed are counted by what shows it, also those with an erro
     'status 1',
     'stream_error 2',
   ])
+})
+
+test('a target whose key is refused, spent, or whose model is missing is shown with the reason', async () => {
+  const breaker = new CircuitBreaker(BREAKER_DEFAULTS, () => {}).snapshot(0)
+  const reasons = ['credential', 'quota', 'model', null] as const
+  const targetHealth = new Map(reasons.map((refused) => [`a#${refused}`, { ...breaker, refused }]))
+  const text = await new Metrics().render({ ...NOTHING, targetHealth })
+  for (const refused of reasons)
+    for (const why of ['credential', 'quota', 'model'])
+      assert.ok(
+        text.includes(
+          `thinwire_target_refused{target="a#${refused}",why="${why}"} ${refused === why ? 1 : 0}\n`,
+        ),
+        `${refused} ${why}`,
+      )
 })
 
 test.run()

@@ -268,6 +268,44 @@ test('a stream without content is held back for no longer than heldMs, and then 
   )
 })
 
+test('a stream that is translated is held and translated alike, in any framing', async () => {
+  const start = event({ id: 'c', choices: [{ index: 0, delta: { role: 'assistant', content: '' } }] })
+  const body = '{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}'
+  const route = { translate: true }
+  for (const framing of FRAMINGS) {
+    const good = streaming([start, ...GOOD], framing)
+    for (const scripts of [[good], [good, ANSWER], [streaming([start, ERRORS[1]?.[1] ?? ''], framing), good]])
+      await withTargets(
+        scripts,
+        async ({ ask, record }) => {
+          const response = await ask('/v1/messages', body)
+          assert.ok(response.complete)
+          const text = response.body.toString()
+          assert.match(
+            text,
+            /event: message_start\n[\s\S]*"text":"Hello"[\s\S]*event: message_stop\n/,
+            framing,
+          )
+          assert.is((await record()).end, 'done')
+        },
+        { route, entry: { apis: ['chat'] } },
+      )
+  }
+})
+
+test('what is made in the background is not made a second time', async () => {
+  const made = streaming([event({ type: 'response.created', response: { id: 'resp_1' } })])
+  await withTargets(
+    [made, ANSWER],
+    async ({ ask, upstreams }) => {
+      const body = '{"model":"m","background":true,"stream":true,"input":"x"}'
+      assert.match((await ask('/v1/responses', body)).body.toString(), /resp_1/)
+      assert.is(upstreams[1]?.requests.length, 0)
+    },
+    { route: { firstTokenMs: 5_000 } },
+  )
+})
+
 test('a beginning that cannot be read passes as it comes', async () => {
   const odd = [
     whole('200 OK', 'x', 'content-type: audio/mpeg'),
