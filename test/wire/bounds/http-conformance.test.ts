@@ -15,6 +15,8 @@ interface Case {
   readonly right: readonly number[]
   /** The connection has to be closed: nothing behind this request can be told apart. */
   readonly closes?: true
+  /** The next request is sent when this one is answered. */
+  readonly isAlone?: true
   /** Requests that may reach the upstream; of refused ones, none. */
   readonly relayed?: number
 }
@@ -273,11 +275,15 @@ const CASES: readonly Case[] = [
     closes: true,
     relayed: 1,
   },
-  good(
-    'RFC 9110 7.8',
-    'an offer of another protocol, which is ignored',
-    get(`/v1/x HTTP/1.1\r\n%Aconnection: upgrade\r\nupgrade: h2c${END}`),
-  ),
+  {
+    ...good(
+      'RFC 9110 7.8',
+      'an offer of another protocol, which is ignored',
+      get(`/v1/x HTTP/1.1\r\n%Aconnection: upgrade\r\nupgrade: h2c${END}`),
+    ),
+    // Node 24 and newer drop what comes in one piece with such an offer.
+    isAlone: true,
+  },
   bad(
     'RFC 9112 9.3',
     'bytes that are no request behind one',
@@ -297,9 +303,13 @@ const CASES: readonly Case[] = [
 /** Stands behind each request: it must be read as a request where the connection stays open, and in no other case. */
 const NEXT = 'GET /healthz HTTP/1.1\r\nhost: relay\r\nx-next: 1\r\n\r\n'
 
-async function answerOf(scene: Scene, { bytes, closes }: Case): Promise<{ status: number; open: boolean }> {
+async function answerOf(
+  scene: Scene,
+  { bytes, closes, isAlone }: Case,
+): Promise<{ status: number; open: boolean }> {
   const client = await scene.client()
   client.send(Buffer.from(bytes.replaceAll('%A', scene.auth), 'latin1'))
+  if (isAlone === true) await client.response()
   // What is no complete request to the relay may wait for more.
   client.send(NEXT)
   const answers = (): number => (client.text.match(/HTTP\/1\.1 (?!100)\d{3} /g) ?? []).length
