@@ -14,7 +14,7 @@ test.after.each(runClock)
 /** Sends the head and the first part of a body. */
 async function begin(scene: Scene, body: string, first: number): Promise<RawClient> {
   const client = await scene.client()
-  client.send(`POST /v1/x HTTP/1.1\r\n${scene.auth}content-length: ${body.length}\r\n\r\n`)
+  client.send(`POST /v1/embeddings HTTP/1.1\r\n${scene.auth}content-length: ${body.length}\r\n\r\n`)
   client.send(body.slice(0, first))
   return client
 }
@@ -138,7 +138,7 @@ test('a model without a route is refused only when the prompt is complete, becau
       const response = await other.response()
       assert.is(response.status, 404)
       assert.is(JSON.parse(response.body.toString()).error.code, 'no_route')
-      assert.is(scene.upstream.connections, 1)
+      assert.is(scene.upstream.requests.length, 0)
     },
     { routes: [{ model: 'gpt-*', upstream: 'up' }] },
   ))
