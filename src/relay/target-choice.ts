@@ -39,7 +39,7 @@ export class TargetChoice {
 
   /** The request may be sent twice to one upstream, also if that has acted on it. */
   get isRepeatable(): boolean {
-    return this.mayRepeat || isIdempotent(this.method)
+    return this.mayRepeat || isIdempotent(this.request.method)
   }
 
   /** Whether a target is left to try. */

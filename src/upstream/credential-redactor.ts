@@ -2,7 +2,7 @@ import { Transform, type TransformCallback } from 'node:stream'
 import type { UpstreamConfig } from '../config/upstreams.js'
 import { EMPTY } from '../lib/bytes.js'
 import { listBase64Forms, listTextForms } from './secret-forms.js'
-import { WireRedactor } from './wire-redactor.js'
+import { HELD_MIN, WireRedactor } from './wire-redactor.js'
 
 /** Replaces a credential in a header. */
 const HIDDEN = '***'
@@ -74,9 +74,14 @@ export class CredentialRedactor {
     return new BodyRedactor(this.secrets)
   }
 
+  /** The same for a success, which passes as it arrives. */
+  answer(): BodyRedactor {
+    return new BodyRedactor(this.secrets, HELD_MIN)
+  }
+
   /** Creates the redactor of an event stream that undici has taken out of its chunks. */
   events(): BodyRedactor {
-    return new BodyRedactor(this.streamed)
+    return new BodyRedactor(this.streamed, HELD_MIN)
   }
 
   /** Creates the redactor of an event stream in chunks, as they are on the wire. */
@@ -99,15 +104,23 @@ export class CredentialRedactor {
 /** Redacts one body as it arrives. Only bytes that may begin a credential are held back until the next chunk. */
 export class BodyRedactor {
   private readonly secrets: readonly Buffer[]
+  private readonly heldMin: number
+  /** The beginning of what may be a credential. */
   private held: Buffer
+  /** Bytes of it that have passed. */
+  private passed: number
 
-  constructor(secrets: readonly Buffer[]) {
+  /** @param heldMin fewer bytes that may begin a credential are not held back */
+  constructor(secrets: readonly Buffer[], heldMin = 1) {
     this.secrets = secrets
+    this.heldMin = heldMin
     this.held = EMPTY
+    this.passed = 0
   }
 
   /** @returns the bytes so far, without those that are held back */
   push(chunk: Buffer): Buffer {
+    const { passed } = this
     let bytes = this.held.length === 0 ? chunk : Buffer.concat([this.held, chunk])
     for (const secret of this.secrets) {
       let at = bytes.indexOf(secret)
@@ -115,16 +128,19 @@ export class BodyRedactor {
       if (at !== -1 && bytes === chunk) bytes = Buffer.from(bytes)
       for (; at !== -1; at = bytes.indexOf(secret, at)) bytes.fill(STAR, at, at + secret.length)
     }
-    const end = bytes.length - this.countBegun(bytes)
-    this.held = Buffer.from(bytes.subarray(end))
-    return bytes.subarray(0, end)
+    const begun = this.countBegun(bytes)
+    const end = begun < this.heldMin ? bytes.length : bytes.length - begun
+    this.held = begun === 0 ? EMPTY : Buffer.from(bytes.subarray(bytes.length - begun))
+    this.passed = end === bytes.length ? begun : Math.max(0, passed - end)
+    return bytes.subarray(passed, Math.max(passed, end))
   }
 
   /** The body has ended, so the bytes that were held back are no credential. */
   end(): Buffer {
-    const { held } = this
+    const rest = this.held.subarray(this.passed)
     this.held = EMPTY
-    return held
+    this.passed = 0
+    return rest
   }
 
   /** Counts the bytes at the end that are the beginning of a credential. */

@@ -92,7 +92,7 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
       filterRawSocket(redactor.wire())
       return
     }
-    this.body = redactor.body()
+    this.body = status < 300 ? redactor.answer() : redactor.body()
     // The handler behind this one must not divert a body that has to be redacted.
     takeRawSocket()
   }

@@ -7,6 +7,9 @@ const CR = 0x0d
 /** Bytes of the longest line between two chunks, with its line ends (RFC 9112, 7.1). */
 const FRAMING_MAX = 64
 
+/** Fewer bytes are not held back: they are what all keys of a vendor begin with. */
+export const HELD_MIN = 8
+
 /**
  * Hides credentials in a chunked body on the wire, also where a size line or the end of a read divides one. The length
  * stays the same. A read is searched once for each form of a credential, and its chunks are followed from size line to
@@ -20,7 +23,10 @@ export class WireRedactor {
   private readonly needles: readonly Buffer[]
   private readonly longest: number
   private readonly ends: ChunkEnds
+  /** The beginning of what may be a credential. */
   private held: Buffer
+  /** Bytes of it that have passed, as they are too few to tell anything. */
+  private passed: number
 
   constructor(secrets: readonly Buffer[]) {
     this.secrets = secrets
@@ -28,15 +34,18 @@ export class WireRedactor {
     this.longest = Math.max(...secrets.map(({ length }) => length))
     this.ends = new ChunkEnds()
     this.held = EMPTY
+    this.passed = 0
   }
 
   /** @returns the bytes so far, without those that are held back; the given ones are not changed */
   push(read: Buffer): Buffer {
     const divides = this.ends.mayDivide(read)
-    const bytes = this.held.length === 0 ? read : Buffer.concat([this.held, read])
+    const { held, passed } = this
+    const bytes = held.length === 0 ? read : Buffer.concat([held, read])
     this.held = EMPTY
-    if (divides || bytes !== read || this.mayHold(bytes)) return this.redact(bytes, 0)
-    return endsBetweenLines(bytes) ? bytes : this.redact(bytes, bytes.length - this.longest - FRAMING_MAX)
+    this.passed = 0
+    if (divides || bytes !== read || this.mayHold(bytes)) return this.redact(bytes, 0, passed)
+    return endsBetweenLines(bytes) ? bytes : this.redact(bytes, bytes.length - this.longest - FRAMING_MAX, 0)
   }
 
   private mayHold(bytes: Buffer): boolean {
@@ -44,7 +53,8 @@ export class WireRedactor {
     return false
   }
 
-  private redact(bytes: Buffer, from: number): Buffer {
+  /** @param passed bytes at the beginning that have passed */
+  private redact(bytes: Buffer, from: number, passed: number): Buffer {
     let redacted = bytes
     let end = bytes.length
     for (const secret of this.secrets) {
@@ -60,8 +70,11 @@ export class WireRedactor {
         for (const i of found) redacted[i] = STAR
       }
     }
-    if (end < bytes.length) this.held = Buffer.from(redacted.subarray(end))
-    return redacted.subarray(0, end)
+    if (end === bytes.length) return redacted.subarray(passed)
+    this.held = Buffer.from(redacted.subarray(end))
+    const isHeld = this.held.length >= HELD_MIN
+    this.passed = isHeld ? Math.max(0, passed - end) : this.held.length
+    return redacted.subarray(passed, isHeld ? Math.max(passed, end) : bytes.length)
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Keyring } from '../../../src/access/keyring.js'
+import { limitKeys } from '../../support/limit-keys.js'
 import { startRelay, type TestRelay } from '../../support/relay.js'
 import { type Received, ScriptedUpstream, whole } from '../../support/upstream.js'
 import { readModels, readPaths } from './readings.js'
@@ -122,8 +122,7 @@ export async function withRule(
   const secret = await ScriptedUpstream.start(answer)
   const relay = await startRelay({ up: { baseUrl: up.url }, private: { baseUrl: secret.url } }, settings)
   try {
-    const { keyring } = relay.app as unknown as { readonly keyring: Keyring }
-    for (const record of keyring.list()) Object.assign(record, { models })
+    limitKeys(relay, models)
     await act({ relay, up, private: secret })
   } finally {
     await relay.close()

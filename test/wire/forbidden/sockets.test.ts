@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { WebSocket } from 'ws'
-import type { Keyring } from '../../../src/access/keyring.js'
+import { limitKeys } from '../../support/limit-keys.js'
 import { startRelay } from '../../support/relay.js'
 import { until } from '../../support/until.js'
 import { type Accepted, Peer, SocketUpstream } from '../websocket/sockets.js'
@@ -81,8 +81,7 @@ async function withSockets(
 ): Promise<void> {
   const upstream = new SocketUpstream()
   const relay = await startRelay({ up: { baseUrl: await upstream.start() } }, settings)
-  const { keyring } = relay.app as unknown as { readonly keyring: Keyring }
-  for (const record of keyring.list()) Object.assign(record, { models })
+  limitKeys(relay, models)
   const peers: Peer[] = []
   try {
     await act({

@@ -88,7 +88,7 @@ test('the prompt is recorded by estimate if the client leaves before the respons
     },
   ))
 
-test('the tokens of a compressed prompt are not estimated', () =>
+test('the tokens of a compressed prompt are estimated by its text', () =>
   withRelay(answer, async (scene) => {
     await scene.ask(post(scene, gzipSync(BODY), 'content-encoding: gzip\r\n'))
     await scene.ask(post(scene, BODY, 'content-encoding: identity\r\n'))
@@ -96,7 +96,7 @@ test('the tokens of a compressed prompt are not estimated', () =>
     assert.equal(
       records.map(({ prompt_tokens, usage_source }) => [prompt_tokens, usage_source]),
       [
-        [null, 'none'],
+        [8, 'estimated'],
         [8, 'estimated'],
       ],
     )

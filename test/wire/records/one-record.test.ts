@@ -49,7 +49,8 @@ test('a credential that was pasted into a model, path or user agent is neither i
     for (const [i, name] of names.entries()) {
       const body = JSON.stringify({ model: `my ${name}` })
       const request = `POST /v1/x/${name} HTTP/1.1\r\n${scene.auth}user-agent: ${name}\r\ncontent-length: ${body.length}`
-      assert.is((await scene.ask(`${request}\r\n\r\n${body}`)).status, 200)
+      // A path with a whole key of the relay goes nowhere.
+      assert.is((await scene.ask(`${request}\r\n\r\n${body}`)).status, i === 0 ? 400 : 200)
       const line = (await scene.relay.requests(i + 1))[i]
       assert.equal([line?.model, line?.path], ['my ***', '/v1/x/***'])
       const record = (await scene.relay.records(i + 1))[i]
