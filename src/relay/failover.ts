@@ -8,6 +8,7 @@ import type { Decision } from '../routing/retry-policy.js'
 import type { Target } from '../routing/route.js'
 import { wasConnectionReused } from '../upstream/connector.js'
 import type { Upstream } from '../upstream/upstream.js'
+import { AccountWatch } from './account-watch.js'
 import { Attempt, type BodyHandler, type ResponseHead } from './attempt.js'
 import { findLapse, hedgeDelay, type Lapse, waitsSince } from './attempt-limits.js'
 import type { FailoverOptions, ResponseHandler } from './failover-options.js'
@@ -335,7 +336,8 @@ export class Failover {
       breaker.succeed(attempt.ticket, now, isEarly ? null : now - waitsSince(attempt, exchange))
       exchange.setResponder(breaker, attempt.ticket)
       reportServed(attempt, this.asked(attempt).model)
-    }
+    } else if (this.options.ownsCredential)
+      exchange.setResponder(new AccountWatch(attempt, head.status), attempt.ticket)
     this.winner = attempt
     this.hedgeTimer?.stop()
     this.fallbacks?.forget()

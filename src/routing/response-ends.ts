@@ -13,7 +13,9 @@ export class ResponseEnds implements SummarySink {
     const error = summary.stats?.error ?? findFailure(summary)
     // A response that its client did not see to its end tells nothing.
     if (error === null && end !== 'done') return
-    const isOwn = error !== null && findErrorStatus(error) >= 500
+    // Of an error response, whoever listens judges the error; see `AccountWatch`.
+    const isRefusal = summary.outcome.status !== null && summary.outcome.status >= 400
+    const isOwn = error !== null && (isRefusal || findErrorStatus(error) >= 500)
     responder.settle(responderTicket, performance.now(), isOwn ? error : null)
   }
 }

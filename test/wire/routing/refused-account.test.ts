@@ -154,6 +154,27 @@ test('a refused key is logged once, and shown in /readyz', async () => {
   })
 })
 
+test('a quota that is used up is seen where no other target is left, too, and the response passes as it came', async () => {
+  const body = error('You exceeded your current quota', {
+    type: 'insufficient_quota',
+    code: 'insufficient_quota',
+  })
+  await withTargets([refusing('429 No', body)], async ({ relay, ask }) => {
+    const response = await ask()
+    assert.is(response.status, 429)
+    assert.equal(JSON.parse(response.body.toString()), body)
+    await until(() => restsOf(relay) === 'quota', 'the quota to be seen')
+  })
+  await withTargets(
+    [refusing('429 No', error('slow', { code: 'rate_limit_exceeded' }))],
+    async ({ relay, ask, record }) => {
+      await ask()
+      await record()
+      assert.is(restsOf(relay), 'target')
+    },
+  )
+})
+
 test('a compressed refusal is judged by its status, and passes as it came', async () => {
   const gzip =
     (status: string): Script =>
