@@ -5,13 +5,14 @@ import { COLLECTIONS } from './stored-collections.js'
  * What a request has to do with a model, by its method and path:
  * - `body`: its body names the model that runs
  * - `path`: its path does
+ * - `query`: its query does; the body is a description of a media session (SDP), or says the same
  * - `optional`: its body may name one; without it, none is chosen
  * - `deep`: its body names models below the top level, at least one
  * - `hidden`: it runs a model that it does not name: that of a stored object, or of a file
  * - `none`: it runs no model
  * - `unknown`: no API that is known here has it
  */
-export type ModelUse = 'body' | 'path' | 'optional' | 'deep' | 'hidden' | 'none' | 'unknown'
+export type ModelUse = 'body' | 'path' | 'query' | 'optional' | 'deep' | 'hidden' | 'none' | 'unknown'
 
 const READS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS'])
 
@@ -57,7 +58,7 @@ export function findModelUse(method: string, path: string): ModelUse {
 
 /** Whether the model that such a request names decides where it goes. */
 export function namesModel(use: ModelUse): boolean {
-  return use === 'body' || use === 'path' || use === 'optional' || use === 'deep'
+  return use === 'body' || use === 'path' || use === 'query' || use === 'optional' || use === 'deep'
 }
 
 const MODEL_IN_PATH =

@@ -1,5 +1,6 @@
+import { isAtOrBelow } from '../api/api-of-path.js'
 import type { ErrorCode } from '../api/errors.js'
-import { findPathModel, isAmbiguousPath, type ModelUse, namesModel } from '../api/model-use.js'
+import { findModelUse, findPathModel, isAmbiguousPath, type ModelUse, namesModel } from '../api/model-use.js'
 import { readQueryModel } from '../api/query-model.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import { collectModels } from '../json/deep-models.js'
@@ -25,6 +26,12 @@ export interface GateBody {
   readonly flaw: BodyFlaw | null
   /** To be called only when the body is complete. */
   join(): Buffer
+}
+
+/** What a request has to do with a model. */
+export function findUse({ method, path, query }: Pick<GateRequest, 'method' | 'path' | 'query'>): ModelUse {
+  const isQuery = query !== '' && method === 'POST' && isAtOrBelow(path, '/realtime')
+  return isQuery && readQueryModel(query).model !== null ? 'query' : findModelUse(method, path)
 }
 
 /**
@@ -66,6 +73,7 @@ export function findDoubt(request: GateRequest, body: GateBody | null, use: Mode
   if (inQuery !== null) return inQuery
   if (body === null) return null
   if (body.flaw !== null) return DOUBT_OF_FLAW[body.flaw]
+  if (use === 'query') return findSessionDoubt(request, body)
   if (body.isComplete && !body.peeked.isWhole) return UNREADABLE
   // Each copy is replaced by the model of the path.
   if (request.deployment !== null) return null
@@ -82,6 +90,15 @@ function findQueryDoubt(
   if (named.model === null) return null
   const other = deployment ?? model
   return other === named.model || (other === null && body === null) ? null : QUERY
+}
+
+/** Beside a query that names the model, a body is a description of a media session (RFC 8866), or names the same one. */
+function findSessionDoubt({ path, query }: GateRequest, body: GateBody): GateRefusal | null {
+  if (!body.isComplete || body.join().subarray(0, 2).toString('latin1') === 'v=') return null
+  if (!body.peeked.isWhole) return UNREADABLE
+  const { model } = readQueryModel(query)
+  const models = findDeepModels(path, body)
+  return hasOneReading(body) && models.every((each) => each === model) ? null : QUERY
 }
 
 function findPathDoubt(path: string, { peeked }: GateBody): GateRefusal | null {

@@ -1,7 +1,7 @@
 import { holdsKey } from '../access/key-traces.js'
 import { BODY_PATHS, type BodyApi, findBodyApi } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
-import { findModelUse, type ModelUse } from '../api/model-use.js'
+import type { ModelUse } from '../api/model-use.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import type { Peek } from '../json/peek.js'
 import type { Reference } from '../json/references.js'
@@ -24,6 +24,7 @@ import {
   findDeepModels,
   findDoubt,
   findNamedModel,
+  findUse,
   type GateBody,
   type GateRefusal,
   isPathDoubt,
@@ -117,7 +118,7 @@ export function planRequest(
   isLast = false,
 ): Plan {
   const { method, path, team } = request
-  const use = findModelUse(method, path)
+  const use = findUse(request)
   const gate = passGate(request, body, use, rules)
   if (gate !== null) return gate
   const model = findNamedModel(request, body, use)

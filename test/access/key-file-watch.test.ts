@@ -96,7 +96,8 @@ test('lines that were changed or removed are told of, and so is an older copy of
   ring.reload()
   const byHand = `key file ${place.file}: lines were changed or removed by hand; see: thinwire keys audit`
   const restored = `key file ${place.file}: keys that were revoked are valid again (${record.id}); it may be an older copy`
-  assert.equal(await settled(place, ring), [restored, byHand, byHand, byHand])
+  const lost = `key file ${place.file} has lost keys (1): they are refused from now on; it may be an older copy`
+  assert.equal(await settled(place, ring), [restored, byHand, byHand, lost, byHand])
 })
 
 test('a key that was put into a line by mistake is not repeated', async (place) => {

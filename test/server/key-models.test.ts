@@ -64,7 +64,7 @@ test('a key with a list of models runs no other, and sees no other', async () =>
       const response = await client.response()
       assert.is(response.status, status, `${request} ${body}`)
       client.destroy()
-      if (status === 403) assert.match(response.body.toString(), /permission_error|model_not_allowed/)
+      if (status === 403) assert.match(response.body.toString(), /permission_error|model_not_allowed/i)
     }
     const client = await relay.client()
     client.send(`GET /v1/models HTTP/1.1\r\n${auth(relay)}\r\n`)

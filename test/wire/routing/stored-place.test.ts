@@ -10,7 +10,13 @@ const RESPONSE = { model: 'm', input: 'hi' }
 /** The first upstream comes first, but for a model that only the second one has, and for what has no model. */
 const TWO = {
   routes: [
-    { path: ['/conversations', '/threads', '/files'], upstream: 'b' },
+    {
+      path: [
+        ...['/conversations', '/threads', '/files', '/batches', '/vector_stores'],
+        ...['/uploads', '/containers', '/evals'],
+      ],
+      upstream: 'b',
+    },
     { targets: [{ upstream: 'a' }, { upstream: 'b' }], failover: true },
   ],
   models: { 'at-b': { upstream: 'b' } },
