@@ -121,9 +121,10 @@ export class RequestFields {
 
   /** The members as a body. */
   formatBody(): Pick<WrittenRequest, 'body' | 'peeked'> {
-    // No field whose place is asked for stands behind the history.
+    // No field whose place is asked for stands behind the history: a conversation has a session of its own.
     const short = this.history === '' ? this.members : `${this.ahead}[]${this.members}`
-    return { body: Buffer.from(this.format()), peeked: peekFields(Buffer.from(`{${short}}`)) }
+    const peeked = { ...peekFields(Buffer.from(`{${short}}`)), session: null }
+    return { body: Buffer.from(this.format()), peeked }
   }
 
   private get isEmpty(): boolean {

@@ -18,11 +18,12 @@ async function withAccounts(
   weights: readonly number[] = [1, 1, 1],
 ): Promise<void> {
   const failing = new Set<string>()
+  let made = 0
   const names = weights.map((_, i) => `account${i}`)
   const upstreams = await Promise.all(
     names.map((name) =>
       ScriptedUpstream.start((request) => {
-        const id = `resp_${name}_${Math.random().toString(36).slice(2)}`
+        const id = `resp_${name}_${++made}`
         const body = JSON.stringify({ object: 'response', id, account: name })
         request.write(whole(failing.has(name) ? '503 Service Unavailable' : '200 OK', body, JSON_TYPE))
       }),
