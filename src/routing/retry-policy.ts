@@ -1,5 +1,4 @@
 import { onlyAsksModel } from '../api/api-of-path.js'
-import { isCloudGeneration } from '../api/cloud-paths.js'
 import { COLLECTIONS } from '../api/stored-collections.js'
 import type { FailureKind } from './outcome.js'
 
@@ -161,7 +160,7 @@ const REPEATABLE_POSTS: ReadonlySet<string> = new Set([
  * @param path behind the version, without a query
  */
 export function isFailoverDefault(method: string, path: string): boolean {
-  if (method === 'POST') return REPEATABLE_POSTS.has(path) || onlyAsksModel(path) || isCloudGeneration(path)
+  if (method === 'POST') return REPEATABLE_POSTS.has(path) || onlyAsksModel(path)
   return (method === 'GET' || method === 'HEAD') && !isAccountScoped(path)
 }
 
