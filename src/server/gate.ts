@@ -93,7 +93,9 @@ function findQueryDoubt(
   return other === named.model || (other === null && body === null) ? null : QUERY
 }
 
-/** Beside a query that names the model, a body is a description of a media session (RFC 8866), or names the same one. */
+/**
+ * Beside a query that names the model, a body is a description of a media session (RFC 8866), or names the same one.
+ */
 function findSessionDoubt({ path, query }: GateRequest, body: GateBody): GateRefusal | null {
   if (!body.isComplete || body.join().subarray(0, 2).toString('latin1') === 'v=') return null
   if (!body.peeked.isWhole) return UNREADABLE
