@@ -1,4 +1,4 @@
-import { findCloudApi } from './cloud-paths.js'
+import { findModelApi, findModelCall } from './model-paths.js'
 import { APIS, type Api } from './presets.js'
 
 /**
@@ -12,11 +12,10 @@ export function findApiIndex(path: string): number {
   if (isAtOrBelow(path, '/responses')) return RESPONSES
   if (isAtOrBelow(path, '/api')) return OLLAMA_PATH.test(path) ? OLLAMA : OTHER_API
   if (path.endsWith('/embeddings')) return EMBEDDINGS
-  if (path.startsWith('/models/') && GEMINI_METHOD.test(path)) return GEMINI
   if (isAtOrBelow(path, '/v1beta') || isAtOrBelow(path, '/upload/v1beta')) return GEMINI
   if (COHERE_PATH.test(path)) return COHERE
-  const cloud = findCloudApi(path)
-  return cloud === null ? OTHER_API : APIS.indexOf(cloud)
+  const named = findModelApi(path)
+  return named === null ? OTHER_API : APIS.indexOf(named)
 }
 
 const CHAT = APIS.indexOf('chat')
@@ -28,83 +27,34 @@ const GEMINI = APIS.indexOf('gemini')
 const OLLAMA = APIS.indexOf('ollama')
 const COHERE = APIS.indexOf('cohere')
 
-/**
- * Gemini's methods of a model, behind a colon (ai.google.dev, API reference, models). Some clients encode the colon.
- * Other names behind a colon are no methods: OpenAI's fine-tuned models have colons in their names.
- */
-const GEMINI_METHOD =
-  /(?::|%3a)(?:(?:stream|batch)?GenerateContent|countTokens|(?:(?:async)?Batch)?EmbedContents?|predict|predictLongRunning)$/i
-
 /** Ollama's own API, as far as it reads and generates (docs/api.md). Whoever changes its models does it there. */
 const OLLAMA_PATH = /^\/api\/(?:chat|generate|embed|embeddings|tags|show|ps|version)$/
 
 /** Version 2 of Cohere's API (docs.cohere.com, API reference), which vLLM has as well. */
 const COHERE_PATH = /^\/v2\/(?:chat|embed|rerank)$/
 
-/** The methods of Gemini's that make nothing that is kept, and the calls of Ollama's and Cohere's own APIs. */
-const MODEL_CALL =
-  /^\/models\/.+(?::|%3a)(?:(?:stream)?GenerateContent|countTokens|(?:batch)?EmbedContents?|predict)$|^\/api\/(?:chat|generate|embed|embeddings|show)$|^\/v2\/(?:chat|embed|rerank)$/i
+/** The calls of Ollama's and Cohere's own APIs. */
+const OWN_CALL = /^\/api\/(?:chat|generate|embed|embeddings|show)$|^\/v2\/(?:chat|embed|rerank)$/
 
 /**
- * Whether a POST to a path of Gemini's, Ollama's or Cohere's own API only asks a model, so that it costs tokens and
- * changes nothing.
+ * Whether a POST to a path of Ollama's or Cohere's own API, or to one that names its model, only asks a model, so that
+ * it costs tokens and changes nothing.
  * @param path after the version
  */
 export function onlyAsksModel(path: string): boolean {
-  return MODEL_CALL.test(path)
-}
-
-/** The model in a path of Gemini's: `/models/MODEL:generateContent`. A name may have slashes. */
-const GEMINI_MODEL = /^\/models\/(.+)((?::|%3a)\w+)$/i
-
-/** A path of Gemini's in its parts. */
-export interface ModelPath {
-  readonly model: string
-  /** With its colon, as it came: `:generateContent`. */
-  readonly method: string
-}
-
-/**
- * Finds the model that a path of Gemini's own API names.
- * @param path after the version
- * @returns null for any other path, and if the percent-encoding is broken
- */
-export function parseModelPath(path: string): ModelPath | null {
-  if (!path.startsWith('/models/') || !GEMINI_METHOD.test(path)) return null
-  const [, model = '', method = ''] = GEMINI_MODEL.exec(path) ?? []
-  try {
-    return { model: decodeURIComponent(model), method }
-  } catch {
-    return null
-  }
-}
-
-/** Puts another model into a path of Gemini's; any other path stays as it is. */
-export function replacePathModel(path: string, model: string): string {
-  const parsed = parseModelPath(path)
-  if (parsed === null || parsed.model === model) return path
-  return `/models/${model.split('/').map(encodeURIComponent).join('/')}${parsed.method}`
-}
-
-/**
- * The model that the query of a Realtime request names. The body of one may be a session description (SDP), which names
- * none.
- * @param query with its `?`, or empty
- */
-export function findQueryModel(path: string, query: string): string | null {
-  return query !== '' && isAtOrBelow(path, '/realtime') ? new URLSearchParams(query).get('model') : null
+  if (OWN_CALL.test(path)) return true
+  const call = findModelCall(path)
+  return call !== null && call !== 'keep'
 }
 
 /**
  * Whether a request on this path asks for a stream if its body says nothing of it; null if the body alone says it.
- * Gemini's paths say it themselves (`streamGenerateContent`), and Ollama streams unless it is told not to.
+ * Paths that name the model say it themselves (`streamGenerateContent`), and Ollama streams unless it is told not to.
  */
 export function streamsByItself(path: string): boolean | null {
   if (path === '/api/chat' || path === '/api/generate') return true
-  return path.startsWith('/models/') && STREAM_METHOD.test(path) ? true : null
+  return findModelCall(path) === 'stream' ? true : null
 }
-
-const STREAM_METHOD = /(?::|%3a)streamGenerateContent$/i
 
 /** Stands for all other APIs (models, files, audio and more), which any upstream may have. */
 export const OTHER_API = APIS.length

@@ -1,6 +1,8 @@
+import { isAtOrBelow } from './api-of-path.js'
+
 /** What the query of a request says of its model. */
 export interface QueryModel {
-  /** Null if it names none. */
+  /** The first that it names; null if it names none. */
   readonly model: string | null
   /** Servers may read several models in it, or none. */
   readonly isAmbiguous: boolean
@@ -32,11 +34,21 @@ export function readQueryModel(query: string): QueryModel {
     if (!LIKE_MODEL.test(plainName)) continue
     count++
     const value = equals === -1 ? '' : parameter.slice(equals + 1)
-    model = decode(value)
-    isPlain &&= name === 'model' && model !== null && !value.includes('+') && !query.includes(`;${parameter}`)
+    const named = decode(value)
+    if (count === 1) model = named
+    isPlain &&= name === 'model' && named !== null && !value.includes('+') && !query.includes(`;${parameter}`)
   }
   const isAmbiguous = count > 1 || !isPlain || model === '' || (count > 0 && hasDeployment)
   return { model, isAmbiguous, hasDeployment }
+}
+
+/**
+ * The model that the query of a Realtime request names. The body of one may be a session description (SDP), which names
+ * none.
+ * @param query with its `?`, or empty
+ */
+export function findQueryModel(path: string, query: string): string | null {
+  return query !== '' && isAtOrBelow(path, '/realtime') ? readQueryModel(query).model : null
 }
 
 /** `model`, in other letters, or as the element of a list. */

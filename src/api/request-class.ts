@@ -1,4 +1,6 @@
+import { findModelCall, findPathModel } from './model-paths.js'
 import { isGeneration } from './request-target.js'
+import { isAccountScoped } from './stored-collections.js'
 
 /** What kind of work a request asks for. */
 export type RequestClass =
@@ -18,15 +20,11 @@ const PLAIN_COMPLETION = /(?<!\/chat)\/completions$|^\/(?:infill|completion|api\
 /** Paths behind the version, and what is asked for there. The first row that matches decides. */
 const ROWS: readonly (readonly [RegExp, RequestClass])[] = [
   [/^\/realtime(?:$|\/)/, 'realtime'],
-  [/\/embeddings$|^\/(?:api|v2)\/embed$|(?::|%3a)(?:batchE|e)mbedContents?$/i, 'embedding'],
+  [/\/embeddings$|^\/(?:api|v2)\/embed$/, 'embedding'],
   [/^\/images\//, 'image'],
   [/^\/audio\//, 'audio'],
   [/^\/(?:fim\/)?completions$|^\/(?:infill|completion|api\/generate)$/, 'completion'],
-  [
-    /^\/(?:(?:chat\/completions|messages\/batches|batches|files|conversations|threads)(?:\/|$)|responses\/)/,
-    'stored',
-  ],
-  [/^(?:\/v1beta)?\/models(?:\/[^:]*)?$|^\/api\/(?:tags|show|ps)$/, 'models'],
+  [/^(?:\/v1beta)?\/models(?:\/|$)|^\/api\/(?:tags|show|ps)$/, 'models'],
 ]
 
 /**
@@ -35,6 +33,9 @@ const ROWS: readonly (readonly [RegExp, RequestClass])[] = [
  */
 export function classifyRequest(method: string, path: string): RequestClass {
   if (method === 'POST' && isGeneration(path) && !PLAIN_COMPLETION.test(path)) return 'chat'
+  // OpenAI's fine-tuned models have colons in their names: only calls have a method behind one.
+  if (findPathModel(method, path) !== null) return findModelCall(path) === 'embed' ? 'embedding' : 'other'
+  if (isAccountScoped(method, path)) return 'stored'
   for (const [pattern, name] of ROWS) if (pattern.test(path)) return name
   return 'other'
 }

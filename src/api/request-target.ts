@@ -1,4 +1,5 @@
-import { evenCloudPath, isCloudGeneration } from './cloud-paths.js'
+import { evenCloudPath } from './cloud-paths.js'
+import { findModelCall } from './model-paths.js'
 import { removePrefixes } from './path-prefixes.js'
 
 /** The target of a request, after the usual mistakes in a typed base URL have been corrected. */
@@ -99,14 +100,15 @@ const DOT_SEGMENT = /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:$|[/\\;]|%2f|%5c)/i
  * @param path after the version
  */
 export function isGeneration(path: string): boolean {
-  return (
+  if (
     path.endsWith('/completions') ||
     path.endsWith('/responses') ||
     path.endsWith('/v1/messages') ||
-    GENERATIONS.has(path) ||
-    (path.startsWith('/models/') && GEMINI_GENERATION.test(path)) ||
-    isCloudGeneration(path)
+    GENERATIONS.has(path)
   )
+    return true
+  const call = findModelCall(path)
+  return call === 'answer' || call === 'stream'
 }
 
 const GENERATIONS: ReadonlySet<string> = new Set([
@@ -117,6 +119,3 @@ const GENERATIONS: ReadonlySet<string> = new Set([
   '/api/generate',
   '/v2/chat',
 ])
-
-/** Gemini's own API (ai.google.dev, API reference, models). */
-const GEMINI_GENERATION = /(?::|%3a)(?:generateContent|streamGenerateContent)$/i

@@ -15,6 +15,24 @@ export const COLLECTIONS = [
   'videos',
 ] as const
 
+/** Paths that generate, and below which the answers are that were stored. */
+export const STORED_ANSWERS = ['responses', 'chat/completions'] as const
+
+const ACCOUNT_SCOPED = new RegExp(
+  `^/(?:(?:${COLLECTIONS.join('|')})(?:/|$)|(?:${STORED_ANSWERS.join('|')})/|(?:upload/)?v1beta/(?!(?:models|tunedModels)(?:/|$)))`,
+)
+
+/**
+ * Whether a request is about objects that one account stores. Another target does not have them: it would respond with
+ * 404 for a file that exists, or store a new one where nobody looks for it. So such requests go to the first target
+ * only.
+ * @param path behind the version, without a query
+ */
+export function isAccountScoped(method: string, path: string): boolean {
+  // Other methods than POST list the answers there.
+  return ACCOUNT_SCOPED.test(path) || (path === '/chat/completions' && method !== 'POST')
+}
+
 /** What a request by an unknown id gets, in the words of the provider. */
 export interface MissingObject {
   readonly message: string

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KeyRecord } from '../access/keyring.js'
-import { findQueryModel, isAtOrBelow, parseModelPath, streamsByItself } from '../api/api-of-path.js'
+import { isAtOrBelow, streamsByItself } from '../api/api-of-path.js'
 import type { BodyApi } from '../api/apis.js'
-import { findCloudModel, streamsByCloudPath } from '../api/cloud-paths.js'
 import { errorFormatOf } from '../api/error-format.js'
 import type { ErrorCode } from '../api/errors.js'
+import { findPathModel } from '../api/model-paths.js'
+import { findQueryModel } from '../api/query-model.js'
 import type { RequestTarget } from '../api/request-target.js'
 import type { Peek } from '../json/peek.js'
 import type { Meter } from '../metering/meter.js'
@@ -106,10 +107,9 @@ export class Exchange implements OpenRecord {
     facts.query = query
     facts.isCursor = cursor
     facts.deployment = deployment
-    facts.pathModel =
-      deployment ?? parseModelPath(path)?.model ?? findCloudModel(path) ?? findQueryModel(path, query)
+    facts.pathModel = deployment ?? findPathModel(facts.method, path) ?? findQueryModel(path, query)
     facts.model = facts.pathModel
-    facts.usualStream = streamsByItself(path) ?? streamsByCloudPath(path)
+    facts.usualStream = streamsByItself(path)
     facts.stream = facts.usualStream
     facts.errorFormat = errorFormatOf(path)
   }

@@ -1,6 +1,5 @@
 import { onlyAsksModel } from '../api/api-of-path.js'
-import { isCloudGeneration } from '../api/cloud-paths.js'
-import { COLLECTIONS } from '../api/stored-collections.js'
+import { isAccountScoped } from '../api/stored-collections.js'
 import type { FailureKind } from './outcome.js'
 
 /**
@@ -161,20 +160,6 @@ const REPEATABLE_POSTS: ReadonlySet<string> = new Set([
  * @param path behind the version, without a query
  */
 export function isFailoverDefault(method: string, path: string): boolean {
-  if (method === 'POST') return REPEATABLE_POSTS.has(path) || onlyAsksModel(path) || isCloudGeneration(path)
-  return (method === 'GET' || method === 'HEAD') && !isAccountScoped(path)
-}
-
-/** `/responses` and `/chat/completions` themselves generate: only paths below them are stored objects. */
-const ACCOUNT_SCOPED = new RegExp(
-  `^/(?:(?:${COLLECTIONS.join('|')})(?:/|$)|(?:responses|chat/completions)/|(?:upload/)?v1beta/(?!models(?:/|$)))`,
-)
-
-/**
- * Whether a path is about objects that one account stores. Another target does not have them: it would respond with 404
- * for a file that exists, or store a new one where nobody looks for it. So such requests go to the first target only.
- * @param path behind the version, without a query
- */
-export function isAccountScoped(path: string): boolean {
-  return ACCOUNT_SCOPED.test(path)
+  if (method === 'POST') return REPEATABLE_POSTS.has(path) || onlyAsksModel(path)
+  return (method === 'GET' || method === 'HEAD') && !isAccountScoped(method, path)
 }

@@ -1,6 +1,7 @@
 import { isAtOrBelow } from '../api/api-of-path.js'
 import type { ErrorCode } from '../api/errors.js'
-import { findModelUse, findPathModel, isAmbiguousPath, type ModelUse, namesModel } from '../api/model-use.js'
+import { findPathModel } from '../api/model-paths.js'
+import { findModelUse, isAmbiguousPath, type ModelUse, namesModel } from '../api/model-use.js'
 import { readQueryModel } from '../api/query-model.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import { collectModels } from '../json/deep-models.js'
@@ -39,11 +40,11 @@ export function findUse({ method, path, query }: Pick<GateRequest, 'method' | 'p
  * @param use of the method and the path
  */
 export function findNamedModel(request: GateRequest, body: GateBody | null, use: ModelUse): string | null {
-  const { deployment, path, model } = request
+  const { deployment, method, path, model } = request
   if (deployment !== null) return deployment
   if (use === 'unknown') return model
   if (!namesModel(use)) return null
-  if (use === 'path') return findPathModel(path) ?? model
+  if (use === 'path') return findPathModel(method, path) ?? model
   return model ?? (use === 'deep' ? (findDeepModels(path, body)[0] ?? null) : null)
 }
 
@@ -78,7 +79,7 @@ export function findDoubt(request: GateRequest, body: GateBody | null, use: Mode
   // Each copy is replaced by the model of the path.
   if (request.deployment !== null) return null
   if (!hasOneReading(body)) return COPIES
-  return use === 'path' ? findPathDoubt(path, body) : null
+  return use === 'path' ? findPathDoubt(request, body) : null
 }
 
 function findQueryDoubt(
@@ -101,9 +102,9 @@ function findSessionDoubt({ path, query }: GateRequest, body: GateBody): GateRef
   return hasOneReading(body) && models.every((each) => each === model) ? null : QUERY
 }
 
-function findPathDoubt(path: string, { peeked }: GateBody): GateRefusal | null {
+function findPathDoubt({ method, path }: GateRequest, { peeked }: GateBody): GateRefusal | null {
   const inBody = peeked.model?.value
-  const inPath = findPathModel(path)
+  const inPath = findPathModel(method, path)
   // Google's own clients write the resource name, `models/NAME`.
   return inBody === undefined || inBody === inPath || inBody === `models/${inPath}` ? null : COPIES
 }

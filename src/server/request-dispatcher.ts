@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { isAccountScoped } from '../api/stored-collections.js'
 import { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
 import type { Exchange } from '../exchange/exchange.js'
@@ -12,7 +13,7 @@ import { ResponsePipeline } from '../relay/response-pipeline.js'
 import type { ResponseSink } from '../relay/response-sink.js'
 import { findAffinity, findSession } from '../routing/affinity.js'
 import { findHedgeDelayMs } from '../routing/hedge.js'
-import { isAccountScoped, isFailoverDefault } from '../routing/retry-policy.js'
+import { isFailoverDefault } from '../routing/retry-policy.js'
 import type { Route, Target } from '../routing/route.js'
 import type { Router, TargetSnapshot } from '../routing/router.js'
 import { type KnownObjects, type Location, locate } from '../stored/locate.js'
@@ -181,7 +182,7 @@ export class RequestDispatcher {
   ): FailoverOptions {
     const { targets, balancer, failover, firstTokenMs } = route
     const affinity = targets.length > 1 && route.strategy !== 'order' ? affinityOf(exchange, body) : null
-    const isPinned = targets.length > 1 && isAccountScoped(exchange.request.path)
+    const isPinned = targets.length > 1 && isAccountScoped(exchange.request.method, exchange.request.path)
     const all = balancer.order(performance.now(), affinity)
     const able = isPinned ? orderAccount(route, usable, all) : all
     const open = usable === null ? able : able.filter((i) => usable.includes(i))

@@ -1,4 +1,4 @@
-import { COLLECTIONS } from '../api/stored-collections.js'
+import { COLLECTIONS, STORED_ANSWERS } from '../api/stored-collections.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 
 /** A path of an API by which stored objects are read, changed and made. */
@@ -12,7 +12,7 @@ export interface StoredPath {
 }
 
 const PATH = new RegExp(
-  `^/(${[...COLLECTIONS, 'responses', 'chat/completions'].map((name) => (name === 'fine_tuning' ? 'fine_tuning/[a-z]+' : name)).join('|')})(?:/(.+))?$`,
+  `^/(${[...COLLECTIONS, ...STORED_ANSWERS].map((name) => (name === 'fine_tuning' ? 'fine_tuning/[a-z]+' : name)).join('|')})(?:/(.+))?$`,
   'i',
 )
 

@@ -1,4 +1,4 @@
-import { type CloudPath, formatCloudPath } from '../api/cloud-paths.js'
+import { formatModelPath } from '../api/model-paths.js'
 import type { PresetName } from '../api/presets.js'
 import { type FlatHeaderList, findHeader, removeHeader } from '../http/flat-headers.js'
 import { applyEdits } from '../json/edits.js'
@@ -10,7 +10,7 @@ import type { CreateTranslation } from '../translate/translation.js'
 
 /** What a cloud has in place of Anthropic's own Messages API. */
 export interface CloudMessages {
-  readonly api: CloudPath['api']
+  readonly api: 'bedrock' | 'vertex'
   /** Sent as `anthropic_version`, which is required. */
   readonly version: string
 }
@@ -80,7 +80,7 @@ export function adaptMessages(
     method = isStream ? 'invoke-with-response-stream' : 'invoke'
   }
   return {
-    path: formatCloudPath({ api, publisher, model: isCount ? 'count-tokens' : model, method }),
+    path: formatModelPath(api, publisher, isCount ? 'count-tokens' : model, method),
     body: joinChunks(applyEdits([body], edits.edits())),
   }
 }

@@ -1,7 +1,7 @@
 import { dropQueryKeys, holdsKey } from '../access/key-traces.js'
-import { isAtOrBelow, parseModelPath, replacePathModel } from '../api/api-of-path.js'
-import { replaceCloudModel } from '../api/cloud-paths.js'
+import { isAtOrBelow } from '../api/api-of-path.js'
 import { hasDocumentedLinks } from '../api/link-fields.js'
+import { findPathModel, replacePathModel } from '../api/model-paths.js'
 import { readQueryModel } from '../api/query-model.js'
 import { type FlatHeaderList, type FlatHeaders, findHeader, removeHeader } from '../http/flat-headers.js'
 import { filterRequestHeaders } from '../http/request-headers.js'
@@ -105,14 +105,15 @@ function createAddedUsageEdit(
 }
 
 /** The path with the model's name at the upstream, where it names the model (Gemini, Bedrock, Vertex). */
-function nameInPath({ path, outbound }: ClientRequest, model: string | null): string {
+function nameInPath({ method, path, outbound }: ClientRequest, model: string | null): string {
   if (model === null || outbound !== null) return path
-  return replaceCloudModel(replacePathModel(path, model), model)
+  return replacePathModel(method, path, model)
 }
 
 /** The name for the body. Gemini's bodies name the model as a resource, beside the path: `models/NAME`. */
-function nameInBody({ path, found }: ClientRequest, model: string | null): string | null {
-  const isResource = found?.model?.value.startsWith('models/') === true && parseModelPath(path) !== null
+function nameInBody({ method, path, found }: ClientRequest, model: string | null): string | null {
+  const isResource =
+    found?.model?.value.startsWith('models/') === true && findPathModel(method, path) !== null
   return model === null || !isResource ? model : `models/${model}`
 }
 

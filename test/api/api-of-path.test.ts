@@ -1,13 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import {
-  findApiIndex,
-  includesApi,
-  OTHER_API,
-  parseModelPath,
-  replacePathModel,
-  streamsByItself,
-} from '../../src/api/api-of-path.js'
+import { findApiIndex, includesApi, OTHER_API, streamsByItself } from '../../src/api/api-of-path.js'
+import { findPathModel, replacePathModel } from '../../src/api/model-paths.js'
 import { APIS, type Api } from '../../src/api/presets.js'
 import { isGeneration } from '../../src/api/request-target.js'
 
@@ -62,15 +56,17 @@ const MODEL_PATHS: ReadonlyArray<[path: string, model: string | null, replaced: 
   ['/models/a:b:generateContent', 'a:b', '/models/b%3A1:generateContent'],
   ['/models/%zz:generateContent', null, '/models/%zz:generateContent'],
   ['/models/a', null, '/models/a'],
-  ['/models/ft:gpt-4o:org::id', null, '/models/ft:gpt-4o:org::id'],
+  ['/models/ft:gpt-4o:org::id1', null, '/models/ft:gpt-4o:org::id1'],
   ['/chat/completions', null, '/chat/completions'],
 ]
 
 for (const [path, model, replaced] of MODEL_PATHS)
   test(`the path ${path} names the model ${model}, which can be replaced`, () => {
-    assert.is(parseModelPath(path)?.model ?? null, model)
-    assert.is(replacePathModel(path, 'b:1'), replaced)
-    if (model !== null) assert.is(replacePathModel(path, model), path)
+    assert.is(findPathModel('POST', path), model)
+    assert.is(replacePathModel('POST', path, 'b:1'), replaced)
+    if (model !== null) assert.is(replacePathModel('POST', path, model), path)
+    assert.is(findPathModel('GET', path), null)
+    assert.is(replacePathModel('DELETE', path, 'b:1'), path)
   })
 
 test("the paths of Gemini's streams and of Ollama's generations ask for a stream by themselves", () => {

@@ -1,15 +1,10 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { findApiIndex, OTHER_API } from '../../src/api/api-of-path.js'
-import {
-  evenCloudPath,
-  findCloudModel,
-  isCloudGeneration,
-  replaceCloudModel,
-  streamsByCloudPath,
-} from '../../src/api/cloud-paths.js'
+import { findApiIndex, OTHER_API, streamsByItself } from '../../src/api/api-of-path.js'
+import { evenCloudPath } from '../../src/api/cloud-paths.js'
+import { findPathModel, replacePathModel } from '../../src/api/model-paths.js'
 import { APIS } from '../../src/api/presets.js'
-import { parseRequestTarget } from '../../src/api/request-target.js'
+import { isGeneration, parseRequestTarget } from '../../src/api/request-target.js'
 import { isFailoverDefault } from '../../src/routing/retry-policy.js'
 import { fc } from '../support/property.js'
 
@@ -29,7 +24,7 @@ const PATHS: [string, string, string | null, string | null][] = [
   ],
   ['/model/m/%69nvoke', '/model/m/invoke', 'bedrock', 'm'],
   ['/model/m/async-invoke', '/model/m/async-invoke', null, 'm'],
-  ['/model/m/a%2Finvoke', '/model/m/a%2Finvoke', null, 'm'],
+  ['/model/m/a%2Finvoke', '/model/m/a%2Finvoke', null, null],
   ['/model/%zz/invoke', '/model/%zz/invoke', null, null],
   ['/model/m', '/model/m', null, null],
   ['/models/m', '/models/m', null, null],
@@ -61,13 +56,13 @@ const PATHS: [string, string, string | null, string | null][] = [
     `/v1beta1${PLACE}/publishers/google/models/gemini-3-pro:streamGenerateContent`,
     '/models/gemini-3-pro:streamGenerateContent',
     'gemini',
-    null,
+    'gemini-3-pro',
   ],
   [
     '/v1beta1/publishers/google/models/gemini-3-pro:generateContent',
     '/models/gemini-3-pro:generateContent',
     'gemini',
-    null,
+    'gemini-3-pro',
   ],
   [`/v1beta1${PLACE}/endpoints/openapi/chat/completions`, '/chat/completions', 'chat', null],
   ['/endpoints/openapi/chat/completions', '/endpoints/openapi/chat/completions', 'chat', null],
@@ -78,7 +73,7 @@ for (const [asked, path, api, model] of PATHS) {
   test(`${asked} is routed as ${path}`, () => {
     const target = parseRequestTarget(`${asked}?x=1`)
     assert.equal(target, { path, query: '?x=1', cursor: false, deployment: null })
-    assert.is(findCloudModel(path), model)
+    assert.is(findPathModel('POST', path), model)
     assert.is(findApiIndex(path), api === null ? OTHER_API : APIS.indexOf(api as never))
   })
 }
@@ -98,26 +93,26 @@ test('a path that is even stays as it is', () => {
 test('another model is put into a path, whatever its name has in it', () => {
   for (const model of ['m', 'a/b', 'a b', 'a:b', '100%', 'a?b#c']) {
     for (const path of ['/model/old/invoke', '/publishers/anthropic/models/old:rawPredict']) {
-      const replaced = replaceCloudModel(path, model)
-      assert.is(findCloudModel(replaced), model)
+      const replaced = replacePathModel('POST', path, model)
+      assert.is(findPathModel('POST', replaced), model)
       assert.not.match(replaced, /[ ?#]/)
     }
   }
   for (const path of ['/models/old', '/publishers/anthropic/models/count-tokens:rawPredict', '/model/old'])
-    assert.is(replaceCloudModel(path, 'new'), path)
+    assert.is(replacePathModel('POST', path, 'new'), path)
 })
 
 test('what generates is told from what only counts, and may be sent to another target', () => {
   for (const method of ['invoke', 'invoke-with-response-stream', 'converse', 'converse-stream']) {
-    assert.ok(isCloudGeneration(`/model/m/${method}`))
+    assert.ok(isGeneration(`/model/m/${method}`))
     assert.ok(isFailoverDefault('POST', `/model/m/${method}`))
-    assert.is(streamsByCloudPath(`/model/m/${method}`), method.endsWith('stream') ? true : null)
+    assert.is(streamsByItself(`/model/m/${method}`), method.endsWith('stream') ? true : null)
   }
-  assert.not.ok(isCloudGeneration('/model/m/count-tokens'))
-  assert.not.ok(isCloudGeneration('/publishers/anthropic/models/count-tokens:rawPredict'))
-  assert.ok(isCloudGeneration('/publishers/anthropic/models/m:streamRawPredict'))
-  assert.is(streamsByCloudPath('/publishers/anthropic/models/m:streamRawPredict'), true)
-  assert.is(streamsByCloudPath('/chat/completions'), null)
+  assert.not.ok(isGeneration('/model/m/count-tokens'))
+  assert.not.ok(isGeneration('/publishers/anthropic/models/count-tokens:rawPredict'))
+  assert.ok(isGeneration('/publishers/anthropic/models/m:streamRawPredict'))
+  assert.is(streamsByItself('/publishers/anthropic/models/m:streamRawPredict'), true)
+  assert.is(streamsByItself('/chat/completions'), null)
 })
 
 test.run()

@@ -1,7 +1,8 @@
 import { test } from 'uvu'
 import { takeQueryKeys } from '../../src/access/query-key.js'
-import { parseModelPath, replacePathModel } from '../../src/api/api-of-path.js'
 import { errorFormatOf } from '../../src/api/error-format.js'
+import { replacePathModel } from '../../src/api/model-paths.js'
+import { findModelUse, isAmbiguousPath } from '../../src/api/model-use.js'
 import { classifyRequest } from '../../src/api/request-class.js'
 import { parseRequestTarget } from '../../src/api/request-target.js'
 import { findAffinity } from '../../src/routing/affinity.js'
@@ -37,10 +38,14 @@ const PIECES = [
     'a',
   ],
 ]
+const STARTS = [
+  ...['/', '/models/', '/v1beta/models/', '/v1beta/tunedModels/', '/openai/deployments/'],
+  ...['/model/', '/publishers/p/models/', '/projects/'],
+]
 const ENDS = ['', '/', '!', ':generateContent', ':generateContent!']
 
 test('reading a path takes time in proportion to its length, whatever it is made of', () => {
-  for (const start of ['/', '/models/', '/v1beta/models/', '/openai/deployments/'])
+  for (const start of STARTS)
     for (const piece of PIECES)
       for (const end of ENDS)
         assertGrowsLinearly(
@@ -52,8 +57,9 @@ test('reading a path takes time in proportion to its length, whatever it is made
             errorFormatOf(path)
             classifyRequest('POST', path)
             isFailoverDefault('POST', path)
-            parseModelPath(path)
-            replacePathModel(path, 'm')
+            findModelUse('POST', path)
+            isAmbiguousPath('POST', path)
+            replacePathModel('POST', path, 'm')
           },
         )
 })

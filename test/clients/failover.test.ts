@@ -109,10 +109,10 @@ function says(status: string, body: string, ...headers: string[]): Script {
   return (request) => request.write(whole(status, body, JSON_TYPE, ...headers))
 }
 
-/** Its stream up to the middle: content has come by then. */
+/** Its stream up to an event with content. */
 function beginningOf({ stream }: Sdk): string {
   const text = stream.toString()
-  return text.slice(0, text.indexOf('\n\n', text.length / 2) + 2)
+  return text.slice(0, text.indexOf('\n\n', text.search(/hello|"content":"[^"]/)) + 2)
 }
 
 for (const sdk of SDKS) {

@@ -5,7 +5,6 @@ import {
   type AttemptState,
   type Decision,
   decide,
-  isAccountScoped,
   isFailoverDefault,
   isIdempotent,
   RETRY_POLICY,
@@ -228,6 +227,7 @@ const BY_DEFAULT: Array<[string, string, boolean]> = [
   ['DELETE', '/responses/resp_1', false],
   ['POST', '/messages/batches', false],
   ['GET', '/messages/batches/msgbatch_1/results', false],
+  ['GET', '/chat/completions', false],
   ['GET', '/chat/completions/chatcmpl-1', false],
   ['POST', '/threads/thread_1/messages', false],
   ['POST', '/files', false],
@@ -246,27 +246,6 @@ for (const [method, path, expected] of BY_DEFAULT) {
     assert.is(isFailoverDefault(method, path), expected)
   })
 }
-
-test('paths of objects that one account stores are account-scoped, and paths that generate are not', () => {
-  for (const path of [
-    '/files',
-    '/files/f',
-    '/fine_tuning/jobs',
-    '/responses/r',
-    '/messages/batches',
-    '/v1beta/files',
-  ])
-    assert.ok(isAccountScoped(path), path)
-  for (const path of [
-    '/filesystem',
-    '/responses',
-    '/messages',
-    '/chat/completions',
-    '/models/files',
-    '/v1beta/models',
-  ])
-    assert.not.ok(isAccountScoped(path), path)
-})
 
 test('the idempotent methods are those of RFC 9110', () => {
   for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']) assert.ok(isIdempotent(method))

@@ -1,11 +1,12 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ConversationApi } from '../../api/apis.js'
-import { type CloudPath, evenCloudPath, parseCloudPath } from '../../api/cloud-paths.js'
+import { findModelCall, findPathModel, type ModelPath, parseModelPath } from '../../api/model-paths.js'
 import { MODEL_ROWS } from '../../api/model-rows.js'
 import { findTraits } from '../../api/model-table.js'
 import type { ModelTraits } from '../../api/model-traits.js'
 import { PRESETS, type PresetName } from '../../api/presets.js'
+import { parseRequestTarget } from '../../api/request-target.js'
 import { isObject, parseJson, stringOr } from '../../json/values.js'
 import { addThinking, answerGemini } from './answers.js'
 import { findRefusal } from './refusals.js'
@@ -60,23 +61,26 @@ async function answer(
   preset: PresetName | null,
   demo: string,
 ): Promise<void> {
-  const path = (req.url ?? '').split('?', 1)[0] ?? ''
   if (req.method !== 'POST') {
     req.resume()
     sendJson(res, 200, { object: 'list', data: listModels(preset).map((id) => ({ id, object: 'model' })) })
     return
   }
-  const cloud = parseCloudPath(evenCloudPath(path))
+  const target = parseRequestTarget(req.url ?? '')
+  const path = 'problem' in target ? '' : target.path
+  const named = parseModelPath(path)
+  const cloud = named?.api === 'gemini' ? null : named
   const given = parseJson(await readText(req))
   const body = cloud === null || !isObject(given) ? given : readCloudBody(given, cloud)
   const api = cloud === null ? detectApi(path) : 'messages'
   if (api === null || !isObject(body)) {
     sendJson(res, 404, {
-      error: { message: `Unknown request URL: POST ${path}.`, type: 'invalid_request_error' },
+      error: { message: `Unknown request URL: POST ${req.url ?? ''}.`, type: 'invalid_request_error' },
     })
     return
   }
-  const model = cloud?.model ?? readModel(path, body)
+  const deployment = 'problem' in target ? null : target.deployment
+  const model = deployment ?? findPathModel('POST', path) ?? stringOr(body.model, '')
   const { traits } = findTraits({ model, upstream: null, preset, rules: [] })
   const refusal = findRefusal({ api, model, body, traits, preset })
   if (refusal !== null) sendJson(res, refusal.status, refusal.body)
@@ -88,19 +92,14 @@ function detectApi(path: string): ConversationApi | null {
   if (path.endsWith('/chat/completions')) return 'chat'
   if (path.endsWith('/responses')) return 'responses'
   if (path.endsWith('/messages')) return 'messages'
-  return /(?::|%3a)(?:streamG|g)enerateContent$/i.test(path) ? 'gemini' : null
-}
-
-/** The model of the body, or of the path, as Gemini and Azure's deployments have it. */
-function readModel(path: string, body: Readonly<Record<string, unknown>>): string {
-  const named = /\/(?:models|deployments)\/([^/:]+)/.exec(path)?.[1]
-  return named === undefined ? stringOr(body.model, '') : decodeURIComponent(named)
+  const call = findModelCall(path)
+  return call === 'answer' || call === 'stream' ? 'gemini' : null
 }
 
 /** A request of Messages out of the form that a cloud has for it. The relay takes an answer in either form. */
 function readCloudBody(
   { anthropic_version: _version, anthropic_beta: _beta, ...body }: Readonly<Record<string, unknown>>,
-  { model, method }: CloudPath,
+  { model, method }: ModelPath,
 ): Readonly<Record<string, unknown>> {
   return { ...body, model, stream: /stream/i.test(method) }
 }
