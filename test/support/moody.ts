@@ -35,6 +35,27 @@ const MOODS = {
   'error behind a ping': 3,
   'error in JSON': 2,
   nothing: 2,
+  'HTML 502': 3,
+  'reset after the head': 2,
+  'cut json': 2,
+  'slow 429': 2,
+}
+
+/** What it does with a request that has one of several keys: no failure of the host, as that is the same for each. */
+const KEY_MOODS: Partial<Record<Mood, number>> = {
+  json: 20,
+  stream: 20,
+  'slow json': 4,
+  '401': 8,
+  '402': 4,
+  'slow 403': 5,
+  'no quota': 8,
+  'no deployment': 3,
+  '429': 8,
+  'slow 429': 3,
+  '500': 4,
+  '529': 3,
+  'error first': 3,
 }
 
 export type Mood = keyof typeof MOODS
@@ -45,11 +66,24 @@ export const GOOD: ReadonlySet<Mood> = new Set(['json', 'stream', 'slow json', '
 /** Those in which it refuses the account: it has not acted on the request. */
 export const REFUSING: ReadonlySet<Mood> = new Set(['401', '402', 'slow 403', 'no deployment', 'no quota'])
 
+/** Those in which it is too busy for one key: another one may be tried at once. */
+export const BUSY: ReadonlySet<Mood> = new Set(['429', 'slow 429'])
+
 /** Those in which an error comes with status 200. */
 export const FAILING_200: ReadonlySet<Mood> = new Set(['error first', 'error behind a ping', 'error in JSON'])
 
 /** Those in which its answer, or what looks like one, breaks off where no other target is left to be asked. */
-export const BREAKING: ReadonlySet<Mood> = new Set(['cut', 'silence', 'silent death', 'endless 500'])
+export const BREAKING: ReadonlySet<Mood> = new Set([
+  'cut',
+  'cut json',
+  'silence',
+  'silent death',
+  'reset after the head',
+  'endless 500',
+])
+
+/** Those in which it answers well, and breaks off. */
+export const CUTTING: ReadonlySet<Mood> = new Set(['cut', 'cut json'])
 
 /** The header that tells which request it is. */
 export const NUMBER = 'x-number'
@@ -57,6 +91,7 @@ export const NUMBER = 'x-number'
 /** Error bodies name their upstream and their request, too. */
 export function errorFor(name: string, number: number, mood: Mood = '500'): string {
   const code = CODES[mood]
+  if (mood === 'HTML 502') return `<html>Bad gateway {"from":"${name}","number":${number}}</html>`
   const error = { message: 'not now', from: name, number, ...(code === undefined ? {} : { code }) }
   return JSON.stringify({ error })
 }
@@ -85,12 +120,18 @@ function eventsFor(name: string, number: number, length: number): string[] {
   return Array.from({ length }, (_, i) => `data: ${JSON.stringify({ from: name, number, event: i })}\n\n`)
 }
 
+/** Counts the requests that come, so that it is known which came last. */
+let arrivals = 0
+
 /** An upstream whose mood is another one with each request, but always the same with the same request. */
 export class MoodyUpstream {
   readonly name: string
   readonly server: ScriptedUpstream
   /** How often each request was begun to be made. */
   readonly asked: Map<number, number>
+  /** When each request last came: a number that counts up over all upstreams. */
+  readonly lastAsked: Map<number, number>
+  private readonly moods: readonly (readonly [Mood, number])[]
   private readonly seed: number
   /** Connections on which a part of a request has come. */
   private readonly arriving: Set<Socket>
@@ -99,10 +140,17 @@ export class MoodyUpstream {
   /** Those that have carried an answer, and wait for another request. */
   private readonly kept: Set<Socket>
 
-  private constructor(name: string, seed: number, server: ScriptedUpstream) {
+  private constructor(
+    name: string,
+    seed: number,
+    server: ScriptedUpstream,
+    moods: Partial<Record<Mood, number>>,
+  ) {
     this.name = name
     this.server = server
     this.asked = new Map()
+    this.lastAsked = new Map()
+    this.moods = Object.entries(moods) as [Mood, number][]
     this.seed = seed
     this.arriving = new Set()
     this.refused = new WeakSet()
@@ -114,12 +162,35 @@ export class MoodyUpstream {
       (request) => upstream.onRequest(request),
       (bytes, socket) => upstream.onArriving(bytes, socket),
     )
-    const upstream = new MoodyUpstream(name, seed, server)
+    const upstream = new MoodyUpstream(name, seed, server, MOODS)
     return upstream
   }
 
+  /**
+   * Starts one upstream that has other moods for each of its keys.
+   * @param names of the keys, one letter each; the credential of a key is `sk-NAME-`, and anything
+   * @returns one for each key, all on one server
+   */
+  static async startWithKeys(names: readonly string[], seed: number): Promise<MoodyUpstream[]> {
+    const find = (credential: string | undefined): MoodyUpstream => {
+      const name = /sk-(\w)-/.exec(credential ?? '')?.[1]
+      const found = upstreams.find((upstream) => upstream.name === name)
+      if (found === undefined) throw new Error('a request has none of the keys')
+      return found
+    }
+    const server = await ScriptedUpstream.start(
+      (request) => find(request.header('authorization')).onRequest(request),
+      (bytes, socket) => {
+        const end = bytes.indexOf('\r\n\r\n')
+        if (end !== -1) find(bytes.toString('latin1', 0, end)).onArriving(bytes, socket)
+      },
+    )
+    const upstreams = names.map((name, i) => new MoodyUpstream(name, seed + i, server, KEY_MOODS))
+    return upstreams
+  }
+
   moodFor(number: number): Mood {
-    const moods = Object.entries(MOODS) as [Mood, number][]
+    const { moods } = this
     let left =
       randomFrom(this.seed * 31 + number * 7919)() * moods.reduce((sum, [, weight]) => sum + weight, 0)
     for (const [mood, weight] of moods) {
@@ -162,6 +233,8 @@ export class MoodyUpstream {
   }
 
   private count(number: number): void {
+    arrivals++
+    this.lastAsked.set(number, arrivals)
     this.asked.set(number, (this.asked.get(number) ?? 0) + 1)
   }
 
@@ -207,6 +280,18 @@ export class MoodyUpstream {
       case '503':
       case '529':
         return request.write(whole(`${mood} Oops`, errorFor(name, number), json))
+      case 'HTML 502':
+        return request.write(whole('502 Oops', errorFor(name, number, mood), 'content-type: text/html'))
+      case 'reset after the head':
+        await request.write(head('200 OK', number % 2 === 0 ? SSE : json, CHUNKED))
+        return request.reset()
+      case 'cut json': {
+        const text = answerFor(name, number, mood)
+        await request.write(head('200 OK', json, `content-length: ${text.length}`))
+        await request.write(text.slice(0, text.length >> 1))
+        await wait(number % 5)
+        return request.reset()
+      }
       case '429':
         return request.write(whole('429 Later', errorFor(name, number), json, 'retry-after-ms: 30'))
       case '401':
@@ -225,9 +310,11 @@ export class MoodyUpstream {
         if (mood !== 'nothing') await request.chunk(answerFor(name, number, mood))
         return request.lastChunk()
       case 'slow 403':
+      case 'slow 429':
       case 'slow 500': {
         const body = errorFor(name, number)
-        await request.write(head(`${mood.slice(5)} Oops`, json, `content-length: ${body.length}`))
+        const later = mood === 'slow 429' ? ['retry-after: 1'] : []
+        await request.write(head(`${mood.slice(5)} Oops`, json, `content-length: ${body.length}`, ...later))
         for (let from = 0; from < body.length; from += 10) {
           await wait(5)
           await request.write(body.slice(from, from + 10))
