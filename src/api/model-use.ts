@@ -23,6 +23,8 @@ const READ = new RegExp(`^/(?:${COLLECTION}|responses|chat/completions|organizat
 
 /** POST, PUT and PATCH: the first row that matches decides (API references of the providers). */
 const ROWS: readonly (readonly [RegExp, ModelUse])[] = [
+  // Claude's tokens are counted there, for the model that the body names.
+  [/^\/publishers\/anthropic\/models\/count-tokens(?::|%3a)rawPredict$/i, 'body'],
   // The method of a model: Gemini and Vertex behind a colon, which some clients encode; Bedrock behind a slash.
   [/^\/(?:v\d\w*\/)?(?:models|tunedModels)\/[^/]+(?::|%3a)[a-z]+$/i, 'path'],
   [/^\/(?:v\d\w*\/)?(?:projects\/.+|publishers\/[^/]+)\/models\/[^/]+(?::|%3a)[a-z]+$/i, 'path'],
