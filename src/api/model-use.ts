@@ -25,6 +25,8 @@ const READ = new RegExp(`^/(?:${COLLECTION}|${STORED_ANSWERS.join('|')}|organiza
  * providers).
  */
 const ROWS: readonly (readonly [RegExp, ModelUse])[] = [
+  // Claude's tokens are counted there, for the model that the body names.
+  [/^\/publishers\/anthropic\/models\/count-tokens(?::|%3a)rawPredict$/i, 'body'],
   [/^\/messages\/batches$/, 'deep'],
   [/^\/realtime\/(?:client_secrets|sessions|transcription_sessions|calls)$/, 'deep'],
   [/^\/threads\/(?:[^/]+\/)?runs$/, 'body'],

@@ -1,5 +1,6 @@
 import { CLOSE_BRACE, CLOSE_BRACKET, COLON, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
 import { isLikeModel } from './model-copies.js'
+import { findEvery, type Member, parseOutline } from './outline.js'
 import { decodeString, findLiteralEnd, findStringEnd, skipSpace } from './scanner.js'
 
 /**
@@ -39,4 +40,20 @@ function readName(body: Buffer, start: number): string | null | undefined {
   if (byte === QUOTE) return decodeString(body, start, findStringEnd(body, start + 1))
   const end = findLiteralEnd(body, start)
   return body.toString('latin1', start, end === -1 ? start : end) === 'null' ? undefined : null
+}
+
+const SESSION = findEvery({ session: findEvery() })
+
+/** Collects the models that a body names at its top level and in its `session`, as `collectModels` does. */
+export function collectSessionModels(body: Buffer): (string | null)[] {
+  const models: (string | null)[] = []
+  const take = ({ keyStart, keyEnd, value }: Member): void => {
+    const model = isLikeModel(body.subarray(keyStart, keyEnd)) ? readName(body, value.start) : undefined
+    if (model !== undefined) models.push(model)
+  }
+  for (const member of parseOutline(body, SESSION)?.members ?? []) {
+    take(member)
+    if (member.key === 'session') for (const inner of member.value.members ?? []) take(inner)
+  }
+  return models
 }

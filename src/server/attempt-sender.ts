@@ -57,7 +57,8 @@ export class AttemptSender {
     const { upstream, key } = target
     const destination = { upstream, key, model: target.model ?? conversation?.modelName ?? null }
     if (body !== null && upstream.adaptsMessages(request.path)) {
-      if (this.sendAdapted(attempt, outbound?.pieces ?? body.pieces, request, destination)) return
+      if (this.sendAdapted(attempt, outbound?.pieces ?? body.decoded ?? body.pieces, request, destination))
+        return
     }
     const {
       path: address,
@@ -89,7 +90,7 @@ export class AttemptSender {
 
   /**
    * Sends a request of Messages in the form that a cloud has for it.
-   * @param pieces of the body, which is complete
+   * @param pieces of the body, which is complete and not encoded
    * @returns false if it cannot be put into that form: then it goes as it is, and the upstream refuses it
    */
   private sendAdapted(
@@ -100,8 +101,8 @@ export class AttemptSender {
   ): boolean {
     const { upstream } = destination
     const { messages } = upstream
-    const { path, rawHeaders, found, outbound } = request
-    const model = destination.model ?? found?.model?.value ?? null
+    const { path, rawHeaders, found, deployment, outbound } = request
+    const model = destination.model ?? deployment ?? found?.model?.value ?? null
     if (messages === null || model === null) return false
     const edited = applyEdits(pieces, outbound?.edits ?? [])
     const adapted = adaptMessages(messages, path, model, edited, readBetas(rawHeaders))
@@ -109,6 +110,7 @@ export class AttemptSender {
     const inCloud = { ...request, path: adapted.path, query: '', found: null }
     const built = buildUpstreamRequest(inCloud, destination, this.passthrough)
     adaptHeaders(messages, built.headers)
+    removeHeader(built.headers, 'content-encoding')
     attempt.translate = adaptResponse(messages, built.translate)
     attempt.connection = upstream.dispatch(
       { method: request.method, path: built.path, headers: built.headers, body: adapted.body },

@@ -4,7 +4,7 @@ import { findPathModel } from '../api/model-paths.js'
 import { findModelUse, isAmbiguousPath, type ModelUse, namesModel } from '../api/model-use.js'
 import { readQueryModel } from '../api/query-model.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
-import { collectModels } from '../json/deep-models.js'
+import { collectModels, collectSessionModels } from '../json/deep-models.js'
 import type { Peek } from '../json/peek.js'
 import type { BodyFlaw } from '../relay/body-reader.js'
 
@@ -54,9 +54,40 @@ const SESSION_DEPTH = 8
 
 /** The models that a body names below its top level; empty before it is complete. */
 export function findDeepModels(path: string, body: GateBody | null): readonly (string | null)[] {
-  if (body === null || !body.isComplete || !body.peeked.isWhole || body.peeked.formBoundary !== null)
-    return []
-  return collectModels(body.join(), path.startsWith('/messages/') ? BATCH_DEPTH : SESSION_DEPTH)
+  return collectAll(body, path.startsWith('/messages/') ? BATCH_DEPTH : SESSION_DEPTH)
+}
+
+/** Those of them that decide where a request goes. A session has others besides, such as one that transcribes. */
+export function findLeadingModels(path: string, body: GateBody | null): readonly (string | null)[] {
+  if (path.startsWith('/messages/')) return findDeepModels(path, body)
+  return body === null || !isOneObject(body) ? [] : collectSessionModels(body.join())
+}
+
+/**
+ * Methods of Gemini's whose requests are in a list or in a member, and name the model once more, with the level at
+ * which they do (ai.google.dev, API reference). Below it there are prompts.
+ */
+const WRAPPED: readonly (readonly [RegExp, number])[] = [
+  [/(?::|%3a)countTokens$/i, 2],
+  [/(?::|%3a)batchEmbedContents$/i, 3],
+  [/(?::|%3a)(?:batchGenerateContent|asyncBatchEmbedContent)$/i, 7],
+]
+
+function findWrappedDepth(path: string): number {
+  return WRAPPED.find(([method]) => method.test(path))?.[1] ?? 0
+}
+
+/** Whether a body names models below its top level, so that all of it has to be there. */
+export function mayNameDeep(use: ModelUse, path: string): boolean {
+  return use === 'deep' || use === 'query' || (use === 'path' && findWrappedDepth(path) > 0)
+}
+
+function collectAll(body: GateBody | null, depth: number): readonly (string | null)[] {
+  return body === null || !isOneObject(body) ? [] : collectModels(body.join(), depth)
+}
+
+function isOneObject({ isComplete, peeked }: GateBody): boolean {
+  return isComplete && peeked.isWhole && peeked.formBoundary === null
 }
 
 /**
@@ -72,11 +103,13 @@ export function findDoubt(request: GateRequest, body: GateBody | null, use: Mode
   if (!namesModel(use) && use !== 'unknown') return null
   const inQuery = query === '' ? null : findQueryDoubt(request, body)
   if (inQuery !== null) return inQuery
+  // No API names a deployment ahead of such a path, and what follows it names a model of its own.
+  if (request.deployment !== null && (use === 'path' || use === 'deep')) return COPIES
   if (body === null) return null
   if (body.flaw !== null) return DOUBT_OF_FLAW[body.flaw]
   if (use === 'query') return findSessionDoubt(request, body)
   if (body.isComplete && !body.peeked.isWhole) return UNREADABLE
-  // Each copy is replaced by the model of the path.
+  // Each copy at the top level of the body is replaced by the model of the path.
   if (request.deployment !== null) return null
   if (!hasOneReading(body)) return COPIES
   return use === 'path' ? findPathDoubt(request, body) : null
@@ -102,11 +135,14 @@ function findSessionDoubt({ path, query }: GateRequest, body: GateBody): GateRef
   return hasOneReading(body) && models.every((each) => each === model) ? null : QUERY
 }
 
-function findPathDoubt({ method, path }: GateRequest, { peeked }: GateBody): GateRefusal | null {
-  const inBody = peeked.model?.value
+function findPathDoubt({ method, path }: GateRequest, body: GateBody): GateRefusal | null {
   const inPath = findPathModel(method, path)
   // Google's own clients write the resource name, `models/NAME`.
-  return inBody === undefined || inBody === inPath || inBody === `models/${inPath}` ? null : COPIES
+  const isSame = (name: string | null): boolean => name === inPath || name === `models/${inPath}`
+  const inBody = body.peeked.model
+  if (inBody !== null && !isSame(inBody.value)) return COPIES
+  const depth = findWrappedDepth(path)
+  return depth === 0 || collectAll(body, depth).every(isSame) ? null : COPIES
 }
 
 /** Whether the first, the last and any other copy of the model are one name, which every reader takes for the same. */
@@ -138,6 +174,14 @@ const COPIES: GateRefusal = {
   code: 'ambiguous_request',
   message:
     'The request names its model more than once, with another spelling of the key, or not as a text, and a rule of this relay depends on it. Name one model, once, as "model": "NAME".',
+  param: 'model',
+}
+
+/** Of a body that names several models below its top level. */
+export const MIXED: GateRefusal = {
+  code: 'ambiguous_request',
+  message:
+    'The request names several models, and the rules of this relay do not send all of them to the same place. Send a request for each.',
   param: 'model',
 }
 

@@ -23,12 +23,15 @@ import type { Upstream } from '../upstream/upstream.js'
 import {
   findDeepModels,
   findDoubt,
+  findLeadingModels,
   findNamedModel,
   findUse,
   type GateBody,
   type GateRefusal,
   isPathDoubt,
   KEY_IN_PATH,
+  MIXED,
+  mayNameDeep,
 } from './gate.js'
 import { FORBIDDEN, findKeyPatterns, mayUse, refuseModels } from './key-models.js'
 import type { TargetTraits } from './target-traits.js'
@@ -145,9 +148,26 @@ export function planRequest(
     ? rules.models.routeFor(path, team)
     : rules.router.findRoute(path, model, team, use !== 'unknown')
   const { route, usable } = pinTo(location, matching, rules)
+  if (use === 'deep' && route !== null && !takesAll(request, body, route, rules)) return refuseAtGate(MIXED)
   if (body?.isComplete === false && (route === null || needsWholeBody(request, body, route, rules)))
     return WAIT
   return route === null ? NO_ROUTE : { kind: 'proxy', route, conversation: null, usable }
+}
+
+/** Whether the targets of a route are also those of each other model that decides where the request goes. */
+function takesAll(
+  { path, team }: PlanRequest,
+  body: PlanBody | null,
+  { targets }: Route<Upstream>,
+  { router }: PlanRules,
+): boolean {
+  if (!router.dependsOnModel(path, team)) return true
+  for (const model of new Set(findLeadingModels(path, body))) {
+    const there = model === null ? null : router.findRoute(path, model, team)
+    if (!targets.every(({ upstream }) => there?.targets.some((target) => target.upstream === upstream)))
+      return false
+  }
+  return true
 }
 
 /**
@@ -160,12 +180,13 @@ function passGate(request: PlanRequest, body: PlanBody | null, use: ModelUse, ru
     return refuseAtGate({ code: 'invalid_path', message: KEY_IN_PATH, param: null })
   const isLimited = key !== null && key.models !== null
   const doubt = findDoubt(request, body, use)
-  if (doubt !== null) {
+  const isEarly = body?.isComplete === false && mayNameDeep(use, path)
+  if (doubt !== null || isEarly) {
     const depends =
       isLimited ||
       rules.router.dependsOnModel(path, team, use !== 'unknown') ||
-      (isPathDoubt(doubt) && rules.router.hasPathRules)
-    if (depends) return refuseAtGate(doubt)
+      (doubt !== null && isPathDoubt(doubt) && rules.router.hasPathRules)
+    if (depends) return doubt === null ? WAIT : refuseAtGate(doubt)
   }
   return isLimited ? passKey(request, body, use, rules) : null
 }
@@ -174,11 +195,14 @@ function passGate(request: PlanRequest, body: PlanBody | null, use: ModelUse, ru
 function passKey(request: PlanRequest, body: PlanBody | null, use: ModelUse, rules: PlanRules): Plan | null {
   const { key, path, team, isCursor } = request
   const named = findNamedModel(request, body, use)
-  if (body?.isComplete === false && (named === null || use === 'deep')) return WAIT
-  if (isCursor && rules.answerKeyCheck && body?.isComplete === true && isKeyCheck(body.join())) return null
+  if (body?.isComplete === false && named === null) return WAIT
+  const isCursorChat = isCursor && findBodyApi(path) === 'chat'
+  if (isCursorChat && rules.answerKeyCheck && body?.isComplete === true && isKeyCheck(body.join()))
+    return null
   const deep = use === 'deep' ? findDeepModels(path, body) : []
   const all = deep.length > 0 || named === null ? deep : [named]
-  const variant = isCursor && named !== null ? rules.router.findVariant(named, team) : null
+  // Of other requests, variants are no names of aliases.
+  const variant = isCursorChat && named !== null ? rules.router.findVariant(named, team) : null
   const refusal = refuseModels(key, use, all, variant, body?.peeked.namesOthers === true)
   return refusal === null ? null : refuseAtGate(refusal)
 }

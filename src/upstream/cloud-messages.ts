@@ -2,6 +2,7 @@ import { formatModelPath } from '../api/model-paths.js'
 import type { PresetName } from '../api/presets.js'
 import { type FlatHeaderList, findHeader, removeHeader } from '../http/flat-headers.js'
 import { applyEdits } from '../json/edits.js'
+import { isLikeModel } from '../json/model-copies.js'
 import { ObjectEdits } from '../json/object-edits.js'
 import { findEvery, parseOutline } from '../json/outline.js'
 import { joinChunks } from '../lib/bytes.js'
@@ -65,11 +66,11 @@ export function adaptMessages(
   const isCount = path === COUNT_TOKENS
   const edits = new ObjectEdits(outline)
   const publisher = 'anthropic'
-  if (!isCount) edits.cut('model')
-  else {
-    const named = outline.find('model')
-    if (named !== null) edits.replace(named, JSON.stringify(model))
-  }
+  const name = JSON.stringify(model)
+  const named = outline.members.filter(({ keyStart, keyEnd }) => isLikeModel(body.subarray(keyStart, keyEnd)))
+  // Each place where a server may read it, as the path names it now.
+  for (const { key, value } of named) isCount ? edits.replace(value, name) : edits.cut(key)
+  if (isCount && named.length === 0) edits.add('model', name)
   if (outline.find('anthropic_version') === null) edits.add('anthropic_version', JSON.stringify(version))
   let method = isStream ? 'streamRawPredict' : 'rawPredict'
   if (api === 'bedrock') {

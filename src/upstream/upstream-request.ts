@@ -125,10 +125,11 @@ function createNameEdits(
   if (deployment !== null) return createRequiredModelEdits(found, model ?? deployment)
   if (model === null) return NO_EDITS
   const { sessionModel } = found
+  const edits = createModelEdits(found, model)
   // The models of sessions are the only ones below the top level that are replaced.
-  if (sessionModel === null || found.model !== null || !isAtOrBelow(path, '/realtime'))
-    return createModelEdits(found, model)
-  return [{ start: sessionModel.start, end: sessionModel.end, text: JSON.stringify(model) }]
+  if (sessionModel === null || !isAtOrBelow(path, '/realtime')) return edits
+  if (found.model !== null && found.model.value !== sessionModel.value) return edits
+  return [...edits, { start: sessionModel.start, end: sessionModel.end, text: JSON.stringify(model) }]
 }
 
 const NO_EDITS: readonly Edit[] = []

@@ -83,6 +83,7 @@ export class ClientEvent {
     const { payload, response, model } = this
     const outer = peekFields(payload)
     if (!outer.isWhole || outer.modelCopies.length > 0) return true
+    if (outer.sessionModel !== null && outer.sessionModel.value !== model) return true
     if (response === null) return false
     const inner = peekFields(this.prompt)
     return inner.modelCopies.length > 0 || (inner.model !== null && inner.model.value !== model)

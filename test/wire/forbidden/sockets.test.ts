@@ -148,6 +148,18 @@ for (const rule of RULES) {
     }))
 }
 
+for (const rule of RULES)
+  test(`${rule.name}: no message names one model at its top, and another one for its session`, () =>
+    withSockets(rule, async ({ upstream, dial }) => {
+      const peer = dial(`/realtime?model=${OPEN}`)
+      await peer.opened()
+      for (const [i, type] of ['session.update', 'response.create'].entries()) {
+        peer.socket.send(`{"type":"${type}","model":"${OPEN}","session":{"model":"${SECRET}"}}`)
+        await peer.event(i)
+      }
+      assert.equal(findSecrets(upstream.accepted), [])
+    }))
+
 for (const rule of SESSION_RULES)
   test(`${rule.name}: no message of a Realtime session names another model`, () =>
     withSockets(rule, async ({ upstream, dial }) => {
