@@ -266,12 +266,13 @@ function isFull({ targets }: Route<Upstream>): boolean {
   return true
 }
 
-/** Responses are alike only if they are of the same targets, for the same model and in the same API. */
+/** Responses are alike only if they are of the same targets, for the same model, in the same API and for the same reader. */
 function destinationOf({ request, body }: Exchange, { id }: Route<Upstream>): string {
-  const { deployment } = request
+  const { deployment, isCursor } = request
   const api = body?.conversation?.api ?? null
   if (api === null && deployment === null) return id
-  return `${api ?? ''} ${encodeURIComponent(deployment ?? '')} ${id}`
+  const reader = isCursor ? 'cursor ' : ''
+  return `${reader}${api ?? ''} ${encodeURIComponent(deployment ?? '')} ${id}`
 }
 
 /** Null if the first target is not to be hedged: sending twice is not safe, or its latency is not known well enough. */

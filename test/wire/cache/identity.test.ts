@@ -1,10 +1,23 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { auth, startRelay } from '../../support/relay.js'
+import { auth, post, startRelay } from '../../support/relay.js'
 import { ScriptedUpstream, whole } from '../../support/upstream.js'
 
 const BODY = '{"model":"m","prompt":"def add(","max_tokens":16,"temperature":0}'
 const ANSWER = '{"choices":[{"text":"a, b)"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}'
+
+const THOUGHTFUL = JSON.stringify({
+  id: 'msg_1',
+  type: 'message',
+  role: 'assistant',
+  model: 'best',
+  content: [
+    { type: 'thinking', thinking: 'deep', signature: 's' },
+    { type: 'text', text: 'hi' },
+  ],
+  stop_reason: 'end_turn',
+  usage: { input_tokens: 1, output_tokens: 1 },
+})
 
 /** What an upstream says to whoever made the response, and to nobody else. */
 const PERSONAL = [
@@ -63,6 +76,33 @@ test('a response is shared between requests that differ in harmless headers, and
       await ask(`x-a: b\r\n${line.slice(0, -1)}b`)
       assert.is(upstream.requests.length, ++count, line)
     }
+  } finally {
+    await relay.close()
+    await upstream.close()
+  }
+})
+
+test('a translated chat of Cursor is not shared with one of another client, who reads it otherwise', async () => {
+  const upstream = await ScriptedUpstream.start((request) =>
+    request.write(whole('200 OK', THOUGHTFUL, 'content-type: application/json')),
+  )
+  const relay = await startRelay(
+    { up: { baseUrl: upstream.url, apis: ['messages'] } },
+    {
+      cache: { enabled: true },
+      cursor: { thinking: 'think_tags' },
+      models: { best: { upstream: 'up', translate: true } },
+    },
+  )
+  const body = '{"model":"best","max_tokens":16,"temperature":0,"messages":[{"role":"user","content":"hi"}]}'
+  const ask = async (path: string): Promise<string> => (await post(relay, path, body)).body.toString()
+  try {
+    const first = await ask('/v1/chat/completions')
+    assert.match(first, /"reasoning_content":"deep"/)
+    assert.match(await ask('/cursor/v1/chat/completions'), /<think>/)
+    assert.is(upstream.requests.length, 2)
+    assert.is(await ask('/openai/v1/chat/completions'), first)
+    assert.is(upstream.requests.length, 2)
   } finally {
     await relay.close()
     await upstream.close()
