@@ -25,8 +25,11 @@ const SHORTEST = 37
  */
 export function holdsKey(text: string): boolean {
   if (text.length < SHORTEST) return false
+  return findInText(text) || (text.includes('%') && findInText(decodePercent(text)))
+}
+
+function findInText(text: string): boolean {
   if (text.includes(BEGINNING) && findKey(text)) return true
-  if (text.includes('%') && findKey(decodePercent(text))) return true
   return text.length >= SHORTEST_BASE64 && BASE64_BEGINNING.test(text) && findInBase64(text)
 }
 
@@ -66,8 +69,8 @@ const KEY_PARAMETERS: ReadonlySet<string> = new Set([
   ...['subscription-key', 'ocp-apim-subscription-key'],
 ])
 
-/** Letters of these names, and of keys; a query without them holds no key. */
-const MAY_HOLD = /key|token|lc_|%/i
+/** Letters of these names, and of keys, also in base64; a query without them holds no key. */
+const MAY_HOLD = new RegExp(`key|token|lc_|%|${BASE64_BEGINNING.source}`, 'i')
 
 /**
  * The query without the client's credentials; the other parameters stay byte for byte.

@@ -1,4 +1,5 @@
 import { KEY_PATTERN } from '../access/key.js'
+import { holdsKey } from '../access/key-traces.js'
 import type { KeyRecord } from '../access/keyring.js'
 import { showText } from '../lib/visible-text.js'
 
@@ -24,15 +25,16 @@ const redacted = new Map<string, string>()
 const MAX_REDACTED = 1_000
 
 /**
- * Makes a text from a client safe for a line of the log or the ledger. Credentials become `***` and characters that
- * cannot be seen `?`, so that no name can write a line of its own, or look like another one; the text is cut after 200
- * characters.
+ * Makes a text from a client safe for a line of the log or the ledger. Credentials become `***`, as does all of a text
+ * that has an encoded key. Characters that cannot be seen become `?`, so that no name can write a line of its own, or
+ * look like another one. The text is cut after 200 characters.
  * @returns the text as it stands between the quotes of a JSON string
  */
 export function redactText(text: string): string {
   const known = redacted.get(text)
   if (known !== undefined) return known
-  const shown = showText(text.slice(0, 4 * MAX_TEXT).replace(SECRET, '***'))
+  const plain = text.slice(0, 4 * MAX_TEXT).replace(SECRET, '***')
+  const shown = holdsKey(plain) ? '***' : showText(plain)
   const printable = shown.replaceAll('\u00a0', '?')
   const short = printable.length > MAX_TEXT ? `${printable.slice(0, MAX_TEXT)}...` : printable
   const safe = JSON.stringify(short).slice(1, -1)

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { holdsKey } from '../access/key-traces.js'
 import type { KeyRecord } from '../access/keyring.js'
 import type { BodyApi } from '../api/apis.js'
 import type { ErrorFormat } from '../api/error-format.js'
@@ -109,7 +110,7 @@ export class RequestFacts {
 /** A header with an id that can stand in a record as it is. */
 function readToken(rawHeaders: readonly string[], name: string): string | null {
   const token = findHeader(rawHeaders, name)
-  return token !== undefined && /^[\w.:@-]{1,128}$/.test(token) ? token : null
+  return token !== undefined && /^[\w.:@-]{1,128}$/.test(token) && !holdsKey(token) ? token : null
 }
 
 /** The client's own `x-request-id`, if it can stand in a header and a log line as it is. */

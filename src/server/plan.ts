@@ -175,8 +175,8 @@ function takesAll(
  * @returns null if the request passes, as far as its body has arrived
  */
 function passGate(request: PlanRequest, body: PlanBody | null, use: ModelUse, rules: PlanRules): Plan | null {
-  const { path, team, key } = request
-  if (key !== null && holdsKey(path))
+  const { path, deployment, team, key } = request
+  if (key !== null && (holdsKey(path) || (deployment !== null && holdsKey(deployment))))
     return refuseAtGate({ code: 'invalid_path', message: KEY_IN_PATH, param: null })
   const isLimited = key !== null && key.models !== null
   const doubt = findDoubt(request, body, use)

@@ -93,9 +93,11 @@ export class SocketDispatcher {
 
   /** Takes the model from the query, at paths where an API has it there. */
   private readModel(exchange: Exchange): SocketRefusal | null {
-    const { path, query, team, key } = exchange.request
-    if (key !== null && holdsKey(path)) return { code: 'invalid_path', detail: KEY_IN_PATH }
+    const { path, query, deployment, team, key } = exchange.request
     const { model, isAmbiguous, hasDeployment } = readQueryModel(query)
+    // The model's name at the upstream is put into the query again.
+    if (key !== null && [path, deployment, model].some((text) => text !== null && holdsKey(text)))
+      return { code: 'invalid_path', detail: KEY_IN_PATH }
     const isKnown = path === BODY_PATHS.responses || /\/realtime(?:$|\/)/.test(path)
     const depends = key?.models != null || this.router.dependsOnModel(path, team)
     if (isAmbiguous || (hasDeployment && depends)) return { code: 'ambiguous_request', detail: AMBIGUOUS }

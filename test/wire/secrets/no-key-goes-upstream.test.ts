@@ -38,6 +38,8 @@ const CARRIED: readonly ((key: string) => string)[] = [
   (key) => `referer: https://x/?key=${key}`,
   (key) => `user-agent: client/${key}`,
   (key) => `helicone-auth: Bearer ${key}`,
+  (key) => `x-claude-code-session-id: ${key}`,
+  (key) => `x-claude-code-agent-id: ${key}`,
 ]
 
 const QUERIES: readonly ((key: string) => string)[] = [
@@ -47,6 +49,8 @@ const QUERIES: readonly ((key: string) => string)[] = [
   (key) => `?anything=${key}&b=2`,
   (key) => `?${key}`,
   (key) => `?x=${key.replace('_', '%5F')}`,
+  (key) => `?x=${Buffer.from(key).toString('base64')}`,
+  (key) => `?x=%62${Buffer.from(key).toString('base64').slice(1)}`,
 ]
 
 test('the key of a client never goes upstream, in whatever header or parameter it came', async () => {
@@ -74,6 +78,8 @@ test('the key of a client never goes upstream, in whatever header or parameter i
         assert.match(sent, /sk-upstream-secret/)
       }
     }
+    const told = JSON.stringify([await relay.records(count), relay.lines])
+    assert.not.match(told, new RegExp(`${relay.key.slice(-20)}|bGNf`))
   } finally {
     await relay.close()
     await upstream.close()
@@ -85,13 +91,30 @@ test('a path that contains a key is refused', async () => {
   const relay = await startRelay(upstream.url)
   try {
     const { key } = relay
-    for (const path of [`/v1/${key}/chat/completions`, `/v1/files/${key.replace('lc_', '%6cc_')}`]) {
-      const client = await relay.client()
-      client.send(`GET ${path} HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer ${key}\r\n\r\n`)
-      assert.is((await client.response()).status, 400)
-      client.destroy()
+    const encoded = [...key].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join('')
+    const paths = [key, key.replace('lc_', '%6cc_'), encoded].flatMap((text) => [
+      `/v1/${text}/chat/completions`,
+      `/v1/files/${text}`,
+      `/openai/deployments/${text}/chat/completions`,
+      `/model/${text}/invoke`,
+      `/v1beta/models/${text}:generateContent`,
+    ])
+    for (const path of paths) {
+      for (const method of ['GET', 'POST']) {
+        const client = await relay.client()
+        client.send(`${method} ${path} HTTP/1.1\r\nhost: relay\r\nauthorization: Bearer ${key}\r\n\r\n`)
+        assert.is((await client.response()).status, 400, path)
+        client.destroy()
+      }
+      const socket = new WebSocket(`ws://127.0.0.1:${relay.port}${path}`, {
+        headers: { authorization: `Bearer ${key}` },
+      })
+      socket.on('error', () => {})
+      await until(() => socket.readyState === WebSocket.CLOSED, path)
     }
     assert.is(upstream.requests.length, 0)
+    const told = JSON.stringify([await relay.records(3 * paths.length), relay.lines])
+    assert.not.ok(told.includes(key.slice(-20)) || told.includes(encoded.slice(-60)))
   } finally {
     await relay.close()
     await upstream.close()
