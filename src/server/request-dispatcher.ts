@@ -266,7 +266,7 @@ function isFull({ targets }: Route<Upstream>): boolean {
   return true
 }
 
-/** Responses are alike only if they are of the same targets, for the same model, in the same API and for the same reader. */
+/** Responses are alike only if they are of the same targets, for the same model and reader, and in the same API. */
 function destinationOf({ request, body }: Exchange, { id }: Route<Upstream>): string {
   const { deployment, isCursor } = request
   const api = body?.conversation?.api ?? null
