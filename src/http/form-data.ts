@@ -13,9 +13,11 @@ export interface FormModels {
   /** Every reader finds the same fields in the form. */
   readonly isWhole: boolean
   readonly models: readonly FormModel[]
+  /** Places of the fields `session`, which are JSON (OpenAI, API reference, Realtime calls). */
+  readonly sessions: readonly Pick<FormModel, 'start' | 'end'>[]
 }
 
-const BROKEN: FormModels = { isWhole: false, models: [] }
+const BROKEN: FormModels = { isWhole: false, models: [], sessions: [] }
 
 /** Bytes of the longest head of a part. */
 const HEAD_MAX = 16 * 1024
@@ -31,6 +33,7 @@ const LF = 0x0a
 export function readFormModels(body: Buffer, boundary: string): FormModels {
   const delimiter = Buffer.from(`--${boundary}`, 'latin1')
   const models: FormModel[] = []
+  const sessions: { start: number; end: number }[] = []
   if (body.indexOf(delimiter) !== 0) return BROKEN
   let at = delimiter.length
   while (!isAt(body, at, DASH, DASH)) {
@@ -50,10 +53,13 @@ export function readFormModels(body: Buffer, boundary: string): FormModels {
       const value = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text) ? text : null
       models.push({ value, start, end, isExact: head.name === 'model' && head.isPlain })
     }
+    if (head.name.toLowerCase() === 'session') sessions.push({ start: headEnd + 4, end: next - 2 })
     at = next + delimiter.length
   }
   const rest = body.length - at - 2
-  return rest === 0 || (rest === 2 && isAt(body, at + 2, CR, LF)) ? { isWhole: true, models } : BROKEN
+  return rest === 0 || (rest === 2 && isAt(body, at + 2, CR, LF))
+    ? { isWhole: true, models, sessions }
+    : BROKEN
 }
 
 function isAt(body: Buffer, at: number, first: number, second: number): boolean {

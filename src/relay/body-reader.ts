@@ -101,9 +101,17 @@ export function joinInPlace(pieces: Buffer[]): Buffer {
 /** What a form says, in the shape of what a JSON body says. */
 function readForm(body: Buffer, boundary: string): Peek {
   const found = { ...new Peeker().found }
-  const { isWhole, models } = readFormModels(body, boundary)
+  const { isWhole, models, sessions } = readFormModels(body, boundary)
   const copies = new ModelCopies()
   for (const { value, start, end, isExact } of models)
     copies.take(found, { value, start, end }, false, isExact)
-  return { ...found, isWhole, formBoundary: boundary }
+  const [session] = sessions
+  const inSession = session === undefined ? null : peekFields(body.subarray(session.start, session.end))
+  if (session === undefined || inSession === null || inSession.objectStart === null)
+    return { ...found, isWhole, formBoundary: boundary }
+  const { model, modelCopies } = inSession
+  const isClear = sessions.length === 1 && inSession.isWhole && modelCopies.length === 0
+  const sessionModel =
+    model === null ? null : { ...model, start: session.start + model.start, end: session.start + model.end }
+  return { ...found, isWhole: isWhole && isClear, formBoundary: boundary, sessionModel }
 }

@@ -4,6 +4,7 @@ import { findPathModel } from '../api/model-paths.js'
 import { findModelUse, isAmbiguousPath, type ModelUse, namesModel } from '../api/model-use.js'
 import { readQueryModel } from '../api/query-model.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
+import { readFormModels } from '../http/form-data.js'
 import { collectModels, collectSessionModels } from '../json/deep-models.js'
 import type { Peek } from '../json/peek.js'
 import type { BodyFlaw } from '../relay/body-reader.js'
@@ -60,7 +61,8 @@ export function findDeepModels(path: string, body: GateBody | null): readonly (s
 /** Those of them that decide where a request goes. A session has others besides, such as one that transcribes. */
 export function findLeadingModels(path: string, body: GateBody | null): readonly (string | null)[] {
   if (path.startsWith('/messages/')) return findDeepModels(path, body)
-  return body === null || !isOneObject(body) ? [] : collectSessionModels(body.join())
+  const text = findJson(body)
+  return text === null ? [] : collectSessionModels(text)
 }
 
 /**
@@ -83,11 +85,18 @@ export function mayNameDeep(use: ModelUse, path: string): boolean {
 }
 
 function collectAll(body: GateBody | null, depth: number): readonly (string | null)[] {
-  return body === null || !isOneObject(body) ? [] : collectModels(body.join(), depth)
+  const text = findJson(body)
+  return text === null ? [] : collectModels(text, depth)
 }
 
-function isOneObject({ isComplete, peeked }: GateBody): boolean {
-  return isComplete && peeked.isWhole && peeked.formBoundary === null
+/** The JSON object that a complete body is, or that a form has as its `session`; null if there is none. */
+function findJson(body: GateBody | null): Buffer | null {
+  if (body === null || !body.isComplete || !body.peeked.isWhole) return null
+  const text = body.join()
+  const { formBoundary } = body.peeked
+  if (formBoundary === null) return text
+  const [session] = readFormModels(text, formBoundary).sessions
+  return session === undefined ? null : text.subarray(session.start, session.end)
 }
 
 /**

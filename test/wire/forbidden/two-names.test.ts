@@ -53,6 +53,25 @@ const REQUESTS: readonly (readonly [string, string])[] = [
   ],
 ]
 
+const BOUNDARY = 'thinwire-boundary'
+
+/** A call of the Realtime API: a form with a session description and the settings of the session. */
+function writeCall(...sessions: readonly string[]): string {
+  const field = (name: string, type: string, value: string): string =>
+    `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"\r\nContent-Type: ${type}\r\n\r\n${value}\r\n`
+  const texts = sessions.map((session) => field('session', 'application/json', session))
+  return `${field('sdp', 'application/sdp', 'v=0\r\ns="\r\n')}${texts.join('')}--${BOUNDARY}--\r\n`
+}
+
+const CALLS: readonly string[] = [
+  writeCall(`{"model":"${SECRET}"}`),
+  writeCall(`{"model":"${OPEN}"}`, `{"model":"${SECRET}"}`),
+  writeCall(`{"model":"${SECRET}"}`, `{"model":"${OPEN}"}`),
+  writeCall(`{"model":"${OPEN}","model":"${SECRET}"}`),
+  writeCall(`{"model":"${OPEN}","Model":"${SECRET}"}`),
+  writeCall(`{"model":"${OPEN}"`, `"model":"${SECRET}"}`),
+]
+
 /** Presets of the upstream: each puts the model in another place. */
 const ENTRIES = ['openai', 'bedrock', 'vertex'] as const
 
@@ -109,7 +128,10 @@ async function send(
   headers: readonly string[],
 ): Promise<number> {
   const client = await relay.client()
-  const lines = [`POST ${path} HTTP/1.1`, 'content-type: application/json', ...headers]
+  const type = headers.some((line) => line.startsWith('content-type'))
+    ? []
+    : ['content-type: application/json']
+  const lines = [`POST ${path} HTTP/1.1`, ...type, ...headers]
   client.send(
     Buffer.concat([
       Buffer.from(`${lines.join('\r\n')}\r\n${auth(relay)}content-length: ${body.length}\r\n\r\n`),
@@ -218,5 +240,35 @@ test('on the path for Cursor, only chats have variants of names, and only chats 
       assert.is(upstream.requests.length, 1)
     },
   ))
+
+test('the model in the form of a call leads it, and is named as its target does', () =>
+  withEntry(
+    'openai',
+    ['voice'],
+    { models: { voice: { upstream: 'up', model: OPEN } } },
+    async (relay, upstream) => {
+      const type = `content-type: multipart/form-data; boundary=${BOUNDARY}`
+      const body = writeCall('{"type":"realtime","model":"voice"}')
+      assert.is(await send(relay, '/v1/realtime/calls', Buffer.from(body), [type]), 200)
+      assert.is((await upstream.request(0)).body.toString(), body.replace('voice', OPEN))
+      const other = writeCall('{"model":"voice","audio":{"input":{"transcription":{"model":"whisper-1"}}}}')
+      assert.is(await send(relay, '/v1/realtime/calls', Buffer.from(other), [type]), 403)
+    },
+  ))
+
+for (const [name, models, settings] of RULES)
+  test(`${name}: no form of a call reaches the forbidden model`, () =>
+    withEntry('openai', models, settings, async (relay, upstream) => {
+      const type = `content-type: multipart/form-data; boundary=${BOUNDARY}`
+      for (const body of CALLS) await send(relay, '/v1/realtime/calls', Buffer.from(body), [type])
+      assert.equal(
+        upstream.requests.map(({ body }) => body.toString()).filter((text) => text.includes(SECRET)),
+        [],
+      )
+      assert.is(
+        await send(relay, '/v1/realtime/calls', Buffer.from(writeCall(`{"model":"${OPEN}"}`)), [type]),
+        200,
+      )
+    }))
 
 test.run()
