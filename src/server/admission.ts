@@ -1,5 +1,5 @@
 import type { ClientAddresses } from '../access/client-address.js'
-import { authenticate } from '../access/credentials.js'
+import { authenticate, presentedKeys } from '../access/credentials.js'
 import { mayBeUsedFrom } from '../access/key-limits.js'
 import type { KeyRecord, Keyring } from '../access/keyring.js'
 import { isLocalCaller } from '../access/local.js'
@@ -66,6 +66,13 @@ export class Admission {
     exchange.holdsSlot = true
     this.countKey(exchange, 1)
     return null
+  }
+
+  /** Whether a request that is refused before it comes to `admit` has a valid key. */
+  hasKey({ req, request, queryKeys }: Exchange): boolean {
+    // Without keys, and behind `admit`, there is nothing to find.
+    if (this.keyring === null || request.clientAddress !== null) return false
+    return 'record' in authenticate([...presentedKeys(req.rawHeaders), ...queryKeys], this.keyring)
   }
 
   /**

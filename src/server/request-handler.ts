@@ -354,7 +354,7 @@ export class RequestHandler implements MetricsSource {
     exchange.conclude('refused')
     const { draining } = this.context
     if (exchange.holdsSlot || exchange.request.key !== null) this.admission.release(exchange)
-    else if (this.refusals.isTooMany(exchange, code)) {
+    else if (!this.admission.hasKey(exchange) && this.refusals.isTooMany(exchange, code)) {
       sendError(exchange, 'too_many_refusals', true)
       return
     }

@@ -35,6 +35,33 @@ const WAYS: ReadonlyArray<readonly [what: string, status: number, lines: string,
   ['two hosts', 400, 'host: other\r\n'],
   ['an upgrade without a key', 401, 'connection: upgrade\r\nupgrade: websocket\r\n'],
 ]
+
+test('whoever has a valid key is told what is wrong with a request, however many there were, and is not counted', () =>
+  withRelay(
+    OK,
+    async (scene) => {
+      const wrong: ReadonlyArray<readonly [status: number, lines: string, target: string]> = [
+        [400, '', '/v1/../x'],
+        [400, 'host: other\r\n', '/v1/a'],
+        [417, 'expect: something\r\n', '/v1/a'],
+        [400, '', `/v1/files/${scene.relay.key}`],
+      ]
+      const bearer = `authorization: Bearer ${scene.relay.key}\r\n`
+      for (const [status, lines, target] of wrong)
+        for (const { status: got } of await ask(
+          scene,
+          LIMIT + 2,
+          refused('203.0.113.7', bearer + lines, target),
+        ))
+          assert.is(got, status, target)
+      assert.is((await scene.ask(refused('203.0.113.7'))).status, 401)
+      await ask(scene, LIMIT, refused('203.0.113.7'))
+      assert.is((await scene.ask(refused('203.0.113.7'))).status, 429)
+      assert.is((await scene.ask(refused('203.0.113.7', bearer, '/v1/../x'))).status, 400)
+    },
+    SETTINGS,
+  ))
+
 for (const [what, status, lines, target] of WAYS)
   test(`refusals for ${what} get 429 beyond the limit of their address, and no line each`, () =>
     withRelay(
