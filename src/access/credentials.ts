@@ -1,5 +1,5 @@
 import { type FlatHeaders, findHeader, findHeaders } from '../http/flat-headers.js'
-import { OTHER_CREDENTIAL_HEADERS } from '../http/request-headers.js'
+import { CREDENTIAL_HEADERS, OTHER_CREDENTIAL_HEADERS } from '../http/request-headers.js'
 import { hashKey, inspectKey, isLikelyKey } from './key.js'
 import { findKeyFault, type KeyFault } from './key-limits.js'
 import type { KeyRecord, Keyring } from './keyring.js'
@@ -36,10 +36,8 @@ const BY_SPECIFICITY: readonly CredentialRefusal[] = [
  */
 export function credentialsIn(rawHeaders: FlatHeaders): string[] {
   const found: string[] = []
-  collect(rawHeaders, 'authorization', found)
-  collect(rawHeaders, 'x-api-key', found)
-  collect(rawHeaders, 'api-key', found)
-  collect(rawHeaders, 'x-goog-api-key', found)
+  for (let i = 0; i < CREDENTIAL_HEADERS.length; i++)
+    collect(rawHeaders, CREDENTIAL_HEADERS[i] as string, found)
   return found
 }
 

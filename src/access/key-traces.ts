@@ -14,7 +14,7 @@ const SHORTEST_BASE64 = 49
 const BASE64_WORD = /[A-Za-z0-9+/_-]{48,}/g
 
 /** `lc_` in base64, by its place in a group of three bytes. */
-const BASE64_BEGINNING = /bGNf|xjX|sY1/
+export const BASE64_BEGINNING = /bGNf|xjX|sY1/
 
 /** Characters of the shortest key: nearly all headers are shorter. */
 const SHORTEST = 37
@@ -45,7 +45,7 @@ function findKey(text: string): boolean {
 }
 
 /** Linear, however often it was encoded: three times at most are undone. */
-function decodePercent(text: string): string {
+export function decodePercent(text: string): string {
   let plain = text
   for (let i = 0; i < 3 && plain.includes('%'); i++)
     plain = plain.replace(/%([0-7][\da-f])/gi, (_, hex: string) =>
@@ -61,28 +61,4 @@ function findInBase64(text: string): boolean {
       if (findKey(Buffer.from(word.slice(skipped), 'base64').toString('latin1'))) return true
   }
   return false
-}
-
-/** Parameters in which some client sends a key. `key` has other meanings, too: it is dropped where it holds one. */
-const KEY_PARAMETERS: ReadonlySet<string> = new Set([
-  ...['api_key', 'api-key', 'apikey', 'x-api-key', 'x-goog-api-key', 'access_token'],
-  ...['subscription-key', 'ocp-apim-subscription-key'],
-])
-
-/** Letters of these names, and of keys, also in base64; a query without them holds no key. */
-const MAY_HOLD = new RegExp(`key|token|lc_|%|${BASE64_BEGINNING.source}`, 'i')
-
-/**
- * The query without the client's credentials; the other parameters stay byte for byte.
- * @param query with its `?`, or empty
- */
-export function dropQueryKeys(query: string): string {
-  if (query === '' || !MAY_HOLD.test(query)) return query
-  const parameters = query.slice(1).split('&')
-  const kept = parameters.filter((parameter) => {
-    const [name = ''] = parameter.split('=', 1)
-    return !KEY_PARAMETERS.has(decodePercent(name).trim().toLowerCase()) && !holdsKey(parameter)
-  })
-  if (kept.length === parameters.length) return query
-  return kept.length === 0 ? '' : `?${kept.join('&')}`
 }

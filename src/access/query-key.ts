@@ -1,7 +1,15 @@
 import { errorFormatOf } from '../api/error-format.js'
+import { CREDENTIAL_HEADERS, OTHER_CREDENTIAL_HEADERS } from '../http/request-headers.js'
+import { BASE64_BEGINNING, decodePercent, holdsKey } from './key-traces.js'
 
-/** Parameters in which some client sends a key: Google's clients; Azure's, for WebSockets; gateways. */
-const NAMES: ReadonlySet<string> = new Set(['key', 'api-key', 'api_key', 'apikey', 'access_token'])
+/**
+ * Parameters in which some client sends a key: those named as a header for it, gateways' (RFC 6750, 2.3), and that of
+ * Azure API Management. Google's clients send it in `key`, which has other meanings, too.
+ */
+const KEY_PARAMETERS: ReadonlySet<string> = new Set([
+  ...[...CREDENTIAL_HEADERS, ...OTHER_CREDENTIAL_HEADERS],
+  ...['api_key', 'apikey', 'access_token', 'subscription-key'],
+])
 
 /** What is left of a query without keys, and the keys. */
 export interface QueryKeys {
@@ -26,7 +34,8 @@ export function takeQueryKeys(path: string, query: string): QueryKeys | null {
     .filter((parameter) => {
       const [name = '', value = ''] = splitParameter(parameter)
       const isKey =
-        NAMES.has(name) && (value.startsWith('lc_') || name === 'api-key' || (name === 'key' && isGoogle))
+        (KEY_PARAMETERS.has(name) || name === 'key') &&
+        (value.startsWith('lc_') || name === 'api-key' || (name === 'key' && isGoogle))
       if (isKey && value !== '' && keys.length < KEYS_MAX) keys.push(value)
       return !isKey
     })
@@ -38,8 +47,8 @@ export function takeQueryKeys(path: string, query: string): QueryKeys | null {
 /** Keys beyond this number are removed and ignored. */
 const KEYS_MAX = 4
 
-/** Also where letters of a name are encoded. */
-const MAY_HOLD = /key|token|%/i
+/** Letters of these names, and of keys, also where they are encoded: a query without them holds no key. */
+const MAY_HOLD = new RegExp(`key|token|authorization|lc_|%|${BASE64_BEGINNING.source}`, 'i')
 
 /** Name and value, decoded as forms are (WHATWG URL, 5.1), the name in lower case. */
 function splitParameter(parameter: string): [string, string] {
@@ -54,4 +63,20 @@ function decode(text: string): string {
   } catch {
     return text
   }
+}
+
+/**
+ * The query without the client's credentials; the other parameters stay byte for byte. `key` is dropped where it holds
+ * one.
+ * @param query with its `?`, or empty
+ */
+export function dropQueryKeys(query: string): string {
+  if (query === '' || !MAY_HOLD.test(query)) return query
+  const parameters = query.slice(1).split('&')
+  const kept = parameters.filter((parameter) => {
+    const [name = ''] = parameter.split('=', 1)
+    return !KEY_PARAMETERS.has(decodePercent(name).trim().toLowerCase()) && !holdsKey(parameter)
+  })
+  if (kept.length === parameters.length) return query
+  return kept.length === 0 ? '' : `?${kept.join('&')}`
 }

@@ -1,3 +1,4 @@
+import { BODY_PATHS } from './apis.js'
 import { findPathModel, isRead, parseModelPath } from './model-paths.js'
 import { isGeneration } from './request-target.js'
 import { COLLECTIONS, STORED_ANSWERS } from './stored-collections.js'
@@ -49,9 +50,13 @@ const ROWS: readonly (readonly [RegExp, ModelUse])[] = [
   [/^\/(?:v2\/)?(?:chat|embed|rerank|generate|summarize)$/, 'body'],
 ]
 
+const COMMON: ReadonlySet<string> = new Set(Object.values(BODY_PATHS))
+
 /** @param path behind the version, as it came */
 export function findModelUse(method: string, path: string): ModelUse {
   if (isRead(method)) return READ.test(path) ? 'none' : 'unknown'
+  // Nearly all requests, ahead of a row of patterns.
+  if (COMMON.has(path)) return 'body'
   // Where a path has a place for the model that names none, the body names it.
   if (parseModelPath(path) !== null) return findPathModel(method, path) === null ? 'body' : 'path'
   for (const [pattern, use] of ROWS) if (pattern.test(path)) return use

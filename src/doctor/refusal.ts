@@ -1,5 +1,6 @@
 import { findTraits } from '../api/model-table.js'
 import type { ModelTraits } from '../api/model-traits.js'
+import { QUOTA_TEXT } from '../routing/error-words.js'
 import { type Correction, correctTraits, formatConfigLine } from '../translate/corrections/correction.js'
 import { readCorrection } from '../translate/corrections/read-correction.js'
 import { fail, type Seen } from './finding.js'
@@ -49,8 +50,7 @@ const MODEL_SETTING = ({ model, place }: RefusedRequest): string =>
 /** Causes that are no field of the request, in the words of the APIs. The first that matches is reported. */
 const CAUSES: readonly Cause[] = [
   {
-    pattern:
-      /insufficient_quota|exceeded your current quota|credit balance is too low|insufficient (?:balance|credits|funds)|billing/i,
+    pattern: new RegExp(`insufficient_quota|billing|${QUOTA_TEXT.source}`, 'i'),
     what: 'the account at the provider has no credit',
     cure: () => ['add credit at the provider, or raise the limit of its key'],
   },

@@ -1,4 +1,5 @@
 import { type FlatHeaderList, type FlatHeaders, findHeader } from './flat-headers.js'
+import { CREDENTIAL_HEADERS } from './request-headers.js'
 
 /**
  * CORS for every origin (Fetch standard, CORS protocol): Cursor checks a key with a `fetch` from its window, whose
@@ -9,7 +10,7 @@ import { type FlatHeaderList, type FlatHeaders, findHeader } from './flat-header
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 
 /** The headers that known clients send; allowed when a preflight does not name any. */
-const COMMON_HEADERS = 'authorization, content-type, x-api-key, api-key, x-goog-api-key'
+const COMMON_HEADERS = ['content-type', ...CREDENTIAL_HEADERS].join(', ')
 
 /**
  * Builds the headers of the response to OPTIONS, a 204. No key is needed, as a preflight never has one. All headers

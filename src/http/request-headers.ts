@@ -54,10 +54,10 @@ const DROPPED: ReadonlySet<string> = new Set([
 /** Headers whose names begin like this do not reach an upstream either. */
 const DROPPED_PREFIXES = ['x-forwarded-', 'sec-fetch-', 'x-thinwire-', 'x-envoy-', 'x-arr-']
 
-/** Headers in which the APIs that are known here expect a key. */
-export const CREDENTIAL_HEADERS: ReadonlySet<string> = new Set([
+/** Headers in which the APIs that are known here expect a key, in the order in which they are read. */
+export const CREDENTIAL_HEADERS: readonly string[] = [
   ...['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'],
-])
+]
 
 /**
  * Headers in which some client or gateway expects a key: LiteLLM's, Azure API Management's, ElevenLabs', that of

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { readSubprotocols, stripSubprotocolKeys } from '../access/credentials.js'
-import { dropQueryKeys, holdsKey } from '../access/key-traces.js'
+import { holdsKey } from '../access/key-traces.js'
+import { dropQueryKeys } from '../access/query-key.js'
 import { findApiIndex, includesApi } from '../api/api-of-path.js'
 import { BODY_PATHS } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'

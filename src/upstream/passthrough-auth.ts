@@ -1,6 +1,7 @@
 import { credentialsIn } from '../access/credentials.js'
 import type { AuthScheme } from '../api/presets.js'
 import { type FlatHeaderList, findHeader, removeHeader } from '../http/flat-headers.js'
+import { CREDENTIAL_HEADERS } from '../http/request-headers.js'
 
 /** The header of each scheme. A client's credential is never put into a URL. */
 const HEADERS: Readonly<Record<AuthScheme, string | null>> = {
@@ -31,9 +32,8 @@ export function placePassthroughCredential(headers: FlatHeaderList, scheme: Auth
   if (credential === undefined) return
   const name = OAUTH_TOKEN.test(credential) ? 'authorization' : expected
   if ((findHeader(headers, name)?.trim() ?? '') !== '') return
-  for (const each of Object.values(HEADERS))
-    if (each !== null && credentialsIn([each, findHeader(headers, each) ?? ''])[0] === credential)
-      removeHeader(headers, each)
+  for (const each of CREDENTIAL_HEADERS)
+    if (credentialsIn([each, findHeader(headers, each) ?? ''])[0] === credential) removeHeader(headers, each)
   removeHeader(headers, name)
   headers.push(name, name === 'authorization' ? `Bearer ${credential}` : credential)
 }

@@ -28,7 +28,7 @@ export class UpstreamAuth {
     this.headers = [...config.headers, ...buildCredential(config, config.auth)]
     this.bearerHeaders = [...config.headers, ...buildCredential(config, 'bearer')]
     // If the config sets a credential header itself, clients do not authenticate at this upstream.
-    const setsCredential = config.headers.some((name, i) => i % 2 === 0 && CREDENTIAL_HEADERS.has(name))
+    const setsCredential = config.headers.some((name, i) => i % 2 === 0 && CREDENTIAL_HEADERS.includes(name))
     this.passthroughScheme = setsCredential ? null : config.passthroughAuth
   }
 

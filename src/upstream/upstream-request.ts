@@ -1,4 +1,5 @@
-import { dropQueryKeys, holdsKey } from '../access/key-traces.js'
+import { holdsKey } from '../access/key-traces.js'
+import { dropQueryKeys } from '../access/query-key.js'
 import { isAtOrBelow } from '../api/api-of-path.js'
 import { hasDocumentedLinks } from '../api/link-fields.js'
 import { findPathModel, replacePathModel } from '../api/model-paths.js'

@@ -1,7 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { mintKey } from '../../src/access/key.js'
-import { dropQueryKeys, holdsKey } from '../../src/access/key-traces.js'
+import { holdsKey } from '../../src/access/key-traces.js'
+import { dropQueryKeys } from '../../src/access/query-key.js'
 import { fc } from '../support/property.js'
 
 const part = fc.stringMatching(/^[a-z0-9-]{1,12}$/)
