@@ -1,9 +1,22 @@
 import { fstatSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 
 /** One line for each connection of this network namespace (Linux, proc(5)). */
 const FILES: readonly string[] = ['/proc/net/tcp', '/proc/net/tcp6']
+
+/**
+ * Lines that are read between two turns of the event loop. A machine with many short connections has tens of thousands,
+ * which take 50 ms at once.
+ */
+const LINES_A_TURN = 500
+
+/** Readings take at most one part in so many of the time, however long the table is. */
+const REST = 20
+
+/** A connection that is closed, and whose number waits for late packets: it belongs to nobody. */
+const TIME_WAIT = ' 06 '
 
 /** The state and the queue of a connection on which nothing is to be told: ESTABLISHED, nothing unacknowledged. */
 const QUIET = ' 01 00000000:'
@@ -34,6 +47,8 @@ export class TcpTable {
   /** Number of the last reading that is complete. */
   complete: number
   private beganAt: number
+  /** How long the last reading took, in milliseconds. */
+  private tookMs: number
   private isMissing: boolean
   private entries: ReadonlyMap<number, TcpEntry>
   private inodes: ReadonlySet<number>
@@ -42,6 +57,7 @@ export class TcpTable {
     this.begun = 0
     this.complete = 0
     this.beganAt = Number.NEGATIVE_INFINITY
+    this.tookMs = 0
     this.isMissing = process.platform !== 'linux'
     this.entries = new Map()
     this.inodes = new Set()
@@ -49,7 +65,8 @@ export class TcpTable {
 
   /** Begins a reading, unless one was begun within `maxAgeMs`. @param now `performance.now()` */
   want(now: number, maxAgeMs: number): void {
-    if (this.isMissing || this.begun !== this.complete || now - this.beganAt < maxAgeMs) return
+    if (this.isMissing || this.begun !== this.complete) return
+    if (now - this.beganAt < Math.max(maxAgeMs, REST * this.tookMs)) return
     this.begun++
     this.beganAt = now
     void this.read()
@@ -65,30 +82,46 @@ export class TcpTable {
       const texts = await Promise.all(FILES.map((file) => readFile(file, 'latin1').catch(() => '')))
       const entries = new Map<number, TcpEntry>()
       const inodes = new Set<number>()
-      for (const text of texts) parseTcpTable(text, entries, inodes)
+      for (const text of texts)
+        for (let at = 0; at !== -1; at = parseTcpTable(text, at, LINES_A_TURN, entries, inodes))
+          await nextTurn()
       this.entries = entries
       this.inodes = inodes
       // Not even the listener's own connections: no such file, or a sandbox without it.
       if (inodes.size === 0) this.isMissing = true
     } finally {
+      this.tookMs = performance.now() - this.beganAt
       this.complete = this.begun
     }
   }
 }
 
 /**
- * Reads the text of such a file.
+ * Reads a part of the text of such a file.
+ * @param from where it begins; 0 for the line with the names of the columns
+ * @param lines how many are read at most
  * @param entries gets those on which there is something to tell, by inode
  * @param inodes gets all
+ * @returns where the next part begins; -1 if this was the last one
  */
-export function parseTcpTable(text: string, entries: Map<number, TcpEntry>, inodes: Set<number>): void {
-  // The first line has the names of the columns.
-  let at = text.indexOf('\n') + 1
+export function parseTcpTable(
+  text: string,
+  from: number,
+  lines: number,
+  entries: Map<number, TcpEntry>,
+  inodes: Set<number>,
+): number {
+  let at = from === 0 ? text.indexOf('\n') + 1 : from
   // ` 12: 0100007F:8B72 0100007F:81CD 01 0000006B:00000000 01:00000012 00000000     0        0 4005024 2 ...`
-  for (let end = text.indexOf('\n', at); end !== -1; at = end + 1, end = text.indexOf('\n', at)) {
-    const colon = text.indexOf(': ', at)
+  for (let count = 0; count < lines; count++) {
+    const end = text.indexOf('\n', at)
+    if (end === -1) return -1
+    const start = at
+    at = end + 1
+    const colon = text.indexOf(': ', start)
     const local = text.indexOf(' ', colon + 2)
     const remote = text.indexOf(' ', local + 1)
+    if (text.startsWith(TIME_WAIT, remote)) continue
     const [, , inode] = text
       .slice(remote + 42, end)
       .trimStart()
@@ -100,6 +133,7 @@ export function parseTcpTable(text: string, entries: Map<number, TcpEntry>, inod
     const unacknowledged = Number.parseInt(text.slice(remote + 4, remote + 12), 16)
     entries.set(Number(inode), { unacknowledged, isClosedByPeer: state === CLOSE_WAIT })
   }
+  return at
 }
 
 /** The kernel has one table for all. */

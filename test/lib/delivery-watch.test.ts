@@ -100,7 +100,7 @@ test('the table is read with addresses of both kinds, and without lines that hav
   ].join('\n')
   const entries = new Map<number, TcpEntry>()
   const inodes = new Set<number>()
-  parseTcpTable(text, entries, inodes)
+  for (let at = 0; at !== -1; ) at = parseTcpTable(text, at, 2, entries, inodes)
   assert.equal([...inodes], [4005024, 4005025, 4005027, 4005028])
   assert.equal(
     [...entries],

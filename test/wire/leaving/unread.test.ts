@@ -108,36 +108,40 @@ const WAYS: ReadonlyArray<readonly [string, (client: RawClient) => void]> = [
   ['closes', (client) => client.end()],
   ['resets', (client) => client.reset()],
 ]
-for (const [name, leave] of WAYS) {
-  onLinux(
-    `a client that ${name} while the relay reads nothing from it cancels its requests upstream`,
-    async () => {
-      const upstream = await ScriptedUpstream.start(async (request) => {
-        if (request.target === '/v1/second') return request.write(whole('200 OK', 'ok'))
-        await request.write(head('200 OK', SSE, CHUNKED))
-        while (!request.closed) await Promise.race([request.chunk(Buffer.alloc(64 * 1024, 'x')), wait(5)])
-      })
-      const relay = await startRelay(upstream.url, { timeouts: { clientStallMs: 600_000 } })
-      const client = await relay.client()
-      client.pause()
-      client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
-      const request = await upstream.request(0)
-      await until(
-        () => relay.inspect().exchanges[0]?.clientSocket.writableNeedDrain === true,
-        'a full buffer',
-      )
-      // Node reads nothing behind a request that arrives while the client takes nothing.
-      client.send(`GET /v1/second HTTP/1.1\r\n${auth(relay)}\r\n`)
-      await upstream.request(1)
-      leave(client)
-      await until(() => request.closed, 'the upstream to be cancelled')
-      const ends = (await relay.requests(2)).map((line) => line.end)
-      assert.ok(ends.includes('client_gone'), String(ends))
-      client.destroy()
-      await relay.close()
-      await upstream.close()
-    },
-  )
-}
+for (const [name, leave] of WAYS)
+  for (const unanswered of [1, 2])
+    onLinux(
+      `a client that ${name} while the relay reads nothing from it cancels its requests upstream (${unanswered} at a time)`,
+      async () => {
+        const upstream = await ScriptedUpstream.start(async (request) => {
+          if (request.target === '/v1/second') return request.write(whole('200 OK', 'ok'))
+          await request.write(head('200 OK', SSE, CHUNKED))
+          while (!request.closed) await Promise.race([request.chunk(Buffer.alloc(64 * 1024, 'x')), wait(5)])
+        })
+        const relay = await startRelay(upstream.url, {
+          timeouts: { clientStallMs: 600_000 },
+          limits: { unansweredRequestsPerConnection: unanswered },
+        })
+        const client = await relay.client()
+        client.pause()
+        client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
+        const request = await upstream.request(0)
+        await until(
+          () => relay.inspect().exchanges[0]?.clientSocket.writableNeedDrain === true,
+          'a full buffer',
+        )
+        // Node reads nothing behind a request that arrives while the client takes nothing.
+        client.send(`GET /v1/second HTTP/1.1\r\n${auth(relay)}\r\n`)
+        if (unanswered > 1) await upstream.request(1)
+        leave(client)
+        await until(() => request.closed, 'the upstream to be cancelled')
+        const ends = (await relay.requests(unanswered)).map((line) => line.end)
+        assert.ok(ends.includes('client_gone'), String(ends))
+        assert.is(upstream.requests.length, unanswered)
+        client.destroy()
+        await relay.close()
+        await upstream.close()
+      },
+    )
 
 test.run()
