@@ -130,6 +130,8 @@ export function takeRawSocket(): TappedSocket | null {
 /** Changes data on its way to a reader; it may hold some of it back until the next data. */
 export interface WireFilter {
   push(data: Buffer): Buffer
+  /** @returns what is held back */
+  end(): Buffer
 }
 
 /** Filters the body whose head is being parsed, for the reader that takes its socket, if one does. */
@@ -228,7 +230,6 @@ export class TappedSocket {
    */
   giveBack(rest: Buffer): boolean {
     this.reader = null
-    this.filter = null
     return this.handOver(rest)
   }
 
@@ -288,6 +289,7 @@ export class TappedSocket {
 
   private onData(data: Buffer, encoding: BufferEncoding | undefined): boolean {
     if (this.reader !== null) return this.passToReader(this.reader, data)
+    if (this.filter !== null) return this.onFiltered(this.filter, data)
     const bodyAt = findChunkedBody(data)
     if (bodyAt === -1) return this.pushToUndici.call(this.socket, data, encoding)
     // If these bytes are a body that looks like a head, it does no harm that undici gets them in two parts.
@@ -297,6 +299,13 @@ export class TappedSocket {
     parsingHead = null
     if (bodyAt === data.length) return more
     return this.onData(data.subarray(bodyAt), undefined)
+  }
+
+  /** The reader has given the connection back: undici gets what was held back of the data before. */
+  private onFiltered(filter: WireFilter, data: Buffer): boolean {
+    this.filter = null
+    const held = filter.end()
+    return this.onData(held.length === 0 ? data : Buffer.concat([held, data]), undefined)
   }
 
   /**
