@@ -29,6 +29,8 @@ export class DeliveryWatch {
   /** For how long, as far as the last reading tells. */
   private stalledMs: number
   private isLeft: boolean
+  /** The last reading did not have the connection. */
+  private isMissed: boolean
 
   constructor(socket: Socket, table: TcpTable = TCP_TABLE) {
     this.socket = socket
@@ -43,6 +45,7 @@ export class DeliveryWatch {
     this.since = null
     this.stalledMs = 0
     this.isLeft = false
+    this.isMissed = false
   }
 
   /** The other side has closed or reset the connection. Known after `check`. */
@@ -83,9 +86,12 @@ export class DeliveryWatch {
     this.inode ??= inodeOf(tcpHandleOf(this.socket))
     const entry = this.inode === null ? null : this.table.find(this.inode)
     if (entry === null) {
-      this.isLeft = this.wasFound
+      // The kernel hands the table out in pieces, and may pass over one connection while others close.
+      this.isLeft = this.wasFound && this.isMissed
+      this.isMissed = true
       return
     }
+    this.isMissed = false
     this.wasFound = true
     this.isLeft = entry.isClosedByPeer
     const { unacknowledged } = entry

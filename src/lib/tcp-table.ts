@@ -1,7 +1,11 @@
 import { fstatSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
+<<<<<<< HEAD
 import { setImmediate as nextTurn } from 'node:timers/promises'
+=======
+import { readErrorCode } from './error-code.js'
+>>>>>>> eyes2
 
 /** One line for each connection of this network namespace (Linux, proc(5)). */
 const FILES: readonly string[] = ['/proc/net/tcp', '/proc/net/tcp6']
@@ -53,7 +57,13 @@ export class TcpTable {
   private entries: ReadonlyMap<number, TcpEntry>
   private inodes: ReadonlySet<number>
 
-  constructor() {
+  private readonly files: readonly string[]
+  /** Those that could be read once. */
+  private readonly readable: Set<string>
+
+  constructor(files: readonly string[] = FILES) {
+    this.files = files
+    this.readable = new Set()
     this.begun = 0
     this.complete = 0
     this.beganAt = Number.NEGATIVE_INFINITY
@@ -79,7 +89,7 @@ export class TcpTable {
 
   private async read(): Promise<void> {
     try {
-      const texts = await Promise.all(FILES.map((file) => readFile(file, 'latin1').catch(() => '')))
+      const texts = await Promise.all(this.files.map((file) => this.readFile(file)))
       const entries = new Map<number, TcpEntry>()
       const inodes = new Set<number>()
       for (const text of texts)
@@ -89,12 +99,30 @@ export class TcpTable {
       this.inodes = inodes
       // Not even the listener's own connections: no such file, or a sandbox without it.
       if (inodes.size === 0) this.isMissing = true
+    } catch {
+      // Nobody has a sample of this number: what is known stays, and no connection counts as gone.
+      this.begun++
     } finally {
       this.tookMs = performance.now() - this.beganAt
       this.complete = this.begun
     }
   }
+
+  /** @throws if a file that is there cannot be read at the moment, as no file descriptor is left */
+  private async readFile(file: string): Promise<string> {
+    try {
+      const text = await readFile(file, 'latin1')
+      this.readable.add(file)
+      return text
+    } catch (error) {
+      if (this.readable.has(file) || LATER.has(readErrorCode(error))) throw error
+      return ''
+    }
+  }
 }
+
+/** Errors that say nothing of the file. */
+const LATER: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'])
 
 /**
  * Reads a part of the text of such a file.

@@ -53,7 +53,8 @@ export class FirstContentFinder implements EventHandler {
   }
 }
 
-function judgeEvent(name: string, event: JsonObject): Beginning {
+/** Judges an event by its data. @param name its name, for data without a type */
+export function judgeEvent(name: string, event: JsonObject): Beginning {
   const type = typeof event.type === 'string' ? event.type : name
   if (type === 'error' || type === 'response.failed' || isError(event.error)) return 'error'
   if (EMPTY_TYPES.has(type)) return 'empty'

@@ -1,8 +1,9 @@
 import { findHeader, type RawHeaders } from '../http/flat-headers.js'
-import { isEventStream, isJson } from '../http/media-type.js'
+import { isAwsEventStream, isEventStream, isJson } from '../http/media-type.js'
 import type { ErrorFacts } from '../routing/error-facts.js'
 import type { RawBodyReader, TappedSocket } from '../upstream/connector.js'
 import type { Attempt, BodyHandler, ResponseHead } from './attempt.js'
+import { AwsBeginning } from './aws-beginning.js'
 import { BudgetedBuffer } from './budgeted-buffer.js'
 import type { ByteBudget } from './byte-budget.js'
 import { ChunkWalker } from './chunk-walker.js'
@@ -126,7 +127,7 @@ const UNKNOWN: ErrorFacts = { words: [], message: '', delayMs: null }
 /** Whether a body says in its beginning whether it has an answer. */
 export function isReadable(raw: RawHeaders): boolean {
   const type = findHeader(raw, 'content-type') ?? ''
-  return isPlain(raw) && (isEventStream(type) || isJson(type.trim()))
+  return isPlain(raw) && (isEventStream(type) || isAwsEventStream(type) || isJson(type.trim()))
 }
 
 /** Whether a body is not compressed. */
@@ -136,7 +137,9 @@ export function isPlain(raw: RawHeaders): boolean {
 
 function createReader(raw: RawHeaders): BeginningReader {
   if (!isReadable(raw)) return new AnyContent()
-  return isEventStream(findHeader(raw, 'content-type')) ? new FirstContentFinder() : new JsonBeginning()
+  const type = findHeader(raw, 'content-type') ?? ''
+  if (isAwsEventStream(type)) return new AwsBeginning()
+  return isEventStream(type) ? new FirstContentFinder() : new JsonBeginning()
 }
 
 /** Of a body that cannot be read: anything but white space is an answer. */

@@ -1,5 +1,5 @@
 import { findErrorStatus } from '../routing/error-event.js'
-import { type ErrorFacts, readErrorBody } from '../routing/error-facts.js'
+import { type ErrorFacts, readErrorResponse } from '../routing/error-facts.js'
 import type { FailureKind } from '../routing/outcome.js'
 import { classifyErrorEvent, classifyRefusal } from '../routing/refusal.js'
 import { boundBodyDelay } from '../routing/retry-after.js'
@@ -17,7 +17,7 @@ export interface Asked {
 
 /**
  * Finds the kind of a refusal by its body, and tells the health of the target.
- * @param body null if it is not complete; then the status decides
+ * @param body null if it is not complete; then the head decides
  */
 export function judgeRefusal(
   attempt: Attempt,
@@ -25,7 +25,7 @@ export function judgeRefusal(
   body: Buffer | null,
   { isOwn, model }: Asked,
 ): FailureKind {
-  const facts = body === null ? null : readErrorBody(body, Date.now())
+  const facts = readErrorResponse(head.raw, body, Date.now())
   const kind = classifyRefusal(head.status, facts, isOwn)
   reportStatus(attempt, head, kind, model)
   const askedMs = readDelay(facts)
@@ -40,7 +40,7 @@ export function judgeRefusal(
 export function judgeFallback({ attempt, head, kind, held }: FallbackResponse, isOwn: boolean): FailureKind {
   // An error in place of an answer was read where it was found.
   if (head.status < 400) return kind
-  const facts = readErrorBody(Buffer.concat(held.chunks), Date.now())
+  const facts = readErrorResponse(head.raw, Buffer.concat(held.chunks), Date.now())
   const told = classifyRefusal(head.status, facts, isOwn)
   const askedMs = readDelay(facts)
   if (told !== kind || askedMs !== null)

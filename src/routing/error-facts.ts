@@ -1,3 +1,4 @@
+import { findHeader, type RawHeaders } from '../http/flat-headers.js'
 import { asObject, filterObjects, isObject, type JsonObject, parseJson } from '../json/values.js'
 import { findDelayMs, parseDurationMs } from './delay-text.js'
 
@@ -18,6 +19,24 @@ const WORD_MAX = 80
 
 /** No upstream means more than a month. */
 const DELAY_MAX_MS = 31 * 86_400_000
+
+/** AWS tells the type in a header, and the message alone in the body. */
+const TYPE_HEADER = 'x-amzn-errortype'
+
+/**
+ * Reads an error response.
+ * @param body null if it is not complete
+ * @param wallMs Unix time in milliseconds, for the times in it
+ * @returns null if neither head nor body say anything that can be read
+ */
+export function readErrorResponse(raw: RawHeaders, body: Buffer | null, wallMs: number): ErrorFacts | null {
+  const facts = body === null ? null : readErrorBody(body, wallMs)
+  // ThrottlingException:http://internal.amazon.com/coral/com.amazon.bedrock/
+  const type = (findHeader(raw, TYPE_HEADER) ?? '').split(':', 1)[0]?.trim().toLowerCase() ?? ''
+  if (type === '' || type.length > WORD_MAX) return facts
+  if (facts === null) return { words: [type], message: '', delayMs: null }
+  return { ...facts, words: [type, ...facts.words] }
+}
 
 /**
  * Reads the body of an error response.

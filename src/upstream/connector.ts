@@ -130,6 +130,8 @@ export function takeRawSocket(): TappedSocket | null {
 /** Changes data on its way to a reader; it may hold some of it back until the next data. */
 export interface WireFilter {
   push(data: Buffer): Buffer
+  /** @returns what is held back */
+  end(): Buffer
 }
 
 /** Filters the body whose head is being parsed, for the reader that takes its socket, if one does. */
@@ -228,7 +230,6 @@ export class TappedSocket {
    */
   giveBack(rest: Buffer): boolean {
     this.reader = null
-    this.filter = null
     return this.handOver(rest)
   }
 
@@ -277,9 +278,11 @@ export class TappedSocket {
         this.heldHead = head
         return true
       }
-      if (state !== 'continue') break
-      head = head.subarray(head.indexOf(HEAD_END) + HEAD_END.length)
-      if (head.length === 0) return true
+      if (state !== 'continue' && state !== 'interim') break
+      const end = head.indexOf(HEAD_END) + HEAD_END.length
+      const more = state === 'continue' || this.onData(head.subarray(0, end), undefined)
+      head = head.subarray(end)
+      if (head.length === 0) return more
     }
     this.awaitsHead = false
     keepOddReason(head)
@@ -288,6 +291,7 @@ export class TappedSocket {
 
   private onData(data: Buffer, encoding: BufferEncoding | undefined): boolean {
     if (this.reader !== null) return this.passToReader(this.reader, data)
+    if (this.filter !== null) return this.onFiltered(this.filter, data)
     const bodyAt = findChunkedBody(data)
     if (bodyAt === -1) return this.pushToUndici.call(this.socket, data, encoding)
     // If these bytes are a body that looks like a head, it does no harm that undici gets them in two parts.
@@ -297,6 +301,13 @@ export class TappedSocket {
     parsingHead = null
     if (bodyAt === data.length) return more
     return this.onData(data.subarray(bodyAt), undefined)
+  }
+
+  /** The reader has given the connection back: undici gets what was held back of the data before. */
+  private onFiltered(filter: WireFilter, data: Buffer): boolean {
+    this.filter = null
+    const held = filter.end()
+    return this.onData(held.length === 0 ? data : Buffer.concat([held, data]), undefined)
   }
 
   /**
@@ -329,17 +340,26 @@ export class TappedSocket {
   }
 }
 
+const INTERIM = /^HTTP\/1\.[01] 1(?!01)\d\d[ \r]/
 const CONTINUE = /^HTTP\/1\.[01] 100[ \r]/
 
-/** Whether a head is that of 100 Continue; `open`: it may yet become that. */
-function readInterim(head: Buffer): 'continue' | 'open' | 'final' {
+/**
+ * Whether a head is that of 100 Continue, or of another interim response but a switch of protocols; `open`: it may yet
+ * become one.
+ */
+function readInterim(head: Buffer): 'continue' | 'interim' | 'open' | 'final' {
   // Any status but 1xx.
   if (head.length > 12 && head[9] !== 0x31) return 'final'
   const line = head.toString('latin1', 0, 13)
   if (line.length < 13)
-    return 'HTTP/1.1 100 '.startsWith(line) || 'HTTP/1.0 100 '.startsWith(line) ? 'open' : 'final'
-  if (!CONTINUE.test(line)) return 'final'
-  return head.includes(HEAD_END) ? 'continue' : 'open'
+    return /^HTTP\/1\.[01] 1$/.test(line.slice(0, 10)) ||
+      'HTTP/1.1 1'.startsWith(line) ||
+      'HTTP/1.0 1'.startsWith(line)
+      ? 'open'
+      : 'final'
+  if (!INTERIM.test(line)) return 'final'
+  if (!head.includes(HEAD_END)) return 'open'
+  return CONTINUE.test(line) ? 'continue' : 'interim'
 }
 
 /** Finds where the body of a chunked response begins, in data that has the whole head; -1 if there is none. */

@@ -9,6 +9,11 @@ import type { BodyRedactor, CredentialRedactor } from './credential-redactor.js'
 /** Bytes of a compressed error that are held, and of its text. */
 const HELD_MAX = 1024 * 1024
 
+/** Milliseconds that such an error may take: one that never ends must not keep another target from being asked. */
+const HELD_MS = 1_000
+
+const TOO_SLOW = new Error('the error did not end in time')
+
 /** Takes the place of an error that cannot be read. */
 const UNREADABLE = Buffer.from(
   '{"error":{"message":"The upstream refused the request. Its message was compressed in a way that this relay cannot read, so that it cannot be passed on.","type":"server_error","param":null,"code":null}}',
@@ -25,6 +30,7 @@ interface HeldError {
   readonly resume: () => void
   readonly reason: string
   readonly coding: string
+  readonly timer: NodeJS.Timeout
   chunks: Buffer[] | null
   bytes: number
 }
@@ -35,15 +41,21 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
   private readonly redactor: CredentialRedactor
   private body: BodyRedactor | null
   private heldError: HeldError | null
+  private abort: ((reason?: Error) => void) | null
+  /** The error was not waited for: its handler has got all it gets. */
+  private isOver: boolean
 
   constructor(handler: Dispatcher.DispatchHandler, redactor: CredentialRedactor) {
     this.handler = handler
     this.redactor = redactor
     this.body = null
     this.heldError = null
+    this.abort = null
+    this.isOver = false
   }
 
   onConnect(abort: (reason?: Error) => void): void {
+    this.abort = abort
     this.handler.onConnect?.(abort)
   }
 
@@ -55,7 +67,8 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
     const coding = readCoding(raw)
     if (coding !== null && status >= 300 && status !== 304) {
       takeRawSocket()
-      this.heldError = { status, raw, resume, reason: shown, coding, chunks: [], bytes: 0 }
+      const timer = setTimeout(giveUpWaiting, HELD_MS, this).unref()
+      this.heldError = { status, raw, resume, reason: shown, coding, timer, chunks: [], bytes: 0 }
       return true
     }
     if (coding === null) this.readBody(status, raw)
@@ -64,6 +77,7 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
 
   onData(chunk: Buffer): boolean {
     const { heldError } = this
+    if (this.isOver) return true
     if (heldError !== null) {
       hold(heldError, chunk)
       return true
@@ -74,6 +88,7 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
 
   onComplete(trailers: string[] | null): void {
     const { heldError } = this
+    if (this.isOver) return
     if (heldError !== null) this.releaseError(heldError)
     const rest = this.body?.end() ?? EMPTY
     if (rest.length > 0) this.handler.onData?.(rest)
@@ -81,7 +96,22 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
   }
 
   onError(error: Error): void {
-    this.handler.onError?.(error)
+    clearTimeout(this.heldError?.timer)
+    if (!this.isOver) this.handler.onError?.(error)
+  }
+
+  /** The error takes too long: the client gets its status. */
+  giveUpWaiting(): void {
+    const { heldError, abort } = this
+    if (heldError === null || this.isOver) return
+    heldError.chunks = null
+    try {
+      this.onComplete(null)
+    } catch (error) {
+      this.handler.onError?.(error as Error)
+    }
+    this.isOver = true
+    abort?.(TOO_SLOW)
   }
 
   private readBody(status: number, raw: RawHeaders): void {
@@ -98,8 +128,10 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
   }
 
   /** The error is complete: it passes as it came if it contains no credential, and else without its compression. */
-  private releaseError({ status, raw, resume, reason, coding, chunks }: HeldError): void {
+  private releaseError({ status, raw, resume, reason, coding, timer, chunks }: HeldError): void {
     const { handler, redactor } = this
+    clearTimeout(timer)
+    this.heldError = null
     const body = chunks === null ? null : Buffer.concat(chunks)
     const text = body === null || body.length === 0 ? body : decode(body, coding)
     const isClean = text !== null && body !== null && !redactor.isIn(text)
@@ -112,6 +144,10 @@ export class RedactedResponse implements Dispatcher.DispatchHandler {
     const redacted = this.body.push(text ?? UNREADABLE)
     if (redacted.length > 0) handler.onData?.(redacted)
   }
+}
+
+function giveUpWaiting(response: RedactedResponse): void {
+  response.giveUpWaiting()
 }
 
 function hold(error: HeldError, chunk: Buffer): void {

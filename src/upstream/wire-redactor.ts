@@ -48,6 +48,14 @@ export class WireRedactor {
     return endsBetweenLines(bytes) ? bytes : this.redact(bytes, bytes.length - this.longest - FRAMING_MAX, 0)
   }
 
+  /** @returns what is held back: the rest is read by somebody else */
+  end(): Buffer {
+    const rest = this.held.subarray(this.passed)
+    this.held = EMPTY
+    this.passed = 0
+    return rest
+  }
+
   private mayHold(bytes: Buffer): boolean {
     for (const needle of this.needles) if (bytes.includes(needle)) return true
     return false

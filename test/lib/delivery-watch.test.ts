@@ -1,9 +1,12 @@
 import { once } from 'node:events'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DeliveryWatch } from '../../src/lib/delivery-watch.js'
-import { inodeOf, parseTcpTable, type TcpEntry, TcpTable } from '../../src/lib/tcp-table.js'
+import { inodeOf, parseTcpTable, type TcpEntry, TcpTable, tcpHandleOf } from '../../src/lib/tcp-table.js'
 import { resetSocket } from '../../src/relay/reset.js'
 import { until } from '../support/until.js'
 
@@ -113,5 +116,58 @@ test('the table is read with addresses of both kinds, and without lines that hav
   assert.is(inodeOf(undefined), null)
   assert.is(inodeOf({ fd: -1 }), null)
 })
+
+onLinux(
+  'a connection counts as gone only if two readings in a row did not have it, and none of them failed',
+  () =>
+    pair(async (near) => {
+      const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
+      const [file, away] = [join(folder, 'tcp6'), join(folder, 'away')]
+      const line = (inode: number | null): string =>
+        `  sl\n   0: 0100007F:8B73 0100007F:81CD 01 00000000:00000000 00:00000000 00000000  1000        0 ${inode} 1 0 20\n`
+      const inode = inodeOf(tcpHandleOf(near))
+      const table = new TcpTable([join(folder, 'none'), file])
+      const watch = new DeliveryWatch(near, table)
+      let now = 0
+      const read = async (): Promise<void> => {
+        // The reading that the first check begins is looked at by the second one.
+        const { begun } = table
+        watch.check(now++, 0)
+        await until(() => table.begun > begun && table.complete === table.begun, 'a reading')
+      }
+      const look = (): boolean => {
+        // Begins no reading of its own.
+        watch.check(now, Number.POSITIVE_INFINITY)
+        return watch.hasLeft
+      }
+      try {
+        writeFileSync(file, line(inode))
+        await read()
+        assert.not(look())
+        assert.ok(watch.isInformed)
+        // Passed over once.
+        writeFileSync(file, line(7))
+        await read()
+        assert.not(look())
+        writeFileSync(file, line(inode))
+        await read()
+        assert.not(look())
+        // Not to be read, as where no file descriptor is left.
+        renameSync(file, away)
+        for (let i = 0; i < 3; i++) {
+          await read()
+          assert.not(look())
+        }
+        renameSync(away, file)
+        writeFileSync(file, line(7))
+        await read()
+        assert.not(look())
+        await read()
+        assert.ok(look())
+      } finally {
+        rmSync(folder, { recursive: true, force: true })
+      }
+    }),
+)
 
 test.run()

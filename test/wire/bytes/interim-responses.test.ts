@@ -33,6 +33,8 @@ const UNASKED: readonly string[] = [
   head('100 Continue').repeat(3),
   `${head('100 Continue')}${head('103 Early Hints', 'link: </x>')}`,
   `${head('102 Processing')}${head('103 Early Hints', 'link: </x>')}`,
+  `${head('103 Early Hints', 'link: </x>')}${head('100 Continue')}`,
+  `${head('102 Processing')}${head('100 Continue')}${head('103 Early Hints')}${head('100 Continue')}`,
 ]
 
 const FINALS: ReadonlyArray<readonly [string, string, string]> = [

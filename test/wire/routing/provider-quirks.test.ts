@@ -77,7 +77,7 @@ function waysOf({ body }: Answer): Way[] {
   ]
 }
 
-/** Reports good responses of the first target, so that errors within streams do not open its circuit. */
+/** Reports good responses of the first target, so that errors within streams and cuts do not open its circuit. */
 function keepWell(relay: TestRelay, { path }: Quirk): void {
   const breaker = relay.inspect().findRoute(path, 'free', null)?.targets[0]?.breaker
   assert.ok(breaker !== undefined)
@@ -146,6 +146,7 @@ for (const quirk of QUIRKS) {
       },
       async ({ relay, second }) => {
         for (const [place, how] of cuts) {
+          keepWell(relay, quirk)
           seen = gate()
           const client = await relay.client()
           const prompt = JSON.stringify({ model: 'bare', stream: true })
