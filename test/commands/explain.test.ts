@@ -15,7 +15,7 @@ class Written extends Writable {
 }
 
 function run(...args: string[]): { code: number; out: string; err: string } {
-  const io = { out: new Written(), err: new Written() }
+  const io = { out: new Written(), err: new Written(), env: {}, cwd: '.' }
   const code = runExplain(args, io)
   return { code, out: io.out.text, err: io.err.text }
 }
