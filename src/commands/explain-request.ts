@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { KeyringError } from '../access/keyring.js'
 import { type Config, loadConfigWithoutSecrets, loadDestinations } from '../config/config.js'
+import { readConfigFile } from '../config/config-file.js'
 import type { ExplainIo } from './explain.js'
 import { wrapLine } from './models-text.js'
 import { foresee, type OwnerOutlook, type RequestOutlook, type RouteOutlook } from './request-outlook.js'
@@ -25,7 +26,7 @@ export function explainRequest(args: string[], io: ExplainIo): number {
   if (config.keys.mode === 'keys' && given.key === null && given.team === null)
     return complain('request takes --key K or --team T as well', io, WRONG_USAGE)
   try {
-    const outlook = foresee(given, config)
+    const outlook = foresee(given, config, readConfigFile(source).parsed.routes !== undefined)
     io.out.write(given.json ? `${JSON.stringify(outlook, null, 2)}\n` : formatText(outlook, config))
     return outlook.refusal === null ? OK : REFUSED
   } catch (error) {
@@ -77,7 +78,7 @@ function formatText(outlook: RequestOutlook, config: Config): string {
   if (path !== null) text += describeOwner(outlook)
   if (refusal !== null)
     return text + line('refused', `${refusal.status} ${refusal.code}`) + line('', refusal.message)
-  if (answeredBy === 'relay') return text + line('answer', 'by the relay itself; no upstream is asked for it')
+  if (answeredBy === 'relay') return text + line('answer', 'by the relay itself')
   if (route !== null) text += describeRoute(route)
   return text + line('cache', describeCache(outlook, config)) + line('limits', describeLimits(config))
 }
@@ -110,7 +111,7 @@ const FIRST: Readonly<Record<string, string>> = {
 }
 
 function describeRoute({ entry, strategy, failover, hedge, firstTokenMs, targets }: RouteOutlook): string {
-  let text = line('route', entry ?? 'the upstream that has the object')
+  let text = line('route', entry ?? 'a built-in one, as the config has no routes')
   if (targets.length > 1) {
     const next = failover
       ? 'the next one is asked when one fails'

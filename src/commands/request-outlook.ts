@@ -1,6 +1,6 @@
 import { authenticate } from '../access/credentials.js'
 import { Keyring } from '../access/keyring.js'
-import { findApiIndex } from '../api/api-of-path.js'
+import { findApiIndex, OTHER_API } from '../api/api-of-path.js'
 import { type BodyApi, findBodyApi } from '../api/apis.js'
 import { ERRORS, type ErrorCode } from '../api/errors.js'
 import { findModelUse, namesModel } from '../api/model-use.js'
@@ -56,7 +56,7 @@ export interface OwnerOutlook {
 
 /** Where the request would go. */
 export interface RouteOutlook {
-  /** The entry of the config: `routes[2]`, `models.team-fast`. */
+  /** The entry of the config: `routes[2]`, `models.team-fast`. Null for one of the routes of a config without any. */
   readonly entry: string | null
   readonly strategy: string
   readonly failover: boolean
@@ -93,9 +93,10 @@ const NOTHING_STORED: KnownObjects = { find: () => null, isVisible: () => false,
 /**
  * Finds out what a relay with this config would do with a request, by the plan that a relay makes. Nothing is sent.
  * @param config its credentials are not used, and may be stand-ins
+ * @param hasRoutes the config file has `routes`; else they were made from the upstreams
  * @throws KeyringError
  */
-export function foresee(asked: ImaginedRequest, config: Config): RequestOutlook {
+export function foresee(asked: ImaginedRequest, config: Config, hasRoutes: boolean): RequestOutlook {
   const method = isRead(asked.path) ? 'GET' : 'POST'
   const nothing = {
     method,
@@ -129,14 +130,19 @@ export function foresee(asked: ImaginedRequest, config: Config): RequestOutlook 
   const team = record?.team ?? (config.keys.mode === 'keys' ? asked.team : null)
   const request = { method, path, query, deployment, isCursor, model, team, key: record, rawHeaders: [] }
   const body = method === 'GET' ? null : createBody(path, pathModel === null ? asked.model : undefined)
-  return { ...known, owner, team: team === null ? null : redactText(team), ...decide(request, body, config) }
+  return {
+    ...known,
+    owner,
+    team: team === null ? null : redactText(team),
+    ...decide(request, body, config, hasRoutes),
+  }
 }
 
 /** Lists of models are read, and single ones; anything else is posted. */
 function isRead(path: string): boolean {
   const target = parseRequestTarget(path)
   return (
-    !('problem' in target) && target.path.startsWith('/models') && findApiIndex(target.path) === APIS.length
+    !('problem' in target) && target.path.startsWith('/models') && findApiIndex(target.path) === OTHER_API
   )
 }
 
@@ -181,6 +187,7 @@ function decide(
   request: PlanRequest,
   body: PlanBody | null,
   config: Config,
+  hasRoutes: boolean,
 ): Pick<RequestOutlook, 'answeredBy' | 'refusal' | 'route' | 'cacheRules'> {
   const router = new Router(config, createUpstreams(config))
   const context = new RelayContext(new BoundCounters(), new ByteBudget(config.limits.bufferedBytes))
@@ -196,7 +203,7 @@ function decide(
   return {
     answeredBy: 'upstream',
     refusal: null,
-    route: describeRoute(request, body, plan, config),
+    route: describeRoute(request, body, plan, config, hasRoutes),
     cacheRules,
   }
 }
@@ -206,6 +213,7 @@ function describeRoute(
   body: PlanBody | null,
   { route, conversation, usable }: ProxyPlan,
   config: Config,
+  hasRoutes: boolean,
 ): RouteOutlook {
   const { entry, strategy, failover, hedge, firstTokenMs } = route
   const ordered = orderTargets(request, route, usable, null)
@@ -214,7 +222,7 @@ function describeRoute(
   const traits = new TargetTraits(config.modelRules, new LearnedTraits())
   const targets = order.flatMap((i) => route.targets[i] ?? [])
   return {
-    entry,
+    entry: entry?.startsWith('routes[') === true && !hasRoutes ? null : entry,
     strategy,
     failover: targets.length > 1 && (failover ?? isFailoverDefault(request.method, request.path)),
     fitted: conversation !== null,

@@ -218,6 +218,7 @@ test('without keys, explain request needs none and says so', () => {
     assert.is(code, 0)
     assert.ok(flat(out).includes(`(keys.mode ${mode})`), out)
     assert.match(out, /https:\/\/a\.example\/v1\/chat\/completions/)
+    assert.match(out, /route +a built-in one, as the config has no routes/)
   }
 })
 
