@@ -1,5 +1,4 @@
 import type { ConfigSource } from '../config/config.js'
-import { explainRequest } from './explain-request.js'
 import { printRetries } from './explain-retries.js'
 
 /** What the command reads and writes. */
@@ -11,11 +10,12 @@ export interface ExplainIo {
 }
 
 /** @returns the exit code */
-type Subcommand = (args: string[], io: ExplainIo) => number
+type Subcommand = (args: string[], io: ExplainIo) => number | Promise<number>
 
 /** What can be explained, by its name. */
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
-  request: explainRequest,
+  // It loads most of the relay.
+  request: async (args, io) => (await import('./explain-request.js')).explainRequest(args, io),
   retries: printRetries,
 }
 
@@ -43,7 +43,7 @@ Exit codes: 0 done, 1 such a request is refused, 2 wrong usage.
  * `thinwire explain WHAT`: tells by which rules the relay decides.
  * @returns the exit code: 0 done, 1 the request is refused, 2 wrong usage
  */
-export function runExplain(args: string[], io: ExplainIo): number {
+export function runExplain(args: string[], io: ExplainIo): number | Promise<number> {
   const [name, ...rest] = args
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     ;(name === undefined ? io.err : io.out).write(HELP)

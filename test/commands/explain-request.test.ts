@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -6,7 +6,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { mintKey } from '../../src/access/key.js'
 import { issueKey, revokeKey } from '../../src/access/keyring.js'
-import { runExplain } from '../../src/commands/explain.js'
+import { explainRequest } from '../../src/commands/explain-request.js'
 import type { RequestOutlook } from '../../src/commands/request-outlook.js'
 import { post, startRelay, type TestRelay } from '../support/relay.js'
 import { type Received, ScriptedUpstream, whole } from '../support/upstream.js'
@@ -76,7 +76,7 @@ function run(args: readonly string[], settings: object = SETTINGS, env: Record<s
   const [out, err] = [new Page(), new Page()]
   const file = join(folder, 'thinwire.json')
   writeFileSync(file, JSON.stringify(settings))
-  const code = runExplain(['request', '--config', file, ...args], { out, err, env, cwd: folder })
+  const code = explainRequest(['--config', file, ...args], { out, err, env, cwd: folder })
   return { code, out: out.text, err: err.text }
 }
 
@@ -165,6 +165,10 @@ test('explain request tells whose a key is, what it is limited to and when it wa
   assert.is(good.code, 0)
   const facts = 'ann of red in prod; until 2099-01-01T00:00:00.000Z; models gpt-*; from 10.0.0.0/8'
   assert.ok(flat(good.out).includes(`key ${entry.id}, valid owner ${facts}`), good.out)
+  const past = { v: 2, ts: '2026-01-01T00:00:00Z', op: 'changed', expires: '2020-01-01T00:00:00Z' }
+  const { key: old, record } = issueKey(keyFile, OWNER)
+  appendFileSync(keyFile, `${JSON.stringify({ ...past, id: record.id })}\n`)
+  assert.match(run(['--model', 'gpt-5', '--key', old]).out, /401 expired_api_key/)
   const other = run(['--model', 'claude-x', '--key', key])
   assert.is(other.code, 1)
   assert.match(other.out, /403 model_not_allowed/)
@@ -307,8 +311,8 @@ test('what explain request prints is what a relay does', async () => {
 function foreseeBy(relay: TestRelay, model: string, path: string): RequestOutlook {
   const [out, err] = [new Page(), new Page()]
   const file = String(relay.config.file)
-  const args = ['request', '--model', model, '--path', path, '--key', relay.key, '--config', file, '--json']
-  runExplain(args, { out, err, env: {}, cwd: folder })
+  const args = ['--model', model, '--path', path, '--key', relay.key, '--config', file, '--json']
+  explainRequest(args, { out, err, env: {}, cwd: folder })
   assert.is(err.text, '')
   return JSON.parse(out.text) as RequestOutlook
 }
