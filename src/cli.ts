@@ -10,7 +10,7 @@ const HELP = `thinwire ${VERSION}: a relay for LLM APIs
   thinwire keys     issue, limit, rotate and revoke access keys
   thinwire usage    report tokens and costs, or follow requests live
   thinwire models   show where a model's requests go, and what is known of it
-  thinwire explain  show by which rules a failed request is tried again
+  thinwire explain  show what would happen with a request, and by which rules
   thinwire prices   show what a model costs, and compare price files
   thinwire config   check a config file without starting
   thinwire doctor   check whether Cursor will work with a base URL
@@ -59,11 +59,11 @@ async function main(args: string[]): Promise<number> {
         }),
       )
     }
-    case 'explain':
-      return (await import('./commands/explain.js')).runExplain(rest, {
-        out: process.stdout,
-        err: process.stderr,
-      })
+    case 'explain': {
+      const { runExplain } = await import('./commands/explain.js')
+      const { stdout: out, stderr: err, env } = process
+      return reportConfigErrors(() => runExplain(rest, { out, err, env, cwd: process.cwd() }))
+    }
     case 'prices': {
       const { runPrices } = await import('./commands/prices.js')
       const { loadDestinations, locatePrices } = await import('./config/config.js')

@@ -45,6 +45,15 @@ export class CacheRules {
     return false
   }
 
+  /** Indexes of the rules for such requests; the body decides whether one of them matches. */
+  listFor({ method, path, team, model }: CacheCandidate): number[] {
+    if (method !== 'POST') return []
+    return [...this.rules.keys()].filter((i) => {
+      const { paths, teams, models } = this.rules[i] as Rule
+      return fits(paths, path) && fits(teams, team) && fits(models, model)
+    })
+  }
+
   /** Whether a rule matches. @param bytes length of the body @param found members of the complete body */
   matches({ method, path, team, model }: CacheCandidate, bytes: number, found: Peek): boolean {
     if (method !== 'POST') return false

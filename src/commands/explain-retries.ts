@@ -11,7 +11,7 @@ const KINDS = Object.keys(FAILURE_KINDS) as FailureKind[]
  * `thinwire explain retries`: prints the retry policy.
  * @returns the exit code
  */
-export function printRetries(args: string[], { out, err }: ExplainIo): number {
+export function printRetries(args: string[], { out, err }: Pick<ExplainIo, 'out' | 'err'>): number {
   if (args.some((arg) => arg !== '--json')) {
     err.write('thinwire explain: retries takes --json and nothing else\n')
     return WRONG_USAGE

@@ -1,16 +1,23 @@
+import type { ConfigSource } from '../config/config.js'
 import { printRetries } from './explain-retries.js'
 
-/** What the command writes to. */
+/** What the command reads and writes. */
 export interface ExplainIo {
   readonly out: NodeJS.WritableStream
   readonly err: NodeJS.WritableStream
+  readonly env: ConfigSource['env']
+  readonly cwd: string
 }
 
 /** @returns the exit code */
-type Subcommand = (args: string[], io: ExplainIo) => number
+type Subcommand = (args: string[], io: ExplainIo) => number | Promise<number>
 
 /** What can be explained, by its name. */
-const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = { retries: printRetries }
+const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
+  // It loads most of the relay.
+  request: async (args, io) => (await import('./explain-request.js')).explainRequest(args, io),
+  retries: printRetries,
+}
 
 const OK = 0
 const WRONG_USAGE = 2
@@ -19,15 +26,24 @@ const HELP = `How the relay decides.
 
   thinwire explain retries    what happens after an attempt has failed
     --json                    the same for a program
+  thinwire explain request    what would happen with a request
+    --model M                 the model that it names
+    --key K                   the key that it comes with; it is not printed
+    --team T                  in place of a key: the team of one
+    --path P                  default: /v1/chat/completions
+    --config FILE             default: thinwire.json in this folder
+    --json                    the same for a program
 
-Nothing is sent anywhere, and no config is read.
+Nothing is sent anywhere, and the credentials of the upstreams are not read.
+
+Exit codes: 0 done, 1 such a request is refused, 2 wrong usage.
 `
 
 /**
  * `thinwire explain WHAT`: tells by which rules the relay decides.
- * @returns the exit code: 0 done, 2 wrong usage
+ * @returns the exit code: 0 done, 1 the request is refused, 2 wrong usage
  */
-export function runExplain(args: string[], io: ExplainIo): number {
+export function runExplain(args: string[], io: ExplainIo): number | Promise<number> {
   const [name, ...rest] = args
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     ;(name === undefined ? io.err : io.out).write(HELP)

@@ -1,12 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { KeyRecord } from '../access/keyring.js'
-import { isAtOrBelow, streamsByItself } from '../api/api-of-path.js'
+import { isAtOrBelow } from '../api/api-of-path.js'
 import type { BodyApi } from '../api/apis.js'
-import { errorFormatOf } from '../api/error-format.js'
 import type { ErrorCode } from '../api/errors.js'
-import { findPathModel } from '../api/model-paths.js'
-import { findQueryModel } from '../api/query-model.js'
 import type { RequestTarget } from '../api/request-target.js'
 import type { Peek } from '../json/peek.js'
 import type { Meter } from '../metering/meter.js'
@@ -101,17 +98,8 @@ export class Exchange implements OpenRecord {
 
   // admit
 
-  setTarget({ path, query, cursor, deployment }: RequestTarget): void {
-    const { facts } = this
-    facts.path = path
-    facts.query = query
-    facts.isCursor = cursor
-    facts.deployment = deployment
-    facts.pathModel = deployment ?? findPathModel(facts.method, path) ?? findQueryModel(path, query)
-    facts.model = facts.pathModel
-    facts.usualStream = streamsByItself(path)
-    facts.stream = facts.usualStream
-    facts.errorFormat = errorFormatOf(path)
+  setTarget(target: RequestTarget): void {
+    this.facts.setTarget(target)
   }
 
   setClientAddress(address: string | null): void {

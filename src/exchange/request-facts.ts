@@ -1,8 +1,12 @@
 import type { IncomingMessage } from 'node:http'
 import { holdsKey } from '../access/key-traces.js'
 import type { KeyRecord } from '../access/keyring.js'
+import { streamsByItself } from '../api/api-of-path.js'
 import type { BodyApi } from '../api/apis.js'
-import type { ErrorFormat } from '../api/error-format.js'
+import { type ErrorFormat, errorFormatOf } from '../api/error-format.js'
+import { findPathModel } from '../api/model-paths.js'
+import { findQueryModel } from '../api/query-model.js'
+import type { RequestTarget } from '../api/request-target.js'
 import { findHeader } from '../http/flat-headers.js'
 
 /** `traceparent`, W3C Trace Context, 3.2.2. */
@@ -76,6 +80,19 @@ export class RequestFacts {
     this.clientAddress = null
     this.tags = null
     this.connectionId = null
+  }
+
+  /** Takes over what a request asks for. */
+  setTarget({ path, query, cursor, deployment }: RequestTarget): void {
+    this.path = path
+    this.query = query
+    this.isCursor = cursor
+    this.deployment = deployment
+    this.pathModel = deployment ?? findPathModel(this.method, path) ?? findQueryModel(path, query)
+    this.model = this.pathModel
+    this.usualStream = streamsByItself(path)
+    this.stream = this.usualStream
+    this.errorFormat = errorFormatOf(path)
   }
 
   /** The API that was spoken: of a chat from Cursor, the one that its body is written for. */

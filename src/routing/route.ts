@@ -57,6 +57,8 @@ export interface Target<E extends Endpoint = Endpoint> {
 export interface Route<E extends Endpoint = Endpoint> {
   /** Places of its targets in their order; the same after a restart with the same config. */
   readonly id: string
+  /** The entry of the config that it comes from: `routes[2]`, `models.team-fast`; null if it comes from none. */
+  readonly entry: string | null
   /** At least one, in the order of the config: those that speak the API of the request. */
   readonly targets: readonly Target<E>[]
   readonly strategy: Strategy

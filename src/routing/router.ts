@@ -93,11 +93,11 @@ export class Router<E extends Endpoint = Endpoint> {
     accounts: AccountRules = NO_RULES,
   ) {
     const byName = new Map(upstreams.map((upstream) => [upstream.name, upstream]))
-    const create = (destination: DestinationConfig, alias: string | null): RoutesByApi<E> => {
+    const create = (destination: DestinationConfig, alias: string | null, entry: string): RoutesByApi<E> => {
       const targets = destination.targets.flatMap((target) =>
         this.createTargets(target, byName, alias, before),
       )
-      return createRoutes(destination, targets)
+      return createRoutes(destination, targets, entry)
     }
     this.upstreams = upstreams
     this.hasTranslatedRoutes = [...config.aliases, ...config.routes].some(({ translate }) => translate)
@@ -112,10 +112,12 @@ export class Router<E extends Endpoint = Endpoint> {
     this.byAlias = new Map(
       config.aliases.map((alias) => [
         alias.name,
-        { teams: compileGlobs(alias.teams), routes: create(alias, alias.name) },
+        { teams: compileGlobs(alias.teams), routes: create(alias, alias.name, `models.${alias.name}`) },
       ]),
     )
-    this.table = new RouteTable(config.routes, (route) => create(route, null))
+    this.table = new RouteTable(config.routes, (route) =>
+      create(route, null, `routes[${config.routes.indexOf(route)}]`),
+    )
   }
 
   /**
@@ -155,7 +157,7 @@ export class Router<E extends Endpoint = Endpoint> {
     if (upstream === undefined) return null
     const entry = { upstream: name, model: null, weight: 1 }
     const targets = this.createTargets(entry, new Map([[name, upstream]]), null, null)
-    const [route = null] = createRoutes({ ...DIRECT, targets: [entry] }, targets).slice(OTHER_API)
+    const [route = null] = createRoutes({ ...DIRECT, targets: [entry] }, targets, null).slice(OTHER_API)
     if (route !== null) this.direct.set(name, route)
     return route
   }
@@ -305,6 +307,7 @@ const CONVERSATION = OTHER_API + 1
 function createRoutes<E extends Endpoint>(
   { strategy, failover, firstTokenMs, hedge, translate }: DestinationConfig,
   targets: readonly Target<E>[],
+  entry: string | null,
 ): RoutesByApi<E> {
   const byId = new Map<string, Route<E>>()
   const routes: (Route<E> | null)[] = []
@@ -319,6 +322,7 @@ function createRoutes<E extends Endpoint>(
     const id = [...new Set(able.map(formatPlaceId))].join(',')
     const route = byId.get(id) ?? {
       id,
+      entry,
       targets: able,
       strategy,
       failover,

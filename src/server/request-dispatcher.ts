@@ -22,10 +22,22 @@ import { ThoughtStore } from '../translate/thinking/thought-store.js'
 import { ModelList } from '../upstream/model-list.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { AttemptSender } from './attempt-sender.js'
-import { type Plan, type PlanRequest, type PlanRules, type ProxyPlan, planRequest } from './plan.js'
+import {
+  type Plan,
+  type PlanBody,
+  type PlanRequest,
+  type PlanRules,
+  type ProxyPlan,
+  planRequest,
+} from './plan.js'
 import { TargetTraits } from './target-traits.js'
 
 const WAIT: Plan = { kind: 'wait' }
+
+/** A request that is planned: an exchange, or the facts of one that was never sent. */
+interface Planned {
+  readonly request: PlanRequest
+}
 
 /** The second half of a request's life: plan, cache, attempt. Holds what a reload of the config replaces. */
 export class RequestDispatcher {
@@ -115,11 +127,11 @@ export class RequestDispatcher {
   }
 
   /** @param body null if the request has none */
-  plan(exchange: Exchange, body: RequestBody | null, isLast: boolean): Plan {
+  plan({ request }: Planned, body: PlanBody | null, isLast: boolean): Plan {
     const flaw = body?.flaw ?? null
     if (flaw === 'too_dense') this.context.bounds.hit('bodyRatio')
     else if (flaw === 'too_long') this.context.bounds.hit('bodyBytes')
-    const plan = planRequest(exchange.request, body, this.planRules, isLast)
+    const plan = planRequest(request, body, this.planRules, isLast)
     // A slow upload would hold one of the few places of an upstream without using it.
     if (plan.kind === 'proxy' && body?.isComplete === false && isLimited(plan.route)) return WAIT
     return plan
@@ -180,12 +192,9 @@ export class RequestDispatcher {
     usable: readonly number[] | null,
     body: RequestBody | null,
   ): FailoverOptions {
-    const { targets, balancer, failover, firstTokenMs } = route
+    const { targets, failover, firstTokenMs } = route
     const affinity = targets.length > 1 && route.strategy !== 'order' ? affinityOf(exchange, body) : null
-    const isPinned = targets.length > 1 && isAccountScoped(exchange.request.method, exchange.request.path)
-    const all = balancer.order(performance.now(), affinity)
-    const able = isPinned ? orderAccount(route, usable, all) : all
-    const open = usable === null ? able : able.filter((i) => usable.includes(i))
+    const open = orderTargets(exchange.request, route, usable, affinity)
     const order = deferMissing(open, route, exchange.body?.conversation?.modelName ?? exchange.request.model)
     const hedge = route.hedge ? findHedge(exchange, route, order) : null
     return {
@@ -218,6 +227,23 @@ function affinityOf({ request }: Exchange, body: RequestBody | null): string | n
   if (conversation !== null) return findSession(request.rawHeaders) ?? conversation.conversation
   const isWhole = body?.isComplete === true
   return findAffinity(request, isWhole ? { bytes: body.join(), session: body.peeked.session } : null)
+}
+
+/**
+ * The targets that a request may go to, in the order in which they are tried.
+ * @param usable indexes of those that can be sent the request; null for all
+ * @param affinity see `Balancer.order`
+ */
+export function orderTargets(
+  { method, path }: Pick<PlanRequest, 'method' | 'path'>,
+  route: Route<Upstream>,
+  usable: readonly number[] | null,
+  affinity: string | null,
+): readonly number[] {
+  const all = route.balancer.order(performance.now(), affinity)
+  const able =
+    route.targets.length > 1 && isAccountScoped(method, path) ? orderAccount(route, usable, all) : all
+  return usable === null ? able : able.filter((i) => usable.includes(i))
 }
 
 /**

@@ -14,14 +14,14 @@ class Written extends Writable {
   }
 }
 
-function run(...args: string[]): { code: number; out: string; err: string } {
-  const io = { out: new Written(), err: new Written() }
-  const code = runExplain(args, io)
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const io = { out: new Written(), err: new Written(), env: {}, cwd: '.' }
+  const code = await runExplain(args, io)
   return { code, out: io.out.text, err: io.err.text }
 }
 
-test('explain retries shows each kind of failure, what it means and what follows, in 80 columns', () => {
-  const { code, out, err } = run('retries')
+test('explain retries shows each kind of failure, what it means and what follows, in 80 columns', async () => {
+  const { code, out, err } = await run('retries')
   assert.is(code, 0)
   assert.is(err, '')
   for (const line of out.split('\n')) assert.ok(line.length <= 80, line)
@@ -40,8 +40,8 @@ test('explain retries shows each kind of failure, what it means and what follows
   assert.match(rowOf('quota_exhausted'), /health: ignore; at rest: credential/)
 })
 
-test('explain retries --json has the whole table', () => {
-  const { code, out } = run('retries', '--json')
+test('explain retries --json has the whole table', async () => {
+  const { code, out } = await run('retries', '--json')
   assert.is(code, 0)
   const rows = JSON.parse(out) as Array<Record<string, unknown>>
   assert.equal(
@@ -54,16 +54,24 @@ test('explain retries --json has the whole table', () => {
   }
 })
 
-test('explain says what there is, and what is wrong', () => {
-  assert.match(run('--help').out, /thinwire explain retries/)
-  assert.match(run('retries', '--help').out, /thinwire explain retries/)
-  assert.is(run('--help').code, 0)
+test('explain says what there is, and what is wrong', async () => {
+  assert.match((await run('--help')).out, /thinwire explain retries/)
+  assert.match((await run('retries', '--help')).out, /thinwire explain retries/)
+  assert.is((await run('--help')).code, 0)
   for (const args of [[], ['other'], ['constructor'], ['retries', 'x'], ['retries', '--jsn']]) {
-    const { code, out, err } = run(...args)
+    const { code, out, err } = await run(...args)
     assert.is(code, 2, args.join(' '))
     assert.is(out, '')
     assert.match(err, /retries/)
   }
+})
+
+test('explain request is there as well', async () => {
+  assert.match((await run('request', '--help')).out, /thinwire explain request/)
+  const { code, out, err } = await run('request')
+  assert.is(code, 2)
+  assert.is(out, '')
+  assert.match(err, /--model M/)
 })
 
 test.run()

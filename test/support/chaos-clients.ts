@@ -32,7 +32,19 @@ export type Kind = keyof typeof TARGETS
 
 /** How often each is drawn. */
 const KINDS: readonly Kind[] = [
-  ...['plain', 'plain', 'plain', 'storm', 'storm', 'storm', 'once', 'stormy once', 'shared'],
+  ...[
+    'plain',
+    'plain',
+    'plain',
+    'storm',
+    'storm',
+    'storm',
+    'storm',
+    'storm',
+    'once',
+    'stormy once',
+    'shared',
+  ],
   ...['keys', 'keys', 'keys once', 'refused'],
 ] as Kind[]
 

@@ -80,6 +80,9 @@ export class ChaosJudge {
   /** What could have served a request that failed, as no upstream had acted on it before. */
   private findUnasked(sent: Sent, failures: readonly string[]): readonly string[] {
     const { kind, number } = sent
+    // The upstream may have acted on a request that was lost with its connection, whatever it would have answered.
+    if (failures.some((failure) => isStormy(nameOf(failure)) && /_RESET|_CLOSED|ECONN|EPIPE/.test(failure)))
+      return []
     const failed = new Set(failures.map(nameOf))
     // A request that was lost on a connection that was reset has not come, and may have.
     const wasAsked = (name: string): boolean =>
