@@ -1,11 +1,8 @@
 import { fstatSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
-<<<<<<< HEAD
 import { setImmediate as nextTurn } from 'node:timers/promises'
-=======
 import { readErrorCode } from './error-code.js'
->>>>>>> eyes2
 
 /** One line for each connection of this network namespace (Linux, proc(5)). */
 const FILES: readonly string[] = ['/proc/net/tcp', '/proc/net/tcp6']
@@ -58,11 +55,14 @@ export class TcpTable {
   private inodes: ReadonlySet<number>
 
   private readonly files: readonly string[]
+  private readonly rest: number
   /** Those that could be read once. */
   private readonly readable: Set<string>
 
-  constructor(files: readonly string[] = FILES) {
+  /** @param rest see `REST` */
+  constructor(files: readonly string[] = FILES, rest = REST) {
     this.files = files
+    this.rest = rest
     this.readable = new Set()
     this.begun = 0
     this.complete = 0
@@ -76,7 +76,7 @@ export class TcpTable {
   /** Begins a reading, unless one was begun within `maxAgeMs`. @param now `performance.now()` */
   want(now: number, maxAgeMs: number): void {
     if (this.isMissing || this.begun !== this.complete) return
-    if (now - this.beganAt < Math.max(maxAgeMs, REST * this.tookMs)) return
+    if (now - this.beganAt < Math.max(maxAgeMs, this.rest * this.tookMs)) return
     this.begun++
     this.beganAt = now
     void this.read()
@@ -88,6 +88,7 @@ export class TcpTable {
   }
 
   private async read(): Promise<void> {
+    const startedAt = performance.now()
     try {
       const texts = await Promise.all(this.files.map((file) => this.readFile(file)))
       const entries = new Map<number, TcpEntry>()
@@ -103,7 +104,7 @@ export class TcpTable {
       // Nobody has a sample of this number: what is known stays, and no connection counts as gone.
       this.begun++
     } finally {
-      this.tookMs = performance.now() - this.beganAt
+      this.tookMs = performance.now() - startedAt
       this.complete = this.begun
     }
   }

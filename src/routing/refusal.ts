@@ -2,34 +2,14 @@ import type { ErrorFacts } from './error-facts.js'
 import { CONTENT_WORDS, isKeyWord, isModelWord, isQuotaWord, QUOTA_TEXT } from './error-words.js'
 import { classifyFailure, type FailureKind } from './outcome.js'
 
-<<<<<<< HEAD
 /** A used-up quota, at the beginning of a refusal with status 400 or 404, which may repeat what a client sent. */
 const QUOTA_START =
   /^(?:your credit balance is too low|you have reached your specified (?:api|workspace) usage limits|insufficient balance)/i
 
-/** A key that is not good, at the beginning of a refusal with status 400. */
-=======
-/** The account has used up what it has paid for, or may use (error codes of the vendors' API references). */
-const QUOTA_WORDS =
-  /^(?:insufficient_?(?:user_)?quota|insufficient_?(?:balance|credits?|funds)(?:_error)?|billing_(?:hard_limit_reached|not_active|error)|exceeded_current_quota(?:_error)?|arrearage|accountoverdue(?:error)?|allocationquota\.freetieronly|payment_required|out_of_credits|no_credits?|credit_limit_exceeded|credits_exhausted|spend(?:ing)?_limit(?:_exceeded|_reached)?|usage_limit_(?:reached|exceeded)|budget_exceeded|quota_exhausted|servicequotaexceededexception|1113)$/
-
-/** The same in words, where an upstream does not repeat what a client sent. */
-const QUOTA_TEXT =
-  /exceeded your current quota|credit balance|insufficient (?:balance|credits?|funds|quota)|(?:out of|no|used all available) credits|spending limit|monthly (?:spend|usage|spending) limit|api usage limits|payment required|account (?:is )?(?:in arrears|overdue)/i
-
-/** The same at the beginning of a refusal with status 400 or 404, which may repeat what a client sent. */
-const QUOTA_START =
-  /^(?:your credit balance is too low|you have reached your specified (?:api|workspace) usage limits|insufficient balance)/i
-
-/** These say that the key is not good; with any status. */
-const KEY_WORDS =
-  /^(?:(?:invalid|incorrect|expired|missing|revoked|disabled)_?api_?key|api_?key_?(?:invalid|expired|revoked|disabled|missing|service_blocked|http_referrer_blocked|ip_address_blocked)|invalid_?authentication(?:_error)?|authentication_?(?:error|failed)|unauthenticated|unauthori[sz]ed|unrecognizedclientexception|invalidsignatureexception|(?:expired|invalid)_?token(?:exception)?|missingauthenticationtoken(?:exception)?|token_expired|invalid_(?:credentials?|key)|account_(?:deactivated|suspended|disabled|locked)|organization_(?:restricted|suspended|disabled)|unsupported_country_region_territory|service_disabled|consumer_(?:suspended|invalid)|permission_?(?:error|denied)|access_?denied(?:exception)?)$/
-
 /** A rate limit that has another status than 429 (AWS, Common Errors). */
 const RATE_WORDS = /^(?:throttling(?:exception)?|toomanyrequestsexception|requestlimitexceeded)$/
 
-/** The same at the beginning of a refusal with status 400. */
->>>>>>> eyes2
+/** A key that is not good, at the beginning of a refusal with status 400. */
 const KEY_START = /^(?:this organization has been disabled|api key (?:not valid|expired))/i
 
 /** A 403 may be about what the client sent, in words. */

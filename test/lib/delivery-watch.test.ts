@@ -22,7 +22,7 @@ async function pair(act: (near: Socket, far: Socket, watch: DeliveryWatch) => Pr
   near.on('error', () => {})
   far.on('error', () => {})
   try {
-    await act(near, far, new DeliveryWatch(near, new TcpTable()))
+    await act(near, far, new DeliveryWatch(near, new TcpTable(undefined, 0)))
   } finally {
     near.destroy()
     far.destroy()
@@ -126,7 +126,7 @@ onLinux(
       const line = (inode: number | null): string =>
         `  sl\n   0: 0100007F:8B73 0100007F:81CD 01 00000000:00000000 00:00000000 00000000  1000        0 ${inode} 1 0 20\n`
       const inode = inodeOf(tcpHandleOf(near))
-      const table = new TcpTable([join(folder, 'none'), file])
+      const table = new TcpTable([join(folder, 'none'), file], 0)
       const watch = new DeliveryWatch(near, table)
       let now = 0
       const read = async (): Promise<void> => {
