@@ -43,6 +43,9 @@ const SETTINGS = {
     connectMs: 5_000,
     requestMs: 10_000,
     clientStallMs: 10_000,
+    // A target at rest is not hedged with: with the usual minutes, all of them soon are.
+    refusedKeyMs: 100,
+    spentQuotaMs: 100,
   },
 }
 
