@@ -5,7 +5,7 @@
 
 /** The account has used up what it has paid for, or may use (error codes of the vendors' API references). */
 const QUOTA_WORDS =
-  /^(?:insufficient_?(?:user_)?quota|insufficient_?(?:balance|credits?|funds)(?:_error)?|billing_(?:hard_limit_reached|not_active|error)|exceeded_current_quota(?:_error)?|arrearage|accountoverdue(?:error)?|allocationquota\.freetieronly|payment_required|out_of_credits|no_credits?|credit_limit_exceeded|credits_exhausted|spend(?:ing)?_limit(?:_exceeded|_reached)?|usage_limit_(?:reached|exceeded)|budget_exceeded|quota_exhausted|1113)$/
+  /^(?:insufficient_?(?:user_)?quota|insufficient_?(?:balance|credits?|funds)(?:_error)?|billing_(?:hard_limit_reached|not_active|error)|exceeded_current_quota(?:_error)?|arrearage|accountoverdue(?:error)?|allocationquota\.freetieronly|payment_required|out_of_credits|no_credits?|credit_limit_exceeded|credits_exhausted|spend(?:ing)?_limit(?:_exceeded|_reached)?|usage_limit_(?:reached|exceeded)|budget_exceeded|quota_exhausted|servicequotaexceededexception|1113)$/
 
 /** The same in words, where an upstream does not repeat what a client sent. */
 export const QUOTA_TEXT =
