@@ -37,6 +37,7 @@ export class KeyFileWatch {
   private readonly timers: Set<NodeJS.Timeout>
   /** Epoch milliseconds. */
   private checkedAt: number
+  private isClosed: boolean
 
   /** @param onProblem gets one line, safe to log */
   constructor(file: string, onProblem: (message: string) => void, delayMs = AUDIT_DELAY_MS) {
@@ -48,6 +49,7 @@ export class KeyFileWatch {
     this.announced = new Set()
     this.timers = new Set()
     this.checkedAt = 0
+    this.isClosed = false
   }
 
   /** The key file was read. @param text all of it; empty if there is none */
@@ -70,6 +72,7 @@ export class KeyFileWatch {
   }
 
   close(): void {
+    this.isClosed = true
     for (const timer of this.timers) clearTimeout(timer)
     this.timers.clear()
   }
@@ -102,6 +105,7 @@ export class KeyFileWatch {
 
   private async tellUnaudited(lines: readonly ChangeLine[]): Promise<void> {
     const audited = findAuditedLines(await readEnd(auditFileOf(this.file)))
+    if (this.isClosed) return
     const unaudited = lines.filter(({ hash }) => !audited.has(hash) && !this.told.has(hash))
     for (const { hash } of unaudited) this.told.add(hash)
     if (unaudited.length > 0)

@@ -32,6 +32,16 @@ export function takeJsonBody(input: Buffer): void {
   compare(input, () => new JsonMeter())
 }
 
+/** Meters a stream once, for its time. */
+export function meterStream(input: Buffer): void {
+  read(new StreamMeter(), [input])
+}
+
+/** The same of a body that is JSON. */
+export function meterJson(input: Buffer): void {
+  read(new JsonMeter(), [input])
+}
+
 function compare(input: Buffer, create: () => Meter): void {
   const whole = read(create(), [input])
   const inPieces = read(create(), cut(input))
