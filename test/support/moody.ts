@@ -313,7 +313,7 @@ export class MoodyUpstream {
       case 'slow 429':
       case 'slow 500': {
         const body = errorFor(name, number)
-        const later = mood === 'slow 429' ? ['retry-after: 1'] : []
+        const later = mood === 'slow 429' ? ['retry-after-ms: 30'] : []
         await request.write(head(`${mood.slice(5)} Oops`, json, `content-length: ${body.length}`, ...later))
         for (let from = 0; from < body.length; from += 10) {
           await wait(5)

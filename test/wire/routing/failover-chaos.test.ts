@@ -57,8 +57,7 @@ function listResources(): string {
   return kinds.sort().join(' ')
 }
 
-/** @returns whether something was hedged, and a third target was asked: without these a run shows little */
-async function runRound(count: number, seed: number): Promise<boolean> {
+async function runRound(count: number, seed: number): Promise<void> {
   // Not within the timer that has started the test.
   await wait(1)
   const before = listResources()
@@ -78,7 +77,6 @@ async function runRound(count: number, seed: number): Promise<boolean> {
   )
   const clients = new ChaosClients(relay, upstreams, count, seed)
   const judge = new ChaosJudge(clients, upstreams)
-  let hasSeenAll = false
   try {
     await clients.run()
     await until(() => relay.inspect().openCount === 0, 'every exchange to be settled')
@@ -98,35 +96,20 @@ async function runRound(count: number, seed: number): Promise<boolean> {
       relay.inspect().bufferedBytes === 0 &&
       targets.every(({ breaker, upstream }) => breaker.inFlight === 0 && upstream.inFlight === 0)
     await until(isOver, `TEST_SEED=${seed}: all to be over`)
-    hasSeenAll = clients.seenAll
+    // The run is worthless without a hedge and a third attempt.
+    assert.ok(clients.seenAll, 'nothing was hedged, or no third target was asked')
   } finally {
     await relay.close()
     for (const upstream of upstreams) await upstream.close()
   }
   await until(() => listResources() === before, `TEST_SEED=${seed}: no socket or timer to be left`)
-  return hasSeenAll
 }
-
-/** A machine may hedge nothing in a round: as many more are run then. */
-const MORE_ROUNDS = 1
 
 test('a request succeeds if any of its targets is healthy, however and whenever the others fail', async () => {
   const failed: string[] = []
-  let hasSeenAll = false
-  const run = async (count: number, seed: number): Promise<void> => {
-    await runRound(count, seed).then(
-      (seen) => {
-        hasSeenAll ||= seen
-      },
-      (error: Error) => failed.push(error.message),
-    )
-  }
-  let seed = SEED
-  for (let done = 0; done < REQUESTS; done += ROUND) await run(Math.min(ROUND, REQUESTS - done), seed++)
-  for (let more = 0; more < MORE_ROUNDS && !hasSeenAll; more++) await run(Math.min(ROUND, REQUESTS), seed++)
+  for (let done = 0, seed = SEED; done < REQUESTS; done += ROUND, seed++)
+    await runRound(Math.min(ROUND, REQUESTS - done), seed).catch((error: Error) => failed.push(error.message))
   if (failed.length > 0) assert.unreachable(failed.join('\n'))
-  // Whether anything is hedged depends on the machine: it is told, and is no failure of the relay.
-  if (!hasSeenAll) process.stdout.write('no round had a hedge and a third target\n')
 })
 
 test.run()
