@@ -139,6 +139,8 @@ export class OpenJournal {
         this.since = performance.now()
       }
     }
+    // Removed in the meantime: a new part would outlive a process that ends at once.
+    if (this.isOver) return
     this.file ??= await this.open()
     if (lines.length === 0 && now - this.timedAt > TIME_MS) lines.push(formatBeat(Date.now()))
     if (lines.length > 0) {
@@ -149,7 +151,7 @@ export class OpenJournal {
       this.touchedAt = now
       await this.file.touch()
     }
-    if (this.size <= this.partBytes) return
+    if (this.size <= this.partBytes || this.isOver) return
     this.leave()
     this.file = await this.open()
   }

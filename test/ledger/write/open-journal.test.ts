@@ -95,4 +95,21 @@ test('a journal that is removed while an append is under way is removed again af
   assert.equal(paths(disk), [])
 })
 
+test('a journal that is removed while its place is checked is not made once more', async () => {
+  const disk = new Disk()
+  const journal = new OpenJournal(['/led'], MARK, disk)
+  const began = performance.now()
+  await journal.flush(began)
+  disk.calls.length = 0
+  const flushed = journal.flush(began + 2_000)
+  journal.removeNow()
+  await flushed
+  // The process may end at any time from here on: no file must be there for even a moment.
+  assert.equal(
+    disk.calls.filter((call) => call.startsWith('open')),
+    [],
+  )
+  assert.equal(paths(disk), [])
+})
+
 test.run()
