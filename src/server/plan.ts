@@ -33,7 +33,7 @@ import {
   MIXED,
   mayNameDeep,
 } from './gate.js'
-import { FORBIDDEN, findKeyPatterns, mayUse, refuseModels } from './key-models.js'
+import { dependsOnModel, FORBIDDEN, findKeyPatterns, mayUse, refuseModels } from './key-models.js'
 import type { TargetTraits } from './target-traits.js'
 
 /** What is done with a request. */
@@ -175,18 +175,16 @@ function takesAll(
  * @returns null if the request passes, as far as its body has arrived
  */
 function passGate(request: PlanRequest, body: PlanBody | null, use: ModelUse, rules: PlanRules): Plan | null {
-  const { method, path, deployment, team, key } = request
+  const { method, path, deployment, key } = request
   if (key !== null && (holdsKey(path) || (deployment !== null && holdsKey(deployment))))
     return refuseAtGate({ code: 'invalid_path', message: KEY_IN_PATH, param: null })
-  const isLimited = key !== null && key.models !== null
-  const depends = isLimited || rules.router.dependsOnModel(path, team, use !== 'unknown')
   // No doubt is looked for where no rule depends on the model: that may be a walk over the whole body.
-  if (!depends)
+  if (!dependsOnModel(request, rules.router, use !== 'unknown'))
     return rules.router.hasPathRules && isAmbiguousPath(method, path) ? refuseAtGate(AMBIGUOUS_PATH) : null
   const doubt = findDoubt(request, body, use)
   if (doubt !== null) return refuseAtGate(doubt)
   if (body?.isComplete === false && mayNameDeep(use, path)) return WAIT
-  return isLimited ? passKey(request, body, use, rules) : null
+  return key === null || key.models === null ? null : passKey(request, body, use, rules)
 }
 
 /** Checks a request of a key that may use some models only. */
