@@ -6,7 +6,7 @@ import { type ChangeLine, readChangeLines } from './audit-check.js'
 import { findKeyFault } from './key-limits.js'
 import type { KeyRecord } from './key-lines.js'
 
-/** A key that expires within this time is told of ahead, once. */
+/** A key that expires within this time is reported, once. */
 const AHEAD_MS = 7 * 24 * 3_600_000
 
 /** Between two looks for such keys. */
@@ -21,8 +21,8 @@ const AUDIT_DELAY_MS = 1_000
 const MOST_NAMED = 10
 
 /**
- * Watches over a key file: tells of changes that `thinwire keys` has not made, and of keys that expire soon. It only
- * tells: such changes count as all others do.
+ * Watches over a key file: reports changes that `thinwire keys` has not made, and keys that expire soon. Such changes
+ * count as all others do.
  */
 export class KeyFileWatch {
   private readonly file: string
@@ -30,9 +30,9 @@ export class KeyFileWatch {
   private readonly delayMs: number
   /** Length and hash of the whole lines that were there at the last reading; null before the first. */
   private seen: { readonly length: number; readonly hash: string } | null
-  /** Hashes of lines that were told of. */
-  private readonly told: Set<string>
-  /** Keys that were told of, with their expiry. */
+  /** Hashes of lines that were reported. */
+  private readonly reported: Set<string>
+  /** Keys that were reported, with their expiry. */
   private readonly announced: Set<string>
   private readonly timers: Set<NodeJS.Timeout>
   /** Epoch milliseconds. */
@@ -45,7 +45,7 @@ export class KeyFileWatch {
     this.onProblem = onProblem
     this.delayMs = delayMs
     this.seen = null
-    this.told = new Set()
+    this.reported = new Set()
     this.announced = new Set()
     this.timers = new Set()
     this.checkedAt = 0
@@ -94,20 +94,20 @@ export class KeyFileWatch {
   }
 
   private checkLines(lines: readonly ChangeLine[]): void {
-    const fresh = lines.filter(({ hash }) => !this.told.has(hash))
+    const fresh = lines.filter(({ hash }) => !this.reported.has(hash))
     if (fresh.length === 0) return
     const timer = setTimeout(() => {
       this.timers.delete(timer)
-      void this.tellUnaudited(fresh)
+      void this.reportUnaudited(fresh)
     }, this.delayMs).unref()
     this.timers.add(timer)
   }
 
-  private async tellUnaudited(lines: readonly ChangeLine[]): Promise<void> {
+  private async reportUnaudited(lines: readonly ChangeLine[]): Promise<void> {
     const audited = findAuditedLines(await readEnd(auditFileOf(this.file)))
     if (this.isClosed) return
-    const unaudited = lines.filter(({ hash }) => !audited.has(hash) && !this.told.has(hash))
-    for (const { hash } of unaudited) this.told.add(hash)
+    const unaudited = lines.filter(({ hash }) => !audited.has(hash) && !this.reported.has(hash))
+    for (const { hash } of unaudited) this.reported.add(hash)
     if (unaudited.length > 0)
       this.onProblem(
         `key file ${this.file}: not written by thinwire keys: ${listSome(unaudited.map(({ what }) => what))}`,

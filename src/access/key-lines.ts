@@ -38,7 +38,7 @@ export interface KeyRecord {
   addresses: readonly string[] | null
 }
 
-/** A key as its file tells of it. */
+/** All that the key file says of a key. */
 export interface StoredKey extends KeyRecord {
   /** Id of the key that it has replaced; null for none. */
   replaces: string | null
@@ -184,7 +184,7 @@ function applyChange(
   { flaws }: Reading,
   line: number,
 ): void {
-  const tell = (what: string): void => void flaws.push({ line, text: `line ${line}: its ${what}` })
+  const report = (what: string): void => void flaws.push({ line, text: `line ${line}: its ${what}` })
   const { env, team, user, expires, models, addresses, replaces, rotated_to: rotatedTo } = fields
   if (isPart(env)) entry.env = env
   if (isPart(team)) entry.team = team
@@ -194,17 +194,17 @@ function applyChange(
   if (expires !== undefined) {
     // A limit that cannot be read lets nothing through: that is the safe side.
     const at = formatInstant(expires)
-    if (expires !== null && at === null) tell('"expires" is not a date, so the key counts as expired')
+    if (expires !== null && at === null) report('"expires" is not a date, so the key counts as expired')
     entry.expiresAt = expires === null ? null : (at ?? LONG_AGO)
   }
   if (models !== undefined) {
     const isKnown = models === null || areModels(models)
-    if (!isKnown) tell('"models" are not a list of names, so the key may use none')
+    if (!isKnown) report('"models" are not a list of names, so the key may use none')
     entry.models = isKnown ? models : []
   }
   if (addresses !== undefined) {
     const isKnown = addresses === null || areAddresses(addresses)
-    if (!isKnown) tell('"addresses" are not a list of networks, so the key may be used from none')
+    if (!isKnown) report('"addresses" are not a list of networks, so the key may be used from none')
     entry.addresses = isKnown ? addresses : []
   }
 }

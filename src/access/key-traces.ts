@@ -1,3 +1,4 @@
+import { decodeAscii } from '../lib/percent.js'
 import { inspectKey, KEY_PATTERN } from './key.js'
 
 /*
@@ -25,7 +26,7 @@ const SHORTEST = 37
  */
 export function holdsKey(text: string): boolean {
   if (text.length < SHORTEST) return false
-  return findInText(text) || (text.includes('%') && findInText(decodePercent(text)))
+  return findInText(text) || (text.includes('%') && findInText(undoEncodings(text)))
 }
 
 function findInText(text: string): boolean {
@@ -45,12 +46,9 @@ function findKey(text: string): boolean {
 }
 
 /** Linear, however often it was encoded: three times at most are undone. */
-export function decodePercent(text: string): string {
+export function undoEncodings(text: string): string {
   let plain = text
-  for (let i = 0; i < 3 && plain.includes('%'); i++)
-    plain = plain.replace(/%([0-7][\da-f])/gi, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    )
+  for (let i = 0; i < 3 && plain.includes('%'); i++) plain = decodeAscii(plain)
   return plain
 }
 

@@ -21,7 +21,7 @@ export interface KeyringOptions {
   readonly onProblem?: (message: string) => void
   /** Called after each reading but the first, with the number of keys, revoked ones included. */
   readonly onReload?: (count: number) => void
-  /** Told of the file; closed with the keyring. */
+  /** Gets each reading of the file; closed with the keyring. */
   readonly watch?: KeyFileWatch
   /** Called after each look at the file, whether it has changed or not: keys may expire in the meantime. */
   readonly onPoll?: () => void

@@ -1,6 +1,6 @@
 import { errorFormatOf } from '../api/error-format.js'
 import { CREDENTIAL_HEADERS, OTHER_CREDENTIAL_HEADERS } from '../http/request-headers.js'
-import { BASE64_BEGINNING, decodePercent, holdsKey } from './key-traces.js'
+import { BASE64_BEGINNING, holdsKey, undoEncodings } from './key-traces.js'
 
 /**
  * Parameters in which some client sends a key: those named as a header for it, gateways' (RFC 6750, 2.3), and that of
@@ -75,7 +75,7 @@ export function dropQueryKeys(query: string): string {
   const parameters = query.slice(1).split('&')
   const kept = parameters.filter((parameter) => {
     const [name = ''] = parameter.split('=', 1)
-    return !KEY_PARAMETERS.has(decodePercent(name).trim().toLowerCase()) && !holdsKey(parameter)
+    return !KEY_PARAMETERS.has(undoEncodings(name).trim().toLowerCase()) && !holdsKey(parameter)
   })
   if (kept.length === parameters.length) return query
   return kept.length === 0 ? '' : `?${kept.join('&')}`

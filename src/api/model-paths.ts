@@ -1,3 +1,5 @@
+import { decodePercent } from '../lib/percent.js'
+
 /**
  * The one place that knows which paths name the model that runs, and in which forms: Gemini's, Bedrock's and Vertex'.
  * What routes, checks, records and rewrites a path asks here, so that all of it takes the same model from it.
@@ -45,21 +47,21 @@ export function parseModelPath(path: string): ModelPath | null {
 
 function parseGemini(path: string): ModelPath | null {
   const [, before = '', segments = '', after = '', method = ''] = GEMINI.exec(path) ?? []
-  const model = segments === '' ? null : decode(segments)
+  const model = segments === '' ? null : decodePercent(segments)
   return model === null ? null : { api: 'gemini', publisher: '', model, method, before, after }
 }
 
 function parseBedrock(path: string): ModelPath | null {
   const [, before = '', segment = '', after = '', last = ''] = BEDROCK.exec(path) ?? []
-  const model = segment === '' ? null : decode(segment)
-  const method = decode(last) ?? ''
+  const model = segment === '' ? null : decodePercent(segment)
+  const method = decodePercent(last) ?? ''
   if (model === null || !BEDROCK_METHOD.test(method)) return null
   return { api: 'bedrock', publisher: '', model, method, before, after }
 }
 
 function parseVertex(path: string): ModelPath | null {
   const [, before = '', publisher = '', segment = ''] = VERTEX.exec(path) ?? []
-  const [, model, method] = VERTEX_NAME.exec(decode(segment) ?? '') ?? []
+  const [, model, method] = VERTEX_NAME.exec(decodePercent(segment) ?? '') ?? []
   if (model === undefined || method === undefined) return null
   return { api: 'vertex', publisher, model, method, before, after: `:${method}` }
 }
@@ -167,13 +169,4 @@ function findCall(parsed: ModelPath): ModelCall | null {
   if (api === 'vertex' && publisher === '') return null
   if (isPlaceholder(parsed)) return 'count'
   return CALLS[api].get(api === 'gemini' ? method.toLowerCase() : method) ?? null
-}
-
-/** @returns null if the percent-encoding is broken */
-function decode(text: string): string | null {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return null
-  }
 }

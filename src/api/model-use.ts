@@ -1,3 +1,4 @@
+import { decodeAscii } from '../lib/percent.js'
 import { BODY_PATHS } from './apis.js'
 import { findPathModel, isRead, parseModelPath } from './model-paths.js'
 import { isGeneration } from './request-target.js'
@@ -83,7 +84,7 @@ export function isAmbiguousPath(method: string, path: string): boolean {
   let plain = path
   for (let i = 0; i < 4 && plain.includes('%'); i++) {
     plain = plain.replace(/%c0%a([ef])/gi, (_, half: string) => (/e/i.test(half) ? '.' : '/'))
-    plain = plain.replace(/%([0-7][\da-f])/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
+    plain = decodeAscii(plain)
     if (HIDDEN_DOTS.test(plain)) return true
   }
   plain = plain

@@ -1,3 +1,4 @@
+import { decodeAscii, decodePercent } from '../lib/percent.js'
 import { isAtOrBelow } from './api-of-path.js'
 
 /** What the query of a request says of its model. */
@@ -34,7 +35,7 @@ export function readQueryModel(query: string): QueryModel {
     if (!LIKE_MODEL.test(plainName)) continue
     count++
     const value = equals === -1 ? '' : parameter.slice(equals + 1)
-    const named = decode(value)
+    const named = decodePercent(value)
     if (count === 1) model = named
     isPlain &&= name === 'model' && named !== null && !value.includes('+') && !query.includes(`;${parameter}`)
   }
@@ -59,19 +60,9 @@ const LIKE_DEPLOYMENT = /^[\s\0]*deployment(?:[\s\0_-]*(?:id|name))?[\s\0]*(?:[[
 function decodeFully(name: string): string {
   let plain = name.replaceAll('+', ' ')
   for (let i = 0; i < 4 && plain.includes('%'); i++) {
-    const decoded = plain.replace(/%([0-7][\da-f])/gi, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16)),
-    )
+    const decoded = decodeAscii(plain)
     if (decoded === plain) break
     plain = decoded
   }
   return plain
-}
-
-function decode(text: string): string | null {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return null
-  }
 }

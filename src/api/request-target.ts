@@ -1,3 +1,4 @@
+import { decodePercent } from '../lib/percent.js'
 import { evenCloudPath } from './cloud-paths.js'
 import { findModelCall } from './model-paths.js'
 import { removePrefixes } from './path-prefixes.js'
@@ -49,7 +50,7 @@ export function parseRequestTarget(url: string): RequestTarget | InvalidTarget {
   const { cursor, last } = typed
   const evened = evenCloudPath(typed.path)
   const azure = evened.startsWith('/openai/deployments/') ? AZURE.exec(evened) : null
-  const deployment = azure === null ? null : decodeName(azure[1] as string)
+  const deployment = azure === null ? null : decodePercent(azure[1] as string)
   if (azure === null || deployment === null)
     return { path: evened, query: evenQuery(evened, query, last), cursor, deployment: null }
   return { path: azure[2] as string, query: removeVersion(query), cursor, deployment }
@@ -68,15 +69,6 @@ function evenQuery(path: string, query: string, last: string): string {
 
 /** Azure's API before v1 has the model's deployment in the path (API reference, Azure OpenAI in Foundry Models). */
 const AZURE = /^\/openai\/deployments\/([^/]+)(\/.+)$/
-
-/** @returns null if the percent-encoding is broken */
-function decodeName(segment: string): string | null {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return null
-  }
-}
 
 /** Removes `api-version`: an upstream that needs one has it in the config. */
 function removeVersion(query: string): string {

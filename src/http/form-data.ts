@@ -1,3 +1,5 @@
+import { decodeAscii } from '../lib/percent.js'
+
 /** A field of a form that may be read as the model. */
 export interface FormModel {
   /** Null if it cannot be told how a server reads it: a file, an encoded value, characters that are not ASCII. */
@@ -127,8 +129,5 @@ function readDisposition(value: string): Disposition | null {
 /** Whether some server may take the name for `model`: in other letters, percent-encoded, or as part of a list. */
 function isLikeModel(name: string): boolean {
   if (name === 'model') return true
-  const decoded = name.replace(/%([0-7][\da-f])/gi, (_, hex: string) =>
-    String.fromCharCode(parseInt(hex, 16)),
-  )
-  return /^[\s\0]*model[\s\0]*(?:[[.].*)?$/i.test(decoded)
+  return /^[\s\0]*model[\s\0]*(?:[[.].*)?$/i.test(decodeAscii(name))
 }

@@ -31,6 +31,8 @@ export class RouteTable<E extends Endpoint = Endpoint> {
   private readonly rules: readonly Rule<E>[]
   /** Some route has patterns for models or teams. */
   private readonly selective: boolean
+  /** Some route has patterns for paths. */
+  readonly hasPaths: boolean
   /** Matching rules by team, then by model. */
   private readonly remembered: Map<string | null, Map<string | null, readonly Rule<E>[]>>
   private pairs: number
@@ -43,6 +45,7 @@ export class RouteTable<E extends Endpoint = Endpoint> {
       routes: prepare(route),
     }))
     this.selective = routes.some(({ models, teams }) => models !== null || teams !== null)
+    this.hasPaths = routes.some(({ paths }) => paths !== null)
     this.remembered = new Map()
     this.pairs = 0
   }
@@ -86,11 +89,6 @@ export class RouteTable<E extends Endpoint = Endpoint> {
       if (routes[api] != null) return false
     }
     return false
-  }
-
-  /** Some route has patterns for paths. */
-  get hasPaths(): boolean {
-    return this.rules.some(({ paths }) => paths !== null)
   }
 
   /** Number of remembered pairs, for tests. */

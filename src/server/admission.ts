@@ -1,5 +1,5 @@
 import type { ClientAddresses } from '../access/client-address.js'
-import { authenticate, presentedKeys } from '../access/credentials.js'
+import { authenticate, presentedKeys, readSubprotocolKeys } from '../access/credentials.js'
 import { mayBeUsedFrom } from '../access/key-limits.js'
 import type { KeyRecord, Keyring } from '../access/keyring.js'
 import { isLocalCaller } from '../access/local.js'
@@ -9,6 +9,8 @@ import type { Exchange } from '../exchange/exchange.js'
 import { parseTags } from '../exchange/tags.js'
 import { findHeader } from '../http/flat-headers.js'
 import type { BoundCounters } from '../lib/limit-counters.js'
+
+const NO_KEYS: readonly string[] = []
 
 /** Authentication and concurrency limits, decided on the request head, before the body is read. */
 export class Admission {
@@ -41,6 +43,7 @@ export class Admission {
   /**
    * Admits an exchange and sets its key. A refused request counts against no limit: whoever has no key takes no place
    * from those who have one.
+   * @param credentials see `keysOf`
    * @returns the reason of a refusal; null if the exchange is admitted
    */
   admit(exchange: Exchange, credentials: readonly string[]): ErrorCode | null {
@@ -68,11 +71,23 @@ export class Admission {
     return null
   }
 
+  /**
+   * Finds the keys of a request, wherever they stand; none in the modes without keys.
+   * @param isHandshake of a WebSocket, which may have them in its subprotocols
+   */
+  keysOf({ req: { rawHeaders }, queryKeys }: Exchange, isHandshake = false): readonly string[] {
+    if (this.keyring === null) return NO_KEYS
+    const found = presentedKeys(rawHeaders)
+    if (isHandshake) found.push(...readSubprotocolKeys(rawHeaders))
+    if (queryKeys.length > 0) found.push(...queryKeys)
+    return found
+  }
+
   /** Whether a request that is refused before it comes to `admit` has a valid key. */
-  hasKey({ req, request, queryKeys }: Exchange): boolean {
+  hasKey(exchange: Exchange): boolean {
     // Without keys, and behind `admit`, there is nothing to find.
-    if (this.keyring === null || request.clientAddress !== null) return false
-    return 'record' in authenticate([...presentedKeys(req.rawHeaders), ...queryKeys], this.keyring)
+    if (this.keyring === null || exchange.request.clientAddress !== null) return false
+    return 'record' in authenticate(this.keysOf(exchange), this.keyring)
   }
 
   /**

@@ -108,7 +108,7 @@ function findJson(body: GateBody | null): Buffer | null {
  */
 export function findDoubt(request: GateRequest, body: GateBody | null, use: ModelUse): GateRefusal | null {
   const { method, path, query } = request
-  if (isAmbiguousPath(method, path)) return PATH
+  if (isAmbiguousPath(method, path)) return AMBIGUOUS_PATH
   if (!namesModel(use) && use !== 'unknown') return null
   const inQuery = query === '' ? null : findQueryDoubt(request, body)
   if (inQuery !== null) return inQuery
@@ -165,7 +165,8 @@ function isPlainName(name: string): boolean {
   return !/[\p{Cc}\p{Cs}\ufffd]/u.test(name)
 }
 
-const PATH: GateRefusal = {
+/** Also where a rule depends on the path alone. */
+export const AMBIGUOUS_PATH: GateRefusal = {
   code: 'ambiguous_request',
   message:
     'The path has escapes, parameters or capital letters that a server may read as another path, and a rule of this relay depends on it. Write it as the API documents it, such as /v1/chat/completions.',
@@ -237,8 +238,3 @@ const DOUBT_OF_FLAW: Readonly<Record<BodyFlaw, GateRefusal>> = {
 /** A path cannot be sent without a part of it, as other parameters can. */
 export const KEY_IN_PATH =
   'The path contains a key of this relay, which must not reach an upstream. Send the key as Authorization: Bearer.'
-
-/** Whether a rule may depend on more of a path than whether it is that of a model. */
-export function isPathDoubt(doubt: GateRefusal): boolean {
-  return doubt === PATH
-}

@@ -6,7 +6,7 @@ import type { ByteBudget } from '../relay/byte-budget.js'
 const FREE_BYTES = 64 * 1024
 
 /**
- * Reads a connection into memory while nobody else reads it. A paused socket would not tell of a client that leaves.
+ * Reads a connection into memory while nobody else reads it. A paused socket emits nothing when a client leaves.
  * What goes beyond `FREE_BYTES` counts against `limits.bufferedBytes` as it is held.
  */
 export class HeldBytes {

@@ -2,6 +2,8 @@ import type { KeyRecord } from '../access/keyring.js'
 import type { ModelUse } from '../api/model-use.js'
 import type { ModelVariant } from '../api/model-variants.js'
 import { compileGlobs, matchesAny } from '../routing/glob.js'
+import type { Router } from '../routing/router.js'
+import type { Upstream } from '../upstream/upstream.js'
 import type { GateRefusal } from './gate.js'
 
 /** Patterns are compiled once for each list: a change of the key file makes new lists. */
@@ -16,6 +18,18 @@ export function findKeyPatterns(key: KeyRecord | null): readonly RegExp[] | null
   const patterns = compileGlobs(models) ?? []
   compiled.set(models, patterns)
   return patterns
+}
+
+/**
+ * Whether a rule depends on the model of a request: its key may use some models only, or the routes are by model.
+ * @param isKnownPath see `RouteTable.find`
+ */
+export function dependsOnModel(
+  { path, team, key }: { path: string; team: string | null; key: KeyRecord | null },
+  router: Pick<Router<Upstream>, 'dependsOnModel'>,
+  isKnownPath = true,
+): boolean {
+  return (key !== null && key.models !== null) || router.dependsOnModel(path, team, isKnownPath)
 }
 
 /**

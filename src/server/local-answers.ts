@@ -10,7 +10,7 @@ export class LocalAnswers {
   private readonly state: RelayState
   private readonly admission: Admission
 
-  /** @param state that probes tell of */
+  /** @param state that health probes report */
   constructor(state: RelayState, admission: Admission) {
     this.state = state
     this.admission = admission

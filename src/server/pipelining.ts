@@ -89,7 +89,7 @@ export class Pipelining {
     this.bounds.hit('unansweredRequestsPerConnection')
     const bytes = new HeldBytes(socket, this.budget, this.mayHoldMore)
     this.held.set(socket, { res, bytes, begin, readers: [] })
-    // With a limit of 1, none is queued that would tell.
+    // With a limit of 1, no queued request calls `release`.
     res.once('socket', () => this.release(socket))
     return true
   }

@@ -1,7 +1,7 @@
 import { holdsKey } from '../access/key-traces.js'
 import { BODY_PATHS, type BodyApi, findBodyApi } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
-import type { ModelUse } from '../api/model-use.js'
+import { isAmbiguousPath, type ModelUse } from '../api/model-use.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import type { Peek } from '../json/peek.js'
 import type { Reference } from '../json/references.js'
@@ -21,6 +21,7 @@ import { removeShownThinking } from '../translate/request/shown-thinking.js'
 import { type ModelList, parseModelName } from '../upstream/model-list.js'
 import type { Upstream } from '../upstream/upstream.js'
 import {
+  AMBIGUOUS_PATH,
   findDeepModels,
   findDoubt,
   findLeadingModels,
@@ -28,12 +29,11 @@ import {
   findUse,
   type GateBody,
   type GateRefusal,
-  isPathDoubt,
   KEY_IN_PATH,
   MIXED,
   mayNameDeep,
 } from './gate.js'
-import { FORBIDDEN, findKeyPatterns, mayUse, refuseModels } from './key-models.js'
+import { dependsOnModel, FORBIDDEN, findKeyPatterns, mayUse, refuseModels } from './key-models.js'
 import type { TargetTraits } from './target-traits.js'
 
 /** What is done with a request. */
@@ -175,20 +175,16 @@ function takesAll(
  * @returns null if the request passes, as far as its body has arrived
  */
 function passGate(request: PlanRequest, body: PlanBody | null, use: ModelUse, rules: PlanRules): Plan | null {
-  const { path, deployment, team, key } = request
+  const { method, path, deployment, key } = request
   if (key !== null && (holdsKey(path) || (deployment !== null && holdsKey(deployment))))
     return refuseAtGate({ code: 'invalid_path', message: KEY_IN_PATH, param: null })
-  const isLimited = key !== null && key.models !== null
+  // No doubt is looked for where no rule depends on the model: that may be a walk over the whole body.
+  if (!dependsOnModel(request, rules.router, use !== 'unknown'))
+    return rules.router.hasPathRules && isAmbiguousPath(method, path) ? refuseAtGate(AMBIGUOUS_PATH) : null
   const doubt = findDoubt(request, body, use)
-  const isEarly = body?.isComplete === false && mayNameDeep(use, path)
-  if (doubt !== null || isEarly) {
-    const depends =
-      isLimited ||
-      rules.router.dependsOnModel(path, team, use !== 'unknown') ||
-      (doubt !== null && isPathDoubt(doubt) && rules.router.hasPathRules)
-    if (depends) return doubt === null ? WAIT : refuseAtGate(doubt)
-  }
-  return isLimited ? passKey(request, body, use, rules) : null
+  if (doubt !== null) return refuseAtGate(doubt)
+  if (body?.isComplete === false && mayNameDeep(use, path)) return WAIT
+  return key === null || key.models === null ? null : passKey(request, body, use, rules)
 }
 
 /** Checks a request of a key that may use some models only. */

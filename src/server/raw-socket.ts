@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { Exchange } from '../exchange/exchange.js'
 import { ignore } from '../lib/ignore.js'
 
-/** Calls `onClose` when the socket of a pipelined exchange closes: its response has no socket yet that would tell. */
+/** Calls `onClose` when the socket of a pipelined exchange closes: its response has no socket yet. */
 export function watchQueuedResponse(exchange: Exchange, onClose: () => void): void {
   const { socket } = exchange.req
   // Any number of requests may be queued.

@@ -22,6 +22,7 @@ import { ThoughtStore } from '../translate/thinking/thought-store.js'
 import { ModelList } from '../upstream/model-list.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { AttemptSender } from './attempt-sender.js'
+import { dependsOnModel } from './key-models.js'
 import {
   type Plan,
   type PlanBody,
@@ -143,8 +144,8 @@ export class RequestDispatcher {
   }
 
   /** Whether a rule depends on the model of a request. */
-  dependsOnModel({ path, team, key }: PlanRequest): boolean {
-    return key?.models != null || this.router.dependsOnModel(path, team)
+  dependsOnModel(request: PlanRequest): boolean {
+    return dependsOnModel(request, this.router)
   }
 
   /**

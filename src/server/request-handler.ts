@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { ClientAddresses } from '../access/client-address.js'
-import { presentedKeys, readSubprotocolKeys } from '../access/credentials.js'
 import { describeRefusedKey } from '../access/refused-key.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { ResponseCache } from '../cache/response-cache.js'
@@ -201,7 +200,7 @@ export class RequestHandler implements MetricsSource {
       return
     }
     if (!this.aim(exchange) || this.local.answerProbe(exchange)) return
-    if (!this.admit(exchange, presentedKeys(req.rawHeaders))) return
+    if (!this.admit(exchange)) return
     const problem = findProblem(req)
     if (problem !== null) {
       this.refuse(exchange, 'invalid_request', problem)
@@ -224,9 +223,7 @@ export class RequestHandler implements MetricsSource {
   }
 
   private beginUpgrade(exchange: Exchange, socket: Socket, head: Buffer): void {
-    const raw = exchange.req.rawHeaders
-    if (!this.hasSoundHead(exchange) || !this.aim(exchange)) return
-    if (!this.admit(exchange, [...presentedKeys(raw), ...readSubprotocolKeys(raw)])) return
+    if (!this.hasSoundHead(exchange) || !this.aim(exchange) || !this.admit(exchange, true)) return
     exchange.enter('plan')
     const refusal = this.sockets.open(exchange, socket, head)
     if (refusal !== null) this.refuse(exchange, refusal.code, refusal.detail)
@@ -335,9 +332,8 @@ export class RequestHandler implements MetricsSource {
   }
 
   /** Returns false if the request was refused. */
-  private admit(exchange: Exchange, inHeaders: readonly string[]): boolean {
-    const { queryKeys } = exchange
-    const credentials = queryKeys.length === 0 ? inHeaders : [...inHeaders, ...queryKeys]
+  private admit(exchange: Exchange, isHandshake = false): boolean {
+    const credentials = this.admission.keysOf(exchange, isHandshake)
     const refusal = this.context.draining ? 'draining' : this.admission.admit(exchange, credentials)
     if (refusal !== null) this.refuse(exchange, refusal, describeRefusedKey(refusal, credentials))
     return refusal === null

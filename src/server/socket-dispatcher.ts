@@ -28,7 +28,7 @@ import type { Upstream } from '../upstream/upstream.js'
 import { replaceModel } from '../upstream/url.js'
 import type { Admission } from './admission.js'
 import { KEY_IN_PATH } from './gate.js'
-import { mayUse } from './key-models.js'
+import { dependsOnModel, mayUse } from './key-models.js'
 import type { StoredLookup } from './stored-lookup.js'
 
 /** Milliseconds that an upstream without a WebSocket for Responses is remembered: then it is asked once more. */
@@ -94,13 +94,13 @@ export class SocketDispatcher {
 
   /** Takes the model from the query, at paths where an API has it there. */
   private readModel(exchange: Exchange): SocketRefusal | null {
-    const { path, query, deployment, team, key } = exchange.request
+    const { path, query, deployment, key } = exchange.request
     const { model, isAmbiguous, hasDeployment } = readQueryModel(query)
     // The model's name at the upstream is put into the query again.
     if (key !== null && [path, deployment, model].some((text) => text !== null && holdsKey(text)))
       return { code: 'invalid_path', detail: KEY_IN_PATH }
     const isKnown = path === BODY_PATHS.responses || /\/realtime(?:$|\/)/.test(path)
-    const depends = key?.models != null || this.router.dependsOnModel(path, team)
+    const depends = dependsOnModel(exchange.request, this.router)
     if (isAmbiguous || (hasDeployment && depends)) return { code: 'ambiguous_request', detail: AMBIGUOUS }
     if (depends && isAmbiguousPath('POST', path)) return { code: 'ambiguous_request' }
     if (!isKnown) return key?.models == null ? null : { code: 'model_not_allowed' }
@@ -147,7 +147,7 @@ export class SocketDispatcher {
       clientStallMs: config.timeouts.clientStallMs,
       // As of the POST that the event stands for.
       locate: (references) => locate({ method: 'POST', path, team, rawHeaders }, references, stored, false),
-      dependsOnModel: () => key?.models != null || router.dependsOnModel(path, team),
+      dependsOnModel: () => dependsOnModel(exchange.request, router),
       mayUse: (model) => (model === null ? key?.models == null : mayUse(key, model)),
       whenKnown: () => stored.whenKnown(),
       route: (model, upstreamName) => {

@@ -1,5 +1,6 @@
 import { COLLECTIONS, STORED_ANSWERS } from '../api/stored-collections.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
+import { decodeAscii } from '../lib/percent.js'
 
 /** A path of an API by which stored objects are read, changed and made. */
 export interface StoredPath {
@@ -63,8 +64,7 @@ export function mayMake({ method, path, store }: Pick<RequestFacts, 'method' | '
  */
 function decodePath(path: string): string {
   if (!path.includes('%')) return path
-  const plain = path.replace(/%([0-7][\da-f])/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
-  return `/${plain.split('/').filter(isFilled).join('/')}`
+  return `/${decodeAscii(path).split('/').filter(isFilled).join('/')}`
 }
 
 function isFilled(segment: string): boolean {

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.js'
+import { decodePercent } from '../lib/percent.js'
 import { matchesAny } from '../routing/glob.js'
 import type { Route } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
@@ -200,10 +201,6 @@ function fetchModels(
 export function parseModelName(path: string): string | null {
   if (!path.startsWith('/models/')) return null
   const segment = path.slice('/models/'.length)
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    // Invalid percent-encoding is taken literally.
-    return segment
-  }
+  // Invalid percent-encoding is taken literally.
+  return decodePercent(segment) ?? segment
 }
