@@ -8,10 +8,10 @@ import { reportCooldown } from './target-reports.js'
  * read what it says of the account.
  */
 export class AccountWatch implements ResponderHealth {
-  private readonly attempt: Pick<Attempt, 'target' | 'ticket'>
+  private readonly attempt: Pick<Attempt, 'target'>
   private readonly status: number
 
-  constructor(attempt: Pick<Attempt, 'target' | 'ticket'>, status: number) {
+  constructor(attempt: Pick<Attempt, 'target'>, status: number) {
     this.attempt = attempt
     this.status = status
   }
@@ -21,6 +21,6 @@ export class AccountWatch implements ResponderHealth {
     const facts = { words: [error.toLowerCase()], message: '', delayMs: null }
     const kind = classifyRefusal(this.status, facts, true)
     if (kind !== 'quota_exhausted') return
-    reportCooldown(this.attempt, { kind, why: error, askedMs: null, model: null }, now)
+    reportCooldown(this.attempt, { kind, askedMs: null, model: null }, now)
   }
 }

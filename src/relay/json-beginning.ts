@@ -1,4 +1,5 @@
 import { isObject, parseJson } from '../json/values.js'
+import { PartialBuffer } from '../lib/partial-buffer.js'
 import type { ErrorFacts } from '../routing/error-facts.js'
 import { readErrorFacts } from '../routing/error-facts.js'
 import type { Beginning } from './first-content.js'
@@ -48,34 +49,31 @@ const KEY = /^\s*"([^"\\]{1,100})"\s*:/
 export class JsonBeginning {
   /** The error, when the body has one in place of an answer and is complete. */
   facts: ErrorFacts | null
-  private readonly chunks: Buffer[]
-  private bytes: number
+  private readonly held: PartialBuffer
   private found: Beginning
 
   constructor() {
     this.facts = null
-    this.chunks = []
-    this.bytes = 0
+    this.held = new PartialBuffer()
     this.found = 'empty'
   }
 
   /** @returns `empty` also while an error is not complete */
   push(chunk: Buffer): Beginning {
     if (this.found === 'content') return 'content'
-    this.chunks.push(chunk)
-    this.bytes += chunk.length
-    if (this.found === 'empty' && this.bytes <= UNDECIDED_MAX + chunk.length)
-      this.found = judgeBeginning(Buffer.concat(this.chunks).toString('latin1', 0, UNDECIDED_MAX))
-    const isTooLong = this.bytes > (this.found === 'error' ? ERROR_MAX : UNDECIDED_MAX)
+    const { held } = this
+    held.add(chunk)
+    if (this.found === 'empty') this.found = judgeBeginning(held.beginning(UNDECIDED_MAX))
+    const isTooLong = held.bytes > (this.found === 'error' ? ERROR_MAX : UNDECIDED_MAX)
     if (isTooLong) this.found = 'content'
     return this.found === 'content' ? 'content' : 'empty'
   }
 
   /** The body is complete. */
   end(): Beginning {
-    const text = Buffer.concat(this.chunks).toString('utf8')
-    const body = parseJson(text)
-    if (this.found === 'error' && isObject(body)) {
+    const text = this.held.take().toString('utf8')
+    const body = this.found === 'error' ? parseJson(text) : null
+    if (isObject(body)) {
       this.facts = readErrorFacts(body, Date.now())
       return 'error'
     }

@@ -29,7 +29,7 @@ export function judgeRefusal(
   const kind = classifyRefusal(head.status, facts, isOwn)
   reportStatus(attempt, head, kind, model)
   const askedMs = readDelay(facts)
-  if (askedMs !== null) reportCooldown(attempt, { kind, why: '', askedMs, model }, performance.now())
+  if (askedMs !== null) reportCooldown(attempt, { kind, askedMs, model }, performance.now())
   return kind
 }
 
@@ -44,7 +44,7 @@ export function judgeFallback({ attempt, head, kind, held }: FallbackResponse, i
   const told = classifyRefusal(head.status, facts, isOwn)
   const askedMs = readDelay(facts)
   if (told !== kind || askedMs !== null)
-    reportCooldown(attempt, { kind: told, why: '', askedMs, model: null }, performance.now())
+    reportCooldown(attempt, { kind: told, askedMs, model: null }, performance.now())
   return told
 }
 

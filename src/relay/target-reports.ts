@@ -7,15 +7,18 @@ import type { Attempt } from './attempt.js'
 /** An attempt, as far as its target's health needs to know it. */
 type Reported = Pick<Attempt, 'target' | 'ticket'>
 
-/** What else is known of an outcome. */
-interface ReportedOutcome {
+/** What an outcome says of how long its target is to rest. */
+interface ReportedCooldown {
   readonly kind: FailureKind
-  /** For the log: a status, an error code, or the name of a time limit. */
-  readonly why: string
   /** How long the target asks to get no requests, in milliseconds; null if it does not say. */
   readonly askedMs: number | null
   /** The model that the target was asked for; null if the request has none. */
   readonly model: string | null
+}
+
+interface ReportedOutcome extends ReportedCooldown {
+  /** For the log: a status, an error code, or the name of a time limit. */
+  readonly why: string
 }
 
 /**
@@ -48,8 +51,12 @@ export function reportOutcome(reported: Reported, outcome: ReportedOutcome): voi
  * Lets a target rest, its key, or one model there.
  * @param now `performance.now()`
  */
-export function reportCooldown({ target }: Reported, outcome: ReportedOutcome, now: number): void {
-  const { kind, askedMs, model } = outcome
+export function reportCooldown(
+  { target }: Pick<Attempt, 'target'>,
+  cooldown: ReportedCooldown,
+  now: number,
+): void {
+  const { kind, askedMs, model } = cooldown
   switch (RETRY_POLICY[kind].cooldown) {
     case 'target':
       if (askedMs !== null && askedMs > 0) target.breaker.coolDownUntil(now + askedMs)
