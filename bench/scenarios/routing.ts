@@ -1,8 +1,8 @@
-import type { Running } from '../contestants.js'
+import { cpuPerRequest } from '../cpu-costs.js'
 import type { Settings } from '../live-config.js'
-import { type Scenario, type Stage, sized } from '../scenario.js'
+import { type Scenario, sized } from '../scenario.js'
 import { byTurns } from '../turns.js'
-import { MODEL, SHORT_ANSWER } from '../wire/plan.js'
+import { MODEL } from '../wire/plan.js'
 
 /** Number of further upstreams, of routes before the matching one, and of model names. */
 const MANY = 60
@@ -38,16 +38,11 @@ export const ROUTING: Scenario = {
     const { record, mode } = stage
     const { reconfigure } = running
     if (reconfigure === null) throw new Error(`${running.name} has no config that can be changed`)
-    const requests = sized(mode, { whole: 3_000, quick: 2_000, smoke: 150 })
     const rows = sized(mode, { whole: 8, quick: 4, smoke: 1 })
     const ways = [PLAIN, ALIASED, ROUTED]
     const take = async (way: Way): Promise<number> => {
       await reconfigure(way.settings, way.targets)
-      // The work of the reload itself must not be measured.
-      await ask(stage, running, way.model, requests / 4)
-      const before = await running.child.read()
-      await ask(stage, running, way.model, requests)
-      return ((await running.child.read()).cpuUs - before.cpuUs) / requests
+      return cpuPerRequest(stage, running, way.model)
     }
     try {
       // Until the code is compiled.
@@ -60,11 +55,6 @@ export const ROUTING: Scenario = {
       await reconfigure(PLAIN.settings, PLAIN.targets)
     }
   },
-}
-
-async function ask({ driver }: Stage, target: Running, model: string, requests: number): Promise<void> {
-  const plan = SHORT_ANSWER
-  await driver.run('answers', { target, plan, promptBytes: 2_000, model, connections: 32, requests })
 }
 
 /** A config of many teams. The first upstream does not change, so its connections stay open. */

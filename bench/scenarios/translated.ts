@@ -1,7 +1,6 @@
-import type { Running } from '../contestants.js'
+import { cpuPerEvent } from '../cpu-costs.js'
 import type { Settings } from '../live-config.js'
-import { ALONE, runPaced } from '../paced.js'
-import { type Scenario, type Stage, sized } from '../scenario.js'
+import { type Scenario, sized } from '../scenario.js'
 import { byTurns } from '../turns.js'
 import { type Api, GEMINI_MODEL } from '../wire/plan.js'
 
@@ -49,15 +48,3 @@ function withGemini(first: Settings): Settings {
     models: { [GEMINI_MODEL]: { upstream: 'gemini', model: GEMINI_MODEL } },
   }
 }
-
-async function cpuPerEvent(stage: Stage, running: Running, api: Api, seconds: number): Promise<number> {
-  const streams = sized(stage.mode, { whole: 100, quick: 40, smoke: 10 })
-  for (let attempt = 1; ; attempt++) {
-    const { delayUs, readings } = await runPaced(stage, running, streams, seconds, ALONE, api)
-    const [before, after] = readings
-    // On a busy machine the first stream may end before the last one has begun.
-    if (delayUs.length > 0 || attempt === MOST_ATTEMPTS) return (after.cpuUs - before.cpuUs) / delayUs.length
-  }
-}
-
-const MOST_ATTEMPTS = 4

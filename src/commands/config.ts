@@ -9,6 +9,7 @@ import {
 } from '../config/config.js'
 import { ConfigError, type Problem } from '../config/problems.js'
 import { Prices, PricesError } from '../ledger/prices.js'
+import { printHelp } from './help.js'
 
 /** What the command reads and writes. */
 export interface ConfigIo {
@@ -42,14 +43,8 @@ Exit codes: 0 a relay would start with it, 1 it would not, 2 wrong usage.
  */
 export function runConfig(args: readonly string[], io: ConfigIo): number {
   const [name = '', ...rest] = args
-  if (name === '--help' || name === '-h' || name === 'help') {
-    io.out.write(HELP)
-    return OK
-  }
-  if (name === '') {
-    io.err.write(HELP)
-    return WRONG_USAGE
-  }
+  const helped = printHelp(name, HELP, io)
+  if (helped !== null) return helped
   const given = name === 'check' ? readArguments(rest) : 'there is only: thinwire config check [FILE]'
   if (typeof given === 'string') {
     io.err.write(`thinwire config: ${given} (more: thinwire config --help)\n`)

@@ -1,5 +1,6 @@
 import type { ConfigSource } from '../config/config.js'
 import { printRetries } from './explain-retries.js'
+import { printHelp } from './help.js'
 
 /** What the command reads and writes. */
 export interface ExplainIo {
@@ -44,18 +45,15 @@ Exit codes: 0 done, 1 such a request is refused, 2 wrong usage.
  * @returns the exit code: 0 done, 1 the request is refused, 2 wrong usage
  */
 export function runExplain(args: string[], io: ExplainIo): number | Promise<number> {
-  const [name, ...rest] = args
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    ;(name === undefined ? io.err : io.out).write(HELP)
-    return name === undefined ? WRONG_USAGE : OK
-  }
+  const [name = '', ...rest] = args
+  const helped = printHelp(name, HELP, io)
+  if (helped !== null) return helped
   const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined
-  if (subcommand !== undefined && !rest.includes('--help') && !rest.includes('-h'))
-    return subcommand(rest, io)
-  if (subcommand !== undefined) {
-    io.out.write(HELP)
-    return OK
+  if (subcommand === undefined) {
+    io.err.write(`thinwire explain: there is only: ${Object.keys(SUBCOMMANDS).join(', ')}\n`)
+    return WRONG_USAGE
   }
-  io.err.write(`thinwire explain: there is only: ${Object.keys(SUBCOMMANDS).join(', ')}\n`)
-  return WRONG_USAGE
+  if (!rest.includes('--help') && !rest.includes('-h')) return subcommand(rest, io)
+  io.out.write(HELP)
+  return OK
 }

@@ -6,6 +6,7 @@ import { changeKey, type IssuedKey, issueKey, revokeKey, rotateKey } from '../ac
 import { type KeyLimits, NO_LIMITS, parseDuration } from '../access/key-limits.js'
 import { Keyring, KeyringError } from '../access/keyring.js'
 import type { KeyFileLocation } from '../config/config.js'
+import { isHelp } from './help.js'
 import { type Given, type Grammar, LIMIT_OPTIONS, readArguments, readLimits } from './keys-arguments.js'
 import {
   describeLimits,
@@ -130,7 +131,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
  */
 export function runKeys(args: string[], io: KeysIo): number {
   const [name = '', ...rest] = args
-  if (name === '--help' || name === '-h' || name === 'help') {
+  if (isHelp(name)) {
     io.out.write(HELP)
     return OK
   }

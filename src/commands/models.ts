@@ -3,6 +3,7 @@ import { listVariants } from '../api/model-variants.js'
 import type { DestinationsConfig } from '../config/config.js'
 import type { AliasConfig, DestinationConfig, TargetConfig } from '../config/routes.js'
 import { compileGlobs, isAllowed } from '../routing/glob.js'
+import { printHelp } from './help.js'
 import { describeTarget, wrapLine } from './models-text.js'
 
 /** What the command reads and writes. */
@@ -36,11 +37,9 @@ Nothing is sent anywhere, and no key is needed.
  * @returns the exit code: 0 done, 1 nothing takes the model, 2 wrong usage
  */
 export function runModels(args: string[], io: ModelsIo): number {
-  const [command, ...rest] = args
-  if (command === undefined || command === '--help' || command === '-h' || command === 'help') {
-    ;(command === undefined ? io.err : io.out).write(HELP)
-    return command === undefined ? WRONG_USAGE : OK
-  }
+  const [command = '', ...rest] = args
+  const helped = printHelp(command, HELP, io)
+  if (helped !== null) return helped
   const given = command === 'explain' ? readArguments(rest) : 'there is only: thinwire models explain NAME'
   if (typeof given === 'string') {
     io.err.write(`thinwire models: ${given} (more: thinwire models --help)\n`)

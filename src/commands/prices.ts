@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { PricesError } from '../ledger/prices.js'
+import { printHelp } from './help.js'
 import {
   CANNOT,
   type Given,
@@ -43,14 +44,8 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = { explain: EXPLAIN, up
  */
 export function runPrices(args: readonly string[], io: PricesIo): number {
   const [name = '', ...rest] = args
-  if (name === '--help' || name === '-h' || name === 'help') {
-    io.out.write(HELP)
-    return OK
-  }
-  if (name === '') {
-    io.err.write(HELP)
-    return WRONG_USAGE
-  }
+  const helped = printHelp(name, HELP, io)
+  if (helped !== null) return helped
   const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined
   if (subcommand === undefined) return refuse(io, WRONG_USAGE, 'the commands are explain and update')
   const given = readArguments(rest, subcommand)

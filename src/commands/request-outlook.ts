@@ -97,7 +97,8 @@ const NOTHING_STORED: KnownObjects = { find: () => null, isVisible: () => false,
  * @throws KeyringError
  */
 export function foresee(asked: ImaginedRequest, config: Config, hasRoutes: boolean): RequestOutlook {
-  const method = isRead(asked.path) ? 'GET' : 'POST'
+  const target = parseRequestTarget(asked.path)
+  const method = isRead(target) ? 'GET' : 'POST'
   const nothing = {
     method,
     path: null,
@@ -111,7 +112,6 @@ export function foresee(asked: ImaginedRequest, config: Config, hasRoutes: boole
     route: null,
     cacheRules: null,
   } as const
-  const target = parseRequestTarget(asked.path)
   if ('problem' in target)
     return { ...nothing, answeredBy: 'refused', refusal: refusalOf('invalid_path', target.problem) }
   const facts = new RequestFacts('', { method, rawHeaders: [] })
@@ -139,8 +139,7 @@ export function foresee(asked: ImaginedRequest, config: Config, hasRoutes: boole
 }
 
 /** Lists of models are read, and single ones; anything else is posted. */
-function isRead(path: string): boolean {
-  const target = parseRequestTarget(path)
+function isRead(target: ReturnType<typeof parseRequestTarget>): boolean {
   return (
     !('problem' in target) && target.path.startsWith('/models') && findApiIndex(target.path) === OTHER_API
   )

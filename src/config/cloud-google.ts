@@ -1,5 +1,5 @@
 import { createPrivateKey } from 'node:crypto'
-import { parseJson } from '../json/values.js'
+import { isObject, type JsonObject, parseJson } from '../json/values.js'
 import {
   type CloudAddress,
   type CloudPlace,
@@ -69,7 +69,6 @@ function vertexHostOf(location: string): string {
 }
 
 type GoogleSettings = NonNullable<UpstreamEntry['google']>
-type GoogleFile = Readonly<Record<string, unknown>>
 
 function findGoogleRef({ credentials }: GoogleSettings, env: CloudPlace['env']): SecretRef | null {
   const named = env('GOOGLE_APPLICATION_CREDENTIALS')
@@ -77,21 +76,21 @@ function findGoogleRef({ credentials }: GoogleSettings, env: CloudPlace['env']):
 }
 
 /** @returns null if there is none, or there is a problem with it */
-function readGoogleFile(settings: GoogleSettings, { secrets, path, env }: CloudPlace): GoogleFile | null {
+function readGoogleFile(settings: GoogleSettings, { secrets, path, env }: CloudPlace): JsonObject | null {
   const ref = findGoogleRef(settings, env)
   if (ref === null) return null
   const where = `${path}.google.credentials`
   const text = secrets.readDocument(ref, where)
   if (text === null) return null
   const value = parseJson(text)
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as GoogleFile
+  if (isObject(value)) return value
   secrets.report(where, 'is no JSON; name the file that Google has issued')
   return null
 }
 
 function findGoogleSource(
   { source, tokenUrl }: GoogleSettings,
-  file: GoogleFile | null,
+  file: JsonObject | null,
   place: CloudPlace,
 ): GoogleSource | null {
   const { secrets, path, env } = place

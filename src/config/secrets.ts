@@ -24,14 +24,10 @@ export class Secrets {
    * @returns the secret; an empty text if there is a problem with it
    */
   read(ref: SecretRef, path: string): string {
-    const place = 'env' in ref ? `the environment variable ${ref.env}` : `the file ${ref.file}`
-    const text = 'env' in ref ? (this.env[ref.env]?.trim() ?? '') : this.readFile(ref.file, path)?.trim()
-    if (text === undefined) return ''
-    if (text === '') this.report(path, 'env' in ref ? `${place} is not set` : `${place} is empty`)
+    const text = this.readDocument(ref, path) ?? ''
     // A text with a space or line break is two keys, or a key and a comment. An upstream would only say 401.
-    else if (/[^\x21-\x7e]/.test(text))
-      this.report(path, `${place} holds more than a key: it must be one line without spaces`)
-    else return text
+    if (!/[^\x21-\x7e]/.test(text)) return text
+    this.report(path, `${describePlace(ref)} holds more than a key: it must be one line without spaces`)
     return ''
   }
 
@@ -46,11 +42,9 @@ export class Secrets {
    * @returns null if there is a problem with it, or if no secret is read
    */
   readDocument(ref: SecretRef, path: string): string | null {
-    const text = 'env' in ref ? this.env[ref.env]?.trim() : this.readFile(ref.file, path)?.trim()
-    if (text !== undefined && text !== '') return text
-    if ('env' in ref) this.report(path, `the environment variable ${ref.env} is not set`)
-    else if (text === '') this.report(path, `the file ${ref.file} is empty`)
-    return null
+    const text = 'env' in ref ? (this.env[ref.env]?.trim() ?? '') : this.readFile(ref.file, path)?.trim()
+    if (text === '') this.report(path, `${describePlace(ref)} is ${'env' in ref ? 'not set' : 'empty'}`)
+    return text || null
   }
 
   /**
@@ -72,6 +66,10 @@ export class Secrets {
   report(path: string, message: string): void {
     this.problems.push({ path, message })
   }
+}
+
+function describePlace(ref: SecretRef): string {
+  return 'env' in ref ? `the environment variable ${ref.env}` : `the file ${ref.file}`
 }
 
 /** For commands that need no secret: each one is read as the same text, which is a valid URL of a proxy, too. */

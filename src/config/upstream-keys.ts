@@ -52,6 +52,18 @@ export interface UpstreamKey {
   readonly credential: string
 }
 
+/** Lists the keys of an upstream, whether it has one or several. */
+export function listKeys({
+  keys,
+  apiKey,
+}: {
+  keys: readonly UpstreamKey[] | null
+  apiKey: string | null
+}): string[] {
+  if (keys !== null) return keys.map(({ credential }) => credential)
+  return apiKey === null ? [] : [apiKey]
+}
+
 /**
  * Reads the keys of an upstream.
  * @param path of the upstream's entry

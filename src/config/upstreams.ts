@@ -8,7 +8,7 @@ import { type ConfigFile, createPresetEntry, type Timeouts, type UpstreamEntry }
 import type { Secrets } from './secrets.js'
 import { findSection, isMadeAddress, resolveCloud } from './upstream-clouds.js'
 import { readApiKey, readHeaders } from './upstream-credentials.js'
-import { readUpstreamKeys, type UpstreamKey } from './upstream-keys.js'
+import { listKeys, readUpstreamKeys, type UpstreamKey } from './upstream-keys.js'
 
 /** The timeouts that an upstream can override. Milliseconds. */
 export type UpstreamTimeouts = Pick<
@@ -172,7 +172,7 @@ export function resolveUpstream(
     passthroughAuth,
     keyParameter,
     headers,
-    secrets: [...(keys?.map(({ credential }) => credential) ?? [apiKey ?? []].flat()), ...headerSecrets],
+    secrets: [...listKeys({ keys, apiKey }), ...headerSecrets],
     query: Object.entries({ ...preset?.query, ...entry.query }).flat(),
     apis: entry.apis ?? preset?.apis ?? null,
     maxConcurrentRequests: entry.limits.maxConcurrentRequests ?? null,

@@ -1,6 +1,6 @@
 import { OPEN_BRACE, OPEN_BRACKET } from '../json/bytes.js'
 import { ValueScanner } from '../json/scanner.js'
-import type { Meter } from './meter.js'
+import { DirectMeter, type Meter } from './meter.js'
 import type { ResponseStats } from './response-stats.js'
 import { StreamMeter } from './stream-meter.js'
 import type { UsageForm } from './usage-forms.js'
@@ -15,7 +15,7 @@ const SPACE = 0x20
  * for server-sent events. Each element is read as soon as it is complete, so that the time of the first token is known.
  * O(n).
  */
-export class ArrayMeter implements Meter {
+export class ArrayMeter extends DirectMeter implements Meter {
   private readonly events: StreamMeter
   private readonly scanner: ValueScanner
   /** The bracket that opens the array has come. */
@@ -23,6 +23,7 @@ export class ArrayMeter implements Meter {
   private isInElement: boolean
 
   constructor(forms?: readonly UsageForm[]) {
+    super()
     this.events = new StreamMeter(forms, true)
     this.scanner = new ValueScanner()
     this.isOpen = false
@@ -35,14 +36,6 @@ export class ArrayMeter implements Meter {
 
   get ended(): boolean {
     return this.events.ended
-  }
-
-  get isRead(): boolean {
-    return true
-  }
-
-  whenRead(callback: () => void): void {
-    callback()
   }
 
   push(chunk: Buffer): void {

@@ -3,7 +3,7 @@ import { AwsEventReader, type AwsMessage, type AwsMessageHandler } from '../sse/
 import { findConverseEvent, readConverseEvent } from './converse-fields.js'
 import { readEvent } from './event-fields.js'
 import { LONGEST } from './long-json.js'
-import type { Meter } from './meter.js'
+import { DirectMeter, type Meter } from './meter.js'
 import { ResponseStats } from './response-stats.js'
 import type { UsageForm } from './usage-forms.js'
 
@@ -11,12 +11,13 @@ import type { UsageForm } from './usage-forms.js'
  * Reads a stream of Bedrock beside its way to the client: events of Converse, or those of the model's own API in
  * base64. What cannot be read counts as `unparsed`.
  */
-export class AwsStreamMeter implements Meter, AwsMessageHandler {
+export class AwsStreamMeter extends DirectMeter implements Meter, AwsMessageHandler {
   private readonly stats: ResponseStats
   private readonly reader: AwsEventReader
   private hasEnded: boolean
 
   constructor(forms?: readonly UsageForm[]) {
+    super()
     this.stats = new ResponseStats(forms)
     this.reader = new AwsEventReader(this, LONGEST)
     this.hasEnded = false
@@ -28,14 +29,6 @@ export class AwsStreamMeter implements Meter, AwsMessageHandler {
 
   get ended(): boolean {
     return this.stats.ended
-  }
-
-  get isRead(): boolean {
-    return true
-  }
-
-  whenRead(callback: () => void): void {
-    callback()
   }
 
   push(chunk: Buffer): void {

@@ -1,7 +1,7 @@
 import { joinChunks } from '../lib/bytes.js'
 import { completeJson } from './cut-json.js'
 import { LONGEST, LongJson } from './long-json.js'
-import type { Meter } from './meter.js'
+import { DirectMeter, type Meter } from './meter.js'
 import { readResponse } from './response-fields.js'
 import { ResponseStats } from './response-stats.js'
 import type { UsageForm } from './usage-forms.js'
@@ -10,7 +10,7 @@ import type { UsageForm } from './usage-forms.js'
  * Reads a JSON response. It keeps up to a megabyte of the body, and parses it when `readStats` is first called after
  * the end: by then the client has its response. Of a longer body it reads the facts as they come.
  */
-export class JsonMeter implements Meter {
+export class JsonMeter extends DirectMeter implements Meter {
   /** Always false: JSON has no end mark of its own. */
   readonly ended: boolean
   private readonly stats: ResponseStats
@@ -24,6 +24,7 @@ export class JsonMeter implements Meter {
   private isParsed: boolean
 
   constructor(forms?: readonly UsageForm[]) {
+    super()
     this.ended = false
     this.stats = new ResponseStats(forms)
     this.chunks = []
@@ -54,14 +55,6 @@ export class JsonMeter implements Meter {
 
   end(): void {
     this.endedAt ??= performance.now()
-  }
-
-  get isRead(): boolean {
-    return true
-  }
-
-  whenRead(callback: () => void): void {
-    callback()
   }
 
   private parse(endedAt: number): void {

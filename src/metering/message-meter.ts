@@ -1,16 +1,17 @@
 import { isObject } from '../json/values.js'
 import { readEvent } from './event-fields.js'
-import type { Meter } from './meter.js'
+import { DirectMeter, type Meter } from './meter.js'
 import { ResponseStats } from './response-stats.js'
 
 /** Deltas whose text is audio in base64: `response.output_audio.delta`, `response.audio.delta`. */
 const AUDIO_DELTA = /audio\.delta$/
 
 /** Reads the events of one response that comes over a WebSocket, each a message of its own. It never throws. */
-export class MessageMeter implements Meter {
+export class MessageMeter extends DirectMeter implements Meter {
   private readonly stats: ResponseStats
 
   constructor() {
+    super()
     this.stats = new ResponseStats()
   }
 
@@ -20,14 +21,6 @@ export class MessageMeter implements Meter {
 
   get ended(): boolean {
     return this.stats.ended
-  }
-
-  get isRead(): boolean {
-    return true
-  }
-
-  whenRead(callback: () => void): void {
-    callback()
   }
 
   /** @param chunk one whole message */

@@ -15,3 +15,14 @@ export interface Meter {
   /** After `end`: calls back as soon as `isRead`, at once if it is. */
   whenRead(callback: () => void): void
 }
+
+/** A meter that needs no other thread: after `end` nothing is left to be read. */
+export abstract class DirectMeter implements Pick<Meter, 'isRead' | 'whenRead'> {
+  get isRead(): boolean {
+    return true
+  }
+
+  whenRead(callback: () => void): void {
+    callback()
+  }
+}

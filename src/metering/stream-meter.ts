@@ -7,7 +7,7 @@ import { BareError } from './bare-error.js'
 import { BoundedData } from './bounded-data.js'
 import { readEvent } from './event-fields.js'
 import { LONGEST } from './long-json.js'
-import type { Meter } from './meter.js'
+import { DirectMeter, type Meter } from './meter.js'
 import { ResponseStats } from './response-stats.js'
 import { TemplateMatcher } from './template-matcher.js'
 import type { UsageForm } from './usage-forms.js'
@@ -35,7 +35,7 @@ const ERROR = Buffer.from('error')
  * It takes O(n), holds one event and of that at most a megabyte, and never throws: events that it does not understand
  * are counted as `unparsed`.
  */
-export class StreamMeter implements Meter {
+export class StreamMeter extends DirectMeter implements Meter {
   private readonly stats: ResponseStats
   private readonly lines: LineFinder
   private readonly templates: TemplateMatcher
@@ -60,6 +60,7 @@ export class StreamMeter implements Meter {
 
   /** @param isJsonLines the body is lines of JSON, and no event stream */
   constructor(forms?: readonly UsageForm[], isJsonLines = false) {
+    super()
     this.stats = new ResponseStats(forms)
     this.lines = new LineFinder()
     this.templates = new TemplateMatcher(this.stats)
@@ -82,14 +83,6 @@ export class StreamMeter implements Meter {
 
   get ended(): boolean {
     return this.stats.ended
-  }
-
-  get isRead(): boolean {
-    return true
-  }
-
-  whenRead(callback: () => void): void {
-    callback()
   }
 
   push(chunk: Buffer): void {

@@ -2,7 +2,7 @@ import { OPEN_BRACKET } from '../json/bytes.js'
 import { skipSpace } from '../json/scanner.js'
 import { ArrayMeter } from './array-meter.js'
 import { JsonMeter } from './json-meter.js'
-import type { Meter } from './meter.js'
+import { DirectMeter, type Meter } from './meter.js'
 import { ResponseStats } from './response-stats.js'
 import { StreamMeter } from './stream-meter.js'
 import type { UsageForm } from './usage-forms.js'
@@ -20,13 +20,14 @@ const STREAM_STARTS: ReadonlySet<number> = new Set([...Buffer.from('deir:'), 0xe
  * Reads the response to a request for a stream whose head does not say that it is one. The first byte that is no white
  * space tells: some servers call a stream JSON or give it no type, and others answer with JSON.
  */
-export class UntypedMeter implements Meter {
+export class UntypedMeter extends DirectMeter implements Meter {
   private readonly forms: readonly UsageForm[] | undefined
   private readonly emptyStats: ResponseStats
   /** Null before the byte that tells. */
   private meter: Meter | null
 
   constructor(forms?: readonly UsageForm[]) {
+    super()
     this.forms = forms
     this.emptyStats = new ResponseStats(forms)
     this.meter = null
@@ -38,14 +39,6 @@ export class UntypedMeter implements Meter {
 
   get ended(): boolean {
     return this.meter?.ended === true
-  }
-
-  get isRead(): boolean {
-    return true
-  }
-
-  whenRead(callback: () => void): void {
-    callback()
   }
 
   push(chunk: Buffer): void {

@@ -1,4 +1,5 @@
 import { Transform, type TransformCallback } from 'node:stream'
+import { listKeys } from '../config/upstream-keys.js'
 import type { UpstreamConfig } from '../config/upstreams.js'
 import { EMPTY } from '../lib/bytes.js'
 import { listBase64Forms, listTextForms } from './secret-forms.js'
@@ -37,10 +38,9 @@ export class CredentialRedactor {
   }
 
   /** Creates the redactor of an upstream. @returns null if it has no credentials */
-  static of({ secrets, auth, apiKey, keys }: UpstreamConfig): CredentialRedactor | null {
-    const credentials = keys?.map(({ credential }) => credential) ?? [apiKey ?? []].flat()
-    const inUrl = auth === 'query' ? credentials : []
-    const hidden = [...inUrl, ...secrets.filter((secret) => secret.length >= SECRET_MIN_LENGTH)]
+  static of(config: UpstreamConfig): CredentialRedactor | null {
+    const inUrl = config.auth === 'query' ? listKeys(config) : []
+    const hidden = [...inUrl, ...config.secrets.filter((secret) => secret.length >= SECRET_MIN_LENGTH)]
     return hidden.length === 0 ? null : new CredentialRedactor(hidden)
   }
 

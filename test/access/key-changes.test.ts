@@ -2,16 +2,13 @@ import {
   appendFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   rmSync,
   statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { auditFileOf, loadAudit } from '../../src/access/audit.js'
 import { changeKey, issueKey, revokeKey, rotateKey } from '../../src/access/key-changes.js'
@@ -19,13 +16,9 @@ import type { KeyLimits } from '../../src/access/key-limits.js'
 import { parseKeyFile } from '../../src/access/key-lines.js'
 import { KeyringError } from '../../src/access/keyring.js'
 import { fc } from '../support/property.js'
+import { type KeyPlace, keySuite } from './key-place.js'
 
-interface Place {
-  folder: string
-  file: string
-}
-
-const test = suite<Place>('key changes')
+const test = keySuite('key changes')
 const ALICE = { env: 'prod', team: 'team1', user: 'alice' }
 const NOON = Date.parse('2026-01-31T12:00:00.000Z')
 const HOUR = 3_600_000
@@ -33,14 +26,7 @@ const DAY = 24 * HOUR
 const at = (ms: number) => ({ now: () => ms })
 const iso = (ms: number) => new Date(ms).toISOString()
 
-test.before.each((place) => {
-  place.folder = mkdtempSync(join(tmpdir(), 'changes-'))
-  place.file = join(place.folder, 'keys.jsonl')
-})
-
-test.after.each((place) => rmSync(place.folder, { recursive: true, force: true }))
-
-function parse({ file }: Place) {
+function parse({ file }: KeyPlace) {
   return parseKeyFile(readFileSync(file, 'utf8'))
 }
 

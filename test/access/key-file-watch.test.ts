@@ -1,56 +1,32 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { hashKey, mintKey } from '../../src/access/key.js'
 import { changeKey, issueKey, revokeKey, rotateKey } from '../../src/access/key-changes.js'
 import { KeyFileWatch } from '../../src/access/key-file-watch.js'
-import { Keyring } from '../../src/access/keyring.js'
+import type { Keyring } from '../../src/access/keyring.js'
 import { until } from '../support/until.js'
+import { type KeyPlace, keySuite, openKeyring } from './key-place.js'
 
-interface Place {
-  folder: string
-  file: string
-  problems: string[]
-  rings: Keyring[]
-}
-
-const test = suite<Place>('key file watch')
+const test = keySuite('key file watch')
 const ALICE = { env: 'prod', team: 'team1', user: 'alice' }
 const DAY = 24 * 3_600_000
 
-test.before.each((place) => {
-  place.folder = mkdtempSync(join(tmpdir(), 'watch-'))
-  place.file = join(place.folder, 'keys.jsonl')
-  place.problems = []
-  place.rings = []
-})
-
-test.after.each((place) => {
-  for (const ring of place.rings) ring.close()
-  rmSync(place.folder, { recursive: true, force: true })
-})
-
 /** A keyring that is only read when a test says so, and a watch that looks into the audit at once. */
-function open(place: Place): Keyring {
-  const tell = (message: string) => void place.problems.push(message)
-  const watch = new KeyFileWatch(place.file, tell, 0)
-  const ring = Keyring.open(place.file, { pollMs: 3_600_000, onProblem: tell, watch })
-  place.rings.push(ring)
-  return ring
+function open(place: KeyPlace): Keyring {
+  const watch = new KeyFileWatch(place.file, (message) => place.problems.push(message), 0)
+  return openKeyring(place, { pollMs: 3_600_000, watch })
 }
 
-/** Whatever the watch has to tell is told when it has told of this. */
-async function settled(place: Place, ring: Keyring): Promise<string[]> {
+/** What the watch has to report is there when it has reported this line. */
+async function settled(place: KeyPlace, ring: Keyring): Promise<string[]> {
   appendFileSync(place.file, '{"v":2,"op":"settled"}\n')
   ring.reload()
   await until(() => place.problems.some((text) => text.endsWith('an unknown change')), 'the last line')
   return place.problems.filter((text) => !/unknown change|was skipped: it has no "id"/.test(text))
 }
 
-test('changes by the command are not told of', async (place) => {
+test('changes by the command are not reported', async (place) => {
   const ring = open(place)
   const { record } = issueKey(place.file, ALICE)
   ring.reload()
@@ -63,14 +39,14 @@ test('changes by the command are not told of', async (place) => {
   assert.equal(await settled(place, ring), [])
 })
 
-test('lines that were added by hand are told of, once, and count', async (place) => {
+test('lines that were added by hand are reported once, and count', async (place) => {
   const { key, record } = issueKey(place.file, ALICE)
   const ring = open(place)
   const { id } = record
   appendFileSync(place.file, `{"v":1,"ts":"2026-01-31T12:00:00Z","op":"revoked","id":"${id}"}`)
   ring.reload()
   assert.ok(ring.find(hashKey(key))?.revokedAt)
-  await until(() => place.problems.length > 0, 'the first telling')
+  await until(() => place.problems.length > 0, 'the first report')
   appendFileSync(place.file, '\n')
   ring.reload()
   issueKey(place.file, ALICE)
@@ -80,7 +56,7 @@ test('lines that were added by hand are told of, once, and count', async (place)
   ])
 })
 
-test('lines that were changed or removed are told of, and so is an older copy of the file', async (place) => {
+test('lines that were changed or removed are reported, and so is an older copy of the file', async (place) => {
   const { key, record } = issueKey(place.file, ALICE)
   issueKey(place.file, ALICE)
   const before = readFileSync(place.file, 'utf8')
@@ -106,12 +82,12 @@ test('a key that was put into a line by mistake is not repeated', async (place) 
   const key = mintKey(ALICE)
   appendFileSync(place.file, `{"v":1,"op":"${key}","id":"${key}"}\n${key}\n`)
   ring.reload()
-  const told = await settled(place, ring)
-  assert.ok(told.length > 0)
+  const reports = await settled(place, ring)
+  assert.ok(reports.length > 0)
   for (const text of place.problems) assert.not.match(text, key)
 })
 
-test('keys that expire within a week are told of once, and again when their expiry was moved', async (place) => {
+test('keys that expire within a week are reported once, and again when their expiry was moved', async (place) => {
   const limits = { models: null, addresses: null }
   const at = (days: number) => new Date(Date.now() + days * DAY).toISOString()
   const soon = issueKey(place.file, ALICE, { limits: { ...limits, expiresAt: at(3) } }).record
@@ -139,7 +115,7 @@ test('of many keys the first ten are named', async (place) => {
   assert.match(place.problems[0] ?? '', /(?:k_\w+ \(alice\) on \S+, ){9}k_\w+ \(alice\) on \S+ and 3 more$/)
 })
 
-test('nothing is told after the keyring was closed', async (place) => {
+test('nothing is reported after the keyring was closed', async (place) => {
   const { record } = issueKey(place.file, ALICE)
   const ring = open(place)
   appendFileSync(place.file, `{"v":1,"ts":"2026-01-31T12:00:00Z","op":"revoked","id":"${record.id}"}\n`)

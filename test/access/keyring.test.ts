@@ -2,7 +2,6 @@ import {
   appendFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -10,47 +9,17 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { deriveKeyId, hashKey, KeyFormatError } from '../../src/access/key.js'
-import { issueKey, Keyring, KeyringError, type KeyringOptions, revokeKey } from '../../src/access/keyring.js'
+import { issueKey, Keyring, KeyringError, revokeKey } from '../../src/access/keyring.js'
+import { keySuite, openKeyring } from './key-place.js'
 
-interface Place {
-  folder: string
-  file: string
-  problems: string[]
-  rings: Keyring[]
-}
-
-const test = suite<Place>('keyring')
+const test = keySuite('keyring')
 const ALICE = { env: 'prod', team: 'team1', user: 'alice' }
 const BOB = { env: 'prod', team: 'team1', user: 'bob' }
 const NOON = Date.parse('2026-01-31T12:00:00.000Z')
-
-test.before.each((place) => {
-  place.folder = mkdtempSync(join(tmpdir(), 'keyring-'))
-  place.file = join(place.folder, 'keys.jsonl')
-  place.problems = []
-  place.rings = []
-})
-
-test.after.each((place) => {
-  for (const ring of place.rings) ring.close()
-  rmSync(place.folder, { recursive: true, force: true })
-})
-
-function open(place: Place, options: KeyringOptions = {}): Keyring {
-  const ring = Keyring.open(place.file, {
-    pollMs: 5,
-    onProblem: (message) => place.problems.push(message),
-    ...options,
-  })
-  place.rings.push(ring)
-  return ring
-}
 
 async function until(what: string, holds: () => boolean): Promise<void> {
   const end = Date.now() + 30_000
@@ -90,7 +59,7 @@ function issuedLine(key: string, more: Record<string, unknown> = {}): string {
 }
 
 test('a missing file is an empty keyring and not a problem', async (place) => {
-  const ring = open(place)
+  const ring = openKeyring(place)
   assert.is(ring.size, 0)
   assert.equal(ring.list(), [])
   await aFewPolls()
@@ -100,7 +69,7 @@ test('a missing file is an empty keyring and not a problem', async (place) => {
 
 test('an issued key is found by its hash, with its owner', (place) => {
   const { key, record } = issueKey(place.file, ALICE, { now: () => NOON })
-  const found = open(place).find(hashKey(key))
+  const found = openKeyring(place).find(hashKey(key))
   assert.equal(found, record)
   assert.equal(found, {
     id: deriveKeyId(hashKey(key)),
@@ -136,14 +105,14 @@ test('every line has the documented fields in the documented order', (place) => 
 })
 
 test('a key that is issued while the keyring is open is found without a restart', async (place) => {
-  const ring = open(place)
+  const ring = openKeyring(place)
   const { key } = issueKey(place.file, ALICE)
   await until('the new key is found', () => ring.find(hashKey(key)) !== undefined)
 })
 
 test('a key that is revoked while the keyring is open becomes revoked in the same object', async (place) => {
   const { key, record } = issueKey(place.file, ALICE)
-  const ring = open(place)
+  const ring = openKeyring(place)
   const before = ring.find(hashKey(key))
   assert.is(before?.revokedAt, null)
   revokeKey(place.file, record.id, { now: () => NOON })
@@ -154,7 +123,7 @@ test('a key that is revoked while the keyring is open becomes revoked in the sam
 
 test('reload makes a key valid at once and reports the number of keys', (place) => {
   const counts: number[] = []
-  const ring = open(place, { pollMs: 3_600_000, onReload: (count) => counts.push(count) })
+  const ring = openKeyring(place, { pollMs: 3_600_000, onReload: (count) => counts.push(count) })
   const first = issueKey(place.file, ALICE)
   ring.reload()
   const record = ring.find(hashKey(first.key))
@@ -172,14 +141,14 @@ test('reload makes a key valid at once and reports the number of keys', (place) 
 test('the first reading is not reported as a reload, and an unchanged file is not read again', async (place) => {
   issueKey(place.file, ALICE)
   const counts: number[] = []
-  open(place, { onReload: (count) => counts.push(count) })
+  openKeyring(place, { onReload: (count) => counts.push(count) })
   await aFewPolls()
   assert.equal(counts, [])
 })
 
 test('a closed keyring keeps its keys and does not read the file again', async (place) => {
   issueKey(place.file, ALICE)
-  const ring = open(place)
+  const ring = openKeyring(place)
   ring.close()
   issueKey(place.file, BOB)
   await aFewPolls()
@@ -189,7 +158,7 @@ test('a closed keyring keeps its keys and does not read the file again', async (
 })
 
 test('a poll that began before a reload does not bring older keys back', async (place) => {
-  const ring = open(place, { pollMs: 1 })
+  const ring = openKeyring(place, { pollMs: 1 })
   for (let i = 0; i < 200; i++) {
     const { key } = issueKey(place.file, ALICE)
     ring.reload()
@@ -207,7 +176,7 @@ test('an incomplete last line is read when it is complete, and is not reported',
   const line = readFileSync(place.file, 'utf8').slice(whole.length)
   for (const at of [1, 20, line.length - 2]) {
     writeFileSync(place.file, whole + line.slice(0, at))
-    const ring = open(place)
+    const ring = openKeyring(place)
     assert.ok(ring.find(hashKey(first.key)))
     assert.is(ring.find(hashKey(second.key)), undefined)
     appendFileSync(place.file, line.slice(at))
@@ -220,14 +189,14 @@ test('an incomplete last line is read when it is complete, and is not reported',
 test('a last line that lacks only its line end counts', (place) => {
   const { record } = issueKey(place.file, ALICE)
   appendFileSync(place.file, `{"v":1,"ts":"2026-03-01T00:00:00Z","op":"revoked","id":"${record.id}"}`)
-  assert.is(open(place).list()[0]?.revokedAt, '2026-03-01T00:00:00.000Z')
+  assert.is(openKeyring(place).list()[0]?.revokedAt, '2026-03-01T00:00:00.000Z')
 })
 
 test('after an incomplete line the next key gets a line of its own', (place) => {
   issueKey(place.file, ALICE)
   appendFileSync(place.file, '{"v":1,"ts":"2026-0')
   const { key } = issueKey(place.file, BOB)
-  const ring = open(place)
+  const ring = openKeyring(place)
   assert.is(ring.size, 2)
   assert.ok(ring.find(hashKey(key)))
   assert.equal(place.problems, [`key file ${place.file}, line 2 was skipped: it is not JSON`])
@@ -250,7 +219,7 @@ test('broken lines are skipped and reported once, by number and never by content
   ]
   appendFileSync(place.file, `\n  \r\n${wrongs.join('\n')}\n`)
   const { key } = issueKey(place.file, BOB)
-  const ring = open(place)
+  const ring = openKeyring(place)
   assert.is(ring.size, 2)
   const told = place.problems.length
   assert.is(told, 11)
@@ -269,7 +238,7 @@ test('broken lines are skipped and reported once, by number and never by content
 
 test('a file of broken lines gives a few messages, not one for each line', (place) => {
   writeFileSync(place.file, 'rubbish\n'.repeat(100_000))
-  assert.is(open(place).size, 0)
+  assert.is(openKeyring(place).size, 0)
   assert.is(place.problems.length, 11)
   assert.match(place.problems.at(-1) ?? '', 'further lines were skipped (99990)')
 })
@@ -279,15 +248,15 @@ test('a revocation counts at any place and with any date, and the first date is 
   const line = readFileSync(place.file, 'utf8')
   const revoked = (ts: string) => `{"v":1,"ts":"${ts}","op":"revoked","id":"${record.id}"}\n`
   writeFileSync(place.file, revoked('2026-05-01T00:00:00Z') + line + revoked('2026-06-01T00:00:00Z') + line)
-  assert.is(open(place).list()[0]?.revokedAt, '2026-05-01T00:00:00.000Z')
+  assert.is(openKeyring(place).list()[0]?.revokedAt, '2026-05-01T00:00:00.000Z')
   writeFileSync(place.file, line + revoked('soon'))
-  assert.is(open(place).list()[0]?.revokedAt, record.issuedAt)
+  assert.is(openKeyring(place).list()[0]?.revokedAt, record.issuedAt)
   assert.equal(place.problems, [])
 })
 
 test('a change applies its valid fields to the same object', async (place) => {
   const { key, record } = issueKey(place.file, ALICE)
-  const ring = open(place)
+  const ring = openKeyring(place)
   const before = ring.find(hashKey(key))
   const change = {
     v: 1,
@@ -307,7 +276,7 @@ test('a change applies its valid fields to the same object', async (place) => {
 
 test('a deleted file leaves the keys valid and is reported once, and a new file is read', async (place) => {
   const { key } = issueKey(place.file, ALICE)
-  const ring = open(place)
+  const ring = openKeyring(place)
   unlinkSync(place.file)
   await until('the deletion is told', () => place.problems.length > 0)
   await aFewPolls()
@@ -330,7 +299,7 @@ test('a deleted file leaves the keys valid and is reported once, and a new file 
 test('a file that is moved away and back is read again', async (place) => {
   issueKey(place.file, ALICE)
   const counts: number[] = []
-  open(place, { onReload: (count) => counts.push(count) })
+  openKeyring(place, { onReload: (count) => counts.push(count) })
   renameSync(place.file, `${place.file}.away`)
   await until('it is missed', () => place.problems.length === 1)
   renameSync(`${place.file}.away`, place.file)
@@ -340,7 +309,7 @@ test('a file that is moved away and back is read again', async (place) => {
 
 test('an emptied file leaves the keys valid and is reported', async (place) => {
   const { key } = issueKey(place.file, ALICE)
-  const ring = open(place)
+  const ring = openKeyring(place)
   writeFileSync(place.file, '')
   await until('it is told', () => place.problems.length === 1)
   assert.match(place.problems[0] ?? '', /EMPTIED.*stay valid/)
@@ -351,7 +320,7 @@ test('an emptied file leaves the keys valid and is reported', async (place) => {
 
 test('a replaced file is read, and a key that is in both files stays the same object', async (place) => {
   const { key } = issueKey(place.file, ALICE)
-  const ring = open(place)
+  const ring = openKeyring(place)
   const before = ring.find(hashKey(key))
   const other = join(place.folder, 'other.jsonl')
   writeFileSync(other, issuedLine('another') + readFileSync(place.file, 'utf8'))
@@ -362,7 +331,7 @@ test('a replaced file is read, and a key that is in both files stays the same ob
 
 test('a change that keeps the size is detected', async (place) => {
   writeFileSync(place.file, issuedLine('first'))
-  const ring = open(place)
+  const ring = openKeyring(place)
   writeFileSync(place.file, issuedLine('other'))
   await until('the other key is found', () => ring.find(hashKey('other')) !== undefined)
   assert.is(ring.find(hashKey('first')), undefined)
@@ -371,14 +340,14 @@ test('a change that keeps the size is detected', async (place) => {
 test('a folder in place of the file is refused at the start, and reported while the relay runs', async (place) => {
   mkdirSync(place.file)
   fails('unreadable', /^cannot read key file .*keys\.jsonl \(EISDIR\): name a file, not a folder$/, () =>
-    open(place),
+    openKeyring(place),
   )
   fails('unreadable', /EISDIR/, () => issueKey(place.file, ALICE))
   fails('unreadable', /EISDIR/, () => revokeKey(place.file, 'k_12'))
   rmSync(place.file, { recursive: true })
 
   const { key } = issueKey(place.file, ALICE)
-  const ring = open(place)
+  const ring = openKeyring(place)
   unlinkSync(place.file)
   mkdirSync(place.file)
   await until('it is told', () => place.problems.some((message) => /EISDIR.*stay valid/.test(message)))
@@ -415,7 +384,7 @@ test('a key is revoked by its id, by the beginning of its id, or by the key', (p
     const { key, record } = issueKey(place.file, ALICE)
     const revoked = revokeKey(place.file, way(record.id, key), { now: () => NOON })
     assert.equal(revoked, { ...record, revokedAt: '2026-01-31T12:00:00.000Z' })
-    assert.equal(open(place).find(hashKey(key)), revoked)
+    assert.equal(openKeyring(place).find(hashKey(key)), revoked)
   }
 })
 
@@ -425,7 +394,7 @@ test('a revocation that fails has a clear message, writes nothing, and repeats n
   for (let i = 0; i < 16; i++) issueKey(place.file, BOB)
   revokeKey(place.file, record.id, { now: () => NOON })
   const before = readFileSync(place.file, 'utf8')
-  const digits = open(place)
+  const digits = openKeyring(place)
     .list()
     .map(({ id }) => id.slice(0, 3))
   const shared = digits.find((digit, i) => digits.indexOf(digit) !== i) ?? ''

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import type { AwsSource } from '../../config/cloud-config.js'
 import { isObject, type JsonObject } from '../../json/values.js'
 import type { AwsKey } from './sigv4.js'
@@ -6,6 +5,7 @@ import {
   createFormRequest,
   readObject,
   readToken,
+  readTokenFile,
   readValidMs,
   type SendTokenRequest,
   type TokenResponse,
@@ -61,7 +61,7 @@ async function fetchFromContainer(
   { url, token, tokenFile }: ExpiringSource & { readonly from: 'container' },
   send: SendTokenRequest,
 ): Promise<Fetched<AwsKey>> {
-  const value = tokenFile === null ? token : (await readFile(tokenFile, 'utf8')).trim()
+  const value = tokenFile === null ? token : await readTokenFile(tokenFile)
   const headers = ['accept', 'application/json', ...(value === null ? [] : ['authorization', value])]
   return readKey(await send({ method: 'GET', url, headers, body: null }))
 }
@@ -86,7 +86,7 @@ async function fetchForRole(
       Version: '2011-06-15',
       RoleArn: roleArn,
       RoleSessionName: sessionName,
-      WebIdentityToken: (await readFile(tokenFile, 'utf8')).trim(),
+      WebIdentityToken: await readTokenFile(tokenFile),
     }),
   )
   const outer = readObject(response).AssumeRoleWithWebIdentityResponse

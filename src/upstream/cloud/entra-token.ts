@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import type { EntraSource } from '../../config/cloud-config.js'
 import {
   createFormRequest,
   readObject,
   readToken,
+  readTokenFile,
   readValidMs,
   type SendTokenRequest,
   type TokenRequest,
@@ -42,7 +42,7 @@ async function createRequest(source: EntraSource, scope: string): Promise<TokenR
         client_id: source.clientId,
         client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
         // Kubernetes replaces the file well before the token in it expires.
-        client_assertion: (await readFile(source.tokenFile, 'utf8')).trim(),
+        client_assertion: await readTokenFile(source.tokenFile),
         scope,
       })
     case 'instance':

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { isObject, type JsonObject, parseJson } from '../../json/values.js'
 import { TokenError } from './token-source.js'
 
@@ -29,6 +30,11 @@ export function createFormRequest(url: string, fields: Readonly<Record<string, s
     headers: ['content-type', 'application/x-www-form-urlencoded', 'accept', 'application/json'],
     body: new URLSearchParams(fields).toString(),
   }
+}
+
+/** Reads a token that is replaced from time to time. */
+export async function readTokenFile(file: string): Promise<string> {
+  return (await readFile(file, 'utf8')).trim()
 }
 
 /**
