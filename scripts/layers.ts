@@ -15,7 +15,7 @@ const LAYERS = [
   ['exchange'],
   ['routing', 'upstream'],
   ['ledger', 'observe'],
-  ['stored'],
+  ['limits', 'stored'],
   ['relay'],
   ['cache'],
   ['admin', 'server'],

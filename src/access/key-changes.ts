@@ -161,6 +161,7 @@ class Edit {
       expiresAt,
       models,
       addresses,
+      limits: null,
       replaces,
       rotatedTo: null,
     }

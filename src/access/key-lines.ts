@@ -1,3 +1,4 @@
+import type { LimitRule } from '../config/limit-rules.js'
 import { isObject } from '../json/values.js'
 import { deriveKeyId, findPartFlaw } from './key.js'
 import { areAddresses, areModels } from './key-limits.js'
@@ -36,6 +37,8 @@ export interface KeyRecord {
   models: readonly string[] | null
   /** Addresses and networks from which the key may be used; null for all. */
   addresses: readonly string[] | null
+  /** Rules of this key alone; null for none. Another list after each change. */
+  limits: readonly LimitRule[] | null
 }
 
 /** All that the key file says of a key. */
@@ -165,6 +168,7 @@ function applyIssue(
     expiresAt: null,
     models: null,
     addresses: null,
+    limits: null,
     replaces: null,
     rotatedTo: null,
   }

@@ -113,6 +113,7 @@ function createKeyring(key: string): { find(hash: string): KeyRecord | undefined
     expiresAt: null,
     models: null,
     addresses: null,
+    limits: null,
   }
   const records = new Map([[hash, record]])
   return { find: (wanted) => records.get(wanted) }

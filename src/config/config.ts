@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { ModelRule } from '../api/model-table.js'
 import { type ConfigSource, DEFAULT_FILE, readConfigFile } from './config-file.js'
+import { type LimitRulesConfig, resolveLimits } from './limit-rules.js'
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen.js'
 import { resolveModelRules } from './model-rules.js'
 import { ConfigError, type Problem } from './problems.js'
@@ -42,7 +43,8 @@ export interface Config {
   readonly publicUrl: string | null
   /** Addresses and networks of proxies in front, whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
-  readonly limits: Limits
+  readonly limits: Omit<Limits, 'rules' | 'unpriced' | 'alerts'>
+  readonly limitRules: LimitRulesConfig
   readonly timeouts: Timeouts
   readonly ledger: Readonly<ConfigFile['ledger']>
   readonly stored: Readonly<ConfigFile['stored']>
@@ -81,9 +83,11 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
   const listen = resolveListen(source, parsed, problems)
   const metrics = { listen: resolveMetricsListen(parsed, problems), hosts: parsed.metrics.hosts }
   const known = Reader === StandInSecrets ? withoutKeys(parsed) : parsed
-  const destinations = resolveDestinations(known, new Reader(source.env, folder, problems))
+  const secrets = new Reader(source.env, folder, problems)
+  const destinations = resolveDestinations(known, secrets)
+  const { limits, limitRules } = resolveLimits(parsed.limits, secrets)
   if (listen === null || problems.length > 0) throw new ConfigError(label, problems)
-  const { keys, listModels, trustedProxies, cursor, cache, limits, timeouts, stored, log } = parsed
+  const { keys, listModels, trustedProxies, cursor, cache, timeouts, stored, log } = parsed
   return freeze({
     file,
     listen,
@@ -95,6 +99,7 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
     cursor,
     cache,
     limits,
+    limitRules,
     timeouts,
     stored,
     log,

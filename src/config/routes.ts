@@ -1,6 +1,7 @@
 import type { Api } from '../api/presets.js'
 import { describeUnknownUpstream } from './problems.js'
 import type { ConfigFile, Destination } from './schema.js'
+import { toList } from './schema-values.js'
 import type { Secrets } from './secrets.js'
 import { formatPath } from './setting-path.js'
 import type { UpstreamConfig } from './upstreams.js'
@@ -179,9 +180,4 @@ export function findRouteWarnings(
     if (!used.has(name)) warnings.push(`upstreams.${name}: no route and no model uses it`)
   }
   return warnings
-}
-
-function toList(patterns: string | string[] | undefined): string[] | null {
-  if (patterns === undefined) return null
-  return typeof patterns === 'string' ? [patterns] : patterns
 }

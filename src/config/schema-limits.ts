@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { alerts, limitRule, unpriced } from './schema-rules.js'
 import { count, duration, MIB, size } from './schema-values.js'
 
 /** The section `timeouts`. */
@@ -126,4 +127,13 @@ export const limits = z.strictObject({
   clientBufferBytes: size(1024, 64 * MIB)
     .default(256 * 1024)
     .describe('Memory for one client that reads slowly. The upstream is paused beyond it.'),
+  rules: z
+    .array(limitRule)
+    .max(1_000)
+    .default([])
+    .describe(
+      'Limits of requests, tokens and money, and of models. A request has to pass every rule that matches it. See src/limits/README.md.',
+    ),
+  unpriced,
+  alerts,
 })

@@ -30,3 +30,9 @@ export const secretRef = z.union(
 export const glob = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)], {
   error: 'must be a pattern such as "claude-*", or a list of them',
 })
+
+/** The patterns of a `glob`; null if it is not given. */
+export function toList(patterns: string | string[] | undefined): string[] | null {
+  if (patterns === undefined) return null
+  return typeof patterns === 'string' ? [patterns] : patterns
+}

@@ -86,6 +86,10 @@ export class Outcome {
   overtakenCount: number
   /** Fields of the request that the target was not sent, as it does not have or take them: `temperature, stop`. */
   droppedFields: string | null
+  /** Name of the limit rule that refused the request; null for none. */
+  limitRule: string | null
+  /** Names of the rules that only observe, and would have refused it: `interns, everyone`; null for none. */
+  observedRules: string | null
   bytesIn: number
   bytesOut: number
   /** Chunks of the response. */
@@ -122,6 +126,8 @@ export class Outcome {
     this.overtaken = null
     this.overtakenCount = 0
     this.droppedFields = null
+    this.limitRule = null
+    this.observedRules = null
     this.bytesIn = 0
     this.bytesOut = 0
     this.chunks = 0

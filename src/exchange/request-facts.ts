@@ -8,6 +8,7 @@ import { findPathModel } from '../api/model-paths.js'
 import { findQueryModel } from '../api/query-model.js'
 import type { RequestTarget } from '../api/request-target.js'
 import { findHeader } from '../http/flat-headers.js'
+import type { LimitTicket } from './limit-ticket.js'
 
 /** `traceparent`, W3C Trace Context, 3.2.2. */
 const TRACE = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/
@@ -52,6 +53,8 @@ export class RequestFacts {
   tags: string | null
   /** Id of the WebSocket that the request came by, or is; null if it came by HTTP. */
   connectionId: string | null
+  /** What the limits hold for the request; null if no rule counts it, or it was not checked. */
+  ticket: LimitTicket | null
 
   constructor(
     id: string,
@@ -80,6 +83,7 @@ export class RequestFacts {
     this.clientAddress = null
     this.tags = null
     this.connectionId = null
+    this.ticket = null
   }
 
   /** Takes over what a request asks for. */

@@ -1,3 +1,4 @@
+import type { NanoUsd } from '../lib/nano-usd.js'
 import type { ResponseStats } from '../metering/response-stats.js'
 import type { Outcome } from './outcome.js'
 import type { RequestFacts } from './request-facts.js'
@@ -29,6 +30,13 @@ export class RequestSummary {
   makerKey: string | null
   /** How many requests this one stands for: refusals of one address are summed up when there are too many. */
   requests: number
+  /**
+   * What a model without a price is assumed to cost, in nano-dollars, where a rule limits money; else null. Set by the
+   * limits before the record is made.
+   */
+  assumedNano: NanoUsd | null
+  /** Budgets that this request brought to a share: `team1-month 80%`; null for none. Set by the limits. */
+  reachedLimits: string | null
   private resolvedUsage: TokenUsage | null
 
   /** @param now `performance.now()` */
@@ -45,6 +53,8 @@ export class RequestSummary {
     this.totalMs = now - timeline.startedAt
     this.makerKey = null
     this.requests = 1
+    this.assumedNano = null
+    this.reachedLimits = null
     this.resolvedUsage = null
   }
 

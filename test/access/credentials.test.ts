@@ -19,6 +19,7 @@ function ringOf(...issued: { key: string; revoked?: boolean }[]) {
       expiresAt: null,
       models: null,
       addresses: null,
+      limits: null,
     })
   }
   return {

@@ -23,6 +23,7 @@ const KEY: KeyRecord = {
   expiresAt: null,
   models: null,
   addresses: null,
+  limits: null,
 }
 
 test('a length of time is a number with h, d or w', () => {

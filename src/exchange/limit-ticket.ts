@@ -1,0 +1,55 @@
+import type { LimitRule } from '../config/limit-rules.js'
+
+/** A counter that a request counts on: of one rule, and for one owner. */
+export interface LimitClaim {
+  readonly rule: LimitRule
+  /** Whose counter it is: empty for the pool, else the id of a key, a team, an env, or `TEAM/USER`. */
+  readonly owner: string
+}
+
+/** What is left of the tightest rate or budget of a request, for the headers of its response. */
+export interface LimitLeft {
+  readonly rule: LimitRule
+  readonly limit: number
+  readonly remaining: number
+  /** Milliseconds until all of it is there again. */
+  readonly resetMs: number
+}
+
+/**
+ * What a request holds of its limits, from the check to its end: places among those in flight, and an estimate of its
+ * tokens and its money. Only a `LimitStore` changes it.
+ */
+export class LimitTicket {
+  readonly claims: readonly LimitClaim[]
+  /** Estimates that were counted at the start. */
+  readonly tokens: number
+  /** Nano-dollars. */
+  readonly nano: number
+  /** When the request arrived, in epoch milliseconds: its period pays. */
+  readonly at: number
+  /** What it holds lapses then, unless it is renewed: `performance.now()`. */
+  heldUntil: number
+  /** It has no place among the requests in flight any more. */
+  isReleased: boolean
+  /** The estimates were replaced by what was used. */
+  isSettled: boolean
+  /** Null where no rule has such an amount. */
+  requestsLeft: LimitLeft | null
+  tokensLeft: LimitLeft | null
+  /** Nano-dollars. */
+  usdLeft: LimitLeft | null
+
+  constructor(claims: readonly LimitClaim[], tokens: number, nano: number, at: number, heldUntil: number) {
+    this.claims = claims
+    this.tokens = tokens
+    this.nano = nano
+    this.at = at
+    this.heldUntil = heldUntil
+    this.isReleased = false
+    this.isSettled = false
+    this.requestsLeft = null
+    this.tokensLeft = null
+    this.usdLeft = null
+  }
+}
