@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { ClientAddresses } from '../access/client-address.js'
 import { describeRefusedKey } from '../access/refused-key.js'
+import { NO_DETAILS, type RefusalDetails } from '../api/error-response.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
@@ -129,11 +130,9 @@ export class RequestHandler implements MetricsSource {
 
   /** Refuses CONNECT, which asks for a tunnel to any host. */
   refuseConnect(req: IncomingMessage, socket: Socket): void {
-    this.refuse(
-      this.open(req, createLastResponse(req, socket)),
-      'invalid_path',
-      'CONNECT is not for a relay of APIs.',
-    )
+    this.refuse(this.open(req, createLastResponse(req, socket)), 'invalid_path', {
+      message: 'CONNECT is not for a relay of APIs.',
+    })
   }
 
   /** Refuses a request with an `Expect` that nobody knows (RFC 9110, 10.1.1). */
@@ -210,7 +209,7 @@ export class RequestHandler implements MetricsSource {
     if (!this.admit(exchange)) return
     const problem = findProblem(req)
     if (problem !== null) {
-      this.refuse(exchange, 'invalid_request', problem)
+      this.refuse(exchange, 'invalid_request', { message: problem })
       return
     }
     const length = readContentLength(req.rawHeaders)
@@ -233,7 +232,7 @@ export class RequestHandler implements MetricsSource {
     if (!this.hasSoundHead(exchange) || !this.aim(exchange) || !this.admit(exchange, true)) return
     exchange.enter('plan')
     const refusal = this.sockets.open(exchange, socket, head)
-    if (refusal !== null) this.refuse(exchange, refusal.code, refusal.detail)
+    if (refusal !== null) this.refuse(exchange, refusal.code, { message: refusal.detail })
   }
 
   /** False if the request was refused. */
@@ -241,14 +240,14 @@ export class RequestHandler implements MetricsSource {
     const flaw = findHeadFlaw(exchange.req, this.config.limits.headerFields)
     if (flaw === null) return true
     if (flaw.code === 'headers_too_large') this.context.bounds.hit('headerFields')
-    this.refuse(exchange, flaw.code, flaw.detail, null, flaw.isLast)
+    this.refuse(exchange, flaw.code, { message: flaw.detail }, flaw.isLast)
     return false
   }
 
   /** Reads what the request asks for. False if it was refused. */
   private aim(exchange: Exchange): boolean {
     const refusal = aimRequest(exchange, this.config.keys.mode === 'passthrough')
-    if (refusal !== null) this.refuse(exchange, refusal.code, refusal.detail)
+    if (refusal !== null) this.refuse(exchange, refusal.code, { message: refusal.detail })
     return refusal === null
   }
 
@@ -279,7 +278,7 @@ export class RequestHandler implements MetricsSource {
     switch (plan.kind) {
       case 'refuse':
         if (exchange.request.isCursor) exchange.setBodyApi(plan.bodyApi)
-        this.refuse(exchange, plan.code, plan.field?.message, plan.field?.param ?? null)
+        this.refuse(exchange, plan.code, plan.field ?? NO_DETAILS)
         return
       case 'local':
         this.local.answer(exchange, plan.status, plan.body)
@@ -342,7 +341,8 @@ export class RequestHandler implements MetricsSource {
   private admit(exchange: Exchange, isHandshake = false): boolean {
     const credentials = this.admission.keysOf(exchange, isHandshake)
     const refusal = this.context.draining ? 'draining' : this.admission.admit(exchange, credentials)
-    if (refusal !== null) this.refuse(exchange, refusal, describeRefusedKey(refusal, credentials))
+    if (refusal !== null)
+      this.refuse(exchange, refusal, { message: describeRefusedKey(refusal, credentials) })
     return refusal === null
   }
 
@@ -350,8 +350,7 @@ export class RequestHandler implements MetricsSource {
   refuse(
     exchange: Exchange,
     code: ErrorCode,
-    detail?: string,
-    param: string | null = null,
+    details: RefusalDetails = NO_DETAILS,
     isLast: boolean = false,
   ): void {
     exchange.conclude('refused')
@@ -362,7 +361,7 @@ export class RequestHandler implements MetricsSource {
       sendError(exchange, 'too_many_refusals', true)
       return
     }
-    sendError(exchange, code, isLast || draining, detail, param)
+    sendError(exchange, code, isLast || draining, details)
   }
 
   private crash(exchange: Exchange, error: unknown): void {
