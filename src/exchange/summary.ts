@@ -35,7 +35,7 @@ export class RequestSummary {
    * limits before the record is made.
    */
   assumedNano: NanoUsd | null
-  /** Budgets that this request brought to a share: `team1-month 80%`; null for none. Set by the limits. */
+  /** Budgets that this request brought to a share: `team1-month usd month 80%`; null for none. Set by the limits. */
   reachedLimits: string | null
   private resolvedUsage: TokenUsage | null
 
