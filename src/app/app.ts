@@ -99,7 +99,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
   const stored = new StoredObjects(config.stored, storedPath, log, () => handler.bounds.hit('storedObjects'))
   const alerts = new LimitAlerts(config.limitRules.alerts, log, { hit: (bound) => handler.bounds.hit(bound) })
-  const limiter = createLimiter(options, ownKeyring, alerts)
+  const limiter = createLimiter(options, ownKeyring, ledger, alerts)
+  ledger?.reportTo(limiter)
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
   if (ledger !== null) sinks.unshift(ledger)
@@ -131,8 +132,9 @@ function createAccountRules({ timeouts }: Config, log: Log): AccountRules {
 }
 
 function createLimiter(
-  { config, log, prices }: AppOptions,
+  { config, log, prices, keyring: given }: AppOptions,
   keyring: Keyring | null,
+  ledger: Bookkeeper | null,
   alerts: LimitAlerts,
 ): Limiter {
   return new Limiter(config.limitRules, {
@@ -140,7 +142,11 @@ function createLimiter(
     prices,
     log,
     alerts,
-    listKeyRules: () => keyring?.list().flatMap(({ limits }) => (limits === null ? [] : [limits])) ?? [],
+    ledger,
+    listKeyRules: () =>
+      given === undefined
+        ? (keyring?.list().flatMap(({ limits }) => (limits === null ? [] : [limits])) ?? [])
+        : null,
   })
 }
 
@@ -242,6 +248,7 @@ export class App {
   async listen(): Promise<Ports> {
     const { listen, metrics, file } = this.current
     for (const upstream of this.router.upstreams) void upstream.start()
+    this.limiter.begin()
     const { port } = await this.listener.listen().catch((error: unknown) => {
       throw new ListenError(listen, 'listen', error)
     })
