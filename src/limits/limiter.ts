@@ -12,7 +12,7 @@ import { type EstimatedBody, estimateTokens } from './estimate.js'
 import { type CompiledRule, LimitMatcher } from './matcher.js'
 import { RecentOutputs } from './recent-outputs.js'
 import { describeRefusal, describeUnpriced, type LimitRefusal } from './refusal.js'
-import type { LimitEstimate, LimitStore, LimitUse } from './store.js'
+import type { LimitEstimate, LimitState, LimitStore, LimitUse } from './store.js'
 import { describeRequest, describeSummary, type LimitedRequest } from './subject.js'
 import { UnpricedModels } from './unpriced.js'
 
@@ -63,6 +63,8 @@ export class Limiter implements SummarySink {
   private readonly alerts: LimitAlerts
   private readonly unpriced: UnpricedModels
   private readonly outputs: RecentOutputs
+  /** Requests that are over, and whose summary has not come. */
+  private readonly unsettled: Set<LimitTicket>
   private rules: readonly LimitRule[]
   private matcher: LimitMatcher
   /** `performance.now()` */
@@ -76,6 +78,7 @@ export class Limiter implements SummarySink {
     this.alerts = alerts
     this.unpriced = new UnpricedModels(config.unpriced, prices, log)
     this.outputs = new RecentOutputs()
+    this.unsettled = new Set()
     this.rules = config.rules
     this.matcher = new LimitMatcher(config.rules)
     this.sweptAt = performance.now()
@@ -107,6 +110,12 @@ export class Limiter implements SummarySink {
     return this.matcher.modelRulesOf(describeRequest(request), keyRules)
   }
 
+  /** The state of each amount of each counter that is there. */
+  readAll(): LimitState[] {
+    const [now, at] = [performance.now(), Date.now()]
+    return [...this.store.list()].flatMap((claim) => this.store.read(claim, now, at))
+  }
+
   /**
    * Checks a request, and counts it if it may pass.
    * @param body null if it has none
@@ -136,9 +145,16 @@ export class Limiter implements SummarySink {
     if (ticket !== null) this.store.renew(ticket, now)
   }
 
-  /** The request is not in flight any more. */
+  /** The request is not in flight any more. What it has used is counted when its summary comes. */
   release(ticket: LimitTicket | null): void {
-    if (ticket !== null) this.store.release(ticket)
+    if (ticket === null || ticket.isReleased) return
+    this.store.release(ticket)
+    this.unsettled.add(ticket)
+  }
+
+  /** There are requests that are over, and still hold what they were estimated to use. */
+  get hasUnsettled(): boolean {
+    return this.unsettled.size > 0
   }
 
   /** The relay has refused the request after its check: it counts nothing. @param now `performance.now()` */
@@ -151,6 +167,7 @@ export class Limiter implements SummarySink {
     const { request } = summary
     const ticket = request.ticket === null || request.ticket.isSettled ? null : request.ticket
     const keyRules = request.key?.limits ?? null
+    if (ticket !== null) this.unsettled.delete(ticket)
     if (ticket === null && (!this.matcher.mayMatch(keyRules) || !isRecorded(summary))) return
     const { usage, source } = summary.usage
     const tokens = (usage?.prompt ?? 0) + (usage?.completion ?? 0)
