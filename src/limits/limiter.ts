@@ -16,7 +16,7 @@ import { type CompiledRule, LimitMatcher } from './matcher.js'
 import { RecentOutputs } from './recent-outputs.js'
 import { describeRefusal, describeUnpriced, type LimitRefusal } from './refusal.js'
 import { LimitRestorer, type RestorerParts } from './restore.js'
-import type { LimitCrossing, LimitEstimate, LimitStore, LimitUse } from './store.js'
+import type { LimitCrossing, LimitEstimate, LimitState, LimitStore, LimitUse } from './store.js'
 import { describeEntry, describeRequest, describeSummary, type LimitedRequest } from './subject.js'
 import { UnpricedModels } from './unpriced.js'
 
@@ -70,6 +70,8 @@ export class Limiter implements SummarySink, RecordCounter {
   private readonly unpriced: UnpricedModels
   private readonly outputs: RecentOutputs
   private readonly restorer: LimitRestorer | null
+  /** Requests that are over, and whose summary has not come. */
+  private readonly unsettled: Set<LimitTicket>
   private rules: readonly LimitRule[]
   /** Rules of keys as they are now, by the ids of the keys; null: each key brings its own along. */
   private keyRules: ReadonlyMap<string, readonly LimitRule[]> | null
@@ -88,6 +90,7 @@ export class Limiter implements SummarySink, RecordCounter {
     this.outputs = new RecentOutputs()
     const onCrossed = (crossings: readonly LimitCrossing[]): void => void alerts.report(crossings)
     this.restorer = ledger === null ? null : new LimitRestorer({ store, ledger, log, onCrossed })
+    this.unsettled = new Set()
     this.rules = config.rules
     this.matcher = new LimitMatcher(config.rules)
     this.keyRules = this.readKeyRules()
@@ -135,6 +138,12 @@ export class Limiter implements SummarySink, RecordCounter {
     return this.matcher.modelRulesOf(describeRequest(request), keyRules)
   }
 
+  /** The state of each amount of each counter that is there. */
+  readAll(): LimitState[] {
+    const [now, at] = [performance.now(), Date.now()]
+    return [...this.store.list()].flatMap((claim) => this.store.read(claim, now, at))
+  }
+
   /**
    * Checks a request, and counts it if it may pass.
    * @param body null if it has none
@@ -164,9 +173,16 @@ export class Limiter implements SummarySink, RecordCounter {
     if (ticket !== null) this.store.renew(ticket, now)
   }
 
-  /** The request is not in flight any more. */
+  /** The request is not in flight any more. What it has used is counted when its summary comes. */
   release(ticket: LimitTicket | null): void {
-    if (ticket !== null) this.store.release(ticket)
+    if (ticket === null || ticket.isReleased) return
+    this.store.release(ticket)
+    this.unsettled.add(ticket)
+  }
+
+  /** There are requests that are over, and still hold what they were estimated to use. */
+  get hasUnsettled(): boolean {
+    return this.unsettled.size > 0
   }
 
   /** The relay has refused the request after its check: it counts nothing. @param now `performance.now()` */
@@ -179,6 +195,7 @@ export class Limiter implements SummarySink, RecordCounter {
     const { request } = summary
     const ticket = request.ticket === null || request.ticket.isSettled ? null : request.ticket
     const keyRules = this.rulesOf(request.key)
+    if (ticket !== null) this.unsettled.delete(ticket)
     if (ticket === null && (!this.matcher.mayMatch(keyRules) || !isRecorded(summary))) return
     const { usage, source } = summary.usage
     const tokens = (usage?.prompt ?? 0) + (usage?.completion ?? 0)
