@@ -18,6 +18,7 @@ export interface ReplayResult {
  */
 export function replayInThread(task: ReplayTask, stop: AbortSignal): Promise<ReplayResult> {
   return new Promise((resolve, reject) => {
+    stop.throwIfAborted()
     const uses: CounterUse[] = []
     const worker = new Worker(new URL('./replay-worker.js', import.meta.url), { workerData: task })
     worker.unref()

@@ -12,11 +12,11 @@ import type { LimitCrossing, LimitStore } from './store.js'
 /** Counters that are restored in one turn of the event loop: less than a millisecond. */
 const AT_ONCE = 500
 
-/** Time between two looks whether the records of this start are written, in milliseconds. */
-const LOOK_MS = 250
-
-/** Time until a replay that has failed is tried again, in milliseconds. It doubles each time. */
-const FIRST_RETRY_MS = 1_000
+/**
+ * Time between two looks whether the records of this start are written, and until a replay that has failed is tried
+ * again, in milliseconds. The latter doubles each time.
+ */
+const PAUSES = { lookMs: 250, retryMs: 1_000 }
 const LONGEST_RETRY_MS = 60_000
 
 /** Most files that are reported one by one. */
@@ -47,7 +47,10 @@ export interface RestorerParts {
   /** Called with what was crossed while counters were restored. */
   readonly onCrossed: (crossings: readonly LimitCrossing[]) => void
   readonly replay?: (task: ReplayTask, stop: AbortSignal) => Promise<ReplayResult>
-  readonly retryMs?: number
+  /** Times between two looks and until the first retry, in milliseconds. */
+  readonly pauses?: { readonly lookMs: number; readonly retryMs: number }
+  /** Epoch milliseconds. */
+  readonly now?: () => number
 }
 
 /**
@@ -137,15 +140,15 @@ export class LimitRestorer {
   }
 
   private async run(): Promise<void> {
-    const { log, retryMs = FIRST_RETRY_MS } = this.parts
-    let delay = retryMs
+    const { log, pauses = PAUSES } = this.parts
+    let delay = pauses.retryMs
     for (;;) {
       const entries = [...this.budgets.values()].filter(({ isRestored }) => !isRestored)
       if (entries.length === 0 || this.stop.signal.aborted) break
       try {
         await this.whenWritten(Math.max(...entries.map(({ upTo }) => upTo)))
         await this.restore(entries)
-        delay = retryMs
+        delay = pauses.retryMs
       } catch (error) {
         if (this.stop.signal.aborted) break
         const { message } = error as Error
@@ -159,12 +162,13 @@ export class LimitRestorer {
 
   /** The disk may be stalled: then it is waited for. */
   private async whenWritten(seq: number): Promise<void> {
-    while (this.parts.ledger.writtenSeq < seq && !this.stop.signal.aborted)
-      await wait(LOOK_MS, undefined, { ref: false })
+    const { ledger, pauses = PAUSES } = this.parts
+    while (ledger.writtenSeq < seq && !this.stop.signal.aborted)
+      await wait(pauses.lookMs, undefined, { ref: false })
   }
 
   private async restore(entries: readonly Restored[]): Promise<void> {
-    const { ledger, log } = this.parts
+    const { ledger, log, now = Date.now } = this.parts
     const groups = groupEntries(entries)
     const rules = groups.map(([first, ...others]): SummedRule => {
       const { rule, upTo } = first as Restored
@@ -172,7 +176,8 @@ export class LimitRestorer {
       return { rule: Object.assign({}, rule, { budgets }), upTo }
     })
     const startedAt = performance.now()
-    const task = { folders: ledger.folders, rules, writer: ledger.writer, at: Date.now(), usesRollups: true }
+    const { folders, writer } = ledger
+    const task: ReplayTask = { folders, rules, writer, at: now(), usesRollups: true }
     const { uses, problems } = await this.replay(task, this.stop.signal)
     for (const [i, use] of uses.entries()) {
       if (i % AT_ONCE === AT_ONCE - 1) await nextTurn()
@@ -199,21 +204,22 @@ export class LimitRestorer {
   }
 
   private reportDeferred(): void {
+    const { store, onCrossed, now = Date.now } = this.parts
     const crossings: LimitCrossing[] = []
     for (const [id, { crossing, entry, live }] of this.deferred) {
       if (!entry.isRestored) continue
       this.deferred.delete(id)
       const { rule, budget } = entry
       const claim = new LimitClaim(rule, crossing.owner)
-      const state = this.parts.store
-        .read(claim, performance.now(), Date.now())
+      const state = store
+        .read(claim, performance.now(), now())
         .find((one) => one.budget === budget && one.period === crossing.period)
       // Its period is over.
       if (state === undefined) continue
       const before = toWhole(BigInt(state.used) - live)
       crossings.push(Object.assign({}, crossing, { rule, budget, before, after: state.used }))
     }
-    if (crossings.length > 0) this.parts.onCrossed(crossings)
+    if (crossings.length > 0) onCrossed(crossings)
   }
 }
 
