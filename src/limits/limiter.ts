@@ -1,0 +1,259 @@
+import type { LimitRule, LimitRulesConfig } from '../config/limit-rules.js'
+import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
+import type { RequestFacts } from '../exchange/request-facts.js'
+import type { RequestSummary, SummarySink } from '../exchange/summary.js'
+import { chargeOf } from '../ledger/charge.js'
+import type { Prices } from '../ledger/prices.js'
+import { isRecorded } from '../ledger/record.js'
+import type { Usage } from '../metering/usage.js'
+import type { Log } from '../observe/log.js'
+import { type EstimatedBody, estimateTokens } from './estimate.js'
+import { type CompiledRule, LimitMatcher } from './matcher.js'
+import { RecentOutputs } from './recent-outputs.js'
+import type { LimitCrossing, LimitEstimate, LimitExcess, LimitStore, LimitUse } from './store.js'
+import { describeRequest, describeSummary, type LimitedRequest } from './subject.js'
+import { UnpricedModels } from './unpriced.js'
+
+/** Milliseconds between two sweeps of what is not used any more. */
+const SWEEP_MS = 60_000
+
+/** The target that a request is sent to first: its price decides what is held. */
+export interface PricedTarget {
+  /** Null if the request has no target yet. */
+  readonly upstream: string | null
+  /** Its name for the model; null for the requested one. */
+  readonly model: string | null
+}
+
+/** Why a request may not pass. */
+export interface LimitRefusal {
+  /** Every rule that refuses it; empty if it has no price and may not be assumed one. */
+  readonly excesses: readonly LimitExcess[]
+  /** Name of the rule: of several, the one that lets the request pass last. */
+  readonly rule: string
+}
+
+/** What a check came to. */
+export interface LimitCheck {
+  /** Null if nothing counts the request, or it is refused. */
+  readonly ticket: LimitTicket | null
+  /** Names of the rules that only observe, and would have refused it; null for none. */
+  readonly observed: string | null
+  /** Null if it may pass. */
+  readonly refusal: LimitRefusal | null
+}
+
+const PASSED: LimitCheck = { ticket: null, observed: null, refusal: null }
+const NOTHING: LimitEstimate = { tokens: 0, nano: 0 }
+const NO_CROSSINGS: readonly LimitCrossing[] = []
+
+/** What the limits work with. */
+export interface LimiterParts {
+  readonly store: LimitStore
+  /** Null if costs are switched off. */
+  readonly prices: Prices | null
+  readonly log: Pick<Log, 'warn'>
+  /** The rules of all keys, whose counters are not to be forgotten. */
+  readonly listKeyRules: () => Iterable<readonly LimitRule[]>
+  /**
+   * Called when a request has brought budgets to a share.
+   * @returns what its record says of them; null for nothing
+   */
+  readonly onCrossed: (crossings: readonly LimitCrossing[]) => string | null
+}
+
+/**
+ * Checks requests against the rules of the config and of their keys, and counts what they have used. It is one of the
+ * sinks: it sees a summary before the ledger makes a record of it, so that both have the same amounts.
+ */
+export class Limiter implements SummarySink {
+  readonly store: LimitStore
+  private readonly prices: Prices | null
+  private readonly listKeyRules: LimiterParts['listKeyRules']
+  private readonly onCrossed: LimiterParts['onCrossed']
+  private readonly unpriced: UnpricedModels
+  private readonly outputs: RecentOutputs
+  private rules: readonly LimitRule[]
+  private matcher: LimitMatcher
+  /** `performance.now()` */
+  private sweptAt: number
+
+  constructor(config: LimitRulesConfig, { store, prices, log, listKeyRules, onCrossed }: LimiterParts) {
+    this.store = store
+    this.prices = prices
+    this.listKeyRules = listKeyRules
+    this.onCrossed = onCrossed
+    this.unpriced = new UnpricedModels(config.unpriced, prices, log)
+    this.outputs = new RecentOutputs()
+    this.rules = config.rules
+    this.matcher = new LimitMatcher(config.rules)
+    this.sweptAt = performance.now()
+  }
+
+  /** Requests from now on follow these rules. What was used so far stays counted. */
+  reconfigure(config: LimitRulesConfig): void {
+    this.rules = config.rules
+    this.matcher = new LimitMatcher(config.rules)
+    this.unpriced.follow(config.unpriced)
+  }
+
+  /** The key file was read again. */
+  forgetKeys(): void {
+    this.matcher.forgetKeys()
+  }
+
+  /** The counters that a request or a record counts on. @param keyRules of its key */
+  claimsOf(...[subject, keyRules]: Parameters<LimitMatcher['claimsOf']>): readonly LimitClaim[] {
+    return this.matcher.claimsOf(subject, keyRules)
+  }
+
+  /** The rules that depend on the model, and hold for a request whichever model it names. */
+  modelRulesOf(request: LimitedRequest): readonly CompiledRule[] {
+    const keyRules = request.key?.limits ?? null
+    if (!this.matcher.mayMatch(keyRules)) return NO_MODEL_RULES
+    return this.matcher.modelRulesOf(describeRequest(request), keyRules)
+  }
+
+  /**
+   * Checks a request, and counts it if it may pass.
+   * @param body null if it has none
+   * @param now `performance.now()`
+   */
+  check(
+    request: LimitedRequest & Pick<RequestFacts, 'method' | 'receivedAt'>,
+    body: EstimatedBody | null,
+    target: PricedTarget,
+    now: number,
+  ): LimitCheck {
+    const keyRules = request.key?.limits ?? null
+    if (!this.matcher.mayMatch(keyRules)) return PASSED
+    const claims = this.matcher.claimsOf(describeRequest(request), keyRules)
+    if (claims.length === 0) return PASSED
+    const estimate = this.estimate(request, claims, body, target)
+    if (estimate === null) {
+      const money = claims.find(({ rule }) => limitsMoney(rule) && !rule.observe)
+      return refuse([], money?.rule.name ?? '')
+    }
+    const verdict = this.store.check(claims, estimate, now, request.receivedAt)
+    if (verdict.ticket === null) return refuse(verdict.excesses, findLast(verdict.excesses))
+    const { ticket, observed } = verdict
+    return { ticket, observed: observed.length === 0 ? null : joinNames(observed), refusal: null }
+  }
+
+  /** The request is still there. @param now `performance.now()` */
+  renew(ticket: LimitTicket | null, now: number): void {
+    if (ticket !== null) this.store.renew(ticket, now)
+  }
+
+  /** The request is not in flight any more. */
+  release(ticket: LimitTicket | null): void {
+    if (ticket !== null) this.store.release(ticket)
+  }
+
+  /** The relay has refused the request after its check: it counts nothing. @param now `performance.now()` */
+  cancel(ticket: LimitTicket | null, now: number): void {
+    if (ticket !== null) this.store.cancel(ticket, now)
+  }
+
+  /** Counts what a request has used. */
+  record(summary: RequestSummary): void {
+    const { request } = summary
+    const ticket = request.ticket === null || request.ticket.isSettled ? null : request.ticket
+    const keyRules = request.key?.limits ?? null
+    if (ticket === null && (!this.matcher.mayMatch(keyRules) || !isRecorded(summary))) return
+    const { usage, source } = summary.usage
+    const tokens = (usage?.prompt ?? 0) + (usage?.completion ?? 0)
+    if (source !== 'cache' && usage !== null && request.model !== null && usage.completion !== null)
+      this.outputs.add(request.model, usage.completion)
+    const claims = this.matcher.claimsOf(describeSummary(summary), keyRules)
+    if (ticket === null && claims.length === 0) return
+    const nano = claims.some(({ rule }) => limitsMoney(rule)) ? this.priceOf(summary, usage, tokens) : 0
+    this.settle(summary, ticket, claims, { tokens, nano })
+  }
+
+  /** @param now `performance.now()` */
+  tick(now: number): void {
+    if (now - this.sweptAt < SWEEP_MS) return
+    this.sweptAt = now
+    const ids = new Set(this.rules.map(({ id }) => id))
+    for (const rules of this.listKeyRules()) for (const { id } of rules) ids.add(id)
+    this.store.sweep(ids, now, Date.now())
+    this.matcher.forgetKeys()
+  }
+
+  private settle(
+    summary: RequestSummary,
+    ticket: LimitTicket | null,
+    claims: readonly LimitClaim[],
+    use: LimitUse,
+  ): void {
+    if (ticket === null && use.tokens === 0 && !use.nano) return
+    const { receivedAt } = summary.request
+    const crossings = this.store.settle(ticket, claims, use, performance.now(), receivedAt) ?? NO_CROSSINGS
+    if (crossings.length > 0) summary.reachedLimits = this.onCrossed(crossings)
+  }
+
+  /** What a request costs where a rule limits money: an amount that is not known is assumed. */
+  private priceOf(summary: RequestSummary, usage: Usage | null, tokens: number): LimitUse['nano'] {
+    const { nano } = chargeOf(summary, this.prices)
+    if (nano !== null || tokens === 0) return nano ?? 0
+    const model = summary.stats?.model ?? summary.outcome.sentModel ?? summary.request.model
+    const assumed = this.unpriced.assume(model, usage?.prompt ?? 0, usage?.completion ?? 0)
+    summary.assumedNano = assumed
+    return assumed
+  }
+
+  /** @returns null if the model has no price, and may not be assumed one */
+  private estimate(
+    request: LimitedRequest & Pick<RequestFacts, 'method'>,
+    claims: readonly LimitClaim[],
+    body: EstimatedBody | null,
+    { upstream, model: sent }: PricedTarget,
+  ): LimitEstimate | null {
+    const money = claims.filter(({ rule }) => limitsMoney(rule))
+    if (money.length === 0 && !claims.some(({ rule }) => limitsTokens(rule))) return NOTHING
+    const { prompt, completion } = estimateTokens(request, body, this.outputs)
+    const tokens = prompt + completion
+    if (money.length === 0 || tokens === 0) return { tokens, nano: 0 }
+    const usage: Usage = {
+      prompt,
+      cached: null,
+      cacheWritten: null,
+      completion,
+      reasoning: null,
+      details: null,
+    }
+    const asked = { answered: sent ?? request.model, requested: request.model, upstream, at: Date.now() }
+    const charge = this.prices?.charge(usage, asked)
+    const nano = charge?.nano ?? null
+    if (nano !== null) return { tokens, nano: Number(nano) }
+    if (this.unpriced.isDenied && money.some(({ rule }) => !rule.observe)) return null
+    return { tokens, nano: Number(this.unpriced.assume(sent ?? request.model, prompt, completion)) }
+  }
+}
+
+const NO_MODEL_RULES: readonly CompiledRule[] = []
+
+function limitsMoney({ budgets }: LimitRule): boolean {
+  for (const { unit } of budgets) if (unit === 'usd') return true
+  return false
+}
+
+function limitsTokens({ tokens, budgets }: LimitRule): boolean {
+  return tokens !== null || budgets.length > 0
+}
+
+function refuse(excesses: readonly LimitExcess[], rule: string): LimitCheck {
+  return { ticket: null, observed: null, refusal: { excesses, rule } }
+}
+
+/** The rule that lets a request pass last. */
+function findLast(excesses: readonly LimitExcess[]): string {
+  let last: LimitExcess | null = null
+  for (const excess of excesses) if (last === null || excess.retryMs > last.retryMs) last = excess
+  return last?.rule.name ?? ''
+}
+
+function joinNames(entries: readonly { readonly rule: LimitRule }[]): string {
+  return [...new Set(entries.map(({ rule }) => rule.name))].join(', ')
+}
