@@ -43,7 +43,7 @@ export class RequestSummary {
   assumedNano: NanoUsd | null
   /** What it costs; null until that is computed. See `chargeOf`. */
   charge: SummaryCharge | null
-  /** Budgets that this request brought to a share: `team1-month 80%`; null for none. Set by the limits. */
+  /** Budgets that this request brought to a share: `team1-month usd month 80%`; null for none. Set by the limits. */
   reachedLimits: string | null
   private resolvedUsage: TokenUsage | null
 

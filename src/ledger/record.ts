@@ -70,8 +70,20 @@ function formatRareFields(summary: RequestSummary): string {
   if (upstreamKey !== null) text += `,"upstream_key":"${upstreamKey}"`
   if (overtaken !== null) text += `,"overtaken":${quoteName(overtaken)}`
   text += formatKnown('overtaken_prompt_tokens', summary.overtakenPromptTokens)
+  text += formatLimits(summary)
   if (summary.requests > 1) text += formatKnown('requests', summary.requests)
   return details === null ? text : text + formatDetails(details)
+}
+
+/** What the limits have to do with the request. */
+function formatLimits({ assumedNano, reachedLimits, outcome }: RequestSummary): string {
+  const { limitRule, observedRules } = outcome
+  let text = ''
+  if (assumedNano !== null) text += `,"assumed_usd":${formatNanoUsd(assumedNano)}`
+  if (limitRule !== null) text += `,"limit_rule":${quoteName(limitRule)}`
+  if (observedRules !== null) text += `,"observed_rules":${quoteName(observedRules)}`
+  if (reachedLimits !== null) text += `,"limit_reached":${quoteName(reachedLimits)}`
+  return text
 }
 
 function formatDetails(details: UsageDetails): string {

@@ -10,12 +10,14 @@ import type { Log } from '../observe/log.js'
 import { type EstimatedBody, estimateTokens } from './estimate.js'
 import { type CompiledRule, LimitMatcher } from './matcher.js'
 import { RecentOutputs } from './recent-outputs.js'
-import type { LimitCrossing, LimitEstimate, LimitExcess, LimitStore, LimitUse } from './store.js'
+import { describeRefusal, describeUnpriced, type LimitRefusal } from './refusal.js'
+import type { LimitCrossing, LimitEstimate, LimitStore, LimitUse } from './store.js'
 import { describeRequest, describeSummary, type LimitedRequest } from './subject.js'
 import { UnpricedModels } from './unpriced.js'
 
-/** Milliseconds between two sweeps of what is not used any more. */
-const SWEEP_MS = 60_000
+/** Milliseconds between two sweeps of counters, and after which what was found for keys is looked for again. */
+const SWEEP_MS = 1_000
+const FORGET_MS = 60_000
 
 /** The target that a request is sent to first: its price decides what is held. */
 export interface PricedTarget {
@@ -23,14 +25,6 @@ export interface PricedTarget {
   readonly upstream: string | null
   /** Its name for the model; null for the requested one. */
   readonly model: string | null
-}
-
-/** Why a request may not pass. */
-export interface LimitRefusal {
-  /** Every rule that refuses it; empty if it has no price and may not be assumed one. */
-  readonly excesses: readonly LimitExcess[]
-  /** Name of the rule: of several, the one that lets the request pass last. */
-  readonly rule: string
 }
 
 /** What a check came to. */
@@ -77,6 +71,7 @@ export class Limiter implements SummarySink {
   private matcher: LimitMatcher
   /** `performance.now()` */
   private sweptAt: number
+  private forgottenAt: number
 
   constructor(config: LimitRulesConfig, { store, prices, log, listKeyRules, onCrossed }: LimiterParts) {
     this.store = store
@@ -88,6 +83,7 @@ export class Limiter implements SummarySink {
     this.rules = config.rules
     this.matcher = new LimitMatcher(config.rules)
     this.sweptAt = performance.now()
+    this.forgottenAt = this.sweptAt
   }
 
   /** Requests from now on follow these rules. What was used so far stays counted. */
@@ -120,7 +116,7 @@ export class Limiter implements SummarySink {
    * @param now `performance.now()`
    */
   check(
-    request: LimitedRequest & Pick<RequestFacts, 'method' | 'receivedAt'>,
+    request: LimitedRequest & Pick<RequestFacts, 'method' | 'receivedAt' | 'errorFormat'>,
     body: EstimatedBody | null,
     target: PricedTarget,
     now: number,
@@ -130,12 +126,10 @@ export class Limiter implements SummarySink {
     const claims = this.matcher.claimsOf(describeRequest(request), keyRules)
     if (claims.length === 0) return PASSED
     const estimate = this.estimate(request, claims, body, target)
-    if (estimate === null) {
-      const money = claims.find(({ rule }) => limitsMoney(rule) && !rule.observe)
-      return refuse([], money?.rule.name ?? '')
-    }
+    if ('code' in estimate) return refuse(estimate)
     const verdict = this.store.check(claims, estimate, now, request.receivedAt)
-    if (verdict.ticket === null) return refuse(verdict.excesses, findLast(verdict.excesses))
+    if (verdict.ticket === null)
+      return refuse(describeRefusal(verdict.excesses, request.errorFormat, Date.now()))
     const { ticket, observed } = verdict
     return { ticket, observed: observed.length === 0 ? null : joinNames(observed), refusal: null }
   }
@@ -178,6 +172,8 @@ export class Limiter implements SummarySink {
     const ids = new Set(this.rules.map(({ id }) => id))
     for (const rules of this.listKeyRules()) for (const { id } of rules) ids.add(id)
     this.store.sweep(ids, now, Date.now())
+    if (now - this.forgottenAt < FORGET_MS) return
+    this.forgottenAt = now
     this.matcher.forgetKeys()
   }
 
@@ -203,13 +199,13 @@ export class Limiter implements SummarySink {
     return assumed
   }
 
-  /** @returns null if the model has no price, and may not be assumed one */
+  /** @returns why it is refused if its model has no price, and may not be assumed one */
   private estimate(
     request: LimitedRequest & Pick<RequestFacts, 'method'>,
     claims: readonly LimitClaim[],
     body: EstimatedBody | null,
     { upstream, model: sent }: PricedTarget,
-  ): LimitEstimate | null {
+  ): LimitEstimate | LimitRefusal {
     const money = claims.filter(({ rule }) => limitsMoney(rule))
     if (money.length === 0 && !claims.some(({ rule }) => limitsTokens(rule))) return NOTHING
     const { prompt, completion } = estimateTokens(request, body, this.outputs)
@@ -227,7 +223,8 @@ export class Limiter implements SummarySink {
     const charge = this.prices?.charge(usage, asked)
     const nano = charge?.nano ?? null
     if (nano !== null) return { tokens, nano: Number(nano) }
-    if (this.unpriced.isDenied && money.some(({ rule }) => !rule.observe)) return null
+    const denying = this.unpriced.isDenied ? money.find(({ rule }) => !rule.observe) : undefined
+    if (denying !== undefined) return describeUnpriced(denying.rule)
     return { tokens, nano: Number(this.unpriced.assume(sent ?? request.model, prompt, completion)) }
   }
 }
@@ -243,15 +240,8 @@ function limitsTokens({ tokens, budgets }: LimitRule): boolean {
   return tokens !== null || budgets.length > 0
 }
 
-function refuse(excesses: readonly LimitExcess[], rule: string): LimitCheck {
-  return { ticket: null, observed: null, refusal: { excesses, rule } }
-}
-
-/** The rule that lets a request pass last. */
-function findLast(excesses: readonly LimitExcess[]): string {
-  let last: LimitExcess | null = null
-  for (const excess of excesses) if (last === null || excess.retryMs > last.retryMs) last = excess
-  return last?.rule.name ?? ''
+function refuse(refusal: LimitRefusal): LimitCheck {
+  return { ticket: null, observed: null, refusal }
 }
 
 function joinNames(entries: readonly { readonly rule: LimitRule }[]): string {

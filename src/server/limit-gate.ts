@@ -1,3 +1,4 @@
+import type { RefusalDetails } from '../api/error-response.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { LimitTicket } from '../exchange/limit-ticket.js'
@@ -9,8 +10,7 @@ import type { ProxyPlan } from './plan.js'
 /** Why a request is refused that was planned. */
 export interface Refused {
   readonly code: ErrorCode
-  /** Replaces the usual message. */
-  readonly detail?: string
+  readonly details: RefusalDetails
 }
 
 /** Asks the limits about each request once, and returns what a request holds of them when it is over. */
@@ -35,8 +35,8 @@ export class LimitGate {
     const { ticket, observed, refusal } = limiter.check(request, body, firstTarget(plan), performance.now())
     exchange.setTicket(ticket, observed)
     if (refusal === null) return null
-    exchange.setLimitRule(refusal.rule)
-    return describe(refusal)
+    exchange.setLimitRule(refusal.rule.name)
+    return { code: refusal.code, details: refusal }
   }
 
   /** The relay refuses the request after all: it costs nothing. */
@@ -69,11 +69,3 @@ function firstTarget({ route, usable, conversation }: ProxyPlan): PricedTarget {
     model: target?.model ?? conversation?.modelName ?? null,
   }
 }
-
-/** The one place that names the error of a refusal. */
-function describe({ excesses }: LimitRefusal): Refused {
-  return excesses.length === 0 ? { code: 'model_not_allowed', detail: UNPRICED } : { code: 'key_busy' }
-}
-
-const UNPRICED =
-  'This model has no price at this relay, and a rule limits what may be spent. Use a model with a price, or ask the operator of this relay to add one.'

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { NO_DETAILS } from '../api/error-response.js'
 import { isAccountScoped } from '../api/stored-collections.js'
 import { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
@@ -35,7 +36,7 @@ import {
 import { TargetTraits } from './target-traits.js'
 
 const WAIT: Plan = { kind: 'wait' }
-const UPSTREAM_BUSY: Refused = { code: 'upstream_busy' }
+const UPSTREAM_BUSY: Refused = { code: 'upstream_busy', details: NO_DETAILS }
 
 /** A request that is planned: an exchange, or the facts of one that was never sent. */
 interface Planned {

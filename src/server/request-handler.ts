@@ -293,7 +293,7 @@ export class RequestHandler implements MetricsSource {
           if (exchange.request.isCursor) exchange.setBodyApi(plan.conversation.api)
         }
         const refusal = this.limits.check(exchange, plan, body) ?? this.dispatcher.proxy(exchange, plan, body)
-        if (refusal !== null) this.refuse(exchange, refusal.code, refusal.detail)
+        if (refusal !== null) this.refuse(exchange, refusal.code, refusal.details)
       }
     }
   }
