@@ -7,8 +7,9 @@ import type { ListenAddress } from '../config/listen.js'
 import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
+import { LimitAlerts } from '../limits/alerts.js'
 import { Limiter } from '../limits/limiter.js'
-import type { LimitStore } from '../limits/store.js'
+import { MemoryLimitStore } from '../limits/memory-store.js'
 import { createAccountLogger, createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
@@ -39,8 +40,6 @@ export interface AppOptions {
   readonly source: ConfigSource | null
   /** Keys that take the place of the key file's. */
   readonly keyring?: Pick<Keyring, 'find'>
-  /** Where the counters of limits are; not given: nothing is limited. */
-  readonly limitStore?: LimitStore
   /** False: nothing is recorded in the ledger. */
   readonly recordsUsage?: boolean
   /** Time between two checks of the key file, in milliseconds. */
@@ -81,7 +80,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const endRequests = (): void => endKeyless(handler.inFlight, config.keys.cutStreams, handler.draining)
   const onKeysRead = (keys: number): void => {
     if (!ownKeyReload.isRunning) log.info({ keys }, 'the key file was read again')
-    limiter?.forgetKeys()
+    limiter.forgetKeys()
     // WebSockets look at their keys then.
     handler.tick(performance.now())
     endRequests()
@@ -99,12 +98,13 @@ export async function createApp(options: AppOptions): Promise<App> {
   const slowness = new SlownessWatch(log, config.log.slowMs)
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
   const stored = new StoredObjects(config.stored, storedPath, log, () => handler.bounds.hit('storedObjects'))
-  const limiter = createLimiter(options, ownKeyring)
+  const alerts = new LimitAlerts(config.limitRules.alerts, log, { hit: (bound) => handler.bounds.hit(bound) })
+  const limiter = createLimiter(options, ownKeyring, alerts)
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
   if (ledger !== null) sinks.unshift(ledger)
   // It sees what a request has used before the ledger makes a record of it.
-  if (limiter !== null) sinks.unshift(limiter)
+  sinks.unshift(limiter)
   // It decides which record has the usage.
   sinks.unshift(stored)
   const handler = new RequestHandler({ config, keyring, router, log, sinks, ledger, limiter, stored })
@@ -131,16 +131,16 @@ function createAccountRules({ timeouts }: Config, log: Log): AccountRules {
 }
 
 function createLimiter(
-  { config, log, prices, limitStore }: AppOptions,
+  { config, log, prices }: AppOptions,
   keyring: Keyring | null,
-): Limiter | null {
-  if (limitStore === undefined) return null
+  alerts: LimitAlerts,
+): Limiter {
   return new Limiter(config.limitRules, {
-    store: limitStore,
+    store: new MemoryLimitStore(),
     prices,
     log,
+    alerts,
     listKeyRules: () => keyring?.list().flatMap(({ limits }) => (limits === null ? [] : [limits])) ?? [],
-    onCrossed: () => null,
   })
 }
 
@@ -172,7 +172,7 @@ interface AppParts {
   readonly ownKeyReload: OwnKeyReload
   readonly router: Router<Upstream>
   readonly ledger: Bookkeeper | null
-  readonly limiter: Limiter | null
+  readonly limiter: Limiter
   readonly stored: StoredObjects
   readonly metrics: Metrics | null
   readonly slowness: SlownessWatch
@@ -188,7 +188,7 @@ export class App {
   private readonly ownKeyReload: OwnKeyReload
   private readonly log: Log
   private readonly ledger: Bookkeeper | null
-  private readonly limiter: Limiter | null
+  private readonly limiter: Limiter
   private readonly stored: StoredObjects
   private readonly metrics: Metrics | null
   private readonly slowness: SlownessWatch
@@ -306,7 +306,7 @@ export class App {
     this.router = new Router(config, upstreams, createTargetStateLogger(this.log), before, accounts)
     this.handler.reconfigure(config, this.router)
     this.options.prices?.follow(config.upstreams)
-    this.limiter?.reconfigure(config.limitRules)
+    this.limiter.reconfigure(config.limitRules)
     for (const upstream of before.upstreams)
       if (!this.router.upstreams.includes(upstream)) this.retire(upstream)
     void this.connectUpstreams()
@@ -352,6 +352,7 @@ export class App {
     this.flush()
     const lost = this.ledger?.endNow() ?? 0
     this.stored.flushNow()
+    this.limiter.endNow()
     return lost
   }
 
@@ -379,7 +380,7 @@ export class App {
     this.stop()
     await Promise.all([...this.router.upstreams, ...this.retiring].map((upstream) => upstream.destroy()))
     this.keyring?.close()
-    const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close()])
+    const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close(), this.limiter.close()])
     return lost
   }
 }

@@ -7,11 +7,12 @@ import type { Prices } from '../ledger/prices.js'
 import { isRecorded } from '../ledger/record.js'
 import type { Usage } from '../metering/usage.js'
 import type { Log } from '../observe/log.js'
+import type { LimitAlerts } from './alerts.js'
 import { type EstimatedBody, estimateTokens } from './estimate.js'
 import { type CompiledRule, LimitMatcher } from './matcher.js'
 import { RecentOutputs } from './recent-outputs.js'
 import { describeRefusal, describeUnpriced, type LimitRefusal } from './refusal.js'
-import type { LimitCrossing, LimitEstimate, LimitStore, LimitUse } from './store.js'
+import type { LimitEstimate, LimitStore, LimitUse } from './store.js'
 import { describeRequest, describeSummary, type LimitedRequest } from './subject.js'
 import { UnpricedModels } from './unpriced.js'
 
@@ -39,7 +40,6 @@ export interface LimitCheck {
 
 const PASSED: LimitCheck = { ticket: null, observed: null, refusal: null }
 const NOTHING: LimitEstimate = { tokens: 0, nano: 0 }
-const NO_CROSSINGS: readonly LimitCrossing[] = []
 
 /** What the limits work with. */
 export interface LimiterParts {
@@ -49,11 +49,7 @@ export interface LimiterParts {
   readonly log: Pick<Log, 'warn'>
   /** The rules of all keys, whose counters are not to be forgotten. */
   readonly listKeyRules: () => Iterable<readonly LimitRule[]>
-  /**
-   * Called when a request has brought budgets to a share.
-   * @returns what its record says of them; null for nothing
-   */
-  readonly onCrossed: (crossings: readonly LimitCrossing[]) => string | null
+  readonly alerts: LimitAlerts
 }
 
 /**
@@ -64,7 +60,7 @@ export class Limiter implements SummarySink {
   readonly store: LimitStore
   private readonly prices: Prices | null
   private readonly listKeyRules: LimiterParts['listKeyRules']
-  private readonly onCrossed: LimiterParts['onCrossed']
+  private readonly alerts: LimitAlerts
   private readonly unpriced: UnpricedModels
   private readonly outputs: RecentOutputs
   private rules: readonly LimitRule[]
@@ -73,11 +69,11 @@ export class Limiter implements SummarySink {
   private sweptAt: number
   private forgottenAt: number
 
-  constructor(config: LimitRulesConfig, { store, prices, log, listKeyRules, onCrossed }: LimiterParts) {
+  constructor(config: LimitRulesConfig, { store, prices, log, listKeyRules, alerts }: LimiterParts) {
     this.store = store
     this.prices = prices
     this.listKeyRules = listKeyRules
-    this.onCrossed = onCrossed
+    this.alerts = alerts
     this.unpriced = new UnpricedModels(config.unpriced, prices, log)
     this.outputs = new RecentOutputs()
     this.rules = config.rules
@@ -91,6 +87,7 @@ export class Limiter implements SummarySink {
     this.rules = config.rules
     this.matcher = new LimitMatcher(config.rules)
     this.unpriced.follow(config.unpriced)
+    this.alerts.reconfigure(config.alerts)
   }
 
   /** The key file was read again. */
@@ -167,6 +164,7 @@ export class Limiter implements SummarySink {
 
   /** @param now `performance.now()` */
   tick(now: number): void {
+    this.alerts.tick(now)
     if (now - this.sweptAt < SWEEP_MS) return
     this.sweptAt = now
     const ids = new Set(this.rules.map(({ id }) => id))
@@ -177,6 +175,16 @@ export class Limiter implements SummarySink {
     this.matcher.forgetKeys()
   }
 
+  /** Sends what waits for the webhook of alerts. */
+  close(): Promise<void> {
+    return this.alerts.close()
+  }
+
+  /** The same at an end that waits for nothing. */
+  endNow(): void {
+    this.alerts.endNow()
+  }
+
   private settle(
     summary: RequestSummary,
     ticket: LimitTicket | null,
@@ -185,8 +193,8 @@ export class Limiter implements SummarySink {
   ): void {
     if (ticket === null && use.tokens === 0 && !use.nano) return
     const { receivedAt } = summary.request
-    const crossings = this.store.settle(ticket, claims, use, performance.now(), receivedAt) ?? NO_CROSSINGS
-    if (crossings.length > 0) summary.reachedLimits = this.onCrossed(crossings)
+    const crossings = this.store.settle(ticket, claims, use, performance.now(), receivedAt)
+    if (crossings.length > 0) summary.reachedLimits = this.alerts.report(crossings)
   }
 
   /** What a request costs where a rule limits money: an amount that is not known is assumed. */

@@ -1,5 +1,5 @@
 import type { LimitRule } from '../config/limit-rules.js'
-import type { LimitClaim } from '../exchange/limit-ticket.js'
+import { LimitClaim } from '../exchange/limit-ticket.js'
 import { compileGlob, compileGlobs, isAllowed, matchesAny } from '../routing/glob.js'
 import type { LimitSubject } from './subject.js'
 
@@ -70,7 +70,7 @@ export class CompiledRule {
     const owner = ownerOf(this.rule, subject)
     let claim = this.claims.get(owner)
     if (claim === undefined) {
-      claim = { rule: this.rule, owner }
+      claim = new LimitClaim(this.rule, owner)
       this.claims.set(owner, claim)
     }
     return claim

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { LimitTicket } from '../exchange/limit-ticket.js'
 import { isExempt } from '../limits/exempt.js'
-import type { Limiter, LimitRefusal, PricedTarget } from '../limits/limiter.js'
+import type { Limiter, PricedTarget } from '../limits/limiter.js'
 import type { RequestBody } from '../relay/request-body.js'
 import type { ProxyPlan } from './plan.js'
 
