@@ -1,3 +1,4 @@
+import type { Budget, LimitRule } from '../config/limit-rules.js'
 import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
 import type { LimitCrossing, LimitEstimate, LimitState, LimitStore, LimitUse, LimitVerdict } from './store.js'
 
@@ -42,9 +43,14 @@ export class WatchedStore implements LimitStore {
     this.store.cancel(ticket, now)
   }
 
-  restore(claim: LimitClaim, use: LimitUse, at: number): void {
+  restore(claim: LimitClaim, use: RestoredUse, at: number, budgets?: readonly Budget[]): void {
     this.changes++
-    this.store.restore(claim, use, at)
+    this.store.restore(claim, use, at, budgets)
+  }
+
+  forget(rule: LimitRule, budget: Budget): void {
+    this.changes++
+    this.store.forget(rule, budget)
   }
 
   sweep(rules: ReadonlySet<string>, now: number, at: number): void {
