@@ -1,6 +1,14 @@
 import type { Budget, LimitRule } from '../config/limit-rules.js'
 import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
-import type { LimitCrossing, LimitEstimate, LimitState, LimitStore, LimitUse, LimitVerdict } from './store.js'
+import type {
+  LimitCrossing,
+  LimitEstimate,
+  LimitState,
+  LimitStore,
+  LimitUse,
+  LimitVerdict,
+  RestoredUse,
+} from './store.js'
 
 /** A store that tells whether its counters have changed. */
 export class WatchedStore implements LimitStore {
