@@ -7,9 +7,8 @@ import type { ListenAddress } from '../config/listen.js'
 import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
-import { LimitAlerts } from '../limits/alerts.js'
-import { Limiter } from '../limits/limiter.js'
-import { MemoryLimitStore } from '../limits/memory-store.js'
+import type { Limiter } from '../limits/limiter.js'
+import type { SnapshotWriter } from '../limits/snapshot.js'
 import { createAccountLogger, createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
@@ -28,6 +27,7 @@ import { createCredentialLogger } from './credential-log.js'
 import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
+import { createLimits } from './limit-parts.js'
 import { readNextConfig } from './next-config.js'
 import { watchPriceFile } from './price-watch.js'
 
@@ -98,9 +98,9 @@ export async function createApp(options: AppOptions): Promise<App> {
   const slowness = new SlownessWatch(log, config.log.slowMs)
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
   const stored = new StoredObjects(config.stored, storedPath, log, () => handler.bounds.hit('storedObjects'))
-  const alerts = new LimitAlerts(config.limitRules.alerts, log, { hit: (bound) => handler.bounds.hit(bound) })
-  const limiter = createLimiter(options, ownKeyring, ledger, alerts)
-  ledger?.reportTo(limiter)
+  const { limiter, snapshot } = createLimits(options, ownKeyring, ledger, {
+    hit: (bound) => handler.bounds.hit(bound),
+  })
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
   if (ledger !== null) sinks.unshift(ledger)
@@ -117,6 +117,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     router,
     ledger,
     limiter,
+    snapshot,
     stored,
     metrics,
     slowness,
@@ -129,25 +130,6 @@ export async function createApp(options: AppOptions): Promise<App> {
 function createAccountRules({ timeouts }: Config, log: Log): AccountRules {
   const cooldowns = { credential: timeouts.refusedKeyMs, quota: timeouts.spentQuotaMs }
   return { cooldowns, ...createAccountLogger(log) }
-}
-
-function createLimiter(
-  { config, log, prices, keyring: given }: AppOptions,
-  keyring: Keyring | null,
-  ledger: Bookkeeper | null,
-  alerts: LimitAlerts,
-): Limiter {
-  return new Limiter(config.limitRules, {
-    store: new MemoryLimitStore(),
-    prices,
-    log,
-    alerts,
-    ledger,
-    listKeyRules: () =>
-      given === undefined
-        ? (keyring?.list().flatMap(({ limits }) => (limits === null ? [] : [limits])) ?? [])
-        : null,
-  })
 }
 
 /** @param onPoll called twice a second: keys may expire in the meantime */
@@ -179,6 +161,7 @@ interface AppParts {
   readonly router: Router<Upstream>
   readonly ledger: Bookkeeper | null
   readonly limiter: Limiter
+  readonly snapshot: SnapshotWriter | null
   readonly stored: StoredObjects
   readonly metrics: Metrics | null
   readonly slowness: SlownessWatch
@@ -195,6 +178,7 @@ export class App {
   private readonly log: Log
   private readonly ledger: Bookkeeper | null
   private readonly limiter: Limiter
+  private readonly snapshot: SnapshotWriter | null
   private readonly stored: StoredObjects
   private readonly metrics: Metrics | null
   private readonly slowness: SlownessWatch
@@ -218,6 +202,7 @@ export class App {
     this.log = options.log
     this.ledger = parts.ledger
     this.limiter = parts.limiter
+    this.snapshot = parts.snapshot
     this.stored = parts.stored
     this.metrics = parts.metrics
     this.slowness = parts.slowness
@@ -259,6 +244,7 @@ export class App {
     if (this.options.prices !== null)
       this.priceWatch = watchPriceFile(this.options.prices, this.current, this.log, this.options.configPollMs)
     await this.ledger?.begin()
+    this.snapshot?.start()
     return { port, metricsPort }
   }
 
@@ -360,6 +346,7 @@ export class App {
     const lost = this.ledger?.endNow() ?? 0
     this.stored.flushNow()
     this.limiter.endNow()
+    this.snapshot?.endNow()
     return lost
   }
 
@@ -388,6 +375,7 @@ export class App {
     await Promise.all([...this.router.upstreams, ...this.retiring].map((upstream) => upstream.destroy()))
     this.keyring?.close()
     const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close(), this.limiter.close()])
+    await this.snapshot?.close()
     return lost
   }
 }

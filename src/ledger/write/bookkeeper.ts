@@ -53,7 +53,8 @@ export class Bookkeeper implements SummarySink {
   private readonly log: Pick<Log, 'warn' | 'info' | 'error'>
   private readonly prices: Prices | null
   private readonly ledger: Ledger
-  private readonly started: string
+  /** ISO 8601, UTC. */
+  readonly started: string
   private readonly journal: OpenJournal
   private readonly recovery: Recovery
   private counter: RecordCounter | null
