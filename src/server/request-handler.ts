@@ -32,6 +32,7 @@ import { UnreadResponse } from '../relay/unread-response.js'
 import type { Router } from '../routing/router.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { Admission } from './admission.js'
+import { LimitGate } from './limit-gate.js'
 import { LocalAnswers } from './local-answers.js'
 import { createLastResponse, watchQueuedResponse } from './raw-socket.js'
 import { Recorder } from './recorder.js'
@@ -60,6 +61,7 @@ export class RequestHandler implements MetricsSource {
   /** Of requests without a key. */
   readonly refusals: Refusals
   private readonly admission: Admission
+  private readonly limits: LimitGate
   private readonly local: LocalAnswers
   private readonly log: Log
   private readonly ledger: RequestHandlerParts['ledger']
@@ -81,7 +83,11 @@ export class RequestHandler implements MetricsSource {
     this.dispatcher = new RequestDispatcher(parts.config, parts.router, this.context, parts.log, stored)
     this.addresses = new ClientAddresses(parts.config.trustedProxies)
     this.admission = new Admission(parts.config, parts.keyring, this.context.bounds, this.addresses)
-    const record = (summary: RequestSummary): void => this.recorder.add(summary)
+    const record = (summary: RequestSummary): void => {
+      this.limits.release(summary.request.ticket)
+      this.recorder.add(summary)
+    }
+    this.limits = new LimitGate(parts.limiter)
     const { context, admission, addresses } = this
     this.local = new LocalAnswers(this, admission)
     this.refusals = new Refusals(parts.config, addresses, context.bounds, parts.log, record)
@@ -144,6 +150,7 @@ export class RequestHandler implements MetricsSource {
     this.recorder.tick(now)
     this.noteOpen(now)
     this.inFlight.forEach((exchange) => {
+      this.limits.renew(exchange, now)
       try {
         // The relay's own response has been sent, and is not over yet.
         exchange.stage ??= new UnreadResponse(exchange, this.context, this.config.timeouts.clientStallMs)
@@ -279,15 +286,15 @@ export class RequestHandler implements MetricsSource {
       case 'pending':
         this.local.answerLater(exchange, plan.body, () => this.refuse(exchange, 'internal_error'))
         return
-      case 'proxy':
+      case 'proxy': {
         if (body !== null && plan.conversation !== null) {
           body.conversation = plan.conversation
           exchange.markTranslated()
           if (exchange.request.isCursor) exchange.setBodyApi(plan.conversation.api)
         }
-        if (this.dispatcher.proxy(exchange, plan, body)) return
-        this.context.bounds.hit('upstreamMaxConcurrentRequests')
-        this.refuse(exchange, 'upstream_busy')
+        const refusal = this.limits.check(exchange, plan, body) ?? this.dispatcher.proxy(exchange, plan, body)
+        if (refusal !== null) this.refuse(exchange, refusal.code, refusal.details)
+      }
     }
   }
 
@@ -347,6 +354,7 @@ export class RequestHandler implements MetricsSource {
     isLast: boolean = false,
   ): void {
     exchange.conclude('refused')
+    this.limits.cancel(exchange)
     const { draining } = this.context
     if (exchange.holdsSlot || exchange.request.key !== null) this.admission.release(exchange)
     else if (!this.admission.hasKey(exchange) && this.refusals.isTooMany(exchange, code)) {
@@ -359,6 +367,7 @@ export class RequestHandler implements MetricsSource {
   private crash(exchange: Exchange, error: unknown): void {
     this.log.error({ id: exchange.request.id, err: error }, 'internal error while handling a request')
     exchange.conclude('crashed')
+    this.limits.cancelUnsent(exchange)
     const { stage } = exchange
     exchange.stage = null
     try {
@@ -377,6 +386,7 @@ export class RequestHandler implements MetricsSource {
     const { budget, bounds } = this.context
     budget.give(exchange.heldBytes)
     this.admission.release(exchange)
+    this.limits.release(exchange.request.ticket)
     const { end, errorCode } = exchange.outcome
     if (end === 'upstream_idle') bounds.hit('idleMs')
     if (errorCode === 'answer_too_long') bounds.hit('transformBufferBytes')
