@@ -178,6 +178,11 @@ export class Limiter implements SummarySink, RecordCounter {
     this.unsettled.add(ticket)
   }
 
+  /** The request takes no place among those in flight; it is not over. */
+  releasePlaces(ticket: LimitTicket | null): void {
+    if (ticket !== null) this.store.release(ticket)
+  }
+
   /** There are requests that are over, and still hold what they were estimated to use. */
   get hasUnsettled(): boolean {
     return this.unsettled.size > 0
