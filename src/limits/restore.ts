@@ -1,11 +1,12 @@
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { Budget, LimitRule } from '../config/limit-rules.js'
 import { LimitClaim } from '../exchange/limit-ticket.js'
+import { readStarts } from '../ledger/read/start-check.js'
 import type { Whole } from '../ledger/read/whole.js'
 import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import type { Log } from '../observe/log.js'
 import type { SummedRule } from './budget-sums.js'
-import type { ReplayProblem, ReplayTask } from './replay.js'
+import { listRunning, type ReplayProblem, type ReplayTask } from './replay.js'
 import { type ReplayResult, replayInThread } from './replay-thread.js'
 import type { LimitCrossing, LimitStore } from './store.js'
 
@@ -13,11 +14,13 @@ import type { LimitCrossing, LimitStore } from './store.js'
 const AT_ONCE = 500
 
 /**
- * Time between two looks whether the records of this start are written, and until a replay that has failed is tried
- * again, in milliseconds. The latter doubles each time.
+ * Time between two looks whether the records of this start are written, and whether other relays have ended; and until
+ * a replay that has failed is tried again, which doubles each time. Milliseconds.
  */
-const PAUSES = { lookMs: 250, retryMs: 1_000 }
+const PAUSES = { lookMs: 250, othersMs: 2_000, retryMs: 1_000 }
 const LONGEST_RETRY_MS = 60_000
+
+const DAY_MS = 86_400_000
 
 /** Most files that are reported one by one. */
 const MOST_REPORTED = 20
@@ -47,8 +50,7 @@ export interface RestorerParts {
   /** Called with what was crossed while counters were restored. */
   readonly onCrossed: (crossings: readonly LimitCrossing[]) => void
   readonly replay?: (task: ReplayTask, stop: AbortSignal) => Promise<ReplayResult>
-  /** Times between two looks and until the first retry, in milliseconds. */
-  readonly pauses?: { readonly lookMs: number; readonly retryMs: number }
+  readonly pauses?: typeof PAUSES
   /** Epoch milliseconds. */
   readonly now?: () => number
 }
@@ -168,39 +170,75 @@ export class LimitRestorer {
   }
 
   private async restore(entries: readonly Restored[]): Promise<void> {
-    const { ledger, log, now = Date.now } = this.parts
+    const { log, now = Date.now } = this.parts
+    const [startedAt, at] = [performance.now(), now()]
+    const found = await this.add(entries, {})
+    for (const entry of entries) entry.isRestored = true
+    this.reportDeferred()
+    reportProblems(found.problems, log)
+    const [counters, ms] = [found.uses.length, Math.round(performance.now() - startedAt)]
+    log.info(
+      { budgets: entries.length, counters, ms },
+      'what was used of the budgets was read from the ledger',
+    )
+    if (found.running.length > 0) void this.catchUp(entries, found, at)
+  }
+
+  /** Adds what the ledger says was used of some budgets. */
+  private async add(
+    entries: readonly Restored[],
+    more: Pick<ReplayTask, 'counted' | 'fromDay'>,
+  ): Promise<ReplayResult> {
+    const { store, ledger, now = Date.now } = this.parts
     const groups = groupEntries(entries)
     const rules = groups.map(([first, ...others]): SummedRule => {
       const { rule, upTo } = first as Restored
       const budgets = [first as Restored, ...others].map(({ budget }) => budget)
       return { rule: Object.assign({}, rule, { budgets }), upTo }
     })
-    const startedAt = performance.now()
     const { folders, writer } = ledger
-    const task: ReplayTask = { folders, rules, writer, at: now(), usesRollups: true }
-    const { uses, problems } = await this.replay(task, this.stop.signal)
-    for (const [i, use] of uses.entries()) {
+    const task: ReplayTask = { folders, rules, writer, at: now(), usesRollups: true, ...more }
+    const found = await this.replay(task, this.stop.signal)
+    for (const [i, use] of found.uses.entries()) {
       if (i % AT_ONCE === AT_ONCE - 1) await nextTurn()
-      const wanted = (groups[use.rule] ?? []).filter((entry) => this.budgets.get(entry.name) === entry)
-      const budgets = wanted.filter(({ budget }) => use.periods.includes(budget.period))
-      const [first] = budgets
-      if (first === undefined) continue
-      const claim = new LimitClaim(first.rule, use.owner)
-      this.parts.store.restore(
-        claim,
-        use,
-        use.at,
-        budgets.map(({ budget }) => budget),
+      // Without those whose rule is gone, or has come again meanwhile.
+      const wanted = (groups[use.rule] ?? []).filter(
+        (entry) => this.budgets.get(entry.name) === entry && use.periods.includes(entry.budget.period),
       )
+      const [first] = wanted
+      if (first === undefined) continue
+      const budgets = wanted.map(({ budget }) => budget)
+      store.restore(new LimitClaim(first.rule, use.owner), use, use.at, budgets)
     }
-    for (const entry of entries) entry.isRestored = true
-    this.reportDeferred()
-    reportProblems(problems, log)
-    const counters = uses.length
-    log.info(
-      { budgets: entries.length, counters, ms: Math.round(performance.now() - startedAt) },
-      'what was used of the budgets was read from the ledger',
-    )
+    return found
+  }
+
+  /**
+   * Another relay that ran meanwhile, such as the one whose place this one takes, has made more records by its end.
+   * What relays use that go on side by side is not counted before.
+   * @param at when the first replay began: epoch milliseconds
+   */
+  private async catchUp(
+    entries: readonly Restored[],
+    { running, ranges: counted }: ReplayResult,
+    at: number,
+  ): Promise<void> {
+    const { ledger, log, pauses = PAUSES } = this.parts
+    // A day more, in case the clock was set back.
+    const fromDay = new Date(at - DAY_MS).toISOString().slice(0, 10)
+    try {
+      for (;;) {
+        await wait(pauses.othersMs, undefined, { ref: false })
+        if (this.stop.signal.aborted) return
+        const others = listRunning(await readStarts(ledger.folders), ledger.writer)
+        if (!others.some((writer) => running.includes(writer))) break
+      }
+      await this.add(entries, { counted, fromDay })
+    } catch (error) {
+      if (this.stop.signal.aborted) return
+      const { message } = error as Error
+      log.warn({ cause: message }, `budgets lack the last records of an earlier start: ${message}`)
+    }
   }
 
   private reportDeferred(): void {

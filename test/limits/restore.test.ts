@@ -1,11 +1,13 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { LimitRule } from '../../src/config/limit-rules.js'
 import { LimitClaim } from '../../src/exchange/limit-ticket.js'
+import { formatJournalName, formatMark } from '../../src/ledger/journal.js'
 import { addWhole, type Whole } from '../../src/ledger/read/whole.js'
+import { markProcess } from '../../src/ledger/starts.js'
 import { MemoryLimitStore } from '../../src/limits/memory-store.js'
 import { type ReplayTask, replayLedger } from '../../src/limits/replay.js'
 import { type ReplayResult, replayInThread } from '../../src/limits/replay-thread.js'
@@ -65,7 +67,7 @@ class Scene {
       },
       onCrossed: (crossings) => void this.crossed.push(...crossings),
       replay: replay ?? ((task) => this.replayHere(task)),
-      pauses: { lookMs: 1, retryMs: 1 },
+      pauses: { lookMs: 1, othersMs: 1, retryMs: 1 },
       now: () => NOW,
     })
   }
@@ -74,6 +76,21 @@ class Scene {
   earlier(uses: readonly Use[]): void {
     this.uses.push(...uses)
     this.append(uses.map((use, i) => this.format('w-old', i + 1, use)))
+  }
+
+  /** A record of another relay. */
+  other(writer: string, seq: number, use: Use): void {
+    this.uses.push(use)
+    this.append([this.format(writer, seq, use)])
+  }
+
+  get isRight(): boolean {
+    try {
+      this.compare()
+      return true
+    } catch {
+      return false
+    }
   }
 
   follow(rules: readonly LimitRule[]): void {
@@ -128,8 +145,8 @@ class Scene {
       this.faults--
       throw new Error('no thread')
     }
-    const { sums, problems } = await replayLedger(task)
-    return { uses: [...sums.list()], problems }
+    const { sums, problems, running } = await replayLedger(task)
+    return { uses: [...sums.list()], problems, running, ranges: sums.ranges }
   }
 
   private format(writer: string, seq: number, { owner, tokens, nano }: Use): string {
@@ -256,6 +273,32 @@ test('a thread replays the ledger, however many counters there are, and can be s
   stopped.restorer.close()
   await stopped.settled()
   assert.equal(stopped.logged, [])
+})
+
+test('a relay that still ran at the start has its last records counted when it has ended, and none twice', async ({
+  root,
+}) => {
+  const scene = new Scene(root)
+  const journal = join(root, formatJournalName('w-0e', 1))
+  const mark = { writer: 'w-0e', started: '2026-11-20T01:00:00.000Z', flush_ms: 20, ...markProcess() }
+  writeFileSync(journal, formatMark(mark))
+  scene.other('w-0e', 1, { owner: 0, tokens: 5, nano: 70 })
+  scene.follow([makeRule({ ...EVERYONE, usd: ALL, tokens: ALL })])
+  scene.request({ owner: 0, tokens: 1, nano: 3 })
+  await scene.settled()
+  scene.compare()
+  // It lets its open requests end, and goes.
+  scene.other('w-0e', 2, { owner: 1, tokens: 6, nano: 700 })
+  scene.request({ owner: 0, tokens: 2, nano: 4 })
+  scene.other('w-0e', 3, { owner: 1, tokens: 7, nano: 7_000 })
+  scene.write(9)
+  assert.not(scene.isRight)
+  rmSync(journal)
+  await until(() => scene.isRight, 'its last records to be counted')
+  // Nothing comes later.
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 1))
+  scene.compare()
+  scene.restorer.close()
 })
 
 test('files with faults are reported by name, some of them at the most', async ({ root }) => {

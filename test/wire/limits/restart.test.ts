@@ -53,4 +53,28 @@ test('after kills with requests under way, the counters are what the ledger says
   await checkReplay(data(place), end)
 })
 
+test('a relay that takes the place of another one counts what that one still records', async (place) => {
+  const { thinwire: first, last } = await chatting(place, { limits: BUDGETS })
+  for (let i = 0; i < 3; i++) await chat(place, first)
+  const second = await started(place, [], { UPSTREAM_KEY })
+  await chat(place, second)
+  await second.logs('what was used of the budgets was read from the ledger')
+  await first.drains('SIGTERM', 3)
+  last.open()
+  assert.is(await first.ended(), 0)
+  const { pid } = second.child
+  const isSo = (one: Snapshot): boolean => {
+    const used = one.states.find(
+      ({ rule, budget }) => rule.name === 'everyone' && budget?.unit === 'tokens',
+    )?.used
+    const tokens = (record: Record<string, unknown>): number =>
+      Number(record.prompt_tokens) + Number(record.completion_tokens)
+    const found = records(place)
+    return found.length === 4 && used === found.reduce((sum, record) => sum + tokens(record), 0)
+  }
+  const counters = await untilCounters(data(place), pid, isSo, 'the records of the first relay')
+  checkCounters(data(place), counters)
+  await checkReplay(data(place), counters)
+})
+
 test.run()
