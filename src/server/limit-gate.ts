@@ -1,8 +1,10 @@
+import type { KeyRecord } from '../access/key-lines.js'
 import type { RefusalDetails } from '../api/error-response.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { LimitTicket } from '../exchange/limit-ticket.js'
 import { isExempt } from '../limits/exempt.js'
+import { describeKey, type KeyReport } from '../limits/key-report.js'
 import type { Limiter, PricedTarget } from '../limits/limiter.js'
 import type { LimitedRequest } from '../limits/subject.js'
 import type { RequestBody } from '../relay/request-body.js'
@@ -51,6 +53,11 @@ export class LimitGate {
     if (refusal === null) return null
     exchange.setLimitRule(refusal.rule.name)
     return { code: refusal.code, details: refusal }
+  }
+
+  /** What limits a key, and what is left: for its holder. */
+  describeKey(key: KeyRecord): KeyReport {
+    return this.limiter?.describeKey(key) ?? describeKey(key, [], () => [], 0)
   }
 
   /** Which models a request may use. */
