@@ -12,6 +12,7 @@ import type { Usage } from '../metering/usage.js'
 import type { Log } from '../observe/log.js'
 import type { LimitAlerts } from './alerts.js'
 import { type EstimatedBody, estimateTokens } from './estimate.js'
+import { describeKey, type KeyReport } from './key-report.js'
 import { type CompiledRule, LimitMatcher } from './matcher.js'
 import { RecentOutputs } from './recent-outputs.js'
 import { describeRefusal, describeUnpriced, type LimitRefusal } from './refusal.js'
@@ -132,6 +133,15 @@ export class Limiter implements SummarySink, RecordCounter {
   /** The counters that a request or a record counts on. @param keyRules of its key */
   claimsOf(...[subject, keyRules]: Parameters<LimitMatcher['claimsOf']>): readonly LimitClaim[] {
     return this.matcher.claimsOf(subject, keyRules)
+  }
+
+  /** What limits a key, and what is left: for its holder. */
+  describeKey(key: KeyRecord): KeyReport {
+    const { id, env, team, user } = key
+    const subject = { key: id, env, team, user, model: null, route: '', tags: null }
+    const [now, at] = [performance.now(), Date.now()]
+    const claims = this.matcher.claimsOfKey(subject, this.rulesOf(key))
+    return describeKey(key, claims, (claim) => this.store.read(claim, now, at), at)
   }
 
   /** See `LimitMatcher.modelRulesOf`. */

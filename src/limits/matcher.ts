@@ -155,6 +155,12 @@ export class LimitMatcher {
     return this.recall(key?.id ?? '', own)?.fixed ?? this.claimsOf(describeRequest(request), own)
   }
 
+  /** The rules that hold for some requests of a key, each for its counter, also those that count nothing. */
+  claimsOfKey(subject: LimitSubject, keyRules: readonly LimitRule[] | null): readonly LimitClaim[] {
+    const all = [...this.rules, ...this.compileOwn(keyRules)]
+    return all.filter((compiled) => compiled.matchesKey(subject)).map((compiled) => compiled.claimOf(subject))
+  }
+
   /** The rules that depend on the model, and hold for a request if it names some model; not those that only observe. */
   modelRulesOf(request: LimitedRequest): readonly CompiledRule[] {
     const found = this.findFor(request)

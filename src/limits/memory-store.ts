@@ -19,8 +19,8 @@ import type {
 /** What a request holds lapses after that time, unless it is renewed. */
 export const LEASE_MS = 60_000
 
-/** Counters that one sweep visits: about a millisecond. */
-const SWEPT_AT_ONCE = 5_000
+/** Counters that one sweep visits: less than a millisecond of work. */
+const SWEPT_AT_ONCE = 2_000
 
 const NO_EXCESSES: readonly LimitExcess[] = []
 const NO_CROSSINGS: readonly LimitCrossing[] = []
@@ -59,17 +59,21 @@ export class MemoryLimitStore implements LimitStore {
     }
     ticket.takePlaces()
     ticket.takeHolds()
-    if (claims.length > 0) this.queue.append(ticket)
+    if (ticket.isHolding) this.queue.append(ticket)
     return { ticket, observed: observed ?? NO_EXCESSES }
   }
 
   renew(ticket: LimitTicket, now: number): void {
     if (!(ticket instanceof MemoryTicket)) return
-    const wasHolding = ticket.isHolding
+    if (ticket.isReleased && !ticket.mayHold) return
+    if (ticket.isHolding) this.queue.remove(ticket)
+    else {
+      this.findAgain(ticket)
+      ticket.findHolds()
+    }
     if (!ticket.isReleased) ticket.takePlaces()
     if (ticket.mayHold) ticket.takeHolds()
     if (!ticket.isHolding) return
-    if (wasHolding) this.queue.remove(ticket)
     ticket.heldUntil = now + LEASE_MS
     this.queue.append(ticket)
   }
@@ -92,6 +96,7 @@ export class MemoryLimitStore implements LimitStore {
     if (ticket instanceof MemoryTicket) {
       if (ticket.isSettled) return NO_CROSSINGS
       ticket.isSettled = true
+      if (!ticket.isHolding) this.findAgain(ticket)
       this.letGo(ticket)
       ticket.correctTokens(use.tokens, now)
     }
@@ -118,6 +123,7 @@ export class MemoryLimitStore implements LimitStore {
 
   cancel(ticket: LimitTicket, now: number): void {
     if (!(ticket instanceof MemoryTicket) || ticket.isSettled) return
+    if (!ticket.isHolding) this.findAgain(ticket)
     this.letGo(ticket)
     ticket.giveRatesBack(now)
   }
@@ -179,7 +185,14 @@ export class MemoryLimitStore implements LimitStore {
   }
 
   private lookUp(claim: LimitClaim): Counter {
-    const { rule, owner } = claim
+    const counter = this.findCounter(claim)
+    if (counter.rule !== claim.rule) counter.adopt(claim.rule)
+    claim.counter = counter
+    return counter
+  }
+
+  /** Finds the counter, or makes one. Its rule may have other amounts than that of the claim. */
+  private findCounter({ rule, owner }: LimitClaim): Counter {
     let owners = this.counters.get(rule.id)
     if (owners === undefined) {
       owners = new Map()
@@ -189,9 +202,15 @@ export class MemoryLimitStore implements LimitStore {
     if (counter === undefined) {
       counter = new Counter(rule, owner)
       owners.set(owner, counter)
-    } else if (counter.rule !== rule) counter.adopt(rule)
-    claim.counter = counter
+    }
     return counter
+  }
+
+  /** Finds the counters of a request again: they may have been forgotten since what it held has lapsed. */
+  private findAgain(ticket: MemoryTicket): void {
+    for (let i = 0; i < ticket.claims.length; i++)
+      if (ticket.counters[i]?.rule === null)
+        ticket.counters[i] = this.findCounter(ticket.claims[i] as LimitClaim)
   }
 
   private count(
@@ -201,7 +220,7 @@ export class MemoryLimitStore implements LimitStore {
     isCounted: boolean,
     now: number,
   ): void {
-    const { requests, tokens, budgets } = rule
+    const { requests, tokens } = rule
     ticket.counters.push(counter)
     let [requestsAfter, tokensAfter, tokensCounted] = [Number.NaN, Number.NaN, 0]
     if (isCounted && requests !== null && counter.requests !== null)
@@ -213,7 +232,7 @@ export class MemoryLimitStore implements LimitStore {
     ticket.requestsAfter.push(requestsAfter)
     ticket.tokensAfter.push(tokensAfter)
     ticket.tokensCounted.push(tokensCounted)
-    for (let i = 0; i < budgets.length; i++) ticket.holds.push(counter.countAt(rule, i, ticket.at))
+    counter.listCounts(ticket.at, ticket.holds)
     if (!rule.observe) noteLeft(ticket, rule, counter, now)
   }
 
