@@ -7,6 +7,8 @@ import type { ListenAddress } from '../config/listen.js'
 import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
+import type { Limiter } from '../limits/limiter.js'
+import type { SnapshotWriter } from '../limits/snapshot.js'
 import { createAccountLogger, createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
@@ -25,6 +27,7 @@ import { createCredentialLogger } from './credential-log.js'
 import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
+import { createLimits } from './limit-parts.js'
 import { readNextConfig } from './next-config.js'
 import { watchPriceFile } from './price-watch.js'
 
@@ -81,6 +84,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const endRequests = (): void => endKeyless(handler.inFlight, config.keys.cutStreams, handler.draining)
   const onKeysRead = (keys: number): void => {
     if (!ownKeyReload.isRunning) log.info({ keys }, 'the key file was read again')
+    limiter.forgetKeys()
     // WebSockets look at their keys then.
     handler.tick(performance.now())
     endRequests()
@@ -95,12 +99,17 @@ export async function createApp(options: AppOptions): Promise<App> {
   const slowness = new SlownessWatch(log, config.log.slowMs)
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
   const stored = new StoredObjects(config.stored, storedPath, log, () => handler.bounds.hit('storedObjects'))
+  const { limiter, snapshot } = createLimits(options, ownKeyring, ledger, {
+    hit: (bound) => handler.bounds.hit(bound),
+  })
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
   if (ledger !== null) sinks.unshift(ledger)
+  // It sees what a request has used before the ledger makes a record of it.
+  sinks.unshift(limiter)
   // It decides which record has the usage.
   sinks.unshift(stored)
-  const handler = new RequestHandler({ config, keyring, router, log, sinks, ledger, stored })
+  const handler = new RequestHandler({ config, keyring, router, log, sinks, ledger, limiter, stored })
   await stored.load()
   const listener = new Listener(config, handler, log)
   const parts = {
@@ -108,6 +117,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     ownKeyReload,
     router,
     ledger,
+    limiter,
+    snapshot,
     stored,
     metrics,
     slowness,
@@ -150,6 +161,8 @@ interface AppParts {
   readonly ownKeyReload: OwnKeyReload
   readonly router: Router<Upstream>
   readonly ledger: Bookkeeper | null
+  readonly limiter: Limiter
+  readonly snapshot: SnapshotWriter | null
   readonly stored: StoredObjects
   readonly metrics: Metrics | null
   readonly slowness: SlownessWatch
@@ -165,6 +178,8 @@ export class App {
   private readonly ownKeyReload: OwnKeyReload
   private readonly log: Log
   private readonly ledger: Bookkeeper | null
+  private readonly limiter: Limiter
+  private readonly snapshot: SnapshotWriter | null
   private readonly stored: StoredObjects
   private readonly metrics: Metrics | null
   private readonly slowness: SlownessWatch
@@ -187,6 +202,8 @@ export class App {
     this.ownKeyReload = parts.ownKeyReload
     this.log = options.log
     this.ledger = parts.ledger
+    this.limiter = parts.limiter
+    this.snapshot = parts.snapshot
     this.stored = parts.stored
     this.metrics = parts.metrics
     this.slowness = parts.slowness
@@ -217,6 +234,7 @@ export class App {
   async listen(): Promise<Ports> {
     const { listen, metrics, file } = this.current
     for (const upstream of this.router.upstreams) void upstream.start()
+    this.limiter.begin()
     const { port } = await this.listener.listen().catch((error: unknown) => {
       throw new ListenError(listen, 'listen', error)
     })
@@ -227,6 +245,7 @@ export class App {
     if (this.options.prices !== null)
       this.priceWatch = watchPriceFile(this.options.prices, this.current, this.log, this.options.configPollMs)
     await this.ledger?.begin()
+    this.snapshot?.start()
     return { port, metricsPort }
   }
 
@@ -281,6 +300,7 @@ export class App {
     this.router = new Router(config, upstreams, createTargetStateLogger(this.log), before, accounts)
     this.handler.reconfigure(config, this.router)
     this.options.prices?.follow(config.upstreams)
+    this.limiter.reconfigure(config.limitRules)
     for (const upstream of before.upstreams)
       if (!this.router.upstreams.includes(upstream)) this.retire(upstream)
     void this.connectUpstreams()
@@ -302,7 +322,7 @@ export class App {
 
   /** What the relay is doing now. For tests and for the operator's page; it changes nothing. */
   inspect(): Inspection {
-    return createInspection(this.handler, () => this.router, this.retiring)
+    return createInspection(this.handler, this.limiter, () => this.router, this.retiring)
   }
 
   /**
@@ -326,6 +346,8 @@ export class App {
     this.flush()
     const lost = this.ledger?.endNow() ?? 0
     this.stored.flushNow()
+    this.limiter.endNow()
+    this.snapshot?.endNow()
     return lost
   }
 
@@ -353,7 +375,8 @@ export class App {
     this.stop()
     await Promise.all([...this.router.upstreams, ...this.retiring].map((upstream) => upstream.destroy()))
     this.keyring?.close()
-    const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close()])
+    const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close(), this.limiter.close()])
+    await this.snapshot?.close()
     return lost
   }
 }

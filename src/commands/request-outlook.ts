@@ -12,6 +12,10 @@ import { redactText } from '../exchange/log-text.js'
 import { RequestFacts } from '../exchange/request-facts.js'
 import { peekFields } from '../json/peek.js'
 import { BoundCounters } from '../lib/limit-counters.js'
+import { isExempt } from '../limits/exempt.js'
+import { LimitMatcher } from '../limits/matcher.js'
+import { findMismatch } from '../limits/mismatch.js'
+import { describeRequest } from '../limits/subject.js'
 import { ByteBudget } from '../relay/byte-budget.js'
 import { RelayContext } from '../relay/relay-context.js'
 import { isFailoverDefault } from '../routing/retry-policy.js'
@@ -22,6 +26,7 @@ import { TargetTraits } from '../server/target-traits.js'
 import type { KnownObjects } from '../stored/locate.js'
 import { LearnedTraits } from '../translate/corrections/learned-traits.js'
 import { createUpstreams } from '../upstream/upstream.js'
+import { describeAmounts } from './limit-words.js'
 import { describePlaces, type PlaceOutlook } from './target-outlook.js'
 
 /** A request that is not sent. */
@@ -67,6 +72,15 @@ export interface RouteOutlook {
   readonly targets: readonly PlaceOutlook[]
 }
 
+/** A limit rule that holds for the request. */
+export interface LimitRuleOutlook {
+  readonly name: string
+  /** `limits.rules[2]`, `key k_…` */
+  readonly place: string
+  /** In words: `120 requests a minute`. */
+  readonly amounts: readonly string[]
+}
+
 /** What would happen with a request. It has no credential, not even where the client wrote one into a name. */
 export interface RequestOutlook {
   readonly method: 'GET' | 'POST'
@@ -86,6 +100,8 @@ export interface RequestOutlook {
   readonly route: RouteOutlook | null
   /** Indexes of the rules by which the cache may hold it; null if the cache is off. */
   readonly cacheRules: readonly number[] | null
+  /** Of the config and of the key; of a team without a key, those that look at no key, user and env. */
+  readonly limitRules: readonly LimitRuleOutlook[]
 }
 
 const NOTHING_STORED: KnownObjects = { find: () => null, isVisible: () => false, isBehind: () => false }
@@ -111,6 +127,7 @@ export function foresee(asked: ImaginedRequest, config: Config, hasRoutes: boole
     refusal: null,
     route: null,
     cacheRules: null,
+    limitRules: [],
   } as const
   if ('problem' in target)
     return { ...nothing, answeredBy: 'refused', refusal: refusalOf('invalid_path', target.problem) }
@@ -128,14 +145,34 @@ export function foresee(asked: ImaginedRequest, config: Config, hasRoutes: boole
   const { record } = verdict
   const owner = record === null ? null : ownerOf(record)
   const team = record?.team ?? (config.keys.mode === 'keys' ? asked.team : null)
-  const request = { method, path, query, deployment, isCursor, model, team, key: record, rawHeaders: [] }
+  const request = {
+    method,
+    path,
+    query,
+    deployment,
+    isCursor,
+    model,
+    team,
+    key: record,
+    tags: null,
+    rawHeaders: [],
+  }
   const body = method === 'GET' ? null : createBody(path, pathModel === null ? asked.model : undefined)
   return {
     ...known,
     owner,
     team: team === null ? null : redactText(team),
+    limitRules: findLimitRules(request, config),
     ...decide(request, body, config, hasRoutes),
   }
+}
+
+function findLimitRules(request: PlanRequest, { limitRules }: Config): LimitRuleOutlook[] {
+  if (isExempt(request.method, request.path)) return []
+  const subject = { ...describeRequest(request), team: request.team }
+  return [...limitRules.rules, ...(request.key?.limits ?? [])]
+    .filter((rule) => findMismatch(rule, subject) === null)
+    .map((rule) => ({ name: rule.name, place: rule.place, amounts: describeAmounts(rule) }))
 }
 
 /** Lists of models are read, and single ones; anything else is posted. */
@@ -190,7 +227,8 @@ function decide(
 ): Pick<RequestOutlook, 'answeredBy' | 'refusal' | 'route' | 'cacheRules'> {
   const router = new Router(config, createUpstreams(config))
   const context = new RelayContext(new BoundCounters(), new ByteBudget(config.limits.bufferedBytes))
-  const dispatcher = new RequestDispatcher(config, router, context, { warn() {} }, NOTHING_STORED)
+  const limits = new LimitMatcher(config.limitRules.rules)
+  const dispatcher = new RequestDispatcher(config, router, context, { warn() {} }, NOTHING_STORED, limits)
   const plan = dispatcher.plan({ request }, body, true)
   if (plan.kind === 'refuse') {
     const refusal = refusalOf(plan.code, plan.field?.message ?? null)

@@ -1,0 +1,123 @@
+import type { KeyRecord } from '../access/key-lines.js'
+import type { RefusalDetails } from '../api/error-response.js'
+import type { ErrorCode } from '../api/errors.js'
+import type { Exchange } from '../exchange/exchange.js'
+import type { LimitTicket } from '../exchange/limit-ticket.js'
+import type { SocketResponse } from '../exchange/socket-response.js'
+import type { EstimatedBody } from '../limits/estimate.js'
+import { isExempt } from '../limits/exempt.js'
+import { describeKey, type KeyReport } from '../limits/key-report.js'
+import type { Limiter, PricedTarget } from '../limits/limiter.js'
+import type { LimitRefusal } from '../limits/refusal.js'
+import type { LimitedRequest } from '../limits/subject.js'
+import type { RequestBody } from '../relay/request-body.js'
+import { findAccess, type ModelAccess } from './model-access.js'
+import type { ProxyPlan } from './plan.js'
+
+/** Why a request is refused that was planned. */
+export interface Refused {
+  readonly code: ErrorCode
+  readonly details: RefusalDetails
+}
+
+/** Asks the limits: a request, or a response on a WebSocket. */
+type Asking = Pick<Exchange, 'request' | 'setTicket' | 'setLimitRule'>
+
+/** Asks the limits about each request once, and returns what a request holds of them when it is over. */
+export class LimitGate {
+  private readonly limiter: Limiter | null
+  private readonly settle: () => void
+
+  /**
+   * @param limiter null if nothing is limited
+   * @param settle has all summaries that were gathered counted now
+   */
+  constructor(limiter: Limiter | null, settle: () => void) {
+    this.limiter = limiter
+    this.settle = settle
+  }
+
+  /**
+   * Checks a request that is about to be sent, or answered from the cache.
+   * @param body null if it has none
+   * @returns null if it may pass
+   */
+  check(exchange: Exchange, plan: ProxyPlan, body: RequestBody | null): Refused | null {
+    const { method, path } = exchange.request
+    // A request whose upload was broken off is planned again.
+    if (exchange.isChecked || isExempt(method, path)) return null
+    const refusal = this.ask(exchange, body, firstTarget(plan))
+    return refusal === null ? null : { code: refusal.code, details: refusal }
+  }
+
+  /**
+   * Checks the handshake of a WebSocket whose responses are checked one by one: it takes no place among the requests in
+   * flight.
+   */
+  checkHandshake(exchange: Exchange, target: PricedTarget): Refused | null {
+    const refusal = this.ask(exchange, null, target)
+    if (refusal === null) this.limiter?.releasePlaces(exchange.request.ticket)
+    return refusal === null ? null : { code: refusal.code, details: refusal }
+  }
+
+  /** Checks a response on a WebSocket. @param body the message that asks for it */
+  checkResponse(response: SocketResponse, body: EstimatedBody, target: PricedTarget): LimitRefusal | null {
+    return this.ask(response, body, target)
+  }
+
+  private ask(asking: Asking, body: EstimatedBody | null, target: PricedTarget): LimitRefusal | null {
+    const { limiter } = this
+    if (limiter === null) return null
+    const { request } = asking
+    let found = limiter.check(request, body, target, performance.now())
+    // What has ended a moment ago may have used less than was estimated: its client may ask again at once.
+    if (found.refusal !== null && limiter.hasUnsettled) {
+      this.settle()
+      found = limiter.check(request, body, target, performance.now())
+    }
+    const { ticket, observed, refusal } = found
+    asking.setTicket(ticket, observed)
+    if (refusal !== null) asking.setLimitRule(refusal.rule.name)
+    return refusal
+  }
+
+  /** What limits a key, and what is left: for its holder. */
+  describeKey(key: KeyRecord): KeyReport {
+    return this.limiter?.describeKey(key) ?? describeKey(key, [], () => [], 0)
+  }
+
+  /** Which models a request may use. */
+  findAccess(request: LimitedRequest): ModelAccess {
+    return findAccess(request, this.limiter)
+  }
+
+  /** The relay refuses the request after all: it costs nothing. */
+  cancel({ request }: Pick<Exchange, 'request'>): void {
+    if (request.ticket !== null) this.limiter?.cancel(request.ticket, performance.now())
+  }
+
+  /** The same where it is not known whether it was sent: what no upstream has got costs nothing. */
+  cancelUnsent(exchange: Exchange): void {
+    if (exchange.outcome.attempts === 0) this.cancel(exchange)
+  }
+
+  release(ticket: LimitTicket | null): void {
+    if (ticket !== null) this.limiter?.release(ticket)
+  }
+
+  /** What open requests hold does not lapse. @param now `performance.now()` */
+  renew({ request, responses }: Exchange, now: number): void {
+    if (this.limiter === null) return
+    this.limiter.renew(request.ticket, now)
+    if (responses !== null) for (const response of responses) this.limiter.renew(response.request.ticket, now)
+  }
+}
+
+/** The target that is asked first, if none is unhealthy: its price decides. */
+function firstTarget({ route, usable, conversation }: ProxyPlan): PricedTarget {
+  const target = route.targets[usable?.[0] ?? 0]
+  return {
+    upstream: target?.upstream.name ?? null,
+    model: target?.model ?? conversation?.modelName ?? null,
+  }
+}
