@@ -185,7 +185,7 @@ const SPENT: readonly (readonly [string, object, RegExp])[] = [
   [
     'of money',
     { usd: { day: 0.000001 } },
-    /allows \$0\.000001 a day for all together, and \$0\.0\d+ is used\./,
+    /allows \$0\.000001 a day for all its users together, and \$0\.0\d+ is used\./,
   ],
   [
     'of tokens',
@@ -278,13 +278,13 @@ const TAKEN: readonly (readonly [string, object, RegExp])[] = [
   [
     'places',
     { concurrent: 1 },
-    /allows 1 requests? at one time for all together, and 1 (?:is|are) in flight\./,
+    /allows 1 requests? at one time for all its users together, and 1 (?:is|are) in flight\./,
   ],
   [
     'the rest of a budget',
     // What one request is expected to use is less than this, and what two are is more.
     { tokens: { day: 1_200 } },
-    /allows 1,200 tokens a day for all together, of which 0 tokens are used, and the rest is held for requests in flight\./,
+    /allows 1,200 tokens a day for all its users together, of which 0 tokens are used, and the rest is held for requests in flight\./,
   ],
 ]
 
