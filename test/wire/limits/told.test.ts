@@ -4,6 +4,7 @@ import type { Response } from '../../support/client.js'
 import { withRelay } from '../../support/scene.js'
 import { until } from '../../support/until.js'
 import { type Received, type Script, whole } from '../../support/upstream.js'
+import { answer, codeOf, create, USAGE, withSockets } from '../websocket/sockets.js'
 import { answers, chat, completion, limitsOf, MODEL, outcomeOf, posting } from './limit-scene.js'
 
 const JSON_TYPE = 'content-type: application/json'
@@ -186,6 +187,41 @@ test('without a budget Claude Code gets the plan of the account as it came', () 
       )
     },
     limitsOf({ all: { requestsPerMinute: 100, tokensPerMinute: 100_000 } }),
+  ))
+
+// WebSockets
+
+test('a response that is refused on a WebSocket says what a refused request does, and the connection stays', () =>
+  withSockets(
+    async ({ relay, up, open, responses }) => {
+      const peer = open()
+      await peer.opened()
+      peer.send(create(MODEL))
+      const { peer: upstream } = await up.connection(0)
+      await upstream.event(0)
+      upstream.send(...answer('r1', MODEL))
+      // What it has used is counted.
+      await responses(1)
+      const errors = () => peer.events.filter(({ type }) => type === 'error')
+      for (let n = 1; n <= 2; n++) {
+        peer.send(create(MODEL))
+        await until(() => errors().length === n, `error ${n}`)
+        const event = errors()[n - 1] ?? {}
+        assert.is(event.status, 429)
+        assert.is(codeOf(event), 'insufficient_quota')
+        const { error, headers } = event as { error: Told['error']; headers: Record<string, string> }
+        assert.match(
+          error.message,
+          /^You exceeded your current quota: the rule "small" allows .* for each key,/,
+        )
+        assert.equal(Object.keys(headers), ['retry-after', 'x-should-retry'])
+        assert.is(headers['x-should-retry'], 'false')
+      }
+      assert.is(upstream.messages.length, 1)
+      peer.socket.terminate()
+      await until(() => relay.inspect().openCount === 0, 'the connection to end')
+    },
+    limitsOf({ small: { per: 'key', tokens: { month: USAGE.input_tokens + USAGE.output_tokens } } }),
   ))
 
 // Shared and cached responses
