@@ -178,7 +178,12 @@ for (const format of ERROR_FORMATS)
       if (format === 'openai')
         assert.equal(body, { error: { message: refusal.message, type: openai, param: null, code } })
       if (format === 'anthropic') assert.equal(body.error, { type: anthropic, message: refusal.message })
-      if (format === 'gemini') assert.is(body.error.status, 'RESOURCE_EXHAUSTED')
+      if (format === 'gemini') {
+        assert.is(body.error.status, 'RESOURCE_EXHAUSTED')
+        const [, pause] = body.error.details
+        const ms = expected['retry-after-ms']
+        assert.is(pause?.retryDelay, ms === undefined ? undefined : `${Number(ms) / 1_000}s`)
+      }
       assert.ok(JSON.stringify(body).includes(JSON.stringify(refusal.message).slice(1, -1)))
     })
 
