@@ -51,7 +51,7 @@ export class MemoryLimitStore implements LimitStore {
       else excesses = excesses === null ? found : excesses.concat(found)
     }
     if (excesses !== null) return { ticket: null, excesses }
-    const ticket = new MemoryTicket(claims, tokens, nano, at, now + LEASE_MS)
+    const ticket = new MemoryTicket(claims, tokens, nano, now, at, now + LEASE_MS)
     for (const claim of claims) {
       const isCounted = observed === null || !observesExcess(observed, claim.rule)
       this.count(ticket, claim.rule, this.bind(claim), isCounted, now)
@@ -202,9 +202,13 @@ export class MemoryLimitStore implements LimitStore {
 
   /** Finds the counters of a request again: they may have been forgotten since what it held has lapsed. */
   private findAgain(ticket: MemoryTicket): void {
-    for (let i = 0; i < ticket.claims.length; i++)
-      if (ticket.counters[i]?.rule === null)
-        ticket.counters[i] = this.findCounter(ticket.claims[i] as LimitClaim)
+    for (let i = 0; i < ticket.claims.length; i++) {
+      if (ticket.counters[i]?.rule !== null) continue
+      ticket.counters[i] = this.findCounter(ticket.claims[i] as LimitClaim)
+      // Its rates were whole when it was forgotten: time has given all back.
+      if (!Number.isNaN(ticket.requestMarks[i])) ticket.requestMarks[i] = 0
+      if (!Number.isNaN(ticket.tokenMarks[i])) ticket.tokenMarks[i] = 0
+    }
   }
 
   private count(
@@ -216,15 +220,15 @@ export class MemoryLimitStore implements LimitStore {
   ): void {
     const { requests, tokens } = rule
     ticket.counters.push(counter)
-    let [requestsAfter, tokensAfter, tokensCounted] = [Number.NaN, Number.NaN, 0]
+    let [requestMark, tokenMark, tokensCounted] = [Number.NaN, Number.NaN, 0]
     if (isCounted && requests !== null && counter.requests !== null)
-      requestsAfter = counter.requests.add(requests, 1, now)
+      requestMark = counter.requests.add(requests, 1, now)
     if (isCounted && tokens !== null && counter.tokens !== null) {
       tokensCounted = Math.min(ticket.tokens, tokens.burst)
-      tokensAfter = counter.tokens.add(tokens, tokensCounted, now)
+      tokenMark = counter.tokens.add(tokens, tokensCounted, now)
     }
-    ticket.requestsAfter.push(requestsAfter)
-    ticket.tokensAfter.push(tokensAfter)
+    ticket.requestMarks.push(requestMark)
+    ticket.tokenMarks.push(tokenMark)
     ticket.tokensCounted.push(tokensCounted)
     counter.listCounts(ticket.at, ticket.holds)
     if (!rule.observe) noteLeft(ticket, rule, counter, now)

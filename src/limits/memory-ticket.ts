@@ -8,9 +8,11 @@ export class MemoryTicket extends LimitTicket {
   readonly counters: Counter[]
   /** What it holds something of. */
   readonly holds: BudgetCount[]
+  /** `performance.now()` at the check. */
+  readonly since: number
   /** By claim: what `RateCount.add` returned for the request and for its tokens; NaN if nothing was counted. */
-  readonly requestsAfter: number[]
-  readonly tokensAfter: number[]
+  readonly requestMarks: number[]
+  readonly tokenMarks: number[]
   /** By claim: tokens that were counted on the rate. */
   readonly tokensCounted: number[]
   hasPlaces: boolean
@@ -21,12 +23,20 @@ export class MemoryTicket extends LimitTicket {
   earlier: MemoryTicket | null
   later: MemoryTicket | null
 
-  constructor(claims: readonly LimitClaim[], tokens: number, nano: number, at: number, heldUntil: number) {
+  constructor(
+    claims: readonly LimitClaim[],
+    tokens: number,
+    nano: number,
+    now: number,
+    at: number,
+    heldUntil: number,
+  ) {
     super(claims, tokens, nano, at, heldUntil)
     this.counters = []
     this.holds = []
-    this.requestsAfter = []
-    this.tokensAfter = []
+    this.since = now
+    this.requestMarks = []
+    this.tokenMarks = []
     this.tokensCounted = []
     this.hasPlaces = false
     this.hasHolds = false
@@ -74,13 +84,14 @@ export class MemoryTicket extends LimitTicket {
   correctTokens(tokens: number, now: number): void {
     const used = tokens > 0 ? tokens : 0
     for (let i = 0; i < this.counters.length; i++) {
-      const after = this.tokensAfter[i] as number
+      const mark = this.tokenMarks[i] as number
+      const counted = this.tokensCounted[i] as number
       const { rule, tokens: count } = this.counters[i] as Counter
       const rate = rule?.tokens
-      if (Number.isNaN(after) || rate === null || rate === undefined || count === null) continue
-      const excess = used - (this.tokensCounted[i] as number)
-      if (excess > 0) count.add(rate, excess, now)
-      else if (excess < 0) count.giveBack(rate, -excess, after, now)
+      if (Number.isNaN(mark) || rate === null || rate === undefined || count === null) continue
+      const excess = used - counted
+      if (excess > 0) count.addExcess(rate, excess, now)
+      else if (excess < 0) count.giveBack(rate, -excess, counted, mark, this.since, now)
       this.tokensCounted[i] = used
     }
   }
@@ -88,12 +99,12 @@ export class MemoryTicket extends LimitTicket {
   giveRatesBack(now: number): void {
     this.correctTokens(0, now)
     for (let i = 0; i < this.counters.length; i++) {
-      const after = this.requestsAfter[i] as number
+      const mark = this.requestMarks[i] as number
       const { rule, requests } = this.counters[i] as Counter
       const rate = rule?.requests
-      if (Number.isNaN(after) || rate === null || rate === undefined || requests === null) continue
-      requests.giveBack(rate, 1, after, now)
-      this.requestsAfter[i] = Number.NaN
+      if (Number.isNaN(mark) || rate === null || rate === undefined || requests === null) continue
+      requests.giveBack(rate, 1, 1, mark, this.since, now)
+      this.requestMarks[i] = Number.NaN
     }
   }
 }

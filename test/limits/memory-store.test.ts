@@ -118,6 +118,34 @@ test('what has lapsed is taken again when the request is renewed, also after its
   }
 })
 
+test('a request that is settled is not given back by anything that comes later', () => {
+  const store = new MemoryLimitStore()
+  const limits = { requestsPerMinute: 10, tokensPerMinute: 100, concurrent: 5, tokens: { day: 1_000 } }
+  const claim = new LimitClaim(makeRule(limits), '')
+  const ticket = pass(store.check([claim], { tokens: 80, nano: 0 }, 0, AT))
+  store.settle(ticket, [claim], { tokens: 50, nano: 0 }, 0, AT)
+  const after = store.read(claim, 0, AT)
+  assert.equal(
+    after.map(({ used, held }) => [used, held]),
+    [
+      [1, 0],
+      [50, 0],
+      [0, 0],
+      [50, 0],
+    ],
+  )
+  for (const call of [
+    () => store.cancel(ticket, 0),
+    () => store.release(ticket),
+    () => store.renew(ticket, 0),
+    () => store.settle(ticket, [claim], { tokens: 9, nano: 0 }, 0, AT),
+    () => store.cancel(ticket, 0),
+  ]) {
+    call()
+    assert.equal(store.read(claim, 0, AT), after)
+  }
+})
+
 test('the use of a request that was cancelled counts as its record says it, once', () => {
   const store = new MemoryLimitStore()
   const claim = new LimitClaim(
@@ -246,6 +274,7 @@ test('a clock that jumps, on or back, forgets nothing of any period', () => {
     fc.property(
       fc.array(fc.record({ jump: fc.constantFrom(...jumps), nano: fc.nat(9), isSwept: fc.boolean() }), {
         maxLength: 30,
+        size: 'max',
       }),
       (steps) => {
         const store = new MemoryLimitStore()
@@ -267,6 +296,18 @@ test('a clock that jumps, on or back, forgets nothing of any period', () => {
     ),
     { numRuns: 200 },
   )
+})
+
+test('a period that only seemed to be over is kept as long as any other when it is over', () => {
+  const hour = 3_600_000
+  const store = new MemoryLimitStore()
+  const claim = new LimitClaim(makeRule({ usd: { day: 1 } }), '')
+  const sweep = (now: number, at: number): void => store.sweep(new Set([claim.rule.id]), now, at)
+  store.restore(claim, { tokens: 0, nano: USD }, AT)
+  sweep(0, AT + 40 * 24 * hour)
+  sweep(1, AT)
+  sweep(12 * hour, AT + 12 * hour)
+  assert.is(stateOf(store, claim, 12 * hour, AT)['usd day']?.used, USD)
 })
 
 test('sums beyond 2^53 are exact', () => {
