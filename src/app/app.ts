@@ -7,6 +7,9 @@ import type { ListenAddress } from '../config/listen.js'
 import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
+import { LimitAlerts } from '../limits/alerts.js'
+import { Limiter } from '../limits/limiter.js'
+import { MemoryLimitStore } from '../limits/memory-store.js'
 import { createAccountLogger, createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
@@ -77,6 +80,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const endRequests = (): void => endKeyless(handler.inFlight, config.keys.cutStreams, handler.draining)
   const onKeysRead = (keys: number): void => {
     if (!ownKeyReload.isRunning) log.info({ keys }, 'the key file was read again')
+    limiter.forgetKeys()
     // WebSockets look at their keys then.
     handler.tick(performance.now())
     endRequests()
@@ -94,12 +98,16 @@ export async function createApp(options: AppOptions): Promise<App> {
   const slowness = new SlownessWatch(log, config.log.slowMs)
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
   const stored = new StoredObjects(config.stored, storedPath, log, () => handler.bounds.hit('storedObjects'))
+  const alerts = new LimitAlerts(config.limitRules.alerts, log, { hit: (bound) => handler.bounds.hit(bound) })
+  const limiter = createLimiter(options, ownKeyring, alerts)
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
   if (ledger !== null) sinks.unshift(ledger)
+  // It sees what a request has used before the ledger makes a record of it.
+  sinks.unshift(limiter)
   // It decides which record has the usage.
   sinks.unshift(stored)
-  const handler = new RequestHandler({ config, keyring, router, log, sinks, ledger, stored })
+  const handler = new RequestHandler({ config, keyring, router, log, sinks, ledger, limiter, stored })
   await stored.load()
   const listener = new Listener(config, handler, log)
   const parts = {
@@ -107,6 +115,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     ownKeyReload,
     router,
     ledger,
+    limiter,
     stored,
     metrics,
     slowness,
@@ -119,6 +128,20 @@ export async function createApp(options: AppOptions): Promise<App> {
 function createAccountRules({ timeouts }: Config, log: Log): AccountRules {
   const cooldowns = { credential: timeouts.refusedKeyMs, quota: timeouts.spentQuotaMs }
   return { cooldowns, ...createAccountLogger(log) }
+}
+
+function createLimiter(
+  { config, log, prices }: AppOptions,
+  keyring: Keyring | null,
+  alerts: LimitAlerts,
+): Limiter {
+  return new Limiter(config.limitRules, {
+    store: new MemoryLimitStore(),
+    prices,
+    log,
+    alerts,
+    listKeyRules: () => keyring?.list().flatMap(({ limits }) => (limits === null ? [] : [limits])) ?? [],
+  })
 }
 
 /** @param onPoll called twice a second: keys may expire in the meantime */
@@ -149,6 +172,7 @@ interface AppParts {
   readonly ownKeyReload: OwnKeyReload
   readonly router: Router<Upstream>
   readonly ledger: Bookkeeper | null
+  readonly limiter: Limiter
   readonly stored: StoredObjects
   readonly metrics: Metrics | null
   readonly slowness: SlownessWatch
@@ -164,6 +188,7 @@ export class App {
   private readonly ownKeyReload: OwnKeyReload
   private readonly log: Log
   private readonly ledger: Bookkeeper | null
+  private readonly limiter: Limiter
   private readonly stored: StoredObjects
   private readonly metrics: Metrics | null
   private readonly slowness: SlownessWatch
@@ -186,6 +211,7 @@ export class App {
     this.ownKeyReload = parts.ownKeyReload
     this.log = options.log
     this.ledger = parts.ledger
+    this.limiter = parts.limiter
     this.stored = parts.stored
     this.metrics = parts.metrics
     this.slowness = parts.slowness
@@ -280,6 +306,7 @@ export class App {
     this.router = new Router(config, upstreams, createTargetStateLogger(this.log), before, accounts)
     this.handler.reconfigure(config, this.router)
     this.options.prices?.follow(config.upstreams)
+    this.limiter.reconfigure(config.limitRules)
     for (const upstream of before.upstreams)
       if (!this.router.upstreams.includes(upstream)) this.retire(upstream)
     void this.connectUpstreams()
@@ -325,6 +352,7 @@ export class App {
     this.flush()
     const lost = this.ledger?.endNow() ?? 0
     this.stored.flushNow()
+    this.limiter.endNow()
     return lost
   }
 
@@ -352,7 +380,7 @@ export class App {
     this.stop()
     await Promise.all([...this.router.upstreams, ...this.retiring].map((upstream) => upstream.destroy()))
     this.keyring?.close()
-    const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close()])
+    const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close(), this.limiter.close()])
     return lost
   }
 }

@@ -1,15 +1,30 @@
 import type { LimitRule } from '../config/limit-rules.js'
 
-/** A counter that a request counts on: of one rule, and for one owner. */
-export interface LimitClaim {
+/**
+ * A counter that a request counts on: of one rule, and for one owner. It is made once and used for many requests, so
+ * that the counter is looked up once.
+ */
+export class LimitClaim {
   readonly rule: LimitRule
   /** Whose counter it is: empty for the pool, else the id of a key, a team, an env, or `TEAM/USER`. */
   readonly owner: string
+  /** What the store found for it; only a `LimitStore` reads or changes it. */
+  counter: unknown
+
+  constructor(rule: LimitRule, owner: string) {
+    this.rule = rule
+    this.owner = owner
+    this.counter = null
+  }
 }
 
-/** What is left of the tightest rate or budget of a request, for the headers of its response. */
+/**
+ * What is left of the tightest rate or budget of a request, for the headers of its response. Rules that only observe
+ * are left out, and what is held for requests in flight is not subtracted from a budget.
+ */
 export interface LimitLeft {
   readonly rule: LimitRule
+  /** Amount of the budget; of a rate, its burst. */
   readonly limit: number
   readonly remaining: number
   /** Milliseconds until all of it is there again. */
@@ -30,7 +45,7 @@ export class LimitTicket {
   readonly at: number
   /** What it holds lapses then, unless it is renewed: `performance.now()`. */
   heldUntil: number
-  /** It has no place among the requests in flight any more. */
+  /** Its places among the requests in flight were given back. */
   isReleased: boolean
   /** The estimates were replaced by what was used. */
   isSettled: boolean

@@ -19,8 +19,9 @@ export interface LimitExcess {
   readonly kind: 'requests' | 'tokens' | 'concurrent' | 'budget' | 'held'
   /** Null unless the kind is `budget` or `held`. */
   readonly budget: Budget | null
+  /** Amount of the budget, or number of places; of a rate, its burst. */
   readonly limit: number
-  /** Used so far, in the unit of the limit: requests, tokens, requests in flight, nano-dollars. */
+  /** Used so far, without what is held: requests, tokens, requests in flight, nano-dollars. */
   readonly used: Whole
   /** Milliseconds after which the request can pass, as far as is known. */
   readonly retryMs: number
@@ -41,7 +42,7 @@ export interface LimitUse {
   readonly nano: Whole
 }
 
-/** A budget came to more than a share of its amount. */
+/** The sum of a budget has grown. */
 export interface LimitCrossing {
   readonly rule: LimitRule
   readonly owner: string
@@ -61,11 +62,12 @@ export interface LimitState {
   readonly budget: Budget | null
   /** Name of the period; null unless it is a budget. */
   readonly period: string | null
+  /** Amount of the budget, or number of places; of a rate, its burst. */
   readonly limit: number
   readonly used: Whole
   /** Held for requests in flight, besides what is used: tokens or nano-dollars. */
   readonly held: number
-  /** Milliseconds until a rate is whole again, or until the period ends. */
+  /** Milliseconds until a rate is whole again, or until the period ends; 0 for requests in flight. */
   readonly resetMs: number
 }
 
@@ -75,14 +77,18 @@ export interface LimitState {
  * @param at epoch milliseconds, for periods
  */
 export interface LimitStore {
-  /** Reads all counters, and then counts on all of them, or on none. Rules that only observe are counted too. */
+  /**
+   * Reads all counters, and then counts on all of them, or on none. Rules that only observe are counted too, but a rate
+   * that would have refused the request is left as it is, as it would be if it did refuse.
+   */
   check(claims: readonly LimitClaim[], estimate: LimitEstimate, now: number, at: number): LimitVerdict
-  /** The request is still there: what it holds does not lapse. */
+  /** The request is still there: what it holds does not lapse, and is taken again if it has lapsed. */
   renew(ticket: LimitTicket, now: number): void
   /** Gives the places among the requests in flight back. A second call does nothing. */
   release(ticket: LimitTicket): void
   /**
-   * Replaces the estimates of a request by what it has used, and releases it. A second call does nothing.
+   * Replaces the estimates of a request by what it has used, and releases it. A second call does nothing. What is used
+   * counts also if the request was cancelled or has lapsed, as its record says so.
    * @param ticket null for a request that was not checked, and has used something all the same
    * @param claims whose budgets pay, as its record says it
    * @param at when the request arrived: its period pays
@@ -94,14 +100,24 @@ export interface LimitStore {
     now: number,
     at: number,
   ): readonly LimitCrossing[]
-  /** Gives all back: the request was refused, or answered by the relay itself, after its check. */
+  /**
+   * Gives all back: the request was refused, or answered by the relay itself, after its check. After `settle` it does
+   * nothing.
+   */
   cancel(ticket: LimitTicket, now: number): void
-  /** Adds what a record of the ledger says was used. Nothing is crossed by it. @param at of the record */
+  /**
+   * Adds what a record of the ledger says was used to each budget of the claim's rule. Nothing is crossed by it.
+   * @param at of the record
+   */
   restore(claim: LimitClaim, use: LimitUse, at: number): void
-  /** Forgets what is not used any more: counters of other rules, periods that are over, rates that are whole. */
+  /**
+   * Forgets what is not used any more: counters of other rules, periods that are over, rates that are whole. Each call
+   * visits some thousands of counters, and the next one goes on from there.
+   * @param rules ids of all rules that there are, those of keys too
+   */
   sweep(rules: ReadonlySet<string>, now: number, at: number): void
   /** The state of each amount of a counter. */
   read(claim: LimitClaim, now: number, at: number): LimitState[]
-  /** The counters that are there, for reports. */
+  /** The counters that are there, for reports; each with its rule as it was when it was last used. */
   list(): Iterable<LimitClaim>
 }

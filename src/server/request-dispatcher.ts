@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { NO_DETAILS } from '../api/error-response.js'
 import { isAccountScoped } from '../api/stored-collections.js'
 import { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
@@ -23,6 +24,7 @@ import { ModelList } from '../upstream/model-list.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { AttemptSender } from './attempt-sender.js'
 import { dependsOnModel } from './key-models.js'
+import type { Refused } from './limit-gate.js'
 import {
   type Plan,
   type PlanBody,
@@ -34,6 +36,7 @@ import {
 import { TargetTraits } from './target-traits.js'
 
 const WAIT: Plan = { kind: 'wait' }
+const UPSTREAM_BUSY: Refused = { code: 'upstream_busy', details: NO_DETAILS }
 
 /** A request that is planned: an exchange, or the facts of one that was never sent. */
 interface Planned {
@@ -150,20 +153,23 @@ export class RequestDispatcher {
 
   /**
    * Answers a request from the cache, or sends it to the targets of its route.
-   * @returns false if all of them are at their limit of concurrent requests; nothing was done then
+   * @returns why not: all of them are at their limit of concurrent requests; null if it is done
    */
-  proxy(exchange: Exchange, { route, usable }: ProxyPlan, body: RequestBody | null): boolean {
+  proxy(exchange: Exchange, { route, usable }: ProxyPlan, body: RequestBody | null): Refused | null {
     let key: string | null = null
     if (this.cache !== null && body !== null) {
       exchange.enter('cache')
       const served = this.cache.answer(exchange, destinationOf(exchange, route), body)
-      if (served === 'answered') return true
+      if (served === 'answered') return null
       key = served?.key ?? null
     }
-    if (isFull(route)) return false
+    if (isFull(route)) {
+      this.context.bounds.hit('upstreamMaxConcurrentRequests')
+      return UPSTREAM_BUSY
+    }
     exchange.startAttempts(performance.now())
     this.send(exchange, route, usable, body, key)
-    return true
+    return null
   }
 
   /** @param key under which the response is cached; null if it is not */

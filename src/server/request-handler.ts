@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { ClientAddresses } from '../access/client-address.js'
 import { describeRefusedKey } from '../access/refused-key.js'
+import { NO_DETAILS, type RefusalDetails } from '../api/error-response.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
@@ -31,6 +32,7 @@ import { UnreadResponse } from '../relay/unread-response.js'
 import type { Router } from '../routing/router.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { Admission } from './admission.js'
+import { LimitGate } from './limit-gate.js'
 import { LocalAnswers } from './local-answers.js'
 import { createLastResponse, watchQueuedResponse } from './raw-socket.js'
 import { Recorder } from './recorder.js'
@@ -59,6 +61,7 @@ export class RequestHandler implements MetricsSource {
   /** Of requests without a key. */
   readonly refusals: Refusals
   private readonly admission: Admission
+  private readonly limits: LimitGate
   private readonly local: LocalAnswers
   private readonly log: Log
   private readonly ledger: RequestHandlerParts['ledger']
@@ -80,7 +83,11 @@ export class RequestHandler implements MetricsSource {
     this.dispatcher = new RequestDispatcher(parts.config, parts.router, this.context, parts.log, stored)
     this.addresses = new ClientAddresses(parts.config.trustedProxies)
     this.admission = new Admission(parts.config, parts.keyring, this.context.bounds, this.addresses)
-    const record = (summary: RequestSummary): void => this.recorder.add(summary)
+    const record = (summary: RequestSummary): void => {
+      this.limits.release(summary.request.ticket)
+      this.recorder.add(summary)
+    }
+    this.limits = new LimitGate(parts.limiter)
     const { context, admission, addresses } = this
     this.local = new LocalAnswers(this, admission)
     this.refusals = new Refusals(parts.config, addresses, context.bounds, parts.log, record)
@@ -123,11 +130,9 @@ export class RequestHandler implements MetricsSource {
 
   /** Refuses CONNECT, which asks for a tunnel to any host. */
   refuseConnect(req: IncomingMessage, socket: Socket): void {
-    this.refuse(
-      this.open(req, createLastResponse(req, socket)),
-      'invalid_path',
-      'CONNECT is not for a relay of APIs.',
-    )
+    this.refuse(this.open(req, createLastResponse(req, socket)), 'invalid_path', {
+      message: 'CONNECT is not for a relay of APIs.',
+    })
   }
 
   /** Refuses a request with an `Expect` that nobody knows (RFC 9110, 10.1.1). */
@@ -145,6 +150,7 @@ export class RequestHandler implements MetricsSource {
     this.recorder.tick(now)
     this.noteOpen(now)
     this.inFlight.forEach((exchange) => {
+      this.limits.renew(exchange, now)
       try {
         // The relay's own response has been sent, and is not over yet.
         exchange.stage ??= new UnreadResponse(exchange, this.context, this.config.timeouts.clientStallMs)
@@ -203,7 +209,7 @@ export class RequestHandler implements MetricsSource {
     if (!this.admit(exchange)) return
     const problem = findProblem(req)
     if (problem !== null) {
-      this.refuse(exchange, 'invalid_request', problem)
+      this.refuse(exchange, 'invalid_request', { message: problem })
       return
     }
     const length = readContentLength(req.rawHeaders)
@@ -226,7 +232,7 @@ export class RequestHandler implements MetricsSource {
     if (!this.hasSoundHead(exchange) || !this.aim(exchange) || !this.admit(exchange, true)) return
     exchange.enter('plan')
     const refusal = this.sockets.open(exchange, socket, head)
-    if (refusal !== null) this.refuse(exchange, refusal.code, refusal.detail)
+    if (refusal !== null) this.refuse(exchange, refusal.code, { message: refusal.detail })
   }
 
   /** False if the request was refused. */
@@ -234,14 +240,14 @@ export class RequestHandler implements MetricsSource {
     const flaw = findHeadFlaw(exchange.req, this.config.limits.headerFields)
     if (flaw === null) return true
     if (flaw.code === 'headers_too_large') this.context.bounds.hit('headerFields')
-    this.refuse(exchange, flaw.code, flaw.detail, null, flaw.isLast)
+    this.refuse(exchange, flaw.code, { message: flaw.detail }, flaw.isLast)
     return false
   }
 
   /** Reads what the request asks for. False if it was refused. */
   private aim(exchange: Exchange): boolean {
     const refusal = aimRequest(exchange, this.config.keys.mode === 'passthrough')
-    if (refusal !== null) this.refuse(exchange, refusal.code, refusal.detail)
+    if (refusal !== null) this.refuse(exchange, refusal.code, { message: refusal.detail })
     return refusal === null
   }
 
@@ -272,7 +278,7 @@ export class RequestHandler implements MetricsSource {
     switch (plan.kind) {
       case 'refuse':
         if (exchange.request.isCursor) exchange.setBodyApi(plan.bodyApi)
-        this.refuse(exchange, plan.code, plan.field?.message, plan.field?.param ?? null)
+        this.refuse(exchange, plan.code, plan.field ?? NO_DETAILS)
         return
       case 'local':
         this.local.answer(exchange, plan.status, plan.body)
@@ -280,15 +286,15 @@ export class RequestHandler implements MetricsSource {
       case 'pending':
         this.local.answerLater(exchange, plan.body, () => this.refuse(exchange, 'internal_error'))
         return
-      case 'proxy':
+      case 'proxy': {
         if (body !== null && plan.conversation !== null) {
           body.conversation = plan.conversation
           exchange.markTranslated()
           if (exchange.request.isCursor) exchange.setBodyApi(plan.conversation.api)
         }
-        if (this.dispatcher.proxy(exchange, plan, body)) return
-        this.context.bounds.hit('upstreamMaxConcurrentRequests')
-        this.refuse(exchange, 'upstream_busy')
+        const refusal = this.limits.check(exchange, plan, body) ?? this.dispatcher.proxy(exchange, plan, body)
+        if (refusal !== null) this.refuse(exchange, refusal.code, refusal.details)
+      }
     }
   }
 
@@ -335,7 +341,8 @@ export class RequestHandler implements MetricsSource {
   private admit(exchange: Exchange, isHandshake = false): boolean {
     const credentials = this.admission.keysOf(exchange, isHandshake)
     const refusal = this.context.draining ? 'draining' : this.admission.admit(exchange, credentials)
-    if (refusal !== null) this.refuse(exchange, refusal, describeRefusedKey(refusal, credentials))
+    if (refusal !== null)
+      this.refuse(exchange, refusal, { message: describeRefusedKey(refusal, credentials) })
     return refusal === null
   }
 
@@ -343,23 +350,24 @@ export class RequestHandler implements MetricsSource {
   refuse(
     exchange: Exchange,
     code: ErrorCode,
-    detail?: string,
-    param: string | null = null,
+    details: RefusalDetails = NO_DETAILS,
     isLast: boolean = false,
   ): void {
     exchange.conclude('refused')
+    this.limits.cancel(exchange)
     const { draining } = this.context
     if (exchange.holdsSlot || exchange.request.key !== null) this.admission.release(exchange)
     else if (!this.admission.hasKey(exchange) && this.refusals.isTooMany(exchange, code)) {
       sendError(exchange, 'too_many_refusals', true)
       return
     }
-    sendError(exchange, code, isLast || draining, detail, param)
+    sendError(exchange, code, isLast || draining, details)
   }
 
   private crash(exchange: Exchange, error: unknown): void {
     this.log.error({ id: exchange.request.id, err: error }, 'internal error while handling a request')
     exchange.conclude('crashed')
+    this.limits.cancelUnsent(exchange)
     const { stage } = exchange
     exchange.stage = null
     try {
@@ -378,6 +386,7 @@ export class RequestHandler implements MetricsSource {
     const { budget, bounds } = this.context
     budget.give(exchange.heldBytes)
     this.admission.release(exchange)
+    this.limits.release(exchange.request.ticket)
     const { end, errorCode } = exchange.outcome
     if (end === 'upstream_idle') bounds.hit('idleMs')
     if (errorCode === 'answer_too_long') bounds.hit('transformBufferBytes')

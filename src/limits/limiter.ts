@@ -1,0 +1,257 @@
+import type { LimitRule, LimitRulesConfig } from '../config/limit-rules.js'
+import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
+import type { RequestFacts } from '../exchange/request-facts.js'
+import type { RequestSummary, SummarySink } from '../exchange/summary.js'
+import { chargeOf } from '../ledger/charge.js'
+import type { Prices } from '../ledger/prices.js'
+import { isRecorded } from '../ledger/record.js'
+import type { Usage } from '../metering/usage.js'
+import type { Log } from '../observe/log.js'
+import type { LimitAlerts } from './alerts.js'
+import { type EstimatedBody, estimateTokens } from './estimate.js'
+import { type CompiledRule, LimitMatcher } from './matcher.js'
+import { RecentOutputs } from './recent-outputs.js'
+import { describeRefusal, describeUnpriced, type LimitRefusal } from './refusal.js'
+import type { LimitEstimate, LimitStore, LimitUse } from './store.js'
+import { describeRequest, describeSummary, type LimitedRequest } from './subject.js'
+import { UnpricedModels } from './unpriced.js'
+
+/** Milliseconds between two sweeps of counters, and after which what was found for keys is looked for again. */
+const SWEEP_MS = 1_000
+const FORGET_MS = 60_000
+
+/** The target that a request is sent to first: its price decides what is held. */
+export interface PricedTarget {
+  /** Null if the request has no target yet. */
+  readonly upstream: string | null
+  /** Its name for the model; null for the requested one. */
+  readonly model: string | null
+}
+
+/** What a check came to. */
+export interface LimitCheck {
+  /** Null if nothing counts the request, or it is refused. */
+  readonly ticket: LimitTicket | null
+  /** Names of the rules that only observe, and would have refused it; null for none. */
+  readonly observed: string | null
+  /** Null if it may pass. */
+  readonly refusal: LimitRefusal | null
+}
+
+const PASSED: LimitCheck = { ticket: null, observed: null, refusal: null }
+const NOTHING: LimitEstimate = { tokens: 0, nano: 0 }
+
+/** What the limits work with. */
+export interface LimiterParts {
+  readonly store: LimitStore
+  /** Null if costs are switched off. */
+  readonly prices: Prices | null
+  readonly log: Pick<Log, 'warn'>
+  /** The rules of all keys, whose counters are not to be forgotten. */
+  readonly listKeyRules: () => Iterable<readonly LimitRule[]>
+  readonly alerts: LimitAlerts
+}
+
+/**
+ * Checks requests against the rules of the config and of their keys, and counts what they have used. It is one of the
+ * sinks: it sees a summary before the ledger makes a record of it, so that both have the same amounts.
+ */
+export class Limiter implements SummarySink {
+  readonly store: LimitStore
+  private readonly prices: Prices | null
+  private readonly listKeyRules: LimiterParts['listKeyRules']
+  private readonly alerts: LimitAlerts
+  private readonly unpriced: UnpricedModels
+  private readonly outputs: RecentOutputs
+  private rules: readonly LimitRule[]
+  private matcher: LimitMatcher
+  /** `performance.now()` */
+  private sweptAt: number
+  private forgottenAt: number
+
+  constructor(config: LimitRulesConfig, { store, prices, log, listKeyRules, alerts }: LimiterParts) {
+    this.store = store
+    this.prices = prices
+    this.listKeyRules = listKeyRules
+    this.alerts = alerts
+    this.unpriced = new UnpricedModels(config.unpriced, prices, log)
+    this.outputs = new RecentOutputs()
+    this.rules = config.rules
+    this.matcher = new LimitMatcher(config.rules)
+    this.sweptAt = performance.now()
+    this.forgottenAt = this.sweptAt
+  }
+
+  /** Requests from now on follow these rules. What was used so far stays counted. */
+  reconfigure(config: LimitRulesConfig): void {
+    this.rules = config.rules
+    this.matcher = new LimitMatcher(config.rules)
+    this.unpriced.follow(config.unpriced)
+    this.alerts.reconfigure(config.alerts)
+  }
+
+  /** The key file was read again. */
+  forgetKeys(): void {
+    this.matcher.forgetKeys()
+  }
+
+  /** The counters that a request or a record counts on. @param keyRules of its key */
+  claimsOf(...[subject, keyRules]: Parameters<LimitMatcher['claimsOf']>): readonly LimitClaim[] {
+    return this.matcher.claimsOf(subject, keyRules)
+  }
+
+  /** The rules that depend on the model, and hold for a request whichever model it names. */
+  modelRulesOf(request: LimitedRequest): readonly CompiledRule[] {
+    const keyRules = request.key?.limits ?? null
+    if (!this.matcher.mayMatch(keyRules)) return NO_MODEL_RULES
+    return this.matcher.modelRulesOf(describeRequest(request), keyRules)
+  }
+
+  /**
+   * Checks a request, and counts it if it may pass.
+   * @param body null if it has none
+   * @param now `performance.now()`
+   */
+  check(
+    request: LimitedRequest & Pick<RequestFacts, 'method' | 'receivedAt' | 'errorFormat'>,
+    body: EstimatedBody | null,
+    target: PricedTarget,
+    now: number,
+  ): LimitCheck {
+    const keyRules = request.key?.limits ?? null
+    if (!this.matcher.mayMatch(keyRules)) return PASSED
+    const claims = this.matcher.claimsOf(describeRequest(request), keyRules)
+    if (claims.length === 0) return PASSED
+    const estimate = this.estimate(request, claims, body, target)
+    if ('code' in estimate) return refuse(estimate)
+    const verdict = this.store.check(claims, estimate, now, request.receivedAt)
+    if (verdict.ticket === null)
+      return refuse(describeRefusal(verdict.excesses, request.errorFormat, Date.now()))
+    const { ticket, observed } = verdict
+    return { ticket, observed: observed.length === 0 ? null : joinNames(observed), refusal: null }
+  }
+
+  /** The request is still there. @param now `performance.now()` */
+  renew(ticket: LimitTicket | null, now: number): void {
+    if (ticket !== null) this.store.renew(ticket, now)
+  }
+
+  /** The request is not in flight any more. */
+  release(ticket: LimitTicket | null): void {
+    if (ticket !== null) this.store.release(ticket)
+  }
+
+  /** The relay has refused the request after its check: it counts nothing. @param now `performance.now()` */
+  cancel(ticket: LimitTicket | null, now: number): void {
+    if (ticket !== null) this.store.cancel(ticket, now)
+  }
+
+  /** Counts what a request has used. */
+  record(summary: RequestSummary): void {
+    const { request } = summary
+    const ticket = request.ticket === null || request.ticket.isSettled ? null : request.ticket
+    const keyRules = request.key?.limits ?? null
+    if (ticket === null && (!this.matcher.mayMatch(keyRules) || !isRecorded(summary))) return
+    const { usage, source } = summary.usage
+    const tokens = (usage?.prompt ?? 0) + (usage?.completion ?? 0)
+    if (source !== 'cache' && usage !== null && request.model !== null && usage.completion !== null)
+      this.outputs.add(request.model, usage.completion)
+    const claims = this.matcher.claimsOf(describeSummary(summary), keyRules)
+    if (ticket === null && claims.length === 0) return
+    const nano = claims.some(({ rule }) => limitsMoney(rule)) ? this.priceOf(summary, usage, tokens) : 0
+    this.settle(summary, ticket, claims, { tokens, nano })
+  }
+
+  /** @param now `performance.now()` */
+  tick(now: number): void {
+    this.alerts.tick(now)
+    if (now - this.sweptAt < SWEEP_MS) return
+    this.sweptAt = now
+    const ids = new Set(this.rules.map(({ id }) => id))
+    for (const rules of this.listKeyRules()) for (const { id } of rules) ids.add(id)
+    this.store.sweep(ids, now, Date.now())
+    if (now - this.forgottenAt < FORGET_MS) return
+    this.forgottenAt = now
+    this.matcher.forgetKeys()
+  }
+
+  /** Sends what waits for the webhook of alerts. */
+  close(): Promise<void> {
+    return this.alerts.close()
+  }
+
+  /** The same at an end that waits for nothing. */
+  endNow(): void {
+    this.alerts.endNow()
+  }
+
+  private settle(
+    summary: RequestSummary,
+    ticket: LimitTicket | null,
+    claims: readonly LimitClaim[],
+    use: LimitUse,
+  ): void {
+    if (ticket === null && use.tokens === 0 && !use.nano) return
+    const { receivedAt } = summary.request
+    const crossings = this.store.settle(ticket, claims, use, performance.now(), receivedAt)
+    if (crossings.length > 0) summary.reachedLimits = this.alerts.report(crossings)
+  }
+
+  /** What a request costs where a rule limits money: an amount that is not known is assumed. */
+  private priceOf(summary: RequestSummary, usage: Usage | null, tokens: number): LimitUse['nano'] {
+    const { nano } = chargeOf(summary, this.prices)
+    if (nano !== null || tokens === 0) return nano ?? 0
+    const model = summary.stats?.model ?? summary.outcome.sentModel ?? summary.request.model
+    const assumed = this.unpriced.assume(model, usage?.prompt ?? 0, usage?.completion ?? 0)
+    summary.assumedNano = assumed
+    return assumed
+  }
+
+  /** @returns why it is refused if its model has no price, and may not be assumed one */
+  private estimate(
+    request: LimitedRequest & Pick<RequestFacts, 'method'>,
+    claims: readonly LimitClaim[],
+    body: EstimatedBody | null,
+    { upstream, model: sent }: PricedTarget,
+  ): LimitEstimate | LimitRefusal {
+    const money = claims.filter(({ rule }) => limitsMoney(rule))
+    if (money.length === 0 && !claims.some(({ rule }) => limitsTokens(rule))) return NOTHING
+    const { prompt, completion } = estimateTokens(request, body, this.outputs)
+    const tokens = prompt + completion
+    if (money.length === 0 || tokens === 0) return { tokens, nano: 0 }
+    const usage: Usage = {
+      prompt,
+      cached: null,
+      cacheWritten: null,
+      completion,
+      reasoning: null,
+      details: null,
+    }
+    const asked = { answered: sent ?? request.model, requested: request.model, upstream, at: Date.now() }
+    const charge = this.prices?.charge(usage, asked)
+    const nano = charge?.nano ?? null
+    if (nano !== null) return { tokens, nano: Number(nano) }
+    const denying = this.unpriced.isDenied ? money.find(({ rule }) => !rule.observe) : undefined
+    if (denying !== undefined) return describeUnpriced(denying.rule)
+    return { tokens, nano: Number(this.unpriced.assume(sent ?? request.model, prompt, completion)) }
+  }
+}
+
+const NO_MODEL_RULES: readonly CompiledRule[] = []
+
+function limitsMoney({ budgets }: LimitRule): boolean {
+  for (const { unit } of budgets) if (unit === 'usd') return true
+  return false
+}
+
+function limitsTokens({ tokens, budgets }: LimitRule): boolean {
+  return tokens !== null || budgets.length > 0
+}
+
+function refuse(refusal: LimitRefusal): LimitCheck {
+  return { ticket: null, observed: null, refusal }
+}
+
+function joinNames(entries: readonly { readonly rule: LimitRule }[]): string {
+  return [...new Set(entries.map(({ rule }) => rule.name))].join(', ')
+}

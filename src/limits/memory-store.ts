@@ -1,0 +1,238 @@
+import type { LimitRule } from '../config/limit-rules.js'
+import { LimitClaim, type LimitTicket } from '../exchange/limit-ticket.js'
+import { addWhole } from '../ledger/read/whole.js'
+import { Counter } from './counter.js'
+import { findExcesses, observesExcess } from './excess.js'
+import { noteLeft, readStates } from './limit-state.js'
+import { MemoryTicket, TicketQueue } from './memory-ticket.js'
+import type {
+  LimitCrossing,
+  LimitEstimate,
+  LimitExcess,
+  LimitState,
+  LimitStore,
+  LimitUse,
+  LimitVerdict,
+} from './store.js'
+
+/** What a request holds lapses after that time, unless it is renewed. */
+export const LEASE_MS = 60_000
+
+/** Counters that one sweep visits: about a millisecond. */
+const SWEPT_AT_ONCE = 5_000
+
+const NO_EXCESSES: readonly LimitExcess[] = []
+const NO_CROSSINGS: readonly LimitCrossing[] = []
+
+/** Counters in the memory of this process. */
+export class MemoryLimitStore implements LimitStore {
+  /** By id of the rule, and by owner. */
+  private readonly counters: Map<string, Map<string, Counter>>
+  private readonly queue: TicketQueue
+  /** Where the last sweep has stopped; null before the first and after the last counter. */
+  private swept: Iterator<Counter> | null
+
+  constructor() {
+    this.counters = new Map()
+    this.queue = new TicketQueue()
+    this.swept = null
+  }
+
+  check(claims: readonly LimitClaim[], estimate: LimitEstimate, now: number, at: number): LimitVerdict {
+    this.lapse(now)
+    const tokens = toAmount(estimate.tokens)
+    const nano = toAmount(estimate.nano)
+    let excesses: LimitExcess[] | null = null
+    let observed: LimitExcess[] | null = null
+    for (const claim of claims) {
+      const found = findExcesses(claim.rule, this.bind(claim), tokens, nano, now, at)
+      if (found === null) continue
+      if (claim.rule.observe) observed = observed === null ? found : observed.concat(found)
+      else excesses = excesses === null ? found : excesses.concat(found)
+    }
+    if (excesses !== null) return { ticket: null, excesses }
+    const ticket = new MemoryTicket(claims, tokens, nano, at, now + LEASE_MS)
+    for (const claim of claims) {
+      const isCounted = observed === null || !observesExcess(observed, claim.rule)
+      this.count(ticket, claim.rule, this.bind(claim), isCounted, now)
+    }
+    ticket.takePlaces()
+    ticket.takeHolds()
+    if (claims.length > 0) this.queue.append(ticket)
+    return { ticket, observed: observed ?? NO_EXCESSES }
+  }
+
+  renew(ticket: LimitTicket, now: number): void {
+    if (!(ticket instanceof MemoryTicket)) return
+    const wasHolding = ticket.isHolding
+    if (!ticket.isReleased) ticket.takePlaces()
+    if (ticket.mayHold) ticket.takeHolds()
+    if (!ticket.isHolding) return
+    if (wasHolding) this.queue.remove(ticket)
+    ticket.heldUntil = now + LEASE_MS
+    this.queue.append(ticket)
+  }
+
+  release(ticket: LimitTicket): void {
+    if (!(ticket instanceof MemoryTicket) || ticket.isReleased) return
+    ticket.isReleased = true
+    const wasHolding = ticket.isHolding
+    ticket.returnPlaces()
+    if (wasHolding && !ticket.isHolding) this.queue.remove(ticket)
+  }
+
+  settle(
+    ticket: LimitTicket | null,
+    claims: readonly LimitClaim[],
+    use: LimitUse,
+    now: number,
+    at: number,
+  ): readonly LimitCrossing[] {
+    if (ticket instanceof MemoryTicket) {
+      if (ticket.isSettled) return NO_CROSSINGS
+      ticket.isSettled = true
+      this.letGo(ticket)
+      ticket.correctTokens(use.tokens, now)
+    }
+    this.lapse(now)
+    let crossings: LimitCrossing[] | null = null
+    for (const claim of claims) {
+      const { rule, owner } = claim
+      if (rule.budgets.length === 0) continue
+      const counter = this.bind(claim)
+      for (let i = 0; i < rule.budgets.length; i++) {
+        const budget = rule.budgets[i] as LimitRule['budgets'][number]
+        const added = budget.unit === 'usd' ? use.nano : use.tokens
+        if (!(added > 0)) continue
+        const count = counter.countAt(rule, i, at)
+        const before = count.spent
+        count.spent = addWhole(before, added) ?? 0
+        const { name, end } = count.period
+        crossings ??= []
+        crossings.push({ rule, owner, budget, period: name, before, after: count.spent, resetsAt: end })
+      }
+    }
+    return crossings ?? NO_CROSSINGS
+  }
+
+  cancel(ticket: LimitTicket, now: number): void {
+    if (!(ticket instanceof MemoryTicket) || ticket.isSettled) return
+    this.letGo(ticket)
+    ticket.giveRatesBack(now)
+  }
+
+  restore(claim: LimitClaim, use: LimitUse, at: number): void {
+    const { rule } = claim
+    const counter = this.bind(claim)
+    for (let i = 0; i < rule.budgets.length; i++) {
+      const added = rule.budgets[i]?.unit === 'usd' ? use.nano : use.tokens
+      if (!(added > 0)) continue
+      const count = counter.countAt(rule, i, at)
+      count.spent = addWhole(count.spent, added) ?? 0
+    }
+  }
+
+  sweep(rules: ReadonlySet<string>, now: number, at: number): void {
+    this.lapse(now)
+    this.swept ??= this.walk()
+    for (let i = 0; i < SWEPT_AT_ONCE; i++) {
+      const { value: counter, done } = this.swept.next()
+      if (done) {
+        this.swept = null
+        return
+      }
+      const { rule, owner } = counter as Counter
+      if (rule === null || (rules.has(rule.id) && counter.sweep(now, at))) continue
+      const owners = this.counters.get(rule.id)
+      owners?.delete(owner)
+      if (owners?.size === 0) this.counters.delete(rule.id)
+      counter.rule = null
+    }
+  }
+
+  read(claim: LimitClaim, now: number, at: number): LimitState[] {
+    this.lapse(now)
+    const { rule, owner } = claim
+    const counter = this.counters.get(rule.id)?.get(owner) ?? null
+    if (counter !== null && counter.rule !== rule) counter.adopt(rule)
+    return readStates(rule, owner, counter, now, at)
+  }
+
+  *list(): Iterable<LimitClaim> {
+    for (const { rule, owner } of this.walk()) if (rule !== null) yield new LimitClaim(rule, owner)
+  }
+
+  private *walk(): Generator<Counter> {
+    for (const owners of this.counters.values()) yield* owners.values()
+  }
+
+  /** The counter of a claim. The claim keeps it until the rule has other amounts, or the counter is forgotten. */
+  private bind(claim: LimitClaim): Counter {
+    const kept = claim.counter
+    return kept instanceof Counter && kept.rule === claim.rule ? kept : this.lookUp(claim)
+  }
+
+  private lookUp(claim: LimitClaim): Counter {
+    const { rule, owner } = claim
+    let owners = this.counters.get(rule.id)
+    if (owners === undefined) {
+      owners = new Map()
+      this.counters.set(rule.id, owners)
+    }
+    let counter = owners.get(owner)
+    if (counter === undefined) {
+      counter = new Counter(rule, owner)
+      owners.set(owner, counter)
+    } else if (counter.rule !== rule) counter.adopt(rule)
+    claim.counter = counter
+    return counter
+  }
+
+  private count(
+    ticket: MemoryTicket,
+    rule: LimitRule,
+    counter: Counter,
+    isCounted: boolean,
+    now: number,
+  ): void {
+    const { requests, tokens, budgets } = rule
+    ticket.counters.push(counter)
+    let [requestsAfter, tokensAfter, tokensCounted] = [Number.NaN, Number.NaN, 0]
+    if (isCounted && requests !== null && counter.requests !== null)
+      requestsAfter = counter.requests.add(requests, 1, now)
+    if (isCounted && tokens !== null && counter.tokens !== null) {
+      tokensCounted = Math.min(ticket.tokens, tokens.burst)
+      tokensAfter = counter.tokens.add(tokens, tokensCounted, now)
+    }
+    ticket.requestsAfter.push(requestsAfter)
+    ticket.tokensAfter.push(tokensAfter)
+    ticket.tokensCounted.push(tokensCounted)
+    for (let i = 0; i < budgets.length; i++) ticket.holds.push(counter.countAt(rule, i, ticket.at))
+    if (!rule.observe) noteLeft(ticket, rule, counter, now)
+  }
+
+  /** Gives places and holds back. */
+  private letGo(ticket: MemoryTicket): void {
+    if (ticket.isHolding) this.queue.remove(ticket)
+    ticket.isReleased = true
+    ticket.mayHold = false
+    ticket.returnPlaces()
+    ticket.returnHolds()
+  }
+
+  /** Gives back what requests hold that nobody renews: whatever has become of them, their places return. */
+  private lapse(now: number): void {
+    let ticket = this.queue.first
+    while (ticket !== null && ticket.heldUntil <= now) {
+      this.queue.remove(ticket)
+      ticket.returnPlaces()
+      ticket.returnHolds()
+      ticket = this.queue.first
+    }
+  }
+}
+
+/** An estimate as a whole number: nothing that is held may be half a nano-dollar, or unknown. */
+function toAmount(estimate: number): number {
+  return estimate > 0 ? Math.min(Math.ceil(estimate), Number.MAX_SAFE_INTEGER) : 0
+}

@@ -1,0 +1,124 @@
+import { type LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
+import type { BudgetCount } from './budget-count.js'
+import type { Counter } from './counter.js'
+
+/** A ticket of the memory store, with the counters that it has changed. */
+export class MemoryTicket extends LimitTicket {
+  /** By claim. */
+  readonly counters: Counter[]
+  /** What it holds something of. */
+  readonly holds: BudgetCount[]
+  /** By claim: what `RateCount.add` returned for the request and for its tokens; NaN if nothing was counted. */
+  readonly requestsAfter: number[]
+  readonly tokensAfter: number[]
+  /** By claim: tokens that were counted on the rate. */
+  readonly tokensCounted: number[]
+  hasPlaces: boolean
+  hasHolds: boolean
+  /** What it holds is not given back for good. */
+  mayHold: boolean
+  /** Neighbours in the `TicketQueue`. */
+  earlier: MemoryTicket | null
+  later: MemoryTicket | null
+
+  constructor(claims: readonly LimitClaim[], tokens: number, nano: number, at: number, heldUntil: number) {
+    super(claims, tokens, nano, at, heldUntil)
+    this.counters = []
+    this.holds = []
+    this.requestsAfter = []
+    this.tokensAfter = []
+    this.tokensCounted = []
+    this.hasPlaces = false
+    this.hasHolds = false
+    this.mayHold = true
+    this.earlier = null
+    this.later = null
+  }
+
+  /** Whether it is in the queue. */
+  get isHolding(): boolean {
+    return this.hasPlaces || this.hasHolds
+  }
+
+  takePlaces(): void {
+    if (this.hasPlaces) return
+    this.hasPlaces = true
+    for (const counter of this.counters) counter.inFlight += 1
+  }
+
+  returnPlaces(): void {
+    if (!this.hasPlaces) return
+    this.hasPlaces = false
+    for (const counter of this.counters) counter.inFlight -= 1
+  }
+
+  takeHolds(): void {
+    if (this.hasHolds) return
+    this.hasHolds = true
+    for (const count of this.holds) count.hold(this.tokens, this.nano)
+  }
+
+  returnHolds(): void {
+    if (!this.hasHolds) return
+    this.hasHolds = false
+    for (const count of this.holds) count.unhold(this.tokens, this.nano)
+  }
+
+  /** Replaces the estimate on the rates of tokens by what was used, be it less or more. */
+  correctTokens(tokens: number, now: number): void {
+    const used = tokens > 0 ? tokens : 0
+    for (let i = 0; i < this.counters.length; i++) {
+      const after = this.tokensAfter[i] as number
+      const { rule, tokens: count } = this.counters[i] as Counter
+      const rate = rule?.tokens
+      if (Number.isNaN(after) || rate === null || rate === undefined || count === null) continue
+      const excess = used - (this.tokensCounted[i] as number)
+      if (excess > 0) count.add(rate, excess, now)
+      else if (excess < 0) count.giveBack(rate, -excess, after, now)
+      this.tokensCounted[i] = used
+    }
+  }
+
+  giveRatesBack(now: number): void {
+    this.correctTokens(0, now)
+    for (let i = 0; i < this.counters.length; i++) {
+      const after = this.requestsAfter[i] as number
+      const { rule, requests } = this.counters[i] as Counter
+      const rate = rule?.requests
+      if (Number.isNaN(after) || rate === null || rate === undefined || requests === null) continue
+      requests.giveBack(rate, 1, after, now)
+      this.requestsAfter[i] = Number.NaN
+    }
+  }
+}
+
+/**
+ * The tickets that hold something, by the time at which it lapses. All hold for the same time, so whoever is renewed
+ * goes to the end, and no timer is needed.
+ */
+export class TicketQueue {
+  first: MemoryTicket | null
+  private last: MemoryTicket | null
+
+  constructor() {
+    this.first = null
+    this.last = null
+  }
+
+  append(ticket: MemoryTicket): void {
+    ticket.earlier = this.last
+    if (this.last === null) this.first = ticket
+    else this.last.later = ticket
+    this.last = ticket
+  }
+
+  remove(ticket: MemoryTicket): void {
+    const { earlier, later } = ticket
+    if (earlier === null) this.first = later
+    else earlier.later = later
+    if (later === null) this.last = earlier
+    else later.earlier = earlier
+    ticket.earlier = null
+    ticket.later = null
+  }
+}
