@@ -6,12 +6,15 @@ import { chargeOf } from '../ledger/charge.js'
 import type { Prices } from '../ledger/prices.js'
 import { isRecorded } from '../ledger/record.js'
 import type { Usage } from '../metering/usage.js'
+import type { LimitFigures } from '../observe/limit-metrics.js'
 import type { Log } from '../observe/log.js'
 import type { LimitAlerts } from './alerts.js'
 import { type EstimatedBody, estimateTokens } from './estimate.js'
+import { readAmounts } from './limit-figures.js'
 import { type CompiledRule, LimitMatcher } from './matcher.js'
 import { RecentOutputs } from './recent-outputs.js'
 import { describeRefusal, describeUnpriced, type LimitRefusal } from './refusal.js'
+import { RefusalTally } from './refusal-tally.js'
 import type { LimitEstimate, LimitStore, LimitUse } from './store.js'
 import { describeRequest, describeSummary, type LimitedRequest } from './subject.js'
 import { UnpricedModels } from './unpriced.js'
@@ -46,7 +49,7 @@ export interface LimiterParts {
   readonly store: LimitStore
   /** Null if costs are switched off. */
   readonly prices: Prices | null
-  readonly log: Pick<Log, 'warn'>
+  readonly log: Pick<Log, 'info' | 'warn'>
   /** The rules of all keys, whose counters are not to be forgotten. */
   readonly listKeyRules: () => Iterable<readonly LimitRule[]>
   readonly alerts: LimitAlerts
@@ -61,6 +64,8 @@ export class Limiter implements SummarySink {
   private readonly prices: Prices | null
   private readonly listKeyRules: LimiterParts['listKeyRules']
   private readonly alerts: LimitAlerts
+  private readonly tally: RefusalTally
+  private figures: Promise<LimitFigures> | null
   private readonly unpriced: UnpricedModels
   private readonly outputs: RecentOutputs
   private rules: readonly LimitRule[]
@@ -74,6 +79,8 @@ export class Limiter implements SummarySink {
     this.prices = prices
     this.listKeyRules = listKeyRules
     this.alerts = alerts
+    this.tally = new RefusalTally(log)
+    this.figures = null
     this.unpriced = new UnpricedModels(config.unpriced, prices, log)
     this.outputs = new RecentOutputs()
     this.rules = config.rules
@@ -123,11 +130,19 @@ export class Limiter implements SummarySink {
     const claims = this.matcher.claimsOf(describeRequest(request), keyRules)
     if (claims.length === 0) return PASSED
     const estimate = this.estimate(request, claims, body, target)
-    if ('code' in estimate) return refuse(estimate)
+    if ('code' in estimate) {
+      this.tally.refuse(estimate.rule, 'model')
+      return refuse(estimate)
+    }
     const verdict = this.store.check(claims, estimate, now, request.receivedAt)
-    if (verdict.ticket === null)
-      return refuse(describeRefusal(verdict.excesses, request.errorFormat, Date.now()))
+    if (verdict.ticket === null) {
+      const { excesses } = verdict
+      const refusal = describeRefusal(excesses, request.errorFormat, Date.now())
+      this.tally.refuse(refusal.rule, excesses.find(({ rule }) => rule === refusal.rule)?.kind ?? 'budget')
+      return refuse(refusal)
+    }
     const { ticket, observed } = verdict
+    if (observed.length > 0) this.tally.observe(observed, claims, now)
     return { ticket, observed: observed.length === 0 ? null : joinNames(observed), refusal: null }
   }
 
@@ -165,6 +180,7 @@ export class Limiter implements SummarySink {
   /** @param now `performance.now()` */
   tick(now: number): void {
     this.alerts.tick(now)
+    this.tally.tick(now)
     if (now - this.sweptAt < SWEEP_MS) return
     this.sweptAt = now
     const ids = new Set(this.rules.map(({ id }) => id))
@@ -175,14 +191,29 @@ export class Limiter implements SummarySink {
     this.matcher.forgetKeys()
   }
 
+  /** What metrics show. Calls at one time share one reading. */
+  readFigures(): Promise<LimitFigures> {
+    this.figures ??= this.collectFigures().finally(() => {
+      this.figures = null
+    })
+    return this.figures
+  }
+
   /** Sends what waits for the webhook of alerts. */
   close(): Promise<void> {
+    this.tally.flush(performance.now())
     return this.alerts.close()
   }
 
   /** The same at an end that waits for nothing. */
   endNow(): void {
+    this.tally.flush(performance.now())
     this.alerts.endNow()
+  }
+
+  private async collectFigures(): Promise<LimitFigures> {
+    const amounts = await readAmounts(this.store, this.rules)
+    return { ...amounts, refusals: this.tally.list(), alerts: this.alerts.counts }
   }
 
   private settle(
