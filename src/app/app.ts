@@ -329,7 +329,7 @@ export class App {
 
   /** What the relay is doing now. For tests and for the operator's page; it changes nothing. */
   inspect(): Inspection {
-    return createInspection(this.handler, () => this.router, this.retiring)
+    return createInspection(this.handler, this.limiter, () => this.router, this.retiring)
   }
 
   /**

@@ -15,7 +15,7 @@ import { type CompiledRule, LimitMatcher } from './matcher.js'
 import { RecentOutputs } from './recent-outputs.js'
 import { describeRefusal, describeUnpriced, type LimitRefusal } from './refusal.js'
 import { RefusalTally } from './refusal-tally.js'
-import type { LimitEstimate, LimitStore, LimitUse } from './store.js'
+import type { LimitEstimate, LimitState, LimitStore, LimitUse } from './store.js'
 import { describeRequest, describeSummary, type LimitedRequest } from './subject.js'
 import { UnpricedModels } from './unpriced.js'
 
@@ -68,6 +68,8 @@ export class Limiter implements SummarySink {
   private figures: Promise<LimitFigures> | null
   private readonly unpriced: UnpricedModels
   private readonly outputs: RecentOutputs
+  /** Requests that are over, and whose summary has not come. */
+  private readonly unsettled: Set<LimitTicket>
   private rules: readonly LimitRule[]
   private matcher: LimitMatcher
   /** `performance.now()` */
@@ -83,6 +85,7 @@ export class Limiter implements SummarySink {
     this.figures = null
     this.unpriced = new UnpricedModels(config.unpriced, prices, log)
     this.outputs = new RecentOutputs()
+    this.unsettled = new Set()
     this.rules = config.rules
     this.matcher = new LimitMatcher(config.rules)
     this.sweptAt = performance.now()
@@ -112,6 +115,12 @@ export class Limiter implements SummarySink {
     const keyRules = request.key?.limits ?? null
     if (!this.matcher.mayMatch(keyRules)) return NO_MODEL_RULES
     return this.matcher.modelRulesOf(describeRequest(request), keyRules)
+  }
+
+  /** The state of each amount of each counter that is there. */
+  readAll(): LimitState[] {
+    const [now, at] = [performance.now(), Date.now()]
+    return [...this.store.list()].flatMap((claim) => this.store.read(claim, now, at))
   }
 
   /**
@@ -151,9 +160,16 @@ export class Limiter implements SummarySink {
     if (ticket !== null) this.store.renew(ticket, now)
   }
 
-  /** The request is not in flight any more. */
+  /** The request is not in flight any more. What it has used is counted when its summary comes. */
   release(ticket: LimitTicket | null): void {
-    if (ticket !== null) this.store.release(ticket)
+    if (ticket === null || ticket.isReleased) return
+    this.store.release(ticket)
+    this.unsettled.add(ticket)
+  }
+
+  /** There are requests that are over, and still hold what they were estimated to use. */
+  get hasUnsettled(): boolean {
+    return this.unsettled.size > 0
   }
 
   /** The relay has refused the request after its check: it counts nothing. @param now `performance.now()` */
@@ -166,6 +182,7 @@ export class Limiter implements SummarySink {
     const { request } = summary
     const ticket = request.ticket === null || request.ticket.isSettled ? null : request.ticket
     const keyRules = request.key?.limits ?? null
+    if (ticket !== null) this.unsettled.delete(ticket)
     if (ticket === null && (!this.matcher.mayMatch(keyRules) || !isRecorded(summary))) return
     const { usage, source } = summary.usage
     const tokens = (usage?.prompt ?? 0) + (usage?.completion ?? 0)

@@ -16,10 +16,15 @@ export interface Refused {
 /** Asks the limits about each request once, and returns what a request holds of them when it is over. */
 export class LimitGate {
   private readonly limiter: Limiter | null
+  private readonly settle: () => void
 
-  /** @param limiter null if nothing is limited */
-  constructor(limiter: Limiter | null) {
+  /**
+   * @param limiter null if nothing is limited
+   * @param settle has all summaries that were gathered counted now
+   */
+  constructor(limiter: Limiter | null, settle: () => void) {
     this.limiter = limiter
+    this.settle = settle
   }
 
   /**
@@ -32,7 +37,14 @@ export class LimitGate {
     const { request } = exchange
     // A request whose upload was broken off is planned again.
     if (limiter === null || exchange.isChecked || isExempt(request.method, request.path)) return null
-    const { ticket, observed, refusal } = limiter.check(request, body, firstTarget(plan), performance.now())
+    const target = firstTarget(plan)
+    let found = limiter.check(request, body, target, performance.now())
+    // What has ended a moment ago may have used less than was estimated: its client may ask again at once.
+    if (found.refusal !== null && limiter.hasUnsettled) {
+      this.settle()
+      found = limiter.check(request, body, target, performance.now())
+    }
+    const { ticket, observed, refusal } = found
     exchange.setTicket(ticket, observed)
     if (refusal === null) return null
     exchange.setLimitRule(refusal.rule.name)

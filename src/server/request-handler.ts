@@ -87,7 +87,7 @@ export class RequestHandler implements MetricsSource {
       this.limits.release(summary.request.ticket)
       this.recorder.add(summary)
     }
-    this.limits = new LimitGate(parts.limiter)
+    this.limits = new LimitGate(parts.limiter, () => this.recorder.flush())
     const { context, admission, addresses } = this
     this.local = new LocalAnswers(this, admission)
     this.refusals = new Refusals(parts.config, addresses, context.bounds, parts.log, record)
