@@ -10,6 +10,8 @@ import { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import { LimitAlerts } from '../limits/alerts.js'
 import { Limiter } from '../limits/limiter.js'
 import { MemoryLimitStore } from '../limits/memory-store.js'
+import type { SnapshotWriter } from '../limits/snapshot.js'
+import { WatchedStore } from '../limits/watched-store.js'
 import { createAccountLogger, createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
@@ -28,6 +30,7 @@ import { createCredentialLogger } from './credential-log.js'
 import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
+import { createSnapshot } from './limit-snapshot.js'
 import { readNextConfig } from './next-config.js'
 import { watchPriceFile } from './price-watch.js'
 
@@ -99,7 +102,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
   const stored = new StoredObjects(config.stored, storedPath, log, () => handler.bounds.hit('storedObjects'))
   const alerts = new LimitAlerts(config.limitRules.alerts, log, { hit: (bound) => handler.bounds.hit(bound) })
-  const limiter = createLimiter(options, ownKeyring, alerts)
+  const store = new WatchedStore(new MemoryLimitStore())
+  const limiter = createLimiter(options, store, ownKeyring, alerts)
   metrics?.followLimits(() => limiter.readFigures())
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
@@ -117,6 +121,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     router,
     ledger,
     limiter,
+    snapshot: createSnapshot(options, store, ledger, () => false),
     stored,
     metrics,
     slowness,
@@ -133,11 +138,12 @@ function createAccountRules({ timeouts }: Config, log: Log): AccountRules {
 
 function createLimiter(
   { config, log, prices }: AppOptions,
+  store: WatchedStore,
   keyring: Keyring | null,
   alerts: LimitAlerts,
 ): Limiter {
   return new Limiter(config.limitRules, {
-    store: new MemoryLimitStore(),
+    store,
     prices,
     log,
     alerts,
@@ -174,6 +180,7 @@ interface AppParts {
   readonly router: Router<Upstream>
   readonly ledger: Bookkeeper | null
   readonly limiter: Limiter
+  readonly snapshot: SnapshotWriter | null
   readonly stored: StoredObjects
   readonly metrics: Metrics | null
   readonly slowness: SlownessWatch
@@ -190,6 +197,7 @@ export class App {
   private readonly log: Log
   private readonly ledger: Bookkeeper | null
   private readonly limiter: Limiter
+  private readonly snapshot: SnapshotWriter | null
   private readonly stored: StoredObjects
   private readonly metrics: Metrics | null
   private readonly slowness: SlownessWatch
@@ -213,6 +221,7 @@ export class App {
     this.log = options.log
     this.ledger = parts.ledger
     this.limiter = parts.limiter
+    this.snapshot = parts.snapshot
     this.stored = parts.stored
     this.metrics = parts.metrics
     this.slowness = parts.slowness
@@ -253,6 +262,7 @@ export class App {
     if (this.options.prices !== null)
       this.priceWatch = watchPriceFile(this.options.prices, this.current, this.log, this.options.configPollMs)
     await this.ledger?.begin()
+    this.snapshot?.start()
     return { port, metricsPort }
   }
 
@@ -354,6 +364,7 @@ export class App {
     const lost = this.ledger?.endNow() ?? 0
     this.stored.flushNow()
     this.limiter.endNow()
+    this.snapshot?.endNow()
     return lost
   }
 
@@ -382,6 +393,7 @@ export class App {
     await Promise.all([...this.router.upstreams, ...this.retiring].map((upstream) => upstream.destroy()))
     this.keyring?.close()
     const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close(), this.limiter.close()])
+    await this.snapshot?.close()
     return lost
   }
 }

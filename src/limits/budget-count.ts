@@ -6,7 +6,7 @@ import type { BudgetPeriod } from './period.js'
 const KEPT_MS = 6 * 3_600_000
 
 /** Periods of the future that are kept: the clock was ahead, and may come to them again. */
-const MAX_AHEAD = 4
+const MAX_AHEAD = 8
 
 /** What was spent and what is held in one period. */
 export class BudgetCount {

@@ -110,11 +110,9 @@ export class Limiter implements SummarySink {
     return this.matcher.claimsOf(subject, keyRules)
   }
 
-  /** The rules that depend on the model, and hold for a request whichever model it names. */
+  /** See `LimitMatcher.modelRulesOf`. */
   modelRulesOf(request: LimitedRequest): readonly CompiledRule[] {
-    const keyRules = request.key?.limits ?? null
-    if (!this.matcher.mayMatch(keyRules)) return NO_MODEL_RULES
-    return this.matcher.modelRulesOf(describeRequest(request), keyRules)
+    return this.matcher.modelRulesOf(request)
   }
 
   /** The state of each amount of each counter that is there. */
@@ -284,8 +282,6 @@ export class Limiter implements SummarySink {
     return { tokens, nano: Number(this.unpriced.assume(sent ?? request.model, prompt, completion)) }
   }
 }
-
-const NO_MODEL_RULES: readonly CompiledRule[] = []
 
 function limitsMoney({ budgets }: LimitRule): boolean {
   for (const { unit } of budgets) if (unit === 'usd') return true

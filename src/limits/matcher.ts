@@ -1,7 +1,7 @@
 import type { LimitRule } from '../config/limit-rules.js'
 import { LimitClaim } from '../exchange/limit-ticket.js'
 import { compileGlob, compileGlobs, isAllowed, matchesAny } from '../routing/glob.js'
-import type { LimitSubject } from './subject.js'
+import { describeRequest, type LimitedRequest, type LimitSubject } from './subject.js'
 
 /** Owner of counters that are one for each key, user, team or env, of a request without a key. */
 const NOBODY = '-'
@@ -137,9 +137,11 @@ export class LimitMatcher {
     return claims
   }
 
-  /** The rules that depend on the model, and hold for some models at the place that the request asks for. */
-  modelRulesOf(subject: LimitSubject, keyRules: readonly LimitRule[] | null): readonly CompiledRule[] {
+  /** The rules that depend on the model, and hold for a request if it names some model. */
+  modelRulesOf(request: LimitedRequest): readonly CompiledRule[] {
+    const keyRules = request.key?.limits ?? null
     if (!this.mayMatch(keyRules)) return NO_RULES
+    const subject = describeRequest(request)
     const { byModel } = this.find(subject, keyRules)
     return byModel.length === 0 ? byModel : byModel.filter((compiled) => compiled.matchesPlace(subject))
   }

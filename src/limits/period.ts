@@ -137,11 +137,7 @@ function nameDays(kind: 'day' | 'week' | 'month', first: number): string {
   return `${year}-W${String(week).padStart(2, '0')}`
 }
 
-/** The first moment of a day; if clocks skip its midnight, the moment at which they do. */
+/** The first midnight of a day, or the moment at which clocks skip it. */
 function startOfDay(zone: Zone, day: number): number {
-  const local = day * DAY_MS
-  const moment = zone.findMoment(local)
-  if (moment + zone.offsetAt(moment) === local) return moment
-  // By the offset of before, midnight is within what is skipped: `moment` has the new offset, and may be too late.
-  return findChange(zone, moment - DAY_MS, moment)
+  return zone.findMoment(day * DAY_MS)
 }

@@ -4,7 +4,9 @@ import type { Exchange } from '../exchange/exchange.js'
 import type { LimitTicket } from '../exchange/limit-ticket.js'
 import { isExempt } from '../limits/exempt.js'
 import type { Limiter, PricedTarget } from '../limits/limiter.js'
+import type { LimitedRequest } from '../limits/subject.js'
 import type { RequestBody } from '../relay/request-body.js'
+import { findAccess, type ModelAccess } from './model-access.js'
 import type { ProxyPlan } from './plan.js'
 
 /** Why a request is refused that was planned. */
@@ -49,6 +51,11 @@ export class LimitGate {
     if (refusal === null) return null
     exchange.setLimitRule(refusal.rule.name)
     return { code: refusal.code, details: refusal }
+  }
+
+  /** Which models a request may use. */
+  findAccess(request: LimitedRequest): ModelAccess {
+    return findAccess(request, this.limiter)
   }
 
   /** The relay refuses the request after all: it costs nothing. */

@@ -23,8 +23,8 @@ import { ThoughtStore } from '../translate/thinking/thought-store.js'
 import { ModelList } from '../upstream/model-list.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { AttemptSender } from './attempt-sender.js'
-import { dependsOnModel } from './key-models.js'
 import type { Refused } from './limit-gate.js'
+import { findAccess, type ModelAccess, type ModelRuleSource } from './model-access.js'
 import {
   type Plan,
   type PlanBody,
@@ -54,6 +54,7 @@ export class RequestDispatcher {
   private readonly onHeld: () => void
   private readonly log: Pick<Log, 'warn'>
   private readonly stored: KnownObjects
+  private readonly limits: ModelRuleSource | null
   /** What was learned of the models at the targets; kept when the config changes. */
   private readonly learned: LearnedTraits
   private thoughts: ThoughtStore
@@ -67,6 +68,7 @@ export class RequestDispatcher {
     context: RelayContext,
     log: Pick<Log, 'warn'>,
     stored: KnownObjects,
+    limits: ModelRuleSource | null,
   ) {
     this.config = config
     this.router = router
@@ -74,6 +76,7 @@ export class RequestDispatcher {
     this.onHeld = () => context.bounds.hit('heldMs')
     this.log = log
     this.stored = stored
+    this.limits = limits
     this.learned = new LearnedTraits()
     this.thoughts = this.createThoughts(config)
     this.traits = new TargetTraits(config.modelRules, this.learned)
@@ -107,6 +110,7 @@ export class RequestDispatcher {
       router,
       models,
       traits,
+      findAccess: (request) => findAccess(request, this.limits),
       answerKeyCheck: config.cursor.answerKeyCheck,
       showThinking: config.cursor.thinking,
       openThoughts: (request, body) => this.thoughts.open(ownerOf(request), body),
@@ -148,7 +152,13 @@ export class RequestDispatcher {
 
   /** Whether a rule depends on the model of a request. */
   dependsOnModel(request: PlanRequest): boolean {
-    return dependsOnModel(request, this.router)
+    const { path, team } = request
+    return this.findAccess(request).dependsOnModel || this.router.dependsOnModel(path, team)
+  }
+
+  /** Which models a request may use. */
+  findAccess(request: PlanRequest): ModelAccess {
+    return findAccess(request, this.limits)
   }
 
   /**
@@ -159,7 +169,7 @@ export class RequestDispatcher {
     let key: string | null = null
     if (this.cache !== null && body !== null) {
       exchange.enter('cache')
-      const served = this.cache.answer(exchange, destinationOf(exchange, route), body)
+      const served = this.cache.answer(exchange, destinationOf(exchange, route, usable), body)
       if (served === 'answered') return null
       key = served?.key ?? null
     }
@@ -299,8 +309,16 @@ function isFull({ targets }: Route<Upstream>): boolean {
   return true
 }
 
-/** Responses are alike only if they are of the same targets, for the same model and reader, and in the same API. */
-function destinationOf({ request, body }: Exchange, { id }: Route<Upstream>): string {
+/**
+ * Responses are alike only if they are of the same targets, for the same model and reader, and in the same API.
+ * @param usable indexes of the targets that can be sent the request; null for all
+ */
+function destinationOf(
+  { request, body }: Exchange,
+  route: Route<Upstream>,
+  usable: readonly number[] | null,
+): string {
+  const id = usable === null ? route.id : `${usable.join(',')} of ${route.id}`
   const { deployment, isCursor } = request
   const api = body?.conversation?.api ?? null
   if (api === null && deployment === null) return id

@@ -80,7 +80,14 @@ export class RequestHandler implements MetricsSource {
     const budget = new ByteBudget(parts.config.limits.bufferedBytes)
     this.context = new RelayContext(new BoundCounters(), budget)
     const stored = new StoredLookup(parts.stored, this.recorder, this.inFlight)
-    this.dispatcher = new RequestDispatcher(parts.config, parts.router, this.context, parts.log, stored)
+    this.dispatcher = new RequestDispatcher(
+      parts.config,
+      parts.router,
+      this.context,
+      parts.log,
+      stored,
+      parts.limiter,
+    )
     this.addresses = new ClientAddresses(parts.config.trustedProxies)
     this.admission = new Admission(parts.config, parts.keyring, this.context.bounds, this.addresses)
     const record = (summary: RequestSummary): void => {
@@ -91,13 +98,22 @@ export class RequestHandler implements MetricsSource {
     const { context, admission, addresses } = this
     this.local = new LocalAnswers(this, admission)
     this.refusals = new Refusals(parts.config, addresses, context.bounds, parts.log, record)
-    this.sockets = new SocketDispatcher(parts.config, parts.router, context, admission, record, stored)
+    this.sockets = new SocketDispatcher(
+      parts.config,
+      parts.router,
+      context,
+      admission,
+      record,
+      stored,
+      this.limits,
+    )
     this.hasFiles = true
     this.readiness = new Readiness()
     this.bodyEvents = {
       onReady: (exchange, body) => this.continue(exchange, body),
       onReference: (exchange, body) => this.dispatcher.locate(exchange, body) !== null,
       onDoubt: ({ request }) => this.dispatcher.dependsOnModel(request),
+      onOthers: ({ request }) => this.dispatcher.findAccess(request).dependsOnModel,
       onRefused: (exchange, reason) => this.refuseBody(exchange, reason),
     }
     const { limits, timeouts } = parts.config
@@ -278,6 +294,7 @@ export class RequestHandler implements MetricsSource {
     switch (plan.kind) {
       case 'refuse':
         if (exchange.request.isCursor) exchange.setBodyApi(plan.bodyApi)
+        if (plan.field?.rule !== undefined) exchange.setLimitRule(plan.field.rule)
         this.refuse(exchange, plan.code, plan.field ?? NO_DETAILS)
         return
       case 'local':

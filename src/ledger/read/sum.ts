@@ -133,6 +133,13 @@ export class Sum {
   }
 }
 
+/** What a row says was used: tokens of prompts and answers, and nano-dollars, known or assumed. */
+export function readRowUse(row: SumRow, from: number): { readonly tokens: Whole; readonly nano: Whole } {
+  const read = (at: number): Whole | null => parseWhole(row[from + at] as number | string | null)
+  const add = (one: number, other: number): Whole => addWhole(addWhole(0, read(one)), read(other)) ?? 0
+  return { tokens: add(2, 4), nano: add(7, 8) }
+}
+
 /** Rounds to the three decimals of the ledger. */
 function round(value: number | null): number | null {
   return value === null ? null : Math.round(value * 1_000) / 1_000
