@@ -58,17 +58,21 @@ export class MemoryLimitStore implements LimitStore {
     }
     ticket.takePlaces()
     ticket.takeHolds()
-    if (claims.length > 0) this.queue.append(ticket)
+    if (ticket.isHolding) this.queue.append(ticket)
     return { ticket, observed: observed ?? NO_EXCESSES }
   }
 
   renew(ticket: LimitTicket, now: number): void {
     if (!(ticket instanceof MemoryTicket)) return
-    const wasHolding = ticket.isHolding
+    if (ticket.isReleased && !ticket.mayHold) return
+    if (ticket.isHolding) this.queue.remove(ticket)
+    else {
+      this.findAgain(ticket)
+      ticket.findHolds()
+    }
     if (!ticket.isReleased) ticket.takePlaces()
     if (ticket.mayHold) ticket.takeHolds()
     if (!ticket.isHolding) return
-    if (wasHolding) this.queue.remove(ticket)
     ticket.heldUntil = now + LEASE_MS
     this.queue.append(ticket)
   }
@@ -91,6 +95,7 @@ export class MemoryLimitStore implements LimitStore {
     if (ticket instanceof MemoryTicket) {
       if (ticket.isSettled) return NO_CROSSINGS
       ticket.isSettled = true
+      if (!ticket.isHolding) this.findAgain(ticket)
       this.letGo(ticket)
       ticket.correctTokens(use.tokens, now)
     }
@@ -117,6 +122,7 @@ export class MemoryLimitStore implements LimitStore {
 
   cancel(ticket: LimitTicket, now: number): void {
     if (!(ticket instanceof MemoryTicket) || ticket.isSettled) return
+    if (!ticket.isHolding) this.findAgain(ticket)
     this.letGo(ticket)
     ticket.giveRatesBack(now)
   }
@@ -173,7 +179,14 @@ export class MemoryLimitStore implements LimitStore {
   }
 
   private lookUp(claim: LimitClaim): Counter {
-    const { rule, owner } = claim
+    const counter = this.findCounter(claim)
+    if (counter.rule !== claim.rule) counter.adopt(claim.rule)
+    claim.counter = counter
+    return counter
+  }
+
+  /** Finds the counter, or makes one. Its rule may have other amounts than that of the claim. */
+  private findCounter({ rule, owner }: LimitClaim): Counter {
     let owners = this.counters.get(rule.id)
     if (owners === undefined) {
       owners = new Map()
@@ -183,9 +196,15 @@ export class MemoryLimitStore implements LimitStore {
     if (counter === undefined) {
       counter = new Counter(rule, owner)
       owners.set(owner, counter)
-    } else if (counter.rule !== rule) counter.adopt(rule)
-    claim.counter = counter
+    }
     return counter
+  }
+
+  /** Finds the counters of a request again: they may have been forgotten since what it held has lapsed. */
+  private findAgain(ticket: MemoryTicket): void {
+    for (let i = 0; i < ticket.claims.length; i++)
+      if (ticket.counters[i]?.rule === null)
+        ticket.counters[i] = this.findCounter(ticket.claims[i] as LimitClaim)
   }
 
   private count(
@@ -195,7 +214,7 @@ export class MemoryLimitStore implements LimitStore {
     isCounted: boolean,
     now: number,
   ): void {
-    const { requests, tokens, budgets } = rule
+    const { requests, tokens } = rule
     ticket.counters.push(counter)
     let [requestsAfter, tokensAfter, tokensCounted] = [Number.NaN, Number.NaN, 0]
     if (isCounted && requests !== null && counter.requests !== null)
@@ -207,7 +226,7 @@ export class MemoryLimitStore implements LimitStore {
     ticket.requestsAfter.push(requestsAfter)
     ticket.tokensAfter.push(tokensAfter)
     ticket.tokensCounted.push(tokensCounted)
-    for (let i = 0; i < budgets.length; i++) ticket.holds.push(counter.countAt(rule, i, ticket.at))
+    counter.listCounts(ticket.at, ticket.holds)
     if (!rule.observe) noteLeft(ticket, rule, counter, now)
   }
 

@@ -41,7 +41,7 @@ export class MemoryTicket extends LimitTicket {
   }
 
   takePlaces(): void {
-    if (this.hasPlaces) return
+    if (this.hasPlaces || this.counters.length === 0) return
     this.hasPlaces = true
     for (const counter of this.counters) counter.inFlight += 1
   }
@@ -52,8 +52,14 @@ export class MemoryTicket extends LimitTicket {
     for (const counter of this.counters) counter.inFlight -= 1
   }
 
+  /** Finds the counts of its period again: they may have been dropped since its holds have lapsed. */
+  findHolds(): void {
+    this.holds.length = 0
+    for (const counter of this.counters) counter.listCounts(this.at, this.holds)
+  }
+
   takeHolds(): void {
-    if (this.hasHolds) return
+    if (this.hasHolds || this.holds.length === 0) return
     this.hasHolds = true
     for (const count of this.holds) count.hold(this.tokens, this.nano)
   }
