@@ -7,8 +7,7 @@ import type { ListenAddress } from '../config/listen.js'
 import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
-import { LimitAlerts } from '../limits/alerts.js'
-import { Limiter } from '../limits/limiter.js'
+import type { Limiter } from '../limits/limiter.js'
 import { MemoryLimitStore } from '../limits/memory-store.js'
 import type { SnapshotWriter } from '../limits/snapshot.js'
 import { WatchedStore } from '../limits/watched-store.js'
@@ -26,6 +25,7 @@ import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
 import { AuthorityWatch } from './authority-watch.js'
+import { createLimiter } from './create-limiter.js'
 import { createCredentialLogger } from './credential-log.js'
 import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
@@ -79,6 +79,10 @@ export class ListenError extends Error {
  */
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, prices } = options
+  // Loaded only where it is used: it makes every start slower. Nothing may wait between the opening of the key file,
+  // which is looked at from then on, and the handler, which a look needs.
+  const metrics =
+    config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const ownKeyReload = { isRunning: false }
   const endRequests = (): void => endKeyless(handler.inFlight, config.keys.cutStreams, handler.draining)
   const onKeysRead = (keys: number): void => {
@@ -94,16 +98,14 @@ export async function createApp(options: AppOptions): Promise<App> {
   const accounts = createAccountRules(config, log)
   const router = new Router(config, upstreams, createTargetStateLogger(log), null, accounts)
   const ledger = options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices)
-  // Loaded only where it is used: it makes every start slower.
-  const metrics =
-    config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const keyring = options.keyring ?? ownKeyring
   const slowness = new SlownessWatch(log, config.log.slowMs)
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
   const stored = new StoredObjects(config.stored, storedPath, log, () => handler.bounds.hit('storedObjects'))
-  const alerts = new LimitAlerts(config.limitRules.alerts, log, { hit: (bound) => handler.bounds.hit(bound) })
   const store = new WatchedStore(new MemoryLimitStore())
-  const limiter = createLimiter(options, store, ownKeyring, alerts)
+  const limiter = createLimiter(options, store, ownKeyring, ledger, {
+    hit: (bound) => handler.bounds.hit(bound),
+  })
   metrics?.followLimits(() => limiter.readFigures())
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
@@ -121,7 +123,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     router,
     ledger,
     limiter,
-    snapshot: createSnapshot(options, store, ledger, () => false),
+    snapshot: createSnapshot(options, store, ledger, () => limiter.isRestored),
     stored,
     metrics,
     slowness,
@@ -134,21 +136,6 @@ export async function createApp(options: AppOptions): Promise<App> {
 function createAccountRules({ timeouts }: Config, log: Log): AccountRules {
   const cooldowns = { credential: timeouts.refusedKeyMs, quota: timeouts.spentQuotaMs }
   return { cooldowns, ...createAccountLogger(log) }
-}
-
-function createLimiter(
-  { config, log, prices }: AppOptions,
-  store: WatchedStore,
-  keyring: Keyring | null,
-  alerts: LimitAlerts,
-): Limiter {
-  return new Limiter(config.limitRules, {
-    store,
-    prices,
-    log,
-    alerts,
-    listKeyRules: () => keyring?.list().flatMap(({ limits }) => (limits === null ? [] : [limits])) ?? [],
-  })
 }
 
 /** @param onPoll called twice a second: keys may expire in the meantime */
@@ -252,6 +239,7 @@ export class App {
   async listen(): Promise<Ports> {
     const { listen, metrics, file } = this.current
     for (const upstream of this.router.upstreams) void upstream.start()
+    this.limiter.begin()
     const { port } = await this.listener.listen().catch((error: unknown) => {
       throw new ListenError(listen, 'listen', error)
     })

@@ -1,10 +1,13 @@
+import type { KeyRecord } from '../access/keyring.js'
 import type { LimitRule, LimitRulesConfig } from '../config/limit-rules.js'
 import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import { chargeOf } from '../ledger/charge.js'
 import type { Prices } from '../ledger/prices.js'
+import type { Entry } from '../ledger/read/entry.js'
 import { isRecorded } from '../ledger/record.js'
+import type { RecordCounter } from '../ledger/write/bookkeeper.js'
 import type { Usage } from '../metering/usage.js'
 import type { LimitFigures } from '../observe/limit-metrics.js'
 import type { Log } from '../observe/log.js'
@@ -15,8 +18,9 @@ import { type CompiledRule, LimitMatcher } from './matcher.js'
 import { RecentOutputs } from './recent-outputs.js'
 import { describeRefusal, describeUnpriced, type LimitRefusal } from './refusal.js'
 import { RefusalTally } from './refusal-tally.js'
-import type { LimitEstimate, LimitState, LimitStore, LimitUse } from './store.js'
-import { describeRequest, describeSummary, type LimitedRequest } from './subject.js'
+import { LimitRestorer, type RestorerParts } from './restore.js'
+import type { LimitCrossing, LimitEstimate, LimitState, LimitStore, LimitUse } from './store.js'
+import { describeEntry, describeRequest, describeSummary, type LimitedRequest } from './subject.js'
 import { UnpricedModels } from './unpriced.js'
 
 /** Milliseconds between two sweeps of counters, and after which what was found for keys is looked for again. */
@@ -49,9 +53,11 @@ export interface LimiterParts {
   readonly store: LimitStore
   /** Null if costs are switched off. */
   readonly prices: Prices | null
-  readonly log: Pick<Log, 'info' | 'warn'>
-  /** The rules of all keys, whose counters are not to be forgotten. */
-  readonly listKeyRules: () => Iterable<readonly LimitRule[]>
+  readonly log: Pick<Log, 'warn' | 'info'>
+  /** The rules of all keys, a list for each key that has some; null: each key brings its own along. */
+  readonly listKeyRules: () => Iterable<readonly LimitRule[]> | null
+  /** From which budgets are restored; null: there is none. */
+  readonly ledger: RestorerParts['ledger'] | null
   readonly alerts: LimitAlerts
 }
 
@@ -59,7 +65,7 @@ export interface LimiterParts {
  * Checks requests against the rules of the config and of their keys, and counts what they have used. It is one of the
  * sinks: it sees a summary before the ledger makes a record of it, so that both have the same amounts.
  */
-export class Limiter implements SummarySink {
+export class Limiter implements SummarySink, RecordCounter {
   readonly store: LimitStore
   private readonly prices: Prices | null
   private readonly listKeyRules: LimiterParts['listKeyRules']
@@ -70,13 +76,17 @@ export class Limiter implements SummarySink {
   private readonly outputs: RecentOutputs
   /** Requests that are over, and whose summary has not come. */
   private readonly unsettled: Set<LimitTicket>
+  private readonly restorer: LimitRestorer | null
   private rules: readonly LimitRule[]
+  /** Rules of keys as they are now, by the ids of the keys; null: each key brings its own along. */
+  private keyRules: ReadonlyMap<string, readonly LimitRule[]> | null
   private matcher: LimitMatcher
+  private hasBegun: boolean
   /** `performance.now()` */
   private sweptAt: number
   private forgottenAt: number
 
-  constructor(config: LimitRulesConfig, { store, prices, log, listKeyRules, alerts }: LimiterParts) {
+  constructor(config: LimitRulesConfig, { store, prices, log, listKeyRules, ledger, alerts }: LimiterParts) {
     this.store = store
     this.prices = prices
     this.listKeyRules = listKeyRules
@@ -86,8 +96,12 @@ export class Limiter implements SummarySink {
     this.unpriced = new UnpricedModels(config.unpriced, prices, log)
     this.outputs = new RecentOutputs()
     this.unsettled = new Set()
+    const onCrossed = (crossings: readonly LimitCrossing[]): void => void alerts.report(crossings)
+    this.restorer = ledger === null ? null : new LimitRestorer({ store, ledger, log, onCrossed })
     this.rules = config.rules
     this.matcher = new LimitMatcher(config.rules)
+    this.keyRules = this.readKeyRules()
+    this.hasBegun = false
     this.sweptAt = performance.now()
     this.forgottenAt = this.sweptAt
   }
@@ -98,11 +112,25 @@ export class Limiter implements SummarySink {
     this.matcher = new LimitMatcher(config.rules)
     this.unpriced.follow(config.unpriced)
     this.alerts.reconfigure(config.alerts)
+    this.followRules()
   }
 
   /** The key file was read again. */
   forgetKeys(): void {
     this.matcher.forgetKeys()
+    this.keyRules = this.readKeyRules()
+    this.followRules()
+  }
+
+  /** Restores what was used so far. Called before the first request. */
+  begin(): void {
+    this.hasBegun = true
+    this.followRules()
+  }
+
+  /** Whether the budgets have all that the ledger says. */
+  get isRestored(): boolean {
+    return this.restorer?.isRestored !== false
   }
 
   /** The counters that a request or a record counts on. @param keyRules of its key */
@@ -179,7 +207,7 @@ export class Limiter implements SummarySink {
   record(summary: RequestSummary): void {
     const { request } = summary
     const ticket = request.ticket === null || request.ticket.isSettled ? null : request.ticket
-    const keyRules = request.key?.limits ?? null
+    const keyRules = this.rulesOf(request.key)
     if (ticket !== null) this.unsettled.delete(ticket)
     if (ticket === null && (!this.matcher.mayMatch(keyRules) || !isRecorded(summary))) return
     const { usage, source } = summary.usage
@@ -192,15 +220,37 @@ export class Limiter implements SummarySink {
     this.settle(summary, ticket, claims, { tokens, nano })
   }
 
+  /** Says what a request that is open is assumed to cost, for its record if the relay is killed. */
+  assume(summary: RequestSummary): void {
+    const keyRules = this.rulesOf(summary.request.key)
+    if (!this.matcher.mayMatch(keyRules)) return
+    const claims = this.matcher.claimsOf(describeSummary(summary), keyRules)
+    const { usage } = summary.usage
+    const tokens = (usage?.prompt ?? 0) + (usage?.completion ?? 0)
+    if (claims.some(({ rule }) => limitsMoney(rule))) this.priceOf(summary, usage, tokens)
+  }
+
+  /** Counts what a request has used whose relay was killed. */
+  countRecovered(entry: Entry): void {
+    if (entry.at === null) return
+    const keyRules = entry.key === null ? null : (this.keyRules?.get(entry.key) ?? null)
+    const claims = this.matcher.claimsOf(describeEntry(entry), keyRules)
+    if (claims.length === 0) return
+    const tokens = (entry.promptTokens ?? 0) + (entry.completionTokens ?? 0)
+    const use: LimitUse = { tokens, nano: entry.cost ?? entry.assumed ?? 0 }
+    const crossings = this.store.settle(null, claims, use, performance.now(), entry.at)
+    const reported = this.restorer?.defer(crossings) ?? crossings
+    if (reported.length > 0) this.alerts.report(reported)
+  }
+
   /** @param now `performance.now()` */
   tick(now: number): void {
     this.alerts.tick(now)
     this.tally.tick(now)
     if (now - this.sweptAt < SWEEP_MS) return
     this.sweptAt = now
-    const ids = new Set(this.rules.map(({ id }) => id))
-    for (const rules of this.listKeyRules()) for (const { id } of rules) ids.add(id)
-    this.store.sweep(ids, now, Date.now())
+    if (this.keyRules !== null)
+      this.store.sweep(new Set([...this.listRules()].map(({ id }) => id)), now, Date.now())
     if (now - this.forgottenAt < FORGET_MS) return
     this.forgottenAt = now
     this.matcher.forgetKeys()
@@ -217,6 +267,7 @@ export class Limiter implements SummarySink {
   /** Sends what waits for the webhook of alerts. */
   close(): Promise<void> {
     this.tally.flush(performance.now())
+    this.restorer?.close()
     return this.alerts.close()
   }
 
@@ -240,7 +291,31 @@ export class Limiter implements SummarySink {
     if (ticket === null && use.tokens === 0 && !use.nano) return
     const { receivedAt } = summary.request
     const crossings = this.store.settle(ticket, claims, use, performance.now(), receivedAt)
-    if (crossings.length > 0) summary.reachedLimits = this.alerts.report(crossings)
+    const reported = this.restorer?.defer(crossings) ?? crossings
+    if (reported.length > 0) summary.reachedLimits = this.alerts.report(reported)
+  }
+
+  /** The rules that a key has now: what it has used is counted by them, whichever it had when the request came. */
+  private rulesOf(key: KeyRecord | null): readonly LimitRule[] | null {
+    if (key === null) return null
+    return this.keyRules === null ? key.limits : (this.keyRules.get(key.id) ?? null)
+  }
+
+  private readKeyRules(): ReadonlyMap<string, readonly LimitRule[]> | null {
+    const lists = this.listKeyRules()
+    if (lists === null) return null
+    const byKey = new Map<string, readonly LimitRule[]>()
+    for (const rules of lists) byKey.set(rules[0]?.match.key?.[0] ?? '', rules)
+    return byKey
+  }
+
+  private *listRules(): Generator<LimitRule> {
+    yield* this.rules
+    for (const rules of this.keyRules?.values() ?? []) yield* rules
+  }
+
+  private followRules(): void {
+    if (this.hasBegun) this.restorer?.follow(this.listRules())
   }
 
   /** What a request costs where a rule limits money: an amount that is not known is assumed. */

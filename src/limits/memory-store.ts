@@ -1,4 +1,4 @@
-import type { LimitRule } from '../config/limit-rules.js'
+import type { Budget, LimitRule } from '../config/limit-rules.js'
 import { LimitClaim, type LimitTicket } from '../exchange/limit-ticket.js'
 import { addWhole } from '../ledger/read/whole.js'
 import { Counter } from './counter.js'
@@ -13,6 +13,7 @@ import type {
   LimitStore,
   LimitUse,
   LimitVerdict,
+  RestoredUse,
 } from './store.js'
 
 /** What a request holds lapses after that time, unless it is renewed. */
@@ -127,15 +128,20 @@ export class MemoryLimitStore implements LimitStore {
     ticket.giveRatesBack(now)
   }
 
-  restore(claim: LimitClaim, use: LimitUse, at: number): void {
+  restore(claim: LimitClaim, use: RestoredUse, at: number, budgets = claim.rule.budgets): void {
     const { rule } = claim
     const counter = this.bind(claim)
     for (let i = 0; i < rule.budgets.length; i++) {
-      const added = rule.budgets[i]?.unit === 'usd' ? use.nano : use.tokens
-      if (!(added > 0)) continue
+      const budget = rule.budgets[i] as LimitRule['budgets'][number]
+      const added = budget.unit === 'usd' ? use.nano : use.tokens
+      if (!(added > 0) || !budgets.includes(budget)) continue
       const count = counter.countAt(rule, i, at)
       count.spent = addWhole(count.spent, added) ?? 0
     }
+  }
+
+  forget({ id }: LimitRule, { unit, period }: Budget): void {
+    for (const counter of this.counters.get(id)?.values() ?? []) counter.forget(unit, period)
   }
 
   sweep(rules: ReadonlySet<string>, now: number, at: number): void {

@@ -18,7 +18,7 @@ export function findMismatch({ match }: LimitRule, subject: LimitSubject): Misma
   for (const part of PARTS) {
     const patterns = match[part]
     if (patterns === null || fits(part, patterns, subject)) continue
-    return { part, patterns, value: valueOf(part, subject) }
+    return { part, patterns, value: textOf(part, subject) }
   }
   return null
 }
@@ -28,12 +28,12 @@ function fits(part: keyof LimitMatch, patterns: readonly string[], subject: Limi
     const tags = subject.tags?.split(',') ?? []
     return tags.some((tag) => isAllowed(compileGlobs(patterns), tag))
   }
-  if (part !== 'user') return isAllowed(compileGlobs(patterns), valueOf(part, subject))
+  if (part !== 'user') return isAllowed(compileGlobs(patterns), textOf(part, subject))
   const { team, user } = subject
   const full = user === null ? null : `${team}/${user}`
   return patterns.some((pattern) => isAllowed(compileGlobs([pattern]), pattern.includes('/') ? full : user))
 }
 
-function valueOf(part: keyof LimitMatch, { route, tags, ...subject }: LimitSubject): string | null {
+function textOf(part: keyof LimitMatch, { route, tags, ...subject }: LimitSubject): string | null {
   return part === 'path' ? route : part === 'tag' ? tags : subject[part]
 }

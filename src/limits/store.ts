@@ -42,6 +42,13 @@ export interface LimitUse {
   readonly nano: Whole
 }
 
+/** What records of the ledger say was used. */
+export interface RestoredUse {
+  readonly tokens: Whole
+  /** Nano-dollars, whether from a price or assumed. */
+  readonly nano: Whole
+}
+
 /** The sum of a budget has grown. */
 export interface LimitCrossing {
   readonly rule: LimitRule
@@ -108,8 +115,11 @@ export interface LimitStore {
   /**
    * Adds what a record of the ledger says was used to each budget of the claim's rule. Nothing is crossed by it.
    * @param at of the record
+   * @param budgets only those of the rule that are in this list
    */
-  restore(claim: LimitClaim, use: LimitUse, at: number): void
+  restore(claim: LimitClaim, use: RestoredUse, at: number, budgets?: readonly Budget[]): void
+  /** Forgets what was spent of a budget, of all owners: it is to be restored. What requests hold of it stays. */
+  forget(rule: LimitRule, budget: Budget): void
   /**
    * Forgets what is not used any more: counters of other rules, periods that are over, rates that are whole. Each call
    * visits some thousands of counters, and the next one goes on from there.

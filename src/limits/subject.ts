@@ -2,6 +2,7 @@ import { redactText } from '../exchange/log-text.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import { formatPath } from '../exchange/shown-path.js'
 import type { RequestSummary } from '../exchange/summary.js'
+import type { Entry } from '../ledger/read/entry.js'
 
 /** What rules are matched against: of a request, or of its record in the ledger, with the same result. */
 export interface LimitSubject {
@@ -34,6 +35,11 @@ export function describeSummary(summary: RequestSummary): LimitSubject {
   return describe(request, request.model, unquote(route, route), request.tags)
 }
 
+/** The same of a record of the ledger. */
+export function describeEntry({ key, env, team, user, model, route, tags }: Entry): LimitSubject {
+  return { key, env, team, user, model, route: route ?? '', tags }
+}
+
 function describe(
   { key }: LimitedRequest,
   model: string | null,
@@ -48,7 +54,7 @@ function describe(
     // The ledger has no other text of it.
     model: model === null ? null : unquote(redactText(model), model),
     route,
-    tags,
+    tags: tags === null ? null : unquote(redactText(tags), tags),
   }
 }
 

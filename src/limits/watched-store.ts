@@ -42,9 +42,14 @@ export class WatchedStore implements LimitStore {
     this.store.cancel(ticket, now)
   }
 
-  restore(claim: LimitClaim, use: LimitUse, at: number): void {
+  restore(...args: Parameters<LimitStore['restore']>): void {
     this.changes++
-    this.store.restore(claim, use, at)
+    this.store.restore(...args)
+  }
+
+  forget(...args: Parameters<LimitStore['forget']>): void {
+    this.changes++
+    this.store.forget(...args)
   }
 
   sweep(rules: ReadonlySet<string>, now: number, at: number): void {

@@ -20,18 +20,13 @@ import type { LedgerState } from '../observe/relay-state.js'
 import { ByteBudget } from '../relay/byte-budget.js'
 import { sendError } from '../relay/local-response.js'
 import { RelayContext } from '../relay/relay-context.js'
-import {
-  BOUND_OF_BODY_REFUSAL,
-  type BodyEvents,
-  type BodyLimits,
-  type BodyRefusal,
-  RequestBody,
-} from '../relay/request-body.js'
+import type { RequestBody } from '../relay/request-body.js'
 import { destroyResponse } from '../relay/reset.js'
 import { UnreadResponse } from '../relay/unread-response.js'
 import type { Router } from '../routing/router.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { Admission } from './admission.js'
+import { BodyIntake } from './body-intake.js'
 import { LimitGate } from './limit-gate.js'
 import { LocalAnswers } from './local-answers.js'
 import { createLastResponse, watchQueuedResponse } from './raw-socket.js'
@@ -68,56 +63,39 @@ export class RequestHandler implements MetricsSource {
   private readonly recorder: Recorder
   private readonly dispatcher: RequestDispatcher
   private readonly sockets: SocketDispatcher
-  private readonly bodyLimits: BodyLimits
-  private readonly bodyEvents: BodyEvents
+  private readonly bodies: BodyIntake
 
   constructor(parts: RequestHandlerParts) {
-    this.config = parts.config
-    this.log = parts.log
+    const { config, router, log, limiter } = parts
+    this.config = config
+    this.log = log
     this.ledger = parts.ledger
-    this.recorder = new Recorder(parts.sinks, Math.min(parts.config.ledger.flushMs, MAX_GATHER_MS))
+    this.recorder = new Recorder(parts.sinks, Math.min(config.ledger.flushMs, MAX_GATHER_MS))
     this.inFlight = new InFlight()
-    const budget = new ByteBudget(parts.config.limits.bufferedBytes)
-    this.context = new RelayContext(new BoundCounters(), budget)
+    const context = new RelayContext(new BoundCounters(), new ByteBudget(config.limits.bufferedBytes))
+    this.context = context
     const stored = new StoredLookup(parts.stored, this.recorder, this.inFlight)
-    this.dispatcher = new RequestDispatcher(
-      parts.config,
-      parts.router,
-      this.context,
-      parts.log,
-      stored,
-      parts.limiter,
-    )
-    this.addresses = new ClientAddresses(parts.config.trustedProxies)
-    this.admission = new Admission(parts.config, parts.keyring, this.context.bounds, this.addresses)
+    this.dispatcher = new RequestDispatcher(config, router, context, log, stored, limiter)
+    this.addresses = new ClientAddresses(config.trustedProxies)
+    const admission = new Admission(config, parts.keyring, context.bounds, this.addresses)
+    this.admission = admission
+    this.limits = new LimitGate(limiter, () => this.recorder.flush())
     const record = (summary: RequestSummary): void => {
       this.limits.release(summary.request.ticket)
       this.recorder.add(summary)
     }
-    this.limits = new LimitGate(parts.limiter, () => this.recorder.flush())
-    const { context, admission, addresses } = this
     this.local = new LocalAnswers(this, admission)
-    this.refusals = new Refusals(parts.config, addresses, context.bounds, parts.log, record)
-    this.sockets = new SocketDispatcher(
-      parts.config,
-      parts.router,
-      context,
-      admission,
-      record,
-      stored,
-      this.limits,
-    )
+    this.refusals = new Refusals(config, this.addresses, context.bounds, log, record)
+    this.sockets = new SocketDispatcher(config, router, context, admission, record, stored, this.limits)
     this.hasFiles = true
     this.readiness = new Readiness()
-    this.bodyEvents = {
-      onReady: (exchange, body) => this.continue(exchange, body),
-      onReference: (exchange, body) => this.dispatcher.locate(exchange, body) !== null,
-      onDoubt: ({ request }) => this.dispatcher.dependsOnModel(request),
-      onOthers: ({ request }) => this.dispatcher.findAccess(request).dependsOnModel,
-      onRefused: (exchange, reason) => this.refuseBody(exchange, reason),
-    }
-    const { limits, timeouts } = parts.config
-    this.bodyLimits = { ...limits, requestMs: timeouts.requestMs }
+    this.bodies = new BodyIntake(
+      config,
+      context,
+      this.dispatcher,
+      (exchange, body) => this.continue(exchange, body),
+      (exchange, reason) => this.refuse(exchange, reason),
+    )
   }
 
   /** @param expects the client waits for 100 Continue before it sends its body */
@@ -238,10 +216,7 @@ export class RequestHandler implements MetricsSource {
       exchange.awaitsContinue = false
       res.writeContinue()
     }
-    const body = new RequestBody(exchange, length, this.bodyEvents, this.bodyLimits, this.context.budget)
-    exchange.body = body
-    exchange.stage = body
-    body.start()
+    this.bodies.start(exchange, length)
   }
 
   private beginUpgrade(exchange: Exchange, socket: Socket, head: Buffer): void {
@@ -274,11 +249,6 @@ export class RequestHandler implements MetricsSource {
     } catch (error) {
       this.crash(exchange, error)
     }
-  }
-
-  private refuseBody(exchange: Exchange, reason: BodyRefusal): void {
-    this.context.bounds.hit(BOUND_OF_BODY_REFUSAL[reason])
-    this.refuse(exchange, reason)
   }
 
   /** Plans the request and carries the plan out. @param body null if it has none @param isLast see `planRequest` */

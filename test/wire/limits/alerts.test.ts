@@ -1,7 +1,7 @@
 import { webcrypto } from 'node:crypto'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { LogLine } from '../../support/relay.js'
+import type { LogLine, TestRelay } from '../../support/relay.js'
 import { withRelay } from '../../support/scene.js'
 import { until } from '../../support/until.js'
 import { type Received, type Script, ScriptedUpstream, whole } from '../../support/upstream.js'
@@ -16,6 +16,14 @@ async function withWebhook(script: Script, act: (webhook: ScriptedUpstream, url:
   } finally {
     await webhook.close()
   }
+}
+
+/** Shares that requests cross before the ledger has been read are reported after it. */
+function restored({ lines }: TestRelay): Promise<void> {
+  return until(
+    () => lines.some(({ msg }) => msg === 'what was used of the budgets was read from the ledger'),
+    'the budgets to be restored',
+  )
 }
 
 const taken: Script = (request) => request.write(whole('204 No Content', ''))
@@ -43,6 +51,7 @@ test('a share of a budget is in the log, in the record of the request that cross
       answers(300, 100),
       async (scene) => {
         const { relay } = scene
+        await restored(relay)
         for (let n = 0; n < 3; n++) await scene.ask(posting(relay, chat()))
         const records = await expectBooks(relay, 3)
         assert.equal(
@@ -95,6 +104,7 @@ test('several shares that one request crosses are one line and one call, with th
       answers(900, 100),
       async (scene) => {
         const { relay } = scene
+        await restored(relay)
         await scene.ask(posting(relay, chat()))
         const [record] = await expectBooks(relay, 1)
         assert.is(record?.limit_reached, 'all tokens month 90%')
@@ -116,6 +126,7 @@ test('requests are answered while the webhook does not answer, and the relay end
         answers(90, 10),
         async (scene) => {
           const { relay } = scene
+          await restored(relay)
           assert.is((await scene.ask(posting(relay, chat()))).status, 200)
           await webhook.request(0)
           for (let n = 0; n < 8; n++) assert.is((await scene.ask(posting(relay, chat()))).status, 200)
@@ -138,6 +149,7 @@ test('a rule that only observes has one line for many refusals, and metrics coun
     answers(10, 5),
     async (scene) => {
       const { relay } = scene
+      await restored(relay)
       for (let n = 0; n < 5; n++) assert.is((await scene.ask(posting(relay, chat()))).status, 200)
       await expectBooks(relay, 5)
       const lines = relay.lines.filter(({ msg }) => String(msg).includes('only observes'))

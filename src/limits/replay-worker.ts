@@ -4,7 +4,7 @@ import type { CounterUse } from './budget-sums.js'
 import { type ReplayProblem, type ReplayTask, replayLedger } from './replay.js'
 
 /** What the thread reports: what was used of some counters, and at last what could not be read. */
-export interface RestoreNews {
+export interface ReplayNews {
   readonly uses: readonly CounterUse[]
   /** Null as long as there is more to come. */
   readonly problems: readonly ReplayProblem[] | null
@@ -19,8 +19,8 @@ const AT_ONCE = 500
 if (parentPort !== null) {
   const port = parentPort
   const { sums, problems } = await replayLedger(workerData as ReplayTask)
-  const send = (uses: readonly CounterUse[], found: RestoreNews['problems']): void =>
-    port.postMessage({ uses, problems: found } satisfies RestoreNews)
+  const send = (uses: readonly CounterUse[], found: ReplayNews['problems']): void =>
+    port.postMessage({ uses, problems: found } satisfies ReplayNews)
   let uses: CounterUse[] = []
   for (const use of sums.list()) {
     if (uses.push(use) < AT_ONCE) continue
