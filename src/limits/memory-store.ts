@@ -19,8 +19,8 @@ import type {
 /** What a request holds lapses after that time, unless it is renewed. */
 export const LEASE_MS = 60_000
 
-/** Counters that one sweep visits: about a millisecond. */
-const SWEPT_AT_ONCE = 5_000
+/** Counters that one sweep visits: less than a millisecond of work. */
+const SWEPT_AT_ONCE = 2_000
 
 const NO_EXCESSES: readonly LimitExcess[] = []
 const NO_CROSSINGS: readonly LimitCrossing[] = []
