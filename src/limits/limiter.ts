@@ -216,7 +216,7 @@ export class Limiter implements SummarySink, RecordCounter {
       this.outputs.add(request.model, usage.completion)
     const claims = this.matcher.claimsOf(describeSummary(summary), keyRules)
     if (ticket === null && claims.length === 0) return
-    const nano = claims.some(({ rule }) => limitsMoney(rule)) ? this.priceOf(summary, usage, tokens) : 0
+    const nano = limitMoney(claims) ? this.priceOf(summary, usage, tokens) : 0
     this.settle(summary, ticket, claims, { tokens, nano })
   }
 
@@ -227,7 +227,7 @@ export class Limiter implements SummarySink, RecordCounter {
     const claims = this.matcher.claimsOf(describeSummary(summary), keyRules)
     const { usage } = summary.usage
     const tokens = (usage?.prompt ?? 0) + (usage?.completion ?? 0)
-    if (claims.some(({ rule }) => limitsMoney(rule))) this.priceOf(summary, usage, tokens)
+    if (limitMoney(claims)) this.priceOf(summary, usage, tokens)
   }
 
   /** Counts what a request has used whose relay was killed. */
@@ -238,7 +238,7 @@ export class Limiter implements SummarySink, RecordCounter {
     if (claims.length === 0) return
     const tokens = (entry.promptTokens ?? 0) + (entry.completionTokens ?? 0)
     const use: LimitUse = { tokens, nano: entry.cost ?? entry.assumed ?? 0 }
-    const crossings = this.store.settle(null, claims, use, performance.now(), entry.at)
+    const crossings = this.store.settle(null, claims, use, performance.now(), entry.at, !this.isRestored)
     const reported = this.restorer?.defer(crossings) ?? crossings
     if (reported.length > 0) this.alerts.report(reported)
   }
@@ -290,7 +290,9 @@ export class Limiter implements SummarySink, RecordCounter {
   ): void {
     if (ticket === null && use.tokens === 0 && !use.nano) return
     const { receivedAt } = summary.request
-    const crossings = this.store.settle(ticket, claims, use, performance.now(), receivedAt)
+    // What is deferred is summed up.
+    const crossings = this.store.settle(ticket, claims, use, performance.now(), receivedAt, !this.isRestored)
+    if (crossings.length === 0) return
     const reported = this.restorer?.defer(crossings) ?? crossings
     if (reported.length > 0) summary.reachedLimits = this.alerts.report(reported)
   }
@@ -335,11 +337,11 @@ export class Limiter implements SummarySink, RecordCounter {
     body: EstimatedBody | null,
     { upstream, model: sent }: PricedTarget,
   ): LimitEstimate | LimitRefusal {
-    const money = claims.filter(({ rule }) => limitsMoney(rule))
-    if (money.length === 0 && !claims.some(({ rule }) => limitsTokens(rule))) return NOTHING
+    const isMoneyLimited = limitMoney(claims)
+    if (!isMoneyLimited && !claims.some(({ rule }) => limitsTokens(rule))) return NOTHING
     const { prompt, completion } = estimateTokens(request, body, this.outputs)
     const tokens = prompt + completion
-    if (money.length === 0 || tokens === 0) return { tokens, nano: 0 }
+    if (!isMoneyLimited || tokens === 0) return { tokens, nano: 0 }
     const usage: Usage = {
       prompt,
       cached: null,
@@ -352,7 +354,9 @@ export class Limiter implements SummarySink, RecordCounter {
     const charge = this.prices?.charge(usage, asked)
     const nano = charge?.nano ?? null
     if (nano !== null) return { tokens, nano: Number(nano) }
-    const denying = this.unpriced.isDenied ? money.find(({ rule }) => !rule.observe) : undefined
+    const denying = this.unpriced.isDenied
+      ? claims.find(({ rule }) => limitsMoney(rule) && !rule.observe)
+      : undefined
     if (denying !== undefined) return describeUnpriced(denying.rule)
     return { tokens, nano: Number(this.unpriced.assume(sent ?? request.model, prompt, completion)) }
   }
@@ -360,6 +364,12 @@ export class Limiter implements SummarySink, RecordCounter {
 
 function limitsMoney({ budgets }: LimitRule): boolean {
   for (const { unit } of budgets) if (unit === 'usd') return true
+  return false
+}
+
+/** A loop and not `some`: it runs twice for each request. */
+function limitMoney(claims: readonly LimitClaim[]): boolean {
+  for (const { rule } of claims) if (limitsMoney(rule)) return true
   return false
 }
 

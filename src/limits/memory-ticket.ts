@@ -8,11 +8,8 @@ export class MemoryTicket extends LimitTicket {
   readonly counters: Counter[]
   /** What it holds something of. */
   readonly holds: BudgetCount[]
-  /** By claim: what `RateCount.add` returned for the request and for its tokens; NaN if nothing was counted. */
-  readonly requestsAfter: number[]
-  readonly tokensAfter: number[]
-  /** By claim: tokens that were counted on the rate. */
-  readonly tokensCounted: number[]
+  /** What was counted on rates. */
+  readonly rates: CountedRates[]
   hasPlaces: boolean
   hasHolds: boolean
   /** What it holds is not given back for good. */
@@ -21,13 +18,19 @@ export class MemoryTicket extends LimitTicket {
   earlier: MemoryTicket | null
   later: MemoryTicket | null
 
-  constructor(claims: readonly LimitClaim[], tokens: number, nano: number, at: number, heldUntil: number) {
+  /** @param counters by claim */
+  constructor(
+    claims: readonly LimitClaim[],
+    counters: Counter[],
+    tokens: number,
+    nano: number,
+    at: number,
+    heldUntil: number,
+  ) {
     super(claims, tokens, nano, at, heldUntil)
-    this.counters = []
+    this.counters = counters
     this.holds = []
-    this.requestsAfter = []
-    this.tokensAfter = []
-    this.tokensCounted = []
+    this.rates = []
     this.hasPlaces = false
     this.hasHolds = false
     this.mayHold = true
@@ -73,29 +76,39 @@ export class MemoryTicket extends LimitTicket {
   /** Replaces the estimate on the rates of tokens by what was used, be it less or more. */
   correctTokens(tokens: number, now: number): void {
     const used = tokens > 0 ? tokens : 0
-    for (let i = 0; i < this.counters.length; i++) {
-      const after = this.tokensAfter[i] as number
-      const { rule, tokens: count } = this.counters[i] as Counter
+    for (const counted of this.rates) {
+      const { rule, tokens: count } = this.counters[counted.i] as Counter
       const rate = rule?.tokens
-      if (Number.isNaN(after) || rate === null || rate === undefined || count === null) continue
-      const excess = used - (this.tokensCounted[i] as number)
+      if (Number.isNaN(counted.tokensAfter) || rate === null || rate === undefined || count === null) continue
+      const excess = used - counted.tokens
       if (excess > 0) count.add(rate, excess, now)
-      else if (excess < 0) count.giveBack(rate, -excess, after, now)
-      this.tokensCounted[i] = used
+      else if (excess < 0) count.giveBack(rate, -excess, counted.tokensAfter, now)
+      counted.tokens = used
     }
   }
 
   giveRatesBack(now: number): void {
     this.correctTokens(0, now)
-    for (let i = 0; i < this.counters.length; i++) {
-      const after = this.requestsAfter[i] as number
-      const { rule, requests } = this.counters[i] as Counter
+    for (const counted of this.rates) {
+      const { rule, requests } = this.counters[counted.i] as Counter
       const rate = rule?.requests
-      if (Number.isNaN(after) || rate === null || rate === undefined || requests === null) continue
-      requests.giveBack(rate, 1, after, now)
-      this.requestsAfter[i] = Number.NaN
+      if (Number.isNaN(counted.requestsAfter) || rate === null || rate === undefined || requests === null)
+        continue
+      requests.giveBack(rate, 1, counted.requestsAfter, now)
+      counted.requestsAfter = Number.NaN
     }
   }
+}
+
+/** What a request has counted on the rates of one counter. */
+interface CountedRates {
+  /** Of the counter. */
+  readonly i: number
+  /** What `RateCount.add` returned for the request and for its tokens; NaN if nothing was counted. */
+  requestsAfter: number
+  readonly tokensAfter: number
+  /** Tokens that were counted. */
+  tokens: number
 }
 
 /**
