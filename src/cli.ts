@@ -9,6 +9,7 @@ const HELP = `thinwire ${VERSION}: a relay for LLM APIs
   thinwire start    run the relay
   thinwire keys     issue, limit, rotate and revoke access keys
   thinwire usage    report tokens and costs, or follow requests live
+  thinwire limits   show what is used of each limit, and explain them
   thinwire models   show where a model's requests go, and what is known of it
   thinwire explain  show what would happen with a request, and by which rules
   thinwire prices   show what a model costs, and compare price files
@@ -47,6 +48,11 @@ async function main(args: string[]): Promise<number> {
           folders: (file) => locateLedger({ file, env: process.env, cwd: process.cwd() }),
         }),
       )
+    }
+    case 'limits': {
+      const { runLimits } = await import('./commands/limits.js')
+      const { stdout: out, stderr: err, env } = process
+      return reportConfigErrors(() => runLimits(rest, { out, err, env, cwd: process.cwd() }))
     }
     case 'models': {
       const { runModels } = await import('./commands/models.js')

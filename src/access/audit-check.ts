@@ -1,5 +1,6 @@
 import { isObject } from '../json/values.js'
 import { type AuditEntry, hashLine } from './audit.js'
+import { isForOlder } from './key-lines.js'
 
 /** A line of the key file. */
 export interface ChangeLine {
@@ -35,7 +36,7 @@ export function compareWithAudit(keyFile: string, entries: readonly AuditEntry[]
   }
 }
 
-/** Reads the lines that change a key here. Those for relays of version 1 alone are no changes of their own. */
+/** Reads the lines that change a key here. Those for relays of earlier versions alone are no changes of their own. */
 export function readChangeLines(text: string): ChangeLine[] {
   const found: ChangeLine[] = []
   for (const [i, line] of text.split('\n').entries()) {
@@ -47,7 +48,7 @@ export function readChangeLines(text: string): ChangeLine[] {
       // It changes nothing, and is reported by the reading of the keys.
       continue
     }
-    if (!isObject(fields) || fields.only_v1 === true) continue
+    if (!isObject(fields) || isForOlder(fields)) continue
     const { op, id } = fields
     const what = isWord(op) && isWord(id) ? `${op} ${id}` : 'an unknown change'
     found.push({ number: i + 1, hash: hashLine(line), what })

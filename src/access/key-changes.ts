@@ -3,6 +3,7 @@ import { appendAudit, type ChangeOp, type KeyChange } from './audit.js'
 import { deriveKeyId, hashKey, inspectKey, type KeyOwner, mintKey } from './key.js'
 import { findKeyFault, type KeyLimits, NO_LIMITS } from './key-limits.js'
 import { type MutableKey, type ParsedKeyFile, parseKeyFile, type StoredKey } from './key-lines.js'
+import { refuseAllModels, resolveKeyRules } from './key-rules.js'
 import { appendLines, KeyringError, readIfExists } from './keyfile.js'
 import { withLock } from './lock.js'
 
@@ -15,7 +16,8 @@ export interface ChangeOptions {
 }
 
 export interface IssueOptions extends ChangeOptions {
-  readonly limits?: KeyLimits
+  /** Not named: no limit. */
+  readonly limits?: Partial<KeyLimits>
 }
 
 /** A key, which is shown once, and what is stored of it. */
@@ -30,7 +32,7 @@ export interface IssuedKey {
  * @throws {KeyFormatError} for a wrong owner, {KeyringError} if the file cannot be used
  */
 export function issueKey(file: string, owner: KeyOwner, options: IssueOptions = {}): IssuedKey {
-  return change(file, options, (edit) => edit.issue(owner, options.limits ?? NO_LIMITS, null))
+  return change(file, options, (edit) => edit.issue(owner, { ...NO_LIMITS, ...options.limits }, null))
 }
 
 /**
@@ -95,6 +97,14 @@ export function revokeKey(file: string, idOrKey: string, options: ChangeOptions 
   })
 }
 
+/**
+ * Finds a key, also a revoked one. Nothing is changed. @param idOrKey see `changeKey`
+ * @throws {KeyringError} `unknown_key`, `ambiguous_key`, `bad_key`, or if the file cannot be read
+ */
+export function findKey(file: string, idOrKey: string): StoredKey {
+  return findEntry(parseKeyFile(readIfExists(file)?.text ?? ''), file, idOrKey)
+}
+
 /** Makes one change: nothing is written if `act` throws, and everything in one write if it does not. */
 function change<T>(file: string, { now, onProblem }: ChangeOptions, act: (edit: Edit) => T): T {
   return withLock(file, () => {
@@ -136,20 +146,18 @@ class Edit {
     while (this.parsed.byId.has(deriveKeyId(hashKey(key)))) key = mintKey(owner)
     const hash = hashKey(key)
     const id = deriveKeyId(hash)
-    const { expiresAt, models, addresses } = limits
-    const given = {
-      ...(expiresAt === null ? {} : { expires: expiresAt }),
-      ...(models === null ? {} : { models }),
-      ...(addresses === null ? {} : { addresses }),
-    }
+    const { expiresAt, models, addresses, ruleEntries } = limits
+    const given: Record<string, unknown> = {}
+    for (const [field, name] of LIMITS) if (limits[field] !== null) given[name] = limits[field]
     const link = replaces === null ? {} : { replaces }
     // A relay of version 1 knows `replaces` as little, but may take such a key for a usual one.
-    const v = Object.keys(given).length === 0 ? 1 : 2
+    const v = ruleEntries !== null ? 3 : Object.keys(given).length === 0 ? 1 : 2
     this.add('issued', id, { v, ts: this.ts, op: 'issued', id, hash, ...owner, ...given, ...link }, null, {
       ...owner,
       expires: expiresAt,
       models,
       addresses,
+      limits: ruleEntries,
       ...link,
     })
     const { ts: issuedAt } = this
@@ -161,7 +169,8 @@ class Edit {
       expiresAt,
       models,
       addresses,
-      limits: null,
+      limits: rulesOf(ruleEntries, id),
+      ruleEntries,
       replaces,
       rotatedTo: null,
     }
@@ -178,11 +187,21 @@ class Edit {
       next[name] = limits[field]
     }
     const { id } = entry
-    const { ts, parsed } = this
-    if (parsed.openToV1.delete(id))
-      this.lines.push(JSON.stringify({ v: 1, ts, op: 'revoked', id, only_v1: true }))
-    this.add(op, id, { v: 2, ts, op: 'changed', id, ...next, ...more }, old, { ...next, ...more })
+    const { ts } = this
+    const v = (limits.ruleEntries ?? null) === null ? 2 : 3
+    this.closeToOlder(id, v)
+    this.add(op, id, { v, ts, op: 'changed', id, ...next, ...more }, old, { ...next, ...more })
     Object.assign(entry, limits)
+    entry.limits = rulesOf(entry.ruleEntries, id)
+  }
+
+  /** Revokes a key for relays of earlier versions alone: they would take it without the limits that it is to get. */
+  private closeToOlder(id: string, version: number): void {
+    const { ts } = this
+    const { oldestReader } = this.parsed
+    for (let v = oldestReader.get(id) ?? version; v < version; v++)
+      this.lines.push(JSON.stringify({ v, ts, op: 'revoked', id, [`only_v${v}`]: true }))
+    oldestReader.set(id, Math.max(oldestReader.get(id) ?? version, version))
   }
 
   revoke(entry: MutableKey): void {
@@ -231,7 +250,12 @@ const LIMITS = [
   ['expiresAt', 'expires'],
   ['models', 'models'],
   ['addresses', 'addresses'],
+  ['ruleEntries', 'limits'],
 ] as const
+
+function rulesOf(entries: StoredKey['ruleEntries'], id: string): StoredKey['limits'] {
+  return entries === null ? null : (resolveKeyRules(entries, id) ?? refuseAllModels(id))
+}
 
 function toIso(ms: number): string {
   return new Date(ms).toISOString()

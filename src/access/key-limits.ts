@@ -1,11 +1,11 @@
 import { isAddressOrNetwork } from '../config/networks.js'
 import { AddressList } from './client-address.js'
-import type { KeyRecord } from './key-lines.js'
+import type { KeyRecord, StoredKey } from './key-lines.js'
 
 /** What a key is limited to; null: no limit. See `KeyRecord`. */
-export type KeyLimits = Pick<KeyRecord, 'expiresAt' | 'models' | 'addresses'>
+export type KeyLimits = Pick<StoredKey, 'expiresAt' | 'models' | 'addresses' | 'ruleEntries'>
 
-export const NO_LIMITS: KeyLimits = { expiresAt: null, models: null, addresses: null }
+export const NO_LIMITS: KeyLimits = { expiresAt: null, models: null, addresses: null, ruleEntries: null }
 
 /** Most patterns or networks of one key. Each is compared with each request. */
 const MOST_PATTERNS = 100

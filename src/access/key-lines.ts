@@ -2,6 +2,7 @@ import type { LimitRule } from '../config/limit-rules.js'
 import { isObject } from '../json/values.js'
 import { deriveKeyId, findPartFlaw } from './key.js'
 import { areAddresses, areModels } from './key-limits.js'
+import { type KeyRuleEntries, refuseAllModels, resolveKeyRules } from './key-rules.js'
 
 /*
  * The lines of the key file: one JSON object each, only ever appended. They hold no keys, only their hashes.
@@ -19,6 +20,12 @@ import { areAddresses, areModels } from './key-limits.js'
  * If a key without limits gets one, a line stands before that change which revokes the key for such a relay alone:
  *
  *   {"v":1,"ts":"…","op":"revoked","id":"k_…","only_v1":true}
+ *
+ * In the same way, a line with rules (`limits`) has `"v":3`, and `only_v2` revokes the key for a relay that knows other
+ * limits, and no rules:
+ *
+ *   {"v":2,"ts":"…","op":"revoked","id":"k_…","only_v2":true}
+ *   {"v":3,"ts":"…","op":"changed","id":"k_…","limits":[{"name":"month","usd":{"month":50}}]}
  */
 
 /** One issued key. The keyring keeps the same object for a key, so that counters can be kept by it. */
@@ -37,12 +44,14 @@ export interface KeyRecord {
   models: readonly string[] | null
   /** Addresses and networks from which the key may be used; null for all. */
   addresses: readonly string[] | null
-  /** Rules of this key alone; null for none. Another list after each change. */
+  /** Rules of this key alone; null for none. The same list as long as they are the same. */
   limits: readonly LimitRule[] | null
 }
 
 /** All that the key file says of a key. */
 export interface StoredKey extends KeyRecord {
+  /** `limits` as they are written; null for none, and empty for what cannot be read. */
+  ruleEntries: KeyRuleEntries | null
   /** Id of the key that it has replaced; null for none. */
   replaces: string | null
   /** Id of the key that it was rotated to; null for none. */
@@ -56,8 +65,8 @@ export type MutableKey = { -readonly [field in keyof StoredKey]: StoredKey[field
 export interface ParsedKeyFile {
   readonly byHash: Map<string, MutableKey>
   readonly byId: Map<string, MutableKey>
-  /** Ids of keys that a relay without limits (version 1) takes as valid. */
-  readonly openToV1: Set<string>
+  /** The oldest version of a relay that takes a key as valid, by its id: 1 knows no limits, 2 no rules. */
+  readonly oldestReader: Map<string, number>
   /** One sentence for each line with a mistake. It never repeats the line, which may be a key put there by mistake. */
   readonly flaws: string[]
   /** The last line, if it is no JSON and has no line end: it is being written, or was torn. Null if there is none. */
@@ -84,7 +93,7 @@ interface Flaw {
 
 /** Parses a key file. Never throws: a line that it does not understand is skipped and named in `flaws`. */
 export function parseKeyFile(text: string): ParsedKeyFile {
-  const parsed = { byHash: new Map(), byId: new Map(), openToV1: new Set<string>() }
+  const parsed = { byHash: new Map(), byId: new Map(), oldestReader: new Map<string, number>() }
   const reading: Reading = { parsed, flaws: [], revocations: new Map(), early: new Map() }
   let tornLine: number | null = null
   const lines = text.split('\n')
@@ -122,12 +131,14 @@ function skip({ flaws }: Reading, line: number, why: string): void {
 function applyLine(fields: Record<string, unknown>, reading: Reading, line: number): string | null {
   const { parsed, revocations, early } = reading
   const { v, ts, op, id } = fields
-  if (v !== 1 && v !== 2) return 'its "v" is not 1 or 2; it may come from a newer version'
+  if (v !== 1 && v !== 2 && v !== 3) return 'its "v" is not 1, 2 or 3; it may come from a newer version'
   if (typeof id !== 'string') return 'it has no "id"'
   const at = formatInstant(ts)
   if (op === 'revoked') {
-    if (v === 1) parsed.openToV1.delete(id)
-    if (v === 1 && fields.only_v1 === true) return null
+    if (isForOlder(fields)) {
+      parsed.oldestReader.set(id, Math.max(parsed.oldestReader.get(id) ?? 1, v + 1))
+      return null
+    }
     // A revocation with a broken date revokes all the same: that is the safe side.
     if (!revocations.has(id)) revocations.set(id, { at, line })
     return null
@@ -169,6 +180,7 @@ function applyIssue(
     models: null,
     addresses: null,
     limits: null,
+    ruleEntries: null,
     replaces: null,
     rotatedTo: null,
   }
@@ -177,8 +189,13 @@ function applyIssue(
   early.delete(id)
   parsed.byHash.set(hash, entry)
   parsed.byId.set(id, entry)
-  if (v === 1) parsed.openToV1.add(id)
+  parsed.oldestReader.set(id, Math.max(parsed.oldestReader.get(id) ?? 1, Number(v)))
   return null
+}
+
+/** Whether a line revokes a key for relays of its version alone, and of earlier ones. */
+export function isForOlder({ v, op, only_v1: onlyV1, only_v2: onlyV2 }: Record<string, unknown>): boolean {
+  return op === 'revoked' && ((v === 1 && onlyV1 === true) || (v === 2 && onlyV2 === true))
 }
 
 /** Takes over the owner and the limits that a line names. A limit that it does not name stays as it was. */
@@ -189,7 +206,7 @@ function applyChange(
   line: number,
 ): void {
   const report = (what: string): void => void flaws.push({ line, text: `line ${line}: its ${what}` })
-  const { env, team, user, expires, models, addresses, replaces, rotated_to: rotatedTo } = fields
+  const { env, team, user, expires, models, addresses, limits, replaces, rotated_to: rotatedTo } = fields
   if (isPart(env)) entry.env = env
   if (isPart(team)) entry.team = team
   if (isPart(user)) entry.user = user
@@ -210,6 +227,13 @@ function applyChange(
     const isKnown = addresses === null || areAddresses(addresses)
     if (!isKnown) report('"addresses" are not a list of networks, so the key may be used from none')
     entry.addresses = isKnown ? addresses : []
+  }
+  if (limits !== undefined) {
+    const rules = limits === null ? null : resolveKeyRules(limits, entry.id)
+    const isKnown = limits === null || rules !== null
+    if (!isKnown) report('"limits" are not rules that this version knows, so the key may use no model')
+    entry.limits = isKnown ? rules : refuseAllModels(entry.id)
+    entry.ruleEntries = limits === null ? null : isKnown ? (limits as KeyRuleEntries) : []
   }
 }
 

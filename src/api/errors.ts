@@ -1,14 +1,9 @@
-import type { FlatHeaderList } from '../http/flat-headers.js'
-import { findAwsError } from './aws-errors.js'
-import type { ErrorFormat } from './error-format.js'
-import { findGoogleStatus } from './google-status.js'
-
 /**
  * An error that Thinwire itself responds with. Errors of an upstream are not here: they pass through as they came.
  * The code of an error is stable: it is sent as `error.code` (OpenAI's format) and as the `x-thinwire-error` header,
  * and it is logged. README.md in this folder lists all codes with their causes and cures.
  */
-interface ErrorRow {
+export interface ErrorRow {
   /** HTTP status. */
   readonly status: number
   /** `error.type` as OpenAI's API names it (API reference, Errors). */
@@ -239,6 +234,24 @@ const rows = {
     message:
       'This key is at its limit of concurrent requests. Try again when one has ended, or raise limits.maxConcurrentRequestsPerKey.',
   },
+  rate_limit_exceeded: {
+    status: 429,
+    // Or `tokens`, where these ran out: `RefusalDetails.openaiType`.
+    openai: 'requests',
+    anthropic: 'rate_limit_error',
+    retry: true,
+    message:
+      'Rate limit reached. Try again in a moment, or ask the operator of this relay for a higher limit.',
+  },
+  budget_exceeded: {
+    status: 429,
+    openai: 'insufficient_quota',
+    anthropic: 'billing_error',
+    // The clients sleep for as long as `retry-after` says: days, for a budget.
+    retry: false,
+    vendorCode: 'insufficient_quota',
+    message: 'You exceeded your current quota. Ask the operator of this relay for a larger budget.',
+  },
   relay_busy: {
     status: 503,
     ...OVERLOADED,
@@ -323,71 +336,3 @@ export type ErrorCode = keyof typeof rows
 
 /** All errors by their codes. */
 export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = rows
-
-/**
- * Builds the JSON body of an error in the format that the client reads. OpenAI's error has four fields, of which
- * `param` and `code` may be null (API reference, Errors); Anthropic's has `request_id` beside the error; Google's has
- * the HTTP status and the word for it, and our code as the reason (AIP-193); Ollama's is a sentence (docs/api.md,
- * Errors); Cohere's has an id (API reference, Errors); Bedrock's is a message, and its name is in a header.
- * @param detail replaces the usual message; the client sees it
- * @param param the field of the request that it is about, in OpenAI's format
- */
-export function formatErrorBody(
-  code: ErrorCode,
-  format: ErrorFormat,
-  requestId: string,
-  detail?: string,
-  param: string | null = null,
-): string {
-  const row: ErrorRow = ERRORS[code]
-  const message = detail ?? row.message
-  if (format === 'anthropic') {
-    return JSON.stringify({ type: 'error', error: { type: row.anthropic, message }, request_id: requestId })
-  }
-  if (format === 'bedrock') return JSON.stringify({ message })
-  if (format === 'ollama') return JSON.stringify({ error: message })
-  if (format === 'cohere') return JSON.stringify({ id: requestId, message })
-  if (format === 'gemini') {
-    const reason = { '@type': ERROR_INFO, reason: code.toUpperCase(), domain: 'thinwire' }
-    const status = findGoogleStatus(row.status)
-    return JSON.stringify({ error: { code: row.status, message, status, details: [reason] } })
-  }
-  const shown = row.vendorCode === undefined ? code : row.vendorCode
-  return JSON.stringify({ error: { message, type: row.openai, param, code: shown } })
-}
-
-const ERROR_INFO = 'type.googleapis.com/google.rpc.ErrorInfo'
-
-/**
- * Builds the headers of an error response, CORS included, so that a web page can read the error.
- * @param length bytes of the body
- */
-export function buildErrorHeaders(
-  code: ErrorCode,
-  format: ErrorFormat,
-  requestId: string,
-  length: number,
-): FlatHeaderList {
-  const row = ERRORS[code]
-  const headers = [
-    'content-type',
-    'application/json; charset=utf-8',
-    'content-length',
-    String(length),
-    'x-request-id',
-    requestId,
-    'x-thinwire-error',
-    code,
-    'access-control-allow-origin',
-    '*',
-    'access-control-expose-headers',
-    'x-request-id, x-thinwire-error, retry-after',
-  ]
-  if (format === 'bedrock') headers.push('x-amzn-errortype', findAwsError(row.status))
-  // Anthropic's client looks for the id here.
-  if (format === 'anthropic') headers.push('request-id', requestId)
-  if (row.retry !== null) headers.push('x-should-retry', String(row.retry))
-  // One second is enough: the official clients wait half a second and more by themselves once a header says so.
-  if (row.status === 429 || row.status === 503) headers.push('retry-after', '1')
-  return headers
-}

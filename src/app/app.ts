@@ -7,6 +7,10 @@ import type { ListenAddress } from '../config/listen.js'
 import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
+import type { Limiter } from '../limits/limiter.js'
+import { MemoryLimitStore } from '../limits/memory-store.js'
+import type { SnapshotWriter } from '../limits/snapshot.js'
+import { WatchedStore } from '../limits/watched-store.js'
 import { createAccountLogger, createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
@@ -21,10 +25,12 @@ import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
 import { AuthorityWatch } from './authority-watch.js'
+import { createLimiter } from './create-limiter.js'
 import { createCredentialLogger } from './credential-log.js'
 import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
+import { createSnapshot } from './limit-snapshot.js'
 import { readNextConfig } from './next-config.js'
 import { watchPriceFile } from './price-watch.js'
 
@@ -73,10 +79,15 @@ export class ListenError extends Error {
  */
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, prices } = options
+  // Loaded only where it is used: it makes every start slower. Nothing may wait between the opening of the key file,
+  // which is looked at from then on, and the handler, which a look needs.
+  const metrics =
+    config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const ownKeyReload = { isRunning: false }
   const endRequests = (): void => endKeyless(handler.inFlight, config.keys.cutStreams, handler.draining)
   const onKeysRead = (keys: number): void => {
     if (!ownKeyReload.isRunning) log.info({ keys }, 'the key file was read again')
+    limiter.forgetKeys()
     // WebSockets look at their keys then.
     handler.tick(performance.now())
     endRequests()
@@ -87,19 +98,23 @@ export async function createApp(options: AppOptions): Promise<App> {
   const accounts = createAccountRules(config, log)
   const router = new Router(config, upstreams, createTargetStateLogger(log), null, accounts)
   const ledger = options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices)
-  // Loaded only where it is used: it makes every start slower.
-  const metrics =
-    config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const keyring = options.keyring ?? ownKeyring
   const slowness = new SlownessWatch(log, config.log.slowMs)
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
   const stored = new StoredObjects(config.stored, storedPath, log, () => handler.bounds.hit('storedObjects'))
+  const store = new WatchedStore(new MemoryLimitStore())
+  const limiter = createLimiter(options, store, ownKeyring, ledger, {
+    hit: (bound) => handler.bounds.hit(bound),
+  })
+  metrics?.followLimits(() => limiter.readFigures())
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
   if (ledger !== null) sinks.unshift(ledger)
+  // It sees what a request has used before the ledger makes a record of it.
+  sinks.unshift(limiter)
   // It decides which record has the usage.
   sinks.unshift(stored)
-  const handler = new RequestHandler({ config, keyring, router, log, sinks, ledger, stored })
+  const handler = new RequestHandler({ config, keyring, router, log, sinks, ledger, limiter, stored })
   await stored.load()
   const listener = new Listener(config, handler, log)
   const parts = {
@@ -107,6 +122,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     ownKeyReload,
     router,
     ledger,
+    limiter,
+    snapshot: createSnapshot(options, store, ledger, () => limiter.isRestored),
     stored,
     metrics,
     slowness,
@@ -149,6 +166,8 @@ interface AppParts {
   readonly ownKeyReload: OwnKeyReload
   readonly router: Router<Upstream>
   readonly ledger: Bookkeeper | null
+  readonly limiter: Limiter
+  readonly snapshot: SnapshotWriter | null
   readonly stored: StoredObjects
   readonly metrics: Metrics | null
   readonly slowness: SlownessWatch
@@ -164,6 +183,8 @@ export class App {
   private readonly ownKeyReload: OwnKeyReload
   private readonly log: Log
   private readonly ledger: Bookkeeper | null
+  private readonly limiter: Limiter
+  private readonly snapshot: SnapshotWriter | null
   private readonly stored: StoredObjects
   private readonly metrics: Metrics | null
   private readonly slowness: SlownessWatch
@@ -186,6 +207,8 @@ export class App {
     this.ownKeyReload = parts.ownKeyReload
     this.log = options.log
     this.ledger = parts.ledger
+    this.limiter = parts.limiter
+    this.snapshot = parts.snapshot
     this.stored = parts.stored
     this.metrics = parts.metrics
     this.slowness = parts.slowness
@@ -216,6 +239,7 @@ export class App {
   async listen(): Promise<Ports> {
     const { listen, metrics, file } = this.current
     for (const upstream of this.router.upstreams) void upstream.start()
+    this.limiter.begin()
     const { port } = await this.listener.listen().catch((error: unknown) => {
       throw new ListenError(listen, 'listen', error)
     })
@@ -226,6 +250,7 @@ export class App {
     if (this.options.prices !== null)
       this.priceWatch = watchPriceFile(this.options.prices, this.current, this.log, this.options.configPollMs)
     await this.ledger?.begin()
+    this.snapshot?.start()
     return { port, metricsPort }
   }
 
@@ -280,6 +305,7 @@ export class App {
     this.router = new Router(config, upstreams, createTargetStateLogger(this.log), before, accounts)
     this.handler.reconfigure(config, this.router)
     this.options.prices?.follow(config.upstreams)
+    this.limiter.reconfigure(config.limitRules)
     for (const upstream of before.upstreams)
       if (!this.router.upstreams.includes(upstream)) this.retire(upstream)
     void this.connectUpstreams()
@@ -301,7 +327,7 @@ export class App {
 
   /** What the relay is doing now. For tests and for the operator's page; it changes nothing. */
   inspect(): Inspection {
-    return createInspection(this.handler, () => this.router, this.retiring)
+    return createInspection(this.handler, this.limiter, () => this.router, this.retiring)
   }
 
   /**
@@ -325,6 +351,8 @@ export class App {
     this.flush()
     const lost = this.ledger?.endNow() ?? 0
     this.stored.flushNow()
+    this.limiter.endNow()
+    this.snapshot?.endNow()
     return lost
   }
 
@@ -352,7 +380,8 @@ export class App {
     this.stop()
     await Promise.all([...this.router.upstreams, ...this.retiring].map((upstream) => upstream.destroy()))
     this.keyring?.close()
-    const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close()])
+    const [lost = 0] = await Promise.all([this.ledger?.close(), this.stored.close(), this.limiter.close()])
+    await this.snapshot?.close()
     return lost
   }
 }

@@ -5,6 +5,8 @@ import type { Exchange } from '../exchange/exchange.js'
 import type { CacheOutcome, End, Phase } from '../exchange/outcome.js'
 import type { Stage } from '../exchange/stage.js'
 import { findHeader } from '../http/flat-headers.js'
+import type { Limiter } from '../limits/limiter.js'
+import type { LimitState } from '../limits/store.js'
 import type { LedgerState } from '../observe/relay-state.js'
 import { ClientWriter } from '../relay/client-writer.js'
 import type { Route } from '../routing/route.js'
@@ -27,6 +29,8 @@ export interface Inspection {
   readonly ledger: LedgerState | null
   /** Null if the cache is off. */
   readonly cache: CacheInspection | null
+  /** The counters of limits. */
+  readonly limits: readonly LimitState[]
   /** Upstreams of the config that the relay follows now. */
   readonly upstreams: readonly Upstream[]
   /** Upstreams of earlier configs that still have requests under way. */
@@ -82,6 +86,7 @@ export interface CacheInspection {
  */
 export function createInspection(
   handler: RequestHandler,
+  limiter: Limiter,
   router: () => Router<Upstream>,
   retiring: ReadonlySet<Upstream>,
 ): Inspection {
@@ -118,6 +123,9 @@ export function createInspection(
             openResponses: cache.openResponses.map((shared) => refOf(shared)),
             indexedPrompts: cache.indexedPrompts,
           }
+    },
+    get limits() {
+      return limiter.readAll()
     },
     get upstreams() {
       return router().upstreams

@@ -47,9 +47,9 @@ function readUsable(source: ConfigSource, current: Config, log: Log): Config | n
   return read
 }
 
-/** A reload changes where requests go and what is cached. All other settings wait for a restart. */
+/** A reload changes where requests go, what is cached and which rules limit. All other settings wait for a restart. */
 function mergeReloadable(read: Config, current: Config): Config {
-  const { upstreams, routes, aliases, modelRules, listModels, cursor, cache, warnings } = read
+  const { upstreams, routes, aliases, modelRules, listModels, cursor, cache, limitRules, warnings } = read
   const timeouts = { ...current.timeouts, ...resolveUpstreamTimeouts(read.timeouts) }
   return {
     ...current,
@@ -60,6 +60,7 @@ function mergeReloadable(read: Config, current: Config): Config {
     listModels,
     cursor,
     cache,
+    limitRules,
     timeouts,
     warnings,
   }

@@ -3,9 +3,9 @@ import { KeyringError } from '../access/keyring.js'
 import { type Config, loadConfigWithoutSecrets, loadDestinations } from '../config/config.js'
 import { readConfigFile } from '../config/config-file.js'
 import type { ExplainIo } from './explain.js'
-import { wrapLine } from './models-text.js'
 import { foresee, type OwnerOutlook, type RequestOutlook, type RouteOutlook } from './request-outlook.js'
 import type { PlaceOutlook } from './target-outlook.js'
+import { wrapLine } from './wrap-line.js'
 
 const OK = 0
 const REFUSED = 1

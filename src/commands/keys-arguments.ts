@@ -1,10 +1,13 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { areAddresses, areModels, type KeyLimits, parseExpiry } from '../access/key-limits.js'
+import { readRuleFile } from './rule-file.js'
 
 /** The arguments of a subcommand of `keys`. */
 export interface Given {
   readonly values: Readonly<Record<string, string | true>>
   readonly rest: readonly string[]
+  /** The limits that the options name. Read once: the file of `--limits` may be a pipe. */
+  readonly limits: Partial<KeyLimits>
 }
 
 /** What a subcommand takes. */
@@ -22,19 +25,21 @@ export const LIMIT_OPTIONS: Grammar['options'] = {
   expires: { type: 'string' },
   models: { type: 'string' },
   addresses: { type: 'string' },
+  limits: { type: 'string' },
 }
 
 /** Takes a limit away; an expiry is taken away by `never`. */
 const ANY = 'any'
 const NEVER = 'never'
+const NONE = 'none'
 
 /**
  * Reads the limits that the options name. A limit that is not named is left out.
  * @param now epoch milliseconds
  * @returns one line for each option that is wrong, if any is
  */
-export function readLimits(values: Given['values'], now: number): Partial<KeyLimits> | string[] {
-  const { expires, models, addresses } = values
+function readLimits(values: Given['values'], now: number): Partial<KeyLimits> | string[] {
+  const { expires, models, addresses, limits: ruleFile } = values
   const limits: { -readonly [name in keyof KeyLimits]?: KeyLimits[name] } = {}
   const flaws: string[] = []
   if (expires === NEVER) limits.expiresAt = null
@@ -53,6 +58,12 @@ export function readLimits(values: Given['values'], now: number): Partial<KeyLim
     const list = split(addresses)
     if (list === null || areAddresses(list)) limits.addresses = list
     else flaws.push(`--addresses must be like 10.0.0.0/8,192.0.2.7, or ${ANY}`)
+  }
+  if (ruleFile === NONE) limits.ruleEntries = null
+  else if (typeof ruleFile === 'string') {
+    const { entries, problems } = readRuleFile(ruleFile)
+    if (entries !== null) limits.ruleEntries = entries
+    flaws.push(...problems.map((problem) => `--limits ${problem}`))
   }
   return flaws.length > 0 ? flaws : limits
 }
@@ -108,9 +119,11 @@ export function readArguments(
     }
   }
   flaws.push(...grammar.check(values))
+  const limits = readLimits(values, Date.now())
+  if (Array.isArray(limits)) flaws.push(...limits)
   // The value of an unknown option counts as an argument. That is one mistake, so it gets one line.
   if (flaws.length === 0 && rest.length !== grammar.argumentCount) flaws.push(grammar.usage)
-  return { given: { values, rest }, flaws }
+  return { given: { values, rest, limits: Array.isArray(limits) ? {} : limits }, flaws }
 }
 
 function addDashes(option: string): string {

@@ -1,6 +1,8 @@
 import type { AuditEntry } from '../access/audit.js'
 import { findKeyFault, type KeyLimits } from '../access/key-limits.js'
 import type { StoredKey } from '../access/key-lines.js'
+import { describeKeyRules } from './limit-words.js'
+import { wrapLine } from './wrap-line.js'
 
 const COLUMNS = 80
 const GAP = '  '
@@ -16,8 +18,8 @@ export const SOON_MS = 7 * DAY_MS
 export function formatKeyLines(records: readonly StoredKey[]): string {
   let text = ''
   for (const record of records) {
-    const { id, env, team, user, issuedAt, revokedAt, expiresAt, models, addresses, replaces, rotatedTo } =
-      record
+    const { id, env, team, user, issuedAt, revokedAt, expiresAt, replaces, rotatedTo } = record
+    const { models, addresses, ruleEntries } = record
     const fields = {
       id,
       env,
@@ -28,6 +30,7 @@ export function formatKeyLines(records: readonly StoredKey[]): string {
       expires_at: expiresAt,
       models,
       addresses,
+      limits: ruleEntries,
       replaces,
       rotated_to: rotatedTo,
     }
@@ -80,17 +83,27 @@ function nameStatus(record: StoredKey, now: number): string {
   const fault = findKeyFault(record, now)
   if (fault !== null) return fault === 'revoked_api_key' ? 'revoked' : 'expired'
   if (record.rotatedTo !== null) return 'rotated'
-  return record.models === null && record.addresses === null ? 'active' : 'limited'
+  const { models, addresses, limits } = record
+  return models === null && addresses === null && limits === null ? 'active' : 'limited'
 }
 
-/** One line for each limit that is named. */
+/** One line for each limit that is named; those of rules are of at most 78 columns. */
 export function describeLimits(limits: Partial<KeyLimits>): string[] {
-  const { expiresAt, models, addresses } = limits
+  const { expiresAt, models, addresses, ruleEntries } = limits
   const lines: string[] = []
   if (expiresAt !== undefined)
     lines.push(`expires    ${expiresAt === null ? 'never' : formatInstant(expiresAt)}`)
   if (models !== undefined) lines.push(`models     ${models?.join(', ') ?? 'any'}`)
   if (addresses !== undefined) lines.push(`addresses  ${addresses?.join(', ') ?? 'any'}`)
+  if (ruleEntries !== undefined) {
+    const rules = ruleEntries === null ? ['none'] : describeKeyRules(ruleEntries)
+    for (const [i, rule] of rules.entries())
+      lines.push(
+        ...wrapLine(i === 0 ? 'limits     ' : '           ', rule, COLUMNS - 2)
+          .trimEnd()
+          .split('\n'),
+      )
+  }
   return lines
 }
 
@@ -108,7 +121,8 @@ export function formatAudit(entries: readonly AuditEntry[]): string {
     for (const [name, value] of Object.entries(current)) {
       const before = old !== null && name in old ? `${formatValue(old[name])} -> ` : ''
       if (before === '' && value === null) continue
-      text += fitLine(`    ${name.padEnd(10)} ${before}${formatValue(value)}`)
+      if (name === 'limits') text += formatRuleChange(old?.limits, value)
+      else text += fitLine(`    ${name.padEnd(10)} ${before}${formatValue(value)}`)
     }
   }
   return text
@@ -116,6 +130,14 @@ export function formatAudit(entries: readonly AuditEntry[]): string {
 
 export function formatAuditLines(entries: readonly AuditEntry[]): string {
   return entries.map((entry) => `${JSON.stringify(entry)}\n`).join('')
+}
+
+/** The rules before a change, and after it. */
+function formatRuleChange(old: unknown, current: unknown): string {
+  const before = Array.isArray(old) ? describeKeyRules(old) : []
+  const after = Array.isArray(current) ? describeKeyRules(current) : []
+  const lines = [...before.map((rule) => `- ${rule}`), ...after.map((rule) => `+ ${rule}`)]
+  return lines.map((line, i) => wrapLine(i === 0 ? '    limits     ' : ' '.repeat(15), line)).join('')
 }
 
 function formatValue(value: unknown): string {

@@ -2,12 +2,12 @@ import { existsSync, readFileSync } from 'node:fs'
 import { loadAudit } from '../access/audit.js'
 import { compareWithAudit } from '../access/audit-check.js'
 import { findPartFlaw } from '../access/key.js'
-import { changeKey, type IssuedKey, issueKey, revokeKey, rotateKey } from '../access/key-changes.js'
-import { type KeyLimits, NO_LIMITS, parseDuration } from '../access/key-limits.js'
+import { changeKey, findKey, type IssuedKey, issueKey, revokeKey, rotateKey } from '../access/key-changes.js'
+import { type KeyLimits, parseDuration } from '../access/key-limits.js'
 import { Keyring, KeyringError } from '../access/keyring.js'
 import type { KeyFileLocation } from '../config/config.js'
 import { isHelp } from './help.js'
-import { type Given, type Grammar, LIMIT_OPTIONS, readArguments, readLimits } from './keys-arguments.js'
+import { type Given, type Grammar, LIMIT_OPTIONS, readArguments } from './keys-arguments.js'
 import {
   describeLimits,
   expiresSoon,
@@ -34,15 +34,19 @@ const HELP = `Access keys: one for each person or program that may use this rela
 
   thinwire keys add --env ENV --team TEAM --user USER   issue a key
   thinwire keys list [--json]                           show all keys
+  thinwire keys show ID|KEY                             show a key's limits
   thinwire keys set ID|KEY LIMITS                       change a key's limits
   thinwire keys rotate ID|KEY [--overlap 24h]           replace a key
   thinwire keys revoke ID|KEY                           revoke a key
   thinwire keys audit [--json]                          show who changed what
 
-LIMITS of a key, with add and set (any and never take a limit away):
+LIMITS of a key, with add and set (any, never and none take a limit away):
   --expires 30d                   12h, 30d, 4w, 2026-12-31 or never
   --models 'gpt-*,claude-haiku-*'  names, * for anything, or any
   --addresses 10.0.0.0/8          addresses and networks, or any
+  --limits FILE                   rules of this key in a JSON file, or none:
+                                  [{"name": "month", "usd": {"month": 50}}]
+                                  as limits.rules of the config, without per
 
 rotate issues a key with the same owner and limits. Both keys are valid for the
 overlap; --overlap 0h ends the old one at once. The new one lives as long as the
@@ -78,7 +82,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     },
     argumentCount: 0,
     usage: `keys add takes options only, for example: ${ADD_EXAMPLE}`,
-    check: (values) => [...findOwnerFlaws(values), ...findLimitFlaws(values)],
+    check: findOwnerFlaws,
     run: add,
   },
   list: {
@@ -88,24 +92,28 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     check: () => [],
     run: list,
   },
+  show: {
+    options: {},
+    argumentCount: 1,
+    usage: `keys show takes one id or key, for example: thinwire keys show ${EXAMPLE_ID}`,
+    check: () => [],
+    run: show,
+  },
   set: {
     options: LIMIT_OPTIONS,
     argumentCount: 1,
     usage: `keys set takes one id or key, for example: thinwire keys set ${EXAMPLE_ID} --expires 30d`,
     check: (values) =>
       Object.keys(LIMIT_OPTIONS).some((name) => name in values)
-        ? findLimitFlaws(values)
-        : ['keys set needs --expires, --models or --addresses'],
+        ? []
+        : ['keys set needs --expires, --models, --addresses or --limits'],
     run: set,
   },
   rotate: {
     options: { overlap: { type: 'string' }, expires: { type: 'string' } },
     argumentCount: 1,
     usage: `keys rotate takes one id or key, for example: thinwire keys rotate ${EXAMPLE_ID}`,
-    check: (values) => [
-      ...(overlapOf(values) === null ? ['--overlap must be like 24h, 7d or 0h'] : []),
-      ...findLimitFlaws(values),
-    ],
+    check: (values) => (overlapOf(values) === null ? ['--overlap must be like 24h, 7d or 0h'] : []),
     run: rotate,
   },
   revoke: {
@@ -163,7 +171,7 @@ function add(given: Given, io: KeysIo): number {
   const { env, team, user } = given.values
   const { file, configFile } = locateKeyFile(given, io)
   const isNew = !existsSync(file)
-  const limits = { ...NO_LIMITS, ...limitsOf(given) }
+  const { limits } = given
   const owner = { env: String(env), team: String(team), user: String(user) }
   const issued = issueKey(file, owner, { limits, onProblem: (message) => writeLine(io, message) })
   writeKey(issued, `${isNew ? 'NEW key file' : 'Key file'}: ${file}`, io)
@@ -197,23 +205,13 @@ function findOwnerFlaws(values: Given['values']): string[] {
   return flaws
 }
 
-function findLimitFlaws(values: Given['values']): string[] {
-  const limits = readLimits(values, Date.now())
-  return Array.isArray(limits) ? limits : []
-}
-
-/** The limits that the options name; they have been checked. */
-function limitsOf({ values }: Given): Partial<KeyLimits> {
-  const limits = readLimits(values, Date.now())
-  return Array.isArray(limits) ? {} : limits
-}
-
 /** The limits that a key has. */
-function givenLimits({ expiresAt, models, addresses }: KeyLimits): Partial<KeyLimits> {
+function givenLimits({ expiresAt, models, addresses, ruleEntries }: KeyLimits): Partial<KeyLimits> {
   return {
     ...(expiresAt === null ? {} : { expiresAt }),
     ...(models === null ? {} : { models }),
     ...(addresses === null ? {} : { addresses }),
+    ...(ruleEntries === null ? {} : { ruleEntries }),
   }
 }
 
@@ -240,8 +238,19 @@ function list(given: Given, io: KeysIo): number {
   return OK
 }
 
+function show(given: Given, io: KeysIo): number {
+  const { file } = locateKeyFile(given, io)
+  const { id, env, team, user, issuedAt, ...record } = findKey(file, given.rest[0] ?? '')
+  io.out.write(`${id} (${env}, ${team}, ${user}), issued ${formatInstant(issuedAt)}\n`)
+  if (record.revokedAt !== null) io.out.write(`  revoked    ${formatInstant(record.revokedAt)}\n`)
+  const { expiresAt, models, addresses, ruleEntries } = record
+  for (const line of describeLimits({ expiresAt, models, addresses, ruleEntries }))
+    io.out.write(`  ${line}\n`)
+  return OK
+}
+
 function set(given: Given, io: KeysIo): number {
-  const limits = limitsOf(given)
+  const { limits } = given
   const { file } = locateKeyFile(given, io)
   const record = changeKey(file, given.rest[0] ?? '', limits, {
     onProblem: (message) => writeLine(io, message),
@@ -254,7 +263,7 @@ function set(given: Given, io: KeysIo): number {
 
 function rotate(given: Given, io: KeysIo): number {
   const { file } = locateKeyFile(given, io)
-  const { expiresAt } = limitsOf(given)
+  const { expiresAt } = given.limits
   const issued = rotateKey(file, given.rest[0] ?? '', overlapOf(given.values) ?? 0, expiresAt, {
     onProblem: (message) => writeLine(io, message),
   })

@@ -1,25 +1,9 @@
 import { findTraits, type TraitSource } from '../api/model-table.js'
 import type { ModelTraits } from '../api/model-traits.js'
 import type { DestinationsConfig } from '../config/config.js'
-import { showText } from '../lib/visible-text.js'
+import { wrapLine } from './wrap-line.js'
 
-const COLUMNS = 80
 const LABEL = 21
-
-/** Wraps a line at 80 columns. The lines after the first are indented as far as `label` is long. */
-export function wrapLine(label: string, text: string): string {
-  const indent = ' '.repeat(label.length)
-  let lines = ''
-  let line = label
-  for (const word of showText(text).split(' ')) {
-    const separator = line === label || line === indent ? '' : ' '
-    if (separator !== '' && line.length + 1 + word.length > COLUMNS) {
-      lines += `${line}\n`
-      line = indent + word
-    } else line += separator + word
-  }
-  return `${lines}${line}\n`
-}
 
 /**
  * Tells in plain words what one target of a model wants, with the source of each fact.

@@ -4,7 +4,8 @@ import type { DestinationsConfig } from '../config/config.js'
 import type { AliasConfig, DestinationConfig, TargetConfig } from '../config/routes.js'
 import { compileGlobs, isAllowed } from '../routing/glob.js'
 import { printHelp } from './help.js'
-import { describeTarget, wrapLine } from './models-text.js'
+import { describeTarget } from './models-text.js'
+import { wrapLine } from './wrap-line.js'
 
 /** What the command reads and writes. */
 export interface ModelsIo {

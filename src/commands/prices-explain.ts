@@ -8,9 +8,9 @@ import type { RateCard } from '../ledger/rate-card.js'
 import { type Decimal, formatDecimal, multiplyDecimals } from '../lib/decimal.js'
 import { formatNanoUsd } from '../lib/nano-usd.js'
 import type { Usage } from '../metering/usage.js'
-import { wrapLine } from './models-text.js'
 import { CANNOT, type Given, OK, type PricesIo, PricesProblem, type Subcommand } from './prices-common.js'
 import { parseUsage } from './prices-usage.js'
+import { wrapLine } from './wrap-line.js'
 
 /** `thinwire prices explain MODEL`: which entry is a model's, its rates, and what a usage costs. */
 export const EXPLAIN: Subcommand = {

@@ -13,8 +13,8 @@ import type { Price } from '../ledger/price.js'
 import { buildBuiltInPrices, readPriceFile, readPriceTable } from '../ledger/price-file.js'
 import { comparePrices, groupDigits, type PriceChanges } from '../ledger/price-rates.js'
 import { PricesError } from '../ledger/prices.js'
-import { wrapLine } from './models-text.js'
 import { type Given, OK, type PricesIo, PricesProblem, type Subcommand } from './prices-common.js'
+import { wrapLine } from './wrap-line.js'
 
 /** `thinwire prices update`: compares another file with the prices in use, and puts it in their place. */
 export const UPDATE: Subcommand = {

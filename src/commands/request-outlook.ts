@@ -12,6 +12,7 @@ import { redactText } from '../exchange/log-text.js'
 import { RequestFacts } from '../exchange/request-facts.js'
 import { peekFields } from '../json/peek.js'
 import { BoundCounters } from '../lib/limit-counters.js'
+import { LimitMatcher } from '../limits/matcher.js'
 import { ByteBudget } from '../relay/byte-budget.js'
 import { RelayContext } from '../relay/relay-context.js'
 import { isFailoverDefault } from '../routing/retry-policy.js'
@@ -128,7 +129,18 @@ export function foresee(asked: ImaginedRequest, config: Config, hasRoutes: boole
   const { record } = verdict
   const owner = record === null ? null : ownerOf(record)
   const team = record?.team ?? (config.keys.mode === 'keys' ? asked.team : null)
-  const request = { method, path, query, deployment, isCursor, model, team, key: record, rawHeaders: [] }
+  const request = {
+    method,
+    path,
+    query,
+    deployment,
+    isCursor,
+    model,
+    team,
+    key: record,
+    tags: null,
+    rawHeaders: [],
+  }
   const body = method === 'GET' ? null : createBody(path, pathModel === null ? asked.model : undefined)
   return {
     ...known,
@@ -190,7 +202,8 @@ function decide(
 ): Pick<RequestOutlook, 'answeredBy' | 'refusal' | 'route' | 'cacheRules'> {
   const router = new Router(config, createUpstreams(config))
   const context = new RelayContext(new BoundCounters(), new ByteBudget(config.limits.bufferedBytes))
-  const dispatcher = new RequestDispatcher(config, router, context, { warn() {} }, NOTHING_STORED)
+  const limits = new LimitMatcher(config.limitRules.rules)
+  const dispatcher = new RequestDispatcher(config, router, context, { warn() {} }, NOTHING_STORED, limits)
   const plan = dispatcher.plan({ request }, body, true)
   if (plan.kind === 'refuse') {
     const refusal = refusalOf(plan.code, plan.field?.message ?? null)

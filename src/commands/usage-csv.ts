@@ -15,6 +15,7 @@ const CSV_FIELDS = [
   'ttft_ms_p99',
   'overhead_us_p99',
   'estimated',
+  'assumed_usd',
 ] as const satisfies readonly (keyof Totals)[]
 
 /** First characters that make a spreadsheet run a cell as a formula. A client chooses the model name freely. */

@@ -106,8 +106,12 @@ export function formatTable(
       lines.push(`${''.padEnd(width)}${cells}`)
     }
   }
-  const { requests, estimated } = total
-  if (estimated > 0) lines.push('', `~ ${estimated} of ${requests} requests have estimated tokens`)
+  const { requests, estimated, assumed_usd: assumed } = total
+  const notes: string[] = []
+  if (estimated > 0) notes.push(`~ ${estimated} of ${requests} requests have estimated tokens`)
+  if (assumed !== null)
+    notes.push(`+ budgets assume ${formatCost(assumed, false)} USD more for models without a price`)
+  if (notes.length > 0) lines.push('', ...notes)
   return lines.map((line) => `${line}\n`).join('')
 }
 

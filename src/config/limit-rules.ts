@@ -75,6 +75,8 @@ export interface LimitRulesConfig {
     readonly secret: string | null
     /** Percent, ascending. */
     readonly at: readonly number[]
+    /** Alerts that may wait for the webhook. */
+    readonly maxQueued: number
   }
 }
 
@@ -87,10 +89,29 @@ export function resolveLimits(
   const problems: Problem[] = []
   const rules = resolveLimitRules(entries, 'limits.rules', null, problems)
   for (const { path, message } of problems) secrets.report(path, message)
-  const { url, secret, at } = alerts
-  const key = secret === undefined ? null : secrets.read(secret, 'limits.alerts.secret')
-  const shares = [...new Set(at)].sort((one, other) => one - other)
-  return { limits, limitRules: { rules, unpriced, alerts: { url, secret: key, at: shares } } }
+  return { limits, limitRules: { rules, unpriced, alerts: resolveAlerts(alerts, secrets) } }
+}
+
+function resolveAlerts(section: Limits['alerts'], secrets: Secrets): LimitRulesConfig['alerts'] {
+  const { at, maxQueued } = section
+  const secret = section.secret === undefined ? null : secrets.read(section.secret, 'limits.alerts.secret')
+  const url =
+    section.url === null || typeof section.url === 'string'
+      ? section.url
+      : secrets.read(section.url, 'limits.alerts.url')
+  // An empty text is a secret that is missing, which has been reported.
+  const flaw = url === null || url === '' ? null : findUrlFlaw(url)
+  if (flaw !== null) secrets.report('limits.alerts.url', flaw)
+  return { url, secret, at: [...new Set(at)].sort((one, other) => one - other), maxQueued }
+}
+
+function findUrlFlaw(url: string): string | null {
+  if (!URL.canParse(url)) return 'is not a URL'
+  const { protocol, username, password } = new URL(url)
+  if (protocol !== 'http:' && protocol !== 'https:') return 'must begin with https:// or http://'
+  return username === '' && password === ''
+    ? null
+    : 'must not hold a user or password; use limits.alerts.secret'
 }
 
 /** An entry of `limits.rules`, or of the rules of a key. */

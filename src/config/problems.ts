@@ -28,17 +28,19 @@ export class ConfigError extends Error {
 /**
  * Names the path and the remedy of what zod found wrong. Values are left out: one of them may be a pasted secret.
  * @param oldPaths the path that the file has, by the path under the new name
+ * @param schemaOf what was read, for the names of its settings; not given: the config
  */
 export function describeIssues(
   issues: readonly z.core.$ZodIssue[],
   oldPaths: ReadonlyMap<string, string> = new Map(),
+  schemaOf: () => SchemaNode = configSchemaNode,
 ): Problem[] {
   const problems: Problem[] = []
   for (const issue of issues) {
     const path = findPathInFile(formatPath(issue.path), oldPaths)
     switch (issue.code) {
       case 'unrecognized_keys': {
-        const known = settingsAt(issue.path)
+        const known = settingsAt(issue.path, schemaOf())
         for (const key of issue.keys) {
           const near = findNearest(key, known)
           const remedy = near
@@ -60,7 +62,7 @@ export function describeIssues(
         problems.push({ path, message: describeChoice(issue.values.map(String), issue.input) })
         break
       case 'too_small':
-        problems.push({ path, message: describeMinimum(issue.origin, issue.minimum) })
+        problems.push({ path, message: describeMinimum(issue) })
         break
       case 'too_big':
         problems.push({ path, message: `must be at most ${issue.maximum}` })
@@ -95,10 +97,10 @@ function findPathInFile(path: string, oldPaths: ReadonlyMap<string, string>): st
   return path
 }
 
-function describeMinimum(origin: string, minimum: number | bigint): string {
+function describeMinimum({ origin, minimum, inclusive }: z.core.$ZodIssueTooSmall): string {
   if (origin === 'string') return 'must not be empty'
   if (origin === 'array') return `needs at least ${minimum} entry`
-  return `must be at least ${minimum}`
+  return `must be ${inclusive === false ? 'more than' : 'at least'} ${minimum}`
 }
 
 function describeType(type: string): string {
@@ -117,10 +119,14 @@ function describeType(type: string): string {
 /** Made once: a file may have a wrong name in each of many objects. */
 let schema: SchemaNode | null = null
 
-/** The current names of the settings at a path, by the JSON Schema. */
-function settingsAt(path: readonly PropertyKey[]): string[] {
+function configSchemaNode(): SchemaNode {
   schema ??= buildConfigJsonSchema()
-  let node: SchemaNode | undefined = schema
+  return schema
+}
+
+/** The current names of the settings at a path, by the JSON Schema. */
+function settingsAt(path: readonly PropertyKey[], root: SchemaNode): string[] {
+  let node: SchemaNode | undefined = root
   for (const part of path) {
     if (node === undefined) break
     if (typeof part === 'number') node = node.items

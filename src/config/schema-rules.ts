@@ -106,13 +106,17 @@ export const unpriced = z
     'What a model without a price costs where a rule limits money. `assume`: as much as the dearest model of the price table. A pair of rates: that much. `deny`: it is refused with 403.',
   )
 
+const WEBHOOK_ERROR = 'must be the URL of a webhook, or a reference to it: {"env": "NAME"}'
+
 export const alerts = z
   .strictObject({
     url: z
-      .url({ protocol: /^https?$/, error: 'must be the URL of a webhook' })
+      .union([z.url({ protocol: /^https?$/, error: WEBHOOK_ERROR }), secretRef], { error: WEBHOOK_ERROR })
       .nullable()
       .default(null)
-      .describe('Webhook that is told by POST when a budget comes to one of these shares. `null`: none.'),
+      .describe(
+        'Webhook that gets a POST when a budget comes to one of these shares; by reference if the URL is a secret. `null`: none.',
+      ),
     secret: secretRef
       .optional()
       .describe('Signs what is sent to the webhook (HMAC with SHA-256, header `x-thinwire-signature`).'),
@@ -121,5 +125,8 @@ export const alerts = z
       .max(20)
       .default([80, 100])
       .describe('Shares of a budget, in percent, at which the log has a line, once in each period.'),
+    maxQueued: count(100_000)
+      .default(1_000)
+      .describe('Alerts that wait for the webhook. Further ones are in the log alone.'),
   })
   .prefault({})

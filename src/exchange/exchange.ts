@@ -8,6 +8,7 @@ import type { RequestTarget } from '../api/request-target.js'
 import type { Peek } from '../json/peek.js'
 import type { Meter } from '../metering/meter.js'
 import type { PromptSample } from '../metering/prompt-sample.js'
+import type { LimitTicket } from './limit-ticket.js'
 import type { OpenRecord } from './open-record.js'
 import { type CacheOutcome, type End, Outcome, PHASES, type Phase, type ResponderHealth } from './outcome.js'
 import type { RequestBodyHandle } from './request-body-handle.js'
@@ -51,6 +52,8 @@ export class Exchange implements OpenRecord {
   awaitsContinue: boolean
   /** It is admitted, and counts against the limits of requests at one time. */
   holdsSlot: boolean
+  /** The limits were asked about it. */
+  isChecked: boolean
   /** One of many refused requests that one record stands for. */
   isSummed: boolean
   /** The upstream has a connection for the request, and may have read some of it. */
@@ -83,6 +86,7 @@ export class Exchange implements OpenRecord {
     this.queryKeys = NO_KEYS
     this.awaitsContinue = false
     this.holdsSlot = false
+    this.isChecked = false
     this.isSummed = false
     this.isConnected = false
     this.place = null
@@ -169,6 +173,18 @@ export class Exchange implements OpenRecord {
 
   setBodyApi(api: BodyApi | null): void {
     this.facts.bodyApi = api
+  }
+
+  /** The limits let it pass. @param observed names of rules that only observe, and would have refused it */
+  setTicket(ticket: LimitTicket | null, observed: string | null): void {
+    this.isChecked = true
+    this.facts.ticket = ticket
+    this.result.observedRules = observed
+  }
+
+  /** @param rule name of the limit rule that refuses it */
+  setLimitRule(rule: string): void {
+    this.result.limitRule = rule
   }
 
   // cache

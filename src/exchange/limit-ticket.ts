@@ -1,4 +1,4 @@
-import type { LimitRule } from '../config/limit-rules.js'
+import type { Budget, LimitRule } from '../config/limit-rules.js'
 
 /**
  * A counter that a request counts on: of one rule, and for one owner. It is made once and used for many requests, so
@@ -24,6 +24,8 @@ export class LimitClaim {
  */
 export interface LimitLeft {
   readonly rule: LimitRule
+  /** Null for a rate. */
+  readonly budget: Budget | null
   /** Amount of the budget; of a rate, its burst. */
   readonly limit: number
   readonly remaining: number

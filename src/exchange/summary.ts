@@ -14,6 +14,12 @@ export interface SummarySink {
   tick?(now: number): void
 }
 
+/** An amount in nano-dollars, null if it is not known, and the source of the price. */
+interface SummaryCharge {
+  readonly nano: NanoUsd | null
+  readonly source: string | null
+}
+
 /**
  * What is known of a request that is over. It refers to the parts of the exchange, and copies none of them; the
  * request, the response and the prompt itself can be freed. Sinks get it some milliseconds later, many at a time: code
@@ -35,7 +41,9 @@ export class RequestSummary {
    * limits before the record is made.
    */
   assumedNano: NanoUsd | null
-  /** Budgets that this request brought to a share: `team1-month 80%`; null for none. Set by the limits. */
+  /** What it costs; null until that is computed. See `chargeOf`. */
+  charge: SummaryCharge | null
+  /** Budgets that this request brought to a share: `team1-month usd month 80%`; null for none. Set by the limits. */
   reachedLimits: string | null
   private resolvedUsage: TokenUsage | null
 
@@ -54,6 +62,7 @@ export class RequestSummary {
     this.makerKey = null
     this.requests = 1
     this.assumedNano = null
+    this.charge = null
     this.reachedLimits = null
     this.resolvedUsage = null
   }

@@ -151,7 +151,7 @@ export function addRelayHeaders(
 ): void {
   if (findHeader(headers, 'x-request-id') === undefined) headers.push('x-request-id', requestId)
   headers.push('server-timing', timing, 'access-control-allow-origin', '*')
-  if (crossOrigin) headers.push(EXPOSE, listNames(headers))
+  if (crossOrigin) exposeHeaders(headers)
 }
 
 /** Builds the headers for the client: `filterResponseHeaders`, then `addRelayHeaders`. */
@@ -182,6 +182,11 @@ export function setEventStreamType(headers: FlatHeaderList): void {
   setHeader(headers, 'content-type', 'text/event-stream; charset=utf-8')
   setHeader(headers, 'cache-control', NO_TRANSFORM)
   setHeader(headers, 'x-accel-buffering', 'no')
+}
+
+/** Lets a page on another origin read all headers of a response. */
+export function exposeHeaders(headers: FlatHeaderList): void {
+  headers.push(EXPOSE, listNames(headers))
 }
 
 /**
@@ -254,6 +259,7 @@ const PERSONAL_PREFIXES = [
   'x-codex-',
   'x-litellm-',
   'helicone-',
+  'x-thinwire-limit-',
 ]
 
 /** Removes what a client must not get of a response that was made for another one. */

@@ -31,7 +31,7 @@ export function formatRate(kind: Kind, rate: Decimal): string {
 }
 
 /** Formats a whole number with a comma at every third digit. */
-export function groupDigits(count: number): string {
+export function groupDigits(count: number | bigint): string {
   return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ',')
 }
 

@@ -4,8 +4,9 @@ import { formatPath } from '../exchange/shown-path.js'
 import type { RequestSummary } from '../exchange/summary.js'
 import { formatNanoUsd, type NanoUsd } from '../lib/nano-usd.js'
 import { formatMs, formatTime, quoteJson } from '../lib/text.js'
-import type { Usage, UsageDetails } from '../metering/usage.js'
-import type { Charge, Prices } from './prices.js'
+import type { UsageDetails } from '../metering/usage.js'
+import { chargeFor, chargeOf } from './charge.js'
+import type { Prices } from './prices.js'
 
 /** Version of the record format. Added fields do not change it. */
 const VERSION = 1
@@ -28,10 +29,9 @@ export function formatRecord(
 ): string {
   const { stats, overheadMs } = summary
   const { usage, source } = summary.usage
-  const { nano, source: priceSource } = charge(summary, usage, prices)
-  const cost = source === 'cache' ? 0 : nano
+  const { nano: cost, source: priceSource } = chargeOf(summary, prices)
   const saved = summary.savedUsage?.usage ?? null
-  const savedCost = charge(summary, saved, prices).nano
+  const savedCost = chargeFor(summary, saved, prices).nano
   return (
     `{"v":${VERSION},"id":"${summary.request.id}","seq":${seq},"writer":"${writer}","ts":"${formatTime(summary.request.receivedAt)}",` +
     `${formatKey(summary.request.key)},"route":"${formatPath(summary)}","dialect":"${summary.request.api}","request_class":"${classifyRequest(summary.request.method, summary.request.path)}","model":${quoteName(summary.request.model)},` +
@@ -70,8 +70,20 @@ function formatRareFields(summary: RequestSummary): string {
   if (upstreamKey !== null) text += `,"upstream_key":"${upstreamKey}"`
   if (overtaken !== null) text += `,"overtaken":${quoteName(overtaken)}`
   text += formatKnown('overtaken_prompt_tokens', summary.overtakenPromptTokens)
+  text += formatLimits(summary)
   if (summary.requests > 1) text += formatKnown('requests', summary.requests)
   return details === null ? text : text + formatDetails(details)
+}
+
+/** What the limits have to do with the request. */
+function formatLimits({ assumedNano, reachedLimits, outcome }: RequestSummary): string {
+  const { limitRule, observedRules } = outcome
+  let text = ''
+  if (assumedNano !== null) text += `,"assumed_usd":${formatNanoUsd(assumedNano)}`
+  if (limitRule !== null) text += `,"limit_rule":${quoteName(limitRule)}`
+  if (observedRules !== null) text += `,"observed_rules":${quoteName(observedRules)}`
+  if (reachedLimits !== null) text += `,"limit_reached":${quoteName(reachedLimits)}`
+  return text
 }
 
 function formatDetails(details: UsageDetails): string {
@@ -100,23 +112,6 @@ function formatPasses(passes: NonNullable<UsageDetails['passes']>): string {
       return model === null ? tokens : `${model} ${tokens}`
     })
     .join(', ')
-}
-
-const UNPRICED: Charge = { nano: null, source: null }
-
-/** Finds what a usage costs; nothing is known without a usage or without prices. */
-function charge(summary: RequestSummary, usage: Usage | null, prices: Prices | null): Charge {
-  if (usage === null || prices === null) return UNPRICED
-  const { model: requested } = summary.request
-  // Where the upstream names no model, the one that it was asked for has answered.
-  const answered = summary.stats?.model ?? summary.outcome.sentModel
-  return prices.charge(usage, {
-    answered,
-    requested,
-    // A cached response names no upstream, but its price is that of the one that made it.
-    upstream: summary.outcome.sharedUsage?.upstream ?? summary.outcome.upstream,
-    at: summary.closedAt,
-  })
 }
 
 function formatCost(nano: NanoUsd | null): string | null {

@@ -158,6 +158,24 @@ export const recordSchema = z.strictObject({
   overtaken_prompt_tokens: known().describe(
     'Prompt tokens, by estimate, that these targets may bill too. They are in no other field.',
   ),
+  assumed_usd: z
+    .number()
+    .min(0)
+    .optional()
+    .describe(
+      'What the response is assumed to cost in US dollars, exact to a billionth, where a rule limits money and the price is not known: see `limits.unpriced`. It is never part of cost_usd.',
+    ),
+  limit_rule: z.string().optional().describe('Name of the limit rule that refused the request.'),
+  observed_rules: z
+    .string()
+    .optional()
+    .describe(
+      'Names of the limit rules that only observe, and would have refused the request: interns, everyone.',
+    ),
+  limit_reached: z
+    .string()
+    .optional()
+    .describe('Budgets that this request brought to a share of their amount: team1-month month usd 80%.'),
   requests: known().describe(
     'How many refused requests of one address this record stands for, where each would have had a record of its own: see `limits.refusalsPerAddressPerMinute`.',
   ),

@@ -12,6 +12,7 @@ export type Bound =
   | 'unansweredRequestsPerConnection'
   | 'refusalsPerAddressPerMinute'
   | 'headerFields'
+  | 'maxQueuedAlerts'
   | 'openFiles'
   | 'maxConcurrentRequests'
   | 'maxConcurrentRequestsPerKey'

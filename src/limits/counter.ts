@@ -62,6 +62,13 @@ export class Counter {
     return count
   }
 
+  /** Forgets what was spent of a budget, in all periods. */
+  forget(unit: BudgetCount['unit'], kind: BudgetCount['kind']): void {
+    for (const first of [...this.counts, ...(this.spare ?? [])])
+      for (let count = first; count !== null; count = count.next)
+        if (count.unit === unit && count.kind === kind) count.spent = 0
+  }
+
   /** Forgets what is not needed. @returns whether anything is left */
   sweep(now: number, at: number): boolean {
     let isUsed = this.inFlight > 0

@@ -76,12 +76,18 @@ export function noteLeft(ticket: LimitTicket, rule: LimitRule, counter: Counter,
   if (requests !== null && counter.requests !== null) {
     const remaining = remainingOf(requests, counter.requests.used(requests, now))
     if (isTighter(ticket.requestsLeft, remaining))
-      ticket.requestsLeft = toLeft(rule, requests.burst, remaining, counter.requests.resetMs(requests, now))
+      ticket.requestsLeft = toLeft(
+        rule,
+        null,
+        requests.burst,
+        remaining,
+        counter.requests.resetMs(requests, now),
+      )
   }
   if (tokens !== null && counter.tokens !== null) {
     const remaining = remainingOf(tokens, counter.tokens.used(tokens, now))
     if (isTighter(ticket.tokensLeft, remaining))
-      ticket.tokensLeft = toLeft(rule, tokens.burst, remaining, counter.tokens.resetMs(tokens, now))
+      ticket.tokensLeft = toLeft(rule, null, tokens.burst, remaining, counter.tokens.resetMs(tokens, now))
   }
   for (let i = 0; i < budgets.length; i++) {
     const budget = budgets[i] as LimitRule['budgets'][number]
@@ -90,9 +96,9 @@ export function noteLeft(ticket: LimitTicket, rule: LimitRule, counter: Counter,
     const resetMs = Math.max(0, period.end - ticket.at)
     if (budget.unit === 'usd') {
       if (isTighter(ticket.usdLeft, remaining))
-        ticket.usdLeft = toLeft(rule, budget.amount, remaining, resetMs)
+        ticket.usdLeft = toLeft(rule, budget, budget.amount, remaining, resetMs)
     } else if (isTighter(ticket.tokensLeft, remaining))
-      ticket.tokensLeft = toLeft(rule, budget.amount, remaining, resetMs)
+      ticket.tokensLeft = toLeft(rule, budget, budget.amount, remaining, resetMs)
   }
 }
 
@@ -100,6 +106,12 @@ function isTighter(noted: LimitLeft | null, remaining: number): boolean {
   return noted === null || remaining < noted.remaining
 }
 
-function toLeft(rule: LimitRule, limit: number, remaining: number, resetMs: number): LimitLeft {
-  return { rule, limit, remaining, resetMs }
+function toLeft(
+  rule: LimitRule,
+  budget: LimitLeft['budget'],
+  limit: number,
+  remaining: number,
+  resetMs: number,
+): LimitLeft {
+  return { rule, budget, limit, remaining, resetMs }
 }

@@ -42,6 +42,13 @@ export interface LimitUse {
   readonly nano: Whole
 }
 
+/** What records of the ledger say was used. */
+export interface RestoredUse {
+  readonly tokens: Whole
+  /** Nano-dollars, whether from a price or assumed. */
+  readonly nano: Whole
+}
+
 /** The sum of a budget has grown. */
 export interface LimitCrossing {
   readonly rule: LimitRule
@@ -92,6 +99,8 @@ export interface LimitStore {
    * @param ticket null for a request that was not checked, and has used something all the same
    * @param claims whose budgets pay, as its record says it
    * @param at when the request arrived: its period pays
+   * @param reportsAll whether each budget that has grown is returned; else those may be left out that have not come to
+   * another whole percent of their amount
    */
   settle(
     ticket: LimitTicket | null,
@@ -99,6 +108,7 @@ export interface LimitStore {
     use: LimitUse,
     now: number,
     at: number,
+    reportsAll?: boolean,
   ): readonly LimitCrossing[]
   /**
    * Gives all back: the request was refused, or answered by the relay itself, after its check. After `settle` it does
@@ -108,8 +118,11 @@ export interface LimitStore {
   /**
    * Adds what a record of the ledger says was used to each budget of the claim's rule. Nothing is crossed by it.
    * @param at of the record
+   * @param budgets only those of the rule that are in this list
    */
-  restore(claim: LimitClaim, use: LimitUse, at: number): void
+  restore(claim: LimitClaim, use: RestoredUse, at: number, budgets?: readonly Budget[]): void
+  /** Forgets what was spent of a budget, of all owners: it is to be restored. What requests hold of it stays. */
+  forget(rule: LimitRule, budget: Budget): void
   /**
    * Forgets what is not used any more: counters of other rules, periods that are over, rates that are whole. Each call
    * visits some thousands of counters, and the next one goes on from there.

@@ -5,6 +5,7 @@ import type { Stage } from '../exchange/stage.js'
 import { formatServerTiming } from '../exchange/timing.js'
 import { findHeader } from '../http/flat-headers.js'
 import { addRelayHeaders, setHeader } from '../http/response-headers.js'
+import { addLimitHeaders } from '../limits/response-headers.js'
 import type { TappedSocket } from '../upstream/connector.js'
 import { ChunkPassthrough } from './chunk-passthrough.js'
 import { ClientConnection } from './client-connection.js'
@@ -73,6 +74,8 @@ export class ClientWriter implements ResponseSink, Stage {
     if (exchange.outcome.cache !== null) setHeader(headers, 'x-thinwire-cache', exchange.outcome.cache)
     const { droppedFields } = exchange.outcome
     if (droppedFields !== null) setHeader(headers, 'x-thinwire-dropped-fields', droppedFields)
+    const { ticket } = exchange.request
+    if (ticket !== null) addLimitHeaders(headers, ticket, status, Date.now())
     const crossOrigin = findHeader(exchange.req.rawHeaders, 'origin') !== undefined
     addRelayHeaders(
       headers,

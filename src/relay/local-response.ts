@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
-import { buildErrorHeaders, ERRORS, type ErrorCode, formatErrorBody } from '../api/errors.js'
+import { buildErrorHeaders, formatErrorBody, NO_DETAILS, type RefusalDetails } from '../api/error-response.js'
+import { ERRORS, type ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { formatServerTiming } from '../exchange/timing.js'
 import { buildPreflightHeaders } from '../http/cors.js'
@@ -47,27 +48,17 @@ export function sendPreflight(exchange: Exchange, isLast: boolean): void {
   send(exchange, 204, '', isLast, buildPreflightHeaders(req.rawHeaders, request.requestId))
 }
 
-/**
- * Sends an error response of the relay itself, in the format of the client's API.
- * @param detail replaces the usual message; the client reads it
- * @param param the field of the request that it is about
- */
+/** Sends an error response of the relay itself, in the format of the client's API. */
 export function sendError(
   exchange: Exchange,
   code: ErrorCode,
   isLast: boolean,
-  detail?: string,
-  param: string | null = null,
+  details: RefusalDetails = NO_DETAILS,
 ): void {
   exchange.setError(code)
   const { errorFormat, requestId } = exchange.request
-  const body = formatErrorBody(code, errorFormat, requestId, detail, param)
-  const headers = buildErrorHeaders(
-    code,
-    exchange.request.errorFormat,
-    exchange.request.requestId,
-    Buffer.byteLength(body),
-  )
+  const body = formatErrorBody(code, errorFormat, requestId, details)
+  const headers = buildErrorHeaders(code, errorFormat, requestId, Buffer.byteLength(body), details)
   send(exchange, ERRORS[code].status, body, isLast, headers)
 }
 
@@ -89,7 +80,7 @@ export function sendUpstreamError(
     exchange,
     code,
     context.draining,
-    refused ? undefined : `${ERRORS[code].message} (${adviseOnTls(cause)})`,
+    refused ? NO_DETAILS : { message: `${ERRORS[code].message} (${adviseOnTls(cause)})` },
   )
 }
 

@@ -33,6 +33,8 @@ export interface BodyEvents {
   readonly onReference: (exchange: Exchange, body: RequestBody) => boolean
   /** Behind `onReady`, it turns out that others may read another model. @returns whether a rule depends on the model */
   readonly onDoubt: (exchange: Exchange) => boolean
+  /** Behind `onReady`, the body has a list of other models. @returns whether a rule of its key depends on the model */
+  readonly onOthers: (exchange: Exchange) => boolean
   /** The body is refused. Called at most once; no other event follows. */
   readonly onRefused: (exchange: Exchange, reason: BodyRefusal) => void
 }
@@ -253,7 +255,7 @@ export class RequestBody implements RequestBodyHandle, Stage, DecodeHandler {
   /** Looked for before the last bytes are sent: without them, an upstream does not act on the request. */
   private hasNewDoubt(): boolean {
     const { reader, peeked, knownCopies } = this
-    const isLimited = peeked.namesOthers && this.exchange.request.key?.models != null
+    const isLimited = peeked.namesOthers && this.events.onOthers(this.exchange)
     const isCut = this.received >= this.declared && !peeked.isWhole
     if (peeked.modelCopies === knownCopies && !reader.isBroken && !isCut && !isLimited) return false
     return this.events.onDoubt(this.exchange)

@@ -1,4 +1,4 @@
-import { formatErrorBody } from '../api/errors.js'
+import { formatErrorBody } from '../api/error-response.js'
 import {
   type ResponseFacts,
   removeEntityHeaders,

@@ -15,6 +15,8 @@ export interface GateRefusal {
   readonly message: string
   /** The field that it is about. */
   readonly param: string | null
+  /** Name of the limit rule that refuses it; not there for none. */
+  readonly rule?: string
 }
 
 /** What the gate looks at, of a request. */

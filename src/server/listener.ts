@@ -7,7 +7,8 @@ import {
   STATUS_CODES,
 } from 'node:http'
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
-import { buildErrorHeaders, ERRORS, type ErrorCode, formatErrorBody } from '../api/errors.js'
+import { buildErrorHeaders, formatErrorBody } from '../api/error-response.js'
+import { ERRORS, type ErrorCode } from '../api/errors.js'
 import type { Config } from '../config/config.js'
 import type { ListenAddress } from '../config/listen.js'
 import { EMPTY } from '../lib/bytes.js'
@@ -296,7 +297,6 @@ export class Listener {
       code,
       exchange?.request.errorFormat ?? 'openai',
       exchange?.request.requestId ?? '',
-      undefined,
     )
     const headers = buildErrorHeaders(
       code,

@@ -33,7 +33,7 @@ import {
   MIXED,
   mayNameDeep,
 } from './gate.js'
-import { dependsOnModel, FORBIDDEN, findKeyPatterns, mayUse, refuseModels } from './key-models.js'
+import { type ModelAccess, refuseModels } from './model-access.js'
 import type { TargetTraits } from './target-traits.js'
 
 /** What is done with a request. */
@@ -50,8 +50,8 @@ export type Plan =
       readonly kind: 'refuse'
       readonly code: ErrorCode
       readonly bodyApi: BodyApi | null
-      /** A field that no target can be sent; null if that is not the reason. */
-      readonly field: { readonly param: string | null; readonly message: string } | null
+      /** What the client reads besides: of a field that no target can be sent, or of a rule; null for nothing. */
+      readonly field: Omit<GateRefusal, 'code'> | null
     }
   | ProxyPlan
 
@@ -68,7 +68,7 @@ export interface ProxyPlan {
 /** What a plan depends on, of a request that was admitted. */
 export type PlanRequest = Pick<
   RequestFacts,
-  'method' | 'path' | 'query' | 'deployment' | 'isCursor' | 'model' | 'team' | 'key' | 'rawHeaders'
+  'method' | 'path' | 'query' | 'deployment' | 'isCursor' | 'model' | 'team' | 'key' | 'tags' | 'rawHeaders'
 >
 
 export interface PlanBody extends GateBody {
@@ -92,6 +92,8 @@ export interface PlanRules {
   >
   readonly models: Pick<ModelList, 'answer' | 'routeFor'>
   readonly traits: Pick<TargetTraits, 'find'>
+  /** Which models a request may use. */
+  findAccess(request: PlanRequest): ModelAccess
   /** Answer Cursor's check of a key locally (`cursor.answerKeyCheck`). */
   readonly answerKeyCheck: boolean
   /** How thinking is shown to Cursor (`cursor.thinking`). */
@@ -120,9 +122,37 @@ export function planRequest(
   rules: PlanRules,
   isLast = false,
 ): Plan {
+  const access = rules.findAccess(request)
+  const plan = planAllowed(request, body, rules, access, isLast)
+  return plan.kind === 'proxy' && access.barsTargets ? barTargets(plan, request, access) : plan
+}
+
+/** Leaves out the targets whose own model a rule denies. Without any other, the request is refused. */
+function barTargets(plan: ProxyPlan, request: PlanRequest, access: ModelAccess): Plan {
+  const { route, conversation } = plan
+  if (findUse(request) === 'none') return plan
+  const asked = conversation?.modelName ?? request.model
+  const before = plan.usable ?? [...route.targets.keys()]
+  let refusal: GateRefusal | null = null
+  const usable = before.filter((i) => {
+    const found = access.refuseTarget(asked, route.targets[i]?.model ?? null)
+    refusal ??= found
+    return found === null
+  })
+  if (refusal === null) return plan
+  return usable.length === 0 ? refuseAtGate(refusal) : { ...plan, usable }
+}
+
+function planAllowed(
+  request: PlanRequest,
+  body: PlanBody | null,
+  rules: PlanRules,
+  access: ModelAccess,
+  isLast: boolean,
+): Plan {
   const { method, path, team } = request
   const use = findUse(request)
-  const gate = passGate(request, body, use, rules)
+  const gate = passGate(request, body, use, rules, access)
   if (gate !== null) return gate
   const model = findNamedModel(request, body, use)
   const location = rules.locate(request, body?.peeked.references ?? NO_REFERENCES)
@@ -139,8 +169,10 @@ export function planRequest(
   const isModelList = path.startsWith('/models') && (method === 'GET' || method === 'HEAD')
   if (isModelList) {
     const name = parseModelName(path)
-    if (name !== null && !mayUse(request.key, name)) return refuseAtGate(FORBIDDEN)
-    const models = rules.models.answer(path, team, findKeyPatterns(request.key))
+    const refusal = name === null ? null : access.refuse(name)
+    if (refusal !== null) return refuseAtGate(refusal)
+    const isListed = access.isRestricted ? (model: string): boolean => access.allows(model) : null
+    const models = rules.models.answer(path, team, isListed)
     if (models instanceof Promise) return { kind: 'pending', body: models }
     if (models !== null) return { kind: 'local', status: 200, body: models }
   }
@@ -174,22 +206,34 @@ function takesAll(
  * Refuses what a rule depends on and cannot be read, or can be read in several ways, and what a key may not use.
  * @returns null if the request passes, as far as its body has arrived
  */
-function passGate(request: PlanRequest, body: PlanBody | null, use: ModelUse, rules: PlanRules): Plan | null {
-  const { method, path, deployment, key } = request
+function passGate(
+  request: PlanRequest,
+  body: PlanBody | null,
+  use: ModelUse,
+  rules: PlanRules,
+  access: ModelAccess,
+): Plan | null {
+  const { method, path, team, deployment, key } = request
   if (key !== null && (holdsKey(path) || (deployment !== null && holdsKey(deployment))))
     return refuseAtGate({ code: 'invalid_path', message: KEY_IN_PATH, param: null })
   // No doubt is looked for where no rule depends on the model: that may be a walk over the whole body.
-  if (!dependsOnModel(request, rules.router, use !== 'unknown'))
+  if (!access.dependsOnModel && !rules.router.dependsOnModel(path, team, use !== 'unknown'))
     return rules.router.hasPathRules && isAmbiguousPath(method, path) ? refuseAtGate(AMBIGUOUS_PATH) : null
   const doubt = findDoubt(request, body, use)
   if (doubt !== null) return refuseAtGate(doubt)
   if (body?.isComplete === false && mayNameDeep(use, path)) return WAIT
-  return key === null || key.models === null ? null : passKey(request, body, use, rules)
+  return access.dependsOnModel ? passModels(request, body, use, rules, access) : null
 }
 
-/** Checks a request of a key that may use some models only. */
-function passKey(request: PlanRequest, body: PlanBody | null, use: ModelUse, rules: PlanRules): Plan | null {
-  const { key, path, team, isCursor } = request
+/** Checks a request where rules depend on its model. */
+function passModels(
+  request: PlanRequest,
+  body: PlanBody | null,
+  use: ModelUse,
+  rules: PlanRules,
+  access: ModelAccess,
+): Plan | null {
+  const { path, team, isCursor } = request
   const named = findNamedModel(request, body, use)
   if (body?.isComplete === false && named === null) return WAIT
   const isCursorChat = isCursor && findBodyApi(path) === 'chat'
@@ -199,12 +243,12 @@ function passKey(request: PlanRequest, body: PlanBody | null, use: ModelUse, rul
   const all = deep.length > 0 || named === null ? deep : [named]
   // Of other requests, variants are no names of aliases.
   const variant = isCursorChat && named !== null ? rules.router.findVariant(named, team) : null
-  const refusal = refuseModels(key, use, all, variant, body?.peeked.namesOthers === true)
+  const refusal = refuseModels(access, use, all, variant, body?.peeked.namesOthers === true)
   return refusal === null ? null : refuseAtGate(refusal)
 }
 
-function refuseAtGate({ code, message, param }: GateRefusal): Plan {
-  return { kind: 'refuse', code, bodyApi: null, field: { param, message } }
+function refuseAtGate({ code, ...field }: GateRefusal): Plan {
+  return { kind: 'refuse', code, bodyApi: null, field }
 }
 
 function refuseLocation({ code, missing }: Location & { kind: 'refused' }): Plan {

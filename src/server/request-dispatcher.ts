@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { NO_DETAILS } from '../api/error-response.js'
 import { isAccountScoped } from '../api/stored-collections.js'
 import { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
@@ -22,7 +23,8 @@ import { ThoughtStore } from '../translate/thinking/thought-store.js'
 import { ModelList } from '../upstream/model-list.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { AttemptSender } from './attempt-sender.js'
-import { dependsOnModel } from './key-models.js'
+import type { Refused } from './limit-gate.js'
+import { findAccess, type ModelAccess, type ModelRuleSource } from './model-access.js'
 import {
   type Plan,
   type PlanBody,
@@ -34,6 +36,7 @@ import {
 import { TargetTraits } from './target-traits.js'
 
 const WAIT: Plan = { kind: 'wait' }
+const UPSTREAM_BUSY: Refused = { code: 'upstream_busy', details: NO_DETAILS }
 
 /** A request that is planned: an exchange, or the facts of one that was never sent. */
 interface Planned {
@@ -51,6 +54,7 @@ export class RequestDispatcher {
   private readonly onHeld: () => void
   private readonly log: Pick<Log, 'warn'>
   private readonly stored: KnownObjects
+  private readonly limits: ModelRuleSource | null
   /** What was learned of the models at the targets; kept when the config changes. */
   private readonly learned: LearnedTraits
   private thoughts: ThoughtStore
@@ -64,6 +68,7 @@ export class RequestDispatcher {
     context: RelayContext,
     log: Pick<Log, 'warn'>,
     stored: KnownObjects,
+    limits: ModelRuleSource | null,
   ) {
     this.config = config
     this.router = router
@@ -71,6 +76,7 @@ export class RequestDispatcher {
     this.onHeld = () => context.bounds.hit('heldMs')
     this.log = log
     this.stored = stored
+    this.limits = limits
     this.learned = new LearnedTraits()
     this.thoughts = this.createThoughts(config)
     this.traits = new TargetTraits(config.modelRules, this.learned)
@@ -104,6 +110,7 @@ export class RequestDispatcher {
       router,
       models,
       traits,
+      findAccess: (request) => findAccess(request, this.limits),
       answerKeyCheck: config.cursor.answerKeyCheck,
       showThinking: config.cursor.thinking,
       openThoughts: (request, body) => this.thoughts.open(ownerOf(request), body),
@@ -145,25 +152,34 @@ export class RequestDispatcher {
 
   /** Whether a rule depends on the model of a request. */
   dependsOnModel(request: PlanRequest): boolean {
-    return dependsOnModel(request, this.router)
+    const { path, team } = request
+    return this.findAccess(request).dependsOnModel || this.router.dependsOnModel(path, team)
+  }
+
+  /** Which models a request may use. */
+  findAccess(request: PlanRequest): ModelAccess {
+    return findAccess(request, this.limits)
   }
 
   /**
    * Answers a request from the cache, or sends it to the targets of its route.
-   * @returns false if all of them are at their limit of concurrent requests; nothing was done then
+   * @returns why not: all of them are at their limit of concurrent requests; null if it is done
    */
-  proxy(exchange: Exchange, { route, usable }: ProxyPlan, body: RequestBody | null): boolean {
+  proxy(exchange: Exchange, { route, usable }: ProxyPlan, body: RequestBody | null): Refused | null {
     let key: string | null = null
     if (this.cache !== null && body !== null) {
       exchange.enter('cache')
-      const served = this.cache.answer(exchange, destinationOf(exchange, route), body)
-      if (served === 'answered') return true
+      const served = this.cache.answer(exchange, destinationOf(exchange, route, usable), body)
+      if (served === 'answered') return null
       key = served?.key ?? null
     }
-    if (isFull(route)) return false
+    if (isFull(route)) {
+      this.context.bounds.hit('upstreamMaxConcurrentRequests')
+      return UPSTREAM_BUSY
+    }
     exchange.startAttempts(performance.now())
     this.send(exchange, route, usable, body, key)
-    return true
+    return null
   }
 
   /** @param key under which the response is cached; null if it is not */
@@ -293,8 +309,16 @@ function isFull({ targets }: Route<Upstream>): boolean {
   return true
 }
 
-/** Responses are alike only if they are of the same targets, for the same model and reader, and in the same API. */
-function destinationOf({ request, body }: Exchange, { id }: Route<Upstream>): string {
+/**
+ * Responses are alike only if they are of the same targets, for the same model and reader, and in the same API.
+ * @param usable indexes of the targets that can be sent the request; null for all
+ */
+function destinationOf(
+  { request, body }: Exchange,
+  route: Route<Upstream>,
+  usable: readonly number[] | null,
+): string {
+  const id = usable === null ? route.id : `${usable.join(',')} of ${route.id}`
   const { deployment, isCursor } = request
   const api = body?.conversation?.api ?? null
   if (api === null && deployment === null) return id

@@ -2,6 +2,7 @@ import type { Keyring } from '../access/keyring.js'
 import type { Config } from '../config/config.js'
 import type { SummarySink } from '../exchange/summary.js'
 import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
+import type { Limiter } from '../limits/limiter.js'
 import type { Log } from '../observe/log.js'
 import type { Router } from '../routing/router.js'
 import type { StoredObjects } from '../stored/stored-objects.js'
@@ -18,6 +19,8 @@ export interface RequestHandlerParts {
   readonly sinks: readonly SummarySink[]
   /** Null where nothing is recorded, as in the doctor. */
   readonly ledger: Pick<Bookkeeper, 'state' | 'noteOpen'> | null
+  /** One of the sinks; null where nothing is limited, as in the doctor. */
+  readonly limiter: Limiter | null
   /** One of the sinks. */
   readonly stored: StoredObjects
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { ClientAddresses } from '../access/client-address.js'
 import { describeRefusedKey } from '../access/refused-key.js'
+import { NO_DETAILS, type RefusalDetails } from '../api/error-response.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { ResponseCache } from '../cache/response-cache.js'
 import type { Config } from '../config/config.js'
@@ -19,18 +20,14 @@ import type { LedgerState } from '../observe/relay-state.js'
 import { ByteBudget } from '../relay/byte-budget.js'
 import { sendError } from '../relay/local-response.js'
 import { RelayContext } from '../relay/relay-context.js'
-import {
-  BOUND_OF_BODY_REFUSAL,
-  type BodyEvents,
-  type BodyLimits,
-  type BodyRefusal,
-  RequestBody,
-} from '../relay/request-body.js'
+import type { RequestBody } from '../relay/request-body.js'
 import { destroyResponse } from '../relay/reset.js'
 import { UnreadResponse } from '../relay/unread-response.js'
 import type { Router } from '../routing/router.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { Admission } from './admission.js'
+import { BodyIntake } from './body-intake.js'
+import { LimitGate } from './limit-gate.js'
 import { LocalAnswers } from './local-answers.js'
 import { createLastResponse, watchQueuedResponse } from './raw-socket.js'
 import { Recorder } from './recorder.js'
@@ -59,42 +56,46 @@ export class RequestHandler implements MetricsSource {
   /** Of requests without a key. */
   readonly refusals: Refusals
   private readonly admission: Admission
+  private readonly limits: LimitGate
   private readonly local: LocalAnswers
   private readonly log: Log
   private readonly ledger: RequestHandlerParts['ledger']
   private readonly recorder: Recorder
   private readonly dispatcher: RequestDispatcher
   private readonly sockets: SocketDispatcher
-  private readonly bodyLimits: BodyLimits
-  private readonly bodyEvents: BodyEvents
+  private readonly bodies: BodyIntake
 
   constructor(parts: RequestHandlerParts) {
-    this.config = parts.config
-    this.log = parts.log
+    const { config, router, log, limiter } = parts
+    this.config = config
+    this.log = log
     this.ledger = parts.ledger
-    this.recorder = new Recorder(parts.sinks, Math.min(parts.config.ledger.flushMs, MAX_GATHER_MS))
+    this.recorder = new Recorder(parts.sinks, Math.min(config.ledger.flushMs, MAX_GATHER_MS))
     this.inFlight = new InFlight()
-    const budget = new ByteBudget(parts.config.limits.bufferedBytes)
-    this.context = new RelayContext(new BoundCounters(), budget)
+    const context = new RelayContext(new BoundCounters(), new ByteBudget(config.limits.bufferedBytes))
+    this.context = context
     const stored = new StoredLookup(parts.stored, this.recorder, this.inFlight)
-    this.dispatcher = new RequestDispatcher(parts.config, parts.router, this.context, parts.log, stored)
-    this.addresses = new ClientAddresses(parts.config.trustedProxies)
-    this.admission = new Admission(parts.config, parts.keyring, this.context.bounds, this.addresses)
-    const record = (summary: RequestSummary): void => this.recorder.add(summary)
-    const { context, admission, addresses } = this
+    this.dispatcher = new RequestDispatcher(config, router, context, log, stored, limiter)
+    this.addresses = new ClientAddresses(config.trustedProxies)
+    const admission = new Admission(config, parts.keyring, context.bounds, this.addresses)
+    this.admission = admission
+    this.limits = new LimitGate(limiter, () => this.recorder.flush())
+    const record = (summary: RequestSummary): void => {
+      this.limits.release(summary.request.ticket)
+      this.recorder.add(summary)
+    }
     this.local = new LocalAnswers(this, admission)
-    this.refusals = new Refusals(parts.config, addresses, context.bounds, parts.log, record)
-    this.sockets = new SocketDispatcher(parts.config, parts.router, context, admission, record, stored)
+    this.refusals = new Refusals(config, this.addresses, context.bounds, log, record)
+    this.sockets = new SocketDispatcher(config, router, context, admission, record, stored, this.limits)
     this.hasFiles = true
     this.readiness = new Readiness()
-    this.bodyEvents = {
-      onReady: (exchange, body) => this.continue(exchange, body),
-      onReference: (exchange, body) => this.dispatcher.locate(exchange, body) !== null,
-      onDoubt: ({ request }) => this.dispatcher.dependsOnModel(request),
-      onRefused: (exchange, reason) => this.refuseBody(exchange, reason),
-    }
-    const { limits, timeouts } = parts.config
-    this.bodyLimits = { ...limits, requestMs: timeouts.requestMs }
+    this.bodies = new BodyIntake(
+      config,
+      context,
+      this.dispatcher,
+      (exchange, body) => this.continue(exchange, body),
+      (exchange, reason) => this.refuse(exchange, reason),
+    )
   }
 
   /** @param expects the client waits for 100 Continue before it sends its body */
@@ -123,11 +124,9 @@ export class RequestHandler implements MetricsSource {
 
   /** Refuses CONNECT, which asks for a tunnel to any host. */
   refuseConnect(req: IncomingMessage, socket: Socket): void {
-    this.refuse(
-      this.open(req, createLastResponse(req, socket)),
-      'invalid_path',
-      'CONNECT is not for a relay of APIs.',
-    )
+    this.refuse(this.open(req, createLastResponse(req, socket)), 'invalid_path', {
+      message: 'CONNECT is not for a relay of APIs.',
+    })
   }
 
   /** Refuses a request with an `Expect` that nobody knows (RFC 9110, 10.1.1). */
@@ -145,6 +144,7 @@ export class RequestHandler implements MetricsSource {
     this.recorder.tick(now)
     this.noteOpen(now)
     this.inFlight.forEach((exchange) => {
+      this.limits.renew(exchange, now)
       try {
         // The relay's own response has been sent, and is not over yet.
         exchange.stage ??= new UnreadResponse(exchange, this.context, this.config.timeouts.clientStallMs)
@@ -203,7 +203,7 @@ export class RequestHandler implements MetricsSource {
     if (!this.admit(exchange)) return
     const problem = findProblem(req)
     if (problem !== null) {
-      this.refuse(exchange, 'invalid_request', problem)
+      this.refuse(exchange, 'invalid_request', { message: problem })
       return
     }
     const length = readContentLength(req.rawHeaders)
@@ -216,17 +216,14 @@ export class RequestHandler implements MetricsSource {
       exchange.awaitsContinue = false
       res.writeContinue()
     }
-    const body = new RequestBody(exchange, length, this.bodyEvents, this.bodyLimits, this.context.budget)
-    exchange.body = body
-    exchange.stage = body
-    body.start()
+    this.bodies.start(exchange, length)
   }
 
   private beginUpgrade(exchange: Exchange, socket: Socket, head: Buffer): void {
     if (!this.hasSoundHead(exchange) || !this.aim(exchange) || !this.admit(exchange, true)) return
     exchange.enter('plan')
     const refusal = this.sockets.open(exchange, socket, head)
-    if (refusal !== null) this.refuse(exchange, refusal.code, refusal.detail)
+    if (refusal !== null) this.refuse(exchange, refusal.code, { message: refusal.detail })
   }
 
   /** False if the request was refused. */
@@ -234,14 +231,14 @@ export class RequestHandler implements MetricsSource {
     const flaw = findHeadFlaw(exchange.req, this.config.limits.headerFields)
     if (flaw === null) return true
     if (flaw.code === 'headers_too_large') this.context.bounds.hit('headerFields')
-    this.refuse(exchange, flaw.code, flaw.detail, null, flaw.isLast)
+    this.refuse(exchange, flaw.code, { message: flaw.detail }, flaw.isLast)
     return false
   }
 
   /** Reads what the request asks for. False if it was refused. */
   private aim(exchange: Exchange): boolean {
     const refusal = aimRequest(exchange, this.config.keys.mode === 'passthrough')
-    if (refusal !== null) this.refuse(exchange, refusal.code, refusal.detail)
+    if (refusal !== null) this.refuse(exchange, refusal.code, { message: refusal.detail })
     return refusal === null
   }
 
@@ -252,11 +249,6 @@ export class RequestHandler implements MetricsSource {
     } catch (error) {
       this.crash(exchange, error)
     }
-  }
-
-  private refuseBody(exchange: Exchange, reason: BodyRefusal): void {
-    this.context.bounds.hit(BOUND_OF_BODY_REFUSAL[reason])
-    this.refuse(exchange, reason)
   }
 
   /** Plans the request and carries the plan out. @param body null if it has none @param isLast see `planRequest` */
@@ -272,7 +264,8 @@ export class RequestHandler implements MetricsSource {
     switch (plan.kind) {
       case 'refuse':
         if (exchange.request.isCursor) exchange.setBodyApi(plan.bodyApi)
-        this.refuse(exchange, plan.code, plan.field?.message, plan.field?.param ?? null)
+        if (plan.field?.rule !== undefined) exchange.setLimitRule(plan.field.rule)
+        this.refuse(exchange, plan.code, plan.field ?? NO_DETAILS)
         return
       case 'local':
         this.local.answer(exchange, plan.status, plan.body)
@@ -280,15 +273,15 @@ export class RequestHandler implements MetricsSource {
       case 'pending':
         this.local.answerLater(exchange, plan.body, () => this.refuse(exchange, 'internal_error'))
         return
-      case 'proxy':
+      case 'proxy': {
         if (body !== null && plan.conversation !== null) {
           body.conversation = plan.conversation
           exchange.markTranslated()
           if (exchange.request.isCursor) exchange.setBodyApi(plan.conversation.api)
         }
-        if (this.dispatcher.proxy(exchange, plan, body)) return
-        this.context.bounds.hit('upstreamMaxConcurrentRequests')
-        this.refuse(exchange, 'upstream_busy')
+        const refusal = this.limits.check(exchange, plan, body) ?? this.dispatcher.proxy(exchange, plan, body)
+        if (refusal !== null) this.refuse(exchange, refusal.code, refusal.details)
+      }
     }
   }
 
@@ -335,7 +328,8 @@ export class RequestHandler implements MetricsSource {
   private admit(exchange: Exchange, isHandshake = false): boolean {
     const credentials = this.admission.keysOf(exchange, isHandshake)
     const refusal = this.context.draining ? 'draining' : this.admission.admit(exchange, credentials)
-    if (refusal !== null) this.refuse(exchange, refusal, describeRefusedKey(refusal, credentials))
+    if (refusal !== null)
+      this.refuse(exchange, refusal, { message: describeRefusedKey(refusal, credentials) })
     return refusal === null
   }
 
@@ -343,23 +337,24 @@ export class RequestHandler implements MetricsSource {
   refuse(
     exchange: Exchange,
     code: ErrorCode,
-    detail?: string,
-    param: string | null = null,
+    details: RefusalDetails = NO_DETAILS,
     isLast: boolean = false,
   ): void {
     exchange.conclude('refused')
+    this.limits.cancel(exchange)
     const { draining } = this.context
     if (exchange.holdsSlot || exchange.request.key !== null) this.admission.release(exchange)
     else if (!this.admission.hasKey(exchange) && this.refusals.isTooMany(exchange, code)) {
       sendError(exchange, 'too_many_refusals', true)
       return
     }
-    sendError(exchange, code, isLast || draining, detail, param)
+    sendError(exchange, code, isLast || draining, details)
   }
 
   private crash(exchange: Exchange, error: unknown): void {
     this.log.error({ id: exchange.request.id, err: error }, 'internal error while handling a request')
     exchange.conclude('crashed')
+    this.limits.cancelUnsent(exchange)
     const { stage } = exchange
     exchange.stage = null
     try {
@@ -378,6 +373,7 @@ export class RequestHandler implements MetricsSource {
     const { budget, bounds } = this.context
     budget.give(exchange.heldBytes)
     this.admission.release(exchange)
+    this.limits.release(exchange.request.ticket)
     const { end, errorCode } = exchange.outcome
     if (end === 'upstream_idle') bounds.hit('idleMs')
     if (errorCode === 'answer_too_long') bounds.hit('transformBufferBytes')

@@ -28,7 +28,8 @@ import type { Upstream } from '../upstream/upstream.js'
 import { replaceModel } from '../upstream/url.js'
 import type { Admission } from './admission.js'
 import { KEY_IN_PATH } from './gate.js'
-import { dependsOnModel, mayUse } from './key-models.js'
+import type { LimitGate } from './limit-gate.js'
+import type { ModelAccess } from './model-access.js'
 import type { StoredLookup } from './stored-lookup.js'
 
 /** Milliseconds that an upstream without a WebSocket for Responses is remembered: then it is asked once more. */
@@ -49,6 +50,7 @@ export class SocketDispatcher {
   private readonly admission: Admission
   private readonly record: (summary: RequestSummary) => void
   private readonly stored: StoredLookup
+  private readonly limits: LimitGate
   /** When an upstream has refused a WebSocket for Responses: `performance.now()`. */
   private readonly refusedAt: WeakMap<Upstream, number>
 
@@ -59,6 +61,7 @@ export class SocketDispatcher {
     admission: Admission,
     record: (summary: RequestSummary) => void,
     stored: StoredLookup,
+    limits: LimitGate,
   ) {
     this.config = config
     this.router = router
@@ -66,6 +69,7 @@ export class SocketDispatcher {
     this.admission = admission
     this.record = record
     this.stored = stored
+    this.limits = limits
     this.refusedAt = new WeakMap()
   }
 
@@ -100,10 +104,11 @@ export class SocketDispatcher {
     if (key !== null && [path, deployment, model].some((text) => text !== null && holdsKey(text)))
       return { code: 'invalid_path', detail: KEY_IN_PATH }
     const isKnown = path === BODY_PATHS.responses || /\/realtime(?:$|\/)/.test(path)
-    const depends = dependsOnModel(exchange.request, this.router)
+    const access = this.limits.findAccess(exchange.request)
+    const depends = dependsOnModel(exchange, access, this.router)
     if (isAmbiguous || (hasDeployment && depends)) return { code: 'ambiguous_request', detail: AMBIGUOUS }
     if (depends && isAmbiguousPath('POST', path)) return { code: 'ambiguous_request' }
-    if (!isKnown) return key?.models == null ? null : { code: 'model_not_allowed' }
+    if (!isKnown) return access.isRestricted ? { code: 'model_not_allowed' } : null
     exchange.setModel(model)
     return null
   }
@@ -139,7 +144,9 @@ export class SocketDispatcher {
 
   private createRules(exchange: Exchange): SocketRules {
     const { config, router, admission, context, record, stored } = this
-    const { path, team, rawHeaders, key } = exchange.request
+    const { path, team, rawHeaders } = exchange.request
+    // The rules may change while the connection is open.
+    const access = (): ModelAccess => this.limits.findAccess(exchange.request)
     return {
       bodyBytes: config.limits.bodyBytes,
       quietMs: config.timeouts.websocketQuietMs,
@@ -147,19 +154,22 @@ export class SocketDispatcher {
       clientStallMs: config.timeouts.clientStallMs,
       // As of the POST that the event stands for.
       locate: (references) => locate({ method: 'POST', path, team, rawHeaders }, references, stored, false),
-      dependsOnModel: () => dependsOnModel(exchange.request, router),
-      mayUse: (model) => (model === null ? key?.models == null : mayUse(key, model)),
+      dependsOnModel: () => dependsOnModel(exchange, access(), router),
+      mayUse: (model) => (model === null ? !access().isRestricted : access().allows(model)),
       whenKnown: () => stored.whenKnown(),
       route: (model, upstreamName) => {
-        if (key?.models != null && (model === null || !mayUse(key, model))) return 'model_not_allowed'
+        const allowed = access()
+        if (model === null ? allowed.isRestricted : !allowed.allows(model)) return 'model_not_allowed'
         const route = router.findRoute(path, model, team)
         if (route === null) return 'no_route'
         const ordered = route.balancer.order(performance.now(), findSession(rawHeaders))
         const able = ordered
           .flatMap((i) => route.targets[i] ?? [])
-          .filter(({ upstream }) => upstream.websockets)
-        const pinned = able.filter(({ upstream }) => upstream.name === upstreamName)
-        const targets = pinned.length > 0 ? pinned : able
+          .filter((target) => target.upstream.websockets)
+        const open = able.filter((target) => allowed.refuseTarget(model, target.model) === null)
+        if (able.length > 0 && open.length === 0) return 'model_not_allowed'
+        const pinned = open.filter(({ upstream }) => upstream.name === upstreamName)
+        const targets = pinned.length > 0 ? pinned : open
         if (targets.length === 0) return 'upgrade_unsupported'
         if (targets.every(({ upstream }) => upstream.full)) {
           context.bounds.hit('upstreamMaxConcurrentRequests')
@@ -168,11 +178,13 @@ export class SocketDispatcher {
         return this.createRoute(exchange, model, targets, route.failover)
       },
       nameAt: ({ upstream }, model) => {
-        if (!mayUse(key, model)) return null
+        const allowed = access()
+        if (!allowed.allows(model)) return null
         const there = router
           .findRoute(path, model, team)
           ?.targets.find((target) => target.upstream === upstream)
-        return there === undefined ? null : (there.model ?? model)
+        if (there === undefined || allowed.refuseTarget(model, there.model) !== null) return null
+        return there.model ?? model
       },
       onNoWebSocket: (upstream) => this.refusedAt.set(upstream, performance.now()),
       admit: (upstream, isFurther) => {
@@ -201,6 +213,11 @@ export class SocketDispatcher {
       build: (target) => buildHandshake(exchange, target, model, passthrough),
     }
   }
+}
+
+/** Whether a rule depends on the model. */
+function dependsOnModel({ request }: Exchange, access: ModelAccess, router: Router<Upstream>): boolean {
+  return access.dependsOnModel || router.dependsOnModel(request.path, request.team)
 }
 
 const AMBIGUOUS =

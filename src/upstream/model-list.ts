@@ -1,6 +1,5 @@
 import type { Config } from '../config/config.js'
 import { decodePercent } from '../lib/percent.js'
-import { matchesAny } from '../routing/glob.js'
 import type { Route } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
 import { BodyCollector } from './body-collector.js'
@@ -70,17 +69,17 @@ export class ModelList {
   /**
    * @param path begins with `/models`
    * @param team of the key
-   * @param allowed patterns of the models that the key may use; null for all
+   * @param isAllowed whether the key may use a model; null for all
    * @returns the body of the response, or a promise of it that is never rejected; null if an upstream has to respond
    * (see `routeFor`)
    */
   answer(
     path: string,
     team: string | null,
-    allowed: readonly RegExp[] | null = null,
+    isAllowed: ((model: string) => boolean) | null = null,
   ): unknown | Promise<unknown> | null {
     const listed = this.router.listAliases(team)
-    const aliases = allowed === null ? listed : listed.filter((name) => matchesAny(allowed, name))
+    const aliases = isAllowed === null ? listed : listed.filter(isAllowed)
     const name = parseModelName(path)
     if (name !== null) return aliases.includes(name) ? this.describe(name) : null
     if (path !== '/models') return null
@@ -89,9 +88,9 @@ export class ModelList {
     if (this.passthrough)
       return aliases.length === 0 ? null : buildModelList(aliases.map((alias) => this.describe(alias)))
     // The list of a single upstream passes byte for byte.
-    const single = this.router.upstreams.length === 1 && allowed === null
+    const single = this.router.upstreams.length === 1 && isAllowed === null
     if (single && aliases.length === 0 && this.router.findRoute(path, null, team) !== null) return null
-    return this.mergeLists(aliases, team, allowed)
+    return this.mergeLists(aliases, team, isAllowed)
   }
 
   /**
@@ -117,7 +116,7 @@ export class ModelList {
   private async mergeLists(
     aliases: readonly string[],
     team: string | null,
-    allowed: readonly RegExp[] | null,
+    isAllowed: ((model: string) => boolean) | null,
   ): Promise<ModelObject> {
     const { upstreams } = this.router
     const lists = await Promise.all(upstreams.map((upstream) => this.modelsOf(upstream)))
@@ -125,7 +124,7 @@ export class ModelList {
     upstreams.forEach((upstream, i) => {
       for (const model of lists[i] ?? []) {
         const id = model.id as string
-        if (models.has(id) || (allowed !== null && !matchesAny(allowed, id))) continue
+        if (models.has(id) || isAllowed?.(id) === false) continue
         if (this.isRouted(upstream, id, team)) models.set(id, describeModel(model, upstream.name))
       }
     })

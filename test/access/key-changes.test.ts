@@ -12,7 +12,6 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { auditFileOf, loadAudit } from '../../src/access/audit.js'
 import { changeKey, issueKey, revokeKey, rotateKey } from '../../src/access/key-changes.js'
-import type { KeyLimits } from '../../src/access/key-limits.js'
 import { parseKeyFile } from '../../src/access/key-lines.js'
 import { KeyringError } from '../../src/access/keyring.js'
 import { fc } from '../support/property.js'
@@ -53,6 +52,35 @@ test('a key without limits is written as before, and one with limits is unknown 
     [iso(NOON + DAY), ['gpt-*'], ['10.0.0.0/8']],
   )
   assert.equal(parse(place).byId.get(record.id), record)
+})
+
+const RULES = [{ name: 'month', usd: { month: 50 } }]
+
+test('rules are stored as they are written, resolved for their key, and go to the key that replaces it', (place) => {
+  const first = issueKey(place.file, ALICE, { ...at(NOON), limits: { ruleEntries: RULES } })
+  const { id } = first.record
+  assert.equal(first.record.limits?.[0]?.match.key, [id])
+  changeKey(place.file, id, { models: ['gpt-*'] }, at(NOON))
+  const { record } = rotateKey(place.file, id, DAY, undefined, at(NOON))
+  const { byId } = parse(place)
+  assert.equal(byId.get(record.id), record)
+  assert.equal(record.ruleEntries, RULES)
+  assert.equal(record.limits?.[0]?.match.key, [record.id])
+  changeKey(place.file, record.id, { ruleEntries: null }, at(NOON))
+  assert.is(parse(place).byId.get(record.id)?.limits, null)
+  assert.equal(
+    linesOf(place.file).map(({ v, limits = '-' }) => [v, limits]),
+    [
+      [3, RULES],
+      [2, '-'],
+      [3, RULES],
+      [2, '-'],
+      [2, null],
+    ],
+  )
+  const { entries, flaws } = loadAudit(place.file)
+  assert.equal(flaws, [])
+  assert.equal([entries.at(-1)?.old, entries.at(-1)?.new], [{ limits: RULES }, { limits: null }])
 })
 
 test('a change of limits leaves the others as they are', (place) => {
@@ -121,7 +149,13 @@ test('every change is in the audit with who, when, what and both values, and nev
   assert.equal(
     entries.map(({ ts, op, id, old, new: current }) => [ts, op, id, old, current]),
     [
-      [iso(NOON), 'issued', record.id, null, { ...owner, expires: null, models: null, addresses: null }],
+      [
+        iso(NOON),
+        'issued',
+        record.id,
+        null,
+        { ...owner, expires: null, models: null, addresses: null, limits: null },
+      ],
       [iso(NOON + 1), 'changed', record.id, { models: null }, { models: ['gpt-*'] }],
       [
         iso(NOON + 2),
@@ -135,7 +169,14 @@ test('every change is in the audit with who, when, what and both values, and nev
         'issued',
         next.record.id,
         null,
-        { ...owner, expires: iso(NOON + 3 + DAY), models: ['m'], addresses: null, replaces: record.id },
+        {
+          ...owner,
+          expires: iso(NOON + 3 + DAY),
+          models: ['m'],
+          addresses: null,
+          limits: null,
+          replaces: record.id,
+        },
       ],
       [
         iso(NOON + 3),
@@ -202,16 +243,16 @@ test('the lock is left by every command, and an old one does not hold the next c
   assert.not.ok(existsSync(`${place.file}.lock`))
 })
 
-/** What a relay of version 1 takes from a key file: ids of valid keys. */
-function readAsV1(text: string): Set<string> {
+/** What a relay of an earlier version takes from a key file: ids of valid keys. */
+function readAsOlder(text: string, version: 1 | 2): Set<string> {
   const valid = new Set<string>()
   const revoked = new Set<string>()
   for (const line of text.split('\n')) {
     if (line === '') continue
-    const { v, op, id } = JSON.parse(line) as { v: number; op: string; id: string }
-    if (v !== 1) continue
+    const { v, op, id, only_v1 } = JSON.parse(line) as Record<string, unknown> & { v: number; id: string }
+    if (v > version) continue
     if (op === 'issued') valid.add(id)
-    if (op === 'revoked') revoked.add(id)
+    if (op === 'revoked' && !(version === 2 && v === 1 && only_v1 === true)) revoked.add(id)
   }
   return new Set([...valid].filter((id) => !revoked.has(id)))
 }
@@ -224,6 +265,7 @@ const limitsOf = fc.record(
     ),
     models: fc.constantFrom(null, ['gpt-*'], ['a', 'b']),
     addresses: fc.constantFrom(null, ['10.0.0.0/8']),
+    ruleEntries: fc.constantFrom(null, [{ name: 'month', usd: { month: 50 } }]),
   },
   { requiredKeys: [] },
 )
@@ -251,14 +293,14 @@ test('after any changes, and at any prefix of the file, no key is more than its 
       const ids: string[] = []
       const revoked = new Set<string>()
       const everLimited = new Set<string>()
+      const everRuled = new Set<string>()
       let now = NOON
       for (const step of steps) {
         now += HOUR
         const options = at(now)
         try {
           if (step.op === 'add') {
-            const limits: KeyLimits = { expiresAt: null, models: null, addresses: null, ...step.limits }
-            ids.push(issueKey(file, ALICE, { ...options, limits }).record.id)
+            ids.push(issueKey(file, ALICE, { ...options, limits: step.limits }).record.id)
           } else {
             const id = ids[step.n % Math.max(ids.length, 1)]
             if (id === undefined) continue
@@ -278,10 +320,15 @@ test('after any changes, and at any prefix of the file, no key is more than its 
         const { byId, flaws } = parseKeyFile(text)
         assert.equal(flaws, [])
         for (const id of revoked) assert.ok(byId.get(id)?.revokedAt, 'a revoked key is valid')
-        const v1 = readAsV1(text)
-        for (const [id, { expiresAt, models, addresses }] of byId) {
+        const v1 = readAsOlder(text, 1)
+        const v2 = readAsOlder(text, 2)
+        for (const [id, { expiresAt, models, addresses, limits }] of byId) {
+          if (limits !== null) everRuled.add(id)
           if (expiresAt !== null || models !== null || addresses !== null) everLimited.add(id)
-          if (everLimited.has(id)) assert.not.ok(v1.has(id), 'a relay without limits takes a limited key')
+          if (everLimited.has(id) || everRuled.has(id))
+            assert.not.ok(v1.has(id), 'a relay without limits takes a limited key')
+          if (everRuled.has(id)) assert.not.ok(v2.has(id), 'a relay without rules takes a key with rules')
+          else assert.is(v2.has(id), !revoked.has(id), 'a relay without rules refuses a key without rules')
         }
       }
       if (!existsSync(file)) return

@@ -79,6 +79,8 @@ test('an issued key is found by its hash, with its owner', (place) => {
     expiresAt: null,
     models: null,
     addresses: null,
+    limits: null,
+    ruleEntries: null,
     replaces: null,
     rotatedTo: null,
   })

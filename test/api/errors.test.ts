@@ -3,8 +3,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { describeRefusedKey } from '../../src/access/refused-key.js'
 import { ERROR_FORMATS } from '../../src/api/error-format.js'
-import { buildErrorHeaders, ERRORS, type ErrorCode, formatErrorBody } from '../../src/api/errors.js'
-import { findHeader } from '../../src/http/flat-headers.js'
+import { buildErrorHeaders, formatErrorBody } from '../../src/api/error-response.js'
+import { ERRORS, type ErrorCode } from '../../src/api/errors.js'
+import { findHeader, findHeaders } from '../../src/http/flat-headers.js'
 
 const CODES = Object.keys(ERRORS) as ErrorCode[]
 
@@ -13,8 +14,12 @@ test("in OpenAI's format every error has the four fields of one, and a message",
     const body = JSON.parse(formatErrorBody(code, 'openai', 'r1'))
     assert.equal(Object.keys(body), ['error'])
     assert.equal(Object.keys(body.error), ['message', 'type', 'param', 'code'])
-    // What is not there is said as the vendor says it.
-    assert.is(body.error.code, code === 'object_not_found' ? null : code)
+    // What is not there, and what is used up, is said as the vendor says it.
+    const own: Partial<Record<ErrorCode, string | null>> = {
+      object_not_found: null,
+      budget_exceeded: 'insufficient_quota',
+    }
+    assert.is(body.error.code, own[code] === undefined ? code : own[code])
     assert.ok(body.error.message.length > 10)
     assert.is(typeof body.error.type, 'string')
   }
@@ -56,7 +61,7 @@ const GOOGLE: Readonly<Record<number, string>> = {
   503: 'UNAVAILABLE',
   504: 'DEADLINE_EXCEEDED',
 }
-const OPENAI_TYPES = ['invalid_request_error', 'server_error', 'requests']
+const OPENAI_TYPES = ['invalid_request_error', 'server_error', 'requests', 'insufficient_quota']
 
 for (const format of ERROR_FORMATS)
   for (const code of CODES)
@@ -70,7 +75,8 @@ for (const format of ERROR_FORMATS)
           return
         case 'anthropic': {
           const other = status < 500 ? 'invalid_request_error' : 'api_error'
-          assert.is(body.error.type, ANTHROPIC[status] ?? other)
+          const spent = code === 'budget_exceeded' ? 'billing_error' : undefined
+          assert.is(body.error.type, spent ?? ANTHROPIC[status] ?? other)
           return
         }
         case 'gemini': {
@@ -141,10 +147,30 @@ test('an error forbids a retry that cannot succeed or may cost twice, and asks f
     const { status, retry } = ERRORS[code]
     const headers = buildErrorHeaders(code, 'openai', 'r1', 0)
     assert.is(findHeader(headers, 'x-should-retry'), retry === null ? undefined : String(retry), code)
-    assert.is(findHeader(headers, 'retry-after') !== undefined, status === 429 || status === 503, code)
+    // A 429 says how long to wait only where that is known: else each client has its own pause, and they do not all
+    // come back at the same time.
+    const pause = status === 503 ? '1' : code === 'too_many_refusals' ? '60' : undefined
+    assert.is(findHeader(headers, 'retry-after'), pause, code)
     if (status >= 400 && status < 408) assert.is(retry, false, code)
   }
   assert.is(ERRORS.upstream_timeout.retry, false)
+})
+
+test('a refusal replaces the message, the type, the param and headers, and shows its headers to web pages', () => {
+  const details = {
+    message: 'No more.',
+    param: 'model',
+    openaiType: 'tokens',
+    headers: ['retry-after', '7', 'x-should-retry', 'false', 'x-ratelimit-limit-tokens', '10'],
+  }
+  const { error } = JSON.parse(formatErrorBody('rate_limit_exceeded', 'openai', 'r1', details))
+  assert.equal(error, { message: 'No more.', type: 'tokens', param: 'model', code: 'rate_limit_exceeded' })
+  const headers = buildErrorHeaders('rate_limit_exceeded', 'openai', 'r1', 0, details)
+  for (let i = 0; i < details.headers.length; i += 2)
+    assert.equal(findHeaders(headers, details.headers[i] as string), [details.headers[i + 1]])
+  const exposed = (findHeader(headers, 'access-control-expose-headers') ?? '').split(', ')
+  for (const name of ['x-request-id', 'x-thinwire-error', 'retry-after', 'x-ratelimit-limit-tokens'])
+    assert.ok(exposed.includes(name), name)
 })
 
 const README = readFileSync(new URL('../../../src/api/README.md', import.meta.url), 'utf8')

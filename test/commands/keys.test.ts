@@ -118,8 +118,11 @@ test('a name may begin with a dash if it is written with an equals sign', (place
 
 test('wrong usage gets one line that says what would be right', (place) => {
   const usages: [string[], RegExp][] = [
-    [[], /^thinwire keys needs one of: add, list, set, rotate, revoke, audit \(see --help\)$/],
-    [['lc_prod_team1_alice_secret'], /^thinwire keys has only one of: add, list, set, rotate, revoke, audit/],
+    [[], /^thinwire keys needs one of: add, list, show, set, rotate, revoke, audit \(see --help\)$/],
+    [
+      ['lc_prod_team1_alice_secret'],
+      /^thinwire keys has only one of: add, list, show, set, rotate, revoke, audit/,
+    ],
     [['toString'], /^thinwire keys has only one of/],
     [
       ['add', 'alice', '--env', 'a', '--team', 'b', '--user', 'c'],
@@ -127,7 +130,7 @@ test('wrong usage gets one line that says what would be right', (place) => {
     ],
     [
       ['add', '--name', 'x', '--env', 'a', '--team', 'b', '--user', 'c'],
-      /^keys add has no option --name; it has --env, --team, --user, --expires, --models, --addresses, --config, --help$/,
+      /^keys add has no option --name; it has --env, --team, --user, --expires, --models, --addresses, --limits, --config, --help$/,
     ],
     [
       ['add', '--env', 'a', '--env', 'b', '--team', 'b', '--user', 'c'],
@@ -136,10 +139,11 @@ test('wrong usage gets one line that says what would be right', (place) => {
     [['list', 'all'], /^keys list takes options only/],
     [['list', '--json=yes'], /^--json takes no value/],
     [['list', '-j'], /^keys list has no option -j;/],
+    [['show'], /^keys show takes one id or key/],
     [['revoke'], /^keys revoke takes one id or key/],
     [['revoke', 'k_1', 'k_2'], /^keys revoke takes one id or key/],
     [['revoke', 'alice'], /^give an id such as/],
-    [['set', 'k_1'], /^keys set needs --expires, --models or --addresses$/],
+    [['set', 'k_1'], /^keys set needs --expires, --models, --addresses or --limits$/],
     [['set', '--models', 'm'], /^keys set takes one id or key/],
     [['set', 'alice', '--models', 'm'], /^give an id such as/],
     [['set', 'k_1', '--expires', 'soon'], /^--expires must be like 12h, 30d, 4w, 2026-12-31 or never$/],
@@ -240,6 +244,7 @@ test('list --json prints one object a line', (place) => {
     expires_at: null,
     models: null,
     addresses: null,
+    limits: null,
     replaces: null,
     rotated_to: null,
   })

@@ -306,8 +306,39 @@ test('json and csv have exact numbers, and unknown is not zero', async (place) =
   assert.is(
     csv.out,
     'model,requests,errors,prompt_tokens,cached_tokens,completion_tokens,reasoning_tokens,searches,cost_usd,unpriced,ttft_ms_p50,ttft_ms_p99,' +
-      'overhead_us_p99,estimated\r\n"a ""b"", c",2,0,1234568,0,,,,0.3,0,,,,0\r\n,1,0,,,,,,,0,,,,0\r\n',
+      'overhead_us_p99,estimated,assumed_usd\r\n"a ""b"", c",2,0,1234568,0,,,,0.3,0,,,,0,\r\n,1,0,,,,,,,0,,,,0,\r\n',
   )
+})
+
+test('what budgets assume for models without a price stands apart from the costs', async (place) => {
+  const used = { prompt_tokens: 1_000, completion_tokens: 10 }
+  const rows = [
+    { seq: 1, team: 'a', ...used, cost_usd: 0.1 },
+    { seq: 2, team: 'a', ...used, cost_usd: null, assumed_usd: 0.1 },
+    { seq: 3, team: 'a', ...used, cost_usd: null, assumed_usd: 0.2 },
+    // A record with both is none of ours: the cost counts.
+    { seq: 4, team: 'a', ...used, cost_usd: 0.2, assumed_usd: 5 },
+    { seq: 5, team: 'b', ...used, cost_usd: 0.5 },
+  ]
+  appendText(place, 'usage-2026-01-01.jsonl', rows.map(recordOf).join(''))
+  for (const options of [[], ['--no-rollups'], []]) {
+    const { out } = await runUsage(place, ['report', '--json', ...options])
+    const { groups, total } = JSON.parse(out)
+    assert.equal(
+      groups.map((group: Record<string, unknown>) => [group.cost_usd, group.assumed_usd, group.unpriced]),
+      [
+        [0.3, 0.3, 2],
+        [0.5, null, 0],
+      ],
+    )
+    assert.is(total.cost_usd, 0.8)
+    assert.is(total.assumed_usd, 0.3)
+  }
+  const { out } = await runUsage(place, ['report'])
+  assert.match(out, /0\.30\+/)
+  assert.match(out, '\n+ budgets assume 0.30 USD more for models without a price\n')
+  const csv = (await runUsage(place, ['report', '--csv'])).out
+  assert.match(csv, /,assumed_usd\r\na,4,.*,0\.3\r\nb,1,.*,\r\n$/)
 })
 
 test('sums with estimated tokens are marked, with the number of these requests', async (place) => {
@@ -337,7 +368,7 @@ test('sums with estimated tokens are marked, with the number of these requests',
   )
   const csv = (await runUsage(place, ['--csv'])).out.split('\r\n')
   assert.equal(
-    csv.slice(0, 4).map((row) => row.split(',').at(-1)),
+    csv.slice(0, 4).map((row) => row.split(',').at(-2)),
     ['estimated', '1', '0', '0'],
   )
 })
@@ -353,7 +384,7 @@ test('a model name that looks like a formula is not run by a spreadsheet', async
   const cells = out
     .split('\r\n')
     .slice(1, -1)
-    .map((row) => row.replace(/,1,0,,,,,,,0,,,,0$/, ''))
+    .map((row) => row.replace(/,1,0,,,,,,,0,,,,0,$/, ''))
   assert.equal(
     cells.sort(),
     ["'=1+2", "'+1", "'-1", "'@SUM(A1)", '"\'\t=1"', "'\uff1d1", '"\'=a""b"', '"a;=1"', 'gpt-4=x'].sort(),

@@ -238,7 +238,7 @@ class Pair {
           .flatMap(({ budget, used, period }) => (budget ? [{ used, period }] : [])),
       )
     const before = sums()
-    const crossings = this.store.settle(ticket, claims, use, this.now, ticket.at)
+    const crossings = this.store.settle(ticket, claims, use, this.now, ticket.at, true)
     const grown = sums().flatMap((budgets, i) =>
       budgets.flatMap(({ used, period }, j) =>
         used === before[i]?.[j]?.used ? [] : [{ period, before: before[i]?.[j]?.used, after: used }],

@@ -315,7 +315,7 @@ test('sums beyond 2^53 are exact', () => {
   const claim = new LimitClaim(makeRule({ usd: { month: 1_000_000 } }), '')
   store.restore(claim, { tokens: 0, nano: Number.MAX_SAFE_INTEGER }, AT)
   store.restore(claim, { tokens: 0, nano: 2n ** 60n + 1n }, AT)
-  const [crossing] = store.settle(null, [claim], { tokens: 0, nano: 1 }, 0, AT)
+  const [crossing] = store.settle(null, [claim], { tokens: 0, nano: 1 }, 0, AT, true)
   assert.is(crossing?.after, 2n ** 60n + 2n ** 53n + 1n)
   assert.equal(refusalOf(store.check([claim], NOTHING, 0, AT)), ['rule budget'])
 })
@@ -366,6 +366,27 @@ test('what nobody uses is forgotten, a part at each sweep, and claims go on', ()
   if (claim === undefined) throw new Error()
   pass(store.check([claim], NOTHING, later, AT))
   assert.equal(refusalOf(store.check([claim], NOTHING, later, AT)), ['idle requests', 'idle concurrent'])
+})
+
+test('whatever is used, each whole percent that a budget comes to is reported', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+      fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 40 }),
+      (amount, steps) => {
+        const store = new MemoryLimitStore()
+        const claim = new LimitClaim(makeRule({ tokens: { day: amount } }), '')
+        let spent = 0n
+        for (const step of steps) {
+          const tokens = Math.floor((step * amount) / 20)
+          const before = (spent * 100n) / BigInt(amount)
+          spent += BigInt(tokens)
+          const crossings = store.settle(null, [claim], { tokens, nano: 0 }, 0, AT)
+          if ((spent * 100n) / BigInt(amount) > before) assert.is(crossings.length, 1)
+        }
+      },
+    ),
+  )
 })
 
 test.run()

@@ -5,6 +5,7 @@ import { listVariants } from '../../src/api/model-variants.js'
 import type { Api } from '../../src/api/presets.js'
 import { Peeker, peekFields } from '../../src/json/peek.js'
 import type { Route } from '../../src/routing/route.js'
+import { findAccess } from '../../src/server/model-access.js'
 import {
   type Plan,
   type PlanBody,
@@ -78,6 +79,7 @@ function fakeRules({
         return { traits, api: chooseApi(api, upstream.apis, traits) }
       },
     },
+    findAccess: (request) => findAccess(request, null),
     answerKeyCheck: rest.answerKeyCheck ?? false,
     showThinking: 'reasoning_content',
     openThoughts: () => null,
@@ -99,6 +101,7 @@ const CHAT: Asked = {
   model: 'm',
   team: null,
   key: null,
+  tags: null,
   rawHeaders: [],
   body: completeBody({ model: 'm', messages: [{ role: 'user', content: 'hi' }] }),
 }

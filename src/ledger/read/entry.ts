@@ -30,6 +30,8 @@ export interface Entry extends Dimensions {
   readonly requests: number
   readonly ts: string | null
   readonly sessionId: string | null
+  /** As requested, without the query. Rollups do not have it. */
+  readonly route: string | null
   readonly status: number | null
   readonly streamError: string | null
   readonly promptTokens: number | null
@@ -40,6 +42,8 @@ export interface Entry extends Dimensions {
   readonly usageSource: string | null
   /** Nano-dollars. */
   readonly cost: Whole | null
+  /** What a response without a known cost is assumed to cost, in nano-dollars. */
+  readonly assumed: Whole | null
   readonly ttftMs: number | null
   readonly totalMs: number | null
   readonly overheadUs: number | null
@@ -87,6 +91,7 @@ export function readEntry(line: string): Entry | null {
   const { writer, seq, fields } = found
   const ts = asText(fields.ts)
   const cost = asNumber(fields.cost_usd)
+  const assumed = cost === null ? asNumber(fields.assumed_usd) : null
   return {
     writer,
     seq,
@@ -105,6 +110,7 @@ export function readEntry(line: string): Entry | null {
     serviceTier: asText(fields.service_tier),
     tags: asText(fields.tags),
     sessionId: asText(fields.session_id),
+    route: asText(fields.route),
     status: asNumber(fields.status),
     streamError: asText(fields.stream_error),
     promptTokens: asCount(fields.prompt_tokens),
@@ -114,6 +120,7 @@ export function readEntry(line: string): Entry | null {
     searches: asCount(fields.searches),
     usageSource: asText(fields.usage_source),
     cost: cost === null ? null : parseNanoUsd(cost),
+    assumed: assumed === null ? null : parseNanoUsd(assumed),
     ttftMs: asNumber(fields.ttft_ms),
     totalMs: asNumber(fields.total_ms),
     overheadUs: asNumber(fields.overhead_us),

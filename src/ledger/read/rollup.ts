@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { Dimensions, Entry } from './entry.js'
-import type { Report } from './report.js'
 import { SequenceCheck } from './sequence-check.js'
 import { Sum, type SumRow } from './sum.js'
 import { QUARTER_MS } from './zone.js'
 
 /** Version of the format, and of what is summed up. Rollups of another one are made again. */
-const VERSION = 1
+const VERSION = 2
 
 /** Most sums of a day. Beyond it, a rollup saves too little time. */
 export const MAX_ROWS = 100_000
@@ -19,6 +18,14 @@ export interface FileStamp {
   readonly mtime_ms: number
   /** Hash of its last bytes. */
   readonly tail: string
+}
+
+/** What takes the sums of a day in place of its records. */
+export interface RollupReader {
+  /** Says whether the rows are wanted, or none of them counts, or the records have to be read instead. */
+  beginRollup(head: RollupHead): 'rows' | 'none' | 'records'
+  /** @param from index of the sum in `row` */
+  addRow(of: Dimensions, row: SumRow, from: number): void
 }
 
 /** The first line of a rollup. */
@@ -171,14 +178,14 @@ export class Rollup {
     return new Rollup(head, rows)
   }
 
-  /** Adds all requests of the day to a report. @returns false if the records have to be read instead */
-  addTo(report: Report): boolean {
+  /** Hands over all requests of the day. @returns false if the records have to be read instead */
+  addTo(reader: RollupReader): boolean {
     const { head, rows } = this
-    const needed = head.rows === null ? 'records' : report.beginRollup(head)
+    const needed = head.rows === null ? 'records' : reader.beginRollup(head)
     if (needed !== 'rows') return needed === 'none'
     for (let start = 0, end = rows.indexOf('\n'); end !== -1; end = rows.indexOf('\n', start)) {
       const row = JSON.parse(rows.slice(start, end)) as SumRow
-      report.addRow(this.readDimensions(row), row, SUM_AT)
+      reader.addRow(this.readDimensions(row), row, SUM_AT)
       start = end + 1
     }
     return true

@@ -16,6 +16,8 @@ export interface Totals {
   readonly cost_usd: number | null
   /** Requests with tokens and without a price; their cost is missing in the sum. */
   readonly unpriced: number
+  /** What budgets assume that requests without a price cost; in no other sum. */
+  readonly assumed_usd: number | null
   readonly ttft_ms_p50: number | null
   readonly ttft_ms_p99: number | null
   readonly overhead_us_p99: number | null
@@ -37,6 +39,8 @@ export class Sum {
   private searches: Whole | null = null
   /** Nano-dollars. */
   private cost: Whole | null = null
+  /** Nano-dollars. */
+  private assumed: Whole | null = null
   private unpriced = 0
   private estimated = 0
   private readonly ttftMs = new Histogram()
@@ -51,6 +55,7 @@ export class Sum {
     this.reasoningTokens = addWhole(this.reasoningTokens, entry.reasoningTokens)
     this.searches = addWhole(this.searches, entry.searches)
     this.cost = addWhole(this.cost, entry.cost)
+    this.assumed = addWhole(this.assumed, entry.assumed)
     if (entry.cost === null && (entry.promptTokens !== null || entry.completionTokens !== null)) {
       this.unpriced++
     }
@@ -68,6 +73,7 @@ export class Sum {
     this.reasoningTokens = addWhole(this.reasoningTokens, other.reasoningTokens)
     this.searches = addWhole(this.searches, other.searches)
     this.cost = addWhole(this.cost, other.cost)
+    this.assumed = addWhole(this.assumed, other.assumed)
     this.unpriced += other.unpriced
     this.estimated += other.estimated
     this.ttftMs.merge(other.ttftMs.pack())
@@ -86,17 +92,18 @@ export class Sum {
     this.reasoningTokens = addWhole(this.reasoningTokens, whole(5))
     this.searches = addWhole(this.searches, whole(6))
     this.cost = addWhole(this.cost, whole(7))
-    this.unpriced += count(8)
-    this.estimated += count(9)
-    this.ttftMs.merge(row[from + 10] as Packed)
-    this.overheadUs.merge(row[from + 11] as Packed)
+    this.assumed = addWhole(this.assumed, whole(8))
+    this.unpriced += count(9)
+    this.estimated += count(10)
+    this.ttftMs.merge(row[from + 11] as Packed)
+    this.overheadUs.merge(row[from + 12] as Packed)
   }
 
   /** Formats the elements of a JSON array, without its brackets. */
   format(): string {
     const wholes = [
       ...[this.promptTokens, this.cachedTokens, this.completionTokens],
-      ...[this.reasoningTokens, this.searches, this.cost],
+      ...[this.reasoningTokens, this.searches, this.cost, this.assumed],
     ]
     return [
       ...[this.requests, this.errors],
@@ -117,12 +124,20 @@ export class Sum {
       searches: toNumber(this.searches),
       cost_usd: this.cost === null ? null : Number(formatNanoUsd(this.cost)),
       unpriced: this.unpriced,
+      assumed_usd: this.assumed === null ? null : Number(formatNanoUsd(this.assumed)),
       ttft_ms_p50: round(this.ttftMs.quantile(0.5)),
       ttft_ms_p99: round(this.ttftMs.quantile(0.99)),
       overhead_us_p99: round(this.overheadUs.quantile(0.99)),
       estimated: this.estimated,
     }
   }
+}
+
+/** What a row says was used: tokens of prompts and answers, and nano-dollars, known or assumed. */
+export function readRowUse(row: SumRow, from: number): { readonly tokens: Whole; readonly nano: Whole } {
+  const read = (at: number): Whole | null => parseWhole(row[from + at] as number | string | null)
+  const add = (one: number, other: number): Whole => addWhole(addWhole(0, read(one)), read(other)) ?? 0
+  return { tokens: add(2, 4), nano: add(7, 8) }
 }
 
 /** Rounds to the three decimals of the ledger. */

@@ -5,8 +5,9 @@ export interface Batch {
   /** `YYYY-MM-DD`, UTC. */
   readonly day: string
   readonly bytes: Buffer
-  /** Number of records. */
+  /** Number of records, and `seq` of the first one. */
   readonly records: number
+  readonly firstSeq: number
   /** Number of bytes that are in the file already. */
   written: number
 }

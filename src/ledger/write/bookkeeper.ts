@@ -9,12 +9,13 @@ import type { LedgerState } from '../../observe/relay-state.js'
 import { DISK } from '../files.js'
 import { formatOpen } from '../journal.js'
 import type { Prices } from '../prices.js'
+import { type Entry, readEntry } from '../read/entry.js'
 import { formatRecord } from '../record.js'
 import { formatStartEnd, markProcess, STARTS_FILE } from '../starts.js'
 import { DISK_TIMEOUT_MS } from './disk-watch.js'
 import { Ledger } from './ledger.js'
 import { OpenJournal } from './open-journal.js'
-import { Recovery } from './recovery.js'
+import { Recovery, type RecoveryLedger } from './recovery.js'
 
 /**
  * A request goes into the journal at the first tick after this age, in milliseconds: with a tick each 250 ms, before it
@@ -35,6 +36,14 @@ const LOOK_MS = 2_000
 /** How long a start waits for the records of an earlier one. It serves requests meanwhile. */
 const BEGIN_MS = 500
 
+/** Those who count what the records say: the limits. */
+export interface RecordCounter {
+  /** A record is made of an open request, in case the relay is killed: its assumed cost is to be set. */
+  assume(summary: RequestSummary): void
+  /** The record of a request whose relay was killed was written by this start, and so by nobody else. */
+  countRecovered(entry: Entry): void
+}
+
 /**
  * Keeps the books of one start of the relay: the ledger; the journal of open requests, from which the next start
  * completes the ledger if this one is killed; and the note of how this start has ended.
@@ -44,9 +53,13 @@ export class Bookkeeper implements SummarySink {
   private readonly log: Pick<Log, 'warn' | 'info' | 'error'>
   private readonly prices: Prices | null
   private readonly ledger: Ledger
-  private readonly started: string
+  /** ISO 8601, UTC. */
+  readonly started: string
   private readonly journal: OpenJournal
   private readonly recovery: Recovery
+  private counter: RecordCounter | null
+  /** Requests whose records were recovered and counted, by their ids. */
+  private readonly counted: Set<string>
   private recoveringSince: number
   private lookTimer: NodeJS.Timeout | null
   private hasBegun: boolean
@@ -65,7 +78,14 @@ export class Bookkeeper implements SummarySink {
     const { writer } = this.ledger
     const mark = { writer, started: this.started, flush_ms: options.flushMs, ...markProcess() }
     this.journal = new OpenJournal(this.folders, mark, DISK)
-    this.recovery = new Recovery(this.folders, this.ledger, DISK, log)
+    const adopting: RecoveryLedger = {
+      writer,
+      adopt: (format) => this.adopt(format),
+      whenWritten: () => this.ledger.whenWritten(),
+    }
+    this.recovery = new Recovery(this.folders, adopting, DISK, log)
+    this.counter = null
+    this.counted = new Set()
     this.recoveringSince = 0
     this.lookTimer = null
     this.hasBegun = false
@@ -77,6 +97,26 @@ export class Bookkeeper implements SummarySink {
 
   get state(): LedgerState {
     return this.ledger.state
+  }
+
+  /** Identifies this start in its records. */
+  get writer(): string {
+    return this.ledger.writer
+  }
+
+  /** Number of the last record of this start. */
+  get lastSeq(): number {
+    return this.ledger.lastSeq
+  }
+
+  /** All records of this start up to this number are in a file, or were dropped. */
+  get writtenSeq(): number {
+    return this.ledger.writtenSeq
+  }
+
+  /** From now on, this counter is asked and reported to. Called before `begin`. */
+  reportTo(counter: RecordCounter): void {
+    this.counter = counter
   }
 
   /** A call to the disk does not come back: Node would wait for it for ever at the end of the process. */
@@ -144,7 +184,9 @@ export class Bookkeeper implements SummarySink {
       // Ended meanwhile, or not to be recorded.
       if (!open.isPending) continue
       open.journaledAt = now
-      const record = formatRecord(open.summarizeOpen(now), this.ledger.writer, 0, this.prices)
+      const summary = open.summarizeOpen(now)
+      this.counter?.assume(summary)
+      const record = formatRecord(summary, this.ledger.writer, 0, this.prices)
       this.journal.add(formatOpen(record, this.ledger.lastSeq, Date.now()))
     }
     if (to < due.length) {
@@ -209,7 +251,19 @@ export class Bookkeeper implements SummarySink {
     return false
   }
 
-  private get folders(): readonly string[] {
+  private adopt(format: (writer: string, seq: number) => string): string | null {
+    const line = this.ledger.adopt(format)
+    if (line === null || this.counter === null) return line
+    // Records that were dropped for want of memory are tried again.
+    const { id } = JSON.parse(line) as { readonly id: string }
+    const entry = this.counted.has(id) ? null : readEntry(line)
+    this.counted.add(id)
+    if (entry !== null) this.counter.countRecovered(entry)
+    return line
+  }
+
+  /** The ledger's folder, and its fallback if there is one. */
+  get folders(): readonly string[] {
     const { folder, fallbackFolder } = this.options
     return fallbackFolder === null ? [folder] : [folder, fallbackFolder]
   }

@@ -42,6 +42,8 @@ export class Ledger implements SummarySink {
   private link: string
   private readonly lines: LineBuffer
   private lineCount: number
+  /** Number of the first record in `lines`. */
+  private firstSeq: number
   /** Day of the records in `lines` (UTC), and its start in epoch milliseconds. */
   private day: string
   private dayStart: number
@@ -93,6 +95,7 @@ export class Ledger implements SummarySink {
     this.link = firstLink(this.writer)
     this.lines = new LineBuffer()
     this.lineCount = 0
+    this.firstSeq = 0
     this.day = ''
     this.dayStart = -DAY_MS
     this.queue = []
@@ -124,6 +127,12 @@ export class Ledger implements SummarySink {
     return this.seq
   }
 
+  /** All records up to this number are in a file, or were dropped. */
+  get writtenSeq(): number {
+    const first = this.queue[0]?.firstSeq ?? (this.lineCount === 0 ? this.seq + 1 : this.firstSeq)
+    return first - 1
+  }
+
   /** The link that the next batch would have. Right once everything is sealed, as after `close`. */
   get lastLink(): string {
     return this.link
@@ -146,11 +155,14 @@ export class Ledger implements SummarySink {
   /**
    * Adds a record that another start could not write. A closed ledger takes none: the next start adds it then.
    * @param format makes the line, of this writer and with this number
+   * @returns the line; null if it was not taken
    */
-  adopt(format: (writer: string, seq: number) => string): void {
-    if (this.closing) return
+  adopt(format: (writer: string, seq: number) => string): string | null {
+    if (this.closing) return null
     this.seq++
-    this.add(format(this.writer, this.seq), Date.now())
+    const line = format(this.writer, this.seq)
+    this.add(line, Date.now())
+    return line
   }
 
   /** @param at epoch milliseconds; decides the file */
@@ -169,6 +181,7 @@ export class Ledger implements SummarySink {
       this.dayStart = at - (at % DAY_MS)
       this.day = new Date(this.dayStart).toISOString().slice(0, 10)
     }
+    if (this.lineCount === 0) this.firstSeq = this.seq
     this.lines.add(this.lineCount === 0 ? withLink(line, this.link) : line)
     this.lineCount++
     if (this.lines.bytes >= this.options.flushBytes) {
@@ -259,7 +272,8 @@ export class Ledger implements SummarySink {
     if (this.lineCount === 0) return
     const bytes = this.lines.take()
     this.link = new Link(this.link).add(bytes).close()
-    this.queue.push({ day: this.day, bytes, records: this.lineCount, written: 0 })
+    const { day, lineCount: records, firstSeq } = this
+    this.queue.push({ day, bytes, records, firstSeq, written: 0 })
     this.queuedBytes += bytes.length
     this.lineCount = 0
   }

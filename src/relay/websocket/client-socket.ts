@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { NO_DETAILS, type RefusalDetails } from '../../api/error-response.js'
 import type { ErrorCode } from '../../api/errors.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import { formatServerTiming } from '../../exchange/timing.js'
@@ -96,9 +97,9 @@ export class ClientSocket {
   }
 
   /** Sends an error of the relay's. @param event that it is about; null for the connection */
-  sendError(code: ErrorCode, event: ClientEvent | null, detail?: string, param?: string | null): void {
-    const about = { lane: event?.lane ?? '', eventId: event?.eventId ?? null, param: param ?? null }
-    this.sendText(formatErrorEvent(code, detail, this.style, about))
+  sendError(code: ErrorCode, event: ClientEvent | null, details: RefusalDetails = NO_DETAILS): void {
+    const about = { lane: event?.lane ?? '', eventId: event?.eventId ?? null }
+    this.sendText(formatErrorEvent(code, details, this.style, about))
   }
 
   /** Sends a message of the relay's own, now or when the upstream's message is complete. */

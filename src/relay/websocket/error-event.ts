@@ -1,4 +1,6 @@
-import { ERRORS, type ErrorCode, formatErrorBody } from '../../api/errors.js'
+import { formatErrorBody, type RefusalDetails } from '../../api/error-response.js'
+import { ERRORS, type ErrorCode } from '../../api/errors.js'
+import type { FlatHeaders } from '../../http/flat-headers.js'
 import { isObject, type JsonObject, parseJson } from '../../json/values.js'
 
 /** Where an error event is sent to. */
@@ -14,24 +16,23 @@ export interface ErrorSubject {
   readonly lane: string
   /** The client's id of the event; null for none. */
   readonly eventId: string | null
-  /** A field of the event; null for none. */
-  readonly param: string | null
 }
 
 /**
  * Formats an error of the relay's as an event of the API: with its HTTP status, as Codex reads it, and in the form that
- * both APIs of OpenAI's send (API reference, Responses and Realtime, server events).
+ * both APIs of OpenAI's send (API reference, Responses and Realtime, server events). Of the Responses API it may have
+ * the headers that an HTTP response would have: Codex reads limits there (`responses_websocket.rs`, wrapped errors).
  */
 export function formatErrorEvent(
   code: ErrorCode,
-  detail: string | undefined,
+  details: RefusalDetails,
   style: EventStyle,
-  { lane, eventId, param }: ErrorSubject,
+  { lane, eventId }: ErrorSubject,
 ): string {
-  const { error } = JSON.parse(formatErrorBody(code, 'openai', style.requestId, detail, param)) as {
+  const { error } = JSON.parse(formatErrorBody(code, 'openai', style.requestId, details)) as {
     error: JsonObject
   }
-  return formatEvent(ERRORS[code].status, error, style, lane, eventId)
+  return formatEvent(ERRORS[code].status, error, style, lane, eventId, details.headers)
 }
 
 /**
@@ -52,6 +53,7 @@ function formatEvent(
   { isRealtime, requestId }: EventStyle,
   lane: string,
   eventId: string | null,
+  flatHeaders: FlatHeaders = [],
 ): string {
   if (isRealtime)
     return JSON.stringify({
@@ -59,6 +61,15 @@ function formatEvent(
       event_id: `event_${requestId}`,
       error: { ...error, event_id: eventId },
     })
-  const event = { type: 'error', status, error }
-  return JSON.stringify(lane === '' ? event : { ...event, stream_id: lane })
+  const event: Record<string, unknown> = { type: 'error', status, error }
+  if (flatHeaders.length > 0) event.headers = toObject(flatHeaders)
+  if (lane !== '') event.stream_id = lane
+  return JSON.stringify(event)
+}
+
+function toObject(flatHeaders: FlatHeaders): Record<string, string> {
+  const object: Record<string, string> = {}
+  for (let i = 0; i < flatHeaders.length; i += 2)
+    object[flatHeaders[i] as string] = flatHeaders[i + 1] as string
+  return object
 }

@@ -46,7 +46,7 @@ export class FailedOpening {
   fail(code: ErrorCode, cause: string, bounds: BoundCounters): void {
     if (code === 'upstream_timeout') bounds.hit('firstByteMs')
     this.exchange.conclude('upstream_failed', cause, code)
-    this.client.sendError(code, this.starter.first, `${ERRORS[code].message} (${cause})`)
+    this.client.sendError(code, this.starter.first, { message: `${ERRORS[code].message} (${cause})` })
   }
 
   /** The connection is over. */

@@ -111,6 +111,7 @@ test('a value that is unknown for all requests is null, and known values are sum
     searches: null,
     cost_usd: null,
     unpriced: 0,
+    assumed_usd: null,
     ttft_ms_p50: null,
     ttft_ms_p99: null,
     overhead_us_p99: null,
@@ -119,7 +120,7 @@ test('a value that is unknown for all requests is null, and known values are sum
   const known = report('team', [
     { prompt_tokens: 10, cached_tokens: 0, cost_usd: 0.1, ttft_ms: 5, overhead_us: 90 },
     { prompt_tokens: 1, completion_tokens: 7, reasoning_tokens: 4, searches: 3, cost_usd: 0.2 },
-    { completion_tokens: 3, cost_usd: null, usage_source: 'estimated' },
+    { completion_tokens: 3, cost_usd: null, assumed_usd: 7e-9, usage_source: 'estimated' },
     { cost_usd: null },
   ]).total
   assert.equal(known, {
@@ -132,6 +133,7 @@ test('a value that is unknown for all requests is null, and known values are sum
     searches: 3,
     cost_usd: 0.3,
     unpriced: 1,
+    assumed_usd: 0.000000007,
     ttft_ms_p50: 5,
     ttft_ms_p99: 5,
     overhead_us_p99: 90,

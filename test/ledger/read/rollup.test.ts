@@ -128,6 +128,10 @@ const fields = fc.record(
       fc.nat(2_000_000_000).map((nano) => nano / 1e9),
       fc.constantFrom(0.1, 0.2, 1e-9, 9_007_199.254_740_993),
     ),
+    assumed_usd: fc.oneof(
+      fc.nat(2_000_000_000).map((nano) => nano / 1e9),
+      fc.constantFrom(1e-9, 9_007_199.254_740_993),
+    ),
     ...{ ttft_ms: milliseconds, overhead_us: tokens },
     tags: fc.constantFrom('project=a', 'project=b,ticket=7', 'ticket=7'),
     session_id: fc.constantFrom('s1', 's2'),
@@ -220,7 +224,7 @@ test('a rollup is used while the files of its day stay the same, and made again 
     },
     () => writeFileSync(path, readFileSync(path, 'utf8').slice(0, -2)),
     () => writeFileSync(path, 'no rollup\n'),
-    () => writeFileSync(path, readFileSync(path, 'utf8').replace('"v":1', '"v":0')),
+    () => writeFileSync(path, readFileSync(path, 'utf8').replace('"v":2', '"v":1')),
   ]
   for (const change of changes) {
     change()

@@ -46,6 +46,10 @@ const hasNoModel = (request: Received): boolean =>
 const isElsewhere = (request: Received): boolean =>
   /\/(?:files|batches|unheard\/of)$/.test([...readPaths(request.target)].join(' '))
 
+const forbidsUnknown = (request: Received): boolean =>
+  (runsSecret(request) && !hasNoModel(request)) ||
+  /\/(?:batches|unheard\/of)$/.test([...readPaths(request.target)].join(' '))
+
 export const RULES: readonly RuleKind[] = [
   {
     name: 'a route for a model',
@@ -100,9 +104,35 @@ export const RULES: readonly RuleKind[] = [
     settings: { routes: [{ upstream: 'up' }] },
     models: ['open-*'],
     opens: [...MODEL_DOORS, 'files'],
-    forbids: (request) =>
-      (runsSecret(request) && !hasNoModel(request)) ||
-      /\/(?:batches|unheard\/of)$/.test([...readPaths(request.target)].join(' ')),
+    forbids: forbidsUnknown,
+  },
+  ...[
+    { name: 'a limit rule that allows some models', rule: { models: { allow: 'open-*' } } },
+    { name: 'a limit rule that denies some models', rule: { models: { deny: 'secret-*' } } },
+    {
+      name: 'a limit rule that denies some models of a team and a path',
+      rule: { match: { team: 'team1', path: '*' }, models: { deny: ['never', 'secret-*'] } },
+    },
+  ].map(({ name, rule }) => ({
+    name,
+    settings: { routes: [{ upstream: 'up' }], limits: { rules: [{ name: 'models', ...rule }] } },
+    models: null,
+    opens: [...MODEL_DOORS, 'files'],
+    forbids: forbidsUnknown,
+  })),
+  {
+    name: 'a limit rule that denies the model of a target',
+    settings: {
+      routes: [{ path: '/never', upstream: 'up' }],
+      models: {
+        [OPEN]: { upstream: 'up', model: 'real-open' },
+        [SECRET]: { upstream: 'up', model: 'real-secret' },
+      },
+      limits: { rules: [{ name: 'models', models: { deny: 'real-secret' } }] },
+    },
+    models: null,
+    opens: MODEL_DOORS,
+    forbids: (request) => runsSecret(request) || isElsewhere(request),
   },
 ]
 

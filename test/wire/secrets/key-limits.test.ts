@@ -7,7 +7,6 @@ import { headerOf } from '../../support/client.js'
 import { OK, type Scene, withRelay } from '../../support/scene.js'
 
 const OWNER = { env: 'test', team: 'team1', user: 'user2' }
-const NO_LIMITS: KeyLimits = { expiresAt: null, models: null, addresses: null }
 
 /** Sends a request with a key. @returns status and error code */
 async function ask(scene: Scene, key: string, ...lines: string[]): Promise<[number, string | undefined]> {
@@ -17,7 +16,7 @@ async function ask(scene: Scene, key: string, ...lines: string[]): Promise<[numb
 }
 
 function issue({ relay }: Scene, limits: Partial<KeyLimits>): { key: string; id: string } {
-  const { key, record } = issueKey(relay.keyFile, OWNER, { limits: { ...NO_LIMITS, ...limits } })
+  const { key, record } = issueKey(relay.keyFile, OWNER, { limits })
   relay.app.reloadKeys()
   return { key, id: record.id }
 }

@@ -137,7 +137,10 @@ test('every error of the relay can be read by a page', () =>
         assert.is(response.status, status, response.body.toString())
         assertOneOrigin(response)
         const names = exposed(response)
-        assert.ok(names.includes('x-request-id') && names.includes('retry-after'))
+        for (const name of ['x-request-id', 'x-thinwire-error', 'retry-after', 'x-should-retry']) {
+          if (name === 'x-request-id') assert.ok(names.includes(name))
+          assert.is(names.includes(name), headerOf(response, name) !== undefined, `${status} ${name}`)
+        }
         assert.type(JSON.parse(response.body.toString()).error.message, 'string')
       }
     },

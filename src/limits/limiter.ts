@@ -1,0 +1,386 @@
+import type { KeyRecord } from '../access/keyring.js'
+import type { LimitRule, LimitRulesConfig } from '../config/limit-rules.js'
+import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
+import type { RequestFacts } from '../exchange/request-facts.js'
+import type { RequestSummary, SummarySink } from '../exchange/summary.js'
+import { chargeOf } from '../ledger/charge.js'
+import type { Prices } from '../ledger/prices.js'
+import type { Entry } from '../ledger/read/entry.js'
+import { isRecorded } from '../ledger/record.js'
+import type { RecordCounter } from '../ledger/write/bookkeeper.js'
+import type { Usage } from '../metering/usage.js'
+import type { LimitFigures } from '../observe/limit-metrics.js'
+import type { Log } from '../observe/log.js'
+import type { LimitAlerts } from './alerts.js'
+import { type EstimatedBody, estimateTokens } from './estimate.js'
+import { readAmounts } from './limit-figures.js'
+import { type CompiledRule, LimitMatcher } from './matcher.js'
+import { RecentOutputs } from './recent-outputs.js'
+import { describeRefusal, describeUnpriced, type LimitRefusal } from './refusal.js'
+import { RefusalTally } from './refusal-tally.js'
+import { LimitRestorer, type RestorerParts } from './restore.js'
+import type { LimitCrossing, LimitEstimate, LimitState, LimitStore, LimitUse } from './store.js'
+import { describeEntry, describeRequest, describeSummary, type LimitedRequest } from './subject.js'
+import { UnpricedModels } from './unpriced.js'
+
+/** Milliseconds between two sweeps of counters, and after which what was found for keys is looked for again. */
+const SWEEP_MS = 1_000
+const FORGET_MS = 60_000
+
+/** The target that a request is sent to first: its price decides what is held. */
+export interface PricedTarget {
+  /** Null if the request has no target yet. */
+  readonly upstream: string | null
+  /** Its name for the model; null for the requested one. */
+  readonly model: string | null
+}
+
+/** What a check came to. */
+export interface LimitCheck {
+  /** Null if nothing counts the request, or it is refused. */
+  readonly ticket: LimitTicket | null
+  /** Names of the rules that only observe, and would have refused it; null for none. */
+  readonly observed: string | null
+  /** Null if it may pass. */
+  readonly refusal: LimitRefusal | null
+}
+
+const PASSED: LimitCheck = { ticket: null, observed: null, refusal: null }
+const NOTHING: LimitEstimate = { tokens: 0, nano: 0 }
+
+/** What the limits work with. */
+export interface LimiterParts {
+  readonly store: LimitStore
+  /** Null if costs are switched off. */
+  readonly prices: Prices | null
+  readonly log: Pick<Log, 'warn' | 'info'>
+  /** The rules of all keys, a list for each key that has some; null: each key brings its own along. */
+  readonly listKeyRules: () => Iterable<readonly LimitRule[]> | null
+  /** From which budgets are restored; null: there is none. */
+  readonly ledger: RestorerParts['ledger'] | null
+  readonly alerts: LimitAlerts
+}
+
+/**
+ * Checks requests against the rules of the config and of their keys, and counts what they have used. It is one of the
+ * sinks: it sees a summary before the ledger makes a record of it, so that both have the same amounts.
+ */
+export class Limiter implements SummarySink, RecordCounter {
+  readonly store: LimitStore
+  private readonly prices: Prices | null
+  private readonly listKeyRules: LimiterParts['listKeyRules']
+  private readonly alerts: LimitAlerts
+  private readonly tally: RefusalTally
+  private figures: Promise<LimitFigures> | null
+  private readonly unpriced: UnpricedModels
+  private readonly outputs: RecentOutputs
+  /** Requests that are over, and whose summary has not come. */
+  private readonly unsettled: Set<LimitTicket>
+  private readonly restorer: LimitRestorer | null
+  private rules: readonly LimitRule[]
+  /** Rules of keys as they are now, by the ids of the keys; null: each key brings its own along. */
+  private keyRules: ReadonlyMap<string, readonly LimitRule[]> | null
+  private matcher: LimitMatcher
+  private hasBegun: boolean
+  /** `performance.now()` */
+  private sweptAt: number
+  private forgottenAt: number
+
+  constructor(config: LimitRulesConfig, { store, prices, log, listKeyRules, ledger, alerts }: LimiterParts) {
+    this.store = store
+    this.prices = prices
+    this.listKeyRules = listKeyRules
+    this.alerts = alerts
+    this.tally = new RefusalTally(log)
+    this.figures = null
+    this.unpriced = new UnpricedModels(config.unpriced, prices, log)
+    this.outputs = new RecentOutputs()
+    this.unsettled = new Set()
+    const onCrossed = (crossings: readonly LimitCrossing[]): void => void alerts.report(crossings)
+    this.restorer = ledger === null ? null : new LimitRestorer({ store, ledger, log, onCrossed })
+    this.rules = config.rules
+    this.matcher = new LimitMatcher(config.rules)
+    this.keyRules = this.readKeyRules()
+    this.hasBegun = false
+    this.sweptAt = performance.now()
+    this.forgottenAt = this.sweptAt
+  }
+
+  /** Requests from now on follow these rules. What was used so far stays counted. */
+  reconfigure(config: LimitRulesConfig): void {
+    this.rules = config.rules
+    this.matcher = new LimitMatcher(config.rules)
+    this.unpriced.follow(config.unpriced)
+    this.alerts.reconfigure(config.alerts)
+    this.followRules()
+  }
+
+  /** The key file was read again. */
+  forgetKeys(): void {
+    this.matcher.forgetKeys()
+    this.keyRules = this.readKeyRules()
+    this.followRules()
+  }
+
+  /** Restores what was used so far. Called before the first request. */
+  begin(): void {
+    this.hasBegun = true
+    this.followRules()
+  }
+
+  /** Whether the budgets have all that the ledger says. */
+  get isRestored(): boolean {
+    return this.restorer?.isRestored !== false
+  }
+
+  /** The counters that a request or a record counts on. @param keyRules of its key */
+  claimsOf(...[subject, keyRules]: Parameters<LimitMatcher['claimsOf']>): readonly LimitClaim[] {
+    return this.matcher.claimsOf(subject, keyRules)
+  }
+
+  /** See `LimitMatcher.modelRulesOf`. */
+  modelRulesOf(request: LimitedRequest): readonly CompiledRule[] {
+    return this.matcher.modelRulesOf(request)
+  }
+
+  /** The state of each amount of each counter that is there. */
+  readAll(): LimitState[] {
+    const [now, at] = [performance.now(), Date.now()]
+    return [...this.store.list()].flatMap((claim) => this.store.read(claim, now, at))
+  }
+
+  /**
+   * Checks a request, and counts it if it may pass.
+   * @param body null if it has none
+   * @param now `performance.now()`
+   */
+  check(
+    request: LimitedRequest & Pick<RequestFacts, 'method' | 'receivedAt' | 'errorFormat'>,
+    body: EstimatedBody | null,
+    target: PricedTarget,
+    now: number,
+  ): LimitCheck {
+    const keyRules = request.key?.limits ?? null
+    if (!this.matcher.mayMatch(keyRules)) return PASSED
+    const claims = this.matcher.claimsOf(describeRequest(request), keyRules)
+    if (claims.length === 0) return PASSED
+    const estimate = this.estimate(request, claims, body, target)
+    if ('code' in estimate) {
+      this.tally.refuse(estimate.rule, 'model')
+      return refuse(estimate)
+    }
+    const verdict = this.store.check(claims, estimate, now, request.receivedAt)
+    if (verdict.ticket === null) {
+      const { excesses } = verdict
+      const refusal = describeRefusal(excesses, request.errorFormat, Date.now())
+      this.tally.refuse(refusal.rule, excesses.find(({ rule }) => rule === refusal.rule)?.kind ?? 'budget')
+      return refuse(refusal)
+    }
+    const { ticket, observed } = verdict
+    if (observed.length > 0) this.tally.observe(observed, claims, now)
+    return { ticket, observed: observed.length === 0 ? null : joinNames(observed), refusal: null }
+  }
+
+  /** The request is still there. @param now `performance.now()` */
+  renew(ticket: LimitTicket | null, now: number): void {
+    if (ticket !== null) this.store.renew(ticket, now)
+  }
+
+  /** The request is not in flight any more. What it has used is counted when its summary comes. */
+  release(ticket: LimitTicket | null): void {
+    if (ticket === null || ticket.isReleased) return
+    this.store.release(ticket)
+    this.unsettled.add(ticket)
+  }
+
+  /** There are requests that are over, and still hold what they were estimated to use. */
+  get hasUnsettled(): boolean {
+    return this.unsettled.size > 0
+  }
+
+  /** The relay has refused the request after its check: it counts nothing. @param now `performance.now()` */
+  cancel(ticket: LimitTicket | null, now: number): void {
+    if (ticket !== null) this.store.cancel(ticket, now)
+  }
+
+  /** Counts what a request has used. */
+  record(summary: RequestSummary): void {
+    const { request } = summary
+    const ticket = request.ticket === null || request.ticket.isSettled ? null : request.ticket
+    const keyRules = this.rulesOf(request.key)
+    if (ticket !== null) this.unsettled.delete(ticket)
+    if (ticket === null && (!this.matcher.mayMatch(keyRules) || !isRecorded(summary))) return
+    const { usage, source } = summary.usage
+    const tokens = (usage?.prompt ?? 0) + (usage?.completion ?? 0)
+    if (source !== 'cache' && usage !== null && request.model !== null && usage.completion !== null)
+      this.outputs.add(request.model, usage.completion)
+    const claims = this.matcher.claimsOf(describeSummary(summary), keyRules)
+    if (ticket === null && claims.length === 0) return
+    const nano = limitMoney(claims) ? this.priceOf(summary, usage, tokens) : 0
+    this.settle(summary, ticket, claims, { tokens, nano })
+  }
+
+  /** Says what a request that is open is assumed to cost, for its record if the relay is killed. */
+  assume(summary: RequestSummary): void {
+    const keyRules = this.rulesOf(summary.request.key)
+    if (!this.matcher.mayMatch(keyRules)) return
+    const claims = this.matcher.claimsOf(describeSummary(summary), keyRules)
+    const { usage } = summary.usage
+    const tokens = (usage?.prompt ?? 0) + (usage?.completion ?? 0)
+    if (limitMoney(claims)) this.priceOf(summary, usage, tokens)
+  }
+
+  /** Counts what a request has used whose relay was killed. */
+  countRecovered(entry: Entry): void {
+    if (entry.at === null) return
+    const keyRules = entry.key === null ? null : (this.keyRules?.get(entry.key) ?? null)
+    const claims = this.matcher.claimsOf(describeEntry(entry), keyRules)
+    if (claims.length === 0) return
+    const tokens = (entry.promptTokens ?? 0) + (entry.completionTokens ?? 0)
+    const use: LimitUse = { tokens, nano: entry.cost ?? entry.assumed ?? 0 }
+    const crossings = this.store.settle(null, claims, use, performance.now(), entry.at, !this.isRestored)
+    const reported = this.restorer?.defer(crossings) ?? crossings
+    if (reported.length > 0) this.alerts.report(reported)
+  }
+
+  /** @param now `performance.now()` */
+  tick(now: number): void {
+    this.alerts.tick(now)
+    this.tally.tick(now)
+    if (now - this.sweptAt < SWEEP_MS) return
+    this.sweptAt = now
+    if (this.keyRules !== null)
+      this.store.sweep(new Set([...this.listRules()].map(({ id }) => id)), now, Date.now())
+    if (now - this.forgottenAt < FORGET_MS) return
+    this.forgottenAt = now
+    this.matcher.forgetKeys()
+  }
+
+  /** What metrics show. Calls at one time share one reading. */
+  readFigures(): Promise<LimitFigures> {
+    this.figures ??= this.collectFigures().finally(() => {
+      this.figures = null
+    })
+    return this.figures
+  }
+
+  /** Sends what waits for the webhook of alerts. */
+  close(): Promise<void> {
+    this.tally.flush(performance.now())
+    this.restorer?.close()
+    return this.alerts.close()
+  }
+
+  /** The same at an end that waits for nothing. */
+  endNow(): void {
+    this.tally.flush(performance.now())
+    this.alerts.endNow()
+  }
+
+  private async collectFigures(): Promise<LimitFigures> {
+    const amounts = await readAmounts(this.store, this.rules)
+    return { ...amounts, refusals: this.tally.list(), alerts: this.alerts.counts }
+  }
+
+  private settle(
+    summary: RequestSummary,
+    ticket: LimitTicket | null,
+    claims: readonly LimitClaim[],
+    use: LimitUse,
+  ): void {
+    if (ticket === null && use.tokens === 0 && !use.nano) return
+    const { receivedAt } = summary.request
+    // What is deferred is summed up.
+    const crossings = this.store.settle(ticket, claims, use, performance.now(), receivedAt, !this.isRestored)
+    if (crossings.length === 0) return
+    const reported = this.restorer?.defer(crossings) ?? crossings
+    if (reported.length > 0) summary.reachedLimits = this.alerts.report(reported)
+  }
+
+  /** The rules that a key has now: what it has used is counted by them, whichever it had when the request came. */
+  private rulesOf(key: KeyRecord | null): readonly LimitRule[] | null {
+    if (key === null) return null
+    return this.keyRules === null ? key.limits : (this.keyRules.get(key.id) ?? null)
+  }
+
+  private readKeyRules(): ReadonlyMap<string, readonly LimitRule[]> | null {
+    const lists = this.listKeyRules()
+    if (lists === null) return null
+    const byKey = new Map<string, readonly LimitRule[]>()
+    for (const rules of lists) byKey.set(rules[0]?.match.key?.[0] ?? '', rules)
+    return byKey
+  }
+
+  private *listRules(): Generator<LimitRule> {
+    yield* this.rules
+    for (const rules of this.keyRules?.values() ?? []) yield* rules
+  }
+
+  private followRules(): void {
+    if (this.hasBegun) this.restorer?.follow(this.listRules())
+  }
+
+  /** What a request costs where a rule limits money: an amount that is not known is assumed. */
+  private priceOf(summary: RequestSummary, usage: Usage | null, tokens: number): LimitUse['nano'] {
+    const { nano } = chargeOf(summary, this.prices)
+    if (nano !== null || tokens === 0) return nano ?? 0
+    const model = summary.stats?.model ?? summary.outcome.sentModel ?? summary.request.model
+    const assumed = this.unpriced.assume(model, usage?.prompt ?? 0, usage?.completion ?? 0)
+    summary.assumedNano = assumed
+    return assumed
+  }
+
+  /** @returns why it is refused if its model has no price, and may not be assumed one */
+  private estimate(
+    request: LimitedRequest & Pick<RequestFacts, 'method'>,
+    claims: readonly LimitClaim[],
+    body: EstimatedBody | null,
+    { upstream, model: sent }: PricedTarget,
+  ): LimitEstimate | LimitRefusal {
+    const isMoneyLimited = limitMoney(claims)
+    if (!isMoneyLimited && !claims.some(({ rule }) => limitsTokens(rule))) return NOTHING
+    const { prompt, completion } = estimateTokens(request, body, this.outputs)
+    const tokens = prompt + completion
+    if (!isMoneyLimited || tokens === 0) return { tokens, nano: 0 }
+    const usage: Usage = {
+      prompt,
+      cached: null,
+      cacheWritten: null,
+      completion,
+      reasoning: null,
+      details: null,
+    }
+    const asked = { answered: sent ?? request.model, requested: request.model, upstream, at: Date.now() }
+    const charge = this.prices?.charge(usage, asked)
+    const nano = charge?.nano ?? null
+    if (nano !== null) return { tokens, nano: Number(nano) }
+    const denying = this.unpriced.isDenied
+      ? claims.find(({ rule }) => limitsMoney(rule) && !rule.observe)
+      : undefined
+    if (denying !== undefined) return describeUnpriced(denying.rule)
+    return { tokens, nano: Number(this.unpriced.assume(sent ?? request.model, prompt, completion)) }
+  }
+}
+
+function limitsMoney({ budgets }: LimitRule): boolean {
+  for (const { unit } of budgets) if (unit === 'usd') return true
+  return false
+}
+
+/** A loop and not `some`: it runs twice for each request. */
+function limitMoney(claims: readonly LimitClaim[]): boolean {
+  for (const { rule } of claims) if (limitsMoney(rule)) return true
+  return false
+}
+
+function limitsTokens({ tokens, budgets }: LimitRule): boolean {
+  return tokens !== null || budgets.length > 0
+}
+
+function refuse(refusal: LimitRefusal): LimitCheck {
+  return { ticket: null, observed: null, refusal }
+}
+
+function joinNames(entries: readonly { readonly rule: LimitRule }[]): string {
+  return [...new Set(entries.map(({ rule }) => rule.name))].join(', ')
+}
