@@ -76,7 +76,8 @@ export class ListenError extends Error {
  */
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, prices } = options
-  // Loaded only where it is used: it makes every start slower.
+  // Loaded only where it is used: it makes every start slower. Nothing may wait between the opening of the key file,
+  // which is looked at from then on, and the handler, which a look needs.
   const metrics =
     config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const ownKeyReload = { isRunning: false }
@@ -102,6 +103,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const { limiter, snapshot } = createLimits(options, ownKeyring, ledger, {
     hit: (bound) => handler.bounds.hit(bound),
   })
+  metrics?.followLimits(() => limiter.readFigures())
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
   if (ledger !== null) sinks.unshift(ledger)
