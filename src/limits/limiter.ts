@@ -18,7 +18,7 @@ import { RecentOutputs } from './recent-outputs.js'
 import { describeRefusal, describeUnpriced, type LimitRefusal } from './refusal.js'
 import { LimitRestorer, type RestorerParts } from './restore.js'
 import type { LimitCrossing, LimitEstimate, LimitState, LimitStore, LimitUse } from './store.js'
-import { describeEntry, describeRequest, describeSummary, type LimitedRequest } from './subject.js'
+import { describeEntry, describeSummary, type LimitedRequest } from './subject.js'
 import { UnpricedModels } from './unpriced.js'
 
 /** Milliseconds between two sweeps of counters, and after which what was found for keys is looked for again. */
@@ -163,17 +163,29 @@ export class Limiter implements SummarySink, RecordCounter {
     target: PricedTarget,
     now: number,
   ): LimitCheck {
-    const keyRules = request.key?.limits ?? null
-    if (!this.matcher.mayMatch(keyRules)) return PASSED
-    const claims = this.matcher.claimsOf(describeRequest(request), keyRules)
-    if (claims.length === 0) return PASSED
+    const claims = this.matcher.claimsOfRequest(request)
+    const barred = this.findObserved(request)
+    if (claims.length === 0)
+      return barred === null ? PASSED : { ticket: null, observed: barred, refusal: null }
     const estimate = this.estimate(request, claims, body, target)
     if ('code' in estimate) return refuse(estimate)
     const verdict = this.store.check(claims, estimate, now, request.receivedAt)
     if (verdict.ticket === null)
       return refuse(describeRefusal(verdict.excesses, request.errorFormat, Date.now()))
     const { ticket, observed } = verdict
-    return { ticket, observed: observed.length === 0 ? null : joinNames(observed), refusal: null }
+    return { ticket, observed: joinNames(barred, observed), refusal: null }
+  }
+
+  /** Names of the rules that only observe, and do not allow the model; null for none. */
+  private findObserved(request: LimitedRequest): string | null {
+    const { model } = request
+    const observers = model === null ? [] : this.matcher.observersOf(request)
+    return observers.length === 0 || model === null
+      ? null
+      : joinNames(
+          null,
+          observers.filter((compiled) => compiled.bars(model)),
+        )
   }
 
   /** The request is still there. @param now `performance.now()` */
@@ -186,6 +198,11 @@ export class Limiter implements SummarySink, RecordCounter {
     if (ticket === null || ticket.isReleased) return
     this.store.release(ticket)
     this.unsettled.add(ticket)
+  }
+
+  /** The request takes no place among those in flight; it is not over. */
+  releasePlaces(ticket: LimitTicket | null): void {
+    if (ticket !== null) this.store.release(ticket)
   }
 
   /** There are requests that are over, and still hold what they were estimated to use. */
@@ -350,6 +367,9 @@ function refuse(refusal: LimitRefusal): LimitCheck {
   return { ticket: null, observed: null, refusal }
 }
 
-function joinNames(entries: readonly { readonly rule: LimitRule }[]): string {
-  return [...new Set(entries.map(({ rule }) => rule.name))].join(', ')
+/** @param before names that come first; null for none @returns null for none at all */
+function joinNames(before: string | null, entries: readonly { readonly rule: LimitRule }[]): string | null {
+  if (entries.length === 0) return before
+  const names = [...new Set(entries.map(({ rule }) => rule.name))].join(', ')
+  return before === null ? names : `${before}, ${names}`
 }
