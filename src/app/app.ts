@@ -8,9 +8,7 @@ import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import type { Limiter } from '../limits/limiter.js'
-import { MemoryLimitStore } from '../limits/memory-store.js'
 import type { SnapshotWriter } from '../limits/snapshot.js'
-import { WatchedStore } from '../limits/watched-store.js'
 import { createAccountLogger, createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
@@ -25,12 +23,11 @@ import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
 import { AuthorityWatch } from './authority-watch.js'
-import { createLimiter } from './create-limiter.js'
 import { createCredentialLogger } from './credential-log.js'
 import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
-import { createSnapshot } from './limit-snapshot.js'
+import { createLimits } from './limit-parts.js'
 import { readNextConfig } from './next-config.js'
 import { watchPriceFile } from './price-watch.js'
 
@@ -101,8 +98,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const slowness = new SlownessWatch(log, config.log.slowMs)
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
   const stored = new StoredObjects(config.stored, storedPath, log, () => handler.bounds.hit('storedObjects'))
-  const store = new WatchedStore(new MemoryLimitStore())
-  const limiter = createLimiter(options, store, ownKeyring, ledger, {
+  const { limiter, snapshot } = createLimits(options, ownKeyring, ledger, {
     hit: (bound) => handler.bounds.hit(bound),
   })
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
@@ -121,7 +117,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     router,
     ledger,
     limiter,
-    snapshot: createSnapshot(options, store, ledger, () => limiter.isRestored),
+    snapshot,
     stored,
     metrics,
     slowness,

@@ -70,12 +70,14 @@ export class Limiter implements SummarySink, RecordCounter {
   private readonly alerts: LimitAlerts
   private readonly unpriced: UnpricedModels
   private readonly outputs: RecentOutputs
+  private readonly restorer: LimitRestorer | null
   /** Requests that are over, and whose summary has not come. */
   private readonly unsettled: Set<LimitTicket>
-  private readonly restorer: LimitRestorer | null
   private rules: readonly LimitRule[]
   /** Rules of keys as they are now, by the ids of the keys; null: each key brings its own along. */
   private keyRules: ReadonlyMap<string, readonly LimitRule[]> | null
+  /** Of all rules, those of keys too. */
+  private ruleIds: ReadonlySet<string>
   private matcher: LimitMatcher
   private hasBegun: boolean
   /** `performance.now()` */
@@ -89,12 +91,13 @@ export class Limiter implements SummarySink, RecordCounter {
     this.alerts = alerts
     this.unpriced = new UnpricedModels(config.unpriced, prices, log)
     this.outputs = new RecentOutputs()
-    this.unsettled = new Set()
     const onCrossed = (crossings: readonly LimitCrossing[]): void => void alerts.report(crossings)
     this.restorer = ledger === null ? null : new LimitRestorer({ store, ledger, log, onCrossed })
+    this.unsettled = new Set()
     this.rules = config.rules
     this.matcher = new LimitMatcher(config.rules)
     this.keyRules = this.readKeyRules()
+    this.ruleIds = new Set()
     this.hasBegun = false
     this.sweptAt = performance.now()
     this.forgottenAt = this.sweptAt
@@ -260,8 +263,7 @@ export class Limiter implements SummarySink, RecordCounter {
     this.alerts.tick(now)
     if (now - this.sweptAt < SWEEP_MS) return
     this.sweptAt = now
-    if (this.keyRules !== null)
-      this.store.sweep(new Set([...this.listRules()].map(({ id }) => id)), now, Date.now())
+    if (this.keyRules !== null) this.store.sweep(this.ruleIds, now, Date.now())
     if (now - this.forgottenAt < FORGET_MS) return
     this.forgottenAt = now
     this.matcher.forgetKeys()
@@ -305,13 +307,10 @@ export class Limiter implements SummarySink, RecordCounter {
     return byKey
   }
 
-  private *listRules(): Generator<LimitRule> {
-    yield* this.rules
-    for (const rules of this.keyRules?.values() ?? []) yield* rules
-  }
-
   private followRules(): void {
-    if (this.hasBegun) this.restorer?.follow(this.listRules())
+    const rules = [this.rules, ...(this.keyRules?.values() ?? [])].flat()
+    this.ruleIds = new Set(rules.map(({ id }) => id))
+    if (this.hasBegun) this.restorer?.follow(rules)
   }
 
   /** What a request costs where a rule limits money: an amount that is not known is assumed. */
