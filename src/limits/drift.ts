@@ -50,7 +50,8 @@ export async function compareWithLedger(
   const last = slices.at(-1)
   const lastSeq = Math.max(0, ...slices.map(({ seq }) => seq))
   const summed = new SummedRules()
-  const lacking = rules.filter(({ id }) => !snapshot.states.some(({ rule }) => rule.id === id))
+  const known = new Set(snapshot.states.map(({ rule }) => rule.id))
+  const lacking = rules.filter(({ id }) => !known.has(id))
   for (const { seq, states } of slices) for (const { rule } of states) summed.add(rule, seq)
   if (last !== undefined) for (const rule of lacking) summed.add(rule, last.seq)
   const { sums, problems } = await replayLedger({

@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { changeKey } from '../../../src/access/key-changes.js'
@@ -197,6 +198,39 @@ test('it is answered by the relay under each prefix, is never limited, and needs
     },
     { limits: { rules: [{ name: 'one', requestsPerMinute: 1 }] } },
   ))
+
+test('rules of a key hold from the next reading of the key file on, and those that cannot be read let no model through', () =>
+  withRelay(OK, async (scene) => {
+    const { key, id } = issue(scene, null)
+    assert.is((await chat(scene, key)).status, 200)
+    const { keyFile, app } = scene.relay
+    changeKey(keyFile, id, { ruleEntries: [{ name: 'none-now', requestsPerMinute: 1, message: 'Ask ann.' }] })
+    app.reloadKeys()
+    assert.is((await chat(scene, key)).status, 200)
+    const second = await chat(scene, key)
+    assert.is(second.status, 429)
+    assert.match(second.body.toString(), /the rule \\"none-now\\" allows .* Ask ann\./)
+    assert.is((await ask(scene, 'GET', '/v1/models', key)).status, 200)
+    const broken = {
+      v: 3,
+      ts: new Date().toISOString(),
+      op: 'changed',
+      id,
+      limits: [{ name: 'of a newer version' }],
+    }
+    appendFileSync(keyFile, `${JSON.stringify(broken)}\n`)
+    app.reloadKeys()
+    const refused = await chat(scene, key)
+    assert.is(refused.status, 403)
+    assert.match(
+      refused.body.toString(),
+      /The limits of this key cannot be read\. Its operator has to set them again\./,
+    )
+    assert.is((await chat(scene, scene.relay.key)).status, 200)
+    changeKey(keyFile, id, { ruleEntries: null })
+    app.reloadKeys()
+    assert.is((await chat(scene, key)).status, 200)
+  }))
 
 test('without keys of the relay the path goes to the upstream, as before', () =>
   withRelay(
