@@ -3,38 +3,27 @@ import type { LimitRule, LimitRulesConfig } from '../config/limit-rules.js'
 import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
-import { chargeOf } from '../ledger/charge.js'
 import type { Prices } from '../ledger/prices.js'
 import type { Entry } from '../ledger/read/entry.js'
 import { isRecorded } from '../ledger/record.js'
 import type { RecordCounter } from '../ledger/write/bookkeeper.js'
-import type { Usage } from '../metering/usage.js'
 import type { LimitFigures } from '../observe/limit-metrics.js'
 import type { Log } from '../observe/log.js'
 import type { LimitAlerts } from './alerts.js'
-import { type EstimatedBody, estimateTokens } from './estimate.js'
+import type { EstimatedBody } from './estimate.js'
 import { describeKey, type KeyReport } from './key-report.js'
 import { readAmounts } from './limit-figures.js'
 import { type CompiledRule, LimitMatcher } from './matcher.js'
-import { RecentOutputs } from './recent-outputs.js'
-import { describeRefusal, describeUnpriced, type LimitRefusal } from './refusal.js'
+import { describeRefusal, type LimitRefusal } from './refusal.js'
 import { RefusalTally } from './refusal-tally.js'
+import { type PricedTarget, RequestCosts } from './request-costs.js'
 import { LimitRestorer, type RestorerParts } from './restore.js'
-import type { LimitCrossing, LimitEstimate, LimitState, LimitStore, LimitUse } from './store.js'
+import type { LimitCrossing, LimitState, LimitStore, LimitUse } from './store.js'
 import { describeEntry, describeSummary, type LimitedRequest } from './subject.js'
-import { UnpricedModels } from './unpriced.js'
 
 /** Milliseconds between two sweeps of counters, and after which what was found for keys is looked for again. */
 const SWEEP_MS = 1_000
 const FORGET_MS = 60_000
-
-/** The target that a request is sent to first: its price decides what is held. */
-export interface PricedTarget {
-  /** Null if the request has no target yet. */
-  readonly upstream: string | null
-  /** Its name for the model; null for the requested one. */
-  readonly model: string | null
-}
 
 /** What a check came to. */
 export interface LimitCheck {
@@ -47,7 +36,6 @@ export interface LimitCheck {
 }
 
 const PASSED: LimitCheck = { ticket: null, observed: null, refusal: null }
-const NOTHING: LimitEstimate = { tokens: 0, nano: 0 }
 
 /** What the limits work with. */
 export interface LimiterParts {
@@ -68,13 +56,11 @@ export interface LimiterParts {
  */
 export class Limiter implements SummarySink, RecordCounter {
   readonly store: LimitStore
-  private readonly prices: Prices | null
+  private readonly costs: RequestCosts
   private readonly listKeyRules: LimiterParts['listKeyRules']
   private readonly alerts: LimitAlerts
   private readonly tally: RefusalTally
   private figures: Promise<LimitFigures> | null
-  private readonly unpriced: UnpricedModels
-  private readonly outputs: RecentOutputs
   private readonly restorer: LimitRestorer | null
   /** Requests that are over, and whose summary has not come. */
   private readonly unsettled: Set<LimitTicket>
@@ -91,13 +77,11 @@ export class Limiter implements SummarySink, RecordCounter {
 
   constructor(config: LimitRulesConfig, { store, prices, log, listKeyRules, ledger, alerts }: LimiterParts) {
     this.store = store
-    this.prices = prices
+    this.costs = new RequestCosts(config.unpriced, prices, log)
     this.listKeyRules = listKeyRules
     this.alerts = alerts
     this.tally = new RefusalTally(log)
     this.figures = null
-    this.unpriced = new UnpricedModels(config.unpriced, prices, log)
-    this.outputs = new RecentOutputs()
     const onCrossed = (crossings: readonly LimitCrossing[]): void => void alerts.report(crossings)
     this.restorer = ledger === null ? null : new LimitRestorer({ store, ledger, log, onCrossed })
     this.unsettled = new Set()
@@ -114,7 +98,7 @@ export class Limiter implements SummarySink, RecordCounter {
   reconfigure(config: LimitRulesConfig): void {
     this.rules = config.rules
     this.matcher = new LimitMatcher(config.rules)
-    this.unpriced.follow(config.unpriced)
+    this.costs.follow(config.unpriced)
     this.alerts.reconfigure(config.alerts)
     this.followRules()
   }
@@ -177,7 +161,7 @@ export class Limiter implements SummarySink, RecordCounter {
     const barred = this.findObserved(request)
     if (claims.length === 0)
       return barred === null ? PASSED : { ticket: null, observed: barred, refusal: null }
-    const estimate = this.estimate(request, claims, body, target)
+    const estimate = this.costs.estimate(request, claims, body, target)
     if ('code' in estimate) {
       this.tally.refuse(estimate.rule, 'model')
       return refuse(estimate)
@@ -240,24 +224,17 @@ export class Limiter implements SummarySink, RecordCounter {
     const keyRules = this.rulesOf(request.key)
     if (ticket !== null) this.unsettled.delete(ticket)
     if (ticket === null && (!this.matcher.mayMatch(keyRules) || !isRecorded(summary))) return
-    const { usage, source } = summary.usage
-    const tokens = (usage?.prompt ?? 0) + (usage?.completion ?? 0)
-    if (source !== 'cache' && usage !== null && request.model !== null && usage.completion !== null)
-      this.outputs.add(request.model, usage.completion)
+    this.costs.learn(summary)
     const claims = this.matcher.claimsOf(describeSummary(summary), keyRules)
     if (ticket === null && claims.length === 0) return
-    const nano = limitMoney(claims) ? this.priceOf(summary, usage, tokens) : 0
-    this.settle(summary, ticket, claims, { tokens, nano })
+    this.settle(summary, ticket, claims, this.costs.useOf(summary, claims))
   }
 
   /** Says what a request that is open is assumed to cost, for its record if the relay is killed. */
   assume(summary: RequestSummary): void {
     const keyRules = this.rulesOf(summary.request.key)
     if (!this.matcher.mayMatch(keyRules)) return
-    const claims = this.matcher.claimsOf(describeSummary(summary), keyRules)
-    const { usage } = summary.usage
-    const tokens = (usage?.prompt ?? 0) + (usage?.completion ?? 0)
-    if (limitMoney(claims)) this.priceOf(summary, usage, tokens)
+    this.costs.useOf(summary, this.matcher.claimsOf(describeSummary(summary), keyRules))
   }
 
   /** Counts what a request has used whose relay was killed. */
@@ -345,62 +322,6 @@ export class Limiter implements SummarySink, RecordCounter {
     this.ruleIds = new Set(rules.map(({ id }) => id))
     if (this.hasBegun) this.restorer?.follow(rules)
   }
-
-  /** What a request costs where a rule limits money: an amount that is not known is assumed. */
-  private priceOf(summary: RequestSummary, usage: Usage | null, tokens: number): LimitUse['nano'] {
-    const { nano } = chargeOf(summary, this.prices)
-    if (nano !== null || tokens === 0) return nano ?? 0
-    const model = summary.stats?.model ?? summary.outcome.sentModel ?? summary.request.model
-    const assumed = this.unpriced.assume(model, usage?.prompt ?? 0, usage?.completion ?? 0)
-    summary.assumedNano = assumed
-    return assumed
-  }
-
-  /** @returns why it is refused if its model has no price, and may not be assumed one */
-  private estimate(
-    request: LimitedRequest & Pick<RequestFacts, 'method'>,
-    claims: readonly LimitClaim[],
-    body: EstimatedBody | null,
-    { upstream, model: sent }: PricedTarget,
-  ): LimitEstimate | LimitRefusal {
-    const isMoneyLimited = limitMoney(claims)
-    if (!isMoneyLimited && !claims.some(({ rule }) => limitsTokens(rule))) return NOTHING
-    const { prompt, completion } = estimateTokens(request, body, this.outputs)
-    const tokens = prompt + completion
-    if (!isMoneyLimited || tokens === 0) return { tokens, nano: 0 }
-    const usage: Usage = {
-      prompt,
-      cached: null,
-      cacheWritten: null,
-      completion,
-      reasoning: null,
-      details: null,
-    }
-    const asked = { answered: sent ?? request.model, requested: request.model, upstream, at: Date.now() }
-    const charge = this.prices?.charge(usage, asked)
-    const nano = charge?.nano ?? null
-    if (nano !== null) return { tokens, nano: Number(nano) }
-    const denying = this.unpriced.isDenied
-      ? claims.find(({ rule }) => limitsMoney(rule) && !rule.observe)
-      : undefined
-    if (denying !== undefined) return describeUnpriced(denying.rule)
-    return { tokens, nano: Number(this.unpriced.assume(sent ?? request.model, prompt, completion)) }
-  }
-}
-
-function limitsMoney({ budgets }: LimitRule): boolean {
-  for (const { unit } of budgets) if (unit === 'usd') return true
-  return false
-}
-
-/** A loop and not `some`: it runs twice for each request. */
-function limitMoney(claims: readonly LimitClaim[]): boolean {
-  for (const { rule } of claims) if (limitsMoney(rule)) return true
-  return false
-}
-
-function limitsTokens({ tokens, budgets }: LimitRule): boolean {
-  return tokens !== null || budgets.length > 0
 }
 
 function refuse(refusal: LimitRefusal): LimitCheck {
