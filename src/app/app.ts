@@ -76,7 +76,12 @@ export class ListenError extends Error {
  */
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, prices } = options
+  // Loaded only where it is used: it makes every start slower. Nothing may wait between the opening of the key file,
+  // which is looked at from then on, and the handler, which a look needs.
+  const metrics =
+    config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const ownKeyReload = { isRunning: false }
+  // The keys are looked at from their reading on: nothing is waited for until there is a handler.
   const endRequests = (): void => endKeyless(handler.inFlight, config.keys.cutStreams, handler.draining)
   const onKeysRead = (keys: number): void => {
     if (!ownKeyReload.isRunning) log.info({ keys }, 'the key file was read again')
@@ -91,9 +96,6 @@ export async function createApp(options: AppOptions): Promise<App> {
   const accounts = createAccountRules(config, log)
   const router = new Router(config, upstreams, createTargetStateLogger(log), null, accounts)
   const ledger = options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices)
-  // Loaded only where it is used: it makes every start slower.
-  const metrics =
-    config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const keyring = options.keyring ?? ownKeyring
   const slowness = new SlownessWatch(log, config.log.slowMs)
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
@@ -101,6 +103,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const { limiter, snapshot } = createLimits(options, ownKeyring, ledger, {
     hit: (bound) => handler.bounds.hit(bound),
   })
+  metrics?.followLimits(() => limiter.readFigures())
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
   if (ledger !== null) sinks.unshift(ledger)

@@ -118,6 +118,34 @@ test('what has lapsed is taken again when the request is renewed, also after its
   }
 })
 
+test('a request that is settled is not given back by anything that comes later', () => {
+  const store = new MemoryLimitStore()
+  const limits = { requestsPerMinute: 10, tokensPerMinute: 100, concurrent: 5, tokens: { day: 1_000 } }
+  const claim = new LimitClaim(makeRule(limits), '')
+  const ticket = pass(store.check([claim], { tokens: 80, nano: 0 }, 0, AT))
+  store.settle(ticket, [claim], { tokens: 50, nano: 0 }, 0, AT)
+  const after = store.read(claim, 0, AT)
+  assert.equal(
+    after.map(({ used, held }) => [used, held]),
+    [
+      [1, 0],
+      [50, 0],
+      [0, 0],
+      [50, 0],
+    ],
+  )
+  for (const call of [
+    () => store.cancel(ticket, 0),
+    () => store.release(ticket),
+    () => store.renew(ticket, 0),
+    () => store.settle(ticket, [claim], { tokens: 9, nano: 0 }, 0, AT),
+    () => store.cancel(ticket, 0),
+  ]) {
+    call()
+    assert.equal(store.read(claim, 0, AT), after)
+  }
+})
+
 test('the use of a request that was cancelled counts as its record says it, once', () => {
   const store = new MemoryLimitStore()
   const claim = new LimitClaim(
@@ -246,6 +274,7 @@ test('a clock that jumps, on or back, forgets nothing of any period', () => {
     fc.property(
       fc.array(fc.record({ jump: fc.constantFrom(...jumps), nano: fc.nat(9), isSwept: fc.boolean() }), {
         maxLength: 30,
+        size: 'max',
       }),
       (steps) => {
         const store = new MemoryLimitStore()
@@ -269,12 +298,24 @@ test('a clock that jumps, on or back, forgets nothing of any period', () => {
   )
 })
 
+test('a period that only seemed to be over is kept as long as any other when it is over', () => {
+  const hour = 3_600_000
+  const store = new MemoryLimitStore()
+  const claim = new LimitClaim(makeRule({ usd: { day: 1 } }), '')
+  const sweep = (now: number, at: number): void => store.sweep(new Set([claim.rule.id]), now, at)
+  store.restore(claim, { tokens: 0, nano: USD }, AT)
+  sweep(0, AT + 40 * 24 * hour)
+  sweep(1, AT)
+  sweep(12 * hour, AT + 12 * hour)
+  assert.is(stateOf(store, claim, 12 * hour, AT)['usd day']?.used, USD)
+})
+
 test('sums beyond 2^53 are exact', () => {
   const store = new MemoryLimitStore()
   const claim = new LimitClaim(makeRule({ usd: { month: 1_000_000 } }), '')
   store.restore(claim, { tokens: 0, nano: Number.MAX_SAFE_INTEGER }, AT)
   store.restore(claim, { tokens: 0, nano: 2n ** 60n + 1n }, AT)
-  const [crossing] = store.settle(null, [claim], { tokens: 0, nano: 1 }, 0, AT)
+  const [crossing] = store.settle(null, [claim], { tokens: 0, nano: 1 }, 0, AT, true)
   assert.is(crossing?.after, 2n ** 60n + 2n ** 53n + 1n)
   assert.equal(refusalOf(store.check([claim], NOTHING, 0, AT)), ['rule budget'])
 })
@@ -325,6 +366,27 @@ test('what nobody uses is forgotten, a part at each sweep, and claims go on', ()
   if (claim === undefined) throw new Error()
   pass(store.check([claim], NOTHING, later, AT))
   assert.equal(refusalOf(store.check([claim], NOTHING, later, AT)), ['idle requests', 'idle concurrent'])
+})
+
+test('whatever is used, each whole percent that a budget comes to is reported', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+      fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 40 }),
+      (amount, steps) => {
+        const store = new MemoryLimitStore()
+        const claim = new LimitClaim(makeRule({ tokens: { day: amount } }), '')
+        let spent = 0n
+        for (const step of steps) {
+          const tokens = Math.floor((step * amount) / 20)
+          const before = (spent * 100n) / BigInt(amount)
+          spent += BigInt(tokens)
+          const crossings = store.settle(null, [claim], { tokens, nano: 0 }, 0, AT)
+          if ((spent * 100n) / BigInt(amount) > before) assert.is(crossings.length, 1)
+        }
+      },
+    ),
+  )
 })
 
 test.run()

@@ -1,6 +1,7 @@
 import type { Budget, LimitRule, Rate } from '../../src/config/limit-rules.js'
 import type { LimitClaim } from '../../src/exchange/limit-ticket.js'
 import { UTC } from '../../src/ledger/read/zone.js'
+import { RateCount } from '../../src/limits/gcra.js'
 import { LEASE_MS } from '../../src/limits/memory-store.js'
 
 /** A request of the model. */
@@ -8,6 +9,8 @@ export interface ModelTicket {
   readonly claims: readonly LimitClaim[]
   readonly tokens: number
   readonly nano: number
+  /** `performance.now()` at the check. */
+  readonly since: number
   readonly at: number
   heldUntil: number
   isReleased: boolean
@@ -15,33 +18,22 @@ export interface ModelTicket {
   isOver: boolean
   isSettled: boolean
   /** What it has counted on rates, by name of the amount. */
-  readonly counted: Map<string, { amount: number; wholeAt: number }>
-}
-
-interface Level {
-  used: number
-  time: number
+  readonly counted: Map<string, { amount: number; mark: number }>
 }
 
 /**
  * The rules of limits, written down as plainly as can be, and slow: all that has happened is kept in lists, and every
- * answer is computed from all of it. Only in UTC.
+ * answer is computed from all of it. Only in UTC. Rates are those of the store, as they have tests of their own.
  */
 export class LimitModel {
   private readonly tickets: ModelTicket[] = []
   private readonly spent: { rule: string; owner: string; unit: string; period: string; amount: bigint }[] = []
-  private readonly levels = new Map<string, Level>()
+  private readonly rates = new Map<string, RateCount>()
   /** By name, as they are now. */
   private readonly rules = new Map<string, LimitRule>()
 
-  /** A rule has other amounts. What is used of its rates stays. */
-  reload(claim: LimitClaim, rule: LimitRule, now: number): void {
-    for (const kind of ['requests', 'tokens'] as const) {
-      const rate = claim.rule[kind]
-      if (rate === null) continue
-      const used = this.levelOf(claim, kind, rate, now)
-      this.levels.set(`${kind} ${rule.name} ${claim.owner}`, { used, time: now })
-    }
+  /** A rule has other amounts. */
+  reload(rule: LimitRule): void {
     this.rules.set(rule.name, rule)
   }
 
@@ -61,6 +53,7 @@ export class LimitModel {
       claims,
       tokens,
       nano,
+      since: now,
       at,
       heldUntil: now + LEASE_MS,
       isReleased: false,
@@ -110,7 +103,7 @@ export class LimitModel {
       const name = `requests ${claim.rule.name} ${claim.owner}`
       const counted = ticket.counted.get(name)
       if (requests === null || counted === undefined) continue
-      this.giveBack(name, requests, 1, counted.wholeAt, now)
+      this.rateOf(name, requests).giveBack(requests, 1, 1, counted.mark, ticket.since, now)
       ticket.counted.delete(name)
     }
   }
@@ -133,7 +126,7 @@ export class LimitModel {
     const states: string[] = []
     for (const kind of ['requests', 'tokens'] as const) {
       const rate = rule[kind]
-      if (rate !== null) states.push(`${kind} ${Math.ceil(this.levelOf(claim, kind, rate, now) - 1e-6)}`)
+      if (rate !== null) states.push(`${kind} ${Math.ceil(this.levelOf(claim, kind, rate, now) - 1e-3)}`)
     }
     if (rule.concurrent !== null) states.push(`concurrent ${this.countPlaces(claim, now)}`)
     for (const budget of rule.budgets)
@@ -150,7 +143,7 @@ export class LimitModel {
       const rate = rule[kind]
       const cost = kind === 'requests' ? 1 : tokens
       if (rate === null) continue
-      if (this.levelOf(claim, kind, rate, now) + Math.min(cost, rate.burst) > rate.burst + 1e-6)
+      if (this.levelOf(claim, kind, rate, now) + Math.min(cost, rate.burst) > rate.burst + 1e-3)
         found.push(`${rule.name} ${kind}`)
     }
     if (rule.concurrent !== null && this.countPlaces(claim, now) >= rule.concurrent)
@@ -201,10 +194,14 @@ export class LimitModel {
     ]
   }
 
+  private rateOf(name: string, rate: Rate): RateCount {
+    const count = this.rates.get(name) ?? new RateCount(rate)
+    this.rates.set(name, count)
+    return count
+  }
+
   private levelOf({ rule, owner }: LimitClaim, kind: string, rate: Rate, now: number): number {
-    const level = this.levels.get(`${kind} ${rule.name} ${owner}`)
-    if (level === undefined) return 0
-    return Math.max(0, level.used - ((now - level.time) * rate.perMinute) / 60_000)
+    return this.rateOf(`${kind} ${rule.name} ${owner}`, rate).used(rate, now)
   }
 
   private count(
@@ -215,10 +212,8 @@ export class LimitModel {
     amount: number,
     now: number,
   ): void {
-    const used = this.levelOf(claim, kind, rate, now) + amount
     const name = `${kind} ${claim.rule.name} ${claim.owner}`
-    this.levels.set(name, { used, time: now })
-    ticket.counted.set(name, { amount, wholeAt: now + (used * 60_000) / rate.perMinute })
+    ticket.counted.set(name, { amount, mark: this.rateOf(name, rate).add(rate, amount, now) })
   }
 
   private correct(ticket: ModelTicket, tokens: number, now: number): void {
@@ -227,20 +222,12 @@ export class LimitModel {
       const name = `tokens ${claim.rule.name} ${claim.owner}`
       const counted = ticket.counted.get(name)
       if (rate === null || counted === undefined) continue
-      const used = this.levelOf(claim, 'tokens', rate, now)
-      this.levels.set(name, { used, time: now })
-      if (tokens > counted.amount) this.levels.set(name, { used: used + tokens - counted.amount, time: now })
-      else this.giveBack(name, rate, counted.amount - tokens, counted.wholeAt, now)
+      const { amount, mark } = counted
+      const count = this.rateOf(name, rate)
+      if (tokens > amount) count.addExcess(rate, tokens - amount, now)
+      else count.giveBack(rate, amount - tokens, amount, mark, ticket.since, now)
       counted.amount = tokens
     }
-  }
-
-  private giveBack(name: string, rate: Rate, amount: number, wholeAt: number, now: number): void {
-    const level = this.levels.get(name)
-    if (level === undefined) return
-    const used = Math.max(0, level.used - ((now - level.time) * rate.perMinute) / 60_000)
-    const most = Math.max(0, ((wholeAt - now) * rate.perMinute) / 60_000)
-    this.levels.set(name, { used: Math.max(0, used - Math.min(amount, most)), time: now })
   }
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { type BudgetSum, listBudgetSums, replayLedger } from '../../../src/limits/replay.js'
 import { parseSnapshot, SNAPSHOT_FILE, type Snapshot } from '../../../src/limits/snapshot-file.js'
+import { type Place, run } from '../thinwire.js'
 import { until } from '../until.js'
 import { type Fields, type Line, readBooks } from './ledger-sum.js'
 
@@ -155,4 +156,17 @@ export async function checkReplay(folder: string, snapshot: Snapshot): Promise<v
   for (const { rule, owner, period, budget, used } of states)
     if (budget !== null && used > 0) counted.push(format({ rule, owner, period, budget, used }))
   assert.equal(listBudgetSums(rules, sums.list(), at).map(format).sort(), counted.sort())
+}
+
+/** The command for it finds no drift either, while the relay runs and after its end. */
+export async function checkCommand(place: Place): Promise<void> {
+  const { out, err } = await run(place, ['usage', 'verify', '--limits', '--json'])
+  const { drift, compared, relay } = JSON.parse(out) as {
+    readonly drift: readonly unknown[]
+    readonly compared: number
+    readonly relay: { readonly restored: boolean }
+  }
+  assert.equal(drift, [], err)
+  assert.ok(relay.restored)
+  assert.ok(compared > 10, out)
 }

@@ -1,7 +1,13 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Snapshot } from '../../../src/limits/snapshot-file.js'
-import { BUDGETS, checkCounters, checkReplay, untilCounters } from '../../support/books/budgets.js'
+import {
+  BUDGETS,
+  checkCommand,
+  checkCounters,
+  checkReplay,
+  untilCounters,
+} from '../../support/books/budgets.js'
 import { chat, chatting, data, records, UPSTREAM_KEY, untilJournaled } from '../../support/crashes.js'
 import { clear, open, type Place, started } from '../../support/thinwire.js'
 
@@ -51,6 +57,7 @@ test('after kills with requests under way, the counters are what the ledger says
   }
   assert.ok(counters >= 12)
   await checkReplay(data(place), end)
+  await checkCommand(place)
 })
 
 test('a relay that takes the place of another one counts what that one still records', async (place) => {
@@ -75,6 +82,7 @@ test('a relay that takes the place of another one counts what that one still rec
   const counters = await untilCounters(data(place), pid, isSo, 'the records of the first relay')
   checkCounters(data(place), counters)
   await checkReplay(data(place), counters)
+  await checkCommand(place)
 })
 
 test.run()

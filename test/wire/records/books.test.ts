@@ -3,7 +3,13 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Account, sumCharges } from '../../support/books/account.js'
-import { BUDGETS, checkCounters, checkReplay, readCounters } from '../../support/books/budgets.js'
+import {
+  BUDGETS,
+  checkCommand,
+  checkCounters,
+  checkReplay,
+  readCounters,
+} from '../../support/books/budgets.js'
 import { ChargingProvider } from '../../support/books/charging-provider.js'
 import {
   checkLoosely,
@@ -174,6 +180,7 @@ test('the ledger adds up to what the provider has charged, over all kinds of req
     assert.ok(snapshot?.ended && snapshot.restored)
     const { counters } = checkCounters(folder, snapshot)
     await checkReplay(folder, snapshot)
+    await checkCommand(place)
 
     const count = (name: string, value: (field: unknown) => boolean): number =>
       lines.filter(({ fields }) => value(fields[name])).length
