@@ -3,6 +3,7 @@ import { BURST } from './scenarios/burst.js'
 import { BAD_KEYS, CHUNKS, STALLED } from './scenarios/chunks.js'
 import { HITS, JOINS, MISSES } from './scenarios/completions.js'
 import { FIRST_BYTE, PROMPTS } from './scenarios/first-byte.js'
+import { LIMITS } from './scenarios/limits.js'
 import { MEMORY } from './scenarios/memory.js'
 import { METERING } from './scenarios/metering.js'
 import { CONNECTS, REFUSALS, REQUESTS } from './scenarios/requests.js'
@@ -28,6 +29,7 @@ export const SCENARIOS: readonly Scenario[] = [
   TARGETS,
   TRANSLATED,
   METERING,
+  LIMITS,
   HITS,
   MISSES,
   JOINS,

@@ -1,6 +1,6 @@
+import type { Alternated } from '../alternation.js'
 import { ALONE, runPaced } from '../paced.js'
 import { type Scenario, sized } from '../scenario.js'
-import type { Alternated } from '../switch.js'
 
 /** The cost of metering and recording: streams with and without it. */
 export const METERING: Scenario = {
@@ -21,9 +21,9 @@ export const METERING: Scenario = {
     }
     // Until the code of both is compiled.
     await alternate(sized(mode, { whole: 2, quick: 1, smoke: 0.4 }))
-    const { metered, unmetered, ratio } = await alternate(sized(mode, { whole: 4, quick: 2, smoke: 0.8 }))
-    record.add('metering', 'cpu_per_chunk', 'us', 'thinwire', metered)
-    record.add('metering', 'cpu_per_chunk', 'us', 'unmetered', unmetered)
+    const { on, off, ratio } = await alternate(sized(mode, { whole: 4, quick: 2, smoke: 0.8 }))
+    record.add('metering', 'cpu_per_chunk', 'us', 'thinwire', on)
+    record.add('metering', 'cpu_per_chunk', 'us', 'unmetered', off)
     // A figure of its own: the ratio within a round varies less than the ratio of two medians.
     record.add('metering', 'ratio', 'x', 'thinwire', ratio)
   },

@@ -79,6 +79,10 @@ export class ListenError extends Error {
  */
 export async function createApp(options: AppOptions): Promise<App> {
   const { config, log, prices } = options
+  // Loaded only where it is used: it makes every start slower. Nothing may wait between the opening of the key file,
+  // which is looked at from then on, and the handler, which a look needs.
+  const metrics =
+    config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const ownKeyReload = { isRunning: false }
   const endRequests = (): void => endKeyless(handler.inFlight, config.keys.cutStreams, handler.draining)
   const onKeysRead = (keys: number): void => {
@@ -94,9 +98,6 @@ export async function createApp(options: AppOptions): Promise<App> {
   const accounts = createAccountRules(config, log)
   const router = new Router(config, upstreams, createTargetStateLogger(log), null, accounts)
   const ledger = options.recordsUsage === false ? null : new Bookkeeper(config.ledger, log, prices)
-  // Loaded only where it is used: it makes every start slower.
-  const metrics =
-    config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const keyring = options.keyring ?? ownKeyring
   const slowness = new SlownessWatch(log, config.log.slowMs)
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
@@ -105,6 +106,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const limiter = createLimiter(options, store, ownKeyring, ledger, {
     hit: (bound) => handler.bounds.hit(bound),
   })
+  metrics?.followLimits(() => limiter.readFigures())
   const sinks: SummarySink[] = [new PromptCacheWatch(log), log, slowness, new ResponseEnds()]
   if (metrics !== null) sinks.unshift(metrics)
   if (ledger !== null) sinks.unshift(ledger)

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import type { ModelRule } from '../api/model-table.js'
 import { type ConfigSource, DEFAULT_FILE, readConfigFile } from './config-file.js'
 import { type LimitRulesConfig, resolveLimits } from './limit-rules.js'
+import { findLimitDoubts } from './limit-warnings.js'
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen.js'
 import { resolveModelRules } from './model-rules.js'
 import { ConfigError, type Problem } from './problems.js'
@@ -86,6 +87,8 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
   const secrets = new Reader(source.env, folder, problems)
   const destinations = resolveDestinations(known, secrets)
   const { limits, limitRules } = resolveLimits(parsed.limits, secrets)
+  const doubts = findLimitDoubts(limitRules, limits, parsed.keys.mode)
+  problems.push(...doubts.problems)
   if (listen === null || problems.length > 0) throw new ConfigError(label, problems)
   const { keys, listModels, trustedProxies, cursor, cache, timeouts, stored, log } = parsed
   return freeze({
@@ -105,7 +108,7 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
     log,
     metrics,
     ledger: resolveLedger(parsed, folder),
-    warnings: [...warnings, ...destinations.warnings],
+    warnings: [...warnings, ...destinations.warnings, ...doubts.warnings],
   })
 }
 

@@ -48,7 +48,13 @@ export class Counter {
     return first?.period.includes(at) ? first : this.turnTo(rule, i, at)
   }
 
-  /** The same, without making one. */
+  /** Appends the counts of all budgets in their periods of a moment. */
+  listCounts(at: number, to: BudgetCount[]): void {
+    if (this.rule === null) return
+    for (let i = 0; i < this.counts.length; i++) to.push(this.countAt(this.rule, i, at))
+  }
+
+  /** The same as `countAt`, without making one. */
   findAt(rule: LimitRule, i: number, at: number): BudgetCount | null {
     const { period } = findPeriodOf(rule, i, at)
     let count = this.counts[i] as BudgetCount | null

@@ -2,8 +2,8 @@ import type { Rate } from '../config/limit-rules.js'
 
 const MINUTE_MS = 60_000
 
-/** Sums of fractions are inexact; that many requests or tokens do not matter. */
-const SLACK = 1e-6
+/** Sums of fractions are inexact; a thousandth of a request or of a token does not matter. */
+const SLACK = 1e-3
 
 /**
  * What was used of a rate, as the moment at which all of it is back: the generic cell rate algorithm (GCRA). One number
@@ -12,11 +12,20 @@ const SLACK = 1e-6
 export class RateCount {
   /** All of the burst is there again then: `performance.now()`. */
   private wholeAt: number
+  /**
+   * The least that `wholeAt` can be if each request had counted from its start what it used in the end: what was given
+   * back late is all subtracted here.
+   */
+  private least: number
+  /** Milliseconds that were to be given back so far. */
+  private asked: number
   /** The rate by which `wholeAt` was computed. */
   private perMinute: number
 
   constructor(rate: Rate) {
     this.wholeAt = 0
+    this.least = 0
+    this.asked = 0
     this.perMinute = rate.perMinute
   }
 
@@ -39,26 +48,44 @@ export class RateCount {
 
   /**
    * Counts `cost`, all of it.
-   * @returns `wholeAt` after it, for `giveBack`
+   * @returns a mark for `giveBack`
    */
   add(rate: Rate, cost: number, now: number): number {
+    const ms = toMs(rate, cost)
+    this.wholeAt = now + this.resetMs(rate, now) + ms
+    this.least = Math.max(this.least, now) + ms
+    return this.least + this.asked
+  }
+
+  /** Counts what a request used above what `add` has counted for it. */
+  addExcess(rate: Rate, cost: number, now: number): void {
     this.wholeAt = now + this.resetMs(rate, now) + toMs(rate, cost)
-    return this.wholeAt
   }
 
   /**
-   * Gives back a part of what `add` has counted. What time has given back already is not given back twice, or more than
-   * the rate could pass: no more is left of that cost than `after - now`, as the cost was the last one counted then.
-   * @param after what `add` returned
+   * Gives back a part of what `add` has counted, but not what time has given back meanwhile: else more than the rate
+   * would pass. At least that much of it is left: what would be if nothing else had been counted, or what was counted
+   * in all then, less all that was to be given back since.
+   * @param cost to give back
+   * @param counted by `add`
+   * @param mark what `add` returned
+   * @param since when `add` was called
    */
-  giveBack(rate: Rate, cost: number, after: number, now: number): void {
-    const most = Math.min(this.resetMs(rate, now), after - now)
-    if (most > 0) this.wholeAt -= Math.min(toMs(rate, cost), most)
+  giveBack(rate: Rate, cost: number, counted: number, mark: number, since: number, now: number): void {
+    const reset = this.resetMs(rate, now)
+    const ms = toMs(rate, cost)
+    const left = Math.max(since + toMs(rate, counted), mark - this.asked) - now
+    this.asked += ms
+    this.least -= ms
+    const most = Math.min(reset, left, ms)
+    if (most > 0) this.wholeAt -= most
   }
 
   /** Another rate: as much is used as before. */
   private convert(rate: Rate, now: number): void {
-    this.wholeAt = now + (Math.max(0, this.wholeAt - now) * this.perMinute) / rate.perMinute
+    const factor = this.perMinute / rate.perMinute
+    this.wholeAt = now + Math.max(0, this.wholeAt - now) * factor
+    this.least = now + Math.max(0, this.least - now) * factor
     this.perMinute = rate.perMinute
   }
 }

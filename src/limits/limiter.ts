@@ -9,12 +9,16 @@ import type { Entry } from '../ledger/read/entry.js'
 import { isRecorded } from '../ledger/record.js'
 import type { RecordCounter } from '../ledger/write/bookkeeper.js'
 import type { Usage } from '../metering/usage.js'
+import type { LimitFigures } from '../observe/limit-metrics.js'
 import type { Log } from '../observe/log.js'
 import type { LimitAlerts } from './alerts.js'
 import { type EstimatedBody, estimateTokens } from './estimate.js'
+import { joinNames, type LimitCheck, PASSED, refuse } from './limit-check.js'
+import { readAmounts } from './limit-figures.js'
 import { type CompiledRule, LimitMatcher } from './matcher.js'
 import { RecentOutputs } from './recent-outputs.js'
 import { describeRefusal, describeUnpriced, type LimitRefusal } from './refusal.js'
+import { RefusalTally } from './refusal-tally.js'
 import { LimitRestorer, type RestorerParts } from './restore.js'
 import type { LimitCrossing, LimitEstimate, LimitState, LimitStore, LimitUse } from './store.js'
 import { describeEntry, describeSummary, type LimitedRequest } from './subject.js'
@@ -32,17 +36,6 @@ export interface PricedTarget {
   readonly model: string | null
 }
 
-/** What a check came to. */
-export interface LimitCheck {
-  /** Null if nothing counts the request, or it is refused. */
-  readonly ticket: LimitTicket | null
-  /** Names of the rules that only observe, and would have refused it; null for none. */
-  readonly observed: string | null
-  /** Null if it may pass. */
-  readonly refusal: LimitRefusal | null
-}
-
-const PASSED: LimitCheck = { ticket: null, observed: null, refusal: null }
 const NOTHING: LimitEstimate = { tokens: 0, nano: 0 }
 
 /** What the limits work with. */
@@ -67,6 +60,8 @@ export class Limiter implements SummarySink, RecordCounter {
   private readonly prices: Prices | null
   private readonly listKeyRules: LimiterParts['listKeyRules']
   private readonly alerts: LimitAlerts
+  private readonly tally: RefusalTally
+  private figures: Promise<LimitFigures> | null
   private readonly unpriced: UnpricedModels
   private readonly outputs: RecentOutputs
   /** Requests that are over, and whose summary has not come. */
@@ -86,6 +81,8 @@ export class Limiter implements SummarySink, RecordCounter {
     this.prices = prices
     this.listKeyRules = listKeyRules
     this.alerts = alerts
+    this.tally = new RefusalTally(log)
+    this.figures = null
     this.unpriced = new UnpricedModels(config.unpriced, prices, log)
     this.outputs = new RecentOutputs()
     this.unsettled = new Set()
@@ -158,11 +155,19 @@ export class Limiter implements SummarySink, RecordCounter {
     if (claims.length === 0)
       return barred === null ? PASSED : { ticket: null, observed: barred, refusal: null }
     const estimate = this.estimate(request, claims, body, target)
-    if ('code' in estimate) return refuse(estimate)
+    if ('code' in estimate) {
+      this.tally.refuse(estimate.rule, 'model')
+      return refuse(estimate)
+    }
     const verdict = this.store.check(claims, estimate, now, request.receivedAt)
-    if (verdict.ticket === null)
-      return refuse(describeRefusal(verdict.excesses, request.errorFormat, Date.now()))
+    if (verdict.ticket === null) {
+      const { excesses } = verdict
+      const refusal = describeRefusal(excesses, request.errorFormat, Date.now())
+      this.tally.refuse(refusal.rule, excesses.find(({ rule }) => rule === refusal.rule)?.kind ?? 'budget')
+      return refuse(refusal)
+    }
     const { ticket, observed } = verdict
+    if (observed.length > 0) this.tally.observe(observed, claims, now)
     return { ticket, observed: joinNames(barred, observed), refusal: null }
   }
 
@@ -218,7 +223,7 @@ export class Limiter implements SummarySink, RecordCounter {
       this.outputs.add(request.model, usage.completion)
     const claims = this.matcher.claimsOf(describeSummary(summary), keyRules)
     if (ticket === null && claims.length === 0) return
-    const nano = claims.some(({ rule }) => limitsMoney(rule)) ? this.priceOf(summary, usage, tokens) : 0
+    const nano = limitMoney(claims) ? this.priceOf(summary, usage, tokens) : 0
     this.settle(summary, ticket, claims, { tokens, nano })
   }
 
@@ -229,7 +234,7 @@ export class Limiter implements SummarySink, RecordCounter {
     const claims = this.matcher.claimsOf(describeSummary(summary), keyRules)
     const { usage } = summary.usage
     const tokens = (usage?.prompt ?? 0) + (usage?.completion ?? 0)
-    if (claims.some(({ rule }) => limitsMoney(rule))) this.priceOf(summary, usage, tokens)
+    if (limitMoney(claims)) this.priceOf(summary, usage, tokens)
   }
 
   /** Counts what a request has used whose relay was killed. */
@@ -240,7 +245,7 @@ export class Limiter implements SummarySink, RecordCounter {
     if (claims.length === 0) return
     const tokens = (entry.promptTokens ?? 0) + (entry.completionTokens ?? 0)
     const use: LimitUse = { tokens, nano: entry.cost ?? entry.assumed ?? 0 }
-    const crossings = this.store.settle(null, claims, use, performance.now(), entry.at)
+    const crossings = this.store.settle(null, claims, use, performance.now(), entry.at, !this.isRestored)
     const reported = this.restorer?.defer(crossings) ?? crossings
     if (reported.length > 0) this.alerts.report(reported)
   }
@@ -248,6 +253,7 @@ export class Limiter implements SummarySink, RecordCounter {
   /** @param now `performance.now()` */
   tick(now: number): void {
     this.alerts.tick(now)
+    this.tally.tick(now)
     if (now - this.sweptAt < SWEEP_MS) return
     this.sweptAt = now
     if (this.keyRules !== null)
@@ -257,15 +263,30 @@ export class Limiter implements SummarySink, RecordCounter {
     this.matcher.forgetKeys()
   }
 
+  /** What metrics show. Calls at one time share one reading. */
+  readFigures(): Promise<LimitFigures> {
+    this.figures ??= this.collectFigures().finally(() => {
+      this.figures = null
+    })
+    return this.figures
+  }
+
   /** Sends what waits for the webhook of alerts. */
   close(): Promise<void> {
+    this.tally.flush(performance.now())
     this.restorer?.close()
     return this.alerts.close()
   }
 
   /** The same at an end that waits for nothing. */
   endNow(): void {
+    this.tally.flush(performance.now())
     this.alerts.endNow()
+  }
+
+  private async collectFigures(): Promise<LimitFigures> {
+    const amounts = await readAmounts(this.store, this.rules)
+    return { ...amounts, refusals: this.tally.list(), alerts: this.alerts.counts }
   }
 
   private settle(
@@ -276,7 +297,9 @@ export class Limiter implements SummarySink, RecordCounter {
   ): void {
     if (ticket === null && use.tokens === 0 && !use.nano) return
     const { receivedAt } = summary.request
-    const crossings = this.store.settle(ticket, claims, use, performance.now(), receivedAt)
+    // What is deferred is summed up.
+    const crossings = this.store.settle(ticket, claims, use, performance.now(), receivedAt, !this.isRestored)
+    if (crossings.length === 0) return
     const reported = this.restorer?.defer(crossings) ?? crossings
     if (reported.length > 0) summary.reachedLimits = this.alerts.report(reported)
   }
@@ -321,11 +344,11 @@ export class Limiter implements SummarySink, RecordCounter {
     body: EstimatedBody | null,
     { upstream, model: sent }: PricedTarget,
   ): LimitEstimate | LimitRefusal {
-    const money = claims.filter(({ rule }) => limitsMoney(rule))
-    if (money.length === 0 && !claims.some(({ rule }) => limitsTokens(rule))) return NOTHING
+    const isMoneyLimited = limitMoney(claims)
+    if (!isMoneyLimited && !claims.some(({ rule }) => limitsTokens(rule))) return NOTHING
     const { prompt, completion } = estimateTokens(request, body, this.outputs)
     const tokens = prompt + completion
-    if (money.length === 0 || tokens === 0) return { tokens, nano: 0 }
+    if (!isMoneyLimited || tokens === 0) return { tokens, nano: 0 }
     const usage: Usage = {
       prompt,
       cached: null,
@@ -338,7 +361,9 @@ export class Limiter implements SummarySink, RecordCounter {
     const charge = this.prices?.charge(usage, asked)
     const nano = charge?.nano ?? null
     if (nano !== null) return { tokens, nano: Number(nano) }
-    const denying = this.unpriced.isDenied ? money.find(({ rule }) => !rule.observe) : undefined
+    const denying = this.unpriced.isDenied
+      ? claims.find(({ rule }) => limitsMoney(rule) && !rule.observe)
+      : undefined
     if (denying !== undefined) return describeUnpriced(denying.rule)
     return { tokens, nano: Number(this.unpriced.assume(sent ?? request.model, prompt, completion)) }
   }
@@ -349,17 +374,12 @@ function limitsMoney({ budgets }: LimitRule): boolean {
   return false
 }
 
+/** A loop and not `some`: it runs twice for each request. */
+function limitMoney(claims: readonly LimitClaim[]): boolean {
+  for (const { rule } of claims) if (limitsMoney(rule)) return true
+  return false
+}
+
 function limitsTokens({ tokens, budgets }: LimitRule): boolean {
   return tokens !== null || budgets.length > 0
-}
-
-function refuse(refusal: LimitRefusal): LimitCheck {
-  return { ticket: null, observed: null, refusal }
-}
-
-/** @param before names that come first; null for none @returns null for none at all */
-function joinNames(before: string | null, entries: readonly { readonly rule: LimitRule }[]): string | null {
-  if (entries.length === 0) return before
-  const names = [...new Set(entries.map(({ rule }) => rule.name))].join(', ')
-  return before === null ? names : `${before}, ${names}`
 }

@@ -109,6 +109,12 @@ interface KeyClaims {
   readonly byModel: readonly CompiledRule[]
   /** Those that only observe which models are used. */
   readonly observers: readonly CompiledRule[]
+  /** What was found for the last request. The next one of the same key is usually like it, and so is its record. */
+  lastModel: string | null
+  lastRoute: string
+  lastTags: string | null
+  /** Null before the first. */
+  lastClaims: readonly LimitClaim[] | null
 }
 
 /**
@@ -139,11 +145,24 @@ export class LimitMatcher {
    */
   claimsOf(subject: LimitSubject, keyRules: readonly LimitRule[] | null): readonly LimitClaim[] {
     if (!this.mayMatch(keyRules)) return NO_CLAIMS
-    const { fixed, counting } = this.find(subject, keyRules)
+    const found = this.find(subject, keyRules)
+    const { fixed, counting } = found
     if (fixed !== null) return fixed
+    const { model, route, tags } = subject
+    if (
+      found.lastClaims !== null &&
+      found.lastModel === model &&
+      found.lastRoute === route &&
+      found.lastTags === tags
+    )
+      return found.lastClaims
     const claims: LimitClaim[] = []
     for (const { compiled, claim } of counting)
-      if (isAllowed(compiled.model, subject.model) && compiled.matchesPlace(subject)) claims.push(claim)
+      if (isAllowed(compiled.model, model) && compiled.matchesPlace(subject)) claims.push(claim)
+    found.lastModel = model
+    found.lastRoute = route
+    found.lastTags = tags
+    found.lastClaims = claims
     return claims
   }
 
@@ -209,6 +228,10 @@ export class LimitMatcher {
         ({ rule, model, allow, deny }) => !rule.observe && (model ?? allow ?? deny) !== null,
       ),
       observers: all.filter(({ rule, allow, deny }) => rule.observe && (allow ?? deny) !== null),
+      lastModel: null,
+      lastRoute: '',
+      lastTags: null,
+      lastClaims: null,
     }
   }
 

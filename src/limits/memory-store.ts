@@ -1,6 +1,6 @@
 import type { Budget, LimitRule } from '../config/limit-rules.js'
 import { LimitClaim, type LimitTicket } from '../exchange/limit-ticket.js'
-import { addWhole } from '../ledger/read/whole.js'
+import { addWhole, type Whole } from '../ledger/read/whole.js'
 import { Counter } from './counter.js'
 import { findExcesses, observesExcess } from './excess.js'
 import { noteLeft, readStates } from './limit-state.js'
@@ -19,8 +19,8 @@ import type {
 /** What a request holds lapses after that time, unless it is renewed. */
 export const LEASE_MS = 60_000
 
-/** Counters that one sweep visits: about a millisecond. */
-const SWEPT_AT_ONCE = 5_000
+/** Counters that one sweep visits: less than a millisecond of work. */
+const SWEPT_AT_ONCE = 2_000
 
 const NO_EXCESSES: readonly LimitExcess[] = []
 const NO_CROSSINGS: readonly LimitCrossing[] = []
@@ -45,31 +45,39 @@ export class MemoryLimitStore implements LimitStore {
     const nano = toAmount(estimate.nano)
     let excesses: LimitExcess[] | null = null
     let observed: LimitExcess[] | null = null
+    const counters: Counter[] = []
     for (const claim of claims) {
-      const found = findExcesses(claim.rule, this.bind(claim), tokens, nano, now, at)
+      const counter = this.bind(claim)
+      counters.push(counter)
+      const found = findExcesses(claim.rule, counter, tokens, nano, now, at)
       if (found === null) continue
       if (claim.rule.observe) observed = observed === null ? found : observed.concat(found)
       else excesses = excesses === null ? found : excesses.concat(found)
     }
     if (excesses !== null) return { ticket: null, excesses }
-    const ticket = new MemoryTicket(claims, tokens, nano, at, now + LEASE_MS)
-    for (const claim of claims) {
-      const isCounted = observed === null || !observesExcess(observed, claim.rule)
-      this.count(ticket, claim.rule, this.bind(claim), isCounted, now)
+    const ticket = new MemoryTicket(claims, counters, tokens, nano, now, at, now + LEASE_MS)
+    for (let i = 0; i < claims.length; i++) {
+      const { rule } = claims[i] as LimitClaim
+      const isCounted = observed === null || !observesExcess(observed, rule)
+      this.count(ticket, rule, i, isCounted, now)
     }
     ticket.takePlaces()
     ticket.takeHolds()
-    if (claims.length > 0) this.queue.append(ticket)
+    if (ticket.isHolding) this.queue.append(ticket)
     return { ticket, observed: observed ?? NO_EXCESSES }
   }
 
   renew(ticket: LimitTicket, now: number): void {
     if (!(ticket instanceof MemoryTicket)) return
-    const wasHolding = ticket.isHolding
+    if (ticket.isReleased && !ticket.mayHold) return
+    if (ticket.isHolding) this.queue.remove(ticket)
+    else {
+      this.findAgain(ticket)
+      ticket.findHolds()
+    }
     if (!ticket.isReleased) ticket.takePlaces()
     if (ticket.mayHold) ticket.takeHolds()
     if (!ticket.isHolding) return
-    if (wasHolding) this.queue.remove(ticket)
     ticket.heldUntil = now + LEASE_MS
     this.queue.append(ticket)
   }
@@ -88,10 +96,12 @@ export class MemoryLimitStore implements LimitStore {
     use: LimitUse,
     now: number,
     at: number,
+    reportsAll = false,
   ): readonly LimitCrossing[] {
     if (ticket instanceof MemoryTicket) {
       if (ticket.isSettled) return NO_CROSSINGS
       ticket.isSettled = true
+      if (!ticket.isHolding) this.findAgain(ticket)
       this.letGo(ticket)
       ticket.correctTokens(use.tokens, now)
     }
@@ -108,6 +118,7 @@ export class MemoryLimitStore implements LimitStore {
         const count = counter.countAt(rule, i, at)
         const before = count.spent
         count.spent = addWhole(before, added) ?? 0
+        if (!reportsAll && !mayCross(budget.amount, before, count.spent)) continue
         const { name, end } = count.period
         crossings ??= []
         crossings.push({ rule, owner, budget, period: name, before, after: count.spent, resetsAt: end })
@@ -118,6 +129,7 @@ export class MemoryLimitStore implements LimitStore {
 
   cancel(ticket: LimitTicket, now: number): void {
     if (!(ticket instanceof MemoryTicket) || ticket.isSettled) return
+    if (!ticket.isHolding) this.findAgain(ticket)
     this.letGo(ticket)
     ticket.giveRatesBack(now)
   }
@@ -179,7 +191,14 @@ export class MemoryLimitStore implements LimitStore {
   }
 
   private lookUp(claim: LimitClaim): Counter {
-    const { rule, owner } = claim
+    const counter = this.findCounter(claim)
+    if (counter.rule !== claim.rule) counter.adopt(claim.rule)
+    claim.counter = counter
+    return counter
+  }
+
+  /** Finds the counter, or makes one. Its rule may have other amounts than that of the claim. */
+  private findCounter({ rule, owner }: LimitClaim): Counter {
     let owners = this.counters.get(rule.id)
     if (owners === undefined) {
       owners = new Map()
@@ -189,31 +208,33 @@ export class MemoryLimitStore implements LimitStore {
     if (counter === undefined) {
       counter = new Counter(rule, owner)
       owners.set(owner, counter)
-    } else if (counter.rule !== rule) counter.adopt(rule)
-    claim.counter = counter
+    }
     return counter
   }
 
-  private count(
-    ticket: MemoryTicket,
-    rule: LimitRule,
-    counter: Counter,
-    isCounted: boolean,
-    now: number,
-  ): void {
-    const { requests, tokens, budgets } = rule
-    ticket.counters.push(counter)
-    let [requestsAfter, tokensAfter, tokensCounted] = [Number.NaN, Number.NaN, 0]
-    if (isCounted && requests !== null && counter.requests !== null)
-      requestsAfter = counter.requests.add(requests, 1, now)
-    if (isCounted && tokens !== null && counter.tokens !== null) {
-      tokensCounted = Math.min(ticket.tokens, tokens.burst)
-      tokensAfter = counter.tokens.add(tokens, tokensCounted, now)
+  /** Finds the counters of a request again: they may have been forgotten since what it held has lapsed. */
+  private findAgain(ticket: MemoryTicket): void {
+    for (let i = 0; i < ticket.claims.length; i++) {
+      if (ticket.counters[i]?.rule !== null) continue
+      ticket.counters[i] = this.findCounter(ticket.claims[i] as LimitClaim)
+      ticket.forgetRates(i)
     }
-    ticket.requestsAfter.push(requestsAfter)
-    ticket.tokensAfter.push(tokensAfter)
-    ticket.tokensCounted.push(tokensCounted)
-    for (let i = 0; i < budgets.length; i++) ticket.holds.push(counter.countAt(rule, i, ticket.at))
+  }
+
+  /** @param i of the claim */
+  private count(ticket: MemoryTicket, rule: LimitRule, i: number, isCounted: boolean, now: number): void {
+    const { requests, tokens } = rule
+    const counter = ticket.counters[i] as Counter
+    if (isCounted && (requests !== null || tokens !== null)) {
+      const counted = tokens === null ? 0 : Math.min(ticket.tokens, tokens.burst)
+      ticket.rates.push({
+        i,
+        requestMark: requests === null ? Number.NaN : (counter.requests?.add(requests, 1, now) ?? Number.NaN),
+        tokenMark: tokens === null ? Number.NaN : (counter.tokens?.add(tokens, counted, now) ?? Number.NaN),
+        tokens: counted,
+      })
+    }
+    counter.listCounts(ticket.at, ticket.holds)
     if (!rule.observe) noteLeft(ticket, rule, counter, now)
   }
 
@@ -236,6 +257,18 @@ export class MemoryLimitStore implements LimitStore {
       ticket = this.queue.first
     }
   }
+}
+
+/** A share that numbers of 53 bits get wrong by at most: shares near a whole percent are taken to be it. */
+const SLACK = 1e-9
+
+/**
+ * Whether a whole percent of an amount may lie between two others; sometimes it does not. Few requests cross one, and
+ * the others need no report.
+ */
+function mayCross(amount: number, before: Whole, after: Whole): boolean {
+  const percent = 100 / amount
+  return Math.floor(Number(before) * percent - SLACK) !== Math.floor(Number(after) * percent + SLACK)
 }
 
 /** An estimate as a whole number: nothing that is held may be half a nano-dollar, or unknown. */

@@ -8,11 +8,10 @@ export class MemoryTicket extends LimitTicket {
   readonly counters: Counter[]
   /** What it holds something of. */
   readonly holds: BudgetCount[]
-  /** By claim: what `RateCount.add` returned for the request and for its tokens; NaN if nothing was counted. */
-  readonly requestsAfter: number[]
-  readonly tokensAfter: number[]
-  /** By claim: tokens that were counted on the rate. */
-  readonly tokensCounted: number[]
+  /** `performance.now()` at the check. */
+  readonly since: number
+  /** What was counted on rates. */
+  readonly rates: CountedRates[]
   hasPlaces: boolean
   hasHolds: boolean
   /** What it holds is not given back for good. */
@@ -21,13 +20,21 @@ export class MemoryTicket extends LimitTicket {
   earlier: MemoryTicket | null
   later: MemoryTicket | null
 
-  constructor(claims: readonly LimitClaim[], tokens: number, nano: number, at: number, heldUntil: number) {
+  /** @param counters by claim */
+  constructor(
+    claims: readonly LimitClaim[],
+    counters: Counter[],
+    tokens: number,
+    nano: number,
+    now: number,
+    at: number,
+    heldUntil: number,
+  ) {
     super(claims, tokens, nano, at, heldUntil)
-    this.counters = []
+    this.counters = counters
     this.holds = []
-    this.requestsAfter = []
-    this.tokensAfter = []
-    this.tokensCounted = []
+    this.since = now
+    this.rates = []
     this.hasPlaces = false
     this.hasHolds = false
     this.mayHold = true
@@ -41,7 +48,7 @@ export class MemoryTicket extends LimitTicket {
   }
 
   takePlaces(): void {
-    if (this.hasPlaces) return
+    if (this.hasPlaces || this.counters.length === 0) return
     this.hasPlaces = true
     for (const counter of this.counters) counter.inFlight += 1
   }
@@ -52,8 +59,14 @@ export class MemoryTicket extends LimitTicket {
     for (const counter of this.counters) counter.inFlight -= 1
   }
 
+  /** Finds the counts of its period again: they may have been dropped since its holds have lapsed. */
+  findHolds(): void {
+    this.holds.length = 0
+    for (const counter of this.counters) counter.listCounts(this.at, this.holds)
+  }
+
   takeHolds(): void {
-    if (this.hasHolds) return
+    if (this.hasHolds || this.holds.length === 0) return
     this.hasHolds = true
     for (const count of this.holds) count.hold(this.tokens, this.nano)
   }
@@ -67,29 +80,48 @@ export class MemoryTicket extends LimitTicket {
   /** Replaces the estimate on the rates of tokens by what was used, be it less or more. */
   correctTokens(tokens: number, now: number): void {
     const used = tokens > 0 ? tokens : 0
-    for (let i = 0; i < this.counters.length; i++) {
-      const after = this.tokensAfter[i] as number
-      const { rule, tokens: count } = this.counters[i] as Counter
+    for (const counted of this.rates) {
+      const { rule, tokens: count } = this.counters[counted.i] as Counter
       const rate = rule?.tokens
-      if (Number.isNaN(after) || rate === null || rate === undefined || count === null) continue
-      const excess = used - (this.tokensCounted[i] as number)
-      if (excess > 0) count.add(rate, excess, now)
-      else if (excess < 0) count.giveBack(rate, -excess, after, now)
-      this.tokensCounted[i] = used
+      if (Number.isNaN(counted.tokenMark) || rate === null || rate === undefined || count === null) continue
+      const excess = used - counted.tokens
+      if (excess > 0) count.addExcess(rate, excess, now)
+      else if (excess < 0) count.giveBack(rate, -excess, counted.tokens, counted.tokenMark, this.since, now)
+      counted.tokens = used
+    }
+  }
+
+  /** A counter was forgotten, as its rates were whole: time has given all back. @param i of the counter */
+  forgetRates(i: number): void {
+    for (const counted of this.rates) {
+      if (counted.i !== i) continue
+      if (!Number.isNaN(counted.requestMark)) counted.requestMark = 0
+      if (!Number.isNaN(counted.tokenMark)) counted.tokenMark = 0
     }
   }
 
   giveRatesBack(now: number): void {
     this.correctTokens(0, now)
-    for (let i = 0; i < this.counters.length; i++) {
-      const after = this.requestsAfter[i] as number
-      const { rule, requests } = this.counters[i] as Counter
+    for (const counted of this.rates) {
+      const { rule, requests } = this.counters[counted.i] as Counter
       const rate = rule?.requests
-      if (Number.isNaN(after) || rate === null || rate === undefined || requests === null) continue
-      requests.giveBack(rate, 1, after, now)
-      this.requestsAfter[i] = Number.NaN
+      if (Number.isNaN(counted.requestMark) || rate === null || rate === undefined || requests === null)
+        continue
+      requests.giveBack(rate, 1, 1, counted.requestMark, this.since, now)
+      counted.requestMark = Number.NaN
     }
   }
+}
+
+/** What a request has counted on the rates of one counter. */
+interface CountedRates {
+  /** Of the counter. */
+  readonly i: number
+  /** What `RateCount.add` returned for the request and for its tokens; NaN if nothing was counted. */
+  requestMark: number
+  tokenMark: number
+  /** Tokens that were counted. */
+  tokens: number
 }
 
 /**

@@ -99,6 +99,8 @@ export interface LimitStore {
    * @param ticket null for a request that was not checked, and has used something all the same
    * @param claims whose budgets pay, as its record says it
    * @param at when the request arrived: its period pays
+   * @param reportsAll whether each budget that has grown is returned; else those may be left out that have not come to
+   * another whole percent of their amount
    */
   settle(
     ticket: LimitTicket | null,
@@ -106,6 +108,7 @@ export interface LimitStore {
     use: LimitUse,
     now: number,
     at: number,
+    reportsAll?: boolean,
   ): readonly LimitCrossing[]
   /**
    * Gives all back: the request was refused, or answered by the relay itself, after its check. After `settle` it does

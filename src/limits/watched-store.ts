@@ -32,9 +32,10 @@ export class WatchedStore implements LimitStore {
     use: LimitUse,
     now: number,
     at: number,
+    reportsAll?: boolean,
   ): readonly LimitCrossing[] {
     this.changes++
-    return this.store.settle(ticket, claims, use, now, at)
+    return this.store.settle(ticket, claims, use, now, at, reportsAll)
   }
 
   cancel(ticket: LimitTicket, now: number): void {

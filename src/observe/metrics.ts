@@ -4,6 +4,7 @@ import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import type { BreakerState } from '../routing/circuit-breaker.js'
 import type { TargetSnapshot } from '../routing/router.js'
 import { VERSION } from '../version.js'
+import { type LimitFigures, LimitMetrics } from './limit-metrics.js'
 import type { RelayState } from './relay-state.js'
 
 /** State of the relay that is read at each scrape. */
@@ -51,6 +52,8 @@ export class Metrics implements SummarySink {
   private readonly ledgerRecords: Counter<'outcome'>
   private readonly ledgerQueued: Gauge
   private readonly ledgerStalled: Gauge
+  private readonly limits: LimitMetrics
+  private readLimits: (() => Promise<LimitFigures>) | null
 
   constructor() {
     const registry = new Registry()
@@ -145,6 +148,8 @@ export class Metrics implements SummarySink {
     ])
     this.ledgerQueued = gauge('ledger_queued_bytes', 'Bytes of records that wait for the disk.')
     this.ledgerStalled = gauge('ledger_stalled', '1 while the ledger cannot be written, else 0.')
+    this.limits = new LimitMetrics(registry)
+    this.readLimits = null
     collectDefaultMetrics({ register: registry })
   }
 
@@ -177,13 +182,19 @@ export class Metrics implements SummarySink {
     if (overheadMs !== null) this.overhead.observe(overheadMs / 1_000)
   }
 
+  /** Shows the limits, too. @param read called at each scrape */
+  followLimits(read: () => Promise<LimitFigures>): void {
+    this.readLimits = read
+  }
+
   /** Value of the content-type header. */
   get contentType(): string {
     return this.registry.contentType
   }
 
   /** Renders all metrics in the text format of Prometheus. */
-  render(source: MetricsSource): Promise<string> {
+  async render(source: MetricsSource): Promise<string> {
+    if (this.readLimits !== null) this.limits.read(await this.readLimits())
     this.inFlight.set(source.openCount)
     this.bufferedBytes.set(source.bufferedBytes)
     this.cacheBytes.set(source.cacheBytes)

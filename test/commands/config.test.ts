@@ -64,6 +64,23 @@ test('a secret that is not there is a problem, unless none is looked for', ({ fo
   assert.is(check(folder, ['check', '--without-secrets']).code, 0)
 })
 
+test('limit rules that make each other useless are warned of, and those that can match nothing are problems', ({
+  folder,
+}) => {
+  const rule = { name: 'a', per: 'user', usd: { day: 5 } }
+  write(folder, { ...GOOD, limits: { rules: [rule, { ...rule, name: 'b', usd: { day: 6 } }] } })
+  const doubtful = check(folder, ['check'], { UP_KEY: 'k' })
+  assert.is(doubtful.code, 0)
+  assert.match(
+    doubtful.out,
+    /^warning: limits\.rules\[1\]\.usd\.day: is never reached first: limits\.rules\[0\]\.usd\.day \(a\)/m,
+  )
+  write(folder, { ...GOOD, limits: { rules: [{ ...rule, match: { team: 'Team_1' } }] } })
+  const wrong = check(folder, ['check'], { UP_KEY: 'k' })
+  assert.is(wrong.code, 1)
+  assert.match(wrong.out, /^limits\.rules\[0\]\.match\.team: matches no key/m)
+})
+
 const WRONG: Array<[string, unknown, RegExp]> = [
   ['a name of a setting', { lisen: ':1' }, /^lisen: unknown setting; did you mean listen\?$/m],
   ['a choice', { keys: { mode: 'kays' } }, /^keys\.mode: must be one of .*; did you mean keys\?$/m],

@@ -93,4 +93,38 @@ test('a target whose key is refused, spent, or whose model is missing is shown w
       )
 })
 
+test('limits are read at each scrape, and those of an earlier config disappear', async () => {
+  const metrics = new Metrics()
+  assert.match(await metrics.render(NOTHING), /^# TYPE thinwire_limit_counters gauge$/m)
+  let rule = 'first'
+  metrics.followLimits(async () => ({
+    refusals: [
+      { rule, kind: 'budget', observed: false, count: 3 },
+      { rule, kind: 'budget', observed: true, count: 4 },
+    ],
+    amounts: [
+      { rule, unit: 'usd', period: 'month', usedRatio: 0.8, held: 1.5 },
+      { rule, unit: 'tokens', period: 'minute', usedRatio: 0.2, held: 0 },
+    ],
+    counters: 7,
+    alerts: { sent: 2, failed: 1, waiting: 5 },
+  }))
+  const read = async (): Promise<string[]> =>
+    (await metrics.render(NOTHING)).split('\n').filter((line) => /^thinwire_limit/.test(line))
+  const expected = (name: string): string[] => [
+    `thinwire_limit_refusals_total{rule="${name}",kind="budget",observed="false"} 3`,
+    `thinwire_limit_refusals_total{rule="${name}",kind="budget",observed="true"} 4`,
+    `thinwire_limit_used_ratio{rule="${name}",unit="usd",period="month"} 0.8`,
+    `thinwire_limit_used_ratio{rule="${name}",unit="tokens",period="minute"} 0.2`,
+    `thinwire_limit_held{rule="${name}",unit="usd",period="month"} 1.5`,
+    'thinwire_limit_counters 7',
+    'thinwire_limit_alerts_total{outcome="sent"} 2',
+    'thinwire_limit_alerts_total{outcome="failed"} 1',
+    'thinwire_limit_alerts_waiting 5',
+  ]
+  assert.equal(await read(), expected('first'))
+  rule = 'second'
+  assert.equal(await read(), expected('second'))
+})
+
 test.run()

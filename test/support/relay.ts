@@ -17,6 +17,8 @@ export type LogLine = Readonly<Record<string, unknown>>
 /** A whole relay in this process, built from a config file as `thinwire start` builds it. */
 export interface TestRelay {
   readonly port: number
+  /** Null if metrics are off. */
+  readonly metricsPort: number | null
   readonly url: string
   readonly key: string
   readonly keyFile: string
@@ -84,10 +86,11 @@ export async function startRelay(
     keyPollMs: 20,
     ...(configPollMs === null ? { source: null } : { source, configPollMs }),
   })
-  const { port } = await app.listen()
+  const { port, metricsPort } = await app.listen()
   app.markReady()
   return {
     port,
+    metricsPort,
     url: `http://127.0.0.1:${port}/v1`,
     key,
     keyFile: config.keys.file,
