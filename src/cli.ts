@@ -46,6 +46,10 @@ async function main(args: string[]): Promise<number> {
           out: process.stdout,
           err: process.stderr,
           folders: (file) => locateLedger({ file, env: process.env, cwd: process.cwd() }),
+          limitRules: async (file) => {
+            const { readLimitSources } = await import('./commands/limit-sources.js')
+            return readLimitSources({ file, env: process.env, cwd: process.cwd() }, () => {}).rules
+          },
         }),
       )
     }

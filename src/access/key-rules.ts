@@ -69,7 +69,8 @@ function schemaOfList(): SchemaNode {
 /** Rules that were resolved, by key and text: a key file is read again as a whole after each change of one key. */
 const known = new Map<string, readonly LimitRule[]>()
 
-const MOST_KNOWN = 20_000
+/** More keys than a key file can have. With fewer, a longer file would be resolved again as a whole at each reading. */
+const MOST_KNOWN = 300_000
 
 /**
  * Resolves the `limits` of a line of the key file.

@@ -1,4 +1,4 @@
-import type { FlatHeaderList, FlatHeaders } from '../http/flat-headers.js'
+import { type FlatHeaderList, type FlatHeaders, findHeader } from '../http/flat-headers.js'
 import { exposeHeaders, setHeader } from '../http/response-headers.js'
 import { findAwsError } from './aws-errors.js'
 import type { ErrorFormat } from './error-format.js'
@@ -23,8 +23,9 @@ export const NO_DETAILS: RefusalDetails = {}
 /**
  * Builds the JSON body of an error in the format that the client reads. OpenAI's error has four fields, of which
  * `param` and `code` may be null (API reference, Errors); Anthropic's has `request_id` beside the error; Google's has
- * the HTTP status and the word for it, and our code as the reason (AIP-193); Ollama's is a sentence (docs/api.md,
- * Errors); Cohere's has an id (API reference, Errors); Bedrock's is a message, and its name is in a header.
+ * the HTTP status and the word for it, our code as the reason, and the pause (AIP-193); Ollama's is a sentence
+ * (docs/api.md, Errors); Cohere's has an id (API reference, Errors); Bedrock's is a message, and its name is in a
+ * header.
  */
 export function formatErrorBody(
   code: ErrorCode,
@@ -43,7 +44,10 @@ export function formatErrorBody(
   if (format === 'gemini') {
     const reason = { '@type': ERROR_INFO, reason: code.toUpperCase(), domain: 'thinwire' }
     const status = findGoogleStatus(row.status)
-    return JSON.stringify({ error: { code: row.status, message, status, details: [reason] } })
+    const pauseMs = findHeader(details.headers ?? [], 'retry-after-ms')
+    const pause =
+      pauseMs === undefined ? [] : [{ '@type': RETRY_INFO, retryDelay: `${Number(pauseMs) / 1_000}s` }]
+    return JSON.stringify({ error: { code: row.status, message, status, details: [reason, ...pause] } })
   }
   const shown = row.vendorCode === undefined ? code : row.vendorCode
   const type = details.openaiType ?? row.openai
@@ -51,6 +55,9 @@ export function formatErrorBody(
 }
 
 const ERROR_INFO = 'type.googleapis.com/google.rpc.ErrorInfo'
+
+/** Google's clients read a pause here, and in no header. */
+const RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo'
 
 /**
  * Builds the headers of an error response, CORS included, so that a web page can read the error.

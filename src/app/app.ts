@@ -8,9 +8,7 @@ import type { SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
 import { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import type { Limiter } from '../limits/limiter.js'
-import { MemoryLimitStore } from '../limits/memory-store.js'
 import type { SnapshotWriter } from '../limits/snapshot.js'
-import { WatchedStore } from '../limits/watched-store.js'
 import { createAccountLogger, createTargetStateLogger } from '../observe/health-log.js'
 import type { Log } from '../observe/log.js'
 import type { Metrics } from '../observe/metrics.js'
@@ -25,12 +23,11 @@ import { StoredObjects } from '../stored/stored-objects.js'
 import { KeepWarm } from '../upstream/keep-warm.js'
 import { createUpstreams, type Upstream } from '../upstream/upstream.js'
 import { AuthorityWatch } from './authority-watch.js'
-import { createLimiter } from './create-limiter.js'
 import { createCredentialLogger } from './credential-log.js'
 import { FileWatch } from './file-watch.js'
 import { createInspection, type Inspection } from './inspect.js'
 import { createKeepWarmLogger } from './keep-warm-log.js'
-import { createSnapshot } from './limit-snapshot.js'
+import { createLimits } from './limit-parts.js'
 import { readNextConfig } from './next-config.js'
 import { watchPriceFile } from './price-watch.js'
 
@@ -84,6 +81,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const metrics =
     config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const ownKeyReload = { isRunning: false }
+  // The keys are looked at from their reading on: nothing is waited for until there is a handler.
   const endRequests = (): void => endKeyless(handler.inFlight, config.keys.cutStreams, handler.draining)
   const onKeysRead = (keys: number): void => {
     if (!ownKeyReload.isRunning) log.info({ keys }, 'the key file was read again')
@@ -102,8 +100,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const slowness = new SlownessWatch(log, config.log.slowMs)
   const storedPath = ledger === null ? null : join(config.ledger.folder, 'stored.jsonl')
   const stored = new StoredObjects(config.stored, storedPath, log, () => handler.bounds.hit('storedObjects'))
-  const store = new WatchedStore(new MemoryLimitStore())
-  const limiter = createLimiter(options, store, ownKeyring, ledger, {
+  const { limiter, snapshot } = createLimits(options, ownKeyring, ledger, {
     hit: (bound) => handler.bounds.hit(bound),
   })
   metrics?.followLimits(() => limiter.readFigures())
@@ -123,7 +120,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     router,
     ledger,
     limiter,
-    snapshot: createSnapshot(options, store, ledger, () => limiter.isRestored),
+    snapshot,
     stored,
     metrics,
     slowness,

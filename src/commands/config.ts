@@ -96,7 +96,13 @@ interface Found {
   readonly problems: readonly Problem[]
   readonly warnings: readonly string[]
   /** Valid and revoked keys; null if no key file is read. */
-  readonly keys: number | null
+  readonly keys: KeyCount | null
+}
+
+interface KeyCount {
+  readonly issued: number
+  /** Of them, those with limit rules of their own. */
+  readonly ruled: number
 }
 
 function check(source: ConfigSource, withoutSecrets: boolean): Found {
@@ -119,11 +125,12 @@ function check(source: ConfigSource, withoutSecrets: boolean): Found {
   return { config: problems.length > 0 ? null : config, problems, warnings, keys }
 }
 
-function countKeys(file: string, problems: Problem[], warnings: string[]): number | null {
+function countKeys(file: string, problems: Problem[], warnings: string[]): KeyCount | null {
   try {
     const keyring = Keyring.open(file, { onProblem: (message) => warnings.push(message) })
     keyring.close()
-    return keyring.size
+    const ruled = keyring.list().filter(({ limits, revokedAt }) => limits !== null && revokedAt === null)
+    return { issued: keyring.size, ruled: ruled.length }
   } catch (error) {
     if (!(error instanceof KeyringError)) throw error
     problems.push({ path: 'keys.file', message: error.message })
@@ -145,11 +152,17 @@ function formatText(file: string, { config, problems, warnings, keys }: Found): 
   const names = config.upstreams.map(({ name }) => name).join(', ')
   const rows = [
     ['listen', `${config.listen.host}:${config.listen.port}`],
-    ['keys', keys === null ? config.keys.mode : `${config.keys.file} (${keys} issued)`],
+    ['keys', keys === null ? config.keys.mode : `${config.keys.file} (${keys.issued} issued)`],
     ['upstreams', names === '' ? 'the built-in demo' : names],
     ['routes', String(config.routes.length)],
     ['models', String(config.aliases.length)],
   ]
+  const { rules } = config.limitRules
+  const ruled = keys?.ruled ?? 0
+  if (rules.length > 0 || ruled > 0) {
+    const ofKeys = ruled === 0 ? '' : `, and rules of ${ruled === 1 ? '1 key' : `${ruled} keys`}`
+    rows.push(['limits', `${rules.length === 1 ? '1 rule' : `${rules.length} rules`}${ofKeys}`])
+  }
   const lines = rows.map(([title = '', text = '']) => `  ${title.padEnd(11)}${text}\n`)
   return `${file}: ok\n${lines.join('')}${told}`
 }

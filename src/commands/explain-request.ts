@@ -77,10 +77,29 @@ function formatText(outlook: RequestOutlook, config: Config): string {
   text += line('model', outlook.model ?? 'none is looked at on this path')
   if (path !== null) text += describeOwner(outlook)
   if (refusal !== null)
-    return text + line('refused', `${refusal.status} ${refusal.code}`) + line('', refusal.message)
+    return (
+      text +
+      line('refused', `${refusal.status} ${refusal.code}`) +
+      line('', refusal.message) +
+      describeRules(outlook)
+    )
   if (answeredBy === 'relay') return text + line('answer', 'by the relay itself')
   if (route !== null) text += describeRoute(route)
-  return text + line('cache', describeCache(outlook, config)) + line('limits', describeLimits(config))
+  return (
+    text +
+    line('cache', describeCache(outlook, config)) +
+    line('limits', describeLimits(config)) +
+    describeRules(outlook)
+  )
+}
+
+/** What is used of them: `thinwire limits --explain KEY MODEL`. */
+function describeRules({ limitRules }: RequestOutlook): string {
+  return limitRules
+    .map(({ name, place, amounts }, i) =>
+      line(i === 0 ? 'rules' : '', `${name} (${place}): ${amounts.join(', ')}`),
+    )
+    .join('')
 }
 
 function describeApi({ api, isCursor }: RequestOutlook): string {

@@ -1,3 +1,4 @@
+import { groupDigits } from '../ledger/price-rates.js'
 import { formatNanoUsd } from '../lib/nano-usd.js'
 import { showText } from '../lib/visible-text.js'
 import { formatAmount } from '../limits/amount-text.js'
@@ -131,8 +132,8 @@ export function formatCountersJson(
   return `${JSON.stringify({ source, relay, counters: counters.map(toJson), problems })}\n`
 }
 
-/** What a person reads of an amount, exactly: `$12.50 of $50.00`. */
+/** What a person reads of an amount, exactly: `$12.50 of $50.00 used`. */
 export function formatLeft({ budget, used, limit }: CounterNow): string {
-  if (budget !== null) return `${formatAmount(budget, used)} of ${formatAmount(budget, limit)} used`
-  return `${used} of ${limit} used`
+  if (budget?.unit === 'usd') return `${formatAmount(budget, used)} of ${formatAmount(budget, limit)} used`
+  return `${groupDigits(used)} of ${groupDigits(limit)} used`
 }

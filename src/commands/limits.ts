@@ -62,7 +62,7 @@ export async function runLimits(args: readonly string[], io: LimitsIo): Promise<
     return OK
   }
   if (typeof given === 'string') {
-    io.err.write(`thinwire limits: ${given}\n(more: thinwire limits --help)\n`)
+    io.err.write(`thinwire limits: ${given}\n`)
     return WRONG_USAGE
   }
   const complain = (message: string): void => void io.err.write(`thinwire limits: ${message}\n`)
@@ -77,7 +77,7 @@ export async function runLimits(args: readonly string[], io: LimitsIo): Promise<
     return OK
   } catch (error) {
     if (error instanceof KeyringError) {
-      complain(error.message)
+      io.err.write(`${error.message}\n`)
       return error.code === 'bad_key' ? WRONG_USAGE : CANNOT
     }
     throw error
@@ -130,7 +130,7 @@ function readArguments(args: readonly string[]): Given | string | null {
     if (path !== undefined && 'problem' in parseRequestTarget(path)) return '--path takes a path of the relay'
     return { ...given, explain: { key, model, path: path ?? '/v1/chat/completions', tags: tags ?? [] } }
   } catch {
-    return 'it takes --rule, --owner, --all, --json, --explain, --path, --tag and --config'
+    return 'there is no such option; see: thinwire limits --help'
   }
 }
 

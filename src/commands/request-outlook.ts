@@ -12,7 +12,10 @@ import { redactText } from '../exchange/log-text.js'
 import { RequestFacts } from '../exchange/request-facts.js'
 import { peekFields } from '../json/peek.js'
 import { BoundCounters } from '../lib/limit-counters.js'
+import { isExempt } from '../limits/exempt.js'
 import { LimitMatcher } from '../limits/matcher.js'
+import { findMismatch } from '../limits/mismatch.js'
+import { describeRequest } from '../limits/subject.js'
 import { ByteBudget } from '../relay/byte-budget.js'
 import { RelayContext } from '../relay/relay-context.js'
 import { isFailoverDefault } from '../routing/retry-policy.js'
@@ -23,6 +26,7 @@ import { TargetTraits } from '../server/target-traits.js'
 import type { KnownObjects } from '../stored/locate.js'
 import { LearnedTraits } from '../translate/corrections/learned-traits.js'
 import { createUpstreams } from '../upstream/upstream.js'
+import { describeAmounts } from './limit-words.js'
 import { describePlaces, type PlaceOutlook } from './target-outlook.js'
 
 /** A request that is not sent. */
@@ -68,6 +72,15 @@ export interface RouteOutlook {
   readonly targets: readonly PlaceOutlook[]
 }
 
+/** A limit rule that holds for the request. */
+export interface LimitRuleOutlook {
+  readonly name: string
+  /** `limits.rules[2]`, `key k_…` */
+  readonly place: string
+  /** In words: `120 requests a minute`. */
+  readonly amounts: readonly string[]
+}
+
 /** What would happen with a request. It has no credential, not even where the client wrote one into a name. */
 export interface RequestOutlook {
   readonly method: 'GET' | 'POST'
@@ -87,6 +100,8 @@ export interface RequestOutlook {
   readonly route: RouteOutlook | null
   /** Indexes of the rules by which the cache may hold it; null if the cache is off. */
   readonly cacheRules: readonly number[] | null
+  /** Of the config and of the key; of a team without a key, those that look at no key, user and env. */
+  readonly limitRules: readonly LimitRuleOutlook[]
 }
 
 const NOTHING_STORED: KnownObjects = { find: () => null, isVisible: () => false, isBehind: () => false }
@@ -112,6 +127,7 @@ export function foresee(asked: ImaginedRequest, config: Config, hasRoutes: boole
     refusal: null,
     route: null,
     cacheRules: null,
+    limitRules: [],
   } as const
   if ('problem' in target)
     return { ...nothing, answeredBy: 'refused', refusal: refusalOf('invalid_path', target.problem) }
@@ -146,8 +162,17 @@ export function foresee(asked: ImaginedRequest, config: Config, hasRoutes: boole
     ...known,
     owner,
     team: team === null ? null : redactText(team),
+    limitRules: findLimitRules(request, config),
     ...decide(request, body, config, hasRoutes),
   }
+}
+
+function findLimitRules(request: PlanRequest, { limitRules }: Config): LimitRuleOutlook[] {
+  if (isExempt(request.method, request.path)) return []
+  const subject = { ...describeRequest(request), team: request.team }
+  return [...limitRules.rules, ...(request.key?.limits ?? [])]
+    .filter((rule) => findMismatch(rule, subject) === null)
+    .map((rule) => ({ name: rule.name, place: rule.place, amounts: describeAmounts(rule) }))
 }
 
 /** Lists of models are read, and single ones; anything else is posted. */

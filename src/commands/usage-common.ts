@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ParseArgsConfig } from 'node:util'
+import type { LimitRule } from '../config/limit-rules.js'
 import { type LedgerName, listLedgerNames } from '../ledger/files.js'
 import { readLines } from '../ledger/read/lines.js'
 import { isMissing } from '../ledger/read/start-check.js'
@@ -20,6 +21,8 @@ export interface UsageIo {
   readonly err: Stream
   /** Finds the ledger's folders, the fallback last. @throws ConfigError */
   readonly folders: (configFile: string | undefined) => readonly string[]
+  /** Reads the limit rules of the config and of the keys. @throws ConfigError, KeyringError */
+  readonly limitRules: (configFile: string | undefined) => Promise<readonly LimitRule[]>
 }
 
 /** The input of a command. */

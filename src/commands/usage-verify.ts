@@ -3,6 +3,7 @@ import { formatRollupChecks, type RollupCheck, verifyRollups } from '../ledger/r
 import { readStarts } from '../ledger/read/start-check.js'
 import { type FileReport, type StartFinding, type Verification, Verifier } from '../ledger/read/verify.js'
 import { CANNOT, type Command, DONE, findFiles, LEDGER_OPTIONS, readFiles } from './usage-common.js'
+import { verifyLimits } from './usage-verify-limits.js'
 
 const MISSING = 1
 
@@ -12,6 +13,7 @@ const MOST_SHOWN = 20
 /** `thinwire usage verify`: checks that no record of the ledger is missing. */
 export const VERIFY: Command = {
   help: `thinwire usage verify [--config FILE] [--folder DIR] [--json]
+thinwire usage verify --limits [--config FILE] [--folder DIR] [--json]
 
 Reads the usage ledger and prints for each file the number of records, torn
 lines and duplicate records, and then what is wrong with them. Each start of a
@@ -20,6 +22,9 @@ them by hashes, so changed, removed and inserted lines are found; and it notes
 how it has ended, so a start that was killed is found. Rollups are compared with
 the records.
 
+With --limits it compares the budgets that a relay has counted with the sums of
+the records instead, in the periods that go on, and prints each difference.
+
   --config FILE   the config file. Default: thinwire.json in this folder
   --folder DIR    the ledger's folder. Default: ledger.folder of the config, and
                   ledger.fallbackFolder
@@ -27,11 +32,13 @@ the records.
 
 Exit codes: 0 nothing is missing; also after a crash, if the next start has
 completed the records. 1 records are missing or changed, could not be written,
-or are still to be completed by the next start; or a rollup differs. 2 the
-ledger cannot be read, or wrong options.
+or are still to be completed by the next start; or a rollup differs; or a
+budget differs, or cannot be compared. 2 the ledger cannot be read, or wrong
+options.
 `,
-  options: { ...LEDGER_OPTIONS, json: { type: 'boolean' } },
+  options: { ...LEDGER_OPTIONS, json: { type: 'boolean' }, limits: { type: 'boolean' } },
   async run({ folders, values, io }) {
+    if (values.limits === true) return verifyLimits({ folders, values, io })
     const files = await findFiles(folders, io)
     if (files === null) return CANNOT
     // Before the records: what is written meanwhile is no gap.

@@ -19,6 +19,9 @@ export interface SummedRule {
   readonly upTo: number | null
 }
 
+/** Numbers of the records of each writer, as ranges: `[from, to, from, to]`. */
+export type RecordRanges = readonly (readonly [writer: string, ranges: readonly number[]])[]
+
 /** What was used of one counter, in the same periods of its budgets. */
 export interface CounterUse {
   /** Which of the rules. */
@@ -73,14 +76,16 @@ export class BudgetSums implements RollupReader {
   /**
    * @param writer that counts its own records live; null: none does
    * @param at epoch milliseconds: periods that include it, and later ones, are summed up
+   * @param counted records that have been counted before: see `ranges`
    */
-  constructor(rules: readonly SummedRule[], writer: string | null, at: number) {
+  constructor(rules: readonly SummedRule[], writer: string | null, at: number, counted: RecordRanges = []) {
     this.torn = 0
     this.duplicates = 0
     this.writer = writer
     this.rules = new Map()
     this.keyRules = new Map()
     this.seen = new SequenceCheck()
+    for (const [name, ranges] of counted) this.seen.addRanges(name, ranges)
     const sets = new Map<string, PeriodSets>()
     const common: LimitRule[] = []
     for (const [index, { rule, upTo }] of rules.entries()) {
@@ -161,7 +166,7 @@ export class BudgetSums implements RollupReader {
   }
 
   /** The numbers of the records of each writer. */
-  get ranges(): [string, number[]][] {
+  get ranges(): RecordRanges {
     return this.seen.ranges
   }
 

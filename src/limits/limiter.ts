@@ -13,6 +13,7 @@ import type { LimitFigures } from '../observe/limit-metrics.js'
 import type { Log } from '../observe/log.js'
 import type { LimitAlerts } from './alerts.js'
 import { type EstimatedBody, estimateTokens } from './estimate.js'
+import { describeKey, type KeyReport } from './key-report.js'
 import { joinNames, type LimitCheck, PASSED, refuse } from './limit-check.js'
 import { readAmounts } from './limit-figures.js'
 import { type CompiledRule, LimitMatcher } from './matcher.js'
@@ -64,12 +65,14 @@ export class Limiter implements SummarySink, RecordCounter {
   private figures: Promise<LimitFigures> | null
   private readonly unpriced: UnpricedModels
   private readonly outputs: RecentOutputs
+  private readonly restorer: LimitRestorer | null
   /** Requests that are over, and whose summary has not come. */
   private readonly unsettled: Set<LimitTicket>
-  private readonly restorer: LimitRestorer | null
   private rules: readonly LimitRule[]
   /** Rules of keys as they are now, by the ids of the keys; null: each key brings its own along. */
   private keyRules: ReadonlyMap<string, readonly LimitRule[]> | null
+  /** Of all rules, those of keys too. */
+  private ruleIds: ReadonlySet<string>
   private matcher: LimitMatcher
   private hasBegun: boolean
   /** `performance.now()` */
@@ -85,12 +88,13 @@ export class Limiter implements SummarySink, RecordCounter {
     this.figures = null
     this.unpriced = new UnpricedModels(config.unpriced, prices, log)
     this.outputs = new RecentOutputs()
-    this.unsettled = new Set()
     const onCrossed = (crossings: readonly LimitCrossing[]): void => void alerts.report(crossings)
     this.restorer = ledger === null ? null : new LimitRestorer({ store, ledger, log, onCrossed })
+    this.unsettled = new Set()
     this.rules = config.rules
     this.matcher = new LimitMatcher(config.rules)
     this.keyRules = this.readKeyRules()
+    this.ruleIds = new Set()
     this.hasBegun = false
     this.sweptAt = performance.now()
     this.forgottenAt = this.sweptAt
@@ -126,6 +130,15 @@ export class Limiter implements SummarySink, RecordCounter {
   /** The counters that a request or a record counts on. @param keyRules of its key */
   claimsOf(...[subject, keyRules]: Parameters<LimitMatcher['claimsOf']>): readonly LimitClaim[] {
     return this.matcher.claimsOf(subject, keyRules)
+  }
+
+  /** What limits a key, and what is left: for its holder. */
+  describeKey(key: KeyRecord): KeyReport {
+    const { id, env, team, user } = key
+    const subject = { key: id, env, team, user, model: null, route: '', tags: null }
+    const [now, at] = [performance.now(), Date.now()]
+    const claims = this.matcher.claimsOfKey(subject, this.rulesOf(key))
+    return describeKey(key, claims, (claim) => this.store.read(claim, now, at), at)
   }
 
   /** See `LimitMatcher.modelRulesOf`. */
@@ -256,8 +269,7 @@ export class Limiter implements SummarySink, RecordCounter {
     this.tally.tick(now)
     if (now - this.sweptAt < SWEEP_MS) return
     this.sweptAt = now
-    if (this.keyRules !== null)
-      this.store.sweep(new Set([...this.listRules()].map(({ id }) => id)), now, Date.now())
+    if (this.keyRules !== null) this.store.sweep(this.ruleIds, now, Date.now())
     if (now - this.forgottenAt < FORGET_MS) return
     this.forgottenAt = now
     this.matcher.forgetKeys()
@@ -318,13 +330,10 @@ export class Limiter implements SummarySink, RecordCounter {
     return byKey
   }
 
-  private *listRules(): Generator<LimitRule> {
-    yield* this.rules
-    for (const rules of this.keyRules?.values() ?? []) yield* rules
-  }
-
   private followRules(): void {
-    if (this.hasBegun) this.restorer?.follow(this.listRules())
+    const rules = [this.rules, ...(this.keyRules?.values() ?? [])].flat()
+    this.ruleIds = new Set(rules.map(({ id }) => id))
+    if (this.hasBegun) this.restorer?.follow(rules)
   }
 
   /** What a request costs where a rule limits money: an amount that is not known is assumed. */

@@ -166,6 +166,12 @@ export class LimitMatcher {
     return claims
   }
 
+  /** The rules that hold for some requests of a key, each for its counter, also those that count nothing. */
+  claimsOfKey(subject: LimitSubject, keyRules: readonly LimitRule[] | null): readonly LimitClaim[] {
+    const all = [...this.rules, ...this.compileOwn(keyRules)]
+    return all.filter((compiled) => compiled.matchesKey(subject)).map((compiled) => compiled.claimOf(subject))
+  }
+
   /** The same of a request that is open. */
   claimsOfRequest(request: LimitedRequest): readonly LimitClaim[] {
     const { key } = request

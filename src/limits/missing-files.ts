@@ -1,5 +1,6 @@
 import { formatLedgerName } from '../ledger/files.js'
-import { readStarts, type Starts } from '../ledger/read/start-check.js'
+import type { Starts } from '../ledger/read/start-check.js'
+import type { RecordRanges } from './budget-sums.js'
 
 const DAY_MS = 86_400_000
 
@@ -52,13 +53,13 @@ export class RecordDays {
    * @param live writer that goes on writing; null for none
    * @param isRead whether files of a day were to be read
    */
-  async findMissing(
+  findMissing(
     folders: readonly string[],
-    ranges: readonly (readonly [string, readonly number[]])[],
+    ranges: RecordRanges,
+    starts: Starts,
     live: string | null,
     isRead: (day: string) => boolean,
-  ): Promise<MissingRecords[]> {
-    const starts = await readStarts(folders).catch((): Starts => ({ ended: new Map(), open: [] }))
+  ): MissingRecords[] {
     const found = new Map<string, MissingRecords>()
     const report = (days: readonly string[], records: number): void => {
       const lacking = days.filter((day) => !this.files.has(day))

@@ -67,13 +67,15 @@ export function describeBarredModel(rule: LimitRule): LimitRefusal {
   const { allow, deny } = rule
   const allowed = allow === null ? '' : ` It allows: ${listPatterns(allow)}.`
   const denied = deny === null ? '' : ` It denies: ${listPatterns(deny)}.`
-  const message = `The rule "${rule.name}" does not allow this model.${allowed}${denied}${askWhom(rule)}`
+  const ask = askWhom(rule, 'which models may be used')
+  const message = `The rule "${rule.name}" does not allow this model.${allowed}${denied}${ask}`
   return { code: 'model_not_allowed', param: 'model', message, headers: [], rule }
 }
 
 /** Says that the model of a request has no price, under a rule that limits money. */
 export function describeUnpriced(rule: LimitRule): LimitRefusal {
-  const message = `The rule "${rule.name}" limits money, and this model has no price. Use a model that has one.${askWhom(rule)}`
+  const ask = askWhom(rule, 'to give it one (`ledger.prices`)')
+  const message = `The rule "${rule.name}" limits money, and this model has no price. Use a model that has one.${ask}`
   return { code: 'model_not_allowed', param: 'model', message, headers: [], rule }
 }
 
@@ -142,7 +144,7 @@ function describeRate(rate: Rate | null, what: string): string {
 
 /** Whose counter it is, to the client. */
 const SHARERS: Readonly<Record<LimitScope, string>> = {
-  pool: 'for all together',
+  pool: 'for all its users together',
   key: 'for each key',
   user: 'for each user',
   team: 'for each team',
@@ -150,8 +152,8 @@ const SHARERS: Readonly<Record<LimitScope, string>> = {
 }
 
 /** The operator's own words, or ours. */
-function askWhom({ message }: LimitRule): string {
-  return message === null ? ' Ask the operator of this relay for more.' : ` ${message}`
+function askWhom({ message }: LimitRule, forWhat = 'for more'): string {
+  return message === null ? ` Ask the operator of this relay ${forWhat}.` : ` ${message}`
 }
 
 const MOST_PATTERNS = 10

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import type { CounterUse } from './budget-sums.js'
+import type { CounterUse, RecordRanges } from './budget-sums.js'
 import type { ReplayProblem, ReplayTask } from './replay.js'
 import type { ReplayNews } from './replay-worker.js'
 
@@ -8,6 +8,10 @@ import type { ReplayNews } from './replay-worker.js'
 export interface ReplayResult {
   readonly uses: readonly CounterUse[]
   readonly problems: readonly ReplayProblem[]
+  /** Writers that had not ended. */
+  readonly running: readonly string[]
+  /** The records that were read. */
+  readonly ranges: RecordRanges
 }
 
 /**
@@ -18,6 +22,7 @@ export interface ReplayResult {
  */
 export function replayInThread(task: ReplayTask, stop: AbortSignal): Promise<ReplayResult> {
   return new Promise((resolve, reject) => {
+    stop.throwIfAborted()
     const uses: CounterUse[] = []
     const worker = new Worker(new URL('./replay-worker.js', import.meta.url), { workerData: task })
     worker.unref()
@@ -25,7 +30,7 @@ export function replayInThread(task: ReplayTask, stop: AbortSignal): Promise<Rep
     stop.addEventListener('abort', end, { once: true })
     worker.on('message', (news: ReplayNews) => {
       uses.push(...news.uses)
-      if (news.problems !== null) resolve({ uses, problems: news.problems })
+      if (news.end !== null) resolve({ uses, ...news.end })
       else void nextTurn().then(() => worker.postMessage('next'))
     })
     worker.on('error', reject)

@@ -1,13 +1,14 @@
 import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { CounterUse } from './budget-sums.js'
-import { type ReplayProblem, type ReplayTask, replayLedger } from './replay.js'
+import { type ReplayTask, replayLedger } from './replay.js'
+import type { ReplayResult } from './replay-thread.js'
 
 /** What the thread reports: what was used of some counters, and at last what could not be read. */
 export interface ReplayNews {
   readonly uses: readonly CounterUse[]
   /** Null as long as there is more to come. */
-  readonly problems: readonly ReplayProblem[] | null
+  readonly end: Omit<ReplayResult, 'uses'> | null
 }
 
 /**
@@ -18,9 +19,9 @@ const AT_ONCE = 500
 
 if (parentPort !== null) {
   const port = parentPort
-  const { sums, problems } = await replayLedger(workerData as ReplayTask)
-  const send = (uses: readonly CounterUse[], found: ReplayNews['problems']): void =>
-    port.postMessage({ uses, problems: found } satisfies ReplayNews)
+  const { sums, problems, running } = await replayLedger(workerData as ReplayTask)
+  const send = (uses: readonly CounterUse[], end: ReplayNews['end']): void =>
+    port.postMessage({ uses, end } satisfies ReplayNews)
   let uses: CounterUse[] = []
   for (const use of sums.list()) {
     if (uses.push(use) < AT_ONCE) continue
@@ -28,6 +29,6 @@ if (parentPort !== null) {
     uses = []
     await once(port, 'message')
   }
-  send(uses, problems)
+  send(uses, { problems, running, ranges: sums.ranges })
   port.close()
 }

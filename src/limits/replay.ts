@@ -6,9 +6,9 @@ import { type Entry, readEntry } from '../ledger/read/entry.js'
 import { readLines } from '../ledger/read/lines.js'
 import { Period } from '../ledger/read/period.js'
 import { type DayFiles, isClosed, listDays, readRollup } from '../ledger/read/rollup-files.js'
-import { isMissing } from '../ledger/read/start-check.js'
+import { isMissing, readStarts, type Starts } from '../ledger/read/start-check.js'
 import { addWhole, type Whole } from '../ledger/read/whole.js'
-import { BudgetSums, type CounterUse, type SummedRule } from './budget-sums.js'
+import { BudgetSums, type CounterUse, type RecordRanges, type SummedRule } from './budget-sums.js'
 import { RecordDays } from './missing-files.js'
 import { findPeriod } from './period.js'
 
@@ -24,6 +24,10 @@ export interface ReplayTask {
   readonly at: number
   /** False: each record is read. */
   readonly usesRollups: boolean
+  /** Records that were counted before, and count no more; not given: none. */
+  readonly counted?: RecordRanges
+  /** First day whose files are read (`YYYY-MM-DD`, UTC); not given: all days that the periods touch. */
+  readonly fromDay?: string
 }
 
 /** Something of the ledger that could not be read. What is there counts all the same. */
@@ -39,6 +43,8 @@ export interface ReplayProblem {
 export interface Replay {
   readonly sums: BudgetSums
   readonly problems: readonly ReplayProblem[]
+  /** Writers that have not ended, and may add records: other relays that run. */
+  readonly running: readonly string[]
 }
 
 /**
@@ -46,12 +52,15 @@ export interface Replay {
  * periods touch, and rollups in place of records where these tell the same.
  */
 export async function replayLedger(task: ReplayTask): Promise<Replay> {
-  const { folders, rules, writer, at } = task
-  const sums = new BudgetSums(rules, writer, at)
+  const { folders, rules, writer, at, counted, fromDay = '' } = task
+  const sums = new BudgetSums(rules, writer, at, counted)
   const problems: ReplayProblem[] = []
   const days = new RecordDays()
-  if (sums.since === Number.POSITIVE_INFINITY) return { sums, problems }
-  const mayBeIn = (day: string): boolean => new Period(sums.since, null).mayBeIn(day)
+  if (sums.since === Number.POSITIVE_INFINITY) return { sums, problems, running: [] }
+  // Who runs now may add records to what is read next.
+  const starts = await readStarts(folders).catch((): Starts => ({ ended: new Map(), open: [] }))
+  const running = listRunning(starts, writer)
+  const mayBeIn = (day: string): boolean => day >= fromDay && new Period(sums.since, null).mayBeIn(day)
   for (const folder of folders) {
     for (const day of await listFolder(folder, problems)) {
       if (!mayBeIn(day.day)) continue
@@ -59,9 +68,16 @@ export async function replayLedger(task: ReplayTask): Promise<Replay> {
       await readDay(folder, day, sums, days, task, problems)
     }
   }
-  for (const { folder, name, records } of await days.findMissing(folders, sums.ranges, writer, mayBeIn))
+  for (const { folder, name, records } of days.findMissing(folders, sums.ranges, starts, writer, mayBeIn))
     problems.push({ path: join(folder, name), kind: 'missing', detail: records })
-  return { sums, problems }
+  return { sums, problems, running }
+}
+
+/** Starts of relays that have not ended, as far as that is known. @param writer that is left out */
+export function listRunning({ open }: Starts, writer: string | null): string[] {
+  return open
+    .filter((start) => start.isRunning !== false && start.writer !== writer)
+    .map((start) => start.writer)
 }
 
 async function listFolder(folder: string, problems: ReplayProblem[]): Promise<DayFiles[]> {

@@ -1,23 +1,26 @@
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { Budget, LimitRule } from '../config/limit-rules.js'
 import { LimitClaim } from '../exchange/limit-ticket.js'
+import { readStarts } from '../ledger/read/start-check.js'
 import type { Whole } from '../ledger/read/whole.js'
 import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import type { Log } from '../observe/log.js'
 import type { SummedRule } from './budget-sums.js'
-import type { ReplayProblem, ReplayTask } from './replay.js'
+import { listRunning, type ReplayProblem, type ReplayTask } from './replay.js'
 import { type ReplayResult, replayInThread } from './replay-thread.js'
 import type { LimitCrossing, LimitStore } from './store.js'
 
 /** Counters that are restored in one turn of the event loop: less than a millisecond. */
 const AT_ONCE = 500
 
-/** Time between two looks whether the records of this start are written, in milliseconds. */
-const LOOK_MS = 250
-
-/** Time until a replay that has failed is tried again, in milliseconds. It doubles each time. */
-const FIRST_RETRY_MS = 1_000
+/**
+ * Time between two looks whether the records of this start are written, and whether other relays have ended; and until
+ * a replay that has failed is tried again, which doubles each time. Milliseconds.
+ */
+const PAUSES = { lookMs: 250, othersMs: 2_000, retryMs: 1_000 }
 const LONGEST_RETRY_MS = 60_000
+
+const DAY_MS = 86_400_000
 
 /** Most files that are reported one by one. */
 const MOST_REPORTED = 20
@@ -47,7 +50,9 @@ export interface RestorerParts {
   /** Called with what was crossed while counters were restored. */
   readonly onCrossed: (crossings: readonly LimitCrossing[]) => void
   readonly replay?: (task: ReplayTask, stop: AbortSignal) => Promise<ReplayResult>
-  readonly retryMs?: number
+  readonly pauses?: typeof PAUSES
+  /** Epoch milliseconds. */
+  readonly now?: () => number
 }
 
 /**
@@ -137,15 +142,15 @@ export class LimitRestorer {
   }
 
   private async run(): Promise<void> {
-    const { log, retryMs = FIRST_RETRY_MS } = this.parts
-    let delay = retryMs
+    const { log, pauses = PAUSES } = this.parts
+    let delay = pauses.retryMs
     for (;;) {
       const entries = [...this.budgets.values()].filter(({ isRestored }) => !isRestored)
       if (entries.length === 0 || this.stop.signal.aborted) break
       try {
         await this.whenWritten(Math.max(...entries.map(({ upTo }) => upTo)))
         await this.restore(entries)
-        delay = retryMs
+        delay = pauses.retryMs
       } catch (error) {
         if (this.stop.signal.aborted) break
         const { message } = error as Error
@@ -159,61 +164,100 @@ export class LimitRestorer {
 
   /** The disk may be stalled: then it is waited for. */
   private async whenWritten(seq: number): Promise<void> {
-    while (this.parts.ledger.writtenSeq < seq && !this.stop.signal.aborted)
-      await wait(LOOK_MS, undefined, { ref: false })
+    const { ledger, pauses = PAUSES } = this.parts
+    while (ledger.writtenSeq < seq && !this.stop.signal.aborted)
+      await wait(pauses.lookMs, undefined, { ref: false })
   }
 
   private async restore(entries: readonly Restored[]): Promise<void> {
-    const { ledger, log } = this.parts
+    const { log, now = Date.now } = this.parts
+    const [startedAt, at] = [performance.now(), now()]
+    const found = await this.add(entries, {})
+    for (const entry of entries) entry.isRestored = true
+    this.reportDeferred()
+    reportProblems(found.problems, log)
+    const [counters, ms] = [found.uses.length, Math.round(performance.now() - startedAt)]
+    log.info(
+      { budgets: entries.length, counters, ms },
+      'what was used of the budgets was read from the ledger',
+    )
+    if (found.running.length > 0) void this.catchUp(entries, found, at)
+  }
+
+  /** Adds what the ledger says was used of some budgets. */
+  private async add(
+    entries: readonly Restored[],
+    more: Pick<ReplayTask, 'counted' | 'fromDay'>,
+  ): Promise<ReplayResult> {
+    const { store, ledger, now = Date.now } = this.parts
     const groups = groupEntries(entries)
     const rules = groups.map(([first, ...others]): SummedRule => {
       const { rule, upTo } = first as Restored
       const budgets = [first as Restored, ...others].map(({ budget }) => budget)
       return { rule: Object.assign({}, rule, { budgets }), upTo }
     })
-    const startedAt = performance.now()
-    const task = { folders: ledger.folders, rules, writer: ledger.writer, at: Date.now(), usesRollups: true }
-    const { uses, problems } = await this.replay(task, this.stop.signal)
-    for (const [i, use] of uses.entries()) {
+    const { folders, writer } = ledger
+    const task: ReplayTask = { folders, rules, writer, at: now(), usesRollups: true, ...more }
+    const found = await this.replay(task, this.stop.signal)
+    for (const [i, use] of found.uses.entries()) {
       if (i % AT_ONCE === AT_ONCE - 1) await nextTurn()
-      const wanted = (groups[use.rule] ?? []).filter((entry) => this.budgets.get(entry.name) === entry)
-      const budgets = wanted.filter(({ budget }) => use.periods.includes(budget.period))
-      const [first] = budgets
-      if (first === undefined) continue
-      const claim = new LimitClaim(first.rule, use.owner)
-      this.parts.store.restore(
-        claim,
-        use,
-        use.at,
-        budgets.map(({ budget }) => budget),
+      // Without those whose rule is gone, or has come again meanwhile.
+      const wanted = (groups[use.rule] ?? []).filter(
+        (entry) => this.budgets.get(entry.name) === entry && use.periods.includes(entry.budget.period),
       )
+      const [first] = wanted
+      if (first === undefined) continue
+      const budgets = wanted.map(({ budget }) => budget)
+      store.restore(new LimitClaim(first.rule, use.owner), use, use.at, budgets)
     }
-    for (const entry of entries) entry.isRestored = true
-    this.reportDeferred()
-    reportProblems(problems, log)
-    const counters = uses.length
-    log.info(
-      { budgets: entries.length, counters, ms: Math.round(performance.now() - startedAt) },
-      'what was used of the budgets was read from the ledger',
-    )
+    return found
+  }
+
+  /**
+   * Another relay that ran meanwhile, such as the one whose place this one takes, has made more records by its end.
+   * What relays use that go on side by side is not counted before.
+   * @param at when the first replay began: epoch milliseconds
+   */
+  private async catchUp(
+    entries: readonly Restored[],
+    { running, ranges: counted }: ReplayResult,
+    at: number,
+  ): Promise<void> {
+    const { ledger, log, pauses = PAUSES } = this.parts
+    // A day more, in case the clock was set back.
+    const fromDay = new Date(at - DAY_MS).toISOString().slice(0, 10)
+    try {
+      for (;;) {
+        await wait(pauses.othersMs, undefined, { ref: false })
+        if (this.stop.signal.aborted) return
+        const others = listRunning(await readStarts(ledger.folders), ledger.writer)
+        if (!others.some((writer) => running.includes(writer))) break
+      }
+      await this.add(entries, { counted, fromDay })
+    } catch (error) {
+      if (this.stop.signal.aborted) return
+      const { message } = error as Error
+      log.warn({ cause: message }, `budgets lack the last records of an earlier start: ${message}`)
+    }
   }
 
   private reportDeferred(): void {
+    const { store, onCrossed, now = Date.now } = this.parts
     const crossings: LimitCrossing[] = []
     for (const [id, { crossing, entry, live }] of this.deferred) {
       if (!entry.isRestored) continue
       this.deferred.delete(id)
       const { rule, budget } = entry
       const claim = new LimitClaim(rule, crossing.owner)
-      const state = this.parts.store
-        .read(claim, performance.now(), Date.now())
+      const state = store
+        .read(claim, performance.now(), now())
         .find((one) => one.budget === budget && one.period === crossing.period)
       // Its period is over.
       if (state === undefined) continue
       const before = toWhole(BigInt(state.used) - live)
       crossings.push(Object.assign({}, crossing, { rule, budget, before, after: state.used }))
     }
-    if (crossings.length > 0) this.parts.onCrossed(crossings)
+    if (crossings.length > 0) onCrossed(crossings)
   }
 }
 

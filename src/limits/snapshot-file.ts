@@ -54,6 +54,9 @@ export function formatOwner({ writer, started, host, pid, born }: SnapshotOwner)
   return `${JSON.stringify({ v: 1, writer, started, host, pid, born }).slice(0, -1)},\n"slices":[\n`
 }
 
+/** Stands at the end of the last file of a relay. */
+export const ENDED = '"ended":true'
+
 /** @returns the end of the file */
 export function formatEnd({
   written,
@@ -108,6 +111,7 @@ export function parseOwner(text: string): SnapshotOwner | null {
 export function parseSnapshot(text: string): Snapshot | string {
   const fields = parseObject(text)
   if (fields === null) return 'is not JSON, or not all of it was written'
+  if (typeof fields.v !== 'number') return UNKNOWN
   if (fields.v !== 1) return 'was written by another version of thinwire'
   const owner = toOwner(fields)
   const { slices, written, ended, restored } = fields

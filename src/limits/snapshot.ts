@@ -7,6 +7,7 @@ import { readErrorCode } from '../lib/error-code.js'
 import { ignore } from '../lib/ignore.js'
 import type { Log } from '../observe/log.js'
 import {
+  ENDED,
   formatEnd,
   formatOwner,
   parseOwner,
@@ -32,7 +33,7 @@ const HUNG_MS = 3_000
 /** A file of a process that cannot be seen from here is taken for abandoned after this time, in milliseconds. */
 const ABANDONED_MS = 15_000
 
-/** The owner stands in the first bytes of the file. */
+/** The owner stands in the first bytes of the file, and whether it has ended in the last ones. */
 const OWNER_BYTES = 2_048
 
 /** What the writer needs of a relay. */
@@ -228,8 +229,9 @@ export class SnapshotWriter {
     const { owner } = this.parts
     if (found === null || found.owner.writer === owner.writer) return false
     const isLater = found.owner.started > owner.started
+    if (!isLater || found.hasEnded) return false
     const isAlive = isRunning(found.owner) ?? Date.now() - found.writtenAt < ABANDONED_MS
-    if (!isLater || !isAlive) return false
+    if (!isAlive) return false
     this.warn('another', `${this.path} has the counters of another relay, which was started later`)
     return true
   }
@@ -243,9 +245,12 @@ export class SnapshotWriter {
       throw error
     }
     try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(OWNER_BYTES), 0, OWNER_BYTES, 0)
-      const owner = parseOwner(buffer.toString('utf8', 0, bytesRead))
-      return owner === null ? null : { owner, writtenAt: (await file.stat()).mtimeMs }
+      const { size, mtimeMs } = await file.stat()
+      const buffer = Buffer.alloc(OWNER_BYTES)
+      const { bytesRead } = await file.read(buffer, 0, OWNER_BYTES, 0)
+      const start = buffer.toString('utf8', 0, bytesRead)
+      const end = await file.read(buffer, 0, OWNER_BYTES, Math.max(0, size - OWNER_BYTES))
+      return toFound(start, buffer.toString('utf8', 0, end.bytesRead), mtimeMs)
     } finally {
       await file.close()
     }
@@ -260,9 +265,11 @@ export class SnapshotWriter {
       throw error
     }
     try {
+      const { size, mtimeMs } = fstatSync(fd)
       const buffer = Buffer.alloc(OWNER_BYTES)
-      const owner = parseOwner(buffer.toString('utf8', 0, readSync(fd, buffer, 0, OWNER_BYTES, 0)))
-      return owner === null ? null : { owner, writtenAt: fstatSync(fd).mtimeMs }
+      const start = buffer.toString('utf8', 0, readSync(fd, buffer, 0, OWNER_BYTES, 0))
+      const end = readSync(fd, buffer, 0, OWNER_BYTES, Math.max(0, size - OWNER_BYTES))
+      return toFound(start, buffer.toString('utf8', 0, end), mtimeMs)
     } finally {
       closeSync(fd)
     }
@@ -283,6 +290,12 @@ export class SnapshotWriter {
 
 interface FoundOwner {
   readonly owner: SnapshotOwner
+  readonly hasEnded: boolean
   /** Epoch milliseconds. */
   readonly writtenAt: number
+}
+
+function toFound(start: string, end: string, writtenAt: number): FoundOwner | null {
+  const owner = parseOwner(start)
+  return owner === null ? null : { owner, hasEnded: end.includes(ENDED), writtenAt }
 }

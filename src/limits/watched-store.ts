@@ -1,5 +1,14 @@
+import type { Budget, LimitRule } from '../config/limit-rules.js'
 import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
-import type { LimitCrossing, LimitEstimate, LimitState, LimitStore, LimitUse, LimitVerdict } from './store.js'
+import type {
+  LimitCrossing,
+  LimitEstimate,
+  LimitState,
+  LimitStore,
+  LimitUse,
+  LimitVerdict,
+  RestoredUse,
+} from './store.js'
 
 /** A store that tells whether its counters have changed. */
 export class WatchedStore implements LimitStore {
@@ -43,14 +52,14 @@ export class WatchedStore implements LimitStore {
     this.store.cancel(ticket, now)
   }
 
-  restore(...args: Parameters<LimitStore['restore']>): void {
+  restore(claim: LimitClaim, use: RestoredUse, at: number, budgets?: readonly Budget[]): void {
     this.changes++
-    this.store.restore(...args)
+    this.store.restore(claim, use, at, budgets)
   }
 
-  forget(...args: Parameters<LimitStore['forget']>): void {
+  forget(rule: LimitRule, budget: Budget): void {
     this.changes++
-    this.store.forget(...args)
+    this.store.forget(rule, budget)
   }
 
   sweep(rules: ReadonlySet<string>, now: number, at: number): void {

@@ -13,11 +13,12 @@ import { destroyResponse } from './reset.js'
 /** Milliseconds that the rest of a refused request's body is read, so that the client can read the response. */
 const LINGER_MS = 10_000
 
-/** Pieces of such a body that are parsed. Whoever sends more is read on, at far less cost, but its end is not seen. */
-const MOST_PIECES = 512
-
-/** Bytes of such a body that are read of a client without a key. */
-const KEYLESS_BYTES = 256 * 1024
+/**
+ * Small pieces of such a body that are parsed. Whoever sends more is read on, at far less cost, but its end is not
+ * seen. It is not paused: honest clients send all of a body before they read the response.
+ */
+const MOST_SMALL_PIECES = 512
+const SMALL_PIECE = 4 * 1024
 
 /** Bytes up to which Node reads an unread body to its end and keeps the connection. */
 const SMALL_BODY = 64 * 1024
@@ -112,14 +113,10 @@ function send(exchange: Exchange, status: number, body: string, isLast: boolean,
   const timer = setTimeout(close, LINGER_MS).unref()
   req.once('close', () => clearTimeout(timer))
   req.once('end', close)
-  let pieces = 0
-  let read = 0
+  let small = 0
   req.on('data', ({ length }: Buffer) => {
-    pieces++
-    read += length
-    if (pieces < MOST_PIECES && read < KEYLESS_BYTES) return
-    // What is not read waits at the client: it takes no memory here.
-    if (exchange.request.key === null) req.socket.pause()
-    else if (pieces === MOST_PIECES) discardInput(req.socket)
+    if (length >= SMALL_PIECE) return
+    small++
+    if (small === MOST_SMALL_PIECES) discardInput(req.socket)
   })
 }

@@ -1,3 +1,4 @@
+import type { KeyRecord } from '../access/key-lines.js'
 import type { RefusalDetails } from '../api/error-response.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
@@ -5,6 +6,7 @@ import type { LimitTicket } from '../exchange/limit-ticket.js'
 import type { SocketResponse } from '../exchange/socket-response.js'
 import type { EstimatedBody } from '../limits/estimate.js'
 import { isExempt } from '../limits/exempt.js'
+import { describeKey, type KeyReport } from '../limits/key-report.js'
 import type { Limiter, PricedTarget } from '../limits/limiter.js'
 import type { LimitRefusal } from '../limits/refusal.js'
 import type { LimitedRequest } from '../limits/subject.js'
@@ -77,6 +79,11 @@ export class LimitGate {
     asking.setTicket(ticket, observed)
     if (refusal !== null) asking.setLimitRule(refusal.rule.name)
     return refusal
+  }
+
+  /** What limits a key, and what is left: for its holder. */
+  describeKey(key: KeyRecord): KeyReport {
+    return this.limiter?.describeKey(key) ?? describeKey(key, [], () => [], 0)
   }
 
   /** Which models a request may use. */

@@ -1,3 +1,4 @@
+import type { KeyRecord } from '../access/key-lines.js'
 import { holdsKey } from '../access/key-traces.js'
 import { BODY_PATHS, type BodyApi, findBodyApi } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
@@ -44,6 +45,8 @@ export type Plan =
   | { readonly kind: 'later' }
   /** The relay answers with JSON of its own. */
   | { readonly kind: 'local'; readonly status: number; readonly body: unknown }
+  /** The same: what limits the client's key, and what is left. */
+  | { readonly kind: 'key'; readonly key: KeyRecord }
   /** The same, once the body is there. */
   | { readonly kind: 'pending'; readonly body: Promise<unknown> }
   | {
@@ -122,6 +125,8 @@ export function planRequest(
   rules: PlanRules,
   isLast = false,
 ): Plan {
+  const { key, method, path } = request
+  if (key !== null && path === '/key' && (method === 'GET' || method === 'HEAD')) return { kind: 'key', key }
   const access = rules.findAccess(request)
   const plan = planAllowed(request, body, rules, access, isLast)
   return plan.kind === 'proxy' && access.barsTargets ? barTargets(plan, request, access) : plan

@@ -270,6 +270,9 @@ export class RequestHandler implements MetricsSource {
       case 'local':
         this.local.answer(exchange, plan.status, plan.body)
         return
+      case 'key':
+        this.local.answer(exchange, 200, this.limits.describeKey(plan.key))
+        return
       case 'pending':
         this.local.answerLater(exchange, plan.body, () => this.refuse(exchange, 'internal_error'))
         return

@@ -10,7 +10,7 @@ import { type App, type AppOptions, createApp, ListenError } from '../../src/app
 import { loadConfig } from '../../src/config/config.js'
 import { Log } from '../../src/observe/log.js'
 import { OK, withRelay } from '../support/scene.js'
-import { until } from '../support/until.js'
+import { until, wait } from '../support/until.js'
 import { CHUNKED, head, SSE } from '../support/upstream.js'
 
 interface Context {
@@ -32,6 +32,23 @@ function create({ folder, lines }: Context, listen: string, options: Partial<App
   const config = loadConfig({ listen, env: { OPENAI_API_KEY: 'sk-x' }, cwd: folder })
   return createApp({ config, log: new Log(pino({}, sink), sink), prices: null, source: null, ...options })
 }
+
+// The first one of this file: what is loaded later makes a start slow only once.
+test('keys that are looked at while a slow start is under way end nothing', async (context) => {
+  const problems: unknown[] = []
+  const note = (reason: unknown): void => void problems.push(reason)
+  process.on('unhandledRejection', note)
+  try {
+    const plain = loadConfig({ env: { OPENAI_API_KEY: 'sk-x' }, cwd: context.folder })
+    const config = { ...plain, metrics: { listen: { host: '127.0.0.1', port: 0 }, hosts: [] } }
+    const app = await create(context, '127.0.0.1:0', { config, keyPollMs: 0 })
+    await app.close()
+    await wait(0)
+    assert.equal(problems, [])
+  } finally {
+    process.off('unhandledRejection', note)
+  }
+})
 
 test('an address that is taken is an error with the address and its setting, for clients and for scrapers', async (context) => {
   const other = createServer()

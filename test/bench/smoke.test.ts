@@ -19,7 +19,17 @@ test('the suite runs through, and every figure of it is one that can be', () => 
   assert.is(status, 0, stderr)
   const results = JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')) as Results
   const present = new Set(results.series.map((series) => series.contestant))
-  for (const name of ['direct', 'tunnel', 'bare', 'express', 'constant', 'uncached', 'thinwire', 'unmetered'])
+  for (const name of [
+    'direct',
+    'tunnel',
+    'bare',
+    'express',
+    'constant',
+    'uncached',
+    'thinwire',
+    'unmetered',
+    'unlimited',
+  ])
     assert.ok(present.has(name), name)
   // nginx may not be installed; all else has to be there.
   assert.equal(

@@ -25,6 +25,8 @@ export interface BothScripted extends Both {
 export interface BothOptions {
   /** How the relay shows its key to the upstream. */
   readonly auth?: 'bearer' | 'anthropic'
+  /** Of the relay's config, besides its upstream. */
+  readonly settings?: Record<string, unknown>
 }
 
 /** A provider key that no log, answer or error may show. */
@@ -56,12 +58,12 @@ export async function withScript(
 
 async function withRelay(
   origin: string,
-  { auth = 'bearer' }: BothOptions,
+  { auth = 'bearer', settings = {} }: BothOptions,
   run: (both: Both) => Promise<void>,
 ): Promise<void> {
   const relay = await startRelay(
     { up: { baseUrl: `${origin}/v1`, apiKey: { env: 'UPSTREAM_KEY' }, auth } },
-    {},
+    settings,
     { UPSTREAM_KEY },
   )
   try {

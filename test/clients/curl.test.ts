@@ -324,4 +324,38 @@ curlTest('a curl that is stopped within a stream is a client that has gone', asy
   )
 })
 
+curlTest('curl -i shows a spent budget as one answer that says all, also for a stream', async () => {
+  await withScript(
+    (request) =>
+      request.write(
+        whole(
+          '200 OK',
+          '{"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5}}',
+          'content-type: application/json',
+        ),
+      ),
+    async ({ relayed, relay, upstream }) => {
+      const args = ['-i', `${relayed.origin}/v1/chat/completions`, ...json(relayed), '-d', PROMPT]
+      const first = new Curl(args)
+      assert.is(await first.ended(), OK)
+      assert.match(first.text, /^x-thinwire-limit-remaining-tokens: 15\r$/m)
+      await relay.requests(1)
+      const curl = new Curl(args)
+      assert.is(await curl.ended(), OK)
+      assert.match(curl.text, /^HTTP\/1\.1 429 Too Many Requests\r\n/)
+      assert.match(curl.text, /^retry-after: \d+\r$/m)
+      assert.match(curl.text, /^x-should-retry: false\r$/m)
+      assert.match(curl.text, /^x-thinwire-error: budget_exceeded\r$/m)
+      assert.match(curl.text, /^content-type: application\/json; charset=utf-8\r$/m)
+      const { error } = JSON.parse(curl.text.slice(curl.text.indexOf('\r\n\r\n')))
+      assert.match(
+        error.message,
+        /^You exceeded your current quota: the rule "small" allows 15 tokens a day /,
+      )
+      assert.is(upstream.requests.length, 1)
+    },
+    { settings: { limits: { rules: [{ name: 'small', tokens: { day: 15 } }] } } },
+  )
+})
+
 test.run()

@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { issueKey } from '../../src/access/keyring.js'
 import { runConfig } from '../../src/commands/config.js'
 import { clear as clearPlace, open, type Place, run } from '../support/thinwire.js'
 
@@ -51,6 +52,28 @@ test('a file that a relay would start with is ok, with what it says', ({ folder 
   assert.is(code, 0)
   assert.match(out, /^thinwire\.json: ok\n {2}listen {5}127\.0\.0\.1:4100\n {2}keys .*\(0 issued\)\n/)
   assert.match(out, / {2}upstreams {2}up\n {2}routes {5}1\n {2}models {5}1\n$/)
+})
+
+test('limit rules are counted, also those of keys, and a wrong one is a problem by its path', ({
+  folder,
+}) => {
+  const rules = [{ name: 'a', requestsPerMinute: 5 }]
+  write(folder, { ...GOOD, limits: { rules }, keys: { file: 'keys.jsonl' } })
+  assert.match(check(folder, ['check'], { UP_KEY: 'k' }).out, /\n {2}limits {5}1 rule\n/)
+  const owner = { env: 'prod', team: 'team1', user: 'alice' }
+  const file = join(folder, 'keys.jsonl')
+  const { record } = issueKey(file, owner, { limits: { ruleEntries: rules } })
+  assert.match(check(folder, ['check'], { UP_KEY: 'k' }).out, /\n {2}limits {5}1 rule, and rules of 1 key\n/)
+  const broken = { v: 3, ts: '2026-01-01T00:00:00Z', op: 'changed', id: record.id, limits: [{ name: 'b' }] }
+  appendFileSync(file, `${JSON.stringify(broken)}\n`)
+  assert.match(
+    check(folder, ['check'], { UP_KEY: 'k' }).out,
+    /warning: key file .*, line 2: its "limits" are not rules that this version knows, so the key may use no model\n/,
+  )
+  write(folder, { ...GOOD, limits: { rules: [...rules, { name: 'b', usd: { month: 0 } }] } })
+  const wrong = check(folder, ['check'], { UP_KEY: 'k' })
+  assert.is(wrong.code, 1)
+  assert.match(wrong.out, '\nlimits.rules[1].usd.month: must be more than 0\n')
 })
 
 test('a secret that is not there is a problem, unless none is looked for', ({ folder }) => {

@@ -180,6 +180,41 @@ test('explain request tells whose a key is, what it is limited to and when it wa
   for (const { out, err } of [good, other, revoked, asJson]) assert.not.ok(`${out}${err}`.includes(key))
 })
 
+test('explain request names the limit rules that hold, and a rule that refuses the model', () => {
+  const rules = [
+    { name: 'red', match: { team: 'red' }, per: 'user', requestsPerMinute: 60, usd: { week: 5 } },
+    { name: 'blue', match: { team: 'blue' }, requestsPerMinute: 1 },
+    { name: 'dev', match: { env: 'dev' }, requestsPerMinute: 1 },
+    { name: 'no-mini', match: { team: 'red' }, models: { deny: '*-mini' } },
+  ]
+  const file = 'with-rules.json'
+  writeFileSync(join(folder, file), JSON.stringify({ ...SETTINGS, limits: { rules } }))
+  const ruleEntries = [{ name: 'own', tokens: { day: 1_000 }, observe: true }]
+  const { key, record } = issueKey(keyFile, OWNER, { limits: { ruleEntries } })
+  const ask = (...args: string[]) => run([...args, '--config', file])
+  const good = ask('--model', 'gpt-5', '--key', key)
+  assert.is(good.code, 0)
+  const held =
+    'rules red (limits.rules[0]): 60 requests a minute, 5 USD a week no-mini (limits.rules[3]): no *-mini'
+  assert.ok(
+    flat(good.out).endsWith(`${held} own (key ${record.id}): 1000 tokens a day, only observed `),
+    good.out,
+  )
+  assert.equal(
+    (JSON.parse(ask('--model', 'gpt-5', '--team', 'red', '--json').out) as RequestOutlook).limitRules.map(
+      ({ name }) => name,
+    ),
+    ['red', 'no-mini'],
+  )
+  const barred = ask('--model', 'gpt-5-mini', '--key', key)
+  assert.is(barred.code, 1)
+  assert.match(flat(barred.out), /refused 403 model_not_allowed The rule "no-mini" does not allow this model/)
+  assert.match(barred.out, /\n {2}rules {5}red /)
+  const free = ask('--model', 'gpt-5', '--key', key, '--path', '/v1/messages/count_tokens')
+  assert.not.match(free.out, /\n {2}rules /)
+  for (const { out } of [good, barred]) for (const line of out.split('\n')) assert.ok(line.length <= 80, line)
+})
+
 test('explain request says what is wrong with its arguments, and repeats none of them', () => {
   for (const args of [
     [],

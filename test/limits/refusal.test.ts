@@ -72,11 +72,14 @@ const SPENT_TOKENS: LimitExcess = {
 }
 const HELD: LimitExcess = { ...SPENT, kind: 'held', used: 499 * USD + 999_999_999, retryMs: 0 }
 
+const HELD_TOKENS: LimitExcess = { ...SPENT_TOKENS, kind: 'held', used: 999_000 }
+
 const KINDS: Readonly<Record<string, readonly LimitExcess[]>> = {
   requests: [REQUESTS],
   tokens: [TOKENS],
   concurrent: [PLACES],
   held: [HELD],
+  'held tokens': [HELD_TOKENS],
   budget: [SPENT],
   'a budget of tokens': [SPENT_TOKENS],
 }
@@ -114,6 +117,7 @@ const OPENAI_HEADERS: Readonly<Record<string, Record<string, string>>> = {
     'x-ratelimit-reset-requests': '1s',
   },
   held: { 'retry-after': '1', 'retry-after-ms': '1000', 'x-should-retry': 'true' },
+  'held tokens': { 'retry-after': '1', 'retry-after-ms': '1000', 'x-should-retry': 'true' },
   budget: SPENT_HEADERS,
   'a budget of tokens': { ...SPENT_HEADERS, 'retry-after': '37170' },
 }
@@ -151,6 +155,7 @@ const CODES: Readonly<Record<string, readonly [code: string, openai: string, ant
   tokens: ['rate_limit_exceeded', 'tokens', 'rate_limit_error'],
   concurrent: ['rate_limit_exceeded', 'requests', 'rate_limit_error'],
   held: ['rate_limit_exceeded', 'requests', 'rate_limit_error'],
+  'held tokens': ['rate_limit_exceeded', 'tokens', 'rate_limit_error'],
   budget: ['insufficient_quota', 'insufficient_quota', 'billing_error'],
   'a budget of tokens': ['insufficient_quota', 'insufficient_quota', 'billing_error'],
 }
@@ -173,20 +178,26 @@ for (const format of ERROR_FORMATS)
       if (format === 'openai')
         assert.equal(body, { error: { message: refusal.message, type: openai, param: null, code } })
       if (format === 'anthropic') assert.equal(body.error, { type: anthropic, message: refusal.message })
-      if (format === 'gemini') assert.is(body.error.status, 'RESOURCE_EXHAUSTED')
+      if (format === 'gemini') {
+        assert.is(body.error.status, 'RESOURCE_EXHAUSTED')
+        const [, pause] = body.error.details
+        const ms = expected['retry-after-ms']
+        assert.is(pause?.retryDelay, ms === undefined ? undefined : `${Number(ms) / 1_000}s`)
+      }
       assert.ok(JSON.stringify(body).includes(JSON.stringify(refusal.message).slice(1, -1)))
     })
 
 const START = 'Rate limit reached: the rule "team1-month" allows'
 const MESSAGES: Readonly<Record<string, string>> = {
-  requests: `${START} 120 requests a minute (10 at once) for all together, and 10 of 10 are used. Please try again in 1.5s. All of it is back at 2026-11-29 13:40:36 Europe/Berlin (UTC+01:00). Ask platform@ for more.`,
-  tokens: `${START} 400,000 tokens a minute for all together, and 399,000 of 400,000 are used; what is left is too little for this request. Please try again in 0.121s. All of it is back at 2026-11-29 13:41:31 Europe/Berlin (UTC+01:00). Ask platform@ for more.`,
-  concurrent: `${START} 20 requests at one time for all together, and 20 are in flight. Please try again in 1s. Ask platform@ for more.`,
-  held: `${START} $500.00 a month for all together, of which $499.99 is used, and the rest is held for requests in flight. Please try again in 1s. It resets at 2026-12-01 00:00 Europe/Berlin (UTC+01:00). Ask platform@ for more.`,
+  requests: `${START} 120 requests a minute (10 at once) for all its users together, and 10 of 10 are used. Please try again in 1.5s. All of it is back at 2026-11-29 13:40:36 Europe/Berlin (UTC+01:00). Ask platform@ for more.`,
+  tokens: `${START} 400,000 tokens a minute for all its users together, and 399,000 of 400,000 are used; what is left is too little for this request. Please try again in 0.121s. All of it is back at 2026-11-29 13:41:31 Europe/Berlin (UTC+01:00). Ask platform@ for more.`,
+  concurrent: `${START} 20 requests at one time for all its users together, and 20 are in flight. Please try again in 1s. Ask platform@ for more.`,
+  held: `${START} $500.00 a month for all its users together, of which $499.99 is used, and the rest is held for requests in flight. Please try again in 1s. It resets at 2026-12-01 00:00 Europe/Berlin (UTC+01:00). Ask platform@ for more.`,
+  'held tokens': `${START} 1,000,000 tokens a week for all its users together, of which 999,000 tokens are used, and the rest is held for requests in flight. Please try again in 1s. It resets at 2026-11-30 00:00 Europe/Berlin (UTC+01:00). Ask platform@ for more.`,
   budget:
-    'You exceeded your current quota: the rule "team1-month" allows $500.00 a month for all together, and $500.01 is used. It resets at 2026-12-01 00:00 Europe/Berlin (UTC+01:00). Ask platform@ for more.',
+    'You exceeded your current quota: the rule "team1-month" allows $500.00 a month for all its users together, and $500.01 is used. It resets at 2026-12-01 00:00 Europe/Berlin (UTC+01:00). Ask platform@ for more.',
   'a budget of tokens':
-    'You exceeded your current quota: the rule "team1-month" allows 1,000,000 tokens a week for all together, and 1,000,001 tokens are used. It resets at 2026-11-30 00:00 Europe/Berlin (UTC+01:00). Ask platform@ for more.',
+    'You exceeded your current quota: the rule "team1-month" allows 1,000,000 tokens a week for all its users together, and 1,000,001 tokens are used. It resets at 2026-11-30 00:00 Europe/Berlin (UTC+01:00). Ask platform@ for more.',
 }
 
 for (const [kind, message] of Object.entries(MESSAGES))
@@ -233,15 +244,19 @@ for (const [timezone, moment, shown] of RESETS)
   })
 
 const MONEY: readonly (readonly [limit: number, used: bigint, shown: string])[] = [
-  [500, 500_012_345_678n, '$500.00 a month for all together, and $500.01 is used'],
-  [500, 500_000_000_001n, '$500.00 a month for all together, and $500.00 is used'],
-  [1_234_567 / 2, 1_234_567_890_000_000n, '$617,283.50 a month for all together, and $1,234,567.89 is used'],
+  [500, 500_012_345_678n, '$500.00 a month for all its users together, and $500.01 is used'],
+  [500, 500_000_000_001n, '$500.00 a month for all its users together, and $500.00 is used'],
+  [
+    1_234_567 / 2,
+    1_234_567_890_000_000n,
+    '$617,283.50 a month for all its users together, and $1,234,567.89 is used',
+  ],
   // All digits of a limit are shown, and as many of what is used.
-  [1.0005, 1_000_600_000n, '$1.0005 a month for all together, and $1.0006 is used'],
-  [0.0005, 512_345n, '$0.0005 a month for all together, and $0.000512 is used'],
-  [0.000000001, 3n, '$0.000000001 a month for all together, and $0.000000003 is used'],
-  [0.5, 501_000_000n, '$0.50 a month for all together, and $0.501 is used'],
-  [1, 10n ** 18n, '$1.00 a month for all together, and $1,000,000,000.00 is used'],
+  [1.0005, 1_000_600_000n, '$1.0005 a month for all its users together, and $1.0006 is used'],
+  [0.0005, 512_345n, '$0.0005 a month for all its users together, and $0.000512 is used'],
+  [0.000000001, 3n, '$0.000000001 a month for all its users together, and $0.000000003 is used'],
+  [0.5, 501_000_000n, '$0.50 a month for all its users together, and $0.501 is used'],
+  [1, 10n ** 18n, '$1.00 a month for all its users together, and $1,000,000,000.00 is used'],
 ]
 
 for (const [limit, used, shown] of MONEY)
@@ -355,7 +370,7 @@ test('a refused model names the rule and what it allows', () => {
   assert.is(ERRORS[refusal.code].status, 403)
   assert.is(
     refusal.message,
-    'The rule "no-opus" does not allow this model. It allows: gpt-*, claude-haiku-*. It denies: claude-opus-*. Ask the operator of this relay for more.',
+    'The rule "no-opus" does not allow this model. It allows: gpt-*, claude-haiku-*. It denies: claude-opus-*. Ask the operator of this relay which models may be used.',
   )
   const many = makeRule({ name: 'many', models: { deny: Array.from({ length: 12 }, (_, i) => `m${i}`) } })
   assert.match(describeBarredModel(many).message, /It denies: m0, .*, m9 and 2 more\. /)

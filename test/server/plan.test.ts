@@ -135,6 +135,8 @@ function describePlan(plan: Plan): string {
       return plan.kind
     case 'local':
       return `local ${plan.status}`
+    case 'key':
+      return `key ${plan.key.id}`
     case 'refuse':
       return `refuse ${plan.code} ${plan.field?.param ?? plan.bodyApi ?? '-'}`
     case 'proxy':
@@ -164,6 +166,23 @@ const MESSAGES = completeBody({
   messages: [{ role: 'user', content: 'hi' }],
 })
 const TWO_ANSWERS = completeBody({ model: 'm', n: 2, messages: [{ role: 'user', content: 'hi' }] })
+const GET_KEY = { method: 'GET', path: '/key', body: null } as const
+
+const ANY_KEY_ROUTE = { routes: { '/key': PLAIN } }
+
+const KEY: NonNullable<PlanRequest['key']> = {
+  id: 'k_0123456789',
+  env: 'prod',
+  team: 'team1',
+  user: 'alice',
+  issuedAt: '2026-01-01T00:00:00.000Z',
+  revokedAt: null,
+  expiresAt: null,
+  models: null,
+  addresses: null,
+  limits: null,
+}
+
 const MODEL_LIST = { method: 'GET', path: '/models', body: null } as const
 const READ = { method: 'GET', path: '/files/file-1', model: null } as const
 const READ_ROUTE = { '/files/file-1': MIXED }
@@ -216,6 +235,15 @@ const CASES: readonly (readonly [string, Partial<Asked>, Fakes, string])[] = [
     { models: {} },
     'local 200',
   ],
+  ['a key asks what limits it', { ...GET_KEY, key: KEY }, {}, 'key k_0123456789'],
+  ['HEAD of it is answered like GET', { ...GET_KEY, method: 'HEAD', key: KEY }, {}, 'key k_0123456789'],
+  [
+    'with another method it goes to the upstream',
+    { ...GET_KEY, method: 'POST', key: KEY },
+    ANY_KEY_ROUTE,
+    'proxy plain -',
+  ],
+  ['without keys of the relay, too', GET_KEY, ANY_KEY_ROUTE, 'proxy plain -'],
   [
     'a list of models that is still being collected is pending',
     MODEL_LIST,

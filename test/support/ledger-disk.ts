@@ -18,6 +18,10 @@ export class Disk implements LedgerFiles {
   readonly calls: string[] = []
   /** Files whose paths begin so are full; null for none. */
   broken: string | null = null
+  /** Files that are open now. */
+  openCount = 0
+  /** Awaited ahead of each call to an open file and of each open; null: they come back at once. */
+  pace: (() => Promise<void>) | null = null
   /** Called after a write, before the ledger gets its result. */
   onWrite: (() => void) | null = null
 
@@ -31,6 +35,9 @@ export class Disk implements LedgerFiles {
 
   async open(path: string): Promise<LedgerFile> {
     this.calls.push(`open ${path}`)
+    await this.pace?.()
+    this.openCount++
+    let isClosed = false
     let file = this.files.get(path)
     if (file === undefined) {
       file = { bytes: Buffer.alloc(0) }
@@ -41,6 +48,8 @@ export class Disk implements LedgerFiles {
       size: async () => opened.bytes.length,
       lastByte: async () => opened.bytes.at(-1) ?? null,
       write: async (bytes) => {
+        await this.pace?.()
+        if (isClosed) throw Object.assign(new Error('closed'), { code: 'EBADF' })
         this.fail(path)
         const fault = this.faults.shift()
         if (fault !== undefined && 'error' in fault)
@@ -54,11 +63,19 @@ export class Disk implements LedgerFiles {
         return length
       },
       sync: async () => {
+        await this.pace?.()
         this.calls.push('sync')
         await this.syncs.shift()
       },
-      close: async () => void this.calls.push('close'),
-      place: async () => (this.files.get(path) === opened ? 'there' : 'deleted'),
+      close: async () => {
+        this.calls.push('close')
+        if (!isClosed) this.openCount--
+        isClosed = true
+      },
+      place: async () => {
+        await this.pace?.()
+        return this.files.get(path) === opened ? 'there' : 'deleted'
+      },
       touch: async () => {},
     }
   }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
+import { readLimitSources } from '../../src/commands/limit-sources.js'
 import { runUsage as runUsageCommand } from '../../src/commands/usage.js'
 import { locateLedger } from '../../src/config/config.js'
 import { RawClient } from './client.js'
@@ -144,7 +145,7 @@ export async function run(place: Place, args: readonly string[]) {
 }
 
 /** What is written to it, as text. */
-class Written extends Writable {
+export class Written extends Writable {
   text = ''
 
   override _write(piece: Buffer, _: BufferEncoding, done: () => void): void {
@@ -157,6 +158,8 @@ class Written extends Writable {
 export async function runUsage(place: Place, args: readonly string[]) {
   const io = { out: new Written(), err: new Written() }
   const folders = (file: string | undefined) => locateLedger({ file, env: {}, cwd: place.folder })
-  const code = await runUsageCommand(args, { ...io, folders })
+  const limitRules = async (file: string | undefined) =>
+    readLimitSources({ file, env: {}, cwd: place.folder }, () => {}).rules
+  const code = await runUsageCommand(args, { ...io, folders, limitRules })
   return { code, out: io.out.text, err: io.err.text }
 }

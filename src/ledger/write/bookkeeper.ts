@@ -38,7 +38,7 @@ const BEGIN_MS = 500
 
 /** Those who count what the records say: the limits. */
 export interface RecordCounter {
-  /** A record is made of an open request, in case the relay is killed: its assumed cost is to be set. */
+  /** A record is made of an open request, in case the relay is killed: what it is assumed to cost is to be set. */
   assume(summary: RequestSummary): void
   /** The record of a request whose relay was killed was written by this start, and so by nobody else. */
   countRecovered(entry: Entry): void

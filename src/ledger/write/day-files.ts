@@ -129,8 +129,11 @@ export class DayFiles {
 
   /** Syncs and closes the open file. */
   async leave(): Promise<void> {
-    if (this.file !== null && this.recent.length > 0) await this.checkPlace(this.file)
-    await this.close()
+    try {
+      if (this.file !== null && this.recent.length > 0) await this.checkPlace(this.file)
+    } finally {
+      await this.close()
+    }
   }
 
   private async close(): Promise<void> {

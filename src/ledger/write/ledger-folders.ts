@@ -56,6 +56,8 @@ export class LedgerFolders {
   private onHung: (() => void) | null
   /** The ledger is closing: nothing is waited for. */
   private isHurried: boolean
+  /** The files are closed for good. */
+  private isOver: boolean
   private waitMs: number
   /** Ends the wait that is under way. */
   private wake: (() => void) | null
@@ -85,6 +87,7 @@ export class LedgerFolders {
     this.hungWrite = null
     this.onHung = null
     this.isHurried = false
+    this.isOver = false
     this.waitMs = patience.firstWaitMs
     this.wake = null
   }
@@ -94,9 +97,11 @@ export class LedgerFolders {
     return this.disk.isBusy && this.stalled === NO_ANSWER
   }
 
-  /** Opens the file of a day. */
+  /** Opens the file of a day. No write may be under way. */
   async prepare(day: string): Promise<void> {
-    await this.disk.watch(this.days.prepare(day).catch((error) => this.stall(readErrorCode(error))))
+    const attempt = this.days.prepare(day).catch((error) => this.stall(readErrorCode(error)))
+    if (this.spare === null) await this.disk.watch(attempt)
+    else await this.waitUntilHung(attempt, ignore)
   }
 
   /** Writes a batch, while the folder is stalled to the fallback. @returns whether the whole batch is in a file */
@@ -104,8 +109,11 @@ export class LedgerFolders {
     const { spare } = this
     if (spare === null) return this.disk.watch(this.attempt(batch))
     if (this.hungWrite === null && performance.now() >= this.retryAt) {
-      const isWritten = await this.attemptUntilHung(batch)
-      if (isWritten) return true
+      // If a hung write comes back, the batch may be in both folders: readers take each number once.
+      const isWritten = await this.waitUntilHung(this.attempt(batch), (isLate) => {
+        if (isLate) this.events.onLate(batch)
+      })
+      if (isWritten === true) return true
     }
     const now = performance.now()
     if (now - this.stalledAt < this.patience.fallbackAfterMs && !this.isHurried) return false
@@ -151,8 +159,9 @@ export class LedgerFolders {
     this.spare?.syncIfDue()
   }
 
-  /** Syncs and closes the open files. */
+  /** Syncs and closes the open files. Nothing is written afterwards. */
   async leave(): Promise<void> {
+    this.isOver = true
     this.days.stopSyncing()
     this.spare?.stopSyncing()
     await this.spare?.leave().catch(ignore)
@@ -176,21 +185,26 @@ export class LedgerFolders {
     return true
   }
 
-  /** As `attempt`, but returns false as soon as the disk does not respond. */
-  private async attemptUntilHung(batch: Batch): Promise<boolean> {
-    const attempt = this.disk.watch(this.attempt(batch))
+  /**
+   * Waits for a write until it has come back, or the disk does not respond.
+   * @param onLate called if it comes back after that
+   * @returns its result, or null
+   */
+  private async waitUntilHung<T>(write: Promise<T>, onLate: (result: T) => void): Promise<T | null> {
+    const attempt = this.disk.watch(write)
     const hung = new Promise<null>((resolve) => {
       this.onHung = () => resolve(null)
     })
-    const isWritten = await Promise.race([attempt, hung])
+    const result = await Promise.race([attempt.then((value) => ({ value })), hung])
     this.onHung = null
-    if (isWritten !== null) return isWritten
-    // If it comes back, the batch may be in both folders: readers take each number once.
-    this.hungWrite = attempt.then((isLate) => {
+    if (result !== null) return result.value
+    this.hungWrite = attempt.then((value) => {
       this.hungWrite = null
-      if (isLate) this.events.onLate(batch)
+      onLate(value)
+      // It may have opened a file, which nobody else closes.
+      if (this.isOver) this.days.abandon()
     })
-    return false
+    return null
   }
 
   private async spill(spare: DayFiles, batch: Batch): Promise<boolean> {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Config } from '../../config/config.js'
 import type { RequestSummary, SummarySink } from '../../exchange/summary.js'
 import { firstLink, Link, withLink } from '../../lib/chain.js'
+import { ignore } from '../../lib/ignore.js'
 import { LineBuffer } from '../../lib/line-buffer.js'
 import type { Log } from '../../observe/log.js'
 import type { LedgerState } from '../../observe/relay-state.js'
@@ -204,11 +205,7 @@ export class Ledger implements SummarySink {
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
     this.isScheduled = false
-    this.pumping ??= this.writeAll().finally(() => {
-      this.pumping = null
-      // Records that arrived during the last write.
-      if (this.unwritten > 0 && !this.closing) this.schedule()
-    })
+    if (this.pumping === null) this.occupy(this.writeAll())
   }
 
   /**
@@ -216,7 +213,19 @@ export class Ledger implements SummarySink {
    * before the first record.
    */
   async prepare(): Promise<void> {
-    await this.folders.prepare(new Date().toISOString().slice(0, 10))
+    // A write that is under way opens it. Each of two at one time would open a file, and only one of these be closed.
+    if (this.pumping !== null || this.closing) return
+    this.occupy(this.folders.prepare(new Date().toISOString().slice(0, 10)))
+    await this.pumping
+  }
+
+  /** Nothing else is written during this work. */
+  private occupy(work: Promise<unknown>): void {
+    this.pumping = work.then(ignore).finally(() => {
+      this.pumping = null
+      // Records that arrived during the last write.
+      if (this.unwritten > 0 && !this.closing) this.schedule()
+    })
   }
 
   /**

@@ -96,8 +96,8 @@ export class OpenJournal {
       })
       .finally(() => {
         this.writing = null
-        // Removed while the append was under way, which may have made the file again.
-        if (this.isOver) this.removeFiles()
+        // Removed while the append was under way, which may have made and opened the file again.
+        if (this.isOver) this.removeNow()
       })
     return this.writing
   }
@@ -160,8 +160,9 @@ export class OpenJournal {
     let failure: unknown
     for (const folder of this.folders) {
       const path = locateJournal(folder, this.mark.writer, this.part + 1)
+      let file: LedgerFile | null = null
       try {
-        const file = await this.files.open(path)
+        file = await this.files.open(path)
         this.part++
         this.paths.push(path)
         this.size = 0
@@ -171,6 +172,7 @@ export class OpenJournal {
         return file
       } catch (error) {
         failure = error
+        void file?.close().catch(ignore)
       }
     }
     throw failure

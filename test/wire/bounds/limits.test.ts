@@ -40,7 +40,8 @@ function untilLive(scene: Scene, count: number): Promise<void> {
 
 function assertBusy(response: Response, status: number, code: string): void {
   assert.is(response.status, status)
-  assert.is(headerOf(response, 'retry-after'), '1')
+  // A key that is busy says no time: nobody knows when one of its requests ends, and each client has its own pause.
+  assert.is(headerOf(response, 'retry-after'), status === 503 ? '1' : undefined)
   assert.is(headerOf(response, 'x-should-retry'), 'true')
   const { error } = JSON.parse(response.body.toString())
   assert.is(error.code, code)

@@ -3,6 +3,13 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Account, sumCharges } from '../../support/books/account.js'
+import {
+  BUDGETS,
+  checkCommand,
+  checkCounters,
+  checkReplay,
+  readCounters,
+} from '../../support/books/budgets.js'
 import { ChargingProvider } from '../../support/books/charging-provider.js'
 import {
   checkLoosely,
@@ -28,7 +35,8 @@ import { clear, KEY, open, type Place, run, started } from '../../support/thinwi
 import { until, wait } from '../../support/until.js'
 
 /**
- * The proof of the books: what the ledger adds up to is what the provider has charged, to the last unit.
+ * The proof of the books: what the ledger adds up to is what the provider has charged, to the last unit; and the
+ * budgets, which were counted live over all kills and starts, are what the ledger adds up to.
  * A long run: `SOAK_REQUESTS=100000 SOAK_KILLS=10 TEST_SEED=7 node dist/test/wire/records/books.test.js`
  */
 const REQUESTS = Number(process.env.SOAK_REQUESTS ?? 2_000)
@@ -126,7 +134,7 @@ test('the ledger adds up to what the provider has charged, over all kinds of req
   const provider = await ChargingProvider.start(account)
   try {
     writeFileSync(join(place.folder, 'prices.json'), JSON.stringify(createPriceFile()))
-    const settings = { ledger: { prices: 'prices.json', rotateBytes: 1024 * 1024 } }
+    const settings = { ledger: { prices: 'prices.json', rotateBytes: 1024 * 1024 }, limits: BUDGETS }
     const routes = createRoutes((name) => provider.urlOf(name))
     writeFileSync(join(place.folder, 'thinwire.json'), JSON.stringify(Object.assign(settings, routes)))
     const keys = await issueKeys(place)
@@ -167,6 +175,12 @@ test('the ledger adds up to what the provider has charged, over all kinds of req
       assert.unreachable(`${failures.length} groups are wrong, such as\n${failures.slice(0, 5).join('\n')}`)
     assert.equal(sumLines(booked), charged)
     await checkReports(place, lines)
+    const folder = join(place.folder, 'data')
+    const snapshot = readCounters(folder)
+    assert.ok(snapshot?.ended && snapshot.restored)
+    const { counters } = checkCounters(folder, snapshot)
+    await checkReplay(folder, snapshot)
+    await checkCommand(place)
 
     const count = (name: string, value: (field: unknown) => boolean): number =>
       lines.filter(({ fields }) => value(fields[name])).length
@@ -183,7 +197,7 @@ test('the ledger adds up to what the provider has charged, over all kinds of req
     process.stdout.write(
       `${account.sents.size} requests, ${lines.length} records, ${torn} torn lines, ${KILLS} kills; ` +
         `${JSON.stringify(Object.assign(seen, { overtaken }))}; groups: ${kindsSeen}; ${booked.length} records add up ` +
-        `to ${charged.prompt}+${charged.completion} tokens and ${charged.cost} nano-dollars\n`,
+        `to ${charged.prompt}+${charged.completion} tokens and ${charged.cost} nano-dollars, as do ${counters} budgets\n`,
     )
   } finally {
     provider.close()

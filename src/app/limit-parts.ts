@@ -1,0 +1,61 @@
+import type { Keyring } from '../access/keyring.js'
+import { markProcess } from '../ledger/starts.js'
+import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
+import type { BoundCounters } from '../lib/limit-counters.js'
+import { LimitAlerts } from '../limits/alerts.js'
+import { Limiter } from '../limits/limiter.js'
+import { MemoryLimitStore } from '../limits/memory-store.js'
+import { SnapshotWriter } from '../limits/snapshot.js'
+import { WatchedStore } from '../limits/watched-store.js'
+import type { AppOptions } from './app.js'
+
+/** All that limits requests, and what tells of it. */
+export interface LimitParts {
+  readonly limiter: Limiter
+  /** Null if this relay writes no ledger. */
+  readonly snapshot: SnapshotWriter | null
+}
+
+/**
+ * @param keyring null if the relay has none, or another one
+ * @param ledger null if this relay writes none
+ */
+export function createLimits(
+  options: AppOptions,
+  keyring: Keyring | null,
+  ledger: Bookkeeper | null,
+  bounds: Pick<BoundCounters, 'hit'>,
+): LimitParts {
+  const { config, log, prices } = options
+  const store = new WatchedStore(new MemoryLimitStore())
+  const limiter = new Limiter(config.limitRules, {
+    store,
+    prices,
+    log,
+    alerts: new LimitAlerts(config.limitRules.alerts, log, bounds),
+    ledger,
+    listKeyRules: () =>
+      options.keyring === undefined
+        ? (keyring?.list().flatMap(({ limits }) => (limits === null ? [] : [limits])) ?? [])
+        : null,
+  })
+  ledger?.reportTo(limiter)
+  return { limiter, snapshot: ledger === null ? null : createSnapshot(options, store, ledger, limiter) }
+}
+
+function createSnapshot(
+  { config, log }: AppOptions,
+  store: WatchedStore,
+  ledger: Bookkeeper,
+  limiter: Limiter,
+): SnapshotWriter {
+  const { writer, started } = ledger
+  return new SnapshotWriter({
+    folder: config.ledger.folder,
+    store,
+    owner: { writer, started, ...markProcess() },
+    lastSeq: () => ledger.lastSeq,
+    isRestored: () => limiter.isRestored,
+    log,
+  })
+}
