@@ -12,9 +12,10 @@ import type { Log } from '../observe/log.js'
 import type { LimitAlerts } from './alerts.js'
 import type { EstimatedBody } from './estimate.js'
 import { describeKey, type KeyReport } from './key-report.js'
+import { joinNames, type LimitCheck, PASSED, refuse } from './limit-check.js'
 import { readAmounts } from './limit-figures.js'
 import { type CompiledRule, LimitMatcher } from './matcher.js'
-import { describeRefusal, type LimitRefusal } from './refusal.js'
+import { describeRefusal } from './refusal.js'
 import { RefusalTally } from './refusal-tally.js'
 import { type PricedTarget, RequestCosts } from './request-costs.js'
 import { LimitRestorer, type RestorerParts } from './restore.js'
@@ -24,18 +25,6 @@ import { describeEntry, describeSummary, type LimitedRequest } from './subject.j
 /** Milliseconds between two sweeps of counters, and after which what was found for keys is looked for again. */
 const SWEEP_MS = 1_000
 const FORGET_MS = 60_000
-
-/** What a check came to. */
-export interface LimitCheck {
-  /** Null if nothing counts the request, or it is refused. */
-  readonly ticket: LimitTicket | null
-  /** Names of the rules that only observe, and would have refused it; null for none. */
-  readonly observed: string | null
-  /** Null if it may pass. */
-  readonly refusal: LimitRefusal | null
-}
-
-const PASSED: LimitCheck = { ticket: null, observed: null, refusal: null }
 
 /** What the limits work with. */
 export interface LimiterParts {
@@ -322,15 +311,4 @@ export class Limiter implements SummarySink, RecordCounter {
     this.ruleIds = new Set(rules.map(({ id }) => id))
     if (this.hasBegun) this.restorer?.follow(rules)
   }
-}
-
-function refuse(refusal: LimitRefusal): LimitCheck {
-  return { ticket: null, observed: null, refusal }
-}
-
-/** @param before names that come first; null for none @returns null for none at all */
-function joinNames(before: string | null, entries: readonly { readonly rule: LimitRule }[]): string | null {
-  if (entries.length === 0) return before
-  const names = [...new Set(entries.map(({ rule }) => rule.name))].join(', ')
-  return before === null ? names : `${before}, ${names}`
 }
