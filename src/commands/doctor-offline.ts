@@ -57,6 +57,7 @@ function redirect(config: Config, doubles: readonly Double[]): Config {
     keys: { ...config.keys, mode: 'off' },
     metrics: { listen: null, hosts: [] },
     cache: { ...config.cache, enabled: false },
+    limitRules: { ...config.limitRules, rules: [] },
     aliases: config.aliases.map((alias) => ({ ...alias, teams: null })),
     upstreams: config.upstreams.map((upstream, i) => ({
       ...upstream,

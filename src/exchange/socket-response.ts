@@ -2,6 +2,7 @@ import type { ErrorCode } from '../api/errors.js'
 import { MessageMeter } from '../metering/message-meter.js'
 import type { PromptSample } from '../metering/prompt-sample.js'
 import type { Exchange } from './exchange.js'
+import type { LimitTicket } from './limit-ticket.js'
 import type { OpenRecord } from './open-record.js'
 import { type End, Outcome } from './outcome.js'
 import { RequestFacts } from './request-facts.js'
@@ -88,6 +89,17 @@ export class SocketResponse implements OpenRecord {
   /** It has been sent to an upstream. */
   get wasSent(): boolean {
     return this.times.attemptStartedAt !== null
+  }
+
+  /** The limits let it pass. @param observed names of rules that only observe, and would have refused it */
+  setTicket(ticket: LimitTicket | null, observed: string | null): void {
+    this.facts.ticket = ticket
+    this.result.observedRules = observed
+  }
+
+  /** @param rule name of the limit rule that refuses it */
+  setLimitRule(rule: string): void {
+    this.result.limitRule = rule
   }
 
   /** @param model that the upstream is asked for; null for the requested one */

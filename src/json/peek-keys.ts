@@ -14,6 +14,7 @@ export type Key =
   | 'stream_options'
   | 'max_tokens'
   | 'max_completion_tokens'
+  | 'max_output_tokens'
   | 'temperature'
   | 'n'
   | 'tools'
@@ -37,6 +38,7 @@ export const KEYS = new KeyTable<Key>({
   stream_options: 'stream_options',
   max_tokens: 'max_tokens',
   max_completion_tokens: 'max_completion_tokens',
+  max_output_tokens: 'max_output_tokens',
   temperature: 'temperature',
   n: 'n',
   tools: 'tools',

@@ -70,6 +70,7 @@ export class Peeker {
       formBoundary: null,
       stream: null,
       maxTokens: null,
+      maxOutputTokens: null,
       temperature: null,
       several: false,
       tools: false,
@@ -263,6 +264,9 @@ export class Peeker {
       case 'max_completion_tokens':
         this.maxCompletionTokens = isNested ? null : parseCount(this.readToken(chunk, end))
         fields.maxTokens = this.maxCompletionTokens ?? this.maxTokens
+        break
+      case 'max_output_tokens':
+        fields.maxOutputTokens = isNested ? null : parseCount(this.readToken(chunk, end))
         break
       case 'temperature':
         fields.temperature = isNested ? null : parseNumber(this.readToken(chunk, end))

@@ -42,6 +42,8 @@ export interface Peek {
    * for no limit, is no count.
    */
   readonly maxTokens: number | null
+  /** `max_output_tokens`, likewise: the Responses API has this name. */
+  readonly maxOutputTokens: number | null
   /** Null if it is missing or no number. */
   readonly temperature: number | null
   /** `n` is there, and is not one: the client wants several answers. */

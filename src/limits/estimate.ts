@@ -16,7 +16,7 @@ export interface EstimatedBody {
   readonly pieces: readonly Buffer[]
   /** The text of a body that came encoded; null if it did not, or is not complete. */
   readonly decoded: readonly Buffer[] | null
-  readonly peeked: Pick<Peek, 'maxTokens' | 'formBoundary'>
+  readonly peeked: Pick<Peek, 'maxTokens' | 'maxOutputTokens' | 'formBoundary'>
 }
 
 /** Tokens that a request is expected to use. */
@@ -40,8 +40,8 @@ export function estimateTokens(
   const prompt = estimatePrompt(body)
   if (kind === 'embedding') return { prompt, completion: 0 }
   const expected = outputs.expect(model)
-  const { maxTokens } = body.peeked
-  return { prompt, completion: maxTokens === null ? expected : Math.min(maxTokens, expected) }
+  const most = body.peeked.maxTokens ?? body.peeked.maxOutputTokens
+  return { prompt, completion: most === null ? expected : Math.min(most, expected) }
 }
 
 function estimatePrompt({ length, pieces, decoded, peeked }: EstimatedBody): number {

@@ -20,7 +20,7 @@ import { describeRefusal, describeUnpriced, type LimitRefusal } from './refusal.
 import { RefusalTally } from './refusal-tally.js'
 import { LimitRestorer, type RestorerParts } from './restore.js'
 import type { LimitCrossing, LimitEstimate, LimitState, LimitStore, LimitUse } from './store.js'
-import { describeEntry, describeRequest, describeSummary, type LimitedRequest } from './subject.js'
+import { describeEntry, describeSummary, type LimitedRequest } from './subject.js'
 import { UnpricedModels } from './unpriced.js'
 
 /** Milliseconds between two sweeps of counters, and after which what was found for keys is looked for again. */
@@ -71,7 +71,6 @@ export class Limiter implements SummarySink, RecordCounter {
   private readonly listKeyRules: LimiterParts['listKeyRules']
   private readonly alerts: LimitAlerts
   private readonly tally: RefusalTally
-  private figures: Promise<LimitFigures> | null
   private readonly unpriced: UnpricedModels
   private readonly outputs: RecentOutputs
   /** Requests that are over, and whose summary has not come. */
@@ -92,7 +91,6 @@ export class Limiter implements SummarySink, RecordCounter {
     this.listKeyRules = listKeyRules
     this.alerts = alerts
     this.tally = new RefusalTally(log)
-    this.figures = null
     this.unpriced = new UnpricedModels(config.unpriced, prices, log)
     this.outputs = new RecentOutputs()
     this.unsettled = new Set()
@@ -160,10 +158,10 @@ export class Limiter implements SummarySink, RecordCounter {
     target: PricedTarget,
     now: number,
   ): LimitCheck {
-    const keyRules = request.key?.limits ?? null
-    if (!this.matcher.mayMatch(keyRules)) return PASSED
-    const claims = this.matcher.claimsOf(describeRequest(request), keyRules)
-    if (claims.length === 0) return PASSED
+    const claims = this.matcher.claimsOfRequest(request)
+    const barred = this.findObserved(request)
+    if (claims.length === 0)
+      return barred === null ? PASSED : { ticket: null, observed: barred, refusal: null }
     const estimate = this.estimate(request, claims, body, target)
     if ('code' in estimate) {
       this.tally.refuse(estimate.rule, 'model')
@@ -178,7 +176,19 @@ export class Limiter implements SummarySink, RecordCounter {
     }
     const { ticket, observed } = verdict
     if (observed.length > 0) this.tally.observe(observed, claims, now)
-    return { ticket, observed: observed.length === 0 ? null : joinNames(observed), refusal: null }
+    return { ticket, observed: joinNames(barred, observed), refusal: null }
+  }
+
+  /** Names of the rules that only observe, and do not allow the model; null for none. */
+  private findObserved(request: LimitedRequest): string | null {
+    const { model } = request
+    const observers = model === null ? [] : this.matcher.observersOf(request)
+    return observers.length === 0 || model === null
+      ? null
+      : joinNames(
+          null,
+          observers.filter((compiled) => compiled.bars(model)),
+        )
   }
 
   /** The request is still there. @param now `performance.now()` */
@@ -191,6 +201,11 @@ export class Limiter implements SummarySink, RecordCounter {
     if (ticket === null || ticket.isReleased) return
     this.store.release(ticket)
     this.unsettled.add(ticket)
+  }
+
+  /** The request takes no place among those in flight; it is not over. */
+  releasePlaces(ticket: LimitTicket | null): void {
+    if (ticket !== null) this.store.release(ticket)
   }
 
   /** There are requests that are over, and still hold what they were estimated to use. */
@@ -256,12 +271,10 @@ export class Limiter implements SummarySink, RecordCounter {
     this.matcher.forgetKeys()
   }
 
-  /** What metrics show. Calls at one time share one reading. */
-  readFigures(): Promise<LimitFigures> {
-    this.figures ??= this.collectFigures().finally(() => {
-      this.figures = null
-    })
-    return this.figures
+  /** What metrics show. */
+  async readFigures(): Promise<LimitFigures> {
+    const amounts = await readAmounts(this.store, this.rules)
+    return { ...amounts, refusals: this.tally.list(), alerts: this.alerts.counts }
   }
 
   /** Sends what waits for the webhook of alerts. */
@@ -275,11 +288,6 @@ export class Limiter implements SummarySink, RecordCounter {
   endNow(): void {
     this.tally.flush(performance.now())
     this.alerts.endNow()
-  }
-
-  private async collectFigures(): Promise<LimitFigures> {
-    const amounts = await readAmounts(this.store, this.rules)
-    return { ...amounts, refusals: this.tally.list(), alerts: this.alerts.counts }
   }
 
   private settle(
@@ -381,6 +389,9 @@ function refuse(refusal: LimitRefusal): LimitCheck {
   return { ticket: null, observed: null, refusal }
 }
 
-function joinNames(entries: readonly { readonly rule: LimitRule }[]): string {
-  return [...new Set(entries.map(({ rule }) => rule.name))].join(', ')
+/** @param before names that come first; null for none @returns null for none at all */
+function joinNames(before: string | null, entries: readonly { readonly rule: LimitRule }[]): string | null {
+  if (entries.length === 0) return before
+  const names = [...new Set(entries.map(({ rule }) => rule.name))].join(', ')
+  return before === null ? names : `${before}, ${names}`
 }

@@ -66,6 +66,14 @@ export class CompiledRule {
     return isAllowed(this.path, route) && (this.tag === null || this.matchesTag(this.tag, tags))
   }
 
+  /** Whether it does not allow a model, or denies it. @param base of a variant, or the same */
+  bars(model: string, base: string = model): boolean {
+    const { allow, deny } = this
+    if (!isAllowed(this.model, model)) return false
+    if (deny !== null && (matchesAny(deny, model) || matchesAny(deny, base))) return true
+    return allow !== null && !matchesAny(allow, model) && !matchesAny(allow, base)
+  }
+
   claimOf(subject: LimitSubject): LimitClaim {
     const owner = ownerOf(this.rule, subject)
     let claim = this.claims.get(owner)
@@ -97,8 +105,10 @@ interface KeyClaims {
   readonly counting: readonly { readonly compiled: CompiledRule; readonly claim: LimitClaim }[]
   /** The claims of all of them, if none depends on the request; else null. */
   readonly fixed: readonly LimitClaim[] | null
-  /** Those that depend on the model. */
+  /** Those that depend on the model, and refuse. */
   readonly byModel: readonly CompiledRule[]
+  /** Those that only observe which models are used. */
+  readonly observers: readonly CompiledRule[]
   /** What was found for the last request. The next one of the same key is usually like it, and so is its record. */
   lastModel: string | null
   lastRoute: string
@@ -156,13 +166,24 @@ export class LimitMatcher {
     return claims
   }
 
-  /** The rules that depend on the model, and hold for a request if it names some model. */
+  /** The same of a request that is open. */
+  claimsOfRequest(request: LimitedRequest): readonly LimitClaim[] {
+    const { key } = request
+    const own = key?.limits ?? null
+    if (!this.mayMatch(own)) return NO_CLAIMS
+    return this.recall(key?.id ?? '', own)?.fixed ?? this.claimsOf(describeRequest(request), own)
+  }
+
+  /** The rules that depend on the model, and hold for a request if it names some model; not those that only observe. */
   modelRulesOf(request: LimitedRequest): readonly CompiledRule[] {
-    const keyRules = request.key?.limits ?? null
-    if (!this.mayMatch(keyRules)) return NO_RULES
-    const subject = describeRequest(request)
-    const { byModel } = this.find(subject, keyRules)
-    return byModel.length === 0 ? byModel : byModel.filter((compiled) => compiled.matchesPlace(subject))
+    const found = this.findFor(request)
+    return found === null ? NO_RULES : filterByPlace(found.byModel, request)
+  }
+
+  /** Those of them that only observe. */
+  observersOf(request: LimitedRequest): readonly CompiledRule[] {
+    const found = this.findFor(request)
+    return found === null ? NO_RULES : filterByPlace(found.observers, request)
   }
 
   /** The key file was read again, or counters were forgotten: nothing that is not in use stays in memory. */
@@ -171,14 +192,26 @@ export class LimitMatcher {
     for (const compiled of this.rules) compiled.forgetClaims()
   }
 
+  private findFor(request: LimitedRequest): KeyClaims | null {
+    const { key } = request
+    const own = key?.limits ?? null
+    if (!this.mayMatch(own)) return null
+    return this.recall(key?.id ?? '', own) ?? this.find(describeRequest(request), own)
+  }
+
   private find(subject: LimitSubject, own: readonly LimitRule[] | null): KeyClaims {
     const id = subject.key ?? ''
-    const known = this.byKey.get(id)
-    if (known !== undefined && known.own === own) return known
+    const known = this.recall(id, own)
+    if (known !== null) return known
     const found = this.match(subject, own)
     if (this.byKey.size >= MOST_KEYS) this.forgetKeys()
     this.byKey.set(id, found)
     return found
+  }
+
+  private recall(id: string, own: readonly LimitRule[] | null): KeyClaims | null {
+    const known = this.byKey.get(id)
+    return known !== undefined && known.own === own ? known : null
   }
 
   private match(subject: LimitSubject, own: readonly LimitRule[] | null): KeyClaims {
@@ -191,7 +224,10 @@ export class LimitMatcher {
       own,
       counting,
       fixed: isFixed ? counting.map(({ claim }) => claim) : null,
-      byModel: all.filter(({ model, allow, deny }) => (model ?? allow ?? deny) !== null),
+      byModel: all.filter(
+        ({ rule, model, allow, deny }) => !rule.observe && (model ?? allow ?? deny) !== null,
+      ),
+      observers: all.filter(({ rule, allow, deny }) => rule.observe && (allow ?? deny) !== null),
       lastModel: null,
       lastRoute: '',
       lastTags: null,
@@ -208,6 +244,12 @@ export class LimitMatcher {
     }
     return compiled
   }
+}
+
+function filterByPlace(rules: readonly CompiledRule[], request: LimitedRequest): readonly CompiledRule[] {
+  if (rules.length === 0) return rules
+  const subject = describeRequest(request)
+  return rules.filter((compiled) => compiled.matchesPlace(subject))
 }
 
 function ownerOf({ per }: LimitRule, { key, env, team, user }: LimitSubject): string {

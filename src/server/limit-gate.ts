@@ -2,8 +2,11 @@ import type { RefusalDetails } from '../api/error-response.js'
 import type { ErrorCode } from '../api/errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { LimitTicket } from '../exchange/limit-ticket.js'
+import type { SocketResponse } from '../exchange/socket-response.js'
+import type { EstimatedBody } from '../limits/estimate.js'
 import { isExempt } from '../limits/exempt.js'
 import type { Limiter, PricedTarget } from '../limits/limiter.js'
+import type { LimitRefusal } from '../limits/refusal.js'
 import type { LimitedRequest } from '../limits/subject.js'
 import type { RequestBody } from '../relay/request-body.js'
 import { findAccess, type ModelAccess } from './model-access.js'
@@ -14,6 +17,9 @@ export interface Refused {
   readonly code: ErrorCode
   readonly details: RefusalDetails
 }
+
+/** Asks the limits: a request, or a response on a WebSocket. */
+type Asking = Pick<Exchange, 'request' | 'setTicket' | 'setLimitRule'>
 
 /** Asks the limits about each request once, and returns what a request holds of them when it is over. */
 export class LimitGate {
@@ -35,11 +41,32 @@ export class LimitGate {
    * @returns null if it may pass
    */
   check(exchange: Exchange, plan: ProxyPlan, body: RequestBody | null): Refused | null {
-    const { limiter } = this
-    const { request } = exchange
+    const { method, path } = exchange.request
     // A request whose upload was broken off is planned again.
-    if (limiter === null || exchange.isChecked || isExempt(request.method, request.path)) return null
-    const target = firstTarget(plan)
+    if (exchange.isChecked || isExempt(method, path)) return null
+    const refusal = this.ask(exchange, body, firstTarget(plan))
+    return refusal === null ? null : { code: refusal.code, details: refusal }
+  }
+
+  /**
+   * Checks the handshake of a WebSocket whose responses are checked one by one: it takes no place among the requests in
+   * flight.
+   */
+  checkHandshake(exchange: Exchange, target: PricedTarget): Refused | null {
+    const refusal = this.ask(exchange, null, target)
+    if (refusal === null) this.limiter?.releasePlaces(exchange.request.ticket)
+    return refusal === null ? null : { code: refusal.code, details: refusal }
+  }
+
+  /** Checks a response on a WebSocket. @param body the message that asks for it */
+  checkResponse(response: SocketResponse, body: EstimatedBody, target: PricedTarget): LimitRefusal | null {
+    return this.ask(response, body, target)
+  }
+
+  private ask(asking: Asking, body: EstimatedBody | null, target: PricedTarget): LimitRefusal | null {
+    const { limiter } = this
+    if (limiter === null) return null
+    const { request } = asking
     let found = limiter.check(request, body, target, performance.now())
     // What has ended a moment ago may have used less than was estimated: its client may ask again at once.
     if (found.refusal !== null && limiter.hasUnsettled) {
@@ -47,10 +74,9 @@ export class LimitGate {
       found = limiter.check(request, body, target, performance.now())
     }
     const { ticket, observed, refusal } = found
-    exchange.setTicket(ticket, observed)
-    if (refusal === null) return null
-    exchange.setLimitRule(refusal.rule.name)
-    return { code: refusal.code, details: refusal }
+    asking.setTicket(ticket, observed)
+    if (refusal !== null) asking.setLimitRule(refusal.rule.name)
+    return refusal
   }
 
   /** Which models a request may use. */
@@ -59,7 +85,7 @@ export class LimitGate {
   }
 
   /** The relay refuses the request after all: it costs nothing. */
-  cancel({ request }: Exchange): void {
+  cancel({ request }: Pick<Exchange, 'request'>): void {
     if (request.ticket !== null) this.limiter?.cancel(request.ticket, performance.now())
   }
 

@@ -50,7 +50,7 @@ export class ModelAccess {
     const base = variant?.base ?? model
     if (keyPatterns !== null && !matchesAny(keyPatterns, model) && !matchesAny(keyPatterns, base))
       return FORBIDDEN
-    for (const rule of this.rules) if (isBarred(rule, model, base)) return describeRule(rule)
+    for (const rule of this.rules) if (rule.bars(model, base)) return describeRule(rule)
     return null
   }
 
@@ -74,20 +74,14 @@ export class ModelAccess {
 /** Finds the rules that depend on the model. */
 export type ModelRuleSource = Pick<LimitMatcher, 'modelRulesOf'>
 
+const NO_RULES: readonly CompiledRule[] = []
 const OPEN = new ModelAccess(null, [])
 
 /** Finds which models a request may use, whichever it names. @param limits null if nothing is limited */
 export function findAccess(request: LimitedRequest, limits: ModelRuleSource | null): ModelAccess {
   const patterns = findKeyPatterns(request.key)
-  const rules = limits?.modelRulesOf(request).filter(({ rule }) => !rule.observe) ?? []
+  const rules = limits?.modelRulesOf(request) ?? NO_RULES
   return patterns === null && rules.length === 0 ? OPEN : new ModelAccess(patterns, rules)
-}
-
-/** Whether a rule refuses a model. @param base of a variant, or the same */
-function isBarred({ model: match, allow, deny }: CompiledRule, model: string, base: string): boolean {
-  if (!isAllowed(match, model)) return false
-  if (deny !== null && (matchesAny(deny, model) || matchesAny(deny, base))) return true
-  return allow !== null && !matchesAny(allow, model) && !matchesAny(allow, base)
 }
 
 function describeRule({ rule }: CompiledRule): GateRefusal {

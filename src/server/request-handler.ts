@@ -223,7 +223,7 @@ export class RequestHandler implements MetricsSource {
     if (!this.hasSoundHead(exchange) || !this.aim(exchange) || !this.admit(exchange, true)) return
     exchange.enter('plan')
     const refusal = this.sockets.open(exchange, socket, head)
-    if (refusal !== null) this.refuse(exchange, refusal.code, { message: refusal.detail })
+    if (refusal !== null) this.refuse(exchange, refusal.code, refusal.details)
   }
 
   /** False if the request was refused. */

@@ -4,6 +4,7 @@ import { holdsKey } from '../access/key-traces.js'
 import { dropQueryKeys } from '../access/query-key.js'
 import { findApiIndex, includesApi } from '../api/api-of-path.js'
 import { BODY_PATHS } from '../api/apis.js'
+import type { RefusalDetails } from '../api/error-response.js'
 import type { ErrorCode } from '../api/errors.js'
 import { isAmbiguousPath } from '../api/model-use.js'
 import { readQueryModel } from '../api/query-model.js'
@@ -38,8 +39,7 @@ const REMEMBERED_MS = 600_000
 /** Why a handshake is refused. */
 export interface SocketRefusal {
   readonly code: ErrorCode
-  /** Replaces the usual message. */
-  readonly detail?: string
+  readonly details?: RefusalDetails
 }
 
 /** Opens WebSockets to the targets of their routes. Holds what a reload of the config replaces. */
@@ -92,6 +92,10 @@ export class SocketDispatcher {
       return this.accept(exchange, socket, head, rules)
     const route = rules.route(exchange.request.model, null)
     if (typeof route === 'string') return { code: route }
+    const [first] = route.targets
+    const target = { upstream: first?.upstream.name ?? null, model: first?.model ?? null }
+    const limited = this.limits.checkHandshake(exchange, target)
+    if (limited !== null) return limited
     new SocketRelay(exchange, socket, head, this.context, rules).forward(route)
     return null
   }
@@ -102,11 +106,12 @@ export class SocketDispatcher {
     const { model, isAmbiguous, hasDeployment } = readQueryModel(query)
     // The model's name at the upstream is put into the query again.
     if (key !== null && [path, deployment, model].some((text) => text !== null && holdsKey(text)))
-      return { code: 'invalid_path', detail: KEY_IN_PATH }
+      return { code: 'invalid_path', details: { message: KEY_IN_PATH } }
     const isKnown = path === BODY_PATHS.responses || /\/realtime(?:$|\/)/.test(path)
     const access = this.limits.findAccess(exchange.request)
     const depends = dependsOnModel(exchange, access, this.router)
-    if (isAmbiguous || (hasDeployment && depends)) return { code: 'ambiguous_request', detail: AMBIGUOUS }
+    if (isAmbiguous || (hasDeployment && depends))
+      return { code: 'ambiguous_request', details: { message: AMBIGUOUS } }
     if (depends && isAmbiguousPath('POST', path)) return { code: 'ambiguous_request' }
     if (!isKnown) return access.isRestricted ? { code: 'model_not_allowed' } : null
     exchange.setModel(model)
@@ -121,13 +126,13 @@ export class SocketDispatcher {
     if (location?.kind === 'behind') return { code: 'object_not_found' }
     if (location?.kind !== 'refused') return null
     const { code, missing } = location
-    return missing === null ? { code } : { code, detail: missing.message }
+    return missing === null ? { code } : { code, details: missing }
   }
 
   private accept(exchange: Exchange, socket: Socket, head: Buffer, rules: SocketRules): SocketRefusal | null {
     const { rawHeaders, path } = exchange.request
     const key = readHandshakeKey(rawHeaders)
-    if (key === null) return { code: 'invalid_request', detail: INVALID_HANDSHAKE }
+    if (key === null) return { code: 'invalid_request', details: { message: INVALID_HANDSHAKE } }
     if (!this.router.upstreams.some((upstream) => this.mayAccept(upstream, path)))
       return { code: 'upgrade_unsupported' }
     const [protocol = null] = readSubprotocols(rawHeaders)
@@ -195,6 +200,8 @@ export class SocketDispatcher {
         return isFurther ? admission.admitFurther(exchange) : null
       },
       releaseFurther: () => admission.releaseFurther(exchange),
+      checkLimits: (response, body, target) => this.limits.checkResponse(response, body, target),
+      cancelLimits: (response) => this.limits.cancel(response),
       record,
     }
   }

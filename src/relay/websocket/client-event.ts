@@ -65,11 +65,11 @@ export class ClientEvent {
   }
 
   /** What a POST of the same would have at the top of its body. */
-  peek(): Pick<Peek, 'references' | 'store' | 'background'> {
+  peek(): Pick<Peek, 'references' | 'store' | 'background' | 'maxTokens' | 'maxOutputTokens'> {
     const outer = peekFields(this.payload)
     if (this.response === null) return outer
-    const { references, store, background } = peekFields(this.prompt)
-    return { references: [...outer.references, ...references], store, background }
+    const inner = peekFields(this.prompt)
+    return { ...inner, references: [...outer.references, ...inner.references] }
   }
 
   /** Other readers may find another type in it: it has several, or none, or is not one JSON object. */

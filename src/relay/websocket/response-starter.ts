@@ -8,16 +8,7 @@ import type { RelayContext } from '../relay-context.js'
 import { type ClientEvent, CREATE, UPDATE } from './client-event.js'
 import type { SocketRoute } from './connector.js'
 import type { ResponseTracker } from './response-tracker.js'
-import type { SocketRules } from './socket-rules.js'
-
-/** Why an event of a client does not pass. */
-export interface EventRefusal {
-  readonly code: ErrorCode
-  /** Replaces the usual message. */
-  readonly detail?: string
-  /** The field that it is about. */
-  readonly param?: string | null
-}
+import type { EventRefusal, SocketRules } from './socket-rules.js'
 
 /** What the event names may be known in a moment: it is held until then. */
 export const LATER = Symbol('later')
@@ -90,7 +81,9 @@ export class ResponseStarter {
       if (isCreate) this.tracker.refuse(event, bytes, route)
       return route
     }
-    const refusal = isCreate ? this.tracker.begin(event, bytes, null) : null
+    const [first] = route.targets
+    const priced = { upstream: first?.upstream.name ?? null, model: first?.model ?? null }
+    const refusal = isCreate ? this.tracker.begin(event, bytes, null, priced) : null
     if (refusal !== null) return refusal
     this.first = event
     this.routedModel = event.model
@@ -130,14 +123,15 @@ export class ResponseStarter {
     const closing = this.closingReason
     if (closing !== null || (model !== null && name === null)) {
       this.tracker.refuse(event, bytes, closing ?? 'no_route')
-      return closing === null ? { code: 'no_route', detail: ELSEWHERE } : { code: closing }
+      return closing === null ? { code: 'no_route', message: ELSEWHERE } : { code: closing }
     }
     const location = this.rules.locate(event.peek().references)
     if (this.isEarly(event, location)) return LATER
     if (location?.kind === 'refused') return this.refuseObjects(event, bytes, location)
     const renamed = name === model ? null : name
-    const refusal = this.tracker.begin(event, bytes, renamed)
-    if (refusal !== null) return { code: refusal }
+    const priced = { upstream: this.target?.upstream.name ?? null, model: name }
+    const refusal = this.tracker.begin(event, bytes, renamed, priced)
+    if (refusal !== null) return refusal
     return renamed === null ? null : event.rename(renamed)
   }
 
@@ -145,7 +139,7 @@ export class ResponseStarter {
   private update(event: ClientEvent): Buffer | EventRefusal | null {
     const { model } = event
     const name = model === null ? null : this.nameOf(model)
-    if (model !== null && name === null) return { code: 'no_route', detail: ELSEWHERE }
+    if (model !== null && name === null) return { code: 'no_route', message: ELSEWHERE }
     return name === null || name === model ? null : event.rename(name)
   }
 
@@ -174,7 +168,7 @@ export class ResponseStarter {
   private refuseObjects(event: ClientEvent, bytes: number, location: Refused): EventRefusal {
     const { code, missing } = location
     this.tracker.refuse(event, bytes, code)
-    return missing === null ? { code } : { code, detail: missing.message, param: missing.param }
+    return missing === null ? { code } : { code, message: missing.message, param: missing.param }
   }
 
   /** The model that decided the route has the name that its target gives it. */

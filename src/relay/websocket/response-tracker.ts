@@ -5,11 +5,12 @@ import type { End } from '../../exchange/outcome.js'
 import { type SocketRequest, SocketResponse } from '../../exchange/socket-response.js'
 import type { RequestSummary } from '../../exchange/summary.js'
 import { asObject, isObject, type JsonObject, parseJson, stringOr } from '../../json/values.js'
+import type { PricedTarget } from '../../limits/limiter.js'
 import { PromptSample } from '../../metering/prompt-sample.js'
 import type { Upstream } from '../../upstream/upstream.js'
 import { type ClientEvent, findEventType } from './client-event.js'
 import type { LongMessage, MessageHandler } from './message-reader.js'
-import type { SocketRules } from './socket-rules.js'
+import type { EventRefusal, SocketRules } from './socket-rules.js'
 
 /** The last event of a response, in the Responses and the Realtime API. */
 const ENDS: ReadonlySet<string> = new Set([
@@ -45,7 +46,7 @@ interface OpenResponse {
   readonly takesPlace: boolean
 }
 
-type TrackerRules = Pick<SocketRules, 'admit' | 'releaseFurther' | 'record'>
+type TrackerRules = Pick<SocketRules, 'admit' | 'releaseFurther' | 'checkLimits' | 'cancelLimits' | 'record'>
 
 /**
  * The responses of one WebSocket: each gets a record of its own. It reads the events of the upstream after they have
@@ -64,8 +65,8 @@ export class ResponseTracker implements MessageHandler {
   private isUnreadable: boolean
   /** When a response ended last: `performance.now()`. */
   private lastEndAt: number
-  /** Of the Realtime API: when a response was asked for last, and the bytes of that. */
-  private asked: { readonly at: number; readonly bytes: number } | null
+  /** Of the Realtime API: the response that was asked for last, and has not begun. */
+  private asked: SocketResponse | null
   private sessionModel: string | null
   private transcriptionModel: string | null
 
@@ -104,28 +105,63 @@ export class ResponseTracker implements MessageHandler {
    * A client asks for a response.
    * @param bytes of its frames
    * @param sentModel by which the upstream knows the model; null for the requested name
+   * @param target that gets it
    * @returns why it is refused; null if it may be sent
    */
-  begin(event: ClientEvent, bytes: number, sentModel: string | null): ErrorCode | null {
+  begin(
+    event: ClientEvent,
+    bytes: number,
+    sentModel: string | null,
+    target: PricedTarget,
+  ): EventRefusal | null {
     const { isRealtime } = this
     const refusal = this.admit()
     if (refusal !== null) {
       this.refuse(event, bytes, refusal)
-      return refusal
+      return { code: refusal }
     }
     const now = performance.now()
+    const response = this.create(this.describe(event, bytes), now)
+    const limited = this.checkLimits(response, event, target)
+    if (limited !== null) {
+      this.record(response.close('refused', now, limited.code))
+      return limited
+    }
     if (isRealtime) {
-      this.asked = { at: now, bytes }
+      this.dropAsked()
+      this.asked = response
       return null
     }
-    const prompt = PromptSample.of([event.prompt])
-    const takesPlace = this.open.length > 0
-    const { store, background } = event.peek()
-    const { model, lane } = event
-    const entry = this.add({ model, lane, bytes, prompt, store, background }, now, takesPlace)
-    entry.response.rename(sentModel)
+    const entry = this.add(response, this.open.length > 0)
+    response.rename(sentModel)
     if (this.upstream !== null) this.send(entry, now)
     return null
+  }
+
+  /** What a client asks with. The Realtime API bills no estimate: its prompt is the whole conversation. */
+  private describe(event: ClientEvent, bytes: number): SocketRequest {
+    const { lane } = event
+    if (this.isRealtime)
+      return { model: this.exchange.request.model ?? this.sessionModel, lane, bytes, ...UNSAID }
+    const { store, background } = event.peek()
+    return { model: event.model, lane, bytes, prompt: PromptSample.of([event.prompt]), store, background }
+  }
+
+  private checkLimits(
+    response: SocketResponse,
+    event: ClientEvent,
+    target: PricedTarget,
+  ): EventRefusal | null {
+    const { prompt } = event
+    const peeked = { ...event.peek(), formBoundary: null }
+    const body = { length: prompt.length, pieces: [prompt], decoded: null, peeked }
+    return this.rules.checkLimits(response, body, target)
+  }
+
+  /** The response that was asked for has not begun, and will not. */
+  private dropAsked(): void {
+    if (this.asked !== null) this.rules.cancelLimits(this.asked)
+    this.asked = null
   }
 
   /** The upstream of the connection knows the model of what is open by this name. */
@@ -197,6 +233,7 @@ export class ResponseTracker implements MessageHandler {
   /** The connection is over: a response that is open ends as the connection does. */
   close(): void {
     const { end, errorCode, cause } = this.exchange.outcome
+    this.dropAsked()
     const isOrderly = end === null || end === 'done' || end === 'refused'
     for (const entry of [...this.open]) {
       if (entry.response.failedAt !== null) this.finish(entry, 'done')
@@ -260,13 +297,11 @@ export class ResponseTracker implements MessageHandler {
   /** A response that nobody has asked for by name: the Realtime API answers speech by itself. */
   private beginByItself(event: JsonObject, now: number): OpenResponse | null {
     if (this.open.length >= MOST_OPEN) return null
-    const { request } = this.exchange
-    const { asked } = this
-    this.asked = null
-    const model = request.model ?? this.sessionModel
+    const model = this.exchange.request.model ?? this.sessionModel
     const lane = stringOr(event.stream_id, '')
-    const asking = { model, lane, bytes: asked?.bytes ?? 0, ...UNSAID }
-    const entry = this.add(asking, asked?.at ?? now, false)
+    const response = this.asked ?? this.create({ model, lane, bytes: 0, ...UNSAID }, now)
+    this.asked = null
+    const entry = this.add(response, false)
     entry.response.upstreamId = stringOr(asObject(event.response).id, '')
     this.send(entry, now)
     return entry
@@ -274,7 +309,7 @@ export class ResponseTracker implements MessageHandler {
 
   private onError(event: JsonObject, bytes: number): void {
     // An error of the Realtime API is about one event of the client; a response that is open goes on.
-    this.asked = null
+    this.dropAsked()
     if (this.isRealtime) return
     const entry = this.findCurrent(stringOr(event.stream_id, ''))
     if (entry === null) return
@@ -320,12 +355,12 @@ export class ResponseTracker implements MessageHandler {
     return new SocketResponse(exchange, `${exchange.request.id}.${this.count}`, request, now)
   }
 
-  private add(request: SocketRequest, now: number, takesPlace: boolean): OpenResponse {
-    const entry: OpenResponse = { response: this.create(request, now), upstream: null, takesPlace }
+  private add(response: SocketResponse, takesPlace: boolean): OpenResponse {
+    const entry: OpenResponse = { response, upstream: null, takesPlace }
     this.open.push(entry)
     const { exchange } = this
     exchange.responses ??= []
-    exchange.responses.push(entry.response)
+    exchange.responses.push(response)
     return entry
   }
 

@@ -150,7 +150,7 @@ export class SocketRelay implements Stage {
     const started = this.starter.start(event, bytes)
     if (started === LATER) return this.hold(event, bytes)
     if (started === null || Buffer.isBuffer(started)) return started ?? 'pass'
-    this.client.sendError(started.code, event, { message: started.detail, param: started.param })
+    this.client.sendError(started.code, event, started)
     this.closeWhenBarred()
     return 'drop'
   }
@@ -167,7 +167,7 @@ export class SocketRelay implements Stage {
       return 'drop'
     }
     if ('code' in route) {
-      this.client.sendError(route.code, event, { message: route.detail, param: route.param })
+      this.client.sendError(route.code, event, route)
       return 'drop'
     }
     this.connect(route)

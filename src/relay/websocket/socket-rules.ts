@@ -1,11 +1,20 @@
+import type { RefusalDetails } from '../../api/error-response.js'
 import { ERRORS, type ErrorCode } from '../../api/errors.js'
+import type { SocketResponse } from '../../exchange/socket-response.js'
 import type { RequestSummary } from '../../exchange/summary.js'
 import type { Reference } from '../../json/references.js'
+import type { EstimatedBody } from '../../limits/estimate.js'
+import type { PricedTarget } from '../../limits/limiter.js'
 import type { Target } from '../../routing/route.js'
 import type { Location } from '../../stored/locate.js'
 import type { Upstream } from '../../upstream/upstream.js'
 import type { SocketRoute } from './connector.js'
 import { CLOSE_CODES } from './frames.js'
+
+/** Why an event of a client does not pass. */
+export interface EventRefusal extends RefusalDetails {
+  readonly code: ErrorCode
+}
 
 /** What a WebSocket needs to know of the config, the keys and the routes. */
 export interface SocketRules {
@@ -42,6 +51,14 @@ export interface SocketRules {
    */
   admit(upstream: Upstream | null, isFurther: boolean): ErrorCode | null
   releaseFurther(): void
+  /**
+   * Asks the limits about a response, and counts it if it may begin.
+   * @param body the message that asks for it
+   * @param target that gets it: its price decides
+   */
+  checkLimits(response: SocketResponse, body: EstimatedBody, target: PricedTarget): EventRefusal | null
+  /** A response that was checked does not begin after all. */
+  cancelLimits(response: SocketResponse): void
   record(summary: RequestSummary): void
 }
 

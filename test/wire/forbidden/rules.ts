@@ -1,5 +1,6 @@
+import * as assert from 'uvu/assert'
 import { limitKeys } from '../../support/limit-keys.js'
-import { startRelay, type TestRelay } from '../../support/relay.js'
+import { post, startRelay, type TestRelay } from '../../support/relay.js'
 import { type Received, ScriptedUpstream, whole } from '../../support/upstream.js'
 import { readModels, readPaths } from './readings.js'
 
@@ -12,6 +13,8 @@ export interface RuleKind {
   readonly settings: Record<string, unknown>
   /** Patterns of the key's models; null for all. */
   readonly models: readonly string[] | null
+  /** A plain request for the secret model comes first. */
+  readonly spends?: boolean
   /** Names of doors that the rule leaves open for the allowed model. */
   readonly opens: readonly string[]
   /** Whether a request must not have come to the upstream `up`. */
@@ -121,6 +124,17 @@ export const RULES: readonly RuleKind[] = [
     forbids: forbidsUnknown,
   })),
   {
+    name: 'a limit rule whose budget for a model is used up',
+    settings: {
+      routes: [{ upstream: 'up' }],
+      limits: { rules: [{ name: 'spent', match: { model: 'secret-*' }, tokens: { month: 1 } }] },
+    },
+    models: null,
+    spends: true,
+    opens: [...MODEL_DOORS, 'files'],
+    forbids: (request) => runsSecret(request) && !hasNoModel(request) && !/batches/.test(request.target),
+  },
+  {
     name: 'a limit rule that denies the model of a target',
     settings: {
       routes: [{ path: '/never', upstream: 'up' }],
@@ -144,15 +158,27 @@ export interface Scene {
 
 /** Runs a relay with two upstreams, of which the second is for others. */
 export async function withRule(
-  { settings, models }: Pick<RuleKind, 'settings' | 'models'>,
+  { settings, models, spends = false }: Pick<RuleKind, 'settings' | 'models' | 'spends'>,
   act: (scene: Scene) => Promise<void>,
 ): Promise<void> {
-  const answer = (request: Received): Promise<void> => request.write(whole('200 OK', '{}'))
+  const used = '{"usage":{"prompt_tokens":5,"completion_tokens":5,"total_tokens":10}}'
+  const answer = (request: Received): Promise<void> =>
+    request.write(whole('200 OK', spends ? used : '{}', 'content-type: application/json'))
   const up = await ScriptedUpstream.start(answer)
   const secret = await ScriptedUpstream.start(answer)
   const relay = await startRelay({ up: { baseUrl: up.url }, private: { baseUrl: secret.url } }, settings)
   try {
     limitKeys(relay, models)
+    if (spends) {
+      const asked = await post(
+        relay,
+        '/v1/chat/completions',
+        `{"model":"${SECRET}","messages":[{"role":"user","content":"hi"}]}`,
+      )
+      assert.is(asked.status, 200)
+      await relay.records(1)
+      up.requests.length = 0
+    }
     await act({ relay, up, private: secret })
   } finally {
     await relay.close()

@@ -142,6 +142,32 @@ test('a rule that only observes refuses nothing, and the record says what it wou
     limitsOf({ would: { requestsPerMinute: 1, observe: true } }),
   ))
 
+test('models that a rule does not allow are refused with the name of the rule, and only reported if it observes', () =>
+  withRelay(
+    answers(10, 5),
+    async (scene) => {
+      const { relay } = scene
+      for (const model of ['gpt-4o', MODEL, 'o3'])
+        assert.is(
+          outcomeOf(await scene.ask(posting(relay, chat(model)))),
+          model === 'o3' ? '403 model_not_allowed' : '200',
+        )
+      const records = await expectBooks(relay, 3)
+      assert.equal(
+        records.map(({ limit_rule, observed_rules }) => [limit_rule, observed_rules]),
+        [
+          [undefined, 'would'],
+          [undefined, undefined],
+          ['no-o3', undefined],
+        ],
+      )
+    },
+    limitsOf({
+      would: { models: { allow: '*-mini' }, observe: true },
+      'no-o3': { match: { env: 'test' }, models: { deny: 'o3*' } },
+    }),
+  ))
+
 test('rules by model, path and tag count only what they match', () =>
   withRelay(
     answers(10, 5),

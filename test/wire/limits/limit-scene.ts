@@ -108,6 +108,28 @@ function replay(rules: readonly LimitRule[], records: readonly LogLine[]): Recor
   return budgetsOf([...store.list()].flatMap((claim) => store.read(claim, now, at)))
 }
 
+/** Waits until the counters are what the records say: requests of clients that have left may still arrive. */
+export async function untilBooksAgree(relay: TestRelay): Promise<void> {
+  const { rules } = relay.app.config.limitRules
+  const agree = (): boolean => {
+    if (!relay.inspect().isIdle) return false
+    relay.app.flush()
+    const { limits } = relay.inspect()
+    const { places, held } = takenOf(limits)
+    const records = replay(rules, readLedger(relay.config.ledger.folder))
+    return (
+      places === 0 &&
+      held === 0 &&
+      JSON.stringify(sorted(budgetsOf(limits))) === JSON.stringify(sorted(records))
+    )
+  }
+  await until(agree, 'the counters to be what the records say')
+}
+
+function sorted(amounts: Readonly<Record<string, string>>): readonly (readonly [string, string])[] {
+  return Object.entries(amounts).sort(([one], [other]) => (one < other ? -1 : 1))
+}
+
 /**
  * Waits until no request is open, and compares the counters with the records.
  * @param count of records

@@ -1,0 +1,179 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { TestRelay } from '../../support/relay.js'
+import { until } from '../../support/until.js'
+import { answer, codeOf, create, type Peer, USAGE, withSockets } from '../websocket/sockets.js'
+import { expectBooks, limitsOf, MODEL, takenOf } from './limit-scene.js'
+
+const LIMITED = 'rate_limit_exceeded'
+
+const places = (relay: TestRelay): number => takenOf(relay.inspect().limits).places
+
+/** Waits for an event of the client's that matches, and returns it. */
+async function find(peer: Peer, type: string, n = 0): Promise<Record<string, unknown>> {
+  const matching = (): Record<string, unknown>[] => peer.events.filter((event) => event.type === type)
+  await until(() => matching().length > n, `event ${n} of ${type}`)
+  return matching()[n] ?? {}
+}
+
+test('each response on a WebSocket counts: one above the rate gets an error event, and a record with the rule', () =>
+  withSockets(
+    async ({ relay, up, open, responses }) => {
+      const peer = open()
+      await peer.opened()
+      peer.send(create(MODEL))
+      const { peer: upstream } = await up.connection(0)
+      await upstream.event(0)
+      upstream.send(...answer('r1', MODEL))
+      await find(peer, 'response.completed')
+      peer.send(create(MODEL))
+      const error = await find(peer, 'error')
+      assert.is(codeOf(error), LIMITED)
+      assert.is(error.status, 429)
+      assert.is(upstream.messages.length, 1)
+      peer.socket.terminate()
+      const records = await responses(2)
+      assert.equal(
+        records.map(({ status, error_code, limit_rule }) => [status, error_code, limit_rule]),
+        [
+          [200, null, undefined],
+          [null, LIMITED, 'one'],
+        ],
+      )
+      await expectBooks(relay, 3)
+    },
+    limitsOf({ one: { requestsPerMinute: 1 }, sums: { usd: { day: 5 }, tokens: { day: 100_000 } } }),
+  ))
+
+test('a response on a WebSocket has a place until it ends; the connection itself has none', () =>
+  withSockets(
+    async ({ relay, up, open }) => {
+      const peer = open()
+      await peer.opened()
+      assert.is(places(relay), 0)
+      peer.send(create(MODEL))
+      const { peer: upstream } = await up.connection(0)
+      await upstream.event(0)
+      assert.is(places(relay), 1)
+      const other = open()
+      await other.opened()
+      other.send(create(MODEL))
+      assert.is(codeOf(await find(other, 'error')), LIMITED)
+      upstream.send(...answer('r1', MODEL))
+      await find(peer, 'response.completed')
+      await until(() => places(relay) === 0, 'the place to be given back')
+      peer.send(create(MODEL))
+      await upstream.event(1)
+      assert.is(places(relay), 1)
+      // The client leaves in the middle of it.
+      peer.socket.terminate()
+      other.socket.terminate()
+      await until(() => relay.inspect().openCount === 0, 'the connections to end')
+      await expectBooks(relay, 5)
+    },
+    limitsOf({ one: { concurrent: 1, usd: { month: 5 } } }),
+  ))
+
+for (const [way, leave] of [
+  ['the upstream dies', (_: Peer, upstream: Peer): void => upstream.socket.terminate()],
+  ['the upstream closes', (_: Peer, upstream: Peer): void => upstream.socket.close(1011)],
+  ['the client closes', (peer: Peer): void => peer.socket.close(1000)],
+  ['the client dies', (peer: Peer): void => peer.socket.terminate()],
+] as const) {
+  test(`nothing is held of a response that was under way when ${way}, and what it used is counted`, () =>
+    withSockets(
+      async ({ relay, up, open }) => {
+        const peer = open()
+        await peer.opened()
+        peer.send(create(MODEL))
+        const { peer: upstream } = await up.connection(0)
+        await upstream.event(0)
+        upstream.send(...answer('r1', MODEL, null))
+        await find(peer, 'response.output_text.delta', 1)
+        assert.ok(takenOf(relay.inspect().limits).held > 0)
+        leave(peer, upstream)
+        await until(() => relay.inspect().openCount === 0, 'the connection to end')
+        const records = await expectBooks(relay, 2)
+        assert.ok(records.some(({ usage_source }) => usage_source === 'estimated'))
+      },
+      limitsOf({
+        all: { concurrent: 3, usd: { day: 5 }, tokens: { week: 10_000 }, tokensPerMinute: 50_000 },
+      }),
+    ))
+}
+
+test('a Realtime connection is checked at its handshake, and each response that is asked for again', () =>
+  withSockets(
+    async ({ relay, up, open }) => {
+      const path = `/v1/realtime?model=${MODEL}`
+      const peer = open(path)
+      await peer.opened()
+      const { peer: upstream } = await up.connection(0)
+      peer.send({ type: 'response.create' })
+      await upstream.event(0)
+      const response = { id: 'r1', status: 'completed', usage: USAGE }
+      upstream.send({ type: 'response.created', response: { id: 'r1' } })
+      await find(peer, 'response.created')
+      upstream.send({ type: 'response.done', response })
+      await find(peer, 'response.done')
+      peer.send({ type: 'response.create', event_id: 'e2' })
+      const error = await find(peer, 'error')
+      assert.is(codeOf(error), LIMITED)
+      assert.is((error.error as { event_id?: string }).event_id, 'e2')
+      const refused = await open(path).refused()
+      assert.is(refused.status, 429)
+      assert.is((JSON.parse(refused.body) as { error: { code: string } }).error.code, LIMITED)
+      assert.is(upstream.messages.length, 1)
+      peer.socket.terminate()
+      await expectBooks(relay, 4)
+    },
+    limitsOf({ two: { requestsPerMinute: 1, requestBurst: 2, concurrent: 1 }, sums: { usd: { day: 5 } } }),
+  ))
+
+test('a Realtime response that is asked for and never begins holds nothing', () =>
+  withSockets(
+    async ({ relay, up, open }) => {
+      const peer = open(`/v1/realtime?model=${MODEL}`)
+      await peer.opened()
+      const { peer: upstream } = await up.connection(0)
+      peer.send({ type: 'response.create' })
+      await upstream.event(0)
+      assert.is(places(relay), 1)
+      upstream.send({ type: 'error', error: { type: 'invalid_request_error', message: 'no' } })
+      await until(() => places(relay) === 0, 'the place to be given back')
+      peer.send({ type: 'response.create' })
+      await upstream.event(1)
+      peer.socket.terminate()
+      await until(() => relay.inspect().openCount === 0, 'the connection to end')
+      await expectBooks(relay, 1)
+    },
+    limitsOf({ one: { concurrent: 1, usd: { day: 5 } } }),
+  ))
+
+test('a model that a rule denies is refused on a WebSocket, by the handshake and by each event', () =>
+  withSockets(
+    async ({ relay, up, open, responses }) => {
+      const refused = await open('/v1/realtime?model=secret-1').refused()
+      assert.is(refused.status, 403)
+      const peer = open()
+      await peer.opened()
+      peer.send(create('secret-1'))
+      assert.is(codeOf(await find(peer, 'error')), 'model_not_allowed')
+      const other = open()
+      await other.opened()
+      other.send(create(MODEL))
+      const { peer: upstream } = await up.connection(0)
+      await upstream.event(0)
+      other.send(create('secret-1'))
+      assert.is(codeOf(await find(other, 'error')), 'model_not_allowed')
+      assert.is(upstream.messages.length, 1)
+      other.socket.terminate()
+      peer.socket.terminate()
+      await until(() => relay.inspect().openCount === 0, 'the connections to end')
+      const refusals = await responses(3)
+      assert.is(refusals.filter(({ error_code }) => error_code === 'model_not_allowed').length, 2)
+    },
+    limitsOf({ models: { match: { team: 'team1' }, models: { deny: 'secret-*' } } }),
+  ))
+
+test.run()
