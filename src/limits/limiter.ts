@@ -49,7 +49,6 @@ export class Limiter implements SummarySink, RecordCounter {
   private readonly listKeyRules: LimiterParts['listKeyRules']
   private readonly alerts: LimitAlerts
   private readonly tally: RefusalTally
-  private figures: Promise<LimitFigures> | null
   private readonly restorer: LimitRestorer | null
   /** Requests that are over, and whose summary has not come. */
   private readonly unsettled: Set<LimitTicket>
@@ -70,7 +69,6 @@ export class Limiter implements SummarySink, RecordCounter {
     this.listKeyRules = listKeyRules
     this.alerts = alerts
     this.tally = new RefusalTally(log)
-    this.figures = null
     const onCrossed = (crossings: readonly LimitCrossing[]): void => void alerts.report(crossings)
     this.restorer = ledger === null ? null : new LimitRestorer({ store, ledger, log, onCrossed })
     this.unsettled = new Set()
@@ -251,12 +249,10 @@ export class Limiter implements SummarySink, RecordCounter {
     this.matcher.forgetKeys()
   }
 
-  /** What metrics show. Calls at one time share one reading. */
-  readFigures(): Promise<LimitFigures> {
-    this.figures ??= this.collectFigures().finally(() => {
-      this.figures = null
-    })
-    return this.figures
+  /** What metrics show. */
+  async readFigures(): Promise<LimitFigures> {
+    const amounts = await readAmounts(this.store, this.rules)
+    return { ...amounts, refusals: this.tally.list(), alerts: this.alerts.counts }
   }
 
   /** Sends what waits for the webhook of alerts. */
@@ -270,11 +266,6 @@ export class Limiter implements SummarySink, RecordCounter {
   endNow(): void {
     this.tally.flush(performance.now())
     this.alerts.endNow()
-  }
-
-  private async collectFigures(): Promise<LimitFigures> {
-    const amounts = await readAmounts(this.store, this.rules)
-    return { ...amounts, refusals: this.tally.list(), alerts: this.alerts.counts }
   }
 
   private settle(
