@@ -11,12 +11,12 @@ const onLinux = process.platform === 'linux' ? test : test.skip
 
 const EVENT = `data: ${'x'.repeat(200)}\n\n`
 
-/** Small events, one after another, until the relay closes the connection. */
+/** Small events, slowly one after another, until the relay closes the connection: some 40 KB a second. */
 const ENDLESS: Script = async (request) => {
   await request.write(head('200 OK', SSE, CHUNKED))
   while (!request.closed) {
     await request.chunk(EVENT)
-    await wait(1)
+    await wait(5)
   }
 }
 
