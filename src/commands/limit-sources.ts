@@ -1,7 +1,7 @@
 import { Keyring } from '../access/keyring.js'
 import { type Config, type ConfigSource, loadConfigWithoutSecrets } from '../config/config.js'
 import type { LimitRule } from '../config/limit-rules.js'
-import type { ReplayProblem } from '../limits/replay.js'
+import type { ReplayProblem } from '../limits/replay/replay.js'
 
 /** What a command about limits reads. */
 export interface LimitSources {

@@ -1,8 +1,8 @@
 import { groupDigits } from '../ledger/price-rates.js'
 import { formatNanoUsd } from '../lib/nano-usd.js'
 import { showText } from '../lib/visible-text.js'
-import { formatAmount } from '../limits/amount-text.js'
-import { type CounterNow, type Overview, shareOf } from '../limits/overview.js'
+import { formatAmount } from '../limits/responses/amount-text.js'
+import { type CounterNow, type Overview, shareOf } from '../limits/snapshot/overview.js'
 import { formatCost, shortenNumber } from './short.js'
 
 const COLUMNS = 80
