@@ -6,7 +6,7 @@ import { MemoryLimitStore } from '../limits/counters/memory-store.js'
 import { WatchedStore } from '../limits/counters/watched-store.js'
 import { Limiter } from '../limits/limiter.js'
 import { LimitAlerts } from '../limits/reports/alerts.js'
-import { SnapshotWriter } from '../limits/snapshot/snapshot.js'
+import { SnapshotWriter } from '../limits/snapshot/snapshot-writer.js'
 import type { AppOptions } from './app.js'
 
 /** All that limits requests, and what tells of it. */

@@ -1,7 +1,7 @@
 import type { LimitRule } from '../../config/limit-rules.js'
 import { BudgetCount } from './budget-count.js'
-import { RateCount } from './gcra.js'
 import { findPeriod } from './period.js'
+import { RateCount } from './rate-count.js'
 
 /** Most counters have one budget or none. */
 const NO_COUNTS: (BudgetCount | null)[] = []

@@ -1,7 +1,7 @@
 import type { LimitRule } from '../../config/limit-rules.js'
 import { leftOf } from './budget-count.js'
 import type { Counter } from './counter.js'
-import { type RateCount, wholeUsed } from './gcra.js'
+import { type RateCount, wholeUsed } from './rate-count.js'
 import type { LimitExcess } from './store.js'
 
 /** Places and holds come back when a request ends, at a time that nobody knows: a client may try again so soon. */

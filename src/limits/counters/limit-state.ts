@@ -2,8 +2,8 @@ import type { LimitRule } from '../../config/limit-rules.js'
 import type { LimitLeft, LimitTicket } from '../../exchange/limit-ticket.js'
 import { leftOf } from './budget-count.js'
 import type { Counter } from './counter.js'
-import { type RateCount, remainingOf, wholeUsed } from './gcra.js'
 import { findPeriod } from './period.js'
+import { type RateCount, remainingOf, wholeUsed } from './rate-count.js'
 import type { LimitState } from './store.js'
 
 /** The state of each amount of a rule. @param counter null if nothing was counted yet */

@@ -10,7 +10,7 @@ import { isMissing, readStarts, type Starts } from '../../ledger/read/start-chec
 import { addWhole, type Whole } from '../../ledger/read/whole.js'
 import { findPeriod } from '../counters/period.js'
 import { BudgetSums, type CounterUse, type RecordRanges, type SummedRule } from './budget-sums.js'
-import { RecordDays } from './missing-files.js'
+import { RecordDays } from './record-days.js'
 
 /** What is read, and what is summed up. */
 export interface ReplayTask {

@@ -18,7 +18,6 @@ import { LimitClaim } from '../../../src/exchange/limit-ticket.js'
 import { markProcess } from '../../../src/ledger/starts.js'
 import { MemoryLimitStore } from '../../../src/limits/counters/memory-store.js'
 import { WatchedStore } from '../../../src/limits/counters/watched-store.js'
-import { SnapshotWriter } from '../../../src/limits/snapshot/snapshot.js'
 import {
   parseOwner,
   parseSnapshot,
@@ -26,6 +25,7 @@ import {
   type Snapshot,
 } from '../../../src/limits/snapshot/snapshot-file.js'
 import { advanceState, findLiveness, readSnapshot } from '../../../src/limits/snapshot/snapshot-reader.js'
+import { SnapshotWriter } from '../../../src/limits/snapshot/snapshot-writer.js'
 import { makeRule } from '../../support/limit-rules.js'
 import { until } from '../../support/until.js'
 

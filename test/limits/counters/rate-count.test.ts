@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Rate } from '../../../src/config/limit-rules.js'
-import { RateCount } from '../../../src/limits/counters/gcra.js'
+import { RateCount } from '../../../src/limits/counters/rate-count.js'
 import { fc } from '../../support/property.js'
 
 /** What the sum may be off by: sums of fractions are inexact. */
