@@ -13,7 +13,7 @@ import { RequestFacts } from '../exchange/request-facts.js'
 import { peekFields } from '../json/peek.js'
 import { BoundCounters } from '../lib/limit-counters.js'
 import { isExempt } from '../limits/rules/exempt.js'
-import { LimitMatcher } from '../limits/rules/matcher.js'
+import { CompiledRule, LimitMatcher } from '../limits/rules/matcher.js'
 import { findMismatch } from '../limits/rules/mismatch.js'
 import { describeRequest } from '../limits/rules/subject.js'
 import { ByteBudget } from '../relay/byte-budget.js'
@@ -171,7 +171,7 @@ function findLimitRules(request: PlanRequest, { limitRules }: Config): LimitRule
   if (isExempt(request.method, request.path)) return []
   const subject = { ...describeRequest(request), team: request.team }
   return [...limitRules.rules, ...(request.key?.limits ?? [])]
-    .filter((rule) => findMismatch(rule, subject) === null)
+    .filter((rule) => findMismatch(new CompiledRule(rule), subject) === null)
     .map((rule) => ({ name: rule.name, place: rule.place, amounts: describeAmounts(rule) }))
 }
 

@@ -1,5 +1,5 @@
 import type { KeyRecord } from '../access/keyring.js'
-import type { LimitRule, LimitRulesConfig } from '../config/limit-rules.js'
+import { findOnlyKey, type LimitRule, type LimitRulesConfig } from '../config/limit-rules.js'
 import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
@@ -293,7 +293,10 @@ export class Limiter implements SummarySink, RecordCounter {
     const lists = this.listKeyRules()
     if (lists === null) return null
     const byKey = new Map<string, readonly LimitRule[]>()
-    for (const rules of lists) byKey.set(rules[0]?.match.key?.[0] ?? '', rules)
+    for (const rules of lists) {
+      const key = rules[0] === undefined ? null : findOnlyKey(rules[0])
+      if (key !== null) byKey.set(key, rules)
+    }
     return byKey
   }
 

@@ -1,4 +1,4 @@
-import type { LimitRule, PeriodKind } from '../../config/limit-rules.js'
+import { findOnlyKey, type LimitRule, type PeriodKind } from '../../config/limit-rules.js'
 import type { Dimensions, Entry } from '../../ledger/read/entry.js'
 import type { RollupHead, RollupReader } from '../../ledger/read/rollup.js'
 import { SequenceCheck } from '../../ledger/read/sequence-check.js'
@@ -193,12 +193,6 @@ export class BudgetSums implements RollupReader {
       }
     }
   }
-}
-
-/** The key that a rule is for, if it can match no other one. */
-function findOnlyKey({ match }: LimitRule): string | null {
-  const [pattern, ...others] = match.key ?? []
-  return pattern === undefined || others.length > 0 || pattern.includes('*') ? null : pattern
 }
 
 /** No period that counts. */

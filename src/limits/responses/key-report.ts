@@ -1,5 +1,5 @@
 import type { KeyRecord } from '../../access/key-lines.js'
-import type { LimitRule } from '../../config/limit-rules.js'
+import { type LimitRule, rateOf } from '../../config/limit-rules.js'
 import type { LimitClaim } from '../../exchange/limit-ticket.js'
 import type { Whole } from '../../ledger/read/whole.js'
 import { formatNanoUsd } from '../../lib/nano-usd.js'
@@ -54,7 +54,7 @@ function describeRule(rule: LimitRule, states: readonly LimitState[], at: number
 
 /** Amounts are in their own unit: US dollars, tokens, requests. */
 function describeState({ rule, kind, budget, limit, used, held, resetMs }: LimitState, at: number): object {
-  const rate = kind === 'requests' ? rule.requests : kind === 'tokens' ? rule.tokens : null
+  const rate = rateOf(rule, kind)
   const toUnit = (value: Whole): number =>
     budget?.unit === 'usd' ? Number(formatNanoUsd(value)) : Number(value)
   const left = BigInt(limit) - BigInt(used)

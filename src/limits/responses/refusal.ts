@@ -1,7 +1,7 @@
 import type { ErrorFormat } from '../../api/error-format.js'
 import type { RefusalDetails } from '../../api/error-response.js'
 import type { ErrorCode } from '../../api/errors.js'
-import type { LimitRule, LimitScope, Rate } from '../../config/limit-rules.js'
+import { type LimitRule, type LimitScope, type Rate, rateOf } from '../../config/limit-rules.js'
 import type { FlatHeaderList, FlatHeaders } from '../../http/flat-headers.js'
 import { groupDigits } from '../../ledger/price-rates.js'
 import type { Whole } from '../../ledger/read/whole.js'
@@ -198,7 +198,7 @@ const FIELDS = ['limit', 'remaining', 'reset']
 
 /** Milliseconds until a rate is whole again, if nothing else is used; 0 for what is no rate. */
 function wholeIn({ rule, kind, used }: LimitExcess): number {
-  const rate = kind === 'requests' ? rule.requests : kind === 'tokens' ? rule.tokens : null
+  const rate = rateOf(rule, kind)
   return rate === null ? 0 : Math.ceil((Number(used) * 60_000) / rate.perMinute)
 }
 

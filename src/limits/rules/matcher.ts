@@ -1,7 +1,7 @@
-import type { LimitRule } from '../../config/limit-rules.js'
+import { hasAmounts, type LimitMatch, type LimitRule } from '../../config/limit-rules.js'
 import { LimitClaim } from '../../exchange/limit-ticket.js'
 import { compileGlob, compileGlobs, isAllowed, matchesAny } from '../../routing/glob.js'
-import { describeRequest, type LimitedRequest, type LimitSubject } from './subject.js'
+import { describeRequest, type LimitedRequest, type LimitSubject, nameUser } from './subject.js'
 
 /** Owner of counters that are one for each key, user, team or env, of a request without a key. */
 const NOBODY = '-'
@@ -11,6 +11,9 @@ const MOST_KEYS = 20_000
 
 const NO_CLAIMS: readonly LimitClaim[] = []
 const NO_RULES: readonly CompiledRule[] = []
+
+/** What a key decides of a match. */
+const KEY_PARTS = ['key', 'team', 'env', 'user'] as const
 
 /** A rule with its patterns compiled. */
 export class CompiledRule {
@@ -37,8 +40,7 @@ export class CompiledRule {
     this.model = compileGlobs(match.model)
     this.path = compileGlobs(match.path)
     this.tag = compileGlobs(match.tag)
-    this.counts =
-      rule.requests !== null || rule.tokens !== null || rule.concurrent !== null || rule.budgets.length > 0
+    this.counts = hasAmounts(rule)
     this.key = compileGlobs(match.key)
     this.users =
       match.user?.map((text) => ({ pattern: compileGlob(text), hasTeam: text.includes('/') })) ?? null
@@ -52,18 +54,21 @@ export class CompiledRule {
     return this.model !== null || this.path !== null || this.tag !== null
   }
 
-  matchesKey({ key, user, team, env }: LimitSubject): boolean {
-    return (
-      isAllowed(this.key, key) &&
-      isAllowed(this.team, team) &&
-      isAllowed(this.env, env) &&
-      (this.users === null || (user !== null && this.matchesUser(`${team}/${user}`, user)))
-    )
+  /** Whether one part of its match fits. */
+  fits(part: keyof LimitMatch, subject: LimitSubject): boolean {
+    if (part === 'path') return isAllowed(this.path, subject.route)
+    if (part === 'tag') return this.tag === null || matchesTag(this.tag, subject.tags)
+    if (part === 'user') return this.users === null || this.matchesUser(subject)
+    return isAllowed(this[part], subject[part])
+  }
+
+  matchesKey(subject: LimitSubject): boolean {
+    return KEY_PARTS.every((part) => this.fits(part, subject))
   }
 
   /** Whether it matches where a request goes and how it is tagged, whichever model it names. */
-  matchesPlace({ route, tags }: LimitSubject): boolean {
-    return isAllowed(this.path, route) && (this.tag === null || this.matchesTag(this.tag, tags))
+  matchesPlace(subject: LimitSubject): boolean {
+    return this.fits('path', subject) && this.fits('tag', subject)
   }
 
   /** Whether it does not allow a model, or denies it. @param base of a variant, or the same */
@@ -88,13 +93,16 @@ export class CompiledRule {
     this.claims.clear()
   }
 
-  private matchesUser(full: string, user: string): boolean {
+  private matchesUser(subject: LimitSubject): boolean {
+    const { user } = subject
+    const full = nameUser(subject)
+    if (user === null || full === null) return false
     return this.users?.some(({ pattern, hasTeam }) => pattern.test(hasTeam ? full : user)) === true
   }
+}
 
-  private matchesTag(patterns: readonly RegExp[], tags: string | null): boolean {
-    return tags?.split(',').some((tag) => matchesAny(patterns, tag)) === true
-  }
+function matchesTag(patterns: readonly RegExp[], tags: string | null): boolean {
+  return tags?.split(',').some((tag) => matchesAny(patterns, tag)) === true
 }
 
 /** The rules that may hold for the requests of one key. */
@@ -258,10 +266,8 @@ function filterByPlace(rules: readonly CompiledRule[], request: LimitedRequest):
   return rules.filter((compiled) => compiled.matchesPlace(subject))
 }
 
-function ownerOf({ per }: LimitRule, { key, env, team, user }: LimitSubject): string {
+function ownerOf({ per }: LimitRule, subject: LimitSubject): string {
   if (per === 'pool') return ''
-  if (key === null) return NOBODY
-  if (per === 'key') return key
-  if (per === 'user') return `${team}/${user}`
-  return (per === 'team' ? team : env) ?? NOBODY
+  if (subject.key === null) return NOBODY
+  return (per === 'user' ? nameUser(subject) : subject[per]) ?? NOBODY
 }

@@ -1,5 +1,5 @@
-import type { LimitMatch, LimitRule } from '../../config/limit-rules.js'
-import { compileGlobs, isAllowed } from '../../routing/glob.js'
+import type { LimitMatch } from '../../config/limit-rules.js'
+import type { CompiledRule } from './matcher.js'
 import type { LimitSubject } from './subject.js'
 
 /** Why a rule does not hold for a request: the first part of its `match` that does not fit. */
@@ -14,24 +14,14 @@ export interface Mismatch {
 const PARTS = ['key', 'env', 'team', 'user', 'model', 'path', 'tag'] as const
 
 /** @returns null if the rule holds; the same as `LimitMatcher` finds */
-export function findMismatch({ match }: LimitRule, subject: LimitSubject): Mismatch | null {
+export function findMismatch(compiled: CompiledRule, subject: LimitSubject): Mismatch | null {
+  const { rule } = compiled
   for (const part of PARTS) {
-    const patterns = match[part]
-    if (patterns === null || fits(part, patterns, subject)) continue
-    return { part, patterns, value: textOf(part, subject) }
+    const patterns = rule.match[part]
+    if (patterns !== null && !compiled.fits(part, subject))
+      return { part, patterns, value: textOf(part, subject) }
   }
   return null
-}
-
-function fits(part: keyof LimitMatch, patterns: readonly string[], subject: LimitSubject): boolean {
-  if (part === 'tag') {
-    const tags = subject.tags?.split(',') ?? []
-    return tags.some((tag) => isAllowed(compileGlobs(patterns), tag))
-  }
-  if (part !== 'user') return isAllowed(compileGlobs(patterns), textOf(part, subject))
-  const { team, user } = subject
-  const full = user === null ? null : `${team}/${user}`
-  return patterns.some((pattern) => isAllowed(compileGlobs([pattern]), pattern.includes('/') ? full : user))
 }
 
 function textOf(part: keyof LimitMatch, { route, tags, ...subject }: LimitSubject): string | null {

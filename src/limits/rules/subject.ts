@@ -19,6 +19,11 @@ export interface LimitSubject {
   readonly tags: string | null
 }
 
+/** How a user is named among all: two teams may have a user of the same name. Null without a key. */
+export function nameUser({ team, user }: Pick<LimitSubject, 'team' | 'user'>): string | null {
+  return user === null ? null : `${team}/${user}`
+}
+
 /** What rules are matched against, of a request that is open. */
 export type LimitedRequest = Pick<RequestFacts, 'key' | 'model' | 'path' | 'isCursor' | 'tags'>
 

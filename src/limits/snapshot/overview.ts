@@ -1,4 +1,4 @@
-import type { LimitRule } from '../../config/limit-rules.js'
+import { findOnlyKey, type LimitRule } from '../../config/limit-rules.js'
 import { readStates } from '../counters/limit-state.js'
 import type { LimitState } from '../counters/store.js'
 import { listBudgetSums, type ReplayProblem, replayLedger } from '../replay/replay.js'
@@ -75,7 +75,7 @@ async function sumUp(
 
 function addUnused(counters: CounterNow[], rules: readonly LimitRule[], at: number): CounterNow[] {
   const used = new Set(counters.map(({ rule }) => rule.id))
-  for (const rule of rules) if (!used.has(rule.id)) counters.push(...unused(rule, onlyOwner(rule), at))
+  for (const rule of rules) if (!used.has(rule.id)) counters.push(...unused(rule, findOnlyOwner(rule), at))
   return counters
 }
 
@@ -89,10 +89,9 @@ export function unused(rule: LimitRule, owner: string | null, at: number): Count
 }
 
 /** @returns null if it may have several owners */
-function onlyOwner({ per, match }: LimitRule): string | null {
-  if (per === 'pool') return ''
-  const [key, ...others] = match.key ?? []
-  return per === 'key' && key !== undefined && others.length === 0 && !key.includes('*') ? key : null
+function findOnlyOwner(rule: LimitRule): string | null {
+  if (rule.per === 'pool') return ''
+  return rule.per === 'key' ? findOnlyKey(rule) : null
 }
 
 /** How much of a limit is used, in whole percent, rounded down: what is below the limit is never 100. */

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { rateOf } from '../../config/limit-rules.js'
 import { isRunning } from '../../ledger/starts.js'
 import { readErrorCode } from '../../lib/error-code.js'
 import { findPeriod } from '../counters/period.js'
@@ -52,7 +53,7 @@ export function advanceState(state: SavedState, now: number): SavedState {
     const { name, end } = findPeriod(budget.period, rule.timezone, now)
     return { ...state, period: name, used: 0, held: 0, resetsAt: end }
   }
-  const rate = kind === 'requests' ? rule.requests : kind === 'tokens' ? rule.tokens : null
+  const rate = rateOf(rule, kind)
   if (rate === null || now <= at) return state
   const back = ((now - at) * rate.perMinute) / 60_000
   return { ...state, used: Math.max(0, Math.ceil(Number(state.used) - back)) }

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { LimitMatch } from '../../../src/config/limit-rules.js'
-import { LimitMatcher } from '../../../src/limits/rules/matcher.js'
+import { CompiledRule, LimitMatcher } from '../../../src/limits/rules/matcher.js'
 import { findMismatch } from '../../../src/limits/rules/mismatch.js'
 import type { LimitSubject } from '../../../src/limits/rules/subject.js'
 import { makeRule } from '../../support/limit-rules.js'
@@ -33,7 +33,10 @@ test('the first part that does not fit is named, with what the request has', () 
     [{ tag: 'project=b' }, { tags: null }, ['tag', null]],
   ]
   for (const [match, more, expected] of table) {
-    const found = findMismatch(makeRule({ match, tokensPerMinute: 1 }), { ...SUBJECT, ...more })
+    const found = findMismatch(new CompiledRule(makeRule({ match, tokensPerMinute: 1 })), {
+      ...SUBJECT,
+      ...more,
+    })
     assert.equal(found === null ? null : [found.part, found.value], expected, JSON.stringify(match))
   }
 })
@@ -64,7 +67,7 @@ test('a rule is said to hold exactly where it counts', () => {
       const rule = makeRule({ match: given, tokensPerMinute: 1 })
       const subject = { ...who, ...what }
       const counts = new LimitMatcher([rule]).claimsOf(subject, null).length > 0
-      assert.is(findMismatch(rule, subject) === null, counts)
+      assert.is(findMismatch(new CompiledRule(rule), subject) === null, counts)
     }),
     { numRuns: 2_000 },
   )
