@@ -3,7 +3,7 @@ import { markProcess } from '../ledger/starts.js'
 import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import type { BoundCounters } from '../lib/limit-counters.js'
 import { MemoryLimitStore } from '../limits/counters/memory-store.js'
-import { WatchedStore } from '../limits/counters/watched-store.js'
+import type { LimitStore } from '../limits/counters/store.js'
 import { Limiter } from '../limits/limiter.js'
 import { LimitAlerts } from '../limits/reports/alerts.js'
 import { SnapshotWriter } from '../limits/snapshot/snapshot-writer.js'
@@ -27,7 +27,7 @@ export function createLimits(
   bounds: Pick<BoundCounters, 'hit'>,
 ): LimitParts {
   const { config, log, prices } = options
-  const store = new WatchedStore(new MemoryLimitStore())
+  const store = new MemoryLimitStore()
   const limiter = new Limiter(config.limitRules, {
     store,
     prices,
@@ -45,7 +45,7 @@ export function createLimits(
 
 function createSnapshot(
   { config, log }: AppOptions,
-  store: WatchedStore,
+  store: LimitStore,
   ledger: Bookkeeper,
   limiter: Limiter,
 ): SnapshotWriter {

@@ -27,6 +27,7 @@ const NO_CROSSINGS: readonly LimitCrossing[] = []
 
 /** Counters in the memory of this process. */
 export class MemoryLimitStore implements LimitStore {
+  changes: number
   /** By id of the rule, and by owner. */
   private readonly counters: Map<string, Map<string, Counter>>
   private readonly queue: TicketQueue
@@ -34,6 +35,7 @@ export class MemoryLimitStore implements LimitStore {
   private swept: Iterator<Counter> | null
 
   constructor() {
+    this.changes = 0
     this.counters = new Map()
     this.queue = new TicketQueue()
     this.swept = null
@@ -55,6 +57,7 @@ export class MemoryLimitStore implements LimitStore {
       else excesses = excesses === null ? found : excesses.concat(found)
     }
     if (excesses !== null) return { ticket: null, excesses }
+    this.changes++
     const ticket = new MemoryTicket(claims, counters, tokens, nano, now, at, now + LEASE_MS)
     for (let i = 0; i < claims.length; i++) {
       const { rule } = claims[i] as LimitClaim
@@ -72,6 +75,7 @@ export class MemoryLimitStore implements LimitStore {
     if (ticket.isReleased && !ticket.mayHold) return
     if (ticket.isHolding) this.queue.remove(ticket)
     else {
+      this.changes++
       this.findAgain(ticket)
       ticket.findHolds()
     }
@@ -85,6 +89,7 @@ export class MemoryLimitStore implements LimitStore {
   release(ticket: LimitTicket): void {
     if (!(ticket instanceof MemoryTicket) || ticket.isReleased) return
     ticket.isReleased = true
+    this.changes++
     const wasHolding = ticket.isHolding
     ticket.returnPlaces()
     if (wasHolding && !ticket.isHolding) this.queue.remove(ticket)
@@ -106,6 +111,7 @@ export class MemoryLimitStore implements LimitStore {
       ticket.correctTokens(use.tokens, now)
     }
     this.lapse(now)
+    this.changes++
     let crossings: LimitCrossing[] | null = null
     for (const claim of claims) {
       const { rule, owner } = claim
@@ -129,12 +135,14 @@ export class MemoryLimitStore implements LimitStore {
 
   cancel(ticket: LimitTicket, now: number): void {
     if (!(ticket instanceof MemoryTicket) || ticket.isSettled) return
+    this.changes++
     if (!ticket.isHolding) this.findAgain(ticket)
     this.letGo(ticket)
     ticket.giveRatesBack(now)
   }
 
   restore(claim: LimitClaim, use: RestoredUse, at: number, budgets = claim.rule.budgets): void {
+    this.changes++
     const { rule } = claim
     const counter = this.bind(claim)
     for (let i = 0; i < rule.budgets.length; i++) {
@@ -147,6 +155,7 @@ export class MemoryLimitStore implements LimitStore {
   }
 
   forget({ id }: LimitRule, { unit, period }: Budget): void {
+    this.changes++
     for (const counter of this.counters.get(id)?.values() ?? []) counter.forget(unit, period)
   }
 
@@ -251,6 +260,7 @@ export class MemoryLimitStore implements LimitStore {
   private lapse(now: number): void {
     let ticket = this.queue.first
     while (ticket !== null && ticket.heldUntil <= now) {
+      this.changes++
       this.queue.remove(ticket)
       ticket.returnPlaces()
       ticket.returnHolds()

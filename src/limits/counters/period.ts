@@ -1,5 +1,5 @@
 import type { PeriodKind } from '../../config/limit-rules.js'
-import { Zone } from '../../ledger/read/zone.js'
+import { type Zone, zoneOf } from '../../ledger/read/zone.js'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
@@ -34,7 +34,7 @@ class Calendar {
   readonly last: Record<PeriodKind, BudgetPeriod | null>
 
   constructor(name: string) {
-    this.zone = new Zone(name)
+    this.zone = zoneOf(name)
     this.last = { hour: null, day: null, week: null, month: null }
   }
 }

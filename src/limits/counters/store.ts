@@ -84,6 +84,8 @@ export interface LimitState {
  * @param at epoch milliseconds, for periods
  */
 export interface LimitStore {
+  /** Counts up with each change of a counter. */
+  readonly changes: number
   /**
    * Reads all counters, and then counts on all of them, or on none. Rules that only observe are counted too, but a rate
    * that would have refused the request is left as it is, as it would be if it did refuse.

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { LimitRulesConfig } from '../../config/limit-rules.js'
 import type { BoundCounters } from '../../lib/limit-counters.js'
-import { formatNanoUsd } from '../../lib/nano-usd.js'
 import type { Log } from '../../observe/log.js'
 import type { LimitCrossing } from '../counters/store.js'
+import { formatNumber } from '../responses/amount-text.js'
 import { AlertWebhook, type WebhookCounts } from './alert-webhook.js'
 
 /**
@@ -82,9 +82,7 @@ export class LimitAlerts {
 
   private tell(crossing: LimitCrossing, share: number): void {
     const { rule, owner, budget, period, after, resetsAt } = crossing
-    const [used, limit] = [after, budget.amount].map((amount) =>
-      budget.unit === 'usd' ? formatNanoUsd(amount) : String(amount),
-    ) as [string, string]
+    const [used, limit] = [formatNumber(budget.unit, after), formatNumber(budget.unit, budget.amount)]
     const resets = new Date(resetsAt).toISOString()
     const fields = {
       rule: rule.name,

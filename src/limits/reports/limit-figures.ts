@@ -2,14 +2,12 @@ import { setImmediate } from 'node:timers/promises'
 import type { LimitRule } from '../../config/limit-rules.js'
 import { LimitClaim } from '../../exchange/limit-ticket.js'
 import type { LimitAmount } from '../../observe/limit-metrics.js'
+import { readStates } from '../counters/limit-state.js'
 import type { LimitState, LimitStore } from '../counters/store.js'
+import { RuleNames } from './rule-names.js'
 
 /** Counters that are read at once, in about a millisecond. Then requests have their turn. */
 const READ_AT_ONCE = 500
-
-/** Names of rules that have figures of their own. Each key may have rules of its own, with names of their own. */
-const MAX_NAMES = 1_000
-const OTHERS = '(others)'
 
 const NANOS = 1e9
 
@@ -29,7 +27,7 @@ export async function readAmounts(store: LimitStore, rules: readonly LimitRule[]
   for (const rule of rules) {
     current.set(rule.id, rule)
     // What nobody has used is at 0.
-    sums.addAll(store.read(new LimitClaim(rule, NOBODY), performance.now(), Date.now()))
+    sums.addAll(readStates(rule, '', null, performance.now(), Date.now()))
   }
   let counters = 0
   for (const claim of store.list()) {
@@ -43,14 +41,12 @@ export async function readAmounts(store: LimitStore, rules: readonly LimitRule[]
   return { amounts: sums.list(), counters }
 }
 
-/** No owner has this name, which is no part of a key. */
-const NOBODY = ' '
-
 type Sum = { -readonly [Name in keyof LimitAmount]: LimitAmount[Name] }
 
 class AmountSums {
   /** By name of the rule, then by unit and period. */
   private readonly byRule = new Map<string, Map<string, Sum>>()
+  private readonly names = new RuleNames()
 
   addAll(states: readonly LimitState[]): void {
     for (const state of states) this.add(state)
@@ -61,7 +57,7 @@ class AmountSums {
   }
 
   private add({ rule: { name }, kind, budget, limit, used, held }: LimitState): void {
-    const rule = this.byRule.has(name) || this.byRule.size < MAX_NAMES ? name : OTHERS
+    const rule = this.names.show(name)
     let sums = this.byRule.get(rule)
     if (sums === undefined) {
       sums = new Map()

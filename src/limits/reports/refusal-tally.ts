@@ -3,15 +3,12 @@ import type { LimitClaim } from '../../exchange/limit-ticket.js'
 import type { RefusalCount } from '../../observe/limit-metrics.js'
 import type { Log } from '../../observe/log.js'
 import type { LimitExcess } from '../counters/store.js'
+import { OTHERS, RuleNames } from './rule-names.js'
 
 /** Why a rule refuses: `model` is one that it does not allow, or that has no price. */
 export type RefusalKind = LimitExcess['kind'] | 'model'
 
 const WINDOW_MS = 60_000
-
-/** Names of rules that are counted by themselves. Each key may have rules of its own, with names of their own. */
-const MAX_NAMES = 1_000
-const OTHERS = '(others)'
 
 /** Owners that have lines of their own in a minute. The others of a rule share one. */
 const MAX_OWNERS = 200
@@ -32,14 +29,14 @@ interface Observed {
  */
 export class RefusalTally {
   private readonly log: Pick<Log, 'info'>
-  private readonly names: Set<string>
+  private readonly names: RuleNames
   /** By rule, kind and whether it only observes. */
   private readonly counts: Map<string, { -readonly [Name in keyof RefusalCount]: RefusalCount[Name] }>
   private readonly observed: Map<string, Observed>
 
   constructor(log: Pick<Log, 'info'>) {
     this.log = log
-    this.names = new Set()
+    this.names = new RuleNames()
     this.counts = new Map()
     this.observed = new Map()
   }
@@ -85,14 +82,13 @@ export class RefusalTally {
   }
 
   private count({ name, observe }: LimitRule, kind: RefusalKind): void {
-    const rule = this.names.has(name) || this.names.size < MAX_NAMES ? name : OTHERS
+    const rule = this.names.show(name)
     const key = `${rule} ${kind} ${observe}`
     const known = this.counts.get(key)
     if (known !== undefined) {
       known.count++
       return
     }
-    this.names.add(rule)
     this.counts.set(key, { rule, kind, observed: observe, count: 1 })
   }
 

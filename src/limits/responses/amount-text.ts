@@ -1,10 +1,13 @@
-import { LRUCache } from 'lru-cache'
 import type { Budget, LimitRule } from '../../config/limit-rules.js'
 import { groupDigits } from '../../ledger/price-rates.js'
 import type { Whole } from '../../ledger/read/whole.js'
-import { UTC, Zone } from '../../ledger/read/zone.js'
+import { zoneOf } from '../../ledger/read/zone.js'
+import { formatNanoUsd } from '../../lib/nano-usd.js'
+import type { LimitState } from '../counters/store.js'
 
 /** Formats amounts and times of rules for people. */
+
+type Unit = Budget['unit'] | 'requests'
 
 const NANOS = 1_000_000_000n
 
@@ -35,6 +38,21 @@ export function countDigits(nano: Whole): number {
   return Math.max(2, fraction.replace(/0+$/, '').length)
 }
 
+/** What an amount counts. */
+export function unitOf({ kind, budget }: Pick<LimitState, 'kind' | 'budget'>): Unit {
+  return budget?.unit ?? (kind === 'tokens' ? 'tokens' : 'requests')
+}
+
+/** Formats an amount as a number of its unit, exactly: US dollars (`0.5`), tokens or requests. */
+export function formatNumber(unit: Unit, value: Whole): string {
+  return unit === 'usd' ? formatNanoUsd(value) : String(value)
+}
+
+/** The same as a number of JSON. */
+export function toUnit(unit: Unit, value: Whole): number {
+  return Number(formatNumber(unit, value))
+}
+
 /** Formats a share of a budget beside its amount, in the unit of it: `$3.50`, `12,000 tokens`. */
 export function formatAmount({ unit, amount }: Budget, value: Whole): string {
   return unit === 'usd' ? formatUsd(value, countDigits(amount)) : `${groupDigits(value)} tokens`
@@ -60,18 +78,6 @@ export function formatDuration(ms: number): string {
   return minutes > 0 ? `${minutes}m${seconds}` : seconds
 }
 
-/** Zones that are kept. Making one takes longer than the rest of a refusal. */
-const zones = new LRUCache<string, Zone>({ max: 64 })
-
-function findZone(name: string): Zone {
-  if (name === 'UTC') return UTC
-  const kept = zones.get(name)
-  if (kept !== undefined) return kept
-  const zone = new Zone(name)
-  zones.set(name, zone)
-  return zone
-}
-
 /**
  * Formats a moment as clocks in the zone of a rule show it: `2026-12-01 00:00 Europe/Berlin (UTC+01:00)`. The offset is
  * there because an hour comes twice when clocks go back.
@@ -79,15 +85,8 @@ function findZone(name: string): Zone {
  */
 export function formatMoment(at: number, { timezone }: LimitRule): string {
   const second = Math.ceil(at / 1_000) * 1_000
-  const zone = findZone(timezone)
-  const offset = zone.offsetAt(second)
-  const text = new Date(second + offset).toISOString()
+  const zone = zoneOf(timezone)
+  const text = new Date(second + zone.offsetAt(second)).toISOString()
   const time = `${text.slice(0, 10)} ${text.slice(11, text.endsWith(':00.000Z') ? 16 : 19)}`
-  return timezone === 'UTC' ? `${time} UTC` : `${time} ${timezone} (UTC${formatOffset(offset)})`
-}
-
-function formatOffset(ms: number): string {
-  const minutes = Math.round(Math.abs(ms) / 60_000)
-  const pad = (count: number): string => String(count).padStart(2, '0')
-  return `${ms < 0 ? '-' : '+'}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`
+  return timezone === 'UTC' ? `${time} UTC` : `${time} ${timezone} (UTC${zone.formatOffset(second)})`
 }

@@ -1,9 +1,8 @@
 import type { KeyRecord } from '../../access/key-lines.js'
 import { type LimitRule, rateOf } from '../../config/limit-rules.js'
 import type { LimitClaim } from '../../exchange/limit-ticket.js'
-import type { Whole } from '../../ledger/read/whole.js'
-import { formatNanoUsd } from '../../lib/nano-usd.js'
 import type { LimitState } from '../counters/store.js'
+import { toUnit, unitOf } from './amount-text.js'
 
 /** What a key's holder is told by `GET /v1/key`. */
 export interface KeyReport {
@@ -55,18 +54,17 @@ function describeRule(rule: LimitRule, states: readonly LimitState[], at: number
 /** Amounts are in their own unit: US dollars, tokens, requests. */
 function describeState({ rule, kind, budget, limit, used, held, resetMs }: LimitState, at: number): object {
   const rate = rateOf(rule, kind)
-  const toUnit = (value: Whole): number =>
-    budget?.unit === 'usd' ? Number(formatNanoUsd(value)) : Number(value)
+  const unit = unitOf({ kind, budget })
   const left = BigInt(limit) - BigInt(used)
   return {
     kind,
-    unit: budget?.unit ?? (kind === 'tokens' ? 'tokens' : 'requests'),
+    unit,
     period: budget?.period ?? (rate === null ? null : 'minute'),
     per_minute: rate?.perMinute ?? null,
-    limit: toUnit(limit),
-    used: toUnit(used),
-    held: toUnit(held),
-    left: left > 0n ? toUnit(left) : 0,
+    limit: toUnit(unit, limit),
+    used: toUnit(unit, used),
+    held: toUnit(unit, held),
+    left: left > 0n ? toUnit(unit, left) : 0,
     resets_at: kind === 'concurrent' ? null : new Date(at + resetMs).toISOString(),
     resets_in_s: kind === 'concurrent' ? null : Math.ceil(resetMs / 1_000),
   }

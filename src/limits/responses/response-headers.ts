@@ -1,7 +1,7 @@
 import type { PeriodKind } from '../../config/limit-rules.js'
 import type { LimitLeft, LimitTicket } from '../../exchange/limit-ticket.js'
 import type { FlatHeaderList } from '../../http/flat-headers.js'
-import { formatNanoUsd } from '../../lib/nano-usd.js'
+import { formatNumber } from './amount-text.js'
 
 /** Headers that tell what is left of the limits of a request; `-remaining-` and `-reset-` follow. */
 const OWN = 'x-thinwire-limit-'
@@ -62,8 +62,8 @@ function addLeft(
 ): void {
   const left = Math.max(0, Math.floor(remaining))
   const seconds = Math.max(0, Math.ceil((at + resetMs - now) / 1_000))
-  headers.push(OWN + unit, unit === 'usd' ? formatNanoUsd(limit) : String(limit))
-  headers.push(`${OWN}remaining-${unit}`, unit === 'usd' ? formatNanoUsd(left) : String(left))
+  headers.push(OWN + unit, formatNumber(unit, limit))
+  headers.push(`${OWN}remaining-${unit}`, formatNumber(unit, left))
   headers.push(`${OWN}reset-${unit}`, String(seconds))
 }
 
@@ -77,8 +77,8 @@ interface PlanWindow {
 
 const NO_PLAN: readonly PlanWindow[] = []
 
-/** The claims that Claude Code has words for: "session limit" and "weekly limit". */
-const CLAIMS = { '5h': 'five_hour', '7d': 'seven_day' } as const
+/** What Claude Code has words for: "session limit" and "weekly limit". */
+const WINDOW_NAMES = { '5h': 'five_hour', '7d': 'seven_day' } as const
 
 const WINDOW_OF: Readonly<Record<PeriodKind, PlanWindow['name']>> = {
   hour: '5h',
@@ -114,7 +114,7 @@ function addPlan(headers: FlatHeaderList, plan: readonly PlanWindow[], at: numbe
   const [first] = plan
   if (first === undefined) return
   headers.push(`${UNIFIED}status`, statusOf(first), `${UNIFIED}reset`, endOf(first, at))
-  headers.push(`${UNIFIED}representative-claim`, CLAIMS[first.name])
+  headers.push(`${UNIFIED}representative-claim`, WINDOW_NAMES[first.name])
   for (const window of plan) {
     const prefix = `${UNIFIED}${window.name}-`
     headers.push(`${prefix}status`, statusOf(window), `${prefix}reset`, endOf(window, at))

@@ -1,4 +1,4 @@
-import type { Budget, LimitRule, PeriodKind } from '../../config/limit-rules.js'
+import { type Budget, type LimitRule, PERIODS } from '../../config/limit-rules.js'
 import { isObject } from '../../json/values.js'
 import { parseWhole, type Whole } from '../../ledger/read/whole.js'
 import { type ProcessMark, parseObject } from '../../ledger/starts.js'
@@ -186,12 +186,12 @@ function isRate(value: unknown): boolean {
   return value === null || (isObject(value) && isCount(value.perMinute) && isCount(value.burst))
 }
 
-const PERIODS: readonly unknown[] = ['hour', 'day', 'week', 'month'] satisfies PeriodKind[]
-
 function areBudgets(value: unknown): value is Budget[] {
   return (
     Array.isArray(value) &&
-    value.every((each) => isObject(each) && PERIODS.includes(each.period) && isCount(each.amount))
+    value.every(
+      (each) => isObject(each) && PERIODS.some((period) => period === each.period) && isCount(each.amount),
+    )
   )
 }
 

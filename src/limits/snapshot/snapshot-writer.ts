@@ -6,7 +6,7 @@ import { isRunning } from '../../ledger/starts.js'
 import { readErrorCode } from '../../lib/error-code.js'
 import { ignore } from '../../lib/ignore.js'
 import type { Log } from '../../observe/log.js'
-import type { WatchedStore } from '../counters/watched-store.js'
+import type { LimitStore } from '../counters/store.js'
 import {
   ENDED,
   formatEnd,
@@ -40,7 +40,7 @@ const OWNER_BYTES = 2_048
 export interface SnapshotParts {
   /** Of the ledger. */
   readonly folder: string
-  readonly store: Pick<WatchedStore, 'list' | 'read' | 'changes'>
+  readonly store: Pick<LimitStore, 'list' | 'read' | 'changes'>
   readonly owner: SnapshotOwner
   /** Number of the last record that was counted. */
   readonly lastSeq: () => number

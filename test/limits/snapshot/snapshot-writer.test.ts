@@ -17,7 +17,6 @@ import * as assert from 'uvu/assert'
 import { LimitClaim } from '../../../src/exchange/limit-ticket.js'
 import { markProcess } from '../../../src/ledger/starts.js'
 import { MemoryLimitStore } from '../../../src/limits/counters/memory-store.js'
-import { WatchedStore } from '../../../src/limits/counters/watched-store.js'
 import {
   parseOwner,
   parseSnapshot,
@@ -52,14 +51,14 @@ test.after.each(async (place) => {
 
 const RULE = makeRule({ name: 'r', per: 'team', requestsPerMinute: 60, usd: { month: 5 }, concurrent: 3 })
 
-function use(store: WatchedStore, owner: string, nano: number | bigint): void {
+function use(store: MemoryLimitStore, owner: string, nano: number | bigint): void {
   const claims = [new LimitClaim(RULE, owner)]
   store.settle(null, claims, { tokens: 0, nano }, performance.now(), Date.now())
 }
 
 function openWriter(
   place: Place,
-  store: WatchedStore,
+  store: MemoryLimitStore,
   more: { writer?: string; started?: string; folder?: string } = {},
 ) {
   const { writer = 'w-1', started = new Date().toISOString(), folder = place.folder } = more
@@ -84,7 +83,7 @@ function read({ path }: Place): Snapshot {
 }
 
 test('counters are written after a change, and not again without one', async (place) => {
-  const store = new WatchedStore(new MemoryLimitStore())
+  const store = new MemoryLimitStore()
   use(store, 'team1', 10n ** 20n)
   openWriter(place, store)
   await until(() => existsSync(place.path), 'the file')
@@ -108,7 +107,7 @@ test('counters are written after a change, and not again without one', async (pl
 })
 
 test('the last file says that the relay has ended, and no draft is left', async (place) => {
-  const store = new WatchedStore(new MemoryLimitStore())
+  const store = new MemoryLimitStore()
   const writer = openWriter(place, store)
   use(store, 'team1', 1)
   await writer.close()
@@ -120,7 +119,7 @@ test('the last file says that the relay has ended, and no draft is left', async 
 })
 
 test('many counters are written in slices, each with the time at which it was true', async (place) => {
-  const store = new WatchedStore(new MemoryLimitStore())
+  const store = new MemoryLimitStore()
   for (let i = 0; i < 3_000; i++) use(store, `team${i}`, i + 1)
   openWriter(place, store)
   await until(() => existsSync(place.path), 'the file')
@@ -134,7 +133,7 @@ test('many counters are written in slices, each with the time at which it was tr
 })
 
 test('a folder that cannot be written costs one line, and the file is written when it can be', async (place) => {
-  const store = new WatchedStore(new MemoryLimitStore())
+  const store = new MemoryLimitStore()
   const folder = join(place.folder, 'later')
   openWriter(place, store, { folder })
   await until(() => place.warned.length > 0, 'the warning')
@@ -148,7 +147,7 @@ test('a folder that cannot be written costs one line, and the file is written wh
 })
 
 test('of two relays with one folder, the one that was started last writes the file, and the other one after its end', async (place) => {
-  const stores = [new WatchedStore(new MemoryLimitStore()), new WatchedStore(new MemoryLimitStore())] as const
+  const stores = [new MemoryLimitStore(), new MemoryLimitStore()] as const
   const later = openWriter(place, stores[1], { writer: 'w-2', started: '2026-01-02T00:00:00.000Z' })
   await until(() => existsSync(place.path), 'the file')
   openWriter(place, stores[0], { writer: 'w-1', started: '2026-01-01T00:00:00.000Z' })
@@ -161,7 +160,7 @@ test('of two relays with one folder, the one that was started last writes the fi
 })
 
 test('a file of a process that is gone, or that is no file of a relay, is replaced', async (place) => {
-  const store = new WatchedStore(new MemoryLimitStore())
+  const store = new MemoryLimitStore()
   const started = '9999-01-01T00:00:00.000Z'
   const owner = { v: 1, writer: 'w-x', started, host: 'elsewhere', pid: 1, born: 1 }
   const foreign = `${JSON.stringify(owner).slice(0, -1)},\n"slices":[null],"written":"${started}"}`
@@ -184,7 +183,7 @@ test('a draft that a killed relay has left is removed', async (place) => {
   writeFileSync(draft, '{')
   utimesSync(draft, new Date(1_000), new Date(1_000))
   writeFileSync(join(place.folder, 'limits.json.w-busy'), '{')
-  openWriter(place, new WatchedStore(new MemoryLimitStore()))
+  openWriter(place, new MemoryLimitStore())
   await until(() => !existsSync(draft), 'the draft to be gone')
   assert.ok(existsSync(join(place.folder, 'limits.json.w-busy')))
 })
