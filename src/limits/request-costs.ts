@@ -51,7 +51,7 @@ export class RequestCosts {
   useOf(summary: RequestSummary, claims: readonly LimitClaim[]): LimitUse {
     const { usage } = summary.usage
     const tokens = (usage?.prompt ?? 0) + (usage?.completion ?? 0)
-    return { tokens, nano: limitMoney(claims) ? this.priceOf(summary, usage, tokens) : 0 }
+    return { tokens, nano: hasMoneyRule(claims) ? this.priceOf(summary, usage, tokens) : 0 }
   }
 
   /** What a request costs where a rule limits money. */
@@ -71,7 +71,7 @@ export class RequestCosts {
     body: EstimatedBody | null,
     { upstream, model: sent }: PricedTarget,
   ): LimitEstimate | LimitRefusal {
-    const isMoneyLimited = limitMoney(claims)
+    const isMoneyLimited = hasMoneyRule(claims)
     if (!isMoneyLimited && !claims.some(({ rule }) => limitsTokens(rule))) return NOTHING
     const { prompt, completion } = estimateTokens(request, body, this.outputs)
     const tokens = prompt + completion
@@ -102,7 +102,7 @@ function limitsMoney({ budgets }: LimitRule): boolean {
 }
 
 /** A loop and not `some`: it runs twice for each request. */
-function limitMoney(claims: readonly LimitClaim[]): boolean {
+function hasMoneyRule(claims: readonly LimitClaim[]): boolean {
   for (const { rule } of claims) if (limitsMoney(rule)) return true
   return false
 }

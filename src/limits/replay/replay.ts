@@ -39,6 +39,18 @@ export interface ReplayProblem {
   readonly detail: number | string
 }
 
+/** Says what is wrong with a file, for a person. */
+export function describeProblem({ path, kind, detail }: ReplayProblem): string {
+  switch (kind) {
+    case 'torn':
+      return `${path} has ${detail} ${detail === 1 ? 'line that is no record' : 'lines that are no records'}`
+    case 'unreadable':
+      return `${path} cannot be read (${detail})`
+    case 'missing':
+      return `${path} is missing, or lacks records: ${detail} ${detail === 1 ? 'is' : 'are'} not there`
+  }
+}
+
 /** What became of a replay. */
 export interface Replay {
   readonly sums: BudgetSums

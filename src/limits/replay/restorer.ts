@@ -7,7 +7,7 @@ import type { Bookkeeper } from '../../ledger/write/bookkeeper.js'
 import type { Log } from '../../observe/log.js'
 import type { LimitCrossing, LimitStore } from '../counters/store.js'
 import type { SummedRule } from './budget-sums.js'
-import { listRunning, type ReplayProblem, type ReplayTask } from './replay.js'
+import { describeProblem, listRunning, type ReplayProblem, type ReplayTask } from './replay.js'
 import { type ReplayResult, replayInThread } from './replay-thread.js'
 
 /** Counters that are restored in one turn of the event loop: less than a millisecond. */
@@ -291,16 +291,4 @@ function reportProblems(problems: readonly ReplayProblem[], log: Pick<Log, 'warn
   }
   const others = problems.length - MOST_REPORTED
   if (others > 0) log.warn({ files: others }, `budgets count what is there: ${others} more files have faults`)
-}
-
-/** Says what is wrong with a file, for a person. */
-export function describeProblem({ path, kind, detail }: ReplayProblem): string {
-  switch (kind) {
-    case 'torn':
-      return `${path} has ${detail} ${detail === 1 ? 'line that is no record' : 'lines that are no records'}`
-    case 'unreadable':
-      return `${path} cannot be read (${detail})`
-    case 'missing':
-      return `${path} is missing, or lacks records: ${detail} are not there`
-  }
 }
