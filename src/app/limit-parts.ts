@@ -2,11 +2,11 @@ import type { Keyring } from '../access/keyring.js'
 import { markProcess } from '../ledger/starts.js'
 import type { Bookkeeper } from '../ledger/write/bookkeeper.js'
 import type { BoundCounters } from '../lib/limit-counters.js'
-import { LimitAlerts } from '../limits/alerts.js'
+import { MemoryLimitStore } from '../limits/counters/memory-store.js'
+import type { LimitStore } from '../limits/counters/store.js'
 import { Limiter } from '../limits/limiter.js'
-import { MemoryLimitStore } from '../limits/memory-store.js'
-import { SnapshotWriter } from '../limits/snapshot.js'
-import { WatchedStore } from '../limits/watched-store.js'
+import { LimitAlerts } from '../limits/reports/alerts.js'
+import { SnapshotWriter } from '../limits/snapshot/snapshot-writer.js'
 import type { AppOptions } from './app.js'
 
 /** All that limits requests, and what tells of it. */
@@ -27,7 +27,7 @@ export function createLimits(
   bounds: Pick<BoundCounters, 'hit'>,
 ): LimitParts {
   const { config, log, prices } = options
-  const store = new WatchedStore(new MemoryLimitStore())
+  const store = new MemoryLimitStore()
   const limiter = new Limiter(config.limitRules, {
     store,
     prices,
@@ -45,7 +45,7 @@ export function createLimits(
 
 function createSnapshot(
   { config, log }: AppOptions,
-  store: WatchedStore,
+  store: LimitStore,
   ledger: Bookkeeper,
   limiter: Limiter,
 ): SnapshotWriter {

@@ -1,7 +1,7 @@
 import { Keyring } from '../access/keyring.js'
 import { type Config, type ConfigSource, loadConfigWithoutSecrets } from '../config/config.js'
 import type { LimitRule } from '../config/limit-rules.js'
-import type { ReplayProblem } from '../limits/replay.js'
+import { describeProblem, type ReplayProblem } from '../limits/replay/replay.js'
 
 /** What a command about limits reads. */
 export interface LimitSources {
@@ -32,10 +32,5 @@ export function readLimitSources(source: ConfigSource, onProblem: (message: stri
 
 /** Says what of the ledger could not be read, one line each. */
 export function describeProblems(problems: readonly ReplayProblem[]): string[] {
-  return problems.map(({ path, kind, detail }) => {
-    if (kind === 'unreadable') return `${path} cannot be read (${detail}): what it says is not counted`
-    const count = Number(detail)
-    if (kind === 'torn') return `${path}: ${count} torn ${count === 1 ? 'line' : 'lines'}, not counted`
-    return `${path}: ${count} ${count === 1 ? 'record is' : 'records are'} missing, not counted`
-  })
+  return problems.map((problem) => `${describeProblem(problem)}: not counted`)
 }

@@ -28,7 +28,7 @@ export function describeBudget({ unit, period, amount }: Budget): string {
 }
 
 /** What a rule looks at, in the order of the config. */
-export const MATCH_PARTS = ['key', 'user', 'team', 'env', 'model', 'path', 'tag'] as const
+const MATCH_PARTS = ['key', 'user', 'team', 'env', 'model', 'path', 'tag'] as const
 
 /** `team team1, model gpt-*-mini or o3`; empty for a rule that is for all requests. */
 export function describeMatch(match: LimitMatch): string {

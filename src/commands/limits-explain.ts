@@ -2,16 +2,15 @@ import { findKey } from '../access/key-changes.js'
 import { findKeyFault } from '../access/key-limits.js'
 import type { KeyRecord } from '../access/key-lines.js'
 import { parseRequestTarget } from '../api/request-target.js'
-import type { LimitRule } from '../config/limit-rules.js'
-import { formatMoment } from '../limits/amount-text.js'
-import { isExempt } from '../limits/exempt.js'
-import { LimitMatcher } from '../limits/matcher.js'
-import { findMismatch, type Mismatch } from '../limits/mismatch.js'
-import { type CounterNow, type Overview, unused } from '../limits/overview.js'
-import { describeBarredModel, describeRefusal } from '../limits/refusal.js'
-import type { LimitExcess } from '../limits/store.js'
-import { describeRequest, type LimitSubject } from '../limits/subject.js'
-import { compileGlobs, isAllowed } from '../routing/glob.js'
+import { type LimitRule, rateOf } from '../config/limit-rules.js'
+import type { LimitExcess } from '../limits/counters/store.js'
+import { formatMoment } from '../limits/responses/amount-text.js'
+import { describeBarredModel, describeRefusal } from '../limits/responses/refusal.js'
+import { isExempt } from '../limits/rules/exempt.js'
+import { CompiledRule } from '../limits/rules/matcher.js'
+import { findMismatch, type Mismatch } from '../limits/rules/mismatch.js'
+import { describeRequest, type LimitSubject } from '../limits/rules/subject.js'
+import { type CounterNow, type Overview, unused } from '../limits/snapshot/overview.js'
 import type { LimitSources } from './limit-sources.js'
 import { describeMatch } from './limit-words.js'
 import type { Explained } from './limits.js'
@@ -89,17 +88,15 @@ function toRequest({ model, path, tags }: Explained, key: KeyRecord | null) {
 }
 
 function judge(rule: LimitRule, subject: LimitSubject, { counters }: Overview, now: number): Judged {
-  const mismatch = findMismatch(rule, subject)
+  const compiled = new CompiledRule(rule)
+  const mismatch = findMismatch(compiled, subject)
   if (mismatch !== null) return { rule, mismatch, counters: [], bars: false, excesses: [] }
-  const [claim] = new LimitMatcher([rule]).claimsOf(subject, null)
-  const owner = claim?.owner ?? ''
+  const { owner } = compiled.claimOf(subject)
   const found = counters.filter((counter) => counter.rule.id === rule.id && counter.owner === owner)
   const states = found.length > 0 ? found : unused(rule, owner, now)
-  const isBarred =
-    !isAllowed(compileGlobs(rule.allow), subject.model) ||
-    (rule.deny !== null && isAllowed(compileGlobs(rule.deny), subject.model))
+  const bars = subject.model !== null && compiled.bars(subject.model)
   const excesses = states.flatMap((state) => findExcess(state, now))
-  return { rule, mismatch: null, counters: states, bars: isBarred, excesses }
+  return { rule, mismatch: null, counters: states, bars, excesses }
 }
 
 /** A request of one token, which costs nothing known: it is refused where nothing at all is left. */
@@ -110,7 +107,7 @@ function findExcess(
   const isSpent = used >= limit
   const isHeld = held > 0 && BigInt(used) + BigInt(held) >= BigInt(limit)
   if (!isSpent && !isHeld) return []
-  const rate = kind === 'requests' ? rule.requests : kind === 'tokens' ? rule.tokens : null
+  const rate = rateOf(rule, kind)
   const retryMs =
     rate !== null
       ? ((Number(used) + 1 - limit) * 60_000) / rate.perMinute

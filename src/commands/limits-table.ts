@@ -1,8 +1,7 @@
 import { groupDigits } from '../ledger/price-rates.js'
-import { formatNanoUsd } from '../lib/nano-usd.js'
 import { showText } from '../lib/visible-text.js'
-import { formatAmount } from '../limits/amount-text.js'
-import { type CounterNow, type Overview, shareOf } from '../limits/overview.js'
+import { formatAmount, toUnit, unitOf } from '../limits/responses/amount-text.js'
+import { type CounterNow, type Overview, shareOf } from '../limits/snapshot/overview.js'
 import { formatCost, shortenNumber } from './short.js'
 
 const COLUMNS = 80
@@ -91,20 +90,19 @@ export function formatWait(ms: number): string {
 /** Amounts in their own unit: US dollars, tokens, requests. */
 export function toJson(counter: CounterNow): object {
   const { rule, owner, kind, budget, period, limit, used, held, resetsAt } = counter
-  const amount = (value: CounterNow['used']): number =>
-    budget?.unit === 'usd' ? Number(formatNanoUsd(value)) : Number(value)
+  const unit = unitOf(counter)
   return {
     rule: rule.name,
     place: rule.place,
     per: rule.per,
     owner: rule.per === 'pool' ? null : owner,
     kind,
-    unit: budget?.unit ?? (kind === 'tokens' ? 'tokens' : 'requests'),
+    unit,
     period: budget?.period ?? (kind === 'concurrent' ? null : 'minute'),
     period_name: period,
-    limit: amount(limit),
-    used: amount(used),
-    held: amount(held),
+    limit: toUnit(unit, limit),
+    used: toUnit(unit, used),
+    held: toUnit(unit, held),
     share: shareOf(counter),
     resets_at: kind === 'concurrent' ? null : new Date(resetsAt).toISOString(),
     observe: rule.observe,

@@ -12,10 +12,10 @@ import { redactText } from '../exchange/log-text.js'
 import { RequestFacts } from '../exchange/request-facts.js'
 import { peekFields } from '../json/peek.js'
 import { BoundCounters } from '../lib/limit-counters.js'
-import { isExempt } from '../limits/exempt.js'
-import { LimitMatcher } from '../limits/matcher.js'
-import { findMismatch } from '../limits/mismatch.js'
-import { describeRequest } from '../limits/subject.js'
+import { isExempt } from '../limits/rules/exempt.js'
+import { CompiledRule, LimitMatcher } from '../limits/rules/matcher.js'
+import { findMismatch } from '../limits/rules/mismatch.js'
+import { describeRequest } from '../limits/rules/subject.js'
 import { ByteBudget } from '../relay/byte-budget.js'
 import { RelayContext } from '../relay/relay-context.js'
 import { isFailoverDefault } from '../routing/retry-policy.js'
@@ -171,7 +171,7 @@ function findLimitRules(request: PlanRequest, { limitRules }: Config): LimitRule
   if (isExempt(request.method, request.path)) return []
   const subject = { ...describeRequest(request), team: request.team }
   return [...limitRules.rules, ...(request.key?.limits ?? [])]
-    .filter((rule) => findMismatch(rule, subject) === null)
+    .filter((rule) => findMismatch(new CompiledRule(rule), subject) === null)
     .map((rule) => ({ name: rule.name, place: rule.place, amounts: describeAmounts(rule) }))
 }
 

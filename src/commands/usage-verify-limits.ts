@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KeyringError } from '../access/keyring.js'
 import type { LimitRule } from '../config/limit-rules.js'
-import { formatNanoUsd } from '../lib/nano-usd.js'
-import { type Comparison, compareWithLedger, type Drift } from '../limits/drift.js'
-import { SNAPSHOT_FILE, type Snapshot } from '../limits/snapshot-file.js'
-import { findLiveness, type Liveness, readSnapshot } from '../limits/snapshot-reader.js'
+import { formatNumber, toUnit } from '../limits/responses/amount-text.js'
+import { type Comparison, compareWithLedger, type Drift } from '../limits/snapshot/drift.js'
+import { SNAPSHOT_FILE, type Snapshot } from '../limits/snapshot/snapshot-file.js'
+import { findLiveness, type Liveness, readSnapshot } from '../limits/snapshot/snapshot-reader.js'
 import { describeProblems } from './limit-sources.js'
 import { describeOwner, describeWhat, formatWait } from './limits-table.js'
 import { DONE, type Given, readOption, UsageProblem } from './usage-common.js'
@@ -102,7 +102,7 @@ function formatDrift(drift: Drift): string {
   const { rule, owner, budget, period, live, ledger } = drift
   const difference = BigInt(live) - BigInt(ledger)
   const format = (value: Drift['live']): string =>
-    budget.unit === 'usd' ? `${formatNanoUsd(value)} USD` : `${value} tokens`
+    `${formatNumber(budget.unit, value)} ${budget.unit === 'usd' ? 'USD' : 'tokens'}`
   const size = format(difference < 0n ? -difference : difference)
   const whose = describeOwner({ rule, owner })
   return (
@@ -130,8 +130,4 @@ function formatJson({ snapshot, liveness, drifts, problems, ...found }: Found): 
       ledger: toUnit(budget.unit, ledger),
     })),
   })}\n`
-}
-
-function toUnit(unit: 'usd' | 'tokens', value: Drift['live']): number {
-  return unit === 'usd' ? Number(formatNanoUsd(value)) : Number(value)
 }

@@ -65,6 +65,22 @@ export interface LimitRule {
   readonly observe: boolean
 }
 
+/** Whether a rule limits amounts, and not only which models may be used. */
+export function hasAmounts({ requests, tokens, concurrent, budgets }: LimitRule): boolean {
+  return requests !== null || tokens !== null || concurrent !== null || budgets.length > 0
+}
+
+/** The rate of a rule that a kind of amount is of; null if it is of none. */
+export function rateOf(rule: LimitRule, kind: string): Rate | null {
+  return kind === 'requests' ? rule.requests : kind === 'tokens' ? rule.tokens : null
+}
+
+/** The key that a rule is for, if it can match no other one. */
+export function findOnlyKey({ match }: LimitRule): string | null {
+  const [pattern, ...others] = match.key ?? []
+  return pattern === undefined || others.length > 0 || pattern.includes('*') ? null : pattern
+}
+
 /** The rules of the config, and what goes with them. */
 export interface LimitRulesConfig {
   readonly rules: readonly LimitRule[]
@@ -141,7 +157,8 @@ export function resolveLimitRules(
     if (!isTimezone(entry.timezone))
       report('timezone', 'is not a time zone; use a name such as "Europe/Berlin"')
     const rule = resolveRule(entry, keyId === null ? place : `key ${keyId}`, keyId)
-    if (isEmpty(rule)) report('', 'limits nothing; add an amount, such as "requestsPerMinute": 60')
+    if (!hasAmounts(rule) && (rule.allow ?? rule.deny) === null)
+      report('', 'limits nothing; add an amount, such as "requestsPerMinute": 60')
     if (entry.requestBurst !== undefined && entry.requestsPerMinute === undefined)
       report('requestBurst', 'needs requestsPerMinute')
     if (entry.tokenBurst !== undefined && entry.tokensPerMinute === undefined)
@@ -201,11 +218,6 @@ function listBudgets(
     if (amount === undefined) return []
     return [{ unit, period, amount: unit === 'usd' ? Number(parseNanoUsd(amount)) : amount }]
   })
-}
-
-function isEmpty({ requests, tokens, concurrent, budgets, allow, deny }: LimitRule): boolean {
-  const isUnlimited = requests === null && tokens === null && concurrent === null && budgets.length === 0
-  return isUnlimited && allow === null && deny === null
 }
 
 /** Time zones that are known to exist: making a format takes longer than all else of a rule. There are some hundred. */

@@ -1,5 +1,13 @@
 import { findMatchFlaws, pathOf as pathOfPattern } from './limit-matches.js'
-import type { Budget, LimitMatch, LimitRule, LimitRulesConfig, LimitScope, Rate } from './limit-rules.js'
+import {
+  type Budget,
+  hasAmounts,
+  type LimitMatch,
+  type LimitRule,
+  type LimitRulesConfig,
+  type LimitScope,
+  type Rate,
+} from './limit-rules.js'
 import { coverAll, covers } from './pattern-cover.js'
 import type { Problem } from './problems.js'
 import type { Limits } from './schema.js'
@@ -236,10 +244,6 @@ function matchesAllOf(wide: LimitRule, { match }: LimitRule): boolean {
 /** A pattern of users without a slash is for those of any team. */
 function withTeams(users: readonly string[] | null): readonly string[] | null {
   return users?.map((user) => (user.includes('/') ? user : `*/${user}`)) ?? null
-}
-
-function hasAmounts({ requests, tokens, concurrent, budgets }: LimitRule): boolean {
-  return requests !== null || tokens !== null || concurrent !== null || budgets.length > 0
 }
 
 function pathOf(place: string, { unit, period }: Budget): string {

@@ -1,6 +1,6 @@
 import type { LimitRule } from '../config/limit-rules.js'
 import type { LimitTicket } from '../exchange/limit-ticket.js'
-import type { LimitRefusal } from './refusal.js'
+import type { LimitRefusal } from './responses/refusal.js'
 
 /** What a check came to. */
 export interface LimitCheck {

@@ -1,5 +1,5 @@
 import type { KeyRecord } from '../access/keyring.js'
-import type { LimitRule, LimitRulesConfig } from '../config/limit-rules.js'
+import { findOnlyKey, type LimitRule, type LimitRulesConfig } from '../config/limit-rules.js'
 import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
@@ -9,18 +9,18 @@ import { isRecorded } from '../ledger/record.js'
 import type { RecordCounter } from '../ledger/write/bookkeeper.js'
 import type { LimitFigures } from '../observe/limit-metrics.js'
 import type { Log } from '../observe/log.js'
-import type { LimitAlerts } from './alerts.js'
+import type { LimitCrossing, LimitState, LimitStore, LimitUse } from './counters/store.js'
 import type { EstimatedBody } from './estimate.js'
-import { describeKey, type KeyReport } from './key-report.js'
 import { joinNames, type LimitCheck, PASSED, refuse } from './limit-check.js'
-import { readAmounts } from './limit-figures.js'
-import { type CompiledRule, LimitMatcher } from './matcher.js'
-import { describeRefusal } from './refusal.js'
-import { RefusalTally } from './refusal-tally.js'
+import { LimitRestorer, type RestorerParts } from './replay/restorer.js'
+import type { LimitAlerts } from './reports/alerts.js'
+import { readAmounts } from './reports/limit-figures.js'
+import { RefusalTally } from './reports/refusal-tally.js'
 import { type PricedTarget, RequestCosts } from './request-costs.js'
-import { LimitRestorer, type RestorerParts } from './restore.js'
-import type { LimitCrossing, LimitState, LimitStore, LimitUse } from './store.js'
-import { describeEntry, describeSummary, type LimitedRequest } from './subject.js'
+import { describeKey, type KeyReport } from './responses/key-report.js'
+import { describeRefusal } from './responses/refusal.js'
+import { type CompiledRule, LimitMatcher } from './rules/matcher.js'
+import { describeEntry, describeSummary, type LimitedRequest } from './rules/subject.js'
 
 /** Milliseconds between two sweeps of counters, and after which what was found for keys is looked for again. */
 const SWEEP_MS = 1_000
@@ -293,7 +293,10 @@ export class Limiter implements SummarySink, RecordCounter {
     const lists = this.listKeyRules()
     if (lists === null) return null
     const byKey = new Map<string, readonly LimitRule[]>()
-    for (const rules of lists) byKey.set(rules[0]?.match.key?.[0] ?? '', rules)
+    for (const rules of lists) {
+      const key = rules[0] === undefined ? null : findOnlyKey(rules[0])
+      if (key !== null) byKey.set(key, rules)
+    }
     return byKey
   }
 

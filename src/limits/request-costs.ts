@@ -6,11 +6,11 @@ import { chargeOf } from '../ledger/charge.js'
 import type { Prices } from '../ledger/prices.js'
 import type { Usage } from '../metering/usage.js'
 import type { Log } from '../observe/log.js'
+import type { LimitEstimate, LimitUse } from './counters/store.js'
 import { type EstimatedBody, estimateTokens } from './estimate.js'
 import { RecentOutputs } from './recent-outputs.js'
-import { describeUnpriced, type LimitRefusal } from './refusal.js'
-import type { LimitEstimate, LimitUse } from './store.js'
-import type { LimitedRequest } from './subject.js'
+import { describeUnpriced, type LimitRefusal } from './responses/refusal.js'
+import type { LimitedRequest } from './rules/subject.js'
 import { UnpricedModels } from './unpriced.js'
 
 /** The target that a request is sent to first: its price decides what is held. */
@@ -51,7 +51,7 @@ export class RequestCosts {
   useOf(summary: RequestSummary, claims: readonly LimitClaim[]): LimitUse {
     const { usage } = summary.usage
     const tokens = (usage?.prompt ?? 0) + (usage?.completion ?? 0)
-    return { tokens, nano: limitMoney(claims) ? this.priceOf(summary, usage, tokens) : 0 }
+    return { tokens, nano: hasMoneyRule(claims) ? this.priceOf(summary, usage, tokens) : 0 }
   }
 
   /** What a request costs where a rule limits money. */
@@ -71,7 +71,7 @@ export class RequestCosts {
     body: EstimatedBody | null,
     { upstream, model: sent }: PricedTarget,
   ): LimitEstimate | LimitRefusal {
-    const isMoneyLimited = limitMoney(claims)
+    const isMoneyLimited = hasMoneyRule(claims)
     if (!isMoneyLimited && !claims.some(({ rule }) => limitsTokens(rule))) return NOTHING
     const { prompt, completion } = estimateTokens(request, body, this.outputs)
     const tokens = prompt + completion
@@ -102,7 +102,7 @@ function limitsMoney({ budgets }: LimitRule): boolean {
 }
 
 /** A loop and not `some`: it runs twice for each request. */
-function limitMoney(claims: readonly LimitClaim[]): boolean {
+function hasMoneyRule(claims: readonly LimitClaim[]): boolean {
   for (const { rule } of claims) if (limitsMoney(rule)) return true
   return false
 }

@@ -1,9 +1,9 @@
 import type { KeyRecord } from '../access/keyring.js'
 import type { ModelUse } from '../api/model-use.js'
 import type { ModelVariant } from '../api/model-variants.js'
-import type { CompiledRule, LimitMatcher } from '../limits/matcher.js'
-import { describeBarredModel } from '../limits/refusal.js'
-import type { LimitedRequest } from '../limits/subject.js'
+import { describeBarredModel } from '../limits/responses/refusal.js'
+import type { CompiledRule, LimitMatcher } from '../limits/rules/matcher.js'
+import type { LimitedRequest } from '../limits/rules/subject.js'
 import { compileGlobs, isAllowed, matchesAny } from '../routing/glob.js'
 import type { GateRefusal } from './gate.js'
 

@@ -3,8 +3,8 @@ import * as assert from 'uvu/assert'
 import { peekFields } from '../../src/json/peek.js'
 import { Prices } from '../../src/ledger/prices.js'
 import { type EstimatedBody, estimateTokens } from '../../src/limits/estimate.js'
-import { isExempt } from '../../src/limits/exempt.js'
 import { RecentOutputs } from '../../src/limits/recent-outputs.js'
+import { isExempt } from '../../src/limits/rules/exempt.js'
 import { UnpricedModels } from '../../src/limits/unpriced.js'
 
 const CHAT = { method: 'POST', path: '/chat/completions', model: 'm' }

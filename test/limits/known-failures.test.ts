@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { LimitClaim, type LimitTicket } from '../../src/exchange/limit-ticket.js'
-import { LEASE_MS, MemoryLimitStore } from '../../src/limits/memory-store.js'
+import { LEASE_MS, MemoryLimitStore } from '../../src/limits/counters/memory-store.js'
 import { makeRule } from '../support/limit-rules.js'
 import { fc } from '../support/property.js'
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { BoundCounters } from '../../src/lib/limit-counters.js'
-import { AlertWebhook } from '../../src/limits/alert-webhook.js'
+import { AlertWebhook } from '../../src/limits/reports/alert-webhook.js'
 import { load } from '../config/load.js'
 import { ScriptedUpstream, whole } from '../support/upstream.js'
 

@@ -1,8 +1,8 @@
 import type { Budget, LimitRule, Rate } from '../../src/config/limit-rules.js'
 import type { LimitClaim } from '../../src/exchange/limit-ticket.js'
 import { UTC } from '../../src/ledger/read/zone.js'
-import { RateCount } from '../../src/limits/gcra.js'
-import { LEASE_MS } from '../../src/limits/memory-store.js'
+import { LEASE_MS } from '../../src/limits/counters/memory-store.js'
+import { RateCount } from '../../src/limits/counters/rate-count.js'
 
 /** A request of the model. */
 export interface ModelTicket {

@@ -64,11 +64,15 @@ export class Zone {
    */
   formatHour(at: number): string {
     const hour = this.toLocal(at).slice(0, 13).replace('T', ' ')
-    if (this.format === null) return `${hour}:00`
+    return this.format === null ? `${hour}:00` : `${hour}:00${this.formatOffset(at)}`
+  }
+
+  /** Formats how far clocks are ahead of UTC: `+05:45`. */
+  formatOffset(at: number): string {
     const minutes = Math.round(this.offsetAt(at) / MINUTE_MS)
     const [hours, rest] = [Math.trunc(Math.abs(minutes) / 60), Math.abs(minutes) % 60]
     const pad = (count: number): string => String(count).padStart(2, '0')
-    return `${hour}:00${minutes < 0 ? '-' : '+'}${pad(hours)}:${pad(rest)}`
+    return `${minutes < 0 ? '-' : '+'}${pad(hours)}:${pad(rest)}`
   }
 
   /**
@@ -117,3 +121,16 @@ export function findZone(name: string): Zone | null {
 
 /** Coordinated universal time. */
 export const UTC = new Zone('UTC')
+
+/** By name. There are some hundred zones, and making one takes longer than most of what it is for. */
+const zones = new Map([['UTC', UTC]])
+
+/** The one zone of a name. @throws RangeError if there is none */
+export function zoneOf(name: string): Zone {
+  let zone = zones.get(name)
+  if (zone === undefined) {
+    zone = new Zone(name)
+    zones.set(name, zone)
+  }
+  return zone
+}

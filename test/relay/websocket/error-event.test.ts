@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { describeRefusal } from '../../../src/limits/refusal.js'
+import { describeRefusal } from '../../../src/limits/responses/refusal.js'
 import { formatErrorEvent } from '../../../src/relay/websocket/error-event.js'
 import { makeRule } from '../../support/limit-rules.js'
 

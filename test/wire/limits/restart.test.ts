@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Snapshot } from '../../../src/limits/snapshot-file.js'
+import type { Snapshot } from '../../../src/limits/snapshot/snapshot-file.js'
 import {
   BUDGETS,
   checkCommand,

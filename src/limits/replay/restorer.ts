@@ -1,0 +1,294 @@
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
+import type { Budget, LimitRule } from '../../config/limit-rules.js'
+import { LimitClaim } from '../../exchange/limit-ticket.js'
+import { readStarts } from '../../ledger/read/start-check.js'
+import type { Whole } from '../../ledger/read/whole.js'
+import type { Bookkeeper } from '../../ledger/write/bookkeeper.js'
+import type { Log } from '../../observe/log.js'
+import type { LimitCrossing, LimitStore } from '../counters/store.js'
+import type { SummedRule } from './budget-sums.js'
+import { describeProblem, listRunning, type ReplayProblem, type ReplayTask } from './replay.js'
+import { type ReplayResult, replayInThread } from './replay-thread.js'
+
+/** Counters that are restored in one turn of the event loop: less than a millisecond. */
+const AT_ONCE = 500
+
+/**
+ * Time between two looks whether the records of this start are written, and whether other relays have ended; and until
+ * a replay that has failed is tried again, which doubles each time. Milliseconds.
+ */
+const PAUSES = { lookMs: 250, othersMs: 2_000, retryMs: 1_000 }
+const LONGEST_RETRY_MS = 60_000
+
+const DAY_MS = 86_400_000
+
+/** Most files that are reported one by one. */
+const MOST_REPORTED = 20
+
+/** Budgets of one rule that came at the same time. */
+interface Restored {
+  readonly name: string
+  /** As they are now: amounts may change while it is restored. */
+  rule: LimitRule
+  budget: Budget
+  /** Records of this start count from the ledger up to this number, and live after it. */
+  readonly upTo: number
+  isRestored: boolean
+}
+
+/** What requests have used of a counter while it was restored. */
+interface Deferred {
+  readonly crossing: LimitCrossing
+  readonly entry: Restored
+  live: bigint
+}
+
+export interface RestorerParts {
+  readonly store: Pick<LimitStore, 'restore' | 'forget' | 'read'>
+  readonly ledger: Pick<Bookkeeper, 'writer' | 'lastSeq' | 'writtenSeq' | 'folders'>
+  readonly log: Pick<Log, 'info' | 'warn'>
+  /** Called with what was crossed while counters were restored. */
+  readonly onCrossed: (crossings: readonly LimitCrossing[]) => void
+  readonly replay?: (task: ReplayTask, stop: AbortSignal) => Promise<ReplayResult>
+  readonly pauses?: typeof PAUSES
+  /** Epoch milliseconds. */
+  readonly now?: () => number
+}
+
+/**
+ * Restores budgets from the ledger: all of them when the relay starts, and new ones when rules change. Requests pass
+ * meanwhile, and are counted live. Each record counts once: those of this start live, from the moment at which the rule
+ * came; all others from the ledger.
+ */
+export class LimitRestorer {
+  private readonly parts: RestorerParts
+  private readonly replay: (task: ReplayTask, stop: AbortSignal) => Promise<ReplayResult>
+  private readonly stop: AbortController
+  /** By rule, unit and period. */
+  private budgets: Map<string, Restored>
+  /** Names of budgets that there were: their counters may still be there. */
+  private readonly former: Set<string>
+  private readonly deferred: Map<string, Deferred>
+  private isRunning: boolean
+
+  constructor(parts: RestorerParts) {
+    this.parts = parts
+    this.replay = parts.replay ?? replayInThread
+    this.stop = new AbortController()
+    this.budgets = new Map()
+    this.former = new Set()
+    this.deferred = new Map()
+    this.isRunning = false
+  }
+
+  /** Whether the counters have all that the ledger says. */
+  get isRestored(): boolean {
+    return !this.isRunning
+  }
+
+  /**
+   * Requests are counted on these rules from now on, and not before: budgets that are new are restored. It is called in
+   * the same turn of the event loop in which the rules change, while no summary is on its way to the ledger.
+   * @param rules of the config and of all keys
+   */
+  follow(rules: Iterable<LimitRule>): void {
+    const { store, ledger } = this.parts
+    const upTo = ledger.lastSeq
+    const budgets = new Map<string, Restored>()
+    let hasNew = false
+    for (const rule of rules) {
+      for (const budget of rule.budgets) {
+        const name = nameBudget(rule, budget)
+        const known = this.budgets.get(name)
+        if (known !== undefined) {
+          known.rule = rule
+          known.budget = budget
+        } else {
+          if (this.former.has(name)) store.forget(rule, budget)
+          hasNew = true
+        }
+        budgets.set(name, known ?? { name, rule, budget, upTo, isRestored: false })
+      }
+    }
+    for (const name of this.budgets.keys()) if (!budgets.has(name)) this.former.add(name)
+    this.budgets = budgets
+    if (!hasNew || this.isRunning || this.stop.signal.aborted) return
+    this.isRunning = true
+    void this.run()
+  }
+
+  /**
+   * Keeps back what may only seem to be crossed, as not all is counted yet. It is reported when that is known.
+   * @returns the others
+   */
+  defer(crossings: readonly LimitCrossing[]): readonly LimitCrossing[] {
+    if (!this.isRunning) return crossings
+    return crossings.filter((crossing) => {
+      const { rule, budget, owner, period, before, after } = crossing
+      const entry = this.budgets.get(nameBudget(rule, budget))
+      if (entry === undefined || entry.isRestored) return true
+      const id = `${entry.name} ${period} ${owner}`
+      const known = this.deferred.get(id)
+      const live = BigInt(after) - BigInt(before)
+      if (known?.entry === entry) known.live += live
+      else this.deferred.set(id, { crossing, entry, live })
+      return false
+    })
+  }
+
+  /** Ends what is going on. */
+  close(): void {
+    this.stop.abort()
+  }
+
+  private async run(): Promise<void> {
+    const { log, pauses = PAUSES } = this.parts
+    let delay = pauses.retryMs
+    for (;;) {
+      const entries = [...this.budgets.values()].filter(({ isRestored }) => !isRestored)
+      if (entries.length === 0 || this.stop.signal.aborted) break
+      try {
+        await this.whenWritten(Math.max(...entries.map(({ upTo }) => upTo)))
+        await this.restore(entries)
+        delay = pauses.retryMs
+      } catch (error) {
+        if (this.stop.signal.aborted) break
+        const { message } = error as Error
+        log.warn({ cause: message }, `budgets cannot be restored from the ledger yet: ${message}`)
+        await wait(delay, undefined, { ref: false })
+        delay = Math.min(2 * delay, LONGEST_RETRY_MS)
+      }
+    }
+    this.isRunning = false
+  }
+
+  /** The disk may be stalled: then it is waited for. */
+  private async whenWritten(seq: number): Promise<void> {
+    const { ledger, pauses = PAUSES } = this.parts
+    while (ledger.writtenSeq < seq && !this.stop.signal.aborted)
+      await wait(pauses.lookMs, undefined, { ref: false })
+  }
+
+  private async restore(entries: readonly Restored[]): Promise<void> {
+    const { log, now = Date.now } = this.parts
+    const [startedAt, at] = [performance.now(), now()]
+    const found = await this.add(entries, {})
+    for (const entry of entries) entry.isRestored = true
+    this.reportDeferred()
+    reportProblems(found.problems, log)
+    const [counters, ms] = [found.uses.length, Math.round(performance.now() - startedAt)]
+    log.info(
+      { budgets: entries.length, counters, ms },
+      'what was used of the budgets was read from the ledger',
+    )
+    if (found.running.length > 0) void this.catchUp(entries, found, at)
+  }
+
+  /** Adds what the ledger says was used of some budgets. */
+  private async add(
+    entries: readonly Restored[],
+    more: Pick<ReplayTask, 'counted' | 'fromDay'>,
+  ): Promise<ReplayResult> {
+    const { store, ledger, now = Date.now } = this.parts
+    const groups = groupEntries(entries)
+    const rules = groups.map(([first, ...others]): SummedRule => {
+      const { rule, upTo } = first as Restored
+      const budgets = [first as Restored, ...others].map(({ budget }) => budget)
+      return { rule: Object.assign({}, rule, { budgets }), upTo }
+    })
+    const { folders, writer } = ledger
+    const task: ReplayTask = { folders, rules, writer, at: now(), usesRollups: true, ...more }
+    const found = await this.replay(task, this.stop.signal)
+    for (const [i, use] of found.uses.entries()) {
+      if (i % AT_ONCE === AT_ONCE - 1) await nextTurn()
+      // Without those whose rule is gone, or has come again meanwhile.
+      const wanted = (groups[use.rule] ?? []).filter(
+        (entry) => this.budgets.get(entry.name) === entry && use.periods.includes(entry.budget.period),
+      )
+      const [first] = wanted
+      if (first === undefined) continue
+      const budgets = wanted.map(({ budget }) => budget)
+      store.restore(new LimitClaim(first.rule, use.owner), use, use.at, budgets)
+    }
+    return found
+  }
+
+  /**
+   * Another relay that ran meanwhile, such as the one whose place this one takes, has made more records by its end.
+   * What relays use that go on side by side is not counted before.
+   * @param at when the first replay began: epoch milliseconds
+   */
+  private async catchUp(
+    entries: readonly Restored[],
+    { running, ranges: counted }: ReplayResult,
+    at: number,
+  ): Promise<void> {
+    const { ledger, log, pauses = PAUSES } = this.parts
+    // A day more, in case the clock was set back.
+    const fromDay = new Date(at - DAY_MS).toISOString().slice(0, 10)
+    try {
+      for (;;) {
+        await wait(pauses.othersMs, undefined, { ref: false })
+        if (this.stop.signal.aborted) return
+        const others = listRunning(await readStarts(ledger.folders), ledger.writer)
+        if (!others.some((writer) => running.includes(writer))) break
+      }
+      await this.add(entries, { counted, fromDay })
+    } catch (error) {
+      if (this.stop.signal.aborted) return
+      const { message } = error as Error
+      log.warn({ cause: message }, `budgets lack the last records of an earlier start: ${message}`)
+    }
+  }
+
+  private reportDeferred(): void {
+    const { store, onCrossed, now = Date.now } = this.parts
+    const crossings: LimitCrossing[] = []
+    for (const [id, { crossing, entry, live }] of this.deferred) {
+      if (!entry.isRestored) continue
+      this.deferred.delete(id)
+      const { rule, budget } = entry
+      const claim = new LimitClaim(rule, crossing.owner)
+      const state = store
+        .read(claim, performance.now(), now())
+        .find((one) => one.budget === budget && one.period === crossing.period)
+      // Its period is over.
+      if (state === undefined) continue
+      const before = toWhole(BigInt(state.used) - live)
+      crossings.push(Object.assign({}, crossing, { rule, budget, before, after: state.used }))
+    }
+    if (crossings.length > 0) onCrossed(crossings)
+  }
+}
+
+function nameBudget({ id }: LimitRule, { unit, period }: Budget): string {
+  return `${id} ${unit} ${period}`
+}
+
+/** Budgets of the same rule that came at the same time are summed up together. */
+function groupEntries(entries: readonly Restored[]): Restored[][] {
+  const groups = new Map<string, Restored[]>()
+  for (const entry of entries) {
+    const id = `${entry.rule.id} ${entry.upTo}`
+    const group = groups.get(id)
+    if (group === undefined) groups.set(id, [entry])
+    else group.push(entry)
+  }
+  return [...groups.values()]
+}
+
+function toWhole(value: bigint): Whole {
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value
+}
+
+function reportProblems(problems: readonly ReplayProblem[], log: Pick<Log, 'warn'>): void {
+  for (const problem of problems.slice(0, MOST_REPORTED)) {
+    const { path, kind, detail } = problem
+    log.warn(
+      { file: path, problem: kind, detail },
+      `budgets count what is there: ${describeProblem(problem)}`,
+    )
+  }
+  const others = problems.length - MOST_REPORTED
+  if (others > 0) log.warn({ files: others }, `budgets count what is there: ${others} more files have faults`)
+}

@@ -1,0 +1,200 @@
+import { type Budget, type LimitRule, PERIODS } from '../../config/limit-rules.js'
+import { isObject } from '../../json/values.js'
+import { parseWhole, type Whole } from '../../ledger/read/whole.js'
+import { type ProcessMark, parseObject } from '../../ledger/starts.js'
+import type { LimitState } from '../counters/store.js'
+
+/*
+ * The file in which a relay leaves the state of its counters, for commands: JSON, in lines, so that it is written in
+ * slices.
+ *
+ *   {"v":1,"writer":"w-…","started":"2026-…Z","host":"…","pid":4711,"born":123456,
+ *   "slices":[
+ *   {"seq":17,"at":1790000000000,"rules":[[0,{"id":"…","name":"…",…}]],"states":[
+ *   [0,"team1","requests",-1,null,60,3,0,2000],
+ *   …]},
+ *   …
+ *   null],"written":"2026-…Z","ended":false,"restored":true}
+ *
+ * The states of a slice are of one moment, and have what the records of the writer up to `seq` say.
+ */
+
+/** The file's name in the folder of the ledger. */
+export const SNAPSHOT_FILE = 'limits.json'
+
+/** Where a counter stood. */
+export interface SavedState extends Omit<LimitState, 'resetMs'> {
+  /** Epoch milliseconds: when a rate is whole again, or the period ends. */
+  readonly resetsAt: number
+  /** Epoch milliseconds: when it stood there. */
+  readonly at: number
+  /** Number of the last record that is in it. */
+  readonly seq: number
+}
+
+/** Which start of a relay has written a file. */
+export interface SnapshotOwner extends ProcessMark {
+  readonly writer: string
+  /** ISO 8601, UTC. */
+  readonly started: string
+}
+
+export interface Snapshot extends SnapshotOwner {
+  /** ISO 8601, UTC. */
+  readonly written: string
+  /** The relay has ended by itself, and this is its last one. */
+  readonly ended: boolean
+  /** The budgets have what was used before this start. */
+  readonly restored: boolean
+  readonly states: readonly SavedState[]
+}
+
+/** @returns the beginning of the file */
+export function formatOwner({ writer, started, host, pid, born }: SnapshotOwner): string {
+  return `${JSON.stringify({ v: 1, writer, started, host, pid, born }).slice(0, -1)},\n"slices":[\n`
+}
+
+/** Stands at the end of the last file of a relay. */
+export const ENDED = '"ended":true'
+
+/** @returns the end of the file */
+export function formatEnd({
+  written,
+  ended,
+  restored,
+}: Pick<Snapshot, 'written' | 'ended' | 'restored'>): string {
+  return `null],${JSON.stringify({ written, ended, restored }).slice(1)}\n`
+}
+
+/** Formats the states of one moment. */
+export class SliceFormatter {
+  private readonly known: Map<LimitRule, number>
+  private readonly fresh: string[]
+  private readonly states: string[]
+
+  constructor() {
+    this.known = new Map()
+    this.fresh = []
+    this.states = []
+  }
+
+  add(state: LimitState): void {
+    const { rule, owner, kind, period, limit, used, held, resetMs } = state
+    let number = this.known.get(rule)
+    if (number === undefined) {
+      number = this.known.size
+      this.known.set(rule, number)
+      this.fresh.push(`[${number},${JSON.stringify(rule)}]`)
+    }
+    const budget = state.budget === null ? -1 : rule.budgets.indexOf(state.budget)
+    const spent = typeof used === 'bigint' ? String(used) : used
+    this.states.push(
+      JSON.stringify([number, owner, kind, budget, period, limit, spent, held, Math.ceil(resetMs)]),
+    )
+  }
+
+  /** Formats what was added since the last slice. @param at epoch milliseconds */
+  take(seq: number, at: number): string {
+    const rules = this.fresh.splice(0).join(',')
+    return `{"seq":${seq},"at":${at},"rules":[${rules}],"states":[\n${this.states.splice(0).join(',\n')}]},\n`
+  }
+}
+
+/** Reads the owner from the beginning of a file. @returns null if it has none that is known */
+export function parseOwner(text: string): SnapshotOwner | null {
+  const line = text.slice(0, text.indexOf('\n')).replace(/,$/, '}')
+  const fields = parseObject(line)
+  return fields?.v === 1 ? toOwner(fields) : null
+}
+
+/** Reads a whole file. @returns what is wrong with it, if anything is */
+export function parseSnapshot(text: string): Snapshot | string {
+  const fields = parseObject(text)
+  if (fields === null) return 'is not JSON, or not all of it was written'
+  if (typeof fields.v !== 'number') return UNKNOWN
+  if (fields.v !== 1) return 'was written by another version of thinwire'
+  const owner = toOwner(fields)
+  const { slices, written, ended, restored } = fields
+  if (owner === null || typeof written !== 'string' || !Array.isArray(slices)) return UNKNOWN
+  const rules: LimitRule[] = []
+  const states: SavedState[] = []
+  for (const slice of slices) {
+    if (slice === null) continue
+    if (!isObject(slice) || !isCount(slice.seq) || !isCount(slice.at)) return UNKNOWN
+    if (!Array.isArray(slice.rules) || !Array.isArray(slice.states)) return UNKNOWN
+    for (const entry of slice.rules as unknown[]) {
+      if (!Array.isArray(entry) || !isRule(entry[1])) return UNKNOWN
+      rules[Number(entry[0])] = entry[1]
+    }
+    for (const entry of slice.states as unknown[]) {
+      const state = Array.isArray(entry) ? toState(entry, rules, slice.seq, slice.at) : null
+      if (state === null) return UNKNOWN
+      states.push(state)
+    }
+  }
+  return { ...owner, written, ended: ended === true, restored: restored === true, states }
+}
+
+const UNKNOWN = 'is not a file of a relay'
+
+function toOwner({ writer, started, host, pid, born }: Record<string, unknown>): SnapshotOwner | null {
+  if (typeof writer !== 'string' || typeof started !== 'string') return null
+  if (typeof host !== 'string' || !isCount(pid)) return null
+  return { writer, started, host, pid, born: isCount(born) ? born : null }
+}
+
+const KINDS: readonly unknown[] = ['requests', 'tokens', 'concurrent', 'budget']
+
+function toState(
+  [number, owner, kind, budgetIndex, period, limit, used, held, resetMs]: readonly unknown[],
+  rules: readonly LimitRule[],
+  seq: number,
+  at: number,
+): SavedState | null {
+  const rule = rules[Number(number)]
+  if (rule === undefined || typeof owner !== 'string' || !KINDS.includes(kind)) return null
+  if (!isCount(limit) || !isCount(held) || !isCount(resetMs)) return null
+  const isText = typeof used === 'string' && /^\d{1,40}$/.test(used)
+  const spent = isText || isCount(used) ? (parseWhole(used as string | number) as Whole) : null
+  if (spent === null) return null
+  const budget = rule.budgets[Number(budgetIndex)] ?? null
+  if ((kind === 'budget') !== (budget !== null && typeof period === 'string')) return null
+  return {
+    rule,
+    owner,
+    kind: kind as SavedState['kind'],
+    budget,
+    period: typeof period === 'string' ? period : null,
+    limit,
+    used: spent,
+    held,
+    resetsAt: at + resetMs,
+    at,
+    seq,
+  }
+}
+
+/** Whether what is read of a rule later has the right types. */
+function isRule(value: unknown): value is LimitRule {
+  if (!isObject(value)) return false
+  const { id, name, per, timezone, budgets, requests, tokens, match } = value
+  const isText = [id, name, per, timezone].every((each) => typeof each === 'string')
+  return isText && isRate(requests) && isRate(tokens) && isObject(match) && areBudgets(budgets)
+}
+
+function isRate(value: unknown): boolean {
+  return value === null || (isObject(value) && isCount(value.perMinute) && isCount(value.burst))
+}
+
+function areBudgets(value: unknown): value is Budget[] {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (each) => isObject(each) && PERIODS.some((period) => period === each.period) && isCount(each.amount),
+    )
+  )
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}

@@ -1,0 +1,147 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { KeyRecord } from '../../../src/access/keyring.js'
+import type { LimitRule } from '../../../src/config/limit-rules.js'
+import { LimitMatcher } from '../../../src/limits/rules/matcher.js'
+import { describeRequest, type LimitSubject } from '../../../src/limits/rules/subject.js'
+import { compileGlobs, isAllowed } from '../../../src/routing/glob.js'
+import { makeRule } from '../../support/limit-rules.js'
+import { fc } from '../../support/property.js'
+
+const SUBJECT: LimitSubject = {
+  key: 'k_1',
+  env: 'prod',
+  team: 'team1',
+  user: 'user1',
+  model: 'gpt-4o',
+  route: '/v1/chat/completions',
+  tags: 'project=a,ticket=b',
+}
+
+function matches(match: object, subject: Partial<LimitSubject> = {}): boolean {
+  const rule = makeRule({ match, concurrent: 1 })
+  return new LimitMatcher([rule]).claimsOf({ ...SUBJECT, ...subject }, null).length === 1
+}
+
+for (const [match, subject, expected] of [
+  [{}, {}, true],
+  [{ key: 'k_*' }, {}, true],
+  [{ key: 'k_2' }, {}, false],
+  [{ key: '*' }, { key: null }, false],
+  [{ user: 'user*' }, {}, true],
+  [{ user: 'team1/user1' }, {}, true],
+  [{ user: 'team2/*' }, {}, false],
+  // Without a slash, the team does not matter; with one, it is part of the name.
+  [{ user: 'team1*' }, {}, false],
+  [{ user: ['x', '*/user1'] }, {}, true],
+  [{ user: '*' }, { user: null, team: null }, false],
+  [{ team: ['team2', 'team1'] }, {}, true],
+  [{ env: 'dev' }, {}, false],
+  [{ team: 'team1', env: 'dev' }, {}, false],
+  [{ model: 'gpt-*' }, {}, true],
+  [{ model: '*' }, { model: null }, false],
+  [{ path: '/v1/chat/*' }, {}, true],
+  [{ path: '/cursor/*' }, {}, false],
+  [{ tag: 'ticket=b' }, {}, true],
+  [{ tag: 'project=*' }, { tags: null }, false],
+  [{ tag: 'project=a,ticket=b' }, {}, false],
+] as const) {
+  test(`${JSON.stringify(match)} ${expected ? 'matches' : 'does not match'} ${JSON.stringify(subject)}`, () =>
+    assert.is(matches(match, subject), expected))
+}
+
+for (const [per, owner, keyless] of [
+  ['pool', '', ''],
+  ['key', 'k_1', '-'],
+  ['user', 'team1/user1', '-'],
+  ['team', 'team1', '-'],
+  ['env', 'prod', '-'],
+] as const) {
+  test(`counters per ${per} are of ${owner || 'nobody'}`, () => {
+    const matcher = new LimitMatcher([makeRule({ per, concurrent: 1 })])
+    const ownerOf = (subject: LimitSubject): string | undefined => matcher.claimsOf(subject, null)[0]?.owner
+    assert.is(ownerOf(SUBJECT), owner)
+    assert.is(ownerOf({ ...SUBJECT, key: null, env: null, team: null, user: null }), keyless)
+  })
+}
+
+const name = fc.constantFrom('a', 'b', 'ab')
+const pattern = fc.constantFrom('a', 'b', '*', 'a*', '*b')
+const part = fc.option(fc.uniqueArray(pattern, { minLength: 1, maxLength: 2 }), { nil: undefined })
+const entry = fc.record({
+  match: fc.record({ key: part, team: part, env: part, model: part }),
+  per: fc.constantFrom('pool', 'key', 'user', 'team', 'env'),
+})
+const subjects = fc.record({ key: name, env: name, team: name, user: name, model: fc.option(name) })
+
+test('what is remembered of keys gives the same as a look at each rule, and one claim for each counter', () =>
+  fc.assert(
+    fc.property(
+      fc.array(entry, { maxLength: 6 }),
+      fc.array(subjects, { maxLength: 20 }),
+      (entries, asked) => {
+        const rules = entries.map(({ match, per }, n): LimitRule => {
+          const given = Object.fromEntries(
+            Object.entries(match).filter(([, patterns]) => patterns !== undefined),
+          )
+          return makeRule({ name: `r${n}`, match: given, per, concurrent: 1 })
+        })
+        const matcher = new LimitMatcher(rules)
+        const claims = new Map<string, object>()
+        // Of one key, the env, the team and the user are always the same.
+        const owners = new Map<string, (typeof asked)[number]>()
+        for (const each of asked) {
+          const { env, team, user } = owners.get(each.key) ?? each
+          owners.set(each.key, owners.get(each.key) ?? each)
+          const subject: LimitSubject = { ...SUBJECT, ...each, env, team, user }
+          const fits = ({ match }: LimitRule): boolean =>
+            isAllowed(compileGlobs(match.key), subject.key) &&
+            isAllowed(compileGlobs(match.team), subject.team) &&
+            isAllowed(compileGlobs(match.env), subject.env) &&
+            isAllowed(compileGlobs(match.model), subject.model)
+          const found = matcher.claimsOf(subject, null)
+          assert.equal(
+            found.map(({ rule }) => rule.name),
+            rules.filter(fits).map((rule) => rule.name),
+          )
+          for (const claim of found) {
+            const counter = `${claim.rule.name} ${claim.owner}`
+            assert.is(claims.get(counter) ?? claim, claim)
+            claims.set(counter, claim)
+          }
+        }
+      },
+    ),
+  ))
+
+test('the rules of a key are its own, and others are found when its list is another one', () => {
+  const matcher = new LimitMatcher([makeRule({ name: 'all', requestsPerMinute: 1 })])
+  const [first, second] = [
+    [makeRule({ name: 'own', concurrent: 1 })],
+    [makeRule({ name: 'new', concurrent: 2 })],
+  ]
+  const namesOf = (rules: readonly LimitRule[] | null, key = 'k_1'): string[] =>
+    matcher.claimsOf({ ...SUBJECT, key }, rules).map(({ rule }) => rule.name)
+  assert.equal(namesOf(first), ['all', 'own'])
+  assert.equal(namesOf(null, 'k_2'), ['all'])
+  assert.equal(namesOf(second), ['all', 'new'])
+  assert.equal(namesOf(null), ['all'])
+})
+
+test('a name that the ledger writes in another form is matched as the ledger has it', () => {
+  const key = { id: 'k_1', env: 'e', team: 't', user: 'u', limits: null } as unknown as KeyRecord
+  const request = { key, path: '/chat/completions', isCursor: true, tags: null }
+  const long = 'm'.repeat(300)
+  for (const [model, shown] of [
+    ['plain', 'plain'],
+    ['with "quotes" and \\', 'with "quotes" and \\'],
+    ['a\u0007b', 'a?b'],
+    [long, `${long.slice(0, 200)}...`],
+  ] as const) {
+    const subject = describeRequest({ ...request, model })
+    assert.is(subject.model, shown)
+    assert.is(subject.route, '/cursor/v1/chat/completions')
+  }
+})
+
+test.run()
