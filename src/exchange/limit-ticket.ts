@@ -51,6 +51,8 @@ export class LimitTicket {
   isReleased: boolean
   /** The estimates were replaced by what was used. */
   isSettled: boolean
+  /** The request is over, and its summary has not come. Whoever settles it says so. */
+  awaitsSummary: boolean
   /** Null where no rule has such an amount. */
   requestsLeft: LimitLeft | null
   tokensLeft: LimitLeft | null
@@ -65,6 +67,7 @@ export class LimitTicket {
     this.heldUntil = heldUntil
     this.isReleased = false
     this.isSettled = false
+    this.awaitsSummary = false
     this.requestsLeft = null
     this.tokensLeft = null
     this.usdLeft = null

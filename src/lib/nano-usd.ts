@@ -27,14 +27,16 @@ export function parseNanoUsd(usd: number | string): NanoUsd | null {
 
 /** Formats an amount in US dollars as a decimal number without an exponent, exactly: `0.0000622`. */
 export function formatNanoUsd(nano: NanoUsd): string {
-  if (nano < NANOS) {
-    if (nano === 0) return '0'
-    const fraction = String(nano)
-    let end = fraction.length
-    while (end > 0 && fraction.charCodeAt(end - 1) === 48) end--
-    return end === 0 ? '0' : `0.${ZEROS[fraction.length]}${fraction.slice(0, end)}`
-  }
-  return formatDecimal({ digits: BigInt(nano), scale: 9 })
+  // As numbers and not as bigints: most responses have such an amount in their headers, and each record one.
+  const whole = typeof nano === 'number' ? nano : nano < NANOS ? Number(nano) : null
+  if (whole === null) return formatDecimal({ digits: BigInt(nano), scale: 9 })
+  const nanos = whole % NANOS
+  const dollars = String((whole - nanos) / NANOS)
+  if (nanos === 0) return dollars
+  const fraction = String(nanos)
+  let end = fraction.length
+  while (fraction.charCodeAt(end - 1) === 48) end--
+  return `${dollars}.${ZEROS[fraction.length]}${fraction.slice(0, end)}`
 }
 
 /** The zeros before a fraction of so many digits. */

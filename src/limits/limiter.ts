@@ -20,7 +20,7 @@ import { type PricedTarget, RequestCosts } from './request-costs.js'
 import { describeKey, type KeyReport } from './responses/key-report.js'
 import { describeRefusal } from './responses/refusal.js'
 import { type CompiledRule, LimitMatcher } from './rules/matcher.js'
-import { describeEntry, describeSummary, type LimitedRequest } from './rules/subject.js'
+import { describeEntry, type LimitedRequest } from './rules/subject.js'
 
 /** Milliseconds between two sweeps of counters, and after which what was found for keys is looked for again. */
 const SWEEP_MS = 1_000
@@ -50,8 +50,8 @@ export class Limiter implements SummarySink, RecordCounter {
   private readonly alerts: LimitAlerts
   private readonly tally: RefusalTally
   private readonly restorer: LimitRestorer | null
-  /** Requests that are over, and whose summary has not come. */
-  private readonly unsettled: Set<LimitTicket>
+  /** Number of requests that are over, and whose summary has not come. */
+  private unsettled: number
   private rules: readonly LimitRule[]
   /** Rules of keys as they are now, by the ids of the keys; null: each key brings its own along. */
   private keyRules: ReadonlyMap<string, readonly LimitRule[]> | null
@@ -71,7 +71,7 @@ export class Limiter implements SummarySink, RecordCounter {
     this.tally = new RefusalTally(log)
     const onCrossed = (crossings: readonly LimitCrossing[]): void => void alerts.report(crossings)
     this.restorer = ledger === null ? null : new LimitRestorer({ store, ledger, log, onCrossed })
-    this.unsettled = new Set()
+    this.unsettled = 0
     this.rules = config.rules
     this.matcher = new LimitMatcher(config.rules)
     this.keyRules = this.readKeyRules()
@@ -120,6 +120,11 @@ export class Limiter implements SummarySink, RecordCounter {
     const [now, at] = [performance.now(), Date.now()]
     const claims = this.matcher.claimsOfKey(subject, this.rulesOf(key))
     return describeKey(key, claims, (claim) => this.store.read(claim, now, at), at)
+  }
+
+  /** Whether there may be a rule for the requests of a key: a first look that costs nothing. */
+  mayLimit(key: KeyRecord | null): boolean {
+    return this.matcher.mayMatch(key?.limits ?? null)
   }
 
   /** See `LimitMatcher.modelRulesOf`. */
@@ -186,7 +191,8 @@ export class Limiter implements SummarySink, RecordCounter {
   release(ticket: LimitTicket | null): void {
     if (ticket === null || ticket.isReleased) return
     this.store.release(ticket)
-    this.unsettled.add(ticket)
+    ticket.awaitsSummary = true
+    this.unsettled++
   }
 
   /** The request takes no place among those in flight; it is not over. */
@@ -196,7 +202,7 @@ export class Limiter implements SummarySink, RecordCounter {
 
   /** There are requests that are over, and still hold what they were estimated to use. */
   get hasUnsettled(): boolean {
-    return this.unsettled.size > 0
+    return this.unsettled > 0
   }
 
   /** The relay has refused the request after its check: it counts nothing. @param now `performance.now()` */
@@ -209,10 +215,13 @@ export class Limiter implements SummarySink, RecordCounter {
     const { request } = summary
     const ticket = request.ticket === null || request.ticket.isSettled ? null : request.ticket
     const keyRules = this.rulesOf(request.key)
-    if (ticket !== null) this.unsettled.delete(ticket)
+    if (ticket?.awaitsSummary) {
+      ticket.awaitsSummary = false
+      this.unsettled--
+    }
     if (ticket === null && (!this.matcher.mayMatch(keyRules) || !isRecorded(summary))) return
     this.costs.learn(summary)
-    const claims = this.matcher.claimsOf(describeSummary(summary), keyRules)
+    const claims = this.matcher.claimsOfSummary(summary, keyRules)
     if (ticket === null && claims.length === 0) return
     this.settle(summary, ticket, claims, this.costs.useOf(summary, claims))
   }
@@ -221,7 +230,7 @@ export class Limiter implements SummarySink, RecordCounter {
   assume(summary: RequestSummary): void {
     const keyRules = this.rulesOf(summary.request.key)
     if (!this.matcher.mayMatch(keyRules)) return
-    this.costs.useOf(summary, this.matcher.claimsOf(describeSummary(summary), keyRules))
+    this.costs.useOf(summary, this.matcher.claimsOfSummary(summary, keyRules))
   }
 
   /** Counts what a request has used whose relay was killed. */

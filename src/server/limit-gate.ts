@@ -44,9 +44,9 @@ export class LimitGate {
    * @returns null if it may pass
    */
   check(exchange: Exchange, plan: ProxyPlan, body: RequestBody | null): Refused | null {
-    const { method, path } = exchange.request
+    const { key, method, path } = exchange.request
     // A request whose upload was broken off is planned again.
-    if (exchange.isChecked || isExempt(method, path)) return null
+    if (exchange.isChecked || !this.limiter?.mayLimit(key) || isExempt(method, path)) return null
     const refusal = this.ask(exchange, body, firstTarget(plan))
     return refusal === null ? null : { code: refusal.code, details: refusal }
   }

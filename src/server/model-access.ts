@@ -29,7 +29,8 @@ export class ModelAccess {
   readonly dependsOnModel: boolean
   /** There are models that no target may be asked for. */
   readonly barsTargets: boolean
-  private readonly keyPatterns: readonly RegExp[] | null
+  /** Of the key's own list; null if it has none. */
+  readonly keyPatterns: readonly RegExp[] | null
   /** Rules that refuse; those that only observe are left out. */
   private readonly rules: readonly CompiledRule[]
 
@@ -77,11 +78,19 @@ export type ModelRuleSource = Pick<LimitMatcher, 'modelRulesOf'>
 const NO_RULES: readonly CompiledRule[] = []
 const OPEN = new ModelAccess(null, [])
 
+/** What was found last for each list of rules: most requests of a key have the same list, and ask for it twice. */
+const found = new WeakMap<readonly CompiledRule[], ModelAccess>()
+
 /** Finds which models a request may use, whichever it names. @param limits null if nothing is limited */
 export function findAccess(request: LimitedRequest, limits: ModelRuleSource | null): ModelAccess {
   const patterns = findKeyPatterns(request.key)
   const rules = limits?.modelRulesOf(request) ?? NO_RULES
-  return patterns === null && rules.length === 0 ? OPEN : new ModelAccess(patterns, rules)
+  if (patterns === null && rules.length === 0) return OPEN
+  const known = found.get(rules)
+  if (known?.keyPatterns === patterns) return known
+  const access = new ModelAccess(patterns, rules)
+  found.set(rules, access)
+  return access
 }
 
 function describeRule({ rule }: CompiledRule): GateRefusal {

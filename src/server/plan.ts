@@ -135,7 +135,8 @@ export function planRequest(
 /** Leaves out the targets whose own model a rule denies. Without any other, the request is refused. */
 function barTargets(plan: ProxyPlan, request: PlanRequest, access: ModelAccess): Plan {
   const { route, conversation } = plan
-  if (findUse(request) === 'none') return plan
+  // Most targets are asked for the model of the request.
+  if (!route.targets.some(({ model }) => model !== null) || findUse(request) === 'none') return plan
   const asked = conversation?.modelName ?? request.model
   const before = plan.usable ?? [...route.targets.keys()]
   let refusal: GateRefusal | null = null

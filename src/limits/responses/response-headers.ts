@@ -9,6 +9,22 @@ const OWN = 'x-thinwire-limit-'
 /** Family of headers from which Claude Code shows how much of a plan is used. */
 const UNIFIED = 'anthropic-ratelimit-unified-'
 
+/** Names of the headers of one unit: made once, as Node checks each name, and a new text takes longer. */
+interface LeftNames {
+  readonly unit: 'requests' | 'tokens' | 'usd'
+  readonly limit: string
+  readonly remaining: string
+  readonly reset: string
+}
+
+const REQUESTS = namesOf('requests')
+const TOKENS = namesOf('tokens')
+const USD = namesOf('usd')
+
+function namesOf(unit: LeftNames['unit']): LeftNames {
+  return { unit, limit: OWN + unit, remaining: `${OWN}remaining-${unit}`, reset: `${OWN}reset-${unit}` }
+}
+
 /** Part of a budget from which on Claude Code is to warn. */
 const WARNED_SHARE = 0.8
 
@@ -27,12 +43,17 @@ export function addLimitHeaders(
 ): void {
   const { requestsLeft, tokensLeft, usdLeft, at } = ticket
   if (requestsLeft === null && tokensLeft === null && usdLeft === null) return
-  const plan = status < 400 ? findPlan(tokensLeft, usdLeft) : NO_PLAN
-  const hadFamily = removeReplaced(headers, plan.length > 0)
-  if (requestsLeft !== null) addLeft(headers, 'requests', requestsLeft, at, now)
-  if (tokensLeft !== null) addLeft(headers, 'tokens', tokensLeft, at, now)
-  if (usdLeft !== null) addLeft(headers, 'usd', usdLeft, at, now)
-  if (hadFamily) addPlan(headers, plan, at)
+  const hasPlan = status < 400 && (isBudget(tokensLeft) || isBudget(usdLeft))
+  const hadFamily = removeReplaced(headers, hasPlan)
+  if (requestsLeft !== null) addLeft(headers, REQUESTS, requestsLeft, at, now)
+  if (tokensLeft !== null) addLeft(headers, TOKENS, tokensLeft, at, now)
+  if (usdLeft !== null) addLeft(headers, USD, usdLeft, at, now)
+  // Few responses have the family, and to find the windows of a plan takes longer than all of the other headers.
+  if (hadFamily) addPlan(headers, findPlan(tokensLeft, usdLeft), at)
+}
+
+function isBudget(left: LimitLeft | null): boolean {
+  return left !== null && left.budget !== null
 }
 
 /**
@@ -55,16 +76,16 @@ function removeReplaced(headers: FlatHeaderList, replacesPlan: boolean): boolean
 
 function addLeft(
   headers: FlatHeaderList,
-  unit: 'requests' | 'tokens' | 'usd',
+  names: LeftNames,
   { limit, remaining, resetMs }: LimitLeft,
   at: number,
   now: number,
 ): void {
   const left = Math.max(0, Math.floor(remaining))
   const seconds = Math.max(0, Math.ceil((at + resetMs - now) / 1_000))
-  headers.push(OWN + unit, formatNumber(unit, limit))
-  headers.push(`${OWN}remaining-${unit}`, formatNumber(unit, left))
-  headers.push(`${OWN}reset-${unit}`, String(seconds))
+  headers.push(names.limit, formatNumber(names.unit, limit))
+  headers.push(names.remaining, formatNumber(names.unit, left))
+  headers.push(names.reset, String(seconds))
 }
 
 /** One window of a plan, as Claude Code knows it. */
@@ -74,8 +95,6 @@ interface PlanWindow {
   readonly used: number
   readonly resetMs: number
 }
-
-const NO_PLAN: readonly PlanWindow[] = []
 
 /** What Claude Code has words for: "session limit" and "weekly limit". */
 const WINDOW_NAMES = { '5h': 'five_hour', '7d': 'seven_day' } as const

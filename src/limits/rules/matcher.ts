@@ -1,7 +1,14 @@
 import { hasAmounts, type LimitMatch, type LimitRule } from '../../config/limit-rules.js'
 import { LimitClaim } from '../../exchange/limit-ticket.js'
+import type { RequestSummary } from '../../exchange/summary.js'
 import { compileGlob, compileGlobs, isAllowed, matchesAny } from '../../routing/glob.js'
-import { describeRequest, type LimitedRequest, type LimitSubject, nameUser } from './subject.js'
+import {
+  describeRequest,
+  describeSummary,
+  type LimitedRequest,
+  type LimitSubject,
+  nameUser,
+} from './subject.js'
 
 /** Owner of counters that are one for each key, user, team or env, of a request without a key. */
 const NOBODY = '-'
@@ -123,7 +130,21 @@ interface KeyClaims {
   lastTags: string | null
   /** Null before the first. */
   lastClaims: readonly LimitClaim[] | null
+  /** What was found for requests that are open, without a look at how the ledger writes what they ask for. */
+  readonly recent: RequestClaims[]
 }
+
+/** What was found for a request: its record asks once more, and the next requests of its key are usually like it. */
+interface RequestClaims {
+  readonly model: string | null
+  readonly path: string
+  readonly isCursor: boolean
+  readonly tags: string | null
+  readonly claims: readonly LimitClaim[]
+}
+
+/** Most that is remembered of one key. All is forgotten when there is more. */
+const MOST_RECENT = 8
 
 /**
  * Finds the rules that hold for a request. What a key decides is found once for each key; what the model, the path and
@@ -180,12 +201,31 @@ export class LimitMatcher {
     return all.filter((compiled) => compiled.matchesKey(subject)).map((compiled) => compiled.claimOf(subject))
   }
 
-  /** The same of a request that is open. */
-  claimsOfRequest(request: LimitedRequest): readonly LimitClaim[] {
-    const { key } = request
-    const own = key?.limits ?? null
+  /** The same of a request. @param own the rules of its key */
+  claimsOfRequest(
+    request: LimitedRequest,
+    own: readonly LimitRule[] | null = request.key?.limits ?? null,
+  ): readonly LimitClaim[] {
     if (!this.mayMatch(own)) return NO_CLAIMS
-    return this.recall(key?.id ?? '', own)?.fixed ?? this.claimsOf(describeRequest(request), own)
+    const known = this.recall(request.key?.id ?? '', own)
+    if (known === null) return this.claimsOf(describeRequest(request), own)
+    if (known.fixed !== null) return known.fixed
+    const { model, path, isCursor, tags } = request
+    for (const found of known.recent)
+      if (found.model === model && found.path === path && found.tags === tags && found.isCursor === isCursor)
+        return found.claims
+    const claims = this.claimsOf(describeRequest(request), own)
+    if (known.recent.length >= MOST_RECENT) known.recent.length = 0
+    known.recent.push({ model, path, isCursor, tags, claims })
+    return claims
+  }
+
+  /** The same of a request that is over, as its record says it. @param own the rules of its key */
+  claimsOfSummary(summary: RequestSummary, own: readonly LimitRule[] | null): readonly LimitClaim[] {
+    // The paths of what the relay has answered by itself are recorded in another way.
+    return summary.outcome.end === 'local'
+      ? this.claimsOf(describeSummary(summary), own)
+      : this.claimsOfRequest(summary.request, own)
   }
 
   /** The rules that depend on the model, and hold for a request if it names some model; not those that only observe. */
@@ -246,6 +286,7 @@ export class LimitMatcher {
       lastRoute: '',
       lastTags: null,
       lastClaims: null,
+      recent: [],
     }
   }
 
@@ -260,8 +301,9 @@ export class LimitMatcher {
   }
 }
 
+/** @returns the same list where none of them depends on the place */
 function filterByPlace(rules: readonly CompiledRule[], request: LimitedRequest): readonly CompiledRule[] {
-  if (rules.length === 0) return rules
+  if (!rules.some(({ path, tag }) => path !== null || tag !== null)) return rules
   const subject = describeRequest(request)
   return rules.filter((compiled) => compiled.matchesPlace(subject))
 }

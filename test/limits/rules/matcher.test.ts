@@ -2,8 +2,10 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { KeyRecord } from '../../../src/access/keyring.js'
 import type { LimitRule } from '../../../src/config/limit-rules.js'
+import type { LimitClaim } from '../../../src/exchange/limit-ticket.js'
+import type { RequestSummary } from '../../../src/exchange/summary.js'
 import { LimitMatcher } from '../../../src/limits/rules/matcher.js'
-import { describeRequest, type LimitSubject } from '../../../src/limits/rules/subject.js'
+import { describeRequest, describeSummary, type LimitSubject } from '../../../src/limits/rules/subject.js'
 import { compileGlobs, isAllowed } from '../../../src/routing/glob.js'
 import { makeRule } from '../../support/limit-rules.js'
 import { fc } from '../../support/property.js'
@@ -16,6 +18,10 @@ const SUBJECT: LimitSubject = {
   model: 'gpt-4o',
   route: '/v1/chat/completions',
   tags: 'project=a,ticket=b',
+}
+
+function keyOf(id: string): KeyRecord {
+  return { id, env: 'e', team: 't', user: 'u', limits: null } as unknown as KeyRecord
 }
 
 function matches(match: object, subject: Partial<LimitSubject> = {}): boolean {
@@ -114,6 +120,52 @@ test('what is remembered of keys gives the same as a look at each rule, and one 
     ),
   ))
 
+test('requests find the same rules whatever was asked before, and their records the same as they', () => {
+  const pattern = fc.constantFrom('a', 'b*', '*')
+  const patterns = fc.option(fc.array(pattern, { minLength: 1, maxLength: 2 }), { nil: undefined })
+  const match = fc.record({
+    model: patterns,
+    path: fc.option(fc.constantFrom('/v1/chat/*', '/cursor/*', '/health'), { nil: undefined }),
+    tag: fc.option(fc.constantFrom('t=1', 't=*'), { nil: undefined }),
+  })
+  const request = fc.record({
+    key: fc.constantFrom(...['k_1', 'k_2'].map(keyOf)),
+    model: fc.constantFrom('a', 'b', 'b"1', 'c', null),
+    path: fc.constantFrom('/chat/completions', '/messages', '/health'),
+    isCursor: fc.boolean(),
+    tags: fc.constantFrom('t=1', 's=1,t=2', null),
+  })
+  const end = fc.constantFrom<'local' | 'ok'>('local', 'ok')
+  fc.assert(
+    fc.property(
+      fc.array(match, { maxLength: 4 }),
+      fc.array(fc.tuple(request, end), { minLength: 1, maxLength: 40 }),
+      (matches, asked) => {
+        const rules = matches.map((entry, n) =>
+          makeRule({
+            name: `r${n}`,
+            match: Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined)),
+            concurrent: 1,
+          }),
+        )
+        const matcher = new LimitMatcher(rules)
+        const namesOf = (claims: readonly LimitClaim[]): string[] => claims.map(({ rule }) => rule.name)
+        for (const [each, how] of asked) {
+          const fresh = new LimitMatcher(rules)
+          const expected = namesOf(fresh.claimsOf(describeRequest(each), null))
+          assert.equal(namesOf(matcher.claimsOfRequest(each)), expected)
+          const summary = {
+            request: each,
+            outcome: { end: how, upstream: null },
+          } as unknown as RequestSummary
+          const recorded = namesOf(fresh.claimsOf(describeSummary(summary), null))
+          assert.equal(namesOf(matcher.claimsOfSummary(summary, null)), recorded)
+        }
+      },
+    ),
+  )
+})
+
 test('the rules of a key are its own, and others are found when its list is another one', () => {
   const matcher = new LimitMatcher([makeRule({ name: 'all', requestsPerMinute: 1 })])
   const [first, second] = [
@@ -129,7 +181,7 @@ test('the rules of a key are its own, and others are found when its list is anot
 })
 
 test('a name that the ledger writes in another form is matched as the ledger has it', () => {
-  const key = { id: 'k_1', env: 'e', team: 't', user: 'u', limits: null } as unknown as KeyRecord
+  const key = keyOf('k_1')
   const request = { key, path: '/chat/completions', isCursor: true, tags: null }
   const long = 'm'.repeat(300)
   for (const [model, shown] of [
