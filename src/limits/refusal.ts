@@ -6,6 +6,7 @@ import type { FlatHeaderList, FlatHeaders } from '../http/flat-headers.js'
 import { groupDigits } from '../ledger/price-rates.js'
 import type { Whole } from '../ledger/read/whole.js'
 import { formatAmount, formatBudget, formatDuration, formatMoment } from './amount-text.js'
+import { LONGEST_MS } from './gcra.js'
 import type { LimitExcess } from './store.js'
 
 /** What a client gets that a rule refuses. */
@@ -199,7 +200,7 @@ const FIELDS = ['limit', 'remaining', 'reset']
 /** Milliseconds until a rate is whole again, if nothing else is used; 0 for what is no rate. */
 function wholeIn({ rule, kind, used }: LimitExcess): number {
   const rate = kind === 'requests' ? rule.requests : kind === 'tokens' ? rule.tokens : null
-  return rate === null ? 0 : Math.ceil((Number(used) * 60_000) / rate.perMinute)
+  return rate === null ? 0 : Math.min(LONGEST_MS, Math.ceil((Number(used) * 60_000) / rate.perMinute))
 }
 
 /** Tokens of a rate come back in parts. */
