@@ -1,6 +1,7 @@
 import type { Budget, LimitRule } from '../config/limit-rules.js'
 import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
 import type {
+  KnownRules,
   LimitCrossing,
   LimitEstimate,
   LimitState,
@@ -62,7 +63,7 @@ export class WatchedStore implements LimitStore {
     this.store.forget(rule, budget)
   }
 
-  sweep(rules: ReadonlySet<string>, now: number, at: number): void {
+  sweep(rules: KnownRules, now: number, at: number): void {
     this.store.sweep(rules, now, at)
   }
 
