@@ -258,6 +258,7 @@ export class Limiter implements SummarySink, RecordCounter {
     this.tally.tick(now)
     if (now - this.sweptAt < SWEEP_MS) return
     this.sweptAt = now
+    this.restorer?.tick(Date.now())
     if (this.keyRules !== null) this.store.sweep(this.rulesById, now, Date.now())
     if (now - this.forgottenAt < FORGET_MS) return
     this.forgottenAt = now
