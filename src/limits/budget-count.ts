@@ -17,7 +17,7 @@ export class BudgetCount {
   spent: Whole
   /** Held for requests in flight. */
   held: number
-  /** Requests that hold something. */
+  /** Requests that hold more than nothing: a connection that only waits is in nobody's way. */
   holders: number
   /** Counts of other periods. */
   next: BudgetCount | null
@@ -39,14 +39,18 @@ export class BudgetCount {
   }
 
   hold(tokens: number, nano: number): void {
+    const amount = this.unit === 'usd' ? nano : tokens
+    if (amount === 0) return
     this.holders += 1
-    this.held += this.unit === 'usd' ? nano : tokens
+    this.held += amount
   }
 
   unhold(tokens: number, nano: number): void {
+    const amount = this.unit === 'usd' ? nano : tokens
+    if (amount === 0) return
     this.holders -= 1
     // Sums beyond 2^53 are inexact.
-    this.held = this.holders === 0 ? 0 : Math.max(0, this.held - (this.unit === 'usd' ? nano : tokens))
+    this.held = this.holders === 0 ? 0 : Math.max(0, this.held - amount)
   }
 
   /**

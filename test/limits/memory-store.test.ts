@@ -335,6 +335,20 @@ test('a clock that is ahead for hours makes no period over before its time, whic
   }
 })
 
+test("what is in flight and holds nothing of a budget is in nobody's way", () => {
+  const store = new MemoryLimitStore()
+  const claim = new LimitClaim(makeRule({ usd: { day: 1 }, tokens: { day: 9 } }), '')
+  const free = pass(store.check([claim], { tokens: 5, nano: 0 }, 0, AT))
+  const idle = pass(store.check([claim], NOTHING, 0, AT))
+  const dear = { tokens: 4, nano: 5 * USD }
+  const ticket = pass(store.check([claim], dear, 0, AT))
+  assert.equal(refusalOf(store.check([claim], dear, 0, AT)), ['rule held', 'rule held'])
+  assert.equal(refusalOf(store.check([claim], NOTHING, 0, AT)), ['passed'])
+  for (const each of [free, idle, ticket]) store.settle(each, [claim], NOTHING, 0, AT)
+  pass(store.check([claim], dear, 0, AT))
+  assert.is(stateOf(store, claim)['usd day']?.held, 5 * USD)
+})
+
 test('sums beyond 2^53 are exact', () => {
   const store = new MemoryLimitStore()
   const claim = new LimitClaim(makeRule({ usd: { month: 1_000_000 } }), '')
