@@ -52,7 +52,13 @@ function createSnapshot(
   const { writer, started } = ledger
   return new SnapshotWriter({
     folder: config.ledger.folder,
-    store,
+    store: {
+      list: () => limiter.listClaims(),
+      read: (claim, now, at) => store.read(claim, now, at),
+      get changes() {
+        return store.changes + limiter.ruleChanges
+      },
+    },
     owner: { writer, started, ...markProcess() },
     lastSeq: () => ledger.lastSeq,
     isRestored: () => limiter.isRestored,

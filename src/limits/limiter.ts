@@ -1,6 +1,6 @@
 import type { KeyRecord } from '../access/keyring.js'
 import { findOnlyKey, type LimitRule, type LimitRulesConfig } from '../config/limit-rules.js'
-import type { LimitClaim, LimitTicket } from '../exchange/limit-ticket.js'
+import { LimitClaim, type LimitTicket } from '../exchange/limit-ticket.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import type { RequestSummary, SummarySink } from '../exchange/summary.js'
 import type { Prices } from '../ledger/prices.js'
@@ -45,6 +45,8 @@ export interface LimiterParts {
  */
 export class Limiter implements SummarySink, RecordCounter {
   readonly store: LimitStore
+  /** Counts up when rules have changed. */
+  ruleChanges: number
   private readonly costs: RequestCosts
   private readonly listKeyRules: LimiterParts['listKeyRules']
   private readonly alerts: LimitAlerts
@@ -55,8 +57,8 @@ export class Limiter implements SummarySink, RecordCounter {
   private rules: readonly LimitRule[]
   /** Rules of keys as they are now, by the ids of the keys; null: each key brings its own along. */
   private keyRules: ReadonlyMap<string, readonly LimitRule[]> | null
-  /** Of all rules, those of keys too. */
-  private ruleIds: ReadonlySet<string>
+  /** All rules by their ids, those of keys too. */
+  private rulesById: ReadonlyMap<string, LimitRule>
   private matcher: LimitMatcher
   private hasBegun: boolean
   /** `performance.now()` */
@@ -75,7 +77,8 @@ export class Limiter implements SummarySink, RecordCounter {
     this.rules = config.rules
     this.matcher = new LimitMatcher(config.rules)
     this.keyRules = this.readKeyRules()
-    this.ruleIds = new Set()
+    this.rulesById = new Map()
+    this.ruleChanges = 0
     this.hasBegun = false
     this.sweptAt = performance.now()
     this.forgottenAt = this.sweptAt
@@ -132,10 +135,22 @@ export class Limiter implements SummarySink, RecordCounter {
     return this.matcher.modelRulesOf(request)
   }
 
+  /**
+   * The counters that are there, each with its rule as it is now. A rule that is gone counts no more: what its counters
+   * still have is not what the ledger says.
+   */
+  *listClaims(): Generator<LimitClaim> {
+    for (const claim of this.store.list()) {
+      const rule = this.rulesById.get(claim.rule.id)
+      if (rule === claim.rule || this.keyRules === null) yield claim
+      else if (rule !== undefined) yield new LimitClaim(rule, claim.owner)
+    }
+  }
+
   /** The state of each amount of each counter that is there. */
   readAll(): LimitState[] {
     const [now, at] = [performance.now(), Date.now()]
-    return [...this.store.list()].flatMap((claim) => this.store.read(claim, now, at))
+    return [...this.listClaims()].flatMap((claim) => this.store.read(claim, now, at))
   }
 
   /**
@@ -252,7 +267,8 @@ export class Limiter implements SummarySink, RecordCounter {
     this.tally.tick(now)
     if (now - this.sweptAt < SWEEP_MS) return
     this.sweptAt = now
-    if (this.keyRules !== null) this.store.sweep(this.ruleIds, now, Date.now())
+    this.restorer?.tick(Date.now())
+    if (this.keyRules !== null) this.store.sweep(this.rulesById, now, Date.now())
     if (now - this.forgottenAt < FORGET_MS) return
     this.forgottenAt = now
     this.matcher.forgetKeys()
@@ -260,7 +276,12 @@ export class Limiter implements SummarySink, RecordCounter {
 
   /** What metrics show. */
   async readFigures(): Promise<LimitFigures> {
-    const amounts = await readAmounts(this.store, this.rules)
+    const { store } = this
+    const current: Pick<LimitStore, 'list' | 'read'> = {
+      list: () => this.listClaims(),
+      read: (claim, now, at) => store.read(claim, now, at),
+    }
+    const amounts = await readAmounts(current, this.rules)
     return { ...amounts, refusals: this.tally.list(), alerts: this.alerts.counts }
   }
 
@@ -311,7 +332,8 @@ export class Limiter implements SummarySink, RecordCounter {
 
   private followRules(): void {
     const rules = [this.rules, ...(this.keyRules?.values() ?? [])].flat()
-    this.ruleIds = new Set(rules.map(({ id }) => id))
+    this.rulesById = new Map(rules.map((rule) => [rule.id, rule]))
+    this.ruleChanges++
     if (this.hasBegun) this.restorer?.follow(rules)
   }
 }

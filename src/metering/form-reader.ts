@@ -104,11 +104,11 @@ class Finding implements Found {
     this.passes = null
   }
 
-  /** Takes a number if it is the largest for its part. */
+  /** Takes a number if it is the largest for its part, and can be one. */
   take(part: number, number: number): void {
     const { numbers } = this
     const before = numbers[part] as number
-    if (number <= before) return
+    if (number <= before || (number > MOST_COUNTED && part !== COST_NANO)) return
     if (before === UNKNOWN) this.parts[this.count++] = part
     numbers[part] = number
   }
@@ -122,6 +122,12 @@ class Finding implements Found {
 const CACHED = slotOf('cached')
 const FRESH_PROMPT = slotOf('freshPrompt')
 const COST_NANO = slotOf('costNano')
+
+/**
+ * Most tokens or searches of one kind. More than that no batch can use, so it is a mistake of the upstream. The sum of
+ * all kinds and passes is an exact number, which limits and reports can add up.
+ */
+const MOST_COUNTED = 1e12
 
 /** Most passes of one answer that are read. */
 const MAX_PASSES = 100

@@ -27,6 +27,29 @@ test('a zero, a null or a missing number does not replace a number, and a later 
   assert.equal(read({ prompt_tokens: 0 }, { completion_tokens: 7 }), [100, 90, 7])
 })
 
+test('a number that no batch can use is not read, and all sums are exact', () => {
+  const most = 1e12
+  const read = (usage: Json): unknown[] => {
+    const { usage: found } = told(usage).readStats()
+    return [found?.prompt ?? null, found?.completion ?? null]
+  }
+  for (const wrong of [most + 1, 1e15, Number.MAX_SAFE_INTEGER, 1e300])
+    assert.equal(read({ prompt_tokens: wrong, completion_tokens: 5 }), [null, 5], String(wrong))
+  assert.equal(read({ prompt_tokens: most, completion_tokens: most }), [most, most])
+  const part = { input_tokens: most, cache_read_input_tokens: most, cache_creation_input_tokens: most }
+  const passes = Array.from({ length: 200 }, () => Object.assign({ model: 'm', output_tokens: most }, part))
+  for (const sum of read(Object.assign({ output_tokens: most, iterations: passes }, part)))
+    assert.ok(Number.isSafeInteger(sum) && Number(sum) >= most, String(sum))
+  const entries = Array.from({ length: 20_000 }, () => ({ modality: 'IMAGE', tokenCount: most }))
+  const meter = new JsonMeter()
+  const body = {
+    usageMetadata: { promptTokenCount: 5, candidatesTokenCount: 3, promptTokensDetails: entries },
+  }
+  meter.push(Buffer.from(JSON.stringify(body)))
+  meter.end()
+  assert.ok(Number(meter.readStats().usage?.details?.imagePrompt) <= most)
+})
+
 test('of several names for one number in one object, the largest counts', () => {
   const { usage } = told({
     ...{ prompt_tokens: 0, input_tokens: 70, completion_tokens: 5, output_tokens: 5 },

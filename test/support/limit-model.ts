@@ -180,6 +180,7 @@ export class LimitModel {
       (ticket) =>
         !ticket.isOver &&
         ticket.heldUntil > now &&
+        (unit === 'usd' ? ticket.nano : ticket.tokens) > 0 &&
         nameOf(period, ticket.at) === nameOf(period, at) &&
         ticket.claims.some(
           ({ rule, owner }) =>

@@ -92,6 +92,8 @@ export function readEntry(line: string): Entry | null {
   const ts = asText(fields.ts)
   const cost = asNumber(fields.cost_usd)
   const assumed = cost === null ? asNumber(fields.assumed_usd) : null
+  const readAmount = (name: string, usd: number): Whole | null =>
+    parseNanoUsd(usd < LARGE_USD ? usd : (findDigits(line, name) ?? usd))
   return {
     writer,
     seq,
@@ -119,12 +121,20 @@ export function readEntry(line: string): Entry | null {
     reasoningTokens: asCount(fields.reasoning_tokens),
     searches: asCount(fields.searches),
     usageSource: asText(fields.usage_source),
-    cost: cost === null ? null : parseNanoUsd(cost),
-    assumed: assumed === null ? null : parseNanoUsd(assumed),
+    cost: cost === null ? null : readAmount('cost_usd', cost),
+    assumed: assumed === null ? null : readAmount('assumed_usd', assumed),
     ttftMs: asNumber(fields.ttft_ms),
     totalMs: asNumber(fields.total_ms),
     overheadUs: asNumber(fields.overhead_us),
   }
+}
+
+/** From here on, a number of JSON has too few digits for nano-dollars. */
+const LARGE_USD = 1_000_000
+
+/** Finds the digits of an amount in its line. No text of a record holds a quote that is not escaped. */
+function findDigits(line: string, name: string): string | null {
+  return new RegExp(`"${name}"\\s*:\\s*([0-9.eE+-]+)`).exec(line)?.[1] ?? null
 }
 
 /** Whether a request failed, as metrics count it. */

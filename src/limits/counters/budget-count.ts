@@ -2,7 +2,7 @@ import type { Budget } from '../../config/limit-rules.js'
 import type { Whole } from '../../ledger/read/whole.js'
 import type { BudgetPeriod } from './period.js'
 
-/** A period that is over is kept for so long, in case the clock is set back to it. */
+/** A period is kept for so long after its end, in case the clock is set back to it. */
 const KEPT_MS = 6 * 3_600_000
 
 /** Periods of the future that are kept: the clock was ahead, and may come to them again. */
@@ -17,12 +17,15 @@ export class BudgetCount {
   spent: Whole
   /** Held for requests in flight. */
   held: number
-  /** Requests that hold something. */
+  /** Requests that hold more than nothing: a connection that only waits is in nobody's way. */
   holders: number
   /** Counts of other periods. */
   next: BudgetCount | null
-  /** `performance.now()` when a sweep first found it over; NaN if it is not. */
-  private overSince: number
+  /**
+   * `performance.now()` at which it is over, as the last sweep has found that was within it: the clock may be ahead
+   * since then, by a month, for a day. NaN before the first sweep.
+   */
+  private overAt: number
 
   constructor(budget: Budget, period: BudgetPeriod, next: BudgetCount | null) {
     this.unit = budget.unit
@@ -32,18 +35,22 @@ export class BudgetCount {
     this.held = 0
     this.holders = 0
     this.next = next
-    this.overSince = Number.NaN
+    this.overAt = Number.NaN
   }
 
   hold(tokens: number, nano: number): void {
+    const amount = this.unit === 'usd' ? nano : tokens
+    if (amount === 0) return
     this.holders += 1
-    this.held += this.unit === 'usd' ? nano : tokens
+    this.held += amount
   }
 
   unhold(tokens: number, nano: number): void {
+    const amount = this.unit === 'usd' ? nano : tokens
+    if (amount === 0) return
     this.holders -= 1
     // Sums beyond 2^53 are inexact.
-    this.held = this.holders === 0 ? 0 : Math.max(0, this.held - (this.unit === 'usd' ? nano : tokens))
+    this.held = this.holders === 0 ? 0 : Math.max(0, this.held - amount)
   }
 
   /**
@@ -69,12 +76,10 @@ export class BudgetCount {
   private isNeeded(now: number, at: number): boolean {
     if (this.holders > 0) return true
     if (this.spent === 0) return false
-    if (at < this.period.end) {
-      this.overSince = Number.NaN
-      return true
-    }
-    if (Number.isNaN(this.overSince)) this.overSince = now
-    return now - this.overSince < KEPT_MS
+    const { start, end } = this.period
+    const leftMs = Math.min(end - at, end - start)
+    if (leftMs > 0 || Number.isNaN(this.overAt)) this.overAt = now + Math.max(0, leftMs)
+    return leftMs > 0 || now - this.overAt < KEPT_MS
   }
 }
 

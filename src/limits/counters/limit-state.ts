@@ -42,7 +42,7 @@ export function readStates(
       period: name,
       limit: budget.amount,
       used: count?.spent ?? 0,
-      held: count?.held ?? 0,
+      held: Math.min(Number.MAX_SAFE_INTEGER, count?.held ?? 0),
       resetMs: Math.max(0, end - at),
     })
   }

@@ -6,6 +6,7 @@ import { findExcesses, observesExcess } from './excess.js'
 import { noteLeft, readStates } from './limit-state.js'
 import { MemoryTicket, TicketQueue } from './memory-ticket.js'
 import type {
+  KnownRules,
   LimitCrossing,
   LimitEstimate,
   LimitExcess,
@@ -161,7 +162,7 @@ export class MemoryLimitStore implements LimitStore {
     for (const counter of this.counters.get(id)?.values() ?? []) counter.forget(unit, period)
   }
 
-  sweep(rules: ReadonlySet<string>, now: number, at: number): void {
+  sweep(rules: KnownRules, now: number, at: number): void {
     this.lapse(now)
     this.swept ??= this.walk()
     for (let i = 0; i < SWEPT_AT_ONCE; i++) {

@@ -2,6 +2,9 @@ import type { Rate } from '../../config/limit-rules.js'
 
 const MINUTE_MS = 60_000
 
+/** A hundred years. What takes longer to come back has no date: calendars of computers end. */
+export const LONGEST_MS = 100 * 365 * 24 * 60 * MINUTE_MS
+
 /** Sums of fractions are inexact; a thousandth of a request or of a token does not matter. */
 const SLACK = 1e-3
 
@@ -29,21 +32,23 @@ export class RateCount {
     this.perMinute = rate.perMinute
   }
 
-  /** Milliseconds until all of the burst is there again. */
+  /** Milliseconds until all of the burst is there again; at most `LONGEST_MS`. */
   resetMs(rate: Rate, now: number): number {
-    if (rate.perMinute !== this.perMinute) this.convert(rate, now)
-    return Math.max(0, this.wholeAt - now)
+    return Math.min(LONGEST_MS, this.restMs(rate, now))
   }
 
   /** How much is used at a moment, in requests or tokens: up to the burst, and above it after a correction. */
   used(rate: Rate, now: number): number {
-    return toAmount(rate, this.resetMs(rate, now))
+    return toAmount(rate, this.restMs(rate, now))
   }
 
-  /** Milliseconds after which `cost` fits; 0 if it does now. A cost above the burst is reduced to it. */
+  /**
+   * Milliseconds after which `cost` fits, at most `LONGEST_MS`; 0 if it does now. A cost above the burst is reduced to
+   * it.
+   */
   waitMs(rate: Rate, cost: number, now: number): number {
     const excess = this.used(rate, now) + Math.min(cost, rate.burst) - rate.burst
-    return excess <= SLACK ? 0 : Math.ceil(toMs(rate, excess))
+    return excess <= SLACK ? 0 : Math.min(LONGEST_MS, Math.ceil(toMs(rate, excess)))
   }
 
   /**
@@ -52,14 +57,14 @@ export class RateCount {
    */
   add(rate: Rate, cost: number, now: number): number {
     const ms = toMs(rate, cost)
-    this.wholeAt = now + this.resetMs(rate, now) + ms
+    this.wholeAt = now + this.restMs(rate, now) + ms
     this.least = Math.max(this.least, now) + ms
     return this.least + this.asked
   }
 
   /** Counts what a request used above what `add` has counted for it. */
   addExcess(rate: Rate, cost: number, now: number): void {
-    this.wholeAt = now + this.resetMs(rate, now) + toMs(rate, cost)
+    this.wholeAt = now + this.restMs(rate, now) + toMs(rate, cost)
   }
 
   /**
@@ -72,13 +77,18 @@ export class RateCount {
    * @param since when `add` was called
    */
   giveBack(rate: Rate, cost: number, counted: number, mark: number, since: number, now: number): void {
-    const reset = this.resetMs(rate, now)
+    const reset = this.restMs(rate, now)
     const ms = toMs(rate, cost)
     const left = Math.max(since + toMs(rate, counted), mark - this.asked) - now
     this.asked += ms
     this.least -= ms
     const most = Math.min(reset, left, ms)
     if (most > 0) this.wholeAt -= most
+  }
+
+  private restMs(rate: Rate, now: number): number {
+    if (rate.perMinute !== this.perMinute) this.convert(rate, now)
+    return Math.max(0, this.wholeAt - now)
   }
 
   /** Another rate: as much is used as before. */
@@ -97,7 +107,7 @@ export function remainingOf(rate: Rate, used: number): number {
 
 /** What is used of a burst, in whole requests or tokens. */
 export function wholeUsed(used: number): number {
-  return Math.ceil(used - SLACK)
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(used - SLACK))
 }
 
 function toMs(rate: Rate, amount: number): number {

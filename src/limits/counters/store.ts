@@ -78,6 +78,11 @@ export interface LimitState {
   readonly resetMs: number
 }
 
+/** Says which rules there are, by their ids. */
+export interface KnownRules {
+  has(id: string): boolean
+}
+
 /**
  * Where counters live. Calls never wait: a store of several processes answers from what it knows, and asks beside.
  * @param now `performance.now()`, for rates and for what is held
@@ -130,7 +135,7 @@ export interface LimitStore {
    * visits some thousands of counters, and the next one goes on from there.
    * @param rules ids of all rules that there are, those of keys too
    */
-  sweep(rules: ReadonlySet<string>, now: number, at: number): void
+  sweep(rules: KnownRules, now: number, at: number): void
   /** The state of each amount of a counter. */
   read(claim: LimitClaim, now: number, at: number): LimitState[]
   /** The counters that are there, for reports; each with its rule as it was when it was last used. */

@@ -5,6 +5,7 @@ import { readStarts } from '../../ledger/read/start-check.js'
 import type { Whole } from '../../ledger/read/whole.js'
 import type { Bookkeeper } from '../../ledger/write/bookkeeper.js'
 import type { Log } from '../../observe/log.js'
+import { findPeriod } from '../counters/period.js'
 import type { LimitCrossing, LimitStore } from '../counters/store.js'
 import type { SummedRule } from './budget-sums.js'
 import { describeProblem, listRunning, type ReplayProblem, type ReplayTask } from './replay.js'
@@ -34,6 +35,8 @@ interface Restored {
   /** Records of this start count from the ledger up to this number, and live after it. */
   readonly upTo: number
   isRestored: boolean
+  /** What began before is not restored: epoch milliseconds. */
+  from: number
 }
 
 /** What requests have used of a counter while it was restored. */
@@ -70,6 +73,8 @@ export class LimitRestorer {
   private readonly former: Set<string>
   private readonly deferred: Map<string, Deferred>
   private isRunning: boolean
+  /** Of all that is restored, the latest `from`. */
+  private latestFrom: number
 
   constructor(parts: RestorerParts) {
     this.parts = parts
@@ -79,6 +84,7 @@ export class LimitRestorer {
     this.former = new Set()
     this.deferred = new Map()
     this.isRunning = false
+    this.latestFrom = Number.NEGATIVE_INFINITY
   }
 
   /** Whether the counters have all that the ledger says. */
@@ -107,12 +113,43 @@ export class LimitRestorer {
           if (this.former.has(name)) store.forget(rule, budget)
           hasNew = true
         }
-        budgets.set(name, known ?? { name, rule, budget, upTo, isRestored: false })
+        budgets.set(name, known ?? { name, rule, budget, upTo, isRestored: false, from: 0 })
       }
     }
     for (const name of this.budgets.keys()) if (!budgets.has(name)) this.former.add(name)
     this.budgets = budgets
-    if (!hasNew || this.isRunning || this.stop.signal.aborted) return
+    if (hasNew) this.begin()
+  }
+
+  /**
+   * Restores budgets again when the clock is back in a period that was over when they were restored: of those, nothing
+   * was read. A machine may start with a clock that is far ahead.
+   * @param at epoch milliseconds
+   */
+  tick(at: number): void {
+    if (at >= this.latestFrom) return
+    const { store, ledger, log } = this.parts
+    const upTo = ledger.lastSeq
+    let count = 0
+    this.latestFrom = Number.NEGATIVE_INFINITY
+    for (const entry of this.budgets.values()) {
+      const { name, rule, budget, isRestored, from } = entry
+      if (!isRestored) continue
+      if (at >= from) {
+        this.latestFrom = Math.max(this.latestFrom, from)
+        continue
+      }
+      store.forget(rule, budget)
+      this.budgets.set(name, { name, rule, budget, upTo, isRestored: false, from: 0 })
+      count++
+    }
+    if (count === 0) return
+    log.warn({ budgets: count }, 'the clock was set back to an earlier period: budgets are read again')
+    this.begin()
+  }
+
+  private begin(): void {
+    if (this.isRunning || this.stop.signal.aborted) return
     this.isRunning = true
     void this.run()
   }
@@ -172,8 +209,13 @@ export class LimitRestorer {
   private async restore(entries: readonly Restored[]): Promise<void> {
     const { log, now = Date.now } = this.parts
     const [startedAt, at] = [performance.now(), now()]
-    const found = await this.add(entries, {})
-    for (const entry of entries) entry.isRestored = true
+    const found = await this.add(entries, at, {})
+    for (const entry of entries) {
+      const { rule, budget } = entry
+      entry.isRestored = true
+      entry.from = findPeriod(budget.period, rule.timezone, at).start
+      if (this.budgets.get(entry.name) === entry) this.latestFrom = Math.max(this.latestFrom, entry.from)
+    }
     this.reportDeferred()
     reportProblems(found.problems, log)
     const [counters, ms] = [found.uses.length, Math.round(performance.now() - startedAt)]
@@ -184,12 +226,13 @@ export class LimitRestorer {
     if (found.running.length > 0) void this.catchUp(entries, found, at)
   }
 
-  /** Adds what the ledger says was used of some budgets. */
+  /** Adds what the ledger says was used of some budgets in the periods that go on, and later. */
   private async add(
     entries: readonly Restored[],
+    at: number,
     more: Pick<ReplayTask, 'counted' | 'fromDay'>,
   ): Promise<ReplayResult> {
-    const { store, ledger, now = Date.now } = this.parts
+    const { store, ledger } = this.parts
     const groups = groupEntries(entries)
     const rules = groups.map(([first, ...others]): SummedRule => {
       const { rule, upTo } = first as Restored
@@ -197,7 +240,7 @@ export class LimitRestorer {
       return { rule: Object.assign({}, rule, { budgets }), upTo }
     })
     const { folders, writer } = ledger
-    const task: ReplayTask = { folders, rules, writer, at: now(), usesRollups: true, ...more }
+    const task: ReplayTask = { folders, rules, writer, at, usesRollups: true, ...more }
     const found = await this.replay(task, this.stop.signal)
     for (const [i, use] of found.uses.entries()) {
       if (i % AT_ONCE === AT_ONCE - 1) await nextTurn()
@@ -223,7 +266,7 @@ export class LimitRestorer {
     { running, ranges: counted }: ReplayResult,
     at: number,
   ): Promise<void> {
-    const { ledger, log, pauses = PAUSES } = this.parts
+    const { ledger, log, pauses = PAUSES, now = Date.now } = this.parts
     // A day more, in case the clock was set back.
     const fromDay = new Date(at - DAY_MS).toISOString().slice(0, 10)
     try {
@@ -233,7 +276,7 @@ export class LimitRestorer {
         const others = listRunning(await readStarts(ledger.folders), ledger.writer)
         if (!others.some((writer) => running.includes(writer))) break
       }
-      await this.add(entries, { counted, fromDay })
+      await this.add(entries, now(), { counted, fromDay })
     } catch (error) {
       if (this.stop.signal.aborted) return
       const { message } = error as Error

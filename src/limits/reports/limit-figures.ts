@@ -21,7 +21,10 @@ export interface AmountFigures {
  * Reads all counters, some at a time, for metrics.
  * @param rules of the config: they have figures before they have counters
  */
-export async function readAmounts(store: LimitStore, rules: readonly LimitRule[]): Promise<AmountFigures> {
+export async function readAmounts(
+  store: Pick<LimitStore, 'list' | 'read'>,
+  rules: readonly LimitRule[],
+): Promise<AmountFigures> {
   const sums = new AmountSums()
   const current = new Map<string, LimitRule>()
   for (const rule of rules) {

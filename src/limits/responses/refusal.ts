@@ -5,6 +5,7 @@ import { type LimitRule, type LimitScope, type Rate, rateOf } from '../../config
 import type { FlatHeaderList, FlatHeaders } from '../../http/flat-headers.js'
 import { groupDigits } from '../../ledger/price-rates.js'
 import type { Whole } from '../../ledger/read/whole.js'
+import { LONGEST_MS } from '../counters/rate-count.js'
 import type { LimitExcess } from '../counters/store.js'
 import { formatAmount, formatBudget, formatDuration, formatMoment } from './amount-text.js'
 
@@ -199,7 +200,7 @@ const FIELDS = ['limit', 'remaining', 'reset']
 /** Milliseconds until a rate is whole again, if nothing else is used; 0 for what is no rate. */
 function wholeIn({ rule, kind, used }: LimitExcess): number {
   const rate = rateOf(rule, kind)
-  return rate === null ? 0 : Math.ceil((Number(used) * 60_000) / rate.perMinute)
+  return rate === null ? 0 : Math.min(LONGEST_MS, Math.ceil((Number(used) * 60_000) / rate.perMinute))
 }
 
 /** Tokens of a rate come back in parts. */

@@ -18,6 +18,7 @@ const MOST_KEYS = 20_000
 
 const NO_CLAIMS: readonly LimitClaim[] = []
 const NO_RULES: readonly CompiledRule[] = []
+const NO_OWNER = { env: null, team: null, user: null }
 
 /** What a key decides of a match. */
 const KEY_PARTS = ['key', 'team', 'env', 'user'] as const
@@ -112,10 +113,15 @@ function matchesTag(patterns: readonly RegExp[], tags: string | null): boolean {
   return tags?.split(',').some((tag) => matchesAny(patterns, tag)) === true
 }
 
+/** What of a request its key decides. */
+type KeyOwner = Pick<LimitSubject, 'env' | 'team' | 'user'>
+
 /** The rules that may hold for the requests of one key. */
 interface KeyClaims {
   /** The rules of the key itself: another list after each change. */
   readonly own: readonly LimitRule[] | null
+  /** Whose the key was: a key may get another owner, and the records of both are in the ledger. */
+  readonly of: KeyOwner
   /** Those that count, in the order of the config, the key's own last. */
   readonly counting: readonly { readonly compiled: CompiledRule; readonly claim: LimitClaim }[]
   /** The claims of all of them, if none depends on the request; else null. */
@@ -207,7 +213,7 @@ export class LimitMatcher {
     own: readonly LimitRule[] | null = request.key?.limits ?? null,
   ): readonly LimitClaim[] {
     if (!this.mayMatch(own)) return NO_CLAIMS
-    const known = this.recall(request.key?.id ?? '', own)
+    const known = this.recall(request.key?.id ?? '', request.key ?? NO_OWNER, own)
     if (known === null) return this.claimsOf(describeRequest(request), own)
     if (known.fixed !== null) return known.fixed
     const { model, path, isCursor, tags } = request
@@ -250,12 +256,12 @@ export class LimitMatcher {
     const { key } = request
     const own = key?.limits ?? null
     if (!this.mayMatch(own)) return null
-    return this.recall(key?.id ?? '', own) ?? this.find(describeRequest(request), own)
+    return this.recall(key?.id ?? '', key ?? NO_OWNER, own) ?? this.find(describeRequest(request), own)
   }
 
   private find(subject: LimitSubject, own: readonly LimitRule[] | null): KeyClaims {
     const id = subject.key ?? ''
-    const known = this.recall(id, own)
+    const known = this.recall(id, subject, own)
     if (known !== null) return known
     const found = this.match(subject, own)
     if (this.byKey.size >= MOST_KEYS) this.forgetKeys()
@@ -263,9 +269,11 @@ export class LimitMatcher {
     return found
   }
 
-  private recall(id: string, own: readonly LimitRule[] | null): KeyClaims | null {
+  private recall(id: string, owner: KeyOwner, own: readonly LimitRule[] | null): KeyClaims | null {
     const known = this.byKey.get(id)
-    return known !== undefined && known.own === own ? known : null
+    if (known === undefined || known.own !== own) return null
+    const { env, team, user } = known.of
+    return owner.team === team && owner.user === user && owner.env === env ? known : null
   }
 
   private match(subject: LimitSubject, own: readonly LimitRule[] | null): KeyClaims {
@@ -274,8 +282,10 @@ export class LimitMatcher {
       .filter(({ counts }) => counts)
       .map((compiled) => ({ compiled, claim: compiled.claimOf(subject) }))
     const isFixed = !counting.some(({ compiled }) => compiled.isByRequest)
+    const { env, team, user } = subject
     return {
       own,
+      of: { env, team, user },
       counting,
       fixed: isFixed ? counting.map(({ claim }) => claim) : null,
       byModel: all.filter(

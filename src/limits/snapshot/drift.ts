@@ -122,7 +122,9 @@ class SummedRules {
   }
 
   add(rule: LimitRule, upTo: number): void {
-    const name = `${upTo} ${rule.id}`
+    // Between two slices without a record, a rule may have got other budgets.
+    const budgets = rule.budgets.map(({ unit, period }) => `${unit} ${period}`)
+    const name = [upTo, rule.id, ...budgets].join(' ')
     if (this.known.has(name)) return
     this.known.add(name)
     // A copy: sums are kept by rule.

@@ -125,9 +125,13 @@ export class SnapshotWriter {
       const at = Date.now()
       for (const claim of this.parts.store.list()) this.add(claim, slices, at)
       const draft = `${this.draft}.end`
-      writeFileSync(draft, this.head + slices.take(this.parts.lastSeq(), at) + this.tail(true), {
-        mode: 0o640,
-      })
+      writeFileSync(
+        draft,
+        this.head + slices.take(this.parts.lastSeq(), at) + this.tail(true, this.parts.isRestored()),
+        {
+          mode: 0o640,
+        },
+      )
       renameSync(draft, this.path)
       rmSync(this.draft, { force: true })
     } catch (error) {
@@ -178,9 +182,9 @@ export class SnapshotWriter {
     const file = await open(this.draft, 'w', 0o640)
     try {
       await file.write(this.head)
-      const isWhole = await this.writeSlices(file)
-      if (!isWhole) return false
-      await file.write(this.tail(false))
+      const wasRestored = await this.writeSlices(file)
+      if (wasRestored === null) return false
+      await file.write(this.tail(false, wasRestored))
     } finally {
       await file.close()
     }
@@ -189,13 +193,15 @@ export class SnapshotWriter {
     return true
   }
 
-  /** @returns false if the relay has ended meanwhile */
-  private async writeSlices(file: FileHandle): Promise<boolean> {
+  /** @returns whether all was restored before each slice; null if the relay has ended meanwhile */
+  private async writeSlices(file: FileHandle): Promise<boolean | null> {
+    let wasRestored = true
     const slices = new SliceFormatter()
     const claims = this.parts.store.list()[Symbol.iterator]()
     for (;;) {
       const began = performance.now()
       const at = Date.now()
+      wasRestored &&= this.parts.isRestored()
       let next = claims.next()
       for (let count = 1; next.done !== true; count++) {
         this.add(next.value, slices, at)
@@ -205,11 +211,11 @@ export class SnapshotWriter {
       const text = slices.take(this.parts.lastSeq(), at)
       this.writingSince = performance.now()
       await file.write(text)
-      if (next.done === true) return true
+      if (next.done === true) return wasRestored
       await new Promise<void>((resolve) => {
         setTimeout(resolve, REST_MS)
       })
-      if (this.isClosed) return false
+      if (this.isClosed) return null
     }
   }
 
@@ -217,8 +223,8 @@ export class SnapshotWriter {
     for (const state of this.parts.store.read(claim, performance.now(), at)) slices.add(state)
   }
 
-  private tail(ended: boolean): string {
-    return formatEnd({ written: new Date().toISOString(), ended, restored: this.parts.isRestored() })
+  private tail(ended: boolean, restored: boolean): string {
+    return formatEnd({ written: new Date().toISOString(), ended, restored })
   }
 
   /**

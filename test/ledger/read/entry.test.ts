@@ -1,7 +1,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Entry, findTag, readEntry } from '../../../src/ledger/read/entry.js'
+import { formatNanoUsd } from '../../../src/lib/nano-usd.js'
 import { recordOf } from '../../support/ledger.js'
+import { fc } from '../../support/property.js'
 
 function read(fields: Readonly<Record<string, unknown>>): Entry {
   const entry = readEntry(recordOf({ seq: 1, ...fields }).trimEnd())
@@ -53,6 +55,28 @@ test('a cost is a whole number of nano-dollars', () => {
     [20_000_000.5, 20_000_000_500_000_000n],
   ] as const)
     assert.is(read({ cost_usd: usd }).cost, nano)
+})
+
+test('an amount that has more digits than a number of JSON is read to the last one', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom('cost_usd', 'assumed_usd'),
+      fc.oneof(
+        fc.bigInt({ min: 0n, max: 10n ** 24n }),
+        fc.bigInt({ min: 10n ** 15n - 1_000n, max: 2n ** 54n }),
+      ),
+      fc.string(),
+      (name, nano, text) => {
+        const before = recordOf({ seq: 1, user_agent: `${text}"${name}":7`, cost_usd: null })
+        const line = before.trimEnd().replace(/"cost_usd":null|}$/g, (found) => {
+          if (found === '}') return name === 'cost_usd' ? '}' : `,"assumed_usd":${formatNanoUsd(nano)}}`
+          return name === 'cost_usd' ? `"cost_usd":${formatNanoUsd(nano)}` : found
+        })
+        const entry = readEntry(line)
+        assert.is(BigInt((name === 'cost_usd' ? entry?.cost : entry?.assumed) ?? -1), nano)
+      },
+    ),
+  )
 })
 
 test('the value of a tag is found by its whole name', () => {

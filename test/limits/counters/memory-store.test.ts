@@ -310,6 +310,45 @@ test('a period that only seemed to be over is kept as long as any other when it 
   assert.is(stateOf(store, claim, 12 * hour, AT)['usd day']?.used, USD)
 })
 
+test('a clock that is ahead for hours makes no period over before its time, which then is forgotten all the same', () => {
+  const hour = 3_600_000
+  for (const [kind, hours] of [
+    ['day', 12],
+    ['month', 36],
+  ] as const) {
+    const store = new MemoryLimitStore()
+    const claim = new LimitClaim(makeRule({ usd: { [kind]: 1 } }), '')
+    const sweep = (now: number, at: number): void => {
+      // Each call goes on where the last one has stopped.
+      for (let i = 0; i < 2; i++) store.sweep(new Set([claim.rule.id]), now * hour, at)
+    }
+    const used = (now: number): unknown => stateOf(store, claim, now * hour, AT)[`usd ${kind}`]?.used
+    store.restore(claim, { tokens: 0, nano: USD }, AT)
+    sweep(0, AT)
+    for (let now = 1; now < hours; now++) sweep(now, AT + 40 * 24 * hour)
+    assert.is(used(hours - 1), USD, kind)
+    // It has ended after that many hours.
+    for (let now = hours; now < hours + 6; now++) sweep(now, AT + now * hour)
+    assert.is(used(hours + 5), USD, kind)
+    sweep(hours + 7, AT + (hours + 7) * hour)
+    assert.equal([...store.list()], [], kind)
+  }
+})
+
+test("what is in flight and holds nothing of a budget is in nobody's way", () => {
+  const store = new MemoryLimitStore()
+  const claim = new LimitClaim(makeRule({ usd: { day: 1 }, tokens: { day: 9 } }), '')
+  const free = pass(store.check([claim], { tokens: 5, nano: 0 }, 0, AT))
+  const idle = pass(store.check([claim], NOTHING, 0, AT))
+  const dear = { tokens: 4, nano: 5 * USD }
+  const ticket = pass(store.check([claim], dear, 0, AT))
+  assert.equal(refusalOf(store.check([claim], dear, 0, AT)), ['rule held', 'rule held'])
+  assert.equal(refusalOf(store.check([claim], NOTHING, 0, AT)), ['passed'])
+  for (const each of [free, idle, ticket]) store.settle(each, [claim], NOTHING, 0, AT)
+  pass(store.check([claim], dear, 0, AT))
+  assert.is(stateOf(store, claim)['usd day']?.held, 5 * USD)
+})
+
 test('sums beyond 2^53 are exact', () => {
   const store = new MemoryLimitStore()
   const claim = new LimitClaim(makeRule({ usd: { month: 1_000_000 } }), '')

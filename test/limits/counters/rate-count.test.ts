@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Rate } from '../../../src/config/limit-rules.js'
-import { RateCount } from '../../../src/limits/counters/rate-count.js'
+import { RateCount, wholeUsed } from '../../../src/limits/counters/rate-count.js'
 import { fc } from '../../support/property.js'
 
 /** What the sum may be off by: sums of fractions are inexact. */
@@ -168,6 +168,27 @@ test('a rate that changes keeps how much is used', () => {
   assert.is(count.used(slow, 1_000), 20)
   const small = { perMinute: 600, burst: 5 }
   assert.is(count.waitMs(small, 1, 1_000), 1_600)
+})
+
+test('what takes longer than a calendar to come back still has a date, and stays used', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 10 }),
+      fc.oneof(fc.constant(1), fc.constant(Number.MAX_SAFE_INTEGER)),
+      fc.array(fc.constantFrom(1, 1e12, Number.MAX_SAFE_INTEGER, 1e300), { minLength: 1, maxLength: 5 }),
+      (perMinute, burst, costs) => {
+        const rate = { perMinute, burst }
+        const count = new RateCount(rate)
+        for (const cost of costs) count.addExcess(rate, cost, 0)
+        for (const ms of [count.resetMs(rate, 0), count.waitMs(rate, burst, 0)])
+          assert.ok(!Number.isNaN(new Date(Date.now() + ms).getTime()), String(ms))
+        const used = wholeUsed(count.used(rate, 0))
+        assert.ok(
+          Number.isSafeInteger(used) && used >= (1 - 1e-9) * Math.min(...costs, Number.MAX_SAFE_INTEGER),
+        )
+      },
+    ),
+  )
 })
 
 test.run()

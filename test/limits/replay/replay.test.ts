@@ -205,6 +205,8 @@ const distance = fc.oneof(
 
 const someKey = fc.constantFrom(
   { key: 'k_1', env: 'prod', team: 'team1', user: 'alice' },
+  // The same key, before or after it got another owner.
+  { key: 'k_1', env: 'dev', team: 'team2', user: 'alice' },
   { key: 'k_2', env: 'prod', team: 'team1', user: 'intern-bob' },
   { key: 'k_3', env: 'dev', team: 'team2', user: 'alice' },
   { key: null, env: null, team: null, user: null },

@@ -50,6 +50,8 @@ class Scene {
   readonly uses: Use[] = []
   /** Faults of the next replays. */
   faults = 0
+  /** Epoch milliseconds. */
+  clock = NOW
   readonly restorer: LimitRestorer
   readonly ledger: { writer: string; lastSeq: number; writtenSeq: number; folders: string[] }
   private rules: readonly LimitRule[] = []
@@ -68,7 +70,7 @@ class Scene {
       onCrossed: (crossings) => void this.crossed.push(...crossings),
       replay: replay ?? ((task) => this.replayHere(task)),
       pauses: { lookMs: 1, othersMs: 1, retryMs: 1 },
-      now: () => NOW,
+      now: () => this.clock,
     })
   }
 
@@ -200,6 +202,13 @@ const step = fc.oneof(
       scene.faults++
     }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(0, 2, 30, 24 * 40, -24 * 40).map((hours) => (scene: Scene) => {
+      scene.clock = NOW + hours * 3_600_000
+      scene.restorer.tick(scene.clock)
+    }),
+  },
 )
 
 test('while requests go on and rules change, each record counts once, live or from the ledger', async ({
@@ -215,6 +224,10 @@ test('while requests go on and rules change, each record counts once, live or fr
         const scene = new Scene(join(root, String(n++)))
         scene.earlier(before)
         for (const take of steps) await take(scene)
+        await scene.settled()
+        // Clocks are put right in the end.
+        scene.clock = NOW
+        scene.restorer.tick(NOW)
         await scene.settled()
         scene.compare()
         budgets += scene.logged.filter((text) => text.startsWith('info ')).length
@@ -299,6 +312,28 @@ test('a relay that still ran at the start has its last records counted when it h
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 1))
   scene.compare()
   scene.restorer.close()
+})
+
+test('a relay that starts with a clock that is far ahead counts what was used before, as soon as the clock is right', async ({
+  root,
+}) => {
+  const scene = new Scene(root)
+  scene.clock = NOW + 40 * 24 * 3_600_000
+  scene.earlier([{ owner: 0, tokens: 5, nano: 70 }])
+  scene.follow([makeRule({ ...EVERYONE, usd: ALL, tokens: ALL })])
+  await scene.settled()
+  assert.not(scene.isRight)
+  scene.request({ owner: 1, tokens: 7, nano: 9 })
+  scene.restorer.tick(scene.clock)
+  assert.ok(scene.restorer.isRestored)
+  scene.clock = NOW
+  scene.restorer.tick(NOW)
+  await scene.settled()
+  scene.compare()
+  const warnings = scene.logged.filter((text) => text.startsWith('warn '))
+  assert.equal(warnings, ['warn the clock was set back to an earlier period: budgets are read again'])
+  scene.restorer.tick(NOW)
+  assert.ok(scene.restorer.isRestored)
 })
 
 test('files with faults are reported by name, some of them at the most', async ({ root }) => {

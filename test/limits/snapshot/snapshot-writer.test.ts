@@ -132,6 +132,27 @@ test('many counters are written in slices, each with the time at which it was tr
   assert.ok(new Set(states.map(({ at }) => at)).size > 1, 'one slice')
 })
 
+test('whatever amounts are used and held, the file can be read', async (place) => {
+  const rule = makeRule({ tokensPerMinute: 1, usd: { month: 1_000_000 }, tokens: { day: 5 } })
+  const store = new MemoryLimitStore()
+  const claims = [new LimitClaim(rule, '')]
+  const huge = { tokens: Number.MAX_SAFE_INTEGER, nano: Number.MAX_SAFE_INTEGER }
+  const observing = [new LimitClaim(Object.assign({}, rule, { id: 'other', observe: true }), '')]
+  for (let n = 0; n < 3; n++) {
+    const { ticket } = store.check(observing, huge, performance.now(), Date.now())
+    assert.ok(ticket !== null)
+    store.settle(null, claims, huge, performance.now(), Date.now())
+  }
+  const checked = store.check(claims, huge, performance.now(), Date.now())
+  if (checked.ticket !== null) store.settle(checked.ticket, claims, huge, performance.now(), Date.now())
+  openWriter(place, store)
+  await until(() => existsSync(place.path), 'the file')
+  const { states } = read(place)
+  const used = states.find(({ rule: { id }, budget }) => id === rule.id && budget?.unit === 'usd')?.used
+  assert.is(states.length, 6)
+  assert.ok(BigInt(used ?? 0) >= 3n * BigInt(Number.MAX_SAFE_INTEGER))
+})
+
 test('a folder that cannot be written costs one line, and the file is written when it can be', async (place) => {
   const store = new MemoryLimitStore()
   const folder = join(place.folder, 'later')

@@ -74,6 +74,31 @@ test('a response on a WebSocket has a place until it ends; the connection itself
     limitsOf({ one: { concurrent: 1, usd: { month: 5 } } }),
   ))
 
+test('connections on which nothing is under way hold nothing: the first response passes with any estimate', () =>
+  withSockets(
+    async ({ relay, up, open }) => {
+      const path = `/v1/realtime?model=${MODEL}`
+      const [peer, idle] = [open(path), open(path)]
+      await peer.opened()
+      await idle.opened()
+      const { peer: upstream } = await up.connection(0)
+      peer.send({ type: 'response.create' })
+      await upstream.event(0)
+      assert.ok(takenOf(relay.inspect().limits).held > 1)
+      idle.send({ type: 'response.create' })
+      assert.is(codeOf(await find(idle, 'error')), LIMITED)
+      upstream.send({ type: 'response.created', response: { id: 'r1' } })
+      upstream.send({ type: 'response.done', response: { id: 'r1', status: 'completed', usage: null } })
+      await find(peer, 'response.done')
+      peer.socket.terminate()
+      idle.socket.terminate()
+      await until(() => relay.inspect().openCount === 0, 'the connections to end')
+      await expectBooks(relay, 4)
+    },
+    // Less than one response is estimated to take.
+    limitsOf({ tight: { tokens: { day: 1 }, usd: { day: 0.000_000_001 } } }),
+  ))
+
 for (const [way, leave] of [
   ['the upstream dies', (_: Peer, upstream: Peer): void => upstream.socket.terminate()],
   ['the upstream closes', (_: Peer, upstream: Peer): void => upstream.socket.close(1011)],
