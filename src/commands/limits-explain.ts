@@ -11,7 +11,7 @@ import { type CounterNow, type Overview, unused } from '../limits/overview.js'
 import { describeBarredModel, describeRefusal } from '../limits/refusal.js'
 import type { LimitExcess } from '../limits/store.js'
 import { describeRequest, type LimitSubject } from '../limits/subject.js'
-import { compileGlobs, isAllowed } from '../routing/glob.js'
+import { compileGlobs, compileModelGlobs, isAllowed } from '../routing/glob.js'
 import type { LimitSources } from './limit-sources.js'
 import { describeMatch } from './limit-words.js'
 import type { Explained } from './limits.js'
@@ -97,7 +97,7 @@ function judge(rule: LimitRule, subject: LimitSubject, { counters }: Overview, n
   const states = found.length > 0 ? found : unused(rule, owner, now)
   const isBarred =
     !isAllowed(compileGlobs(rule.allow), subject.model) ||
-    (rule.deny !== null && isAllowed(compileGlobs(rule.deny), subject.model))
+    (rule.deny !== null && isAllowed(compileModelGlobs(rule.deny), subject.model))
   const excesses = states.flatMap((state) => findExcess(state, now))
   return { rule, mismatch: null, counters: states, bars: isBarred, excesses }
 }

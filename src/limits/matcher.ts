@@ -1,6 +1,6 @@
 import type { LimitRule } from '../config/limit-rules.js'
 import { LimitClaim } from '../exchange/limit-ticket.js'
-import { compileGlob, compileGlobs, isAllowed, matchesAny } from '../routing/glob.js'
+import { compileGlob, compileGlobs, compileModelGlobs, isAllowed, matchesAny } from '../routing/glob.js'
 import { describeRequest, type LimitedRequest, type LimitSubject } from './subject.js'
 
 /** Owner of counters that are one for each key, user, team or env, of a request without a key. */
@@ -33,8 +33,8 @@ export class CompiledRule {
     const { match } = rule
     this.rule = rule
     this.allow = compileGlobs(rule.allow)
-    this.deny = compileGlobs(rule.deny)
-    this.model = compileGlobs(match.model)
+    this.deny = compileModelGlobs(rule.deny)
+    this.model = compileModelGlobs(match.model)
     this.path = compileGlobs(match.path)
     this.tag = compileGlobs(match.tag)
     this.counts =

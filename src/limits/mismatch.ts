@@ -1,5 +1,5 @@
 import type { LimitMatch, LimitRule } from '../config/limit-rules.js'
-import { compileGlobs, isAllowed } from '../routing/glob.js'
+import { compileGlobs, compileModelGlobs, isAllowed } from '../routing/glob.js'
 import type { LimitSubject } from './subject.js'
 
 /** Why a rule does not hold for a request: the first part of its `match` that does not fit. */
@@ -28,6 +28,7 @@ function fits(part: keyof LimitMatch, patterns: readonly string[], subject: Limi
     const tags = subject.tags?.split(',') ?? []
     return tags.some((tag) => isAllowed(compileGlobs(patterns), tag))
   }
+  if (part === 'model') return isAllowed(compileModelGlobs(patterns), subject.model)
   if (part !== 'user') return isAllowed(compileGlobs(patterns), textOf(part, subject))
   const { team, user } = subject
   const full = user === null ? null : `${team}/${user}`

@@ -45,7 +45,7 @@ export class RefusalTally {
   }
 
   /** Counts a request that a rule has refused. */
-  refuse(rule: LimitRule, kind: RefusalKind): void {
+  refuse(rule: Pick<LimitRule, 'name' | 'observe'>, kind: RefusalKind): void {
     this.count(rule, kind)
   }
 
@@ -63,6 +63,12 @@ export class RefusalTally {
       this.count(rule, kind)
       this.note(rule, claims.find((claim) => claim.rule === rule)?.owner ?? '', kind, now)
     }
+  }
+
+  /** Counts a request whose model a rule does not allow that only observes. @param now `performance.now()` */
+  observeModel(rule: LimitRule, now: number): void {
+    this.count(rule, 'model')
+    this.note(rule, '', 'model', now)
   }
 
   /** @param now `performance.now()` */
@@ -84,7 +90,7 @@ export class RefusalTally {
     return this.counts.values()
   }
 
-  private count({ name, observe }: LimitRule, kind: RefusalKind): void {
+  private count({ name, observe }: Pick<LimitRule, 'name' | 'observe'>, kind: RefusalKind): void {
     const rule = this.names.has(name) || this.names.size < MAX_NAMES ? name : OTHERS
     const key = `${rule} ${kind} ${observe}`
     const known = this.counts.get(key)

@@ -2,7 +2,7 @@ import type { KeyRecord } from '../access/keyring.js'
 import type { ModelUse } from '../api/model-use.js'
 import type { ModelVariant } from '../api/model-variants.js'
 import type { CompiledRule, LimitMatcher } from '../limits/matcher.js'
-import { describeBarredModel } from '../limits/refusal.js'
+import { describeBarredModel, describeUnseenModel, type LimitRefusal } from '../limits/refusal.js'
 import type { LimitedRequest } from '../limits/subject.js'
 import { compileGlobs, isAllowed, matchesAny } from '../routing/glob.js'
 import type { GateRefusal } from './gate.js'
@@ -19,6 +19,15 @@ function findKeyPatterns(key: KeyRecord | null): readonly RegExp[] | null {
   const patterns = compileGlobs(models) ?? []
   compiled.set(models, patterns)
   return patterns
+}
+
+/** The models that a request names; null for one that is no text. */
+export interface NamedModels {
+  /** The one that its record has; null for none. */
+  readonly recorded: string | null
+  /** Those that decide where it goes. */
+  readonly leading: readonly (string | null)[]
+  readonly all: readonly (string | null)[]
 }
 
 /** Which models a request may use: by the list of its key, and by the limit rules that hold for it. */
@@ -59,6 +68,25 @@ export class ModelAccess {
   }
 
   /**
+   * Why a request may not pass of which rules for some models cannot see what it runs: it would count on none of them.
+   * Its record has one model; so the others have to count on the same rules.
+   */
+  refuseUnseen(use: ModelUse, { recorded, leading, all }: NamedModels): GateRefusal | null {
+    for (const compiled of this.rules) {
+      const { model, counts } = compiled
+      if (model === null || !counts) continue
+      const isCounted = isAllowed(model, recorded)
+      const isSeen =
+        use !== 'hidden' &&
+        (recorded !== null || use === 'optional') &&
+        leading.every((name) => isAllowed(model, name) === isCounted) &&
+        (isCounted || !all.some((name) => isAllowed(model, name)))
+      if (!isSeen) return withRule(describeUnseenModel(compiled.rule, recorded !== null))
+    }
+    return null
+  }
+
+  /**
    * Why a target may not be asked for its model; null if it may.
    * @param asked model of the request @param model of the target; null for the same
    */
@@ -85,7 +113,10 @@ export function findAccess(request: LimitedRequest, limits: ModelRuleSource | nu
 }
 
 function describeRule({ rule }: CompiledRule): GateRefusal {
-  const { code, message } = describeBarredModel(rule)
+  return withRule(describeBarredModel(rule))
+}
+
+function withRule({ code, message, rule }: LimitRefusal): GateRefusal {
   return { code, message, param: 'model', rule: rule.name }
 }
 

@@ -4,7 +4,7 @@ import type { KeyRecord } from '../../src/access/keyring.js'
 import type { LimitRule } from '../../src/config/limit-rules.js'
 import { LimitMatcher } from '../../src/limits/matcher.js'
 import { describeRequest, type LimitSubject } from '../../src/limits/subject.js'
-import { compileGlobs, isAllowed } from '../../src/routing/glob.js'
+import { compileGlobs, compileModelGlobs, isAllowed } from '../../src/routing/glob.js'
 import { makeRule } from '../support/limit-rules.js'
 import { fc } from '../support/property.js'
 
@@ -98,7 +98,7 @@ test('what is remembered of keys gives the same as a look at each rule, and one 
             isAllowed(compileGlobs(match.key), subject.key) &&
             isAllowed(compileGlobs(match.team), subject.team) &&
             isAllowed(compileGlobs(match.env), subject.env) &&
-            isAllowed(compileGlobs(match.model), subject.model)
+            isAllowed(compileModelGlobs(match.model), subject.model)
           const found = matcher.claimsOf(subject, null)
           assert.equal(
             found.map(({ rule }) => rule.name),
