@@ -35,15 +35,20 @@ export class BudgetCount {
     this.overSince = Number.NaN
   }
 
+  /** One that holds nothing, as an open WebSocket, is in nobody's way. */
   hold(tokens: number, nano: number): void {
+    const amount = this.unit === 'usd' ? nano : tokens
+    if (amount === 0) return
     this.holders += 1
-    this.held += this.unit === 'usd' ? nano : tokens
+    this.held += amount
   }
 
   unhold(tokens: number, nano: number): void {
+    const amount = this.unit === 'usd' ? nano : tokens
+    if (amount === 0) return
     this.holders -= 1
     // Sums beyond 2^53 are inexact.
-    this.held = this.holders === 0 ? 0 : Math.max(0, this.held - (this.unit === 'usd' ? nano : tokens))
+    this.held = this.holders === 0 ? 0 : Math.max(0, this.held - amount)
   }
 
   /**

@@ -30,6 +30,8 @@ export interface NamedModels {
   readonly all: readonly (string | null)[]
 }
 
+const NOTHING_NAMED: NamedModels = { recorded: null, leading: [], all: [] }
+
 /** Which models a request may use: by the list of its key, and by the limit rules that hold for it. */
 export class ModelAccess {
   /** It may use some models only, so that each model that it may run has to be known. */
@@ -65,6 +67,24 @@ export class ModelAccess {
 
   allows(model: string): boolean {
     return this.refuse(model) === null
+  }
+
+  /** Why a request may not pass that runs a model which nobody here knows; null if it may. */
+  refuseHidden(): GateRefusal | null {
+    return this.isRestricted ? HIDDEN : this.refuseUnseen('hidden', NOTHING_NAMED)
+  }
+
+  /**
+   * Why an event on a WebSocket may not pass; null if it may.
+   * @param recorded the model that its record has; null for none
+   * @param named all that it names; null for one that is no text
+   */
+  refuseNamed(recorded: string | null, named: readonly (string | null)[]): GateRefusal | null {
+    for (const model of this.isRestricted ? named : []) {
+      const refusal = model === null ? FORBIDDEN : this.refuse(model)
+      if (refusal !== null) return refusal
+    }
+    return this.refuseUnseen('body', { recorded, leading: [], all: named })
   }
 
   /**
