@@ -178,9 +178,11 @@ function planAllowed(
   const isModelList = path.startsWith('/models') && (method === 'GET' || method === 'HEAD')
   if (isModelList) {
     const name = parseModelName(path)
-    const refusal = name === null ? null : access.refuse(name)
+    const refuse = (model: string): GateRefusal | null =>
+      access.refuse(model) ?? refuseTargets(model, team, rules, access)
+    const refusal = name === null ? null : refuse(name)
     if (refusal !== null) return refuseAtGate(refusal)
-    const isListed = access.isRestricted ? (model: string): boolean => access.allows(model) : null
+    const isListed = access.isRestricted ? (model: string): boolean => refuse(model) === null : null
     const models = rules.models.answer(path, team, isListed)
     if (models instanceof Promise) return { kind: 'pending', body: models }
     if (models !== null) return { kind: 'local', status: 200, body: models }
@@ -194,6 +196,19 @@ function planAllowed(
     return WAIT
   const deepModel = use === 'deep' ? model : null
   return route === null ? NO_ROUTE : { kind: 'proxy', route, conversation: null, usable, deepModel }
+}
+
+/** Why no target of a model may be asked for it; null if one may. */
+function refuseTargets(
+  model: string,
+  team: string | null,
+  { models }: PlanRules,
+  access: ModelAccess,
+): GateRefusal | null {
+  if (!access.barsTargets) return null
+  const { targets } = models.routeFor(`/models/${encodeURIComponent(model)}`, team) ?? { targets: [] }
+  const refusals = targets.map((target) => access.refuseTarget(model, target.model))
+  return refusals.every((refusal) => refusal !== null) ? (refusals[0] ?? null) : null
 }
 
 /** Whether the targets of a route are also those of each other model that decides where the request goes. */

@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { Response } from '../../support/client.js'
 import { withRelay } from '../../support/scene.js'
 import { answers, expectBooks, limitsOf, outcomeOf, posting } from './limit-scene.js'
 
@@ -136,5 +137,40 @@ test('a model that is denied, or whose budget is used up, is not reached by anot
       allowed: { match: { path: '/v1/responses' }, models: { allow: 'open-1' } },
     }),
   ))
+
+test('an alias whose targets are all denied is not listed, and its object is refused', async () => {
+  const models = {
+    'team-fast': { upstream: 'up', model: 'open-1' },
+    'team-dear': { upstream: 'up', model: 'secret-1' },
+    'team-both': {
+      targets: [
+        { upstream: 'up', model: 'secret-1' },
+        { upstream: 'up', model: 'open-1' },
+      ],
+    },
+    'team-same': { upstream: 'up' },
+  }
+  await withRelay(
+    answers(1, 1),
+    async (scene) => {
+      const get = (path: string): Promise<Response> => scene.ask(`GET ${path} HTTP/1.1\r\n${scene.auth}\r\n`)
+      const listed = JSON.parse((await get('/v1/models')).body.toString()) as { data: { id: string }[] }
+      assert.equal(
+        listed.data.map(({ id }) => id),
+        ['team-fast', 'team-both', 'team-same'],
+      )
+      for (const [alias, outcome] of [
+        ['team-fast', '200'],
+        ['team-dear', BARRED],
+        ['team-both', '200'],
+      ] as const) {
+        assert.is(outcomeOf(await get(`/v1/models/${alias}`)), outcome, alias)
+        const asked = posting(scene.relay, JSON.stringify({ model: alias, messages: [] }))
+        assert.is(outcomeOf(await scene.ask(asked)), outcome, alias)
+      }
+    },
+    { models, ...limitsOf({ denied: { models: { deny: 'secret-*' } } }) },
+  )
+})
 
 test.run()
