@@ -7,6 +7,7 @@ import type { Stage } from '../exchange/stage.js'
 import { findHeader } from '../http/flat-headers.js'
 import type { LimitState } from '../limits/counters/store.js'
 import type { Limiter } from '../limits/limiter.js'
+import type { RefusalCount } from '../observe/limit-metrics.js'
 import type { LedgerState } from '../observe/relay-state.js'
 import { ClientWriter } from '../relay/client-writer.js'
 import type { Route } from '../routing/route.js'
@@ -31,6 +32,8 @@ export interface Inspection {
   readonly cache: CacheInspection | null
   /** The counters of limits. */
   readonly limits: readonly LimitState[]
+  /** What their rules have refused. */
+  readonly refusals: readonly RefusalCount[]
   /** Upstreams of the config that the relay follows now. */
   readonly upstreams: readonly Upstream[]
   /** Upstreams of earlier configs that still have requests under way. */
@@ -126,6 +129,9 @@ export function createInspection(
     },
     get limits() {
       return limiter.readAll()
+    },
+    get refusals() {
+      return [...limiter.refusals]
     },
     get upstreams() {
       return router().upstreams

@@ -18,7 +18,9 @@ const match = z.strictObject({
   env: glob.optional().describe('Environments of keys.'),
   model: glob
     .optional()
-    .describe('Models, by the name that the client sends. A request that names none does not match.'),
+    .describe(
+      'Models, by the name that the client sends, in any case and behind a prefix (`openai/`). Where the rule counts, a request whose model is not seen is refused.',
+    ),
   path: glob.optional().describe('Paths, as the usage ledger has them (`route`): `/v1/chat/completions`.'),
   tag: glob.optional().describe('Tags of the client (`x-thinwire-tags`): `project=a*`. One has to match.'),
 })
@@ -56,7 +58,11 @@ const amounts = {
   models: z
     .strictObject({
       allow: glob.optional().describe('Models that may be used. Others are refused with 403.'),
-      deny: glob.optional().describe('Models that may not be used: 403. It counts more than `allow`.'),
+      deny: glob
+        .optional()
+        .describe(
+          'Models that may not be used, in any case and behind a prefix (`openai/`): 403. It counts more than `allow`.',
+        ),
     })
     .optional(),
   timezone: z

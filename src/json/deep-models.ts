@@ -1,4 +1,4 @@
-import { CLOSE_BRACE, CLOSE_BRACKET, COLON, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
+import { BOM, CLOSE_BRACE, CLOSE_BRACKET, COLON, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
 import { isLikeModel } from './model-copies.js'
 import { findEvery, type Member, parseOutline } from './outline.js'
 import { decodeString, findLiteralEnd, findStringEnd, skipSpace } from './scanner.js'
@@ -31,6 +31,26 @@ export function collectModels(body: Buffer, depth: number): (string | null)[] {
     at = end
   }
   return models
+}
+
+/** What JSON has outside of its strings: structure, space, numbers, and the letters of true, false and null. */
+const PLAIN: ReadonlySet<number> = new Set(Buffer.from('{}[]:, \t\r\n0123456789+-.eEtrufalsn'))
+
+/**
+ * Whether nothing stands outside of the strings of a body that only some readers take for JSON: a comment, a key
+ * without quotes or with single ones. Linear in the length of the body.
+ * @param body known to be one JSON object, as far as its own level shows
+ */
+export function hasOnlyJson(body: Buffer): boolean {
+  for (let at = 0; at < body.length; at++) {
+    const byte = body[at] as number
+    if (byte === QUOTE) {
+      const end = findStringEnd(body, at + 1)
+      if (end === -1) return false
+      at = end - 1
+    } else if (!PLAIN.has(byte) && !(at < BOM.length && byte === BOM[at])) return false
+  }
+  return true
 }
 
 /** @returns undefined for an object, as in the schema of a tool, and for JSON's null */

@@ -4,6 +4,9 @@ import type { ReferenceField } from './references.js'
 /** A key that some servers read as `model`. */
 export const OTHER_MODEL = 'Model'
 
+/** Settings of an answer that stand in an object of their own. */
+export const SETTINGS = 'settings'
+
 /** A top-level member that the peek looks for. */
 export type Key =
   | 'model'
@@ -15,6 +18,7 @@ export type Key =
   | 'max_tokens'
   | 'max_completion_tokens'
   | 'max_output_tokens'
+  | typeof SETTINGS
   | 'temperature'
   | 'n'
   | 'tools'
@@ -39,6 +43,12 @@ export const KEYS = new KeyTable<Key>({
   max_tokens: 'max_tokens',
   max_completion_tokens: 'max_completion_tokens',
   max_output_tokens: 'max_output_tokens',
+  // Of Gemini, Bedrock (Converse, and Titan's models) and Ollama.
+  generationConfig: SETTINGS,
+  generation_config: SETTINGS,
+  inferenceConfig: SETTINGS,
+  textGenerationConfig: SETTINGS,
+  options: SETTINGS,
   temperature: 'temperature',
   n: 'n',
   tools: 'tools',

@@ -2,8 +2,9 @@ import { EMPTY } from '../lib/bytes.js'
 import { BOM, CLOSE_BRACE, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './bytes.js'
 import { isLiteralStart, isNull, isSpace, parseCount, parseNumber, readBoolean } from './literals.js'
 import { isLikeModel, ModelCopies } from './model-copies.js'
+import { readNestedLimit } from './nested-limit.js'
 import type { Member, Value } from './outline.js'
-import { KEYS, type Key, OTHER_MODEL } from './peek-keys.js'
+import { KEYS, type Key, OTHER_MODEL, SETTINGS } from './peek-keys.js'
 import type { Peek } from './peeked.js'
 import { addReference, type Reference } from './references.js'
 import { decodeString, findLiteralEnd, skipSpace, ValueScanner } from './scanner.js'
@@ -268,6 +269,10 @@ export class Peeker {
       case 'max_output_tokens':
         fields.maxOutputTokens = isNested ? null : parseCount(this.readToken(chunk, end))
         break
+      case SETTINGS:
+        fields.maxOutputTokens =
+          (isNested ? readNestedLimit(this.readToken(chunk, end)) : null) ?? fields.maxOutputTokens
+        break
       case 'temperature':
         fields.temperature = isNested ? null : parseNumber(this.readToken(chunk, end))
         break
@@ -309,7 +314,8 @@ export class Peeker {
   private isKept(): boolean {
     const { state, key } = this
     if (state === IN_KEY) return true
-    if (state === IN_NESTED) return key === 'stream_options' || key === 'conversation' || key === 'session'
+    if (state === IN_NESTED)
+      return key === 'stream_options' || key === 'conversation' || key === 'session' || key === SETTINGS
     return (state === IN_STRING || state === IN_LITERAL) && key !== null && key !== 'prompt'
   }
 

@@ -42,7 +42,10 @@ export interface Peek {
    * for no limit, is no count.
    */
   readonly maxTokens: number | null
-  /** `max_output_tokens`, likewise: the Responses API has this name. */
+  /**
+   * `max_output_tokens`, likewise: the Responses API has this name. Or what stands for it in the settings of an answer,
+   * such as Gemini's `generationConfig`; null if these are longer than a key or a value that is read.
+   */
   readonly maxOutputTokens: number | null
   /** Null if it is missing or no number. */
   readonly temperature: number | null

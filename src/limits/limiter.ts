@@ -7,7 +7,7 @@ import type { Prices } from '../ledger/prices.js'
 import type { Entry } from '../ledger/read/entry.js'
 import { isRecorded } from '../ledger/record.js'
 import type { RecordCounter } from '../ledger/write/bookkeeper.js'
-import type { LimitFigures } from '../observe/limit-metrics.js'
+import type { LimitFigures, RefusalCount } from '../observe/limit-metrics.js'
 import type { Log } from '../observe/log.js'
 import type { LimitCrossing, LimitState, LimitStore, LimitUse } from './counters/store.js'
 import type { EstimatedBody } from './estimate.js'
@@ -147,6 +147,16 @@ export class Limiter implements SummarySink, RecordCounter {
     }
   }
 
+  /** Counts a request that a rule has refused because of its model, before its check. @param name of the rule */
+  countBarred(name: string): void {
+    this.tally.refuse({ name, observe: false }, 'model')
+  }
+
+  /** What rules have refused since the start. */
+  get refusals(): Iterable<RefusalCount> {
+    return this.tally.list()
+  }
+
   /** The state of each amount of each counter that is there. */
   readAll(): LimitState[] {
     const [now, at] = [performance.now(), Date.now()]
@@ -157,15 +167,18 @@ export class Limiter implements SummarySink, RecordCounter {
    * Checks a request, and counts it if it may pass.
    * @param body null if it has none
    * @param now `performance.now()`
+   * @param settle has all summaries that were gathered counted: what has ended a moment ago may have used less than was
+   * estimated, and its client may ask again at once
    */
   check(
     request: LimitedRequest & Pick<RequestFacts, 'method' | 'receivedAt' | 'errorFormat'>,
     body: EstimatedBody | null,
     target: PricedTarget,
     now: number,
+    settle: () => void,
   ): LimitCheck {
     const claims = this.matcher.claimsOfRequest(request)
-    const barred = this.findObserved(request)
+    const barred = this.findObserved(request, now)
     if (claims.length === 0)
       return barred === null ? PASSED : { ticket: null, observed: barred, refusal: null }
     const estimate = this.costs.estimate(request, claims, body, target)
@@ -173,7 +186,11 @@ export class Limiter implements SummarySink, RecordCounter {
       this.tally.refuse(estimate.rule, 'model')
       return refuse(estimate)
     }
-    const verdict = this.store.check(claims, estimate, now, request.receivedAt)
+    let verdict = this.store.check(claims, estimate, now, request.receivedAt)
+    if (verdict.ticket === null && this.unsettled > 0) {
+      settle()
+      verdict = this.store.check(claims, estimate, now, request.receivedAt)
+    }
     if (verdict.ticket === null) {
       const { excesses } = verdict
       const refusal = describeRefusal(excesses, request.errorFormat, Date.now())
@@ -186,15 +203,12 @@ export class Limiter implements SummarySink, RecordCounter {
   }
 
   /** Names of the rules that only observe, and do not allow the model; null for none. */
-  private findObserved(request: LimitedRequest): string | null {
+  private findObserved(request: LimitedRequest, now: number): string | null {
     const { model } = request
-    const observers = model === null ? [] : this.matcher.observersOf(request)
-    return observers.length === 0 || model === null
-      ? null
-      : joinNames(
-          null,
-          observers.filter((compiled) => compiled.bars(model)),
-        )
+    if (model === null) return null
+    const barring = this.matcher.observersOf(request).filter((compiled) => compiled.bars(model))
+    for (const { rule } of barring) this.tally.observeModel(rule, now)
+    return barring.length === 0 ? null : joinNames(null, barring)
   }
 
   /** The request is still there. @param now `performance.now()` */
@@ -213,11 +227,6 @@ export class Limiter implements SummarySink, RecordCounter {
   /** The request takes no place among those in flight; it is not over. */
   releasePlaces(ticket: LimitTicket | null): void {
     if (ticket !== null) this.store.release(ticket)
-  }
-
-  /** There are requests that are over, and still hold what they were estimated to use. */
-  get hasUnsettled(): boolean {
-    return this.unsettled > 0
   }
 
   /** The relay has refused the request after its check: it counts nothing. @param now `performance.now()` */

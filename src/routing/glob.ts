@@ -1,7 +1,25 @@
 /** Compiles a pattern: `*` matches any run of characters, also an empty one; everything else matches itself. */
 export function compileGlob(pattern: string): RegExp {
+  return new RegExp(`^${translate(pattern)}$`)
+}
+
+function translate(pattern: string): string {
   const literal = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
-  return new RegExp(`^${literal.join('[^]*')}$`)
+  return literal.join('[^]*')
+}
+
+/**
+ * Compiles patterns of models that are limited or denied. Upstreams take a name in any case, and behind a prefix:
+ * `GPT-4o` (Azure), `openai/gpt-5` (OpenRouter), `models/gemini-2.5-pro` (Google), `us.anthropic.claude-opus-4`
+ * (Bedrock). So these match, too: who may not use a model does not get it by another spelling. Null stays null.
+ */
+export function compileModelGlobs(patterns: readonly string[] | null): readonly RegExp[] | null {
+  return patterns?.map(compileModelGlob) ?? null
+}
+
+function compileModelGlob(pattern: string): RegExp {
+  const prefix = pattern.startsWith('*') ? '' : '(?:[^]*[/.])?'
+  return new RegExp(`^${prefix}${translate(pattern)}$`, 'i')
 }
 
 /** Compiles a list of patterns. Null stays null and allows everything. */

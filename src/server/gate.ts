@@ -5,7 +5,7 @@ import { findModelUse, isAmbiguousPath, type ModelUse, namesModel } from '../api
 import { readQueryModel } from '../api/query-model.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import { readFormModels } from '../http/form-data.js'
-import { collectModels, collectSessionModels } from '../json/deep-models.js'
+import { collectModels, collectSessionModels, hasOnlyJson } from '../json/deep-models.js'
 import type { Peek } from '../json/peek.js'
 import type { BodyFlaw } from '../relay/body-reader.js'
 
@@ -48,7 +48,8 @@ export function findNamedModel(request: GateRequest, body: GateBody | null, use:
   if (use === 'unknown') return model
   if (!namesModel(use)) return null
   if (use === 'path') return findPathModel(method, path) ?? model
-  return model ?? (use === 'deep' ? (findDeepModels(path, body)[0] ?? null) : null)
+  if (use !== 'deep') return model
+  return model ?? findLeadingModels(path, body)[0] ?? findDeepModels(path, body)[0] ?? null
 }
 
 /** Levels at which a body names the models that run. Below them there are prompts. */
@@ -91,6 +92,12 @@ function collectAll(body: GateBody | null, depth: number): readonly (string | nu
   return text === null ? [] : collectModels(text, depth)
 }
 
+/** Whether all readers find the same models below the top level. */
+function isReadable(body: GateBody, use: ModelUse, path: string): boolean {
+  const text = mayNameDeep(use, path) ? findJson(body) : null
+  return text === null || hasOnlyJson(text)
+}
+
 /** The JSON object that a complete body is, or that a form has as its `session`; null if there is none. */
 function findJson(body: GateBody | null): Buffer | null {
   if (body === null || !body.isComplete || !body.peeked.isWhole) return null
@@ -118,8 +125,8 @@ export function findDoubt(request: GateRequest, body: GateBody | null, use: Mode
   if (request.deployment !== null && (use === 'path' || use === 'deep')) return COPIES
   if (body === null) return null
   if (body.flaw !== null) return DOUBT_OF_FLAW[body.flaw]
-  if (use === 'query') return findSessionDoubt(request, body)
-  if (body.isComplete && !body.peeked.isWhole) return UNREADABLE
+  if (use === 'query') return findSessionDoubt(request, body, use)
+  if (body.isComplete && !(body.peeked.isWhole && isReadable(body, use, path))) return UNREADABLE
   // Each copy at the top level of the body is replaced by the model of the path.
   if (request.deployment !== null) return null
   if (!hasOneReading(body)) return COPIES
@@ -138,9 +145,9 @@ function findQueryDoubt(
 }
 
 /** Beside a query that names the model, a body describes a media session (RFC 8866), or names the same model. */
-function findSessionDoubt({ path, query }: GateRequest, body: GateBody): GateRefusal | null {
+function findSessionDoubt({ path, query }: GateRequest, body: GateBody, use: ModelUse): GateRefusal | null {
   if (!body.isComplete || body.join().subarray(0, 2).toString('latin1') === 'v=') return null
-  if (!body.peeked.isWhole) return UNREADABLE
+  if (!(body.peeked.isWhole && isReadable(body, use, path))) return UNREADABLE
   const { model } = readQueryModel(query)
   const models = findDeepModels(path, body)
   return hasOneReading(body) && models.every((each) => each === model) ? null : QUERY

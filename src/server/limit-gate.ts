@@ -70,16 +70,16 @@ export class LimitGate {
     const { limiter } = this
     if (limiter === null) return null
     const { request } = asking
-    let found = limiter.check(request, body, target, performance.now())
-    // What has ended a moment ago may have used less than was estimated: its client may ask again at once.
-    if (found.refusal !== null && limiter.hasUnsettled) {
-      this.settle()
-      found = limiter.check(request, body, target, performance.now())
-    }
-    const { ticket, observed, refusal } = found
+    const { ticket, observed, refusal } = limiter.check(request, body, target, performance.now(), this.settle)
     asking.setTicket(ticket, observed)
     if (refusal !== null) asking.setLimitRule(refusal.rule.name)
     return refusal
+  }
+
+  /** A rule has refused the request because of its model. @param rule its name */
+  bar(asking: Pick<Exchange, 'setLimitRule'>, rule: string): void {
+    asking.setLimitRule(rule)
+    this.limiter?.countBarred(rule)
   }
 
   /** What limits a key, and what is left: for its holder. */

@@ -1,7 +1,7 @@
 import type { KeyRecord } from '../access/keyring.js'
 import type { ModelUse } from '../api/model-use.js'
 import type { ModelVariant } from '../api/model-variants.js'
-import { describeBarredModel } from '../limits/responses/refusal.js'
+import { describeBarredModel, describeUnseenModel, type LimitRefusal } from '../limits/responses/refusal.js'
 import type { CompiledRule, LimitMatcher } from '../limits/rules/matcher.js'
 import type { LimitedRequest } from '../limits/rules/subject.js'
 import { compileGlobs, isAllowed, matchesAny } from '../routing/glob.js'
@@ -20,6 +20,17 @@ function findKeyPatterns(key: KeyRecord | null): readonly RegExp[] | null {
   compiled.set(models, patterns)
   return patterns
 }
+
+/** The models that a request names; null for one that is no text. */
+export interface NamedModels {
+  /** The one that its record has; null for none. */
+  readonly recorded: string | null
+  /** Those that decide where it goes. */
+  readonly leading: readonly (string | null)[]
+  readonly all: readonly (string | null)[]
+}
+
+const NOTHING_NAMED: NamedModels = { recorded: null, leading: [], all: [] }
 
 /** Which models a request may use: by the list of its key, and by the limit rules that hold for it. */
 export class ModelAccess {
@@ -59,6 +70,43 @@ export class ModelAccess {
     return this.refuse(model) === null
   }
 
+  /** Why a request may not pass that runs a model which nobody here knows; null if it may. */
+  refuseHidden(): GateRefusal | null {
+    return this.isRestricted ? HIDDEN : this.refuseUnseen('hidden', NOTHING_NAMED)
+  }
+
+  /**
+   * Why an event on a WebSocket may not pass; null if it may.
+   * @param recorded the model that its record has; null for none
+   * @param named all that it names; null for one that is no text
+   */
+  refuseNamed(recorded: string | null, named: readonly (string | null)[]): GateRefusal | null {
+    for (const model of this.isRestricted ? named : []) {
+      const refusal = model === null ? FORBIDDEN : this.refuse(model)
+      if (refusal !== null) return refusal
+    }
+    return this.refuseUnseen('body', { recorded, leading: [], all: named })
+  }
+
+  /**
+   * Why a request may not pass of which rules for some models cannot see what it runs: it would count on none of them.
+   * Its record has one model; so the others have to count on the same rules.
+   */
+  refuseUnseen(use: ModelUse, { recorded, leading, all }: NamedModels): GateRefusal | null {
+    for (const compiled of this.rules) {
+      const { model, counts } = compiled
+      if (model === null || !counts) continue
+      const isCounted = isAllowed(model, recorded)
+      const isSeen =
+        use !== 'hidden' &&
+        (recorded !== null || use === 'optional') &&
+        leading.every((name) => isAllowed(model, name) === isCounted) &&
+        (isCounted || !all.some((name) => isAllowed(model, name)))
+      if (!isSeen) return withRule(describeUnseenModel(compiled.rule, recorded !== null))
+    }
+    return null
+  }
+
   /**
    * Why a target may not be asked for its model; null if it may.
    * @param asked model of the request @param model of the target; null for the same
@@ -94,7 +142,10 @@ export function findAccess(request: LimitedRequest, limits: ModelRuleSource | nu
 }
 
 function describeRule({ rule }: CompiledRule): GateRefusal {
-  const { code, message } = describeBarredModel(rule)
+  return withRule(describeBarredModel(rule))
+}
+
+function withRule({ code, message, rule }: LimitRefusal): GateRefusal {
   return { code, message, param: 'model', rule: rule.name }
 }
 

@@ -2,10 +2,12 @@ import type { KeyRecord } from '../access/key-lines.js'
 import { holdsKey } from '../access/key-traces.js'
 import { BODY_PATHS, type BodyApi, findBodyApi } from '../api/apis.js'
 import type { ErrorCode } from '../api/errors.js'
+import { isRead } from '../api/model-paths.js'
 import { isAmbiguousPath, type ModelUse } from '../api/model-use.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import type { Peek } from '../json/peek.js'
 import type { Reference } from '../json/references.js'
+import { isExempt } from '../limits/rules/exempt.js'
 import { findSession } from '../routing/affinity.js'
 import type { Route, Target } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
@@ -66,6 +68,8 @@ export interface ProxyPlan {
   readonly conversation: ConversationRequest | null
   /** Indexes of the targets that the request can be fitted to; null for all. */
   readonly usable: readonly number[] | null
+  /** The model that the body names below its top level only, for the record; null if it was not looked for. */
+  readonly deepModel: string | null
 }
 
 /** What a plan depends on, of a request that was admitted. */
@@ -175,9 +179,11 @@ function planAllowed(
   const isModelList = path.startsWith('/models') && (method === 'GET' || method === 'HEAD')
   if (isModelList) {
     const name = parseModelName(path)
-    const refusal = name === null ? null : access.refuse(name)
+    const refuse = (model: string): GateRefusal | null =>
+      access.refuse(model) ?? refuseTargets(model, team, rules, access)
+    const refusal = name === null ? null : refuse(name)
     if (refusal !== null) return refuseAtGate(refusal)
-    const isListed = access.isRestricted ? (model: string): boolean => access.allows(model) : null
+    const isListed = access.isRestricted ? (model: string): boolean => refuse(model) === null : null
     const models = rules.models.answer(path, team, isListed)
     if (models instanceof Promise) return { kind: 'pending', body: models }
     if (models !== null) return { kind: 'local', status: 200, body: models }
@@ -189,7 +195,21 @@ function planAllowed(
   if (use === 'deep' && route !== null && !takesAll(request, body, route, rules)) return refuseAtGate(MIXED)
   if (body?.isComplete === false && (route === null || needsWholeBody(request, body, route, rules)))
     return WAIT
-  return route === null ? NO_ROUTE : { kind: 'proxy', route, conversation: null, usable }
+  const deepModel = use === 'deep' ? model : null
+  return route === null ? NO_ROUTE : { kind: 'proxy', route, conversation: null, usable, deepModel }
+}
+
+/** Why no target of a model may be asked for it; null if one may. */
+function refuseTargets(
+  model: string,
+  team: string | null,
+  { models }: PlanRules,
+  access: ModelAccess,
+): GateRefusal | null {
+  if (!access.barsTargets) return null
+  const { targets } = models.routeFor(`/models/${encodeURIComponent(model)}`, team) ?? { targets: [] }
+  const refusals = targets.map((target) => access.refuseTarget(model, target.model))
+  return refusals.every((refusal) => refusal !== null) ? (refusals[0] ?? null) : null
 }
 
 /** Whether the targets of a route are also those of each other model that decides where the request goes. */
@@ -249,8 +269,16 @@ function passModels(
   const all = deep.length > 0 || named === null ? deep : [named]
   // Of other requests, variants are no names of aliases.
   const variant = isCursorChat && named !== null ? rules.router.findVariant(named, team) : null
-  const refusal = refuseModels(access, use, all, variant, body?.peeked.namesOthers === true)
+  const leading = use === 'deep' ? findLeadingModels(path, body) : []
+  const refusal =
+    refuseModels(access, use, all, variant, body?.peeked.namesOthers === true) ??
+    (mayRunUnseen(request, use) ? access.refuseUnseen(use, { recorded: named, leading, all: deep }) : null)
   return refusal === null ? null : refuseAtGate(refusal)
+}
+
+/** Whether a request runs models, and costs what limits count. */
+function mayRunUnseen({ method, path }: PlanRequest, use: ModelUse): boolean {
+  return use !== 'none' && !(use === 'unknown' && isRead(method)) && !isExempt(method, path)
 }
 
 function refuseAtGate({ code, ...field }: GateRefusal): Plan {
@@ -332,7 +360,7 @@ function planConversation(
   }
   if (usable.length === 0)
     return { kind: 'refuse', code: 'unsupported_field', bodyApi: conversation.api, field: refusal }
-  return { kind: 'proxy', route, conversation, usable: refusal === null ? null : usable }
+  return { kind: 'proxy', route, conversation, usable: refusal === null ? null : usable, deepModel: null }
 }
 
 function findRefusal(

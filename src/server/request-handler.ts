@@ -264,7 +264,7 @@ export class RequestHandler implements MetricsSource {
     switch (plan.kind) {
       case 'refuse':
         if (exchange.request.isCursor) exchange.setBodyApi(plan.bodyApi)
-        if (plan.field?.rule !== undefined) exchange.setLimitRule(plan.field.rule)
+        if (plan.field?.rule !== undefined) this.limits.bar(exchange, plan.field.rule)
         this.refuse(exchange, plan.code, plan.field ?? NO_DETAILS)
         return
       case 'local':
@@ -282,6 +282,7 @@ export class RequestHandler implements MetricsSource {
           exchange.markTranslated()
           if (exchange.request.isCursor) exchange.setBodyApi(plan.conversation.api)
         }
+        if (plan.deepModel !== null) exchange.setModel(plan.deepModel)
         const refusal = this.limits.check(exchange, plan, body) ?? this.dispatcher.proxy(exchange, plan, body)
         if (refusal !== null) this.refuse(exchange, refusal.code, refusal.details)
       }

@@ -18,7 +18,7 @@ import type { SocketRoute } from '../relay/websocket/connector.js'
 import { readHandshakeKey } from '../relay/websocket/frames.js'
 import type { HandshakeRequest } from '../relay/websocket/handshake.js'
 import { SocketRelay } from '../relay/websocket/socket-relay.js'
-import type { SocketRules } from '../relay/websocket/socket-rules.js'
+import type { EventRefusal, SocketRules } from '../relay/websocket/socket-rules.js'
 import { findSession } from '../routing/affinity.js'
 import { isFailoverDefault } from '../routing/retry-policy.js'
 import type { Target } from '../routing/route.js'
@@ -28,7 +28,7 @@ import { placePassthroughCredential } from '../upstream/passthrough-auth.js'
 import type { Upstream } from '../upstream/upstream.js'
 import { replaceModel } from '../upstream/url.js'
 import type { Admission } from './admission.js'
-import { KEY_IN_PATH } from './gate.js'
+import { type GateRefusal, KEY_IN_PATH } from './gate.js'
 import type { LimitGate } from './limit-gate.js'
 import type { ModelAccess } from './model-access.js'
 import type { StoredLookup } from './stored-lookup.js'
@@ -91,13 +91,18 @@ export class SocketDispatcher {
     if (exchange.request.path === BODY_PATHS.responses && exchange.request.model === null)
       return this.accept(exchange, socket, head, rules)
     const route = rules.route(exchange.request.model, null)
-    if (typeof route === 'string') return { code: route }
+    if ('code' in route) return this.refuse(exchange, route)
     const [first] = route.targets
     const target = { upstream: first?.upstream.name ?? null, model: first?.model ?? null }
     const limited = this.limits.checkHandshake(exchange, target)
     if (limited !== null) return limited
     new SocketRelay(exchange, socket, head, this.context, rules).forward(route)
     return null
+  }
+
+  private refuse(exchange: Exchange, { code, barredBy, ...details }: EventRefusal): SocketRefusal {
+    if (barredBy !== undefined) this.limits.bar(exchange, barredBy)
+    return { code, details }
   }
 
   /** Takes the model from the query, at paths where an API has it there. */
@@ -113,7 +118,10 @@ export class SocketDispatcher {
     if (isAmbiguous || (hasDeployment && depends))
       return { code: 'ambiguous_request', details: { message: AMBIGUOUS } }
     if (depends && isAmbiguousPath('POST', path)) return { code: 'ambiguous_request' }
-    if (!isKnown) return access.isRestricted ? { code: 'model_not_allowed' } : null
+    if (!isKnown) {
+      const refusal = access.refuseHidden()
+      return refusal === null ? null : this.refuse(exchange, toEventRefusal(refusal))
+    }
     exchange.setModel(model)
     return null
   }
@@ -160,25 +168,32 @@ export class SocketDispatcher {
       // As of the POST that the event stands for.
       locate: (references) => locate({ method: 'POST', path, team, rawHeaders }, references, stored, false),
       dependsOnModel: () => dependsOnModel(exchange, access(), router),
-      mayUse: (model) => (model === null ? !access().isRestricted : access().allows(model)),
+      refuseModels: (recorded, named) => {
+        const refusal = access().refuseNamed(recorded, named)
+        return refusal === null ? null : toEventRefusal(refusal)
+      },
+      bar: (response, rule) => this.limits.bar(response, rule),
       whenKnown: () => stored.whenKnown(),
       route: (model, upstreamName) => {
         const allowed = access()
-        if (model === null ? allowed.isRestricted : !allowed.allows(model)) return 'model_not_allowed'
+        const barred = allowed.refuseNamed(model, [model])
+        if (barred !== null) return toEventRefusal(barred)
         const route = router.findRoute(path, model, team)
-        if (route === null) return 'no_route'
+        if (route === null) return { code: 'no_route' }
         const ordered = route.balancer.order(performance.now(), findSession(rawHeaders))
         const able = ordered
           .flatMap((i) => route.targets[i] ?? [])
           .filter((target) => target.upstream.websockets)
-        const open = able.filter((target) => allowed.refuseTarget(model, target.model) === null)
-        if (able.length > 0 && open.length === 0) return 'model_not_allowed'
+        const refusals = able.map((target) => allowed.refuseTarget(model, target.model))
+        const open = able.filter((_, i) => refusals[i] === null)
+        const [first = null] = refusals
+        if (open.length === 0 && first !== null) return toEventRefusal(first)
         const pinned = open.filter(({ upstream }) => upstream.name === upstreamName)
         const targets = pinned.length > 0 ? pinned : open
-        if (targets.length === 0) return 'upgrade_unsupported'
+        if (targets.length === 0) return { code: 'upgrade_unsupported' }
         if (targets.every(({ upstream }) => upstream.full)) {
           context.bounds.hit('upstreamMaxConcurrentRequests')
-          return 'upstream_busy'
+          return { code: 'upstream_busy' }
         }
         return this.createRoute(exchange, model, targets, route.failover)
       },
@@ -220,6 +235,10 @@ export class SocketDispatcher {
       build: (target) => buildHandshake(exchange, target, model, passthrough),
     }
   }
+}
+
+function toEventRefusal({ rule, ...refusal }: GateRefusal): EventRefusal {
+  return rule === undefined ? refusal : { ...refusal, barredBy: rule }
 }
 
 /** Whether a rule depends on the model. */

@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { peekFields } from '../../src/json/peek.js'
+import { Peeker, peekFields } from '../../src/json/peek.js'
 import { Prices } from '../../src/ledger/prices.js'
 import { type EstimatedBody, estimateTokens } from '../../src/limits/estimate.js'
 import { RecentOutputs } from '../../src/limits/recent-outputs.js'
@@ -27,13 +27,30 @@ test('an answer is expected to be as long as nearly all of its model of late, an
     [{ max_tokens: 30 }, outputsOf(), 30],
     [{ max_completion_tokens: 40 }, outputsOf(), 40],
     [{ max_output_tokens: 50 }, outputsOf(), 50],
+    [{ generationConfig: { temperature: 0, maxOutputTokens: 60 } }, outputsOf(), 60],
+    [{ generation_config: { max_output_tokens: 60 } }, outputsOf(), 60],
+    [{ inferenceConfig: { maxTokens: 61 } }, outputsOf(), 61],
+    [{ inferenceConfig: { max_new_tokens: 62 } }, outputsOf(), 62],
+    [{ textGenerationConfig: { maxTokenCount: 63 } }, outputsOf(), 63],
+    [{ options: { num_predict: 64 } }, outputsOf(), 64],
+    // No limit, as Ollama writes it, and none that is a number.
+    [{ options: { num_predict: -1 } }, outputsOf(), 1_000],
+    [{ options: [7], generationConfig: { maxOutputTokens: '7' } }, outputsOf(), 1_000],
+    [{ generationConfig: null, inferenceConfig: 7 }, outputsOf(), 1_000],
     [{ max_tokens: 1_000_000 }, outputsOf(), 1_000],
     // The last 64 are 37 to 100.
     [{}, recent, 97],
     [{ max_tokens: 7 }, recent, 7],
     [{}, outputsOf(5), 5],
-  ] as const)
-    assert.is(estimateTokens(CHAT, bodyOf({ model: 'm', ...more }), outputs).completion, expected)
+  ] as const) {
+    const body = bodyOf({ model: 'm', ...more })
+    assert.is(estimateTokens(CHAT, body, outputs).completion, expected)
+    // The same however the body is cut.
+    const peeker = new Peeker()
+    for (const byte of body.pieces[0] ?? []) peeker.push(Buffer.from([byte]))
+    const { found: peeked } = peeker
+    assert.is(estimateTokens(CHAT, { ...body, peeked }, outputs).completion, expected)
+  }
 })
 
 test('a prompt counts by its bytes, pictures and files in it do not', () => {

@@ -189,9 +189,11 @@ export class LimitModel {
             rule.budgets.some((budget) => budget.unit === unit && budget.period === period),
         ),
     )
+    const amounts = holders.map(({ nano, tokens }) => (unit === 'usd' ? nano : tokens))
     return [
-      holders.reduce((sum, ticket) => sum + (unit === 'usd' ? ticket.nano : ticket.tokens), 0),
-      holders.length,
+      amounts.reduce((sum, amount) => sum + amount, 0),
+      // What holds nothing is in nobody's way.
+      amounts.filter((amount) => amount > 0).length,
     ]
   }
 

@@ -38,6 +38,7 @@ export class BudgetCount {
     this.overAt = Number.NaN
   }
 
+  /** One that holds nothing, as an open WebSocket, is in nobody's way. */
   hold(tokens: number, nano: number): void {
     const amount = this.unit === 'usd' ? nano : tokens
     if (amount === 0) return

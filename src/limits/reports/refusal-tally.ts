@@ -42,7 +42,7 @@ export class RefusalTally {
   }
 
   /** Counts a request that a rule has refused. */
-  refuse(rule: LimitRule, kind: RefusalKind): void {
+  refuse(rule: Pick<LimitRule, 'name' | 'observe'>, kind: RefusalKind): void {
     this.count(rule, kind)
   }
 
@@ -60,6 +60,12 @@ export class RefusalTally {
       this.count(rule, kind)
       this.note(rule, claims.find((claim) => claim.rule === rule)?.owner ?? '', kind, now)
     }
+  }
+
+  /** Counts a request whose model a rule does not allow that only observes. @param now `performance.now()` */
+  observeModel(rule: LimitRule, now: number): void {
+    this.count(rule, 'model')
+    this.note(rule, '', 'model', now)
   }
 
   /** @param now `performance.now()` */
@@ -81,7 +87,7 @@ export class RefusalTally {
     return this.counts.values()
   }
 
-  private count({ name, observe }: LimitRule, kind: RefusalKind): void {
+  private count({ name, observe }: Pick<LimitRule, 'name' | 'observe'>, kind: RefusalKind): void {
     const rule = this.names.show(name)
     const key = `${rule} ${kind} ${observe}`
     const known = this.counts.get(key)

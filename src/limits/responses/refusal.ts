@@ -73,6 +73,18 @@ export function describeBarredModel(rule: LimitRule): LimitRefusal {
   return { code: 'model_not_allowed', param: 'model', message, headers: [], rule }
 }
 
+/**
+ * Says that a rule for some models cannot tell whether it is for a request.
+ * @param isMixed the request names models of which some count on the rule
+ */
+export function describeUnseenModel(rule: LimitRule, isMixed: boolean): LimitRefusal {
+  const why = isMixed
+    ? 'is for some of the models that this request names, and not for all of them. Send a request for each.'
+    : 'is for some models, and it cannot be known which one this request runs. Name the model as "model", in a request that runs it at once.'
+  const message = `The rule "${rule.name}" ${why}${askWhom(rule, 'for a key without that rule')}`
+  return { code: 'model_not_allowed', param: 'model', message, headers: [], rule }
+}
+
 /** Says that the model of a request has no price, under a rule that limits money. */
 export function describeUnpriced(rule: LimitRule): LimitRefusal {
   const ask = askWhom(rule, 'to give it one (`ledger.prices`)')

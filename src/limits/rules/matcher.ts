@@ -1,7 +1,7 @@
 import { hasAmounts, type LimitMatch, type LimitRule } from '../../config/limit-rules.js'
 import { LimitClaim } from '../../exchange/limit-ticket.js'
 import type { RequestSummary } from '../../exchange/summary.js'
-import { compileGlob, compileGlobs, isAllowed, matchesAny } from '../../routing/glob.js'
+import { compileGlob, compileGlobs, compileModelGlobs, isAllowed, matchesAny } from '../../routing/glob.js'
 import {
   describeRequest,
   describeSummary,
@@ -44,8 +44,8 @@ export class CompiledRule {
     const { match } = rule
     this.rule = rule
     this.allow = compileGlobs(rule.allow)
-    this.deny = compileGlobs(rule.deny)
-    this.model = compileGlobs(match.model)
+    this.deny = compileModelGlobs(rule.deny)
+    this.model = compileModelGlobs(match.model)
     this.path = compileGlobs(match.path)
     this.tag = compileGlobs(match.tag)
     this.counts = hasAmounts(rule)

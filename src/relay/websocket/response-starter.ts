@@ -1,5 +1,4 @@
 import { findUseFault, type UseFault } from '../../access/key-limits.js'
-import type { ErrorCode } from '../../api/errors.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import type { Target } from '../../routing/route.js'
 import type { Location } from '../../stored/locate.js'
@@ -61,14 +60,17 @@ export class ResponseStarter {
   /**
    * The message that decides where the connection goes.
    * @param bytes of its frames
-   * @returns an error code that ends the connection, or a refusal of this message alone
+   * @returns a refusal of this message alone, or one that ends the connection
    */
-  route(event: ClientEvent, bytes: number): SocketRoute | ErrorCode | EventRefusal | typeof LATER {
+  route(
+    event: ClientEvent,
+    bytes: number,
+  ): SocketRoute | EventRefusal | { readonly ending: EventRefusal } | typeof LATER {
     this.checkKey()
     const isCreate = event.type === CREATE
     const doubt = this.closingReason === null ? this.findDoubt(event) : null
     if (doubt !== null) {
-      if (isCreate) this.tracker.refuse(event, bytes, doubt.code)
+      if (isCreate) this.tracker.refuse(event, bytes, doubt)
       return doubt
     }
     const location = isCreate ? this.rules.locate(event.peek().references) : null
@@ -76,10 +78,11 @@ export class ResponseStarter {
     if (location?.kind === 'refused' && this.closingReason === null)
       return this.refuseObjects(event, bytes, location)
     const upstream = location?.kind === 'at' ? location.upstream : null
-    const route = this.closingReason ?? this.rules.route(event.model, upstream)
-    if (typeof route === 'string') {
+    const { closingReason } = this
+    const route = closingReason === null ? this.rules.route(event.model, upstream) : { code: closingReason }
+    if ('code' in route) {
       if (isCreate) this.tracker.refuse(event, bytes, route)
-      return route
+      return { ending: route }
     }
     const [first] = route.targets
     const priced = { upstream: first?.upstream.name ?? null, model: first?.model ?? null }
@@ -114,7 +117,7 @@ export class ResponseStarter {
     this.checkKey()
     const doubt = this.closingReason === null ? this.findDoubt(event) : null
     if (doubt !== null) {
-      if (event.type === CREATE) this.tracker.refuse(event, bytes, doubt.code)
+      if (event.type === CREATE) this.tracker.refuse(event, bytes, doubt)
       return doubt
     }
     if (event.type === UPDATE) return this.update(event)
@@ -122,7 +125,7 @@ export class ResponseStarter {
     const name = model === null ? null : this.nameOf(model)
     const closing = this.closingReason
     if (closing !== null || (model !== null && name === null)) {
-      this.tracker.refuse(event, bytes, closing ?? 'no_route')
+      this.tracker.refuse(event, bytes, { code: closing ?? 'no_route' })
       return closing === null ? { code: 'no_route', message: ELSEWHERE } : { code: closing }
     }
     const location = this.rules.locate(event.peek().references)
@@ -152,10 +155,11 @@ export class ResponseStarter {
     const { rules, exchange } = this
     if (this.isUnclear(event) || (rules.dependsOnModel() && event.isAmbiguous))
       return { code: 'ambiguous_request', param: 'model' }
-    if (rules.mayUse(null)) return null
-    const isSession = /\/realtime(?:$|\/)/.test(exchange.request.path)
-    const models = isSession ? event.sessionModels : [event.model]
-    return models.every((model) => rules.mayUse(model)) ? null : { code: 'model_not_allowed', param: 'model' }
+    if (!rules.dependsOnModel()) return null
+    const { path, model } = exchange.request
+    return /\/realtime(?:$|\/)/.test(path)
+      ? rules.refuseModels(model, event.sessionModels)
+      : rules.refuseModels(event.model, [event.model])
   }
 
   /** Whether an event has to be held; once is enough, as for a POST. */
@@ -167,7 +171,7 @@ export class ResponseStarter {
 
   private refuseObjects(event: ClientEvent, bytes: number, location: Refused): EventRefusal {
     const { code, missing } = location
-    this.tracker.refuse(event, bytes, code)
+    this.tracker.refuse(event, bytes, { code })
     return missing === null ? { code } : { code, message: missing.message, param: missing.param }
   }
 

@@ -5,29 +5,15 @@ import type { End } from '../../exchange/outcome.js'
 import { type SocketRequest, SocketResponse } from '../../exchange/socket-response.js'
 import type { RequestSummary } from '../../exchange/summary.js'
 import { asObject, isObject, type JsonObject, parseJson, stringOr } from '../../json/values.js'
+import type { EstimatedBody } from '../../limits/estimate.js'
 import type { PricedTarget } from '../../limits/request-costs.js'
 import { PromptSample } from '../../metering/prompt-sample.js'
 import type { Upstream } from '../../upstream/upstream.js'
 import { type ClientEvent, findEventType } from './client-event.js'
 import type { LongMessage, MessageHandler } from './message-reader.js'
+import { BEGINNINGS, ENDS, TRANSCRIBED } from './response-events.js'
+import { SessionModels } from './session-models.js'
 import type { EventRefusal, SocketRules } from './socket-rules.js'
-
-/** The last event of a response, in the Responses and the Realtime API. */
-const ENDS: ReadonlySet<string> = new Set([
-  'response.completed',
-  'response.done',
-  'response.failed',
-  'response.incomplete',
-  'response.cancelled',
-])
-
-const BEGINNINGS: ReadonlySet<string> = new Set([
-  'response.created',
-  'response.queued',
-  'response.in_progress',
-])
-
-const TRANSCRIBED = 'conversation.item.input_audio_transcription.completed'
 
 /** Most responses that one connection may have open; OpenAI's limit is 16. */
 const MOST_OPEN = 64
@@ -36,6 +22,14 @@ const MOST_OPEN = 64
 const SETTLE_MS = 2_000
 
 const UNSAID = { prompt: null, store: null, background: null } as const
+
+/** What limits estimate of a response that nobody has asked for. */
+const UNASKED: EstimatedBody = {
+  length: 0,
+  pieces: [],
+  decoded: null,
+  peeked: { maxTokens: null, maxOutputTokens: null, formBoundary: null },
+}
 
 /** An open response and what it takes up. */
 interface OpenResponse {
@@ -46,7 +40,10 @@ interface OpenResponse {
   readonly takesPlace: boolean
 }
 
-type TrackerRules = Pick<SocketRules, 'admit' | 'releaseFurther' | 'checkLimits' | 'cancelLimits' | 'record'>
+type TrackerRules = Pick<
+  SocketRules,
+  'admit' | 'releaseFurther' | 'checkLimits' | 'cancelLimits' | 'bar' | 'record'
+>
 
 /**
  * The responses of one WebSocket: each gets a record of its own. It reads the events of the upstream after they have
@@ -67,8 +64,9 @@ export class ResponseTracker implements MessageHandler {
   private lastEndAt: number
   /** Of the Realtime API: the response that was asked for last, and has not begun. */
   private asked: SocketResponse | null
-  private sessionModel: string | null
-  private transcriptionModel: string | null
+  private readonly session: SessionModels
+  /** Why the limits refuse the last response that the upstream began by itself; null if they do not. */
+  private refusal: EventRefusal | null
 
   /**
    * @param isRealtime responses of the Realtime API begin by themselves; those of the Responses API follow requests
@@ -84,8 +82,8 @@ export class ResponseTracker implements MessageHandler {
     this.isUnreadable = false
     this.lastEndAt = 0
     this.asked = null
-    this.sessionModel = null
-    this.transcriptionModel = null
+    this.session = new SessionModels()
+    this.refusal = null
   }
 
   /** Responses that have not ended. One with an error counts no longer, although its last event may still come. */
@@ -93,6 +91,18 @@ export class ResponseTracker implements MessageHandler {
     let count = 0
     for (const { response } of this.open) if (response.failedAt === null) count++
     return count
+  }
+
+  /**
+   * Why the connection ends; null if it goes on. A response that the upstream began by itself, as an answer to speech,
+   * cannot be refused any more: it is the last one.
+   */
+  get ending(): EventRefusal | null {
+    return this.open.length > 0 ? null : this.refusal
+  }
+
+  private get target(): PricedTarget {
+    return { upstream: this.upstream?.name ?? null, model: null }
   }
 
   setUpstream(upstream: Upstream): void {
@@ -117,7 +127,7 @@ export class ResponseTracker implements MessageHandler {
     const { isRealtime } = this
     const refusal = this.admit()
     if (refusal !== null) {
-      this.refuse(event, bytes, refusal)
+      this.refuse(event, bytes, { code: refusal })
       return { code: refusal }
     }
     const now = performance.now()
@@ -142,7 +152,7 @@ export class ResponseTracker implements MessageHandler {
   private describe(event: ClientEvent, bytes: number): SocketRequest {
     const { lane } = event
     if (this.isRealtime)
-      return { model: this.exchange.request.model ?? this.sessionModel, lane, bytes, ...UNSAID }
+      return { model: this.exchange.request.model ?? this.session.model, lane, bytes, ...UNSAID }
     const { store, background } = event.peek()
     return { model: event.model, lane, bytes, prompt: PromptSample.of([event.prompt]), store, background }
   }
@@ -170,11 +180,12 @@ export class ResponseTracker implements MessageHandler {
   }
 
   /** Records a response that is not begun. */
-  refuse(event: ClientEvent, bytes: number, code: ErrorCode): void {
+  refuse(event: ClientEvent, bytes: number, { code, barredBy }: EventRefusal): void {
     const { model, lane } = event
     const request = { model, lane, bytes, ...UNSAID }
     const now = performance.now()
     const response = this.create(request, now)
+    if (barredBy !== undefined) this.rules.bar(response, barredBy)
     this.record(response.close('refused', now, code))
   }
 
@@ -190,7 +201,7 @@ export class ResponseTracker implements MessageHandler {
     if (type.startsWith('response.')) this.onResponseEvent(type, event, bytes)
     else if (type === 'error') this.onError(event, bytes)
     else if (type === TRANSCRIBED) this.onTranscribed(event, bytes)
-    else if (isObject(event.session)) this.readSession(event.session)
+    else if (isObject(event.session)) this.session.read(event.session)
   }
 
   /** The upstream sends no valid frames: nothing more is known of the responses that are open. */
@@ -262,7 +273,7 @@ export class ResponseTracker implements MessageHandler {
     if (entry === null) return
     const { response } = entry
     response.countEvent(bytes, now)
-    response.meter.nameModel(this.sessionModel)
+    response.meter.nameModel(this.session.model)
     response.meter.read(event)
     if (ENDS.has(type)) this.finish(entry, 'done')
   }
@@ -297,9 +308,10 @@ export class ResponseTracker implements MessageHandler {
   /** A response that nobody has asked for by name: the Realtime API answers speech by itself. */
   private beginByItself(event: JsonObject, now: number): OpenResponse | null {
     if (this.open.length >= MOST_OPEN) return null
-    const model = this.exchange.request.model ?? this.sessionModel
+    const model = this.exchange.request.model ?? this.session.model
     const lane = stringOr(event.stream_id, '')
     const response = this.asked ?? this.create({ model, lane, bytes: 0, ...UNSAID }, now)
+    if (this.asked === null) this.refusal = this.rules.checkLimits(response, UNASKED, this.target)
     this.asked = null
     const entry = this.add(response, false)
     entry.response.upstreamId = stringOr(asObject(event.response).id, '')
@@ -331,22 +343,13 @@ export class ResponseTracker implements MessageHandler {
   /** The transcript of what a user has said has a model and usage of its own. */
   private onTranscribed(event: JsonObject, bytes: number): void {
     const now = performance.now()
-    const request = { model: this.transcriptionModel, lane: '', bytes: 0, ...UNSAID }
+    const request = { model: this.session.transcription, lane: '', bytes: 0, ...UNSAID }
     const response = this.create(request, now)
     if (this.upstream !== null) response.send(this.upstream.name, now)
     response.countEvent(bytes, now)
-    response.meter.nameModel(this.transcriptionModel)
+    response.meter.nameModel(this.session.transcription)
     response.meter.read(event)
     this.record(response.close('done', now))
-  }
-
-  private readSession(session: JsonObject): void {
-    const audio = asObject(asObject(session.audio).input)
-    const transcription = isObject(audio.transcription)
-      ? audio.transcription
-      : asObject(session.input_audio_transcription)
-    this.sessionModel = stringOr(session.model, this.sessionModel)
-    this.transcriptionModel = stringOr(transcription.model, this.transcriptionModel)
   }
 
   private create(request: SocketRequest, now: number): SocketResponse {

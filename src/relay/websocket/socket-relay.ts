@@ -22,7 +22,7 @@ import { RefusedHandshake } from './refused-handshake.js'
 import { LATER, ResponseStarter } from './response-starter.js'
 import { ResponseTracker } from './response-tracker.js'
 import { SocketEnd } from './socket-end.js'
-import { closeCodeOf, type SocketRules } from './socket-rules.js'
+import { closeCodeOf, type EventRefusal, type SocketRules } from './socket-rules.js'
 
 /** Bytes that a client may send before the upstream has accepted. */
 const EARLY_BYTES = 64 * 1024
@@ -162,8 +162,8 @@ export class SocketRelay implements Stage {
     exchange.enter('plan')
     const route = this.starter.route(event, bytes)
     if (route === LATER) return this.hold(event, bytes)
-    if (typeof route === 'string') {
-      this.refuseConnection(route, event)
+    if ('ending' in route) {
+      this.refuseConnection(route.ending, event)
       return 'drop'
     }
     if ('code' in route) {
@@ -200,12 +200,12 @@ export class SocketRelay implements Stage {
 
   onTooLong(): void {
     this.context.bounds.hit('bodyBytes')
-    this.refuseConnection('body_too_large', null)
+    this.refuseConnection({ code: 'body_too_large' }, null)
   }
 
   onHold(bytes: number): boolean {
     const fits = this.memory.take(bytes)
-    if (!fits) this.refuseConnection('relay_busy', null)
+    if (!fits) this.refuseConnection({ code: 'relay_busy' }, null)
     return fits
   }
 
@@ -219,10 +219,10 @@ export class SocketRelay implements Stage {
   }
 
   /** @param event that is refused; null if it is not complete */
-  private refuseConnection(code: ErrorCode, event: ClientEvent | null): void {
-    this.exchange.conclude('refused', null, code)
-    this.client.sendError(code, event)
-    this.close(closeCodeOf(code), code)
+  private refuseConnection(refusal: EventRefusal, event: ClientEvent | null): void {
+    this.exchange.conclude('refused', null, refusal.code)
+    this.client.sendError(refusal.code, event, refusal)
+    this.close(closeCodeOf(refusal.code), refusal.code)
   }
 
   // The upstream's side
@@ -306,8 +306,6 @@ export class SocketRelay implements Stage {
     this.socket.destroySoon()
   }
 
-  // The end
-
   private stopOpening(): void {
     this.connector?.giveUp()
     this.connector = null
@@ -342,7 +340,7 @@ export class SocketRelay implements Stage {
       this.close(CLOSE_CODES.internalError, 'upstream_idle')
     } else if (this.gate.isIncomplete && now - lastMessageAt > rules.requestMs) {
       this.context.bounds.hit('requestMs')
-      this.refuseConnection('request_timeout', null)
+      this.refuseConnection({ code: 'request_timeout' }, null)
     } else if (this.isIdle && now - Math.max(lastMessageAt, tracker.lastMessageAt) > rules.quietMs) {
       this.context.bounds.hit('websocketQuietMs')
       this.exchange.conclude('done', 'websocketQuietMs')
@@ -357,8 +355,10 @@ export class SocketRelay implements Stage {
 
   /** Closes the connection if no other response may begin: for its key at once, else when none is open. */
   private closeWhenBarred(): void {
+    const { ending } = this.tracker
     const reason = this.starter.closingReason
     if (reason !== null && reason !== 'draining') this.endKey(reason)
+    else if (ending !== null && this.client.isBetweenFrames) this.refuseConnection(ending, null)
     if (reason !== 'draining' || !this.isIdle) return
     this.exchange.conclude('done')
     this.close(closeCodeOf(reason), reason)

@@ -14,6 +14,8 @@ import { CLOSE_CODES } from './frames.js'
 /** Why an event of a client does not pass. */
 export interface EventRefusal extends RefusalDetails {
   readonly code: ErrorCode
+  /** Name of the limit rule that bars its model; not there for none. */
+  readonly barredBy?: string
 }
 
 /** What a WebSocket needs to know of the config, the keys and the routes. */
@@ -35,13 +37,19 @@ export interface SocketRules {
    * @param upstream that has the stored objects: the only one, if it is among the targets; null for none
    * @returns why there are none
    */
-  route(model: string | null, upstream: string | null): SocketRoute | ErrorCode
+  route(model: string | null, upstream: string | null): SocketRoute | EventRefusal
   /** Finds the name of a model at the target of a connection; null if the model is not there. */
   nameAt(target: Target<Upstream>, model: string): string | null
   /** Whether a rule depends on the model. */
   dependsOnModel(): boolean
-  /** Whether the key may use a model; null for one that is not known. */
-  mayUse(model: string | null): boolean
+  /**
+   * Why models may not be used; null if they may.
+   * @param recorded the model that the record of the response has; null for none
+   * @param named all that an event names; null for one that is no text
+   */
+  refuseModels(recorded: string | null, named: readonly (string | null)[]): EventRefusal | null
+  /** A limit rule has refused a response because of its model. @param rule its name */
+  bar(response: SocketResponse, rule: string): void
   /** An upstream has no WebSocket at the path of this one. */
   onNoWebSocket(upstream: Upstream): void
   /**

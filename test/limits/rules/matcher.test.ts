@@ -6,7 +6,7 @@ import type { LimitClaim } from '../../../src/exchange/limit-ticket.js'
 import type { RequestSummary } from '../../../src/exchange/summary.js'
 import { LimitMatcher } from '../../../src/limits/rules/matcher.js'
 import { describeRequest, describeSummary, type LimitSubject } from '../../../src/limits/rules/subject.js'
-import { compileGlobs, isAllowed } from '../../../src/routing/glob.js'
+import { compileGlobs, compileModelGlobs, isAllowed } from '../../../src/routing/glob.js'
 import { makeRule } from '../../support/limit-rules.js'
 import { fc } from '../../support/property.js'
 
@@ -101,7 +101,7 @@ test('what is remembered of keys gives the same as a look at each rule, and one 
             isAllowed(compileGlobs(match.key), subject.key) &&
             isAllowed(compileGlobs(match.team), subject.team) &&
             isAllowed(compileGlobs(match.env), subject.env) &&
-            isAllowed(compileGlobs(match.model), subject.model)
+            isAllowed(compileModelGlobs(match.model), subject.model)
           const found = matcher.claimsOf(subject, null)
           assert.equal(
             found.map(({ rule }) => rule.name),

@@ -9,6 +9,8 @@ export interface Door {
   /** What the body is; the rest of it, behind the model. */
   readonly body: 'json' | 'form' | 'none'
   readonly rest: string
+  /** Where the object with the model stands in a JSON body: in front of it and behind it. Not there: it is the body. */
+  readonly around?: readonly [before: string, after: string]
 }
 
 const CHAT = '"messages":[{"role":"user","content":"hi"}]'
@@ -38,6 +40,22 @@ export const DOORS: readonly Door[] = [
   { name: 'audio', method: 'POST', path: '/v1/audio/transcriptions', body: 'form', rest: '' },
   { name: 'edits', method: 'POST', path: '/v1/images/edits', body: 'form', rest: '' },
   { name: 'cursor', method: 'POST', path: '/cursor/v1/chat/completions', body: 'json', rest: CHAT },
+  {
+    name: 'claude batches',
+    method: 'POST',
+    path: '/v1/messages/batches',
+    body: 'json',
+    rest: `"max_tokens":9,${CHAT}`,
+    around: ['{"requests":[{"custom_id":"a","params":', '}]}'],
+  },
+  {
+    name: 'client secrets',
+    method: 'POST',
+    path: '/v1/realtime/client_secrets',
+    body: 'json',
+    rest: '"type":"realtime"',
+    around: ['{"session":', '}'],
+  },
   { name: 'batches', method: 'POST', path: '/v1/batches', body: 'json', rest: '"input_file_id":"file-1"' },
   { name: 'files', method: 'GET', path: '/v1/files', body: 'json', rest: '"x":1' },
   { name: 'runs', method: 'POST', path: '/v1/threads/runs', body: 'json', rest: '"assistant_id":"a"' },
@@ -70,7 +88,12 @@ export function createPlain(door: Door, model: string): Draft {
     return { target, headers: [FORM_TYPE], body: Buffer.from(text) }
   }
   const member = door.path.includes('MODEL') ? '' : `"model":${JSON.stringify(model)},`
-  return { target, headers: [JSON_TYPE], body: Buffer.from(`{${member}${door.rest}}`) }
+  return { target, headers: [JSON_TYPE], body: Buffer.from(surround(door, `{${member}${door.rest}}`)) }
+}
+
+/** A form stands in no object, and a list is no parameters. */
+function surround({ around: [before, after] = ['', ''] }: Door, text: string): string {
+  return text.startsWith('{') ? `${before}${text}${after}` : text
 }
 
 type Write = (door: Door, open: string, secret: string) => Draft | null
@@ -83,10 +106,12 @@ const json =
   (door, open, secret) => {
     if (door.body !== 'json') return null
     const body = build(JSON.stringify(open), JSON.stringify(secret), door.rest)
+    // What is encoded as a whole stands in nothing else.
+    if (Buffer.isBuffer(body) && door.around !== undefined) return null
     return {
       target: door.path.replace('MODEL', open),
       headers,
-      body: Buffer.isBuffer(body) ? body : Buffer.from(body),
+      body: Buffer.isBuffer(body) ? body : Buffer.from(surround(door, body)),
     }
   }
 

@@ -33,7 +33,7 @@ const MODEL_DOORS = [
     'gemini',
     'azure',
   ],
-  ...['audio', 'edits', 'cursor', 'runs'],
+  ...['audio', 'edits', 'cursor', 'runs', 'claude batches', 'client secrets'],
 ]
 
 const runsSecret = (request: Received): boolean => {
@@ -132,7 +132,9 @@ export const RULES: readonly RuleKind[] = [
     models: null,
     spends: true,
     opens: [...MODEL_DOORS, 'files'],
-    forbids: (request) => runsSecret(request) && !hasNoModel(request) && !/batches/.test(request.target),
+    forbids: (request) =>
+      (runsSecret(request) && !hasNoModel(request)) ||
+      [...readPaths(request.target)].some((path) => path === '/v1/batches'),
   },
   {
     name: 'a limit rule that denies the model of a target',
@@ -146,7 +148,11 @@ export const RULES: readonly RuleKind[] = [
     },
     models: null,
     opens: MODEL_DOORS,
-    forbids: (request) => runsSecret(request) || isElsewhere(request),
+    // What names models below its top level is sent as it came: the name of an alias is none of the upstream's there.
+    forbids: (request) =>
+      readModels(request).has('real-secret') ||
+      (!/messages\/batches|client_secrets/.test(request.target) &&
+        (runsSecret(request) || isElsewhere(request))),
   },
 ]
 

@@ -9,6 +9,9 @@ const LIMITED = 'rate_limit_exceeded'
 
 const places = (relay: TestRelay): number => takenOf(relay.inspect().limits).places
 
+const messageOf = (event: Record<string, unknown>): string =>
+  (event.error as { message?: string } | undefined)?.message ?? ''
+
 /** Waits for an event of the client's that matches, and returns it. */
 async function find(peer: Peer, type: string, n = 0): Promise<Record<string, unknown>> {
   const matching = (): Record<string, unknown>[] => peer.events.filter((event) => event.type === type)
@@ -177,28 +180,117 @@ test('a Realtime response that is asked for and never begins holds nothing', () 
 
 test('a model that a rule denies is refused on a WebSocket, by the handshake and by each event', () =>
   withSockets(
-    async ({ relay, up, open, responses }) => {
+    async ({ relay, up, open, responses, connections }) => {
+      const named = /The rule "models" does not allow this model.*Ask platform@/
       const refused = await open('/v1/realtime?model=secret-1').refused()
       assert.is(refused.status, 403)
+      assert.match((JSON.parse(refused.body) as { error: { message: string } }).error.message, named)
       const peer = open()
       await peer.opened()
       peer.send(create('secret-1'))
-      assert.is(codeOf(await find(peer, 'error')), 'model_not_allowed')
+      const first = await find(peer, 'error')
+      assert.is(codeOf(first), 'model_not_allowed')
+      assert.match(messageOf(first), named)
       const other = open()
       await other.opened()
       other.send(create(MODEL))
       const { peer: upstream } = await up.connection(0)
       await upstream.event(0)
-      other.send(create('secret-1'))
-      assert.is(codeOf(await find(other, 'error')), 'model_not_allowed')
+      other.send(create('Vendor/Secret-1'))
+      const later = await find(other, 'error')
+      assert.is(codeOf(later), 'model_not_allowed')
+      assert.match(messageOf(later), named)
       assert.is(upstream.messages.length, 1)
       other.socket.terminate()
       peer.socket.terminate()
       await until(() => relay.inspect().openCount === 0, 'the connections to end')
-      const refusals = await responses(3)
-      assert.is(refusals.filter(({ error_code }) => error_code === 'model_not_allowed').length, 2)
+      const barred = [...(await responses(3)), ...(await connections(3))].filter(
+        ({ limit_rule }) => limit_rule === 'models',
+      )
+      assert.equal(
+        barred.map(({ error_code }) => error_code),
+        ['model_not_allowed', 'model_not_allowed', 'model_not_allowed'],
+      )
+      assert.equal(relay.inspect().refusals, [{ rule: 'models', kind: 'model', observed: false, count: 3 }])
     },
-    limitsOf({ models: { match: { team: 'team1' }, models: { deny: 'secret-*' } } }),
+    limitsOf({
+      models: { match: { team: 'team1' }, models: { deny: 'secret-*' }, message: 'Ask platform@.' },
+    }),
   ))
+
+/** Events of a session for `MODEL`, and whether a rule for `secret-*` lets them pass. */
+const SESSION_EVENTS: readonly (readonly [event: object, passes: boolean])[] = [
+  [{ type: 'session.update', session: { instructions: 'x' } }, true],
+  [{ type: 'session.update', session: { model: MODEL } }, true],
+  [{ type: 'session.update', session: { audio: { input: { transcription: { model: 'open-1' } } } } }, true],
+  [{ type: 'session.update', session: { model: 'secret-1' } }, false],
+  [
+    { type: 'session.update', session: { audio: { input: { transcription: { model: 'secret-1' } } } } },
+    false,
+  ],
+  [{ type: 'response.create', response: { model: 'secret-1' } }, false],
+  [{ type: 'response.create' }, true],
+]
+
+test('a rule for some models sees those of a WebSocket, or refuses', () =>
+  withSockets(
+    async ({ relay, up, open }) => {
+      // The handshake names no model.
+      const refused = await open('/v1/realtime?intent=transcription').refused()
+      assert.is(refused.status, 403)
+      assert.match(refused.body, /The rule \\"secrets\\"/)
+      const peer = open(`/v1/realtime?model=${MODEL}`)
+      await peer.opened()
+      const { peer: upstream } = await up.connection(0)
+      let [passed, errors] = [0, 0]
+      for (const [event, passes] of SESSION_EVENTS) {
+        peer.send(event)
+        if (passes) await upstream.event(passed++)
+        else assert.match(messageOf(await find(peer, 'error', errors++)), /The rule "secrets"/)
+        assert.is(upstream.messages.length, passed, JSON.stringify(event))
+      }
+      const other = open()
+      await other.opened()
+      other.send({ type: 'response.create', input: 'x' })
+      assert.match(messageOf(await find(other, 'error')), /The rule "secrets"/)
+      peer.socket.terminate()
+      other.socket.terminate()
+      await until(() => relay.inspect().openCount === 0, 'the connections to end')
+      assert.is(up.accepted.length, 1)
+    },
+    limitsOf({ secrets: { match: { model: 'secret-*' }, tokens: { day: 100 } } }),
+  ))
+
+for (const [what, rule, code] of [
+  ['a budget that is used up', { tokens: { day: 1 } }, 'insufficient_quota'],
+  ['a rate that is used up', { requestsPerMinute: 1, requestBurst: 2 }, LIMITED],
+] as const) {
+  test(`a response that a Realtime upstream begins by itself under ${what} is the last of its connection`, () =>
+    withSockets(
+      async ({ relay, up, open, responses, connections }) => {
+        const peer = open(`/v1/realtime?model=${MODEL}`)
+        await peer.opened()
+        const { peer: upstream } = await up.connection(0)
+        for (const id of ['r1', 'r2']) {
+          upstream.send({ type: 'response.created', response: { id } })
+          upstream.send({ type: 'response.done', response: { id, status: 'completed', usage: USAGE } })
+          await find(peer, 'response.done', id === 'r1' ? 0 : 1)
+          if (id === 'r1') await responses(1)
+        }
+        const error = await find(peer, 'error')
+        assert.is(codeOf(error), code)
+        assert.match(messageOf(error), /The|the rule "little"/)
+        assert.is((await peer.closed()).code, 1013)
+        await upstream.closed()
+        const [first, second] = await responses(2)
+        assert.equal([first?.limit_rule, first?.status], [undefined, 200])
+        assert.equal([second?.limit_rule, second?.status, second?.end], ['little', 200, 'done'])
+        const [connection] = await connections(1)
+        assert.is(connection?.end, 'refused')
+        await expectBooks(relay, 3)
+      },
+      limitsOf({ little: rule }),
+    ))
+}
 
 test.run()
