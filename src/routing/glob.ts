@@ -1,7 +1,17 @@
-/** Compiles a pattern: `*` matches any run of characters, also an empty one; everything else matches itself. */
+/**
+ * Compiles a pattern: `*` matches any run of characters, also an empty one; everything else matches itself.
+ *
+ * A literal between two `*` is looked for once, at its first place (a group in a lookahead is not tried again). If it
+ * were tried at each of its places, a client could name a model that takes hours to compare with `*a*b*c*`.
+ */
 export function compileGlob(pattern: string): RegExp {
-  const literal = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
-  return new RegExp(`^${literal.join('[^]*')}$`)
+  const literals = pattern.split(/\*+/).map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
+  const last = literals.length - 1
+  const parts = literals.map((literal, i) => {
+    if (i === 0) return literal
+    return i === last ? `[^]*${literal}` : `(?=([^]*?${literal}))\\${i}`
+  })
+  return new RegExp(`^${parts.join('')}$`)
 }
 
 /** Compiles a list of patterns. Null stays null and allows everything. */
