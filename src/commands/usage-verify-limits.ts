@@ -72,7 +72,9 @@ const STATES: { readonly [state in Liveness]: string } = {
 function formatText(found: Found): string[] {
   const { snapshot, liveness, compared, drifts, skipped, unwritten, others } = found
   const age = formatWait(Date.now() - Date.parse(snapshot.written))
-  const lines = [wrapLine('', `${STATES[liveness]} (process ${snapshot.pid}); its counters of ${age} ago.`)]
+  const lines = [
+    wrapLine('', `${STATES[liveness]} (process ${snapshot.pid}). Its counters have last changed ${age} ago.`),
+  ]
   const budgets = compared === 1 ? '1 budget' : `${compared} budgets`
   lines.push(
     drifts.length === 0

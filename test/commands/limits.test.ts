@@ -121,7 +121,7 @@ test('a relay leaves its counters, which are shown, explained, and compared with
   assert.is(code, 0)
   assert.match(
     out,
-    /^The relay runs \(process \d+\); its counters of \d+s ago\.\n\nRULE +WHOSE +WHAT +USED +LIMIT SHARE RESETS\n/,
+    /^The relay runs \(process \d+\)\. Its counters have last changed \d+s ago\.\n\nRULE +WHOSE +WHAT +USED +LIMIT SHARE RESETS\n/,
   )
   assert.match(out, new RegExp(`\\ninterns\\* +${intern.record.id} +tokens/week +42 +100 +42% \\d`))
   assert.match(out, new RegExp(`\\nown +${alice.record.id} +tokens/day +126 +1\\.0k +12% `))
@@ -345,7 +345,7 @@ test('a relay that was killed, has ended, or is not restored yet is told apart',
   const state = budgetState({ name: 'a', tokens: { month: 100 } }, '', 50)
   const gone = spawnSync(process.execPath, ['-e', '']).pid
   const table: [Parameters<typeof leave>[2], RegExp][] = [
-    [{}, /^The relay runs \(process \d+\); its counters of \ds ago\.\n\n/],
+    [{}, /^The relay runs \(process \d+\)\. Its counters have last changed \ds ago\.\n\n/],
     [
       { restored: false },
       /^The relay runs .*\nIt still reads the ledger: budgets lack some of what was used/,
