@@ -386,4 +386,39 @@ test('wrong usage gets one line, and no argument is repeated', async (place) => 
   assert.is((await limits(place, '--explain', 'k_0000000000', 'm')).code, 1)
 })
 
+test('a name of the config is explained by its targets, and a variant of it by the name, as the relay decides', async (place) => {
+  configure(place, {
+    upstreams: { up: { baseUrl: 'http://127.0.0.1:9/v1', apiKey: { env: 'UPSTREAM_KEY' } } },
+    models: {
+      coder: { upstream: 'up', model: 'claude-opus-4' },
+      mixed: {
+        targets: [
+          { upstream: 'up', model: 'claude-opus-4' },
+          { upstream: 'up', model: 'gpt-5' },
+        ],
+      },
+      fast: { upstream: 'up', model: 'gpt-5-mini' },
+    },
+    limits: { rules: [{ name: 'no-opus', models: { deny: ['claude-opus-*', 'fast'] } }] },
+  })
+  const { id } = issueKey(join(place.folder, 'data', 'keys.jsonl'), ALICE).record
+  const cursor = ['--path', '/cursor/v1/chat/completions']
+  const table: [string, string[], number][] = [
+    ['gpt-5', [], 0],
+    ['coder', [], 1],
+    ['mixed', [], 0],
+    ['fast', [], 1],
+    ['fast-high', cursor, 1],
+    ['coder-high', cursor, 1],
+    ['mixed-high', cursor, 0],
+    // Elsewhere it is a model of its own.
+    ['fast-high', [], 0],
+  ]
+  for (const [model, more, code] of table) {
+    const explained = await limits(place, '--explain', id, model, ...more)
+    assert.is(explained.code, code, `${model}: ${explained.out}`)
+    assert.match(explained.out, code === 0 ? /it allows this model/ : /would get 403 model_not_allowed/)
+  }
+})
+
 test.run()
