@@ -179,10 +179,18 @@ test('a relay leaves its counters, which are shown, explained, and compared with
     /\n4 budgets compared with the ledger, 1 with a drift:\n {2}own, k_\w+, tokens\/day, \S+@UTC\n/,
   )
   assert.match(drift.out, '\n    counter 84 tokens, ledger 126 tokens: 42 tokens too little\n')
+  assert.not.match(drift.out, 'does it run with this rule yet')
   const program = JSON.parse((await runUsage(place, ['verify', '--limits', '--json'])).out)
   assert.equal(
     program.drift.map((each: Record<string, unknown>) => [each.rule, each.owner, each.live, each.ledger]),
     [['own', alice.record.id, 84, 126]],
+  )
+  writeFileSync(path, text)
+  changeKey(keyFile(place), alice.record.id, { ruleEntries: [{ name: 'later', tokens: { day: 500 } }] })
+  const later = await runUsage(place, ['verify', '--limits'])
+  assert.match(
+    later.out,
+    /counter 0 tokens, ledger 126 tokens: 126 tokens too little\n {4}the relay has no counter of it: does it run with this rule yet\?\n/,
   )
 })
 
