@@ -131,4 +131,17 @@ async function reportConfigErrors(command: () => number | Promise<number>): Prom
   }
 }
 
+/**
+ * A reader that has enough closes its pipe (`thinwire limits | head`): the rest has nobody to read it, and the command
+ * ends with its own exit code.
+ */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
+}
+
+// A relay goes on, whatever becomes of its output.
+if (process.argv[2] !== 'start') {
+  process.stdout.on('error', ignoreClosedPipe)
+  process.stderr.on('error', ignoreClosedPipe)
+}
 process.exitCode = await main(process.argv.slice(2))

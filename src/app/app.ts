@@ -38,6 +38,8 @@ export interface AppOptions {
   readonly prices: Prices | null
   /** Where the config is read again; null: it never changes. */
   readonly source: ConfigSource | null
+  /** Where requests go while the config has no upstreams: the built-in demo. */
+  readonly useDemo?: ((config: Config) => Config) | undefined
   /** Keys that take the place of the key file's. */
   readonly keyring?: Pick<Keyring, 'find'>
   /** False: nothing is recorded in the ledger. */
@@ -284,8 +286,8 @@ export class App {
 
   /** Reads the config file again. A file with a mistake changes nothing; the log says what is wrong with it. */
   reload(): void {
-    const { source } = this.options
-    const next = source === null ? null : readNextConfig(source, this.current, this.log)
+    const { source, useDemo = null } = this.options
+    const next = source === null ? null : readNextConfig(source, this.current, useDemo, this.log)
     if (next === null) return
     this.apply(next)
     const upstreams = next.upstreams.map(({ name }) => name)

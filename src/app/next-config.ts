@@ -7,10 +7,16 @@ import type { Log } from '../observe/log.js'
 /**
  * Reads the config of a running relay again. The log says what is wrong with it, and which settings need a restart.
  * @param current the config that the relay follows
+ * @param useDemo gives a config without upstreams the built-in demo; null if the relay has started without it
  * @returns the config to follow from now on; null if nothing changes
  */
-export function readNextConfig(source: ConfigSource, current: Config, log: Log): Config | null {
-  const read = readUsable(source, current, log)
+export function readNextConfig(
+  source: ConfigSource,
+  current: Config,
+  useDemo: ((config: Config) => Config) | null,
+  log: Log,
+): Config | null {
+  const read = readUsable(source, current, useDemo, log)
   if (read === null) return null
   const next = mergeReloadable(read, current)
   const later = findDifferences(read, next)
@@ -27,7 +33,12 @@ export function readNextConfig(source: ConfigSource, current: Config, log: Log):
 }
 
 /** @returns null if the relay cannot follow it; the log says why */
-function readUsable(source: ConfigSource, current: Config, log: Log): Config | null {
+function readUsable(
+  source: ConfigSource,
+  current: Config,
+  useDemo: ((config: Config) => Config) | null,
+  log: Log,
+): Config | null {
   const refuse = (why: string, fields: Record<string, unknown> = {}): null => {
     log.error(fields, `the config file is not used, the relay keeps its config: ${why}`)
     return null
@@ -40,11 +51,14 @@ function readUsable(source: ConfigSource, current: Config, log: Log): Config | n
     return refuse(error.message.split('\n').join('; '), { problems: error.problems })
   }
   const { mode } = current.keys
-  if (read.upstreams.length === 0) return refuse('it has no upstreams')
+  if (read.upstreams.length === 0 && useDemo === null) return refuse('it has no upstreams')
+  // The demo has no prices, and its relay has read none.
+  if (read.upstreams.length > 0 && useDemo !== null)
+    return refuse('upstreams in place of the built-in demo need a restart')
   // The new upstreams were configured for other clients: a client of the old mode could get access that was not meant.
   if (read.keys.mode !== mode)
     return refuse(`keys.mode: a change from ${mode} to ${read.keys.mode} needs a restart`)
-  return read
+  return useDemo === null ? read : useDemo(read)
 }
 
 /** A reload changes where requests go, what is cached and which rules limit. All other settings wait for a restart. */

@@ -4,6 +4,7 @@ import pino from 'pino'
 import { deriveKeyId, hashKey, mintKey } from '../access/key.js'
 import type { KeyRecord } from '../access/keyring.js'
 import type { Config } from '../config/config.js'
+import type { LimitRulesConfig, Rate } from '../config/limit-rules.js'
 import { createRouteConfig } from '../config/routes.js'
 import { createUpstreamConfig, type UpstreamConfig } from '../config/upstreams.js'
 import { Log } from '../observe/log.js'
@@ -50,8 +51,9 @@ export async function warmUp(app: App, log: Log): Promise<void> {
  * Sends requests through a second relay that is built like the first, between a client and an upstream of its own on
  * loopback, so that the first real request runs compiled code: otherwise it takes a hundred times as long as later
  * ones (bench `start`). None of these requests is logged or recorded.
+ * @returns how many were answered
  */
-export async function warmUpCode(config: Config): Promise<void> {
+export async function warmUpCode(config: Config): Promise<number> {
   const upstream = createServer((req, res) => {
     req.resume().once('end', () => {
       res.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' })
@@ -75,7 +77,10 @@ export async function warmUpCode(config: Config): Promise<void> {
   try {
     const { port } = await app.listen()
     const deadline = performance.now() + TIME_LIMIT_MS
-    for (let i = 0; i < CONNECTIONS && performance.now() < deadline; i++) await sendRequests(port, key)
+    let answered = 0
+    for (let i = 0; i < CONNECTIONS && performance.now() < deadline; i++)
+      answered += await sendRequests(port, key)
+    return answered
   } finally {
     await app.close()
     upstream.closeAllConnections()
@@ -99,7 +104,25 @@ function createWarmUpConfig(config: Config, port: number): Config {
     routes: [createRouteConfig(name)],
     aliases: [],
     metrics: { listen: null, hosts: [] },
+    limitRules: createWarmUpRules(config),
   }
+}
+
+const WIDE_RATE: Rate = { perMinute: 1e9, burst: 1e9 }
+
+/** The same rules with amounts that nothing reaches: they refuse no warm-up, and call no webhook because of one. */
+function createWarmUpRules({ limitRules }: Config): LimitRulesConfig {
+  const rules = limitRules.rules.map((rule) => ({
+    ...rule,
+    requests: rule.requests === null ? null : WIDE_RATE,
+    tokens: rule.tokens === null ? null : WIDE_RATE,
+    concurrent: rule.concurrent === null ? null : 1e6,
+    budgets: rule.budgets.map((budget) => ({ ...budget, amount: Number.MAX_SAFE_INTEGER })),
+    allow: null,
+    deny: null,
+  }))
+  const alerts = { ...limitRules.alerts, url: null, secret: null }
+  return { rules, unpriced: { input: 1, output: 1 }, alerts }
 }
 
 /** A keyring with this key and no other. */
@@ -119,8 +142,8 @@ function createKeyring(key: string): { find(hash: string): KeyRecord | undefined
   return { find: (wanted) => records.get(wanted) }
 }
 
-/** Sends requests, one after the other, on a connection of their own. */
-function sendRequests(port: number, key: string): Promise<void> {
+/** Sends requests, one after the other, on a connection of their own. @returns how many were answered */
+function sendRequests(port: number, key: string): Promise<number> {
   const request =
     `POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${key}\r\n` +
     'user-agent: warm-up\r\naccept: application/json\r\ncontent-type: application/json\r\n' +
@@ -128,6 +151,7 @@ function sendRequests(port: number, key: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')
     let sent = 0
+    let answered = 0
     let response = ''
     const next = (): void => {
       if (sent === REQUESTS_PER_CONNECTION) {
@@ -139,13 +163,16 @@ function sendRequests(port: number, key: string): Promise<void> {
       socket.write(request)
     }
     socket.setNoDelay(true).once('connect', next).once('error', reject)
-    socket.once('close', () => resolve())
+    socket.once('close', () => resolve(answered))
     socket.setTimeout(TIME_LIMIT_MS, () => socket.destroy())
     socket.on('data', (chunk: Buffer) => {
       response += chunk.toString('latin1')
       // The limits of a config may refuse such a request.
       if (!response.startsWith('HTTP/1.1 200 ')) socket.destroy()
-      else if (response.endsWith(LAST_CHUNK)) next()
+      else if (response.endsWith(LAST_CHUNK)) {
+        answered++
+        next()
+      }
     })
   })
 }

@@ -6,5 +6,5 @@ import type { Demo } from '../demo/server.js'
 /** The same config with the built-in demo as its only upstream. */
 export function useDemo(config: Config, demo: Demo): Config {
   const upstream = createUpstreamConfig('demo', demo.origin, config.timeouts)
-  return { ...config, upstreams: [upstream], routes: [createRouteConfig('demo')], warnings: [] }
+  return { ...config, upstreams: [upstream], routes: [createRouteConfig('demo')] }
 }

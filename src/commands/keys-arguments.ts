@@ -1,6 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { areAddresses, areModels, type KeyLimits, parseExpiry } from '../access/key-limits.js'
 import { readRuleFile } from './rule-file.js'
+import { wrapLine } from './wrap-line.js'
 
 /** The arguments of a subcommand of `keys`. */
 export interface Given {
@@ -8,6 +9,8 @@ export interface Given {
   readonly rest: readonly string[]
   /** The limits that the options name. Read once: the file of `--limits` may be a pipe. */
   readonly limits: Partial<KeyLimits>
+  /** What is likely to surprise of the limits, one line each. */
+  readonly warnings: readonly string[]
 }
 
 /** What a subcommand takes. */
@@ -36,9 +39,10 @@ const NONE = 'none'
 /**
  * Reads the limits that the options name. A limit that is not named is left out.
  * @param now epoch milliseconds
+ * @param warnings gets one line for each limit that is likely to surprise
  * @returns one line for each option that is wrong, if any is
  */
-function readLimits(values: Given['values'], now: number): Partial<KeyLimits> | string[] {
+function readLimits(values: Given['values'], now: number, warnings: string[]): Partial<KeyLimits> | string[] {
   const { expires, models, addresses, limits: ruleFile } = values
   const limits: { -readonly [name in keyof KeyLimits]?: KeyLimits[name] } = {}
   const flaws: string[] = []
@@ -61,11 +65,16 @@ function readLimits(values: Given['values'], now: number): Partial<KeyLimits> | 
   }
   if (ruleFile === NONE) limits.ruleEntries = null
   else if (typeof ruleFile === 'string') {
-    const { entries, problems } = readRuleFile(ruleFile)
+    const { entries, problems, warnings: doubts } = readRuleFile(ruleFile)
+    warnings.push(...doubts.map((doubt) => wrap(`warning: --limits ${doubt}`)))
     if (entries !== null) limits.ruleEntries = entries
-    flaws.push(...problems.map((problem) => `--limits ${problem}`))
+    flaws.push(...problems.map((problem) => wrap(`--limits ${problem}`)))
   }
   return flaws.length > 0 ? flaws : limits
+}
+
+function wrap(text: string): string {
+  return wrapLine('', text).trimEnd()
 }
 
 /** @returns null for no limit */
@@ -119,11 +128,12 @@ export function readArguments(
     }
   }
   flaws.push(...grammar.check(values))
-  const limits = readLimits(values, Date.now())
+  const warnings: string[] = []
+  const limits = readLimits(values, Date.now(), warnings)
   if (Array.isArray(limits)) flaws.push(...limits)
   // The value of an unknown option counts as an argument. That is one mistake, so it gets one line.
   if (flaws.length === 0 && rest.length !== grammar.argumentCount) flaws.push(grammar.usage)
-  return { given: { values, rest, limits: Array.isArray(limits) ? {} : limits }, flaws }
+  return { given: { values, rest, limits: Array.isArray(limits) ? {} : limits, warnings }, flaws }
 }
 
 function addDashes(option: string): string {

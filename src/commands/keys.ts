@@ -159,6 +159,7 @@ export function runKeys(args: string[], io: KeysIo): number {
     for (const flaw of flaws) writeLine(io, flaw)
     return WRONG_USAGE
   }
+  for (const warning of given.warnings) writeLine(io, warning)
   try {
     return subcommand.run(given, io)
   } catch (err) {

@@ -1,8 +1,11 @@
 import { findKey } from '../access/key-changes.js'
 import { findKeyFault } from '../access/key-limits.js'
 import type { KeyRecord } from '../access/key-lines.js'
+import { listVariants } from '../api/model-variants.js'
 import { parseRequestTarget } from '../api/request-target.js'
+import type { Config } from '../config/config.js'
 import { type LimitRule, rateOf } from '../config/limit-rules.js'
+import type { AliasConfig } from '../config/routes.js'
 import type { LimitExcess } from '../limits/counters/store.js'
 import { formatMoment } from '../limits/responses/amount-text.js'
 import { describeBarredModel, describeRefusal } from '../limits/responses/refusal.js'
@@ -11,6 +14,7 @@ import { CompiledRule } from '../limits/rules/matcher.js'
 import { findMismatch, type Mismatch } from '../limits/rules/mismatch.js'
 import { describeRequest, type LimitSubject } from '../limits/rules/subject.js'
 import { type CounterNow, type Overview, unused } from '../limits/snapshot/overview.js'
+import { compileGlobs, isAllowed, matchesAny } from '../routing/glob.js'
 import type { LimitSources } from './limit-sources.js'
 import { describeMatch } from './limit-words.js'
 import type { Explained } from './limits.js'
@@ -61,7 +65,8 @@ export function explainLimits(
   const request = toRequest(asked, key)
   const subject = describeRequest(request)
   const rules = [...config.limitRules.rules, ...(key?.limits ?? [])]
-  const judged = rules.map((rule) => judge(rule, subject, overview, now))
+  const alias = findAlias(config, subject, request.isCursor)
+  const judged = rules.map((rule) => judge(rule, subject, alias, overview, now))
   const isFree = isExempt('POST', request.path)
   const answer = isFree ? null : findAnswer(judged, now)
   if (json) out.write(formatJson(subject, judged, answer, isFree))
@@ -87,16 +92,44 @@ function toRequest({ model, path, tags }: Explained, key: KeyRecord | null) {
   }
 }
 
-function judge(rule: LimitRule, subject: LimitSubject, { counters }: Overview, now: number): Judged {
+/** The name of the config that a model is, or is a variant of, as Cursor asks for them; null for none. */
+function findAlias(
+  { aliases }: Config,
+  { model, team }: LimitSubject,
+  isCursor: boolean,
+): AliasConfig | null {
+  const bases = isCursor ? listVariants(model ?? '').map(({ base }) => base) : []
+  for (const name of [model, ...bases]) {
+    const alias = aliases.find((each) => each.name === name)
+    if (alias !== undefined && isAllowed(compileGlobs(alias.teams), team)) return alias
+  }
+  return null
+}
+
+/** Whether a rule lets no model through that the request may lead to, as the relay decides it. */
+function isBarred(compiled: CompiledRule, model: string | null, alias: AliasConfig | null): boolean {
+  if (model === null) return false
+  if (compiled.bars(model, alias?.name)) return true
+  const { deny } = compiled
+  if (deny === null || alias === null) return false
+  return alias.targets.every((target) => target.model !== null && matchesAny(deny, target.model))
+}
+
+function judge(
+  rule: LimitRule,
+  subject: LimitSubject,
+  alias: AliasConfig | null,
+  { counters }: Overview,
+  now: number,
+): Judged {
   const compiled = new CompiledRule(rule)
   const mismatch = findMismatch(compiled, subject)
   if (mismatch !== null) return { rule, mismatch, counters: [], bars: false, excesses: [] }
   const { owner } = compiled.claimOf(subject)
   const found = counters.filter((counter) => counter.rule.id === rule.id && counter.owner === owner)
   const states = found.length > 0 ? found : unused(rule, owner, now)
-  const bars = subject.model !== null && compiled.bars(subject.model)
   const excesses = states.flatMap((state) => findExcess(state, now))
-  return { rule, mismatch: null, counters: states, bars, excesses }
+  return { rule, mismatch: null, counters: states, bars: isBarred(compiled, subject.model, alias), excesses }
 }
 
 /** A request of one token, which costs nothing known: it is refused where nothing at all is left. */

@@ -42,9 +42,9 @@ const HELP = `Limits: what is used of each rule, and by which rules a request wo
 Rules are those of limits.rules in the config, and those of keys (thinwire keys
 set KEY --limits FILE). KEY is the id of a key, or the key; it is not printed.
 
-While a relay runs, the numbers are its own, at most some seconds old. If none
-runs, budgets are summed up from the usage ledger, and rates are whole.
-thinwire usage verify --limits compares the two.
+While a relay runs, the numbers are its own: a change is seen within some
+seconds. If none runs, budgets are summed up from the usage ledger, and rates
+are whole. thinwire usage verify --limits compares the two.
 
 Exit codes: 0 done, 1 the request would be refused, or something cannot be read,
 2 wrong usage.
@@ -178,8 +178,8 @@ function describeSource(
     const { pid, written } = snapshot
     const age = formatWait(now - Date.parse(written))
     const states: { readonly [state in NonNullable<typeof liveness>]: string } = {
-      running: `The relay runs (process ${pid}); its counters of ${age} ago.`,
-      unknown: `The relay is on another machine or in another container; its counters of ${age} ago.`,
+      running: `The relay runs (process ${pid}). Its counters have last changed ${age} ago.`,
+      unknown: `The relay is on another machine or in another container. It has left these counters ${age} ago.`,
       ended: `No relay runs; the last one has ended ${age} ago.`,
       killed: `No relay runs; the last one (process ${pid}) was killed, at least ${age} ago.`,
     }

@@ -1,6 +1,9 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { findRuleList, type KeyRuleEntries, readKeyRules } from '../access/key-rules.js'
+import { describeSyntaxError } from '../config/config-file.js'
 import { findDuplicates } from '../config/duplicates.js'
+import type { LimitRule } from '../config/limit-rules.js'
+import { findLimitDoubts, type LimitDoubts } from '../config/limit-warnings.js'
 import type { Problem } from '../config/problems.js'
 import { readErrorCode } from '../lib/error-code.js'
 
@@ -18,26 +21,47 @@ const ANY_KEY = 'k_0000000000'
 export function readRuleFile(file: string): {
   readonly entries: KeyRuleEntries | null
   readonly problems: readonly string[]
+  /** What works, and is likely to surprise: one line each. */
+  readonly warnings: readonly string[]
 } {
   const text = readText(file)
   if (typeof text !== 'string') return fail([text])
   let value: unknown
   try {
     value = JSON.parse(text)
-  } catch {
-    return fail([{ path: '', message: 'is not JSON; look for a missing quote, comma or brace' }])
+  } catch (error) {
+    return fail([{ path: '', message: describeSyntaxError(text, error as Error) }])
   }
   const duplicates = findDuplicates(text)
   if (duplicates.length > 0) return fail(duplicates)
   const found = findRuleList(value)
   if ('message' in found) return fail([found])
-  const { problems } = readKeyRules(found.entries, found.path, ANY_KEY)
-  return problems === null ? { entries: found.entries, problems: [] } : fail(problems)
+  const { rules, problems } = readKeyRules(found.entries, found.path, ANY_KEY)
+  if (problems !== null) return fail(problems)
+  const doubts = findDoubts(rules, found.path)
+  if (doubts.problems.length > 0) return fail(doubts.problems)
+  return { entries: found.entries, problems: [], warnings: doubts.warnings }
+}
+
+/** The same as for rules of the config. Its other settings are not known here. */
+function findDoubts(rules: readonly LimitRule[], path: string): LimitDoubts {
+  return findLimitDoubts(
+    {
+      rules: rules.map((rule, i) => ({ ...rule, place: `${path}[${i}]` })),
+      unpriced: 'assume',
+      alerts: { url: null, secret: null, at: [], maxQueued: 0 },
+    },
+    {
+      maxConcurrentRequests: Number.POSITIVE_INFINITY,
+      maxConcurrentRequestsPerKey: Number.POSITIVE_INFINITY,
+    },
+    'keys',
+  )
 }
 
 function fail(problems: readonly Problem[]): ReturnType<typeof readRuleFile> {
   const lines = problems.map(({ path, message }) => (path === '' ? `FILE ${message}` : `${path}: ${message}`))
-  return { entries: null, problems: lines }
+  return { entries: null, problems: lines, warnings: [] }
 }
 
 /** A pipe is read, too: `--limits <(jq ...)`. */

@@ -38,7 +38,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     const key = issueFirstKey(app)
     const isLogged = key !== null && process.stderr.isTTY !== true
     drainOnSignal(app, log, async () => demo?.close())
-    if (demo === null) reloadOnHangup(app, log)
+    reloadOnHangup(app, log)
     options.print(formatBanner(describeRelay(app, ports, key, demo !== null)))
     // A container or a service keeps what it prints.
     if (isLogged) options.print(formatKeyWarning())
@@ -53,15 +53,16 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
   return new Promise(() => {})
 }
 
-/** @param demo the upstream of a config that has none. It costs nothing, and there is no config to reload */
+/** @param demo the upstream of a config that has none. It costs nothing */
 function createRelay(config: Config, options: ServeOptions, demo: Demo | null, log: Log): Promise<App> {
   const settings = demo === null ? config : useDemo(config, demo)
   for (const warning of settings.warnings) log.warn({}, warning)
   for (const { name, proxy } of settings.upstreams)
     if (proxy !== null)
       log.info({ upstream: name, proxy: proxy.origin }, `${name} is reached through ${proxy.origin}`)
-  const { source, prices } = demo === null ? options : { source: null, prices: null }
-  return createApp({ config: settings, log, source, prices })
+  const { source, prices } = options
+  if (demo === null) return createApp({ config: settings, log, source, prices })
+  return createApp({ config: settings, log, source, prices: null, useDemo: (next) => useDemo(next, demo) })
 }
 
 /** @throws the error itself, if it is a fault of the relay */

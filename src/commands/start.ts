@@ -29,6 +29,7 @@ type Print = (text: string) => void
 export async function runStart(args: string[]): Promise<number> {
   // A terminal or disk that takes no text is no reason to end.
   process.stderr.on('error', () => {})
+  process.stdout.on('error', () => {})
   const print: Print = (text) => void process.stderr.write(`${text}\n`)
   const options = readOptions(args, print)
   if (options === null) return EXIT_WRONG_USAGE

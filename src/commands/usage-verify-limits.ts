@@ -72,14 +72,21 @@ const STATES: { readonly [state in Liveness]: string } = {
 function formatText(found: Found): string[] {
   const { snapshot, liveness, compared, drifts, skipped, unwritten, others } = found
   const age = formatWait(Date.now() - Date.parse(snapshot.written))
-  const lines = [wrapLine('', `${STATES[liveness]} (process ${snapshot.pid}); its counters of ${age} ago.`)]
+  const lines = [
+    wrapLine('', `${STATES[liveness]} (process ${snapshot.pid}). Its counters have last changed ${age} ago.`),
+  ]
   const budgets = compared === 1 ? '1 budget' : `${compared} budgets`
   lines.push(
     drifts.length === 0
       ? `${budgets} compared with the ledger: no drift\n`
       : `${budgets} compared with the ledger, ${drifts.length} with a drift:\n`,
   )
-  for (const drift of drifts.slice(0, MOST_SHOWN)) lines.push(formatDrift(drift))
+  const counted = new Set(snapshot.states.map(({ rule }) => rule.id))
+  for (const drift of drifts.slice(0, MOST_SHOWN)) {
+    lines.push(formatDrift(drift))
+    if (!counted.has(drift.rule.id))
+      lines.push(wrapLine('    ', 'the relay has no counter of it: does it run with this rule yet?'))
+  }
   const more = drifts.length - MOST_SHOWN
   if (more > 0) lines.push(`and ${more} more; --json prints all\n`)
   if (skipped > 0)

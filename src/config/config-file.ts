@@ -62,7 +62,10 @@ export function readConfigFile(source: ConfigSource): ParsedConfigFile {
 }
 
 /** V8 gives an offset for most syntax errors. An editor needs line and column. */
-function describeSyntaxError(text: string, error: Error): string {
+export function describeSyntaxError(text: string, error: Error): string {
+  // Windows PowerShell writes UTF-16 to a file, unless it is told otherwise.
+  if (text.includes('\0')) return 'is not UTF-8; save it with that encoding'
+  if (/^\s*(?:\/\/|\/\*|#)/m.test(text)) return 'is not JSON, which has no comments; remove them'
   const position = /at position (\d+)/.exec(error.message)?.[1]
   // V8's message quotes the text around the mistake, which may be a pasted secret: it is not repeated.
   if (position === undefined) return 'is not JSON; look for a missing quote, comma or brace'

@@ -23,6 +23,36 @@ export function findMatchFlaws({ place, match }: LimitRule): Problem[] {
   return problems
 }
 
+/** Settings that are patterns of models. */
+const MODEL_LISTS = [
+  ['match.model', ({ match }: LimitRule) => match.model],
+  ['models.allow', ({ allow }: LimitRule) => allow],
+  ['models.deny', ({ deny }: LimitRule) => deny],
+] as const
+
+/**
+ * Finds patterns that no name of a model will match, as far as anybody knows: clients may send any name.
+ */
+export function findModelPatternDoubts(rule: LimitRule): Problem[] {
+  const doubts: Problem[] = []
+  for (const [field, listOf] of MODEL_LISTS) {
+    const patterns = listOf(rule) ?? []
+    for (const [i, pattern] of patterns.entries()) {
+      const message = findModelDoubt(pattern)
+      if (message !== null) doubts.push({ path: pathOf(`${rule.place}.${field}`, patterns, i), message })
+    }
+  }
+  return doubts
+}
+
+function findModelDoubt(pattern: string): string | null {
+  if (/[,;]/.test(pattern)) return 'is one pattern; several are a list: ["gpt-*", "o3"]'
+  if (/\s/.test(pattern)) return 'matches no usual name of a model, as these have no spaces'
+  if (/[?^$|\\[\]{}()]|^!/.test(pattern))
+    return 'matches no usual name of a model; only * stands for other characters'
+  return null
+}
+
 /** The path of one pattern. The pattern itself is not repeated: it may be a key that was pasted in place of its id. */
 export function pathOf(path: string, patterns: readonly string[], i: number): string {
   return patterns.length === 1 ? path : `${path}[${i}]`
@@ -72,9 +102,8 @@ function mayBeKeyId(pattern: string): boolean {
 }
 
 function findPathFlaw(pattern: string): string | null {
-  return /^[/*]/.test(pattern)
-    ? null
-    : 'matches no request: paths begin with "/", such as /v1/chat/completions'
+  if (!/^[/*]/.test(pattern)) return 'matches no request: paths begin with "/", such as /v1/chat/completions'
+  return /[?#\s]/.test(pattern) ? 'matches no request: a path has no query and no spaces here' : null
 }
 
 function findTagFlaw(pattern: string): string | null {

@@ -4,6 +4,7 @@ import type { Problem } from './problems.js'
 import type { ConfigFile, Limits } from './schema.js'
 import { toList } from './schema-values.js'
 import type { Secrets } from './secrets.js'
+import { findZoneFlaw } from './timezone.js'
 
 /** Patterns of the requests that a rule is for. Null: it does not depend on that. */
 export interface LimitMatch {
@@ -154,9 +155,11 @@ export function resolveLimitRules(
     const before = names.get(entry.name.toLowerCase())
     if (before !== undefined) report('name', `is the name of ${path}[${before}] too; give each rule its own`)
     else names.set(entry.name.toLowerCase(), i)
-    if (!isTimezone(entry.timezone))
-      report('timezone', 'is not a time zone; use a name such as "Europe/Berlin"')
+    const zoneFlaw = findZoneFlaw(entry.timezone)
+    if (zoneFlaw !== null) report('timezone', zoneFlaw)
     const rule = resolveRule(entry, keyId === null ? place : `key ${keyId}`, keyId)
+    for (const { unit, period, amount } of rule.budgets)
+      if (amount === 0) report(`${unit}.${period}`, 'is less than a billionth of a dollar')
     if (!hasAmounts(rule) && (rule.allow ?? rule.deny) === null)
       report('', 'limits nothing; add an amount, such as "requestsPerMinute": 60')
     if (entry.requestBurst !== undefined && entry.requestsPerMinute === undefined)
@@ -218,18 +221,4 @@ function listBudgets(
     if (amount === undefined) return []
     return [{ unit, period, amount: unit === 'usd' ? Number(parseNanoUsd(amount)) : amount }]
   })
-}
-
-/** Time zones that are known to exist: making a format takes longer than all else of a rule. There are some hundred. */
-const timezones = new Set(['UTC'])
-
-function isTimezone(name: string): boolean {
-  if (timezones.has(name)) return true
-  try {
-    new Intl.DateTimeFormat('en-US', { timeZone: name })
-    timezones.add(name)
-    return true
-  } catch {
-    return false
-  }
 }

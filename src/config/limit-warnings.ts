@@ -1,4 +1,4 @@
-import { findMatchFlaws, pathOf as pathOfPattern } from './limit-matches.js'
+import { findMatchFlaws, findModelPatternDoubts, pathOf as pathOfPattern } from './limit-matches.js'
 import {
   type Budget,
   hasAmounts,
@@ -33,7 +33,7 @@ export interface LimitDoubts {
  * @param mode of the keys
  */
 export function findLimitDoubts(
-  { rules, alerts }: Pick<LimitRulesConfig, 'rules' | 'alerts'>,
+  { rules, alerts, unpriced }: LimitRulesConfig,
   limits: PlainBounds,
   mode: 'keys' | 'passthrough' | 'off',
 ): LimitDoubts {
@@ -42,6 +42,7 @@ export function findLimitDoubts(
   const warn = ({ path, message }: Problem): void => void warnings.push(`${path}: ${message}`)
   for (const [i, rule] of rules.entries()) {
     problems.push(...findMatchFlaws(rule), ...findModelContradictions(rule))
+    findModelPatternDoubts(rule).forEach(warn)
     findModelDoubts(rule).forEach(warn)
     findAmountDoubts(rule).forEach(warn)
     if (mode !== 'keys') findKeyDoubts(rule, mode).forEach(warn)
@@ -56,6 +57,10 @@ export function findLimitDoubts(
       }
     }
   }
+  if (typeof unpriced === 'object' && unpriced.input === 0 && unpriced.output === 0)
+    warnings.push('limits.unpriced: makes models without a price free for all budgets of money')
+  if (alerts.url !== null && alerts.at.length === 0)
+    warnings.push('limits.alerts.at: has no share, so that the webhook is never called')
   if (alerts.url !== null && alerts.secret === null)
     warnings.push('limits.alerts.secret: is not set; the webhook cannot tell who calls it')
   return { problems, warnings }

@@ -42,7 +42,7 @@ export function describeIssues(
       case 'unrecognized_keys': {
         const known = settingsAt(issue.path, schemaOf())
         for (const key of issue.keys) {
-          const near = findNearest(key, known)
+          const near = findByOtherName(key, known) ?? findNearest(key, known)
           const remedy = near
             ? `did you mean ${near}?`
             : `settings here: ${known.filter((k) => k !== '$schema').join(', ')}`
@@ -51,12 +51,7 @@ export function describeIssues(
         break
       }
       case 'invalid_type':
-        problems.push({
-          path,
-          message: issue.message.endsWith('received undefined')
-            ? `is missing; ${describeType(issue.expected)} is needed`
-            : `must be ${describeType(issue.expected)}`,
-        })
+        problems.push({ path, message: describeWrongType(issue, settingsAt(issue.path, schemaOf())) })
         break
       case 'invalid_value':
         problems.push({ path, message: describeChoice(issue.values.map(String), issue.input) })
@@ -65,7 +60,7 @@ export function describeIssues(
         problems.push({ path, message: describeMinimum(issue) })
         break
       case 'too_big':
-        problems.push({ path, message: `must be at most ${issue.maximum}` })
+        problems.push({ path, message: describeMaximum(issue) })
         break
       case 'invalid_key':
         problems.push({ path, message: issue.issues[0]?.message ?? 'is not a valid name' })
@@ -74,7 +69,60 @@ export function describeIssues(
         problems.push({ path, message: issue.message })
     }
   }
-  return problems
+  return problems.filter(
+    ({ path, message }, i) =>
+      i === problems.findIndex((each) => each.path === path && each.message === message),
+  )
+}
+
+/** Names that other gateways have for a setting. */
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
+  ['rpm', 'requestsPerMinute'],
+  ['rpmlimit', 'requestsPerMinute'],
+  ['tpm', 'tokensPerMinute'],
+  ['tpmlimit', 'tokensPerMinute'],
+  ['maxparallelrequests', 'concurrent'],
+  ['maxconcurrent', 'concurrent'],
+  ['budget', 'usd'],
+  ['maxbudget', 'usd'],
+  ['dollars', 'usd'],
+  ['cost', 'usd'],
+  ['denied', 'deny'],
+  ['denylist', 'deny'],
+  ['allowed', 'allow'],
+  ['allowlist', 'allow'],
+  ['webhook', 'url'],
+  ['thresholds', 'at'],
+])
+
+function findByOtherName(name: string, known: readonly string[]): string | undefined {
+  const other = OTHER_NAMES.get(name.toLowerCase().replaceAll(/[_-]/g, ''))
+  return other !== undefined && known.includes(other) ? other : undefined
+}
+
+/** A longer list of settings tells nobody which one was meant. */
+const MOST_SETTINGS = 8
+
+/** @param settings of the object that is needed, if one is */
+function describeWrongType(
+  { expected, input, message }: z.core.$ZodIssueInvalidType,
+  settings: readonly string[],
+): string {
+  const isObject = expected === 'object' && settings.length > 0 && settings.length <= MOST_SETTINGS
+  const what = isObject ? `an object { } with ${settings.join(', ')}` : describeType(expected)
+  if (message.endsWith('received undefined')) return `is missing; ${what} is needed`
+  const isNumber = expected === 'number' || expected === 'int'
+  // JSON has no infinity: the file has a number such as 1e400.
+  if (isNumber && typeof input === 'number' && Math.abs(input) === Number.POSITIVE_INFINITY)
+    return 'is a number beyond all limits'
+  if (isNumber && typeof input === 'string' && input.trim() !== '' && Number.isFinite(Number(input)))
+    return `must be ${what}, without quotes`
+  return `must be ${what}`
+}
+
+function describeMaximum({ origin, maximum }: z.core.$ZodIssueTooBig): string {
+  if (origin === 'string') return `must be at most ${maximum} characters long`
+  return origin === 'array' ? `must have at most ${maximum} entries` : `must be at most ${maximum}`
 }
 
 /** The value itself may be a pasted secret, so only a choice that is near to it is named. */
@@ -134,9 +182,11 @@ function settingsAt(path: readonly PropertyKey[], root: SchemaNode): string[] {
       node = node.properties[String(part)]
     else node = typeof node.additionalProperties === 'object' ? node.additionalProperties : undefined
   }
-  return Object.entries(node?.properties ?? {}).flatMap(([name, { deprecated }]) =>
-    deprecated ? [] : [name],
+  const forms = [node, ...(node?.anyOf ?? [])]
+  const names = forms.flatMap((form) =>
+    Object.entries(form?.properties ?? {}).flatMap(([name, { deprecated }]) => (deprecated ? [] : [name])),
   )
+  return [...new Set(names)]
 }
 
 /** Finds the known name that a mistyped one most likely means. @returns undefined if none is near */

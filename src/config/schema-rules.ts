@@ -74,7 +74,9 @@ const amounts = {
     .string()
     .min(1)
     .max(500)
-    .regex(/^[^\p{Cc}]*$/u, { error: 'must be one line of text' })
+    .regex(/^[^\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u202a-\u202e\u2066-\u2069]*$/u, {
+      error: 'must be one line of text, without characters that turn its direction',
+    })
     .optional()
     .describe('What a refused client reads besides: whom to ask.'),
   observe: z.boolean().default(false).describe('Refuse nothing: only count, and log what would be refused.'),

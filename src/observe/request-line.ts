@@ -17,7 +17,7 @@ export function formatRequestLine(summary: RequestSummary, level: number): strin
     `"method":"${summary.request.method}","path":"${formatPath(summary)}",${formatKey(summary.request.key)},"model":${quoteName(summary.request.model)},` +
     `"stream":${summary.request.stream},"upstream":${quoteName(summary.outcome.upstream)},"attempts":${summary.outcome.attempts},"failed_attempts":${quoteName(summary.outcome.failures)},` +
     `"upstream_request_id":${quoteName(summary.outcome.upstreamRequestId)},` +
-    `"error_code":${quoteJson(summary.outcome.errorCode)},"cause":${quoteJson(summary.outcome.cause)},"phase":"${summary.outcome.phase}","bytes_in":${summary.outcome.bytesIn},` +
+    `"error_code":${quoteJson(summary.outcome.errorCode)},"limit_rule":${quoteName(summary.outcome.limitRule)},"cause":${quoteJson(summary.outcome.cause)},"phase":"${summary.outcome.phase}","bytes_in":${summary.outcome.bytesIn},` +
     `"bytes_out":${summary.outcome.bytesOut},"pieces":${summary.outcome.chunks},"upstream_model":${quoteName(stats?.model ?? null)},` +
     `"prompt_tokens":${usage?.prompt ?? null},"cached_tokens":${usage?.cached ?? null},` +
     `"completion_tokens":${usage?.completion ?? null},"reasoning_tokens":${usage?.reasoning ?? null},` +
@@ -35,13 +35,14 @@ function formatCount({ requests, request }: RequestSummary): string {
 
 /** Summarizes a request for people, in one line. @returns the text as it stands between the quotes of a JSON string */
 function describe(summary: RequestSummary): string {
-  const { end, errorCode } = summary.outcome
+  const { end, errorCode, limitRule } = summary.outcome
   const { key, clientAddress } = summary.request
   if (summary.requests > 1)
     return `${summary.requests} more requests refused, from ${clientAddress ?? 'many addresses'}`
   let text = `${summary.request.method} ${formatPath(summary)} ${summary.outcome.status ?? '-'}`
   if (end !== 'done' && end !== null) text += ` ${end}`
   if (errorCode !== null && errorCode !== end) text += ` ${errorCode}`
+  if (limitRule !== null) text += ` by ${redactText(limitRule)}`
   text += ` ${formatDuration(summary.totalMs)}`
   if (key !== null) text += ` ${key.team}/${key.user}`
   if (summary.request.model !== null) text += ` ${redactText(summary.request.model)}`

@@ -1,11 +1,21 @@
-/** Compiles a pattern: `*` matches any run of characters, also an empty one; everything else matches itself. */
+/**
+ * Compiles a pattern: `*` matches any run of characters, also an empty one; everything else matches itself.
+ *
+ * A literal between two `*` is looked for once, at its first place (a group in a lookahead is not tried again). If it
+ * were tried at each of its places, a client could name a model that takes hours to compare with `*a*b*c*`.
+ */
 export function compileGlob(pattern: string): RegExp {
   return new RegExp(`^${translate(pattern)}$`)
 }
 
 function translate(pattern: string): string {
-  const literal = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
-  return literal.join('[^]*')
+  const literals = pattern.split(/\*+/).map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'))
+  const last = literals.length - 1
+  const parts = literals.map((literal, i) => {
+    if (i === 0) return literal
+    return i === last ? `[^]*${literal}` : `(?=([^]*?${literal}))\\${i}`
+  })
+  return parts.join('')
 }
 
 /**

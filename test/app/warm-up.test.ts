@@ -45,6 +45,25 @@ test('a warm-up ends early where the limits of the config refuse its requests', 
   }
 })
 
+test('a warm-up is refused by no limit rule, uses nothing of one, and calls no webhook', async () => {
+  const hook = await ScriptedUpstream.start(() => {})
+  const rules = [
+    { name: 'rates', requestsPerMinute: 1, tokensPerMinute: 1_000, concurrent: 1 },
+    { name: 'tokens', tokens: { hour: 1, day: 1_000 } },
+    { name: 'money', per: 'key', usd: { day: 0.000_001, month: 0.01 }, observe: true },
+    { name: 'models', models: { allow: 'gpt-*' } },
+  ]
+  for (const unpriced of ['assume', 'deny']) {
+    const limits = { rules, unpriced, alerts: { url: hook.url, at: [1, 50, 100] } }
+    const relay = await startRelay('http://127.0.0.1:9', { limits })
+    assert.ok((await warmUpCode(relay.config)) >= 10)
+    assert.equal(relay.inspect().boundsHit, {})
+    await relay.close()
+  }
+  assert.is(hook.connections, 0)
+  await hook.close()
+})
+
 test('a warm-up ends at its time limit on a slow machine', async () => {
   const relay = await startRelay('http://127.0.0.1:9')
   const { now } = performance

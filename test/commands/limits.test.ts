@@ -121,7 +121,7 @@ test('a relay leaves its counters, which are shown, explained, and compared with
   assert.is(code, 0)
   assert.match(
     out,
-    /^The relay runs \(process \d+\); its counters of \d+s ago\.\n\nRULE +WHOSE +WHAT +USED +LIMIT SHARE RESETS\n/,
+    /^The relay runs \(process \d+\)\. Its counters have last changed \d+s ago\.\n\nRULE +WHOSE +WHAT +USED +LIMIT SHARE RESETS\n/,
   )
   assert.match(out, new RegExp(`\\ninterns\\* +${intern.record.id} +tokens/week +42 +100 +42% \\d`))
   assert.match(out, new RegExp(`\\nown +${alice.record.id} +tokens/day +126 +1\\.0k +12% `))
@@ -179,10 +179,18 @@ test('a relay leaves its counters, which are shown, explained, and compared with
     /\n4 budgets compared with the ledger, 1 with a drift:\n {2}own, k_\w+, tokens\/day, \S+@UTC\n/,
   )
   assert.match(drift.out, '\n    counter 84 tokens, ledger 126 tokens: 42 tokens too little\n')
+  assert.not.match(drift.out, 'does it run with this rule yet')
   const program = JSON.parse((await runUsage(place, ['verify', '--limits', '--json'])).out)
   assert.equal(
     program.drift.map((each: Record<string, unknown>) => [each.rule, each.owner, each.live, each.ledger]),
     [['own', alice.record.id, 84, 126]],
+  )
+  writeFileSync(path, text)
+  changeKey(keyFile(place), alice.record.id, { ruleEntries: [{ name: 'later', tokens: { day: 500 } }] })
+  const later = await runUsage(place, ['verify', '--limits'])
+  assert.match(
+    later.out,
+    /counter 0 tokens, ledger 126 tokens: 126 tokens too little\n {4}the relay has no counter of it: does it run with this rule yet\?\n/,
   )
 })
 
@@ -345,7 +353,7 @@ test('a relay that was killed, has ended, or is not restored yet is told apart',
   const state = budgetState({ name: 'a', tokens: { month: 100 } }, '', 50)
   const gone = spawnSync(process.execPath, ['-e', '']).pid
   const table: [Parameters<typeof leave>[2], RegExp][] = [
-    [{}, /^The relay runs \(process \d+\); its counters of \ds ago\.\n\n/],
+    [{}, /^The relay runs \(process \d+\)\. Its counters have last changed \ds ago\.\n\n/],
     [
       { restored: false },
       /^The relay runs .*\nIt still reads the ledger: budgets lack some of what was used/,
@@ -384,6 +392,41 @@ test('wrong usage gets one line, and no argument is repeated', async (place) => 
   }
   assert.is((await limits(place, '--help')).code, 0)
   assert.is((await limits(place, '--explain', 'k_0000000000', 'm')).code, 1)
+})
+
+test('a name of the config is explained by its targets, and a variant of it by the name, as the relay decides', async (place) => {
+  configure(place, {
+    upstreams: { up: { baseUrl: 'http://127.0.0.1:9/v1', apiKey: { env: 'UPSTREAM_KEY' } } },
+    models: {
+      coder: { upstream: 'up', model: 'claude-opus-4' },
+      mixed: {
+        targets: [
+          { upstream: 'up', model: 'claude-opus-4' },
+          { upstream: 'up', model: 'gpt-5' },
+        ],
+      },
+      fast: { upstream: 'up', model: 'gpt-5-mini' },
+    },
+    limits: { rules: [{ name: 'no-opus', models: { deny: ['claude-opus-*', 'fast'] } }] },
+  })
+  const { id } = issueKey(join(place.folder, 'data', 'keys.jsonl'), ALICE).record
+  const cursor = ['--path', '/cursor/v1/chat/completions']
+  const table: [string, string[], number][] = [
+    ['gpt-5', [], 0],
+    ['coder', [], 1],
+    ['mixed', [], 0],
+    ['fast', [], 1],
+    ['fast-high', cursor, 1],
+    ['coder-high', cursor, 1],
+    ['mixed-high', cursor, 0],
+    // Elsewhere it is a model of its own.
+    ['fast-high', [], 0],
+  ]
+  for (const [model, more, code] of table) {
+    const explained = await limits(place, '--explain', id, model, ...more)
+    assert.is(explained.code, code, `${model}: ${explained.out}`)
+    assert.match(explained.out, code === 0 ? /it allows this model/ : /would get 403 model_not_allowed/)
+  }
 })
 
 test.run()

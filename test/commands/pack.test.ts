@@ -26,13 +26,22 @@ test('npm pack makes a package that runs, whatever was built before', () => {
     assert.is(packed.status, 0, packed.stderr)
     execFileSync('tar', ['xzf', JSON.parse(packed.stdout)[0].filename], options)
     const files = execFileSync('tar', ['tzf', JSON.parse(packed.stdout)[0].filename], options).split('\n')
-    for (const name of ['dist/src/cli.js', 'dist/config.schema.json', 'dist/usage.schema.json', 'README.md'])
+    for (const name of [
+      'dist/src/cli.js',
+      'dist/config.schema.json',
+      'dist/usage.schema.json',
+      'README.md',
+      'src/limits/RULES.md',
+      'src/access/RULES.md',
+    ])
       assert.ok(files.includes(`package/${name}`), name)
     assert.equal(
       files.filter(
         (name) =>
           name.includes('gone') ||
-          /^package\/(?!dist\/|scripts\/deploy\/|src\/(?:config|ledger)\/\w+\.md$)[^/]+\//.test(name),
+          /^package\/(?!dist\/|scripts\/deploy\/|src\/(?:config|ledger|access|limits)\/\w+\.md$)[^/]+\//.test(
+            name,
+          ),
       ),
       [],
     )

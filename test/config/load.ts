@@ -8,10 +8,10 @@ import { ConfigError } from '../../src/config/problems.js'
 export const folder = mkdtempSync(join(tmpdir(), 'thinwire-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 
-/** Loads a config with these settings. */
+/** Loads a config with these settings. @param settings a text is the file as it stands */
 export function load(settings: unknown, env: Record<string, string> = {}): Config {
   const file = join(folder, 'thinwire.json')
-  writeFileSync(file, JSON.stringify(settings))
+  writeFileSync(file, typeof settings === 'string' ? settings : JSON.stringify(settings))
   return loadConfig({ file, env, cwd: folder })
 }
 

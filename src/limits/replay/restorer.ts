@@ -68,7 +68,9 @@ export class LimitRestorer {
   private readonly replay: (task: ReplayTask, stop: AbortSignal) => Promise<ReplayResult>
   private readonly stop: AbortController
   /** By rule, unit and period. */
-  private budgets: Map<string, Restored>
+  private readonly budgets: Map<string, Restored>
+  /** Those that were followed last. */
+  private rules: ReadonlySet<LimitRule>
   /** Names of budgets that there were: their counters may still be there. */
   private readonly former: Set<string>
   private readonly deferred: Map<string, Deferred>
@@ -81,6 +83,7 @@ export class LimitRestorer {
     this.replay = parts.replay ?? replayInThread
     this.stop = new AbortController()
     this.budgets = new Map()
+    this.rules = new Set()
     this.former = new Set()
     this.deferred = new Map()
     this.isRunning = false
@@ -100,9 +103,11 @@ export class LimitRestorer {
   follow(rules: Iterable<LimitRule>): void {
     const { store, ledger } = this.parts
     const upTo = ledger.lastSeq
-    const budgets = new Map<string, Restored>()
+    const followed = new Set(rules)
     let hasNew = false
-    for (const rule of rules) {
+    // After a change of one key, the rules of thousands of others are the same objects: they cost a look each.
+    for (const rule of followed) {
+      if (this.rules.has(rule)) continue
       for (const budget of rule.budgets) {
         const name = nameBudget(rule, budget)
         const known = this.budgets.get(name)
@@ -112,12 +117,12 @@ export class LimitRestorer {
         } else {
           if (this.former.has(name)) store.forget(rule, budget)
           hasNew = true
+          this.budgets.set(name, { name, rule, budget, upTo, isRestored: false, from: 0 })
         }
-        budgets.set(name, known ?? { name, rule, budget, upTo, isRestored: false, from: 0 })
       }
     }
-    for (const name of this.budgets.keys()) if (!budgets.has(name)) this.former.add(name)
-    this.budgets = budgets
+    for (const rule of this.rules) if (!followed.has(rule)) this.drop(rule)
+    this.rules = followed
     if (hasNew) this.begin()
   }
 
@@ -152,6 +157,16 @@ export class LimitRestorer {
     if (this.isRunning || this.stop.signal.aborted) return
     this.isRunning = true
     void this.run()
+  }
+
+  /** Forgets the budgets of a rule that no rule with other amounts goes on with. */
+  private drop(rule: LimitRule): void {
+    for (const budget of rule.budgets) {
+      const name = nameBudget(rule, budget)
+      if (this.budgets.get(name)?.rule !== rule) continue
+      this.budgets.delete(name)
+      this.former.add(name)
+    }
   }
 
   /**

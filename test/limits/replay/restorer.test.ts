@@ -176,6 +176,8 @@ const RULES = [
   ],
   [{ name: 'teams', match: { team: '*' }, per: 'team', tokens: { week: 1, day: 1 } }],
 ].map((entries) => entries.map(makeRule))
+// The same objects beside others, as the rules of a key are when another key has changed.
+RULES.push([...(RULES[3] ?? []), ...(RULES[5] ?? [])])
 
 const use = fc.record({
   owner: fc.nat(KEYS.length - 1),

@@ -8,7 +8,7 @@ import { answers, chat, expectBooks, limitsOf, MODEL, outcomeOf, posting, takenO
 const LIMITED = '429 rate_limit_exceeded'
 const SPENT = '429 budget_exceeded'
 
-test('requests above a rate are refused, cost nothing, and leave a record with the rule', () =>
+test('requests above a rate are refused, cost nothing, and leave a record and a line with the rule', () =>
   withRelay(
     answers(10, 5),
     async (scene) => {
@@ -27,6 +27,12 @@ test('requests above a rate are refused, cost nothing, and leave a record with t
           [429, 'rate_limit_exceeded', 'few', 'refused'],
         ],
       )
+      const lines = relay.lines.filter(({ path }) => path === '/v1/chat/completions')
+      assert.equal(
+        lines.map(({ limit_rule }) => limit_rule),
+        [null, null, 'few', 'few'],
+      )
+      assert.match(String(lines[3]?.msg), / 429 refused rate_limit_exceeded by few /)
       const few = relay.inspect().limits.find(({ rule, kind }) => rule.name === 'few' && kind === 'requests')
       // Some of the two may have come back in the meantime; the two refusals were not counted.
       assert.ok(Number(few?.used) <= 2)

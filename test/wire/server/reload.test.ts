@@ -221,5 +221,50 @@ Started('SIGHUP reloads the config and does not end the process', async (place) 
   assert.match(readFileSync(file, 'utf8'), /127/)
 })
 
+Started(
+  'a relay with the built-in demo follows its config, too, and keeps it at a wrong one',
+  async (place) => {
+    const file = join(place.folder, 'thinwire.json')
+    const write = (settings: object): void =>
+      writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', ...settings }))
+    write({})
+    const relay = new Thinwire(place, ['start'])
+    await until(() => /http:\/\/127\.0\.0\.1:\d+/.test(relay.err) && KEY.test(relay.err), 'the banner')
+    const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(relay.err)?.[1]
+    const key = KEY.exec(relay.err)?.[0]
+    const ask = async (): Promise<number> => {
+      const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+        body: '{"model":"thinwire-demo","messages":[{"role":"user","content":"hi"}]}',
+      })
+      await response.text()
+      return response.status
+    }
+    const reload = async (settings: object, said: RegExp): Promise<void> => {
+      const before = relay.out.length
+      write(settings)
+      relay.child.kill('SIGHUP')
+      await until(() => said.test(relay.out.slice(before)), String(said))
+    }
+    assert.is(await ask(), 200)
+    const deny = { name: 'none', models: { deny: '*' } }
+    await reload({ limits: { rules: [deny] } }, /is in use now/)
+    assert.is(await ask(), 403)
+    await reload({ limits: { rules: [{ ...deny, timezone: 'Berlin' }] } }, /keeps its config: .*did you mean/)
+    await reload(
+      { upstreams: { up: { baseUrl: 'http://127.0.0.1:9', apiKey: { env: 'PATH' } } } },
+      /keeps its config: upstreams in place of the built-in demo need a restart/,
+    )
+    assert.is(await ask(), 403)
+    await reload(
+      { limits: { rules: [{ name: 'odd', usd: { day: 5, month: 1 } }] } },
+      /odd|usd\.day: is never/,
+    )
+    assert.is(await ask(), 200)
+    assert.is(relay.code, null)
+  },
+)
+
 test.run()
 Started.run()
