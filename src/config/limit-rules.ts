@@ -60,7 +60,7 @@ export interface LimitRule {
   readonly deny: readonly string[] | null
   /** Name of the time zone of the periods. */
   readonly timezone: string
-  /** What a refused client reads besides. */
+  /** The operator's own words to a client that is refused; null for none. */
   readonly message: string | null
   /** It refuses nothing. */
   readonly observe: boolean

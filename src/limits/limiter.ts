@@ -111,11 +111,6 @@ export class Limiter implements SummarySink, RecordCounter {
     return this.restorer?.isRestored !== false
   }
 
-  /** The counters that a request or a record counts on. @param keyRules of its key */
-  claimsOf(...[subject, keyRules]: Parameters<LimitMatcher['claimsOf']>): readonly LimitClaim[] {
-    return this.matcher.claimsOf(subject, keyRules)
-  }
-
   /** What limits a key, and what is left: for its holder. */
   describeKey(key: KeyRecord): KeyReport {
     const { id, env, team, user } = key

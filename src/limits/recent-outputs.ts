@@ -48,7 +48,7 @@ class ModelOutputs {
   }
 }
 
-/** How long the answers of models have been of late, for estimates of those that have just begun. */
+/** How long the last answers of each model were: what the next one is expected to have. */
 export class RecentOutputs {
   /** By the names that clients ask for, the one that answered last at the end. */
   private readonly models: Map<string, ModelOutputs>

@@ -9,22 +9,10 @@ import {
   parseExpiry,
 } from '../../src/access/key-limits.js'
 import type { KeyRecord } from '../../src/access/keyring.js'
+import { KEY } from '../support/key-record.js'
 
 const NOW = Date.parse('2026-01-31T12:00:00.000Z')
 const HOUR = 3_600_000
-
-const KEY: KeyRecord = {
-  id: 'k_0123456789',
-  env: 'prod',
-  team: 'team1',
-  user: 'alice',
-  issuedAt: '2026-01-01T00:00:00.000Z',
-  revokedAt: null,
-  expiresAt: null,
-  models: null,
-  addresses: null,
-  limits: null,
-}
 
 test('a length of time is a number with h, d or w', () => {
   const table: [string, number | null][] = [

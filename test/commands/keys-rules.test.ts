@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseKeyFile } from '../../src/access/key-lines.js'
 import { issueKey } from '../../src/access/keyring.js'
 import { runKeys } from '../../src/commands/keys.js'
+import { Written } from '../support/thinwire.js'
 
 interface Place {
   folder: string
@@ -25,18 +25,9 @@ test.before.each((place) => {
 
 test.after.each((place) => rmSync(place.folder, { recursive: true, force: true }))
 
-class Page extends Writable {
-  text = ''
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.text += chunk.toString()
-    done()
-  }
-}
-
 function run({ file, folder }: Place, ...args: string[]) {
-  const out = new Page()
-  const err = new Page()
+  const out = new Written()
+  const err = new Written()
   const keyFile = () => ({ file, configFile: join(folder, 'thinwire.json') })
   const code = runKeys(args, { out, err, keyFile })
   const text = args.includes('--json') ? '' : out.text

@@ -1,12 +1,12 @@
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { deriveKeyId, hashKey, inspectKey } from '../../src/access/key.js'
 import { issueKey, Keyring } from '../../src/access/keyring.js'
 import { runKeys } from '../../src/commands/keys.js'
+import { Written } from '../support/thinwire.js'
 
 interface Place {
   folder: string
@@ -25,18 +25,9 @@ test.before.each((place) => {
 
 test.after.each((place) => rmSync(place.folder, { recursive: true, force: true }))
 
-class Page extends Writable {
-  text = ''
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.text += chunk.toString()
-    done()
-  }
-}
-
 function run(place: Place, ...args: string[]) {
-  const out = new Page()
-  const err = new Page()
+  const out = new Written()
+  const err = new Written()
   const asked: (string | undefined)[] = []
   const code = runKeys(args, {
     out,
@@ -292,11 +283,11 @@ test('a failure is one line on err and exit code 1', (place) => {
 })
 
 test('an error of the config file is printed unchanged', (place) => {
-  const err = new Page()
+  const err = new Written()
   const keyFile = () => {
     throw new Error('thinwire.json: access.keys is missing')
   }
-  assert.is(runKeys(['list'], { out: new Page(), err, keyFile }), 1)
+  assert.is(runKeys(['list'], { out: new Written(), err, keyFile }), 1)
   assert.is(err.text, 'thinwire.json: access.keys is missing\n')
   assert.not.ok(existsSync(place.file))
 })

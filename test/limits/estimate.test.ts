@@ -20,7 +20,7 @@ function outputsOf(...tokens: readonly number[]): RecentOutputs {
   return outputs
 }
 
-test('an answer is expected to be as long as nearly all of its model of late, and no longer than the client allows', () => {
+test('an answer is expected to be as long as 19 of the last 20 of its model, and no longer than the client allows', () => {
   const recent = outputsOf(...Array.from({ length: 100 }, (_, n) => n + 1))
   for (const [more, outputs, expected] of [
     [{}, outputsOf(), 1_000],

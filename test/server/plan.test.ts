@@ -17,6 +17,7 @@ import {
 import type { Location } from '../../src/stored/locate.js'
 import { chooseApi } from '../../src/translate/choose-api.js'
 import type { Upstream } from '../../src/upstream/upstream.js'
+import { KEY } from '../support/key-record.js'
 
 interface FakeRoute {
   /** The relay adds a usage option to requests of the upstream. */
@@ -169,19 +170,6 @@ const TWO_ANSWERS = completeBody({ model: 'm', n: 2, messages: [{ role: 'user', 
 const GET_KEY = { method: 'GET', path: '/key', body: null } as const
 
 const ANY_KEY_ROUTE = { routes: { '/key': PLAIN } }
-
-const KEY: NonNullable<PlanRequest['key']> = {
-  id: 'k_0123456789',
-  env: 'prod',
-  team: 'team1',
-  user: 'alice',
-  issuedAt: '2026-01-01T00:00:00.000Z',
-  revokedAt: null,
-  expiresAt: null,
-  models: null,
-  addresses: null,
-  limits: null,
-}
 
 const MODEL_LIST = { method: 'GET', path: '/models', body: null } as const
 const READ = { method: 'GET', path: '/files/file-1', model: null } as const

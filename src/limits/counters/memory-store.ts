@@ -272,7 +272,7 @@ export class MemoryLimitStore implements LimitStore {
   }
 }
 
-/** A share that numbers of 53 bits get wrong by at most: shares near a whole percent are taken to be it. */
+/** More than the error of a share in a double: what is so near to a whole percent counts as it. */
 const SLACK = 1e-9
 
 /**

@@ -77,7 +77,7 @@ export class MemoryTicket extends LimitTicket {
     for (const count of this.holds) count.unhold(this.tokens, this.nano)
   }
 
-  /** Replaces the estimate on the rates of tokens by what was used, be it less or more. */
+  /** Replaces the estimate on the rates of tokens by what was used, less or more. */
   correctTokens(tokens: number, now: number): void {
     const used = tokens > 0 ? tokens : 0
     for (const counted of this.rates) {

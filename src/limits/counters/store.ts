@@ -14,7 +14,7 @@ export interface LimitExcess {
   readonly rule: LimitRule
   /**
    * `requests`, `tokens`: the rate; `concurrent`: too many in flight; `budget`: the period's amount is used up; `held`:
-   * what is left of it is held for requests in flight, so that it may do in a moment.
+   * what is left of it is held for requests in flight: if they use less, it is enough in a moment.
    */
   readonly kind: 'requests' | 'tokens' | 'concurrent' | 'budget' | 'held'
   /** Null unless the kind is `budget` or `held`. */
@@ -49,7 +49,7 @@ export interface RestoredUse {
   readonly nano: Whole
 }
 
-/** The sum of a budget has grown. */
+/** The sum of a budget has grown, and may have come to a share that is reported. */
 export interface LimitCrossing {
   readonly rule: LimitRule
   readonly owner: string

@@ -272,8 +272,8 @@ export class LimitRestorer {
   }
 
   /**
-   * Another relay that ran meanwhile, such as the one whose place this one takes, has made more records by its end.
-   * What relays use that go on side by side is not counted before.
+   * Counts what other relays have recorded that ran at the start and have ended since, such as the one whose place this
+   * one takes. What relays use that go on side by side is not counted before.
    * @param at when the first replay began: epoch milliseconds
    */
   private async catchUp(

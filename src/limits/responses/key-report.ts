@@ -4,7 +4,7 @@ import type { LimitClaim } from '../../exchange/limit-ticket.js'
 import type { LimitState } from '../counters/store.js'
 import { toUnit, unitOf } from './amount-text.js'
 
-/** What a key's holder is told by `GET /v1/key`. */
+/** The response to `GET /v1/key`, for the holder of the key. */
 export interface KeyReport {
   readonly object: 'key'
   readonly id: string

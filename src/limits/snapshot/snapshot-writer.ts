@@ -47,6 +47,8 @@ export interface SnapshotParts {
   /** Whether the budgets have what was used before this start. */
   readonly isRestored: () => boolean
   readonly log: Pick<Log, 'warn' | 'info'>
+  /** Milliseconds between two files at least; not given: a second. */
+  readonly everyMs?: number
 }
 
 /**
@@ -151,7 +153,7 @@ export class SnapshotWriter {
 
   private schedule(): void {
     if (this.isClosed) return
-    this.timer = setTimeout(() => this.look(), EVERY_MS)
+    this.timer = setTimeout(() => this.look(), this.parts.everyMs ?? EVERY_MS)
     this.timer.unref()
   }
 

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { PERIODS, type PeriodKind } from '../../../src/config/limit-rules.js'
-import { Zone } from '../../../src/ledger/read/zone.js'
+import { type Zone, zoneOf } from '../../../src/ledger/read/zone.js'
 import { type BudgetPeriod, findPeriod } from '../../../src/limits/counters/period.js'
 import { fc } from '../../support/property.js'
 
@@ -92,7 +92,7 @@ test('each moment is in one period, whichever was asked for before', () => {
 test('a day begins when clocks first show its midnight, or skip it', () => {
   const clockOf = (zone: Zone, moment: number): number => moment + zone.offsetAt(moment)
   for (const [name, from, to] of ODD) {
-    const zone = new Zone(name)
+    const zone = zoneOf(name)
     for (const kind of ['day', 'week', 'month'] as const)
       for (const { start, name } of periodsOf(kind, zone.name, at(from), at(to))) {
         const [now, before] = [clockOf(zone, start), clockOf(zone, start - 1)]
@@ -112,7 +112,7 @@ test('a day begins when clocks first show its midnight, or skip it', () => {
 
 test('an hour has one offset and one hour of the clock', () => {
   for (const [name, from, to] of ODD) {
-    const zone = new Zone(name)
+    const zone = zoneOf(name)
     for (const { start, end } of periodsOf('hour', name, at(from), at(to))) {
       assert.ok(end - start <= HOUR_MS)
       assert.is(zone.offsetAt(start), zone.offsetAt(end - 1))

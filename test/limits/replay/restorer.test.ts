@@ -338,6 +338,22 @@ test('a relay that starts with a clock that is far ahead counts what was used be
   assert.ok(scene.restorer.isRestored)
 })
 
+test('last records that cannot be read are reported, and the relay goes on', async ({ root }) => {
+  const scene = new Scene(root)
+  const journal = join(root, formatJournalName('w-0e', 1))
+  const mark = { writer: 'w-0e', started: '2026-11-20T01:00:00.000Z', flush_ms: 20, ...markProcess() }
+  writeFileSync(journal, formatMark(mark))
+  scene.follow([makeRule({ ...EVERYONE, usd: ALL, tokens: ALL })])
+  await scene.settled()
+  scene.faults = 1
+  rmSync(journal)
+  const warning = 'warn budgets lack the last records of an earlier start: no thread'
+  await until(() => scene.logged.includes(warning), 'the warning')
+  scene.request({ owner: 0, tokens: 1, nano: 3 })
+  scene.compare()
+  scene.restorer.close()
+})
+
 test('files with faults are reported by name, some of them at the most', async ({ root }) => {
   const scene = new Scene(root)
   for (let i = 1; i <= 25; i++)

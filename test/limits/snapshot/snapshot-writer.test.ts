@@ -49,6 +49,9 @@ test.after.each(async (place) => {
   rmSync(place.folder, { recursive: true, force: true })
 })
 
+/** Between two files. */
+const EVERY_MS = 50
+
 const RULE = makeRule({ name: 'r', per: 'team', requestsPerMinute: 60, usd: { month: 5 }, concurrent: 3 })
 
 function use(store: MemoryLimitStore, owner: string, nano: number | bigint): void {
@@ -70,6 +73,7 @@ function openWriter(
     lastSeq: () => 42,
     isRestored: () => true,
     log: { warn: note, info: note },
+    everyMs: EVERY_MS,
   })
   place.writers.push(snapshot)
   snapshot.start()
@@ -101,8 +105,8 @@ test('counters are written after a change, and not again without one', async (pl
   const { written } = read(place)
   store.read(new LimitClaim(RULE, 'team1'), performance.now(), Date.now())
   const { ino } = statSync(place.path)
-  // Long enough for another look at the store.
-  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  // Long enough for some looks at the store.
+  await new Promise((resolve) => setTimeout(resolve, 10 * EVERY_MS))
   assert.equal([read(place).written, statSync(place.path).ino], [written, ino])
 })
 
