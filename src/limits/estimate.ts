@@ -1,12 +1,25 @@
 import { classifyRequest } from '../api/request-class.js'
 import type { RequestFacts } from '../exchange/request-facts.js'
 import type { Peek } from '../json/peek.js'
-import { PromptSample } from '../metering/prompt-sample.js'
 import type { RecentOutputs } from './recent-outputs.js'
 
-/** Body bytes up to which four of them are taken for a token, without a look at what they are. */
-const SMALL_BODY = 4 * 1024
+/**
+ * Four bytes of a body are taken for a token: of prose, code and schemas in whichever script this is from half to twice
+ * of what metering estimates, which takes two hundred times as long: 67 us. What was used replaces it at the end.
+ */
 const BYTES_PER_TOKEN = 4
+
+/** Body bytes up to which it is not looked at whether they are a text. */
+const SMALL_BODY = 4 * 1024
+
+/** Places of a larger body that are looked at, and bytes at each. */
+const WINDOWS = 32
+const WINDOW_BYTES = 128
+
+/** By byte: 1 for those of base64. Where there are no others, a body has a picture or a file. */
+const IS_BASE64 = new Uint8Array(256)
+for (const letter of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_=-'))
+  IS_BASE64[letter] = 1
 
 /** What an estimate looks at, of a body. */
 export interface EstimatedBody {
@@ -50,10 +63,31 @@ function estimatePrompt({ length, pieces, decoded, peeked }: EstimatedBody): num
   const text = decoded ?? pieces
   const present = sizeOf(text)
   const whole = decoded === null ? length : present
-  if (whole <= SMALL_BODY || present === 0) return Math.ceil(whole / BYTES_PER_TOKEN)
-  const tokens = PromptSample.of(text).estimateTokens()
+  const tokens = Math.ceil(whole / BYTES_PER_TOKEN)
   // The rest of a body that still arrives is taken to be like its beginning.
-  return present >= whole ? tokens : Math.ceil((tokens * whole) / present)
+  return whole <= SMALL_BODY || present === 0 ? tokens : Math.ceil(tokens * textShareOf(text, present))
+}
+
+/** The part of a body that is text, from 0 to 1, by windows at equal distances. @param bytes in all pieces */
+function textShareOf(pieces: readonly Buffer[], bytes: number): number {
+  let texts = 0
+  let n = 0
+  let start = 0
+  for (const piece of pieces) {
+    for (; n < WINDOWS; n++) {
+      const at = Math.floor((bytes * (n + 0.5)) / WINDOWS) - start
+      if (at >= piece.length) break
+      if (!isBase64(piece, Math.max(0, Math.min(at, piece.length - WINDOW_BYTES)))) texts++
+    }
+    start += piece.length
+  }
+  return texts / WINDOWS
+}
+
+function isBase64(piece: Buffer, at: number): boolean {
+  const end = Math.min(piece.length, at + WINDOW_BYTES)
+  for (let i = at; i < end; i++) if (IS_BASE64[piece[i] as number] === 0) return false
+  return true
 }
 
 function sizeOf(pieces: readonly Buffer[]): number {

@@ -6,6 +6,7 @@ import { type EstimatedBody, estimateTokens } from '../../src/limits/estimate.js
 import { RecentOutputs } from '../../src/limits/recent-outputs.js'
 import { isExempt } from '../../src/limits/rules/exempt.js'
 import { UnpricedModels } from '../../src/limits/unpriced.js'
+import { PromptSample } from '../../src/metering/prompt-sample.js'
 
 const CHAT = { method: 'POST', path: '/chat/completions', model: 'm' }
 
@@ -62,6 +63,44 @@ test('a prompt counts by its bytes, pictures and files in it do not', () => {
   assert.ok(written > 15_000 && written < 30_000, `${written}`)
   const shown = estimateTokens(CHAT, bodyOf({ image: picture, messages: ['hi'] }), outputsOf()).prompt
   assert.ok(shown < picture.length / 4 / 10, `${shown}`)
+})
+
+test('the estimate is from half to twice that of metering, in any script and in any pieces', () => {
+  const texts = {
+    prose: 'The relay passes each piece on as soon as it arrives, and records what was used of it. ',
+    code: 'for (const each of list) if (each.value > 10) total += await compute(each.value, { retry: true })\n',
+    schema: JSON.stringify({
+      type: 'object',
+      properties: { path: { type: 'string', description: 'A file.' } },
+    }),
+    german: 'Die Überprüfung läuft für alle Schlüssel größer als null, außer in der Übergangszeit. ',
+    russian: 'Каждый запрос оставляет одну запись, и её можно проверить. ',
+    chinese: '每个请求都会留下一条记录，可以随时核对。',
+  }
+  for (const [name, text] of Object.entries(texts))
+    for (const bytes of [5_000, 60_000, 400_000]) {
+      const content = text.repeat(Math.ceil(bytes / Buffer.byteLength(text)))
+      const whole = bodyOf({ model: 'm', messages: [{ role: 'user', content }] })
+      const metered = PromptSample.of(whole.pieces).estimateTokens()
+      const [buffer = Buffer.alloc(0)] = whole.pieces
+      for (const size of [buffer.length, 1_000, 777]) {
+        const pieces: Buffer[] = []
+        for (let at = 0; at < buffer.length; at += size) pieces.push(buffer.subarray(at, at + size))
+        const { prompt } = estimateTokens(CHAT, { ...whole, pieces }, outputsOf())
+        assert.ok(
+          prompt >= metered / 2 && prompt <= metered * 2,
+          `${name}, ${bytes}: ${prompt} for ${metered}`,
+        )
+      }
+    }
+})
+
+test('half a body of pictures counts as half', () => {
+  const text = 'Please read this and say what you think of it. '.repeat(1_000)
+  const picture = 'iVBORw0KGgoAAAANSUhEUgAA'.repeat(text.length / 24)
+  const both = bodyOf({ messages: [text, picture] })
+  const { prompt } = estimateTokens(CHAT, both, outputsOf())
+  assert.ok(Math.abs(prompt / (text.length / 4) - 1) < 0.1, `${prompt}`)
 })
 
 test('of a body that still arrives, the rest is taken to be like its beginning', () => {
