@@ -1,7 +1,8 @@
+import { open, readdir } from 'node:fs/promises'
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import type { Budget, LimitRule } from '../../config/limit-rules.js'
 import { LimitClaim } from '../../exchange/limit-ticket.js'
-import { readStarts } from '../../ledger/read/start-check.js'
+import { isMissing, readStarts } from '../../ledger/read/start-check.js'
 import type { Whole } from '../../ledger/read/whole.js'
 import type { Bookkeeper } from '../../ledger/write/bookkeeper.js'
 import type { Log } from '../../observe/log.js'
@@ -238,7 +239,7 @@ export class LimitRestorer {
       { budgets: entries.length, counters, ms },
       'what was used of the budgets was read from the ledger',
     )
-    if (found.running.length > 0) void this.catchUp(entries, found, at)
+    void this.catchUp(entries, found, at)
   }
 
   /** Adds what the ledger says was used of some budgets in the periods that go on, and later. */
@@ -272,30 +273,44 @@ export class LimitRestorer {
   }
 
   /**
-   * Counts what other relays have recorded that ran at the start and have ended since, such as the one whose place this
-   * one takes. What relays use that go on side by side is not counted before.
+   * Adds what was not there at first. Files that cannot be read are read when they can. Another relay that ran
+   * meanwhile, such as the one whose place this one takes, has made more records by its end; what relays use that go
+   * on side by side is not counted before.
    * @param at when the first replay began: epoch milliseconds
    */
-  private async catchUp(
-    entries: readonly Restored[],
-    { running, ranges: counted }: ReplayResult,
-    at: number,
-  ): Promise<void> {
+  private async catchUp(entries: readonly Restored[], first: ReplayResult, at: number): Promise<void> {
     const { ledger, log, pauses = PAUSES, now = Date.now } = this.parts
     // A day more, in case the clock was set back.
     const fromDay = new Date(at - DAY_MS).toISOString().slice(0, 10)
-    try {
-      for (;;) {
-        await wait(pauses.othersMs, undefined, { ref: false })
-        if (this.stop.signal.aborted) return
-        const others = listRunning(await readStarts(ledger.folders), ledger.writer)
-        if (!others.some((writer) => running.includes(writer))) break
-      }
-      await this.add(entries, now(), { counted, fromDay })
-    } catch (error) {
+    let { running, ranges: counted } = first
+    let unread = listUnread(first)
+    let delay = pauses.retryMs
+    let isReported = false
+    while (unread.length > 0 || running.length > 0) {
+      await wait(unread.length > 0 ? delay : pauses.othersMs, undefined, { ref: false })
       if (this.stop.signal.aborted) return
-      const { message } = error as Error
-      log.warn({ cause: message }, `budgets lack the last records of an earlier start: ${message}`)
+      delay = Math.min(2 * delay, LONGEST_RETRY_MS)
+      try {
+        if (unread.length > 0) {
+          const readable = await Promise.all(unread.map((path) => isReadable(path, ledger.folders)))
+          if (!readable.includes(true)) continue
+        } else {
+          const others = listRunning(await readStarts(ledger.folders), ledger.writer)
+          if (others.some((writer) => running.includes(writer))) continue
+        }
+        const more = await this.add(entries, now(), {
+          counted,
+          fromDay: unread.length > 0 ? '' : fromDay,
+        })
+        if (unread.length === 0) running = []
+        counted = more.ranges
+        unread = listUnread(more)
+      } catch (error) {
+        const { message } = error as Error
+        if (!this.stop.signal.aborted && !isReported)
+          log.warn({ cause: message }, `budgets lack records that were not there at first: ${message}`)
+        isReported = true
+      }
     }
   }
 
@@ -333,6 +348,25 @@ function groupEntries(entries: readonly Restored[]): Restored[][] {
     else group.push(entry)
   }
   return [...groups.values()]
+}
+
+/** Paths of what could not be read. */
+function listUnread({ problems }: ReplayResult): readonly string[] {
+  return problems.filter(({ kind }) => kind === 'unreadable').map(({ path }) => path)
+}
+
+/** Whether a file or folder can be read now, or is gone. */
+async function isReadable(path: string, folders: readonly string[]): Promise<boolean> {
+  try {
+    if (folders.includes(path)) await readdir(path)
+    else {
+      const file = await open(path, 'r')
+      await file.read(Buffer.alloc(1), 0, 1, 0).finally(() => file.close())
+    }
+    return true
+  } catch (error) {
+    return isMissing(error)
+  }
 }
 
 function toWhole(value: bigint): Whole {

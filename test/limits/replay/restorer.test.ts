@@ -1,4 +1,12 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -338,7 +346,9 @@ test('a relay that starts with a clock that is far ahead counts what was used be
   assert.ok(scene.restorer.isRestored)
 })
 
-test('last records that cannot be read are reported, and the relay goes on', async ({ root }) => {
+test('records of another relay that cannot be read after its end are reported, and the relay goes on', async ({
+  root,
+}) => {
   const scene = new Scene(root)
   const journal = join(root, formatJournalName('w-0e', 1))
   const mark = { writer: 'w-0e', started: '2026-11-20T01:00:00.000Z', flush_ms: 20, ...markProcess() }
@@ -347,9 +357,44 @@ test('last records that cannot be read are reported, and the relay goes on', asy
   await scene.settled()
   scene.faults = 1
   rmSync(journal)
-  const warning = 'warn budgets lack the last records of an earlier start: no thread'
+  const warning = 'warn budgets lack records that were not there at first: no thread'
   await until(() => scene.logged.includes(warning), 'the warning')
   scene.request({ owner: 0, tokens: 1, nano: 3 })
+  scene.compare()
+  scene.restorer.close()
+})
+
+test('a file or folder that cannot be read at first is counted when it can be, once', async ({ root }) => {
+  const scene = new Scene(join(root, 'data'))
+  const [folder = '', spare = ''] = scene.ledger.folders
+  const [file, name] = [join(folder, 'usage-2026-11-20.jsonl'), 'usage-2026-11-19.jsonl']
+  scene.earlier([{ owner: 0, tokens: 5, nano: 70 }])
+  // A folder in the place of a file, and a link that leads nowhere in the place of a folder.
+  mkdirSync(join(folder, name))
+  symlinkSync(spare, spare)
+  scene.follow([makeRule({ ...EVERYONE, usd: { month: 1 }, tokens: { month: 5 } })])
+  scene.request({ owner: 1, tokens: 7, nano: 9 })
+  await scene.settled()
+  scene.compare()
+  // What is there meanwhile is counted only once.
+  scene.request({ owner: 0, tokens: 1, nano: 2 })
+  scene.write(9)
+  rmSync(spare)
+  mkdirSync(spare)
+  const found = { owner: 0, tokens: 11, nano: 13 }
+  scene.uses.push(found)
+  const line = readFileSync(file, 'utf8').split('\n')[0]?.replace('w-old', 'w-older') ?? ''
+  writeFileSync(
+    join(spare, name),
+    `${line.replace('"prompt_tokens":5', '"prompt_tokens":11').replace('7e-8', '1.3e-8')}\n`,
+  )
+  await until(() => scene.isRight, 'the folder to be read')
+  rmSync(join(folder, name), { recursive: true })
+  scene.uses.push(found)
+  const late = line.replace('w-older', 'w-late').replace('"prompt_tokens":5', '"prompt_tokens":11')
+  writeFileSync(join(folder, name), `${late.replace('7e-8', '1.3e-8')}\n`)
+  await until(() => scene.isRight, 'the file to be read')
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 1))
   scene.compare()
   scene.restorer.close()
 })
