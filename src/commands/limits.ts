@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { KeyringError } from '../access/keyring.js'
 import { parseRequestTarget } from '../api/request-target.js'
 import type { ConfigSource } from '../config/config.js'
+import { redactText } from '../exchange/log-text.js'
 import { type CounterNow, type Overview, readOverview, shareOf } from '../limits/snapshot/overview.js'
 import { SNAPSHOT_FILE } from '../limits/snapshot/snapshot-file.js'
 import { compileGlob } from '../routing/glob.js'
@@ -128,10 +129,17 @@ function readArguments(args: readonly string[]): Given | string | null {
       return '--rule, --owner and --all go without --explain'
     if (tags?.some((tag) => !/^[^=,]+=[^,]+$/.test(tag))) return '--tag takes NAME=TEXT, such as project=a'
     if (path !== undefined && 'problem' in parseRequestTarget(path)) return '--path takes a path of the relay'
+    if ([model, path ?? '', ...(tags ?? [])].some(holdsSecret))
+      return 'only KEY may hold a key; --explain takes KEY, then MODEL'
     return { ...given, explain: { key, model, path: path ?? '/v1/chat/completions', tags: tags ?? [] } }
   } catch {
     return 'there is no such option; see: thinwire limits --help'
   }
+}
+
+/** They are printed. */
+function holdsSecret(text: string): boolean {
+  return redactText(text).includes('***') && !text.includes('***')
 }
 
 function show(given: Given, sources: LimitSources, overview: Overview, now: number, io: LimitsIo): void {

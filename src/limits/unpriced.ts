@@ -1,4 +1,5 @@
 import type { LimitRulesConfig } from '../config/limit-rules.js'
+import { redactText } from '../exchange/log-text.js'
 import type { Price } from '../ledger/price.js'
 import { Prices } from '../ledger/prices.js'
 import type { Decimal } from '../lib/decimal.js'
@@ -65,12 +66,13 @@ export class UnpricedModels {
   }
 
   private warn(model: string | null, { input, output, model: dearest }: AssumedRates): void {
-    const name = model ?? 'no model'
+    // Clients send any text as a model, also a key by mistake.
+    const name = model === null ? 'no model' : redactText(model)
     if (this.warned.has(name) || this.warned.size >= MOST_WARNED) return
     this.warned.add(name)
     const source = dearest === null ? 'as limits.unpriced says' : `as ${dearest}, the dearest model known`
     this.log.warn(
-      { model },
+      { model: model === null ? null : name },
       `the model ${name} has no price, and a rule limits money: it is assumed to cost ${input} US dollars for a million tokens in and ${output} for a million out, ${source}. Add its price to the file of ledger.prices`,
     )
   }

@@ -380,6 +380,15 @@ test('wrong usage gets one line, and no argument is repeated', async (place) => 
     [['--explain', 'lc_secret', 'a', '--rule', 'x'], /--rule, --owner and --all go without --explain/],
     [['--explain', 'lc_secret', 'a', '--tag', 'secret'], /--tag takes NAME=TEXT/],
     [['--explain', 'lc_secret', 'a', '--path', '/../secret'], /--path takes a path of the relay/],
+    [
+      ['--explain', 'm', 'lc_prod_team1_alice_secret'],
+      /only KEY may hold a key; --explain takes KEY, then MODEL/,
+    ],
+    [['--explain', 'k_0123456789', 'm', '--tag', 'a=sk-secretsecret'], /only KEY may hold a key/],
+    [
+      ['--explain', 'k_0123456789', 'm', '--path', '/v1/lc_prod_team1_alice_secret'],
+      /only KEY may hold a key/,
+    ],
     [['--path', '/v1/x'], /--path and --tag go with --explain/],
     [['--secret'], /there is no such option/],
     [['--explain', 'secret', 'm'], /^give an id such as/],

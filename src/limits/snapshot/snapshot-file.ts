@@ -1,4 +1,5 @@
-import { type Budget, type LimitRule, PERIODS } from '../../config/limit-rules.js'
+import { type Budget, type LimitRule, type LimitScope, PERIODS } from '../../config/limit-rules.js'
+import { findZoneFlaw } from '../../config/timezone.js'
 import { isObject } from '../../json/values.js'
 import { parseWhole, type Whole } from '../../ledger/read/whole.js'
 import { type ProcessMark, parseObject } from '../../ledger/starts.js'
@@ -115,12 +116,12 @@ export function parseSnapshot(text: string): Snapshot | string {
   if (fields.v !== 1) return 'was written by another version of thinwire'
   const owner = toOwner(fields)
   const { slices, written, ended, restored } = fields
-  if (owner === null || typeof written !== 'string' || !Array.isArray(slices)) return UNKNOWN
+  if (owner === null || !isMoment(written) || !Array.isArray(slices)) return UNKNOWN
   const rules: LimitRule[] = []
   const states: SavedState[] = []
   for (const slice of slices) {
     if (slice === null) continue
-    if (!isObject(slice) || !isCount(slice.seq) || !isCount(slice.at)) return UNKNOWN
+    if (!isObject(slice) || !isCount(slice.seq) || !isTime(slice.at)) return UNKNOWN
     if (!Array.isArray(slice.rules) || !Array.isArray(slice.states)) return UNKNOWN
     for (const entry of slice.rules as unknown[]) {
       if (!Array.isArray(entry) || !isRule(entry[1])) return UNKNOWN
@@ -138,7 +139,7 @@ export function parseSnapshot(text: string): Snapshot | string {
 const UNKNOWN = 'is not a file of a relay'
 
 function toOwner({ writer, started, host, pid, born }: Record<string, unknown>): SnapshotOwner | null {
-  if (typeof writer !== 'string' || typeof started !== 'string') return null
+  if (typeof writer !== 'string' || !isMoment(started)) return null
   if (typeof host !== 'string' || !isCount(pid)) return null
   return { writer, started, host, pid, born: isCount(born) ? born : null }
 }
@@ -153,7 +154,7 @@ function toState(
 ): SavedState | null {
   const rule = rules[Number(number)]
   if (rule === undefined || typeof owner !== 'string' || !KINDS.includes(kind)) return null
-  if (!isCount(limit) || !isCount(held) || !isCount(resetMs)) return null
+  if (!isCount(limit) || !isCount(held) || !isCount(resetMs) || !isTime(at + resetMs)) return null
   const isText = typeof used === 'string' && /^\d{1,40}$/.test(used)
   const spent = isText || isCount(used) ? (parseWhole(used as string | number) as Whole) : null
   if (spent === null) return null
@@ -177,24 +178,58 @@ function toState(
 /** Whether what is read of a rule later has the right types. */
 function isRule(value: unknown): value is LimitRule {
   if (!isObject(value)) return false
-  const { id, name, per, timezone, budgets, requests, tokens, match } = value
-  const isText = [id, name, per, timezone].every((each) => typeof each === 'string')
-  return isText && isRate(requests) && isRate(tokens) && isObject(match) && areBudgets(budgets)
+  const { id, name, per, timezone, budgets, requests, tokens, concurrent, match, allow, deny } = value
+  if (typeof id !== 'string' || typeof name !== 'string' || !SCOPES.includes(per)) return false
+  // A relay may know zones that this version of Node does not.
+  if (typeof timezone !== 'string' || findZoneFlaw(timezone) !== null) return false
+  if (concurrent !== null && !isCount(concurrent)) return false
+  if ([allow, deny].some((models) => models !== null && !areTexts(models))) return false
+  return isRate(requests) && isRate(tokens) && isMatch(match) && areBudgets(budgets)
+}
+
+const SCOPES: readonly unknown[] = ['pool', 'key', 'user', 'team', 'env'] satisfies LimitScope[]
+
+const MATCHED = ['key', 'user', 'team', 'env', 'model', 'path', 'tag'] as const
+
+function isMatch(match: unknown): boolean {
+  return isObject(match) && MATCHED.every((part) => match[part] === null || areTexts(match[part]))
+}
+
+function areTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string')
 }
 
 function isRate(value: unknown): boolean {
   return value === null || (isObject(value) && isCount(value.perMinute) && isCount(value.burst))
 }
 
+const UNITS: readonly unknown[] = ['usd', 'tokens'] satisfies Budget['unit'][]
+
 function areBudgets(value: unknown): value is Budget[] {
   return (
     Array.isArray(value) &&
     value.every(
-      (each) => isObject(each) && PERIODS.some((period) => period === each.period) && isCount(each.amount),
+      (each) =>
+        isObject(each) &&
+        PERIODS.some((period) => period === each.period) &&
+        UNITS.includes(each.unit) &&
+        isCount(each.amount),
     )
   )
 }
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+}
+
+/** The last moment that a date can be, in epoch milliseconds, with room for the longest period behind it. */
+const LAST_TIME = 8e15
+
+function isTime(value: unknown): value is number {
+  return isCount(value) && value <= LAST_TIME
+}
+
+/** ISO 8601. */
+function isMoment(value: unknown): value is string {
+  return typeof value === 'string' && isTime(Date.parse(value))
 }

@@ -237,6 +237,24 @@ test('a model without a price is assumed to cost something, and its record says 
     limitsOf({ pocket: { usd: { day: 0.02 } } }, { unpriced: { input: 10, output: 20 } }),
   ))
 
+test('a key that a client sends as the name of a model is in no line of the log', () =>
+  withRelay(
+    answers(10, 10, 'house-model'),
+    async (scene) => {
+      const { relay } = scene
+      const secrets = [
+        'sk-proj-secretsecretsecret',
+        'lc_prod_team1_alice_secretsecret',
+        'gpt sk-ant-secretsecret',
+      ]
+      for (const secret of secrets) await scene.ask(posting(relay, chat(secret)))
+      await expectBooks(relay, secrets.length)
+      assert.ok(relay.lines.some(({ msg }) => String(msg).includes('the model *** has no price')))
+      assert.not.match(JSON.stringify(relay.lines), 'secretsecret')
+    },
+    limitsOf({ pocket: { usd: { day: 20 } } }),
+  ))
+
 test('a model without a price is refused under a rule that limits money, if the config says so', () =>
   withRelay(
     answers(1_000, 1_000, 'house-model'),
