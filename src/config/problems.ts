@@ -69,10 +69,8 @@ export function describeIssues(
         problems.push({ path, message: issue.message })
     }
   }
-  return problems.filter(
-    ({ path, message }, i) =>
-      i === problems.findIndex((each) => each.path === path && each.message === message),
-  )
+  const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]))
+  return [...unique.values()]
 }
 
 /** Names that other gateways have for a setting. */
