@@ -232,7 +232,12 @@ function thinwireConfig(port: number, upstreamPort: number): Settings {
     upstreams: {
       openai: { baseUrl: `http://127.0.0.1:${upstreamPort}/v1`, apiKey: { env: 'OPENAI_API_KEY' } },
     },
-    limits: { maxConcurrentRequestsPerKey: 10_000, maxConcurrentRequests: 10_000 },
+    limits: {
+      maxConcurrentRequestsPerKey: 10_000,
+      maxConcurrentRequests: 10_000,
+      // All clients of a bench are at one address.
+      connectionsPerAddress: 20_000,
+    },
   }
 }
 

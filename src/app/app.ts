@@ -83,7 +83,6 @@ export async function createApp(options: AppOptions): Promise<App> {
   const metrics =
     config.metrics.listen === null ? null : new (await import('../observe/metrics.js')).Metrics()
   const ownKeyReload = { isRunning: false }
-  // The keys are looked at from their reading on: nothing is waited for until there is a handler.
   const endRequests = (): void => endKeyless(handler.inFlight, config.keys.cutStreams, handler.draining)
   const onKeysRead = (keys: number): void => {
     if (!ownKeyReload.isRunning) log.info({ keys }, 'the key file was read again')
