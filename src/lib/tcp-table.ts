@@ -16,6 +16,12 @@ const LINES_A_TURN = 500
 /** Readings take at most one part in so many of the time, however long the table is. */
 const REST = 20
 
+/**
+ * Milliseconds after which the next reading may begin in any case. On a busy machine a reading waits for a thread, far
+ * longer than it works: that shall not keep the relay from seeing that a client has left.
+ */
+const LONGEST_REST_MS = 5_000
+
 /** A connection that is closed, and whose number waits for late packets: it belongs to nobody. */
 const TIME_WAIT = ' 06 '
 
@@ -76,7 +82,8 @@ export class TcpTable {
   /** Begins a reading, unless one was begun within `maxAgeMs`. @param now `performance.now()` */
   want(now: number, maxAgeMs: number): void {
     if (this.isMissing || this.begun !== this.complete) return
-    if (now - this.beganAt < Math.max(maxAgeMs, this.rest * this.tookMs)) return
+    const restMs = Math.min(this.rest * this.tookMs, LONGEST_REST_MS)
+    if (now - this.beganAt < Math.max(maxAgeMs, restMs)) return
     this.begun++
     this.beganAt = now
     void this.read()

@@ -172,4 +172,15 @@ onLinux(
     }),
 )
 
+onLinux('a reading that took long puts the next one off by five seconds at most', async () => {
+  const table = new TcpTable(undefined, Number.POSITIVE_INFINITY)
+  table.want(0, 0)
+  await until(() => table.complete === 1, 'the first reading')
+  table.want(4_999, 0)
+  assert.is(table.begun, 1)
+  table.want(5_000, 0)
+  assert.is(table.begun, 2)
+  await until(() => table.complete === 2, 'the second reading')
+})
+
 test.run()

@@ -123,24 +123,27 @@ for (const [name, leave] of WAYS)
           limits: { unansweredRequestsPerConnection: unanswered },
         })
         const client = await relay.client()
-        client.pause()
-        client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
-        const request = await upstream.request(0)
-        await until(
-          () => relay.inspect().exchanges[0]?.clientSocket.writableNeedDrain === true,
-          'a full buffer',
-        )
-        // Node reads nothing behind a request that arrives while the client takes nothing.
-        client.send(`GET /v1/second HTTP/1.1\r\n${auth(relay)}\r\n`)
-        if (unanswered > 1) await upstream.request(1)
-        leave(client)
-        await until(() => request.closed, 'the upstream to be cancelled')
-        const ends = (await relay.requests(unanswered)).map((line) => line.end)
-        assert.ok(ends.includes('client_gone'), String(ends))
-        assert.is(upstream.requests.length, unanswered)
-        client.destroy()
-        await relay.close()
-        await upstream.close()
+        try {
+          client.pause()
+          client.send(`GET /v1/x HTTP/1.1\r\n${auth(relay)}\r\n`)
+          const request = await upstream.request(0)
+          await until(
+            () => relay.inspect().exchanges[0]?.clientSocket.writableNeedDrain === true,
+            'a full buffer',
+          )
+          // Node reads nothing behind a request that arrives while the client takes nothing.
+          client.send(`GET /v1/second HTTP/1.1\r\n${auth(relay)}\r\n`)
+          if (unanswered > 1) await upstream.request(1)
+          leave(client)
+          await until(() => request.closed, 'the upstream to be cancelled')
+          const ends = (await relay.requests(unanswered)).map((line) => line.end)
+          assert.ok(ends.includes('client_gone'), String(ends))
+          assert.is(upstream.requests.length, unanswered)
+        } finally {
+          client.destroy()
+          await relay.close()
+          await upstream.close()
+        }
       },
     )
 
