@@ -11,7 +11,7 @@ export const slotOf = (part: Part): number => PARTS.indexOf(part)
 export interface Found {
   /** In the order of `PARTS`. */
   readonly numbers: readonly number[]
-  /** The places of those that were told: the first `count` of the list. */
+  /** The places of those that were reported: the first `count` of the list. */
   readonly parts: readonly number[]
   readonly count: number
   readonly tier: string | null
@@ -113,7 +113,7 @@ class Finding implements Found {
     numbers[part] = number
   }
 
-  /** Forgets a number that was told. */
+  /** Forgets a number that was reported. */
   drop(part: number): void {
     this.numbers[part] = UNKNOWN
   }

@@ -9,7 +9,7 @@ export class ObjectFacts {
   id: string | null
   /** Its kind in OpenAI's word (`object`): `response`, `thread.run`, `batch`; null if it was not told. */
   kind: string | null
-  /** As it was told last. */
+  /** As it was reported last. */
   status: string | null
   /** Other objects that came with it: the thread of a run, the file of an upload. */
   related: string | null

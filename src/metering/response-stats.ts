@@ -168,7 +168,7 @@ export class ResponseStats {
     this.openTally().setTier(tier)
   }
 
-  /** Counts a web search that the upstream did. @param id by which one that is told again is known */
+  /** Counts a web search that the upstream did. @param id by which a search that is reported twice is counted once */
   countSearch(id: string): void {
     this.nonTextFacts++
     this.searches ??= new Set()

@@ -16,7 +16,7 @@ export const PARTS = [
   /** Parts of `written`, by how long they are kept. */
   'writtenShort',
   'writtenHour',
-  /** The answer. Whether it includes the reasoning is told by the total. */
+  /** The answer. The total shows whether it includes the reasoning. */
   'completion',
   /** Reasoning beside the answer, never in it. */
   'thoughts',
@@ -60,7 +60,7 @@ export interface UsageForm {
   readonly marks: readonly string[]
   readonly fields: Fields
   /**
-   * `freshPrompt` counts only if the cached tokens are told as well. Else it is a part of the prompt of unknown size.
+   * `freshPrompt` counts only if the cached tokens are reported too. Else it is a part of unknown size of the prompt.
    */
   readonly needsCached?: boolean
   /**

@@ -51,12 +51,12 @@ export class UsageTally {
     this.tier = tier
   }
 
-  /** Takes a number of searches that is told in another place than a usage object. */
+  /** Takes a number of searches that is reported in another place than a usage object. */
   takeSearches(count: number): void {
     if (count > (this.numbers[SEARCHES] as number)) this.numbers[SEARCHES] = count
   }
 
-  /** The usage as far as it was told; null if nothing of it was. */
+  /** The usage as far as it was reported; null if nothing of it was. */
   read(): Usage | null {
     const passes = this.passes
     const own = this.readOwn()

@@ -55,7 +55,7 @@ export interface AffinityBody {
 
 /**
  * What the requests of one chat have in common, so that they go to one account, which has its prompt in the cache and
- * can read its encrypted reasoning: the session that the client names, or else who asks and what the user said first.
+ * can read its encrypted reasoning: the session that the client names, or else the key and what the user said first.
  * It is a preference, and nothing depends on its being right. O(n), for nearly all bodies by a search alone.
  * @param body null if the request has none, or if it is not complete
  * @returns null if the request belongs to no chat

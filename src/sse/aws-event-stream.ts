@@ -132,7 +132,7 @@ export class AwsEventReader {
   }
 }
 
-/** Sizes by type: true, false, byte, short, int, long, bytes, text, time, UUID. -1: the size is told. */
+/** Sizes by type: true, false, byte, short, int, long, bytes, text, time, UUID. -1: the size precedes the value. */
 const VALUE_SIZES = [0, 0, 1, 2, 4, 8, -1, -1, 8, 16]
 const TEXT = 7
 

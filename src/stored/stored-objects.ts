@@ -11,7 +11,7 @@ import { isList, mayBeStored, parseStoredPath, type StoredPath } from './stored-
 
 const DAY_MS = 86_400_000
 
-/** Objects that are made while nobody waits: their tokens are told when they are done. */
+/** Objects that are made while nobody waits: their tokens are reported when they are done. */
 const LATER: ReadonlySet<string> = new Set(['thread.run', 'batch'])
 
 /** A file that is added to a vector store keeps its id, and may be older than what the relay knows. */

@@ -48,7 +48,7 @@ export function createConnector(
 }
 
 /**
- * A TLS error on an established connection, such as a record that was changed on its way, is told by 'error' alone:
+ * A TLS error on an established connection, such as a record that was changed on its way, is reported by 'error' alone:
  * Node leaves the connection open (`TLSSocket._emitTLSError`), and undici waits for its close.
  */
 function closeOnError(socket: Socket): void {

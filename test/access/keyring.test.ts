@@ -226,7 +226,7 @@ test('broken lines are skipped and reported once, by number and never by content
   const told = place.problems.length
   assert.is(told, 11)
   for (const [i, message] of place.problems.slice(0, 10).entries()) {
-    // The revocation of an unknown key is told last, as the key might have come after it.
+    // The revocation of an unknown key is reported last, as the key might have come after it.
     const line = i < 6 ? i + 4 : i + 5
     assert.match(message, new RegExp(`, line ${line} was skipped: it`))
   }
@@ -280,7 +280,7 @@ test('a deleted file leaves the keys valid and is reported once, and a new file 
   const { key } = issueKey(place.file, ALICE)
   const ring = openKeyring(place)
   unlinkSync(place.file)
-  await until('the deletion is told', () => place.problems.length > 0)
+  await until('the deletion is reported', () => place.problems.length > 0)
   await aFewPolls()
   ring.reload()
   assert.is(place.problems.length, 1)
@@ -295,7 +295,7 @@ test('a deleted file leaves the keys valid and is reported once, and a new file 
   assert.is(ring.find(hashKey(key)), undefined)
 
   unlinkSync(place.file)
-  await until('the second deletion is told too', () => place.problems.length === 2)
+  await until('the second deletion is reported too', () => place.problems.length === 2)
 })
 
 test('a file that is moved away and back is read again', async (place) => {
@@ -313,7 +313,7 @@ test('an emptied file leaves the keys valid and is reported', async (place) => {
   const { key } = issueKey(place.file, ALICE)
   const ring = openKeyring(place)
   writeFileSync(place.file, '')
-  await until('it is told', () => place.problems.length === 1)
+  await until('it is reported', () => place.problems.length === 1)
   assert.match(place.problems[0] ?? '', /EMPTIED.*stay valid/)
   assert.ok(ring.find(hashKey(key)))
   const other = issueKey(place.file, BOB)
@@ -352,7 +352,7 @@ test('a folder in place of the file is refused at the start, and reported while 
   const ring = openKeyring(place)
   unlinkSync(place.file)
   mkdirSync(place.file)
-  await until('it is told', () => place.problems.some((message) => /EISDIR.*stay valid/.test(message)))
+  await until('it is reported', () => place.problems.some((message) => /EISDIR.*stay valid/.test(message)))
   assert.ok(ring.find(hashKey(key)))
 })
 

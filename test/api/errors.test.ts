@@ -106,7 +106,7 @@ for (const format of ERROR_FORMATS)
 
 const KEY = 'lc_prod_team1_ada_0123456789abcdefghijWXYZ'
 
-test("a refused key is told in OpenAI's words, with little of the key, and our advice behind", () => {
+test("a refused key is reported in OpenAI's words, with little of the key, and our advice behind", () => {
   const told = (code: ErrorCode, ...keys: string[]) => describeRefusedKey(code, keys)
   for (const code of CODES.filter((each) => ERRORS[each].status === 401 && each !== 'missing_api_key'))
     assert.is(told(code, KEY), `Incorrect API key provided: lc_****WXYZ. ${ERRORS[code].message}`)

@@ -20,7 +20,7 @@ test('two commits are compared by the ratio of medians, and a difference beyond 
   assert.is(comparison([series('thinwire', [1])]).length, 1)
 })
 
-test('a commit that is not there is told', () => {
+test('a commit that is not there is reported', () => {
   assert.throws(() => checkOut('no-such-commit', process.cwd()), /cannot check out no-such-commit: /)
 })
 
@@ -37,7 +37,7 @@ test('the time of a profile goes to the functions that were running', () => {
   assert.equal(lines, [' 50.0 %  write', ' 40.0 %  peek http/peek.js:10', ' 10.0 %  (anonymous)'])
 })
 
-test('options that cannot be are told by what would be right', () => {
+test('wrong options are answered with what would be right', () => {
   assert.throws(() => readOptions(['--rounds', 'many']), /--rounds takes a number from 1 to 100, not many/)
   assert.throws(() => readOptions(['--profile', '--against', 'HEAD']), /do not go together/)
   assert.throws(() => readOptions(['--fast']), /--fast/)

@@ -40,7 +40,7 @@ test('another config is taken over when its targets are there, and the file does
   server.close()
 })
 
-test('a config that does not fit into the file is told', () => {
+test('a config that does not fit into the file is reported', () => {
   const file = join(mkdtempSync(join(tmpdir(), 'thinwire-test-')), 'thinwire.json')
   assert.throws(() => new LiveConfig(file, { listen: 'x'.repeat(100_000) }), /too long/)
 })

@@ -81,7 +81,7 @@ test('whatever happens, the config is the first one again', async () => {
   assert.is(configs.at(-1), 1)
 })
 
-test('a relay whose config cannot be changed is told', async () => {
+test('a relay whose config cannot be changed is reported', async () => {
   const stage = { driver: {} as unknown as Driver, record: new Recorder(), mode: 'smoke' as const }
   const measured = ROUTING.measure(stage, { name: 'nginx', reconfigure: null } as unknown as Running)
   assert.match(String(await measured.catch((error: Error) => error.message)), /nginx has no config/)

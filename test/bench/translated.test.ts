@@ -91,7 +91,7 @@ test('an event has the bytes that are asked for, where it can be said in so few'
   }
 })
 
-test('what an event costs is told for each API, beside chats of the same process', async () => {
+test('what an event costs is reported for each API, beside chats of the same process', async () => {
   const cost: Readonly<Record<Api, number>> = { chat: 20, responses: 26, messages: 25, gemini: 24 }
   let cpuUs = 0
   const driver = {

@@ -288,7 +288,7 @@ curlTest('a stream that is cut makes curl fail', async () => {
   )
 })
 
-curlTest('a wrong key is told in JSON, and fails curl -f', async () => {
+curlTest('a wrong key is reported in JSON, and fails curl -f', async () => {
   await withDemo(async ({ relayed }) => {
     const url = `${relayed.origin}/v1/models`
     const wrong = ['-H', 'Authorization: Bearer sk-wrong']

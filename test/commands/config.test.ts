@@ -132,7 +132,7 @@ const WRONG: Array<[string, unknown, RegExp]> = [
 ]
 
 for (const [what, settings, expected] of WRONG) {
-  test(`${what} that is wrong is told with its path`, ({ folder }) => {
+  test(`${what} that is wrong is reported with its path`, ({ folder }) => {
     write(folder, settings)
     const { code, out, err } = check(folder, ['check'], { UP_KEY: 'k' })
     assert.is(code, 1)
@@ -141,7 +141,7 @@ for (const [what, settings, expected] of WRONG) {
   })
 }
 
-test('all problems of the schema are told at once', ({ folder }) => {
+test('all problems of the schema are reported at once', ({ folder }) => {
   write(folder, { lisen: ':1', log: { level: 'loud' }, limits: { bodyBytes: 1 } })
   const { out } = check(folder, ['check'])
   assert.match(out, /^thinwire\.json: 3 problems\n/)
@@ -163,7 +163,7 @@ test('no value of the file is repeated: it may be a pasted secret', ({ folder })
   }
 })
 
-test('warnings are told, and are no problem', ({ folder }) => {
+test('warnings are reported, and are no problem', ({ folder }) => {
   write(folder, { ...GOOD, models: { 'gpt-9': { upstream: 'up' } } })
   writeFileSync(join(folder, 'keys.jsonl'), 'no key\n')
   const settings = { ...GOOD, keys: { file: 'keys.jsonl' }, models: { 'gpt-9': { upstream: 'up' } } }
@@ -195,7 +195,7 @@ const MISUSED: Array<[readonly string[], RegExp]> = [
 ]
 
 for (const [args, expected] of MISUSED) {
-  test(`wrong usage is told: ${args.join(' ') || 'nothing'}`, ({ folder }) => {
+  test(`wrong usage is reported: ${args.join(' ') || 'nothing'}`, ({ folder }) => {
     const { code, out, err } = check(folder, args)
     assert.is(code, 2)
     assert.is(out, '')

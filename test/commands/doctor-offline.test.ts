@@ -100,7 +100,7 @@ test('without a config, the models of the built-in table work', async (context) 
   for (const each of models) assert.ok(each.works, describe(each))
 })
 
-test('what the relay had to learn from a refusal is told as an entry of the config', async (context) => {
+test('what the relay had to learn from a refusal is reported as an entry of the config', async (context) => {
   const { code, models } = await rehearse(context, {
     upstreams: { mine: { baseUrl: 'https://api.openai.com/v1', apiKey: { env: 'NOT_SET' } } },
     models: { smart: { upstream: 'mine', model: 'gpt-5.2' } },
@@ -113,7 +113,7 @@ test('what the relay had to learn from a refusal is told as an entry of the conf
   )
 })
 
-test('a model that a rule of the config spoils is told with its cause', async (context) => {
+test('a model that a rule of the config spoils is reported with its cause', async (context) => {
   const config = {
     upstreams: { openai: { preset: 'openai' }, mistral: { preset: 'mistral' } },
     models: {

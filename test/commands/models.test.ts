@@ -60,7 +60,7 @@ function flat(text: string): string {
   return text.replaceAll(/\s+/g, ' ')
 }
 
-test('a model of the config is told with its targets in their order, and each trait with its source', () => {
+test('a model of the config is reported with its targets in their order, and each trait with its source', () => {
   const { code, out, err } = run('explain', 'team-deep')
   assert.is(code, 0)
   assert.is(err, '')
@@ -87,7 +87,7 @@ test('every line fits 80 columns', () => {
   }
 })
 
-test('a variant is told as one, with its effort, and a name in full wins', () => {
+test('a variant is shown as one, with its effort, and a name in full wins', () => {
   assert.match(
     flat(run('explain', 'team-deep-thinking-low').out),
     /^team-deep-thinking-low is a model of the config, a variant of team-deep with the effort low \(models\)/,
@@ -95,7 +95,7 @@ test('a variant is told as one, with its effort, and a name in full wins', () =>
   assert.match(run('explain', 'team-deep-high').out, /^team-deep-high is a model of the config \(models\)\./)
 })
 
-test('other models are told with each route that may take them, up to the one that takes all', () => {
+test('other models are reported with each route that may take them, up to the one that takes all', () => {
   const text = flat(run('explain', 'claude-opus-4-7').out)
   assert.match(text, /^claude-opus-4-7 goes by routes\[0\], for paths \/messages\*\./)
   assert.match(text, /claude-opus-4-7 goes by routes\[1\], for keys of team1\./)

@@ -19,7 +19,7 @@ function runAs(
   return spawnSync(process.execPath, ['--import', preload, fileURLToPath(CLI), ...args], options)
 }
 
-test('an older Node is told in one line what thinwire needs, whatever the command', () => {
+test('an older Node ends with one line that says what thinwire needs, whatever the command', () => {
   for (const version of ['14.8.0', '18.20.8', '20.9.0', '20.18.0']) {
     for (const args of [['start'], ['keys', 'list'], ['--version'], []]) {
       const { status, stdout, stderr } = runAs(version, ...args)

@@ -117,7 +117,7 @@ search 0.005 one
   )
 })
 
-test('a built-in price is told with its date, also by a name with a version', (context) => {
+test('a built-in price is reported with its date, also by a name with a version', (context) => {
   const { code, out } = runIn(context, {}, 'explain', 'claude-haiku-4-5-20251001')
   assert.is(code, 0)
   assert.is(
@@ -213,7 +213,7 @@ test('a tier and the passes of a usage are billed by their own rates', (context)
   assert.is(passes.code, 0)
 })
 
-test('a price or a cost that is not known is told with the reason, and exit code 1', (context) => {
+test('a price or a cost that is not known is reported with the reason, and exit code 1', (context) => {
   const explain = (...args: string[]) => runIn(context, WITH_FILE, 'explain', ...args)
   const missing = explain('llama-9-latest', '--upstream', 'gpu')
   assert.is(missing.code, 1)
@@ -245,7 +245,7 @@ test('a price or a cost that is not known is told with the reason, and exit code
   }
 })
 
-test('an alias without a price of its own is told with its targets', (context) => {
+test('an alias without a price of its own is reported with its targets', (context) => {
   const models = {
     fast: { targets: [{ upstream: 'g', model: 'llama-9' }, { upstream: 'gpu' }] },
     own: { upstream: 'g' },
@@ -419,7 +419,7 @@ test('a long list is cut, and --json has all of it', (context) => {
   assert.is(JSON.parse(runIn(context, {}, ...withNext(context), '--json').out).added.length, 1_050)
 })
 
-test('a file that cannot be written is told, with exit code 1', (context) => {
+test('a file that cannot be written is reported, with exit code 1', (context) => {
   const config = { upstreams: UPSTREAMS, ledger: { prices: 'missing/prices.json' } }
   const { code, err } = runIn(
     context,
@@ -466,7 +466,7 @@ test('prices that are switched off explain nothing', (context) => {
   assert.match(err, /ledger\.prices is false: records have no cost/)
 })
 
-test('help is told on request, and fits 80 columns', (context) => {
+test('help is printed on request, and fits 80 columns', (context) => {
   for (const args of [['--help'], ['help'], ['explain', '--help'], ['update', '-h']]) {
     const { code, out } = runIn(context, {}, ...args)
     assert.is(code, 0)

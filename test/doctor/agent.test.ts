@@ -244,7 +244,7 @@ test('a model that answers without a call is asked once more, and then it is a w
   assert.match(show((await examine(refusing)).models[0]?.agent[0] as SeenJson), /^warning: it did not call/)
 })
 
-test('a turn that fails after the result of a tool is told as that', async () => {
+test('a turn that fails after the result of a tool is reported as that', async () => {
   const url = await serve(['m'], (body, res) => {
     if (!hasTools(body)) sendChunks(res, ...TEXT)
     else if (!hasResult(body)) sendChunks(res, ...CALL)
@@ -370,7 +370,7 @@ test('neither the key nor a control character of a list or an answer is in the t
   }
 })
 
-test('a limit of a proxy that comes between turns is told as that', async (ward) => {
+test('a limit of a proxy that comes between turns is reported as that', async (ward) => {
   let left = 12
   const { code, out } = await behind(
     ward,

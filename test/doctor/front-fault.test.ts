@@ -162,7 +162,7 @@ const CASES: readonly Case[] = [
 ]
 
 for (const { name, faults, path, check, seen, why } of CASES) {
-  test(`the first cause is told alone: ${name}`, async (ward) => {
+  test(`the first cause is reported alone: ${name}`, async (ward) => {
     const { code, out, find } = await behind(ward, faults(), path === undefined ? {} : { path })
     assert.is(code, 1)
     assert.match(find(check), seen, out)
@@ -172,7 +172,7 @@ for (const { name, faults, path, check, seen, why } of CASES) {
   })
 }
 
-test('the first cause is told alone: plain HTTP at a port with TLS that closes the connection', async (ward) => {
+test('the first cause is reported alone: plain HTTP at a port with TLS that closes the connection', async (ward) => {
   const front = await FaultyFront.start(ward.relay.port, { certificate: selfSigned('localhost') })
   ward.fronts.push(front)
   const { code, out } = await look([`http://localhost:${front.port}/v1`, '--json', '--key', ward.relay.key])
@@ -184,7 +184,7 @@ test('the first cause is told alone: plain HTTP at a port with TLS that closes t
   assert.equal(faulty(out), ['relay'])
 })
 
-test("a base URL of Azure's, or with an endpoint, is told at once, and nothing is tried", async (ward) => {
+test("a base URL of Azure's, or with an endpoint, is reported at once, and nothing is tried", async (ward) => {
   const { port } = ward.relay
   for (const [url, seen] of [
     [

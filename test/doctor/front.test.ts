@@ -53,7 +53,7 @@ test('a proxy that fills a buffer first is found by the lumps of events', async 
     },
   })
   assert.match(find('pace'), /^failed: \d+ events in .* came in \d+ lumps of [34]\.\d KB: a proxy in front/)
-  // Nothing tells which proxy it is, so each one's setting is told.
+  // Nothing tells which proxy it is, so the setting of each is named.
   assert.match(find('pace'), /nginx: proxy_buffering off;.*Caddy: flush_interval -1.*Cloudflare: /)
 })
 

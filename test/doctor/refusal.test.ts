@@ -207,7 +207,7 @@ const CASES: ReadonlyArray<readonly [name: string, HttpResponse, RegExp]> = [
 ]
 
 for (const [name, response, expected] of CASES) {
-  test(`a refusal is told in plain words, with what cures it: ${name}`, () => {
+  test(`a refusal is reported in plain words, with what cures it: ${name}`, () => {
     assert.match(explain(response), expected)
   })
 }

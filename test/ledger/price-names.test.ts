@@ -225,7 +225,7 @@ test('the config says what stands before the models of an upstream, and its pare
   assert.is(at('groq', 'gpt-4o', 'llama-cpp'), null)
 })
 
-test('a region is told by the host of OpenAI', () => {
+test('the host of OpenAI gives the region', () => {
   const region = (origin: string) =>
     findPriceContext({ name: 'up', preset: 'openai', origin, priceProvider: null }).region
   assert.is(region('https://eu.api.openai.com'), 'eu')

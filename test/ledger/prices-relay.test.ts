@@ -177,7 +177,7 @@ test('a changed price file applies to later records; a broken one is refused onc
   replace(JSON.stringify({ 'groq/llama-9': price(3e-6, 3e-6) }))
   await until(() => linesOf(relay, 'the price file was read again').length === 2, 'the mended prices')
   assert.equal(await bill(relay, 7), [0.0033, 'prices.json'])
-  // Each fault was told once, although the file was looked at many times.
+  // Each fault was reported once, although the file was looked at many times.
   assert.is(linesOf(relay, 'is not used').length, refused)
 })
 

@@ -27,7 +27,7 @@ test('each change of a circuit writes one line, and an opened circuit a warning'
   assert.equal(lines[0]?.fields, { target: 'openai', from: 'closed', to: 'open', why: 'ECONNREFUSED' })
 })
 
-test('what upstreams say of the accounts is a warning, and its end is told as well', () => {
+test('what upstreams say of the accounts is a warning, and its end is reported as well', () => {
   const lines: Line[] = []
   const write = (level: string) => (fields: unknown, text: string) => lines.push({ level, fields, text })
   const accounts = createAccountLogger({ info: write('info'), warn: write('warn') } as unknown as Log)

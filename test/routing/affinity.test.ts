@@ -101,7 +101,7 @@ test('a text that looks like a member names no session', () => {
   assert.is(of({ messages: talk, tools: [{ properties: { user_id: 'u' } }] }), of({ messages: [user('a')] }))
 })
 
-test('a prompt is told by its beginning, and a body without one by nothing', () => {
+test('a prompt is known by its beginning, and a body without one by nothing', () => {
   const code = 'import x\n'.repeat(400)
   assert.is(of({ prompt: `${code}a` }), of({ prompt: `${code}ab` }))
   assert.is.not(of({ prompt: `x${code}` }), of({ prompt: code }))

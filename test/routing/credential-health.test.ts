@@ -39,7 +39,7 @@ test('a used-up quota rests for minutes, or for as long as the upstream says, an
   assert.equal([null, 1_000, 20 * MINUTE, 1e12].map(rest), [5 * MINUTE, 5 * MINUTE, 20 * MINUTE, 60 * MINUTE])
 })
 
-test('a credential that is served again is as good as new, and each change is told once', () => {
+test('a credential that is served again is as good as new, and each change is reported once', () => {
   const { health, told } = credential()
   health.recover()
   health.refuse(0, 'quota', null)

@@ -33,7 +33,7 @@ export const JSON_TYPE = 'content-type: application/json'
 
 // Parts of a record
 
-/** Nothing was told, and nothing was answered that could be counted. */
+/** Nothing was reported, and nothing was answered that could be counted. */
 export const UNUSED: Decided = {
   prompt_tokens: null,
   cached_tokens: null,
@@ -43,7 +43,7 @@ export const UNUSED: Decided = {
   usage_source: 'none',
 }
 
-/** Nothing was told, so that the prompt "hi" and what passed are estimated. */
+/** Nothing was reported, so that the prompt "hi" and what passed are estimated. */
 export function estimated(completion: number): Decided {
   return { ...UNUSED, prompt_tokens: 7, completion_tokens: completion, usage_source: 'estimated' }
 }

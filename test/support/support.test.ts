@@ -305,7 +305,7 @@ test('after an upgrade the bytes are left to the script, also those that came wi
     },
   ))
 
-test('a script that throws closes its connection and is told at the end', async () => {
+test('a script that throws closes its connection and is reported at the end', async () => {
   for (const script of [
     () => {
       throw new Error('a script at fault')

@@ -195,7 +195,7 @@ export class ScriptedUpstream {
 
   /**
    * Stops listening, so that connecting fails, and drops every connection. A script that threw, and a request that
-   * could not be read, are told here.
+   * could not be read, are reported here.
    */
   async close(): Promise<void> {
     for (const socket of this.sockets) socket.destroy()

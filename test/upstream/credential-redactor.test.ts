@@ -196,7 +196,7 @@ async function tell(script: Script, key = LONG_KEY) {
 }
 
 for (const [spelling, spell] of Object.entries(SPELLINGS)) {
-  test(`a credential that is told back ${spelling} is hidden in headers, in bodies, in errors, compressed or not`, async () => {
+  test(`a credential that is sent back ${spelling} is hidden in headers, in bodies, in errors, compressed or not`, async () => {
     const told = spell(LONG_KEY)
     const body = `{"a":"${told}","b":1}`
     const json = 'content-type: application/json'

@@ -199,5 +199,5 @@ export class Connector {
 }
 
 function ignoreError(): void {
-  // Whoever reads the response is told by its close.
+  // Whoever reads the response learns of it by its close.
 }

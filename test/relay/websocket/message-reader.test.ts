@@ -4,7 +4,7 @@ import { encodeFrame } from '../../../src/relay/websocket/frames.js'
 import { type LongMessage, MessageReader } from '../../../src/relay/websocket/message-reader.js'
 import { fc } from '../../support/property.js'
 
-/** Reads pieces as they come. @returns what was told, in its order */
+/** Reads pieces as they come. @returns what was reported, in its order */
 function read(pieces: readonly Buffer[]): string[] {
   const told: string[] = []
   const handler = {
@@ -68,7 +68,7 @@ test('of a message that is too long, its beginning and its facts are kept, and t
   assert.equal(read(pieces), told)
 })
 
-test('bytes that are no frames are told once, behind the messages before them', () => {
+test('bytes that are no frames are reported once, behind the messages before them', () => {
   assert.equal(read([Buffer.concat([WIRE.subarray(0, 5), Buffer.from([0xc1, 0x00])]), Buffer.from('more')]), [
     'one 5',
     'unreadable',

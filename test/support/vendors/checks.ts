@@ -85,7 +85,7 @@ export function object(
   }
 }
 
-/** An object whose kind is told by one of its members. */
+/** An object whose kind shows in one of its members. */
 export function tagged(kinds: Readonly<Record<string, Check>>, tag = 'type'): Check {
   return (value, path, problems) => {
     const check = isMembers(value) ? findCheck(kinds, String(value[tag])) : undefined

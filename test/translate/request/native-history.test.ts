@@ -433,7 +433,7 @@ test('an id of a call that is too long for chat completions is replaced, in the 
   }
 })
 
-test('fields are sent as the model takes them, and the client is told which are not', () => {
+test('fields are sent as the model takes them, and the client can see which are not', () => {
   const cases: [BodyApi, object, Target, object, string[]][] = [
     [
       'chat',

@@ -7,7 +7,7 @@ import { fc } from '../../support/property.js'
 import { eventsOf, tellStream, tellWhole } from '../readers.js'
 import type { Told } from '../recording-writer.js'
 
-// One answer, written in each API as a stream and as a whole, is told in the same words by all readers.
+// One answer, written in each API as a stream and as a whole, is reported in the same words by all readers.
 
 interface Answer {
   readonly thought: string
@@ -150,7 +150,7 @@ const STREAM: Readonly<Record<ConversationApi, (answer: Answer) => unknown[]>> =
   ],
 }
 
-test('an answer is told alike by the readers of all APIs, streamed or whole', () => {
+test('an answer is reported alike by the readers of all APIs, streamed or whole', () => {
   const options = { wrapped: ['Wrapped'] }
   fc.assert(
     fc.property(answer, fc.array(fc.nat(), { maxLength: 8 }), (answer, cuts) => {

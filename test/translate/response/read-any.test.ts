@@ -74,7 +74,7 @@ test('a wrapped custom tool is unwrapped in every API', () => {
     assert.equal(calls, [{ id: 'a', name: 'ApplyPatch', input: 'x\ny', isCustom: true }])
 })
 
-test("a custom tool's call of Responses is told as one", () => {
+test("a custom tool's call of Responses is read as one", () => {
   const item = { type: 'custom_tool_call', call_id: 'a', name: 'ApplyPatch', input: '***' }
   assert.is(tellWhole('responses', { output: [item] }).calls[0]?.isCustom, true)
 })
@@ -261,7 +261,7 @@ test('zeros and nulls of later events do not replace the counts of a message', (
   })
 })
 
-test('an error body with status 200 is told as an error, and any other body as unreadable', () => {
+test('an error body with status 200 is read as an error, and any other body as unreadable', () => {
   for (const api of CONVERSATION_APIS) {
     for (const body of [
       { error: { message: 'no' } },

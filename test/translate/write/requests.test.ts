@@ -118,7 +118,7 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    name: 'images of a result go where the API has a place for them, and errors are told where it can',
+    name: 'images of a result go where the API has a place for them, and errors are reported where it can',
     items: [HELLO, call('c1', 'read', '{}'), { ...result('c1', 'see', image()), isError: true }],
     more: TOOLS,
     has: {

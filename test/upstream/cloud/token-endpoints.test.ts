@@ -261,7 +261,7 @@ test('STS gives a key for a role', () =>
     },
   ))
 
-/** Each with what it is told as. Whatever the body says, nothing else of it is told. */
+/** Each with what it is reported as. Whatever the body says, nothing else of it is reported. */
 const BROKEN: [string, TokenAnswer, string][] = [
   ['500', { status: 500, body: 'secret-1' }, 'TOKEN_STATUS_500'],
   [
@@ -289,7 +289,7 @@ const BROKEN: [string, TokenAnswer, string][] = [
 ]
 
 for (const [name, answer, code] of BROKEN) {
-  test(`${name} of a token endpoint is told by its code alone`, () =>
+  test(`${name} of a token endpoint is reported by its code alone`, () =>
     withEndpoint(
       () => answer,
       async ({ url }) => {
@@ -313,7 +313,7 @@ test('a role whose name is no name, and a session that is refused, give no key',
     )
 })
 
-test('an endpoint that cannot be reached is told by the code of the system', async () => {
+test('an endpoint that cannot be reached is reported by the code of the system', async () => {
   const endpoint = await TokenEndpoint.start(() => null)
   const { url } = endpoint
   await endpoint.close()
@@ -369,7 +369,7 @@ test('an endpoint is reached through a proxy, with TLS and an authority of the c
   }
 })
 
-test('a token file that is missing is told by the code of the system', async () => {
+test('a token file that is missing is reported by the code of the system', async () => {
   const source = {
     from: 'web-identity',
     url: 'http://x',

@@ -44,7 +44,7 @@ for (const [prompt, tokens, recorded] of [
         const outcomes: string[] = []
         for (let n = 0; n < 3; n++) outcomes.push(outcomeOf(await scene.ask(posting(relay, chat()))))
         assert.is(outcomes[0], '200')
-        // What comes next is told when it can pass, however far away that is.
+        // What comes next gets the time at which it can pass, however far away that is.
         const known = new Set(['200', '429 rate_limit_exceeded', '429 budget_exceeded'])
         assert.ok(
           outcomes.every((outcome) => known.has(outcome)),

@@ -40,7 +40,7 @@ for (const [preset, prompt, completion] of [
   ['mistral', 150, 10],
   ['openai', 100, 10],
 ] as const) {
-  test(`what a total counts beyond its parts is told by the preset: ${preset}`, () =>
+  test(`what a total counts beyond its parts is reported by the preset: ${preset}`, () =>
     withRelay(
       (request) => stream(request, events(TEXT, usage(100, 10, 160)), SSE),
       async (scene) => {
