@@ -9,15 +9,8 @@ import {
 } from '../config/config.js'
 import { ConfigError, type Problem } from '../config/problems.js'
 import { Prices, PricesError } from '../ledger/prices.js'
+import type { CommandIo } from './command-io.js'
 import { printHelp } from './help.js'
-
-/** What the command reads and writes. */
-export interface ConfigIo {
-  readonly out: NodeJS.WritableStream
-  readonly err: NodeJS.WritableStream
-  readonly env: ConfigSource['env']
-  readonly cwd: string
-}
 
 const OK = 0
 const WRONG = 1
@@ -41,7 +34,7 @@ Exit codes: 0 a relay would start with it, 1 it would not, 2 wrong usage.
  * `thinwire config check`: tells whether a relay would start with a config file.
  * @returns the exit code: 0 it would, 1 it would not, 2 wrong usage
  */
-export function runConfig(args: readonly string[], io: ConfigIo): number {
+export function runConfig(args: readonly string[], io: CommandIo): number {
   const [name = '', ...rest] = args
   const helped = printHelp(name, HELP, io)
   if (helped !== null) return helped

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { KeyringError } from '../access/keyring.js'
 import { type Config, loadConfigWithoutSecrets, loadDestinations } from '../config/config.js'
 import { readConfigFile } from '../config/config-file.js'
-import type { ExplainIo } from './explain.js'
+import type { CommandIo } from './command-io.js'
 import { foresee, type OwnerOutlook, type RequestOutlook, type RouteOutlook } from './request-outlook.js'
 import type { PlaceOutlook } from './target-outlook.js'
 import { wrapLine } from './wrap-line.js'
@@ -16,7 +16,7 @@ const WRONG_USAGE = 2
  * @returns the exit code: 0 it would be answered, 1 it would be refused, 2 wrong usage
  * @throws ConfigError
  */
-export function explainRequest(args: string[], io: ExplainIo): number {
+export function explainRequest(args: string[], io: CommandIo): number {
   const given = readArguments(args)
   if (typeof given === 'string') return complain(given, io, WRONG_USAGE)
   const source = { file: given.config, env: io.env, cwd: io.cwd }
@@ -35,7 +35,7 @@ export function explainRequest(args: string[], io: ExplainIo): number {
   }
 }
 
-function complain(what: string, { err }: ExplainIo, code: number): number {
+function complain(what: string, { err }: CommandIo, code: number): number {
   err.write(`thinwire explain: ${what}${code === WRONG_USAGE ? ' (more: thinwire explain --help)' : ''}\n`)
   return code
 }

@@ -1,6 +1,6 @@
 import { FAILURE_KINDS, type FailureKind } from '../routing/outcome.js'
 import { type PolicyRow, RETRY_POLICY } from '../routing/retry-policy.js'
-import type { ExplainIo } from './explain.js'
+import type { CommandIo } from './command-io.js'
 
 const OK = 0
 const WRONG_USAGE = 2
@@ -11,7 +11,7 @@ const KINDS = Object.keys(FAILURE_KINDS) as FailureKind[]
  * `thinwire explain retries`: prints the retry policy.
  * @returns the exit code
  */
-export function printRetries(args: string[], { out, err }: Pick<ExplainIo, 'out' | 'err'>): number {
+export function printRetries(args: string[], { out, err }: Pick<CommandIo, 'out' | 'err'>): number {
   if (args.some((arg) => arg !== '--json')) {
     err.write('thinwire explain: retries takes --json and nothing else\n')
     return WRONG_USAGE

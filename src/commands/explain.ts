@@ -1,17 +1,9 @@
-import type { ConfigSource } from '../config/config.js'
+import type { CommandIo } from './command-io.js'
 import { printRetries } from './explain-retries.js'
 import { printHelp } from './help.js'
 
-/** What the command reads and writes. */
-export interface ExplainIo {
-  readonly out: NodeJS.WritableStream
-  readonly err: NodeJS.WritableStream
-  readonly env: ConfigSource['env']
-  readonly cwd: string
-}
-
 /** @returns the exit code */
-type Subcommand = (args: string[], io: ExplainIo) => number | Promise<number>
+type Subcommand = (args: string[], io: CommandIo) => number | Promise<number>
 
 /** What can be explained, by its name. */
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
@@ -44,7 +36,7 @@ Exit codes: 0 done, 1 such a request is refused, 2 wrong usage.
  * `thinwire explain WHAT`: tells by which rules the relay decides.
  * @returns the exit code: 0 done, 1 the request is refused, 2 wrong usage
  */
-export function runExplain(args: string[], io: ExplainIo): number | Promise<number> {
+export function runExplain(args: string[], io: CommandIo): number | Promise<number> {
   const [name = '', ...rest] = args
   const helped = printHelp(name, HELP, io)
   if (helped !== null) return helped

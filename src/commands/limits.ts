@@ -1,24 +1,16 @@
 import { parseArgs } from 'node:util'
 import { KeyringError } from '../access/keyring.js'
 import { parseRequestTarget } from '../api/request-target.js'
-import type { ConfigSource } from '../config/config.js'
 import { redactText } from '../exchange/log-text.js'
 import { type CounterNow, type Overview, readOverview, shareOf } from '../limits/snapshot/overview.js'
 import { SNAPSHOT_FILE } from '../limits/snapshot/snapshot-file.js'
 import { compileGlob } from '../routing/glob.js'
+import type { CommandIo } from './command-io.js'
 import { isHelp } from './help.js'
 import { describeProblems, type LimitSources, readLimitSources } from './limit-sources.js'
 import { explainLimits } from './limits-explain.js'
 import { describeOwner, formatCounters, formatCountersJson, formatWait } from './limits-table.js'
 import { wrapLine } from './wrap-line.js'
-
-/** What the command reads and writes. */
-export interface LimitsIo {
-  readonly out: NodeJS.WritableStream
-  readonly err: NodeJS.WritableStream
-  readonly env: ConfigSource['env']
-  readonly cwd: string
-}
 
 const OK = 0
 const CANNOT = 1
@@ -56,7 +48,7 @@ Exit codes: 0 done, 1 the request would be refused, or something cannot be read,
  * @returns the exit code: 0 done, 1 refused or failed, 2 wrong usage
  * @throws ConfigError
  */
-export async function runLimits(args: readonly string[], io: LimitsIo): Promise<number> {
+export async function runLimits(args: readonly string[], io: CommandIo): Promise<number> {
   const given = isHelp(args[0] ?? '') ? null : readArguments(args)
   if (given === null) {
     io.out.write(HELP)
@@ -142,7 +134,7 @@ function holdsSecret(text: string): boolean {
   return redactText(text).includes('***') && !text.includes('***')
 }
 
-function show(given: Given, sources: LimitSources, overview: Overview, now: number, io: LimitsIo): void {
+function show(given: Given, sources: LimitSources, overview: Overview, now: number, io: CommandIo): void {
   const fits = createFilter(given)
   const counters = overview.counters.filter(fits)
   const sorted = [...counters].sort((one, other) => shareOf(other) - shareOf(one))
