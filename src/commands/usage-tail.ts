@@ -174,7 +174,7 @@ function formatEntry(entry: Entry, colours: boolean, width = Number.POSITIVE_INF
     entry.cost === null ? '' : `$${formatCost(Number(formatNanoUsd(entry.cost)), false)}`.padStart(8)
   const texts = columns.map(([text, style]) => (colours && style !== null ? styleText(style, text) : text))
   let length = columns.reduce((all, [text]) => all + 1 + text.length, -1)
-  for (const text of [cost, showText(entry.tags ?? '')]) {
+  for (const text of [cost, entry.isDirect ? 'direct' : '', showText(entry.tags ?? '')]) {
     if (text === '' || length + 1 + text.length > width) continue
     texts.push(text)
     length += 1 + text.length

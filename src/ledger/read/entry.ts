@@ -40,6 +40,8 @@ export interface Entry extends Dimensions {
   readonly reasoningTokens: number | null
   readonly searches: number | null
   readonly usageSource: string | null
+  /** It went from a front to the provider, past the relay: nobody knows its tokens and its cost. */
+  readonly isDirect: boolean
   /** Nano-dollars. */
   readonly cost: Whole | null
   /** What a response without a known cost is assumed to cost, in nano-dollars. */
@@ -121,12 +123,18 @@ export function readEntry(line: string): Entry | null {
     reasoningTokens: asCount(fields.reasoning_tokens),
     searches: asCount(fields.searches),
     usageSource: asText(fields.usage_source),
+    isDirect: typeof fields.import_id === 'string' && !isAnsweredByFront(fields.end),
     cost: cost === null ? null : readAmount('cost_usd', cost),
     assumed: assumed === null ? null : readAmount('assumed_usd', assumed),
     ttftMs: asNumber(fields.ttft_ms),
     totalMs: asNumber(fields.total_ms),
     overheadUs: asNumber(fields.overhead_us),
   }
+}
+
+/** Of such an end, the provider was not asked, so nothing is unknown. */
+function isAnsweredByFront(end: string | undefined): boolean {
+  return end === 'refused' || end === 'local'
 }
 
 /** From here on, a number of JSON has too few digits for nano-dollars. */

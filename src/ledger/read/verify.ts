@@ -1,3 +1,4 @@
+import { isImport } from '../starts.js'
 import { type Break, ChainCheck, type ChainEnd } from './chain-check.js'
 import { readIdentity } from './entry.js'
 import { type Gap, SequenceCheck } from './sequence-check.js'
@@ -129,8 +130,9 @@ export class Verifier {
     return this.seen.gaps
   }
 
-  /** Number of writers, which are starts of relays. */
-  get writerCount(): number {
-    return this.seen.writerCount
+  /** Numbers of writers: starts of relays, and imports, each of one day. */
+  get writers(): { readonly starts: number; readonly imports: number } {
+    const imports = this.seen.ranges.filter(([writer]) => isImport(writer)).length
+    return { starts: this.seen.writerCount - imports, imports }
   }
 }
