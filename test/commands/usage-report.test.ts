@@ -444,7 +444,6 @@ test('wrong options get one line and exit code 2', async (place) => {
   }
 })
 
-
 test('requests that went directly to the provider are counted, and their unknown use is never 0', async (place) => {
   const direct = { upstream: 'direct', usage_source: 'none', import_id: '0'.repeat(32) }
   append(place, FIRST, [

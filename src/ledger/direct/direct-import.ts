@@ -181,6 +181,8 @@ export class DirectImport {
 
   private async writeBatches(day: ImportDay): Promise<void> {
     for (let batch = day.batches[0]; batch !== undefined; batch = day.batches[0]) {
+      // Opened first, as only a file that is open is known to be full.
+      await this.dayFiles.prepare(batch.day)
       await this.dayFiles.write(batch)
       day.batches.shift()
     }

@@ -77,7 +77,8 @@ export function textOrNull(text: string): string | null {
  */
 export function readNumber(text: string): number | null {
   const last = text.split(/[,:]/).at(-1)?.trim() ?? ''
-  return /^\+?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i.test(last) ? Number(last) : null
+  const value = /^\+?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i.test(last) ? Number(last) : Number.NaN
+  return Number.isFinite(value) ? value : null
 }
 
 /** Reads a count, such as bytes. @returns null if it is unknown */
@@ -86,11 +87,16 @@ export function readCount(text: string): number | null {
   return value !== null && Number.isSafeInteger(value) ? value : null
 }
 
+/** No request takes a week; milliseconds. */
+const MOST_SPAN_MS = 7 * 24 * 60 * 60 * 1_000
+
 /** Reads a time span in seconds, or with its unit: `0.25`, `250ms`, `1.5s`. @returns milliseconds; null if unknown */
 export function readSpan(text: string): number | null {
   const [, number = text, unit = 's'] = /^(.*?)(ms|s)$/.exec(text) ?? []
   const value = readNumber(number)
-  return value === null ? null : unit === 'ms' ? value : value * 1_000
+  if (value === null) return null
+  const ms = unit === 'ms' ? value : value * 1_000
+  return ms < MOST_SPAN_MS ? ms : null
 }
 
 /** Reads a status. nginx writes 000 for none, Caddy 0. @returns null if there was none */

@@ -55,6 +55,10 @@ export interface Entry extends Dimensions {
 interface IdentifiedRecord {
   readonly writer: string
   readonly seq: number
+  /** The record as it was written. */
+  readonly line: string
+  /** There is the torn line of another process before it, which was killed within its write. */
+  readonly isGlued: boolean
   readonly fields: Fields
 }
 
@@ -64,8 +68,12 @@ interface IdentifiedRecord {
  */
 type Fields = Partial<UsageRecord>
 
+/** How a record begins. No text within a record has it, as its quotes have backslashes there. */
+const BEGINNING = '{"v":1,"id":'
+
 /**
- * Reads the identity of a record.
+ * Reads the identity of a record. Several processes append to a file: behind a line that one of them has torn, the next
+ * record of another is whole.
  * @param line without its line end
  * @returns null if the line is not a record, such as a line that a crash or a full disk has torn
  */
@@ -74,12 +82,14 @@ export function readIdentity(line: string): IdentifiedRecord | null {
   try {
     fields = JSON.parse(line) as Fields | null
   } catch {
-    return null
+    const start = line.lastIndexOf(BEGINNING)
+    const found = start > 0 ? readIdentity(line.slice(start)) : null
+    return found === null ? null : { ...found, isGlued: true }
   }
   if (typeof fields !== 'object' || fields === null) return null
   const { writer, seq } = fields
   if (typeof writer !== 'string' || seq === undefined || !Number.isSafeInteger(seq) || seq < 1) return null
-  return { writer, seq, fields }
+  return { writer, seq, line, isGlued: false, fields }
 }
 
 /**
@@ -95,7 +105,7 @@ export function readEntry(line: string): Entry | null {
   const cost = asNumber(fields.cost_usd)
   const assumed = cost === null ? asNumber(fields.assumed_usd) : null
   const readAmount = (name: string, usd: number): Whole | null =>
-    parseNanoUsd(usd < LARGE_USD ? usd : (findDigits(line, name) ?? usd))
+    parseNanoUsd(usd < LARGE_USD ? usd : (findDigits(found.line, name) ?? usd))
   return {
     writer,
     seq,

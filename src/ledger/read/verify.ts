@@ -86,12 +86,13 @@ export class Verifier {
       return
     }
     const { writer, seq, fields } = found
+    if (found.isGlued) file.torn++
     if (!this.seen.add(writer, seq)) {
       file.duplicates++
       return
     }
     file.records++
-    this.chains.add(writer, seq, fields.chain, line, this.places.get(file) ?? '')
+    this.chains.add(writer, seq, fields.chain, found.line, this.places.get(file) ?? '')
     const from = fields.recovered_from
     if (typeof from === 'string') this.recovered.set(from, (this.recovered.get(from) ?? 0) + 1)
   }
