@@ -7,8 +7,11 @@ import type { FrontRequest } from './front-request.js'
 /** The name that stands as the upstream of direct traffic. */
 export const DIRECT_UPSTREAM = 'direct'
 
-/** Ids that can be shown as they are. */
+/** Ids that are shown. */
 const PLAIN_ID = /^[!#-[\]-~]{1,128}$/
+
+/** Ids of nginx and HAProxy, which are no secret. Each is new, so redacting them would only fill the cache of names. */
+const FRONT_ID = /^[0-9A-Fa-f:_]{1,128}$/
 
 /** What the front refuses, by its status: the codes of the errors that it sends. */
 const ERROR_CODES: Readonly<Record<number, string>> = { 401: 'invalid_api_key', 503: 'direct_not_possible' }
@@ -26,7 +29,7 @@ export function formatDirectRecord(
 ): string {
   const { requestId, status, end } = request
   const path = request.path.replace(/^\/v1(?=\/)/, '')
-  const id = PLAIN_ID.test(requestId) ? redactText(requestId) : `direct-${importId.slice(0, 16)}`
+  const id = formatId(requestId, importId)
   const errorCode = end === 'refused' ? (ERROR_CODES[status ?? 0] ?? null) : null
   return (
     `{"v":1,"id":"${id}","seq":${seq},"writer":"${writer}","ts":"${formatTime(request.endedAt - Math.round(request.durationMs ?? 0))}",` +
@@ -42,4 +45,9 @@ export function formatDirectRecord(
     `"gap_max_ms":null,"client_address":${quoteJson(request.clientAddress)},"user_agent":null,"trace_id":null,` +
     `"upstream_request_id":${quoteName(request.upstreamRequestId)},"error_code":${quoteJson(errorCode)},"import_id":"${importId}"}\n`
   )
+}
+
+function formatId(requestId: string, importId: string): string {
+  if (FRONT_ID.test(requestId)) return requestId
+  return PLAIN_ID.test(requestId) ? redactText(requestId) : `direct-${importId.slice(0, 16)}`
 }
