@@ -37,8 +37,8 @@ write meanwhile. Run it as the user that the relay runs as.
   --folder DIR    the ledger's folder. Default: ledger.folder of the config
 
 Exit codes: 0 done, also if some lines cannot be read. 1 a log cannot be read to
-its end, or no line of it is one of an access log. 2 the ledger cannot be read or
-written, another import runs, or wrong options.
+its end, or no line of it is one of an access log. 2 the ledger cannot be read
+or written, another import runs, or wrong options.
 `,
   options: { ...LEDGER_OPTIONS, 'dry-run': { type: 'boolean' } },
   takesNames: true,

@@ -36,8 +36,8 @@ Prints the last records of the usage ledger, then new ones as they are written,
 until Ctrl-C: time (UTC), team/user, model, status, end reason or error within a
 stream, tokens in/out, time to the first token, total time, and where they are
 known and fit into the terminal, cost in US dollars and tags. "-" means unknown;
-"~" before tokens: they are estimated. "direct": the request went to the provider
-past the relay (import-direct).
+"~" before tokens: they are estimated. "direct": the request went directly to
+the provider (import-direct).
 
   -n, --lines N   number of past records. Default: ${LINES}. The last ${LINES_MAX} records
                   are searched for matches

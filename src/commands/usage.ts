@@ -30,7 +30,8 @@ export async function runUsage(args: readonly string[], io: UsageIo): Promise<nu
   const named = first !== '' && !first.startsWith('-')
   const command = named ? (Object.hasOwn(COMMANDS, first) ? COMMANDS[first] : undefined) : REPORT
   if (command === undefined) {
-    return refuse(io, `the commands are ${Object.keys(COMMANDS).join(', ')} (more: thinwire usage --help)`)
+    const names = Object.keys(COMMANDS)
+    return refuse(io, `use ${names.slice(0, -1).join(', ')} or ${names.at(-1)} (more: --help)`)
   }
   let values: Readonly<Record<string, unknown>>
   let names: readonly string[]

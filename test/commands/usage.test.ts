@@ -169,10 +169,7 @@ test('a folder without a ledger gets one line and exit code 2', async (place) =>
   assert.match(empty.err, /^thinwire usage: there is no usage-YYYY-MM-DD\.jsonl in .*\n$/)
   const odd = await runUsage(place, ['sum'])
   assert.is(odd.code, 2)
-  assert.is(
-    odd.err,
-    'thinwire usage: the commands are report, tail, verify, rollup (more: thinwire usage --help)\n',
-  )
+  assert.is(odd.err, 'thinwire usage: use report, tail, verify, rollup or import-direct (more: --help)\n')
 })
 
 test('no name in the ledger writes to the terminal', async (place) => {
@@ -197,7 +194,7 @@ test('a folder or file that cannot be read is named, and no other folder hides i
   writeFileSync(join(place.folder, 'thinwire.json'), JSON.stringify(settings))
   mkdirSync(join(place.folder, 'spare'))
   writeFileSync(join(place.folder, 'spare', 'usage-2026-01-01.jsonl'), '{"v":1,"seq":1,"writer":"w-1"}\n')
-  const commands = [['report'], ['verify'], ['rollup']]
+  const commands = [['report'], ['verify'], ['rollup'], ['import-direct']]
   // The fallback alone is all there is.
   for (const command of commands) assert.is((await runUsage(place, command)).code, 0, command[0])
   symlinkSync('data', join(place.folder, 'data'))
@@ -217,7 +214,7 @@ test('a folder or file that cannot be read is named, and no other folder hides i
 })
 
 test('the help of each usage command fits 80 columns', async (place) => {
-  for (const command of [[], ['report'], ['tail'], ['verify'], ['rollup']]) {
+  for (const command of [[], ['report'], ['tail'], ['verify'], ['rollup'], ['import-direct']]) {
     const { code, out } = await runUsage(place, [...command, '--help'])
     assert.is(code, 0)
     assert.match(out, new RegExp(`usage ${command[0] ?? 'verify'}`))
