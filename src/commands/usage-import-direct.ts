@@ -62,8 +62,11 @@ or written, another import runs, or wrong options.
         await direct.close()
       } catch (error) {
         direct.abandon()
+        const { code, path = folder } = error as NodeJS.ErrnoException
+        // An error without a code is a fault of the program, not of the disk.
+        if (code === undefined) throw error
         throw new UsageProblem(
-          `${folder} cannot be written (${readErrorCode(error)}); what is imported stays, so run it again`,
+          `${path} cannot be read or written (${code}); what is imported stays, so run it again`,
         )
       }
       counts = direct.counts
@@ -91,17 +94,21 @@ function checkLog(name: string): void {
 /** A file of another user would keep the relay from writing its records of that day. */
 async function checkOwner(folder: string): Promise<void> {
   const own = process.getuid?.()
-  const owner = await findOwner(folder)
+  const owner = await findOwner(folder, own === 0)
   if (own === undefined || owner === null || owner === own) return
   throw new UsageProblem(
     `run this as the user that the relay runs as: ${folder} is that of user ${owner}, and this is user ${own}`,
   )
 }
 
-/** The user of the newest file, or of the folder. @returns null if there is none */
-async function findOwner(folder: string): Promise<number | null> {
+/**
+ * The user of the newest file; for root also that of a folder without files, which others may be allowed to write.
+ * @returns null if there is none
+ */
+async function findOwner(folder: string, isRoot: boolean): Promise<number | null> {
   try {
     const last = listLedgerNames(await readdir(folder)).at(-1)
+    if (last === undefined && !isRoot) return null
     return (await stat(last === undefined ? folder : join(folder, last.name))).uid
   } catch (error) {
     if (isMissing(error)) return null

@@ -157,7 +157,10 @@ test('a ledger that cannot be written is said, and nothing is lost', async (plac
   mkdirSync(join(place.folder, 'data', 'usage-2026-01-01.jsonl'), { recursive: true })
   const { code, err } = await runUsage(place, ['import-direct', log])
   assert.is(code, 2)
-  assert.match(err, /cannot be (?:read|written) \(EISDIR\)/)
+  assert.match(
+    err,
+    /usage-2026-01-01\.jsonl cannot be read or written \(EISDIR\)|data cannot be read or written \(EISDIR\)/,
+  )
   assert.equal(readdirSync(join(place.folder, 'data')), ['usage-2026-01-01.jsonl'])
 })
 
@@ -185,6 +188,26 @@ test('files of other days may be removed after an import of many days, and nothi
   // A file that loses its end is noticed.
   writeFileSync(join(place.folder, 'data', 'usage-2026-01-04.jsonl'), '')
   assert.is((await runUsage(place, ['verify'])).code, 1)
+})
+
+test('an import into a day whose file was removed long ago makes no gap in the records of relays', async (place) => {
+  mkdirSync(join(place.folder, 'data'))
+  const end = { v: 1, flush_ms: 20, records: 5, lost: 0, chain: null, found_by: null }
+  const times = { started: '2026-01-02T08:00:00.000Z', ended: '2026-01-02T18:00:00.000Z' }
+  writeFileSync(
+    join(place.folder, 'data', 'starts.jsonl'),
+    `${JSON.stringify({ ...end, writer: 'w-a', ...times })}\n`,
+  )
+  const record = { v: 1, id: 'x', seq: 1, writer: 'w-b', ts: '2026-01-05T09:00:00.000Z' }
+  writeFileSync(join(place.folder, 'data', 'usage-2026-01-05.jsonl'), `${JSON.stringify(record)}\n`)
+  assert.is((await runUsage(place, ['verify'])).code, 0)
+  await runUsage(place, ['import-direct', write(place, 'direct.log', uniqueLine(1))])
+  const verified = await runUsage(place, ['verify'])
+  assert.is(verified.code, 0, verified.out)
+  assert.match(
+    verified.out,
+    /2 records of 1 start of the relay and 1 import of direct traffic, without a gap/,
+  )
 })
 
 test('imports at one time, beside a relay that is at work, record each request once', async (place) => {

@@ -194,7 +194,7 @@ test('a folder or file that cannot be read is named, and no other folder hides i
   writeFileSync(join(place.folder, 'thinwire.json'), JSON.stringify(settings))
   mkdirSync(join(place.folder, 'spare'))
   writeFileSync(join(place.folder, 'spare', 'usage-2026-01-01.jsonl'), '{"v":1,"seq":1,"writer":"w-1"}\n')
-  const commands = [['report'], ['verify'], ['rollup'], ['import-direct']]
+  const commands = [['report'], ['verify'], ['rollup']]
   // The fallback alone is all there is.
   for (const command of commands) assert.is((await runUsage(place, command)).code, 0, command[0])
   symlinkSync('data', join(place.folder, 'data'))
