@@ -7,7 +7,6 @@ import {
   readAddress,
   readCount,
   readPath,
-  readSpan,
   readStatus,
   readText,
   readTime,
@@ -37,7 +36,6 @@ export function readCaddyLine(fields: Fields, now: number): FrontRequest | Skipp
   const hasHead = header('date') !== ''
   const upstreamRequestId = header('x-request-id')
   const client = readText(request.client_ip) || readText(request.remote_ip)
-  const duration = readText(fields.duration)
   const identity = [
     ...[fields.ts, request.remote_ip, request.remote_port, request.proto, request.method].map(readText),
     ...[request.host, request.uri, fields.duration, fields.size, fields.status].map(readText),
@@ -46,7 +44,8 @@ export function readCaddyLine(fields: Fields, now: number): FrontRequest | Skipp
   return {
     requestId: '',
     endedAt,
-    durationMs: readSpan(duration),
+    // Caddy's duration ends where no relay was found: the recipe goes direct from there, and that is not in it.
+    durationMs: null,
     firstByteMs: null,
     key: textOrNull(key),
     env: textOrNull(env),
@@ -61,7 +60,7 @@ export function readCaddyLine(fields: Fields, now: number): FrontRequest | Skipp
     clientAddress: readAddress(client),
     upstreamRequestId: textOrNull(upstreamRequestId),
     wasSent,
-    ...decideEnd({ status, wasSent, hasHead, ended: null }),
+    ...decideEnd({ status, wasSent, hasHead, ended: null, isCompleted: false }),
     identity: JSON.stringify(identity),
     isUnique: isUniqueId(upstreamRequestId),
   }

@@ -11,7 +11,7 @@ export const DIRECT_UPSTREAM = 'direct'
 const PLAIN_ID = /^[!#-[\]-~]{1,128}$/
 
 /** Ids of nginx and HAProxy, which are no secret. Each is new, so redacting them would only fill the cache of names. */
-const FRONT_ID = /^[0-9A-Fa-f:_]{1,128}$/
+const FRONT_ID = /^[0-9A-Fa-f:_-]{1,128}$/
 
 /** What the front refuses, by its status: the codes of the errors that it sends. */
 const ERROR_CODES: Readonly<Record<number, string>> = { 401: 'invalid_api_key', 503: 'direct_not_possible' }

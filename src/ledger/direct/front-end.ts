@@ -16,6 +16,8 @@ export interface EndSigns {
   readonly hasHead: boolean | null
   /** As the front writes it; null if it writes nothing. */
   readonly ended: string | null
+  /** nginx took the response for a whole one (`$request_completion`), where `ended` is told by other means. */
+  readonly isCompleted: boolean
 }
 
 /** nginx: the client left before the front had responded. */
@@ -26,10 +28,11 @@ const CLIENT_CLOSED_REQUEST = 499
  *
  * nginx (`$request_completion`) writes `OK`, or nothing if the client left within the response. Of a provider that
  * broke off it writes `OK` too, and Caddy writes nothing of either: there such a request is `done`.
+ * Where the script of the recipe notes the end itself, nothing and `$request_completion` `OK` is such a provider.
  * HAProxy writes a termination state, section 8.5 of its configuration manual.
  */
 export function decideEnd(signs: EndSigns): FrontEnd {
-  const { status, wasSent, hasHead, ended } = signs
+  const { status, wasSent, hasHead, ended, isCompleted } = signs
   const reached: Phase = hasHead === false ? 'attempt' : 'respond'
   if (ended !== null && /^[-A-Za-z]{2,4}$/.test(ended) && ended.toUpperCase() !== 'OK' && ended !== '--') {
     const found = decideByState(ended.slice(0, 2), signs, reached)
@@ -40,7 +43,10 @@ export function decideEnd(signs: EndSigns): FrontEnd {
   if (!wasSent) return decideUnsent(status)
   if ((status === 502 || status === 504) && hasHead === false)
     return { end: 'upstream_failed', phase: 'attempt' }
-  return ended === '' ? { end: 'client_gone', phase: reached } : { end: 'done', phase: 'respond' }
+  // The script of the recipe replaces what the provider said of the operator's key.
+  if (ended === '' && status >= 502 && status <= 504) return { end: 'upstream_failed', phase: 'attempt' }
+  if (ended !== '') return { end: 'done', phase: 'respond' }
+  return { end: isCompleted ? 'upstream_cut' : 'client_gone', phase: reached }
 }
 
 /** The front has responded by itself. */

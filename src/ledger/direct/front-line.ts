@@ -42,6 +42,8 @@ export function readFrontLine(
   const firstByteMs = readSpan(text('first_byte'))
   const hasHead = Object.hasOwn(fields, 'first_byte') ? firstByteMs !== null : null
   const ended = typeof fields.ended === 'string' ? fields.ended.trim() : null
+  // Not in the identity: a recipe may have it or not.
+  const isCompleted = text('completed') === 'OK'
   return {
     requestId,
     endedAt,
@@ -60,7 +62,7 @@ export function readFrontLine(
     clientAddress: readAddress(text('client')),
     upstreamRequestId: null,
     wasSent,
-    ...decideEnd({ status, wasSent, hasHead, ended }),
+    ...decideEnd({ status, wasSent, hasHead, ended, isCompleted }),
     identity: JSON.stringify(FIELDS.map(text)),
     isUnique: isUniqueId(requestId),
   }

@@ -92,7 +92,7 @@ test('a line of Caddy has all that a record needs, and its query is left out', (
   assert.equal(found, {
     requestId: '',
     endedAt: 1_795_970_299_375,
-    durationMs: 47.757_707,
+    durationMs: null,
     firstByteMs: null,
     ...{ key: 'k_1', env: 'prod', team: 'web', user: 'ann', model: null },
     ...{ method: 'POST', path: '/v1/chat/completions', status: 200 },
@@ -115,6 +115,9 @@ const ENDS: readonly (readonly [Readonly<Record<string, unknown>>, string, strin
   [{ status: '500' }, 'done', 'respond'],
   [{ status: '502' }, 'done', 'respond'],
   [{ ended: '' }, 'client_gone', 'respond'],
+  [{ ended: '', status: '502' }, 'upstream_failed', 'attempt'],
+  [{ ended: '', completed: '' }, 'client_gone', 'respond'],
+  [{ ended: '', completed: 'OK' }, 'upstream_cut', 'respond'],
   [{ ended: '', status: '499', first_byte: '-', bytes_out: '0' }, 'client_gone', 'attempt'],
   [{ status: '504', first_byte: '-' }, 'upstream_failed', 'attempt'],
   [
