@@ -40,12 +40,13 @@ async function main(args: string[]): Promise<number> {
     }
     case 'usage': {
       const { runUsage } = await import('./commands/usage.js')
-      const { locateLedger } = await import('./config/config.js')
+      const { loadLedgerConfig, locateLedger } = await import('./config/config.js')
       return reportConfigErrors(() =>
         runUsage(rest, {
           out: process.stdout,
           err: process.stderr,
           folders: (file) => locateLedger({ file, env: process.env, cwd: process.cwd() }),
+          ledger: (file) => loadLedgerConfig({ file, env: process.env, cwd: process.cwd() }),
           limitRules: async (file) => {
             const { readLimitSources } = await import('./commands/limit-sources.js')
             return readLimitSources({ file, env: process.env, cwd: process.cwd() }, () => {}).rules

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ParseArgsConfig } from 'node:util'
+import type { Config } from '../config/config.js'
 import type { LimitRule } from '../config/limit-rules.js'
 import { type LedgerName, listLedgerNames } from '../ledger/files.js'
 import { readLines } from '../ledger/read/lines.js'
@@ -21,6 +22,8 @@ export interface UsageIo {
   readonly err: Stream
   /** Finds the ledger's folders, the fallback last. @throws ConfigError */
   readonly folders: (configFile: string | undefined) => readonly string[]
+  /** Reads the settings of the ledger. @throws ConfigError */
+  readonly ledger: (configFile: string | undefined) => Config['ledger']
   /** Reads the limit rules of the config and of the keys. @throws ConfigError, KeyringError */
   readonly limitRules: (configFile: string | undefined) => Promise<readonly LimitRule[]>
 }
@@ -30,6 +33,8 @@ export interface Given {
   /** Of the ledger; there may be a fallback behind the first one. */
   readonly folders: readonly string[]
   readonly values: Readonly<Record<string, unknown>>
+  /** Arguments that are no options; none for a command that takes none. */
+  readonly names: readonly string[]
   readonly io: UsageIo
 }
 
@@ -37,6 +42,8 @@ export interface Given {
 export interface Command {
   readonly help: string
   readonly options: NonNullable<ParseArgsConfig['options']>
+  /** It takes arguments that are no options, such as files. */
+  readonly takesNames?: boolean
   /**
    * Resolves to the exit code.
    * @throws UsageProblem, or an error of the file system

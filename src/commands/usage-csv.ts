@@ -16,6 +16,7 @@ const CSV_FIELDS = [
   'overhead_us_p99',
   'estimated',
   'assumed_usd',
+  'direct',
 ] as const satisfies readonly (keyof Totals)[]
 
 /** First characters that make a spreadsheet run a cell as a formula. A client chooses the model name freely. */

@@ -53,9 +53,10 @@ ${FILTER_HELP}  --sort KEY      ${SORT_KEYS.join(', ')}: the largest first
 TIME is a day (2026-01-31), a time (2026-01-31T09:00), or how long ago (30m,
 24h, 7d, 2w). Errors are requests with a status of 400 or above or without a
 status, responses that were cut, and those that report an error within a stream.
-"-" means unknown. "+" after a cost: some requests have no price. "~" before
-tokens: some are estimated, because the upstream reported none. Quantiles are
-exact within 1 %.
+"-" means unknown. "+" after a cost: some requests have no price, or no usage,
+as they went directly to the provider (import-direct). "~" before tokens: some
+are estimated, because the upstream reported none. Quantiles are exact within
+1 %.
 
 Exit codes: 0 done, 2 the ledger cannot be read, or wrong options.
 `,

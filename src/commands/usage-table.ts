@@ -39,7 +39,11 @@ const TABLE: readonly Column[] = [
     cell: ({ searches }) => shortenNumber(searches),
     isShown: (total) => (total.searches ?? 0) > 0,
   },
-  { head: ['cost', 'USD'], width: 7, cell: (totals) => formatCost(totals.cost_usd, totals.unpriced > 0) },
+  {
+    head: ['cost', 'USD'],
+    width: 7,
+    cell: (totals) => formatCost(totals.cost_usd, totals.unpriced + totals.direct > 0),
+  },
   { head: ['ttft', 'p50'], width: 5, cell: (totals) => formatDuration(totals.ttft_ms_p50) },
   { head: ['ttft', 'p99'], width: 5, cell: (totals) => formatDuration(totals.ttft_ms_p99) },
   {
@@ -106,11 +110,13 @@ export function formatTable(
       lines.push(`${''.padEnd(width)}${cells}`)
     }
   }
-  const { requests, estimated, assumed_usd: assumed } = total
+  const { requests, estimated, direct, assumed_usd: assumed } = total
   const notes: string[] = []
   if (estimated > 0) notes.push(`~ ${estimated} of ${requests} requests have estimated tokens`)
   if (assumed !== null)
     notes.push(`+ budgets assume ${formatCost(assumed, false)} USD more for models without a price`)
+  if (direct > 0)
+    notes.push(`+ ${direct} of ${requests} requests have no usage (direct): unknown tokens and cost`)
   if (notes.length > 0) lines.push('', ...notes)
   return lines.map((line) => `${line}\n`).join('')
 }

@@ -36,7 +36,8 @@ Prints the last records of the usage ledger, then new ones as they are written,
 until Ctrl-C: time (UTC), team/user, model, status, end reason or error within a
 stream, tokens in/out, time to the first token, total time, and where they are
 known and fit into the terminal, cost in US dollars and tags. "-" means unknown;
-"~" before tokens: they are estimated.
+"~" before tokens: they are estimated. "direct": the request went directly to
+the provider (import-direct).
 
   -n, --lines N   number of past records. Default: ${LINES}. The last ${LINES_MAX} records
                   are searched for matches
@@ -174,7 +175,7 @@ function formatEntry(entry: Entry, colours: boolean, width = Number.POSITIVE_INF
     entry.cost === null ? '' : `$${formatCost(Number(formatNanoUsd(entry.cost)), false)}`.padStart(8)
   const texts = columns.map(([text, style]) => (colours && style !== null ? styleText(style, text) : text))
   let length = columns.reduce((all, [text]) => all + 1 + text.length, -1)
-  for (const text of [cost, showText(entry.tags ?? '')]) {
+  for (const text of [cost, entry.isDirect ? 'direct' : '', showText(entry.tags ?? '')]) {
     if (text === '' || length + 1 + text.length > width) continue
     texts.push(text)
     length += 1 + text.length

@@ -28,8 +28,8 @@ interface Found extends Comparison {
 }
 
 /** `thinwire usage verify --limits`: compares counters of budgets with the ledger. @returns the exit code */
-export async function verifyLimits({ folders, values, io }: Given): Promise<number> {
-  const rules = await readRules({ folders, values, io })
+export async function verifyLimits({ folders, values, io }: Omit<Given, 'names'>): Promise<number> {
+  const rules = await readRules({ values, io })
   const found = await compare(folders, rules)
   if (values.json === true) io.out.write(formatJson(found))
   else for (const line of formatText(found)) io.out.write(line)
@@ -38,7 +38,7 @@ export async function verifyLimits({ folders, values, io }: Given): Promise<numb
   return found.drifts.length === 0 && isSure ? DONE : DIFFERS
 }
 
-async function readRules({ values, io }: Given): Promise<readonly LimitRule[]> {
+async function readRules({ values, io }: Pick<Given, 'values' | 'io'>): Promise<readonly LimitRule[]> {
   try {
     return await io.limitRules(readOption(values, 'config'))
   } catch (error) {
@@ -70,7 +70,7 @@ const STATES: { readonly [state in Liveness]: string } = {
 }
 
 function formatText(found: Found): string[] {
-  const { snapshot, liveness, compared, drifts, skipped, unwritten, others } = found
+  const { snapshot, liveness, compared, drifts, skipped, direct, unwritten, others } = found
   const age = formatWait(Date.now() - Date.parse(snapshot.written))
   const lines = [
     wrapLine('', `${STATES[liveness]} (process ${snapshot.pid}). Its counters have last changed ${age} ago.`),
@@ -91,6 +91,10 @@ function formatText(found: Found): string[] {
   if (more > 0) lines.push(`and ${more} more; --json prints all\n`)
   if (skipped > 0)
     lines.push(wrapLine('', `Not compared: ${skipped} rates and places, which the ledger does not have.`))
+  if (direct > 0)
+    lines.push(
+      wrapLine('', `Not counted: ${direct} requests without usage, which went directly to the provider.`),
+    )
   if (!snapshot.restored)
     lines.push(
       wrapLine('', 'Not sure: the relay still reads the ledger, and budgets lack what it has not read.'),

@@ -60,7 +60,7 @@ options.
     if (values.json === true)
       io.out.write(`${JSON.stringify({ files: verifier.files, ...found, rollups })}\n`)
     else {
-      const lines = formatVerification(verifier.files, found, verifier.writerCount)
+      const lines = formatVerification(verifier.files, found, verifier.writers)
       for (const line of [...lines, ...formatRollupChecks(rollups)]) io.out.write(`${line}\n`)
     }
     const isComplete = found.gaps.length === 0 && found.breaks.length === 0
@@ -75,7 +75,11 @@ function isUnsettled({ kind }: StartFinding): boolean {
   return kind === 'incomplete' || kind === 'lost'
 }
 
-function formatVerification(files: readonly FileReport[], found: Verification, writers: number): string[] {
+function formatVerification(
+  files: readonly FileReport[],
+  found: Verification,
+  writers: Verifier['writers'],
+): string[] {
   const { gaps, breaks, starts } = found
   const lines = [
     `${'file'.padEnd(26)} ${['records', 'torn', 'twice'].map((head) => head.padStart(11)).join(' ')}`,
@@ -90,10 +94,7 @@ function formatVerification(files: readonly FileReport[], found: Verification, w
   let missing = 0
   for (const { from, to } of gaps) missing += to - from + 1
   if (isForeign(files)) lines.push('no line of these files is a record')
-  else if (missing === 0)
-    lines.push(
-      `${records} records of ${writers} ${writers === 1 ? 'start' : 'starts'} of the relay, without a gap`,
-    )
+  else if (missing === 0) lines.push(`${records} records of ${formatWriters(writers)}, without a gap`)
   else lines.push(`${records} records, ${missing} missing:`, ...formatRanges(gaps, 'gaps'))
   if (breaks.length > 0)
     lines.push(
@@ -102,6 +103,13 @@ function formatVerification(files: readonly FileReport[], found: Verification, w
     )
   for (const start of starts) lines.push(...formatStart(start))
   return lines
+}
+
+function formatWriters({ starts, imports }: Verifier['writers']): string {
+  const texts: string[] = []
+  if (starts > 0 || imports === 0) texts.push(`${starts} ${starts === 1 ? 'start' : 'starts'} of the relay`)
+  if (imports > 0) texts.push(`${imports} ${imports === 1 ? 'import' : 'imports'} of direct traffic`)
+  return texts.join(' and ')
 }
 
 /** Whether there are lines, and none of them is a record: the files are compressed, or not of a ledger. */

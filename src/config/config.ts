@@ -146,6 +146,15 @@ export function locateLedger(source: ConfigSource): string[] {
 }
 
 /**
+ * Reads the settings of the usage ledger, without the secrets likewise.
+ * @throws ConfigError
+ */
+export function loadLedgerConfig(source: ConfigSource): Config['ledger'] {
+  const { file, parsed } = readConfigFile(source)
+  return resolveLedger(parsed, file === null ? source.cwd : dirname(file))
+}
+
+/**
  * Finds the setting of the prices, without the secrets likewise: the absolute path of a file, or whether there are
  * built-in prices.
  * @throws ConfigError

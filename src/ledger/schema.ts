@@ -41,7 +41,7 @@ export const recordSchema = z.strictObject({
     .string()
     .min(1)
     .describe(
-      'Identifies one start of a relay. (writer, seq) is unique: a repeated pair is the same record.',
+      'Identifies one start of a relay, or an import of direct traffic. (writer, seq) is unique: a repeated pair is the same record.',
     ),
   ts: z.iso.datetime({ precision: 3 }).describe('When the request arrived: ISO 8601, UTC, milliseconds.'),
   key: name().describe(
@@ -105,8 +105,10 @@ export const recordSchema = z.strictObject({
   ),
   saved_tokens: tokens().describe('Tokens that the cache of the relay saved.'),
   saved_usd: z.number().min(0).nullable().describe('Cost of the saved tokens in US dollars.'),
-  bytes_in: count().describe('Bytes of the request body.'),
-  bytes_out: count().describe('Bytes of the response body.'),
+  bytes_in: count()
+    .nullable()
+    .describe('Bytes of the request body. Of direct traffic, as the front counts them; null if it does not.'),
+  bytes_out: count().nullable().describe('Bytes of the response body; of direct traffic, as bytes_in.'),
   events: count().nullable().describe('Events of the stream; 1 for a JSON response.'),
   unparsed_events: count().nullable().describe('Events that were not JSON, or too long to parse.'),
   unread_events: count().nullable().describe('Former name of unparsed_events, with the same value.'),
@@ -197,6 +199,13 @@ export const recordSchema = z.strictObject({
     .optional()
     .describe(
       'Start of a relay that was killed while the request was under way: its writer. The next start wrote the record, with what was known last.',
+    ),
+  import_id: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional()
+    .describe(
+      "Only in records of direct traffic, which went from a front to the provider past the relay: identifies the line of the front's access log, so that it is imported once.",
     ),
   chain: z
     .string()

@@ -4,6 +4,19 @@ import { hostname } from 'node:os'
 /** File in the ledger's folder that has one line for each start of a relay that is over. */
 export const STARTS_FILE = 'starts.jsonl'
 
+/** Begins the name of a writer that is no start of a relay, but an import of direct traffic into one day. */
+const IMPORT_PREFIX = 'direct-'
+
+/** Makes the name of the writer of an import. @param digits hex digits that no other import has */
+export function nameImport(digits: string): string {
+  return `${IMPORT_PREFIX}${digits}`
+}
+
+/** Whether a writer is an import of direct traffic. */
+export function isImport(writer: string): boolean {
+  return writer.startsWith(IMPORT_PREFIX)
+}
+
 /** The process of a start, as far as it can be told from another one later. */
 export interface ProcessMark {
   /** Machine, its boot and its process ids, so that the number means the same; see `isRunning`. */

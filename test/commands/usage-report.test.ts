@@ -306,7 +306,7 @@ test('json and csv have exact numbers, and unknown is not zero', async (place) =
   assert.is(
     csv.out,
     'model,requests,errors,prompt_tokens,cached_tokens,completion_tokens,reasoning_tokens,searches,cost_usd,unpriced,ttft_ms_p50,ttft_ms_p99,' +
-      'overhead_us_p99,estimated,assumed_usd\r\n"a ""b"", c",2,0,1234568,0,,,,0.3,0,,,,0,\r\n,1,0,,,,,,,0,,,,0,\r\n',
+      'overhead_us_p99,estimated,assumed_usd,direct\r\n"a ""b"", c",2,0,1234568,0,,,,0.3,0,,,,0,,0\r\n,1,0,,,,,,,0,,,,0,,0\r\n',
   )
 })
 
@@ -338,7 +338,7 @@ test('what budgets assume for models without a price stands apart from the costs
   assert.match(out, /0\.30\+/)
   assert.match(out, '\n+ budgets assume 0.30 USD more for models without a price\n')
   const csv = (await runUsage(place, ['report', '--csv'])).out
-  assert.match(csv, /,assumed_usd\r\na,4,.*,0\.3\r\nb,1,.*,\r\n$/)
+  assert.match(csv, /,assumed_usd,direct\r\na,4,.*,0\.3,0\r\nb,1,.*,,0\r\n$/)
 })
 
 test('sums with estimated tokens are marked, with the number of these requests', async (place) => {
@@ -368,7 +368,7 @@ test('sums with estimated tokens are marked, with the number of these requests',
   )
   const csv = (await runUsage(place, ['--csv'])).out.split('\r\n')
   assert.equal(
-    csv.slice(0, 4).map((row) => row.split(',').at(-2)),
+    csv.slice(0, 4).map((row) => row.split(',').at(-3)),
     ['estimated', '1', '0', '0'],
   )
 })
@@ -384,7 +384,7 @@ test('a model name that looks like a formula is not run by a spreadsheet', async
   const cells = out
     .split('\r\n')
     .slice(1, -1)
-    .map((row) => row.replace(/,1,0,,,,,,,0,,,,0,$/, ''))
+    .map((row) => row.replace(/,1,0,,,,,,,0,,,,0,,0$/, ''))
   assert.equal(
     cells.sort(),
     ["'=1+2", "'+1", "'-1", "'@SUM(A1)", '"\'\t=1"', "'\uff1d1", '"\'=a""b"', '"a;=1"', 'gpt-4=x'].sort(),
@@ -442,6 +442,43 @@ test('wrong options get one line and exit code 2', async (place) => {
     assert.is(out, '')
     assert.match(err, told)
   }
+})
+
+test('requests that went directly to the provider are counted, and their unknown use is never 0', async (place) => {
+  const direct = { upstream: 'direct', usage_source: 'none', import_id: '0'.repeat(32) }
+  append(place, FIRST, [
+    { seq: 1, team: 'a', upstream: 'openai', prompt_tokens: 10, completion_tokens: 2, cost_usd: 1 },
+    { seq: 2, team: 'a', ...direct },
+    { seq: 3, team: 'b', ...direct },
+    { seq: 4, team: 'b', ...direct, status: 401, end: 'refused' },
+    { seq: 5, team: 'c', upstream: 'direct', prompt_tokens: 1, completion_tokens: 1, cost_usd: 0.5 },
+  ])
+  for (const args of [['--no-rollups'], [], []]) {
+    const { out } = await runUsage(place, args)
+    assert.equal(out.split('\n').slice(2), [
+      'a          2      0     10      -      2   1.00+     -     -     -',
+      'b          2      1      -      -      -       -     -     -     -',
+      'c          1      0      1      -      1    0.50     -     -     -',
+      'total      5      1     11      -      3   1.50+     -     -     -',
+      '',
+      '+ 2 of 5 requests have no usage (direct): unknown tokens and cost',
+      '',
+    ])
+    const { groups, total } = JSON.parse((await runUsage(place, [...args, '--json'])).out)
+    assert.is(total.direct, 2)
+    assert.equal(
+      groups.map((group: Record<string, unknown>) => [group.direct, group.prompt_tokens, group.cost_usd]),
+      [
+        [1, 10, 1],
+        [1, null, null],
+        [0, 1, 0.5],
+      ],
+    )
+    const csv = (await runUsage(place, [...args, '--csv'])).out
+    assert.match(csv, /,direct\r\na,2,.*,1\r\nb,2,1,,,,,,,0,,,,0,,1\r\nc,1,.*,0\r\n$/)
+  }
+  const { out } = await runUsage(place, ['--by', 'user,upstream'])
+  assert.match(out, /\n- +direct +4 /)
 })
 
 test.run()

@@ -169,10 +169,7 @@ test('a folder without a ledger gets one line and exit code 2', async (place) =>
   assert.match(empty.err, /^thinwire usage: there is no usage-YYYY-MM-DD\.jsonl in .*\n$/)
   const odd = await runUsage(place, ['sum'])
   assert.is(odd.code, 2)
-  assert.is(
-    odd.err,
-    'thinwire usage: the commands are report, tail, verify, rollup (more: thinwire usage --help)\n',
-  )
+  assert.is(odd.err, 'thinwire usage: use report, tail, verify, rollup or import-direct (more: --help)\n')
 })
 
 test('no name in the ledger writes to the terminal', async (place) => {
@@ -217,7 +214,7 @@ test('a folder or file that cannot be read is named, and no other folder hides i
 })
 
 test('the help of each usage command fits 80 columns', async (place) => {
-  for (const command of [[], ['report'], ['tail'], ['verify'], ['rollup']]) {
+  for (const command of [[], ['report'], ['tail'], ['verify'], ['rollup'], ['import-direct']]) {
     const { code, out } = await runUsage(place, [...command, '--help'])
     assert.is(code, 0)
     assert.match(out, new RegExp(`usage ${command[0] ?? 'verify'}`))

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
 import { readLimitSources } from '../../src/commands/limit-sources.js'
 import { runUsage as runUsageCommand } from '../../src/commands/usage.js'
-import { locateLedger } from '../../src/config/config.js'
+import { loadLedgerConfig, locateLedger } from '../../src/config/config.js'
 import { RawClient } from './client.js'
 import { until } from './until.js'
 import type { ScriptedUpstream } from './upstream.js'
@@ -158,8 +158,9 @@ export class Written extends Writable {
 export async function runUsage(place: Place, args: readonly string[]) {
   const io = { out: new Written(), err: new Written() }
   const folders = (file: string | undefined) => locateLedger({ file, env: {}, cwd: place.folder })
+  const ledger = (file: string | undefined) => loadLedgerConfig({ file, env: {}, cwd: place.folder })
   const limitRules = async (file: string | undefined) =>
     readLimitSources({ file, env: {}, cwd: place.folder }, () => {}).rules
-  const code = await runUsageCommand(args, { ...io, folders, limitRules })
+  const code = await runUsageCommand(args, { ...io, folders, ledger, limitRules })
   return { code, out: io.out.text, err: io.err.text }
 }

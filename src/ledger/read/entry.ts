@@ -40,6 +40,8 @@ export interface Entry extends Dimensions {
   readonly reasoningTokens: number | null
   readonly searches: number | null
   readonly usageSource: string | null
+  /** It went from a front to the provider, past the relay: nobody knows its tokens and its cost. */
+  readonly isDirect: boolean
   /** Nano-dollars. */
   readonly cost: Whole | null
   /** What a response without a known cost is assumed to cost, in nano-dollars. */
@@ -53,6 +55,10 @@ export interface Entry extends Dimensions {
 interface IdentifiedRecord {
   readonly writer: string
   readonly seq: number
+  /** The record as it was written. */
+  readonly line: string
+  /** There is the torn line of another process before it, which was killed within its write. */
+  readonly isGlued: boolean
   readonly fields: Fields
 }
 
@@ -62,8 +68,12 @@ interface IdentifiedRecord {
  */
 type Fields = Partial<UsageRecord>
 
+/** How a record begins. No text within a record has it, as its quotes have backslashes there. */
+const BEGINNING = '{"v":1,"id":'
+
 /**
- * Reads the identity of a record.
+ * Reads the identity of a record. Several processes append to a file: behind a line that one of them has torn, the next
+ * record of another is whole.
  * @param line without its line end
  * @returns null if the line is not a record, such as a line that a crash or a full disk has torn
  */
@@ -72,12 +82,14 @@ export function readIdentity(line: string): IdentifiedRecord | null {
   try {
     fields = JSON.parse(line) as Fields | null
   } catch {
-    return null
+    const start = line.lastIndexOf(BEGINNING)
+    const found = start > 0 ? readIdentity(line.slice(start)) : null
+    return found === null ? null : { ...found, isGlued: true }
   }
   if (typeof fields !== 'object' || fields === null) return null
   const { writer, seq } = fields
   if (typeof writer !== 'string' || seq === undefined || !Number.isSafeInteger(seq) || seq < 1) return null
-  return { writer, seq, fields }
+  return { writer, seq, line, isGlued: false, fields }
 }
 
 /**
@@ -93,7 +105,7 @@ export function readEntry(line: string): Entry | null {
   const cost = asNumber(fields.cost_usd)
   const assumed = cost === null ? asNumber(fields.assumed_usd) : null
   const readAmount = (name: string, usd: number): Whole | null =>
-    parseNanoUsd(usd < LARGE_USD ? usd : (findDigits(line, name) ?? usd))
+    parseNanoUsd(usd < LARGE_USD ? usd : (findDigits(found.line, name) ?? usd))
   return {
     writer,
     seq,
@@ -121,12 +133,18 @@ export function readEntry(line: string): Entry | null {
     reasoningTokens: asCount(fields.reasoning_tokens),
     searches: asCount(fields.searches),
     usageSource: asText(fields.usage_source),
+    isDirect: typeof fields.import_id === 'string' && !isAnsweredByFront(fields.end),
     cost: cost === null ? null : readAmount('cost_usd', cost),
     assumed: assumed === null ? null : readAmount('assumed_usd', assumed),
     ttftMs: asNumber(fields.ttft_ms),
     totalMs: asNumber(fields.total_ms),
     overheadUs: asNumber(fields.overhead_us),
   }
+}
+
+/** Of such an end, the provider was not asked, so nothing is unknown. */
+function isAnsweredByFront(end: string | undefined): boolean {
+  return end === 'refused' || end === 'local'
 }
 
 /** From here on, a number of JSON has too few digits for nano-dollars. */

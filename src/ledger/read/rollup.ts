@@ -5,7 +5,7 @@ import { Sum, type SumRow } from './sum.js'
 import { QUARTER_MS } from './zone.js'
 
 /** Version of the format, and of what is summed up. Rollups of another one are made again. */
-const VERSION = 2
+const VERSION = 3
 
 /** Most sums of a day. Beyond it, a rollup saves too little time. */
 export const MAX_ROWS = 100_000

@@ -23,6 +23,8 @@ export interface Totals {
   readonly overhead_us_p99: number | null
   /** Requests whose tokens the relay estimated, as the upstream reported none; the sums include them. */
   readonly estimated: number
+  /** Requests that went to the provider past the relay: their tokens and cost are unknown, and missing in the sums. */
+  readonly direct: number
 }
 
 /** A sum as an array for JSON: see `Sum.format`. */
@@ -43,6 +45,7 @@ export class Sum {
   private assumed: Whole | null = null
   private unpriced = 0
   private estimated = 0
+  private direct = 0
   private readonly ttftMs = new Histogram()
   private readonly overheadUs = new Histogram()
 
@@ -60,6 +63,7 @@ export class Sum {
       this.unpriced++
     }
     if (entry.usageSource === 'estimated') this.estimated++
+    if (entry.isDirect) this.direct++
     if (entry.ttftMs !== null) this.ttftMs.add(entry.ttftMs)
     if (entry.overheadUs !== null) this.overheadUs.add(entry.overheadUs)
   }
@@ -76,6 +80,7 @@ export class Sum {
     this.assumed = addWhole(this.assumed, other.assumed)
     this.unpriced += other.unpriced
     this.estimated += other.estimated
+    this.direct += other.direct
     this.ttftMs.merge(other.ttftMs.pack())
     this.overheadUs.merge(other.overheadUs.pack())
   }
@@ -97,6 +102,7 @@ export class Sum {
     this.estimated += count(10)
     this.ttftMs.merge(row[from + 11] as Packed)
     this.overheadUs.merge(row[from + 12] as Packed)
+    this.direct += count(13)
   }
 
   /** Formats the elements of a JSON array, without its brackets. */
@@ -110,6 +116,7 @@ export class Sum {
       ...wholes.map(formatWhole),
       ...[this.unpriced, this.estimated],
       ...[this.ttftMs, this.overheadUs].map((histogram) => JSON.stringify(histogram.pack())),
+      this.direct,
     ].join(',')
   }
 
@@ -129,6 +136,7 @@ export class Sum {
       ttft_ms_p99: round(this.ttftMs.quantile(0.99)),
       overhead_us_p99: round(this.overheadUs.quantile(0.99)),
       estimated: this.estimated,
+      direct: this.direct,
     }
   }
 }

@@ -1,3 +1,4 @@
+import { isImport } from '../starts.js'
 import { type Break, ChainCheck, type ChainEnd } from './chain-check.js'
 import { readIdentity } from './entry.js'
 import { type Gap, SequenceCheck } from './sequence-check.js'
@@ -49,8 +50,8 @@ export class Verifier {
   private readonly recovered: Map<string, number>
   /** Folder and day of each file. */
   private readonly places: Map<FileReport, string>
-  /** The first day of which there is a file. */
-  private firstDay: string
+  /** The day of each file, and whether it has records of relays, and of imports. */
+  private readonly days: Map<FileReport, { readonly day: string; hasStarts: boolean; hasImports: boolean }>
 
   constructor() {
     this.files = []
@@ -58,7 +59,7 @@ export class Verifier {
     this.chains = new ChainCheck()
     this.recovered = new Map()
     this.places = new Map()
-    this.firstDay = '9'
+    this.days = new Map()
   }
 
   /**
@@ -70,7 +71,7 @@ export class Verifier {
   begin(name: string, day = name, folder = ''): FileReport {
     const file = { name, records: 0, torn: 0, duplicates: 0 }
     this.places.set(file, `${folder} ${day}`)
-    if (day < this.firstDay) this.firstDay = day
+    this.days.set(file, { day, hasStarts: false, hasImports: false })
     this.files.push(file)
     return file
   }
@@ -85,12 +86,18 @@ export class Verifier {
       return
     }
     const { writer, seq, fields } = found
+    if (found.isGlued) file.torn++
     if (!this.seen.add(writer, seq)) {
       file.duplicates++
       return
     }
     file.records++
-    this.chains.add(writer, seq, fields.chain, line, this.places.get(file) ?? '')
+    const ofDay = this.days.get(file)
+    if (ofDay !== undefined) {
+      if (isImport(writer)) ofDay.hasImports = true
+      else ofDay.hasStarts = true
+    }
+    this.chains.add(writer, seq, fields.chain, found.line, this.places.get(file) ?? '')
     const from = fields.recovered_from
     if (typeof from === 'string') this.recovered.set(from, (this.recovered.get(from) ?? 0) + 1)
   }
@@ -98,14 +105,25 @@ export class Verifier {
   /** Ends the reading: compares the records with what is known of the starts. */
   finish(starts: Starts): Verification {
     const ends = new Map<string, ChainEnd>()
+    const { firstDay } = this
     for (const { writer, ended, records, chain } of starts.ended.values()) {
       if (ended === null || records === null) continue
       // A start of which there is nothing, from before the first file: its files were removed.
-      if (this.seen.knows(writer) || ended.slice(0, 10) >= this.firstDay) this.seen.expect(writer, records)
+      if (this.seen.knows(writer) || ended.slice(0, 10) >= firstDay) this.seen.expect(writer, records)
       if (chain !== null) ends.set(writer, { link: chain, records })
     }
     const breaks = this.chains.finish(ends, (writer, seq) => this.seen.isMissing(writer, seq))
     return { gaps: this.gaps, breaks, starts: this.findStarts(starts) }
+  }
+
+  /**
+   * The first day of which relays have a file. An import may have made the file of an older day, whose own was removed.
+   */
+  private get firstDay(): string {
+    let first = '9'
+    for (const { day, hasStarts, hasImports } of this.days.values())
+      if ((hasStarts || !hasImports) && day < first) first = day
+    return first
   }
 
   private findStarts({ ended, open }: Starts): StartFinding[] {
@@ -129,8 +147,9 @@ export class Verifier {
     return this.seen.gaps
   }
 
-  /** Number of writers, which are starts of relays. */
-  get writerCount(): number {
-    return this.seen.writerCount
+  /** Numbers of writers: starts of relays, and imports, each of one day. */
+  get writers(): { readonly starts: number; readonly imports: number } {
+    const imports = this.seen.ranges.filter(([writer]) => isImport(writer)).length
+    return { starts: this.seen.writerCount - imports, imports }
   }
 }

@@ -61,6 +61,11 @@ export class BudgetSums implements RollupReader {
   torn: number
   /** Repeated records, which are not counted again. */
   duplicates: number
+  /**
+   * Records of direct traffic that belong to these periods. They count on no budget, as nobody knows what they used.
+   * Those that a rollup has summed up are not among them.
+   */
+  direct: number
   /** No record from before this moment counts: epoch milliseconds. */
   readonly since: number
   private readonly writer: string | null
@@ -81,6 +86,7 @@ export class BudgetSums implements RollupReader {
   constructor(rules: readonly SummedRule[], writer: string | null, at: number, counted: RecordRanges = []) {
     this.torn = 0
     this.duplicates = 0
+    this.direct = 0
     this.writer = writer
     this.rules = new Map()
     this.keyRules = new Map()
@@ -127,6 +133,7 @@ export class BudgetSums implements RollupReader {
       return
     }
     if (at === null || at < this.since) return
+    if (entry.isDirect) this.direct++
     const tokens = addWhole(entry.promptTokens ?? 0, entry.completionTokens) as Whole
     const nano = entry.cost ?? entry.assumed ?? 0
     if (tokens === 0 && nano === 0) return

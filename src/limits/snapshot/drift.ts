@@ -1,6 +1,7 @@
 import type { Budget, LimitRule } from '../../config/limit-rules.js'
 import { readStarts } from '../../ledger/read/start-check.js'
 import type { Whole } from '../../ledger/read/whole.js'
+import { isImport } from '../../ledger/starts.js'
 import type { CounterUse, SummedRule } from '../replay/budget-sums.js'
 import { listBudgetSums, type ReplayProblem, replayLedger } from '../replay/replay.js'
 import type { SavedState, Snapshot } from './snapshot-file.js'
@@ -24,6 +25,8 @@ export interface Comparison {
   readonly skipped: number
   /** Records of the relay that its counters have and the ledger's files have not (yet). */
   readonly unwritten: number
+  /** Requests in these periods that went to the provider past the relay: no budget has counted them. */
+  readonly direct: number
   /** Other starts that have written to the ledger since this one began: its counters lack what they have recorded. */
   readonly others: readonly string[]
   readonly problems: readonly ReplayProblem[]
@@ -92,6 +95,7 @@ export async function compareWithLedger(
     skipped,
     // Of a relay that has recorded nothing in these periods, no record is read.
     unwritten: Math.max(0, lastSeq - (ownRanges.at(-1) ?? lastSeq)),
+    direct: sums.direct,
     others: await findOthers(folders, snapshot),
     problems,
   }
@@ -151,5 +155,6 @@ async function findOthers(folders: readonly string[], { writer, started }: Snaps
   const later = [...ended.values()].filter((start) => start.ended !== null && start.ended > started)
   const running = open.filter(({ isRunning }) => isRunning !== false)
   const names = [...later.map((start) => start.writer), ...running.map((start) => start.writer)]
-  return [...new Set(names)].filter((name) => name !== writer)
+  // An import adds nothing to any counter.
+  return [...new Set(names)].filter((name) => name !== writer && !isImport(name))
 }

@@ -116,6 +116,7 @@ test('a value that is unknown for all requests is null, and known values are sum
     ttft_ms_p99: null,
     overhead_us_p99: null,
     estimated: 0,
+    direct: 0,
   })
   const known = report('team', [
     { prompt_tokens: 10, cached_tokens: 0, cost_usd: 0.1, ttft_ms: 5, overhead_us: 90 },
@@ -138,6 +139,7 @@ test('a value that is unknown for all requests is null, and known values are sum
     ttft_ms_p99: 5,
     overhead_us_p99: 90,
     estimated: 1,
+    direct: 0,
   })
 })
 

@@ -119,7 +119,7 @@ const fields = fc.record(
     ...{ key: name, env: name, team: name, user: name, model: name, upstream_model: name, upstream: name },
     request_class: fc.constantFrom('chat', 'embedding'),
     status: fc.constantFrom(200, 429, null),
-    end: fc.constantFrom('done', 'client_gone', 'upstream_cut'),
+    end: fc.constantFrom('done', 'client_gone', 'upstream_cut', 'refused'),
     stream_error: fc.constantFrom(null, null, 'overloaded_error'),
     ...{ prompt_tokens: tokens, cached_tokens: tokens, completion_tokens: tokens, reasoning_tokens: tokens },
     usage_source: fc.constantFrom('upstream', 'estimated'),
@@ -135,6 +135,7 @@ const fields = fc.record(
     ...{ ttft_ms: milliseconds, overhead_us: tokens },
     tags: fc.constantFrom('project=a', 'project=b,ticket=7', 'ticket=7'),
     session_id: fc.constantFrom('s1', 's2'),
+    import_id: fc.constant('0'.repeat(32)),
     service_tier: fc.constantFrom('flex', 'priority'),
     searches: fc.nat(3),
   },
@@ -224,7 +225,7 @@ test('a rollup is used while the files of its day stay the same, and made again 
     },
     () => writeFileSync(path, readFileSync(path, 'utf8').slice(0, -2)),
     () => writeFileSync(path, 'no rollup\n'),
-    () => writeFileSync(path, readFileSync(path, 'utf8').replace('"v":2', '"v":1')),
+    () => writeFileSync(path, readFileSync(path, 'utf8').replace('"v":3', '"v":2')),
   ]
   for (const change of changes) {
     change()

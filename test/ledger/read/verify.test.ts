@@ -1,7 +1,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { formatLedgerName, listLedgerNames } from '../../../src/ledger/files.js'
+import { readEntry } from '../../../src/ledger/read/entry.js'
 import { Verifier } from '../../../src/ledger/read/verify.js'
+import { firstLink, Link } from '../../../src/lib/chain.js'
 import { fc } from '../../support/property.js'
 
 const line = (seq: number, writer = 'w-1'): string => JSON.stringify({ v: 1, seq, writer })
@@ -29,6 +31,22 @@ test('missing, torn and repeated records are reported', () => {
     { writer: 'w-1', from: 1, to: 1 },
     { writer: 'w-1', from: 4, to: 6 },
   ])
+})
+
+test('a record behind the torn line of another process is a record, and its chain is right', () => {
+  const writer = 'w-1'
+  const first = `{"v":1,"id":"a","seq":1,"writer":"w-1","chain":"${firstLink(writer)}"}`
+  const link = new Link(firstLink(writer)).add(`${first}\n`).close()
+  const second = `{"v":1,"id":"b","seq":2,"writer":"w-1","cost_usd":12345678.5,"chain":"${link}"}`
+  const torn = '{"v":1,"id":"x","seq":9,"writer":"direct-1","cost_usd":999999999.5,"model":"{\\"v\\":1,'
+  const verifier = new Verifier()
+  const file = verifier.begin('usage-2026-01-01.jsonl')
+  for (const text of [first, torn + second]) verifier.push(file, text)
+  assert.equal(file, { name: 'usage-2026-01-01.jsonl', records: 2, torn: 1, duplicates: 0 })
+  const { gaps, breaks } = verifier.finish({ ended: new Map(), open: [] })
+  assert.equal({ gaps, breaks }, { gaps: [], breaks: [] })
+  assert.equal(readEntry(torn + second), readEntry(second))
+  assert.is(readEntry(second + torn), null)
 })
 
 test('records in any order and repeated give the same gaps as a set of numbers', () => {

@@ -178,7 +178,8 @@ test('the sum of refusals is written when the relay ends, and the ledger is comp
       assert.is(records.at(-1)?.requests, 3)
       const out = new Text()
       const { folder } = scene.relay.config.ledger
-      const io = { out, err: out, folders: () => [folder], limitRules: async () => [] }
+      const { ledger } = scene.relay.config
+      const io = { out, err: out, folders: () => [folder], ledger: () => ledger, limitRules: async () => [] }
       assert.is(await runUsage(['verify', '--folder', folder], io), 0, out.text)
       out.text = ''
       assert.is(await runUsage(['--folder', folder, '--json', '--since', '2000-01-01'], io), 0, out.text)
