@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -242,9 +242,17 @@ withBubblewrap(
     const { container } = await streaming(place)
     container.signal('SIGTERM')
     await until(() => container.out.includes('"signal":"SIGTERM","in_flight":3'), 'the drain')
+    // A platform gives seconds. Here the kill waits for what the relay writes of open requests when it is told to end.
+    const data = join(place.folder, 'data')
+    const count = (start: string): number =>
+      readdirSync(data)
+        .filter((name) => name.startsWith(start))
+        .reduce((lines, name) => lines + readFileSync(join(data, name), 'utf8').split('\n').length - 1, 0)
+    await until(() => count('open-') >= 3, 'three open requests in the journal')
     container.signal('SIGKILL')
     await container.ended()
     const next = await start(place)
+    await until(() => count('usage-') >= 3, 'the records of the relay that was killed')
     next.container.signal('SIGTERM')
     assert.is(await next.container.ended(), 0)
     await verify(place, 3)
