@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { isLoopback } from '../config/listen.js'
-import { type FlatHeaders, findHeader } from '../http/flat-headers.js'
+import { type FlatHeaders, findHeader, findHeaders } from '../http/flat-headers.js'
 import { readHostname } from '../http/host.js'
 import { unmapAddress } from './address-group.js'
 
@@ -10,9 +10,11 @@ import { unmapAddress } from './address-group.js'
  * preflight.
  *
  * A page sends its `Origin` (Fetch standard). A page whose name points to 127.0.0.1 (DNS rebinding) sends that name as
- * `Host`. Programs send no Origin, or one with a scheme of their own, as Cursor's window does.
+ * `Host`. Programs send no Origin, or one with a scheme of their own, as Cursor's window does. A tunnel connects from
+ * this machine, and may send `localhost` as `Host`; it names the machine of its client.
  */
 export function isLocalCaller(rawHeaders: FlatHeaders): boolean {
+  if (namesOtherMachine(rawHeaders)) return false
   const host = findHeader(rawHeaders, 'host')
   if (host !== undefined && !isLoopback(readHostname(host))) return false
   const origin = findHeader(rawHeaders, 'origin')
@@ -21,6 +23,18 @@ export function isLocalCaller(rawHeaders: FlatHeaders): boolean {
   if (origin === 'null') return false
   const web = /^https?:\/\/(.*)$/i.exec(origin)
   return web === null || isLoopback(readHostname(web[1] ?? ''))
+}
+
+/** Whether a proxy says that it forwards a request of another machine. */
+function namesOtherMachine(rawHeaders: FlatHeaders): boolean {
+  const clients = findHeaders(rawHeaders, 'x-forwarded-for').flatMap((value) => value.split(','))
+  for (const value of findHeaders(rawHeaders, 'forwarded'))
+    for (const [, client = ''] of value.matchAll(/for\s*=\s*("[^"]*"|[^;,\s]*)/gi)) clients.push(client)
+  return clients.some((client) => {
+    const text = client.trim().replace(/^"|"$/g, '')
+    // An IPv6 address stands there without brackets, too: its last group is no port.
+    return !isLoopback(unmapAddress(text)) && !isLoopback(readHostname(text))
+  })
 }
 
 /**

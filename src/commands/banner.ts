@@ -2,6 +2,7 @@ import { relative } from 'node:path'
 import { findKeyFault } from '../access/key-limits.js'
 import type { App, Ports } from '../app/app.js'
 import { VERSION } from '../version.js'
+import type { FirstKey } from './first-key.js'
 import { formatAddress, formatOrigin, isEveryInterface } from './listening.js'
 
 /** What the banner shows. */
@@ -14,8 +15,10 @@ export interface Banner {
   /** Names of the upstreams; null for the demo. */
   readonly upstreams: readonly string[] | null
   readonly mode: 'keys' | 'passthrough' | 'off'
-  /** The key that was issued at this start. It is shown this once. */
+  /** The key that was issued at this start, if it is shown here. It is shown this once. */
   readonly key: string | null
+  /** The file that has the key of this start; null if none was issued, or it is shown. */
+  readonly firstKeyFile: string | null
   readonly activeKeys: number
   readonly keyFile: string
   readonly configFile: string | null
@@ -23,11 +26,11 @@ export interface Banner {
   readonly metricsUrl: string | null
 }
 
-/** @param key the first key, if it was issued just now */
+/** @param first the first key, if it was issued just now */
 export function describeRelay(
   { config, keyring }: App,
   ports: Ports,
-  key: string | null,
+  first: FirstKey | null,
   isDemo: boolean,
 ): Banner {
   const { listen, metrics } = config
@@ -40,9 +43,10 @@ export function describeRelay(
     everyInterface: isEveryInterface(listen.host) ? formatAddress({ host: listen.host, port }) : null,
     upstreams: isDemo ? null : config.upstreams.map(({ name }) => name),
     mode: config.keys.mode,
-    key,
+    key: first?.file === null ? first.key : null,
+    firstKeyFile: first === null || first.file === null ? null : shortenPath(first.file),
     activeKeys: keyring?.list().filter((record) => findKeyFault(record) === null).length ?? 0,
-    keyFile: relative(process.cwd(), config.keys.file) || config.keys.file,
+    keyFile: shortenPath(config.keys.file),
     configFile: config.file === null ? null : relative(process.cwd(), config.file),
     metricsUrl: metricsOrigin === null ? null : `${metricsOrigin}/metrics`,
   }
@@ -68,18 +72,15 @@ export function formatBanner(banner: Banner): string {
   return lines.join('\n')
 }
 
-/** Where the banner is not shown in a terminal, it may be kept, and the key with it. */
-export function formatKeyWarning(): string {
-  return [
-    '  The key above is in this output now. If that is kept as a log, whoever reads',
-    '  the log has the key: issue another one where nothing is logged, and revoke',
-    '  this one:',
-    '',
-    '    npx thinwire keys add --env prod --team team1 --user me',
-    '    npx thinwire keys list',
-    '    npx thinwire keys revoke k_...',
-    '',
-  ].join('\n')
+/** A path as a person in the current folder would write it. */
+function shortenPath(file: string): string {
+  const path = relative(process.cwd(), file)
+  return path === '' || path.startsWith('..') ? file : path
+}
+
+/** A path as one word of a shell. */
+function quoteForShell(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }
 
 function headLines({ version, url, everyInterface }: Banner): string[] {
@@ -108,6 +109,17 @@ function keyLines(banner: Banner): string[] {
           `    ${banner.key}`,
         ]
       }
+      if (banner.firstKeyFile !== null) {
+        const file = quoteForShell(banner.firstKeyFile)
+        return [
+          `  Keys       ${banner.keyFile}; it had no key, so one was issued. This`,
+          '             output may be kept as a log, so the key is in a file that',
+          '             only you can read. Delete the file once you have the key:',
+          '',
+          `    cat ${file}`,
+          `    rm ${file}`,
+        ]
+      }
       return banner.activeKeys > 0
         ? [`  Keys       ${banner.activeKeys} active in ${banner.keyFile}`]
         : [
@@ -118,8 +130,7 @@ function keyLines(banner: Banner): string[] {
 }
 
 function tryLines(banner: Banner): string[] {
-  const key = banner.key ?? (banner.mode === 'passthrough' ? 'YOUR-PROVIDER-KEY' : 'YOUR-KEY')
-  const auth = banner.mode === 'off' ? [] : [`     -H 'Authorization: Bearer ${key}' \\`]
+  const auth = banner.mode === 'off' ? [] : [`     -H ${quoteAuthorization(banner)} \\`]
   return [
     '  Try it:',
     '',
@@ -129,6 +140,13 @@ function tryLines(banner: Banner): string[] {
     `     -d '{"model":"${exampleModel(banner)}","stream":true,"messages":`,
     `          [{"role":"user","content":"Hello"}]}'`,
   ]
+}
+
+/** The header of the `curl` command, as one word of a shell. */
+function quoteAuthorization({ key, firstKeyFile, mode }: Banner): string {
+  if (firstKeyFile !== null) return `"Authorization: Bearer $(cat ${quoteForShell(firstKeyFile)})"`
+  const text = key ?? (mode === 'passthrough' ? 'YOUR-PROVIDER-KEY' : 'YOUR-KEY')
+  return `'Authorization: Bearer ${text}'`
 }
 
 function exampleModel(banner: Banner): string {
@@ -143,7 +161,7 @@ function cursorLines(banner: Banner): string[] {
       ? 'anything'
       : banner.mode === 'passthrough'
         ? "the provider's own key"
-        : (banner.key ?? 'the lc_ key')
+        : (banner.key ?? (banner.firstKeyFile === null ? 'the lc_ key' : `the key in ${banner.firstKeyFile}`))
   return [
     '  In Cursor, Settings > Models > API Keys:',
     '',

@@ -1,18 +1,67 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
+import { dirname, join } from 'node:path'
+import { KeyringError } from '../access/keyfile.js'
 import { issueKey } from '../access/keyring.js'
 import type { App } from '../app/app.js'
+import { readErrorCode } from '../lib/error-code.js'
+
+/** Where the first key goes: `show` prints it with the banner, `file` writes it where only its owner can read it. */
+export type FirstKeyPlace = 'show' | 'file'
+
+/** The key that a start has issued. */
+export interface FirstKey {
+  readonly key: string
+  /** Absolute path of the file that has the key; null if the banner shows it. */
+  readonly file: string | null
+}
 
 /**
- * Issues a key for the person who starts the relay, if the key file has none yet.
- * @returns the key, which is shown once; null if there are keys, or the relay uses none
- * @throws {KeyringError} if the key file cannot be written
+ * Issues a key for the person who starts the relay, if the key file has none yet. With `file` the key is written to
+ * `first-key` beside the key file, with mode 0600: what a service or a container prints is kept as a log, and more
+ * people read that than may have the key.
+ * @returns null if there are keys, or the relay uses none
+ * @throws {KeyringError} if the key file or the file for the key cannot be written
  */
-export function issueFirstKey(app: App): string | null {
+export function issueFirstKey(app: App, place: FirstKeyPlace): FirstKey | null {
   const { keyring, config } = app
   if (keyring === null || keyring.size > 0) return null
-  const { key } = issueKey(config.keys.file, { env: 'dev', team: 'default', user: readUserName() })
+  const owner = { env: 'dev', team: 'default', user: readUserName() }
+  const issue = (): string => issueKey(config.keys.file, owner).key
+  const file = place === 'show' ? null : join(dirname(config.keys.file), 'first-key')
+  const key = file === null ? issue() : issueInto(file, issue)
   app.reloadKeys()
-  return key
+  return { key, file }
+}
+
+/**
+ * Writes a key to a file of its own. The file is opened first, so that no key is issued that nobody gets to know, and
+ * renamed last, so that it never has half a key. A link of that name is replaced and not followed.
+ */
+function issueInto(file: string, issue: () => string): string {
+  const draft = `${file}.${process.pid}`
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    // In a container every process has the number 1: a relay that was killed may have left this file.
+    rmSync(draft, { force: true })
+    const fd = openSync(draft, 'wx', 0o600)
+    try {
+      const key = issue()
+      writeFileSync(fd, `${key}\n`)
+      fsyncSync(fd)
+      renameSync(draft, file)
+      return key
+    } finally {
+      closeSync(fd)
+      rmSync(draft, { force: true })
+    }
+  } catch (cause) {
+    if (cause instanceof KeyringError) throw cause
+    const message =
+      `cannot write the first key to ${file} (${readErrorCode(cause)}): make its folder writable, or issue a key ` +
+      'by hand: npx thinwire keys add --env dev --team team1 --user me'
+    throw new KeyringError('unwritable', message, { cause })
+  }
 }
 
 /** The user of this machine, in the characters that a key may have. */

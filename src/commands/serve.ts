@@ -5,9 +5,9 @@ import type { Config, ConfigSource } from '../config/config.js'
 import { type Demo, startDemo } from '../demo/server.js'
 import type { Prices } from '../ledger/prices.js'
 import { type Log, openLog } from '../observe/log.js'
-import { describeRelay, formatBanner, formatKeyWarning } from './banner.js'
+import { describeRelay, formatBanner } from './banner.js'
 import { useDemo } from './demo-config.js'
-import { issueFirstKey } from './first-key.js'
+import { type FirstKeyPlace, issueFirstKey } from './first-key.js'
 import { describeListenError } from './listening.js'
 import { flushOnExit } from './process-exit.js'
 import { drainOnSignal, reloadOnHangup } from './signals.js'
@@ -19,6 +19,8 @@ export interface ServeOptions {
   readonly source: ConfigSource
   /** Null: the ledger has no costs. */
   readonly prices: Prices | null
+  /** Where the first key goes, if this start issues one. */
+  readonly firstKey: FirstKeyPlace
   /** Writes a line for the person who starts the relay. */
   readonly print: (text: string) => void
 }
@@ -35,13 +37,10 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     app = await createRelay(config, options, demo, log)
     flushOnExit(app)
     const ports = await app.listen()
-    const key = issueFirstKey(app)
-    const isLogged = key !== null && process.stderr.isTTY !== true
+    const key = issueFirstKey(app, options.firstKey)
     drainOnSignal(app, log, async () => demo?.close())
     reloadOnHangup(app, log)
     options.print(formatBanner(describeRelay(app, ports, key, demo !== null)))
-    // A container or a service keeps what it prints.
-    if (isLogged) options.print(formatKeyWarning())
     await warmUp(app, log)
   } catch (error) {
     options.print(`thinwire: ${describeStartError(error)}`)

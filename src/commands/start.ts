@@ -2,18 +2,26 @@ import { parseArgs } from 'node:util'
 import { type Config, type ConfigSource, loadConfig } from '../config/config.js'
 import { ConfigError } from '../config/problems.js'
 import { Prices, PricesError } from '../ledger/prices.js'
+import type { FirstKeyPlace } from './first-key.js'
 
 export const START_HELP = `thinwire start [--config FILE] [--listen HOST:PORT]
+               [--first-key show|file]
 
   --config FILE        the config file; without it, thinwire.json in this folder
                        is used if it exists
   --listen HOST:PORT   where to listen, in place of the config's address
                        (127.0.0.1:4000)
+  --first-key PLACE    where the key goes that is issued if there is none yet.
+                       show: it is printed. file: it is written to the file
+                       first-key beside the key file, for its owner alone. Not
+                       given: show in a terminal, file elsewhere
 
 Without a config file, requests go to the providers whose keys are in the
 environment, OPENAI_API_KEY and ANTHROPIC_API_KEY; without these, to a built-in
 demo. SIGTERM or Ctrl-C lets open streams end first; a second one ends the relay
-at once. SIGHUP reloads the config file.
+at once. SIGHUP reloads the config file. If a platform kills the relay some time
+after SIGTERM, THINWIRE_STOP_TIMEOUT_MS in the environment says when: open
+streams are cut early enough that all records are written by then.
 
 Exit codes: 0 ended by a signal, 1 cannot run, 2 wrong settings or usage.
 `
@@ -41,30 +49,37 @@ export async function runStart(args: string[]): Promise<number> {
   const settings = readSettings(source, print)
   if (settings === null) return EXIT_WRONG_USAGE
   const { config, prices } = settings
+  // A service, a container or a pipeline keeps what it prints.
+  const firstKey = options.firstKey ?? (process.stderr.isTTY === true ? 'show' : 'file')
   // Only now is the relay's code loaded: a wrong setting is reported in half the time.
-  return (await import('./serve.js')).serve(config, { source, prices, print })
+  return (await import('./serve.js')).serve(config, { source, prices, print, firstKey })
 }
 
 interface StartOptions {
   readonly config?: string | undefined
   readonly listen?: string | undefined
+  readonly firstKey?: FirstKeyPlace | undefined
   readonly help?: boolean | undefined
 }
 
 /** @returns null if they are wrong; why is printed */
 function readOptions(args: string[], print: Print): StartOptions | null {
   try {
-    return parseArgs({
+    const { 'first-key': place, ...rest } = parseArgs({
       args,
       options: {
         config: { type: 'string' },
         listen: { type: 'string' },
+        'first-key': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     }).values
+    if (place !== undefined && place !== 'show' && place !== 'file')
+      throw new Error('--first-key must be show or file')
+    return { ...rest, firstKey: place }
   } catch (error) {
     print(`thinwire start: ${(error as Error).message.split('\n')[0]}`)
-    print('usage: thinwire start [--config FILE] [--listen HOST:PORT]')
+    print('usage: thinwire start [--config FILE] [--listen HOST:PORT] [--first-key show|file]')
     return null
   }
 }

@@ -18,6 +18,7 @@ import {
 } from './routes.js'
 import type { ConfigFile, Limits, Timeouts } from './schema.js'
 import { Secrets, StandInSecrets } from './secrets.js'
+import { limitDrainTime } from './stop-timeout.js'
 import { createEntriesFromEnv, resolveUpstream, type UpstreamConfig } from './upstreams.js'
 
 export type { ConfigSource } from './config-file.js'
@@ -89,8 +90,9 @@ function resolveConfig(source: ConfigSource, Reader: typeof Secrets): Config {
   const { limits, limitRules } = resolveLimits(parsed.limits, secrets)
   const doubts = findLimitDoubts(limitRules, limits, parsed.keys.mode)
   problems.push(...doubts.problems)
+  const timeouts = limitDrainTime(parsed.timeouts, source.env, problems)
   if (listen === null || problems.length > 0) throw new ConfigError(label, problems)
-  const { keys, listModels, trustedProxies, cursor, cache, timeouts, stored, log } = parsed
+  const { keys, listModels, trustedProxies, cursor, cache, stored, log } = parsed
   return freeze({
     file,
     listen,

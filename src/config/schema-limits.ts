@@ -75,7 +75,9 @@ export const timeouts = z.strictObject({
     ),
   drainMs: duration(0)
     .default(30_000)
-    .describe('How long open streams may continue after SIGTERM, before they are cut.'),
+    .describe(
+      'How long open streams may continue after SIGTERM, before they are cut. `THINWIRE_STOP_TIMEOUT_MS` in the environment says when the platform kills the relay, and shortens it so that all records are written by then.',
+    ),
 })
 
 /** The section `limits`. */

@@ -9,6 +9,7 @@ const BANNER: Banner = {
   upstreams: ['openai'],
   mode: 'keys',
   key: null,
+  firstKeyFile: null,
   activeKeys: 2,
   keyFile: 'data/keys.jsonl',
   configFile: 'thinwire.json',
@@ -40,6 +41,18 @@ test('a first key is shown once and put into the lines to paste', () => {
   assert.match(text, 'it had no key, so this one was issued.')
   assert.match(text, "-H 'Authorization: Bearer lc_a_b_c_d'")
   assert.match(text, /OpenAI API Key +lc_a_b_c_d\n/)
+})
+
+test('a first key in a file is named in the lines to paste, also in a folder with blanks and quotes', () => {
+  const text = formatBanner({ ...BANNER, firstKeyFile: 'data/first-key' })
+  assert.match(text, '    cat data/first-key\n    rm data/first-key\n')
+  assert.match(text, '-H "Authorization: Bearer $(cat data/first-key)" \\\n')
+  assert.match(text, /OpenAI API Key +the key in data\/first-key\n/)
+  for (const line of text.split('\n')) assert.ok(line.length <= 80, `too wide: ${line}`)
+  assert.match(
+    formatBanner({ ...BANNER, firstKeyFile: "my Tom's/first-key" }),
+    "cat 'my Tom'\\''s/first-key'\n",
+  )
 })
 
 test.run()

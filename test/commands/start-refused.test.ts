@@ -55,6 +55,11 @@ for (const [name, args, settings, message] of REFUSED) {
 for (const [name, args, message] of [
   ['an unknown option', ['--port', '1'], /^thinwire start: Unknown option '--port'/],
   ['an unexpected argument', ['somewhere'], /^thinwire start: Unexpected argument 'somewhere'/],
+  [
+    'a place for the first key that is none',
+    ['--first-key', 'log'],
+    /^thinwire start: --first-key must be show or file/,
+  ],
   ['an option without its value', ['--listen'], /^thinwire start: .*--listen/],
 ] as const) {
   test(`${name} is reported in one line, and the usage in another, with exit code 2`, async (place) => {

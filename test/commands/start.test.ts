@@ -14,7 +14,7 @@ test.before.each(open)
 test.after.each(clear)
 
 test('a first start shows its address, a first key and lines to paste, within 80 columns', async (place) => {
-  const thinwire = await started(place)
+  const thinwire = await started(place, ['--first-key', 'show'])
   const { err, url, key } = thinwire
   assert.match(err, `Thinwire ${VERSION} listens on http://127.0.0.1:`)
   assert.match(key, /^lc_dev_default_/)
@@ -30,7 +30,7 @@ test('a first start shows its address, a first key and lines to paste, within 80
 })
 
 test('the curl command of the banner streams an answer from the demo', async (place) => {
-  const thinwire = await started(place)
+  const thinwire = await started(place, ['--first-key', 'show'])
   // The lines as a shell reads them: up to the first one that is not continued.
   const command = /^ +(curl -N .*?)\n\n/ms.exec(thinwire.err)?.[1] ?? ''
   const url = /^curl -N (\S+) \\$/m.exec(command)?.[1] ?? ''

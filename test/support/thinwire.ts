@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -52,11 +52,13 @@ export class Thinwire {
   code: number | null = null
   signal: string | null = null
   private closed = false
+  private readonly folder: string
 
   constructor(place: Place, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const options = { cwd: place.folder, env: environment(env), stdio: 'pipe' } as const
     const child = spawn(process.execPath, [CLI, ...args], options)
     this.child = child
+    this.folder = place.folder
     child.stdin.end()
     child.stdout.on('data', (piece: Buffer) => {
       this.out += piece.toString()
@@ -118,8 +120,12 @@ export class Thinwire {
     return Number(new URL(this.url).port)
   }
 
+  /** The key that this start has issued, from the file that its banner names; empty if there is none. */
   get key(): string {
-    return KEY.exec(this.err)?.[0] ?? ''
+    const file = /\$\(cat (\S+)\)/.exec(this.err)?.[1]
+    return file === undefined
+      ? (KEY.exec(this.err)?.[0] ?? '')
+      : readFileSync(join(this.folder, file), 'utf8').trim()
   }
 
   async client(place: Place): Promise<RawClient> {

@@ -4,7 +4,7 @@ import { suite, test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { auth, post } from '../../support/relay.js'
 import { answers, cold, type Running, withReloader } from '../../support/reloader.js'
-import { clear, KEY, open, type Place, Thinwire } from '../../support/thinwire.js'
+import { clear, open, type Place, Thinwire } from '../../support/thinwire.js'
 import { until } from '../../support/until.js'
 import { CHUNKED, head, type Script, ScriptedUpstream, SSE, whole } from '../../support/upstream.js'
 
@@ -203,9 +203,9 @@ Started('SIGHUP reloads the config and does not end the process', async (place) 
     writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', upstreams: { up: cold(upstream) } }))
   write(one)
   const relay = new Thinwire(place, ['start'])
-  await until(() => /http:\/\/127\.0\.0\.1:\d+/.test(relay.err) && KEY.test(relay.err), 'the banner')
+  await until(() => /http:\/\/127\.0\.0\.1:\d+/.test(relay.err) && relay.key !== '', 'the banner')
   const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(relay.err)?.[1]
-  const key = KEY.exec(relay.err)?.[0]
+  const key = relay.key
   const ask = async (): Promise<string> => {
     const response = await fetch(`http://127.0.0.1:${port}/v1/x`, {
       headers: { authorization: `Bearer ${key}` },
@@ -229,9 +229,9 @@ Started(
       writeFileSync(file, JSON.stringify({ listen: '127.0.0.1:0', ...settings }))
     write({})
     const relay = new Thinwire(place, ['start'])
-    await until(() => /http:\/\/127\.0\.0\.1:\d+/.test(relay.err) && KEY.test(relay.err), 'the banner')
+    await until(() => /http:\/\/127\.0\.0\.1:\d+/.test(relay.err) && relay.key !== '', 'the banner')
     const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(relay.err)?.[1]
-    const key = KEY.exec(relay.err)?.[0]
+    const key = relay.key
     const ask = async (): Promise<number> => {
       const response = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
         method: 'POST',
