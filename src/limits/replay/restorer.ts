@@ -212,7 +212,8 @@ export class LimitRestorer {
         delay = Math.min(2 * delay, LONGEST_RETRY_MS)
       }
     }
-    this.isRunning = false
+    // A relay that ends ahead of it does not say that its counters have all.
+    this.isRunning = [...this.budgets.values()].some(({ isRestored }) => !isRestored)
   }
 
   /** The disk may be stalled: then it is waited for. */

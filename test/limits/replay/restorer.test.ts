@@ -24,7 +24,7 @@ import { LimitRestorer } from '../../../src/limits/replay/restorer.js'
 import { recordOf } from '../../support/ledger.js'
 import { makeRule } from '../../support/limit-rules.js'
 import { fc } from '../../support/property.js'
-import { until } from '../../support/until.js'
+import { until, wait } from '../../support/until.js'
 
 interface Place {
   root: string
@@ -268,6 +268,19 @@ test('what seems to be crossed while budgets are restored is reported when all i
   scene.request({ owner: 1, tokens: 0, nano: 1 })
   assert.is(scene.crossed.at(-1)?.before, 850_000_000)
   scene.compare()
+})
+
+test('a restorer that is closed before it is done does not say that all is counted', async ({ root }) => {
+  const scene = new Scene(
+    root,
+    (_, stop) => new Promise((_, reject) => stop.addEventListener('abort', () => reject(new Error('ended')))),
+  )
+  scene.earlier([{ owner: 0, tokens: 5, nano: 5 }])
+  scene.follow([makeRule({ ...EVERYONE, tokens: ALL })])
+  assert.not(scene.restorer.isRestored)
+  scene.restorer.close()
+  await wait(20)
+  assert.not(scene.restorer.isRestored)
 })
 
 test('what was reached before the start is not reported again', async ({ root }) => {
