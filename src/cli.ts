@@ -28,6 +28,11 @@ async function main(args: string[]): Promise<number> {
     case 'start':
       return (await import('./commands/start.js')).runStart(rest)
     case 'keys': {
+      if (rest[0] === 'export') {
+        const { runKeysExport } = await import('./commands/keys-export.js')
+        const { stdout: out, stderr: err, env } = process
+        return reportConfigErrors(() => runKeysExport(rest.slice(1), { out, err, env, cwd: process.cwd() }))
+      }
       const { runKeys } = await import('./commands/keys.js')
       const { locateKeyFile } = await import('./config/config.js')
       return reportConfigErrors(() =>

@@ -39,6 +39,8 @@ const HELP = `Access keys: one for each person or program that may use this rela
   thinwire keys rotate ID|KEY [--overlap 24h]           replace a key
   thinwire keys revoke ID|KEY                           revoke a key
   thinwire keys audit [--json]                          show who changed what
+  thinwire keys export --hashes                         for a front proxy that
+                                                        goes on without a relay
 
 LIMITS of a key, with add and set (any, never and none take a limit away):
   --expires 30d                   12h, 30d, 4w, 2026-12-31 or never
@@ -145,7 +147,7 @@ export function runKeys(args: string[], io: KeysIo): number {
   }
   const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined
   if (subcommand === undefined) {
-    const names = Object.keys(SUBCOMMANDS).join(', ')
+    const names = [...Object.keys(SUBCOMMANDS), 'export'].join(', ')
     // The argument is not repeated: it may be a key.
     writeLine(io, `thinwire keys ${name === '' ? 'needs' : 'has only'} one of: ${names} (see --help)`)
     return WRONG_USAGE

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type DirectList, DirectListError } from '../direct/direct-list.js'
+import { replaceFile } from '../direct/list-file.js'
+import {
+  formatCaddy,
+  formatHaproxy,
+  formatJson,
+  formatNginx,
+  holdsKeys,
+  type ListFile,
+} from '../direct/list-formats.js'
+import { type PlainKeys, parsePlainKeys, selectPlainKeys } from '../direct/plain-keys.js'
+import { readErrorCode } from '../lib/error-code.js'
+import type { ExportOptions } from './keys-export-options.js'
+
+/** A file of keys with more bytes is something else. */
+const MOST_BYTES = 64 * 1024 * 1024
+
+/**
+ * Formats a list.
+ * @param texts of keys, for fronts that cannot hash
+ * @param made epoch milliseconds @param staleAfter unix seconds; null for never
+ * @throws DirectListError if the front cannot check what the list limits
+ */
+export function formatList(
+  list: DirectList,
+  { format, anyModel }: Pick<ExportOptions, 'format' | 'anyModel'>,
+  texts: PlainKeys | null,
+  made: number,
+  staleAfter: number | null,
+): ListFile[] {
+  if (format === 'json') return formatJson(list, made, staleAfter)
+  if (format === 'haproxy') return formatHaproxy(list)
+  if (list.scope.models !== null && !anyModel)
+    throw new DirectListError(
+      `the routes let only some models go to ${list.upstream}, and ${format} cannot check models; use --format json with njs, or accept that with --any-model`,
+    )
+  const keys = texts === null ? [] : selectPlainKeys(list, texts)
+  return format === 'nginx' ? formatNginx(keys) : formatCaddy(keys)
+}
+
+/** Writes the files of a list. @throws ListFileError */
+export function writeList(files: readonly ListFile[], out: string, mode: number): void {
+  for (const { name, text } of files) replaceFile(name === null ? out : join(out, name), text, mode)
+}
+
+/**
+ * Reads the keys of `--keys`; null if the format has hashes.
+ * @throws DirectListError if they cannot be read
+ */
+export function readPlainKeys({ format, keys }: Pick<ExportOptions, 'format' | 'keys'>): PlainKeys | null {
+  if (!holdsKeys(format) || keys === null) return null
+  let text: string
+  try {
+    text = readFileSync(keys === '-' ? STDIN : keys, 'utf8')
+  } catch (error) {
+    throw new DirectListError(`--keys: the file cannot be read (${readErrorCode(error)})`)
+  }
+  if (text.length > MOST_BYTES) throw new DirectListError('--keys: the file is far too large for keys')
+  return parsePlainKeys(text)
+}
+
+const STDIN = 0
