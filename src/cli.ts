@@ -31,7 +31,9 @@ async function main(args: string[]): Promise<number> {
       if (rest[0] === 'export') {
         const { runKeysExport } = await import('./commands/keys-export.js')
         const { stdout: out, stderr: err, env } = process
-        return reportConfigErrors(() => runKeysExport(rest.slice(1), { out, err, env, cwd: process.cwd() }))
+        return reportConfigErrors(() =>
+          runKeysExport(rest.slice(1), { out, err, env, cwd: process.cwd(), ended: waitForEnd }),
+        )
       }
       const { runKeys } = await import('./commands/keys.js')
       const { locateKeyFile } = await import('./config/config.js')
@@ -122,6 +124,17 @@ async function main(args: string[]): Promise<number> {
       process.stderr.write(`thinwire: there is no command ${JSON.stringify(command)}; try thinwire --help\n`)
       return WRONG_USAGE
   }
+}
+
+/** Resolves with the first SIGTERM or SIGINT. A second one ends the process at once, as is usual. */
+function waitForEnd(): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      process.off('SIGTERM', end).off('SIGINT', end)
+      resolve()
+    }
+    process.on('SIGTERM', end).on('SIGINT', end)
+  })
 }
 
 /** Runs a command. An unusable config is a message and an exit code, without a stack trace. */

@@ -9,6 +9,8 @@ import {
   formatNginx,
   holdsKeys,
   type ListFile,
+  type ListFormat,
+  MAP_NAMES,
 } from '../direct/list-formats.js'
 import { type PlainKeys, parsePlainKeys, selectPlainKeys } from '../direct/plain-keys.js'
 import { readErrorCode } from '../lib/error-code.js'
@@ -38,6 +40,11 @@ export function formatList(
     )
   const keys = texts === null ? [] : selectPlainKeys(list, texts)
   return format === 'nginx' ? formatNginx(keys) : formatCaddy(keys)
+}
+
+/** The paths of the files of a list. @param out of `--out`, absolute */
+export function namePaths(format: ListFormat, out: string): string[] {
+  return format === 'haproxy' ? MAP_NAMES.map((name) => join(out, name)) : [out]
 }
 
 /** Writes the files of a list. @throws ListFileError */

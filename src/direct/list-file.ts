@@ -1,10 +1,13 @@
 import {
   closeSync,
   fchmodSync,
+  fchownSync,
+  fstatSync,
   fsyncSync,
   lstatSync,
   openSync,
   renameSync,
+  type Stats,
   unlinkSync,
   writeSync,
 } from 'node:fs'
@@ -45,11 +48,12 @@ export function replaceFile(file: string, text: string, mode: number): void {
   // In the same folder, as a rename does not reach another file system.
   const temporary = join(dirname(file), `.${basename(file)}.${process.pid}.tmp`)
   try {
-    refuseOthers(file)
+    const before = statFile(file)
     removeIfExists(temporary)
     const fd = openSync(temporary, 'wx', 0o600)
     try {
       writeAll(fd, Buffer.from(text))
+      if (before !== undefined) keepGroup(fd, before)
       fchmodSync(fd, mode)
       fsyncSync(fd)
     } finally {
@@ -63,10 +67,22 @@ export function replaceFile(file: string, text: string, mode: number): void {
   syncFolder(dirname(file))
 }
 
-function refuseOthers(file: string): void {
+function statFile(file: string): Stats | undefined {
   const stats = lstatSync(file, { throwIfNoEntry: false })
   if (stats !== undefined && !stats.isFile())
     throw Object.assign(new Error('no regular file'), { code: 'ENOTFILE' })
+  return stats
+}
+
+/** The group by which a front may read the list. */
+function keepGroup(fd: number, { gid }: Stats): void {
+  const own = fstatSync(fd)
+  if (own.gid === gid) return
+  try {
+    fchownSync(fd, own.uid, gid)
+  } catch {
+    // This process is not in that group.
+  }
 }
 
 function writeAll(fd: number, bytes: Buffer): void {

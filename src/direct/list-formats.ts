@@ -44,6 +44,9 @@ export function formatJson(
   return [{ name: null, text: `${head.slice(0, -1)},"keys":{${body}}}\n` }]
 }
 
+/** The files of a list for HAProxy. */
+export const MAP_NAMES = ['keys.map', 'models.map', 'paths.map'] as const
+
 /** A map of keys, and one of models by regular expressions, of which the first that matches counts. */
 export function formatHaproxy({ keys, scope }: DirectList): ListFile[] {
   let text = ''
