@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { type DirectList, DirectListError } from '../direct/direct-list.js'
 import { replaceFile } from '../direct/list-file.js'
 import {
@@ -54,13 +54,17 @@ export function writeList(files: readonly ListFile[], out: string, mode: number)
 
 /**
  * Reads the keys of `--keys`; null if the format has hashes.
+ * @param cwd that the path is relative to
  * @throws DirectListError if they cannot be read
  */
-export function readPlainKeys({ format, keys }: Pick<ExportOptions, 'format' | 'keys'>): PlainKeys | null {
+export function readPlainKeys(
+  { format, keys }: Pick<ExportOptions, 'format' | 'keys'>,
+  cwd: string,
+): PlainKeys | null {
   if (!holdsKeys(format) || keys === null) return null
   let text: string
   try {
-    text = readFileSync(keys === '-' ? STDIN : keys, 'utf8')
+    text = readFileSync(keys === '-' ? STDIN : resolve(cwd, keys), 'utf8')
   } catch (error) {
     throw new DirectListError(`--keys: the file cannot be read (${readErrorCode(error)})`)
   }

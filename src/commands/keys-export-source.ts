@@ -54,7 +54,7 @@ export class ListSource {
     this.configStamp = this.stampConfig()
     this.plainKeysStamp = this.stampPlainKeys()
     this.config = loadConfigWithoutSecrets(source)
-    this.plainKeys = readPlainKeys(options)
+    this.plainKeys = readPlainKeys(options, source.cwd)
     this.ring = this.openRing(this.config.keys.file)
   }
 
@@ -117,7 +117,7 @@ export class ListSource {
 
   private readTexts(): boolean {
     try {
-      this.plainKeys = readPlainKeys(this.options)
+      this.plainKeys = readPlainKeys(this.options, this.source.cwd)
       this.solve('keys')
       return true
     } catch (error) {

@@ -38,7 +38,10 @@ export function describePlainKeys(list: DirectList, texts: PlainKeys): string | 
   if (flawed.length > 0)
     parts.push(`no key in ${flawed.length === 1 ? 'line' : 'lines'} ${listLines(flawed)}`)
   if (byHash.size > used) parts.push(`${byHash.size - used} of its keys may not go direct`)
-  if (list.keys.length > used) parts.push(`${list.keys.length - used} keys that may are not in it`)
+  if (list.keys.length > used)
+    parts.push(
+      `${list.keys.length - used} of the list ${list.keys.length - used === 1 ? 'is' : 'are'} not in it`,
+    )
   return parts.length === 0 ? null : `--keys: ${parts.join('; ')}`
 }
 

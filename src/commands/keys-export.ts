@@ -80,7 +80,7 @@ async function exportOnce(options: ExportOptions, io: KeysExportIo): Promise<num
   const ring = Keyring.open(config.keys.file, { onProblem: (message) => io.err.write(`${message}\n`) })
   ring.close()
   const list = buildDirectList(ring.entries(), config, now)
-  const texts = readPlainKeys(options)
+  const texts = readPlainKeys(options, io.cwd)
   const files = formatList(list, options, texts, now, null)
   if (options.out !== null) writeList(files, resolve(io.cwd, options.out), options.mode)
   else for (const { name, text } of files) io.out.write(name === null ? text : `# ${name}\n${text}`)
