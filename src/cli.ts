@@ -37,11 +37,14 @@ async function main(args: string[]): Promise<number> {
       }
       const { runKeys } = await import('./commands/keys.js')
       const { locateKeyFile } = await import('./config/config.js')
+      const show = rest[0] === 'show' ? await import('./commands/keys-direct.js') : null
       return reportConfigErrors(() =>
         runKeys(rest, {
           out: process.stdout,
           err: process.stderr,
           keyFile: (file) => locateKeyFile({ file, env: process.env, cwd: process.cwd() }),
+          describeDirect: (file, id) =>
+            show?.describeDirect({ file, env: process.env, cwd: process.cwd() }, id) ?? null,
         }),
       )
     }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type DirectList, DirectListError } from '../direct/direct-list.js'
 import { replaceFile } from '../direct/list-file.js'
@@ -58,18 +58,35 @@ export function writeList(files: readonly ListFile[], out: string, mode: number)
  * @throws DirectListError if they cannot be read
  */
 export function readPlainKeys(
-  { format, keys }: Pick<ExportOptions, 'format' | 'keys'>,
+  { format, keys, follow }: Pick<ExportOptions, 'format' | 'keys' | 'follow'>,
   cwd: string,
 ): PlainKeys | null {
   if (!holdsKeys(format) || keys === null) return null
   let text: string
   try {
-    text = readFileSync(keys === '-' ? STDIN : resolve(cwd, keys), 'utf8')
+    text = keys === '-' ? readFileSync(STDIN, 'utf8') : readKeyText(resolve(cwd, keys), follow)
   } catch (error) {
-    throw new DirectListError(`--keys: the file cannot be read (${readErrorCode(error)})`)
+    const code = readErrorCode(error)
+    throw new DirectListError(`--keys: the file cannot be read (${code})${REMEDIES[code] ?? ''}`)
   }
-  if (text.length > MOST_BYTES) throw new DirectListError('--keys: the file is far too large for keys')
   return parsePlainKeys(text)
 }
 
 const STDIN = 0
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  ENOTFILE: ': name a regular file',
+  EFBIG: ': name a file of keys; this file is far too large',
+}
+
+/** @param isFollowed it is read again and again, which a pipe cannot be */
+function readKeyText(file: string, isFollowed: boolean): string {
+  const stats = statSync(file)
+  if (!stats.isFile() && (isFollowed || !stats.isFIFO())) throw codedError('ENOTFILE')
+  if (stats.size > MOST_BYTES) throw codedError('EFBIG')
+  return readFileSync(file, 'utf8')
+}
+
+function codedError(code: string): Error {
+  return Object.assign(new Error(code), { code })
+}

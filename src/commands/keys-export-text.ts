@@ -1,4 +1,4 @@
-import type { DirectList, LeftOutReason } from '../direct/direct-list.js'
+import type { DirectList, LeftOutKey, LeftOutReason } from '../direct/direct-list.js'
 import { type PlainKeys, selectPlainKeys } from '../direct/plain-keys.js'
 
 /** Names of reasons, in the order in which they are counted. */
@@ -54,10 +54,12 @@ function listLines(lines: readonly number[]): string {
 export function explainLeftOut({ leftOut }: DirectList, all: boolean): string[] {
   const valid = leftOut.filter(({ reason }) => reason !== 'revoked' && reason !== 'expired')
   const shown = all ? valid : valid.slice(0, MOST_NAMED)
-  const lines = shown.map(
-    ({ id, team, user, reason, detail }) =>
-      `  ${id} (${team}/${user}): ${REASONS[reason]}${detail === '' ? '' : `, ${detail}`}`,
-  )
+  const lines = shown.map((key) => `  ${key.id} (${key.team}/${key.user}): ${describeFault(key)}`)
   if (valid.length > shown.length) lines.push(`  and ${valid.length - shown.length} more: --explain`)
   return lines
+}
+
+/** Why a key may not go direct. */
+export function describeFault({ reason, detail }: Pick<LeftOutKey, 'reason' | 'detail'>): string {
+  return detail === '' ? REASONS[reason] : `${REASONS[reason]}, ${detail}`
 }

@@ -24,6 +24,8 @@ export interface KeysIo {
   readonly err: NodeJS.WritableStream
   /** Finds the key file by the config file that was named, or the default one. It may throw. */
   readonly keyFile: (configPath: string | undefined) => KeyFileLocation
+  /** Says whether a front may take a key while no relay runs; null if the config does not tell. */
+  readonly describeDirect?: (configPath: string | undefined, id: string) => string | null
 }
 
 const OK = 0
@@ -249,6 +251,8 @@ function show(given: Given, io: KeysIo): number {
   const { expiresAt, models, addresses, ruleEntries } = record
   for (const line of describeLimits({ expiresAt, models, addresses, ruleEntries }))
     io.out.write(`  ${line}\n`)
+  const direct = record.revokedAt === null ? io.describeDirect?.(textOf(given.values.config), id) : null
+  if (direct) io.out.write(`  direct     ${direct}\n`)
   return OK
 }
 
@@ -311,8 +315,11 @@ function audit(given: Given, io: KeysIo): number {
 }
 
 function locateKeyFile(given: Given, io: KeysIo): KeyFileLocation {
-  const config = given.values.config
-  return io.keyFile(typeof config === 'string' ? config : undefined)
+  return io.keyFile(textOf(given.values.config))
+}
+
+function textOf(value: string | true | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
 
 function writeLine(io: KeysIo, line: string): void {

@@ -75,12 +75,13 @@ export function buildDirectList(
   now: number,
 ): DirectList {
   const upstream = findUpstream(config)
-  const scope = findDirectScope(config, upstream, null)
+  const all = [...entries]
+  const scope = findScope(all, config, upstream)
   const judge = new KeyJudge(config, upstream, scope)
   const keys: DirectKey[] = []
   const leftOut: LeftOutKey[] = []
   let expiresAt: number | null = null
-  for (const [hash, key] of entries) {
+  for (const [hash, key] of all) {
     const { id, env, team, user } = key
     const fault = judge.findFault(key, now)
     if (fault !== null) {
@@ -92,6 +93,24 @@ export function buildDirectList(
     keys.push({ hash, id, env, team, user, until: at === null ? null : Math.floor(at / 1000) })
   }
   return { upstream, keys, scope, leftOut, expiresAt }
+}
+
+/**
+ * The paths and models of the list, which are one for all its keys: those that do not depend on the team. Where all
+ * routes do, those of the first team that has any, in the order in which keys were issued: later keys change nothing.
+ */
+function findScope(
+  entries: readonly (readonly [hash: string, key: StoredKey])[],
+  config: DirectSource,
+  upstream: string,
+): DirectScope {
+  const general = findDirectScope(config, upstream, null)
+  if (general.paths.length > 0) return general
+  for (const team of new Set(entries.map(([, key]) => key.team))) {
+    const scope = findDirectScope(config, upstream, team)
+    if (scope.paths.length > 0) return scope
+  }
+  return general
 }
 
 function findUpstream({ direct, keys, upstreams }: DirectSource): string {
@@ -130,7 +149,7 @@ class KeyJudge {
     this.config = config
     this.upstream = upstream
     this.scope = scope
-    this.matcher = new LimitMatcher(config.limitRules.rules)
+    this.matcher = new LimitMatcher(config.limitRules.rules.filter(mayBar))
     this.isUsual = new Map()
   }
 
@@ -147,7 +166,9 @@ class KeyJudge {
   /** A rule that the front cannot hold. One for some models or paths counts too: the front would let these pass. */
   private findBarrier({ id, env, team, user, limits }: StoredKey): Fault | null {
     const subject = { key: id, env, team, user, model: null, route: '', tags: null }
-    for (const { rule } of this.matcher.claimsOfKey(subject, limits)) {
+    const claims = this.matcher.claimsOfKey(subject, null)
+    // All rules of a key are for it: they need no comparison.
+    for (const rule of [...claims.map((claim) => claim.rule), ...(limits ?? [])]) {
       if (rule.observe) continue
       if ((rule.allow ?? rule.deny) !== null) return because('models', nameRule(rule))
       if (rule.budgets.length > 0 && !this.config.direct.budgetedKeys)
@@ -164,6 +185,11 @@ class KeyJudge {
     }
     return isUsual
   }
+}
+
+/** Whether a rule may leave out keys. Most rules of a config do not, and each would be compared with each key. */
+function mayBar({ observe, allow, deny, budgets }: LimitRule): boolean {
+  return !observe && ((allow ?? deny) !== null || budgets.length > 0)
 }
 
 const OWN_ROUTES = 'its team has routes of its own'

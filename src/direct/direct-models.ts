@@ -66,12 +66,13 @@ function findModels(
   for (const alias of own) {
     const target = findTarget(alias, direct)
     // The list is one for all teams.
-    if (target === undefined || alias.teams !== null) through.push(alias.name)
+    if (target === undefined || !isForAll(alias.teams)) through.push(alias.name)
     else aliases.set(alias.name, target.model ?? alias.name)
   }
   const models: string[] = []
   for (const route of routes) {
-    if (!isAllowed(compileGlobs(route.teams), team) || !isAllowed(compileGlobs(route.paths), path)) continue
+    const isForTeam = isForAll(route.teams) || isAllowed(compileGlobs(route.teams), team)
+    if (!isForTeam || !isAllowed(compileGlobs(route.paths), path)) continue
     const target = findTarget(route, direct)
     const leadsNowhere = !route.targets.some(({ upstream }) => speaks(upstream))
     if (route.models === null) {
@@ -84,6 +85,10 @@ function findModels(
     for (const pattern of route.models) addPattern(pattern, target, { aliases, through, models })
   }
   return { aliases: [...aliases], through, models }
+}
+
+function isForAll(teams: readonly string[] | null): boolean {
+  return teams === null || teams.includes('*')
 }
 
 function addPattern(

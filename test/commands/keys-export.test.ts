@@ -1,10 +1,21 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { hashKey } from '../../src/access/key.js'
+import { deriveKeyId, hashKey } from '../../src/access/key.js'
 import { changeKey, issueKey } from '../../src/access/key-changes.js'
+import { runKeys } from '../../src/commands/keys.js'
+import { describeDirect } from '../../src/commands/keys-direct.js'
 import { runKeysExport } from '../../src/commands/keys-export.js'
 import { Written } from '../support/thinwire.js'
 
@@ -176,6 +187,42 @@ test('--then runs after the list was written, and its failure is the exit code',
   const failed = await run(place, ...args, 'exit 3')
   assert.is(failed.code, 1)
   assert.match(failed.err, /--then: it has ended with exit code 3\n$/)
+})
+
+test('keys show says whether a key may go direct, and why not', (place) => {
+  configure(place, { limits: { rules: [{ name: 'month', match: { team: 'sales' }, usd: { month: 5 } }] } })
+  const idOf = (key: string): string => deriveKeyId(hashKey(key))
+  const [alice, bob] = [idOf(add(place, 'alice')), idOf(add(place, 'bob', 'sales'))]
+  const source = { env: {}, cwd: place.folder }
+  const show = (id: string): string => {
+    const out = new Written()
+    const code = runKeys(['show', id], {
+      out,
+      err: new Written(),
+      keyFile: () => ({ file: place.file, configFile: null }),
+      describeDirect: (_, key) => describeDirect(source, key),
+    })
+    assert.is(code, 0)
+    return out.text
+  }
+  assert.match(show(alice), /\n {2}direct {5}yes\n$/)
+  assert.match(show(bob), /\n {2}direct {5}no: budget, rule month \(limits\.rules\[0\]\)\n$/)
+  configure(place, { keys: { mode: 'passthrough' } })
+  assert.not.match(show(alice), /direct/)
+})
+
+test('a device, a folder and a file that is too large are no keys', async (place) => {
+  mkdirSync(join(place.folder, 'sub'))
+  for (const name of ['sub', '/dev/null', '/dev/zero']) {
+    const { code, err } = await run(place, '--format', 'nginx', '--keys', name)
+    assert.is(code, 2)
+    assert.is(err, '--keys: the file cannot be read (ENOTFILE): name a regular file\n')
+  }
+  const large = join(place.folder, 'large')
+  writeFileSync(large, '')
+  truncateSync(large, 2 ** 32)
+  const { err } = await run(place, '--format', 'nginx', '--keys', large)
+  assert.match(err, /\(EFBIG\): name a file of keys; this file is far too large\n$/)
 })
 
 test('no line of the help is longer than 80 columns', async (place) => {

@@ -127,6 +127,26 @@ test('a key of a team whose routes lead elsewhere is left out, and the others ar
   assert.is(reasonFor(keyWith({ team: 'team2' }), { ...SOURCE, routes }), null)
 })
 
+test('where all routes are for teams, those of the team whose key was issued first count', () => {
+  const routes = [
+    routeTo('openai', { teams: ['team1'], models: ['gpt-*'] }),
+    routeTo('openai', { teams: ['team2', 'team3'] }),
+    routeTo('other', { teams: ['team4'] }),
+  ]
+  const entries = ['team4', 'team2', 'team1', 'team3'].map(
+    (team, i) => [String(i).repeat(64), keyWith({ team, id: `k_${String(i).repeat(10)}` })] as const,
+  )
+  const { keys, scope, leftOut } = buildDirectList(entries, { ...SOURCE, routes }, NOW)
+  assert.equal(
+    keys.map(({ team }) => team),
+    ['team2', 'team3'],
+  )
+  assert.is(scope.models, null)
+  assert.ok(leftOut.every(({ reason }) => reason === 'routes'))
+  const all = [routeTo('openai', { teams: ['*'] })]
+  assert.is(reasonFor(keyWith(), { ...SOURCE, routes: all }), null)
+})
+
 test('without a single upstream to go to, or without keys, there is no list, and the message says what to do', () => {
   const refused = (source: DirectSource): string => {
     try {
