@@ -38,6 +38,8 @@ export class ListFollower {
   private readonly command: ShellCommand | null
   private readonly timer: NodeJS.Timeout
   private list: DirectList
+  /** The list that was written last. */
+  private writtenList: DirectList
   /** What the files hold, without the time. */
   private content: string
   /** Of the files as they were written. */
@@ -64,6 +66,7 @@ export class ListFollower {
     this.source = new ListSource({ options, source, say, pollMs, onKeys: () => this.onKeys() })
     try {
       this.list = this.source.build(Date.now())
+      this.writtenList = this.list
       this.write(Date.now())
     } catch (error) {
       this.source.close()
@@ -113,7 +116,7 @@ export class ListFollower {
   private update(): void {
     const now = Date.now()
     if (this.failedAt !== 0 && now >= this.failedAt && now - this.failedAt < WRITE_RETRY_MS) return
-    const before = this.list
+    const before = this.writtenList
     try {
       this.list = this.source.build(now)
       const isForeign = this.reportForeign()
@@ -137,6 +140,7 @@ export class ListFollower {
     writeList(formatList(this.list, this.options, texts, now, staleAfter), this.out, this.options.mode)
     const isChanged = content !== this.content
     this.content = content
+    this.writtenList = this.list
     this.stamps = this.stampFiles()
     this.writtenAt = now
     this.failedAt = 0

@@ -182,7 +182,8 @@ test('a list that cannot be written is named once, and written as soon as it can
   await until(() => existsSync(place.out), 'the list')
   assert.not.ok(has(place, alice))
   assert.is(place.said.filter((line) => line.includes('make its folder first')).length, 1)
-  await until(() => place.said.some((line) => line.endsWith('is written again')), 'the line about it')
+  await until(() => place.said.some((line) => line.startsWith('list written (+0 -1)')), 'the line about it')
+  assert.ok(place.said.includes(`${place.out} is written again`))
 })
 
 test('a list that is gone is written again, and so is one that somebody else has changed', async (place) => {
@@ -208,6 +209,25 @@ test('the list says until when it is good, and is renewed before; a command is n
   assert.is(readFileSync(log, 'utf8'), 'x\n')
   configure(place, { direct: { maxAgeSeconds: null } })
   await until(() => read(place).stale_after === null, 'a list that is good for ever')
+})
+
+test('a clock that is set forward or back leads to a list of the new time', async (place) => {
+  const { now } = Date
+  const alice = add(place)
+  changeKey(place.file, deriveKeyId(hashKey(alice)), { expiresAt: new Date(now() + 3_600_000).toISOString() })
+  follow(place)
+  assert.ok(has(place, alice))
+  const madeAt = (): number => Date.parse(read(place).made)
+  try {
+    Date.now = () => now() + 7_200_000
+    await until(() => !has(place, alice), 'the key to expire')
+    assert.ok((read(place).stale_after ?? 0) * 1_000 > now() + 7_200_000)
+    Date.now = () => now() - 7_200_000
+    await until(() => madeAt() < now() - 3_600_000, 'a list of the earlier time')
+    assert.ok((read(place).stale_after ?? 0) * 1_000 < now())
+  } finally {
+    Date.now = now
+  }
 })
 
 test('keys of --keys are followed, too', async (place) => {
