@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type DirectList, DirectListError } from '../direct/direct-list.js'
-import { replaceFile } from '../direct/list-file.js'
+import { removeLeftovers, replaceFile } from '../direct/list-file.js'
 import {
   formatCaddy,
   formatHaproxy,
@@ -45,6 +45,11 @@ export function formatList(
 /** The paths of the files of a list. @param out of `--out`, absolute */
 export function namePaths(format: ListFormat, out: string): string[] {
   return format === 'haproxy' ? MAP_NAMES.map((name) => join(out, name)) : [out]
+}
+
+/** Removes what killed processes have left beside the files of a list. @param out see `namePaths` */
+export function cleanUp(format: ListFormat, out: string): void {
+  for (const file of namePaths(format, out)) removeLeftovers(file)
 }
 
 /** Writes the files of a list. @throws ListFileError */

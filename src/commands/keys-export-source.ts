@@ -21,6 +21,9 @@ export interface ListSourceOptions {
   readonly pollMs: number
 }
 
+/** Between two readings of a config that cannot be used. */
+const CONFIG_RETRY_MS = 5_000
+
 /**
  * What a list is made of: config, keys, and the file of `--keys`. A file that cannot be read or used changes nothing:
  * what was read before counts, and the problem is logged once.
@@ -36,6 +39,8 @@ export class ListSource {
   private plainKeys: PlainKeys | null
   private configStamp: string
   private plainKeysStamp: string
+  /** `performance.now()` of the last reading after the first. */
+  private configReadAt: number
   /** Hashes of keys that were revoked at some time: an older copy of the key file does not bring them back. */
   private readonly revoked: Set<string>
   /** The last problem with a file, by its kind. */
@@ -50,6 +55,7 @@ export class ListSource {
     this.pollMs = pollMs
     this.revoked = new Set()
     this.problems = new Map()
+    this.configReadAt = 0
     // Before the files are read, so that a change in the meantime is noticed.
     this.configStamp = this.stampConfig()
     this.plainKeysStamp = this.stampPlainKeys()
@@ -77,12 +83,15 @@ export class ListSource {
   look(): boolean {
     const config = this.stampConfig()
     const plainKeys = this.stampPlainKeys()
-    const isConfig = config !== this.configStamp
+    const now = performance.now()
+    // What it names may be there by now: another file, a key file that can be read.
+    const isRetry = this.problems.has('config') && now - this.configReadAt > CONFIG_RETRY_MS
+    const isConfig = isRetry || config !== this.configStamp
     const arePlainKeys = plainKeys !== this.plainKeysStamp
     this.configStamp = config
     this.plainKeysStamp = plainKeys
     // Some editors remove a file before they write it again.
-    const isRead = isConfig && config !== '' && this.readConfig()
+    const isRead = isConfig && config !== '' && this.readConfig(now)
     return (arePlainKeys && plainKeys !== '' && this.readTexts()) || isRead
   }
 
@@ -90,7 +99,8 @@ export class ListSource {
     this.ring.close()
   }
 
-  private readConfig(): boolean {
+  private readConfig(now: number): boolean {
+    this.configReadAt = now
     let ring: Keyring | null = null
     try {
       const config = loadConfigWithoutSecrets(this.source)

@@ -4,7 +4,7 @@ import { loadConfigWithoutSecrets } from '../config/config.js'
 import { buildDirectList, type DirectList, DirectListError } from '../direct/direct-list.js'
 import { ListFileError } from '../direct/list-file.js'
 import { ListFollower } from './keys-export-follow.js'
-import { formatList, readPlainKeys, writeList } from './keys-export-list.js'
+import { cleanUp, formatList, readPlainKeys, writeList } from './keys-export-list.js'
 import { type ExportOptions, readExportOptions } from './keys-export-options.js'
 import { describeList, describePlainKeys, explainLeftOut } from './keys-export-text.js'
 import { ShellCommand } from './shell-command.js'
@@ -82,8 +82,11 @@ async function exportOnce(options: ExportOptions, io: KeysExportIo): Promise<num
   const list = buildDirectList(ring.entries(), config, now)
   const texts = readPlainKeys(options, io.cwd)
   const files = formatList(list, options, texts, now, null)
-  if (options.out !== null) writeList(files, resolve(io.cwd, options.out), options.mode)
-  else for (const { name, text } of files) io.out.write(name === null ? text : `# ${name}\n${text}`)
+  if (options.out !== null) {
+    const out = resolve(io.cwd, options.out)
+    cleanUp(options.format, out)
+    writeList(files, out, options.mode)
+  } else for (const { name, text } of files) io.out.write(name === null ? text : `# ${name}\n${text}`)
   report(list, options, io)
   const about = texts === null ? null : describePlainKeys(list, texts)
   if (about !== null) io.err.write(`${about}\n`)

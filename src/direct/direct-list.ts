@@ -3,6 +3,7 @@ import { findKeyFault } from '../access/key-limits.js'
 import type { StoredKey } from '../access/key-lines.js'
 import type { Config } from '../config/config.js'
 import type { LimitRule } from '../config/limit-rules.js'
+import type { UpstreamConfig } from '../config/upstreams.js'
 import { LimitMatcher } from '../limits/rules/matcher.js'
 import { type DirectScope, findDirectScope } from './direct-models.js'
 
@@ -120,12 +121,19 @@ function findUpstream({ direct, keys, upstreams }: DirectSource): string {
     throw new DirectListError(
       'direct.upstream: is missing, and no single upstream has the preset openai; name the upstream that the front calls',
     )
-  const upstream = upstreams.find((each) => each.name === name)
-  if (upstream === undefined || upstream.cloud !== null)
-    throw new DirectListError(
-      `direct.upstream: ${name} needs credentials that a front cannot make; name an upstream with an API key`,
-    )
+  const flaw = findFlaw(upstreams.find((each) => each.name === name))
+  if (flaw !== null) throw new DirectListError(`direct.upstream: ${name} ${flaw}`)
   return name
+}
+
+/** Why a front cannot call an upstream by itself; null if it can. */
+function findFlaw(upstream: UpstreamConfig | undefined): string | null {
+  if (upstream === undefined) return 'is no upstream; name one with an API key'
+  if (upstream.cloud !== null)
+    return 'needs credentials that a front cannot make; name an upstream with an API key'
+  return upstream.paths === 'plain'
+    ? null
+    : 'has models in its paths; name an upstream that takes paths as they are'
 }
 
 const WITHOUT_KEYS = {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   fchmodSync,
@@ -6,6 +7,7 @@ import {
   fsyncSync,
   lstatSync,
   openSync,
+  readdirSync,
   renameSync,
   type Stats,
   unlinkSync,
@@ -46,10 +48,10 @@ const REMEDIES: Readonly<Record<string, string>> = {
  */
 export function replaceFile(file: string, text: string, mode: number): void {
   // In the same folder, as a rename does not reach another file system.
-  const temporary = join(dirname(file), `.${basename(file)}.${process.pid}.tmp`)
+  // Another name each time: two containers may have processes of the same id, and one folder.
+  const temporary = join(dirname(file), `${prefixOf(file)}${randomBytes(6).toString('hex')}${SUFFIX}`)
   try {
     const before = statFile(file)
-    removeIfExists(temporary)
     const fd = openSync(temporary, 'wx', 0o600)
     try {
       writeAll(fd, Buffer.from(text))
@@ -65,6 +67,29 @@ export function replaceFile(file: string, text: string, mode: number): void {
     throw new ListFileError(file, readErrorCode(error))
   }
   syncFolder(dirname(file))
+}
+
+const SUFFIX = '.tmp'
+
+function prefixOf(file: string): string {
+  return `.${basename(file)}.`
+}
+
+/** No list takes that long to write. */
+const LEFTOVER_MS = 60_000
+
+/** Removes what processes have left beside a file that were killed while they replaced it: it may hold keys. */
+export function removeLeftovers(file: string): void {
+  const folder = dirname(file)
+  try {
+    for (const name of readdirSync(folder)) {
+      if (!name.startsWith(prefixOf(file)) || !name.endsWith(SUFFIX)) continue
+      const leftover = join(folder, name)
+      if (Date.now() - lstatSync(leftover).mtimeMs > LEFTOVER_MS) unlinkSync(leftover)
+    }
+  } catch {
+    // Another process has removed it, or the next step says why the folder cannot be used.
+  }
 }
 
 function statFile(file: string): Stats | undefined {

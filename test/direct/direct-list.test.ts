@@ -161,6 +161,9 @@ test('without a single upstream to go to, or without keys, there is no list, and
   assert.match(refused({ ...SOURCE, direct: { ...direct, upstream: null } }), /^direct\.upstream: is missing/)
   assert.match(refused({ ...SOURCE, keys: { ...keys, mode: 'passthrough' } }), /no list is needed/)
   assert.match(refused({ ...SOURCE, keys: { ...keys, mode: 'off' } }), /use "keys"/)
+  const azure = { ...upstreamNamed('openai'), paths: 'deployments' } as const
+  assert.match(refused({ ...SOURCE, upstreams: [azure] }), /has models in its paths/)
+  assert.match(refused({ ...SOURCE, upstreams: [] }), /openai is no upstream/)
   const cloud = { ...upstreamNamed('openai'), cloud: { kind: 'aws' } } as never
   assert.match(refused({ ...SOURCE, upstreams: [cloud] }), /credentials that a front cannot make/)
 })

@@ -7,13 +7,14 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ListFileError, replaceFile } from '../../src/direct/list-file.js'
+import { ListFileError, removeLeftovers, replaceFile } from '../../src/direct/list-file.js'
 
 const test = suite<{ folder: string }>('list file')
 
@@ -52,11 +53,15 @@ test('a file is replaced as a whole, with the permissions that were asked for, a
   assert.equal(readdirSync(folder), ['list.json'])
 })
 
-test('what a killed command has left behind is no obstacle', ({ folder }) => {
+test('what a killed command has left behind is no obstacle, and is removed later', ({ folder }) => {
   const file = join(folder, 'list.json')
-  writeFileSync(join(folder, `.list.json.${process.pid}.tmp`), 'half')
+  const [old, fresh] = [join(folder, '.list.json.0a.tmp'), join(folder, '.list.json.0b.tmp')]
+  for (const each of [old, fresh, join(folder, '.other.json.0a.tmp')]) writeFileSync(each, 'half')
+  utimesSync(old, 1, 1)
+  removeLeftovers(file)
   replaceFile(file, 'whole', 0o600)
-  assert.equal(readdirSync(folder), ['list.json'])
+  assert.equal(readdirSync(folder).sort(), ['.list.json.0b.tmp', '.other.json.0a.tmp', 'list.json'])
+  removeLeftovers(join(folder, 'gone', 'list.json'))
 })
 
 test('a link, a folder and a missing folder are refused, and nothing is changed', ({ folder }) => {

@@ -21,7 +21,7 @@ export const SOURCE: DirectSource = {
 
 /** An upstream, as far as lists look at it. */
 export function upstreamNamed(name: string, apis: UpstreamConfig['apis'] = null): UpstreamConfig {
-  return { name, apis, cloud: null, keys: null } as UpstreamConfig
+  return { name, apis, cloud: null, keys: null, paths: 'plain' } as UpstreamConfig
 }
 
 /** A route to an upstream. */
