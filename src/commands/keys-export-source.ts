@@ -22,7 +22,7 @@ export interface ListSourceOptions {
 }
 
 /** Between two readings of a config that cannot be used. */
-const CONFIG_RETRY_MS = 5_000
+const CONFIG_RETRY_MS = 1_000
 
 /**
  * What a list is made of: config, keys, and the file of `--keys`. A file that cannot be read or used changes nothing:
