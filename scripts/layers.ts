@@ -15,7 +15,7 @@ const LAYERS = [
   ['exchange'],
   ['routing', 'upstream'],
   ['ledger', 'observe'],
-  ['limits', 'stored'],
+  ['limits', 'stored', 'direct'],
   ['relay'],
   ['cache'],
   ['admin', 'server'],

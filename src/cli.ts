@@ -28,13 +28,23 @@ async function main(args: string[]): Promise<number> {
     case 'start':
       return (await import('./commands/start.js')).runStart(rest)
     case 'keys': {
+      if (rest[0] === 'export') {
+        const { runKeysExport } = await import('./commands/keys-export.js')
+        const { stdout: out, stderr: err, env } = process
+        return reportConfigErrors(() =>
+          runKeysExport(rest.slice(1), { out, err, env, cwd: process.cwd(), ended: waitForEnd }),
+        )
+      }
       const { runKeys } = await import('./commands/keys.js')
       const { locateKeyFile } = await import('./config/config.js')
+      const show = rest[0] === 'show' ? await import('./commands/keys-direct.js') : null
       return reportConfigErrors(() =>
         runKeys(rest, {
           out: process.stdout,
           err: process.stderr,
           keyFile: (file) => locateKeyFile({ file, env: process.env, cwd: process.cwd() }),
+          describeDirect: (file, id) =>
+            show?.describeDirect({ file, env: process.env, cwd: process.cwd() }, id) ?? null,
         }),
       )
     }
@@ -118,6 +128,17 @@ async function main(args: string[]): Promise<number> {
       process.stderr.write(`thinwire: there is no command ${JSON.stringify(command)}; try thinwire --help\n`)
       return WRONG_USAGE
   }
+}
+
+/** Resolves with the first SIGTERM or SIGINT. A second one ends the process at once, as is usual. */
+function waitForEnd(): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      process.off('SIGTERM', end).off('SIGINT', end)
+      resolve()
+    }
+    process.on('SIGTERM', end).on('SIGINT', end)
+  })
 }
 
 /** Runs a command. An unusable config is a message and an exit code, without a stack trace. */

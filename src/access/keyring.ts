@@ -91,6 +91,11 @@ export class Keyring {
     return [...this.#byHash.values()]
   }
 
+  /** All keys by their hashes, in the same order. */
+  entries(): IterableIterator<[hash: string, key: StoredKey]> {
+    return this.#byHash.entries()
+  }
+
   /** The number of keys ever issued, revoked ones included. */
   get size(): number {
     return this.#byHash.size

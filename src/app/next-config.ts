@@ -63,7 +63,8 @@ function readUsable(
 
 /** A reload changes where requests go, what is cached and which rules limit. All other settings wait for a restart. */
 function mergeReloadable(read: Config, current: Config): Config {
-  const { upstreams, routes, aliases, modelRules, listModels, cursor, cache, limitRules, warnings } = read
+  const { upstreams, routes, aliases, modelRules, listModels, cursor, cache, direct, limitRules, warnings } =
+    read
   const timeouts = { ...current.timeouts, ...resolveUpstreamTimeouts(read.timeouts) }
   return {
     ...current,
@@ -74,6 +75,7 @@ function mergeReloadable(read: Config, current: Config): Config {
     listModels,
     cursor,
     cache,
+    direct,
     limitRules,
     timeouts,
     warnings,

@@ -24,6 +24,8 @@ export interface KeysIo {
   readonly err: NodeJS.WritableStream
   /** Finds the key file by the config file that was named, or the default one. It may throw. */
   readonly keyFile: (configPath: string | undefined) => KeyFileLocation
+  /** Says whether a front may take a key while no relay runs; null if the config does not tell. */
+  readonly describeDirect?: (configPath: string | undefined, id: string) => string | null
 }
 
 const OK = 0
@@ -39,6 +41,8 @@ const HELP = `Access keys: one for each person or program that may use this rela
   thinwire keys rotate ID|KEY [--overlap 24h]           replace a key
   thinwire keys revoke ID|KEY                           revoke a key
   thinwire keys audit [--json]                          show who changed what
+  thinwire keys export --hashes                         for a front proxy that
+                                                        goes on without a relay
 
 LIMITS of a key, with add and set (any, never and none take a limit away):
   --expires 30d                   12h, 30d, 4w, 2026-12-31 or never
@@ -145,7 +149,7 @@ export function runKeys(args: string[], io: KeysIo): number {
   }
   const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined
   if (subcommand === undefined) {
-    const names = Object.keys(SUBCOMMANDS).join(', ')
+    const names = [...Object.keys(SUBCOMMANDS), 'export'].join(', ')
     // The argument is not repeated: it may be a key.
     writeLine(io, `thinwire keys ${name === '' ? 'needs' : 'has only'} one of: ${names} (see --help)`)
     return WRONG_USAGE
@@ -247,6 +251,8 @@ function show(given: Given, io: KeysIo): number {
   const { expiresAt, models, addresses, ruleEntries } = record
   for (const line of describeLimits({ expiresAt, models, addresses, ruleEntries }))
     io.out.write(`  ${line}\n`)
+  const direct = record.revokedAt === null ? io.describeDirect?.(textOf(given.values.config), id) : null
+  if (direct) io.out.write(`  direct     ${direct}\n`)
   return OK
 }
 
@@ -309,8 +315,11 @@ function audit(given: Given, io: KeysIo): number {
 }
 
 function locateKeyFile(given: Given, io: KeysIo): KeyFileLocation {
-  const config = given.values.config
-  return io.keyFile(typeof config === 'string' ? config : undefined)
+  return io.keyFile(textOf(given.values.config))
+}
+
+function textOf(value: string | true | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }
 
 function writeLine(io: KeysIo, line: string): void {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { ModelRule } from '../api/model-table.js'
 import { type ConfigSource, DEFAULT_FILE, readConfigFile } from './config-file.js'
+import { type DirectConfig, resolveDirect } from './direct.js'
 import { type LimitRulesConfig, resolveLimits } from './limit-rules.js'
 import { findLimitDoubts } from './limit-warnings.js'
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen.js'
@@ -51,6 +52,7 @@ export interface Config {
   readonly ledger: Readonly<ConfigFile['ledger']>
   readonly stored: Readonly<ConfigFile['stored']>
   readonly cache: Readonly<ConfigFile['cache']>
+  readonly direct: DirectConfig
   readonly log: Readonly<ConfigFile['log']>
   /** `listen` is null if there are no metrics. */
   readonly metrics: { readonly listen: ListenAddress | null; readonly hosts: readonly string[] }
@@ -167,7 +169,10 @@ export function locatePrices(source: ConfigSource): string | boolean {
 }
 
 /** Where requests go, as far as it can be told without the secrets. */
-export type DestinationsConfig = Pick<Config, 'upstreams' | 'routes' | 'aliases' | 'modelRules' | 'warnings'>
+export type DestinationsConfig = Pick<
+  Config,
+  'upstreams' | 'routes' | 'aliases' | 'modelRules' | 'direct' | 'warnings'
+>
 
 /**
  * Resolves upstreams, routes and models. Secrets are not read, so that none is needed: every credential is a stand-in.
@@ -234,7 +239,8 @@ function resolveDestinations(parsed: ConfigFile, secrets: Secrets): Destinations
   const aliases = resolveAliases(parsed.models, names, secrets)
   const modelRules = resolveModelRules(parsed.modelTraits, names, secrets)
   warnings.push(...findRouteWarnings(upstreams, routes, aliases))
-  return { upstreams, routes, aliases, modelRules, warnings }
+  const direct = resolveDirect(parsed.direct, upstreams, names, secrets)
+  return { upstreams, routes, aliases, modelRules, direct, warnings }
 }
 
 function resolveLedger({ ledger }: ConfigFile, folder: string): Config['ledger'] {

@@ -5,6 +5,7 @@ import { isAddressOrNetwork } from './networks.js'
 import { isPublicUrl } from './public-url.js'
 import { addDeprecatedNames } from './renamed.js'
 import { cache } from './schema-cache.js'
+import { direct } from './schema-direct.js'
 import { ledger } from './schema-ledger.js'
 import { limits, timeouts } from './schema-limits.js'
 import { modelTraits } from './schema-models.js'
@@ -125,6 +126,7 @@ export const configSchema = z.strictObject({
   limits: limits.prefault({}),
   timeouts: timeouts.prefault({}),
   cache: cache.prefault({}),
+  direct: direct.prefault({}),
   ledger: ledger.prefault({}),
   stored: stored.prefault({}),
   log: z

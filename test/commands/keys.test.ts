@@ -109,7 +109,7 @@ test('a name may begin with a dash if it is written with an equals sign', (place
 
 test('wrong usage gets one line that says what would be right', (place) => {
   const usages: [string[], RegExp][] = [
-    [[], /^thinwire keys needs one of: add, list, show, set, rotate, revoke, audit \(see --help\)$/],
+    [[], /^thinwire keys needs one of: add, list, show, set, rotate, revoke, audit, export \(see --help\)$/],
     [
       ['lc_prod_team1_alice_secret'],
       /^thinwire keys has only one of: add, list, show, set, rotate, revoke, audit/,

@@ -270,19 +270,6 @@ test('what seems to be crossed while budgets are restored is reported when all i
   scene.compare()
 })
 
-test('a restorer that is closed before it is done does not say that all is counted', async ({ root }) => {
-  const scene = new Scene(
-    root,
-    (_, stop) => new Promise((_, reject) => stop.addEventListener('abort', () => reject(new Error('ended')))),
-  )
-  scene.earlier([{ owner: 0, tokens: 5, nano: 5 }])
-  scene.follow([makeRule({ ...EVERYONE, tokens: ALL })])
-  assert.not(scene.restorer.isRestored)
-  scene.restorer.close()
-  await wait(20)
-  assert.not(scene.restorer.isRestored)
-})
-
 test('what was reached before the start is not reported again', async ({ root }) => {
   const scene = new Scene(root)
   scene.earlier([{ owner: 0, tokens: 0, nano: 900_000_000 }])
@@ -307,7 +294,9 @@ test('a thread replays the ledger, however many counters there are, and can be s
   const stopped = new Scene(join(root, 'stopped'), replayInThread)
   stopped.follow(rules)
   stopped.restorer.close()
-  await stopped.settled()
+  await wait(100)
+  // A relay that ends does not note as whole what it has not read.
+  assert.not(stopped.restorer.isRestored)
   assert.equal(stopped.logged, [])
 })
 
