@@ -21,8 +21,8 @@ export function createKeyCheckBody(model: string): string {
 }
 
 /**
- * A chat that costs next to nothing. `max_completion_tokens`, as OpenAI's newer models refuse `max_tokens`; a model that
- * thinks cannot do with one token.
+ * A chat that costs next to nothing. It has `max_completion_tokens`, as OpenAI's newer models refuse `max_tokens`; and
+ * more than one, as a model that thinks may refuse that.
  */
 export function createTinyBody(model: string): string {
   return JSON.stringify({

@@ -59,6 +59,7 @@ export async function look(
   const out = new Page()
   const err = new Page()
   out.isTTY = terminal
+  err.isTTY = terminal
   const given = {
     in: Readable.from([input]),
     out,

@@ -15,8 +15,9 @@ import { detectBodyKind, parseBody, quoteBody, readField } from '../quote.js'
 export const DIRECT_MARK = 'x-thinwire-direct'
 
 /**
- * Who made a response. `direct`: it came by the direct way. `front`: a page or an error of the front itself. `unmarked`:
- * it is an API's response, but has neither the relay's header nor that of the direct way. `nobody`: there was none.
+ * Who made a response. `direct`: it came by the direct way. `front`: it is a page or an error of the front itself.
+ * `unmarked`: it is an API's response, but has neither the relay's header nor that of the direct way. `nobody`: there
+ * was none.
  */
 export type Answerer = 'relay' | 'direct' | 'front' | 'unmarked' | 'nobody'
 

@@ -1,9 +1,17 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { examineFront } from '../../../src/commands/doctor-front.js'
 import { type Demo, startDemo } from '../../../src/demo/server.js'
 import type { FailoverPace } from '../../../src/doctor/failover/failover.js'
 import { type FailoverFaults, FailoverFront } from '../../support/failover-front.js'
 import { startRelay, type TestRelay } from '../../support/relay.js'
+import { until, wait } from '../../support/until.js'
+import { createVisit } from '../../support/visit.js'
 import { faulty, finder, look } from '../../support/ward.js'
 
 interface Site {
@@ -205,6 +213,121 @@ test('relays that do not come back are told in the report, in its exit code and 
   assert.match(find('switch back'), /^failed: the command failed: exit code 3; /)
   assert.match(find('relays'), /^failed: THEY DO NOT ANSWER/)
   assert.match(err, /the relays may still be down: exit 3/)
+})
+
+interface Texts {
+  out: string
+  err: string
+}
+
+/** Examines a front by the command itself, in a process of its own. @param during acts on it once its relay is down */
+async function runCommand(
+  { demo, relay }: Site,
+  during: (child: ChildProcess, texts: Texts) => unknown,
+  more: readonly string[] = [],
+): Promise<{ code: number | null; out: string; err: string; isDown: boolean }> {
+  const behinds = { relayPort: relay.port, origin: demo.origin, keys: [relay.key], aliases: ALIASES }
+  // It never goes direct, so that the doctor waits.
+  const front = await FailoverFront.start(behinds, { noDirect: 'json' })
+  const args = ['doctor', front.url, '--front', '--key', '-', ...front.stops(), ...more]
+  const cli = fileURLToPath(new URL('../../../src/cli.js', import.meta.url))
+  const child = spawn(process.execPath, [cli, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+  try {
+    const texts: Texts = { out: '', err: '' }
+    child.stdout.on('data', (chunk) => {
+      texts.out += String(chunk)
+    })
+    child.stderr.on('data', (chunk) => {
+      texts.err += String(chunk)
+    })
+    const ended = new Promise<number | null>((resolve) => child.on('exit', resolve))
+    child.stdin.end(`${relay.key}\n`)
+    const marker = join(front.folder, 'down')
+    await until(() => existsSync(marker), 'the relay to be stopped')
+    await during(child, texts)
+    const code = await ended
+    return { code, ...texts, isDown: existsSync(marker) }
+  } finally {
+    child.kill('SIGKILL')
+    await front.close()
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  test(`${signal} ends the checks, and starts the relays again first`, async (site) => {
+    const { code, out, err, isDown } = await runCommand(site, (child) => child.kill(signal))
+    assert.is(code, 1, out)
+    assert.not.ok(isDown)
+    assert.match(err, new RegExp(`${signal}: ending, as soon as the relays are back: rm -f`))
+    assert.match(out, / ok {4}relays {7}state at the end: they answer/)
+    assert.match(out, new RegExp(`doctor {7}all checks: ended early by ${signal}`))
+    assert.ok(
+      out.split('\n').every((line) => line.length <= 80 || /\/thinwire-front-/.test(line)),
+      out,
+    )
+  })
+}
+
+test('a second Ctrl-C ends the doctor at once, and it says how the relays start', async (site) => {
+  const act = async (child: ChildProcess, texts: Texts): Promise<void> => {
+    child.kill('SIGINT')
+    await until(() => texts.err.includes('ending, as soon as'), 'the first signal to be seen')
+    // Sooner it counts as the same one.
+    await wait(1_000)
+    child.kill('SIGINT')
+  }
+  const { code, err } = await runCommand(site, act, ['--start', 'sleep 5'])
+  assert.is(code, 130)
+  assert.match(err, /the relays may still be down: sleep 5/)
+})
+
+test('the relays are started again when a check throws', async ({ demo, relay }) => {
+  const behinds = { relayPort: relay.port, origin: demo.origin, keys: [relay.key], aliases: ALIASES }
+  const front = await FailoverFront.start(behinds)
+  const visit = createVisit(front.url, { key: relay.key })
+  const [, stop, , start] = front.stops()
+  const options = { stop: stop ?? '', start: start ?? '', freeze: null, thaw: null, revokedKey: null }
+  const seen: string[] = []
+  try {
+    await examineFront(visit, options, { err: new PassThrough(), failoverPace: PACE }, ({ check }) => {
+      seen.push(check)
+      if (check === 'direct way') throw new Error('a check that throws')
+    })
+    assert.unreachable()
+  } catch (error) {
+    assert.match(String(error), /a check that throws/)
+  } finally {
+    await front.close()
+  }
+  assert.equal(seen.slice(-2), ['switch back', 'relays'])
+})
+
+test('at a terminal the operator is asked to stop the relays, and nothing is billed until they do', async (site) => {
+  const { code, find, err, chats } = await examine(site, { args: () => [], terminal: true })
+  assert.match(err, /Now stop all relays\..*waits two minutes/)
+  assert.match(err, /Now start all relays again/)
+  assert.match(find('direct way'), /^skipped: the relays were not stopped in time/)
+  assert.match(find('relays'), /^ok/)
+  assert.is(code, 0)
+  assert.ok(chats.relay <= 3, `${chats.relay} chats`)
+  assert.is(chats.direct, 0)
+})
+
+test('options that do not go together are refused, and nothing is stopped', async ({ relay }) => {
+  const table: [string[], RegExp][] = [
+    [['--stop', 'true'], /need --front/],
+    [['--front', '--stop', 'true'], /--stop and --start go together/],
+    [['--front', '--thaw', 'true'], /--freeze and --thaw go together/],
+    [['--front', '--stop', ' ', '--start', 'true'], /a command is empty/],
+    [['--front', '--cursor'], /neither --offline nor --cursor/],
+    [['--front', '--revoked-key', 'a b'], /--revoked-key has blanks/],
+  ]
+  for (const [args, why] of table) {
+    const { code, err, out } = await look([relay.url, '--key', relay.key, ...args])
+    assert.is(code, 2, args.join(' '))
+    assert.match(err, why)
+    assert.is(out, '')
+  }
 })
 
 test.run()
