@@ -8,12 +8,14 @@ const HAPROXY = 'HAProxy'
 /** The settings that solve each problem, by the front that has them. */
 const REMEDIES: Readonly<Record<FailoverProblem, Readonly<Record<string, string>>>> = {
   lost: {
-    nginx: 'proxy_next_upstream error; proxy_connect_timeout 1s; and the direct way as a backup server',
+    nginx:
+      'proxy_next_upstream error timeout; proxy_connect_timeout 2s; and the direct way as a backup server',
     [HAPROXY]: 'option redispatch; retries 3; retry-on conn-failure; and option httpchk GET /readyz',
     Caddy: 'lb_try_duration 5s, lb_try_interval 100ms and health_uri /readyz in reverse_proxy',
   },
   frozen: {
-    nginx: 'it has no health check of its own: let the check of scripts/deploy/ ask GET /readyz',
+    nginx:
+      'it has no health checks: auth_request that asks GET /readyz, with proxy_read_timeout 1s; as in scripts/deploy/nginx.conf',
     [HAPROXY]: 'option httpchk GET /readyz; timeout check 1s; check inter 1s fall 2 for each relay',
     Caddy: 'health_uri /readyz, health_interval 1s and health_timeout 1s in reverse_proxy',
   },

@@ -42,14 +42,14 @@ export function judgeDirectWay({ probes, commandFault }: Switching, isAsked: boo
       if (probe.kind === 'chat') return warn(`${what}: this model does not go direct`, OTHER_MODEL)
       return fail(`${what}: the list of models does not go direct`, DIRECT_GUIDE)
     }
+    if (refusesOperator(probe)) {
+      return fail(
+        `${what}: the provider refuses the key of the operator`,
+        "correct the provider's key in the front",
+      )
+    }
     if (probe.fate === 'refused') {
-      // The front's own message names no key; OpenAI's repeats the beginning of the one that it got.
-      return /Incorrect API key|\[key\]/i.test(probe.text)
-        ? fail(
-            `${what}: the provider refuses the key of the operator`,
-            "correct the provider's key in the front",
-          )
-        : fail(`${what}: the key is refused on the direct way`, EXPORT_KEYS, EXPORT_FOLLOWS)
+      return fail(`${what}: the key is refused on the direct way`, EXPORT_KEYS, EXPORT_FOLLOWS)
     }
     if (probe.fate === 'lost') {
       return fail(
@@ -66,6 +66,11 @@ export function judgeDirectWay({ probes, commandFault }: Switching, isAsked: boo
     )
   }
   return pass(`${seen}, with x-thinwire-direct`)
+}
+
+/** The front's refusal of a key repeats no part of it; OpenAI's does. The recipes put a code in its place. */
+function refusesOperator({ code, fate, text }: Probe): boolean {
+  return code === 'direct_refused' || (fate === 'refused' && /Incorrect API key|\[key\]/i.test(text))
 }
 
 function judgeNoDirectWay(probes: readonly Probe[], commandFault: string | null, isAsked: boolean): Seen {
